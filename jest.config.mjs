@@ -1,0 +1,17 @@
+const slow = process.env.ROBUST_SYNC_SUITE === "slow";
+const systemd = process.env.ROBUST_SYNC_SUITE === "systemd";
+
+/** One suite a run, by the file's name: *.test.ts (fast), *.slow.test.ts, *.systemd.test.ts. */
+export default {
+	testEnvironment: "node",
+	roots: ["<rootDir>/packages", "<rootDir>/deploy", "<rootDir>/bin"],
+	testMatch: systemd ? ["**/*.systemd.test.ts"] : slow ? ["**/*.slow.test.ts"] : ["**/*.test.ts"],
+	testPathIgnorePatterns: ["/node_modules/", ...(slow || systemd ? [] : ["\\.slow\\.test\\.ts$", "\\.systemd\\.test\\.ts$"])],
+	extensionsToTreatAsEsm: [".ts"],
+	transform: {
+		"\\.ts$": ["@swc/jest", { jsc: { parser: { syntax: "typescript" }, target: "es2022" }, module: { type: "es6" } }],
+	},
+	testTimeout: slow || systemd ? 1_800_000 : 30_000,
+	maxWorkers: slow || systemd ? 1 : 2,
+	watchman: false,
+};
