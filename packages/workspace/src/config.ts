@@ -1,0 +1,254 @@
+import { hostname } from "node:os";
+import path from "node:path";
+import { readEnvFile } from "./env-file.ts";
+
+/** One peer as configured: where its heartbeat listens. */
+export interface PeerAddress {
+	readonly name: string;
+	readonly host: string;
+	readonly port: number;
+}
+
+/** The whole configuration, checked. Seconds and megabytes as the variables give them (docs/contract.md, section 2). */
+export interface Config {
+	readonly nodeName: string;
+	readonly peers: readonly PeerAddress[];
+	readonly syncRemote: string;
+	/** null: the branch that is checked out */
+	readonly syncBranch: string | null;
+	readonly syncIntervalSeconds: number;
+	readonly syncWatch: boolean;
+	readonly syncNested: "auto" | "contents" | "skip";
+	readonly syncHooks: boolean;
+	readonly maxFileMb: number;
+	readonly gitTimeoutSeconds: number;
+	readonly heartbeatPort: number;
+	/** null: `::`, falling back to 0.0.0.0 */
+	readonly heartbeatBind: string | null;
+	readonly heartbeatIntervalSeconds: number;
+	/** Newest first; empty: not authenticated. Secret. */
+	readonly heartbeatKeys: readonly string[];
+	readonly peerTimeoutSeconds: number;
+	readonly healthPort: number;
+	readonly healthHost: string;
+	readonly monitorIntervalSeconds: number;
+	readonly maxSyncFailures: number;
+	readonly alertCooldownSeconds: number;
+	readonly calebTelegramId: string | null;
+	/** Secret. */
+	readonly telegramBotToken: string | null;
+	readonly telegramApiUrl: string;
+	/** May carry a password. Secret. */
+	readonly alertWebhookUrl: string | null;
+	readonly memoryLimitMb: number;
+	readonly logLevel: "debug" | "info" | "warn" | "error";
+	readonly logFormat: "text" | "json";
+	/** Every secret value in use, for redaction. */
+	readonly secrets: readonly string[];
+}
+
+/** A variable or flag has a value that is not accepted. One line: the variable, the value (never of a secret), what is accepted. Exit code 2. */
+export class ConfigError extends Error {
+	readonly exitCode = 2;
+	override readonly name = "ConfigError";
+	readonly variable: string;
+
+	constructor(variable: string, value: string | null, accepted: string) {
+		super(
+			`${variable}${value === null ? " has a value that is not accepted" : `=${JSON.stringify(value)} is not accepted`}: give ${accepted}`,
+		);
+		this.variable = variable;
+	}
+}
+
+const secretVariables = new Set(["HEARTBEAT_KEY", "TELEGRAM_BOT_TOKEN", "ALERT_WEBHOOK_URL"]);
+
+type Values = Readonly<Record<string, string | undefined>>;
+
+class Reader {
+	readonly #values: Values;
+
+	constructor(values: Values) {
+		this.#values = values;
+	}
+
+	text(variable: string): string | null {
+		const value = this.#values[variable]?.trim();
+		return value === undefined || value === "" ? null : value;
+	}
+
+	refuse(variable: string, accepted: string): never {
+		throw new ConfigError(variable, secretVariables.has(variable) ? null : (this.text(variable) ?? ""), accepted);
+	}
+
+	matching(variable: string, pattern: RegExp, accepted: string): string | null {
+		const value = this.text(variable);
+		if (value !== null && !pattern.test(value)) this.refuse(variable, accepted);
+		return value;
+	}
+
+	number(variable: string, fallback: number, min: number, max: number, unit: string, whole = false): number {
+		const value = this.matching(
+			variable,
+			whole ? /^\d{1,15}$/ : /^\d{1,15}(\.\d{1,6})?$/,
+			`${whole ? "a whole number" : "a number"} from ${min} to ${max}${unit}`,
+		);
+		if (value === null) return fallback;
+		const number = Number(value);
+		if (number < min || number > max) this.refuse(variable, `${whole ? "a whole number" : "a number"} from ${min} to ${max}${unit}`);
+		return number;
+	}
+
+	choice<T extends string>(variable: string, fallback: T, choices: readonly T[]): T {
+		const value = this.text(variable);
+		if (value === null) return fallback;
+		if (!(choices as readonly string[]).includes(value)) this.refuse(variable, `one of ${choices.join(" ")}`);
+		return value as T;
+	}
+
+	url(variable: string): string | null {
+		const value = this.text(variable);
+		if (value === null) return null;
+		const url = URL.canParse(value) ? new URL(value) : null;
+		if (!url || !/^https?:$/.test(url.protocol)) this.refuse(variable, "an http:// or https:// address");
+		return value;
+	}
+}
+
+const nodeNamePattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
+const nodeNameAccepted = "a name of a-z 0-9 and - that starts with a letter or digit, at most 63 characters";
+
+/** Whether `name` may name a node. */
+export function isNodeName(name: string): boolean {
+	return nodeNamePattern.test(name);
+}
+
+/** The short host name, made a legal node name. */
+export function defaultNodeName(host: string = hostname()): string {
+	const name = (host.split(".")[0] ?? "")
+		.toLowerCase()
+		.replaceAll(/[^a-z0-9-]/g, "-")
+		.replace(/^-+/, "")
+		.slice(0, 63);
+	return name === "" ? "node" : name;
+}
+
+/** Splits `host`, `host:port`, `[v6]:port` or a bare IPv6 address. Null when it is none of these. */
+export function parseHostPort(text: string, defaultPort: number): { host: string; port: number } | null {
+	const bracketed = /^\[([0-9A-Fa-f:.%\w]+)\](?::(\d{1,5}))?$/.exec(text);
+	const plain = /^([A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?)(?::(\d{1,5}))?$/.exec(text);
+	const bare = /^[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%\w+)?$/.exec(text);
+	const match = bracketed ?? plain;
+	const host = match?.[1] ?? (bare ? text : undefined);
+	const port = match?.[2] === undefined ? defaultPort : Number(match[2]);
+	if (host === undefined || host.length > 253 || port < 1 || port > 65535) return null;
+	return { host, port };
+}
+
+function parsePeers(reader: Reader, nodeName: string, defaultPort: number): PeerAddress[] {
+	const peers = new Map<string, PeerAddress>();
+	const list = reader.text("PEERS");
+	for (const item of list?.split(",") ?? []) {
+		if (item.trim() === "") continue;
+		const [, name, address] = /^\s*([^=\s]+)=(\S+)\s*$/.exec(item) ?? [];
+		const hostPort = address === undefined ? null : parseHostPort(address, defaultPort);
+		if (!name || !isNodeName(name) || !hostPort || peers.has(name))
+			reader.refuse("PEERS", "name=host[:port], comma separated, each name once");
+		peers.set(name, { name, ...hostPort });
+	}
+	for (const [variable, name] of [
+		["CHAD_HOST", "chad"],
+		["HELIOS_HOST", "helios"],
+	] as const) {
+		const value = reader.text(variable);
+		if (value === null) continue;
+		const hostPort = parseHostPort(value, defaultPort);
+		if (!hostPort) reader.refuse(variable, "a host name or address, with :port if it is not the default");
+		if (!peers.has(name)) peers.set(name, { name, ...hostPort });
+	}
+	peers.delete(nodeName);
+	return [...peers.values()];
+}
+
+function parseKeys(reader: Reader): string[] {
+	const keys = (reader.text("HEARTBEAT_KEY") ?? "").split(",").filter((key) => key !== "");
+	if (keys.some((key) => key.length < 16) || keys.length > 2) {
+		reader.refuse("HEARTBEAT_KEY", "a secret of at least 16 characters (two, comma separated, while the key is being changed)");
+	}
+	return keys;
+}
+
+/** Whether `host` is a loopback name or address (127.0.0.0/8, ::1, localhost). */
+export function isLoopback(host: string): boolean {
+	return host === "localhost" || host === "::1" || host === "[::1]" || /^127(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}$/.test(host);
+}
+
+/** Checks every variable in `values` (already merged by precedence). @throws ConfigError at the first that is not accepted. */
+export function parseConfig(values: Values): Config {
+	const reader = new Reader(values);
+	const nodeName = reader.matching("NODE_NAME", nodeNamePattern, nodeNameAccepted) ?? defaultNodeName();
+	const heartbeatPort = reader.number("HEARTBEAT_PORT", 8765, 1, 65535, "", true);
+	const heartbeatKeys = parseKeys(reader);
+	const telegramBotToken = reader.matching(
+		"TELEGRAM_BOT_TOKEN",
+		/^[\x21-\x7e]+$/,
+		"the token that Telegram's BotFather gave, without spaces",
+	);
+	const alertWebhookUrl = reader.url("ALERT_WEBHOOK_URL");
+	const healthHost = reader.text("HEALTH_HOST") ?? "127.0.0.1";
+	if (!isLoopback(healthHost))
+		reader.refuse("HEALTH_HOST", "a loopback address (127.0.0.1, ::1 or localhost): the endpoint is not for the network");
+	return {
+		nodeName,
+		peers: parsePeers(reader, nodeName, heartbeatPort),
+		syncRemote: reader.matching("SYNC_REMOTE", /^[A-Za-z0-9_][\w./-]*$/, "the name of a git remote, such as origin") ?? "origin",
+		syncBranch: reader.matching(
+			"SYNC_BRANCH",
+			/^(?!.*(\.\.|@\{|\/\/|\.lock$|\/$|\.$))[^\s~^:?*[\\\x00-\x20\x7f./-][^\s~^:?*[\\\x00-\x20\x7f]*$/,
+			"the name of a git branch, such as main",
+		),
+		syncIntervalSeconds: reader.number("SYNC_INTERVAL", 60, 0.05, 86_400, " seconds"),
+		syncWatch: reader.choice("SYNC_WATCH", "1", ["0", "1"]) === "1",
+		syncNested: reader.choice("SYNC_NESTED", "auto", ["auto", "contents", "skip"]),
+		syncHooks: reader.choice("SYNC_HOOKS", "0", ["0", "1"]) === "1",
+		maxFileMb: reader.number("MAX_FILE_MB", 95, 0.001, 100_000, " MB"),
+		gitTimeoutSeconds: reader.number("GIT_TIMEOUT", 120, 0.1, 86_400, " seconds"),
+		heartbeatPort,
+		heartbeatBind: reader.matching("HEARTBEAT_BIND", /^([0-9A-Fa-f:.]+(%\w+)?|localhost)$/, "an IPv4 or IPv6 address to listen on"),
+		heartbeatIntervalSeconds: reader.number("HEARTBEAT_INTERVAL", 60, 0.05, 86_400, " seconds"),
+		heartbeatKeys,
+		peerTimeoutSeconds: reader.number("PEER_TIMEOUT", 180, 0.1, 864_000, " seconds"),
+		healthPort: reader.number("HEALTH_PORT", 8080, 1, 65535, "", true),
+		healthHost,
+		monitorIntervalSeconds: reader.number("MONITOR_INTERVAL", 30, 0.05, 86_400, " seconds"),
+		maxSyncFailures: reader.number("MAX_SYNC_FAILURES", 3, 1, 1_000_000, "", true),
+		alertCooldownSeconds: reader.number("ALERT_COOLDOWN", 300, 0, 864_000, " seconds"),
+		calebTelegramId: reader.matching("CALEB_TELEGRAM_ID", /^(-?\d{1,20}|@\w{3,64})$/, "a Telegram chat id: digits, or @channel"),
+		telegramBotToken,
+		telegramApiUrl: reader.url("TELEGRAM_API_URL") ?? "https://api.telegram.org",
+		alertWebhookUrl,
+		memoryLimitMb: reader.number("MEMORY_LIMIT_MB", 500, 1, 1_000_000, " MB"),
+		logLevel: reader.choice("LOG_LEVEL", "info", ["debug", "info", "warn", "error"]),
+		logFormat: reader.choice("LOG_FORMAT", "text", ["text", "json"]),
+		secrets: [...heartbeatKeys, telegramBotToken, alertWebhookUrl].filter((secret) => secret !== null),
+	};
+}
+
+export interface LoadConfigOptions {
+	workspace: string;
+	/** Values from flags, by variable name; undefined: the flag was not given. */
+	flags?: Values;
+	env?: NodeJS.ProcessEnv;
+}
+
+/**
+ * The configuration of a workspace: flag over environment over `.sync_env` over default.
+ * @throws ConfigError, EnvFileError (both exit code 2)
+ */
+export function loadConfig({ workspace, flags = {}, env = process.env }: LoadConfigOptions): Config {
+	const merged: Record<string, string | undefined> = { ...readEnvFile(path.join(workspace, ".sync_env")) };
+	for (const source of [env, flags]) {
+		for (const [name, value] of Object.entries(source)) if (value !== undefined && value !== "") merged[name] = value;
+	}
+	return parseConfig(merged);
+}

@@ -1,0 +1,45 @@
+import { appendFileSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import path from "node:path";
+import { neverCommitted } from "./paths.ts";
+
+/** The repository's common directory (gitrepository-layout(5)), or null when `root` is not the top of a work tree. */
+export function commonGitDirectory(root: string): string | null {
+	const dotGit = path.join(root, ".git");
+	const stats = statSync(dotGit, { throwIfNoEntry: false });
+	if (!stats) return null;
+	if (stats.isDirectory()) return dotGit;
+	try {
+		const gitDirectory = path.resolve(root, /^gitdir: (.*?)\n*$/.exec(readFileSync(dotGit, "utf8"))?.[1] ?? "");
+		try {
+			return path.resolve(gitDirectory, readFileSync(path.join(gitDirectory, "commondir"), "utf8").trim());
+		} catch {
+			return gitDirectory;
+		}
+	} catch {
+		return null;
+	}
+}
+
+/**
+ * Makes sure that `.sync_env`, `logs/` and `sync/` are never committed: adds what is missing to `.git/info/exclude`.
+ * The user's own `.gitignore` is not touched. Does nothing where there is no repository.
+ * @throws the file system's error when the file cannot be written.
+ */
+export function ensureExcluded(root: string): void {
+	const gitDirectory = commonGitDirectory(root);
+	if (!gitDirectory) return;
+	const file = path.join(gitDirectory, "info/exclude");
+	let text = "";
+	try {
+		text = readFileSync(file, "utf8");
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+		mkdirSync(path.dirname(file), { recursive: true });
+	}
+	const lines = new Set(text.split("\n"));
+	const patterns = neverCommitted.map((name) => (name.startsWith(".") ? `/${name}` : `/${name}/`));
+	const missing = patterns.filter((pattern) => !lines.has(pattern));
+	if (missing.length === 0) return;
+	const glue = text === "" || text.endsWith("\n") ? "" : "\n";
+	appendFileSync(file, `${glue}# robust-sync: local to this node\n${missing.join("\n")}\n`);
+}

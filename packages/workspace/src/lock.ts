@@ -1,0 +1,184 @@
+import { randomUUID } from "node:crypto";
+import fs from "node:fs";
+import path from "node:path";
+import lockfile from "proper-lockfile";
+import { kernelProcessTable, type ProcessTable, processStartedAt } from "./process-table.ts";
+import type { Timestamp } from "./timestamps.ts";
+
+/** Who holds a lock: written into the lock file in the same step that creates it. */
+export interface LockHolder {
+	pid: number;
+	pid_started_at: Timestamp;
+	/** Start in clock ticks since boot, and the boot: exact where a stepped clock blurs `pid_started_at`. */
+	start_ticks: number;
+	boot_id: string;
+	token: string;
+	/** What for, in words for people. */
+	purpose: string;
+}
+
+/** A live process holds the lock. Exit code 4; `holder.pid` names it. */
+export class LockedError extends Error {
+	readonly exitCode = 4;
+	override readonly name = "LockedError";
+	readonly holder: LockHolder | null;
+
+	constructor(file: string, holder: LockHolder | null) {
+		super(
+			holder
+				? `${holder.purpose} already runs with pid ${holder.pid} (it holds ${file}): stop it, or wait until it is done`
+				: `${file} is held by another process: wait until it is done`,
+		);
+		this.holder = holder;
+	}
+}
+
+/** We held the lock and do not any more: stop before touching anything. Exit code 75. */
+export class LockLostError extends Error {
+	readonly exitCode = 75;
+	override readonly name = "LockLostError";
+}
+
+/** A lock that is held. */
+export interface Lock {
+	/** @throws LockLostError when the lock file is no longer ours. */
+	assertHeld(): void;
+	/** Lets go. Never throws; does nothing when the lock was lost. */
+	release(): Promise<void>;
+}
+
+export interface LockOptions {
+	/** In words: what the holder does. */
+	purpose: string;
+	/** How long to wait for a live holder, milliseconds. Default 0. */
+	waitMs?: number;
+	/** Told once when the lock is found to be lost. */
+	onLost?: () => void;
+	table?: ProcessTable;
+}
+
+/** Far longer than any process lives: a lock is never taken from a live holder for its age. */
+const neverStaleMs = Number.MAX_SAFE_INTEGER;
+const refreshMs = 10_000;
+const pollMs = 20;
+
+/** Who holds the lock `file`; null when it is free or its content is torn. */
+export function readLockHolder(file: string): LockHolder | null {
+	try {
+		const holder = JSON.parse(fs.readFileSync(file, "utf8")) as LockHolder;
+		return typeof holder.pid === "number" && typeof holder.token === "string" ? holder : null;
+	} catch {
+		return null;
+	}
+}
+
+/** Whether the process that wrote `holder` still runs. */
+export function isHolderAlive(holder: LockHolder, table: ProcessTable = kernelProcessTable): boolean {
+	return holder.boot_id === table.bootId() && table.startTicks(holder.pid) === holder.start_ticks;
+}
+
+// proper-lockfile makes and removes a directory. These put a file in its place that appears whole, with its holder inside.
+function lockFileSystem(holder: LockHolder) {
+	const text = `${JSON.stringify(holder)}\n`;
+	const owned = (file: string) => readLockHolder(file)?.token === holder.token;
+	return {
+		mkdir(file: string, done: (error: NodeJS.ErrnoException | null) => void) {
+			const temporary = `${file}.${holder.token}.tmp`;
+			try {
+				fs.mkdirSync(path.dirname(file), { recursive: true });
+				fs.writeFileSync(temporary, text);
+				fs.linkSync(temporary, file);
+			} catch (error) {
+				done(error as NodeJS.ErrnoException);
+				return;
+			} finally {
+				fs.rmSync(temporary, { force: true });
+			}
+			done(null);
+		},
+		rmdir(file: string, done: (error: NodeJS.ErrnoException | null) => void) {
+			if (owned(file)) fs.rmSync(file, { force: true });
+			done(null);
+		},
+		rmdirSync(file: string) {
+			if (owned(file)) fs.rmSync(file, { force: true });
+		},
+		stat: fs.stat,
+		utimes: fs.utimes,
+		realpath: fs.realpath,
+	};
+}
+
+/** Takes a dead holder's lock away. What was grabbed is looked at again: a lock that came alive meanwhile is put back. */
+function setAsideDeadLock(file: string, table: ProcessTable): void {
+	const grabbed = `${file}.${randomUUID()}.dead`;
+	try {
+		fs.renameSync(file, grabbed);
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+		throw error;
+	}
+	const holder = readLockHolder(grabbed);
+	if (holder && isHolderAlive(holder, table)) {
+		try {
+			fs.linkSync(grabbed, file);
+		} catch {
+			// Somebody took the lock in between; the robbed holder finds out at its next assertHeld().
+		}
+	}
+	fs.rmSync(grabbed, { force: true });
+}
+
+/**
+ * Takes the lock `file`. A dead holder (killed, or from before a reboot) never blocks; a live one is never robbed,
+ * however old its lock is.
+ * @throws LockedError when a live process still holds it after `waitMs`
+ */
+export async function acquireLock(file: string, { purpose, waitMs = 0, onLost, table = kernelProcessTable }: LockOptions): Promise<Lock> {
+	const holder: LockHolder = {
+		pid: process.pid,
+		pid_started_at: processStartedAt(process.pid, table) ?? new Date(0).toISOString(),
+		start_ticks: table.startTicks(process.pid) ?? 0,
+		boot_id: table.bootId(),
+		token: randomUUID(),
+		purpose,
+	};
+	let lost = false;
+	const lose = () => {
+		if (lost) return;
+		lost = true;
+		onLost?.();
+	};
+	const deadline = performance.now() + waitMs;
+	for (;;) {
+		try {
+			const release = await lockfile.lock(file, {
+				lockfilePath: file,
+				realpath: false,
+				fs: lockFileSystem(holder),
+				stale: neverStaleMs,
+				update: refreshMs,
+				onCompromised: lose,
+			});
+			return {
+				assertHeld() {
+					if (!lost && readLockHolder(file)?.token !== holder.token) lose();
+					if (lost) throw new LockLostError(`${file} is no longer ours: another process took it, or it was removed`);
+				},
+				async release() {
+					await release().catch(() => undefined);
+				},
+			};
+		} catch (error) {
+			if ((error as NodeJS.ErrnoException).code !== "ELOCKED") throw error;
+		}
+		const current = readLockHolder(file);
+		if (!current || !isHolderAlive(current, table)) {
+			// Free by now, torn by a power cut, or of a dead process.
+			setAsideDeadLock(file, table);
+			continue;
+		}
+		if (performance.now() >= deadline) throw new LockedError(file, current);
+		await new Promise((resolve) => setTimeout(resolve, pollMs));
+	}
+}

@@ -1,0 +1,101 @@
+import path from "node:path";
+
+/** The four services that report state, under the names that users and peers see. */
+export const services = ["sync", "heartbeat", "health-server", "monitor"] as const;
+export type ServiceName = (typeof services)[number];
+
+/** Everything that writes a log file of its own. */
+export type LogName = ServiceName | "conflict-resolver";
+
+/** Every file name inside a workspace that is ours; no other package knows one (docs/contract.md, section 1). */
+export class WorkspacePaths {
+	readonly root: string;
+
+	constructor(root: string) {
+		this.root = path.resolve(root);
+	}
+
+	get envFile(): string {
+		return path.join(this.root, ".sync_env");
+	}
+	get logs(): string {
+		return path.join(this.root, "logs");
+	}
+	get sync(): string {
+		return path.join(this.root, "sync");
+	}
+	get pending(): string {
+		return path.join(this.sync, "pending");
+	}
+	get conflicts(): string {
+		return path.join(this.sync, "conflicts");
+	}
+	get backups(): string {
+		return path.join(this.sync, "backups");
+	}
+	/** Files on their way into the working tree: same file system, never synced. */
+	get staging(): string {
+		return path.join(this.sync, "staging");
+	}
+	/** What robust-sync was doing to the working tree; there only while it does it. */
+	get journal(): string {
+		return path.join(this.sync, "journal.json");
+	}
+	/** The outbox's fixed names: which pending file is delivered under which path. */
+	get outboxNames(): string {
+		return path.join(this.sync, "outbox.json");
+	}
+	/** The last 24 hours of cycles (cycle-history.ts). */
+	get cycleHistory(): string {
+		return path.join(this.sync, "cycle_history.ring");
+	}
+	get syncState(): string {
+		return path.join(this.sync, "sync_state.json");
+	}
+	get heartbeatState(): string {
+		return path.join(this.sync, "heartbeat_state.json");
+	}
+	get healthState(): string {
+		return path.join(this.sync, "health_state.json");
+	}
+	get monitorStatus(): string {
+		return path.join(this.sync, "monitor_status.json");
+	}
+	peerState(peer: string): string {
+		return path.join(this.sync, `peer_${peer}_state.json`);
+	}
+	/** The peer that a file name in `sync/` is about, or null. */
+	static peerOfFile(name: string): string | null {
+		return /^peer_([a-z0-9][a-z0-9-]{0,62})_state\.json$/.exec(name)?.[1] ?? null;
+	}
+	stateFileOf(service: ServiceName): string {
+		switch (service) {
+			case "sync":
+				return this.syncState;
+			case "heartbeat":
+				return this.heartbeatState;
+			case "health-server":
+				return this.healthState;
+			case "monitor":
+				return this.monitorStatus;
+		}
+	}
+	/** Held as long as an instance of the service runs. */
+	instanceLock(service: ServiceName): string {
+		return path.join(this.sync, `${service}.lock`);
+	}
+	/** Held while anything changes the repository: a cycle, or the conflict resolver. */
+	get cycleLock(): string {
+		return path.join(this.sync, "cycle.lock");
+	}
+	logFile(name: LogName): string {
+		return path.join(this.logs, `${name.replaceAll("-", "_")}.log`);
+	}
+	/** Delivered messages of one node, committed. Relative to the root, with forward slashes. */
+	static messagesOf(node: string): string {
+		return `messages/${node}`;
+	}
+}
+
+/** Paths, relative to the root, that are never committed: written to `.git/info/exclude` and skipped by the watcher. */
+export const neverCommitted = [".sync_env", "logs", "sync"] as const;

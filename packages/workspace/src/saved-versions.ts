@@ -1,0 +1,37 @@
+import { type Dirent, readdirSync } from "node:fs";
+import path from "node:path";
+import type { WorkspacePaths } from "./paths.ts";
+import { readState } from "./state-file.ts";
+import { type Manifest, manifestSchema } from "./state-schemas.ts";
+import { parseCompactTimestamp } from "./timestamps.ts";
+
+/** One directory below `sync/conflicts/`. */
+export interface SavedDirectory {
+	/** `<YYYYMMDDTHHMMSS.mmmZ>` */
+	readonly name: string;
+	readonly directory: string;
+	readonly savedAt: number;
+	/** null: the manifest is gone or does not parse (a cleanup by age takes files one by one). */
+	readonly manifest: Manifest | null;
+}
+
+/** The saved versions of every resolution, newest first. */
+export function listSavedVersions(paths: WorkspacePaths, limit = Number.POSITIVE_INFINITY): SavedDirectory[] {
+	let entries: Dirent[];
+	try {
+		entries = readdirSync(paths.conflicts, { withFileTypes: true });
+	} catch {
+		return [];
+	}
+	const names = entries
+		.filter((entry) => entry.isDirectory() && parseCompactTimestamp(entry.name) !== null)
+		.map((entry) => entry.name)
+		.sort()
+		.reverse()
+		.slice(0, limit);
+	return names.map((name) => {
+		const directory = path.join(paths.conflicts, name);
+		const read = readState(path.join(directory, "manifest.json"), manifestSchema);
+		return { name, directory, savedAt: parseCompactTimestamp(name) ?? 0, manifest: read.kind === "ok" ? read.state : null };
+	});
+}

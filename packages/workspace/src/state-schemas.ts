@@ -1,0 +1,154 @@
+import * as z from "zod/mini";
+
+// Unknown fields are dropped, never fatal: a newer writer and an older reader get on (docs/contract.md, section 4).
+
+const count = z.number().check(z.gte(0));
+const timestamp = z.string().check(z.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/));
+const writer = { schema: z.literal(1), node: z.string(), pid: z.number(), pid_started_at: timestamp, updated_at: timestamp };
+
+export const syncStatuses = ["idle", "syncing", "retrying", "failed", "stopped"] as const;
+export const skipReasons = ["nested-repository", "too-large", "unreadable", "special-file", "live-database"] as const;
+export const errorCodes = [
+	"NOT_A_REPOSITORY",
+	"NO_REMOTE",
+	"NO_COMMITS",
+	"REMOTE_UNREACHABLE",
+	"AUTH_FAILED",
+	"PUSH_REJECTED",
+	"PUSH_RACE",
+	"HISTORY_REWRITTEN",
+	"INDEX_LOCKED",
+	"CONFLICT_UNRESOLVED",
+	"DISK_FULL",
+	"PERMISSION_DENIED",
+	"GIT_TOO_OLD",
+	"GIT_TIMEOUT",
+	"HOOK_FAILED",
+	"CORRUPT_REPOSITORY",
+	"INTERNAL",
+] as const;
+/** Why a cycle failed (docs/contract.md, section 5). */
+export type ErrorCode = (typeof errorCodes)[number];
+
+export const skippedFileSchema = z.object({ path: z.string(), reason: z.enum(skipReasons) });
+
+export const syncStateSchema = z.object({
+	...writer,
+	started_at: timestamp,
+	status: z.enum(syncStatuses),
+	last_attempt: z.nullable(timestamp),
+	last_sync: z.nullable(timestamp),
+	last_error: z.nullable(z.object({ code: z.enum(errorCodes), message: z.string(), at: timestamp })),
+	consecutive_failures: count,
+	next_attempt: z.nullable(timestamp),
+	branch: z.nullable(z.string()),
+	remote: z.nullable(z.string()),
+	head: z.nullable(z.string()),
+	ahead: count,
+	behind: count,
+	messages_pending: count,
+	skipped: z.array(skippedFileSchema),
+	last_cycle: z.nullable(z.object({ duration_ms: count, committed: count, pulled: count, pushed: count, resolved: count })),
+	totals: z.object({ cycles: count, failures: count, commits: count, resolved: count, rescued: count }),
+});
+/** `sync_state.json`. `last_cycle.committed` and `.resolved` count files, `.pulled` and `.pushed` commits. */
+export type SyncState = z.infer<typeof syncStateSchema>;
+export type SkippedFile = z.infer<typeof skippedFileSchema>;
+
+export const heartbeatStateSchema = z.object({
+	...writer,
+	started_at: timestamp,
+	boot_id: z.string(),
+	sequence: count,
+	last_sent: z.nullable(timestamp),
+	port: count,
+	authenticated: z.boolean(),
+	peers: z.array(z.string()),
+	totals: z.object({ sent: count, received: count, acked: count, rejected: z.record(z.string(), count) }),
+});
+/** `heartbeat_state.json`. */
+export type HeartbeatState = z.infer<typeof heartbeatStateSchema>;
+
+export const upDown = ["up", "down", "unknown"] as const;
+export type UpDown = (typeof upDown)[number];
+export const peerStatuses = ["unknown", "alive", "suspect", "down"] as const;
+export type PeerStatus = (typeof peerStatuses)[number];
+
+export const peerStateSchema = z.object({
+	schema: z.literal(1),
+	peer: z.string(),
+	address: z.nullable(z.string()),
+	status: z.enum(peerStatuses),
+	received_at: z.nullable(timestamp),
+	sequence: z.nullable(count),
+	boot_id: z.nullable(z.string()),
+	missed: count,
+	rtt_ms: z.nullable(z.number()),
+	clock_offset_ms: z.nullable(z.number()),
+	phi: z.nullable(z.number()),
+	hears_us: z.nullable(z.boolean()),
+	authenticated: z.boolean(),
+	head: z.nullable(z.string()),
+	last_sync: z.nullable(timestamp),
+	sync_status: z.nullable(z.string()),
+	consecutive_failures: z.nullable(count),
+	messages_pending: z.nullable(count),
+	services: z.object({
+		sync: z.enum(upDown),
+		heartbeat: z.enum(upDown),
+		"health-server": z.enum(upDown),
+		monitor: z.enum(upDown),
+	}),
+	/** Why the status is what it is, in words; additive to the contract. */
+	reason: z.optional(z.nullable(z.string())),
+});
+/** `peer_<name>_state.json`, written by this node's heartbeat. */
+export type PeerState = z.infer<typeof peerStateSchema>;
+
+export const healthStateSchema = z.object({ ...writer, started_at: timestamp, port: count });
+/** `health_state.json`. */
+export type HealthState = z.infer<typeof healthStateSchema>;
+
+export const checkStatuses = ["ok", "warning", "critical"] as const;
+export const alertStates = ["pending", "firing", "resolved"] as const;
+export const severities = ["warning", "critical"] as const;
+export type Severity = (typeof severities)[number];
+
+export const alertSchema = z.object({
+	id: z.string(),
+	severity: z.enum(severities),
+	state: z.enum(alertStates),
+	since: timestamp,
+	last_notified: z.nullable(timestamp),
+	message: z.string(),
+});
+export const monitorStatusSchema = z.object({
+	...writer,
+	status: z.enum(["ok", "degraded", "critical"]),
+	checks: z.array(z.object({ name: z.string(), status: z.enum(checkStatuses), message: z.string(), since: timestamp })),
+	alerts: z.array(alertSchema),
+	undelivered: z.array(z.looseObject({ id: z.string() })),
+	silences: z.optional(z.array(z.object({ id: z.string(), until: timestamp }))),
+});
+/** `monitor_status.json`. */
+export type MonitorStatus = z.infer<typeof monitorStatusSchema>;
+
+export const manifestSchema = z.object({
+	schema: z.literal(1),
+	resolved_at: timestamp,
+	merge_commit: z.nullable(z.string()),
+	ours: z.nullable(z.string()),
+	theirs: z.nullable(z.string()),
+	base: z.nullable(z.string()),
+	files: z.array(
+		z.object({
+			path: z.string(),
+			type: z.string(),
+			strategy: z.enum(["json", "records", "append", "prose", "code", "later", "kept-modified", "both-names", "by-hand", "driver"]),
+			winner: z.enum(["merged", "ours", "theirs", "both"]),
+			saved: z.array(z.string()),
+		}),
+	),
+});
+/** `manifest.json` of one directory of saved versions. `saved` names files below the directory, such as `files/notes.md.ours`. */
+export type Manifest = z.infer<typeof manifestSchema>;
