@@ -1,0 +1,77 @@
+import type { ChalkInstance } from "chalk";
+
+/** A record as it was parsed back from its JSON line. */
+export interface LogRecord {
+	/** RFC 3339 UTC with milliseconds. */
+	time: string;
+	level: string;
+	name: string;
+	msg: string;
+	[field: string]: unknown;
+}
+
+const controls = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
+const shortEscapes: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+/** Makes text safe for one line of a terminal: newlines and other control characters become escapes. */
+export function escapeControls(text: string): string {
+	return text.replace(controls, (char) => shortEscapes[char] ?? `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+/**
+ * A record for people: `2026-02-18T02:00:00.000Z INFO  sync: message key=value ...`, on one line.
+ *
+ * @param record the record
+ * @returns the line without its newline
+ */
+export function textLine(record: LogRecord): string {
+	const fields = textFields(record, []);
+	return `${record.time} ${record.level.toUpperCase().padEnd(5)} ${record.name}: ${escapeControls(record.msg)}${fields && ` ${fields}`}`;
+}
+
+/**
+ * A record for somebody who watches: `HH:MM:SS message key=value`, local time, coloured by level.
+ *
+ * @param record the record
+ * @param chalk the colours of the stream
+ * @param omit fields to leave out
+ * @returns the line without its newline
+ */
+export function terminalLine(record: LogRecord, chalk: ChalkInstance, omit: readonly string[] = []): string {
+	const time = new Date(record.time);
+	const clock = [time.getHours(), time.getMinutes(), time.getSeconds()].map((part) => String(part).padStart(2, "0")).join(":");
+	const fields = textFields(record, omit);
+	return `${chalk.dim(clock)} ${byLevel(record.level, chalk)(escapeControls(record.msg))}${fields && ` ${chalk.dim(fields)}`}`;
+}
+
+function byLevel(level: string, chalk: ChalkInstance): (text: string) => string {
+	switch (level) {
+		case "error":
+			return chalk.red;
+		case "warn":
+			return chalk.yellow;
+		case "debug":
+			return chalk.dim;
+		default:
+			return (text) => text;
+	}
+}
+
+function textFields(record: LogRecord, omit: readonly string[]): string {
+	const { time: _time, level: _level, name: _name, msg: _msg, ...fields } = record;
+	return Object.entries(fields)
+		.filter(([key]) => !omit.includes(key))
+		.map(([key, value]) => `${escapeControls(key)}=${textValue(value)}`)
+		.join(" ");
+}
+
+function textValue(value: unknown): string {
+	if (typeof value !== "string") {
+		// An error reads best as its message; the rest of it is in the JSON format.
+		if (typeof value === "object" && value !== null && "message" in value) return textValue(value.message);
+		return escapeControls(JSON.stringify(value) ?? "");
+	}
+	return value === "" || /[\s"=\\]/.test(value) || value.search(controls) >= 0
+		? `"${escapeControls(value.replace(/["\\]/g, "\\$&"))}"`
+		: value;
+}

@@ -1,0 +1,44 @@
+/** What stands in a log where a secret stood. */
+export const redacted = "[redacted]";
+
+// Shorter values would match ordinary words and numbers and make every record unreadable; the contract's secrets are longer.
+const shortestSecret = 4;
+
+// `user:password@` after `scheme://` up to the last @ before the path: a password may hold an unescaped @.
+const urlCredentials = /([a-z][a-z0-9+.-]{0,30}):\/\/([^\s/?#"'<>`\\]*)@/gi;
+
+/**
+ * The forms in which a secret can show up in text: as it is, URL-encoded and escaped inside a JSON string.
+ *
+ * @param secret the value; shorter than 4 characters yields nothing
+ * @returns the distinct forms, the longest first, so that no form leaves a piece of a longer one behind
+ */
+export function secretForms(secret: string): string[] {
+	if (secret.length < shortestSecret) return [];
+	const forms = new Set([secret, JSON.stringify(secret).slice(1, -1)]);
+	try {
+		forms.add(encodeURIComponent(secret));
+	} catch {
+		// a lone surrogate has no URL form
+	}
+	return [...forms].sort((a, b) => b.length - a.length);
+}
+
+/**
+ * Redacts secrets, and the credentials in any URL, in a string.
+ * A lone user name stays (`ssh://git@host`) except in http and https URLs, where it may be an access token.
+ *
+ * @param text any text, also a line of JSON
+ * @param secrets values that must not appear; shorter than 4 characters are ignored
+ * @returns the text with `[redacted]` in their place
+ */
+export function redact(text: string, secrets: Iterable<string> = []): string {
+	let clean = text;
+	for (const secret of secrets) {
+		for (const form of secretForms(secret)) clean = clean.replaceAll(form, redacted);
+	}
+	if (!clean.includes("://")) return clean;
+	return clean.replace(urlCredentials, (whole, scheme: string, user: string) =>
+		user.includes(":") || /^https?$/i.test(scheme) ? `${scheme}://${redacted}@` : whole,
+	);
+}

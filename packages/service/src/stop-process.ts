@@ -1,0 +1,70 @@
+import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { isProcessAlive } from "./process-alive.ts";
+import { workerVariable } from "./worker.ts";
+
+export interface StopOptions {
+	/** How long it may take to finish what it is doing. Default 30 s. */
+	graceMs?: number;
+	/** Whether the process is still the one that is meant, not another with the same id. Default: whether it exists. */
+	isAlive?: () => boolean;
+}
+
+const defaultGrace_ms = 30_000;
+// A service ends itself when its grace is over; one that has not even done that hangs.
+const hanging_ms = 5_000;
+const poll_ms = 50;
+
+/**
+ * Stops a service of ours: SIGTERM, and SIGKILL when it hangs after its time to finish. A worker is stopped together
+ * with its supervisor, which would start another one otherwise.
+ *
+ * @param pid the service's process id
+ * @returns "stopped", "killed" if it had to be, or "not-running"
+ * @throws the error of kill(2): EPERM for a process of another user
+ */
+export async function stopProcess(pid: number, options: StopOptions = {}): Promise<"stopped" | "killed" | "not-running"> {
+	const isAlive = options.isAlive ?? (() => isProcessAlive(pid));
+	if (!isAlive()) return "not-running";
+	const supervisor = supervisorOf(pid);
+	signal(supervisor ?? pid, "SIGTERM");
+	const gone = () => !isAlive() && (supervisor === undefined || !isProcessAlive(supervisor));
+	if (await becomes(gone, (options.graceMs ?? defaultGrace_ms) + hanging_ms)) return "stopped";
+	if (supervisor !== undefined) signal(supervisor, "SIGKILL");
+	if (isAlive()) signal(pid, "SIGKILL");
+	await becomes(gone, hanging_ms);
+	return "killed";
+}
+
+/** The parent of a process that runs as a worker; from /proc, so only on Linux. */
+function supervisorOf(pid: number): number | undefined {
+	try {
+		if (!readFileSync(`/proc/${pid}/environ`, "latin1").split("\0").includes(`${workerVariable}=1`)) return undefined;
+		// The second field is the command in parentheses and may itself hold anything; the parent is the second after it.
+		const parent = Number(
+			readFileSync(`/proc/${pid}/stat`, "latin1")
+				.replace(/^.*\) /s, "")
+				.split(" ")[1],
+		);
+		return parent > 1 ? parent : undefined;
+	} catch {
+		return undefined;
+	}
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+	try {
+		process.kill(pid, name);
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+	}
+}
+
+async function becomes(condition: () => boolean, within_ms: number): Promise<boolean> {
+	const deadline = performance.now() + within_ms;
+	while (!condition()) {
+		if (performance.now() > deadline) return false;
+		await sleep(poll_ms);
+	}
+	return true;
+}

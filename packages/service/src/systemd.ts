@@ -1,0 +1,77 @@
+import { spawn } from "node:child_process";
+import type { Logger } from "./log.ts";
+
+/** Tells the service manager how this service is (sd_notify(3)). */
+export interface ServiceManager {
+	/** Sends assignments such as "READY=1" in one message, after those sent before. Never throws. */
+	notify(...assignments: string[]): void;
+	/** Resolves when everything sent so far has arrived or failed. */
+	flush(): Promise<void>;
+	/** The time within which the manager wants a sign of life, or undefined if it does not watch. */
+	readonly watchdog_ms: number | undefined;
+}
+
+// systemd-notify waits up to 5 s for the manager to have read the message; longer means that nobody reads.
+const helperTimeout_ms = 10_000;
+const signOfLife = "WATCHDOG=1";
+
+/**
+ * The service manager of this process. Node has no datagram sockets of the unix family, so the messages are sent by
+ * systemd-notify(1); the unit needs NotifyAccess=all.
+ *
+ * @param env where NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID come from; without NOTIFY_SOCKET nothing is sent
+ * @param logger hears once when messages cannot be sent
+ * @param command the program that sends them
+ */
+export function serviceManager(env: NodeJS.ProcessEnv, logger: Logger, command = "systemd-notify"): ServiceManager {
+	const socket = env.NOTIFY_SOCKET;
+	if (!socket) return { notify() {}, flush: async () => {}, watchdog_ms: undefined };
+	const queue: string[][] = [];
+	let working: Promise<void> | undefined;
+	let complained = false;
+
+	async function work(): Promise<void> {
+		for (let message = queue.shift(); message; message = queue.shift()) {
+			const problem = await send(command, message, { NOTIFY_SOCKET: socket, PATH: env.PATH });
+			if (problem && !complained) {
+				complained = true;
+				logger.warn("the service manager cannot be told how this service is", { problem, message: message.join(" ") });
+			}
+		}
+		working = undefined;
+	}
+
+	return {
+		notify(...assignments) {
+			// Signs of life must not pile up behind a manager that does not read.
+			if (assignments[0] === signOfLife && queue.some((message) => message[0] === signOfLife)) return;
+			queue.push(assignments);
+			working ??= work();
+		},
+		flush: async () => working,
+		watchdog_ms: watchdogWindow(env),
+	};
+}
+
+function watchdogWindow(env: NodeJS.ProcessEnv): number | undefined {
+	const usec = Number(env.WATCHDOG_USEC);
+	if (!Number.isFinite(usec) || usec <= 0) return undefined;
+	if (env.WATCHDOG_PID && Number(env.WATCHDOG_PID) !== process.pid) return undefined;
+	return usec / 1000;
+}
+
+/** Runs the helper to its end. Resolves to what went wrong, if anything did. */
+function send(command: string, assignments: string[], env: NodeJS.ProcessEnv): Promise<string | undefined> {
+	return new Promise((resolve) => {
+		const child = spawn(command, assignments, { env, stdio: "ignore", timeout: helperTimeout_ms, killSignal: "SIGKILL" });
+		child.once("error", (error) => resolve(error.message));
+		child.once("exit", (code, signal) =>
+			resolve(code === 0 ? undefined : `${command} ${signal ? `died of ${signal}` : `exited with ${code}`}`),
+		);
+	});
+}
+
+/** The assignments that announce a reload; the time is CLOCK_MONOTONIC in microseconds (sd_notify(3), RELOADING=1). */
+export function reloading(): string[] {
+	return ["RELOADING=1", `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`];
+}
