@@ -1,0 +1,108 @@
+/** What a git process can fail with that a caller tells apart; the names of docs/contract.md, section 5, and two of our own for callers inside. */
+export type GitErrorCode =
+	| "NOT_A_REPOSITORY"
+	| "NO_REMOTE"
+	| "REMOTE_UNREACHABLE"
+	| "AUTH_FAILED"
+	| "PUSH_REJECTED"
+	| "PUSH_RACE"
+	| "INDEX_LOCKED"
+	| "DISK_FULL"
+	| "PERMISSION_DENIED"
+	| "GIT_TOO_OLD"
+	| "GIT_TIMEOUT"
+	| "HOOK_FAILED"
+	| "CORRUPT_REPOSITORY"
+	| "INTERNAL";
+
+/** A git process failed. `message` is one line that says what to do; `detail` is what git said, for the log. */
+export class GitError extends Error {
+	override readonly name = "GitError";
+	readonly code: GitErrorCode;
+	/** The last lines git printed on stderr. May hold a URL: redact before showing. */
+	readonly detail: string;
+	readonly exitCode: number | null;
+
+	constructor(code: GitErrorCode, message: string, detail = "", exitCode: number | null = null, options?: ErrorOptions) {
+		super(message, options);
+		this.code = code;
+		this.detail = detail;
+		this.exitCode = exitCode;
+	}
+}
+
+interface Symptom {
+	readonly code: GitErrorCode;
+	readonly pattern: RegExp;
+	readonly advice: string;
+}
+
+// git has no machine-readable failures: these texts are its, curl's and OpenSSH's own, in the C locale, and the order decides.
+const symptoms: readonly Symptom[] = [
+	{
+		code: "DISK_FULL",
+		pattern: /no space left on device|disk quota exceeded|ENOSPC/i,
+		advice: "free some space (here, or on the remote if it says so)",
+	},
+	{
+		code: "AUTH_FAILED",
+		pattern: /host key verification failed|remote host identification has changed|no .* host key is known/i,
+		advice: "the host key of the remote is unknown or has changed: check it, then add it with ssh-keyscan or by connecting once by hand",
+	},
+	{
+		code: "AUTH_FAILED",
+		pattern:
+			/permission denied \((publickey|password|keyboard|gssapi|hostbased)|authentication failed|could not read (username|password)|terminal prompts disabled|access denied|invalid username or (password|token)|returned error: 40[13]|too many authentication failures|sign_and_send_pubkey|load key .*: /i,
+		advice: "the remote refused our credentials: install a key without passphrase, or a credential helper, that works without a terminal",
+	},
+	{
+		code: "REMOTE_UNREACHABLE",
+		pattern:
+			/could not resolve|couldn't resolve|name or service not known|temporary failure in name resolution|connection (refused|timed out|reset|closed)|network is unreachable|no route to host|operation timed out|failed to connect|couldn't connect|kex_exchange_identification|returned error: (429|5\d\d)|ssl_error|gnutls_handshake|tls connect|early eof|unexpected disconnect|the remote end hung up|broken pipe|empty reply from server|recv failure|transfer closed|repository not found|does not appear to be a git repository|unable to access/i,
+		advice: "the remote cannot be reached: check the network and the address (git remote -v)",
+	},
+	{
+		code: "CORRUPT_REPOSITORY",
+		pattern:
+			/object file .* is empty|loose object .* (is )?corrupt|unable to (read|parse) (tree|object|commit|sha1 file)|bad object|missing (blob|tree|commit|object)|invalid object|pack .* (is|has) (corrupt|bad|far too short)|inflate: data stream error|index file (corrupt|smaller than expected)|bad (index file|signature)|object .* (cannot be read|is corrupted)|did not send all necessary objects|failed to (read|load) object|could not (read|parse) .*object|does not point to a valid object|hash mismatch|not a valid object|invalid sha1 pointer|unable to find/i,
+		advice: "the repository is damaged: run git fsck --full, then fetch the missing objects from another node",
+	},
+	{
+		code: "INDEX_LOCKED",
+		pattern:
+			/unable to create '.*\.lock': file exists|unable to (lock|write)( new)?( |_)index|cannot lock ref|could not lock|another git process seems to be running/i,
+		advice: "another git command holds a lock: it is waited for and tried again",
+	},
+	{
+		code: "PERMISSION_DENIED",
+		pattern:
+			/permission denied|read-only file system|insufficient permission|operation not permitted|dubious ownership|could not open .*: EACCES/i,
+		advice: "a file cannot be read or written: run as the owner of the workspace (or see git's safe.directory)",
+	},
+	{ code: "HOOK_FAILED", pattern: /hook declined|hook .*failed|pre-receive hook/i, advice: "a hook refused: see what it printed" },
+	{
+		code: "NOT_A_REPOSITORY",
+		pattern: /not a git repository|must be run in a work tree/i,
+		advice: "make it a repository: git init, then git remote add origin <url>",
+	},
+	{
+		code: "NO_REMOTE",
+		pattern: /no such remote|'.*' does not appear to be a git|no configured push destination/i,
+		advice: "name a remote: git remote add origin <url>",
+	},
+];
+
+/** The one-line advice and the code for a git process that ended with `exitCode` and printed `stderr`. */
+export function classify(command: string, stderr: string, exitCode: number | null): GitError {
+	const detail = stderr.trim().slice(-2_000);
+	const symptom = symptoms.find(({ pattern }) => pattern.test(stderr));
+	const said = detail.split("\n").find((line) => /^(fatal|error|remote|ssh)/i.test(line)) ?? detail.split("\n")[0] ?? "";
+	if (!symptom)
+		return new GitError(
+			"INTERNAL",
+			`git ${command} failed (exit ${exitCode ?? "by signal"}): ${said || "it said nothing"}`,
+			detail,
+			exitCode,
+		);
+	return new GitError(symptom.code, `git ${command}: ${symptom.advice}${said ? ` (${said})` : ""}`, detail, exitCode);
+}

@@ -1,0 +1,152 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import type { Readable } from "node:stream";
+import { classify, GitError } from "./errors.ts";
+
+/** How one git process is run. */
+export interface GitRunOptions {
+	/** What it reads on standard input. */
+	input?: string | Uint8Array | Iterable<string | Uint8Array> | Readable;
+	/** Killed with its whole process group after so many milliseconds. */
+	timeoutMs?: number;
+	/** Exit codes that are an answer and not a failure. Default [0]. */
+	accept?: readonly number[];
+	/** Variables on top of the repository's environment. */
+	env?: Readonly<Record<string, string>>;
+	/** Standard output is handed over in pieces and not collected. */
+	onOutput?: (chunk: Buffer) => void;
+}
+
+export interface GitResult {
+	readonly stdout: Buffer;
+	readonly stderr: string;
+	readonly exitCode: number;
+}
+
+/** Local commands only ever take this long on a disk that does not answer. */
+export const localTimeoutMs = 600_000;
+/** After SIGTERM, so long until SIGKILL: git removes its lock files on SIGTERM. */
+const killGraceMs = 2_000;
+
+const running = new Set<ChildProcess>();
+let started = 0;
+
+/** How many git processes this process has started: what a cycle costs is counted in these. */
+export function gitProcessesStarted(): number {
+	return started;
+}
+
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+	if (child.pid === undefined) return;
+	try {
+		process.kill(-child.pid, signal);
+	} catch {
+		// The whole group is gone.
+	}
+}
+
+/** Ends every git process that runs, with its children (ssh, hooks, …). For the last moment of our own. */
+export function killRunningGit(signal: NodeJS.Signals = "SIGTERM"): void {
+	for (const child of running) signalGroup(child, signal);
+}
+
+/**
+ * The one door to git: starts `git` in `directory` with `args`, in a process group of its own, and waits for its end.
+ * @param env the whole environment (git-environment.ts)
+ * @throws GitError with the code that its failure means; GIT_TIMEOUT when it was killed for its time
+ */
+export async function runGit(
+	directory: string,
+	args: readonly string[],
+	env: Readonly<Record<string, string>>,
+	options: GitRunOptions = {},
+): Promise<GitResult> {
+	const { input, timeoutMs = localTimeoutMs, accept = [0], onOutput } = options;
+	const command = args.find((arg) => !arg.startsWith("-")) ?? "";
+	started++;
+	return await new Promise<GitResult>((resolve, reject) => {
+		const child = spawn("git", args, {
+			cwd: directory,
+			env: options.env ? { ...env, ...options.env } : env,
+			detached: true,
+			stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+		});
+		running.add(child);
+		const stdout: Buffer[] = [];
+		const stderr: Buffer[] = [];
+		let stderrBytes = 0;
+		let timedOut = false;
+		let killer: NodeJS.Timeout | undefined;
+		const timer = setTimeout(() => {
+			timedOut = true;
+			signalGroup(child, "SIGTERM");
+			killer = setTimeout(() => signalGroup(child, "SIGKILL"), killGraceMs);
+		}, timeoutMs);
+		const settle = () => {
+			running.delete(child);
+			clearTimeout(timer);
+			clearTimeout(killer);
+		};
+		child.stdout?.on("data", (chunk: Buffer) => {
+			if (onOutput) onOutput(chunk);
+			else stdout.push(chunk);
+		});
+		child.stderr?.on("data", (chunk: Buffer) => {
+			// A remote can say anything for as long as it likes.
+			if (stderrBytes < 65_536) stderr.push(chunk);
+			stderrBytes += chunk.length;
+		});
+		child.on("error", (error: NodeJS.ErrnoException) => {
+			settle();
+			if (error.code === "ENOENT") {
+				reject(
+					new GitError("INTERNAL", `git cannot be started: install git 2.38 or newer, and check that ${directory} exists`, "", null, {
+						cause: error,
+					}),
+				);
+			} else reject(new GitError("INTERNAL", `git cannot be started (${error.code})`, "", null, { cause: error }));
+		});
+		child.on("close", (exitCode, signal) => {
+			settle();
+			// What it started (ssh, a remote helper) must not outlive it.
+			if (timedOut) signalGroup(child, "SIGKILL");
+			const text = Buffer.concat(stderr).toString("utf8");
+			if (timedOut) {
+				reject(
+					new GitError(
+						"GIT_TIMEOUT",
+						`git ${command} was killed after ${timeoutMs / 1000} s: the remote or the disk does not answer (GIT_TIMEOUT sets the time)`,
+						text,
+					),
+				);
+			} else if (exitCode !== null && accept.includes(exitCode)) resolve({ stdout: Buffer.concat(stdout), stderr: text, exitCode });
+			else reject(classify(command, signal ? `${text}\nkilled by ${signal}` : text, exitCode));
+		});
+		if (input !== undefined && child.stdin) {
+			// A process that ends without reading everything is judged by its exit code.
+			child.stdin.on("error", () => undefined);
+			feed(child.stdin, input);
+		}
+	});
+}
+
+function feed(stdin: NodeJS.WritableStream, input: NonNullable<GitRunOptions["input"]>): void {
+	if (typeof input === "string" || input instanceof Uint8Array) stdin.end(input);
+	else if ("pipe" in input && typeof input.pipe === "function") input.pipe(stdin);
+	else {
+		const parts = (input as Iterable<string | Uint8Array>)[Symbol.iterator]();
+		const push = () => {
+			for (;;) {
+				const { value, done } = parts.next();
+				if (done) {
+					stdin.end();
+					return;
+				}
+				if (!stdin.write(value)) {
+					stdin.once("drain", push);
+					return;
+				}
+			}
+		};
+		push();
+	}
+}

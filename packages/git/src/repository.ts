@@ -1,0 +1,174 @@
+import { realpathSync } from "node:fs";
+import path from "node:path";
+import { GitError } from "./errors.ts";
+import { type GitResult, type GitRunOptions, runGit } from "./exec.ts";
+import { type ConfigEntry, gitEnvironment } from "./git-environment.ts";
+
+/** A 40 or 64 digit object id. */
+export type Oid = string;
+
+const minimumVersion = [2, 38] as const;
+
+/** Throws GIT_TOO_OLD unless `text` (what `git version` printed) names 2.38 or newer. */
+export function checkGitVersion(text: string): void {
+	const match = /(\d+)\.(\d+)(?:\.(\d+))?/.exec(text);
+	const [major, minor] = [Number(match?.[1] ?? 0), Number(match?.[2] ?? 0)];
+	if (major > minimumVersion[0] || (major === minimumVersion[0] && minor >= minimumVersion[1])) return;
+	throw new GitError(
+		"GIT_TOO_OLD",
+		`git ${match?.[0] ?? "of an unknown version"} is too old: install git ${minimumVersion.join(".")} or newer (merges are computed with git merge-tree --write-tree)`,
+	);
+}
+
+export interface OpenOptions {
+	/** The top level of the work tree. */
+	directory: string;
+	/** Who commits where the user has configured nobody. */
+	node: string;
+	/** Milliseconds until a command that talks to the remote is killed. */
+	networkTimeoutMs?: number;
+	hooks?: boolean;
+	env?: NodeJS.ProcessEnv;
+}
+
+/** A work tree with its repository, opened. All git commands on it go through `run`. */
+export class Repository {
+	/** The top level of the work tree, absolute, symlinks resolved as git does. */
+	readonly root: string;
+	readonly gitDirectory: string;
+	readonly commonDirectory: string;
+	readonly objectFormat: "sha1" | "sha256";
+	readonly isShallow: boolean;
+	readonly isSparse: boolean;
+	readonly networkTimeoutMs: number;
+	/** git's configuration, keys as git prints them (section and name in lower case), the last value of each. */
+	readonly config: ReadonlyMap<string, string>;
+	readonly env: Readonly<Record<string, string>>;
+
+	constructor(fields: Omit<Repository, "run" | "emptyTree" | "zeroOid">) {
+		this.root = fields.root;
+		this.gitDirectory = fields.gitDirectory;
+		this.commonDirectory = fields.commonDirectory;
+		this.objectFormat = fields.objectFormat;
+		this.isShallow = fields.isShallow;
+		this.isSparse = fields.isSparse;
+		this.networkTimeoutMs = fields.networkTimeoutMs;
+		this.config = fields.config;
+		this.env = fields.env;
+	}
+
+	/** Runs git on this repository (see runGit). @throws GitError */
+	run(args: readonly string[], options?: GitRunOptions): Promise<GitResult> {
+		return runGit(this.root, args, this.env, options);
+	}
+
+	/** The id of the tree without entries. */
+	get emptyTree(): Oid {
+		return this.objectFormat === "sha1"
+			? "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+			: "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321";
+	}
+
+	get zeroOid(): Oid {
+		return "0".repeat(this.objectFormat === "sha1" ? 40 : 64);
+	}
+}
+
+let versionChecked = false;
+
+/** `git config --list -z`: each entry is key LF value NUL; a key without value has no LF. */
+function parseConfigList(output: Buffer): Map<string, string> {
+	const config = new Map<string, string>();
+	for (const entry of output.toString("utf8").split("\0")) {
+		if (entry === "") continue;
+		const at = entry.indexOf("\n");
+		config.set(at < 0 ? entry : entry.slice(0, at), at < 0 ? "true" : entry.slice(at + 1));
+	}
+	return config;
+}
+
+/**
+ * Opens the repository whose work tree's top level is `directory`.
+ * @throws GitError NOT_A_REPOSITORY (also for a bare one, or a directory below the top level), GIT_TOO_OLD, PERMISSION_DENIED
+ */
+export async function openRepository(options: OpenOptions): Promise<Repository> {
+	const { directory, node, networkTimeoutMs = 120_000, hooks = false, env = process.env } = options;
+	const plain = gitEnvironment({ env, hooks });
+	const [version, layout, list] = await Promise.all([
+		versionChecked && env === process.env ? null : runGit(directory, ["version"], plain),
+		runGit(
+			directory,
+			[
+				"rev-parse",
+				"--path-format=absolute",
+				"--is-bare-repository",
+				"--is-shallow-repository",
+				"--show-object-format",
+				"--absolute-git-dir",
+				"--git-common-dir",
+				"--show-toplevel",
+			],
+			plain,
+			{
+				accept: [0, 128, 129],
+			},
+		),
+		runGit(directory, ["config", "--list", "-z"], plain, { accept: [0, 1, 128] }),
+	]);
+	if (version) checkGitVersion(version.stdout.toString("latin1"));
+	versionChecked = true;
+	const fields = layout.stdout.toString("utf8").split("\n");
+	if (layout.exitCode !== 0) {
+		if (/dubious ownership/.test(layout.stderr)) {
+			throw new GitError(
+				"PERMISSION_DENIED",
+				`${directory} belongs to another user, and git refuses it: run as its owner, or run: git config --global --add safe.directory ${directory}`,
+				layout.stderr,
+			);
+		}
+		if (fields[0] === "true")
+			throw new GitError("NOT_A_REPOSITORY", `${directory} is a bare repository: clone it, and sync the clone`, layout.stderr);
+		if (/not a git repository|must be run in a work tree/i.test(layout.stderr)) {
+			throw new GitError(
+				"NOT_A_REPOSITORY",
+				`${directory} is not a git work tree: run 'git init' there, then 'git remote add origin <url>'`,
+				layout.stderr,
+			);
+		}
+		throw new GitError(
+			"CORRUPT_REPOSITORY",
+			`the repository in ${directory} cannot be opened: ${layout.stderr.trim().split("\n")[0] ?? ""}: repair it (git fsck), or clone it again beside`,
+			layout.stderr,
+		);
+	}
+	const [, shallow, format, gitDirectory = "", commonDirectory = "", root = ""] = fields;
+	if (path.resolve(root) !== path.resolve(directory) && !sameDirectory(root, directory)) {
+		throw new GitError(
+			"NOT_A_REPOSITORY",
+			`${directory} is inside the git work tree ${root}: name its top level as the workspace, or run 'git init' in it, then 'git remote add origin <url>'`,
+		);
+	}
+	const config = parseConfigList(list.stdout);
+	const identity: ConfigEntry[] = [];
+	if (!config.get("user.name") && !env.GIT_AUTHOR_NAME) identity.push(["user.name", node]);
+	if (!config.get("user.email") && !env.GIT_AUTHOR_EMAIL) identity.push(["user.email", `${node}@robust-sync`]);
+	return new Repository({
+		root: path.resolve(directory),
+		gitDirectory,
+		commonDirectory,
+		objectFormat: format === "sha256" ? "sha256" : "sha1",
+		isShallow: shallow === "true",
+		isSparse: config.get("core.sparsecheckout") === "true",
+		networkTimeoutMs,
+		config,
+		env: gitEnvironment({ env, hooks, sshCommand: config.get("core.sshcommand"), config: identity }),
+	});
+}
+
+function sameDirectory(a: string, b: string): boolean {
+	try {
+		return realpathSync.native(a) === realpathSync.native(b);
+	} catch {
+		return false;
+	}
+}
