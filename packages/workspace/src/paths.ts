@@ -61,6 +61,14 @@ export class WorkspacePaths {
 	get monitorStatus(): string {
 		return path.join(this.sync, "monitor_status.json");
 	}
+	/** Alerts that a person silenced, and until when; written by `monitor --silence`, read by the monitor. */
+	get silences(): string {
+		return path.join(this.sync, "silences.json");
+	}
+	/** Held for the moment in which the silences are changed. */
+	get silencesLock(): string {
+		return path.join(this.sync, "silences.lock");
+	}
 	peerState(peer: string): string {
 		return path.join(this.sync, `peer_${peer}_state.json`);
 	}
