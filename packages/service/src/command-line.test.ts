@@ -94,7 +94,11 @@ describe("the end", () => {
 
 	test("a reader that goes away changes neither the exit code nor stderr", () => {
 		const shell = `"${process.execPath}" "${stage.file("command.mjs")}" --flood | head -1; exit \${PIPESTATUS[0]}`;
-		expect(spawnSync("bash", ["-c", shell], { encoding: "utf8" })).toMatchObject({ stdout: `0 ${"x".repeat(60)}\n`, stderr: "", status: 1 });
+		expect(spawnSync("bash", ["-c", shell], { encoding: "utf8" })).toMatchObject({
+			stdout: `0 ${"x".repeat(60)}\n`,
+			stderr: "",
+			status: 1,
+		});
 	});
 
 	test("a full disk behind stdout is a failure that is said", () => {

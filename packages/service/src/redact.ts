@@ -11,7 +11,7 @@ const urlCredentials = /([a-z][a-z0-9+.-]{0,30}):\/\/([^\s/?#"'<>`\\]*)@/gi;
  * The forms in which a secret can show up in text: as it is, URL-encoded and escaped inside a JSON string.
  *
  * @param secret the value; shorter than 4 characters yields nothing
- * @returns the distinct forms, the longest first, so that no form leaves a piece of a longer one behind
+ * @returns the distinct forms
  */
 export function secretForms(secret: string): string[] {
 	if (secret.length < shortestSecret) return [];
@@ -21,7 +21,7 @@ export function secretForms(secret: string): string[] {
 	} catch {
 		// a lone surrogate has no URL form
 	}
-	return [...forms].sort((a, b) => b.length - a.length);
+	return [...forms];
 }
 
 /**
@@ -33,10 +33,10 @@ export function secretForms(secret: string): string[] {
  * @returns the text with `[redacted]` in their place
  */
 export function redact(text: string, secrets: Iterable<string> = []): string {
-	let clean = text;
-	for (const secret of secrets) {
-		for (const form of secretForms(secret)) clean = clean.replaceAll(form, redacted);
-	}
+	const forms = [...secrets].flatMap(secretForms);
+	// One pass, the longest form first: no form leaves a piece of a longer one behind, nor bites into the mark itself.
+	const any = forms.sort((a, b) => b.length - a.length).map((form) => form.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"));
+	const clean = any.length > 0 ? text.replace(new RegExp(any.join("|"), "g"), redacted) : text;
 	if (!clean.includes("://")) return clean;
 	return clean.replace(urlCredentials, (whole, scheme: string, user: string) =>
 		user.includes(":") || /^https?$/i.test(scheme) ? `${scheme}://${redacted}@` : whole,
