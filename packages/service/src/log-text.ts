@@ -30,7 +30,8 @@ export function textLine(record: LogRecord): string {
 }
 
 /**
- * A record for somebody who watches: `HH:MM:SS message key=value`, local time, coloured by level.
+ * A record for somebody who watches: `HH:MM:SS message key=value`, local time, coloured by level;
+ * WARN and ERROR before the message.
  *
  * @param record the record
  * @param chalk the colours of the stream
@@ -41,7 +42,9 @@ export function terminalLine(record: LogRecord, chalk: ChalkInstance, omit: read
 	const time = new Date(record.time);
 	const clock = [time.getHours(), time.getMinutes(), time.getSeconds()].map((part) => String(part).padStart(2, "0")).join(":");
 	const fields = textFields(record, omit);
-	return `${chalk.dim(clock)} ${byLevel(record.level, chalk)(escapeControls(record.msg))}${fields && ` ${chalk.dim(fields)}`}`;
+	// Not by colour alone: it is missing under NO_COLOR, and not everybody sees it.
+	const label = record.level === "warn" || record.level === "error" ? `${record.level.toUpperCase()} ` : "";
+	return `${chalk.dim(clock)} ${byLevel(record.level, chalk)(label + escapeControls(record.msg))}${fields && ` ${chalk.dim(fields)}`}`;
 }
 
 function byLevel(level: string, chalk: ChalkInstance): (text: string) => string {

@@ -130,9 +130,9 @@ describe("stderr", () => {
 				env: { PATH: process.env.PATH, TERM: "xterm-256color", ...env },
 			}).stdout.replaceAll("\r\n", "\n");
 		const plain = onTerminal({ NO_COLOR: "1" });
-		expect(plain).toMatch(/^\d\d:\d\d:\d\d working path="a b"\n\d\d:\d\d:\d\d wondering\n\d\d:\d\d:\d\d failing\n$/);
+		expect(plain).toMatch(/^\d\d:\d\d:\d\d working path="a b"\n\d\d:\d\d:\d\d WARN wondering\n\d\d:\d\d:\d\d ERROR failing\n$/);
 		const colours = onTerminal({});
-		expect(colours).toContain("\u001b[31mfailing\u001b[39m");
+		expect(colours).toContain("\u001b[31mERROR failing\u001b[39m");
 		expect(colours.replaceAll(/\u001b\[\d+m/g, "")).toMatch(/^\d\d:\d\d:\d\d working path="a b"\n/);
 	});
 

@@ -69,7 +69,7 @@ export function createLogger(options: LogOptions): Logger {
 	/** Records that went to stderr because the log file could not be written; undefined while it can. */
 	let detoured: number | undefined;
 
-	if (options.stderr || file) process.stderr.on("error", ignore);
+	if (!process.stderr.listeners("error").includes(ignore)) process.stderr.on("error", ignore);
 
 	const core = pino(
 		{

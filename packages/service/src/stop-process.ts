@@ -4,19 +4,19 @@ import { isProcessAlive } from "./process-alive.ts";
 import { workerVariable } from "./worker.ts";
 
 export interface StopOptions {
-	/** How long it may take to finish what it is doing. Default 30 s. */
-	graceMs?: number;
+	/** After so long it counts as hanging and is killed. Default 35 s: a service ends itself after 30 s of grace. */
+	killAfterMs?: number;
 	/** Whether the process is still the one that is meant, not another with the same id. Default: whether it exists. */
 	isAlive?: () => boolean;
 }
 
-const defaultGrace_ms = 30_000;
-// A service ends itself when its grace is over; one that has not even done that hangs.
-const hanging_ms = 5_000;
+const defaultKillAfter_ms = 35_000;
+// SIGKILL works at once, except on a process that waits for a disk or a network file system.
+const dying_ms = 5_000;
 const poll_ms = 50;
 
 /**
- * Stops a service of ours: SIGTERM, and SIGKILL when it hangs after its time to finish. A worker is stopped together
+ * Stops a service of ours: SIGTERM, and SIGKILL when it hangs. A worker is stopped together
  * with its supervisor, which would start another one otherwise.
  *
  * @param pid the service's process id
@@ -29,10 +29,10 @@ export async function stopProcess(pid: number, options: StopOptions = {}): Promi
 	const supervisor = supervisorOf(pid);
 	signal(supervisor ?? pid, "SIGTERM");
 	const gone = () => !isAlive() && (supervisor === undefined || !isProcessAlive(supervisor));
-	if (await becomes(gone, (options.graceMs ?? defaultGrace_ms) + hanging_ms)) return "stopped";
+	if (await becomes(gone, options.killAfterMs ?? defaultKillAfter_ms)) return "stopped";
 	if (supervisor !== undefined) signal(supervisor, "SIGKILL");
 	if (isAlive()) signal(pid, "SIGKILL");
-	await becomes(gone, hanging_ms);
+	await becomes(gone, dying_ms);
 	return "killed";
 }
 

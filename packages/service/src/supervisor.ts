@@ -49,7 +49,7 @@ const defaultKillAfter_ms = 35_000;
  * dies. SIGTERM, SIGINT, SIGHUP and SIGUSR1 are passed on. There is never a second worker: the next one starts only
  * after the last one's end, and a worker whose supervisor was killed stops by itself.
  *
- * @returns the exit code: 0, 2 or 4 as the worker ended with, 0 when both were asked to stop
+ * @returns the exit code: 0, 2 or 4 as the worker ended with; when both were asked to stop 0, or 1 if the worker did not in time
  */
 export function supervise(options: SuperviseOptions): Promise<number> {
 	return new Promise((resolve) => new Supervisor(options, resolve).start());
@@ -183,7 +183,7 @@ class Supervisor {
 
 	#verdict(exit: WorkerExit): Verdict {
 		// Whatever a worker that was asked to stop ends with, it is not started again.
-		if (this.#stopping) return { exitCode: exit.code === ExitCode.failed ? ExitCode.failed : ExitCode.ok };
+		if (this.#stopping) return { exitCode: exit.code === ExitCode.failed || exit.signal === "SIGKILL" ? ExitCode.failed : ExitCode.ok };
 		return this.#policy.judge(exit);
 	}
 

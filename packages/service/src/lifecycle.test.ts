@@ -1,0 +1,231 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { afterAll, describe, expect, test } from "@jest/globals";
+import { Stage, until } from "./fixtures/processes.ts";
+
+const stage = new Stage("service");
+afterAll(() => stage.remove());
+
+const said = (text: string) => text.trimEnd().split("\n");
+
+describe("stopping", () => {
+	test.each(["SIGTERM", "SIGINT"] as const)("%s lets the service finish; exit 0", async (signal) => {
+		const service = stage.start("service", ["slow-stop"]);
+		await service.says("started");
+		service.kill(signal);
+		expect(await service.ended).toBe(0);
+		expect(said(service.stdout).slice(2)).toEqual(["aborted", `stop ${signal}`, "stopped"]);
+	});
+
+	test("a second signal ends it at once", async () => {
+		const service = stage.start("service", ["endless-stop"]);
+		await service.says("started");
+		service.kill("SIGTERM");
+		await service.says("stop SIGTERM");
+		service.kill("SIGINT");
+		expect(await service.ended).toBe(1);
+		expect(service.stderr).toContain("second signal (SIGINT): stopping at once");
+	});
+
+	test("Ctrl-C that a wrapper passes on a second time is one signal", async () => {
+		const service = stage.start("service", ["slow-stop"]);
+		await service.says("started");
+		service.kill("SIGINT");
+		service.kill("SIGINT");
+		expect(await service.ended).toBe(0);
+		expect(service.stdout).toContain("stopped");
+	});
+
+	test("a service that does not finish in its grace period is left; exit 1", async () => {
+		const service = stage.start("service", ["endless-stop"], { GRACE: "200" });
+		await service.says("started");
+		service.kill("SIGTERM");
+		expect(await service.ended).toBe(1);
+		expect(service.stderr).toContain("did not stop in time reason=SIGTERM waited_ms=200");
+	});
+
+	test("a stop() that fails is logged; exit 1", async () => {
+		const service = stage.start("service", ["failing-stop"]);
+		await service.says("started");
+		service.kill("SIGTERM");
+		expect(await service.ended).toBe(1);
+		expect(service.stderr).toContain('stopping failed error="cannot stop"');
+	});
+
+	test("a signal during the start waits for it, then stops what was started", async () => {
+		const service = stage.start("service", ["slow-start"]);
+		await service.says("starting");
+		service.kill("SIGTERM");
+		expect(await service.ended).toBe(0);
+		expect(said(service.stdout).map((line) => line.split(" ")[0])).toEqual(["starting", "started", "stop", "stopped"]);
+	});
+});
+
+describe("signals that change nothing about its life", () => {
+	test("SIGHUP reloads, also a second time; SIGUSR1 wakes and opens no debugger", async () => {
+		const service = stage.start("service");
+		await service.says("started");
+		service.kill("SIGHUP");
+		await service.says("reload");
+		service.kill("SIGHUP");
+		await service.says("reload", 2);
+		service.kill("SIGUSR1");
+		await service.says("wake");
+		service.kill("SIGTERM");
+		expect(await service.ended).toBe(0);
+		expect(service.stderr).not.toContain("Debugger");
+	});
+
+	test("a reload that fails is logged and leaves everything as it was", async () => {
+		const service = stage.start("service", ["bad-reload"]);
+		await service.says("started");
+		service.kill("SIGHUP");
+		await until(
+			() => service.stderr.includes('reload failed; going on as before error="bad value"'),
+			() => service.stderr,
+		);
+		service.kill("SIGTERM");
+		expect(await service.ended).toBe(0);
+	});
+});
+
+describe("failures", () => {
+	test("an error of start() reaches the command line once, and the log file", async () => {
+		const service = stage.start("service", ["fail-start"], { LOG: stage.file("failed.log") });
+		expect(await service.ended).toBe(4);
+		expect(service.stderr).toBe("demo: another instance (pid 42) holds the lock\n");
+		expect(stage.read("failed.log")).toMatch(/ERROR demo: cannot start: another instance \(pid 42\) holds the lock/);
+	});
+
+	test.each([
+		["throw", "uncaught exception: (intermediate value) is not a function"],
+		["reject", "unhandled rejection: nobody cares"],
+	])("%s: is logged on one line, with its stack, and ends the service with 1", async (behaviour, message) => {
+		const service = stage.start("service", [behaviour]);
+		expect(await service.ended).toBe(1);
+		const lines = said(service.stderr).filter((line) => line.includes("ERROR"));
+		expect(lines).toEqual([expect.stringMatching(/^\S+Z ERROR demo: /)]);
+		expect(lines[0]).toContain(message.split("(")[0]!.trim());
+		expect(lines[0]).toMatch(/stack=".*\\n {4}at /);
+		expect(service.stdout).not.toContain("stop");
+	});
+});
+
+describe("leaving to be restarted", () => {
+	test("past the memory limit it finishes the cycle, stops and exits with 75", async () => {
+		const service = stage.start("service", ["grow-on-wake"]);
+		await service.says("started");
+		service.kill("SIGUSR1");
+		expect(await service.ended).toBe(75);
+		expect(said(service.stdout).slice(2)).toEqual(["wake", "drain", "drained", "aborted", "stop memory limit", "stopped"]);
+		expect(service.stderr).toMatch(/memory limit passed.* rss_bytes=\d+ limit_bytes=188743680/);
+	});
+
+	test("for its own reason it stops first; without grace it leaves at once", async () => {
+		const orderly = stage.start("service", ["restart"]);
+		const atOnce = stage.start("service", ["lock-lost"]);
+		expect(await orderly.ended).toBe(75);
+		expect(orderly.stdout).toContain("stop has its reasons\nstopped\n");
+		expect(await atOnce.ended).toBe(75);
+		expect(atOnce.stdout).not.toContain("stop ");
+		expect(atOnce.stderr).toContain('stopping at once reason="lock lost"');
+	});
+});
+
+describe("the service manager", () => {
+	/** A directory with a systemd-notify that writes down what it is told. */
+	function manager(name: string, script = 'echo "$NOTIFY_SOCKET $*" >>"$0.told"') {
+		const directory = stage.file(name);
+		mkdirSync(directory);
+		const command = `${directory}/systemd-notify`;
+		writeFileSync(command, `#!/bin/sh\n${script}\n`);
+		chmodSync(command, 0o755);
+		const told = () => (existsSync(`${command}.told`) ? said(readFileSync(`${command}.told`, "utf8")) : []);
+		return { told, env: { PATH: `${directory}:${process.env.PATH}`, NOTIFY_SOCKET: "@demo" } };
+	}
+
+	test("hears of readiness, status, reload and stop, in this order", async () => {
+		const { told, env } = manager("order");
+		const service = stage.start("service", [], env);
+		await until(
+			() => told().includes("@demo READY=1"),
+			() => told().join("\n"),
+		);
+		service.kill("SIGHUP");
+		await until(
+			() => told().length === 4,
+			() => told().join("\n"),
+		);
+		service.kill("SIGTERM");
+		expect(await service.ended).toBe(0);
+		expect(told()).toEqual([
+			"@demo STATUS=two lines",
+			"@demo READY=1",
+			expect.stringMatching(/^@demo RELOADING=1 MONOTONIC_USEC=\d+$/),
+			"@demo READY=1",
+			"@demo STOPPING=1 STATUS=Stopping: SIGTERM",
+		]);
+	});
+
+	const pings = (told: string[]) => told.filter((line) => line === "@demo WATCHDOG=1").length;
+
+	test("gets signs of life while the loop moves, and none any more when it hangs", async () => {
+		const { told, env } = manager("hang");
+		const service = stage.start("service", ["hang-on-wake"], { ...env, WATCHDOG_USEC: "600000" });
+		await until(
+			() => pings(told()) >= 4,
+			() => told().join("\n"),
+		);
+		service.kill("SIGUSR1");
+		await service.says("wake");
+		let last = { count: pings(told()), at_ms: performance.now() };
+		// Silence for a whole window is what makes systemd kill it.
+		await until(
+			() => {
+				const count = pings(told());
+				if (count !== last.count) last = { count, at_ms: performance.now() };
+				return performance.now() - last.at_ms > 600;
+			},
+			() => "silence",
+		);
+		const children = readFileSync(`/proc/${service.child.pid}/task/${service.child.pid}/children`, "utf8");
+		expect(children.trim()).toBe("");
+	});
+
+	test("gets signs of life from a loop that sleeps longer than the watchdog's window", async () => {
+		const { told, env } = manager("idle");
+		const service = stage.start("service", ["idle"], { ...env, WATCHDOG_USEC: "600000", WATCHDOG_PID: "" });
+		await until(
+			() => pings(told()) >= 6,
+			() => told().join("\n"),
+		);
+		expect(service.child.exitCode).toBeNull();
+	});
+
+	test("is given no signs of life by a process that it does not watch", async () => {
+		const { told, env } = manager("other");
+		const service = stage.start("service", [], { ...env, WATCHDOG_USEC: "30000", WATCHDOG_PID: "1" });
+		await until(
+			() => told().includes("@demo READY=1"),
+			() => told().join("\n"),
+		);
+		service.kill("SIGTERM");
+		expect(await service.ended).toBe(0);
+		expect(pings(told())).toBe(0);
+	});
+
+	test.each([
+		["missing", undefined],
+		["failing", "exit 1"],
+	])("that cannot be reached (systemd-notify %s) is one warning and no reason to stop", async (name, script) => {
+		const env = script ? manager(name, script).env : { PATH: "/nowhere", NOTIFY_SOCKET: "@demo" };
+		const service = stage.start("service", [], { ...env, WATCHDOG_USEC: "30000" });
+		await service.says("started");
+		await until(
+			() => service.stderr.includes("cannot be told"),
+			() => service.stderr,
+		);
+		service.kill("SIGTERM");
+		expect(await service.ended).toBe(0);
+		expect(service.stderr.match(/WARN/g)).toHaveLength(1);
+	});
+});

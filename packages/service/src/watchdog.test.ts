@@ -1,0 +1,52 @@
+import { describe, expect, test } from "@jest/globals";
+import { Watchdog } from "./watchdog.ts";
+
+function watched(window_ms = 60_000) {
+	const world = { now: 0, progress: 0 };
+	const watchdog = new Watchdog({ window_ms, now: () => world.now, progress: () => world.progress });
+	/** Lets time pass in the steps in which it is asked; says for how long it reported life. */
+	const aliveFor = (ms: number, each: () => void = () => {}): number => {
+		let alive = 0;
+		for (let passed = 0; passed < ms; passed += window_ms / 3) {
+			world.now += window_ms / 3;
+			each();
+			if (!watchdog.isAlive()) return alive;
+			alive += window_ms / 3;
+		}
+		return alive;
+	};
+	return { world, watchdog, aliveFor };
+}
+
+describe("watchdog", () => {
+	test("a loop that moves lives", () => {
+		const { world, aliveFor } = watched();
+		expect(aliveFor(3_600_000, () => world.progress++)).toBe(3_600_000);
+	});
+
+	test("a loop that never moves is given up within half a window", () => {
+		expect(watched().aliveFor(3_600_000)).toBeLessThanOrEqual(30_000);
+	});
+
+	test("a loop that sleeps longer than the window, and said so, lives; it is given up when it does not wake", () => {
+		const { watchdog, aliveFor } = watched();
+		watchdog.idle(480_000);
+		const alive = aliveFor(3_600_000);
+		expect(alive).toBeGreaterThanOrEqual(480_000);
+		expect(alive).toBeLessThanOrEqual(510_000);
+	});
+
+	test("a loop that was woken from its sleep and then hangs is given up although the sleep would last", () => {
+		const { world, watchdog, aliveFor } = watched();
+		watchdog.idle(480_000);
+		aliveFor(60_000);
+		world.progress++;
+		expect(aliveFor(3_600_000)).toBeLessThanOrEqual(60_000);
+	});
+
+	test("a service that only answers to events is idle for ever", () => {
+		const { watchdog, aliveFor } = watched();
+		watchdog.idle(Number.POSITIVE_INFINITY);
+		expect(aliveFor(3_600_000)).toBe(3_600_000);
+	});
+});
