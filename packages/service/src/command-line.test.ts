@@ -72,6 +72,11 @@ describe("a failure is one line and an exit code", () => {
 		expect(demo("--fail", "text that is no Error")).toEqual({ stdout: "", stderr: "demo: text that is no Error\n", status: 1 });
 	});
 
+	test("also where nobody was waiting for it", () => {
+		expect(demo("--fail", "later")).toEqual({ stdout: "", stderr: "demo: nobody was waiting\n", status: 1 });
+		expect(demo("--fail", "rejected")).toEqual({ stdout: "", stderr: "demo: nobody was waiting\n", status: 4 });
+	});
+
 	test("never with a stack or a password; with --verbose with the stack and its cause, still without the password", () => {
 		expect(demo("--fail", "lines").stderr).toBe("demo: first; second https://[redacted]@example.org/x\n");
 		const { stderr, status } = demo("--fail", "lines", "--verbose");

@@ -161,6 +161,12 @@ export async function runProgram(program: Command, argv: string[] = process.argv
 		complain(program, `cannot write to standard output: ${error.message}`);
 	});
 	process.stderr.on("error", () => {});
+	for (const event of ["uncaughtException", "unhandledRejection"] as const) {
+		process.on(event, (error: unknown) => {
+			// A running service has its own answer, which includes the log.
+			if (process.listenerCount(event) === 1) process.exit(report(program, error, argv));
+		});
+	}
 	let code: number = ExitCode.ok;
 	try {
 		refuseFlagsAsValues(program, argv.slice(2));
