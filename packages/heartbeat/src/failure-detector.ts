@@ -1,0 +1,234 @@
+import type { PeerStatus } from "@robust-sync/workspace";
+import { PhiAccrual } from "./phi-accrual.ts";
+
+/** When a silent peer is probed, after the silence became suspicious; then every 8 s. */
+const probeOffsetsMs = [0, 1_000, 2_000, 4_000, 8_000] as const;
+const probeEveryMs = 8_000;
+/** … and these long before it would be called down: the last word should not hang on one lost datagram. */
+const lastProbesMs = [4_000, 2_000, 1_000] as const;
+/** Suspicion comes at this part of the timeout at the latest, whatever φ says, so that probes have the rest of it. */
+const latestSuspicion = 2 / 3;
+/** After our own pause: how long everybody has to answer. */
+const pardonMs = 5_000;
+
+/** What is due at some moment. */
+export interface DetectorStep {
+	/** The status or its reason changed. */
+	readonly changed: boolean;
+	/** Send the peer a heartbeat now. */
+	readonly probe: boolean;
+	/** Ask others for it, too. */
+	readonly probeIndirectly: boolean;
+}
+
+const nothingDue: DetectorStep = { changed: false, probe: false, probeIndirectly: false };
+
+/**
+ * Whether one peer lives: `unknown` until its first word, `alive`, `suspect` by φ accrual, `down` exactly one timeout
+ * after its last word. Knows no time but what it is told; all times are monotonic milliseconds.
+ */
+export class FailureDetector {
+	#status: PeerStatus = "unknown";
+	#reason: string | null = null;
+	#intervalMs: number;
+	#timeoutMs: number;
+	readonly #phi: PhiAccrual;
+	#lastWord: number | null = null;
+	#lastBeat: { number: number; at: number } | null = null;
+	#vouched: { by: string; at: number } | null = null;
+	#pardonedUntil = Number.NEGATIVE_INFINITY;
+	/** When the current series of probes began. */
+	#probesSince: number | null = null;
+	#lastProbe = Number.NEGATIVE_INFINITY;
+	/** A peer that was heard before we started, and when it counts as down if it stays silent. */
+	#lostAt: number | null = null;
+	#saidGoodbye = false;
+
+	constructor(intervalMs: number, timeoutMs: number) {
+		this.#intervalMs = intervalMs;
+		this.#timeoutMs = timeoutMs;
+		this.#phi = new PhiAccrual(intervalMs);
+	}
+
+	get status(): PeerStatus {
+		return this.#status;
+	}
+
+	/** Why the status is what it is; null when there is nothing to say. */
+	get reason(): string | null {
+		return this.#reason;
+	}
+
+	/** Whether a word from the peer is overdue, or never came. */
+	get isSilent(): boolean {
+		return this.#status !== "alive" || this.#probesSince !== null;
+	}
+
+	/** Whether it is worth asking others for this peer. */
+	get isLost(): boolean {
+		return (this.#status === "suspect" || this.#status === "down") && !this.#saidGoodbye;
+	}
+
+	/** The configured timeout changed. */
+	allow(timeoutMs: number): void {
+		this.#timeoutMs = timeoutMs;
+	}
+
+	/** The interval that the peer says it keeps; nothing happens unless it is another one. */
+	expect(intervalMs: number): void {
+		if (intervalMs === this.#intervalMs) return;
+		this.#intervalMs = intervalMs;
+		this.#phi.expect(intervalMs);
+		this.#lastBeat = null;
+	}
+
+	/** An earlier process of ours heard this peer: if it stays silent for a timeout from `now`, it is down, not unknown. */
+	wasHeardBefore(now: number): void {
+		if (this.#lastWord === null) this.#lostAt = now + this.#timeoutMs;
+	}
+
+	/** The peer said something. Returns whether the status changed. */
+	heard(now: number): boolean {
+		const changed = this.#status !== "alive";
+		this.#status = "alive";
+		this.#reason = null;
+		this.#lastWord = now;
+		this.#vouched = null;
+		this.#lostAt = null;
+		this.#probesSince = null;
+		this.#saidGoodbye = false;
+		return changed;
+	}
+
+	/** The peer's process is a new one: its beats are counted from one again. */
+	restarted(): void {
+		this.#lastBeat = null;
+	}
+
+	/** A regular heartbeat came. Its number tells how many intervals the time since the last one spans. */
+	beat(number: number, now: number): void {
+		const last = this.#lastBeat;
+		if (last && number <= last.number) return;
+		if (last) this.#phi.add((now - last.at) / (number - last.number));
+		this.#lastBeat = { number, at: now };
+	}
+
+	/** Another peer, `by`, has just had an answer from this one. Returns whether status or reason changed. */
+	vouchedFor(by: string, now: number): boolean {
+		if (!this.isLost) return false;
+		this.#vouched = { by, at: now };
+		const reason = `not heard directly, but by ${by}: the link is broken, not the host`;
+		const changed = this.#status !== "suspect" || this.#reason !== reason;
+		if (this.#status !== "suspect") this.#probesSince = now;
+		this.#status = "suspect";
+		this.#reason = reason;
+		return changed;
+	}
+
+	/** The peer says that it stops. */
+	saidGoodbye(reason: string): void {
+		this.#status = "down";
+		this.#reason = `said goodbye${reason === "" ? "" : `: ${reason}`}`;
+		this.#vouched = null;
+		this.#probesSince = null;
+		this.#lastBeat = null;
+		this.#lostAt = null;
+		this.#saidGoodbye = true;
+	}
+
+	/** We ourselves stood still: nobody is called suspect or down before they had a chance to answer. */
+	pardon(now: number): void {
+		this.#pardonedUntil = now + Math.min(pardonMs, this.#timeoutMs);
+		// What arrives next spans our pause, not the peer's interval.
+		this.#lastBeat = null;
+		if (this.#lostAt !== null) this.#lostAt = Math.max(this.#lostAt, this.#pardonedUntil);
+		this.probe(now);
+	}
+
+	/** Starts a series of probes now, whatever the status. */
+	probe(now: number): void {
+		if (this.#status === "alive" || this.#status === "suspect") {
+			this.#probesSince = now;
+			this.#lastProbe = Number.NEGATIVE_INFINITY;
+		}
+	}
+
+	/** How many heartbeats in a row did not come. */
+	missed(now: number): number {
+		if (this.#lastWord === null || this.#status === "alive") return 0;
+		return Math.floor((now - this.#lastWord) / this.#intervalMs);
+	}
+
+	/** φ, or null before the first word. */
+	phi(now: number): number | null {
+		return this.#lastWord === null ? null : this.#phi.phi(now - this.#lastWord);
+	}
+
+	/** The next moment at which {@link advance} has something to do; Infinity if only a word can change anything. */
+	get deadline(): number {
+		if (this.#status === "unknown") return this.#lostAt ?? Number.POSITIVE_INFINITY;
+		if (this.#status === "down") return Number.POSITIVE_INFINITY;
+		return Math.min(this.#status === "alive" ? this.#suspectAt : this.#downAt, this.#probeAt);
+	}
+
+	/** Does what is due. */
+	advance(now: number): DetectorStep {
+		if (this.#status === "unknown" && this.#lostAt !== null && now >= this.#lostAt) {
+			this.#lostAt = null;
+			this.#become("down", `no heartbeat for ${seconds(this.#timeoutMs)}, nor since this node's heartbeat started`);
+			return { changed: true, probe: false, probeIndirectly: false };
+		}
+		let changed = false;
+		if (this.#status === "alive" && now >= this.#suspectAt) {
+			this.#become("suspect", "its heartbeat is overdue");
+			this.#probesSince ??= now;
+			changed = true;
+		}
+		if (this.#status === "suspect" && now >= this.#downAt) {
+			this.#become("down", `no heartbeat for ${seconds(this.#timeoutMs)}`);
+			this.#probesSince = null;
+			this.#vouched = null;
+			return { changed: true, probe: false, probeIndirectly: true };
+		}
+		const probe = now >= this.#probeAt;
+		if (probe) this.#lastProbe = now;
+		return probe || changed ? { changed, probe, probeIndirectly: probe && this.#status === "suspect" } : nothingDue;
+	}
+
+	#become(status: PeerStatus, reason: string): void {
+		this.#status = status;
+		this.#reason = reason;
+	}
+
+	get #suspectAt(): number {
+		if (this.#lastWord === null) return Number.POSITIVE_INFINITY;
+		const patience = Math.min(this.#phi.suspectAfterMs(), this.#timeoutMs * latestSuspicion);
+		return Math.max(this.#lastWord + patience, this.#pardonedUntil);
+	}
+
+	get #downAt(): number {
+		if (this.#lastWord === null) return Number.POSITIVE_INFINITY;
+		return Math.max(Math.max(this.#lastWord, this.#vouched?.at ?? 0) + this.#timeoutMs, this.#pardonedUntil);
+	}
+
+	/** The next probe of the series: the first of its moments after the last probe. */
+	get #probeAt(): number {
+		const since = this.#probesSince;
+		if (since === null) return Number.POSITIVE_INFINITY;
+		const last = this.#lastProbe;
+		let next = Number.POSITIVE_INFINITY;
+		for (const offset of probeOffsetsMs) if (since + offset > last) next = Math.min(next, since + offset);
+		if (next === Number.POSITIVE_INFINITY) next = since + (Math.floor((last - since) / probeEveryMs) + 1) * probeEveryMs;
+		if (this.#status === "suspect") {
+			for (const before of lastProbesMs) {
+				const at = this.#downAt - before;
+				if (at > since && at > last) next = Math.min(next, at);
+			}
+		}
+		return next;
+	}
+}
+
+function seconds(ms: number): string {
+	return `${Math.round(ms / 100) / 10} s`;
+}

@@ -1,0 +1,778 @@
+import type { PeerAddress, PeerStatus } from "@robust-sync/workspace";
+import { Announcement, burstGapMs } from "./announcement.ts";
+import type { Clock } from "./clock.ts";
+import { measure } from "./clock-filter.ts";
+import type { Content } from "./content.ts";
+import { Keyring } from "./keyring.ts";
+import { Nonces } from "./nonces.ts";
+import { type Outstanding, Peer } from "./peer.ts";
+import { SourceBudget, sourceOf } from "./source-budget.ts";
+import { type Address, formatAddress, type Resolver, sameAddress, type Transport } from "./transport.ts";
+import { decode, encode, type Message, nonceBytes, paddedBytes } from "./wire-format.ts";
+
+/** Why a datagram was refused. */
+export const rejectReasons = ["malformed", "version", "key", "replay", "unknown-peer", "rate", "own"] as const;
+export type RejectReason = (typeof rejectReasons)[number];
+
+/** Who may not be heard for how long, what is signed with what; may change while the node runs. */
+export interface NodeSettings {
+	readonly peers: readonly PeerAddress[];
+	readonly intervalMs: number;
+	/** Silence after which a peer is down. */
+	readonly timeoutMs: number;
+	/** Shared secrets, newest first; none: unauthenticated. */
+	readonly secrets: readonly string[];
+}
+
+/** Hears what people should know. */
+export interface NodeLog {
+	debug(message: string, fields?: Record<string, unknown>): void;
+	info(message: string, fields?: Record<string, unknown>): void;
+	warn(message: string, fields?: Record<string, unknown>): void;
+	error(message: string, fields?: Record<string, unknown>): void;
+}
+
+/** The world around a node. */
+export interface NodeSurroundings {
+	readonly clock: Clock;
+	readonly transport: Transport;
+	readonly resolver: Resolver;
+	/** So many random bytes, unpredictable where it matters. */
+	random(bytes: number): Uint8Array;
+	/** How this node stands, asked for each heartbeat. */
+	content(): Content;
+	readonly log: NodeLog;
+	/** Something about a peer changed; `urgent`: others wait for it (status, head, …), not only the time of the last word. */
+	onChange(peer: string, urgent: boolean): void;
+}
+
+/** What is known of one peer, for the state file and for people. */
+export interface PeerView {
+	readonly name: string;
+	readonly address: string | null;
+	readonly status: PeerStatus;
+	readonly reason: string | null;
+	/** Milliseconds since the epoch. */
+	readonly receivedAtMs: number | null;
+	readonly sequence: number | null;
+	readonly bootId: string | null;
+	readonly missed: number;
+	readonly rttMs: number | null;
+	readonly clockOffsetMs: number | null;
+	readonly phi: number | null;
+	readonly hearsUs: boolean | null;
+	readonly content: Content;
+}
+
+/** Counters since the node was made. */
+export interface NodeTotals {
+	/** Heartbeats sent: regular ones, probes, announcements and answers to challenges. */
+	sent: number;
+	/** Heartbeats that were believed. */
+	received: number;
+	/** Heartbeats of ours that were answered. */
+	acked: number;
+	rejected: Record<RejectReason, number>;
+}
+
+/** A fleet that was started together should not beat together. */
+const jitterFraction = 0.05;
+/** Names are resolved anew at most this often. */
+const resolveEveryMs = 30_000;
+/** A timer this much too late means that we stood still: stopped, suspended, or starved. */
+const pauseMs = { min: 200, max: 2_000, timeoutFraction: 0.1 } as const;
+/** The wall clock went this much faster or slower than the monotonic one since we last looked: it was set, or we were suspended. */
+const clockStepMs = 1_000;
+/** How long an answer from a third node is waited for, and how many third nodes are asked. */
+const indirectWaitMs = 5_000;
+const indirectHelpers = 3;
+const maxAskers = 8;
+/** A challenge that is answered by a challenge again and again ends here. */
+const maxChallengesInARow = 3;
+/** The same complaint goes into the log once in this time. */
+const complainEveryMs = 600_000;
+/** A retired boot id that still talks after this long is no straggler. */
+const stragglerMs = 5_000;
+/** Goodbyes are repeated until acknowledged, but nobody waits long for them. */
+const goodbyeRepeatsMs = [60, 160] as const;
+const goodbyeWaitMs = 300;
+
+/**
+ * One node of the heartbeat protocol (docs/heartbeat-protocol.md): sends, answers, and knows how its peers are. Does
+ * nothing but through its surroundings, so that a thousand days pass in a test.
+ */
+export class HeartbeatNode {
+	readonly name: string;
+	readonly bootId: string;
+	readonly totals: NodeTotals;
+	readonly #surroundings: NodeSurroundings;
+	readonly #clock: Clock;
+	readonly #log: NodeLog;
+	readonly #peers = new Map<string, Peer>();
+	/** Peers by address, for their own budgets. */
+	readonly #knownAddresses = new Map<string, string>();
+	readonly #budget = new SourceBudget();
+	readonly #nonces: Nonces;
+	readonly #complaints = new Map<string, number>();
+	#keyring: Keyring;
+	#intervalMs: number;
+	#timeoutMs: number;
+	#running = false;
+	#stopping = false;
+	#onGoodbyeAcknowledged: ((peer: Peer) => void) | null = null;
+	#announcedHead: string | null = null;
+	#lastRoundAt = Number.NEGATIVE_INFINITY;
+	#roundTimer: unknown = null;
+	#wallMinusMonotonicMs: number;
+	#lastSentMs: number | null = null;
+	#rounds = 0;
+
+	constructor(name: string, settings: NodeSettings, surroundings: NodeSurroundings) {
+		this.name = name;
+		this.#surroundings = surroundings;
+		this.#clock = surroundings.clock;
+		this.#log = surroundings.log;
+		this.bootId = Buffer.from(surroundings.random(8)).toString("hex");
+		this.#nonces = new Nonces(surroundings.random(32));
+		this.#keyring = new Keyring(settings.secrets);
+		this.#intervalMs = settings.intervalMs;
+		this.#timeoutMs = settings.timeoutMs;
+		this.#wallMinusMonotonicMs = this.#clock.wallMs() - this.#clock.monotonicMs();
+		this.totals = {
+			sent: 0,
+			received: 0,
+			acked: 0,
+			rejected: Object.fromEntries(rejectReasons.map((reason) => [reason, 0])) as Record<RejectReason, number>,
+		};
+		for (const peer of settings.peers) this.#add(peer);
+	}
+
+	/** Whether datagrams are authenticated. */
+	get authenticated(): boolean {
+		return this.#keyring.authenticates;
+	}
+
+	/** How many regular heartbeats went out, the most to any one peer. */
+	get sequence(): number {
+		return this.#rounds;
+	}
+
+	/** When the last heartbeat went out, milliseconds since the epoch. */
+	get lastSentMs(): number | null {
+		return this.#lastSentMs;
+	}
+
+	get peerNames(): string[] {
+		return [...this.#peers.keys()];
+	}
+
+	/** An earlier process of ours heard `peer` at this time: silent from now on, it will be down, not unknown. */
+	restore(peer: string, receivedAtMs: number): void {
+		const known = this.#peers.get(peer);
+		if (!known) return;
+		known.previouslyReceivedAtMs = receivedAtMs;
+		known.detector.wasHeardBefore(this.#clock.monotonicMs());
+	}
+
+	/** Sends the first heartbeats and answers from now on. */
+	start(): void {
+		this.#running = true;
+		this.#announcedHead = this.#surroundings.content().head;
+		this.#surroundings.transport.listen((datagram, from) => this.#receive(datagram, from));
+		for (const peer of this.#peers.values()) this.#startPeer(peer);
+	}
+
+	/**
+	 * Says goodbye to every peer. Resolves when all that live have acknowledged it, after 0.3 s at the latest. Then nothing
+	 * is sent or answered any more; the transport is not closed.
+	 */
+	stop(reason: string): Promise<void> {
+		if (!this.#running || this.#stopping) return Promise.resolve();
+		this.#stopping = true;
+		this.#clock.cancel(this.#roundTimer);
+		const waiting = new Set<Peer>();
+		for (const peer of this.#peers.values()) {
+			this.#disarm(peer);
+			peer.outstanding.clear();
+			this.#sendGoodbye(peer, reason);
+			if (peer.detector.status === "alive" || peer.detector.status === "suspect") waiting.add(peer);
+		}
+		return new Promise((resolve) => {
+			const timers: unknown[] = [];
+			const finish = () => {
+				for (const timer of timers) this.#clock.cancel(timer);
+				this.#running = false;
+				resolve();
+			};
+			this.#onGoodbyeAcknowledged = (peer) => {
+				waiting.delete(peer);
+				if (waiting.size === 0) finish();
+			};
+			if (waiting.size === 0) {
+				finish();
+				return;
+			}
+			for (const offset of goodbyeRepeatsMs) {
+				timers.push(
+					this.#clock.schedule(offset, () => {
+						for (const peer of waiting) this.#sendGoodbye(peer, reason);
+					}),
+				);
+			}
+			timers.push(this.#clock.schedule(goodbyeWaitMs, finish));
+		});
+	}
+
+	/** Takes a changed configuration. What is known of peers that stay is kept. */
+	configure(settings: NodeSettings): void {
+		this.#keyring = new Keyring(settings.secrets);
+		this.#intervalMs = settings.intervalMs;
+		this.#timeoutMs = settings.timeoutMs;
+		const wanted = new Map(settings.peers.map((peer) => [peer.name, peer]));
+		for (const peer of [...this.#peers.values()]) {
+			const config = wanted.get(peer.name);
+			if (!config) {
+				this.#disarm(peer);
+				this.#peers.delete(peer.name);
+				continue;
+			}
+			if (config.host !== peer.config.host || config.port !== peer.config.port) {
+				peer.config = config;
+				peer.resolved = [];
+				peer.confirmed = null;
+				peer.resolveAt = 0;
+			}
+			peer.detector.allow(this.#timeoutMs);
+			peer.nextBeatAt = this.#clock.monotonicMs();
+			if (this.#running) this.#arm(peer);
+		}
+		for (const config of wanted.values()) {
+			if (this.#peers.has(config.name)) continue;
+			const peer = this.#add(config);
+			if (this.#running) this.#startPeer(peer);
+		}
+		this.#indexAddresses();
+	}
+
+	/** Tells all peers that the head changed: now, or at the end of the burst. Does nothing when it did not change. */
+	announce(): void {
+		if (!this.#running || this.#roundTimer !== null) return;
+		const now = this.#clock.monotonicMs();
+		const wait = this.#lastRoundAt + burstGapMs - now;
+		if (wait <= 0) this.#announceRound(now);
+		else {
+			this.#roundTimer = this.#clock.schedule(wait, () => {
+				this.#roundTimer = null;
+				this.#announceRound(this.#clock.monotonicMs());
+			});
+		}
+	}
+
+	/** Sends every peer a heartbeat now. */
+	probeAll(): void {
+		for (const peer of this.#peers.values()) {
+			peer.detector.probe(this.#clock.monotonicMs());
+			this.#sendHeartbeat(peer);
+			this.#arm(peer);
+		}
+	}
+
+	/** What is known of one peer; undefined: not a peer. */
+	view(name: string): PeerView | undefined {
+		const peer = this.#peers.get(name);
+		if (!peer) return undefined;
+		const now = this.#clock.monotonicMs();
+		const { detector, clockFilter } = peer;
+		const phi = detector.phi(now);
+		return {
+			name,
+			address: peer.address === null ? null : formatAddress(peer.address),
+			status: detector.status,
+			reason: this.#reasonOf(peer),
+			receivedAtMs: peer.receivedAtMs ?? (detector.status === "down" ? peer.previouslyReceivedAtMs : null),
+			sequence: peer.lastSequence,
+			bootId: peer.bootId,
+			missed: detector.missed(now),
+			rttMs: clockFilter.best?.rttMs ?? null,
+			clockOffsetMs: clockFilter.best?.offsetMs ?? null,
+			phi,
+			hearsUs: peer.hearsUs,
+			content: peer.content,
+		};
+	}
+
+	#reasonOf(peer: Peer): string | null {
+		if (peer.detector.status === "alive") return null;
+		const parts = [peer.detector.reason, peer.address === null ? peer.resolveProblem : null, peer.refusal];
+		const text = parts.filter((part) => part !== null).join("; ");
+		return text === "" ? null : text;
+	}
+
+	// --- peers and their timers ---
+
+	#add(config: PeerAddress): Peer {
+		const peer = new Peer(config, this.#intervalMs, this.#timeoutMs);
+		this.#peers.set(config.name, peer);
+		return peer;
+	}
+
+	#startPeer(peer: Peer): void {
+		const now = this.#clock.monotonicMs();
+		peer.nextBeatAt = now;
+		peer.resolveAt = now;
+		this.#onTimer(peer, now);
+	}
+
+	/** Sets the peer's one timer to the next thing that is due. A timer that is early only looks and is set again. */
+	#arm(peer: Peer): void {
+		if (this.#stopping) return;
+		const due = Math.min(peer.nextBeatAt, peer.detector.deadline, peer.announcement?.deadline ?? Number.POSITIVE_INFINITY);
+		if (peer.timerAt <= due) return;
+		this.#disarm(peer);
+		peer.timerAt = due;
+		peer.timer = this.#clock.schedule(due - this.#clock.monotonicMs(), () => {
+			const now = this.#clock.monotonicMs();
+			const late = now - peer.timerAt;
+			peer.timer = null;
+			peer.timerAt = Number.POSITIVE_INFINITY;
+			this.#lookAtClocks(late, now);
+			this.#onTimer(peer, now);
+		});
+	}
+
+	#disarm(peer: Peer): void {
+		if (peer.timer !== null) this.#clock.cancel(peer.timer);
+		peer.timer = null;
+		peer.timerAt = Number.POSITIVE_INFINITY;
+	}
+
+	#onTimer(peer: Peer, now: number): void {
+		if (!this.#running) return;
+		const step = peer.detector.advance(now);
+		if (step.changed) this.#statusChanged(peer);
+		const isBeat = now >= peer.nextBeatAt;
+		if (isBeat) {
+			peer.nextBeatAt = now + this.#intervalMs * (1 - jitterFraction + 2 * jitterFraction * this.#randomFraction());
+			peer.beats++;
+			this.#rounds = Math.max(this.#rounds, peer.beats);
+		}
+		const isAnnouncement = peer.announcement?.isDue(now) ?? false;
+		if (peer.detector.isSilent && now >= peer.resolveAt) this.#resolve(peer, now);
+		if (isBeat || isAnnouncement || step.probe) this.#sendHeartbeat(peer, isBeat ? { beat: peer.beats } : {});
+		if (step.probeIndirectly || (isBeat && peer.detector.isLost)) this.#askOthers(peer);
+		this.#arm(peer);
+	}
+
+	#lookAtClocks(lateMs: number, now: number): void {
+		const offset = this.#clock.wallMs() - now;
+		const stepped = Math.abs(offset - this.#wallMinusMonotonicMs) > clockStepMs;
+		// Slewing (adjtime) moves slowly: only what happened since the last look counts.
+		this.#wallMinusMonotonicMs = offset;
+		const limit = Math.max(pauseMs.min, Math.min(pauseMs.max, this.#timeoutMs * pauseMs.timeoutFraction));
+		if (lateMs <= limit && !stepped) return;
+		this.#log.info(
+			lateMs > limit
+				? "this node stood still: peers get time to answer before they are judged"
+				: "the clock was set, or this machine slept: asking all peers",
+			{ late_ms: Math.round(lateMs) },
+		);
+		for (const peer of this.#peers.values()) {
+			if (stepped) peer.clockFilter.reset();
+			peer.detector.pardon(now);
+			// Their own timers are as late as this one: without this each of them would pardon all again.
+			this.#disarm(peer);
+			this.#arm(peer);
+		}
+	}
+
+	#randomFraction(): number {
+		const bytes = this.#surroundings.random(2);
+		return (bytes[0]! * 256 + bytes[1]!) / 65_536;
+	}
+
+	#statusChanged(peer: Peer): void {
+		const { status } = peer.detector;
+		const fields = {
+			peer: peer.name,
+			reason: this.#reasonOf(peer) ?? undefined,
+			address: peer.address ? formatAddress(peer.address) : undefined,
+		};
+		if (status === "alive") this.#log.info(`${peer.name} is alive`, fields);
+		else this.#log.warn(`${peer.name} is ${status}`, fields);
+		this.#surroundings.onChange(peer.name, true);
+	}
+
+	// --- names ---
+
+	#resolve(peer: Peer, now: number): void {
+		if (peer.isResolving) return;
+		peer.isResolving = true;
+		peer.resolveAt = now + Math.min(resolveEveryMs, Math.max(1_000, this.#intervalMs));
+		const { host, port } = peer.config;
+		let isAtOnce = true;
+		this.#surroundings.resolver(host, (error, hosts) => {
+			peer.isResolving = false;
+			if (this.#peers.get(peer.name) !== peer || peer.config.host !== host) return;
+			if (error || hosts.length === 0) {
+				const problem = `${host} does not resolve (${(error as NodeJS.ErrnoException | null)?.code ?? error?.message ?? "no address"})`;
+				if (problem !== peer.resolveProblem) {
+					this.#log.warn(`${problem}: trying again`, { peer: peer.name });
+					peer.resolveProblem = problem;
+					this.#surroundings.onChange(peer.name, true);
+				}
+				return;
+			}
+			peer.resolveProblem = null;
+			const addresses = hosts.map((address) => ({ host: address, port }));
+			const isNew = addresses.some((address) => !peer.resolved.some((known) => sameAddress(known, address)));
+			peer.resolved = addresses;
+			if (!isNew) return;
+			this.#indexAddresses();
+			this.#surroundings.onChange(peer.name, false);
+			// The heartbeat that was due had nowhere to go, or went where the peer is no more.
+			if (this.#running && !isAtOnce) this.#sendHeartbeat(peer, { beat: peer.beats });
+		});
+		isAtOnce = false;
+	}
+
+	#indexAddresses(): void {
+		this.#knownAddresses.clear();
+		for (const peer of this.#peers.values()) {
+			for (const address of peer.confirmed ? [peer.confirmed, ...peer.resolved] : peer.resolved) {
+				this.#knownAddresses.set(`${address.host}|${address.port}`, peer.name);
+			}
+		}
+	}
+
+	#confirm(peer: Peer, address: Address): void {
+		if (sameAddress(peer.confirmed, address)) return;
+		const before = peer.confirmed;
+		peer.confirmed = address;
+		this.#indexAddresses();
+		if (before) this.#log.info(`${peer.name} has moved`, { from: formatAddress(before), to: formatAddress(address) });
+		this.#surroundings.onChange(peer.name, true);
+	}
+
+	// --- sending ---
+
+	#message(peer: Peer, type: Message["type"], wallMs: number): Message {
+		return {
+			type,
+			bootId: this.bootId,
+			sequence: ++peer.sequence,
+			sentAtUs: Math.round(wallMs * 1_000),
+			from: this.name,
+			to: peer.name,
+		};
+	}
+
+	#send(message: Message, to: Address, padTo: number, limit = Number.POSITIVE_INFINITY): boolean {
+		const datagram = encode(message, { padTo, authenticated: this.#keyring.authenticates });
+		if (datagram.length > limit) return false;
+		this.#keyring.sign(datagram);
+		this.#surroundings.transport.send(datagram, to);
+		return true;
+	}
+
+	/** Sends a heartbeat to wherever the peer may be. */
+	#sendHeartbeat(peer: Peer, how: { beat?: number; to?: Address; nonce?: Uint8Array; challenges?: number } = {}): void {
+		const content = this.#surroundings.content();
+		const targets = how.to ? [how.to] : peer.targets;
+		if (targets.length === 0) return;
+		const head = content.head ?? null;
+		for (const to of targets) {
+			const sentWallMs = this.#clock.wallMs();
+			const message = this.#message(peer, "heartbeat", sentWallMs);
+			message.head = content.head ?? undefined;
+			message.lastSyncMs = content.lastSyncMs ?? undefined;
+			message.syncStatus = content.syncStatus ?? undefined;
+			message.consecutiveFailures = content.consecutiveFailures ?? undefined;
+			message.messagesPending = content.messagesPending ?? undefined;
+			message.services = content.services;
+			message.heard = peer.detector.status === "alive";
+			message.intervalMs = this.#intervalMs;
+			message.beat = how.beat;
+			message.nonce = how.nonce;
+			const sentMonotonicMs = this.#clock.monotonicMs();
+			peer.expectAnswer(message.sequence, { sentMonotonicMs, sentWallMs, to, head, challenges: how.challenges ?? 0 });
+			this.#send(message, to, paddedBytes);
+			this.#lastSentMs = sentWallMs;
+		}
+		this.totals.sent++;
+	}
+
+	#sendGoodbye(peer: Peer, reason: string): void {
+		for (const to of peer.targets) {
+			const sentWallMs = this.#clock.wallMs();
+			const message = this.#message(peer, "goodbye", sentWallMs);
+			message.reason = reason;
+			peer.expectAnswer(message.sequence, { sentMonotonicMs: this.#clock.monotonicMs(), sentWallMs, to, head: null, challenges: 0 });
+			this.#send(message, to, paddedBytes);
+		}
+	}
+
+	/** Answers a datagram by an ack, or by a challenge if there is something to show first; never by more bytes than it had. */
+	#answer(peer: Peer, request: Message, length: number, to: Address, arrivedMs: number, arrivedWallMs: number, nonce?: Uint8Array): void {
+		const reply = this.#message(peer, nonce ? "challenge" : "ack", this.#clock.wallMs());
+		reply.nonce = nonce;
+		reply.echo = {
+			bootId: request.bootId,
+			sequence: request.sequence,
+			receivedAtUs: Math.round(arrivedWallMs * 1_000),
+			holdUs: Math.round((this.#clock.monotonicMs() - arrivedMs) * 1_000),
+		};
+		this.#send(reply, to, nonce ? Math.min(length, paddedBytes) : 0, length);
+	}
+
+	/** Asks up to three peers that live for one that we do not hear (SWIM's ping-req: Das, Gupta, Motivala, DSN 2002). */
+	#askOthers(target: Peer): void {
+		const helpers = [...this.#peers.values()].filter((peer) => peer !== target && peer.detector.status === "alive" && peer.confirmed);
+		for (let asked = 0; asked < indirectHelpers && helpers.length > 0; asked++) {
+			const [helper] = helpers.splice(Math.floor(this.#randomFraction() * helpers.length), 1);
+			const message = this.#message(helper!, "ping-req", this.#clock.wallMs());
+			message.target = target.name;
+			this.#send(message, helper!.confirmed!, paddedBytes);
+		}
+	}
+
+	#announceRound(now: number): void {
+		const { head } = this.#surroundings.content();
+		if (head === null || head === this.#announcedHead) return;
+		this.#announcedHead = head;
+		this.#lastRoundAt = now;
+		for (const peer of this.#peers.values()) {
+			peer.announcement = new Announcement(head, now);
+			this.#sendHeartbeat(peer);
+			this.#arm(peer);
+		}
+	}
+
+	// --- receiving ---
+
+	#reject(reason: RejectReason): void {
+		this.totals.rejected[reason]++;
+	}
+
+	/** Logs what a person should look into, each thing once in ten minutes. */
+	#complain(level: "warn" | "error", key: string, message: string, fields: Record<string, unknown>): void {
+		const now = this.#clock.monotonicMs();
+		if (now - (this.#complaints.get(key) ?? Number.NEGATIVE_INFINITY) < complainEveryMs) return;
+		// Keys are made of configured names and reasons only, except for unknown peers: these share one.
+		this.#complaints.set(key, now);
+		this.#log[level](message, fields);
+	}
+
+	#receive(datagram: Buffer, from: Address): void {
+		if (!this.#running) return;
+		const arrivedMs = this.#clock.monotonicMs();
+		const arrivedWallMs = this.#clock.wallMs();
+		const message = decode(datagram);
+		if (typeof message === "string") {
+			this.#reject(message);
+			return;
+		}
+		if (message.from === this.name) {
+			this.#reject("own");
+			if (message.bootId !== this.bootId && this.#takeToken(from, arrivedMs) && this.#keyring.verify(datagram)) {
+				this.#complain("error", "own", `another node calls itself ${this.name}, too: give each node its own NODE_NAME`, {
+					address: formatAddress(from),
+				});
+			}
+			return;
+		}
+		const peer = this.#peers.get(message.from);
+		if (!peer || message.to !== this.name) {
+			this.#reject("unknown-peer");
+			this.#complain(
+				"warn",
+				"unknown-peer",
+				peer
+					? `${message.from} takes this node for '${message.to}', but it is '${this.name}': its datagrams are refused; correct PEERS there or NODE_NAME here`
+					: `heartbeats from '${message.from}', which is not one of the peers, are refused: add it to PEERS if it should be`,
+				{ address: formatAddress(from) },
+			);
+			if (peer) this.#refused(peer, `its datagrams are refused: it takes this node for '${message.to}'`);
+			return;
+		}
+		if (!this.#takeToken(from, arrivedMs)) {
+			this.#reject("rate");
+			return;
+		}
+		if (!this.#keyring.verify(datagram)) {
+			this.#reject("key");
+			this.#complain("warn", `key ${peer.name}`, `datagrams from '${peer.name}' are refused: HEARTBEAT_KEY is not the same there as here`, {
+				address: formatAddress(from),
+			});
+			this.#refused(peer, "its datagrams are refused: HEARTBEAT_KEY is not the same there as here");
+			return;
+		}
+		switch (message.type) {
+			case "heartbeat":
+				this.#onHeartbeat(peer, message, datagram.length, from, arrivedMs, arrivedWallMs);
+				break;
+			case "ack":
+			case "challenge":
+				this.#onAnswer(peer, message, datagram.length, from, arrivedMs, arrivedWallMs);
+				break;
+			default:
+				if (message.bootId !== peer.bootId || !peer.window.accept(message.sequence)) this.#replayed(peer, message, from, arrivedMs);
+				else if (message.type === "goodbye") this.#onGoodbye(peer, message, datagram.length, from, arrivedMs, arrivedWallMs);
+				else if (message.type === "ping-req") this.#onPingRequest(peer, message, from, arrivedMs);
+				else this.#onIndirectAck(peer, message, arrivedMs, arrivedWallMs);
+		}
+		this.#arm(peer);
+	}
+
+	#takeToken(from: Address, now: number): boolean {
+		const known = this.#knownAddresses.get(`${from.host}|${from.port}`);
+		return this.#budget.take(known === undefined ? sourceOf(from.host) : `peer ${known}`, now);
+	}
+
+	#refused(peer: Peer, why: string): void {
+		if (peer.refusal === why || peer.detector.status === "alive") return;
+		peer.refusal = why;
+		this.#surroundings.onChange(peer.name, false);
+	}
+
+	#replayed(peer: Peer, message: Message, from: Address, now: number): void {
+		this.#reject("replay");
+		const retired = peer.retired.get(message.bootId);
+		if (!retired || now - retired.at < stragglerMs || peer.detector.status !== "alive") return;
+		this.#complain("error", `twice ${peer.name}`, `two nodes call themselves '${peer.name}': give each its own NODE_NAME`, {
+			believed: peer.confirmed ? formatAddress(peer.confirmed) : undefined,
+			refused: formatAddress(from),
+		});
+	}
+
+	#onHeartbeat(peer: Peer, message: Message, length: number, from: Address, arrivedMs: number, arrivedWallMs: number): void {
+		const isKnownBoot = message.bootId === peer.bootId;
+		if (!isKnownBoot && peer.retired.has(message.bootId)) {
+			this.#replayed(peer, message, from, arrivedMs);
+			return;
+		}
+		if (isKnownBoot && !peer.window.accept(message.sequence)) {
+			this.#replayed(peer, message, from, arrivedMs);
+			return;
+		}
+		const subject = `${peer.name}|${message.bootId}|${from.host}|${from.port}|${peer.acceptances}`;
+		const showed = message.nonce?.length === nonceBytes && this.#nonces.verify(message.nonce, subject, arrivedMs);
+		if (!isKnownBoot && !showed) {
+			this.#answer(peer, message, length, from, arrivedMs, arrivedWallMs, this.#nonces.issue(subject, arrivedMs));
+			return;
+		}
+		if (message.transient) peer.acceptances++;
+		else if (showed) {
+			if (!isKnownBoot) this.#believe(peer, message, arrivedMs);
+			else peer.acceptances++;
+			this.#confirm(peer, from);
+		}
+		const isAtHome = message.transient || sameAddress(peer.confirmed, from);
+		const nonce = isAtHome ? undefined : this.#nonces.issue(subject, arrivedMs);
+		this.#answer(peer, message, length, from, arrivedMs, arrivedWallMs, nonce);
+
+		this.totals.received++;
+		const isNewest = message.transient || message.sequence > peer.contentSequence;
+		let isNews = false;
+		if (isNewest) {
+			isNews = peer.takeContent(message);
+			if (!message.transient) {
+				peer.contentSequence = message.sequence;
+				if (message.intervalMs) peer.detector.expect(message.intervalMs);
+			}
+		}
+		if (message.beat !== undefined && !message.transient) peer.detector.beat(message.beat, arrivedMs);
+		this.#word(peer, message, arrivedMs, arrivedWallMs, isNews);
+	}
+
+	#believe(peer: Peer, message: Message, now: number): void {
+		const before = peer.bootId;
+		peer.believe(message.bootId, message.sequence, now);
+		if (before !== null && peer.detector.status !== "down") this.#log.info(`${peer.name} was restarted`, { peer: peer.name });
+	}
+
+	/** The peer lives. */
+	#word(peer: Peer, message: Message, arrivedMs: number, arrivedWallMs: number, isNews: boolean): void {
+		peer.receivedAtMs = arrivedWallMs;
+		if (!message.transient) peer.lastSequence = peer.window.highest;
+		peer.refusal = null;
+		if (peer.detector.heard(arrivedMs)) this.#statusChanged(peer);
+		else this.#surroundings.onChange(peer.name, isNews);
+		if (peer.askers.length > 0) this.#tellAskers(peer, arrivedMs);
+	}
+
+	#onAnswer(peer: Peer, message: Message, length: number, from: Address, arrivedMs: number, arrivedWallMs: number): void {
+		const { echo } = message;
+		const isKnownBoot = message.bootId === peer.bootId;
+		const answered = echo && echo.bootId === this.bootId ? peer.outstanding.get(echo.sequence) : undefined;
+		if (isKnownBoot ? !peer.window.accept(message.sequence) : !answered || peer.retired.has(message.bootId)) {
+			this.#replayed(peer, message, from, arrivedMs);
+			return;
+		}
+		if (!isKnownBoot) this.#believe(peer, message, arrivedMs);
+		let isNews = false;
+		if (echo && answered) {
+			peer.takeAnswered(echo.sequence);
+			isNews = this.#onAnswered(peer, answered, echo.receivedAtUs / 1_000, echo.holdUs / 1_000, from, arrivedMs);
+			if (message.type === "challenge" && message.nonce && length >= paddedBytes && answered.challenges < maxChallengesInARow) {
+				this.#sendHeartbeat(peer, { to: from, nonce: message.nonce, challenges: answered.challenges + 1 });
+			}
+		}
+		this.#word(peer, message, arrivedMs, arrivedWallMs, isNews);
+		if (answered) this.#onGoodbyeAcknowledged?.(peer);
+	}
+
+	/** One of our datagrams was answered. Returns whether that is news for others. */
+	#onAnswered(peer: Peer, answered: Outstanding, arrivedThereMs: number, holdMs: number, from: Address, now: number): boolean {
+		this.totals.acked++;
+		peer.clockFilter.add(measure(answered.sentWallMs, arrivedThereMs, holdMs, now - answered.sentMonotonicMs));
+		if (sameAddress(answered.to, from)) this.#confirm(peer, from);
+		peer.acknowledgedHead = answered.head;
+		if (peer.announcement && peer.announcement.head === answered.head) peer.announcement = null;
+		const isNews = peer.hearsUs !== true;
+		peer.hearsUs = true;
+		return isNews;
+	}
+
+	#onGoodbye(peer: Peer, message: Message, length: number, from: Address, arrivedMs: number, arrivedWallMs: number): void {
+		this.#answer(peer, message, length, from, arrivedMs, arrivedWallMs);
+		peer.receivedAtMs = arrivedWallMs;
+		peer.lastSequence = message.sequence;
+		// What is still under way from this boot, or recorded from it, must not bring it back to life.
+		peer.retire(message.bootId, arrivedMs);
+		peer.bootId = null;
+		peer.acceptances++;
+		peer.hearsUs = false;
+		peer.announcement = null;
+		peer.detector.saidGoodbye(message.reason ?? "");
+		this.#statusChanged(peer);
+	}
+
+	#onPingRequest(peer: Peer, message: Message, from: Address, arrivedMs: number): void {
+		this.#word(peer, message, arrivedMs, this.#clock.wallMs(), false);
+		const target = message.target === undefined ? undefined : this.#peers.get(message.target);
+		if (!target || target === peer) return;
+		target.askers = target.askers.filter(({ asker, until }) => asker !== peer.name && until > arrivedMs).slice(-maxAskers + 1);
+		target.askers.push({ asker: peer.name, to: from, until: arrivedMs + indirectWaitMs });
+		this.#sendHeartbeat(target);
+	}
+
+	#tellAskers(target: Peer, now: number): void {
+		for (const { asker, to, until } of target.askers.splice(0)) {
+			const peer = this.#peers.get(asker);
+			if (!peer || until < now) continue;
+			const message = this.#message(peer, "indirect-ack", this.#clock.wallMs());
+			message.target = target.name;
+			this.#send(message, to, 0, paddedBytes);
+		}
+	}
+
+	#onIndirectAck(helper: Peer, message: Message, arrivedMs: number, arrivedWallMs: number): void {
+		this.#word(helper, message, arrivedMs, arrivedWallMs, false);
+		const target = message.target === undefined ? undefined : this.#peers.get(message.target);
+		if (!target?.detector.isLost) return;
+		target.receivedAtMs = arrivedWallMs;
+		if (target.detector.vouchedFor(helper.name, arrivedMs)) this.#statusChanged(target);
+		else this.#surroundings.onChange(target.name, false);
+		this.#arm(target);
+	}
+}

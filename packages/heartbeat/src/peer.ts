@@ -1,0 +1,148 @@
+import type { PeerAddress } from "@robust-sync/workspace";
+import type { Announcement } from "./announcement.ts";
+import { ClockFilter } from "./clock-filter.ts";
+import { type Content, noContent, sameContent } from "./content.ts";
+import { FailureDetector } from "./failure-detector.ts";
+import { ReplayWindow } from "./replay-window.ts";
+import { type Address, sameAddress } from "./transport.ts";
+import type { Message } from "./wire-format.ts";
+
+/** Datagrams of ours to one peer that may still be answered. */
+const maxOutstanding = 32;
+/** Boot ids of a peer that are not believed any more. */
+const maxRetired = 8;
+/** A host name may have many addresses; more than these are not tried. */
+const maxTargets = 4;
+
+/** One of our datagrams, until it is answered. */
+export interface Outstanding {
+	readonly sentMonotonicMs: number;
+	readonly sentWallMs: number;
+	readonly to: Address;
+	/** The head that it told of. */
+	readonly head: string | null;
+	/** How many challenges in a row led to it. */
+	readonly challenges: number;
+}
+
+/** Somebody who asked us whether we hear this peer. */
+export interface IndirectAsker {
+	readonly asker: string;
+	readonly to: Address;
+	readonly until: number;
+}
+
+/** Everything that a node knows of one peer. */
+export class Peer {
+	config: PeerAddress;
+	readonly detector: FailureDetector;
+	readonly clockFilter = new ClockFilter();
+	/** Addresses of the configured host name, when last resolved. */
+	resolved: readonly Address[] = [];
+	resolveProblem: string | null = null;
+	isResolving = false;
+	resolveAt = 0;
+	/** Where the peer has shown to be. */
+	confirmed: Address | null = null;
+	sequence = 0;
+	beats = 0;
+	nextBeatAt = 0;
+	announcement: Announcement | null = null;
+	acknowledgedHead: string | null = null;
+	readonly outstanding = new Map<number, Outstanding>();
+	/** The boot id that is believed. */
+	bootId: string | null = null;
+	window = new ReplayWindow();
+	/** How often a boot id or transient sender was accepted: part of every nonce, so that none works twice. */
+	acceptances = 0;
+	readonly retired = new Map<string, { at: number }>();
+	contentSequence = 0;
+	content: Content = noContent;
+	/** Wall clock of the last word, milliseconds since the epoch. */
+	receivedAtMs: number | null = null;
+	/** The same, by an earlier process of ours. */
+	previouslyReceivedAtMs: number | null = null;
+	hearsUs: boolean | null = null;
+	/** Sequence of the last datagram of the peer that was used. */
+	lastSequence: number | null = null;
+	askers: IndirectAsker[] = [];
+	/** Why the peer's datagrams were last refused, while nothing better is known. */
+	refusal: string | null = null;
+	timer: unknown = null;
+	timerAt = Number.POSITIVE_INFINITY;
+
+	constructor(config: PeerAddress, intervalMs: number, timeoutMs: number) {
+		this.config = config;
+		this.detector = new FailureDetector(intervalMs, timeoutMs);
+	}
+
+	get name(): string {
+		return this.config.name;
+	}
+
+	/** Where to send: where the peer has shown to be; while it is silent also wherever its name leads. */
+	get targets(): readonly Address[] {
+		if (!this.confirmed) return this.resolved.slice(0, maxTargets);
+		if (!this.detector.isSilent) return [this.confirmed];
+		return [this.confirmed, ...this.resolved.filter((address) => !sameAddress(address, this.confirmed))].slice(0, maxTargets);
+	}
+
+	/** The address for people; null when none is known. */
+	get address(): Address | null {
+		return this.confirmed ?? this.resolved[0] ?? null;
+	}
+
+	/** Remembers a datagram of ours that may be answered. */
+	expectAnswer(sequence: number, outstanding: Outstanding): void {
+		if (this.outstanding.size >= maxOutstanding) {
+			const oldest = this.outstanding.keys().next().value;
+			if (oldest !== undefined) this.outstanding.delete(oldest);
+		}
+		this.outstanding.set(sequence, outstanding);
+	}
+
+	/** The datagram of ours that is answered, once. */
+	takeAnswered(sequence: number): Outstanding | undefined {
+		const outstanding = this.outstanding.get(sequence);
+		if (outstanding) this.outstanding.delete(sequence);
+		return outstanding;
+	}
+
+	/** From now on this boot id is believed, and the one before not any more. */
+	believe(bootId: string, sequence: number, now: number): void {
+		if (this.bootId !== null) this.retire(this.bootId, now);
+		this.bootId = bootId;
+		this.window = new ReplayWindow();
+		this.window.accept(sequence);
+		this.contentSequence = 0;
+		this.acceptances++;
+		this.detector.restarted();
+	}
+
+	/** Never believes a boot id again. */
+	retire(bootId: string, now: number): void {
+		this.retired.delete(bootId);
+		this.retired.set(bootId, { at: now });
+		if (this.retired.size <= maxRetired) return;
+		const oldest = this.retired.keys().next().value;
+		if (oldest !== undefined) this.retired.delete(oldest);
+	}
+
+	/** Takes over what a heartbeat tells. Returns whether anything is new. */
+	takeContent(message: Message): boolean {
+		const content: Content = {
+			head: message.head ?? null,
+			lastSyncMs: message.lastSyncMs ?? null,
+			syncStatus: message.syncStatus ?? null,
+			consecutiveFailures: message.consecutiveFailures ?? null,
+			messagesPending: message.messagesPending ?? null,
+			services: message.services ?? noContent.services,
+		};
+		// A sender that does not stay cannot tell whether its node hears us.
+		const hearsUs = message.transient ? this.hearsUs : (message.heard ?? null);
+		const changed = hearsUs !== this.hearsUs || !sameContent(content, this.content);
+		this.content = content;
+		this.hearsUs = hearsUs;
+		return changed;
+	}
+}

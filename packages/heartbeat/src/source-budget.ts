@@ -1,0 +1,65 @@
+/** Datagrams a second that one source may have checked and answered, and how many at once. */
+export const tokensPerSecond = 50;
+export const burstTokens = 100;
+/** How many sources are remembered: bounded, whoever sends from however many addresses. */
+export const maxSources = 1_024;
+
+interface Bucket {
+	tokens: number;
+	at: number;
+}
+
+/**
+ * A token bucket for each source of datagrams, in bounded memory: the least recently seen source is forgotten first,
+ * which can only give a source more than its budget, never another one less.
+ */
+export class SourceBudget {
+	readonly #buckets = new Map<string, Bucket>();
+	readonly #maxSources: number;
+
+	constructor(limit = maxSources) {
+		this.#maxSources = limit;
+	}
+
+	get size(): number {
+		return this.#buckets.size;
+	}
+
+	/**
+	 * Takes one token of `source`.
+	 *
+	 * @param source what counts as one source: see {@link sourceOf}
+	 * @param now monotonic milliseconds
+	 * @returns whether there was one
+	 */
+	take(source: string, now: number): boolean {
+		let bucket = this.#buckets.get(source);
+		if (bucket) {
+			bucket.tokens = Math.min(burstTokens, bucket.tokens + ((now - bucket.at) * tokensPerSecond) / 1_000);
+			bucket.at = now;
+			// A Map keeps the order of insertion: what is used moves to the end.
+			this.#buckets.delete(source);
+		} else {
+			bucket = { tokens: burstTokens, at: now };
+			const oldest = this.#buckets.size >= this.#maxSources ? this.#buckets.keys().next().value : undefined;
+			if (oldest !== undefined) this.#buckets.delete(oldest);
+		}
+		this.#buckets.set(source, bucket);
+		if (bucket.tokens < 1) return false;
+		bucket.tokens -= 1;
+		return true;
+	}
+}
+
+/** The source that an address belongs to: an IPv4 address, or the /64 of an IPv6 address, which is what one customer gets. */
+export function sourceOf(host: string): string {
+	if (!host.includes(":")) return host;
+	const [left = "", right] = host.replace(/%.*/, "").split("::");
+	const groups = left === "" ? [] : left.split(":");
+	if (right !== undefined) {
+		const tail = right === "" ? 0 : right.split(":").length;
+		while (groups.length + tail < 8) groups.push("0");
+		groups.push(...right.split(":"));
+	}
+	return groups.slice(0, 4).join(":");
+}

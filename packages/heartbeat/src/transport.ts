@@ -1,0 +1,27 @@
+/** Where a datagram goes or comes from. */
+export interface Address {
+	/** A literal IPv4 or IPv6 address; IPv4 never as ::ffff:a.b.c.d. */
+	readonly host: string;
+	readonly port: number;
+}
+
+/** Carries datagrams; may lose, repeat, delay and reorder them. */
+export interface Transport {
+	/** Never throws and promises nothing: what cannot be sent is lost. */
+	send(datagram: Buffer, to: Address): void;
+	/** From now on every datagram that arrives goes to `receive`. */
+	listen(receive: (datagram: Buffer, from: Address) => void): void;
+	close(): void;
+}
+
+/** Finds the addresses of a host name. Calls back exactly once, perhaps at once. */
+export type Resolver = (host: string, done: (error: Error | null, hosts: readonly string[]) => void) => void;
+
+/** `host:port`, IPv6 in brackets. */
+export function formatAddress({ host, port }: Address): string {
+	return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+export function sameAddress(a: Address | null, b: Address | null): boolean {
+	return a === b || (a !== null && b !== null && a.port === b.port && a.host === b.host);
+}
