@@ -1,1 +1,3 @@
-export {};
+export { type AttributeKind, type Kind, MAX_MERGED_BYTES } from "./kind.ts";
+export { kindOf, type MergeInput, type MergeOutput, mergeContents, type Side } from "./merge.ts";
+export { containsNothingOf } from "./stale.ts";

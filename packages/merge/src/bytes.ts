@@ -1,0 +1,43 @@
+import { isUtf8 } from "node:buffer";
+
+/** git's own rule for binary content: a NUL among the first 8000 bytes (buffer_is_binary in git's xdiff-interface.c). */
+const BINARY_PROBE_BYTES = 8000;
+
+/** Are two contents the same bytes? */
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+	return a === b || (a.length === b.length && asBuffer(a).equals(b));
+}
+
+/** Does `whole` begin with all of `prefix`? */
+export function startsWithBytes(whole: Uint8Array, prefix: Uint8Array): boolean {
+	return whole.length >= prefix.length && asBuffer(whole).subarray(0, prefix.length).equals(prefix);
+}
+
+/** One character per byte: every byte survives a round trip through string operations, valid UTF-8 or not. */
+export function toLatin1(bytes: Uint8Array): string {
+	return asBuffer(bytes).toString("latin1");
+}
+
+/** The inverse of {@link toLatin1}. */
+export function fromLatin1(text: string): Uint8Array {
+	return Buffer.from(text, "latin1");
+}
+
+/** Decodes a one-character-per-byte string as UTF-8 (invalid sequences become U+FFFD). */
+export function latin1ToUtf8(text: string): string {
+	return Buffer.from(text, "latin1").toString("utf8");
+}
+
+/** Is the content binary, as git sees it? UTF-16 counts as binary, as in git. */
+export function isBinary(bytes: Uint8Array): boolean {
+	return asBuffer(bytes).subarray(0, BINARY_PROBE_BYTES).includes(0);
+}
+
+/** Is the content valid UTF-8 (RFC 3629)? */
+export function isValidUtf8(bytes: Uint8Array): boolean {
+	return isUtf8(bytes);
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+	return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,146 @@
+import { LCS } from "node-diff3";
+
+/** No counterpart in the other sequence. */
+export const UNMATCHED = -1;
+
+/**
+ * node-diff3's LCS walks its candidate list for every matching pair, so its cost is at worst
+ * matching pairs × shorter length. Up to this many steps it is used as it is (well under 100 ms); above it
+ * the sequences are first cut at elements that are unique in both.
+ */
+const LCS_STEP_LIMIT = 4_000_000;
+
+/**
+ * Aligns two sequences of interned elements: equal numbers are equal elements.
+ *
+ * Common ends are matched first, the middle by a longest common subsequence (Hunt and McIlroy 1976, by
+ * node-diff3). Where that would blow up, the middle is cut at the longest increasing run of elements that
+ * occur once in both (Bram Cohen's patience diff) and each piece is aligned alone; a piece that is still too large is
+ * taken as replaced.
+ *
+ * @returns for each index of `a` the index of its counterpart in `b`, or UNMATCHED; counterparts increase.
+ */
+export function align(a: Int32Array, b: Int32Array): Int32Array {
+	const match = new Int32Array(a.length).fill(UNMATCHED);
+	alignRange(a, 0, a.length, b, 0, b.length, match);
+	slideDown(a, b, match);
+	return match;
+}
+
+function alignRange(a: Int32Array, aFrom: number, aTo: number, b: Int32Array, bFrom: number, bTo: number, match: Int32Array): void {
+	let [aStart, aEnd, bStart, bEnd] = [aFrom, aTo, bFrom, bTo];
+	while (aStart < aEnd && bStart < bEnd && a[aStart] === b[bStart]) match[aStart++] = bStart++;
+	while (aStart < aEnd && bStart < bEnd && a[aEnd - 1] === b[bEnd - 1]) match[--aEnd] = --bEnd;
+	if (aStart === aEnd || bStart === bEnd) return;
+	if (lcsSteps(a, aStart, aEnd, b, bStart, bEnd) <= LCS_STEP_LIMIT) {
+		alignByLcs(a, aStart, aEnd, b, bStart, bEnd, match);
+		return;
+	}
+	let [aPiece, bPiece] = [aStart, bStart];
+	for (const [i, j] of uniqueAnchors(a, aStart, aEnd, b, bStart, bEnd)) {
+		match[i] = j;
+		alignRange(a, aPiece, i, b, bPiece, j, match);
+		[aPiece, bPiece] = [i + 1, j + 1];
+	}
+	if (aPiece > aStart) alignRange(a, aPiece, aEnd, b, bPiece, bEnd, match);
+}
+
+/** How much node-diff3 would have to do: for each matching pair, a walk over at most the shorter length. */
+function lcsSteps(a: Int32Array, aStart: number, aEnd: number, b: Int32Array, bStart: number, bEnd: number): number {
+	const shorter = Math.min(aEnd - aStart, bEnd - bStart);
+	if ((aEnd - aStart) * (bEnd - bStart) <= 10_000) return 0;
+	const counts = new Map<number, number>();
+	for (let j = bStart; j < bEnd; j++) counts.set(b[j]!, (counts.get(b[j]!) ?? 0) + 1);
+	let pairs = 0;
+	for (let i = aStart; i < aEnd; i++) pairs += counts.get(a[i]!) ?? 0;
+	return pairs * shorter;
+}
+
+function alignByLcs(a: Int32Array, aStart: number, aEnd: number, b: Int32Array, bStart: number, bEnd: number, match: Int32Array): void {
+	const left: number[] = Array.from(a.subarray(aStart, aEnd));
+	const right: number[] = Array.from(b.subarray(bStart, bEnd));
+	for (let pair = LCS(left, right); pair !== null && pair.buffer1index >= 0; pair = pair.chain as typeof pair) {
+		match[aStart + pair.buffer1index] = bStart + pair.buffer2index;
+	}
+}
+
+/** Elements that occur exactly once in both ranges, thinned to a longest increasing run, in order. */
+function uniqueAnchors(a: Int32Array, aStart: number, aEnd: number, b: Int32Array, bStart: number, bEnd: number): [number, number][] {
+	const seenTwice = -2;
+	const inB = new Map<number, number>();
+	for (let j = bStart; j < bEnd; j++) inB.set(b[j]!, inB.has(b[j]!) ? seenTwice : j);
+	const inA = new Map<number, number>();
+	for (let i = aStart; i < aEnd; i++) inA.set(a[i]!, inA.has(a[i]!) ? seenTwice : i);
+	const pairs: [number, number][] = [];
+	for (let i = aStart; i < aEnd; i++) {
+		const j = inB.get(a[i]!);
+		if (j !== undefined && j !== seenTwice && inA.get(a[i]!) === i) pairs.push([i, j]);
+	}
+	return longestIncreasing(pairs);
+}
+
+/** Patience sorting: the longest run of pairs whose second members increase. */
+function longestIncreasing(pairs: readonly [number, number][]): [number, number][] {
+	const tails: number[] = [];
+	const previous = new Int32Array(pairs.length).fill(UNMATCHED);
+	for (let k = 0; k < pairs.length; k++) {
+		let low = 0;
+		let high = tails.length;
+		while (low < high) {
+			const middle = (low + high) >> 1;
+			if (pairs[tails[middle]!]![1] < pairs[k]![1]) low = middle + 1;
+			else high = middle;
+		}
+		if (low > 0) previous[k] = tails[low - 1]!;
+		tails[low] = k;
+	}
+	const run: [number, number][] = [];
+	for (let k = tails.length > 0 ? tails[tails.length - 1]! : UNMATCHED; k !== UNMATCHED; k = previous[k]!) run.push(pairs[k]!);
+	return run.reverse();
+}
+
+/**
+ * An addition or removal next to lines equal to its own ends can be placed in several ways (adding a paragraph and a blank
+ * line: the blank before or after?). All are moved down as far as they go, so that the same edit is always described the same way.
+ */
+function slideDown(a: Int32Array, b: Int32Array, match: Int32Array): void {
+	slideRemovals(a, match, b.length);
+	slideAdditions(b, match, a.length);
+}
+
+function slideRemovals(a: Int32Array, match: Int32Array, bLength: number): void {
+	for (let end = a.length - 1; end >= 0; end--) {
+		if (match[end] !== UNMATCHED) continue;
+		let start = end;
+		while (start > 0 && match[start - 1] === UNMATCHED) start--;
+		let [from, to] = [start, end + 1];
+		// Only where nothing was added in the same place: that is a replacement and stays where it is.
+		while (to < a.length && a[from] === a[to] && addedBefore(match, from, to, bLength) === 0 && match[to] !== UNMATCHED) {
+			match[from++] = match[to]!;
+			match[to++] = UNMATCHED;
+		}
+		end = start;
+	}
+}
+
+function addedBefore(match: Int32Array, from: number, to: number, bLength: number): number {
+	const before = from > 0 ? match[from - 1]! : UNMATCHED;
+	const after = to < match.length ? match[to]! : bLength;
+	return after - before - 1;
+}
+
+function slideAdditions(b: Int32Array, match: Int32Array, aLength: number): void {
+	for (let i = aLength - 1; i >= 0; i--) {
+		// The run of additions that ends just before the counterpart of a[i].
+		if (match[i] === UNMATCHED) continue;
+		const before = i > 0 ? match[i - 1]! : UNMATCHED;
+		if (i > 0 && before === UNMATCHED) continue;
+		let [from, to] = [before + 1, match[i]!];
+		if (to <= from) continue;
+		let k = i;
+		while (k < aLength && match[k] === to && b[from] === b[to]) {
+			match[k++] = from++;
+			to++;
+		}
+	}
+}

@@ -1,0 +1,190 @@
+import { choose } from "../choose.ts";
+import type { Entry } from "./entry.ts";
+import { comments, endsInLineComment, hasComment, head, headStart, type Layout, lead, post, type Style, style, tail } from "./layout.ts";
+import { reindent } from "./reindent.ts";
+import { NONE } from "./tree.ts";
+
+/** What the writer of a merged container needs from the merge. */
+export interface ContainerMerge {
+	/** Null: the base has no such container here. */
+	readonly base: Layout | null;
+	readonly older: Layout;
+	readonly later: Layout;
+	/** How many containers are around the children, this one included. */
+	readonly depth: number;
+	/** Merges the values of a child that is in both sides; positions in the versions' children. */
+	readonly value: (entry: Entry) => string;
+	/** Called when a comment that the older side wrote is not in the result. */
+	readonly commentLost: () => void;
+}
+
+/** A child ready to be written. */
+interface Piece {
+	lead: string;
+	readonly body: string;
+	readonly tail: string;
+	readonly post: string;
+}
+
+/**
+ * Writes a merged container from the bytes of its versions. Everything between the values is chosen three ways, piece by piece, so that
+ * what neither side changed stays as it is; only children that change places between first and not first, or come from a side with
+ * another style, get the whitespace of their new place.
+ */
+export function writeContainer(entries: readonly Entry[], merge: ContainerMerge): string {
+	const { base, older, later } = merge;
+	const [open, end] = [later.tree.text[later.tree.start[later.node]!]!, later.tree.text[later.tree.end[later.node]! - 1]!];
+	const filled = [base, older, later].filter((version): version is Layout => version !== null && version.kids.length > 0);
+	const styles = new Styles(merge);
+	if (entries.length === 0) return open + emptyInside(merge) + end;
+
+	const pieces: Piece[] = [];
+	for (let i = 0; i < entries.length; i++) pieces.push(piece(entries[i]!, i === 0, merge, styles));
+
+	const [olderFilled, laterFilled] = [older.kids.length > 0 ? older : later, later.kids.length > 0 ? later : older];
+	const baseFilled = base !== null && base.kids.length > 0 ? base : null;
+	const close = trivia(baseFilled?.close, olderFilled.close, laterFilled.close, merge.commentLost);
+	const trailingComma = filled.length > 0 && choose(baseFilled?.trailingComma, olderFilled.trailingComma, laterFilled.trailingComma);
+
+	const out: string[] = [open];
+	let unfinished = false;
+	const put = (text: string) => {
+		if (text === "") return;
+		if (unfinished && !/^\r?\n/.test(text)) out.push("\n");
+		out.push(text);
+		unfinished = false;
+	};
+	const putTrivia = (text: string) => {
+		put(text);
+		unfinished = text === "" ? unfinished : endsInLineComment(text);
+	};
+	for (let i = 0; i < pieces.length; i++) {
+		const { lead, body, tail, post } = pieces[i]!;
+		putTrivia(lead);
+		put(body);
+		if (i < pieces.length - 1 || trailingComma) {
+			putTrivia(tail);
+			put(",");
+		} else if (hasComment(tail)) putTrivia(tail);
+		putTrivia(post);
+	}
+	putTrivia(close);
+	put(end);
+	return out.join("");
+}
+
+function piece(entry: Entry, isFirst: boolean, merge: ContainerMerge, styles: Styles): Piece {
+	const { base, older, later } = merge;
+	if (entry.older === NONE) return place(own(later, entry.later), later, entry.later, isFirst, merge, styles, older);
+	if (entry.later === NONE) return place(own(older, entry.older), older, entry.older, isFirst, merge, styles, later);
+	const inBase = base !== null && entry.base !== NONE;
+	const [o, l, b] = [entry.older, entry.later, entry.base];
+	if (inBase) {
+		const [baseText, olderText, laterText] = [chunk(base, b), chunk(older, o), chunk(later, l)];
+		if (olderText === laterText || olderText === baseText) return settle(own(later, l), l === 0, isFirst, styles);
+		if (laterText === baseText) return settle(own(older, o), o === 0, isFirst, styles);
+	}
+	const pick = (read: (of: Layout, i: number) => string) =>
+		trivia(inBase ? read(base, b) : undefined, read(older, o), read(later, l), merge.commentLost);
+	const merged: Piece = {
+		lead: pick(lead),
+		body: choose(inBase ? head(base, b) : undefined, head(older, o), head(later, l)) + merge.value(entry),
+		tail: pick(tail),
+		post: pick(post),
+	};
+	const leadIsOlders = merged.lead === lead(older, o) && merged.lead !== lead(later, l);
+	return settle(merged, leadIsOlders ? o === 0 : l === 0, isFirst, styles);
+}
+
+/** All of a child but its comma. */
+function chunk(of: Layout, i: number): string {
+	const kid = of.kids[i]!;
+	const { text, comma, end } = of.tree;
+	const body = text.slice(of.leadStart[i]!, end[kid]!);
+	return comma[kid] === of.postEnd[i]! - 1 && comma[kid] === end[kid] ? body : body + tail(of, i) + post(of, i);
+}
+
+function own(of: Layout, i: number): Piece {
+	const { text, end } = of.tree;
+	return { lead: lead(of, i), body: text.slice(headStart(of.tree, of.kids[i]!), end[of.kids[i]!]!), tail: tail(of, i), post: post(of, i) };
+}
+
+/** Gives a child that only one side has the whitespace of the place that it comes to. */
+function place(piece: Piece, from: Layout, i: number, isFirst: boolean, merge: ContainerMerge, styles: Styles, other: Layout): Piece {
+	if (other.kids.length === 0 || styles.same(from, other)) return settle(piece, i === 0, isFirst, styles);
+	const target = styles.merged;
+	const source = styles.of(from);
+	if (target === source) return settle(piece, i === 0, isFirst, styles);
+	const body = reindent(piece.body, source.between, target.between, merge.depth);
+	if (hasComment(piece.lead)) return { ...piece, lead: reindent(piece.lead, source.between, target.between, merge.depth), body };
+	return { ...piece, lead: isFirst ? target.first : target.between, body };
+}
+
+/** Gives a child that becomes the first, or ceases to be, the whitespace that goes with it. */
+function settle(piece: Piece, wasFirst: boolean, isFirst: boolean, styles: Styles): Piece {
+	if (wasFirst === isFirst || hasComment(piece.lead)) return piece;
+	return { ...piece, lead: isFirst ? styles.merged.first : styles.merged.between };
+}
+
+/** What stands in a container that the merge left empty. */
+function emptyInside({ base, older, later, commentLost }: ContainerMerge): string {
+	const [olderEmpty, laterEmpty] = [older.kids.length === 0, later.kids.length === 0];
+	if (olderEmpty && laterEmpty)
+		return trivia(base !== null && base.kids.length === 0 ? base.close : undefined, older.close, later.close, commentLost);
+	if (olderEmpty !== laterEmpty) return olderEmpty ? older.close : later.close;
+	const close = trivia(base?.close, older.close, later.close, commentLost);
+	return hasComment(close) ? close : "";
+}
+
+/** Three-way choice of whitespace and comments. Comments count for more: a side that changed them wins over one that only moved them. */
+function trivia(base: string | undefined, older: string, later: string, commentLost: () => void): string {
+	if (older === later || later !== base) {
+		if (older === later || older === base) return later;
+		const [inOlder, inLater] = [comments(older).join("\n"), comments(later).join("\n")];
+		if (inOlder === inLater) return later;
+		const inBase = base === undefined ? "" : comments(base).join("\n");
+		if (inLater === inBase) return older;
+		if (inOlder !== inBase && inOlder !== "") commentLost();
+		return later;
+	}
+	return older;
+}
+
+/** The styles of the versions of a container and of the merged one, each worked out when first asked for. */
+class Styles {
+	readonly #merge: ContainerMerge;
+	readonly #known = new Map<Layout, Style>();
+	#merged: Style | null = null;
+
+	constructor(merge: ContainerMerge) {
+		this.#merge = merge;
+	}
+
+	of(version: Layout): Style {
+		let known = this.#known.get(version);
+		if (known === undefined) {
+			known = style(version);
+			this.#known.set(version, known);
+		}
+		return known;
+	}
+
+	same(a: Layout, b: Layout): boolean {
+		return equal(this.of(a), this.of(b));
+	}
+
+	/** The style of the side that changed it; the later one's, if both did. */
+	get merged(): Style {
+		if (this.#merged === null) {
+			const { base, older, later } = this.#merge;
+			if (older.kids.length === 0) this.#merged = this.of(later);
+			else if (later.kids.length === 0) this.#merged = this.of(older);
+			else this.#merged = base !== null && base.kids.length > 0 && equal(this.of(base), this.of(later)) ? this.of(older) : this.of(later);
+		}
+		return this.#merged;
+	}
+}
+
+function equal(a: Style, b: Style): boolean {
+	return a.first === b.first && a.between === b.between && a.close === b.close;
+}

@@ -1,0 +1,59 @@
+import type { Interner } from "../interner.ts";
+import { ARRAY, type JsonTree, NONE, NUMBER, OBJECT, STRING } from "./tree.ts";
+import { member, scalarValue } from "./value.ts";
+
+/** Members that name an element, the most telling first. */
+const IDENTITY_KEYS = ["id", "_id", "uuid", "guid", "key", "code", "name", "slug", "path", "url"];
+
+/** One version of an array: its elements in their tree. */
+export interface Elements {
+	readonly tree: JsonTree;
+	readonly nodes: readonly number[];
+}
+
+/**
+ * How the elements of three versions of an array correspond, if each has something in it that is its own: for arrays of objects a member that
+ * names them, for scalars themselves.
+ *
+ * @param values numbers for identities, shared by the versions.
+ * @returns for each version one number an element, equal for the same element and distinct within the version; or null: the array is a sequence.
+ */
+export function identities(versions: readonly Elements[], keys: Interner, values: Interner): Int32Array[] | null {
+	const all = versions.filter(({ nodes }) => nodes.length > 0);
+	if (all.length === 0) return null;
+	if (all.every(({ tree, nodes }) => nodes.every((node) => tree.type[node] === OBJECT))) {
+		for (const name of IDENTITY_KEYS) {
+			const key = keys.id(name);
+			const numbers = distinct(versions, (tree, node) => identity(tree, member(tree, node, key)), values);
+			if (numbers !== null) return numbers;
+		}
+		return null;
+	}
+	return distinct(versions, (tree, node) => (tree.type[node]! < ARRAY ? scalarValue(tree, node) : null), values);
+}
+
+function identity(tree: JsonTree, node: number): string | null {
+	return node !== NONE && (tree.type[node] === STRING || tree.type[node] === NUMBER) ? scalarValue(tree, node) : null;
+}
+
+function distinct(
+	versions: readonly Elements[],
+	read: (tree: JsonTree, node: number) => string | null,
+	values: Interner,
+): Int32Array[] | null {
+	const numbers: Int32Array[] = [];
+	for (const { tree, nodes } of versions) {
+		const ofVersion = new Int32Array(nodes.length);
+		const seen = new Set<number>();
+		for (let i = 0; i < nodes.length; i++) {
+			const value = read(tree, nodes[i]!);
+			if (value === null) return null;
+			const number = values.id(value);
+			if (seen.has(number)) return null;
+			seen.add(number);
+			ofVersion[i] = number;
+		}
+		numbers.push(ofVersion);
+	}
+	return numbers;
+}

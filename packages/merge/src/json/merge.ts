@@ -1,0 +1,158 @@
+import { choose } from "../choose.ts";
+import { Interner } from "../interner.ts";
+import { BOM } from "../lines.ts";
+import { type ContainerMerge, writeContainer } from "./container.ts";
+import type { Entry } from "./entry.ts";
+import { identities } from "./identity.ts";
+import { mergeKeyed } from "./keyed.ts";
+import { comments, type Layout, layout } from "./layout.ts";
+import { mergeSequence } from "./sequence.ts";
+import { ARRAY, type JsonTree, NONE, NUMBER, OBJECT, valueText } from "./tree.ts";
+import { canonical, member, sameText, sameValue } from "./value.ts";
+
+export interface MergedJson {
+	readonly text: string;
+	readonly olderLost: boolean;
+	readonly laterLost: boolean;
+}
+
+/**
+ * Merges two versions of a JSON document structurally: objects member by member, arrays by identity or as sequences, scalars by the later
+ * rule. The result is spliced together from the versions' own bytes.
+ *
+ * Idea: T. Lindholm, "A Three-way Merge for XML Documents" (2004).
+ *
+ * @param base null: both sides added the document.
+ * @param keys the key numbers that all three were parsed with.
+ */
+export function mergeTrees(base: JsonTree | null, older: JsonTree, later: JsonTree, keys: Interner): MergedJson {
+	return new TreeMerge(base, older, later, keys).run();
+}
+
+class TreeMerge {
+	readonly #base: JsonTree | null;
+	readonly #older: JsonTree;
+	readonly #later: JsonTree;
+	readonly #keys: Interner;
+	readonly #identities = new Interner();
+	#olderLost = false;
+	#laterLost = false;
+
+	constructor(base: JsonTree | null, older: JsonTree, later: JsonTree, keys: Interner) {
+		this.#base = base;
+		this.#older = older;
+		this.#later = later;
+		this.#keys = keys;
+	}
+
+	run(): MergedJson {
+		const around = (read: (tree: JsonTree) => string) => {
+			const [older, later] = [read(this.#older), read(this.#later)];
+			const base = this.#base === null ? undefined : read(this.#base);
+			if (older !== later && older !== base && later !== base && comments(older).some((comment) => !later.includes(comment)))
+				this.#olderLost = true;
+			return choose(base, older, later);
+		};
+		const bom = choose(this.#base?.text.startsWith(BOM), this.#older.text.startsWith(BOM), this.#later.text.startsWith(BOM));
+		const before = around((tree) => tree.text.slice(tree.text.startsWith(BOM) ? BOM.length : 0, tree.start[0]!));
+		const after = around((tree) => tree.text.slice(tree.end[0]!));
+		const value = this.#value(this.#base === null ? NONE : 0, 0, 0, 1);
+		return { text: (bom ? BOM : "") + before + value + after, olderLost: this.#olderLost, laterLost: this.#laterLost };
+	}
+
+	/** Merges one value that is in both sides. `b` is NONE if the base has none here. */
+	#value(b: number, o: number, l: number, depth: number): string {
+		const [base, older, later] = [this.#base!, this.#older, this.#later];
+		if (sameText(older, o, later, l)) return valueText(later, l);
+		if (b !== NONE && sameText(base, b, older, o)) return valueText(later, l);
+		if (b !== NONE && sameText(base, b, later, l)) return valueText(older, o);
+		const type = older.type[o]!;
+		if (type === later.type[l] && type >= ARRAY) {
+			const like = b !== NONE && base.type[b] === type ? b : NONE;
+			return type === OBJECT ? this.#object(like, o, l, depth) : this.#array(like, o, l, depth);
+		}
+		return this.#scalar(b, o, l);
+	}
+
+	/** Both sides changed a scalar, or the type of a value: the later side's, unless one of them only wrote it differently. */
+	#scalar(b: number, o: number, l: number): string {
+		const [base, older, later] = [this.#base!, this.#older, this.#later];
+		if (sameValue(older, o, later, l)) {
+			if (later.type[l] === NUMBER) this.#olderLost = true;
+			return valueText(later, l);
+		}
+		if (b !== NONE && sameValue(base, b, older, o)) {
+			if (older.type[o] === NUMBER) this.#olderLost = true;
+			return valueText(later, l);
+		}
+		if (b !== NONE && sameValue(base, b, later, l)) {
+			if (later.type[l] === NUMBER) this.#laterLost = true;
+			return valueText(older, o);
+		}
+		this.#olderLost = true;
+		return valueText(later, l);
+	}
+
+	#object(b: number, o: number, l: number, depth: number): string {
+		const versions = this.#layouts(b, o, l);
+		const keysOf = (version: Layout | null) => Int32Array.from(version?.kids ?? [], (kid) => version!.tree.key[kid]!);
+		const entries = mergeKeyed(keysOf(versions.base), keysOf(versions.older), keysOf(versions.later), ...this.#changed(versions));
+		return this.#write(entries, versions, depth);
+	}
+
+	#array(b: number, o: number, l: number, depth: number): string {
+		const versions = this.#layouts(b, o, l);
+		const { base, older, later } = versions;
+		const elements = [base, older, later].map((version) => ({ tree: version?.tree ?? this.#later, nodes: version?.kids ?? [] }));
+		const ids = identities(elements, this.#keys, this.#identities);
+		if (ids !== null) return this.#write(mergeKeyed(ids[0]!, ids[1]!, ids[2]!, ...this.#changed(versions)), versions, depth);
+		const values = new Interner();
+		const [inBase, inOlder, inLater] = elements.map(({ tree, nodes }) => values.ids(nodes.map((node) => canonical(tree, node))));
+		const likeness = (side: Layout) => (i: number, j: number) => this.#likeness(base!, i, side, j);
+		return this.#write(mergeSequence(inBase!, inOlder!, inLater!, likeness(older), likeness(later)), versions, depth);
+	}
+
+	#layouts(b: number, o: number, l: number): { base: Layout | null; older: Layout; later: Layout } {
+		return { base: b === NONE ? null : layout(this.#base!, b), older: layout(this.#older, o), later: layout(this.#later, l) };
+	}
+
+	#changed({ base, older, later }: { base: Layout | null; older: Layout; later: Layout }) {
+		const changed = (side: Layout) => (inBase: number, inSide: number) =>
+			!sameValue(base!.tree, base!.kids[inBase]!, side.tree, side.kids[inSide]!);
+		return [changed(older), changed(later)] as const;
+	}
+
+	/** How likely an element of a side is a changed one of the base: by what two objects or arrays share. */
+	#likeness(base: Layout, i: number, side: Layout, j: number): number {
+		const [node, other] = [base.kids[i]!, side.kids[j]!];
+		const type = base.tree.type[node]!;
+		if (type !== side.tree.type[other]) return type < ARRAY && side.tree.type[other]! < ARRAY ? 0.02 : 0.01;
+		if (type < ARRAY) return 0.05;
+		const [mine, theirs] = [layout(base.tree, node).kids, layout(side.tree, other).kids];
+		const longer = Math.max(mine.length, theirs.length, 1);
+		if (type === OBJECT) {
+			let shared = 0;
+			for (const kid of mine) {
+				const counterpart = member(side.tree, other, base.tree.key[kid]!);
+				if (counterpart !== NONE) shared += sameValue(base.tree, kid, side.tree, counterpart) ? 1 : 0.1;
+			}
+			return 0.1 + (0.8 * shared) / longer;
+		}
+		let shared = 0;
+		for (let k = 0; k < Math.min(mine.length, theirs.length); k++) if (sameValue(base.tree, mine[k]!, side.tree, theirs[k]!)) shared++;
+		return 0.1 + (0.8 * shared) / longer;
+	}
+
+	#write(entries: readonly Entry[], versions: Pick<ContainerMerge, "base" | "older" | "later">, depth: number): string {
+		const { base, older, later } = versions;
+		return writeContainer(entries, {
+			...versions,
+			depth,
+			value: (entry) =>
+				this.#value(entry.base === NONE ? NONE : base!.kids[entry.base]!, older.kids[entry.older]!, later.kids[entry.later]!, depth + 1),
+			commentLost: () => {
+				this.#olderLost = true;
+			},
+		});
+	}
+}

@@ -1,0 +1,44 @@
+const SIMPLE_ESCAPES: Record<string, string> = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" };
+
+/**
+ * What a JSON string says, as the UTF-8 bytes of its characters, one character per byte. A lone surrogate becomes its own three bytes (WTF-8),
+ * so that two different ones stay different.
+ *
+ * @param start where the lexeme starts, at its opening quote; it must be well-formed.
+ * @param end past its closing quote.
+ */
+export function decodeString(text: string, start: number, end: number): string {
+	let decoded = "";
+	let from = start + 1;
+	for (let at = text.indexOf("\\", from); at !== -1 && at < end - 1; at = text.indexOf("\\", from)) {
+		decoded += text.slice(from, at);
+		const kind = text[at + 1]!;
+		if (kind !== "u") {
+			decoded += SIMPLE_ESCAPES[kind] ?? kind;
+			from = at + 2;
+			continue;
+		}
+		let code = codeUnit(text, at);
+		from = at + 6;
+		if (code >= 0xd800 && code < 0xdc00 && text.startsWith("\\u", from) && from + 6 < end) {
+			const low = codeUnit(text, from);
+			if (low >= 0xdc00 && low < 0xe000) {
+				code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+				from += 6;
+			}
+		}
+		decoded += utf8(code);
+	}
+	return decoded + text.slice(from, end - 1);
+}
+
+function codeUnit(text: string, backslash: number): number {
+	return Number.parseInt(text.slice(backslash + 2, backslash + 6), 16);
+}
+
+function utf8(code: number): string {
+	if (code < 0x80) return String.fromCharCode(code);
+	if (code < 0x800) return String.fromCharCode(0xc0 | (code >> 6), 0x80 | (code & 0x3f));
+	if (code < 0x10000) return String.fromCharCode(0xe0 | (code >> 12), 0x80 | ((code >> 6) & 0x3f), 0x80 | (code & 0x3f));
+	return String.fromCharCode(0xf0 | (code >> 18), 0x80 | ((code >> 12) & 0x3f), 0x80 | ((code >> 6) & 0x3f), 0x80 | (code & 0x3f));
+}

@@ -1,0 +1,121 @@
+import { choose } from "./choose.ts";
+import { align, UNMATCHED } from "./diff.ts";
+import { Interner } from "./interner.ts";
+import { isCrlf, joinLines, type Lines, lineEnds, type MergedLine, splitLines } from "./lines.ts";
+
+/** A run of base lines that a side replaced: base [start, end) became that side's lines [from, to). Either may be empty. */
+export interface Hunk {
+	readonly start: number;
+	readonly end: number;
+	readonly from: number;
+	readonly to: number;
+}
+
+/** Three versions of a text, split into lines and aligned with the base. */
+export interface Aligned {
+	readonly base: Lines;
+	readonly older: Lines;
+	readonly later: Lines;
+	readonly baseIds: Int32Array;
+	readonly olderIds: Int32Array;
+	readonly laterIds: Int32Array;
+	/** For each base line its counterpart in the side, or UNMATCHED. */
+	readonly toOlder: Int32Array;
+	readonly toLater: Int32Array;
+}
+
+/** Aligns two versions of a text (one character per byte) with their base. */
+export function alignLines(base: Lines, older: Lines, later: Lines): Aligned {
+	const interner = new Interner();
+	const baseIds = interner.ids(base.keys);
+	const olderIds = interner.ids(older.keys);
+	const laterIds = interner.ids(later.keys);
+	return { base, older, later, baseIds, olderIds, laterIds, toOlder: align(baseIds, olderIds), toLater: align(baseIds, laterIds) };
+}
+
+/** What a side replaced, in base order. */
+export function hunks(match: Int32Array, sideLength: number): Hunk[] {
+	const found: Hunk[] = [];
+	let [start, from] = [0, 0];
+	for (let i = 0; i <= match.length; i++) {
+		const to = i === match.length ? sideLength : match[i]!;
+		if (to === UNMATCHED) continue;
+		if (i > start || to > from) found.push({ start, end: i, from, to });
+		[start, from] = [i + 1, to + 1];
+	}
+	return found;
+}
+
+/**
+ * Collects the lines of a merge and writes them with the line ends, byte order mark and final line end that the three versions call for:
+ * for each of these the side that changed it decides.
+ */
+export class MergedText {
+	readonly #aligned: Aligned;
+	readonly #ends: "lf" | "crlf" | null;
+	readonly #lines: MergedLine[] = [];
+	#last: "kept" | "older" | "later" | "both" = "kept";
+
+	constructor(aligned: Aligned) {
+		this.#aligned = aligned;
+		const [base, older, later] = [lineEnds(aligned.base), lineEnds(aligned.older), lineEnds(aligned.later)];
+		const ends = older === "none" ? later : later === "none" ? older : choose(base === "none" ? undefined : base, older, later);
+		this.#ends = older !== later && (ends === "lf" || ends === "crlf") ? ends : null;
+	}
+
+	/** A base line that both sides kept. */
+	keep(index: number): void {
+		const { base, older, later, toOlder, toLater } = this.#aligned;
+		const crlf = choose(isCrlf(base, index), isCrlf(older, toOlder[index]!), isCrlf(later, toLater[index]!));
+		this.#push(base.keys[index]!, crlf, "kept");
+	}
+
+	/** A line that one side has. */
+	add(side: "older" | "later", index: number): void {
+		const lines = this.#aligned[side];
+		this.#push(lines.keys[index]!, isCrlf(lines, index), side);
+	}
+
+	/** A line that both sides added; its end is the later side's. */
+	addBoth(laterIndex: number): void {
+		this.#push(this.#aligned.later.keys[laterIndex]!, isCrlf(this.#aligned.later, laterIndex), "both");
+	}
+
+	#push(key: string, crlf: boolean, origin: "kept" | "older" | "later" | "both"): void {
+		// The sides' line ends differ throughout: the file goes on with one of them, also in what the other side added.
+		this.#lines.push({ key, crlf: this.#ends === null ? crlf : this.#ends === "crlf" });
+		this.#last = origin;
+	}
+
+	get lines(): readonly MergedLine[] {
+		return this.#lines;
+	}
+
+	toString(): string {
+		const { base, older, later } = this.#aligned;
+		const bom = choose(base.keys.length > 0 ? base.bom : undefined, older.bom, later.bom);
+		const [olderEnded, laterEnded] = [older.keys.length > 0 ? older.ended : later.ended, later.keys.length > 0 ? later.ended : older.ended];
+		const voted = choose(base.keys.length > 0 ? base.ended : undefined, olderEnded, laterEnded);
+		// A last line that one side added ends as that side ends.
+		const ended = this.#last === "older" ? olderEnded : this.#last === "later" ? laterEnded : voted;
+		return joinLines(this.#lines, bom, ended);
+	}
+}
+
+/** Lines that a side has more often than the base and that the content has too seldom: lost. Removals by the other side are not losses. */
+export function losesLines(base: Lines, side: Lines, other: Lines, content: string): boolean {
+	const [inBase, inSide, inOther, inContent] = [count(base), count(side), count(other), count(splitLines(content))];
+	for (const [key, times] of inSide) {
+		const before = inBase.get(key) ?? 0;
+		if (times <= before) continue;
+		const removedByOther = Math.max(0, before - (inOther.get(key) ?? 0));
+		if ((inContent.get(key) ?? 0) < times - removedByOther) return true;
+	}
+	return false;
+}
+
+function count(lines: Lines): Map<string, number> {
+	const counts = new Map<string, number>();
+	for (const key of lines.keys) counts.set(key, (counts.get(key) ?? 0) + 1);
+	return counts;
+}

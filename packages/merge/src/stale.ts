@@ -1,0 +1,65 @@
+import { isBinary, isValidUtf8, sameBytes, toLatin1 } from "./bytes.ts";
+import { Interner } from "./interner.ts";
+import { identities } from "./json/identity.ts";
+import { parseJson } from "./json/parse.ts";
+import { ARRAY, children, type JsonTree, OBJECT } from "./json/tree.ts";
+import { canonical, scalarValue } from "./json/value.ts";
+import { contentKind, namedKind } from "./kind.ts";
+import { splitLines } from "./lines.ts";
+
+/** How often each piece (leaf, record or line) is in a content. */
+type Pieces = Map<string, number>;
+
+/**
+ * Was a file written by somebody who had not seen a change of it? True when nothing of the change from `before` to `after` is in
+ * `written`: no leaf (JSON), record or line that the change added or changed; if it only removed, none of its removals.
+ *
+ * @returns false when there was no change to see (`before` equals `after`, or differs in spacing only), and when `written` is what the change
+ * gave.
+ */
+export function containsNothingOf(before: Uint8Array, after: Uint8Array, written: Uint8Array, path: Uint8Array | string): boolean {
+	if (sameBytes(before, after) || sameBytes(written, after)) return false;
+	if ([before, after, written].some(isBinary)) return true;
+	const [inBefore, inAfter, inWritten] = pieces([before, after, written], path) as [Pieces, Pieces, Pieces];
+	const more = (in1: Pieces, in2: Pieces) => [...in1.keys()].filter((piece) => in1.get(piece)! > (in2.get(piece) ?? 0));
+	const added = more(inAfter, inBefore);
+	if (added.length > 0) return added.every((piece) => (inWritten.get(piece) ?? 0) <= (inBefore.get(piece) ?? 0));
+	const removed = more(inBefore, inAfter);
+	return removed.length > 0 && removed.every((piece) => (inWritten.get(piece) ?? 0) >= inBefore.get(piece)!);
+}
+
+function pieces(contents: readonly Uint8Array[], path: Uint8Array | string): Pieces[] {
+	const named = namedKind(path, contents);
+	if (named === "json" || (named === "unknown" && contentKind(contents) === "json")) {
+		const keys = new Interner();
+		const trees = contents.map((content) => (isValidUtf8(content) ? parseJson(toLatin1(content), keys) : "not-json"));
+		if (trees.every((tree) => typeof tree !== "string")) return trees.map((tree) => leaves(tree as JsonTree, keys));
+	}
+	return contents.map((content) => count(splitLines(toLatin1(content)).keys.filter((line) => line.trim() !== "")));
+}
+
+function count(all: Iterable<string>): Pieces {
+	const counts: Pieces = new Map();
+	for (const piece of all) counts.set(piece, (counts.get(piece) ?? 0) + 1);
+	return counts;
+}
+
+/** The leaves of a document with the path that leads to each. Elements are named by their identity; in a sequence by nothing: they may move. */
+function leaves(tree: JsonTree, keys: Interner): Pieces {
+	const found: string[] = [];
+	const values = new Interner();
+	const walk = (node: number, path: string): void => {
+		const kids = children(tree, node);
+		if (kids.length === 0) found.push(`${path} = ${canonical(tree, node)}`);
+		else if (tree.type[node] === OBJECT) for (const kid of kids) walk(kid, `${path}.${tree.key[kid]}`);
+		else {
+			const ids = identities([{ tree, nodes: kids }], keys, values)?.[0] ?? null;
+			kids.forEach((kid, i) => {
+				if (tree.type[kid]! < ARRAY) found.push(`${path}[] = ${scalarValue(tree, kid)}`);
+				else walk(kid, ids === null ? `${path}[]` : `${path}[${ids[i]}]`);
+			});
+		}
+	};
+	walk(0, "");
+	return count(found);
+}
