@@ -1,0 +1,94 @@
+import path from "node:path";
+import { type SavedDirectory, type StateRead, timestamp } from "@robust-sync/workspace";
+import type { NodeSnapshot, PeerView } from "./snapshot.ts";
+
+/** `/health`, field by field as the contract has it. */
+export function healthDocument(snapshot: NodeSnapshot) {
+	const { view, health, now } = snapshot;
+	return {
+		status: health.status,
+		node: snapshot.node,
+		last_sync: view.sync.kind === "ok" ? view.sync.state.last_sync : null,
+		messages_pending: snapshot.outbox.count,
+		uptime: snapshot.uptimeSeconds,
+		timestamp: timestamp(now),
+	};
+}
+
+/** Whole seconds since the time, never negative. */
+export function ageSeconds(time: string | number | null, now: number): number | null {
+	if (time === null) return null;
+	const since = typeof time === "number" ? time : Date.parse(time);
+	return Math.max(0, Math.round((now - since) / 1000));
+}
+
+/** The state file's own fields, and beside them whether its writer lives and how old they are; null without the file. */
+function written<T extends { updated_at: string }>(read: StateRead<T>, running: boolean, now: number) {
+	if (read.kind === "missing") return null;
+	if (read.kind === "invalid") return { running, problem: read.problem };
+	return { ...read.state, running, age_seconds: ageSeconds(read.state.updated_at, now) };
+}
+
+function peerDocument({ name, status, state }: PeerView, now: number, ourHead: string | null) {
+	if (!state) return { peer: name, status, received_at: null, age_seconds: null };
+	return {
+		...state,
+		status,
+		reported_status: state.status,
+		age_seconds: ageSeconds(state.received_at, now),
+		head_agrees: state.head === null || ourHead === null ? null : state.head === ourHead,
+	};
+}
+
+/** One saved resolution; `files` is null when its manifest is gone. */
+export function savedDocument(saved: SavedDirectory) {
+	const { manifest } = saved;
+	return {
+		saved: saved.name,
+		saved_at: timestamp(saved.savedAt),
+		merge_commit: manifest?.merge_commit ?? null,
+		ours: manifest?.ours ?? null,
+		theirs: manifest?.theirs ?? null,
+		base: manifest?.base ?? null,
+		files: manifest?.files ?? null,
+	};
+}
+
+/** `/status`: everything that is known, with the age of what was written by others. */
+export function statusDocument(snapshot: NodeSnapshot) {
+	const { view, services, health, now, outbox, unmerged, saved } = snapshot;
+	const up = (service: keyof typeof services) => services[service].status === "up";
+	const ourHead = view.sync.kind === "ok" ? view.sync.state.head : null;
+	return {
+		node: snapshot.node,
+		status: health.status,
+		reasons: health.reasons,
+		timestamp: timestamp(now),
+		uptime: snapshot.uptimeSeconds,
+		workspace: snapshot.workspace,
+		sync: written(view.sync, up("sync"), now),
+		heartbeat: written(view.heartbeat, up("heartbeat"), now),
+		peers: snapshot.peers.map((peer) => peerDocument(peer, now, ourHead)),
+		monitor: written(view.monitor, up("monitor"), now),
+		services: Object.fromEntries(Object.entries(services).map(([name, { status }]) => [name, status])),
+		service_reasons: Object.fromEntries(Object.entries(services).flatMap(([name, { reason }]) => (reason ? [[name, reason]] : []))),
+		outbox: {
+			messages_pending: outbox.count,
+			oldest: outbox.oldest.map((message) => ({
+				name: path.basename(message.name.toString("utf8")),
+				size: message.size,
+				since: timestamp(message.since),
+				age_seconds: ageSeconds(message.since, now),
+			})),
+		},
+		conflicts: {
+			unresolved: unmerged.count,
+			known_at: unmerged.at === null ? null : timestamp(unmerged.at),
+			problem: unmerged.problem,
+			resolved_total: view.sync.kind === "ok" ? view.sync.state.totals.resolved : null,
+			saved_total: saved.count,
+			saved: saved.newest.map(savedDocument),
+		},
+		history: snapshot.history,
+	};
+}

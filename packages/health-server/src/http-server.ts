@@ -1,0 +1,341 @@
+import { createHash } from "node:crypto";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import { parseCompactTimestamp, type SavedDirectory, type WorkspacePaths } from "@robust-sync/workspace";
+import { healthDocument, savedDocument, statusDocument } from "./documents.ts";
+import { EventStream, mostListeners, viewMessage } from "./event-stream.ts";
+import { renderMetrics } from "./metrics.ts";
+import { diffView, largestShown_bytes, type Version, versionOf } from "./page/diff-view.ts";
+import { dashboardPage, pagePolicy, plainPage } from "./page/page.ts";
+import { type SavedEntry, type Side, savedName } from "./page/saved.ts";
+import { type View, viewOf } from "./page/view.ts";
+import { gitWaitMs, type RepositoryReader } from "./repository.ts";
+import { pathOf, refusalOf } from "./request-guard.ts";
+import { readSavedFile } from "./saved-files.ts";
+import type { NodeSnapshot, SnapshotReader } from "./snapshot.ts";
+
+export interface HealthServerOptions {
+	paths: WorkspacePaths;
+	snapshots: SnapshotReader;
+	repository: RepositoryReader;
+	/** What `build_info` and the page say. */
+	version: string;
+	/** Milliseconds since the epoch. */
+	now?: () => number;
+	/** Told of errors in our own code; the client gets no details. */
+	onError?: (error: unknown) => void;
+	/** How long a client may take for its request, and a connection may be silent. Default 9.5 s. */
+	patienceMs?: number;
+	/** How often open pages are told of changes. */
+	eventIntervalMs?: number;
+}
+
+/** A server that is not listening yet, and the end of everything it holds open. */
+export interface HealthServer {
+	readonly server: Server;
+	/** Ends open streams and idle connections, lets answers under way finish for 2 s. */
+	close(): Promise<void>;
+}
+
+// Slow-loris: checked twice a second, so that a connection is gone after 10 s.
+const patience_ms = 9_500;
+const checkEvery_ms = 500;
+const keepAlive_ms = 5_000;
+const mostConnections = 256;
+const mostHeader_bytes = 8 * 1024;
+const largestSaved_bytes = 64 * 1024 * 1024;
+const closeGrace_ms = 2_000;
+
+const json = "application/json; charset=utf-8";
+const dataPolicy = "default-src 'none'; frame-ancestors 'none'; sandbox";
+
+const endpoints = ["/", "/health", "/status", "/metrics", "/livez", "/readyz", "/events", "/view", "/saved"];
+
+type Answer = (request: IncomingMessage, response: ServerResponse, query: URLSearchParams) => Promise<void> | void;
+
+/**
+ * The HTTP view of a node. Reads only, for this machine only: GET and HEAD, loopback Host names, no CORS.
+ * node:http itself: ten fixed paths need no framework, and its limits on time and size are the ones that count.
+ */
+export function createHealthServer(options: HealthServerOptions): HealthServer {
+	const { paths, snapshots, repository, version, now = Date.now, onError = () => {}, patienceMs = patience_ms } = options;
+
+	const health = remembered((snapshot) => Buffer.from(`${JSON.stringify(healthDocument(snapshot), null, 2)}\n`));
+	const status = remembered((snapshot) => Buffer.from(`${JSON.stringify(statusDocument(snapshot), null, 2)}\n`));
+	const metrics = remembered(async (snapshot) => {
+		const { text, contentType } = await renderMetrics(snapshot, version);
+		return { body: Buffer.from(text), contentType };
+	});
+
+	const currentView = async (before: string | null): Promise<View> => {
+		const snapshot = await snapshots.read();
+		return viewOf(snapshot, before === null ? null : snapshots.savedBefore(before));
+	};
+	const events = new EventStream({
+		view: currentView,
+		now,
+		...(options.eventIntervalMs === undefined ? {} : { intervalMs: options.eventIntervalMs }),
+	});
+
+	const answers: Readonly<Record<string, Answer>> = {
+		"/health": async (request, response) => {
+			const known = snapshots.read();
+			const snapshot = known instanceof Promise ? await known : known;
+			send(request, response, snapshot.health.status === "error" ? 503 : 200, json, health(snapshot));
+		},
+		"/status": async (request, response) => send(request, response, 200, json, status(await snapshots.read())),
+		"/metrics": async (request, response) => {
+			const { body, contentType } = await metrics(await snapshots.read());
+			send(request, response, 200, contentType, body);
+		},
+		"/livez": (request, response) => sendJson(request, response, 200, { status: "ok" }),
+		"/readyz": (request, response) => {
+			const isReady = snapshots.canReadState();
+			sendJson(
+				request,
+				response,
+				isReady ? 200 : 503,
+				isReady ? { status: "ok" } : { status: "error", error: `${paths.sync} cannot be read` },
+			);
+		},
+		"/": async (request, response, query) => {
+			const page = Buffer.from(dashboardPage(await currentView(beforeOf(query)), version));
+			const headers = { "Content-Security-Policy": pagePolicy, "Cache-Control": "no-cache" };
+			sendTagged(request, response, "text/html; charset=utf-8", page, headers);
+		},
+		"/view": async (request, response, query) => {
+			const view = await currentView(beforeOf(query));
+			const tag = JSON.stringify([view.title, view.status, view.sections]);
+			sendTagged(request, response, json, Buffer.from(JSON.stringify(viewMessage(view, now()))), { "Cache-Control": "no-store" }, tag);
+		},
+		"/events": (request, response, query) => {
+			if (events.listeners >= mostListeners) {
+				sendJson(request, response, 503, { error: `more than ${mostListeners} pages are open` });
+				return;
+			}
+			response.writeHead(200, headersOf("text/event-stream; charset=utf-8"));
+			if (request.method === "HEAD") response.end();
+			else events.add(response, beforeOf(query));
+		},
+		"/saved": async (request, response, query) => {
+			const before = beforeOf(query);
+			const list = before === null ? (await snapshots.read()).saved.newest : snapshots.savedBefore(before);
+			sendJson(request, response, 200, { saved: list.map(savedDocument) });
+		},
+	};
+
+	/** `/saved/<directory>/<file>`: one saved version, as it is. */
+	function savedFile(request: IncomingMessage, response: ServerResponse, path: string): boolean {
+		const [, saved, encoded] = /^\/saved\/([^/]+)\/(.+)$/.exec(path) ?? [];
+		if (!saved || !encoded) return false;
+		const segments = encoded.split("/").map(decodeSegment);
+		if (segments.some((segment) => segment === null)) return false;
+		const file = readSavedFile(paths, saved, segments.join("/"), largestSaved_bytes);
+		if (!file || file.size > largestSaved_bytes) return false;
+		const isText = versionOf(file.content).kind !== "binary";
+		send(request, response, 200, isText ? "text/plain; charset=utf-8" : "application/octet-stream", file.content);
+		return true;
+	}
+
+	/** `/diff/<directory>/<n>`: the versions of its n-th file side by side, as a page or for a page that is open. */
+	async function diff(request: IncomingMessage, response: ServerResponse, path: string): Promise<boolean> {
+		const [, name, index] = /^\/diff\/([^/]+)\/(\d{1,6})$/.exec(path) ?? [];
+		const saved = name === undefined ? null : findSaved(name);
+		const file = saved?.manifest?.files[Number(index)];
+		if (!saved?.manifest || !file) return false;
+		const side = (which: Side) => savedVersion(saved.name, file, which);
+		const result = await resultOf(saved.manifest.merge_commit, file.path);
+		const piece = diffView(file.path, side("ours"), side("theirs"), result);
+		if (request.headers.accept?.includes("application/json")) sendJson(request, response, 200, piece);
+		else {
+			const page = Buffer.from(plainPage(file.path, piece));
+			sendTagged(request, response, "text/html; charset=utf-8", page, {
+				"Content-Security-Policy": pagePolicy,
+				"Cache-Control": "no-cache",
+			});
+		}
+		return true;
+	}
+
+	function findSaved(name: string): SavedDirectory | null {
+		const at = parseCompactTimestamp(name);
+		if (at === null) return null;
+		// The list is read newest first: what comes before the next millisecond begins with this one.
+		const next = new Date(at + 1).toISOString().replaceAll(/[-:]/g, "");
+		return snapshots.savedBefore(next, 1).find((saved) => saved.name === name) ?? null;
+	}
+
+	function savedVersion(saved: string, file: SavedEntry, side: Side): Version {
+		const name = savedName(file, side);
+		const read = name === null ? null : readSavedFile(paths, saved, name, largestShown_bytes);
+		return read ? versionOf(read.content, read.size) : versionOf(null);
+	}
+
+	async function resultOf(commit: string | null, file: string): Promise<Version> {
+		if (commit === null) return { kind: "none" };
+		let timer: NodeJS.Timeout | undefined;
+		const patience = new Promise<null>((resolve) => {
+			timer = setTimeout(resolve, gitWaitMs, null);
+		});
+		const asked = repository.fileAt(commit, file, largestShown_bytes).catch(() => null);
+		return versionOf(await Promise.race([asked, patience]).finally(() => clearTimeout(timer)));
+	}
+
+	async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+		const refusal = refusalOf(request);
+		if (refusal) {
+			// Whatever else such a client sends is not waited for.
+			const allow = refusal.code === 405 ? ["Allow", "GET, HEAD"] : [];
+			sendJson(request, response, refusal.code, { error: refusal.error }, ["Connection", "close", ...allow]);
+			return;
+		}
+		const target = pathOf(request.url ?? "");
+		if (!target) {
+			sendJson(request, response, 403, { error: "this host name is not answered: use localhost or a loopback address" });
+			return;
+		}
+		const answer = Object.hasOwn(answers, target.path) ? answers[target.path] : undefined;
+		if (answer) await answer(request, response, new URLSearchParams(target.query));
+		else if (savedFile(request, response, target.path) || (await diff(request, response, target.path))) return;
+		else sendJson(request, response, 404, { error: "there is nothing at this path", endpoints });
+	}
+
+	const server = createServer(
+		{
+			maxHeaderSize: mostHeader_bytes,
+			headersTimeout: patienceMs,
+			requestTimeout: patienceMs,
+			keepAliveTimeout: Math.min(keepAlive_ms, patienceMs),
+			connectionsCheckingInterval: checkEvery_ms,
+			noDelay: true,
+		},
+		(request, response) => {
+			handle(request, response).catch((error: unknown) => {
+				onError(error);
+				if (response.headersSent) response.destroy();
+				else sendJson(request, response, 500, { error: "internal error: see logs/health_server.log" });
+			});
+		},
+	);
+	server.maxConnections = mostConnections;
+	// A client that does not take its answer is not waited for either; streams send a beat more often than this.
+	server.timeout = patienceMs;
+	server.on("clientError", refuseUnparsed);
+	server.on("connect", (_request, socket: Duplex) => {
+		socket.end(rawAnswer("405 Method Not Allowed", "only GET and HEAD", "Allow: GET, HEAD\r\n"));
+	});
+
+	return {
+		server,
+		async close() {
+			events.close();
+			const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+			server.closeIdleConnections();
+			const timer = setTimeout(() => server.closeAllConnections(), closeGrace_ms);
+			await closed;
+			clearTimeout(timer);
+		},
+	};
+}
+
+/** Computes once for each snapshot: requests of one turn of the event loop share it. */
+function remembered<T>(compute: (snapshot: NodeSnapshot) => T): (snapshot: NodeSnapshot) => T {
+	let last: { snapshot: NodeSnapshot; value: T } | null = null;
+	return (snapshot) => {
+		if (last?.snapshot !== snapshot) last = { snapshot, value: compute(snapshot) };
+		return last.value;
+	};
+}
+
+function headersOf(contentType: string): string[] {
+	return [
+		"Content-Type",
+		contentType,
+		"Cache-Control",
+		"no-store",
+		"X-Content-Type-Options",
+		"nosniff",
+		"Content-Security-Policy",
+		dataPolicy,
+		"Cross-Origin-Resource-Policy",
+		"same-origin",
+	];
+}
+
+function send(
+	request: IncomingMessage,
+	response: ServerResponse,
+	code: number,
+	contentType: string,
+	body: Buffer,
+	more: readonly string[] = [],
+): void {
+	response.writeHead(code, [...headersOf(contentType), "Content-Length", String(body.length), ...more]);
+	if (request.method === "HEAD") response.end();
+	else response.end(body);
+}
+
+function sendJson(request: IncomingMessage, response: ServerResponse, code: number, value: unknown, more: readonly string[] = []): void {
+	send(request, response, code, json, Buffer.from(`${JSON.stringify(value)}\n`), more);
+}
+
+/** With an ETag, and without the body for whoever has it already (RFC 9110, section 13.1.2). */
+function sendTagged(
+	request: IncomingMessage,
+	response: ServerResponse,
+	contentType: string,
+	body: Buffer,
+	headers: Record<string, string>,
+	tagged: string | Buffer = body,
+): void {
+	const etag = `"${createHash("sha256").update(tagged).digest("base64url").slice(0, 27)}"`;
+	const all = {
+		...headers,
+		ETag: etag,
+		"X-Content-Type-Options": "nosniff",
+		"Cross-Origin-Resource-Policy": "same-origin",
+		"Referrer-Policy": "no-referrer",
+	};
+	const known = request.headers["if-none-match"];
+	if (known !== undefined && (known.trim() === "*" || known.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag))) {
+		response.writeHead(304, all);
+		response.end();
+		return;
+	}
+	response.writeHead(200, { ...all, "Content-Type": contentType, "Content-Length": body.length });
+	if (request.method === "HEAD") response.end();
+	else response.end(body);
+}
+
+function beforeOf(query: URLSearchParams): string | null {
+	const before = query.get("before");
+	return before !== null && parseCompactTimestamp(before) !== null ? before : null;
+}
+
+function decodeSegment(segment: string): string | null {
+	try {
+		const decoded = decodeURIComponent(segment);
+		return decoded.includes("/") ? null : decoded;
+	} catch {
+		return null;
+	}
+}
+
+function rawAnswer(status: string, error: string, headers = ""): string {
+	const body = `${JSON.stringify({ error })}\n`;
+	return `HTTP/1.1 ${status}\r\nContent-Type: ${json}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n${headers}Connection: close\r\n\r\n${body}`;
+}
+
+/** What is no HTTP, too long or too slow gets one line and is gone. */
+function refuseUnparsed(error: NodeJS.ErrnoException, socket: Duplex): void {
+	if (error.code === "ECONNRESET" || !socket.writable) {
+		socket.destroy();
+		return;
+	}
+	if (error.code === "HPE_HEADER_OVERFLOW")
+		socket.end(rawAnswer("431 Request Header Fields Too Large", `more than ${mostHeader_bytes} bytes of headers`));
+	else if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") socket.end(rawAnswer("408 Request Timeout", "the request took too long"));
+	else socket.end(rawAnswer("400 Bad Request", "this is no HTTP request"));
+	// A client that does not close either is cut off.
+	setTimeout(() => socket.destroy(), 500).unref();
+}

@@ -1,0 +1,193 @@
+import type { Registry } from "prom-client";
+import type { NodeSnapshot } from "./snapshot.ts";
+
+interface Sample {
+	readonly value: number;
+	readonly labels?: Readonly<Record<string, string>>;
+}
+
+interface Metric {
+	readonly name: string;
+	readonly help: string;
+	readonly type: "gauge" | "counter";
+	readonly labels?: readonly string[];
+	/** What is known; nothing: the metric is left out, so that no one takes "unknown" for 0. */
+	samples(snapshot: NodeSnapshot): Sample[];
+}
+
+const prefix = "robust_sync_";
+
+const one = (value: number | null | undefined): Sample[] => (value === null || value === undefined ? [] : [{ value }]);
+const seconds = (time: string | null | undefined): number | null => (time ? Date.parse(time) / 1000 : null);
+const syncState = ({ view }: NodeSnapshot) => (view.sync.kind === "ok" ? view.sync.state : null);
+const heartbeatState = ({ view }: NodeSnapshot) => (view.heartbeat.kind === "ok" ? view.heartbeat.state : null);
+/** Only of a monitor that lives: alerts that a dead one last saw are no alerts. */
+const monitorState = ({ view, services }: NodeSnapshot) =>
+	view.monitor.kind === "ok" && services.monitor.status === "up" ? view.monitor.state : null;
+
+function perPeer(pick: (peer: NodeSnapshot["peers"][number]) => number | null | undefined): Metric["samples"] {
+	return ({ peers }) =>
+		peers.flatMap((peer) => {
+			const value = pick(peer);
+			return value === null || value === undefined ? [] : [{ value, labels: { peer: peer.name } }];
+		});
+}
+
+/** Every metric of the contract, in the order in which they are served. */
+export const metrics: readonly Metric[] = [
+	{
+		name: "last_success_timestamp_seconds",
+		help: "When the last sync cycle succeeded, seconds since the epoch.",
+		type: "gauge",
+		samples: (snapshot) => one(seconds(syncState(snapshot)?.last_sync)),
+	},
+	{ name: "cycles_total", help: "Sync cycles run.", type: "counter", samples: (s) => one(syncState(s)?.totals.cycles) },
+	{ name: "failures_total", help: "Sync cycles that failed.", type: "counter", samples: (s) => one(syncState(s)?.totals.failures) },
+	{
+		name: "consecutive_failures",
+		help: "Sync cycles that failed since the last success.",
+		type: "gauge",
+		samples: (s) => one(syncState(s)?.consecutive_failures),
+	},
+	{
+		name: "last_cycle_duration_seconds",
+		help: "How long the last sync cycle took.",
+		type: "gauge",
+		samples: (snapshot) => {
+			const duration = syncState(snapshot)?.last_cycle?.duration_ms;
+			return one(duration === undefined ? null : duration / 1000);
+		},
+	},
+	{ name: "commits_ahead", help: "Commits that the remote lacks.", type: "gauge", samples: (s) => one(syncState(s)?.ahead) },
+	{
+		name: "commits_behind",
+		help: "Commits of the remote that are not here yet.",
+		type: "gauge",
+		samples: (s) => one(syncState(s)?.behind),
+	},
+	{ name: "messages_pending", help: "Messages in the outbox.", type: "gauge", samples: ({ outbox }) => one(outbox.count) },
+	{
+		name: "conflicts_resolved_total",
+		help: "Files whose conflicting versions were merged.",
+		type: "counter",
+		samples: (s) => one(syncState(s)?.totals.resolved),
+	},
+	{
+		name: "conflicts_unresolved",
+		help: "Paths with a conflict that nobody resolved.",
+		type: "gauge",
+		samples: ({ unmerged }) => one(unmerged.count),
+	},
+	{ name: "skipped_files", help: "Files that are left out of commits.", type: "gauge", samples: (s) => one(syncState(s)?.skipped.length) },
+	{
+		name: "peer_up",
+		help: "Whether the peer is heard (1: alive or suspect, 0: down or never heard).",
+		type: "gauge",
+		labels: ["peer"],
+		samples: perPeer(({ status }) => (status === "alive" || status === "suspect" ? 1 : 0)),
+	},
+	{
+		name: "peer_last_seen_timestamp_seconds",
+		help: "When the last valid heartbeat of the peer came, seconds since the epoch.",
+		type: "gauge",
+		labels: ["peer"],
+		samples: perPeer(({ state }) => seconds(state?.received_at)),
+	},
+	{
+		name: "peer_rtt_seconds",
+		help: "Round trip time of a heartbeat.",
+		type: "gauge",
+		labels: ["peer"],
+		samples: perPeer(({ state }) => (typeof state?.rtt_ms === "number" ? state.rtt_ms / 1000 : null)),
+	},
+	{
+		name: "peer_clock_offset_seconds",
+		help: "How far the peer's clock is ahead of ours.",
+		type: "gauge",
+		labels: ["peer"],
+		samples: perPeer(({ state }) => (typeof state?.clock_offset_ms === "number" ? state.clock_offset_ms / 1000 : null)),
+	},
+	{
+		name: "peer_phi",
+		help: "How suspicious the peer's silence is (phi accrual failure detector).",
+		type: "gauge",
+		labels: ["peer"],
+		samples: perPeer(({ state }) => state?.phi),
+	},
+	{ name: "heartbeats_sent_total", help: "Heartbeats sent.", type: "counter", samples: (s) => one(heartbeatState(s)?.totals.sent) },
+	{
+		name: "heartbeats_received_total",
+		help: "Valid heartbeats received.",
+		type: "counter",
+		samples: (s) => one(heartbeatState(s)?.totals.received),
+	},
+	{
+		name: "heartbeats_rejected_total",
+		help: "Datagrams that were no valid heartbeat of a peer, by reason.",
+		type: "counter",
+		labels: ["reason"],
+		samples: (s) => Object.entries(heartbeatState(s)?.totals.rejected ?? {}).map(([reason, value]) => ({ value, labels: { reason } })),
+	},
+	{
+		name: "service_up",
+		help: "Whether the service of this node runs; left out when it was never started here.",
+		type: "gauge",
+		labels: ["service"],
+		samples: ({ services }) =>
+			Object.entries(services).flatMap(([service, { status }]) =>
+				status === "unknown" ? [] : [{ value: status === "up" ? 1 : 0, labels: { service } }],
+			),
+	},
+	{
+		name: "alerts_firing",
+		help: "Alerts that fire now, by severity.",
+		type: "gauge",
+		labels: ["severity"],
+		samples: (snapshot) => {
+			const monitor = monitorState(snapshot);
+			if (!monitor) return [];
+			return (["warning", "critical"] as const).map((severity) => ({
+				value: monitor.alerts.filter((alert) => alert.state === "firing" && alert.severity === severity).length,
+				labels: { severity },
+			}));
+		},
+	},
+	{
+		name: "alerts_undelivered",
+		help: "Alerts that no channel has taken yet.",
+		type: "gauge",
+		samples: (snapshot) => one(monitorState(snapshot)?.undelivered.length),
+	},
+];
+
+/** The names as Prometheus sees them. */
+export const metricNames: readonly string[] = ["build_info", ...metrics.map(({ name }) => name)].map((name) => `${prefix}${name}`);
+
+let library: Promise<typeof import("prom-client")> | null = null;
+
+/** What `/metrics` answers: text and its content type. prom-client is loaded at the first call: most nodes have no Prometheus. */
+export async function renderMetrics(snapshot: NodeSnapshot, version: string): Promise<{ text: string; contentType: string }> {
+	library ??= import("prom-client");
+	const { Counter, Gauge, Registry } = await library;
+	// A registry for each scrape: what is not known now is simply not in it.
+	const registry: Registry = new Registry();
+	new Gauge({
+		name: `${prefix}build_info`,
+		help: "The version that runs; always 1.",
+		labelNames: ["version", "node"],
+		registers: [registry],
+	}).set({ version, node: snapshot.node }, 1);
+	for (const { name, help, type, labels = [], samples } of metrics) {
+		const known = samples(snapshot);
+		if (known.length === 0) continue;
+		const options = { name: `${prefix}${name}`, help, labelNames: [...labels], registers: [registry] };
+		if (type === "gauge") {
+			const gauge = new Gauge(options);
+			for (const sample of known) gauge.set(sample.labels ?? {}, sample.value);
+		} else {
+			const counter = new Counter(options);
+			for (const sample of known) counter.inc(sample.labels ?? {}, sample.value);
+		}
+	}
+	return { text: await registry.metrics(), contentType: registry.contentType };
+}

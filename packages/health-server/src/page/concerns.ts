@@ -1,0 +1,147 @@
+import { services as serviceNames } from "@robust-sync/workspace";
+import type { NodeSnapshot } from "../snapshot.ts";
+import { badge, count, empty, size, table, time } from "./text.ts";
+import { type Child, h, type VNode } from "./vnode.ts";
+
+const serviceKinds = { up: "ok", down: "bad", unknown: "quiet" } as const;
+
+function row(id: string | null, head: Child, cells: readonly Child[]): VNode {
+	return h(
+		"tr",
+		{ id },
+		h("th", { scope: "row" }, head),
+		cells.map((cell) => h("td", null, cell)),
+	);
+}
+
+/** The four services of this node. */
+export function services({ services: liveness, node }: NodeSnapshot): VNode {
+	return h(
+		"section",
+		{ id: "services", class: "card", "aria-labelledby": "services-title" },
+		h("h2", { id: "services-title" }, "Services"),
+		h(
+			"ul",
+			{ class: "plain" },
+			serviceNames.map((service) => {
+				const { status, reason } = liveness[service];
+				return h(
+					"li",
+					null,
+					h("span", { class: "row" }, h("b", null, service), badge(serviceKinds[status], status)),
+					reason && h("span", { class: "note" }, reason),
+				);
+			}),
+		),
+		serviceNames.some((service) => liveness[service].status !== "up") &&
+			h(
+				"p",
+				{ class: "note" },
+				"Start them with ",
+				h("code", null, `systemctl start ${node}-robust-sync.target`),
+				", or each by its name in a terminal.",
+			),
+	);
+}
+
+const alertOrder = { firing: 0, pending: 1, resolved: 2 } as const;
+const shownAlerts = 50;
+
+/** What fires, what is about to, what did. */
+export function alerts({ view, services: liveness, node }: NodeSnapshot): VNode {
+	const monitor = view.monitor.kind === "ok" ? view.monitor.state : null;
+	const list = [...(monitor?.alerts ?? [])]
+		.sort((a, b) => alertOrder[a.state] - alertOrder[b.state] || (a.since < b.since ? 1 : -1))
+		.slice(0, shownAlerts);
+	const failing = monitor?.checks.filter((check) => check.status !== "ok") ?? [];
+	const dead = liveness.monitor.status !== "up";
+	return h(
+		"section",
+		{ id: "alerts", class: "card", "aria-labelledby": "alerts-title" },
+		h("h2", { id: "alerts-title" }, "Alerts"),
+		dead &&
+			empty(
+				`The monitor does not run (${liveness.monitor.reason}): nobody is told of anything. Start it with `,
+				h("code", null, `systemctl start ${node}-monitor`),
+				monitor ? [". What it knew ", time(monitor.updated_at), ":"] : ".",
+			),
+		monitor &&
+			monitor.undelivered.length > 0 &&
+			h("p", null, badge("bad", "undelivered"), " ", count(monitor.undelivered.length, "alert"), " that no channel has taken yet."),
+		list.length > 0 &&
+			table(
+				"Alerts",
+				["Alert", "State", "Since", "Message"],
+				list.map((alert) =>
+					row(`alert-${alert.id}`, alert.id, [
+						badge(
+							dead || alert.state === "resolved" ? "quiet" : alert.state === "pending" || alert.severity === "warning" ? "warn" : "bad",
+							alert.state === "firing" ? `firing, ${alert.severity}` : alert.state,
+						),
+						time(alert.since),
+						alert.message,
+					]),
+				),
+			),
+		!dead && list.length === 0 && empty("No alert, none in the past either."),
+		failing.length > 0 && [
+			h("h3", null, "Checks that are not ok"),
+			h(
+				"ul",
+				{ class: "plain" },
+				failing.map((check) =>
+					h(
+						"li",
+						null,
+						h("span", { class: "row" }, h("b", null, check.name), badge(check.status === "critical" ? "bad" : "warn", check.status)),
+						h("span", { class: "note" }, check.message, " (since ", time(check.since), ")"),
+					),
+				),
+			),
+		],
+	);
+}
+
+/** Messages that wait for delivery. */
+export function outbox({ outbox: { count: waiting, oldest } }: NodeSnapshot): VNode {
+	return h(
+		"section",
+		{ id: "outbox", class: "card", "aria-labelledby": "outbox-title" },
+		h("h2", { id: "outbox-title" }, "Outbox"),
+		waiting === 0
+			? empty("Nothing waits. Send a message with ", h("code", null, "robust-sync --send FILE"), ".")
+			: table(
+					"Messages waiting for delivery",
+					["Message", "Size", "Waiting since"],
+					oldest.map((message) => row(null, message.name.toString("utf8"), [size(message.size), time(message.since)])),
+				),
+		waiting > oldest.length && h("p", { class: "note" }, `and ${count(waiting - oldest.length, "more message")}.`),
+	);
+}
+
+const skipWords = {
+	"nested-repository": "a repository of its own with a remote (SYNC_NESTED)",
+	"too-large": "larger than MAX_FILE_MB",
+	unreadable: "may not be read",
+	"special-file": "a device, socket or pipe",
+	"live-database": "a database that is being written",
+} as const;
+const shownSkipped = 50;
+
+/** Files that are not synced, and why. */
+export function skipped({ view }: NodeSnapshot): VNode {
+	const list = view.sync.kind === "ok" ? view.sync.state.skipped : [];
+	return h(
+		"section",
+		{ id: "skipped", class: "card", "aria-labelledby": "skipped-title" },
+		h("h2", { id: "skipped-title" }, "Skipped files"),
+		list.length === 0
+			? empty("None: every file of the workspace is synced.")
+			: table(
+					"Skipped files",
+					["File", "Reason"],
+					list.slice(0, shownSkipped).map((file) => row(null, h("code", null, file.path), [`${file.reason}: ${skipWords[file.reason]}`])),
+				),
+		list.length > shownSkipped && h("p", { class: "note" }, `and ${count(list.length - shownSkipped, "more file")}.`),
+	);
+}

@@ -1,0 +1,118 @@
+import type { CycleSlot } from "@robust-sync/workspace";
+import type { NodeSnapshot } from "../snapshot.ts";
+import { count, duration, empty, table, time } from "./text.ts";
+import { h, type VNode } from "./vnode.ts";
+
+const barMs = 5 * 60_000;
+const hourMs = 60 * 60_000;
+const bars = 288;
+// In units of the picture: durations grow up from the ground line, failures hang below it.
+const ground = 44;
+const height = 56;
+
+interface Bar {
+	at: number;
+	cycles: number;
+	failures: number;
+	longest_ms: number;
+}
+
+/** Joins slots into longer ones of `lengthMs`, by the time at which each begins. */
+export function joinSlots(slots: readonly CycleSlot[], lengthMs: number): Map<number, Bar> {
+	const joined = new Map<number, Bar>();
+	for (const slot of slots) {
+		const at = Math.floor(slot.at / lengthMs) * lengthMs;
+		const bar = joined.get(at) ?? { at, cycles: 0, failures: 0, longest_ms: 0 };
+		bar.cycles += slot.cycles;
+		bar.failures += slot.failures;
+		bar.longest_ms = Math.max(bar.longest_ms, slot.longest_ms);
+		joined.set(at, bar);
+	}
+	return joined;
+}
+
+/** 100 ms and 100 s both have to be seen: the height goes with the logarithm. */
+function barHeight(ms: number, longest: number): number {
+	return Math.round(10 * (3 + ((ground - 4) * Math.log1p(ms)) / Math.log1p(Math.max(longest, 1)))) / 10;
+}
+
+function strip(history: readonly CycleSlot[], now: number, summary: string): VNode {
+	const end = Math.floor(now / barMs) * barMs + barMs;
+	const start = end - bars * barMs;
+	const joined = [...joinSlots(history, barMs).values()].filter((bar) => bar.at >= start && bar.at < end);
+	const longest = Math.max(...joined.map((bar) => bar.longest_ms));
+	return h(
+		"svg",
+		{ class: "strip", viewBox: `0 0 ${bars} ${height}`, preserveAspectRatio: "none", role: "img", "aria-label": summary },
+		h("rect", { class: "ground", x: 0, y: ground, width: bars, height: 0.5 }),
+		joined.map((bar) => {
+			const x = (bar.at - start) / barMs;
+			const tall = barHeight(bar.longest_ms, longest);
+			const says = `${new Date(bar.at).toISOString().slice(11, 16)} UTC: ${count(bar.cycles, "cycle")}, longest ${duration(bar.longest_ms)}, ${bar.failures} failed`;
+			return h(
+				"g",
+				null,
+				h("title", null, says),
+				h("rect", { class: bar.failures > 0 ? "bar failed" : "bar", x, y: ground - tall, width: 0.8, height: tall }),
+				bar.failures > 0 && h("rect", { class: "bar failed", x, y: ground + 2, width: 0.8, height: height - ground - 2 }),
+			);
+		}),
+	);
+}
+
+/** The last 24 hours of cycles: how long they took and which failed. */
+export function cycles({ history, now, node, view }: NodeSnapshot): VNode {
+	const total = history.reduce((sum, slot) => sum + slot.cycles, 0);
+	const failures = history.reduce((sum, slot) => sum + slot.failures, 0);
+	const longest = Math.max(0, ...history.map((slot) => slot.longest_ms));
+	const summary = `${count(total, "cycle")} in the last 24 hours, ${failures} failed, the longest took ${duration(longest)}.`;
+	const last = view.sync.kind === "ok" ? view.sync.state.last_cycle : null;
+	const error = view.sync.kind === "ok" ? view.sync.state.last_error : null;
+	const byHour = [...joinSlots(history, hourMs).values()].sort((a, b) => b.at - a.at);
+	return h(
+		"section",
+		{ id: "cycles", class: "card wide", "aria-labelledby": "cycles-title" },
+		h("h2", { id: "cycles-title" }, "Last 24 hours"),
+		total === 0
+			? empty(
+					"No cycle yet. Start syncing with ",
+					h("code", null, `systemctl start ${node}-sync`),
+					" or with ",
+					h("code", null, "robust-sync"),
+					" in a terminal.",
+				)
+			: [
+					h("p", null, summary),
+					strip(history, now, summary),
+					h(
+						"div",
+						{ class: "axis", "aria-hidden": "true" },
+						["24 h ago", "18 h", "12 h", "6 h", "now"].map((mark) => h("span", null, mark)),
+					),
+					last &&
+						h(
+							"p",
+							{ class: "note" },
+							`Last cycle: ${duration(last.duration_ms)}; ${count(last.committed, "file")} committed, ${count(last.pulled, "commit")} pulled, ${count(last.pushed, "commit")} pushed, ${count(last.resolved, "file")} resolved.`,
+						),
+					h(
+						"details",
+						{ id: "hours" },
+						h("summary", null, "By hour"),
+						table(
+							"Cycles by hour",
+							["Hour", "Cycles", "Failed", "Longest"],
+							byHour.map((hour) =>
+								h(
+									"tr",
+									null,
+									h("th", { scope: "row" }, `${new Date(hour.at).toISOString().slice(0, 13).replace("T", " ")}:00 UTC`),
+									[hour.cycles, hour.failures, duration(hour.longest_ms)].map((cell) => h("td", null, cell)),
+								),
+							),
+						),
+					),
+				],
+		error && h("p", { class: "note" }, "Last error ", time(error.at), ": ", h("code", null, error.code), " ", error.message),
+	);
+}

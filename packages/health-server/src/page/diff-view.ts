@@ -1,0 +1,134 @@
+import { type Cell, type Row, sideBySide } from "../side-by-side.ts";
+import { count, size } from "./text.ts";
+import { h, type VNode } from "./vnode.ts";
+
+/** One version of a file as far as it can be shown. */
+export type Version =
+	| { readonly kind: "text"; readonly text: string }
+	| { readonly kind: "binary"; readonly bytes: number }
+	| { readonly kind: "too-large"; readonly bytes: number }
+	/** There is none: this side did not have the file, or it cannot be found any more. */
+	| { readonly kind: "none" };
+
+/** Larger files are for an editor. */
+export const largestShown_bytes = 512 * 1024;
+const shownRows = 3_000;
+/** Lines that are the same in all versions are folded away beyond so many around each difference. */
+const context = 3;
+
+/** Tells text from what is none: a NUL, or bytes that are no UTF-8. */
+export function versionOf(content: Buffer | null, bytes: number = content?.length ?? 0): Version {
+	if (content === null) return { kind: "none" };
+	if (bytes > largestShown_bytes) return { kind: "too-large", bytes };
+	try {
+		const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(content);
+		return text.includes("\0") ? { kind: "binary", bytes } : { kind: "text", text };
+	} catch {
+		return { kind: "binary", bytes };
+	}
+}
+
+function linesOf(version: Version): string[] | null {
+	if (version.kind !== "text") return null;
+	const lines = version.text.split("\n");
+	if (lines.at(-1) === "") lines.pop();
+	return lines;
+}
+
+function cells(cell: Cell | null, row: Row, isShown: boolean): VNode[] {
+	if (!isShown) return [];
+	const kind = row.same ? "" : cell ? "changed" : "absent";
+	return [h("td", { class: "number" }, cell ? cell.line : ""), h("td", { class: `line ${kind}`.trim() }, cell ? cell.text : "")];
+}
+
+/** Runs of equal lines, folded. */
+function fold(rows: readonly Row[]): (Row | number)[] {
+	const near = new Uint8Array(rows.length);
+	rows.forEach((row, index) => {
+		if (!row.same) near.fill(1, Math.max(0, index - context), Math.min(rows.length, index + context + 1));
+	});
+	const folded: (Row | number)[] = [];
+	rows.forEach((row, index) => {
+		const last = folded.at(-1);
+		if (near[index]) folded.push(row);
+		else if (typeof last === "number") folded[folded.length - 1] = last + 1;
+		else folded.push(1);
+	});
+	return folded;
+}
+
+function said(name: string, version: Version): string | null {
+	switch (version.kind) {
+		case "text":
+			return null;
+		case "binary":
+			return `${name}: not text, ${size(version.bytes)}.`;
+		case "too-large":
+			return `${name}: ${size(version.bytes)}, too large to show here.`;
+		case "none":
+			return name === "result" ? "The result is not known any more." : `${name}: did not have this file.`;
+	}
+}
+
+/** Ours, result and theirs beside each other; the result is left out when it is not known. */
+export function diffView(file: string, ours: Version, theirs: Version, result: Version): VNode {
+	const notes = [said("ours", ours), said("result", result), said("theirs", theirs)].filter((note) => note !== null);
+	const shown = { ours: linesOf(ours), theirs: linesOf(theirs), result: linesOf(result) };
+	const texts = Object.values(shown).filter((lines) => lines !== null).length;
+	const columns = (["ours", "result", "theirs"] as const).filter((name) => shown[name] !== null);
+	const rows = texts === 0 ? [] : fold(sideBySide(shown));
+	const width = columns.length * 2;
+	return h(
+		"div",
+		{ class: "diff" },
+		notes.length > 0 && h("p", { class: "note" }, notes.join(" ")),
+		texts > 0 &&
+			h(
+				"div",
+				{ class: "scroll", role: "region", "aria-label": `Versions of ${file} side by side`, tabindex: 0 },
+				h(
+					"table",
+					{ class: `versions of-${columns.length}` },
+					h("caption", { class: "hidden" }, `Versions of ${file} side by side`),
+					h(
+						"colgroup",
+						null,
+						columns.map(() => [h("col", { class: "numbers" }), h("col", null)]),
+					),
+					h(
+						"thead",
+						null,
+						h(
+							"tr",
+							null,
+							columns.map((name) => h("th", { scope: "colgroup", colspan: 2 }, name)),
+						),
+					),
+					h(
+						"tbody",
+						null,
+						rows.length === 0 && h("tr", null, h("td", { colspan: width, class: "fold" }, "all versions are empty")),
+						rows.slice(0, shownRows).map((row) =>
+							typeof row === "number"
+								? h("tr", null, h("td", { colspan: width, class: "fold" }, `${count(row, "equal line")}`))
+								: h(
+										"tr",
+										null,
+										columns.flatMap((name) => cells(row[name], row, true)),
+									),
+						),
+						rows.length > shownRows &&
+							h(
+								"tr",
+								null,
+								h(
+									"td",
+									{ colspan: width, class: "fold" },
+									`and ${count(rows.length - shownRows, "more row")}: open the versions themselves`,
+								),
+							),
+					),
+				),
+			),
+	);
+}

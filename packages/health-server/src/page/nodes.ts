@@ -1,0 +1,137 @@
+import { services as serviceNames } from "@robust-sync/workspace";
+import type { NodeSnapshot, PeerView } from "../snapshot.ts";
+import { badge, commit, count, duration, empty, table, time, timeOr } from "./text.ts";
+import { type Child, h, type VNode } from "./vnode.ts";
+
+/** More than so many links are no picture any more; those that need a look come first. */
+const drawnPeers = 8;
+const urgency = { down: 0, suspect: 1, unknown: 2, alive: 3 } as const;
+const kinds = { alive: "ok", suspect: "warn", down: "bad", unknown: "quiet" } as const;
+const signs = { alive: "●", suspect: "◐", down: "○", unknown: "?" } as const;
+
+function linkLabel({ name, status, state }: PeerView): Child {
+	if (!state || state.received_at === null) return "never heard";
+	if (status === "down" || status === "suspect") return ["silent, last heard ", time(state.received_at)];
+	if (state.hears_us === false) return `one way: ${name} does not hear us`;
+	return state.rtt_ms === null ? "heard" : `${duration(state.rtt_ms)} round trip`;
+}
+
+function link(peer: PeerView): VNode {
+	const { name, status, state } = peer;
+	const outward =
+		status === "down" || status === "unknown" ? "unknown" : state?.hears_us === false ? "lost" : state?.hears_us ? "alive" : "unknown";
+	return h(
+		"li",
+		{ id: `link-${name}`, class: "link" },
+		h(
+			"span",
+			{ class: "wire" },
+			h("span", { class: `lane out ${outward}`, "aria-hidden": "true" }),
+			h("span", { class: "label" }, linkLabel(peer)),
+			h("span", { class: `lane in ${status}`, "aria-hidden": "true" }),
+		),
+		h("span", { class: `peer ${status}` }, h("b", null, name), badge(kinds[status], `${signs[status]} ${status}`)),
+	);
+}
+
+function picture({ node, peers, health }: NodeSnapshot): VNode {
+	const sorted = [...peers].sort((a, b) => urgency[a.status] - urgency[b.status] || (a.name < b.name ? -1 : 1));
+	const rest = sorted.slice(drawnPeers);
+	return h(
+		"div",
+		{ class: "picture" },
+		h("div", { class: `self ${health.status}` }, h("b", null, node), h("span", { class: "hint" }, "this node")),
+		h("ul", { class: "links", "aria-label": "Links to the peers" }, sorted.slice(0, drawnPeers).map(link)),
+		rest.length > 0 &&
+			h(
+				"p",
+				{ class: "more" },
+				`and ${count(rest.length, "more peer")}: ${rest.filter((peer) => peer.status === "alive").length} alive; all of them are in the table`,
+			),
+	);
+}
+
+function agreement(head: string | null, ours: string | null): VNode {
+	if (!head || !ours) return "";
+	return head === ours ? badge("ok", "same") : badge("warn", "differs");
+}
+
+function offset(ms: number | null): string {
+	return ms === null ? "–" : `${ms > 0 ? "+" : ms < 0 ? "−" : ""}${duration(Math.abs(ms))}`;
+}
+
+function peerRow({ name, status, state }: PeerView, ourHead: string | null): VNode {
+	const down = state ? serviceNames.filter((service) => state.services[service] === "down") : [];
+	const unknown = !state || serviceNames.every((service) => state.services[service] === "unknown");
+	const cells: Child[] = [
+		badge(kinds[status], status),
+		timeOr(state?.received_at, "never"),
+		typeof state?.rtt_ms === "number" ? duration(state.rtt_ms) : "–",
+		offset(state?.clock_offset_ms ?? null),
+		state?.hears_us === undefined || state.hears_us === null ? "–" : state.hears_us ? "yes" : badge("warn", "no"),
+		[commit(state?.head, "–"), " ", agreement(state?.head ?? null, ourHead)],
+		timeOr(state?.last_sync, "–"),
+		typeof state?.messages_pending === "number" ? state.messages_pending : "–",
+		unknown ? "–" : down.length > 0 ? badge("bad", `down: ${down.join(", ")}`) : badge("ok", "up"),
+	];
+	return h(
+		"tr",
+		{ id: `peer-${name}` },
+		h("th", { scope: "row" }, name),
+		cells.map((cell) => h("td", null, cell)),
+	);
+}
+
+const columns = ["Node", "Status", "Last heard", "RTT", "Clock", "Hears us", "Head", "Last sync", "Waiting", "Services"];
+
+function ownRow(snapshot: NodeSnapshot): VNode {
+	const { view, services } = snapshot;
+	const sync = view.sync.kind === "ok" ? view.sync.state : null;
+	const down = serviceNames.filter((service) => services[service].status !== "up");
+	const cells: Child[] = [
+		badge("quiet", "this node"),
+		"–",
+		"–",
+		"–",
+		"–",
+		commit(sync?.head, "–"),
+		timeOr(sync?.last_sync, "–"),
+		snapshot.outbox.count,
+		down.length > 0 ? badge("bad", `not up: ${down.join(", ")}`) : badge("ok", "up"),
+	];
+	return h(
+		"tr",
+		null,
+		h("th", { scope: "row" }, snapshot.node),
+		cells.map((cell) => h("td", null, cell)),
+	);
+}
+
+/** Who is alive, who hears whom, and whether everybody has the same. */
+export function nodes(snapshot: NodeSnapshot): VNode {
+	const { peers, view } = snapshot;
+	const ourHead = view.sync.kind === "ok" ? view.sync.state.head : null;
+	const known = peers.filter((peer) => peer.state?.head && ourHead);
+	const differing = known.filter((peer) => peer.state?.head !== ourHead).map((peer) => peer.name);
+	const verdict =
+		known.length === 0
+			? null
+			: differing.length === 0
+				? `All ${known.length + 1} nodes whose head is known have the same.`
+				: `Another head than ours: ${differing.slice(0, 5).join(", ")}${differing.length > 5 ? ` and ${differing.length - 5} more` : ""}.`;
+	return h(
+		"section",
+		{ id: "nodes", class: "card wide", "aria-labelledby": "nodes-title" },
+		h("h2", { id: "nodes-title" }, "Nodes"),
+		peers.length === 0
+			? empty(
+					"No peer is configured and none was heard. Put ",
+					h("code", null, "export PEERS=name=host"),
+					" into ",
+					h("code", null, ".sync_env"),
+					" and restart heartbeat.",
+				)
+			: [picture(snapshot), verdict && h("p", { class: "verdict" }, verdict)],
+		peers.length > 0 && table("Nodes in detail", columns, [ownRow(snapshot), ...peers.map((peer) => peerRow(peer, ourHead))]),
+	);
+}

@@ -1,0 +1,55 @@
+import { createHash } from "node:crypto";
+import { client } from "./client.ts";
+import { style } from "./style.ts";
+import type { View } from "./view.ts";
+import { h, toHtml, type VNode } from "./vnode.ts";
+
+const script = `(${client.toString()})()`;
+
+function sourceHash(text: string): string {
+	return `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
+}
+
+/**
+ * The Content-Security-Policy of every page (CSP Level 3): our one script and our one style sheet, by hash; nothing from
+ * elsewhere; no string ever becomes markup.
+ */
+export const pagePolicy = [
+	"default-src 'none'",
+	`script-src ${sourceHash(script)}`,
+	`style-src ${sourceHash(style)}`,
+	"connect-src 'self'",
+	"img-src data:",
+	"base-uri 'none'",
+	"form-action 'none'",
+	"frame-ancestors 'none'",
+	"require-trusted-types-for 'script'",
+	"trusted-types 'none'",
+].join("; ");
+
+const icon =
+	"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Crect width='16' height='16' rx='4' fill='%232458c6'/%3E%3Cpath d='M3 6h8l-2-2M13 10H5l2 2' stroke='white' stroke-width='1.6' fill='none'/%3E%3C/svg%3E";
+
+function html(title: string, status: string, body: VNode[], withScript: boolean): string {
+	// Script and style are not escaped inside their elements; ours hold no closing tag.
+	return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">${toHtml(h("title", null, title))}${toHtml(h("link", { rel: "icon", href: icon }))}<style>${style}</style></head><body data-status="${status}">${body.map(toHtml).join("")}${withScript ? `<script>${script}</script>` : ""}</body></html>\n`;
+}
+
+const banner = h("header", null, h("span", null, h("b", null, "robust-sync"), " health"), h("span", { id: "live", role: "status" }));
+
+function footer(version: string): VNode {
+	const links = ["/health", "/status", "/metrics"].flatMap((path) => [h("a", { href: path }, path), " · "]);
+	return h("footer", null, links, `robust-sync ${version}`);
+}
+
+/** The dashboard as HTML: complete without JavaScript, live with it. */
+export function dashboardPage(view: View, version: string): string {
+	return html(view.title, view.status, [banner, h("main", null, [...view.sections]), footer(version)], true);
+}
+
+/** A page that shows one piece, without JavaScript. */
+export function plainPage(title: string, piece: VNode): string {
+	const back = h("p", null, h("a", { href: "/" }, "Back to the dashboard"));
+	const section = h("section", { class: "card" }, h("h1", null, title), back, piece);
+	return html(title, "", [banner, h("main", null, section)], false);
+}

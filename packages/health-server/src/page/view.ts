@@ -1,0 +1,35 @@
+import type { SavedDirectory } from "@robust-sync/workspace";
+import type { NodeSnapshot } from "../snapshot.ts";
+import { alerts, outbox, services, skipped } from "./concerns.ts";
+import { cycles } from "./cycles.ts";
+import { facts, headline, title } from "./headline.ts";
+import { nodes } from "./nodes.ts";
+import { savedVersions } from "./saved.ts";
+import type { VNode } from "./vnode.ts";
+
+/** What the page shows at one moment; the same whether it is written as HTML or sent to an open page. */
+export interface View {
+	readonly title: string;
+	readonly status: string;
+	/** Top-level elements, each with an id. */
+	readonly sections: readonly VNode[];
+}
+
+/** The page's content. @param older the resolutions before the newest ones, when those are asked for */
+export function viewOf(snapshot: NodeSnapshot, older: readonly SavedDirectory[] | null = null): View {
+	return {
+		title: title(snapshot),
+		status: snapshot.health.status,
+		sections: [
+			headline(snapshot),
+			facts(snapshot),
+			nodes(snapshot),
+			cycles(snapshot),
+			alerts(snapshot),
+			services(snapshot),
+			savedVersions(snapshot, older ?? snapshot.saved.newest, older !== null),
+			outbox(snapshot),
+			skipped(snapshot),
+		],
+	};
+}

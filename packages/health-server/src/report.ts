@@ -1,0 +1,34 @@
+import { healthStateSchema, readState, type ServiceLiveness, type WorkspacePaths, writerLiveness } from "@robust-sync/workspace";
+
+/** What `--status` says. */
+export interface OwnStatus {
+	readonly status: ServiceLiveness["status"];
+	readonly reason: string;
+	readonly node: string | null;
+	readonly pid: number | null;
+	readonly port: number | null;
+	readonly started_at: string | null;
+	readonly updated_at: string | null;
+}
+
+/** Whether the health server of a workspace runs, from its state file. Changes nothing. */
+export function ownStatus(paths: WorkspacePaths, now: number): OwnStatus {
+	const read = readState(paths.healthState, healthStateSchema);
+	const { status, reason } = writerLiveness(read, now);
+	const state = read.kind === "ok" ? read.state : null;
+	return {
+		status,
+		reason,
+		node: state?.node ?? null,
+		pid: state?.pid ?? null,
+		port: state?.port ?? null,
+		started_at: state?.started_at ?? null,
+		updated_at: state?.updated_at ?? null,
+	};
+}
+
+/** The same as one line. */
+export function ownStatusLine({ status, reason, node, pid, port, started_at }: OwnStatus): string {
+	if (status !== "up") return `health-server is not running: ${reason}`;
+	return `health-server of ${node} answers on port ${port} (pid ${pid}, since ${started_at})`;
+}

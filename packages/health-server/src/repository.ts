@@ -1,0 +1,140 @@
+import { readFileSync, statSync } from "node:fs";
+import path from "node:path";
+import { openRepository, type Repository } from "@robust-sync/git";
+
+/** What the dashboard asks the repository. Both may be slow: callers bound their wait. */
+export interface RepositoryReader {
+	/** How many paths are unmerged in the index. @throws GitError */
+	unmergedPaths(): Promise<number>;
+	/** The file `file` of `commit`, or null when it is not there or larger than `maxBytes`. @throws GitError */
+	fileAt(commit: string, file: string, maxBytes: number): Promise<Buffer | null>;
+	/** Changes whenever the index may have: cheap, starts no process. */
+	indexStamp(): string;
+}
+
+/** git is killed after so long; nobody waits that long for its answer. */
+const gitTimeoutMs = 10_000;
+
+/** The repository in `root`, opened at the first question and again when it went away. */
+export function gitReader(root: string, node: string): RepositoryReader {
+	let opened: Promise<Repository> | null = null;
+	const repository = () => {
+		opened ??= openRepository({ directory: root, node }).catch((error: unknown) => {
+			opened = null;
+			throw error;
+		});
+		return opened;
+	};
+	return {
+		async unmergedPaths() {
+			const { stdout } = await (await repository()).run(["ls-files", "--unmerged", "-z"], { timeoutMs: gitTimeoutMs });
+			const paths = new Set<string>();
+			// Each stage of a path is an entry: "<mode> <oid> <stage>\t<path>".
+			for (const entry of stdout.toString("latin1").split("\0")) {
+				const tab = entry.indexOf("\t");
+				if (tab > 0) paths.add(entry.slice(tab + 1));
+			}
+			return paths.size;
+		},
+		async fileAt(commit, file, maxBytes) {
+			if (!/^[0-9a-f]{40,64}$/.test(commit)) return null;
+			const name = `${commit}:${file}`;
+			const options = { timeoutMs: gitTimeoutMs, accept: [0, 128] };
+			const { stdout: size, exitCode } = await (await repository()).run(["cat-file", "-s", name], options);
+			if (exitCode !== 0 || Number(size.toString("latin1")) > maxBytes) return null;
+			const blob = await (await repository()).run(["cat-file", "blob", name], options);
+			return blob.exitCode === 0 ? blob.stdout : null;
+		},
+		indexStamp() {
+			try {
+				const stats = statSync(path.join(gitDirectory(root), "index"), { throwIfNoEntry: false });
+				return stats ? `${stats.ino} ${stats.size} ${stats.mtimeMs} ${stats.ctimeMs}` : "no index";
+			} catch {
+				return "no repository";
+			}
+		},
+	};
+}
+
+/** `.git`, or where a `.git` file points (gitrepository-layout(5)): linked work trees and submodules. */
+function gitDirectory(root: string): string {
+	const dotGit = path.join(root, ".git");
+	if (statSync(dotGit).isDirectory()) return dotGit;
+	const target = /^gitdir: (.+)$/m.exec(readFileSync(dotGit, "utf8"))?.[1];
+	return target ? path.resolve(root, target) : dotGit;
+}
+
+/** The number of unmerged paths as far as known. */
+export interface Unmerged {
+	/** null: never known */
+	readonly count: number | null;
+	/** When it was known, milliseconds since the epoch; null: never. */
+	readonly at: number | null;
+	/** Why it is not known afresh; null: it is. */
+	readonly problem: string | null;
+}
+
+/** Asked again after so long even when the index looks the same. */
+const recheckMs = 60_000;
+/** No request waits longer for git. */
+export const gitWaitMs = 1_000;
+
+/** Keeps the number of unmerged paths, asks git only when the index moved, and lets nobody wait long. */
+export class UnmergedWatch {
+	readonly #reader: RepositoryReader;
+	readonly #now: () => number;
+	#value: Unmerged = { count: null, at: null, problem: "not asked yet" };
+	#stamp: string | null = null;
+	#askedAt = Number.NEGATIVE_INFINITY;
+	/** The question that is under way; `waiting` is null once it took too long to be waited for. */
+	#asking: { waiting: Promise<void> | null } | null = null;
+
+	constructor(reader: RepositoryReader, now: () => number = Date.now) {
+		this.#reader = reader;
+		this.#now = now;
+	}
+
+	/** The last known value. */
+	get value(): Unmerged {
+		return this.#value;
+	}
+
+	/** Nothing to do when the index did not move; else a promise that resolves when git answered, after 1 s at the latest. */
+	refresh(): Promise<void> | null {
+		const now = this.#now();
+		const stamp = this.#reader.indexStamp();
+		if (!this.#asking) {
+			if (stamp === this.#stamp && Math.abs(now - this.#askedAt) < recheckMs) return null;
+			this.#stamp = stamp;
+			this.#askedAt = now;
+			this.#asking = this.#askWithPatience();
+		}
+		return this.#asking.waiting;
+	}
+
+	#askWithPatience(): { waiting: Promise<void> | null } {
+		const asking: { waiting: Promise<void> | null } = { waiting: null };
+		const answered = this.#ask().finally(() => {
+			clearTimeout(timer);
+			this.#asking = null;
+		});
+		let timer: NodeJS.Timeout | undefined;
+		const patience = new Promise<void>((resolve) => {
+			timer = setTimeout(() => {
+				// Whoever comes while git still thinks is not kept waiting as well.
+				asking.waiting = null;
+				resolve();
+			}, gitWaitMs);
+		});
+		asking.waiting = Promise.race([answered, patience]);
+		return asking;
+	}
+
+	async #ask(): Promise<void> {
+		try {
+			this.#value = { count: await this.#reader.unmergedPaths(), at: this.#now(), problem: null };
+		} catch (error) {
+			this.#value = { ...this.#value, problem: error instanceof Error ? error.message : String(error) };
+		}
+	}
+}

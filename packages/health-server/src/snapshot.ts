@@ -1,0 +1,234 @@
+import { readdirSync } from "node:fs";
+import {
+	type Config,
+	type CycleSlot,
+	deriveHealth,
+	type HealthReason,
+	type HealthStatus,
+	healthStateSchema,
+	heartbeatStateSchema,
+	kernelProcessTable,
+	listPending,
+	listSavedVersions,
+	monitorStatusSchema,
+	type NodeView,
+	type PeerState,
+	type PeerStatus,
+	type PendingMessage,
+	type ProcessTable,
+	parseCompactTimestamp,
+	peerLiveness,
+	peerStateSchema,
+	readCycleHistory,
+	readState,
+	type SavedDirectory,
+	type ServiceLiveness,
+	type ServiceName,
+	servicesLiveness,
+	syncStateSchema,
+	WorkspacePaths,
+} from "@robust-sync/workspace";
+import { type RepositoryReader, type Unmerged, UnmergedWatch } from "./repository.ts";
+import { StateCache } from "./state-cache.ts";
+
+/** One peer as seen from here: what its file says, and what can be said now that time has passed. */
+export interface PeerView {
+	readonly name: string;
+	/** Derived, not what the file says: the heartbeat that wrote it may be dead. */
+	readonly status: PeerStatus;
+	/** null: configured, and never heard of. */
+	readonly state: PeerState | null;
+}
+
+/** Everything that an answer is made of, at one moment. */
+export interface NodeSnapshot {
+	readonly now: number;
+	readonly node: string;
+	readonly workspace: string;
+	readonly uptimeSeconds: number;
+	readonly health: { readonly status: HealthStatus; readonly reasons: readonly HealthReason[] };
+	readonly view: NodeView;
+	readonly services: Record<ServiceName, ServiceLiveness>;
+	readonly peers: readonly PeerView[];
+	readonly outbox: { readonly count: number; readonly oldest: readonly PendingMessage[] };
+	readonly unmerged: Unmerged;
+	readonly saved: { readonly count: number; readonly newest: readonly SavedDirectory[] };
+	readonly history: readonly CycleSlot[];
+	readonly intervals: { readonly syncSeconds: number; readonly peerTimeoutSeconds: number };
+}
+
+/** The part of the configuration that is shown or judged by; may change on SIGHUP. */
+export type ShownConfig = Pick<Config, "nodeName" | "peers" | "syncIntervalSeconds" | "peerTimeoutSeconds">;
+
+export interface SnapshotOptions {
+	paths: WorkspacePaths;
+	/** Asked for each snapshot, so that a reload takes effect. */
+	config: () => ShownConfig;
+	repository: RepositoryReader;
+	/** Milliseconds since the epoch. */
+	now?: () => number;
+	table?: ProcessTable;
+}
+
+/** So many saved resolutions and waiting messages are listed in `/status` and on the page; the rest is only counted. */
+export const listedSaved = 50;
+const listedMessages = 20;
+// Files inside these directories change without the directory's own time changing.
+const insideChangesMs = 10_000;
+
+/** Gathers snapshots. Reads a file only when it changed, and everything at most once in a turn of the event loop. */
+export class SnapshotReader {
+	readonly #options: SnapshotOptions;
+	readonly #now: () => number;
+	readonly #cache = new StateCache();
+	readonly #unmerged: UnmergedWatch;
+	readonly #startedAt = performance.now();
+	readonly #table: ProcessTable;
+	#current: NodeSnapshot | null = null;
+
+	constructor(options: SnapshotOptions) {
+		this.#options = options;
+		this.#now = options.now ?? Date.now;
+		this.#unmerged = new UnmergedWatch(options.repository, this.#now);
+		this.#table = withRememberedBootTime(options.table ?? kernelProcessTable);
+	}
+
+	/** A snapshot that is not older than this turn of the event loop; only when the index moved does it wait for git, 1 s at most. */
+	read(): NodeSnapshot | Promise<NodeSnapshot> {
+		if (this.#current) return this.#current;
+		const waiting = this.#unmerged.refresh();
+		return waiting ? waiting.then(() => this.#take()) : this.#take();
+	}
+
+	/** At most `limit` saved resolutions before the one named `before`, newest first. */
+	savedBefore(before: string, limit: number = listedSaved): SavedDirectory[] {
+		const { paths } = this.#options;
+		const skip = savedNames(paths).filter((name) => name >= before).length;
+		return listSavedVersions(paths, skip + limit).slice(skip);
+	}
+
+	/** Whether the state directory can be read at all. */
+	canReadState(): boolean {
+		try {
+			readdirSync(this.#options.paths.sync);
+			return true;
+		} catch {
+			return false;
+		}
+	}
+
+	#take(): NodeSnapshot {
+		// Whoever waited for git together takes one snapshot together.
+		this.#current ??= this.#gather();
+		setImmediate(() => {
+			this.#current = null;
+		});
+		return this.#current;
+	}
+
+	#gather(): NodeSnapshot {
+		const { paths } = this.#options;
+		const config = this.#options.config();
+		const cache = this.#cache;
+		const now = this.#now();
+		const view: NodeView = {
+			sync: cache.get(paths.syncState, () => readState(paths.syncState, syncStateSchema)),
+			heartbeat: cache.get(paths.heartbeatState, () => readState(paths.heartbeatState, heartbeatStateSchema)),
+			health: cache.get(paths.healthState, () => readState(paths.healthState, healthStateSchema)),
+			monitor: cache.get(paths.monitorStatus, () => readState(paths.monitorStatus, monitorStatusSchema)),
+		};
+		const peers = this.#peers(config, view, now);
+		const pending = cache.get(paths.pending, () => listPending(paths), insideChangesMs);
+		const saved = cache.get(paths.conflicts, () => this.#savedVersions(), insideChangesMs);
+		const history = cache.get(paths.cycleHistory, () => readCycleHistory(paths, now), insideChangesMs);
+		const unmerged = this.#unmerged.value;
+		return {
+			now,
+			node: config.nodeName,
+			workspace: paths.root,
+			uptimeSeconds: Math.floor((performance.now() - this.#startedAt) / 1000),
+			health: deriveHealth({
+				view,
+				peers: peers.flatMap((peer) => (peer.state ? [peer.state] : [])),
+				conflictsUnresolved: unmerged.count ?? 0,
+				oldestPendingMs: pending[0] ? Math.max(0, now - pending[0].since) : null,
+				syncIntervalSeconds: config.syncIntervalSeconds,
+				peerTimeoutSeconds: config.peerTimeoutSeconds,
+				now,
+				table: this.#table,
+			}),
+			view,
+			services: servicesLiveness(view, now, this.#table),
+			peers,
+			outbox: { count: pending.length, oldest: pending.slice(0, listedMessages) },
+			unmerged,
+			saved,
+			history,
+			intervals: { syncSeconds: config.syncIntervalSeconds, peerTimeoutSeconds: config.peerTimeoutSeconds },
+		};
+	}
+
+	#peers(config: ShownConfig, view: NodeView, now: number): PeerView[] {
+		const { paths } = this.#options;
+		const known = this.#cache.get(paths.sync, () => {
+			const names = peersWithState(paths);
+			this.#cache.prune((file) => {
+				const peer = WorkspacePaths.peerOfFile(file.slice(paths.sync.length + 1));
+				return peer === null || names.includes(peer);
+			});
+			return names;
+		});
+		// A file that stayed behind when its peer was taken out of the configuration says nothing about today.
+		const configured = config.peers.map((peer) => peer.name);
+		const talkedTo = view.heartbeat.kind === "ok" && view.heartbeat.state.peers.length > 0 ? view.heartbeat.state.peers : null;
+		const names = [...configured, ...known.filter((name) => !talkedTo || talkedTo.includes(name))];
+		return [...new Set(names)].sort().map((name) => {
+			const file = paths.peerState(name);
+			const read = known.includes(name) ? this.#cache.get(file, () => readState(file, peerStateSchema)) : null;
+			const state = read?.kind === "ok" && read.state.peer === name ? read.state : null;
+			return { name, state, status: state ? peerLiveness(state, now, config.peerTimeoutSeconds * 1000) : "unknown" };
+		});
+	}
+
+	#savedVersions(): NodeSnapshot["saved"] {
+		const { paths } = this.#options;
+		return { count: savedNames(paths).length, newest: listSavedVersions(paths, listedSaved) };
+	}
+}
+
+function savedNames(paths: WorkspacePaths): string[] {
+	try {
+		return readdirSync(paths.conflicts).filter((name) => parseCompactTimestamp(name) !== null);
+	} catch {
+		return [];
+	}
+}
+
+function peersWithState(paths: WorkspacePaths): string[] {
+	try {
+		return readdirSync(paths.sync)
+			.map((name) => WorkspacePaths.peerOfFile(name))
+			.filter((peer) => peer !== null);
+	} catch {
+		return [];
+	}
+}
+
+/** The kernel's list of everything is long; the boot time in it moves only when the clock is set. */
+function withRememberedBootTime(table: ProcessTable): ProcessTable {
+	const rememberMs = 1_000;
+	let bootTimeMs = 0;
+	let readAt = Number.NEGATIVE_INFINITY;
+	return {
+		startTicks: (pid) => table.startTicks(pid),
+		bootId: () => table.bootId(),
+		bootTimeMs() {
+			const now = performance.now();
+			if (now - readAt > rememberMs) {
+				bootTimeMs = table.bootTimeMs();
+				readAt = now;
+			}
+			return bootTimeMs;
+		},
+	};
+}
