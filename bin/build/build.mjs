@@ -30,8 +30,10 @@ export async function build() {
 			legalComments: "none",
 			define: { __ROBUST_SYNC_VERSION__: JSON.stringify(version) },
 			loader: { ".html": "text", ".css": "text" },
-			// CommonJS dependencies inside an ES module bundle still call require().
-			banner: { js: 'import { createRequire as __createRequire } from "node:module";const require = __createRequire(import.meta.url);' },
+			// CommonJS dependencies inside an ES module bundle still call require() and ask for __filename.
+			banner: {
+				js: 'import { createRequire as __createRequire } from "node:module";import { fileURLToPath as __fileURLToPath } from "node:url";const require = __createRequire(import.meta.url), __filename = __fileURLToPath(import.meta.url);',
+			},
 			logLevel: "warning",
 		});
 		for (const name of executables) renameSync(path.join(temporary, `${name}.mjs`), path.join(out, `${name}.mjs`));
