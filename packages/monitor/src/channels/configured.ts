@@ -1,0 +1,28 @@
+import type { Config } from "@robust-sync/workspace";
+import type { Channel } from "./channel.ts";
+import { isOnPath, openclawChannel } from "./openclaw.ts";
+import { telegramChannel } from "./telegram.ts";
+import { webhookChannel } from "./webhook.ts";
+
+/** The channels that the configuration names, and what is wrong with it, if anything is. */
+export interface ConfiguredChannels {
+	readonly channels: readonly Channel[];
+	/** One line without a full stop, or null. */
+	readonly problem: string | null;
+}
+
+/**
+ * Telegram by its Bot API when there is a token, else by the `openclaw` command when it is on PATH; and the webhook. All of
+ * them are used, none replaces another.
+ */
+export function configuredChannels(config: Config, env: NodeJS.ProcessEnv = process.env): ConfiguredChannels {
+	const { calebTelegramId: chatId, telegramBotToken: token, telegramApiUrl: apiUrl, alertWebhookUrl } = config;
+	const channels: Channel[] = [];
+	let problem: string | null = null;
+	if (token !== null && chatId !== null) channels.push(telegramChannel({ apiUrl, token, chatId }));
+	else if (token !== null) problem = "TELEGRAM_BOT_TOKEN is set, but CALEB_TELEGRAM_ID (who is alerted) is not";
+	else if (chatId !== null && isOnPath("openclaw", env)) channels.push(openclawChannel(chatId, config.secrets, env));
+	else if (chatId !== null) problem = "CALEB_TELEGRAM_ID is set, but neither TELEGRAM_BOT_TOKEN is nor is the openclaw command on PATH";
+	if (alertWebhookUrl !== null) channels.push(webhookChannel(alertWebhookUrl));
+	return { channels, problem };
+}

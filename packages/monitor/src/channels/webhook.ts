@@ -1,0 +1,103 @@
+import { redact } from "@robust-sync/service/redact";
+import type { Undelivered } from "../delivery/undelivered.ts";
+import { oneLine } from "../plain-text.ts";
+import { type Channel, ChannelError, type Delivery } from "./channel.ts";
+import { postJson } from "./http.ts";
+
+/** An alert as Alertmanager's API v2 takes it (postableAlert in its openapi.yaml). */
+export interface PostableAlert {
+	readonly labels: Readonly<Record<string, string>>;
+	readonly annotations: Readonly<Record<string, string>>;
+	readonly startsAt: string;
+	/** In the future while it fires (until then nothing more is sent), the moment it was over when it is resolved. */
+	readonly endsAt: string;
+}
+
+/** Names for Alertmanager's routing, one for each kind of alert id. */
+function alertName(id: string): string {
+	const kind = id
+		.replace(/^heartbeat:[^:]+/, "heartbeat")
+		.replace(/^process:.*/, "process")
+		.replace(/^alerts:.*/, "alerts");
+	return (
+		{
+			heartbeat: "RobustSyncPeerSilent",
+			"heartbeat:one-way": "RobustSyncPeerDoesNotHearUs",
+			"heartbeat:clock": "RobustSyncClocksDiffer",
+			sync: "RobustSyncFailing",
+			"sync:history": "RobustSyncHistoryRewritten",
+			"sync:skipped": "RobustSyncFilesSkipped",
+			"sync:pending": "RobustSyncMessagesWaiting",
+			conflicts: "RobustSyncConflictUnresolved",
+			"conflicts:operation": "RobustSyncOperationLeftOpen",
+			"conflicts:heads": "RobustSyncNodesDisagree",
+			"conflicts:repository": "RobustSyncRepositoryUnreadable",
+			process: "RobustSyncProcessDown",
+			disk: "RobustSyncDiskFull",
+			clock: "RobustSyncClockOff",
+			"clock:step": "RobustSyncClockSet",
+			alerts: "RobustSyncAlertsNotDelivered",
+			test: "RobustSyncTest",
+		}[kind] ?? "RobustSync"
+	);
+}
+
+/**
+ * What happened to an alert, as Alertmanager takes it. By its labels it knows which alert is over; the severity is one of
+ * them, so an alert that became worse is a new one to it, and the one with the lower severity ends.
+ */
+export function toPostables(item: Undelivered, node: string, now: number): PostableAlert[] {
+	const firing = toPostable(item, node, now);
+	if (item.escalated_from === undefined) return [firing];
+	const ended = { ...firing, labels: { ...firing.labels, severity: item.escalated_from } };
+	// Alertmanager refuses an alert that ends before it began.
+	const endedAt = Math.max(Date.parse(firing.startsAt), Math.min(Date.parse(item.at), now));
+	return [{ ...ended, endsAt: new Date(endedAt).toISOString() }, firing];
+}
+
+function toPostable(item: Undelivered, node: string, now: number): PostableAlert {
+	const resolved = item.kind === "resolved";
+	const startsAt = Math.min(Date.parse(item.since), now);
+	const expires = Date.parse(item.expires_at ?? "");
+	const endsAt = resolved ? Date.parse(item.at) : Number.isNaN(expires) ? now + 3_600_000 : Math.max(expires, now + 60_000);
+	const iso = (at: number) => new Date(at).toISOString();
+	return {
+		labels: { alertname: alertName(item.id), instance: item.id, node, severity: item.severity },
+		annotations: {
+			summary: `${node}: ${item.title}`,
+			description: item.detail,
+			...(item.cause ? { cause: item.cause } : {}),
+			...(item.action ? { action: item.action } : {}),
+		},
+		startsAt: iso(startsAt),
+		// Alertmanager refuses an alert that ends before it began.
+		endsAt: iso(Math.max(endsAt, startsAt)),
+	};
+}
+
+/** POSTs alerts to any receiver of Alertmanager's `POST /api/v2/alerts`. */
+export function webhookChannel(url: string, now: () => number = Date.now): Channel {
+	// A receiver may echo the path, which can be the secret part of the address.
+	const { pathname, search } = new URL(url);
+	const secrets = [url, `${pathname}${search}`, pathname].filter((part) => part.length > 8);
+	return {
+		name: "webhook",
+		async send({ items, node, signal }: Delivery) {
+			const reply = await postJson(
+				url,
+				latestOfEach(items).flatMap((item) => toPostables(item, node, now())),
+				signal,
+			);
+			if (reply.status >= 200 && reply.status < 300) return;
+			const said = oneLine(redact(reply.body, secrets), 200);
+			const message = `the webhook answers ${reply.status}${said === "" ? "" : `: ${said}`}`;
+			if (reply.status === 429 || reply.status >= 500) throw new ChannelError(message, { retryAfterMs: reply.retryAfterMs });
+			throw new ChannelError(`${message}: check ALERT_WEBHOOK_URL`, { misconfigured: true });
+		},
+	};
+}
+
+/** A receiver knows states, not stories: of several items about one alert the last is what is true. */
+function latestOfEach(items: readonly Undelivered[]): Undelivered[] {
+	return [...new Map(items.map((item) => [item.id, item])).values()];
+}

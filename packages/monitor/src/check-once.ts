@@ -1,0 +1,58 @@
+import { type Config, type MonitorStatus, type ServiceName, services, timestamp, type WorkspacePaths } from "@robust-sync/workspace";
+import { configuredChannels } from "./channels/configured.ts";
+import { toCheckRows } from "./check-rows.ts";
+import { runChecks } from "./checks/all.ts";
+import { readSilences, type Silence } from "./lifecycle/silences.ts";
+import { readFacts, type Sources, systemSources } from "./readings/read-facts.ts";
+import { type CheckRow, overallStatus, peekMemory } from "./status-file.ts";
+
+/** What one look says. */
+export interface CheckReport {
+	readonly node: string;
+	readonly status: MonitorStatus["status"];
+	readonly checked_at: string;
+	readonly checks: readonly CheckRow[];
+	/** Alerts that are pending or firing, as the daemon last wrote them. */
+	readonly alerts: MonitorStatus["alerts"];
+	readonly silences: readonly Silence[];
+	/** The services of this node that run now. */
+	readonly running: readonly ServiceName[];
+}
+
+/**
+ * Runs all checks once, beside the daemon or without one. Changes nothing and tells nobody; what only time can show (nodes
+ * that disagree for long, a channel that fails) comes from what the daemon last wrote.
+ */
+export async function checkOnce(
+	paths: WorkspacePaths,
+	config: Config,
+	sources: Sources = systemSources(paths, config.nodeName),
+): Promise<CheckReport> {
+	const memory = peekMemory(paths);
+	const { channels, problem } = configuredChannels(config);
+	const known = new Map(memory.channels.map((health) => [health.name, health]));
+	const { facts } = await readFacts({
+		paths,
+		config,
+		sources,
+		carried: { history: memory.history, clock: null },
+		isDaemon: false,
+		channels: channels.map(
+			({ name }) => known.get(name) ?? { name, failures: 0, failingSince: null, lastError: null, misconfigured: false },
+		),
+		channelProblem: problem,
+		undelivered: memory.undelivered.length,
+	});
+	const checks = toCheckRows(runChecks(facts), memory.alerts, memory.checks, facts.now);
+	return {
+		node: config.nodeName,
+		status: overallStatus(checks),
+		checked_at: timestamp(facts.now),
+		checks,
+		alerts: memory.alerts
+			.filter((alert) => alert.state !== "resolved")
+			.map(({ id, severity, state, since, last_notified, message }) => ({ id, severity, state, since, last_notified, message })),
+		silences: readSilences(paths, facts.now),
+		running: services.filter((service) => facts.services[service].status === "up"),
+	};
+}

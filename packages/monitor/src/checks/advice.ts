@@ -1,0 +1,41 @@
+import type { ErrorCode, ServiceName } from "@robust-sync/workspace";
+import type { Facts } from "../readings/facts.ts";
+
+/** What usually stands behind an error of a cycle, and what to do about it (docs/contract.md, section 5). */
+export const adviceFor: Readonly<Record<ErrorCode, { cause: string; action: string }>> = {
+	NOT_A_REPOSITORY: { cause: "the workspace is not a git work tree.", action: "git init, then git remote add origin <url>" },
+	NO_REMOTE: { cause: "the remote is not configured.", action: "git remote add origin <url>" },
+	NO_COMMITS: { cause: "the repository has no commit yet.", action: "robust-sync --once" },
+	REMOTE_UNREACHABLE: { cause: "the network or the remote's host is down.", action: "git ls-remote" },
+	AUTH_FAILED: { cause: "the remote refuses this machine's key or token, or its host key is unknown.", action: "git ls-remote" },
+	PUSH_REJECTED: { cause: "the remote refuses the push: a protected branch, a hook or a quota.", action: "git push --dry-run" },
+	PUSH_RACE: { cause: "other nodes push all the time.", action: "robust-sync --once" },
+	HISTORY_REWRITTEN: { cause: "somebody force-pushed.", action: "git log --oneline --graph -20" },
+	INDEX_LOCKED: { cause: "another git process holds the index.", action: "ps -C git" },
+	CONFLICT_UNRESOLVED: {
+		cause: "both sides changed the same place.",
+		action: "conflict-resolver --report, then conflict-resolver --resolve",
+	},
+	DISK_FULL: { cause: "the disk is full.", action: "df -h . ; du -xsh sync logs" },
+	PERMISSION_DENIED: { cause: "files belong to another user.", action: "ls -la, then chown the workspace" },
+	GIT_TOO_OLD: { cause: "git is older than 2.38.", action: "install a newer git" },
+	GIT_TIMEOUT: { cause: "the network or the remote is too slow.", action: "git ls-remote" },
+	HOOK_FAILED: { cause: "a git hook fails.", action: "ls .git/hooks; robust-sync --once --verbose" },
+	CORRUPT_REPOSITORY: { cause: "the repository is damaged.", action: "git fsck --full" },
+	INTERNAL: { cause: "a fault of robust-sync or something unforeseen.", action: "tail -n 50 logs/sync.log" },
+};
+
+/** The executable behind a service. */
+export const executableOf: Readonly<Record<ServiceName, string>> = {
+	sync: "robust-sync",
+	heartbeat: "heartbeat",
+	"health-server": "health-server",
+	monitor: "monitor --daemon",
+};
+
+/** The command that shows why a service of this node does not run, or that starts it. */
+export function serviceAction(facts: Facts, service: ServiceName): string {
+	const unit = facts.units[service]?.unit;
+	if (unit !== undefined) return `systemctl status ${unit}; journalctl -u ${unit} -n 50`;
+	return `tail logs/${service.replaceAll("-", "_")}.log; start it: ${executableOf[service]}`;
+}

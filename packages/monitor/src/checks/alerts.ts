@@ -1,0 +1,43 @@
+import { formatTime } from "../durations.ts";
+import type { Finding, Problem } from "../findings.ts";
+import { oneLine } from "../plain-text.ts";
+import type { Facts } from "../readings/facts.ts";
+
+/** A channel that fails once is retried within seconds; only one that goes on failing is worth a line. */
+const failuresUntilShown = 2;
+
+/** Whether alerts reach anybody: channels that fail, channels that are refused, alerts that wait. */
+export function checkAlerts(facts: Facts): Finding {
+	const name = "alerts";
+	const { channels, channelProblem, now } = facts;
+	const problems: Problem[] = [];
+	const working = channels.filter((channel) => channel.failures === 0);
+	for (const channel of channels) {
+		if (!channel.misconfigured && channel.failures < failuresUntilShown) continue;
+		const since = channel.failingSince ?? now;
+		problems.push({
+			id: `alerts:${channel.name}`,
+			severity: working.length === 0 ? "critical" : "warning",
+			title: `alerts do not get out by ${channel.name}`,
+			detail: `${channel.name} has failed ${channel.failures} times since ${formatTime(since, now)}: ${oneLine(channel.lastError ?? "no reason known", 400)}.`,
+			action: channel.misconfigured ? "correct .sync_env, then: monitor --test-alert" : "monitor --test-alert",
+			since,
+			// By the channel itself it cannot be told, and once it can it is over.
+			notify: working.length > 0,
+		});
+	}
+	if (channelProblem !== null) {
+		problems.push({
+			id: `${name}:configuration`,
+			severity: "warning",
+			title: "alerts are not set up",
+			detail: `${channelProblem}.`,
+			action: "correct .sync_env, then: monitor --test-alert",
+			notify: false,
+		});
+	}
+	const waiting = facts.undelivered === 0 ? "" : `; ${facts.undelivered} wait`;
+	const names = channels.map((channel) => channel.name).join(", ");
+	const summary = channels.length === 0 ? "no channel is configured: alerts stay in logs/monitor.log" : `by ${names}${waiting}`;
+	return { name, summary, problems };
+}

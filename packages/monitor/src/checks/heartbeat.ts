@@ -1,0 +1,97 @@
+import { type PeerState, peerLiveness, type StateRead } from "@robust-sync/workspace";
+import { formatDuration, formatTime } from "../durations.ts";
+import type { Finding, Problem } from "../findings.ts";
+import { oneLine } from "../plain-text.ts";
+import type { Facts } from "../readings/facts.ts";
+
+/** Clocks further apart than this put messages and saved versions visibly out of order. */
+export const clockOffsetLimitMs = 5_000;
+const settlingMs = 30_000;
+
+/** Whether one peer is heard, hears us, and has the same time. */
+export function checkHeartbeat(facts: Facts, peer: string, read: StateRead<PeerState>): Finding {
+	const name = `heartbeat:${peer}`;
+	const { now, config, view } = facts;
+	const timeoutMs = config.peerTimeoutSeconds * 1000;
+	const address = config.peers.find((candidate) => candidate.name === peer);
+	const remote = `ssh ${address?.host ?? peer} systemctl status ${peer}-heartbeat`;
+	const silent = (problem: Partial<Problem> & { detail: string }): Problem => ({
+		id: name,
+		severity: "critical",
+		title: `${peer} is silent`,
+		cause: `${peer} is off, its network is down, or its heartbeat does not run.`,
+		action: remote,
+		symptomOf: ["process:heartbeat"],
+		network: true,
+		...problem,
+	});
+
+	if (read.kind === "invalid") {
+		const detail = `The state file of ${peer} is not valid: ${oneLine(read.problem)}.`;
+		const action = "restart heartbeat: it sets the file aside and writes a new one";
+		return {
+			name,
+			summary: detail,
+			problems: [{ id: name, severity: "warning", title: `state of ${peer} is not readable`, detail, action, forMs: settlingMs }],
+		};
+	}
+	if (read.kind === "missing" || read.state.received_at === null) {
+		const startedAt = view.heartbeat.kind === "ok" ? Date.parse(view.heartbeat.state.started_at) : null;
+		if (startedAt === null) {
+			const detail = `Nothing is known of ${peer}: heartbeat has never run here.`;
+			return { name, summary: detail, problems: [silent({ severity: "warning", detail, action: "start it: heartbeat", notify: false })] };
+		}
+		const waited = now - startedAt;
+		const detail = `${peer} has not been heard once since heartbeat started ${formatTime(startedAt, now)}.`;
+		if (waited <= timeoutMs) return { name, summary: `waiting for the first heartbeat of ${peer}`, problems: [] };
+		return { name, summary: detail, problems: [silent({ detail, title: `${peer} was never heard`, since: startedAt })] };
+	}
+
+	const { state } = read;
+	const receivedAt = Math.min(Date.parse(read.state.received_at), now);
+	const ago = now - receivedAt;
+	const status = peerLiveness(state, now, timeoutMs);
+	const summary = `heard ${formatDuration(ago)} ago${state.rtt_ms === null ? "" : `, round trip ${state.rtt_ms.toFixed(state.rtt_ms < 10 ? 1 : 0)} ms`}`;
+	const heard = `last heard ${formatTime(receivedAt, now)}`;
+	if (status === "down") {
+		return {
+			name,
+			summary,
+			problems: [silent({ detail: `No heartbeat from ${peer} for ${formatDuration(ago)} (${heard}).`, since: receivedAt })],
+		};
+	}
+	if (status === "suspect") {
+		const detail = `${peer} is late: ${heard}, ${state.missed} missed.`;
+		return {
+			name,
+			summary,
+			problems: [silent({ severity: "warning", title: `${peer} is late`, detail, since: receivedAt, notify: false })],
+		};
+	}
+	const problems: Problem[] = [];
+	if (state.hears_us === false) {
+		problems.push({
+			id: `${name}:one-way`,
+			severity: "warning",
+			title: `${peer} does not hear us`,
+			detail: `We hear ${peer}, but ${peer} does not hear us.`,
+			cause: `a firewall drops UDP to port ${address?.port ?? config.heartbeatPort} of ${peer}, or its keys differ.`,
+			action: "heartbeat --status",
+			forMs: timeoutMs,
+			symptomOf: ["process:heartbeat", name],
+		});
+	}
+	if (state.clock_offset_ms !== null && Math.abs(state.clock_offset_ms) > clockOffsetLimitMs) {
+		problems.push({
+			id: `${name}:clock`,
+			severity: "warning",
+			title: `the clocks of this node and ${peer} differ`,
+			detail: `The clock of ${peer} is ${formatDuration(Math.abs(state.clock_offset_ms))} ${state.clock_offset_ms > 0 ? "ahead of" : "behind"} ours.`,
+			cause: "one of the two does not get its time by NTP.",
+			action: "timedatectl status, on both",
+			forMs: 2 * config.heartbeatIntervalSeconds * 1000,
+			symptomOf: ["clock", name],
+		});
+	}
+	return { name, summary, problems };
+}

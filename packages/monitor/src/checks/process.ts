@@ -1,0 +1,102 @@
+import type { ServiceName } from "@robust-sync/workspace";
+import type { Finding, Problem } from "../findings.ts";
+import { oneLine } from "../plain-text.ts";
+import type { Facts } from "../readings/facts.ts";
+import { executableOf, serviceAction } from "./advice.ts";
+
+/** A stop that was asked for is followed by a start when it is a restart or an upgrade. */
+const restartGraceMs = 10_000;
+/** After a boot, a first installation or a stop on purpose: so long may it take until somebody starts it. */
+const startGraceMs = 60_000;
+const settlingMs = 30_000;
+/** So many restarts within ten minutes are a loop, although it is up at every look. */
+export const crashLoopRestarts = 3;
+
+/** Whether one of this node's four services runs: by its state file, its pid with the kernel's start time, and systemd's own view. */
+export function checkProcess(facts: Facts, service: ServiceName): Finding {
+	const name = `process:${service}`;
+	const liveness = facts.services[service];
+	const problems: Problem[] = [];
+	if (service === "monitor" && facts.isDaemon) return { name, summary: "this process", problems: crashLoop(facts, service) };
+	const read = readOf(facts, service);
+	if (liveness.status === "down") problems.push(downProblem(facts, service));
+	else if (read.kind === "invalid") {
+		problems.push({
+			id: name,
+			severity: "warning",
+			title: `state of ${service} is not readable`,
+			detail: `The state file of ${service} is not valid: ${oneLine(read.problem)}.`,
+			action: `restart ${service}: it sets the file aside and writes a new one`,
+			forMs: settlingMs,
+		});
+	} else if (liveness.status === "unknown") {
+		const problem = neverStarted(facts, service);
+		if (problem === null) return { name, summary: "not needed: no peers are configured", problems };
+		problems.push(problem);
+	}
+	problems.push(...crashLoop(facts, service));
+	const summary = read.kind === "ok" ? `runs, pid ${read.state.pid}` : liveness.reason;
+	return { name, summary, problems };
+}
+
+function readOf(facts: Facts, service: ServiceName) {
+	return { sync: facts.view.sync, heartbeat: facts.view.heartbeat, "health-server": facts.view.health, monitor: facts.view.monitor }[
+		service
+	];
+}
+
+function downProblem(facts: Facts, service: ServiceName): Problem {
+	const { reason } = facts.services[service];
+	const unit = facts.units[service];
+	const end = facts.ends[service];
+	const hangs = end === null;
+	const onPurpose = end === "stopped";
+	const asked = onPurpose && reason === "stopped";
+	const systemd =
+		unit === null ? "" : ` systemd says ${unit.activeState} (${unit.subState}${unit.result === "success" ? "" : `, ${unit.result}`}).`;
+	return {
+		id: `process:${service}`,
+		severity: asked ? "warning" : "critical",
+		title: hangs ? `${service} hangs` : onPurpose ? `${service} is stopped` : `${service} died`,
+		detail: `${executableOf[service]} on ${facts.config.nodeName} does not run: ${oneLine(reason)}.${systemd}`,
+		...(end === "killed" ? { cause: "it crashed, or was killed (out of memory?)." } : {}),
+		action: serviceAction(facts, service),
+		forMs: unit?.activeState === "failed" || end === "killed" || hangs ? 0 : asked || end === "before-boot" ? startGraceMs : restartGraceMs,
+	};
+}
+
+/**
+ * A service that has never run here. Sync is what this is all for, heartbeat is needed as soon as there are peers: always
+ * a finding. The others are a choice: an alert only when systemd is to start them, else a line in the table.
+ */
+function neverStarted(facts: Facts, service: ServiceName): Problem | null {
+	const unit = facts.units[service];
+	const needed = service === "sync" || (service === "heartbeat" && facts.peers.size > 0);
+	if (service === "heartbeat" && !needed && !unit?.enabled) return null;
+	const wanted = needed || unit?.enabled === true;
+	const monitor = service === "monitor" ? " Nobody is alerted of anything." : "";
+	return {
+		id: `process:${service}`,
+		severity: needed ? "critical" : "warning",
+		title: `${service} does not run`,
+		detail: `${executableOf[service]} was never started in this workspace.${monitor}`,
+		action: unit === null ? `start it: ${executableOf[service]}` : `systemctl enable --now ${unit.unit}`,
+		forMs: startGraceMs,
+		notify: wanted,
+	};
+}
+
+function crashLoop(facts: Facts, service: ServiceName): Problem[] {
+	const restarts = facts.recentRestarts[service];
+	if (restarts < crashLoopRestarts) return [];
+	return [
+		{
+			id: `process:${service}`,
+			severity: "critical",
+			title: `${service} crashes again and again`,
+			detail: `${executableOf[service]} was restarted ${restarts} times within ten minutes.`,
+			cause: "it fails soon after each start, or its memory limit is too low.",
+			action: serviceAction(facts, service),
+		},
+	];
+}

@@ -1,0 +1,131 @@
+import { intervalsUntilStale } from "@robust-sync/workspace";
+import { formatDuration, formatTime } from "../durations.ts";
+import type { Finding, Problem } from "../findings.ts";
+import { oneLine } from "../plain-text.ts";
+import type { Facts } from "../readings/facts.ts";
+import { adviceFor } from "./advice.ts";
+
+/** A round or two of grace: a machine that just woke up is behind, and catches up by itself. */
+const settlingMs = 30_000;
+/** As /health has it: a message that waits longer than this for delivery is worth a look. */
+const pendingTooLongMs = 10 * 60_000;
+/** Of a rewritten history is told once; for so long the check shows it. */
+const historyShownMs = 60 * 60_000;
+const networkCodes: readonly string[] = ["REMOTE_UNREACHABLE", "GIT_TIMEOUT"];
+
+/** Whether cycles succeed: failures in a row, no success for five intervals, rewritten history, newly skipped files, waiting messages. */
+export function checkSync(facts: Facts): Finding {
+	const { now, config, view } = facts;
+	const name = "sync";
+	if (view.sync.kind === "missing") {
+		const detail = "robust-sync has never run in this workspace.";
+		// The alert about it is `process:sync`.
+		return {
+			name,
+			summary: detail,
+			problems: [{ id: name, severity: "warning", title: "sync never ran", detail, action: "robust-sync", notify: false }],
+		};
+	}
+	if (view.sync.kind === "invalid") {
+		const detail = `sync_state.json is not valid: ${oneLine(view.sync.problem)}.`;
+		const action = "restart robust-sync: it sets the file aside and writes a new one";
+		return {
+			name,
+			summary: detail,
+			problems: [{ id: name, severity: "warning", title: "sync state is not readable", detail, action, forMs: settlingMs }],
+		};
+	}
+	const state = view.sync.state;
+	const problems: Problem[] = [];
+	const lastSync = state.last_sync === null ? null : Math.min(Date.parse(state.last_sync), now);
+	const lastSyncText = lastSync === null ? "it never succeeded" : `last success ${formatTime(lastSync, now)}`;
+	const error = state.last_error;
+	const code = error?.code ?? "INTERNAL";
+	const failures = state.consecutive_failures;
+	const symptomOf = [...(code === "DISK_FULL" ? ["disk"] : []), ...(code === "CONFLICT_UNRESOLVED" ? ["conflicts"] : [])];
+
+	if (failures > 0) {
+		const failing = failures >= config.maxSyncFailures;
+		const times = failures === 1 ? "once" : `${failures} times in a row`;
+		const retry = state.next_attempt === null ? "" : ` Next attempt ${formatTime(Date.parse(state.next_attempt), now)}.`;
+		problems.push({
+			id: name,
+			severity: failing ? "critical" : "warning",
+			title: `sync failed ${times} (${code})`,
+			detail: `Sync failed ${times}, ${lastSyncText}: ${oneLine(error?.message ?? "no reason recorded", 400)}.${retry}`,
+			...adviceFor[code],
+			...(lastSync === null ? {} : { since: lastSync }),
+			notify: failing,
+			symptomOf,
+			network: networkCodes.includes(code),
+		});
+	}
+
+	const stale = staleness(facts, now);
+	if (stale !== null && failures < config.maxSyncFailures) {
+		problems.push({
+			id: name,
+			severity: "critical",
+			title: `no successful sync for ${formatDuration(stale)}`,
+			detail: `No sync has succeeded for ${formatDuration(stale)} (${lastSyncText}; status ${state.status}).`,
+			cause: "robust-sync hangs, or a git command takes very long.",
+			action: "robust-sync --status; tail -n 50 logs/sync.log",
+			since: now - stale,
+			forMs: settlingMs,
+			symptomOf: [...symptomOf, "process:sync"],
+		});
+	}
+	if (error?.code === "HISTORY_REWRITTEN" && now - Date.parse(error.at) < historyShownMs) {
+		problems.push({
+			id: "sync:history",
+			severity: "warning",
+			title: "the remote's history was rewritten",
+			detail: `The remote's history was rewritten (${formatTime(Date.parse(error.at), now)}); both histories were kept and merged.`,
+			...adviceFor.HISTORY_REWRITTEN,
+			once: true,
+			occurrence: error.at,
+		});
+	}
+	if (facts.newlySkipped.length > 0) {
+		const shown = facts.newlySkipped.slice(0, 5).map((item) => `${oneLine(item.path, 120)} (${item.reason})`);
+		const more = facts.newlySkipped.length - shown.length;
+		problems.push({
+			id: "sync:skipped",
+			severity: "warning",
+			title: `${facts.newlySkipped.length} more ${facts.newlySkipped.length === 1 ? "file is" : "files are"} not synced`,
+			detail: `Left out of sync: ${shown.join(", ")}${more > 0 ? ` and ${more} more` : ""}.`,
+			action: "robust-sync --status",
+			once: true,
+			occurrence: String(Math.max(...facts.newlySkipped.map((item) => item.seenAt))),
+		});
+	}
+	if (facts.oldestPendingMs !== null && facts.oldestPendingMs > pendingTooLongMs) {
+		problems.push({
+			id: "sync:pending",
+			severity: "warning",
+			title: "a message waits for delivery",
+			detail: `The oldest message in sync/pending has waited for ${formatDuration(facts.oldestPendingMs)}.`,
+			action: "robust-sync --once",
+			since: now - facts.oldestPendingMs,
+			forMs: settlingMs,
+			symptomOf: ["sync", "process:sync"],
+		});
+	}
+	const skipped = state.skipped.length === 0 ? "" : `; ${state.skipped.length} skipped`;
+	return { name, summary: `${state.status}, ${lastSyncText}${skipped}`, problems };
+}
+
+/** For how long nothing succeeded, if that is too long; null when it is not. */
+function staleness(facts: Facts, now: number): number | null {
+	if (facts.view.sync.kind !== "ok") return null;
+	const state = facts.view.sync.state;
+	const reference = Math.max(state.last_sync === null ? 0 : Date.parse(state.last_sync), Date.parse(state.started_at));
+	// Started with --interval, it knows better than the configuration when the next cycle is due.
+	const planned =
+		state.consecutive_failures === 0 && state.next_attempt !== null && state.last_attempt !== null
+			? Date.parse(state.next_attempt) - Date.parse(state.last_attempt)
+			: 0;
+	const interval = Math.max(facts.config.syncIntervalSeconds * 1000, Math.min(planned, 86_400_000));
+	const silent = now - reference;
+	return silent > intervalsUntilStale * interval ? silent : null;
+}

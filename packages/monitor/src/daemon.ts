@@ -1,0 +1,127 @@
+import { runService, type ServiceControl } from "@robust-sync/service/lifecycle";
+import type { Logger } from "@robust-sync/service/log";
+import { acquireLock, type Config, ensureExcluded, type Lock, readNodeView, type WorkspacePaths } from "@robust-sync/workspace";
+import { type ConfiguredChannels, configuredChannels } from "./channels/configured.ts";
+import { systemClock } from "./delivery/courier.ts";
+import { longestBetweenWrites_ms, Monitor } from "./monitor.ts";
+import { ProcessWatch } from "./process-watch.ts";
+import { systemSources } from "./readings/read-facts.ts";
+
+/** How often the watched processes are looked at. A supervisor restarts after 1 s: a death in between is not missed. */
+const watchEvery_ms = 500;
+
+export interface DaemonOptions {
+	readonly paths: WorkspacePaths;
+	readonly logger: Logger;
+	/** Reads the configuration; again on SIGHUP. @throws ConfigError */
+	readonly loadConfig: () => Config;
+}
+
+/**
+ * Runs the monitor until it is stopped.
+ * @returns the exit code
+ * @throws LockedError when another monitor runs in this workspace
+ */
+export function runDaemon({ paths, logger, loadConfig }: DaemonOptions): Promise<number> {
+	let config = loadConfig();
+	let lock: Lock | null = null;
+	let monitor: Monitor | null = null;
+	let control: ServiceControl | null = null;
+	let steps = 0;
+	let dueAt = 0;
+	let timer: NodeJS.Timeout | undefined;
+	let working: Promise<void> = Promise.resolve();
+	const sources = systemSources(paths, config.nodeName);
+	const watch = new ProcessWatch(sources.table);
+
+	async function round(): Promise<void> {
+		lock?.assertHeld();
+		await monitor?.round();
+		watch.follow(readNodeView(paths));
+		dueAt = performance.now() + config.monitorIntervalSeconds * 1000;
+	}
+
+	let writtenAt = performance.now();
+	async function tick(): Promise<void> {
+		steps++;
+		const now = performance.now();
+		if (now >= dueAt || watch.hasEnded()) {
+			await round();
+			writtenAt = performance.now();
+		} else if (now - writtenAt >= longestBetweenWrites_ms) {
+			lock?.assertHeld();
+			await monitor?.touch();
+			writtenAt = now;
+		}
+	}
+
+	function schedule(): void {
+		const wait = Math.max(1, Math.min(watchEvery_ms, dueAt - performance.now()));
+		timer = setTimeout(() => {
+			working = tick()
+				.catch((error: unknown) => fail(error))
+				.finally(() => {
+					if (!control?.signal.aborted) schedule();
+				});
+		}, wait);
+	}
+
+	function fail(error: unknown): void {
+		if (error instanceof Error && "exitCode" in error && typeof error.exitCode === "number") {
+			control?.exit(error.exitCode, error.message, { graceMs: 0 });
+			return;
+		}
+		// A round that cannot read something unforeseen is no reason to watch nothing any more.
+		logger.error("a round of checks failed", { error });
+		dueAt = performance.now() + config.monitorIntervalSeconds * 1000;
+	}
+
+	return runService({
+		name: "monitor",
+		logger,
+		async start(serviceControl) {
+			control = serviceControl;
+			lock = await acquireLock(paths.instanceLock("monitor"), {
+				purpose: "monitor",
+				onLost: () => control?.exit(75, "lock lost", { graceMs: 0 }),
+			});
+			ensureExcluded(paths.root);
+			const channels = configuredChannels(config);
+			sayChannels(channels, logger);
+			monitor = new Monitor({ paths, config, channels, sources, clock: systemClock, logger });
+			await round().catch(fail);
+			schedule();
+		},
+		async stop() {
+			clearTimeout(timer);
+			await working;
+			await monitor?.stop();
+			await lock?.release();
+			await logger.flush();
+		},
+		async reload() {
+			config = loadConfig();
+			for (const secret of config.secrets) logger.addSecret(secret);
+			logger.setLevel(config.logLevel);
+			const channels = configuredChannels(config);
+			monitor?.reconfigure(config, channels);
+			sayChannels(channels, logger);
+			dueAt = 0;
+		},
+		wake() {
+			dueAt = 0;
+			void monitor?.retryNow();
+		},
+		progress: () => steps,
+		memoryLimitBytes: () => config.memoryLimitMb * 1024 * 1024,
+	});
+}
+
+function sayChannels({ channels, problem }: ConfiguredChannels, logger: Logger): void {
+	if (problem !== null) logger.warn(`${problem}: correct .sync_env`);
+	if (channels.length > 0) logger.info("alerts are sent", { channels: channels.map((channel) => channel.name).join(", ") });
+	else
+		logger.warn(
+			"no channel is configured: alerts stay in this log and in monitor_status.json (set CALEB_TELEGRAM_ID and TELEGRAM_BOT_TOKEN, or ALERT_WEBHOOK_URL)",
+		);
+}

@@ -1,0 +1,45 @@
+import { acquireLock, ensureExcluded, readState, type WorkspacePaths, writeState } from "@robust-sync/workspace";
+import * as z from "zod/mini";
+
+const silencesSchema = z.object({
+	schema: z.literal(1),
+	silences: z.array(z.object({ id: z.string(), until: z.string().check(z.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/)) })),
+});
+
+/** Alerts with this id are not told until then. An id that ends in `*` stands for all that begin like it. */
+export interface Silence {
+	readonly id: string;
+	/** RFC 3339 */
+	readonly until: string;
+}
+
+/** Whether `silence` is about the alert `id`: `heartbeat:*` about every peer, `sync` also about `sync:pending`. */
+export function matches(silence: Silence, id: string): boolean {
+	if (silence.id.endsWith("*")) return id.startsWith(silence.id.slice(0, -1));
+	return id === silence.id || id.startsWith(`${silence.id}:`);
+}
+
+/** The silences that hold at `now`. A file that does not parse silences nothing. */
+export function readSilences(paths: WorkspacePaths, now: number): Silence[] {
+	const read = readState(paths.silences, silencesSchema);
+	return read.kind === "ok" ? read.state.silences.filter((silence) => Date.parse(silence.until) > now) : [];
+}
+
+const lockWaitMs = 5_000;
+
+/**
+ * Changes the silences; a daemon that runs heeds them from its next round.
+ * @returns what holds then
+ * @throws LockedError when another process changes them for longer than 5 s; the file system's error
+ */
+export async function changeSilences(paths: WorkspacePaths, now: number, change: (silences: Silence[]) => Silence[]): Promise<Silence[]> {
+	ensureExcluded(paths.root);
+	const lock = await acquireLock(paths.silencesLock, { purpose: "a change of the silences", waitMs: lockWaitMs });
+	try {
+		const silences = change(readSilences(paths, now));
+		await writeState(paths.silences, { schema: 1, silences });
+		return silences;
+	} finally {
+		await lock.release();
+	}
+}

@@ -1,0 +1,241 @@
+import { type Severity, timestamp } from "@robust-sync/workspace";
+import { describe, type Problem, severityRank } from "../findings.ts";
+import type { AlertEvent, AlertRecord } from "./alert-record.ts";
+import { nextReminder, remindersDue } from "./reminders.ts";
+
+/** What one step of the lifecycle goes by. Times are milliseconds (since the epoch). */
+export interface LifecycleInput {
+	readonly now: number;
+	readonly problems: readonly Problem[];
+	readonly isSilenced: (id: string) => boolean;
+	/** Between two notifications of the same alert. */
+	readonly cooldownMs: number;
+	/** For so long a condition must be gone until its alert is resolved. */
+	readonly resolveAfterMs: number;
+	/** Nobody looked for a while (a stop, a suspended machine): what was pending must be seen again for its full time. */
+	readonly afterGap: boolean;
+}
+
+/** An alert that comes back within this time after it was resolved is flapping. */
+const flapWindowMs = 60 * 60_000;
+/** Resolved alerts are kept for the dashboard for so long. */
+const keepResolvedMs = 24 * 60 * 60_000;
+/** Past alerts that are kept at most. */
+const keepResolved = 200;
+/** An alert that people wait for nowhere is let go by its receivers this long after its next reminder was due. */
+const expiryMarginMs = 15 * 60_000;
+
+/**
+ * Takes every alert one step further (pending → firing → resolved, as Prometheus has it) and says what there is to tell.
+ * Pure: the same records and input give the same result.
+ *
+ * - An alert fires when its condition has lasted for its time, and is resolved when it has been gone for `resolveAfterMs`;
+ *   one that came back soon after it was resolved must be gone for the cooldown: a flapping check does not notify on each flap.
+ * - What people were told and what is true are brought together: fired and not told (cooldown over, not silenced, not the
+ *   symptom of another active alert): `firing`; told and over: `resolved`, once; told long ago: `reminder`.
+ */
+export function step(records: readonly AlertRecord[], input: LifecycleInput): { records: AlertRecord[]; events: AlertEvent[] } {
+	const problems = worstById(input.problems);
+	const known = new Map(records.map((record) => [record.id, { ...record }]));
+	for (const [id, problem] of problems) {
+		const record = known.get(id);
+		if (record) known.set(id, observe(record, problem, input));
+		else if (problem.notify !== false) known.set(id, observe(fresh(problem, input), problem, input));
+	}
+	for (const [id, record] of known) {
+		if (problems.has(id)) continue;
+		const next = clear(record, input);
+		if (next) known.set(id, next);
+		else known.delete(id);
+	}
+	const alerts = prune([...known.values()], input.now);
+	return { records: alerts, events: announce(alerts, problems, input) };
+}
+
+function worstById(problems: readonly Problem[]): Map<string, Problem> {
+	const worst = new Map<string, Problem>();
+	const weight = (problem: Problem) => (problem.notify === false ? 0 : 10) + severityRank(problem.severity);
+	for (const problem of problems) {
+		const other = worst.get(problem.id);
+		if (!other || weight(problem) > weight(other)) worst.set(problem.id, problem);
+	}
+	return worst;
+}
+
+function time(text: string | null | undefined): number | null {
+	if (text === null || text === undefined) return null;
+	const at = Date.parse(text);
+	return Number.isNaN(at) ? null : at;
+}
+
+/** When the condition began; a time that is none or lies ahead is from a file that cannot be trusted. */
+function beginning(problem: Problem, fallback: number): number {
+	return problem.since !== undefined && problem.since < fallback ? problem.since : fallback;
+}
+
+function fresh(problem: Problem, { now }: LifecycleInput): AlertRecord {
+	return {
+		id: problem.id,
+		severity: problem.severity,
+		state: "pending",
+		since: timestamp(beginning(problem, now)),
+		last_notified: null,
+		message: "",
+		title: "",
+		detail: "",
+		seen_at: timestamp(now),
+		fired_at: null,
+		clear_since: null,
+		resolved_at: null,
+		announced: null,
+		reminders: 0,
+		flapping: false,
+		once: false,
+	};
+}
+
+/** The condition is there. */
+function observe(before: AlertRecord, problem: Problem, input: LifecycleInput): AlertRecord {
+	const { now } = input;
+	let record = before;
+	// Shown only: for an alert that fires it means that the worst is over (a first failure after a success).
+	if (problem.notify === false && record.state !== "pending") return clear(record, input) ?? record;
+	if (record.state === "resolved") {
+		const resolvedAt = time(record.resolved_at);
+		const { last_notified, announced } = record;
+		record = { ...fresh(problem, input), last_notified, announced: announced ?? null, resolved_at: record.resolved_at };
+		record.flapping = resolvedAt !== null && now - resolvedAt < flapWindowMs;
+	}
+	if (record.once && problem.occurrence !== record.occurrence) record.announced = null;
+	record = {
+		...record,
+		...texts(problem),
+		occurrence: problem.occurrence,
+		severity: problem.severity,
+		clear_since: null,
+		once: problem.once === true,
+	};
+	if (record.state !== "pending") return record;
+	if (problem.notify === false || (input.afterGap && before.state === "pending")) record.seen_at = timestamp(now);
+	const seenAt = Math.min(time(record.seen_at) ?? now, now);
+	if (problem.notify === false || now - seenAt < (problem.forMs ?? 0)) return record;
+	record.state = "firing";
+	record.fired_at = timestamp(now);
+	record.since = timestamp(beginning(problem, seenAt));
+	return record;
+}
+
+function texts(problem: Problem): Pick<AlertRecord, "message" | "title" | "detail" | "cause" | "action"> {
+	return { message: describe(problem), title: problem.title, detail: problem.detail, cause: problem.cause, action: problem.action };
+}
+
+/** The condition is gone. null: there is nothing left to remember. */
+function clear(before: AlertRecord, { now, resolveAfterMs, cooldownMs }: LifecycleInput): AlertRecord | null {
+	const record = { ...before };
+	if (record.state === "pending") {
+		if (!record.resolved_at) return null;
+		return { ...record, state: "resolved", clear_since: null };
+	}
+	if (record.state === "resolved") return record;
+	// A time ahead of the clock (it was set back) counts from now.
+	const clearSince = Math.min(time(record.clear_since) ?? now, now);
+	record.clear_since = timestamp(clearSince);
+	const hold = record.once ? 0 : record.flapping ? Math.max(cooldownMs, resolveAfterMs) : resolveAfterMs;
+	if (now - clearSince < hold) return record;
+	record.state = "resolved";
+	record.resolved_at = timestamp(clearSince);
+	record.clear_since = null;
+	if (record.once) record.announced = null;
+	return record;
+}
+
+function prune(records: AlertRecord[], now: number): AlertRecord[] {
+	const isPast = (record: AlertRecord) => record.state === "resolved" && (record.announced ?? null) === null;
+	const past = records
+		.filter(isPast)
+		.filter((record) => now - (time(record.resolved_at) ?? 0) < keepResolvedMs)
+		.sort((a, b) => (time(b.resolved_at) ?? 0) - (time(a.resolved_at) ?? 0))
+		.slice(0, keepResolved);
+	const kept = new Set(past);
+	return records.filter((record) => !isPast(record) || kept.has(record));
+}
+
+/** Brings together what people were told and what is true. Changes the records it tells about. */
+function announce(records: AlertRecord[], problems: ReadonlyMap<string, Problem>, input: LifecycleInput): AlertEvent[] {
+	const { now, cooldownMs, isSilenced } = input;
+	const active = new Set(records.filter((record) => record.state !== "resolved").map((record) => record.id));
+	const isSymptom = (id: string) => problems.get(id)?.symptomOf?.some((cause) => cause !== id && active.has(cause)) ?? false;
+	const cooledDown = (record: AlertRecord) => {
+		const last = time(record.last_notified);
+		// A notification far ahead of the clock is from before the clock was set, or made up.
+		return last === null || now - last >= cooldownMs || now - last < -cooldownMs;
+	};
+	const events: AlertEvent[] = [];
+	for (const record of records) {
+		if (isSilenced(record.id)) continue;
+		const announced: Severity | null = record.announced ?? null;
+		if (record.state === "resolved") {
+			if (announced === null) continue;
+			record.announced = null;
+			record.last_notified = timestamp(now);
+			events.push({ ...event(record, "resolved", problems.get(record.id), now), severity: announced });
+		} else if (record.state === "firing" && record.clear_since === null && !isSymptom(record.id)) {
+			const worse = severityRank(record.severity) > severityRank(announced);
+			const due = record.once ? 0 : remindersDue(now - (time(record.fired_at) ?? now));
+			if (!(worse || due > record.reminders) || !cooledDown(record)) continue;
+			record.reminders = due;
+			const severity = worse || announced === null ? record.severity : announced;
+			record.announced = severity;
+			record.last_notified = timestamp(now);
+			const told = event(record, worse ? "firing" : "reminder", problems.get(record.id), now);
+			events.push({ ...told, severity, ...(worse && announced !== null ? { escalatedFrom: announced } : {}) });
+		}
+	}
+	return [...events, ...mentionRestOfStory(records, problems, events, input)];
+}
+
+/**
+ * When one of several things that a broken network does is told, the others that have begun (a peer that is late, a first
+ * failure) are told with it, and not once more when their own time is over.
+ */
+function mentionRestOfStory(
+	records: AlertRecord[],
+	problems: ReadonlyMap<string, Problem>,
+	events: readonly AlertEvent[],
+	input: LifecycleInput,
+): AlertEvent[] {
+	const told = new Set(events.map((told) => told.id));
+	if (!events.some((event) => event.network && event.kind === "firing")) return [];
+	const mentions: AlertEvent[] = [];
+	for (const problem of problems.values()) {
+		if (problem.network !== true || told.has(problem.id) || input.isSilenced(problem.id)) continue;
+		let record = records.find((candidate) => candidate.id === problem.id);
+		if (record && ((record.announced ?? null) !== null || record.state !== "pending")) continue;
+		if (!record) {
+			record = { ...fresh(problem, input), ...texts(problem) };
+			records.push(record);
+		}
+		record.announced = "critical";
+		record.last_notified = timestamp(input.now);
+		mentions.push({ ...event(record, "firing", problem, input.now), severity: "critical" });
+	}
+	return mentions;
+}
+
+function event(record: AlertRecord, kind: AlertEvent["kind"], problem: Problem | undefined, now: number): AlertEvent {
+	const firedAt = time(record.fired_at) ?? now;
+	return {
+		id: record.id,
+		kind,
+		severity: record.severity,
+		title: record.title,
+		detail: record.detail,
+		cause: record.cause,
+		action: record.action,
+		since: Math.min(time(record.since) ?? now, now),
+		at: kind === "resolved" ? (time(record.resolved_at) ?? now) : kind === "firing" ? (time(record.fired_at) ?? now) : now,
+		once: record.once,
+		expiresAt: firedAt + nextReminder(Math.max(0, now - firedAt)) + expiryMarginMs,
+		network: problem?.network === true,
+	};
+}

@@ -1,0 +1,196 @@
+import type { Logger } from "@robust-sync/service/log";
+import { type Config, faultPoint, type WorkspacePaths } from "@robust-sync/workspace";
+import type { ConfiguredChannels } from "./channels/configured.ts";
+import { toCheckRows } from "./check-rows.ts";
+import { runChecks } from "./checks/all.ts";
+import { type Clock, Courier } from "./delivery/courier.ts";
+import { addUndelivered, toUndelivered } from "./delivery/undelivered.ts";
+import { describe } from "./findings.ts";
+import type { AlertEvent } from "./lifecycle/alert-record.ts";
+import { matches, readSilences, type Silence } from "./lifecycle/silences.ts";
+import { step } from "./lifecycle/step.ts";
+import { type Carried, readFacts, type Sources } from "./readings/read-facts.ts";
+import { loadMemory, type Memory, writeMemory } from "./status-file.ts";
+
+export interface MonitorOptions {
+	readonly paths: WorkspacePaths;
+	readonly config: Config;
+	readonly channels: ConfiguredChannels;
+	readonly sources: Sources;
+	readonly clock: Clock;
+	readonly logger: Pick<Logger, "info" | "warn" | "error">;
+	readonly random?: () => number;
+}
+
+/** Rounds further apart than so many intervals: nobody looked in between. */
+const roundsMissedForGap = 3;
+
+/**
+ * The monitor's memory and its rounds: read, check, take the alerts a step further, write down what there is to tell, and
+ * only then tell it. A crash at any point loses nothing; one between a send and its record sends that message twice.
+ */
+export class Monitor {
+	readonly #options: MonitorOptions;
+	readonly #courier: Courier;
+	#config: Config;
+	#channels: ConfiguredChannels;
+	#memory: Memory;
+	#carried: Carried;
+	#silences: readonly Silence[] = [];
+	#round: Promise<void> = Promise.resolve();
+	#rounds = 0;
+	#writeFailed = false;
+
+	constructor(options: MonitorOptions) {
+		this.#options = options;
+		const { paths, sources, logger } = options;
+		this.#config = options.config;
+		this.#channels = options.channels;
+		this.#memory = loadMemory(paths, sources.now, (movedTo, problem) =>
+			logger.warn(`monitor_status.json is not valid, set aside as ${movedTo}: ${problem}`),
+		);
+		this.#carried = { history: this.#memory.history, clock: null };
+		this.#courier = new Courier(options.channels.channels, this.#memory.channels, {
+			node: options.config.nodeName,
+			clock: options.clock,
+			logger,
+			waiting: () => this.#memory.undelivered,
+			delivered: (channel, keys) => this.#recordDelivered(channel, keys),
+			...(options.random ? { random: options.random } : {}),
+		});
+		this.#forgetOtherChannels();
+	}
+
+	get memory(): Memory {
+		return this.#memory;
+	}
+
+	/** How many rounds have ended. */
+	get rounds(): number {
+		return this.#rounds;
+	}
+
+	/** One round, after the one under way. Resolves when it is written down; sending goes on by itself. */
+	round(): Promise<void> {
+		this.#round = this.#round.then(() => this.#runRound());
+		return this.#round;
+	}
+
+	/** Resolves when nothing is being sent; what failed waits for its next attempt. */
+	settled(): Promise<void> {
+		return this.#courier.pump();
+	}
+
+	/** Goes on with another configuration. */
+	reconfigure(config: Config, channels: ConfiguredChannels): void {
+		this.#config = config;
+		this.#channels = channels;
+		this.#courier.setChannels(channels.channels);
+		this.#forgetOtherChannels();
+	}
+
+	/** Tries what waits again, whatever its pause. */
+	async retryNow(): Promise<void> {
+		await this.#courier.retryNow();
+	}
+
+	/** Shows readers that it lives, between rounds that are far apart. */
+	touch(): Promise<void> {
+		return this.#write();
+	}
+
+	/** Lets what is being sent end, and writes a last time. */
+	async stop(): Promise<void> {
+		await this.#round;
+		await this.#courier.stop();
+		await this.#write();
+	}
+
+	async #runRound(): Promise<void> {
+		const { paths, sources } = this.#options;
+		const config = this.#config;
+		const before = this.#memory;
+		const { facts, carried } = await readFacts({
+			paths,
+			config,
+			sources,
+			carried: this.#carried,
+			isDaemon: true,
+			channels: this.#courier.health(),
+			channelProblem: this.#channels.problem,
+			undelivered: before.undelivered.length,
+		});
+		const { now } = facts;
+		const findings = runChecks(facts);
+		this.#silences = readSilences(paths, now);
+		const intervalMs = config.monitorIntervalSeconds * 1000;
+		const sinceLast = before.writtenAt === null ? Number.POSITIVE_INFINITY : now - before.writtenAt;
+		const { records, events } = step(before.alerts, {
+			now,
+			problems: findings.flatMap((finding) => finding.problems),
+			isSilenced: (id) => this.#silences.some((silence) => matches(silence, id)),
+			cooldownMs: config.alertCooldownSeconds * 1000,
+			resolveAfterMs: intervalMs,
+			afterGap: sinceLast > roundsMissedForGap * Math.max(intervalMs, longestBetweenWrites_ms),
+		});
+		this.#carried = carried;
+		this.#log(events);
+		const names = this.#channels.channels.map((channel) => channel.name);
+		const added = names.length === 0 ? [] : events.map((event) => toUndelivered(event, names, now));
+		this.#memory = {
+			checks: toCheckRows(findings, records, before.checks, now),
+			alerts: records,
+			// What was carried while the facts were read is in the present memory, not in the one before.
+			undelivered: addUndelivered(this.#memory.undelivered, added),
+			channels: this.#courier.health(),
+			history: carried.history,
+			writtenAt: now,
+		};
+		await this.#write();
+		this.#rounds++;
+		if (added.length > 0) faultPoint("monitor:noted");
+		void this.#courier.pump();
+	}
+
+	#log(events: readonly AlertEvent[]): void {
+		for (const event of events) {
+			const text = `${event.kind}: ${event.title}`;
+			const fields = { alert: event.id, severity: event.severity };
+			if (event.kind === "resolved") this.#options.logger.info(text, fields);
+			else this.#options.logger[event.severity === "critical" ? "error" : "warn"](`${text}: ${describe(event)}`, fields);
+		}
+	}
+
+	async #recordDelivered(channel: string, keys: ReadonlySet<string>): Promise<void> {
+		const undelivered = this.#memory.undelivered
+			.map((item) => (keys.has(item.key) ? { ...item, channels: item.channels.filter((name) => name !== channel) } : item))
+			.filter((item) => item.channels.length > 0);
+		this.#memory = { ...this.#memory, undelivered, channels: this.#courier.health() };
+		await this.#write();
+	}
+
+	/** What waits for a channel that is no longer configured waits for nothing. */
+	#forgetOtherChannels(): void {
+		const names = this.#channels.channels.map((channel) => channel.name as string);
+		const undelivered = this.#memory.undelivered
+			.map((item) => ({ ...item, channels: item.channels.filter((name) => names.includes(name)) }))
+			.filter((item) => item.channels.length > 0);
+		this.#memory = { ...this.#memory, undelivered };
+	}
+
+	/** Writes the memory. A disk that is full is no reason to tell nobody: it is logged, and the alert goes out. */
+	async #write(): Promise<void> {
+		const { paths, sources, logger } = this.#options;
+		try {
+			await writeMemory(paths, this.#memory, { node: this.#config.nodeName, now: sources.now(), silences: this.#silences });
+			if (this.#writeFailed) logger.info("monitor_status.json is written again");
+			this.#writeFailed = false;
+		} catch (error) {
+			if (!this.#writeFailed) logger.error("monitor_status.json cannot be written; alerts are sent all the same", { error });
+			this.#writeFailed = true;
+		}
+	}
+}
+
+/** Every service rewrites its file at least this often (docs/contract.md, section 4: 30 s), with some room. */
+export const longestBetweenWrites_ms = 20_000;

@@ -1,0 +1,151 @@
+import { createProgram, defineVerbs, notEmpty, type Program, type Verb } from "@robust-sync/service/command-line";
+import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
+import { paint } from "@robust-sync/service/paint";
+import { type Config, loadConfig, locateWorkspace, timestamp, WorkspacePaths } from "@robust-sync/workspace";
+import { formatDuration, formatTime, parseDuration } from "./durations.ts";
+import { changeSilences } from "./lifecycle/silences.ts";
+
+interface Options {
+	workspace?: string;
+	verbose?: boolean;
+	json?: boolean;
+	silence?: string;
+	unsilence?: string;
+}
+
+const longestSilence_ms = 366 * 86_400_000;
+
+/** The command line of `monitor`: what it takes and what it prints. */
+export function monitorProgram(): Program {
+	const program = createProgram("monitor", "Checks that syncing works here and on the peers, and alerts when it does not.");
+	program.option("--json", "print the result as one JSON document");
+	const check: Verb<Options> = {
+		flags: "--check",
+		description: "run all checks once and print them (the default); exit 1 if any is not ok",
+		options: ["--json"],
+		run: runCheck,
+	};
+	defineVerbs<Options>(
+		program,
+		[
+			{ flags: "--daemon", description: "check every MONITOR_INTERVAL seconds and send alerts, until stopped", run: runAsDaemon },
+			check,
+			{
+				flags: "--test-alert",
+				description: "send one message marked as a test and say by which channels it went",
+				options: ["--json"],
+				run: runTestAlert,
+			},
+			{
+				flags: "--silence <id>",
+				description: "send nothing about an alert for a while: 30m, 2h, 1d; 'heartbeat:*' means all that begin so",
+				options: ["--json"],
+				operands: { usage: "DURATION", min: 1, max: 1 },
+				run: runSilence,
+			},
+			{ flags: "--unsilence <id>", description: "end a silence before its time", options: ["--json"], run: runUnsilence },
+		],
+		check,
+	);
+	return program;
+}
+
+function open(options: Options): { paths: WorkspacePaths; load: () => Config } {
+	const workspace = locateWorkspace({ flag: options.workspace });
+	const flags = options.verbose ? { LOG_LEVEL: "debug" } : {};
+	return { paths: new WorkspacePaths(workspace), load: () => loadConfig({ workspace, flags }) };
+}
+
+function print(value: unknown, text: string, options: Options): void {
+	process.stdout.write(options.json ? `${JSON.stringify(value, null, "\t")}\n` : text);
+}
+
+async function runCheck(options: Options): Promise<number> {
+	const { paths, load } = open(options);
+	const [{ checkOnce }, { renderTable }] = await Promise.all([import("./check-once.ts"), import("./check-table.ts")]);
+	const report = await checkOnce(paths, load());
+	print(report, renderTable(report, paint(process.stdout)), options);
+	return report.status === "ok" ? ExitCode.ok : ExitCode.failed;
+}
+
+async function runAsDaemon(options: Options): Promise<number> {
+	const { paths, load } = open(options);
+	const config = load();
+	const [{ createLogger }, { needsSupervisor }] = await Promise.all([
+		import("@robust-sync/service/log"),
+		import("@robust-sync/service/worker"),
+	]);
+	const logger = createLogger({
+		level: config.logLevel,
+		format: config.logFormat,
+		file: paths.logFile("monitor"),
+		stderr: "tty-short",
+		secrets: [...config.secrets],
+		name: "monitor",
+	});
+	if (needsSupervisor()) {
+		const { supervise } = await import("@robust-sync/service/supervisor");
+		return supervise({ logger, argv: process.argv.slice(1) });
+	}
+	const { runDaemon } = await import("./daemon.ts");
+	return runDaemon({ paths, logger, loadConfig: load });
+}
+
+async function runTestAlert(options: Options): Promise<number> {
+	const config = open(options).load();
+	const { sendTestAlert } = await import("./test-alert.ts");
+	const report = await sendTestAlert(config);
+	const color = paint(process.stdout);
+	const lines = report.channels.map(({ name, ok, error }) =>
+		ok ? `${color.green("✓")} ${name}: sent` : `${color.red("✗")} ${name}: ${error}`,
+	);
+	if (report.problem !== null) lines.push(`${color.yellow("!")} ${report.problem}`);
+	if (report.channels.length === 0) {
+		lines.push("no channel is configured: set CALEB_TELEGRAM_ID and TELEGRAM_BOT_TOKEN, or ALERT_WEBHOOK_URL, in .sync_env");
+	}
+	print(report, `${lines.join("\n")}\n`, options);
+	return report.channels.length > 0 && report.channels.every((channel) => channel.ok) ? ExitCode.ok : ExitCode.failed;
+}
+
+function alertId(id: string): string {
+	if (!/^[a-z0-9@:-]{0,200}\*?$/.test(notEmpty(id))) {
+		throw new CommandError(
+			`${JSON.stringify(id)} is not the name of an alert: give one that monitor --check prints, such as heartbeat:chad, or heartbeat:*`,
+			ExitCode.usage,
+		);
+	}
+	return id;
+}
+
+async function runSilence(options: Options, [duration = ""]: string[]): Promise<void> {
+	const id = alertId(options.silence ?? "");
+	const length = parseDuration(duration);
+	if (length === null || length > longestSilence_ms) {
+		throw new CommandError(
+			`${JSON.stringify(duration)} is not a duration: give for example 30m, 2h or 1d (at most a year)`,
+			ExitCode.usage,
+		);
+	}
+	const { paths } = open(options);
+	const now = Date.now();
+	const until = timestamp(now + length);
+	const silences = await changeSilences(paths, now, (before) => [...before.filter((silence) => silence.id !== id), { id, until }]);
+	print({ silences }, `nothing is sent about ${id} for ${formatDuration(length)}, until ${formatTime(Date.parse(until), now)}\n`, options);
+}
+
+async function runUnsilence(options: Options): Promise<number> {
+	const id = alertId(options.unsilence ?? "");
+	const { paths } = open(options);
+	let found = false;
+	const silences = await changeSilences(paths, Date.now(), (before) => {
+		found = before.some((silence) => silence.id === id);
+		return before.filter((silence) => silence.id !== id);
+	});
+	const others = silences.map((silence) => silence.id).join(", ");
+	print(
+		{ silences },
+		found ? `${id} is told again\n` : `${id} was not silenced${others === "" ? "" : `; these are: ${others}`}\n`,
+		options,
+	);
+	return found ? ExitCode.ok : ExitCode.failed;
+}

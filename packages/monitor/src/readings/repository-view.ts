@@ -1,0 +1,61 @@
+import { readFileSync, type Stats, statSync } from "node:fs";
+import path from "node:path";
+import { gitEnvironment, runGit } from "@robust-sync/git";
+import type { RepositoryView } from "./facts.ts";
+
+/** What git leaves in its directory while an operation is open (gitrepository-layout(5), git-rebase(1), git-am(1)). */
+const marks: readonly (readonly [file: string, operation: NonNullable<RepositoryView["operation"]>])[] = [
+	["rebase-merge", "rebase"],
+	["rebase-apply/applying", "am"],
+	["rebase-apply", "rebase"],
+	["MERGE_HEAD", "merge"],
+	["CHERRY_PICK_HEAD", "cherry-pick"],
+	["REVERT_HEAD", "revert"],
+	["BISECT_LOG", "bisect"],
+];
+
+const listingTimeoutMs = 20_000;
+
+/** Reads how the repository of a work tree stands. null: `root` is not the top of one. Throws GitError when its index cannot be read. */
+export type RepositoryReader = () => Promise<RepositoryView | null>;
+
+/** The directory of this work tree in its repository, following the `.git` file of a linked one. */
+function gitDirectory(root: string): string | null {
+	const dotGit = path.join(root, ".git");
+	const stats = statSync(dotGit, { throwIfNoEntry: false });
+	if (!stats) return null;
+	if (stats.isDirectory()) return dotGit;
+	const target = /^gitdir: (.*?)\n*$/.exec(readFileSync(dotGit, "utf8"))?.[1];
+	return target === undefined ? null : path.resolve(root, target);
+}
+
+/**
+ * A reader for one work tree. The open operation is seen by its files; git is started for the unmerged paths only when the
+ * index has changed since the last look.
+ */
+export function repositoryReader(root: string): RepositoryReader {
+	let known: { signature: string; unmerged: number } | null = null;
+	return async () => {
+		const directory = gitDirectory(root);
+		if (directory === null) return null;
+		const open = marks
+			.map(([file, operation]) => ({ operation, stats: statSync(path.join(directory, file), { throwIfNoEntry: false }) }))
+			.find((mark) => mark.stats !== undefined);
+		const index = statSync(path.join(directory, "index"), { throwIfNoEntry: false });
+		const signature = index ? signatureOf(index) : "none";
+		if (known?.signature !== signature) known = { signature, unmerged: index ? await countUnmerged(root) : 0 };
+		return { unmerged: known.unmerged, operation: open?.operation ?? null, operationSince: open?.stats?.mtimeMs ?? null };
+	};
+}
+
+function signatureOf(stats: Stats): string {
+	return `${stats.ino} ${stats.size} ${stats.mtimeMs} ${stats.ctimeMs}`;
+}
+
+/** `git ls-files -u -z`: one line for each stage of each unmerged path, `mode oid stage TAB path NUL`. */
+async function countUnmerged(root: string): Promise<number> {
+	const { stdout } = await runGit(root, ["ls-files", "--unmerged", "-z"], gitEnvironment(), { timeoutMs: listingTimeoutMs });
+	const paths = new Set<string>();
+	for (const entry of stdout.toString("latin1").split("\0")) if (entry !== "") paths.add(entry.slice(entry.indexOf("\t") + 1));
+	return paths.size;
+}
