@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -40,12 +40,10 @@ export class NodeFixture {
 		return { schema: 1 as const, node: "helios", pid: process.pid, pid_started_at: startedAt, updated_at: timestamp(now) };
 	}
 
+	/** Puts a state file in place as the services do: whole, by rename. Text is written as it is. */
 	write(file: string, state: unknown): void {
 		writeFileSync(`${file}.tmp`, typeof state === "string" ? state : JSON.stringify(state));
-		// As the services do: a new file in the old one's place.
-		rmSync(file, { force: true });
-		writeFileSync(file, typeof state === "string" ? state : JSON.stringify(state));
-		rmSync(`${file}.tmp`);
+		renameSync(`${file}.tmp`, file);
 	}
 
 	sync(changes: Partial<SyncState> = {}): void {
