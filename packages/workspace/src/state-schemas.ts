@@ -147,6 +147,11 @@ export const manifestSchema = z.object({
 			strategy: z.enum(["json", "records", "append", "prose", "code", "later", "kept-modified", "both-names", "by-hand", "driver"]),
 			winner: z.enum(["merged", "ours", "theirs", "both"]),
 			saved: z.array(z.string()),
+			/** git's file mode of each version; additive to the contract. */
+			modes: z.optional(z.object({ ours: z.optional(z.string()), theirs: z.optional(z.string()), base: z.optional(z.string()) })),
+			/** Path and saved files byte for byte, where the path is not UTF-8; additive to the contract. */
+			path_hex: z.optional(z.string()),
+			saved_hex: z.optional(z.array(z.string())),
 		}),
 	),
 });

@@ -1,0 +1,55 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { runGit } from "./exec.ts";
+import { fileSystemPath, type GitPath, gitPath, gitPathBytes } from "./git-path.ts";
+import { withSettings } from "./merge-store.ts";
+import type { Repository } from "./repository.ts";
+
+/**
+ * The values of some attributes for some paths, as given `.gitattributes` files alone define them (gitattributes(5)): not the
+ * person's own ones, not those of the working tree. One process; the files lie in a temporary directory meanwhile.
+ * `git check-attr --source` would do it for a tree, from git 2.40.
+ * @param store from openMergeStore
+ * @param files the `.gitattributes` files by path, none below another's file
+ * @returns by path, by attribute: its value, "set", "unset"; nothing where it is unspecified
+ */
+export async function checkAttributes(
+	store: Repository,
+	files: ReadonlyMap<GitPath, Uint8Array>,
+	attributes: readonly string[],
+	paths: readonly GitPath[],
+): Promise<Map<GitPath, Map<string, string>>> {
+	const result = new Map<GitPath, Map<string, string>>();
+	if (files.size === 0 || paths.length === 0) return result;
+	const directory = mkdtempSync(path.join(store.root, "attributes-"));
+	try {
+		for (const [name, content] of files) {
+			// fs.mkdir's recursive mode decodes names; this keeps their bytes.
+			for (let slash = name.indexOf("/"); slash >= 0; slash = name.indexOf("/", slash + 1)) {
+				try {
+					mkdirSync(fileSystemPath(directory, name.slice(0, slash) as GitPath));
+				} catch (error) {
+					if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+				}
+			}
+			writeFileSync(fileSystemPath(directory, name), content);
+		}
+		const { stdout } = await runGit(
+			directory,
+			["check-attr", "-z", "--stdin", ...attributes],
+			{ ...withSettings(store.env, [["core.attributesFile", "/dev/null"]]), GIT_WORK_TREE: directory },
+			{ input: Buffer.concat(paths.flatMap((name) => [gitPathBytes(name), Buffer.of(0)])) },
+		);
+		const tokens = stdout.toString("latin1").split("\0");
+		for (let at = 0; at + 2 < tokens.length; at += 3) {
+			const [name = "", attribute = "", value = ""] = tokens.slice(at, at + 3);
+			if (value === "unspecified") continue;
+			const key = gitPath(Buffer.from(name, "latin1"));
+			const values = result.get(key) ?? new Map<string, string>();
+			result.set(key, values.set(attribute, value));
+		}
+		return result;
+	} finally {
+		rmSync(directory, { recursive: true, force: true });
+	}
+}

@@ -1,0 +1,78 @@
+import { randomUUID } from "node:crypto";
+import { rmSync } from "node:fs";
+import path from "node:path";
+import { GitError } from "./errors.ts";
+import { type GitPath, gitPathBytes } from "./git-path.ts";
+import type { Oid, Repository } from "./repository.ts";
+
+/** One path of a tree that is to be written. */
+export type FileChange =
+	| { readonly path: GitPath; readonly delete: true }
+	| { readonly path: GitPath; readonly mode: string; readonly oid: Oid }
+	| { readonly path: GitPath; readonly mode: string; readonly content: Uint8Array };
+
+export interface NewCommit {
+	readonly parents: readonly Oid[];
+	/** `Name <address>`, for author and committer. */
+	readonly identity: string;
+	/** Seconds since the epoch; the time zone is +0000. */
+	readonly date: number;
+	readonly message: Uint8Array;
+	/** What the changes are applied to, in order. */
+	readonly tree: Oid;
+	readonly changes: Iterable<FileChange>;
+}
+
+/** C-style quotes, as git-fast-import(1) reads them: any byte may stand inside. */
+function quotedPath(name: GitPath): Buffer {
+	const escaped = name.replace(/["\\\n]/g, (character) => (character === "\n" ? "\\n" : `\\${character}`));
+	return Buffer.concat([Buffer.from('"'), gitPathBytes(escaped as GitPath), Buffer.from('"')]);
+}
+
+function* importStream(ref: string, commit: NewCommit): Generator<string | Uint8Array> {
+	const [first, ...others] = commit.parents;
+	const who = `${commit.identity} ${commit.date} +0000`;
+	yield `commit ${ref}\nmark :1\nauthor ${who}\ncommitter ${who}\ndata ${commit.message.length}\n`;
+	yield commit.message;
+	yield `\n${first ? `from ${first}\n` : ""}${others.map((parent) => `merge ${parent}\n`).join("")}M 040000 ${commit.tree} ""\n`;
+	// Few and large writes: one per file costs more than the file.
+	let batch: Uint8Array[] = [];
+	let batchBytes = 0;
+	for (const change of commit.changes) {
+		const name = quotedPath(change.path);
+		if ("delete" in change) batch.push(Buffer.from("D "), name, Buffer.from("\n"));
+		else if ("oid" in change) batch.push(Buffer.from(`M ${change.mode} ${change.oid} `), name, Buffer.from("\n"));
+		else {
+			batch.push(Buffer.from(`M ${change.mode} inline `), name, Buffer.from(`\ndata ${change.content.length}\n`));
+			batch.push(change.content, Buffer.from("\n"));
+			batchBytes += change.content.length;
+		}
+		batchBytes += name.length;
+		if (batchBytes > 262_144) {
+			yield Buffer.concat(batch);
+			batch = [];
+			batchBytes = 0;
+		}
+	}
+	batch.push(Buffer.from('\nget-mark :1\nls :1 ""\ndone\n'));
+	yield Buffer.concat(batch);
+}
+
+/**
+ * Writes a commit with its trees and blobs by one process (git-fast-import(1)), durably. No ref keeps it: the caller makes one.
+ * @param store from openMergeStore
+ * @throws GitError
+ */
+export async function writeCommit(store: Repository, commit: NewCommit): Promise<{ commit: Oid; tree: Oid }> {
+	const ref = `refs/new/${randomUUID()}`;
+	try {
+		const { stdout } = await store.run(["fast-import", "--quiet", "--done", "--date-format=raw"], { input: importStream(ref, commit) });
+		const [oid = "", root = ""] = stdout.toString("latin1").split("\n");
+		const tree = /^040000 tree ([0-9a-f]+)\t/.exec(root)?.[1];
+		if (!/^[0-9a-f]{40,64}$/.test(oid) || tree === undefined)
+			throw new GitError("INTERNAL", `git fast-import answered ${JSON.stringify(stdout.toString("latin1").slice(0, 200))}`);
+		return { commit: oid, tree };
+	} finally {
+		rmSync(path.join(store.gitDirectory, ref), { force: true });
+	}
+}

@@ -1,0 +1,131 @@
+import path from "node:path";
+import { type GitPath, gitPath } from "./git-path.ts";
+import { noLineMerge, withSettings } from "./merge-store.ts";
+import type { Oid, Repository } from "./repository.ts";
+
+export interface TreeEntry {
+	/** As git writes it: 100644 100755 120000 160000. */
+	readonly mode: string;
+	readonly oid: Oid;
+}
+
+/** The up to three versions that git leaves at a path that it did not merge (git-merge-tree(1), Conflicted file info). */
+export interface Stages {
+	readonly base: TreeEntry | null;
+	readonly first: TreeEntry | null;
+	readonly second: TreeEntry | null;
+}
+
+export interface MergeTreeResult {
+	readonly tree: Oid;
+	readonly conflicts: ReadonlyMap<GitPath, Stages>;
+	/** What git says about which paths, its stable short type first ("CONFLICT (rename/rename)"). */
+	readonly notes: readonly { readonly type: string; readonly paths: readonly GitPath[] }[];
+}
+
+/** Parses `git merge-tree --write-tree -z --messages` (git-merge-tree(1), OUTPUT). */
+export function parseMergeTree(output: Buffer): MergeTreeResult {
+	let at = 0;
+	const token = (): Buffer => {
+		const end = output.indexOf(0, at);
+		const bytes = output.subarray(at, end < 0 ? output.length : end);
+		at = end < 0 ? output.length : end + 1;
+		return bytes;
+	};
+	const tree = token().toString("latin1");
+	const conflicts = new Map<GitPath, { base: TreeEntry | null; first: TreeEntry | null; second: TreeEntry | null }>();
+	while (at < output.length) {
+		const line = token();
+		if (line.length === 0) break;
+		const tab = line.indexOf(9);
+		const [mode = "", oid = "", stage = ""] = line.toString("latin1", 0, tab).split(" ");
+		const name = gitPath(line.subarray(tab + 1));
+		const stages = conflicts.get(name) ?? { base: null, first: null, second: null };
+		stages[stage === "1" ? "base" : stage === "2" ? "first" : "second"] = { mode, oid };
+		conflicts.set(name, stages);
+	}
+	const notes: { type: string; paths: GitPath[] }[] = [];
+	while (at < output.length) {
+		const count = Number(token().toString("latin1"));
+		const paths = Array.from({ length: count }, () => gitPath(token()));
+		const type = token().toString("latin1");
+		token();
+		if (type.startsWith("CONFLICT")) notes.push({ type, paths });
+	}
+	return { tree, conflicts, notes };
+}
+
+/**
+ * Merges two commits in the object database with git's own strategy (renames, several merge bases, unrelated histories).
+ * @param store from openMergeStore
+ * @param everyPath true: every path that both sides changed is left to the caller with its stages, also where git's line merge would be
+ * clean; false: what git alone would have reported
+ * @throws GitError
+ */
+export async function mergeTree(store: Repository, first: Oid, second: Oid, everyPath: boolean): Promise<MergeTreeResult> {
+	const attributes = everyPath ? path.join(store.root, noLineMerge) : "/dev/null";
+	const { stdout } = await store.run(["merge-tree", "--write-tree", "-z", "--messages", "--allow-unrelated-histories", first, second], {
+		accept: [0, 1],
+		env: withSettings(store.env, [["core.attributesFile", attributes]]),
+	});
+	return parseMergeTree(stdout);
+}
+
+/** The best common ancestors of two commits: none, one, or several for criss-cross histories; in order of their ids. */
+export async function mergeBases(repository: Repository, first: Oid, second: Oid): Promise<Oid[]> {
+	const { stdout } = await repository.run(["merge-base", "--all", first, second], { accept: [0, 1] });
+	return stdout.toString("latin1").split("\n").filter(Boolean).sort();
+}
+
+/** What one side made of another version of the tree, renames found. */
+export interface SideChanges {
+	/** By the new name. */
+	readonly renames: ReadonlyMap<GitPath, { readonly from: GitPath; readonly before: TreeEntry; readonly after: TreeEntry }>;
+	/** By the name, for everything that kept its name and is still there. */
+	readonly changed: ReadonlyMap<GitPath, TreeEntry>;
+	/** By the name, for everything that is gone or elsewhere. */
+	readonly gone: ReadonlySet<GitPath>;
+}
+
+/** What changed from commit `before` to `after`, with renames as a merge would find them (gitdiffcore(7)). */
+export async function changesWithRenames(store: Repository, before: Oid, after: Oid): Promise<SideChanges> {
+	const { stdout } = await store.run([
+		"diff-tree",
+		"-r",
+		"-z",
+		"--raw",
+		"--no-abbrev",
+		"-M",
+		"-l2000",
+		"--ignore-submodules=none",
+		before,
+		after,
+	]);
+	const renames = new Map<GitPath, { from: GitPath; before: TreeEntry; after: TreeEntry }>();
+	const changed = new Map<GitPath, TreeEntry>();
+	const gone = new Set<GitPath>();
+	const tokens = stdout.toString("latin1").split("\0");
+	for (let at = 0; at + 1 < tokens.length; ) {
+		const [mode1 = "", mode2 = "", oid1 = "", oid2 = "", status = ""] = (tokens[at++] ?? "").slice(1).split(" ");
+		const name = (tokens[at++] ?? "") as GitPath;
+		if (status.startsWith("R")) {
+			const to = (tokens[at++] ?? "") as GitPath;
+			renames.set(to, { from: name, before: { mode: mode1, oid: oid1 }, after: { mode: mode2, oid: oid2 } });
+			gone.add(name);
+		} else if (status === "D") gone.add(name);
+		else changed.set(name, { mode: mode2, oid: oid2 });
+	}
+	return { renames, changed, gone };
+}
+
+/** A commit with the tree of `commit` and one parent. For merging against a base that is in no history. */
+export async function withParent(store: Repository, commit: Oid, parent: Oid): Promise<Oid> {
+	const identity = { name: "robust-sync", email: "robust-sync@localhost", date: "@0 +0000" };
+	const env = Object.fromEntries(
+		["AUTHOR", "COMMITTER"].flatMap((role) =>
+			Object.entries(identity).map(([field, value]) => [`GIT_${role}_${field.toUpperCase()}`, value]),
+		),
+	);
+	const { stdout } = await store.run(["commit-tree", `${commit}^{tree}`, "-p", parent, "-m", "side of a merge"], { env });
+	return stdout.toString("latin1").trim();
+}
