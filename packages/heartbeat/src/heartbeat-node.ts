@@ -8,7 +8,7 @@ import { Nonces } from "./nonces.ts";
 import { type Outstanding, Peer } from "./peer.ts";
 import { SourceBudget, sourceOf } from "./source-budget.ts";
 import { type Address, formatAddress, type Resolver, sameAddress, type Transport } from "./transport.ts";
-import { decode, encode, type Message, nonceBytes, paddedBytes } from "./wire-format.ts";
+import { decode, type Echo, encode, type Message, paddedBytes } from "./wire-format.ts";
 
 /** Why a datagram was refused. */
 export const rejectReasons = ["malformed", "version", "key", "replay", "unknown-peer", "rate", "own"] as const;
@@ -73,6 +73,20 @@ export interface NodeTotals {
 	/** Heartbeats of ours that were answered. */
 	acked: number;
 	rejected: Record<RejectReason, number>;
+}
+
+/** A datagram that passed the gates which need no memory of its sender. */
+interface Reception {
+	readonly message: Message;
+	/** Of the datagram, bytes. */
+	readonly length: number;
+	readonly from: Address;
+	/** Monotonic milliseconds. */
+	readonly at: number;
+	/** Milliseconds since the epoch. */
+	readonly wallMs: number;
+	/** Which of our keys an answer is signed with. */
+	readonly key: number;
 }
 
 /** A fleet that was started together should not beat together. */
@@ -463,40 +477,46 @@ export class HeartbeatNode {
 			sentAtUs: Math.round(wallMs * 1_000),
 			from: this.name,
 			to: peer.name,
+			twoKeys: this.#keyring.size > 1,
 		};
 	}
 
-	#send(message: Message, to: Address, padTo: number, limit = Number.POSITIVE_INFINITY): boolean {
+	#send(
+		message: Message,
+		to: Address,
+		{ key, padTo = 0, limit = Number.POSITIVE_INFINITY }: { key: number; padTo?: number; limit?: number },
+	): void {
 		const datagram = encode(message, { padTo, authenticated: this.#keyring.authenticates });
-		if (datagram.length > limit) return false;
-		this.#keyring.sign(datagram);
+		if (datagram.length > limit) return;
+		this.#keyring.sign(datagram, key);
 		this.#surroundings.transport.send(datagram, to);
-		return true;
 	}
 
-	/** Sends a heartbeat to wherever the peer may be. */
-	#sendHeartbeat(peer: Peer, how: { beat?: number; to?: Address; nonce?: Uint8Array; challenges?: number } = {}): void {
+	/** Sends a heartbeat to wherever the peer may be, signed by whatever key it may have. */
+	#sendHeartbeat(peer: Peer, how: { beat?: number; to?: Address; key?: number; nonce?: Uint8Array; challenges?: number } = {}): void {
 		const content = this.#surroundings.content();
 		const targets = how.to ? [how.to] : peer.targets;
 		if (targets.length === 0) return;
-		const head = content.head ?? null;
+		const keys = how.key !== undefined ? [how.key] : this.#keyring.size > 1 && peer.detector.isSilent ? [0, 1] : [peer.key];
 		for (const to of targets) {
-			const sentWallMs = this.#clock.wallMs();
-			const message = this.#message(peer, "heartbeat", sentWallMs);
-			message.head = content.head ?? undefined;
-			message.lastSyncMs = content.lastSyncMs ?? undefined;
-			message.syncStatus = content.syncStatus ?? undefined;
-			message.consecutiveFailures = content.consecutiveFailures ?? undefined;
-			message.messagesPending = content.messagesPending ?? undefined;
-			message.services = content.services;
-			message.heard = peer.detector.status === "alive";
-			message.intervalMs = this.#intervalMs;
-			message.beat = how.beat;
-			message.nonce = how.nonce;
-			const sentMonotonicMs = this.#clock.monotonicMs();
-			peer.expectAnswer(message.sequence, { sentMonotonicMs, sentWallMs, to, head, challenges: how.challenges ?? 0 });
-			this.#send(message, to, paddedBytes);
-			this.#lastSentMs = sentWallMs;
+			for (const key of keys) {
+				const sentWallMs = this.#clock.wallMs();
+				const message = this.#message(peer, "heartbeat", sentWallMs);
+				message.head = content.head ?? undefined;
+				message.lastSyncMs = content.lastSyncMs ?? undefined;
+				message.syncStatus = content.syncStatus ?? undefined;
+				message.consecutiveFailures = content.consecutiveFailures ?? undefined;
+				message.messagesPending = content.messagesPending ?? undefined;
+				message.services = content.services;
+				message.heard = peer.detector.status === "alive";
+				message.intervalMs = this.#intervalMs;
+				message.beat = how.beat;
+				message.nonce = how.nonce;
+				const sentMonotonicMs = this.#clock.monotonicMs();
+				peer.expectAnswer(message.sequence, { sentMonotonicMs, sentWallMs, to, head: content.head, challenges: how.challenges ?? 0 });
+				this.#send(message, to, { key, padTo: paddedBytes });
+				this.#lastSentMs = sentWallMs;
+			}
 		}
 		this.totals.sent++;
 	}
@@ -507,21 +527,21 @@ export class HeartbeatNode {
 			const message = this.#message(peer, "goodbye", sentWallMs);
 			message.reason = reason;
 			peer.expectAnswer(message.sequence, { sentMonotonicMs: this.#clock.monotonicMs(), sentWallMs, to, head: null, challenges: 0 });
-			this.#send(message, to, paddedBytes);
+			this.#send(message, to, { key: peer.key, padTo: paddedBytes });
 		}
 	}
 
-	/** Answers a datagram by an ack, or by a challenge if there is something to show first; never by more bytes than it had. */
-	#answer(peer: Peer, request: Message, length: number, to: Address, arrivedMs: number, arrivedWallMs: number, nonce?: Uint8Array): void {
+	/** Answers by an ack, or by a challenge if there is something to show first; never by more bytes than came. */
+	#answer(peer: Peer, { message: request, length, from, at, wallMs, key }: Reception, nonce?: Uint8Array): void {
 		const reply = this.#message(peer, nonce ? "challenge" : "ack", this.#clock.wallMs());
 		reply.nonce = nonce;
 		reply.echo = {
 			bootId: request.bootId,
 			sequence: request.sequence,
-			receivedAtUs: Math.round(arrivedWallMs * 1_000),
-			holdUs: Math.round((this.#clock.monotonicMs() - arrivedMs) * 1_000),
+			receivedAtUs: Math.round(wallMs * 1_000),
+			holdUs: Math.round((this.#clock.monotonicMs() - at) * 1_000),
 		};
-		this.#send(reply, to, nonce ? Math.min(length, paddedBytes) : 0, length);
+		this.#send(reply, from, { key, padTo: nonce ? Math.min(length, paddedBytes) : 0, limit: length });
 	}
 
 	/** Asks up to three peers that live for one that we do not hear (SWIM's ping-req: Das, Gupta, Motivala, DSN 2002). */
@@ -531,7 +551,7 @@ export class HeartbeatNode {
 			const [helper] = helpers.splice(Math.floor(this.#randomFraction() * helpers.length), 1);
 			const message = this.#message(helper!, "ping-req", this.#clock.wallMs());
 			message.target = target.name;
-			this.#send(message, helper!.confirmed!, paddedBytes);
+			this.#send(message, helper!.confirmed!, { key: helper!.key, padTo: paddedBytes });
 		}
 	}
 
@@ -564,41 +584,28 @@ export class HeartbeatNode {
 
 	#receive(datagram: Buffer, from: Address): void {
 		if (!this.#running) return;
-		const arrivedMs = this.#clock.monotonicMs();
-		const arrivedWallMs = this.#clock.wallMs();
+		const at = this.#clock.monotonicMs();
+		const wallMs = this.#clock.wallMs();
 		const message = decode(datagram);
 		if (typeof message === "string") {
 			this.#reject(message);
 			return;
 		}
 		if (message.from === this.name) {
-			this.#reject("own");
-			if (message.bootId !== this.bootId && this.#takeToken(from, arrivedMs) && this.#keyring.verify(datagram)) {
-				this.#complain("error", "own", `another node calls itself ${this.name}, too: give each node its own NODE_NAME`, {
-					address: formatAddress(from),
-				});
-			}
+			this.#onOwnName(message, datagram, from, at);
 			return;
 		}
 		const peer = this.#peers.get(message.from);
 		if (!peer || message.to !== this.name) {
-			this.#reject("unknown-peer");
-			this.#complain(
-				"warn",
-				"unknown-peer",
-				peer
-					? `${message.from} takes this node for '${message.to}', but it is '${this.name}': its datagrams are refused; correct PEERS there or NODE_NAME here`
-					: `heartbeats from '${message.from}', which is not one of the peers, are refused: add it to PEERS if it should be`,
-				{ address: formatAddress(from) },
-			);
-			if (peer) this.#refused(peer, `its datagrams are refused: it takes this node for '${message.to}'`);
+			this.#onStranger(peer, message, from);
 			return;
 		}
-		if (!this.#takeToken(from, arrivedMs)) {
+		if (!this.#takeToken(from, at)) {
 			this.#reject("rate");
 			return;
 		}
-		if (!this.#keyring.verify(datagram)) {
+		const verifiedBy = this.#keyring.verify(datagram);
+		if (verifiedBy < 0) {
 			this.#reject("key");
 			this.#complain("warn", `key ${peer.name}`, `datagrams from '${peer.name}' are refused: HEARTBEAT_KEY is not the same there as here`, {
 				address: formatAddress(from),
@@ -606,19 +613,22 @@ export class HeartbeatNode {
 			this.#refused(peer, "its datagrams are refused: HEARTBEAT_KEY is not the same there as here");
 			return;
 		}
+		// Who signs with the older key although it has both only waits for us to show that we have the newer one.
+		const key = verifiedBy > 0 && !message.twoKeys ? verifiedBy : 0;
+		const reception: Reception = { message, length: datagram.length, from, at, wallMs, key };
 		switch (message.type) {
 			case "heartbeat":
-				this.#onHeartbeat(peer, message, datagram.length, from, arrivedMs, arrivedWallMs);
+				this.#onHeartbeat(peer, reception);
 				break;
 			case "ack":
 			case "challenge":
-				this.#onAnswer(peer, message, datagram.length, from, arrivedMs, arrivedWallMs);
+				this.#onAnswer(peer, reception);
 				break;
 			default:
-				if (message.bootId !== peer.bootId || !peer.window.accept(message.sequence)) this.#replayed(peer, message, from, arrivedMs);
-				else if (message.type === "goodbye") this.#onGoodbye(peer, message, datagram.length, from, arrivedMs, arrivedWallMs);
-				else if (message.type === "ping-req") this.#onPingRequest(peer, message, from, arrivedMs);
-				else this.#onIndirectAck(peer, message, arrivedMs, arrivedWallMs);
+				if (message.bootId !== peer.bootId || !peer.window.accept(message.sequence)) this.#onReplay(peer, reception);
+				else if (message.type === "goodbye") this.#onGoodbye(peer, reception);
+				else if (message.type === "ping-req") this.#onPingRequest(peer, reception);
+				else this.#onIndirectAck(peer, reception);
 		}
 		this.#arm(peer);
 	}
@@ -628,60 +638,76 @@ export class HeartbeatNode {
 		return this.#budget.take(known === undefined ? sourceOf(from.host) : `peer ${known}`, now);
 	}
 
+	#onOwnName(message: Message, datagram: Buffer, from: Address, now: number): void {
+		this.#reject("own");
+		if (message.bootId === this.bootId || !this.#takeToken(from, now) || this.#keyring.verify(datagram) < 0) return;
+		this.#complain("error", "own", `another node calls itself '${this.name}', too: give each node its own NODE_NAME`, {
+			address: formatAddress(from),
+		});
+	}
+
+	#onStranger(peer: Peer | undefined, message: Message, from: Address): void {
+		this.#reject("unknown-peer");
+		const address = formatAddress(from);
+		if (!peer) {
+			const text = `heartbeats from '${message.from}', which is not one of the peers, are refused: add it to PEERS if it should be`;
+			this.#complain("warn", "unknown-peer", text, { address });
+			return;
+		}
+		const text = `'${message.from}' takes this node for '${message.to}', but it is '${this.name}': correct PEERS there or NODE_NAME here`;
+		this.#complain("warn", `misdirected ${peer.name}`, text, { address });
+		this.#refused(peer, `its datagrams are refused: it takes this node for '${message.to}'`);
+	}
+
 	#refused(peer: Peer, why: string): void {
 		if (peer.refusal === why || peer.detector.status === "alive") return;
 		peer.refusal = why;
 		this.#surroundings.onChange(peer.name, false);
 	}
 
-	#replayed(peer: Peer, message: Message, from: Address, now: number): void {
+	#onReplay(peer: Peer, { message, from, at }: Reception): void {
 		this.#reject("replay");
 		const retired = peer.retired.get(message.bootId);
-		if (!retired || now - retired.at < stragglerMs || peer.detector.status !== "alive") return;
+		if (!retired || at - retired.at < stragglerMs || peer.detector.status !== "alive") return;
 		this.#complain("error", `twice ${peer.name}`, `two nodes call themselves '${peer.name}': give each its own NODE_NAME`, {
 			believed: peer.confirmed ? formatAddress(peer.confirmed) : undefined,
 			refused: formatAddress(from),
 		});
 	}
 
-	#onHeartbeat(peer: Peer, message: Message, length: number, from: Address, arrivedMs: number, arrivedWallMs: number): void {
+	#onHeartbeat(peer: Peer, reception: Reception): void {
+		const { message, from, at } = reception;
 		const isKnownBoot = message.bootId === peer.bootId;
-		if (!isKnownBoot && peer.retired.has(message.bootId)) {
-			this.#replayed(peer, message, from, arrivedMs);
-			return;
-		}
-		if (isKnownBoot && !peer.window.accept(message.sequence)) {
-			this.#replayed(peer, message, from, arrivedMs);
+		if (isKnownBoot ? !peer.window.accept(message.sequence) : peer.retired.has(message.bootId)) {
+			this.#onReplay(peer, reception);
 			return;
 		}
 		const subject = `${peer.name}|${message.bootId}|${from.host}|${from.port}|${peer.acceptances}`;
-		const showed = message.nonce?.length === nonceBytes && this.#nonces.verify(message.nonce, subject, arrivedMs);
+		const showed = message.nonce !== undefined && this.#nonces.verify(message.nonce, subject, at);
 		if (!isKnownBoot && !showed) {
-			this.#answer(peer, message, length, from, arrivedMs, arrivedWallMs, this.#nonces.issue(subject, arrivedMs));
+			this.#answer(peer, reception, this.#nonces.issue(subject, at));
 			return;
 		}
-		if (message.transient) peer.acceptances++;
-		else if (showed) {
-			if (!isKnownBoot) this.#believe(peer, message, arrivedMs);
-			else peer.acceptances++;
-			this.#confirm(peer, from);
+		if (showed) {
+			if (isKnownBoot || message.transient) peer.acceptances++;
+			else this.#believe(peer, message, at);
+			if (!message.transient) this.#confirm(peer, from);
 		}
 		const isAtHome = message.transient || sameAddress(peer.confirmed, from);
-		const nonce = isAtHome ? undefined : this.#nonces.issue(subject, arrivedMs);
-		this.#answer(peer, message, length, from, arrivedMs, arrivedWallMs, nonce);
+		this.#answer(peer, reception, isAtHome ? undefined : this.#nonces.issue(subject, at));
 
 		this.totals.received++;
-		const isNewest = message.transient || message.sequence > peer.contentSequence;
 		let isNews = false;
-		if (isNewest) {
-			isNews = peer.takeContent(message);
-			if (!message.transient) {
+		if (message.transient) isNews = peer.takeContent(message);
+		else {
+			if (message.intervalMs) peer.detector.expect(message.intervalMs);
+			if (message.beat !== undefined) peer.detector.beat(message.beat, at);
+			if (message.sequence > peer.contentSequence) {
 				peer.contentSequence = message.sequence;
-				if (message.intervalMs) peer.detector.expect(message.intervalMs);
+				isNews = peer.takeContent(message);
 			}
 		}
-		if (message.beat !== undefined && !message.transient) peer.detector.beat(message.beat, arrivedMs);
-		this.#word(peer, message, arrivedMs, arrivedWallMs, isNews);
+		this.#onWord(peer, reception, isNews);
 	}
 
 	#believe(peer: Peer, message: Message, now: number): void {
@@ -691,54 +717,57 @@ export class HeartbeatNode {
 	}
 
 	/** The peer lives. */
-	#word(peer: Peer, message: Message, arrivedMs: number, arrivedWallMs: number, isNews: boolean): void {
-		peer.receivedAtMs = arrivedWallMs;
+	#onWord(peer: Peer, { message, at, wallMs, key }: Reception, isNews: boolean): void {
+		peer.receivedAtMs = wallMs;
+		peer.key = key;
 		if (!message.transient) peer.lastSequence = peer.window.highest;
 		peer.refusal = null;
-		if (peer.detector.heard(arrivedMs)) this.#statusChanged(peer);
+		if (peer.detector.heard(at)) this.#statusChanged(peer);
 		else this.#surroundings.onChange(peer.name, isNews);
-		if (peer.askers.length > 0) this.#tellAskers(peer, arrivedMs);
+		if (peer.askers.length > 0) this.#tellAskers(peer, at);
 	}
 
-	#onAnswer(peer: Peer, message: Message, length: number, from: Address, arrivedMs: number, arrivedWallMs: number): void {
+	#onAnswer(peer: Peer, reception: Reception): void {
+		const { message, length, from, at, key } = reception;
 		const { echo } = message;
 		const isKnownBoot = message.bootId === peer.bootId;
 		const answered = echo && echo.bootId === this.bootId ? peer.outstanding.get(echo.sequence) : undefined;
 		if (isKnownBoot ? !peer.window.accept(message.sequence) : !answered || peer.retired.has(message.bootId)) {
-			this.#replayed(peer, message, from, arrivedMs);
+			this.#onReplay(peer, reception);
 			return;
 		}
-		if (!isKnownBoot) this.#believe(peer, message, arrivedMs);
+		if (!isKnownBoot) this.#believe(peer, message, at);
 		let isNews = false;
 		if (echo && answered) {
-			peer.takeAnswered(echo.sequence);
-			isNews = this.#onAnswered(peer, answered, echo.receivedAtUs / 1_000, echo.holdUs / 1_000, from, arrivedMs);
+			peer.outstanding.delete(echo.sequence);
+			this.totals.acked++;
+			isNews = this.#onAnswered(peer, answered, echo, reception);
 			if (message.type === "challenge" && message.nonce && length >= paddedBytes && answered.challenges < maxChallengesInARow) {
-				this.#sendHeartbeat(peer, { to: from, nonce: message.nonce, challenges: answered.challenges + 1 });
+				this.#sendHeartbeat(peer, { to: from, key, nonce: message.nonce, challenges: answered.challenges + 1 });
 			}
 		}
-		this.#word(peer, message, arrivedMs, arrivedWallMs, isNews);
+		this.#onWord(peer, reception, isNews);
 		if (answered) this.#onGoodbyeAcknowledged?.(peer);
 	}
 
-	/** One of our datagrams was answered. Returns whether that is news for others. */
-	#onAnswered(peer: Peer, answered: Outstanding, arrivedThereMs: number, holdMs: number, from: Address, now: number): boolean {
-		this.totals.acked++;
-		peer.clockFilter.add(measure(answered.sentWallMs, arrivedThereMs, holdMs, now - answered.sentMonotonicMs));
+	/** A datagram of ours was answered. Returns whether that is news for others. */
+	#onAnswered(peer: Peer, answered: Outstanding, echo: Echo, { from, at }: Reception): boolean {
+		const elapsedMs = at - answered.sentMonotonicMs;
+		peer.clockFilter.add(measure(answered.sentWallMs, echo.receivedAtUs / 1_000, echo.holdUs / 1_000, elapsedMs));
 		if (sameAddress(answered.to, from)) this.#confirm(peer, from);
-		peer.acknowledgedHead = answered.head;
 		if (peer.announcement && peer.announcement.head === answered.head) peer.announcement = null;
 		const isNews = peer.hearsUs !== true;
 		peer.hearsUs = true;
 		return isNews;
 	}
 
-	#onGoodbye(peer: Peer, message: Message, length: number, from: Address, arrivedMs: number, arrivedWallMs: number): void {
-		this.#answer(peer, message, length, from, arrivedMs, arrivedWallMs);
-		peer.receivedAtMs = arrivedWallMs;
+	#onGoodbye(peer: Peer, reception: Reception): void {
+		const { message, at, wallMs } = reception;
+		this.#answer(peer, reception);
+		peer.receivedAtMs = wallMs;
 		peer.lastSequence = message.sequence;
 		// What is still under way from this boot, or recorded from it, must not bring it back to life.
-		peer.retire(message.bootId, arrivedMs);
+		peer.retire(message.bootId, at);
 		peer.bootId = null;
 		peer.acceptances++;
 		peer.hearsUs = false;
@@ -747,12 +776,13 @@ export class HeartbeatNode {
 		this.#statusChanged(peer);
 	}
 
-	#onPingRequest(peer: Peer, message: Message, from: Address, arrivedMs: number): void {
-		this.#word(peer, message, arrivedMs, this.#clock.wallMs(), false);
+	#onPingRequest(peer: Peer, reception: Reception): void {
+		const { message, from, at } = reception;
+		this.#onWord(peer, reception, false);
 		const target = message.target === undefined ? undefined : this.#peers.get(message.target);
 		if (!target || target === peer) return;
-		target.askers = target.askers.filter(({ asker, until }) => asker !== peer.name && until > arrivedMs).slice(-maxAskers + 1);
-		target.askers.push({ asker: peer.name, to: from, until: arrivedMs + indirectWaitMs });
+		target.askers = target.askers.filter(({ asker, until }) => asker !== peer.name && until > at).slice(-maxAskers + 1);
+		target.askers.push({ asker: peer.name, to: from, until: at + indirectWaitMs });
 		this.#sendHeartbeat(target);
 	}
 
@@ -762,16 +792,17 @@ export class HeartbeatNode {
 			if (!peer || until < now) continue;
 			const message = this.#message(peer, "indirect-ack", this.#clock.wallMs());
 			message.target = target.name;
-			this.#send(message, to, 0, paddedBytes);
+			this.#send(message, to, { key: peer.key, limit: paddedBytes });
 		}
 	}
 
-	#onIndirectAck(helper: Peer, message: Message, arrivedMs: number, arrivedWallMs: number): void {
-		this.#word(helper, message, arrivedMs, arrivedWallMs, false);
+	#onIndirectAck(helper: Peer, reception: Reception): void {
+		const { message, at, wallMs } = reception;
+		this.#onWord(helper, reception, false);
 		const target = message.target === undefined ? undefined : this.#peers.get(message.target);
 		if (!target?.detector.isLost) return;
-		target.receivedAtMs = arrivedWallMs;
-		if (target.detector.vouchedFor(helper.name, arrivedMs)) this.#statusChanged(target);
+		target.receivedAtMs = wallMs;
+		if (target.detector.vouchedFor(helper.name, at)) this.#statusChanged(target);
 		else this.#surroundings.onChange(target.name, false);
 		this.#arm(target);
 	}

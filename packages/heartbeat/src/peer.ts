@@ -48,8 +48,9 @@ export class Peer {
 	beats = 0;
 	nextBeatAt = 0;
 	announcement: Announcement | null = null;
-	acknowledgedHead: string | null = null;
 	readonly outstanding = new Map<number, Outstanding>();
+	/** Which of our keys the peer understands: 1, the older one, only if it has shown to have no other. */
+	key = 0;
 	/** The boot id that is believed. */
 	bootId: string | null = null;
 	window = new ReplayWindow();
@@ -99,13 +100,6 @@ export class Peer {
 			if (oldest !== undefined) this.outstanding.delete(oldest);
 		}
 		this.outstanding.set(sequence, outstanding);
-	}
-
-	/** The datagram of ours that is answered, once. */
-	takeAnswered(sequence: number): Outstanding | undefined {
-		const outstanding = this.outstanding.get(sequence);
-		if (outstanding) this.outstanding.delete(sequence);
-		return outstanding;
 	}
 
 	/** From now on this boot id is believed, and the one before not any more. */

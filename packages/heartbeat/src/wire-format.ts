@@ -13,6 +13,7 @@ export const wireVersion = 1;
 const fixedHeaderBytes = 32;
 const flagAuthenticated = 0x01;
 const flagTransient = 0x02;
+const flagTwoKeys = 0x04;
 const echoBytes = 28;
 const fieldHeaderBytes = 3;
 
@@ -64,7 +65,10 @@ export interface Message {
 	sentAtUs: number;
 	from: string;
 	to: string;
+	/** The sender does not stay: neither its boot id nor its address means anything later. */
 	transient?: boolean;
+	/** The sender has an older key as well as the newest. */
+	twoKeys?: boolean;
 	/** Lower-case hex of 40 or 64 digits. */
 	head?: string | undefined;
 	lastSyncMs?: number | undefined;
@@ -137,6 +141,7 @@ export function decode(bytes: Buffer): Message | DecodeProblem {
 
 	const message: Message = { type, bootId: bytes.toString("hex", 8, 16), sequence, sentAtUs, from, to };
 	if ((flags & flagTransient) !== 0) message.transient = true;
+	if ((flags & flagTwoKeys) !== 0) message.twoKeys = true;
 	let seen = 0;
 	for (at = toEnd; at < end; ) {
 		if (at + fieldHeaderBytes > end) return "malformed";
@@ -268,7 +273,7 @@ export function encode(message: Message, { padTo = 0, authenticated = false }: {
 	scratch.writeUInt32BE(magic, 0);
 	scratch[4] = wireVersion;
 	scratch[5] = messageTypes.indexOf(message.type) + 1;
-	scratch[6] = (authenticated ? flagAuthenticated : 0) | (message.transient ? flagTransient : 0);
+	scratch[6] = (authenticated ? flagAuthenticated : 0) | (message.transient ? flagTransient : 0) | (message.twoKeys ? flagTwoKeys : 0);
 	scratch[7] = 0;
 	scratch.write(message.bootId, 8, 8, "hex");
 	writeSafeInteger(scratch, message.sequence, 16);
