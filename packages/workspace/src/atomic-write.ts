@@ -12,20 +12,29 @@ export function fsyncDirectory(directory: string): void {
 	}
 }
 
+// One level only: a workspace that was taken away must not come back as an empty directory.
+function ensureDirectory(directory: string): void {
+	try {
+		mkdirSync(directory);
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+	}
+}
+
 /**
  * Writes `content` so that a reader, or a crash, sees the old file or the new one and nothing else: temporary file in the
  * same directory, fsync, rename, fsync of the directory. Concurrent writes of one process to one file are put in order.
  * @throws the file system's error (ENOSPC, EACCES, …); the old file is then untouched.
  */
 export async function writeAtomic(file: string, content: string | Buffer, mode = 0o644): Promise<void> {
-	mkdirSync(path.dirname(file), { recursive: true });
+	ensureDirectory(path.dirname(file));
 	await writeFileAtomic(file, content, { mode });
 	fsyncDirectory(path.dirname(file));
 }
 
 /** The same, at once: for journals that must be on disk before the next statement. */
 export function writeAtomicSync(file: string, content: string | Buffer, mode = 0o644): void {
-	mkdirSync(path.dirname(file), { recursive: true });
+	ensureDirectory(path.dirname(file));
 	writeFileAtomic.sync(file, content, { mode });
 	fsyncDirectory(path.dirname(file));
 }

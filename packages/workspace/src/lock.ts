@@ -85,7 +85,7 @@ function lockFileSystem(holder: LockHolder) {
 		mkdir(file: string, done: (error: NodeJS.ErrnoException | null) => void) {
 			const temporary = `${file}.${holder.token}.tmp`;
 			try {
-				fs.mkdirSync(path.dirname(file), { recursive: true });
+				if (!fs.existsSync(path.dirname(file))) fs.mkdirSync(path.dirname(file));
 				fs.writeFileSync(temporary, text);
 				fs.linkSync(temporary, file);
 			} catch (error) {

@@ -92,6 +92,10 @@ export class WorkspacePaths {
 	instanceLock(service: ServiceName): string {
 		return path.join(this.sync, `${service}.lock`);
 	}
+	/** Held by the supervisor of a service that runs without a service manager. */
+	supervisorLock(service: ServiceName): string {
+		return path.join(this.sync, `${service}.supervisor.lock`);
+	}
 	/** Held while anything changes the repository: a cycle, or the conflict resolver. */
 	get cycleLock(): string {
 		return path.join(this.sync, "cycle.lock");

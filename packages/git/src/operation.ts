@@ -1,0 +1,40 @@
+import { existsSync, readFileSync, statSync } from "node:fs";
+import path from "node:path";
+
+/** What a person, or a crash, may have left open in a repository (git-status(1) names the same). */
+export type OperationName = "merge" | "rebase" | "am" | "cherry-pick" | "revert" | "bisect";
+
+export interface OperationInProgress {
+	readonly name: OperationName;
+	/** When anything of it was last touched, milliseconds since the epoch. */
+	readonly touchedAt: number;
+}
+
+const marks: readonly (readonly [name: OperationName, file: string])[] = [
+	["rebase", "rebase-merge"],
+	["am", "rebase-apply/applying"],
+	["rebase", "rebase-apply"],
+	["cherry-pick", "CHERRY_PICK_HEAD"],
+	["revert", "REVERT_HEAD"],
+	["merge", "MERGE_HEAD"],
+	["cherry-pick", "sequencer"],
+	["bisect", "BISECT_LOG"],
+];
+
+/** The operation that is open in the git directory, or null. Reads marks in the directory; starts no process. */
+export function operationInProgress(gitDirectory: string): OperationInProgress | null {
+	for (const [name, mark] of marks) {
+		const file = path.join(gitDirectory, mark);
+		const stats = statSync(file, { throwIfNoEntry: false });
+		if (!stats) continue;
+		const index = statSync(path.join(gitDirectory, "index"), { throwIfNoEntry: false });
+		return { name, touchedAt: Math.max(stats.mtimeMs, index?.mtimeMs ?? 0) };
+	}
+	return null;
+}
+
+/** The commits that the merge in progress brings in. */
+export function mergeHeads(gitDirectory: string): string[] {
+	const file = path.join(gitDirectory, "MERGE_HEAD");
+	return existsSync(file) ? readFileSync(file, "latin1").trim().split("\n") : [];
+}

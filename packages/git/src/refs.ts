@@ -1,0 +1,68 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import type { Oid, Repository } from "./repository.ts";
+
+function readOid(file: string): Oid | null {
+	try {
+		const text = readFileSync(file, "latin1").trim();
+		return /^[0-9a-f]{40,64}$/.test(text) ? text : null;
+	} catch {
+		return null;
+	}
+}
+
+/** The commit that `ref` (a full name, such as refs/heads/main) names, or null. Reads the loose file where there is one; else asks git. */
+export async function readRef(repository: Repository, ref: string): Promise<Oid | null> {
+	if (repository.config.get("extensions.refstorage") === undefined) {
+		const loose = readOid(path.join(repository.commonDirectory, ref));
+		if (loose) return loose;
+	}
+	const { stdout, exitCode } = await repository.run(["rev-parse", "--verify", "--quiet", "--end-of-options", `${ref}^{commit}`], {
+		accept: [0, 1, 128],
+	});
+	return exitCode === 0 ? stdout.toString("latin1").trim() : null;
+}
+
+/** Where HEAD is: its branch (null: detached) and commit (null: none yet). Starts a process only where the branch is packed. */
+export async function readHead(repository: Repository): Promise<{ branch: string | null; oid: Oid | null }> {
+	if (repository.config.get("extensions.refstorage") === undefined) {
+		const text = readFileSync(path.join(repository.gitDirectory, "HEAD"), "utf8").trim();
+		const branch = /^ref: refs\/heads\/(.+)$/.exec(text)?.[1];
+		if (branch !== undefined) return { branch, oid: await readRef(repository, `refs/heads/${branch}`) };
+		if (/^[0-9a-f]{40,64}$/.test(text)) return { branch: null, oid: text };
+	}
+	const { stdout, exitCode } = await repository.run(["symbolic-ref", "--quiet", "--short", "HEAD"], { accept: [0, 1] });
+	return { branch: exitCode === 0 ? stdout.toString("utf8").trim() : null, oid: await readRef(repository, "HEAD") };
+}
+
+/** Moves `ref` from `before` (null: it must not exist) to `after`. @throws GitError INDEX_LOCKED or INTERNAL when it is elsewhere by now */
+export async function updateRef(repository: Repository, ref: string, after: Oid, before: Oid | null, reason: string): Promise<void> {
+	await repository.run(["update-ref", "-m", reason, "--create-reflog", ref, after, before ?? repository.zeroOid]);
+}
+
+/** Makes HEAD name the branch `ref` without touching index or working tree. */
+export async function attachHead(repository: Repository, ref: string): Promise<void> {
+	await repository.run(["symbolic-ref", "-m", "robust-sync: attach HEAD", "HEAD", ref]);
+}
+
+/** Whether `ancestor` is reachable from `descendant`. @throws GitError when one of them is missing */
+export async function isAncestor(repository: Repository, ancestor: Oid, descendant: Oid): Promise<boolean> {
+	if (ancestor === descendant) return true;
+	const { exitCode } = await repository.run(["merge-base", "--is-ancestor", ancestor, descendant], { accept: [0, 1] });
+	return exitCode === 0;
+}
+
+/** How many commits each of two has that the other lacks. */
+export async function aheadBehind(repository: Repository, ours: Oid, theirs: Oid): Promise<{ ahead: number; behind: number }> {
+	if (ours === theirs) return { ahead: 0, behind: 0 };
+	const { stdout } = await repository.run(["rev-list", "--left-right", "--count", `${ours}...${theirs}`]);
+	const [ahead = "0", behind = "0"] = stdout.toString("latin1").trim().split("\t");
+	return { ahead: Number(ahead), behind: Number(behind) };
+}
+
+/** How many commits `to` has that `from` lacks; all of them when `from` is null. */
+export async function countCommits(repository: Repository, from: Oid | null, to: Oid): Promise<number> {
+	if (from === to) return 0;
+	const { stdout } = await repository.run(["rev-list", "--count", to, ...(from ? [`^${from}`] : [])]);
+	return Number(stdout.toString("latin1").trim());
+}

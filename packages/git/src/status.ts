@@ -1,0 +1,83 @@
+import { type GitPath, gitPath } from "./git-path.ts";
+import type { Oid, Repository } from "./repository.ts";
+
+/** One path that is not as HEAD has it. */
+export interface StatusEntry {
+	readonly path: GitPath;
+	readonly kind: "changed" | "untracked" | "unmerged";
+	/** Index against HEAD, and working tree against index: `.` is unchanged, else M T A D (git-status(1), Short Format). */
+	readonly index: string;
+	readonly worktree: string;
+	/** Whether the path is a submodule. */
+	readonly submodule: boolean;
+}
+
+/** What `git status` knows: where HEAD is, and every path that differs. */
+export interface Status {
+	/** null: no commit yet. */
+	readonly head: Oid | null;
+	/** null: HEAD is detached. */
+	readonly branch: string | null;
+	readonly entries: readonly StatusEntry[];
+}
+
+/** Parses `git status --porcelain=v2 -z --branch` (git-status(1), Porcelain Format Version 2). */
+export function parseStatus(output: Buffer): Status {
+	let head: Oid | null = null;
+	let branch: string | null = null;
+	const entries: StatusEntry[] = [];
+	for (let at = 0; at < output.length; ) {
+		const found = output.indexOf(0, at);
+		const end = found < 0 ? output.length : found;
+		const record = output.toString("latin1", at, end);
+		at = end + 1;
+		switch (record[0]) {
+			case "#": {
+				const [, name, value = ""] = record.split(" ", 3);
+				if (name === "branch.oid" && value !== "(initial)") head = value;
+				if (name === "branch.head" && value !== "(detached)")
+					branch = Buffer.from(record.slice("# branch.head ".length), "latin1").toString("utf8");
+				break;
+			}
+			case "1":
+			case "u": {
+				// "1 XY sub mH mI mW hH hI path", "u XY sub m1 m2 m3 mW h1 h2 h3 path"
+				const fields = record.split(" ");
+				const name = fields.slice(record[0] === "1" ? 8 : 10).join(" ");
+				entries.push({
+					path: gitPath(Buffer.from(name, "latin1")),
+					kind: record[0] === "1" ? "changed" : "unmerged",
+					index: fields[1]?.[0] ?? ".",
+					worktree: fields[1]?.[1] ?? ".",
+					submodule: fields[2]?.[0] === "S",
+				});
+				break;
+			}
+			case "?":
+				entries.push({
+					path: gitPath(Buffer.from(record.slice(2), "latin1")),
+					kind: "untracked",
+					index: "?",
+					worktree: "?",
+					submodule: false,
+				});
+				break;
+		}
+	}
+	return { head, branch, entries };
+}
+
+/** The state of HEAD, index and working tree, by one process. Untracked files one by one; a nested repository as its directory with a slash. */
+export async function readStatus(repository: Repository): Promise<Status> {
+	const { stdout } = await repository.run([
+		"status",
+		"--porcelain=v2",
+		"-z",
+		"--branch",
+		"--no-ahead-behind",
+		"--no-renames",
+		"--untracked-files=all",
+		"--ignore-submodules=dirty",
+	]);
+	return parseStatus(stdout);
+}

@@ -1,0 +1,456 @@
+import { spawn } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { diffTrees, type TreeChange } from "./diff.ts";
+import { displayPath, fileSystemPath, type GitPath, gitPath, gitPathBytes } from "./git-path.ts";
+import { blobOid, readObjects, readObjectsWhole } from "./objects.ts";
+import { readRef, updateRef } from "./refs.ts";
+import type { Oid, Repository } from "./repository.ts";
+
+// The move of a working tree from one commit to another, such that no byte that somebody else wrote is ever destroyed:
+// what lies at a path is renamed into the backup directory first (whatever it is by then), the new file is linked into
+// its place (link(2) fails where a file has appeared meanwhile), and only then is what was taken away compared with what
+// should have been there. git's own checkout looks first and overwrites later.
+
+/** Somebody wrote to a path between the last snapshot and the move. */
+export interface LateWrite {
+	readonly path: GitPath;
+	/** Content as `from` has it; null: `from` has no such file. */
+	readonly before: Buffer | null;
+	/** What was found on disk. */
+	readonly written: Buffer;
+	/** Content as `to` has it; null: `to` has no such file. */
+	readonly incoming: Buffer | null;
+}
+
+export interface MoveOptions {
+	/** Where HEAD is; null: no commit yet. */
+	from: Oid | null;
+	to: Oid;
+	/** The branch to move, as a full ref name. */
+	ref: string;
+	/** A directory of our own on the workspace's file system, emptied afterwards. */
+	staging: string;
+	/** Takes the files that are replaced, under their paths below `files/`. Made when needed; kept. */
+	backup: string;
+	/** A move that was interrupted is taken up again: the backup may hold files already. */
+	resume?: boolean;
+	/** Content that keeps both a late write and the incoming change. */
+	mergeLate(late: LateWrite): Buffer;
+	/** Called before each durable step with its name; throws to stop there. */
+	checkpoint?(step: "staged" | "file" | "files" | "index" | "ref"): void;
+}
+
+/** A replaced file that is kept. */
+export interface KeptFile {
+	readonly path: GitPath;
+	/** Below the backup directory. */
+	readonly file: GitPath;
+	readonly before: Oid;
+	/** null: deleted by the move. */
+	readonly after: Oid | null;
+	/** As it was when it was taken away; later writes show by these. */
+	readonly size: number;
+	readonly mtimeMs: number;
+}
+
+export interface MoveReport {
+	readonly changes: readonly TreeChange[];
+	readonly kept: readonly KeptFile[];
+	/** Late writes that were merged in; they are uncommitted changes now. */
+	readonly rescued: readonly GitPath[];
+}
+
+const isFileMode = (mode: string | undefined): mode is "100644" | "100755" | "120000" =>
+	mode === "100644" || mode === "100755" || mode === "120000";
+const isGone = (error: unknown) => ["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
+
+function lstat(file: Buffer | string): fs.Stats | null {
+	try {
+		return fs.lstatSync(file);
+	} catch (error) {
+		if (isGone(error)) return null;
+		throw error;
+	}
+}
+
+function readContent(file: Buffer | string, stats: fs.Stats): Buffer | null {
+	if (stats.isSymbolicLink()) return fs.readlinkSync(file, { encoding: "buffer" });
+	return stats.isFile() ? fs.readFileSync(file) : null;
+}
+
+function parentOf(name: GitPath): GitPath | null {
+	const at = name.lastIndexOf("/");
+	return at < 0 ? null : (name.slice(0, at) as GitPath);
+}
+
+/** `<stem>~<first 8 hex of the blob id><extension>`: where a second version of a path lives (docs/merge-semantics.md). */
+export function besidePath(name: GitPath, oid: Oid): GitPath {
+	const slash = name.lastIndexOf("/") + 1;
+	const dot = name.lastIndexOf(".");
+	const at = dot > slash ? dot : name.length;
+	return `${name.slice(0, at)}~${oid.slice(0, 8)}${name.slice(at)}` as GitPath;
+}
+
+/** More files than this are made durable by one sync of the file system instead of one fsync each. */
+const fsyncEachUpTo = 64;
+
+async function makeDurable(files: readonly string[], directory: string): Promise<void> {
+	if (files.length === 0) return;
+	if (files.length <= fsyncEachUpTo) {
+		await Promise.all(
+			files.map(async (file) => {
+				const handle = await fs.promises.open(file, "r");
+				try {
+					await handle.sync();
+				} finally {
+					await handle.close();
+				}
+			}),
+		);
+		return;
+	}
+	await new Promise<void>((resolve, reject) => {
+		const child = spawn("sync", ["-f", "--", directory], { stdio: "ignore" });
+		child.on("error", reject);
+		child.on("close", (code) => (code === 0 ? resolve() : reject(new Error(`sync -f ${directory} failed (exit ${code})`))));
+	});
+}
+
+class Move {
+	readonly #repository: Repository;
+	readonly #options: MoveOptions;
+	readonly #staging: string;
+	readonly #filters: boolean;
+	readonly #kept: KeptFile[] = [];
+	readonly #late: { change: TreeChange; written: Buffer }[] = [];
+	readonly #rescued: GitPath[] = [];
+	readonly #directories = new Set<string>();
+	#sequence = 0;
+
+	constructor(repository: Repository, options: MoveOptions, filters: boolean) {
+		this.#repository = repository;
+		this.#options = options;
+		this.#staging = path.join(options.staging, String(process.pid));
+		this.#filters = filters;
+	}
+
+	#live(name: GitPath): Buffer {
+		return fileSystemPath(this.#repository.root, name);
+	}
+
+	#backup(name: GitPath): Buffer {
+		return Buffer.concat([Buffer.from(`${this.#options.backup}/files/`), gitPathBytes(name)]);
+	}
+
+	async run(): Promise<MoveReport> {
+		const { from, to, ref, checkpoint } = this.#options;
+		const changes = await diffTrees(this.#repository, from ?? this.#repository.emptyTree, to);
+		try {
+			const staged = await this.#stage(changes, "after");
+			const expected = this.#filters ? await this.#stage(changes, "before") : null;
+			checkpoint?.("staged");
+			for (let index = changes.length - 1; index >= 0; index--) {
+				const change = changes[index] as TreeChange;
+				if (isFileMode(change.after?.mode)) continue;
+				checkpoint?.("file");
+				this.#remove(change, expected?.[index] ?? null);
+			}
+			for (const [index, change] of changes.entries()) {
+				if (change.after?.mode === "160000") fs.mkdirSync(this.#live(change.path), { recursive: true });
+				if (!isFileMode(change.after?.mode)) continue;
+				checkpoint?.("file");
+				this.#place(change, staged[index] as string, expected?.[index] ?? null);
+			}
+			await this.#mergeLateWrites();
+			checkpoint?.("files");
+			await this.#updateIndex(changes);
+			checkpoint?.("index");
+			// A move that is taken up again may have come this far before.
+			if (this.#options.resume !== true || (await readRef(this.#repository, ref)) !== to)
+				await updateRef(this.#repository, ref, to, from, "robust-sync: integrate");
+			checkpoint?.("ref");
+		} finally {
+			fs.rmSync(this.#staging, { recursive: true, force: true });
+		}
+		return { changes, kept: this.#kept, rescued: this.#rescued };
+	}
+
+	#stagedName(): string {
+		return path.join(this.#staging, String(this.#sequence++));
+	}
+
+	/** Writes one side's contents below the staging directory; by index of the change, undefined where it has no file. */
+	async #stage(changes: readonly TreeChange[], side: "before" | "after"): Promise<(string | undefined)[]> {
+		fs.mkdirSync(this.#staging, { recursive: true });
+		const wanted = changes.map((change) => (isFileMode(change[side]?.mode) ? change[side] : null));
+		if (this.#filters) return await this.#stageFiltered(changes, side);
+		const files = wanted.map((entry) => (entry ? this.#stagedName() : undefined));
+		const queue = [...wanted.keys()].filter((index) => wanted[index]);
+		let next = 0;
+		await readObjects(
+			this.#repository,
+			queue.map((index) => wanted[index]?.oid as Oid),
+			(_oid, content) => {
+				const index = queue[next++] as number;
+				const file = files[index] as string;
+				if (wanted[index]?.mode === "120000") fs.symlinkSync(content, file);
+				else fs.writeFileSync(file, content, { mode: wanted[index]?.mode === "100755" ? 0o777 : 0o666 });
+			},
+		);
+		await makeDurable(files.filter((file, index) => file !== undefined && wanted[index]?.mode !== "120000") as string[], this.#staging);
+		return files;
+	}
+
+	/** The same through git's filters and line-end rules: an index of just these paths, checked out below the staging directory. */
+	async #stageFiltered(changes: readonly TreeChange[], side: "before" | "after"): Promise<(string | undefined)[]> {
+		const directory = path.join(this.#staging, side);
+		const env = { GIT_INDEX_FILE: path.join(this.#staging, `${side}.index`) };
+		const entries = changes.map((change) => (isFileMode(change[side]?.mode) ? change[side] : null));
+		const lines = changes.flatMap((change, index) =>
+			entries[index] ? [Buffer.from(`${entries[index]?.mode} ${entries[index]?.oid}\t`), gitPathBytes(change.path), Buffer.of(0)] : [],
+		);
+		await this.#repository.run(["update-index", "-z", "--index-info"], { input: lines, env });
+		await this.#repository.run(["checkout-index", "-q", "-f", "-a", `--prefix=${directory}/`], { env });
+		const files = changes.map((change, index) => {
+			if (!entries[index]) return undefined;
+			const flat = this.#stagedName();
+			fs.renameSync(Buffer.concat([Buffer.from(`${directory}/`), gitPathBytes(change.path)]), flat);
+			return flat;
+		});
+		await makeDurable(files.filter((file, index) => file !== undefined && entries[index]?.mode !== "120000") as string[], this.#staging);
+		return files;
+	}
+
+	/** Renames what lies at `name` into the backup. False: there is nothing, or a directory, which stays. */
+	#grab(name: GitPath, destination: Buffer): boolean {
+		const live = this.#live(name);
+		const stats = lstat(live);
+		if (!stats || stats.isDirectory()) return false;
+		this.#makeDirectory(parentBytes(destination));
+		try {
+			fs.renameSync(live, destination);
+			return true;
+		} catch (error) {
+			if (isGone(error)) return false;
+			throw error;
+		}
+	}
+
+	#makeDirectory(directory: Buffer): void {
+		const key = directory.toString("latin1");
+		if (this.#directories.has(key)) return;
+		// fs.mkdir's recursive mode decodes names; this one keeps their bytes.
+		try {
+			fs.mkdirSync(directory);
+		} catch (error) {
+			const { code } = error as NodeJS.ErrnoException;
+			if (code === "ENOENT") {
+				this.#makeDirectory(parentBytes(directory));
+				fs.mkdirSync(directory);
+			} else if (code !== "EEXIST") throw error;
+		}
+		this.#directories.add(key);
+	}
+
+	/** Notes a file that was taken away; one that is not as `from` has it is a late write. */
+	#judge(change: TreeChange, file: Buffer, expected: string | null | undefined): void {
+		const stats = lstat(file);
+		if (!stats) return;
+		const content = readContent(file, stats);
+		if (content === null) return;
+		const { before } = change;
+		if (before !== null && isFileMode(before.mode)) {
+			this.#kept.push({
+				path: change.path,
+				file: gitPath(file.subarray(Buffer.byteLength(this.#options.backup) + 1)),
+				before: before.oid,
+				after: isFileMode(change.after?.mode) ? (change.after?.oid ?? null) : null,
+				size: stats.size,
+				mtimeMs: stats.mtimeMs,
+			});
+			const sameKind = stats.isSymbolicLink() === (before.mode === "120000");
+			const same = expected
+				? content.equals(readContent(expected, fs.lstatSync(expected)) ?? Buffer.alloc(0))
+				: blobOid(content, this.#repository.objectFormat) === before.oid;
+			if (sameKind && same) return;
+		}
+		this.#late.push({ change, written: content });
+	}
+
+	#remove(change: TreeChange, expected: string | null | undefined): void {
+		const backup = this.#backup(change.path);
+		const resumed = this.#options.resume === true && lstat(backup) !== null;
+		if (change.before?.mode === "160000") return;
+		const grabbed = !resumed && this.#grab(change.path, backup);
+		if (grabbed || resumed) this.#judge(change, backup, expected);
+		for (let parent = parentOf(change.path); parent !== null; parent = parentOf(parent)) {
+			try {
+				fs.rmdirSync(this.#live(parent));
+			} catch {
+				break;
+			}
+		}
+	}
+
+	#place(change: TreeChange, staged: string, expected: string | null | undefined): void {
+		const backup = this.#backup(change.path);
+		const live = this.#live(change.path);
+		let judged = false;
+		if (this.#options.resume === true) {
+			if (lstat(backup) !== null) {
+				this.#judge(change, backup, expected);
+				judged = true;
+			}
+			if (this.#isSame(live, staged)) return;
+		}
+		this.#clearParents(change.path);
+		for (let attempt = 0; ; attempt++) {
+			const destination = attempt === 0 && !judged ? backup : Buffer.concat([backup, Buffer.from(`~${this.#sequence++}`)]);
+			if (this.#grab(change.path, destination)) this.#judge(change, destination, expected);
+			else if (lstat(live)?.isDirectory()) {
+				if (!this.#giveWay(live)) {
+					this.#placeBeside(change, staged);
+					return;
+				}
+			}
+			try {
+				fs.linkSync(staged, live);
+				return;
+			} catch (error) {
+				// Somebody made a file there in this very moment: it is taken aside like the one before.
+				if ((error as NodeJS.ErrnoException).code !== "EEXIST" || attempt > 100) throw error;
+			}
+		}
+	}
+
+	#isSame(live: Buffer, staged: string): boolean {
+		const [a, b] = [lstat(live), fs.lstatSync(staged)];
+		if (!a || a.isSymbolicLink() !== b.isSymbolicLink() || a.size !== b.size) return false;
+		const content = readContent(live, a);
+		return content?.equals(readContent(staged, b) ?? Buffer.alloc(0)) ?? false;
+	}
+
+	/** A directory in the way of a file: gone when it is empty, all the way down. */
+	#giveWay(directory: Buffer): boolean {
+		try {
+			for (const name of fs.readdirSync(directory, { encoding: "buffer" })) {
+				const below = Buffer.concat([directory, Buffer.from("/"), name]);
+				if (!lstat(below)?.isDirectory() || !this.#giveWay(below)) return false;
+			}
+			fs.rmdirSync(directory);
+			return true;
+		} catch {
+			return false;
+		}
+	}
+
+	/** The directory keeps the name; the incoming file lives beside it, and the next snapshot says so in history. */
+	#placeBeside(change: TreeChange, staged: string): void {
+		const beside = this.#live(besidePath(change.path, change.after?.oid ?? ""));
+		if (!lstat(beside)) fs.linkSync(staged, beside);
+		this.#rescued.push(change.path);
+	}
+
+	/** Makes the directories above `name`; a file or link that lies where one must be goes beside. */
+	#clearParents(name: GitPath): void {
+		const parent = parentOf(name);
+		if (parent === null) return;
+		const parts = parent.split("/");
+		for (let depth = 1; depth <= parts.length; depth++) {
+			const directory = parts.slice(0, depth).join("/") as GitPath;
+			const key = this.#live(directory).toString("latin1");
+			if (this.#directories.has(key)) continue;
+			const stats = lstat(this.#live(directory));
+			if (stats && !stats.isDirectory()) {
+				const content = readContent(this.#live(directory), stats) ?? Buffer.alloc(0);
+				fs.renameSync(this.#live(directory), this.#live(besidePath(directory, blobOid(content, this.#repository.objectFormat))));
+				this.#rescued.push(directory);
+			}
+			if (!stats?.isDirectory()) fs.mkdirSync(this.#live(directory));
+			this.#directories.add(key);
+		}
+	}
+
+	async #mergeLateWrites(): Promise<void> {
+		for (const { change, written } of this.#late) {
+			const oids = [change.before, change.after].filter((entry) => isFileMode(entry?.mode)).map((entry) => entry?.oid as Oid);
+			const contents = await readObjectsWhole(this.#repository, oids);
+			const before = isFileMode(change.before?.mode) ? (contents.get(change.before?.oid as Oid) ?? null) : null;
+			const incoming = isFileMode(change.after?.mode) ? (contents.get(change.after?.oid as Oid) ?? null) : null;
+			const content = this.#options.mergeLate({ path: change.path, before, written, incoming });
+			if (incoming !== null && content.equals(incoming)) continue;
+			this.#rescued.push(change.path);
+			await this.#replace(change, content, incoming);
+		}
+	}
+
+	/** Puts merged content where the incoming file lies. What somebody wrote there in between is merged in again. */
+	async #replace(change: TreeChange, content: Buffer, placed: Buffer | null): Promise<void> {
+		let [wanted, there] = [content, placed];
+		for (let attempt = 0; attempt < 100; attempt++) {
+			const staged = this.#stagedName();
+			fs.writeFileSync(staged, wanted, { mode: change.after?.mode === "100755" ? 0o777 : 0o666 });
+			await makeDurable([staged], this.#staging);
+			const destination = Buffer.concat([this.#backup(change.path), Buffer.from(`~${this.#sequence++}`)]);
+			this.#clearParents(change.path);
+			if (this.#grab(change.path, destination)) {
+				const found = readContent(destination, fs.lstatSync(destination));
+				if (found !== null && !(there !== null && found.equals(there))) {
+					wanted = this.#options.mergeLate({ path: change.path, before: there, written: found, incoming: wanted });
+					there = found;
+					continue;
+				}
+			}
+			try {
+				fs.linkSync(staged, this.#live(change.path));
+				return;
+			} catch (error) {
+				if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+				there = null;
+			}
+		}
+		throw new Error(`${displayPath(change.path)} is written too fast to be merged; its versions lie in ${this.#options.backup}`);
+	}
+
+	async #updateIndex(changes: readonly TreeChange[]): Promise<void> {
+		if (changes.length === 0) return;
+		await writeIndexEntries(
+			this.#repository,
+			changes.map(({ path: name, after }) => ({ path: name, entry: after })),
+		);
+	}
+}
+
+function parentBytes(file: Buffer): Buffer {
+	return file.subarray(0, file.lastIndexOf(0x2f));
+}
+
+/** Sets index entries as given (null: removed), by one process; nothing is read from the working tree. */
+export async function writeIndexEntries(
+	repository: Repository,
+	entries: readonly { readonly path: GitPath; readonly entry: { readonly mode: string; readonly oid: Oid } | null }[],
+): Promise<void> {
+	const removed = entries.flatMap(({ path: name }) => [Buffer.from(`0 ${repository.zeroOid}\t`), gitPathBytes(name), Buffer.of(0)]);
+	const added = entries.flatMap(({ path: name, entry }) =>
+		entry ? [Buffer.from(`${entry.mode} ${entry.oid}\t`), gitPathBytes(name), Buffer.of(0)] : [],
+	);
+	await repository.run(["update-index", "-z", "--index-info"], { input: Buffer.concat([...removed, ...added]) });
+}
+
+/** Whether any file of the index, or a setting, could make files on disk differ from their blobs (gitattributes(5)). One process. */
+export async function usesAttributes(repository: Repository): Promise<boolean> {
+	if (fs.existsSync(path.join(repository.commonDirectory, "info/attributes")) || repository.config.has("core.attributesfile")) return true;
+	const { stdout } = await repository.run(["ls-files", "-z", "--", ".gitattributes", ":(glob)**/.gitattributes"]);
+	return stdout.length > 0;
+}
+
+/**
+ * Moves working tree, index and branch from one commit to another. An uncommitted byte is never destroyed: replaced files
+ * are kept in `backup`, and what was written meanwhile is merged in. After a crash at any point the same call with
+ * `resume` goes on where it stopped.
+ * @throws GitError, and the file system's errors; what was not done yet is then done by the next call with `resume`
+ */
+export async function moveWorkingTree(repository: Repository, options: MoveOptions, filters: boolean): Promise<MoveReport> {
+	return await new Move(repository, options, filters).run();
+}

@@ -1,0 +1,198 @@
+import { existsSync, statSync } from "node:fs";
+import path from "node:path";
+import {
+	type GitPath,
+	isAncestor,
+	type LateWrite,
+	type MoveReport,
+	moveWorkingTree,
+	type Oid,
+	type Repository,
+	readRef,
+	usesAttributes,
+} from "@robust-sync/git";
+import { mergeContents } from "@robust-sync/merge";
+import {
+	compactTimestamp,
+	faultPoint,
+	type Journal,
+	type Lock,
+	listSavedVersions,
+	readJournal,
+	removeJournal,
+	timestamp,
+	type WorkspacePaths,
+	writeBackupManifest,
+	writeJournal,
+} from "@robust-sync/workspace";
+import type { Resolution } from "./resolution.ts";
+import { resolutionsBetween } from "./resolutions-between.ts";
+import { resolveMerge } from "./resolve-merge.ts";
+import { saveVersions } from "./save-versions.ts";
+
+/** What moving a node to another commit needs. */
+export interface IntegrateContext {
+	readonly repository: Repository;
+	readonly paths: WorkspacePaths;
+	/** Held by the caller; asserted before every durable step. */
+	readonly lock: Lock;
+	readonly now: () => number;
+}
+
+/** What came of it. */
+export interface Integration {
+	/** Where HEAD is now. */
+	readonly head: Oid;
+	readonly kind: "nothing" | "fast-forward" | "merge";
+	readonly resolution: Resolution | null;
+	readonly changed: readonly GitPath[];
+	/** Paths at which somebody wrote while the files were moved; merged in, not committed yet. */
+	readonly rescued: readonly GitPath[];
+	/** Names of the directories below sync/conflicts/ that were written. */
+	readonly saved: readonly string[];
+}
+
+/** Content that keeps both a late write and what came in; the late write is the later side. */
+export function mergeLateWrite({ path: name, before, written, incoming }: LateWrite): Buffer {
+	if (incoming === null) return written;
+	const { content } = mergeContents({ path: Buffer.from(name, "latin1"), base: before, a: written, b: incoming, later: "a" });
+	return Buffer.from(content.buffer, content.byteOffset, content.byteLength);
+}
+
+/** Saves what each resolution left out, unless that was done before (a move that is taken up again). */
+async function saveAll(context: IntegrateContext, resolutions: readonly Resolution[]): Promise<string[]> {
+	const { repository, paths, now } = context;
+	if (resolutions.length === 0) return [];
+	const known = new Set(listSavedVersions(paths, 1_000).map(({ manifest }) => manifest?.merge_commit));
+	const saved: string[] = [];
+	for (const resolution of resolutions) {
+		if (known.has(resolution.commit)) continue;
+		const name = await saveVersions(repository, paths, resolution, now());
+		if (name !== null) saved.push(name);
+	}
+	return saved;
+}
+
+/** The saved versions that a node makes which only receives a merge: the merges on the way are computed again. */
+async function resolutionsOnTheWay(repository: Repository, from: Oid | null, to: Oid): Promise<Resolution[]> {
+	if (from === null) return [];
+	const resolutions: Resolution[] = [];
+	for (const { ours, theirs } of await resolutionsBetween(repository, from, to))
+		resolutions.push(await resolveMerge(repository, ours, theirs));
+	return resolutions;
+}
+
+const attributesMemory = new WeakMap<Repository, { indexMtimeMs: number; uses: boolean }>();
+
+// Whether filters apply is asked once, and again only when the index has changed since by anything but a move that brings no .gitattributes.
+async function filtersApply(repository: Repository): Promise<boolean> {
+	if (existsSync(path.join(repository.root, ".gitattributes"))) return true;
+	const known = attributesMemory.get(repository);
+	if (known) return known.uses;
+	const uses = await usesAttributes(repository);
+	attributesMemory.set(repository, {
+		indexMtimeMs: statSync(path.join(repository.gitDirectory, "index"), { throwIfNoEntry: false })?.mtimeMs ?? 0,
+		uses,
+	});
+	return uses;
+}
+
+function forgetAttributes(repository: Repository, changed: readonly GitPath[]): void {
+	if (changed.some((name) => name === ".gitattributes" || name.endsWith("/.gitattributes"))) attributesMemory.delete(repository);
+}
+
+async function carryOut(context: IntegrateContext, journal: Journal, resume: boolean, known: Resolution | null): Promise<Integration> {
+	const { repository, paths, lock } = context;
+	const { from, to, ref, backup } = journal;
+	const options = {
+		from,
+		to,
+		ref,
+		staging: paths.staging,
+		backup: path.join(paths.backups, backup),
+		resume,
+		mergeLate: mergeLateWrite,
+		checkpoint(step: string) {
+			lock.assertHeld();
+			faultPoint(`move-${step}`);
+		},
+	};
+	// What this node loses is saved in the same breath; the journal stays until both are on disk.
+	const [report, saved] = await Promise.all([
+		filtersApply(repository).then((filters) => moveWorkingTree(repository, options, filters)),
+		(async () => {
+			if (known) return await saveAll(context, [known]);
+			if (journal.theirs !== null && from !== null) return await saveAll(context, [await resolveMerge(repository, from, journal.theirs)]);
+			return await saveAll(context, await resolutionsOnTheWay(repository, from, to));
+		})(),
+	]);
+	faultPoint("move-saved");
+	recordBackup(context, backup, report);
+	removeJournal(paths);
+	faultPoint("move-done");
+	const changed = report.changes.map((change) => change.path);
+	forgetAttributes(repository, changed);
+	return { head: to, kind: journal.theirs === null ? "fast-forward" : "merge", resolution: known, changed, rescued: report.rescued, saved };
+}
+
+function recordBackup({ paths, now }: IntegrateContext, backup: string, report: MoveReport): void {
+	if (report.kept.length === 0) return;
+	writeBackupManifest(paths, backup, {
+		schema: 1,
+		replaced_at: timestamp(now()),
+		files: report.kept.map(({ path: name, file, before, after, size, mtimeMs }) => ({
+			path: name,
+			file,
+			before,
+			after,
+			size,
+			mtime_ms: mtimeMs,
+		})),
+	});
+}
+
+/**
+ * Brings this node from `ours` (where HEAD is; null: no commit yet) to a commit that contains `theirs`: by fast-forward, or
+ * by a merge computed in the object database. Index and working tree follow in one journalled step that destroys no byte.
+ * The working tree should have just been committed.
+ *
+ * @param ref full name of the branch
+ * @throws GitError, the file system's errors, LockLostError; `resumeIntegration` then goes on
+ */
+export async function integrate(context: IntegrateContext, ref: string, ours: Oid | null, theirs: Oid): Promise<Integration> {
+	const { repository, paths, now } = context;
+	const nothing: Integration = { head: theirs, kind: "nothing", resolution: null, changed: [], rescued: [], saved: [] };
+	if (ours === theirs) return nothing;
+	let resolution: Resolution | null = null;
+	if (ours !== null) {
+		if (await isAncestor(repository, theirs, ours)) return { ...nothing, head: ours };
+		if (!(await isAncestor(repository, ours, theirs))) resolution = await resolveMerge(repository, ours, theirs);
+	}
+	faultPoint("integrate-resolved");
+	const journal: Journal = {
+		schema: 1,
+		from: ours,
+		to: resolution?.commit ?? theirs,
+		ref,
+		theirs: resolution ? theirs : null,
+		backup: compactTimestamp(now()),
+		started_at: timestamp(now()),
+	};
+	context.lock.assertHeld();
+	writeJournal(paths, journal);
+	faultPoint("integrate-journalled");
+	return await carryOut(context, journal, false, resolution);
+}
+
+/** Goes on with a move that was interrupted (killed, out of disk). Null when there was none. */
+export async function resumeIntegration(context: IntegrateContext): Promise<Integration | null> {
+	const journal = readJournal(context.paths);
+	if (!journal) return null;
+	const at = await readRef(context.repository, journal.ref);
+	if (at !== journal.from && at !== journal.to) {
+		// A person moved the branch since. What was moved already is an ordinary uncommitted change now.
+		removeJournal(context.paths);
+		return null;
+	}
+	return await carryOut(context, journal, true, null);
+}

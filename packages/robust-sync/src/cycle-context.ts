@@ -1,0 +1,45 @@
+import { openRepository, type Repository } from "@robust-sync/git";
+import type { Logger } from "@robust-sync/service/log";
+import type { Config, Lock, WorkspacePaths } from "@robust-sync/workspace";
+import type { HotFiles } from "./hot-files.ts";
+
+/** What a cycle works with. Clock and log come in; nothing here is global. */
+export interface CycleContext {
+	readonly repository: Repository;
+	readonly paths: WorkspacePaths;
+	readonly config: Config;
+	readonly log: Pick<Logger, "debug" | "info" | "warn" | "error">;
+	readonly now: () => number;
+	/** The cycle lock, held. */
+	readonly lock: Lock;
+	readonly memory: CycleMemory;
+}
+
+/** What one process remembers from cycle to cycle. Losing it costs time, never data. */
+export interface CycleMemory {
+	/** The branch that is synced: once chosen, a person's `git checkout` elsewhere does not change it. */
+	branch: string | null;
+	/** The remote's tip at the end of the last success. */
+	synced: string | null;
+	/** Heads that peers announced and that we may lack. */
+	announced: Set<string>;
+	/** Files that were being written when they were last looked at. */
+	hot: HotFiles;
+	/** Whether files that are hot are left to a later cycle (a daemon) or waited for (`--once`). */
+	deferHot: boolean;
+	/** Special files and the like, looked for at a bounded interval. */
+	scannedAt: number;
+	specialFiles: readonly string[];
+	/** A remote whose history was rewritten, to be reported once. */
+	rewrittenReported: string | null;
+}
+
+/** Opens the repository of a workspace with its configuration. @throws GitError */
+export async function openWorkspaceRepository(paths: WorkspacePaths, config: Config): Promise<Repository> {
+	return await openRepository({
+		directory: paths.root,
+		node: config.nodeName,
+		networkTimeoutMs: config.gitTimeoutSeconds * 1000,
+		hooks: config.syncHooks,
+	});
+}

@@ -1,0 +1,393 @@
+import fs from "node:fs";
+import { GitError, type GitPath, gitPath, type Repository, readStatus } from "@robust-sync/git";
+import type { ServiceControl } from "@robust-sync/service/lifecycle";
+import type { Logger } from "@robust-sync/service/log";
+import {
+	acquireLock,
+	type Config,
+	ensureExcluded,
+	type Lock,
+	LockedError,
+	LockLostError,
+	peerStateSchema,
+	readState,
+	recordCycle,
+	WorkspacePaths,
+} from "@robust-sync/workspace";
+import { backOffMs } from "./back-off.ts";
+import { type CycleResult, runCycle } from "./cycle.ts";
+import { type CycleContext, type CycleMemory, openWorkspaceRepository } from "./cycle-context.ts";
+import { OwnChanges } from "./own-changes.ts";
+import { SyncRecord } from "./record.ts";
+import { SyncError, toSyncError } from "./sync-error.ts";
+import { Settler, WorkspaceWatcher } from "./watch.ts";
+
+/** A fresh memory, for a process that starts. */
+export function newMemory(deferHot: boolean): CycleMemory {
+	return {
+		branch: null,
+		synced: null,
+		announced: new Set(),
+		hot: new Map(),
+		deferHot,
+		scannedAt: Number.NEGATIVE_INFINITY,
+		specialFiles: [],
+		rewrittenReported: null,
+	};
+}
+
+export interface DaemonOptions {
+	paths: WorkspacePaths;
+	config: Config;
+	/** Reads the configuration again, for SIGHUP. */
+	reloadConfig(): Config;
+	logger: Logger;
+	now?: () => number;
+	random?: () => number;
+}
+
+/** Changes pause for this long before a cycle starts, and in a burst it starts after this long at the latest. */
+const quietMs = 20;
+const burstMs = 250;
+/** State is rewritten at least this often (the contract says every 30 s). */
+const recordIntervalMs = 20_000;
+/** Where nothing can be watched, changes are looked for this often. */
+const pollMs = 5_000;
+const cycleLockPatienceMs = 60_000;
+/** A peer's heartbeat ends a back-off, but not more often than this. */
+const minRetryMs = 1_000;
+
+/** The loop: a cycle at every interval, and whenever something says that there is work. */
+export class Daemon {
+	readonly #options: DaemonOptions;
+	readonly #paths: WorkspacePaths;
+	readonly #log: Logger;
+	readonly #now: () => number;
+	readonly #random: () => number;
+	readonly #own: OwnChanges;
+	readonly #memory = newMemory(true);
+	readonly #record: SyncRecord;
+	readonly #settler: Settler;
+	#config: Config;
+	#control: ServiceControl | undefined;
+	#instance: Lock | undefined;
+	#repository: Repository | undefined;
+	#repositoryStamp = "";
+	#watcher: WorkspaceWatcher | undefined;
+	#stateWatchers: fs.FSWatcher[] = [];
+	#recordTimer: NodeJS.Timeout | undefined;
+	#pollTimer: NodeJS.Timeout | undefined;
+	#wakeUp: (() => void) | undefined;
+	#woken = false;
+	#stopped = false;
+	#loop: Promise<void> = Promise.resolve();
+	#progress = 0;
+	#lastAttempt = 0;
+	#failures = 0;
+	/** Paths that changed while a cycle ran. */
+	#during: Set<GitPath> | null = null;
+
+	constructor(options: DaemonOptions) {
+		this.#options = options;
+		this.#paths = options.paths;
+		this.#config = options.config;
+		this.#log = options.logger;
+		this.#now = options.now ?? Date.now;
+		this.#random = options.random ?? Math.random;
+		this.#own = new OwnChanges(options.paths.root);
+		this.#record = new SyncRecord(
+			options.paths,
+			() => this.#config,
+			this.#now,
+			(line) => this.#log.warn(line),
+		);
+		this.#settler = new Settler(() => this.wake(), quietMs, burstMs);
+	}
+
+	get progress(): number {
+		return this.#progress;
+	}
+
+	/** Takes the instance lock and starts the loop. @throws LockedError (exit code 4) */
+	async start(control: ServiceControl): Promise<void> {
+		this.#control = control;
+		this.#instance = await acquireLock(this.#paths.instanceLock("sync"), { purpose: "robust-sync", onLost: () => this.#lockLost() });
+		ensureExcluded(this.#paths.root);
+		await this.#record.update({ status: "idle" });
+		this.#failures = this.#record.state.consecutive_failures;
+		this.#recordTimer = setInterval(() => {
+			if (fs.existsSync(this.#paths.sync)) void this.#record.update({});
+		}, recordIntervalMs);
+		this.#watchStates();
+		this.#loop = this.#run();
+	}
+
+	/** Something changed: a cycle now, or right after the one that runs. */
+	wake(): void {
+		this.#woken = true;
+		this.#wakeUp?.();
+	}
+
+	/** The configuration is read again; a bad one changes nothing. */
+	async reload(): Promise<void> {
+		this.#config = this.#options.reloadConfig();
+		this.#log.setLevel(this.#config.logLevel);
+		for (const secret of this.#config.secrets) this.#log.addSecret(secret);
+		this.#repository = undefined;
+		this.#memory.branch = this.#config.syncBranch ?? this.#memory.branch;
+		this.#watcher?.close();
+		this.#watcher = undefined;
+		this.wake();
+	}
+
+	get memoryLimitBytes(): number {
+		return this.#config.memoryLimitMb * 1_048_576;
+	}
+
+	/** Ends the loop after the cycle in progress. */
+	async finish(): Promise<void> {
+		this.#stopped = true;
+		this.#wakeUp?.();
+		await this.#loop;
+	}
+
+	/** Finishes and puts everything away. */
+	async stop(): Promise<void> {
+		await this.finish();
+		clearInterval(this.#recordTimer);
+		clearInterval(this.#pollTimer);
+		this.#settler.cancel();
+		this.#watcher?.close();
+		for (const watcher of this.#stateWatchers) watcher.close();
+		if (fs.existsSync(this.#paths.sync)) await this.#record.stopped();
+		await this.#instance?.release();
+	}
+
+	#lockLost(): void {
+		this.#log.error("the instance lock is no longer ours: stopping before anything else is touched");
+		this.#control?.exit(75, "lock lost", { graceMs: 0 });
+	}
+
+	async #run(): Promise<void> {
+		while (!this.#stopped) {
+			this.#woken = false;
+			const waitMs = await this.#attempt();
+			this.#progress++;
+			if (this.#stopped) break;
+			await this.#sleep(waitMs);
+		}
+	}
+
+	async #sleep(waitMs: number): Promise<void> {
+		if (this.#woken) return;
+		this.#control?.idle(waitMs + 1_000);
+		await new Promise<void>((resolve) => {
+			const timer = setTimeout(resolve, waitMs);
+			this.#wakeUp = () => {
+				clearTimeout(timer);
+				resolve();
+			};
+		});
+		this.#wakeUp = undefined;
+	}
+
+	/** One cycle under the cycle lock. @returns milliseconds until the next */
+	async #attempt(): Promise<number> {
+		const started = performance.now();
+		const intervalMs = this.#config.syncIntervalSeconds * 1000;
+		// A cycle may take as long as its slowest git commands.
+		this.#control?.idle(this.#config.gitTimeoutSeconds * 4_000 + 600_000);
+		this.#lastAttempt = this.#now();
+		let lock: Lock | undefined;
+		try {
+			if (!fs.existsSync(this.#paths.root))
+				throw new SyncError("NOT_A_REPOSITORY", `the workspace ${this.#paths.root} is gone: put it back, or stop this service`);
+			this.#instance?.assertHeld();
+			lock = await acquireLock(this.#paths.cycleLock, {
+				purpose: "a sync cycle",
+				waitMs: cycleLockPatienceMs,
+				onLost: () => this.#lockLost(),
+			});
+			void this.#record.syncing();
+			this.#during = new Set();
+			const context = await this.#context(lock);
+			const result = await runCycle(context);
+			this.#own.add(result.checkedOut, this.#now());
+			const durationMs = performance.now() - started;
+			recordCycle(this.#paths, this.#now(), durationMs, false);
+			await this.#record.succeeded(result, durationMs, this.#now() + intervalMs);
+			this.#say(result, durationMs);
+			this.#failures = 0;
+			this.#watch(context.repository);
+			await this.#afterCycle(context, result);
+			return result.busy > 0 ? quietMs : intervalMs;
+		} catch (error) {
+			if (error instanceof LockLostError) {
+				this.#lockLost();
+				return intervalMs;
+			}
+			if (error instanceof LockedError) {
+				this.#log.info(error.message);
+				return Math.min(intervalMs, 1_000);
+			}
+			return await this.#failed(error, performance.now() - started);
+		} finally {
+			this.#during = null;
+			await lock?.release();
+		}
+	}
+
+	async #context(lock: Lock): Promise<CycleContext> {
+		const repository = await this.#open();
+		this.#memory.branch = this.#config.syncBranch ?? this.#memory.branch;
+		return { repository, paths: this.#paths, config: this.#config, log: this.#log, now: this.#now, lock, memory: this.#memory };
+	}
+
+	/** Opened once; again when its configuration changed, or after a failure. */
+	async #open(): Promise<Repository> {
+		const stamp = (file: string) => {
+			const stats = fs.statSync(file, { throwIfNoEntry: false });
+			return `${stats?.mtimeMs} ${stats?.size} ${stats?.ino}`;
+		};
+		if (this.#repository && stamp(`${this.#repository.commonDirectory}/config`) === this.#repositoryStamp) return this.#repository;
+		const repository = await openWorkspaceRepository(this.#paths, this.#config);
+		ensureExcluded(this.#paths.root);
+		this.#repositoryStamp = stamp(`${repository.commonDirectory}/config`);
+		this.#repository = repository;
+		return repository;
+	}
+
+	#say(result: CycleResult, durationMs: number): void {
+		if (this.#failures > 0) this.#log.info(`recovered after ${this.#failures} failures`);
+		const parts = [
+			result.committed > 0 ? `${result.committed} files committed` : "",
+			result.delivered > 0 ? `${result.delivered} messages delivered` : "",
+			result.pulled > 0 ? `${result.pulled} commits pulled` : "",
+			result.resolved > 0 ? `${result.resolved} files resolved` : "",
+			result.rescued > 0 ? `${result.rescued} rescued` : "",
+			result.pushed > 0 ? `${result.pushed} commits pushed` : "",
+		].filter((part) => part !== "");
+		const line = `${parts.length > 0 ? parts.join(", ") : "nothing to do"} (${Math.round(durationMs)} ms)`;
+		if (parts.length > 0) this.#log.info(line, { head: result.head?.slice(0, 12) });
+		else this.#log.debug(line);
+		if (result.rewritten)
+			this.#log.warn("HISTORY_REWRITTEN: somebody forced a push to the remote; both histories were merged, nothing was dropped");
+		for (const name of result.saved) this.#log.info(`what the merge left out is in sync/conflicts/${name}`);
+	}
+
+	async #failed(error: unknown, durationMs: number): Promise<number> {
+		let failure: SyncError;
+		try {
+			failure = toSyncError(error);
+		} catch {
+			this.#lockLost();
+			return 0;
+		}
+		this.#repository = undefined;
+		this.#failures++;
+		const waitMs = backOffMs(this.#failures, this.#config.syncIntervalSeconds * 1000, this.#random());
+		this.#log.error(`${failure.code}: ${failure.message}`, { failures: this.#failures, retry_in_ms: waitMs });
+		if (failure.cause instanceof GitError && failure.cause.detail) this.#log.debug(failure.cause.detail);
+		else if (failure.code === "INTERNAL" && failure.cause instanceof Error) this.#log.debug(failure.cause.stack ?? "");
+		if (fs.existsSync(this.#paths.sync)) {
+			recordCycle(this.#paths, this.#now(), durationMs, true);
+			await this.#record.failed(failure, this.#now() + waitMs, { branch: this.#memory.branch });
+		}
+		return waitMs;
+	}
+
+	/** What was written while the files were moved would otherwise wait: its events cannot be told from ours. */
+	async #afterCycle(context: CycleContext, result: CycleResult): Promise<void> {
+		const during = this.#during ?? new Set();
+		this.#during = null;
+		const foreign = [...during].filter((name) => !this.#own.isOurs(name, this.#now()));
+		if (result.checkedOut.length === 0) {
+			if (foreign.length > 0) this.#settler.touch();
+			return;
+		}
+		const { entries } = await readStatus(context.repository);
+		const skipped = new Set(result.skipped.map((entry) => entry.path));
+		if (entries.some((entry) => !skipped.has(Buffer.from(entry.path, "latin1").toString("utf8").replace(/\/$/, "")))) this.#settler.touch();
+	}
+
+	#watch(repository: Repository): void {
+		if (!this.#config.syncWatch || this.#watcher || this.#pollTimer) return;
+		void this.#startWatcher(repository);
+	}
+
+	async #startWatcher(repository: Repository): Promise<void> {
+		const { stdout } = await repository
+			.run(["ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory"])
+			.catch(() => ({ stdout: Buffer.alloc(0) }));
+		const ignored = splitNul(stdout)
+			.filter((name) => name.endsWith("/"))
+			.map((name) => name.slice(0, -1) as GitPath);
+		if (this.#watcher || this.#stopped) return;
+		this.#watcher = new WorkspaceWatcher({
+			root: this.#paths.root,
+			ignored,
+			onChange: (changed) => this.#changed(changed),
+			onLimit: (reason) => {
+				this.#log.warn(
+					`the kernel's limit of file watches is reached (${reason}): looking for changes every ${pollMs / 1000} s instead; raise fs.inotify.max_user_watches`,
+				);
+				this.#pollTimer ??= setInterval(() => this.wake(), pollMs);
+			},
+		});
+		// What changed between the cycle and the first watch.
+		this.#settler.touch();
+	}
+
+	#changed(name: GitPath): void {
+		if (this.#during) this.#during.add(name);
+		else if (!this.#own.isOurs(name, this.#now())) this.#settler.touch();
+	}
+
+	/** State files of the other services, and the outbox. */
+	#watchStates(): void {
+		if (!this.#config.syncWatch) return;
+		try {
+			fs.mkdirSync(this.#paths.pending, { recursive: true });
+			const watcher = fs.watch(this.#paths.sync, (_event, name) => {
+				const peer = name === null ? null : WorkspacePaths.peerOfFile(name);
+				if (peer !== null) this.#peerChanged(peer);
+			});
+			watcher.on("error", () => undefined);
+			const outbox = fs.watch(this.#paths.pending, (_event, name) => {
+				if (name !== null && !name.startsWith(".") && !name.endsWith(".tmp")) this.#settler.touch();
+			});
+			outbox.on("error", () => undefined);
+			this.#stateWatchers = [watcher, outbox];
+		} catch (error) {
+			this.#log.warn(`sync/ cannot be watched (${(error as NodeJS.ErrnoException).code}): messages and peers are looked at every interval`);
+		}
+	}
+
+	/** A head that we lack starts a cycle; any word from a peer ends a back-off. */
+	#peerChanged(peer: string): void {
+		const read = readState(this.#paths.peerState(peer), peerStateSchema);
+		if (read.kind !== "ok") return;
+		const { head, received_at } = read.state;
+		if (this.#failures > 0) {
+			const heard = received_at === null ? 0 : Date.parse(received_at);
+			if (heard > this.#lastAttempt && this.#now() - this.#lastAttempt >= Math.min(minRetryMs, this.#config.syncIntervalSeconds * 1000))
+				this.wake();
+		}
+		if (head === null || head === this.#record.state.head || this.#memory.announced.has(head)) return;
+		void this.#announce(head);
+	}
+
+	async #announce(head: string): Promise<void> {
+		if (!/^[0-9a-f]{40,64}$/.test(head)) return;
+		const known = await this.#repository?.run(["cat-file", "-e", `${head}^{commit}`], { accept: [0, 1, 128] }).catch(() => undefined);
+		if (known?.exitCode === 0) return;
+		this.#memory.announced.add(head);
+		this.wake();
+	}
+}
+
+function splitNul(output: Buffer): GitPath[] {
+	return gitPath(output)
+		.split("\0")
+		.filter((name) => name !== "") as GitPath[];
+}

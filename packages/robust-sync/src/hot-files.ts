@@ -1,0 +1,44 @@
+import fs from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileSystemPath, type GitPath } from "@robust-sync/git";
+
+/** A file that was written less than this ago may be half written. */
+export const quietMs = 20;
+/** A file that never rests is taken as it is after this long. */
+export const patienceMs = 10_000;
+
+/** Since when each file has been seen changing, milliseconds since the epoch. */
+export type HotFiles = Map<GitPath, number>;
+
+/**
+ * Splits `paths` into those at rest and those that are being written right now. A file that has been hot for 10 s counts as
+ * at rest: it is committed as it is, and again when it rests.
+ */
+export function separateHot(root: string, paths: readonly GitPath[], hot: HotFiles, now: number): { quiet: GitPath[]; busy: GitPath[] } {
+	const quiet: GitPath[] = [];
+	const busy: GitPath[] = [];
+	for (const name of paths) {
+		const stats = fs.lstatSync(fileSystemPath(root, name), { throwIfNoEntry: false });
+		const age = stats ? now - stats.mtimeMs : quietMs;
+		// A time in the future says nothing.
+		const isHot = age < quietMs && age > -quietMs;
+		const since = hot.get(name) ?? now;
+		if (isHot && now - since < patienceMs) {
+			hot.set(name, since);
+			busy.push(name);
+		} else {
+			hot.delete(name);
+			quiet.push(name);
+		}
+	}
+	return { quiet, busy };
+}
+
+/** Waits until none of `paths` is being written, at most 10 s since each was first seen so. */
+export async function waitUntilQuiet(root: string, paths: readonly GitPath[], hot: HotFiles, now: () => number): Promise<void> {
+	let waiting = paths;
+	while (waiting.length > 0) {
+		waiting = separateHot(root, waiting, hot, now()).busy;
+		if (waiting.length > 0) await sleep(quietMs);
+	}
+}

@@ -1,0 +1,125 @@
+import fs from "node:fs";
+import { displayPath, operationInProgress, readHead, readRemoteBranch } from "@robust-sync/git";
+import type { Logger } from "@robust-sync/service/log";
+import {
+	acquireLock,
+	type Config,
+	ensureExcluded,
+	isSameProcess,
+	listPending,
+	readLockHolder,
+	recordCycle,
+	type SkippedFile,
+	type SyncState,
+	type WorkspacePaths,
+} from "@robust-sync/workspace";
+import { type CycleResult, runCycle } from "./cycle.ts";
+import { type CycleContext, openWorkspaceRepository } from "./cycle-context.ts";
+import { newMemory } from "./daemon.ts";
+import { SyncRecord } from "./record.ts";
+import { findCandidates } from "./snapshot.ts";
+import { type SyncError, toSyncError } from "./sync-error.ts";
+import { knownTip, requireRemote } from "./upstream.ts";
+
+/** A cycle in progress is waited for so long. */
+const patienceMs = 60_000;
+
+export interface OnceOptions {
+	paths: WorkspacePaths;
+	config: Config;
+	logger: Logger;
+	now?: () => number;
+}
+
+/** What `--once` did. */
+export type OnceOutcome =
+	| { readonly ok: true; readonly result: CycleResult; readonly state: SyncState }
+	| { readonly ok: false; readonly error: SyncError; readonly state: SyncState };
+
+/**
+ * One cycle, by itself or beside a daemon: that one's state file stays its own, and it is told to look again.
+ * @throws LockedError after 60 s of waiting for a cycle in progress; LockLostError
+ */
+export async function syncOnce({ paths, config, logger, now = Date.now }: OnceOptions): Promise<OnceOutcome> {
+	fs.mkdirSync(paths.sync, { recursive: true });
+	const lock = await acquireLock(paths.cycleLock, { purpose: "a sync cycle", waitMs: patienceMs });
+	const started = performance.now();
+	const daemon = readLockHolder(paths.instanceLock("sync"));
+	const beside = daemon !== null && isSameProcess(daemon.pid, daemon.pid_started_at);
+	const record = new SyncRecord(
+		paths,
+		() => config,
+		now,
+		(line) => logger.warn(line),
+	);
+	const memory = newMemory(false);
+	try {
+		if (!beside) void record.syncing();
+		ensureExcluded(paths.root);
+		const repository = await openWorkspaceRepository(paths, config);
+		memory.branch = config.syncBranch;
+		const result = await runCycle({ repository, paths, config, log: logger, now, lock, memory });
+		const durationMs = performance.now() - started;
+		if (!beside) {
+			recordCycle(paths, now(), durationMs, false);
+			await record.succeeded(result, durationMs, null);
+		}
+		return { ok: true, result, state: record.state };
+	} catch (error) {
+		const failure = toSyncError(error);
+		if (!beside) {
+			recordCycle(paths, now(), performance.now() - started, true);
+			await record.failed(failure, null, { branch: memory.branch });
+		}
+		return { ok: false, error: failure, state: record.state };
+	} finally {
+		await record.flushed();
+		await lock.release();
+		if (beside && daemon) process.kill(daemon.pid, "SIGUSR1");
+	}
+}
+
+/** What a cycle would do now. */
+export interface DryRun {
+	readonly branch: string | null;
+	readonly head: string | null;
+	readonly would_commit: readonly string[];
+	readonly would_deliver: number;
+	readonly skipped: readonly SkippedFile[];
+	/** The remote's tip; null: it has no such branch yet. */
+	readonly remote_head: string | null;
+	readonly would_fetch: boolean;
+	readonly would_push: boolean;
+	/** What stands in the way, in words; null: nothing. */
+	readonly blocked_by: string | null;
+}
+
+/** Looks, and changes nothing: no ref, no index, no file. @throws GitError, SyncError */
+export async function dryRun({ paths, config, logger, now = Date.now }: OnceOptions): Promise<DryRun> {
+	const repository = await openWorkspaceRepository(paths, config);
+	const memory = newMemory(false);
+	const held = { assertHeld: () => undefined, release: async () => undefined };
+	const context: CycleContext = { repository, paths, config, log: logger, now, lock: held, memory };
+	requireRemote(context);
+	const { branch, oid } = await readHead(repository);
+	memory.branch = config.syncBranch ?? branch ?? "HEAD";
+	const [{ changed, skipped }, remoteHead, known] = await Promise.all([
+		findCandidates(context, { dryRun: true }),
+		readRemoteBranch(repository, config.syncRemote, memory.branch),
+		knownTip(context),
+	]);
+	const pending = listPending(paths).length;
+	const operation = operationInProgress(repository.gitDirectory);
+	const commits = changed.length > 0 || pending > 0;
+	return {
+		branch,
+		head: oid,
+		would_commit: changed.map(displayPath),
+		would_deliver: pending,
+		skipped,
+		remote_head: remoteHead,
+		would_fetch: remoteHead !== null && remoteHead !== known,
+		would_push: commits || (oid !== null && oid !== remoteHead && (remoteHead === known || remoteHead === null)),
+		blocked_by: operation ? `a ${operation.name} is in progress` : null,
+	};
+}

@@ -1,0 +1,162 @@
+import { redact } from "@robust-sync/service/redact";
+import {
+	type Config,
+	listPending,
+	oldestPendingMs,
+	processStartedAt,
+	readOwnState,
+	type SyncState,
+	syncStateSchema,
+	timestamp,
+	type WorkspacePaths,
+	writeState,
+} from "@robust-sync/workspace";
+import type { CycleResult } from "./cycle.ts";
+import type { SyncError } from "./sync-error.ts";
+
+/** Keeps `sync_state.json` true: every change of status, and a rewrite at least every 30 s while alive. */
+export class SyncRecord {
+	readonly #paths: WorkspacePaths;
+	readonly #config: () => Config;
+	readonly #now: () => number;
+	readonly #onProblem: (line: string) => void;
+	#state: SyncState;
+	/** The last write, so that a later one waits for it. */
+	#written: Promise<void> = Promise.resolve();
+
+	constructor(paths: WorkspacePaths, config: () => Config, now: () => number, onProblem: (line: string) => void) {
+		this.#paths = paths;
+		this.#config = config;
+		this.#now = now;
+		this.#onProblem = onProblem;
+		const before = readOwnState(paths.syncState, syncStateSchema, {
+			now,
+			onCorrupt: (movedTo, problem) => onProblem(`sync_state.json did not parse (${problem}): moved to ${movedTo}, starting afresh`),
+		});
+		const at = timestamp(now());
+		this.#state = {
+			schema: 1,
+			node: config().nodeName,
+			pid: process.pid,
+			pid_started_at: processStartedAt(process.pid) ?? at,
+			updated_at: at,
+			started_at: at,
+			status: "idle",
+			last_attempt: before?.last_attempt ?? null,
+			last_sync: before?.last_sync ?? null,
+			last_error: before?.last_error ?? null,
+			consecutive_failures: before?.consecutive_failures ?? 0,
+			next_attempt: null,
+			branch: before?.branch ?? config().syncBranch,
+			remote: config().syncRemote,
+			head: before?.head ?? null,
+			ahead: before?.ahead ?? 0,
+			behind: before?.behind ?? 0,
+			messages_pending: 0,
+			skipped: before?.skipped ?? [],
+			last_cycle: before?.last_cycle ?? null,
+			totals: before?.totals ?? { cycles: 0, failures: 0, commits: 0, resolved: 0, rescued: 0 },
+		};
+	}
+
+	get state(): SyncState {
+		return this.#state;
+	}
+
+	/** Rewrites the file with these fields changed. Never throws: a state that cannot be written is said in the log, and a full disk must not end the loop. */
+	update(fields: Partial<SyncState>): Promise<void> {
+		this.#state = {
+			...this.#state,
+			...fields,
+			node: this.#config().nodeName,
+			remote: this.#config().syncRemote,
+			updated_at: timestamp(this.#now()),
+			messages_pending: listPending(this.#paths).length,
+		};
+		const state = this.#state;
+		this.#written = this.#written
+			.then(() => writeState(this.#paths.syncState, state))
+			.catch((error: unknown) =>
+				this.#onProblem(`sync_state.json cannot be written: ${error instanceof Error ? error.message : String(error)}`),
+			);
+		return this.#written;
+	}
+
+	/** A cycle begins. */
+	syncing(): Promise<void> {
+		return this.update({ status: "syncing", last_attempt: timestamp(this.#now()), next_attempt: null });
+	}
+
+	/** A cycle succeeded. */
+	succeeded(result: CycleResult, durationMs: number, nextAttempt: number | null): Promise<void> {
+		const at = timestamp(this.#now());
+		const { totals } = this.#state;
+		return this.update({
+			status: "idle",
+			last_sync: at,
+			// Reported once: with the cycle that met it.
+			last_error: result.rewritten
+				? {
+						code: "HISTORY_REWRITTEN",
+						message: "the remote's history was rewritten (a forced push): both histories were merged, nothing was dropped",
+						at,
+					}
+				: null,
+			consecutive_failures: 0,
+			next_attempt: nextAttempt === null ? null : timestamp(nextAttempt),
+			branch: result.branch,
+			head: result.head,
+			ahead: 0,
+			behind: 0,
+			skipped: [...result.skipped],
+			last_cycle: {
+				duration_ms: Math.round(durationMs),
+				committed: result.committed,
+				pulled: result.pulled,
+				pushed: result.pushed,
+				resolved: result.resolved,
+			},
+			totals: {
+				...totals,
+				cycles: totals.cycles + 1,
+				commits: totals.commits + result.commits,
+				resolved: totals.resolved + result.resolved,
+				rescued: totals.rescued + result.rescued,
+			},
+		});
+	}
+
+	/** A cycle failed; `final`: nobody tries again by itself. */
+	failed(
+		error: SyncError,
+		nextAttempt: number | null,
+		where: { head?: string | null; branch?: string | null; ahead?: number; behind?: number },
+	): Promise<void> {
+		const at = timestamp(this.#now());
+		const failures = this.#state.consecutive_failures + 1;
+		const { totals } = this.#state;
+		return this.update({
+			...where,
+			status: nextAttempt === null || failures >= this.#config().maxSyncFailures ? "failed" : "retrying",
+			last_error: { code: error.code, message: redact(error.message, this.#config().secrets), at },
+			consecutive_failures: failures,
+			next_attempt: nextAttempt === null ? null : timestamp(nextAttempt),
+			totals: { ...totals, cycles: totals.cycles + 1, failures: totals.failures + 1 },
+		});
+	}
+
+	/** The process ends. */
+	stopped(): Promise<void> {
+		return this.update({ status: "stopped", next_attempt: null });
+	}
+
+	/** Resolves when everything recorded so far is on disk. */
+	flushed(): Promise<void> {
+		return this.#written;
+	}
+
+	/** Age of the oldest waiting message, milliseconds. */
+	oldestPendingMs(): number | null {
+		return oldestPendingMs(this.#paths, this.#now());
+	}
+}

@@ -1,0 +1,153 @@
+import fs from "node:fs";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+	attachHead,
+	findLockFiles,
+	isAncestor,
+	lockHolder,
+	operationInProgress,
+	readHead,
+	readRef,
+	setAsideLockFile,
+	updateRef,
+} from "@robust-sync/git";
+import { integrate, resumeIntegration } from "@robust-sync/resolve";
+import { compactTimestamp } from "@robust-sync/workspace";
+import type { CycleContext } from "./cycle-context.ts";
+import { SyncError } from "./sync-error.ts";
+
+/** What recovery did, for the log and the totals. */
+export interface Recovery {
+	readonly done: readonly string[];
+	readonly rescued: number;
+}
+
+/** A live git is waited for so long before the cycle gives up with INDEX_LOCKED. */
+const liveLockPatienceMs = 10_000;
+/** Between two looks at a lock that nobody seems to hold: a git that was just starting shows by then. */
+const secondLookMs = 100;
+
+/** What is found in `.git` or `sync/` → what is done. In this order; each row is safe to be killed in. */
+const table: readonly (readonly [found: string, recover: (context: CycleContext) => Promise<string | null>])[] = [
+	["a lock file that a killed git left", setAsideStaleLocks],
+	["a move of the working tree that was interrupted", finishInterruptedMove],
+	["a person's rebase, merge, cherry-pick, revert or bisect", leaveOpenOperation],
+	["a detached HEAD", attachDetachedHead],
+];
+
+/**
+ * Brings the repository back to where a cycle can start, whatever a crash or a person left. Never deletes user data; what
+ * it did is one line each.
+ * @throws SyncError INDEX_LOCKED, CONFLICT_UNRESOLVED
+ */
+export async function recover(context: CycleContext): Promise<Recovery> {
+	const done: string[] = [];
+	for (const [, handle] of table) {
+		const line = await handle(context);
+		if (line === null) continue;
+		done.push(line);
+		context.log.warn(`recovered: ${line}`);
+	}
+	return { done, rescued: done.length };
+}
+
+async function setAsideStaleLocks({ repository, log, now }: CycleContext): Promise<string | null> {
+	const moved: string[] = [];
+	const deadline = performance.now() + liveLockPatienceMs;
+	for (;;) {
+		const files = findLockFiles(repository);
+		if (files.length === 0) break;
+		const inodes = new Map(files.map((file) => [file, fs.statSync(file, { throwIfNoEntry: false })?.ino]));
+		await sleep(secondLookMs);
+		let waiting = false;
+		for (const [file, inode] of inodes) {
+			if (inode === undefined || fs.statSync(file, { throwIfNoEntry: false })?.ino !== inode) continue;
+			const holder = lockHolder(repository, file);
+			if (holder === null) {
+				if (setAsideLockFile(repository, file, inode, compactTimestamp(now())) !== null)
+					moved.push(path.relative(repository.commonDirectory, file));
+				continue;
+			}
+			waiting = true;
+			if (performance.now() > deadline) {
+				throw new SyncError("INDEX_LOCKED", `${file} is held by '${holder.command}' (pid ${holder.pid}): wait until it is done, or end it`);
+			}
+			log.debug(`${file} is held by '${holder.command}' (pid ${holder.pid}): waiting`);
+		}
+		if (!waiting) break;
+	}
+	return moved.length > 0 ? `set aside ${moved.join(", ")}, which no live process holds` : null;
+}
+
+async function finishInterruptedMove(context: CycleContext): Promise<string | null> {
+	const resumed = await resumeIntegration(context);
+	return resumed ? `finished the interrupted checkout of ${resumed.head.slice(0, 12)} (${resumed.changed.length} files)` : null;
+}
+
+async function leaveOpenOperation({ repository }: CycleContext): Promise<null> {
+	const operation = operationInProgress(repository.gitDirectory);
+	if (!operation || operation.name === "bisect") return null;
+	const next =
+		operation.name === "merge"
+			? "run 'conflict-resolver --resolve' (or --abort)"
+			: `finish it with 'git ${operation.name} --continue' (or --abort), or run 'conflict-resolver --resolve'`;
+	throw new SyncError(
+		"CONFLICT_UNRESOLVED",
+		`a ${operation.name} is in progress and was not begun by us: ${next}; syncing goes on after that`,
+	);
+}
+
+/** The branch is chosen once: what is configured, else what is checked out at the first look. */
+async function attachDetachedHead(context: CycleContext): Promise<string | null> {
+	const { repository, config, memory } = context;
+	const { branch, oid } = await readHead(repository);
+	if (branch !== null) {
+		memory.branch ??= config.syncBranch ?? branch;
+		if (branch === memory.branch) return null;
+		if (oid === null && config.syncBranch !== null) {
+			await attachHead(repository, `refs/heads/${config.syncBranch}`);
+			return `the unborn branch is named ${config.syncBranch} now, as SYNC_BRANCH says`;
+		}
+		throw new SyncError(
+			"CONFLICT_UNRESOLVED",
+			`'${branch}' is checked out, but '${memory.branch}' is what is synced: run 'git checkout ${memory.branch}' (or set SYNC_BRANCH and restart)`,
+		);
+	}
+	const target = config.syncBranch ?? memory.branch ?? (await onlyBranch(context));
+	if (target === null)
+		throw new SyncError(
+			"CONFLICT_UNRESOLVED",
+			"HEAD is detached and no branch is configured: run 'git checkout <branch>', or set SYNC_BRANCH",
+		);
+	memory.branch = target;
+	const ref = `refs/heads/${target}`;
+	const tip = await readRef(repository, ref);
+	if (oid === null) return null;
+	if (tip === null || (await isAncestor(repository, tip, oid))) {
+		if (tip !== oid) await updateRef(repository, ref, oid, tip, "robust-sync: re-attach a detached HEAD");
+		await attachHead(repository, ref);
+		return `HEAD was detached at ${oid.slice(0, 12)}: '${target}' has its commits now and is checked out`;
+	}
+	if (await isAncestor(repository, oid, tip)) {
+		if (operationInProgress(repository.gitDirectory)?.name === "bisect")
+			throw new SyncError("CONFLICT_UNRESOLVED", "a bisect is in progress: finish it with 'git bisect reset'; syncing goes on after that");
+		throw new SyncError(
+			"CONFLICT_UNRESOLVED",
+			`HEAD is detached at ${oid.slice(0, 12)}, an older commit of '${target}': run 'git checkout ${target}' when you are done looking; syncing goes on after that`,
+		);
+	}
+	// Commits of both: the branch's tip is merged into where HEAD is, on a ref that HEAD then becomes.
+	await attachHead(repository, `refs/heads/robust-sync/detached-${oid.slice(0, 12)}`);
+	await updateRef(repository, `refs/heads/robust-sync/detached-${oid.slice(0, 12)}`, oid, null, "robust-sync: keep a detached HEAD");
+	const { head } = await integrate(context, `refs/heads/robust-sync/detached-${oid.slice(0, 12)}`, oid, tip);
+	await updateRef(repository, ref, head, tip, "robust-sync: re-attach a detached HEAD");
+	await attachHead(repository, ref);
+	return `HEAD was detached at ${oid.slice(0, 12)}: merged into '${target}', which is checked out now`;
+}
+
+async function onlyBranch({ repository }: CycleContext): Promise<string | null> {
+	const { stdout } = await repository.run(["for-each-ref", "--format=%(refname:lstrip=2)", "--count=2", "refs/heads/"]);
+	const branches = stdout.toString("utf8").trim().split("\n");
+	return branches.length === 1 && branches[0] ? branches[0] : null;
+}

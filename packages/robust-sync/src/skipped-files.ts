@@ -1,0 +1,109 @@
+import { spawn } from "node:child_process";
+import fs from "node:fs";
+import { displayPath, fileSystemPath, type GitPath } from "@robust-sync/git";
+import type { SkippedFile } from "@robust-sync/workspace";
+
+const sqliteMagic = Buffer.from("SQLite format 3\0");
+
+function exists(root: string, name: string): boolean {
+	return fs.lstatSync(fileSystemPath(root, name as GitPath), { throwIfNoEntry: false }) !== undefined;
+}
+
+function startsWith(file: Buffer, magic: Buffer): boolean {
+	const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK);
+	try {
+		const head = Buffer.alloc(magic.length);
+		return fs.readSync(fd, head, 0, magic.length, 0) === magic.length && head.equals(magic);
+	} finally {
+		fs.closeSync(fd);
+	}
+}
+
+/** The database that a file belongs to while a program has it open: itself, or the one that its `-wal` goes with. Null: none. */
+export function liveDatabaseOf(root: string, name: GitPath): GitPath | null {
+	const companion = /^(.*)-(wal|journal|shm)$/s.exec(name)?.[1] as GitPath | undefined;
+	const database = companion !== undefined && exists(root, companion) ? companion : name;
+	if (!exists(root, `${database}-wal`) && !exists(root, `${database}-journal`)) return null;
+	try {
+		return startsWith(fileSystemPath(root, database), sqliteMagic) ? database : null;
+	} catch {
+		return null;
+	}
+}
+
+/** Why a path cannot be committed now; null: it can (also when it is gone, which is a change like any other). */
+export function reasonToSkip(root: string, name: GitPath, maxFileMb: number): SkippedFile["reason"] | null {
+	const file = fileSystemPath(root, name);
+	let stats: fs.Stats | undefined;
+	try {
+		stats = fs.lstatSync(file, { throwIfNoEntry: false });
+	} catch (error) {
+		return (error as NodeJS.ErrnoException).code === "ENOTDIR" ? null : "unreadable";
+	}
+	if (!stats || stats.isSymbolicLink() || stats.isDirectory()) return null;
+	if (!stats.isFile()) return "special-file";
+	if (stats.size > maxFileMb * 1_000_000) return "too-large";
+	try {
+		fs.accessSync(file, fs.constants.R_OK);
+	} catch (error) {
+		return (error as NodeJS.ErrnoException).code === "ENOENT" ? null : "unreadable";
+	}
+	return liveDatabaseOf(root, name) ? "live-database" : null;
+}
+
+/** One entry of `skipped` in sync_state.json. */
+export function skippedFile(name: GitPath, reason: SkippedFile["reason"]): SkippedFile {
+	return { path: displayPath(name), reason };
+}
+
+/**
+ * Sockets, fifos and devices below `root`: git does not even list them. One find(1), not a walk of our own, so that 100,000
+ * files cost little. Our own directories, and every `.git`, are left out.
+ */
+export async function findSpecialFiles(root: string): Promise<string[]> {
+	const args = [
+		root,
+		"-xdev",
+		"(",
+		"-name",
+		".git",
+		"-o",
+		"-path",
+		`${root}/sync`,
+		"-o",
+		"-path",
+		`${root}/logs`,
+		")",
+		"-prune",
+		"-o",
+		"(",
+		"-type",
+		"p",
+		"-o",
+		"-type",
+		"s",
+		"-o",
+		"-type",
+		"b",
+		"-o",
+		"-type",
+		"c",
+		")",
+		"-printf",
+		"%P\\0",
+	];
+	return await new Promise((resolve) => {
+		const chunks: Buffer[] = [];
+		const child = spawn("find", args, { stdio: ["ignore", "pipe", "ignore"] });
+		child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
+		child.on("error", () => resolve([]));
+		child.on("close", () =>
+			resolve(
+				Buffer.concat(chunks)
+					.toString("utf8")
+					.split("\0")
+					.filter((name) => name !== ""),
+			),
+		);
+	});
+}

@@ -1,0 +1,135 @@
+import fs from "node:fs";
+import { displayPath, fileSystemPath, type GitPath, gitPathBytes, type Oid, readHead, readStatus, type Status } from "@robust-sync/git";
+import { faultPoint, type SkippedFile } from "@robust-sync/workspace";
+import type { CycleContext } from "./cycle-context.ts";
+import { separateHot, waitUntilQuiet } from "./hot-files.ts";
+import { openNestedRepositories } from "./nested-repositories.ts";
+import { findSpecialFiles, reasonToSkip, skippedFile } from "./skipped-files.ts";
+
+/** What a snapshot found and did. */
+export interface Snapshot {
+	readonly status: Status;
+	/** HEAD afterwards; null: still no commit. */
+	readonly head: Oid | null;
+	/** How many files were committed. */
+	readonly committed: number;
+	readonly skipped: readonly SkippedFile[];
+	/** Files that were being written and wait for the next snapshot. */
+	readonly busy: readonly GitPath[];
+}
+
+/** What would be committed now, sorted for git: what is gone first, so that a file can become a directory. */
+export interface Candidates {
+	readonly status: Status;
+	readonly changed: readonly GitPath[];
+	readonly skipped: readonly SkippedFile[];
+}
+
+/** Sockets and the like come and go without git noticing; looking for them costs a walk. */
+const scanIntervalMs = 10 * 60_000;
+
+/** Reads the status and leaves out what docs/contract.md says is never committed. Opens nested repositories by SYNC_NESTED. */
+export async function findCandidates(context: CycleContext, { dryRun = false } = {}): Promise<Candidates> {
+	const { repository, config, memory, now } = context;
+	const scan = now() - memory.scannedAt >= scanIntervalMs || now() < memory.scannedAt;
+	const [first, specialFiles] = await Promise.all([readStatus(repository), scan ? findSpecialFiles(repository.root) : memory.specialFiles]);
+	if (scan) {
+		memory.scannedAt = now();
+		memory.specialFiles = specialFiles;
+	}
+	let status = first;
+	const nested = new Set<GitPath>();
+	// One round opens the repositories of one depth; a repository inside them shows up in the next.
+	for (let depth = 0; depth < 16; depth++) {
+		const directories = status.entries
+			.filter((entry) => entry.kind === "untracked" && entry.path.endsWith("/") && !nested.has(entry.path))
+			.map((entry) => entry.path);
+		if (directories.length === 0) break;
+		const { skipped, opened } = await openNestedRepositories(repository, directories, dryRun ? "skip" : config.syncNested);
+		for (const directory of skipped) nested.add(`${directory}/` as GitPath);
+		if (!opened) break;
+		status = await readStatus(repository);
+	}
+	const skipped: SkippedFile[] = [...nested].map((directory) => skippedFile(directory.slice(0, -1) as GitPath, "nested-repository"));
+	skipped.push(
+		...specialFiles
+			.filter((file) => fs.existsSync(`${repository.root}/${file}`))
+			.map((file) => ({ path: file, reason: "special-file" as const })),
+	);
+	const changed: GitPath[] = [];
+	for (const { path: name, submodule, kind } of status.entries) {
+		if (name.endsWith("/")) continue;
+		if (submodule && kind === "changed" && fs.existsSync(Buffer.concat([fileSystemPath(repository.root, name), Buffer.from("/.git")]))) {
+			changed.push(name);
+			continue;
+		}
+		const reason = reasonToSkip(repository.root, name, config.maxFileMb);
+		if (reason === null) changed.push(name);
+		else if (!skipped.some((entry) => entry.path === displayPath(name))) skipped.push(skippedFile(name, reason));
+	}
+	return { status, changed, skipped };
+}
+
+function isGone(root: string, name: GitPath): boolean {
+	try {
+		const stats = fs.lstatSync(fileSystemPath(root, name), { throwIfNoEntry: false });
+		return !stats || stats.isDirectory();
+	} catch {
+		return true;
+	}
+}
+
+/** One line that a person can read: `helios: 3 files (notes.md, state.json, …)`. */
+export function snapshotMessage(node: string, paths: readonly GitPath[]): string {
+	const shown = paths.slice(0, 2).map((name) => displayPath(name).replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, "?"));
+	const names = paths.length > shown.length ? [...shown, "…"] : shown;
+	return `${node}: ${paths.length} ${paths.length === 1 ? "file" : "files"} (${names.join(", ")})`;
+}
+
+/**
+ * Commits what is there: everything that changed but what must be skipped, as one commit, without the user's hooks, signing,
+ * pager or editor. Nothing to commit makes no commit. Files that are being written wait: for the next cycle where
+ * `memory.deferHot` says so, else here, at most 10 s.
+ * @param extra paths to commit even where an ignore rule covers them (delivered messages)
+ */
+export async function takeSnapshot(context: CycleContext, extra: readonly GitPath[] = []): Promise<Snapshot> {
+	const { repository, config, memory, now } = context;
+	let found = await findCandidates(context);
+	let { quiet, busy } = separateHot(repository.root, found.changed, memory.hot, now());
+	if (busy.length > 0 && !memory.deferHot) {
+		await waitUntilQuiet(repository.root, busy, memory.hot, now);
+		found = await findCandidates(context);
+		quiet = [...found.changed];
+		busy = [];
+	}
+	const { status, skipped } = found;
+	const listed = new Set(quiet);
+	const paths = [...quiet, ...extra.filter((name) => !listed.has(name))];
+	const staged = status.entries.some((entry) => entry.index !== "." && entry.index !== "?");
+	if (paths.length === 0 && !staged) return { status, head: status.head, committed: 0, skipped, busy };
+
+	const gone = paths.filter(
+		(name) => isGone(repository.root, name) && !status.entries.some((entry) => entry.submodule && entry.path === name),
+	);
+	const goneSet = new Set(gone);
+	const present = paths.filter((name) => !goneSet.has(name));
+	context.lock.assertHeld();
+	await repository.run(["update-index", "-z", "--add", "--remove", "--replace", "--ignore-skip-worktree-entries", "--stdin"], {
+		input: Buffer.concat([...gone, ...present].flatMap((name) => [gitPathBytes(name), Buffer.of(0)])),
+	});
+	faultPoint("snapshot-staged");
+	context.lock.assertHeld();
+	const { exitCode } = await repository.run(
+		["commit", "--quiet", "--no-verify", "--cleanup=verbatim", "--no-status", "--allow-empty-message", "-F", "-"],
+		{
+			input: `${snapshotMessage(config.nodeName, paths.length > 0 ? paths : status.entries.map((entry) => entry.path))}\n`,
+			accept: [0, 1],
+		},
+	);
+	faultPoint("snapshot-committed");
+	const { oid: head } = await readHead(repository);
+	// Touched but unchanged files leave nothing to commit; git says so with exit code 1.
+	const moved = head !== status.head;
+	if (exitCode === 1 && !moved) return { status, head, committed: 0, skipped, busy };
+	return { status, head, committed: moved ? Math.max(paths.length, 1) : 0, skipped, busy };
+}

@@ -1,0 +1,56 @@
+import { ExitCode } from "@robust-sync/service/exit-codes";
+import { paint } from "@robust-sync/service/paint";
+import { writerLiveness } from "@robust-sync/workspace/liveness";
+import type { WorkspacePaths } from "@robust-sync/workspace/paths";
+import { readState } from "@robust-sync/workspace/state-file";
+import { type SyncState, syncStateSchema } from "@robust-sync/workspace/state-schemas";
+
+/** What `--status` found. */
+export interface StatusReport {
+	readonly running: boolean;
+	readonly state: SyncState | null;
+	readonly exitCode: number;
+	/** Why there is no state, or why it does not run. */
+	readonly reason: string;
+}
+
+/** Reads the state; changes nothing. Exit code 0 running and healthy, 1 running and failing, 3 not running. */
+export function reportStatus(paths: WorkspacePaths, now: number): StatusReport {
+	const read = readState(paths.syncState, syncStateSchema);
+	const liveness = writerLiveness(read, now);
+	const running = liveness.status === "up";
+	const state = read.kind === "ok" ? read.state : null;
+	const failing = state?.status === "failed" || state?.status === "retrying";
+	return { running, state, reason: liveness.reason, exitCode: running ? (failing ? ExitCode.failed : ExitCode.ok) : ExitCode.notRunning };
+}
+
+function age(at: string | null, now: number): string {
+	if (at === null) return "never";
+	const seconds = Math.max(0, Math.round((now - Date.parse(at)) / 1000));
+	if (seconds < 120) return `${seconds} s ago`;
+	if (seconds < 7_200) return `${Math.round(seconds / 60)} min ago`;
+	return `${Math.round(seconds / 3_600)} h ago`;
+}
+
+/** The report for people. */
+export function formatStatus({ running, state, reason }: StatusReport, now: number, stream: NodeJS.WriteStream): string {
+	const chalk = paint(stream);
+	if (!state) return `robust-sync is ${chalk.yellow("not running")} (${reason})`;
+	const colour = !running ? chalk.yellow : state.status === "idle" || state.status === "syncing" ? chalk.green : chalk.red;
+	const lines = [
+		`robust-sync is ${colour(running ? state.status : `not running (${reason})`)}${running ? ` (pid ${state.pid}, since ${state.started_at})` : ""}`,
+		`  node        ${state.node}`,
+		`  last sync   ${state.last_sync ?? "never"}${state.last_sync ? ` (${age(state.last_sync, now)})` : ""}`,
+		`  branch      ${state.branch ?? "-"} on ${state.remote ?? "-"}, at ${state.head?.slice(0, 12) ?? "no commit"}${state.ahead || state.behind ? `, ${state.ahead} ahead, ${state.behind} behind` : ""}`,
+		`  waiting     ${state.messages_pending} messages`,
+		`  so far      ${state.totals.cycles} cycles, ${state.totals.failures} failures, ${state.totals.commits} commits, ${state.totals.resolved} resolved, ${state.totals.rescued} rescued`,
+	];
+	if (state.last_error)
+		lines.push(
+			`  ${chalk.red("last error")}  ${state.last_error.code}: ${state.last_error.message} (${age(state.last_error.at, now)}, ${state.consecutive_failures} in a row)`,
+		);
+	if (state.next_attempt && running) lines.push(`  next        ${state.next_attempt}`);
+	for (const { path, reason: why } of state.skipped.slice(0, 20)) lines.push(`  ${chalk.yellow("skipped")}     ${path} (${why})`);
+	if (state.skipped.length > 20) lines.push(`  ${chalk.yellow("skipped")}     … and ${state.skipped.length - 20} more`);
+	return lines.join("\n");
+}

@@ -1,0 +1,32 @@
+import { GitError } from "@robust-sync/git";
+import { type ErrorCode, LockLostError } from "@robust-sync/workspace";
+
+/** A cycle failed. `code` is the contract's (section 5); `message` is one line that says what to do. */
+export class SyncError extends Error {
+	override readonly name = "SyncError";
+	readonly code: ErrorCode;
+
+	constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+		super(message, options);
+		this.code = code;
+	}
+}
+
+const fileSystemCodes: Readonly<Record<string, readonly [code: ErrorCode, advice: string]>> = {
+	ENOSPC: ["DISK_FULL", "the disk is full: free some space"],
+	EDQUOT: ["DISK_FULL", "the disk quota is used up: free some space"],
+	EACCES: ["PERMISSION_DENIED", "a file cannot be read or written: run as the owner of the workspace"],
+	EPERM: ["PERMISSION_DENIED", "a file may not be changed: run as the owner of the workspace"],
+	EROFS: ["PERMISSION_DENIED", "the file system is read-only: mount it read-write"],
+};
+
+/** Any error of a cycle as one with a code of the contract. A lost lock passes: it ends the process. */
+export function toSyncError(error: unknown): SyncError {
+	if (error instanceof SyncError) return error;
+	if (error instanceof LockLostError) throw error;
+	if (error instanceof GitError) return new SyncError(error.code, error.message, { cause: error });
+	const { code, message = String(error), path } = (error ?? {}) as NodeJS.ErrnoException;
+	const known = fileSystemCodes[code ?? ""];
+	if (known) return new SyncError(known[0], `${known[1]}${path ? ` (${path})` : ""}`, { cause: error });
+	return new SyncError("INTERNAL", `unexpected: ${message.split("\n")[0]}`, { cause: error });
+}

@@ -1,0 +1,87 @@
+import { attachHead, fetchBranch, listRemote, type Oid, readHead, readRef, readRemoteBranch, trackingRef } from "@robust-sync/git";
+import type { CycleContext } from "./cycle-context.ts";
+import { SyncError } from "./sync-error.ts";
+
+/** The remote's tip as this node knows it after a fetch. */
+export interface Upstream {
+	/** null: the remote does not have the branch yet; the first push makes it. */
+	readonly tip: Oid | null;
+	/** The remote's history no longer contains what it had before. */
+	readonly rewritten: boolean;
+}
+
+/** The name that HEAD's branch has, after the first contact at the latest. */
+export function syncedBranch({ memory }: CycleContext): string {
+	if (memory.branch === null) throw new SyncError("INTERNAL", "no branch was chosen yet");
+	return memory.branch;
+}
+
+/** @throws SyncError NO_REMOTE */
+export function requireRemote({ repository, config }: CycleContext): string {
+	const url = repository.config.get(`remote.${config.syncRemote}.url`);
+	if (!url)
+		throw new SyncError(
+			"NO_REMOTE",
+			`the repository has no remote '${config.syncRemote}': run 'git remote add ${config.syncRemote} <url>'`,
+		);
+	return url;
+}
+
+/** The remote-tracking ref's commit, read from disk. */
+export async function knownTip(context: CycleContext): Promise<Oid | null> {
+	return await readRef(context.repository, trackingRef(context.config.syncRemote, syncedBranch(context)));
+}
+
+/**
+ * An unborn branch takes the name of the remote's: two nodes whose `git init` chose different names must not sync past each
+ * other. Only before the first commit.
+ */
+export async function nameUnbornBranch(context: CycleContext): Promise<void> {
+	const { repository, config, memory } = context;
+	const { branch, oid } = await readHead(repository);
+	if (oid !== null || branch === null || config.syncBranch !== null) return;
+	const { branches, defaultBranch } = await listRemote(repository, config.syncRemote);
+	if (branches.size === 0 || branches.has(branch)) return;
+	const only = branches.size === 1 ? [...branches.keys()][0] : null;
+	const name = defaultBranch ?? only;
+	if (!name)
+		throw new SyncError(
+			"NO_REMOTE",
+			`the remote has no branch '${branch}' but ${[...branches.keys()].slice(0, 5).join(", ")}: set SYNC_BRANCH to the one to sync`,
+		);
+	await attachHead(repository, `refs/heads/${name}`);
+	memory.branch = name;
+}
+
+/**
+ * Learns where the remote's branch is. Asks first (one cheap question) when nothing says that it moved; fetches when it did.
+ * @param hint a peer announced a head that we lack, or a push was refused: fetch at once
+ */
+export async function fetchUpstream(context: CycleContext, hint: boolean): Promise<Upstream> {
+	const { repository, config } = context;
+	const branch = syncedBranch(context);
+	const known = await knownTip(context);
+	if (!hint || known === null) {
+		const tip = await readRemoteBranch(repository, config.syncRemote, branch);
+		if (tip === null) {
+			await refuseMissingBranch(context, branch, known);
+			return { tip: null, rewritten: false };
+		}
+		if (tip === known) return { tip, rewritten: false };
+	}
+	const { rewritten } = await fetchBranch(repository, config.syncRemote, branch);
+	return { tip: await knownTip(context), rewritten };
+}
+
+/** An empty remote is an invitation; one that has other branches, or had ours, is a mistake that only a person can judge. */
+async function refuseMissingBranch({ repository, config }: CycleContext, branch: string, known: Oid | null): Promise<void> {
+	const { branches } = await listRemote(repository, config.syncRemote);
+	if (branches.size === 0) return;
+	const others = [...branches.keys()].slice(0, 5).join(", ");
+	throw new SyncError(
+		"NO_REMOTE",
+		known === null
+			? `the remote has no branch '${branch}' but ${others}: set SYNC_BRANCH, or rename with 'git branch -m ${[...branches.keys()][0]}'`
+			: `the branch '${branch}' is gone from the remote, which has ${others}: put it back with 'git push ${config.syncRemote} ${branch}', or set SYNC_BRANCH`,
+	);
+}

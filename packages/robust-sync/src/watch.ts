@@ -1,0 +1,137 @@
+import fs from "node:fs";
+import path from "node:path";
+import { fileSystemPath, type GitPath, gitPath } from "@robust-sync/git";
+import { neverCommitted } from "@robust-sync/workspace";
+
+/** Where changes are seen: a path below the workspace. */
+export type ChangeListener = (changed: GitPath) => void;
+
+export interface WatchOptions {
+	root: string;
+	/** Directories not to watch, relative to the root, without a slash at the end: what the user's ignore rules cover. */
+	ignored: readonly GitPath[];
+	onChange: ChangeListener;
+	/** The kernel's limit of watches (or of open files) is reached; nothing is watched any more. */
+	onLimit(reason: string): void;
+	/** fs.watch, for tests. */
+	watch?: typeof fs.watch;
+}
+
+const atTop: ReadonlySet<string> = new Set([...neverCommitted, ".git"]);
+const limitCodes: ReadonlySet<string> = new Set(["ENOSPC", "EMFILE", "ENFILE", "ENOMEM"]);
+
+/**
+ * Watches a workspace with one inotify watch a directory, straight from node:fs: changes are told at once. (Measured with
+ * 10,000 files on Node 20: @parcel/watcher holds every event for at least 50 ms, chokidar keeps a watch a file and 90 MB.)
+ * A missed event costs one sync interval, no more.
+ */
+export class WorkspaceWatcher {
+	readonly #options: WatchOptions;
+	readonly #watchers = new Map<GitPath, fs.FSWatcher>();
+	readonly #ignored: ReadonlySet<string>;
+	#closed = false;
+
+	constructor(options: WatchOptions) {
+		this.#options = options;
+		this.#ignored = new Set(options.ignored);
+		this.#add("" as GitPath);
+	}
+
+	/** How many directories are watched. */
+	get size(): number {
+		return this.#watchers.size;
+	}
+
+	close(): void {
+		this.#closed = true;
+		for (const watcher of this.#watchers.values()) watcher.close();
+		this.#watchers.clear();
+	}
+
+	#isIgnored(name: GitPath): boolean {
+		return atTop.has(name) || this.#ignored.has(name) || name.endsWith("/.git");
+	}
+
+	#path(name: GitPath): Buffer {
+		return name === "" ? Buffer.from(this.#options.root) : fileSystemPath(this.#options.root, name);
+	}
+
+	#add(directory: GitPath): void {
+		if (this.#closed || this.#watchers.has(directory) || this.#isIgnored(directory)) return;
+		try {
+			const watcher = (this.#options.watch ?? fs.watch)(this.#path(directory), { encoding: "buffer", persistent: true }, (event, name) => {
+				if (name) this.#changed(directory, event, gitPath(name));
+			});
+			watcher.on("error", () => this.#remove(directory));
+			this.#watchers.set(directory, watcher);
+			for (const entry of fs.readdirSync(this.#path(directory), {
+				withFileTypes: true,
+				encoding: "buffer",
+			}) as unknown as fs.Dirent<Buffer>[]) {
+				if (entry.isDirectory()) this.#add(below(directory, gitPath(entry.name)));
+			}
+		} catch (error) {
+			const { code = "" } = error as NodeJS.ErrnoException;
+			if (!limitCodes.has(code) || this.#closed) return;
+			const watched = this.#watchers.size;
+			this.close();
+			this.#options.onLimit(`${code} after ${watched} directories`);
+		}
+	}
+
+	#changed(directory: GitPath, event: string, name: GitPath): void {
+		if (this.#closed) return;
+		const changed = below(directory, name);
+		if (this.#isIgnored(changed)) return;
+		if (event === "rename") {
+			// Something came, went, or was replaced by something of another type.
+			const stats = fs.lstatSync(this.#path(changed), { throwIfNoEntry: false });
+			if (this.#watchers.has(changed)) this.#remove(changed);
+			if (stats?.isDirectory()) this.#add(changed);
+		}
+		this.#options.onChange(changed);
+	}
+
+	#remove(directory: GitPath): void {
+		for (const [name, watcher] of this.#watchers) {
+			if (name !== directory && !name.startsWith(`${directory}/`)) continue;
+			watcher.close();
+			this.#watchers.delete(name);
+		}
+	}
+}
+
+function below(directory: GitPath, name: GitPath): GitPath {
+	return (directory === "" ? name : path.posix.join(directory, name)) as GitPath;
+}
+
+/** Waits until changes pause: `quietMs` after the last, at the latest `maxMs` after the first. */
+export class Settler {
+	readonly #fire: () => void;
+	readonly #quietMs: number;
+	readonly #maxMs: number;
+	#timer: NodeJS.Timeout | undefined;
+	#first = 0;
+
+	constructor(fire: () => void, quietMs: number, maxMs: number) {
+		this.#fire = fire;
+		this.#quietMs = quietMs;
+		this.#maxMs = maxMs;
+	}
+
+	/** A change happened. */
+	touch(now: number = performance.now()): void {
+		if (this.#timer === undefined) this.#first = now;
+		else clearTimeout(this.#timer);
+		const wait = Math.max(0, Math.min(this.#quietMs, this.#first + this.#maxMs - now));
+		this.#timer = setTimeout(() => {
+			this.#timer = undefined;
+			this.#fire();
+		}, wait);
+	}
+
+	cancel(): void {
+		clearTimeout(this.#timer);
+		this.#timer = undefined;
+	}
+}

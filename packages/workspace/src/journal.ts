@@ -1,0 +1,40 @@
+import { rmSync } from "node:fs";
+import path from "node:path";
+import * as z from "zod/mini";
+import { fsyncDirectory, writeAtomicSync } from "./atomic-write.ts";
+import type { WorkspacePaths } from "./paths.ts";
+import { readState } from "./state-file.ts";
+
+const journalSchema = z.object({
+	schema: z.literal(1),
+	/** Commit that HEAD was at; null: none yet. */
+	from: z.nullable(z.string()),
+	to: z.string(),
+	/** Full name of the branch that moves. */
+	ref: z.string(),
+	/** The other side, when `to` is a merge of ours: its saved versions are written again if they are missing. */
+	theirs: z.nullable(z.string()),
+	/** Name of the directory below sync/backups/ that takes the replaced files. */
+	backup: z.string(),
+	started_at: z.string(),
+});
+
+/** A move of the working tree that was begun: written before the first file is touched, removed after the last step. */
+export type Journal = z.infer<typeof journalSchema>;
+
+/** Writes the journal durably. @throws the file system's error */
+export function writeJournal(paths: WorkspacePaths, journal: Journal): void {
+	writeAtomicSync(paths.journal, `${JSON.stringify(journal)}\n`);
+}
+
+/** The move that was interrupted, or null. A journal that does not parse was never begun: nothing was touched yet. */
+export function readJournal(paths: WorkspacePaths): Journal | null {
+	const read = readState(paths.journal, journalSchema);
+	return read.kind === "ok" ? read.state : null;
+}
+
+/** The move is complete. */
+export function removeJournal(paths: WorkspacePaths): void {
+	rmSync(paths.journal, { force: true });
+	fsyncDirectory(path.dirname(paths.journal));
+}
