@@ -529,7 +529,12 @@ describe("the page", () => {
 });
 
 describe("events", () => {
-	async function* eventsOf(served: Served): AsyncGenerator<{ event: string; data: { sections: [string, { id: string }][] } }> {
+	interface Seen {
+		event: string;
+		data: { sections: [string, { id: string }][] };
+	}
+
+	async function* eventsOf(served: Served): AsyncGenerator<Seen, undefined, undefined> {
 		const response = await fetch(`${served.url}/events`);
 		expect(response.headers.get("content-type")).toBe("text/event-stream; charset=utf-8");
 		let text = "";
@@ -636,7 +641,7 @@ describe("saved versions", () => {
 			},
 		});
 		const page = await served.ask(`/diff/${name}/0`, { headers: { Accept: "text/html" } });
-		expect(page.text).toMatch(/<td class="line changed">ours<\/td>/);
+		expect(page.text).toMatch(/<td class="line lost">ours<\/td>/);
 		expect(page.text).toMatch(/<th scope="colgroup" colspan="2">result<\/th>/);
 		const data = await served.ask(`/diff/${name}/0`, { headers: { Accept: "application/json" } });
 		expect(data.json[0]).toBe("div");

@@ -246,16 +246,18 @@ let node: NodeFixture;
 		expect(performance.now() - start).toBeLessThan(1_000);
 		expect(await page.title()).toMatch(/^! helios/);
 		node.saved(Date.now(), { "new.json": { ours: "1", theirs: "2" } });
-		await page.locator("details.file code", { hasText: "new.json" }).waitFor();
+		await page.locator("details.file > summary", { hasText: "new.json" }).waitFor();
 		expect(await page.locator("table.versions").isVisible()).toBe(true);
 		expect(problems).toEqual([]);
 	});
 
 	test("paints first within 300 ms", async () => {
 		const served = await node.serve(states.ok?.());
+		const { page } = await open(served);
 		const painted: number[] = [];
-		for (let round = 0; round < 5; round++) {
-			const { page } = await open(served);
+		for (let round = 0; round < 7; round++) {
+			await page.goto("about:blank");
+			await page.goto(served.url);
 			painted.push(
 				await page.evaluate(
 					() =>
@@ -266,7 +268,7 @@ let node: NodeFixture;
 			);
 		}
 		process.stderr.write(`first paint: ${painted.map(Math.round).join(" ")} ms\n`);
-		expect(painted.sort((a, b) => a - b)[2]).toBeLessThan(300);
+		expect(painted.sort((a, b) => a - b)[3]).toBeLessThan(300);
 	});
 
 	test("copies the exact command that restores a version", async () => {

@@ -99,5 +99,29 @@ function alignTo(first: readonly string[], anchor: readonly string[], second: re
 		});
 		a++;
 	}
-	return rows;
+	return pullUp(pullUp(rows, "second"), "first");
+}
+
+/**
+ * Lines that only one version has stand in rows of their own at first. Where rows with a gap in that version follow, they
+ * move there: what was replaced stands beside what replaced it.
+ */
+function pullUp(rows: readonly Aligned[], column: "first" | "second"): Aligned[] {
+	const pulled: Aligned[] = [];
+	const waiting: Cell[] = [];
+	const placeRest = () => {
+		for (const cell of waiting.splice(0)) pulled.push({ first: null, anchor: null, second: null, [column]: cell });
+	};
+	for (const row of rows) {
+		const cell = row[column];
+		if (cell && row.anchor) {
+			placeRest();
+			pulled.push(row);
+			continue;
+		}
+		if (cell) waiting.push(cell);
+		if (row.anchor || row[column === "first" ? "second" : "first"]) pulled.push({ ...row, [column]: waiting.shift() ?? null });
+	}
+	placeRest();
+	return pulled;
 }

@@ -63,7 +63,7 @@ export function alerts({ view, services: liveness, node }: NodeSnapshot): VNode 
 			empty(
 				`The monitor does not run (${liveness.monitor.reason}): nobody is told of anything. Start it with `,
 				h("code", null, `systemctl start ${node}-monitor`),
-				monitor ? [". What it knew ", time(monitor.updated_at), ":"] : ".",
+				monitor && list.length > 0 ? [". What it knew ", time(monitor.updated_at), ":"] : ".",
 			),
 		monitor &&
 			monitor.undelivered.length > 0 &&

@@ -35,10 +35,23 @@ function linesOf(version: Version): string[] | null {
 	return lines;
 }
 
-function cells(cell: Cell | null, row: Row, isShown: boolean): VNode[] {
-	if (!isShown) return [];
-	const kind = row.same ? "" : cell ? "changed" : "absent";
-	return [h("td", { class: "number" }, cell ? cell.line : ""), h("td", { class: `line ${kind}`.trim() }, cell ? cell.text : "")];
+/** How a line of a side stands to the result: it is in it, or was lost; or how a line of the result came about. */
+function kindOf(name: "ours" | "result" | "theirs", row: Row, hasResult: boolean): string {
+	const cell = row[name];
+	if (row.same) return "";
+	if (!cell) return "absent";
+	if (!hasResult) return "taken";
+	const isIn = (side: Cell | null) => side !== null && side.text === row.result?.text;
+	if (name === "result") return isIn(row.ours) || isIn(row.theirs) ? "taken" : "new";
+	return isIn(cell) ? "taken" : "lost";
+}
+
+function cells(name: "ours" | "result" | "theirs", row: Row, hasResult: boolean): VNode[] {
+	const cell = row[name];
+	return [
+		h("td", { class: "number" }, cell ? cell.line : ""),
+		h("td", { class: `line ${kindOf(name, row, hasResult)}`.trim() }, cell ? cell.text : ""),
+	];
 }
 
 /** Runs of equal lines, folded. */
@@ -82,6 +95,17 @@ export function diffView(file: string, ours: Version, theirs: Version, result: V
 		"div",
 		{ class: "diff" },
 		notes.length > 0 && h("p", { class: "note" }, notes.join(" ")),
+		shown.result !== null &&
+			texts > 1 &&
+			h(
+				"p",
+				{ class: "legend note" },
+				h("span", { class: "taken" }, "from one side"),
+				" ",
+				h("span", { class: "lost" }, "not in the result"),
+				" ",
+				h("span", { class: "new" }, "in neither side"),
+			),
 		texts > 0 &&
 			h(
 				"div",
@@ -114,7 +138,7 @@ export function diffView(file: string, ours: Version, theirs: Version, result: V
 								: h(
 										"tr",
 										null,
-										columns.flatMap((name) => cells(row[name], row, true)),
+										columns.flatMap((name) => cells(name, row, shown.result !== null)),
 									),
 						),
 						rows.length > shownRows &&

@@ -13,6 +13,10 @@ export function title(snapshot: NodeSnapshot): string {
 	return `${verdicts[snapshot.health.status].mark} ${snapshot.node} · robust-sync`;
 }
 
+function worstFirst(reasons: NodeSnapshot["health"]["reasons"]) {
+	return [...reasons].sort((a, b) => Number(b.severity === "critical") - Number(a.severity === "critical"));
+}
+
 /** The answer to "how does it stand?" and every reason. */
 export function headline({ node, health, workspace }: NodeSnapshot): VNode {
 	const { mark, words } = verdicts[health.status];
@@ -29,7 +33,7 @@ export function headline({ node, health, workspace }: NodeSnapshot): VNode {
 				h(
 					"ul",
 					{ class: "reasons" },
-					health.reasons.map((reason) =>
+					worstFirst(health.reasons).map((reason) =>
 						h("li", null, badge(reason.severity === "critical" ? "bad" : "warn", reason.severity), " ", h("span", null, reason.message)),
 					),
 				),
@@ -68,7 +72,12 @@ export function facts(snapshot: NodeSnapshot): VNode {
 						: (sync?.status ?? null),
 				services.sync.status === "up" ? "" : "bad",
 			),
-			fact("Peers alive", `${alive} of ${peers.length}`, null, alive < peers.length ? "warn" : ""),
+			fact(
+				"Peers alive",
+				peers.length === 0 ? "none" : `${alive} of ${peers.length}`,
+				peers.length === 0 ? "no peer is configured" : null,
+				alive < peers.length ? "warn" : "",
+			),
 			fact(
 				"Messages waiting",
 				outbox.count.toLocaleString("en-US"),
@@ -90,7 +99,9 @@ export function facts(snapshot: NodeSnapshot): VNode {
 			fact(
 				"Cycles",
 				sync ? sync.totals.cycles.toLocaleString("en-US") : "none",
-				sync ? `${count(sync.totals.failures, "failure")}, ${sync.consecutive_failures} in a row now` : null,
+				sync
+					? `${count(sync.totals.failures, "failure")}${sync.consecutive_failures > 0 ? `, ${sync.consecutive_failures} in a row now` : ""}`
+					: null,
 				(sync?.consecutive_failures ?? 0) > 0 ? "warn" : "",
 			),
 		),

@@ -62,13 +62,14 @@ function offset(ms: number | null): string {
 
 function peerRow({ name, status, state }: PeerView, ourHead: string | null): VNode {
 	const down = state ? serviceNames.filter((service) => state.services[service] === "down") : [];
-	const unknown = !state || serviceNames.every((service) => state.services[service] === "unknown");
+	// What a node that is down last said of itself says nothing about now.
+	const unknown = !state || status === "down" || serviceNames.every((service) => state.services[service] === "unknown");
 	const cells: Child[] = [
 		badge(kinds[status], status),
 		timeOr(state?.received_at, "never"),
 		typeof state?.rtt_ms === "number" ? duration(state.rtt_ms) : "–",
 		offset(state?.clock_offset_ms ?? null),
-		state?.hears_us === undefined || state.hears_us === null ? "–" : state.hears_us ? "yes" : badge("warn", "no"),
+		state?.hears_us === undefined || state.hears_us === null || status === "down" ? "–" : state.hears_us ? "yes" : badge("warn", "no"),
 		[commit(state?.head, "–"), " ", agreement(state?.head ?? null, ourHead)],
 		timeOr(state?.last_sync, "–"),
 		typeof state?.messages_pending === "number" ? state.messages_pending : "–",
@@ -113,11 +114,17 @@ export function nodes(snapshot: NodeSnapshot): VNode {
 	const ourHead = view.sync.kind === "ok" ? view.sync.state.head : null;
 	const known = peers.filter((peer) => peer.state?.head && ourHead);
 	const differing = known.filter((peer) => peer.state?.head !== ourHead).map((peer) => peer.name);
+	const who =
+		known.length < peers.length
+			? `The ${known.length + 1} nodes whose head is known`
+			: peers.length === 1
+				? "Both nodes"
+				: `All ${peers.length + 1} nodes`;
 	const verdict =
 		known.length === 0
 			? null
 			: differing.length === 0
-				? `All ${known.length + 1} nodes whose head is known have the same.`
+				? `${who} have the same head.`
 				: `Another head than ours: ${differing.slice(0, 5).join(", ")}${differing.length > 5 ? ` and ${differing.length - 5} more` : ""}.`;
 	return h(
 		"section",

@@ -42,7 +42,7 @@ h1 .node{color:var(--soft);font-weight:500;margin-right:.15em}
 .workspace{color:var(--soft);font-size:.88rem;margin-top:2px}
 .reasons{list-style:none;padding:0;margin-top:12px;display:grid;gap:6px}
 .reasons li{display:flex;gap:10px;align-items:baseline;overflow-wrap:anywhere}
-.badge{display:inline-block;flex:none;padding:0 8px;border-radius:99px;font-size:.8rem;line-height:1.55;font-weight:600;white-space:nowrap;max-width:100%;overflow:hidden;text-overflow:ellipsis}
+.badge{display:inline-block;flex:none;padding:0 8px;border-radius:99px;font-size:.8rem;line-height:1.55;font-weight:600;}
 .badge.ok{background:var(--ok-bg);color:var(--ok)}.badge.warn{background:var(--warn-bg);color:var(--warn)}.badge.bad{background:var(--bad-bg);color:var(--bad)}.badge.quiet{background:var(--shade);color:var(--soft)}
 .facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(168px,1fr));gap:12px}
 .fact{padding:12px 16px;min-width:0}
@@ -52,6 +52,9 @@ h1 .node{color:var(--soft);font-weight:500;margin-right:.15em}
 .fact.bad strong{color:var(--bad)}.fact.warn strong{color:var(--warn)}
 .scroll{overflow-x:auto;margin-top:12px}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
+time{white-space:nowrap}
+td code,th code{overflow-wrap:break-word}
+#alerts td:last-child{min-width:200px}
 th,td{padding:7px 14px 7px 0;text-align:left;vertical-align:top;border-top:1px solid var(--line)}
 thead th{border-top:0;color:var(--soft);font-weight:500;font-size:.85rem;white-space:nowrap}
 tbody th{font-weight:600}
@@ -101,7 +104,11 @@ html:not(.script) .copy,html.script .without-script{display:none}
 .versions .number{text-align:right;color:var(--soft);border-left:1px solid var(--line);user-select:none}
 .versions .numbers{width:52px}
 .versions .line{white-space:pre-wrap;overflow-wrap:anywhere}
-.versions .changed{background:var(--changed);box-shadow:inset 3px 0 0 var(--accent)}
+.taken{background:var(--changed);box-shadow:inset 3px 0 0 var(--accent)}
+.lost{background:var(--warn-bg);text-decoration:line-through;text-decoration-color:var(--warn);text-decoration-thickness:1px}
+.new{background:var(--ok-bg);box-shadow:inset 3px 0 0 var(--ok)}
+.legend{display:flex;flex-wrap:wrap;gap:8px;margin-top:10px}
+.legend span{padding:0 10px;border-radius:3px;color:var(--text)}
 .versions .absent{background:var(--absent)}
 .versions .fold{text-align:center;color:var(--soft);background:var(--shade);font-size:.82rem;padding:2px}
 footer{padding-bottom:32px;color:var(--soft);font-size:.88rem}
