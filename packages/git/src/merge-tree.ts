@@ -56,17 +56,15 @@ export function parseMergeTree(output: Buffer): MergeTreeResult {
 }
 
 /**
- * Merges two commits in the object database with git's own strategy (renames, several merge bases, unrelated histories).
+ * Merges two commits in the object database with git's own strategy (renames, several merge bases, unrelated histories). Every path that
+ * both sides changed is left to the caller with its stages, also where git's line merge would be clean.
  * @param store from openMergeStore
- * @param everyPath true: every path that both sides changed is left to the caller with its stages, also where git's line merge would be
- * clean; false: what git alone would have reported
  * @throws GitError
  */
-export async function mergeTree(store: Repository, first: Oid, second: Oid, everyPath: boolean): Promise<MergeTreeResult> {
-	const attributes = everyPath ? path.join(store.root, noLineMerge) : "/dev/null";
+export async function mergeTree(store: Repository, first: Oid, second: Oid): Promise<MergeTreeResult> {
 	const { stdout } = await store.run(["merge-tree", "--write-tree", "-z", "--messages", "--allow-unrelated-histories", first, second], {
 		accept: [0, 1],
-		env: withSettings(store.env, [["core.attributesFile", attributes]]),
+		env: withSettings(store.env, [["core.attributesFile", path.join(store.root, noLineMerge)]]),
 	});
 	return parseMergeTree(stdout);
 }

@@ -19,7 +19,7 @@ import {
 	withParent,
 	writeCommit,
 } from "@robust-sync/git";
-import { type AttributeKind, MAX_MERGED_BYTES, mergeContents } from "@robust-sync/merge";
+import { type AttributeKind, hasLineConflict, MAX_MERGED_BYTES, mergeContents } from "@robust-sync/merge";
 import { type ConflictGroup, type Conflicts, groupConflicts } from "./conflict-groups.ts";
 import { isAttributesFile, kindAttributes } from "./kind-attributes.ts";
 import { mergeMessage } from "./merge-message.ts";
@@ -40,14 +40,14 @@ export interface SettledPath {
 	readonly base: TreeEntry | null;
 	/** Something that a side added or changed is not in the result. */
 	readonly lost: boolean;
+	/** git alone would have reported a conflict. */
+	readonly reported: boolean;
 }
 
 export interface MergedCommits {
 	readonly commit: Oid;
 	readonly tree: Oid;
 	readonly bases: readonly Oid[];
-	/** What git merged: the two commits, or the same trees over a virtual base. */
-	readonly mergedAs: readonly [Oid, Oid];
 	readonly settled: readonly SettledPath[];
 }
 
@@ -90,7 +90,7 @@ class CommitMerger {
 	}
 
 	async #merge(first: Oid, second: Oid): Promise<MergedCommits> {
-		const plain = mergeTree(this.#store, first, second, true);
+		const plain = mergeTree(this.#store, first, second);
 		// Not awaited where the other throws first.
 		plain.catch(() => undefined);
 		const bases = await mergeBases(this.#store, first, second);
@@ -99,7 +99,7 @@ class CommitMerger {
 			// Criss-cross: what is common to both sides is the merge of all their bases, made as this one is (as git's own recursive strategy does).
 			base = await this.#virtualBase(bases);
 			mergedAs = [await withParent(this.#store, first, base), await withParent(this.#store, second, base)];
-			merged = await mergeTree(this.#store, mergedAs[0], mergedAs[1], true);
+			merged = await mergeTree(this.#store, mergedAs[0], mergedAs[1]);
 		}
 		const conflicts = groupConflicts(merged, mergedAs[0], mergedAs[1]);
 		const date = await this.#laterDate(first, second);
@@ -114,7 +114,7 @@ class CommitMerger {
 			tree: merged.tree,
 			changes: changes(merged.conflicts.keys(), outcomes),
 		});
-		return { ...written, bases, mergedAs, settled };
+		return { ...written, bases, settled };
 	}
 
 	async #virtualBase(bases: readonly Oid[]): Promise<Oid> {
@@ -282,6 +282,7 @@ class PathSettler {
 				second: two,
 				base: group.base,
 				lost: merged.lost,
+				reported: aside || merged.reported,
 			},
 			files: [{ path: group.path, made: merged.made, beside: aside }],
 		};
@@ -293,16 +294,17 @@ class PathSettler {
 		base: { entry: TreeEntry | null; content: Buffer | null | undefined },
 		first: { entry: TreeEntry; content: Buffer | null; path?: GitPath },
 		second: { entry: TreeEntry; content: Buffer | null; path?: GitPath },
-	): { made: Made; strategy: Strategy; winner: "merged" | "first" | "second"; lost: boolean } {
+	): { made: Made; strategy: Strategy; winner: "merged" | "first" | "second"; lost: boolean; reported: boolean } {
 		const mode = mergeModes(base.entry, first.entry, second.entry);
 		const later = this.#later({ path: first.path ?? path, entry: first.entry }, { path: second.path ?? path, entry: second.entry });
 		const whole = { first: { mode, oid: first.entry.oid }, second: { mode, oid: second.entry.oid } };
 		if (first.entry.oid === second.entry.oid) {
 			const winner = first.entry.mode === mode ? "first" : "second";
-			return { made: whole.first, strategy: "kept-modified", winner, lost: first.entry.mode !== second.entry.mode };
+			const differ = first.entry.mode !== second.entry.mode;
+			return { made: whole.first, strategy: "kept-modified", winner, lost: differ, reported: differ };
 		}
 		if (base.content === null || first.content === null || second.content === null)
-			return { made: whole[later], strategy: "later", winner: later, lost: true };
+			return { made: whole[later], strategy: "later", winner: later, lost: true, reported: true };
 		const merged = mergeContents({
 			path,
 			base: base.content ?? null,
@@ -314,7 +316,14 @@ class PathSettler {
 		const winner = merged.winner === "a" ? "first" : merged.winner === "b" ? "second" : "merged";
 		// A side's own bytes are in the object database already.
 		const made = winner === "merged" ? { mode, content: Buffer.from(merged.content) } : whole[winner];
-		return { made, strategy: merged.strategy, winner, lost: merged.lost.a || merged.lost.b };
+		const lost = merged.lost.a || merged.lost.b;
+		return {
+			made,
+			strategy: merged.strategy,
+			winner,
+			lost,
+			reported: lost || hasLineConflict(base.content ?? null, first.content, second.content),
+		};
 	}
 
 	/** Paths of which a side is kept whole: deleted by the other, links, submodules, files of different types. */
@@ -327,11 +336,14 @@ class PathSettler {
 			const winner = first ? "first" : "second";
 			if (notes.has("CONFLICT (file/directory)"))
 				return {
-					settled: { ...settled, type: "file/directory", strategy: "both-names", winner: "both", lost: false },
+					settled: { ...settled, type: "file/directory", strategy: "both-names", winner: "both", lost: false, reported: true },
 					files: [{ path, made: entry, beside: true }],
 				};
 			const type = notes.has("CONFLICT (rename/delete)") ? "rename/delete" : "modify/delete";
-			return { settled: { ...settled, type, strategy: "kept-modified", winner, lost: false }, files: [{ path, made: entry }] };
+			return {
+				settled: { ...settled, type, strategy: "kept-modified", winner, lost: false, reported: true },
+				files: [{ path, made: entry }],
+			};
 		}
 		const modes = [first.mode, second.mode];
 		let winner = this.#later({ path, entry: first }, { path, entry: second });
@@ -339,7 +351,7 @@ class PathSettler {
 			winner = (await submoduleDescendant(this.#repository, path, first.oid, second.oid)) ?? winner;
 		const type = modes.includes("160000") ? "submodule" : modes.every((mode) => mode === "120000") ? "symlink" : "distinct types";
 		return {
-			settled: { ...settled, type, strategy: "later", winner, lost: true },
+			settled: { ...settled, type, strategy: "later", winner, lost: true, reported: true },
 			files: [{ path, made: winner === "first" ? first : second, beside: notes.has("CONFLICT (file/directory)") }],
 		};
 	}
@@ -392,6 +404,7 @@ class PathSettler {
 			second: second.entry,
 			base: before,
 			lost: merged.lost,
+			reported: merged.reported,
 		};
 		return { made: merged.made, settled, from };
 	}
@@ -416,7 +429,16 @@ class PathSettler {
 			const entries = { first: sides.first.renames.get(path)?.after ?? first, second: sides.second.renames.get(path)?.after ?? second };
 			return [
 				{
-					settled: { path, ...entries, base: null, type: "rename/rename", strategy: "both-names", winner: "both", lost: false },
+					settled: {
+						path,
+						...entries,
+						base: null,
+						type: "rename/rename",
+						strategy: "both-names",
+						winner: "both",
+						lost: false,
+						reported: true,
+					},
 					files: sameEntry(ours, theirs)
 						? [{ path, made: stays }]
 						: [
@@ -446,6 +468,7 @@ class PathSettler {
 					strategy: merged.strategy,
 					winner: merged.winner,
 					lost: merged.lost,
+					reported: merged.reported,
 				},
 				files: [{ path, made: merged.made, beside }],
 			},
@@ -485,7 +508,17 @@ class PathSettler {
 		];
 		const outcomes: Outcome[] = [];
 		for (const [path, other, side] of added) {
-			const settled: SettledPath = { path, type: "rename/rename", strategy: "both-names", winner: "both", first, second, base, lost };
+			const settled: SettledPath = {
+				path,
+				type: "rename/rename",
+				strategy: "both-names",
+				winner: "both",
+				first,
+				second,
+				base,
+				lost,
+				reported: true,
+			};
 			const beside = group(path)?.notes.has("CONFLICT (file/directory)") ?? false;
 			if (!isRegular(other ?? null) || !other) {
 				outcomes.push({ settled, files: [{ path, made, beside }] });
@@ -505,6 +538,7 @@ class PathSettler {
 					second: b.entry,
 					base: null,
 					lost: both.lost || lost,
+					reported: true,
 				},
 				files: [{ path, made: both.made, beside }],
 			});

@@ -1,24 +1,16 @@
-import { mergeTree, type Oid, openMergeStore, type Repository } from "@robust-sync/git";
-import { groupConflicts } from "./conflict-groups.ts";
+import { type Oid, openMergeStore, type Repository } from "@robust-sync/git";
 import { mergeCommits, type SettledPath } from "./merge-commits.ts";
 import type { Resolution, ResolvedFile } from "./resolution.ts";
 
-/** Conflicts about names and types: git reports each of them, whatever is in the files. */
-const lineMerged = new Set(["content", "add/add"]);
-
-function byRole(
-	{ path, type, strategy, winner, first, second, base, lost }: SettledPath,
-	oursIsFirst: boolean,
-	reported: boolean,
-): ResolvedFile {
-	const role = { first: oursIsFirst ? "ours" : "theirs", second: oursIsFirst ? "theirs" : "ours" } as const;
+function byRole({ path, type, strategy, winner, first, second, base, lost, reported }: SettledPath, oursIsFirst: boolean): ResolvedFile {
+	const roleOf = { first: oursIsFirst ? "ours" : "theirs", second: oursIsFirst ? "theirs" : "ours" } as const;
 	return {
 		path,
-		type: reported ? type : "clean",
+		type: lost || reported ? type : "clean",
 		strategy,
-		winner: winner === "first" || winner === "second" ? role[winner] : winner,
+		winner: winner === "first" || winner === "second" ? roleOf[winner] : winner,
 		versions: { ours: oursIsFirst ? first : second, theirs: oursIsFirst ? second : first, base },
-		save: reported || lost,
+		save: lost || reported,
 	};
 }
 
@@ -29,21 +21,7 @@ function byRole(
  * @throws GitError (CORRUPT_REPOSITORY for a missing object, DISK_FULL, PERMISSION_DENIED, …); nothing has changed then
  */
 export async function resolveMerge(repository: Repository, ours: Oid, theirs: Oid): Promise<Resolution> {
-	const store = openMergeStore(repository);
 	const [first, second] = ours < theirs ? [ours, theirs] : [theirs, ours];
-	const merge = await mergeCommits(repository, store, first, second);
-	// What git alone would have reported: the same merge with its line merge.
-	let reported: ReadonlySet<string> = new Set();
-	if (merge.settled.some(({ type, lost }) => lineMerged.has(type) && !lost)) {
-		const [one, two] = merge.mergedAs;
-		reported = new Set(groupConflicts(await mergeTree(store, one, two, false), one, two).groups.map(({ path }) => path));
-	}
-	return {
-		commit: merge.commit,
-		tree: merge.tree,
-		ours,
-		theirs,
-		base: merge.bases[0] ?? null,
-		files: merge.settled.map((file) => byRole(file, ours === first, file.lost || !lineMerged.has(file.type) || reported.has(file.path))),
-	};
+	const { commit, tree, bases, settled } = await mergeCommits(repository, openMergeStore(repository), first, second);
+	return { commit, tree, ours, theirs, base: bases[0] ?? null, files: settled.map((file) => byRole(file, ours === first)) };
 }
