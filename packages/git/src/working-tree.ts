@@ -36,7 +36,7 @@ export interface MoveOptions {
 	/** A move that was interrupted is taken up again: the backup may hold files already. */
 	resume?: boolean;
 	/** Content that keeps both a late write and the incoming change. */
-	mergeLate(late: LateWrite): Buffer;
+	mergeLate(late: LateWrite): Buffer | Promise<Buffer>;
 	/** Called before each durable step with its name; throws to stop there. */
 	checkpoint?(step: "staged" | "file" | "files" | "index" | "ref"): void;
 }
@@ -117,14 +117,24 @@ async function makeDurable(files: readonly string[], directory: string): Promise
 	});
 }
 
+/** New content for one file of the working tree. */
+export interface FileReplacement {
+	readonly path: GitPath;
+	readonly mode: "100644" | "100755";
+	readonly content: Buffer;
+	/** What was on disk when `content` was made; null: nothing. Anything else found there is merged in. */
+	readonly replaces: Buffer | null;
+}
+
 class Move {
 	readonly #repository: Repository;
 	readonly #options: MoveOptions;
 	readonly #staging: string;
 	readonly #filters: boolean;
 	readonly #kept: KeptFile[] = [];
-	readonly #late: { change: TreeChange; written: Buffer }[] = [];
+	readonly #late: { change: TreeChange; written: Buffer; versions: { before: Buffer | null; incoming: Buffer | null } | null }[] = [];
 	readonly #rescued: GitPath[] = [];
+	readonly #toStore: Buffer[] = [];
 	readonly #directories = new Set<string>();
 	#sequence = 0;
 
@@ -141,6 +151,21 @@ class Move {
 
 	#backup(name: GitPath): Buffer {
 		return Buffer.concat([Buffer.from(`${this.#options.backup}/files/`), gitPathBytes(name)]);
+	}
+
+	#belowBackup(file: Buffer): GitPath {
+		return gitPath(file.subarray(Buffer.byteLength(this.#options.backup) + 1));
+	}
+
+	/** Replaces single files, outside of any move. */
+	async replaceAll(files: readonly FileReplacement[]): Promise<KeptFile[]> {
+		fs.mkdirSync(this.#staging, { recursive: true });
+		try {
+			for (const { path: name, mode, content, replaces } of files) await this.#replace(name, mode, content, replaces);
+		} finally {
+			fs.rmSync(this.#staging, { recursive: true, force: true });
+		}
+		return this.#kept;
 	}
 
 	async run(): Promise<MoveReport> {
@@ -163,6 +188,7 @@ class Move {
 				this.#place(change, staged[index] as string, expected?.[index] ?? null);
 			}
 			await this.#mergeLateWrites();
+			await storeBlobs(this.#repository, this.#staging, this.#toStore);
 			checkpoint?.("files");
 			await this.#updateIndex(changes);
 			checkpoint?.("index");
@@ -254,18 +280,21 @@ class Move {
 	}
 
 	/** Notes a file that was taken away; one that is not as `from` has it is a late write. */
-	#judge(change: TreeChange, file: Buffer, expected: string | null | undefined): void {
+	#judge(change: TreeChange, file: Buffer, expected: string | null | undefined, staged: string | null): void {
 		const stats = lstat(file);
 		if (!stats) return;
 		const content = readContent(file, stats);
 		if (content === null) return;
 		const { before } = change;
+		const read = (version: string | null | undefined) => (version ? readContent(version, fs.lstatSync(version)) : null);
+		// Filters make what lies on disk differ from the blobs: then the versions are what they look like on disk.
+		const versions = this.#filters ? { before: read(expected), incoming: read(staged) } : null;
 		if (before !== null && isFileMode(before.mode)) {
 			this.#kept.push({
 				path: change.path,
-				file: gitPath(file.subarray(Buffer.byteLength(this.#options.backup) + 1)),
-				before: before.oid,
-				after: isFileMode(change.after?.mode) ? (change.after?.oid ?? null) : null,
+				file: this.#belowBackup(file),
+				before: versions ? this.#onDisk(content) : before.oid,
+				after: !isFileMode(change.after?.mode) ? null : versions?.incoming ? this.#onDisk(versions.incoming) : (change.after?.oid ?? null),
 				size: stats.size,
 				mtimeMs: stats.mtimeMs,
 			});
@@ -275,7 +304,7 @@ class Move {
 				: blobOid(content, this.#repository.objectFormat) === before.oid;
 			if (sameKind && same) return;
 		}
-		this.#late.push({ change, written: content });
+		this.#late.push({ change, written: content, versions });
 	}
 
 	#remove(change: TreeChange, expected: string | null | undefined): void {
@@ -283,7 +312,7 @@ class Move {
 		const resumed = this.#options.resume === true && lstat(backup) !== null;
 		if (change.before?.mode === "160000") return;
 		const grabbed = !resumed && this.#grab(change.path, backup);
-		if (grabbed || resumed) this.#judge(change, backup, expected);
+		if (grabbed || resumed) this.#judge(change, backup, expected, null);
 		for (let parent = parentOf(change.path); parent !== null; parent = parentOf(parent)) {
 			try {
 				fs.rmdirSync(this.#live(parent));
@@ -299,7 +328,7 @@ class Move {
 		let judged = false;
 		if (this.#options.resume === true) {
 			if (lstat(backup) !== null) {
-				this.#judge(change, backup, expected);
+				this.#judge(change, backup, expected, staged);
 				judged = true;
 			}
 			if (this.#isSame(live, staged)) return;
@@ -307,7 +336,7 @@ class Move {
 		this.#clearParents(change.path);
 		for (let attempt = 0; ; attempt++) {
 			const destination = attempt === 0 && !judged ? backup : Buffer.concat([backup, Buffer.from(`~${this.#sequence++}`)]);
-			if (this.#grab(change.path, destination)) this.#judge(change, destination, expected);
+			if (this.#grab(change.path, destination)) this.#judge(change, destination, expected, staged);
 			else if (lstat(live)?.isDirectory()) {
 				if (!this.#giveWay(live)) {
 					this.#placeBeside(change, staged);
@@ -372,45 +401,70 @@ class Move {
 		}
 	}
 
+	async #blobsOf(change: TreeChange): Promise<{ before: Buffer | null; incoming: Buffer | null }> {
+		const oidOf = (side: TreeChange["before"]) => (isFileMode(side?.mode) ? (side?.oid ?? null) : null);
+		const [before, after] = [oidOf(change.before), oidOf(change.after)];
+		const contents = await readObjectsWhole(
+			this.#repository,
+			[before, after].filter((oid) => oid !== null),
+		);
+		return { before: contents.get(before ?? "") ?? null, incoming: contents.get(after ?? "") ?? null };
+	}
+
+	/** The id of content as it lies on disk, which is stored at the end: later merges need it. */
+	#onDisk(content: Buffer): Oid {
+		this.#toStore.push(content);
+		return blobOid(content, this.#repository.objectFormat);
+	}
+
 	async #mergeLateWrites(): Promise<void> {
-		for (const { change, written } of this.#late) {
-			const oids = [change.before, change.after].filter((entry) => isFileMode(entry?.mode)).map((entry) => entry?.oid as Oid);
-			const contents = await readObjectsWhole(this.#repository, oids);
-			const before = isFileMode(change.before?.mode) ? (contents.get(change.before?.oid as Oid) ?? null) : null;
-			const incoming = isFileMode(change.after?.mode) ? (contents.get(change.after?.oid as Oid) ?? null) : null;
-			const content = this.#options.mergeLate({ path: change.path, before, written, incoming });
+		for (const { change, written, versions } of this.#late) {
+			const { before, incoming } = versions ?? (await this.#blobsOf(change));
+			const content = await this.#options.mergeLate({ path: change.path, before, written, incoming });
 			if (incoming !== null && content.equals(incoming)) continue;
 			this.#rescued.push(change.path);
-			await this.#replace(change, content, incoming);
+			await this.#replace(change.path, change.after?.mode ?? change.before?.mode, content, incoming);
 		}
 	}
 
 	/** Puts merged content where the incoming file lies. What somebody wrote there in between is merged in again. */
-	async #replace(change: TreeChange, content: Buffer, placed: Buffer | null): Promise<void> {
+	async #replace(name: GitPath, mode: string | undefined, content: Buffer, placed: Buffer | null): Promise<void> {
 		let [wanted, there] = [content, placed];
 		for (let attempt = 0; attempt < 100; attempt++) {
 			const staged = this.#stagedName();
-			fs.writeFileSync(staged, wanted, { mode: change.after?.mode === "100755" ? 0o777 : 0o666 });
+			fs.writeFileSync(staged, wanted, { mode: mode === "100755" ? 0o777 : 0o666 });
 			await makeDurable([staged], this.#staging);
-			const destination = Buffer.concat([this.#backup(change.path), Buffer.from(`~${this.#sequence++}`)]);
-			this.#clearParents(change.path);
-			if (this.#grab(change.path, destination)) {
-				const found = readContent(destination, fs.lstatSync(destination));
+			const destination = Buffer.concat([this.#backup(name), Buffer.from(`~${this.#sequence++}`)]);
+			this.#clearParents(name);
+			if (this.#grab(name, destination)) {
+				const stats = fs.lstatSync(destination);
+				const found = readContent(destination, stats);
+				if (found !== null && stats.isFile()) {
+					const oid = (bytes: Buffer) => blobOid(bytes, this.#repository.objectFormat);
+					this.#kept.push({
+						path: name,
+						file: this.#belowBackup(destination),
+						before: oid(found),
+						after: oid(wanted),
+						size: stats.size,
+						mtimeMs: stats.mtimeMs,
+					});
+				}
 				if (found !== null && !(there !== null && found.equals(there))) {
-					wanted = this.#options.mergeLate({ path: change.path, before: there, written: found, incoming: wanted });
+					wanted = await this.#options.mergeLate({ path: name, before: there, written: found, incoming: wanted });
 					there = found;
 					continue;
 				}
 			}
 			try {
-				fs.linkSync(staged, this.#live(change.path));
+				fs.linkSync(staged, this.#live(name));
 				return;
 			} catch (error) {
 				if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
 				there = null;
 			}
 		}
-		throw new Error(`${displayPath(change.path)} is written too fast to be merged; its versions lie in ${this.#options.backup}`);
+		throw new Error(`${displayPath(name)} is written too fast to be merged; its versions lie in ${this.#options.backup}`);
 	}
 
 	async #updateIndex(changes: readonly TreeChange[]): Promise<void> {
@@ -453,4 +507,36 @@ export async function usesAttributes(repository: Repository): Promise<boolean> {
  */
 export async function moveWorkingTree(repository: Repository, options: MoveOptions, filters: boolean): Promise<MoveReport> {
 	return await new Move(repository, options, filters).run();
+}
+
+/**
+ * Replaces files one by one as moveWorkingTree does: what lies there is renamed into `backup`, and content that nobody knew
+ * of is merged in. Index and branch stay as they are.
+ * @returns the files that were taken away
+ */
+export async function replaceFiles(
+	repository: Repository,
+	options: Pick<MoveOptions, "staging" | "backup" | "mergeLate">,
+	files: readonly FileReplacement[],
+): Promise<KeptFile[]> {
+	const unused = { from: null, to: "", ref: "" };
+	return await new Move(repository, { ...unused, ...options }, false).replaceAll(files);
+}
+
+/** Stores contents as blobs, byte for byte, by one process. @param staging a directory of our own for the moment @returns their ids, in order */
+export async function storeBlobs(repository: Repository, staging: string, contents: readonly Buffer[]): Promise<Oid[]> {
+	if (contents.length === 0) return [];
+	const directory = path.join(staging, `blobs-${process.pid}`);
+	fs.mkdirSync(directory, { recursive: true });
+	try {
+		const files = contents.map((content, index) => {
+			const file = path.join(directory, String(index));
+			fs.writeFileSync(file, content);
+			return file;
+		});
+		const { stdout } = await repository.run(["hash-object", "-w", "--no-filters", "--stdin-paths"], { input: `${files.join("\n")}\n` });
+		return stdout.toString("latin1").trim().split("\n");
+	} finally {
+		fs.rmSync(directory, { recursive: true, force: true });
+	}
 }

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import path from "node:path";
 import {
 	type GitPath,
@@ -37,6 +37,8 @@ export interface IntegrateContext {
 	/** Held by the caller; asserted before every durable step. */
 	readonly lock: Lock;
 	readonly now: () => number;
+	/** The version that a late write was made from, where that is not the one that the node was at. */
+	readonly baseOfLateWrite?: (late: LateWrite) => Promise<Buffer | null>;
 }
 
 /** What came of it. */
@@ -82,18 +84,16 @@ async function resolutionsOnTheWay(repository: Repository, from: Oid | null, to:
 	return resolutions;
 }
 
-const attributesMemory = new WeakMap<Repository, { indexMtimeMs: number; uses: boolean }>();
+// Asked once, and again when a move brings a .gitattributes.
+const attributesMemory = new WeakMap<Repository, boolean>();
 
-// Whether filters apply is asked once, and again only when the index has changed since by anything but a move that brings no .gitattributes.
-async function filtersApply(repository: Repository): Promise<boolean> {
+/** Whether any file on disk may differ from its blob (gitattributes(5)). */
+export async function filtersApply(repository: Repository): Promise<boolean> {
 	if (existsSync(path.join(repository.root, ".gitattributes"))) return true;
 	const known = attributesMemory.get(repository);
-	if (known) return known.uses;
+	if (known !== undefined) return known;
 	const uses = await usesAttributes(repository);
-	attributesMemory.set(repository, {
-		indexMtimeMs: statSync(path.join(repository.gitDirectory, "index"), { throwIfNoEntry: false })?.mtimeMs ?? 0,
-		uses,
-	});
+	attributesMemory.set(repository, uses);
 	return uses;
 }
 
@@ -111,7 +111,8 @@ async function carryOut(context: IntegrateContext, journal: Journal, resume: boo
 		staging: paths.staging,
 		backup: path.join(paths.backups, backup),
 		resume,
-		mergeLate: mergeLateWrite,
+		mergeLate: async (late: LateWrite) =>
+			mergeLateWrite({ ...late, before: context.baseOfLateWrite ? await context.baseOfLateWrite(late) : late.before }),
 		checkpoint(step: string) {
 			lock.assertHeld();
 			faultPoint(`move-${step}`);

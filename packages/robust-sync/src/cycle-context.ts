@@ -2,6 +2,7 @@ import { openRepository, type Repository } from "@robust-sync/git";
 import type { Logger } from "@robust-sync/service/log";
 import type { Config, Lock, WorkspacePaths } from "@robust-sync/workspace";
 import type { HotFiles } from "./hot-files.ts";
+import type { ReplacedFiles } from "./replaced-files.ts";
 
 /** What a cycle works with. Clock and log come in; nothing here is global. */
 export interface CycleContext {
@@ -30,8 +31,8 @@ export interface CycleMemory {
 	/** Special files and the like, looked for at a bounded interval. */
 	scannedAt: number;
 	specialFiles: readonly string[];
-	/** A remote whose history was rewritten, to be reported once. */
-	rewrittenReported: string | null;
+	/** What our checkouts replaced a short while ago. */
+	readonly replaced: ReplacedFiles;
 }
 
 /** Opens the repository of a workspace with its configuration. @throws GitError */

@@ -5,6 +5,7 @@ import pRetry from "p-retry";
 import type { CycleContext } from "./cycle-context.ts";
 import { collectOutbox, confirmDelivered, markCommitted } from "./outbox.ts";
 import { recover } from "./recover.ts";
+import { originOfLateWrite, rescueLateWrites } from "./rescue.ts";
 import { type Snapshot, takeSnapshot } from "./snapshot.ts";
 import { SyncError } from "./sync-error.ts";
 import { fetchUpstream, knownTip, nameUnbornBranch, requireRemote, syncedBranch, type Upstream } from "./upstream.ts";
@@ -48,7 +49,7 @@ interface Progress {
 }
 
 /**
- * One cycle: recover → collect the outbox → snapshot → fetch → integrate → publish → confirm. Safe to be killed at any
+ * One cycle: recover → rescue late writes → collect the outbox → snapshot → fetch → integrate → publish → confirm. Safe to be killed at any
  * instant; the next one goes on.
  * @throws SyncError, GitError, file system errors (see toSyncError); LockLostError
  */
@@ -69,6 +70,7 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 	requireRemote(context);
 	await nameUnbornBranch(context);
 
+	progress.rescued += await rescueLateWrites(context);
 	let outbox = collectOutbox(context);
 	let snapshot = await snapshotInto(context, progress, outbox.targets);
 	outbox = { ...markCommitted(context, outbox), skipped: outbox.skipped };
@@ -114,6 +116,7 @@ async function snapshotInto(
 	const snapshot = await takeSnapshot(context, targets);
 	faultPoint("cycle-after-snapshot");
 	progress.committed += snapshot.committed;
+	progress.rescued += snapshot.rescued;
 	if (snapshot.committed > 0) progress.commits++;
 	return snapshot;
 }
@@ -141,7 +144,10 @@ async function integrateUpstream(
 	if (upstream.rewritten) progress.rewritten = true;
 	if (tip === null || tip === head) return head;
 	const ref = `refs/heads/${syncedBranch(context)}`;
-	const [integration, pulled] = await Promise.all([integrate(context, ref, head, tip), countCommits(context.repository, head, tip)]);
+	const [integration, pulled] = await Promise.all([
+		integrate({ ...context, baseOfLateWrite: (late) => originOfLateWrite(context, late) }, ref, head, tip),
+		countCommits(context.repository, head, tip),
+	]);
 	progress.pulled += pulled;
 	if (integration.resolution) {
 		progress.commits++;

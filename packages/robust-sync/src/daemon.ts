@@ -19,11 +19,12 @@ import { type CycleResult, runCycle } from "./cycle.ts";
 import { type CycleContext, type CycleMemory, openWorkspaceRepository } from "./cycle-context.ts";
 import { OwnChanges } from "./own-changes.ts";
 import { SyncRecord } from "./record.ts";
+import { ReplacedFiles } from "./replaced-files.ts";
 import { SyncError, toSyncError } from "./sync-error.ts";
 import { Settler, WorkspaceWatcher } from "./watch.ts";
 
 /** A fresh memory, for a process that starts. */
-export function newMemory(deferHot: boolean): CycleMemory {
+export function newMemory(paths: WorkspacePaths, deferHot: boolean): CycleMemory {
 	return {
 		branch: null,
 		synced: null,
@@ -32,7 +33,7 @@ export function newMemory(deferHot: boolean): CycleMemory {
 		deferHot,
 		scannedAt: Number.NEGATIVE_INFINITY,
 		specialFiles: [],
-		rewrittenReported: null,
+		replaced: new ReplacedFiles(paths),
 	};
 }
 
@@ -65,7 +66,7 @@ export class Daemon {
 	readonly #now: () => number;
 	readonly #random: () => number;
 	readonly #own: OwnChanges;
-	readonly #memory = newMemory(true);
+	readonly #memory: CycleMemory;
 	readonly #record: SyncRecord;
 	readonly #settler: Settler;
 	#config: Config;
@@ -94,6 +95,7 @@ export class Daemon {
 		this.#log = options.logger;
 		this.#now = options.now ?? Date.now;
 		this.#random = options.random ?? Math.random;
+		this.#memory = newMemory(options.paths, true);
 		this.#own = new OwnChanges(options.paths.root);
 		this.#record = new SyncRecord(
 			options.paths,

@@ -52,7 +52,7 @@ export async function syncOnce({ paths, config, logger, now = Date.now }: OnceOp
 		now,
 		(line) => logger.warn(line),
 	);
-	const memory = newMemory(false);
+	const memory = newMemory(paths, false);
 	try {
 		if (!beside) void record.syncing();
 		ensureExcluded(paths.root);
@@ -97,7 +97,7 @@ export interface DryRun {
 /** Looks, and changes nothing: no ref, no index, no file. @throws GitError, SyncError */
 export async function dryRun({ paths, config, logger, now = Date.now }: OnceOptions): Promise<DryRun> {
 	const repository = await openWorkspaceRepository(paths, config);
-	const memory = newMemory(false);
+	const memory = newMemory(paths, false);
 	const held = { assertHeld: () => undefined, release: async () => undefined };
 	const context: CycleContext = { repository, paths, config, log: logger, now, lock: held, memory };
 	requireRemote(context);

@@ -1,9 +1,22 @@
 import fs from "node:fs";
-import { displayPath, fileSystemPath, type GitPath, gitPathBytes, type Oid, readHead, readStatus, type Status } from "@robust-sync/git";
+import {
+	displayPath,
+	fileSystemPath,
+	type GitPath,
+	gitPathBytes,
+	type Oid,
+	readHead,
+	readStatus,
+	type Status,
+	storeBlobs,
+	writeIndexEntries,
+} from "@robust-sync/git";
+import { filtersApply } from "@robust-sync/resolve";
 import { faultPoint, type SkippedFile } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
 import { separateHot, waitUntilQuiet } from "./hot-files.ts";
 import { openNestedRepositories } from "./nested-repositories.ts";
+import { type CheckedContent, rescueStaleWrites } from "./rescue.ts";
 import { findSpecialFiles, reasonToSkip, skippedFile } from "./skipped-files.ts";
 
 /** What a snapshot found and did. */
@@ -14,6 +27,8 @@ export interface Snapshot {
 	/** How many files were committed. */
 	readonly committed: number;
 	readonly skipped: readonly SkippedFile[];
+	/** Lost updates that were put right. */
+	readonly rescued: number;
 	/** Files that were being written and wait for the next snapshot. */
 	readonly busy: readonly GitPath[];
 }
@@ -106,17 +121,22 @@ export async function takeSnapshot(context: CycleContext, extra: readonly GitPat
 	const listed = new Set(quiet);
 	const paths = [...quiet, ...extra.filter((name) => !listed.has(name))];
 	const staged = status.entries.some((entry) => entry.index !== "." && entry.index !== "?");
-	if (paths.length === 0 && !staged) return { status, head: status.head, committed: 0, skipped, busy };
+	if (paths.length === 0 && !staged) return { status, head: status.head, committed: 0, skipped, rescued: 0, busy };
 
 	const gone = paths.filter(
 		(name) => isGone(repository.root, name) && !status.entries.some((entry) => entry.submodule && entry.path === name),
 	);
 	const goneSet = new Set(gone);
-	const present = paths.filter((name) => !goneSet.has(name));
+	const { checked, rescued } = await rescueStaleWrites(context, quiet);
+	// Where filters apply, only git knows what a file's blob is.
+	const exact = (await filtersApply(repository)) ? [] : checked;
+	const checkedSet = new Set(exact.map(({ path: name }) => name));
+	const present = paths.filter((name) => !goneSet.has(name) && !checkedSet.has(name));
 	context.lock.assertHeld();
 	await repository.run(["update-index", "-z", "--add", "--remove", "--replace", "--ignore-skip-worktree-entries", "--stdin"], {
 		input: Buffer.concat([...gone, ...present].flatMap((name) => [gitPathBytes(name), Buffer.of(0)])),
 	});
+	await stageChecked(context, exact);
 	faultPoint("snapshot-staged");
 	context.lock.assertHeld();
 	const { exitCode } = await repository.run(
@@ -130,6 +150,20 @@ export async function takeSnapshot(context: CycleContext, extra: readonly GitPat
 	const { oid: head } = await readHead(repository);
 	// Touched but unchanged files leave nothing to commit; git says so with exit code 1.
 	const moved = head !== status.head;
-	if (exitCode === 1 && !moved) return { status, head, committed: 0, skipped, busy };
-	return { status, head, committed: moved ? Math.max(paths.length, 1) : 0, skipped, busy };
+	if (exitCode === 1 && !moved) return { status, head, committed: 0, skipped, rescued, busy };
+	return { status, head, committed: moved ? Math.max(paths.length, 1) : 0, skipped, rescued, busy };
+}
+
+// Exactly the content that was looked at: a write in between is the next snapshot's, which looks again.
+async function stageChecked({ repository, paths }: CycleContext, checked: readonly CheckedContent[]): Promise<void> {
+	if (checked.length === 0) return;
+	const oids = await storeBlobs(
+		repository,
+		paths.staging,
+		checked.map(({ content }) => content),
+	);
+	await writeIndexEntries(
+		repository,
+		checked.map(({ path: name, mode }, index) => ({ path: name, entry: { mode, oid: oids[index] ?? "" } })),
+	);
 }

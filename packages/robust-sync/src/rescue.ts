@@ -1,0 +1,205 @@
+import fs from "node:fs";
+import path from "node:path";
+import {
+	blobOid,
+	type FileReplacement,
+	fileSystemPath,
+	type GitPath,
+	type LateWrite,
+	readObjectsWhole,
+	replaceFiles,
+	storeBlobs,
+} from "@robust-sync/git";
+import { containsNothingOf } from "@robust-sync/merge";
+import { mergeLateWrite } from "@robust-sync/resolve";
+import { compactTimestamp, faultPoint } from "@robust-sync/workspace";
+import type { CycleContext } from "./cycle-context.ts";
+import { lateWriteWindowMs, type Replacement, replacedFile, staleWriteWindowMs } from "./replaced-files.ts";
+
+/** More kept files than this are looked at in turns, so that a huge checkout does not slow every cycle for an hour. */
+const looksPerCycle = 2_000;
+
+function readFile(root: string, name: GitPath): { content: Buffer; stats: fs.Stats } | null {
+	const file = fileSystemPath(root, name);
+	try {
+		const stats = fs.lstatSync(file);
+		return stats.isFile() ? { content: fs.readFileSync(file), stats } : null;
+	} catch {
+		return null;
+	}
+}
+
+function modeOf(stats: fs.Stats | undefined): FileReplacement["mode"] {
+	return stats && (stats.mode & 0o100) !== 0 ? "100755" : "100644";
+}
+
+function merge(name: GitPath, base: Buffer | null, written: Buffer, current: Buffer): Buffer {
+	return mergeLateWrite({ path: name, before: base, written, incoming: current });
+}
+
+/** Puts merged content into the working tree, keeping what it replaces, and notes that in a manifest of its own. */
+async function putBack(context: CycleContext, files: readonly FileReplacement[]): Promise<void> {
+	if (files.length === 0) return;
+	const { repository, paths, now, memory } = context;
+	context.lock.assertHeld();
+	const name = compactTimestamp(now());
+	const kept = await replaceFiles(
+		repository,
+		{ staging: paths.staging, backup: path.join(paths.backups, name), mergeLate: mergeLateWrite },
+		files,
+	);
+	faultPoint("rescue-replaced");
+	// Their contents are bases of later merges, and were never committed.
+	await storeBlobs(
+		repository,
+		paths.staging,
+		kept.map(({ file }) => fs.readFileSync(fileSystemPath(path.join(paths.backups, name), file))),
+	);
+	memory.replaced.write(name, kept.map(replacedFile), now());
+	faultPoint("rescue-recorded");
+}
+
+/**
+ * Looks at the files that checkouts of the last hour took away: a process that kept one open may have gone on writing into
+ * it. What was written there since is merged into the live file.
+ * @returns how many files were rescued
+ */
+export async function rescueLateWrites(context: CycleContext): Promise<number> {
+	const { repository, now, memory } = context;
+	let looks = 0;
+	let rescued = 0;
+	for (const backup of memory.replaced.recent(now(), lateWriteWindowMs)) {
+		if (!backup.manifest) continue;
+		if (looks > looksPerCycle && now() - backup.takenAt > 60_000 && Math.floor(now() / 1000) % 10 !== 0) continue;
+		const changed: { index: number; written: Buffer; stats: fs.Stats }[] = [];
+		for (const [index, entry] of backup.manifest.files.entries()) {
+			looks++;
+			const stats = fs.lstatSync(fileSystemPath(backup.directory, entry.file as GitPath), { throwIfNoEntry: false });
+			if (!stats?.isFile() || (stats.size === entry.size && stats.mtimeMs === entry.mtime_ms)) continue;
+			const read = readFile(backup.directory, entry.file as GitPath);
+			if (read) changed.push({ index, written: read.content, stats: read.stats });
+		}
+		if (changed.length === 0) continue;
+		const files = backup.manifest.files;
+		const bases = await readObjectsWhole(
+			repository,
+			changed.map(({ index }) => files[index]?.before ?? ""),
+		);
+		const replacements: FileReplacement[] = [];
+		for (const { index, written } of changed) {
+			const entry = files[index];
+			if (!entry) continue;
+			const name = entry.path as GitPath;
+			const base = bases.get(entry.before) ?? null;
+			if (base?.equals(written)) continue;
+			const live = readFile(repository.root, name);
+			const merged = live ? merge(name, base, written, live.content) : written;
+			rescued++;
+			if (live && merged.equals(live.content)) continue;
+			replacements.push({ path: name, mode: modeOf(live?.stats), content: merged, replaces: live?.content ?? null });
+		}
+		await putBack(context, replacements);
+		const seen = await storeBlobs(
+			repository,
+			context.paths.staging,
+			changed.map(({ written }) => written),
+		);
+		const updated = [...files];
+		for (const [position, { index, stats }] of changed.entries()) {
+			const entry = files[index];
+			if (entry) updated[index] = { ...entry, before: seen[position] ?? entry.before, size: stats.size, mtime_ms: stats.mtimeMs };
+		}
+		memory.replaced.write(backup.name, updated, now());
+		faultPoint("rescue-late-recorded");
+	}
+	return rescued;
+}
+
+/**
+ * The version that `written` was made from: walking back over the latest replacements of the path as long as nothing of what
+ * they brought is in it. Null: the newest.
+ */
+function originOf(
+	name: GitPath,
+	written: Buffer,
+	replacements: readonly Replacement[],
+	contents: ReadonlyMap<string, Buffer>,
+): Buffer | null {
+	let origin: Buffer | null = null;
+	for (const { before, after } of [...replacements].reverse()) {
+		const [older, newer] = [contents.get(before), contents.get(after)];
+		if (!older || !newer || !containsNothingOf(older, newer, written, Buffer.from(name, "latin1"))) break;
+		origin = older;
+	}
+	return origin;
+}
+
+/** What a dirty path that was checked out a moment ago must be committed as. */
+export interface CheckedContent {
+	readonly path: GitPath;
+	readonly mode: FileReplacement["mode"];
+	readonly content: Buffer;
+}
+
+/**
+ * Finds lost updates: a program read a file before our checkout and writes it back after it, without the change that we
+ * brought. Such a write is merged with the version it was made from as base.
+ * @param changed paths that differ from HEAD
+ * @returns the paths checked out within the last 10 s, with the content that was looked at and is to be committed; and how many were rescued
+ */
+export async function rescueStaleWrites(
+	context: CycleContext,
+	changed: readonly GitPath[],
+): Promise<{ checked: CheckedContent[]; rescued: number }> {
+	const { repository, now, memory } = context;
+	const recent = memory.replaced.replacements(now());
+	const suspects = changed.flatMap((name) => {
+		const replacements = recent.get(name);
+		const live = replacements ? readFile(repository.root, name) : null;
+		if (!replacements || !live) return [];
+		const writtenAt = Math.max(live.stats.mtimeMs, live.stats.ctimeMs);
+		const within = replacements.filter(({ at }) => writtenAt - at <= staleWriteWindowMs);
+		return within.length > 0 ? [{ name, live, within }] : [];
+	});
+	if (suspects.length === 0) return { checked: [], rescued: 0 };
+	const contents = await readKnown(
+		context,
+		suspects.flatMap(({ within }) => within.flatMap(({ before, after }) => [before, after])),
+	);
+	const checked: CheckedContent[] = [];
+	const replacements: FileReplacement[] = [];
+	for (const { name, live, within } of suspects) {
+		const latest = contents.get(within.at(-1)?.after ?? "");
+		const origin = originOf(name, live.content, within, contents);
+		const merged = origin && latest ? merge(name, origin, live.content, latest) : live.content;
+		checked.push({ path: name, mode: modeOf(live.stats), content: merged });
+		if (!merged.equals(live.content)) replacements.push({ path: name, mode: modeOf(live.stats), content: merged, replaces: live.content });
+	}
+	await putBack(context, replacements);
+	return { checked, rescued: replacements.length };
+}
+
+/** For a write that is found in the middle of a move: the version it was made from, seen through the moves just before. */
+export async function originOfLateWrite(context: CycleContext, { path: name, before, written }: LateWrite): Promise<Buffer | null> {
+	const replacements = context.memory.replaced
+		.replacements(context.now())
+		.get(name)
+		?.filter(({ at }) => context.now() - at <= staleWriteWindowMs);
+	if (!replacements || before === null) return before;
+	const contents = await readKnown(
+		context,
+		replacements.flatMap((replacement) => [replacement.before, replacement.after]),
+	);
+	const current = blobOid(before, context.repository.objectFormat);
+	const upTo = replacements.findLastIndex(({ after }) => after === current);
+	return originOf(name, written, replacements.slice(0, upTo + 1), contents) ?? before;
+}
+
+/** Blobs that are still there; a base that garbage collection took is no reason to fail. */
+async function readKnown({ repository }: CycleContext, oids: readonly string[]): Promise<Map<string, Buffer>> {
+	try {
+		return await readObjectsWhole(repository, oids);
+	} catch {
+		return new Map();
+	}
+}
