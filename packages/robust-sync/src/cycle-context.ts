@@ -1,4 +1,4 @@
-import { openRepository, type Repository } from "@robust-sync/git";
+import { type GitPath, openRepository, type Repository } from "@robust-sync/git";
 import type { Logger } from "@robust-sync/service/log";
 import type { Config, Lock, WorkspacePaths } from "@robust-sync/workspace";
 import type { HotFiles } from "./hot-files.ts";
@@ -31,6 +31,12 @@ export interface CycleMemory {
 	/** Special files and the like, looked for at a bounded interval. */
 	scannedAt: number;
 	specialFiles: readonly string[];
+	/** Links to nested repositories that another tool committed. */
+	bareLinks: readonly GitPath[];
+	/** When a consistent copy of a live database was last taken. */
+	readonly databaseCopiedAt: Map<GitPath, number>;
+	/** When housekeeping was last done. */
+	tidiedAt: number;
 	/** What our checkouts replaced a short while ago. */
 	readonly replaced: ReplacedFiles;
 }

@@ -21,6 +21,7 @@ import { OwnChanges } from "./own-changes.ts";
 import { SyncRecord } from "./record.ts";
 import { ReplacedFiles } from "./replaced-files.ts";
 import { SyncError, toSyncError } from "./sync-error.ts";
+import { tidy, tidyIntervalMs } from "./tidy.ts";
 import { Settler, WorkspaceWatcher } from "./watch.ts";
 
 /** A fresh memory, for a process that starts. */
@@ -33,6 +34,9 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean): CycleMemory
 		deferHot,
 		scannedAt: Number.NEGATIVE_INFINITY,
 		specialFiles: [],
+		bareLinks: [],
+		databaseCopiedAt: new Map(),
+		tidiedAt: Number.NEGATIVE_INFINITY,
 		replaced: new ReplacedFiles(paths),
 	};
 }
@@ -222,6 +226,7 @@ export class Daemon {
 			this.#failures = 0;
 			this.#watch(context.repository);
 			await this.#afterCycle(context, result);
+			await this.#tidy(context, result);
 			return result.busy > 0 ? quietMs : intervalMs;
 		} catch (error) {
 			if (error instanceof LockLostError) {
@@ -310,6 +315,19 @@ export class Daemon {
 		const { entries } = await readStatus(context.repository);
 		const skipped = new Set(result.skipped.map((entry) => entry.path));
 		if (entries.some((entry) => !skipped.has(Buffer.from(entry.path, "latin1").toString("utf8").replace(/\/$/, "")))) this.#settler.touch();
+	}
+
+	/** When there was nothing to do, there is time for it. */
+	async #tidy(context: CycleContext, result: CycleResult): Promise<void> {
+		const due = Math.abs(this.#now() - this.#memory.tidiedAt) >= tidyIntervalMs;
+		if (!due || result.busy > 0 || this.#woken || this.#stopped) return;
+		this.#memory.tidiedAt = this.#now();
+		try {
+			await tidy(context);
+		} catch (error) {
+			if (error instanceof LockLostError) throw error;
+			this.#log.warn(`housekeeping failed: ${error instanceof Error ? error.message : String(error)}`);
+		}
 	}
 
 	#watch(repository: Repository): void {

@@ -35,6 +35,23 @@ function firstFile(root: string, directory: GitPath): GitPath | null {
 }
 
 /**
+ * Links in the index (mode 160000) that no `.gitmodules` explains: what `git add` makes of a nested repository. One process,
+ * so not in every cycle.
+ */
+export async function findBareLinks(repository: Repository): Promise<GitPath[]> {
+	const { stdout } = await repository.run(["ls-files", "--stage", "-z"]);
+	const links = gitPath(stdout)
+		.split("\0")
+		.filter((line) => line.startsWith("160000 "))
+		.map((line) => line.slice(line.indexOf("\t") + 1) as GitPath);
+	if (links.length === 0) return [];
+	const modules = path.join(repository.root, ".gitmodules");
+	const known = fs.existsSync(modules) ? fs.readFileSync(modules, "latin1") : "";
+	const paths = new Set([...known.matchAll(/^\s*path\s*=\s*(.*?)\s*$/gm)].map((match) => match[1]));
+	return links.filter((link) => !paths.has(link));
+}
+
+/**
  * Decides on the nested repositories that git reported (directories with a trailing slash). Where their files are to be
  * synced, one of them is put into the index by its blob: from then on git treats the directory as any other and lists its
  * files. No `.git` of theirs is touched, and a bare link is never committed.
@@ -64,6 +81,9 @@ export async function openNestedRepositories(
 			input: content ?? Buffer.concat([gitPathBytes(file), Buffer.of(10)]),
 		});
 		await writeIndexEntries(repository, [
+			// A bare link of the same name gives way.
+			{ path: directory, entry: null },
+
 			{ path: file, entry: { mode: content ? "120000" : "100644", oid: stdout.toString("latin1").trim() } },
 		]);
 		opened = true;

@@ -19,6 +19,7 @@ import { newMemory } from "./daemon.ts";
 import { SyncRecord } from "./record.ts";
 import { findCandidates } from "./snapshot.ts";
 import { type SyncError, toSyncError } from "./sync-error.ts";
+import { tidy } from "./tidy.ts";
 import { knownTip, requireRemote } from "./upstream.ts";
 
 /** A cycle in progress is waited for so long. */
@@ -58,7 +59,10 @@ export async function syncOnce({ paths, config, logger, now = Date.now }: OnceOp
 		ensureExcluded(paths.root);
 		const repository = await openWorkspaceRepository(paths, config);
 		memory.branch = config.syncBranch;
-		const result = await runCycle({ repository, paths, config, log: logger, now, lock, memory });
+		const context: CycleContext = { repository, paths, config, log: logger, now, lock, memory };
+		const result = await runCycle(context);
+		// Without a daemon nobody else does it.
+		if (!beside) await tidy(context);
 		const durationMs = performance.now() - started;
 		if (!beside) {
 			recordCycle(paths, now(), durationMs, false);

@@ -15,9 +15,10 @@ import { filtersApply } from "@robust-sync/resolve";
 import { faultPoint, type SkippedFile } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
 import { separateHot, waitUntilQuiet } from "./hot-files.ts";
-import { openNestedRepositories } from "./nested-repositories.ts";
+import { copyLiveDatabases } from "./live-database.ts";
+import { findBareLinks, openNestedRepositories } from "./nested-repositories.ts";
 import { type CheckedContent, rescueStaleWrites } from "./rescue.ts";
-import { findSpecialFiles, reasonToSkip, skippedFile } from "./skipped-files.ts";
+import { findSpecialFiles, liveDatabaseOf, reasonToSkip, skippedFile } from "./skipped-files.ts";
 
 /** What a snapshot found and did. */
 export interface Snapshot {
@@ -38,6 +39,8 @@ export interface Candidates {
 	readonly status: Status;
 	readonly changed: readonly GitPath[];
 	readonly skipped: readonly SkippedFile[];
+	/** Databases that a program has open: the file on disk must not be committed, a copy by the database itself may. */
+	readonly databases: readonly GitPath[];
 }
 
 /** Sockets and the like come and go without git noticing; looking for them costs a walk. */
@@ -47,13 +50,25 @@ const scanIntervalMs = 10 * 60_000;
 export async function findCandidates(context: CycleContext, { dryRun = false } = {}): Promise<Candidates> {
 	const { repository, config, memory, now } = context;
 	const scan = now() - memory.scannedAt >= scanIntervalMs || now() < memory.scannedAt;
-	const [first, specialFiles] = await Promise.all([readStatus(repository), scan ? findSpecialFiles(repository.root) : memory.specialFiles]);
+	const [first, specialFiles, bareLinks] = await Promise.all([
+		readStatus(repository),
+		scan ? findSpecialFiles(repository.root) : memory.specialFiles,
+		scan ? findBareLinks(repository) : memory.bareLinks,
+	]);
 	if (scan) {
 		memory.scannedAt = now();
 		memory.specialFiles = specialFiles;
+		memory.bareLinks = bareLinks;
 	}
 	let status = first;
 	const nested = new Set<GitPath>();
+	if (bareLinks.length > 0) {
+		// Another tool's `git add` committed a link in place of the files.
+		const { skipped, opened } = await openNestedRepositories(repository, bareLinks, dryRun ? "skip" : config.syncNested);
+		for (const directory of skipped) nested.add(`${directory}/` as GitPath);
+		memory.bareLinks = skipped;
+		if (opened) status = await readStatus(repository);
+	}
 	// One round opens the repositories of one depth; a repository inside them shows up in the next.
 	for (let depth = 0; depth < 16; depth++) {
 		const directories = status.entries
@@ -72,17 +87,19 @@ export async function findCandidates(context: CycleContext, { dryRun = false } =
 			.map((file) => ({ path: file, reason: "special-file" as const })),
 	);
 	const changed: GitPath[] = [];
+	const databases = new Set<GitPath>();
 	for (const { path: name, submodule, kind } of status.entries) {
-		if (name.endsWith("/")) continue;
+		if (name.endsWith("/") || nested.has(`${name}/` as GitPath)) continue;
 		if (submodule && kind === "changed" && fs.existsSync(Buffer.concat([fileSystemPath(repository.root, name), Buffer.from("/.git")]))) {
 			changed.push(name);
 			continue;
 		}
 		const reason = reasonToSkip(repository.root, name, config.maxFileMb);
 		if (reason === null) changed.push(name);
+		else if (reason === "live-database") databases.add(liveDatabaseOf(repository.root, name) ?? name);
 		else if (!skipped.some((entry) => entry.path === displayPath(name))) skipped.push(skippedFile(name, reason));
 	}
-	return { status, changed, skipped };
+	return { status, changed, skipped, databases: [...databases] };
 }
 
 function isGone(root: string, name: GitPath): boolean {
@@ -117,32 +134,47 @@ export async function takeSnapshot(context: CycleContext, extra: readonly GitPat
 		quiet = [...found.changed];
 		busy = [];
 	}
-	const { status, skipped } = found;
+	const { status } = found;
+	const { copies, failed } = await copyLiveDatabases(context, found.databases);
+	const skipped = [...found.skipped, ...failed.map((name) => skippedFile(name, "live-database"))];
 	const listed = new Set(quiet);
 	const paths = [...quiet, ...extra.filter((name) => !listed.has(name))];
 	const staged = status.entries.some((entry) => entry.index !== "." && entry.index !== "?");
-	if (paths.length === 0 && !staged) return { status, head: status.head, committed: 0, skipped, rescued: 0, busy };
+	if (paths.length === 0 && copies.length === 0 && !staged) return { status, head: status.head, committed: 0, skipped, rescued: 0, busy };
 
+	const changed = [...paths, ...copies.map(({ path: name }) => name)];
+	const named = changed.length > 0 ? changed : status.entries.map((entry) => entry.path);
 	const gone = paths.filter(
 		(name) => isGone(repository.root, name) && !status.entries.some((entry) => entry.submodule && entry.path === name),
 	);
 	const goneSet = new Set(gone);
 	const { checked, rescued } = await rescueStaleWrites(context, quiet);
 	// Where filters apply, only git knows what a file's blob is.
-	const exact = (await filtersApply(repository)) ? [] : checked;
+	const exact = [...((await filtersApply(repository)) ? [] : checked), ...copies];
 	const checkedSet = new Set(exact.map(({ path: name }) => name));
 	const present = paths.filter((name) => !goneSet.has(name) && !checkedSet.has(name));
 	context.lock.assertHeld();
-	await repository.run(["update-index", "-z", "--add", "--remove", "--replace", "--ignore-skip-worktree-entries", "--stdin"], {
-		input: Buffer.concat([...gone, ...present].flatMap((name) => [gitPathBytes(name), Buffer.of(0)])),
-	});
+	if (gone.length + present.length > 0) {
+		await repository.run(["update-index", "-z", "--add", "--remove", "--replace", "--ignore-skip-worktree-entries", "--stdin"], {
+			input: Buffer.concat([...gone, ...present].flatMap((name) => [gitPathBytes(name), Buffer.of(0)])),
+		});
+	}
 	await stageChecked(context, exact);
 	faultPoint("snapshot-staged");
 	context.lock.assertHeld();
 	const { exitCode } = await repository.run(
-		["commit", "--quiet", "--no-verify", "--cleanup=verbatim", "--no-status", "--allow-empty-message", "-F", "-"],
+		[
+			"commit",
+			"--quiet",
+			...(config.syncHooks ? [] : ["--no-verify"]),
+			"--cleanup=verbatim",
+			"--no-status",
+			"--allow-empty-message",
+			"-F",
+			"-",
+		],
 		{
-			input: `${snapshotMessage(config.nodeName, paths.length > 0 ? paths : status.entries.map((entry) => entry.path))}\n`,
+			input: `${snapshotMessage(config.nodeName, named)}\n`,
 			accept: [0, 1],
 		},
 	);
@@ -151,7 +183,7 @@ export async function takeSnapshot(context: CycleContext, extra: readonly GitPat
 	// Touched but unchanged files leave nothing to commit; git says so with exit code 1.
 	const moved = head !== status.head;
 	if (exitCode === 1 && !moved) return { status, head, committed: 0, skipped, rescued, busy };
-	return { status, head, committed: moved ? Math.max(paths.length, 1) : 0, skipped, rescued, busy };
+	return { status, head, committed: moved ? Math.max(changed.length, 1) : 0, skipped, rescued, busy };
 }
 
 // Exactly the content that was looked at: a write in between is the next snapshot's, which looks again.

@@ -1,0 +1,61 @@
+import { spawn } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { fileSystemPath, type GitPath } from "@robust-sync/git";
+import type { CycleContext } from "./cycle-context.ts";
+
+/** A database that is written all the time is copied no more often than this. */
+const copyIntervalMs = 10_000;
+const copyTimeoutMs = 30_000;
+
+/** Runs `sqlite3 -readonly DATABASE ".backup COPY"`: SQLite's online backup, consistent while others write. False: it is not installed, or failed. */
+async function backUp(database: string, copy: string): Promise<boolean> {
+	return await new Promise((resolve) => {
+		const child = spawn("sqlite3", ["-readonly", "-batch", "-init", "/dev/null", database, ".timeout 5000", `.backup '${copy}'`], {
+			stdio: "ignore",
+			timeout: copyTimeoutMs,
+			killSignal: "SIGKILL",
+		});
+		child.on("error", () => resolve(false));
+		child.on("close", (code) => resolve(code === 0 && fs.existsSync(copy)));
+	});
+}
+
+/** A consistent copy of a database in use. */
+export interface DatabaseCopy {
+	readonly path: GitPath;
+	readonly content: Buffer;
+	readonly mode: "100644" | "100755";
+}
+
+/**
+ * Consistent copies of databases that programs have open, made by the `sqlite3` program where it is installed: those can be
+ * committed, the files on disk cannot.
+ * @returns the copies (null content: unchanged since the last look a moment ago), and the databases of which none could be made
+ */
+export async function copyLiveDatabases(
+	context: CycleContext,
+	databases: readonly GitPath[],
+): Promise<{ copies: DatabaseCopy[]; failed: GitPath[] }> {
+	const { repository, paths, memory, now } = context;
+	const copies: DatabaseCopy[] = [];
+	const failed: GitPath[] = [];
+	for (const name of databases) {
+		if (now() - (memory.databaseCopiedAt.get(name) ?? Number.NEGATIVE_INFINITY) < copyIntervalMs) continue;
+		const file = fileSystemPath(repository.root, name);
+		const text = file.toString("utf8");
+		const copy = path.join(paths.staging, `database-${process.pid}`);
+		fs.mkdirSync(paths.staging, { recursive: true });
+		fs.rmSync(copy, { force: true });
+		try {
+			// A name that is not UTF-8, or a quote in our own path, cannot be said to sqlite3.
+			if (Buffer.from(text).equals(file) && !copy.includes("'") && (await backUp(text, copy))) {
+				copies.push({ path: name, content: fs.readFileSync(copy), mode: (fs.lstatSync(file).mode & 0o100) !== 0 ? "100755" : "100644" });
+				memory.databaseCopiedAt.set(name, now());
+			} else failed.push(name);
+		} finally {
+			for (const suffix of ["", "-journal", "-wal", "-shm"]) fs.rmSync(`${copy}${suffix}`, { force: true });
+		}
+	}
+	return { copies, failed };
+}

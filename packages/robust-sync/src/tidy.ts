@@ -1,0 +1,40 @@
+import fs from "node:fs";
+import path from "node:path";
+import { packObjects } from "@robust-sync/git";
+import { pruneSavedVersions } from "@robust-sync/resolve";
+import type { CycleContext } from "./cycle-context.ts";
+
+/** Housekeeping is looked at this often. */
+export const tidyIntervalMs = 10 * 60_000;
+/** What a process that was killed left half made is gone after this long. */
+const leftoverMs = 60 * 60_000;
+
+/**
+ * Housekeeping between cycles: old backups, empty directories of saved versions, leftovers of killed processes, and the
+ * repository's loose objects. Only ever removes what this project made.
+ */
+export async function tidy(context: CycleContext): Promise<void> {
+	const { paths, memory, now, repository, log } = context;
+	const removed = memory.replaced.prune(now());
+	if (removed > 0) log.info(`removed ${removed} backups older than 7 days`);
+	pruneSavedVersions(paths);
+	removeLeftovers(paths.staging, /^(\d+|blobs-\d+|message-\d+)$/, now());
+	removeLeftovers(paths.sync, /\.(tmp|dead)$|\.json\.\d+$/, now());
+	context.lock.assertHeld();
+	const packed = await packObjects(repository);
+	if (packed !== null) log.info(`packed the repository: ${packed}`);
+}
+
+function removeLeftovers(directory: string, pattern: RegExp, now: number): void {
+	let names: string[];
+	try {
+		names = fs.readdirSync(directory);
+	} catch {
+		return;
+	}
+	for (const name of names.filter((candidate) => pattern.test(candidate))) {
+		const file = path.join(directory, name);
+		const stats = fs.lstatSync(file, { throwIfNoEntry: false });
+		if (stats && now - stats.mtimeMs > leftoverMs) fs.rmSync(file, { recursive: true, force: true });
+	}
+}
