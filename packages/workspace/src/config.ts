@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { hostname } from "node:os";
 import path from "node:path";
 import { readEnvFile } from "./env-file.ts";
@@ -104,6 +105,12 @@ class Reader {
 		if (value === null) return fallback;
 		if (!(choices as readonly string[]).includes(value)) this.refuse(variable, `one of ${choices.join(" ")}`);
 		return value as T;
+	}
+
+	address(variable: string, accepted: string): string | null {
+		const value = this.text(variable);
+		if (value !== null && value !== "localhost" && isIP(value) === 0) this.refuse(variable, accepted);
+		return value;
 	}
 
 	url(variable: string): string | null {
@@ -214,7 +221,7 @@ export function parseConfig(values: Values): Config {
 		maxFileMb: reader.number("MAX_FILE_MB", 95, 0.001, 100_000, " MB"),
 		gitTimeoutSeconds: reader.number("GIT_TIMEOUT", 120, 0.1, 86_400, " seconds"),
 		heartbeatPort,
-		heartbeatBind: reader.matching("HEARTBEAT_BIND", /^([0-9A-Fa-f:.]+(%\w+)?|localhost)$/, "an IPv4 or IPv6 address to listen on"),
+		heartbeatBind: reader.address("HEARTBEAT_BIND", "an IPv4 or IPv6 address to listen on"),
 		heartbeatIntervalSeconds: reader.number("HEARTBEAT_INTERVAL", 60, 0.05, 86_400, " seconds"),
 		heartbeatKeys,
 		peerTimeoutSeconds: reader.number("PEER_TIMEOUT", 180, 0.1, 864_000, " seconds"),

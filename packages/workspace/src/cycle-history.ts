@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, constants, openSync, readFileSync, readSync, writeSync } from "node:fs";
 import type { WorkspacePaths } from "./paths.ts";
 
 /** What happened in one slot of time. */
@@ -21,12 +21,11 @@ function parseSlot(line: string): CycleSlot | null {
 	return match ? { at: Number(match[1]), cycles: Number(match[2]), failures: Number(match[3]), longest_ms: Number(match[4]) } : null;
 }
 
-function readLines(paths: WorkspacePaths): string[] {
-	try {
-		return readFileSync(paths.cycleHistory, "latin1").split("\n");
-	} catch {
-		return [];
-	}
+// By its place, not by counting lines: slots in which nothing ran are holes without a line end.
+function readSlot(fd: number, index: number): CycleSlot | null {
+	const line = Buffer.alloc(slotBytes - 1);
+	readSync(fd, line, 0, line.length, index * slotBytes);
+	return parseSlot(line.toString("latin1"));
 }
 
 /** Counts one cycle that ended at `now` into the ring. A torn or missing file starts afresh; this never throws. */
@@ -34,11 +33,11 @@ export function recordCycle(paths: WorkspacePaths, now: number, durationMs: numb
 	const at = Math.floor(now / slotMs) * slotMs;
 	const index = (at / slotMs) % slots;
 	try {
-		const before = parseSlot(readLines(paths)[index] ?? "");
-		const slot = before?.at === at ? before : { at, cycles: 0, failures: 0, longest_ms: 0 };
-		const line = `${at} ${slot.cycles + 1} ${slot.failures + (failed ? 1 : 0)} ${Math.max(slot.longest_ms, Math.round(durationMs))}`;
 		const fd = openSync(paths.cycleHistory, constants.O_RDWR | constants.O_CREAT, 0o644);
 		try {
+			const before = readSlot(fd, index);
+			const slot = before?.at === at ? before : { at, cycles: 0, failures: 0, longest_ms: 0 };
+			const line = `${at} ${slot.cycles + 1} ${slot.failures + (failed ? 1 : 0)} ${Math.max(slot.longest_ms, Math.round(durationMs))}`;
 			writeSync(fd, `${line.slice(0, slotBytes - 1).padEnd(slotBytes - 1)}\n`, index * slotBytes, "latin1");
 		} finally {
 			closeSync(fd);
@@ -50,7 +49,14 @@ export function recordCycle(paths: WorkspacePaths, now: number, durationMs: numb
 
 /** The slots of the last 24 hours before `now`, oldest first. */
 export function readCycleHistory(paths: WorkspacePaths, now: number): CycleSlot[] {
-	return readLines(paths)
+	let text: string;
+	try {
+		text = readFileSync(paths.cycleHistory, "latin1");
+	} catch {
+		return [];
+	}
+	return text
+		.split("\n")
 		.map((line) => parseSlot(line.replaceAll("\0", "")))
 		.filter((slot) => slot !== null)
 		.filter((slot) => slot.at <= now && slot.at > now - slots * slotMs)

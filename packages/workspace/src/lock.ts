@@ -109,8 +109,12 @@ function lockFileSystem(holder: LockHolder) {
 	};
 }
 
-/** Takes a dead holder's lock away. What was grabbed is looked at again: a lock that came alive meanwhile is put back. */
-function setAsideDeadLock(file: string, table: ProcessTable): void {
+/**
+ * Takes a dead holder's lock away. It is looked at again right before, and what was grabbed once more: a lock that came alive
+ * meanwhile is put back.
+ */
+function setAsideDeadLock(file: string, dead: LockHolder | null, table: ProcessTable): void {
+	if (readLockHolder(file)?.token !== dead?.token) return;
 	const grabbed = `${file}.${randomUUID()}.dead`;
 	try {
 		fs.renameSync(file, grabbed);
@@ -126,7 +130,20 @@ function setAsideDeadLock(file: string, table: ProcessTable): void {
 			// Somebody took the lock in between; the robbed holder finds out at its next assertHeld().
 		}
 	}
-	fs.rmSync(grabbed, { force: true });
+	// A directory was nobody's lock: it stays where it was put.
+	if (!fs.statSync(grabbed, { throwIfNoEntry: false })?.isDirectory()) fs.rmSync(grabbed, { force: true });
+}
+
+// For an instant a contender may have the file in its hands, to see whether its holder is dead; it puts it back.
+const putBackMs = 50;
+
+function isOurs(file: string, token: string): boolean {
+	const deadline = performance.now() + putBackMs;
+	for (;;) {
+		const holder = readLockHolder(file);
+		if (holder || performance.now() > deadline) return holder?.token === token;
+		Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+	}
 }
 
 /**
@@ -162,7 +179,7 @@ export async function acquireLock(file: string, { purpose, waitMs = 0, onLost, t
 			});
 			return {
 				assertHeld() {
-					if (!lost && readLockHolder(file)?.token !== holder.token) lose();
+					if (!lost && !isOurs(file, holder.token)) lose();
 					if (lost) throw new LockLostError(`${file} is no longer ours: another process took it, or it was removed`);
 				},
 				async release() {
@@ -175,7 +192,7 @@ export async function acquireLock(file: string, { purpose, waitMs = 0, onLost, t
 		const current = readLockHolder(file);
 		if (!current || !isHolderAlive(current, table)) {
 			// Free by now, torn by a power cut, or of a dead process.
-			setAsideDeadLock(file, table);
+			setAsideDeadLock(file, current, table);
 			continue;
 		}
 		if (performance.now() >= deadline) throw new LockedError(file, current);

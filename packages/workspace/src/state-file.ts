@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, statSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, statSync } from "node:fs";
 import type * as z from "zod/mini";
 import { writeAtomic } from "./atomic-write.ts";
 import { compactTimestamp } from "./timestamps.ts";
@@ -47,7 +47,9 @@ export function readOwnState<S extends z.ZodMiniType>(
 	const read = readState(file, schema);
 	if (read.kind === "ok") return read.state;
 	if (read.kind === "invalid") {
-		const movedTo = `${file}.corrupt-${compactTimestamp(now())}`;
+		let at = now();
+		while (existsSync(`${file}.corrupt-${compactTimestamp(at)}`)) at++;
+		const movedTo = `${file}.corrupt-${compactTimestamp(at)}`;
 		renameSync(file, movedTo);
 		onCorrupt?.(movedTo, read.problem);
 	}

@@ -1,0 +1,60 @@
+import { spawn } from "node:child_process";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { writeAtomic, writeAtomicSync } from "./atomic-write.ts";
+import { bundleFixture } from "./fixtures/bundle.ts";
+
+let directory: string;
+let file: string;
+
+beforeEach(() => {
+	directory = fs.mkdtempSync(path.join(os.tmpdir(), "robust-sync-atomic-"));
+	file = path.join(directory, "sync", "state.json");
+});
+afterEach(() => fs.rmSync(directory, { recursive: true, force: true }));
+
+test("makes the directory of ours, but not the workspace that went away", async () => {
+	await writeAtomic(file, "1");
+	expect(fs.readFileSync(file, "utf8")).toBe("1");
+	await expect(writeAtomic(path.join(directory, "gone/sync/state.json"), "1")).rejects.toMatchObject({ code: "ENOENT" });
+	expect(fs.existsSync(path.join(directory, "gone"))).toBe(false);
+});
+
+test("writes of one process arrive in order, and leave nothing behind", async () => {
+	await Promise.all(Array.from({ length: 50 }, (_, index) => writeAtomic(file, String(index))));
+	expect(fs.readFileSync(file, "utf8")).toBe("49");
+	expect(fs.readdirSync(path.dirname(file))).toEqual(["state.json"]);
+});
+
+test("a failed write leaves the old file untouched", async () => {
+	await writeAtomic(file, "old");
+	fs.rmSync(file);
+	fs.mkdirSync(file);
+	fs.writeFileSync(path.join(file, "inside"), "kept");
+	await expect(writeAtomic(file, "new")).rejects.toMatchObject({ code: expect.stringMatching(/EISDIR|ENOTEMPTY|EEXIST/) });
+	expect(() => writeAtomicSync(file, "new")).toThrow();
+	expect(fs.readFileSync(path.join(file, "inside"), "utf8")).toBe("kept");
+});
+
+test("a reader, and a crash at any moment, sees one whole version", async () => {
+	const writer = bundleFixture("state-writer", directory);
+	fs.mkdirSync(path.dirname(file));
+	for (let round = 0; round < 8; round++) {
+		const child = spawn(process.execPath, [writer, file], { stdio: ["ignore", "pipe", "inherit"] });
+		await new Promise((resolve) => child.stdout.once("data", resolve));
+		const until = performance.now() + 5 + 10 * round;
+		let reads = 0;
+		while (performance.now() < until || reads === 0) {
+			const { length, text } = JSON.parse(fs.readFileSync(file, "utf8"));
+			expect(text).toHaveLength(length);
+			reads++;
+			await new Promise(setImmediate);
+		}
+		child.kill("SIGKILL");
+		await new Promise((resolve) => child.once("close", resolve));
+		const { length, text } = JSON.parse(fs.readFileSync(file, "utf8"));
+		expect(text).toHaveLength(length);
+	}
+});

@@ -1,0 +1,172 @@
+import { describe, expect, test } from "@jest/globals";
+import { deriveHealth, type HealthInput } from "./health.ts";
+import { peerLiveness, servicesLiveness, writerLiveness } from "./liveness.ts";
+import type { ProcessTable } from "./process-table.ts";
+import type { StateRead } from "./state-file.ts";
+import type { MonitorStatus, PeerState, SyncState } from "./state-schemas.ts";
+import { timestamp } from "./timestamps.ts";
+
+const now = Date.parse("2026-02-18T02:00:00.000Z");
+const boot = now - 86_400_000;
+const ago = (ms: number) => timestamp(now - ms);
+
+/** Process 10 runs since an hour; nothing else does. */
+const table: ProcessTable = {
+	startTicks: (pid) => (pid === 10 ? (now - 3_600_000 - boot) / 10 : null),
+	bootTimeMs: () => boot,
+	bootId: () => "boot",
+};
+
+const sync: SyncState = {
+	schema: 1,
+	node: "helios",
+	pid: 10,
+	pid_started_at: ago(3_600_000),
+	updated_at: ago(1_000),
+	started_at: ago(3_600_000),
+	status: "idle",
+	last_attempt: ago(10_000),
+	last_sync: ago(10_000),
+	last_error: null,
+	consecutive_failures: 0,
+	next_attempt: null,
+	branch: "main",
+	remote: "origin",
+	head: null,
+	ahead: 0,
+	behind: 0,
+	messages_pending: 0,
+	skipped: [],
+	last_cycle: null,
+	totals: { cycles: 1, failures: 0, commits: 0, resolved: 0, rescued: 0 },
+};
+const peer: PeerState = {
+	schema: 1,
+	peer: "chad",
+	address: "10.0.0.2:8765",
+	status: "alive",
+	received_at: ago(5_000),
+	sequence: 1,
+	boot_id: "b",
+	missed: 0,
+	rtt_ms: 1,
+	clock_offset_ms: 0,
+	phi: 0,
+	hears_us: true,
+	authenticated: true,
+	head: null,
+	last_sync: null,
+	sync_status: "idle",
+	consecutive_failures: 0,
+	messages_pending: 0,
+	services: { sync: "up", heartbeat: "up", "health-server": "up", monitor: "up" },
+};
+const ok = <T>(state: T): StateRead<T> => ({ kind: "ok", state });
+const missing = { kind: "missing" } as const;
+
+function input(changes: Partial<HealthInput> = {}, state: Partial<SyncState> = {}): HealthInput {
+	return {
+		view: { sync: ok({ ...sync, ...state }), heartbeat: missing, health: missing, monitor: missing },
+		peers: [peer],
+		conflictsUnresolved: 0,
+		oldestPendingMs: null,
+		syncIntervalSeconds: 60,
+		peerTimeoutSeconds: 180,
+		now,
+		table,
+		...changes,
+	};
+}
+const status = (changes: Partial<HealthInput> = {}, state: Partial<SyncState> = {}) => deriveHealth(input(changes, state)).status;
+
+describe("whether a service is up", () => {
+	test("its process runs, started when it says, and writes", () => {
+		expect(writerLiveness(ok(sync), now, table)).toEqual({ status: "up", reason: "" });
+	});
+	test("never started, or a file that does not parse: unknown", () => {
+		expect(writerLiveness(missing, now, table).status).toBe("unknown");
+		expect(writerLiveness({ kind: "invalid", problem: "not JSON" }, now, table)).toEqual({
+			status: "unknown",
+			reason: expect.stringContaining("not JSON"),
+		});
+	});
+	test("stopped, dead, another process with its pid, or silent: down", () => {
+		for (const change of [
+			{ status: "stopped" as const },
+			{ pid: 11 },
+			{ pid_started_at: ago(7_200_000) },
+			{ pid_started_at: ago(3_590_000) },
+			{ updated_at: ago(90_001) },
+		]) {
+			expect(writerLiveness(ok({ ...sync, ...change }), now, table).status).toBe("down");
+		}
+	});
+	test("two seconds of clock slew do not make another process of it", () => {
+		expect(writerLiveness(ok({ ...sync, pid_started_at: ago(3_602_000) }), now, table).status).toBe("up");
+	});
+	test("all four services are answered for", () => {
+		expect(Object.keys(servicesLiveness(input().view, now, table))).toEqual(["sync", "heartbeat", "health-server", "monitor"]);
+	});
+});
+
+describe("a peer as a reader sees it", () => {
+	test("what the file says, while the heartbeat hears", () => {
+		expect(peerLiveness(peer, now, 180_000)).toBe("alive");
+		expect(peerLiveness({ ...peer, status: "down" }, now, 180_000)).toBe("down");
+		expect(peerLiveness({ ...peer, status: "unknown", received_at: null }, now, 180_000)).toBe("unknown");
+	});
+	test("down once nothing was heard for its timeout, also when the heartbeat that wrote it is dead", () => {
+		expect(peerLiveness({ ...peer, received_at: ago(184_000) }, now, 180_000)).toBe("alive");
+		expect(peerLiveness({ ...peer, received_at: ago(186_000) }, now, 180_000)).toBe("down");
+	});
+});
+
+describe("how a node stands", () => {
+	test("ok when everything is", () => {
+		expect(deriveHealth(input())).toEqual({ status: "ok", reasons: [] });
+	});
+	test("error when sync does not run, does not succeed, or says that it failed", () => {
+		expect(status({}, { pid: 11 })).toBe("error");
+		expect(status({ view: { ...input().view, sync: missing } })).toBe("error");
+		expect(status({}, { last_sync: ago(301_000) })).toBe("error");
+		expect(status({}, { last_sync: null })).toBe("error");
+		expect(status({}, { status: "failed" })).toBe("error");
+	});
+	test("no success yet is no error while the first five intervals last", () => {
+		expect(status({}, { last_sync: null, started_at: ago(200_000) })).toBe("ok");
+	});
+	test("error when a conflict is unresolved or a critical alert fires", () => {
+		expect(status({ conflictsUnresolved: 1 })).toBe("error");
+		expect(status({ view: { ...input().view, monitor: ok(monitor("critical", "firing")) } })).toBe("error");
+	});
+	test("degraded when a peer is away, sync retries, a message waits too long or a warning fires", () => {
+		expect(status({ peers: [{ ...peer, status: "suspect" }] })).toBe("degraded");
+		expect(status({ peers: [{ ...peer, status: "down" }] })).toBe("degraded");
+		expect(status({}, { status: "retrying" })).toBe("degraded");
+		expect(status({ oldestPendingMs: 600_001 })).toBe("degraded");
+		expect(status({ view: { ...input().view, monitor: ok(monitor("warning", "firing")) } })).toBe("degraded");
+	});
+	test("a resolved or pending alert is no reason", () => {
+		for (const state of ["resolved", "pending"] as const)
+			expect(status({ view: { ...input().view, monitor: ok(monitor("critical", state)) } })).toBe("ok");
+	});
+	test("every reason is named, the worst decides", () => {
+		const { status: worst, reasons } = deriveHealth(input({ peers: [{ ...peer, status: "down" }], conflictsUnresolved: 2 }));
+		expect(worst).toBe("error");
+		expect(reasons.map((reason) => reason.name)).toEqual(["conflicts", "heartbeat:chad"]);
+	});
+});
+
+function monitor(severity: "warning" | "critical", state: "firing" | "pending" | "resolved"): MonitorStatus {
+	return {
+		schema: 1,
+		node: "helios",
+		pid: 10,
+		pid_started_at: ago(3_600_000),
+		updated_at: ago(1_000),
+		status: "ok",
+		checks: [],
+		alerts: [{ id: "disk", severity, state, since: ago(1_000), last_notified: null, message: "full" }],
+		undelivered: [],
+	};
+}

@@ -1,0 +1,52 @@
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { locateWorkspace, WorkspaceNotFoundError } from "./locate.ts";
+
+let base: string;
+
+beforeAll(() => {
+	base = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "robust-sync-locate-")));
+	for (const directory of ["flag", "variable", "configured/repo/deep/er", "repository/deep", "nowhere", "linked/deep"])
+		fs.mkdirSync(path.join(base, directory), { recursive: true });
+	fs.writeFileSync(path.join(base, "configured/.sync_env"), "");
+	fs.mkdirSync(path.join(base, "configured/repo/.git"));
+	fs.mkdirSync(path.join(base, "repository/.git"));
+	fs.writeFileSync(path.join(base, "linked/.git"), "gitdir: elsewhere\n");
+});
+
+afterAll(() => fs.rmSync(base, { recursive: true, force: true }));
+
+const at = (name: string) => path.join(base, name);
+
+test("--workspace comes first, and may be relative to nothing but the process", () => {
+	expect(locateWorkspace({ flag: at("flag"), env: { SYNC_WORKSPACE: at("variable") }, cwd: at("configured") })).toBe(at("flag"));
+});
+
+test("then $SYNC_WORKSPACE", () => {
+	expect(locateWorkspace({ env: { SYNC_WORKSPACE: at("variable") }, cwd: at("configured") })).toBe(at("variable"));
+});
+
+test("then the nearest ancestor with .sync_env, before a git work tree that is nearer", () => {
+	expect(locateWorkspace({ env: {}, cwd: at("configured/repo/deep/er") })).toBe(at("configured"));
+});
+
+test("then the top level of the git work tree, a linked one too", () => {
+	expect(locateWorkspace({ env: {}, cwd: at("repository/deep") })).toBe(at("repository"));
+	expect(locateWorkspace({ env: {}, cwd: at("linked/deep") })).toBe(at("linked"));
+});
+
+test("a name that is no directory is exit code 2, in one line", () => {
+	for (const options of [{ flag: at("missing") }, { flag: at("configured/.sync_env") }, { env: { SYNC_WORKSPACE: at("missing") } }]) {
+		const locate = () => locateWorkspace(options);
+		expect(locate).toThrow(WorkspaceNotFoundError);
+		expect(locate).toThrow(expect.objectContaining({ exitCode: 2, message: expect.not.stringContaining("\n") }));
+	}
+});
+
+test("nothing found is exit code 2 with all the ways to name one", () => {
+	expect(() => locateWorkspace({ env: {}, cwd: "/" })).toThrow(
+		expect.objectContaining({ exitCode: 2, message: expect.stringMatching(/--workspace.*SYNC_WORKSPACE.*\.sync_env/) }),
+	);
+});

@@ -1,0 +1,184 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { bundleFixture } from "./fixtures/bundle.ts";
+import { acquireLock, isHolderAlive, LockedError, LockLostError, readLockHolder } from "./lock.ts";
+import { kernelProcessTable, processStartedAt } from "./process-table.ts";
+
+let stage: string;
+let contender: string;
+let directory: string;
+let file: string;
+const running: ChildProcess[] = [];
+
+beforeAll(() => {
+	stage = fs.mkdtempSync(path.join(os.tmpdir(), "robust-sync-lock-"));
+	contender = bundleFixture("lock-contender", stage);
+});
+afterAll(() => fs.rmSync(stage, { recursive: true, force: true }));
+beforeEach(() => {
+	directory = fs.mkdtempSync(path.join(stage, "t-"));
+	file = path.join(directory, "sync/x.lock");
+});
+afterEach(() => {
+	for (const child of running.splice(0)) child.kill("SIGKILL");
+});
+
+function start(how: string, rounds = 0): { child: ChildProcess; lines: string[]; says(text: string): Promise<void>; ended: Promise<void> } {
+	const child = spawn(process.execPath, [contender, file, path.join(directory, "counter"), String(rounds), how], {
+		stdio: ["ignore", "pipe", "inherit"],
+	});
+	running.push(child);
+	const lines: string[] = [];
+	child.stdout?.setEncoding("utf8").on("data", (text: string) => lines.push(...text.split("\n").filter(Boolean)));
+	const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
+	return {
+		child,
+		lines,
+		ended,
+		async says(text) {
+			const deadline = performance.now() + 10_000;
+			while (!lines.some((line) => line.startsWith(text))) {
+				if (performance.now() > deadline) throw new Error(`waited in vain for '${text}'`);
+				await sleep(5);
+			}
+		},
+	};
+}
+
+test("the lock file names its holder, and goes with it", async () => {
+	const lock = await acquireLock(file, { purpose: "a cycle" });
+	expect(readLockHolder(file)).toMatchObject({ pid: process.pid, pid_started_at: processStartedAt(process.pid), purpose: "a cycle" });
+	lock.assertHeld();
+	await lock.release();
+	expect(fs.readdirSync(path.dirname(file))).toEqual([]);
+});
+
+test("a live holder is named and not robbed, however old its lock is", async () => {
+	const holder = start("hold");
+	await holder.says("held");
+	const longAgo = new Date("2001-01-01T00:00:00Z");
+	for (let attempt = 0; attempt < 3; attempt++) {
+		fs.utimesSync(file, longAgo, longAgo);
+		await expect(acquireLock(file, { purpose: "a test", waitMs: 60 })).rejects.toMatchObject({
+			exitCode: 4,
+			holder: { pid: holder.child.pid },
+			message: expect.stringContaining(`pid ${holder.child.pid}`),
+		});
+	}
+	expect(readLockHolder(file)?.pid).toBe(holder.child.pid);
+	expect(holder.lines).not.toContain("lost");
+});
+
+test("a stopped (SIGSTOP) holder keeps its lock", async () => {
+	const holder = start("hold");
+	await holder.says("held");
+	holder.child.kill("SIGSTOP");
+	await expect(acquireLock(file, { purpose: "a test" })).rejects.toBeInstanceOf(LockedError);
+	holder.child.kill("SIGCONT");
+	await expect(acquireLock(file, { purpose: "a test" })).rejects.toBeInstanceOf(LockedError);
+});
+
+test("a dead holder never blocks", async () => {
+	const dead = start("die");
+	await dead.ended;
+	expect(readLockHolder(file)?.pid).toBe(dead.child.pid);
+	const lock = await acquireLock(file, { purpose: "a test" });
+	lock.assertHeld();
+	await lock.release();
+});
+
+test("a holder from before a reboot, a reused pid, a torn and an empty lock file never block", async () => {
+	const real = await acquireLock(file, { purpose: "a test" });
+	const holder = readLockHolder(file);
+	await real.release();
+	const ticks = kernelProcessTable.startTicks(process.pid) ?? 0;
+	for (const content of [
+		JSON.stringify({ ...holder, token: "x", boot_id: "another boot" }),
+		JSON.stringify({ ...holder, token: "x", start_ticks: ticks + 1 }),
+		JSON.stringify(holder).slice(0, 40),
+		"",
+		"\0\0\0\0",
+	]) {
+		fs.writeFileSync(file, content);
+		const lock = await acquireLock(file, { purpose: "a test" });
+		lock.assertHeld();
+		await lock.release();
+	}
+	expect(fs.readdirSync(path.dirname(file))).toEqual([]);
+});
+
+test("a directory where the lock should be is set aside", async () => {
+	fs.mkdirSync(path.join(file, "inside"), { recursive: true });
+	const lock = await acquireLock(file, { purpose: "a test" });
+	lock.assertHeld();
+	await lock.release();
+});
+
+test("waits for a holder that lets go", async () => {
+	const first = await acquireLock(file, { purpose: "a test" });
+	const waiting = acquireLock(file, { purpose: "another", waitMs: 10_000 });
+	await sleep(60);
+	await first.release();
+	const second = await waiting;
+	expect(readLockHolder(file)?.purpose).toBe("another");
+	await second.release();
+});
+
+describe("a lock that was lost is noticed before anything is touched", () => {
+	test("because it was removed", async () => {
+		let told = 0;
+		const lock = await acquireLock(file, { purpose: "a test", onLost: () => told++ });
+		fs.rmSync(file);
+		expect(() => lock.assertHeld()).toThrow(LockLostError);
+		expect(() => lock.assertHeld()).toThrow(expect.objectContaining({ exitCode: 75 }));
+		expect(told).toBe(1);
+		await lock.release();
+	});
+
+	test("because another process has it; letting go leaves the other's alone", async () => {
+		const lock = await acquireLock(file, { purpose: "a test" });
+		fs.rmSync(file);
+		const other = start("hold");
+		await other.says("held");
+		expect(() => lock.assertHeld()).toThrow(LockLostError);
+		await lock.release();
+		expect(readLockHolder(file)?.pid).toBe(other.child.pid);
+	});
+});
+
+test("of many that race for a dead holder's lock exactly one wins, and keeps it", async () => {
+	for (let round = 0; round < 3; round++) {
+		fs.rmSync(path.join(directory, "counter"), { force: true });
+		const dead = start("die");
+		await dead.ended;
+		const racers = Array.from({ length: 4 }, () => start("once"));
+		await Promise.all(racers.map((racer) => racer.says("ready")));
+		fs.writeFileSync(path.join(directory, "counter"), "");
+		await Promise.all(racers.map((racer) => racer.ended));
+		const said = racers.map((racer) => racer.lines.filter((line) => line !== "ready").join(" "));
+		const winner = racers[said.indexOf("won kept")]?.child.pid;
+		expect(said.sort()).toEqual([...Array(3).fill(`refused ${winner}`), "won kept"]);
+	}
+});
+
+test("what is done under the lock is never done twice at once", async () => {
+	fs.writeFileSync(path.join(directory, "counter"), "0");
+	const counters = Array.from({ length: 3 }, () => start("count", 15));
+	await Promise.all(counters.map((counter) => counter.ended));
+	expect(counters.map((counter) => counter.lines.at(-1))).toEqual(Array(3).fill("done"));
+	expect(fs.readFileSync(path.join(directory, "counter"), "utf8")).toBe("45");
+});
+
+test("a process that died is told from one that lives", async () => {
+	const holder = start("hold");
+	await holder.says("held");
+	const written = readLockHolder(file);
+	expect(written && isHolderAlive(written)).toBe(true);
+	holder.child.kill("SIGKILL");
+	await holder.ended;
+	expect(written && isHolderAlive(written)).toBe(false);
+});

@@ -1,0 +1,130 @@
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { readOwnState, readState, writeState } from "./state-file.ts";
+import { type SyncState, syncStateSchema } from "./state-schemas.ts";
+
+let directory: string;
+let file: string;
+
+beforeEach(() => {
+	directory = fs.mkdtempSync(path.join(os.tmpdir(), "robust-sync-state-"));
+	file = path.join(directory, "sync_state.json");
+});
+afterEach(() => fs.rmSync(directory, { recursive: true, force: true }));
+
+const at = "2026-02-18T02:00:00.000Z";
+const state: SyncState = {
+	schema: 1,
+	node: "helios",
+	pid: 42,
+	pid_started_at: at,
+	updated_at: at,
+	started_at: at,
+	status: "idle",
+	last_attempt: at,
+	last_sync: null,
+	last_error: { code: "INTERNAL", message: "x", at },
+	consecutive_failures: 0,
+	next_attempt: null,
+	branch: "main",
+	remote: "origin",
+	head: null,
+	ahead: 0,
+	behind: 0,
+	messages_pending: 0,
+	skipped: [{ path: "a", reason: "too-large" }],
+	last_cycle: { duration_ms: 1.5, committed: 0, pulled: 0, pushed: 0, resolved: 0 },
+	totals: { cycles: 0, failures: 0, commits: 0, resolved: 0, rescued: 0 },
+};
+
+test("what was written is read", async () => {
+	await writeState(file, state);
+	expect(readState(file, syncStateSchema)).toEqual({ kind: "ok", state });
+	expect(fs.readdirSync(directory)).toEqual(["sync_state.json"]);
+});
+
+test("fields of a newer version do no harm", async () => {
+	await writeState(file, { ...state, invented_later: { deep: [1] } });
+	expect(readState(file, syncStateSchema)).toEqual({ kind: "ok", state });
+});
+
+describe("a file that is not a state file is invalid, never an exception", () => {
+	const text = JSON.stringify(state);
+	const hostile: readonly (readonly [what: string, content: string | Buffer])[] = [
+		["empty", ""],
+		["cut off anywhere", text.slice(0, 100)],
+		["only the first byte", "{"],
+		["zeros, as after a power cut", Buffer.alloc(4096)],
+		["not UTF-8", Buffer.from([0xff, 0xfe, 0x00])],
+		["null", "null"],
+		["a list", "[]"],
+		["a number", "1"],
+		["another schema", JSON.stringify({ ...state, schema: 2 })],
+		["no schema", JSON.stringify({ ...state, schema: undefined })],
+		["a status that does not exist", JSON.stringify({ ...state, status: "fine" })],
+		["a time that is none", JSON.stringify({ ...state, updated_at: "yesterday" })],
+		["a negative count", JSON.stringify({ ...state, ahead: -1 })],
+		["a text for a number", JSON.stringify({ ...state, pid: "42" })],
+		["an object that claims to be a prototype", '{"__proto__":{"schema":1},"constructor":{}}'],
+		["nested a hundred thousand deep", "[".repeat(100_000)],
+		["two documents", text + text],
+	];
+	test.each(hostile)("%s", (_what, content) => {
+		fs.writeFileSync(file, content);
+		expect(readState(file, syncStateSchema).kind).toBe("invalid");
+	});
+
+	test("larger than any honest one: not even read", () => {
+		fs.writeFileSync(file, "");
+		fs.truncateSync(file, 20 * 1024 * 1024 * 1024);
+		expect(readState(file, syncStateSchema)).toEqual({ kind: "invalid", problem: expect.stringMatching(/larger than/) });
+	});
+
+	test("a directory in its place, a fifo in its place", () => {
+		fs.mkdirSync(file);
+		expect(readState(file, syncStateSchema)).toEqual({ kind: "invalid", problem: "not a regular file" });
+	});
+
+	test("a link that leads nowhere is a missing file", () => {
+		fs.symlinkSync("nowhere", file);
+		expect(readState(file, syncStateSchema)).toEqual({ kind: "missing" });
+	});
+
+	test("every prefix of a valid file is invalid", () => {
+		for (let length = 0; length < text.length; length += 7) {
+			fs.writeFileSync(file, text.slice(0, length));
+			expect(readState(file, syncStateSchema).kind).toBe("invalid");
+		}
+	});
+});
+
+describe("the owner of a file that does not parse", () => {
+	const now = () => Date.parse("2026-02-18T02:00:00.000Z");
+
+	test("moves it aside, says so, and starts afresh", () => {
+		fs.writeFileSync(file, "{torn");
+		const told: string[] = [];
+		expect(readOwnState(file, syncStateSchema, { now, onCorrupt: (moved, problem) => told.push(moved, problem) })).toBeNull();
+		expect(told).toEqual([`${file}.corrupt-20260218T020000.000Z`, "not JSON"]);
+		expect(fs.readFileSync(`${file}.corrupt-20260218T020000.000Z`, "utf8")).toBe("{torn");
+		expect(fs.existsSync(file)).toBe(false);
+	});
+
+	test("moves a directory aside as well, so that writing works again", async () => {
+		fs.mkdirSync(path.join(file, "deep"), { recursive: true });
+		expect(readOwnState(file, syncStateSchema, { now })).toBeNull();
+		await writeState(file, state);
+		expect(readState(file, syncStateSchema).kind).toBe("ok");
+	});
+
+	test("two corrupt files in one millisecond are both kept", () => {
+		for (const content of ["{a", "{b"]) {
+			fs.writeFileSync(file, content);
+			readOwnState(file, syncStateSchema, { now });
+		}
+		const kept = fs.readdirSync(directory).map((name) => fs.readFileSync(path.join(directory, name), "utf8"));
+		expect(kept.sort()).toEqual(["{a", "{b"]);
+	});
+});
