@@ -218,7 +218,12 @@ export class FailureDetector {
 		const last = this.#lastProbe;
 		let next = Number.POSITIVE_INFINITY;
 		for (const offset of probeOffsetsMs) if (since + offset > last) next = Math.min(next, since + offset);
-		if (next === Number.POSITIVE_INFINITY) next = since + (Math.floor((last - since) / probeEveryMs) + 1) * probeEveryMs;
+		if (next === Number.POSITIVE_INFINITY) {
+			const round = Math.floor((last - since) / probeEveryMs) + 1;
+			next = since + round * probeEveryMs;
+			// The division may round down what was reached exactly.
+			if (next <= last) next += probeEveryMs;
+		}
 		if (this.#status === "suspect") {
 			for (const before of lastProbesMs) {
 				const at = this.#downAt - before;

@@ -128,6 +128,7 @@ export class HeartbeatNode {
 	readonly #budget = new SourceBudget();
 	readonly #nonces: Nonces;
 	readonly #complaints = new Map<string, number>();
+	#secrets: readonly string[];
 	#keyring: Keyring;
 	#intervalMs: number;
 	#timeoutMs: number;
@@ -148,6 +149,7 @@ export class HeartbeatNode {
 		this.#log = surroundings.log;
 		this.bootId = Buffer.from(surroundings.random(8)).toString("hex");
 		this.#nonces = new Nonces(surroundings.random(32));
+		this.#secrets = settings.secrets;
 		this.#keyring = new Keyring(settings.secrets);
 		this.#intervalMs = settings.intervalMs;
 		this.#timeoutMs = settings.timeoutMs;
@@ -239,6 +241,8 @@ export class HeartbeatNode {
 
 	/** Takes a changed configuration. What is known of peers that stay is kept. */
 	configure(settings: NodeSettings): void {
+		const secretsBefore = this.#secrets;
+		this.#secrets = settings.secrets;
 		this.#keyring = new Keyring(settings.secrets);
 		this.#intervalMs = settings.intervalMs;
 		this.#timeoutMs = settings.timeoutMs;
@@ -256,6 +260,8 @@ export class HeartbeatNode {
 				peer.confirmed = null;
 				peer.resolveAt = 0;
 			}
+			// The key that it understood until now has another place in the ring.
+			peer.key = Math.max(0, settings.secrets.indexOf(secretsBefore[peer.key] ?? ""));
 			peer.detector.allow(this.#timeoutMs);
 			peer.nextBeatAt = this.#clock.monotonicMs();
 			if (this.#running) this.#arm(peer);
@@ -340,17 +346,18 @@ export class HeartbeatNode {
 	/** Sets the peer's one timer to the next thing that is due. A timer that is early only looks and is set again. */
 	#arm(peer: Peer): void {
 		if (this.#stopping) return;
-		const due = Math.min(peer.nextBeatAt, peer.detector.deadline, peer.announcement?.deadline ?? Number.POSITIVE_INFINITY);
+		const now = this.#clock.monotonicMs();
+		const due = Math.max(now, Math.min(peer.nextBeatAt, peer.detector.deadline, peer.announcement?.deadline ?? Number.POSITIVE_INFINITY));
 		if (peer.timerAt <= due) return;
 		this.#disarm(peer);
 		peer.timerAt = due;
-		peer.timer = this.#clock.schedule(due - this.#clock.monotonicMs(), () => {
-			const now = this.#clock.monotonicMs();
-			const late = now - peer.timerAt;
+		peer.timer = this.#clock.schedule(due - now, () => {
+			// Timers go off up to a millisecond, or a rounding error, early: that is on time.
+			const firedAt = Math.max(this.#clock.monotonicMs(), due);
 			peer.timer = null;
 			peer.timerAt = Number.POSITIVE_INFINITY;
-			this.#lookAtClocks(late, now);
-			this.#onTimer(peer, now);
+			this.#lookAtClocks(firedAt - due, firedAt);
+			this.#onTimer(peer, firedAt);
 		});
 	}
 
@@ -458,13 +465,14 @@ export class HeartbeatNode {
 		}
 	}
 
-	#confirm(peer: Peer, address: Address): void {
-		if (sameAddress(peer.confirmed, address)) return;
+	/** The peer has shown to be at `address`. Returns whether that is new. */
+	#confirm(peer: Peer, address: Address): boolean {
+		if (sameAddress(peer.confirmed, address)) return false;
 		const before = peer.confirmed;
 		peer.confirmed = address;
 		this.#indexAddresses();
 		if (before) this.#log.info(`${peer.name} has moved`, { from: formatAddress(before), to: formatAddress(address) });
-		this.#surroundings.onChange(peer.name, true);
+		return true;
 	}
 
 	// --- sending ---
@@ -688,23 +696,23 @@ export class HeartbeatNode {
 			this.#answer(peer, reception, this.#nonces.issue(subject, at));
 			return;
 		}
+		let isNews = false;
 		if (showed) {
 			if (isKnownBoot || message.transient) peer.acceptances++;
 			else this.#believe(peer, message, at);
-			if (!message.transient) this.#confirm(peer, from);
+			if (!message.transient) isNews = this.#confirm(peer, from);
 		}
 		const isAtHome = message.transient || sameAddress(peer.confirmed, from);
 		this.#answer(peer, reception, isAtHome ? undefined : this.#nonces.issue(subject, at));
 
 		this.totals.received++;
-		let isNews = false;
 		if (message.transient) isNews = peer.takeContent(message);
 		else {
 			if (message.intervalMs) peer.detector.expect(message.intervalMs);
 			if (message.beat !== undefined) peer.detector.beat(message.beat, at);
 			if (message.sequence > peer.contentSequence) {
 				peer.contentSequence = message.sequence;
-				isNews = peer.takeContent(message);
+				if (peer.takeContent(message)) isNews = true;
 			}
 		}
 		this.#onWord(peer, reception, isNews);
@@ -737,26 +745,27 @@ export class HeartbeatNode {
 			return;
 		}
 		if (!isKnownBoot) this.#believe(peer, message, at);
-		let isNews = false;
-		if (echo && answered) {
-			peer.outstanding.delete(echo.sequence);
-			this.totals.acked++;
-			isNews = this.#onAnswered(peer, answered, echo, reception);
-			if (message.type === "challenge" && message.nonce && length >= paddedBytes && answered.challenges < maxChallengesInARow) {
-				this.#sendHeartbeat(peer, { to: from, key, nonce: message.nonce, challenges: answered.challenges + 1 });
-			}
+		if (!echo || !answered) {
+			this.#onWord(peer, reception, false);
+			return;
 		}
-		this.#onWord(peer, reception, isNews);
-		if (answered) this.#onGoodbyeAcknowledged?.(peer);
+		peer.outstanding.delete(echo.sequence);
+		this.totals.acked++;
+		this.#onWord(peer, reception, this.#onAnswered(peer, answered, echo, reception));
+		// Only now: the answer tells that we hear the peer.
+		if (message.type === "challenge" && message.nonce && length >= paddedBytes && answered.challenges < maxChallengesInARow) {
+			this.#sendHeartbeat(peer, { to: from, key, nonce: message.nonce, challenges: answered.challenges + 1 });
+		}
+		this.#onGoodbyeAcknowledged?.(peer);
 	}
 
 	/** A datagram of ours was answered. Returns whether that is news for others. */
 	#onAnswered(peer: Peer, answered: Outstanding, echo: Echo, { from, at }: Reception): boolean {
 		const elapsedMs = at - answered.sentMonotonicMs;
 		peer.clockFilter.add(measure(answered.sentWallMs, echo.receivedAtUs / 1_000, echo.holdUs / 1_000, elapsedMs));
-		if (sameAddress(answered.to, from)) this.#confirm(peer, from);
+		const moved = sameAddress(answered.to, from) && this.#confirm(peer, from);
 		if (peer.announcement && peer.announcement.head === answered.head) peer.announcement = null;
-		const isNews = peer.hearsUs !== true;
+		const isNews = moved || peer.hearsUs !== true;
 		peer.hearsUs = true;
 		return isNews;
 	}

@@ -8,7 +8,7 @@ import {
 	SimulatedTime,
 	seededRandom,
 } from "./simulated-network.ts";
-import type { Address, Transport } from "./transport.ts";
+import type { Address, Resolver, Transport } from "./transport.ts";
 
 export interface FleetOptions {
 	names: readonly string[];
@@ -21,7 +21,8 @@ export interface FleetOptions {
 export class FleetMember {
 	readonly name: string;
 	readonly address: Address;
-	readonly clock: SimulatedClock;
+	/** Of the process that runs now: what an earlier one had set never goes off. */
+	clock: SimulatedClock;
 	node!: HeartbeatNode;
 	transport!: Transport;
 	content: Content = {
@@ -45,7 +46,6 @@ export class FleetMember {
 	/** Ends without a word, as by kill -9 or a power cut. */
 	die(): void {
 		this.transport.close();
-		// What a dead process still sends reaches nobody: its timers run on in the simulation only.
 		this.clock.stop();
 	}
 }
@@ -75,8 +75,13 @@ export class SimulatedFleet {
 	}
 
 	/** Starts the heartbeat of a member, the first time or after its end; perhaps at another address. */
-	boot(member: FleetMember, address: Address = member.address, settings: Partial<NodeSettings> = {}): void {
-		member.clock.goOn();
+	boot(
+		member: FleetMember,
+		address: Address = member.address,
+		settings: Partial<NodeSettings> = {},
+		resolver: Resolver = (host, done) => done(null, [host]),
+	): void {
+		member.clock = new SimulatedClock(this.time, member.clock.wallOffsetMs);
 		member.transport = this.network.transport(address, member.clock);
 		const log = (level: string) => (message: string) => member.logged.push({ level, message });
 		const peers = this.members.filter((other) => other !== member).map(({ name, address: { host, port } }) => ({ name, host, port }));
@@ -86,7 +91,7 @@ export class SimulatedFleet {
 			{
 				clock: member.clock,
 				transport: member.transport,
-				resolver: (host, done) => done(null, [host]),
+				resolver,
 				random: (bytes) => this.#random.bytes(bytes),
 				content: () => member.content,
 				log: { debug: log("debug"), info: log("info"), warn: log("warn"), error: log("error") } as NodeLog,
