@@ -42,15 +42,16 @@ function distinct(
 	values: Interner,
 ): Int32Array[] | null {
 	const numbers: Int32Array[] = [];
-	for (const { tree, nodes } of versions) {
+	/** For each number the version that it was seen in last. */
+	const seenIn: number[] = [];
+	for (const [version, { tree, nodes }] of versions.entries()) {
 		const ofVersion = new Int32Array(nodes.length);
-		const seen = new Set<number>();
 		for (let i = 0; i < nodes.length; i++) {
 			const value = read(tree, nodes[i]!);
 			if (value === null) return null;
 			const number = values.id(value);
-			if (seen.has(number)) return null;
-			seen.add(number);
+			if (seenIn[number] === version) return null;
+			seenIn[number] = version;
 			ofVersion[i] = number;
 		}
 		numbers.push(ofVersion);

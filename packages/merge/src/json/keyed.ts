@@ -11,71 +11,84 @@ export type Changed = (inBase: number, inSide: number) => boolean;
  */
 export function mergeKeyed(base: Int32Array, older: Int32Array, later: Int32Array, olderChanged: Changed, laterChanged: Changed): Entry[] {
 	const [inBase, inOlder, inLater] = [positions(base), positions(older), positions(later)];
-	const entries = new Map<number, Entry>();
-	for (const [key, position] of inLater) {
-		const entry = { base: inBase.get(key) ?? NONE, older: inOlder.get(key) ?? NONE, later: position };
-		if (entry.older !== NONE || entry.base === NONE || laterChanged(entry.base, position)) entries.set(key, entry);
+	/** The entry of each child of a side, null if it does not stay. A child that both have is one entry. */
+	const ofLater: (Entry | null)[] = [];
+	for (let i = 0; i < later.length; i++) {
+		const [b, o] = [inBase(later[i]!), inOlder(later[i]!)];
+		ofLater.push(o !== NONE || b === NONE || laterChanged(b, i) ? { base: b, older: o, later: i } : null);
 	}
-	for (const [key, position] of inOlder) {
-		if (inLater.has(key)) continue;
-		const entry = { base: inBase.get(key) ?? NONE, older: position, later: NONE };
-		if (entry.base === NONE || olderChanged(entry.base, position)) entries.set(key, entry);
+	const ofOlder: (Entry | null)[] = [];
+	for (let i = 0; i < older.length; i++) {
+		const [b, l] = [inBase(older[i]!), inLater(older[i]!)];
+		if (l !== NONE) ofOlder.push(ofLater[l]!);
+		else ofOlder.push(b === NONE || olderChanged(b, i) ? { base: b, older: i, later: NONE } : null);
 	}
-	const hostIsLater = !onlyOlderReordered(inBase, inOlder, inLater, older, later);
-	const [host, guest] = hostIsLater ? [later, older] : [older, later];
-	const [inHost, inGuest] = hostIsLater ? [inLater, inOlder] : [inOlder, inLater];
+	const olderReordered = !inBaseOrder(older, inBase, inLater);
+	return olderReordered && inBaseOrder(later, inBase, inOlder)
+		? weave(ofOlder, ofLater, "older", "later")
+		: weave(ofLater, ofOlder, "later", "older");
+}
 
-	/** What only the guest has, by the common neighbour that it follows there. */
-	const followers = new Map<number, Entry[]>();
-	let neighbour = NONE;
-	for (const key of guest) {
-		const entry = entries.get(key);
-		if (entry === undefined) continue;
+/** The host's children in their order, with what only the guest has after the neighbour that it follows there. */
+function weave(ofHost: (Entry | null)[], ofGuest: (Entry | null)[], host: "older" | "later", guest: "older" | "later"): Entry[] {
+	const followers = new Map<Entry | null, Entry[]>();
+	let neighbour: Entry | null = null;
+	for (const entry of ofGuest) {
+		if (entry === null) continue;
 		const group = followers.get(neighbour);
-		if (inHost.has(key)) neighbour = key;
+		if (entry[host] !== NONE) neighbour = entry;
 		else if (group === undefined) followers.set(neighbour, [entry]);
 		else group.push(entry);
 	}
-
-	const guestIsOlder = hostIsLater;
 	const merged: Entry[] = [];
+	/** The guest's at this place, held back until the older host's own at this place are through. */
 	let waiting: readonly Entry[] = [];
-	const flush = (group: readonly Entry[]) => {
-		for (const entry of group) merged.push(entry);
-	};
-	const follow = (key: number) => {
-		waiting = followers.get(key) ?? [];
-		if (!guestIsOlder) return;
-		flush(waiting);
+	const flush = () => {
+		for (const entry of waiting) merged.push(entry);
 		waiting = [];
 	};
-	follow(NONE);
-	for (const key of host) {
-		const entry = entries.get(key);
-		if (entry === undefined) continue;
-		if (!inGuest.has(key)) {
+	const follow = (entry: Entry | null) => {
+		waiting = followers.get(entry) ?? [];
+		if (guest === "older") flush();
+	};
+	follow(null);
+	for (const entry of ofHost) {
+		if (entry === null) continue;
+		if (entry[guest] !== NONE) {
+			flush();
 			merged.push(entry);
-			continue;
-		}
-		flush(waiting);
-		merged.push(entry);
-		follow(key);
+			follow(entry);
+		} else merged.push(entry);
 	}
-	flush(waiting);
+	flush();
 	return merged;
 }
 
-function positions(keys: Int32Array): Map<number, number> {
-	const found = new Map<number, number>();
-	for (let i = 0; i < keys.length; i++) found.set(keys[i]!, i);
-	return found;
+/** Where a key is in one version; NONE: it is not there. */
+type Positions = (key: number) => number;
+
+/** From this many children on a table as large as the greatest key is made; below, keys may be few but their numbers great. */
+const TABLE_FROM = 1_000;
+
+function positions(keys: Int32Array): Positions {
+	if (keys.length >= TABLE_FROM) {
+		const table = new Int32Array(keys.reduce((greatest, key) => Math.max(greatest, key), 0) + 1).fill(NONE);
+		for (let i = 0; i < keys.length; i++) table[keys[i]!] = i;
+		return (key) => table[key] ?? NONE;
+	}
+	const map = new Map<number, number>();
+	for (let i = 0; i < keys.length; i++) map.set(keys[i]!, i);
+	return (key) => map.get(key) ?? NONE;
 }
 
-type Positions = ReadonlyMap<number, number>;
-
-function onlyOlderReordered(inBase: Positions, inOlder: Positions, inLater: Positions, older: Int32Array, later: Int32Array): boolean {
-	const common = (keys: Int32Array, positionsOf: Positions) => keys.filter((key) => inBase.has(key) && positionsOf.has(key));
-	const [olderOrder, laterOrder] = [common(older, inLater), common(later, inOlder)];
-	const inBaseOrder = (keys: Int32Array) => keys.every((key, i) => i === 0 || inBase.get(keys[i - 1]!)! < inBase.get(key)!);
-	return !inBaseOrder(olderOrder) && inBaseOrder(laterOrder);
+/** Do the keys that all versions have stand in the order of the base? */
+function inBaseOrder(keys: Int32Array, inBase: Positions, inOther: Positions): boolean {
+	let last = NONE;
+	for (const key of keys) {
+		const position = inBase(key);
+		if (position === NONE || inOther(key) === NONE) continue;
+		if (position < last) return false;
+		last = position;
+	}
+	return true;
 }

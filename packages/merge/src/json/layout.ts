@@ -1,4 +1,4 @@
-import { children, type JsonTree, NONE, OBJECT } from "./tree.ts";
+import { children, type JsonTree, NONE } from "./tree.ts";
 
 /**
  * One version of a container, cut so that every byte between its brackets belongs to something that can be merged:
@@ -99,13 +99,14 @@ function plain(trivia: string): string {
 	return trivia.slice(trivia[line - 1] === "\r" ? line - 1 : line).replace(/\/.*/s, "");
 }
 
-/** What the writer of this file puts between children on one line: as after the nearest comma, else as after a colon. */
+/** What the writer of a container on one line puts after a comma: as after the first comma in it, else as after a colon, else a space. */
 function gap({ tree, node }: Layout): string {
 	const { text } = tree;
-	const rest = /,([ \t]*)[^\s]/.exec(text.slice(tree.start[node]!, Math.min(text.length, tree.start[node]! + 2000)));
-	if (rest !== null && !text.slice(tree.start[node]!, tree.end[node]!).includes("\n")) return rest[1]!;
-	if (tree.type[node] === OBJECT) return /\s$/.test(text.slice(0, tree.start[node + 1]!)) ? " " : "";
-	return tree.keyStart[1] !== undefined && tree.keyStart[1] > 0 && !/\s$/.test(text.slice(tree.keyEnd[1]!, tree.start[1]!)) ? "" : " ";
+	for (let inner = node + 1; inner < tree.count && tree.start[inner]! < tree.end[node]!; inner++) {
+		if (tree.comma[inner] !== NONE) return text[tree.comma[inner]! + 1] === " " ? " " : "";
+		if (tree.keyEnd[inner] !== NONE) return text[tree.start[inner]! - 1] === " " ? " " : "";
+	}
+	return tree.count > 1 && tree.keyEnd[1] !== NONE && text[tree.start[1]! - 1] !== " " ? "" : " ";
 }
 
 /** Does whitespace between tokens hold a comment? */

@@ -59,6 +59,10 @@ class Parser {
 	/** For each key the object that last had it: a key twice in one object is seen without a set per object. */
 	readonly #lastObject: number[] = [];
 
+	/** Key lexemes by number, and for each key (shifted by one; 0: none before it) the key that followed it last. */
+	readonly #lexemes: string[] = [];
+	readonly #following: number[] = [];
+
 	constructor(text: string, keys: KeyNumbers) {
 		this.#text = text;
 		this.#keys = keys;
@@ -77,6 +81,7 @@ class Parser {
 		if (this.#duplicate) return "duplicate-key";
 		return {
 			text: this.#text,
+			count: this.#count,
 			type: this.#type,
 			start: this.#start,
 			end: this.#end,
@@ -112,9 +117,9 @@ class Parser {
 				}
 				if (inObject) {
 					keyStart = this.#at;
-					const escaped = this.#string();
+					const before = last[last.length - 1]!;
+					key = this.#readKey(before === NONE ? NONE : this.#key[before]!);
 					keyEnd = this.#at;
-					key = this.#keys.id(escaped ? decodeString(text, keyStart, keyEnd) : text.slice(keyStart + 1, keyEnd - 1));
 					if (this.#lastObject[key] === container) this.#duplicate = true;
 					this.#lastObject[key] = container;
 					this.#trivia();
@@ -143,6 +148,24 @@ class Parser {
 				if (container === NONE) return;
 			}
 		}
+	}
+
+	/** Reads a key. The same objects come again and again, so the key that followed the one before last time is tried first. */
+	#readKey(before: number): number {
+		const text = this.#text;
+		const expected = this.#following[before + 1];
+		if (expected !== undefined && text.startsWith(this.#lexemes[expected]!, this.#at)) {
+			this.#at += this.#lexemes[expected]!.length;
+			return expected;
+		}
+		const start = this.#at;
+		const escaped = this.#string();
+		const key = this.#keys.id(escaped ? decodeString(text, start, this.#at) : text.slice(start + 1, this.#at - 1));
+		if (!escaped) {
+			this.#lexemes[key] = text.slice(start, this.#at);
+			this.#following[before + 1] = key;
+		}
+		return key;
 	}
 
 	/** After a child: a comma (true), or the container's end (false), which is consumed. */
@@ -281,6 +304,8 @@ class Parser {
 	#trivia(): void {
 		const text = this.#text;
 		let at = this.#at;
+		// Nearly always the next token follows at once, or after one space.
+		if (text.charCodeAt(at) > 0x2f) return;
 		for (;;) {
 			const c = text.charCodeAt(at);
 			if (c === 0x20 || c === 0x0a || c === 0x0d || c === 0x09) at++;

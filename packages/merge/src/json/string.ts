@@ -8,9 +8,14 @@ const SIMPLE_ESCAPES: Record<string, string> = { b: "\b", f: "\f", n: "\n", r: "
  * @param end past its closing quote.
  */
 export function decodeString(text: string, start: number, end: number): string {
+	const inside = text.slice(start + 1, end - 1);
+	return inside.includes("\\") ? unescapeString(inside) : inside;
+}
+
+function unescapeString(text: string): string {
 	let decoded = "";
-	let from = start + 1;
-	for (let at = text.indexOf("\\", from); at !== -1 && at < end - 1; at = text.indexOf("\\", from)) {
+	let from = 0;
+	for (let at = text.indexOf("\\"); at !== -1; at = text.indexOf("\\", from)) {
 		decoded += text.slice(from, at);
 		const kind = text[at + 1]!;
 		if (kind !== "u") {
@@ -20,7 +25,7 @@ export function decodeString(text: string, start: number, end: number): string {
 		}
 		let code = codeUnit(text, at);
 		from = at + 6;
-		if (code >= 0xd800 && code < 0xdc00 && text.startsWith("\\u", from) && from + 6 < end) {
+		if (code >= 0xd800 && code < 0xdc00 && text.startsWith("\\u", from)) {
 			const low = codeUnit(text, from);
 			if (low >= 0xdc00 && low < 0xe000) {
 				code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
@@ -29,7 +34,7 @@ export function decodeString(text: string, start: number, end: number): string {
 		}
 		decoded += utf8(code);
 	}
-	return decoded + text.slice(from, end - 1);
+	return decoded + text.slice(from);
 }
 
 function codeUnit(text: string, backslash: number): number {

@@ -19,6 +19,8 @@ export const NONE = -1;
 export interface JsonTree {
 	/** One character per byte. */
 	readonly text: string;
+	/** How many nodes there are; the arrays may be longer. */
+	readonly count: number;
 	readonly type: Uint8Array;
 	/** Where the value starts and ends (past its last character). */
 	readonly start: Int32Array;

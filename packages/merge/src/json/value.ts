@@ -33,8 +33,8 @@ export function sameValue(a: JsonTree, x: number, b: JsonTree, y: number): boole
 
 /** A scalar as a string that equals another's exactly if the values are equal: the text "1" and the number 1 are not. */
 export function scalarValue(tree: JsonTree, node: number): string {
-	if (tree.type[node] === STRING) return `"${decodeString(tree.text, tree.start[node]!, tree.end[node]!)}`;
 	const text = valueText(tree, node);
+	if (tree.type[node] === STRING) return text.includes("\\") ? `"${decodeString(tree.text, tree.start[node]!, tree.end[node]!)}"` : text;
 	return tree.type[node] === NUMBER ? exactDecimal(text) : text;
 }
 
@@ -68,6 +68,7 @@ export function member(tree: JsonTree, object: number, key: number): number {
 
 /** Writes a JSON number as its significant digits and an exponent, exactly: `1.0`, `1` and `10e-1` are one; `-0` and `0` are two. */
 function exactDecimal(lexeme: string): string {
+	if (/^[1-9]\d{0,14}$/.test(lexeme)) return lexeme;
 	const parts = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(lexeme);
 	if (parts === null) return lexeme;
 	const fraction = parts[3] ?? "";
@@ -75,5 +76,7 @@ function exactDecimal(lexeme: string): string {
 	const significant = digits.replace(/0+$/, "");
 	if (significant === "") return `${parts[1]}0`;
 	const exponent = BigInt(parts[4] ?? 0) - BigInt(fraction.length) + BigInt(digits.length - significant.length);
+	// Small integers are what most numbers are: these are their own names, however they are written.
+	if (exponent >= 0n && BigInt(significant.length) + exponent <= 15n && parts[1] === "") return significant + "0".repeat(Number(exponent));
 	return `${parts[1]}${significant}e${exponent}`;
 }
