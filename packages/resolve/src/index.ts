@@ -1,3 +1,4 @@
+export * from "./integrate.ts";
 export { pruneSavedVersions } from "./prune-saved-versions.ts";
 export type { Resolution, ResolvedFile, Role, Strategy } from "./resolution.ts";
 export { type EarlierResolution, resolutionsBetween } from "./resolutions-between.ts";

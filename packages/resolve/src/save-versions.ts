@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import path from "node:path";
-import { displayPath, type GitPath, gitPathBytes, openMergeStore, present, type Repository, withObjectReader } from "@robust-sync/git";
+import { displayPath, type GitPath, gitPathBytes, openMergeStore, type Repository, withObjectReader } from "@robust-sync/git";
 import { compactTimestamp, fsyncDirectory, type Manifest, makeDurable, timestamp, type WorkspacePaths } from "@robust-sync/workspace";
 import { pruneSavedVersions, unfinishedPrefix } from "./prune-saved-versions.ts";
 import type { Resolution, ResolvedFile, Role } from "./resolution.ts";
@@ -54,20 +55,20 @@ class VersionWriter {
 	}
 
 	/** @returns the name below the directory, byte for byte */
-	write(name: GitPath, role: Role, content: Uint8Array): GitPath {
+	async write(name: GitPath, role: Role, content: Uint8Array): Promise<GitPath> {
 		const usual = Buffer.concat([Buffer.from("files/"), gitPathBytes(name), Buffer.from(`.${role}`)]);
 		try {
-			return this.#put(usual, content);
+			return await this.#put(usual, content);
 		} catch (error) {
 			if (!["ENAMETOOLONG", "EEXIST", "EISDIR", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
-			return this.#put(Buffer.from(`files~${++this.#elsewhere}/version.${role}`), content);
+			return await this.#put(Buffer.from(`files~${++this.#elsewhere}/version.${role}`), content);
 		}
 	}
 
-	#put(name: Buffer, content: Uint8Array): GitPath {
+	async #put(name: Buffer, content: Uint8Array): Promise<GitPath> {
 		const file = Buffer.concat([Buffer.from(`${this.#directory}/`), name]);
 		makeDirectory(file.subarray(0, file.lastIndexOf(0x2f)), this.#made);
-		writeFileSync(file, content, { flag: "wx" });
+		await writeFile(file, content, { flag: "wx" });
 		this.written.push(file);
 		return name.toString("latin1") as GitPath;
 	}
@@ -75,30 +76,44 @@ class VersionWriter {
 
 const asText = (entry: VersionContent) => Buffer.from(`Subproject commit ${"oid" in entry ? entry.oid : ""}\n`);
 
+/** So many files are written at a time, and so many bytes held for it: enough to keep the disk busy. */
+const filesAtATime = 64;
+const bytesAtATime = 8 * 1024 * 1024;
+
 async function writeVersions(repository: Repository, writer: VersionWriter, files: readonly VersionsToSave[]): Promise<GitPath[][]> {
 	const saved: GitPath[][] = files.map(() => []);
-	const wanted: { file: number; role: Role; oid: string }[] = [];
-	for (const [index, { path: name, save, versions }] of files.entries()) {
+	const stored: { file: number; role: Role; oid: string }[] = [];
+	const write = async (file: number, role: Role, content: Uint8Array) => {
+		saved[file]?.push(await writer.write(files[file]?.path as GitPath, role, content));
+	};
+	for (const [index, { save, versions }] of files.entries()) {
 		if (!save) continue;
 		for (const role of roles) {
 			const entry = versions[role];
 			if (!entry) continue;
-			if ("content" in entry) saved[index]?.push(writer.write(name, role, entry.content));
-			else if (entry.mode === "160000") saved[index]?.push(writer.write(name, role, asText(entry)));
-			else wanted.push({ file: index, role, oid: entry.oid });
+			if ("content" in entry) await write(index, role, entry.content);
+			else if (entry.mode === "160000") await write(index, role, asText(entry));
+			else stored.push({ file: index, role, oid: entry.oid });
 		}
 	}
-	if (wanted.length === 0) return saved;
-	await withObjectReader(openMergeStore(repository), (reader) =>
-		reader.each(
-			wanted.map(({ oid }) => oid),
-			(_info, content, index) => {
-				const { file, role, oid } = wanted[index] as (typeof wanted)[number];
-				saved[file]?.push(writer.write(files[file]?.path as GitPath, role, present(content, oid)));
-			},
-		),
-	);
-	return saved;
+	if (stored.length === 0) return saved.map((names) => names.sort());
+	await withObjectReader(openMergeStore(repository), async (reader) => {
+		const infos = await reader.infos(stored.map(({ oid }) => oid));
+		for (let at = 0; at < stored.length; ) {
+			let bytes = 0;
+			let end = at;
+			do bytes += infos[end++]?.size ?? 0;
+			while (end < stored.length && end - at < filesAtATime && bytes + (infos[end]?.size ?? 0) <= bytesAtATime);
+			const batch = stored.slice(at, end);
+			const contents = await reader.contents(batch.map(({ oid }) => oid));
+			// All of them have ended before a failure is passed on: nothing writes into a directory that is being removed.
+			const writes = await Promise.allSettled(batch.map(({ file, role }, index) => write(file, role, contents[index] as Buffer)));
+			const failed = writes.find((result) => result.status === "rejected");
+			if (failed) throw failed.reason;
+			at = end;
+		}
+	});
+	return saved.map((names) => names.sort());
 }
 
 function manifestFile(file: VersionsToSave, saved: readonly GitPath[]): SavedFile {
