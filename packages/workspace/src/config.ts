@@ -62,7 +62,8 @@ export class ConfigError extends Error {
 	}
 }
 
-const secretVariables = new Set(["HEARTBEAT_KEY", "TELEGRAM_BOT_TOKEN", "ALERT_WEBHOOK_URL"]);
+/** The variables whose values are never shown. */
+export const secretVariables: ReadonlySet<string> = new Set(["HEARTBEAT_KEY", "TELEGRAM_BOT_TOKEN", "ALERT_WEBHOOK_URL"]);
 
 type Values = Readonly<Record<string, string | undefined>>;
 

@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# Installs robust-sync for one workspace and starts it; or shows what it does (--demo).
+set -euo pipefail
+
+clone=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+here=$clone/deploy/setup
+# shellcheck source=setup/say.sh
+. "$here/say.sh"
+# shellcheck source=setup/answers.sh
+. "$here/answers.sh"
+# shellcheck source=setup/requirements.sh
+. "$here/requirements.sh"
+# shellcheck source=setup/places.sh
+. "$here/places.sh"
+# shellcheck source=setup/workspace.sh
+. "$here/workspace.sh"
+# shellcheck source=setup/payload.sh
+. "$here/payload.sh"
+# shellcheck source=setup/units.sh
+. "$here/units.sh"
+# shellcheck source=setup/proof.sh
+. "$here/proof.sh"
+# shellcheck source=setup/verbs.sh
+. "$here/verbs.sh"
+
+usage() {
+	cat <<'USAGE'
+Usage: bash deploy/setup.sh [--workspace DIR] [--yes] [--dry-run] [--user] [--upgrade] [--uninstall] [--demo [--keep]]
+
+Installs robust-sync for one workspace (the git work tree of the current directory) and starts its four services.
+Asks a few questions; every configuration variable that is set in the environment is taken as the answer.
+
+  --workspace DIR  the directory that is synced, instead of the git work tree of the current directory
+  --yes            ask nothing: the defaults for whatever the environment does not answer
+  --dry-run        say what would be done, and change nothing
+  --user           services of this user (systemctl --user), in ~/.local, even when called by root
+  --upgrade        put this clone's version in place of the installed one, service by service; back again if one fails
+  --uninstall      remove services, links and programs; the workspace's files stay as they are
+  --demo           show two nodes and a hub at work in a temporary directory: no root, nothing configured or installed
+  --keep           with --demo: leave them running
+  --help           this text
+
+Exit code 0: every component answered its test. 1: one did not; which is said. 2: wrong usage, or something is
+missing; all of it is listed at once.
+USAGE
+}
+
+workspace_asked='' yes='' dry='' user_mode='' keep='' verb=install
+main() {
+	local -A named=()
+	while [ $# -gt 0 ]; do
+		case $1 in
+			--workspace)
+				workspace_asked=${2:-}
+				[ -n "$workspace_asked" ] || wrong_usage "--workspace takes a directory"
+				shift
+				;;
+			--workspace=?*) workspace_asked=${1#--workspace=} ;;
+			--yes) yes=1 ;;
+			--dry-run) dry=1 ;;
+			--user) user_mode=1 ;;
+			--keep) keep=1 ;;
+			--upgrade | --uninstall | --demo)
+				verb=${1#--}
+				named[$verb]=1
+				;;
+			--help | -h)
+				usage
+				exit 0
+				;;
+			*) wrong_usage "unknown argument '$1'" ;;
+		esac
+		shift
+	done
+	[ "${#named[@]}" -le 1 ] || wrong_usage "$(printf -- '--%s ' "${!named[@]}")cannot be used together"
+	[ -z "$keep" ] || [ "$verb" = demo ] || wrong_usage "--keep goes with --demo"
+	[ "$verb" != demo ] || [ -z "$workspace_asked$yes$dry$user_mode" ] || wrong_usage "--demo goes with --keep only: it installs nothing"
+	"do_$verb"
+}
+
+main "$@"

@@ -1,0 +1,260 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154,SC2034 # variables are shared with the other parts of setup.sh
+# Everything that has to be there, looked at before anything is changed. Each check calls `missing` or stays quiet.
+
+least_node=20.11 least_git=2.38 least_free_mb=200
+
+# older VERSION LEAST
+older() { [ "$1" != "$2" ] && [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n1)" = "$1" ]; }
+
+check_programs() {
+	local version
+	if [ -z "$node" ]; then
+		missing "Node.js $least_node or newer is not installed (https://nodejs.org, or apt-get install nodejs)"
+	else
+		version=$("$node" --version 2>/dev/null | sed 's/^v//')
+		if older "${version:-0}" "$least_node"; then missing "Node.js is $version ($node): $least_node or newer is needed"; else good "Node.js $version"; fi
+	fi
+	if ! command -v git >/dev/null; then
+		missing "git $least_git or newer is not installed (apt-get install git)"
+	else
+		version=$(git --version | sed 's/^git version \([0-9.]*[0-9]\).*/\1/')
+		if older "$version" "$least_git"; then missing "git is $version: $least_git or newer is needed"; else good "git $version"; fi
+	fi
+}
+
+# usable_node: Node is there and new enough.
+usable_node() { [ -n "$node" ] && ! older "$("$node" --version 2>/dev/null | sed 's/^v//')" "$least_node"; }
+
+workspace_git() { as_owner env LC_ALL=C GIT_TERMINAL_PROMPT=0 GIT_SSH_COMMAND="$batch_ssh" GIT_ASKPASS= SSH_ASKPASS= git -C "$workspace" -c credential.interactive=false "$@"; }
+batch_ssh='ssh -o BatchMode=yes -o ConnectTimeout=10 -o StrictHostKeyChecking=yes'
+
+check_work_tree() {
+	[ -n "$workspace" ] || return 0
+	if ! as_owner test -w "$workspace"; then
+		missing "$workspace cannot be written by $owner"
+		return
+	fi
+	if ! as_owner git -C "$workspace" rev-parse --git-dir >/dev/null 2>&1; then
+		missing "git of $owner does not accept $workspace: $(as_owner git -C "$workspace" rev-parse --git-dir 2>&1 | head -n1)"
+		return
+	fi
+	good "$workspace is a git work tree of $owner"
+}
+
+# ssh_target URL: "user@host port" of an ssh address, or nothing.
+ssh_target() {
+	local rest host port=''
+	case $1 in
+		ssh://* | git+ssh://*)
+			rest=${1#*://}
+			host=${rest%%/*}
+			if [[ $host =~ ^(.*[^:]):([0-9]+)$ ]]; then host=${BASH_REMATCH[1]} port=${BASH_REMATCH[2]}; fi
+			;;
+		*://* | /* | ./* | ../*) return 0 ;;
+		*:*)
+			host=${1%%:*}
+			case $host in */*) return 0 ;; esac
+			;;
+		*) return 0 ;;
+	esac
+	printf '%s %s' "$host" "$port"
+}
+
+# check_host_key URL: the key of an ssh hub must be known; an unknown one is shown, and taken only when a person confirms it.
+check_host_key() {
+	local host port resolved name known file keys reply
+	read -r host port <<<"$(ssh_target "$1")"
+	[ -n "$host" ] || return 0
+	if ! command -v ssh >/dev/null; then
+		missing "the remote $1 needs ssh (apt-get install openssh-client)"
+		return 1
+	fi
+	resolved=$(as_owner ssh -G ${port:+-p "$port"} "$host" 2>/dev/null) || return 0
+	setting() { awk -v k="$1" '$1 == k { $1 = ""; sub(/^ /, ""); print; exit }' <<<"$resolved"; }
+	port=$(setting port)
+	name=$(setting hostkeyalias)
+	[ -n "$name" ] || name=$(setting hostname)
+	known=$name
+	[ "$port" = 22 ] || known="[$name]:$port"
+	# A jump host or proxy is ssh's own business: ls-remote below says whether it works.
+	[ -z "$(setting proxycommand)$(setting proxyjump)" ] || return 0
+	for file in $(setting userknownhostsfile) $(setting globalknownhostsfile); do
+		# ssh -G leaves the tilde to its reader.
+		file=${file/#\~/$owner_home}
+		if [ -r "$file" ] && ssh-keygen -F "$known" -f "$file" >/dev/null 2>&1; then return 0; fi
+	done
+	keys=$(ssh-keyscan -T 10 -p "$port" "$(setting hostname)" 2>/dev/null | grep -v '^#' || true)
+	if [ -z "$keys" ]; then
+		missing "$name answers no ssh on port $port: is it up, and is the address right?"
+		return 1
+	fi
+	say "the ssh host key of $known is not known yet. It says it is:"
+	ssh-keygen -lf - <<<"$keys" | sed 's/^/      /'
+	reply=no
+	if [ -z "$yes$dry" ]; then
+		printf '  Compare it with what the hub itself shows (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub). The same? [no]: '
+		read -r reply || true
+		[ -t 0 ] || printf '\n'
+	fi
+	case $reply in
+		y | yes | Y | Yes | YES)
+			file=$owner_home/.ssh/known_hosts
+			as_owner mkdir -p -m 700 "$owner_home/.ssh"
+			as_owner tee -a "$file" <<<"$keys" >/dev/null
+			good "the host key of $known is in $file"
+			;;
+		*)
+			missing "the ssh host key of $known is not known: compare the fingerprint above, then 'ssh-keyscan -p $port $(setting hostname) >> $owner_home/.ssh/known_hosts'"
+			return 1
+			;;
+	esac
+}
+
+check_remote() {
+	[ -n "$workspace" ] && command -v git >/dev/null || return 0
+	local remote=${config[SYNC_REMOTE]:-origin} url branch said
+	if ! url=$(workspace_git remote get-url --push "$remote" 2>/dev/null); then
+		missing "$workspace has no remote '$remote': git -C $workspace remote add $remote <user@hub:path>"
+		return
+	fi
+	check_host_key "$url" || return 0
+	# The address may hold a password: it is not repeated.
+	if ! said=$(workspace_git_for 40 ls-remote --heads "$remote" 2>&1); then
+		missing "the remote '$remote' does not answer $owner without asking anything: $(last_line "$said")"
+		return
+	fi
+	good "the remote '$remote' answers"
+	branch=${config[SYNC_BRANCH]:-$(workspace_git symbolic-ref --short -q HEAD || true)}
+	if [ -z "$branch" ] || ! workspace_git rev-parse -q --verify HEAD >/dev/null; then
+		say "nothing is committed yet: whether pushing is allowed shows with the first cycle"
+		return
+	fi
+	if said=$(workspace_git_for 40 push --dry-run --no-verify --porcelain "$remote" "HEAD:refs/heads/$branch" 2>&1) || grep -q 'rejected.*\(fetch first\|non-fast-forward\)' <<<"$said"; then
+		good "pushing to '$remote' is allowed"
+	else
+		missing "pushing to '$remote' is not allowed for $owner: $(last_line "$said")"
+	fi
+}
+
+# workspace_git_for SECONDS ARGUMENTS...
+workspace_git_for() {
+	local seconds=$1
+	shift
+	as_owner timeout -k 2 "$seconds" env LC_ALL=C GIT_TERMINAL_PROMPT=0 GIT_SSH_COMMAND="$batch_ssh" GIT_ASKPASS= SSH_ASKPASS= git -C "$workspace" -c credential.interactive=false "$@"
+}
+
+# The line that says most, without a password in an address.
+last_line() { sed -n '/^\(fatal\|error\|remote\|ssh\|Permission\|Host key\)/p' <<<"$1" | head -n1 | sed 's#//[^/@ ]*@#//***@#g' | grep . || sed -n '$p' <<<"${1:-no answer in time}"; }
+
+# port_is_free tcp|udp PORT ADDRESS
+port_is_free() {
+	"$node" -e '
+		const [kind, port, host] = process.argv.slice(1);
+		const done = (error) => process.exit(error ? 1 : 0);
+		if (kind === "udp") require("node:dgram").createSocket(host.includes(":") ? "udp6" : "udp4").once("error", done).bind(+port, host, () => done());
+		else require("node:net").createServer().once("error", done).listen(+port, host, () => done());
+	' "$1" "$2" "$3" 2>/dev/null
+}
+
+# check_port KIND PORT ADDRESS SERVICE: free, or held by the service of this node that is to be replaced.
+check_port() {
+	local kind=$1 port=$2 address=$3 service=$4 holder=''
+	if port_is_free "$kind" "$port" "$address"; then
+		good "$kind port $port is free"
+		return
+	fi
+	if [ "$manager" = systemd ] && ctl is-active -q "${config[NODE_NAME]}-$service" 2>/dev/null; then
+		good "$kind port $port is held by ${config[NODE_NAME]}-$service, which runs already"
+		return
+	fi
+	if as_owner "$clone/bin/$(executable_of "$service")" --workspace "$workspace" --status >/dev/null 2>&1; then
+		missing "$service of this workspace runs already outside of the service manager and holds $kind port $port: stop it first"
+		return
+	fi
+	if command -v ss >/dev/null; then holder=$(ss -Hlnp --"$kind" "sport = :$port" 2>/dev/null | sed -n 's/.*users:((\("[^"]*",pid=[0-9]*\).*/ by \1/p' | head -n1); fi
+	missing "$kind port $port is taken${holder}: stop that, or set $([ "$kind" = udp ] && printf HEARTBEAT_PORT || printf HEALTH_PORT) to another"
+}
+
+check_ports() {
+	[ -n "${config[NODE_NAME]:-}" ] && usable_node || return 0
+	check_port udp "${config[HEARTBEAT_PORT]}" "${config[HEARTBEAT_BIND]:-0.0.0.0}" heartbeat
+	check_port tcp "${config[HEALTH_PORT]}" "${config[HEALTH_HOST]}" health-server
+}
+
+check_clock() {
+	if [ "$(date +%Y)" -lt 2024 ]; then
+		missing "the clock says $(date -u +%Y-%m-%d): set it (timedatectl set-ntp true), what is newer is decided by it"
+	elif [ "$(timedatectl show -p NTPSynchronized --value 2>/dev/null)" = no ]; then
+		note "the clock is not synchronized: timedatectl set-ntp true (heartbeats measure and report how far it is off)"
+	else
+		good "the clock says $(date -u +%Y-%m-%dT%H:%M:%SZ)"
+	fi
+}
+
+# free_mb DIRECTORY: of the nearest directory that exists.
+free_mb() {
+	local at=$1
+	while [ ! -d "$at" ]; do at=$(dirname "$at"); done
+	df -Pk "$at" | awk 'NR == 2 { print int($4 / 1024) }'
+}
+
+check_disk() {
+	local at free
+	for at in "$prefix" ${workspace:+"$workspace"}; do
+		free=$(free_mb "$at")
+		if [ "$free" -lt "$least_free_mb" ]; then missing "only $free MB are free for $at: $least_free_mb MB are needed"; else good "$free MB are free for $at"; fi
+	done
+}
+
+check_watches() {
+	[ -n "$workspace" ] && [ -r /proc/sys/fs/inotify/max_user_watches ] || return 0
+	local limit directories
+	limit=$(cat /proc/sys/fs/inotify/max_user_watches)
+	directories=$(find "$workspace" -name .git -prune -o -type d -print 2>/dev/null | head -n "$((limit + 1))" | wc -l)
+	if [ "$((directories * 2))" -gt "$limit" ]; then
+		note "$directories directories, and the kernel watches at most $limit for one user: changes may be seen late. 'echo fs.inotify.max_user_watches=$((directories * 8)) > /etc/sysctl.d/60-robust-sync.conf && sysctl --system' raises it"
+	else
+		good "file watches: $directories of $limit are needed"
+	fi
+}
+
+check_manager() {
+	[ "$manager" = systemd ] || return 0
+	command -v systemd-notify >/dev/null || missing "systemd-notify is not installed (it is part of systemd): services tell with it that they are ready and alive"
+}
+
+check_links() {
+	local name link
+	for name in "${executables[@]}"; do
+		link=$links/$name
+		if [ -e "$link" ] || [ -L "$link" ]; then
+			case $(readlink "$link" || true) in
+				"$prefix"/*) ;;
+				*) missing "$link is there and is not ours: move it away" ;;
+			esac
+		fi
+	done
+}
+
+# check_node_name: two workspaces on one machine need two names, because the services are named so.
+check_node_name() {
+	local name=${config[NODE_NAME]:-} known
+	[ -n "$name" ] && [ -r "$(registry)/$name" ] || return 0
+	known=$(cat "$(registry)/$name")
+	if [ -n "$workspace" ] && [ "$known" != "$workspace" ]; then
+		missing "the node $name on this machine is $known already: give this one another NODE_NAME, or uninstall that one (setup.sh --uninstall --workspace $known)"
+	fi
+}
+
+check_requirements() {
+	chapter "What has to be there"
+	check_programs
+	find_workspace
+	check_work_tree
+	check_clock
+	check_disk
+	check_watches
+	check_manager
+	check_links
+}
