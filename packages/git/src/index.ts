@@ -17,4 +17,5 @@ export * from "./refs.ts";
 export * from "./repository.ts";
 export * from "./status.ts";
 export * from "./transport.ts";
+export * from "./unmerged.ts";
 export * from "./working-tree.ts";

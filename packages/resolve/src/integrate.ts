@@ -11,7 +11,7 @@ import {
 	readRef,
 	usesAttributes,
 } from "@robust-sync/git";
-import { mergeContents } from "@robust-sync/merge";
+import { containsNothingOf, mergeContents } from "@robust-sync/merge";
 import {
 	compactTimestamp,
 	faultPoint,
@@ -54,10 +54,17 @@ export interface Integration {
 	readonly saved: readonly string[];
 }
 
+/** The version that a late write was made from: what lay there before our own last step, where nothing of that step is in it. */
+export function baseOfLateWrite({ path: name, before, previous, written }: LateWrite): Buffer | null {
+	if (previous === null || before === null) return before;
+	return containsNothingOf(previous, before, written, Buffer.from(name, "latin1")) ? previous : before;
+}
+
 /** Content that keeps both a late write and what came in; the late write is the later side. */
-export function mergeLateWrite({ path: name, before, written, incoming }: LateWrite): Buffer {
+export function mergeLateWrite(late: LateWrite, base: Buffer | null = baseOfLateWrite(late)): Buffer {
+	const { path: name, written, incoming } = late;
 	if (incoming === null) return written;
-	const { content } = mergeContents({ path: Buffer.from(name, "latin1"), base: before, a: written, b: incoming, later: "a" });
+	const { content } = mergeContents({ path: Buffer.from(name, "latin1"), base, a: written, b: incoming, later: "a" });
 	return Buffer.from(content.buffer, content.byteOffset, content.byteLength);
 }
 
@@ -112,7 +119,7 @@ async function carryOut(context: IntegrateContext, journal: Journal, resume: boo
 		backup: path.join(paths.backups, backup),
 		resume,
 		mergeLate: async (late: LateWrite) =>
-			mergeLateWrite({ ...late, before: context.baseOfLateWrite ? await context.baseOfLateWrite(late) : late.before }),
+			context.baseOfLateWrite ? mergeLateWrite(late, await context.baseOfLateWrite(late)) : mergeLateWrite(late),
 		checkpoint(step: string) {
 			lock.assertHeld();
 			faultPoint(`move-${step}`);
@@ -152,37 +159,52 @@ function recordBackup({ paths, now }: IntegrateContext, backup: string, report: 
 	});
 }
 
+/** Where a node should go to contain both sides; nothing has moved yet. */
+export interface Plan {
+	readonly kind: Integration["kind"];
+	readonly from: Oid | null;
+	readonly to: Oid;
+	/** The other side of a merge; null: a fast-forward, or nothing to do. */
+	readonly theirs: Oid | null;
+	readonly resolution: Resolution | null;
+}
+
 /**
- * Brings this node from `ours` (where HEAD is; null: no commit yet) to a commit that contains `theirs`: by fast-forward, or
- * by a merge computed in the object database. Index and working tree follow in one journalled step that destroys no byte.
- * The working tree should have just been committed.
+ * Finds the commit that contains `ours` (where HEAD is; null: no commit yet) and `theirs`: one of them, or a merge computed in
+ * the object database. Touches no ref, no index and no file, so its result can be published before anything moves.
+ * @throws GitError
+ */
+export async function planIntegration(repository: Repository, ours: Oid | null, theirs: Oid): Promise<Plan> {
+	const plan = { from: ours, to: theirs, theirs: null, resolution: null };
+	if (ours === theirs) return { ...plan, kind: "nothing" };
+	if (ours === null || (await isAncestor(repository, ours, theirs))) return { ...plan, kind: "fast-forward" };
+	if (await isAncestor(repository, theirs, ours)) return { ...plan, to: ours, kind: "nothing" };
+	const resolution = await resolveMerge(repository, ours, theirs);
+	faultPoint("integrate-resolved");
+	return { kind: "merge", from: ours, to: resolution.commit, theirs, resolution };
+}
+
+/**
+ * Carries a plan out: branch, index and working tree follow in one journalled step that destroys no byte. The working tree
+ * should have just been committed.
  *
  * @param ref full name of the branch
  * @throws GitError, the file system's errors, LockLostError; `resumeIntegration` then goes on
  */
-export async function integrate(context: IntegrateContext, ref: string, ours: Oid | null, theirs: Oid): Promise<Integration> {
-	const { repository, paths, now } = context;
-	const nothing: Integration = { head: theirs, kind: "nothing", resolution: null, changed: [], rescued: [], saved: [] };
-	if (ours === theirs) return nothing;
-	let resolution: Resolution | null = null;
-	if (ours !== null) {
-		if (await isAncestor(repository, theirs, ours)) return { ...nothing, head: ours };
-		if (!(await isAncestor(repository, ours, theirs))) resolution = await resolveMerge(repository, ours, theirs);
-	}
-	faultPoint("integrate-resolved");
-	const journal: Journal = {
-		schema: 1,
-		from: ours,
-		to: resolution?.commit ?? theirs,
-		ref,
-		theirs: resolution ? theirs : null,
-		backup: compactTimestamp(now()),
-		started_at: timestamp(now()),
-	};
+export async function carryOutPlan(context: IntegrateContext, ref: string, plan: Plan): Promise<Integration> {
+	if (plan.kind === "nothing") return { head: plan.to, kind: "nothing", resolution: null, changed: [], rescued: [], saved: [] };
+	const { paths, now } = context;
+	const { from, to, theirs, resolution } = plan;
+	const journal: Journal = { schema: 1, from, to, ref, theirs, backup: compactTimestamp(now()), started_at: timestamp(now()) };
 	context.lock.assertHeld();
 	writeJournal(paths, journal);
 	faultPoint("integrate-journalled");
 	return await carryOut(context, journal, false, resolution);
+}
+
+/** Both at once: brings this node from `ours` to a commit that contains `theirs`. */
+export async function integrate(context: IntegrateContext, ref: string, ours: Oid | null, theirs: Oid): Promise<Integration> {
+	return await carryOutPlan(context, ref, await planIntegration(context.repository, ours, theirs));
 }
 
 /** Goes on with a move that was interrupted (killed, out of disk). Null when there was none. */

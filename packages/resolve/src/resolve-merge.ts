@@ -1,8 +1,13 @@
 import { type Oid, openMergeStore, type Repository } from "@robust-sync/git";
-import { mergeCommits, type SettledPath } from "./merge-commits.ts";
+import { mergeCommits } from "./merge-commits.ts";
+import type { SettledPath } from "./path-settler.ts";
 import type { Resolution, ResolvedFile } from "./resolution.ts";
 
-function byRole({ path, type, strategy, winner, first, second, base, lost, reported }: SettledPath, oursIsFirst: boolean): ResolvedFile {
+/** What happened to a path, with the sides by the role that they have on this node. */
+export function byRole(
+	{ path, type, strategy, winner, first, second, base, lost, reported, results }: SettledPath,
+	oursIsFirst: boolean,
+): ResolvedFile {
 	const roleOf = { first: oursIsFirst ? "ours" : "theirs", second: oursIsFirst ? "theirs" : "ours" } as const;
 	return {
 		path,
@@ -11,6 +16,7 @@ function byRole({ path, type, strategy, winner, first, second, base, lost, repor
 		winner: winner === "first" || winner === "second" ? roleOf[winner] : winner,
 		versions: { ours: oursIsFirst ? first : second, theirs: oursIsFirst ? second : first, base },
 		save: lost || reported,
+		results,
 	};
 }
 

@@ -1,0 +1,20 @@
+import { type GitPath, gitPath } from "./git-path.ts";
+import type { Stages, TreeEntry } from "./merge-tree.ts";
+import type { Repository } from "./repository.ts";
+
+/** Every path that the index holds in stages: base, ours and theirs of what a git command could not merge (git-ls-files(1), `-u`). */
+export async function readUnmerged(repository: Repository): Promise<Map<GitPath, Stages>> {
+	const { stdout } = await repository.run(["ls-files", "-u", "-z"]);
+	const unmerged = new Map<GitPath, { base: TreeEntry | null; first: TreeEntry | null; second: TreeEntry | null }>();
+	for (let at = 0; at < stdout.length; ) {
+		const end = stdout.indexOf(0, at);
+		const tab = stdout.indexOf(9, at);
+		const [mode = "", oid = "", stage = ""] = stdout.toString("latin1", at, tab).split(" ");
+		const name = gitPath(stdout.subarray(tab + 1, end));
+		const stages = unmerged.get(name) ?? { base: null, first: null, second: null };
+		stages[stage === "1" ? "base" : stage === "2" ? "first" : "second"] = { mode, oid };
+		unmerged.set(name, stages);
+		at = end + 1;
+	}
+	return unmerged;
+}

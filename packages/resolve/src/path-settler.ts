@@ -1,0 +1,501 @@
+import {
+	besidePath,
+	blobOid,
+	changesWithRenames,
+	type GitPath,
+	gitPathBytes,
+	lastTouches,
+	type ObjectReader,
+	type Oid,
+	present,
+	type Repository,
+	type SideChanges,
+	type SideHistory,
+	type TreeEntry,
+} from "@robust-sync/git";
+import { type AttributeKind, hasLineConflict, MAX_MERGED_BYTES, mergeContents } from "@robust-sync/merge";
+import type { ConflictGroup, Conflicts } from "./conflict-groups.ts";
+import { isAttributesFile, kindAttributes } from "./kind-attributes.ts";
+import type { Strategy } from "./resolution.ts";
+import { submoduleDescendant } from "./submodule.ts";
+
+/** What happened to one path, with the sides in the order of their commit ids. */
+export interface SettledPath {
+	readonly path: GitPath;
+	readonly type: string;
+	readonly strategy: Strategy;
+	readonly winner: "merged" | "first" | "second" | "both";
+	readonly first: TreeEntry | null;
+	readonly second: TreeEntry | null;
+	readonly base: TreeEntry | null;
+	/** Something that a side added or changed is not in the result. */
+	readonly lost: boolean;
+	/** git alone would have reported a conflict. */
+	readonly reported: boolean;
+	readonly results: readonly { readonly path: GitPath; readonly entry: TreeEntry }[];
+}
+
+/** A file on its way into the result: bytes where it was merged, else the blob that is there already. */
+export type Made = { readonly mode: string; readonly content: Buffer } | TreeEntry;
+
+/** What becomes of one path. */
+export interface Outcome {
+	readonly settled: Omit<SettledPath, "results">;
+	readonly files: readonly { readonly path: GitPath; readonly made: Made; readonly beside?: boolean }[];
+}
+
+const isRegular = (entry: TreeEntry | null): entry is TreeEntry => entry?.mode === "100644" || entry?.mode === "100755";
+const sameEntry = (a: TreeEntry | null, b: TreeEntry | null) => a?.oid === b?.oid && a?.mode === b?.mode;
+
+/** Three ways on the mode of a regular file: the side that changed it; both, as they can only where there is no base: executable wins. */
+function mergeModes(base: TreeEntry | null, first: TreeEntry, second: TreeEntry): string {
+	if (first.mode === second.mode) return first.mode;
+	if (isRegular(base)) return first.mode === base.mode ? second.mode : first.mode;
+	return "100755";
+}
+
+/** The mode and blob id of a file, also of one that is not stored yet. */
+export function entryOf(made: Made, format: Repository["objectFormat"]): TreeEntry {
+	return "content" in made ? { mode: made.mode, oid: blobOid(made.content, format) } : made;
+}
+
+/** The outcomes as they are told, in the order of their paths. */
+export function settledPaths(outcomes: readonly Outcome[], format: Repository["objectFormat"]): SettledPath[] {
+	return outcomes
+		.map(({ settled, files }) => ({ ...settled, results: files.map(({ path, made }) => ({ path, entry: entryOf(made, format) })) }))
+		.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+}
+
+/** A merge of which git left paths open. */
+export interface OpenMerge {
+	readonly first: Oid;
+	readonly second: Oid;
+	/** The commit that git took as base. */
+	readonly base: Oid | null;
+	/** What git made of it; right wherever there is no conflict. */
+	readonly tree: Oid;
+	readonly conflicts: Conflicts;
+	/** The side that counts as the later one of every path, where that is known; else history says. */
+	readonly later?: "first" | "second";
+}
+
+/** Settles every path that git left open. */
+export class PathSettler {
+	readonly #repository: Repository;
+	readonly #store: Repository;
+	readonly #reader: ObjectReader;
+	readonly #merge: OpenMerge;
+	#history: { first: SideHistory; second: SideHistory } | null = null;
+	#kinds: ReadonlyMap<GitPath, AttributeKind> = new Map();
+
+	constructor(repository: Repository, store: Repository, reader: ObjectReader, merge: OpenMerge) {
+		this.#repository = repository;
+		this.#store = store;
+		this.#reader = reader;
+		this.#merge = merge;
+	}
+
+	async settle(): Promise<Outcome[]> {
+		const { groups, splits } = this.#merge.conflicts;
+		if (groups.length === 0) return [];
+		const [history, sides] = await Promise.all([this.#merge.later ? null : this.#readHistory(), this.#readSides()]);
+		this.#history = history;
+		// Attributes first: they say how the rest is merged.
+		const attributeGroups = groups.filter(({ path }) => isAttributesFile(path));
+		const inSplit = new Set(splits.flatMap(({ from, first, second }) => [from, first, second]));
+		const others = groups.filter(({ path }) => !isAttributesFile(path) && !inSplit.has(path));
+		const outcomes = await this.#settleGroups(
+			attributeGroups.filter(({ path }) => !inSplit.has(path)),
+			sides,
+		);
+		this.#kinds = await this.#readKinds(attributeGroups, outcomes);
+		outcomes.push(...(await this.#settleGroups(others, sides)));
+		for (const split of splits) outcomes.push(...(await this.#settleSplit(split, sides)));
+		return await this.#nameBesides(outcomes);
+	}
+
+	async #readHistory(): Promise<{ first: SideHistory; second: SideHistory }> {
+		const { first, second, conflicts } = this.#merge;
+		const decided = conflicts.groups.filter((group) => group.first || group.second);
+		return await lastTouches(this.#store, first, second, {
+			paths: new Set(decided.map(({ path }) => path)),
+			blobs: new Set(decided.flatMap((group) => [group.first?.oid, group.second?.oid]).filter((oid) => oid !== undefined)),
+		});
+	}
+
+	/** Where both sides seem to have added a path, one or both may have renamed something to it: only a diff with renames tells. */
+	async #readSides(): Promise<{ first: SideChanges; second: SideChanges } | null> {
+		const { first, second, base, conflicts } = this.#merge;
+		const collided = conflicts.groups.some((group) => !group.base && isRegular(group.first) && isRegular(group.second));
+		if (base === null || !collided) return null;
+		const [one, two] = await Promise.all([changesWithRenames(this.#store, base, first), changesWithRenames(this.#store, base, second)]);
+		return { first: one, second: two };
+	}
+
+	async #readKinds(attributeGroups: readonly ConflictGroup[], outcomes: readonly Outcome[]): Promise<Map<GitPath, AttributeKind>> {
+		const resolved = new Map<GitPath, Buffer | null>(attributeGroups.map(({ path }) => [path, null]));
+		for (const { path, made } of outcomes.flatMap(({ files }) => files)) {
+			if (!resolved.has(path)) continue;
+			const [content] = "content" in made ? [made.content] : isRegular(made) ? await this.#reader.contents([made.oid]) : [];
+			resolved.set(path, content ?? null);
+		}
+		const { groups, splits } = this.#merge.conflicts;
+		const paths = new Set([...groups.map(({ path }) => path), ...splits.map(({ from }) => from)]);
+		return await kindAttributes(this.#store, this.#reader, this.#merge.tree, resolved, [...paths]);
+	}
+
+	/** The side whose last commit that touched the path has the later date; equal: the greater blob id. */
+	#later(first: { path: GitPath; entry: TreeEntry }, second: { path: GitPath; entry: TreeEntry }): "first" | "second" {
+		if (this.#merge.later) return this.#merge.later;
+		const date = (history: SideHistory | undefined, side: { path: GitPath; entry: TreeEntry }) =>
+			history?.paths.get(side.path) ?? history?.blobs.get(side.entry.oid) ?? 0;
+		const [one, two] = [date(this.#history?.first, first), date(this.#history?.second, second)];
+		if (one !== two) return one > two ? "first" : "second";
+		return first.entry.oid > second.entry.oid ? "first" : "second";
+	}
+
+	async #settleGroups(groups: readonly ConflictGroup[], sides: { first: SideChanges; second: SideChanges } | null): Promise<Outcome[]> {
+		const outcomes: Outcome[] = [];
+		const plain: ConflictGroup[] = [];
+		for (const group of groups) {
+			if (isRegular(group.first) && isRegular(group.second)) {
+				if (sides && !group.base) outcomes.push(...(await this.#settleCollision(group, group.first, group.second, sides)));
+				else plain.push(group);
+			} else {
+				const outcome = await this.#settleWhole(group);
+				if (outcome) outcomes.push(outcome);
+			}
+		}
+		outcomes.push(...(await this.#mergeAll(plain)));
+		return outcomes;
+	}
+
+	/** Merges many files by their kinds; at any time the three versions of one are in memory. */
+	async #mergeAll(groups: readonly ConflictGroup[]): Promise<Outcome[]> {
+		const outcomes: Outcome[] = [];
+		const wanted: { oid: Oid; group: number; side: "base" | "first" | "second" }[] = [];
+		for (const [index, group] of groups.entries()) {
+			if (isRegular(group.base)) wanted.push({ oid: group.base.oid, group: index, side: "base" });
+			wanted.push(
+				{ oid: group.first?.oid ?? "", group: index, side: "first" },
+				{ oid: group.second?.oid ?? "", group: index, side: "second" },
+			);
+		}
+		let held: Partial<Record<"base" | "first" | "second", Buffer | null>> = {};
+		await this.#reader.each(
+			wanted.map(({ oid }) => oid),
+			(info, content, index) => {
+				const { oid, group: at, side } = wanted[index] as (typeof wanted)[number];
+				held[side] = info ? content : present(null, oid);
+				if (side !== "second") return;
+				const group = groups[at] as ConflictGroup;
+				outcomes.push(this.#mergeGroup(group, held.base, held.first ?? null, held.second ?? null));
+				held = {};
+			},
+			MAX_MERGED_BYTES,
+		);
+		return outcomes;
+	}
+
+	#mergeGroup(group: ConflictGroup, base: Buffer | null | undefined, first: Buffer | null, second: Buffer | null): Outcome {
+		const [one, two] = [group.first as TreeEntry, group.second as TreeEntry];
+		const merged = this.#mergeVersions(
+			group.path,
+			{ entry: group.base, content: base },
+			{ entry: one, content: first },
+			{ entry: two, content: second },
+		);
+		const aside = group.notes.has("CONFLICT (file/directory)");
+		return {
+			settled: {
+				path: group.path,
+				type: aside ? "file/directory" : one.oid === two.oid ? "mode" : group.base ? "content" : "add/add",
+				strategy: aside ? "both-names" : one.oid === two.oid ? "kept-modified" : merged.strategy,
+				winner: aside ? "both" : merged.winner,
+				first: one,
+				second: two,
+				base: group.base,
+				lost: merged.lost,
+				reported: aside || merged.reported,
+			},
+			files: [{ path: group.path, made: merged.made, beside: aside }],
+		};
+	}
+
+	/** Merges one file. A content of null is over the size that is merged: the later side as it is. */
+	#mergeVersions(
+		path: GitPath,
+		base: { entry: TreeEntry | null; content: Buffer | null | undefined },
+		first: { entry: TreeEntry; content: Buffer | null; path?: GitPath },
+		second: { entry: TreeEntry; content: Buffer | null; path?: GitPath },
+	): { made: Made; strategy: Strategy; winner: "merged" | "first" | "second"; lost: boolean; reported: boolean } {
+		const mode = mergeModes(base.entry, first.entry, second.entry);
+		const later = this.#later({ path: first.path ?? path, entry: first.entry }, { path: second.path ?? path, entry: second.entry });
+		const whole = { first: { mode, oid: first.entry.oid }, second: { mode, oid: second.entry.oid } };
+		if (first.entry.oid === second.entry.oid) {
+			const winner = first.entry.mode === mode ? "first" : "second";
+			const differ = first.entry.mode !== second.entry.mode;
+			return { made: whole.first, strategy: "kept-modified", winner, lost: differ, reported: differ };
+		}
+		if (base.content === null || first.content === null || second.content === null)
+			return { made: whole[later], strategy: "later", winner: later, lost: true, reported: true };
+		const merged = mergeContents({
+			path,
+			base: base.content ?? null,
+			a: first.content,
+			b: second.content,
+			later: later === "first" ? "a" : "b",
+			attribute: this.#kinds.get(path),
+		});
+		const winner = merged.winner === "a" ? "first" : merged.winner === "b" ? "second" : "merged";
+		// A side's own bytes are in the object database already.
+		const made = winner === "merged" ? { mode, content: Buffer.from(merged.content) } : whole[winner];
+		const lost = merged.lost.a || merged.lost.b;
+		return {
+			made,
+			strategy: merged.strategy,
+			winner,
+			lost,
+			reported: lost || hasLineConflict(base.content ?? null, first.content, second.content),
+		};
+	}
+
+	/** Paths of which a side is kept whole: deleted by the other, links, submodules, files of different types. */
+	async #settleWhole(group: ConflictGroup): Promise<Outcome | null> {
+		const { path, base, first, second, notes } = group;
+		const settled = { path, first, second, base };
+		if (!first || !second) {
+			const entry = first ?? second;
+			if (!entry) return null;
+			const winner = first ? "first" : "second";
+			if (notes.has("CONFLICT (file/directory)"))
+				return {
+					settled: { ...settled, type: "file/directory", strategy: "both-names", winner: "both", lost: false, reported: true },
+					files: [{ path, made: entry, beside: true }],
+				};
+			const type = notes.has("CONFLICT (rename/delete)") ? "rename/delete" : "modify/delete";
+			return {
+				settled: { ...settled, type, strategy: "kept-modified", winner, lost: false, reported: true },
+				files: [{ path, made: entry }],
+			};
+		}
+		const modes = [first.mode, second.mode];
+		let winner = this.#later({ path, entry: first }, { path, entry: second });
+		if (modes.every((mode) => mode === "160000"))
+			winner = (await submoduleDescendant(this.#repository, path, first.oid, second.oid)) ?? winner;
+		const type = modes.includes("160000") ? "submodule" : modes.every((mode) => mode === "120000") ? "symlink" : "distinct types";
+		return {
+			settled: { ...settled, type, strategy: "later", winner, lost: true, reported: true },
+			files: [{ path, made: winner === "first" ? first : second, beside: notes.has("CONFLICT (file/directory)") }],
+		};
+	}
+
+	async #load(made: Made | null): Promise<Buffer | null> {
+		if (!made) return null;
+		if ("content" in made) return made.content;
+		let found: Buffer | null = null;
+		await this.#reader.each(
+			[made.oid],
+			(info, content) => {
+				if (!info) present(null, made.oid);
+				found = content && Buffer.from(content);
+			},
+			MAX_MERGED_BYTES,
+		);
+		return found;
+	}
+
+	#entryOf(made: Made): TreeEntry {
+		return entryOf(made, this.#store.objectFormat);
+	}
+
+	/** What became of a file that one side renamed to `to`: with the other side's change of it, under whatever name that side has it. */
+	async #followRename(
+		to: GitPath,
+		side: "first" | "second",
+		sides: { first: SideChanges; second: SideChanges },
+	): Promise<{ made: Made; settled: Outcome["settled"] | null; from: GitPath } | null> {
+		const rename = sides[side].renames.get(to);
+		if (!rename) return null;
+		const { from, before, after } = rename;
+		const opposite = sides[side === "first" ? "second" : "first"];
+		const [otherPath, other] = [...opposite.renames]
+			.map(([name, { from: source, after: entry }]) => [name, source === from ? entry : null] as const)
+			.find(([, entry]) => entry) ?? [from, opposite.changed.get(from) ?? null];
+		if (!other || !isRegular(other) || !isRegular(after) || sameEntry(other, before)) return { made: after, settled: null, from };
+		const [mine, its] = [
+			{ entry: after, content: await this.#load(after), path: to },
+			{ entry: other, content: await this.#load(other), path: otherPath },
+		];
+		const [first, second] = side === "first" ? [mine, its] : [its, mine];
+		const merged = this.#mergeVersions(from, { entry: before, content: await this.#load(before) }, first, second);
+		const settled: Outcome["settled"] = {
+			path: from,
+			type: "rename/rename",
+			strategy: merged.strategy,
+			winner: merged.winner,
+			first: first.entry,
+			second: second.entry,
+			base: before,
+			lost: merged.lost,
+			reported: merged.reported,
+		};
+		return { made: merged.made, settled, from };
+	}
+
+	/** Both sides put something at a path that the base does not have. Renamed to it by both: two files, two names; else one file that both added. */
+	async #settleCollision(
+		group: ConflictGroup,
+		first: TreeEntry,
+		second: TreeEntry,
+		sides: { first: SideChanges; second: SideChanges },
+	): Promise<Outcome[]> {
+		const { path } = group;
+		const [one, two] = [await this.#followRename(path, "first", sides), await this.#followRename(path, "second", sides)];
+		const extra = [one, two].flatMap((side) => (side?.settled?.lost ? [{ settled: side.settled, files: [] }] : []));
+		const [ours, theirs] = [this.#entryOf(one?.made ?? first), this.#entryOf(two?.made ?? second)];
+		if (one && two) {
+			const later = this.#later(
+				{ path, entry: sides.first.renames.get(path)?.after ?? first },
+				{ path, entry: sides.second.renames.get(path)?.after ?? second },
+			);
+			const [stays, goes] = later === "first" ? [one.made, two.made] : [two.made, one.made];
+			const entries = { first: sides.first.renames.get(path)?.after ?? first, second: sides.second.renames.get(path)?.after ?? second };
+			return [
+				{
+					settled: {
+						path,
+						...entries,
+						base: null,
+						type: "rename/rename",
+						strategy: "both-names",
+						winner: "both",
+						lost: false,
+						reported: true,
+					},
+					files: sameEntry(ours, theirs)
+						? [{ path, made: stays }]
+						: [
+								{ path, made: stays },
+								{ path, made: goes, beside: true },
+							],
+				},
+				...extra,
+			];
+		}
+		const merged = this.#mergeVersions(
+			path,
+			{ entry: null, content: undefined },
+			{ entry: ours, content: await this.#load(one?.made ?? first) },
+			{ entry: theirs, content: await this.#load(two?.made ?? second) },
+		);
+		const type = ours.oid === theirs.oid ? "mode" : "add/add";
+		const beside = group.notes.has("CONFLICT (file/directory)");
+		return [
+			{
+				settled: {
+					path,
+					first: ours,
+					second: theirs,
+					base: null,
+					type,
+					strategy: merged.strategy,
+					winner: merged.winner,
+					lost: merged.lost,
+					reported: merged.reported,
+				},
+				files: [{ path, made: merged.made, beside }],
+			},
+			...extra,
+		];
+	}
+
+	/** Renamed to two names: both names, each with the merged content; where the other side added something under one of them, merged with that. */
+	async #settleSplit(
+		split: { from: GitPath; first: GitPath; second: GitPath },
+		sides: { first: SideChanges; second: SideChanges } | null,
+	): Promise<Outcome[]> {
+		const group = (path: GitPath) => this.#merge.conflicts.groups.find((candidate) => candidate.path === path);
+		const [source, atFirst, atSecond] = [group(split.from), group(split.first), group(split.second)];
+		const first = sides?.first.renames.get(split.first)?.after ?? atFirst?.first ?? null;
+		const second = sides?.second.renames.get(split.second)?.after ?? atSecond?.second ?? null;
+		if (!first || !second) return [];
+		const base = source?.base ?? null;
+		const [one, two] = [
+			{ entry: first, content: await this.#load(first), path: split.first },
+			{ entry: second, content: await this.#load(second), path: split.second },
+		];
+		let made: Made;
+		let lost = false;
+		if (isRegular(first) && isRegular(second)) {
+			const merged = this.#mergeVersions(
+				split.from,
+				{ entry: base, content: isRegular(base) ? await this.#load(base) : undefined },
+				one,
+				two,
+			);
+			({ made, lost } = merged);
+		} else made = this.#later({ path: split.first, entry: first }, { path: split.second, entry: second }) === "first" ? first : second;
+		const added: [GitPath, TreeEntry | null | undefined, "first" | "second"][] = [
+			[split.first, atFirst?.second, "second"],
+			[split.second, atSecond?.first, "first"],
+		];
+		const outcomes: Outcome[] = [];
+		for (const [path, other, side] of added) {
+			const settled: Outcome["settled"] = {
+				path,
+				type: "rename/rename",
+				strategy: "both-names",
+				winner: "both",
+				first,
+				second,
+				base,
+				lost,
+				reported: true,
+			};
+			const beside = group(path)?.notes.has("CONFLICT (file/directory)") ?? false;
+			if (!isRegular(other ?? null) || !other) {
+				outcomes.push({ settled, files: [{ path, made, beside }] });
+				continue;
+			}
+			const renamed = { entry: this.#entryOf(made), content: await this.#load(made) };
+			const addition = { entry: other, content: await this.#load(other) };
+			const [a, b] = side === "second" ? [renamed, addition] : [addition, renamed];
+			const both = this.#mergeVersions(path, { entry: null, content: undefined }, a, b);
+			outcomes.push({
+				settled: {
+					path,
+					type: "add/add",
+					strategy: both.strategy,
+					winner: both.winner,
+					first: a.entry,
+					second: b.entry,
+					base: null,
+					lost: both.lost || lost,
+					reported: true,
+				},
+				files: [{ path, made: both.made, beside }],
+			});
+		}
+		return outcomes;
+	}
+
+	/** Gives the files that stand aside their names: with the first digits of the blob's id that lead to no other file. */
+	async #nameBesides(outcomes: readonly Outcome[]): Promise<Outcome[]> {
+		const named: Outcome[] = [];
+		for (const outcome of outcomes) {
+			const files: { path: GitPath; made: Made }[] = [];
+			for (const { path, made, beside } of outcome.files)
+				files.push({ path: beside ? await this.#nameBeside(path, this.#entryOf(made)) : path, made });
+			named.push({ settled: outcome.settled, files });
+		}
+		return named;
+	}
+
+	async #nameBeside(path: GitPath, { oid }: TreeEntry): Promise<GitPath> {
+		const short = besidePath(path, oid);
+		const [there] = await this.#reader.infos([Buffer.concat([Buffer.from(`${this.#merge.tree}:`), gitPathBytes(short)])]);
+		if (!there || there.oid === oid) return short;
+		return short.replace(`~${oid.slice(0, 8)}`, `~${oid}`) as GitPath;
+	}
+}

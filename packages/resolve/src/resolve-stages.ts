@@ -1,0 +1,38 @@
+import { type GitPath, type Oid, openMergeStore, type Repository, type Stages, storeBlobs, withObjectReader } from "@robust-sync/git";
+import { groupConflicts } from "./conflict-groups.ts";
+import { PathSettler, settledPaths } from "./path-settler.ts";
+import type { ResolvedFile } from "./resolution.ts";
+import { byRole } from "./resolve-merge.ts";
+
+/** Paths that some git command left unmerged in the index. */
+export interface UnmergedPaths {
+	/** Stages 1, 2 and 3 of each: base, ours, theirs. */
+	readonly stages: ReadonlyMap<GitPath, Stages>;
+	/** What is merged already: git attributes are read from it. */
+	readonly tree: Oid;
+	/** A directory of our own on the workspace's file system. */
+	readonly staging: string;
+}
+
+/**
+ * Settles paths by the same rules as a merge, from their stages alone: for a rebase, a cherry-pick, a revert, a stash, where what is being
+ * applied ("theirs") is the later side of every path. What is merged is stored in the object database; nothing else changes.
+ * @throws GitError
+ */
+export async function resolveStages(repository: Repository, { stages, tree, staging }: UnmergedPaths): Promise<ResolvedFile[]> {
+	const store = openMergeStore(repository);
+	const conflicts = groupConflicts({ tree, conflicts: stages, notes: [] }, tree, tree);
+	return await withObjectReader(store, async (reader) => {
+		const outcomes = await new PathSettler(repository, store, reader, {
+			first: tree,
+			second: tree,
+			base: null,
+			tree,
+			conflicts,
+			later: "second",
+		}).settle();
+		const merged = outcomes.flatMap(({ files }) => files.flatMap(({ made }) => ("content" in made ? [made.content] : [])));
+		await storeBlobs(repository, staging, merged);
+		return settledPaths(outcomes, repository.objectFormat).map((file) => byRole(file, true));
+	});
+}
