@@ -15,8 +15,10 @@ import type { Oid, Repository } from "./repository.ts";
 /** Somebody wrote to a path between the last snapshot and the move. */
 export interface LateWrite {
 	readonly path: GitPath;
-	/** Content as `from` has it; null: `from` has no such file. */
+	/** What should have been found there: the content as `from` has it, or as we put it there a moment ago; null: nothing. */
 	readonly before: Buffer | null;
+	/** Where `before` was put there by us in this very move: what it replaced, which the writer may have gone on from. */
+	readonly previous: Buffer | null;
 	/** What was found on disk. */
 	readonly written: Buffer;
 	/** Content as `to` has it; null: `to` has no such file. */
@@ -84,12 +86,19 @@ function parentOf(name: GitPath): GitPath | null {
 	return at < 0 ? null : (name.slice(0, at) as GitPath);
 }
 
+/** The longest name that file systems take. */
+const maxNameBytes = 255;
+
 /** `<stem>~<first 8 hex of the blob id><extension>`: where a second version of a path lives (docs/merge-semantics.md). */
 export function besidePath(name: GitPath, oid: Oid): GitPath {
 	const slash = name.lastIndexOf("/") + 1;
 	const dot = name.lastIndexOf(".");
-	const at = dot > slash ? dot : name.length;
-	return `${name.slice(0, at)}~${oid.slice(0, 8)}${name.slice(at)}` as GitPath;
+	const mark = `~${oid.slice(0, 8)}`;
+	const at = dot > slash && name.length - dot + mark.length < maxNameBytes ? dot : name.length;
+	let end = Math.min(at, slash + maxNameBytes - mark.length - (name.length - at));
+	// Not in the middle of a UTF-8 sequence.
+	while (end < at && end > slash + 1 && (name.charCodeAt(end) & 0xc0) === 0x80) end--;
+	return `${name.slice(0, end)}${mark}${name.slice(at)}` as GitPath;
 }
 
 /** More files than this are made durable by one sync of the file system instead of one fsync each. */
@@ -126,23 +135,36 @@ export interface FileReplacement {
 	readonly replaces: Buffer | null;
 }
 
+type KeptNote = { -readonly [K in keyof KeptFile]: KeptFile[K] };
+
 class Move {
 	readonly #repository: Repository;
 	readonly #options: MoveOptions;
 	readonly #staging: string;
 	readonly #filters: boolean;
-	readonly #kept: KeptFile[] = [];
-	readonly #late: { change: TreeChange; written: Buffer; versions: { before: Buffer | null; incoming: Buffer | null } | null }[] = [];
+	readonly #kept: KeptNote[] = [];
+	readonly #late: {
+		change: TreeChange;
+		written: Buffer;
+		note: KeptNote;
+		versions: { before: Buffer | null; incoming: Buffer | null } | null;
+	}[] = [];
 	readonly #rescued: GitPath[] = [];
 	readonly #toStore: Buffer[] = [];
 	readonly #directories = new Set<string>();
 	#sequence = 0;
+	/** Numbers below `late/` that an interrupted move has used. */
+	readonly #lateBefore: readonly number[];
+	#lateSequence: number;
 
 	constructor(repository: Repository, options: MoveOptions, filters: boolean) {
 		this.#repository = repository;
 		this.#options = options;
 		this.#staging = path.join(options.staging, String(process.pid));
 		this.#filters = filters;
+		const late = path.join(options.backup, "late");
+		this.#lateBefore = fs.existsSync(late) ? fs.readdirSync(late).map(Number) : [];
+		this.#lateSequence = Math.max(-1, ...this.#lateBefore) + 1;
 	}
 
 	#live(name: GitPath): Buffer {
@@ -153,15 +175,38 @@ class Move {
 		return Buffer.concat([Buffer.from(`${this.#options.backup}/files/`), gitPathBytes(name)]);
 	}
 
+	/** For what is taken away at a path besides the file that was there first. */
+	#nextLate(name: GitPath): Buffer {
+		return Buffer.concat([Buffer.from(`${this.#options.backup}/late/${this.#lateSequence++}/`), gitPathBytes(name)]);
+	}
+
+	/** What an interrupted move took away at a path besides the first. */
+	#earlierLate(name: GitPath): Buffer[] {
+		const files = this.#lateBefore.map((number) =>
+			Buffer.concat([Buffer.from(`${this.#options.backup}/late/${number}/`), gitPathBytes(name)]),
+		);
+		return files.filter((file) => lstat(file) !== null);
+	}
+
 	#belowBackup(file: Buffer): GitPath {
 		return gitPath(file.subarray(Buffer.byteLength(this.#options.backup) + 1));
 	}
 
+	/**
+	 * A process that was killed, perhaps one with our pid, has left its files: some are linked to live files, and writing to them
+	 * would write through.
+	 */
+	#clearStaging(): void {
+		fs.rmSync(this.#staging, { recursive: true, force: true });
+		fs.mkdirSync(this.#staging, { recursive: true });
+	}
+
 	/** Replaces single files, outside of any move. */
 	async replaceAll(files: readonly FileReplacement[]): Promise<KeptFile[]> {
-		fs.mkdirSync(this.#staging, { recursive: true });
+		this.#clearStaging();
 		try {
-			for (const { path: name, mode, content, replaces } of files) await this.#replace(name, mode, content, replaces);
+			for (const { path: name, mode, content, replaces } of files) await this.#replace(name, mode, content, replaces, null);
+			await storeBlobs(this.#repository, this.#staging, this.#toStore);
 		} finally {
 			fs.rmSync(this.#staging, { recursive: true, force: true });
 		}
@@ -170,6 +215,7 @@ class Move {
 
 	async run(): Promise<MoveReport> {
 		const { from, to, ref, checkpoint } = this.#options;
+		this.#clearStaging();
 		const changes = await diffTrees(this.#repository, from ?? this.#repository.emptyTree, to);
 		try {
 			const staged = await this.#stage(changes, "after");
@@ -289,22 +335,26 @@ class Move {
 		const read = (version: string | null | undefined) => (version ? readContent(version, fs.lstatSync(version)) : null);
 		// Filters make what lies on disk differ from the blobs: then the versions are what they look like on disk.
 		const versions = this.#filters ? { before: read(expected), incoming: read(staged) } : null;
-		if (before !== null && isFileMode(before.mode)) {
-			this.#kept.push({
-				path: change.path,
-				file: this.#belowBackup(file),
-				before: versions ? this.#onDisk(content) : before.oid,
-				after: !isFileMode(change.after?.mode) ? null : versions?.incoming ? this.#onDisk(versions.incoming) : (change.after?.oid ?? null),
-				size: stats.size,
-				mtimeMs: stats.mtimeMs,
-			});
-			const sameKind = stats.isSymbolicLink() === (before.mode === "120000");
-			const same = expected
-				? content.equals(readContent(expected, fs.lstatSync(expected)) ?? Buffer.alloc(0))
-				: blobOid(content, this.#repository.objectFormat) === before.oid;
-			if (sameKind && same) return;
-		}
-		this.#late.push({ change, written: content, versions });
+		const expectedFile = isFileMode(before?.mode);
+		const asExpected =
+			expectedFile &&
+			stats.isSymbolicLink() === (before?.mode === "120000") &&
+			(versions ? content.equals(versions.before ?? Buffer.alloc(0)) : blobOid(content, this.#repository.objectFormat) === before?.oid);
+		const after = !isFileMode(change.after?.mode)
+			? null
+			: versions?.incoming
+				? this.#onDisk(versions.incoming)
+				: (change.after?.oid ?? null);
+		const note: KeptNote = {
+			path: change.path,
+			file: this.#belowBackup(file),
+			before: asExpected && !versions ? (before?.oid ?? "") : this.#onDisk(content),
+			after,
+			size: stats.size,
+			mtimeMs: stats.mtimeMs,
+		};
+		this.#kept.push(note);
+		if (!asExpected) this.#late.push({ change, written: content, note, versions });
 	}
 
 	#remove(change: TreeChange, expected: string | null | undefined): void {
@@ -313,6 +363,7 @@ class Move {
 		if (change.before?.mode === "160000") return;
 		const grabbed = !resumed && this.#grab(change.path, backup);
 		if (grabbed || resumed) this.#judge(change, backup, expected, null);
+		if (resumed) for (const file of this.#earlierLate(change.path)) this.#judge(change, file, expected, null);
 		for (let parent = parentOf(change.path); parent !== null; parent = parentOf(parent)) {
 			try {
 				fs.rmdirSync(this.#live(parent));
@@ -331,11 +382,12 @@ class Move {
 				this.#judge(change, backup, expected, staged);
 				judged = true;
 			}
+			for (const file of this.#earlierLate(change.path)) this.#judge(change, file, expected, staged);
 			if (this.#isSame(live, staged)) return;
 		}
 		this.#clearParents(change.path);
 		for (let attempt = 0; ; attempt++) {
-			const destination = attempt === 0 && !judged ? backup : Buffer.concat([backup, Buffer.from(`~${this.#sequence++}`)]);
+			const destination = attempt === 0 && !judged ? backup : this.#nextLate(change.path);
 			if (this.#grab(change.path, destination)) this.#judge(change, destination, expected, staged);
 			else if (lstat(live)?.isDirectory()) {
 				if (!this.#giveWay(live)) {
@@ -418,50 +470,65 @@ class Move {
 	}
 
 	async #mergeLateWrites(): Promise<void> {
-		for (const { change, written, versions } of this.#late) {
+		for (const { change, written, note, versions } of this.#late) {
 			const { before, incoming } = versions ?? (await this.#blobsOf(change));
-			const content = await this.#options.mergeLate({ path: change.path, before, written, incoming });
+			const content = await this.#options.mergeLate({ path: change.path, before, previous: null, written, incoming });
 			if (incoming !== null && content.equals(incoming)) continue;
 			this.#rescued.push(change.path);
-			await this.#replace(change.path, change.after?.mode ?? change.before?.mode, content, incoming);
+			const { final, replaced } = await this.#replace(change.path, change.after?.mode ?? change.before?.mode, content, incoming, written);
+			// Who wrote the late version goes on from it, and nobody has seen the incoming file that lay there for a moment.
+			note.after = this.#onDisk(final);
+			for (const moment of replaced) moment.after = null;
 		}
 	}
 
 	/** Puts merged content where the incoming file lies. What somebody wrote there in between is merged in again. */
-	async #replace(name: GitPath, mode: string | undefined, content: Buffer, placed: Buffer | null): Promise<void> {
-		let [wanted, there] = [content, placed];
+	async #replace(
+		name: GitPath,
+		mode: string | undefined,
+		content: Buffer,
+		placed: Buffer | null,
+		replacedBefore: Buffer | null,
+	): Promise<{ final: Buffer; replaced: KeptNote[] }> {
+		let [wanted, there, previous] = [content, placed, replacedBefore];
+		const notes: KeptNote[] = [];
+		const replaced: KeptNote[] = [];
 		for (let attempt = 0; attempt < 100; attempt++) {
 			const staged = this.#stagedName();
 			fs.writeFileSync(staged, wanted, { mode: mode === "100755" ? 0o777 : 0o666 });
 			await makeDurable([staged], this.#staging);
-			const destination = Buffer.concat([this.#backup(name), Buffer.from(`~${this.#sequence++}`)]);
+			const destination = this.#nextLate(name);
 			this.#clearParents(name);
 			if (this.#grab(name, destination)) {
 				const stats = fs.lstatSync(destination);
 				const found = readContent(destination, stats);
+				const isKnown = found !== null && there !== null && found.equals(there);
 				if (found !== null && stats.isFile()) {
-					const oid = (bytes: Buffer) => blobOid(bytes, this.#repository.objectFormat);
-					this.#kept.push({
+					const note = {
 						path: name,
 						file: this.#belowBackup(destination),
-						before: oid(found),
-						after: oid(wanted),
+						before: this.#onDisk(found),
+						after: null,
 						size: stats.size,
 						mtimeMs: stats.mtimeMs,
-					});
+					};
+					this.#kept.push(note);
+					notes.push(note);
+					if (isKnown) replaced.push(note);
 				}
-				if (found !== null && !(there !== null && found.equals(there))) {
-					wanted = await this.#options.mergeLate({ path: name, before: there, written: found, incoming: wanted });
-					there = found;
+				if (found !== null && !isKnown) {
+					wanted = await this.#options.mergeLate({ path: name, before: there, previous, written: found, incoming: wanted });
+					[there, previous] = [found, null];
 					continue;
 				}
 			}
 			try {
 				fs.linkSync(staged, this.#live(name));
-				return;
+				const after = this.#onDisk(wanted);
+				for (const note of notes) note.after = after;
+				return { final: wanted, replaced };
 			} catch (error) {
 				if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-				there = null;
 			}
 		}
 		throw new Error(`${displayPath(name)} is written too fast to be merged; its versions lie in ${this.#options.backup}`);

@@ -1,5 +1,5 @@
 import { countCommits, type GitPath, type Oid, pushCommit } from "@robust-sync/git";
-import { integrate } from "@robust-sync/resolve";
+import { carryOutPlan, type Plan, planIntegration } from "@robust-sync/resolve";
 import { faultPoint, type SkippedFile } from "@robust-sync/workspace";
 import pRetry from "p-retry";
 import type { CycleContext } from "./cycle-context.ts";
@@ -8,7 +8,7 @@ import { recover } from "./recover.ts";
 import { originOfLateWrite, rescueLateWrites } from "./rescue.ts";
 import { type Snapshot, takeSnapshot } from "./snapshot.ts";
 import { SyncError } from "./sync-error.ts";
-import { fetchUpstream, knownTip, nameUnbornBranch, requireRemote, syncedBranch, type Upstream } from "./upstream.ts";
+import { fetchUpstream, knownTip, nameUnbornBranch, requireRemote, syncedBranch } from "./upstream.ts";
 
 /** What one cycle did. */
 export interface CycleResult {
@@ -23,7 +23,7 @@ export interface CycleResult {
 	readonly rescued: number;
 	readonly delivered: number;
 	readonly skipped: readonly SkippedFile[];
-	/** Files that were being written: another cycle should follow soon. */
+	/** Files that were being written, or late writes that were merged in: another cycle should follow soon. */
 	readonly busy: number;
 	/** Paths that our own checkout changed. */
 	readonly checkedOut: readonly GitPath[];
@@ -46,11 +46,14 @@ interface Progress {
 	rewritten: boolean;
 	saved: string[];
 	checkedOut: GitPath[];
+	/** Late writes that were merged into the working tree and wait to be committed. */
+	late: number;
 }
 
 /**
- * One cycle: recover → rescue late writes → collect the outbox → snapshot → fetch → integrate → publish → confirm. Safe to be killed at any
- * instant; the next one goes on.
+ * One cycle: recover → rescue late writes → collect the outbox → snapshot → fetch → merge → publish → check out → confirm.
+ * A merge is published before the working tree moves to it, so that other nodes have the least time to push in between. Safe
+ * to be killed at any instant; the next one goes on.
  * @throws SyncError, GitError, file system errors (see toSyncError); LockLostError
  */
 export async function runCycle(context: CycleContext): Promise<CycleResult> {
@@ -64,47 +67,90 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 		rewritten: false,
 		saved: [],
 		checkedOut: [],
+		late: 0,
 	};
-	const recovery = await recover(context);
-	progress.rescued += recovery.rescued;
+	progress.rescued += (await recover(context)).rescued;
 	requireRemote(context);
 	await nameUnbornBranch(context);
 
 	progress.rescued += await rescueLateWrites(context);
-	let outbox = collectOutbox(context);
-	let snapshot = await snapshotInto(context, progress, outbox.targets);
-	outbox = { ...markCommitted(context, outbox), skipped: outbox.skipped };
-	const skipped = [...snapshot.skipped, ...outbox.skipped];
+	const outbox = collectOutbox(context);
+	const snapshot = await snapshotInto(context, progress, outbox.targets);
+	const committed = markCommitted(context, outbox);
 
-	let head = snapshot.head;
-	// A first push without a fetch: when the remote is where we left it, its success proves that there was nothing to fetch.
-	let moved = context.memory.announced.size > 0;
+	const head = await exchange(context, snapshot, progress);
+
+	const delivered = confirmDelivered(context, committed);
+	context.memory.synced = head;
+	context.memory.announced.clear();
+	const skipped = [...snapshot.skipped, ...outbox.skipped];
+	return { head, branch: syncedBranch(context), ...progress, delivered, skipped, busy: snapshot.busy.length + progress.late };
+}
+
+/** Fetch, merge, publish and check out, until this node and the remote agree. @returns the commit that both are at */
+async function exchange(context: CycleContext, snapshot: Snapshot, progress: Progress): Promise<Oid | null> {
+	const { repository, memory } = context;
+	const { head } = snapshot;
+	let moved = memory.announced.size > 0;
+	// A push without a fetch first: where the remote is as we left it, its success proves that there was nothing to fetch.
 	if (head !== null && !moved && (await isFreshOnTop(context, snapshot))) {
-		if ((await publish(context, head, progress, 1)) === "pushed")
-			return finish(context, head, progress, skipped, snapshot, confirmDelivered(context, outbox));
+		if ((await publish(context, head, progress, 1)) === "pushed") return head;
 		moved = true;
 	}
-	await pRetry(
+	let refusal: unknown = null;
+	const plan = await pRetry(
 		async () => {
 			const upstream = await fetchUpstream(context, moved);
-			head = await integrateUpstream(context, upstream, head, progress, (again) => {
-				snapshot = again;
-			});
-			if (head === null || head === upstream.tip) return;
-			if ((await publish(context, head, progress, await countCommits(context.repository, upstream.tip, head))) === "pushed") return;
+			faultPoint("cycle-fetched");
+			progress.rewritten ||= upstream.rewritten;
+			const plan: Plan | null = upstream.tip === null ? nothingToMove(head) : await planIntegration(repository, head, upstream.tip);
+			if (plan === null || plan.to === upstream.tip) return plan;
+			try {
+				const commits = await countCommits(repository, upstream.tip, plan.to);
+				if ((await publish(context, plan.to, progress, commits)) === "pushed") return plan;
+			} catch (error) {
+				// What came in is checked out all the same: a node that may not push still receives.
+				refusal = error;
+				return plan;
+			}
 			moved = true;
+			context.log.debug("another node pushed first", { merged: upstream.tip?.slice(0, 12), kind: plan.kind });
 			throw new SyncError("PUSH_RACE", "other nodes pushed first, again and again: trying later");
 		},
 		{
 			retries: maxRaces - 1,
-			minTimeout: 20,
-			maxTimeout: 2_000,
-			factor: 1.6,
+			minTimeout: 10,
+			maxTimeout: 1_000,
+			factor: 1.5,
 			randomize: true,
 			shouldRetry: ({ error }) => error instanceof SyncError && error.code === "PUSH_RACE",
 		},
 	);
-	return finish(context, head, progress, skipped, snapshot, confirmDelivered(context, outbox));
+	if (plan !== null) await checkOut(context, plan, progress);
+	if (refusal) throw refusal;
+	return plan?.to ?? null;
+}
+
+function nothingToMove(head: Oid | null): Plan | null {
+	return head === null ? null : { kind: "nothing", from: head, to: head, theirs: null, resolution: null };
+}
+
+async function checkOut(context: CycleContext, plan: Plan, progress: Progress): Promise<void> {
+	if (plan.kind === "nothing") return;
+	const ref = `refs/heads/${syncedBranch(context)}`;
+	const [integration, pulled] = await Promise.all([
+		carryOutPlan({ ...context, baseOfLateWrite: (late) => originOfLateWrite(context, late) }, ref, plan),
+		countCommits(context.repository, plan.from, plan.theirs ?? plan.to),
+	]);
+	progress.pulled += pulled;
+	if (plan.resolution) {
+		progress.commits++;
+		progress.resolved += plan.resolution.files.length;
+	}
+	progress.saved.push(...integration.saved);
+	for (const name of integration.changed) progress.checkedOut.push(name);
+	progress.rescued += integration.rescued.length;
+	progress.late += integration.rescued.length;
 }
 
 async function snapshotInto(
@@ -128,40 +174,6 @@ async function isFreshOnTop(context: CycleContext, snapshot: Snapshot): Promise<
 	return known !== null && snapshot.status.head === known;
 }
 
-/**
- * Brings in what the remote has: nothing, a fast-forward, or a merge. What was written meanwhile is committed first and the
- * step repeated, so that the working tree was clean when it moved.
- */
-async function integrateUpstream(
-	context: CycleContext,
-	upstream: Upstream,
-	head: Oid | null,
-	progress: Progress,
-	onSnapshot: (snapshot: Snapshot) => void,
-): Promise<Oid | null> {
-	const { tip } = upstream;
-	faultPoint("cycle-fetched");
-	if (upstream.rewritten) progress.rewritten = true;
-	if (tip === null || tip === head) return head;
-	const ref = `refs/heads/${syncedBranch(context)}`;
-	const [integration, pulled] = await Promise.all([
-		integrate({ ...context, baseOfLateWrite: (late) => originOfLateWrite(context, late) }, ref, head, tip),
-		countCommits(context.repository, head, tip),
-	]);
-	progress.pulled += pulled;
-	if (integration.resolution) {
-		progress.commits++;
-		progress.resolved += integration.resolution.files.length;
-	}
-	progress.saved.push(...integration.saved);
-	for (const name of integration.changed) progress.checkedOut.push(name);
-	progress.rescued += integration.rescued.length;
-	if (integration.rescued.length === 0) return integration.head;
-	const again = await snapshotInto(context, progress);
-	onSnapshot(again);
-	return again.head;
-}
-
 /** @param commits how many the remote lacks */
 async function publish(context: CycleContext, head: Oid, progress: Progress, commits: number): Promise<"pushed" | "race"> {
 	const { repository, config } = context;
@@ -171,17 +183,4 @@ async function publish(context: CycleContext, head: Oid, progress: Progress, com
 	faultPoint("cycle-after-push");
 	if (outcome === "pushed") progress.pushed += commits;
 	return outcome;
-}
-
-function finish(
-	context: CycleContext,
-	head: Oid | null,
-	progress: Progress,
-	skipped: readonly SkippedFile[],
-	snapshot: Snapshot,
-	delivered: number,
-): CycleResult {
-	context.memory.synced = head;
-	context.memory.announced.clear();
-	return { head, branch: syncedBranch(context), ...progress, delivered, skipped, busy: snapshot.busy.length };
 }

@@ -25,6 +25,25 @@ import { knownTip, requireRemote } from "./upstream.ts";
 /** A cycle in progress is waited for so long. */
 const patienceMs = 60_000;
 
+/** What was merged into the working tree while the files moved is committed by a follow-up cycle. */
+const maxFollowUps = 3;
+
+function addUp(first: CycleResult, second: CycleResult): CycleResult {
+	const sum = (field: "committed" | "commits" | "pulled" | "pushed" | "resolved" | "rescued" | "delivered") => first[field] + second[field];
+	return {
+		...second,
+		committed: sum("committed"),
+		commits: sum("commits"),
+		pulled: sum("pulled"),
+		pushed: sum("pushed"),
+		resolved: sum("resolved"),
+		rescued: sum("rescued"),
+		delivered: sum("delivered"),
+		rewritten: first.rewritten || second.rewritten,
+		saved: [...first.saved, ...second.saved],
+	};
+}
+
 export interface OnceOptions {
 	paths: WorkspacePaths;
 	config: Config;
@@ -60,7 +79,8 @@ export async function syncOnce({ paths, config, logger, now = Date.now }: OnceOp
 		const repository = await openWorkspaceRepository(paths, config);
 		memory.branch = config.syncBranch;
 		const context: CycleContext = { repository, paths, config, log: logger, now, lock, memory };
-		const result = await runCycle(context);
+		let result = await runCycle(context);
+		for (let again = 0; result.busy > 0 && again < maxFollowUps; again++) result = addUp(result, await runCycle(context));
 		// Without a daemon nobody else does it.
 		if (!beside) await tidy(context);
 		const durationMs = performance.now() - started;

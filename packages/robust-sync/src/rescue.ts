@@ -1,17 +1,18 @@
 import fs from "node:fs";
 import path from "node:path";
 import {
-	blobOid,
 	type FileReplacement,
 	fileSystemPath,
 	type GitPath,
+	gitPathBytes,
 	type LateWrite,
 	readObjectsWhole,
 	replaceFiles,
 	storeBlobs,
+	withObjectReader,
 } from "@robust-sync/git";
 import { containsNothingOf } from "@robust-sync/merge";
-import { mergeLateWrite } from "@robust-sync/resolve";
+import { baseOfLateWrite, mergeLateWrite } from "@robust-sync/resolve";
 import { compactTimestamp, faultPoint } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
 import { lateWriteWindowMs, type Replacement, replacedFile, staleWriteWindowMs } from "./replaced-files.ts";
@@ -34,7 +35,7 @@ function modeOf(stats: fs.Stats | undefined): FileReplacement["mode"] {
 }
 
 function merge(name: GitPath, base: Buffer | null, written: Buffer, current: Buffer): Buffer {
-	return mergeLateWrite({ path: name, before: base, written, incoming: current });
+	return mergeLateWrite({ path: name, before: base, previous: null, written, incoming: current });
 }
 
 /** Puts merged content into the working tree, keeping what it replaces, and notes that in a manifest of its own. */
@@ -45,16 +46,10 @@ async function putBack(context: CycleContext, files: readonly FileReplacement[])
 	const name = compactTimestamp(now());
 	const kept = await replaceFiles(
 		repository,
-		{ staging: paths.staging, backup: path.join(paths.backups, name), mergeLate: mergeLateWrite },
+		{ staging: paths.staging, backup: path.join(paths.backups, name), mergeLate: (late) => mergeLateWrite(late) },
 		files,
 	);
 	faultPoint("rescue-replaced");
-	// Their contents are bases of later merges, and were never committed.
-	await storeBlobs(
-		repository,
-		paths.staging,
-		kept.map(({ file }) => fs.readFileSync(fileSystemPath(path.join(paths.backups, name), file))),
-	);
 	memory.replaced.write(name, kept.map(replacedFile), now());
 	faultPoint("rescue-recorded");
 }
@@ -166,10 +161,14 @@ export async function rescueStaleWrites(
 		context,
 		suspects.flatMap(({ within }) => within.flatMap(({ before, after }) => [before, after])),
 	);
+	const committed = await readCommitted(
+		context,
+		suspects.map(({ name }) => name),
+	);
 	const checked: CheckedContent[] = [];
 	const replacements: FileReplacement[] = [];
 	for (const { name, live, within } of suspects) {
-		const latest = contents.get(within.at(-1)?.after ?? "");
+		const latest = committed.get(name);
 		const origin = originOf(name, live.content, within, contents);
 		const merged = origin && latest ? merge(name, origin, live.content, latest) : live.content;
 		checked.push({ path: name, mode: modeOf(live.stats), content: merged });
@@ -180,7 +179,11 @@ export async function rescueStaleWrites(
 }
 
 /** For a write that is found in the middle of a move: the version it was made from, seen through the moves just before. */
-export async function originOfLateWrite(context: CycleContext, { path: name, before, written }: LateWrite): Promise<Buffer | null> {
+export async function originOfLateWrite(context: CycleContext, late: LateWrite): Promise<Buffer | null> {
+	const { path: name, written } = late;
+	const before = baseOfLateWrite(late);
+	// Made from what lay there before this move's own step.
+	if (before !== late.before) return before;
 	const replacements = context.memory.replaced
 		.replacements(context.now())
 		.get(name)
@@ -190,9 +193,19 @@ export async function originOfLateWrite(context: CycleContext, { path: name, bef
 		context,
 		replacements.flatMap((replacement) => [replacement.before, replacement.after]),
 	);
-	const current = blobOid(before, context.repository.objectFormat);
-	const upTo = replacements.findLastIndex(({ after }) => after === current);
-	return originOf(name, written, replacements.slice(0, upTo + 1), contents) ?? before;
+	return originOf(name, written, replacements, contents) ?? before;
+}
+
+/** The content that HEAD has at each path; no entry where it has none. */
+async function readCommitted({ repository }: CycleContext, names: readonly GitPath[]): Promise<Map<GitPath, Buffer>> {
+	const found = new Map<GitPath, Buffer>();
+	const specifiers = names.map((name) => Buffer.concat([Buffer.from("HEAD:"), gitPathBytes(name)]));
+	await withObjectReader(repository, (reader) =>
+		reader.each(specifiers, (info, content, index) => {
+			if (info?.type === "blob" && content) found.set(names[index] as GitPath, Buffer.from(content));
+		}),
+	);
+	return found;
 }
 
 /** Blobs that are still there; a base that garbage collection took is no reason to fail. */
