@@ -1,0 +1,71 @@
+// Checks the rules of ARCHITECTURE.md on the sources as they are, and the licences of what is installed. Part of `npm run lint`.
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { root } from "./bootstrap.mjs";
+import { checkExactVersions, checkHouse, checkLicences } from "./house-rules.mjs";
+
+function readJson(file) {
+	return JSON.parse(readFileSync(file, "utf8"));
+}
+
+function sourcesBelow(directory) {
+	if (!existsSync(directory)) return [];
+	return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
+		const file = path.join(directory, entry.name);
+		if (entry.name === "node_modules") return [];
+		if (entry.isDirectory()) return sourcesBelow(file);
+		return entry.name.endsWith(".ts") ? [{ file: path.relative(root, file), text: readFileSync(file, "utf8") }] : [];
+	});
+}
+
+/** All packages with their sources. */
+export function readHouses() {
+	const directories = [...readdirSync(path.join(root, "packages")).map((name) => `packages/${name}`), "bench"];
+	return directories
+		.filter((directory) => existsSync(path.join(root, directory, "package.json")))
+		.map((directory) => {
+			const readme = path.join(root, directory, "README.md");
+			return {
+				name: path.basename(directory),
+				manifest: readJson(path.join(root, directory, "package.json")),
+				readme: existsSync(readme) ? readFileSync(readme, "utf8") : "",
+				sources: sourcesBelow(path.join(root, directory)),
+			};
+		});
+}
+
+/** Everything that pnpm put into node_modules, with its licence. */
+export function readInstalled() {
+	const bom = path.join(root, "dist/sbom.cdx.json");
+	const bundled = new Set(existsSync(bom) ? readJson(bom).components.map(({ name, version }) => `${name}@${version}`) : []);
+	const store = path.join(root, "node_modules/.pnpm");
+	const installed = new Map();
+	for (const entry of readdirSync(store)) {
+		const modules = path.join(store, entry, "node_modules");
+		if (entry === "node_modules" || !existsSync(modules)) continue;
+		for (const name of readdirSync(modules).flatMap((scope) =>
+			scope.startsWith("@") ? readdirSync(path.join(modules, scope)).map((part) => `${scope}/${part}`) : [scope],
+		)) {
+			const manifest = path.join(modules, name, "package.json");
+			if (!existsSync(manifest) || statSync(manifest).isDirectory()) continue;
+			const { version, license, licenses } = readJson(manifest);
+			const licence = typeof license === "object" ? license.type : (license ?? licenses?.map(({ type }) => type).join(" OR "));
+			installed.set(`${name}@${version}`, { name, version, licence, bundled: bundled.has(`${name}@${version}`) });
+		}
+	}
+	return [...installed.values()];
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+	const problems = [
+		...checkHouse(readHouses()),
+		...checkExactVersions("package.json", readJson(path.join(root, "package.json"))),
+		...checkLicences(readInstalled()),
+	];
+	for (const problem of problems) process.stderr.write(`${problem}\n`);
+	process.stderr.write(
+		problems.length === 0 ? "dependencies: the rules of ARCHITECTURE.md hold\n" : `dependencies: ${problems.length} problems\n`,
+	);
+	process.exitCode = problems.length === 0 ? 0 : 1;
+}

@@ -1,0 +1,204 @@
+// The steps of .ci/run, one after the other, each within its time: `node bin/build/ci.mjs FILE [step…]`. The totals go into FILE.
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+// Nothing but Node itself is imported: this runs before anything is installed.
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
+const minutes = 60_000;
+/** All of it together; a merge should not wait longer. */
+const budgetMs = Number(process.env.CI_BUDGET_MINUTES ?? 48) * minutes;
+const otherNodes = ["22", "24", "26"];
+/** Run on the other Node versions when there is no time for the whole fast suite. */
+const smoke = ["bin/build", "packages/workspace", "packages/service", "packages/git", "packages/merge", "packages/robust-sync"];
+
+const started = performance.now();
+const totals = { passed: 0, failed: 0 };
+const failures = [];
+const { scripts } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
+const temporary = mkdtempSync(path.join(os.tmpdir(), "robust-sync-ci-"));
+
+const remainingMs = () => budgetMs - (performance.now() - started);
+const say = (line) => process.stdout.write(`\n=== ${line}\n`);
+
+function fail(what) {
+	totals.failed++;
+	failures.push(what);
+}
+
+/** Runs a command in a process group of its own; the whole group is killed after `limitMs`. @returns `{ code, output, seconds, timedOut }` */
+function run(command, args, { limitMs, env = {}, capture = false } = {}) {
+	return new Promise((resolve) => {
+		const begun = performance.now();
+		const child = spawn(command, args, {
+			cwd: root,
+			detached: true,
+			stdio: ["ignore", capture ? "pipe" : "inherit", capture ? "pipe" : "inherit"],
+			env: { ...process.env, ...env },
+		});
+		let output = "";
+		child.stdout?.on("data", (chunk) => (output += chunk));
+		child.stderr?.on("data", (chunk) => (output += chunk));
+		let timedOut = false;
+		const signal = (name) => {
+			try {
+				process.kill(-child.pid, name);
+			} catch {
+				// The group is gone.
+			}
+		};
+		const timer = setTimeout(
+			() => {
+				timedOut = true;
+				signal("SIGTERM");
+				setTimeout(() => signal("SIGKILL"), 10_000).unref();
+			},
+			Math.max(1_000, limitMs),
+		);
+		const done = (code) => {
+			clearTimeout(timer);
+			resolve({ code, output, timedOut, seconds: Math.round((performance.now() - begun) / 1000) });
+		};
+		child.on("error", (error) => {
+			output += error.message;
+			done(127);
+		});
+		child.on("close", (code) => done(code ?? 1));
+	});
+}
+
+/** A step that passes or fails as a whole. */
+async function step(name, command, args, options) {
+	say(name);
+	const result = await run(command, args, { ...options, limitMs: Math.min(options.limitMs, remainingMs()) });
+	if (result.code === 0) totals.passed++;
+	else fail(`${name}: ${result.timedOut ? `killed after ${result.seconds} s` : `exit code ${result.code}`}`);
+	process.stdout.write(`--- ${name}: ${result.code === 0 ? "ok" : "FAILED"} in ${result.seconds} s\n`);
+	return result;
+}
+
+function testFilesBelow(directory) {
+	return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
+		if (["node_modules", "dist", ".git"].includes(entry.name)) return [];
+		const file = path.join(directory, entry.name);
+		if (entry.isDirectory()) return testFilesBelow(file);
+		return entry.name.endsWith(".test.ts") ? [file] : [];
+	});
+}
+
+function suiteOf(file) {
+	return /\.(slow|systemd)\.test\.ts$/.exec(file)?.[1] ?? "fast";
+}
+
+/**
+ * One suite of tests: adds what passed and failed, and one failure for each file that did not run.
+ * @param only parts of paths; nothing: all files of the suite
+ */
+async function testSuite(suite, name, { limitMs, env = {}, only = [] }) {
+	say(name);
+	const results = path.join(temporary, `${name.replaceAll(/\W+/g, "-")}.jsonl`);
+	writeFileSync(results, "");
+	const reporters = ["--reporters=default", `--reporters=${path.join(root, "bin/build/record-results.mjs")}`];
+	const command = suite === "fast" ? ["test", "--"] : ["run", `test:${suite}`, "--"];
+	const { code, seconds, timedOut } = await run("npm", [...command, ...reporters, ...only], {
+		limitMs: Math.min(limitMs, remainingMs()),
+		env: { ...env, ROBUST_SYNC_TEST_RESULTS: results, CI: "true" },
+	});
+	const records = readFileSync(results, "utf8")
+		.split("\n")
+		.filter(Boolean)
+		.map((line) => JSON.parse(line));
+	let failed = 0;
+	for (const record of records) {
+		totals.passed += record.passed;
+		failed += record.failed;
+		const file = path.relative(root, record.file);
+		if (record.failed > 0) {
+			totals.failed += record.failed;
+			failures.push(`${name}: ${file}: ${record.failed} failed`);
+		} else if (record.passed === 0 && !(suite === "systemd" && process.getuid() !== 0)) fail(`${name}: ${file}: nothing in it ran`);
+	}
+	const ran = new Set(records.map(({ file }) => file));
+	const expected = testFilesBelow(root).filter(
+		(file) => suiteOf(file) === suite && (only.length === 0 || only.some((part) => file.includes(part))),
+	);
+	for (const file of expected.filter((file) => !ran.has(file))) fail(`${name}: ${path.relative(root, file)}: did not run`);
+	if (timedOut) fail(`${name}: killed after ${seconds} s`);
+	else if (code !== 0 && failed === 0) fail(`${name}: jest ended with ${code}`);
+	const skipped = records.reduce((sum, record) => sum + record.skipped, 0);
+	const slowest = records.toSorted((a, b) => b.seconds - a.seconds).slice(0, 5);
+	process.stdout.write(`--- ${name}: ${seconds} s, ${records.length} of ${expected.length} files, ${skipped} tests skipped\n`);
+	for (const record of slowest) process.stdout.write(`    ${record.seconds} s  ${path.relative(root, record.file)}\n`);
+	return seconds;
+}
+
+/** No known vulnerability; a registry that does not answer this question is no failure. */
+async function audit() {
+	say("audit");
+	const { packageManager } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
+	const { code, output } = await run("npx", ["-y", packageManager, "audit"], { limitMs: 2 * minutes, capture: true });
+	process.stdout.write(output);
+	if (code === 0) totals.passed++;
+	else if (/ERR_PNPM_AUDIT_(BAD_RESPONSE|ENDPOINT_NOT_EXISTS)|ENOTFOUND|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EAI_AGAIN/.test(output))
+		process.stdout.write("--- audit: the registry does not answer: not checked\n");
+	else fail("audit: known vulnerabilities, or no answer that we understand");
+}
+
+async function demo(name, env = {}) {
+	if (existsSync(path.join(root, "deploy/setup.sh")))
+		await step(name, "bash", ["deploy/setup.sh", "--demo"], { limitMs: 4 * minutes, env });
+}
+
+/** The fast suite (or, short of time, some of it) and the demo on one of the other Node versions that users run. */
+async function otherNode(version, fastSeconds) {
+	const found = await run("npx", ["-y", "-p", `node@${version}`, "--", "node", "-p", "'path=' + process.execPath"], {
+		limitMs: 5 * minutes,
+		capture: true,
+	});
+	const node = /^path=(.+)$/m.exec(found.output)?.[1];
+	if (found.code !== 0 || node === undefined) {
+		fail(`Node ${version} cannot be fetched: ${found.output.trim().split("\n").at(-1)}`);
+		return;
+	}
+	const env = { PATH: `${path.dirname(node)}:${process.env.PATH}` };
+	const isTimeForAll = remainingMs() > (fastSeconds * 1.3 + 90) * 1000;
+	if (isTimeForAll) await testSuite("fast", `fast suite on Node ${version}`, { limitMs: 12 * minutes, env });
+	else if (remainingMs() > 2 * minutes)
+		await testSuite("fast", `part of the fast suite on Node ${version}`, { limitMs: 4 * minutes, env, only: smoke });
+	else process.stdout.write(`--- Node ${version}: no time left for tests\n`);
+	if (remainingMs() > minutes) await demo(`demo on Node ${version}`, env);
+}
+
+const [totalsFile, ...wanted] = process.argv.slice(2);
+let fastSeconds = 300;
+const steps = {
+	lint: () => step("lint", "npm", ["run", "-s", "lint"], { limitMs: 5 * minutes }),
+	build: () => step("build", "npm", ["run", "-s", "build"], { limitMs: 5 * minutes }),
+	fast: async () => {
+		fastSeconds = await testSuite("fast", "fast suite", { limitMs: 12 * minutes });
+	},
+	audit,
+	demo: () => demo("demo"),
+	systemd: async () => {
+		if (scripts["test:systemd"]) await testSuite("systemd", "systemd suite", { limitMs: 14 * minutes });
+	},
+	chaos: async () => {
+		if (scripts.chaos)
+			await step("chaos", "npm", ["run", "-s", "chaos", "--", "--nodes", "5", "--minutes", "10"], { limitMs: 14 * minutes });
+	},
+	slow: () => testSuite("slow", "slow suite", { limitMs: 25 * minutes }),
+	nodes: async () => {
+		for (const version of otherNodes) await otherNode(version, fastSeconds);
+	},
+};
+try {
+	for (const [name, perform] of Object.entries(steps)) if (wanted.length === 0 || wanted.includes(name)) await perform();
+} finally {
+	rmSync(temporary, { recursive: true, force: true });
+}
+say(`done in ${Math.round((performance.now() - started) / 1000)} s`);
+for (const what of failures) process.stdout.write(`FAILED  ${what}\n`);
+writeFileSync(totalsFile, `${totals.passed} passed, ${totals.failed} failed\n`);
+process.exitCode = totals.failed === 0 ? 0 : 1;

@@ -1,0 +1,175 @@
+// The rules of ARCHITECTURE.md about who may import, start or know what: pure functions from sources to the places that break them.
+
+/** An arrow points only downwards: a package may import the packages of lower floors. Executables never import each other. */
+const floors = {
+	merge: 0,
+	git: 0,
+	workspace: 0,
+	resolve: 1,
+	service: 1,
+	"robust-sync": 2,
+	heartbeat: 2,
+	"health-server": 2,
+	monitor: 2,
+	"conflict-resolver": 2,
+	// Tests over several executables, and measurements: above everything, imported by nothing.
+	e2e: 3,
+	bench: 3,
+};
+
+/** The root package's: every test may use them. */
+const testTools = new Set(["@jest/globals", "fast-check"]);
+
+const ownPrefix = "@robust-sync/";
+
+/** Sources that never get into a bundle: tests, and what only they use. */
+export function isTestSupport(file) {
+	return /\.test\.ts$|\/(fixtures|testing|cases)\/|-fixture\.ts$/.test(file) || /^(packages\/e2e|bench)\//.test(file);
+}
+
+/** Comments away; strings and line numbers stay. */
+function withoutComments(text) {
+	return text.replaceAll(/^\s*(\/\/|\/\*|\*(\s|\/|$)).*$/gm, "").replaceAll(/(\s)\/\/ .*$/gm, "$1");
+}
+
+/** Names of everything that a source imports, types included. */
+export function importsOf(text) {
+	const code = withoutComments(text);
+	const statements = /^\s*(?:import|export)\s(?:[^"';`]*?\sfrom\s)?\s*"([^"]+)"/gm;
+	const calls = /\bimport\(\s*"([^"]+)"\s*\)/g;
+	return [...code.matchAll(statements), ...code.matchAll(calls)].map(([, name]) => name);
+}
+
+/** `@scope/name/sub` → `@scope/name`. */
+function packageOf(specifier) {
+	return specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");
+}
+
+function checkDirection({ name, sources }) {
+	const problems = [];
+	if (floors[name] === undefined) problems.push(`packages/${name}: has no floor: add it to bin/build/house-rules.mjs and ARCHITECTURE.md`);
+	for (const { file, text } of sources) {
+		for (const specifier of importsOf(text)) {
+			if (!specifier.startsWith(ownPrefix)) continue;
+			const other = packageOf(specifier).slice(ownPrefix.length);
+			if (other !== name && !(floors[other] < floors[name])) problems.push(`${file}: ${name} must not import ${specifier}`);
+		}
+	}
+	return problems;
+}
+
+function checkDeclared({ name, manifest, readme, sources }) {
+	const problems = [];
+	const runtime = Object.keys(manifest.dependencies ?? {});
+	const development = Object.keys(manifest.devDependencies ?? {});
+	const used = new Set();
+	for (const { file, text } of sources) {
+		for (const specifier of importsOf(text)) {
+			if (specifier.startsWith(".") || specifier.startsWith("node:")) continue;
+			const dependency = packageOf(specifier);
+			used.add(dependency);
+			if (dependency === `${ownPrefix}${name}` || runtime.includes(dependency)) continue;
+			if (isTestSupport(file) && (testTools.has(dependency) || development.includes(dependency))) continue;
+			problems.push(`${file}: imports ${dependency}, which ${name}'s package.json does not list`);
+		}
+	}
+	for (const dependency of [...runtime, ...development]) {
+		const typesFor = dependency.startsWith("@types/") ? dependency.slice("@types/".length) : null;
+		if (!used.has(dependency) && !(typesFor !== null && used.has(typesFor)))
+			problems.push(`packages/${name}: ${dependency} is listed and never imported`);
+		if (typesFor === null && !dependency.startsWith(ownPrefix) && !readme.includes(dependency))
+			problems.push(`packages/${name}/README.md: does not say why ${dependency} is there`);
+	}
+	return problems;
+}
+
+/** Versions are exact, so that a manifest says what a lockfile would. */
+export function checkExactVersions(where, manifest) {
+	return Object.entries({ ...manifest.dependencies, ...manifest.devDependencies })
+		.filter(([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$|^workspace:\*$/.test(version))
+		.map(([dependency, version]) => `${where}: ${dependency} is ${version}: write the exact version`);
+}
+
+/** What may be found where: a pattern, the packages that may have it, and what to do instead. */
+const reserved = [
+	{
+		pattern: /\b(?:spawn|spawnSync|execFile|execFileSync|exec|execSync|execa|execaSync|fork)\(\s*["'`]git\b/,
+		allowed: ["git"],
+		instead: "only packages/git starts git",
+	},
+	{
+		pattern: /\bprocess\s*\.\s*(?:on|once|addListener|prependListener)\(\s*["'`]SIG/,
+		allowed: ["service"],
+		instead: "only packages/service handles process signals",
+	},
+	{
+		pattern:
+			/["'`](?:sync_state|heartbeat_state|health_state|monitor_status|silences|journal|outbox)\.json["'`]|["'`]cycle_history\.ring["'`]|peer_\$\{[^}]*\}_state\.json|\b(?:join|resolve)\([^)]*["'`](?:sync|logs|\.sync_env)["'`]|\$\{[^}]*\}\/(?:sync|logs)(?:\/|["'`])/,
+		allowed: ["workspace"],
+		instead: "only packages/workspace knows the file names of a workspace (WorkspacePaths)",
+	},
+];
+
+function checkReserved({ name, sources }) {
+	const problems = [];
+	for (const { file, text } of sources) {
+		if (isTestSupport(file)) continue;
+		for (const { pattern, allowed, instead } of reserved) {
+			if (allowed.includes(name)) continue;
+			const found = pattern.exec(withoutComments(text));
+			if (found) problems.push(`${file}: ${found[0]}: ${instead}`);
+		}
+	}
+	return problems;
+}
+
+/** `merge` does no I/O: no module of Node that reaches outside, no clock, no chance. */
+function checkPure({ name, sources }) {
+	if (name !== "merge") return [];
+	const problems = [];
+	for (const { file, text } of sources) {
+		if (isTestSupport(file)) continue;
+		for (const specifier of importsOf(text)) {
+			if (specifier.startsWith("node:") && specifier !== "node:buffer")
+				problems.push(`${file}: merge does no I/O, and imports ${specifier}`);
+			if (specifier.startsWith(ownPrefix)) problems.push(`${file}: merge imports no other package of ours, and imports ${specifier}`);
+		}
+		const effect = /\b(?:process\.|console\.|fetch\(|Date\.now|new Date\(\)|Math\.random|performance\.now|setTimeout\()/.exec(
+			withoutComments(text),
+		);
+		if (effect) problems.push(`${file}: merge is pure, and uses ${effect[0]}`);
+	}
+	return problems;
+}
+
+/**
+ * @param houses one for each package: `{ name, manifest, readme, sources: [{ file, text }] }`, files relative to the root
+ * @returns what is wrong, one line each; nothing when all is well
+ */
+export function checkHouse(houses) {
+	return houses.flatMap((house) => [
+		...checkDirection(house),
+		...checkDeclared(house),
+		...checkExactVersions(`packages/${house.name}`, house.manifest),
+		...checkReserved(house),
+		...checkPure(house),
+	]);
+}
+
+/** Licences of code that is in our bundles. */
+const bundledLicences = ["MIT", "ISC", "BSD-2-Clause", "BSD-3-Clause", "Apache-2.0", "0BSD", "BlueOak-1.0.0", "CC0-1.0", "Unlicense"];
+/** Licences of what only builds and tests here. */
+const toolLicences = [...bundledLicences, "MPL-2.0", "CC-BY-4.0", "Python-2.0", "Zlib"];
+
+/** Whether an SPDX expression can be met with allowed licences only. */
+export function isAllowedLicence(expression, allowed = bundledLicences) {
+	const plain = String(expression ?? "").replaceAll(/[()]/g, " ");
+	return plain.split(/\sOR\s/).some((choice) => choice.split(/\sAND\s/).every((licence) => allowed.includes(licence.trim())));
+}
+
+/** @param installed `{ name, version, licence, bundled }` of each package that is installed */
+export function checkLicences(installed) {
+	return installed
+		.filter(({ licence, bundled }) => !isAllowedLicence(licence, bundled ? bundledLicences : toolLicences))
+		.map(({ name, version, licence }) => `${name}@${version}: its licence ${licence} is not on the list in bin/build/house-rules.mjs`);
+}

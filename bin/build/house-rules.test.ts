@@ -1,0 +1,134 @@
+import { describe, expect, test } from "@jest/globals";
+// @ts-expect-error: plain JavaScript, so that it runs before anything is installed
+import { checkExactVersions, checkHouse, checkLicences, importsOf, isAllowedLicence } from "./house-rules.mjs";
+
+interface House {
+	name: string;
+	manifest?: object;
+	readme?: string;
+	text: string;
+	file?: string;
+}
+
+/** Problems of a package with one source file. */
+function problemsOf({ name, manifest = {}, readme = "", text, file = `packages/${name}/src/idea.ts` }: House): string[] {
+	return checkHouse([{ name, manifest, readme, sources: [{ file, text }] }]);
+}
+
+const workspaceDependency = (name: string) => ({ dependencies: { [`@robust-sync/${name}`]: "workspace:*" } });
+
+describe("dependency direction", () => {
+	test("an executable may import the packages below it", () => {
+		expect(problemsOf({ name: "monitor", manifest: workspaceDependency("git"), text: 'import { x } from "@robust-sync/git";' })).toEqual(
+			[],
+		);
+	});
+
+	test.each([
+		["an executable that imports another", "monitor", "heartbeat"],
+		["a lower floor that imports a higher one", "git", "service"],
+		["neighbours on one floor", "workspace", "git"],
+		["a product package that imports the tests", "monitor", "e2e"],
+	])("%s is found", (_what, name, other) => {
+		const text = `import { x } from "@robust-sync/${other}/part";`;
+		expect(problemsOf({ name, manifest: workspaceDependency(other), text }).join()).toContain(
+			`${name} must not import @robust-sync/${other}/part`,
+		);
+	});
+
+	test("a package that nobody gave a floor is found", () => {
+		expect(problemsOf({ name: "utils", text: "" }).join()).toContain("has no floor");
+	});
+});
+
+describe("declared dependencies", () => {
+	test("one that is listed and never imported is found", () => {
+		expect(problemsOf({ name: "monitor", manifest: { dependencies: { chalk: "5.6.2" } }, readme: "chalk", text: "" }).join()).toContain(
+			"chalk is listed and never imported",
+		);
+	});
+
+	test("one that is imported and not listed is found", () => {
+		expect(problemsOf({ name: "monitor", text: 'const { default: got } = await import("got");' }).join()).toContain("imports got");
+	});
+
+	test("one that the README does not justify is found", () => {
+		expect(
+			problemsOf({ name: "monitor", manifest: { dependencies: { chalk: "5.6.2" } }, text: 'import chalk from "chalk";' }).join(),
+		).toContain("does not say why chalk is there");
+	});
+
+	test("only tests may use test tools", () => {
+		const text = 'import fc from "fast-check";';
+		expect(problemsOf({ name: "monitor", text, file: "packages/monitor/src/idea.test.ts" })).toEqual([]);
+		expect(problemsOf({ name: "monitor", text }).join()).toContain("imports fast-check");
+	});
+
+	test("a range instead of a version is found", () => {
+		expect(checkExactVersions("here", { dependencies: { a: "^1.2.3", b: "1.2.3", c: "workspace:*" } })).toEqual([
+			"here: a is ^1.2.3: write the exact version",
+		]);
+	});
+});
+
+describe("what only one package may do", () => {
+	test.each([
+		["starting git", "packages/git starts git", 'spawn("git", ["status"]);'],
+		["taking a signal", "packages/service handles", 'process.on("SIGTERM", stop);'],
+		["naming a state file", "packages/workspace knows", 'readFileSync(path.join(root, x, "sync_state.json"));'],
+		["naming our directory", "packages/workspace knows", 'path.join(root, "sync");'],
+		["naming our directory in a template", "packages/workspace knows", ["`$", "{root}/logs`"].join("")],
+	])("%s elsewhere is found", (_what, expected, text) => {
+		expect(problemsOf({ name: "monitor", text }).join()).toContain(expected);
+		expect(problemsOf({ name: "monitor", text: `// ${text}\n` })).toEqual([]);
+	});
+
+	test.each([
+		["a module that does I/O", 'import fs from "node:fs";'],
+		["the clock", "const at = Date.now();"],
+		["chance", "Math.random();"],
+		["the environment", "process.env.HOME;"],
+	])("merge with %s is found", (_what, text) => {
+		expect(problemsOf({ name: "merge", text })).toHaveLength(1);
+	});
+
+	test("merge may use buffers", () => {
+		expect(problemsOf({ name: "merge", text: 'import { Buffer } from "node:buffer";' })).toEqual([]);
+	});
+});
+
+describe("licences", () => {
+	test.each([
+		["MIT", true],
+		["(MIT OR GPL-3.0)", true],
+		["Apache-2.0 AND MIT", true],
+		["MIT AND GPL-3.0", false],
+		["GPL-3.0-only", false],
+		[undefined, false],
+	])("%s: %s", (expression, allowed) => {
+		expect(isAllowedLicence(expression)).toBe(allowed);
+	});
+
+	test("a licence that is fine for a tool is not fine in a bundle", () => {
+		const axe = { name: "axe-core", version: "4.0.0", licence: "MPL-2.0" };
+		expect(checkLicences([{ ...axe, bundled: false }])).toEqual([]);
+		expect(checkLicences([{ ...axe, bundled: true }])).toHaveLength(1);
+	});
+});
+
+test("imports are found in every form, and not in comments or other strings", () => {
+	const text = `
+import a from "a";
+import type { B } from "b";
+import {
+	c,
+} from "c";
+export * from "d";
+import "e";
+const f = await import("f");
+// import g from "g";
+/** import h from "h" */
+const text = 'from "i"';
+`;
+	expect(importsOf(text)).toEqual(["a", "b", "c", "d", "e", "f"]);
+});
