@@ -24,7 +24,7 @@ export function toCheckRows(
 		const last = previous.get(finding.name);
 		const began = [...problems.map((problem) => problem.since ?? now), last?.status === status ? Date.parse(last.since) : now];
 		// What is no time, or lies ahead, is from a file that cannot be trusted.
-		const since = Math.min(now, ...began.filter((at) => at <= now));
+		const since = Math.min(now, ...began.filter((at) => at >= 0 && at <= now));
 		const others =
 			problems.length > 1
 				? ` (and: ${problems

@@ -1,3 +1,4 @@
+import type { Dispatcher, Pool } from "undici";
 import { ChannelError } from "./channel.ts";
 
 /** What came back. */
@@ -9,7 +10,12 @@ export interface HttpReply {
 	readonly retryAfterMs: number | null;
 }
 
-const timeoutMs = 15_000;
+export interface PostOptions {
+	readonly signal?: AbortSignal | undefined;
+	readonly timeoutMs?: number;
+}
+
+const defaultTimeoutMs = 15_000;
 const longestBody = 65_536;
 
 /**
@@ -17,38 +23,83 @@ const longestBody = 65_536;
  * when it is first needed and its connections closed after: a monitor that has nothing to say stays small.
  * @throws ChannelError when no answer came. Its message never holds the address, which may be a secret.
  */
-export async function postJson(url: string, body: unknown, signal?: AbortSignal): Promise<HttpReply> {
-	const { EnvHttpProxyAgent, request } = await import("undici");
+export async function postJson(url: string, body: unknown, { signal, timeoutMs = defaultTimeoutMs }: PostOptions = {}): Promise<HttpReply> {
+	const { EnvHttpProxyAgent, Pool, request } = await import("undici");
 	let dispatcher: InstanceType<typeof EnvHttpProxyAgent> | undefined;
-	const timeout = AbortSignal.timeout(timeoutMs);
+	const limit = new Deadline(timeoutMs, signal);
 	try {
-		dispatcher = new EnvHttpProxyAgent({ connect: { timeout: timeoutMs } });
-		const reply = await request(url, {
+		dispatcher = new EnvHttpProxyAgent({
+			connect: { timeout: timeoutMs },
+			clientFactory: (origin, options) => proxyClient(new Pool(origin, options)),
+		});
+		// The client heeds an abort only once it has a connection, so whatever happens before that needs a limit of our own.
+		const exchange = request(url, {
 			method: "POST",
 			headers: { "content-type": "application/json", "user-agent": "robust-sync" },
 			body: JSON.stringify(body),
 			dispatcher,
 			headersTimeout: timeoutMs,
 			bodyTimeout: timeoutMs,
-			signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-		});
-		const chunks: Buffer[] = [];
-		let length = 0;
-		for await (const chunk of reply.body as AsyncIterable<Buffer>) {
-			chunks.push(chunk);
-			length += chunk.length;
-			if (length >= longestBody) break;
-		}
-		return {
+		}).then(async (reply) => ({
 			status: reply.statusCode,
-			body: Buffer.concat(chunks).subarray(0, longestBody).toString("utf8"),
+			body: await readText(reply.body),
 			retryAfterMs: parseRetryAfter(reply.headers["retry-after"]),
-		};
+		}));
+		return await Promise.race([exchange, limit.reached]);
 	} catch (error) {
-		throw new ChannelError(reasonOf(error, timeout.aborted));
+		throw new ChannelError(limit.isOver ? `no answer within ${timeoutMs / 1000} s` : reasonOf(error));
 	} finally {
+		limit.cancel();
+		// Ends whatever is still under way.
 		await dispatcher?.destroy().catch(() => undefined);
 	}
+}
+
+/** Rejects when the time is over, or the signal says so. */
+class Deadline {
+	isOver = false;
+	readonly reached: Promise<never>;
+	readonly cancel: () => void;
+
+	constructor(ms: number, signal?: AbortSignal) {
+		let reject: (reason: Error) => void = () => undefined;
+		this.reached = new Promise((_resolve, rejectWith) => {
+			reject = rejectWith;
+		});
+		this.reached.catch(() => undefined);
+		const timer = setTimeout(() => {
+			this.isOver = true;
+			reject(new Error("late"));
+		}, ms);
+		const abort = () => reject(Object.assign(new Error("stopped"), { code: "ABORT_ERR" }));
+		signal?.addEventListener("abort", abort, { once: true });
+		if (signal?.aborted) abort();
+		this.cancel = () => {
+			clearTimeout(timer);
+			signal?.removeEventListener("abort", abort);
+		};
+	}
+}
+
+/** A proxy that hangs up on CONNECT is a failure and not, as undici 7 takes it (nodejs/undici#3897), a reason to dial again at once, for ever. */
+function proxyClient(pool: Pool): Pool {
+	const connect = pool.connect.bind(pool) as (options: Dispatcher.ConnectOptions) => Promise<Dispatcher.ConnectData>;
+	pool.connect = ((options: Dispatcher.ConnectOptions) =>
+		connect(options).catch((cause: NodeJS.ErrnoException) => {
+			throw cause.code === "UND_ERR_SOCKET" ? Object.assign(new Error("proxy"), { code: "EPROXY" }) : cause;
+		})) as Pool["connect"];
+	return pool;
+}
+
+async function readText(body: AsyncIterable<Buffer>): Promise<string> {
+	const chunks: Buffer[] = [];
+	let length = 0;
+	for await (const chunk of body) {
+		chunks.push(chunk);
+		length += chunk.length;
+		if (length >= longestBody) break;
+	}
+	return Buffer.concat(chunks).subarray(0, longestBody).toString("utf8");
 }
 
 /** Seconds; the other form, a date, is not used by the services that are spoken to here (RFC 9110, 10.2.3). */
@@ -58,16 +109,15 @@ function parseRetryAfter(header: string | string[] | undefined): number | null {
 }
 
 /** In words of our own: a client's message may hold the address. */
-function reasonOf(error: unknown, timedOut: boolean): string {
-	if (timedOut) return `no answer within ${timeoutMs / 1000} s`;
+function reasonOf(error: unknown): string {
 	const codes: string[] = [];
-	for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
-		const { code } = at as NodeJS.ErrnoException;
-		if (typeof code === "string") codes.push(code);
-		if (at instanceof AggregateError) for (const inner of at.errors) if (typeof inner?.code === "string") codes.push(inner.code);
+	let at = error as { code?: unknown; cause?: unknown; errors?: unknown } | undefined;
+	for (let depth = 0; at && typeof at === "object" && depth < 5; at = at.cause as typeof at, depth++) {
+		// Several addresses of one host that all failed are one error with several inside.
+		for (const one of [at, ...(Array.isArray(at.errors) ? at.errors : [])]) if (typeof one?.code === "string") codes.push(one.code);
 	}
 	const code = codes.find((candidate) => candidate in reasons) ?? codes[0];
-	if (code === undefined) return error instanceof Error && error.name === "AbortError" ? "stopped" : "the request failed";
+	if (code === undefined) return "the request failed";
 	return reasons[code] ? `${reasons[code]} (${code})` : `the request failed (${code})`;
 }
 
@@ -84,6 +134,9 @@ const reasons: Readonly<Record<string, string>> = {
 	UND_ERR_HEADERS_TIMEOUT: "no answer in time",
 	UND_ERR_BODY_TIMEOUT: "no answer in time",
 	UND_ERR_SOCKET: "the connection was cut",
+	UND_ERR_ABORTED: "the proxy refused, or the request was cut off",
+	EPROXY: "the proxy hung up",
+	ABORT_ERR: "stopped",
 	CERT_HAS_EXPIRED: "its certificate has expired",
 	DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is self-signed",
 	SELF_SIGNED_CERT_IN_CHAIN: "its certificate is self-signed",

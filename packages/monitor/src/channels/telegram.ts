@@ -22,7 +22,7 @@ export function telegramChannel({ apiUrl, token, chatId }: TelegramOptions): Cha
 		name: "telegram",
 		async send({ text, signal }: Delivery) {
 			for (const part of splitText(text)) {
-				const reply = await postJson(url, { chat_id, text: part, link_preview_options: { is_disabled: true } }, signal);
+				const reply = await postJson(url, { chat_id, text: part, link_preview_options: { is_disabled: true } }, { signal });
 				if (!isOk(reply)) throw refusal(reply, token);
 			}
 		},

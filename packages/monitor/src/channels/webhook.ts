@@ -86,7 +86,7 @@ export function webhookChannel(url: string, now: () => number = Date.now): Chann
 			const reply = await postJson(
 				url,
 				latestOfEach(items).flatMap((item) => toPostables(item, node, now())),
-				signal,
+				{ signal },
 			);
 			if (reply.status >= 200 && reply.status < 300) return;
 			const said = oneLine(redact(reply.body, secrets), 200);

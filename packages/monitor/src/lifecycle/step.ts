@@ -20,6 +20,8 @@ export interface LifecycleInput {
 const flapWindowMs = 60 * 60_000;
 /** Resolved alerts are kept for the dashboard for so long. */
 const keepResolvedMs = 24 * 60 * 60_000;
+/** A reminder that would follow so soon on the first word, which came late, is left out. */
+const noReminderWithinMs = 30 * 60_000;
 /** Past alerts that are kept at most. */
 const keepResolved = 200;
 /** An alert that people wait for nowhere is let go by its receivers this long after its next reminder was due. */
@@ -70,7 +72,7 @@ function time(text: string | null | undefined): number | null {
 
 /** When the condition began; a time that is none or lies ahead is from a file that cannot be trusted. */
 function beginning(problem: Problem, fallback: number): number {
-	return problem.since !== undefined && problem.since < fallback ? problem.since : fallback;
+	return problem.since !== undefined && problem.since >= 0 && problem.since < fallback ? problem.since : fallback;
 }
 
 function fresh(problem: Problem, { now }: LifecycleInput): AlertRecord {
@@ -181,9 +183,10 @@ function announce(records: AlertRecord[], problems: ReadonlyMap<string, Problem>
 			events.push({ ...event(record, "resolved", problems.get(record.id), now), severity: announced });
 		} else if (record.state === "firing" && record.clear_since === null && !isSymptom(record.id)) {
 			const worse = severityRank(record.severity) > severityRank(announced);
-			const due = record.once ? 0 : remindersDue(now - (time(record.fired_at) ?? now));
+			const elapsed = now - (time(record.fired_at) ?? now);
+			const due = record.once ? 0 : remindersDue(elapsed);
 			if (!(worse || due > record.reminders) || !cooledDown(record)) continue;
-			record.reminders = due;
+			record.reminders = worse ? remindersDue(elapsed + noReminderWithinMs) : due;
 			const severity = worse || announced === null ? record.severity : announced;
 			record.announced = severity;
 			record.last_notified = timestamp(now);

@@ -1,0 +1,75 @@
+import { afterEach, expect, test } from "@jest/globals";
+import { timestamp } from "@robust-sync/workspace";
+import type { Undelivered } from "../delivery/undelivered.ts";
+import { type Answer, HttpReceiver } from "../testing/http-receiver.ts";
+import { webhookChannel } from "./webhook.ts";
+
+const receivers: HttpReceiver[] = [];
+afterEach(async () => {
+	for (const receiver of receivers.splice(0)) await receiver.close();
+});
+async function listen(...answers: Answer[]): Promise<HttpReceiver> {
+	const receiver = await HttpReceiver.listen(...answers);
+	receivers.push(receiver);
+	return receiver;
+}
+
+const now = Date.UTC(2026, 1, 18, 2, 0, 0);
+function item(changes: Partial<Undelivered> = {}): Undelivered {
+	return {
+		key: "k",
+		id: "heartbeat:chad",
+		kind: "firing",
+		severity: "critical",
+		title: "chad is silent",
+		detail: "No heartbeat.",
+		action: "ssh chad",
+		since: timestamp(now - 200_000),
+		at: timestamp(now),
+		noted_at: timestamp(now),
+		expires_at: timestamp(now + 3_600_000),
+		channels: ["webhook"],
+		omitted: 0,
+		...changes,
+	};
+}
+const send = (url: string, items: Undelivered[]) => webhookChannel(url, () => now).send({ text: "", items, node: "helios" });
+
+test("alerts go out as Alertmanager's array: same labels while it fires and when it is over", async () => {
+	const server = await listen({ status: 200 });
+	await send(`${server.url}/api/v2/alerts`, [item()]);
+	await send(`${server.url}/api/v2/alerts`, [item({ kind: "resolved", at: timestamp(now + 60_000) })]);
+	const labels = { alertname: "RobustSyncPeerSilent", instance: "heartbeat:chad", node: "helios", severity: "critical" };
+	const annotations = { summary: "helios: chad is silent", description: "No heartbeat.", action: "ssh chad" };
+	expect(server.received[0]).toMatchObject({ method: "POST", url: "/api/v2/alerts" });
+	expect(server.bodies()).toEqual([
+		[{ labels, annotations, startsAt: "2026-02-18T01:56:40.000Z", endsAt: "2026-02-18T03:00:00.000Z" }],
+		[{ labels, annotations, startsAt: "2026-02-18T01:56:40.000Z", endsAt: "2026-02-18T02:01:00.000Z" }],
+	]);
+});
+
+test("of several items about one alert the last counts; one that became worse ends the milder one", async () => {
+	const server = await listen({ status: 200 });
+	await send(server.url, [
+		item({ id: "disk", severity: "warning" }),
+		item({ id: "disk", severity: "critical", escalated_from: "warning" }),
+		item({ id: "process:monitor@chad" }),
+	]);
+	expect(server.bodies()[0]).toMatchObject([
+		{ labels: { alertname: "RobustSyncDiskFull", severity: "warning" }, endsAt: timestamp(now) },
+		{ labels: { alertname: "RobustSyncDiskFull", severity: "critical" }, endsAt: timestamp(now + 3_600_000) },
+		{ labels: { alertname: "RobustSyncProcessDown", instance: "process:monitor@chad" } },
+	]);
+});
+
+test("an answer that is no 2xx: 4xx is a configuration error, 5xx and 429 are for later; the address stays secret", async () => {
+	const server = await listen(
+		{ status: 404, body: "nothing at /services/T000/hush-hush" },
+		{ status: 503, headers: { "retry-after": "9" } },
+		{ status: 429 },
+	);
+	const url = `${server.url}/services/T000/hush-hush`;
+	await expect(send(url, [item()])).rejects.toMatchObject({ misconfigured: true, message: expect.not.stringContaining("hush-hush") });
+	await expect(send(url, [item()])).rejects.toMatchObject({ misconfigured: false, retryAfterMs: 9_000 });
+	await expect(send(url, [item()])).rejects.toMatchObject({ misconfigured: false });
+});

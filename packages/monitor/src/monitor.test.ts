@@ -1,0 +1,634 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { afterEach, describe, expect, test } from "@jest/globals";
+import { monitorStatusSchema, readState, timestamp } from "@robust-sync/workspace";
+import { ChannelError } from "./channels/channel.ts";
+import { changeSilences } from "./lifecycle/silences.ts";
+import { commitId, hour, minute, NodeFixture, RecordingChannel } from "./testing/node-fixture.ts";
+
+const nodes: NodeFixture[] = [];
+function newNode(env: Record<string, string> = {}): NodeFixture {
+	const node = new NodeFixture(env);
+	nodes.push(node);
+	return node;
+}
+afterEach(() => {
+	for (const node of nodes.splice(0)) node.remove();
+});
+
+const well = (node: NodeFixture) => () => {
+	node.beat();
+	node.hear("chad");
+};
+
+const all =
+	(...steps: (() => void)[]) =>
+	() => {
+		for (const each of steps) each();
+	};
+
+function statusFile(node: NodeFixture) {
+	const read = readState(node.paths.monitorStatus, monitorStatusSchema);
+	if (read.kind !== "ok") throw new Error(`monitor_status.json: ${JSON.stringify(read)}`);
+	return read.state;
+}
+
+describe("the four alerts of the user: each fires once and is over once", () => {
+	test("no heartbeat for three minutes", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		await node.pass(monitor, 5 * minute, well(node));
+		expect(node.channel.texts).toEqual([]);
+		const lastHeard = node.now;
+		await node.pass(monitor, 3 * minute, () => node.beat());
+		expect(node.channel.texts).toEqual([]);
+		await node.pass(monitor, 30_000, () => node.beat());
+		expect(node.channel.texts).toHaveLength(1);
+		expect(node.channel.texts[0]).toMatch(
+			/^helios: 🔴 chad is silent\nNo heartbeat from chad for 3 min 30 s \(last heard 02:05:00 UTC\)\.\nLikely: .*\nDo: ssh chad\.example /,
+		);
+		await node.pass(monitor, 20 * minute, () => node.beat(), minute);
+		expect(node.channel.texts).toHaveLength(1);
+		expect(statusFile(node).alerts).toMatchObject([
+			{ id: "heartbeat:chad", state: "firing", severity: "critical", since: timestamp(lastHeard) },
+		]);
+		await node.pass(monitor, 10 * minute, well(node));
+		expect(node.channel.texts).toHaveLength(2);
+		expect(node.channel.texts[1]).toMatch(/^helios: ✅ Over: chad is silent\nFrom 02:05:00 UTC to 02:29:00 UTC \(24 min\)\.$/);
+	});
+
+	test("sync fails three times in a row", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		for (const failures of [1, 2])
+			await node.pass(
+				monitor,
+				minute,
+				all(well(node), () => node.failing(failures)),
+			);
+		expect(node.channel.texts).toEqual([]);
+		await node.pass(
+			monitor,
+			10 * minute,
+			all(well(node), () => node.failing(3)),
+		);
+		expect(node.channel.texts).toHaveLength(1);
+		expect(node.channel.texts[0]).toMatch(
+			/^helios: 🔴 sync failed 3 times in a row \(AUTH_FAILED\)\nSync failed 3 times in a row, last success .*: the remote refused the key\./,
+		);
+		await node.pass(monitor, 5 * minute, well(node));
+		expect(node.channel.texts).toHaveLength(2);
+		expect(node.channel.texts[1]).toContain("✅ Over: sync failed");
+	});
+
+	test("a git conflict stays unresolved", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		await node.pass(monitor, minute, well(node));
+		node.repository = { unmerged: 2, operation: "merge", operationSince: node.now };
+		await node.pass(monitor, 30_000, well(node));
+		expect(statusFile(node).checks.find((check) => check.name === "conflicts")?.status).toBe("critical");
+		expect(node.channel.texts).toEqual([]);
+		await node.pass(monitor, 30 * minute, well(node), minute);
+		expect(node.channel.texts).toHaveLength(1);
+		expect(node.channel.texts[0]).toContain("a git conflict is unresolved\n2 paths have conflicts in ");
+		expect(node.channel.texts[0]).toContain("conflict-resolver --resolve");
+		node.repository = { unmerged: 0, operation: null, operationSince: null };
+		await node.pass(monitor, 5 * minute, well(node));
+		expect(node.channel.texts).toHaveLength(2);
+	});
+
+	test("a process dies", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		await node.pass(monitor, minute, well(node));
+		node.kill("sync");
+		await node.pass(monitor, 30_000, well(node));
+		expect(node.channel.texts).toHaveLength(1);
+		expect(node.channel.texts[0]).toMatch(
+			/^helios: 🔴 sync died\nrobust-sync on helios does not run: its process \d+ is gone\.\nLikely: it crashed/,
+		);
+		await node.pass(monitor, 5 * minute, well(node));
+		node.start("sync");
+		await node.pass(monitor, 5 * minute, well(node));
+		expect(node.channel.texts).toHaveLength(2);
+		expect(node.channel.texts[1]).toContain("✅ Over: sync died");
+	});
+});
+
+describe("processes", () => {
+	test("a restart in good order is not told, a stop that lasts is", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		node.stop("health-server");
+		await node.pass(monitor, 5_000, well(node), 5_000);
+		node.start("health-server");
+		await node.pass(monitor, 2 * minute, well(node));
+		expect(node.channel.texts).toEqual([]);
+		node.stop("health-server");
+		await node.pass(monitor, minute, well(node));
+		expect(node.channel.texts).toHaveLength(1);
+		expect(node.channel.texts[0]).toContain("health-server is stopped");
+	});
+
+	test("one whose process hangs and writes no more is told", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		await node.pass(monitor, 3 * minute, () => {
+			node.hear("chad");
+			node.heartbeat();
+			node.sync();
+		});
+		expect(node.channel.texts).toHaveLength(1);
+		expect(node.channel.texts[0]).toContain("health-server hangs");
+	});
+
+	test("a pid that another program was given since does not pass for ours", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		node.running.set(node.pidOf("heartbeat"), 123_456_789);
+		await node.pass(monitor, 30_000, () => node.hear("chad"));
+		expect(node.channel.texts[0]).toContain("heartbeat died");
+	});
+
+	test("after a reboot there is time to start", async () => {
+		const node = newNode();
+		for (const service of ["sync", "heartbeat", "health-server"] as const) node.kill(service);
+		node.bootId = "boot-2";
+		const monitor = node.monitor();
+		await node.pass(monitor, 30_000, () => node.hear("chad"));
+		for (const service of ["sync", "heartbeat", "health-server"] as const) node.start(service);
+		await node.pass(monitor, 5 * minute, well(node));
+		expect(node.channel.texts).toEqual([]);
+	});
+
+	test("one that is up at every look but was restarted again and again is told", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		for (let i = 0; i < 4; i++) {
+			await node.pass(monitor, minute, well(node));
+			node.kill("heartbeat");
+			node.start("heartbeat");
+		}
+		await node.pass(monitor, minute, well(node));
+		expect(node.channel.texts).toHaveLength(1);
+		expect(node.channel.texts[0]).toContain("heartbeat crashes again and again");
+		await node.pass(monitor, 15 * minute, well(node));
+		expect(node.channel.texts[1]).toContain("✅ Over");
+	});
+
+	test("systemd's restart counter counts where there is one", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		const unit = { unit: "helios-sync", activeState: "active", subState: "running", result: "success", enabled: true, restarts: 7 };
+		node.units.sync = unit;
+		await node.pass(monitor, minute, well(node));
+		expect(node.channel.texts).toEqual([]);
+		node.units.sync = { ...unit, restarts: 11 };
+		await node.pass(monitor, 30_000, well(node));
+		expect(node.channel.texts[0]).toContain("sync crashes again and again");
+		expect(node.channel.texts[0]).toContain("journalctl -u helios-sync");
+	});
+
+	test("what was never started is told only when it is needed or systemd is to start it", async () => {
+		const node = newNode();
+		rmSync(node.paths.healthState);
+		rmSync(node.paths.syncState);
+		const monitor = node.monitor();
+		await node.pass(
+			monitor,
+			5 * minute,
+			all(
+				() => node.heartbeat(),
+				() => node.hear("chad"),
+			),
+		);
+		expect(node.channel.texts).toHaveLength(1);
+		expect(node.channel.texts[0]).toContain("sync does not run");
+		expect(statusFile(node).checks.find((check) => check.name === "process:health-server")).toMatchObject({ status: "warning" });
+		node.units["health-server"] = {
+			unit: "helios-health-server",
+			activeState: "inactive",
+			subState: "dead",
+			result: "success",
+			enabled: true,
+			restarts: 0,
+		};
+		await node.pass(
+			monitor,
+			5 * minute,
+			all(
+				() => node.heartbeat(),
+				() => node.hear("chad"),
+			),
+		);
+		expect(node.channel.texts[1]).toContain("health-server does not run");
+	});
+
+	test("a dead monitor is told by its peer; of the peer's other services its own monitor tells", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		const hear = (services: object) => () => {
+			node.beat();
+			node.hear("chad", { services: { sync: "up", heartbeat: "up", "health-server": "up", monitor: "up", ...services } });
+		};
+		await node.pass(monitor, 5 * minute, hear({ "health-server": "down", sync: "down" }));
+		expect(node.channel.texts).toEqual([]);
+		await node.pass(monitor, 5 * minute, hear({ monitor: "down" }));
+		expect(node.channel.texts).toHaveLength(1);
+		expect(node.channel.texts[0]).toContain("monitor of chad is down");
+		expect(statusFile(node).alerts.find((alert) => alert.state === "firing")?.id).toBe("process:monitor@chad");
+		await node.pass(monitor, 5 * minute, hear({}));
+		expect(node.channel.texts[1]).toContain("✅ Over: monitor of chad is down");
+	});
+});
+
+describe("peers", () => {
+	test("one that was never heard is told after PEER_TIMEOUT", async () => {
+		const node = newNode({ CHAD_HOST: "", PEERS: "apollo=10.0.0.7" });
+		const monitor = node.monitor();
+		await node.pass(monitor, 3 * minute, () => node.beat());
+		expect(node.channel.texts).toEqual([]);
+		await node.pass(monitor, 2 * minute, () => node.beat());
+		expect(node.channel.texts).toHaveLength(1);
+		expect(node.channel.texts[0]).toContain("apollo was never heard");
+	});
+
+	test("when our own heartbeat is dead, its peers are not told to be silent", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		await node.pass(monitor, minute, well(node));
+		node.kill("heartbeat");
+		await node.pass(monitor, 20 * minute, () => node.beat());
+		expect(node.channel.texts).toHaveLength(1);
+		expect(node.channel.texts[0]).toContain("heartbeat died");
+	});
+
+	test("remote and peer unreachable at once are one message that says so", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		await node.pass(monitor, 5 * minute, well(node));
+		const cutAt = node.now;
+		await node.pass(monitor, 30 * minute, () => {
+			node.beat();
+			node.failing(
+				Math.max(1, Math.floor((node.now - cutAt) / minute)),
+				"REMOTE_UNREACHABLE",
+				"ssh: connect to host hub port 22: Network is unreachable",
+			);
+			if (node.now - cutAt > 90_000) node.hear("chad", { status: "suspect", received_at: timestamp(cutAt), missed: 1 });
+		});
+		expect(node.channel.texts).toHaveLength(1);
+		expect(node.channel.texts[0]).toMatch(/^helios: The remote and peers are unreachable at once/);
+		expect(node.channel.texts[0]).toContain("sync failed 3 times in a row (REMOTE_UNREACHABLE)");
+		expect(node.channel.texts[0]).toContain("chad is late");
+		await node.pass(monitor, 5 * minute, well(node));
+		expect(node.channel.texts).toHaveLength(2);
+		expect(node.channel.texts[1]).toMatch(/Over: sync failed[\s\S]*Over: chad is silent/);
+	});
+
+	test("one that does not hear us, and clocks that differ", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		await node.pass(
+			monitor,
+			10 * minute,
+			all(
+				() => node.beat(),
+				() => node.hear("chad", { hears_us: false, clock_offset_ms: 9_000 }),
+			),
+		);
+		expect(node.channel.texts.join("\n")).toContain("chad does not hear us");
+		expect(node.channel.texts.join("\n")).toContain("The clock of chad is 9 s ahead of ours.");
+		expect(node.channel.texts).toHaveLength(2);
+	});
+
+	test("a hundred that go silent at once are a few messages within the limit, each told once", async () => {
+		const names = Array.from({ length: 100 }, (_, i) => `peer-${String(i).padStart(3, "0")}`);
+		const node = newNode({ CHAD_HOST: "", PEERS: names.map((name) => `${name}=${name}.example`).join(",") });
+		for (const name of names) node.hear(name);
+		const monitor = node.monitor();
+		await node.pass(monitor, 10 * minute, () => node.beat());
+		for (const text of node.channel.texts) expect(text.length).toBeLessThanOrEqual(4_096);
+		expect(node.channel.texts.length).toBeLessThanOrEqual(8);
+		const all = node.channel.texts.join("\n");
+		for (const name of names) expect(all.split(`🔴 ${name} is silent`)).toHaveLength(2);
+	});
+
+	test("nodes that disagree for ten minutes are told; for nine they are not", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		const differ = all(
+			() => node.beat(),
+			() => node.hear("chad", { head: commitId("b") }),
+		);
+		await node.pass(monitor, 9 * minute, differ);
+		expect(statusFile(node).status).toBe("ok");
+		await node.pass(monitor, 90_000, well(node));
+		await node.pass(monitor, 11 * minute, differ);
+		expect(node.channel.texts).toHaveLength(1);
+		expect(node.channel.texts[0]).toContain("nodes do not agree\nThis node and chad have stood on different commits for more than 10 min.");
+	});
+});
+
+describe("sync", () => {
+	test("no success for five intervals is told, although it never says that it failed", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		const lastSync = timestamp(node.now);
+		await node.pass(
+			monitor,
+			8 * minute,
+			all(well(node), () => node.sync({ status: "syncing", last_sync: lastSync, started_at: lastSync, next_attempt: null })),
+		);
+		expect(node.channel.texts).toHaveLength(1);
+		expect(node.channel.texts[0]).toContain("no successful sync for ");
+	});
+
+	test("started with a longer --interval it is not late", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		const start = node.now;
+		const plan = {
+			last_attempt: timestamp(start),
+			last_sync: timestamp(start),
+			next_attempt: timestamp(start + hour),
+			started_at: timestamp(start),
+		};
+		await node.pass(
+			monitor,
+			50 * minute,
+			all(well(node), () => node.sync(plan)),
+			minute,
+		);
+		expect(node.channel.texts).toEqual([]);
+	});
+
+	test("a rewritten history and newly skipped files are told once each; what was skipped from the start is not", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		const old = { path: "old.bin", reason: "too-large" as const };
+		await node.pass(
+			monitor,
+			5 * minute,
+			all(well(node), () => node.sync({ skipped: [old] })),
+		);
+		expect(node.channel.texts).toEqual([]);
+		const rewritten = { code: "HISTORY_REWRITTEN" as const, message: "both kept", at: timestamp(node.now) };
+		await node.pass(
+			monitor,
+			20 * minute,
+			all(well(node), () => node.sync({ skipped: [old, { path: "new $(rm -rf /)\n.bin", reason: "too-large" }], last_error: rewritten })),
+		);
+		expect(node.channel.texts).toHaveLength(1);
+		expect(node.channel.texts[0]).toContain("1 more file is not synced\nLeft out of sync: new $(rm -rf /) .bin (too-large).");
+		expect(node.channel.texts[0]).toContain("the remote's history was rewritten");
+	});
+});
+
+describe("disk and clock", () => {
+	test("a full disk is the cause of a sync that fails for it", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		node.disk = { freeBytes: 5e9, totalBytes: 100e9, freeInodes: 5e6, totalInodes: 1e7 };
+		await node.pass(monitor, minute, well(node));
+		expect(node.channel.texts[0]).toContain("🟡 disk is nearly out of space");
+		node.disk = { freeBytes: 1e6, totalBytes: 100e9, freeInodes: 5e6, totalInodes: 1e7 };
+		await node.pass(
+			monitor,
+			10 * minute,
+			all(well(node), () => node.failing(5, "DISK_FULL", "no space left on device")),
+		);
+		expect(node.channel.texts).toHaveLength(2);
+		expect(node.channel.texts[1]).toContain("🔴 disk is nearly out of space");
+	});
+
+	test("inodes count as well", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		node.disk = { freeBytes: 50e9, totalBytes: 100e9, freeInodes: 10, totalInodes: 1e7 };
+		await node.pass(monitor, minute, well(node));
+		expect(node.channel.texts[0]).toContain("disk is nearly out of inodes");
+	});
+
+	test("a clock that is set by hours is told once; a machine that slept is not", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		await node.pass(monitor, 2 * minute, well(node));
+		node.clock.time += 8 * hour;
+		await node.pass(monitor, 2 * minute, well(node));
+		expect(node.channel.texts).toEqual([]);
+		node.clock.time -= 2 * hour;
+		node.clockSetBy = -2 * hour;
+		node.beat();
+		await node.pass(monitor, 5 * minute, well(node));
+		expect(node.channel.texts).toHaveLength(1);
+		expect(node.channel.texts[0]).toContain("The clock was set back by 2 h.");
+	});
+
+	test("the odd one out among peers is this node", async () => {
+		const node = newNode({ PEERS: "apollo=a,zeus=z" });
+		const monitor = node.monitor();
+		await node.pass(monitor, 5 * minute, () => {
+			node.beat();
+			for (const peer of ["chad", "apollo", "zeus"]) node.hear(peer, { clock_offset_ms: 60_000 });
+		});
+		expect(node.channel.texts).toHaveLength(1);
+		expect(node.channel.texts[0]).toContain("3 peers agree that this node's clock is 1 min behind.");
+	});
+});
+
+describe("never lost, never doubled", () => {
+	test("what could not be sent is sent when the channel works again, with the time at which it happened", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		node.channel.failure = new ChannelError("the network is unreachable");
+		await node.pass(monitor, minute, well(node));
+		node.kill("sync");
+		await node.pass(monitor, 50 * minute, well(node), minute);
+		expect(statusFile(node).undelivered).toHaveLength(1);
+		node.start("sync");
+		await node.pass(monitor, 10 * minute, well(node));
+		expect(statusFile(node).undelivered).toHaveLength(2);
+		node.channel.failure = null;
+		await node.pass(monitor, 10 * minute, well(node));
+		expect(node.channel.texts).toHaveLength(1);
+		expect(node.channel.texts[0]).toMatch(/🔴 sync died \(happened 02:02:00 UTC, could not be sent until now\)[\s\S]*✅ Over: sync died/);
+		expect(statusFile(node).undelivered).toEqual([]);
+	});
+
+	test("it survives a restart of the monitor, and is sent by the next one", async () => {
+		const node = newNode();
+		const first = node.monitor();
+		node.channel.failure = new ChannelError("no network");
+		node.kill("sync");
+		await node.pass(first, minute, well(node));
+		await first.stop();
+		node.channel.failure = null;
+		const second = node.monitor();
+		await node.pass(second, 10 * minute, well(node));
+		expect(node.channel.texts).toHaveLength(1);
+		expect(node.channel.texts[0]).toContain("sync died");
+	});
+
+	test("one channel that fails does not hold up another, and each gets it once", async () => {
+		const node = newNode();
+		const webhook = new RecordingChannel("webhook");
+		webhook.failure = new ChannelError("the connection was refused");
+		const monitor = node.monitor([node.channel, webhook]);
+		node.kill("sync");
+		await node.pass(monitor, 10 * minute, well(node));
+		expect(node.channel.texts[0]).toContain("sync died");
+		expect(node.channel.texts[1]).toContain("alerts do not get out by webhook");
+		expect(statusFile(node).checks.find((check) => check.name === "alerts")).toMatchObject({ status: "warning" });
+		webhook.failure = null;
+		await node.pass(monitor, 10 * minute, well(node));
+		expect(
+			webhook.deliveries
+				.flatMap((delivery) => delivery.items.map((item) => `${item.id} ${item.kind}`))
+				.filter((what) => what.startsWith("process")),
+		).toEqual(["process:sync firing"]);
+		expect(node.channel.texts.filter((text) => text.includes("sync died"))).toHaveLength(1);
+		expect(statusFile(node).undelivered).toEqual([]);
+	});
+
+	test("a state that cannot be written is no reason to tell nobody", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		rmSync(node.paths.monitorStatus, { force: true });
+		mkdirSync(node.paths.monitorStatus);
+		node.kill("sync");
+		await node.pass(monitor, 2 * minute, well(node));
+		expect(node.channel.texts).toHaveLength(1);
+		expect(node.log.filter((line) => line.includes("cannot be written"))).toHaveLength(1);
+	});
+
+	test("without a channel alerts stay in the log and in state, and nothing piles up", async () => {
+		const node = newNode();
+		const monitor = node.monitor([]);
+		node.kill("sync");
+		await node.pass(monitor, 10 * minute, well(node));
+		expect(statusFile(node)).toMatchObject({ status: "critical", undelivered: [] });
+		expect(statusFile(node).alerts).toContainEqual(expect.objectContaining({ id: "process:sync", state: "firing" }));
+		expect(node.log.filter((line) => line.startsWith("error firing: sync died"))).toHaveLength(1);
+	});
+});
+
+describe("silences", () => {
+	test("written by the command, heeded by the daemon, shown in state", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		await changeSilences(node.paths, node.now, () => [{ id: "process:*", until: timestamp(node.now + hour) }]);
+		node.kill("sync");
+		await node.pass(monitor, 55 * minute, well(node), minute);
+		expect(node.channel.texts).toEqual([]);
+		expect(statusFile(node).silences).toMatchObject([{ id: "process:*" }]);
+		expect(statusFile(node).alerts).toContainEqual(expect.objectContaining({ id: "process:sync", state: "firing", last_notified: null }));
+		await node.pass(monitor, 10 * minute, well(node));
+		expect(node.channel.texts).toHaveLength(1);
+	});
+});
+
+describe("hostile and broken files", () => {
+	const hostile: [string, string][] = [
+		["empty", ""],
+		["not JSON", "{"],
+		["deep", "[".repeat(200_000)],
+		["of the wrong type", '{"schema":1,"pid":"x","updated_at":7}'],
+		["null", "null"],
+		["an array", "[]"],
+	];
+	test.each(hostile)("state files that are %s: the round ends, the rest is still watched", async (_name, content) => {
+		const node = newNode();
+		const monitor = node.monitor();
+		for (const file of [node.paths.heartbeatState, node.paths.healthState, node.paths.peerState("chad"), node.paths.silences])
+			node.put(file, content);
+		node.kill("sync");
+		await node.pass(monitor, minute, () => undefined);
+		expect(node.channel.texts.join("\n")).toContain("sync died");
+		expect(statusFile(node).checks.find((check) => check.name === "heartbeat:chad")?.status).toBe("warning");
+	});
+
+	test("impossible and future times, huge numbers and long texts do no harm", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		const never = "9999-99-99T99:99:99.999Z";
+		const far = "2999-01-01T00:00:00.000Z";
+		await node.pass(monitor, 10 * minute, () => {
+			node.beat();
+			node.hear("chad", { received_at: far, clock_offset_ms: 1e300, missed: 1e300, rtt_ms: -1e300 });
+			node.sync({
+				started_at: never,
+				last_sync: never,
+				next_attempt: far,
+				consecutive_failures: 1e15,
+				last_error: { code: "INTERNAL", message: "x".repeat(1e6), at: never },
+			});
+		});
+		expect(node.channel.texts.length).toBeGreaterThan(0);
+		for (const text of node.channel.texts) expect(text.length).toBeLessThanOrEqual(4_096);
+		expect(statusFile(node).status).toBe("critical");
+	});
+
+	test("its own file broken: set aside, said, started afresh", async () => {
+		const node = newNode();
+		writeFileSync(node.paths.monitorStatus, "{ broken");
+		const monitor = node.monitor();
+		await node.pass(monitor, minute, well(node));
+		expect(readdirSync(node.paths.sync).some((name) => name.startsWith("monitor_status.json.corrupt-"))).toBe(true);
+		expect(node.log[0]).toContain("set aside");
+		expect(statusFile(node).status).toBe("ok");
+	});
+
+	test("its own file with damaged alerts: the others are kept", async () => {
+		const node = newNode();
+		const first = node.monitor();
+		node.kill("sync");
+		await node.pass(first, minute, well(node));
+		const state = JSON.parse(readFileSync(node.paths.monitorStatus, "utf8"));
+		state.alerts.unshift({ id: 7 }, null, "x");
+		state.undelivered.push({ id: "sync" }, 5);
+		state.history = { services: 3 };
+		writeFileSync(node.paths.monitorStatus, JSON.stringify(state));
+		const second = node.monitor();
+		await node.pass(second, 10 * minute, well(node));
+		expect(node.channel.texts).toHaveLength(1);
+		expect(statusFile(node).alerts.map((alert) => alert.id)).toContain("process:sync");
+	});
+
+	test("names that would break a shell, Markdown or HTML arrive as plain text on one line", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		const message = "<b>x</b> `rm -rf /` $(reboot) *bold* [a](http://b) \u202egnp.exe\u0000\u0007\nfake: ✅ Over";
+		await node.pass(
+			monitor,
+			minute,
+			all(well(node), () => node.failing(3, "INTERNAL", message)),
+		);
+		expect(node.channel.texts[0]).toContain("<b>x</b> `rm -rf /` $(reboot) *bold* [a](http://b) gnp.exe fake: ✅ Over");
+		expect(node.channel.texts[0]?.split("\n")).toHaveLength(4);
+	});
+
+	test("peers named in files of others are never taken for paths", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		await node.pass(
+			monitor,
+			minute,
+			all(well(node), () => node.heartbeat({ peers: ["../../etc/passwd", "chad", "", "A b"] })),
+		);
+		expect(
+			statusFile(node)
+				.checks.filter((check) => check.name.startsWith("heartbeat:"))
+				.map((check) => check.name),
+		).toEqual(["heartbeat:chad"]);
+	});
+});
+
+test("a quiet half day: no message, and the state stays small", async () => {
+	const node = newNode();
+	const monitor = node.monitor();
+	await node.pass(monitor, 12 * hour, well(node), 10 * minute);
+	expect(node.channel.texts).toEqual([]);
+	expect(existsSync(node.paths.monitorStatus)).toBe(true);
+	expect(readFileSync(node.paths.monitorStatus, "utf8").length).toBeLessThan(6_000);
+});
