@@ -1,0 +1,105 @@
+import { execFileSync, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { copyFileSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+
+const root = path.resolve(import.meta.dirname, "../..");
+const executables = ["robust-sync", "heartbeat", "health-server", "monitor", "conflict-resolver"];
+
+interface Finished {
+	code: number | null;
+	stdout: string;
+	stderr: string;
+}
+
+function start(command: string, args: string[]): Promise<Finished> {
+	return new Promise((resolve, reject) => {
+		const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+		const finished: Finished = { code: null, stdout: "", stderr: "" };
+		child.stdout.on("data", (chunk) => {
+			finished.stdout += chunk;
+		});
+		child.stderr.on("data", (chunk) => {
+			finished.stderr += chunk;
+		});
+		child.on("error", reject);
+		child.on("close", (code) => resolve({ ...finished, code }));
+	});
+}
+
+/** The sources as they are now, without anything that was installed or built. */
+function copySources(to: string): void {
+	const names = execFileSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], { cwd: root, encoding: "utf8" });
+	for (const name of names.split("\0").filter(Boolean)) {
+		if (!lstatSync(path.join(root, name), { throwIfNoEntry: false })?.isFile()) continue;
+		mkdirSync(path.dirname(path.join(to, name)), { recursive: true });
+		copyFileSync(path.join(root, name), path.join(to, name));
+	}
+}
+
+/** SHA-256 of each file that a build leaves in dist/. */
+function hashes(clone: string): Record<string, string> {
+	const dist = path.join(clone, "dist");
+	const built = readdirSync(dist).filter((name) => /\.(mjs|json)$/.test(name));
+	return Object.fromEntries(
+		built.map((name) => [
+			name,
+			createHash("sha256")
+				.update(readFileSync(path.join(dist, name)))
+				.digest("hex"),
+		]),
+	);
+}
+
+describe("a clone that was never built", () => {
+	let clone: string;
+	beforeAll(() => {
+		clone = mkdtempSync(path.join(os.tmpdir(), "robust-sync-clone-"));
+		copySources(clone);
+	});
+	afterAll(() => rmSync(clone, { recursive: true, force: true }));
+
+	test("builds once when all its executables are called at the same time", async () => {
+		const all = await Promise.all(executables.map((name) => start(path.join(clone, "bin", name), ["--version"])));
+		for (const [index, { code, stdout }] of all.entries()) {
+			expect(stdout).toMatch(new RegExp(`^${executables[index]} \\d+\\.\\d+\\.\\d+`));
+			expect(code).toBe(0);
+		}
+		const said = all.filter(({ stderr }) => stderr.includes("building now"));
+		expect(said).toHaveLength(1);
+	});
+
+	test("does not build, and says nothing, from then on", async () => {
+		expect((await start(path.join(clone, "bin/monitor"), ["--version"])).stderr).toBe("");
+	});
+
+	test("gives the same bundles, byte for byte, as a second build and as a build elsewhere", async () => {
+		const first = hashes(clone);
+		expect(Object.keys(first)).toEqual(expect.arrayContaining([...executables.map((name) => `${name}.mjs`), "sbom.cdx.json"]));
+		expect((await start(process.execPath, [path.join(clone, "bin/build/build.mjs")])).code).toBe(0);
+		expect(hashes(clone)).toEqual(first);
+
+		const elsewhere = `${clone}-elsewhere`;
+		try {
+			execFileSync("cp", ["-al", clone, elsewhere]);
+			rmSync(path.join(elsewhere, "dist"), { recursive: true });
+			expect((await start(process.execPath, [path.join(elsewhere, "bin/build/build.mjs")])).code).toBe(0);
+			expect(hashes(elsewhere)).toEqual(first);
+		} finally {
+			rmSync(elsewhere, { recursive: true, force: true });
+		}
+	});
+
+	test("has a bill of materials that names every bundled package with version, licence and hash", () => {
+		const { bomFormat, components } = JSON.parse(readFileSync(path.join(clone, "dist/sbom.cdx.json"), "utf8"));
+		expect(bomFormat).toBe("CycloneDX");
+		for (const { purl, licenses, hashes: locked } of components) {
+			expect(purl).toMatch(/^pkg:npm\/.+@\d/);
+			expect(licenses).toHaveLength(1);
+			expect(locked).toHaveLength(1);
+		}
+		expect(components.map(({ name }: { name: string }) => name)).toContain("zod");
+	});
+});
