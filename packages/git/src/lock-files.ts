@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, statSync } from "node:fs";
 import path from "node:path";
 import type { Repository } from "./repository.ts";
 
@@ -104,7 +104,9 @@ export function setAsideLockFile(repository: Repository, file: string, inode: nu
 	mkdirSync(directory, { recursive: true });
 	const stats = statSync(file, { throwIfNoEntry: false });
 	if (!stats || stats.ino !== inode) return null;
-	const destination = path.join(directory, `${path.basename(file)}-${label}`);
+	const plain = path.join(directory, `${path.basename(file)}-${label}`);
+	let destination = plain;
+	for (let number = 1; existsSync(destination); number++) destination = `${plain}-${number}`;
 	renameSync(file, destination);
 	return destination;
 }

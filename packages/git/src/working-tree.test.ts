@@ -1,0 +1,459 @@
+import fs from "node:fs";
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { Scratch } from "./fixtures/scratch.ts";
+import { fileSystemPath, type GitPath, gitPathFromText } from "./git-path.ts";
+import { readRef } from "./refs.ts";
+import type { Repository } from "./repository.ts";
+import { besidePath, type LateWrite, type MoveOptions, type MoveReport, moveWorkingTree, usesAttributes } from "./working-tree.ts";
+
+type Content = string | { executable: string } | { link: string };
+type Tree = Record<string, Content>;
+
+let scratch: Scratch;
+let repository: Repository;
+beforeEach(() => {
+	scratch = new Scratch("move");
+	scratch.init("w");
+});
+afterEach(() => scratch.remove());
+
+const root = () => scratch.path("w");
+const live = (name: string) => fileSystemPath(root(), gitPathFromText(name));
+const read = (name: string) => fs.readFileSync(live(name), "utf8");
+const exists = (name: string) => {
+	try {
+		fs.lstatSync(live(name));
+		return true;
+	} catch {
+		return false;
+	}
+};
+
+function put(name: string, content: Content): void {
+	fs.mkdirSync(path.dirname(path.join(root(), name)), { recursive: true });
+	fs.rmSync(live(name).toString(), { force: true, recursive: true });
+	if (typeof content === "object" && "link" in content) fs.symlinkSync(content.link, live(name));
+	else
+		fs.writeFileSync(live(name), typeof content === "string" ? content : content.executable, {
+			mode: typeof content === "string" ? 0o644 : 0o755,
+		});
+}
+
+function clear(): void {
+	for (const name of fs.readdirSync(root())) if (name !== ".git") fs.rmSync(path.join(root(), name), { recursive: true });
+}
+
+/** Two commits on top of each other, the working tree at the first (null: no commit yet). */
+async function history(before: Tree | null, after: Tree): Promise<{ from: string | null; to: string }> {
+	const make = (tree: Tree) => {
+		clear();
+		for (const [name, content] of Object.entries(tree)) put(name, content);
+		return scratch.commitAll("w");
+	};
+	const from = before ? make(before) : null;
+	const to = make(after);
+	if (from) scratch.git("w", "reset", "-q", "--hard", from);
+	else {
+		scratch.git("w", "update-ref", "-d", "refs/heads/main");
+		scratch.git("w", "read-tree", "--empty");
+		clear();
+	}
+	repository = await scratch.open("w");
+	return { from, to };
+}
+
+/** Keeps every line of both, each once: enough to see that nothing is lost. */
+function keepBoth({ written, incoming }: LateWrite): Buffer {
+	if (incoming === null) return written;
+	const lines = [...written.toString("latin1").split("\n"), ...incoming.toString("latin1").split("\n")].filter(Boolean);
+	return Buffer.from(`${[...new Set(lines)].join("\n")}\n`, "latin1");
+}
+
+async function move(ids: { from: string | null; to: string }, options: Partial<MoveOptions> = {}): Promise<MoveReport> {
+	return await moveWorkingTree(
+		repository,
+		{ ...ids, ref: "refs/heads/main", staging: scratch.path("staging"), backup: scratch.path("backup"), mergeLate: keepBoth, ...options },
+		await usesAttributes(repository),
+	);
+}
+
+function backedUp(): string[] {
+	const found: string[] = [];
+	const walk = (directory: string) => {
+		for (const entry of fs.readdirSync(directory, { withFileTypes: true })) {
+			if (entry.isDirectory()) walk(path.join(directory, entry.name));
+			else if (entry.isFile()) found.push(fs.readFileSync(path.join(directory, entry.name), "utf8"));
+		}
+	};
+	if (fs.existsSync(scratch.path("backup"))) walk(scratch.path("backup"));
+	return found;
+}
+
+function expectArrived(to: string): void {
+	expect(scratch.git("w", "rev-parse", "HEAD").trim()).toBe(to);
+	expect(scratch.git("w", "status", "--porcelain", "--untracked-files=all")).toBe("");
+	expect(fs.existsSync(scratch.path("staging")) ? fs.readdirSync(scratch.path("staging")) : []).toEqual([]);
+}
+
+describe("a clean working tree arrives at the other commit, byte for byte", () => {
+	const long = "n".repeat(255);
+	const cases: readonly (readonly [what: string, before: Tree | null, after: Tree])[] = [
+		[
+			"changes, additions and deletions in directories",
+			{ a: "1", "d/x/y": "1", "d/z": "1", gone: "1" },
+			{ a: "2", "d/z": "1", "e/new/x": "1" },
+		],
+		["the first commit into an unborn branch", null, { a: "1", "d/e": { executable: "#!" } }],
+		["everything deleted", { a: "1", "d/e/f": "1" }, {}],
+		["the executable bit on and off", { a: "1", b: { executable: "1" } }, { a: { executable: "1" }, b: "1" }],
+		["a file becomes a link and the other way round", { a: "1", b: { link: "nowhere" } }, { a: { link: "b" }, b: "1" }],
+		["a link changes its target", { a: { link: "x" } }, { a: { link: "y/z" } }],
+		["a file becomes a directory", { a: "1" }, { "a/b/c": "1" }],
+		["a directory becomes a file", { "a/b/c": "1", "a/d": "2" }, { a: "1" }],
+		["a directory becomes a link", { "a/b": "1" }, { a: { link: "elsewhere" }, "elsewhere/b": "1" }],
+		["a link to a directory becomes a directory", { a: { link: "e" }, "e/b": "1" }, { "a/b": "2", "e/b": "1" }],
+		["empty files, CRLF, BOM, NUL, no line feed at the end", { a: "x" }, { a: "", b: "1\r\n2\r\n", c: "\ufeffx", d: "\0\0", e: "1\n2" }],
+		[
+			"names with blanks, quotes, line feeds and dashes",
+			{ "a b": "1", "-rf": "1" },
+			{ "a b": "2", '"q"\n': "1", "--help": "1", "it's\\": "1", "*": "1" },
+		],
+		["names of 255 bytes", { [long]: "1" }, { [long]: "2", [`${"d".repeat(255)}/${long}`]: "3" }],
+		["a rename by case only", { readme: "1" }, { README: "1" }],
+		["names that differ only in their Unicode form", { "\u00fc": "1" }, { "\u00fc": "1", "u\u0308": "2" }],
+		[
+			"a hundred files at once",
+			{ x: "1" },
+			Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`d${index % 7}/f${index}`, `${index}`])),
+		],
+	];
+	test.each(cases)("%s", async (_what, before, after) => {
+		const ids = await history(before, after);
+		const report = await move(ids);
+		expectArrived(ids.to);
+		expect(report.rescued).toEqual([]);
+		for (const [name, content] of Object.entries(after)) {
+			if (typeof content === "string") expect(read(name)).toBe(content);
+			else if ("link" in content) expect(fs.readlinkSync(live(name))).toBe(content.link);
+			else expect(fs.lstatSync(live(name)).mode & 0o111).not.toBe(0);
+		}
+	});
+
+	test("names that are not UTF-8", async () => {
+		const name = Buffer.concat([Buffer.from(`${root()}/d/`), Buffer.from([0x61, 0xff, 0xfe])]);
+		fs.mkdirSync(path.join(root(), "d"));
+		fs.writeFileSync(name, "1");
+		const from = scratch.commitAll("w");
+		fs.writeFileSync(name, "2");
+		const to = scratch.commitAll("w");
+		scratch.git("w", "reset", "-q", "--hard", from);
+		repository = await scratch.open("w");
+		await move({ from, to });
+		expectArrived(to);
+		expect(fs.readFileSync(name, "utf8")).toBe("2");
+	});
+
+	test("what is replaced is kept, and the process that has it open writes into what is kept", async () => {
+		const ids = await history({ "d/log": "1\n", same: "x" }, { "d/log": "1\n2\n", same: "x" });
+		const open = fs.openSync(live("d/log"), "a");
+		const report = await move(ids);
+		fs.writeSync(open, "late\n");
+		fs.closeSync(open);
+		expect(report.kept.map((kept) => [kept.path, kept.file])).toEqual([["d/log", "files/d/log"]]);
+		expect(fs.readFileSync(scratch.path("backup/files/d/log"), "utf8")).toBe("1\nlate\n");
+		expect(read("d/log")).toBe("1\n2\n");
+	});
+
+	test("files that do not differ are not touched", async () => {
+		const ids = await history({ a: "1", b: "1" }, { a: "2", b: "1" });
+		const before = fs.lstatSync(live("b"));
+		await move(ids);
+		const after = fs.lstatSync(live("b"));
+		expect([after.ino, after.mtimeMs]).toEqual([before.ino, before.mtimeMs]);
+	});
+});
+
+describe("what somebody else has there is never destroyed", () => {
+	test("an uncommitted change", async () => {
+		const ids = await history({ a: "1\n" }, { a: "2\n" });
+		put("a", "mine\n");
+		const report = await move(ids);
+		expect(report.rescued).toEqual(["a"]);
+		expect(read("a")).toBe("mine\n2\n");
+		expect(backedUp()).toContain("mine\n");
+	});
+
+	test("an uncommitted change of a file that the other side deletes", async () => {
+		const ids = await history({ a: "1\n", b: "1" }, { b: "1" });
+		put("a", "mine\n");
+		const report = await move(ids);
+		expect(report.rescued).toEqual(["a"]);
+		expect(read("a")).toBe("mine\n");
+	});
+
+	test("an untracked file in the way, an ignored one, and one with the same content", async () => {
+		const ids = await history({ ".gitignore": "ignored\n" }, { ".gitignore": "ignored\n", plain: "theirs\n", "d/same": "same\n" });
+		scratch.git("w", "checkout", "-q", ids.to);
+		scratch.git("w", "checkout", "-q", "main");
+		put("plain", "mine\n");
+		put("d/same", "same\n");
+		const report = await move(ids);
+		expect(report.rescued).toEqual(["plain"]);
+		expect(read("plain")).toBe("mine\ntheirs\n");
+		expect(read("d/same")).toBe("same\n");
+	});
+
+	test("a directory with files in the way of a file: it keeps the name, the file lives beside it", async () => {
+		const ids = await history({ x: "1" }, { x: "1", "a.txt": "theirs\n" });
+		put("a.txt/mine", "mine\n");
+		const report = await move(ids);
+		expect(report.rescued).toEqual(["a.txt"]);
+		expect(read("a.txt/mine")).toBe("mine\n");
+		const beside = fs.readdirSync(root()).find((name) => /^a~[0-9a-f]{8}\.txt$/.test(name));
+		expect(read(beside ?? "")).toBe("theirs\n");
+	});
+
+	test("an empty directory gives way to a file", async () => {
+		const ids = await history({ x: "1" }, { x: "1", a: "theirs\n" });
+		fs.mkdirSync(path.join(root(), "a/b/c"), { recursive: true });
+		await move(ids);
+		expect(read("a")).toBe("theirs\n");
+	});
+
+	test("a file in the way of a directory lives beside it", async () => {
+		const ids = await history({ x: "1" }, { x: "1", "a/b": "theirs\n" });
+		put("a", "mine\n");
+		const report = await move(ids);
+		expect(report.rescued).toContain("a");
+		expect(read("a/b")).toBe("theirs\n");
+		const beside = fs.readdirSync(root()).find((name) => /^a~[0-9a-f]{8}$/.test(name));
+		expect(read(beside ?? "")).toBe("mine\n");
+	});
+
+	test("a link in the way of a directory is not followed", async () => {
+		const ids = await history({ x: "1" }, { x: "1", "a/b": "theirs\n" });
+		fs.mkdirSync(scratch.path("outside"));
+		fs.symlinkSync(scratch.path("outside"), live("a"));
+		await move(ids);
+		expect(fs.readdirSync(scratch.path("outside"))).toEqual([]);
+		expect(read("a/b")).toBe("theirs\n");
+	});
+
+	test("a file that was deleted here and changed there comes back as theirs", async () => {
+		const ids = await history({ a: "1\n" }, { a: "2\n" });
+		fs.rmSync(live("a"));
+		await move(ids);
+		expectArrived(ids.to);
+	});
+
+	test("a fifo in the way is set aside and nobody waits for a writer", async () => {
+		const ids = await history({ x: "1" }, { x: "1", pipe: "theirs\n" });
+		const { execFileSync } = await import("node:child_process");
+		execFileSync("mkfifo", [path.join(root(), "pipe")]);
+		await move(ids);
+		expect(read("pipe")).toBe("theirs\n");
+	});
+
+	test("a file whose name of 255 bytes leaves no room for a mark", async () => {
+		const long = `${"n".repeat(251)}.txt`;
+		const ids = await history({ [long]: "1\n" }, { [long]: "2\n" });
+		put(long, "mine\n");
+		const report = await move(ids);
+		expect(report.rescued).toEqual([long]);
+		expect(read(long)).toBe("mine\n2\n");
+	});
+
+	test("the beside name of a name of 255 bytes still fits", () => {
+		for (const name of [`${"n".repeat(251)}.txt`, "n".repeat(255), `d/${".".repeat(255)}`, `d.d/${"ü".repeat(127)}`]) {
+			const beside = besidePath(gitPathFromText(name), "0123456789abcdef");
+			expect(beside).toContain("~01234567");
+			expect((beside.split("/").at(-1) ?? "").length).toBeLessThanOrEqual(255);
+		}
+		expect(besidePath("d/a.tar.gz" as GitPath, "0123456789")).toBe("d/a.tar~01234567.gz");
+		expect(besidePath("d.d/.hidden" as GitPath, "0123456789")).toBe("d.d/.hidden~01234567");
+	});
+});
+
+/** The history is made once, and the working tree copied for every try. */
+async function template(before: Tree, after: Tree): Promise<{ ids: { from: string | null; to: string }; again(): Promise<void> }> {
+	const ids = await history(before, after);
+	fs.cpSync(root(), scratch.path("template"), { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
+	return {
+		ids,
+		async again() {
+			for (const name of ["w", "backup", "staging"]) fs.rmSync(scratch.path(name), { recursive: true, force: true });
+			fs.cpSync(scratch.path("template"), root(), { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
+		},
+	};
+}
+
+describe("a write that happens in the middle of the move is never destroyed", () => {
+	const before = { "d/log": "1\n", gone: "1\n" };
+	const after = { "d/log": "1\n2\n", "z/new": "theirs\n" };
+	const makeParent = (name: string) => fs.mkdirSync(path.dirname(live(name).toString()), { recursive: true });
+	const writers: readonly (readonly [how: string, write: (name: string, text: string) => void])[] = [
+		["appended", (name, text) => fs.existsSync(live(name)) && fs.appendFileSync(live(name), text)],
+		["written over", (name, text) => [makeParent(name), fs.writeFileSync(live(name), text)]],
+		[
+			"renamed over it",
+			(name, text) => {
+				makeParent(name);
+				fs.writeFileSync(scratch.path("temporary"), text);
+				fs.renameSync(scratch.path("temporary"), live(name));
+			},
+		],
+	];
+	test.each(writers)(
+		"%s, at every step, to every file",
+		async (_how, write) => {
+			const { ids, again } = await template(before, after);
+			for (const name of ["d/log", "gone", "z/new"]) {
+				// As many steps as there are, found by walking on until none is left.
+				for (let at = 0; ; at++) {
+					await again();
+					let step = 0;
+					let wrote = false;
+					await move(ids, {
+						checkpoint: () => {
+							if (step++ !== at) return;
+							const had = fs.existsSync(live(name));
+							write(name, "late\n");
+							wrote = had || fs.existsSync(live(name));
+						},
+					});
+					if (step <= at) break;
+					expect(await readRef(repository, "refs/heads/main")).toBe(ids.to);
+					// In the live file, not only set aside: a person or the next snapshot finds it there.
+					if (wrote)
+						expect({ name, at, text: exists(name) ? read(name) : "" }).toEqual({ name, at, text: expect.stringContaining("late\n") });
+				}
+			}
+			scratch.git("w", "fsck", "--strict");
+		},
+		60_000,
+	);
+});
+
+describe("a move that was interrupted is taken up again", () => {
+	const before: Tree = { a: "1\n", "d/b": "1\n", gone: "1\n", l: { link: "x" } };
+	const after: Tree = { a: "2\n", "d/b/c": "1\n", l: "no link\n", "z/new": { executable: "1\n" } };
+
+	test.each([false, true])(
+		"at every step, a write in between: %s",
+		async (writes) => {
+			const { ids, again } = await template(before, after);
+			for (let at = 0; ; at++) {
+				await again();
+				let step = 0;
+				const stopped = move(ids, {
+					checkpoint: () => {
+						if (step++ === at) throw new Error("stop here");
+					},
+				});
+				const done = await stopped.then(
+					() => true,
+					() => false,
+				);
+				if (done) break;
+				if (writes) {
+					if (exists("a")) fs.appendFileSync(live("a"), "late\n");
+					else put("a", "late\n");
+				}
+				await move(ids, { resume: true });
+				expect(await readRef(repository, "refs/heads/main")).toBe(ids.to);
+				if (writes) {
+					expect(read("a")).toContain("late\n");
+					expect(scratch.git("w", "status", "--porcelain", "--untracked-files=all").trim()).toBe("M a");
+				} else expectArrived(ids.to);
+			}
+			scratch.git("w", "fsck", "--strict");
+		},
+		60_000,
+	);
+
+	test("late writes that were set aside before the interruption are merged in after it, and never overwritten", async () => {
+		const { ids, again } = await template({ a: "1\n" }, { a: "2\n" });
+		for (const step of ["files", "index", "ref"]) {
+			await again();
+			put("a", "first\n");
+			const stop = (name: string) => {
+				if (name === step) throw new Error("stop here");
+			};
+			await expect(move(ids, { checkpoint: stop })).rejects.toThrow("stop here");
+			fs.appendFileSync(live("a"), "second\n");
+			await expect(move(ids, { checkpoint: stop, resume: true })).rejects.toThrow("stop here");
+			fs.appendFileSync(live("a"), "third\n");
+			await move(ids, { resume: true });
+			expect(read("a").split("\n").sort()).toEqual(["", "2", "first", "second", "third"]);
+			expect(backedUp().filter((text) => text === "first\n")).toHaveLength(1);
+		}
+	});
+
+	test("leftovers in the staging directory that are linked to live files are not written through", async () => {
+		const ids = await history({ a: "1\n", b: "precious\n" }, { a: "2\n", b: "precious\n" });
+		const leftover = scratch.path("staging", String(process.pid));
+		fs.mkdirSync(leftover, { recursive: true });
+		// A process with our pid (in a container they come back soon) died between linking and cleaning up.
+		for (const name of ["0", "1", "2"]) fs.linkSync(live("b"), path.join(leftover, name));
+		await move(ids);
+		expect(read("b")).toBe("precious\n");
+		expectArrived(ids.to);
+	});
+
+	test("a branch that somebody moved meanwhile is not moved back", async () => {
+		const ids = await history({ a: "1\n" }, { a: "2\n" });
+		const elsewhere = scratch.git("w", "commit-tree", "-m", "x", "-p", ids.from ?? "", `${ids.from}^{tree}`).trim();
+		await expect(
+			move(ids, {
+				checkpoint: (step) => {
+					if (step === "index") scratch.git("w", "update-ref", "refs/heads/main", elsewhere);
+				},
+			}),
+		).rejects.toMatchObject({ name: "GitError" });
+		expect(await readRef(repository, "refs/heads/main")).toBe(elsewhere);
+	});
+});
+
+describe("filters and line ends", () => {
+	test("text=auto eol=crlf: the working tree has CRLF, the repository LF, and nothing looks changed", async () => {
+		const attributes = "*.txt text eol=crlf\n";
+		const ids = await history({ ".gitattributes": attributes, "a.txt": "1\n" }, { ".gitattributes": attributes, "a.txt": "1\n2\n" });
+		fs.rmSync(live("a.txt"));
+		scratch.git("w", "checkout", "-q", "--", "a.txt");
+		expect(read("a.txt")).toBe("1\r\n");
+		const report = await move(ids);
+		expect(report.rescued).toEqual([]);
+		expect(read("a.txt")).toBe("1\r\n2\r\n");
+		expectArrived(ids.to);
+	});
+
+	test("a late write to a file with CRLF keeps its lines and its line ends", async () => {
+		const attributes = "*.txt text eol=crlf\n";
+		const ids = await history({ ".gitattributes": attributes, "a.txt": "1\n" }, { ".gitattributes": attributes, "a.txt": "1\n2\n" });
+		put("a.txt", "1\r\nmine\r\n");
+		await move(ids);
+		expect(read("a.txt").split("\r\n").sort()).toEqual(["", "1", "2", "mine"].sort());
+	});
+
+	test("a filter of the user's runs", async () => {
+		scratch.git("w", "config", "filter.upper.smudge", "tr a-z A-Z");
+		scratch.git("w", "config", "filter.upper.clean", "tr A-Z a-z");
+		const attributes = "*.up filter=upper\n";
+		const ids = await history({ ".gitattributes": attributes, "x.up": "one\n" }, { ".gitattributes": attributes, "x.up": "two\n" });
+		const report = await move(ids);
+		expect(read("x.up")).toBe("TWO\n");
+		expect(report.rescued).toEqual([]);
+		expectArrived(ids.to);
+	});
+
+	test("the attributes that apply are those of the commit that is moved to", async () => {
+		const ids = await history({ "a.txt": "1\n" }, { ".gitattributes": "*.txt text eol=crlf\n", "a.txt": "1\n2\n", "b.txt": "3\n" });
+		await moveWorkingTree(
+			repository,
+			{ ...ids, ref: "refs/heads/main", staging: scratch.path("staging"), backup: scratch.path("backup"), mergeLate: keepBoth },
+			true,
+		);
+		expect(scratch.git("w", "status", "--porcelain")).toBe("");
+	});
+});
