@@ -52,6 +52,14 @@ export async function isAncestor(repository: Repository, ancestor: Oid, descenda
 	return exitCode === 0;
 }
 
+/** How two commits stand to each other, by one process. */
+export async function relation(repository: Repository, ours: Oid, theirs: Oid): Promise<"same" | "ahead" | "behind" | "diverged"> {
+	if (ours === theirs) return "same";
+	const { stdout, exitCode } = await repository.run(["merge-base", ours, theirs], { accept: [0, 1] });
+	const base = exitCode === 0 ? stdout.toString("latin1").trim() : null;
+	return base === ours ? "behind" : base === theirs ? "ahead" : "diverged";
+}
+
 /** How many commits each of two has that the other lacks. */
 export async function aheadBehind(repository: Repository, ours: Oid, theirs: Oid): Promise<{ ahead: number; behind: number }> {
 	if (ours === theirs) return { ahead: 0, behind: 0 };

@@ -17,8 +17,6 @@ export interface LateWrite {
 	readonly path: GitPath;
 	/** What should have been found there: the content as `from` has it, or as we put it there a moment ago; null: nothing. */
 	readonly before: Buffer | null;
-	/** Where `before` was put there by us in this very move: what it replaced, which the writer may have gone on from. */
-	readonly previous: Buffer | null;
 	/** What was found on disk. */
 	readonly written: Buffer;
 	/** Content as `to` has it; null: `to` has no such file. */
@@ -135,6 +133,12 @@ export interface FileReplacement {
 	readonly replaces: Buffer | null;
 }
 
+/** What a path looks like on disk, on either side of the move. */
+interface Versions {
+	readonly before: Buffer | null;
+	readonly incoming: Buffer | null;
+}
+
 type KeptNote = { -readonly [K in keyof KeptFile]: KeptFile[K] };
 
 class Move {
@@ -143,12 +147,8 @@ class Move {
 	readonly #staging: string;
 	readonly #filters: boolean;
 	readonly #kept: KeptNote[] = [];
-	readonly #late: {
-		change: TreeChange;
-		written: Buffer;
-		note: KeptNote;
-		versions: { before: Buffer | null; incoming: Buffer | null } | null;
-	}[] = [];
+	/** Late writes: back in their places, to be merged there. */
+	readonly #late: { change: TreeChange; written: Buffer; versions: Versions | null }[] = [];
 	readonly #rescued: GitPath[] = [];
 	readonly #toStore: Buffer[] = [];
 	readonly #directories = new Set<string>();
@@ -205,7 +205,7 @@ class Move {
 	async replaceAll(files: readonly FileReplacement[]): Promise<KeptFile[]> {
 		this.#clearStaging();
 		try {
-			for (const { path: name, mode, content, replaces } of files) await this.#replace(name, mode, content, replaces, null);
+			for (const { path: name, mode, content, replaces } of files) await this.#replace(name, mode, content, replaces);
 			await storeBlobs(this.#repository, this.#staging, this.#toStore);
 		} finally {
 			fs.rmSync(this.#staging, { recursive: true, force: true });
@@ -325,36 +325,51 @@ class Move {
 		this.#directories.add(key);
 	}
 
-	/** Notes a file that was taken away; one that is not as `from` has it is a late write. */
-	#judge(change: TreeChange, file: Buffer, expected: string | null | undefined, staged: string | null): void {
+	/**
+	 * Looks at a file that was taken away. As `from` has it: it is noted, and stays away. Anything else was written late: it goes
+	 * back at once, so that its writer never sees the path without it, and is merged there in the end.
+	 * @returns whether it was as expected
+	 */
+	#judge(change: TreeChange, file: Buffer, expected: string | null | undefined, staged: string | null): boolean {
 		const stats = lstat(file);
-		if (!stats) return;
-		const content = readContent(file, stats);
-		if (content === null) return;
+		const content = stats ? readContent(file, stats) : null;
+		if (!stats || content === null) return true;
 		const { before } = change;
 		const read = (version: string | null | undefined) => (version ? readContent(version, fs.lstatSync(version)) : null);
 		// Filters make what lies on disk differ from the blobs: then the versions are what they look like on disk.
 		const versions = this.#filters ? { before: read(expected), incoming: read(staged) } : null;
-		const expectedFile = isFileMode(before?.mode);
 		const asExpected =
-			expectedFile &&
+			isFileMode(before?.mode) &&
 			stats.isSymbolicLink() === (before?.mode === "120000") &&
 			(versions ? content.equals(versions.before ?? Buffer.alloc(0)) : blobOid(content, this.#repository.objectFormat) === before?.oid);
-		const after = !isFileMode(change.after?.mode)
-			? null
-			: versions?.incoming
-				? this.#onDisk(versions.incoming)
-				: (change.after?.oid ?? null);
-		const note: KeptNote = {
-			path: change.path,
-			file: this.#belowBackup(file),
-			before: asExpected && !versions ? (before?.oid ?? "") : this.#onDisk(content),
-			after,
-			size: stats.size,
-			mtimeMs: stats.mtimeMs,
-		};
+		if (asExpected) {
+			const incoming = isFileMode(change.after?.mode) ? (change.after?.oid ?? null) : null;
+			this.#note(
+				change.path,
+				file,
+				versions ? this.#onDisk(content) : (before?.oid ?? ""),
+				versions?.incoming ? this.#onDisk(versions.incoming) : incoming,
+			);
+			return true;
+		}
+		this.#late.push({ change, written: content, versions });
+		try {
+			fs.linkSync(file, this.#live(change.path));
+			fs.rmSync(file);
+		} catch (error) {
+			if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+			// Its writer was faster and has written again, from this version on.
+			this.#note(change.path, file, this.#onDisk(content), null);
+		}
+		return false;
+	}
+
+	/** A kept file, as it is now: later writes into it show by its size and time. */
+	#note(name: GitPath, file: Buffer, before: Oid, after: Oid | null): KeptNote {
+		const { size, mtimeMs } = fs.lstatSync(file);
+		const note: KeptNote = { path: name, file: this.#belowBackup(file), before, after, size, mtimeMs };
 		this.#kept.push(note);
-		if (!asExpected) this.#late.push({ change, written: content, note, versions });
+		return note;
 	}
 
 	#remove(change: TreeChange, expected: string | null | undefined): void {
@@ -378,28 +393,25 @@ class Move {
 		const live = this.#live(change.path);
 		let judged = false;
 		if (this.#options.resume === true) {
-			if (lstat(backup) !== null) {
-				this.#judge(change, backup, expected, staged);
-				judged = true;
-			}
-			for (const file of this.#earlierLate(change.path)) this.#judge(change, file, expected, staged);
-			if (this.#isSame(live, staged)) return;
+			const taken = [...(lstat(backup) === null ? [] : [backup]), ...this.#earlierLate(change.path)];
+			judged = taken.length > 0;
+			const late = taken.filter((file) => !this.#judge(change, file, expected, staged));
+			if (late.length > 0 || this.#isSame(live, staged)) return;
 		}
 		this.#clearParents(change.path);
 		for (let attempt = 0; ; attempt++) {
 			const destination = attempt === 0 && !judged ? backup : this.#nextLate(change.path);
-			if (this.#grab(change.path, destination)) this.#judge(change, destination, expected, staged);
-			else if (lstat(live)?.isDirectory()) {
-				if (!this.#giveWay(live)) {
-					this.#placeBeside(change, staged);
-					return;
-				}
+			if (this.#grab(change.path, destination)) {
+				if (!this.#judge(change, destination, expected, staged)) return;
+			} else if (lstat(live)?.isDirectory() && !this.#giveWay(live)) {
+				this.#placeBeside(change, staged);
+				return;
 			}
 			try {
 				fs.linkSync(staged, live);
 				return;
 			} catch (error) {
-				// Somebody made a file there in this very moment: it is taken aside like the one before.
+				// Somebody made a file there in this very moment: it is looked at like the one before.
 				if ((error as NodeJS.ErrnoException).code !== "EEXIST" || attempt > 100) throw error;
 			}
 		}
@@ -470,29 +482,23 @@ class Move {
 	}
 
 	async #mergeLateWrites(): Promise<void> {
-		for (const { change, written, note, versions } of this.#late) {
-			const { before, incoming } = versions ?? (await this.#blobsOf(change));
-			const content = await this.#options.mergeLate({ path: change.path, before, previous: null, written, incoming });
-			if (incoming !== null && content.equals(incoming)) continue;
+		for (const { change, written, versions } of this.#late) {
 			this.#rescued.push(change.path);
-			const { final, replaced } = await this.#replace(change.path, change.after?.mode ?? change.before?.mode, content, incoming, written);
-			// Who wrote the late version goes on from it, and nobody has seen the incoming file that lay there for a moment.
-			note.after = this.#onDisk(final);
-			for (const moment of replaced) moment.after = null;
+			const { before, incoming } = versions ?? (await this.#blobsOf(change));
+			// Changed here, deleted there: the changed version stays.
+			if (incoming === null) continue;
+			const content = await this.#options.mergeLate({ path: change.path, before, written, incoming });
+			await this.#replace(change.path, change.after?.mode, content, written);
 		}
 	}
 
-	/** Puts merged content where the incoming file lies. What somebody wrote there in between is merged in again. */
-	async #replace(
-		name: GitPath,
-		mode: string | undefined,
-		content: Buffer,
-		placed: Buffer | null,
-		replacedBefore: Buffer | null,
-	): Promise<{ final: Buffer; replaced: KeptNote[] }> {
-		let [wanted, there, previous] = [content, placed, replacedBefore];
+	/**
+	 * Puts `content`, which was made from `there`, in the place of `there`. What somebody wrote in between was made from that too,
+	 * and is merged in.
+	 */
+	async #replace(name: GitPath, mode: string | undefined, content: Buffer, there: Buffer | null): Promise<void> {
+		let [wanted, known] = [content, there];
 		const notes: KeptNote[] = [];
-		const replaced: KeptNote[] = [];
 		for (let attempt = 0; attempt < 100; attempt++) {
 			const staged = this.#stagedName();
 			fs.writeFileSync(staged, wanted, { mode: mode === "100755" ? 0o777 : 0o666 });
@@ -500,33 +506,21 @@ class Move {
 			const destination = this.#nextLate(name);
 			this.#clearParents(name);
 			if (this.#grab(name, destination)) {
-				const stats = fs.lstatSync(destination);
-				const found = readContent(destination, stats);
-				const isKnown = found !== null && there !== null && found.equals(there);
-				if (found !== null && stats.isFile()) {
-					const note = {
-						path: name,
-						file: this.#belowBackup(destination),
-						before: this.#onDisk(found),
-						after: null,
-						size: stats.size,
-						mtimeMs: stats.mtimeMs,
-					};
-					this.#kept.push(note);
-					notes.push(note);
-					if (isKnown) replaced.push(note);
-				}
-				if (found !== null && !isKnown) {
-					wanted = await this.#options.mergeLate({ path: name, before: there, previous, written: found, incoming: wanted });
-					[there, previous] = [found, null];
-					continue;
+				const found = readContent(destination, fs.lstatSync(destination));
+				if (found !== null) {
+					notes.push(this.#note(name, destination, this.#onDisk(found), null));
+					if (known === null || !found.equals(known)) {
+						wanted = await this.#options.mergeLate({ path: name, before: known, written: found, incoming: wanted });
+						known = found;
+						continue;
+					}
 				}
 			}
 			try {
 				fs.linkSync(staged, this.#live(name));
 				const after = this.#onDisk(wanted);
 				for (const note of notes) note.after = after;
-				return { final: wanted, replaced };
+				return;
 			} catch (error) {
 				if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
 			}

@@ -2,16 +2,16 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import {
 	type GitPath,
-	isAncestor,
 	type LateWrite,
 	type MoveReport,
 	moveWorkingTree,
 	type Oid,
 	type Repository,
 	readRef,
+	relation,
 	usesAttributes,
 } from "@robust-sync/git";
-import { containsNothingOf, mergeContents } from "@robust-sync/merge";
+import { mergeContents } from "@robust-sync/merge";
 import {
 	compactTimestamp,
 	faultPoint,
@@ -37,8 +37,8 @@ export interface IntegrateContext {
 	/** Held by the caller; asserted before every durable step. */
 	readonly lock: Lock;
 	readonly now: () => number;
-	/** The version that a late write was made from, where that is not the one that the node was at. */
-	readonly baseOfLateWrite?: (late: LateWrite) => Promise<Buffer | null>;
+	/** What a late write should have been, had its writer read the newest version. */
+	readonly bringUpToDate?: (late: LateWrite) => Promise<Buffer>;
 }
 
 /** What came of it. */
@@ -54,17 +54,10 @@ export interface Integration {
 	readonly saved: readonly string[];
 }
 
-/** The version that a late write was made from: what lay there before our own last step, where nothing of that step is in it. */
-export function baseOfLateWrite({ path: name, before, previous, written }: LateWrite): Buffer | null {
-	if (previous === null || before === null) return before;
-	return containsNothingOf(previous, before, written, Buffer.from(name, "latin1")) ? previous : before;
-}
-
 /** Content that keeps both a late write and what came in; the late write is the later side. */
-export function mergeLateWrite(late: LateWrite, base: Buffer | null = baseOfLateWrite(late)): Buffer {
-	const { path: name, written, incoming } = late;
+export function mergeLateWrite({ path: name, before, written, incoming }: LateWrite): Buffer {
 	if (incoming === null) return written;
-	const { content } = mergeContents({ path: Buffer.from(name, "latin1"), base, a: written, b: incoming, later: "a" });
+	const { content } = mergeContents({ path: Buffer.from(name, "latin1"), base: before, a: written, b: incoming, later: "a" });
 	return Buffer.from(content.buffer, content.byteOffset, content.byteLength);
 }
 
@@ -119,7 +112,7 @@ async function carryOut(context: IntegrateContext, journal: Journal, resume: boo
 		backup: path.join(paths.backups, backup),
 		resume,
 		mergeLate: async (late: LateWrite) =>
-			context.baseOfLateWrite ? mergeLateWrite(late, await context.baseOfLateWrite(late)) : mergeLateWrite(late),
+			mergeLateWrite(context.bringUpToDate ? { ...late, written: await context.bringUpToDate(late) } : late),
 		checkpoint(step: string) {
 			lock.assertHeld();
 			faultPoint(`move-${step}`);
@@ -176,9 +169,9 @@ export interface Plan {
  */
 export async function planIntegration(repository: Repository, ours: Oid | null, theirs: Oid): Promise<Plan> {
 	const plan = { from: ours, to: theirs, theirs: null, resolution: null };
-	if (ours === theirs) return { ...plan, kind: "nothing" };
-	if (ours === null || (await isAncestor(repository, ours, theirs))) return { ...plan, kind: "fast-forward" };
-	if (await isAncestor(repository, theirs, ours)) return { ...plan, to: ours, kind: "nothing" };
+	const standing = ours === null ? "behind" : await relation(repository, ours, theirs);
+	if (standing === "behind") return { ...plan, kind: "fast-forward" };
+	if (ours === null || standing !== "diverged") return { ...plan, to: ours ?? theirs, kind: "nothing" };
 	const resolution = await resolveMerge(repository, ours, theirs);
 	faultPoint("integrate-resolved");
 	return { kind: "merge", from: ours, to: resolution.commit, theirs, resolution };

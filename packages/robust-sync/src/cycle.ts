@@ -5,7 +5,7 @@ import pRetry from "p-retry";
 import type { CycleContext } from "./cycle-context.ts";
 import { collectOutbox, confirmDelivered, markCommitted } from "./outbox.ts";
 import { recover } from "./recover.ts";
-import { originOfLateWrite, rescueLateWrites } from "./rescue.ts";
+import { bringUpToDate, rescueLateWrites } from "./rescue.ts";
 import { type Snapshot, takeSnapshot } from "./snapshot.ts";
 import { SyncError } from "./sync-error.ts";
 import { fetchUpstream, knownTip, nameUnbornBranch, requireRemote, syncedBranch } from "./upstream.ts";
@@ -94,7 +94,10 @@ async function exchange(context: CycleContext, snapshot: Snapshot, progress: Pro
 	let moved = memory.announced.size > 0;
 	// A push without a fetch first: where the remote is as we left it, its success proves that there was nothing to fetch.
 	if (head !== null && !moved && (await isFreshOnTop(context, snapshot))) {
-		if ((await publish(context, head, progress, 1)) === "pushed") return head;
+		if ((await publish(context, head)) === "pushed") {
+			progress.pushed++;
+			return head;
+		}
 		moved = true;
 	}
 	let refusal: unknown = null;
@@ -106,8 +109,10 @@ async function exchange(context: CycleContext, snapshot: Snapshot, progress: Pro
 			const plan: Plan | null = upstream.tip === null ? nothingToMove(head) : await planIntegration(repository, head, upstream.tip);
 			if (plan === null || plan.to === upstream.tip) return plan;
 			try {
-				const commits = await countCommits(repository, upstream.tip, plan.to);
-				if ((await publish(context, plan.to, progress, commits)) === "pushed") return plan;
+				if ((await publish(context, plan.to)) === "pushed") {
+					progress.pushed += await countCommits(repository, upstream.tip, plan.to);
+					return plan;
+				}
 			} catch (error) {
 				// What came in is checked out all the same: a node that may not push still receives.
 				refusal = error;
@@ -139,7 +144,7 @@ async function checkOut(context: CycleContext, plan: Plan, progress: Progress): 
 	if (plan.kind === "nothing") return;
 	const ref = `refs/heads/${syncedBranch(context)}`;
 	const [integration, pulled] = await Promise.all([
-		carryOutPlan({ ...context, baseOfLateWrite: (late) => originOfLateWrite(context, late) }, ref, plan),
+		carryOutPlan({ ...context, bringUpToDate: (late) => bringUpToDate(context, late) }, ref, plan),
 		countCommits(context.repository, plan.from, plan.theirs ?? plan.to),
 	]);
 	progress.pulled += pulled;
@@ -174,13 +179,11 @@ async function isFreshOnTop(context: CycleContext, snapshot: Snapshot): Promise<
 	return known !== null && snapshot.status.head === known;
 }
 
-/** @param commits how many the remote lacks */
-async function publish(context: CycleContext, head: Oid, progress: Progress, commits: number): Promise<"pushed" | "race"> {
+async function publish(context: CycleContext, head: Oid): Promise<"pushed" | "race"> {
 	const { repository, config } = context;
 	context.lock.assertHeld();
 	faultPoint("cycle-before-push");
 	const outcome = await pushCommit(repository, config.syncRemote, syncedBranch(context), head, { hooks: config.syncHooks });
 	faultPoint("cycle-after-push");
-	if (outcome === "pushed") progress.pushed += commits;
 	return outcome;
 }

@@ -1,4 +1,5 @@
 import fs from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { GitError, type GitPath, gitPath, type Repository, readStatus } from "@robust-sync/git";
 import type { ServiceControl } from "@robust-sync/service/lifecycle";
 import type { Logger } from "@robust-sync/service/log";
@@ -25,7 +26,7 @@ import { tidy, tidyIntervalMs } from "./tidy.ts";
 import { Settler, WorkspaceWatcher } from "./watch.ts";
 
 /** A fresh memory, for a process that starts. */
-export function newMemory(paths: WorkspacePaths, deferHot: boolean): CycleMemory {
+export function newMemory(paths: WorkspacePaths, deferHot: boolean, startedAt: number): CycleMemory {
 	return {
 		branch: null,
 		synced: null,
@@ -37,6 +38,8 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean): CycleMemory
 		bareLinks: [],
 		databaseCopiedAt: new Map(),
 		tidiedAt: Number.NEGATIVE_INFINITY,
+		startedAt,
+		stagedAt: new Map(),
 		replaced: new ReplacedFiles(paths),
 	};
 }
@@ -61,6 +64,11 @@ const pollMs = 5_000;
 const cycleLockPatienceMs = 60_000;
 /** A peer's heartbeat ends a back-off, but not more often than this. */
 const minRetryMs = 1_000;
+
+/** A node that merges needs longer than one that only pushes: after so many pushes in a row the latter waits a multiple of its own time. */
+const streakUntilYield = 2;
+const yieldFactor = 2;
+const maxYieldMs = 1_000;
 
 /** The loop: a cycle at every interval, and whenever something says that there is work. */
 export class Daemon {
@@ -89,6 +97,10 @@ export class Daemon {
 	#progress = 0;
 	#lastAttempt = 0;
 	#failures = 0;
+	/** How many cycles in a row had to be followed by another, because files changed while they ran. */
+	#streak = 0;
+	/** No cycle starts before this (performance.now()), so that a node that writes without pause leaves others time to push. */
+	#notBefore = 0;
 	/** Paths that changed while a cycle ran. */
 	#during: Set<GitPath> | null = null;
 
@@ -99,7 +111,7 @@ export class Daemon {
 		this.#log = options.logger;
 		this.#now = options.now ?? Date.now;
 		this.#random = options.random ?? Math.random;
-		this.#memory = newMemory(options.paths, true);
+		this.#memory = newMemory(options.paths, true, this.#now());
 		this.#own = new OwnChanges(options.paths.root);
 		this.#record = new SyncRecord(
 			options.paths,
@@ -176,6 +188,9 @@ export class Daemon {
 
 	async #run(): Promise<void> {
 		while (!this.#stopped) {
+			const yieldMs = this.#notBefore - performance.now();
+			if (yieldMs > 0) await sleep(yieldMs, undefined, { signal: this.#control?.signal as AbortSignal }).catch(() => undefined);
+			if (this.#stopped) break;
 			this.#woken = false;
 			const waitMs = await this.#attempt();
 			this.#progress++;
@@ -225,7 +240,7 @@ export class Daemon {
 			this.#say(result, durationMs);
 			this.#failures = 0;
 			this.#watch(context.repository);
-			await this.#afterCycle(context, result);
+			await this.#afterCycle(context, result, durationMs);
 			await this.#tidy(context, result);
 			return result.busy > 0 ? quietMs : intervalMs;
 		} catch (error) {
@@ -304,10 +319,12 @@ export class Daemon {
 	}
 
 	/** What was written while the files were moved would otherwise wait: its events cannot be told from ours. */
-	async #afterCycle(context: CycleContext, result: CycleResult): Promise<void> {
+	async #afterCycle(context: CycleContext, result: CycleResult, durationMs: number): Promise<void> {
 		const during = this.#during ?? new Set();
 		this.#during = null;
 		const foreign = [...during].filter((name) => !this.#own.isOurs(name, this.#now()));
+		this.#streak = foreign.length > 0 && result.pushed > 0 ? this.#streak + 1 : 0;
+		if (this.#streak >= streakUntilYield) this.#notBefore = performance.now() + Math.min(maxYieldMs, yieldFactor * durationMs);
 		if (result.checkedOut.length === 0) {
 			if (foreign.length > 0) this.#settler.touch();
 			return;

@@ -12,7 +12,7 @@ import {
 	withObjectReader,
 } from "@robust-sync/git";
 import { containsNothingOf } from "@robust-sync/merge";
-import { baseOfLateWrite, mergeLateWrite } from "@robust-sync/resolve";
+import { mergeLateWrite } from "@robust-sync/resolve";
 import { compactTimestamp, faultPoint } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
 import { lateWriteWindowMs, type Replacement, replacedFile, staleWriteWindowMs } from "./replaced-files.ts";
@@ -35,7 +35,7 @@ function modeOf(stats: fs.Stats | undefined): FileReplacement["mode"] {
 }
 
 function merge(name: GitPath, base: Buffer | null, written: Buffer, current: Buffer): Buffer {
-	return mergeLateWrite({ path: name, before: base, previous: null, written, incoming: current });
+	return mergeLateWrite({ path: name, before: base, written, incoming: current });
 }
 
 /** Puts merged content into the working tree, keeping what it replaces, and notes that in a manifest of its own. */
@@ -46,7 +46,7 @@ async function putBack(context: CycleContext, files: readonly FileReplacement[])
 	const name = compactTimestamp(now());
 	const kept = await replaceFiles(
 		repository,
-		{ staging: paths.staging, backup: path.join(paths.backups, name), mergeLate: (late) => mergeLateWrite(late) },
+		{ staging: paths.staging, backup: path.join(paths.backups, name), mergeLate: mergeLateWrite },
 		files,
 	);
 	faultPoint("rescue-replaced");
@@ -137,6 +137,22 @@ export interface CheckedContent {
 }
 
 /**
+ * The newest version of a path that its writers could have read: what we last put there, until a snapshot has committed what
+ * came after that.
+ */
+function newestVersion(
+	{ memory }: CycleContext,
+	name: GitPath,
+	replacements: readonly Replacement[],
+	contents: ReadonlyMap<string, Buffer>,
+	committed: Buffer | null,
+): Buffer | null {
+	const latest = replacements.at(-1);
+	const stagedAt = memory.stagedAt.get(name) ?? memory.startedAt;
+	return (latest && latest.at > stagedAt ? contents.get(latest.after) : null) ?? committed;
+}
+
+/**
  * Finds lost updates: a program read a file before our checkout and writes it back after it, without the change that we
  * brought. Such a write is merged with the version it was made from as base.
  * @param changed paths that differ from HEAD
@@ -148,6 +164,8 @@ export async function rescueStaleWrites(
 ): Promise<{ checked: CheckedContent[]; rescued: number }> {
 	const { repository, now, memory } = context;
 	const recent = memory.replaced.replacements(now());
+	const lookedAt = now();
+	for (const [name, at] of memory.stagedAt) if (lookedAt - at > lateWriteWindowMs) memory.stagedAt.delete(name);
 	const suspects = changed.flatMap((name) => {
 		const replacements = recent.get(name);
 		const live = replacements ? readFile(repository.root, name) : null;
@@ -168,32 +186,31 @@ export async function rescueStaleWrites(
 	const checked: CheckedContent[] = [];
 	const replacements: FileReplacement[] = [];
 	for (const { name, live, within } of suspects) {
-		const latest = committed.get(name);
+		const newest = newestVersion(context, name, within, contents, committed.get(name) ?? null);
 		const origin = originOf(name, live.content, within, contents);
-		const merged = origin && latest ? merge(name, origin, live.content, latest) : live.content;
+		const merged = origin && newest ? merge(name, origin, live.content, newest) : live.content;
 		checked.push({ path: name, mode: modeOf(live.stats), content: merged });
+		memory.stagedAt.set(name, lookedAt);
 		if (!merged.equals(live.content)) replacements.push({ path: name, mode: modeOf(live.stats), content: merged, replaces: live.content });
 	}
 	await putBack(context, replacements);
 	return { checked, rescued: replacements.length };
 }
 
-/** For a write that is found in the middle of a move: the version it was made from, seen through the moves just before. */
-export async function originOfLateWrite(context: CycleContext, late: LateWrite): Promise<Buffer | null> {
-	const { path: name, written } = late;
-	const before = baseOfLateWrite(late);
-	// Made from what lay there before this move's own step.
-	if (before !== late.before) return before;
+/** A write that is found in the middle of a move, brought up to date where it was made from a version before the moves just before. */
+export async function bringUpToDate(context: CycleContext, { path: name, before, written }: LateWrite): Promise<Buffer> {
 	const replacements = context.memory.replaced
 		.replacements(context.now())
 		.get(name)
 		?.filter(({ at }) => context.now() - at <= staleWriteWindowMs);
-	if (!replacements || before === null) return before;
+	if (!replacements || before === null) return written;
 	const contents = await readKnown(
 		context,
 		replacements.flatMap((replacement) => [replacement.before, replacement.after]),
 	);
-	return originOf(name, written, replacements, contents) ?? before;
+	const origin = originOf(name, written, replacements, contents);
+	const newest = newestVersion(context, name, replacements, contents, before);
+	return origin && newest ? merge(name, origin, written, newest) : written;
 }
 
 /** The content that HEAD has at each path; no entry where it has none. */
