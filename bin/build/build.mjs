@@ -1,4 +1,4 @@
-// Bundles each executable to one file: dist/<name>.mjs. `node bin/build/build.mjs [--if-missing]`.
+// Bundles each executable: dist/<name>.mjs, and what only some verbs need in dist/parts/. `node bin/build/build.mjs [--if-missing]`.
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,12 +20,61 @@ export const executables = readdirSync(path.join(root, "bin")).filter((name) => 
 export async function bundle(out, from = root) {
 	const esbuild = await import("esbuild");
 	const { version } = JSON.parse(readFileSync(path.join(from, "package.json"), "utf8"));
+	const entries = { ...Object.fromEntries(executables.map((name) => [name, `packages/${name}/src/cli.ts`])), ...helpers };
+	const metafile = { inputs: {}, outputs: {} };
+	// One by one: parts that several executables shared would be many more and smaller files to load.
+	for (const [name, entry] of Object.entries(entries)) {
+		const verbs = entry.replace(/cli\.ts$/, "verbs.ts");
+		const hasVerbs = verbs !== entry && existsSync(path.join(from, verbs));
+		const results = [
+			await bundleOne(
+				esbuild,
+				{ [name]: entry },
+				{ out, from, version, splitting: !hasVerbs, plugins: hasVerbs ? [verbsElsewhere(name)] : [] },
+			),
+		];
+		if (hasVerbs)
+			results.push(await bundleOne(esbuild, { [`parts/${name}`]: verbs }, { out, from, version, splitting: false, plugins: [] }));
+		for (const { inputs, outputs } of results) {
+			Object.assign(metafile.inputs, inputs);
+			Object.assign(metafile.outputs, outputs);
+		}
+	}
+	writeFileSync(path.join(out, "sbom.cdx.json"), `${JSON.stringify(sbom(metafile, from, version), null, "\t")}\n`);
+}
+
+/** commander starts other executables for subcommands; ours has none, and node:child_process costs 4 ms to load. */
+const lazyChildProcess = {
+	name: "lazy-child-process",
+	setup(build) {
+		build.onLoad({ filter: /commander\/lib\/command\.js$/ }, ({ path: file }) => ({
+			contents: readFileSync(file, "utf8").replace(
+				/const childProcess = require\('node:child_process'\)(\.default)?;/,
+				"const childProcess = { get spawn() { return require('node:child_process').spawn; } };",
+			),
+			loader: "js",
+		}));
+	},
+};
+
+/** An executable with a `verbs.ts` becomes two files: what every call needs, and what its verbs need. */
+const verbsElsewhere = (name) => ({
+	name: "verbs-elsewhere",
+	setup(build) {
+		build.onResolve({ filter: /^\.\/verbs\.ts$/ }, () => ({ path: `./parts/${name}.mjs`, external: true }));
+	},
+});
+
+async function bundleOne(esbuild, entryPoints, { out, from, version, splitting, plugins }) {
 	const { metafile } = await esbuild.build({
 		absWorkingDir: from,
-		entryPoints: { ...Object.fromEntries(executables.map((name) => [name, `packages/${name}/src/cli.ts`])), ...helpers },
+		entryPoints,
 		outdir: out,
 		outExtension: { ".js": ".mjs" },
 		bundle: true,
+		// What only some verbs need lies in parts of its own: `--status` must not parse the whole daemon.
+		splitting,
+		chunkNames: "parts/[name]-[hash]",
 		platform: "node",
 		format: "esm",
 		target: "node20",
@@ -40,8 +89,9 @@ export async function bundle(out, from = root) {
 		},
 		logLevel: "warning",
 		metafile: true,
+		plugins: [lazyChildProcess, ...plugins],
 	});
-	writeFileSync(path.join(out, "sbom.cdx.json"), `${JSON.stringify(sbom(metafile, from, version), null, "\t")}\n`);
+	return metafile;
 }
 
 /** Installs what is locked and bundles every executable into dist/. Files appear whole, by rename: a running process never sees half a bundle. */
@@ -51,9 +101,24 @@ export async function build() {
 	mkdirSync(temporary, { recursive: true });
 	try {
 		await bundle(temporary);
+		const parts = readdirSync(path.join(temporary, "parts"));
+		mkdirSync(path.join(dist, "parts"), { recursive: true });
+		for (const name of parts) renameSync(path.join(temporary, "parts", name), path.join(dist, "parts", name));
+		rmSync(path.join(temporary, "parts"), { recursive: true });
 		for (const name of readdirSync(temporary)) renameSync(path.join(temporary, name), path.join(dist, name));
+		removeOldParts(new Set(parts));
 	} finally {
 		rmSync(temporary, { recursive: true, force: true });
+	}
+}
+
+/** A running process may still load a part of the build that it was started from. */
+const keepPartsMs = 24 * 60 * 60_000;
+
+function removeOldParts(current) {
+	for (const name of readdirSync(path.join(dist, "parts"))) {
+		const file = path.join(dist, "parts", name);
+		if (!current.has(name) && Date.now() - statSync(file).mtimeMs > keepPartsMs) rmSync(file);
 	}
 }
 

@@ -1,12 +1,12 @@
 import { spawn } from "node:child_process";
 import fs from "node:fs";
-import { displayPath, fileSystemPath, type GitPath } from "@robust-sync/git";
+import { displayPath, fileSystemPath, type GitPath, lstatIfThere } from "@robust-sync/git";
 import type { SkippedFile } from "@robust-sync/workspace";
 
 const sqliteMagic = Buffer.from("SQLite format 3\0");
 
 function exists(root: string, name: string): boolean {
-	return fs.lstatSync(fileSystemPath(root, name as GitPath), { throwIfNoEntry: false }) !== undefined;
+	return lstatIfThere(fileSystemPath(root, name as GitPath)) !== null;
 }
 
 function startsWith(file: Buffer, magic: Buffer): boolean {

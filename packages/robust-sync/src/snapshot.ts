@@ -12,7 +12,7 @@ import {
 	writeIndexEntries,
 } from "@robust-sync/git";
 import { filtersApply } from "@robust-sync/resolve";
-import { faultPoint, type SkippedFile } from "@robust-sync/workspace";
+import { faultPoint, neverCommitted, type SkippedFile } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
 import { separateHot, waitUntilQuiet } from "./hot-files.ts";
 import { copyLiveDatabases } from "./live-database.ts";
@@ -89,6 +89,7 @@ export async function findCandidates(context: CycleContext, { dryRun = false } =
 	const changed: GitPath[] = [];
 	const databases = new Set<GitPath>();
 	for (const { path: name, submodule, kind } of status.entries) {
+		if (isOurOwn(name)) continue;
 		if (name.endsWith("/") || nested.has(`${name}/` as GitPath)) continue;
 		if (submodule && kind === "changed" && fs.existsSync(Buffer.concat([fileSystemPath(repository.root, name), Buffer.from("/.git")]))) {
 			changed.push(name);
@@ -100,6 +101,11 @@ export async function findCandidates(context: CycleContext, { dryRun = false } =
 		else if (!skipped.some((entry) => entry.path === displayPath(name))) skipped.push(skippedFile(name, reason));
 	}
 	return { status, changed, skipped, databases: [...databases] };
+}
+
+// Excluded by .git/info/exclude, but a `.gitignore` may take that back, and `.sync_env` holds secrets.
+function isOurOwn(name: GitPath): boolean {
+	return neverCommitted.some((own) => name === own || name.startsWith(`${own}/`));
 }
 
 function isGone(root: string, name: GitPath): boolean {

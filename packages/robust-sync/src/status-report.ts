@@ -2,7 +2,7 @@ import { ExitCode } from "@robust-sync/service/exit-codes";
 import { paint } from "@robust-sync/service/paint";
 import { writerLiveness } from "@robust-sync/workspace/liveness";
 import type { WorkspacePaths } from "@robust-sync/workspace/paths";
-import { readState } from "@robust-sync/workspace/state-file";
+import { readState } from "@robust-sync/workspace/read-state";
 import { type SyncState, syncStateSchema } from "@robust-sync/workspace/state-schemas";
 
 /** What `--status` found. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import { deriveHealth, type HealthInput } from "./health.ts";
 import { peerLiveness, servicesLiveness, writerLiveness } from "./liveness.ts";
 import type { ProcessTable } from "./process-table.ts";
-import type { StateRead } from "./state-file.ts";
+import type { StateRead } from "./read-state.ts";
 import type { MonitorStatus, PeerState, SyncState } from "./state-schemas.ts";
 import { timestamp } from "./timestamps.ts";
 

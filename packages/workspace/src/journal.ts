@@ -3,7 +3,7 @@ import path from "node:path";
 import * as z from "zod/mini";
 import { fsyncDirectory, writeAtomicSync } from "./atomic-write.ts";
 import type { WorkspacePaths } from "./paths.ts";
-import { readState } from "./state-file.ts";
+import { readState } from "./read-state.ts";
 
 const journalSchema = z.object({
 	schema: z.literal(1),

@@ -1,6 +1,6 @@
 import { type ServiceName, services, type WorkspacePaths } from "./paths.ts";
 import { isSameProcess, kernelProcessTable, type ProcessTable } from "./process-table.ts";
-import { readState, type StateRead } from "./state-file.ts";
+import { readState, type StateRead } from "./read-state.ts";
 import {
 	type HealthState,
 	type HeartbeatState,

@@ -1,6 +1,6 @@
 import { readdirSync } from "node:fs";
 import { WorkspacePaths } from "./paths.ts";
-import { readState } from "./state-file.ts";
+import { readState } from "./read-state.ts";
 import { type PeerState, peerStateSchema } from "./state-schemas.ts";
 
 /** Every valid `peer_<name>_state.json`, by peer name, sorted. Files that do not parse are left out. */

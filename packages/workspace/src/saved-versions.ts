@@ -1,7 +1,7 @@
 import { type Dirent, readdirSync } from "node:fs";
 import path from "node:path";
 import type { WorkspacePaths } from "./paths.ts";
-import { readState } from "./state-file.ts";
+import { readState } from "./read-state.ts";
 import { type Manifest, manifestSchema } from "./state-schemas.ts";
 import { parseCompactTimestamp } from "./timestamps.ts";
 

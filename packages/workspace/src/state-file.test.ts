@@ -2,7 +2,8 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { readOwnState, readState, writeState } from "./state-file.ts";
+import { readState } from "./read-state.ts";
+import { readOwnState, writeState } from "./state-file.ts";
 import { type SyncState, syncStateSchema } from "./state-schemas.ts";
 
 let directory: string;

@@ -1,39 +1,8 @@
-import { existsSync, readFileSync, renameSync, statSync } from "node:fs";
+import { existsSync, renameSync } from "node:fs";
 import type * as z from "zod/mini";
 import { writeAtomic } from "./atomic-write.ts";
+import { readState } from "./read-state.ts";
 import { compactTimestamp } from "./timestamps.ts";
-
-/** What reading a state file gave. Readers never lock and never change a file. */
-export type StateRead<T> =
-	| { readonly kind: "ok"; readonly state: T }
-	| { readonly kind: "missing" }
-	/** Not JSON, not of the schema, or larger than any honest state file; `problem` says where. */
-	| { readonly kind: "invalid"; readonly problem: string };
-
-/** No honest state file comes near this; a hostile one must not fill the memory of its reader. */
-const maxStateBytes = 16 * 1024 * 1024;
-
-/** Reads and checks one state file. Never throws for what is in the file, or for a file that is not there. */
-export function readState<S extends z.ZodMiniType>(file: string, schema: S): StateRead<z.infer<S>> {
-	let text: string;
-	try {
-		const stats = statSync(file);
-		if (!stats.isFile()) return { kind: "invalid", problem: "not a regular file" };
-		if (stats.size > maxStateBytes) return { kind: "invalid", problem: `larger than ${maxStateBytes} bytes` };
-		text = readFileSync(file, "utf8");
-	} catch (error) {
-		const { code } = error as NodeJS.ErrnoException;
-		return code === "ENOENT" || code === "ENOTDIR" ? { kind: "missing" } : { kind: "invalid", problem: `cannot be read (${code})` };
-	}
-	try {
-		const result = schema.safeParse(JSON.parse(text));
-		if (result.success) return { kind: "ok", state: result.data as z.infer<S> };
-		const issue = result.error.issues[0];
-		return { kind: "invalid", problem: `${issue?.path.join(".") || "the document"}: ${issue?.message ?? "not as expected"}` };
-	} catch {
-		return { kind: "invalid", problem: "not JSON" };
-	}
-}
 
 /**
  * For the one service that owns the file: what was there, or null to start afresh. A file that does not parse is moved

@@ -1,0 +1,15 @@
+/** The flags of robust-sync, as the command line hands them over. */
+export interface Options {
+	workspace?: string;
+	verbose?: boolean;
+	json?: boolean;
+	dryRun?: boolean;
+	interval?: string;
+	send?: string;
+}
+
+/** A line on standard output. */
+export const print = (text: string): boolean => process.stdout.write(`${text}\n`);
+
+/** One JSON document on standard output. */
+export const printJson = (value: unknown): boolean => print(JSON.stringify(value, null, 2));

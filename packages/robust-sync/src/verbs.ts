@@ -1,0 +1,130 @@
+import { killRunningGit } from "@robust-sync/git";
+import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
+import { runService } from "@robust-sync/service/lifecycle";
+import { createLogger } from "@robust-sync/service/log";
+import { supervise } from "@robust-sync/service/supervisor";
+import { needsSupervisor } from "@robust-sync/service/worker";
+import {
+	acquireLock,
+	isHolderAlive,
+	LockedError,
+	loadConfig,
+	locateWorkspace,
+	readLockHolder,
+	WorkspacePaths,
+} from "@robust-sync/workspace";
+import { Daemon } from "./daemon.ts";
+import { dryRun, syncOnce } from "./once.ts";
+import { type Options, print, printJson } from "./options.ts";
+import { sendMessage } from "./send.ts";
+import { stopInstance } from "./stop.ts";
+
+// Everything but `--status`: loaded when a verb needs it, so that a look at the state is quick (bin/build/build.mjs).
+
+const pathsOf = (options: Options) => new WorkspacePaths(locateWorkspace({ flag: options.workspace }));
+
+/** Configuration and a logger: what every verb needs that does something. Loaded when needed. */
+async function prepare(options: Options) {
+	const paths = pathsOf(options);
+	const load = () => loadConfig({ workspace: paths.root, flags: { SYNC_INTERVAL: options.interval } });
+	const config = load();
+	const logger = createLogger({
+		name: "sync",
+		level: options.verbose ? "debug" : config.logLevel,
+		format: config.logFormat,
+		file: paths.logFile("sync"),
+		stderr: "tty-short",
+		secrets: [...config.secrets],
+	});
+	return { paths, config, load, logger };
+}
+
+/** Runs continuously, in the foreground. @returns the exit code */
+export async function run(options: Options): Promise<number> {
+	const { paths, config, load, logger } = await prepare(options);
+	if (needsSupervisor()) {
+		const running = readLockHolder(paths.instanceLock("sync"));
+		if (running && isHolderAlive(running)) throw new LockedError(paths.instanceLock("sync"), running);
+		const lock = await acquireLock(paths.supervisorLock("sync"), { purpose: "robust-sync" });
+		try {
+			return await supervise({ logger, argv: process.argv.slice(1) });
+		} finally {
+			await lock.release();
+			await logger.close();
+		}
+	}
+	const daemon = new Daemon({ paths, config, reloadConfig: load, logger });
+	try {
+		return await runService({
+			name: "robust-sync",
+			logger,
+			start: (control) => daemon.start(control),
+			stop: () => daemon.stop(),
+			reload: () => daemon.reload(),
+			wake: () => daemon.wake(),
+			progress: () => daemon.progress,
+			memoryLimitBytes: () => daemon.memoryLimitBytes,
+			drain: () => daemon.finish(),
+		});
+	} finally {
+		killRunningGit();
+		await logger.close();
+	}
+}
+
+/** One cycle, or what it would do. @returns the exit code */
+export async function once(options: Options): Promise<number> {
+	const { paths, config, logger } = await prepare(options);
+	if (options.dryRun) {
+		const plan = await dryRun({ paths, config, logger });
+		if (options.json) printJson(plan);
+		else {
+			for (const file of plan.would_commit) print(`would commit   ${file}`);
+			if (plan.would_deliver > 0) print(`would deliver  ${plan.would_deliver} messages`);
+			for (const { path, reason } of plan.skipped) print(`would skip     ${path} (${reason})`);
+			if (plan.would_fetch) print(`would fetch    ${plan.remote_head?.slice(0, 12)} and bring it in`);
+			if (plan.would_push) print(`would push     ${plan.branch ?? "HEAD"} to ${config.syncRemote}`);
+			if (plan.blocked_by) print(`blocked        ${plan.blocked_by}`);
+			else if (plan.would_commit.length + plan.would_deliver === 0 && !plan.would_fetch && !plan.would_push) print("nothing to do");
+		}
+		return ExitCode.ok;
+	}
+	const outcome = await syncOnce({ paths, config, logger });
+	await logger.flush();
+	if (options.json) printJson(outcome.ok ? outcome.state : { ...outcome.state, status: "failed" });
+	if (!outcome.ok) {
+		logger.toFile?.("error", `${outcome.error.code}: ${outcome.error.message}`);
+		throw new CommandError(`${outcome.error.code}: ${outcome.error.message}`, ExitCode.failed, { cause: outcome.error.cause });
+	}
+	const { committed, pulled, pushed, resolved, delivered, saved, skipped, head } = outcome.result;
+	logger.toFile?.(
+		"info",
+		`synced once: ${committed} files committed, ${pulled} commits pulled, ${pushed} pushed, ${resolved} files resolved`,
+	);
+	if (!options.json) {
+		print(
+			`in sync at ${head?.slice(0, 12) ?? "no commit yet"}: ${committed} files committed, ${pulled} commits pulled, ${pushed} pushed, ${resolved} files resolved, ${delivered} messages delivered`,
+		);
+		for (const name of saved) print(`what the merge left out is in sync/conflicts/${name}`);
+		for (const { path, reason } of skipped) print(`skipped ${path} (${reason})`);
+	}
+	return ExitCode.ok;
+}
+
+/** Stops the running instance. @returns the exit code */
+export async function stop(options: Options): Promise<number> {
+	const paths = pathsOf(options);
+	const stopped = await stopInstance(paths);
+	if (options.json) printJson({ stopped: stopped !== null, pid: stopped });
+	else print(stopped === null ? "robust-sync was not running" : `stopped robust-sync (pid ${stopped})`);
+	return ExitCode.ok;
+}
+
+/** Puts a message into the outbox. @returns the exit code */
+export async function send(options: Options): Promise<number> {
+	const paths = pathsOf(options);
+	const name = await sendMessage(paths, options.send ?? "");
+	if (options.json) printJson({ pending: name });
+	else print(`in the outbox as ${name}: it is delivered with the next cycle`);
+	return ExitCode.ok;
+}

@@ -1,0 +1,34 @@
+import { readFileSync, statSync } from "node:fs";
+import type * as z from "zod/mini";
+
+/** What reading a state file gave. Readers never lock and never change a file. */
+export type StateRead<T> =
+	| { readonly kind: "ok"; readonly state: T }
+	| { readonly kind: "missing" }
+	/** Not JSON, not of the schema, or larger than any honest state file; `problem` says where. */
+	| { readonly kind: "invalid"; readonly problem: string };
+
+/** No honest state file comes near this; a hostile one must not fill the memory of its reader. */
+const maxStateBytes = 16 * 1024 * 1024;
+
+/** Reads and checks one state file. Never throws for what is in the file, or for a file that is not there. */
+export function readState<S extends z.ZodMiniType>(file: string, schema: S): StateRead<z.infer<S>> {
+	let text: string;
+	try {
+		const stats = statSync(file);
+		if (!stats.isFile()) return { kind: "invalid", problem: "not a regular file" };
+		if (stats.size > maxStateBytes) return { kind: "invalid", problem: `larger than ${maxStateBytes} bytes` };
+		text = readFileSync(file, "utf8");
+	} catch (error) {
+		const { code } = error as NodeJS.ErrnoException;
+		return code === "ENOENT" || code === "ENOTDIR" ? { kind: "missing" } : { kind: "invalid", problem: `cannot be read (${code})` };
+	}
+	try {
+		const result = schema.safeParse(JSON.parse(text));
+		if (result.success) return { kind: "ok", state: result.data as z.infer<S> };
+		const issue = result.error.issues[0];
+		return { kind: "invalid", problem: `${issue?.path.join(".") || "the document"}: ${issue?.message ?? "not as expected"}` };
+	} catch {
+		return { kind: "invalid", problem: "not JSON" };
+	}
+}
