@@ -8,7 +8,7 @@ import { recover } from "./recover.ts";
 import { bringUpToDate, rescueLateWrites } from "./rescue.ts";
 import { type Snapshot, takeSnapshot } from "./snapshot.ts";
 import { SyncError } from "./sync-error.ts";
-import { fetchUpstream, knownTip, nameUnbornBranch, requireRemote, syncedBranch } from "./upstream.ts";
+import { fetchUpstream, knownTip, nameUnbornBranch, requireRemote, syncedBranch, type Upstream } from "./upstream.ts";
 
 /** What one cycle did. */
 export interface CycleResult {
@@ -106,7 +106,7 @@ async function exchange(context: CycleContext, snapshot: Snapshot, progress: Pro
 			const upstream = await fetchUpstream(context, moved);
 			faultPoint("cycle-fetched");
 			progress.rewritten ||= upstream.rewritten;
-			const plan: Plan | null = upstream.tip === null ? nothingToMove(head) : await planIntegration(repository, head, upstream.tip);
+			const plan = await planFor(context, head, upstream);
 			if (plan === null || plan.to === upstream.tip) return plan;
 			try {
 				if ((await publish(context, plan.to)) === "pushed") {
@@ -136,8 +136,12 @@ async function exchange(context: CycleContext, snapshot: Snapshot, progress: Pro
 	return plan?.to ?? null;
 }
 
-function nothingToMove(head: Oid | null): Plan | null {
-	return head === null ? null : { kind: "nothing", from: head, to: head, theirs: null, resolution: null };
+async function planFor({ repository }: CycleContext, head: Oid | null, { tip, before, rewritten }: Upstream): Promise<Plan | null> {
+	if (tip === null) return head === null ? null : { kind: "nothing", from: head, to: head, theirs: null, resolution: null };
+	// Git only moves a tracking ref forward unless it is forced: nothing need be asked about a node that was at it.
+	if (head !== null && head === before && !rewritten && tip !== head)
+		return { kind: "fast-forward", from: head, to: tip, theirs: null, resolution: null };
+	return await planIntegration(repository, head, tip);
 }
 
 async function checkOut(context: CycleContext, plan: Plan, progress: Progress): Promise<void> {

@@ -1,6 +1,5 @@
-import fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileSystemPath, type GitPath } from "@robust-sync/git";
+import { fileSystemPath, type GitPath, lstatIfThere } from "@robust-sync/git";
 
 /** A file that was written less than this ago may be half written. */
 export const quietMs = 20;
@@ -18,7 +17,7 @@ export function separateHot(root: string, paths: readonly GitPath[], hot: HotFil
 	const quiet: GitPath[] = [];
 	const busy: GitPath[] = [];
 	for (const name of paths) {
-		const stats = fs.lstatSync(fileSystemPath(root, name), { throwIfNoEntry: false });
+		const stats = lstatIfThere(fileSystemPath(root, name));
 		const age = stats ? now - stats.mtimeMs : quietMs;
 		// A time in the future says nothing.
 		const isHot = age < quietMs && age > -quietMs;

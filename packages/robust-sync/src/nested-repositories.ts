@@ -1,38 +1,40 @@
 import fs from "node:fs";
 import path from "node:path";
-import { fileSystemPath, type GitPath, gitPath, gitPathBytes, type Repository, writeIndexEntries } from "@robust-sync/git";
+import { fileSystemPath, type GitPath, gitPath, type Repository, writeIndexEntries } from "@robust-sync/git";
 
 /** Whether the nested repository in `directory` has a remote of its own: then it is somebody's clone and not an agent's folder. */
-function hasRemote(directory: string): boolean {
-	const dotGit = path.join(directory, ".git");
+function hasRemote(directory: Buffer): boolean {
+	const dotGit = Buffer.concat([directory, Buffer.from("/.git")]);
 	try {
 		// A `.git` file points elsewhere: a submodule or a linked work tree, synced by its own repository.
 		if (!fs.lstatSync(dotGit).isDirectory()) return true;
-		return /^\s*\[remote\s/m.test(fs.readFileSync(path.join(dotGit, "config"), "utf8"));
+		return /^\s*\[remote\s/m.test(fs.readFileSync(Buffer.concat([dotGit, Buffer.from("/config")]), "utf8"));
 	} catch {
 		return false;
 	}
 }
 
-function firstFile(root: string, directory: GitPath): GitPath | null {
+/** Whether there is any file or link below `directory`, `.git` aside. */
+function holdsFiles(directory: Buffer): boolean {
 	let entries: fs.Dirent<Buffer>[];
 	try {
-		entries = fs.readdirSync(fileSystemPath(root, directory), {
-			withFileTypes: true,
-			encoding: "buffer",
-		}) as unknown as fs.Dirent<Buffer>[];
+		entries = fs.readdirSync(directory, { withFileTypes: true, encoding: "buffer" }) as unknown as fs.Dirent<Buffer>[];
 	} catch {
-		return null;
+		return false;
 	}
 	const named = entries.filter((entry) => entry.name.toString("latin1") !== ".git");
-	const file = named.find((entry) => entry.isFile() || entry.isSymbolicLink());
-	if (file) return `${directory}/${gitPath(file.name)}` as GitPath;
-	for (const entry of named) {
-		const found = entry.isDirectory() ? firstFile(root, `${directory}/${gitPath(entry.name)}` as GitPath) : null;
-		if (found !== null) return found;
-	}
-	return null;
+	return (
+		named.some((entry) => entry.isFile() || entry.isSymbolicLink()) ||
+		named.some((entry) => entry.isDirectory() && holdsFiles(Buffer.concat([directory, Buffer.from("/"), entry.name])))
+	);
 }
+
+// Only in the index, and only until the snapshot: there is no such file, so it goes as one that was deleted.
+const placeholder = ".robust-sync-opened";
+const emptyBlob = {
+	sha1: "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391",
+	sha256: "473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813",
+};
 
 /**
  * Links in the index (mode 160000) that no `.gitmodules` explains: what `git add` makes of a nested repository. One process,
@@ -53,8 +55,8 @@ export async function findBareLinks(repository: Repository): Promise<GitPath[]> 
 
 /**
  * Decides on the nested repositories that git reported (directories with a trailing slash). Where their files are to be
- * synced, one of them is put into the index by its blob: from then on git treats the directory as any other and lists its
- * files. No `.git` of theirs is touched, and a bare link is never committed.
+ * synced, an entry below it is put into the index: from then on git treats the directory as any other and lists its files,
+ * by the person's ignore rules. No `.git` of theirs is touched, and a bare link is never committed.
  * @returns those that stay out, and whether the status must be read again
  */
 export async function openNestedRepositories(
@@ -66,25 +68,16 @@ export async function openNestedRepositories(
 	let opened = false;
 	for (const withSlash of directories) {
 		const directory = withSlash.replace(/\/$/, "") as GitPath;
-		const contents =
-			policy === "contents" || (policy === "auto" && !hasRemote(fileSystemPath(repository.root, directory).toString("utf8")));
+		const contents = policy === "contents" || (policy === "auto" && !hasRemote(fileSystemPath(repository.root, directory)));
 		if (!contents) {
 			skipped.push(directory);
 			continue;
 		}
-		const file = firstFile(repository.root, directory);
-		if (file === null) continue;
-		const content = fs.lstatSync(fileSystemPath(repository.root, file)).isSymbolicLink()
-			? fs.readlinkSync(fileSystemPath(repository.root, file), { encoding: "buffer" })
-			: null;
-		const { stdout } = await repository.run(["hash-object", "-w", "--no-filters", content ? "--stdin" : "--stdin-paths"], {
-			input: content ?? Buffer.concat([gitPathBytes(file), Buffer.of(10)]),
-		});
+		if (!holdsFiles(fileSystemPath(repository.root, directory))) continue;
 		await writeIndexEntries(repository, [
 			// A bare link of the same name gives way.
 			{ path: directory, entry: null },
-
-			{ path: file, entry: { mode: content ? "120000" : "100644", oid: stdout.toString("latin1").trim() } },
+			{ path: `${directory}/${placeholder}` as GitPath, entry: { mode: "100644", oid: emptyBlob[repository.objectFormat] } },
 		]);
 		opened = true;
 	}

@@ -6,6 +6,7 @@ import {
 	type GitPath,
 	gitPathBytes,
 	type LateWrite,
+	lstatIfThere,
 	readObjectsWhole,
 	replaceFiles,
 	storeBlobs,
@@ -69,7 +70,7 @@ export async function rescueLateWrites(context: CycleContext): Promise<number> {
 		const changed: { index: number; written: Buffer; stats: fs.Stats }[] = [];
 		for (const [index, entry] of backup.manifest.files.entries()) {
 			looks++;
-			const stats = fs.lstatSync(fileSystemPath(backup.directory, entry.file as GitPath), { throwIfNoEntry: false });
+			const stats = lstatIfThere(fileSystemPath(backup.directory, entry.file as GitPath));
 			if (!stats?.isFile() || (stats.size === entry.size && stats.mtimeMs === entry.mtime_ms)) continue;
 			const read = readFile(backup.directory, entry.file as GitPath);
 			if (read) changed.push({ index, written: read.content, stats: read.stats });

@@ -34,11 +34,11 @@ export function liveDatabaseOf(root: string, name: GitPath): GitPath | null {
 /** Why a path cannot be committed now; null: it can (also when it is gone, which is a change like any other). */
 export function reasonToSkip(root: string, name: GitPath, maxFileMb: number): SkippedFile["reason"] | null {
 	const file = fileSystemPath(root, name);
-	let stats: fs.Stats | undefined;
+	let stats: fs.Stats | null;
 	try {
-		stats = fs.lstatSync(file, { throwIfNoEntry: false });
-	} catch (error) {
-		return (error as NodeJS.ErrnoException).code === "ENOTDIR" ? null : "unreadable";
+		stats = lstatIfThere(file);
+	} catch {
+		return "unreadable";
 	}
 	if (!stats || stats.isSymbolicLink() || stats.isDirectory()) return null;
 	if (!stats.isFile()) return "special-file";

@@ -4,6 +4,7 @@ import {
 	fileSystemPath,
 	type GitPath,
 	gitPathBytes,
+	lstatIfThere,
 	type Oid,
 	readHead,
 	readStatus,
@@ -86,10 +87,12 @@ export async function findCandidates(context: CycleContext, { dryRun = false } =
 			.filter((file) => fs.existsSync(`${repository.root}/${file}`))
 			.map((file) => ({ path: file, reason: "special-file" as const })),
 	);
+	skipped.push(...status.unreadable.map((directory) => skippedFile(directory, "unreadable")));
 	const changed: GitPath[] = [];
 	const databases = new Set<GitPath>();
-	for (const { path: name, submodule, kind } of status.entries) {
-		if (isOurOwn(name)) continue;
+	for (const { path: name, submodule, kind, index } of status.entries) {
+		// A link that gave way to the files below it is out of the index already.
+		if (isOurOwn(name) || (submodule && index === "D")) continue;
 		if (name.endsWith("/") || nested.has(`${name}/` as GitPath)) continue;
 		if (submodule && kind === "changed" && fs.existsSync(Buffer.concat([fileSystemPath(repository.root, name), Buffer.from("/.git")]))) {
 			changed.push(name);
@@ -110,10 +113,10 @@ function isOurOwn(name: GitPath): boolean {
 
 function isGone(root: string, name: GitPath): boolean {
 	try {
-		const stats = fs.lstatSync(fileSystemPath(root, name), { throwIfNoEntry: false });
+		const stats = lstatIfThere(fileSystemPath(root, name));
 		return !stats || stats.isDirectory();
 	} catch {
-		return true;
+		return false;
 	}
 }
 

@@ -8,6 +8,8 @@ export interface Upstream {
 	readonly tip: Oid | null;
 	/** The remote's history no longer contains what it had before. */
 	readonly rewritten: boolean;
+	/** The tip as it was known before; the new one contains it, unless `rewritten`. */
+	readonly before: Oid | null;
 }
 
 /** The name that HEAD's branch has, after the first contact at the latest. */
@@ -65,12 +67,12 @@ export async function fetchUpstream(context: CycleContext, hint: boolean): Promi
 		const tip = await readRemoteBranch(repository, config.syncRemote, branch);
 		if (tip === null) {
 			await refuseMissingBranch(context, branch, known);
-			return { tip: null, rewritten: false };
+			return { tip: null, rewritten: false, before: known };
 		}
-		if (tip === known) return { tip, rewritten: false };
+		if (tip === known) return { tip, rewritten: false, before: known };
 	}
 	const { rewritten } = await fetchBranch(repository, config.syncRemote, branch);
-	return { tip: await knownTip(context), rewritten };
+	return { tip: await knownTip(context), rewritten, before: known };
 }
 
 /** An empty remote is an invitation; one that has other branches, or had ours, is a mistake that only a person can judge. */

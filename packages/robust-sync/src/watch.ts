@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
-import { fileSystemPath, type GitPath, gitPath } from "@robust-sync/git";
+import { fileSystemPath, type GitPath, gitPath, lstatIfThere } from "@robust-sync/git";
 import { neverCommitted } from "@robust-sync/workspace";
 
 /** Where changes are seen: a path below the workspace. */
@@ -85,11 +85,19 @@ export class WorkspaceWatcher {
 		if (this.#isIgnored(changed)) return;
 		if (event === "rename") {
 			// Something came, went, or was replaced by something of another type.
-			const stats = fs.lstatSync(this.#path(changed), { throwIfNoEntry: false });
 			if (this.#watchers.has(changed)) this.#remove(changed);
-			if (stats?.isDirectory()) this.#add(changed);
+			if (this.#isDirectory(changed)) this.#add(changed);
 		}
 		this.#options.onChange(changed);
+	}
+
+	#isDirectory(name: GitPath): boolean {
+		try {
+			return lstatIfThere(this.#path(name))?.isDirectory() ?? false;
+		} catch {
+			// Unreadable by now: the next cycle reports it.
+			return false;
+		}
 	}
 
 	#remove(directory: GitPath): void {
