@@ -25,9 +25,9 @@ payload_files() {
 	local name
 	(
 		cd "$clone" || exit
-		for name in "${executables[@]}" print-config; do printf 'dist/%s.mjs\n' "$name"; done
+		find dist -path dist/types -prune -o -type f ! -path '*/.*' -print
 		for name in "${executables[@]}"; do printf 'bin/%s\n' "$name"; done
-		find dist/share deploy -type f ! -name '*.test.ts' ! -path 'deploy/container/*' 2>/dev/null || true
+		find deploy -type f ! -name '*.test.ts' ! -path 'deploy/container/*'
 		for name in package.json LICENSE README.md CHANGELOG.md; do [ ! -e "$name" ] || printf '%s\n' "$name"; done
 	) | sort
 }

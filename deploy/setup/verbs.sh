@@ -53,6 +53,7 @@ do_install() {
 		printf '\nNothing was changed (--dry-run).\n'
 		return 0
 	fi
+	if [ -n "$before" ]; then remove_old_versions "$before"; fi
 	prove_all || fail "installed, but not everything answered: $(printf '%s; ' "${failures[@]}")"
 	farewell
 }

@@ -1,0 +1,60 @@
+import { spawn } from "node:child_process";
+
+/** How a command ended. */
+export interface Ended {
+	/** The exit code; -1 when a signal ended it. */
+	readonly code: number;
+	readonly stdout: string;
+	readonly stderr: string;
+}
+
+export interface CommandOptions {
+	/** Written to its standard input. */
+	input?: string;
+	/** On top of this process's environment. */
+	env?: Record<string, string>;
+	/** It is killed after so long. Default 2 minutes. */
+	timeout_ms?: number;
+}
+
+/** Runs a command to its end, whatever its exit code. @throws when it cannot be started */
+export function attempt(argv: readonly string[], options: CommandOptions = {}): Promise<Ended> {
+	return new Promise((resolve, reject) => {
+		const child = spawn(argv[0]!, argv.slice(1), {
+			env: { ...process.env, ...options.env },
+			stdio: "pipe",
+			timeout: options.timeout_ms ?? 120_000,
+			killSignal: "SIGKILL",
+		});
+		let stdout = "";
+		let stderr = "";
+		child.stdout.setEncoding("utf8").on("data", (text) => (stdout += text));
+		child.stderr.setEncoding("utf8").on("data", (text) => (stderr += text));
+		child.stdin.on("error", () => undefined).end(options.input ?? "");
+		child.once("error", reject);
+		child.once("close", (code) => resolve({ code: code ?? -1, stdout, stderr }));
+	});
+}
+
+/** Runs a command that must succeed. @returns its standard output @throws with all that it said */
+export async function must(argv: readonly string[], options: CommandOptions = {}): Promise<string> {
+	const { code, stdout, stderr } = await attempt(argv, options);
+	if (code !== 0) throw new Error(`${argv.join(" ")} ended with ${code}:\n${stdout}${stderr}`);
+	return stdout;
+}
+
+/** Looks until something is seen. @returns what was seen, and how long it took in milliseconds @throws after the deadline, naming `what` */
+export async function until<T>(
+	what: string,
+	look: () => Promise<T | undefined | false>,
+	{ deadline_ms = 60_000, pause_ms = 50 } = {},
+): Promise<{ seen: T; took_ms: number }> {
+	const begun = performance.now();
+	for (;;) {
+		const seen = await look();
+		const took_ms = performance.now() - begun;
+		if (seen !== undefined && seen !== false) return { seen, took_ms };
+		if (took_ms > deadline_ms) throw new Error(`not seen within ${deadline_ms / 1000} s: ${what}`);
+		await new Promise((resolve) => setTimeout(resolve, pause_ms));
+	}
+}
