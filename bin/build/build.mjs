@@ -1,8 +1,10 @@
 // Bundles each executable: dist/<name>.mjs, and what only some verbs need in dist/parts/. `node bin/build/build.mjs [--if-missing]`.
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { bootstrap, root } from "./bootstrap.mjs";
+import { writeDocuments } from "./documents.mjs";
 import { sbom } from "./sbom.mjs";
 import { withLock } from "./single-file-lock.mjs";
 
@@ -81,7 +83,7 @@ async function bundleOne(esbuild, entryPoints, { out, from, version, splitting, 
 		minifySyntax: true,
 		minifyWhitespace: true,
 		legalComments: "none",
-		define: { __ROBUST_SYNC_VERSION__: JSON.stringify(version) },
+		define: { __ROBUST_SYNC_VERSION__: JSON.stringify(version), __ROBUST_SYNC_COMMIT__: JSON.stringify(commitOf(from)) },
 		loader: { ".html": "text", ".css": "text" },
 		// CommonJS dependencies inside an ES module bundle still call require() and ask for __filename.
 		banner: {
@@ -92,6 +94,20 @@ async function bundleOne(esbuild, entryPoints, { out, from, version, splitting, 
 		plugins: [lazyChildProcess, ...plugins],
 	});
 	return metafile;
+}
+
+/** The commit of the clone at `from`, abbreviated; "" for sources without one. */
+function commitOf(from) {
+	// Sources unpacked inside another repository are not of that repository's commit.
+	if (!existsSync(path.join(from, ".git"))) return "";
+	try {
+		return execFileSync("git", ["-C", from, "rev-parse", "--short=12", "HEAD"], {
+			encoding: "utf8",
+			stdio: ["ignore", "pipe", "ignore"],
+		}).trim();
+	} catch {
+		return "";
+	}
 }
 
 /** Installs what is locked and bundles every executable into dist/. Files appear whole, by rename: a running process never sees half a bundle. */
@@ -107,6 +123,7 @@ export async function build() {
 		rmSync(path.join(temporary, "parts"), { recursive: true });
 		for (const name of readdirSync(temporary)) renameSync(path.join(temporary, name), path.join(dist, name));
 		removeOldParts(new Set(parts));
+		await writeDocuments(dist, executables, JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")).version);
 	} finally {
 		rmSync(temporary, { recursive: true, force: true });
 	}

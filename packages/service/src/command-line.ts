@@ -1,7 +1,8 @@
 import { Command, CommanderError, InvalidArgumentError, type Option } from "commander";
 import { CommandError, ExitCode } from "./exit-codes.ts";
+import { interfaceVariable, programInterface } from "./program-interface.ts";
 import { redact } from "./redact.ts";
-import { version } from "./version.ts";
+import { versionLine } from "./version.ts";
 
 export { Command, InvalidArgumentError, Option } from "commander";
 
@@ -57,7 +58,7 @@ export class Program extends Command {
 export function createProgram(name: string, description: string): Program {
 	return new Program(name)
 		.description(description)
-		.version(`${name} ${version}`, "-V, --version", "print the version")
+		.version(versionLine(name), "-V, --version", "print the version")
 		.helpOption("-h, --help", "print this help")
 		.option("--workspace <dir>", "directory being synced (default: $SYNC_WORKSPACE, else found from the current directory)", notEmpty)
 		.option("--verbose", "say more, and print stack traces of failures")
@@ -169,6 +170,10 @@ export async function runProgram(program: Command, argv: string[] = process.argv
 	}
 	let code: number = ExitCode.ok;
 	try {
+		if (process.env[interfaceVariable]) {
+			process.stdout.write(`${JSON.stringify(programInterface(program))}\n`);
+			process.exit(ExitCode.ok);
+		}
 		refuseFlagsAsValues(program, argv.slice(2));
 		await program.parseAsync(argv);
 		if (program instanceof Program) code = program.outcome;

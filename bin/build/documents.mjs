@@ -1,0 +1,119 @@
+// Manual pages and shell completions from the executables' own definitions: dist/share/{man,bash,zsh,fish}/.
+import { execFile } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { promisify } from "node:util";
+
+/** The exit codes of docs/contract.md, section 3; a test compares the two. */
+export const exitCodes = [
+	[0, "done, or healthy"],
+	[1, "the operation failed, or what was asked about is unhealthy; the message says what to do"],
+	[2, "wrong usage or configuration"],
+	[3, "not running (--status)"],
+	[4, "another instance holds the lock; its pid is named"],
+	[75, "exits to be restarted (memory limit, lock lost)"],
+];
+
+/** Values that an option's argument can have, by its name in the help. */
+const kindOf = (argument) => (/dir/i.test(argument) ? "directory" : /file|saved/i.test(argument) ? "file" : "word");
+
+/** What an executable takes, from its bundle (packages/service/src/program-interface.ts). */
+async function readInterface(bundle) {
+	const { stdout } = await promisify(execFile)(process.execPath, [bundle], { env: { ...process.env, ROBUST_SYNC_PRINT_INTERFACE: "1" } });
+	return stdout === "" ? null : JSON.parse(stdout);
+}
+
+// roff: a backslash, and a dot or quote that begins a line, mean something else (groff(7)).
+const roff = (text) =>
+	text
+		.replaceAll("\\", "\\e")
+		.replaceAll("-", "\\-")
+		.replace(/^([.'])/gm, "\\&$1");
+
+/** The manual page of one executable, in man(7). */
+export function manualPage({ name, description, operands, options }, others, version) {
+	const flags = ({ short, long, argument }) =>
+		[short, long]
+			.filter(Boolean)
+			.map((flag) => `\\fB${roff(flag)}\\fR`)
+			.join(", ") + (argument ? ` \\fI${roff(argument.replace(/[<>]/g, ""))}\\fR` : "");
+	return `${[
+		`.TH ${name.toUpperCase()} 1 "" "robust-sync ${version}" "robust-sync"`,
+		".SH NAME",
+		`${roff(name)} \\- ${roff(description.replace(/\.$/, ""))}`,
+		".SH SYNOPSIS",
+		`\\fB${roff(name)}\\fR [options]${operands ? ` ${roff(operands)}` : ""}`,
+		".SH DESCRIPTION",
+		`${roff(description.replace(/\.?$/, "."))} It finds the directory that is synced by \\fB\\-\\-workspace\\fR, by $SYNC_WORKSPACE, as the nearest directory above that holds \\fI.sync_env\\fR, or as the top of the git work tree.`,
+		".SH OPTIONS",
+		...options.flatMap((option) => [".TP", flags(option), roff(option.description)]),
+		".SH EXIT STATUS",
+		...exitCodes.flatMap(([code, meaning]) => [".TP", String(code), roff(meaning)]),
+		".SH FILES",
+		".TP\n\\fI.sync_env\\fR\nconfiguration, written for a shell and never executed; flags and the environment go before it",
+		".TP\n\\fIlogs/\\fR, \\fIsync/\\fR\nlogs and state, never committed",
+		".SH SEE ALSO",
+		others.map((other) => `\\fB${roff(other)}\\fR(1)`).join(", "),
+	].join("\n")}\n`;
+}
+
+export function bashCompletion({ name, options }) {
+	const all = options.flatMap(({ short, long }) => [short, long]).filter(Boolean);
+	const of = (kind) =>
+		options.filter(({ argument }) => argument && kindOf(argument) === kind).flatMap(({ short, long }) => [short, long].filter(Boolean));
+	const branch = (flags, words) => (flags.length > 0 ? [`\t${flags.join("|")}) ${words}; return;;`] : []);
+	const fn = `_${name.replaceAll("-", "_")}`;
+	return `${[
+		`# bash completion of ${name}`,
+		`${fn}() {`,
+		`\tlocal word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD-1]}`,
+		"\tCOMPREPLY=()",
+		"\tcase $before in",
+		...branch(of("directory"), 'mapfile -t COMPREPLY < <(compgen -d -- "$word")'),
+		...branch(of("file"), 'mapfile -t COMPREPLY < <(compgen -f -- "$word")'),
+		...branch(of("word"), ":"),
+		"\tesac",
+		`\tif [[ $word == -* || -z $word ]]; then mapfile -t COMPREPLY < <(compgen -W '${all.join(" ")}' -- "$word"); fi`,
+		"}",
+		`complete -o filenames -F ${fn} ${name}`,
+	].join("\n")}\n`;
+}
+
+export function zshCompletion({ name, options, operands }) {
+	const quote = (text) => text.replaceAll("'", "'\\''").replaceAll(/[[\]:]/g, "\\$&");
+	const action = { directory: ":directory:_files -/", file: ":file:_files", word: ":value: " };
+	const specs = options.map(({ short, long, argument, description }) => {
+		const value = argument ? action[kindOf(argument)] : "";
+		const text = `[${quote(description)}]${value}'`;
+		return short && long ? `\t'(${short} ${long})'{${short},${long}}'${text}` : `\t'${long ?? short}${text}`;
+	});
+	return `#compdef ${name}\n_arguments -s \\\n${[...specs, ...(operands ? ["\t'*:file:_files'"] : [])].join(" \\\n")}\n`;
+}
+
+export function fishCompletion({ name, options }) {
+	const quote = (text) => `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
+	const value = { directory: " -x -a '(__fish_complete_directories)'", file: " -r", word: " -x" };
+	const lines = options.map(
+		({ short, long, argument, description }) =>
+			`complete -c ${name}${short ? ` -s ${short.slice(1)}` : ""}${long ? ` -l ${long.slice(2)}` : ""}${argument ? value[kindOf(argument)] : ""} -d ${quote(description)}`,
+	);
+	return `# fish completion of ${name}\ncomplete -c ${name} -f\n${lines.join("\n")}\n`;
+}
+
+/** Writes the manual page and the completions of every executable bundled in `dist` into its directory `share`. */
+export async function writeDocuments(dist, executables, version) {
+	const interfaces = await Promise.all(executables.map((name) => readInterface(path.join(dist, `${name}.mjs`))));
+	for (const described of interfaces.filter(Boolean)) {
+		const { name } = described;
+		const others = executables.filter((other) => other !== name);
+		for (const [file, text] of [
+			[`man/${name}.1`, manualPage(described, others, version)],
+			[`bash/${name}`, bashCompletion(described)],
+			[`zsh/_${name}`, zshCompletion(described)],
+			[`fish/${name}.fish`, fishCompletion(described)],
+		]) {
+			mkdirSync(path.dirname(path.join(dist, "share", file)), { recursive: true });
+			writeFileSync(path.join(dist, "share", file), text);
+		}
+	}
+}
