@@ -6,6 +6,8 @@ export interface GitEnvironmentOptions {
 	env?: NodeJS.ProcessEnv;
 	/** The user's `core.sshCommand`; our options are added when it runs OpenSSH. */
 	sshCommand?: string | undefined;
+	/** More options for ssh, such as those of SshConnections. */
+	sshOptions?: string | undefined;
 	/** Run the user's hooks. Default false. */
 	hooks?: boolean;
 	/** Settings on top of ours, for one repository. */
@@ -46,10 +48,10 @@ const settings: readonly ConfigEntry[] = [
 /** `ssh` without a terminal: never asks, notices a dead connection. The host key check stays what the user made it. */
 const sshOptions = "-o BatchMode=yes -o ConnectTimeout=20 -o ServerAliveInterval=15 -o ServerAliveCountMax=3";
 
-function batchSsh(command: string): string {
+function batchSsh(command: string, more: string): string {
 	const [, program] = /^\s*(?:"([^"]+)"|'[^']+'|\S+)/.exec(command) ?? [];
 	const name = (program ?? command.trim().split(/\s+/)[0] ?? "").replace(/^'|'$/g, "").split("/").pop();
-	return name === "ssh" ? `${command} ${sshOptions}` : command;
+	return name === "ssh" ? `${command} ${sshOptions}${more === "" ? "" : ` ${more}`}` : command;
 }
 
 /**
@@ -59,6 +61,7 @@ function batchSsh(command: string): string {
 export function gitEnvironment({
 	env = process.env,
 	sshCommand,
+	sshOptions: moreSshOptions = "",
 	hooks = false,
 	config = [],
 }: GitEnvironmentOptions = {}): Record<string, string> {
@@ -82,7 +85,7 @@ export function gitEnvironment({
 	});
 	// GIT_SSH names a program without options: leave it alone.
 	if (result.GIT_SSH_COMMAND || sshCommand || !result.GIT_SSH) {
-		result.GIT_SSH_COMMAND = batchSsh(result.GIT_SSH_COMMAND ?? sshCommand ?? "ssh");
+		result.GIT_SSH_COMMAND = batchSsh(result.GIT_SSH_COMMAND ?? sshCommand ?? "ssh", moreSshOptions);
 	}
 	const entries = [...settings, ...(hooks ? [] : [["core.hooksPath", "/dev/null"] as const]), ...config];
 	result.GIT_CONFIG_COUNT = String(entries.length);

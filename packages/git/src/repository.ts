@@ -29,6 +29,8 @@ export interface OpenOptions {
 	networkTimeoutMs?: number;
 	hooks?: boolean;
 	env?: NodeJS.ProcessEnv;
+	/** More options for ssh (SshConnections). */
+	sshOptions?: string;
 }
 
 /** A work tree with its repository, opened. All git commands on it go through `run`. */
@@ -92,7 +94,7 @@ function parseConfigList(output: Buffer): Map<string, string> {
  * @throws GitError NOT_A_REPOSITORY (also for a bare one, or a directory below the top level), GIT_TOO_OLD, PERMISSION_DENIED
  */
 export async function openRepository(options: OpenOptions): Promise<Repository> {
-	const { directory, node, networkTimeoutMs = 120_000, hooks = false, env = process.env } = options;
+	const { directory, node, networkTimeoutMs = 120_000, hooks = false, env = process.env, sshOptions } = options;
 	const plain = gitEnvironment({ env, hooks });
 	const [version, layout, list] = await Promise.all([
 		versionChecked && env === process.env ? null : runGit(directory, ["version"], plain),
@@ -161,7 +163,7 @@ export async function openRepository(options: OpenOptions): Promise<Repository> 
 		isSparse: config.get("core.sparsecheckout") === "true",
 		networkTimeoutMs,
 		config,
-		env: gitEnvironment({ env, hooks, sshCommand: config.get("core.sshcommand"), config: identity }),
+		env: gitEnvironment({ env, hooks, sshCommand: config.get("core.sshcommand"), sshOptions, config: identity }),
 	});
 }
 

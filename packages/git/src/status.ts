@@ -1,4 +1,4 @@
-import { type GitPath, gitPath } from "./git-path.ts";
+import { type GitPath, gitPath, gitPathFromText } from "./git-path.ts";
 import type { Oid, Repository } from "./repository.ts";
 
 /** One path that is not as HEAD has it. */
@@ -19,10 +19,15 @@ export interface Status {
 	/** null: HEAD is detached. */
 	readonly branch: string | null;
 	readonly entries: readonly StatusEntry[];
+	/** Directories that could not be looked into: what is in them is neither changed nor gone, but unknown. */
+	readonly unreadable: readonly GitPath[];
 }
 
-/** Parses `git status --porcelain=v2 -z --branch` (git-status(1), Porcelain Format Version 2). */
-export function parseStatus(output: Buffer): Status {
+// git has no other way to say it; the path is as it is, quotes in it too.
+const notOpened = /^warning: could not open directory '(.*?)\/?': (?:Permission denied|Operation not permitted)$/gm;
+
+/** Parses `git status --porcelain=v2 -z --branch` (git-status(1), Porcelain Format Version 2), and what it printed on stderr. */
+export function parseStatus(output: Buffer, warnings = ""): Status {
 	let head: Oid | null = null;
 	let branch: string | null = null;
 	const entries: StatusEntry[] = [];
@@ -64,12 +69,13 @@ export function parseStatus(output: Buffer): Status {
 				break;
 		}
 	}
-	return { head, branch, entries };
+	const unreadable = [...warnings.matchAll(notOpened)].map((match) => gitPathFromText(match[1] ?? ""));
+	return { head, branch, entries, unreadable };
 }
 
 /** The state of HEAD, index and working tree, by one process. Untracked files one by one; a nested repository as its directory with a slash. */
 export async function readStatus(repository: Repository): Promise<Status> {
-	const { stdout } = await repository.run([
+	const { stdout, stderr } = await repository.run([
 		"status",
 		"--porcelain=v2",
 		"-z",
@@ -79,5 +85,5 @@ export async function readStatus(repository: Repository): Promise<Status> {
 		"--untracked-files=all",
 		"--ignore-submodules=dirty",
 	]);
-	return parseStatus(stdout);
+	return parseStatus(stdout, stderr);
 }

@@ -114,6 +114,14 @@ export async function pushCommit(
 		.split("\n")
 		.find((line) => line.startsWith("!\t"));
 	const failure = classify("push", stderr, exitCode);
+	if (hooks && refused === undefined && failure.code === "INTERNAL") {
+		throw new GitError(
+			"HOOK_FAILED",
+			"the pre-push hook of this repository refused: mend it, or set SYNC_HOOKS=0",
+			failure.detail,
+			exitCode,
+		);
+	}
 	if (failure.code === "DISK_FULL" || failure.code === "PERMISSION_DENIED") throw failure;
 	if (refused === undefined)
 		throw failure.code === "INTERNAL" ? new GitError("PUSH_REJECTED", failure.message, failure.detail, exitCode) : failure;

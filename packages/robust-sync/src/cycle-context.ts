@@ -1,4 +1,4 @@
-import { type GitPath, openRepository, type Repository } from "@robust-sync/git";
+import { type GitPath, openRepository, type Repository, type SshConnections } from "@robust-sync/git";
 import type { Logger } from "@robust-sync/service/log";
 import type { Config, Lock, WorkspacePaths } from "@robust-sync/workspace";
 import type { HotFiles } from "./hot-files.ts";
@@ -44,12 +44,13 @@ export interface CycleMemory {
 	readonly replaced: ReplacedFiles;
 }
 
-/** Opens the repository of a workspace with its configuration. @throws GitError */
-export async function openWorkspaceRepository(paths: WorkspacePaths, config: Config): Promise<Repository> {
+/** Opens the repository of a workspace with its configuration. @param ssh connections to keep open between commands @throws GitError */
+export async function openWorkspaceRepository(paths: WorkspacePaths, config: Config, ssh?: SshConnections): Promise<Repository> {
 	return await openRepository({
 		directory: paths.root,
 		node: config.nodeName,
 		networkTimeoutMs: config.gitTimeoutSeconds * 1000,
 		hooks: config.syncHooks,
+		...(ssh ? { sshOptions: ssh.options } : {}),
 	});
 }

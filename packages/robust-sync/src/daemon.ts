@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { GitError, type GitPath, gitPath, type Repository, readStatus } from "@robust-sync/git";
+import { GitError, type GitPath, gitPath, type Repository, readStatus, SshConnections } from "@robust-sync/git";
 import type { ServiceControl } from "@robust-sync/service/lifecycle";
 import type { Logger } from "@robust-sync/service/log";
 import {
@@ -19,6 +19,7 @@ import { backOffMs } from "./back-off.ts";
 import { type CycleResult, runCycle } from "./cycle.ts";
 import { type CycleContext, type CycleMemory, openWorkspaceRepository } from "./cycle-context.ts";
 import { OwnChanges } from "./own-changes.ts";
+import { readPosition } from "./position.ts";
 import { SyncRecord } from "./record.ts";
 import { ReplacedFiles } from "./replaced-files.ts";
 import { SyncError, toSyncError } from "./sync-error.ts";
@@ -81,6 +82,7 @@ export class Daemon {
 	readonly #memory: CycleMemory;
 	readonly #record: SyncRecord;
 	readonly #settler: Settler;
+	readonly #ssh = new SshConnections();
 	#config: Config;
 	#control: ServiceControl | undefined;
 	#instance: Lock | undefined;
@@ -119,7 +121,7 @@ export class Daemon {
 			this.#now,
 			(line) => this.#log.warn(line),
 		);
-		this.#settler = new Settler(() => this.wake(), quietMs, burstMs);
+		this.#settler = new Settler(() => this.#settled(), quietMs, burstMs);
 	}
 
 	get progress(): number {
@@ -144,6 +146,12 @@ export class Daemon {
 	wake(): void {
 		this.#woken = true;
 		this.#wakeUp?.();
+	}
+
+	/** Files changed. Where cycles fail, that is no reason to try more often than the interval says. */
+	#settled(): void {
+		if (this.#failures > 0 && this.#now() - this.#lastAttempt < this.#config.syncIntervalSeconds * 1000) return;
+		this.wake();
 	}
 
 	/** The configuration is read again; a bad one changes nothing. */
@@ -177,6 +185,7 @@ export class Daemon {
 		this.#settler.cancel();
 		this.#watcher?.close();
 		for (const watcher of this.#stateWatchers) watcher.close();
+		await this.#ssh.dispose();
 		if (fs.existsSync(this.#paths.sync)) await this.#record.stopped();
 		await this.#instance?.release();
 	}
@@ -220,6 +229,7 @@ export class Daemon {
 		this.#control?.idle(this.#config.gitTimeoutSeconds * 4_000 + 600_000);
 		this.#lastAttempt = this.#now();
 		let lock: Lock | undefined;
+		let context: CycleContext | undefined;
 		try {
 			if (!fs.existsSync(this.#paths.root))
 				throw new SyncError("NOT_A_REPOSITORY", `the workspace ${this.#paths.root} is gone: put it back, or stop this service`);
@@ -231,7 +241,7 @@ export class Daemon {
 			});
 			void this.#record.syncing();
 			this.#during = new Set();
-			const context = await this.#context(lock);
+			context = await this.#context(lock);
 			const result = await runCycle(context);
 			this.#own.add(result.checkedOut, this.#now());
 			const durationMs = performance.now() - started;
@@ -252,7 +262,7 @@ export class Daemon {
 				this.#log.info(error.message);
 				return Math.min(intervalMs, 1_000);
 			}
-			return await this.#failed(error, performance.now() - started);
+			return await this.#failed(error, performance.now() - started, context);
 		} finally {
 			this.#during = null;
 			await lock?.release();
@@ -272,7 +282,7 @@ export class Daemon {
 			return `${stats?.mtimeMs} ${stats?.size} ${stats?.ino}`;
 		};
 		if (this.#repository && stamp(`${this.#repository.commonDirectory}/config`) === this.#repositoryStamp) return this.#repository;
-		const repository = await openWorkspaceRepository(this.#paths, this.#config);
+		const repository = await openWorkspaceRepository(this.#paths, this.#config, this.#ssh);
 		ensureExcluded(this.#paths.root);
 		this.#repositoryStamp = stamp(`${repository.commonDirectory}/config`);
 		this.#repository = repository;
@@ -297,7 +307,7 @@ export class Daemon {
 		for (const name of result.saved) this.#log.info(`what the merge left out is in sync/conflicts/${name}`);
 	}
 
-	async #failed(error: unknown, durationMs: number): Promise<number> {
+	async #failed(error: unknown, durationMs: number, context: CycleContext | undefined): Promise<number> {
 		let failure: SyncError;
 		try {
 			failure = toSyncError(error);
@@ -306,6 +316,8 @@ export class Daemon {
 			return 0;
 		}
 		this.#repository = undefined;
+		// A connection that hangs must not be what the next attempt goes through.
+		await this.#ssh.closeAll();
 		this.#failures++;
 		const waitMs = backOffMs(this.#failures, this.#config.syncIntervalSeconds * 1000, this.#random());
 		this.#log.error(`${failure.code}: ${failure.message}`, { failures: this.#failures, retry_in_ms: waitMs });
@@ -313,7 +325,7 @@ export class Daemon {
 		else if (failure.code === "INTERNAL" && failure.cause instanceof Error) this.#log.debug(failure.cause.stack ?? "");
 		if (fs.existsSync(this.#paths.sync)) {
 			recordCycle(this.#paths, this.#now(), durationMs, true);
-			await this.#record.failed(failure, this.#now() + waitMs, { branch: this.#memory.branch });
+			await this.#record.failed(failure, this.#now() + waitMs, context ? await readPosition(context) : {});
 		}
 		return waitMs;
 	}

@@ -31,6 +31,11 @@ function holdsFiles(directory: Buffer): boolean {
 
 // Only in the index, and only until the snapshot: there is no such file, so it goes as one that was deleted.
 const placeholder = ".robust-sync-opened";
+/** Whether a path is only there to open a nested repository. */
+export function isPlaceholder(name: GitPath): boolean {
+	return name.endsWith(`/${placeholder}`);
+}
+
 const emptyBlob = {
 	sha1: "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391",
 	sha256: "473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813",

@@ -5,7 +5,7 @@ import {
 	acquireLock,
 	type Config,
 	ensureExcluded,
-	isSameProcess,
+	isHolderAlive,
 	listPending,
 	readLockHolder,
 	recordCycle,
@@ -16,6 +16,7 @@ import {
 import { type CycleResult, runCycle } from "./cycle.ts";
 import { type CycleContext, openWorkspaceRepository } from "./cycle-context.ts";
 import { newMemory } from "./daemon.ts";
+import { readPosition } from "./position.ts";
 import { SyncRecord } from "./record.ts";
 import { findCandidates } from "./snapshot.ts";
 import { type SyncError, toSyncError } from "./sync-error.ts";
@@ -65,7 +66,7 @@ export async function syncOnce({ paths, config, logger, now = Date.now }: OnceOp
 	const lock = await acquireLock(paths.cycleLock, { purpose: "a sync cycle", waitMs: patienceMs });
 	const started = performance.now();
 	const daemon = readLockHolder(paths.instanceLock("sync"));
-	const beside = daemon !== null && isSameProcess(daemon.pid, daemon.pid_started_at);
+	const beside = daemon !== null && isHolderAlive(daemon);
 	const record = new SyncRecord(
 		paths,
 		() => config,
@@ -73,12 +74,13 @@ export async function syncOnce({ paths, config, logger, now = Date.now }: OnceOp
 		(line) => logger.warn(line),
 	);
 	const memory = newMemory(paths, false, now());
+	let context: CycleContext | undefined;
 	try {
 		if (!beside) void record.syncing();
 		ensureExcluded(paths.root);
 		const repository = await openWorkspaceRepository(paths, config);
 		memory.branch = config.syncBranch;
-		const context: CycleContext = { repository, paths, config, log: logger, now, lock, memory };
+		context = { repository, paths, config, log: logger, now, lock, memory };
 		let result = await runCycle(context);
 		for (let again = 0; result.busy > 0 && again < maxFollowUps; again++) result = addUp(result, await runCycle(context));
 		// Without a daemon nobody else does it.
@@ -93,13 +95,13 @@ export async function syncOnce({ paths, config, logger, now = Date.now }: OnceOp
 		const failure = toSyncError(error);
 		if (!beside) {
 			recordCycle(paths, now(), performance.now() - started, true);
-			await record.failed(failure, null, { branch: memory.branch });
+			await record.failed(failure, null, context ? await readPosition(context) : {});
 		}
 		return { ok: false, error: failure, state: record.state };
 	} finally {
 		await record.flushed();
 		await lock.release();
-		if (beside && daemon) process.kill(daemon.pid, "SIGUSR1");
+		if (beside && isHolderAlive(daemon)) process.kill(daemon.pid, "SIGUSR1");
 	}
 }
 

@@ -6,6 +6,7 @@ import {
 	gitPathBytes,
 	lstatIfThere,
 	type Oid,
+	type Repository,
 	readHead,
 	readStatus,
 	type Status,
@@ -17,9 +18,10 @@ import { faultPoint, neverCommitted, type SkippedFile } from "@robust-sync/works
 import type { CycleContext } from "./cycle-context.ts";
 import { separateHot, waitUntilQuiet } from "./hot-files.ts";
 import { copyLiveDatabases } from "./live-database.ts";
-import { findBareLinks, openNestedRepositories } from "./nested-repositories.ts";
+import { findBareLinks, isPlaceholder, openNestedRepositories } from "./nested-repositories.ts";
 import { type CheckedContent, rescueStaleWrites } from "./rescue.ts";
 import { findSpecialFiles, liveDatabaseOf, reasonToSkip, skippedFile } from "./skipped-files.ts";
+import { SyncError } from "./sync-error.ts";
 
 /** What a snapshot found and did. */
 export interface Snapshot {
@@ -120,6 +122,13 @@ function isGone(root: string, name: GitPath): boolean {
 	}
 }
 
+function hasLinkAbove(root: string, name: GitPath): boolean {
+	for (let slash = name.indexOf("/"); slash >= 0; slash = name.indexOf("/", slash + 1)) {
+		if (lstatIfThere(fileSystemPath(root, name.slice(0, slash) as GitPath))?.isSymbolicLink()) return true;
+	}
+	return false;
+}
+
 /** One line that a person can read: `helios: 3 files (notes.md, state.json, …)`. */
 export function snapshotMessage(node: string, paths: readonly GitPath[]): string {
 	const shown = paths.slice(0, 2).map((name) => displayPath(name).replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, "?"));
@@ -151,18 +160,27 @@ export async function takeSnapshot(context: CycleContext, extra: readonly GitPat
 	const staged = status.entries.some((entry) => entry.index !== "." && entry.index !== "?");
 	if (paths.length === 0 && copies.length === 0 && !staged) return { status, head: status.head, committed: 0, skipped, rescued: 0, busy };
 
-	const changed = [...paths, ...copies.map(({ path: name }) => name)];
+	const changed = [...paths.filter((name) => !isPlaceholder(name)), ...copies.map(({ path: name }) => name)];
 	const named = changed.length > 0 ? changed : status.entries.map((entry) => entry.path);
-	const gone = paths.filter(
-		(name) => isGone(repository.root, name) && !status.entries.some((entry) => entry.submodule && entry.path === name),
-	);
-	const goneSet = new Set(gone);
+	// A directory gave way to a link: what was in it is gone, whatever lies behind the link.
+	const replaced = status.entries
+		.filter((entry) => entry.worktree === "D" && listed.has(entry.path) && hasLinkAbove(repository.root, entry.path))
+		.map((entry) => entry.path);
+	const submodules = new Set(status.entries.filter((entry) => entry.submodule).map((entry) => entry.path));
+	const goneSet = new Set(replaced);
+	const gone = paths.filter((name) => !goneSet.has(name) && !submodules.has(name) && isGone(repository.root, name));
+	for (const name of gone) goneSet.add(name);
 	const { checked, rescued } = await rescueStaleWrites(context, quiet);
 	// Where filters apply, only git knows what a file's blob is.
-	const exact = [...((await filtersApply(repository)) ? [] : checked), ...copies];
+	const exact = [...(checked.length > 0 && (await filtersApply(repository)) ? [] : checked), ...copies];
 	const checkedSet = new Set(exact.map(({ path: name }) => name));
 	const present = paths.filter((name) => !goneSet.has(name) && !checkedSet.has(name));
 	context.lock.assertHeld();
+	if (replaced.length > 0)
+		await writeIndexEntries(
+			repository,
+			replaced.map((name) => ({ path: name, entry: null })),
+		);
 	if (gone.length + present.length > 0) {
 		await repository.run(["update-index", "-z", "--add", "--remove", "--replace", "--ignore-skip-worktree-entries", "--stdin"], {
 			input: Buffer.concat([...gone, ...present].flatMap((name) => [gitPathBytes(name), Buffer.of(0)])),
@@ -171,7 +189,7 @@ export async function takeSnapshot(context: CycleContext, extra: readonly GitPat
 	await stageChecked(context, exact);
 	faultPoint("snapshot-staged");
 	context.lock.assertHeld();
-	const { exitCode } = await repository.run(
+	const { exitCode, stderr } = await repository.run(
 		[
 			"commit",
 			"--quiet",
@@ -191,8 +209,19 @@ export async function takeSnapshot(context: CycleContext, extra: readonly GitPat
 	const { oid: head } = await readHead(repository);
 	// Touched but unchanged files leave nothing to commit; git says so with exit code 1.
 	const moved = head !== status.head;
+	if (exitCode === 1 && !moved && config.syncHooks && (await isStaged(repository))) {
+		const said = stderr.trim().split("\n").at(-1);
+		throw new SyncError(
+			"HOOK_FAILED",
+			`a hook of this repository refused the commit${said ? `: ${said}` : ""}: mend it, or set SYNC_HOOKS=0`,
+		);
+	}
 	if (exitCode === 1 && !moved) return { status, head, committed: 0, skipped, rescued, busy };
 	return { status, head, committed: moved ? Math.max(changed.length, 1) : 0, skipped, rescued, busy };
+}
+
+async function isStaged(repository: Repository): Promise<boolean> {
+	return (await repository.run(["diff", "--cached", "--quiet"], { accept: [0, 1] })).exitCode === 1;
 }
 
 // Exactly the content that was looked at: a write in between is the next snapshot's, which looks again.

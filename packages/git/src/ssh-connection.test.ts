@@ -1,0 +1,62 @@
+import fs from "node:fs";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { Scratch, until } from "./fixtures/scratch.ts";
+import { SshServer } from "./fixtures/ssh-server.ts";
+import { openRepository } from "./repository.ts";
+import { SshConnections } from "./ssh-connection.ts";
+import { readRemoteBranch } from "./transport.ts";
+
+let scratch: Scratch;
+let ssh: SshServer;
+beforeAll(async () => {
+	scratch = new Scratch("ssh-connection");
+	ssh = await SshServer.start(scratch.path("ssh"));
+	scratch.atEnd(() => ssh.stop());
+});
+afterAll(() => scratch.remove());
+
+/** ssh processes that keep a connection open for us: they name their socket. */
+const sshProcesses = () =>
+	fs
+		.readdirSync("/proc")
+		.filter((pid) => /^\d+$/.test(pid))
+		.filter((pid) => {
+			try {
+				return fs.readFileSync(`/proc/${pid}/cmdline`, "latin1").startsWith(`ssh: /tmp/rs-${process.pid}-`);
+			} catch {
+				return false;
+			}
+		});
+
+test("one ssh connection serves many commands, ends when it is told to, and leaves nothing behind", async () => {
+	const hub = scratch.hub();
+	scratch.init("node", ssh.url(hub));
+	const connections = new SshConnections("/tmp");
+	const repository = await openRepository({
+		directory: scratch.path("node"),
+		node: "node",
+		networkTimeoutMs: 20_000,
+		env: { PATH: process.env.PATH, HOME: scratch.directory, GIT_SSH_COMMAND: ssh.command() },
+		sshOptions: connections.options,
+	});
+	expect(await readRemoteBranch(repository, "origin", "main")).toBeNull();
+	expect(sshProcesses()).toHaveLength(1);
+	// The server takes no new connection any more: what works now goes over the one that is open.
+	await ssh.stop();
+	expect(await readRemoteBranch(repository, "origin", "main")).toBeNull();
+	await connections.closeAll();
+	await until(() => sshProcesses().length === 0);
+	await expect(readRemoteBranch(repository, "origin", "main")).rejects.toMatchObject({ code: "REMOTE_UNREACHABLE" });
+	await ssh.resume();
+	expect(await readRemoteBranch(repository, "origin", "main")).toBeNull();
+	await connections.dispose();
+	await until(() => sshProcesses().length === 0);
+	expect(fs.readdirSync("/tmp").filter((name) => name.startsWith(`rs-${process.pid}-`))).toEqual([]);
+});
+
+test("a place that is too deep for sockets means a connection for each command, not a failure", () => {
+	const deep = scratch.path("a-directory-with-a-name-that-leaves-no-room-for-a-socket");
+	fs.mkdirSync(deep);
+	expect(new SshConnections(deep).options).toBe("");
+	expect(new SshConnections(scratch.path("missing")).options).toBe("");
+});

@@ -1,0 +1,91 @@
+import { spawn } from "node:child_process";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+
+/** Socket names are limited to some 100 bytes (unix(7)), and ssh adds 58 of its own to the directory. */
+const longestDirectory = 40;
+const prefix = "rs-";
+/** An idle connection is closed by ssh itself after this long; that also bounds what a killed process leaves behind. */
+const persistSeconds = 90;
+const closeTimeoutMs = 2_000;
+
+/**
+ * Keeps one ssh connection open between git commands (ssh_config(5), ControlMaster): the handshake is most of what a fetch
+ * or push over ssh costs. The sockets lie in a private directory that goes with the process.
+ */
+export class SshConnections {
+	readonly #directory: string | null;
+
+	constructor(parent: string = os.tmpdir()) {
+		removeAbandoned(parent);
+		let directory: string | null = null;
+		try {
+			directory = fs.mkdtempSync(path.join(parent, `${prefix}${process.pid}-`));
+		} catch {
+			// Without a place for sockets every command makes its own connection.
+		}
+		this.#directory = directory !== null && directory.length <= longestDirectory ? directory : null;
+	}
+
+	/** Options for the ssh command line; empty where sockets have no place. */
+	get options(): string {
+		if (this.#directory === null || /[\s'"\\$%]/.test(this.#directory)) return "";
+		return `-o ControlMaster=auto -o ControlPath=${this.#directory}/%C -o ControlPersist=${persistSeconds}`;
+	}
+
+	/** Closes every connection at once: after a failure that may be the connection's, and at the end. */
+	async closeAll(): Promise<void> {
+		if (this.#directory === null) return;
+		const sockets = listSockets(this.#directory);
+		await Promise.all(sockets.map((socket) => closeMaster(socket)));
+		for (const socket of sockets) fs.rmSync(socket, { force: true });
+	}
+
+	/** Closes everything and removes the directory. */
+	async dispose(): Promise<void> {
+		await this.closeAll();
+		if (this.#directory !== null) fs.rmSync(this.#directory, { recursive: true, force: true });
+	}
+}
+
+function listSockets(directory: string): string[] {
+	try {
+		return fs.readdirSync(directory).map((name) => path.join(directory, name));
+	} catch {
+		return [];
+	}
+}
+
+/** `ssh -O exit` speaks to the socket only: it works without the network, and the host name is not looked at. */
+async function closeMaster(socket: string): Promise<void> {
+	await new Promise<void>((resolve) => {
+		const child = spawn("ssh", ["-o", "BatchMode=yes", "-S", socket, "-O", "exit", "unused"], {
+			stdio: "ignore",
+			timeout: closeTimeoutMs,
+			killSignal: "SIGKILL",
+		});
+		child.on("error", () => resolve());
+		child.on("close", () => resolve());
+	});
+}
+
+/** Directories of processes that were killed. Their connections have closed themselves by now, or soon will. */
+function removeAbandoned(parent: string): void {
+	let names: string[];
+	try {
+		names = fs.readdirSync(parent);
+	} catch {
+		return;
+	}
+	for (const name of names) {
+		const pid = /^rs-(\d+)-[A-Za-z0-9]{6}$/.exec(name)?.[1];
+		if (pid === undefined || fs.existsSync(`/proc/${pid}`)) continue;
+		try {
+			if (fs.statSync(path.join(parent, name)).uid === process.getuid?.())
+				fs.rmSync(path.join(parent, name), { recursive: true, force: true });
+		} catch {
+			// Gone, or not ours.
+		}
+	}
+}
