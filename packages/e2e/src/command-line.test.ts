@@ -1,0 +1,234 @@
+import fs from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import type { Node } from "./fixture/node.ts";
+import { World } from "./fixture/world.ts";
+
+let world: World;
+let node: Node;
+beforeAll(async () => {
+	world = new World("cli");
+	node = world.node("helios");
+	node.write("a", "1");
+	await node.once();
+});
+afterAll(() => world.remove());
+
+/** One line on stderr that holds all of these, nothing on stdout, and the exit code. */
+async function refused(args: string[], code: number, ...says: (string | RegExp)[]): Promise<void> {
+	const ended = await node.run(args);
+	expect(ended).toMatchObject({ code, stdout: "" });
+	expect(ended.stderr.trim().split("\n")).toHaveLength(1);
+	for (const text of says) expect(ended.stderr).toMatch(text);
+}
+
+describe("wrong usage is exit code 2 and one line", () => {
+	test("an unknown flag", () => refused(["--frobnicate"], 2, /--frobnicate/));
+	test("an unknown flag beside a verb", () => refused(["--once", "--force"], 2, /--force/));
+	test("two verbs", () => refused(["--once", "--stop"], 2, /--once and --stop/));
+	test("three verbs", () => refused(["--once", "--status", "--send", "x"], 2, /cannot be used together/));
+	test("an argument that is none", () => refused(["once"], 2, /too many arguments/));
+	test("a verb without its value", () => refused(["--send"], 2, /--send/));
+	test("--interval without its value", () => refused(["--interval", "--once"], 2, /--interval/));
+	test("--interval that is no number", () => refused(["--once", "--interval", "soon"], 2, /SYNC_INTERVAL.*soon/));
+	test("--interval of nothing", () => refused(["--once", "--interval", "0"], 2, /SYNC_INTERVAL/));
+	test("--dry-run without --once", () => refused(["--dry-run"], 2, /--dry-run goes with --once/));
+	test("--workspace that is not there", () => refused(["--once", "--workspace", "/nowhere/at/all"], 2, /nowhere/));
+	test("--workspace that is a file", () => refused(["--status", "--workspace", node.path("a")], 2, /not a directory/));
+	test("no workspace at all", async () => {
+		const ended = await node.run(["--status"], { env: { SYNC_WORKSPACE: undefined }, cwd: world.directory });
+		expect(ended).toMatchObject({ code: 2, stdout: "", stderr: expect.stringMatching(/--workspace.*SYNC_WORKSPACE/) });
+	});
+});
+
+describe("bad values in .sync_env are exit code 2 and one line", () => {
+	const bad: Record<string, string> = {
+		NODE_NAME: "Not Legal",
+		PEERS: "chad",
+		CHAD_HOST: "a/b",
+		SYNC_REMOTE: "-x",
+		SYNC_BRANCH: "a..b",
+		SYNC_INTERVAL: "often",
+		SYNC_WATCH: "maybe",
+		SYNC_NESTED: "some",
+		MAX_FILE_MB: "huge",
+		GIT_TIMEOUT: "never",
+		HEARTBEAT_KEY: "tooshort",
+		HEALTH_HOST: "0.0.0.0",
+		MEMORY_LIMIT_MB: "all",
+		LOG_LEVEL: "chatty",
+		LOG_FORMAT: "html",
+	};
+	afterAll(() => fs.rmSync(node.paths.envFile, { force: true }));
+	test.each(Object.entries(bad))("%s=%s", async (variable, value) => {
+		fs.writeFileSync(node.paths.envFile, `export ${variable}="${value}"\n`);
+		const ended = await node.run(["--once"], {
+			env: { [variable]: undefined, NODE_NAME: variable === "NODE_NAME" ? undefined : "helios" },
+		});
+		expect(ended).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining(variable) });
+		expect(ended.stderr.trim().split("\n")).toHaveLength(1);
+		if (variable === "HEARTBEAT_KEY") expect(ended.stderr).not.toContain(value);
+		else expect(ended.stderr).toContain(value);
+	});
+});
+
+describe("--help and --version", () => {
+	test("name every verb, and need no workspace", async () => {
+		const help = await node.run(["--help"], { env: { SYNC_WORKSPACE: "/nowhere" } });
+		expect(help.code).toBe(0);
+		for (const flag of ["--once", "--stop", "--status", "--send", "--dry-run", "--interval", "--json", "--workspace", "--verbose"])
+			expect(help.stdout).toContain(flag);
+		expect(await node.run(["--version"])).toMatchObject({
+			code: 0,
+			stdout: expect.stringMatching(/^robust-sync \d+\.\d+\.\d+( \([0-9a-f]{12}\))?\n$/),
+		});
+	});
+});
+
+describe("--status", () => {
+	let quiet: Node;
+	beforeAll(() => {
+		quiet = world.node("quiet");
+	});
+
+	test("where nothing ever ran: 3, and it says so", async () => {
+		expect(await quiet.run(["--status"])).toMatchObject({ code: 3, stdout: expect.stringMatching(/not running/) });
+		const json = await quiet.run(["--status", "--json"]);
+		expect(json.code).toBe(3);
+		expect(JSON.parse(json.stdout)).toMatchObject({ running: false, status: "stopped" });
+	});
+
+	test("changes nothing", async () => {
+		await quiet.run(["--status"]);
+		expect(fs.readdirSync(quiet.workspace)).toEqual([".git"]);
+	});
+
+	test.each([
+		["truncated", '{"schema":1,"node":"he'],
+		["empty", ""],
+		["hostile", JSON.stringify({ schema: 1, node: "\u001b[2J", pid: -1, pid_started_at: "never", status: "fine" })],
+		["very deep", "[".repeat(50_000)],
+	])("with a state file that is %s: 3, no crash, nothing moved", async (_what, content) => {
+		fs.mkdirSync(quiet.paths.sync, { recursive: true });
+		fs.writeFileSync(quiet.paths.syncState, content);
+		const ended = await quiet.run(["--status"]);
+		expect(ended).toMatchObject({ code: 3, stderr: "" });
+		expect(ended.stdout).not.toContain("\u001b");
+		expect(fs.readFileSync(quiet.paths.syncState, "utf8")).toBe(content);
+	});
+
+	test("after one cycle, with nothing running: 3, and when it last succeeded", async () => {
+		const ended = await node.run(["--status", "--json"]);
+		expect(ended.code).toBe(3);
+		expect(JSON.parse(ended.stdout)).toMatchObject({
+			running: false,
+			node: "helios",
+			last_sync: expect.stringMatching(/Z$/),
+			last_error: null,
+		});
+	});
+});
+
+describe("--once", () => {
+	test("a truncated state file is moved aside, and the cycle goes on", async () => {
+		fs.writeFileSync(node.paths.syncState, '{"schema":1,');
+		expect(await node.once()).toMatchObject({ status: "idle", last_error: null });
+		expect(fs.readdirSync(node.paths.sync).some((name) => name.startsWith("sync_state.json.corrupt-"))).toBe(true);
+	});
+
+	test("says in words what it did, on stdout, and nothing else there", async () => {
+		node.write("b", "1");
+		const ended = await node.run(["--once"]);
+		expect(ended.code).toBe(0);
+		expect(ended.stdout).toMatch(/^in sync at [0-9a-f]{12}: 1 files committed, 0 commits pulled, 1 pushed/);
+	});
+
+	test("a failure is exit code 1, its code and what to do in one line", async () => {
+		const alone = world.node("alone", { git: false });
+		const ended = await alone.run(["--once"]);
+		expect(ended).toMatchObject({
+			code: 1,
+			stdout: "",
+			stderr: expect.stringMatching(/NOT_A_REPOSITORY.*'git init'.*'git remote add origin <url>'/),
+		});
+	});
+
+	test("a closed pipe as reader is no failure", async () => {
+		const { spawnSync } = await import("node:child_process");
+		const bin = new URL("../../../bin/robust-sync", import.meta.url).pathname;
+		const ended = spawnSync("sh", ["-c", `${bin} --once --workspace '${node.workspace}' | true; exit 0`], { env: world.environment() });
+		expect(ended.status).toBe(0);
+	});
+});
+
+describe("--dry-run", () => {
+	test("says what a cycle would do and does nothing", async () => {
+		const dry = world.node("dry", { hub: "dry.git" });
+		dry.write("notes.md", "1\n");
+		fs.mkdirSync(dry.paths.pending, { recursive: true });
+		fs.writeFileSync(`${dry.paths.pending}/m.txt`, "message");
+		const before = fs.readdirSync(dry.workspace);
+		const ended = await dry.run(["--once", "--dry-run", "--json"]);
+		expect(ended.code).toBe(0);
+		expect(JSON.parse(ended.stdout)).toMatchObject({
+			would_commit: ["notes.md"],
+			would_deliver: 1,
+			would_push: true,
+			remote_head: null,
+			would_fetch: false,
+			blocked_by: null,
+		});
+		expect(dry.head()).toBeNull();
+		expect(dry.git("ls-files")).toBe("");
+		expect(fs.readdirSync(dry.workspace).filter((name) => name !== "logs")).toEqual(before);
+		expect((await dry.run(["--once", "--dry-run"])).stdout).toMatch(/would commit +notes\.md/);
+	});
+
+	test("says when there is nothing to do, and what would be fetched", async () => {
+		await node.once();
+		expect((await node.run(["--once", "--dry-run"])).stdout).toBe("nothing to do\n");
+		const other = world.node("other");
+		other.write("from-other", "1");
+		await other.once();
+		expect(JSON.parse((await node.run(["--once", "--dry-run", "--json"])).stdout)).toMatchObject({
+			would_fetch: true,
+			would_push: false,
+			remote_head: other.head(),
+		});
+	});
+});
+
+describe("--send", () => {
+	test("a file, standard input, and names that look like flags or are still being written", async () => {
+		fs.writeFileSync(world.path("hello.txt"), "from a file");
+		fs.writeFileSync(world.path("--help"), "a strange name");
+		fs.writeFileSync(world.path(".draft.tmp"), "hidden");
+		expect(await node.run(["--send", world.path("hello.txt")])).toMatchObject({ code: 0, stdout: expect.stringContaining("hello.txt") });
+		expect(await node.run(["--send", "-"], { input: "from stdin" })).toMatchObject({ code: 0 });
+		expect(await node.run(["--send=--help"], { cwd: world.directory })).toMatchObject({ code: 0 });
+		const json = await node.run(["--send", world.path(".draft.tmp"), "--json"]);
+		expect(JSON.parse(json.stdout)).toMatchObject({ pending: expect.not.stringMatching(/^\.|\.tmp$/) });
+		expect(node.pending()).toBe(4);
+		expect(await node.once()).toMatchObject({ messages_pending: 0 });
+		expect(node.messages().sort()).toEqual(["a strange name", "from a file", "from stdin", "hidden"]);
+	});
+
+	test("twice the same name: both wait", async () => {
+		for (const text of ["one", "two"]) {
+			fs.writeFileSync(world.path("same.txt"), text);
+			await node.run(["--send", world.path("same.txt")]);
+		}
+		expect(node.pending()).toBe(2);
+		await node.once();
+		expect(node.messages().filter((text) => text === "one" || text === "two")).toEqual(["one", "two"]);
+	});
+
+	test("a file that is not there: 1, and what to do", () => refused(["--send", "/nowhere/x"], 1, /cannot be read.*ENOENT/));
+	test("a directory: 1", () => refused(["--send", world.directory], 1, /cannot be read/));
+	test("an empty name: 2", () => refused(["--send", ""], 2, /--send/));
+});
+
+test("--stop where nothing runs: 0, and it says so", async () => {
+	expect(await node.run(["--stop"])).toMatchObject({ code: 0, stdout: expect.stringMatching(/not running/) });
+	const json = await node.run(["--stop", "--json"]);
+	expect(JSON.parse(json.stdout)).toEqual({ stopped: false, pid: null });
+});

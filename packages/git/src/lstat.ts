@@ -1,0 +1,17 @@
+import fs from "node:fs";
+
+const absent: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR", "ENAMETOOLONG", "ELOOP"]);
+
+/**
+ * What lies at a path, links not followed; null where nothing does, also because something above it is no directory or the
+ * name is longer than any can be.
+ * @throws the file system's error for all else, such as EACCES
+ */
+export function lstatIfThere(file: string | Buffer): fs.Stats | null {
+	try {
+		return fs.lstatSync(file);
+	} catch (error) {
+		if (absent.has((error as NodeJS.ErrnoException).code ?? "")) return null;
+		throw error;
+	}
+}
