@@ -1,0 +1,61 @@
+import { kernelProcessTable, type ProcessTable, readNodeView, servicesLiveness, type WorkspacePaths } from "@robust-sync/workspace";
+import type { Content } from "./content.ts";
+
+/** Heartbeats to a thousand peers go out one by one: within this time they all tell what was read once. */
+const freshForMs = 1_000;
+
+export interface LocalContentOptions {
+	paths: WorkspacePaths;
+	/** Whether the asker is this node's heartbeat itself, which is then up whatever its file says. */
+	isHeartbeat: boolean;
+	/** Milliseconds since the epoch. */
+	now?: () => number;
+	table?: ProcessTable;
+}
+
+/** How this node stands, from its state files. */
+export class LocalContent {
+	readonly #options: LocalContentOptions;
+	readonly #now: () => number;
+	#content: Content | null = null;
+	#readAt = 0;
+	#publishedHead: string | null = null;
+
+	constructor(options: LocalContentOptions) {
+		this.#options = options;
+		this.#now = options.now ?? Date.now;
+	}
+
+	/** What was read within the last second, or is read now. */
+	get(): Content {
+		const age = this.#now() - this.#readAt;
+		return this.#content && age >= 0 && age < freshForMs ? this.#content : this.refresh();
+	}
+
+	/** Reads all files anew. */
+	refresh(): Content {
+		const now = this.#now();
+		const view = readNodeView(this.#options.paths);
+		const services = servicesLiveness(view, now, this.#options.table ?? kernelProcessTable);
+		const sync = view.sync.kind === "ok" ? view.sync.state : null;
+		// Peers can only fetch what is on the remote: a head that is not there yet would make them look for it in vain.
+		if (sync?.status === "idle" && sync.ahead === 0 && sync.head !== null && /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(sync.head)) {
+			this.#publishedHead = sync.head;
+		}
+		this.#readAt = now;
+		this.#content = {
+			head: this.#publishedHead,
+			lastSyncMs: sync?.last_sync ? Date.parse(sync.last_sync) : null,
+			syncStatus: sync?.status ?? null,
+			consecutiveFailures: sync?.consecutive_failures ?? null,
+			messagesPending: sync?.messages_pending ?? null,
+			services: {
+				sync: services.sync.status,
+				heartbeat: this.#options.isHeartbeat ? "up" : services.heartbeat.status,
+				"health-server": services["health-server"].status,
+				monitor: services.monitor.status,
+			},
+		};
+		return this.#content;
+	}
+}

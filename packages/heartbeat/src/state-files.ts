@@ -1,0 +1,206 @@
+import { mkdir, open, rename, rm } from "node:fs/promises";
+import path from "node:path";
+import { type HeartbeatState, type PeerState, processStartedAt, timestamp, type WorkspacePaths } from "@robust-sync/workspace";
+import type { HeartbeatNode, PeerView } from "./heartbeat-node.ts";
+
+/** Changes that nobody waits for (the time of the last word, a round trip) are gathered this long. */
+const gatherMs = 1_000;
+/** Everything is written anew at least this often; the contract says 30 s. */
+const rewriteMs = 10_000;
+const peersRewriteMs = 25_000;
+
+export interface StateFilesOptions {
+	paths: WorkspacePaths;
+	node: HeartbeatNode;
+	port: number;
+	/** Sums of earlier processes of this node. */
+	totalsBefore: HeartbeatState["totals"] | null;
+	/** Told once when writing begins to fail, and once when it works again (null). */
+	onProblem(error: Error | null): void;
+}
+
+/** Writes `heartbeat_state.json` and `peer_<name>_state.json`, soon after what they tell of has changed. */
+export class StateFiles {
+	readonly #options: StateFilesOptions;
+	readonly #writer: FileWriter;
+	readonly #startedAt = timestamp(Date.now());
+	readonly #pidStartedAt = processStartedAt(process.pid) ?? timestamp(Date.now());
+	readonly #gathered = new Set<string>();
+	readonly #timers: NodeJS.Timeout[] = [];
+	#gathering: NodeJS.Timeout | null = null;
+
+	constructor(options: StateFilesOptions) {
+		this.#options = options;
+		this.#writer = new FileWriter(options.onProblem);
+	}
+
+	/** Writes everything, and from now on regularly. Resolves when the first time is done. */
+	async start(): Promise<void> {
+		const { node } = this.#options;
+		this.#timers.push(setInterval(() => this.#writeOwn(), rewriteMs));
+		this.#timers.push(
+			setInterval(() => {
+				for (const peer of node.peerNames) this.peerChanged(peer, false);
+			}, peersRewriteMs),
+		);
+		this.#writeOwn();
+		for (const peer of node.peerNames) this.#writePeer(peer);
+		await this.#writer.settled();
+	}
+
+	/** Something about a peer changed; `urgent`: somebody waits for it. */
+	peerChanged(peer: string, urgent: boolean): void {
+		if (urgent) {
+			this.#gathered.delete(peer);
+			this.#writePeer(peer);
+			return;
+		}
+		this.#gathered.add(peer);
+		this.#gathering ??= setTimeout(() => {
+			this.#gathering = null;
+			for (const name of this.#gathered) this.#writePeer(name);
+			this.#gathered.clear();
+			this.#writeOwn();
+		}, gatherMs);
+	}
+
+	/** Writes a last time. Resolves when everything is on disk. */
+	async stop(): Promise<void> {
+		for (const timer of this.#timers) clearInterval(timer);
+		if (this.#gathering) clearTimeout(this.#gathering);
+		this.#writeOwn();
+		for (const peer of this.#options.node.peerNames) this.#writePeer(peer);
+		await this.#writer.settled();
+	}
+
+	#writeOwn(): void {
+		const { paths } = this.#options;
+		this.#writer.write(paths.heartbeatState, () => this.#ownState());
+	}
+
+	#writePeer(peer: string): void {
+		const { paths, node } = this.#options;
+		this.#writer.write(paths.peerState(peer), () => {
+			const view = node.view(peer);
+			return view ? peerState(view, node.authenticated) : null;
+		});
+	}
+
+	#ownState(): HeartbeatState {
+		const { node, port, totalsBefore } = this.#options;
+		const rejected: Record<string, number> = { ...node.totals.rejected };
+		for (const [reason, count] of Object.entries(totalsBefore?.rejected ?? {})) rejected[reason] = (rejected[reason] ?? 0) + count;
+		return {
+			schema: 1,
+			node: node.name,
+			pid: process.pid,
+			pid_started_at: this.#pidStartedAt,
+			updated_at: timestamp(Date.now()),
+			started_at: this.#startedAt,
+			boot_id: node.bootId,
+			sequence: node.sequence,
+			last_sent: node.lastSentMs === null ? null : timestamp(node.lastSentMs),
+			port,
+			authenticated: node.authenticated,
+			peers: node.peerNames,
+			totals: {
+				sent: node.totals.sent + (totalsBefore?.sent ?? 0),
+				received: node.totals.received + (totalsBefore?.received ?? 0),
+				acked: node.totals.acked + (totalsBefore?.acked ?? 0),
+				rejected,
+			},
+		};
+	}
+}
+
+/** What is known of a peer, in the form of its state file. */
+export function peerState(view: PeerView, authenticated: boolean): PeerState {
+	const { content } = view;
+	return {
+		schema: 1,
+		peer: view.name,
+		address: view.address,
+		status: view.status,
+		received_at: view.receivedAtMs === null ? null : timestamp(view.receivedAtMs),
+		sequence: view.sequence,
+		boot_id: view.bootId,
+		missed: view.missed,
+		rtt_ms: round(view.rttMs),
+		clock_offset_ms: round(view.clockOffsetMs),
+		phi: round(view.phi),
+		hears_us: view.hearsUs,
+		authenticated,
+		head: content.head,
+		last_sync: content.lastSyncMs === null ? null : timestamp(content.lastSyncMs),
+		sync_status: content.syncStatus,
+		consecutive_failures: content.consecutiveFailures,
+		messages_pending: content.messagesPending,
+		services: content.services,
+		reason: view.reason,
+	};
+}
+
+function round(value: number | null): number | null {
+	return value === null ? null : Math.round(value * 1_000) / 1_000;
+}
+
+/**
+ * Writes files whole: temporary file, fsync, rename. Unlike writeAtomic it does not wait for the directory as well: a
+ * power cut may bring the file before back, which the next heartbeat corrects, and an announcement is readable earlier.
+ * One write at a time for each file; what changes meanwhile is one further write, with the newest state.
+ */
+class FileWriter {
+	readonly #onProblem: (error: Error | null) => void;
+	readonly #writing = new Map<string, Promise<void>>();
+	readonly #again = new Map<string, () => object | null>();
+	#isFailing = false;
+
+	constructor(onProblem: (error: Error | null) => void) {
+		this.#onProblem = onProblem;
+	}
+
+	write(file: string, state: () => object | null): void {
+		if (this.#writing.has(file)) {
+			this.#again.set(file, state);
+			return;
+		}
+		this.#writing.set(file, this.#run(file, state));
+	}
+
+	async settled(): Promise<void> {
+		while (this.#writing.size > 0) await Promise.all(this.#writing.values());
+	}
+
+	async #run(file: string, first: () => object | null): Promise<void> {
+		for (let next: (() => object | null) | undefined = first; next; ) {
+			this.#again.delete(file);
+			await this.#replace(file, next());
+			next = this.#again.get(file);
+		}
+		this.#writing.delete(file);
+	}
+
+	async #replace(file: string, state: object | null): Promise<void> {
+		if (state === null) return;
+		// One owner, one name: what a crash leaves behind is overwritten.
+		const temporary = `${file}.tmp`;
+		try {
+			const handle = await open(temporary, "w", 0o644);
+			try {
+				await handle.writeFile(`${JSON.stringify(state, null, "\t")}\n`);
+				await handle.sync();
+			} finally {
+				await handle.close();
+			}
+			await rename(temporary, file);
+			if (this.#isFailing) this.#onProblem(null);
+			this.#isFailing = false;
+		} catch (error) {
+			await rm(temporary, { force: true }).catch(() => undefined);
+			// Somebody removed sync/: the next write has a place again.
+			if ((error as NodeJS.ErrnoException).code === "ENOENT") await mkdir(path.dirname(file), { recursive: true }).catch(() => undefined);
+			if (!this.#isFailing) this.#onProblem(error as Error);
+			this.#isFailing = true;
+		}
+	}
+}

@@ -1,0 +1,117 @@
+import { mkdirSync } from "node:fs";
+import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
+import { runService } from "@robust-sync/service/lifecycle";
+import { createLogger, type Logger } from "@robust-sync/service/log";
+import { paint } from "@robust-sync/service/paint";
+import { supervise } from "@robust-sync/service/supervisor";
+import { needsSupervisor } from "@robust-sync/service/worker";
+import {
+	acquireLock,
+	ensureExcluded,
+	isHolderAlive,
+	LockedError,
+	locateWorkspace,
+	readLockHolder,
+	WorkspacePaths,
+} from "@robust-sync/workspace";
+import { HeartbeatDaemon } from "./daemon.ts";
+import { LiveTable } from "./live-table.ts";
+import { LocalContent } from "./local-content.ts";
+import { heartbeatOnce } from "./once.ts";
+import type { Options } from "./options.ts";
+import { openPort } from "./port-holder.ts";
+import { heartbeatConfig } from "./settings.ts";
+
+// Everything but `--status`: loaded when a verb needs it, so that a look at the state is quick (bin/build/build.mjs).
+
+/** Runs continuously, in the foreground; is its own supervisor where there is no service manager. @returns the exit code */
+export async function run(options: Options): Promise<number> {
+	const paths = new WorkspacePaths(locateWorkspace({ flag: options.workspace }));
+	const load = () => {
+		const config = heartbeatConfig(paths.root, options);
+		return options.verbose ? { ...config, logLevel: "debug" as const } : config;
+	};
+	const config = load();
+	mkdirSync(paths.logs, { recursive: true });
+	ensureExcluded(paths.root);
+	const logger = createLogger({
+		name: "heartbeat",
+		level: config.logLevel,
+		format: config.logFormat,
+		file: paths.logFile("heartbeat"),
+		stderr: "tty-short",
+		secrets: [...config.secrets],
+	});
+	try {
+		if (needsSupervisor()) {
+			// What no restart can mend is said here, at once, and not by one worker after the other.
+			const instance = paths.instanceLock("heartbeat");
+			const running = readLockHolder(instance);
+			if (running && isHolderAlive(running)) throw new LockedError(instance, running);
+			const lock = await acquireLock(paths.supervisorLock("heartbeat"), { purpose: "heartbeat" });
+			try {
+				(await openPort({ host: config.heartbeatBind, port: config.heartbeatPort })).close();
+				return await supervise({ logger, argv: process.argv.slice(1) });
+			} finally {
+				await lock.release();
+			}
+		}
+		return await serve(paths, config, load, logger);
+	} finally {
+		await logger.close();
+	}
+}
+
+async function serve(paths: WorkspacePaths, config: Config, reloadConfig: () => Config, logger: Logger): Promise<number> {
+	const table = process.stdout.isTTY ? new LiveTable(process.stdout, () => daemon.peers) : null;
+	const daemon: HeartbeatDaemon = new HeartbeatDaemon({ paths, config, reloadConfig, logger: table?.around(logger) ?? logger });
+	return await runService({
+		name: "heartbeat",
+		logger: daemon.logger,
+		graceMs: daemon.graceMs,
+		async start(control) {
+			await daemon.start(control);
+			table?.start();
+		},
+		async stop(reason) {
+			table?.stop();
+			await daemon.stop(reason);
+		},
+		reload: () => daemon.reload(),
+		wake: () => daemon.wake(),
+		progress: () => daemon.progress,
+		memoryLimitBytes: () => daemon.memoryLimitBytes,
+	});
+}
+
+/** One heartbeat to each peer. @returns the exit code */
+export async function once(options: Options): Promise<number> {
+	const paths = new WorkspacePaths(locateWorkspace({ flag: options.workspace }));
+	const config = heartbeatConfig(paths.root, options);
+	if (config.peers.length === 0) {
+		throw new CommandError("no peer to send to: set PEERS in .sync_env, or give --peer-host or --peers", ExitCode.usage);
+	}
+	const results = await heartbeatOnce(config, new LocalContent({ paths, isHeartbeat: false }).get());
+	if (options.json) {
+		const peers = results.map(({ peer, answered, address, rttMs, clockOffsetMs, reason }) => ({
+			peer,
+			answered,
+			address,
+			rtt_ms: rttMs,
+			clock_offset_ms: clockOffsetMs,
+			reason,
+		}));
+		process.stdout.write(
+			`${JSON.stringify({ node: config.nodeName, answered: results.every(({ answered }) => answered), peers }, null, 2)}\n`,
+		);
+	} else {
+		const chalk = paint(process.stdout);
+		for (const { peer, answered, address, rttMs, clockOffsetMs, reason } of results) {
+			const line = answered
+				? `${chalk.green("answered")}  ${peer} at ${address} in ${rttMs!.toFixed(1)} ms, clock ${clockOffsetMs! < 0 ? "" : "+"}${clockOffsetMs!.toFixed(1)} ms`
+				: `${chalk.red("silent")}    ${peer}: ${reason}`;
+			process.stdout.write(`${line}\n`);
+		}
+	}
+	return results.every(({ answered }) => answered) ? ExitCode.ok : ExitCode.failed;
+}
