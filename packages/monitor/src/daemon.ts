@@ -7,8 +7,11 @@ import { longestBetweenWrites_ms, Monitor } from "./monitor.ts";
 import { ProcessWatch } from "./process-watch.ts";
 import { systemSources } from "./readings/read-facts.ts";
 
-/** How often the watched processes are looked at. A supervisor restarts after 1 s: a death in between is not missed. */
-const watchEvery_ms = 500;
+/**
+ * How often the watched processes are looked at: a death is told within 2 s, and that of a worker whose supervisor starts
+ * the next one after 1 s is not missed.
+ */
+const watchEvery_ms = 1_000;
 
 export interface DaemonOptions {
 	readonly paths: WorkspacePaths;
@@ -36,34 +39,42 @@ export function runDaemon({ paths, logger, loadConfig }: DaemonOptions): Promise
 
 	async function round(): Promise<void> {
 		lock?.assertHeld();
+		dueAt = performance.now() + config.monitorIntervalSeconds * 1000;
 		await monitor?.round();
 		watch.follow(readNodeView(paths));
-		dueAt = performance.now() + config.monitorIntervalSeconds * 1000;
 	}
 
 	let writtenAt = performance.now();
-	async function tick(): Promise<void> {
-		steps++;
-		const now = performance.now();
-		if (now >= dueAt || watch.hasEnded()) {
-			await round();
-			writtenAt = performance.now();
-		} else if (now - writtenAt >= longestBetweenWrites_ms) {
-			lock?.assertHeld();
-			await monitor?.touch();
-			writtenAt = now;
-		}
+	async function touch(): Promise<void> {
+		lock?.assertHeld();
+		await monitor?.touch();
+	}
+
+	/** What is to be done now; null: nothing, as nearly always. */
+	function due(now: number): (() => Promise<void>) | null {
+		if (now >= dueAt || watch.hasEnded()) return round;
+		// Not when the next round is about to write anyway.
+		return now - writtenAt >= longestBetweenWrites_ms && dueAt - now > watchEvery_ms ? touch : null;
 	}
 
 	function schedule(): void {
-		const wait = Math.max(1, Math.min(watchEvery_ms, dueAt - performance.now()));
-		timer = setTimeout(() => {
-			working = tick()
-				.catch((error: unknown) => fail(error))
-				.finally(() => {
-					if (!control?.signal.aborted) schedule();
-				});
-		}, wait);
+		if (control?.signal.aborted) return;
+		timer = setTimeout(tick, Math.max(1, Math.min(watchEvery_ms, dueAt - performance.now())));
+	}
+
+	function tick(): void {
+		steps++;
+		const work = due(performance.now());
+		if (work === null) {
+			schedule();
+			return;
+		}
+		working = work()
+			.catch(fail)
+			.finally(() => {
+				writtenAt = performance.now();
+				schedule();
+			});
 	}
 
 	function fail(error: unknown): void {
@@ -73,7 +84,6 @@ export function runDaemon({ paths, logger, loadConfig }: DaemonOptions): Promise
 		}
 		// A round that cannot read something unforeseen is no reason to watch nothing any more.
 		logger.error("a round of checks failed", { error });
-		dueAt = performance.now() + config.monitorIntervalSeconds * 1000;
 	}
 
 	return runService({
