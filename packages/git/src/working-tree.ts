@@ -79,6 +79,13 @@ function readContent(file: Buffer | string, stats: fs.Stats): Buffer | null {
 	return stats.isFile() ? fs.readFileSync(file) : null;
 }
 
+function modeOnDisk(file: Buffer): string | null {
+	const stats = lstat(file);
+	if (stats?.isSymbolicLink()) return "120000";
+	if (!stats?.isFile()) return null;
+	return (stats.mode & 0o100) !== 0 ? "100755" : "100644";
+}
+
 function parentOf(name: GitPath): GitPath | null {
 	const at = name.lastIndexOf("/");
 	return at < 0 ? null : (name.slice(0, at) as GitPath);
@@ -483,8 +490,10 @@ class Move {
 
 	async #mergeLateWrites(): Promise<void> {
 		for (const { change, written, versions } of this.#late) {
-			this.#rescued.push(change.path);
 			const { before, incoming } = versions ?? (await this.#blobsOf(change));
+			// Somebody wrote just what came in.
+			if (incoming?.equals(written) && modeOnDisk(this.#live(change.path)) === change.after?.mode) continue;
+			this.#rescued.push(change.path);
 			// Changed here, deleted there: the changed version stays.
 			if (incoming === null) continue;
 			const content = await this.#options.mergeLate({ path: change.path, before, written, incoming });
