@@ -32,7 +32,7 @@ payload_files() {
 	) | sort
 }
 
-payload_hash() { payload_files | while IFS= read -r file; do sha256sum <"$clone/$file"; printf '%s\n' "$file"; done | sha256sum | cut -c1-12; }
+payload_hash() { (cd "$clone" && payload_files | tr '\n' '\0' | xargs -0 sha256sum) | sha256sum | cut -c1-12; }
 
 # choose_version_directory: <prefix>/<version>, or <version>+<hash> beside another build of the same version.
 choose_version_directory() {

@@ -1,0 +1,46 @@
+#!/bin/sh
+# One node: clones the workspace when it is empty, then runs the four services, each under its own supervisor.
+# SYNC_HUB is the address of the hub's repository; the rest is configured as everywhere, by environment or .sync_env.
+set -eu
+cd "${SYNC_WORKSPACE:=/workspace}"
+
+if [ -r /keys/id_ed25519 ]; then
+	install -d -m 700 "$HOME/.ssh"
+	install -m 600 /keys/id_ed25519 "$HOME/.ssh/id_ed25519"
+	install -m 644 /keys/known_hosts "$HOME/.ssh/known_hosts"
+fi
+if [ ! -e .git ]; then
+	git init -q -b "${SYNC_BRANCH:-main}"
+	git remote add origin "${SYNC_HUB:?SYNC_HUB is the address of the hub, such as node@hub:/srv/workspace.git}"
+fi
+
+stop() {
+	trap '' TERM INT
+	# shellcheck disable=SC2086 # a list of numbers
+	kill -TERM $services 2>/dev/null || true
+	wait
+	exit 0
+}
+robust-sync &
+services=$!
+heartbeat &
+services="$services $!"
+health-server &
+services="$services $!"
+monitor --daemon &
+services="$services $!"
+trap stop TERM INT
+# Each restarts its own worker; only a wrong configuration ends one for good, and then the container with it.
+while :; do
+	for service in $services; do
+		if ! kill -0 "$service" 2>/dev/null; then
+			echo "a service has ended: see $SYNC_WORKSPACE/logs" >&2
+			# shellcheck disable=SC2086 # a list of numbers
+			kill -TERM $services 2>/dev/null || true
+			wait
+			exit 1
+		fi
+	done
+	sleep 1 &
+	wait $! || true
+done

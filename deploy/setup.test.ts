@@ -1,0 +1,187 @@
+import { spawn, spawnSync } from "node:child_process";
+import fs from "node:fs";
+import net from "node:net";
+import os from "node:os";
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+
+const clone = path.resolve(import.meta.dirname, "..");
+const setupScript = path.join(clone, "deploy/setup.sh");
+
+interface Ended {
+	code: number | null;
+	stdout: string;
+	stderr: string;
+}
+
+let directory: string;
+let home: string;
+let workspace: string;
+let hub: string;
+
+/** Only what a bare account has: nothing of the caller's configuration, and no service manager to be found. */
+const environment = (extra: Record<string, string> = {}) => ({
+	PATH: process.env.PATH ?? "",
+	HOME: home,
+	TMPDIR: directory,
+	LANG: "C.UTF-8",
+	...extra,
+});
+
+function setup(
+	args: string[],
+	{ env = {}, cwd = workspace, input = "" }: { env?: Record<string, string>; cwd?: string; input?: string } = {},
+): Promise<Ended> {
+	return new Promise((resolve, reject) => {
+		const child = spawn("bash", [setupScript, ...args], { cwd, env: environment(env) });
+		const ended: Ended = { code: null, stdout: "", stderr: "" };
+		child.stdout.on("data", (chunk) => (ended.stdout += chunk));
+		child.stderr.on("data", (chunk) => (ended.stderr += chunk));
+		child.stdin.end(input);
+		child.on("error", reject);
+		child.on("close", (code) => resolve({ ...ended, code }));
+	});
+}
+
+function git(cwd: string, ...args: string[]): string {
+	const result = spawnSync("git", args, { cwd, env: environment(), encoding: "utf8" });
+	if (result.status !== 0) throw new Error(result.stderr);
+	return result.stdout.trim();
+}
+
+function freePort(): Promise<number> {
+	return new Promise((resolve) => {
+		const server = net.createServer().listen(0, "127.0.0.1", () => {
+			const { port } = server.address() as net.AddressInfo;
+			server.close(() => resolve(port));
+		});
+	});
+}
+
+/** Every file below a directory with its content, except git's own. */
+function snapshot(root: string): Record<string, string> {
+	const files = fs.readdirSync(root, { recursive: true, withFileTypes: true }).filter((entry) => !entry.isDirectory());
+	return Object.fromEntries(
+		files.map((entry) => {
+			const file = path.join(entry.parentPath, entry.name);
+			return [
+				path.relative(root, file),
+				entry.isFile() ? fs.readFileSync(file, "latin1") : entry.isSymbolicLink() ? fs.readlinkSync(file) : "",
+			];
+		}),
+	);
+}
+
+beforeEach(() => {
+	directory = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "robust-sync-setup-")));
+	home = path.join(directory, "home");
+	workspace = path.join(directory, "my workspace");
+	hub = path.join(directory, "hub.git");
+	fs.mkdirSync(home);
+	git(directory, "init", "-q", "--bare", "-b", "main", hub);
+	git(directory, "clone", "-q", hub, workspace);
+});
+afterEach(() => fs.rmSync(directory, { recursive: true, force: true }));
+
+describe("wrong usage ends with 2 and one line", () => {
+	test.each([
+		[["--frobnicate"], "unknown argument '--frobnicate'"],
+		[["--workspace"], "--workspace takes a directory"],
+		[["--keep"], "--keep goes with --demo"],
+		[["--demo", "--yes"], "--demo goes with --keep only"],
+		[["--upgrade", "--uninstall"], "cannot be used together"],
+	])("%j", async (args, said) => {
+		const { code, stderr } = await setup(args);
+		expect(code).toBe(2);
+		expect(stderr.trim().split("\n")).toHaveLength(1);
+		expect(stderr).toContain(said);
+	});
+});
+
+describe("without a service manager, for one user", () => {
+	test("everything that is missing is said at once, and nothing is changed", async () => {
+		git(workspace, "remote", "remove", "origin");
+		const before = snapshot(workspace);
+		const { code, stderr } = await setup(["--user", "--yes"], { env: { NODE_NAME: "Not A Name" } });
+		expect(code).toBe(2);
+		const list = stderr.slice(stderr.indexOf("this is missing:"));
+		expect(list).toContain('NODE_NAME="Not A Name" is not accepted');
+		expect(list).toContain("has no remote 'origin'");
+		expect(snapshot(workspace)).toEqual(before);
+		expect(fs.readdirSync(home)).toEqual([]);
+	});
+
+	test("a directory that is no work tree, and a port that is taken, are named", async () => {
+		const outside = path.join(directory, "elsewhere");
+		fs.mkdirSync(outside);
+		expect((await setup(["--user", "--yes"], { cwd: outside })).stderr).toContain(`${outside} is not in a git work tree`);
+		const server = net.createServer();
+		await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+		const { port } = server.address() as net.AddressInfo;
+		const { code, stderr } = await setup(["--user", "--yes"], { env: { HEALTH_PORT: String(port) } });
+		server.close();
+		expect(code).toBe(2);
+		expect(stderr).toContain(`tcp port ${port} is taken`);
+	});
+
+	test("--dry-run says what it would do and does nothing", async () => {
+		const before = snapshot(workspace);
+		const { code, stdout } = await setup(["--user", "--yes", "--dry-run"], {
+			env: { NODE_NAME: "helios", HEALTH_PORT: String(await freePort()) },
+		});
+		expect(code).toBe(0);
+		for (const line of ["would write", "would copy the programs", "would link", "Nothing was changed"]) expect(stdout).toContain(line);
+		expect(snapshot(workspace)).toEqual(before);
+		expect(fs.readdirSync(home)).toEqual([]);
+	});
+
+	test("installs, asks with defaults, syncs once; again it changes nothing; uninstall leaves the workspace", async () => {
+		fs.writeFileSync(path.join(workspace, "notes.md"), "hello\n");
+		const ports = { HEARTBEAT_PORT: String(await freePort()), HEALTH_PORT: String(await freePort()) };
+		// The name is typed, everything else is answered by Enter.
+		const first = await setup(["--user"], { env: { ...ports, CHAD_HOST: "chad.example:8765" }, input: "helios\n\n\n\n\n\n\n" });
+		expect(`${first.stderr}${first.stdout}`).toContain("robust-sync --once: in sync at");
+		expect(first.code).toBe(0);
+		expect(first.stdout).toContain("There is no service manager here");
+
+		const file = path.join(workspace, ".sync_env");
+		expect(fs.statSync(file).mode & 0o777).toBe(0o600);
+		const text = fs.readFileSync(file, "utf8");
+		for (const line of ["export NODE_NAME=helios", "export CHAD_HOST=chad.example:8765", `export HEALTH_PORT=${ports.HEALTH_PORT}`])
+			expect(text).toContain(line);
+		expect(git(hub, "show", "main:notes.md")).toBe("hello");
+		expect(git(hub, "ls-tree", "-r", "--name-only", "main")).toBe("notes.md");
+
+		const program = path.join(home, ".local/bin/robust-sync");
+		const elsewhere = spawnSync(program, ["--workspace", workspace, "--status"], { cwd: "/", env: environment(), encoding: "utf8" });
+		expect(elsewhere.status).toBe(3);
+		expect(fs.readlinkSync(program)).toBe(path.join(home, ".local/share/robust-sync/current/bin/robust-sync"));
+
+		const installed = snapshot(home);
+		const again = await setup(["--user", "--yes"], { env: { NODE_NAME: "other" } });
+		expect(again.code).toBe(0);
+		expect(again.stdout).toContain("NODE_NAME=other in the environment is not what .sync_env says ('helios')");
+		expect(snapshot(home)).toEqual(installed);
+		expect(fs.readFileSync(file, "utf8")).toBe(text);
+
+		const data = Object.keys(snapshot(workspace)).filter((name) => !name.startsWith(".git/"));
+		const removed = await setup(["--user", "--uninstall"]);
+		expect(removed.code).toBe(0);
+		expect(fs.existsSync(path.join(home, ".local/share/robust-sync"))).toBe(false);
+		expect(Object.keys(snapshot(home)).filter((name) => !name.startsWith(".npm"))).toEqual([]);
+		expect(Object.keys(snapshot(workspace)).filter((name) => !name.startsWith(".git/"))).toEqual(data);
+	}, 120_000);
+});
+
+test("the scripts pass shellcheck, where it is installed, and bash's own check everywhere", () => {
+	const scripts = [
+		"deploy/setup.sh",
+		...fs.readdirSync(path.join(clone, "deploy/setup")).map((name) => `deploy/setup/${name}`),
+		"deploy/container/node.sh",
+		"deploy/container/hub.sh",
+	];
+	for (const script of scripts) expect(spawnSync("bash", ["-n", script], { cwd: clone, encoding: "utf8" }).stderr).toBe("");
+	const checked = spawnSync("shellcheck", scripts, { cwd: clone, encoding: "utf8" });
+	if (checked.error) process.stderr.write("shellcheck is not installed: only bash -n was run\n");
+	else expect(checked.stdout).toBe("");
+});
