@@ -1,5 +1,5 @@
 import { fromLatin1, toLatin1 } from "./bytes.ts";
-import { type Aligned, alignLines, type Hunk, hunks, losesLines, MergedText } from "./line-alignment.ts";
+import { type Aligned, absorbingSide, alignLines, type Hunk, hunks, losesLines, MergedText } from "./line-alignment.ts";
 import { type Lines, NO_LINES, splitLines } from "./lines.ts";
 import type { Merged, Sides } from "./sides.ts";
 
@@ -11,6 +11,19 @@ export function mergeCode({ base, older, later }: Sides): Merged {
 	const lines = (bytes: Uint8Array | null): Lines => (bytes === null ? NO_LINES : splitLines(toLatin1(bytes)));
 	const aligned = alignLines(lines(base), lines(older), lines(later));
 	const text = new MergedText(aligned);
+	let conflicts = 0;
+	if (absorbingSide(aligned) === "later") text.addAllOf("later");
+	else conflicts = addMerged(text, aligned);
+	const content = text.toString();
+	return {
+		content: fromLatin1(content),
+		olderLost: conflicts > 0 && losesLines(aligned.base, aligned.older, aligned.later, content),
+		laterLost: false,
+	};
+}
+
+/** Returns how many stretches conflicted. */
+function addMerged(text: MergedText, aligned: Aligned): number {
 	const olderHunks = hunks(aligned.toOlder, aligned.older.keys.length);
 	const laterHunks = hunks(aligned.toLater, aligned.later.keys.length);
 	let [o, l, next, conflicts] = [0, 0, 0, 0];
@@ -36,12 +49,7 @@ export function mergeCode({ base, older, later }: Sides): Merged {
 		}
 	}
 	for (; next < aligned.base.keys.length; next++) text.keep(next);
-	const content = text.toString();
-	return {
-		content: fromLatin1(content),
-		olderLost: conflicts > 0 && losesLines(aligned.base, aligned.older, aligned.later, content),
-		laterLost: false,
-	};
+	return conflicts;
 }
 
 interface Range {

@@ -1,7 +1,9 @@
+import { absorbs } from "./absorbed.ts";
 import { choose } from "./choose.ts";
 import { align, UNMATCHED } from "./diff.ts";
 import { Interner } from "./interner.ts";
 import { isCrlf, joinLines, type Lines, lineEnds, type MergedLine, splitLines } from "./lines.ts";
+import { movedElements } from "./moves.ts";
 
 /** A run of base lines that a side replaced: base [start, end) became that side's lines [from, to). Either may be empty. */
 export interface Hunk {
@@ -31,6 +33,24 @@ export function alignLines(base: Lines, older: Lines, later: Lines): Aligned {
 	const olderIds = interner.ids(older.keys);
 	const laterIds = interner.ids(later.keys);
 	return { base, older, later, baseIds, olderIds, laterIds, toOlder: align(baseIds, olderIds), toLater: align(baseIds, laterIds) };
+}
+
+/** The side that already has everything that the other did, if one has; the later, if both have. */
+export function absorbingSide({ baseIds, olderIds, laterIds }: Aligned): "older" | "later" | null {
+	if (absorbs(laterIds, olderIds, baseIds)) return "later";
+	return absorbs(olderIds, laterIds, baseIds) ? "older" : null;
+}
+
+/**
+ * Additions that are none: lines that a side moved and the other side removed, changed, or moved somewhere else. Such a line is gone from where it
+ * was moved to; if both moved it, it is where the later side has it.
+ */
+export function overruledMoves({ baseIds, olderIds, laterIds, toOlder, toLater }: Aligned): { older: Set<number>; later: Set<number> } {
+	const [olderMoved, laterMoved] = [movedElements(baseIds, olderIds, toOlder), movedElements(baseIds, laterIds, toLater)];
+	const movedByOlder = new Set(olderMoved.values());
+	const older = [...olderMoved].filter(([, i]) => toLater[i] === UNMATCHED);
+	const later = [...laterMoved].filter(([, i]) => toOlder[i] === UNMATCHED && !movedByOlder.has(i));
+	return { older: new Set(older.map(([j]) => j)), later: new Set(later.map(([j]) => j)) };
 }
 
 /** What a side replaced, in base order. */
@@ -87,8 +107,19 @@ export class MergedText {
 		this.#last = origin;
 	}
 
-	get lines(): readonly MergedLine[] {
-		return this.#lines;
+	/** All lines of one side, which has everything that the other did. */
+	addAllOf(side: "older" | "later"): void {
+		const { toOlder, toLater } = this.#aligned;
+		const [mine, others] = side === "older" ? [toOlder, toLater] : [toLater, toOlder];
+		let next = 0;
+		for (let i = 0; i < mine.length; i++) {
+			if (mine[i] === UNMATCHED) continue;
+			for (; next < mine[i]!; next++) this.add(side, next);
+			if (others[i] === UNMATCHED) this.add(side, next);
+			else this.keep(i);
+			next++;
+		}
+		for (; next < this.#aligned[side].keys.length; next++) this.add(side, next);
 	}
 
 	toString(): string {

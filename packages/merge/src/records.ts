@@ -1,13 +1,10 @@
 import { fromLatin1, toLatin1 } from "./bytes.ts";
 import { align, UNMATCHED } from "./diff.ts";
-import { type Aligned, alignLines, hunks, MergedText } from "./line-alignment.ts";
+import { type Aligned, absorbingSide, alignLines, hunks, MergedText, overruledMoves } from "./line-alignment.ts";
 import { type Lines, NO_LINES } from "./lines.ts";
 import { splitRecords } from "./record-lines.ts";
 import { columnTime, lineTime, type RecordTime, type TimeReader } from "./record-time.ts";
 import type { Merged, Sides } from "./sides.ts";
-
-/** Above this many added records on both sides of one place, records that both added are found by counting instead of by alignment. */
-const ALIGN_LIMIT = 5_000;
 
 /**
  * Merges files whose lines are records: what either side added is added, what either side removed is removed, a record that both added is there
@@ -21,31 +18,74 @@ export function mergeRecords({ base, older, later }: Sides, extension: string): 
 	const aligned = alignLines(split(base), split(older), split(later));
 	const readTime = quoted ? columnTime(aligned.later.keys[0], extension === ".csv" ? "," : "\t") : lineTime;
 	const text = new MergedText(aligned);
-	const olderAdds = additionsByGap(aligned.toOlder, aligned.older.keys.length);
-	const laterAdds = additionsByGap(aligned.toLater, aligned.later.keys.length);
-	const sharing = pairAdditions(aligned, olderAdds, laterAdds);
-	for (let gap = 0; gap <= aligned.base.keys.length; gap++) {
-		const [fromOlder, fromLater] = [olderAdds.get(gap), laterAdds.get(gap)];
-		if (fromOlder !== undefined || fromLater !== undefined) {
-			addAtGap(text, aligned, fromOlder ?? [], fromLater ?? [], sharing.alone, sharing.anchors.get(gap) ?? [], readTime);
-		}
-		if (gap < aligned.base.keys.length && aligned.toOlder[gap] !== UNMATCHED && aligned.toLater[gap] !== UNMATCHED) text.keep(gap);
-	}
+	const whole = absorbingSide(aligned);
+	if (whole === null) addMerged(text, aligned, readTime);
+	else text.addAllOf(whole);
 	// A record that a side added is there, or its equal from the other side is: nothing can be lost.
 	return { content: fromLatin1(text.toString()), olderLost: false, laterLost: false };
 }
 
+function addMerged(text: MergedText, aligned: Aligned, readTime: TimeReader): void {
+	const overruled = overruledMoves(aligned);
+	const olderAdds = additionsByGap(aligned.toOlder, aligned.older.keys.length, overruled.older);
+	const laterAdds = additionsByGap(aligned.toLater, aligned.later.keys.length, overruled.later);
+	joinPlaces(aligned, olderAdds, laterAdds);
+	const sharing = pairAdditions(aligned, olderAdds, laterAdds);
+	for (let gap = 0; gap <= aligned.base.keys.length; gap++) {
+		const [fromOlder, fromLater] = [olderAdds.get(gap), laterAdds.get(gap)];
+		if (fromOlder !== undefined || fromLater !== undefined) {
+			addAtGap(
+				text,
+				aligned,
+				fromOlder ?? [],
+				fromLater ?? [],
+				{ alone: sharing.alone, anchors: sharing.anchors.get(gap) ?? [] },
+				readTime,
+			);
+		}
+		if (gap < aligned.base.keys.length && aligned.toOlder[gap] !== UNMATCHED && aligned.toLater[gap] !== UNMATCHED) text.keep(gap);
+	}
+}
+
 /** The indices of a side's lines that stand before each base line (or after the last) and are not base lines. */
-function additionsByGap(match: Int32Array, sideLength: number): Map<number, number[]> {
+function additionsByGap(match: Int32Array, sideLength: number, overruled: ReadonlySet<number>): Map<number, number[]> {
 	const byGap = new Map<number, number[]>();
 	for (const { start, from, to } of hunks(match, sideLength)) {
-		if (to > from)
-			byGap.set(
-				start,
-				Array.from({ length: to - from }, (_, k) => from + k),
-			);
+		const added: number[] = [];
+		for (let index = from; index < to; index++) if (!overruled.has(index)) added.push(index);
+		if (added.length > 0) byGap.set(start, added);
 	}
 	return byGap;
+}
+
+/**
+ * Between two base lines that stay there may be several that go, and so several places. If the sides added the same record at different ones of
+ * them, these are one place.
+ */
+function joinPlaces(aligned: Aligned, olderAdds: Map<number, number[]>, laterAdds: Map<number, number[]>): void {
+	const { toOlder, toLater, olderIds, laterIds, base } = aligned;
+	let places: number[] = [];
+	for (let gap = 0; gap <= base.keys.length; gap++) {
+		if (olderAdds.has(gap) || laterAdds.has(gap)) places.push(gap);
+		const goes = gap < base.keys.length && (toOlder[gap] === UNMATCHED || toLater[gap] === UNMATCHED);
+		if (goes) continue;
+		if (places.length > 1) {
+			const placeInLater = new Map(
+				places.flatMap((place) => (laterAdds.get(place) ?? []).map((index) => [laterIds[index]!, place] as const)),
+			);
+			const crossed = places.some((place) =>
+				(olderAdds.get(place) ?? []).some((index) => (placeInLater.get(olderIds[index]!) ?? place) !== place),
+			);
+			if (crossed) for (const adds of [olderAdds, laterAdds]) join(adds, places);
+		}
+		places = [];
+	}
+}
+
+function join(adds: Map<number, number[]>, places: readonly number[]): void {
+	const all = places.flatMap((place) => adds.get(place) ?? []);
+	for (const place of places) adds.delete(place);
+	if (all.length > 0) adds.set(places[0]!, all);
 }
 
 /** Which of the older side's additions the later side did not also add, and where both added at one place what they share there. */
@@ -69,7 +109,7 @@ function pairAdditions(aligned: Aligned, olderAdds: Map<number, number[]>, later
 	for (const [gap, group] of olderAdds) {
 		for (const index of group) alone[index] = 1;
 		const inLater = laterAdds.get(gap);
-		if (inLater === undefined) continue;
+		if (inLater === undefined || !group.some((index) => unpaired.has(olderIds[index]!))) continue;
 		const pairs = sharedAnchors(aligned, group, inLater);
 		anchors.set(gap, pairs);
 		for (const [position] of pairs) {
@@ -87,36 +127,37 @@ function pairAdditions(aligned: Aligned, olderAdds: Map<number, number[]>, later
 	return { alone, anchors };
 }
 
+/**
+ * Adds what the sides added at one place. What both added in the same order stays in that order and divides the rest; in each part the records
+ * go by time, or the older side's first. Each side's own order stays.
+ */
 function addAtGap(
 	text: MergedText,
 	aligned: Aligned,
 	fromOlder: readonly number[],
 	fromLater: readonly number[],
-	alone: Uint8Array,
-	anchors: readonly Anchor[],
+	{ alone, anchors }: { alone: Uint8Array; anchors: readonly Anchor[] },
 	readTime: TimeReader,
 ): void {
-	const onlyOlder = fromOlder.filter((index) => alone[index] === 1);
-	if (onlyOlder.length > 0 && fromLater.length > 0 && addByTime(text, aligned, onlyOlder, fromLater, readTime)) return;
-	// Without times: the older side's first, but around what both added in the order both have it.
-	let next = 0;
-	let done = 0;
-	const addOlderUpTo = (end: number) => {
-		for (; done < end; done++) if (alone[fromOlder[done]!] === 1) text.add("older", fromOlder[done]!);
+	const order = timeOrder(aligned, fromOlder, fromLater, alone, readTime);
+	let [o, l] = [0, 0];
+	const addUpTo = (olderEnd: number, laterEnd: number) => {
+		while (o < olderEnd || l < laterEnd) {
+			if (o < olderEnd && alone[fromOlder[o]!] === 0) o++;
+			else if (l === laterEnd || (o < olderEnd && (order === null || order(o, l)))) text.add("older", fromOlder[o++]!);
+			else text.add("later", fromLater[l++]!);
+		}
 	};
 	for (const [inOlder, inLater] of anchors) {
-		addOlderUpTo(inOlder);
-		done = inOlder + 1;
-		for (; next < inLater; next++) text.add("later", fromLater[next]!);
-		text.addBoth(fromLater[next++]!);
+		addUpTo(inOlder, inLater);
+		text.addBoth(fromLater[l]!);
+		[o, l] = [inOlder + 1, inLater + 1];
 	}
-	addOlderUpTo(fromOlder.length);
-	for (; next < fromLater.length; next++) text.add("later", fromLater[next]!);
+	addUpTo(fromOlder.length, fromLater.length);
 }
 
 /** What both sides added at one place in the same order, as pairs of positions. */
 function sharedAnchors(aligned: Aligned, fromOlder: readonly number[], fromLater: readonly number[]): Anchor[] {
-	if (fromOlder.length > ALIGN_LIMIT && fromLater.length > ALIGN_LIMIT) return [];
 	const ids = (indices: readonly number[], all: Int32Array) => Int32Array.from(indices, (index) => all[index]!);
 	const match = align(ids(fromOlder, aligned.olderIds), ids(fromLater, aligned.laterIds));
 	const anchors: Anchor[] = [];
@@ -124,24 +165,19 @@ function sharedAnchors(aligned: Aligned, fromOlder: readonly number[], fromLater
 	return anchors;
 }
 
-/** Merges two runs of records by time, each keeping its own order; at equal times the older side's first. False: not all have a time. */
-function addByTime(
-	text: MergedText,
+/** Does an addition of the older side go before one of the later side, by their times? Null: not every record added here has a time. */
+function timeOrder(
 	aligned: Aligned,
 	fromOlder: readonly number[],
 	fromLater: readonly number[],
+	alone: Uint8Array,
 	readTime: TimeReader,
-): boolean {
-	const olderTimes = times(aligned.older, fromOlder, readTime);
-	const laterTimes = olderTimes && times(aligned.later, fromLater, readTime);
-	if (!olderTimes || !laterTimes || olderTimes[0]!.scale !== laterTimes[0]!.scale) return false;
-	let [o, l] = [0, 0];
-	while (o < fromOlder.length || l < fromLater.length) {
-		const takeOlder = l === fromLater.length || (o < fromOlder.length && notAfter(olderTimes[o]!, laterTimes[l]!));
-		if (takeOlder) text.add("older", fromOlder[o++]!);
-		else text.add("later", fromLater[l++]!);
-	}
-	return true;
+): ((o: number, l: number) => boolean) | null {
+	if (fromLater.length === 0 || !fromOlder.some((index) => alone[index] === 1)) return null;
+	const older = times(aligned.older, fromOlder, readTime);
+	const later = older && times(aligned.later, fromLater, readTime);
+	if (!older || !later || older[0]!.scale !== later[0]!.scale) return null;
+	return (o, l) => notAfter(older[o]!, later[l]!);
 }
 
 function times(lines: Lines, indices: readonly number[], readTime: TimeReader): RecordTime[] | null {

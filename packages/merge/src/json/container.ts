@@ -35,15 +35,16 @@ export function writeContainer(entries: readonly Entry[], merge: ContainerMerge)
 	const { base, older, later } = merge;
 	const [open, end] = [later.tree.text[later.tree.start[later.node]!]!, later.tree.text[later.tree.end[later.node]! - 1]!];
 	const filled = [base, older, later].filter((version): version is Layout => version !== null && version.kids.length > 0);
-	const styles = new Styles(merge);
-	if (entries.length === 0) return open + emptyInside(merge) + end;
+	const styles = new Styles(merge, entries);
+	if (entries.length === 0) return open + emptyInside(merge, styles) + end;
 
 	const pieces: Piece[] = [];
 	for (let i = 0; i < entries.length; i++) pieces.push(piece(entries[i]!, i === 0, merge, styles));
 
 	const [olderFilled, laterFilled] = [older.kids.length > 0 ? older : later, later.kids.length > 0 ? later : older];
 	const baseFilled = base !== null && base.kids.length > 0 ? base : null;
-	const close = trivia(baseFilled?.close, olderFilled.close, laterFilled.close, merge.commentLost);
+	const chosen = trivia(baseFilled?.close, olderFilled.close, laterFilled.close, styles, merge.commentLost);
+	const close = styles.isForced && !hasComment(chosen) ? styles.merged.close : chosen;
 	const trailingComma = filled.length > 0 && choose(baseFilled?.trailingComma, olderFilled.trailingComma, laterFilled.trailingComma);
 
 	const out: string[] = [open];
@@ -85,7 +86,7 @@ function piece(entry: Entry, isFirst: boolean, merge: ContainerMerge, styles: St
 		if (laterText === baseText) return settle(own(older, o), o === 0, isFirst, styles);
 	}
 	const pick = (read: (of: Layout, i: number) => string) =>
-		trivia(inBase ? read(base, b) : undefined, read(older, o), read(later, l), merge.commentLost);
+		trivia(inBase ? read(base, b) : undefined, read(older, o), read(later, l), styles, merge.commentLost);
 	const merged: Piece = {
 		lead: pick(lead),
 		body: choose(inBase ? head(base, b) : undefined, head(older, o), head(later, l)) + merge.value(entry),
@@ -122,42 +123,43 @@ function place(piece: Piece, from: Layout, i: number, isFirst: boolean, merge: C
 
 /** Gives a child that becomes the first, or ceases to be, the whitespace that goes with it. */
 function settle(piece: Piece, wasFirst: boolean, isFirst: boolean, styles: Styles): Piece {
-	if (wasFirst === isFirst || hasComment(piece.lead)) return piece;
+	if ((wasFirst === isFirst && !styles.isForced) || hasComment(piece.lead)) return piece;
 	return { ...piece, lead: isFirst ? styles.merged.first : styles.merged.between };
 }
 
 /** What stands in a container that the merge left empty. */
-function emptyInside({ base, older, later, commentLost }: ContainerMerge): string {
+function emptyInside({ base, older, later, commentLost }: ContainerMerge, styles: Styles): string {
 	const [olderEmpty, laterEmpty] = [older.kids.length === 0, later.kids.length === 0];
 	if (olderEmpty && laterEmpty)
-		return trivia(base !== null && base.kids.length === 0 ? base.close : undefined, older.close, later.close, commentLost);
+		return trivia(base !== null && base.kids.length === 0 ? base.close : undefined, older.close, later.close, styles, commentLost);
 	if (olderEmpty !== laterEmpty) return olderEmpty ? older.close : later.close;
-	const close = trivia(base?.close, older.close, later.close, commentLost);
+	const close = trivia(base?.close, older.close, later.close, styles, commentLost);
 	return hasComment(close) ? close : "";
 }
 
 /** Three-way choice of whitespace and comments. Comments count for more: a side that changed them wins over one that only moved them. */
-function trivia(base: string | undefined, older: string, later: string, commentLost: () => void): string {
-	if (older === later || later !== base) {
-		if (older === later || older === base) return later;
-		const [inOlder, inLater] = [comments(older).join("\n"), comments(later).join("\n")];
-		if (inOlder === inLater) return later;
-		const inBase = base === undefined ? "" : comments(base).join("\n");
-		if (inLater === inBase) return older;
-		if (inOlder !== inBase && inOlder !== "") commentLost();
-		return later;
-	}
-	return older;
+function trivia(base: string | undefined, older: string, later: string, styles: Styles, commentLost: () => void): string {
+	if (older === later || older === base) return later;
+	if (later === base) return older;
+	const [inOlder, inLater] = [comments(older).join("\n"), comments(later).join("\n")];
+	if (inOlder === inLater) return styles.preferred(older, later);
+	const inBase = base === undefined ? "" : comments(base).join("\n");
+	if (inLater === inBase) return older;
+	if (inOlder !== inBase && inOlder !== "") commentLost();
+	return later;
 }
 
 /** The styles of the versions of a container and of the merged one, each worked out when first asked for. */
 class Styles {
 	readonly #merge: ContainerMerge;
+	readonly #entries: readonly Entry[];
 	readonly #known = new Map<Layout, Style>();
-	#merged: Style | null = null;
+	#olders: boolean | null = null;
+	#forced: boolean | null = null;
 
-	constructor(merge: ContainerMerge) {
+	constructor(merge: ContainerMerge, entries: readonly Entry[]) {
 		this.#merge = merge;
+		this.#entries = entries;
 	}
 
 	of(version: Layout): Style {
@@ -173,16 +175,64 @@ class Styles {
 		return equal(this.of(a), this.of(b));
 	}
 
-	/** The style of the side that changed it; the later one's, if both did. */
+	/** The style of the merged container. */
 	get merged(): Style {
-		if (this.#merged === null) {
-			const { base, older, later } = this.#merge;
-			if (older.kids.length === 0) this.#merged = this.of(later);
-			else if (later.kids.length === 0) this.#merged = this.of(older);
-			else this.#merged = base !== null && base.kids.length > 0 && equal(this.of(base), this.of(later)) ? this.of(older) : this.of(later);
-		}
-		return this.#merged;
+		return this.of(this.#isOlders() ? this.#merge.older : this.#merge.later);
 	}
+
+	/** Of whitespace that both sides wrote differently, that of the side whose style the container gets. */
+	preferred(older: string, later: string): string {
+		return this.#isOlders() ? older : later;
+	}
+
+	/** The container spans lines against the three-way choice, because of a child that does. */
+	get isForced(): boolean {
+		this.#forced ??= this.#mustSpanLines();
+		return this.#forced;
+	}
+
+	#mustSpanLines(): boolean {
+		const { older, later } = this.#merge;
+		if (older.kids.length === 0 || later.kids.length === 0) return false;
+		const broken = this.#brokenSide();
+		return (
+			broken !== null &&
+			this.#isOldersByChoice() !== (broken === older) &&
+			this.#entries.some((entry) => spansLinesIn(entry, broken, this.#merge))
+		);
+	}
+
+	#isOlders(): boolean {
+		this.#olders ??= this.isForced ? this.#brokenSide() === this.#merge.older : this.#isOldersByChoice();
+		return this.#olders;
+	}
+
+	/** The side that changed the style decides; if both did, the one with a child a line, else the later. */
+	#isOldersByChoice(): boolean {
+		const { base, older, later } = this.#merge;
+		if (older.kids.length === 0 || later.kids.length === 0) return older.kids.length > 0;
+		if (base !== null && base.kids.length > 0 && (this.same(base, later) || this.same(base, older))) return this.same(base, later);
+		return this.#brokenSide() === older;
+	}
+
+	/** The only side that has its children on lines of their own. */
+	#brokenSide(): Layout | null {
+		const { older, later } = this.#merge;
+		const [inOlder, inLater] = [spansLines(this.of(older)), spansLines(this.of(later))];
+		return inOlder === inLater ? null : inOlder ? older : later;
+	}
+}
+
+/** Is an entry a child that only this side has, and written on several lines? */
+function spansLinesIn(entry: Entry, side: Layout, { older }: ContainerMerge): boolean {
+	const [mine, others] = side === older ? [entry.older, entry.later] : [entry.later, entry.older];
+	if (mine === NONE || others !== NONE) return false;
+	const kid = side.kids[mine]!;
+	return side.tree.text.slice(side.tree.start[kid]!, side.tree.end[kid]!).includes("\n");
+}
+
+function spansLines({ first, between, close }: Style): boolean {
+	return first.includes("\n") || between.includes("\n") || close.includes("\n");
 }
 
 function equal(a: Style, b: Style): boolean {

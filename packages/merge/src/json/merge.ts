@@ -108,8 +108,12 @@ class TreeMerge {
 		if (ids !== null) return this.#write(mergeKeyed(ids[0]!, ids[1]!, ids[2]!, ...this.#changed(versions)), versions, depth);
 		const values = new Interner();
 		const [inBase, inOlder, inLater] = elements.map(({ tree, nodes }) => values.ids(nodes.map((node) => canonical(tree, node))));
-		const likeness = (side: Layout) => (i: number, j: number) => this.#likeness(base!, i, side, j);
-		return this.#write(mergeSequence(inBase!, inOlder!, inLater!, likeness(older), likeness(later)), versions, depth);
+		const likeness = (one: Layout | null, other: Layout) => (i: number, j: number) => this.#likeness(one!, i, other, j);
+		return this.#write(
+			mergeSequence(inBase!, inOlder!, inLater!, likeness(base, older), likeness(base, later), likeness(older, later)),
+			versions,
+			depth,
+		);
 	}
 
 	#layouts(b: number, o: number, l: number): { base: Layout | null; older: Layout; later: Layout } {
@@ -122,24 +126,25 @@ class TreeMerge {
 		return [changed(older), changed(later)] as const;
 	}
 
-	/** How likely an element of a side is a changed one of the base: by what two objects or arrays share. */
-	#likeness(base: Layout, i: number, side: Layout, j: number): number {
-		const [node, other] = [base.kids[i]!, side.kids[j]!];
-		const type = base.tree.type[node]!;
-		if (type !== side.tree.type[other]) return type < ARRAY && side.tree.type[other]! < ARRAY ? 0.02 : 0.01;
-		if (type < ARRAY) return 0.05;
-		const [mine, theirs] = [layout(base.tree, node).kids, layout(side.tree, other).kids];
+	/** How likely elements of two versions are the same one, changed: by what two objects or arrays share. 0: it is another element. */
+	#likeness(one: Layout, i: number, side: Layout, j: number): number {
+		const [node, other] = [one.kids[i]!, side.kids[j]!];
+		const type = one.tree.type[node]!;
+		const isScalar = type < ARRAY;
+		if (isScalar ? side.tree.type[other]! >= ARRAY : type !== side.tree.type[other]) return 0;
+		if (isScalar) return 0.05;
+		const [mine, theirs] = [layout(one.tree, node).kids, layout(side.tree, other).kids];
 		const longer = Math.max(mine.length, theirs.length, 1);
 		if (type === OBJECT) {
 			let shared = 0;
 			for (const kid of mine) {
-				const counterpart = member(side.tree, other, base.tree.key[kid]!);
-				if (counterpart !== NONE) shared += sameValue(base.tree, kid, side.tree, counterpart) ? 1 : 0.1;
+				const counterpart = member(side.tree, other, one.tree.key[kid]!);
+				if (counterpart !== NONE) shared += sameValue(one.tree, kid, side.tree, counterpart) ? 1 : 0.1;
 			}
-			return 0.1 + (0.8 * shared) / longer;
+			return mine.length > 0 && theirs.length > 0 && shared === 0 ? 0 : 0.1 + (0.8 * shared) / longer;
 		}
 		let shared = 0;
-		for (let k = 0; k < Math.min(mine.length, theirs.length); k++) if (sameValue(base.tree, mine[k]!, side.tree, theirs[k]!)) shared++;
+		for (let k = 0; k < Math.min(mine.length, theirs.length); k++) if (sameValue(one.tree, mine[k]!, side.tree, theirs[k]!)) shared++;
 		return 0.1 + (0.8 * shared) / longer;
 	}
 

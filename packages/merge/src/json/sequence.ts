@@ -1,13 +1,15 @@
+import { absorbs } from "../absorbed.ts";
 import { align, UNMATCHED } from "../diff.ts";
 import { hunks } from "../line-alignment.ts";
+import { movedElements } from "../moves.ts";
 import type { Entry } from "./entry.ts";
 import { NONE } from "./tree.ts";
 
 /** Replaced stretches up to this many element pairs are searched for the likeliest pairing; larger ones are paired in order. */
 const PAIRING_LIMIT = 2_500;
 
-/** How alike are the base's and a side's elements at these positions? 0: cannot be the same element; 1: equal. */
-export type Likeness = (inBase: number, inSide: number) => number;
+/** How alike are the elements at these positions of two versions? 0: they cannot be the same element; 1: equal. */
+export type Likeness = (inOne: number, inOther: number) => number;
 
 /** One side of a sequence against the base. */
 interface Edit {
@@ -17,6 +19,8 @@ interface Edit {
 	readonly changed: Uint8Array;
 	/** What the side added, by the base position that it stands before. */
 	readonly added: ReadonlyMap<number, readonly number[]>;
+	/** The base positions of what the side moved, by its position in the side. To `at` and `added` it is removed and added. */
+	readonly moved: ReadonlyMap<number, number>;
 }
 
 /**
@@ -29,28 +33,116 @@ export function mergeSequence(
 	later: Int32Array,
 	olderLikeness: Likeness,
 	laterLikeness: Likeness,
+	betweenSides: Likeness,
 ): Entry[] {
-	const olderEdit = edit(base, older, olderLikeness);
-	const laterEdit = edit(base, later, laterLikeness);
+	if (absorbs(later, older, base))
+		return allOf(later, base, older, (inBase, inOlder, inLater) => ({ base: inBase, older: inOlder, later: inLater }));
+	if (absorbs(older, later, base))
+		return allOf(older, base, later, (inBase, inLater, inOlder) => ({ base: inBase, older: inOlder, later: inLater }));
+	// Which element is which is told the better the more versions of it are known: the other side's counts half as much as the base's.
+	const first = edit(base, older, olderLikeness);
+	const laterEdit = edit(base, later, (i, j) => laterLikeness(i, j) + (first.changed[i] === 1 ? betweenSides(first.at[i]!, j) / 2 : 0));
+	const olderEdit = edit(
+		base,
+		older,
+		(i, j) => olderLikeness(i, j) + (laterEdit.changed[i] === 1 ? betweenSides(j, laterEdit.at[i]!) / 2 : 0),
+	);
+	const moves = reconcileMoves(olderEdit, laterEdit);
 	const merged: Entry[] = [];
+	/** Additions since the last base element that stayed, by place: to the sides they may be one place. */
+	let waiting: Place[] = [];
 	for (let i = 0; i <= base.length; i++) {
-		const [fromOlder, fromLater] = [olderEdit.added.get(i), laterEdit.added.get(i)];
-		if (fromOlder !== undefined || fromLater !== undefined) merged.push(...union(fromOlder ?? [], fromLater ?? [], older, later));
-		if (i === base.length) break;
-		const [inOlder, inLater] = [olderEdit.at[i]!, laterEdit.at[i]!];
+		const place = {
+			older: (olderEdit.added.get(i) ?? []).filter((position) => !moves.older.has(position)),
+			later: (laterEdit.added.get(i) ?? []).filter((position) => !moves.later.has(position)),
+		};
+		if (place.older.length > 0 || place.later.length > 0) waiting.push(place);
+		const [inOlder, inLater] = i < base.length ? [olderEdit.at[i]!, laterEdit.at[i]!] : [UNMATCHED, UNMATCHED];
 		const kept =
 			inOlder !== UNMATCHED ? inLater !== UNMATCHED || olderEdit.changed[i] === 1 : inLater !== UNMATCHED && laterEdit.changed[i] === 1;
-		if (kept) merged.push({ base: i, older: inOlder, later: inLater });
+		if (i < base.length && (!kept || moves.elsewhere.has(i))) continue;
+		for (const additions of oneIfContained(waiting, older, later)) merged.push(...union(additions, older, later, moves));
+		waiting = [];
+		if (i < base.length) merged.push({ base: i, older: inOlder, later: inLater });
 	}
 	return merged;
 }
 
+/** What the sides added at one place, as positions in the sides. */
+interface Place {
+	readonly older: readonly number[];
+	readonly later: readonly number[];
+}
+
+/** Neighbouring places are one if there one side has all that the other added. */
+function oneIfContained(places: readonly Place[], older: Int32Array, later: Int32Array): readonly Place[] {
+	if (places.length < 2) return places;
+	const all = { older: places.flatMap((place) => place.older), later: places.flatMap((place) => place.later) };
+	const [olderIds, laterIds] = [all.older.map((position) => older[position]!), all.later.map((position) => later[position]!)];
+	return isSubsequence(olderIds, laterIds) || isSubsequence(laterIds, olderIds) ? [all] : places;
+}
+
+function isSubsequence(part: readonly number[], whole: readonly number[]): boolean {
+	let found = 0;
+	for (const element of whole) if (found < part.length && part[found] === element) found++;
+	return found === part.length;
+}
+
+/** What becomes of elements that a side moved. */
+interface Moves {
+	/** Additions that are none: the other side removed the element, or both moved it and it is where the later side has it. */
+	readonly older: ReadonlySet<number>;
+	readonly later: ReadonlySet<number>;
+	/** Additions that are an element of the base which the other side changed: the changed one comes here. */
+	readonly changed: ReadonlyMap<string, Entry>;
+	/** Base elements that are not where the base has them, though one side did not move them. */
+	readonly elsewhere: ReadonlySet<number>;
+}
+
+function reconcileMoves(olderEdit: Edit, laterEdit: Edit): Moves {
+	const [olderMoved, laterMoved] = [olderEdit.moved, laterEdit.moved];
+	const [older, later, elsewhere] = [new Set<number>(), new Set<number>(), new Set<number>()];
+	const changed = new Map<string, Entry>();
+	const movedByOlder = new Set(olderMoved.values());
+	for (const [j, i] of olderMoved) {
+		const inLater = laterEdit.at[i]!;
+		if (inLater === UNMATCHED) older.add(j);
+		else if (laterEdit.changed[i] === 1) {
+			elsewhere.add(i);
+			changed.set(`older ${j}`, { base: i, older: j, later: inLater });
+		}
+	}
+	for (const [j, i] of laterMoved) {
+		const inOlder = olderEdit.at[i]!;
+		if (inOlder === UNMATCHED) {
+			if (!movedByOlder.has(i)) later.add(j);
+		} else if (olderEdit.changed[i] === 1) {
+			elsewhere.add(i);
+			changed.set(`later ${j}`, { base: i, older: inOlder, later: j });
+		}
+	}
+	return { older, later, changed, elsewhere };
+}
+
+/** The elements of one side, with their counterparts in the base and in the other side. */
+function allOf(
+	side: Int32Array,
+	base: Int32Array,
+	other: Int32Array,
+	entry: (inBase: number, inOther: number, inSide: number) => Entry,
+): Entry[] {
+	const [toBase, toOther] = [align(side, base), align(side, other)];
+	return Array.from(side, (_, i) => entry(toBase[i]!, toOther[i]!, i));
+}
+
 function edit(base: Int32Array, side: Int32Array, likeness: Likeness): Edit {
 	const at = align(base, side);
+	const moved = movedElements(base, side, at);
+	const movedAway = new Set(moved.values());
 	const changed = new Uint8Array(base.length);
 	const added = new Map<number, number[]>();
 	for (const { start, end, from, to } of hunks(at, side.length)) {
-		for (const [i, j] of pair(start, end, from, to, likeness)) {
+		for (const [i, j] of pair(start, end, from, to, (i, j) => (moved.has(j) || movedAway.has(i) ? 0 : likeness(i, j)))) {
 			at[i] = j;
 			changed[i] = 1;
 		}
@@ -66,7 +158,7 @@ function edit(base: Int32Array, side: Int32Array, likeness: Likeness): Edit {
 		}
 		add(to);
 	}
-	return { at, changed, added };
+	return { at, changed, added, moved };
 }
 
 /** Which elements of a replaced stretch are changed ones, in order. Equally many on both sides: one by one. */
@@ -97,18 +189,20 @@ function pair(start: number, end: number, from: number, to: number, likeness: Li
 }
 
 /** Additions of both sides at one place: what both added once, the rest older first, each in its own order. */
-function union(fromOlder: readonly number[], fromLater: readonly number[], older: Int32Array, later: Int32Array): Entry[] {
+function union({ older: fromOlder, later: fromLater }: Place, older: Int32Array, later: Int32Array, moves: Moves): Entry[] {
 	const ids = (positions: readonly number[], all: Int32Array) => Int32Array.from(positions, (position) => all[position]!);
 	const match = align(ids(fromOlder, older), ids(fromLater, later));
 	const merged: Entry[] = [];
 	let next = 0;
 	const addLater = (before: number) => {
-		for (; next < before; next++) merged.push({ base: NONE, older: NONE, later: fromLater[next]! });
+		for (; next < before; next++) {
+			merged.push(moves.changed.get(`later ${fromLater[next]}`) ?? { base: NONE, older: NONE, later: fromLater[next]! });
+		}
 	};
 	for (let i = 0; i < fromOlder.length; i++) {
 		const counterpart = match[i]!;
 		if (counterpart === UNMATCHED) {
-			merged.push({ base: NONE, older: fromOlder[i]!, later: NONE });
+			merged.push(moves.changed.get(`older ${fromOlder[i]}`) ?? { base: NONE, older: fromOlder[i]!, later: NONE });
 			continue;
 		}
 		addLater(counterpart);

@@ -38,7 +38,10 @@ export function scalarValue(tree: JsonTree, node: number): string {
 	return tree.type[node] === NUMBER ? exactDecimal(text) : text;
 }
 
-/** A value as a string that equals another's exactly if the values are equal, in the sense of {@link sameValue}. */
+/**
+ * A value as a string that equals another's exactly if the values are equal in the sense of {@link sameValue} and their numbers are written
+ * alike: in a sequence `1` and `1.0` are two elements, so that neither can go for the other.
+ */
 export function canonical(tree: JsonTree, node: number): string {
 	switch (tree.type[node]) {
 		case ARRAY:
@@ -50,6 +53,8 @@ export function canonical(tree: JsonTree, node: number): string {
 				.sort((x, y) => tree.key[x]! - tree.key[y]!)
 				.map((child) => `${tree.key[child]}:${lengthPrefixed(canonical(tree, child))}`)
 				.join("")}}`;
+		case NUMBER:
+			return valueText(tree, node);
 		default:
 			return scalarValue(tree, node);
 	}

@@ -1,0 +1,34 @@
+/**
+ * Does one side of a sequence already have everything that another side did to the base: its additions, its removals, and its order? Then
+ * merging the two gives that side, however their differences from the base would be lined up.
+ *
+ * @param whole the side that may contain the other's changes; all three as interned elements (small numbers).
+ */
+export function absorbs(whole: Int32Array, part: Int32Array, base: Int32Array): boolean {
+	const size = Math.max(greatest(whole), greatest(part), greatest(base)) + 1;
+	const [inWhole, inPart, inBase] = [counts(whole, size), counts(part, size), counts(base, size)];
+	for (let element = 0; element < size; element++) {
+		const [before, there, has] = [inBase[element]!, inPart[element]!, inWhole[element]!];
+		if ((there > before && has < there) || (there < before && has > there)) return false;
+	}
+	// Its order: what both have stands in the whole as it stands in the part.
+	let found = 0;
+	for (const element of part) {
+		if (inWhole[element] === 0) continue;
+		while (found < whole.length && whole[found] !== element) found++;
+		if (found++ === whole.length) return false;
+	}
+	return true;
+}
+
+function greatest(elements: Int32Array): number {
+	let most = -1;
+	for (const element of elements) if (element > most) most = element;
+	return most;
+}
+
+function counts(elements: Int32Array, size: number): Int32Array {
+	const found = new Int32Array(size);
+	for (const element of elements) found[element]!++;
+	return found;
+}

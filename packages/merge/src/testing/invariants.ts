@@ -1,0 +1,337 @@
+/**
+ * Checks of what must always hold of a merge, each by its own reckoning: contents are taken apart into pieces and counted. None of this uses
+ * the merge's own code; only its inputs and outputs.
+ */
+import type { Node } from "jsonc-parser";
+import type { MergeInput, MergeOutput } from "../merge.ts";
+import { comments, count, idOf, isStrictJson, leaves, lines, type Pieces, plainValue, text, tree } from "./pieces.ts";
+
+export type Merge = (input: MergeInput) => MergeOutput;
+
+export type Invariant =
+	| "symmetric"
+	| "identity"
+	| "nothing-lost"
+	| "nothing-invented"
+	| "nothing-resurrected"
+	| "valid"
+	| "in-order"
+	| "faithful"
+	| "stable";
+
+export interface Violation {
+	readonly invariant: Invariant;
+	readonly what: string;
+}
+
+export interface Triple {
+	readonly path: string;
+	readonly base: Uint8Array | null;
+	readonly ours: Uint8Array;
+	readonly theirs: Uint8Array;
+	readonly later: "ours" | "theirs";
+}
+
+/** Which checks a triple is fit for. The writer of a triple knows whether its sides moved things or changed the layout. */
+export interface Fitness {
+	readonly moves?: boolean;
+	/** A sequence has an element twice, or elements without identity were changed: which is which cannot be known for sure. */
+	readonly ambiguous?: boolean;
+	readonly relaid?: boolean;
+}
+
+/** Everything that a merge does wrong with a triple. */
+export function violations(merge: Merge, triple: Triple, fitness: Fitness = {}): Violation[] {
+	const input: MergeInput = {
+		path: triple.path,
+		base: triple.base,
+		a: triple.ours,
+		b: triple.theirs,
+		later: triple.later === "ours" ? "a" : "b",
+	};
+	const output = merge(input);
+	const found: Violation[] = [];
+	const report = (invariant: Invariant) => (what: string | null) => {
+		if (what !== null) found.push({ invariant, what });
+	};
+	report("symmetric")(symmetric(merge, input, output));
+	report("identity")(identity(merge, input));
+	if (output.strategy !== "later") {
+		const pieces = piecesOf(input, output);
+		report("nothing-lost")(nothingLost(input, output, pieces));
+		report("nothing-invented")(nothingInvented(fitness, output, pieces));
+		if (fitness.moves !== true) {
+			report("nothing-resurrected")(nothingResurrected(input, output, pieces));
+			report("in-order")(inOrder(input, output));
+		}
+		if (fitness.relaid !== true) report("faithful")(faithful(input, output));
+	}
+	report("nothing-invented")(idTwice(input, output));
+	report("valid")(valid(input, output));
+	if (fitness.ambiguous !== true) report("stable")(stable(merge, input, output, fitness));
+	return found;
+}
+
+/** 1: the sides may be named either way round. */
+function symmetric(merge: Merge, input: MergeInput, output: MergeOutput): string | null {
+	const swapped = merge({ ...input, a: input.b, b: input.a, later: input.later === "a" ? "b" : "a" });
+	if (!same(swapped.content, output.content)) return `swapped sides give ${show(swapped.content)} instead of ${show(output.content)}`;
+	if (swapped.lost.a !== output.lost.b || swapped.lost.b !== output.lost.a) return "swapped sides lose something else";
+	return null;
+}
+
+/** 1: what one side alone did is the result. */
+function identity(merge: Merge, input: MergeInput): string | null {
+	const { base, a, b } = input;
+	const both = merge({ ...input, b: a });
+	if (!same(both.content, a) || both.lost.a || both.lost.b) return "the same change on both sides is not that change";
+	if (base === null) return null;
+	for (const later of ["a", "b"] as const) {
+		const onlyA = merge({ ...input, b: base, later });
+		if (!same(onlyA.content, a) || onlyA.lost.a || onlyA.lost.b) return `a change of one side alone (later: ${later}) is not that change`;
+		const onlyB = merge({ ...input, a: base, later });
+		if (!same(onlyB.content, b) || onlyB.lost.a || onlyB.lost.b)
+			return `a change of the other side alone (later: ${later}) is not that change`;
+	}
+	return null;
+}
+
+interface InPieces {
+	readonly base: Pieces;
+	readonly a: Pieces;
+	readonly b: Pieces;
+	readonly result: Pieces;
+}
+
+function piecesOf({ base, a, b }: MergeInput, output: MergeOutput): InPieces {
+	const json = output.strategy === "json";
+	const split = (content: Uint8Array | null): Pieces =>
+		content === null ? new Map() : json ? (tree(content) === null ? new Map() : leaves(content)) : count(lines(content));
+	return { base: split(base), a: split(a), b: split(b), result: split(output.content) };
+}
+
+/** 2: what a side added or changed is in the result, or the side is said to have lost. */
+function nothingLost(_: MergeInput, output: MergeOutput, { base, a, b, result }: InPieces): string | null {
+	for (const [side, pieces] of [
+		["a", a],
+		["b", b],
+	] as const) {
+		if (output.lost[side]) continue;
+		for (const piece of pieces.keys()) {
+			if (!base.has(piece) && !result.has(piece)) return `${piece} of side ${side} is neither in the result nor said to be lost`;
+		}
+	}
+	// Records and appended lines also by number: three equal ones are three.
+	if (output.strategy !== "append" && output.strategy !== "records") return null;
+	for (const [side, pieces, other] of [
+		["a", a, b],
+		["b", b, a],
+	] as const) {
+		for (const [piece, times] of pieces) {
+			const before = base.get(piece) ?? 0;
+			const wanted = times - Math.max(0, before - (other.get(piece) ?? 0));
+			if (times > before && !output.lost[side] && (result.get(piece) ?? 0) < wanted)
+				return `${piece} is there ${result.get(piece)} times instead of ${wanted}`;
+		}
+	}
+	return null;
+}
+
+/** 3: what is in the result is in an input, and not more often than the inputs account for. */
+function nothingInvented({ moves }: Fitness, output: MergeOutput, { base, a, b, result }: InPieces): string | null {
+	for (const [piece, times] of result) {
+		const [before, inA, inB] = [base.get(piece) ?? 0, a.get(piece) ?? 0, b.get(piece) ?? 0];
+		if (inA + inB === 0) return `${piece} is in neither side`;
+		// A leaf can be in an element that one side removed and the other changed, and once more in what the first side added.
+		const added = Math.max(0, inA - before) + Math.max(0, inB - before);
+		const most =
+			output.strategy === "records"
+				? Math.max(before, inA, inB)
+				: output.strategy === "json" || moves === true
+					? inA + inB
+					: before + added;
+		if (times > most) return `${piece} is there ${times} times; the inputs account for ${most}`;
+	}
+	return null;
+}
+
+/** 3: no array has an id twice that has it once in both sides. */
+function idTwice(input: MergeInput, output: MergeOutput): string | null {
+	if (output.strategy !== "json") return null;
+	const twice = (content: Uint8Array) =>
+		[...(named(content) ?? [])].flatMap(([path, items]) =>
+			items.filter((item, i) => items.indexOf(item) !== i).map((item) => `${item} in ${path}`),
+		);
+	const known = new Set([...twice(input.a), ...twice(input.b)]);
+	const invented = twice(output.content).find((item) => !known.has(item));
+	return invented === undefined ? null : `${invented} is there twice`;
+}
+
+/** 3: what one side removed and the other left alone is gone. */
+function nothingResurrected(input: MergeInput, output: MergeOutput, { base, a, b, result }: InPieces): string | null {
+	if (input.base === null) return null;
+	if (output.strategy === "json") {
+		const [inBase, inA, inB, inResult] = [tree(input.base), tree(input.a), tree(input.b), tree(output.content)];
+		if (inBase === null || inA === null || inB === null || inResult === null) return null;
+		const values = [input.base, input.a, input.b, output.content].map((content) => untouched(content));
+		const [valuesInBase, valuesInA, valuesInB, valuesInResult] = values as [
+			Map<string, string>,
+			Map<string, string>,
+			Map<string, string>,
+			Map<string, string>,
+		];
+		for (const [path, value] of valuesInBase) {
+			for (const [keeper, remover] of [
+				[valuesInA, valuesInB],
+				[valuesInB, valuesInA],
+			] as const) {
+				if (keeper.get(path) !== value || remover.has(path) || !valuesInResult.has(path)) continue;
+				const parent = path.slice(0, path.lastIndexOf("\0"));
+				const bracket = (value: string | undefined) => (value !== undefined && /^[{[]/.test(value) ? value[0] : null);
+				const [kept, removed] = [bracket(keeper.get(parent)), bracket(remover.get(parent))];
+				if (kept !== null && kept === removed) return `${path.replaceAll("\0", "/")} was removed and is back`;
+			}
+		}
+		return null;
+	}
+	if (output.strategy === "code") return null; // The later side's version of a stretch is what it is.
+	for (const [piece, before] of base) {
+		for (const [keeper, remover] of [
+			[a, b],
+			[b, a],
+		] as const) {
+			if ((keeper.get(piece) ?? 0) === before && !remover.has(piece) && result.has(piece)) return `${piece} was removed and is back`;
+		}
+	}
+	return null;
+}
+
+/** Every value that has a name all the way (keys and ids, no positions), by its path. */
+function untouched(content: Uint8Array): Map<string, string> {
+	const source = text(content).replace(/^\uFEFF/, "");
+	const values = new Map<string, string>();
+	const walk = (node: Node, path: string): void => {
+		values.set(path, plainValue(node, source));
+		if (node.type === "object")
+			for (const property of node.children!) walk(property.children![1]!, `${path}\0${property.children![0]!.value}`);
+		if (node.type === "array" && node.children!.length > 0 && node.children!.every((element) => idOf(element) !== null)) {
+			for (const element of node.children!) walk(element, `${path}\0#${idOf(element)}`);
+		}
+	};
+	walk(tree(content)!, "");
+	return values;
+}
+
+/** 4: valid in, valid out; and no marker that was not in a side. */
+function valid(input: MergeInput, output: MergeOutput): string | null {
+	const marker = /^(?:<{7}|\|{7}|={7}|>{7})/;
+	const known = new Set([...lines(input.a), ...lines(input.b)]);
+	for (const line of lines(output.content)) if (marker.test(line) && !known.has(line)) return `the marker ${line}`;
+	if (!/\.json$/.test(String(input.path))) return null;
+	// What only one side changed is that side's, torn or not.
+	if (input.base !== null && (same(input.base, input.a) || same(input.base, input.b))) return null;
+	const sides = [input.a, input.b].filter(isStrictJson).length;
+	if (output.strategy !== "json" && sides === 1) return null;
+	return sides > 0 && !isStrictJson(output.content) ? `not JSON: ${show(output.content)}` : null;
+}
+
+/** What stands in one order in the base and both sides, or in one order in the only side that has it, stands so in the result. */
+function inOrder({ base, a, b }: MergeInput, output: MergeOutput): string | null {
+	const sequences = output.strategy === "json" ? named : unique;
+	const result = sequences(output.content);
+	if (result === null) return null;
+	const before = base === null ? null : sequences(base);
+	const sides = [sequences(a), sequences(b)];
+	for (const [list, inResult] of result) {
+		const position = new Map(inResult.map((item, i) => [item, i]));
+		const others = [...sides, before].map((side) => side?.get(list) ?? []);
+		for (const side of sides) {
+			const mine = (side?.get(list) ?? []).filter((item) => position.has(item));
+			for (let i = 1; i < mine.length; i++) {
+				const [first, second] = [mine[i - 1]!, mine[i]!];
+				const contested = others.some(
+					(other) => other.includes(first) && other.includes(second) && other.indexOf(first) > other.indexOf(second),
+				);
+				if (!contested && position.get(first)! > position.get(second)!) return `${first} and ${second} changed places in ${list}`;
+			}
+		}
+	}
+	return null;
+}
+
+/** Lines that are there once. */
+function unique(content: Uint8Array): Map<string, string[]> {
+	const all = lines(content);
+	const counts = count(all);
+	return new Map([["the file", all.filter((line) => counts.get(line) === 1 && line.trim() !== "")]]);
+}
+
+/** The keys of every object, and the ids of every array of elements with ids, by path. */
+function named(content: Uint8Array): Map<string, string[]> | null {
+	const root = tree(content);
+	if (root === null) return null;
+	const sequences = new Map<string, string[]>();
+	const walk = (node: Node, path: string): void => {
+		if (node.type === "object") {
+			sequences.set(
+				path,
+				node.children!.map((property) => String(property.children![0]!.value)),
+			);
+			for (const property of node.children!) walk(property.children![1]!, `${path}.${property.children![0]!.value}`);
+		}
+		if (node.type === "array" && node.children!.length > 0 && node.children!.every((element) => idOf(element) !== null)) {
+			sequences.set(
+				path,
+				node.children!.map((element) => idOf(element)!),
+			);
+			for (const element of node.children!) walk(element, `${path}[${idOf(element)}]`);
+		}
+	};
+	walk(root, "");
+	return sequences;
+}
+
+/** Fidelity: every line of the result is written as a side writes it, and comments that both sides have are there. */
+function faithful({ a, b }: MergeInput, output: MergeOutput): string | null {
+	if (output.strategy !== "json") return null;
+	// Without what can have got fewer or more children and still be on this line.
+	const bare = (line: string) => line.replace(/,$/, "").replace(/(?:\[.*\]|\{\}|[[{])$/, "");
+	const known = new Set([...lines(a), ...lines(b)].map(bare));
+	// Elements of an array on one line come to lines of their own where the other side's array has them so.
+	const element = (line: string) => [...lines(a), ...lines(b)].some((other) => other.includes("[") && other.includes(bare(line).trim()));
+	const pretty = [a, b].every((side) => lines(side).length > 1);
+	if (pretty) {
+		for (const line of lines(output.content)) {
+			if (!known.has(bare(line)) && !element(line)) return `the line ${JSON.stringify(line)} is written by neither side`;
+		}
+	}
+	const [inA, inB, inResult] = [new Set(comments(a)), new Set(comments(b)), new Set(comments(output.content))];
+	for (const comment of inA) if (inB.has(comment) && !inResult.has(comment)) return `the comment ${comment} is gone`;
+	return null;
+}
+
+/** 5: merging the result with either parent again changes nothing (but, where the sides are laid out differently, perhaps the layout). */
+function stable(merge: Merge, input: MergeInput, output: MergeOutput, { relaid }: Fitness): string | null {
+	// The two sides undid each other: then the result is the base, and against the base any side is right.
+	if (input.base !== null && same(output.content, input.base)) return null;
+	for (const side of [input.a, input.b]) {
+		const again = merge({ ...input, a: side, b: output.content, later: "b" });
+		if (same(again.content, output.content) || (relaid === true && sameValue(again.content, output.content))) continue;
+		return `merged again it becomes ${show(again.content)} instead of ${show(output.content)}`;
+	}
+	return null;
+}
+
+function sameValue(a: Uint8Array, b: Uint8Array): boolean {
+	const [one, other] = [tree(a), tree(b)];
+	const source = (content: Uint8Array) => text(content).replace(/^\uFEFF/, "");
+	return one !== null && other !== null && plainValue(one, source(a)) === plainValue(other, source(b));
+}
+
+function same(a: Uint8Array, b: Uint8Array): boolean {
+	return Buffer.from(a).equals(Buffer.from(b));
+}
+
+function show(content: Uint8Array): string {
+	return JSON.stringify(Buffer.from(content).toString("latin1"));
+}
