@@ -7,6 +7,7 @@ import { supervise } from "@robust-sync/service/supervisor";
 import { needsSupervisor } from "@robust-sync/service/worker";
 import {
 	acquireLock,
+	type Config,
 	ensureExcluded,
 	isHolderAlive,
 	LockedError,
