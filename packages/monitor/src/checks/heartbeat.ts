@@ -52,16 +52,16 @@ export function checkHeartbeat(facts: Facts, peer: string, read: StateRead<PeerS
 	const ago = now - receivedAt;
 	const status = peerLiveness(state, now, timeoutMs);
 	const summary = `heard ${formatDuration(ago)} ago${state.rtt_ms === null ? "" : `, round trip ${state.rtt_ms.toFixed(state.rtt_ms < 10 ? 1 : 0)} ms`}`;
-	const heard = `last heard ${formatTime(receivedAt, now)}`;
+	const heard = () => `last heard ${formatTime(receivedAt, now)}`;
 	if (status === "down") {
 		return {
 			name,
 			summary,
-			problems: [silent({ detail: `No heartbeat from ${peer} for ${formatDuration(ago)} (${heard}).`, since: receivedAt })],
+			problems: [silent({ detail: `No heartbeat from ${peer} for ${formatDuration(ago)} (${heard()}).`, since: receivedAt })],
 		};
 	}
 	if (status === "suspect") {
-		const detail = `${peer} is late: ${heard}, ${state.missed} missed.`;
+		const detail = `${peer} is late: ${heard()}, ${state.missed} missed.`;
 		return {
 			name,
 			summary,

@@ -9,11 +9,9 @@ import {
 	oldestPendingMs,
 	type PeerState,
 	type ProcessTable,
-	peerStateSchema,
 	readLockHolder,
 	readNodeView,
 	readPeerStates,
-	readState,
 	type ServiceName,
 	type StateRead,
 	services,
@@ -22,6 +20,7 @@ import {
 } from "@robust-sync/workspace";
 import type { ChannelHealth, DiskView, Facts, RepositoryView, ServiceEnd } from "./facts.ts";
 import { type History, observe, recentRestarts } from "./history.ts";
+import { type PeerFileReader, peerFileReader } from "./peer-files.ts";
 import { type RepositoryReader, repositoryReader } from "./repository-view.ts";
 import { type Units, unitReader } from "./units.ts";
 
@@ -34,6 +33,7 @@ export interface Sources {
 	disk(root: string): DiskView | null;
 	repository: RepositoryReader;
 	units(): Promise<Units>;
+	readonly peerFile: PeerFileReader;
 }
 
 /** What this machine says. */
@@ -45,6 +45,7 @@ export function systemSources(paths: WorkspacePaths, node: string): Sources {
 		disk: readDisk,
 		repository: repositoryReader(paths.root),
 		units: unitReader(node, Date.now),
+		peerFile: peerFileReader(),
 	};
 }
 
@@ -106,7 +107,7 @@ export async function readFacts(options: ReadOptions): Promise<{ facts: Facts; c
 		ends: Object.fromEntries(
 			services.map((service) => [service, liveness[service].status === "down" ? endOf(service, view, paths, sources.table) : null]),
 		) as Record<ServiceName, ServiceEnd | null>,
-		peers: readPeers(paths, config, view),
+		peers: readPeers(paths, config, view, sources.peerFile),
 		...repository,
 		units,
 		recentRestarts: recentRestarts(history),
@@ -130,14 +131,14 @@ async function readRepository(read: RepositoryReader): Promise<{ repository: Rep
 }
 
 /** The peers that are configured or that the heartbeat was started with. Files of peers that are no longer either are not looked at. */
-function readPeers(paths: WorkspacePaths, config: Config, view: NodeView): Map<string, StateRead<PeerState>> {
+function readPeers(paths: WorkspacePaths, config: Config, view: NodeView, read: PeerFileReader): Map<string, StateRead<PeerState>> {
 	const names = new Set(config.peers.map((peer) => peer.name));
 	if (view.heartbeat.kind === "ok") for (const peer of view.heartbeat.state.peers) names.add(peer);
 	else if (names.size === 0) for (const state of readPeerStates(paths)) names.add(state.peer);
 	names.delete(config.nodeName);
 	// The names in a state file may be anything: only those that name a file of ours are read.
 	const legal = [...names].filter(isNodeName).sort();
-	return new Map(legal.map((name) => [name, readState(paths.peerState(name), peerStateSchema)]));
+	return new Map(legal.map((name) => [name, read(paths.peerState(name))]));
 }
 
 /** How a service that is down ended. null: its process is there, and hangs. */

@@ -18,6 +18,7 @@ import type { Channel, Delivery } from "../channels/channel.ts";
 import type { Clock } from "../delivery/courier.ts";
 import { Monitor } from "../monitor.ts";
 import type { DiskView, RepositoryView, UnitView } from "../readings/facts.ts";
+import { peerFileReader } from "../readings/peer-files.ts";
 import type { Sources } from "../readings/read-facts.ts";
 
 export const minute = 60_000;
@@ -96,6 +97,7 @@ export class NodeFixture {
 	bootId = "boot-1";
 	#pids = new Map<ServiceName, number>();
 	#nextPid = firstPid;
+	readonly #peerFile = peerFileReader();
 
 	constructor(env: Record<string, string> = {}) {
 		this.paths = new WorkspacePaths(mkdtempSync(path.join(tmpdir(), "robust-sync-monitor-")));
@@ -127,6 +129,7 @@ export class NodeFixture {
 			disk: () => this.disk,
 			repository: async () => this.repository,
 			units: async () => this.units,
+			peerFile: this.#peerFile,
 		};
 	}
 

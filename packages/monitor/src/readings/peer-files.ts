@@ -1,0 +1,28 @@
+import { statSync } from "node:fs";
+import { type PeerState, peerStateSchema, readState, type StateRead } from "@robust-sync/workspace";
+
+/** Reads the state file of a peer. */
+export type PeerFileReader = (file: string) => StateRead<PeerState>;
+
+/** A reader that reads and checks a file again only when it is another: a hundred peers change their files once a minute. */
+export function peerFileReader(): PeerFileReader {
+	const known = new Map<string, { signature: string; read: StateRead<PeerState> }>();
+	return (file) => {
+		const signature = signatureOf(file);
+		const last = known.get(file);
+		if (signature !== null && last?.signature === signature) return last.read;
+		const read = readState(file, peerStateSchema);
+		if (signature !== null) known.set(file, { signature, read });
+		return read;
+	};
+}
+
+/** null: it cannot even be looked at. */
+function signatureOf(file: string): string | null {
+	try {
+		const stats = statSync(file, { bigint: true, throwIfNoEntry: false });
+		return stats ? `${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}` : "missing";
+	} catch {
+		return null;
+	}
+}
