@@ -191,6 +191,8 @@ export class Daemon {
 	}
 
 	#lockLost(): void {
+		// The whole workspace is away, the lock with it: the cycles say so, and go on when it is back.
+		if (!fs.existsSync(this.#paths.root)) return;
 		this.#log.error("the instance lock is no longer ours: stopping before anything else is touched");
 		this.#control?.exit(75, "lock lost", { graceMs: 0 });
 	}
@@ -256,7 +258,7 @@ export class Daemon {
 		} catch (error) {
 			if (error instanceof LockLostError) {
 				this.#lockLost();
-				return intervalMs;
+				return Math.min(intervalMs, 1_000);
 			}
 			if (error instanceof LockedError) {
 				this.#log.info(error.message);

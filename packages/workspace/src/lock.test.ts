@@ -118,6 +118,19 @@ test("a directory where the lock should be is set aside", async () => {
 	await lock.release();
 });
 
+test("a lock that was let go while its directory was away does not block when it is back", async () => {
+	const lock = await acquireLock(file, { purpose: "a test" });
+	fs.renameSync(path.dirname(file), `${path.dirname(file)}.away`);
+	expect(() => lock.assertHeld()).toThrow(LockLostError);
+	await lock.release();
+	fs.renameSync(`${path.dirname(file)}.away`, path.dirname(file));
+	expect(readLockHolder(file)?.pid).toBe(process.pid);
+	const again = await acquireLock(file, { purpose: "a test" });
+	again.assertHeld();
+	await expect(acquireLock(file, { purpose: "a test" })).rejects.toBeInstanceOf(LockedError);
+	await again.release();
+});
+
 test("waits for a holder that lets go", async () => {
 	const first = await acquireLock(file, { purpose: "a test" });
 	const waiting = acquireLock(file, { purpose: "another", waitMs: 10_000 });

@@ -77,6 +77,15 @@ export function isHolderAlive(holder: LockHolder, table: ProcessTable = kernelPr
 	return holder.boot_id === table.bootId() && table.startTicks(holder.pid) === holder.start_ticks;
 }
 
+/** Tokens of the locks that this process holds. */
+const held = new Set<string>();
+
+// A lock of our own that we do not hold was let go while its directory was away (an unmounted disk that is back).
+function blocks(holder: LockHolder, table: ProcessTable): boolean {
+	if (!isHolderAlive(holder, table)) return false;
+	return holder.pid !== process.pid || held.has(holder.token);
+}
+
 // proper-lockfile makes and removes a directory. These put a file in its place that appears whole, with its holder inside.
 function lockFileSystem(holder: LockHolder) {
 	const text = `${JSON.stringify(holder)}\n`;
@@ -123,7 +132,7 @@ function setAsideDeadLock(file: string, dead: LockHolder | null, table: ProcessT
 		throw error;
 	}
 	const holder = readLockHolder(grabbed);
-	if (holder && isHolderAlive(holder, table)) {
+	if (holder && blocks(holder, table)) {
 		try {
 			fs.linkSync(grabbed, file);
 		} catch {
@@ -177,6 +186,7 @@ export async function acquireLock(file: string, { purpose, waitMs = 0, onLost, t
 				update: refreshMs,
 				onCompromised: lose,
 			});
+			held.add(holder.token);
 			return {
 				assertHeld() {
 					if (!lost && !isOurs(file, holder.token)) lose();
@@ -184,13 +194,14 @@ export async function acquireLock(file: string, { purpose, waitMs = 0, onLost, t
 				},
 				async release() {
 					await release().catch(() => undefined);
+					held.delete(holder.token);
 				},
 			};
 		} catch (error) {
 			if ((error as NodeJS.ErrnoException).code !== "ELOCKED") throw error;
 		}
 		const current = readLockHolder(file);
-		if (!current || !isHolderAlive(current, table)) {
+		if (!current || !blocks(current, table)) {
 			// Free by now, torn by a power cut, or of a dead process.
 			setAsideDeadLock(file, current, table);
 			continue;

@@ -1,0 +1,455 @@
+import fs from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { until } from "@robust-sync/git/fixtures/scratch";
+import { isHolderAlive, readLockHolder, writeState } from "@robust-sync/workspace";
+import { type Node, untilConverged } from "./fixture/node.ts";
+import { World } from "./fixture/world.ts";
+
+let world: World;
+beforeEach(() => {
+	world = new World("daemon");
+});
+afterEach(() => world.remove());
+
+/** Cycles that the daemon has done; when this stays the same for a while, nothing starts one. */
+async function cyclesAtRest(node: Node): Promise<number> {
+	let last = -1;
+	let since = performance.now();
+	await until(
+		() => {
+			const cycles = node.state()?.totals.cycles ?? 0;
+			if (cycles !== last || node.state()?.status === "syncing") {
+				last = cycles;
+				since = performance.now();
+			}
+			return performance.now() - since > 700;
+		},
+		() => `the cycles of ${node.name} to rest: ${last}\n${node.log().slice(-2_000)}`,
+	);
+	return last;
+}
+
+describe("one instance a workspace", () => {
+	test("a second daemon is refused with 4 and the first one's pid, and the first goes on", async () => {
+		const [node] = await world.pair();
+		await node.start();
+		const pid = node.worker();
+		const second = await node.run([]);
+		expect(second).toMatchObject({ code: 4, stdout: "", stderr: expect.stringContaining(String(pid)) });
+		// Also under a service manager, where nobody supervises.
+		const managed = await node.run([], { env: { INVOCATION_ID: "x" } });
+		expect(managed).toMatchObject({ code: 4, stderr: expect.stringContaining(String(pid)) });
+		node.write("a", "1");
+		await node.untilState(
+			(state) => state.head !== null && node.git("show", "--name-only", "--format=", "HEAD").includes("a"),
+			"the next cycle",
+		);
+		expect(node.worker()).toBe(pid);
+	});
+
+	test("two started at the same moment: one runs, the other is refused", async () => {
+		const [node] = await world.pair();
+		const both = [await node.start({ ready: false }), await node.start({ ready: false })];
+		const first = await Promise.race(both.map((daemon) => daemon.ended));
+		expect(first.code).toBe(4);
+		await node.untilState((state) => state.totals.cycles > 1, "a cycle of the other");
+	});
+
+	test("a lock that a killed daemon left never blocks", async () => {
+		const [node] = await world.pair();
+		const daemon = await node.start({ env: { INVOCATION_ID: "x" } });
+		daemon.process.kill("SIGKILL");
+		await daemon.ended;
+		expect(fs.existsSync(node.paths.instanceLock("sync"))).toBe(true);
+		await node.start({ env: { INVOCATION_ID: "x" } });
+		expect(node.worker()).not.toBe(daemon.process.pid);
+	});
+
+	test("the lock file names the holder by pid and by the kernel's time of its start", async () => {
+		const [node] = await world.pair();
+		await node.start();
+		const holder = readLockHolder(node.paths.instanceLock("sync"));
+		expect(holder).toMatchObject({ pid: node.state()?.pid, pid_started_at: node.state()?.pid_started_at });
+	});
+});
+
+describe("--status and --stop from another shell", () => {
+	test("running: 0, then stopped: 3; --stop is 0 both times", async () => {
+		const [node] = await world.pair();
+		const daemon = await node.start();
+		const status = await node.run(["--status", "--json"]);
+		expect(status.code).toBe(0);
+		expect(JSON.parse(status.stdout)).toMatchObject({ running: true, status: "idle", pid: node.worker() });
+		expect((await node.run(["--status"])).stdout).toMatch(/robust-sync is idle \(pid \d+/);
+		const stopped = await node.run(["--stop", "--json"]);
+		expect(stopped.code).toBe(0);
+		expect(JSON.parse(stopped.stdout)).toMatchObject({ stopped: true });
+		expect(await daemon.ended).toMatchObject({ code: 0 });
+		expect(node.state()).toMatchObject({ status: "stopped", next_attempt: null });
+		expect(await node.run(["--status"])).toMatchObject({ code: 3 });
+		expect(await node.run(["--stop"])).toMatchObject({ code: 0 });
+		expect(fs.readdirSync(node.paths.sync).filter((name) => name.endsWith(".lock"))).toEqual([]);
+	});
+
+	test("failing: 1, with the reason", async () => {
+		const [node] = await world.pair();
+		fs.renameSync(world.path("hub.git"), world.path("away.git"));
+		await node.start();
+		const status = await node.run(["--status"]);
+		expect(status).toMatchObject({ code: 1, stdout: expect.stringMatching(/REMOTE_UNREACHABLE/) });
+	});
+});
+
+describe("SIGTERM", () => {
+	test("lets the cycle in progress end: what it was committing is published", async () => {
+		const [node] = await world.pair();
+		// A hub that takes its time, so that the signal falls into the push.
+		world.write("hub.git/hooks/pre-receive", "#!/bin/sh\nsleep 1\n", 0o755);
+		const daemon = await node.start();
+		node.write("a", "1");
+		await node.untilState((state) => state.status === "syncing", "a cycle");
+		daemon.process.kill("SIGTERM");
+		expect((await daemon.ended).code).toBe(0);
+		expect(world.git("hub.git", "show", "main:a")).toBe("1");
+		expect(node.state()?.status).toBe("stopped");
+	});
+
+	test("a second one stops at once", async () => {
+		const [node] = await world.pair();
+		world.write("hub.git/hooks/pre-receive", "#!/bin/sh\nsleep 20\n", 0o755);
+		const daemon = await node.start();
+		node.write("a", "1");
+		await node.untilState((state) => state.status === "syncing", "a cycle");
+		await sleep(400);
+		daemon.process.kill("SIGTERM");
+		await sleep(500);
+		const started = performance.now();
+		daemon.process.kill("SIGTERM");
+		await daemon.ended;
+		expect(performance.now() - started).toBeLessThan(5_000);
+		await until(() => node.worker() === null, "the worker to be gone");
+	});
+
+	test("SIGINT, too", async () => {
+		const [node] = await world.pair();
+		const daemon = await node.start();
+		daemon.process.kill("SIGINT");
+		expect((await daemon.ended).code).toBe(0);
+	});
+});
+
+describe("without a service manager", () => {
+	test("a worker that is killed is started again, and never two at once", async () => {
+		const [node] = await world.pair();
+		const daemon = await node.start();
+		for (let round = 0; round < 2; round++) {
+			const worker = node.worker();
+			expect(worker).not.toBe(daemon.process.pid);
+			process.kill(worker ?? 0, "SIGKILL");
+			await until(() => node.worker() !== null && node.worker() !== worker, "another worker");
+			const holder = readLockHolder(node.paths.instanceLock("sync"));
+			expect(holder && isHolderAlive(holder)).toBe(true);
+		}
+		node.write("after", "1");
+		await until(() => world.git("hub.git", "ls-tree", "--name-only", "main").includes("after"), "the file on the hub");
+		await node.run(["--stop"]);
+		expect((await daemon.ended).code).toBe(0);
+	});
+
+	test("a worker whose supervisor is killed stops, and another daemon can start", async () => {
+		const [node] = await world.pair();
+		const daemon = await node.start();
+		daemon.process.kill("SIGKILL");
+		await until(() => node.worker() === null, "the worker to be gone");
+		await node.start();
+	});
+
+	test("wrong configuration ends it at once with 2", async () => {
+		const [node] = await world.pair();
+		expect(await node.run([], { env: { SYNC_INTERVAL: "often" } })).toMatchObject({
+			code: 2,
+			stderr: expect.stringContaining("SYNC_INTERVAL"),
+		});
+	});
+});
+
+describe("a change starts a cycle", () => {
+	test("a written, changed, renamed and deleted file is on the hub long before the interval", async () => {
+		const [node] = await world.pair({ a: "1" });
+		await node.start();
+		const onHub = (name: string) => {
+			try {
+				return world.git("hub.git", "show", `main:${name}`);
+			} catch {
+				return null;
+			}
+		};
+		const within = async (action: () => void, condition: () => boolean) => {
+			const started = performance.now();
+			action();
+			await until(condition, () => `the hub to know\n${node.log().slice(-1_000)}`, 10_000);
+			return performance.now() - started;
+		};
+		const delays = [
+			await within(
+				() => node.write("b", "1"),
+				() => onHub("b") === "1",
+			),
+			await within(
+				() => node.write("b", "2"),
+				() => onHub("b") === "2",
+			),
+			await within(
+				() => node.write("new/deep/c", "1"),
+				() => onHub("new/deep/c") === "1",
+			),
+			await within(
+				() => node.write("new/deep/d", "1"),
+				() => onHub("new/deep/d") === "1",
+			),
+			await within(
+				() => fs.renameSync(node.path("b"), node.path("new/e")),
+				() => onHub("b") === null && onHub("new/e") === "2",
+			),
+			await within(
+				() => node.remove("new"),
+				() => onHub("new/e") === null,
+			),
+		];
+		expect(Math.max(...delays)).toBeLessThan(10_000);
+	});
+
+	test("a burst of changes does not wait for its end", async () => {
+		const [node] = await world.pair({ a: "1" });
+		await node.start();
+		let stop = false;
+		const burst = (async () => {
+			for (let index = 0; !stop; index++) {
+				node.write(`f${index % 50}`, `${index}`);
+				await sleep(5);
+			}
+		})();
+		try {
+			await until(() => world.git("hub.git", "ls-tree", "--name-only", "main").includes("f0"), "a file of the burst on the hub", 15_000);
+		} finally {
+			stop = true;
+			await burst;
+		}
+		await until(() => node.dirty() === "", "the rest to be committed");
+	});
+
+	test("a message in the outbox, and a head that a peer announces, too", async () => {
+		const [helios, chad] = await world.pair();
+		await helios.start();
+		await helios.run(["--send", "-"], { input: "hello" });
+		await until(() => helios.pending() === 0, "the message to be delivered");
+		expect(helios.messages()).toEqual(["hello"]);
+		chad.write("from-chad", "1");
+		await chad.once();
+		const at = new Date().toISOString();
+		await writeState(helios.paths.peerState("chad"), {
+			schema: 1,
+			peer: "chad",
+			address: null,
+			status: "alive",
+			received_at: at,
+			sequence: 1,
+			boot_id: "b",
+			missed: 0,
+			rtt_ms: null,
+			clock_offset_ms: null,
+			phi: null,
+			hears_us: null,
+			authenticated: false,
+			head: chad.head(),
+			last_sync: null,
+			sync_status: "idle",
+			consecutive_failures: 0,
+			messages_pending: 0,
+			services: { sync: "up", heartbeat: "up", "health-server": "unknown", monitor: "unknown" },
+		});
+		await until(
+			() => helios.exists("from-chad"),
+			() => `chad's file\n${helios.log().slice(-1_500)}`,
+		);
+	});
+
+	test("our own checkouts, .git, sync/ and logs/ do not", async () => {
+		const [helios, chad] = await world.pair({ a: "1" });
+		await helios.start({ env: { SYNC_INTERVAL: "86400" } });
+		const atStart = await cyclesAtRest(helios);
+		helios.git("gc", "--quiet");
+		fs.writeFileSync(`${helios.paths.sync}/something`, "1");
+		fs.writeFileSync(`${helios.paths.logs}/something.log`, "1");
+		fs.writeFileSync(helios.path(".git/something"), "1");
+		expect(await cyclesAtRest(helios)).toBe(atStart);
+		for (let index = 0; index < 20; index++) chad.write(`d${index % 3}/f${index}`, "1");
+		chad.write("a", "2");
+		await chad.once();
+		process.kill(helios.worker() ?? 0, "SIGUSR1");
+		await until(() => helios.exists("d1/f1") && helios.read("a") === "2", "chad's files");
+		expect((await cyclesAtRest(helios)) - atStart).toBeLessThanOrEqual(2);
+		// And an edit of a file that was just checked out is seen all the same.
+		helios.write("d1/f1", "mine\n");
+		await until(() => world.git("hub.git", "show", "main:d1/f1") === "mine\n", "the edit on the hub");
+	});
+
+	test("SYNC_WATCH=0: the interval alone", async () => {
+		const [node] = await world.pair({ a: "1" });
+		await node.start({ env: { SYNC_WATCH: "0", SYNC_INTERVAL: "86400" } });
+		const before = await cyclesAtRest(node);
+		node.write("b", "1");
+		expect(await cyclesAtRest(node)).toBe(before);
+		process.kill(node.worker() ?? 0, "SIGUSR1");
+		await until(() => world.git("hub.git", "ls-tree", "--name-only", "main").includes("b"), "the file on the hub");
+	});
+});
+
+describe("the interval", () => {
+	test("brings what others pushed, without any local change", async () => {
+		const [helios, chad] = await world.pair();
+		await helios.start({ env: { SYNC_INTERVAL: "0.3" } });
+		chad.write("b", "1");
+		await chad.once();
+		await until(() => helios.exists("b"), "chad's file");
+	});
+
+	test("SIGHUP reads the configuration again; a bad one changes nothing", async () => {
+		const [node] = await world.pair();
+		fs.writeFileSync(node.paths.envFile, "SYNC_INTERVAL=86400\n");
+		await node.start({ env: { SYNC_INTERVAL: "" } });
+		const worker = node.worker() ?? 0;
+		fs.writeFileSync(node.paths.envFile, "SYNC_INTERVAL=often\n");
+		process.kill(worker, "SIGHUP");
+		await until(() => node.log().includes("SYNC_INTERVAL"), "the log to name the variable");
+		expect(node.worker()).toBe(worker);
+		fs.writeFileSync(node.paths.envFile, "SYNC_INTERVAL=0.2\n");
+		process.kill(worker, "SIGHUP");
+		const before = node.state()?.totals.cycles ?? 0;
+		await node.untilState((state) => state.totals.cycles > before + 4, "cycles of the new interval");
+		expect(node.worker()).toBe(worker);
+	});
+});
+
+describe("failures", () => {
+	test("are counted, said, backed off from, and recovered from, with a line in the log", async () => {
+		const [node] = await world.pair();
+		await node.start({ env: { SYNC_INTERVAL: "0.2", MAX_SYNC_FAILURES: "3" } });
+		fs.renameSync(world.path("hub.git"), world.path("away.git"));
+		node.write("a", "1");
+		const failing = await node.untilState((state) => state.consecutive_failures >= 3, "three failures");
+		expect(failing).toMatchObject({ status: "failed", last_error: { code: "REMOTE_UNREACHABLE" }, ahead: 1 });
+		expect(failing.next_attempt).toMatch(/Z$/);
+		fs.renameSync(world.path("away.git"), world.path("hub.git"));
+		await node.untilState((state) => state.status === "idle" && state.consecutive_failures === 0, "recovery");
+		expect(world.git("hub.git", "show", "main:a")).toBe("1");
+		expect(node.log()).toMatch(/REMOTE_UNREACHABLE/);
+		expect(node.log()).toMatch(/recovered after \d+ failures/);
+	});
+
+	test("SIGUSR1 ends a back-off at once, and so does a word from a peer", async () => {
+		const [node] = await world.pair();
+		fs.renameSync(world.path("hub.git"), world.path("away.git"));
+		await node.start({ env: { SYNC_INTERVAL: "3600" } });
+		expect(node.state()?.consecutive_failures).toBe(1);
+		fs.renameSync(world.path("away.git"), world.path("hub.git"));
+		process.kill(node.worker() ?? 0, "SIGUSR1");
+		await node.untilState((state) => state.status === "idle" && state.consecutive_failures === 0, "the retry");
+	});
+
+	test("files that change while the remote is away do not hammer it, and are all there when it is back", async () => {
+		const [node] = await world.pair();
+		await node.start({ env: { SYNC_INTERVAL: "1" } });
+		fs.renameSync(world.path("hub.git"), world.path("away.git"));
+		const before = node.state()?.totals.cycles ?? 0;
+		const started = performance.now();
+		for (let index = 0; performance.now() - started < 2_500; index++) {
+			node.write(`f${index}`, "1");
+			await sleep(40);
+		}
+		expect((node.state()?.totals.cycles ?? 0) - before).toBeLessThanOrEqual(6);
+		fs.renameSync(world.path("away.git"), world.path("hub.git"));
+		process.kill(node.worker() ?? 0, "SIGUSR1");
+		await untilConverged(world, [node]);
+	});
+});
+
+describe("the world changes under a running daemon", () => {
+	test("the workspace disappears and comes back", async () => {
+		const [node] = await world.pair();
+		await node.start({ env: { SYNC_INTERVAL: "0.3" } });
+		const worker = node.worker();
+		fs.renameSync(node.workspace, `${node.workspace}.away`);
+		await sleep(1_500);
+		// It must not grow a new, empty one in its place.
+		expect(fs.existsSync(node.workspace)).toBe(false);
+		fs.renameSync(`${node.workspace}.away`, node.workspace);
+		node.write("back", "1");
+		await until(
+			() => world.git("hub.git", "ls-tree", "--name-only", "main").includes("back"),
+			() => `the file on the hub\n${node.log().slice(-2_000)}`,
+		);
+		expect(node.worker()).toBe(worker);
+	});
+
+	test("its lock is taken away: it stops with 75 before it touches anything, and is started again", async () => {
+		const [node] = await world.pair();
+		await node.start();
+		const worker = node.worker();
+		fs.rmSync(node.paths.instanceLock("sync"));
+		node.write("a", "1");
+		await until(() => node.worker() !== null && node.worker() !== worker, "another worker");
+		expect(node.log()).toMatch(/lock/);
+		await until(() => world.git("hub.git", "ls-tree", "--name-only", "main").includes("a"), "the file on the hub");
+	});
+
+	test("sync/ is deleted: it starts afresh and goes on", async () => {
+		const [node] = await world.pair();
+		await node.start({ env: { SYNC_INTERVAL: "0.5" } });
+		fs.rmSync(node.paths.sync, { recursive: true, force: true });
+		node.write("a", "1");
+		await until(
+			() => world.git("hub.git", "ls-tree", "--name-only", "main").includes("a"),
+			() => `the file on the hub\n${node.log().slice(-2_000)}`,
+		);
+	});
+});
+
+test("a daemon that is stopped (SIGSTOP) and continued goes on", async () => {
+	const [node] = await world.pair();
+	await node.start({ env: { SYNC_INTERVAL: "0.3" } });
+	const worker = node.worker() ?? 0;
+	process.kill(worker, "SIGSTOP");
+	node.write("while-stopped", "1");
+	await sleep(500);
+	process.kill(worker, "SIGCONT");
+	await until(() => world.git("hub.git", "ls-tree", "--name-only", "main").includes("while-stopped"), "the file on the hub");
+	expect(node.worker()).toBe(worker);
+});
+
+test("the state file is whole at every moment, and says what is going on", async () => {
+	const [node] = await world.pair();
+	await node.start({ env: { SYNC_INTERVAL: "0.05" } });
+	const seen = new Set<string>();
+	for (let reads = 0; reads < 400; reads++) {
+		const text = fs.readFileSync(node.paths.syncState, "utf8");
+		const state = JSON.parse(text);
+		seen.add(state.status);
+		if (reads % 20 === 0) node.write("a", `${reads}`);
+		await sleep(2);
+	}
+	expect([...seen].sort()).toEqual(["idle", "syncing"]);
+});
+
+test("secrets and passwords in addresses are in no log, no state and no output", async () => {
+	const node = world.node("helios", { env: { TELEGRAM_BOT_TOKEN: "123456:very-secret-token", HEARTBEAT_KEY: "0123456789abcdef-key" } });
+	node.git("remote", "set-url", "origin", "http://sync:hunter22@127.0.0.1:9/hub.git");
+	node.write("a", "1");
+	const failure = await node.failure();
+	await node.run(["--once", "--verbose"]);
+	const status = await node.run(["--status"]);
+	const everything = [failure.message, failure.stderr, node.log(), fs.readFileSync(node.paths.syncState, "utf8"), status.stdout].join("\n");
+	expect(everything).toContain("REMOTE_UNREACHABLE");
+	expect(everything).not.toMatch(/hunter22|very-secret-token|0123456789abcdef-key/);
+});
