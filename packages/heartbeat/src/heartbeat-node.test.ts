@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { burstGapMs } from "./announcement.ts";
 import { Keyring } from "./keyring.ts";
-import { FleetMember, SimulatedFleet } from "./simulated-fleet.ts";
+import { FleetMember, SimulatedFleet } from "./testing/simulated-fleet.ts";
 import type { Address } from "./transport.ts";
 import { decode, encode, type Message, maxDatagramBytes } from "./wire-format.ts";
 

@@ -697,9 +697,10 @@ export class HeartbeatNode {
 			return;
 		}
 		let isNews = false;
+		const isNewBoot = showed && !isKnownBoot && !message.transient;
 		if (showed) {
-			if (isKnownBoot || message.transient) peer.acceptances++;
-			else this.#believe(peer, message, at);
+			if (isNewBoot) this.#believe(peer, message, at);
+			else peer.acceptances++;
 			if (!message.transient) isNews = this.#confirm(peer, from);
 		}
 		const isAtHome = message.transient || sameAddress(peer.confirmed, from);
@@ -716,6 +717,8 @@ export class HeartbeatNode {
 			}
 		}
 		this.#onWord(peer, reception, isNews);
+		// A process that has just started knows nothing of us, and our next regular heartbeat may be a minute away.
+		if (isNewBoot) this.#sendHeartbeat(peer);
 	}
 
 	#believe(peer: Peer, message: Message, now: number): void {

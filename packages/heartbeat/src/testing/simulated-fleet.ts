@@ -1,5 +1,6 @@
-import { type Content, unknownServices } from "./content.ts";
-import { HeartbeatNode, type NodeLog, type NodeSettings } from "./heartbeat-node.ts";
+import { type Content, unknownServices } from "../content.ts";
+import { HeartbeatNode, type NodeLog, type NodeSettings } from "../heartbeat-node.ts";
+import type { Address, Resolver, Transport } from "../transport.ts";
 import {
 	type NetworkConditions,
 	type SeededRandom,
@@ -8,7 +9,6 @@ import {
 	SimulatedTime,
 	seededRandom,
 } from "./simulated-network.ts";
-import type { Address, Resolver, Transport } from "./transport.ts";
 
 export interface FleetOptions {
 	names: readonly string[];

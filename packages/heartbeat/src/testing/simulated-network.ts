@@ -1,5 +1,5 @@
-import type { Clock } from "./clock.ts";
-import { type Address, formatAddress, type Transport } from "./transport.ts";
+import type { Clock } from "../clock.ts";
+import { type Address, formatAddress, type Transport } from "../transport.ts";
 
 /** A generator of reproducible randomness. */
 export interface SeededRandom {
