@@ -163,11 +163,11 @@ export const metrics: readonly Metric[] = [
 /** The names as Prometheus sees them. */
 export const metricNames: readonly string[] = ["build_info", ...metrics.map(({ name }) => name)].map((name) => `${prefix}${name}`);
 
-let library: Promise<typeof import("prom-client")> | null = null;
+let library: Promise<typeof import("./prom-client.ts")> | null = null;
 
 /** What `/metrics` answers: text and its content type. prom-client is loaded at the first call: most nodes have no Prometheus. */
 export async function renderMetrics(snapshot: NodeSnapshot, version: string): Promise<{ text: string; contentType: string }> {
-	library ??= import("prom-client");
+	library ??= import("./prom-client.ts");
 	const { Counter, Gauge, Registry } = await library;
 	// A registry for each scrape: what is not known now is simply not in it.
 	const registry: Registry = new Registry();

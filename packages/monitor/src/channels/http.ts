@@ -24,7 +24,7 @@ const longestBody = 65_536;
  * @throws ChannelError when no answer came. Its message never holds the address, which may be a secret.
  */
 export async function postJson(url: string, body: unknown, { signal, timeoutMs = defaultTimeoutMs }: PostOptions = {}): Promise<HttpReply> {
-	const { EnvHttpProxyAgent, Pool, request } = await import("undici");
+	const { EnvHttpProxyAgent, Pool, request } = await import("./undici.ts");
 	let dispatcher: InstanceType<typeof EnvHttpProxyAgent> | undefined;
 	const limit = new Deadline(timeoutMs, signal);
 	try {
