@@ -3,7 +3,15 @@ import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:f
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { displayPath, type GitPath, gitPathBytes, openMergeStore, type Repository, withObjectReader } from "@robust-sync/git";
-import { compactTimestamp, fsyncDirectory, type Manifest, makeDurable, timestamp, type WorkspacePaths } from "@robust-sync/workspace";
+import {
+	compactTimestamp,
+	faultPoint,
+	fsyncDirectory,
+	type Manifest,
+	makeDurable,
+	timestamp,
+	type WorkspacePaths,
+} from "@robust-sync/workspace";
 import { pruneSavedVersions, unfinishedPrefix } from "./prune-saved-versions.ts";
 import type { Resolution, ResolvedFile, Role } from "./resolution.ts";
 
@@ -164,11 +172,14 @@ export async function saveVersionsOf(
 		};
 		const manifestName = path.join(unfinished, "manifest.json");
 		writeFileSync(manifestName, `${JSON.stringify(manifest, null, "\t")}\n`);
+		faultPoint("saved-versions-written");
 		await makeDurable([...writer.written, Buffer.from(manifestName)], unfinished);
 		fsyncDirectory(unfinished);
 		let name = compactTimestamp(now);
 		for (let later = now; existsSync(path.join(paths.conflicts, name)); name = compactTimestamp(later)) later++;
+		faultPoint("saved-versions-durable");
 		renameSync(unfinished, path.join(paths.conflicts, name));
+		faultPoint("saved-versions-renamed");
 		fsyncDirectory(paths.conflicts);
 		return name;
 	} catch (error) {

@@ -32,6 +32,7 @@ const secondLookMs = 100;
 const table: readonly (readonly [found: string, recover: (context: CycleContext) => Promise<string | null>])[] = [
 	["a lock file that a killed git left", setAsideStaleLocks],
 	["a move of the working tree that was interrupted", finishInterruptedMove],
+	["what a killed process was putting together", clearStaging],
 	["a person's rebase, merge, cherry-pick, revert or bisect", leaveOpenOperation],
 	["a detached HEAD", attachDetachedHead],
 ];
@@ -83,6 +84,12 @@ async function setAsideStaleLocks({ repository, log, now }: CycleContext): Promi
 async function finishInterruptedMove(context: CycleContext): Promise<string | null> {
 	const resumed = await resumeIntegration(context);
 	return resumed ? `finished the interrupted checkout of ${resumed.head.slice(0, 12)} (${resumed.changed.length} files)` : null;
+}
+
+/** Under the cycle lock nobody else is at work there: what was staged was never moved anywhere, or is linked where it belongs. */
+async function clearStaging({ paths }: CycleContext): Promise<null> {
+	fs.rmSync(paths.staging, { recursive: true, force: true });
+	return null;
 }
 
 async function leaveOpenOperation({ repository }: CycleContext): Promise<null> {

@@ -18,7 +18,6 @@ export async function tidy(context: CycleContext): Promise<void> {
 	const removed = memory.replaced.prune(now());
 	if (removed > 0) log.info(`removed ${removed} backups older than 7 days`);
 	pruneSavedVersions(paths);
-	removeLeftovers(paths.staging, /^(\d+|blobs-\d+|message-\d+)$/, now());
 	removeLeftovers(paths.sync, /\.(tmp|dead)$|\.json\.\d+$/, now());
 	context.lock.assertHeld();
 	const packed = await packObjects(repository);

@@ -1,6 +1,7 @@
 import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
 import path from "node:path";
 import writeFileAtomic from "write-file-atomic";
+import { faultPoint } from "./fault-points.ts";
 
 /** Makes the names in `directory` durable: after a rename, the rename itself (fsync(2), NOTES). */
 export function fsyncDirectory(directory: string): void {
@@ -28,13 +29,17 @@ function ensureDirectory(directory: string): void {
  */
 export async function writeAtomic(file: string, content: string | Buffer, mode = 0o644): Promise<void> {
 	ensureDirectory(path.dirname(file));
+	faultPoint("write-before");
 	await writeFileAtomic(file, content, { mode });
+	faultPoint("write-renamed");
 	fsyncDirectory(path.dirname(file));
 }
 
 /** The same, at once: for journals that must be on disk before the next statement. */
 export function writeAtomicSync(file: string, content: string | Buffer, mode = 0o644): void {
 	ensureDirectory(path.dirname(file));
+	faultPoint("write-sync-before");
 	writeFileAtomic.sync(file, content, { mode });
+	faultPoint("write-sync-renamed");
 	fsyncDirectory(path.dirname(file));
 }

@@ -235,7 +235,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 			const delays = async () =>
 				[
 					...(await helios.run(`tail -n +${Number(from) + 1} ${workspace}/logs/sync.log`)).matchAll(
-						/REMOTE_UNREACHABLE|GIT_TIMEOUT.*retry_in_ms=(\d+)/g,
+						/(?:REMOTE_UNREACHABLE|GIT_TIMEOUT).*retry_in_ms=(\d+)/g,
 					),
 				].map((found) => Number(found[1]));
 			await until("five failures in a row", async () => (await delays()).length >= 5, { deadline_ms: 180_000, pause_ms: 500 });

@@ -1,8 +1,8 @@
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { must } from "./command.ts";
+import { attempt, must } from "./command.ts";
 import { Machine } from "./machine.ts";
 import { Network } from "./network.ts";
 import { rootFileSystem } from "./root-file-system.ts";
@@ -36,6 +36,27 @@ async function copyClone(to: string): Promise<void> {
 	utimesSync(path.join(to, "dist/robust-sync.mjs"), now, now);
 }
 
+const prefix = "robust-sync-lab-";
+
+/** What a test run that was killed has left: machines, mounts, namespaces and directories under the pid of a process that is gone. */
+async function removeAbandoned(): Promise<void> {
+	const owner = (name: string) => Number(/^robust-sync-lab-(\d+)-/.exec(name)?.[1] ?? 0);
+	const isAbandoned = (name: string) => owner(name) > 0 && !existsSync(`/proc/${owner(name)}`);
+	const { stdout: namespaces } = await attempt(["ip", "netns", "list"]);
+	for (const name of namespaces.split("\n").map((line) => line.split(" ")[0] ?? "")) {
+		if (!isAbandoned(name)) continue;
+		const { stdout: inside } = await attempt(["ip", "netns", "pids", name]);
+		for (const pid of inside.split("\n").filter(Boolean)) await attempt(["kill", "-KILL", pid]);
+		await attempt(["ip", "netns", "del", name]);
+		rmSync(`/etc/netns/${name}`, { recursive: true, force: true });
+	}
+	for (const name of readdirSync(tmpdir()).filter(isAbandoned)) {
+		const directory = path.join(tmpdir(), name);
+		for (const machine of readdirSync(directory)) await attempt(["umount", "--lazy", path.join(directory, machine, "root")]);
+		rmSync(directory, { recursive: true, force: true });
+	}
+}
+
 /** Three hosts on a network: a hub that serves git over ssh, helios and chad, which have this clone and a workspace cloned from the hub. */
 export class Lab {
 	readonly hub: Machine;
@@ -58,8 +79,10 @@ export class Lab {
 
 	static async make(): Promise<Lab> {
 		const base = await rootFileSystem();
-		const directory = mkdtempSync(path.join(tmpdir(), "robust-sync-lab-"));
-		const network = await Network.make(`rs${process.pid}`, directory);
+		await removeAbandoned();
+		const id = `${prefix}${process.pid}`;
+		const directory = mkdtempSync(path.join(tmpdir(), `${id}-`));
+		const network = await Network.make(id, directory);
 		const machines: Machine[] = [];
 		try {
 			for (const name of ["hub", "helios", "chad"]) {
