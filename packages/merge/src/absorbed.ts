@@ -1,16 +1,21 @@
+import { movedElements } from "./moves.ts";
+
 /**
  * Does one side of a sequence already have everything that another side did to the base: its additions, its removals, and its order? Then
  * merging the two gives that side, however their differences from the base would be lined up.
  *
  * @param whole the side that may contain the other's changes; all three as interned elements (small numbers).
+ * @param toPart for each base element its counterpart in the part.
  */
-export function absorbs(whole: Int32Array, part: Int32Array, base: Int32Array): boolean {
+export function absorbs(whole: Int32Array, part: Int32Array, base: Int32Array, toPart: Int32Array): boolean {
 	const size = Math.max(greatest(whole), greatest(part), greatest(base)) + 1;
 	const [inWhole, inPart, inBase] = [counts(whole, size), counts(part, size), counts(base, size)];
 	for (let element = 0; element < size; element++) {
 		const [before, there, has] = [inBase[element]!, inPart[element]!, inWhole[element]!];
 		if ((there > before && has < there) || (there < before && has > there)) return false;
 	}
+	// What the part moved and the whole changed is not where the part has it.
+	for (const position of movedElements(base, part, toPart).keys()) if (inWhole[part[position]!] === 0) return false;
 	// Its order: what both have stands in the whole as it stands in the part.
 	let found = 0;
 	for (const element of part) {

@@ -36,9 +36,9 @@ export function alignLines(base: Lines, older: Lines, later: Lines): Aligned {
 }
 
 /** The side that already has everything that the other did, if one has; the later, if both have. */
-export function absorbingSide({ baseIds, olderIds, laterIds }: Aligned): "older" | "later" | null {
-	if (absorbs(laterIds, olderIds, baseIds)) return "later";
-	return absorbs(olderIds, laterIds, baseIds) ? "older" : null;
+export function absorbingSide({ baseIds, olderIds, laterIds, toOlder, toLater }: Aligned): "older" | "later" | null {
+	if (absorbs(laterIds, olderIds, baseIds, toOlder)) return "later";
+	return absorbs(olderIds, laterIds, baseIds, toLater) ? "older" : null;
 }
 
 /**

@@ -35,9 +35,9 @@ export function mergeSequence(
 	laterLikeness: Likeness,
 	betweenSides: Likeness,
 ): Entry[] {
-	if (absorbs(later, older, base))
+	if (absorbs(later, older, base, align(base, older)))
 		return allOf(later, base, older, (inBase, inOlder, inLater) => ({ base: inBase, older: inOlder, later: inLater }));
-	if (absorbs(older, later, base))
+	if (absorbs(older, later, base, align(base, later)))
 		return allOf(older, base, later, (inBase, inLater, inOlder) => ({ base: inBase, older: inOlder, later: inLater }));
 	// Which element is which is told the better the more versions of it are known: the other side's counts half as much as the base's.
 	const first = edit(base, older, olderLikeness);

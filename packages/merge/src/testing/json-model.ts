@@ -122,11 +122,13 @@ function editArray(items: Model[], edit: Edit): void {
 	}
 }
 
+const COMPACT: Layout = { indent: "", lineEnd: "\n", bom: false, finalLineEnd: false, commentEvery: 0 };
+
 /** Is an element twice in some array? */
 export function repeats(model: Model): boolean {
 	return containers(model).some((container) => {
 		if (container.kind === "object") return false;
-		const items = container.items.map((item) => JSON.stringify(item));
+		const items = container.items.map((item) => JSON.stringify(JSON.parse(print(item, COMPACT))));
 		return new Set(items).size < items.length;
 	});
 }

@@ -1,0 +1,9 @@
+import os
+
+
+def chad():
+    return 1
+
+
+def helios():
+    return 2

@@ -1,0 +1,5 @@
+import os
+
+
+def chad():
+    return 1

@@ -1,0 +1,5 @@
+import os
+
+
+def helios():
+    return 2

@@ -1,0 +1,3 @@
+a
+helios
+z

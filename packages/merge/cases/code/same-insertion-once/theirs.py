@@ -1,0 +1,4 @@
+a
+new
+z
+END

@@ -1,0 +1,4 @@
+x
+chad
+helios
+y
