@@ -23,7 +23,8 @@ export async function bundle(out, from = root) {
 	const esbuild = await import("esbuild");
 	const { version } = JSON.parse(readFileSync(path.join(from, "package.json"), "utf8"));
 	const entries = { ...Object.fromEntries(executables.map((name) => [name, `packages/${name}/src/cli.ts`])), ...helpers };
-	const metafile = { inputs: {}, outputs: {} };
+	/** For each executable the sources that are in it. */
+	const inputsOf = new Map();
 	// One by one: parts that several executables shared would be many more and smaller files to load.
 	for (const [name, entry] of Object.entries(entries)) {
 		const verbs = entry.replace(/cli\.ts$/, "verbs.ts");
@@ -37,12 +38,12 @@ export async function bundle(out, from = root) {
 		];
 		if (hasVerbs)
 			results.push(await bundleOne(esbuild, { [`parts/${name}`]: verbs }, { out, from, version, splitting: false, plugins: [] }));
-		for (const { inputs, outputs } of results) {
-			Object.assign(metafile.inputs, inputs);
-			Object.assign(metafile.outputs, outputs);
-		}
+		inputsOf.set(
+			name,
+			results.flatMap((metafile) => Object.values(metafile.outputs).flatMap(({ inputs }) => Object.keys(inputs))),
+		);
 	}
-	writeFileSync(path.join(out, "sbom.cdx.json"), `${JSON.stringify(sbom(metafile, from, version), null, "\t")}\n`);
+	writeFileSync(path.join(out, "sbom.cdx.json"), `${JSON.stringify(sbom(inputsOf, from, version), null, "\t")}\n`);
 }
 
 /** commander starts other executables for subcommands; ours has none, and node:child_process costs 4 ms to load. */

@@ -42,9 +42,9 @@ function copySources(to: string): void {
 /** SHA-256 of each file that a build leaves in dist/. */
 function hashes(clone: string): Record<string, string> {
 	const dist = path.join(clone, "dist");
-	const built = readdirSync(dist).filter((name) => /\.(mjs|json)$/.test(name));
+	const names = readdirSync(dist, { recursive: true, encoding: "utf8" }).filter((name) => lstatSync(path.join(dist, name)).isFile());
 	return Object.fromEntries(
-		built.map((name) => [
+		names.map((name) => [
 			name,
 			createHash("sha256")
 				.update(readFileSync(path.join(dist, name)))

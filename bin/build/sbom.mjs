@@ -35,16 +35,15 @@ function component(directory, from, hashes, usedBy) {
 /**
  * The software bill of materials of the bundles, in CycloneDX 1.6 (https://cyclonedx.org/docs/1.6/json/): the packages whose code is in them,
  * not all that was installed to make them. Without time or serial number, so that the same bundles give the same bytes.
- * @param metafile esbuild's, of the build
+ * @param inputsOf for each executable the files that were bundled into it, relative to the clone
  * @param from the clone
  */
-export function sbom(metafile, from, version) {
+export function sbom(inputsOf, from, version) {
 	const usedBy = new Map();
-	for (const [output, { inputs }] of Object.entries(metafile.outputs)) {
-		for (const input of Object.keys(inputs)) {
+	for (const [executable, inputs] of inputsOf) {
+		for (const input of inputs) {
 			const directory = dependencyDirectory.exec(input)?.[1];
-			if (directory === undefined) continue;
-			usedBy.set(directory, (usedBy.get(directory) ?? new Set()).add(path.basename(output, ".mjs")));
+			if (directory !== undefined) usedBy.set(directory, (usedBy.get(directory) ?? new Set()).add(executable));
 		}
 	}
 	const hashes = lockedHashes(from);

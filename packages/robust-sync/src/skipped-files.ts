@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import { displayPath, fileSystemPath, type GitPath, lstatIfThere } from "@robust-sync/git";
-import type { SkippedFile } from "@robust-sync/workspace";
+import { neverCommitted, type SkippedFile } from "@robust-sync/workspace";
 
 const sqliteMagic = Buffer.from("SQLite format 3\0");
 
@@ -56,6 +56,11 @@ export function skippedFile(name: GitPath, reason: SkippedFile["reason"]): Skipp
 	return { path: displayPath(name), reason };
 }
 
+/** find(1) takes a path as a pattern. */
+function escapePattern(name: string): string {
+	return name.replaceAll(/[*?[\]\\]/g, "\\$&");
+}
+
 /**
  * Sockets, fifos and devices below `root`: git does not even list them. One find(1), not a walk of our own, so that 100,000
  * files cost little. Our own directories, and every `.git`, are left out.
@@ -67,12 +72,7 @@ export async function findSpecialFiles(root: string): Promise<string[]> {
 		"(",
 		"-name",
 		".git",
-		"-o",
-		"-path",
-		`${root}/sync`,
-		"-o",
-		"-path",
-		`${root}/logs`,
+		...neverCommitted.flatMap((name) => ["-o", "-path", `${escapePattern(root)}/${name}`]),
 		")",
 		"-prune",
 		"-o",
