@@ -1,6 +1,12 @@
 import path from "node:path";
 import { type SavedDirectory, type StateRead, timestamp } from "@robust-sync/workspace";
+import { joinSlots } from "./cycle-slots.ts";
 import type { NodeSnapshot, PeerView } from "./snapshot.ts";
+
+/** The last 24 hours are told in slots of five minutes: 288 at most. */
+const historySlot_ms = 5 * 60_000;
+/** A resolution of thousands of files is told whole by its manifest and by `conflict-resolver --report`. */
+const listedFiles = 100;
 
 /** `/health`, field by field as the contract has it. */
 export function healthDocument(snapshot: NodeSnapshot) {
@@ -50,7 +56,8 @@ export function savedDocument(saved: SavedDirectory) {
 		ours: manifest?.ours ?? null,
 		theirs: manifest?.theirs ?? null,
 		base: manifest?.base ?? null,
-		files: manifest?.files ?? null,
+		files: manifest?.files.slice(0, listedFiles) ?? null,
+		files_total: manifest?.files.length ?? null,
 	};
 }
 
@@ -89,6 +96,6 @@ export function statusDocument(snapshot: NodeSnapshot) {
 			saved_total: saved.count,
 			saved: saved.newest.map(savedDocument),
 		},
-		history: snapshot.history,
+		history: [...joinSlots(snapshot.history, historySlot_ms).values()].map(({ at, ...slot }) => ({ at: timestamp(at), ...slot })),
 	};
 }

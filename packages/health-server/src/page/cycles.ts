@@ -1,4 +1,5 @@
 import type { CycleSlot } from "@robust-sync/workspace";
+import { joinSlots } from "../cycle-slots.ts";
 import type { NodeSnapshot } from "../snapshot.ts";
 import { count, duration, empty, table, time } from "./text.ts";
 import { h, type VNode } from "./vnode.ts";
@@ -9,27 +10,6 @@ const bars = 288;
 // In units of the picture: durations grow up from the ground line, failures hang below it.
 const ground = 44;
 const height = 56;
-
-interface Bar {
-	at: number;
-	cycles: number;
-	failures: number;
-	longest_ms: number;
-}
-
-/** Joins slots into longer ones of `lengthMs`, by the time at which each begins. */
-export function joinSlots(slots: readonly CycleSlot[], lengthMs: number): Map<number, Bar> {
-	const joined = new Map<number, Bar>();
-	for (const slot of slots) {
-		const at = Math.floor(slot.at / lengthMs) * lengthMs;
-		const bar = joined.get(at) ?? { at, cycles: 0, failures: 0, longest_ms: 0 };
-		bar.cycles += slot.cycles;
-		bar.failures += slot.failures;
-		bar.longest_ms = Math.max(bar.longest_ms, slot.longest_ms);
-		joined.set(at, bar);
-	}
-	return joined;
-}
 
 /** 100 ms and 100 s both have to be seen: the height goes with the logarithm. */
 function barHeight(ms: number, longest: number): number {
