@@ -70,9 +70,10 @@ export const troubles: readonly Trouble[] = [
 	{
 		name: "the hub is away",
 		async make(world, _nodes, random) {
-			fs.renameSync(world.path("hub.git"), world.path("hub.away"));
+			// Without its HEAD it is no repository; a hub that is renamed would be made again, in part, by whoever writes into it.
+			fs.renameSync(world.path("hub.git/HEAD"), world.path("hub.git/HEAD.away"));
 			await sleep(random.between(1_000, 4_000));
-			fs.renameSync(world.path("hub.away"), world.path("hub.git"));
+			fs.renameSync(world.path("hub.git/HEAD.away"), world.path("hub.git/HEAD"));
 			return "";
 		},
 	},
@@ -128,7 +129,7 @@ export const troubles: readonly Trouble[] = [
 
 /** After this nothing is stopped, and the hub is where it belongs. */
 export function heal(world: World, nodes: readonly Node[]): void {
-	if (fs.existsSync(world.path("hub.away"))) fs.renameSync(world.path("hub.away"), world.path("hub.git"));
+	if (fs.existsSync(world.path("hub.git/HEAD.away"))) fs.renameSync(world.path("hub.git/HEAD.away"), world.path("hub.git/HEAD"));
 	for (const node of nodes) {
 		const pid = node.worker();
 		if (pid !== null) signal(pid, "SIGCONT");
