@@ -16,6 +16,7 @@ export * from "./operation.ts";
 export * from "./pack-objects.ts";
 export * from "./refs.ts";
 export * from "./repository.ts";
+export * from "./scratch-index.ts";
 export * from "./ssh-connection.ts";
 export * from "./status.ts";
 export * from "./transport.ts";

@@ -1,4 +1,5 @@
 export * from "./integrate.ts";
+export { kindAttributes } from "./kind-attributes.ts";
 export { pruneSavedVersions } from "./prune-saved-versions.ts";
 export type { Resolution, ResolvedFile, Role, Strategy } from "./resolution.ts";
 export { type EarlierResolution, resolutionsBetween } from "./resolutions-between.ts";

@@ -1,0 +1,84 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import {
+	blobOid,
+	type GitPath,
+	gitPathFromText,
+	lastTouches,
+	type Oid,
+	openMergeStore,
+	openRepository,
+	type Repository,
+	readHead,
+	withObjectReader,
+} from "@robust-sync/git";
+import { mergeContents } from "@robust-sync/merge";
+import { kindAttributes, saveVersionsOf } from "@robust-sync/resolve";
+import { loadConfig, WorkspacePaths } from "@robust-sync/workspace";
+
+/** What git hands to a merge driver (gitattributes(5), Defining a custom merge driver). */
+export interface DriverFiles {
+	/** %O */
+	readonly base: string;
+	/** %A: ours, and where the result goes */
+	readonly ours: string;
+	/** %B */
+	readonly theirs: string;
+	/** %P: the path in the repository */
+	readonly path: string;
+}
+
+/** The commit that is being merged, by the variable that `git merge` sets for its drivers; null: a rebase or cherry-pick. */
+function mergedCommit(env: NodeJS.ProcessEnv): Oid | null {
+	const heads = Object.keys(env).flatMap((name) => /^GITHEAD_([0-9a-f]{40,64})$/.exec(name)?.[1] ?? []);
+	return heads.length === 1 ? (heads[0] ?? null) : null;
+}
+
+/** The later side: of a merge by its history, of anything else what is being applied. */
+async function laterSide(repository: Repository, path: GitPath, ours: Buffer, theirs: Buffer, env: NodeJS.ProcessEnv): Promise<"a" | "b"> {
+	const [{ oid: head }, merged] = [await readHead(repository), mergedCommit(env)];
+	if (head === null || merged === null) return "b";
+	const [a, b] = [blobOid(ours, repository.objectFormat), blobOid(theirs, repository.objectFormat)];
+	const touched = await lastTouches(openMergeStore(repository), head, merged, { paths: new Set([path]), blobs: new Set([a, b]) });
+	const [atOurs, atTheirs] = [
+		touched.first.paths.get(path) ?? touched.first.blobs.get(a) ?? 0,
+		touched.second.paths.get(path) ?? touched.second.blobs.get(b) ?? 0,
+	];
+	return atOurs > atTheirs || (atOurs === atTheirs && a > b) ? "a" : "b";
+}
+
+async function attributeOf(repository: Repository, path: GitPath) {
+	const { oid: head } = await readHead(repository);
+	if (head === null) return undefined;
+	const store = openMergeStore(repository);
+	return (await withObjectReader(store, (reader) => kindAttributes(store, reader, head, new Map(), [path]))).get(path);
+}
+
+/**
+ * Merges one file for git: by its kind, without markers, never a conflict. What a side loses is saved in sync/conflicts/ first.
+ * @param directory the top of the work tree, where git runs drivers
+ * @throws GitError, the file system's errors: git then reports a conflict and leaves the file as it was
+ */
+export async function runMergeDriver(
+	files: DriverFiles,
+	directory: string,
+	env: NodeJS.ProcessEnv = process.env,
+	now = Date.now(),
+): Promise<void> {
+	const [base, ours, theirs] = [readFileSync(files.base), readFileSync(files.ours), readFileSync(files.theirs)];
+	const paths = new WorkspacePaths(directory);
+	const config = loadConfig({ workspace: paths.root });
+	const repository = await openRepository({ directory: paths.root, node: config.nodeName });
+	const path = gitPathFromText(files.path);
+	const [later, attribute] = await Promise.all([laterSide(repository, path, ours, theirs, env), attributeOf(repository, path)]);
+	// git hands over an empty file where there is no base.
+	const merged = mergeContents({ path, base: base.length > 0 ? base : null, a: ours, b: theirs, later, attribute });
+	if (merged.lost.a || merged.lost.b) {
+		const winner = merged.winner === "a" ? "ours" : merged.winner === "b" ? "theirs" : "merged";
+		const version = (content: Buffer) => ({ mode: "100644", content });
+		const versions = { ours: version(ours), theirs: version(theirs), base: base.length > 0 ? version(base) : null };
+		const file = { path, type: base.length > 0 ? "content" : "add/add", strategy: "driver", winner, save: true, versions } as const;
+		const { oid: head } = await readHead(repository);
+		await saveVersionsOf(repository, paths, { commit: null, ours: head, theirs: mergedCommit(env), base: null, files: [file] }, now);
+	}
+	writeFileSync(files.ours, merged.content);
+}

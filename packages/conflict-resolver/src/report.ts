@@ -1,0 +1,30 @@
+import { listSavedVersions, type Manifest, timestamp } from "@robust-sync/workspace";
+import { listConflicts, type UnresolvedConflicts } from "./conflicts.ts";
+import type { ResolverContext } from "./resolver-context.ts";
+
+/** One resolution whose versions are saved. */
+export interface SavedResolution {
+	/** Name below sync/conflicts/: what --restore takes. */
+	readonly name: string;
+	readonly resolved_at: string;
+	readonly merge_commit: string | null;
+	/** null: the manifest is gone (a cleanup by age takes files one by one). */
+	readonly files: Manifest["files"] | null;
+}
+
+export interface Report {
+	readonly unresolved: UnresolvedConflicts;
+	/** Newest first. */
+	readonly saved: readonly SavedResolution[];
+}
+
+/** What is unresolved, and everything that --restore can bring back. Changes nothing. @throws GitError */
+export async function makeReport(context: ResolverContext): Promise<Report> {
+	const saved = listSavedVersions(context.paths).map(({ name, savedAt, manifest }) => ({
+		name,
+		resolved_at: manifest?.resolved_at ?? timestamp(savedAt),
+		merge_commit: manifest?.merge_commit ?? null,
+		files: manifest?.files ?? null,
+	}));
+	return { unresolved: await listConflicts(context), saved };
+}

@@ -1,0 +1,45 @@
+import { mkdirSync } from "node:fs";
+import { openRepository, type Repository } from "@robust-sync/git";
+import { createLogger, type Logger } from "@robust-sync/service";
+import { acquireLock, type Config, ensureExcluded, type Lock, loadConfig, locateWorkspace, WorkspacePaths } from "@robust-sync/workspace";
+
+/** What every verb works with. */
+export interface ResolverContext {
+	readonly paths: WorkspacePaths;
+	readonly config: Config;
+	readonly repository: Repository;
+	readonly log: Logger;
+	/** Milliseconds since the epoch. */
+	readonly now: () => number;
+}
+
+/** A cycle in progress is waited for so long. */
+const patienceMs = 60_000;
+
+/** Opens the workspace that the flag, the environment or the current directory names. @throws WorkspaceNotFoundError, ConfigError, GitError */
+export async function openWorkspace({ workspace, verbose = false }: { workspace?: string; verbose?: boolean }): Promise<ResolverContext> {
+	const paths = new WorkspacePaths(locateWorkspace({ flag: workspace }));
+	const config = loadConfig({ workspace: paths.root });
+	const log = createLogger({
+		name: "conflict-resolver",
+		level: verbose ? "debug" : config.logLevel,
+		format: config.logFormat,
+		file: paths.logFile("conflict-resolver"),
+		stderr: verbose,
+		secrets: [...config.secrets],
+	});
+	const repository = await openRepository({ directory: paths.root, node: config.nodeName, hooks: config.syncHooks });
+	return { paths, config, repository, log, now: Date.now };
+}
+
+/** Holds the lock that every change of the repository is made under; waits for a cycle in progress. @throws LockedError after a minute */
+export async function withCycleLock<T>({ paths }: ResolverContext, purpose: string, work: (lock: Lock) => Promise<T>): Promise<T> {
+	mkdirSync(paths.sync, { recursive: true });
+	ensureExcluded(paths.root);
+	const lock = await acquireLock(paths.cycleLock, { purpose, waitMs: patienceMs });
+	try {
+		return await work(lock);
+	} finally {
+		await lock.release();
+	}
+}

@@ -1,0 +1,134 @@
+import type { ChalkInstance } from "chalk";
+import type { AbortReport } from "./abort.ts";
+import type { Conflict, ConflictSide, UnresolvedConflicts } from "./conflicts.ts";
+import type { Report, SavedResolution } from "./report.ts";
+import type { ResolveReport } from "./resolve-report.ts";
+import type { RestoreReport } from "./restore.ts";
+
+// What a person reads. Control characters in file names would move their cursor.
+const shown = (name: string) => name.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, "?");
+const count = (n: number, one: string) => `${n} ${one}${n === 1 ? "" : "s"}`;
+/** More directories than this are counted, not listed. */
+const maxListedResolutions = 20;
+
+function sizeText(bytes: number): string {
+	if (bytes < 1_000) return `${bytes} B`;
+	return bytes < 1_000_000 ? `${(bytes / 1_000).toFixed(1)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
+}
+
+/** `2026-02-18 02:00:00 UTC` */
+const timeText = (at: string) => `${at.slice(0, 10)} ${at.slice(11, 19)} UTC`;
+
+function sideText(name: string, side: ConflictSide | null): string {
+	if (!side) return `${name}: deleted`;
+	return `${name}: ${sizeText(side.size)}, ${side.at ? timeText(side.at) : "not committed"}`;
+}
+
+/** Words for what would happen to a path of a kind. */
+const kindText: Readonly<Record<string, string>> = {
+	json: "merged as JSON",
+	records: "merged record by record",
+	append: "both tails kept",
+	prose: "merged as text, both versions of a paragraph kept",
+	code: "merged line by line, the later side's where both changed",
+	later: "the later file whole",
+	"kept-modified": "the changed version kept",
+	"both-names": "both kept, under two names",
+	"by-hand": "settled by hand",
+	driver: "merged by the merge driver",
+};
+
+function conflictLine({ path, type, kind, ours, theirs }: Conflict, paint: ChalkInstance): string {
+	return `  ${paint.bold(shown(path))}  ${type}\n    ${sideText("ours", ours)}; ${sideText("theirs", theirs)}\n    will be ${kindText[kind] ?? kind}`;
+}
+
+const operationText = (operation: UnresolvedConflicts["operation"]) => (operation === null ? "" : `a ${operation} is in progress: `);
+
+/** `--check` */
+export function checkText({ operation, conflicts }: UnresolvedConflicts, paint: ChalkInstance): string {
+	if (conflicts.length === 0) return `${operationText(operation)}no conflicts`;
+	return [
+		`${operationText(operation)}${count(conflicts.length, "conflict")}`,
+		...conflicts.map((conflict) => conflictLine(conflict, paint)),
+		"resolve with: conflict-resolver --resolve",
+	].join("\n");
+}
+
+const winnerText: Readonly<Record<string, string>> = {
+	merged: "merged from both",
+	ours: "ours won",
+	theirs: "theirs won",
+	both: "both kept",
+};
+
+function resolutionText({ name, resolved_at, merge_commit, files }: SavedResolution, paint: ChalkInstance): string[] {
+	const head = `  ${timeText(resolved_at)}  ${paint.bold(name)}${merge_commit ? `  commit ${merge_commit.slice(0, 12)}` : ""}`;
+	if (files === null) return [head, "    the manifest is gone"];
+	return [
+		head,
+		...files
+			.filter(({ saved }) => saved.length > 0)
+			.map(({ path, type, strategy, winner, saved }) => {
+				const sides = ["ours", "theirs", "base"].filter((side) => saved.some((file) => file.endsWith(`.${side}`)));
+				return `    ${shown(path)}  ${type}: ${winnerText[winner] ?? winner} (${kindText[strategy] ?? strategy}); saved: ${sides.join(", ")}`;
+			}),
+	];
+}
+
+/** `--report` */
+export function reportText({ unresolved, saved }: Report, paint: ChalkInstance): string {
+	const lines = [
+		paint.bold("Unresolved"),
+		checkText(unresolved, paint).replace(/^(?! )/gm, "  "),
+		"",
+		paint.bold("Resolved, with versions saved in sync/conflicts/"),
+	];
+	if (saved.length === 0) lines.push("  none");
+	for (const resolution of saved.slice(0, maxListedResolutions)) lines.push(...resolutionText(resolution, paint));
+	if (saved.length > maxListedResolutions) lines.push(`  and ${saved.length - maxListedResolutions} older`);
+	const example = saved.find(({ files }) => files?.some((file) => file.saved.length > 0));
+	const file = example?.files?.find((candidate) => candidate.saved.length > 0);
+	if (example && file) {
+		lines.push(
+			"",
+			"To get a version back:",
+			`  conflict-resolver --restore ${example.name} '${shown(file.path).replaceAll("'", "'\\''")}' --side ${file.winner === "ours" ? "theirs" : "ours"}`,
+		);
+	}
+	return lines.join("\n");
+}
+
+/** `--resolve`, and with `dryRun` what it would do. */
+export function resolveText(
+	{ operation, commit, files, saved, setAside, next }: ResolveReport,
+	dryRun: boolean,
+	paint: ChalkInstance,
+): string {
+	const lines = files.map(
+		({ path, type, strategy, winner }) =>
+			`${dryRun ? "would resolve" : "resolved"}  ${paint.bold(shown(path))}  ${type}: ${winnerText[winner] ?? winner} (${kindText[strategy] ?? strategy})`,
+	);
+	for (const name of saved) lines.push(`the versions are in sync/conflicts/${name}`);
+	if (setAside) lines.push(`what lay in the working tree is in sync/backups/${setAside}`);
+	if (commit) lines.push(`committed as ${commit.slice(0, 12)}${operation === "merge" ? ": the merge is complete" : ""}`);
+	if (next && !dryRun)
+		lines.push(`${files.length > 0 ? "everything is resolved and staged" : "nothing is unresolved"}; go on with: ${next}`);
+	return lines.length > 0 ? lines.join("\n") : "nothing to resolve";
+}
+
+/** `--abort` */
+export function abortText({ operation, aborted, setAside }: AbortReport): string {
+	if (!aborted) return "nothing to abort: no merge is in progress";
+	const what = operation === null ? "the unmerged paths are as before" : `the ${operation} is aborted`;
+	return setAside ? `${what}; the files as they were are in sync/backups/${setAside}` : what;
+}
+
+/** `--restore` */
+export function restoreText({ from, side, restored, removed, setAside }: RestoreReport): string {
+	return [
+		...restored.map((path) => `restored ${shown(path)} (${side}, ${from})`),
+		...removed.map((path) => `removed ${shown(path)}: ${side} did not have it`),
+		...(setAside ? [`what lay there is in sync/backups/${setAside}`] : []),
+		"the next sync commits it",
+	].join("\n");
+}
