@@ -45,12 +45,12 @@ test("one ssh connection serves many commands, ends when it is told to, and leav
 	await ssh.stop();
 	expect(await readRemoteBranch(repository, "origin", "main")).toBeNull();
 	await connections.closeAll();
-	await until(() => sshProcesses().length === 0);
+	await until(() => sshProcesses().length === 0, "no ssh process");
 	await expect(readRemoteBranch(repository, "origin", "main")).rejects.toMatchObject({ code: "REMOTE_UNREACHABLE" });
 	await ssh.resume();
 	expect(await readRemoteBranch(repository, "origin", "main")).toBeNull();
 	await connections.dispose();
-	await until(() => sshProcesses().length === 0);
+	await until(() => sshProcesses().length === 0, "no ssh process");
 	expect(fs.readdirSync("/tmp").filter((name) => name.startsWith(`rs-${process.pid}-`))).toEqual([]);
 });
 

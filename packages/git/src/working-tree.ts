@@ -19,6 +19,11 @@ export interface LateWrite {
 	readonly before: Buffer | null;
 	/** What was found on disk. */
 	readonly written: Buffer;
+	/**
+	 * It appeared in the moment in which we had taken `before` away: a program that opens, appends and closes has then made a new
+	 * file, with nothing in it but what it appended.
+	 */
+	readonly appeared: boolean;
 	/** Content as `to` has it; null: `to` has no such file. */
 	readonly incoming: Buffer | null;
 }
@@ -27,8 +32,10 @@ export interface MoveOptions {
 	/** Where HEAD is; null: no commit yet. */
 	from: Oid | null;
 	to: Oid;
-	/** The branch to move, as a full ref name. */
-	ref: string;
+	/** The branch to move, as a full ref name; null: no branch moves, only files and index. */
+	ref: string | null;
+	/** Where the branch is, when that is not `from`. */
+	branchAt?: Oid | null;
 	/** A directory of our own on the workspace's file system, emptied afterwards. */
 	staging: string;
 	/** Takes the files that are replaced, under their paths below `files/`. Made when needed; kept. */
@@ -49,6 +56,8 @@ export interface KeptFile {
 	readonly before: Oid;
 	/** null: deleted by the move. */
 	readonly after: Oid | null;
+	/** Whether `after` is in the commit that was moved to; else it is an uncommitted change. */
+	readonly committed: boolean;
 	/** As it was when it was taken away; later writes show by these. */
 	readonly size: number;
 	readonly mtimeMs: number;
@@ -155,7 +164,7 @@ class Move {
 	readonly #filters: boolean;
 	readonly #kept: KeptNote[] = [];
 	/** Late writes: back in their places, to be merged there. */
-	readonly #late: { change: TreeChange; written: Buffer; versions: Versions | null }[] = [];
+	readonly #late: { change: TreeChange; written: Buffer; appeared: boolean; overtaken: boolean; versions: Versions | null }[] = [];
 	readonly #rescued: GitPath[] = [];
 	readonly #toStore: Buffer[] = [];
 	readonly #directories = new Set<string>();
@@ -246,8 +255,9 @@ class Move {
 			await this.#updateIndex(changes);
 			checkpoint?.("index");
 			// A move that is taken up again may have come this far before.
-			if (this.#options.resume !== true || (await readRef(this.#repository, ref)) !== to)
-				await updateRef(this.#repository, ref, to, from, "robust-sync: integrate");
+			if (ref !== null && (this.#options.resume !== true || (await readRef(this.#repository, ref)) !== to)) {
+				await updateRef(this.#repository, ref, to, this.#options.branchAt ?? from, "robust-sync: integrate");
+			}
 			checkpoint?.("ref");
 		} finally {
 			fs.rmSync(this.#staging, { recursive: true, force: true });
@@ -337,7 +347,7 @@ class Move {
 	 * back at once, so that its writer never sees the path without it, and is merged there in the end.
 	 * @returns whether it was as expected
 	 */
-	#judge(change: TreeChange, file: Buffer, expected: string | null | undefined, staged: string | null): boolean {
+	#judge(change: TreeChange, file: Buffer, expected: string | null | undefined, staged: string | null, appeared = false): boolean {
 		const stats = lstat(file);
 		const content = stats ? readContent(file, stats) : null;
 		if (!stats || content === null) return true;
@@ -356,25 +366,32 @@ class Move {
 				file,
 				versions ? this.#onDisk(content) : (before?.oid ?? ""),
 				versions?.incoming ? this.#onDisk(versions.incoming) : incoming,
+				true,
 			);
 			return true;
 		}
-		this.#late.push({ change, written: content, versions });
-		try {
-			fs.linkSync(file, this.#live(change.path));
-			fs.rmSync(file);
-		} catch (error) {
-			if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-			// Its writer was faster and has written again, from this version on.
-			this.#note(change.path, file, this.#onDisk(content), null);
-		}
+		const overtaken = !this.#putBack(change.path, file);
+		if (overtaken) this.#note(change.path, file, this.#onDisk(content), null);
+		this.#late.push({ change, written: content, appeared, overtaken, versions });
 		return false;
 	}
 
+	/** Gives a file that was taken away its place again. False: there is a newer one by now. */
+	#putBack(name: GitPath, file: Buffer): boolean {
+		try {
+			fs.linkSync(file, this.#live(name));
+		} catch (error) {
+			if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+			return false;
+		}
+		fs.rmSync(file);
+		return true;
+	}
+
 	/** A kept file, as it is now: later writes into it show by its size and time. */
-	#note(name: GitPath, file: Buffer, before: Oid, after: Oid | null): KeptNote {
+	#note(name: GitPath, file: Buffer, before: Oid, after: Oid | null, committed = false): KeptNote {
 		const { size, mtimeMs } = fs.lstatSync(file);
-		const note: KeptNote = { path: name, file: this.#belowBackup(file), before, after, size, mtimeMs };
+		const note: KeptNote = { path: name, file: this.#belowBackup(file), before, after, committed, size, mtimeMs };
 		this.#kept.push(note);
 		return note;
 	}
@@ -409,7 +426,7 @@ class Move {
 		for (let attempt = 0; ; attempt++) {
 			const destination = attempt === 0 && !judged ? backup : this.#nextLate(change.path);
 			if (this.#grab(change.path, destination)) {
-				if (!this.#judge(change, destination, expected, staged)) return;
+				if (!this.#judge(change, destination, expected, staged, attempt > 0)) return;
 			} else if (lstat(live)?.isDirectory() && !this.#giveWay(live)) {
 				this.#placeBeside(change, staged);
 				return;
@@ -489,24 +506,25 @@ class Move {
 	}
 
 	async #mergeLateWrites(): Promise<void> {
-		for (const { change, written, versions } of this.#late) {
+		for (const { change, written, appeared, overtaken, versions } of this.#late) {
 			const { before, incoming } = versions ?? (await this.#blobsOf(change));
 			// Somebody wrote just what came in.
 			if (incoming?.equals(written) && modeOnDisk(this.#live(change.path)) === change.after?.mode) continue;
 			this.#rescued.push(change.path);
 			// Changed here, deleted there: the changed version stays.
 			if (incoming === null) continue;
-			const content = await this.#options.mergeLate({ path: change.path, before, written, incoming });
-			await this.#replace(change.path, change.after?.mode, content, written);
+			const content = await this.#options.mergeLate({ path: change.path, before, written, appeared, incoming });
+			await this.#replace(change.path, change.after?.mode, content, written, overtaken);
 		}
 	}
 
 	/**
 	 * Puts `content`, which was made from `there`, in the place of `there`. What somebody wrote in between was made from that too,
 	 * and is merged in.
+	 * @param overtaken `there` was away for a moment, and something else is in its place by now
 	 */
-	async #replace(name: GitPath, mode: string | undefined, content: Buffer, there: Buffer | null): Promise<void> {
-		let [wanted, known] = [content, there];
+	async #replace(name: GitPath, mode: string | undefined, content: Buffer, there: Buffer | null, overtaken = false): Promise<void> {
+		let [wanted, known, appeared] = [content, there, overtaken];
 		const notes: KeptNote[] = [];
 		for (let attempt = 0; attempt < 100; attempt++) {
 			const staged = this.#stagedName();
@@ -516,14 +534,15 @@ class Move {
 			this.#clearParents(name);
 			if (this.#grab(name, destination)) {
 				const found = readContent(destination, fs.lstatSync(destination));
-				if (found !== null) {
-					notes.push(this.#note(name, destination, this.#onDisk(found), null));
-					if (known === null || !found.equals(known)) {
-						wanted = await this.#options.mergeLate({ path: name, before: known, written: found, incoming: wanted });
-						known = found;
-						continue;
-					}
+				if (found !== null && !(known !== null && found.equals(known))) {
+					// Back at once: merging takes time, and its writer must not miss it meanwhile.
+					const back = this.#putBack(name, destination);
+					if (!back) notes.push(this.#note(name, destination, this.#onDisk(found), null));
+					wanted = await this.#options.mergeLate({ path: name, before: known, written: found, appeared, incoming: wanted });
+					[known, appeared] = [found, !back];
+					continue;
 				}
+				if (found !== null) notes.push(this.#note(name, destination, this.#onDisk(found), null));
 			}
 			try {
 				fs.linkSync(staged, this.#live(name));
@@ -532,6 +551,7 @@ class Move {
 				return;
 			} catch (error) {
 				if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+				appeared = true;
 			}
 		}
 		throw new Error(`${displayPath(name)} is written too fast to be merged; its versions lie in ${this.#options.backup}`);
@@ -589,7 +609,7 @@ export async function replaceFiles(
 	options: Pick<MoveOptions, "staging" | "backup" | "mergeLate">,
 	files: readonly FileReplacement[],
 ): Promise<KeptFile[]> {
-	const unused = { from: null, to: "", ref: "" };
+	const unused = { from: null, to: "", ref: null };
 	return await new Move(repository, { ...unused, ...options }, false).replaceAll(files);
 }
 

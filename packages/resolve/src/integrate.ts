@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import {
 	type GitPath,
+	isAncestor,
 	type LateWrite,
 	type MoveReport,
 	moveWorkingTree,
@@ -11,7 +12,7 @@ import {
 	relation,
 	usesAttributes,
 } from "@robust-sync/git";
-import { mergeContents } from "@robust-sync/merge";
+import { containsNothingOf, mergeContents } from "@robust-sync/merge";
 import {
 	compactTimestamp,
 	faultPoint,
@@ -55,9 +56,13 @@ export interface Integration {
 }
 
 /** Content that keeps both a late write and what came in; the late write is the later side. */
-export function mergeLateWrite({ path: name, before, written, incoming }: LateWrite): Buffer {
+export function mergeLateWrite({ path: name, before, written, appeared, incoming }: LateWrite): Buffer {
 	if (incoming === null) return written;
-	const { content } = mergeContents({ path: Buffer.from(name, "latin1"), base: before, a: written, b: incoming, later: "a" });
+	const bytes = Buffer.from(name, "latin1");
+	// A file that appeared where the old one was missing, with little of it in it, is an addition to it and not all that should be left.
+	const isAddition =
+		appeared && before !== null && (written.length < before.length / 2 || containsNothingOf(Buffer.alloc(0), before, written, bytes));
+	const { content } = mergeContents({ path: bytes, base: isAddition ? null : before, a: written, b: incoming, later: "a" });
 	return Buffer.from(content.buffer, content.byteOffset, content.byteLength);
 }
 
@@ -101,16 +106,18 @@ function forgetAttributes(repository: Repository, changed: readonly GitPath[]): 
 	if (changed.some((name) => name === ".gitattributes" || name.endsWith("/.gitattributes"))) attributesMemory.delete(repository);
 }
 
-async function carryOut(context: IntegrateContext, journal: Journal, resume: boolean, known: Resolution | null): Promise<Integration> {
+/** Moves files, index and branch as the journal says, and saves what this node loses by it. */
+async function move(context: IntegrateContext, journal: Journal, how: { resume: boolean; branch: boolean }, known: Resolution | null) {
 	const { repository, paths, lock } = context;
-	const { from, to, ref, backup } = journal;
+	const { from, to, ref, backup, branch_at, theirs } = journal;
 	const options = {
 		from,
 		to,
-		ref,
+		ref: how.branch ? ref : null,
+		branchAt: branch_at,
 		staging: paths.staging,
 		backup: path.join(paths.backups, backup),
-		resume,
+		resume: how.resume,
 		mergeLate: async (late: LateWrite) =>
 			mergeLateWrite(context.bringUpToDate ? { ...late, written: await context.bringUpToDate(late) } : late),
 		checkpoint(step: string) {
@@ -123,17 +130,31 @@ async function carryOut(context: IntegrateContext, journal: Journal, resume: boo
 		filtersApply(repository).then((filters) => moveWorkingTree(repository, options, filters)),
 		(async () => {
 			if (known) return await saveAll(context, [known]);
-			if (journal.theirs !== null && from !== null) return await saveAll(context, [await resolveMerge(repository, from, journal.theirs)]);
+			if (theirs !== null && from !== null) return await saveAll(context, [await resolveMerge(repository, from, theirs)]);
 			return await saveAll(context, await resolutionsOnTheWay(repository, from, to));
 		})(),
 	]);
 	faultPoint("move-saved");
 	recordBackup(context, backup, report);
-	removeJournal(paths);
+	forgetAttributes(
+		repository,
+		report.changes.map((change) => change.path),
+	);
+	return { report, saved };
+}
+
+async function carryOut(context: IntegrateContext, journal: Journal, resume: boolean, known: Resolution | null): Promise<Integration> {
+	const { report, saved } = await move(context, journal, { resume, branch: true }, known);
+	removeJournal(context.paths);
 	faultPoint("move-done");
-	const changed = report.changes.map((change) => change.path);
-	forgetAttributes(repository, changed);
-	return { head: to, kind: journal.theirs === null ? "fast-forward" : "merge", resolution: known, changed, rescued: report.rescued, saved };
+	return {
+		head: journal.to,
+		kind: journal.theirs === null ? "fast-forward" : "merge",
+		resolution: known,
+		changed: report.changes.map((change) => change.path),
+		rescued: report.rescued,
+		saved,
+	};
 }
 
 function recordBackup({ paths, now }: IntegrateContext, backup: string, report: MoveReport): void {
@@ -141,14 +162,7 @@ function recordBackup({ paths, now }: IntegrateContext, backup: string, report: 
 	writeBackupManifest(paths, backup, {
 		schema: 1,
 		replaced_at: timestamp(now()),
-		files: report.kept.map(({ path: name, file, before, after, size, mtimeMs }) => ({
-			path: name,
-			file,
-			before,
-			after,
-			size,
-			mtime_ms: mtimeMs,
-		})),
+		files: report.kept.map(({ mtimeMs, ...file }) => ({ ...file, mtime_ms: mtimeMs })),
 	});
 }
 
@@ -177,6 +191,10 @@ export async function planIntegration(repository: Repository, ours: Oid | null, 
 	return { kind: "merge", from: ours, to: resolution.commit, theirs, resolution };
 }
 
+function newJournal({ now }: IntegrateContext, fields: Pick<Journal, "from" | "to" | "ref" | "theirs" | "branch_at">): Journal {
+	return { schema: 1, ...fields, backup: compactTimestamp(now()), started_at: timestamp(now()) };
+}
+
 /**
  * Carries a plan out: branch, index and working tree follow in one journalled step that destroys no byte. The working tree
  * should have just been committed.
@@ -186,9 +204,9 @@ export async function planIntegration(repository: Repository, ours: Oid | null, 
  */
 export async function carryOutPlan(context: IntegrateContext, ref: string, plan: Plan): Promise<Integration> {
 	if (plan.kind === "nothing") return { head: plan.to, kind: "nothing", resolution: null, changed: [], rescued: [], saved: [] };
-	const { paths, now } = context;
+	const { paths } = context;
 	const { from, to, theirs, resolution } = plan;
-	const journal: Journal = { schema: 1, from, to, ref, theirs, backup: compactTimestamp(now()), started_at: timestamp(now()) };
+	const journal = newJournal(context, { from, to, ref, theirs, branch_at: null });
 	context.lock.assertHeld();
 	writeJournal(paths, journal);
 	faultPoint("integrate-journalled");
@@ -200,15 +218,25 @@ export async function integrate(context: IntegrateContext, ref: string, ours: Oi
 	return await carryOutPlan(context, ref, await planIntegration(context.repository, ours, theirs));
 }
 
-/** Goes on with a move that was interrupted (killed, out of disk). Null when there was none. */
+/** Goes on with a move that was interrupted (killed, out of disk, or overtaken by a person's commit). Null when there was none. */
 export async function resumeIntegration(context: IntegrateContext): Promise<Integration | null> {
-	const journal = readJournal(context.paths);
+	const { repository, paths } = context;
+	const journal = readJournal(paths);
 	if (!journal) return null;
-	const at = await readRef(context.repository, journal.ref);
-	if (at !== journal.from && at !== journal.to) {
-		// A person moved the branch since. What was moved already is an ordinary uncommitted change now.
-		removeJournal(context.paths);
+	const { from, to, ref } = journal;
+	const at = await readRef(repository, ref);
+	if (at === (journal.branch_at ?? from) || at === to) return await carryOut(context, journal, true, null);
+	if (at === null || from === null || !(await isAncestor(repository, from, at))) {
+		// A person took the branch elsewhere. What was moved already is an ordinary uncommitted change now.
+		removeJournal(paths);
 		return null;
 	}
-	return await carryOut(context, journal, true, null);
+	// A person committed in the middle of the move. Files and index go to where they were going; then both are merged.
+	await move(context, journal, { resume: true, branch: false }, null);
+	const plan = await planIntegration(repository, at, to);
+	const second = newJournal(context, { from: to, to: plan.to, ref, theirs: null, branch_at: at });
+	context.lock.assertHeld();
+	writeJournal(paths, second);
+	faultPoint("integrate-overtaken");
+	return await carryOut(context, second, false, plan.resolution);
 }

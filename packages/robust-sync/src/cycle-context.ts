@@ -37,9 +37,6 @@ export interface CycleMemory {
 	readonly databaseCopiedAt: Map<GitPath, number>;
 	/** When housekeeping was last done. */
 	tidiedAt: number;
-	readonly startedAt: number;
-	/** When a path that was checked out a short while ago was last looked at for a commit. */
-	readonly stagedAt: Map<GitPath, number>;
 	/** What our checkouts replaced a short while ago. */
 	readonly replaced: ReplacedFiles;
 }

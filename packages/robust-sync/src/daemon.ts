@@ -27,7 +27,7 @@ import { tidy, tidyIntervalMs } from "./tidy.ts";
 import { Settler, WorkspaceWatcher } from "./watch.ts";
 
 /** A fresh memory, for a process that starts. */
-export function newMemory(paths: WorkspacePaths, deferHot: boolean, startedAt: number): CycleMemory {
+export function newMemory(paths: WorkspacePaths, deferHot: boolean): CycleMemory {
 	return {
 		branch: null,
 		synced: null,
@@ -39,8 +39,6 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean, startedAt: n
 		bareLinks: [],
 		databaseCopiedAt: new Map(),
 		tidiedAt: Number.NEGATIVE_INFINITY,
-		startedAt,
-		stagedAt: new Map(),
 		replaced: new ReplacedFiles(paths),
 	};
 }
@@ -113,7 +111,7 @@ export class Daemon {
 		this.#log = options.logger;
 		this.#now = options.now ?? Date.now;
 		this.#random = options.random ?? Math.random;
-		this.#memory = newMemory(options.paths, true, this.#now());
+		this.#memory = newMemory(options.paths, true);
 		this.#own = new OwnChanges(options.paths.root);
 		this.#record = new SyncRecord(
 			options.paths,

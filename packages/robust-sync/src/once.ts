@@ -73,7 +73,7 @@ export async function syncOnce({ paths, config, logger, now = Date.now }: OnceOp
 		now,
 		(line) => logger.warn(line),
 	);
-	const memory = newMemory(paths, false, now());
+	const memory = newMemory(paths, false);
 	let context: CycleContext | undefined;
 	try {
 		if (!beside) void record.syncing();
@@ -123,7 +123,7 @@ export interface DryRun {
 /** Looks, and changes nothing: no ref, no index, no file. @throws GitError, SyncError */
 export async function dryRun({ paths, config, logger, now = Date.now }: OnceOptions): Promise<DryRun> {
 	const repository = await openWorkspaceRepository(paths, config);
-	const memory = newMemory(paths, false, now());
+	const memory = newMemory(paths, false);
 	const held = { assertHeld: () => undefined, release: async () => undefined };
 	const context: CycleContext = { repository, paths, config, log: logger, now, lock: held, memory };
 	requireRemote(context);

@@ -16,6 +16,8 @@ import {
 export const lateWriteWindowMs = 60 * 60_000;
 /** A file that is rewritten this soon after a checkout may have been read before it. */
 export const staleWriteWindowMs = 10_000;
+/** A backup is named by the start of its move, which may take a minute. */
+const replacementsWindowMs = 2 * staleWriteWindowMs + 60_000;
 /** Backups go after a week, but the newest ten stay. */
 const keepForMs = 7 * 24 * 60 * 60_000;
 const keepAtLeast = 10;
@@ -25,6 +27,8 @@ export interface Replacement {
 	readonly before: string;
 	readonly after: string;
 	readonly at: number;
+	/** Whether HEAD has `after`, or something newer. */
+	readonly committed: boolean;
 }
 
 /** What our checkouts have replaced: the manifests below sync/backups/, read once and kept up to date. */
@@ -52,12 +56,11 @@ export class ReplacedFiles {
 	/** The replacements of each path within the time in which a stale write is possible, oldest first. */
 	replacements(now: number): Map<GitPath, Replacement[]> {
 		const found = new Map<GitPath, Replacement[]>();
-		// Twice the window: a move that takes long is named by its start.
-		for (const { manifest } of this.recent(now, 2 * staleWriteWindowMs + 60_000).reverse()) {
-			for (const { path: name, before, after } of manifest?.files ?? []) {
+		for (const { manifest } of this.recent(now, replacementsWindowMs).reverse()) {
+			for (const { path: name, before, after, committed } of manifest?.files ?? []) {
 				if (after === null) continue;
 				const list = found.get(name as GitPath) ?? [];
-				list.push({ before, after, at: Date.parse(manifest?.replaced_at ?? "") });
+				list.push({ before, after, at: Date.parse(manifest?.replaced_at ?? ""), committed });
 				found.set(name as GitPath, list);
 			}
 		}
@@ -81,6 +84,18 @@ export class ReplacedFiles {
 		});
 	}
 
+	/** These paths were committed as they are: nothing that lies there waits for a commit any more. */
+	markCommitted(names: ReadonlySet<GitPath>, now: number): void {
+		for (const { name, manifest } of this.recent(now, replacementsWindowMs)) {
+			if (!manifest?.files.some((file) => !file.committed && names.has(file.path as GitPath))) continue;
+			this.write(
+				name,
+				manifest.files.map((file) => (names.has(file.path as GitPath) ? { ...file, committed: true } : file)),
+				now,
+			);
+		}
+	}
+
 	/** Removes backups older than a week, never the newest ten. */
 	prune(now: number): number {
 		const names = listBackupNames(this.#paths).slice(keepAtLeast);
@@ -91,6 +106,6 @@ export class ReplacedFiles {
 }
 
 /** A kept file as the manifest has it. */
-export function replacedFile({ path: name, file, before, after, size, mtimeMs }: KeptFile): ReplacedFile {
-	return { path: name, file, before, after, size, mtime_ms: mtimeMs };
+export function replacedFile({ mtimeMs, ...file }: KeptFile): ReplacedFile {
+	return { ...file, mtime_ms: mtimeMs };
 }

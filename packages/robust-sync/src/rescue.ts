@@ -36,7 +36,7 @@ function modeOf(stats: fs.Stats | undefined): FileReplacement["mode"] {
 }
 
 function merge(name: GitPath, base: Buffer | null, written: Buffer, current: Buffer): Buffer {
-	return mergeLateWrite({ path: name, before: base, written, incoming: current });
+	return mergeLateWrite({ path: name, before: base, written, appeared: false, incoming: current });
 }
 
 /** Puts merged content into the working tree, keeping what it replaces, and notes that in a manifest of its own. */
@@ -137,20 +137,14 @@ export interface CheckedContent {
 	readonly content: Buffer;
 }
 
-/**
- * The newest version of a path that its writers could have read: what we last put there, until a snapshot has committed what
- * came after that.
- */
+/** The newest version of a path that its writers could have read: what we last put there, until that is committed. */
 function newestVersion(
-	{ memory }: CycleContext,
-	name: GitPath,
 	replacements: readonly Replacement[],
 	contents: ReadonlyMap<string, Buffer>,
 	committed: Buffer | null,
 ): Buffer | null {
 	const latest = replacements.at(-1);
-	const stagedAt = memory.stagedAt.get(name) ?? memory.startedAt;
-	return (latest && latest.at > stagedAt ? contents.get(latest.after) : null) ?? committed;
+	return (latest && !latest.committed ? contents.get(latest.after) : null) ?? committed;
 }
 
 /**
@@ -165,8 +159,6 @@ export async function rescueStaleWrites(
 ): Promise<{ checked: CheckedContent[]; rescued: number }> {
 	const { repository, now, memory } = context;
 	const recent = memory.replaced.replacements(now());
-	const lookedAt = now();
-	for (const [name, at] of memory.stagedAt) if (lookedAt - at > lateWriteWindowMs) memory.stagedAt.delete(name);
 	const suspects = changed.flatMap((name) => {
 		const replacements = recent.get(name);
 		const live = replacements ? readFile(repository.root, name) : null;
@@ -187,11 +179,10 @@ export async function rescueStaleWrites(
 	const checked: CheckedContent[] = [];
 	const replacements: FileReplacement[] = [];
 	for (const { name, live, within } of suspects) {
-		const newest = newestVersion(context, name, within, contents, committed.get(name) ?? null);
+		const newest = newestVersion(within, contents, committed.get(name) ?? null);
 		const origin = originOf(name, live.content, within, contents);
 		const merged = origin && newest ? merge(name, origin, live.content, newest) : live.content;
 		checked.push({ path: name, mode: modeOf(live.stats), content: merged });
-		memory.stagedAt.set(name, lookedAt);
 		if (!merged.equals(live.content)) replacements.push({ path: name, mode: modeOf(live.stats), content: merged, replaces: live.content });
 	}
 	await putBack(context, replacements);
@@ -210,7 +201,7 @@ export async function bringUpToDate(context: CycleContext, { path: name, before,
 		replacements.flatMap((replacement) => [replacement.before, replacement.after]),
 	);
 	const origin = originOf(name, written, replacements, contents);
-	const newest = newestVersion(context, name, replacements, contents, before);
+	const newest = newestVersion(replacements, contents, before);
 	return origin && newest ? merge(name, origin, written, newest) : written;
 }
 

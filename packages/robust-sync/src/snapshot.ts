@@ -206,6 +206,7 @@ export async function takeSnapshot(context: CycleContext, extra: readonly GitPat
 		},
 	);
 	faultPoint("snapshot-committed");
+	memory.replaced.markCommitted(new Set(checked.map(({ path: name }) => name)), now());
 	const { oid: head } = await readHead(repository);
 	// Touched but unchanged files leave nothing to commit; git says so with exit code 1.
 	const moved = head !== status.head;

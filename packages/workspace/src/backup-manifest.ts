@@ -14,6 +14,8 @@ const replacedFileSchema = z.object({
 	/** Blob that the kept file had, and the blob that took its place (null: deleted). */
 	before: z.string(),
 	after: z.nullable(z.string()),
+	/** Whether `after`, or what became of it, is in a commit. */
+	committed: z.boolean(),
 	/** What the kept file looked like when it was last looked at: a later write shows by these. */
 	size: z.number(),
 	mtime_ms: z.number(),

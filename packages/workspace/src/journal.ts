@@ -10,6 +10,8 @@ const journalSchema = z.object({
 	/** Commit that HEAD was at; null: none yet. */
 	from: z.nullable(z.string()),
 	to: z.string(),
+	/** Where the branch is, when a person has moved it beyond `from` meanwhile; null: at `from`. */
+	branch_at: z.nullable(z.string()),
 	/** Full name of the branch that moves. */
 	ref: z.string(),
 	/** The other side, when `to` is a merge of ours: its saved versions are written again if they are missing. */
