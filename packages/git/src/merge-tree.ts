@@ -1,4 +1,5 @@
 import path from "node:path";
+import { classify } from "./errors.ts";
 import { type GitPath, gitPath } from "./git-path.ts";
 import { noLineMerge, withSettings } from "./merge-store.ts";
 import type { Oid, Repository } from "./repository.ts";
@@ -62,10 +63,15 @@ export function parseMergeTree(output: Buffer): MergeTreeResult {
  * @throws GitError
  */
 export async function mergeTree(store: Repository, first: Oid, second: Oid): Promise<MergeTreeResult> {
-	const { stdout } = await store.run(["merge-tree", "--write-tree", "-z", "--messages", "--allow-unrelated-histories", first, second], {
-		accept: [0, 1],
-		env: withSettings(store.env, [["core.attributesFile", path.join(store.root, noLineMerge)]]),
-	});
+	const { stdout, stderr, exitCode } = await store.run(
+		["merge-tree", "--write-tree", "-z", "--messages", "--allow-unrelated-histories", first, second],
+		{
+			accept: [0, 1],
+			env: withSettings(store.env, [["core.attributesFile", path.join(store.root, noLineMerge)]]),
+		},
+	);
+	// Of a tree that cannot be read git only complains, and merges as if it were empty.
+	if (/^(?:error|fatal): /m.test(stderr)) throw classify("merge-tree", stderr, exitCode);
 	return parseMergeTree(stdout);
 }
 

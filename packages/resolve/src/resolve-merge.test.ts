@@ -1,3 +1,4 @@
+import { renameSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { blobOid, gitProcessesStarted, type Oid } from "@robust-sync/git";
 import { bytesPath, type FixtureFile, type History, makeHistory } from "./history-fixture.ts";
@@ -403,6 +404,21 @@ describe("attributes", () => {
 		writeFileSync(file, "* -merge robust-sync=later\n");
 		expect(await strategy("x.md", "")).toBe("prose");
 		rmSync(file);
+	});
+});
+
+describe("a damaged repository", () => {
+	test("without a tree or a blob is an error, never a merge without the files", async () => {
+		const base = history.commit([], { "d/a": "1\n", "d/b": "1\n" });
+		const [a, b] = [history.commit([base], { "d/a": "2\n" }), history.commit([base], { "d/a": "damaged 3\n", "d/c": "c\n" })];
+		for (const name of [`${b}:d`, `${b}:d/a`, `${b}^{tree}`]) {
+			const oid = history.git("rev-parse", name).trim();
+			const object = `${history.directory}/.git/objects/${oid.slice(0, 2)}/${oid.slice(2)}`;
+			renameSync(object, `${object}.away`);
+			await expect(resolveMerge(history.repository, a, b)).rejects.toMatchObject({ code: "CORRUPT_REPOSITORY" });
+			renameSync(`${object}.away`, object);
+		}
+		expect(Object.keys(await history.files((await resolveMerge(history.repository, a, b)).commit))).toEqual(["d/a", "d/b", "d/c"]);
 	});
 });
 
