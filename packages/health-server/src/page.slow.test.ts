@@ -231,6 +231,8 @@ let node: NodeFixture;
 			const { page } = await open(served, { javaScriptEnabled: false });
 			await page.screenshot({ path: path.join(pictures, `${name.replaceAll(" ", "-")}-no-script.png`), fullPage: true });
 			expect(await page.locator("main > section").count()).toBe(9);
+			const cutOff = await page.locator(".fact").evaluateAll((facts) => facts.filter((fact) => fact.scrollWidth > fact.clientWidth).length);
+			expect(cutOff).toBe(0);
 		});
 	});
 

@@ -1,5 +1,4 @@
 import { execFile } from "node:child_process";
-import { createServer, type Server } from "node:net";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
@@ -19,22 +18,4 @@ export async function portHolder(port: number): Promise<string | null> {
 	} catch {
 		return null;
 	}
-}
-
-/** Starts listening. @throws the system's error, such as EADDRINUSE */
-export function listen(server: Server, port: number, host: string): Promise<void> {
-	return new Promise((resolve, reject) => {
-		server.once("error", reject);
-		server.listen({ port, host: host.replace(/^\[|\]$/g, "") }, () => {
-			server.off("error", reject);
-			resolve();
-		});
-	});
-}
-
-/** Whether the port can be had now. @throws the system's error when not */
-export async function tryPort(port: number, host: string): Promise<void> {
-	const probe = createServer();
-	await listen(probe, port, host);
-	await new Promise((resolve) => probe.close(resolve));
 }

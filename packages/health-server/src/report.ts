@@ -1,7 +1,11 @@
-import { healthStateSchema, readState, type ServiceLiveness, type WorkspacePaths, writerLiveness } from "@robust-sync/workspace";
+import { type ServiceLiveness, writerLiveness } from "@robust-sync/workspace/liveness";
+import type { WorkspacePaths } from "@robust-sync/workspace/paths";
+import { readState } from "@robust-sync/workspace/read-state";
+import { healthStateSchema } from "@robust-sync/workspace/state-schemas";
 
 /** What `--status` says. */
 export interface OwnStatus {
+	readonly running: boolean;
 	readonly status: ServiceLiveness["status"];
 	readonly reason: string;
 	readonly node: string | null;
@@ -17,6 +21,7 @@ export function ownStatus(paths: WorkspacePaths, now: number): OwnStatus {
 	const { status, reason } = writerLiveness(read, now);
 	const state = read.kind === "ok" ? read.state : null;
 	return {
+		running: status === "up",
 		status,
 		reason,
 		node: state?.node ?? null,
@@ -28,7 +33,7 @@ export function ownStatus(paths: WorkspacePaths, now: number): OwnStatus {
 }
 
 /** The same as one line. */
-export function ownStatusLine({ status, reason, node, pid, port, started_at }: OwnStatus): string {
-	if (status !== "up") return `health-server is not running: ${reason}`;
+export function ownStatusLine({ running, reason, node, pid, port, started_at }: OwnStatus): string {
+	if (!running) return `health-server is not running: ${reason}`;
 	return `health-server of ${node} answers on port ${port} (pid ${pid}, since ${started_at})`;
 }

@@ -42,7 +42,7 @@ h1 .node{color:var(--soft);font-weight:500;margin-right:.15em}
 .workspace{color:var(--soft);font-size:.88rem;margin-top:2px}
 .reasons{list-style:none;padding:0;margin-top:12px;display:grid;gap:6px}
 .reasons li{display:flex;gap:10px;align-items:baseline;overflow-wrap:anywhere}
-.badge{display:inline-block;flex:none;padding:0 8px;border-radius:99px;font-size:.8rem;line-height:1.55;font-weight:600;}
+.badge{display:inline-block;flex:none;padding:0 8px;border-radius:99px;font-size:.8rem;line-height:1.55;font-weight:600;white-space:nowrap}
 .badge.ok{background:var(--ok-bg);color:var(--ok)}.badge.warn{background:var(--warn-bg);color:var(--warn)}.badge.bad{background:var(--bad-bg);color:var(--bad)}.badge.quiet{background:var(--shade);color:var(--soft)}
 .facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(168px,1fr));gap:12px}
 .fact{padding:12px 16px;min-width:0}
@@ -96,6 +96,7 @@ details>summary{cursor:pointer;padding:6px 0}
 .command code{flex:1;min-width:0;padding:4px 10px;background:var(--shade);border-radius:6px;white-space:pre-wrap}
 .copy{flex:none;font:inherit;font-size:.85rem;padding:3px 12px;border:1px solid var(--line);border-radius:6px;background:var(--card);color:var(--text);cursor:pointer}
 .copy:hover{border-color:var(--accent)}
+html:not(.script) .fact time{white-space:normal;font-size:1rem}
 html:not(.script) .copy,html.script .without-script{display:none}
 .versions{table-layout:fixed;border:1px solid var(--line);min-width:420px}
 .versions.of-3{min-width:760px}

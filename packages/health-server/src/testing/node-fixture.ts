@@ -17,7 +17,7 @@ import {
 	WorkspacePaths,
 } from "@robust-sync/workspace";
 import { createHealthServer, type HealthServer, type HealthServerOptions } from "../http-server.ts";
-import { listen } from "../port-holder.ts";
+import { listen } from "../listen.ts";
 import type { RepositoryReader } from "../repository.ts";
 import { type ShownConfig, SnapshotReader } from "../snapshot.ts";
 

@@ -1,0 +1,97 @@
+import type { AddressInfo } from "node:net";
+import { version } from "@robust-sync/service";
+import { ExitCode } from "@robust-sync/service/exit-codes";
+import { runService } from "@robust-sync/service/lifecycle";
+import type { Logger } from "@robust-sync/service/log";
+import { type Config, loadConfig } from "@robust-sync/workspace/config";
+import { acquireLock, type Lock } from "@robust-sync/workspace/lock";
+import type { WorkspacePaths } from "@robust-sync/workspace/paths";
+import { processStartedAt } from "@robust-sync/workspace/process-table";
+import { writeState } from "@robust-sync/workspace/state-file";
+import { timestamp } from "@robust-sync/workspace/timestamps";
+import { createHealthServer, type HealthServer } from "./http-server.ts";
+import { failToListen, listen } from "./listen.ts";
+import { gitReader } from "./repository.ts";
+import type { RunOptions } from "./run.ts";
+import { SnapshotReader } from "./snapshot.ts";
+
+/** Others take a service for dead that has not written its file for 90 s; the contract asks for 30 s. */
+const stateEvery_ms = 15_000;
+const stopGrace_ms = 5_000;
+
+/** Serves until it is asked to stop. @returns the exit code @throws LockedError (4), CommandError 1 when the port is taken */
+export async function serve(options: RunOptions, paths: WorkspacePaths, initial: Config, logger: Logger): Promise<number> {
+	let config = initial;
+	let lock: Lock | null = null;
+	let http: HealthServer | null = null;
+	let timer: NodeJS.Timeout | null = null;
+	let canWrite = true;
+	let port = config.healthPort;
+	const startedAt = timestamp(Date.now());
+	const pidStartedAt = processStartedAt(process.pid) ?? startedAt;
+
+	const writeOwnState = async () => {
+		const updatedAt = timestamp(Date.now());
+		const state = {
+			schema: 1,
+			node: config.nodeName,
+			pid: process.pid,
+			pid_started_at: pidStartedAt,
+			updated_at: updatedAt,
+			started_at: startedAt,
+			port,
+		};
+		try {
+			await writeState(paths.healthState, state);
+			canWrite = true;
+		} catch (error) {
+			// Answering goes on; said once, not every 15 s.
+			if (canWrite) logger.warn("cannot write its state file", { file: paths.healthState, error });
+			canWrite = false;
+		}
+	};
+
+	return await runService({
+		name: "health-server",
+		logger,
+		graceMs: stopGrace_ms,
+		memoryLimitBytes: () => config.memoryLimitMb * 1024 * 1024,
+		// It only answers requests: as long as the event loop turns, it makes progress.
+		progress: () => performance.now(),
+		async start(control) {
+			lock = await acquireLock(paths.instanceLock("health-server"), {
+				purpose: "health-server",
+				onLost: () => control.exit(ExitCode.restart, "the instance lock was lost", { graceMs: 0 }),
+			});
+			const repository = gitReader(paths.root, config.nodeName);
+			http = createHealthServer({
+				paths,
+				repository,
+				version,
+				snapshots: new SnapshotReader({ paths, repository, config: () => config }),
+				onError: (error) => logger.error("a request failed", { error }),
+			});
+			await listen(http.server, config.healthPort, config.healthHost).catch((error: unknown) => failToListen(error, config));
+			port = (http.server.address() as AddressInfo).port;
+			await writeOwnState();
+			timer = setInterval(() => void writeOwnState(), stateEvery_ms);
+			const address = `http://${config.healthHost === "::1" ? "[::1]" : config.healthHost}:${port}/`;
+			options.onListening(`health-server: ${config.nodeName} at ${address}`);
+			control.status(`answering at ${address}`);
+		},
+		async reload() {
+			const next = loadConfig(options);
+			if (next.healthPort !== config.healthPort || next.healthHost !== config.healthHost) {
+				logger.warn("HEALTH_PORT and HEALTH_HOST take effect at the next start", { port, host: config.healthHost });
+			}
+			for (const secret of next.secrets) logger.addSecret(secret);
+			logger.setLevel(options.verbose ? "debug" : next.logLevel);
+			config = { ...next, healthPort: config.healthPort, healthHost: config.healthHost };
+		},
+		async stop() {
+			if (timer) clearInterval(timer);
+			await http?.close();
+			await lock?.release();
+		},
+	});
+}
