@@ -145,12 +145,11 @@ export class FailureDetector {
 		this.probe(now);
 	}
 
-	/** Starts a series of probes now, whatever the status. */
+	/** Starts a series of probes now; for a peer that was never heard a short one. */
 	probe(now: number): void {
-		if (this.#status === "alive" || this.#status === "suspect") {
-			this.#probesSince = now;
-			this.#lastProbe = Number.NEGATIVE_INFINITY;
-		}
+		if (this.#status === "down") return;
+		this.#probesSince = now;
+		this.#lastProbe = Number.NEGATIVE_INFINITY;
 	}
 
 	/** How many heartbeats in a row did not come. */
@@ -166,7 +165,7 @@ export class FailureDetector {
 
 	/** The next moment at which {@link advance} has something to do; Infinity if only a word can change anything. */
 	get deadline(): number {
-		if (this.#status === "unknown") return this.#lostAt ?? Number.POSITIVE_INFINITY;
+		if (this.#status === "unknown") return Math.min(this.#lostAt ?? Number.POSITIVE_INFINITY, this.#probeAt);
 		if (this.#status === "down") return Number.POSITIVE_INFINITY;
 		return Math.min(this.#status === "alive" ? this.#suspectAt : this.#downAt, this.#probeAt);
 	}
@@ -175,6 +174,7 @@ export class FailureDetector {
 	advance(now: number): DetectorStep {
 		if (this.#status === "unknown" && this.#lostAt !== null && now >= this.#lostAt) {
 			this.#lostAt = null;
+			this.#probesSince = null;
 			this.#become("down", `no heartbeat for ${seconds(this.#timeoutMs)}, nor since this node's heartbeat started`);
 			return { changed: true, probe: false, probeIndirectly: false };
 		}
@@ -218,7 +218,7 @@ export class FailureDetector {
 		const last = this.#lastProbe;
 		let next = Number.POSITIVE_INFINITY;
 		for (const offset of probeOffsetsMs) if (since + offset > last) next = Math.min(next, since + offset);
-		if (next === Number.POSITIVE_INFINITY) {
+		if (next === Number.POSITIVE_INFINITY && this.#status !== "unknown") {
 			const round = Math.floor((last - since) / probeEveryMs) + 1;
 			next = since + round * probeEveryMs;
 			// The division may round down what was reached exactly.

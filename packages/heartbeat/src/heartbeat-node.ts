@@ -103,6 +103,8 @@ const indirectHelpers = 3;
 const maxAskers = 8;
 /** A challenge that is answered by a challenge again and again ends here. */
 const maxChallengesInARow = 3;
+/** A peer that only ever challenges is not told the same thing over and over. */
+const retellAfterMs = 10_000;
 /** The same complaint goes into the log once in this time. */
 const complainEveryMs = 600_000;
 /** A retired boot id that still talks after this long is no straggler. */
@@ -340,6 +342,8 @@ export class HeartbeatNode {
 		const now = this.#clock.monotonicMs();
 		peer.nextBeatAt = now;
 		peer.resolveAt = now;
+		// The first heartbeat may be lost, or come before the peer is up: both nodes may just be booting.
+		peer.detector.probe(now);
 		this.#onTimer(peer, now);
 	}
 
@@ -757,17 +761,19 @@ export class HeartbeatNode {
 		this.#onWord(peer, reception, this.#onAnswered(peer, answered, echo, reception));
 		// Only now: the answer tells that we hear the peer.
 		if (message.type === "challenge" && message.nonce && length >= paddedBytes && answered.challenges < maxChallengesInARow) {
+			// What was challenged was not used: it is told until it is acknowledged, like news.
+			if (!peer.announcement || peer.announcement.age(at) > retellAfterMs) peer.announcement = new Announcement(answered.head, at);
 			this.#sendHeartbeat(peer, { to: from, key, nonce: message.nonce, challenges: answered.challenges + 1 });
 		}
 		this.#onGoodbyeAcknowledged?.(peer);
 	}
 
 	/** A datagram of ours was answered. Returns whether that is news for others. */
-	#onAnswered(peer: Peer, answered: Outstanding, echo: Echo, { from, at }: Reception): boolean {
+	#onAnswered(peer: Peer, answered: Outstanding, echo: Echo, { message, from, at }: Reception): boolean {
 		const elapsedMs = at - answered.sentMonotonicMs;
 		peer.clockFilter.add(measure(answered.sentWallMs, echo.receivedAtUs / 1_000, echo.holdUs / 1_000, elapsedMs));
 		const moved = sameAddress(answered.to, from) && this.#confirm(peer, from);
-		if (peer.announcement && peer.announcement.head === answered.head) peer.announcement = null;
+		if (message.type === "ack" && peer.announcement?.head === answered.head) peer.announcement = null;
 		const isNews = moved || peer.hearsUs !== true;
 		peer.hearsUs = true;
 		return isNews;

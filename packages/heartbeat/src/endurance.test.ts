@@ -1,0 +1,17 @@
+import { expect, test } from "@jest/globals";
+import { enduranceTimeoutMs, endure } from "./testing/endurance.ts";
+
+// The thousand days are in endurance.slow.test.ts.
+test("ten simulated days at 20 % loss with defaults: nobody is called down who lives, and every death is found in time", () => {
+	const result = endure({ days: 10, lossRate: 0.2, seed: 20_260_218, deathEveryMs: 6 * 3_600_000 });
+	expect(result.deaths).toBeGreaterThan(30);
+	expect(result.falseDowns).toBe(0);
+	expect(result.slowestDeathMs).toBeLessThanOrEqual(enduranceTimeoutMs + 5_000);
+});
+
+test.each([0.1, 0.4, 0.6])("at %d loss every death is found in time, and every return", (lossRate) => {
+	const result = endure({ days: 3, lossRate, seed: 7, deathEveryMs: 3_600_000 });
+	expect(result.slowestDeathMs).toBeLessThanOrEqual(enduranceTimeoutMs + 5_000);
+	// A return takes three datagrams in a row.
+	if (lossRate < 0.5) expect(result.slowestReturnMs).toBeLessThanOrEqual(600_000);
+});
