@@ -13,7 +13,7 @@ import {
 } from "@robust-sync/git";
 import { mergeContents } from "@robust-sync/merge";
 import { kindAttributes, saveVersionsOf } from "@robust-sync/resolve";
-import { loadConfig, WorkspacePaths } from "@robust-sync/workspace";
+import { ensureExcluded, loadConfig, WorkspacePaths } from "@robust-sync/workspace";
 
 /** What git hands to a merge driver (gitattributes(5), Defining a custom merge driver). */
 export interface DriverFiles {
@@ -78,6 +78,7 @@ export async function runMergeDriver(
 		const versions = { ours: version(ours), theirs: version(theirs), base: base.length > 0 ? version(base) : null };
 		const file = { path, type: base.length > 0 ? "content" : "add/add", strategy: "driver", winner, save: true, versions } as const;
 		const { oid: head } = await readHead(repository);
+		ensureExcluded(paths.root);
 		await saveVersionsOf(repository, paths, { commit: null, ours: head, theirs: mergedCommit(env), base: null, files: [file] }, now);
 	}
 	writeFileSync(files.ours, merged.content);

@@ -1,0 +1,203 @@
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import fs from "node:fs";
+import { createRequire } from "node:module";
+import os from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { acquireLock, WorkspacePaths } from "@robust-sync/workspace";
+import { Person } from "./fixture/person.ts";
+
+let bundle = "";
+let directory = "";
+beforeAll(() => {
+	directory = fs.mkdtempSync(path.join(os.tmpdir(), "robust-sync-resolver-bundle-"));
+	fs.mkdirSync(path.join(directory, "dist"));
+	fs.mkdirSync(path.join(directory, "bin"));
+	bundle = path.join(directory, "dist/conflict-resolver.mjs");
+	execFileSync(createRequire(import.meta.url).resolve("esbuild/bin/esbuild"), [
+		fileURLToPath(new URL("./cli.ts", import.meta.url)),
+		`--outfile=${bundle}`,
+		"--bundle",
+		"--platform=node",
+		"--format=esm",
+		"--target=node20",
+		"--log-level=warning",
+		'--banner:js=import { createRequire as __createRequire } from "node:module";const require = __createRequire(import.meta.url);import { fileURLToPath as __fileURLToPath } from "node:url";const __filename = __fileURLToPath(import.meta.url);',
+	]);
+	fs.writeFileSync(path.join(directory, "bin/conflict-resolver"), `#!/bin/sh\nexec ${process.execPath} ${bundle} "$@"\n`, { mode: 0o755 });
+});
+afterAll(() => fs.rmSync(directory, { recursive: true }));
+
+let person: Person;
+beforeEach(() => {
+	person = new Person();
+});
+afterEach(async () => await person.remove());
+
+function run(...args: string[]) {
+	const { status, stdout, stderr } = spawnSync(process.execPath, [bundle, ...args], {
+		cwd: person.workspace,
+		encoding: "utf8",
+		env: { ...process.env, NODE_NAME: "helios" },
+	});
+	return { status, stdout, stderr };
+}
+
+describe("the command", () => {
+	test("refuses what makes no sense with exit code 2 and one line", () => {
+		for (const args of [
+			[],
+			["--nonsense"],
+			["--check", "--resolve"],
+			["--check", "--dry-run"],
+			["--restore", "latest"],
+			["--restore", "latest", "--side", "mine"],
+			["--merge-driver", "a", "b"],
+			["--resolve", "x"],
+		]) {
+			const { status, stdout, stderr } = run(...args);
+			expect({ args, status, stdout, lines: stderr.trim().split("\n").length }).toEqual({ args, status: 2, stdout: "", lines: 1 });
+		}
+	});
+
+	test("answers --check with 0 or 1, --resolve with 0, and --json with one document", () => {
+		person.branches({ f: "1\n" }, { f: "2\n" }, { f: "3\n" });
+		expect(run("--check")).toMatchObject({ status: 0, stdout: "no conflicts\n" });
+		person.git("merge", "theirs");
+		const check = run("--check", "--json");
+		expect(check.status).toBe(1);
+		expect(JSON.parse(check.stdout)).toMatchObject({ schema: 1, operation: "merge", conflicts: [{ path: "f", kind: "prose" }] });
+		const resolved = run("--resolve", "--json");
+		expect(resolved).toMatchObject({ status: 0, stderr: "" });
+		expect(JSON.parse(resolved.stdout)).toMatchObject({ schema: 1, operation: "merge", files: [{ path: "f" }] });
+		expect(JSON.parse(run("--report", "--json").stdout)).toMatchObject({ saved: [{ files: [{ path: "f" }] }] });
+		expect(run("--restore", "latest", "f", "--side", "ours")).toMatchObject({ status: 0 });
+		expect(person.read("f")).toBe("2\n");
+		expect(run("--abort")).toMatchObject({ status: 0, stdout: "nothing to abort: no merge is in progress\n" });
+		expect(person.read("logs/conflict_resolver.log")).toContain("resolved 1 files");
+		expect(person.status()).toBe(" M f\n");
+	});
+
+	test("fails with 1, the code and what to do", () => {
+		const outside = spawnSync(process.execPath, [bundle, "--check", "--workspace", directory], { encoding: "utf8" });
+		expect(outside.status).toBe(1);
+		expect(outside.stderr).toMatch(/^conflict-resolver: NOT_A_REPOSITORY: .*git init/);
+		person.branches({ f: "1\n" }, { f: "2\n" }, { f: "3\n" });
+		person.git("merge", "theirs");
+		const oid = person.git("rev-parse", "theirs:f").trim();
+		fs.truncateSync(person.scratch.path("mine/.git/objects", oid.slice(0, 2), oid.slice(2)), 4);
+		expect(run("--resolve")).toMatchObject({ status: 1, stderr: expect.stringMatching(/^conflict-resolver: CORRUPT_REPOSITORY: .*fsck/) });
+		expect(run("--restore", "latest", "--side", "ours")).toMatchObject({ status: 1 });
+	});
+
+	test("changes nothing when the disk is full, and goes on when there is room", () => {
+		const big = (text: string) => `${text}\n${"x".repeat(200_000)}\n`;
+		person.branches({ f: big("1") }, { f: big("2") }, { f: big("3") });
+		person.git("merge", "theirs");
+		fs.mkdirSync(person.scratch.path("mine/sync/conflicts"), { recursive: true });
+		const before = person.snapshot();
+		const full = spawnSync(
+			"unshare",
+			[
+				"--map-root-user",
+				"--mount",
+				"sh",
+				"-c",
+				'mount -t tmpfs -o size=64k none sync/conflicts && "$@"; code=$?; ls -A sync/conflicts; exit $code',
+				"sh",
+				process.execPath,
+				bundle,
+				"--resolve",
+			],
+			{ cwd: person.workspace, encoding: "utf8" },
+		);
+		expect(full).toMatchObject({
+			status: 1,
+			stdout: "",
+			stderr: expect.stringMatching(/^conflict-resolver: DISK_FULL: .*free some space/),
+		});
+		expect(person.snapshot()).toBe(before);
+		expect(run("--resolve").status).toBe(0);
+		expect(person.status()).toBe("");
+	});
+
+	test("waits for a cycle in progress", async () => {
+		person.branches({ f: "1\n" }, { f: "2\n" }, { f: "3\n" });
+		person.git("merge", "theirs");
+		const paths = new WorkspacePaths(person.workspace);
+		fs.mkdirSync(paths.sync);
+		const lock = await acquireLock(paths.cycleLock, { purpose: "a sync cycle" });
+		const child = spawn(process.execPath, [bundle, "--resolve"], { cwd: person.workspace, stdio: "ignore" });
+		const ended = new Promise((resolve) => child.once("close", resolve));
+		// It got as far as the lock: what it writes just before is there, the merge is untouched.
+		await new Promise<void>((resolve) => {
+			const timer = setInterval(() => {
+				if (!person.read(".git/info/exclude").includes("/sync/") && child.exitCode === null) return;
+				clearInterval(timer);
+				resolve();
+			}, 20);
+		});
+		expect(fs.existsSync(person.scratch.path("mine/.git/MERGE_HEAD"))).toBe(true);
+		await lock.release();
+		expect(await ended).toBe(0);
+		expect(person.status()).toBe("");
+	});
+});
+
+describe("the merge driver", () => {
+	const install = () => {
+		run("--install-driver");
+		// The test's bundle is not beside the project's bin/.
+		expect(person.git("config", "merge.robust-sync.driver")).toContain(
+			`'${path.join(directory, "bin/conflict-resolver")}' --merge-driver %O %A %B -- %P`,
+		);
+	};
+
+	test("makes a person's git merge and git rebase merge by kind; what loses is saved", () => {
+		person.branches(
+			{ "s.json": '{"a": 1}\n', "it's a $(file).md": "1\n", "-x.log": "1\n" },
+			{ "s.json": '{"a": 2}\n', "it's a $(file).md": "2\n", "-x.log": "1\n2\n" },
+			{ "s.json": '{"a": 3, "b": 3}\n', "it's a $(file).md": "3\n", "-x.log": "1\n3\n" },
+		);
+		install();
+		const ours = person.git("rev-parse", "HEAD").trim();
+		person.git("merge", "-q", "theirs");
+		expect(person.status()).toBe("");
+		expect(JSON.parse(person.read("s.json"))).toMatchObject({ b: 3 });
+		expect(person.read("it's a $(file).md").split("\n").sort()).toEqual(["", "2", "3"]);
+		expect(person.read("-x.log").split("\n").sort()).toEqual(["", "1", "2", "3"]);
+		expect(person.saved()[0]?.manifest).toMatchObject({ merge_commit: null, ours, files: [{ path: "s.json", strategy: "driver" }] });
+		expect(person.savedFiles()).toMatchObject({ "s.json.ours": '{"a": 2}\n', "s.json.theirs": '{"a": 3, "b": 3}\n' });
+		person.git("reset", "-q", "--hard", ours);
+		person.git("rebase", "-q", "theirs");
+		expect(person.git("log", "-1", "--format=%P").trim()).toBe(person.git("rev-parse", "theirs").trim());
+		expect(JSON.parse(person.read("s.json"))).toEqual({ a: 2, b: 3 });
+	});
+
+	test("obeys attributes in the repository, and leaves a file that it cannot merge to git", () => {
+		person.branches(
+			{ "s.json": '{"a": 1}\n', ".gitattributes": "*.json robust-sync=later\n" },
+			{ "s.json": '{"a": 2}\n' },
+			{ "s.json": '{"a": 1, "b": 2}\n' },
+		);
+		install();
+		person.git("merge", "-q", "theirs");
+		expect(['{"a": 2}\n', '{"a": 1, "b": 2}\n']).toContain(person.read("s.json"));
+		expect(run("--merge-driver", "no-base", "no-ours", "no-theirs", "x")).toMatchObject({ status: 1 });
+	});
+
+	test("is installed in .git/config and .git/info/attributes only, once however often, and removed without a trace", () => {
+		person.commit({ f: "1\n" });
+		person.write({ ".git/info/attributes": "*.bin -diff\n" });
+		const config = person.read(".git/config");
+		install();
+		install();
+		expect(person.read(".git/info/attributes").match(/merge=robust-sync/g)).toHaveLength(1);
+		expect(person.status()).toBe("");
+		expect(run("--uninstall-driver")).toMatchObject({ status: 0 });
+		expect(person.read(".git/config")).toBe(config);
+		expect(person.read(".git/info/attributes")).toBe("*.bin -diff\n");
+		expect(run("--uninstall-driver", "--json").stdout).toContain('"removed": false');
+	});
+});

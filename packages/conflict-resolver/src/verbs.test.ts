@@ -1,0 +1,203 @@
+import fs from "node:fs";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { Chalk } from "chalk";
+import { abortOperation } from "./abort.ts";
+import { listConflicts } from "./conflicts.ts";
+import { Person } from "./fixture/person.ts";
+import { makeReport } from "./report.ts";
+import { resolveConflicts } from "./resolve.ts";
+import { restoreVersions } from "./restore.ts";
+import { checkText, reportText } from "./text.ts";
+
+let person: Person;
+beforeEach(() => {
+	person = new Person();
+});
+afterEach(async () => await person.remove());
+
+const plain = new Chalk({ level: 0 });
+const exists = (name: string) => fs.existsSync(person.scratch.path("mine", name));
+
+describe("--check", () => {
+	test("lists path, type, kind, and both sides' sizes and times", async () => {
+		person.branches(
+			{ "s.json": '{"a": 1}\n', gone: "1\n" },
+			{ "s.json": '{"a": 22}\n', gone: null },
+			{ "s.json": '{"a": 3}\n', gone: "22\n" },
+		);
+		person.git("merge", "theirs");
+		const found = await listConflicts(await person.context());
+		const at = (branch: string) => new Date(Number(person.git("log", "-1", "--format=%ct", branch)) * 1000).toISOString();
+		expect(found).toEqual({
+			operation: "merge",
+			ours: person.git("rev-parse", "main").trim(),
+			theirs: person.git("rev-parse", "theirs").trim(),
+			conflicts: [
+				{
+					path: "gone",
+					type: "modify/delete",
+					kind: "kept-modified",
+					ours: null,
+					theirs: { size: 3, at: at("theirs") },
+					base: { size: 2 },
+				},
+				{
+					path: "s.json",
+					type: "content",
+					kind: "json",
+					ours: { size: 10, at: at("main") },
+					theirs: { size: 9, at: at("theirs") },
+					base: { size: 9 },
+				},
+			],
+		});
+		const text = checkText(found, plain);
+		expect(text).toContain("a merge is in progress: 2 conflicts");
+		expect(text).toMatch(/s\.json {2}content\n.*ours: 10 B, \d{4}-.* UTC; theirs: 9 B/);
+		expect(text).toContain("conflict-resolver --resolve");
+	});
+
+	test("finds none where nothing is unmerged", async () => {
+		person.commit({ f: "1\n" });
+		expect((await listConflicts(await person.context())).conflicts).toEqual([]);
+		expect(checkText(await listConflicts(await person.context()), plain)).toBe("no conflicts");
+	});
+});
+
+describe("--report", () => {
+	test("says what conflicted, when, who won, and how to get the other version", async () => {
+		person.branches({ "s.json": '{"a": 1}\n' }, { "s.json": '{"a": 2}\n' }, { "s.json": '{"a": 3}\n' });
+		person.git("merge", "theirs");
+		await resolveConflicts(await person.context());
+		const report = await makeReport(await person.context());
+		expect(report.unresolved.conflicts).toEqual([]);
+		expect(report.saved).toHaveLength(1);
+		const text = reportText(report, plain);
+		expect(text).toMatch(/s\.json {2}content: (ours|theirs) won \(merged as JSON\); saved: ours, theirs, base/);
+		expect(text).toContain(`conflict-resolver --restore ${report.saved[0]?.name} 's.json' --side `);
+		expect(reportText({ ...report, saved: [] }, plain)).toContain("none");
+	});
+
+	test("shows a file name without its control characters", async () => {
+		person.branches({ "a\x1b[2Jb.md": "1\n" }, { "a\x1b[2Jb.md": "2\n" }, { "a\x1b[2Jb.md": "3\n" });
+		person.git("merge", "theirs");
+		expect(reportText(await makeReport(await person.context()), plain)).toContain("a?[2Jb.md");
+	});
+});
+
+describe("--restore", () => {
+	const conflict = async () => {
+		person.branches(
+			{ "d/s.json": '{"a": 1}\n', gone: "1\n" },
+			{ "d/s.json": '{"a": 2}\n', gone: null },
+			{ "d/s.json": '{"a": 3}\n', gone: "2\n" },
+		);
+		person.git("merge", "theirs");
+		await resolveConflicts(await person.context());
+	};
+
+	test("puts one path's version back as a new change; what lay there is set aside", async () => {
+		await conflict();
+		const before = person.read("d/s.json");
+		const name = person.saved()[0]?.name ?? "";
+		for (const side of ["ours", "theirs", "base"] as const) {
+			const report = await restoreVersions(await person.context(), name, "d/s.json", side);
+			expect(report).toMatchObject({ from: name, side, restored: ["d/s.json"], removed: [] });
+			expect(person.read("d/s.json")).toBe({ ours: '{"a": 2}\n', theirs: '{"a": 3}\n', base: '{"a": 1}\n' }[side]);
+			if (side === "ours" && report.setAside) expect(person.setAside(report.setAside, "d/s.json")).toBe(before);
+		}
+		expect(person.status()).toBe(" M d/s.json\n");
+	});
+
+	test("of 'latest' without a path puts every version of that side back; what it did not have goes", async () => {
+		await conflict();
+		person.write({ d: null });
+		const report = await restoreVersions(await person.context(), "latest", undefined, "ours");
+		expect(report).toMatchObject({ restored: ["d/s.json"], removed: ["gone"] });
+		expect(person.read("d/s.json")).toBe('{"a": 2}\n');
+		expect(exists("gone")).toBe(false);
+		expect(person.setAside(report.setAside, "gone")).toBe("2\n");
+	});
+
+	test("keeps links and executable files what they were", async () => {
+		person.commit({ x: "x\n" });
+		fs.symlinkSync("base", person.scratch.path("mine/l"));
+		person.commit({ "run.sh": "1\n" });
+		person.git("checkout", "-q", "-b", "theirs");
+		const change = (target: string, content: string) => {
+			fs.rmSync(person.scratch.path("mine/l"));
+			fs.symlinkSync(target, person.scratch.path("mine/l"));
+			person.scratch.write("mine/run.sh", content, 0o755);
+			person.scratch.commitAll("mine");
+		};
+		change("theirs", "2\n");
+		person.git("checkout", "-q", "main");
+		change("ours", "3\n");
+		person.git("merge", "theirs");
+		await resolveConflicts(await person.context());
+		await restoreVersions(await person.context(), "latest", undefined, "ours");
+		expect(fs.readlinkSync(person.scratch.path("mine/l"))).toBe("ours");
+		expect(person.read("run.sh")).toBe("3\n");
+		expect(fs.statSync(person.scratch.path("mine/run.sh")).mode & 0o100).toBe(0o100);
+	});
+
+	test("refuses what is not there, and a manifest that points outside", async () => {
+		await expect(restoreVersions(await person.context(), "latest", undefined, "ours")).rejects.toThrow("no saved versions");
+		await conflict();
+		await expect(restoreVersions(await person.context(), "20200101T000000.000Z", undefined, "ours")).rejects.toThrow("name one of");
+		await expect(restoreVersions(await person.context(), "latest", "nothing", "ours")).rejects.toThrow("it holds d/s.json, gone");
+		const manifest = `${person.saved()[0]?.directory}/manifest.json`;
+		fs.writeFileSync(manifest, fs.readFileSync(manifest, "utf8").replace('"path": "gone"', '"path": "../gone"'));
+		const before = person.snapshot();
+		await expect(restoreVersions(await person.context(), "latest", undefined, "theirs")).rejects.toThrow("outside the workspace");
+		expect(person.snapshot()).toBe(before);
+	});
+});
+
+describe("--abort", () => {
+	test("goes back to before the merge; what was changed since is set aside, untracked files and other changes stay", async () => {
+		person.branches({ f: "1\n", g: "1\n", h: "1\n" }, { f: "2\n" }, { f: "3\n", g: "3\n" });
+		person.write({ h: "uncommitted\n" });
+		const before = person.git("rev-parse", "HEAD");
+		person.git("merge", "theirs");
+		person.write({ f: "edited\n", g: "edited too\n", untracked: "u\n" });
+		const report = await abortOperation(await person.context());
+		expect(report).toMatchObject({ operation: "merge", aborted: true });
+		expect(person.git("rev-parse", "HEAD")).toBe(before);
+		expect(person.read("f")).toBe("2\n");
+		expect(person.read("g")).toBe("1\n");
+		expect(person.status()).toBe(" M h\n?? untracked\n");
+		expect(person.read("h")).toBe("uncommitted\n");
+		expect(person.setAside(report.setAside, "f")).toBe("edited\n");
+		expect(person.setAside(report.setAside, "g")).toBe("edited too\n");
+		expect(exists(".git/MERGE_HEAD")).toBe(false);
+	});
+
+	test.each(["rebase", "cherry-pick"])("of a %s", async (command) => {
+		person.branches({ f: "1\n" }, { f: "2\n" }, { f: "3\n" });
+		person.git(command, "theirs");
+		person.write({ f: "edited\n" });
+		const report = await abortOperation(await person.context());
+		expect(report).toMatchObject({ operation: command, aborted: true });
+		expect(person.read("f")).toBe("2\n");
+		expect(person.status()).toBe("");
+		expect(person.git("symbolic-ref", "--short", "HEAD").trim()).toBe("main");
+		expect(person.setAside(report.setAside, "f")).toBe("edited\n");
+	});
+
+	test("of a stash that did not apply leaves the stash", async () => {
+		person.commit({ f: "1\n" });
+		person.write({ f: "2\n" });
+		person.git("stash", "-q");
+		person.commit({ f: "3\n" });
+		person.git("stash", "pop");
+		expect(await abortOperation(await person.context())).toMatchObject({ operation: null, aborted: true });
+		expect(person.read("f")).toBe("3\n");
+		expect(person.git("stash", "list")).not.toBe("");
+	});
+
+	test("does nothing where nothing is in progress", async () => {
+		person.commit({ f: "1\n" });
+		expect(await abortOperation(await person.context())).toEqual({ operation: null, aborted: false, setAside: null });
+	});
+});
