@@ -38,6 +38,7 @@ export function isValidUtf8(bytes: Uint8Array): boolean {
 	return isUtf8(bytes);
 }
 
-function asBuffer(bytes: Uint8Array): Buffer {
+/** The same memory as a Buffer. */
+export function asBuffer(bytes: Uint8Array): Buffer {
 	return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

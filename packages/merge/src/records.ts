@@ -3,7 +3,8 @@ import { align, UNMATCHED } from "./diff.ts";
 import { type Aligned, absorbingSide, alignLines, hunks, MergedText, overruledMoves } from "./line-alignment.ts";
 import { type Lines, NO_LINES } from "./lines.ts";
 import { splitRecords } from "./record-lines.ts";
-import { columnTime, lineTime, type RecordTime, type TimeReader } from "./record-time.ts";
+import { mergeTails } from "./record-tails.ts";
+import { columnTime, lineTime, RecordTimes, type TimeReader } from "./record-time.ts";
 import type { Merged, Sides } from "./sides.ts";
 
 /**
@@ -12,8 +13,11 @@ import type { Merged, Sides } from "./sides.ts";
  *
  * @param extension the file's extension, lower case, with its dot: `.csv` and `.tsv` have quoted fields and a header.
  */
-export function mergeRecords({ base, older, later }: Sides, extension: string): Merged {
+export function mergeRecords(sides: Sides, extension: string): Merged {
+	const { base, older, later } = sides;
 	const quoted = extension === ".csv" || extension === ".tsv";
+	const tails = quoted ? null : mergeTails(sides);
+	if (tails !== null) return { content: tails, olderLost: false, laterLost: false };
 	const split = (bytes: Uint8Array | null): Lines => (bytes === null ? NO_LINES : splitRecords(toLatin1(bytes), quoted));
 	const aligned = alignLines(split(base), split(older), split(later));
 	const readTime = quoted ? columnTime(aligned.later.keys[0], extension === ".csv" ? "," : "\t") : lineTime;
@@ -176,20 +180,15 @@ function timeOrder(
 	if (fromLater.length === 0 || !fromOlder.some((index) => alone[index] === 1)) return null;
 	const older = times(aligned.older, fromOlder, readTime);
 	const later = older && times(aligned.later, fromLater, readTime);
-	if (!older || !later || older[0]!.scale !== later[0]!.scale) return null;
-	return (o, l) => notAfter(older[o]!, later[l]!);
+	if (!older || !later || !older.comparableWith(later)) return null;
+	return (o, l) => older.notAfter(o, later, l);
 }
 
-function times(lines: Lines, indices: readonly number[], readTime: TimeReader): RecordTime[] | null {
-	const read: RecordTime[] = [];
+function times(lines: Lines, indices: readonly number[], readTime: TimeReader): RecordTimes | null {
+	const read = new RecordTimes(indices.length);
 	for (const index of indices) {
-		const time = readTime(lines.keys[index]!);
-		if (time === null || (read.length > 0 && read[0]!.scale !== time.scale)) return null;
-		read.push(time);
+		const record = fromLatin1(lines.keys[index]!);
+		if (!readTime(record, 0, record.length, read)) return null;
 	}
 	return read;
-}
-
-function notAfter(a: RecordTime, b: RecordTime): boolean {
-	return a.value < b.value || (a.value === b.value && a.fine <= b.fine);
 }
