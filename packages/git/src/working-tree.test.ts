@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
@@ -456,4 +457,28 @@ describe("filters and line ends", () => {
 		);
 		expect(scratch.git("w", "status", "--porcelain")).toBe("");
 	});
+});
+
+test("a reader finds every file at every moment of the move, the old or the new one", async () => {
+	const names = Array.from({ length: 40 }, (_, index) => `f${index}`);
+	const ids = await history(Object.fromEntries(names.map((name) => [name, "old"])), Object.fromEntries(names.map((name) => [name, "new"])));
+	const reader = spawn(
+		process.execPath,
+		[
+			"-e",
+			`const fs = require("node:fs"); process.stdout.write("ready"); let bad = 0, reads = 0;
+			process.on("message", () => { process.send({ bad, reads }); process.exit(); });
+			(function look() { for (let i = 0; i < 400; i++) { try { if (!["old", "new"].includes(fs.readFileSync("f" + reads++ % 40, "utf8"))) bad++; } catch { bad++; } } setImmediate(look); })();`,
+		],
+		{ cwd: root(), stdio: ["ignore", "pipe", "inherit", "ipc"] },
+	);
+	await new Promise((resolve) => reader.stdout?.once("data", resolve));
+	const report = await move(ids);
+	const answer = new Promise<{ bad: number; reads: number }>((resolve) => reader.once("message", (message) => resolve(message as never)));
+	reader.send("stop");
+	const { bad, reads } = await answer;
+	expect(bad).toBe(0);
+	expect(reads).toBeGreaterThan(1_000);
+	expect(report.kept).toHaveLength(40);
+	expectArrived(ids.to);
 });

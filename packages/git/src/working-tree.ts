@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { diffTrees, type TreeChange } from "./diff.ts";
+import { FileExchanger } from "./exchange-files.ts";
 import { displayPath, fileSystemPath, type GitPath, gitPath, gitPathBytes } from "./git-path.ts";
 import { blobOid, readObjects, readObjectsWhole } from "./objects.ts";
 import { readRef, updateRef } from "./refs.ts";
@@ -88,6 +89,16 @@ function readContent(file: Buffer | string, stats: fs.Stats): Buffer | null {
 	return stats.isFile() ? fs.readFileSync(file) : null;
 }
 
+function isSame(file: Buffer, staged: string): boolean {
+	const [a, b] = [lstat(file), fs.lstatSync(staged)];
+	if (!a || a.isSymbolicLink() !== b.isSymbolicLink() || a.size !== b.size) return false;
+	const content = readContent(file, a);
+	return content?.equals(readContent(staged, b) ?? Buffer.alloc(0)) ?? false;
+}
+
+/** Times of files are stamped by ticks of this length or less. */
+const coarseClockMs = 50;
+
 function modeOnDisk(file: Buffer): string | null {
 	const stats = lstat(file);
 	if (stats?.isSymbolicLink()) return "120000";
@@ -172,6 +183,7 @@ class Move {
 	/** Numbers below `late/` that an interrupted move has used. */
 	readonly #lateBefore: readonly number[];
 	#lateSequence: number;
+	#exchanger: FileExchanger | null = null;
 
 	constructor(repository: Repository, options: MoveOptions, filters: boolean) {
 		this.#repository = repository;
@@ -220,10 +232,12 @@ class Move {
 	/** Replaces single files, outside of any move. */
 	async replaceAll(files: readonly FileReplacement[]): Promise<KeptFile[]> {
 		this.#clearStaging();
+		this.#exchanger = new FileExchanger();
 		try {
 			for (const { path: name, mode, content, replaces } of files) await this.#replace(name, mode, content, replaces);
 			await storeBlobs(this.#repository, this.#staging, this.#toStore);
 		} finally {
+			this.#exchanger.close();
 			fs.rmSync(this.#staging, { recursive: true, force: true });
 		}
 		return this.#kept;
@@ -233,6 +247,8 @@ class Move {
 		const { from, to, ref, checkpoint } = this.#options;
 		this.#clearStaging();
 		const changes = await diffTrees(this.#repository, from ?? this.#repository.emptyTree, to);
+		// Started early: by the time the files are staged it is there.
+		if (changes.some(({ before, after }) => before !== null && isFileMode(after?.mode))) this.#exchanger = new FileExchanger();
 		try {
 			const staged = await this.#stage(changes, "after");
 			const expected = this.#filters ? await this.#stage(changes, "before") : null;
@@ -247,7 +263,7 @@ class Move {
 				if (change.after?.mode === "160000") fs.mkdirSync(this.#live(change.path), { recursive: true });
 				if (!isFileMode(change.after?.mode)) continue;
 				checkpoint?.("file");
-				this.#place(change, staged[index] as string, expected?.[index] ?? null);
+				await this.#place(change, staged[index] as string, expected?.[index] ?? null);
 			}
 			await this.#mergeLateWrites();
 			await storeBlobs(this.#repository, this.#staging, this.#toStore);
@@ -260,6 +276,7 @@ class Move {
 			}
 			checkpoint?.("ref");
 		} finally {
+			this.#exchanger?.close();
 			fs.rmSync(this.#staging, { recursive: true, force: true });
 		}
 		return { changes, kept: this.#kept, rescued: this.#rescued };
@@ -351,29 +368,89 @@ class Move {
 		const stats = lstat(file);
 		const content = stats ? readContent(file, stats) : null;
 		if (!stats || content === null) return true;
-		const { before } = change;
-		const read = (version: string | null | undefined) => (version ? readContent(version, fs.lstatSync(version)) : null);
-		// Filters make what lies on disk differ from the blobs: then the versions are what they look like on disk.
-		const versions = this.#filters ? { before: read(expected), incoming: read(staged) } : null;
-		const asExpected =
-			isFileMode(before?.mode) &&
-			stats.isSymbolicLink() === (before?.mode === "120000") &&
-			(versions ? content.equals(versions.before ?? Buffer.alloc(0)) : blobOid(content, this.#repository.objectFormat) === before?.oid);
-		if (asExpected) {
-			const incoming = isFileMode(change.after?.mode) ? (change.after?.oid ?? null) : null;
-			this.#note(
-				change.path,
-				file,
-				versions ? this.#onDisk(content) : (before?.oid ?? ""),
-				versions?.incoming ? this.#onDisk(versions.incoming) : incoming,
-				true,
-			);
+		const versions = this.#versions(expected, staged);
+		if (this.#isExpected(change, content, stats, versions)) {
+			this.#noteExpected(change, file, content, versions);
 			return true;
 		}
 		const overtaken = !this.#putBack(change.path, file);
 		if (overtaken) this.#note(change.path, file, this.#onDisk(content), null);
 		this.#late.push({ change, written: content, appeared, overtaken, versions });
 		return false;
+	}
+
+	/** Filters make what lies on disk differ from the blobs: then the versions are what they look like on disk. */
+	#versions(expected: string | null | undefined, staged: string | null): Versions | null {
+		const read = (version: string | null | undefined) => (version ? readContent(version, fs.lstatSync(version)) : null);
+		return this.#filters ? { before: read(expected), incoming: read(staged) } : null;
+	}
+
+	#isExpected({ before }: TreeChange, content: Buffer, stats: fs.Stats, versions: Versions | null): boolean {
+		return (
+			isFileMode(before?.mode) &&
+			stats.isSymbolicLink() === (before?.mode === "120000") &&
+			(versions ? content.equals(versions.before ?? Buffer.alloc(0)) : blobOid(content, this.#repository.objectFormat) === before?.oid)
+		);
+	}
+
+	#noteExpected({ path: name, before, after }: TreeChange, file: Buffer, content: Buffer, versions: Versions | null): void {
+		const incoming = isFileMode(after?.mode) ? (after?.oid ?? null) : null;
+		this.#note(
+			name,
+			file,
+			versions ? this.#onDisk(content) : (before?.oid ?? ""),
+			versions?.incoming ? this.#onDisk(versions.incoming) : incoming,
+			true,
+		);
+	}
+
+	/**
+	 * Puts `staged` in the place of a file whose content is known, without a moment in which a reader finds nothing there.
+	 * @param destination takes what was there
+	 * @returns what was there; "unchanged": something else lies there, or it cannot be done this way; "taken": something else
+	 * was written there at this very moment, and `destination` has it
+	 */
+	async #exchange(
+		name: GitPath,
+		staged: string,
+		destination: Buffer,
+		isKnown: (content: Buffer, stats: fs.Stats) => boolean,
+	): Promise<Buffer | "unchanged" | "taken"> {
+		const live = this.#live(name);
+		const look = (file: Buffer) => {
+			const stats = lstat(file);
+			if (!stats || stats.isDirectory()) return null;
+			try {
+				const content = readContent(file, stats);
+				return content !== null && isKnown(content, stats) ? { content, stats } : null;
+			} catch (error) {
+				if (isGone(error)) return null;
+				throw error;
+			}
+		};
+		const swap = async () => (await this.#exchanger?.exchange(destination, live)) === true;
+		const found = this.#exchanger ? look(live) : null;
+		if (!found) return "unchanged";
+		this.#makeDirectory(parentBytes(destination));
+		fs.linkSync(staged, destination);
+		if (!(await swap())) {
+			fs.rmSync(destination);
+			return "unchanged";
+		}
+		const { ino, size, mtimeMs } = fs.lstatSync(destination);
+		const untouched = ino === found.stats.ino && size === found.stats.size && mtimeMs === found.stats.mtimeMs;
+		// The kernel's clock is coarse: two writes in one tick look alike.
+		if (untouched && Math.abs(Date.now() - mtimeMs) > coarseClockMs) return found.content;
+		const again = look(destination);
+		if (again) return again.content;
+		if (!(await swap())) return "taken";
+		if (fs.lstatSync(destination).ino !== fs.lstatSync(staged).ino) {
+			// Replaced once more in between: what is newest stays.
+			await swap();
+			return "taken";
+		}
+		fs.rmSync(destination);
+		return "unchanged";
 	}
 
 	/** Gives a file that was taken away its place again. False: there is a newer one by now. */
@@ -412,20 +489,30 @@ class Move {
 		}
 	}
 
-	#place(change: TreeChange, staged: string, expected: string | null | undefined): void {
+	async #place(change: TreeChange, staged: string, expected: string | null | undefined): Promise<void> {
 		const backup = this.#backup(change.path);
 		const live = this.#live(change.path);
 		let judged = false;
 		if (this.#options.resume === true) {
+			// An exchange that was prepared and not made.
+			if (isSame(backup, staged)) fs.rmSync(backup);
 			const taken = [...(lstat(backup) === null ? [] : [backup]), ...this.#earlierLate(change.path)];
 			judged = taken.length > 0;
 			const late = taken.filter((file) => !this.#judge(change, file, expected, staged));
-			if (late.length > 0 || this.#isSame(live, staged)) return;
+			if (late.length > 0 || isSame(live, staged)) return;
 		}
 		this.#clearParents(change.path);
 		for (let attempt = 0; ; attempt++) {
 			const destination = attempt === 0 && !judged ? backup : this.#nextLate(change.path);
-			if (this.#grab(change.path, destination)) {
+			const versions = this.#versions(expected, staged);
+			const replaced = await this.#exchange(change.path, staged, destination, (content, stats) =>
+				this.#isExpected(change, content, stats, versions),
+			);
+			if (replaced !== "unchanged" && replaced !== "taken") {
+				this.#noteExpected(change, destination, replaced, versions);
+				return;
+			}
+			if (replaced === "taken" || this.#grab(change.path, destination)) {
 				if (!this.#judge(change, destination, expected, staged, attempt > 0)) return;
 			} else if (lstat(live)?.isDirectory() && !this.#giveWay(live)) {
 				this.#placeBeside(change, staged);
@@ -439,13 +526,6 @@ class Move {
 				if ((error as NodeJS.ErrnoException).code !== "EEXIST" || attempt > 100) throw error;
 			}
 		}
-	}
-
-	#isSame(live: Buffer, staged: string): boolean {
-		const [a, b] = [lstat(live), fs.lstatSync(staged)];
-		if (!a || a.isSymbolicLink() !== b.isSymbolicLink() || a.size !== b.size) return false;
-		const content = readContent(live, a);
-		return content?.equals(readContent(staged, b) ?? Buffer.alloc(0)) ?? false;
 	}
 
 	/** A directory in the way of a file: gone when it is empty, all the way down. */
@@ -532,7 +612,19 @@ class Move {
 			await makeDurable([staged], this.#staging);
 			const destination = this.#nextLate(name);
 			this.#clearParents(name);
-			if (this.#grab(name, destination)) {
+			const replaced = await this.#exchange(
+				name,
+				staged,
+				destination,
+				(found, stats) => stats.isFile() && known !== null && found.equals(known),
+			);
+			if (replaced !== "unchanged" && replaced !== "taken") {
+				notes.push(this.#note(name, destination, this.#onDisk(replaced), null));
+				const after = this.#onDisk(wanted);
+				for (const note of notes) note.after = after;
+				return;
+			}
+			if (replaced === "taken" || this.#grab(name, destination)) {
 				const found = readContent(destination, fs.lstatSync(destination));
 				if (found !== null && !(known !== null && found.equals(known))) {
 					// Back at once: merging takes time, and its writer must not miss it meanwhile.
