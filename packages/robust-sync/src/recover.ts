@@ -12,9 +12,10 @@ import {
 	setAsideLockFile,
 	updateRef,
 } from "@robust-sync/git";
-import { integrate, resumeIntegration } from "@robust-sync/resolve";
+import { type IntegrateContext, integrate, resumeIntegration } from "@robust-sync/resolve";
 import { compactTimestamp } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
+import { bringUpToDate } from "./rescue.ts";
 import { SyncError } from "./sync-error.ts";
 
 /** What recovery did, for the log and the totals. */
@@ -81,8 +82,13 @@ async function setAsideStaleLocks({ repository, log, now }: CycleContext): Promi
 	return moved.length > 0 ? `set aside ${moved.join(", ")}, which no live process holds` : null;
 }
 
+/** A write that is found in the middle of a move may have been made from an older version, there as anywhere. */
+function upToDate(context: CycleContext): CycleContext & Pick<IntegrateContext, "bringUpToDate"> {
+	return { ...context, bringUpToDate: (late) => bringUpToDate(context, late) };
+}
+
 async function finishInterruptedMove(context: CycleContext): Promise<string | null> {
-	const resumed = await resumeIntegration(context);
+	const resumed = await resumeIntegration(upToDate(context));
 	return resumed ? `finished the interrupted checkout of ${resumed.head.slice(0, 12)} (${resumed.changed.length} files)` : null;
 }
 
@@ -147,7 +153,7 @@ async function attachDetachedHead(context: CycleContext): Promise<string | null>
 	// Commits of both: the branch's tip is merged into where HEAD is, on a ref that HEAD then becomes.
 	await attachHead(repository, `refs/heads/robust-sync/detached-${oid.slice(0, 12)}`);
 	await updateRef(repository, `refs/heads/robust-sync/detached-${oid.slice(0, 12)}`, oid, null, "robust-sync: keep a detached HEAD");
-	const { head } = await integrate(context, `refs/heads/robust-sync/detached-${oid.slice(0, 12)}`, oid, tip);
+	const { head } = await integrate(upToDate(context), `refs/heads/robust-sync/detached-${oid.slice(0, 12)}`, oid, tip);
 	await updateRef(repository, ref, head, tip, "robust-sync: re-attach a detached HEAD");
 	await attachHead(repository, ref);
 	return `HEAD was detached at ${oid.slice(0, 12)}: merged into '${target}', which is checked out now`;

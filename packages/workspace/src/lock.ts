@@ -169,9 +169,10 @@ export async function acquireLock(file: string, { purpose, waitMs = 0, onLost, t
 		token: randomUUID(),
 		purpose,
 	};
-	let lost = false;
+	let [lost, released] = [false, false];
 	const lose = () => {
-		if (lost) return;
+		// proper-lockfile may look at the file in the very moment in which it is given back.
+		if (lost || released) return;
 		lost = true;
 		onLost?.();
 	};
@@ -193,6 +194,7 @@ export async function acquireLock(file: string, { purpose, waitMs = 0, onLost, t
 					if (lost) throw new LockLostError(`${file} is no longer ours: another process took it, or it was removed`);
 				},
 				async release() {
+					released = true;
 					await release().catch(() => undefined);
 					held.delete(holder.token);
 				},
