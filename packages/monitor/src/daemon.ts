@@ -6,9 +6,10 @@ import { systemClock } from "./delivery/courier.ts";
 import { longestBetweenWrites_ms, Monitor } from "./monitor.ts";
 import { ProcessWatch } from "./process-watch.ts";
 import { systemSources } from "./readings/read-facts.ts";
+import { SyncWatch } from "./sync-watch.ts";
 
 /**
- * How often the watched processes are looked at: a death is told within 2 s, and that of a worker whose supervisor starts
+ * How often the watched processes and sync's state are looked at: a death is told within 2 s, and that of a worker whose supervisor starts
  * the next one after 1 s is not missed.
  */
 const watchEvery_ms = 1_000;
@@ -36,6 +37,7 @@ export function runDaemon({ paths, logger, loadConfig }: DaemonOptions): Promise
 	let working: Promise<void> = Promise.resolve();
 	const sources = systemSources(paths, config.nodeName);
 	const watch = new ProcessWatch(sources.table);
+	const syncWatch = new SyncWatch(paths);
 
 	async function round(): Promise<void> {
 		lock?.assertHeld();
@@ -52,7 +54,8 @@ export function runDaemon({ paths, logger, loadConfig }: DaemonOptions): Promise
 
 	/** What is to be done now; null: nothing, as nearly always. */
 	function due(now: number): (() => Promise<void>) | null {
-		if (now >= dueAt || watch.hasEnded()) return round;
+		const news = syncWatch.hasNews(config.maxSyncFailures);
+		if (now >= dueAt || watch.hasEnded() || news) return round;
 		// Not when the next round is about to write anyway.
 		return now - writtenAt >= longestBetweenWrites_ms && dueAt - now > watchEvery_ms ? touch : null;
 	}

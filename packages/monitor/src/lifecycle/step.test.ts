@@ -175,6 +175,15 @@ describe("cause and symptom", () => {
 		expect(driver.look(30 * second, []).map((event) => `${event.id} ${event.kind}`)).toEqual(["sync resolved", "heartbeat:chad resolved"]);
 	});
 
+	test("a peer that was told to be late along with it and is heard again is told to be over, once", () => {
+		const driver = new LifecycleDriver();
+		const remote = problem("sync", { network: true });
+		const late = problem("heartbeat:chad", { network: true, severity: "warning", notify: false });
+		driver.look(0, [remote, late]);
+		expect(driver.look(30 * second, [remote])).toMatchObject([{ id: "heartbeat:chad", kind: "resolved" }]);
+		for (let i = 0; i < 20; i++) expect(driver.look(30 * second, i % 2 ? [remote] : [remote, late])).toEqual([]);
+	});
+
 	test("several in one look are told in one go", () => {
 		const driver = new LifecycleDriver();
 		expect(driver.look(0, [problem("sync"), problem("disk"), problem("conflicts")])).toHaveLength(3);

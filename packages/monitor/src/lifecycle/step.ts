@@ -135,8 +135,9 @@ function texts(problem: Problem): Pick<AlertRecord, "message" | "title" | "detai
 function clear(before: AlertRecord, { now, resolveAfterMs, cooldownMs }: LifecycleInput): AlertRecord | null {
 	const record = { ...before };
 	if (record.state === "pending") {
-		if (!record.resolved_at) return null;
-		return { ...record, state: "resolved", clear_since: null };
+		// Told along with another alert: then it is also told to be over.
+		if ((record.announced ?? null) !== null) return { ...record, state: "resolved", resolved_at: timestamp(now) };
+		return record.resolved_at ? { ...record, state: "resolved" } : null;
 	}
 	if (record.state === "resolved") return record;
 	// A time ahead of the clock (it was set back) counts from now.
@@ -162,16 +163,18 @@ function prune(records: AlertRecord[], now: number): AlertRecord[] {
 	return records.filter((record) => !isPast(record) || kept.has(record));
 }
 
+/** Whether the cooldown since the last notification of the alert is over. */
+function cooledDown(record: AlertRecord, { now, cooldownMs }: LifecycleInput): boolean {
+	const last = time(record.last_notified);
+	// A notification far ahead of the clock is from before the clock was set, or made up.
+	return last === null || now - last >= cooldownMs || now - last < -cooldownMs;
+}
+
 /** Brings together what people were told and what is true. Changes the records it tells about. */
 function announce(records: AlertRecord[], problems: ReadonlyMap<string, Problem>, input: LifecycleInput): AlertEvent[] {
-	const { now, cooldownMs, isSilenced } = input;
+	const { now, isSilenced } = input;
 	const active = new Set(records.filter((record) => record.state !== "resolved").map((record) => record.id));
 	const isSymptom = (id: string) => problems.get(id)?.symptomOf?.some((cause) => cause !== id && active.has(cause)) ?? false;
-	const cooledDown = (record: AlertRecord) => {
-		const last = time(record.last_notified);
-		// A notification far ahead of the clock is from before the clock was set, or made up.
-		return last === null || now - last >= cooldownMs || now - last < -cooldownMs;
-	};
 	const events: AlertEvent[] = [];
 	for (const record of records) {
 		if (isSilenced(record.id)) continue;
@@ -185,7 +188,7 @@ function announce(records: AlertRecord[], problems: ReadonlyMap<string, Problem>
 			const worse = severityRank(record.severity) > severityRank(announced);
 			const elapsed = now - (time(record.fired_at) ?? now);
 			const due = record.once ? 0 : remindersDue(elapsed);
-			if (!(worse || due > record.reminders) || !cooledDown(record)) continue;
+			if (!(worse || due > record.reminders) || !cooledDown(record, input)) continue;
 			record.reminders = worse ? remindersDue(elapsed + noReminderWithinMs) : due;
 			const severity = worse || announced === null ? record.severity : announced;
 			record.announced = severity;
@@ -213,7 +216,10 @@ function mentionRestOfStory(
 	for (const problem of problems.values()) {
 		if (problem.network !== true || told.has(problem.id) || input.isSilenced(problem.id)) continue;
 		let record = records.find((candidate) => candidate.id === problem.id);
-		if (record && ((record.announced ?? null) !== null || record.state !== "pending")) continue;
+		if (record && ((record.announced ?? null) !== null || record.state === "firing" || !cooledDown(record, input))) continue;
+		if (record?.state === "resolved") {
+			Object.assign(record, { ...fresh(problem, input), ...texts(problem), resolved_at: record.resolved_at });
+		}
 		if (!record) {
 			record = { ...fresh(problem, input), ...texts(problem) };
 			records.push(record);

@@ -1,0 +1,26 @@
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { SyncWatch } from "./sync-watch.ts";
+import { NodeFixture } from "./testing/node-fixture.ts";
+
+let node: NodeFixture;
+beforeEach(() => {
+	node = new NodeFixture();
+});
+afterEach(() => node.remove());
+
+test("cycles that succeed are no news; an error, a failure too many and their end are, once each", () => {
+	const watch = new SyncWatch(node.paths);
+	watch.hasNews(3);
+	const says = (write: () => void) => {
+		node.clock.advance(1_000);
+		write();
+		return [watch.hasNews(3), watch.hasNews(3)];
+	};
+	expect(says(() => node.sync())).toEqual([false, false]);
+	expect(says(() => node.failing(1))).toEqual([true, false]);
+	expect(says(() => node.failing(2))).toEqual([false, false]);
+	expect(says(() => node.failing(3))).toEqual([true, false]);
+	expect(says(() => node.failing(4))).toEqual([false, false]);
+	expect(says(() => node.sync())).toEqual([true, false]);
+	expect(says(() => node.put(node.paths.syncState, "{"))).toEqual([false, false]);
+});

@@ -1,0 +1,36 @@
+import { statSync } from "node:fs";
+import { readState, syncStateSchema, type WorkspacePaths } from "@robust-sync/workspace";
+
+/**
+ * Notices between two rounds that sync has something to say: a failure too many, another error, or one that is over. An
+ * error can be gone with the next cycle, long before the interval is over. Costs a stat where nothing was written.
+ */
+export class SyncWatch {
+	readonly #paths: WorkspacePaths;
+	#signature = "";
+	#said = "";
+
+	constructor(paths: WorkspacePaths) {
+		this.#paths = paths;
+	}
+
+	/** Whether sync says something else than when it was last asked. */
+	hasNews(maxFailures: number): boolean {
+		let signature: string;
+		try {
+			const stats = statSync(this.#paths.syncState, { throwIfNoEntry: false });
+			signature = stats ? `${stats.ino} ${stats.size} ${stats.mtimeMs}` : "";
+		} catch {
+			return false;
+		}
+		if (signature === this.#signature) return false;
+		this.#signature = signature;
+		const read = readState(this.#paths.syncState, syncStateSchema);
+		if (read.kind !== "ok") return false;
+		const { last_error, consecutive_failures } = read.state;
+		const said = `${last_error?.code ?? ""} ${consecutive_failures >= maxFailures}`;
+		const isNews = said !== this.#said;
+		this.#said = said;
+		return isNews;
+	}
+}
