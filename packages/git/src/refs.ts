@@ -40,6 +40,11 @@ export async function updateRef(repository: Repository, ref: string, after: Oid,
 	await repository.run(["update-ref", "-m", reason, "--create-reflog", ref, after, before ?? repository.zeroOid]);
 }
 
+/** Removes `ref`, if it is still at `before`. */
+export async function deleteRef(repository: Repository, ref: string, before: Oid): Promise<void> {
+	await repository.run(["update-ref", "-d", ref, before]);
+}
+
 /** Makes HEAD name the branch `ref` without touching index or working tree. */
 export async function attachHead(repository: Repository, ref: string): Promise<void> {
 	await repository.run(["symbolic-ref", "-m", "robust-sync: attach HEAD", "HEAD", ref]);

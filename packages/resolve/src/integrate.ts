@@ -8,6 +8,7 @@ import {
 	moveWorkingTree,
 	type Oid,
 	type Repository,
+	readHead,
 	readRef,
 	relation,
 	usesAttributes,
@@ -55,14 +56,18 @@ export interface Integration {
 	readonly saved: readonly string[];
 }
 
+/** Whether a file that appeared where the old one was missing for a moment is an addition to it, and not all that should be left. */
+export function isAddition({ path: name, before, written, appeared }: LateWrite): boolean {
+	if (!appeared || before === null) return false;
+	return written.length < before.length / 2 || containsNothingOf(Buffer.alloc(0), before, written, Buffer.from(name, "latin1"));
+}
+
 /** Content that keeps both a late write and what came in; the late write is the later side. */
-export function mergeLateWrite({ path: name, before, written, appeared, incoming }: LateWrite): Buffer {
+export function mergeLateWrite(late: LateWrite): Buffer {
+	const { path: name, before, written, incoming } = late;
 	if (incoming === null) return written;
-	const bytes = Buffer.from(name, "latin1");
-	// A file that appeared where the old one was missing, with little of it in it, is an addition to it and not all that should be left.
-	const isAddition =
-		appeared && before !== null && (written.length < before.length / 2 || containsNothingOf(Buffer.alloc(0), before, written, bytes));
-	const { content } = mergeContents({ path: bytes, base: isAddition ? null : before, a: written, b: incoming, later: "a" });
+	const base = isAddition(late) ? null : before;
+	const { content } = mergeContents({ path: Buffer.from(name, "latin1"), base, a: written, b: incoming, later: "a" });
 	return Buffer.from(content.buffer, content.byteOffset, content.byteLength);
 }
 
@@ -224,6 +229,8 @@ export async function resumeIntegration(context: IntegrateContext): Promise<Inte
 	const journal = readJournal(paths);
 	if (!journal) return null;
 	const { from, to, ref } = journal;
+	// A person has another branch checked out: their files are not touched. It goes on when they are back.
+	if (`refs/heads/${(await readHead(repository)).branch}` !== ref) return null;
 	const at = await readRef(repository, ref);
 	if (at === (journal.branch_at ?? from) || at === to) return await carryOut(context, journal, true, null);
 	if (at === null || from === null || !(await isAncestor(repository, from, at))) {

@@ -20,6 +20,10 @@ export interface CycleContext {
 export interface CycleMemory {
 	/** The branch that is synced: once chosen, a person's `git checkout` elsewhere does not change it. */
 	branch: string | null;
+	/** The branch that was synced when this node last ran. */
+	lastBranch: string | null;
+	/** The daemon before this one did not stop by itself: its choice of the branch holds. */
+	resumed: boolean;
 	/** The remote's tip at the end of the last success. */
 	synced: string | null;
 	/** Heads that peers announced and that we may lack. */

@@ -30,6 +30,8 @@ import { Settler, WorkspaceWatcher } from "./watch.ts";
 export function newMemory(paths: WorkspacePaths, deferHot: boolean): CycleMemory {
 	return {
 		branch: null,
+		lastBranch: null,
+		resumed: false,
 		synced: null,
 		announced: new Set(),
 		hot: new Map(),
@@ -129,6 +131,8 @@ export class Daemon {
 	/** Takes the instance lock and starts the loop. @throws LockedError (exit code 4) */
 	async start(control: ServiceControl): Promise<void> {
 		this.#control = control;
+		this.#memory.resumed = fs.existsSync(this.#paths.instanceLock("sync"));
+		this.#memory.lastBranch = this.#record.state.branch;
 		this.#instance = await acquireLock(this.#paths.instanceLock("sync"), { purpose: "robust-sync", onLost: () => this.#lockLost() });
 		ensureExcluded(this.#paths.root);
 		await this.#record.update({ status: "idle" });

@@ -80,6 +80,7 @@ export async function syncOnce({ paths, config, logger, now = Date.now }: OnceOp
 		ensureExcluded(paths.root);
 		const repository = await openWorkspaceRepository(paths, config);
 		memory.branch = config.syncBranch;
+		memory.lastBranch = record.state.branch;
 		context = { repository, paths, config, log: logger, now, lock, memory };
 		let result = await runCycle(context);
 		for (let again = 0; result.busy > 0 && again < maxFollowUps; again++) result = addUp(result, await runCycle(context));

@@ -3,6 +3,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
 	attachHead,
+	deleteRef,
 	findLockFiles,
 	isAncestor,
 	lockHolder,
@@ -13,7 +14,7 @@ import {
 	updateRef,
 } from "@robust-sync/git";
 import { type IntegrateContext, integrate, resumeIntegration } from "@robust-sync/resolve";
-import { compactTimestamp } from "@robust-sync/workspace";
+import { compactTimestamp, faultPoint } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
 import { bringUpToDate } from "./rescue.ts";
 import { SyncError } from "./sync-error.ts";
@@ -111,23 +112,29 @@ async function leaveOpenOperation({ repository }: CycleContext): Promise<null> {
 	);
 }
 
+/** A commit that was on no branch is kept under this name while it is merged. */
+const detachedPrefix = "robust-sync/detached-";
+
 /** The branch is chosen once: what is configured, else what is checked out at the first look. */
 async function attachDetachedHead(context: CycleContext): Promise<string | null> {
 	const { repository, config, memory } = context;
-	const { branch, oid } = await readHead(repository);
-	if (branch !== null) {
-		memory.branch ??= config.syncBranch ?? branch;
-		if (branch === memory.branch) return null;
+	const { branch: attached, oid } = await readHead(repository);
+	const interrupted = attached?.startsWith(detachedPrefix) ? attached : null;
+	if (attached !== null && interrupted === null) {
+		memory.branch ??= config.syncBranch ?? (memory.resumed ? await lastBranch(context) : null) ?? attached;
+		if (attached === memory.branch) return null;
 		if (oid === null && config.syncBranch !== null) {
 			await attachHead(repository, `refs/heads/${config.syncBranch}`);
 			return `the unborn branch is named ${config.syncBranch} now, as SYNC_BRANCH says`;
 		}
 		throw new SyncError(
 			"CONFLICT_UNRESOLVED",
-			`'${branch}' is checked out, but '${memory.branch}' is what is synced: run 'git checkout ${memory.branch}' (or set SYNC_BRANCH and restart)`,
+			`'${attached}' is checked out, but '${memory.branch}' is what is synced: run 'git checkout ${memory.branch}' (or set SYNC_BRANCH and restart)`,
 		);
 	}
-	const target = config.syncBranch ?? memory.branch ?? (await onlyBranch(context));
+	if (operationInProgress(repository.gitDirectory)?.name === "bisect")
+		throw new SyncError("CONFLICT_UNRESOLVED", "a bisect is in progress: finish it with 'git bisect reset'; syncing goes on after that");
+	const target = config.syncBranch ?? memory.branch ?? (await lastBranch(context)) ?? (await onlyBranch(context));
 	if (target === null)
 		throw new SyncError(
 			"CONFLICT_UNRESOLVED",
@@ -140,23 +147,35 @@ async function attachDetachedHead(context: CycleContext): Promise<string | null>
 	if (tip === null || (await isAncestor(repository, tip, oid))) {
 		if (tip !== oid) await updateRef(repository, ref, oid, tip, "robust-sync: re-attach a detached HEAD");
 		await attachHead(repository, ref);
+		if (interrupted) await deleteRef(repository, `refs/heads/${interrupted}`, oid);
 		return `HEAD was detached at ${oid.slice(0, 12)}: '${target}' has its commits now and is checked out`;
 	}
 	if (await isAncestor(repository, oid, tip)) {
-		if (operationInProgress(repository.gitDirectory)?.name === "bisect")
-			throw new SyncError("CONFLICT_UNRESOLVED", "a bisect is in progress: finish it with 'git bisect reset'; syncing goes on after that");
 		throw new SyncError(
 			"CONFLICT_UNRESOLVED",
 			`HEAD is detached at ${oid.slice(0, 12)}, an older commit of '${target}': run 'git checkout ${target}' when you are done looking; syncing goes on after that`,
 		);
 	}
-	// Commits of both: the branch's tip is merged into where HEAD is, on a ref that HEAD then becomes.
-	await attachHead(repository, `refs/heads/robust-sync/detached-${oid.slice(0, 12)}`);
-	await updateRef(repository, `refs/heads/robust-sync/detached-${oid.slice(0, 12)}`, oid, null, "robust-sync: keep a detached HEAD");
-	const { head } = await integrate(upToDate(context), `refs/heads/robust-sync/detached-${oid.slice(0, 12)}`, oid, tip);
+	// Commits of both: the branch's tip is merged into where HEAD is, on a branch that HEAD then becomes.
+	const kept = `refs/heads/${interrupted ?? `${detachedPrefix}${oid.slice(0, 12)}`}`;
+	if (interrupted === null) {
+		if ((await readRef(repository, kept)) !== oid) await updateRef(repository, kept, oid, null, "robust-sync: keep a detached HEAD");
+		faultPoint("detached-kept");
+		await attachHead(repository, kept);
+	}
+	faultPoint("detached-attached");
+	const { head } = await integrate(upToDate(context), kept, oid, tip);
+	faultPoint("detached-merged");
 	await updateRef(repository, ref, head, tip, "robust-sync: re-attach a detached HEAD");
 	await attachHead(repository, ref);
+	await deleteRef(repository, kept, head);
 	return `HEAD was detached at ${oid.slice(0, 12)}: merged into '${target}', which is checked out now`;
+}
+
+/** The branch that was synced when this node last ran, if it is still there. */
+async function lastBranch({ repository, memory }: CycleContext): Promise<string | null> {
+	if (memory.lastBranch === null || memory.lastBranch.startsWith(detachedPrefix)) return null;
+	return (await readRef(repository, `refs/heads/${memory.lastBranch}`)) === null ? null : memory.lastBranch;
 }
 
 async function onlyBranch({ repository }: CycleContext): Promise<string | null> {

@@ -13,7 +13,7 @@ import {
 	withObjectReader,
 } from "@robust-sync/git";
 import { containsNothingOf } from "@robust-sync/merge";
-import { mergeLateWrite } from "@robust-sync/resolve";
+import { isAddition, mergeLateWrite } from "@robust-sync/resolve";
 import { compactTimestamp, faultPoint } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
 import { lateWriteWindowMs, type Replacement, replacedFile, staleWriteWindowMs } from "./replaced-files.ts";
@@ -190,7 +190,9 @@ export async function rescueStaleWrites(
 }
 
 /** A write that is found in the middle of a move, brought up to date where it was made from a version before the moves just before. */
-export async function bringUpToDate(context: CycleContext, { path: name, before, written }: LateWrite): Promise<Buffer> {
+export async function bringUpToDate(context: CycleContext, late: LateWrite): Promise<Buffer> {
+	const { path: name, before, written } = late;
+	if (isAddition(late)) return written;
 	const replacements = context.memory.replaced
 		.replacements(context.now())
 		.get(name)

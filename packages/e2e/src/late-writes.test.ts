@@ -1,0 +1,44 @@
+import fs from "node:fs";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { appendWhileEdited, readWaitWrite } from "./fixture/late-writers.ts";
+import { World } from "./fixture/world.ts";
+
+let world: World;
+beforeEach(() => {
+	world = new World("late");
+});
+afterEach(() => world.remove());
+
+test("a process that keeps the file open and appends while the peer edits it: all lines, once each, on both nodes", async () => {
+	await appendWhileEdited(world, 400, 10);
+}, 120_000);
+
+test("two agents add keys to one object and elements to one array by read, wait, rename: all are there, on both", async () => {
+	await readWaitWrite(world, 20, 120);
+}, 120_000);
+
+test("a write into a file that a checkout took away is merged in at the next look, once", async () => {
+	const [helios, chad] = await world.pair({ "log.txt": "start\n" });
+	chad.write("log.txt", "start\nchad\n");
+	await chad.once();
+	const open = fs.openSync(helios.path("log.txt"), "a");
+	await helios.once();
+	fs.writeSync(open, "late\n");
+	fs.closeSync(open);
+	expect((await helios.once()).totals.rescued).toBe(1);
+	expect(helios.read("log.txt").split("\n").sort()).toEqual(["", "chad", "late", "start"]);
+	expect((await helios.once()).totals.rescued).toBe(1);
+});
+
+test("backups older than 7 days go, never below the newest 10", async () => {
+	const [node] = await world.pair();
+	const name = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString().replaceAll(/[-:]/g, "");
+	fs.mkdirSync(node.paths.backups, { recursive: true });
+	const old = Array.from({ length: 8 }, (_, index) => name(8 + index));
+	const recent = Array.from({ length: 6 }, (_, index) => name(1 + index / 2));
+	for (const directory of [...old, ...recent, "of-a-person"]) fs.mkdirSync(`${node.paths.backups}/${directory}`);
+	await node.once();
+	const left = fs.readdirSync(node.paths.backups);
+	for (const directory of [...recent, ...old.slice(0, 4), "of-a-person"]) expect(left).toContain(directory);
+	for (const directory of old.slice(4)) expect(left).not.toContain(directory);
+});

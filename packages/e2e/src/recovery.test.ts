@@ -1,0 +1,272 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { personEnvironment, until } from "@robust-sync/git/fixtures/scratch";
+import type { Node } from "./fixture/node.ts";
+import { World } from "./fixture/world.ts";
+
+let world: World;
+const running: ChildProcess[] = [];
+beforeEach(() => {
+	world = new World("recovery");
+});
+afterEach(async () => {
+	for (const child of running.splice(0)) {
+		try {
+			process.kill(-(child.pid ?? 0), "SIGKILL");
+		} catch {
+			// It has ended by itself.
+		}
+	}
+	await world.remove();
+});
+
+/** A person's command that goes on in the background. */
+function person(node: Node, args: string[], env: Record<string, string> = {}): ChildProcess {
+	const child = spawn("git", args, {
+		cwd: node.workspace,
+		env: { ...personEnvironment(world.directory), ...env },
+		stdio: "ignore",
+		detached: true,
+	});
+	running.push(child);
+	return child;
+}
+
+/** A git command that stops half-way, as it does at a conflict. */
+function stopsAt(node: Node, ...args: string[]): void {
+	expect(() => node.git(...args)).toThrow();
+}
+
+describe("lock files of a killed git", () => {
+	test.each([
+		"index.lock",
+		"HEAD.lock",
+		"refs/heads/main.lock",
+		"refs/remotes/origin/main.lock",
+		"config.lock",
+		"shallow.lock",
+		"packed-refs.lock",
+	])("%s is set aside, said in one line, counted, and the cycle goes on", async (name) => {
+		const [node] = await world.pair({ a: "1" });
+		fs.writeFileSync(node.path(`.git/${name}`), "left behind");
+		node.write("a", "2");
+		const { totals } = await node.once();
+		expect(totals.rescued).toBe(1);
+		expect(fs.existsSync(node.path(`.git/${name}`))).toBe(false);
+		expect(node.log().match(/recovered: set aside/g)).toHaveLength(1);
+		expect(world.git("hub.git", "show", "main:a")).toBe("2");
+		const kept = fs.readdirSync(node.path(".git/robust-sync/stale-locks"));
+		expect(kept).toEqual([expect.stringMatching(new RegExp(`^${path.basename(name)}-`))]);
+	});
+
+	test("a git that was really killed in the middle of a commit", async () => {
+		const [node] = await world.pair({ a: "1" });
+		node.write("a", "2");
+		const child = person(node, ["commit", "-a"], { GIT_EDITOR: "sleep 60 #" });
+		await until(() => fs.existsSync(node.path(".git/index.lock")), "the lock");
+		process.kill(-(child.pid ?? 0), "SIGKILL");
+		await node.once();
+		expect(world.git("hub.git", "show", "main:a")).toBe("2");
+	});
+});
+
+test("a live git that holds index.lock is waited for, then INDEX_LOCKED naming it; when it is done the cycle goes on", async () => {
+	const [node] = await world.pair({ a: "1" });
+	node.write("a", "2");
+	const child = person(node, ["commit", "-a", "-m", "by hand"], { GIT_EDITOR: "sleep 60 #" });
+	child.kill("SIGKILL");
+	const editing = person(node, ["commit", "-a"], { GIT_EDITOR: "sleep 60 #" });
+	await until(() => fs.existsSync(node.path(".git/index.lock")), "the lock");
+	const started = performance.now();
+	const failure = await node.failure();
+	expect(failure.code).toBe("INDEX_LOCKED");
+	expect(failure.message).toMatch(new RegExp(`pid ${editing.pid}|git`));
+	expect(performance.now() - started).toBeGreaterThan(5_000);
+	expect(fs.existsSync(node.path(".git/index.lock"))).toBe(true);
+	const waiting = node.once();
+	await sleep(1_500);
+	process.kill(-(editing.pid ?? 0), "SIGTERM");
+	await waiting;
+	expect(world.git("hub.git", "show", "main:a")).toBe("2");
+}, 60_000);
+
+describe("what a person left open is left alone and reported; when it is done syncing goes on", () => {
+	let node: Node;
+	beforeEach(async () => {
+		[node] = await world.pair({ a: "1\n", b: "1\n" });
+		node.git("checkout", "-q", "-b", "other");
+		node.write("a", "other\n");
+		world.commitAll("helios");
+		node.git("checkout", "-q", "main");
+		node.write("a", "main\n");
+		world.commitAll("helios");
+	});
+
+	const cases: readonly (readonly [name: string, begin: string[], end: string[]])[] = [
+		["rebase", ["rebase", "other"], ["rebase", "--abort"]],
+		["merge", ["merge", "other"], ["merge", "--abort"]],
+		["cherry-pick", ["cherry-pick", "other"], ["cherry-pick", "--abort"]],
+		["revert", ["revert", "--no-edit", "HEAD~1"], ["revert", "--abort"]],
+	];
+	test.each(cases)("a %s", async (name, begin, end) => {
+		stopsAt(node, ...begin);
+		const dirty = node.dirty();
+		const failure = await node.failure();
+		expect(failure).toMatchObject({ code: "CONFLICT_UNRESOLVED", message: expect.stringContaining(name) });
+		expect(failure.message).toMatch(/--abort|conflict-resolver --resolve/);
+		expect(node.dirty()).toBe(dirty);
+		expect((await node.run(["--once", "--dry-run"])).stdout).toMatch(new RegExp(`blocked +a ${name}`));
+		node.git(...end);
+		await node.once();
+		expect(world.git("hub.git", "show", "main:a")).toBe("main\n");
+	});
+
+	test("a rebase -i that was left open with a clean tree", async () => {
+		const { execFileSync } = await import("node:child_process");
+		execFileSync("git", ["rebase", "-q", "-i", "HEAD~1"], {
+			cwd: node.workspace,
+			env: { ...personEnvironment(world.directory), GIT_SEQUENCE_EDITOR: "sed -i 's/^pick/edit/'" },
+			stdio: "ignore",
+		});
+		expect((await node.failure()).code).toBe("CONFLICT_UNRESOLVED");
+		node.git("rebase", "--continue");
+		await node.once();
+	});
+
+	test("a bisect", async () => {
+		node.write("c", "1");
+		await node.once();
+		node.git("bisect", "start", "HEAD", "HEAD~2");
+		const failure = await node.failure();
+		expect(failure).toMatchObject({ code: "CONFLICT_UNRESOLVED", message: expect.stringContaining("bisect") });
+		node.git("bisect", "reset");
+		await node.once();
+	});
+
+	test("another branch that is checked out is not synced; when the person is back it goes on", async () => {
+		await node.once();
+		const daemon = await node.start({ env: { SYNC_INTERVAL: "0.3" } });
+		node.git("checkout", "-q", "other");
+		node.write("a", "work on the other branch\n");
+		const failing = await node.untilState((state) => state.last_error !== null, "the report");
+		expect(failing.last_error).toMatchObject({ code: "CONFLICT_UNRESOLVED", message: expect.stringContaining("git checkout main") });
+		// Also for a worker that was started meanwhile.
+		const worker = node.worker();
+		process.kill(worker ?? 0, "SIGKILL");
+		await until(() => node.worker() !== null && node.worker() !== worker, "another worker");
+		const before = node.state()?.totals.failures ?? 0;
+		await node.untilState((state) => state.pid === node.worker() && state.totals.failures > before + 1, "its reports");
+		expect(node.git("log", "-1", "--format=%an", "other").trim()).toBe("Person");
+		expect(world.git("hub.git", "for-each-ref", "--format=%(refname:short)").trim()).toBe("main");
+		node.git("checkout", "-q", "--", "a");
+		node.git("checkout", "-q", "main");
+		node.write("back", "1");
+		await until(() => world.git("hub.git", "ls-tree", "--name-only", "main").includes("back"), "the file on the hub");
+		daemon.process.kill("SIGTERM");
+		await daemon.ended;
+	}, 60_000);
+});
+
+describe("a detached HEAD", () => {
+	test("with new commits is attached again without losing one", async () => {
+		const [node] = await world.pair({ a: "1" });
+		await node.once();
+		node.git("checkout", "-q", "--detach");
+		for (const text of ["2", "3"]) {
+			node.write("a", text);
+			world.commitAll("helios", `detached ${text}`);
+		}
+		node.write("a", "4");
+		await node.once({ env: { SYNC_BRANCH: "main" } });
+		expect(node.git("symbolic-ref", "HEAD").trim()).toBe("refs/heads/main");
+		expect(world.git("hub.git", "log", "--format=%s", "main").split("\n")).toEqual(expect.arrayContaining(["detached 2", "detached 3"]));
+		expect(world.git("hub.git", "show", "main:a")).toBe("4");
+		expect(node.log()).toMatch(/recovered: HEAD was detached/);
+	});
+
+	test("with commits while the branch got others: both are kept", async () => {
+		const [node] = await world.pair({ a: "1" });
+		node.git("checkout", "-q", "--detach");
+		node.write("detached", "1");
+		world.commitAll("helios", "on no branch");
+		const other = node.git("commit-tree", "-m", "on the branch", "-p", "main", "main^{tree}").trim();
+		node.git("update-ref", "refs/heads/main", other);
+		await node.once();
+		expect(node.git("symbolic-ref", "HEAD").trim()).toBe("refs/heads/main");
+		expect(world.git("hub.git", "log", "--format=%s", "main").split("\n")).toEqual(
+			expect.arrayContaining(["on no branch", "on the branch"]),
+		);
+		expect(node.exists("detached")).toBe(true);
+		expect(node.dirty()).toBe("");
+	});
+
+	test("at an older commit, to look at it: left alone and reported", async () => {
+		const [node] = await world.pair({ a: "1" });
+		node.write("a", "2");
+		await node.once();
+		node.git("checkout", "-q", "HEAD~1");
+		const failure = await node.failure();
+		expect(failure).toMatchObject({ code: "CONFLICT_UNRESOLVED", message: expect.stringContaining("git checkout main") });
+		expect(node.read("a")).toBe("1");
+		node.git("checkout", "-q", "main");
+		await node.once();
+	});
+});
+
+describe("a rewritten history", () => {
+	test("drops nothing local: both are merged, and it is reported once", async () => {
+		const [helios, chad] = await world.pair({ a: "1\n" });
+		helios.write("kept", "1");
+		await helios.once();
+		await chad.once();
+		// A person throws helios' commit away and pushes something else by force.
+		chad.git("reset", "-q", "--hard", "HEAD~1");
+		chad.write("forced", "1");
+		world.commitAll("chad");
+		chad.git("push", "-q", "--force", "origin", "main");
+		helios.write("mine", "1");
+		const state = await helios.once();
+		expect(state).toMatchObject({ status: "idle", last_error: { code: "HISTORY_REWRITTEN" }, consecutive_failures: 0 });
+		expect(helios.files()).toMatchObject({ a: "1\n", kept: "1", forced: "1", mine: "1" });
+		expect((await helios.once()).last_error).toBeNull();
+		await chad.once();
+		expect(chad.files()).toEqual(helios.files());
+	});
+});
+
+describe("an interrupted move of ours", () => {
+	test("is not finished over another branch that a person checked out meanwhile", async () => {
+		const [helios, chad] = await world.pair({ a: "1\n" });
+		helios.git("branch", "other");
+		chad.write("a", "2\n");
+		chad.write("new", "1");
+		await chad.once();
+		await helios.run(["--once"], { env: { ROBUST_SYNC_FAULT: "integrate-journalled" } });
+		helios.git("checkout", "-q", "other");
+		helios.write("a", "mine on other\n");
+		expect((await helios.failure({ env: { SYNC_BRANCH: "main" } })).code).toBe("CONFLICT_UNRESOLVED");
+		expect(helios.files()).toEqual({ a: "mine on other\n" });
+		helios.git("checkout", "-q", "--", "a");
+		helios.git("checkout", "-q", "main");
+		await helios.once({ env: { SYNC_BRANCH: "main" } });
+		expect(helios.files()).toEqual(chad.files());
+		expect(helios.dirty()).toBe("");
+	});
+
+	test("is forgotten where a person moved the branch; nothing of either is lost", async () => {
+		const [helios, chad] = await world.pair({ a: "1\n" });
+		chad.write("a", "2\n");
+		await chad.once();
+		await helios.run(["--once"], { env: { ROBUST_SYNC_FAULT: "move-files" } });
+		helios.write("person", "1");
+		helios.git("add", "person");
+		helios.git("commit", "-q", "-m", "by a person");
+		await helios.once();
+		await chad.once();
+		expect(helios.files()).toEqual({ a: "2\n", person: "1" });
+		expect(chad.files()).toEqual(helios.files());
+	});
+});
