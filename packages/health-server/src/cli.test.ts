@@ -71,6 +71,26 @@ describe("health-server", () => {
 		expect(readFileSync(node.paths.logFile("health-server"), "utf8")).toMatch(/stopped/);
 	});
 
+	test("answers at every address, as it is built", async () => {
+		node.healthy();
+		const saved = node.saved(Date.now(), { "a.txt": { ours: "1\n", theirs: "2\n" } });
+		await serving();
+		const targets = [
+			"/health",
+			"/status",
+			"/metrics",
+			"/livez",
+			"/readyz",
+			"/",
+			"/view",
+			"/saved",
+			`/saved/${saved}/files/a.txt.ours`,
+			`/diff/${saved}/0`,
+		];
+		const codes = await Promise.all(targets.map(async (target) => [target, (await fetch(`http://127.0.0.1:${port}${target}`)).status]));
+		expect(codes).toEqual(targets.map((target) => [target, 200]));
+	});
+
 	test("--status: 3 when it never ran, 0 while it runs, 3 after it was killed", async () => {
 		const before = new Run(["--status"]);
 		expect([await before.ended, before.stdout]).toEqual([3, "health-server is not running: never started here\n"]);

@@ -4,7 +4,7 @@ import type { Duplex } from "node:stream";
 import { parseCompactTimestamp, type SavedDirectory, type WorkspacePaths } from "@robust-sync/workspace";
 import { healthDocument, savedDocument, statusDocument } from "./documents.ts";
 import { EventStream, mostListeners, viewMessage } from "./event-stream.ts";
-import { renderMetrics } from "./metrics.ts";
+import { metricsRenderer } from "./metrics.ts";
 import { diffView, largestShown_bytes, type Version, versionOf } from "./page/diff-view.ts";
 import { dashboardPage, pagePolicy, plainPage } from "./page/page.ts";
 import { type SavedEntry, type Side, savedName } from "./page/saved.ts";
@@ -51,7 +51,7 @@ const dataPolicy = "default-src 'none'; frame-ancestors 'none'; sandbox";
 
 const endpoints = ["/", "/health", "/status", "/metrics", "/livez", "/readyz", "/events", "/view", "/saved"];
 
-type Answer = (request: IncomingMessage, response: ServerResponse, query: URLSearchParams) => Promise<void> | void;
+type Answer = (request: IncomingMessage, response: ServerResponse, query: string) => Promise<void> | void;
 
 /**
  * The HTTP view of a node. Reads only, for this machine only: GET and HEAD, loopback Host names, no CORS.
@@ -62,10 +62,7 @@ export function createHealthServer(options: HealthServerOptions): HealthServer {
 
 	const health = remembered((snapshot) => Buffer.from(`${JSON.stringify(healthDocument(snapshot), null, 2)}\n`));
 	const status = remembered((snapshot) => Buffer.from(`${JSON.stringify(statusDocument(snapshot), null, 2)}\n`));
-	const metrics = remembered(async (snapshot) => {
-		const { text, contentType } = await renderMetrics(snapshot, version);
-		return { body: Buffer.from(text), contentType };
-	});
+	const metrics = remembered(metricsRenderer(version));
 
 	const currentView = async (before: string | null): Promise<View> => {
 		const snapshot = await snapshots.read();
@@ -78,16 +75,13 @@ export function createHealthServer(options: HealthServerOptions): HealthServer {
 	});
 
 	const answers: Readonly<Record<string, Answer>> = {
-		"/health": async (request, response) => {
-			const known = snapshots.read();
-			const snapshot = known instanceof Promise ? await known : known;
-			send(request, response, snapshot.health.status === "error" ? 503 : 200, json, health(snapshot));
-		},
-		"/status": async (request, response) => send(request, response, 200, json, status(await snapshots.read())),
-		"/metrics": async (request, response) => {
-			const { body, contentType } = await metrics(await snapshots.read());
-			send(request, response, 200, contentType, body);
-		},
+		"/health": (request, response) =>
+			when(snapshots.read(), (snapshot) => send(request, response, snapshot.health.status === "error" ? 503 : 200, json, health(snapshot))),
+		"/status": (request, response) => when(snapshots.read(), (snapshot) => send(request, response, 200, json, status(snapshot))),
+		"/metrics": (request, response) =>
+			when(snapshots.read(), (snapshot) =>
+				when(metrics(snapshot), ({ body, contentType }) => send(request, response, 200, contentType, body)),
+			),
 		"/livez": (request, response) => sendJson(request, response, 200, { status: "ok" }),
 		"/readyz": (request, response) => {
 			const isReady = snapshots.canReadState();
@@ -113,7 +107,7 @@ export function createHealthServer(options: HealthServerOptions): HealthServer {
 				sendJson(request, response, 503, { error: `more than ${mostListeners} pages are open` });
 				return;
 			}
-			response.writeHead(200, headersOf("text/event-stream; charset=utf-8"));
+			response.writeHead(200, ["Content-Type", "text/event-stream; charset=utf-8", ...dataHeaders]);
 			if (request.method === "HEAD") response.end();
 			else events.add(response, beforeOf(query));
 		},
@@ -181,23 +175,30 @@ export function createHealthServer(options: HealthServerOptions): HealthServer {
 		return versionOf(await Promise.race([asked, patience]).finally(() => clearTimeout(timer)));
 	}
 
-	async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+	function handle(request: IncomingMessage, response: ServerResponse): Promise<void> | void {
 		const refusal = refusalOf(request);
 		if (refusal) {
 			// Whatever else such a client sends is not waited for.
 			const allow = refusal.code === 405 ? ["Allow", "GET, HEAD"] : [];
-			sendJson(request, response, refusal.code, { error: refusal.error }, ["Connection", "close", ...allow]);
-			return;
+			return sendJson(request, response, refusal.code, { error: refusal.error }, ["Connection", "close", ...allow]);
 		}
 		const target = pathOf(request.url ?? "");
 		if (!target) {
-			sendJson(request, response, 403, { error: "this host name is not answered: use localhost or a loopback address" });
-			return;
+			return sendJson(request, response, 403, { error: "this host name is not answered: use localhost or a loopback address" });
 		}
 		const answer = Object.hasOwn(answers, target.path) ? answers[target.path] : undefined;
-		if (answer) await answer(request, response, new URLSearchParams(target.query));
-		else if (savedFile(request, response, target.path) || (await diff(request, response, target.path))) return;
-		else sendJson(request, response, 404, { error: "there is nothing at this path", endpoints });
+		return answer ? answer(request, response, target.query) : file(request, response, target.path);
+	}
+
+	async function file(request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
+		if (savedFile(request, response, path) || (await diff(request, response, path))) return;
+		sendJson(request, response, 404, { error: "there is nothing at this path", endpoints });
+	}
+
+	function fail(response: ServerResponse, request: IncomingMessage, error: unknown): void {
+		onError(error);
+		if (response.headersSent) response.destroy();
+		else sendJson(request, response, 500, { error: "internal error: see logs/health_server.log" });
 	}
 
 	const server = createServer(
@@ -210,11 +211,11 @@ export function createHealthServer(options: HealthServerOptions): HealthServer {
 			noDelay: true,
 		},
 		(request, response) => {
-			handle(request, response).catch((error: unknown) => {
-				onError(error);
-				if (response.headersSent) response.destroy();
-				else sendJson(request, response, 500, { error: "internal error: see logs/health_server.log" });
-			});
+			try {
+				handle(request, response)?.catch((error: unknown) => fail(response, request, error));
+			} catch (error) {
+				fail(response, request, error);
+			}
 		},
 	);
 	server.maxConnections = mostConnections;
@@ -238,6 +239,11 @@ export function createHealthServer(options: HealthServerOptions): HealthServer {
 	};
 }
 
+/** Goes on at once with what is there already: most answers need no turn of the event loop. */
+function when<T>(value: T | Promise<T>, use: (value: T) => Promise<void> | void): Promise<void> | void {
+	return value instanceof Promise ? value.then(use) : use(value);
+}
+
 /** Computes once for each snapshot: requests of one turn of the event loop share it. */
 function remembered<T>(compute: (snapshot: NodeSnapshot) => T): (snapshot: NodeSnapshot) => T {
 	let last: { snapshot: NodeSnapshot; value: T } | null = null;
@@ -247,20 +253,16 @@ function remembered<T>(compute: (snapshot: NodeSnapshot) => T): (snapshot: NodeS
 	};
 }
 
-function headersOf(contentType: string): string[] {
-	return [
-		"Content-Type",
-		contentType,
-		"Cache-Control",
-		"no-store",
-		"X-Content-Type-Options",
-		"nosniff",
-		"Content-Security-Policy",
-		dataPolicy,
-		"Cross-Origin-Resource-Policy",
-		"same-origin",
-	];
-}
+const dataHeaders: readonly string[] = [
+	"Cache-Control",
+	"no-store",
+	"X-Content-Type-Options",
+	"nosniff",
+	"Content-Security-Policy",
+	dataPolicy,
+	"Cross-Origin-Resource-Policy",
+	"same-origin",
+];
 
 function send(
 	request: IncomingMessage,
@@ -270,7 +272,7 @@ function send(
 	body: Buffer,
 	more: readonly string[] = [],
 ): void {
-	response.writeHead(code, [...headersOf(contentType), "Content-Length", String(body.length), ...more]);
+	response.writeHead(code, ["Content-Type", contentType, ...dataHeaders, "Content-Length", String(body.length), ...more]);
 	if (request.method === "HEAD") response.end();
 	else response.end(body);
 }
@@ -307,8 +309,8 @@ function sendTagged(
 	else response.end(body);
 }
 
-function beforeOf(query: URLSearchParams): string | null {
-	const before = query.get("before");
+function beforeOf(query: string): string | null {
+	const before = new URLSearchParams(query).get("before");
 	return before !== null && parseCompactTimestamp(before) !== null ? before : null;
 }
 

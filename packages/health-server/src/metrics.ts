@@ -163,31 +163,69 @@ export const metrics: readonly Metric[] = [
 /** The names as Prometheus sees them. */
 export const metricNames: readonly string[] = ["build_info", ...metrics.map(({ name }) => name)].map((name) => `${prefix}${name}`);
 
-let library: Promise<typeof import("./prom-client.ts")> | null = null;
+// The default export: a bundle of a CommonJS module has no other.
+const loadLibrary = async () => (await import("prom-client")).default;
+let library: ReturnType<typeof loadLibrary> | null = null;
 
-/** What `/metrics` answers: text and its content type. prom-client is loaded at the first call: most nodes have no Prometheus. */
-export async function renderMetrics(snapshot: NodeSnapshot, version: string): Promise<{ text: string; contentType: string }> {
-	library ??= import("./prom-client.ts");
+/** What `/metrics` answers. */
+export interface Exposition {
+	readonly body: Buffer;
+	readonly contentType: string;
+}
+
+/** Makes the exposition from snapshots; written anew only when a value changed. */
+export function metricsRenderer(version: string): (snapshot: NodeSnapshot) => Exposition | Promise<Exposition> {
+	let last: { key: string; exposition: Exposition | Promise<Exposition> } | null = null;
+	return (snapshot) => {
+		const known = metrics.map(({ samples }) => samples(snapshot));
+		let key = snapshot.node;
+		for (const samples of known) {
+			key += "\n";
+			for (const { value, labels } of samples) {
+				key += ` ${value}`;
+				for (const name in labels) key += `\t${labels[name]}`;
+			}
+		}
+		if (last?.key === key) return last.exposition;
+		const writing = write(known, snapshot.node, version);
+		const entry: typeof last = { key, exposition: writing };
+		last = entry;
+		writing.then(
+			(exposition) => {
+				entry.exposition = exposition;
+			},
+			() => {
+				// A failure is not kept.
+				last = null;
+			},
+		);
+		return writing;
+	};
+}
+
+async function write(known: readonly Sample[][], node: string, version: string): Promise<Exposition> {
+	// Loaded at the first scrape: most nodes have no Prometheus.
+	library ??= loadLibrary();
 	const { Counter, Gauge, Registry } = await library;
-	// A registry for each scrape: what is not known now is simply not in it.
+	// A registry for each exposition: what is not known now is simply not in it.
 	const registry: Registry = new Registry();
 	new Gauge({
 		name: `${prefix}build_info`,
 		help: "The version that runs; always 1.",
 		labelNames: ["version", "node"],
 		registers: [registry],
-	}).set({ version, node: snapshot.node }, 1);
-	for (const { name, help, type, labels = [], samples } of metrics) {
-		const known = samples(snapshot);
-		if (known.length === 0) continue;
+	}).set({ version, node }, 1);
+	for (const [index, { name, help, type, labels = [] }] of metrics.entries()) {
+		const samples = known[index] ?? [];
+		if (samples.length === 0) continue;
 		const options = { name: `${prefix}${name}`, help, labelNames: [...labels], registers: [registry] };
 		if (type === "gauge") {
 			const gauge = new Gauge(options);
-			for (const sample of known) gauge.set(sample.labels ?? {}, sample.value);
+			for (const sample of samples) gauge.set(sample.labels ?? {}, sample.value);
 		} else {
 			const counter = new Counter(options);
-			for (const sample of known) counter.inc(sample.labels ?? {}, sample.value);
+			for (const sample of samples) counter.inc(sample.labels ?? {}, sample.value);
 		}
 	}
-	return { text: await registry.metrics(), contentType: registry.contentType };
+	return { body: Buffer.from(await registry.metrics()), contentType: registry.contentType };
 }

@@ -47,7 +47,7 @@ export function refusalOf(request: IncomingMessage): Refusal | null {
  */
 export function pathOf(target: string): { path: string; query: string } | null {
 	let rest = target;
-	const absolute = /^https?:\/\/([^/?#]*)(.*)$/i.exec(target);
+	const absolute = target.startsWith("/") ? null : /^https?:\/\/([^/?#]*)(.*)$/i.exec(target);
 	if (absolute) {
 		if (!isLoopbackHost(absolute[1] ?? "")) return null;
 		rest = absolute[2] || "/";

@@ -18,6 +18,7 @@ import { SnapshotReader } from "./snapshot.ts";
 /** Others take a service for dead that has not written its file for 90 s; the contract asks for 30 s. */
 const stateEvery_ms = 15_000;
 const stopGrace_ms = 5_000;
+const errorEvery_ms = 10_000;
 
 /** Serves until it is asked to stop. @returns the exit code @throws LockedError (4), CommandError 1 when the port is taken */
 export async function serve(options: RunOptions, paths: WorkspacePaths, initial: Config, logger: Logger): Promise<number> {
@@ -26,6 +27,7 @@ export async function serve(options: RunOptions, paths: WorkspacePaths, initial:
 	let http: HealthServer | null = null;
 	let timer: NodeJS.Timeout | null = null;
 	let canWrite = true;
+	let lastSaid = Number.NEGATIVE_INFINITY;
 	let port = config.healthPort;
 	const startedAt = timestamp(Date.now());
 	const pidStartedAt = processStartedAt(process.pid) ?? startedAt;
@@ -69,7 +71,12 @@ export async function serve(options: RunOptions, paths: WorkspacePaths, initial:
 				repository,
 				version,
 				snapshots: new SnapshotReader({ paths, repository, config: () => config }),
-				onError: (error) => logger.error("a request failed", { error }),
+				onError: (error) => {
+					// A fault that meets every request must not fill the log as fast as requests come.
+					if (performance.now() - lastSaid < errorEvery_ms) return;
+					lastSaid = performance.now();
+					logger.error("a request failed", { error });
+				},
 			});
 			await listen(http.server, config.healthPort, config.healthHost).catch((error: unknown) => failToListen(error, config));
 			port = (http.server.address() as AddressInfo).port;

@@ -76,25 +76,52 @@ const listedMessages = 20;
 // Files inside these directories change without the directory's own time changing.
 const insideChangesMs = 10_000;
 
+// Looking at a dozen files costs as much as a few answers: under load it is done 200 times a second and not for each.
+const busyWindow_ms = 100;
+const busyReads = 200;
+const sharedWhenBusy_ms = 5;
+
 /** Gathers snapshots. Reads a file only when it changed, and everything at most once in a turn of the event loop. */
 export class SnapshotReader {
 	readonly #options: SnapshotOptions;
 	readonly #now: () => number;
 	readonly #cache = new StateCache();
 	readonly #unmerged: UnmergedWatch;
+	/** The paths, joined once. */
+	readonly #files: Readonly<
+		Record<"sync" | "heartbeat" | "health" | "monitor" | "directory" | "pending" | "conflicts" | "history", string>
+	>;
 	readonly #startedAt = performance.now();
 	readonly #table: ProcessTable;
 	#current: NodeSnapshot | null = null;
+	#reads = 0;
+	#countedSince = 0;
+	#wasBusy = false;
 
 	constructor(options: SnapshotOptions) {
 		this.#options = options;
+		const { paths } = options;
+		this.#files = {
+			sync: paths.syncState,
+			heartbeat: paths.heartbeatState,
+			health: paths.healthState,
+			monitor: paths.monitorStatus,
+			directory: paths.sync,
+			pending: paths.pending,
+			conflicts: paths.conflicts,
+			history: paths.cycleHistory,
+		};
 		this.#now = options.now ?? Date.now;
 		this.#unmerged = new UnmergedWatch(options.repository, this.#now);
-		this.#table = withRememberedBootTime(options.table ?? kernelProcessTable);
+		this.#table = withMemory(options.table ?? kernelProcessTable);
 	}
 
-	/** A snapshot that is not older than this turn of the event loop; only when the index moved does it wait for git, 1 s at most. */
+	/**
+	 * A snapshot that is not older than this turn of the event loop (under thousands of requests a second, than 5 ms); only
+	 * when the index moved does it wait for git, 1 s at most.
+	 */
 	read(): NodeSnapshot | Promise<NodeSnapshot> {
+		this.#reads++;
 		if (this.#current) return this.#current;
 		const waiting = this.#unmerged.refresh();
 		return waiting ? waiting.then(() => this.#take()) : this.#take();
@@ -119,28 +146,43 @@ export class SnapshotReader {
 
 	#take(): NodeSnapshot {
 		// Whoever waited for git together takes one snapshot together.
-		this.#current ??= this.#gather();
-		setImmediate(() => {
+		if (this.#current) return this.#current;
+		const forget = () => {
 			this.#current = null;
-		});
+		};
+		if (this.#isBusy()) setTimeout(forget, sharedWhenBusy_ms);
+		else setImmediate(forget);
+		this.#current = this.#gather();
 		return this.#current;
+	}
+
+	/** Whether snapshots are asked for thousands of times a second. */
+	#isBusy(): boolean {
+		const now = performance.now();
+		if (now - this.#countedSince >= busyWindow_ms) {
+			this.#wasBusy = this.#reads > busyReads;
+			this.#reads = 0;
+			this.#countedSince = now;
+		}
+		return this.#wasBusy;
 	}
 
 	#gather(): NodeSnapshot {
 		const { paths } = this.#options;
 		const config = this.#options.config();
 		const cache = this.#cache;
+		const files = this.#files;
 		const now = this.#now();
 		const view: NodeView = {
-			sync: cache.get(paths.syncState, () => readState(paths.syncState, syncStateSchema)),
-			heartbeat: cache.get(paths.heartbeatState, () => readState(paths.heartbeatState, heartbeatStateSchema)),
-			health: cache.get(paths.healthState, () => readState(paths.healthState, healthStateSchema)),
-			monitor: cache.get(paths.monitorStatus, () => readState(paths.monitorStatus, monitorStatusSchema)),
+			sync: cache.get(files.sync, () => readState(files.sync, syncStateSchema)),
+			heartbeat: cache.get(files.heartbeat, () => readState(files.heartbeat, heartbeatStateSchema)),
+			health: cache.get(files.health, () => readState(files.health, healthStateSchema)),
+			monitor: cache.get(files.monitor, () => readState(files.monitor, monitorStatusSchema)),
 		};
 		const peers = this.#peers(config, view, now);
-		const pending = cache.get(paths.pending, () => listPending(paths), insideChangesMs);
-		const saved = cache.get(paths.conflicts, () => this.#savedVersions(), insideChangesMs);
-		const history = cache.get(paths.cycleHistory, () => readCycleHistory(paths, now), insideChangesMs);
+		const pending = cache.get(files.pending, () => listPending(paths), insideChangesMs);
+		const saved = cache.get(files.conflicts, () => this.#savedVersions(), insideChangesMs);
+		const history = cache.get(files.history, () => readCycleHistory(paths, now), insideChangesMs);
 		const unmerged = this.#unmerged.value;
 		return {
 			now,
@@ -170,10 +212,10 @@ export class SnapshotReader {
 
 	#peers(config: ShownConfig, view: NodeView, now: number): PeerView[] {
 		const { paths } = this.#options;
-		const known = this.#cache.get(paths.sync, () => {
+		const known = this.#cache.get(this.#files.directory, () => {
 			const names = peersWithState(paths);
 			this.#cache.prune((file) => {
-				const peer = WorkspacePaths.peerOfFile(file.slice(paths.sync.length + 1));
+				const peer = WorkspacePaths.peerOfFile(file.slice(this.#files.directory.length + 1));
 				return peer === null || names.includes(peer);
 			});
 			return names;
@@ -214,21 +256,39 @@ function peersWithState(paths: WorkspacePaths): string[] {
 	}
 }
 
-/** The kernel's list of everything is long; the boot time in it moves only when the clock is set. */
-function withRememberedBootTime(table: ProcessTable): ProcessTable {
-	const rememberMs = 1_000;
-	let bootTimeMs = 0;
-	let readAt = Number.NEGATIVE_INFINITY;
+/**
+ * Hundreds of requests a second must not ask the kernel hundreds of times whether the same four processes live. The boot
+ * time moves only when the clock is set; a death is seen a tenth of a second later at most.
+ */
+function withMemory(table: ProcessTable): ProcessTable {
+	const bootTimeMs = rememberFor(1_000, () => table.bootTimeMs());
+	const bootId = rememberFor(60_000, () => table.bootId());
+	const ticks = new Map<number, () => number | null>();
 	return {
-		startTicks: (pid) => table.startTicks(pid),
-		bootId: () => table.bootId(),
-		bootTimeMs() {
-			const now = performance.now();
-			if (now - readAt > rememberMs) {
-				bootTimeMs = table.bootTimeMs();
-				readAt = now;
+		bootTimeMs,
+		bootId,
+		startTicks(pid) {
+			let known = ticks.get(pid);
+			if (!known) {
+				// Restarted services bring new pids; old ones are forgotten all at once.
+				if (ticks.size > 16) ticks.clear();
+				known = rememberFor(100, () => table.startTicks(pid));
+				ticks.set(pid, known);
 			}
-			return bootTimeMs;
+			return known();
 		},
+	};
+}
+
+function rememberFor<T>(ms: number, ask: () => T): () => T {
+	let value: T;
+	let askedAt = Number.NEGATIVE_INFINITY;
+	return () => {
+		const now = performance.now();
+		if (now - askedAt > ms) {
+			value = ask();
+			askedAt = now;
+		}
+		return value;
 	};
 }
