@@ -1,0 +1,162 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { eventually, freeUdpPort } from "./testing/daemon-fixture.ts";
+import { HeartbeatWorkspace } from "./testing/heartbeat-process.ts";
+
+let helios: HeartbeatWorkspace;
+let chad: HeartbeatWorkspace;
+let heliosPort: number;
+let chadPort: number;
+const key = "a secret of sixteen or more";
+
+beforeEach(async () => {
+	[heliosPort, chadPort] = [await freeUdpPort(), await freeUdpPort()];
+	helios = new HeartbeatWorkspace({ NODE_NAME: "helios", HEARTBEAT_PORT: String(heliosPort), PEERS: `chad=127.0.0.1:${chadPort}` });
+	chad = new HeartbeatWorkspace({ NODE_NAME: "chad", HEARTBEAT_PORT: String(chadPort), PEERS: `helios=127.0.0.1:${heliosPort}` });
+});
+afterEach(async () => {
+	await Promise.all([helios.remove(), chad.remove()]);
+});
+
+describe("heartbeat", () => {
+	test("runs as the user's document says, with a peer by --peer-host; SIGTERM says goodbye", async () => {
+		writeFileSync(helios.paths.envFile, "export CHAD_HOST=203.0.113.1\nexport HELIOS_HOST=203.0.113.2\n");
+		const first = helios.start(["--node", "helios", "--peer-host", `localhost:${chadPort}`, "--peer", "chad"]);
+		const second = chad.start();
+		await eventually(() => helios.peer("chad")?.status === "alive" && chad.peer("helios")?.status === "alive", 15_000);
+		expect(helios.state()).toMatchObject({ node: "helios", peers: ["chad"], pid: first.child.pid });
+		const address = helios.peer("chad")!.address!;
+		expect(address).toMatch(new RegExp(`:${chadPort}$`));
+
+		second.child.kill("SIGTERM");
+		expect((await second.finished).code).toBe(0);
+		await eventually(() => helios.peer("chad")?.status === "down");
+		expect(helios.peer("chad")!.reason).toBe("said goodbye: SIGTERM");
+		first.child.kill("SIGINT");
+		expect((await first.finished).code).toBe(0);
+		expect((await helios.run("--status")).code).toBe(3);
+	});
+
+	test("is its own supervisor without a service manager: a worker that is killed is replaced, and two never run", async () => {
+		const { child, finished } = helios.start([], { unit: false });
+		await eventually(() => helios.state() !== null, 15_000);
+		const { pid } = helios.state()!;
+		expect(pid).not.toBe(child.pid);
+		const second = await helios.start([], { unit: false }).finished;
+		expect(second).toMatchObject({ code: 4, stderr: expect.stringContaining(`pid ${pid}`) });
+		process.kill(pid, "SIGKILL");
+		await eventually(() => helios.state()!.pid !== pid, 15_000);
+		child.kill("SIGTERM");
+		expect((await finished).code).toBe(0);
+	});
+
+	test("exits 1 and names the port, its holder and the flag when the port is taken, with and without a supervisor", async () => {
+		chad.start();
+		await eventually(() => chad.state() !== null, 15_000);
+		for (const unit of [true, false]) {
+			const { code, stderr } = await helios.start(["--port", String(chadPort)], { unit }).finished;
+			expect(code).toBe(1);
+			expect(stderr).toMatch(new RegExp(`^heartbeat: UDP port ${chadPort} is in use by \\S+ \\(pid ${chad.state()!.pid}\\).*--port`, "m"));
+		}
+	});
+});
+
+describe("heartbeat --once", () => {
+	test("is answered by the peers, beside the running daemon, and changes no recorded address or boot", async () => {
+		helios.start([], {});
+		chad.start();
+		await eventually(() => helios.peer("chad")?.status === "alive" && chad.peer("helios")?.hears_us === true, 15_000);
+		const before = chad.peer("helios")!;
+		const { code, stdout } = await helios.run("--once", "--json");
+		expect(code).toBe(0);
+		expect(JSON.parse(stdout)).toMatchObject({ node: "helios", answered: true, peers: [{ peer: "chad", answered: true, reason: null }] });
+		await eventually(() => chad.peer("helios")!.received_at !== before.received_at);
+		const { address, boot_id } = before;
+		expect(chad.peer("helios")).toMatchObject({ address, boot_id, status: "alive", hears_us: true });
+		expect((await helios.run("--once")).stdout).toMatch(/^answered {2}chad at \S+ in [\d.]+ ms, clock [+-][\d.]+ ms\n$/);
+	});
+
+	test("counts as a word from a node that has no daemon, but not as a place to send to", async () => {
+		chad.start();
+		await eventually(() => chad.state() !== null, 15_000);
+		expect((await helios.run("--once")).code).toBe(0);
+		await eventually(() => chad.peer("helios")?.status === "alive");
+		expect(chad.peer("helios")).toMatchObject({ address: `127.0.0.1:${heliosPort}`, boot_id: null, services: { heartbeat: "unknown" } });
+	});
+
+	test("exits 1 and says what to look at when a peer does not answer", async () => {
+		const { code, stdout } = await helios.run("--once", "--peers", `chad=127.0.0.1:${chadPort},atlas=no-such-host.invalid`);
+		expect(code).toBe(1);
+		expect(stdout).toContain("chad: no answer from");
+		expect(stdout).toContain("atlas: no-such-host.invalid does not resolve");
+	});
+
+	test("is not answered by a node with another key", async () => {
+		chad.start(["--port", String(chadPort)]);
+		await eventually(() => chad.state() !== null, 15_000);
+		const stranger = new HeartbeatWorkspace({ NODE_NAME: "helios", HEARTBEAT_KEY: key });
+		expect((await stranger.run("--once", "--peers", `chad=127.0.0.1:${chadPort}`)).code).toBe(1);
+		await stranger.remove();
+		await eventually(() => (chad.state()!.totals.rejected.key ?? 0) > 0);
+	});
+});
+
+describe("heartbeat --status", () => {
+	test("shows each peer in a line, as text and as JSON, and changes nothing", async () => {
+		helios.start();
+		chad.start();
+		await eventually(() => helios.peer("chad")?.hears_us === true, 15_000);
+		const text = await helios.run("--status");
+		expect(text.code).toBe(0);
+		expect(text.stdout).toMatch(/^heartbeat is running \(pid \d+/);
+		expect(text.stdout).toMatch(/\n {2}chad {2}alive {3}\d+ s .* yes .*127\.0\.0\.1/);
+		const json = JSON.parse((await helios.run("--status", "--json")).stdout);
+		expect(json).toMatchObject({ running: true, node: "helios", port: heliosPort, peers: [{ peer: "chad", status: "alive" }] });
+	});
+
+	test("exits 3 where it never ran", async () => {
+		const { code, stdout } = await helios.run("--status", "--json");
+		expect(code).toBe(3);
+		expect(JSON.parse(stdout)).toEqual({ running: false, reason: "never started here", schema: 1, peers: [] });
+	});
+});
+
+describe("bad usage and configuration", () => {
+	test.each([
+		[["--status", "--once"], "cannot be used together"],
+		[["--json"], "--json"],
+		[["--once", "--peers", "chad"], "PEERS"],
+		[["--peers", "chad=h", "--peer-host", "chad"], "--peers"],
+		[["--peer", "chad"], "--peer-host"],
+		[["--peer-host", "192.0.2.1"], "--peer NAME"],
+		[["--peer-host", "a,b=c"], "--peer-host"],
+		[["--peer-host", "chad", "--peer", "Not A Name"], "node name"],
+		[["--port", "0"], "HEARTBEAT_PORT"],
+		[["--port", "65536"], "HEARTBEAT_PORT"],
+		[["--interval", "soon"], "HEARTBEAT_INTERVAL"],
+		[["--node", "UPPER"], "NODE_NAME"],
+		[["--once", "--peers", "helios=127.0.0.1"], "no peer to send to"],
+		[["--nonsense"], "--nonsense"],
+		[["operand"], "too many arguments"],
+	])("%j is exit 2 and one line", async (args, what) => {
+		const { code, stdout, stderr } = await helios.run(...args);
+		expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+		expect(stderr).toContain(what);
+		expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+	});
+
+	test("a key that is too short is refused without showing it, and a good one is in no file", async () => {
+		writeFileSync(chad.paths.envFile, "HEARTBEAT_KEY=tooshort\n");
+		const { code, stderr } = await chad.run("--once");
+		expect(code).toBe(2);
+		expect(stderr).toContain("HEARTBEAT_KEY");
+		expect(stderr).not.toContain("tooshort");
+
+		writeFileSync(helios.paths.envFile, `HEARTBEAT_KEY='${key}'\n`);
+		helios.start(["--verbose"]);
+		await eventually(() => helios.state() !== null, 15_000);
+		for (const file of [helios.paths.heartbeatState, helios.paths.logFile("heartbeat")])
+			expect(readFileSync(file, "utf8")).not.toContain(key);
+		expect(helios.state()!.authenticated).toBe(true);
+	});
+});

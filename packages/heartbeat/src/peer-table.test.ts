@@ -1,0 +1,98 @@
+import { PassThrough } from "node:stream";
+import { expect, test } from "@jest/globals";
+import type { Logger } from "@robust-sync/service";
+import { Chalk } from "chalk";
+import { noContent } from "./content.ts";
+import type { PeerView } from "./heartbeat-node.ts";
+import { LiveTable } from "./live-table.ts";
+import { peerTable, shortDuration } from "./peer-table.ts";
+import { peerState } from "./state-files.ts";
+
+const now = Date.UTC(2026, 1, 18, 2);
+const view = (fields: Partial<PeerView>): PeerView => ({
+	name: "chad",
+	address: "192.0.2.7:8765",
+	status: "alive",
+	reason: null,
+	receivedAtMs: now - 4_000,
+	sequence: 1,
+	bootId: "00",
+	missed: 0,
+	rttMs: 1.26,
+	clockOffsetMs: -12_500,
+	phi: 0.1,
+	hearsUs: true,
+	content: { ...noContent, head: "a94a8fe5ccb19ba61c4c0873d391e987982fbbd3", syncStatus: "idle", messagesPending: 0 },
+	...fields,
+});
+
+test("a peer is one line that says how it is, columns aligned", () => {
+	const rows = [
+		view({}),
+		view({
+			name: "atlas-with-a-long-name",
+			status: "down",
+			receivedAtMs: null,
+			rttMs: null,
+			clockOffsetMs: null,
+			hearsUs: null,
+			content: noContent,
+			reason: "no heartbeat for 180 s",
+		}),
+	];
+	expect(
+		peerTable(
+			rows.map((row) => peerState(row, true)),
+			now,
+			new Chalk({ level: 0 }),
+		),
+	).toEqual([
+		"peer                    status  heard  rtt     clock  hears us  sync  head     waiting",
+		"chad                    alive   4 s    1.3 ms  -13 s  yes       idle  a94a8fe  0        192.0.2.7:8765",
+		"atlas-with-a-long-name  down    never  -       -      -         -     -        -        no heartbeat for 180 s",
+	]);
+});
+
+test("lines end at the edge of the terminal", () => {
+	for (const line of peerTable([peerState(view({}), true)], now, new Chalk({ level: 0 }), 40)) expect(line.length).toBeLessThanOrEqual(40);
+});
+
+test.each([
+	[-5, "0 s"],
+	[99_000, "99 s"],
+	[180_000, "3 min"],
+	[7_200_000, "2 h"],
+	[400_000_000, "5 d"],
+])("%d ms is %s", (ms, text) => {
+	expect(shortDuration(ms)).toBe(text);
+});
+
+test("on a terminal the table stays below what is logged", () => {
+	const written: string[] = [];
+	const stream = Object.assign(new PassThrough(), { columns: 100, rows: 24, isTTY: true }) as unknown as NodeJS.WriteStream;
+	stream.on("data", (chunk) => written.push(String(chunk)));
+	const table = new LiveTable(stream, () => [view({})]);
+	const log = (message: string) => stream.write(`${message}\n`);
+	const plain: Logger = {
+		debug: log,
+		info: log,
+		warn: log,
+		error: log,
+		flush: async () => {},
+		addSecret() {},
+		setLevel() {},
+		close: async () => {},
+	};
+	const logger = table.around(plain);
+	logger.info("before");
+	table.start();
+	logger.warn("during");
+	table.stop();
+	logger.info("after");
+	const erase = "\x1b[2A\r\x1b[J";
+	expect(written[0]).toBe("before\n");
+	expect(written[1]).toContain("chad");
+	expect(written.slice(2, 4)).toEqual([erase, "during\n"]);
+	expect(written[4]).toContain("chad");
+	expect(written.slice(5)).toEqual(["after\n"]);
+});
