@@ -11,8 +11,8 @@ export interface BenchTable {
 }
 
 const connections = 50;
-const rounds = 3;
-const seconds = 4;
+const rounds = 5;
+const seconds = 3;
 const warmupSeconds = 2;
 
 const bareServer = `
@@ -101,18 +101,21 @@ export async function run(): Promise<BenchTable> {
 			await end(bare.child);
 			const rate = (who: "ours" | "bare") => median(results[who].map((result) => result.requests.average));
 			const tail = (who: "ours" | "bare") => median(results[who].map((result) => result.latency.p99));
+			// Of rounds that follow each other: what else the machine does meets both.
+			const pairwise = (of: (result: Result) => number) =>
+				median(results.ours.map((result, n) => of(result) / of(results.bare[n] as Result)));
 			rows.push({
 				what: `GET ${target}, requests a second, ${connections} connections`,
 				ours: rate("ours").toFixed(0),
 				floor: `${rate("bare").toFixed(0)} (bare node:http, same bytes)`,
-				ratio: (rate("ours") / rate("bare")).toFixed(2),
+				ratio: pairwise((result) => result.requests.average).toFixed(2),
 				target: "≥ 0.8",
 			});
 			rows.push({
 				what: `GET ${target}, p99`,
 				ours: `${tail("ours")} ms`,
 				floor: `${tail("bare")} ms`,
-				ratio: (tail("ours") / tail("bare")).toFixed(2),
+				ratio: pairwise((result) => result.latency.p99).toFixed(2),
 				target: "≤ 2",
 			});
 		}

@@ -169,7 +169,7 @@ let library: ReturnType<typeof loadLibrary> | null = null;
 
 /** What `/metrics` answers. */
 export interface Exposition {
-	readonly body: Buffer;
+	readonly body: string;
 	readonly contentType: string;
 }
 
@@ -227,5 +227,5 @@ async function write(known: readonly Sample[][], node: string, version: string):
 			for (const sample of samples) counter.inc(sample.labels ?? {}, sample.value);
 		}
 	}
-	return { body: Buffer.from(await registry.metrics()), contentType: registry.contentType };
+	return { body: await registry.metrics(), contentType: registry.contentType };
 }
