@@ -120,9 +120,25 @@ test("without a crash all is well (so that what follows means something)", async
 	await expectAllIsWell(helios, chad);
 });
 
+/** Points that a cycle only passes in a certain plight, and how a node gets into it. */
+const plights: Record<string, (helios: Node) => Promise<void>> = {
+	"detached-": async (helios) => {
+		helios.git("checkout", "-q", "--detach");
+		helios.git("commit", "-q", "--allow-empty", "-m", "on no branch");
+		helios.git("update-ref", "refs/heads/main", helios.git("commit-tree", "-m", "on the branch", "-p", "main", "main^{tree}").trim());
+	},
+	"integrate-overtaken": async (helios) => {
+		await helios.run(["--once"], { env: { ROBUST_SYNC_FAULT: "move-files" } });
+		helios.write("person", "1");
+		helios.git("add", "person");
+		helios.git("commit", "-q", "-m", "by a person, in the middle");
+	},
+};
+
 describe("killed at a fault point, the next cycle goes on: nothing lost, nothing doubled, nothing to repair", () => {
 	test.each(names)("%s", async (name) => {
 		const { helios } = copy();
+		await Object.entries(plights).find(([prefix]) => name.startsWith(prefix))?.[1](helios);
 		const killed = await helios.run(["--once"], { env: { ROBUST_SYNC_FAULT: name } });
 		expect({ name, code: killed.code }).toEqual({ name, code: "SIGKILL" });
 		await helios.once();

@@ -62,7 +62,7 @@ export async function runGit(
 ): Promise<GitResult> {
 	const { input, timeoutMs = localTimeoutMs, accept = [0], onOutput } = options;
 	const command = args.find((arg) => !arg.startsWith("-")) ?? "";
-	started++;
+	if (started++ === 0) process.once("exit", () => killRunningGit());
 	return await new Promise<GitResult>((resolve, reject) => {
 		const child = spawn("git", args, {
 			cwd: directory,

@@ -152,6 +152,11 @@ export async function openRepository(options: OpenOptions): Promise<Repository> 
 	}
 	const config = parseConfigList(list.stdout);
 	const identity: ConfigEntry[] = [];
+	// Should we be killed and git not: it gives a silent server up by itself, a little later than we would have ended it.
+	const patience: ConfigEntry[] = [
+		["http.lowSpeedLimit", "1"],
+		["http.lowSpeedTime", String(Math.ceil(networkTimeoutMs / 1000) + 5)],
+	];
 	if (!config.get("user.name") && !env.GIT_AUTHOR_NAME) identity.push(["user.name", node]);
 	if (!config.get("user.email") && !env.GIT_AUTHOR_EMAIL) identity.push(["user.email", `${node}@robust-sync`]);
 	return new Repository({
@@ -163,7 +168,7 @@ export async function openRepository(options: OpenOptions): Promise<Repository> 
 		isSparse: config.get("core.sparsecheckout") === "true",
 		networkTimeoutMs,
 		config,
-		env: gitEnvironment({ env, hooks, sshCommand: config.get("core.sshcommand"), sshOptions, config: identity }),
+		env: gitEnvironment({ env, hooks, sshCommand: config.get("core.sshcommand"), sshOptions, config: [...identity, ...patience] }),
 	});
 }
 

@@ -172,7 +172,7 @@ class Move {
 	readonly #repository: Repository;
 	readonly #options: MoveOptions;
 	readonly #staging: string;
-	readonly #filters: boolean;
+	#filters: boolean;
 	readonly #kept: KeptNote[] = [];
 	/** Late writes: back in their places, to be merged there. */
 	readonly #late: { change: TreeChange; written: Buffer; appeared: boolean; overtaken: boolean; versions: Versions | null }[] = [];
@@ -247,6 +247,10 @@ class Move {
 		const { from, to, ref, checkpoint } = this.#options;
 		this.#clearStaging();
 		const changes = await diffTrees(this.#repository, from ?? this.#repository.emptyTree, to);
+		// Attributes that come in apply to what comes in with them.
+		this.#filters ||= changes.some(
+			({ path: name, after }) => after !== null && (name === ".gitattributes" || name.endsWith("/.gitattributes")),
+		);
 		// Started early: by the time the files are staged it is there.
 		if (changes.some(({ before, after }) => before !== null && isFileMode(after?.mode))) this.#exchanger = new FileExchanger();
 		try {
@@ -274,12 +278,19 @@ class Move {
 			if (ref !== null && (this.#options.resume !== true || (await readRef(this.#repository, ref)) !== to)) {
 				await updateRef(this.#repository, ref, to, this.#options.branchAt ?? from, "robust-sync: integrate");
 			}
+			if (this.#repository.isSparse && changes.length > 0) await this.#keepSparse();
 			checkpoint?.("ref");
 		} finally {
 			this.#exchanger?.close();
 			fs.rmSync(this.#staging, { recursive: true, force: true });
 		}
 		return { changes, kept: this.#kept, rescued: this.#rescued };
+	}
+
+	/** What lies outside of a sparse checkout goes out of sight again, unless somebody wrote to it (git-sparse-checkout(1), reapply). */
+	async #keepSparse(): Promise<void> {
+		await this.#repository.run(["update-index", "-q", "--refresh"], { accept: [0, 1] });
+		await this.#repository.run(["sparse-checkout", "reapply"], { accept: [0, 1, 128] });
 	}
 
 	#stagedName(): string {
@@ -676,7 +687,13 @@ export async function writeIndexEntries(
 
 /** Whether any file of the index, or a setting, could make files on disk differ from their blobs (gitattributes(5)). One process. */
 export async function usesAttributes(repository: Repository): Promise<boolean> {
-	if (fs.existsSync(path.join(repository.commonDirectory, "info/attributes")) || repository.config.has("core.attributesfile")) return true;
+	const { HOME = "/", XDG_CONFIG_HOME = path.join(HOME, ".config") } = repository.env;
+	const files = [
+		path.join(repository.commonDirectory, "info/attributes"),
+		path.join(XDG_CONFIG_HOME, "git/attributes"),
+		"/etc/gitattributes",
+	];
+	if (repository.config.has("core.attributesfile") || files.some((file) => fs.existsSync(file))) return true;
 	const { stdout } = await repository.run(["ls-files", "-z", "--", ".gitattributes", ":(glob)**/.gitattributes"]);
 	return stdout.length > 0;
 }

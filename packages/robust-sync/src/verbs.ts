@@ -1,4 +1,3 @@
-import { killRunningGit } from "@robust-sync/git";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { runService } from "@robust-sync/service/lifecycle";
 import { createLogger } from "@robust-sync/service/log";
@@ -67,7 +66,6 @@ export async function run(options: Options): Promise<number> {
 			drain: () => daemon.finish(),
 		});
 	} finally {
-		killRunningGit();
 		await logger.close();
 	}
 }

@@ -1,0 +1,213 @@
+import fs from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { until } from "@robust-sync/git/fixtures/scratch";
+import { untilConverged } from "./fixture/node.ts";
+import { World } from "./fixture/world.ts";
+
+let world: World;
+beforeEach(() => {
+	world = new World("beside");
+});
+afterEach(() => world.remove());
+
+describe("programs that write while we commit", () => {
+	test("a file that is written in pieces arrives whole in the end", async () => {
+		const [helios, chad] = await world.pair({ a: "1" }, { env: { SYNC_INTERVAL: "0.3" } });
+		await helios.start();
+		await chad.start();
+		for (let round = 0; round < 3; round++) {
+			const open = fs.openSync(helios.path("large"), "w");
+			for (let piece = 0; piece < 40; piece++) {
+				fs.writeSync(open, `${round} ${piece} ${"x".repeat(5_000)}\n`);
+				await sleep(8);
+			}
+			fs.closeSync(open);
+		}
+		const whole = helios.read("large");
+		await until(() => chad.exists("large") && chad.read("large") === whole, "the whole file on chad");
+		await untilConverged(world, [helios, chad]);
+	}, 60_000);
+
+	test("a file that never rests is committed as it is after 10 seconds at the latest", async () => {
+		const [node] = await world.pair({ a: "1" });
+		let stop = false;
+		const writer = (async () => {
+			for (let index = 0; !stop; index++) {
+				fs.writeFileSync(node.path("restless"), `${index}\n`);
+				await sleep(3);
+			}
+		})();
+		const started = performance.now();
+		try {
+			await node.once();
+		} finally {
+			stop = true;
+			await writer;
+		}
+		expect(performance.now() - started).toBeLessThan(25_000);
+		expect(world.git("hub.git", "show", "main:restless")).toMatch(/^\d+\n$/);
+	}, 60_000);
+
+	test("a file that is at rest does not wait for one that is not", async () => {
+		const [node] = await world.pair({ a: "1" });
+		let stop = false;
+		const writer = (async () => {
+			for (let index = 0; !stop; index++) {
+				fs.writeFileSync(node.path("restless"), `${index}\n`);
+				await sleep(3);
+			}
+		})();
+		try {
+			await node.start({ env: { SYNC_INTERVAL: "60" }, ready: false });
+			node.write("at-rest", "1");
+			await until(() => world.git("hub.git", "ls-tree", "--name-only", "main").includes("at-rest"), "the file on the hub", 9_000);
+		} finally {
+			stop = true;
+			await writer;
+		}
+	}, 60_000);
+});
+
+describe("untracked and changed files in the way of what comes in", () => {
+	test("an untracked file, an ignored one, a directory: both versions survive", async () => {
+		const [helios, chad] = await world.pair({ ".gitignore": "ignored\n" });
+		chad.write("plain.md", "from chad\n");
+		chad.write("dir", "a file on chad\n");
+		chad.write("file/inside", "a directory on chad\n");
+		chad.git("add", "-f", ".");
+		chad.write("ignored", "chad's, forced\n");
+		chad.git("add", "-f", "ignored");
+		await chad.once();
+		// helios writes between its snapshot and the checkout: as late as can be.
+		await helios.run(["--once"], { env: { ROBUST_SYNC_FAULT: "integrate-journalled" } });
+		helios.write("plain.md", "from helios\n");
+		helios.write("ignored", "helios' own\n");
+		helios.write("dir/inside", "a directory on helios\n");
+		helios.write("file", "a file on helios\n");
+		await helios.once();
+		await chad.once();
+		await helios.once();
+		expect(helios.files()).toEqual(chad.files());
+		const text = Object.entries(helios.files())
+			.map(([name, content]) => `${name}: ${content}`)
+			.join("");
+		for (const written of [
+			"from chad",
+			"from helios",
+			"a file on chad",
+			"a directory on chad",
+			"a directory on helios",
+			"a file on helios",
+			"helios' own",
+			"chad's, forced",
+		])
+			expect(text).toContain(written);
+	});
+});
+
+describe("a person's git beside the daemon", () => {
+	test("commit, stash, gc, branch, worktree, reset: nothing is lost and syncing goes on", async () => {
+		const [helios, chad] = await world.pair({ a: "1\n", b: "1\n" }, { env: { SYNC_INTERVAL: "0.2" } });
+		await helios.start();
+		await chad.start();
+		const tries = async (...args: string[]) => {
+			// index.lock is the daemon's for a moment now and then: a person tries again.
+			await until(
+				() => {
+					try {
+						helios.git(...args);
+						return true;
+					} catch (error) {
+						if (/index\.lock|cannot lock ref|nothing to commit|no changes added/.test(String((error as { stderr?: string }).stderr)))
+							return false;
+						throw error;
+					}
+				},
+				`git ${args.join(" ")}`,
+			);
+		};
+		for (let round = 0; round < 4; round++) {
+			helios.write(`by-hand-${round}`, "1");
+			helios.git("-c", "gc.auto=0", "add", "-A");
+			await tries("commit", "-q", "--allow-empty", "-m", `by hand ${round}`);
+			chad.write(`from-chad-${round}`, "1");
+			await tries("gc", "--quiet", "--prune=now");
+			await tries("branch", `kept-${round}`);
+		}
+		helios.write("stashed", "1");
+		await sleep(50);
+		await tries("worktree", "add", "-q", world.path("worktree"), "kept-0");
+		world.write("worktree/elsewhere", "1");
+		world.git("worktree", "add", "-A");
+		world.git("worktree", "commit", "-q", "-m", "in a linked work tree");
+		await untilConverged(world, [helios, chad], { deadlineMs: 60_000 });
+		for (const node of [helios, chad]) {
+			node.fsck();
+			for (let round = 0; round < 4; round++)
+				expect([node.exists(`by-hand-${round}`), node.exists(`from-chad-${round}`)]).toEqual([true, true]);
+		}
+		expect(
+			helios
+				.git("log", "--format=%s")
+				.split("\n")
+				.filter((line) => line.startsWith("by hand")),
+		).toHaveLength(4);
+	}, 90_000);
+});
+
+describe("several of ours at once", () => {
+	test("--once beside the daemon and many of them: serialized, nobody waits for ever, the state file stays the daemon's", async () => {
+		const [node] = await world.pair({ a: "1" });
+		await node.start({ env: { SYNC_INTERVAL: "0.2" } });
+		const worker = node.worker();
+		const runs = await Promise.all(
+			Array.from({ length: 6 }, async (_, index) => {
+				node.write(`f${index}`, "1");
+				return await node.run(["--once", "--json"]);
+			}),
+		);
+		for (const { code, stderr } of runs) expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+		expect(node.state()?.pid).toBe(worker);
+		await untilConverged(world, [node]);
+		expect(Object.keys(node.files()).sort()).toEqual(["a", "f0", "f1", "f2", "f3", "f4", "f5"]);
+	}, 60_000);
+
+	test("--once waits for a cycle in progress, and is refused with 4 and its pid when that takes too long", async () => {
+		const [node] = await world.pair({ a: "1" });
+		world.write("hub.git/hooks/pre-receive", "#!/bin/sh\nsleep 3\n", 0o755);
+		node.write("b", "1");
+		const first = node.run(["--once"]);
+		await until(() => node.state()?.status === "syncing", "the first cycle");
+		const second = await node.run(["--once"]);
+		expect([(await first).code, second.code]).toEqual([0, 0]);
+	}, 60_000);
+
+	test("two workspaces on one machine do not know of each other", async () => {
+		const [helios, chad] = await world.pair();
+		const daemons = [await helios.start(), await chad.start()];
+		expect(helios.worker()).not.toBe(chad.worker());
+		expect((await helios.run(["--stop"])).code).toBe(0);
+		expect(chad.worker()).not.toBeNull();
+		await daemons[0]?.ended;
+	});
+
+	test("two daemons in two clones with the same NODE_NAME still lose nothing", async () => {
+		const [helios] = await world.pair({ a: "1" }, { env: { NODE_NAME: "same", SYNC_INTERVAL: "0.3" } });
+		const twin = world.nodes[1];
+		await helios.start();
+		await twin?.start();
+		await helios.run(["--send", "-"], { input: "from one" });
+		await twin?.run(["--send", "-"], { input: "from the other" });
+		await until(() => helios.messages("same").length === 2, "both messages");
+		expect(helios.messages("same").sort()).toEqual(["from one", "from the other"]);
+	}, 60_000);
+});
+
+test("memory above MEMORY_LIMIT_MB: the cycle is finished, it is logged, and the worker is started again; under a service manager exit 75", async () => {
+	const [node] = await world.pair({ a: "1" });
+	const daemon = await node.start({ env: { MEMORY_LIMIT_MB: "20", INVOCATION_ID: "x" }, ready: false });
+	expect((await daemon.ended).code).toBe(75);
+	expect(node.log()).toMatch(/memory/i);
+	expect(node.state()?.totals.cycles).toBeGreaterThan(0);
+}, 90_000);
