@@ -238,6 +238,20 @@ describe("/status", () => {
 		expect(json.peers[0]).toMatchObject({ status: "down", reported_status: "alive" });
 	});
 
+	test("shows the peers that are configured or talked to, and none that was left behind", async () => {
+		node.healthy();
+		node.peer("gone", { status: "down" });
+		node.heartbeat({ peers: ["chad", "vega", "../evil"] });
+		const served = await node.serve({ peers: "nova=192.0.2.9" });
+		const { peers, status } = (await served.ask("/status")).json;
+		expect(peers.map(({ peer, status: how }: { peer: string; status: string }) => `${peer} ${how}`)).toEqual([
+			"chad alive",
+			"nova unknown",
+			"vega unknown",
+		]);
+		expect(status).toBe("ok");
+	});
+
 	test("lists saved versions newest first, 50 of them, and older ones on request", async () => {
 		const names = Array.from({ length: 60 }, (_, n) =>
 			node.saved(1_770_000_000_000 + n, { "a.json": { ours: "1", theirs: "2" } }),

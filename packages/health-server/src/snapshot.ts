@@ -7,6 +7,7 @@ import {
 	type HealthStatus,
 	healthStateSchema,
 	heartbeatStateSchema,
+	isNodeName,
 	kernelProcessTable,
 	listPending,
 	listSavedVersions,
@@ -222,8 +223,9 @@ export class SnapshotReader {
 		});
 		// A file that stayed behind when its peer was taken out of the configuration says nothing about today.
 		const configured = config.peers.map((peer) => peer.name);
-		const talkedTo = view.heartbeat.kind === "ok" && view.heartbeat.state.peers.length > 0 ? view.heartbeat.state.peers : null;
-		const names = [...configured, ...known.filter((name) => !talkedTo || talkedTo.includes(name))];
+		const talkedTo = view.heartbeat.kind === "ok" ? view.heartbeat.state.peers.filter(isNodeName) : [];
+		const leftBehind = (name: string) => talkedTo.length > 0 && !talkedTo.includes(name);
+		const names = [...configured, ...talkedTo, ...known.filter((name) => !leftBehind(name))].filter((name) => name !== config.nodeName);
 		return [...new Set(names)].sort().map((name) => {
 			const file = paths.peerState(name);
 			const read = known.includes(name) ? this.#cache.get(file, () => readState(file, peerStateSchema)) : null;

@@ -105,9 +105,9 @@ html:not(.script) .copy,html.script .without-script{display:none}
 .versions .number{text-align:right;color:var(--soft);border-left:1px solid var(--line);user-select:none}
 .versions .numbers{width:52px}
 .versions .line{white-space:pre-wrap;overflow-wrap:anywhere}
-.taken{background:var(--changed);box-shadow:inset 3px 0 0 var(--accent)}
-.lost{background:var(--warn-bg);text-decoration:line-through;text-decoration-color:var(--warn);text-decoration-thickness:1px}
-.new{background:var(--ok-bg);box-shadow:inset 3px 0 0 var(--ok)}
+.diff .taken{background:var(--changed);box-shadow:inset 3px 0 0 var(--accent)}
+.diff .lost{background:var(--warn-bg);text-decoration:line-through;text-decoration-color:var(--warn);text-decoration-thickness:1px}
+.diff .new{background:var(--ok-bg);box-shadow:inset 3px 0 0 var(--ok)}
 .legend{display:flex;flex-wrap:wrap;gap:8px;margin-top:10px}
 .legend span{padding:0 10px;border-radius:3px;color:var(--text)}
 .versions .absent{background:var(--absent)}
