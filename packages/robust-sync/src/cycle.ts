@@ -74,7 +74,7 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 	await nameUnbornBranch(context);
 
 	progress.rescued += await rescueLateWrites(context);
-	const outbox = collectOutbox(context);
+	const outbox = await collectOutbox(context);
 	const snapshot = await snapshotInto(context, progress, outbox.targets);
 	const committed = markCommitted(context, outbox);
 

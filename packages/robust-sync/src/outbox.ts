@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import { blobOid, displayPath, fileSystemPath, type GitPath, gitPath } from "@robust-sync/git";
@@ -6,6 +7,8 @@ import {
 	faultPoint,
 	fsyncDirectory,
 	listPending,
+	makeDurable,
+	parseCompactTimestamp,
 	readState,
 	type SkippedFile,
 	WorkspacePaths,
@@ -24,7 +27,12 @@ const deliverySchema = z.object({
 	/** Whether the delivered file is in a commit of ours: from then on it is never written again. */
 	committed: z.boolean(),
 });
-const outboxSchema = z.object({ schema: z.literal(1), deliveries: z.array(deliverySchema) });
+const outboxSchema = z.object({
+	schema: z.literal(1),
+	deliveries: z.array(deliverySchema),
+	/** The greatest time that a message of this node was given, so that order survives a clock that steps back. */
+	latest: z.optional(z.string()),
+});
 
 /** One message on its way: fixed in `sync/outbox.json` before anything is copied. */
 export type Delivery = z.infer<typeof deliverySchema>;
@@ -48,43 +56,34 @@ function deliveredName(time: string, name: Buffer, blob: string): Buffer {
 	return Buffer.concat([prefix, name.subarray(0, maxNameBytes - prefix.length - extension.length - mark.length), mark, extension]);
 }
 
-function readDeliveries(paths: WorkspacePaths): Delivery[] {
+type Fixed = Pick<z.infer<typeof outboxSchema>, "deliveries" | "latest">;
+
+function readFixed(paths: WorkspacePaths): Fixed {
 	const read = readState(paths.outboxNames, outboxSchema);
-	return read.kind === "ok" ? read.state.deliveries : [];
+	return read.kind === "ok" ? read.state : { deliveries: [] };
 }
 
-function writeDeliveries(paths: WorkspacePaths, deliveries: readonly Delivery[]): void {
-	writeAtomicSync(paths.outboxNames, `${JSON.stringify({ schema: 1, deliveries })}\n`);
+function writeFixed(paths: WorkspacePaths, fixed: Fixed): void {
+	writeAtomicSync(paths.outboxNames, `${JSON.stringify({ schema: 1, ...fixed })}\n`);
 }
 
 function pendingFile(paths: WorkspacePaths, name: string): Buffer {
 	return fileSystemPath(paths.pending, name as GitPath);
 }
 
-/** The greatest delivery time of this node so far, so that order survives a clock that steps back. */
-function latestTime(deliveries: readonly Delivery[]): string {
-	let latest = "";
-	for (const { target } of deliveries) {
-		const time = path.posix.basename(target).slice(0, 20);
-		if (time > latest) latest = time;
-	}
-	return latest;
-}
-
 /**
  * Brings every waiting message to its place below `messages/<node>/`: time and name are fixed on disk first, so that a retry
- * after a crash delivers each exactly once.
+ * after a crash delivers each exactly once, and in the order in which they were put into the outbox.
  */
-export function collectOutbox({ paths, config, now, log }: CycleContext): Outbox {
-	putBackGrabbed(paths);
+export async function collectOutbox({ paths, config, now, log }: CycleContext): Promise<Outbox> {
+	const before = readFixed(paths);
+	putBackGrabbed(paths, before.deliveries);
 	const pending = listPending(paths);
-	if (pending.length === 0 && !fs.existsSync(paths.outboxNames)) return { deliveries: [], targets: [], skipped: [] };
-	const before = readDeliveries(paths);
-	const known = new Map(before.map((delivery) => [`${delivery.name}\0${delivery.blob}`, delivery]));
+	if (pending.length === 0 && before.deliveries.length === 0) return { deliveries: [], targets: [], skipped: [] };
+	const known = new Map(before.deliveries.map((delivery) => [`${delivery.name}\0${delivery.blob}`, delivery]));
 	const deliveries: Delivery[] = [];
-	const contents = new Map<Delivery, Buffer>();
 	const skipped: SkippedFile[] = [];
-	let latest = latestTime(before);
+	let latest = before.latest ?? "";
 	let clock = now();
 	for (const message of pending) {
 		const name = gitPath(message.name);
@@ -92,46 +91,45 @@ export function collectOutbox({ paths, config, now, log }: CycleContext): Outbox
 			skipped.push({ path: `sync/pending/${displayPath(name)}`, reason: "too-large" });
 			continue;
 		}
-		let content: Buffer;
+		let blob: string;
 		try {
-			content = fs.readFileSync(pendingFile(paths, name));
+			blob = blobOid(fs.readFileSync(pendingFile(paths, name)));
 		} catch (error) {
 			if ((error as NodeJS.ErrnoException).code !== "ENOENT")
 				skipped.push({ path: `sync/pending/${displayPath(name)}`, reason: "unreadable" });
 			continue;
 		}
-		const blob = blobOid(content);
 		let delivery = known.get(`${name}\0${blob}`);
 		if (!delivery) {
-			while (compactTimestamp(clock) <= latest) clock++;
+			clock = Math.max(clock, (parseCompactTimestamp(latest) ?? 0) + 1);
+			const targetAt = (at: number) =>
+				`${WorkspacePaths.messagesOf(config.nodeName)}/${gitPath(deliveredName(compactTimestamp(at), message.name, blob))}`;
+			// Where the list of fixed names was lost, another message may have this one.
+			while (fs.existsSync(fileSystemPath(paths.root, targetAt(clock) as GitPath))) clock++;
 			latest = compactTimestamp(clock);
-			const target = `${WorkspacePaths.messagesOf(config.nodeName)}/${gitPath(deliveredName(latest, message.name, blob))}`;
+			const target = targetAt(clock);
 			delivery = { name, blob, target, committed: false };
 		}
 		deliveries.push(delivery);
-		if (!delivery.committed) contents.set(delivery, content);
 	}
-	// Delivered and confirmed in an earlier life, or taken back by whoever wrote it before it was sent.
-	if (deliveries.length > 0 || before.length > 0) {
-		faultPoint("outbox-before-names");
-		writeDeliveries(paths, deliveries);
-		faultPoint("outbox-named");
-	}
-	for (const [delivery, content] of contents) placeMessage(paths, delivery, content);
-	if (contents.size > 0) {
-		fsyncDirectory(path.join(paths.root, WorkspacePaths.messagesOf(config.nodeName)));
-		faultPoint("outbox-placed");
-		log.debug(`${contents.size} messages to deliver`);
-	}
-	return { deliveries, targets: [...contents.keys()].map((delivery) => delivery.target as GitPath), skipped };
+	// Gone by now: delivered and confirmed in an earlier life, or taken back by whoever wrote it before it was sent.
+	faultPoint("outbox-before-names");
+	writeFixed(paths, { deliveries, latest });
+	faultPoint("outbox-named");
+	const targets = await placeMessages(
+		paths,
+		config.nodeName,
+		deliveries.filter(({ committed }) => !committed),
+	);
+	if (targets.length > 0) log.debug(`${targets.length} messages to deliver`);
+	return { deliveries, targets, skipped };
 }
 
 const grabbedPrefix = ".delivered-";
 
 /** A crash in the middle of a confirmation leaves a file under a hidden name: a delivered one goes, any other gets its name back. */
-function putBackGrabbed(paths: WorkspacePaths): void {
-	if (!fs.existsSync(paths.outboxNames)) return;
-	for (const { name, blob } of readDeliveries(paths)) {
+function putBackGrabbed(paths: WorkspacePaths, deliveries: readonly Delivery[]): void {
+	for (const { name, blob } of deliveries) {
 		const grabbed = fileSystemPath(paths.pending, `${grabbedPrefix}${blob}` as GitPath);
 		if (!fs.existsSync(grabbed)) continue;
 		if (blobOid(fs.readFileSync(grabbed)) !== blob) fs.renameSync(grabbed, pendingFile(paths, name));
@@ -139,22 +137,53 @@ function putBackGrabbed(paths: WorkspacePaths): void {
 	}
 }
 
-function placeMessage(paths: WorkspacePaths, { target }: Delivery, content: Buffer): void {
-	const file = fileSystemPath(paths.root, target as GitPath);
-	fs.mkdirSync(path.dirname(file.toString("utf8")), { recursive: true });
-	if (fs.existsSync(file)) return;
-	fs.mkdirSync(paths.staging, { recursive: true });
-	const staged = path.join(paths.staging, `message-${process.pid}`);
-	fs.rmSync(staged, { force: true });
-	fs.writeFileSync(staged, content, { flush: true });
-	fs.renameSync(staged, file);
+/** Copies messages to where they are delivered, durably, each whole or not at all. @returns the paths of all that are there */
+async function placeMessages(paths: WorkspacePaths, node: string, deliveries: readonly Delivery[]): Promise<GitPath[]> {
+	if (deliveries.length === 0) return [];
+	const directory = path.join(paths.root, WorkspacePaths.messagesOf(node));
+	const staging = path.join(paths.staging, "messages");
+	fs.mkdirSync(directory, { recursive: true });
+	fs.mkdirSync(staging, { recursive: true });
+	const targets: GitPath[] = [];
+	const staged: { from: string; to: Buffer }[] = [];
+	for (const [index, { name, blob, target }] of deliveries.entries()) {
+		const to = fileSystemPath(paths.root, target as GitPath);
+		if (!fs.existsSync(to)) {
+			const content = readPending(paths, name);
+			// Replaced or taken back in this very moment: the next cycle has another look.
+			if (content === null || blobOid(content) !== blob) continue;
+			const from = path.join(staging, String(index));
+			fs.writeFileSync(from, content);
+			staged.push({ from, to });
+		}
+		targets.push(target as GitPath);
+	}
+	await makeDurable(
+		staged.map(({ from }) => from),
+		staging,
+	);
+	for (const { from, to } of staged) fs.renameSync(from, to);
+	fs.rmdirSync(staging);
+	fsyncDirectory(directory);
+	faultPoint("outbox-placed");
+	return targets;
+}
+
+function readPending(paths: WorkspacePaths, name: string): Buffer | null {
+	try {
+		return fs.readFileSync(pendingFile(paths, name));
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+		throw error;
+	}
 }
 
 /** The messages are in a commit of ours: whatever becomes of the file there, it is not written again. */
 export function markCommitted({ paths }: CycleContext, { deliveries, targets }: Outbox): Outbox {
 	if (targets.length === 0) return { deliveries, targets, skipped: [] };
-	const marked = deliveries.map((delivery) => ({ ...delivery, committed: true }));
-	writeDeliveries(paths, marked);
+	const placed = new Set<string>(targets);
+	const marked = deliveries.map((delivery) => ({ ...delivery, committed: delivery.committed || placed.has(delivery.target) }));
+	writeFixed(paths, { ...readFixed(paths), deliveries: marked });
 	faultPoint("outbox-committed");
 	return { deliveries: marked, targets, skipped: [] };
 }
@@ -167,7 +196,8 @@ export function markCommitted({ paths }: CycleContext, { deliveries, targets }: 
 export function confirmDelivered({ paths }: CycleContext, { deliveries }: Outbox): number {
 	if (deliveries.length === 0) return 0;
 	let delivered = 0;
-	for (const { name, blob } of deliveries) {
+	for (const { name, blob, committed } of deliveries) {
+		if (!committed) continue;
 		const file = pendingFile(paths, name);
 		// Taken by a hidden name first: what is removed is what was looked at.
 		const grabbed = fileSystemPath(paths.pending, `${grabbedPrefix}${blob}` as GitPath);
@@ -185,7 +215,7 @@ export function confirmDelivered({ paths }: CycleContext, { deliveries }: Outbox
 		}
 		faultPoint("outbox-removed");
 	}
-	fs.rmSync(paths.outboxNames, { force: true });
+	writeFixed(paths, { ...readFixed(paths), deliveries: deliveries.filter(({ committed }) => !committed) });
 	faultPoint("outbox-confirmed");
 	return delivered;
 }
@@ -193,10 +223,10 @@ export function confirmDelivered({ paths }: CycleContext, { deliveries }: Outbox
 /** Puts a message into the outbox whole: written under a hidden name, then renamed. @returns its name in `sync/pending/` */
 export function enqueueMessage(paths: WorkspacePaths, name: string, content: Buffer): string {
 	fs.mkdirSync(paths.pending, { recursive: true });
-	const temporary = path.join(paths.pending, `.${process.pid}-${name}.tmp`.slice(-200));
+	const temporary = path.join(paths.pending, `.${randomUUID()}.tmp`);
 	const file = fs.openSync(temporary, "wx", 0o644);
 	try {
-		fs.writeSync(file, content);
+		fs.writeFileSync(file, content);
 		fs.fsyncSync(file);
 	} finally {
 		fs.closeSync(file);

@@ -1,0 +1,14 @@
+import { expect, test } from "@jest/globals";
+import { backOffMs } from "./back-off.ts";
+
+test("the window doubles from one interval to eight, and the wait is anywhere in it", () => {
+	const most = [1, 2, 3, 4, 5, 50, 5_000].map((failures) => backOffMs(failures, 60_000, 0.999_999));
+	expect(most).toEqual([60_000, 120_000, 240_000, 480_000, 480_000, 480_000, 480_000]);
+	expect(backOffMs(4, 60_000, 0.5)).toBe(240_000);
+});
+
+test("it is never nothing, and never longer than an interval where that is short", () => {
+	expect(backOffMs(1, 60_000, 0)).toBe(1_000);
+	expect(backOffMs(1, 200, 0)).toBe(200);
+	expect(backOffMs(0, 60_000, 0)).toBe(1_000);
+});

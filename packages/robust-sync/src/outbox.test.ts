@@ -1,0 +1,168 @@
+import fs from "node:fs";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { Scratch } from "@robust-sync/git/fixtures/scratch";
+import { listPending, parseConfig, WorkspacePaths } from "@robust-sync/workspace";
+import type { CycleContext } from "./cycle-context.ts";
+import { collectOutbox, confirmDelivered, enqueueMessage, markCommitted } from "./outbox.ts";
+
+let scratch: Scratch;
+let paths: WorkspacePaths;
+let clock: number;
+beforeEach(() => {
+	scratch = new Scratch("outbox");
+	paths = new WorkspacePaths(scratch.directory);
+	fs.mkdirSync(paths.pending, { recursive: true });
+	clock = Date.parse("2026-02-18T02:00:00.000Z");
+});
+afterEach(() => scratch.remove());
+
+function context(limit = "95"): CycleContext {
+	const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+	return { paths, config: parseConfig({ NODE_NAME: "helios", MAX_FILE_MB: limit }), now: () => clock, log } as unknown as CycleContext;
+}
+
+let put = 0;
+function message(name: string | Buffer, text: string): void {
+	const file = Buffer.concat([Buffer.from(`${paths.pending}/`), Buffer.from(name)]);
+	fs.writeFileSync(file, text);
+	fs.utimesSync(file, 1_000 + put, 1_000 + put++);
+}
+
+/** One delivery from beginning to end, as a cycle makes it. */
+async function deliver(limit?: string): Promise<number> {
+	const outbox = await collectOutbox(context(limit));
+	return confirmDelivered(context(limit), markCommitted(context(limit), outbox));
+}
+
+const directory = () => `${scratch.directory}/messages/helios`;
+const delivered = () =>
+	fs
+		.readdirSync(directory())
+		.sort()
+		.map((name) => [name, fs.readFileSync(`${directory()}/${name}`, "utf8")]);
+
+test("a message is delivered under a time and its name, and leaves the outbox", async () => {
+	message("hello.txt", "hi");
+	expect(await deliver()).toBe(1);
+	expect(delivered()).toEqual([["20260218T020000.000Z-hello.txt", "hi"]]);
+	expect(listPending(paths)).toEqual([]);
+	expect(await deliver()).toBe(0);
+});
+
+test("in the order in which they were put there, also when the clock steps back", async () => {
+	for (const text of ["1", "2", "3"]) message(`m${text}`, text);
+	await deliver();
+	clock -= 86_400_000;
+	for (const text of ["4", "5"]) message(`a${text}`, text);
+	await deliver();
+	clock += 86_400_000;
+	message("0", "6");
+	await deliver();
+	expect(delivered().map(([, text]) => text)).toEqual(["1", "2", "3", "4", "5", "6"]);
+});
+
+test("many in one cycle do not overtake those of the next", async () => {
+	for (let index = 0; index < 50; index++) message(`m${index}`, `first ${index}`);
+	await deliver();
+	clock += 3;
+	message("last", "last");
+	await deliver();
+	const texts = delivered().map(([, text]) => text);
+	expect(texts).toEqual([...Array.from({ length: 50 }, (_, index) => `first ${index}`), "last"]);
+});
+
+test("name and time are fixed once: a crash before the commit delivers to the same place", async () => {
+	message("m", "1");
+	const first = await collectOutbox(context());
+	clock += 60_000;
+	const again = await collectOutbox(context());
+	expect(again.targets).toEqual(first.targets);
+	expect(again.deliveries).toEqual(first.deliveries);
+	expect(delivered()).toHaveLength(1);
+});
+
+test("after the commit it is never written again, whatever became of the file", async () => {
+	message("m", "1");
+	const outbox = markCommitted(context(), await collectOutbox(context()));
+	fs.rmSync(`${directory()}/20260218T020000.000Z-m`);
+	const again = await collectOutbox(context());
+	expect(again.targets).toEqual([]);
+	expect(fs.readdirSync(directory())).toEqual([]);
+	expect(confirmDelivered(context(), markCommitted(context(), again))).toBe(1);
+	expect(outbox.deliveries).toHaveLength(1);
+});
+
+describe("a message that is replaced under the same name", () => {
+	test("while the first is on its way is another message", async () => {
+		message("m", "1");
+		const outbox = markCommitted(context(), await collectOutbox(context()));
+		message("m", "2");
+		expect(confirmDelivered(context(), outbox)).toBe(0);
+		expect(listPending(paths)).toHaveLength(1);
+		await deliver();
+		expect(delivered().map(([, text]) => text)).toEqual(["1", "2"]);
+	});
+	test("in the middle of the confirmation neither is lost nor doubled", async () => {
+		message("m", "1");
+		const outbox = markCommitted(context(), await collectOutbox(context()));
+		const [delivery] = outbox.deliveries;
+		// Killed after the file was taken by its hidden name.
+		fs.renameSync(`${paths.pending}/m`, `${paths.pending}/.delivered-${delivery?.blob}`);
+		await deliver();
+		expect(fs.readdirSync(paths.pending)).toEqual([]);
+		expect(delivered()).toHaveLength(1);
+	});
+	test("and was taken away under the hidden name gets its own name back", async () => {
+		message("m", "1");
+		const outbox = markCommitted(context(), await collectOutbox(context()));
+		message("m", "another");
+		fs.renameSync(`${paths.pending}/m`, `${paths.pending}/.delivered-${outbox.deliveries[0]?.blob}`);
+		await deliver();
+		expect(delivered().map(([, text]) => text)).toEqual(["1", "another"]);
+	});
+});
+
+test("names with any bytes, and of any length, arrive; the extension of a long one stays", async () => {
+	const names = [
+		Buffer.from([0x61, 0xff]),
+		Buffer.from("-rf"),
+		Buffer.from("new\nline"),
+		Buffer.from("ü '\""),
+		Buffer.from(`${"n".repeat(251)}.txt`),
+	];
+	for (const [index, name] of names.entries()) message(name, String(index));
+	expect(await deliver()).toBe(names.length);
+	const files = fs.readdirSync(directory(), { encoding: "buffer" }).map((name) => name.toString("latin1"));
+	for (const name of names.slice(0, 4)) expect(files.some((file) => file.endsWith(`Z-${name.toString("latin1")}`))).toBe(true);
+	expect(files.some((file) => /n+~[0-9a-f]{8}\.txt$/.test(file) && file.length <= 255)).toBe(true);
+});
+
+test("one that is too large is reported and stays, without holding the others up; what is still being written is left alone", async () => {
+	message("large", "x".repeat(3_000));
+	message("small", "1");
+	message(".hidden", "1");
+	message("half.tmp", "1");
+	const outbox = await collectOutbox(context("0.002"));
+	expect(outbox.skipped).toEqual([{ path: "sync/pending/large", reason: "too-large" }]);
+	expect(confirmDelivered(context(), markCommitted(context(), outbox))).toBe(1);
+	expect(fs.readdirSync(paths.pending).sort()).toEqual([".hidden", "half.tmp", "large"]);
+});
+
+test("a list of fixed names that is torn or hostile is begun afresh", async () => {
+	message("m", "1");
+	for (const content of ['{"schema":1,', '{"schema":1,"deliveries":[{"name":"../../x","blob":1}]}', "[]"]) {
+		fs.writeFileSync(paths.outboxNames, content);
+		message("m", content);
+		await deliver();
+	}
+	expect(delivered()).toHaveLength(3);
+});
+
+describe("putting a message into the outbox", () => {
+	test("is whole or not at all, and never over another one", () => {
+		expect(enqueueMessage(paths, "m.txt", Buffer.from("1"))).toBe("m.txt");
+		expect(enqueueMessage(paths, "m.txt", Buffer.from("2"))).toBe("m-1.txt");
+		expect(enqueueMessage(paths, "ü".repeat(120), Buffer.from("3"))).toBe("ü".repeat(120));
+		expect(fs.readdirSync(paths.pending).sort()).toEqual(["m-1.txt", "m.txt", "ü".repeat(120)].sort());
+	});
+});
