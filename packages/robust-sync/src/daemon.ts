@@ -32,6 +32,7 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean): CycleMemory
 		branch: null,
 		lastBranch: null,
 		resumed: false,
+		indexChecked: false,
 		synced: null,
 		announced: new Set(),
 		hot: new Map(),

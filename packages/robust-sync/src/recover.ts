@@ -6,10 +6,12 @@ import {
 	deleteRef,
 	findLockFiles,
 	isAncestor,
+	isIndexWhole,
 	lockHolder,
 	operationInProgress,
 	readHead,
 	readRef,
+	rebuildIndex,
 	setAsideLockFile,
 	updateRef,
 } from "@robust-sync/git";
@@ -33,6 +35,7 @@ const secondLookMs = 100;
 /** What is found in `.git` or `sync/` → what is done. In this order; each row is safe to be killed in. */
 const table: readonly (readonly [found: string, recover: (context: CycleContext) => Promise<string | null>])[] = [
 	["a lock file that a killed git left", setAsideStaleLocks],
+	["an index that a power cut tore", makeIndexAgain],
 	["a move of the working tree that was interrupted", finishInterruptedMove],
 	["what a killed process was putting together", clearStaging],
 	["a person's rebase, merge, cherry-pick, revert or bisect", leaveOpenOperation],
@@ -86,6 +89,14 @@ async function setAsideStaleLocks({ repository, log, now }: CycleContext): Promi
 /** A write that is found in the middle of a move may have been made from an older version, there as anywhere. */
 function upToDate(context: CycleContext): CycleContext & Pick<IntegrateContext, "bringUpToDate"> {
 	return { ...context, bringUpToDate: (late) => bringUpToDate(context, late) };
+}
+
+async function makeIndexAgain({ repository, memory, now }: CycleContext): Promise<string | null> {
+	const thorough = !memory.indexChecked;
+	memory.indexChecked = true;
+	if (isIndexWhole(repository, thorough)) return null;
+	await rebuildIndex(repository, compactTimestamp(now()));
+	return "the index was torn: made again from HEAD, no file was touched";
 }
 
 async function finishInterruptedMove(context: CycleContext): Promise<string | null> {

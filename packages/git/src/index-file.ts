@@ -1,0 +1,51 @@
+import { createHash } from "node:crypto";
+import fs from "node:fs";
+import path from "node:path";
+import { readHead } from "./refs.ts";
+import type { Repository } from "./repository.ts";
+
+/**
+ * Whether the index can be read (gitformat-index(5)): git does not fsync it, so a power cut may leave it empty or torn. A missing
+ * one is whole: there is nothing in it.
+ * @param thorough check its hash too; else its first bytes only
+ */
+export function isIndexWhole({ gitDirectory, objectFormat, config }: Repository, thorough: boolean): boolean {
+	const file = path.join(gitDirectory, "index");
+	const hashLength = objectFormat === "sha1" ? 20 : 32;
+	let descriptor: number;
+	try {
+		descriptor = fs.openSync(file, "r");
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code === "ENOENT") return true;
+		throw error;
+	}
+	try {
+		if (!thorough) {
+			const signature = Buffer.alloc(4);
+			return fs.readSync(descriptor, signature, 0, 4, 0) === 4 && signature.toString("latin1") === "DIRC";
+		}
+		const content = fs.readFileSync(descriptor);
+		if (content.length < 12 + hashLength || content.toString("latin1", 0, 4) !== "DIRC") return false;
+		const hash = content.subarray(-hashLength);
+		const mayBeZero = config.get("index.skiphash") === "true" || config.get("feature.manyfiles") === "true";
+		return (
+			(mayBeZero && hash.every((byte) => byte === 0)) ||
+			createHash(objectFormat).update(content.subarray(0, -hashLength)).digest().equals(hash)
+		);
+	} finally {
+		fs.closeSync(descriptor);
+	}
+}
+
+/**
+ * Sets the index aside and makes it again from HEAD. Files are not touched: what differs from HEAD shows as changed.
+ * @returns where the old one went
+ */
+export async function rebuildIndex(repository: Repository, label: string): Promise<string> {
+	const directory = path.join(repository.commonDirectory, "robust-sync/torn-indexes");
+	fs.mkdirSync(directory, { recursive: true });
+	const destination = path.join(directory, label);
+	fs.renameSync(path.join(repository.gitDirectory, "index"), destination);
+	if ((await readHead(repository)).oid !== null) await repository.run(["read-tree", "HEAD"]);
+	return destination;
+}
