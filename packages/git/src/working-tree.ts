@@ -96,6 +96,22 @@ function isSame(file: Buffer, staged: string): boolean {
 	return content?.equals(readContent(staged, b) ?? Buffer.alloc(0)) ?? false;
 }
 
+/** What lies there, left where it is; null: nothing, or nothing that has a content. */
+function peek(file: Buffer): { content: Buffer; stats: fs.Stats } | null {
+	const stats = lstat(file);
+	if (!stats || stats.isDirectory()) return null;
+	try {
+		const content = readContent(file, stats);
+		return content === null ? null : { content, stats };
+	} catch (error) {
+		if (isGone(error)) return null;
+		throw error;
+	}
+}
+
+/** After so many tries to merge into a file, one that only grows counts as known. */
+const appendAttempts = 3;
+
 /** Times of files are stamped by ticks of this length or less. */
 const coarseClockMs = 50;
 
@@ -429,15 +445,8 @@ class Move {
 	): Promise<Buffer | "unchanged" | "taken"> {
 		const live = this.#live(name);
 		const look = (file: Buffer) => {
-			const stats = lstat(file);
-			if (!stats || stats.isDirectory()) return null;
-			try {
-				const content = readContent(file, stats);
-				return content !== null && isKnown(content, stats) ? { content, stats } : null;
-			} catch (error) {
-				if (isGone(error)) return null;
-				throw error;
-			}
+			const there = peek(file);
+			return there && isKnown(there.content, there.stats) ? there : null;
 		};
 		const swap = async () => (await this.#exchanger?.exchange(destination, live)) === true;
 		const found = this.#exchanger ? look(live) : null;
@@ -488,6 +497,12 @@ class Move {
 		const backup = this.#backup(change.path);
 		const resumed = this.#options.resume === true && lstat(backup) !== null;
 		if (change.before?.mode === "160000") return;
+		const there = peek(this.#live(change.path));
+		const versions = this.#versions(expected, null);
+		if (!resumed && there && !this.#isExpected(change, there.content, there.stats, versions)) {
+			this.#late.push({ change, written: there.content, appeared: false, overtaken: false, versions });
+			return;
+		}
 		const grabbed = !resumed && this.#grab(change.path, backup);
 		if (grabbed || resumed) this.#judge(change, backup, expected, null);
 		if (resumed) for (const file of this.#earlierLate(change.path)) this.#judge(change, file, expected, null);
@@ -516,6 +531,12 @@ class Move {
 		for (let attempt = 0; ; attempt++) {
 			const destination = attempt === 0 && !judged ? backup : this.#nextLate(change.path);
 			const versions = this.#versions(expected, staged);
+			const there = peek(live);
+			if (there && !this.#isExpected(change, there.content, there.stats, versions)) {
+				// Written late: it stays where its writer and its readers look for it, and is merged there in the end.
+				this.#late.push({ change, written: there.content, appeared: attempt > 0, overtaken: false, versions });
+				return;
+			}
 			const replaced = await this.#exchange(change.path, staged, destination, (content, stats) =>
 				this.#isExpected(change, content, stats, versions),
 			);
@@ -623,14 +644,21 @@ class Move {
 			await makeDurable([staged], this.#staging);
 			const destination = this.#nextLate(name);
 			this.#clearParents(name);
-			const replaced = await this.#exchange(
-				name,
-				staged,
-				destination,
-				(found, stats) => stats.isFile() && known !== null && found.equals(known),
-			);
+			const there = peek(this.#live(name));
+			// Who only appends cannot be caught up with: what came on top is found in the kept file later.
+			const isKnown = (found: Buffer) =>
+				known !== null && (attempt < appendAttempts ? found.equals(known) : found.subarray(0, known.length).equals(known));
+			if (there?.stats.isFile() && !isKnown(there.content)) {
+				wanted = await this.#options.mergeLate({ path: name, before: known, written: there.content, appeared, incoming: wanted });
+				[known, appeared] = [there.content, false];
+				continue;
+			}
+			const replaced = await this.#exchange(name, staged, destination, (found, stats) => stats.isFile() && isKnown(found));
 			if (replaced !== "unchanged" && replaced !== "taken") {
-				notes.push(this.#note(name, destination, this.#onDisk(replaced), null));
+				const merged = known ?? replaced;
+				const note = this.#note(name, destination, this.#onDisk(merged), null);
+				note.size = merged.length;
+				notes.push(note);
 				const after = this.#onDisk(wanted);
 				for (const note of notes) note.after = after;
 				return;
