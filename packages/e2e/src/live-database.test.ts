@@ -1,0 +1,92 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import fs from "node:fs";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { until } from "@robust-sync/git/fixtures/scratch";
+import { World } from "./fixture/world.ts";
+
+let world: World;
+let database: ChildProcess | undefined;
+beforeEach(() => {
+	world = new World("database");
+});
+afterEach(async () => {
+	database?.kill("SIGKILL");
+	database = undefined;
+	await world.remove();
+});
+
+/** A PATH with all that a cycle needs, but without the sqlite3 program. */
+function pathWithoutSqlite(): string {
+	const directory = world.path("bin");
+	fs.mkdirSync(directory, { recursive: true });
+	for (const program of ["git", "find", "sync", "perl", "sh", "env", "node", "ssh"]) {
+		const found = (process.env.PATH ?? "").split(":").find((entry) => fs.existsSync(`${entry}/${program}`));
+		if (found && !fs.existsSync(`${directory}/${program}`)) fs.symlinkSync(`${found}/${program}`, `${directory}/${program}`);
+	}
+	return directory;
+}
+
+function sqliteIsInstalled(): boolean {
+	try {
+		execFileSync("sqlite3", ["--version"], { stdio: "ignore" });
+		return true;
+	} catch {
+		return false;
+	}
+}
+
+describe("an SQLite database that a program has open", () => {
+	test("is never committed torn: where the sqlite3 program is, a consistent copy is", async () => {
+		if (!sqliteIsInstalled()) return;
+		const [helios, chad] = await world.pair();
+		const shell = spawn("sqlite3", [helios.path("memory.db")], { stdio: ["pipe", "pipe", "inherit"] });
+		database = shell;
+		let said = "";
+		shell.stdout.on("data", (chunk: Buffer) => {
+			said += chunk;
+		});
+		const ask = async (sql: string, mark: string) => {
+			shell.stdin.write(`${sql}\nselect '${mark}';\n`);
+			await until(() => said.includes(mark), mark);
+		};
+		await ask("pragma journal_mode=wal; create table t(x); insert into t values('first');", "made");
+		await ask("begin; insert into t values('uncommitted');", "begun");
+		expect(fs.existsSync(helios.path("memory.db-wal"))).toBe(true);
+		expect((await helios.once()).skipped).toEqual([]);
+		await chad.once();
+		const rows = () => execFileSync("sqlite3", [chad.path("memory.db"), "select x from t; pragma integrity_check;"], { encoding: "utf8" });
+		expect(rows()).toBe("first\nok\n");
+		expect(chad.exists("memory.db-wal")).toBe(false);
+		await ask("commit;", "committed");
+		shell.stdin.end();
+		await new Promise((resolve) => shell.once("close", resolve));
+		await helios.once();
+		await chad.once();
+		expect(rows()).toBe("first\nuncommitted\nok\n");
+		expect(helios.dirty()).toBe("");
+	}, 60_000);
+
+	test("is left out and reported where the program is not; the rest syncs, and it does when it is closed", async () => {
+		const [helios, chad] = await world.pair();
+		const env = { PATH: pathWithoutSqlite() };
+		for (const suffix of ["-wal", "-journal"]) {
+			fs.writeFileSync(helios.path("memory.db"), Buffer.concat([Buffer.from("SQLite format 3\0"), Buffer.alloc(4_000, suffix)]));
+			fs.writeFileSync(helios.path(`memory.db${suffix}`), "half a transaction");
+			helios.write("notes.md", suffix);
+			const { skipped } = await helios.once({ env });
+			expect(skipped).toContainEqual({ path: "memory.db", reason: "live-database" });
+			await chad.once();
+			expect(chad.files()).toEqual({ "notes.md": suffix });
+			fs.rmSync(helios.path(`memory.db${suffix}`));
+		}
+		expect((await helios.once({ env })).skipped).toEqual([]);
+		await chad.once();
+		expect(chad.read("memory.db")).toBe(helios.read("memory.db"));
+	});
+
+	test("files that are only called like its companions sync as ever", async () => {
+		const [helios, chad] = await world.pair({ "notes-wal": "1", "x-journal": "2", x: "not a database", "y.db": "SQLite format 3\0alone" });
+		expect(helios.state()?.skipped).toEqual([]);
+		expect(chad.files()).toEqual({ "notes-wal": "1", "x-journal": "2", x: "not a database", "y.db": "SQLite format 3\0alone" });
+	});
+});
