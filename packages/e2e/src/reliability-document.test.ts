@@ -1,0 +1,51 @@
+import fs from "node:fs";
+import { expect, test } from "@jest/globals";
+import { projectFile, sourceFiles } from "./fixture/sources.ts";
+
+/** Rows of the tables: their cells. */
+function rows(markdown: string): string[][] {
+	return markdown
+		.split("\n")
+		.filter((line) => /^\| /.test(line) && !/^\| ?-/.test(line))
+		.map((line) =>
+			line
+				.slice(1, -1)
+				.split(" | ")
+				.map((cell) => cell.trim()),
+		)
+		.filter(([first]) => first !== "promise" && first !== "what happens");
+}
+
+const document = projectFile("docs/reliability.md");
+const sources = (pattern: RegExp) =>
+	sourceFiles(["e2e", "robust-sync", "git", "workspace", "resolve", "service"], pattern)
+		.map((file) => fs.readFileSync(file, "utf8"))
+		.join("\n");
+const named = (cell: string) => [...cell.matchAll(/(\*?)"([^"]+)"/g)].map(([, slow, name]) => ({ slow: slow === "*", name: name ?? "" }));
+
+test("every promise and every row names a test", () => {
+	for (const cells of rows(document))
+		expect({ row: cells[0], tests: named(cells.at(-1) ?? "").length, cells: cells.length }).toEqual({
+			row: cells[0],
+			tests: expect.any(Number),
+			cells: 3,
+		});
+	expect(rows(document).filter((cells) => named(cells.at(-1) ?? "").length === 0)).toEqual([]);
+	expect(rows(document).length).toBeGreaterThan(50);
+});
+
+test("every test that is named in docs/reliability.md exists, in the suite that it is said to be in", () => {
+	const fast = sources(/^(?!.*\.slow\.test\.ts$).*\.test\.ts$/);
+	const slow = sources(/\.slow\.test\.ts$/);
+	// Names stand in the sources as they are, in double quotes or, where they hold some, in others.
+	const missing = rows(document)
+		.flatMap((cells) => named(cells.at(-1) ?? ""))
+		.filter(
+			({ slow: isSlow, name }) => ![`"${name}"`, `'${name}'`, `\`${name}\``].some((quoted) => (isSlow ? slow : fast).includes(quoted)),
+		);
+	expect(missing).toEqual([]);
+});
+
+test("what is not promised is said", () => {
+	expect(document).toMatch(/## Not promised\n\n(- .*\n){5,}/);
+});
