@@ -134,9 +134,12 @@ describe("a person's git beside the daemon", () => {
 			chad.write(`from-chad-${round}`, "1");
 			await tries("gc", "--quiet", "--prune=now");
 			await tries("branch", `kept-${round}`);
+			helios.write(`stashed-${round}`, "1");
+			await tries("stash", "push", "-q", "-u");
+			await sleep(50);
+			if (helios.git("stash", "list") !== "") await tries("stash", "pop", "-q");
+			await tries("reset", "-q", "--soft", "HEAD");
 		}
-		helios.write("stashed", "1");
-		await sleep(50);
 		await tries("worktree", "add", "-q", world.path("worktree"), "kept-0");
 		world.write("worktree/elsewhere", "1");
 		world.git("worktree", "add", "-A");
@@ -145,8 +148,11 @@ describe("a person's git beside the daemon", () => {
 		for (const node of [helios, chad]) {
 			node.fsck();
 			for (let round = 0; round < 4; round++)
-				expect([node.exists(`by-hand-${round}`), node.exists(`from-chad-${round}`)]).toEqual([true, true]);
+				expect([`by-hand-${round}`, `from-chad-${round}`].filter((name) => !node.exists(name))).toEqual([]);
 		}
+		// A stash that met the daemon half-way may be left in the list: what is in it is not lost.
+		for (let round = 0; round < 4; round++)
+			expect(helios.git("log", "--all", "--reflog", "--format=", "--name-only", "-m", "--root")).toContain(`stashed-${round}`);
 		expect(
 			helios
 				.git("log", "--format=%s")
@@ -157,6 +163,28 @@ describe("a person's git beside the daemon", () => {
 });
 
 describe("several of ours at once", () => {
+	test("--once, conflict-resolver --resolve, --status and --send beside the daemon, again and again: each does its part", async () => {
+		const [helios, chad] = await world.pair({ "state.json": "{}\n" }, { env: { SYNC_INTERVAL: "0.2" } });
+		await helios.start();
+		for (let round = 0; round < 3; round++) {
+			helios.write("state.json", `{"helios":${round}}\n`);
+			chad.write("state.json", `{"chad":${round}}\n`);
+			const ended = await Promise.all([
+				helios.run(["--once"]),
+				helios.run(["--resolve"], { executable: "conflict-resolver" }),
+				helios.run(["--status"]),
+				helios.run(["--send", "-"], { input: `${round}` }),
+				chad.run(["--once"]),
+			]);
+			expect(ended.map(({ code, stderr }) => ({ code, stderr }))).toEqual(Array(5).fill({ code: 0, stderr: "" }));
+		}
+		await until(() => helios.pending() === 0, "the messages to be delivered");
+		await chad.once();
+		await untilConverged(world, [helios, chad]);
+		expect(helios.messages()).toEqual(["0", "1", "2"]);
+		helios.fsck();
+	}, 60_000);
+
 	test("--once beside the daemon and many of them: serialized, nobody waits for ever, the state file stays the daemon's", async () => {
 		const [node] = await world.pair({ a: "1" });
 		await node.start({ env: { SYNC_INTERVAL: "0.2" } });

@@ -30,6 +30,31 @@ async function cyclesAtRest(node: Node): Promise<number> {
 	return last;
 }
 
+/** What the heartbeat writes when a peer was heard. */
+async function hear(node: Node, peer: string, head: string | null): Promise<void> {
+	await writeState(node.paths.peerState(peer), {
+		schema: 1,
+		peer,
+		address: null,
+		status: "alive",
+		received_at: new Date().toISOString(),
+		sequence: 1,
+		boot_id: "b",
+		missed: 0,
+		rtt_ms: null,
+		clock_offset_ms: null,
+		phi: null,
+		hears_us: null,
+		authenticated: false,
+		head,
+		last_sync: null,
+		sync_status: "idle",
+		consecutive_failures: 0,
+		messages_pending: 0,
+		services: { sync: "up", heartbeat: "up", "health-server": "unknown", monitor: "unknown" },
+	});
+}
+
 describe("one instance a workspace", () => {
 	test("a second daemon is refused with 4 and the first one's pid, and the first goes on", async () => {
 		const [node] = await world.pair();
@@ -247,28 +272,7 @@ describe("a change starts a cycle", () => {
 		expect(helios.messages()).toEqual(["hello"]);
 		chad.write("from-chad", "1");
 		await chad.once();
-		const at = new Date().toISOString();
-		await writeState(helios.paths.peerState("chad"), {
-			schema: 1,
-			peer: "chad",
-			address: null,
-			status: "alive",
-			received_at: at,
-			sequence: 1,
-			boot_id: "b",
-			missed: 0,
-			rtt_ms: null,
-			clock_offset_ms: null,
-			phi: null,
-			hears_us: null,
-			authenticated: false,
-			head: chad.head(),
-			last_sync: null,
-			sync_status: "idle",
-			consecutive_failures: 0,
-			messages_pending: 0,
-			services: { sync: "up", heartbeat: "up", "health-server": "unknown", monitor: "unknown" },
-		});
+		await hear(helios, "chad", chad.head());
 		await until(
 			() => helios.exists("from-chad"),
 			() => `chad's file\n${helios.log().slice(-1_500)}`,
@@ -356,6 +360,13 @@ describe("failures", () => {
 		fs.renameSync(world.path("away.git"), world.path("hub.git"));
 		process.kill(node.worker() ?? 0, "SIGUSR1");
 		await node.untilState((state) => state.status === "idle" && state.consecutive_failures === 0, "the retry");
+		fs.renameSync(world.path("hub.git"), world.path("away.git"));
+		process.kill(node.worker() ?? 0, "SIGUSR1");
+		await node.untilState((state) => state.consecutive_failures === 1, "another failure");
+		fs.renameSync(world.path("away.git"), world.path("hub.git"));
+		await sleep(1_100);
+		await hear(node, "chad", null);
+		await node.untilState((state) => state.status === "idle" && state.consecutive_failures === 0, "the retry after the word");
 	});
 
 	test("files that change while the remote is away do not hammer it, and are all there when it is back", async () => {

@@ -1,0 +1,29 @@
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { bringInto, copyOf, expectAllIsWell, makeTemplate } from "./fixture/plight.ts";
+import { faultPointNames } from "./fixture/sources.ts";
+import type { World } from "./fixture/world.ts";
+
+let template: World;
+beforeAll(async () => {
+	template = await makeTemplate();
+});
+afterAll(() => template.remove());
+
+test.each(faultPointNames(["robust-sync", "resolve", "git", "workspace"]))(
+	"killed at %s the second time, the third, and so on for as often as a cycle passes it: the next cycle goes on",
+	async (name) => {
+		for (let time = 2; time < 40; time++) {
+			const { helios, chad, world } = copyOf(template);
+			try {
+				await bringInto(helios, name);
+				const { code } = await helios.run(["--once"], { env: { ROBUST_SYNC_FAULT: `${name}#${time}` } });
+				if (code === 0) return;
+				expect({ name, time, code }).toEqual({ name, time, code: "SIGKILL" });
+				await helios.once();
+				await expectAllIsWell(world, helios, chad);
+			} finally {
+				await world.remove();
+			}
+		}
+	},
+);

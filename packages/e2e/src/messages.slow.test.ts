@@ -1,0 +1,31 @@
+import fs from "node:fs";
+import path from "node:path";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { World } from "./fixture/world.ts";
+
+let world: World;
+beforeEach(() => {
+	world = new World("messages");
+});
+afterEach(() => world.remove());
+
+test("10,000 messages in one cycle: each delivered once, in the order in which they were put there", async () => {
+	const [helios, chad] = await world.pair();
+	fs.mkdirSync(helios.paths.pending, { recursive: true });
+	for (let index = 0; index < 10_000; index++) {
+		const file = path.join(helios.paths.pending, `m${index}`);
+		fs.writeFileSync(file, String(index));
+		fs.utimesSync(file, 1_000_000 + index, 1_000_000 + index);
+	}
+	const started = performance.now();
+	// Killed once on the way.
+	await helios.run(["--once"], { env: { ROBUST_SYNC_FAULT: "outbox-placed" } });
+	await helios.once({ timeoutMs: 300_000 });
+	expect(performance.now() - started).toBeLessThan(180_000);
+	helios.write("more", "1");
+	fs.writeFileSync(path.join(helios.paths.pending, "last"), "last");
+	await helios.once();
+	await chad.once({ timeoutMs: 300_000 });
+	expect(chad.messages("helios")).toEqual([...Array.from({ length: 10_000 }, (_, index) => String(index)), "last"]);
+	expect(helios.pending()).toBe(0);
+});
