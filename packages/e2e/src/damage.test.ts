@@ -153,24 +153,44 @@ describe("a damaged repository", () => {
 		return node.path(`.git/objects/${oid.slice(0, 2)}/${oid.slice(2)}`);
 	}
 
-	test("an empty or missing object: CORRUPT_REPOSITORY with what to do; files are not touched; it goes on when it is back", async () => {
+	test.each([
+		["empty", (file: string) => fs.writeFileSync(file, "")],
+		["torn", (file: string) => fs.writeFileSync(file, fs.readFileSync(file).subarray(0, 5))],
+		["missing", (file: string) => fs.rmSync(file)],
+	])("an object that is %s: CORRUPT_REPOSITORY, no file is touched; the next cycle fetches it again and goes on", async (_how, damage) => {
 		const [helios, chad] = await world.pair({ "a.json": '{"x":0}\n' });
 		helios.write("a.json", '{"x":0,"h":1}\n');
 		chad.write("a.json", '{"x":0,"c":1}\n');
 		await chad.once();
 		// The base of the merge that comes.
 		const file = objectFile(helios, "HEAD:a.json");
-		const content = fs.readFileSync(file);
 		fs.chmodSync(file, 0o644);
-		for (const damage of [() => fs.writeFileSync(file, ""), () => fs.writeFileSync(file, content.subarray(0, 5)), () => fs.rmSync(file)]) {
-			damage();
-			const failure = await helios.failure();
-			expect(failure).toMatchObject({ code: "CORRUPT_REPOSITORY", message: expect.stringMatching(/fsck/) });
-			expect(helios.read("a.json")).toBe('{"x":0,"h":1}\n');
-		}
-		fs.writeFileSync(file, content);
+		damage(file);
+		expect(await helios.failure()).toMatchObject({ code: "CORRUPT_REPOSITORY", message: expect.stringMatching(/fsck/) });
+		expect(helios.read("a.json")).toBe('{"x":0,"h":1}\n');
 		await helios.once();
-		expect(JSON.parse(helios.read("a.json"))).toEqual({ x: 0, h: 1, c: 1 });
+		await chad.once();
+		expect(JSON.parse(chad.read("a.json"))).toEqual({ x: 0, h: 1, c: 1 });
+		helios.fsck();
+		expect(helios.log()).toMatch(/recovered: objects were missing or damaged/);
+	});
+
+	test("a commit of ours that nobody else has and that cannot be read: the branch goes back to what can, the files are committed anew", async () => {
+		const [helios, chad] = await world.pair({ a: "1", b: "1" });
+		fs.renameSync(world.path("hub.git"), world.path("away.git"));
+		helios.write("a", "2");
+		await helios.failure();
+		const lost = helios.head();
+		fs.rmSync(objectFile(helios, "HEAD"));
+		fs.renameSync(world.path("away.git"), world.path("hub.git"));
+		helios.write("b", "2");
+		expect((await helios.failure()).code).toBe("CORRUPT_REPOSITORY");
+		await helios.once();
+		await chad.once();
+		expect(chad.files()).toEqual({ a: "2", b: "2" });
+		expect(helios.head()).not.toBe(lost);
+		helios.fsck();
+		expect(helios.log()).toMatch(/went back from [0-9a-f]{12}, which cannot be read/);
 	});
 
 	test("an index that is empty, torn or nonsense: set aside and made again, nothing is lost", async () => {

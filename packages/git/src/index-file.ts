@@ -45,7 +45,8 @@ export async function rebuildIndex(repository: Repository, label: string): Promi
 	const directory = path.join(repository.commonDirectory, "robust-sync/torn-indexes");
 	fs.mkdirSync(directory, { recursive: true });
 	const destination = path.join(directory, label);
-	fs.renameSync(path.join(repository.gitDirectory, "index"), destination);
+	const index = path.join(repository.gitDirectory, "index");
+	if (fs.existsSync(index)) fs.renameSync(index, destination);
 	if ((await readHead(repository)).oid !== null) await repository.run(["read-tree", "HEAD"]);
 	return destination;
 }

@@ -16,6 +16,7 @@ export * from "./objects.ts";
 export * from "./operation.ts";
 export * from "./pack-objects.ts";
 export * from "./refs.ts";
+export * from "./repair.ts";
 export * from "./repository.ts";
 export * from "./scratch-index.ts";
 export * from "./ssh-connection.ts";

@@ -24,6 +24,8 @@ export interface CycleMemory {
 	lastBranch: string | null;
 	/** The daemon before this one did not stop by itself: its choice of the branch holds. */
 	resumed: boolean;
+	/** The last cycle found objects missing or damaged. */
+	damaged: boolean;
 	/** The index was checked in whole, once in the life of a process. */
 	indexChecked: boolean;
 	/** The remote's tip at the end of the last success. */

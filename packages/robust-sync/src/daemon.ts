@@ -32,6 +32,7 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean): CycleMemory
 		branch: null,
 		lastBranch: null,
 		resumed: false,
+		damaged: false,
 		indexChecked: false,
 		synced: null,
 		announced: new Set(),
@@ -134,6 +135,7 @@ export class Daemon {
 		this.#control = control;
 		this.#memory.resumed = fs.existsSync(this.#paths.instanceLock("sync"));
 		this.#memory.lastBranch = this.#record.state.branch;
+		this.#memory.damaged = this.#record.state.last_error?.code === "CORRUPT_REPOSITORY";
 		this.#instance = await acquireLock(this.#paths.instanceLock("sync"), { purpose: "robust-sync", onLost: () => this.#lockLost() });
 		ensureExcluded(this.#paths.root);
 		await this.#record.update({ status: "idle" });
@@ -321,6 +323,7 @@ export class Daemon {
 			return 0;
 		}
 		this.#repository = undefined;
+		this.#memory.damaged ||= failure.code === "CORRUPT_REPOSITORY";
 		// A connection that hangs must not be what the next attempt goes through.
 		await this.#ssh.closeAll();
 		this.#failures++;

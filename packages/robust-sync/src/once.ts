@@ -81,6 +81,7 @@ export async function syncOnce({ paths, config, logger, now = Date.now }: OnceOp
 		const repository = await openWorkspaceRepository(paths, config);
 		memory.branch = config.syncBranch;
 		memory.lastBranch = record.state.branch;
+		memory.damaged = record.state.last_error?.code === "CORRUPT_REPOSITORY";
 		context = { repository, paths, config, log: logger, now, lock, memory };
 		let result = await runCycle(context);
 		for (let again = 0; result.busy > 0 && again < maxFollowUps; again++) result = addUp(result, await runCycle(context));

@@ -9,6 +9,7 @@ import {
 	isIndexWhole,
 	lockHolder,
 	operationInProgress,
+	pruningCollector,
 	readHead,
 	readRef,
 	rebuildIndex,
@@ -18,6 +19,7 @@ import {
 import { type IntegrateContext, integrate, resumeIntegration } from "@robust-sync/resolve";
 import { compactTimestamp, faultPoint } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
+import { repairRepository } from "./repair.ts";
 import { bringUpToDate } from "./rescue.ts";
 import { SyncError } from "./sync-error.ts";
 
@@ -35,7 +37,9 @@ const secondLookMs = 100;
 /** What is found in `.git` or `sync/` → what is done. In this order; each row is safe to be killed in. */
 const table: readonly (readonly [found: string, recover: (context: CycleContext) => Promise<string | null>])[] = [
 	["a lock file that a killed git left", setAsideStaleLocks],
+	["a garbage collection that prunes at once", waitForCollector],
 	["an index that a power cut tore", makeIndexAgain],
+	["objects that the last cycle missed", mendObjects],
 	["a move of the working tree that was interrupted", finishInterruptedMove],
 	["what a killed process was putting together", clearStaging],
 	["a person's rebase, merge, cherry-pick, revert or bisect", leaveOpenOperation],
@@ -97,6 +101,30 @@ async function makeIndexAgain({ repository, memory, now }: CycleContext): Promis
 	if (isIndexWhole(repository, thorough)) return null;
 	await rebuildIndex(repository, compactTimestamp(now()));
 	return "the index was torn: made again from HEAD, no file was touched";
+}
+
+async function mendObjects(context: CycleContext): Promise<string | null> {
+	if (!context.memory.damaged) return null;
+	const done = await repairRepository(context);
+	context.memory.damaged = false;
+	return done;
+}
+
+/** What we make now is not referenced yet, and would be pruned before it is. */
+async function waitForCollector({ repository, log }: CycleContext): Promise<null> {
+	const deadline = performance.now() + liveLockPatienceMs;
+	for (;;) {
+		const collector = pruningCollector(repository);
+		if (collector === null) return null;
+		if (performance.now() > deadline) {
+			throw new SyncError(
+				"INDEX_LOCKED",
+				`'git gc --prune' (pid ${collector.pid}) is at work in the repository: wait until it is done, or end it`,
+			);
+		}
+		log.debug(`git gc --prune (pid ${collector.pid}) is at work: waiting`);
+		await sleep(secondLookMs);
+	}
 }
 
 async function finishInterruptedMove(context: CycleContext): Promise<string | null> {
