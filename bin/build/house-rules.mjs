@@ -24,7 +24,7 @@ const ownPrefix = "@robust-sync/";
 
 /** Sources that never get into a bundle: tests, and what only they use. */
 export function isTestSupport(file) {
-	return /\.test\.ts$|\/(fixtures|testing|cases)\/|-fixture\.ts$/.test(file) || /^(packages\/e2e|bench)\//.test(file);
+	return /\.test\.ts$|\/(fixtures?|testing|cases)\/|-fixture\.ts$/.test(file) || /^(packages\/e2e|bench)\//.test(file);
 }
 
 /** Comments away; strings and line numbers stay. */

@@ -1,31 +1,17 @@
-import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
-import { createRequire } from "node:module";
 import os from "node:os";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { acquireLock, WorkspacePaths } from "@robust-sync/workspace";
+import { bundleExecutable } from "./fixture/bundle.ts";
 import { Person } from "./fixture/person.ts";
 
 let bundle = "";
 let directory = "";
 beforeAll(() => {
 	directory = fs.mkdtempSync(path.join(os.tmpdir(), "robust-sync-resolver-bundle-"));
-	fs.mkdirSync(path.join(directory, "dist"));
-	fs.mkdirSync(path.join(directory, "bin"));
-	bundle = path.join(directory, "dist/conflict-resolver.mjs");
-	execFileSync(createRequire(import.meta.url).resolve("esbuild/bin/esbuild"), [
-		fileURLToPath(new URL("./cli.ts", import.meta.url)),
-		`--outfile=${bundle}`,
-		"--bundle",
-		"--platform=node",
-		"--format=esm",
-		"--target=node20",
-		"--log-level=warning",
-		'--banner:js=import { createRequire as __createRequire } from "node:module";const require = __createRequire(import.meta.url);import { fileURLToPath as __fileURLToPath } from "node:url";const __filename = __fileURLToPath(import.meta.url);',
-	]);
-	fs.writeFileSync(path.join(directory, "bin/conflict-resolver"), `#!/bin/sh\nexec ${process.execPath} ${bundle} "$@"\n`, { mode: 0o755 });
+	bundle = bundleExecutable(directory);
 });
 afterAll(() => fs.rmSync(directory, { recursive: true }));
 

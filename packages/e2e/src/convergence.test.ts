@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { writeAndKill } from "./fixture/fleet.ts";
-import { untilConverged } from "./fixture/node.ts";
 import { World } from "./fixture/world.ts";
 
 let world: World;
@@ -10,26 +9,12 @@ beforeEach(() => {
 afterEach(() => world.remove());
 
 test("two nodes write at once while their daemons are killed: identical in the end, every written line there once", async () => {
-	await writeAndKill(world, { nodes: 2, writeMs: 4_000, pauseMs: 20, kills: 3, intervalSeconds: 0.3, settleMs: 60_000 });
+	await writeAndKill(world, { nodes: 2, writeMs: 3_000, pauseMs: 20, kills: 3, intervalSeconds: 0.3, settleMs: 60_000 });
 }, 120_000);
 
 test("five nodes write at once: identical in the end, every written line there once", async () => {
-	await writeAndKill(world, { nodes: 5, writeMs: 2_500, pauseMs: 60, kills: 2, intervalSeconds: 0.5, settleMs: 90_000 });
+	await writeAndKill(world, { nodes: 5, writeMs: 1_500, pauseMs: 60, kills: 2, intervalSeconds: 0.5, settleMs: 90_000 });
 }, 150_000);
-
-test("ten nodes push at the same instant: no node starves, all end with all files", async () => {
-	const nodes = Array.from({ length: 10 }, (_, index) => world.node(`node${index}`));
-	nodes[0]?.write("base", "1");
-	await nodes[0]?.once();
-	for (const node of nodes) node.write(`from-${node.name}`, node.name);
-	const outcomes = await Promise.all(nodes.map((node) => node.run(["--once", "--json"])));
-	// A race that was lost ten times in a row is said to be one, and nothing else.
-	for (const { code, stdout } of outcomes) if (code !== 0) expect(JSON.parse(stdout).last_error.code).toBe("PUSH_RACE");
-	for (const node of nodes) await node.once();
-	for (const node of nodes) if (node.head() !== nodes.at(-1)?.head()) await node.once();
-	await untilConverged(world, nodes);
-	for (const node of nodes) expect(Object.keys(node.files()).filter((name) => name.startsWith("from-"))).toHaveLength(10);
-}, 120_000);
 
 test("two nodes that merge the same two commits make the same commit", async () => {
 	const [helios, chad] = await world.pair({ "a.json": '{"x":0}\n', "n.md": "1\n" });

@@ -64,7 +64,7 @@ describe("a hub over real ssh", () => {
 		const [node] = await world.pair({ a: "1" }, { env: { SYNC_INTERVAL: "0.3", ...env() } });
 		aim(node, ssh.url(world.path("hub.git")));
 		await node.start();
-		await ssh.stop();
+		await ssh.stop({ connections: true });
 		node.write("b", "1");
 		await node.untilState((state) => state.last_error?.code === "REMOTE_UNREACHABLE", "the failure");
 		await ssh.resume();

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import fs from "node:fs";
-import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { personEnvironment, until } from "@robust-sync/git/fixtures/scratch";
@@ -41,25 +40,25 @@ function stopsAt(node: Node, ...args: string[]): void {
 }
 
 describe("lock files of a killed git", () => {
-	test.each([
-		"index.lock",
-		"HEAD.lock",
-		"refs/heads/main.lock",
-		"refs/remotes/origin/main.lock",
-		"config.lock",
-		"shallow.lock",
-		"packed-refs.lock",
-	])("%s is set aside, said in one line, counted, and the cycle goes on", async (name) => {
+	test("of every kind are set aside, said in one line, counted, and the cycle goes on", async () => {
 		const [node] = await world.pair({ a: "1" });
-		fs.writeFileSync(node.path(`.git/${name}`), "left behind");
+		const left = [
+			"index.lock",
+			"HEAD.lock",
+			"refs/heads/main.lock",
+			"refs/remotes/origin/main.lock",
+			"config.lock",
+			"shallow.lock",
+			"packed-refs.lock",
+		];
+		for (const name of left) fs.writeFileSync(node.path(`.git/${name}`), "left behind");
 		node.write("a", "2");
 		const { totals } = await node.once();
 		expect(totals.rescued).toBe(1);
-		expect(fs.existsSync(node.path(`.git/${name}`))).toBe(false);
+		for (const name of left) expect(fs.existsSync(node.path(`.git/${name}`))).toBe(false);
 		expect(node.log().match(/recovered: set aside/g)).toHaveLength(1);
 		expect(world.git("hub.git", "show", "main:a")).toBe("2");
-		const kept = fs.readdirSync(node.path(".git/robust-sync/stale-locks"));
-		expect(kept).toEqual([expect.stringMatching(new RegExp(`^${path.basename(name)}-`))]);
+		expect(fs.readdirSync(node.path(".git/robust-sync/stale-locks"))).toHaveLength(left.length);
 	});
 
 	test("a git that was really killed in the middle of a commit", async () => {

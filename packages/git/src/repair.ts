@@ -101,7 +101,7 @@ export async function fetchEverything(repository: Repository, remote: string, br
 
 /** Where a branch was, newest first, as its reflog tells (git-reflog(1)). */
 export function formerTips(repository: Repository, ref: string): Oid[] {
-	const file = path.join(repository.commonDirectory, "logs", ref);
+	const file = path.join(repository.commonDirectory, `logs/${ref}`);
 	if (!existsSync(file) || statSync(file).size > 64 * 1024 * 1024) return [];
 	const tips = [...readFileSync(file, "latin1").matchAll(/^[0-9a-f]{40,64} ([0-9a-f]{40,64}) /gm)].map((match) => match[1] ?? "");
 	return [...new Set(tips.reverse())];

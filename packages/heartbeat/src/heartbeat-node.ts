@@ -8,7 +8,7 @@ import { Nonces } from "./nonces.ts";
 import { type Outstanding, Peer } from "./peer.ts";
 import { SourceBudget, sourceOf } from "./source-budget.ts";
 import { type Address, formatAddress, type Resolver, sameAddress, type Transport } from "./transport.ts";
-import { decode, type Echo, encode, type Message, paddedBytes } from "./wire-format.ts";
+import { decode, type Echo, encode, type Message, newMessage, paddedBytes } from "./wire-format.ts";
 
 /** Why a datagram was refused. */
 export const rejectReasons = ["malformed", "version", "key", "replay", "unknown-peer", "rate", "own"] as const;
@@ -125,8 +125,6 @@ export class HeartbeatNode {
 	readonly #clock: Clock;
 	readonly #log: NodeLog;
 	readonly #peers = new Map<string, Peer>();
-	/** Peers by address, for their own budgets. */
-	readonly #knownAddresses = new Map<string, string>();
 	readonly #budget = new SourceBudget();
 	readonly #nonces: Nonces;
 	readonly #complaints = new Map<string, number>();
@@ -178,6 +176,11 @@ export class HeartbeatNode {
 	/** When the last heartbeat went out, milliseconds since the epoch. */
 	get lastSentMs(): number | null {
 		return this.#lastSentMs;
+	}
+
+	/** Silence after which a peer is down, milliseconds. */
+	get timeoutMs(): number {
+		return this.#timeoutMs;
 	}
 
 	get peerNames(): string[] {
@@ -273,7 +276,6 @@ export class HeartbeatNode {
 			const peer = this.#add(config);
 			if (this.#running) this.#startPeer(peer);
 		}
-		this.#indexAddresses();
 	}
 
 	/** Tells all peers that the head changed: now, or at the end of the burst. Does nothing when it did not change. */
@@ -452,7 +454,6 @@ export class HeartbeatNode {
 			const isNew = addresses.some((address) => !peer.resolved.some((known) => sameAddress(known, address)));
 			peer.resolved = addresses;
 			if (!isNew) return;
-			this.#indexAddresses();
 			this.#surroundings.onChange(peer.name, false);
 			// The heartbeat that was due had nowhere to go, or went where the peer is no more.
 			if (this.#running && !isAtOnce) this.#sendHeartbeat(peer, { beat: peer.beats });
@@ -460,21 +461,11 @@ export class HeartbeatNode {
 		isAtOnce = false;
 	}
 
-	#indexAddresses(): void {
-		this.#knownAddresses.clear();
-		for (const peer of this.#peers.values()) {
-			for (const address of peer.confirmed ? [peer.confirmed, ...peer.resolved] : peer.resolved) {
-				this.#knownAddresses.set(`${address.host}|${address.port}`, peer.name);
-			}
-		}
-	}
-
 	/** The peer has shown to be at `address`. Returns whether that is new. */
 	#confirm(peer: Peer, address: Address): boolean {
 		if (sameAddress(peer.confirmed, address)) return false;
 		const before = peer.confirmed;
 		peer.confirmed = address;
-		this.#indexAddresses();
 		if (before) this.#log.info(`${peer.name} has moved`, { from: formatAddress(before), to: formatAddress(address) });
 		return true;
 	}
@@ -482,15 +473,9 @@ export class HeartbeatNode {
 	// --- sending ---
 
 	#message(peer: Peer, type: Message["type"], wallMs: number): Message {
-		return {
-			type,
-			bootId: this.bootId,
-			sequence: ++peer.sequence,
-			sentAtUs: Math.round(wallMs * 1_000),
-			from: this.name,
-			to: peer.name,
-			twoKeys: this.#keyring.size > 1,
-		};
+		const message = newMessage(type, this.bootId, ++peer.sequence, Math.round(wallMs * 1_000), this.name, peer.name);
+		message.twoKeys = this.#keyring.size > 1;
+		return message;
 	}
 
 	#send(
@@ -612,7 +597,7 @@ export class HeartbeatNode {
 			this.#onStranger(peer, message, from);
 			return;
 		}
-		if (!this.#takeToken(from, at)) {
+		if (!this.#takeToken(peer, from, at)) {
 			this.#reject("rate");
 			return;
 		}
@@ -645,14 +630,14 @@ export class HeartbeatNode {
 		this.#arm(peer);
 	}
 
-	#takeToken(from: Address, now: number): boolean {
-		const known = this.#knownAddresses.get(`${from.host}|${from.port}`);
-		return this.#budget.take(known === undefined ? sourceOf(from.host) : `peer ${known}`, now);
+	/** A peer has a budget of its own where it is known to be, so that a flood from elsewhere costs it nothing. */
+	#takeToken(peer: Peer | null, from: Address, now: number): boolean {
+		return peer?.isAt(from) ? peer.budget.take(now) : this.#budget.take(sourceOf(from.host), now);
 	}
 
 	#onOwnName(message: Message, datagram: Buffer, from: Address, now: number): void {
 		this.#reject("own");
-		if (message.bootId === this.bootId || !this.#takeToken(from, now) || this.#keyring.verify(datagram) < 0) return;
+		if (message.bootId === this.bootId || !this.#takeToken(null, from, now) || this.#keyring.verify(datagram) < 0) return;
 		this.#complain("error", "own", `another node calls itself '${this.name}', too: give each node its own NODE_NAME`, {
 			address: formatAddress(from),
 		});

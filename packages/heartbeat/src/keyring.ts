@@ -1,16 +1,17 @@
-import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from "node:crypto";
-import { authenticatorBytes, isAuthenticated } from "./wire-format.ts";
+import { timingSafeEqual } from "node:crypto";
+import { HmacSha256 } from "./hmac.ts";
+import { authenticatorBytes, isAuthenticated, maxDatagramBytes } from "./wire-format.ts";
 
 /**
  * The shared secrets: HMAC-SHA-256 (RFC 2104) over the whole datagram. While a key is changed there are two; each peer is
  * then spoken to with the one that it understands.
  */
 export class Keyring {
-	readonly #keys: readonly KeyObject[];
+	readonly #keys: readonly HmacSha256[];
 
 	/** @param secrets newest first, two at most; none: datagrams are neither signed nor verified */
 	constructor(secrets: readonly string[]) {
-		this.#keys = secrets.map((secret) => createSecretKey(Buffer.from(secret, "utf8")));
+		this.#keys = secrets.map((secret) => new HmacSha256(Buffer.from(secret, "utf8"), maxDatagramBytes));
 	}
 
 	/** Whether datagrams are authenticated. */
@@ -32,7 +33,7 @@ export class Keyring {
 		const secret = this.#keys[key] ?? this.#keys[0];
 		if (!secret) return;
 		const end = datagram.length - authenticatorBytes;
-		createHmac("sha256", secret).update(datagram.subarray(0, end)).digest().copy(datagram, end);
+		secret.digest(datagram.subarray(0, end)).copy(datagram, end);
 	}
 
 	/**
@@ -45,6 +46,6 @@ export class Keyring {
 		const end = datagram.length - authenticatorBytes;
 		const body = datagram.subarray(0, end);
 		const given = datagram.subarray(end);
-		return this.#keys.findIndex((key) => timingSafeEqual(createHmac("sha256", key).update(body).digest(), given));
+		return this.#keys.findIndex((key) => timingSafeEqual(key.digest(body), given));
 	}
 }

@@ -4,6 +4,7 @@ import { ClockFilter } from "./clock-filter.ts";
 import { type Content, noContent, sameContent } from "./content.ts";
 import { FailureDetector } from "./failure-detector.ts";
 import { ReplayWindow } from "./replay-window.ts";
+import { TokenBucket } from "./source-budget.ts";
 import { type Address, sameAddress } from "./transport.ts";
 import type { Message } from "./wire-format.ts";
 
@@ -37,6 +38,8 @@ export class Peer {
 	config: PeerAddress;
 	readonly detector: FailureDetector;
 	readonly clockFilter = new ClockFilter();
+	/** What it may send from where it is known to be. */
+	readonly budget = new TokenBucket();
 	/** Addresses of the configured host name, when last resolved. */
 	resolved: readonly Address[] = [];
 	resolveProblem: string | null = null;
@@ -86,6 +89,11 @@ export class Peer {
 		if (!this.confirmed) return this.resolved.slice(0, maxTargets);
 		if (!this.detector.isSilent) return [this.confirmed];
 		return [this.confirmed, ...this.resolved.filter((address) => !sameAddress(address, this.confirmed))].slice(0, maxTargets);
+	}
+
+	/** Whether `address` is one of those that are known of it. */
+	isAt(address: Address): boolean {
+		return sameAddress(this.confirmed, address) || this.resolved.some((known) => sameAddress(known, address));
 	}
 
 	/** The address for people; null when none is known. */

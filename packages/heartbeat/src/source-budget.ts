@@ -4,9 +4,24 @@ export const burstTokens = 100;
 /** How many sources are remembered: bounded, whoever sends from however many addresses. */
 export const maxSources = 1_024;
 
-interface Bucket {
-	tokens: number;
-	at: number;
+/** What one source may still send: a burst, and then so many a second. */
+export class TokenBucket {
+	#tokens = burstTokens;
+	#at = Number.NEGATIVE_INFINITY;
+
+	/**
+	 * Takes a token.
+	 *
+	 * @param now monotonic milliseconds
+	 * @returns whether there was one
+	 */
+	take(now: number): boolean {
+		this.#tokens = Math.min(burstTokens, this.#tokens + ((now - this.#at) * tokensPerSecond) / 1_000);
+		this.#at = now;
+		if (this.#tokens < 1) return false;
+		this.#tokens -= 1;
+		return true;
+	}
 }
 
 /**
@@ -14,7 +29,7 @@ interface Bucket {
  * which can only give a source more than its budget, never another one less.
  */
 export class SourceBudget {
-	readonly #buckets = new Map<string, Bucket>();
+	readonly #buckets = new Map<string, TokenBucket>();
 	readonly #maxSources: number;
 
 	constructor(limit = maxSources) {
@@ -35,19 +50,15 @@ export class SourceBudget {
 	take(source: string, now: number): boolean {
 		let bucket = this.#buckets.get(source);
 		if (bucket) {
-			bucket.tokens = Math.min(burstTokens, bucket.tokens + ((now - bucket.at) * tokensPerSecond) / 1_000);
-			bucket.at = now;
 			// A Map keeps the order of insertion: what is used moves to the end.
 			this.#buckets.delete(source);
 		} else {
-			bucket = { tokens: burstTokens, at: now };
+			bucket = new TokenBucket();
 			const oldest = this.#buckets.size >= this.#maxSources ? this.#buckets.keys().next().value : undefined;
 			if (oldest !== undefined) this.#buckets.delete(oldest);
 		}
 		this.#buckets.set(source, bucket);
-		if (bucket.tokens < 1) return false;
-		bucket.tokens -= 1;
-		return true;
+		return bucket.take(now);
 	}
 }
 

@@ -1,13 +1,17 @@
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { mkdirSync, rmSync } from "node:fs";
+import { open, rename } from "node:fs/promises";
 import path from "node:path";
 import { type HeartbeatState, type PeerState, processStartedAt, timestamp, type WorkspacePaths } from "@robust-sync/workspace";
 import type { HeartbeatNode, PeerView } from "./heartbeat-node.ts";
 
 /** Changes that nobody waits for (the time of the last word, a round trip) are gathered this long. */
 const gatherMs = 1_000;
-/** Everything is written anew at least this often; the contract says 30 s. */
+/** This node's own file is written anew at least this often; the contract says 30 s. */
 const rewriteMs = 10_000;
-const peersRewriteMs = 25_000;
+/** What is known of a peer is written anew at least this often, where there are few of them. */
+const peerRewriteMs = 20_000;
+/** With many peers this is the time for each of them: 20 writes a second, each of which makes the disk's cache write back. */
+const perPeerMs = 50;
 
 export interface StateFilesOptions {
 	paths: WorkspacePaths;
@@ -26,6 +30,8 @@ export class StateFiles {
 	readonly #startedAt = timestamp(Date.now());
 	readonly #pidStartedAt = processStartedAt(process.pid) ?? timestamp(Date.now());
 	readonly #gathered = new Set<string>();
+	/** When what is known of a peer was last written, monotonic milliseconds. */
+	readonly #writtenAt = new Map<string, number>();
 	readonly #timers: NodeJS.Timeout[] = [];
 	#gathering: NodeJS.Timeout | null = null;
 
@@ -38,11 +44,7 @@ export class StateFiles {
 	async start(): Promise<void> {
 		const { node } = this.#options;
 		this.#timers.push(setInterval(() => this.#writeOwn(), rewriteMs));
-		this.#timers.push(
-			setInterval(() => {
-				for (const peer of node.peerNames) this.peerChanged(peer, false);
-			}, peersRewriteMs),
-		);
+		this.#timers.push(setInterval(() => this.#writeOldest(), gatherMs));
 		this.#writeOwn();
 		for (const peer of node.peerNames) this.#writePeer(peer);
 		await this.#writer.settled();
@@ -58,10 +60,31 @@ export class StateFiles {
 		this.#gathered.add(peer);
 		this.#gathering ??= setTimeout(() => {
 			this.#gathering = null;
-			for (const name of this.#gathered) this.#writePeer(name);
+			const spacingMs = this.#spacingMs;
+			for (const name of this.#gathered) if (this.#age(name) >= spacingMs) this.#writePeer(name);
 			this.#gathered.clear();
 			this.#writeOwn();
 		}, gatherMs);
+	}
+
+	/** Everybody's turn comes, also that of silent peers: what they missed becomes more. */
+	#writeOldest(): void {
+		const { peerNames } = this.#options.node;
+		const longest = Math.max(peerRewriteMs, peerNames.length * perPeerMs);
+		for (const peer of peerNames) if (this.#age(peer) >= longest) this.#writePeer(peer);
+	}
+
+	/**
+	 * How long a change waits that is hardly more than a newer time of the last word. Silence is suspicious, and so urgent,
+	 * after 2/3 of the timeout: with a third of it at most, no reader takes a peer for down whom this node hears.
+	 */
+	get #spacingMs(): number {
+		const { node } = this.#options;
+		return Math.min(node.timeoutMs / 3, node.peerNames.length * perPeerMs);
+	}
+
+	#age(peer: string): number {
+		return performance.now() - (this.#writtenAt.get(peer) ?? Number.NEGATIVE_INFINITY);
 	}
 
 	/** Writes a last time. Resolves when everything is on disk. */
@@ -80,6 +103,7 @@ export class StateFiles {
 
 	#writePeer(peer: string): void {
 		const { paths, node } = this.#options;
+		this.#writtenAt.set(peer, performance.now());
 		this.#writer.write(paths.peerState(peer), () => {
 			const view = node.view(peer);
 			return view ? peerState(view, node.authenticated) : null;
@@ -196,11 +220,19 @@ class FileWriter {
 			if (this.#isFailing) this.#onProblem(null);
 			this.#isFailing = false;
 		} catch (error) {
-			await rm(temporary, { force: true }).catch(() => undefined);
-			// Somebody removed sync/: the next write has a place again.
-			if ((error as NodeJS.ErrnoException).code === "ENOENT") await mkdir(path.dirname(file), { recursive: true }).catch(() => undefined);
+			tidyAfter(error as NodeJS.ErrnoException, temporary);
 			if (!this.#isFailing) this.#onProblem(error as Error);
 			this.#isFailing = true;
 		}
+	}
+}
+
+/** Leaves nothing half-written; where somebody removed `sync/`, the next write has a place again. */
+function tidyAfter(error: NodeJS.ErrnoException, temporary: string): void {
+	try {
+		rmSync(temporary, { force: true });
+		if (error.code === "ENOENT") mkdirSync(path.dirname(temporary), { recursive: true });
+	} catch {
+		// The next write says what is wrong.
 	}
 }

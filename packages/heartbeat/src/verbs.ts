@@ -70,6 +70,7 @@ export async function run(options: Options): Promise<number> {
  */
 function keepYoungGenerationSmall(): void {
 	setFlagsFromString("--semi-space-growth-factor=1");
+	setFlagsFromString("--no-parallel-scavenge");
 }
 
 async function serve(paths: WorkspacePaths, config: Config, reloadConfig: () => Config, logger: Logger): Promise<number> {

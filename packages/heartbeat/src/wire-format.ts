@@ -66,9 +66,9 @@ export interface Message {
 	from: string;
 	to: string;
 	/** The sender does not stay: neither its boot id nor its address means anything later. */
-	transient?: boolean;
+	transient?: boolean | undefined;
 	/** The sender has an older key as well as the newest. */
-	twoKeys?: boolean;
+	twoKeys?: boolean | undefined;
 	/** Lower-case hex of 40 or 64 digits. */
 	head?: string | undefined;
 	lastSyncMs?: number | undefined;
@@ -83,6 +83,36 @@ export interface Message {
 	nonce?: Uint8Array | undefined;
 	target?: string | undefined;
 	reason?: string | undefined;
+}
+
+/**
+ * A message without optional fields. They are all there from the beginning, as undefined: every message has one shape, which
+ * is what V8 makes fast code for.
+ */
+export function newMessage(type: MessageType, bootId: string, sequence: number, sentAtUs: number, from: string, to: string): Message {
+	return {
+		type,
+		bootId,
+		sequence,
+		sentAtUs,
+		from,
+		to,
+		transient: undefined,
+		twoKeys: undefined,
+		head: undefined,
+		lastSyncMs: undefined,
+		syncStatus: undefined,
+		consecutiveFailures: undefined,
+		messagesPending: undefined,
+		services: undefined,
+		heard: undefined,
+		intervalMs: undefined,
+		beat: undefined,
+		echo: undefined,
+		nonce: undefined,
+		target: undefined,
+		reason: undefined,
+	};
 }
 
 /** Why a datagram cannot be read. */
@@ -139,7 +169,7 @@ export function decode(bytes: Buffer): Message | DecodeProblem {
 	if (toEnd > end || !isName(bytes, fromEnd + 1, toEnd)) return "malformed";
 	const to = bytes.toString("latin1", fromEnd + 1, toEnd);
 
-	const message: Message = { type, bootId: bytes.toString("hex", 8, 16), sequence, sentAtUs, from, to };
+	const message = newMessage(type, bytes.toString("hex", 8, 16), sequence, sentAtUs, from, to);
 	if ((flags & flagTransient) !== 0) message.transient = true;
 	if ((flags & flagTwoKeys) !== 0) message.twoKeys = true;
 	let seen = 0;
