@@ -119,7 +119,8 @@ describe("the command", () => {
 		// It got as far as the lock: what it writes just before is there, the merge is untouched.
 		await new Promise<void>((resolve) => {
 			const timer = setInterval(() => {
-				if (!person.read(".git/info/exclude").includes("/sync/") && child.exitCode === null) return;
+				const exclude = person.scratch.path("mine/.git/info/exclude");
+				if (!(fs.existsSync(exclude) && fs.readFileSync(exclude, "utf8").includes("/sync/")) && child.exitCode === null) return;
 				clearInterval(timer);
 				resolve();
 			}, 20);

@@ -172,7 +172,7 @@ describe("without a service manager", () => {
 			const worker = node.worker();
 			expect(worker).not.toBe(daemon.process.pid);
 			process.kill(worker ?? 0, "SIGKILL");
-			await until(() => node.worker() !== null && node.worker() !== worker, "another worker");
+			await node.untilOtherWorker(worker);
 			const holder = readLockHolder(node.paths.instanceLock("sync"));
 			expect(holder && isHolderAlive(holder)).toBe(true);
 		}
@@ -410,7 +410,7 @@ describe("the world changes under a running daemon", () => {
 		const worker = node.worker();
 		fs.rmSync(node.paths.instanceLock("sync"));
 		node.write("a", "1");
-		await until(() => node.worker() !== null && node.worker() !== worker, "another worker");
+		await node.untilOtherWorker(worker);
 		expect(node.log()).toMatch(/lock/);
 		await until(() => world.git("hub.git", "ls-tree", "--name-only", "main").includes("a"), "the file on the hub");
 	});

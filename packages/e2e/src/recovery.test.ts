@@ -155,7 +155,7 @@ describe("what a person left open is left alone and reported; when it is done sy
 		// Also for a worker that was started meanwhile.
 		const worker = node.worker();
 		process.kill(worker ?? 0, "SIGKILL");
-		await until(() => node.worker() !== null && node.worker() !== worker, "another worker");
+		await node.untilOtherWorker(worker);
 		const before = node.state()?.totals.failures ?? 0;
 		await node.untilState((state) => state.pid === node.worker() && state.totals.failures > before + 1, "its reports");
 		expect(node.git("log", "-1", "--format=%an", "other").trim()).toBe("Person");
