@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 /** The exit codes of docs/contract.md, section 3; a test compares the two. */
 export const exitCodes = [
 	[0, "done, or healthy"],
-	[1, "the operation failed, or what was asked about is unhealthy; the message says what to do"],
+	[1, "it failed, or what was asked about is unhealthy; the message says what to do"],
 	[2, "wrong usage or configuration"],
 	[3, "not running (--status)"],
 	[4, "another instance holds the lock; its pid is named"],
@@ -23,12 +23,13 @@ async function readInterface(bundle) {
 	return stdout === "" ? null : JSON.parse(stdout);
 }
 
-// roff: a backslash, and a dot or quote that begins a line, mean something else (groff(7)).
+// roff: a backslash, and a dot or quote that begins a line, mean something else; letters outside of ASCII have a form that needs no encoding (groff_char(7)).
 const roff = (text) =>
 	text
 		.replaceAll("\\", "\\e")
 		.replaceAll("-", "\\-")
-		.replace(/^([.'])/gm, "\\&$1");
+		.replace(/^([.'])/gm, "\\&$1")
+		.replaceAll(/[^\n -~]/gu, (letter) => `\\[u${letter.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}]`);
 
 /** The manual page of one executable, in man(7). */
 export function manualPage({ name, description, operands, options }, others, version) {

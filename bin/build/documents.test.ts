@@ -1,0 +1,161 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import path from "node:path";
+import { describe, expect, test } from "@jest/globals";
+// @ts-expect-error: plain JavaScript, so that it runs before anything is installed
+import { exitCodes } from "./documents.mjs";
+
+const root = path.resolve(import.meta.dirname, "../..");
+const read = (name: string) => readFileSync(path.join(root, name), "utf8");
+const executables = readdirSync(path.join(root, "bin")).filter((name) => statSync(path.join(root, "bin", name)).isFile());
+const flagsIn = (text: string) => new Set(text.match(/(?<![\w-])--[a-z][a-z-]+/g));
+const sorted = (names: Iterable<string>) => [...names].sort();
+
+/** What a person sees: the options' lines of --help, each with its flags and whether a value follows. */
+function help(name: string): Map<string, { takesValue: boolean }> {
+	const text = execFileSync(process.execPath, [path.join(root, "bin", name), "--help"], { encoding: "utf8" });
+	return new Map(
+		Array.from(text.matchAll(/^ +((?:-\w, )?(--[a-z-]+)(?: [<[].*?[>\]])?)(?: {2}|$)/gm), ([, flags, long]) => [
+			long as string,
+			{ takesValue: /[<[]/.test(flags ?? "") },
+		]),
+	);
+}
+
+const helps = new Map(executables.map((name) => [name, help(name)]));
+const flagsOf = (name: string) => helps.get(name)?.keys() ?? [];
+/** Options that every executable has, or that belong to every verb. */
+const common = ["--help", "--version", "--workspace", "--verbose", "--json"];
+
+const contract = read("docs/contract.md");
+function section(number: number): string {
+	const text = contract.split(/^## /m).find((part) => part.startsWith(`${number}. `));
+	if (text === undefined) throw new Error(`docs/contract.md has no section ${number}`);
+	return text;
+}
+
+describe.each(executables)("%s", (name) => {
+	test("has the options that every executable has", () => {
+		expect(sorted(flagsOf(name))).toEqual(expect.arrayContaining(common));
+	});
+
+	test("is described in the contract with all its other options, and with none that it does not have", () => {
+		const paragraph = section(3)
+			.split("\n\n")
+			.filter((text) => text.startsWith(`**${name}**`))
+			.join();
+		const own = sorted(flagsOf(name)).filter((flag) => !common.includes(flag));
+		expect(sorted(flagsIn(paragraph)).filter((flag) => !common.includes(flag))).toEqual(own);
+	});
+
+	test("has a manual page with the options of --help", () => {
+		const page = read(`dist/share/man/${name}.1`);
+		const options = page
+			.slice(page.indexOf(".SH OPTIONS"), page.indexOf(".SH EXIT STATUS"))
+			.replaceAll(/\\f[BIR]/g, "")
+			.replaceAll("\\-", "-");
+		const headings = options
+			.split("\n")
+			.filter((_line, i, lines) => lines[i - 1] === ".TP")
+			.join("\n");
+		expect(sorted(flagsIn(headings))).toEqual(sorted(flagsOf(name)));
+		expect(page).toContain(`.TH ${name.toUpperCase()} 1`);
+	});
+
+	test("has a manual page that is set without a warning, where groff is installed", () => {
+		const { error, stderr, stdout } = spawnSync(
+			"groff",
+			["-man", "-ww", "-Tutf8", "-P-cbou", path.join(root, `dist/share/man/${name}.1`)],
+			{
+				encoding: "utf8",
+			},
+		);
+		if (error) process.stderr.write("groff is not installed: manual pages were not set\n");
+		else {
+			expect(stderr).toBe("");
+			expect(stdout).toContain("EXIT STATUS");
+		}
+	});
+
+	/** What bash offers after the words typed so far. */
+	function bashOffers(...words: string[]): string[] {
+		const script = `source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); ${`_${name.replaceAll("-", "_")}`}; printf '%s\\n' "\${COMPREPLY[@]}"`;
+		const offers = execFileSync("bash", ["-c", script, "bash", path.join(root, "dist/share/bash", name), name, ...words], {
+			cwd: path.join(root, "docs"),
+			encoding: "utf8",
+		});
+		return offers.split("\n").filter(Boolean);
+	}
+
+	test("is completed by bash: options, directories after --workspace, nothing of ours after another value", () => {
+		expect(sorted(bashOffers("--"))).toEqual(sorted(flagsOf(name)));
+		expect(bashOffers("--ver")).toEqual(expect.arrayContaining(["--verbose", "--version"]));
+		expect(bashOffers("--workspace", "../pack")).toEqual(["../packages"]);
+		const withNumber = ["--port", "--interval"].filter((flag) => helps.get(name)?.has(flag));
+		for (const flag of withNumber) expect(bashOffers(flag, "")).toEqual([]);
+	});
+
+	test("is completed by zsh: its script names the options, and zsh accepts it where it is installed", () => {
+		const file = path.join(root, "dist/share/zsh", `_${name}`);
+		const text = readFileSync(file, "utf8");
+		const specs = Array.from(text.matchAll(/^\t'?(?:\([^)]*\)'\{)?(?:-\w,)?(--[a-z-]+)/gm), ([, flag]) => flag as string);
+		expect(sorted(specs)).toEqual(sorted(flagsOf(name)));
+		const { error, stderr } = spawnSync("zsh", ["-n", file], { encoding: "utf8" });
+		if (error) process.stderr.write("zsh is not installed: its completions were only read\n");
+		else expect(stderr).toBe("");
+	});
+
+	test("is completed by fish: its script names the options, and fish offers them where it is installed", () => {
+		const file = path.join(root, "dist/share/fish", `${name}.fish`);
+		const text = readFileSync(file, "utf8");
+		const lines = Array.from(text.matchAll(/^complete -c (\S+)(?: -s \w)? -l ([a-z-]+)/gm));
+		expect(sorted(lines.map(([, , long]) => `--${long}`))).toEqual(sorted(flagsOf(name)));
+		expect(lines.every(([, command]) => command === name)).toBe(true);
+		const { error, stdout } = spawnSync("fish", ["--no-config", "-c", `source ${file}; complete -C '${name} --'`], { encoding: "utf8" });
+		if (error) process.stderr.write("fish is not installed: its completions were only read\n");
+		else expect(sorted(flagsIn(stdout.replaceAll(/\t.*$/gm, "")))).toEqual(sorted(flagsOf(name)));
+	});
+});
+
+describe("README.md", () => {
+	const readme = read("README.md");
+	const table = readme.split(/^## /m).find((part) => part.startsWith("Commands")) ?? "";
+
+	test("its table names every executable, and only options that they have", () => {
+		const rows = Array.from(table.matchAll(/^\| `([a-z-]+)(.*)$/gm));
+		expect(sorted(new Set(rows.map(([, name]) => name as string)))).toEqual(sorted(executables));
+		for (const [row, name] of rows) {
+			const unknown = sorted(flagsIn(row)).filter((flag) => !helps.get(name as string)?.has(flag));
+			expect({ row, unknown }).toEqual({ row, unknown: [] });
+		}
+	});
+
+	test("its exit codes are the contract's", () => {
+		const line = /^Exit codes: .*$/m.exec(table)?.[0] ?? "";
+		expect(line.match(/\b\d+\b/g)?.map(Number)).toEqual(exitCodes.map(([code]: [number, string]) => code));
+	});
+});
+
+test("manual pages say of exit codes what the contract says", () => {
+	const rows = Array.from(section(3).matchAll(/^\| (\d+) \| (.*) \|$/gm), ([, code, meaning]) => [
+		Number(code),
+		(meaning as string).replaceAll("`", ""),
+	]);
+	expect(rows).toEqual(exitCodes);
+});
+
+describe("deploy/setup.sh", () => {
+	test("takes every variable of the contract as an answer, and no other", () => {
+		const documented = Array.from(section(2).matchAll(/^\| ([A-Z_, ]+) \|/gm)).flatMap(([, names]) => (names ?? "").split(", "));
+		const list = /^variables=\(([^)]*)\)/m.exec(read("deploy/setup/answers.sh"))?.[1] ?? "";
+		expect(sorted(list.split(/\s+/).filter(Boolean))).toEqual(sorted(documented));
+	});
+
+	test("its help names the flags of the contract", () => {
+		const said = execFileSync("bash", [path.join(root, "deploy/setup.sh"), "--help"], { encoding: "utf8" });
+		const described = said.slice(said.indexOf("\n\n"));
+		const documented = sorted(flagsIn(section(9)));
+		expect(sorted(flagsIn(described))).toEqual(sorted([...documented, "--help"]));
+		expect(sorted(flagsIn(said.slice(0, said.indexOf("\n"))))).toEqual(documented);
+	});
+});
