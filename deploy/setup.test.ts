@@ -30,10 +30,15 @@ const environment = (extra: Record<string, string> = {}) => ({
 
 function setup(
 	args: string[],
-	{ env = {}, cwd = workspace, input = "" }: { env?: Record<string, string>; cwd?: string; input?: string } = {},
+	{
+		env = {},
+		cwd = workspace,
+		input = "",
+		script = setupScript,
+	}: { env?: Record<string, string>; cwd?: string; input?: string; script?: string } = {},
 ): Promise<Ended> {
 	return new Promise((resolve, reject) => {
-		const child = spawn("bash", [setupScript, ...args], { cwd, env: environment(env) });
+		const child = spawn("bash", [script, ...args], { cwd, env: environment(env) });
 		const ended: Ended = { code: null, stdout: "", stderr: "" };
 		child.stdout.on("data", (chunk) => (ended.stdout += chunk));
 		child.stderr.on("data", (chunk) => (ended.stderr += chunk));
@@ -135,6 +140,21 @@ describe("without a service manager, for one user", () => {
 		expect(fs.readdirSync(home)).toEqual([]);
 	});
 
+	test("--dry-run of a clone that was never built says the same, without building it", async () => {
+		const fresh = path.join(directory, "clone");
+		for (const part of ["bin", "deploy", "package.json"]) fs.cpSync(path.join(clone, part), path.join(fresh, part), { recursive: true });
+		const { code, stdout, stderr } = await setup(["--user", "--yes", "--dry-run"], {
+			env: { NODE_NAME: "helios", HEALTH_PORT: String(await freePort()) },
+			script: path.join(fresh, "deploy/setup.sh"),
+		});
+		expect(stderr).toBe("");
+		expect(code).toBe(0);
+		for (const line of ["would build", "its values are not checked", "would write", "would copy", "note helios in"])
+			expect(stdout).toContain(line);
+		expect(fs.existsSync(path.join(fresh, "dist"))).toBe(false);
+		expect(fs.readdirSync(home)).toEqual([]);
+	});
+
 	test("installs, asks with defaults, syncs once; again it changes nothing; uninstall leaves the workspace", async () => {
 		fs.writeFileSync(path.join(workspace, "notes.md"), "hello\n");
 		const ports = { HEARTBEAT_PORT: String(await freePort()), HEALTH_PORT: String(await freePort()) };
@@ -143,6 +163,7 @@ describe("without a service manager, for one user", () => {
 		expect(`${first.stderr}${first.stdout}`).toContain("robust-sync --once: in sync at");
 		expect(first.code).toBe(0);
 		expect(first.stdout).toContain("There is no service manager here");
+		expect(first.stdout).toContain(`nohup ${path.join(home, ".local/bin/robust-sync")} `);
 
 		const file = path.join(workspace, ".sync_env");
 		expect(fs.statSync(file).mode & 0o777).toBe(0o600);

@@ -14,9 +14,9 @@ interface Finished {
 	stderr: string;
 }
 
-function start(command: string, args: string[]): Promise<Finished> {
+function start(command: string, args: string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}): Promise<Finished> {
 	return new Promise((resolve, reject) => {
-		const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+		const child = spawn(command, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
 		const finished: Finished = { code: null, stdout: "", stderr: "" };
 		child.stdout.on("data", (chunk) => {
 			finished.stdout += chunk;
@@ -87,6 +87,39 @@ describe("a clone that was never built", () => {
 			rmSync(path.join(elsewhere, "dist"), { recursive: true });
 			expect((await start(process.execPath, [path.join(elsewhere, "bin/build/build.mjs")])).code).toBe(0);
 			expect(hashes(elsewhere)).toEqual(first);
+		} finally {
+			rmSync(elsewhere, { recursive: true, force: true });
+		}
+	});
+
+	test("gives a package that npx runs in an empty directory, with nothing to fetch or to build", async () => {
+		const elsewhere = mkdtempSync(path.join(os.tmpdir(), "robust-sync-package-"));
+		try {
+			const packed = await start("npm", ["pack", "--json", "--pack-destination", elsewhere], { cwd: clone });
+			expect(packed.code).toBe(0);
+			const [{ filename, files }] = JSON.parse(packed.stdout);
+			const names: string[] = files.map((file: { path: string }) => file.path);
+			for (const name of executables)
+				expect(names).toEqual(expect.arrayContaining([`bin/${name}`, `dist/${name}.mjs`, `dist/share/man/${name}.1`]));
+			expect(names.filter((name) => /node_modules|\.test\.|^packages|^logs|^sync|\.sync_env/.test(name))).toEqual([]);
+
+			const empty = path.join(elsewhere, "empty");
+			mkdirSync(empty);
+			const env = { ...process.env, npm_config_offline: "true", npm_config_cache: path.join(elsewhere, "cache") };
+			for (const name of executables) {
+				const { code, stdout, stderr } = await start("npx", ["-y", "-p", path.join(elsewhere, filename), "--", name, "--version"], {
+					cwd: empty,
+					env,
+				});
+				expect({ name, code, stderr }).toEqual({ name, code: 0, stderr: "" });
+				expect(stdout).toMatch(new RegExp(`^${name} \\d+\\.\\d+\\.\\d+`));
+			}
+			const { stdout } = await start("npx", ["-y", "-p", path.join(elsewhere, filename), "--", "robust-sync", "--help"], {
+				cwd: empty,
+				env,
+			});
+			expect(stdout).toContain("--once");
+			expect(readdirSync(empty)).toEqual([]);
 		} finally {
 			rmSync(elsewhere, { recursive: true, force: true });
 		}

@@ -1,5 +1,5 @@
 // One build or installation at a time in a clone, whoever asks for it.
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -11,26 +11,40 @@ function read(file) {
 	}
 }
 
-function isAlive(pid) {
+/** When a process was started, in ticks since boot (proc_pid_stat(5)); "" where that is not known. */
+function startOf(pid) {
+	const stat = read(`/proc/${pid}/stat`);
+	return stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+}
+
+/** Whoever made the file writes its name into it at once; one that stays empty was left by a power cut. */
+const namelessFor_ms = 10_000;
+
+/** A number alone does not tell a process: after a boot another one may have it. */
+function isHeld(file) {
+	const text = read(file);
+	if (text === null) return false;
+	const [pid, start] = text.split(/\s/);
+	if (!Number(pid)) return Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0) < namelessFor_ms;
+	if (Number(pid) === process.pid) return startOf(pid) === (start ?? "");
 	try {
-		process.kill(pid, 0);
-		return true;
+		process.kill(Number(pid), 0);
 	} catch (error) {
-		return error.code === "EPERM";
+		if (error.code !== "EPERM") return false;
 	}
+	return startOf(pid) === (start ?? "");
 }
 
 /** Takes the lock if nobody living holds it. A dead holder's is replaced by rename; of two that do so, the last one has it. */
 async function tryTake(file) {
-	const mine = `${process.pid}\n`;
+	const mine = `${process.pid} ${startOf(process.pid)}\n`;
 	try {
 		writeFileSync(file, mine, { flag: "wx" });
 		return true;
 	} catch (error) {
 		if (error.code !== "EEXIST") throw error;
 	}
-	const holder = Number(read(file));
-	if (holder === process.pid || holder === 0 || isAlive(holder)) return false;
+	if (isHeld(file)) return false;
 	const replacement = `${file}.${process.pid}`;
 	writeFileSync(replacement, mine);
 	renameSync(replacement, file);

@@ -96,11 +96,25 @@ declare -A config=()
 read_config() {
 	local file=$1 name value output
 	config_problem=''
+	if [ -n "$dry" ] && [ ! -e "$clone/dist/print-config.mjs" ]; then
+		assume_config "$file"
+		return
+	fi
 	if ! output=$(env -i PATH="$PATH" HOME="${HOME:-/}" "$node" "$clone/dist/print-config.mjs" "$file" 2>&1); then
 		config_problem=$output
 		return 1
 	fi
 	while IFS=$'\t' read -r name value; do config[$name]=$value; done <<<"$output"
+}
+
+# assume_config FILE: for --dry-run on a clone that was never built: what the rest needs, taken as it stands.
+assume_config() {
+	local line assignment='^(export[[:space:]]+)?([A-Z_]+)=["'\'']?([^"'\''#[:space:]]*)'
+	config=([NODE_NAME]=$(default_node_name) [SYNC_REMOTE]=origin [HEARTBEAT_PORT]=8765 [HEALTH_PORT]=8080 [HEALTH_HOST]=127.0.0.1 [MEMORY_LIMIT_MB]=500)
+	while IFS= read -r line; do
+		if [[ $line =~ $assignment ]]; then config[${BASH_REMATCH[2]}]=${BASH_REMATCH[3]}; fi
+	done <"$file"
+	note "the clone is not built: the configuration is taken as it stands, its values are not checked"
 }
 
 # check_quotes: a value with a single quote or a line break cannot be written in a way that shell and parser read alike.

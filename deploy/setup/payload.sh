@@ -38,8 +38,13 @@ payload_hash() { (cd "$clone" && payload_files | tr '\n' '\0' | xargs -0 sha256s
 choose_version_directory() {
 	local version hash
 	version=$(payload_version)
-	hash=$(payload_hash)
 	version_dir=$prefix/$version
+	# With --dry-run there may be nothing to look at yet.
+	if [ -n "$dry" ] && ! is_built; then
+		content_hash=unknown
+		return
+	fi
+	hash=$(payload_hash)
 	if [ -d "$version_dir" ] && [ "$(cat "$version_dir/.content" 2>/dev/null)" != "$hash" ]; then version_dir=$prefix/$version+$hash; fi
 	content_hash=$hash
 }

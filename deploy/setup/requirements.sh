@@ -168,7 +168,7 @@ check_port() {
 		good "$kind port $port is held by ${config[NODE_NAME]}-$service, which runs already"
 		return
 	fi
-	if as_owner "$clone/bin/$(executable_of "$service")" --workspace "$workspace" --status >/dev/null 2>&1; then
+	if [ -e "$clone/dist/robust-sync.mjs" ] && as_owner "$clone/bin/$(executable_of "$service")" --workspace "$workspace" --status >/dev/null 2>&1; then
 		missing "$service of this workspace runs already outside of the service manager and holds $kind port $port: stop it first"
 		return
 	fi

@@ -77,7 +77,7 @@ register_node() {
 }
 
 farewell() {
-	local n=${config[NODE_NAME]} ctl=systemctl journal=journalctl
+	local n=${config[NODE_NAME]} ctl=systemctl journal=journalctl at=''
 	if [ "$scope" = user ]; then ctl="systemctl --user" journal="journalctl --user"; fi
 	chapter "Done: $n syncs $workspace"
 	if [ "$manager" = systemd ]; then
@@ -86,14 +86,15 @@ farewell() {
 		say "$journal -u $n-sync -n 50"
 		say "curl http://$(health_address)/health"
 	else
+		case ":$PATH:" in *":$links:"*) ;; *) at=$links/ ;; esac
 		say "There is no service manager here that could run the services. Run them under their own supervisor:"
-		say "  nohup robust-sync   --workspace '$workspace' >/dev/null 2>&1 &"
-		say "  nohup heartbeat     --workspace '$workspace' >/dev/null 2>&1 &"
-		say "  nohup health-server --workspace '$workspace' >/dev/null 2>&1 &"
-		say "  nohup monitor --daemon --workspace '$workspace' >/dev/null 2>&1 &"
-		say "and at boot by the same lines after @reboot in a crontab. robust-sync --stop ends the first, kill the others."
+		say "  nohup ${at}robust-sync   --workspace '$workspace' >/dev/null 2>&1 &"
+		say "  nohup ${at}heartbeat     --workspace '$workspace' >/dev/null 2>&1 &"
+		say "  nohup ${at}health-server --workspace '$workspace' >/dev/null 2>&1 &"
+		say "  nohup ${at}monitor --daemon --workspace '$workspace' >/dev/null 2>&1 &"
+		say "and at boot by the same lines after @reboot in a crontab. ${at}robust-sync --stop ends the first, kill the others."
 	fi
-	say "robust-sync --status; tail -f $workspace/logs/sync.log"
+	say "${at}robust-sync --status; tail -f $workspace/logs/sync.log"
 	if [ "$scope" = user ] && [ "$manager" = systemd ]; then
 		if [ "$(loginctl show-user "$owner" -p Linger --value 2>/dev/null)" != yes ]; then
 			note "these services end with your last login; 'loginctl enable-linger $owner' keeps them running and starts them at boot"
