@@ -18,8 +18,9 @@ export const executables = readdirSync(path.join(root, "bin")).filter((name) => 
 /**
  * Bundles every executable of the clone at `from` into the directory `out`, with `sbom.cdx.json` beside them: what is in them.
  * The same sources and dependencies give the same bytes, wherever the clone lies.
+ * @param plugins of esbuild, such as those that break something on purpose
  */
-export async function bundle(out, from = root) {
+export async function bundle(out, from = root, plugins = []) {
 	const esbuild = await import("esbuild");
 	const { version } = JSON.parse(readFileSync(path.join(from, "package.json"), "utf8"));
 	const entries = { ...Object.fromEntries(executables.map((name) => [name, `packages/${name}/src/cli.ts`])), ...helpers };
@@ -27,17 +28,16 @@ export async function bundle(out, from = root) {
 	const inputsOf = new Map();
 	// One by one: parts that several executables shared would be many more and smaller files to load.
 	for (const [name, entry] of Object.entries(entries)) {
-		const verbs = entry.replace(/cli\.ts$/, "verbs.ts");
-		const hasVerbs = verbs !== entry && existsSync(path.join(from, verbs));
-		const results = [
-			await bundleOne(
-				esbuild,
-				{ [name]: entry },
-				{ out, from, version, splitting: !hasVerbs, plugins: hasVerbs ? [verbsElsewhere(name)] : [] },
-			),
-		];
-		if (hasVerbs)
-			results.push(await bundleOne(esbuild, { [`parts/${name}`]: verbs }, { out, from, version, splitting: false, plugins: [] }));
+		const parts = partsOf(entry, from);
+		const elsewhere = partsElsewhere(name, parts);
+		const options = { out, from, version, splitting: parts.length === 0 };
+		const results = [await bundleOne(esbuild, { [name]: entry }, { ...options, plugins: [...plugins, ...elsewhere("./parts/")] })];
+		for (const part of parts) {
+			const source = path.join(path.dirname(entry), `${part}.ts`);
+			results.push(
+				await bundleOne(esbuild, { [`parts/${name}-${part}`]: source }, { ...options, plugins: [...plugins, ...elsewhere("./")] }),
+			);
+		}
 		inputsOf.set(
 			name,
 			results.flatMap((metafile) => Object.values(metafile.outputs).flatMap(({ inputs }) => Object.keys(inputs))),
@@ -60,13 +60,23 @@ const lazyChildProcess = {
 	},
 };
 
-/** An executable with a `verbs.ts` becomes two files: what every call needs, and what its verbs need. */
-const verbsElsewhere = (name) => ({
-	name: "verbs-elsewhere",
-	setup(build) {
-		build.onResolve({ filter: /^\.\/verbs\.ts$/ }, () => ({ path: `./parts/${name}.mjs`, external: true }));
-	},
-});
+/** What is loaded only when a call needs it lies in a file of its own: all but the quickest answer, and what the verbs do. */
+function partsOf(entry, from) {
+	const directory = path.join(from, path.dirname(entry));
+	const sources = readdirSync(directory).filter((name) => name === "cli.ts" || name === "program.ts");
+	const text = sources.map((name) => readFileSync(path.join(directory, name), "utf8")).join("");
+	return ["program", "verbs"].filter((part) => text.includes(`import("./${part}.ts")`));
+}
+
+const partsElsewhere = (name, parts) => (below) =>
+	parts.map((part) => ({
+		name: `${part}-elsewhere`,
+		setup(build) {
+			build.onResolve({ filter: new RegExp(`^\\./${part}\\.ts$`) }, ({ kind }) =>
+				kind === "dynamic-import" ? { path: `${below}${name}-${part}.mjs`, external: true } : undefined,
+			);
+		},
+	}));
 
 async function bundleOne(esbuild, entryPoints, { out, from, version, splitting, plugins }) {
 	const { metafile } = await esbuild.build({

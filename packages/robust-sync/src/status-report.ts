@@ -1,9 +1,7 @@
 import { ExitCode } from "@robust-sync/service/exit-codes";
-import { paint } from "@robust-sync/service/paint";
-import { writerLiveness } from "@robust-sync/workspace/liveness";
-import type { WorkspacePaths } from "@robust-sync/workspace/paths";
-import { readState } from "@robust-sync/workspace/read-state";
-import { type SyncState, syncStateSchema } from "@robust-sync/workspace/state-schemas";
+import type { StateRead } from "@robust-sync/workspace/read-state";
+import type { SyncState } from "@robust-sync/workspace/state-schemas";
+import { writerLiveness } from "@robust-sync/workspace/writer-liveness";
 
 /** What `--status` found. */
 export interface StatusReport {
@@ -14,9 +12,8 @@ export interface StatusReport {
 	readonly reason: string;
 }
 
-/** Reads the state; changes nothing. Exit code 0 running and healthy, 1 running and failing, 3 not running. */
-export function reportStatus(paths: WorkspacePaths, now: number): StatusReport {
-	const read = readState(paths.syncState, syncStateSchema);
+/** What a state file that was read says of its writer. Exit code 0 running and healthy, 1 running and failing, 3 not running. */
+export function reportStatus(read: StateRead<SyncState>, now: number): StatusReport {
 	const liveness = writerLiveness(read, now);
 	const running = liveness.status === "up";
 	const state = read.kind === "ok" ? read.state : null;
@@ -32,11 +29,22 @@ function age(at: string | null, now: number): string {
 	return `${Math.round(seconds / 3_600)} h ago`;
 }
 
+/** The report for programs. */
+export function statusDocument({ running, state }: StatusReport): string {
+	return JSON.stringify({ running, ...(state ?? { schema: 1, status: "stopped" }), ...(running ? {} : { status: "stopped" }) }, null, 2);
+}
+
+/** Colours, or none. */
+export interface Paint {
+	yellow(text: string): string;
+	green(text: string): string;
+	red(text: string): string;
+}
+
 /** The report for people. */
-export function formatStatus({ running, state, reason }: StatusReport, now: number, stream: NodeJS.WriteStream): string {
-	const chalk = paint(stream);
-	if (!state) return `robust-sync is ${chalk.yellow("not running")} (${reason})`;
-	const colour = !running ? chalk.yellow : state.status === "idle" || state.status === "syncing" ? chalk.green : chalk.red;
+export function formatStatus({ running, state, reason }: StatusReport, now: number, paint: Paint): string {
+	if (!state) return `robust-sync is ${paint.yellow("not running")} (${reason})`;
+	const colour = !running ? paint.yellow : state.status === "idle" || state.status === "syncing" ? paint.green : paint.red;
 	const lines = [
 		`robust-sync is ${colour(running ? state.status : `not running (${reason})`)}${running ? ` (pid ${state.pid}, since ${state.started_at})` : ""}`,
 		`  node        ${state.node}`,
@@ -47,10 +55,10 @@ export function formatStatus({ running, state, reason }: StatusReport, now: numb
 	];
 	if (state.last_error)
 		lines.push(
-			`  ${chalk.red("last error")}  ${state.last_error.code}: ${state.last_error.message} (${age(state.last_error.at, now)}, ${state.consecutive_failures} in a row)`,
+			`  ${paint.red("last error")}  ${state.last_error.code}: ${state.last_error.message} (${age(state.last_error.at, now)}, ${state.consecutive_failures} in a row)`,
 		);
 	if (state.next_attempt && running) lines.push(`  next        ${state.next_attempt}`);
-	for (const { path, reason: why } of state.skipped.slice(0, 20)) lines.push(`  ${chalk.yellow("skipped")}     ${path} (${why})`);
-	if (state.skipped.length > 20) lines.push(`  ${chalk.yellow("skipped")}     … and ${state.skipped.length - 20} more`);
+	for (const { path, reason: why } of state.skipped.slice(0, 20)) lines.push(`  ${paint.yellow("skipped")}     ${path} (${why})`);
+	if (state.skipped.length > 20) lines.push(`  ${paint.yellow("skipped")}     … and ${state.skipped.length - 20} more`);
 	return lines.join("\n");
 }

@@ -11,20 +11,25 @@ export type StateRead<T> =
 /** No honest state file comes near this; a hostile one must not fill the memory of its reader. */
 const maxStateBytes = 16 * 1024 * 1024;
 
-/** Reads and checks one state file. Never throws for what is in the file, or for a file that is not there. */
-export function readState<S extends z.ZodMiniType>(file: string, schema: S): StateRead<z.infer<S>> {
-	let text: string;
+/** The text of one state file, unless it is missing or cannot be one. Never throws. */
+export function readStateText(file: string): StateRead<string> {
 	try {
 		const stats = statSync(file);
 		if (!stats.isFile()) return { kind: "invalid", problem: "not a regular file" };
 		if (stats.size > maxStateBytes) return { kind: "invalid", problem: `larger than ${maxStateBytes} bytes` };
-		text = readFileSync(file, "utf8");
+		return { kind: "ok", state: readFileSync(file, "utf8") };
 	} catch (error) {
 		const { code } = error as NodeJS.ErrnoException;
 		return code === "ENOENT" || code === "ENOTDIR" ? { kind: "missing" } : { kind: "invalid", problem: `cannot be read (${code})` };
 	}
+}
+
+/** Reads and checks one state file. Never throws for what is in the file, or for a file that is not there. */
+export function readState<S extends z.ZodMiniType>(file: string, schema: S): StateRead<z.infer<S>> {
+	const text = readStateText(file);
+	if (text.kind !== "ok") return text;
 	try {
-		const result = schema.safeParse(JSON.parse(text));
+		const result = schema.safeParse(JSON.parse(text.state));
 		if (result.success) return { kind: "ok", state: result.data as z.infer<S> };
 		const issue = result.error.issues[0];
 		return { kind: "invalid", problem: `${issue?.path.join(".") || "the document"}: ${issue?.message ?? "not as expected"}` };

@@ -1,0 +1,35 @@
+import { isSameProcess, kernelProcessTable, type ProcessTable } from "./process-table.ts";
+import type { StateRead } from "./read-state.ts";
+import type { UpDown } from "./state-schemas.ts";
+
+/** The fields by which any state file tells who wrote it. */
+export interface WriterFields {
+	pid: number;
+	pid_started_at: string;
+	updated_at: string;
+	status?: string;
+}
+
+/** A service rewrites its file every 30 s while alive; three missed are no accident. */
+export const staleAfterMs = 90_000;
+
+/** What is known of one service of this node. `up`: its process runs and writes. */
+export interface ServiceLiveness {
+	readonly status: UpDown;
+	/** In words, for people: why it is down or unknown; empty when up. */
+	readonly reason: string;
+}
+
+/** Whether the writer of a state file is alive: same pid, same start by the kernel, and not silent for long. */
+export function writerLiveness(read: StateRead<WriterFields>, now: number, table: ProcessTable = kernelProcessTable): ServiceLiveness {
+	if (read.kind === "missing") return { status: "unknown", reason: "never started here" };
+	if (read.kind === "invalid") return { status: "unknown", reason: `its state file is not valid (${read.problem})` };
+	const { pid, pid_started_at, updated_at, status } = read.state;
+	if (status === "stopped") return { status: "down", reason: "stopped" };
+	if (!isSameProcess(pid, pid_started_at, table)) return { status: "down", reason: `its process ${pid} is gone` };
+	const silentMs = now - Date.parse(updated_at);
+	if (silentMs > staleAfterMs) {
+		return { status: "down", reason: `its process ${pid} has not written its state for ${Math.round(silentMs / 1000)} s` };
+	}
+	return { status: "up", reason: "" };
+}
