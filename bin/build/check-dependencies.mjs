@@ -35,10 +35,9 @@ export function readHouses() {
 		});
 }
 
-/** Everything that pnpm put into node_modules, with its licence. */
+/** Everything that pnpm put into node_modules, with its licence, and whether the build put it into a bundle. */
 export function readInstalled() {
-	const bom = path.join(root, "dist/sbom.cdx.json");
-	const bundled = new Set(existsSync(bom) ? readJson(bom).components.map(({ name, version }) => `${name}@${version}`) : []);
+	const bundled = new Set(readJson(path.join(root, "dist/sbom.cdx.json")).components.map(({ name, version }) => `${name}@${version}`));
 	const store = path.join(root, "node_modules/.pnpm");
 	const installed = new Map();
 	for (const entry of readdirSync(store)) {
