@@ -68,13 +68,40 @@ unit_names() {
 	printf '%s-robust-sync.target\n' "$1"
 }
 
-# install_unit TEMPLATE NAME: says nothing when it is there and the same. Sets units_changed.
+# The last line of a file that setup wrote: it tells a file that was changed by hand since (systemctl edit --full) from ours.
+seal='# Written by setup.sh, which keeps this file as it is once it was changed by hand: '
+sealed() { printf '%s\n%s%s\n' "$1" "$seal" "$(seal_of "$1")"; }
+seal_of() { sha256sum <<<"$1" | cut -c1-16; }
+# changed_by_hand FILE
+changed_by_hand() {
+	local line
+	line=$(tail -n1 "$1" 2>/dev/null)
+	case $line in "$seal"*) [ "${line#"$seal"}" != "$(seal_of "$(sed '$d' "$1")")" ] ;; *) grep -qsF "$seal" "$1" ;; esac
+}
+
+# install_file FILE TEXT: says nothing when it is there and the same. Sets file_changed. What a person has changed is kept; ours
+# then lies beside it as FILE.new.
+install_file() {
+	local file=$1 text
+	text=$(sealed "$2")
+	file_changed=''
+	if [ "$text" = "$(cat "$file" 2>/dev/null)" ]; then
+		if [ -e "$file.new" ]; then change "remove $file.new, which $file is now" rm -f "$file.new"; fi
+	elif changed_by_hand "$file"; then
+		note "$file was changed by hand and is kept; this version's is $file.new (changes of a few lines are better made with systemctl edit)"
+		if [ "$text" != "$(cat "$file.new" 2>/dev/null)" ]; then change "write $file.new" write_text "$file.new" "$text"; fi
+	else
+		# Somebody else's under our name, such as an earlier system's.
+		if [ -e "$file" ] && ! grep -qsF "$seal" "$file"; then change "keep what was $file as $file.old" cp -a "$file" "$file.old"; fi
+		change "write $file" write_text "$file" "$text"
+		file_changed=1
+	fi
+}
+
+# install_unit TEMPLATE NAME: sets units_changed.
 install_unit() {
-	local rendered
-	rendered=$(render "$clone/deploy/$1")
-	if [ "$rendered" = "$(cat "$unit_dir/$2" 2>/dev/null)" ]; then return; fi
-	units_changed=1
-	change "write $unit_dir/$2" write_text "$unit_dir/$2" "$rendered"
+	install_file "$unit_dir/$2" "$(render "$clone/deploy/$1")"
+	if [ -n "$file_changed" ]; then units_changed=1; fi
 }
 
 write_text() { printf '%s\n' "$2" | write_file "$1" 644; }
@@ -87,6 +114,14 @@ install_units() {
 	if [ -n "$units_changed" ]; then change "make systemd read them" ctl daemon-reload; fi
 }
 
+# runs_older UNIT: it was started before its file or the programs were last changed: a setup was interrupted in between.
+runs_older() {
+	local since newest
+	since=$(date -d "$(ctl show -p ActiveEnterTimestamp --value "$1" 2>/dev/null)" +%s 2>/dev/null) || return 1
+	newest=$(stat -c %Y "$prefix/current" "$unit_dir/$1" 2>/dev/null | sort -n | tail -n1)
+	ctl is-active -q "$1" && [ "$since" -lt "${newest:-0}" ]
+}
+
 start_units() {
 	local unit names=()
 	mapfile -t names < <(unit_names "${config[NODE_NAME]}")
@@ -95,7 +130,7 @@ start_units() {
 		case $unit in
 			*.target) change "start $unit" ctl start "$unit" || true ;;
 			# One that runs with an older program or unit file is started again; the others are left at work.
-			*) if [ -n "$units_changed$programs_changed" ]; then change "start ${unit%.service}" ctl restart "$unit" || true; else change "start ${unit%.service}, if it does not run" ctl start "$unit" || true; fi ;;
+			*) if [ -n "$units_changed$programs_changed" ] || runs_older "$unit"; then change "start ${unit%.service}" ctl restart "$unit" || true; else change "start ${unit%.service}, if it does not run" ctl start "$unit" || true; fi ;;
 		esac
 	done
 }
@@ -112,9 +147,7 @@ install_housekeeping() {
 			note "/etc/${place%%/*} is not there: ${place#*:} is not installed"
 			continue
 		fi
-		if [ "$(render_housekeeping "${place#*:}")" != "$(cat "/etc/${place%:*}" 2>/dev/null)" ]; then
-			change "write /etc/${place%:*}" write_text "/etc/${place%:*}" "$(render_housekeeping "${place#*:}")"
-		fi
+		install_file "/etc/${place%:*}" "$(render_housekeeping "${place#*:}")"
 	done
 }
 

@@ -210,14 +210,16 @@ do_uninstall() {
 	if [ "$manager" = systemd ]; then
 		change "stop the services of $name" stop_units "$name"
 		for unit in $(unit_names "$name"); do
-			if [ -e "$unit_dir/$unit" ]; then change "remove $unit_dir/$unit" rm -f "$unit_dir/$unit"; fi
+			for place in "$unit_dir/$unit" "$unit_dir/$unit.new"; do
+				if [ -e "$place" ]; then change "remove $place" rm -f "$place"; fi
+			done
 			if [ -d "$unit_dir/$unit.d" ]; then change "remove $unit_dir/$unit.d" rm -rf "$unit_dir/$unit.d"; fi
 		done
 		change "make systemd forget them" forget_units "$name"
 	fi
 	if [ -z "$dry" ]; then program robust-sync --stop >/dev/null 2>&1 || true; fi
 	if [ "$scope" = system ]; then
-		for place in /etc/cron.d/$name-robust-sync /etc/logrotate.d/$name-robust-sync; do
+		for place in /etc/{cron,logrotate}.d/"$name"-robust-sync{,.new}; do
 			if [ -e "$place" ]; then change "remove $place" rm -f "$place"; fi
 		done
 	fi

@@ -104,6 +104,17 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 			);
 		});
 
+		test("keeps a unit that was changed by hand, and lays its own beside it", async () => {
+			const unit = "/etc/systemd/system/helios-monitor.service";
+			// What `systemctl edit --full` leaves.
+			await helios.run(`cp ${unit} /root/unit && sed -i 's/^RestartSec=1$/RestartSec=2/' ${unit} && systemctl daemon-reload`);
+			const { code, stdout } = await helios.attempt(`cd ${workspace} && ${setup} --yes`);
+			expect(code).toBe(0);
+			expect(stdout).toContain(`${unit} was changed by hand and is kept`);
+			expect(await helios.run(`grep ^RestartSec ${unit}; cmp ${unit}.new /root/unit`)).toBe("RestartSec=2");
+			await helios.run(`mv ${unit}.new ${unit} && systemctl daemon-reload`);
+		});
+
 		test("after a reboot all eight services run, health is ok, and files and messages cross", async () => {
 			await converged(lab);
 			for (const node of lab.nodes) await node.powerOff();
@@ -137,6 +148,8 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 		});
 
 		test("everything under Verify and Troubleshooting works as typed", async () => {
+			await helios.run("systemctl start helios-sync helios-heartbeat helios-health-server helios-monitor");
+			await helios.run("systemctl enable helios-sync helios-heartbeat helios-health-server helios-monitor");
 			await helios.run("systemctl status helios-sync helios-heartbeat helios-health-server helios-monitor");
 			await inWorkspace(
 				helios,
@@ -146,10 +159,25 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 			expect(await helios.run("journalctl -u helios-sync -n 50 --no-pager")).toContain("Started helios-sync");
 			expect(await helios.run("ss -uln | grep 8765")).not.toBe("");
 			expect(await helios.run("ss -tln | grep 8080")).not.toBe("");
+			// Weekly maintenance while everything runs, and as the crontab has it.
+			await inWorkspace(
+				helios,
+				"echo said >> logs/sync_service.log && touch -d '8 days ago' logs/old.log && touch -d '31 days ago' sync/conflicts/old",
+			);
+			await helios.run(
+				`crontab=$(sed -n 's/^[0-9].*root //p' /etc/cron.d/helios-robust-sync | sed 's/\\\\%/%/g') && sh -euc "$crontab" && logrotate -f /etc/logrotate.d/helios-robust-sync`,
+			);
+			expect(await inWorkspace(helios, "ls logs sync/conflicts")).not.toMatch(/^old/m);
+			await inWorkspace(helios, 'find logs -name "*.log" -mtime +7 -delete && find sync/conflicts -mtime +30 -delete');
+			expect(await inWorkspace(helios, "ls logs")).toMatch(/^sync\.log\nsync_service\.log\nsync_service\.log\.1$/m);
 			await inWorkspace(helios, "cat sync/peer_chad_state.json && source .sync_env && test $NODE_NAME = helios");
 			const before = await mainPid(helios, "sync");
 			await helios.run("systemctl reload helios-sync && systemctl is-active helios-sync");
 			expect(await mainPid(helios, "sync")).toBe(before);
+			// Scenario 4's way to look at memory.
+			expect(await helios.run("ps -o pid,rss,comm -p $(pgrep -f bin/robust-sync)")).toMatch(new RegExp(`^\\s*${before} `, "m"));
+			await helios.run("systemctl restart helios-heartbeat helios-health-server");
+			await until("they answer again", async () => (await allActive(helios)) && (await health(helios)) !== undefined);
 		});
 
 		test("each unit is as hard as promised", async () => {
@@ -395,21 +423,31 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 			await crossing(helios, chad, "after-the-failed-upgrade.txt");
 		});
 
-		test("two nodes live on one machine, and one goes without the other", async () => {
-			await chad.run("git clone -q root@hub:/srv/workspace.git /srv/second");
+		test("two nodes live on one machine, the second as the user whose workspace it is, and one goes without the other", async () => {
+			const second = "/home/bob/work";
+			await chad.run(`useradd -m -s /bin/bash bob && cp -a /root/.ssh /home/bob/ && chown -R bob: /home/bob/.ssh
+				runuser -u bob -- git clone -q root@hub:/srv/workspace.git ${second}`);
 			const { code, stdout, stderr } = await chad.attempt(
-				`cd /srv/second && NODE_NAME=second HEARTBEAT_PORT=8766 HEALTH_PORT=8081 ${setup} --yes`,
+				`${setup} --workspace ${second} --yes`.replace("bash", "NODE_NAME=second HEARTBEAT_PORT=8766 HEALTH_PORT=8081 bash"),
 			);
 			expect(`${code}\n${stdout}${stderr}`).toMatch(/^0\n/);
 			expect(await chad.is("systemctl is-active second-sync chad-sync")).toBe(true);
-			await chad.run(`${setup} --uninstall --workspace /srv/second`);
+			const users = await chad.run(
+				`for s in ${services.join(" ")}; do ps -o user= -p $(systemctl show -p MainPID --value second-$s); done | sort -u`,
+			);
+			expect(users).toBe("bob");
+			await chad.run(`runuser -u bob -- sh -c 'echo hello > ${second}/from-bob.txt'`);
+			await until("bob's file on helios", () => helios.is(`test -e ${workspace}/from-bob.txt`));
+			await inWorkspace(helios, "echo hello > for-bob.txt");
+			await until("a file of bob's", async () => (await chad.attempt(`stat -c %U ${second}/for-bob.txt`)).stdout.trim() === "bob");
+			await chad.run(`${setup} --uninstall --workspace ${second}`);
 			expect(await chad.is("systemctl is-active -q chad-sync && test -x /usr/local/bin/robust-sync")).toBe(true);
 			expect(await chad.run("ls /etc/systemd/system | grep -c ^second || true")).toBe("0");
 		});
 
 		test("a user without root gets services of their own", async () => {
 			await chad.run(`useradd -m -s /bin/bash alice && loginctl enable-linger alice && cp -a ${cloneInside} /home/alice/robust-sync
-				git clone -q --bare /srv/second /home/alice/hub.git && git clone -q /home/alice/hub.git /home/alice/work && chown -R alice: /home/alice`);
+				git clone -q --bare root@hub:/srv/workspace.git /home/alice/hub.git && git clone -q /home/alice/hub.git /home/alice/work && chown -R alice: /home/alice`);
 			await until("alice's manager runs", () => chad.is("test -S /run/user/$(id -u alice)/systemd/private"));
 			const asAlice = (script: string) => `su - alice -c 'export XDG_RUNTIME_DIR=/run/user/$(id -u); ${script}'`;
 			const { code, stdout, stderr } = await chad.attempt(
