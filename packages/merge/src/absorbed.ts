@@ -16,10 +16,10 @@ export function absorbs(whole: Int32Array, part: Int32Array, base: Int32Array, t
 	}
 	// What the part moved and the whole changed is not where the part has it.
 	for (const position of movedElements(base, part, toPart).keys()) if (inWhole[part[position]!] === 0) return false;
-	// Its order: what both have stands in the whole as it stands in the part.
+	// Its order: what both have stands in the whole as it stands in the part. Of what the whole has less often nobody can say which are left.
 	let found = 0;
 	for (const element of part) {
-		if (inWhole[element] === 0) continue;
+		if (inWhole[element]! < inPart[element]!) continue;
 		while (found < whole.length && whole[found] !== element) found++;
 		if (found++ === whole.length) return false;
 	}

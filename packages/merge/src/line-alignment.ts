@@ -127,9 +127,9 @@ export class MergedText {
 		const bom = choose(base.keys.length > 0 ? base.bom : undefined, older.bom, later.bom);
 		const [olderEnded, laterEnded] = [older.keys.length > 0 ? older.ended : later.ended, later.keys.length > 0 ? later.ended : older.ended];
 		const voted = choose(base.keys.length > 0 ? base.ended : undefined, olderEnded, laterEnded);
-		// A last line that one side added ends as that side ends.
+		// A last line that one side added ends as that side ends; an empty one without an end would be no line at all.
 		const ended = this.#last === "older" ? olderEnded : this.#last === "later" ? laterEnded : voted;
-		return joinLines(this.#lines, bom, ended);
+		return joinLines(this.#lines, bom, ended || this.#lines[this.#lines.length - 1]?.key === "");
 	}
 }
 

@@ -24,39 +24,58 @@ export function mergeProse({ base, older, later }: Sides): Merged {
 
 function addMerged(text: MergedText, aligned: Aligned): void {
 	const overruled = overruledMoves(aligned);
+	const all = places(aligned).map(({ start, end, older, later }) => ({
+		start,
+		end,
+		older: indices(older, overruled.older),
+		later: indices(later, overruled.later),
+	}));
+	let next = 0;
+	for (const [i, place] of all.entries()) {
+		for (; next < place.start; next++) text.keep(next);
+		next = place.end;
+		// What a side added right before or after a stretch that the other side rewrote may be part of what was written there.
+		const neighbours = [all[i - 1], all[i + 1]].filter((other) => other?.end === place.start || other?.start === place.start) as Place[];
+		if (!isWrittenThere(place, neighbours, aligned)) addBothVersions(text, aligned, place.older, place.later);
+	}
+	for (; next < aligned.base.keys.length; next++) text.keep(next);
+}
+
+/** Changes that meet in base [start, end). */
+interface Place<Change = number> {
+	readonly start: number;
+	readonly end: number;
+	/** What each side did there: hunks, or the lines that it has there. */
+	readonly older: readonly Change[];
+	readonly later: readonly Change[];
+}
+
+/** Where the sides changed the base, in base order. Changes share a place if their ranges share a base line, or if both add at one point. */
+function places(aligned: Aligned): Place<Hunk>[] {
 	const olderHunks = hunks(aligned.toOlder, aligned.older.keys.length);
 	const laterHunks = hunks(aligned.toLater, aligned.later.keys.length);
-	let [o, l, next] = [0, 0, 0];
+	const found: Place<Hunk>[] = [];
+	let [o, l] = [0, 0];
 	while (o < olderHunks.length || l < laterHunks.length) {
-		const [lastOlder, lastLater] = [olderHunks[o - 1], laterHunks[l - 1]];
-		const fromOlder: Hunk[] = [];
-		const fromLater: Hunk[] = [];
 		const first = before(olderHunks[o], laterHunks[l]) ? olderHunks[o]! : laterHunks[l]!;
+		const [older, later]: [Hunk[], Hunk[]] = [[], []];
 		let end = first.end;
+		const meets = (hunk: Hunk | undefined): hunk is Hunk => hunk !== undefined && (hunk === first || samePlace(first.start, end, hunk));
 		for (;;) {
-			// Same place: the ranges share a base line, or both sides added at the same point.
-			const olderHunk = olderHunks[o];
-			const laterHunk = laterHunks[l];
-			if (olderHunk !== undefined && (olderHunk === first || samePlace(first.start, end, olderHunk))) {
-				fromOlder.push(olderHunk);
+			const [olderHunk, laterHunk] = [olderHunks[o], laterHunks[l]];
+			if (meets(olderHunk)) {
+				older.push(olderHunk);
 				end = Math.max(end, olderHunk.end);
 				o++;
-			} else if (laterHunk !== undefined && (laterHunk === first || samePlace(first.start, end, laterHunk))) {
-				fromLater.push(laterHunk);
+			} else if (meets(laterHunk)) {
+				later.push(laterHunk);
 				end = Math.max(end, laterHunk.end);
 				l++;
 			} else break;
 		}
-		for (; next < first.start; next++) text.keep(next);
-		next = end;
-		// What a side added right before or after a stretch that the other side rewrote may be part of what was written there.
-		const ofOlder = indices(fromOlder, overruled.older);
-		const ofLater = indices(fromLater, overruled.later);
-		if (fromLater.length === 0 && isPartOf(first, ofOlder, aligned.olderIds, [lastLater, laterHunks[l]], aligned.laterIds)) continue;
-		if (fromOlder.length === 0 && isPartOf(first, ofLater, aligned.laterIds, [lastOlder, olderHunks[o]], aligned.olderIds)) continue;
-		addBothVersions(text, aligned, ofOlder, ofLater);
+		found.push({ start: first.start, end, older, later });
 	}
-	for (; next < aligned.base.keys.length; next++) text.keep(next);
+	return found;
 }
 
 function before(a: Hunk | undefined, b: Hunk | undefined): boolean {
@@ -68,19 +87,15 @@ function samePlace(start: number, end: number, hunk: Hunk): boolean {
 	return hunk.start < end || (start === end && hunk.start === start && hunk.end === end);
 }
 
-/** Is a pure addition contained in a stretch of the other side that it touches? */
-function isPartOf(
-	{ start, end }: Hunk,
-	added: readonly number[],
-	addedIds: Int32Array,
-	neighbours: readonly (Hunk | undefined)[],
-	neighbourIds: Int32Array,
-): boolean {
-	if (end > start || added.length === 0) return false;
-	return neighbours.some((other) => {
-		if (other === undefined || (other.end !== start && other.start !== start)) return false;
-		return isSubsequence(added, addedIds, indices([other], new Set()), neighbourIds);
-	});
+/**
+ * Is a place nothing but an addition of one side, contained in what the other side alone wrote next to it? Where both wrote there, the side's
+ * own lines would change places.
+ */
+function isWrittenThere({ start, end, older, later }: Place, neighbours: readonly Place[], { olderIds, laterIds }: Aligned): boolean {
+	if (end > start || older.length > 0 === later.length > 0) return false;
+	return older.length > 0
+		? neighbours.some((other) => other.older.length === 0 && isSubsequence(older, olderIds, other.later, laterIds))
+		: neighbours.some((other) => other.later.length === 0 && isSubsequence(later, laterIds, other.older, olderIds));
 }
 
 function indices(group: readonly Hunk[], overruled: ReadonlySet<number>): number[] {
