@@ -1,3 +1,4 @@
+import { createScanner, type JSONScanner } from "jsonc-parser";
 import { BOM } from "../lines.ts";
 import { decodeString } from "./string.ts";
 import { ARRAY, FALSE, type JsonTree, NONE, NULL, NUMBER, OBJECT, STRING, TRUE } from "./tree.ts";
@@ -15,11 +16,24 @@ export interface KeyNumbers {
 /** Thrown inside the parser only. */
 class Malformed extends Error {}
 
+/** Tokens of jsonc-parser's scanner (SyntaxKind in its declarations, a const enum that is not there at run time). */
+const CLOSE_BRACE = 2;
+const CLOSE_BRACKET = 4;
+const COMMA = 5;
+const COLON = 6;
+const STRING_LITERAL = 10;
+const LINE_COMMENT = 12;
+const BLOCK_COMMENT = 13;
+const END_OF_TEXT = 17;
+
+const CR = 0x0d;
+
+/** The type of value that each token is, or starts; NONE: no value. */
+const VALUE_TYPES = [NONE, OBJECT, NONE, ARRAY, NONE, NONE, NONE, NULL, TRUE, FALSE, STRING, NUMBER];
+
 /**
- * Parses JSON (RFC 8259) with the two extensions that JSONC files use: comments and a comma after the last child. Iterative, so that no
- * nesting can exhaust the stack.
- *
- * Why not a library's parser: see the package's README for what was measured.
+ * Parses JSON (RFC 8259) with the two extensions that JSONC files use: comments and a comma after the last child. The tokens are those of
+ * jsonc-parser's scanner, the tree is our own (see the package's README for why). Iterative, so that no nesting can exhaust the stack.
  *
  * @param text one character per byte, a byte order mark allowed.
  * @param keys gives every key a number; documents that are to be compared must share it.
@@ -42,6 +56,11 @@ export function isJson(text: string): boolean {
 class Parser {
 	readonly #text: string;
 	readonly #keys: KeyNumbers;
+	readonly #scanner: JSONScanner;
+	/** The token read last, and where it is. */
+	#token = END_OF_TEXT;
+	#tokenStart = 0;
+	#tokenEnd = 0;
 	#capacity: number;
 	#type: Uint8Array;
 	#start: Int32Array;
@@ -53,7 +72,6 @@ class Parser {
 	#keyEnd: Int32Array;
 	#comma: Int32Array;
 	#count = 0;
-	#at: number;
 	#duplicate = false;
 	#tooDeep = false;
 	/** For each key the object that last had it: a key twice in one object is seen without a set per object. */
@@ -66,7 +84,8 @@ class Parser {
 	constructor(text: string, keys: KeyNumbers) {
 		this.#text = text;
 		this.#keys = keys;
-		this.#at = text.startsWith(BOM) ? BOM.length : 0;
+		this.#scanner = createScanner(text);
+		if (text.startsWith(BOM)) this.#scanner.setPosition(BOM.length);
 		this.#capacity = Math.max(16, text.length >> 4);
 		this.#type = new Uint8Array(this.#capacity);
 		[this.#start, this.#end, this.#next, this.#size] = [this.#ints(), this.#ints(), this.#ints(), this.#ints()];
@@ -75,8 +94,8 @@ class Parser {
 
 	parse(): JsonTree | ParseFailure {
 		this.#document();
-		this.#trivia();
-		if (this.#at < this.#text.length) throw new Malformed();
+		this.#advance();
+		if (this.#token !== END_OF_TEXT) throw new Malformed();
 		if (this.#tooDeep) return "too-deep";
 		if (this.#duplicate) return "duplicate-key";
 		return {
@@ -95,42 +114,34 @@ class Parser {
 	}
 
 	#document(): void {
-		const text = this.#text;
 		/** Open containers, and for each its child read last. */
 		const open: number[] = [];
 		const last: number[] = [];
 		let container = NONE;
 		for (;;) {
-			// One value, after its key where the container is an object.
-			let [key, keyStart, keyEnd] = [NONE, NONE, NONE];
-			this.#trivia();
-			if (container !== NONE) {
-				const inObject = this.#type[container] === OBJECT;
-				if (text.charCodeAt(this.#at) === (inObject ? 0x7d : 0x5d)) {
-					// Empty, or after a trailing comma.
-					this.#at++;
-					do {
-						container = this.#close(open, last);
-						if (container === NONE) return;
-					} while (!this.#separator(container, last[last.length - 1]!));
-					continue;
-				}
-				if (inObject) {
-					keyStart = this.#at;
-					const before = last[last.length - 1]!;
-					key = this.#readKey(before === NONE ? NONE : this.#key[before]!);
-					keyEnd = this.#at;
-					if (this.#lastObject[key] === container) this.#duplicate = true;
-					this.#lastObject[key] = container;
-					this.#trivia();
-					if (text.charCodeAt(this.#at) !== 0x3a) throw new Malformed();
-					this.#at++;
-					this.#trivia();
-				}
+			// One value, after its key where the container is an object; or the end of a container that is empty or has a trailing comma.
+			const inObject = container !== NONE && this.#type[container] === OBJECT;
+			const before = container === NONE ? NONE : last[last.length - 1]!;
+			let key = NONE;
+			if (inObject) key = this.#readKey(before === NONE ? NONE : this.#key[before]!);
+			else this.#advance();
+			if (container !== NONE && this.#token === (inObject ? CLOSE_BRACE : CLOSE_BRACKET)) {
+				do {
+					container = this.#close(open, last);
+					if (container === NONE) return;
+				} while (!this.#separator(container, last[last.length - 1]!));
+				continue;
+			}
+			const [keyStart, keyEnd] = inObject ? [this.#tokenStart, this.#tokenEnd] : [NONE, NONE];
+			if (inObject) {
+				if (this.#lastObject[key] === container) this.#duplicate = true;
+				this.#lastObject[key] = container;
+				this.#advance();
+				if (this.#token !== COLON) throw new Malformed();
+				this.#advance();
 			}
 			const node = this.#node(key, keyStart, keyEnd);
 			if (container !== NONE) {
-				const before = last[last.length - 1]!;
 				if (before !== NONE) this.#next[before] = node;
 				last[last.length - 1] = node;
 				this.#size[container] = this.#size[container]! + 1;
@@ -150,178 +161,92 @@ class Parser {
 		}
 	}
 
-	/** Reads a key. The same objects come again and again, so the key that followed the one before last time is tried first. */
+	/**
+	 * Reads a key; NONE if there is none, but the object's end. The same objects come again and again, so the key that followed the one before
+	 * last time is tried first.
+	 */
 	#readKey(before: number): number {
 		const text = this.#text;
 		const expected = this.#following[before + 1];
-		if (expected !== undefined && text.startsWith(this.#lexemes[expected]!, this.#at)) {
-			this.#at += this.#lexemes[expected]!.length;
+		const start = this.#skipSpace();
+		if (expected !== undefined && text.startsWith(this.#lexemes[expected]!, start)) {
+			[this.#token, this.#tokenStart, this.#tokenEnd] = [STRING_LITERAL, start, start + this.#lexemes[expected]!.length];
+			this.#scanner.setPosition(this.#tokenEnd);
 			return expected;
 		}
-		const start = this.#at;
-		const escaped = this.#string();
-		const key = this.#keys.id(escaped ? decodeString(text, start, this.#at) : text.slice(start + 1, this.#at - 1));
-		if (!escaped) {
-			this.#lexemes[key] = text.slice(start, this.#at);
-			this.#following[before + 1] = key;
-		}
+		this.#advance();
+		if (this.#token === CLOSE_BRACE) return NONE;
+		if (this.#token !== STRING_LITERAL) throw new Malformed();
+		const lexeme = text.slice(this.#tokenStart, this.#tokenEnd);
+		if (lexeme.includes("\\")) return this.#keys.id(decodeString(text, this.#tokenStart, this.#tokenEnd));
+		const key = this.#keys.id(lexeme.slice(1, -1));
+		this.#lexemes[key] = lexeme;
+		this.#following[before + 1] = key;
 		return key;
 	}
 
-	/** After a child: a comma (true), or the container's end (false), which is consumed. */
+	/** After a child: a comma (true), or the container's end (false). */
 	#separator(container: number, child: number): boolean {
-		this.#trivia();
-		const c = this.#text.charCodeAt(this.#at);
-		if (c === 0x2c) {
-			this.#comma[child] = this.#at++;
+		this.#advance();
+		if (this.#token === COMMA) {
+			this.#comma[child] = this.#tokenStart;
 			return true;
 		}
-		if (c !== (this.#type[container] === OBJECT ? 0x7d : 0x5d)) throw new Malformed();
-		this.#at++;
+		if (this.#token !== (this.#type[container] === OBJECT ? CLOSE_BRACE : CLOSE_BRACKET)) throw new Malformed();
 		return false;
 	}
 
-	/** Ends the innermost container at the current position; returns the one around it. */
+	/** Ends the innermost container with the current token; returns the one around it. */
 	#close(open: number[], last: number[]): number {
-		this.#end[open.pop()!] = this.#at;
+		this.#end[open.pop()!] = this.#tokenEnd;
 		last.pop();
 		return open.length > 0 ? open[open.length - 1]! : NONE;
 	}
 
-	/** Reads a scalar, or the start of a container. */
+	/** The current token as a node: a scalar, or the start of a container. */
 	#node(key: number, keyStart: number, keyEnd: number): number {
+		const type = VALUE_TYPES[this.#token] ?? NONE;
+		if (type === NONE) throw new Malformed();
 		if (this.#count === this.#capacity) this.#grow();
 		const node = this.#count++;
+		this.#type[node] = type;
+		this.#start[node] = this.#tokenStart;
+		this.#end[node] = this.#tokenEnd;
+		this.#next[node] = NONE;
 		this.#key[node] = key;
 		this.#keyStart[node] = keyStart;
 		this.#keyEnd[node] = keyEnd;
-		this.#next[node] = NONE;
 		this.#comma[node] = NONE;
-		this.#start[node] = this.#at;
-		switch (this.#text.charCodeAt(this.#at)) {
-			case 0x22:
-				this.#string();
-				this.#type[node] = STRING;
-				break;
-			case 0x7b:
-				this.#at++;
-				this.#type[node] = OBJECT;
-				break;
-			case 0x5b:
-				this.#at++;
-				this.#type[node] = ARRAY;
-				break;
-			case 0x74:
-				this.#word("true");
-				this.#type[node] = TRUE;
-				break;
-			case 0x66:
-				this.#word("false");
-				this.#type[node] = FALSE;
-				break;
-			case 0x6e:
-				this.#word("null");
-				this.#type[node] = NULL;
-				break;
-			default:
-				this.#number();
-				this.#type[node] = NUMBER;
-		}
-		this.#end[node] = this.#at;
 		return node;
 	}
 
-	#word(word: string): void {
-		if (!this.#text.startsWith(word, this.#at)) throw new Malformed();
-		this.#at += word.length;
+	/** Goes to the next token that is neither whitespace nor a comment. */
+	#advance(): void {
+		const scanner = this.#scanner;
+		do {
+			this.#skipSpace();
+			this.#token = scanner.scan();
+			if (scanner.getTokenError() !== 0) throw new Malformed();
+			// To the scanner a lone CR ends a line comment, to everything here only LF ends a line.
+			if (this.#token === LINE_COMMENT && this.#text.charCodeAt(scanner.getPosition()) === CR && !this.#isLineEnd(scanner.getPosition()))
+				throw new Malformed();
+		} while (this.#token === LINE_COMMENT || this.#token === BLOCK_COMMENT);
+		this.#tokenStart = scanner.getTokenOffset();
+		this.#tokenEnd = scanner.getPosition();
 	}
 
-	#number(): void {
+	/** The scanner reads whitespace too, but builds a string of it, character by character. */
+	#skipSpace(): number {
 		const text = this.#text;
-		let at = this.#at;
-		if (text.charCodeAt(at) === 0x2d) at++;
-		const first = text.charCodeAt(at);
-		if (first === 0x30) at++;
-		else at = this.#digits(at);
-		if (text.charCodeAt(at) === 0x2e) at = this.#digits(at + 1);
-		const exponent = text.charCodeAt(at);
-		if (exponent === 0x65 || exponent === 0x45) {
-			const sign = text.charCodeAt(at + 1);
-			at = this.#digits(sign === 0x2b || sign === 0x2d ? at + 2 : at + 1);
-		}
-		this.#at = at;
-	}
-
-	#digits(from: number): number {
-		const text = this.#text;
+		const from = this.#scanner.getPosition();
 		let at = from;
-		for (let c = text.charCodeAt(at); c >= 0x30 && c <= 0x39; c = text.charCodeAt(at)) at++;
-		if (at === from) throw new Malformed();
+		for (let c = text.charCodeAt(at); c === 0x20 || c === 0x0a || c === CR || c === 0x09; c = text.charCodeAt(at)) at++;
+		if (at !== from) this.#scanner.setPosition(at);
 		return at;
 	}
 
-	/** Reads a string; returns whether it has escapes. */
-	#string(): boolean {
-		const text = this.#text;
-		if (text.charCodeAt(this.#at) !== 0x22) throw new Malformed();
-		let at = this.#at + 1;
-		let escaped = false;
-		for (;;) {
-			const c = text.charCodeAt(at);
-			if (c === 0x22) break;
-			if (c === 0x5c) {
-				escaped = true;
-				at = this.#escape(at + 1);
-			} else if (c >= 0x20) at++;
-			// A raw control character, or NaN: the end of the text.
-			else throw new Malformed();
-			if (at > text.length) throw new Malformed();
-		}
-		this.#at = at + 1;
-		return escaped;
-	}
-
-	#escape(at: number): number {
-		switch (this.#text.charCodeAt(at)) {
-			case 0x22:
-			case 0x5c:
-			case 0x2f:
-			case 0x62:
-			case 0x66:
-			case 0x6e:
-			case 0x72:
-			case 0x74:
-				return at + 1;
-			case 0x75:
-				for (let k = 1; k <= 4; k++) if (!isHex(this.#text.charCodeAt(at + k))) throw new Malformed();
-				return at + 5;
-			default:
-				throw new Malformed();
-		}
-	}
-
-	/** Skips whitespace and comments. */
-	#trivia(): void {
-		const text = this.#text;
-		let at = this.#at;
-		// Nearly always the next token follows at once, or after one space.
-		if (text.charCodeAt(at) > 0x2f) return;
-		for (;;) {
-			const c = text.charCodeAt(at);
-			if (c === 0x20 || c === 0x0a || c === 0x0d || c === 0x09) at++;
-			else if (c === 0x2f) {
-				const kind = text.charCodeAt(at + 1);
-				if (kind === 0x2f) {
-					const end = text.indexOf("\n", at);
-					at = end === -1 ? text.length : end;
-				} else if (kind === 0x2a) {
-					const end = text.indexOf("*/", at + 2);
-					if (end === -1) throw new Malformed();
-					at = end + 2;
-				} else throw new Malformed();
-			} else break;
-		}
-		this.#at = at;
+	#isLineEnd(cr: number): boolean {
+		return cr + 1 === this.#text.length || this.#text.charCodeAt(cr + 1) === 0x0a;
 	}
 
 	#ints(): Int32Array {
@@ -347,8 +272,4 @@ class Parser {
 		this.#keyEnd = grown(this.#keyEnd);
 		this.#comma = grown(this.#comma);
 	}
-}
-
-function isHex(c: number): boolean {
-	return (c >= 0x30 && c <= 0x39) || (c >= 0x41 && c <= 0x46) || (c >= 0x61 && c <= 0x66);
 }

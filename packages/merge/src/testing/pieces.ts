@@ -1,6 +1,6 @@
 /**
- * Takes contents apart into what a person would call its pieces: leaves of JSON, records, lines. Written without anything of the merge, on
- * another JSON parser, so that both cannot be wrong in the same way.
+ * Takes contents apart into what a person would call its pieces: leaves of JSON, records, lines. Written without anything of the merge: the
+ * trees are jsonc-parser's own (the merge has only the tokens from it), and what is valid is JSON.parse's to say.
  */
 import jsonc, { type Node } from "jsonc-parser";
 

@@ -1,0 +1,240 @@
+// Merging contents: one large JSON file and two long tails of a log, beside the least that any program must do with them; and what git's union merge
+// and parse–merge–print (as `jq -s '.[0] * .[1]'` does it) make of the hand-written cases.
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { mergeContents } from "@robust-sync/merge";
+import { type Case, readCases } from "@robust-sync/merge/testing/cases";
+import { type Invariant, type Merge, violations } from "@robust-sync/merge/testing/invariants";
+import { tree } from "@robust-sync/merge/testing/pieces";
+import { type BenchRow, type BenchTable, median, timeRow } from "./table.ts";
+
+const objects = 100_000;
+const lines = 100_000;
+const rounds = 7;
+
+/** Files in a directory of their own, and the programs that work on them. */
+class Lab {
+	readonly directory = mkdtempSync(path.join(tmpdir(), "bench-merge-"));
+
+	write(name: string, content: Uint8Array | string): string {
+		const file = path.join(this.directory, name);
+		writeFileSync(file, content);
+		return file;
+	}
+
+	run(program: string, args: readonly string[]): Buffer {
+		const { status, stdout, error } = spawnSync(program, args, {
+			cwd: this.directory,
+			env: { ...process.env, LC_ALL: "C" },
+			maxBuffer: 2 ** 30,
+		});
+		// git merge-file ends with the number of conflicts; a union has none.
+		if (status !== 0) throw error ?? new Error(`${program} ended with ${status}`);
+		return stdout;
+	}
+
+	remove(): void {
+		rmSync(this.directory, { recursive: true, force: true });
+	}
+}
+
+/** Milliseconds of each, in rounds that take turns; the first round only warms up. */
+function taken<Name extends string>(work: Record<Name, () => unknown>): Record<Name, number> {
+	const names = Object.keys(work) as Name[];
+	const times = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>;
+	for (let round = 0; round <= rounds; round++) {
+		for (const name of names) {
+			const before = performance.now();
+			work[name]();
+			if (round > 0) times[name].push(performance.now() - before);
+		}
+	}
+	return Object.fromEntries(names.map((name) => [name, median(times[name])])) as Record<Name, number>;
+}
+
+/** A conversation, as a program prints it: every hundredth message changed by the side, or none. */
+function conversation(side: string, changed: number | null): string {
+	const messages = Array.from({ length: objects }, (_, i) => ({
+		id: i,
+		role: i % 2 === 0 ? "user" : "assistant",
+		ts: new Date(1_760_000_000_000 + i * 1000).toISOString(),
+		content: i % 100 === changed ? `changed by ${side}` : `message ${i}, of some words as they come`,
+		tokens: (i * 7) % 1000,
+	}));
+	return `${JSON.stringify(messages, null, 2)}\n`;
+}
+
+function largeJson(lab: Lab): BenchRow[] {
+	const files = { base: conversation("nobody", null), older: conversation("helios", 3), later: conversation("chad", 7) };
+	const [base, older, later] = Object.entries(files).map(([name, text]) => lab.write(`${name}.json`, text)) as [string, string, string];
+	const merge = () =>
+		mergeContents({ path: "chat.json", base: readFileSync(base), a: readFileSync(older), b: readFileSync(later), later: "b" }).content;
+	const merged = JSON.parse(Buffer.from(merge()).toString()) as { content: string }[];
+	const changes = merged.filter(({ content }) => content.startsWith("changed by")).length;
+	if (changes !== objects / 50) throw new Error(`${changes} changes are in the result`);
+	const times = taken({
+		ours: merge,
+		floor: () => {
+			const [one] = [older, later].map((file) => JSON.parse(readFileSync(file, "utf8")) as unknown);
+			JSON.stringify(one, null, 2);
+		},
+		union: () => union(lab, [base, older, later]),
+		print: () => printed(readFileSync(older), readFileSync(later)),
+	});
+	return [
+		timeRow(
+			`one JSON file of ${objects} objects with ids, 1 % changed on each side, beside 2 parses + 1 print`,
+			times.ours,
+			times.floor,
+			"≤ 6 ×",
+		),
+		timeRow("the same, beside git merge-file --union", times.ours, times.union, "–"),
+		timeRow("the same, beside parse–merge–print", times.ours, times.print, "–"),
+	];
+}
+
+function longTails(lab: Lab): BenchRow[] {
+	const log = (name: string, offset: number) =>
+		Array.from(
+			{ length: lines },
+			(_, i) => `${new Date(1_760_000_000_000 + i * 1000 + offset).toISOString()} ${name} did what it does, step ${i}\n`,
+		);
+	const head = "2025-01-01T00:00:00.000Z started\n";
+	const [older, later] = [log("helios", 0), log("chad", 500)];
+	const files = [head, head + older.join(""), head + later.join("")].map((text, i) => lab.write(`${i}.log`, text));
+	const tails = [older, later].map((tail, i) => lab.write(`tail-${i}.log`, tail.join("")));
+	const target = path.join(lab.directory, "merged.log");
+	const merge = () => {
+		const [base, a, b] = files.map((file) => readFileSync(file)) as [Buffer, Buffer, Buffer];
+		writeFileSync(target, mergeContents({ path: "run.log", base, a, b, later: "b" }).content);
+	};
+	const sort = () => lab.run("sort", ["-m", "-o", "sorted.log", ...tails]);
+	merge();
+	sort();
+	if (readFileSync(target, "utf8") !== head + readFileSync(path.join(lab.directory, "sorted.log"), "utf8"))
+		throw new Error("the merge is not what sort -m gives");
+	const times = taken({ ours: merge, floor: sort });
+	return [timeRow(`two tails of ${lines} log lines, read, merged and written, beside LC_ALL=C sort -m`, times.ours, times.floor, "≤ 3 ×")];
+}
+
+/** `git merge-file --union`: its result, without what it says of conflicts. */
+function union(lab: Lab, [base, older, later]: readonly [string, string, string]): Buffer {
+	return lab.run("git", ["merge-file", "-p", "--union", older, base, later]);
+}
+
+/** What `jq -s '.[0] * .[1]'` does with two files, indented as most programs do: objects are merged, of anything else the second stays. */
+function printed(older: Uint8Array, later: Uint8Array): Buffer {
+	const merge = (one: unknown, other: unknown): unknown => {
+		if (!isObject(one) || !isObject(other)) return other;
+		const merged = new Map(Object.entries(one));
+		for (const [key, value] of Object.entries(other)) merged.set(key, merged.has(key) ? merge(merged.get(key), value) : value);
+		return Object.fromEntries(merged);
+	};
+	const parse = (content: Uint8Array): unknown =>
+		JSON.parse(
+			Buffer.from(content)
+				.toString("utf8")
+				.replace(/^\uFEFF/, ""),
+		);
+	return Buffer.from(`${JSON.stringify(merge(parse(older), parse(later)), null, 2)}\n`);
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** What is wrong with a merge's results, in how many of the cases. */
+interface Faults {
+	readonly invalid: number;
+	readonly lost: number;
+	readonly back: number;
+	readonly rewritten: number;
+}
+
+function faults(cases: readonly Case[], merge: Merge): Faults {
+	const count = { invalid: 0, lost: 0, back: 0, rewritten: 0 };
+	for (const one of cases) {
+		const found = new Set<Invariant | "invalid">();
+		const checked: Merge = (input) => {
+			const output = merge({ ...input, attribute: one.attribute });
+			if (output.strategy === "json" && tree(output.content) === null) found.add("invalid");
+			return output;
+		};
+		try {
+			for (const { invariant } of violations(checked, one)) found.add(invariant);
+		} catch (error) {
+			if (!found.has("invalid")) throw error;
+		}
+		if (found.has("invalid")) count.invalid++;
+		else {
+			if (found.has("nothing-lost")) count.lost++;
+			if (found.has("nothing-resurrected") || found.has("nothing-invented")) count.back++;
+			if (found.has("faithful") || found.has("identity")) count.rewritten++;
+		}
+	}
+	return count;
+}
+
+function comparison(lab: Lab): BenchRow[] {
+	// Where a side lays a file out anew or moves things, the checks cannot tell what is right: those cases are left to the tests.
+	const cases = readCases().filter((one) => violations((input) => mergeContents({ ...input, attribute: one.attribute }), one).length === 0);
+	const json = cases.filter((one) => one.name.startsWith("json/") && [one.ours, one.theirs].every((side) => tree(side) !== null));
+	const text = cases.filter((one) => /^(?:records|append|prose)\//.test(one.name));
+	const others: Record<string, Merge> = {
+		"git merge-file --union": (input) => {
+			const [older, later] = input.later === "a" ? [input.b, input.a] : [input.a, input.b];
+			const files = [input.base ?? "", older, later].map((content, i) => lab.write(`case-${i}`, content)) as [string, string, string];
+			return { ...mergeContents(input), content: union(lab, files), lost: { a: false, b: false } };
+		},
+		"parse–merge–print": (input) => {
+			const [older, later] = input.later === "a" ? [input.b, input.a] : [input.a, input.b];
+			return { ...mergeContents(input), content: orOlder(() => printed(older, later), older), lost: { a: false, b: false } };
+		},
+	};
+	const rows: BenchRow[] = [];
+	for (const [kind, of] of [
+		["JSON", json],
+		["text", text],
+	] as const) {
+		const ours = faults(of, mergeContents);
+		for (const [name, merge] of Object.entries(others)) {
+			if (kind === "text" && name === "parse–merge–print") continue;
+			const theirs = faults(of, merge);
+			for (const [fault, what] of [
+				["invalid", "is not JSON"],
+				["lost", "lacks something that a side wrote, and nobody is told"],
+				["back", "has something that was removed, or more of it than there was"],
+				["rewritten", "is written otherwise where nobody changed it"],
+			] as const) {
+				if (kind === "text" && (fault === "invalid" || fault === "rewritten")) continue;
+				rows.push({
+					what: `${of.length} ${kind} cases, beside ${name}: the result ${what}`,
+					ours: String(ours[fault]),
+					floor: String(theirs[fault]),
+					ratio: "–",
+					target: "0",
+				});
+			}
+		}
+	}
+	return rows;
+}
+
+/** A program that cannot read comments leaves the file as it was. */
+function orOlder(merge: () => Buffer, older: Uint8Array): Uint8Array {
+	try {
+		return merge();
+	} catch {
+		return older;
+	}
+}
+
+/** Runs for about half a minute. */
+export async function run(): Promise<BenchTable> {
+	const lab = new Lab();
+	try {
+		return { name: "merge", rows: [...largeJson(lab), ...longTails(lab), ...comparison(lab)] };
+	} finally {
+		lab.remove();
+	}
+}
