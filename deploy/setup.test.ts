@@ -185,12 +185,19 @@ describe("without a service manager, for one user", () => {
 		expect(snapshot(home)).toEqual(installed);
 		expect(fs.readFileSync(file, "utf8")).toBe(text);
 
-		const data = Object.keys(snapshot(workspace)).filter((name) => !name.startsWith(".git/"));
+		const files = () => Object.keys(snapshot(workspace)).filter((name) => !/^(\.git|logs)\/|heartbeat|peer_/.test(name));
+		const data = files();
+		// Uninstall ends what was started by hand as well.
+		const heartbeat = spawn(path.join(home, ".local/bin/heartbeat"), ["--workspace", workspace], { env: environment(), stdio: "ignore" });
+		const ended = new Promise((resolve) => heartbeat.on("close", resolve));
+		const lock = path.join(workspace, "sync/heartbeat.lock");
+		for (let i = 0; i < 400 && !fs.existsSync(lock); i++) await new Promise((resolve) => setTimeout(resolve, 50));
 		const removed = await setup(["--user", "--uninstall"]);
 		expect(removed.code).toBe(0);
+		expect(await ended).toBe(0);
 		expect(fs.existsSync(path.join(home, ".local/share/robust-sync"))).toBe(false);
 		expect(Object.keys(snapshot(home)).filter((name) => !name.startsWith(".npm"))).toEqual([]);
-		expect(Object.keys(snapshot(workspace)).filter((name) => !name.startsWith(".git/"))).toEqual(data);
+		expect(files()).toEqual(data);
 	}, 120_000);
 });
 

@@ -92,7 +92,7 @@ farewell() {
 		say "  nohup ${at}heartbeat     --workspace '$workspace' >/dev/null 2>&1 &"
 		say "  nohup ${at}health-server --workspace '$workspace' >/dev/null 2>&1 &"
 		say "  nohup ${at}monitor --daemon --workspace '$workspace' >/dev/null 2>&1 &"
-		say "and at boot by the same lines after @reboot in a crontab. ${at}robust-sync --stop ends the first, kill the others."
+		say "and at boot by the same lines after @reboot in a crontab. ${at}robust-sync --stop ends the first, kill ends the others."
 	fi
 	say "${at}robust-sync --status; tail -f $workspace/logs/sync.log"
 	if [ "$scope" = user ] && [ "$manager" = systemd ]; then
@@ -161,6 +161,7 @@ do_upgrade() {
 			go_back "$previous" "$saved"
 			fail "the upgrade failed (${failures[0]}); $previous is back"
 		}
+		none_unmanaged || note "what runs now is still $previous: stop and start it (robust-sync --stop, then robust-sync; the others likewise)"
 	fi
 	remove_old_versions "$previous"
 	chapter "Upgraded from $previous to $(basename "$version_dir")"
@@ -217,7 +218,10 @@ do_uninstall() {
 		done
 		change "make systemd forget them" forget_units "$name"
 	fi
-	if [ -z "$dry" ]; then program robust-sync --stop >/dev/null 2>&1 || true; fi
+	if [ -z "$dry" ]; then
+		program robust-sync --stop >/dev/null 2>&1 || true
+		stop_unmanaged || note "something still runs on $workspace: $(unmanaged | tr '\n' ' ')"
+	fi
 	if [ "$scope" = system ]; then
 		for place in /etc/{cron,logrotate}.d/"$name"-robust-sync{,.new}; do
 			if [ -e "$place" ]; then change "remove $place" rm -f "$place"; fi
@@ -234,6 +238,37 @@ do_uninstall() {
 		change "remove $prefix" rm -rf "$prefix"
 	fi
 	say "$workspace is as it was, with .sync_env, logs/, sync/ and messages/"
+}
+
+# unmanaged [SIGNAL]: pids of what runs on the workspace without a service manager, by its locks (docs/contract.md, section 11);
+# with a signal they get it. A supervisor passes it on to its worker.
+unmanaged() {
+	# shellcheck disable=SC2016 # JavaScript
+	"$node" -e '
+		const { readFileSync } = require("node:fs");
+		const [directory, signal, ...services] = process.argv.slice(1);
+		const read = (file) => { try { return readFileSync(file, "utf8"); } catch { return ""; } };
+		const bootId = read("/proc/sys/kernel/random/boot_id").trim();
+		let supervised;
+		for (const service of services) for (const kind of ["supervisor.lock", "lock"]) {
+			let lock = {};
+			try { lock = JSON.parse(read(`${directory}/${service}.${kind}`)); } catch {}
+			const stat = read(`/proc/${lock.pid}/stat`);
+			if (!stat || lock.boot_id !== bootId || stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] !== String(lock.start_ticks)) continue;
+			if (signal && supervised !== service) process.kill(lock.pid, signal);
+			supervised = service;
+			console.log(lock.pid);
+		}
+	' "$workspace/sync" "${1:-}" "${services[@]}" 2>/dev/null
+}
+
+none_unmanaged() { [ -z "$(unmanaged)" ]; }
+
+stop_unmanaged() {
+	none_unmanaged && return
+	say "stop what runs without a service manager"
+	unmanaged SIGTERM >/dev/null || true
+	within 40 none_unmanaged
 }
 
 stop_units() {

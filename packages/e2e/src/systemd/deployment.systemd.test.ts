@@ -426,7 +426,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 		test("two nodes live on one machine, the second as the user whose workspace it is, and one goes without the other", async () => {
 			const second = "/home/bob/work";
 			await chad.run(`useradd -m -s /bin/bash bob && cp -a /root/.ssh /home/bob/ && chown -R bob: /home/bob/.ssh
-				runuser -u bob -- git clone -q root@hub:/srv/workspace.git ${second}`);
+				su - bob -c 'git clone -q root@hub:/srv/workspace.git ${second}'`);
 			const { code, stdout, stderr } = await chad.attempt(
 				`${setup} --workspace ${second} --yes`.replace("bash", "NODE_NAME=second HEARTBEAT_PORT=8766 HEALTH_PORT=8081 bash"),
 			);
@@ -436,7 +436,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 				`for s in ${services.join(" ")}; do ps -o user= -p $(systemctl show -p MainPID --value second-$s); done | sort -u`,
 			);
 			expect(users).toBe("bob");
-			await chad.run(`runuser -u bob -- sh -c 'echo hello > ${second}/from-bob.txt'`);
+			await chad.run(`su - bob -c 'echo hello > ${second}/from-bob.txt'`);
 			await until("bob's file on helios", () => helios.is(`test -e ${workspace}/from-bob.txt`));
 			await inWorkspace(helios, "echo hello > for-bob.txt");
 			await until("a file of bob's", async () => (await chad.attempt(`stat -c %U ${second}/for-bob.txt`)).stdout.trim() === "bob");
