@@ -3,10 +3,11 @@ import fs from "node:fs";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 
-const clone = path.resolve(import.meta.dirname, "..");
-const setupScript = path.join(clone, "deploy/setup.sh");
+const root = path.resolve(import.meta.dirname, "..");
+/** A clone that is built, as far as setup needs it: nobody works on it meanwhile. */
+let clone: string;
 
 interface Ended {
 	code: number | null;
@@ -34,7 +35,7 @@ function setup(
 		env = {},
 		cwd = workspace,
 		input = "",
-		script = setupScript,
+		script = path.join(clone, "deploy/setup.sh"),
 	}: { env?: Record<string, string>; cwd?: string; input?: string; script?: string } = {},
 ): Promise<Ended> {
 	return new Promise((resolve, reject) => {
@@ -77,6 +78,12 @@ function snapshot(root: string): Record<string, string> {
 	);
 }
 
+beforeAll(() => {
+	clone = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "robust-sync-clone-")));
+	for (const part of ["bin", "deploy", "dist", "package.json"])
+		fs.cpSync(path.join(root, part), path.join(clone, part), { recursive: true, filter: (from) => !from.endsWith("dist/types") });
+});
+afterAll(() => fs.rmSync(clone, { recursive: true, force: true }));
 beforeEach(() => {
 	directory = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "robust-sync-setup-")));
 	home = path.join(directory, "home");
@@ -141,7 +148,7 @@ describe("without a service manager, for one user", () => {
 	});
 
 	test("--dry-run of a clone that was never built says the same, without building it", async () => {
-		const fresh = path.join(directory, "clone");
+		const fresh = path.join(directory, "unbuilt");
 		for (const part of ["bin", "deploy", "package.json"]) fs.cpSync(path.join(clone, part), path.join(fresh, part), { recursive: true });
 		const { code, stdout, stderr } = await setup(["--user", "--yes", "--dry-run"], {
 			env: { NODE_NAME: "helios", HEALTH_PORT: String(await freePort()) },
@@ -204,12 +211,12 @@ describe("without a service manager, for one user", () => {
 test("the scripts pass shellcheck, where it is installed, and bash's own check everywhere", () => {
 	const scripts = [
 		"deploy/setup.sh",
-		...fs.readdirSync(path.join(clone, "deploy/setup")).map((name) => `deploy/setup/${name}`),
+		...fs.readdirSync(path.join(root, "deploy/setup")).map((name) => `deploy/setup/${name}`),
 		"deploy/container/node.sh",
 		"deploy/container/hub.sh",
 	];
-	for (const script of scripts) expect(spawnSync("bash", ["-n", script], { cwd: clone, encoding: "utf8" }).stderr).toBe("");
-	const checked = spawnSync("shellcheck", scripts, { cwd: clone, encoding: "utf8" });
+	for (const script of scripts) expect(spawnSync("bash", ["-n", script], { cwd: root, encoding: "utf8" }).stderr).toBe("");
+	const checked = spawnSync("shellcheck", scripts, { cwd: root, encoding: "utf8" });
 	if (checked.error) process.stderr.write("shellcheck is not installed: only bash -n was run\n");
 	else expect(checked.stdout).toBe("");
 });
