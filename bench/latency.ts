@@ -1,61 +1,191 @@
-// From a write to the hub with a daemon that watches, beside the bare commands typed without a pause.
-import { inLab, timed, until } from "./lab.ts";
-import { type BenchTable, median, ms, percentile, ratio } from "./table.ts";
+// From a write on one machine to the same bytes on the other, both daemons and heartbeats running, beside the bare git sequence without a pause.
+import { type ChildProcess, spawn } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { peerStateSchema, readState } from "@robust-sync/workspace";
+import { SshServer } from "../packages/git/src/fixtures/ssh-server.ts";
+import { freeUdpPort } from "../packages/heartbeat/src/testing/daemon-fixture.ts";
+import { command, inLab, type Lab, root, timed, until, type Workspace } from "./lab.ts";
+import { type BenchRow, type BenchTable, median, ms, percentile, ratio } from "./table.ts";
 
-const rounds = 60;
+const writes = 200;
+const warmUp = 5;
+const bursts = 7;
+const burstFiles = 1_000;
+/** Longer than what an announcement repeats, so that no write begins within the wake of another. */
+const settleMs = 30;
+const names = ["helios", "chad"] as const;
 
-export async function run(): Promise<BenchTable> {
-	return await inLab(async (ours) =>
-		inLab(async (bare) => {
-			const [a, c] = [await ours.workspace("helios"), await bare.workspace("one")];
-			for (const workspace of [a, c]) {
-				workspace.fill(100);
-				await workspace.git("add", "-A");
-				await workspace.git("commit", "-q", "-m", "first");
-				await workspace.git("push", "-q", "-u", "origin", "main");
-			}
-			await a.start();
-			const taken: number[] = [];
-			const floor: number[] = [];
-			for (let round = 0; round < rounds; round++) {
-				const before = ours.hubHead;
-				taken.push(
-					await timed(async () => {
-						a.write(`d0/f${round}.txt`, `changed ${round}\n`);
-						await until("the hub", () => ours.hubHead !== before);
-					}),
-				);
-				await until("the end of the cycle", () => a.state?.status === "idle" && a.state.head === ours.hubHead);
-				floor.push(
-					await timed(async () => {
-						c.write(`d0/f${round}.txt`, `changed ${round}\n`);
-						await c.git("add", "-A");
-						await c.git("commit", "-q", "-m", "change");
-						await c.git("push", "-q", "origin", "main");
-					}),
-				);
-			}
-			const [p50, floor50] = [median(taken), median(floor)];
-			return {
-				name: `Write → on the hub (watching daemon, file://, ${rounds} writes)`,
-				rows: [
-					{
-						what: "p50",
-						ours: ms(p50),
-						floor: ms(floor50),
-						ratio: ratio(p50, floor50),
-						target: `≤ 2 × floor + 30 ms = ${ms(2 * floor50 + 30)}`,
-					},
-					{
-						what: "p95",
-						ours: ms(percentile(taken, 0.95)),
-						floor: ms(percentile(floor, 0.95)),
-						ratio: ratio(percentile(taken, 0.95), percentile(floor, 0.95)),
-						target: "-",
-					},
-				],
-				notes: ["floor: write, git add -A, commit, push. Ours includes the 20 ms of quiet that a daemon waits for."],
-			};
+/** How both sides reach the hub. */
+interface Route {
+	readonly name: string;
+	url(hub: string): string;
+	/** Value of core.sshCommand; null: not over ssh. */
+	readonly sshCommand: string | null;
+}
+
+/** Two workspaces with one commit in common. */
+async function pair(lab: Lab, route: Route): Promise<[Workspace, Workspace]> {
+	const first = await lab.workspace("helios");
+	first.fill(100);
+	await first.git("add", "-A");
+	await first.git("commit", "-q", "-m", "first");
+	await first.git("push", "-q", "-u", "origin", "main");
+	const second = await lab.workspace("chad");
+	for (const workspace of [first, second]) {
+		await workspace.git("remote", "set-url", "origin", route.url(lab.hub));
+		if (route.sshCommand !== null) await workspace.git("config", "core.sshCommand", route.sshCommand);
+	}
+	return [first, second];
+}
+
+/** Starts both daemons and both heartbeats of two workspaces. @returns what ends the heartbeats */
+async function startServices(workspaces: readonly [Workspace, Workspace]): Promise<() => Promise<void>> {
+	const ports = [await freeUdpPort(), await freeUdpPort()];
+	for (const [i, workspace] of workspaces.entries()) {
+		const settings = [
+			`NODE_NAME=${names[i]}`,
+			`PEERS=${names[1 - i]}=127.0.0.1:${ports[1 - i]}`,
+			`HEARTBEAT_PORT=${ports[i]}`,
+			"HEARTBEAT_KEY='a secret of sixteen or more'",
+		];
+		fs.writeFileSync(path.join(workspace.directory, ".sync_env"), `${settings.map((line) => `export ${line}`).join("\n")}\n`, {
+			mode: 0o600,
+		});
+	}
+	for (const workspace of workspaces) await workspace.start();
+	const heartbeats = workspaces.map(({ directory }) =>
+		spawn(process.execPath, [path.join(root, "bin/heartbeat"), "--workspace", directory], {
+			env: { PATH: process.env.PATH, HOME: process.env.HOME, INVOCATION_ID: "bench" },
+			stdio: "ignore",
 		}),
 	);
+	await until("both heartbeats to hear each other", () =>
+		workspaces.every(({ directory }, i) => {
+			const read = readState(path.join(directory, `sync/peer_${names[1 - i]}_state.json`), peerStateSchema);
+			return read.kind === "ok" && read.state.hears_us === true;
+		}),
+	);
+	return async () => {
+		await Promise.all(heartbeats.map(ended));
+	};
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+	if (child.exitCode !== null) return;
+	const closed = new Promise((resolve) => child.once("close", resolve));
+	child.kill("SIGTERM");
+	await closed;
+}
+
+/** Both have the hub's head and nothing to do. */
+async function atRest(lab: Lab, workspaces: readonly Workspace[]): Promise<void> {
+	const isAtRest = ({ state }: Workspace) => state?.status === "idle" && state.ahead === 0 && state.head === lab.hubHead;
+	await until("both daemons to be at rest", () => workspaces.every(isAtRest));
+	await sleep(settleMs);
+}
+
+/** The commands that carry a change from one to the other, one after the other. */
+async function bareSequence(from: Workspace, to: Workspace): Promise<void> {
+	const script = (workspace: Workspace, text: string) => command("sh", ["-ec", text], { cwd: workspace.directory });
+	await script(from, "git add -A && git commit -q -m change && git push -q origin main");
+	await script(to, "git fetch -q origin && git merge -q --ff-only origin/main");
+}
+
+const burst = (workspace: Workspace, round: number) => {
+	for (let i = 0; i < burstFiles; i++) workspace.write(`burst${round}/d${i % 10}/f${i}.txt`, `small file ${i} of burst ${round}\n`);
+};
+const isBurstComplete = (workspace: Workspace, round: number, from: { next: number }): boolean => {
+	for (; from.next < burstFiles; from.next++) {
+		const i = from.next;
+		if (workspace.read(`burst${round}/d${i % 10}/f${i}.txt`) !== `small file ${i} of burst ${round}\n`) return false;
+	}
+	return true;
+};
+
+async function measure(route: Route): Promise<BenchRow[]> {
+	return await inLab((ours) =>
+		inLab(async (bare) => {
+			const [a, b] = await pair(ours, route);
+			const [c, d] = await pair(bare, route);
+			const stopHeartbeats = await startServices([a, b]);
+			try {
+				const [taken, floor]: [number[], number[]] = [[], []];
+				for (let round = -warmUp; round < writes; round++) {
+					const file = `d0/f${(round + warmUp) % 100}.txt`;
+					const text = `write ${round}\n`;
+					await atRest(ours, [a, b]);
+					const oursMs = await timed(async () => {
+						a.write(file, text);
+						await until(`write ${round} on the other side`, () => b.read(file) === text);
+					});
+					await atRest(ours, [a, b]);
+					const floorMs = await timed(async () => {
+						c.write(file, text);
+						await bareSequence(c, d);
+					});
+					if (round < 0) continue;
+					taken.push(oursMs);
+					floor.push(floorMs);
+				}
+				const [burstTaken, burstFloor]: [number[], number[]] = [[], []];
+				for (let round = 0; round < bursts; round++) {
+					await atRest(ours, [a, b]);
+					burstTaken.push(
+						await timed(async () => {
+							burst(a, round);
+							const from = { next: 0 };
+							await until("the whole burst on the other side", () => isBurstComplete(b, round, from));
+						}),
+					);
+					await atRest(ours, [a, b]);
+					burstFloor.push(
+						await timed(async () => {
+							burst(c, round);
+							await bareSequence(c, d);
+						}),
+					);
+				}
+				const limit = (of: readonly number[], slackMs: number) => `≤ 2 × floor + ${slackMs} ms = ${ms(2 * median(of) + slackMs)}`;
+				const row = (what: string, oursMs: number, floorMs: number, target: string): BenchRow => ({
+					what: `${route.name}: ${what}`,
+					ours: ms(oursMs),
+					floor: ms(floorMs),
+					ratio: ratio(oursMs, floorMs),
+					target,
+				});
+				const share = (p: number, target: string) =>
+					row(`one write, p${p * 100} of ${writes}`, percentile(taken, p), percentile(floor, p), target);
+				return [
+					share(0.5, limit(floor, 30)),
+					share(0.95, ""),
+					share(0.99, limit(floor, 300)),
+					row(`${burstFiles} small files, median of ${bursts}`, median(burstTaken), median(burstFloor), limit(burstFloor, 300)),
+				];
+			} finally {
+				await stopHeartbeats();
+			}
+		}),
+	);
+}
+
+export async function run(): Promise<BenchTable> {
+	const rows = await measure({ name: "file://", url: (hub) => `file://${hub}`, sshCommand: null });
+	await inLab(async (lab) => {
+		const server = await SshServer.start(path.join(lab.directory, "ssh"));
+		try {
+			rows.push(...(await measure({ name: "ssh", url: (hub) => server.url(hub), sshCommand: server.command() })));
+		} finally {
+			await server.stop({ connections: true });
+		}
+	});
+	return {
+		name: "Write on one node → same bytes on the other (both daemons and heartbeats with a key, SYNC_INTERVAL=60)",
+		rows,
+		notes: [
+			"floor: write, git add -A, commit, push; then git fetch, merge --ff-only in the other clone: nothing waits for anything. In turns with ours.",
+			"the targets count from the median of the floor, those of p99 as well",
+		],
+	};
 }
