@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { Node } from "./fixture/node.ts";
@@ -65,6 +65,44 @@ describe("attributes and filters", () => {
 		await chad.once();
 		await helios.once();
 		expect(helios.read("a.bin")).toBe("\0changed");
+	});
+
+	test("files that Git LFS keeps: what is large arrives before its pointer, and of two at once one is whole, never half of each", async () => {
+		if (spawnSync("git", ["lfs", "version"]).status !== 0) {
+			process.stderr.write("git-lfs is not installed: nothing to test here\n");
+			return;
+		}
+		const [helios, chad] = [world.node("helios"), world.node("chad")];
+		const large = (letter: string, size: number) => Buffer.alloc(size, letter);
+		helios.git("lfs", "install");
+		helios.git("lfs", "track", "*.bin");
+		helios.write("a.bin", large("a", 300_000));
+		await helios.once();
+		await chad.once();
+		expect(helios.git("show", "HEAD:a.bin")).toMatch(/^version https:\/\/git-lfs/);
+		expect(chad.read("a.bin")).toBe(large("a", 300_000).toString());
+		helios.write("a.bin", large("b", 1_000));
+		chad.write("a.bin", large("c", 2_000));
+		await helios.once();
+		await chad.once();
+		await helios.once();
+		expect(chad.read("a.bin")).toBe(large("c", 2_000).toString());
+		expect(helios.files()).toEqual(chad.files());
+		expect([helios.dirty(), chad.dirty()]).toEqual(["", ""]);
+		// What lost is in history, with its content on the remote.
+		fs.rmSync(chad.path(".git/lfs/objects"), { recursive: true });
+		chad.git("lfs", "fetch", "--all", "origin");
+		expect(chad.git("lfs", "ls-files", "--all").trim().split("\n")).toHaveLength(3);
+		// A remote that lost a file says so; nothing here is touched.
+		helios.write("a.bin", large("d", 4_000));
+		await helios.once();
+		fs.renameSync(world.path("hub.git/lfs"), world.path("lfs-away"));
+		expect(await chad.failure()).toMatchObject({ code: "REMOTE_UNREACHABLE", message: expect.stringContaining("Git LFS") });
+		expect(chad.read("a.bin")).toBe(large("c", 2_000).toString());
+		fs.rmSync(world.path("hub.git/lfs"), { recursive: true, force: true });
+		fs.renameSync(world.path("lfs-away"), world.path("hub.git/lfs"));
+		await chad.once();
+		expect(chad.read("a.bin")).toBe(large("d", 4_000).toString());
 	});
 });
 

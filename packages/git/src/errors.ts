@@ -57,6 +57,11 @@ const symptoms: readonly Symptom[] = [
 	},
 	{
 		code: "REMOTE_UNREACHABLE",
+		pattern: /smudge error: error downloading/i,
+		advice: "Git LFS cannot get a file: check that its server answers, and that the node that has the file could upload it",
+	},
+	{
+		code: "REMOTE_UNREACHABLE",
 		pattern:
 			/could not resolve|couldn't resolve|name or service not known|temporary failure in name resolution|connection (refused|timed out|reset|closed)|network is unreachable|no route to host|operation timed out|failed to connect|couldn't connect|kex_exchange_identification|returned error: (429|5\d\d)|ssl_error|gnutls_handshake|tls connect|early eof|unexpected disconnect|the remote end hung up|broken pipe|empty reply from server|recv failure|transfer closed|repository (?:'.*' )?not found|does not appear to be a git repository|unable to access/i,
 		advice: "the remote cannot be reached: check the network and the address (git remote -v)",

@@ -1,4 +1,5 @@
 import { classify, GitError } from "./errors.ts";
+import { pushLargeFiles } from "./large-files.ts";
 import type { Oid, Repository } from "./repository.ts";
 
 /** What a remote offers. */
@@ -93,6 +94,7 @@ export async function pushCommit(
 	commit: Oid,
 	{ hooks = false } = {},
 ): Promise<PushOutcome> {
+	await pushLargeFiles(repository, remote, branch, commit);
 	const { stdout, stderr, exitCode } = await repository.run(
 		[
 			"push",

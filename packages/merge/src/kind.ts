@@ -80,7 +80,7 @@ export function namedKind(path: Uint8Array | string, contents: readonly Uint8Arr
 	if (attribute !== undefined && attribute !== "json") return attribute;
 	const name = baseName(path);
 	if (attribute === undefined && LOCK_FILES.has(name)) return "later";
-	if (contents.some(isBinary)) return "later";
+	if (contents.some((content) => isBinary(content) || isLargeFilePointer(content))) return "later";
 	const extension = extensionOf(path);
 	if (attribute === "json" || JSON_EXTENSIONS.has(extension)) return "json";
 	if (RECORD_EXTENSIONS.has(extension)) return "records";
@@ -95,6 +95,11 @@ export function contentKind(contents: readonly Uint8Array[]): "json" | "code" | 
 	const texts = contents.map((content) => toLatin1(content.subarray(0, 64)));
 	if (texts.length > 0 && texts.every((text) => /^#!|^<\?xml|^<!doctype|^<html/i.test(text))) return "code";
 	return "prose";
+}
+
+/** What git keeps in place of a large file (Git LFS, docs/spec.md): the lines of two of them name no file at all. */
+function isLargeFilePointer(content: Uint8Array): boolean {
+	return content.length < 1024 && toLatin1(content.subarray(0, 43)).startsWith("version https://git-lfs.github.com/spec/v1");
 }
 
 function isJsonContainer(content: Uint8Array): boolean {
