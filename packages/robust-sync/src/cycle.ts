@@ -80,6 +80,8 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 
 	const head = await exchange(context, snapshot, progress);
 
+	// A process that stood still meanwhile may not be the one that works here any more.
+	context.lock.assertHeld();
 	const delivered = confirmDelivered(context, committed);
 	context.memory.synced = head;
 	context.memory.announced.clear();

@@ -141,7 +141,7 @@ export class Daemon {
 		await this.#record.update({ status: "idle" });
 		this.#failures = this.#record.state.consecutive_failures;
 		this.#recordTimer = setInterval(() => {
-			if (fs.existsSync(this.#paths.sync)) void this.#record.update({});
+			if (fs.existsSync(this.#paths.sync) && this.#isOurs()) void this.#record.update({});
 		}, recordIntervalMs);
 		this.#watchStates();
 		this.#loop = this.#run();
@@ -191,8 +191,19 @@ export class Daemon {
 		this.#watcher?.close();
 		for (const watcher of this.#stateWatchers) watcher.close();
 		await this.#ssh.dispose();
-		if (fs.existsSync(this.#paths.sync)) await this.#record.stopped();
+		if (fs.existsSync(this.#paths.sync) && this.#isOurs()) await this.#record.stopped();
 		await this.#instance?.release();
+	}
+
+	/** Whether this process is still the one that works here: before it writes what another may be writing by now. */
+	#isOurs(): boolean {
+		try {
+			this.#instance?.assertHeld();
+			return true;
+		} catch {
+			// The whole workspace may be away, the lock with it: then the cycles say so.
+			return !fs.existsSync(this.#paths.root);
+		}
 	}
 
 	#lockLost(): void {
@@ -250,6 +261,8 @@ export class Daemon {
 			this.#during = new Set();
 			context = await this.#context(lock);
 			const result = await runCycle(context);
+			lock.assertHeld();
+			this.#instance?.assertHeld();
 			this.#own.add(result.checkedOut, this.#now());
 			const durationMs = performance.now() - started;
 			recordCycle(this.#paths, this.#now(), durationMs, false);
@@ -322,6 +335,7 @@ export class Daemon {
 			this.#lockLost();
 			return 0;
 		}
+		if (!this.#isOurs()) return 0;
 		this.#repository = undefined;
 		this.#memory.damaged ||= failure.code === "CORRUPT_REPOSITORY";
 		// A connection that hangs must not be what the next attempt goes through.
