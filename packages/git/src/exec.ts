@@ -103,12 +103,26 @@ export async function runGit(
 						cause: error,
 					}),
 				);
+			} else if (error.code === "EMFILE" || error.code === "ENFILE") {
+				reject(
+					new GitError(
+						"INTERNAL",
+						`git cannot be started: the limit of open files is reached (${error.code}); raise it (ulimit -n, LimitNOFILE=)`,
+						"",
+						null,
+						{ cause: error },
+					),
+				);
 			} else reject(new GitError("INTERNAL", `git cannot be started (${error.code})`, "", null, { cause: error }));
 		});
-		child.on("close", (exitCode, signal) => {
+		const end = (exitCode: number | null, signal: NodeJS.Signals | null) => {
 			settle();
-			// What it started (ssh, a remote helper) must not outlive it.
-			if (timedOut) signalGroup(child, "SIGKILL");
+			if (timedOut) {
+				// What it started (ssh, a remote helper) must not outlive it.
+				signalGroup(child, "SIGKILL");
+				child.stdout?.destroy();
+				child.stderr?.destroy();
+			}
 			const text = Buffer.concat(stderr).toString("utf8");
 			if (timedOut) {
 				reject(
@@ -120,6 +134,11 @@ export async function runGit(
 				);
 			} else if (exitCode !== null && accept.includes(exitCode)) resolve({ stdout: Buffer.concat(stdout), stderr: text, exitCode });
 			else reject(classify(command, signal ? `${text}\nkilled by ${signal}` : text, exitCode));
+		};
+		child.on("close", end);
+		// A shared ssh connection that is dead holds our ends of the pipes open until it notices: they are not waited for.
+		child.on("exit", (exitCode, signal) => {
+			if (timedOut) end(exitCode, signal);
 		});
 		if (input !== undefined && child.stdin) {
 			// A process that ends without reading everything is judged by its exit code.
