@@ -1,6 +1,8 @@
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { Node } from "./fixture/node.ts";
+import { projectFile } from "./fixture/sources.ts";
 import { World } from "./fixture/world.ts";
 
 let world: World;
@@ -45,20 +47,43 @@ describe("bad values in .sync_env are exit code 2 and one line", () => {
 		NODE_NAME: "Not Legal",
 		PEERS: "chad",
 		CHAD_HOST: "a/b",
+		HELIOS_HOST: "host:99999",
 		SYNC_REMOTE: "-x",
 		SYNC_BRANCH: "a..b",
 		SYNC_INTERVAL: "often",
 		SYNC_WATCH: "maybe",
 		SYNC_NESTED: "some",
+		SYNC_HOOKS: "yes",
 		MAX_FILE_MB: "huge",
 		GIT_TIMEOUT: "never",
+		HEARTBEAT_PORT: "80.5",
+		HEARTBEAT_BIND: "eth0",
+		HEARTBEAT_INTERVAL: "0",
 		HEARTBEAT_KEY: "tooshort",
+		PEER_TIMEOUT: "x",
+		HEALTH_PORT: "65536",
 		HEALTH_HOST: "0.0.0.0",
+		MONITOR_INTERVAL: "-1",
+		MAX_SYNC_FAILURES: "1.5",
+		ALERT_COOLDOWN: "soon",
+		CALEB_TELEGRAM_ID: "caleb",
+		TELEGRAM_BOT_TOKEN: "a b",
+		TELEGRAM_API_URL: "ftp://example.org",
+		ALERT_WEBHOOK_URL: "file:///etc/passwd",
 		MEMORY_LIMIT_MB: "all",
 		LOG_LEVEL: "chatty",
 		LOG_FORMAT: "html",
 	};
+	const secrets = new Set(["HEARTBEAT_KEY", "TELEGRAM_BOT_TOKEN", "ALERT_WEBHOOK_URL"]);
 	afterAll(() => fs.rmSync(node.paths.envFile, { force: true }));
+
+	test("every variable of the contract is tried", () => {
+		const rows = projectFile("docs/contract.md").matchAll(/^\| ([A-Z][A-Z_]+(?:, [A-Z][A-Z_]+)*) \|/gm);
+		const variables = [...rows].flatMap(([, names = ""]) => names.split(", "));
+		expect(variables.length).toBeGreaterThan(25);
+		expect(variables.filter((name) => !(name in bad))).toEqual([]);
+	});
+
 	test.each(Object.entries(bad))("%s=%s", async (variable, value) => {
 		fs.writeFileSync(node.paths.envFile, `export ${variable}="${value}"\n`);
 		const ended = await node.run(["--once"], {
@@ -66,7 +91,7 @@ describe("bad values in .sync_env are exit code 2 and one line", () => {
 		});
 		expect(ended).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining(variable) });
 		expect(ended.stderr.trim().split("\n")).toHaveLength(1);
-		if (variable === "HEARTBEAT_KEY") expect(ended.stderr).not.toContain(value);
+		if (secrets.has(variable)) expect(ended.stderr).not.toContain(value);
 		else expect(ended.stderr).toContain(value);
 	});
 });
@@ -161,26 +186,37 @@ describe("--once", () => {
 });
 
 describe("--dry-run", () => {
-	test("says what a cycle would do and does nothing", async () => {
+	test("says what a cycle would do and does nothing: no file, no ref, no index, no log, not even a time changes", async () => {
 		const dry = world.node("dry", { hub: "dry.git" });
 		dry.write("notes.md", "1\n");
+		expect(JSON.parse((await dry.run(["--once", "--dry-run", "--json"])).stdout)).toMatchObject({ would_commit: ["notes.md"], head: null });
+		expect(fs.readdirSync(dry.workspace).sort()).toEqual([".git", "notes.md"]);
+		await dry.once();
+		dry.write("notes.md", "2\n");
+		dry.write("agent/inside", "1\n");
+		world.init("dry/agent");
+		world.init("dry/clone", "https://example.org/x.git");
+		dry.write("clone/inside", "1\n");
+		fs.utimesSync(dry.path("notes.md"), 1, 1);
 		fs.mkdirSync(dry.paths.pending, { recursive: true });
 		fs.writeFileSync(`${dry.paths.pending}/m.txt`, "message");
-		const before = fs.readdirSync(dry.workspace);
+		const everything = () =>
+			execFileSync("find", [dry.workspace, world.path("dry.git"), "-printf", "%p %s %T@ %i %m\n"], { encoding: "utf8" })
+				.split("\n")
+				.sort();
+		const before = everything();
 		const ended = await dry.run(["--once", "--dry-run", "--json"]);
 		expect(ended.code).toBe(0);
 		expect(JSON.parse(ended.stdout)).toMatchObject({
-			would_commit: ["notes.md"],
+			would_commit: ["notes.md", "agent/inside"],
 			would_deliver: 1,
 			would_push: true,
-			remote_head: null,
 			would_fetch: false,
+			skipped: [{ path: "clone", reason: "nested-repository" }],
 			blocked_by: null,
 		});
-		expect(dry.head()).toBeNull();
-		expect(dry.git("ls-files")).toBe("");
-		expect(fs.readdirSync(dry.workspace).filter((name) => name !== "logs")).toEqual(before);
 		expect((await dry.run(["--once", "--dry-run"])).stdout).toMatch(/would commit +notes\.md/);
+		expect(everything()).toEqual(before);
 	});
 
 	test("says when there is nothing to do, and what would be fetched", async () => {

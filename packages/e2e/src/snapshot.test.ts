@@ -1,7 +1,8 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { until } from "@robust-sync/git/fixtures/scratch";
 import { World } from "./fixture/world.ts";
 
 let world: World;
@@ -115,12 +116,25 @@ describe("names and contents are synced byte for byte", () => {
 		expect(helios.dirty()).toBe("");
 	});
 
-	test("a rename by case only, on both sides", async () => {
-		const [helios, chad] = await world.pair({ readme: "1\n" });
-		fs.renameSync(helios.path("readme"), helios.path("README"));
+	test("a rename by case only or by Unicode form only, of a file and of a directory, while the other side changes it", async () => {
+		const composed = "\u00fc";
+		const decomposed = "u\u0308";
+		const lines = "1\n2\n3\n";
+		const [helios, chad] = await world.pair({ readme: lines, [composed]: lines, "Dir/inside": lines });
+		for (const [from, to] of [
+			["readme", "README"],
+			[composed, decomposed],
+			["Dir", "dir"],
+		] as const)
+			fs.renameSync(helios.path(from), helios.path(to));
+		chad.write("readme", `${lines}4\n`);
 		await helios.once();
 		await chad.once();
-		expect(chad.files()).toEqual({ README: "1\n" });
+		await helios.once();
+		const bytes = (name: string) => Buffer.from(name).toString("latin1");
+		expect(chad.files()).toEqual({ README: `${lines}4\n`, [bytes(decomposed)]: lines, "dir/inside": lines });
+		expect(helios.files()).toEqual(chad.files());
+		expect([helios.dirty(), chad.dirty()]).toEqual(["", ""]);
 	});
 
 	test("modes, links, empty files, CRLF, BOM, NUL, no line feed at the end", async () => {
@@ -180,6 +194,22 @@ describe("what cannot be committed is skipped and reported, and the rest syncs",
 		expect(chad.read("deep/large.bin")).toBe("now small");
 	});
 
+	test("without MAX_FILE_MB: all that `find -size +95M` finds is left out, what has 95 MB is not", async () => {
+		const [node] = await world.pair({ a: "1" });
+		for (const [name, size] of [
+			["at-the-limit", 95_000_000],
+			["deep/over-it", 95 * 1_048_576 + 1],
+		] as const) {
+			node.write(name, "");
+			fs.truncateSync(node.path(name), size);
+		}
+		const found = execFileSync("find", [".", "-size", "+95M", "-printf", "%P\n"], { cwd: node.workspace, encoding: "utf8" }).trim();
+		const { skipped } = JSON.parse((await node.run(["--once", "--dry-run", "--json"])).stdout);
+		expect(skipped).toEqual([{ path: found, reason: "too-large" }]);
+		expect((await node.once()).skipped).toEqual(skipped);
+		expect(world.git("hub.git", "cat-file", "-s", "main:at-the-limit").trim()).toBe("95000000");
+	}, 60_000);
+
 	test("a tracked file that grows over the limit stays as it was on the other side", async () => {
 		const [helios, chad] = await world.pair({ a: "1" }, { env: { MAX_FILE_MB: "0.1" } });
 		helios.write("a", Buffer.alloc(150_000));
@@ -192,18 +222,16 @@ describe("what cannot be committed is skipped and reported, and the rest syncs",
 	test("sockets, fifos and devices", async () => {
 		const [helios, chad] = await world.pair({ a: "1" });
 		execFileSync("mkfifo", [helios.path("pipe")]);
+		// Only root may make a device.
+		const device = process.getuid?.() === 0 && spawnSync("mknod", [helios.path("device"), "c", "1", "3"]).status === 0;
 		const net = await import("node:net");
 		const server = net.createServer();
 		await new Promise<void>((resolve) => server.listen(helios.path("socket"), resolve));
 		try {
 			helios.write("b", "1");
 			const { skipped } = await helios.once();
-			expect(skipped).toEqual(
-				expect.arrayContaining([
-					{ path: "pipe", reason: "special-file" },
-					{ path: "socket", reason: "special-file" },
-				]),
-			);
+			expect(skipped.map(({ path: name }) => name).sort()).toEqual([...(device ? ["device"] : []), "pipe", "socket"]);
+			expect(new Set(skipped.map(({ reason }) => reason))).toEqual(new Set(["special-file"]));
 			await chad.once();
 			expect(chad.files()).toEqual({ a: "1", b: "1" });
 		} finally {
@@ -363,7 +391,7 @@ describe("nested repositories by SYNC_NESTED", () => {
 });
 
 describe("commits run without a person's habits", () => {
-	test("hooks that fail or hang, signing, a template, an editor: none of them matters", async () => {
+	test("hooks that fail or hang, signing with a pinentry, a file system monitor that lies, a template, an editor: none of them matters", async () => {
 		const [node] = await world.pair({ a: "1" });
 		for (const hook of [
 			"pre-commit",
@@ -375,10 +403,15 @@ describe("commits run without a person's habits", () => {
 			"post-index-change",
 		])
 			node.write(`.git/hooks/${hook}`, "#!/bin/sh\necho $0 >> ../hooks-ran\nsleep 60\nexit 1\n", 0o755);
+		// A pinentry that waits for a person, and a file system monitor that hangs and then says that nothing changed.
+		for (const program of ["pinentry", "monitor"])
+			node.write(`.git/${program}`, `#!/bin/sh\necho $0 >> ${world.path("hooks-ran")}\nsleep 60\n`, 0o755);
 		node.write(".git/template", "# a template\n");
 		for (const [key, value] of [
 			["commit.gpgSign", "true"],
-			["gpg.program", "false"],
+			["gpg.program", node.path(".git/pinentry")],
+			["user.signingKey", "0123456789ABCDEF"],
+			["tag.gpgSign", "true"],
 			["commit.template", node.path(".git/template")],
 			["core.editor", "sleep 60"],
 			["commit.verbose", "true"],
@@ -395,7 +428,7 @@ describe("commits run without a person's habits", () => {
 			["core.quotePath", "true"],
 			["diff.noprefix", "true"],
 			["color.ui", "always"],
-			["core.fsmonitor", "true"],
+			["core.fsmonitor", node.path(".git/monitor")],
 			["feature.manyFiles", "true"],
 			["core.splitIndex", "true"],
 			["index.version", "4"],
@@ -425,4 +458,17 @@ describe("commits run without a person's habits", () => {
 		node.remove(".git/hooks/pre-push");
 		await node.once();
 	});
+
+	test("with SYNC_HOOKS=1 one that hangs is killed after GIT_TIMEOUT with all that it started: HOOK_FAILED, and it goes on without it", async () => {
+		const [node] = await world.pair({ a: "1" }, { env: { SYNC_HOOKS: "1", GIT_TIMEOUT: "1" } });
+		node.write(".git/hooks/pre-commit", `#!/bin/sh\ntrap '' TERM\nsleep 987654 &\necho $! >'${world.path("child")}'\nwait\nwait\n`, 0o755);
+		node.write("a", "2");
+		expect(await node.failure()).toMatchObject({ code: "HOOK_FAILED", message: expect.stringMatching(/did not end within 1 s/) });
+		// Dead is what nobody has asked for its end yet, too (proc(5), state Z).
+		const child = `/proc/${world.read("child").trim()}/stat`;
+		await until(() => !fs.existsSync(child) || /\) Z /.test(fs.readFileSync(child, "latin1")), "what the hook started to be gone");
+		node.remove(".git/hooks/pre-commit");
+		await node.once();
+		expect(world.git("hub.git", "show", "main:a")).toBe("2");
+	}, 30_000);
 });

@@ -1,5 +1,7 @@
 import fs from "node:fs";
-import { displayPath, operationInProgress, readHead, readRemoteBranch } from "@robust-sync/git";
+import os from "node:os";
+import path from "node:path";
+import { displayPath, operationInProgress, readHead, readRemoteBranch, withScratchIndex } from "@robust-sync/git";
 import type { Logger } from "@robust-sync/service/log";
 import {
 	acquireLock,
@@ -16,6 +18,7 @@ import {
 import { type CycleResult, runCycle } from "./cycle.ts";
 import { type CycleContext, openWorkspaceRepository } from "./cycle-context.ts";
 import { newMemory } from "./daemon.ts";
+import { isPlaceholder } from "./nested-repositories.ts";
 import { readPosition } from "./position.ts";
 import { SyncRecord } from "./record.ts";
 import { findCandidates } from "./snapshot.ts";
@@ -132,7 +135,7 @@ export async function dryRun({ paths, config, logger, now = Date.now }: OnceOpti
 	const { branch, oid } = await readHead(repository);
 	memory.branch = config.syncBranch ?? branch ?? "HEAD";
 	const [{ changed, skipped }, remoteHead, known] = await Promise.all([
-		findCandidates(context, { dryRun: true }),
+		withoutTouchingIndex(context, findCandidates),
 		readRemoteBranch(repository, config.syncRemote, memory.branch),
 		knownTip(context),
 	]);
@@ -142,7 +145,7 @@ export async function dryRun({ paths, config, logger, now = Date.now }: OnceOpti
 	return {
 		branch,
 		head: oid,
-		would_commit: changed.map(displayPath),
+		would_commit: changed.filter((name) => !isPlaceholder(name)).map(displayPath),
 		would_deliver: pending,
 		skipped,
 		remote_head: remoteHead,
@@ -150,4 +153,14 @@ export async function dryRun({ paths, config, logger, now = Date.now }: OnceOpti
 		would_push: commits || (oid !== null && oid !== remoteHead && (remoteHead === known || remoteHead === null)),
 		blocked_by: operation ? `a ${operation.name} is in progress` : null,
 	};
+}
+
+/** `git status` refreshes the index, and a nested repository is opened in it: here in a copy. */
+async function withoutTouchingIndex<T>(context: CycleContext, look: (context: CycleContext) => Promise<T>): Promise<T> {
+	const directory = fs.mkdtempSync(path.join(os.tmpdir(), "robust-sync-dry-run-"));
+	try {
+		return await withScratchIndex(context.repository, directory, (repository) => look({ ...context, repository }));
+	} finally {
+		fs.rmSync(directory, { recursive: true, force: true });
+	}
 }

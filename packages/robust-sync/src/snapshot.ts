@@ -2,7 +2,9 @@ import fs from "node:fs";
 import {
 	displayPath,
 	fileSystemPath,
+	GitError,
 	type GitPath,
+	type GitResult,
 	gitPathBytes,
 	lstatIfThere,
 	type Oid,
@@ -50,7 +52,7 @@ export interface Candidates {
 const scanIntervalMs = 10 * 60_000;
 
 /** Reads the status and leaves out what docs/contract.md says is never committed. Opens nested repositories by SYNC_NESTED. */
-export async function findCandidates(context: CycleContext, { dryRun = false } = {}): Promise<Candidates> {
+export async function findCandidates(context: CycleContext): Promise<Candidates> {
 	const { repository, config, memory, now } = context;
 	const scan = now() - memory.scannedAt >= scanIntervalMs || now() < memory.scannedAt;
 	const [first, specialFiles, bareLinks] = await Promise.all([
@@ -67,7 +69,7 @@ export async function findCandidates(context: CycleContext, { dryRun = false } =
 	const nested = new Set<GitPath>();
 	if (bareLinks.length > 0) {
 		// Another tool's `git add` committed a link in place of the files.
-		const { skipped, opened } = await openNestedRepositories(repository, bareLinks, dryRun ? "skip" : config.syncNested);
+		const { skipped, opened } = await openNestedRepositories(repository, bareLinks, config.syncNested);
 		for (const directory of skipped) nested.add(`${directory}/` as GitPath);
 		memory.bareLinks = skipped;
 		if (opened) status = await readStatus(repository);
@@ -78,7 +80,7 @@ export async function findCandidates(context: CycleContext, { dryRun = false } =
 			.filter((entry) => entry.kind === "untracked" && entry.path.endsWith("/") && !nested.has(entry.path))
 			.map((entry) => entry.path);
 		if (directories.length === 0) break;
-		const { skipped, opened } = await openNestedRepositories(repository, directories, dryRun ? "skip" : config.syncNested);
+		const { skipped, opened } = await openNestedRepositories(repository, directories, config.syncNested);
 		for (const directory of skipped) nested.add(`${directory}/` as GitPath);
 		if (!opened) break;
 		status = await readStatus(repository);
@@ -189,22 +191,7 @@ export async function takeSnapshot(context: CycleContext, extra: readonly GitPat
 	await stageChecked(context, exact);
 	faultPoint("snapshot-staged");
 	context.lock.assertHeld();
-	const { exitCode, stderr } = await repository.run(
-		[
-			"commit",
-			"--quiet",
-			...(config.syncHooks ? [] : ["--no-verify"]),
-			"--cleanup=verbatim",
-			"--no-status",
-			"--allow-empty-message",
-			"-F",
-			"-",
-		],
-		{
-			input: `${snapshotMessage(config.nodeName, named)}\n`,
-			accept: [0, 1],
-		},
-	);
+	const { exitCode, stderr } = await commit(context, `${snapshotMessage(config.nodeName, named)}\n`);
 	faultPoint("snapshot-committed");
 	memory.replaced.markCommitted(new Set(checked.map(({ path: name }) => name)), now());
 	const { oid: head } = await readHead(repository);
@@ -219,6 +206,24 @@ export async function takeSnapshot(context: CycleContext, extra: readonly GitPat
 	}
 	if (exitCode === 1 && !moved) return { status, head, committed: 0, skipped, rescued, busy };
 	return { status, head, committed: moved ? Math.max(changed.length, 1) : 0, skipped, rescued, busy };
+}
+
+/** A hook of the user's gets as long as the network does: one that waits for an answer would hold us up for ever. */
+async function commit({ repository, config }: CycleContext, message: string): Promise<GitResult> {
+	const hooks = config.syncHooks;
+	try {
+		return await repository.run(
+			["commit", "--quiet", ...(hooks ? [] : ["--no-verify"]), "--cleanup=verbatim", "--no-status", "--allow-empty-message", "-F", "-"],
+			{ input: message, accept: [0, 1], ...(hooks ? { timeoutMs: repository.networkTimeoutMs } : {}) },
+		);
+	} catch (error) {
+		if (!hooks || !(error instanceof GitError) || error.code !== "GIT_TIMEOUT") throw error;
+		throw new SyncError(
+			"HOOK_FAILED",
+			`a hook of this repository did not end within ${config.gitTimeoutSeconds} s (GIT_TIMEOUT) and was killed: mend it, or set SYNC_HOOKS=0`,
+			{ cause: error },
+		);
+	}
 }
 
 async function isStaged(repository: Repository): Promise<boolean> {
