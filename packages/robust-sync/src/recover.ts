@@ -31,8 +31,9 @@ export interface Recovery {
 
 /** A live git is waited for so long before the cycle gives up with INDEX_LOCKED. */
 const liveLockPatienceMs = 10_000;
-/** Between two looks at a lock that nobody seems to hold: a git that was just starting shows by then. */
-const secondLookMs = 100;
+/** Between two looks at a lock that nobody seems to hold: one that a git holds for a moment is gone by then. */
+const secondLookMs = 30;
+const collectorLookMs = 100;
 
 /** What is found in `.git` or `sync/` → what is done. In this order; each row is safe to be killed in. */
 const table: readonly (readonly [found: string, recover: (context: CycleContext) => Promise<string | null>])[] = [
@@ -123,7 +124,7 @@ async function waitForCollector({ repository, log }: CycleContext): Promise<null
 			);
 		}
 		log.debug(`git gc --prune (pid ${collector.pid}) is at work: waiting`);
-		await sleep(secondLookMs);
+		await sleep(collectorLookMs);
 	}
 }
 
