@@ -74,8 +74,8 @@ describe("attributes and filters", () => {
 		}
 		const [helios, chad] = [world.node("helios"), world.node("chad")];
 		const large = (letter: string, size: number) => Buffer.alloc(size, letter);
-		helios.git("lfs", "install");
-		helios.git("lfs", "track", "*.bin");
+		helios.git("lfs", "install", "--skip-repo");
+		helios.write(".gitattributes", "*.bin filter=lfs diff=lfs merge=lfs -text\n");
 		helios.write("a.bin", large("a", 300_000));
 		await helios.once();
 		await chad.once();

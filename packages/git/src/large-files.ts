@@ -1,10 +1,12 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
 import { classify, GitError } from "./errors.ts";
 import type { Oid, Repository } from "./repository.ts";
 
 /** Whether files of this repository may be kept outside of git by Git LFS (git-lfs-config(5)). */
 function usesLargeFiles(repository: Repository): boolean {
-	// `git lfs install` sets the filter for a user, whether a repository has such files or not; this is set in one that has.
-	return repository.config.has("lfs.repositoryformatversion") && repository.config.has("filter.lfs.process");
+	// `git lfs install` sets the filter for a user; the directory is there where it has been at work.
+	return repository.config.has("filter.lfs.process") && existsSync(path.join(repository.commonDirectory, "lfs"));
 }
 
 /**
