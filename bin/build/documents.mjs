@@ -58,7 +58,7 @@ export function manualPage({ name, description, operands, options }, others, ver
 	].join("\n")}\n`;
 }
 
-export function bashCompletion({ name, options }) {
+export function bashCompletion({ name, options, operands }) {
 	const all = options.flatMap(({ short, long }) => [short, long]).filter(Boolean);
 	const of = (kind) =>
 		options.filter(({ argument }) => argument && kindOf(argument) === kind).flatMap(({ short, long }) => [short, long].filter(Boolean));
@@ -74,7 +74,7 @@ export function bashCompletion({ name, options }) {
 		...branch(of("file"), 'mapfile -t COMPREPLY < <(compgen -f -- "$word")'),
 		...branch(of("word"), ":"),
 		"\tesac",
-		`\tif [[ $word == -* || -z $word ]]; then mapfile -t COMPREPLY < <(compgen -W '${all.join(" ")}' -- "$word"); fi`,
+		`\tif [[ $word == -* || -z $word ]]; then mapfile -t COMPREPLY < <(compgen -W '${all.join(" ")}' -- "$word")${operands ? '; else mapfile -t COMPREPLY < <(compgen -f -- "$word")' : ""}; fi`,
 		"}",
 		`complete -o filenames -F ${fn} ${name}`,
 	].join("\n")}\n`;
@@ -91,14 +91,14 @@ export function zshCompletion({ name, options, operands }) {
 	return `#compdef ${name}\n_arguments -s \\\n${[...specs, ...(operands ? ["\t'*:file:_files'"] : [])].join(" \\\n")}\n`;
 }
 
-export function fishCompletion({ name, options }) {
+export function fishCompletion({ name, options, operands }) {
 	const quote = (text) => `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
 	const value = { directory: " -x -a '(__fish_complete_directories)'", file: " -r", word: " -x" };
 	const lines = options.map(
 		({ short, long, argument, description }) =>
 			`complete -c ${name}${short ? ` -s ${short.slice(1)}` : ""}${long ? ` -l ${long.slice(2)}` : ""}${argument ? value[kindOf(argument)] : ""} -d ${quote(description)}`,
 	);
-	return `# fish completion of ${name}\ncomplete -c ${name} -f\n${lines.join("\n")}\n`;
+	return `# fish completion of ${name}\n${operands ? "" : `complete -c ${name} -f\n`}${lines.join("\n")}\n`;
 }
 
 /** Writes the manual page and the completions of every executable bundled in `dist` into its directory `share`. */

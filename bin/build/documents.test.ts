@@ -35,6 +35,8 @@ function section(number: number): string {
 }
 
 describe.each(executables)("%s", (name) => {
+	const takesOperands = ["conflict-resolver", "monitor"].includes(name);
+
 	test("has the options that every executable has", () => {
 		expect(sorted(flagsOf(name))).toEqual(expect.arrayContaining(common));
 	});
@@ -91,6 +93,8 @@ describe.each(executables)("%s", (name) => {
 		expect(sorted(bashOffers("--"))).toEqual(sorted(flagsOf(name)));
 		expect(bashOffers("--ver")).toEqual(expect.arrayContaining(["--verbose", "--version"]));
 		expect(bashOffers("--workspace", "../pack")).toEqual(["../packages"]);
+		// Only one that takes operands has a use for the names of files.
+		expect(bashOffers("contr")).toEqual(takesOperands ? ["contract.md"] : []);
 		const withNumber = ["--port", "--interval"].filter((flag) => helps.get(name)?.has(flag));
 		for (const flag of withNumber) expect(bashOffers(flag, "")).toEqual([]);
 	});
