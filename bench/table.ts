@@ -1,7 +1,9 @@
 /** What one bench found: our figure, the floor measured in the same run, their ratio, and what was asked for. */
 export interface BenchTable {
 	name: string;
-	rows: BenchRow[];
+	rows: BenchRow[] | Record<string, string>[];
+	/** Where they are other columns than those of BenchRow. */
+	columns?: string[];
 	notes?: string[];
 }
 

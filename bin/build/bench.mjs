@@ -19,8 +19,7 @@ function benchNames() {
 }
 
 /** A table for people: columns aligned, numbers to the right. */
-export function formatTable({ name, rows, notes = [] }) {
-	const columns = ["what", "ours", "floor", "ratio", "target"];
+export function formatTable({ name, rows, notes = [], columns = ["what", "ours", "floor", "ratio", "target"] }) {
 	const lines = [columns, ...rows.map((row) => columns.map((column) => row[column] ?? ""))];
 	const widths = columns.map((_, index) => Math.max(...lines.map((line) => [...line[index]].length)));
 	const format = (line) => line.map((cell, index) => (index === 0 ? cell.padEnd(widths[index]) : cell.padStart(widths[index]))).join("  ");
@@ -46,12 +45,13 @@ function runOne(name) {
 	const { status } = spawnSync(
 		process.execPath,
 		["--import", pathToFileURL(path.join(root, "bin/build/typescript-hook.mjs")).href, fileURLToPath(import.meta.url), "--one", name, file],
-		{ cwd: root, stdio: "inherit", env: { ...process.env, NODE_NO_WARNINGS: "1" } },
+		{ cwd: root, stdio: "inherit", env: { ...process.env, NODE_NO_WARNINGS: "1", BENCH_FLAGS: flags.join(" ") } },
 	);
 	if (status !== 0) {
 		process.stderr.write(`bench ${name}: ended with ${status}\n`);
 		return false;
 	}
+	if (flags.includes("--json")) return true;
 	const result = JSON.parse(readFileSync(file, "utf8"));
 	process.stdout.write(
 		`${formatTable(result)}\n  (${Math.round((performance.now() - started) / 1000)} s, load ${result.machine.load.join(" ")})\n`,
@@ -60,6 +60,8 @@ function runOne(name) {
 }
 
 const args = process.argv.slice(2);
+/** `--json` prints one document in place of tables; the others are for the bench that knows them. */
+const flags = args.filter((arg) => /^--(json|install|only=.*)$/.test(arg));
 if (args[0] === "--one") {
 	const [, name, file] = args;
 	const before = machine();
@@ -68,13 +70,21 @@ if (args[0] === "--one") {
 	process.exit(0);
 } else {
 	const all = benchNames();
-	const unknown = args.filter((name) => !all.includes(name));
+	const named = args.filter((arg) => !flags.includes(arg));
+	const unknown = named.filter((name) => !all.includes(name));
 	if (unknown.length > 0) {
 		process.stderr.write(`no bench '${unknown[0]}': ${all.join(", ")}\n`);
 		process.exit(2);
 	}
 	await build();
 	mkdirSync(results, { recursive: true });
-	const failed = (args.length > 0 ? args : all).filter((name) => !runOne(name));
+	const chosen = named.length > 0 ? named : all;
+	const failed = chosen.filter((name) => !runOne(name));
+	if (flags.includes("--json")) {
+		const tables = chosen
+			.filter((name) => !failed.includes(name))
+			.map((name) => JSON.parse(readFileSync(path.join(results, `${name}.json`), "utf8")));
+		process.stdout.write(`${JSON.stringify(tables, null, "\t")}\n`);
+	}
 	process.exitCode = failed.length === 0 ? 0 : 1;
 }
