@@ -1,0 +1,5 @@
+#!/bin/sh
+set -eu
+cd /srv
+ls
+echo done
