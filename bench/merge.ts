@@ -157,7 +157,8 @@ function faults(cases: readonly Case[], merge: Merge): Faults {
 		const found = new Set<Invariant | "invalid">();
 		const checked: Merge = (input) => {
 			const output = merge({ ...input, attribute: one.attribute });
-			if (output.strategy === "json" && tree(output.content) === null) found.add("invalid");
+			if (output.strategy === "json" && [input.a, input.b].every((side) => tree(side) !== null) && tree(output.content) === null)
+				found.add("invalid");
 			return output;
 		};
 		try {
