@@ -28,6 +28,7 @@ const state: SyncState = {
 	last_error: null,
 	consecutive_failures: 0,
 	next_attempt: null,
+	interval_seconds: 60,
 	branch: "main",
 	remote: "origin",
 	head: "0".repeat(40),

@@ -49,6 +49,7 @@ const isPlainState = fields({
 	last_error: (value) => value === null,
 	consecutive_failures: count,
 	next_attempt: orNull(time),
+	interval_seconds: count,
 	branch: orNull(text),
 	remote: orNull(text),
 	head: orNull(text),

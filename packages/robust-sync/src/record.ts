@@ -47,6 +47,7 @@ export class SyncRecord {
 			last_error: before?.last_error ?? null,
 			consecutive_failures: before?.consecutive_failures ?? 0,
 			next_attempt: null,
+			interval_seconds: config().syncIntervalSeconds,
 			branch: before?.branch ?? config().syncBranch,
 			remote: config().syncRemote,
 			head: before?.head ?? null,
@@ -70,6 +71,7 @@ export class SyncRecord {
 			...fields,
 			node: this.#config().nodeName,
 			remote: this.#config().syncRemote,
+			interval_seconds: this.#config().syncIntervalSeconds,
 			updated_at: timestamp(this.#now()),
 			messages_pending: listPending(this.#paths).length,
 		};

@@ -3,7 +3,7 @@ import { deriveHealth, type HealthInput } from "./health.ts";
 import { peerLiveness, servicesLiveness, writerLiveness } from "./liveness.ts";
 import type { ProcessTable } from "./process-table.ts";
 import type { StateRead } from "./read-state.ts";
-import type { MonitorStatus, PeerState, SyncState } from "./state-schemas.ts";
+import type { HeartbeatState, MonitorStatus, PeerState, SyncState } from "./state-schemas.ts";
 import { timestamp } from "./timestamps.ts";
 
 const now = Date.parse("2026-02-18T02:00:00.000Z");
@@ -132,6 +132,15 @@ describe("how a node stands", () => {
 		expect(status({}, { last_sync: null })).toBe("error");
 		expect(status({}, { status: "failed" })).toBe("error");
 	});
+	test("five intervals are those that sync was started with, not a cycle's state between two of them", () => {
+		const last_sync = ago(1_500_000);
+		const judged = (state: Partial<SyncState>) => status({}, { last_sync, ...state });
+		expect(judged({ interval_seconds: 600 })).toBe("ok");
+		expect(judged({ interval_seconds: 600, status: "syncing", next_attempt: null })).toBe("ok");
+		expect(judged({ interval_seconds: 200 })).toBe("error");
+		expect(judged({ interval_seconds: 1e12, last_sync: ago(6 * 86_400_000) })).toBe("error");
+		expect(judged({})).toBe("error");
+	});
 	test("no success yet is no error while the first five intervals last", () => {
 		expect(status({}, { last_sync: null, started_at: ago(200_000) })).toBe("ok");
 	});
@@ -145,6 +154,26 @@ describe("how a node stands", () => {
 		expect(status({}, { status: "retrying" })).toBe("degraded");
 		expect(status({ oldestPendingMs: 600_001 })).toBe("degraded");
 		expect(status({ view: { ...input().view, monitor: ok(monitor("warning", "firing")) } })).toBe("degraded");
+	});
+	test("degraded when heartbeat or monitor died; one that never ran is a choice", () => {
+		const dead = { ...monitor("warning", "resolved"), pid: 11 };
+		expect(deriveHealth(input({ view: { ...input().view, monitor: ok(dead) } }))).toEqual({
+			status: "degraded",
+			reasons: [{ name: "process:monitor", severity: "warning", message: expect.stringContaining("nobody is told") }],
+		});
+		const silent: HeartbeatState = {
+			...sync,
+			pid: 11,
+			boot_id: "b",
+			sequence: 1,
+			last_sent: null,
+			port: 8765,
+			authenticated: false,
+			peers: [],
+			totals: { sent: 0, received: 0, acked: 0, rejected: {} },
+		};
+		expect(status({ view: { ...input().view, heartbeat: ok(silent) } })).toBe("degraded");
+		expect(status()).toBe("ok");
 	});
 	test("a resolved or pending alert is no reason", () => {
 		for (const state of ["resolved", "pending"] as const)

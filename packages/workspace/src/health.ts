@@ -1,6 +1,6 @@
 import { type NodeView, peerLiveness, servicesLiveness } from "./liveness.ts";
 import { kernelProcessTable, type ProcessTable } from "./process-table.ts";
-import type { PeerState, Severity } from "./state-schemas.ts";
+import type { PeerState, Severity, SyncState } from "./state-schemas.ts";
 
 /** `/health`'s word for how the node stands. */
 export type HealthStatus = "ok" | "degraded" | "error";
@@ -29,25 +29,38 @@ export interface HealthInput {
 /** A message that waits longer than this for delivery is worth a look. */
 const pendingTooLongMs = 10 * 60_000;
 /** So many intervals without a success, and syncing does not work, whatever it says. */
-export const intervalsUntilStale = 5;
+const intervalsUntilStale = 5;
+const longestIntervalSeconds = 86_400;
+
+function roughly(ms: number): string {
+	const seconds = Math.round(ms / 1000);
+	return seconds < 120 ? `${seconds} s` : seconds < 7_200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3_600)} h`;
+}
+
+/** For so long, milliseconds, sync may go without a success: by the interval it was started with, which it knows better than the configuration. */
+export function staleAfterMsOf(state: Pick<SyncState, "interval_seconds">, configuredSeconds: number): number {
+	// A longest interval: a number in a file that nobody meant must not silence the check.
+	return intervalsUntilStale * Math.max(configuredSeconds, Math.min(state.interval_seconds ?? 0, longestIntervalSeconds)) * 1000;
+}
 
 /**
  * How this node stands, with every reason: `error` when sync does not run or has not succeeded for five intervals, a
- * conflict is unresolved or a critical alert fires; `degraded` when a peer is suspect or down, sync is retrying, a message
- * waits too long or a warning fires. The one function for `/health`, `/status` and the monitor.
+ * conflict is unresolved or a critical alert fires; `degraded` when a peer is suspect or down, heartbeat or monitor died, sync is
+ * retrying, a message waits too long or a warning fires. What it goes by (`servicesLiveness`, `peerLiveness`, `staleAfterMsOf`) is what the
+ * monitor's checks go by.
  */
 export function deriveHealth(input: HealthInput): { status: HealthStatus; reasons: HealthReason[] } {
 	const { view, peers, now, table = kernelProcessTable } = input;
 	const reasons: HealthReason[] = [];
 	const add = (name: string, severity: Severity, message: string) => reasons.push({ name, severity, message });
 
-	const sync = servicesLiveness(view, now, table).sync;
+	const { sync, heartbeat, monitor } = servicesLiveness(view, now, table);
 	if (sync.status !== "up") add("sync", "critical", `robust-sync does not run: ${sync.reason}`);
 	if (view.sync.kind === "ok") {
 		const state = view.sync.state;
-		const staleMs = intervalsUntilStale * input.syncIntervalSeconds * 1000;
+		const staleMs = staleAfterMsOf(state, input.syncIntervalSeconds);
 		const since = Date.parse(state.last_sync ?? state.started_at);
-		if (now - since > staleMs) add("sync", "critical", `no successful sync for ${Math.round((now - since) / 1000)} s`);
+		if (now - since > staleMs) add("sync", "critical", `no successful sync for ${roughly(now - since)}`);
 		if (state.status === "failed") add("sync", "critical", state.last_error?.message ?? "sync failed");
 		else if (state.status === "retrying") add("sync", "warning", state.last_error?.message ?? "sync is retrying");
 	}
@@ -59,6 +72,9 @@ export function deriveHealth(input: HealthInput): { status: HealthStatus; reason
 		const status = peerLiveness(peer, now, input.peerTimeoutSeconds * 1000);
 		if (status === "suspect" || status === "down") add(`heartbeat:${peer.peer}`, "warning", `${peer.peer} is ${status}`);
 	}
+	// Never started is a choice; died is not. The health server itself answers.
+	if (heartbeat.status === "down") add("process:heartbeat", "warning", `heartbeat does not run: ${heartbeat.reason}`);
+	if (monitor.status === "down") add("process:monitor", "warning", `monitor does not run, nobody is told of anything: ${monitor.reason}`);
 	if (view.monitor.kind === "ok") {
 		for (const alert of view.monitor.state.alerts) if (alert.state === "firing") add(`alert:${alert.id}`, alert.severity, alert.message);
 	}

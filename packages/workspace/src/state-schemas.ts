@@ -41,6 +41,8 @@ export const syncStateSchema = z.object({
 	last_error: z.nullable(z.object({ code: z.enum(errorCodes), message: z.string(), at: timestamp })),
 	consecutive_failures: count,
 	next_attempt: z.nullable(timestamp),
+	/** Seconds between cycles when nothing happens, as sync itself has it (`--interval`); additive to the contract. */
+	interval_seconds: z.optional(count),
 	branch: z.nullable(z.string()),
 	remote: z.nullable(z.string()),
 	head: z.nullable(z.string()),

@@ -1,4 +1,4 @@
-import { intervalsUntilStale } from "@robust-sync/workspace";
+import { staleAfterMsOf } from "@robust-sync/workspace";
 import { formatDuration, formatTime } from "../durations.ts";
 import type { Finding, Problem } from "../findings.ts";
 import { oneLine } from "../plain-text.ts";
@@ -120,12 +120,6 @@ function staleness(facts: Facts, now: number): number | null {
 	if (facts.view.sync.kind !== "ok") return null;
 	const state = facts.view.sync.state;
 	const reference = Math.max(state.last_sync === null ? 0 : Date.parse(state.last_sync), Date.parse(state.started_at));
-	// Started with --interval, it knows better than the configuration when the next cycle is due.
-	const planned =
-		state.consecutive_failures === 0 && state.next_attempt !== null && state.last_attempt !== null
-			? Date.parse(state.next_attempt) - Date.parse(state.last_attempt)
-			: 0;
-	const interval = Math.max(facts.config.syncIntervalSeconds * 1000, Math.min(planned, 86_400_000));
 	const silent = now - reference;
-	return silent > intervalsUntilStale * interval ? silent : null;
+	return silent > staleAfterMsOf(state, facts.config.syncIntervalSeconds) ? silent : null;
 }
