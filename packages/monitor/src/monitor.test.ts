@@ -97,6 +97,15 @@ describe("the four alerts of the user: each fires once and is over once", () => 
 		expect(node.channel.texts).toHaveLength(2);
 	});
 
+	test("a git conflict that no sync will look at is told without waiting for the next cycle", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		node.stop("sync");
+		node.repository = { unmerged: 1, operation: "merge", operationSince: node.now };
+		await node.pass(monitor, minute, () => node.beat());
+		expect(node.channel.texts.join("\n")).toContain("a git conflict is unresolved\n1 path has conflicts in ");
+	});
+
 	test("a process dies", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
@@ -263,6 +272,17 @@ describe("peers", () => {
 		expect(node.channel.texts[0]).toContain("heartbeat died");
 	});
 
+	test("one that our heartbeat saw go silent is told, although that heartbeat is dead as well", async () => {
+		const node = newNode();
+		node.hear("chad", { status: "down", received_at: timestamp(node.now - 4 * minute), missed: 4 });
+		node.kill("heartbeat");
+		const monitor = node.monitor();
+		await node.pass(monitor, 20 * minute, () => node.beat());
+		expect(node.channel.texts).toHaveLength(1);
+		expect(node.channel.texts[0]).toContain("chad is silent");
+		expect(node.channel.texts[0]).toContain("heartbeat died");
+	});
+
 	test("remote and peer unreachable at once are one message that says so", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
@@ -351,7 +371,7 @@ describe("sync", () => {
 		const plan = {
 			last_attempt: timestamp(start),
 			last_sync: timestamp(start),
-			next_attempt: timestamp(start + hour),
+			interval_seconds: 3_600,
 			started_at: timestamp(start),
 		};
 		await node.pass(

@@ -8,8 +8,9 @@ import type { Facts } from "../readings/facts.ts";
 const operationLeftOpenMs = 10 * 60_000;
 /** Nodes that sync agree within a cycle or two. */
 const headsDifferMs = 10 * 60_000;
-/** The next cycle resolves most conflicts by itself: so long at most is waited for it. */
+/** The next cycle resolves most conflicts by itself: so long at most is waited for it, and less where nobody is there to do so. */
 const longestWaitForCycleMs = 60_000;
+const restartOfSyncMs = 10_000;
 const settlingMs = 30_000;
 
 /** Whether the repository is in the middle of something: unmerged paths, an operation left open, nodes that do not agree. */
@@ -20,6 +21,7 @@ export function checkConflicts(facts: Facts): Finding {
 	const resolve = "conflict-resolver --report, then conflict-resolver --resolve";
 	const failing = view.sync.kind === "ok" && view.sync.state.last_error?.code === "CONFLICT_UNRESOLVED" ? view.sync.state.last_error : null;
 	const unmerged = repository?.unmerged ?? 0;
+	const longestWaitMs = facts.services.sync.status === "up" ? longestWaitForCycleMs : restartOfSyncMs;
 	if (unmerged > 0 || failing !== null) {
 		const paths = unmerged === 1 ? "1 path has" : `${unmerged} paths have`;
 		problems.push({
@@ -33,7 +35,7 @@ export function checkConflicts(facts: Facts): Finding {
 			cause: "both sides changed the same place in a way that cannot be merged by itself.",
 			action: resolve,
 			// A failed cycle has already tried.
-			forMs: failing !== null ? 0 : Math.min(config.syncIntervalSeconds * 1000, longestWaitForCycleMs),
+			forMs: failing !== null ? 0 : Math.min(config.syncIntervalSeconds * 1000, longestWaitMs),
 		});
 	}
 	if (repository && repository.operation !== null && unmerged === 0) {

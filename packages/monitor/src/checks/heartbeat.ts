@@ -21,7 +21,8 @@ export function checkHeartbeat(facts: Facts, peer: string, read: StateRead<PeerS
 		title: `${peer} is silent`,
 		cause: `${peer} is off, its network is down, or its heartbeat does not run.`,
 		action: remote,
-		symptomOf: ["process:heartbeat"],
+		// A peer that our heartbeat itself saw go silent is no symptom of its own later death.
+		symptomOf: view.heartbeat.kind === "ok" && !(read.kind === "ok" && read.state.status === "down") ? ["process:heartbeat"] : [],
 		network: true,
 		...problem,
 	});
