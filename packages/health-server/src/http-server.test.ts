@@ -422,6 +422,11 @@ describe("Host", () => {
 		expect(await raw(served, "GET /livez HTTP/1.1\r\n\r\n")).toMatch(/^HTTP\/1.1 400 /);
 	});
 
+	test("two are 400, whatever they name", async () => {
+		const served = await node.serve();
+		expect(await raw(served, "GET /livez HTTP/1.1\r\nHost: localhost\r\nhost: evil.example\r\n\r\n")).toMatch(/^HTTP\/1.1 400 /);
+	});
+
 	test("an absolute target has to name this machine as well", async () => {
 		const served = await node.serve();
 		expect((await served.ask("http://evil.example/livez")).code).toBe(403);
@@ -530,6 +535,21 @@ describe("the page", () => {
 		const { text } = await served.ask("/");
 		expect(text).not.toMatch(/<img|<script>alert|<b>bold/);
 		expect(text).toContain("&lt;img src=x onerror=alert(1)&gt;&quot;&#39;&amp;");
+	});
+
+	test("says by which way alerts are told, and claims nothing that it cannot know", async () => {
+		const served = await node.serve();
+		const { text: fresh } = await served.ask("/");
+		expect(fresh).not.toContain("every file of the workspace is synced");
+		expect(fresh).not.toContain("Delivery:");
+		node.healthy();
+		const since = timestamp(Date.now());
+		node.monitor({ checks: [{ name: "alerts", status: "ok", message: "no channel is configured", since }] });
+		node.peer("chad", { status: "down", received_at: timestamp(Date.now() - 600_000) });
+		const { text } = await served.ask("/");
+		expect(text).toContain("Delivery: no channel is configured.");
+		expect(text).toMatch(/odes have the same head, as far as they were heard\./);
+		expect(text).toContain("every file of the workspace is synced");
 	});
 
 	test("stays below 150 KB with 100 peers, 1,000 saved resolutions and a full day of cycles", async () => {

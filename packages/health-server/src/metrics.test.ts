@@ -83,8 +83,17 @@ describe("metrics", () => {
 			'robust_sync_build_info{version="1.2.3",node="helios"}',
 			"robust_sync_messages_pending",
 			'robust_sync_peer_up{peer="chad"}',
+			'robust_sync_service_up{service="sync"}',
+			'robust_sync_service_up{service="heartbeat"}',
 		]);
 		expect(samples.get('robust_sync_peer_up{peer="chad"}')).toBe(0);
+		expect(samples.get('robust_sync_service_up{service="sync"}')).toBe(0);
+	});
+
+	test("are all named with their help, whatever is known", async () => {
+		const { text } = await (await node.serve()).ask("/metrics");
+		const named = Array.from(text.matchAll(/^# HELP (\S+) .+\n# TYPE \1 (gauge|counter)$/gm), ([, name]) => name);
+		expect(named).toEqual(metricNames);
 	});
 
 	test("a dead writer is not up, and its alerts are not claimed to fire", async () => {

@@ -11,7 +11,7 @@ interface Metric {
 	readonly help: string;
 	readonly type: "gauge" | "counter";
 	readonly labels?: readonly string[];
-	/** What is known; nothing: the metric is left out, so that no one takes "unknown" for 0. */
+	/** What is known; nothing: only the metric's help is there, so that no one takes "unknown" for 0. */
 	samples(snapshot: NodeSnapshot): Sample[];
 }
 
@@ -24,6 +24,12 @@ const heartbeatState = ({ view }: NodeSnapshot) => (view.heartbeat.kind === "ok"
 /** Only of a monitor that lives: alerts that a dead one last saw are no alerts. */
 const monitorState = ({ view, services }: NodeSnapshot) =>
 	view.monitor.kind === "ok" && services.monitor.status === "up" ? view.monitor.state : null;
+
+/** Never started, and this is what it is all for: sync always, heartbeat where there are peers. The others are a choice. */
+function isMissed({ view, peers }: NodeSnapshot, service: string): boolean {
+	if (service === "sync") return view.sync.kind === "missing";
+	return service === "heartbeat" && view.heartbeat.kind === "missing" && peers.length > 0;
+}
 
 function perPeer(pick: (peer: NodeSnapshot["peers"][number]) => number | null | undefined): Metric["samples"] {
 	return ({ peers }) =>
@@ -130,12 +136,12 @@ export const metrics: readonly Metric[] = [
 	},
 	{
 		name: "service_up",
-		help: "Whether the service of this node runs; left out when it was never started here.",
+		help: "Whether the service of this node runs; left out when it was never started here and is not needed.",
 		type: "gauge",
 		labels: ["service"],
-		samples: ({ services }) =>
-			Object.entries(services).flatMap(([service, { status }]) =>
-				status === "unknown" ? [] : [{ value: status === "up" ? 1 : 0, labels: { service } }],
+		samples: (snapshot) =>
+			Object.entries(snapshot.services).flatMap(([service, { status }]) =>
+				status === "unknown" && !isMissed(snapshot, service) ? [] : [{ value: status === "up" ? 1 : 0, labels: { service } }],
 			),
 	},
 	{
@@ -207,7 +213,7 @@ async function write(known: readonly Sample[][], node: string, version: string):
 	// Loaded at the first scrape: most nodes have no Prometheus.
 	library ??= loadLibrary();
 	const { Counter, Gauge, Registry } = await library;
-	// A registry for each exposition: what is not known now is simply not in it.
+	// A registry for each exposition: what is not known now has no sample in it.
 	const registry: Registry = new Registry();
 	new Gauge({
 		name: `${prefix}build_info`,
@@ -217,13 +223,15 @@ async function write(known: readonly Sample[][], node: string, version: string):
 	}).set({ version, node }, 1);
 	for (const [index, { name, help, type, labels = [] }] of metrics.entries()) {
 		const samples = known[index] ?? [];
-		if (samples.length === 0) continue;
 		const options = { name: `${prefix}${name}`, help, labelNames: [...labels], registers: [registry] };
 		if (type === "gauge") {
 			const gauge = new Gauge(options);
+			// The library begins with 0.
+			gauge.remove({});
 			for (const sample of samples) gauge.set(sample.labels ?? {}, sample.value);
 		} else {
 			const counter = new Counter(options);
+			counter.remove({});
 			for (const sample of samples) counter.inc(sample.labels ?? {}, sample.value);
 		}
 	}

@@ -28,12 +28,21 @@ function isAllowedHost(host: string): boolean {
 	return allowed;
 }
 
+/** @param raw names and values in turn */
+function countHosts(raw: readonly string[]): number {
+	let hosts = 0;
+	for (let at = 0; at < raw.length; at += 2) if (raw[at]?.length === 4 && raw[at]?.toLowerCase() === "host") hosts++;
+	return hosts;
+}
+
 /**
  * Why this request is refused, or null. A page of another site that resolves its own name to 127.0.0.1 (DNS rebinding)
  * sends that name as Host, so only loopback names and addresses are answered. HTTP/1.0 has no Host and no browsers.
  */
 export function refusalOf(request: IncomingMessage): Refusal | null {
 	const host = request.headers.host;
+	// RFC 9112, 3.2; node itself goes by the first of several.
+	if (countHosts(request.rawHeaders) > 1) return { code: 400, error: "more than one Host header" };
 	if (host === undefined ? request.httpVersionMinor > 0 : !isAllowedHost(host)) {
 		return { code: 403, error: "this host name is not answered: use localhost or a loopback address" };
 	}

@@ -54,6 +54,8 @@ export function alerts({ view, services: liveness, node }: NodeSnapshot): VNode 
 		.sort((a, b) => alertOrder[a.state] - alertOrder[b.state] || (a.since < b.since ? 1 : -1))
 		.slice(0, shownAlerts);
 	const failing = monitor?.checks.filter((check) => check.status !== "ok") ?? [];
+	// That nobody is told of alerts is worth a line although it is a choice.
+	const delivery = monitor?.checks.find((check) => check.name === "alerts");
 	const dead = liveness.monitor.status !== "up";
 	return h(
 		"section",
@@ -84,6 +86,7 @@ export function alerts({ view, services: liveness, node }: NodeSnapshot): VNode 
 				),
 			),
 		!dead && list.length === 0 && empty("No alert, none in the past either."),
+		!dead && delivery?.status === "ok" && h("p", { class: "note" }, "Delivery: ", delivery.message, "."),
 		failing.length > 0 && [
 			h("h3", null, "Checks that are not ok"),
 			h(
@@ -136,7 +139,9 @@ export function skipped({ view }: NodeSnapshot): VNode {
 		{ id: "skipped", class: "card", "aria-labelledby": "skipped-title" },
 		h("h2", { id: "skipped-title" }, "Skipped files"),
 		list.length === 0
-			? empty("None: every file of the workspace is synced.")
+			? empty(
+					view.sync.kind === "ok" ? "None: every file of the workspace is synced." : "Not known: nothing that sync wrote can be read here.",
+				)
 			: table(
 					"Skipped files",
 					["File", "Reason"],

@@ -124,7 +124,7 @@ export function nodes(snapshot: NodeSnapshot): VNode {
 		known.length === 0
 			? null
 			: differing.length === 0
-				? `${who} have the same head.`
+				? `${who} have the same head${known.some((peer) => peer.status === "down") ? ", as far as they were heard" : ""}.`
 				: `Another head than ours: ${differing.slice(0, 5).join(", ")}${differing.length > 5 ? ` and ${differing.length - 5} more` : ""}.`;
 	return h(
 		"section",
