@@ -45,6 +45,8 @@ export interface CycleMemory {
 	readonly databaseCopiedAt: Map<GitPath, number>;
 	/** When housekeeping was last done. */
 	tidiedAt: number;
+	/** When each path was first seen to change since it was last committed: a stale write may be written over before a cycle can look. */
+	readonly firstChanges: Map<GitPath, number>;
 	/** What our checkouts replaced a short while ago. */
 	readonly replaced: ReplacedFiles;
 }

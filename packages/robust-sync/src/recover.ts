@@ -80,6 +80,8 @@ async function setAsideStaleLocks({ repository, log, now }: CycleContext): Promi
 					moved.push(path.relative(repository.commonDirectory, file));
 				continue;
 			}
+			// What a collector that works in the background holds is in nobody's way; one that prunes is waited for below.
+			if (/\/gc\.(log|pid)\.lock$/.test(file)) continue;
 			waiting = true;
 			if (performance.now() > deadline) {
 				throw new SyncError("INDEX_LOCKED", `${file} is held by '${holder.command}' (pid ${holder.pid}): wait until it is done, or end it`);

@@ -26,7 +26,8 @@ const keepAtLeast = 10;
 export interface Replacement {
 	readonly before: string;
 	readonly after: string;
-	readonly at: number;
+	/** How long ago it was, whatever the clock was set to meanwhile. */
+	readonly ageMs: number;
 	/** Whether HEAD has `after`, or something newer. */
 	readonly committed: boolean;
 }
@@ -34,33 +35,66 @@ export interface Replacement {
 /** What our checkouts have replaced: the manifests below sync/backups/, read once and kept up to date. */
 export class ReplacedFiles {
 	readonly #paths: WorkspacePaths;
+	readonly #monotonic: () => number;
 	readonly #backups = new Map<string, Backup>();
+	/** When each was taken, by the monotonic clock: names and dates are wrong as soon as somebody sets the other one. */
+	readonly #takenAt = new Map<string, number>();
+	#lookedAt: number | null = null;
 
-	constructor(paths: WorkspacePaths) {
+	/** @param monotonic milliseconds since some fixed moment */
+	constructor(paths: WorkspacePaths, monotonic: () => number = () => performance.now()) {
 		this.#paths = paths;
+		this.#monotonic = monotonic;
+	}
+
+	/** What became known since the last look was taken since then, whatever its name says. */
+	#ageMs(name: string, now: number, replacedAt = parseCompactTimestamp(name) ?? 0): number {
+		const at = this.#monotonic();
+		const known = this.#takenAt.get(name);
+		if (known !== undefined) return at - known;
+		const age = Math.max(0, now - replacedAt);
+		return this.#lookedAt === null ? age : Math.min(age, at - this.#lookedAt);
 	}
 
 	/** Backups of the last `ageMs`, newest first. */
 	recent(now: number, ageMs: number): Backup[] {
-		const names = listBackupNames(this.#paths).filter((name) => now - (parseCompactTimestamp(name) ?? 0) <= ageMs);
-		for (const name of this.#backups.keys()) if (!names.includes(name)) this.#backups.delete(name);
-		return names.map((name) => {
-			const known = this.#backups.get(name);
-			if (known?.manifest) return known;
-			const backup = readBackup(this.#paths, name);
-			this.#backups.set(name, backup);
-			return backup;
-		});
+		const there = listBackupNames(this.#paths);
+		const listed = new Set(there);
+		for (const name of this.#takenAt.keys()) {
+			if (listed.has(name) && this.#ageMs(name, now) <= lateWriteWindowMs) continue;
+			this.#backups.delete(name);
+			if (!listed.has(name)) this.#takenAt.delete(name);
+		}
+		for (const name of there) {
+			if (this.#takenAt.has(name)) continue;
+			const taken = this.#monotonic() - this.#ageMs(name, now);
+			this.#takenAt.set(name, taken);
+		}
+		this.#lookedAt = this.#monotonic();
+		const order = new Map(there.map((name, index) => [name, index]));
+		return there
+			.filter((name) => this.#ageMs(name, now) <= ageMs)
+			.sort((a, b) => (this.#takenAt.get(b) ?? 0) - (this.#takenAt.get(a) ?? 0) || (order.get(a) ?? 0) - (order.get(b) ?? 0))
+			.map((name) => {
+				const known = this.#backups.get(name);
+				if (known?.manifest) return known;
+				const backup = readBackup(this.#paths, name);
+				this.#backups.set(name, backup);
+				return backup;
+			});
 	}
 
 	/** The replacements of each path within the time in which a stale write is possible, oldest first. */
 	replacements(now: number): Map<GitPath, Replacement[]> {
 		const found = new Map<GitPath, Replacement[]>();
-		for (const { manifest } of this.recent(now, replacementsWindowMs).reverse()) {
+		for (const { name: backup, manifest } of this.recent(now, replacementsWindowMs).reverse()) {
+			// A move ends later than it began, by which it is named; as long as the clock can be believed.
+			const longMs = Date.parse(manifest?.replaced_at ?? "") - (parseCompactTimestamp(backup) ?? 0);
+			const ageMs = this.#ageMs(backup, now) - (longMs > 0 && longMs < replacementsWindowMs ? longMs : 0);
 			for (const { path: name, before, after, committed } of manifest?.files ?? []) {
 				if (after === null) continue;
 				const list = found.get(name as GitPath) ?? [];
-				list.push({ before, after, at: Date.parse(manifest?.replaced_at ?? ""), committed });
+				list.push({ before, after, ageMs, committed });
 				found.set(name as GitPath, list);
 			}
 		}
@@ -70,6 +104,7 @@ export class ReplacedFiles {
 	/** Writes a manifest anew, and remembers it. */
 	write(name: string, files: readonly ReplacedFile[], now: number): void {
 		if (files.length === 0) return;
+		if (!this.#takenAt.has(name)) this.#takenAt.set(name, this.#monotonic() - this.#ageMs(name, now));
 		const manifest = {
 			schema: 1 as const,
 			replaced_at: this.#backups.get(name)?.manifest?.replaced_at ?? timestamp(now),

@@ -163,8 +163,10 @@ export async function rescueStaleWrites(
 		const replacements = recent.get(name);
 		const live = replacements ? readFile(repository.root, name) : null;
 		if (!replacements || !live) return [];
-		const writtenAt = Math.max(live.stats.mtimeMs, live.stats.ctimeMs);
-		const within = replacements.filter(({ at }) => writtenAt - at <= staleWriteWindowMs);
+		// What was written over a stale write is as stale: the first change after the move counts, where it was seen.
+		const writtenAt = Math.min(Math.max(live.stats.mtimeMs, live.stats.ctimeMs), memory.firstChanges.get(name) ?? Number.POSITIVE_INFINITY);
+		const writtenMs = Math.max(0, now() - writtenAt);
+		const within = replacements.filter(({ ageMs }) => ageMs - writtenMs <= staleWriteWindowMs);
 		return within.length > 0 ? [{ name, live, within }] : [];
 	});
 	if (suspects.length === 0) return { checked: [], rescued: 0 };
@@ -193,10 +195,11 @@ export async function rescueStaleWrites(
 export async function bringUpToDate(context: CycleContext, late: LateWrite): Promise<Buffer> {
 	const { path: name, before, written } = late;
 	if (isAddition(late)) return written;
+	const writtenMs = Math.max(0, context.now() - (context.memory.firstChanges.get(name) ?? context.now()));
 	const replacements = context.memory.replaced
 		.replacements(context.now())
 		.get(name)
-		?.filter(({ at }) => context.now() - at <= staleWriteWindowMs);
+		?.filter(({ ageMs }) => ageMs - writtenMs <= staleWriteWindowMs);
 	if (!replacements || before === null) return written;
 	const contents = await readKnown(
 		context,

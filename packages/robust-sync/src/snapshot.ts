@@ -194,6 +194,7 @@ export async function takeSnapshot(context: CycleContext, extra: readonly GitPat
 	const { exitCode, stderr } = await commit(context, `${snapshotMessage(config.nodeName, named)}\n`);
 	faultPoint("snapshot-committed");
 	memory.replaced.markCommitted(new Set(checked.map(({ path: name }) => name)), now());
+	memory.firstChanges.clear();
 	const { oid: head } = await readHead(repository);
 	// Touched but unchanged files leave nothing to commit; git says so with exit code 1.
 	const moved = head !== status.head;

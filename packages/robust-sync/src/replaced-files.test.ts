@@ -1,0 +1,113 @@
+import fs from "node:fs";
+import path from "node:path";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import type { GitPath } from "@robust-sync/git";
+import { Scratch } from "@robust-sync/git/fixtures/scratch";
+import { compactTimestamp, parseConfig, WorkspacePaths } from "@robust-sync/workspace";
+import type { CycleContext } from "./cycle-context.ts";
+import { newMemory } from "./daemon.ts";
+import { ReplacedFiles } from "./replaced-files.ts";
+import { rescueStaleWrites } from "./rescue.ts";
+
+let scratch: Scratch;
+let paths: WorkspacePaths;
+beforeEach(() => {
+	scratch = new Scratch("replaced");
+	scratch.init("helios");
+	paths = new WorkspacePaths(scratch.path("helios"));
+	fs.mkdirSync(paths.backups, { recursive: true });
+});
+afterEach(() => scratch.remove());
+
+const minute = 60_000;
+const noon = Date.UTC(2026, 1, 18, 12);
+const name = "state.json" as GitPath;
+
+/** A checkout that replaced `before` by `after` while the clock showed `at`. */
+function replace(replaced: ReplacedFiles, before: string, after: string, at: number): void {
+	const backup = compactTimestamp(at);
+	fs.mkdirSync(path.join(paths.backups, backup), { recursive: true });
+	replaced.write(backup, [{ path: name, file: "files/state.json", before, after, committed: true, size: 1, mtime_ms: at }], at);
+}
+
+test("a clock that is set back does not change the order and the age of what was replaced", () => {
+	let monotonic = 1_000;
+	const replaced = new ReplacedFiles(paths, () => monotonic);
+	replaced.recent(noon, minute);
+	replace(replaced, "one", "two", noon + 20 * minute);
+	monotonic += 2_000;
+	replace(replaced, "two", "three", noon);
+	monotonic += 3_000;
+	expect(replaced.replacements(noon + 3_000).get(name)).toEqual([
+		{ before: "one", after: "two", ageMs: 5_000, committed: true },
+		{ before: "two", after: "three", ageMs: 3_000, committed: true },
+	]);
+	monotonic += 5 * minute;
+	expect(replaced.replacements(noon + 5 * minute).size).toBe(0);
+});
+
+test("a clock that is set ahead does not make what was just replaced old", () => {
+	let monotonic = 1_000;
+	const replaced = new ReplacedFiles(paths, () => monotonic);
+	replaced.recent(noon, minute);
+	replace(replaced, "one", "two", noon);
+	monotonic += 1_000;
+	expect(
+		replaced
+			.replacements(noon + 90 * minute)
+			.get(name)
+			?.map(({ ageMs }) => ageMs),
+	).toEqual([1_000]);
+	expect(replaced.recent(noon + 90 * minute, 60 * minute)).toHaveLength(1);
+});
+
+test("after a restart the age is what the clock says, and nothing lies in the future", () => {
+	replace(new ReplacedFiles(paths), "one", "two", noon);
+	const later = new ReplacedFiles(paths, () => 7);
+	expect(
+		later
+			.replacements(noon + 4_000)
+			.get(name)
+			?.map(({ ageMs }) => ageMs),
+	).toEqual([4_000]);
+	const earlier = new ReplacedFiles(paths, () => 7);
+	expect(
+		earlier
+			.replacements(noon - minute)
+			.get(name)
+			?.map(({ ageMs }) => ageMs),
+	).toEqual([0]);
+});
+
+test("a stale write that is written over before a cycle can look is still one: the first change after the checkout counts", async () => {
+	const store = (content: string) => {
+		scratch.write("helios/state.json", content);
+		scratch.commitAll("helios");
+		return scratch.git("helios", "rev-parse", "HEAD:state.json").trim();
+	};
+	const before = store('{\n"chad": 1,\n"helios": 1\n}\n');
+	const after = store('{\n"chad": 2,\n"helios": 1\n}\n');
+	let monotonic = 1_000;
+	const now = Date.now();
+	const memory = { ...newMemory(paths, true), replaced: new ReplacedFiles(paths, () => monotonic) };
+	memory.replaced.recent(now, minute);
+	replace(memory.replaced, before, after, now - 25_000);
+	monotonic += 25_000;
+	const context: CycleContext = {
+		repository: await scratch.open("helios"),
+		paths,
+		config: parseConfig({ NODE_NAME: "helios" }),
+		log: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined } as never,
+		now: () => now,
+		lock: { assertHeld: () => undefined, release: async () => undefined },
+		memory,
+	};
+	const written = '{\n"chad": 1,\n"helios": 3\n}\n';
+	scratch.write("helios/state.json", written);
+	// Nobody saw a change before: 25 s after the checkout it may well be meant.
+	expect((await rescueStaleWrites(context, [name])).rescued).toBe(0);
+	expect(scratch.read("helios/state.json")).toBe(written);
+	memory.firstChanges.set(name, now - 24_000);
+	expect((await rescueStaleWrites(context, [name])).rescued).toBe(1);
+	expect(JSON.parse(scratch.read("helios/state.json"))).toEqual({ chad: 2, helios: 3 });
+});
