@@ -14,7 +14,6 @@ export * from "./merge-tree.ts";
 export * from "./object-reader.ts";
 export * from "./objects.ts";
 export * from "./operation.ts";
-export * from "./pack-objects.ts";
 export * from "./refs.ts";
 export * from "./repair.ts";
 export * from "./repository.ts";

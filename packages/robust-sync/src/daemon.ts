@@ -23,7 +23,7 @@ import { readPosition } from "./position.ts";
 import { SyncRecord } from "./record.ts";
 import { ReplacedFiles } from "./replaced-files.ts";
 import { SyncError, toSyncError } from "./sync-error.ts";
-import { tidy, tidyIntervalMs } from "./tidy.ts";
+import { tidy, tidyIntervalMs, tidyLatestMs } from "./tidy.ts";
 import { Settler, WorkspaceWatcher } from "./watch.ts";
 
 /** A fresh memory, for a process that starts. */
@@ -43,6 +43,7 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean): CycleMemory
 		bareLinks: [],
 		databaseCopiedAt: new Map(),
 		tidiedAt: Number.NEGATIVE_INFINITY,
+		firstChanges: new Map(),
 		replaced: new ReplacedFiles(paths),
 	};
 }
@@ -65,6 +66,8 @@ const recordIntervalMs = 20_000;
 /** Where nothing can be watched, changes are looked for this often. */
 const pollMs = 5_000;
 const cycleLockPatienceMs = 60_000;
+/** While cycles fail, so many paths are remembered with the time of their first change; of others the last one counts. */
+const maxFirstChanges = 10_000;
 /** A peer's heartbeat ends a back-off, but not more often than this. */
 const minRetryMs = 1_000;
 
@@ -264,6 +267,7 @@ export class Daemon {
 			lock.assertHeld();
 			this.#instance?.assertHeld();
 			this.#own.add(result.checkedOut, this.#now());
+			if (result.busy === 0) this.#memory.firstChanges.clear();
 			const durationMs = performance.now() - started;
 			recordCycle(this.#paths, this.#now(), durationMs, false);
 			await this.#record.succeeded(result, durationMs, this.#now() + intervalMs);
@@ -370,8 +374,9 @@ export class Daemon {
 
 	/** When there was nothing to do, there is time for it. */
 	async #tidy(context: CycleContext, result: CycleResult): Promise<void> {
-		const due = Math.abs(this.#now() - this.#memory.tidiedAt) >= tidyIntervalMs;
-		if (!due || result.busy > 0 || this.#woken || this.#stopped) return;
+		const sinceMs = Math.abs(this.#now() - this.#memory.tidiedAt);
+		const isBusy = result.busy > 0 || this.#woken;
+		if (sinceMs < tidyIntervalMs || (isBusy && sinceMs < tidyLatestMs) || this.#stopped) return;
 		this.#memory.tidiedAt = this.#now();
 		try {
 			await tidy(context);
@@ -410,8 +415,11 @@ export class Daemon {
 	}
 
 	#changed(name: GitPath): void {
+		if (!this.#during && this.#own.isOurs(name, this.#now())) return;
+		const { firstChanges } = this.#memory;
+		if (!firstChanges.has(name) && firstChanges.size < maxFirstChanges) firstChanges.set(name, this.#now());
 		if (this.#during) this.#during.add(name);
-		else if (!this.#own.isOurs(name, this.#now())) this.#settler.touch();
+		else this.#settler.touch();
 	}
 
 	/** State files of the other services, and the outbox. */

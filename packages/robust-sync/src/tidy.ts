@@ -1,11 +1,13 @@
 import fs from "node:fs";
 import path from "node:path";
-import { packObjects } from "@robust-sync/git";
 import { pruneSavedVersions } from "@robust-sync/resolve";
 import type { CycleContext } from "./cycle-context.ts";
+import { maintain } from "./maintenance.ts";
 
 /** Housekeeping is looked at this often. */
 export const tidyIntervalMs = 10 * 60_000;
+/** On a node that never rests it is done all the same after this long: about 10 minutes of work without rest make 10,000 loose objects. */
+export const tidyLatestMs = 12 * 60_000;
 /** What a process that was killed left half made is gone after this long. */
 const leftoverMs = 60 * 60_000;
 
@@ -20,7 +22,7 @@ export async function tidy(context: CycleContext): Promise<void> {
 	pruneSavedVersions(paths);
 	removeLeftovers(paths.sync, /\.(tmp|dead)$|\.json\.\d+$/, now());
 	context.lock.assertHeld();
-	const packed = await packObjects(repository);
+	const packed = await maintain(repository, now());
 	if (packed !== null) log.info(`packed the repository: ${packed}`);
 }
 
