@@ -1,43 +1,85 @@
+/** One acknowledged write. */
+export interface Written {
+	readonly node: string;
+	readonly text: string;
+	/** Milliseconds since the start of the run. */
+	readonly atMs: number;
+	/** What the writer read at this path just before: that is what it knowingly overwrote. */
+	readonly saw?: string | null;
+}
+
 /**
  * What the writers did and what must have become of it, recorded when each write was acknowledged (the system call
  * returned). The checker knows nothing else; it shares no code with the product.
  */
 export class Ledger {
+	readonly #now: () => number;
 	/** Lines appended to files that all nodes append to: each must be there once. */
-	readonly lines = new Map<string, string[]>();
-	/** Keys set in JSON objects that all nodes rewrite whole: each must be there with its value. */
-	readonly keys = new Map<string, Map<string, number>>();
+	readonly lines = new Map<string, Written[]>();
+	/** Lines whose append failed half-way: they may be there, or a part of them. */
+	readonly halfLines: string[] = [];
+	/** Keys of one node in JSON objects that all nodes rewrite whole: each must be there with its value. */
+	readonly keys = new Map<string, Map<string, { readonly value: number; readonly write: Written }>>();
+	/** Keys that all nodes set: the value must be one of these. */
+	readonly sharedKeys = new Map<string, Map<string, number[]>>();
 	/** Files of which one node is the only writer: the last content, or null when it deleted the file. */
-	readonly owned = new Map<string, Buffer | null>();
-	/** Paths that all nodes rewrite: each node's contents. What was overwritten by another node must be findable. */
-	readonly contested = new Map<string, Map<string, string[]>>();
+	readonly owned = new Map<string, { readonly content: Buffer | null; readonly write: Written }>();
+	/** Paths that several nodes rewrite. A content must be there, or overwritten by one that saw it, or findable. */
+	readonly contested = new Map<string, Written[]>();
 	/** Messages put into outboxes: each must be delivered once, by its node. */
-	readonly messages: { readonly node: string; readonly body: string }[] = [];
+	readonly messages: Written[] = [];
+	#size = 0;
 
-	line(file: string, text: string): void {
-		this.lines.set(file, [...(this.lines.get(file) ?? []), text]);
+	/** @param now milliseconds since the start of the run */
+	constructor(now: () => number) {
+		this.#now = now;
 	}
 
-	key(file: string, key: string, value: number): void {
-		const keys = this.keys.get(file) ?? new Map<string, number>();
-		keys.set(key, value);
+	#written(node: string, text: string, saw?: string | null): Written {
+		this.#size++;
+		return { node, text, atMs: Math.round(this.#now()), ...(saw === undefined ? {} : { saw }) };
+	}
+
+	line(file: string, node: string, text: string): void {
+		const lines = this.lines.get(file) ?? [];
+		lines.push(this.#written(node, text));
+		this.lines.set(file, lines);
+	}
+
+	key(file: string, node: string, key: string, value: number): void {
+		const keys = this.keys.get(file) ?? new Map<string, { value: number; write: Written }>();
+		keys.set(key, { value, write: this.#written(node, key) });
 		this.keys.set(file, keys);
 	}
 
-	contest(file: string, node: string, content: string): void {
-		const byNode = this.contested.get(file) ?? new Map<string, string[]>();
-		byNode.set(node, [...(byNode.get(node) ?? []), content]);
-		this.contested.set(file, byNode);
+	/** Before it is written: it may be there although the write was never acknowledged. */
+	sharedKey(file: string, key: string, value: number): void {
+		const keys = this.sharedKeys.get(file) ?? new Map<string, number[]>();
+		keys.set(key, [...(keys.get(key) ?? []), value]);
+		this.sharedKeys.set(file, keys);
 	}
 
+	own(file: string, node: string, content: Buffer | null): void {
+		this.owned.set(file, { content, write: this.#written(node, file) });
+	}
+
+	/** A write of it failed: whatever is there is right. */
+	forget(file: string): void {
+		this.owned.delete(file);
+	}
+
+	contest(file: string, node: string, text: string, saw: string | null): void {
+		const writes = this.contested.get(file) ?? [];
+		writes.push(this.#written(node, text, saw));
+		this.contested.set(file, writes);
+	}
+
+	message(node: string, body: string): void {
+		this.messages.push(this.#written(node, body));
+	}
+
+	/** Acknowledged writes so far. */
 	get size(): number {
-		const sum = (counts: Iterable<number>) => [...counts].reduce((total, count) => total + count, 0);
-		return (
-			sum([...this.lines.values()].map((list) => list.length)) +
-			sum([...this.keys.values()].map((map) => map.size)) +
-			sum([...this.contested.values()].flatMap((byNode) => [...byNode.values()].map((list) => list.length))) +
-			this.owned.size +
-			this.messages.length
-		);
+		return this.#size;
 	}
 }

@@ -11,54 +11,79 @@ export type Writer = (workspace: string, node: string, ledger: Ledger, random: R
 function replace(file: string, content: string | Buffer): void {
 	const temporary = `${file}.${process.pid}.tmp`;
 	fs.mkdirSync(path.dirname(file), { recursive: true });
-	fs.writeFileSync(temporary, content);
-	fs.renameSync(temporary, file);
+	try {
+		fs.writeFileSync(temporary, content);
+		fs.renameSync(temporary, file);
+	} catch (error) {
+		fs.rmSync(temporary, { force: true });
+		throw error;
+	}
 }
 
-async function readWhenThere(file: string): Promise<string | null> {
-	for (let attempt = 0; attempt < 20; attempt++) {
-		try {
-			return fs.readFileSync(file, "utf8");
-		} catch {
-			await sleep(2);
-		}
+/** What is read there; null: nothing. */
+function read(file: string): string | null {
+	try {
+		return fs.readFileSync(file, "utf8");
+	} catch {
+		return null;
 	}
-	return null;
+}
+
+/** A disk that is full is the nemesis' doing: what failed was not acknowledged. */
+function isDiskFull(error: unknown): boolean {
+	return ["ENOSPC", "EDQUOT"].includes((error as NodeJS.ErrnoException).code ?? "");
 }
 
 async function loop(signal: AbortSignal, pauseMs: () => number, step: (count: number) => void | Promise<void>): Promise<void> {
 	for (let count = 0; !signal.aborted; count++) {
-		await step(count);
+		try {
+			await step(count);
+		} catch (error) {
+			if (!isDiskFull(error)) throw error;
+		}
 		await sleep(pauseMs(), undefined, { signal }).catch(() => undefined);
 	}
 }
 
 /** Appends to a log that every node appends to. */
-const appender: Writer = (workspace, node, ledger, random, signal) =>
-	loop(
+const appender: Writer = (workspace, node, ledger, random, signal) => {
+	let torn = "";
+	return loop(
 		signal,
 		() => random.between(30, 300),
 		(count) => {
 			const text = `${node} line ${count}`;
-			fs.appendFileSync(path.join(workspace, "shared.log"), `${text}\n`);
-			ledger.line("shared.log", text);
+			try {
+				// After a line that may have been torn, a new one is begun.
+				fs.appendFileSync(path.join(workspace, "shared.log"), `${torn}${text}\n`);
+			} catch (error) {
+				ledger.halfLines.push(text);
+				torn = "\n";
+				throw error;
+			}
+			torn = "";
+			ledger.line("shared.log", node, text);
 		},
 	);
+};
 
-/** Reads a shared JSON object, thinks, and writes it back with one key more. */
+/** Reads a shared JSON object, thinks, and writes it back with one key more, and a key that all set. */
 const jsonWriter: Writer = (workspace, node, ledger, random, signal) =>
 	loop(
 		signal,
 		() => random.between(50, 400),
 		async (count) => {
 			const file = path.join(workspace, "state.json");
-			const text = await readWhenThere(file);
+			const text = read(file);
 			if (text === null) return;
-			const state = JSON.parse(text) as Record<string, number>;
+			const state = JSON.parse(text) as Record<string, unknown>;
 			await sleep(random.between(0, 200));
-			state[`${node}-${count}`] = count;
+			const mine = (state[node] ?? {}) as Record<string, number>;
+			state[node] = { ...mine, [`k${count}`]: count };
+			state.turn = Math.floor(random.between(0, 1e9));
+			ledger.sharedKey("state.json", "turn", state.turn as number);
 			replace(file, `${JSON.stringify(state, null, 2)}\n`);
-			ledger.key("state.json", `${node}-${count}`, count);
+			ledger.key("state.json", node, `${node}.k${count}`, count);
 		},
 	);
 
@@ -74,33 +99,65 @@ const keeper: Writer = (workspace, node, ledger, random, signal) =>
 			const action = random.next();
 			if (there && action < 0.15) {
 				fs.rmSync(file);
-				ledger.owned.set(name, null);
+				ledger.own(name, node, null);
 			} else if (there && action < 0.3) {
 				const moved = `work/${node}/moved/${count}${path.extname(name)}`;
+				const content = ledger.owned.get(name)?.content ?? fs.readFileSync(file);
 				fs.mkdirSync(path.join(workspace, path.dirname(moved)), { recursive: true });
-				const content = ledger.owned.get(name) ?? null;
 				fs.renameSync(file, path.join(workspace, moved));
-				ledger.owned.set(name, null);
-				ledger.owned.set(moved, content);
+				ledger.own(name, node, null);
+				ledger.own(moved, node, content);
+			} else if (action > 0.97) {
+				// A whole directory gets another name, with all that is in it.
+				const from = `work/${node}/moved`;
+				if (!fs.existsSync(path.join(workspace, from))) return;
+				const to = `work/${node}/moved-${count}`;
+				fs.renameSync(path.join(workspace, from), path.join(workspace, to));
+				for (const [owned, { content }] of [...ledger.owned]) {
+					if (!owned.startsWith(`${from}/`) || content === null) continue;
+					ledger.own(owned, node, null);
+					ledger.own(`${to}${owned.slice(from.length)}`, node, content);
+				}
 			} else {
 				const content = name.endsWith(".bin")
 					? random.bytes(500)
 					: Buffer.from(`${node} ${count}\n${"text ".repeat(Math.floor(random.between(1, 200)))}\n`);
 				replace(file, content);
-				ledger.owned.set(name, content);
+				ledger.own(name, node, content);
 			}
 		},
 	);
 
-/** Rewrites a path that every node rewrites, each time with content of its own. */
+/** Rewrites a binary file that every node rewrites, each time with content of its own. */
 const rival: Writer = (workspace, node, ledger, random, signal) =>
 	loop(
 		signal,
 		() => random.between(200, 1_500),
 		(count) => {
-			const content = `${node} says ${count}\n`;
-			replace(path.join(workspace, "verdict.bin"), Buffer.concat([Buffer.from([0]), Buffer.from(content)]));
-			ledger.contest("verdict.bin", node, content);
+			const file = path.join(workspace, "verdict.bin");
+			const saw = read(file);
+			const content = `${node} says ${count}.\n`;
+			replace(file, `\0${content}`);
+			ledger.contest("verdict.bin", node, content, saw);
+		},
+	);
+
+/** A new path takes turns at this rate, on all nodes at once. */
+const meetingMs = 2_500;
+
+/** Makes a file at a path at which programs on other nodes make one at the same moment. */
+const meeter: Writer = (workspace, node, ledger, random, signal) =>
+	loop(
+		signal,
+		() => meetingMs - (Date.now() % meetingMs) + random.between(0, 150),
+		(count) => {
+			const turn = Math.floor(Date.now() / meetingMs);
+			const name = `meet/${turn}.${["txt", "bin", "yaml"][turn % 3]}`;
+			const file = path.join(workspace, name);
+			const saw = read(file);
+			const content = `${node} was here, ${count}.\n`;
+			replace(file, turn % 3 === 1 ? `\0${content}` : content);
+			ledger.contest(name, node, content, saw);
 		},
 	);
 
@@ -112,7 +169,7 @@ const sender: Writer = (workspace, node, ledger, random, signal) =>
 		(count) => {
 			const body = `message ${count} of ${node}\n`;
 			replace(path.join(workspace, "sync/pending", `m${count}.txt`), body);
-			ledger.messages.push({ node, body });
+			ledger.message(node, body);
 		},
 	);
 
@@ -122,13 +179,25 @@ const burst: Writer = (workspace, node, ledger, random, signal) =>
 		signal,
 		() => random.between(4_000, 9_000),
 		(count) => {
-			for (let index = 0; index < 60; index++) {
+			// Thousands in ten minutes; once in a while a thousand at once.
+			const size = count % 12 === 3 ? 1_000 : 60;
+			for (let index = 0; index < size; index++) {
 				const name = `bursts/${node}/${count}/${index}.txt`;
 				fs.mkdirSync(path.join(workspace, path.dirname(name)), { recursive: true });
-				fs.writeFileSync(path.join(workspace, name), `${count} ${index}\n`);
-				ledger.owned.set(name, Buffer.from(`${count} ${index}\n`));
+				const content = `${count} ${index}\n`;
+				try {
+					fs.writeFileSync(path.join(workspace, name), content);
+				} catch (error) {
+					ledger.forget(name);
+					throw error;
+				}
+				ledger.own(name, node, Buffer.from(content));
 			}
 		},
 	);
 
-export const writers: readonly Writer[] = [appender, jsonWriter, keeper, rival, sender, burst];
+/** Programs that know nothing of whatever syncs, by what they do. */
+export const programs = { appender, jsonWriter, keeper, rival, meeter, burst } satisfies Record<string, Writer>;
+
+/** The same, and one that sends messages through the outbox. */
+export const writers = { ...programs, sender } satisfies Record<string, Writer>;

@@ -1,0 +1,40 @@
+// Builds of ours that lose something on purpose: the chaos run must find it out, or it proves nothing.
+import { readFileSync } from "node:fs";
+
+/** name → in which source what is replaced by what. */
+const sabotages = {
+	"drop-the-loser": {
+		file: /resolve\/src\/save-versions\.ts$/,
+		find: "if (!what.files.some(({ save }) => save)) return null;",
+		replacement: "return null;",
+	},
+	"skip-a-message": {
+		file: /robust-sync\/src\/outbox\.ts$/,
+		find: "const content = readPending(paths, name);",
+		replacement:
+			'const content = readPending(paths, name); if (name.endsWith("4.txt")) { fs.rmSync(pendingFile(paths, name), { force: true }); continue; }',
+	},
+	"overwrite-what-is-there": {
+		file: /git\/src\/working-tree\.ts$/,
+		find: "const versions = this.#versions(expected, staged);\n\t\t\tconst there = peek(live);",
+		replacement:
+			"const versions = this.#versions(expected, staged);\n\t\t\tfs.rmSync(live, { force: true });\n\t\t\tfs.linkSync(staged, live);\n\t\t\treturn;\n\t\t\tconst there = peek(live);",
+	},
+};
+
+export const sabotageNames = Object.keys(sabotages);
+
+/** A plugin of esbuild that puts the mistake in. @throws when the source has no such place any more */
+export function sabotagePlugin(name) {
+	const { file, find, replacement } = sabotages[name];
+	return {
+		name: `sabotage-${name}`,
+		setup(build) {
+			build.onLoad({ filter: file }, ({ path: source }) => {
+				const parts = readFileSync(source, "utf8").split(find);
+				if (parts.length !== 2) throw new Error(`${source}: '${find}' is there ${parts.length - 1} times: bring sabotage.mjs up to date`);
+				return { contents: parts.join(replacement), loader: "ts" };
+			});
+		},
+	};
+}

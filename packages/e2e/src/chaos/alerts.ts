@@ -1,0 +1,126 @@
+import fs from "node:fs";
+import type { Problem } from "./checker.ts";
+
+/** What the nemesis did, for how long, and to whom: what may be alerted of, and what must be. */
+export interface Incident {
+	readonly kind: "cut" | "hub" | "disk" | "killed" | "stopped" | "clock" | "person" | "rewritten";
+	/** Null: all of them. */
+	readonly node: string | null;
+	readonly service?: string;
+	/** Milliseconds since the epoch. */
+	readonly from: number;
+	readonly to: number;
+	/** Of a clock: how far ahead it was. */
+	readonly aheadMs?: number;
+}
+
+/** One notification, as a receiver of alerts sees it. */
+interface Notification {
+	readonly at: number;
+	readonly node: string;
+	/** Such as `heartbeat:node1`. */
+	readonly id: string;
+	readonly firing: boolean;
+	readonly summary: string;
+}
+
+/** Runs on a machine of its own: writes down what is POSTed to it, with the time. */
+export const receiverScript = `import fs from "node:fs";
+import http from "node:http";
+const [address, port, file] = process.argv.slice(2);
+http.createServer((request, response) => {
+	let body = "";
+	request.on("data", (chunk) => { body += chunk; });
+	request.on("end", () => {
+		fs.appendFileSync(file, JSON.stringify({ at: Date.now(), alerts: JSON.parse(body) }) + "\\n");
+		response.writeHead(200).end();
+	});
+}).listen(Number(port), address, () => fs.writeFileSync(file, ""));
+`;
+
+/** @param incidents by the clock of its node an alert fires until it is later than `endsAt` */
+export function readNotifications(file: string, incidents: readonly Incident[]): Notification[] {
+	const aheadMs = (node: string, at: number) =>
+		incidents.find((incident) => incident.kind === "clock" && incident.node === node && incident.from <= at && at <= incident.to)
+			?.aheadMs ?? 0;
+	if (!fs.existsSync(file)) return [];
+	return fs
+		.readFileSync(file, "utf8")
+		.split("\n")
+		.filter(Boolean)
+		.flatMap((line) => {
+			const { at, alerts } = JSON.parse(line) as {
+				at: number;
+				alerts: { labels: Record<string, string>; annotations: Record<string, string>; startsAt: string; endsAt: string }[];
+			};
+			return alerts.map(({ labels, annotations, endsAt }) => ({
+				at,
+				node: labels.node ?? "",
+				id: labels.instance ?? "",
+				// The end of one that fires is a promise for later; that of one that is over lies behind.
+				firing: Date.parse(endsAt) > at + aheadMs(labels.node ?? "", at) + 30_000,
+				summary: annotations.summary ?? "",
+			}));
+		});
+}
+
+/** What each alert can be about. An id that is not here is false whenever it comes. */
+const reasons: readonly { readonly id: RegExp; readonly kinds: readonly Incident["kind"][] }[] = [
+	{ id: /^heartbeat:clock|^clock/, kinds: ["clock"] },
+	{ id: /^heartbeat:/, kinds: ["cut", "killed", "stopped", "clock", "disk"] },
+	{ id: /^process:/, kinds: ["killed", "stopped", "disk", "cut", "clock"] },
+	{ id: /^sync:history/, kinds: ["rewritten"] },
+	{ id: /^sync|^conflicts:heads/, kinds: ["cut", "hub", "disk", "killed", "stopped", "person", "rewritten", "clock"] },
+	{ id: /^conflicts/, kinds: ["person", "killed", "disk"] },
+	{ id: /^disk/, kinds: ["disk"] },
+	{ id: /^alerts/, kinds: ["cut"] },
+];
+
+/** An alert comes so long after its reason at the latest: its own delay, the rounds, the peers' news, a slow machine. */
+const slackMs = 60_000;
+
+/**
+ * Alerts that came without a reason, that stayed after the end, and that never came although they had to.
+ * @param outages incidents that were made long enough that somebody must be told
+ * @param watchers names of the nodes whose monitors ran
+ */
+export function checkAlerts(
+	notifications: readonly Notification[],
+	incidents: readonly Incident[],
+	outages: readonly Incident[],
+	watchers: readonly string[],
+): Problem[] {
+	const problems: Problem[] = [];
+	for (const { at, node, id, firing, summary } of notifications) {
+		if (!firing) continue;
+		const kinds = reasons.find((reason) => reason.id.test(id))?.kinds ?? [];
+		if (!incidents.some((incident) => kinds.includes(incident.kind) && incident.from <= at && at <= incident.to + slackMs))
+			problems.push({ what: `alert without a reason: ${node} ${id}: ${summary}` });
+	}
+	const last = new Map(notifications.map((notification) => [`${notification.node} ${notification.id}`, notification]));
+	for (const { firing, node, id, summary } of last.values())
+		if (firing) problems.push({ what: `alert that is never over: ${node} ${id}: ${summary}` });
+	for (const outage of outages) {
+		for (const node of watchers) {
+			if (outage.kind === "cut" && node === outage.node) continue;
+			const wanted = outage.kind === "cut" ? `heartbeat:${outage.node}` : "sync";
+			const disturbed = incidents.some(
+				(incident) =>
+					incident !== outage &&
+					(incident.node === node || incident.node === null) &&
+					incident.from < outage.to &&
+					incident.to > outage.from,
+			);
+			const told = notifications.some(
+				(notification) =>
+					notification.node === node &&
+					notification.id === wanted &&
+					notification.firing &&
+					notification.at >= outage.from &&
+					notification.at <= outage.to + slackMs,
+			);
+			if (!disturbed && !told) problems.push({ what: `alert that is missing: ${node} was not told of ${wanted}` });
+		}
+	}
+	return problems;
+}
