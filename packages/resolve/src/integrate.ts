@@ -28,7 +28,7 @@ import {
 	writeJournal,
 } from "@robust-sync/workspace";
 import type { Resolution } from "./resolution.ts";
-import { resolutionsBetween } from "./resolutions-between.ts";
+import { walkBetween } from "./resolutions-between.ts";
 import { resolveMerge } from "./resolve-merge.ts";
 import { saveVersions } from "./save-versions.ts";
 
@@ -54,6 +54,8 @@ export interface Integration {
 	readonly rescued: readonly GitPath[];
 	/** Names of the directories below sync/conflicts/ that were written. */
 	readonly saved: readonly string[];
+	/** How many commits a fast-forward brought; null: that was not counted on the way. */
+	readonly commits: number | null;
 }
 
 /** Whether a file that appeared where the old one was missing for a moment is an addition to it, and not all that should be left. */
@@ -86,12 +88,12 @@ async function saveAll(context: IntegrateContext, resolutions: readonly Resoluti
 }
 
 /** The saved versions that a node makes which only receives a merge: the merges on the way are computed again. */
-async function resolutionsOnTheWay(repository: Repository, from: Oid | null, to: Oid): Promise<Resolution[]> {
-	if (from === null) return [];
+async function saveOnTheWay(context: IntegrateContext, from: Oid | null, to: Oid): Promise<{ saved: string[]; commits: number | null }> {
+	if (from === null) return { saved: [], commits: null };
+	const walked = await walkBetween(context.repository, from, to);
 	const resolutions: Resolution[] = [];
-	for (const { ours, theirs } of await resolutionsBetween(repository, from, to))
-		resolutions.push(await resolveMerge(repository, ours, theirs));
-	return resolutions;
+	for (const { ours, theirs } of walked.resolutions) resolutions.push(await resolveMerge(context.repository, ours, theirs));
+	return { saved: await saveAll(context, resolutions), commits: walked.commits };
 }
 
 // Asked once, and again when a move brings a .gitattributes.
@@ -131,12 +133,14 @@ async function move(context: IntegrateContext, journal: Journal, how: { resume: 
 		},
 	};
 	// What this node loses is saved in the same breath; the journal stays until both are on disk.
-	const [report, saved] = await Promise.all([
+	const [report, { saved, commits }] = await Promise.all([
 		filtersApply(repository).then((filters) => moveWorkingTree(repository, options, filters)),
 		(async () => {
-			if (known) return await saveAll(context, [known]);
-			if (theirs !== null && from !== null) return await saveAll(context, [await resolveMerge(repository, from, theirs)]);
-			return await saveAll(context, await resolutionsOnTheWay(repository, from, to));
+			// The other side of a merge brings merges that it made, as a fast-forward does.
+			const onTheWay = await saveOnTheWay(context, from, theirs ?? to);
+			if (known === null && (theirs === null || from === null)) return onTheWay;
+			const resolution = known ?? (await resolveMerge(repository, from as Oid, theirs as Oid));
+			return { saved: [...onTheWay.saved, ...(await saveAll(context, [resolution]))], commits: null };
 		})(),
 	]);
 	faultPoint("move-saved");
@@ -145,11 +149,11 @@ async function move(context: IntegrateContext, journal: Journal, how: { resume: 
 		repository,
 		report.changes.map((change) => change.path),
 	);
-	return { report, saved };
+	return { report, saved, commits };
 }
 
 async function carryOut(context: IntegrateContext, journal: Journal, resume: boolean, known: Resolution | null): Promise<Integration> {
-	const { report, saved } = await move(context, journal, { resume, branch: true }, known);
+	const { report, saved, commits } = await move(context, journal, { resume, branch: true }, known);
 	removeJournal(context.paths);
 	faultPoint("move-done");
 	return {
@@ -159,6 +163,7 @@ async function carryOut(context: IntegrateContext, journal: Journal, resume: boo
 		changed: report.changes.map((change) => change.path),
 		rescued: report.rescued,
 		saved,
+		commits,
 	};
 }
 
@@ -208,7 +213,7 @@ function newJournal({ now }: IntegrateContext, fields: Pick<Journal, "from" | "t
  * @throws GitError, the file system's errors, LockLostError; `resumeIntegration` then goes on
  */
 export async function carryOutPlan(context: IntegrateContext, ref: string, plan: Plan): Promise<Integration> {
-	if (plan.kind === "nothing") return { head: plan.to, kind: "nothing", resolution: null, changed: [], rescued: [], saved: [] };
+	if (plan.kind === "nothing") return { head: plan.to, kind: "nothing", resolution: null, changed: [], rescued: [], saved: [], commits: 0 };
 	const { paths } = context;
 	const { from, to, theirs, resolution } = plan;
 	const journal = newJournal(context, { from, to, ref, theirs, branch_at: null });

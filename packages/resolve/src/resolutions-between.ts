@@ -15,16 +15,26 @@ export interface EarlierResolution {
  * @throws GitError
  */
 export async function resolutionsBetween(repository: Repository, from: Oid, to: Oid): Promise<EarlierResolution[]> {
-	if (from === to) return [];
+	return (await walkBetween(repository, from, to)).resolutions;
+}
+
+/** The same, with the number of commits that `to` has and `from` lacks: one walk tells both. @throws GitError */
+export async function walkBetween(
+	repository: Repository,
+	from: Oid,
+	to: Oid,
+): Promise<{ readonly commits: number; readonly resolutions: EarlierResolution[] }> {
+	if (from === to) return { commits: 0, resolutions: [] };
 	const found: EarlierResolution[] = [];
 	// Parents come before children, so that one pass tells which commits have `from` in their history.
 	const ownHistory = new Set<Oid>([from]);
-	for (const { commit, parents, authorEmail, message } of await walkCommits(openMergeStore(repository), from, to)) {
+	const commits = await walkCommits(openMergeStore(repository), from, to);
+	for (const { commit, parents, authorEmail, message } of commits) {
 		if (parents.some((parent) => ownHistory.has(parent))) ownHistory.add(commit);
 		const [first, second] = parents;
 		if (parents.length !== 2 || !first || !second || authorEmail !== "robust-sync@localhost" || !saysResolved(message)) continue;
 		const secondIsOurs = !ownHistory.has(first) && ownHistory.has(second);
 		found.push(secondIsOurs ? { ours: second, theirs: first, commit } : { ours: first, theirs: second, commit });
 	}
-	return found;
+	return { commits: commits.length, resolutions: found };
 }

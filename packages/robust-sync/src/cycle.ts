@@ -1,5 +1,5 @@
 import { countCommits, type GitPath, type Oid, pushCommit } from "@robust-sync/git";
-import { carryOutPlan, type Plan, planIntegration } from "@robust-sync/resolve";
+import { carryOutPlan, type Plan, planIntegration, saveDecidedForUpstream } from "@robust-sync/resolve";
 import { faultPoint, type SkippedFile } from "@robust-sync/workspace";
 import pRetry from "p-retry";
 import type { CycleContext } from "./cycle-context.ts";
@@ -151,9 +151,10 @@ async function checkOut(context: CycleContext, plan: Plan, progress: Progress): 
 	const ref = `refs/heads/${syncedBranch(context)}`;
 	const [integration, pulled] = await Promise.all([
 		carryOutPlan({ ...context, bringUpToDate: (late) => bringUpToDate(context, late) }, ref, plan),
-		countCommits(context.repository, plan.from, plan.theirs ?? plan.to),
+		// A fast-forward counts on its way.
+		plan.kind === "fast-forward" && plan.from !== null ? null : countCommits(context.repository, plan.from, plan.theirs ?? plan.to),
 	]);
-	progress.pulled += pulled;
+	progress.pulled += pulled ?? integration.commits ?? 0;
 	if (plan.resolution) {
 		progress.commits++;
 		progress.resolved += plan.resolution.files.length;
@@ -175,7 +176,18 @@ async function snapshotInto(
 	progress.committed += snapshot.committed;
 	progress.rescued += snapshot.rescued;
 	if (snapshot.committed > 0) progress.commits++;
+	await saveDecisions(context, progress, snapshot);
 	return snapshot;
+}
+
+/** A person may have staged the other side's file in the place of their own; who never uses git stages nothing. */
+async function saveDecisions(context: CycleContext, progress: Progress, { status, head, committed }: Snapshot): Promise<void> {
+	const { repository, paths, now } = context;
+	const staged = status.entries.some(({ kind, index }) => kind === "changed" && index === "M");
+	const tip = committed > 0 && staged && head !== null ? await knownTip(context) : null;
+	if (tip === null || head === null) return;
+	const { saved } = await saveDecidedForUpstream(repository, paths, { head: status.head, commit: head, tip }, now());
+	if (saved !== null) progress.saved.push(saved);
 }
 
 /** Whether all that HEAD has beyond the remote's last known tip are snapshots of ours on top of it. */
