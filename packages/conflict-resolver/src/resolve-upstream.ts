@@ -1,24 +1,19 @@
 import {
 	changeIndex,
 	commitTree,
-	diffTrees,
 	displayPath,
-	gitPathBytes,
 	isAncestor,
-	mergeBases,
 	type Oid,
-	type Repository,
 	readHead,
 	readRef,
 	readStatus,
 	trackingRef,
 	updateRef,
-	withObjectReader,
 	withScratchIndex,
 	writeTree,
 } from "@robust-sync/git";
-import { integrate, resolveMerge, resumeIntegration, saveVersionsOf, type VersionsToSave } from "@robust-sync/resolve";
-import type { Lock } from "@robust-sync/workspace";
+import { integrate, resolveMerge, resumeIntegration, saveDecidedForUpstream, type VersionsToSave } from "@robust-sync/resolve";
+import { type Lock, listSavedVersions } from "@robust-sync/workspace";
 import { pendingPaths } from "./pending-changes.ts";
 import type { ResolveReport } from "./resolve-report.ts";
 import type { ResolverContext } from "./resolver-context.ts";
@@ -35,29 +30,6 @@ const listed = ({ path, type, strategy, winner }: Pick<VersionsToSave, "path" | 
 	strategy,
 	winner,
 });
-
-/** Where a person has put the upstream's version in the place of their own: that is decided, and both versions are saved. */
-async function decidedForUpstream(
-	repository: Repository,
-	head: Oid | null,
-	base: Oid | null,
-	commit: Oid,
-	tip: Oid,
-): Promise<VersionsToSave[]> {
-	if (head === null) return [];
-	const changes = (await diffTrees(repository, head, commit)).filter(({ before }) => before !== null);
-	if (changes.length === 0) return [];
-	const at = (tree: Oid) => changes.map(({ path }) => Buffer.concat([Buffer.from(`${tree}:`), gitPathBytes(path)]));
-	return await withObjectReader(repository, async (reader) => {
-		const [theirs, common] = [await reader.infos(at(tip)), base ? await reader.infos(at(base)) : []];
-		return changes.flatMap(({ path, before, after }, index) => {
-			const [their, shared] = [theirs[index] ?? null, common[index] ?? null];
-			if (their?.type !== "blob" || after?.oid !== their.oid || before?.oid === shared?.oid) return [];
-			const versions = { ours: before, theirs: after, base: shared ? { mode: "100644", oid: shared.oid } : null };
-			return [{ path, type: shared ? "content" : "add/add", strategy: "by-hand", winner: "theirs", save: true, versions } as const];
-		});
-	});
-}
 
 interface Pending {
 	readonly head: Oid | null;
@@ -79,9 +51,7 @@ async function commitPending(context: ResolverContext, head: Oid | null, tip: Oi
 		const message = `${config.nodeName}: ${names.length} ${names.length === 1 ? "file" : "files"} (${names.slice(0, 2).join(", ")}${names.length > 2 ? ", …" : ""})\n`;
 		const tree = await writeTree(scratch);
 		const commit = await commitTree(repository, tree, head === null ? [] : [head], message);
-		const [base = null] = head === null ? [] : await mergeBases(repository, head, tip);
-		const decided = await decidedForUpstream(repository, head, base, commit, tip);
-		const saved = await saveVersionsOf(repository, paths, { commit, ours: head, theirs: tip, base, files: decided }, now());
+		const { files: decided, saved } = await saveDecidedForUpstream(repository, paths, { head, commit, tip }, now());
 		lock.assertHeld();
 		await changeIndex(repository, changes);
 		await updateRef(repository, "HEAD", commit, head, "robust-sync: snapshot");
@@ -97,7 +67,8 @@ async function commitPending(context: ResolverContext, head: Oid | null, tip: Oi
 export async function resolveUpstream(context: ResolverContext, lock: Lock, dryRun: boolean): Promise<ResolveReport> {
 	const { repository, paths, config, now } = context;
 	const integrateContext = { repository, paths, lock, now };
-	if (!dryRun) await resumeIntegration(integrateContext);
+	const { oid: before } = await readHead(repository);
+	const resumed = dryRun ? null : await resumeIntegration(integrateContext);
 	const { branch, oid } = await readHead(repository);
 	const tip = branch === null ? null : await readRef(repository, trackingRef(config.syncRemote, config.syncBranch ?? branch));
 	if (branch === null || tip === null) return nothing;
@@ -105,8 +76,10 @@ export async function resolveUpstream(context: ResolverContext, lock: Lock, dryR
 		if (oid === null || (await isAncestor(repository, tip, oid)) || (await isAncestor(repository, oid, tip))) return nothing;
 		return { ...nothing, files: (await resolveMerge(repository, oid, tip)).files.map(listed) };
 	}
-	const files: Entry[] = [];
-	const saved: string[] = [];
+	// What an earlier run that was interrupted had merged was told to nobody yet.
+	const earlier = resumed ? listSavedVersions(paths).find(({ manifest }) => manifest?.merge_commit === resumed.head) : undefined;
+	const files: Entry[] = (earlier?.manifest?.files ?? []).map(({ path, type, strategy, winner }) => ({ path, type, strategy, winner }));
+	const saved: string[] = earlier ? [earlier.name] : [];
 	let head = oid;
 	for (let round = 0; round < maxRounds; round++) {
 		const pending = await commitPending(context, head, tip, lock);
@@ -119,5 +92,5 @@ export async function resolveUpstream(context: ResolverContext, lock: Lock, dryR
 		saved.push(...integration.saved);
 		if (integration.rescued.length === 0) break;
 	}
-	return { ...nothing, commit: head === oid ? null : head, files, saved };
+	return { ...nothing, commit: head === before ? null : head, files, saved };
 }

@@ -1,5 +1,6 @@
 import fs from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { resolveMerge } from "@robust-sync/resolve";
 import { Person } from "./fixture/person.ts";
 import { resolveConflicts } from "./resolve.ts";
 
@@ -232,6 +233,22 @@ describe("the fetched upstream", () => {
 		expect(person.status()).toBe("");
 		expect(person.savedFiles()["s.json.theirs"]).toBe('{"a": 1, "b": 2}\n');
 		expect(person.git("ls-remote", "origin", "main")).toContain(upstream.trim());
+	});
+
+	test("that holds a merge which the other node made: what that one left out is saved here as well", async () => {
+		person.diverged({ f: "1\n" }, { f: "2\n" }, { f: "3\n" });
+		const { repository } = await person.context();
+		const [ours, theirs] = ["HEAD", "origin/main"].map((name) => person.git("rev-parse", name).trim()) as [string, string];
+		const { commit } = await resolveMerge(repository, ours, theirs);
+		person.git("update-ref", "refs/remotes/origin/main", commit);
+		person.commit({ g: "meanwhile\n" });
+		const { saved } = await resolve();
+		expect(saved).toEqual(person.saved().map(({ name }) => name));
+		expect(person.saved().map(({ manifest }) => [manifest?.merge_commit, manifest?.ours, manifest?.theirs])).toEqual([
+			[commit, ours, theirs],
+		]);
+		expect(person.savedFiles()).toMatchObject({ "f.ours": "2\n", "f.theirs": "3\n" });
+		expect(person.status()).toBe("");
 	});
 
 	test("with the other side's file taken by hand, typed as in the user's scenario: that content stays, both are saved", async () => {

@@ -1,3 +1,4 @@
+export { type DecidingCommit, saveDecidedForUpstream } from "./decided-for-upstream.ts";
 export * from "./integrate.ts";
 export { kindAttributes } from "./kind-attributes.ts";
 export { pruneSavedVersions } from "./prune-saved-versions.ts";
