@@ -14,7 +14,9 @@ interface Options extends CommonOptions {
 }
 
 const print = (text: string) => process.stdout.write(`${text}\n`);
-const printJson = (value: unknown) => print(JSON.stringify(value, null, 2));
+// Fields of documents are named as in the state files.
+const printJson = ({ setAside, ...value }: { schema: 1; setAside?: string | null } & Record<string, unknown>) =>
+	print(JSON.stringify({ ...value, ...(setAside === undefined ? {} : { set_aside: setAside }) }, null, 2));
 const chalk = paint(process.stdout);
 
 /** Opens the workspace, does the work, and gives every failure its code and its advice; all of it is in the log file. */

@@ -77,6 +77,52 @@ describe("the command", () => {
 		expect(run("--restore", "latest", "--side", "ours")).toMatchObject({ status: 1 });
 	});
 
+	test("refuses a git that is too old by its version, whatever else that git cannot do", () => {
+		fs.writeFileSync(person.scratch.path("git"), '#!/bin/sh\n[ "$1" = --version ] && echo git version 2.37.1 || exit 1\n', { mode: 0o755 });
+		const { status, stderr } = spawnSync(process.execPath, [bundle, "--resolve"], {
+			cwd: person.workspace,
+			encoding: "utf8",
+			env: { ...process.env, PATH: `${person.scratch.directory}:${process.env.PATH}` },
+		});
+		expect({ status, stderr }).toMatchObject({
+			status: 1,
+			stderr: expect.stringMatching(/^conflict-resolver: GIT_TOO_OLD: git 2\.37\.1 .*install/),
+		});
+	});
+
+	test("takes a truncated pack for damage, not for a branch without commits", () => {
+		person.diverged({ f: "1\n" }, { f: "2\n" }, { f: "3\n" });
+		person.git("gc", "--quiet");
+		const packs = person.scratch.path("mine/.git/objects/pack");
+		const pack = path.join(packs, fs.readdirSync(packs).find((name) => name.endsWith(".pack")) ?? "");
+		const whole = fs.readFileSync(pack);
+		fs.chmodSync(pack, 0o644);
+		fs.truncateSync(pack, 200);
+		expect(run("--resolve")).toMatchObject({ status: 1, stderr: expect.stringMatching(/^conflict-resolver: CORRUPT_REPOSITORY: .*fsck/) });
+		fs.writeFileSync(pack, whole);
+		expect(person.read("f")).toBe("2\n");
+		expect(person.saved()).toEqual([]);
+		expect(run("--resolve").status).toBe(0);
+		expect(person.read("f")).toBe("2\n3\n");
+	});
+
+	test("tells what a run that was killed had resolved, and where its versions are", () => {
+		person.diverged({ f: "1\n" }, { f: "2\n" }, { f: "3\n" });
+		const killed = spawnSync(process.execPath, [bundle, "--resolve"], {
+			cwd: person.workspace,
+			env: { ...process.env, ROBUST_SYNC_FAULT: "integrate-journalled" },
+		});
+		expect(killed.signal).toBe("SIGKILL");
+		const { status, stdout } = run("--resolve", "--json");
+		expect({ status, ...JSON.parse(stdout) }).toMatchObject({
+			status: 0,
+			commit: person.git("rev-parse", "HEAD").trim(),
+			files: [{ path: "f", strategy: "prose" }],
+			saved: [person.saved()[0]?.name],
+			set_aside: null,
+		});
+	});
+
 	test("changes nothing when the disk is full, and goes on when there is room", () => {
 		const big = (text: string) => `${text}\n${"x".repeat(200_000)}\n`;
 		person.branches({ f: big("1") }, { f: big("2") }, { f: big("3") });
@@ -172,6 +218,16 @@ describe("the merge driver", () => {
 		person.git("merge", "-q", "theirs");
 		expect(['{"a": 2}\n', '{"a": 1, "b": 2}\n']).toContain(person.read("s.json"));
 		expect(run("--merge-driver", "no-base", "no-ours", "no-theirs", "x")).toMatchObject({ status: 1 });
+	});
+
+	test("merges three files by hand without a repository, and leaves them alone where that would lose something", () => {
+		const merge = (a: string, b: string) => {
+			for (const [name, content] of Object.entries({ O: '{"k": 1}', A: a, B: b })) fs.writeFileSync(path.join(directory, name), content);
+			const { status } = spawnSync(process.execPath, [bundle, "--merge-driver", "O", "A", "B", "s.json"], { cwd: directory });
+			return [status, fs.readFileSync(path.join(directory, "A"), "utf8")];
+		};
+		expect(merge('{"k": 1, "a": 1}', '{"k": 2}')).toEqual([0, '{"k": 2, "a": 1}']);
+		expect(merge('{"k": 3}', '{"k": 2}')).toEqual([1, '{"k": 3}']);
 	});
 
 	test("is installed in .git/config and .git/info/attributes only, once however often, and removed without a trace", () => {

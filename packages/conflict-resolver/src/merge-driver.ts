@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import {
 	blobOid,
+	GitError,
 	type GitPath,
 	gitPathFromText,
 	lastTouches,
@@ -67,8 +68,17 @@ export async function runMergeDriver(
 	const [base, ours, theirs] = [readFileSync(files.base), readFileSync(files.ours), readFileSync(files.theirs)];
 	const paths = new WorkspacePaths(directory);
 	const config = loadConfig({ workspace: paths.root });
-	const repository = await openRepository({ directory: paths.root, node: config.nodeName });
 	const path = gitPathFromText(files.path);
+	let repository: Repository;
+	try {
+		repository = await openRepository({ directory: paths.root, node: config.nodeName });
+	} catch (error) {
+		// Three files and no repository around them: merged as well, unless that would lose something.
+		const { content, lost } = mergeContents({ path, base: base.length > 0 ? base : null, a: ours, b: theirs, later: "b" });
+		if (!(error instanceof GitError && error.code === "NOT_A_REPOSITORY") || lost.a || lost.b) throw error;
+		writeFileSync(files.ours, content);
+		return;
+	}
 	const [later, attribute] = await Promise.all([laterSide(repository, path, ours, theirs, env), attributeOf(repository, path)]);
 	// git hands over an empty file where there is no base.
 	const merged = mergeContents({ path, base: base.length > 0 ? base : null, a: ours, b: theirs, later, attribute });

@@ -11,13 +11,16 @@ function readOid(file: string): Oid | null {
 	}
 }
 
-/** The commit that `ref` (a full name, such as refs/heads/main) names, or null. Reads the loose file where there is one; else asks git. */
+/**
+ * The commit that `ref` (a full name, such as refs/heads/main) names, or null. Reads the loose file where there is one; else asks git.
+ * Whether the commit can be read is not looked at: a branch in a damaged repository is not one that has no commits.
+ */
 export async function readRef(repository: Repository, ref: string): Promise<Oid | null> {
 	if (repository.config.get("extensions.refstorage") === undefined) {
 		const loose = readOid(path.join(repository.commonDirectory, ref));
 		if (loose) return loose;
 	}
-	const { stdout, exitCode } = await repository.run(["rev-parse", "--verify", "--quiet", "--end-of-options", `${ref}^{commit}`], {
+	const { stdout, exitCode } = await repository.run(["rev-parse", "--verify", "--quiet", "--end-of-options", ref], {
 		accept: [0, 1, 128],
 	});
 	return exitCode === 0 ? stdout.toString("latin1").trim() : null;

@@ -96,8 +96,8 @@ function parseConfigList(output: Buffer): Map<string, string> {
 export async function openRepository(options: OpenOptions): Promise<Repository> {
 	const { directory, node, networkTimeoutMs = 120_000, hooks = false, env = process.env, sshOptions } = options;
 	const plain = gitEnvironment({ env, hooks });
-	const [version, layout, list] = await Promise.all([
-		versionChecked && env === process.env ? null : runGit(directory, ["version"], plain),
+	const version = versionChecked && env === process.env ? null : runGit(directory, ["--version"], plain);
+	const answers = Promise.all([
 		runGit(
 			directory,
 			[
@@ -117,8 +117,11 @@ export async function openRepository(options: OpenOptions): Promise<Repository> 
 		),
 		runGit(directory, ["config", "--list", "-z"], plain, { accept: [0, 1, 128] }),
 	]);
-	if (version) checkGitVersion(version.stdout.toString("latin1"));
+	// Whatever else an old git answers, or refuses to: its age is the reason.
+	answers.catch(() => undefined);
+	if (version) checkGitVersion((await version).stdout.toString("latin1"));
 	versionChecked = true;
+	const [layout, list] = await answers;
 	const fields = layout.stdout.toString("utf8").split("\n");
 	if (layout.exitCode !== 0) {
 		if (/dubious ownership/.test(layout.stderr)) {
