@@ -1,0 +1,12 @@
+import { expect, test } from "@jest/globals";
+import { walkAndAudit } from "./whole-histories.ts";
+
+const first = Number(process.env.WALK_SEED ?? Date.now() % 0x7fffffff);
+
+for (const nodes of [2, 3, 4, 5, 6, 7]) {
+	test(`${nodes} nodes, two hundred edits: one commit in the end, everything that was ever written accounted for`, async () => {
+		const seed = first + nodes;
+		process.stderr.write(`${nodes} nodes: WALK_SEED=${first}\n`);
+		expect(await walkAndAudit({ nodes, seed, edits: 200 })).toEqual([]);
+	});
+}

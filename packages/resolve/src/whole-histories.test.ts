@@ -1,0 +1,28 @@
+import { expect, test } from "@jest/globals";
+import { walkAndAudit } from "./whole-histories.ts";
+
+// With hundreds of edits: whole-histories.slow.test.ts.
+
+for (const [nodes, seed] of [
+	[2, 11],
+	[4, 12],
+] as const) {
+	test(`${nodes} nodes that edit and merge at random end on one commit, with everything that was ever written accounted for`, async () => {
+		expect(await walkAndAudit({ nodes, seed, edits: 24 })).toEqual([]);
+	});
+}
+
+test("what a merge lost without saving it, a node that saved nothing and one that ended elsewhere are found", async () => {
+	const found = await walkAndAudit({
+		nodes: 3,
+		seed: 13,
+		edits: 24,
+		spoil(walk) {
+			for (const merge of walk.merges.values()) Object.assign(merge.resolution, { files: [] });
+			walk.nodes[0]?.saved.clear();
+			Object.assign(walk.nodes[1] ?? {}, { head: walk.first });
+		},
+	});
+	for (const what of [/^merge .* is lost$/, /^node 0 has not saved/, /^node 1 ended on/])
+		expect(found).toContainEqual(expect.stringMatching(what));
+});
