@@ -15,8 +15,8 @@ const LCS_STEP_LIMIT = 4_000_000;
  *
  * Common ends are matched first, the middle by a longest common subsequence (Hunt and McIlroy 1976, by
  * node-diff3). Where that would blow up, the middle is cut at the longest increasing run of elements that
- * occur once in both (Bram Cohen's patience diff) and each piece is aligned alone; a piece that is still too large is
- * taken as replaced.
+ * occur once in both (Bram Cohen's patience diff) and each piece is aligned alone. Where nothing is unique, few edits are still found; a
+ * piece with many is taken as replaced.
  *
  * @returns for each index of `a` the index of its counterpart in `b`, or UNMATCHED; counterparts increase.
  */
@@ -36,8 +36,10 @@ function alignRange(a: Int32Array, aFrom: number, aTo: number, b: Int32Array, bF
 		alignByLcs(a, aStart, aEnd, b, bStart, bEnd, match);
 		return;
 	}
+	const anchors = uniqueAnchors(a, aStart, aEnd, b, bStart, bEnd);
+	if (anchors.length === 0) alignByEdits(a, aStart, aEnd, b, bStart, bEnd, match);
 	let [aPiece, bPiece] = [aStart, bStart];
-	for (const [i, j] of uniqueAnchors(a, aStart, aEnd, b, bStart, bEnd)) {
+	for (const [i, j] of anchors) {
 		match[i] = j;
 		alignRange(a, aPiece, i, b, bPiece, j, match);
 		[aPiece, bPiece] = [i + 1, j + 1];
@@ -63,6 +65,52 @@ function alignByLcs(a: Int32Array, aStart: number, aEnd: number, b: Int32Array, 
 		match[aStart + pair.buffer1index] = bStart + pair.buffer2index;
 	}
 }
+
+/**
+ * Many elements, few different ones, few edits: Myers' greedy algorithm ("An O(ND) Difference Algorithm and Its Variations", 1986). Leaves the
+ * range unmatched if that takes too long.
+ */
+function alignByEdits(a: Int32Array, aStart: number, aEnd: number, b: Int32Array, bStart: number, bEnd: number, match: Int32Array): void {
+	const [rows, columns] = [aEnd - aStart, bEnd - bStart];
+	/** For each number of edits how far into `a` each diagonal (from -edits to edits, by twos) gets. */
+	const reached: Int32Array[] = [];
+	let steps = 0;
+	const down = (last: Int32Array, edits: number, k: number) =>
+		k === -edits || (k !== edits && last[(k - 2 + edits) / 2]! < last[(k + edits) / 2]!);
+	for (let edits = 0; ; edits++) {
+		const last = reached[edits - 1] ?? new Int32Array(1);
+		const now = new Int32Array(edits + 1);
+		reached.push(now);
+		for (let k = -edits; k <= edits; k += 2) {
+			let i = edits === 0 ? 0 : down(last, edits, k) ? last[(k + edits) / 2]! : last[(k - 2 + edits) / 2]! + 1;
+			const from = i;
+			while (i < rows && i - k < columns && a[aStart + i] === b[bStart + i - k]) i++;
+			now[(k + edits) / 2] = i;
+			steps += 1 + i - from;
+			if (i >= rows && i - k >= columns) {
+				walkBack(k, edits);
+				return;
+			}
+		}
+		if (steps > EDIT_STEP_LIMIT || edits === MAX_EDITS) return;
+	}
+
+	function walkBack(lastDiagonal: number, lastEdits: number): void {
+		let k = lastDiagonal;
+		for (let edits = lastEdits; edits >= 0; edits--) {
+			const isDown = edits > 0 && down(reached[edits - 1]!, edits, k);
+			const before = edits === 0 ? 0 : isDown ? reached[edits - 1]![(k + edits) / 2]! : reached[edits - 1]![(k - 2 + edits) / 2]! + 1;
+			for (let i = reached[edits]![(k + edits) / 2]! - 1; i >= before; i--) match[aStart + i] = bStart + i - k;
+			k += isDown ? 1 : -1;
+		}
+	}
+}
+
+/** About a tenth of a second. */
+const EDIT_STEP_LIMIT = 20_000_000;
+
+/** The way back takes twice the square of it in bytes: 18 MB. */
+const MAX_EDITS = 3_000;
 
 /** Elements that occur exactly once in both ranges, thinned to a longest increasing run, in order. */
 function uniqueAnchors(a: Int32Array, aStart: number, aEnd: number, b: Int32Array, bStart: number, bEnd: number): [number, number][] {
