@@ -103,7 +103,7 @@ describe("the command", () => {
 		expect(person.read("f")).toBe("2\n");
 		expect(person.saved()).toEqual([]);
 		expect(run("--resolve").status).toBe(0);
-		expect(person.read("f")).toBe("2\n3\n");
+		expect(person.read("f").split("\n").sort()).toEqual(["", "2", "3"]);
 	});
 
 	test("tells what a run that was killed had resolved, and where its versions are", () => {

@@ -29,11 +29,14 @@ export async function walkBetween(
 	// Parents come before children, so that one pass tells which commits have `from` in their history.
 	const ownHistory = new Set<Oid>([from]);
 	const commits = await walkCommits(openMergeStore(repository), from, to);
+	// What the walk leaves out, `from` has.
+	const walked = new Set(commits.map(({ commit }) => commit));
+	const isOwn = (parent: Oid) => ownHistory.has(parent) || !walked.has(parent);
 	for (const { commit, parents, authorEmail, message } of commits) {
 		if (parents.some((parent) => ownHistory.has(parent))) ownHistory.add(commit);
 		const [first, second] = parents;
 		if (parents.length !== 2 || !first || !second || authorEmail !== "robust-sync@localhost" || !saysResolved(message)) continue;
-		const secondIsOurs = !ownHistory.has(first) && ownHistory.has(second);
+		const secondIsOurs = !isOwn(first) && isOwn(second);
 		found.push(secondIsOurs ? { ours: second, theirs: first, commit } : { ours: first, theirs: second, commit });
 	}
 	return { commits: commits.length, resolutions: found };
