@@ -267,7 +267,6 @@ export class Daemon {
 			lock.assertHeld();
 			this.#instance?.assertHeld();
 			this.#own.add(result.checkedOut, this.#now());
-			if (result.busy === 0) this.#memory.firstChanges.clear();
 			const durationMs = performance.now() - started;
 			recordCycle(this.#paths, this.#now(), durationMs, false);
 			await this.#record.succeeded(result, durationMs, this.#now() + intervalMs);
@@ -361,6 +360,12 @@ export class Daemon {
 		const during = this.#during ?? new Set();
 		this.#during = null;
 		const foreign = [...during].filter((name) => !this.#own.isOurs(name, this.#now()));
+		// What was seen before this cycle was looked at by it; what is only our own checkout is no change.
+		const { firstChanges } = this.#memory;
+		const unseen = new Set(foreign);
+		for (const name of firstChanges.keys()) {
+			if (!unseen.has(name) && (result.busy === 0 || during.has(name))) firstChanges.delete(name);
+		}
 		this.#streak = foreign.length > 0 && result.pushed > 0 ? this.#streak + 1 : 0;
 		if (this.#streak >= streakUntilYield) this.#notBefore = performance.now() + Math.min(maxYieldMs, yieldFactor * durationMs);
 		if (result.checkedOut.length === 0) {

@@ -8,6 +8,7 @@ import type { CycleContext } from "./cycle-context.ts";
 import { newMemory } from "./daemon.ts";
 import { ReplacedFiles } from "./replaced-files.ts";
 import { rescueStaleWrites } from "./rescue.ts";
+import { takeSnapshot } from "./snapshot.ts";
 
 let scratch: Scratch;
 let paths: WorkspacePaths;
@@ -28,6 +29,18 @@ function replace(replaced: ReplacedFiles, before: string, after: string, at: num
 	const backup = compactTimestamp(at);
 	fs.mkdirSync(path.join(paths.backups, backup), { recursive: true });
 	replaced.write(backup, [{ path: name, file: "files/state.json", before, after, committed: true, size: 1, mtime_ms: at }], at);
+}
+
+async function contextOf(memory: CycleContext["memory"], now: number): Promise<CycleContext> {
+	return {
+		repository: await scratch.open("helios"),
+		paths,
+		config: parseConfig({ NODE_NAME: "helios" }),
+		log: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined } as never,
+		now: () => now,
+		lock: { assertHeld: () => undefined, release: async () => undefined },
+		memory,
+	};
 }
 
 test("a clock that is set back does not change the order and the age of what was replaced", () => {
@@ -93,15 +106,7 @@ test("a stale write that is written over before a cycle can look is still one: t
 	memory.replaced.recent(now, minute);
 	replace(memory.replaced, before, after, now - 25_000);
 	monotonic += 25_000;
-	const context: CycleContext = {
-		repository: await scratch.open("helios"),
-		paths,
-		config: parseConfig({ NODE_NAME: "helios" }),
-		log: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined } as never,
-		now: () => now,
-		lock: { assertHeld: () => undefined, release: async () => undefined },
-		memory,
-	};
+	const context = await contextOf(memory, now);
 	const written = '{\n"chad": 1,\n"helios": 3\n}\n';
 	scratch.write("helios/state.json", written);
 	// Nobody saw a change before: 25 s after the checkout it may well be meant.
@@ -110,4 +115,19 @@ test("a stale write that is written over before a cycle can look is still one: t
 	memory.firstChanges.set(name, now - 24_000);
 	expect((await rescueStaleWrites(context, [name])).rescued).toBe(1);
 	expect(JSON.parse(scratch.read("helios/state.json"))).toEqual({ chad: 2, helios: 3 });
+});
+
+test("a change that is seen while a snapshot is taken is still the first one for the next snapshot", async () => {
+	scratch.write("helios/state.json", "1\n");
+	// Later than what is just being written, which would wait.
+	const now = Date.now() + minute;
+	const memory = newMemory(paths, true);
+	memory.firstChanges.set(name, now - 5_000);
+	memory.firstChanges.set("other.json" as GitPath, now + 1);
+	const context = await contextOf(memory, now);
+	expect((await takeSnapshot(context)).committed).toBe(1);
+	expect([...memory.firstChanges.keys()]).toEqual(["other.json"]);
+	memory.firstChanges.set(name, now - 1);
+	expect((await takeSnapshot(context)).committed).toBe(0);
+	expect([...memory.firstChanges.keys()]).toEqual(["other.json"]);
 });

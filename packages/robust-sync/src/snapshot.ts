@@ -146,6 +146,7 @@ export function snapshotMessage(node: string, paths: readonly GitPath[]): string
  */
 export async function takeSnapshot(context: CycleContext, extra: readonly GitPath[] = []): Promise<Snapshot> {
 	const { repository, config, memory, now } = context;
+	const lookedAt = now();
 	let found = await findCandidates(context);
 	let { quiet, busy } = separateHot(repository.root, found.changed, memory.hot, now());
 	if (busy.length > 0 && !memory.deferHot) {
@@ -160,7 +161,10 @@ export async function takeSnapshot(context: CycleContext, extra: readonly GitPat
 	const listed = new Set(quiet);
 	const paths = [...quiet, ...extra.filter((name) => !listed.has(name))];
 	const staged = status.entries.some((entry) => entry.index !== "." && entry.index !== "?");
-	if (paths.length === 0 && copies.length === 0 && !staged) return { status, head: status.head, committed: 0, skipped, rescued: 0, busy };
+	if (paths.length === 0 && copies.length === 0 && !staged) {
+		forgetFirstChanges(memory, lookedAt, busy);
+		return { status, head: status.head, committed: 0, skipped, rescued: 0, busy };
+	}
 
 	const changed = [...paths.filter((name) => !isPlaceholder(name)), ...copies.map(({ path: name }) => name)];
 	const named = changed.length > 0 ? changed : status.entries.map((entry) => entry.path);
@@ -194,7 +198,7 @@ export async function takeSnapshot(context: CycleContext, extra: readonly GitPat
 	const { exitCode, stderr } = await commit(context, `${snapshotMessage(config.nodeName, named)}\n`);
 	faultPoint("snapshot-committed");
 	memory.replaced.markCommitted(new Set(checked.map(({ path: name }) => name)), now());
-	memory.firstChanges.clear();
+	forgetFirstChanges(memory, lookedAt, busy);
 	const { oid: head } = await readHead(repository);
 	// Touched but unchanged files leave nothing to commit; git says so with exit code 1.
 	const moved = head !== status.head;
@@ -207,6 +211,12 @@ export async function takeSnapshot(context: CycleContext, extra: readonly GitPat
 	}
 	if (exitCode === 1 && !moved) return { status, head, committed: 0, skipped, rescued, busy };
 	return { status, head, committed: moved ? Math.max(changed.length, 1) : 0, skipped, rescued, busy };
+}
+
+/** What changed before the look is dealt with, but for what waits; what changed since then was not looked at. */
+function forgetFirstChanges({ firstChanges }: CycleContext["memory"], lookedAt: number, waiting: readonly GitPath[]): void {
+	const kept = new Set(waiting);
+	for (const [name, at] of firstChanges) if (at <= lookedAt && !kept.has(name)) firstChanges.delete(name);
 }
 
 /** A hook of the user's gets as long as the network does: one that waits for an answer would hold us up for ever. */
