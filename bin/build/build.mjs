@@ -78,16 +78,6 @@ const partsElsewhere = (name, parts) => (below) =>
 		},
 	}));
 
-/** jsonc-parser's entry for require() loads its parts in a way that no bundler follows; its ES modules are the same code. */
-const jsoncParserAsModules = {
-	name: "jsonc-parser-as-modules",
-	setup(build) {
-		build.onResolve({ filter: /^jsonc-parser$/ }, ({ resolveDir, kind }) =>
-			build.resolve("jsonc-parser/lib/esm/main.js", { resolveDir, kind }),
-		);
-	},
-};
-
 async function bundleOne(esbuild, entryPoints, { out, from, version, splitting, plugins }) {
 	const { metafile } = await esbuild.build({
 		absWorkingDir: from,
@@ -112,7 +102,7 @@ async function bundleOne(esbuild, entryPoints, { out, from, version, splitting, 
 		},
 		logLevel: "warning",
 		metafile: true,
-		plugins: [lazyChildProcess, jsoncParserAsModules, ...plugins],
+		plugins: [lazyChildProcess, ...plugins],
 	});
 	return metafile;
 }

@@ -1,4 +1,5 @@
-import { createScanner, type JSONScanner } from "jsonc-parser";
+import type { JSONScanner } from "jsonc-parser";
+import { createScanner } from "jsonc-parser/lib/umd/impl/scanner.js";
 import { BOM } from "../lines.ts";
 import { decodeString } from "./string.ts";
 import { ARRAY, FALSE, type JsonTree, NONE, NULL, NUMBER, OBJECT, STRING, TRUE } from "./tree.ts";
