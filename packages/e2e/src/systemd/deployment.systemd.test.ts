@@ -130,7 +130,9 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 			}
 			for (const node of lab.nodes) {
 				await until(`all services of ${node.name}`, () => allActive(node));
-				await until(`health of ${node.name} is ok`, async () => (await health(node))?.status === "ok");
+				await until(`health of ${node.name} is ok`, async () => (await health(node))?.status === "ok").catch(async (error) => {
+					throw new Error(`${error.message}\n${await inWorkspace(node, "curl -s http://localhost:8080/status; monitor --check || true")}`);
+				});
 				expect((await health(node))?.node).toBe(node.name);
 			}
 			await converged(lab);
@@ -428,7 +430,10 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 			await chad.run(`useradd -m -s /bin/bash bob && cp -a /root/.ssh /home/bob/ && chown -R bob: /home/bob/.ssh
 				su - bob -c 'git clone -q root@hub:/srv/workspace.git ${second}'`);
 			const { code, stdout, stderr } = await chad.attempt(
-				`${setup} --workspace ${second} --yes`.replace("bash", "NODE_NAME=second HEARTBEAT_PORT=8766 HEALTH_PORT=8081 bash"),
+				`${setup} --workspace ${second} --yes`.replace(
+					"bash",
+					"NODE_NAME=second SYNC_INTERVAL=5 HEARTBEAT_PORT=8766 HEALTH_PORT=8081 bash",
+				),
 			);
 			expect(`${code}\n${stdout}${stderr}`).toMatch(/^0\n/);
 			expect(await chad.is("systemctl is-active second-sync chad-sync")).toBe(true);
