@@ -245,6 +245,7 @@ function inOrder({ base, a, b }: MergeInput, output: MergeOutput): string | null
 	for (const [list, inResult] of result) {
 		const position = new Map(inResult.map((item, i) => [item, i]));
 		const others = [...sides, before].map((side) => side?.get(list) ?? []);
+		const placedTwice = inTwoOrders(others);
 		for (const side of sides) {
 			const mine = (side?.get(list) ?? []).filter((item) => position.has(item));
 			for (let i = 1; i < mine.length; i++) {
@@ -252,11 +253,28 @@ function inOrder({ base, a, b }: MergeInput, output: MergeOutput): string | null
 				const contested = others.some(
 					(other) => other.includes(first) && other.includes(second) && other.indexOf(first) > other.indexOf(second),
 				);
+				// What follows a neighbour that the versions have in different places cannot be where each of them has it.
+				if (placedTwice.has(first) || placedTwice.has(second)) continue;
 				if (!contested && position.get(first)! > position.get(second)!) return `${first} and ${second} changed places in ${list}`;
 			}
 		}
 	}
 	return null;
+}
+
+/** What two versions have in different orders. */
+function inTwoOrders(versions: readonly (readonly string[])[]): Set<string> {
+	const found = new Set<string>();
+	for (const one of versions) {
+		for (const other of versions) {
+			const places = new Map(other.map((item, i) => [item, i]));
+			const common = one.filter((item) => places.has(item));
+			for (const [i, first] of common.entries()) {
+				for (const second of common.slice(i + 1)) if (places.get(first)! > places.get(second)!) found.add(first).add(second);
+			}
+		}
+	}
+	return found;
 }
 
 /** Lines that are there once. */
