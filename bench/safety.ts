@@ -5,8 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { inLab, type Lab, timed, until, type Workspace } from "./lab.ts";
 import { type BenchTable, median, timeRow } from "./table.ts";
 
-const rounds = 30;
-const starts = 12;
+const rounds = 15;
+const starts = 6;
 const files = 100;
 const quietMs = 100;
 const noWatch = { SYNC_WATCH: "0", SYNC_INTERVAL: "3600" };

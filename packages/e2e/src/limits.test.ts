@@ -57,7 +57,7 @@ describe("few open files are allowed", () => {
 	test("so few that no git can be started: said with what to do, nothing is touched, and it goes on when there are more", async () => {
 		const [node] = await world.pair(
 			{ a: "1" },
-			{ within: ["sh", "-c", 'exec prlimit --nofile="$FILES:1024" "$0" "$@"'], env: { FILES: "1024" } },
+			{ within: ["sh", "-c", 'exec prlimit --nofile="$FILES:$FILES" "$0" "$@"'], env: { FILES: "1024" } },
 		);
 		node.write("a", "2");
 		const ended = await node.run(["--once"], { env: { FILES: "24" } });

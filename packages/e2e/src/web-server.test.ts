@@ -90,8 +90,8 @@ describe("a hub behind nginx with git's http-backend and basic auth", () => {
 		const server = await serve(world.path("disk"));
 		if (!server) return;
 		aim(helios, server.url());
-		helios.write("random", Buffer.from(Array.from({ length: 400_000 }, () => Math.random() * 256)));
-		disk.fill(50_000);
+		helios.write("random", Buffer.from(Array.from({ length: 60_000 }, () => Math.random() * 256)));
+		disk.fill(30_000);
 		expect((await helios.failure()).code).toBe("DISK_FULL");
 		disk.free();
 		disk.remount("ro");
