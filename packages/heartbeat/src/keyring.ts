@@ -1,17 +1,18 @@
-import { timingSafeEqual } from "node:crypto";
-import { HmacSha256 } from "./hmac.ts";
-import { authenticatorBytes, isAuthenticated, maxDatagramBytes } from "./wire-format.ts";
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from "node:crypto";
+import { authenticatorBytes, isAuthenticated } from "./wire-format.ts";
 
 /**
  * The shared secrets: HMAC-SHA-256 (RFC 2104) over the whole datagram. While a key is changed there are two; each peer is
  * then spoken to with the one that it understands.
  */
 export class Keyring {
-	readonly #keys: readonly HmacSha256[];
+	readonly #keys: readonly KeyObject[];
+	/** A digest comes as a string of bytes and is put here: a buffer of its own each time is memory outside of V8's heap. */
+	readonly #digest = Buffer.alloc(authenticatorBytes);
 
 	/** @param secrets newest first, two at most; none: datagrams are neither signed nor verified */
 	constructor(secrets: readonly string[]) {
-		this.#keys = secrets.map((secret) => new HmacSha256(Buffer.from(secret, "utf8"), maxDatagramBytes));
+		this.#keys = secrets.map((secret) => createSecretKey(secret, "utf8"));
 	}
 
 	/** Whether datagrams are authenticated. */
@@ -33,7 +34,7 @@ export class Keyring {
 		const secret = this.#keys[key] ?? this.#keys[0];
 		if (!secret) return;
 		const end = datagram.length - authenticatorBytes;
-		secret.digest(datagram.subarray(0, end)).copy(datagram, end);
+		this.#authenticator(secret, datagram.subarray(0, end)).copy(datagram, end);
 	}
 
 	/**
@@ -46,6 +47,12 @@ export class Keyring {
 		const end = datagram.length - authenticatorBytes;
 		const body = datagram.subarray(0, end);
 		const given = datagram.subarray(end);
-		return this.#keys.findIndex((key) => timingSafeEqual(key.digest(body), given));
+		return this.#keys.findIndex((key) => timingSafeEqual(this.#authenticator(key, body), given));
+	}
+
+	/** Good until the next call. */
+	#authenticator(key: KeyObject, message: Buffer): Buffer {
+		this.#digest.write(createHmac("sha256", key).update(message).digest("binary"), "latin1");
+		return this.#digest;
 	}
 }
