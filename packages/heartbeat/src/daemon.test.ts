@@ -171,6 +171,14 @@ describe("a heartbeat that starts", () => {
 		expect(ownState(helios).authenticated).toBe(false);
 	});
 
+	test("shows within seconds that it refuses datagrams, though nothing else happens", async () => {
+		await helios.start({ PEERS: "" });
+		const stranger = await openUdpTransport({ host: null, port: 0 });
+		for (const text of ["hello", ""]) stranger.send(Buffer.from(text), { host: "127.0.0.1", port: helios.port });
+		await eventually(() => ownState(helios).totals.rejected.malformed === 2, 5_000);
+		stranger.close();
+	});
+
 	test("moves state files that do not parse out of the way and goes on", async () => {
 		writeFileSync(helios.paths.heartbeatState, '{"schema":1,"node":');
 		writeFileSync(helios.paths.peerState("chad"), "[[[[");

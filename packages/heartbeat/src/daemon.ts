@@ -19,6 +19,7 @@ import { HeartbeatNode, type NodeSettings, type PeerView } from "./heartbeat-nod
 import { LocalContent } from "./local-content.ts";
 import { openPort } from "./port-holder.ts";
 import { StateFiles } from "./state-files.ts";
+import { formatAddress } from "./transport.ts";
 import { systemResolver, type UdpTransport } from "./udp-transport.ts";
 
 export interface HeartbeatDaemonOptions {
@@ -164,7 +165,7 @@ export class HeartbeatDaemon {
 
 	#say(config: Config): void {
 		const where = `UDP port ${this.port}`;
-		const peers = config.peers.map(({ name, host, port }) => `${name} at ${host}:${port}`).join(", ");
+		const peers = config.peers.map(({ name, host, port }) => `${name} at ${formatAddress({ host, port })}`).join(", ");
 		if (config.peers.length > 0)
 			this.logger.info(`${config.nodeName} on ${where}, every ${config.heartbeatIntervalSeconds} s; peers: ${peers}`);
 		else this.logger.warn(`${config.nodeName} on ${where} has no peers: set PEERS in .sync_env, or give --peer-host or --peers`);

@@ -40,7 +40,8 @@ export class FailureDetector {
 	/** When the current series of probes began. */
 	#probesSince: number | null = null;
 	#lastProbe = Number.NEGATIVE_INFINITY;
-	/** A peer that was heard before we started, and when it counts as down if it stays silent. */
+	/** A peer that was heard before we started: since when we listen, and when it counts as down if it stays silent. */
+	#listensSince: number | null = null;
 	#lostAt: number | null = null;
 	#saidGoodbye = false;
 
@@ -84,7 +85,9 @@ export class FailureDetector {
 
 	/** An earlier process of ours heard this peer: if it stays silent for a timeout from `now`, it is down, not unknown. */
 	wasHeardBefore(now: number): void {
-		if (this.#lastWord === null) this.#lostAt = now + this.#timeoutMs;
+		if (this.#lastWord !== null) return;
+		this.#listensSince = now;
+		this.#lostAt = now + this.#timeoutMs;
 	}
 
 	/** The peer said something. Returns whether the status changed. */
@@ -154,8 +157,9 @@ export class FailureDetector {
 
 	/** How many heartbeats in a row did not come. */
 	missed(now: number): number {
-		if (this.#lastWord === null || this.#status === "alive") return 0;
-		return Math.floor((now - this.#lastWord) / this.#intervalMs);
+		const since = this.#lastWord ?? this.#listensSince;
+		if (since === null || this.#status === "alive") return 0;
+		return Math.floor((now - since) / this.#intervalMs);
 	}
 
 	/** φ, or null before the first word. */

@@ -320,7 +320,8 @@ export class HeartbeatNode {
 			rttMs: clockFilter.best?.rttMs ?? null,
 			clockOffsetMs: clockFilter.best?.offsetMs ?? null,
 			phi,
-			hearsUs: peer.hearsUs,
+			// What it said last is no news of a peer that is silent; one that said goodbye hears nobody.
+			hearsUs: detector.status === "down" && peer.hearsUs ? null : peer.hearsUs,
 			content: peer.content,
 		};
 	}

@@ -64,7 +64,8 @@ export class LiveTable {
 	#draw(): void {
 		if (!this.#timer && this.#lines > 0) return;
 		const rows = this.#peers().map((view) => peerState(view, false));
-		const { columns = 80, rows: height = 24 } = this.#stream;
+		// A terminal that nobody gave a size says 0.
+		const [columns, height] = [this.#stream.columns || 80, this.#stream.rows || 24];
 		const table = peerTable(rows, Date.now(), paint(this.#stream), columns - 1);
 		const shown = table.length < height ? table : [...table.slice(0, height - 2), `… and ${table.length - height + 2} more`];
 		this.#stream.write(`${shown.join("\n")}\n`);

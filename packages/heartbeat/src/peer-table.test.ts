@@ -1,4 +1,5 @@
 import { PassThrough } from "node:stream";
+import { stripVTControlCharacters } from "node:util";
 import { expect, test } from "@jest/globals";
 import type { Logger } from "@robust-sync/service";
 import { Chalk } from "chalk";
@@ -95,4 +96,17 @@ test("on a terminal the table stays below what is logged", () => {
 	expect(written.slice(2, 4)).toEqual([erase, "during\n"]);
 	expect(written[4]).toContain("chad");
 	expect(written.slice(5)).toEqual(["after\n"]);
+});
+
+test("a terminal without a size shows the peers as one of 80 columns and 24 lines does", () => {
+	const written: string[] = [];
+	const stream = Object.assign(new PassThrough(), { columns: 0, rows: 0, isTTY: true }) as unknown as NodeJS.WriteStream;
+	stream.on("data", (chunk) => written.push(String(chunk)));
+	const table = new LiveTable(stream, () => [view({})]);
+	table.start();
+	table.stop();
+	const lines = stripVTControlCharacters(written.join("")).trimEnd().split("\n");
+	expect(lines).toHaveLength(2);
+	expect(lines[1]).toContain("chad");
+	expect(lines[1]!.length).toBeLessThan(80);
 });

@@ -34,6 +34,7 @@ export class StateFiles {
 	readonly #writtenAt = new Map<string, number>();
 	readonly #timers: NodeJS.Timeout[] = [];
 	#gathering: NodeJS.Timeout | null = null;
+	#refusedAsWritten = 0;
 
 	constructor(options: StateFilesOptions) {
 		this.#options = options;
@@ -44,7 +45,12 @@ export class StateFiles {
 	async start(): Promise<void> {
 		const { node } = this.#options;
 		this.#timers.push(setInterval(() => this.#writeOwn(), rewriteMs));
-		this.#timers.push(setInterval(() => this.#writeOldest(), gatherMs));
+		this.#timers.push(
+			setInterval(() => {
+				this.#writeOldest();
+				if (this.#refused() !== this.#refusedAsWritten) this.#writeOwn();
+			}, gatherMs),
+		);
 		this.#writeOwn();
 		for (const peer of node.peerNames) this.#writePeer(peer);
 		await this.#writer.settled();
@@ -101,6 +107,13 @@ export class StateFiles {
 		this.#writer.write(paths.heartbeatState, () => this.#ownState());
 	}
 
+	/** How many datagrams were refused so far: whoever looks for why a peer is not heard should not wait for it. */
+	#refused(): number {
+		let sum = 0;
+		for (const count of Object.values(this.#options.node.totals.rejected)) sum += count;
+		return sum;
+	}
+
 	#writePeer(peer: string): void {
 		const { paths, node } = this.#options;
 		this.#writtenAt.set(peer, performance.now());
@@ -112,6 +125,7 @@ export class StateFiles {
 
 	#ownState(): HeartbeatState {
 		const { node, port, totalsBefore } = this.#options;
+		this.#refusedAsWritten = this.#refused();
 		const rejected: Record<string, number> = { ...node.totals.rejected };
 		for (const [reason, count] of Object.entries(totalsBefore?.rejected ?? {})) rejected[reason] = (rejected[reason] ?? 0) + count;
 		return {

@@ -50,7 +50,8 @@ export function formatStatus({ running, reason, state, peers }: StatusReport, no
 			rejected.length === 0 ? "none" : rejected.map(([why, count]) => `${count} ${why}`).join(" ")
 		} refused`,
 	];
-	if (peers.length > 0) lines.push(...peerTable(peers, now, chalk, stream.isTTY ? stream.columns : undefined).map((line) => `  ${line}`));
+	if (peers.length > 0)
+		lines.push(...peerTable(peers, now, chalk, (stream.isTTY && stream.columns) || undefined).map((line) => `  ${line}`));
 	else lines.push("  no peers");
 	return lines.join("\n");
 }
