@@ -15,6 +15,7 @@ async function freeTcpPort(): Promise<number> {
 function configuration(folder: string, own: number, devices: readonly { id: string; port: number }[]): string {
 	return `<configuration version="36">
 <folder id="work" path="${folder}" type="sendReceive" rescanIntervalS="3600" fsWatcherEnabled="true" fsWatcherDelayS="10">
+<maxConflicts>10</maxConflicts>
 ${devices.map(({ id }) => `<device id="${id}"></device>`).join("\n")}
 </folder>
 ${devices.map(({ id, port }) => `<device id="${id}" name="${port}"><address>tcp://127.0.0.1:${port}</address></device>`).join("\n")}
