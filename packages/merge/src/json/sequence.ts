@@ -190,8 +190,14 @@ function pair(start: number, end: number, from: number, to: number, likeness: Li
 
 /** Additions of both sides at one place: what both added once, the rest older first, each in its own order. */
 function union({ older: fromOlder, later: fromLater }: Place, older: Int32Array, later: Int32Array, moves: Moves): Entry[] {
-	const ids = (positions: readonly number[], all: Int32Array) => Int32Array.from(positions, (position) => all[position]!);
-	const match = align(ids(fromOlder, older), ids(fromLater, later));
+	// What stands for a changed element is no addition, whatever it equals: numbers below zero are equal to nothing.
+	const olderIds = Int32Array.from(fromOlder, (position) =>
+		moves.changed.has(`older ${position}`) ? -1 - 2 * position : older[position]!,
+	);
+	const laterIds = Int32Array.from(fromLater, (position) =>
+		moves.changed.has(`later ${position}`) ? -2 - 2 * position : later[position]!,
+	);
+	const match = align(olderIds, laterIds);
 	const merged: Entry[] = [];
 	let next = 0;
 	const addLater = (before: number) => {
