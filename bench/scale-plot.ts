@@ -41,5 +41,5 @@ export function drawCurves(curves: readonly Curve[]): string {
 			`<rect x="${width - right + 16}" y="${ly - 9}" width="12" height="10" fill="${colour}"/><text x="${width - right + 34}" y="${ly}">${name}</text>`,
 		);
 	}
-	return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12" fill="#333">\n<style>.grid{stroke:#ddd;fill:none}</style>\n<rect width="${width}" height="${height}" fill="#fff"/>\n${lines.join("\n")}\n</svg>\n`;
+	return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12" fill="#333">\n<title>milliseconds over size</title>\n<style>.grid{stroke:#ddd;fill:none}</style>\n<rect width="${width}" height="${height}" fill="#fff"/>\n${lines.join("\n")}\n</svg>\n`;
 }
