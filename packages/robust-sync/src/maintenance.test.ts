@@ -2,7 +2,6 @@ import { spawn } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { killRunningGit } from "@robust-sync/git";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
 import { countStorage, maintain } from "./maintenance.ts";
 
@@ -89,25 +88,4 @@ test("what killed gits left half written goes after hours, and not before", asyn
 	await maintain(repository, Date.now());
 	for (const name of leftovers) expect(fs.existsSync(scratch.path(name))).toBe(false);
 	expect(fs.existsSync(scratch.path("helios/.git/objects/pack/tmp_pack_now"))).toBe(true);
-});
-
-test("killed at any moment it leaves every object, and the next one finishes", async () => {
-	const repository = await scratch.open("helios");
-	const blobs: string[] = [];
-	let killed = 0;
-	for (let round = 0; round < 4; round++) {
-		blobs.push(...makeLoose(2_300));
-		const done = maintain(repository, Date.now()).catch(() => killed++);
-		const rest = performance.now() + 6 * round;
-		while (performance.now() < rest) await new Promise((resolve) => setImmediate(resolve));
-		killRunningGit("SIGKILL");
-		await done;
-	}
-	expect(killed).toBeGreaterThan(0);
-	blobs.push(...makeLoose(2_300));
-	await maintain(repository, Date.now());
-	expect(countStorage(repository).loose).toBeLessThan(2_000);
-	const { stdout } = await repository.run(["cat-file", "--batch-check"], { input: `${blobs.join("\n")}\n` });
-	expect(stdout.toString("latin1").match(/ blob /g)).toHaveLength(blobs.length);
-	git("fsck", "--strict", "--no-dangling");
 });

@@ -318,6 +318,9 @@ export function check(workspaces: readonly string[], hub: string, ledger: Ledger
 		...checkMessages(tree, ledger),
 		...checkContested(tree, workspaces, hub, ledger),
 		...checkContents(tree),
+		...ledger.unreadables.slice(0, 5).map(({ file, write }) => ({
+			what: `${file}: a program on ${write.node} could not read it after ${write.atMs} ms: ${JSON.stringify(write.text.slice(0, 40))}`,
+		})),
 	];
 }
 

@@ -28,6 +28,8 @@ export class Ledger {
 	readonly contested = new Map<string, Written[]>();
 	/** Messages put into outboxes: each must be delivered once, by its node. */
 	readonly messages: Written[] = [];
+	/** What a program found in a file that is always JSON, and could not read. */
+	readonly unreadables: { readonly file: string; readonly write: Written }[] = [];
 	#size = 0;
 
 	/** @param now milliseconds since the start of the run */
@@ -76,6 +78,10 @@ export class Ledger {
 
 	message(node: string, body: string): void {
 		this.messages.push(this.#written(node, body));
+	}
+
+	unreadable(file: string, node: string, text: string): void {
+		this.unreadables.push({ file, write: { node, text: text.slice(0, 80), atMs: Math.round(this.#now()) } });
 	}
 
 	/** Acknowledged writes so far. */

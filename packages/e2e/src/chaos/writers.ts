@@ -76,7 +76,13 @@ const jsonWriter: Writer = (workspace, node, ledger, random, signal) =>
 			const file = path.join(workspace, "state.json");
 			const text = read(file);
 			if (text === null) return;
-			const state = JSON.parse(text) as Record<string, unknown>;
+			let state: Record<string, unknown>;
+			try {
+				state = JSON.parse(text) as Record<string, unknown>;
+			} catch {
+				ledger.unreadable("state.json", node, text);
+				return;
+			}
 			await sleep(random.between(0, 200));
 			const mine = (state[node] ?? {}) as Record<string, number>;
 			state[node] = { ...mine, [`k${count}`]: count };
