@@ -13,7 +13,7 @@ const report = (line: string) => process.stderr.write(`    ${line}\n`);
 const answers = [
 	"HEARTBEAT_KEY=the-key-of-these-tests",
 	"HEARTBEAT_INTERVAL=2",
-	"PEER_TIMEOUT=10",
+	"PEER_TIMEOUT=40",
 	"SYNC_INTERVAL=30",
 	"GIT_TIMEOUT=5",
 	"MONITOR_INTERVAL=2",
