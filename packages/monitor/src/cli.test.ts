@@ -66,6 +66,14 @@ describe("--check", () => {
 		await becomes(() => daemon.exitCode === 0);
 	});
 
+	test("a chat without a way to reach it makes no node ill, and is said", async () => {
+		const { stdout } = await monitor.run(monitor.workspace({ CALEB_TELEGRAM_ID: "512366713" }), ["--check", "--json"]);
+		expect(JSON.parse(stdout).checks.find((check: { name: string }) => check.name === "alerts")).toMatchObject({
+			status: "ok",
+			message: expect.stringContaining("neither TELEGRAM_BOT_TOKEN is nor is the openclaw command on PATH"),
+		});
+	});
+
 	test("sees a real merge conflict in the repository, and an open operation", async () => {
 		const paths = monitor.workspace();
 		startAll(paths);

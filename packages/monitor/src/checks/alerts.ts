@@ -26,18 +26,11 @@ export function checkAlerts(facts: Facts): Finding {
 			notify: working.length > 0,
 		});
 	}
-	if (channelProblem !== null) {
-		problems.push({
-			id: `${name}:configuration`,
-			severity: "warning",
-			title: "alerts are not set up",
-			detail: `${channelProblem}.`,
-			action: "correct .sync_env, then: monitor --test-alert",
-			notify: false,
-		});
-	}
 	const waiting = facts.undelivered === 0 ? "" : `; ${facts.undelivered} wait`;
 	const names = channels.map((channel) => channel.name).join(", ");
-	const summary = channels.length === 0 ? "no channel is configured: alerts stay in logs/monitor.log" : `by ${names}${waiting}`;
+	// Not an alert: nobody could be told of it, and a node without a channel is not ill. Said here, in the log and on the page.
+	const incomplete = channelProblem === null ? "" : ` (${oneLine(channelProblem, 400)})`;
+	const summary =
+		channels.length === 0 ? `no channel is configured${incomplete}: alerts stay in logs/monitor.log` : `by ${names}${waiting}${incomplete}`;
 	return { name, summary, problems };
 }
