@@ -200,12 +200,13 @@ export class Daemon {
 
 	/** Whether this process is still the one that works here: before it writes what another may be writing by now. */
 	#isOurs(): boolean {
+		// The whole workspace is away, the lock with it, and may come back: the cycles say so.
+		if (!fs.existsSync(this.#paths.root)) return true;
 		try {
 			this.#instance?.assertHeld();
 			return true;
 		} catch {
-			// The whole workspace may be away, the lock with it: then the cycles say so.
-			return !fs.existsSync(this.#paths.root);
+			return false;
 		}
 	}
 
