@@ -12,6 +12,6 @@ export default {
 		"\\.ts$": ["@swc/jest", { jsc: { parser: { syntax: "typescript" }, target: "es2022" }, module: { type: "es6" } }],
 	},
 	testTimeout: slow || systemd ? 1_800_000 : 30_000,
-	maxWorkers: slow || systemd ? 1 : 2,
+	maxWorkers: systemd ? 1 : 2,
 	watchman: false,
 };

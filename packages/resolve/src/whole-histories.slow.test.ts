@@ -1,7 +1,7 @@
 import { expect, test } from "@jest/globals";
 import { walkAndAudit } from "./whole-histories.ts";
 
-const first = Number(process.env.WALK_SEED ?? Date.now() % 0x7fffffff);
+const first = Number(process.env.WALK_SEED ?? 20_261_126);
 
 for (const nodes of [2, 3, 4, 5, 6, 7]) {
 	test(`${nodes} nodes, two hundred edits: one commit in the end, everything that was ever written accounted for`, async () => {
