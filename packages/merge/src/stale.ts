@@ -28,6 +28,22 @@ export function containsNothingOf(before: Uint8Array, after: Uint8Array, written
 	return removed.length > 0 && removed.every((piece) => (inWritten.get(piece) ?? 0) >= inBefore.get(piece)!);
 }
 
+/**
+ * Can `written` have been made from `before`? Text that has no line of it was written anew, by somebody who read nothing or whose
+ * program keeps one value in the file; a JSON document or a file of records grows from any version, also from an empty one.
+ */
+export function mayStemFrom(before: Uint8Array, written: Uint8Array, path: Uint8Array | string): boolean {
+	const named = namedKind(path, [before, written]);
+	const kind = named === "unknown" ? contentKind([before, written]) : named;
+	if (kind !== "prose" && kind !== "code") return true;
+	const lines = new Set(linesOf(before));
+	return lines.size === 0 || linesOf(written).some((line) => lines.has(line));
+}
+
+function linesOf(content: Uint8Array): string[] {
+	return splitLines(toLatin1(content)).keys.filter((line) => line.trim() !== "");
+}
+
 function pieces(contents: readonly Uint8Array[], path: Uint8Array | string): Pieces[] {
 	const named = namedKind(path, contents);
 	if (named === "json" || (named === "unknown" && contentKind(contents) === "json")) {
@@ -35,7 +51,7 @@ function pieces(contents: readonly Uint8Array[], path: Uint8Array | string): Pie
 		const trees = contents.map((content) => (isValidUtf8(content) ? parseJson(toLatin1(content), keys) : "not-json"));
 		if (trees.every((tree) => typeof tree !== "string")) return trees.map((tree) => leaves(tree as JsonTree, keys));
 	}
-	return contents.map((content) => count(splitLines(toLatin1(content)).keys.filter((line) => line.trim() !== "")));
+	return contents.map((content) => count(linesOf(content)));
 }
 
 function count(all: Iterable<string>): Pieces {

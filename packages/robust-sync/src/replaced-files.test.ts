@@ -131,3 +131,38 @@ test("a change that is seen while a snapshot is taken is still the first one for
 	expect((await takeSnapshot(context)).committed).toBe(0);
 	expect([...memory.firstChanges.keys()]).toEqual(["other.json"]);
 });
+
+test("an answer that replaces all that a file held is no lost update; one that grew from what it held before is", async () => {
+	const store = (file: string, content: string) => {
+		scratch.write(`helios/${file}`, content);
+		scratch.commitAll("helios");
+		return scratch.git("helios", "rev-parse", `HEAD:${file}`).trim();
+	};
+	const now = Date.now();
+	const memory = newMemory(paths, true);
+	const written = { turn: "chad's\n", "notes.md": "# notes\nchad\n", "turn.json": '{"chad": 1}\n', "turn.log": "chad\n" };
+	const replaced = Object.entries({
+		turn: ["nobody's\n", "helios'\n"],
+		"notes.md": ["# notes\n", "# notes\nhelios\n"],
+		"turn.json": ["{}\n", '{"helios": 1}\n'],
+		"turn.log": ["start\n", "start\nhelios\n"],
+	}).map(([file, [before = "", after = ""]]) => ({
+		path: file,
+		file: `files/${file}`,
+		before: store(file, before),
+		after: store(file, after),
+		committed: true,
+		size: 1,
+		mtime_ms: now - 500,
+	}));
+	const backup = compactTimestamp(now - 500);
+	fs.mkdirSync(path.join(paths.backups, backup), { recursive: true });
+	memory.replaced.write(backup, replaced, now - 500);
+	for (const [file, content] of Object.entries(written)) scratch.write(`helios/${file}`, content);
+	const names = Object.keys(written) as GitPath[];
+	expect((await rescueStaleWrites(await contextOf(memory, Date.now()), names)).rescued).toBe(3);
+	expect(scratch.read("helios/turn")).toBe("chad's\n");
+	expect(scratch.read("helios/notes.md")).toBe("# notes\nhelios\nchad\n");
+	expect(JSON.parse(scratch.read("helios/turn.json"))).toEqual({ chad: 1, helios: 1 });
+	expect(scratch.read("helios/turn.log").trim().split("\n").sort()).toEqual(["chad", "helios"]);
+});

@@ -12,7 +12,7 @@ import {
 	storeBlobs,
 	withObjectReader,
 } from "@robust-sync/git";
-import { containsNothingOf } from "@robust-sync/merge";
+import { containsNothingOf, mayStemFrom } from "@robust-sync/merge";
 import { isAddition, mergeLateWrite } from "@robust-sync/resolve";
 import { compactTimestamp, faultPoint } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
@@ -122,12 +122,14 @@ function originOf(
 	contents: ReadonlyMap<string, Buffer>,
 ): Buffer | null {
 	let origin: Buffer | null = null;
+	const file = Buffer.from(name, "latin1");
 	for (const { before, after } of [...replacements].reverse()) {
 		const [older, newer] = [contents.get(before), contents.get(after)];
-		if (!older || !newer || !containsNothingOf(older, newer, written, Buffer.from(name, "latin1"))) break;
+		if (!older || !newer || !containsNothingOf(older, newer, written, file)) break;
 		origin = older;
 	}
-	return origin;
+	// An answer that replaces all that was there brings back nothing of it.
+	return origin && mayStemFrom(origin, written, file) ? origin : null;
 }
 
 /** What a dirty path that was checked out a moment ago must be committed as. */
