@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import path from "node:path";
 import { inflateSync } from "node:zlib";
@@ -51,6 +51,12 @@ export function setAsideDamagedObjects(repository: Repository): number {
 		}
 	}
 	return damaged;
+}
+
+/** Removes the commit graph, which git believes also of commits that are gone (gitformat-commit-graph(5)); it can be made again from what is left. */
+export function removeCommitGraph(repository: Repository): void {
+	const info = path.join(repository.commonDirectory, "objects/info");
+	for (const name of ["commit-graph", "commit-graphs"]) rmSync(path.join(info, name), { recursive: true, force: true });
 }
 
 /** Whether there is such a commit; what it refers to is not looked at. */

@@ -9,6 +9,7 @@ import {
 	readHead,
 	readRef,
 	rebuildIndex,
+	removeCommitGraph,
 	setAsideDamagedObjects,
 	trackingRef,
 } from "@robust-sync/git";
@@ -34,6 +35,7 @@ export async function repairRepository(context: CycleContext): Promise<string> {
 	const synced = branch ?? memory.branch ?? memory.lastBranch ?? "main";
 	const ref = branch === null ? "HEAD" : `refs/heads/${branch}`;
 	const damaged = setAsideDamagedObjects(repository);
+	removeCommitGraph(repository);
 	const done = damaged > 0 ? [`set ${damaged} damaged objects aside`] : [];
 	// git fetches nothing while a branch points to what is not there.
 	const known = await readRef(repository, trackingRef(config.syncRemote, synced));
