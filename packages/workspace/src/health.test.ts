@@ -175,6 +175,11 @@ describe("how a node stands", () => {
 		expect(status({ view: { ...input().view, heartbeat: ok(silent) } })).toBe("degraded");
 		expect(status()).toBe("ok");
 	});
+	test("degraded while a critical alert is held whose condition is gone", () => {
+		const held = monitor("critical", "firing");
+		held.alerts = held.alerts.map((alert) => ({ ...alert, clear_since: ago(500) }));
+		expect(status({ view: { ...input().view, monitor: ok(held) } })).toBe("degraded");
+	});
 	test("a resolved or pending alert is no reason", () => {
 		for (const state of ["resolved", "pending"] as const)
 			expect(status({ view: { ...input().view, monitor: ok(monitor("critical", state)) } })).toBe("ok");

@@ -76,7 +76,12 @@ export function deriveHealth(input: HealthInput): { status: HealthStatus; reason
 	if (heartbeat.status === "down") add("process:heartbeat", "warning", `heartbeat does not run: ${heartbeat.reason}`);
 	if (monitor.status === "down") add("process:monitor", "warning", `monitor does not run, nobody is told of anything: ${monitor.reason}`);
 	if (view.monitor.kind === "ok") {
-		for (const alert of view.monitor.state.alerts) if (alert.state === "firing") add(`alert:${alert.id}`, alert.severity, alert.message);
+		for (const alert of view.monitor.state.alerts) {
+			if (alert.state !== "firing") continue;
+			// What is over but still held back is worth a look, not an outage.
+			const isOver = (alert.clear_since ?? null) !== null;
+			add(`alert:${alert.id}`, isOver ? "warning" : alert.severity, alert.message);
+		}
 	}
 	const status = reasons.some((reason) => reason.severity === "critical") ? "error" : reasons.length > 0 ? "degraded" : "ok";
 	return { status, reasons };

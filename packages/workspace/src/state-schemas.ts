@@ -123,6 +123,8 @@ export const alertSchema = z.object({
 	since: timestamp,
 	last_notified: z.nullable(timestamp),
 	message: z.string(),
+	/** Since when its condition is gone, while the alert is held so as not to tell of each flap; additive to the contract. */
+	clear_since: z.optional(z.nullable(timestamp)),
 });
 export const monitorStatusSchema = z.object({
 	...writer,
