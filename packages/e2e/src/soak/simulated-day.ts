@@ -91,7 +91,7 @@ export async function simulateDay({ hours, onSample = () => undefined }: DayOpti
 			const writers = minute % 10 === 0 ? nodes : [minute % 2 === 0 ? chad : helios];
 			for (const node of writers) {
 				const state = JSON.parse(node.read("state.json")) as Record<string, unknown>;
-				const temporary = node.path("sync/state.tmp");
+				const temporary = `${node.workspace}.state.tmp`;
 				fs.writeFileSync(temporary, `${JSON.stringify({ ...state, [node.name]: minute }, null, "\t")}\n`);
 				fs.renameSync(temporary, node.path("state.json"));
 				node.write(`notes/${minute % 10}/${minute % 200}.md`, `minute ${minute}\n`.repeat(50));
