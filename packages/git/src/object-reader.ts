@@ -22,6 +22,14 @@ interface Request {
 	readonly limit: number;
 }
 
+/** A content that has been announced and is arriving; `left` bytes of it are still to come, the line feed after it included. */
+interface IncomingContent {
+	readonly info: ObjectInfo;
+	left: number;
+	/** Where a content is gathered that comes in several chunks. */
+	large: Buffer | null;
+}
+
 /** The content, or CORRUPT_REPOSITORY with the id of what is missing. */
 export function present(content: Buffer | null, oid: Oid): Buffer {
 	if (content) return content;
@@ -34,8 +42,8 @@ export class ObjectReader {
 	readonly #requests: Request[] = [];
 	#pending: Buffer[] = [];
 	#pendingBytes = 0;
-	/** What the last header announced; `left` counts the line feed after it. */
-	#content: { info: ObjectInfo; left: number } | null = null;
+	/** What the last header announced. */
+	#content: IncomingContent | null = null;
 	#failure: unknown = null;
 	readonly ended: Promise<void>;
 
@@ -126,11 +134,17 @@ export class ObjectReader {
 				request.receive(info, null, request.next++);
 				return true;
 			}
-			if (this.#pendingBytes < left) return false;
-			const buffer = this.#joined();
-			this.#drop(buffer, left);
+			if (this.#content.large === null && this.#pendingBytes >= left) {
+				const buffer = this.#joined();
+				this.#drop(buffer, left);
+				this.#content = null;
+				request.receive(info, buffer.subarray(0, left - 1), request.next++);
+				return true;
+			}
+			const large = this.#gather(this.#content);
+			if (large === null) return false;
 			this.#content = null;
-			request.receive(info, buffer.subarray(0, left - 1), request.next++);
+			request.receive(info, large.subarray(0, info.size), request.next++);
 			return true;
 		}
 		if (this.#pendingBytes === 0) return false;
@@ -149,9 +163,22 @@ export class ObjectReader {
 		if (!match) throw new GitError("CORRUPT_REPOSITORY", `an object could not be read (${header}): run git fsck --full`);
 		const info: ObjectInfo = { oid: match[1] ?? "", type: match[2] as ObjectInfo["type"], size: Number(match[3]) };
 		this.#drop(buffer, end + 1);
-		if (request.withContents) this.#content = { info, left: info.size + 1 };
+		if (request.withContents) this.#content = { info, left: info.size + 1, large: null };
 		else request.receive(info, null, request.next++);
 		return true;
+	}
+
+	/** Moves what has arrived of a large content to its place, so that it is never in memory twice. @returns all of it; null: more must arrive */
+	#gather(content: IncomingContent): Buffer | null {
+		content.large ??= Buffer.allocUnsafe(content.left);
+		for (const chunk of this.#pending.splice(0)) {
+			const taken = Math.min(chunk.length, content.left);
+			chunk.copy(content.large, content.large.length - content.left, 0, taken);
+			content.left -= taken;
+			this.#pendingBytes -= taken;
+			if (taken < chunk.length) this.#pending.push(chunk.subarray(taken));
+		}
+		return content.left === 0 ? content.large : null;
 	}
 
 	#joined(): Buffer {
