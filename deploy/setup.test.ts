@@ -147,6 +147,20 @@ describe("without a service manager, for one user", () => {
 		expect(fs.readdirSync(home)).toEqual([]);
 	});
 
+	test("a clone that lies where the programs would go is neither written into nor removed", async () => {
+		const usual = path.join(home, ".local/share/robust-sync");
+		fs.mkdirSync(path.dirname(usual), { recursive: true });
+		fs.renameSync(clone, usual);
+		try {
+			const { code, stdout } = await setup(["--user", "--yes", "--dry-run"], { script: path.join(usual, "deploy/setup.sh") });
+			expect(stdout).toContain(`${path.join(home, ".local/lib/robust-sync")}/`);
+			expect(stdout).not.toContain(`${usual}/current`);
+			expect(code).toBe(0);
+		} finally {
+			fs.renameSync(usual, clone);
+		}
+	});
+
 	test("--dry-run of a clone that was never built says the same, without building it", async () => {
 		const fresh = path.join(directory, "unbuilt");
 		for (const part of ["bin", "deploy", "package.json"]) fs.cpSync(path.join(clone, part), path.join(fresh, part), { recursive: true });

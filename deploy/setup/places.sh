@@ -6,14 +6,14 @@ decide_places() {
 	if [ -n "$user_mode" ] || [ "$(id -u)" -ne 0 ]; then
 		scope=user
 		: "${HOME:?HOME is not set}"
-		prefix=$HOME/.local/share/robust-sync
+		choose_prefix "$HOME/.local/share/robust-sync" "$HOME/.local/lib/robust-sync"
 		links=$HOME/.local/bin
 		share=$HOME/.local/share
 		unit_dir=${XDG_CONFIG_HOME:-$HOME/.config}/systemd/user
 		if systemctl --user show-environment >/dev/null 2>&1; then manager=systemd; else manager=none; fi
 	else
 		scope=system
-		prefix=/opt/robust-sync
+		choose_prefix /opt/robust-sync /usr/local/lib/robust-sync
 		links=/usr/local/bin
 		share=/usr/local/share
 		unit_dir=/etc/systemd/system
@@ -22,6 +22,17 @@ decide_places() {
 	node=$(command -v node || true)
 	# A version manager's link may move; the services need the program itself.
 	if [ -n "$node" ]; then node=$(readlink -f "$node"); fi
+}
+
+# choose_prefix USUAL OTHER: where the programs go. A clone that lies at the usual place (or anything there that is mounted read-only) is
+# not ours to write into, and even less to remove; where they are once, they stay.
+choose_prefix() {
+	prefix=$1
+	if [ -e "$2/current" ]; then
+		prefix=$2
+	elif [ -e "$1" ] && { [ ! -w "$1" ] || [ -e "$1/.git" ] || [ -e "$1/package.json" ]; }; then
+		prefix=$2
+	fi
 }
 
 # ctl ARGUMENTS...: systemctl of the right manager.

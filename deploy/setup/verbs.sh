@@ -235,9 +235,20 @@ do_uninstall() {
 		say "the programs stay: other workspaces of this machine use them"
 	else
 		unlink_programs
-		change "remove $prefix" rm -rf "$prefix"
+		change "remove $prefix" remove_programs
 	fi
 	say "$workspace is as it was, with .sync_env, logs/, sync/ and messages/"
+}
+
+# Only what setup put there goes; anything else that lies beside it stays, and the directory with it.
+remove_programs() {
+	local directory
+	rm -f "$prefix/current" "$prefix/current.new"
+	rm -rf "$(registry)"
+	for directory in "$prefix"/*/; do
+		case $directory in *.part/) rm -rf "$directory" ;; *) if [ -e "$directory/.content" ]; then rm -rf "$directory"; fi ;; esac
+	done
+	rmdir "$prefix" 2>/dev/null || note "$prefix is left: it holds what setup did not put there"
 }
 
 # unmanaged [SIGNAL]: pids of what runs on the workspace without a service manager, by its locks (docs/contract.md, section 11);
