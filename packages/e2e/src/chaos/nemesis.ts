@@ -281,11 +281,18 @@ export const troubles: readonly Trouble[] = [
 	},
 ];
 
-/** No space is left but a few pages. */
+/** No space is left but a few pages; or, where somebody writes so fast that the kernel finds more used than that, a few more. */
 function fillUp(disk: SmallDisk | null): void {
 	if (!disk) return;
-	const { blocks, bavail, bsize } = fs.statfsSync(disk.directory);
-	disk.remount(`size=${Math.ceil(((blocks - bavail) * bsize) / 1024) + 16}k`);
+	for (let spareKb = 16; ; spareKb *= 4) {
+		const { blocks, bavail, bsize } = fs.statfsSync(disk.directory);
+		try {
+			disk.remount(`size=${Math.ceil(((blocks - bavail) * bsize) / 1024) + spareKb}k`);
+			return;
+		} catch (error) {
+			if (spareKb > 4_096) throw error;
+		}
+	}
 }
 
 /** After this nothing is stopped, cut or full, and the hub is where it belongs. */
