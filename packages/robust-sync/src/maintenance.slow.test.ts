@@ -13,16 +13,7 @@ beforeEach(() => {
 afterEach(() => scratch.remove());
 
 const git = (...args: string[]) => scratch.git("helios", ...args);
-/** So many loose objects, as one process makes them; nothing refers to them. */
-function makeLoose(count: number): string[] {
-	const names = Array.from({ length: count }, (_, index) => {
-		scratch.write(`blobs/${index}`, `blob ${index} ${Math.random()}\n`);
-		return scratch.path("blobs", String(index));
-	});
-	return git("-c", "core.fsync=none", "hash-object", "-w", "--no-filters", ...names)
-		.trim()
-		.split("\n");
-}
+const makeLoose = (count: number) => scratch.makeLooseObjects("helios", count);
 test("killed at any moment it leaves every object, and the next one finishes", async () => {
 	const repository = await scratch.open("helios");
 	const blobs: string[] = [];
