@@ -21,6 +21,8 @@ export interface NewCommit {
 	/** What the changes are applied to, in order. */
 	readonly tree: Oid;
 	readonly changes: Iterable<FileChange>;
+	/** Contents to be stored beside it, which nothing refers to yet. */
+	readonly blobs?: readonly Uint8Array[];
 }
 
 /** C-style quotes, as git-fast-import(1) reads them: any byte may stand inside. */
@@ -31,6 +33,11 @@ function quotedPath(name: GitPath): Buffer {
 
 function* importStream(ref: string, commit: NewCommit): Generator<string | Uint8Array> {
 	const [first, ...others] = commit.parents;
+	for (const content of commit.blobs ?? []) {
+		yield `blob\ndata ${content.length}\n`;
+		yield content;
+		yield "\n";
+	}
 	const who = `${commit.identity} ${commit.date} +0000`;
 	yield `commit ${ref}\nmark :1\nauthor ${who}\ncommitter ${who}\ndata ${commit.message.length}\n`;
 	yield commit.message;

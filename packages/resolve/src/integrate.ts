@@ -132,8 +132,9 @@ async function move(context: IntegrateContext, journal: Journal, how: { resume: 
 			faultPoint(`move-${step}`);
 		},
 	};
-	// What this node loses is saved in the same breath; the journal stays until both are on disk.
-	const [report, { saved, commits }] = await Promise.all([
+	// What this node loses is saved in the same breath; the journal stays until both are on disk. Where one fails the other is waited
+	// for: it must not go on while the next cycle begins.
+	const [moved, kept] = await Promise.allSettled([
 		filtersApply(repository).then((filters) => moveWorkingTree(repository, options, filters)),
 		(async () => {
 			// The other side of a merge brings merges that it made, as a fast-forward does.
@@ -143,6 +144,10 @@ async function move(context: IntegrateContext, journal: Journal, how: { resume: 
 			return { saved: [...onTheWay.saved, ...(await saveAll(context, [resolution]))], commits: null };
 		})(),
 	]);
+	if (moved.status === "rejected") throw moved.reason;
+	if (kept.status === "rejected") throw kept.reason;
+	const report = moved.value;
+	const { saved, commits } = kept.value;
 	faultPoint("move-saved");
 	recordBackup(context, backup, report);
 	forgetAttributes(

@@ -68,6 +68,7 @@ class CommitMerger {
 			message: mergeMessage(first, second, settled),
 			tree: merged.tree,
 			changes: changes(merged.conflicts.keys(), outcomes),
+			blobs: outcomes.flatMap(({ madeOnTheWay }) => madeOnTheWay ?? []),
 		});
 		return { ...written, bases, settled };
 	}

@@ -42,6 +42,8 @@ export type Made = { readonly mode: string; readonly content: Buffer } | TreeEnt
 export interface Outcome {
 	readonly settled: Omit<SettledPath, "results">;
 	readonly files: readonly { readonly path: GitPath; readonly made: Made; readonly beside?: boolean }[];
+	/** Contents of versions that no commit has: made on the way, and to be stored so that they can be saved. */
+	readonly madeOnTheWay?: readonly Buffer[];
 }
 
 const isRegular = (entry: TreeEntry | null): entry is TreeEntry => entry?.mode === "100644" || entry?.mode === "100755";
@@ -52,6 +54,10 @@ function mergeModes(base: TreeEntry | null, first: TreeEntry, second: TreeEntry)
 	if (first.mode === second.mode) return first.mode;
 	if (isRegular(base)) return first.mode === base.mode ? second.mode : first.mode;
 	return "100755";
+}
+
+function contentsOf(...versions: readonly (Made | undefined)[]): Buffer[] {
+	return versions.flatMap((made) => (made && "content" in made ? [made.content] : []));
 }
 
 /** The mode and blob id of a file, also of one that is not stored yet. */
@@ -405,6 +411,7 @@ export class PathSettler {
 					reported: merged.reported,
 				},
 				files: [{ path, made: merged.made, beside }],
+				madeOnTheWay: contentsOf(one?.made, two?.made),
 			},
 			...extra,
 		];
@@ -475,6 +482,7 @@ export class PathSettler {
 					reported: true,
 				},
 				files: [{ path, made: both.made, beside }],
+				madeOnTheWay: contentsOf(made),
 			});
 		}
 		return outcomes;
@@ -487,7 +495,7 @@ export class PathSettler {
 			const files: { path: GitPath; made: Made }[] = [];
 			for (const { path, made, beside } of outcome.files)
 				files.push({ path: beside ? await this.#nameBeside(path, this.#entryOf(made)) : path, made });
-			named.push({ settled: outcome.settled, files });
+			named.push({ ...outcome, files });
 		}
 		return named;
 	}

@@ -31,7 +31,10 @@ export async function resolveStages(repository: Repository, { stages, tree, stag
 			conflicts,
 			later: "second",
 		}).settle();
-		const merged = outcomes.flatMap(({ files }) => files.flatMap(({ made }) => ("content" in made ? [made.content] : [])));
+		const merged = outcomes.flatMap(({ files, madeOnTheWay = [] }) => [
+			...files.flatMap(({ made }) => ("content" in made ? [made.content] : [])),
+			...madeOnTheWay,
+		]);
 		await storeBlobs(repository, staging, merged);
 		return settledPaths(outcomes, repository.objectFormat).map((file) => byRole(file, true));
 	});

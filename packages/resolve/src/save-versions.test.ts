@@ -31,6 +31,22 @@ async function conflict() {
 }
 
 describe("saved versions", () => {
+	test("hold a version that no commit has: a renamed file with the other side's change, beside what that side added under the new name", async () => {
+		const lines = Array.from({ length: 12 }, (_, index) => `line ${index}\n`);
+		const base = history.commit([], { "old.md": lines.join("") });
+		const ours = history.commit([base], { "old.md": null, "new.md": lines.with(0, "ours\n").join("") });
+		const theirs = history.commit([base], { "old.md": lines.with(11, "theirs\n").join(""), "new.md": "added\n" });
+		for (const [mine, other, renamed] of [
+			[ours, theirs, "ours"],
+			[theirs, ours, "theirs"],
+		] as const) {
+			const resolution = await resolveMerge(history.repository, mine, other);
+			const name = (await saveVersions(history.repository, history.paths, resolution, now)) ?? "";
+			expect(saved(name, `files/new.md.${renamed}`)).toBe(lines.with(0, "ours\n").with(11, "theirs\n").join(""));
+			expect(saved(name, `files/new.md.${renamed === "ours" ? "theirs" : "ours"}`)).toBe("added\n");
+		}
+	});
+
 	test("hold each side of a conflicted file whole, with a manifest that says who won", async () => {
 		const { base, ours, theirs } = await conflict();
 		const resolution = await resolveMerge(history.repository, ours, theirs);

@@ -149,12 +149,13 @@ async function planFor({ repository }: CycleContext, head: Oid | null, { tip, be
 async function checkOut(context: CycleContext, plan: Plan, progress: Progress): Promise<void> {
 	if (plan.kind === "nothing") return;
 	const ref = `refs/heads/${syncedBranch(context)}`;
-	const [integration, pulled] = await Promise.all([
-		carryOutPlan({ ...context, bringUpToDate: (late) => bringUpToDate(context, late) }, ref, plan),
-		// A fast-forward counts on its way.
-		plan.kind === "fast-forward" && plan.from !== null ? null : countCommits(context.repository, plan.from, plan.theirs ?? plan.to),
-	]);
-	progress.pulled += pulled ?? integration.commits ?? 0;
+	// A fast-forward counts on its way.
+	const counting =
+		plan.kind === "fast-forward" && plan.from !== null ? null : countCommits(context.repository, plan.from, plan.theirs ?? plan.to);
+	// Looked at when the move is over: nothing of a cycle goes on in the background when it has failed.
+	counting?.catch(() => undefined);
+	const integration = await carryOutPlan({ ...context, bringUpToDate: (late) => bringUpToDate(context, late) }, ref, plan);
+	progress.pulled += (await counting) ?? integration.commits ?? 0;
 	if (plan.resolution) {
 		progress.commits++;
 		progress.resolved += plan.resolution.files.length;

@@ -43,6 +43,7 @@ export function plot(samples: readonly Sample[], caption: string): string {
 			`<text x="${left + ((width - left - right) * hour) / hours}" y="${total - 8}" class="tick">${Math.round(hour * 10) / 10} h</text>`,
 	);
 	return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${total}" font-family="sans-serif" font-size="12">
+<title>${caption}</title>
 <style>.title{fill:#444}.number{fill:#666;text-anchor:end}.tick{fill:#666;text-anchor:middle}.axis{fill:none;stroke:#999}.line{fill:none;stroke:#1f6feb;stroke-width:1.5}</style>
 <rect width="100%" height="100%" fill="#fff"/>
 <text x="${left}" y="20" font-size="13">${caption}</text>
