@@ -46,7 +46,8 @@ describe("programs that write while we commit", () => {
 			await writer;
 		}
 		expect(performance.now() - started).toBeLessThan(25_000);
-		expect(world.git("hub.git", "show", "main:restless")).toMatch(/^\d+\n$/);
+		// As it is: its writer empties it before it writes.
+		expect(world.git("hub.git", "show", "main:restless")).toMatch(/^(\d+\n)?$/);
 	}, 60_000);
 
 	test("a file that is at rest does not wait for one that is not", async () => {
