@@ -203,7 +203,9 @@ const steps = {
 	},
 	chaos: async () => {
 		if (scripts.chaos)
-			await step("chaos", "npm", ["run", "-s", "chaos", "--", "--nodes", "3", "--minutes", "10"], { limitMs: 14 * minutes });
+			await step("chaos", "npm", ["run", "-s", "chaos", "--", "--nodes", "3", "--minutes", "10", "--allow-kept"], {
+				limitMs: 14 * minutes,
+			});
 	},
 	// As many generated files as there is time for; `npm run test:slow` by itself takes 50,000 of each kind.
 	slow: () => testSuite("slow", "slow suite", { limitMs: 22 * minutes, env: { MERGE_RUNS: "10000" } }),

@@ -33,6 +33,8 @@ export interface ChaosOptions {
 export interface ChaosResult {
 	/** Empty: nothing was lost. */
 	readonly problems: readonly string[];
+	/** How many of them lose nothing: what was written is in history, or there twice. */
+	readonly kept: number;
 	readonly writes: number;
 	readonly troubles: number;
 	readonly commits: number;
@@ -283,7 +285,15 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
 			say(`PROBLEM ${problem.what}`);
 			for (const line of evidence(hub, problem)) say(`        ${line}`);
 		}
-		const result = { problems: found.map(({ what }) => what), writes: ledger.size, troubles: made, commits, directory: world.directory };
+		const kept = found.filter(({ isKept }) => isKept).length;
+		const result = {
+			problems: found.map(({ what }) => what),
+			kept,
+			writes: ledger.size,
+			troubles: made,
+			commits,
+			directory: world.directory,
+		};
 		if (found.length === 0 || process.env.CHAOS_KEEP !== "1") await world.remove();
 		return result;
 	} catch (error) {
