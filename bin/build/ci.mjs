@@ -203,7 +203,7 @@ const steps = {
 	},
 	chaos: async () => {
 		if (scripts.chaos)
-			await step("chaos", "npm", ["run", "-s", "chaos", "--", "--nodes", "3", "--minutes", "10", "--allow-kept"], {
+			await step("chaos", "npm", ["run", "-s", "chaos", "--", "--nodes", "3", "--minutes", "4", "--allow-kept"], {
 				limitMs: 14 * minutes,
 			});
 	},

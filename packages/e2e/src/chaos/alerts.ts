@@ -102,7 +102,7 @@ export function checkAlerts(
 	}
 	const last = new Map(notifications.map((notification) => [`${notification.node} ${notification.id}`, notification]));
 	for (const { firing, node, id, summary } of last.values())
-		if (firing && !isEvent.test(id)) problems.push({ what: `alert that is never over: ${node} ${id}: ${summary}` });
+		if (firing && !isEvent.test(id)) problems.push({ what: `alert that is never over: ${node} ${id}: ${summary}`, isKept: true });
 	for (const outage of outages) {
 		for (const node of watchers) {
 			if (outage.kind === "cut" && node === outage.node) continue;

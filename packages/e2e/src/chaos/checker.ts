@@ -10,7 +10,7 @@ export interface Problem {
 	/** The file and the write it is about, where it is about one. */
 	readonly file?: string;
 	readonly write?: Written;
-	/** Nothing is lost by it: the write is in history and was taken back by one that did not know it, or a line is there twice. */
+	/** Nothing is lost by it: the write is in history and was taken back by one that did not know it, a line is there twice, an alert or a process stayed. */
 	readonly isKept?: boolean;
 }
 

@@ -9,7 +9,7 @@ const { values } = parseArgs({
 		loopback: { type: "boolean", default: false },
 		"one-liner": { type: "boolean", default: false },
 		dist: { type: "string" },
-		// What is in history, or there twice, is told and does not count.
+		// What loses nothing (in history, there twice, an alert or a process that stays) is told and does not count.
 		"allow-kept": { type: "boolean", default: false },
 	},
 });
@@ -31,5 +31,8 @@ process.stdout.write(
 		: `${result.problems.length} problems with seed ${options.seed}${process.env.CHAOS_KEEP === "1" ? `; everything is left in ${result.directory}` : " (CHAOS_KEEP=1 leaves everything for a look)"}\n`,
 );
 const counted = result.problems.length - (values["allow-kept"] ? result.kept : 0);
-if (result.kept > 0) process.stdout.write(`${result.kept} of them lose nothing: taken back and in history, or there twice\n`);
+if (result.kept > 0)
+	process.stdout.write(
+		`${result.kept} of them lose nothing: taken back and in history, there twice, or an alert or a process that stayed\n`,
+	);
 process.exit(counted === 0 ? 0 : 1);

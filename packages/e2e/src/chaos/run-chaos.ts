@@ -273,6 +273,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
 		const isAlone = await waitUntil(() => workspaces.flatMap(processesOf).length === 0, 5_000);
 		if (!isAlone)
 			found.push({
+				isKept: true,
 				what: `processes are left: ${workspaces
 					.flatMap(processesOf)
 					.map(({ command }) => command.slice(0, 120))
