@@ -47,8 +47,6 @@ export interface CycleMemory {
 	tidiedAt: number;
 	/** When each path was first seen to change since it was last committed: a stale write may be written over before a cycle can look. */
 	readonly firstChanges: Map<GitPath, number>;
-	/** The last sign of life of a daemon that was killed: since then nobody saw what changed. Null: somebody did. */
-	unwatchedSince: number | null;
 	/** What our checkouts replaced a short while ago. */
 	readonly replaced: ReplacedFiles;
 }

@@ -44,7 +44,6 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean): CycleMemory
 		databaseCopiedAt: new Map(),
 		tidiedAt: Number.NEGATIVE_INFINITY,
 		firstChanges: new Map(),
-		unwatchedSince: null,
 		replaced: new ReplacedFiles(paths),
 	};
 }
@@ -138,7 +137,6 @@ export class Daemon {
 	async start(control: ServiceControl): Promise<void> {
 		this.#control = control;
 		this.#memory.resumed = fs.existsSync(this.#paths.instanceLock("sync"));
-		if (this.#memory.resumed) this.#memory.unwatchedSince = Date.parse(this.#record.state.updated_at);
 		this.#memory.lastBranch = this.#record.state.branch;
 		this.#memory.damaged = this.#record.state.last_error?.code === "CORRUPT_REPOSITORY";
 		this.#instance = await acquireLock(this.#paths.instanceLock("sync"), { purpose: "robust-sync", onLost: () => this.#lockLost() });

@@ -84,14 +84,10 @@ export class ReplacedFiles {
 			});
 	}
 
-	/**
-	 * The replacements of each path within the time in which a stale write is possible, oldest first.
-	 * @param unwatchedMs for so long nobody could look
-	 */
-	replacements(now: number, unwatchedMs = 0): Map<GitPath, Replacement[]> {
+	/** The replacements of each path within the time in which a stale write is possible, oldest first. */
+	replacements(now: number): Map<GitPath, Replacement[]> {
 		const found = new Map<GitPath, Replacement[]>();
-		const windowMs = Math.min(replacementsWindowMs + unwatchedMs, lateWriteWindowMs);
-		for (const { name: backup, manifest } of this.recent(now, windowMs).reverse()) {
+		for (const { name: backup, manifest } of this.recent(now, replacementsWindowMs).reverse()) {
 			// A move ends later than it began, by which it is named; as long as the clock can be believed.
 			const longMs = Date.parse(manifest?.replaced_at ?? "") - (parseCompactTimestamp(backup) ?? 0);
 			const ageMs = this.#ageMs(backup, now) - (longMs > 0 && longMs < replacementsWindowMs ? longMs : 0);

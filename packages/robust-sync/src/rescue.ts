@@ -132,15 +132,6 @@ function originOf(
 	return origin && mayStemFrom(origin, written, file) ? origin : null;
 }
 
-/** When a path may have changed first since somebody looked; null: nobody saw it, its own times tell. */
-function firstSeen({ memory }: CycleContext, name: GitPath): number | null {
-	return memory.firstChanges.get(name) ?? memory.unwatchedSince;
-}
-
-function unwatchedMs({ memory, now }: CycleContext): number {
-	return memory.unwatchedSince === null ? 0 : Math.max(0, now() - memory.unwatchedSince);
-}
-
 /** What a dirty path that was checked out a moment ago must be committed as. */
 export interface CheckedContent {
 	readonly path: GitPath;
@@ -169,13 +160,13 @@ export async function rescueStaleWrites(
 	changed: readonly GitPath[],
 ): Promise<{ checked: CheckedContent[]; rescued: number }> {
 	const { repository, now, memory } = context;
-	const recent = memory.replaced.replacements(now(), unwatchedMs(context));
+	const recent = memory.replaced.replacements(now());
 	const suspects = changed.flatMap((name) => {
 		const replacements = recent.get(name);
 		const live = replacements ? readFile(repository.root, name) : null;
 		if (!replacements || !live) return [];
 		// What was written over a stale write is as stale: the first change after the move counts, where it was seen.
-		const writtenAt = Math.min(Math.max(live.stats.mtimeMs, live.stats.ctimeMs), firstSeen(context, name) ?? Number.POSITIVE_INFINITY);
+		const writtenAt = Math.min(Math.max(live.stats.mtimeMs, live.stats.ctimeMs), memory.firstChanges.get(name) ?? Number.POSITIVE_INFINITY);
 		const writtenMs = Math.max(0, now() - writtenAt);
 		const within = replacements.filter(({ ageMs }) => ageMs - writtenMs <= staleWriteWindowMs);
 		return within.length > 0 ? [{ name, live, within }] : [];
@@ -206,9 +197,9 @@ export async function rescueStaleWrites(
 export async function bringUpToDate(context: CycleContext, late: LateWrite): Promise<Buffer> {
 	const { path: name, before, written } = late;
 	if (isAddition(late)) return written;
-	const writtenMs = Math.max(0, context.now() - (firstSeen(context, name) ?? context.now()));
+	const writtenMs = Math.max(0, context.now() - (context.memory.firstChanges.get(name) ?? context.now()));
 	const replacements = context.memory.replaced
-		.replacements(context.now(), unwatchedMs(context))
+		.replacements(context.now())
 		.get(name)
 		?.filter(({ ageMs }) => ageMs - writtenMs <= staleWriteWindowMs);
 	if (!replacements || before === null) return written;

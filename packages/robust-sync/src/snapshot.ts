@@ -214,10 +214,8 @@ export async function takeSnapshot(context: CycleContext, extra: readonly GitPat
 }
 
 /** What changed before the look is dealt with, but for what waits; what changed since then was not looked at. */
-function forgetFirstChanges(memory: CycleContext["memory"], lookedAt: number, waiting: readonly GitPath[]): void {
-	const { firstChanges } = memory;
+function forgetFirstChanges({ firstChanges }: CycleContext["memory"], lookedAt: number, waiting: readonly GitPath[]): void {
 	const kept = new Set(waiting);
-	if (kept.size === 0) memory.unwatchedSince = null;
 	for (const [name, at] of firstChanges) if (at <= lookedAt && !kept.has(name)) firstChanges.delete(name);
 }
 
