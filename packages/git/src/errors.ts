@@ -22,12 +22,21 @@ export class GitError extends Error {
 	/** The last lines git printed on stderr. May hold a URL: redact before showing. */
 	readonly detail: string;
 	readonly exitCode: number | null;
+	/** What killed it; null: it ended by itself. */
+	readonly signal: NodeJS.Signals | null;
 
-	constructor(code: GitErrorCode, message: string, detail = "", exitCode: number | null = null, options?: ErrorOptions) {
+	constructor(
+		code: GitErrorCode,
+		message: string,
+		detail = "",
+		exitCode: number | null = null,
+		options: ErrorOptions & { signal?: NodeJS.Signals | null } = {},
+	) {
 		super(message, options);
 		this.code = code;
 		this.detail = detail;
 		this.exitCode = exitCode;
+		this.signal = options.signal ?? null;
 	}
 }
 
@@ -97,8 +106,8 @@ const symptoms: readonly Symptom[] = [
 	},
 ];
 
-/** The one-line advice and the code for a git process that ended with `exitCode` and printed `stderr`. */
-export function classify(command: string, stderr: string, exitCode: number | null): GitError {
+/** The one-line advice and the code for a git process that ended with `exitCode`, or by `signal`, and printed `stderr`. */
+export function classify(command: string, stderr: string, exitCode: number | null, signal: NodeJS.Signals | null = null): GitError {
 	const detail = stderr.trim().slice(-2_000);
 	const symptom = symptoms.find(({ pattern }) => pattern.test(stderr));
 	const said = detail.split("\n").find((line) => /^(fatal|error|remote|ssh)/i.test(line)) ?? detail.split("\n")[0] ?? "";
@@ -108,6 +117,7 @@ export function classify(command: string, stderr: string, exitCode: number | nul
 			`git ${command} failed (exit ${exitCode ?? "by signal"}): ${said || "it said nothing"}`,
 			detail,
 			exitCode,
+			{ signal },
 		);
-	return new GitError(symptom.code, `git ${command}: ${symptom.advice}${said ? ` (${said})` : ""}`, detail, exitCode);
+	return new GitError(symptom.code, `git ${command}: ${symptom.advice}${said ? ` (${said})` : ""}`, detail, exitCode, { signal });
 }

@@ -133,7 +133,7 @@ export async function runGit(
 					),
 				);
 			} else if (exitCode !== null && accept.includes(exitCode)) resolve({ stdout: Buffer.concat(stdout), stderr: text, exitCode });
-			else reject(classify(command, signal ? `${text}\nkilled by ${signal}` : text, exitCode));
+			else reject(classify(command, signal ? `${text}\nkilled by ${signal}` : text, exitCode, signal));
 		};
 		child.on("close", end);
 		// A shared ssh connection that is dead holds our ends of the pipes open until it notices: they are not waited for.

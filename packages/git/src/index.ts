@@ -19,6 +19,7 @@ export * from "./repair.ts";
 export * from "./repository.ts";
 export * from "./scratch-index.ts";
 export * from "./ssh-connection.ts";
+export * from "./stage-files.ts";
 export * from "./status.ts";
 export * from "./transport.ts";
 export * from "./unmerged.ts";

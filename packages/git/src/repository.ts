@@ -1,11 +1,17 @@
-import { realpathSync } from "node:fs";
+import { realpathSync, statSync } from "node:fs";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { GitError } from "./errors.ts";
 import { type GitResult, type GitRunOptions, runGit } from "./exec.ts";
 import { type ConfigEntry, gitEnvironment } from "./git-environment.ts";
+import { lockHolder, setAsideLockFile } from "./lock-files.ts";
 
 /** A 40 or 64 digit object id. */
 export type Oid = string;
+
+/** So often a command is run that a shrinking file kills, with so many milliseconds in between. */
+const shrunkFileAttempts = 8;
+const shrunkFilePauseMs = 20;
 
 const minimumVersion = [2, 38] as const;
 
@@ -59,9 +65,25 @@ export class Repository {
 		this.env = fields.env;
 	}
 
-	/** Runs git on this repository (see runGit). @throws GitError */
-	run(args: readonly string[], options?: GitRunOptions): Promise<GitResult> {
-		return runGit(this.root, args, this.env, options);
+	/**
+	 * Runs git on this repository (see runGit); again where a file shrank under it: git maps files into memory, and one that its
+	 * writer empties meanwhile kills it by SIGBUS (mmap(2)), with its index.lock left behind.
+	 * @throws GitError
+	 */
+	async run(args: readonly string[], options: GitRunOptions = {}): Promise<GitResult> {
+		const { input, onOutput } = options;
+		const repeatable = onOutput === undefined && (input === undefined || typeof input === "string" || input instanceof Uint8Array);
+		const lock = `${this.env.GIT_INDEX_FILE ?? path.join(this.gitDirectory, "index")}.lock`;
+		for (let attempt = 1; ; attempt++) {
+			try {
+				return await runGit(this.root, args, this.env, options);
+			} catch (error) {
+				if (!(error instanceof GitError) || error.signal !== "SIGBUS" || !repeatable || attempt === shrunkFileAttempts) throw error;
+				const left = statSync(lock, { throwIfNoEntry: false });
+				if (left && lockHolder(this, lock) === null) setAsideLockFile(this, lock, left.ino, `killed-by-${error.signal}`);
+				await sleep(shrunkFilePauseMs);
+			}
+		}
 	}
 
 	/** The id of the tree without entries. */

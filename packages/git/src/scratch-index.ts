@@ -3,6 +3,7 @@ import path from "node:path";
 import { type GitPath, gitPathBytes } from "./git-path.ts";
 import type { TreeEntry } from "./merge-tree.ts";
 import { type Oid, Repository } from "./repository.ts";
+import { stageFiles } from "./stage-files.ts";
 import { writeIndexEntries } from "./working-tree.ts";
 
 /** What is to become of the index: entries set (null: removed), and paths taken as they are on disk (also when they are gone there). */
@@ -21,8 +22,7 @@ export async function changeIndex(repository: Repository, { entries, fromDisk }:
 			[...entries].map(([name, entry]) => ({ path: name, entry })),
 		);
 	}
-	if (fromDisk.length > 0)
-		await repository.run(["update-index", "-z", "--add", "--remove", "--replace", "--stdin"], { input: listed(fromDisk) });
+	await stageFiles(repository, fromDisk);
 }
 
 /** Writes files of the index that are not on disk, with git's filters. One that has appeared meanwhile is left alone. @throws GitError */

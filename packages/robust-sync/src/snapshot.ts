@@ -5,13 +5,13 @@ import {
 	GitError,
 	type GitPath,
 	type GitResult,
-	gitPathBytes,
 	lstatIfThere,
 	type Oid,
 	type Repository,
 	readHead,
 	readStatus,
 	type Status,
+	stageFiles,
 	storeBlobs,
 	writeIndexEntries,
 } from "@robust-sync/git";
@@ -146,7 +146,7 @@ export function snapshotMessage(node: string, paths: readonly GitPath[]): string
  */
 export async function takeSnapshot(context: CycleContext, extra: readonly GitPath[] = []): Promise<Snapshot> {
 	const { repository, config, memory, now } = context;
-	const lookedAt = now();
+	const lookedAt = memory.clock.now();
 	let found = await findCandidates(context);
 	let { quiet, busy } = separateHot(repository.root, found.changed, memory.hot, now());
 	if (busy.length > 0 && !memory.deferHot) {
@@ -187,11 +187,7 @@ export async function takeSnapshot(context: CycleContext, extra: readonly GitPat
 			repository,
 			replaced.map((name) => ({ path: name, entry: null })),
 		);
-	if (gone.length + present.length > 0) {
-		await repository.run(["update-index", "-z", "--add", "--remove", "--replace", "--ignore-skip-worktree-entries", "--stdin"], {
-			input: Buffer.concat([...gone, ...present].flatMap((name) => [gitPathBytes(name), Buffer.of(0)])),
-		});
-	}
+	await stageFiles(repository, [...gone, ...present], ["--ignore-skip-worktree-entries"]);
 	await stageChecked(context, exact);
 	faultPoint("snapshot-staged");
 	context.lock.assertHeld();

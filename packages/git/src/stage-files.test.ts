@@ -1,0 +1,63 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import fs from "node:fs";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { Scratch, until } from "./fixtures/scratch.ts";
+import { gitPathFromText } from "./git-path.ts";
+import type { Repository } from "./repository.ts";
+import { stageFiles } from "./stage-files.ts";
+
+let scratch: Scratch;
+let repository: Repository;
+let writer: ChildProcess | null = null;
+beforeEach(async () => {
+	scratch = new Scratch("stage");
+	scratch.init("w");
+	scratch.write("w/a", "1\n");
+	scratch.commitAll("w");
+	repository = await scratch.open("w");
+});
+afterEach(async () => {
+	writer?.kill("SIGKILL");
+	await scratch.remove();
+});
+
+const staged = (name: string) => scratch.git("w", "cat-file", "blob", `:${name}`);
+
+/** A program that empties `w/restless` and writes it anew as fast as it can. */
+async function rewriteForever(bytes: number): Promise<void> {
+	const file = scratch.path("w/restless");
+	const program = `const content = Buffer.alloc(${bytes}, "x"); for (;;) require("node:fs").writeFileSync(${JSON.stringify(file)}, content)`;
+	writer = spawn(process.execPath, ["-e", program], { stdio: "ignore" });
+	await until(() => fs.existsSync(file), "the restless file");
+}
+
+test("files are taken as they are on disk, and what is gone is gone from the index", async () => {
+	scratch.write("w/b", "2\n");
+	fs.rmSync(scratch.path("w/a"));
+	await stageFiles(repository, ["a", "b"].map(gitPathFromText));
+	expect(scratch.git("w", "ls-files")).toBe("b\n");
+	expect(staged("b")).toBe("2\n");
+});
+
+test.each([
+	["small, so that git reads it", 20_000],
+	["large, so that git maps it", 3_000_000],
+])(
+	"a file that is emptied and written anew all the time is taken as it is at some moment, and leaves no lock: %s",
+	async (_name, bytes) => {
+		await rewriteForever(bytes);
+		for (let round = 0; round < 20; round++) {
+			scratch.write("w/b", `${round}\n`);
+			await stageFiles(repository, ["b", "restless"].map(gitPathFromText));
+			expect(staged("b")).toBe(`${round}\n`);
+			expect(staged("restless")).toMatch(/^x*$/);
+			expect(fs.existsSync(scratch.path("w/.git/index.lock"))).toBe(false);
+		}
+	},
+	60_000,
+);
+
+test("what git cannot take is an error, not a file left out", async () => {
+	fs.mkdirSync(scratch.path("w/directory"));
+	await expect(stageFiles(repository, [gitPathFromText("directory")])).rejects.toThrow(/git update-index/);
+});
