@@ -22,6 +22,7 @@ import {
 	listSavedVersions,
 	readJournal,
 	removeJournal,
+	replacedNow,
 	timestamp,
 	type WorkspacePaths,
 	writeBackupManifest,
@@ -175,8 +176,7 @@ async function carryOut(context: IntegrateContext, journal: Journal, resume: boo
 function recordBackup({ paths, now }: IntegrateContext, backup: string, report: MoveReport): void {
 	if (report.kept.length === 0) return;
 	writeBackupManifest(paths, backup, {
-		schema: 1,
-		replaced_at: timestamp(now()),
+		...replacedNow(now()),
 		files: report.kept.map(({ mtimeMs, ...file }) => ({ ...file, mtime_ms: mtimeMs })),
 	});
 }

@@ -1,6 +1,6 @@
 import { type GitPath, openRepository, type Repository, type SshConnections } from "@robust-sync/git";
 import type { Logger } from "@robust-sync/service/log";
-import type { Config, Lock, WorkspacePaths } from "@robust-sync/workspace";
+import type { Config, Lock, MonotonicClock, WorkspacePaths } from "@robust-sync/workspace";
 import type { HotFiles } from "./hot-files.ts";
 import type { ReplacedFiles } from "./replaced-files.ts";
 
@@ -45,7 +45,9 @@ export interface CycleMemory {
 	readonly databaseCopiedAt: Map<GitPath, number>;
 	/** When housekeeping was last done. */
 	tidiedAt: number;
-	/** When each path was first seen to change since it was last committed: a stale write may be written over before a cycle can look. */
+	/** What nobody sets: ages are told by it. */
+	readonly clock: MonotonicClock;
+	/** When each path was first seen to change since it was last committed, by that clock: a stale write may be written over before a cycle can look. */
 	readonly firstChanges: Map<GitPath, number>;
 	/** What our checkouts replaced a short while ago. */
 	readonly replaced: ReplacedFiles;

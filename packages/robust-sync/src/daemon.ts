@@ -10,6 +10,8 @@ import {
 	type Lock,
 	LockedError,
 	LockLostError,
+	type MonotonicClock,
+	monotonicClock,
 	peerStateSchema,
 	readState,
 	recordCycle,
@@ -27,7 +29,7 @@ import { tidy, tidyIntervalMs, tidyLatestMs } from "./tidy.ts";
 import { Settler, WorkspaceWatcher } from "./watch.ts";
 
 /** A fresh memory, for a process that starts. */
-export function newMemory(paths: WorkspacePaths, deferHot: boolean): CycleMemory {
+export function newMemory(paths: WorkspacePaths, deferHot: boolean, clock: MonotonicClock = monotonicClock): CycleMemory {
 	return {
 		branch: null,
 		lastBranch: null,
@@ -43,8 +45,9 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean): CycleMemory
 		bareLinks: [],
 		databaseCopiedAt: new Map(),
 		tidiedAt: Number.NEGATIVE_INFINITY,
+		clock,
 		firstChanges: new Map(),
-		replaced: new ReplacedFiles(paths),
+		replaced: new ReplacedFiles(paths, clock),
 	};
 }
 
@@ -267,7 +270,8 @@ export class Daemon {
 			const result = await runCycle(context);
 			lock.assertHeld();
 			this.#instance?.assertHeld();
-			this.#own.add(result.checkedOut, this.#now());
+			// The index is written last: its time is the file system's, whatever the clock shows.
+			if (result.checkedOut.length > 0) this.#own.add(result.checkedOut, fs.statSync(`${context.repository.gitDirectory}/index`).mtimeMs);
 			const durationMs = performance.now() - started;
 			recordCycle(this.#paths, this.#now(), durationMs, false);
 			await this.#record.succeeded(result, durationMs, this.#now() + intervalMs);
@@ -360,7 +364,7 @@ export class Daemon {
 	async #afterCycle(context: CycleContext, result: CycleResult, durationMs: number): Promise<void> {
 		const during = this.#during ?? new Set();
 		this.#during = null;
-		const foreign = [...during].filter((name) => !this.#own.isOurs(name, this.#now()));
+		const foreign = [...during].filter((name) => !this.#own.isOurs(name));
 		// What was seen before this cycle was looked at by it; what is only our own checkout is no change.
 		const { firstChanges } = this.#memory;
 		const unseen = new Set(foreign);
@@ -374,6 +378,8 @@ export class Daemon {
 			return;
 		}
 		const { entries } = await readStatus(context.repository);
+		const dirty = new Set(entries.map((entry) => entry.path));
+		for (const name of result.checkedOut) if (dirty.has(name)) this.#noteFirstChange(name);
 		const skipped = new Set(result.skipped.map((entry) => entry.path));
 		if (entries.some((entry) => !skipped.has(Buffer.from(entry.path, "latin1").toString("utf8").replace(/\/$/, "")))) this.#settler.touch();
 	}
@@ -421,11 +427,15 @@ export class Daemon {
 	}
 
 	#changed(name: GitPath): void {
-		if (!this.#during && this.#own.isOurs(name, this.#now())) return;
-		const { firstChanges } = this.#memory;
-		if (!firstChanges.has(name) && firstChanges.size < maxFirstChanges) firstChanges.set(name, this.#now());
+		if (!this.#during && this.#own.isOurs(name)) return;
+		this.#noteFirstChange(name);
 		if (this.#during) this.#during.add(name);
 		else this.#settler.touch();
+	}
+
+	#noteFirstChange(name: GitPath): void {
+		const { firstChanges, clock } = this.#memory;
+		if (!firstChanges.has(name) && firstChanges.size < maxFirstChanges) firstChanges.set(name, clock.now());
 	}
 
 	/** State files of the other services, and the outbox. */

@@ -7,30 +7,38 @@ const rememberMs = 10_000;
 /** Tells the events of our own checkouts from everybody else's. */
 export class OwnChanges {
 	readonly #root: string;
-	readonly #until = new Map<string, number>();
+	readonly #monotonic: () => number;
+	readonly #changes = new Map<string, { readonly doneAt: number; readonly addedAt: number }>();
 
-	constructor(root: string) {
+	/** @param monotonic milliseconds since some fixed moment */
+	constructor(root: string, monotonic: () => number = () => performance.now()) {
 		this.#root = root;
+		this.#monotonic = monotonic;
 	}
 
-	/** We have changed these paths, and the directories above them, up to `at`. */
-	add(paths: readonly GitPath[], at: number): void {
-		for (const [name, time] of this.#until) if (at - time > rememberMs) this.#until.delete(name);
+	/**
+	 * We have changed these paths, and the directories above them.
+	 * @param doneAt when all of it was done, by the clock that the file system stamps files with
+	 */
+	add(paths: readonly GitPath[], doneAt: number): void {
+		const addedAt = this.#monotonic();
+		for (const [name, change] of this.#changes) if (addedAt - change.addedAt > rememberMs) this.#changes.delete(name);
+		const change = { doneAt, addedAt };
 		for (const path of paths) {
 			for (let name: string = path; name !== ""; name = name.slice(0, Math.max(0, name.lastIndexOf("/")))) {
-				if (this.#until.get(name) === at) break;
-				this.#until.set(name, at);
+				if (this.#changes.get(name) === change) break;
+				this.#changes.set(name, change);
 			}
 		}
 	}
 
 	/** Whether a change seen at `path` is only ours: we made it, and nothing there is newer than that. */
-	isOurs(path: GitPath, now: number): boolean {
-		const at = this.#until.get(path);
-		if (at === undefined || now - at > rememberMs) return false;
+	isOurs(path: GitPath): boolean {
+		const change = this.#changes.get(path);
+		if (change === undefined || this.#monotonic() - change.addedAt > rememberMs) return false;
 		try {
 			const stats = fs.lstatSync(fileSystemPath(this.#root, path), { throwIfNoEntry: false });
-			return stats === undefined || stats.isDirectory() || stats.mtimeMs <= at;
+			return stats === undefined || stats.isDirectory() || stats.mtimeMs <= change.doneAt;
 		} catch {
 			return false;
 		}

@@ -3,16 +3,19 @@ import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import type { GitPath } from "@robust-sync/git";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
-import { compactTimestamp, parseConfig, WorkspacePaths } from "@robust-sync/workspace";
+import { compactTimestamp, type MonotonicClock, parseConfig, WorkspacePaths } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
 import { newMemory } from "./daemon.ts";
 import { ReplacedFiles } from "./replaced-files.ts";
 import { rescueStaleWrites } from "./rescue.ts";
 import { takeSnapshot } from "./snapshot.ts";
 
+let monotonic = 1_000;
+const clock: MonotonicClock = { bootId: "this boot", now: () => monotonic };
 let scratch: Scratch;
 let paths: WorkspacePaths;
 beforeEach(() => {
+	monotonic = 1_000;
 	scratch = new Scratch("replaced");
 	scratch.init("helios");
 	paths = new WorkspacePaths(scratch.path("helios"));
@@ -44,8 +47,7 @@ async function contextOf(memory: CycleContext["memory"], now: number): Promise<C
 }
 
 test("a clock that is set back does not change the order and the age of what was replaced", () => {
-	let monotonic = 1_000;
-	const replaced = new ReplacedFiles(paths, () => monotonic);
+	const replaced = new ReplacedFiles(paths, clock);
 	replaced.recent(noon, minute);
 	replace(replaced, "one", "two", noon + 20 * minute);
 	monotonic += 2_000;
@@ -60,8 +62,7 @@ test("a clock that is set back does not change the order and the age of what was
 });
 
 test("a clock that is set ahead does not make what was just replaced old", () => {
-	let monotonic = 1_000;
-	const replaced = new ReplacedFiles(paths, () => monotonic);
+	const replaced = new ReplacedFiles(paths, clock);
 	replaced.recent(noon, minute);
 	replace(replaced, "one", "two", noon);
 	monotonic += 1_000;
@@ -74,22 +75,39 @@ test("a clock that is set ahead does not make what was just replaced old", () =>
 	expect(replaced.recent(noon + 90 * minute, 60 * minute)).toHaveLength(1);
 });
 
-test("after a restart the age is what the clock says, and nothing lies in the future", () => {
-	replace(new ReplacedFiles(paths), "one", "two", noon);
-	const later = new ReplacedFiles(paths, () => 7);
-	expect(
-		later
-			.replacements(noon + 4_000)
+test("after a restart, whatever the clock was set to meanwhile, order and age are the same", () => {
+	const first = new ReplacedFiles(paths, clock);
+	replace(first, "one", "two", noon + 25 * minute);
+	monotonic += 1_000;
+	replace(first, "two", "three", noon + 25 * minute + 1_000);
+	monotonic += 1_000;
+	replace(first, "three", "four", noon);
+	monotonic += 2_000;
+	for (const now of [noon + 2_000, noon - 5 * minute, noon + 50 * minute])
+		expect(new ReplacedFiles(paths, clock).replacements(now).get(name)).toEqual([
+			{ before: "one", after: "two", ageMs: 4_000, committed: true },
+			{ before: "two", after: "three", ageMs: 3_000, committed: true },
+			{ before: "three", after: "four", ageMs: 2_000, committed: true },
+		]);
+});
+
+test("after a reboot the age is what the clock says, and nothing lies in the future", () => {
+	const before = new ReplacedFiles(paths, clock);
+	replace(before, "one", "two", noon);
+	replace(before, "two", "three", noon + 1_000);
+	const agesAt = (now: number) =>
+		new ReplacedFiles(paths, { bootId: "the next boot", now: () => 7 })
+			.replacements(now)
 			.get(name)
-			?.map(({ ageMs }) => ageMs),
-	).toEqual([4_000]);
-	const earlier = new ReplacedFiles(paths, () => 7);
-	expect(
-		earlier
-			.replacements(noon - minute)
-			.get(name)
-			?.map(({ ageMs }) => ageMs),
-	).toEqual([0]);
+			?.map(({ after, ageMs }) => [after, ageMs]);
+	expect(agesAt(noon + 4_000)).toEqual([
+		["two", 4_000],
+		["three", 3_000],
+	]);
+	expect(agesAt(noon - minute)).toEqual([
+		["two", 0],
+		["three", 0],
+	]);
 });
 
 test("a stale write that is written over before a cycle can look is still one: the first change after the checkout counts", async () => {
@@ -100,9 +118,8 @@ test("a stale write that is written over before a cycle can look is still one: t
 	};
 	const before = store('{\n"chad": 1,\n"helios": 1\n}\n');
 	const after = store('{\n"chad": 2,\n"helios": 1\n}\n');
-	let monotonic = 1_000;
 	const now = Date.now();
-	const memory = { ...newMemory(paths, true), replaced: new ReplacedFiles(paths, () => monotonic) };
+	const memory = newMemory(paths, true, clock);
 	memory.replaced.recent(now, minute);
 	replace(memory.replaced, before, after, now - 25_000);
 	monotonic += 25_000;
@@ -112,7 +129,7 @@ test("a stale write that is written over before a cycle can look is still one: t
 	// Nobody saw a change before: 25 s after the checkout it may well be meant.
 	expect((await rescueStaleWrites(context, [name])).rescued).toBe(0);
 	expect(scratch.read("helios/state.json")).toBe(written);
-	memory.firstChanges.set(name, now - 24_000);
+	memory.firstChanges.set(name, monotonic - 24_000);
 	expect((await rescueStaleWrites(context, [name])).rescued).toBe(1);
 	expect(JSON.parse(scratch.read("helios/state.json"))).toEqual({ chad: 2, helios: 3 });
 });
@@ -121,13 +138,13 @@ test("a change that is seen while a snapshot is taken is still the first one for
 	scratch.write("helios/state.json", "1\n");
 	// Later than what is just being written, which would wait.
 	const now = Date.now() + minute;
-	const memory = newMemory(paths, true);
-	memory.firstChanges.set(name, now - 5_000);
-	memory.firstChanges.set("other.json" as GitPath, now + 1);
+	const memory = newMemory(paths, true, clock);
+	memory.firstChanges.set(name, monotonic - 5_000);
+	memory.firstChanges.set("other.json" as GitPath, monotonic + 1);
 	const context = await contextOf(memory, now);
 	expect((await takeSnapshot(context)).committed).toBe(1);
 	expect([...memory.firstChanges.keys()]).toEqual(["other.json"]);
-	memory.firstChanges.set(name, now - 1);
+	memory.firstChanges.set(name, monotonic - 1);
 	expect((await takeSnapshot(context)).committed).toBe(0);
 	expect([...memory.firstChanges.keys()]).toEqual(["other.json"]);
 });

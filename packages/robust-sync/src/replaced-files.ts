@@ -4,10 +4,12 @@ import type { GitPath, KeptFile } from "@robust-sync/git";
 import {
 	type Backup,
 	listBackupNames,
+	type MonotonicClock,
+	monotonicClock,
 	parseCompactTimestamp,
 	type ReplacedFile,
 	readBackup,
-	timestamp,
+	replacedNow,
 	type WorkspacePaths,
 	writeBackupManifest,
 } from "@robust-sync/workspace";
@@ -16,8 +18,10 @@ import {
 export const lateWriteWindowMs = 60 * 60_000;
 /** A file that is rewritten this soon after a checkout may have been read before it. */
 export const staleWriteWindowMs = 10_000;
-/** A backup is named by the start of its move, which may take a minute. */
+/** Somebody who rewrites a file that was rewritten from a stale version is looked for as long as this after the checkout. */
 const replacementsWindowMs = 2 * staleWriteWindowMs + 60_000;
+/** A backup is named by the start of its move. */
+const longestMoveMs = 10 * 60_000;
 /** Backups go after a week, but the newest ten stay. */
 const keepForMs = 7 * 24 * 60 * 60_000;
 const keepAtLeast = 10;
@@ -35,62 +39,63 @@ export interface Replacement {
 /** What our checkouts have replaced: the manifests below sync/backups/, read once and kept up to date. */
 export class ReplacedFiles {
 	readonly #paths: WorkspacePaths;
-	readonly #monotonic: () => number;
+	readonly #clock: MonotonicClock;
 	readonly #backups = new Map<string, Backup>();
-	/** When each was taken, by the monotonic clock: names and dates are wrong as soon as somebody sets the other one. */
-	readonly #takenAt = new Map<string, number>();
+	/** When each was complete, by the monotonic clock: names and dates are wrong as soon as somebody sets the other one. */
+	readonly #completeAt = new Map<string, number>();
 	#lookedAt: number | null = null;
 
-	/** @param monotonic milliseconds since some fixed moment */
-	constructor(paths: WorkspacePaths, monotonic: () => number = () => performance.now()) {
+	constructor(paths: WorkspacePaths, clock: MonotonicClock = monotonicClock) {
 		this.#paths = paths;
-		this.#monotonic = monotonic;
+		this.#clock = clock;
 	}
 
-	/** What became known since the last look was taken since then, whatever its name says. */
-	#ageMs(name: string, now: number, replacedAt = parseCompactTimestamp(name) ?? 0): number {
-		const at = this.#monotonic();
-		const known = this.#takenAt.get(name);
-		if (known !== undefined) return at - known;
-		const age = Math.max(0, now - replacedAt);
-		return this.#lookedAt === null ? age : Math.min(age, at - this.#lookedAt);
+	/** A manifest of this boot knows; else the clock that can be set is asked, which is never believed to be behind. */
+	#whenComplete({ name, manifest }: Backup, now: number, at: number): number {
+		const { boot_id, monotonic_ms, replaced_at = "" } = manifest ?? {};
+		if (monotonic_ms !== undefined && boot_id === this.#clock.bootId && monotonic_ms <= at) return monotonic_ms;
+		const ageMs = Math.max(0, now - (Date.parse(replaced_at) || (parseCompactTimestamp(name) ?? 0)));
+		// What became known since the last look was taken since then, whatever its name says.
+		return at - (this.#lookedAt === null ? ageMs : Math.min(ageMs, at - this.#lookedAt));
+	}
+
+	/** Looks for new backups, and for manifests of those that had none. @returns the names of all, newest first by name */
+	#look(now: number, at: number): string[] {
+		const names = listBackupNames(this.#paths);
+		const listed = new Set(names);
+		for (const [name, when] of this.#completeAt) {
+			if (!listed.has(name)) this.#completeAt.delete(name);
+			if (!listed.has(name) || at - when > lateWriteWindowMs) this.#backups.delete(name);
+		}
+		for (const name of names) {
+			const when = this.#completeAt.get(name);
+			if (when !== undefined && (this.#backups.get(name)?.manifest || at - when > lateWriteWindowMs)) continue;
+			// A week of old ones is not read at the start for the date in their name to be confirmed.
+			const isOld = this.#lookedAt === null && now - (parseCompactTimestamp(name) ?? 0) > lateWriteWindowMs + longestMoveMs;
+			const backup = isOld ? null : readBackup(this.#paths, name);
+			if (backup) this.#backups.set(name, backup);
+			if (when === undefined || backup?.manifest)
+				this.#completeAt.set(name, backup ? this.#whenComplete(backup, now, at) : Number.NEGATIVE_INFINITY);
+		}
+		this.#lookedAt = at;
+		return names;
 	}
 
 	/** Backups of the last `ageMs`, newest first. */
 	recent(now: number, ageMs: number): Backup[] {
-		const there = listBackupNames(this.#paths);
-		const listed = new Set(there);
-		for (const name of this.#takenAt.keys()) {
-			if (listed.has(name) && this.#ageMs(name, now) <= lateWriteWindowMs) continue;
-			this.#backups.delete(name);
-			if (!listed.has(name)) this.#takenAt.delete(name);
-		}
-		for (const name of there) {
-			if (this.#takenAt.has(name)) continue;
-			const taken = this.#monotonic() - this.#ageMs(name, now);
-			this.#takenAt.set(name, taken);
-		}
-		this.#lookedAt = this.#monotonic();
-		const order = new Map(there.map((name, index) => [name, index]));
-		return there
-			.filter((name) => this.#ageMs(name, now) <= ageMs)
-			.sort((a, b) => (this.#takenAt.get(b) ?? 0) - (this.#takenAt.get(a) ?? 0) || (order.get(a) ?? 0) - (order.get(b) ?? 0))
-			.map((name) => {
-				const known = this.#backups.get(name);
-				if (known?.manifest) return known;
-				const backup = readBackup(this.#paths, name);
-				this.#backups.set(name, backup);
-				return backup;
-			});
+		const at = this.#clock.now();
+		// The sort is stable: what is equally old stays in the order of its names.
+		return this.#look(now, at)
+			.map((name) => ({ when: this.#completeAt.get(name) ?? 0, backup: this.#backups.get(name) }))
+			.sort((a, b) => b.when - a.when)
+			.flatMap(({ when, backup }) => (backup && at - when <= ageMs ? [backup] : []));
 	}
 
 	/** The replacements of each path within the time in which a stale write is possible, oldest first. */
 	replacements(now: number): Map<GitPath, Replacement[]> {
 		const found = new Map<GitPath, Replacement[]>();
 		for (const { name: backup, manifest } of this.recent(now, replacementsWindowMs).reverse()) {
-			// A move ends later than it began, by which it is named; as long as the clock can be believed.
-			const longMs = Date.parse(manifest?.replaced_at ?? "") - (parseCompactTimestamp(backup) ?? 0);
-			const ageMs = this.#ageMs(backup, now) - (longMs > 0 && longMs < replacementsWindowMs ? longMs : 0);
+			const ageMs = this.#clock.now() - (this.#completeAt.get(backup) ?? 0);
 			for (const { path: name, before, after, committed } of manifest?.files ?? []) {
 				if (after === null) continue;
 				const list = found.get(name as GitPath) ?? [];
@@ -101,22 +106,20 @@ export class ReplacedFiles {
 		return found;
 	}
 
-	/** Writes a manifest anew, and remembers it. */
+	/** Writes a manifest anew, and remembers it. A backup that is known stays as old as it is. */
 	write(name: string, files: readonly ReplacedFile[], now: number): void {
 		if (files.length === 0) return;
-		if (!this.#takenAt.has(name)) this.#takenAt.set(name, this.#monotonic() - this.#ageMs(name, now));
-		const manifest = {
-			schema: 1 as const,
-			replaced_at: this.#backups.get(name)?.manifest?.replaced_at ?? timestamp(now),
-			files: [...files],
-		};
+		const known = this.#backups.get(name)?.manifest;
+		const manifest = { ...(known ?? replacedNow(now, this.#clock)), files: [...files] };
 		writeBackupManifest(this.#paths, name, manifest);
-		this.#backups.set(name, {
+		const backup = {
 			name,
 			directory: path.join(this.#paths.backups, name),
 			takenAt: parseCompactTimestamp(name) ?? now,
 			manifest,
-		});
+		};
+		this.#backups.set(name, backup);
+		if (!known) this.#completeAt.set(name, this.#clock.now());
 	}
 
 	/** These paths were committed as they are: nothing that lies there waits for a commit any more. */

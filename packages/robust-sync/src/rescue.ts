@@ -132,6 +132,12 @@ function originOf(
 	return origin && mayStemFrom(origin, written, file) ? origin : null;
 }
 
+/** Milliseconds since a change of the path was first seen; 0: none was. */
+function sinceFirstChange({ firstChanges, clock }: CycleContext["memory"], name: GitPath): number {
+	const seenAt = firstChanges.get(name);
+	return seenAt === undefined ? 0 : clock.now() - seenAt;
+}
+
 /** What a dirty path that was checked out a moment ago must be committed as. */
 export interface CheckedContent {
 	readonly path: GitPath;
@@ -166,8 +172,8 @@ export async function rescueStaleWrites(
 		const live = replacements ? readFile(repository.root, name) : null;
 		if (!replacements || !live) return [];
 		// What was written over a stale write is as stale: the first change after the move counts, where it was seen.
-		const writtenAt = Math.min(Math.max(live.stats.mtimeMs, live.stats.ctimeMs), memory.firstChanges.get(name) ?? Number.POSITIVE_INFINITY);
-		const writtenMs = Math.max(0, now() - writtenAt);
+		const lastMs = now() - Math.max(live.stats.mtimeMs, live.stats.ctimeMs);
+		const writtenMs = Math.max(0, lastMs, sinceFirstChange(memory, name));
 		const within = replacements.filter(({ ageMs }) => ageMs - writtenMs <= staleWriteWindowMs);
 		return within.length > 0 ? [{ name, live, within }] : [];
 	});
@@ -197,7 +203,7 @@ export async function rescueStaleWrites(
 export async function bringUpToDate(context: CycleContext, late: LateWrite): Promise<Buffer> {
 	const { path: name, before, written } = late;
 	if (isAddition(late)) return written;
-	const writtenMs = Math.max(0, context.now() - (context.memory.firstChanges.get(name) ?? context.now()));
+	const writtenMs = sinceFirstChange(context.memory, name);
 	const replacements = context.memory.replaced
 		.replacements(context.now())
 		.get(name)

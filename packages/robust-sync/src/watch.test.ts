@@ -124,15 +124,17 @@ describe("changes pause before a cycle starts", () => {
 
 describe("our own changes", () => {
 	test("are told from anybody else's by what lies there", () => {
-		const own = new OwnChanges(scratch.directory);
+		let monotonic = 1_000;
+		const own = new OwnChanges(scratch.directory, () => monotonic);
 		scratch.write("d/a", "1");
-		const at = Date.now() + 5;
-		own.add(["d/a", "gone"] as GitPath[], at);
-		for (const name of ["d/a", "d", "gone"]) expect(own.isOurs(name as GitPath, at)).toBe(true);
-		expect(own.isOurs("other" as GitPath, at)).toBe(false);
-		fs.utimesSync(scratch.path("d/a"), (at + 1_000) / 1_000, (at + 1_000) / 1_000);
-		expect(own.isOurs("d/a" as GitPath, at + 1_000)).toBe(false);
-		expect(own.isOurs("gone" as GitPath, at + 60_000)).toBe(false);
+		const { mtimeMs } = fs.statSync(scratch.path("d/a"));
+		own.add(["d/a", "gone"] as GitPath[], mtimeMs);
+		for (const name of ["d/a", "d", "gone"]) expect(own.isOurs(name as GitPath)).toBe(true);
+		expect(own.isOurs("other" as GitPath)).toBe(false);
+		fs.utimesSync(scratch.path("d/a"), (mtimeMs + 10) / 1_000, (mtimeMs + 10) / 1_000);
+		expect(own.isOurs("d/a" as GitPath)).toBe(false);
+		monotonic += 60_000;
+		expect(own.isOurs("gone" as GitPath)).toBe(false);
 	});
 });
 

@@ -2,9 +2,10 @@ import { type Dirent, readdirSync } from "node:fs";
 import path from "node:path";
 import * as z from "zod/mini";
 import { writeAtomicSync } from "./atomic-write.ts";
+import { type MonotonicClock, monotonicClock } from "./monotonic-clock.ts";
 import type { WorkspacePaths } from "./paths.ts";
 import { readState } from "./read-state.ts";
-import { parseCompactTimestamp } from "./timestamps.ts";
+import { parseCompactTimestamp, timestamp } from "./timestamps.ts";
 
 const replacedFileSchema = z.object({
 	/** One character a byte: names need not be UTF-8. */
@@ -20,7 +21,14 @@ const replacedFileSchema = z.object({
 	size: z.number(),
 	mtime_ms: z.number(),
 });
-const backupManifestSchema = z.object({ schema: z.literal(1), replaced_at: z.string(), files: z.array(replacedFileSchema) });
+const backupManifestSchema = z.object({
+	schema: z.literal(1),
+	replaced_at: z.string(),
+	/** The same moment by the monotonic clock, milliseconds, and the boot that it belongs to: whoever sets the other clock does not change its age. */
+	boot_id: z.optional(z.string()),
+	monotonic_ms: z.optional(z.number()),
+	files: z.array(replacedFileSchema),
+});
 
 /** One file that a checkout replaced and that is kept. */
 export type ReplacedFile = z.infer<typeof replacedFileSchema>;
@@ -56,6 +64,11 @@ export function readBackup(paths: WorkspacePaths, name: string): Backup {
 	const directory = path.join(paths.backups, name);
 	const read = readState(path.join(directory, "manifest.json"), backupManifestSchema);
 	return { name, directory, takenAt: parseCompactTimestamp(name) ?? 0, manifest: read.kind === "ok" ? read.state : null };
+}
+
+/** When a backup is complete, for its manifest. @param now milliseconds since the epoch */
+export function replacedNow(now: number, clock: MonotonicClock = monotonicClock): Omit<BackupManifest, "files"> {
+	return { schema: 1, replaced_at: timestamp(now), boot_id: clock.bootId, monotonic_ms: clock.now() };
 }
 
 /** Writes the manifest of a backup durably. */

@@ -11,6 +11,7 @@ export * from "./liveness.ts";
 export * from "./locate.ts";
 export * from "./lock.ts";
 export * from "./make-durable.ts";
+export * from "./monotonic-clock.ts";
 export * from "./outbox-listing.ts";
 export * from "./paths.ts";
 export * from "./peers.ts";
