@@ -35,12 +35,26 @@ const sampleEvery = 10;
 /** Nodes agree within so long, real time, or the soak has failed. */
 const agreeMs = 60_000;
 
+/** All files below a directory. Housekeeping goes on meanwhile: what is removed while we look is not there. */
+function* filesBelow(directory: string): Generator<string> {
+	let entries: fs.Dirent[] = [];
+	try {
+		entries = fs.readdirSync(directory, { withFileTypes: true });
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+	}
+	for (const entry of entries) {
+		const file = path.join(directory, entry.name);
+		if (entry.isDirectory()) yield* filesBelow(file);
+		else if (entry.isFile()) yield file;
+	}
+}
+
 /** Size of all files below a directory, and how many of them have such a path. */
 function below(directory: string, pattern: RegExp): { megabytes: number; count: number } {
 	let [bytes, count] = [0, 0];
-	for (const entry of fs.readdirSync(directory, { recursive: true, withFileTypes: true })) {
-		const file = path.join(entry.parentPath, entry.name);
-		const stats = entry.isFile() ? fs.lstatSync(file, { throwIfNoEntry: false }) : undefined;
+	for (const file of filesBelow(directory)) {
+		const stats = fs.lstatSync(file, { throwIfNoEntry: false });
 		if (!stats) continue;
 		bytes += stats.size;
 		if (pattern.test(file)) count++;
