@@ -11,6 +11,8 @@ const minutes = 60_000;
 /** All of it together; a merge should not wait longer. */
 const budgetMs = Number(process.env.CI_BUDGET_MINUTES ?? 48) * minutes;
 const otherNodes = ["22", "24", "26"];
+/** More files than these that fail are no matter of chance, and do not run again. */
+const retriedFiles = 3;
 /** Run on the other Node versions when there is no time for the whole fast suite. */
 const smoke = ["bin/build", "packages/workspace", "packages/service", "packages/git", "packages/merge", "packages/robust-sync"];
 
@@ -19,6 +21,10 @@ const totals = { passed: 0, failed: 0 };
 const failures = [];
 /** Said at the end, and no failure: what a machine that is slower than most had no time for. */
 const notRun = [];
+/** Said at the end with what was wrong: files that failed beside others and passed when they ran again by themselves. */
+const unsteady = [];
+/** So much of each failed test's message is said again at the end, where it is found. */
+const messageLines = 12;
 const { scripts } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
 const temporary = mkdtempSync(path.join(os.tmpdir(), "robust-sync-ci-"));
 
@@ -30,7 +36,11 @@ function fail(what) {
 	failures.push(what);
 }
 
-/** Runs a command in a process group of its own; the whole group is killed after `limitMs`. @returns `{ code, output, seconds, timedOut }` */
+/**
+ * Runs a command in a process group of its own; the whole group is killed after `limitMs`.
+ * @param capture its output is returned; true: and not shown
+ * @returns `{ code, output, seconds, timedOut }`
+ */
 function run(command, args, { limitMs, env = {}, capture = false } = {}) {
 	return new Promise((resolve) => {
 		const begun = performance.now();
@@ -41,8 +51,12 @@ function run(command, args, { limitMs, env = {}, capture = false } = {}) {
 			env: { ...process.env, ...env },
 		});
 		let output = "";
-		child.stdout?.on("data", (chunk) => (output += chunk));
-		child.stderr?.on("data", (chunk) => (output += chunk));
+		const take = (chunk) => {
+			output += chunk;
+			if (capture === "shown") process.stdout.write(chunk);
+		};
+		child.stdout?.on("data", take);
+		child.stderr?.on("data", take);
 		let timedOut = false;
 		const signal = (name) => {
 			try {
@@ -74,9 +88,10 @@ function run(command, args, { limitMs, env = {}, capture = false } = {}) {
 /** A step that passes or fails as a whole. */
 async function step(name, command, args, options) {
 	say(name);
-	const result = await run(command, args, { ...options, limitMs: Math.min(options.limitMs, remainingMs()) });
+	const result = await run(command, args, { ...options, capture: "shown", limitMs: Math.min(options.limitMs, remainingMs()) });
+	const lastLines = result.output.trimEnd().split("\n").slice(-messageLines).join("\n    ");
 	if (result.code === 0) totals.passed++;
-	else fail(`${name}: ${result.timedOut ? `killed after ${result.seconds} s` : `exit code ${result.code}`}`);
+	else fail(`${name}: ${result.timedOut ? `killed after ${result.seconds} s` : `exit code ${result.code}`}\n    ${lastLines}`);
 	process.stdout.write(`--- ${name}: ${result.code === 0 ? "ok" : "FAILED"} in ${result.seconds} s\n`);
 	return result;
 }
@@ -94,11 +109,8 @@ function suiteOf(file) {
 	return /\.(slow|systemd)\.test\.ts$/.exec(file)?.[1] ?? "fast";
 }
 
-/**
- * One suite of tests: adds what passed and failed, and one failure for each file that did not run.
- * @param only parts of paths; nothing: all files of the suite
- */
-async function testSuite(suite, name, { limitMs, env = {}, only = [] }) {
+/** Runs jest on a suite. @returns what it said of each file (record-results.mjs), and how it ended */
+async function runSuite(suite, name, { limitMs, env, only }) {
 	say(name);
 	const results = path.join(temporary, `${name.replaceAll(/\W+/g, "-")}.jsonl`);
 	writeFileSync(results, "");
@@ -111,28 +123,52 @@ async function testSuite(suite, name, { limitMs, env = {}, only = [] }) {
 	const records = readFileSync(results, "utf8")
 		.split("\n")
 		.filter(Boolean)
-		.map((line) => JSON.parse(line));
+		.map((line) => {
+			const record = JSON.parse(line);
+			return { ...record, file: path.relative(root, record.file) };
+		});
+	return { records, code, seconds, timedOut };
+}
+
+const messagesOf = (record) => record.messages.map((message) => message.split("\n").slice(0, messageLines).join("\n    ")).join("\n    ");
+
+/**
+ * One suite of tests: adds what passed and failed, and one failure for each file that did not run. A few files that failed run once
+ * more, alone: what fails again has failed, what passes then is told apart, by name and with its message.
+ * @param only parts of paths; nothing: all files of the suite
+ */
+async function testSuite(suite, name, { limitMs, env = {}, only = [] }) {
+	const { records, code, seconds, timedOut } = await runSuite(suite, name, { limitMs, env, only });
 	let failed = 0;
-	for (const record of records) {
+	const broken = records.filter((record) => record.failed > 0);
+	const again =
+		broken.length > 0 && broken.length <= retriedFiles && !timedOut
+			? (await runSuite(suite, `${name}, again`, { limitMs, env, only: broken.map(({ file }) => file) })).records
+			: [];
+	for (const first of records) {
+		const second = first.failed > 0 ? again.find(({ file }) => file === first.file) : undefined;
+		const record = second?.failed === 0 && second.passed > 0 ? second : first;
+		if (record !== first) unsteady.push(`${name}: ${first.file}\n    ${messagesOf(first)}`);
 		totals.passed += record.passed;
-		failed += record.failed;
-		const file = path.relative(root, record.file);
+		failed += first.failed;
+		const { file } = record;
 		if (record.failed > 0) {
 			totals.failed += record.failed;
-			failures.push(`${name}: ${file}: ${record.failed} failed`);
+			failures.push(`${name}: ${file}: ${record.failed} failed\n    ${messagesOf(record)}`);
 		} else if (record.passed === 0 && !(suite === "systemd" && process.getuid() !== 0)) fail(`${name}: ${file}: nothing in it ran`);
 	}
 	const ran = new Set(records.map(({ file }) => file));
 	const expected = testFilesBelow(root).filter(
 		(file) => suiteOf(file) === suite && (only.length === 0 || only.some((part) => file.includes(part))),
 	);
-	for (const file of expected.filter((file) => !ran.has(file))) fail(`${name}: ${path.relative(root, file)}: did not run`);
+	for (const file of expected.map((file) => path.relative(root, file)).filter((file) => !ran.has(file)))
+		fail(`${name}: ${file}: did not run`);
 	if (timedOut) fail(`${name}: killed after ${seconds} s`);
 	else if (code !== 0 && failed === 0) fail(`${name}: jest ended with ${code}`);
 	const skipped = records.reduce((sum, record) => sum + record.skipped, 0);
 	const slowest = records.toSorted((a, b) => b.seconds - a.seconds).slice(0, 5);
 	process.stdout.write(`--- ${name}: ${seconds} s, ${records.length} of ${expected.length} files, ${skipped} tests skipped\n`);
-	for (const record of slowest) process.stdout.write(`    ${record.seconds} s  ${path.relative(root, record.file)}\n`);
+	for (const record of slowest) process.stdout.write(`    ${record.seconds} s  ${record.file}\n`);
 	return seconds;
 }
 
@@ -218,6 +254,7 @@ try {
 }
 say(`done in ${Math.round((performance.now() - started) / 1000)} s`);
 for (const what of notRun) process.stdout.write(`NOT RUN ${what}\n`);
+for (const what of unsteady) process.stdout.write(`UNSTEADY (failed, then passed alone) ${what}\n`);
 for (const what of failures) process.stdout.write(`FAILED  ${what}\n`);
 writeFileSync(totalsFile, `${totals.passed} passed, ${totals.failed} failed\n`);
 process.exitCode = totals.failed === 0 ? 0 : 1;
