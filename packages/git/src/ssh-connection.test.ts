@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { Scratch, until } from "./fixtures/scratch.ts";
@@ -15,14 +16,14 @@ beforeAll(async () => {
 });
 afterAll(() => scratch.remove());
 
-/** ssh processes that keep a connection open for us: they name their socket. */
-const sshProcesses = () =>
+/** ssh processes that keep a connection open for a process: they name their socket. */
+const sshProcesses = (pid = process.pid) =>
 	fs
 		.readdirSync("/proc")
-		.filter((pid) => /^\d+$/.test(pid))
-		.filter((pid) => {
+		.filter((name) => /^\d+$/.test(name))
+		.filter((name) => {
 			try {
-				return fs.readFileSync(`/proc/${pid}/cmdline`, "latin1").startsWith(`ssh: /tmp/rs-${process.pid}-`);
+				return fs.readFileSync(`/proc/${name}/cmdline`, "latin1").startsWith(`ssh: /tmp/rs-${pid}-`);
 			} catch {
 				return false;
 			}
@@ -52,6 +53,25 @@ test("one ssh connection serves many commands, ends when it is told to, and leav
 	await connections.dispose();
 	await until(() => sshProcesses().length === 0, "no ssh process");
 	expect(fs.readdirSync("/tmp").filter((name) => name.startsWith(`rs-${process.pid}-`))).toEqual([]);
+});
+
+test("connections that a killed process kept open are closed by the next one", async () => {
+	const { pid } = spawnSync("true");
+	const abandoned = fs.mkdtempSync(`/tmp/rs-${pid}-`);
+	const hub = scratch.hub("other.git");
+	scratch.init("other", ssh.url(hub));
+	const repository = await openRepository({
+		directory: scratch.path("other"),
+		node: "other",
+		networkTimeoutMs: 20_000,
+		env: { PATH: process.env.PATH, HOME: scratch.directory, GIT_SSH_COMMAND: ssh.command() },
+		sshOptions: `-o ControlMaster=auto -o ControlPath=${abandoned}/%C -o ControlPersist=90`,
+	});
+	expect(await readRemoteBranch(repository, "origin", "main")).toBeNull();
+	expect(sshProcesses(pid)).toHaveLength(1);
+	const connections = new SshConnections("/tmp");
+	await until(() => sshProcesses(pid).length === 0 && !fs.existsSync(abandoned), "nothing of the killed process");
+	await connections.dispose();
 });
 
 test("a place that is too deep for sockets means a connection for each command, not a failure", () => {

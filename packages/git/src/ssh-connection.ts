@@ -18,7 +18,7 @@ export class SshConnections {
 	readonly #directory: string | null;
 
 	constructor(parent: string = os.tmpdir()) {
-		removeAbandoned(parent);
+		void closeAbandoned(parent);
 		let directory: string | null = null;
 		try {
 			directory = fs.mkdtempSync(path.join(parent, `${prefix}${process.pid}-`));
@@ -70,8 +70,8 @@ async function closeMaster(socket: string): Promise<void> {
 	});
 }
 
-/** Directories of processes that were killed. Their connections have closed themselves by now, or soon will. */
-function removeAbandoned(parent: string): void {
+/** Closes the connections of processes that were killed, and removes their directories. */
+async function closeAbandoned(parent: string): Promise<void> {
 	let names: string[];
 	try {
 		names = fs.readdirSync(parent);
@@ -81,9 +81,11 @@ function removeAbandoned(parent: string): void {
 	for (const name of names) {
 		const pid = /^rs-(\d+)-[A-Za-z0-9]{6}$/.exec(name)?.[1];
 		if (pid === undefined || fs.existsSync(`/proc/${pid}`)) continue;
+		const directory = path.join(parent, name);
 		try {
-			if (fs.statSync(path.join(parent, name)).uid === process.getuid?.())
-				fs.rmSync(path.join(parent, name), { recursive: true, force: true });
+			if (fs.statSync(directory).uid !== process.getuid?.()) continue;
+			await Promise.all(listSockets(directory).map((socket) => closeMaster(socket)));
+			fs.rmSync(directory, { recursive: true, force: true });
 		} catch {
 			// Gone, or not ours.
 		}

@@ -82,6 +82,9 @@ const isEvent = /^clock:step|^sync:history/;
 /** An alert comes so long after its reason at the latest: its own delay, the rounds, the peers' news, a slow machine. */
 const slackMs = 60_000;
 
+const crashLoopMs = 10 * 60_000;
+const crashLoopStarts = 3;
+
 /**
  * Alerts that came without a reason, that stayed after the end, and that never came although they had to.
  * @param outages incidents that were made long enough that somebody must be told
@@ -100,9 +103,16 @@ export function checkAlerts(
 		if (!incidents.some((incident) => kinds.includes(incident.kind) && incident.from <= at && at <= incident.to + slackMs))
 			problems.push({ what: `alert without a reason: ${node} ${id}: ${summary}` });
 	}
+	// Its third start within ten minutes is a crash loop to any monitor, and an alert for as long.
+	const isLooping = (node: string, id: string, at: number) =>
+		incidents.filter(
+			({ kind, node: killed, service = "", to }) =>
+				kind === "killed" && killed === node && id === `process:${service === "robust-sync" ? "sync" : service}` && at - to < crashLoopMs,
+		).length >= crashLoopStarts;
 	const last = new Map(notifications.map((notification) => [`${notification.node} ${notification.id}`, notification]));
-	for (const { firing, node, id, summary } of last.values())
-		if (firing && !isEvent.test(id)) problems.push({ what: `alert that is never over: ${node} ${id}: ${summary}`, isKept: true });
+	for (const { firing, node, id, at, summary } of last.values())
+		if (firing && !isEvent.test(id) && !isLooping(node, id, at))
+			problems.push({ what: `alert that is never over: ${node} ${id}: ${summary}`, isKept: true });
 	for (const outage of outages) {
 		for (const node of watchers) {
 			if (outage.kind === "cut" && node === outage.node) continue;

@@ -262,7 +262,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
 			});
 		if (running.includes("monitor")) {
 			await waitUntil(
-				() => checkAlerts(readNotifications(notified, incidents), [], [], []).every(({ what }) => !what.includes("never over")),
+				() => checkAlerts(readNotifications(notified, incidents), incidents, [], []).every(({ what }) => !what.includes("never over")),
 				alertsOverMs,
 			);
 			found.push(...checkAlerts(readNotifications(notified, incidents), incidents, outages, names));
