@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "@jest/globals";
 // @ts-expect-error: plain JavaScript, so that it runs before anything is installed
@@ -7,7 +7,7 @@ import { exitCodes } from "./documents.mjs";
 
 const root = path.resolve(import.meta.dirname, "../..");
 const read = (name: string) => readFileSync(path.join(root, name), "utf8");
-const executables = readdirSync(path.join(root, "bin")).filter((name) => statSync(path.join(root, "bin", name)).isFile());
+const executables = Object.keys((JSON.parse(read("package.json")) as { bin: Record<string, string> }).bin);
 const flagsIn = (text: string) => new Set(text.match(/(?<![\w-])--[a-z][a-z-]+/g));
 const sorted = (names: Iterable<string>) => [...names].sort();
 

@@ -6,6 +6,7 @@
 is_built() {
 	local name
 	for name in "${executables[@]}" print-config; do [ -e "$clone/dist/$name.mjs" ] || return 1; done
+	[ -e "$clone/dist/robust-sync-status.cjs" ] || return 1
 	[ -d "$clone/packages" ] || return 0
 	[ -z "$(find "$clone/packages" "$clone/package.json" "$clone/pnpm-lock.yaml" "$clone/bin/build" -path '*/node_modules' -prune -o -type f ! -name '*.test.ts' -newer "$clone/dist/robust-sync.mjs" -print -quit)" ]
 }
@@ -26,7 +27,7 @@ payload_files() {
 	(
 		cd "$clone" || exit
 		find dist -path dist/types -prune -o -type f ! -path '*/.*' -print
-		for name in "${executables[@]}"; do printf 'bin/%s\n' "$name"; done
+		for name in "${executables[@]}" package.json; do printf 'bin/%s\n' "$name"; done
 		find deploy -type f ! -name '*.test.ts' ! -path 'deploy/container/*'
 		for name in package.json LICENSE README.md CHANGELOG.md; do [ ! -e "$name" ] || printf '%s\n' "$name"; done
 	) | sort
@@ -75,7 +76,7 @@ copy_files() {
 		cp "$clone/$file" "$part/$file"
 	done < <(payload_files)
 	chmod -R u+rwX,go+rX,go-w "$part"
-	chmod 755 "$part"/bin/*
+	for file in "${executables[@]}"; do chmod 755 "$part/bin/$file"; done
 	printf '%s\n' "$content_hash" >"$part/.content"
 	mv "$part" "$version_dir"
 }

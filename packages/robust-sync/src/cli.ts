@@ -1,6 +1,51 @@
-import { quickStatus } from "./quick-status.ts";
+import { createProgram, defineVerbs, notEmpty, runProgram } from "@robust-sync/service/command-line";
+import { paint } from "@robust-sync/service/paint";
+import { locateWorkspace } from "@robust-sync/workspace/locate";
+import { WorkspacePaths } from "@robust-sync/workspace/paths";
+import { readState } from "@robust-sync/workspace/read-state";
+import { syncStateSchema } from "@robust-sync/workspace/state-schemas";
+import { type Options, print } from "./options.ts";
+import { formatStatus, reportStatus, statusDocument } from "./status-report.ts";
 
-// Monitoring asks for the status again and again: the usual answer is given before anything else is loaded.
-const answered = quickStatus(process.argv.slice(2), process.env);
-if (answered === null) await import("./program.ts");
-else process.exitCode = answered;
+function status(options: Options): number {
+	const paths = new WorkspacePaths(locateWorkspace({ flag: options.workspace }));
+	const report = reportStatus(readState(paths.syncState, syncStateSchema), Date.now());
+	print(options.json ? statusDocument(report) : formatStatus(report, Date.now(), paint(process.stdout)));
+	return report.exitCode;
+}
+
+const program = createProgram(
+	"robust-sync",
+	"Keeps a git working directory the same on two or more machines, unattended, and never loses a byte.",
+)
+	.option("--dry-run", "with --once: say what a cycle would do, and do nothing")
+	.option("--interval <seconds>", "seconds between cycles when nothing happens (SYNC_INTERVAL)", notEmpty)
+	.option("--json", "print the result as one JSON document");
+
+defineVerbs<Options>(
+	program,
+	[
+		{
+			flags: "--once",
+			description: "run one cycle and exit",
+			options: ["--dry-run", "--json", "--interval"],
+			run: async (options) => (await import("./verbs.ts")).once(options),
+		},
+		{
+			flags: "--stop",
+			description: "stop the running instance after its cycle",
+			options: ["--json"],
+			run: async (options) => (await import("./verbs.ts")).stop(options),
+		},
+		{ flags: "--status", description: "say how it stands", options: ["--json"], run: status },
+		{
+			flags: "--send <file>",
+			description: "put a message into the outbox; - reads it from standard input",
+			options: ["--json"],
+			run: async (options) => (await import("./verbs.ts")).send(options),
+		},
+	],
+	{ options: ["--interval"], run: async (options) => (await import("./verbs.ts")).run(options) },
+);
+
+await runProgram(program);
