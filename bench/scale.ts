@@ -12,6 +12,7 @@ const rounds = 5;
 /** A file that changed this instant is left alone for a moment. */
 const quietMs = 100;
 const calm = { SYNC_WATCH: "0", SYNC_INTERVAL: "3600" };
+const watching = { SYNC_INTERVAL: "3600" };
 
 const sizesOf = (what: string, usual: readonly number[]): number[] =>
 	process.env[`BENCH_${what.toUpperCase()}`]?.split(",").map(Number) ?? [...usual];
@@ -37,15 +38,24 @@ interface OneChange {
 	disk: number;
 }
 
-/** One file changes on `a`: how long until it is on the hub, and, told at once, on the disk of `b`. Also a cycle without any change. */
-async function oneChange(lab: Lab, a: Workspace, b: Workspace): Promise<OneChange> {
+/**
+ * One file changes on `a`: how long until it is on the hub, and, told at once, on the disk of `b`. Also a cycle without any change.
+ * @param isWatched the daemon sees the change by itself
+ */
+async function oneChange(lab: Lab, a: Workspace, b: Workspace, isWatched = false): Promise<OneChange> {
 	const taken: Record<keyof OneChange, number[]> = { idle: [], hub: [], disk: [] };
 	for (let round = -2; round < rounds; round++) {
-		a.write("changing.txt", `change ${round}\n`);
-		await sleep(quietMs);
 		const before = lab.hubHead;
+		const cycles = a.state?.totals.cycles ?? 0;
+		if (!isWatched) {
+			a.write("changing.txt", `change ${round}\n`);
+			await sleep(quietMs);
+		}
 		const started = performance.now();
-		const cycle = a.cycle();
+		if (isWatched) a.write("changing.txt", `change ${round}\n`);
+		const cycle = isWatched
+			? until("the sender's cycle", () => (a.state?.totals.cycles ?? 0) > cycles && a.state?.status === "idle")
+			: a.cycle();
 		await until("the hub to move", () => lab.hubHead !== null && lab.hubHead !== before);
 		const hub = performance.now() - started;
 		const receiving = b.cycle();
@@ -96,12 +106,15 @@ class Series {
 
 async function files(): Promise<Findings> {
 	const series = new Series();
-	for (const size of sizesOf("files", [1_000, 10_000, 100_000])) {
+	for (const size of sizesOf("files", [1_000, 10_000, 100_000, 1_000_000])) {
 		await inLab(async (lab) => {
-			const [a, b] = await pair(lab, (workspace) => workspace.fill(size));
-			const pid = await a.start(calm);
-			await b.start(calm);
-			const { idle, hub, disk } = await oneChange(lab, a, b);
+			await fillHub(lab.hub, size);
+			const [a, b] = [await lab.workspace("helios"), await lab.workspace("chad")];
+			const pid = await a.start(watching);
+			await b.start(watching);
+			// The first look with the watcher at work.
+			for (const node of [a, b]) await node.cycle();
+			const { idle, hub, disk } = await oneChange(lab, a, b, true);
 			series.add("idle cycle", "files", size, idle);
 			series.add("one change, on the hub", "files", size, hub, "1 M: ≤ 3 ×");
 			series.add("one change, on the other disk", "files", size, disk, "1 M: ≤ 12 ×");
@@ -109,6 +122,22 @@ async function files(): Promise<Findings> {
 		});
 	}
 	return series.findings;
+}
+
+/** One commit with so many files, a thousand a directory, made at once by git fast-import. */
+async function fillHub(hub: string, files: number): Promise<void> {
+	const child = spawn("git", ["--git-dir", hub, "fast-import", "--quiet"], { stdio: ["pipe", "ignore", "inherit"] });
+	const ended = new Promise<void>((resolve, reject) =>
+		child.on("close", (code) => (code === 0 ? resolve() : reject(new Error(`fast-import: ${code}`)))),
+	);
+	child.stdin.write("commit refs/heads/main\ncommitter bench <bench@localhost> 1700000000 +0000\ndata 1\nx\n");
+	for (let i = 0; i < files; i++) {
+		const text = `file ${i} `.repeat(20);
+		const entry = `M 100644 inline d${Math.floor(i / 1_000)}/f${i}.txt\ndata ${text.length}\n${text}\n`;
+		if (!child.stdin.write(entry)) await new Promise((resolve) => child.stdin.once("drain", resolve));
+	}
+	child.stdin.end();
+	await ended;
 }
 
 /** Commits that each change one file, made at once by git fast-import. */

@@ -13,13 +13,14 @@ export type FileChange =
 
 export interface NewCommit {
 	readonly parents: readonly Oid[];
-	/** `Name <address>`, for author and committer. */
+	/** `Name <address>`, of the committer, and of the author where nobody else is. */
 	readonly identity: string;
+	readonly author?: string;
 	/** Seconds since the epoch; the time zone is +0000. */
 	readonly date: number;
 	readonly message: Uint8Array;
-	/** What the changes are applied to, in order. */
-	readonly tree: Oid;
+	/** What the changes are applied to, in order; null: the first parent's. */
+	readonly tree: Oid | null;
 	readonly changes: Iterable<FileChange>;
 	/** Contents to be stored beside it, which nothing refers to yet. */
 	readonly blobs?: readonly Uint8Array[];
@@ -38,10 +39,10 @@ function* importStream(ref: string, commit: NewCommit): Generator<string | Uint8
 		yield content;
 		yield "\n";
 	}
-	const who = `${commit.identity} ${commit.date} +0000`;
-	yield `commit ${ref}\nmark :1\nauthor ${who}\ncommitter ${who}\ndata ${commit.message.length}\n`;
+	const when = `${commit.date} +0000`;
+	yield `commit ${ref}\nmark :1\nauthor ${commit.author ?? commit.identity} ${when}\ncommitter ${commit.identity} ${when}\ndata ${commit.message.length}\n`;
 	yield commit.message;
-	yield `\n${first ? `from ${first}\n` : ""}${others.map((parent) => `merge ${parent}\n`).join("")}M 040000 ${commit.tree} ""\n`;
+	yield `\n${first ? `from ${first}\n` : ""}${others.map((parent) => `merge ${parent}\n`).join("")}${commit.tree ? `M 040000 ${commit.tree} ""\n` : ""}`;
 	// Few and large writes: one per file costs more than the file.
 	let batch: Uint8Array[] = [];
 	let batchBytes = 0;

@@ -22,5 +22,6 @@ export * from "./ssh-connection.ts";
 export * from "./stage-files.ts";
 export * from "./status.ts";
 export * from "./transport.ts";
+export * from "./tree-paths.ts";
 export * from "./unmerged.ts";
 export * from "./working-tree.ts";

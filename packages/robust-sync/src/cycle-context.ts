@@ -2,6 +2,7 @@ import { type GitPath, openRepository, type Repository, type SshConnections } fr
 import type { Logger } from "@robust-sync/service/log";
 import type { Config, Lock, MonotonicClock, WorkspacePaths } from "@robust-sync/workspace";
 import type { HotFiles } from "./hot-files.ts";
+import type { KnownChanges } from "./known-changes.ts";
 import type { ReplacedFiles } from "./replaced-files.ts";
 
 /** What a cycle works with. Clock and log come in; nothing here is global. */
@@ -49,6 +50,8 @@ export interface CycleMemory {
 	readonly clock: MonotonicClock;
 	/** When each path was first seen to change since it was last committed, by that clock: a stale write may be written over before a cycle can look. */
 	readonly firstChanges: Map<GitPath, number>;
+	/** What may differ from HEAD, as far as that is known without looking at everything. */
+	readonly known: KnownChanges;
 	/** What our checkouts replaced a short while ago. */
 	readonly replaced: ReplacedFiles;
 }

@@ -3,6 +3,7 @@ import { carryOutPlan, type Plan, planIntegration, saveDecidedForUpstream } from
 import { faultPoint, type SkippedFile } from "@robust-sync/workspace";
 import pRetry from "p-retry";
 import type { CycleContext } from "./cycle-context.ts";
+import { bringIndexUpToDate, readLeft } from "./direct-snapshot.ts";
 import { collectOutbox, confirmDelivered, markCommitted } from "./outbox.ts";
 import { recover } from "./recover.ts";
 import { bringUpToDate, rescueLateWrites } from "./rescue.ts";
@@ -78,7 +79,8 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 	const snapshot = await snapshotInto(context, progress, outbox.targets);
 	const committed = markCommitted(context, outbox);
 
-	const head = await exchange(context, snapshot, progress);
+	const head = await exchange(context, snapshot, progress).finally(() => bringIndexUpToDate(context));
+	context.memory.known.leave(await readLeft(context.repository));
 
 	// A process that stood still meanwhile may not be the one that works here any more.
 	context.lock.assertHeld();

@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { GitError, type GitPath, gitPath, type Repository, readStatus, SshConnections } from "@robust-sync/git";
+import { displayPath, GitError, type GitPath, gitPath, type Repository, readStatus, SshConnections } from "@robust-sync/git";
 import type { ServiceControl } from "@robust-sync/service/lifecycle";
 import type { Logger } from "@robust-sync/service/log";
 import {
@@ -20,6 +20,9 @@ import {
 import { backOffMs } from "./back-off.ts";
 import { type CycleResult, runCycle } from "./cycle.ts";
 import { type CycleContext, type CycleMemory, openWorkspaceRepository } from "./cycle-context.ts";
+import { changedDirectly } from "./direct-snapshot.ts";
+import { noteFirstChange } from "./first-changes.ts";
+import { KnownChanges } from "./known-changes.ts";
 import { OwnChanges } from "./own-changes.ts";
 import { readPosition } from "./position.ts";
 import { SyncRecord } from "./record.ts";
@@ -46,6 +49,7 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean, clock: Monot
 		databaseCopiedAt: new Map(),
 		tidiedAt: Number.NEGATIVE_INFINITY,
 		clock,
+		known: new KnownChanges(clock),
 		firstChanges: new Map(),
 		replaced: new ReplacedFiles(paths, clock),
 	};
@@ -69,8 +73,6 @@ const recordIntervalMs = 20_000;
 /** Where nothing can be watched, changes are looked for this often. */
 const pollMs = 5_000;
 const cycleLockPatienceMs = 60_000;
-/** While cycles fail, so many paths are remembered with the time of their first change; of others the last one counts. */
-const maxFirstChanges = 10_000;
 /** A peer's heartbeat ends a back-off, but not more often than this. */
 const minRetryMs = 1_000;
 
@@ -172,9 +174,14 @@ export class Daemon {
 		for (const secret of this.#config.secrets) this.#log.addSecret(secret);
 		this.#repository = undefined;
 		this.#memory.branch = this.#config.syncBranch ?? this.#memory.branch;
+		this.#stopWatching();
+		this.wake();
+	}
+
+	#stopWatching(): void {
 		this.#watcher?.close();
 		this.#watcher = undefined;
-		this.wake();
+		this.#memory.known.watching(false);
 	}
 
 	get memoryLimitBytes(): number {
@@ -377,11 +384,12 @@ export class Daemon {
 			if (foreign.length > 0) this.#settler.touch();
 			return;
 		}
-		const { entries } = await readStatus(context.repository);
-		const dirty = new Set(entries.map((entry) => entry.path));
-		for (const name of result.checkedOut) if (dirty.has(name)) this.#noteFirstChange(name);
+		const changed =
+			(await changedDirectly(context, result.checkedOut)) ?? (await readStatus(context.repository)).entries.map(({ path }) => path);
+		const dirty = new Set(changed);
+		for (const name of result.checkedOut) if (dirty.has(name)) noteFirstChange(this.#memory, name);
 		const skipped = new Set(result.skipped.map((entry) => entry.path));
-		if (entries.some((entry) => !skipped.has(Buffer.from(entry.path, "latin1").toString("utf8").replace(/\/$/, "")))) this.#settler.touch();
+		if (changed.some((name) => !skipped.has(displayPath(name).replace(/\/$/, "")))) this.#settler.touch();
 	}
 
 	/** When there was nothing to do, there is time for it. */
@@ -416,6 +424,7 @@ export class Daemon {
 			ignored,
 			onChange: (changed) => this.#changed(changed),
 			onLimit: (reason) => {
+				this.#memory.known.watching(false);
 				this.#log.warn(
 					`the kernel's limit of file watches is reached (${reason}): looking for changes every ${pollMs / 1000} s instead; raise fs.inotify.max_user_watches`,
 				);
@@ -423,19 +432,18 @@ export class Daemon {
 			},
 		});
 		// What changed between the cycle and the first watch.
+		this.#memory.known.watching(true);
 		this.#settler.touch();
 	}
 
 	#changed(name: GitPath): void {
+		this.#memory.known.saw(name);
+		// What was ignored was not watched; the next cycle begins to watch anew.
+		if (name === ".gitignore" || name.endsWith("/.gitignore")) this.#stopWatching();
 		if (!this.#during && this.#own.isOurs(name)) return;
-		this.#noteFirstChange(name);
+		noteFirstChange(this.#memory, name);
 		if (this.#during) this.#during.add(name);
 		else this.#settler.touch();
-	}
-
-	#noteFirstChange(name: GitPath): void {
-		const { firstChanges, clock } = this.#memory;
-		if (!firstChanges.has(name) && firstChanges.size < maxFirstChanges) firstChanges.set(name, clock.now());
 	}
 
 	/** State files of the other services, and the outbox. */

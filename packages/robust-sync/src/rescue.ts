@@ -16,6 +16,7 @@ import { containsNothingOf, mayStemFrom } from "@robust-sync/merge";
 import { isAddition, mergeLateWrite } from "@robust-sync/resolve";
 import { compactTimestamp, faultPoint } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
+import { sinceFirstChange } from "./first-changes.ts";
 import { lateWriteWindowMs, type Replacement, replacedFile, staleWriteWindowMs } from "./replaced-files.ts";
 
 /** More kept files than this are looked at in turns, so that a huge checkout does not slow every cycle for an hour. */
@@ -130,12 +131,6 @@ function originOf(
 	}
 	// An answer that replaces all that was there brings back nothing of it.
 	return origin && mayStemFrom(origin, written, file) ? origin : null;
-}
-
-/** Milliseconds since a change of the path was first seen; 0: none was. */
-function sinceFirstChange({ firstChanges, clock }: CycleContext["memory"], name: GitPath): number {
-	const seenAt = firstChanges.get(name);
-	return seenAt === undefined ? 0 : clock.now() - seenAt;
 }
 
 /** What a dirty path that was checked out a moment ago must be committed as. */

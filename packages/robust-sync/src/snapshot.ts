@@ -18,6 +18,8 @@ import {
 import { filtersApply } from "@robust-sync/resolve";
 import { faultPoint, neverCommitted, type SkippedFile } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
+import { bringIndexUpToDate, takeDirectSnapshot } from "./direct-snapshot.ts";
+import { forgetFirstChanges } from "./first-changes.ts";
 import { separateHot, waitUntilQuiet } from "./hot-files.ts";
 import { copyLiveDatabases } from "./live-database.ts";
 import { findBareLinks, isPlaceholder, openNestedRepositories } from "./nested-repositories.ts";
@@ -145,6 +147,23 @@ export function snapshotMessage(node: string, paths: readonly GitPath[]): string
  * @param extra paths to commit even where an ignore rule covers them (delivered messages)
  */
 export async function takeSnapshot(context: CycleContext, extra: readonly GitPath[] = []): Promise<Snapshot> {
+	const { known } = context.memory;
+	const direct = await takeDirectSnapshot(context, extra, (changed) => `${snapshotMessage(context.config.nodeName, changed)}\n`);
+	if (direct !== null) return direct;
+	await bringIndexUpToDate(context);
+	const lookedAtAll = known.lookingAtAll();
+	try {
+		const snapshot = await takeFullSnapshot(context, extra);
+		for (const name of snapshot.busy) known.saw(name);
+		lookedAtAll(snapshot.skipped);
+		return snapshot;
+	} catch (error) {
+		known.forget();
+		throw error;
+	}
+}
+
+async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]): Promise<Snapshot> {
 	const { repository, config, memory, now } = context;
 	const lookedAt = memory.clock.now();
 	let found = await findCandidates(context);
@@ -207,12 +226,6 @@ export async function takeSnapshot(context: CycleContext, extra: readonly GitPat
 	}
 	if (exitCode === 1 && !moved) return { status, head, committed: 0, skipped, rescued, busy };
 	return { status, head, committed: moved ? Math.max(changed.length, 1) : 0, skipped, rescued, busy };
-}
-
-/** What changed before the look is dealt with, but for what waits; what changed since then was not looked at. */
-function forgetFirstChanges({ firstChanges }: CycleContext["memory"], lookedAt: number, waiting: readonly GitPath[]): void {
-	const kept = new Set(waiting);
-	for (const [name, at] of firstChanges) if (at <= lookedAt && !kept.has(name)) firstChanges.delete(name);
 }
 
 /** A hook of the user's gets as long as the network does: one that waits for an answer would hold us up for ever. */

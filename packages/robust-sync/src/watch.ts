@@ -62,7 +62,10 @@ export class WorkspaceWatcher {
 			const watcher = (this.#options.watch ?? fs.watch)(this.#path(directory), { encoding: "buffer", persistent: true }, (event, name) => {
 				if (name) this.#changed(directory, event, gitPath(name));
 			});
-			watcher.on("error", () => this.#remove(directory));
+			watcher.on("error", () => {
+				this.#remove(directory);
+				this.#options.onChange(directory);
+			});
 			this.#watchers.set(directory, watcher);
 			for (const entry of fs.readdirSync(this.#path(directory), {
 				withFileTypes: true,

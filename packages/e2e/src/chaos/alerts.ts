@@ -112,7 +112,7 @@ export function checkAlerts(
 	const last = new Map(notifications.map((notification) => [`${notification.node} ${notification.id}`, notification]));
 	for (const { firing, node, id, at, summary } of last.values())
 		if (firing && !isEvent.test(id) && !isLooping(node, id, at))
-			problems.push({ what: `alert that is never over: ${node} ${id}: ${summary}`, isKept: true });
+			problems.push({ what: `alert that is never over: ${node} ${id}: ${summary}` });
 	for (const outage of outages) {
 		for (const node of watchers) {
 			if (outage.kind === "cut" && node === outage.node) continue;

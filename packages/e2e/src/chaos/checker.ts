@@ -10,8 +10,6 @@ export interface Problem {
 	/** The file and the write it is about, where it is about one. */
 	readonly file?: string;
 	readonly write?: Written;
-	/** Nothing is lost by it: the write is in history and was taken back by one that did not know it, a line is there twice, an alert or a process stayed. */
-	readonly isKept?: boolean;
 }
 
 function git(directory: string, args: readonly string[], input?: string): string {
@@ -153,7 +151,7 @@ function checkLines(tree: string, ledger: Ledger): Problem[] {
 		const known = new Set(["", "start", ...lines.map(({ text }) => text)]);
 		for (const write of lines) {
 			const times = found.get(write.text) ?? 0;
-			if (times !== 1) problems.push({ what: `${file}: '${write.text}' is there ${times} times`, file, write, isKept: times > 1 });
+			if (times !== 1) problems.push({ what: `${file}: '${write.text}' is there ${times} times`, file, write });
 		}
 		for (const line of found.keys())
 			if (!known.has(line) && !ledger.halfLines.some((half) => half.startsWith(line)))
@@ -162,20 +160,9 @@ function checkLines(tree: string, ledger: Ledger): Problem[] {
 	return problems;
 }
 
-function checkKeys(tree: string, hub: string, ledger: Ledger): Problem[] {
+function checkKeys(tree: string, ledger: Ledger): Problem[] {
 	const problems: Problem[] = [];
 	for (const [file, keys] of ledger.keys) {
-		let history: Record<string, unknown>[] | null = null;
-		const wasThere = (node: string, name: string, value: unknown) => {
-			history ??= (versionsInHistory(hub, [file]).get(file) ?? []).flatMap((text) => {
-				try {
-					return [JSON.parse(text) as Record<string, unknown>];
-				} catch {
-					return [];
-				}
-			});
-			return history.some((version) => (version[node] as Record<string, unknown> | undefined)?.[name] === value);
-		};
 		let state: Record<string, unknown> = {};
 		try {
 			state = JSON.parse(readText(path.join(tree, file))) as Record<string, unknown>;
@@ -185,8 +172,7 @@ function checkKeys(tree: string, hub: string, ledger: Ledger): Problem[] {
 		for (const [key, { value, write }] of keys) {
 			const [node = "", name = ""] = key.split(".");
 			const there = (state[node] as Record<string, unknown> | undefined)?.[name];
-			if (there !== value)
-				problems.push({ what: `${file}: ${key} is ${there}, not ${value}`, file, write, isKept: wasThere(node, name, value) });
+			if (there !== value) problems.push({ what: `${file}: ${key} is ${there}, not ${value}`, file, write });
 		}
 		for (const [key, values] of ledger.sharedKeys.get(file) ?? [])
 			if (!values.includes(state[key] as number)) problems.push({ what: `${file}: nobody wrote ${key} = ${state[key]}`, file });
@@ -346,7 +332,7 @@ export function check(workspaces: readonly string[], hub: string, ledger: Ledger
 		...checkTrees(workspaces, hub),
 		...checkRepositories(workspaces, hub),
 		...checkLines(tree, ledger),
-		...checkKeys(tree, hub, ledger),
+		...checkKeys(tree, ledger),
 		...checkOwned(tree, workspaces, hub, ledger),
 		...checkMessages(tree, ledger),
 		...checkContested(tree, workspaces, hub, ledger),

@@ -33,8 +33,6 @@ export interface ChaosOptions {
 export interface ChaosResult {
 	/** Empty: nothing was lost. */
 	readonly problems: readonly string[];
-	/** How many of them lose nothing: what was written is in history, or there twice. */
-	readonly kept: number;
 	readonly writes: number;
 	readonly troubles: number;
 	readonly commits: number;
@@ -273,7 +271,6 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
 		const isAlone = await waitUntil(() => workspaces.flatMap(processesOf).length === 0, 5_000);
 		if (!isAlone)
 			found.push({
-				isKept: true,
 				what: `processes are left: ${workspaces
 					.flatMap(processesOf)
 					.map(({ command }) => command.slice(0, 120))
@@ -286,10 +283,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
 			say(`PROBLEM ${problem.what}`);
 			for (const line of evidence(hub, problem)) say(`        ${line}`);
 		}
-		const kept = found.filter(({ isKept }) => isKept).length;
 		const result = {
 			problems: found.map(({ what }) => what),
-			kept,
 			writes: ledger.size,
 			troubles: made,
 			commits,

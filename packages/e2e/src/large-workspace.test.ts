@@ -1,0 +1,126 @@
+import fs from "node:fs";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { until } from "@robust-sync/git/fixtures/scratch";
+import { type Node, untilConverged } from "./fixture/node.ts";
+import { faultPointNames } from "./fixture/sources.ts";
+import { World } from "./fixture/world.ts";
+
+// So many files that an index costs more than all the rest of a cycle; with long names it takes fewer of them.
+const files = Object.fromEntries(
+	Array.from({ length: 6_000 }, (_, index) => [`archive/${index % 50}/${"a-rather-long-name-".repeat(6)}${index}.md`, `${index}\n`]),
+);
+const env = { SYNC_INTERVAL: "600" };
+
+let world: World;
+let helios: Node;
+let chad: Node;
+
+/** Whether the node's last commit was written without a look at anything but what changed. */
+const isDirect = (node: Node) => node.git("reflog", "-n", "4", "--format=%gs").includes("robust-sync: snapshot");
+const onHub = (name: string) => {
+	try {
+		return world.git("hub.git", "show", `main:${name}`);
+	} catch {
+		return null;
+	}
+};
+
+/** The daemon has watched for a whole cycle: from now on it knows what changes. */
+async function startAndSettle(node: Node, more: Record<string, string> = {}): Promise<void> {
+	await node.start({ env: { ...env, ...more } });
+	const cycles = () => node.state()?.totals.cycles ?? 0;
+	const before = cycles();
+	await until(() => cycles() > before && node.state()?.status === "idle", "the cycle after the first watch");
+}
+
+async function wake(node: Node): Promise<void> {
+	process.kill(node.worker() ?? 0, "SIGUSR1");
+	await untilConverged(world, [helios, chad]);
+}
+
+describe("in a large workspace", () => {
+	beforeAll(async () => {
+		world = new World("large");
+		[helios, chad] = await world.pair(files, { env });
+		expect(fs.statSync(helios.path(".git/index")).size).toBeGreaterThan(1_048_576);
+		await startAndSettle(helios);
+		await startAndSettle(chad);
+	}, 60_000);
+	afterAll(() => world.remove());
+
+	test("a change is committed and pushed without a look at the other files, and the index follows", async () => {
+		const name = Object.keys(files)[7] ?? "";
+		helios.write(name, "changed\n");
+		await until(() => onHub(name) === "changed\n", "the change on the hub");
+		expect(isDirect(helios)).toBe(true);
+		await until(() => helios.dirty() === "", "the index to follow");
+		await wake(chad);
+		expect(chad.read(name)).toBe("changed\n");
+		expect(chad.dirty()).toBe("");
+	}, 30_000);
+
+	test("new, moved and deleted files, a directory, a message, and both at once: both nodes end alike", async () => {
+		fs.renameSync(helios.path(Object.keys(files)[1] ?? ""), helios.path("archive/moved.md"));
+		helios.write("new/directory/file.md", "new\n");
+		await until(() => onHub("new/directory/file.md") !== null && onHub("archive/moved.md") === "1\n", "both on the hub");
+		helios.remove("archive/moved.md");
+		await helios.run(["--send", "-"], { input: "a message\n" });
+		await until(() => onHub("archive/moved.md") === null && helios.messages("helios").length === 1, "the deletion on the hub");
+		helios.write("state.json", '{"helios": 1}\n');
+		chad.write("state.json", '{"chad": 1}\n');
+		await until(
+			() => (onHub("state.json") ?? "").includes("helios") && (onHub("state.json") ?? "").includes("chad"),
+			"both keys on the hub",
+		);
+		await wake(helios);
+		expect(chad.files()).toEqual(helios.files());
+		for (const node of [helios, chad]) {
+			node.fsck();
+			expect(node.dirty()).toBe("");
+		}
+	}, 60_000);
+
+	test("what a person stages or commits is found at the next cycle", async () => {
+		fs.appendFileSync(helios.path(".git/info/exclude"), "\n*.local\n");
+		helios.write("notes.local", "not for others\n");
+		helios.write("notes.md", "for others\n");
+		await until(() => onHub("notes.md") !== null, "the file beside it on the hub");
+		expect(onHub("notes.local")).toBeNull();
+		helios.git("add", "--force", "notes.local");
+		process.kill(helios.worker() ?? 0, "SIGUSR1");
+		await until(() => onHub("notes.local") !== null, "what was staged on the hub");
+		helios.git("-c", "user.name=P", "-c", "user.email=p@example.org", "commit", "--quiet", "--allow-empty", "-m", "by hand");
+		const head = helios.head() ?? "none";
+		process.kill(helios.worker() ?? 0, "SIGUSR1");
+		await until(() => world.git("hub.git", "rev-list", "main").includes(head), "the person's commit on the hub");
+	}, 30_000);
+});
+
+describe("a daemon that is killed in the middle of such a snapshot", () => {
+	beforeEach(async () => {
+		world = new World("large-killed");
+		[helios, chad] = await world.pair(files, { env });
+	});
+	afterEach(() => world.remove());
+
+	test.each(faultPointNames(["robust-sync"]).filter((name) => name.startsWith("direct-")))(
+		"loses nothing, and the next one goes on: %s",
+		async (name) => {
+			await startAndSettle(helios, { ROBUST_SYNC_FAULT: name });
+			const worker = helios.worker();
+			const [changed = "", deleted = ""] = Object.keys(files);
+			helios.write(changed, "changed\n");
+			helios.write("new.md", "new\n");
+			helios.remove(deleted);
+			await until(() => helios.worker() !== worker, "the kill");
+			await helios.killAll();
+			await helios.once();
+			expect(helios.dirty()).toBe("");
+			helios.fsck();
+			expect([onHub(changed), onHub("new.md"), onHub(deleted)]).toEqual(["changed\n", "new\n", null]);
+			await chad.once();
+			expect(chad.files()).toEqual(helios.files());
+		},
+		60_000,
+	);
+});

@@ -1,0 +1,45 @@
+import { displayPath, type GitPath, gitPath, gitPathBytes, gitPathFromText } from "./git-path.ts";
+import type { TreeEntry } from "./merge-tree.ts";
+import type { Oid, Repository } from "./repository.ts";
+
+/** Whether a path can be told to git as an argument: names need not be UTF-8, arguments are. */
+export function isArgument(name: GitPath): boolean {
+	return gitPathFromText(displayPath(name)) === name;
+}
+
+/**
+ * What a commit has at some paths (a directory: mode 040000), by one process that reads no index and only the trees above them.
+ * @param names such as `isArgument` says yes to
+ * @throws GitError
+ */
+export async function readTreePaths(repository: Repository, commit: Oid, names: readonly GitPath[]): Promise<Map<GitPath, TreeEntry>> {
+	if (names.length === 0) return new Map();
+	const { stdout } = await repository.run(["ls-tree", "-z", "--full-tree", commit, "--", ...names.map(displayPath)]);
+	// "<mode> <type> <oid>\t<path>"
+	return new Map(
+		stdout
+			.toString("latin1")
+			.split("\0")
+			.filter((record) => record !== "")
+			.map((record) => {
+				const tab = record.indexOf("\t");
+				const [mode = "", , oid = ""] = record.slice(0, tab).split(" ");
+				return [gitPath(Buffer.from(record.slice(tab + 1), "latin1")), { mode, oid }];
+			}),
+	);
+}
+
+/** Those of some paths that an ignore rule covers, whether they are tracked or not (git-check-ignore(1)). Reads no index. @throws GitError */
+export async function readIgnored(repository: Repository, names: readonly GitPath[]): Promise<Set<GitPath>> {
+	if (names.length === 0) return new Set();
+	const { stdout } = await repository.run(["check-ignore", "-z", "--stdin", "--no-index"], {
+		input: Buffer.concat(names.flatMap((name) => [gitPathBytes(name), Buffer.of(0)])),
+		accept: [0, 1],
+	});
+	return new Set(
+		stdout
+			.toString("latin1")
+			.split("\0")
+			.filter((name) => name !== "") as GitPath[],
+	);
+}

@@ -1,0 +1,244 @@
+import fs from "node:fs";
+import path from "node:path";
+import {
+	blobOid,
+	type FileChange,
+	fileSystemPath,
+	GitError,
+	type GitPath,
+	isArgument,
+	lstatIfThere,
+	type Oid,
+	openMergeStore,
+	type Repository,
+	readHead,
+	readIgnored,
+	readTreePaths,
+	type TreeEntry,
+	updateRef,
+	writeCommit,
+	writeIndexEntries,
+} from "@robust-sync/git";
+import { filtersApply } from "@robust-sync/resolve";
+import { faultPoint } from "@robust-sync/workspace";
+import type { CycleContext } from "./cycle-context.ts";
+import { forgetFirstChanges } from "./first-changes.ts";
+import { separateHot } from "./hot-files.ts";
+import type { Left } from "./known-changes.ts";
+import { rescueStaleWrites } from "./rescue.ts";
+import { reasonToSkip } from "./skipped-files.ts";
+import type { Snapshot } from "./snapshot.ts";
+
+/** All that is committed directly is in memory at once. */
+const maxBytes = 64 * 1_048_576;
+/** More than this are too many arguments, and worth the full look. */
+const maxPaths = 1_000;
+
+/** How index and HEAD are, for KnownChanges. */
+export async function readLeft(repository: Repository): Promise<Left> {
+	const stats = fs.statSync(path.join(repository.gitDirectory, "index"), { throwIfNoEntry: false });
+	const { oid } = await readHead(repository);
+	return { head: oid, indexStamp: `${stats?.ino} ${stats?.mtimeMs} ${stats?.size}`, indexBytes: stats?.size ?? 0 };
+}
+
+/** Whether something makes a plain file at this path another matter than its bytes: a link above it, or a repository that it belongs to. */
+function isElsewhere(root: string, name: GitPath, seen: Map<string, boolean>): boolean {
+	for (let slash = name.lastIndexOf("/"); slash >= 0; slash = name.lastIndexOf("/", slash - 1)) {
+		const parent = name.slice(0, slash) as GitPath;
+		let odd = seen.get(parent);
+		if (odd === undefined) {
+			odd =
+				lstatIfThere(fileSystemPath(root, parent))?.isSymbolicLink() === true ||
+				lstatIfThere(fileSystemPath(root, `${parent}/.git` as GitPath)) !== null;
+			seen.set(parent, odd);
+		}
+		if (odd) return true;
+		if (slash === 0) break;
+	}
+	return false;
+}
+
+interface DiskFile {
+	readonly mode: string;
+	readonly content: Buffer;
+}
+
+/** What lies there, as git would store it; null: nothing; undefined: something that only the full look can deal with. */
+function readDiskFile(context: CycleContext, name: GitPath): DiskFile | null | undefined {
+	const { repository, config } = context;
+	if (reasonToSkip(repository.root, name, config.maxFileMb) !== null) return undefined;
+	const file = fileSystemPath(repository.root, name);
+	try {
+		const stats = fs.lstatSync(file);
+		if (stats.isSymbolicLink()) return { mode: "120000", content: fs.readlinkSync(file, "buffer") };
+		return stats.isFile() ? { mode: (stats.mode & 0o100) !== 0 ? "100755" : "100644", content: fs.readFileSync(file) } : undefined;
+	} catch (error) {
+		return ["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "") ? null : undefined;
+	}
+}
+
+/** Author or committer as git would name them (git-commit(1), COMMIT INFORMATION); null: it cannot be written as it is. */
+function identityOf({ repository, config }: CycleContext, role: "author" | "committer"): string | null {
+	const get = (field: "name" | "email", fallback: string) =>
+		repository.env[`GIT_${role}_${field}`.toUpperCase()] ||
+		repository.config.get(`${role}.${field}`) ||
+		repository.config.get(`user.${field}`) ||
+		fallback;
+	const [name, email] = [get("name", config.nodeName), get("email", `${config.nodeName}@robust-sync`)];
+	return /[<>\n\0]/.test(name + email) ? null : `${name} <${email}>`;
+}
+
+/** Changes against `entries`, what HEAD has; null: something needs the full look. */
+function changesOf(
+	context: CycleContext,
+	names: readonly GitPath[],
+	entries: ReadonlyMap<GitPath, TreeEntry>,
+	given: ReadonlyMap<GitPath, DiskFile>,
+): FileChange[] | null {
+	const changes: FileChange[] = [];
+	let bytes = 0;
+	for (const name of names) {
+		const entry = entries.get(name);
+		if (entry?.mode === "040000" || entry?.mode === "160000") return null;
+		const file = given.get(name) ?? readDiskFile(context, name);
+		if (file === undefined) return null;
+		bytes += file?.content.length ?? 0;
+		if (bytes > maxBytes) return null;
+		if (file === null) {
+			if (entry) changes.push({ path: name, delete: true });
+		} else if (entry?.mode !== file.mode || entry.oid !== blobOid(file.content, context.repository.objectFormat))
+			changes.push({ path: name, ...file });
+	}
+	return changes;
+}
+
+/** What HEAD has at some paths, and which of the others an ignore rule covers; null: these paths only the full look can deal with. */
+async function lookUp(
+	{ repository }: CycleContext,
+	head: Oid,
+	names: readonly GitPath[],
+	unignored: ReadonlySet<GitPath>,
+): Promise<{ entries: Map<GitPath, TreeEntry>; ignored: Set<GitPath> } | null> {
+	const seen = new Map<string, boolean>();
+	// Another ignore rule changes what is to be looked at, and not only here.
+	if (names.some((name) => isElsewhere(repository.root, name, seen) || /(^|\/)\.gitignore$/.test(name))) return null;
+	try {
+		const entries = await readTreePaths(repository, head, names);
+		const untracked = names.filter((name) => !entries.has(name) && !unignored.has(name));
+		return { entries, ignored: await readIgnored(repository, untracked) };
+	} catch (error) {
+		if (error instanceof GitError) return null;
+		throw error;
+	}
+}
+
+/** Whether this repository is one in which a file's bytes are its blob, and a commit is made of nothing but blobs. */
+async function isPlain({ repository, config }: CycleContext): Promise<boolean> {
+	if (config.syncHooks || repository.isSparse || repository.config.get("core.filemode") === "false") return false;
+	return !(await filtersApply(repository));
+}
+
+/** The paths to look at, and where HEAD is; null: everything must be looked at. */
+async function whereToLook(context: CycleContext): Promise<{ head: Oid; looked: readonly GitPath[] } | null> {
+	const left = await readLeft(context.repository);
+	const looked = context.memory.known.toLookAt(left);
+	return looked === null || left.head === null || !(await isPlain(context)) ? null : { head: left.head, looked };
+}
+
+/** Those of some paths that are not as HEAD has them; null: only git can tell. */
+export async function changedDirectly(context: CycleContext, names: readonly GitPath[]): Promise<GitPath[] | null> {
+	const where = await whereToLook(context);
+	if (where === null || names.length > maxPaths || !names.every(isArgument)) return null;
+	const found = await lookUp(context, where.head, names, new Set());
+	return found === null ? null : (changesOf(context, names, found.entries, new Map())?.map((change) => change.path) ?? null);
+}
+
+/**
+ * Commits what the watcher has seen to change, without looking at anything else: blobs, the trees above them and the commit are
+ * written directly. The index follows later (bringIndexUpToDate). For workspaces whose index costs more than all the rest.
+ * @param extra paths to commit even where an ignore rule covers them
+ * @param message of the commit, from what changed
+ * @returns null: everything must be looked at
+ */
+export async function takeDirectSnapshot(
+	context: CycleContext,
+	extra: readonly GitPath[],
+	message: (changed: readonly GitPath[]) => string,
+): Promise<Snapshot | null> {
+	const { repository, memory, now } = context;
+	const { known } = memory;
+	const where = await whereToLook(context);
+	const [author, identity] = [identityOf(context, "author"), identityOf(context, "committer")];
+	if (where === null || author === null || identity === null) return null;
+	const { head, looked } = where;
+	const names = [...new Set([...looked, ...extra])];
+	if (names.length > maxPaths || !names.every(isArgument)) return null;
+	const lookedAt = memory.clock.now();
+	known.looking(looked);
+	const { quiet, busy } = separateHot(repository.root, names, memory.hot, now());
+	for (const name of busy) known.saw(name);
+	const status = { head, branch: memory.branch, entries: [], unreadable: [] };
+	const nothing = { status, head, committed: 0, skipped: known.skipped, rescued: 0, busy };
+	if (quiet.length === 0) return nothing;
+
+	const found = await lookUp(context, head, quiet, new Set(extra));
+	if (found === null) return null;
+	const wanted = quiet.filter((name) => !found.ignored.has(name));
+	const first = changesOf(context, wanted, found.entries, new Map());
+	if (first === null) return null;
+	const { checked, rescued } = await rescueStaleWrites(
+		context,
+		first.map((change) => change.path),
+	);
+	const changes =
+		checked.length === 0 ? first : changesOf(context, wanted, found.entries, new Map(checked.map((file) => [file.path, file])));
+	if (changes === null) return null;
+	if (changes.length === 0) {
+		forgetFirstChanges(memory, lookedAt, busy);
+		return { ...nothing, rescued };
+	}
+	context.lock.assertHeld();
+	const { commit } = await writeCommit(openMergeStore(repository), {
+		parents: [head],
+		author,
+		identity,
+		date: Math.floor(now() / 1000),
+		message: Buffer.from(message(changes.map((change) => change.path))),
+		tree: null,
+		changes,
+	});
+	faultPoint("direct-written");
+	context.lock.assertHeld();
+	for (const change of changes) known.indexBehind.add(change.path);
+	await updateRef(repository, `refs/heads/${memory.branch}`, commit, head, "robust-sync: snapshot");
+	faultPoint("direct-committed");
+	memory.replaced.markCommitted(new Set(checked.map((file) => file.path)), now());
+	forgetFirstChanges(memory, lookedAt, busy);
+	return { ...nothing, head: commit, committed: changes.length, rescued };
+}
+
+/**
+ * Tells the index what direct snapshots committed. Until then `git status` shows those paths as staged the other way round. Where that
+ * fails, the next look is at everything, and mends it.
+ */
+export async function bringIndexUpToDate({ repository, memory, lock, log }: CycleContext): Promise<void> {
+	const { known } = memory;
+	const names = [...known.indexBehind];
+	if (names.length === 0) return;
+	known.indexBehind.clear();
+	try {
+		const { oid } = await readHead(repository);
+		if (oid === null) return;
+		const entries = await readTreePaths(repository, oid, names);
+		lock.assertHeld();
+		await writeIndexEntries(
+			repository,
+			names.map((name) => ({ path: name, entry: entries.get(name) ?? null })),
+		);
+		faultPoint("direct-indexed");
+	} catch (error) {
+		known.forget();
+		if (!(error instanceof GitError)) throw error;
+		log.debug(`the index could not follow: ${error.message}`);
+	}
+}

@@ -1,0 +1,90 @@
+import type { GitPath, Oid } from "@robust-sync/git";
+import type { MonotonicClock, SkippedFile } from "@robust-sync/workspace";
+
+/** Everything is looked at this often, whatever was seen: events can be missed, and a person's staging makes none. */
+const fullLookIntervalMs = 10 * 60_000;
+/** More than this is looked at as a whole. */
+const maxPaths = 1_000;
+/** The kernel drops events when 16,384 of them wait (inotify(7), max_queued_events), and nobody tells us. */
+const maxEvents = 4_096;
+/** An index that is larger (some 10,000 files) costs more to read and write than all the rest of a cycle. */
+const directFromBytes = 1_048_576;
+
+/** How things were left: while the index and HEAD are like that, nobody else has committed or staged anything. */
+export interface Left {
+	readonly head: Oid | null;
+	readonly indexStamp: string;
+	readonly indexBytes: number;
+}
+
+/**
+ * Which paths may differ from HEAD, as far as that is known without looking at all of them: what the watcher has seen since
+ * everything was looked at. In a workspace of a million files that is the difference between seconds and milliseconds.
+ */
+export class KnownChanges {
+	readonly #clock: MonotonicClock;
+	readonly #directFromBytes: number;
+	readonly #paths = new Set<GitPath>();
+	#events = 0;
+	#isWatching = false;
+	/** When everything was last looked at with the watcher already at work; null: never, or something was missed since. */
+	#lookedAt: number | null = null;
+	#left: Left | null = null;
+	/** What the last full look left out; reported until the next one. */
+	skipped: readonly SkippedFile[] = [];
+	/** Paths of commits that the index does not know of yet. */
+	readonly indexBehind = new Set<GitPath>();
+
+	constructor(clock: MonotonicClock, fromBytes = directFromBytes) {
+		this.#clock = clock;
+		this.#directFromBytes = fromBytes;
+	}
+
+	/** Whether every change is seen from now on. What happened before must still be looked for. */
+	watching(isWatching: boolean): void {
+		this.#isWatching = isWatching;
+		this.#lookedAt = null;
+	}
+
+	/** Something changed at a path, or may have. */
+	saw(name: GitPath): void {
+		if (this.#lookedAt === null) return;
+		this.#paths.add(name);
+		if (++this.#events > maxEvents || this.#paths.size > maxPaths) this.#lookedAt = null;
+	}
+
+	/** Paths to look at; null: everything must be looked at. @param left how index and HEAD are now */
+	toLookAt(left: Left): readonly GitPath[] | null {
+		if (this.#lookedAt === null || this.#clock.now() - this.#lookedAt > fullLookIntervalMs) return null;
+		if (left.indexBytes < this.#directFromBytes || left.indexStamp !== this.#left?.indexStamp || left.head !== this.#left.head) return null;
+		return [...this.#paths];
+	}
+
+	/** Some paths are looked at now: what is seen from here on is new. */
+	looking(names: readonly GitPath[]): void {
+		for (const name of names) this.#paths.delete(name);
+		this.#events = 0;
+	}
+
+	/** Everything is looked at now. @returns to be called when that is done */
+	lookingAtAll(): (skipped: readonly SkippedFile[]) => void {
+		const since = this.#clock.now();
+		this.#paths.clear();
+		this.#events = 0;
+		// What is seen from here on is kept, in case that this look is not completed it counts for nothing.
+		this.#lookedAt = this.#isWatching ? since : null;
+		return (skipped) => {
+			this.skipped = skipped;
+		};
+	}
+
+	/** A look, or what followed from it, failed: nothing is known any more. */
+	forget(): void {
+		this.#lookedAt = null;
+	}
+
+	/** How index and HEAD were left by us. */
+	leave(left: Left): void {
+		this.#left = left;
+	}
+}
