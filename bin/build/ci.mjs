@@ -239,8 +239,8 @@ const steps = {
 	},
 	chaos: async () => {
 		if (scripts.chaos)
-			await step("chaos", "npm", ["run", "-s", "chaos", "--", "--nodes", "3", "--minutes", "4", "--allow-kept"], {
-				limitMs: 14 * minutes,
+			await step("chaos", "npm", ["run", "-s", "chaos", "--", "--nodes", "3", "--minutes", "10", "--seed", "11"], {
+				limitMs: 16 * minutes,
 			});
 	},
 	// As many generated files as there is time for; `npm run test:slow` by itself takes 50,000 of each kind.
