@@ -39,6 +39,19 @@ test("files are taken as they are on disk, and what is gone is gone from the ind
 	expect(staged("b")).toBe("2\n");
 });
 
+test("many files are one pack, and not as many files to be fsynced; empty ones and those with a filter among them", async () => {
+	const names = Array.from({ length: 2_000 }, (_, index) => `many/${index}.md`);
+	for (const name of names) scratch.write(`w/${name}`, `${name}\n`);
+	scratch.write("w/empty", "");
+	scratch.write("w/crlf.txt", "1\r\n2\r\n");
+	scratch.write("w/.gitattributes", "*.txt text\n");
+	await stageFiles(repository, [...names, "empty", "crlf.txt", ".gitattributes"].map(gitPathFromText));
+	expect(staged(names[1_999] ?? "")).toBe(`${names[1_999]}\n`);
+	expect([staged("empty"), staged("crlf.txt")]).toEqual(["", "1\n2\n"]);
+	expect(scratch.git("w", "count-objects", "-v")).toMatch(/^in-pack: 200\d$/m);
+	scratch.git("w", "fsck", "--strict");
+});
+
 test.each([
 	["small, so that git reads it", 20_000],
 	["large, so that git maps it", 3_000_000],

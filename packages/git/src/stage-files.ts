@@ -1,14 +1,21 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { GitError } from "./errors.ts";
-import { displayPath, fileSystemPath, type GitPath, gitPathBytes, gitPathFromText } from "./git-path.ts";
+import { displayPath, fileSystemPath, type GitPath, gitPathBytes } from "./git-path.ts";
 import { lstatIfThere } from "./lstat.ts";
+import { withSettings } from "./merge-store.ts";
 import type { TreeEntry } from "./merge-tree.ts";
 import type { Repository } from "./repository.ts";
+import { isArgument } from "./tree-paths.ts";
 import { writeIndexEntries } from "./working-tree.ts";
 
 /** A file that was written this recently may be what git stumbled over. */
 const restlessMs = 1_000;
 const attempts = 5;
+
+/** From so many files on, their blobs go into one pack: each by itself is a file that must be fsynced. */
+const packFrom = 1_000;
+/** For every blob git looks through all that it has put into the pack before: its time grows with the square of this. */
+const filesAPack = 20_000;
 
 /**
  * Takes files into the index as they are on disk; what is gone there is gone from the index. A file that is being written all
@@ -17,12 +24,19 @@ const attempts = 5;
  * @throws GitError
  */
 export async function stageFiles(repository: Repository, paths: readonly GitPath[], options: readonly string[] = []): Promise<void> {
+	// Files above core.bigFileThreshold are written to a pack, unless a filter applies to them (git-config(1)).
+	const env = paths.length >= packFrom ? withSettings(repository.env, [["core.bigFileThreshold", "0"]]) : {};
+	const command = ["update-index", "-z", "--add", "--remove", "--replace", ...options, "--stdin"];
+	for (let start = 0; start < paths.length; start += filesAPack) {
+		await stage(paths.slice(start, start + filesAPack), repository, (input) => repository.run(command, { input, env }));
+	}
+}
+
+async function stage(paths: readonly GitPath[], repository: Repository, update: (input: Buffer) => Promise<unknown>): Promise<void> {
 	let rest = paths;
 	for (let attempt = 1; rest.length > 0; attempt++) {
 		try {
-			await repository.run(["update-index", "-z", "--add", "--remove", "--replace", ...options, "--stdin"], {
-				input: Buffer.concat(rest.flatMap((name) => [gitPathBytes(name), Buffer.of(0)])),
-			});
+			await update(Buffer.concat(rest.flatMap((name) => [gitPathBytes(name), Buffer.of(0)])));
 			return;
 		} catch (error) {
 			if (!(error instanceof GitError) || error.code !== "INTERNAL" || attempt === attempts) throw error;
@@ -49,7 +63,7 @@ async function storeCopy(repository: Repository, name: GitPath): Promise<TreeEnt
 	const stats = lstatIfThere(file);
 	if (!stats?.isFile() && !stats?.isSymbolicLink()) return null;
 	const link = stats.isSymbolicLink();
-	const filters = link || gitPathFromText(displayPath(name)) !== name ? ["--no-filters"] : [`--path=${displayPath(name)}`];
+	const filters = link || !isArgument(name) ? ["--no-filters"] : [`--path=${displayPath(name)}`];
 	const { stdout } = await repository.run(["hash-object", "-w", "--stdin", ...filters], {
 		input: link ? readlinkSync(file, "buffer") : readFileSync(file),
 	});

@@ -7,8 +7,8 @@ const fullLookIntervalMs = 10 * 60_000;
 const maxPaths = 1_000;
 /** The kernel drops events when 16,384 of them wait (inotify(7), max_queued_events), and nobody tells us. */
 const maxEvents = 4_096;
-/** An index that is larger (some 10,000 files) costs more to read and write than all the rest of a cycle. */
-const directFromBytes = 1_048_576;
+/** An index that is larger (some 6,000 files) costs more to read and write than all the rest of a cycle. */
+const directFromBytes = 524_288;
 
 /** How things were left: while the index and HEAD are like that, nobody else has committed or staged anything. */
 export interface Left {
