@@ -84,6 +84,7 @@ export async function writeCommit(store: Repository, commit: NewCommit): Promise
 			throw new GitError("INTERNAL", `git fast-import answered ${JSON.stringify(stdout.toString("latin1").slice(0, 200))}`);
 		return { commit: oid, tree };
 	} finally {
-		rmSync(path.join(store.gitDirectory, ref), { force: true });
+		// A git that was killed leaves its lock.
+		for (const file of [ref, `${ref}.lock`]) rmSync(path.join(store.gitDirectory, file), { force: true });
 	}
 }

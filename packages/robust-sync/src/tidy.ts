@@ -21,6 +21,7 @@ export async function tidy(context: CycleContext): Promise<void> {
 	if (removed > 0) log.info(`removed ${removed} backups older than 7 days`);
 	pruneSavedVersions(paths);
 	removeLeftovers(paths.sync, /\.(tmp|dead)$|\.json\.\d+$/, now());
+	removeLeftovers(path.join(repository.commonDirectory, "robust-sync/merge.git/refs/new"), /./, now());
 	context.lock.assertHeld();
 	const packed = await maintain(repository, now());
 	if (packed !== null) log.info(`packed the repository: ${packed}`);
