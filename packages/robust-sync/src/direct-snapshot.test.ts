@@ -2,12 +2,13 @@ import fs from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import type { GitPath } from "@robust-sync/git";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
-import { type MonotonicClock, parseConfig, WorkspacePaths } from "@robust-sync/workspace";
+import { type MonotonicClock, WorkspacePaths } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
 import { newMemory } from "./daemon.ts";
 import { bringIndexUpToDate, changedDirectly, readLeft } from "./direct-snapshot.ts";
 import { KnownChanges } from "./known-changes.ts";
 import { takeSnapshot } from "./snapshot.ts";
+import { cycleContext } from "./testing/cycle-context.ts";
 
 const minute = 60_000;
 let scratch: Scratch;
@@ -25,16 +26,8 @@ beforeEach(async () => {
 	scratch.commitAll("w");
 	const paths = new WorkspacePaths(scratch.path("w"));
 	const memory = { ...newMemory(paths, true, clock), branch: "main", known: new KnownChanges(clock, 0) };
-	context = {
-		repository: await scratch.open("w"),
-		paths,
-		config: parseConfig({ NODE_NAME: "helios" }),
-		log: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined } as never,
-		// Later than what is just being written, which would wait.
-		now: () => Date.now() + minute,
-		lock: { assertHeld: () => undefined, release: async () => undefined },
-		memory,
-	};
+	// Later than what is just being written, which would wait.
+	context = await cycleContext(scratch, "w", { now: () => Date.now() + minute, memory });
 	memory.known.watching(true);
 	await cycle();
 });

@@ -3,12 +3,13 @@ import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import type { GitPath } from "@robust-sync/git";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
-import { compactTimestamp, type MonotonicClock, parseConfig, WorkspacePaths } from "@robust-sync/workspace";
+import { compactTimestamp, type MonotonicClock, WorkspacePaths } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
 import { newMemory } from "./daemon.ts";
 import { ReplacedFiles } from "./replaced-files.ts";
 import { rescueStaleWrites } from "./rescue.ts";
 import { takeSnapshot } from "./snapshot.ts";
+import { cycleContext } from "./testing/cycle-context.ts";
 
 let monotonic = 1_000;
 const clock: MonotonicClock = { bootId: "this boot", now: () => monotonic };
@@ -34,17 +35,7 @@ function replace(replaced: ReplacedFiles, before: string, after: string, at: num
 	replaced.write(backup, [{ path: name, file: "files/state.json", before, after, committed: true, size: 1, mtime_ms: at }], at);
 }
 
-async function contextOf(memory: CycleContext["memory"], now: number): Promise<CycleContext> {
-	return {
-		repository: await scratch.open("helios"),
-		paths,
-		config: parseConfig({ NODE_NAME: "helios" }),
-		log: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined } as never,
-		now: () => now,
-		lock: { assertHeld: () => undefined, release: async () => undefined },
-		memory,
-	};
-}
+const contextOf = (memory: CycleContext["memory"], now: number) => cycleContext(scratch, "helios", { memory, now: () => now });
 
 test("a clock that is set back does not change the order and the age of what was replaced", () => {
 	const replaced = new ReplacedFiles(paths, clock);

@@ -1,8 +1,7 @@
 import fs from "node:fs";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
-import { parseConfig, WorkspacePaths } from "@robust-sync/workspace";
-import { newMemory } from "./daemon.ts";
+import { cycleContext } from "./testing/cycle-context.ts";
 import { tidy } from "./tidy.ts";
 
 let scratch: Scratch;
@@ -25,16 +24,7 @@ test("what killed processes left half made goes after an hour, and nothing else"
 	}
 	const now = ["helios/sync/new.tmp", `${refs}/new/bbbb.lock`];
 	for (const name of now) scratch.write(name, "half");
-	const paths = new WorkspacePaths(scratch.path("helios"));
-	await tidy({
-		repository: await scratch.open("helios"),
-		paths,
-		config: parseConfig({ NODE_NAME: "helios" }),
-		log: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined } as never,
-		now: Date.now,
-		lock: { assertHeld: () => undefined, release: async () => undefined },
-		memory: newMemory(paths, true),
-	});
+	await tidy(await cycleContext(scratch, "helios"));
 	expect(gone.filter((name) => fs.existsSync(scratch.path(name)))).toEqual([]);
 	expect([...kept, ...now].filter((name) => !fs.existsSync(scratch.path(name)))).toEqual([]);
 });

@@ -1,0 +1,21 @@
+import type { Scratch } from "@robust-sync/git/fixtures/scratch";
+import { parseConfig, WorkspacePaths } from "@robust-sync/workspace";
+import type { CycleContext } from "../cycle-context.ts";
+import { newMemory } from "../daemon.ts";
+
+const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/** What a cycle of node helios works with in the repository `directory` of a scratch directory; a lock that is never lost, and no log. */
+export async function cycleContext(scratch: Scratch, directory: string, fields: Partial<CycleContext> = {}): Promise<CycleContext> {
+	const paths = new WorkspacePaths(scratch.path(directory));
+	return {
+		repository: await scratch.open(directory),
+		paths,
+		config: parseConfig({ NODE_NAME: "helios" }),
+		log: silent,
+		now: Date.now,
+		lock: { assertHeld: () => undefined, release: async () => undefined },
+		memory: newMemory(paths, true),
+		...fields,
+	};
+}
