@@ -116,6 +116,7 @@ describe("everything is looked at", () => {
 			() => [fs.rmSync(scratch.path("w/other"), { recursive: true }), fs.symlinkSync("notes", scratch.path("w/other"))],
 			["other/c.md"],
 		],
+		["a file is so large that git had better stream it", () => scratch.write("w/notes/large", "x".repeat(9_000_000)), ["notes/large"]],
 		["more changed than is worth it", () => undefined, Array.from({ length: 1_001 }, (_, index) => `notes/${index}.md`)],
 		["attributes may change what is stored", () => scratch.write("w/.gitattributes", "* text\n"), [".gitattributes"]],
 	])("when %s", async (_name, change, seen) => {

@@ -29,8 +29,8 @@ import { rescueStaleWrites } from "./rescue.ts";
 import { reasonToSkip } from "./skipped-files.ts";
 import type { Snapshot } from "./snapshot.ts";
 
-/** All that is committed directly is in memory at once. */
-const maxBytes = 64 * 1_048_576;
+/** All that is committed directly is in memory at once: more than this is left to git, which streams it. */
+const maxBytes = 8 * 1_048_576;
 /** More than this are too many arguments, and worth the full look. */
 const maxPaths = 1_000;
 
@@ -63,15 +63,17 @@ interface DiskFile {
 	readonly content: Buffer;
 }
 
-/** What lies there, as git would store it; null: nothing; undefined: something that only the full look can deal with. */
-function readDiskFile(context: CycleContext, name: GitPath): DiskFile | null | undefined {
+/** What lies there, as git would store it; null: nothing; undefined: something that only the full look can deal with. @param limit bytes */
+function readDiskFile(context: CycleContext, name: GitPath, limit: number): DiskFile | null | undefined {
 	const { repository, config } = context;
 	if (reasonToSkip(repository.root, name, config.maxFileMb) !== null) return undefined;
 	const file = fileSystemPath(repository.root, name);
 	try {
 		const stats = fs.lstatSync(file);
 		if (stats.isSymbolicLink()) return { mode: "120000", content: fs.readlinkSync(file, "buffer") };
-		return stats.isFile() ? { mode: (stats.mode & 0o100) !== 0 ? "100755" : "100644", content: fs.readFileSync(file) } : undefined;
+		return stats.isFile() && stats.size <= limit
+			? { mode: (stats.mode & 0o100) !== 0 ? "100755" : "100644", content: fs.readFileSync(file) }
+			: undefined;
 	} catch (error) {
 		return ["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "") ? null : undefined;
 	}
@@ -100,10 +102,9 @@ function changesOf(
 	for (const name of names) {
 		const entry = entries.get(name);
 		if (entry?.mode === "040000" || entry?.mode === "160000") return null;
-		const file = given.get(name) ?? readDiskFile(context, name);
+		const file = given.get(name) ?? readDiskFile(context, name, maxBytes - bytes);
 		if (file === undefined) return null;
 		bytes += file?.content.length ?? 0;
-		if (bytes > maxBytes) return null;
 		if (file === null) {
 			if (entry) changes.push({ path: name, delete: true });
 		} else if (entry?.mode !== file.mode || entry.oid !== blobOid(file.content, context.repository.objectFormat))
