@@ -8,7 +8,7 @@ import type { Pair, Peer } from "./peers/peer.ts";
 import { type BenchTable, mib, ms, percentile } from "./table.ts";
 
 /** One file a peer, in the order of the table. */
-const files = ["robust-sync", "cron-line", "gitwatch-loop", "syncthing", "unison", "lsyncd"];
+const files = ["robust-sync", "cron-line", "gitwatch-loop", "syncthing", "unison", "git-annex", "lsyncd"];
 const flags = (process.env.BENCH_FLAGS ?? "").split(" ");
 
 const rounds = 15;
