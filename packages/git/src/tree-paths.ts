@@ -14,7 +14,9 @@ export function isArgument(name: GitPath): boolean {
  */
 export async function readTreePaths(repository: Repository, commit: Oid, names: readonly GitPath[]): Promise<Map<GitPath, TreeEntry>> {
 	if (names.length === 0) return new Map();
-	const { stdout } = await repository.run(["ls-tree", "-z", "--full-tree", commit, "--", ...names.map(displayPath)]);
+	const { stdout } = await repository.run(["ls-tree", "-z", "--full-tree", commit, "--", ...names.map(displayPath)], {
+		env: { GIT_LITERAL_PATHSPECS: "1" },
+	});
 	// "<mode> <type> <oid>\t<path>"
 	return new Map(
 		stdout
@@ -32,14 +34,16 @@ export async function readTreePaths(repository: Repository, commit: Oid, names: 
 /** Those of some paths that an ignore rule covers, whether they are tracked or not (git-check-ignore(1)). Reads no index. @throws GitError */
 export async function readIgnored(repository: Repository, names: readonly GitPath[]): Promise<Set<GitPath>> {
 	if (names.length === 0) return new Set();
+	// The only one of these commands that takes no GIT_LITERAL_PATHSPECS; what begins with "./" is a name, whatever is in it.
 	const { stdout } = await repository.run(["check-ignore", "-z", "--stdin", "--no-index"], {
-		input: Buffer.concat(names.flatMap((name) => [gitPathBytes(name), Buffer.of(0)])),
+		input: Buffer.concat(names.flatMap((name) => [Buffer.from("./"), gitPathBytes(name), Buffer.of(0)])),
 		accept: [0, 1],
 	});
 	return new Set(
 		stdout
 			.toString("latin1")
 			.split("\0")
-			.filter((name) => name !== "") as GitPath[],
+			.filter((name) => name !== "")
+			.map((name) => name.slice("./".length) as GitPath),
 	);
 }

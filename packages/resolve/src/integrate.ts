@@ -110,7 +110,8 @@ export async function filtersApply(repository: Repository): Promise<boolean> {
 	return uses;
 }
 
-function forgetAttributes(repository: Repository, changed: readonly GitPath[]): void {
+/** Files changed: if there are attributes among them, what filtersApply remembers does not count any more. */
+export function forgetAttributes(repository: Repository, changed: readonly GitPath[]): void {
 	if (changed.some((name) => name === ".gitattributes" || name.endsWith("/.gitattributes"))) attributesMemory.delete(repository);
 }
 

@@ -79,8 +79,10 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 	const snapshot = await snapshotInto(context, progress, outbox.targets);
 	const committed = markCommitted(context, outbox);
 
-	const head = await exchange(context, snapshot, progress).finally(() => bringIndexUpToDate(context));
-	context.memory.known.leave(await readLeft(context.repository));
+	const head = await exchange(context, snapshot, progress).finally(async () => {
+		await bringIndexUpToDate(context);
+		context.memory.known.leave(await readLeft(context.repository));
+	});
 
 	// A process that stood still meanwhile may not be the one that works here any more.
 	context.lock.assertHeld();

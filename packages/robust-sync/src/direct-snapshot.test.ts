@@ -78,6 +78,25 @@ describe("what the watcher saw is committed without a look at anything else", ()
 		expect(git("ls-tree", "-r", "--name-only", "HEAD")).toContain("message.tmp");
 	});
 
+	test("names that mean something to git are names", async () => {
+		for (const name of [":(top)a", ":!b", "*.md", "-c", "--help", ":/d"]) {
+			scratch.write(`w/${name}`, `${name}\n`);
+			saw(name);
+		}
+		expect(await cycle()).toBe(6);
+		expect(isDirect()).toBe(true);
+		saw(":/d", "*.md");
+		expect(await cycle()).toBe(0);
+		expect(git("status", "--porcelain")).toBe("");
+	});
+
+	test("a message that was delivered this instant does not wait", async () => {
+		scratch.write("w/message.tmp", "m\n");
+		const { mtimeMs } = fs.statSync(scratch.path("w/message.tmp"));
+		expect((await takeSnapshot({ ...context, now: () => mtimeMs + 5 }, ["message.tmp"] as GitPath[])).committed).toBe(1);
+		expect(isDirect()).toBe(true);
+	});
+
 	test("a file that was written but is as it was makes no commit", async () => {
 		scratch.write("w/notes/a.md", "a\n");
 		saw("notes/a.md");
@@ -118,7 +137,7 @@ describe("everything is looked at", () => {
 		],
 		["a file is so large that git had better stream it", () => scratch.write("w/notes/large", "x".repeat(9_000_000)), ["notes/large"]],
 		["more changed than is worth it", () => undefined, Array.from({ length: 1_001 }, (_, index) => `notes/${index}.md`)],
-		["attributes may change what is stored", () => scratch.write("w/.gitattributes", "* text\n"), [".gitattributes"]],
+		["attributes may change what is stored", () => scratch.write("w/notes/.gitattributes", "* text\n"), ["notes/.gitattributes"]],
 	])("when %s", async (_name, change, seen) => {
 		scratch.write("w/notes/a.md", "changed\n");
 		change();
@@ -126,6 +145,31 @@ describe("everything is looked at", () => {
 		await cycle();
 		expect(isDirect()).toBe(false);
 		expect(git("status", "--porcelain").replace("?? notes/b.md\n", "")).toBe("");
+		expect(git("show", "HEAD:notes/a.md")).toBe("changed\n");
+	});
+
+	test("from then on, when attributes below came", async () => {
+		scratch.write("w/notes/.gitattributes", "* text\n");
+		saw("notes/.gitattributes");
+		await cycle();
+		scratch.write("w/notes/a.md", "crlf\r\n");
+		saw("notes/a.md");
+		await cycle();
+		expect(git("show", "HEAD:notes/a.md")).toBe("crlf\n");
+	});
+
+	test("after a snapshot that failed half-way", async () => {
+		scratch.write("w/notes/a.md", "changed\n");
+		saw("notes/a.md");
+		const lost = new Error("the lock is lost");
+		const lock = {
+			...context.lock,
+			assertHeld: () => {
+				throw lost;
+			},
+		};
+		await expect(takeSnapshot({ ...context, lock })).rejects.toBe(lost);
+		expect(await cycle()).toBe(1);
 		expect(git("show", "HEAD:notes/a.md")).toBe("changed\n");
 	});
 

@@ -121,8 +121,8 @@ async function lookUp(
 	unignored: ReadonlySet<GitPath>,
 ): Promise<{ entries: Map<GitPath, TreeEntry>; ignored: Set<GitPath> } | null> {
 	const seen = new Map<string, boolean>();
-	// Another ignore rule changes what is to be looked at, and not only here.
-	if (names.some((name) => isElsewhere(repository.root, name, seen) || /(^|\/)\.gitignore$/.test(name))) return null;
+	// Other rules change what is to be looked at, or what is stored, and not only here.
+	if (names.some((name) => isElsewhere(repository.root, name, seen) || /(^|\/)\.git(ignore|attributes)$/.test(name))) return null;
 	try {
 		const entries = await readTreePaths(repository, head, names);
 		const untracked = names.filter((name) => !entries.has(name) && !unignored.has(name));
@@ -176,13 +176,20 @@ export async function takeDirectSnapshot(
 	if (names.length > maxPaths || !names.every(isArgument)) return null;
 	const lookedAt = memory.clock.now();
 	known.looking(looked);
-	const { quiet, busy } = separateHot(repository.root, names, memory.hot, now());
+	const delivered = new Set(extra);
+	const { quiet: atRest, busy } = separateHot(
+		repository.root,
+		names.filter((name) => !delivered.has(name)),
+		memory.hot,
+		now(),
+	);
+	const quiet = [...atRest, ...delivered];
 	for (const name of busy) known.saw(name);
 	const status = { head, branch: memory.branch, entries: [], unreadable: [] };
 	const nothing = { status, head, committed: 0, skipped: known.skipped, rescued: 0, busy };
 	if (quiet.length === 0) return nothing;
 
-	const found = await lookUp(context, head, quiet, new Set(extra));
+	const found = await lookUp(context, head, quiet, delivered);
 	if (found === null) return null;
 	const wanted = quiet.filter((name) => !found.ignored.has(name));
 	const first = changesOf(context, wanted, found.entries, new Map());

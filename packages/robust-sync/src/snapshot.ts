@@ -15,7 +15,7 @@ import {
 	storeBlobs,
 	writeIndexEntries,
 } from "@robust-sync/git";
-import { filtersApply } from "@robust-sync/resolve";
+import { filtersApply, forgetAttributes } from "@robust-sync/resolve";
 import { faultPoint, neverCommitted, type SkippedFile } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
 import { bringIndexUpToDate, takeDirectSnapshot } from "./direct-snapshot.ts";
@@ -148,11 +148,11 @@ export function snapshotMessage(node: string, paths: readonly GitPath[]): string
  */
 export async function takeSnapshot(context: CycleContext, extra: readonly GitPath[] = []): Promise<Snapshot> {
 	const { known } = context.memory;
-	const direct = await takeDirectSnapshot(context, extra, (changed) => `${snapshotMessage(context.config.nodeName, changed)}\n`);
-	if (direct !== null) return direct;
-	await bringIndexUpToDate(context);
-	const lookedAtAll = known.lookingAtAll();
 	try {
+		const direct = await takeDirectSnapshot(context, extra, (changed) => `${snapshotMessage(context.config.nodeName, changed)}\n`);
+		if (direct !== null) return direct;
+		await bringIndexUpToDate(context);
+		const lookedAtAll = known.lookingAtAll();
 		const snapshot = await takeFullSnapshot(context, extra);
 		for (const name of snapshot.busy) known.saw(name);
 		lookedAtAll(snapshot.skipped);
@@ -167,6 +167,7 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	const { repository, config, memory, now } = context;
 	const lookedAt = memory.clock.now();
 	let found = await findCandidates(context);
+	forgetAttributes(repository, found.changed);
 	let { quiet, busy } = separateHot(repository.root, found.changed, memory.hot, now());
 	if (busy.length > 0 && !memory.deferHot) {
 		await waitUntilQuiet(repository.root, busy, memory.hot, now);
