@@ -33,8 +33,9 @@ async function startAndSettle(node: Node, more: Record<string, string> = {}): Pr
 	await until(() => cycles() > before && node.state()?.status === "idle", "the cycle after the first watch");
 }
 
-async function wake(node: Node): Promise<void> {
-	process.kill(node.worker() ?? 0, "SIGUSR1");
+/** Whoever pushed last, the other one is told. */
+async function untilBothAgree(): Promise<void> {
+	for (const node of [helios, chad]) process.kill(node.worker() ?? 0, "SIGUSR1");
 	await untilConverged(world, [helios, chad]);
 }
 
@@ -54,7 +55,7 @@ describe("in a large workspace", () => {
 		await until(() => onHub(name) === "changed\n", "the change on the hub");
 		expect(isDirect(helios)).toBe(true);
 		await until(() => helios.dirty() === "", "the index to follow");
-		await wake(chad);
+		await untilBothAgree();
 		expect(chad.read(name)).toBe("changed\n");
 		expect(chad.dirty()).toBe("");
 	}, 30_000);
@@ -72,7 +73,7 @@ describe("in a large workspace", () => {
 			() => (onHub("state.json") ?? "").includes("helios") && (onHub("state.json") ?? "").includes("chad"),
 			"both keys on the hub",
 		);
-		await wake(helios);
+		await untilBothAgree();
 		expect(chad.files()).toEqual(helios.files());
 		for (const node of [helios, chad]) {
 			node.fsck();
