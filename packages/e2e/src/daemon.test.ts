@@ -265,8 +265,40 @@ describe("a change starts a cycle", () => {
 			stop = true;
 			await burst;
 		}
-		await until(() => node.dirty() === "", "the rest to be committed");
+		await until(
+			() => node.dirty() === "",
+			() => `the rest to be committed: ${node.dirty()}\n${node.log().slice(-2_000)}`,
+		);
 	});
+
+	test("a person's git that holds the index for a moment is waited for, and no cycle fails for it", async () => {
+		const [node] = await world.pair({ a: "1" });
+		await node.start();
+		let stop = false;
+		const person = (async () => {
+			for (let round = 0; !stop; round++) {
+				// What a shell's prompt does: it takes the lock to write down what it found out about a file with another date.
+				fs.utimesSync(node.path("a"), round, round);
+				node.git("status", "--porcelain");
+				await sleep(1);
+			}
+		})();
+		const isOnHub = (content: string) =>
+			world.git("hub.git", "ls-tree", "main").includes("\tb") && world.git("hub.git", "show", "main:b") === content;
+		try {
+			for (let round = 0; round < 10; round++) {
+				node.write("b", `${round}`);
+				await until(
+					() => isOnHub(`${round}`),
+					() => `the change on the hub\n${node.log().slice(-2_000)}`,
+				);
+			}
+		} finally {
+			stop = true;
+			await person;
+		}
+		expect(node.state()?.totals.failures).toBe(0);
+	}, 60_000);
 
 	test("a message in the outbox, and a head that a peer announces, too", async () => {
 		const [helios, chad] = await world.pair();

@@ -13,6 +13,12 @@ export type Oid = string;
 const shrunkFileAttempts = 8;
 const shrunkFilePauseMs = 20;
 
+/** git waits for locks of refs by itself (core.filesRefLockTimeout), and never for that of the index; in the C locale it says: */
+const lockIsHeld = /Unable to create '[^']*\.lock': File exists/;
+/** Such a lock is mostly held for milliseconds. One that is left by a dead process is not waited for longer: recovery sees to it. */
+const lockPatienceMs = 2_000;
+const lockPauseMs = 25;
+
 const minimumVersion = [2, 38] as const;
 
 /** Throws GIT_TOO_OLD unless `text` (what `git version` printed) names 2.38 or newer. */
@@ -66,19 +72,26 @@ export class Repository {
 	}
 
 	/**
-	 * Runs git on this repository (see runGit); again where a file shrank under it: git maps files into memory, and one that its
-	 * writer empties meanwhile kills it by SIGBUS (mmap(2)), with its index.lock left behind.
+	 * Runs git on this repository (see runGit); again where another git held a lock for a moment (a person's `git status` does), and
+	 * where a file shrank under it: git maps files into memory, and one that its writer empties meanwhile kills it by SIGBUS
+	 * (mmap(2)), with its index.lock left behind.
 	 * @throws GitError
 	 */
 	async run(args: readonly string[], options: GitRunOptions = {}): Promise<GitResult> {
 		const { input, onOutput } = options;
 		const repeatable = onOutput === undefined && (input === undefined || typeof input === "string" || input instanceof Uint8Array);
 		const lock = `${this.env.GIT_INDEX_FILE ?? path.join(this.gitDirectory, "index")}.lock`;
+		const started = performance.now();
 		for (let attempt = 1; ; attempt++) {
 			try {
 				return await runGit(this.root, args, this.env, options);
 			} catch (error) {
-				if (!(error instanceof GitError) || error.signal !== "SIGBUS" || !repeatable || attempt === shrunkFileAttempts) throw error;
+				if (!(error instanceof GitError) || !repeatable) throw error;
+				if (lockIsHeld.test(error.detail) && performance.now() - started < lockPatienceMs) {
+					await sleep(lockPauseMs);
+					continue;
+				}
+				if (error.signal !== "SIGBUS" || attempt >= shrunkFileAttempts) throw error;
 				const left = statSync(lock, { throwIfNoEntry: false });
 				if (left && lockHolder(this, lock) === null) setAsideLockFile(this, lock, left.ino, `killed-by-${error.signal}`);
 				await sleep(shrunkFilePauseMs);
