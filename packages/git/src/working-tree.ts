@@ -422,13 +422,15 @@ class Move {
 
 	#noteExpected({ path: name, before, after }: TreeChange, file: Buffer, content: Buffer, versions: Versions | null): void {
 		const incoming = isFileMode(after?.mode) ? (after?.oid ?? null) : null;
-		this.#note(
+		const note = this.#note(
 			name,
 			file,
 			versions ? this.#onDisk(content) : (before?.oid ?? ""),
 			versions?.incoming ? this.#onDisk(versions.incoming) : incoming,
 			true,
 		);
+		// What a process that had it open has appended since it was read is a late write.
+		note.size = content.length;
 	}
 
 	/**

@@ -25,6 +25,8 @@ export interface CycleMemory {
 	lastBranch: string | null;
 	/** The daemon before this one did not stop by itself: its choice of the branch holds. */
 	resumed: boolean;
+	/** A snapshot was completed in the life of this process. */
+	looked: boolean;
 	/** The last cycle found objects missing or damaged. */
 	damaged: boolean;
 	/** The index was checked in whole, once in the life of a process. */

@@ -37,6 +37,7 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean, clock: Monot
 		branch: null,
 		lastBranch: null,
 		resumed: false,
+		looked: false,
 		damaged: false,
 		indexChecked: false,
 		synced: null,

@@ -9,8 +9,12 @@ export function noteFirstChange({ firstChanges, clock }: CycleMemory, name: GitP
 	if (!firstChanges.has(name) && firstChanges.size < maxFirstChanges) firstChanges.set(name, clock.now());
 }
 
-/** Milliseconds since a change of the path was first seen; 0: none was. */
-export function sinceFirstChange({ firstChanges, clock }: CycleMemory, name: GitPath): number {
+/**
+ * Milliseconds since a change of the path was first seen; 0: none was. Infinity while nobody can know: the daemon before this one was
+ * killed, and nothing was looked at since.
+ */
+export function sinceFirstChange({ firstChanges, clock, resumed, looked }: CycleMemory, name: GitPath): number {
+	if (resumed && !looked) return Number.POSITIVE_INFINITY;
 	const seenAt = firstChanges.get(name);
 	return seenAt === undefined ? 0 : clock.now() - seenAt;
 }

@@ -35,6 +35,13 @@ function replace(replaced: ReplacedFiles, before: string, after: string, at: num
 	replaced.write(backup, [{ path: name, file: "files/state.json", before, after, committed: true, size: 1, mtime_ms: at }], at);
 }
 
+/** Commits a file. @returns its blob */
+function store(content: string, file: string = name): string {
+	scratch.write(`helios/${file}`, content);
+	scratch.commitAll("helios");
+	return scratch.git("helios", "rev-parse", `HEAD:${file}`).trim();
+}
+
 const contextOf = (memory: CycleContext["memory"], now: number) => cycleContext(scratch, "helios", { memory, now: () => now });
 
 test("a clock that is set back does not change the order and the age of what was replaced", () => {
@@ -102,11 +109,6 @@ test("after a reboot the age is what the clock says, and nothing lies in the fut
 });
 
 test("a stale write that is written over before a cycle can look is still one: the first change after the checkout counts", async () => {
-	const store = (content: string) => {
-		scratch.write("helios/state.json", content);
-		scratch.commitAll("helios");
-		return scratch.git("helios", "rev-parse", "HEAD:state.json").trim();
-	};
 	const before = store('{\n"chad": 1,\n"helios": 1\n}\n');
 	const after = store('{\n"chad": 2,\n"helios": 1\n}\n');
 	const now = Date.now();
@@ -122,6 +124,25 @@ test("a stale write that is written over before a cycle can look is still one: t
 	expect(scratch.read("helios/state.json")).toBe(written);
 	memory.firstChanges.set(name, monotonic - 24_000);
 	expect((await rescueStaleWrites(context, [name])).rescued).toBe(1);
+	expect(JSON.parse(scratch.read("helios/state.json"))).toEqual({ chad: 2, helios: 3 });
+});
+
+test("where the daemon was killed nobody knows when the first write came: the first look after that takes it for a stale one", async () => {
+	const before = store('{\n"chad": 1,\n"helios": 1\n}\n');
+	const after = store('{\n"chad": 2,\n"helios": 1\n}\n');
+	const now = Date.now();
+	replace(new ReplacedFiles(paths, clock), before, after, now - 25_000);
+	monotonic += 25_000;
+	const written = '{\n"chad": 1,\n"helios": 3\n}\n';
+	for (const [resumed, looked, rescued] of [
+		[false, false, 0],
+		[true, true, 0],
+		[true, false, 1],
+	] as const) {
+		scratch.write("helios/state.json", written);
+		const memory = { ...newMemory(paths, true, clock), resumed, looked };
+		expect((await rescueStaleWrites(await contextOf(memory, now), [name])).rescued).toBe(rescued);
+	}
 	expect(JSON.parse(scratch.read("helios/state.json"))).toEqual({ chad: 2, helios: 3 });
 });
 
@@ -141,11 +162,6 @@ test("a change that is seen while a snapshot is taken is still the first one for
 });
 
 test("an answer that replaces all that a file held is no lost update; one that grew from what it held before is", async () => {
-	const store = (file: string, content: string) => {
-		scratch.write(`helios/${file}`, content);
-		scratch.commitAll("helios");
-		return scratch.git("helios", "rev-parse", `HEAD:${file}`).trim();
-	};
 	const now = Date.now();
 	const memory = newMemory(paths, true);
 	const written = { turn: "chad's\n", "notes.md": "# notes\nchad\n", "turn.json": '{"chad": 1}\n', "turn.log": "chad\n" };
@@ -157,8 +173,8 @@ test("an answer that replaces all that a file held is no lost update; one that g
 	}).map(([file, [before = "", after = ""]]) => ({
 		path: file,
 		file: `files/${file}`,
-		before: store(file, before),
-		after: store(file, after),
+		before: store(before, file),
+		after: store(after, file),
 		committed: true,
 		size: 1,
 		mtime_ms: now - 500,

@@ -156,6 +156,7 @@ export async function takeSnapshot(context: CycleContext, extra: readonly GitPat
 		const snapshot = await takeFullSnapshot(context, extra);
 		for (const name of snapshot.busy) known.saw(name);
 		lookedAtAll(snapshot.skipped);
+		context.memory.looked = true;
 		return snapshot;
 	} catch (error) {
 		known.forget();
