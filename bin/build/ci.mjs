@@ -116,7 +116,8 @@ async function runSuite(suite, name, { limitMs, env, only }) {
 	writeFileSync(results, "");
 	const reporters = ["--reporters=default", `--reporters=${path.join(root, "bin/build/record-results.mjs")}`];
 	const command = suite === "fast" ? ["test", "--"] : ["run", `test:${suite}`, "--"];
-	const { code, seconds, timedOut } = await run("npm", [...command, ...reporters, ...only], {
+	// The files first: what follows --reporters is taken for reporters.
+	const { code, seconds, timedOut } = await run("npm", [...command, ...only, ...reporters], {
 		limitMs: Math.min(limitMs, remainingMs()),
 		env: { ...env, ROBUST_SYNC_TEST_RESULTS: results, CI: "true" },
 	});
