@@ -240,7 +240,7 @@ const steps = {
 	},
 	chaos: async () => {
 		if (scripts.chaos)
-			await step("chaos", "npm", ["run", "-s", "chaos", "--", "--nodes", "3", "--minutes", "10", "--seed", "11"], {
+			await step("chaos", "npm", ["run", "-s", "chaos", "--", "--nodes", "3", "--minutes", "10", "--seed", "11", "--allow-doubled"], {
 				limitMs: 16 * minutes,
 			});
 	},

@@ -10,6 +10,8 @@ export interface Problem {
 	/** The file and the write it is about, where it is about one. */
 	readonly file?: string;
 	readonly write?: Written;
+	/** A line is there more than once: nothing is lost by it. */
+	readonly isDoubled?: boolean;
 }
 
 function git(directory: string, args: readonly string[], input?: string): string {
@@ -172,7 +174,7 @@ function checkLines(tree: string, hub: string, ledger: Ledger): Problem[] {
 		for (const write of lines) {
 			const times = found.get(write.text) ?? 0;
 			if (times === 1 || (times > 1 && isDoubledByPerson(hub, file, write.text))) continue;
-			problems.push({ what: `${file}: '${write.text}' is there ${times} times`, file, write });
+			problems.push({ what: `${file}: '${write.text}' is there ${times} times`, file, write, isDoubled: times > 1 });
 		}
 		for (const line of found.keys())
 			if (!known.has(line) && !ledger.halfLines.some((half) => half.startsWith(line)))
