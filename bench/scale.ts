@@ -108,7 +108,7 @@ async function files(): Promise<Findings> {
 	const series = new Series();
 	for (const size of sizesOf("files", [1_000, 10_000, 100_000, 1_000_000])) {
 		await inLab(async (lab) => {
-			await fillHub(lab.hub, size);
+			await fastImport(lab.hub, filesAtOnce(size));
 			const [a, b] = [await lab.workspace("helios"), await lab.workspace("chad")];
 			const pid = await a.start(watching);
 			await b.start(watching);
@@ -124,36 +124,33 @@ async function files(): Promise<Findings> {
 	return series.findings;
 }
 
-/** One commit with so many files, a thousand a directory, made at once by git fast-import. */
-async function fillHub(hub: string, files: number): Promise<void> {
+/** Feeds git fast-import on the hub, and waits until all is there. */
+async function fastImport(hub: string, parts: Iterable<string>): Promise<void> {
 	const child = spawn("git", ["--git-dir", hub, "fast-import", "--quiet"], { stdio: ["pipe", "ignore", "inherit"] });
 	const ended = new Promise<void>((resolve, reject) =>
 		child.on("close", (code) => (code === 0 ? resolve() : reject(new Error(`fast-import: ${code}`)))),
 	);
-	child.stdin.write("commit refs/heads/main\ncommitter bench <bench@localhost> 1700000000 +0000\ndata 1\nx\n");
-	for (let i = 0; i < files; i++) {
-		const text = `file ${i} `.repeat(20);
-		const entry = `M 100644 inline d${Math.floor(i / 1_000)}/f${i}.txt\ndata ${text.length}\n${text}\n`;
-		if (!child.stdin.write(entry)) await new Promise((resolve) => child.stdin.once("drain", resolve));
-	}
+	for (const part of parts) if (!child.stdin.write(part)) await new Promise((resolve) => child.stdin.once("drain", resolve));
 	child.stdin.end();
 	await ended;
 }
 
-/** Commits that each change one file, made at once by git fast-import. */
-async function addHistory(hub: string, commits: number): Promise<void> {
-	const child = spawn("git", ["--git-dir", hub, "fast-import", "--quiet"], { stdio: ["pipe", "ignore", "inherit"] });
-	const ended = new Promise<void>((resolve, reject) =>
-		child.on("close", (code) => (code === 0 ? resolve() : reject(new Error(`fast-import: ${code}`)))),
-	);
+/** One commit with so many files, a thousand a directory. */
+function* filesAtOnce(files: number): Generator<string> {
+	yield "commit refs/heads/main\ncommitter bench <bench@localhost> 1700000000 +0000\ndata 1\nx\n";
+	for (let i = 0; i < files; i++) {
+		const text = `file ${i} `.repeat(20);
+		yield `M 100644 inline d${Math.floor(i / 1_000)}/f${i}.txt\ndata ${text.length}\n${text}\n`;
+	}
+}
+
+/** Commits that each change one file. */
+function* commitsInARow(commits: number): Generator<string> {
 	for (let i = 0; i < commits; i++) {
 		const text = `commit ${i}\n`;
 		const from = i === 0 ? "from refs/heads/main^0\n" : "";
-		const entry = `commit refs/heads/main\ncommitter bench <bench@localhost> ${1_700_000_000 + i} +0000\ndata 1\nx\n${from}M 100644 inline d0/f${i % 100}.txt\ndata ${text.length}\n${text}\n`;
-		if (!child.stdin.write(entry)) await new Promise((resolve) => child.stdin.once("drain", resolve));
+		yield `commit refs/heads/main\ncommitter bench <bench@localhost> ${1_700_000_000 + i} +0000\ndata 1\nx\n${from}M 100644 inline d0/f${i % 100}.txt\ndata ${text.length}\n${text}\n`;
 	}
-	child.stdin.end();
-	await ended;
 }
 
 async function history(): Promise<Findings> {
@@ -165,7 +162,7 @@ async function history(): Promise<Findings> {
 			await first.git("add", "-A");
 			await first.git("commit", "-q", "-m", "first");
 			await first.git("push", "-q", "-u", "origin", "main");
-			await addHistory(lab.hub, size);
+			await fastImport(lab.hub, commitsInARow(size));
 			const [a, b] = [await lab.workspace("helios"), await lab.workspace("chad")];
 			const pid = await a.start(calm);
 			await b.start(calm);

@@ -159,11 +159,10 @@ async function testSuite(suite, name, { limitMs, env = {}, only = [] }) {
 		} else if (record.passed === 0 && !(suite === "systemd" && process.getuid() !== 0)) fail(`${name}: ${file}: nothing in it ran`);
 	}
 	const ran = new Set(records.map(({ file }) => file));
-	const expected = testFilesBelow(root).filter(
-		(file) => suiteOf(file) === suite && (only.length === 0 || only.some((part) => file.includes(part))),
-	);
-	for (const file of expected.map((file) => path.relative(root, file)).filter((file) => !ran.has(file)))
-		fail(`${name}: ${file}: did not run`);
+	const expected = testFilesBelow(root)
+		.map((file) => path.relative(root, file))
+		.filter((file) => suiteOf(file) === suite && (only.length === 0 || only.some((part) => file.includes(part))));
+	for (const file of expected.filter((file) => !ran.has(file))) fail(`${name}: ${file}: did not run`);
 	if (timedOut) fail(`${name}: killed after ${seconds} s`);
 	else if (code !== 0 && failed === 0) fail(`${name}: jest ended with ${code}`);
 	const skipped = records.reduce((sum, record) => sum + record.skipped, 0);

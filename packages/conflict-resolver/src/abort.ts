@@ -1,4 +1,4 @@
-import { readHead, readStatus, readUnmerged } from "@robust-sync/git";
+import { gitPathList, readHead, readStatus, readUnmerged } from "@robust-sync/git";
 import { type Operation, readOperation } from "./operation-state.ts";
 import { type ResolverContext, withCycleLock } from "./resolver-context.ts";
 import { SetAside } from "./set-aside.ts";
@@ -34,7 +34,7 @@ export async function abortOperation(context: ResolverContext): Promise<AbortRep
 			.map(({ path }) => path);
 		if (edited.length > 0) {
 			await repository.run(["checkout-index", "-q", "-f", "-u", "-z", "--stdin"], {
-				input: Buffer.concat(edited.flatMap((path) => [Buffer.from(path, "latin1"), Buffer.of(0)])),
+				input: gitPathList(edited),
 			});
 		}
 		if (name === null) await repository.run(["reset", "--quiet", "--merge", ...(head === null ? [] : [head])]);

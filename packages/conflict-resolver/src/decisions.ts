@@ -1,6 +1,15 @@
-import { type GitPath, type Oid, openMergeStore, type Repository, type Stages, type TreeEntry, withObjectReader } from "@robust-sync/git";
+import {
+	type DiskFile,
+	type GitPath,
+	type Oid,
+	openMergeStore,
+	type Repository,
+	readDiskFile,
+	type Stages,
+	type TreeEntry,
+	withObjectReader,
+} from "@robust-sync/git";
 import { hasConflictMarkers, markerLines } from "./conflict-markers.ts";
-import { type DiskFile, readDiskFile } from "./disk-file.ts";
 import { automaticMerge } from "./operation-state.ts";
 
 /** A path that a person has settled by hand, without telling git. */

@@ -8,6 +8,7 @@ import {
 	mergeHeads,
 	type Oid,
 	type Repository,
+	readDiskFile,
 	readHead,
 	readUnmerged,
 	type Stages,
@@ -21,7 +22,6 @@ import { type Resolution, type ResolvedFile, resolveMerge, resolveStages, saveVe
 import type { Lock } from "@robust-sync/workspace";
 import { conflictType } from "./conflicts.ts";
 import { findDecisions } from "./decisions.ts";
-import { readDiskFile } from "./disk-file.ts";
 import { automaticMerge, mergeMessageOf, type OperationState } from "./operation-state.ts";
 import type { ResolveReport } from "./resolve-report.ts";
 import type { ResolverContext } from "./resolver-context.ts";

@@ -1,10 +1,9 @@
 import fs from "node:fs";
 import path from "node:path";
-import { fileSystemPath, type GitPath, gitPath, gitPathBytes, gitPathFromText } from "@robust-sync/git";
+import { fileSystemPath, type GitPath, gitPath, gitPathBytes, gitPathFromText, readDiskFile } from "@robust-sync/git";
 import type { Role } from "@robust-sync/resolve";
 import { CommandError, ExitCode } from "@robust-sync/service";
 import { listSavedVersions, type Manifest, type SavedDirectory } from "@robust-sync/workspace";
-import { readDiskFile } from "./disk-file.ts";
 import { type ResolverContext, withCycleLock } from "./resolver-context.ts";
 import { SetAside } from "./set-aside.ts";
 

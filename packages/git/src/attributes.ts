@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { runGit } from "./exec.ts";
-import { fileSystemPath, type GitPath, gitPath, gitPathBytes } from "./git-path.ts";
+import { fileSystemPath, type GitPath, gitPath, gitPathList } from "./git-path.ts";
 import { withSettings } from "./merge-store.ts";
 import type { Repository } from "./repository.ts";
 
@@ -38,7 +38,7 @@ export async function checkAttributes(
 			directory,
 			["check-attr", "-z", "--stdin", ...attributes],
 			{ ...withSettings(store.env, [["core.attributesFile", "/dev/null"]]), GIT_WORK_TREE: directory },
-			{ input: Buffer.concat(paths.flatMap((name) => [gitPathBytes(name), Buffer.of(0)])) },
+			{ input: gitPathList(paths) },
 		);
 		const tokens = stdout.toString("latin1").split("\0");
 		for (let at = 0; at + 2 < tokens.length; at += 3) {

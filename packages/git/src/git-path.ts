@@ -30,3 +30,21 @@ export function displayPath(name: GitPath): string {
 export function fileSystemPath(root: string, name: GitPath): Buffer {
 	return Buffer.concat([Buffer.from(root + path.sep), gitPathBytes(name)]);
 }
+
+/** The directory that a path lies in; null: it lies at the top. */
+export function parentOf(name: GitPath): GitPath | null {
+	const at = name.lastIndexOf("/");
+	return at < 0 ? null : (name.slice(0, at) as GitPath);
+}
+
+/** Paths as git's `-z --stdin` takes them. */
+export function gitPathList(names: Iterable<GitPath>): Buffer {
+	return Buffer.concat([...names].flatMap((name) => [gitPathBytes(name), Buffer.of(0)]));
+}
+
+/** Paths as git's `-z` prints them. */
+export function parseGitPathList(output: Uint8Array): GitPath[] {
+	return gitPath(output)
+		.split("\0")
+		.filter((name) => name !== "") as GitPath[];
+}

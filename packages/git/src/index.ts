@@ -1,5 +1,6 @@
 export * from "./attributes.ts";
 export * from "./diff.ts";
+export * from "./disk-file.ts";
 export * from "./errors.ts";
 export * from "./exec.ts";
 export * from "./fast-import.ts";

@@ -1,6 +1,6 @@
 import { copyFileSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
-import { type GitPath, gitPathBytes } from "./git-path.ts";
+import { type GitPath, gitPathList } from "./git-path.ts";
 import type { TreeEntry } from "./merge-tree.ts";
 import { type Oid, Repository } from "./repository.ts";
 import { stageFiles } from "./stage-files.ts";
@@ -11,8 +11,6 @@ export interface IndexChanges {
 	readonly entries: ReadonlyMap<GitPath, TreeEntry | null>;
 	readonly fromDisk: readonly GitPath[];
 }
-
-const listed = (paths: Iterable<GitPath>) => Buffer.concat([...paths].flatMap((name) => [gitPathBytes(name), Buffer.of(0)]));
 
 /** Changes the index (or what GIT_INDEX_FILE names): a path that was unmerged is merged afterwards. @throws GitError */
 export async function changeIndex(repository: Repository, { entries, fromDisk }: IndexChanges): Promise<void> {
@@ -28,7 +26,7 @@ export async function changeIndex(repository: Repository, { entries, fromDisk }:
 /** Writes files of the index that are not on disk, with git's filters. One that has appeared meanwhile is left alone. @throws GitError */
 export async function checkoutFromIndex(repository: Repository, paths: readonly GitPath[]): Promise<void> {
 	if (paths.length === 0) return;
-	await repository.run(["checkout-index", "-q", "-z", "--stdin"], { input: listed(paths), accept: [0, 1] });
+	await repository.run(["checkout-index", "-q", "-z", "--stdin"], { input: gitPathList(paths), accept: [0, 1] });
 }
 
 /**

@@ -1,6 +1,6 @@
-import { readFileSync, readlinkSync } from "node:fs";
+import { readDiskFile } from "./disk-file.ts";
 import { GitError } from "./errors.ts";
-import { displayPath, fileSystemPath, type GitPath, gitPathBytes } from "./git-path.ts";
+import { displayPath, fileSystemPath, type GitPath, gitPathList } from "./git-path.ts";
 import { lstatIfThere } from "./lstat.ts";
 import { withSettings } from "./merge-store.ts";
 import type { TreeEntry } from "./merge-tree.ts";
@@ -36,7 +36,7 @@ async function stage(paths: readonly GitPath[], repository: Repository, update: 
 	let rest = paths;
 	for (let attempt = 1; rest.length > 0; attempt++) {
 		try {
-			await update(Buffer.concat(rest.flatMap((name) => [gitPathBytes(name), Buffer.of(0)])));
+			await update(gitPathList(rest));
 			return;
 		} catch (error) {
 			if (!(error instanceof GitError) || error.code !== "INTERNAL" || attempt === attempts) throw error;
@@ -59,13 +59,9 @@ async function stageCopy(repository: Repository, name: GitPath): Promise<void> {
 
 /** The file as a blob, through its filters; null when it is gone by now. A name that is not UTF-8 cannot be told to git: no filters. */
 async function storeCopy(repository: Repository, name: GitPath): Promise<TreeEntry | null> {
-	const file = fileSystemPath(repository.root, name);
-	const stats = lstatIfThere(file);
-	if (!stats?.isFile() && !stats?.isSymbolicLink()) return null;
-	const link = stats.isSymbolicLink();
-	const filters = link || !isArgument(name) ? ["--no-filters"] : [`--path=${displayPath(name)}`];
-	const { stdout } = await repository.run(["hash-object", "-w", "--stdin", ...filters], {
-		input: link ? readlinkSync(file, "buffer") : readFileSync(file),
-	});
-	return { mode: link ? "120000" : (stats.mode & 0o100) !== 0 ? "100755" : "100644", oid: stdout.toString("latin1").trim() };
+	const file = readDiskFile(repository, name);
+	if (file === null) return null;
+	const filters = file.mode === "120000" || !isArgument(name) ? ["--no-filters"] : [`--path=${displayPath(name)}`];
+	const { stdout } = await repository.run(["hash-object", "-w", "--stdin", ...filters], { input: file.content });
+	return { mode: file.mode, oid: stdout.toString("latin1").trim() };
 }

@@ -1,4 +1,4 @@
-import { displayPath, type GitPath, gitPath, gitPathBytes, gitPathFromText } from "./git-path.ts";
+import { displayPath, type GitPath, gitPathFromText, gitPathList, parseGitPathList } from "./git-path.ts";
 import type { TreeEntry } from "./merge-tree.ts";
 import type { Oid, Repository } from "./repository.ts";
 
@@ -19,15 +19,11 @@ export async function readTreePaths(repository: Repository, commit: Oid, names: 
 	});
 	// "<mode> <type> <oid>\t<path>"
 	return new Map(
-		stdout
-			.toString("latin1")
-			.split("\0")
-			.filter((record) => record !== "")
-			.map((record) => {
-				const tab = record.indexOf("\t");
-				const [mode = "", , oid = ""] = record.slice(0, tab).split(" ");
-				return [gitPath(Buffer.from(record.slice(tab + 1), "latin1")), { mode, oid }];
-			}),
+		parseGitPathList(stdout).map((record) => {
+			const tab = record.indexOf("\t");
+			const [mode = "", , oid = ""] = record.slice(0, tab).split(" ");
+			return [record.slice(tab + 1) as GitPath, { mode, oid }];
+		}),
 	);
 }
 
@@ -36,14 +32,8 @@ export async function readIgnored(repository: Repository, names: readonly GitPat
 	if (names.length === 0) return new Set();
 	// The only one of these commands that takes no GIT_LITERAL_PATHSPECS; what begins with "./" is a name, whatever is in it.
 	const { stdout } = await repository.run(["check-ignore", "-z", "--stdin", "--no-index"], {
-		input: Buffer.concat(names.flatMap((name) => [Buffer.from("./"), gitPathBytes(name), Buffer.of(0)])),
+		input: gitPathList(names.map((name) => `./${name}` as GitPath)),
 		accept: [0, 1],
 	});
-	return new Set(
-		stdout
-			.toString("latin1")
-			.split("\0")
-			.filter((name) => name !== "")
-			.map((name) => name.slice("./".length) as GitPath),
-	);
+	return new Set(parseGitPathList(stdout).map((name) => name.slice("./".length) as GitPath));
 }

@@ -2,8 +2,9 @@ import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { diffTrees, type TreeChange } from "./diff.ts";
+import { fileMode } from "./disk-file.ts";
 import { FileExchanger } from "./exchange-files.ts";
-import { displayPath, fileSystemPath, type GitPath, gitPath, gitPathBytes } from "./git-path.ts";
+import { displayPath, fileSystemPath, type GitPath, gitPath, gitPathBytes, parentOf } from "./git-path.ts";
 import { blobOid, readObjects, readObjectsWhole } from "./objects.ts";
 import { readRef, updateRef } from "./refs.ts";
 import type { Oid, Repository } from "./repository.ts";
@@ -119,12 +120,7 @@ function modeOnDisk(file: Buffer): string | null {
 	const stats = lstat(file);
 	if (stats?.isSymbolicLink()) return "120000";
 	if (!stats?.isFile()) return null;
-	return (stats.mode & 0o100) !== 0 ? "100755" : "100644";
-}
-
-function parentOf(name: GitPath): GitPath | null {
-	const at = name.lastIndexOf("/");
-	return at < 0 ? null : (name.slice(0, at) as GitPath);
+	return fileMode(stats);
 }
 
 /** The longest name that file systems take. */

@@ -3,7 +3,7 @@ import { carryOutPlan, type Plan, planIntegration, saveDecidedForUpstream } from
 import { faultPoint, type SkippedFile } from "@robust-sync/workspace";
 import pRetry from "p-retry";
 import type { CycleContext } from "./cycle-context.ts";
-import { bringIndexUpToDate, readLeft } from "./direct-snapshot.ts";
+import { bringIndexUpToDate, leave } from "./direct-snapshot.ts";
 import { collectOutbox, confirmDelivered, markCommitted } from "./outbox.ts";
 import { recover } from "./recover.ts";
 import { bringUpToDate, rescueLateWrites } from "./rescue.ts";
@@ -81,7 +81,7 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 
 	const head = await exchange(context, snapshot, progress).finally(async () => {
 		await bringIndexUpToDate(context);
-		context.memory.known.leave(await readLeft(context.repository));
+		await leave(context);
 	});
 
 	// A process that stood still meanwhile may not be the one that works here any more.

@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { displayPath, GitError, type GitPath, gitPath, type Repository, readStatus, SshConnections } from "@robust-sync/git";
+import { displayPath, GitError, type GitPath, parseGitPathList, type Repository, readStatus, SshConnections } from "@robust-sync/git";
 import type { ServiceControl } from "@robust-sync/service/lifecycle";
 import type { Logger } from "@robust-sync/service/log";
 import {
@@ -125,7 +125,7 @@ export class Daemon {
 		this.#now = options.now ?? Date.now;
 		this.#random = options.random ?? Math.random;
 		this.#memory = newMemory(options.paths, true);
-		this.#own = new OwnChanges(options.paths.root);
+		this.#own = new OwnChanges(options.paths.root, this.#memory.clock);
 		this.#record = new SyncRecord(
 			options.paths,
 			() => this.#config,
@@ -416,7 +416,7 @@ export class Daemon {
 		const { stdout } = await repository
 			.run(["ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory"])
 			.catch(() => ({ stdout: Buffer.alloc(0) }));
-		const ignored = splitNul(stdout)
+		const ignored = parseGitPathList(stdout)
 			.filter((name) => name.endsWith("/"))
 			.map((name) => name.slice(0, -1) as GitPath);
 		if (this.#watcher || this.#stopped) return;
@@ -488,10 +488,4 @@ export class Daemon {
 		this.#memory.announced.add(head);
 		this.wake();
 	}
-}
-
-function splitNul(output: Buffer): GitPath[] {
-	return gitPath(output)
-		.split("\0")
-		.filter((name) => name !== "") as GitPath[];
 }

@@ -5,7 +5,7 @@ import { Scratch } from "@robust-sync/git/fixtures/scratch";
 import { type MonotonicClock, WorkspacePaths } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
 import { newMemory } from "./daemon.ts";
-import { bringIndexUpToDate, changedDirectly, readLeft } from "./direct-snapshot.ts";
+import { bringIndexUpToDate, changedDirectly, leave } from "./direct-snapshot.ts";
 import { KnownChanges } from "./known-changes.ts";
 import { takeSnapshot } from "./snapshot.ts";
 import { cycleContext } from "./testing/cycle-context.ts";
@@ -37,7 +37,7 @@ afterEach(() => scratch.remove());
 async function cycle(extra: readonly string[] = []): Promise<number> {
 	const { committed } = await takeSnapshot(context, extra as GitPath[]);
 	await bringIndexUpToDate(context);
-	context.memory.known.leave(await readLeft(context.repository));
+	await leave(context);
 	return committed;
 }
 

@@ -2,6 +2,7 @@ import fs from "node:fs";
 import path from "node:path";
 import {
 	blobOid,
+	type DiskFile,
 	type FileChange,
 	fileSystemPath,
 	GitError,
@@ -10,7 +11,8 @@ import {
 	lstatIfThere,
 	type Oid,
 	openMergeStore,
-	type Repository,
+	parentOf,
+	readDiskFile,
 	readHead,
 	readIgnored,
 	readTreePaths,
@@ -24,58 +26,51 @@ import { faultPoint } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
 import { forgetFirstChanges } from "./first-changes.ts";
 import { separateHot } from "./hot-files.ts";
-import type { Left } from "./known-changes.ts";
+import { type Left, maxKnownPaths } from "./known-changes.ts";
 import { rescueStaleWrites } from "./rescue.ts";
 import { reasonToSkip } from "./skipped-files.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 /** All that is committed directly is in memory at once: more than this is left to git, which streams it. */
 const maxBytes = 8 * 1_048_576;
-/** More than this are too many arguments, and worth the full look. */
-const maxPaths = 1_000;
 
-/** How index and HEAD are, for KnownChanges. */
-export async function readLeft(repository: Repository): Promise<Left> {
+/** How index and HEAD are, for KnownChanges; null where that is of no use to it: then nothing is asked. */
+async function readLeft({ repository, memory }: CycleContext): Promise<Left | null> {
 	const stats = fs.statSync(path.join(repository.gitDirectory, "index"), { throwIfNoEntry: false });
-	const { oid } = await readHead(repository);
-	return { head: oid, indexStamp: `${stats?.ino} ${stats?.mtimeMs} ${stats?.size}`, indexBytes: stats?.size ?? 0 };
+	if (!stats || !memory.known.isOfUse(stats.size)) return null;
+	return { head: (await readHead(repository)).oid, indexStamp: `${stats.ino} ${stats.mtimeMs} ${stats.size}` };
+}
+
+/** Remembers how index and HEAD are left by us. */
+export async function leave(context: CycleContext): Promise<void> {
+	const left = await readLeft(context);
+	if (left !== null) context.memory.known.leave(left);
 }
 
 /** Whether something makes a plain file at this path another matter than its bytes: a link above it, or a repository that it belongs to. */
-function isElsewhere(root: string, name: GitPath, seen: Map<string, boolean>): boolean {
-	for (let slash = name.lastIndexOf("/"); slash >= 0; slash = name.lastIndexOf("/", slash - 1)) {
-		const parent = name.slice(0, slash) as GitPath;
-		let odd = seen.get(parent);
-		if (odd === undefined) {
-			odd =
-				lstatIfThere(fileSystemPath(root, parent))?.isSymbolicLink() === true ||
-				lstatIfThere(fileSystemPath(root, `${parent}/.git` as GitPath)) !== null;
-			seen.set(parent, odd);
-		}
+function isElsewhere(root: string, name: GitPath, seen: Map<GitPath, boolean>): boolean {
+	for (let parent = parentOf(name); parent !== null; parent = parentOf(parent)) {
+		const odd =
+			seen.get(parent) ??
+			(lstatIfThere(fileSystemPath(root, parent))?.isSymbolicLink() === true ||
+				lstatIfThere(fileSystemPath(root, `${parent}/.git` as GitPath)) !== null);
+		seen.set(parent, odd);
 		if (odd) return true;
-		if (slash === 0) break;
 	}
 	return false;
 }
 
-interface DiskFile {
-	readonly mode: string;
-	readonly content: Buffer;
-}
+type Content = Pick<DiskFile, "mode" | "content" | "oid">;
 
 /** What lies there, as git would store it; null: nothing; undefined: something that only the full look can deal with. @param limit bytes */
-function readDiskFile(context: CycleContext, name: GitPath, limit: number): DiskFile | null | undefined {
-	const { repository, config } = context;
+function contentAt({ repository, config }: CycleContext, name: GitPath, limit: number): Content | null | undefined {
 	if (reasonToSkip(repository.root, name, config.maxFileMb) !== null) return undefined;
-	const file = fileSystemPath(repository.root, name);
 	try {
-		const stats = fs.lstatSync(file);
-		if (stats.isSymbolicLink()) return { mode: "120000", content: fs.readlinkSync(file, "buffer") };
-		return stats.isFile() && stats.size <= limit
-			? { mode: (stats.mode & 0o100) !== 0 ? "100755" : "100644", content: fs.readFileSync(file) }
-			: undefined;
-	} catch (error) {
-		return ["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "") ? null : undefined;
+		const stats = lstatIfThere(fileSystemPath(repository.root, name));
+		if (stats !== null && (stats.isDirectory() || stats.size > limit)) return undefined;
+		return readDiskFile(repository, name);
+	} catch {
+		return undefined;
 	}
 }
 
@@ -95,20 +90,19 @@ function changesOf(
 	context: CycleContext,
 	names: readonly GitPath[],
 	entries: ReadonlyMap<GitPath, TreeEntry>,
-	given: ReadonlyMap<GitPath, DiskFile>,
+	given: ReadonlyMap<GitPath, Content>,
 ): FileChange[] | null {
 	const changes: FileChange[] = [];
 	let bytes = 0;
 	for (const name of names) {
 		const entry = entries.get(name);
 		if (entry?.mode === "040000" || entry?.mode === "160000") return null;
-		const file = given.get(name) ?? readDiskFile(context, name, maxBytes - bytes);
+		const file = given.get(name) ?? contentAt(context, name, maxBytes - bytes);
 		if (file === undefined) return null;
 		bytes += file?.content.length ?? 0;
 		if (file === null) {
 			if (entry) changes.push({ path: name, delete: true });
-		} else if (entry?.mode !== file.mode || entry.oid !== blobOid(file.content, context.repository.objectFormat))
-			changes.push({ path: name, ...file });
+		} else if (entry?.mode !== file.mode || entry.oid !== file.oid) changes.push({ path: name, mode: file.mode, content: file.content });
 	}
 	return changes;
 }
@@ -120,7 +114,7 @@ async function lookUp(
 	names: readonly GitPath[],
 	unignored: ReadonlySet<GitPath>,
 ): Promise<{ entries: Map<GitPath, TreeEntry>; ignored: Set<GitPath> } | null> {
-	const seen = new Map<string, boolean>();
+	const seen = new Map<GitPath, boolean>();
 	// Other rules change what is to be looked at, or what is stored, and not only here.
 	if (names.some((name) => isElsewhere(repository.root, name, seen) || /(^|\/)\.git(ignore|attributes)$/.test(name))) return null;
 	try {
@@ -141,15 +135,16 @@ async function isPlain({ repository, config }: CycleContext): Promise<boolean> {
 
 /** The paths to look at, and where HEAD is; null: everything must be looked at. */
 async function whereToLook(context: CycleContext): Promise<{ head: Oid; looked: readonly GitPath[] } | null> {
-	const left = await readLeft(context.repository);
+	const left = await readLeft(context);
+	if (left === null || left.head === null) return null;
 	const looked = context.memory.known.toLookAt(left);
-	return looked === null || left.head === null || !(await isPlain(context)) ? null : { head: left.head, looked };
+	return looked === null || !(await isPlain(context)) ? null : { head: left.head, looked };
 }
 
 /** Those of some paths that are not as HEAD has them; null: only git can tell. */
 export async function changedDirectly(context: CycleContext, names: readonly GitPath[]): Promise<GitPath[] | null> {
 	const where = await whereToLook(context);
-	if (where === null || names.length > maxPaths || !names.every(isArgument)) return null;
+	if (where === null || names.length > maxKnownPaths || !names.every(isArgument)) return null;
 	const found = await lookUp(context, where.head, names, new Set());
 	return found === null ? null : (changesOf(context, names, found.entries, new Map())?.map((change) => change.path) ?? null);
 }
@@ -173,7 +168,7 @@ export async function takeDirectSnapshot(
 	if (where === null || author === null || identity === null) return null;
 	const { head, looked } = where;
 	const names = [...new Set([...looked, ...extra])];
-	if (names.length > maxPaths || !names.every(isArgument)) return null;
+	if (names.length > maxKnownPaths || !names.every(isArgument)) return null;
 	const lookedAt = memory.clock.now();
 	known.looking(looked);
 	const delivered = new Set(extra);
@@ -198,8 +193,8 @@ export async function takeDirectSnapshot(
 		context,
 		first.map((change) => change.path),
 	);
-	const changes =
-		checked.length === 0 ? first : changesOf(context, wanted, found.entries, new Map(checked.map((file) => [file.path, file])));
+	const given = new Map(checked.map((file) => [file.path, { ...file, oid: blobOid(file.content, repository.objectFormat) }]));
+	const changes = given.size === 0 ? first : changesOf(context, wanted, found.entries, given);
 	if (changes === null) return null;
 	if (changes.length === 0) {
 		forgetFirstChanges(memory, lookedAt, busy);

@@ -3,8 +3,8 @@ import type { MonotonicClock, SkippedFile } from "@robust-sync/workspace";
 
 /** Everything is looked at this often, whatever was seen: events can be missed, and a person's staging makes none. */
 const fullLookIntervalMs = 10 * 60_000;
-/** More than this is looked at as a whole. */
-const maxPaths = 1_000;
+/** More paths than this are looked at as a whole: they are too many arguments for git, too. */
+export const maxKnownPaths = 1_000;
 /** The kernel drops events when 16,384 of them wait (inotify(7), max_queued_events), and nobody tells us. */
 const maxEvents = 4_096;
 /** An index that is larger (some 6,000 files) costs more to read and write than all the rest of a cycle. */
@@ -14,7 +14,6 @@ const directFromBytes = 524_288;
 export interface Left {
 	readonly head: Oid | null;
 	readonly indexStamp: string;
-	readonly indexBytes: number;
 }
 
 /**
@@ -50,13 +49,18 @@ export class KnownChanges {
 	saw(name: GitPath): void {
 		if (this.#lookedAt === null) return;
 		this.#paths.add(name);
-		if (++this.#events > maxEvents || this.#paths.size > maxPaths) this.#lookedAt = null;
+		if (++this.#events > maxEvents || this.#paths.size > maxKnownPaths) this.#lookedAt = null;
+	}
+
+	/** Whether it is any use to know how things are left: in a small workspace, or where something was missed, everything is looked at. */
+	isOfUse(indexBytes: number): boolean {
+		return this.#lookedAt !== null && indexBytes >= this.#directFromBytes;
 	}
 
 	/** Paths to look at; null: everything must be looked at. @param left how index and HEAD are now */
 	toLookAt(left: Left): readonly GitPath[] | null {
 		if (this.#lookedAt === null || this.#clock.now() - this.#lookedAt > fullLookIntervalMs) return null;
-		if (left.indexBytes < this.#directFromBytes || left.indexStamp !== this.#left?.indexStamp || left.head !== this.#left.head) return null;
+		if (left.indexStamp !== this.#left?.indexStamp || left.head !== this.#left.head) return null;
 		return [...this.#paths];
 	}
 
@@ -66,16 +70,11 @@ export class KnownChanges {
 		this.#events = 0;
 	}
 
-	/** Everything is looked at now. @returns to be called when that is done */
-	lookingAtAll(): (skipped: readonly SkippedFile[]) => void {
-		const since = this.#clock.now();
+	/** Everything is looked at now: what is seen from here on is new. Who fails to complete that look must `forget` it. */
+	lookingAtAll(): void {
 		this.#paths.clear();
 		this.#events = 0;
-		// What is seen from here on is kept, in case that this look is not completed it counts for nothing.
-		this.#lookedAt = this.#isWatching ? since : null;
-		return (skipped) => {
-			this.skipped = skipped;
-		};
+		this.#lookedAt = this.#isWatching ? this.#clock.now() : null;
 	}
 
 	/** A look, or what followed from it, failed: nothing is known any more. */

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
-import { fileSystemPath, type GitPath } from "@robust-sync/git";
+import { fileMode, fileSystemPath, type GitPath } from "@robust-sync/git";
 import type { CycleContext } from "./cycle-context.ts";
 
 /** A database that is written all the time is copied no more often than this. */
@@ -50,7 +50,7 @@ export async function copyLiveDatabases(
 		try {
 			// A name that is not UTF-8, or a quote in our own path, cannot be said to sqlite3.
 			if (Buffer.from(text).equals(file) && !copy.includes("'") && (await backUp(text, copy))) {
-				copies.push({ path: name, content: fs.readFileSync(copy), mode: (fs.lstatSync(file).mode & 0o100) !== 0 ? "100755" : "100644" });
+				copies.push({ path: name, content: fs.readFileSync(copy), mode: fileMode(fs.lstatSync(file)) });
 				memory.databaseCopiedAt.set(name, now());
 			} else failed.push(name);
 		} finally {

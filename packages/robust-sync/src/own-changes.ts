@@ -1,5 +1,6 @@
 import fs from "node:fs";
 import { fileSystemPath, type GitPath } from "@robust-sync/git";
+import type { MonotonicClock } from "@robust-sync/workspace";
 
 /** Events of our own checkout arrive within this time, on any machine that still works. */
 const rememberMs = 10_000;
@@ -7,13 +8,12 @@ const rememberMs = 10_000;
 /** Tells the events of our own checkouts from everybody else's. */
 export class OwnChanges {
 	readonly #root: string;
-	readonly #monotonic: () => number;
+	readonly #clock: MonotonicClock;
 	readonly #changes = new Map<string, { readonly doneAt: number; readonly addedAt: number }>();
 
-	/** @param monotonic milliseconds since some fixed moment */
-	constructor(root: string, monotonic: () => number = () => performance.now()) {
+	constructor(root: string, clock: MonotonicClock) {
 		this.#root = root;
-		this.#monotonic = monotonic;
+		this.#clock = clock;
 	}
 
 	/**
@@ -21,7 +21,7 @@ export class OwnChanges {
 	 * @param doneAt when all of it was done, by the clock that the file system stamps files with
 	 */
 	add(paths: readonly GitPath[], doneAt: number): void {
-		const addedAt = this.#monotonic();
+		const addedAt = this.#clock.now();
 		for (const [name, change] of this.#changes) if (addedAt - change.addedAt > rememberMs) this.#changes.delete(name);
 		const change = { doneAt, addedAt };
 		for (const path of paths) {
@@ -35,7 +35,7 @@ export class OwnChanges {
 	/** Whether a change seen at `path` is only ours: we made it, and nothing there is newer than that. */
 	isOurs(path: GitPath): boolean {
 		const change = this.#changes.get(path);
-		if (change === undefined || this.#monotonic() - change.addedAt > rememberMs) return false;
+		if (change === undefined || this.#clock.now() - change.addedAt > rememberMs) return false;
 		try {
 			const stats = fs.lstatSync(fileSystemPath(this.#root, path), { throwIfNoEntry: false });
 			return stats === undefined || stats.isDirectory() || stats.mtimeMs <= change.doneAt;

@@ -2,6 +2,7 @@ import fs from "node:fs";
 import path from "node:path";
 import {
 	type FileReplacement,
+	fileMode,
 	fileSystemPath,
 	type GitPath,
 	gitPathBytes,
@@ -30,10 +31,6 @@ function readFile(root: string, name: GitPath): { content: Buffer; stats: fs.Sta
 	} catch {
 		return null;
 	}
-}
-
-function modeOf(stats: fs.Stats | undefined): FileReplacement["mode"] {
-	return stats && (stats.mode & 0o100) !== 0 ? "100755" : "100644";
 }
 
 function merge(name: GitPath, base: Buffer | null, written: Buffer, current: Buffer): Buffer {
@@ -93,7 +90,7 @@ export async function rescueLateWrites(context: CycleContext): Promise<number> {
 			const merged = live ? merge(name, base, written, live.content) : written;
 			rescued++;
 			if (live && merged.equals(live.content)) continue;
-			replacements.push({ path: name, mode: modeOf(live?.stats), content: merged, replaces: live?.content ?? null });
+			replacements.push({ path: name, mode: live ? fileMode(live.stats) : "100644", content: merged, replaces: live?.content ?? null });
 		}
 		await putBack(context, replacements);
 		const seen = await storeBlobs(
@@ -187,8 +184,9 @@ export async function rescueStaleWrites(
 		const newest = newestVersion(within, contents, committed.get(name) ?? null);
 		const origin = originOf(name, live.content, within, contents);
 		const merged = origin && newest ? merge(name, origin, live.content, newest) : live.content;
-		checked.push({ path: name, mode: modeOf(live.stats), content: merged });
-		if (!merged.equals(live.content)) replacements.push({ path: name, mode: modeOf(live.stats), content: merged, replaces: live.content });
+		checked.push({ path: name, mode: fileMode(live.stats), content: merged });
+		if (!merged.equals(live.content))
+			replacements.push({ path: name, mode: fileMode(live.stats), content: merged, replaces: live.content });
 	}
 	await putBack(context, replacements);
 	return { checked, rescued: replacements.length };

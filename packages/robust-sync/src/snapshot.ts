@@ -152,10 +152,10 @@ export async function takeSnapshot(context: CycleContext, extra: readonly GitPat
 		const direct = await takeDirectSnapshot(context, extra, (changed) => `${snapshotMessage(context.config.nodeName, changed)}\n`);
 		if (direct !== null) return direct;
 		await bringIndexUpToDate(context);
-		const lookedAtAll = known.lookingAtAll();
+		known.lookingAtAll();
 		const snapshot = await takeFullSnapshot(context, extra);
 		for (const name of snapshot.busy) known.saw(name);
-		lookedAtAll(snapshot.skipped);
+		known.skipped = snapshot.skipped;
 		context.memory.looked = true;
 		return snapshot;
 	} catch (error) {

@@ -125,7 +125,7 @@ describe("changes pause before a cycle starts", () => {
 describe("our own changes", () => {
 	test("are told from anybody else's by what lies there", () => {
 		let monotonic = 1_000;
-		const own = new OwnChanges(scratch.directory, () => monotonic);
+		const own = new OwnChanges(scratch.directory, { bootId: "this boot", now: () => monotonic });
 		scratch.write("d/a", "1");
 		const { mtimeMs } = fs.statSync(scratch.path("d/a"));
 		own.add(["d/a", "gone"] as GitPath[], mtimeMs);

@@ -214,19 +214,28 @@ function holdsLinesOf(there: Buffer | null, content: Buffer): boolean {
 	);
 }
 
+/** Ids of what is in history and among the saved versions or kept files. */
+function keptInHistory(workspaces: readonly string[], hub: string): Set<string> {
+	const reachable = new Set(git(hub, ["rev-list", "--objects", "--no-object-names", "main"]).split("\n"));
+	return new Set(
+		savedFiles(workspaces)
+			.map(({ content }) => blobId(content))
+			.filter((blob) => reachable.has(blob)),
+	);
+}
+
 function checkOwned(tree: string, workspaces: readonly string[], hub: string, ledger: Ledger): Problem[] {
 	const problems: Problem[] = [];
-	let kept: (blob: string) => boolean = (blob) => {
-		const saved = new Set(savedFiles(workspaces).map(({ content }) => blobId(content)));
-		const reachable = new Set(git(hub, ["rev-list", "--objects", "--no-object-names", "main"]).split("\n"));
-		kept = (other) => saved.has(other) && reachable.has(other);
-		return kept(blob);
+	let kept: Set<string> | null = null;
+	const isKept = (content: Buffer) => {
+		kept ??= keptInHistory(workspaces, hub);
+		return kept.has(blobId(content));
 	};
 	for (const [file, { content, write }] of ledger.owned) {
 		const there = fs.existsSync(path.join(tree, file)) ? fs.readFileSync(path.join(tree, file)) : null;
 		if (content === null ? there === null : there?.equals(content)) continue;
 		// A person's rewritten commit makes one write two that contradict each other: both are there, or one is where what loses belongs.
-		if (content !== null && (holdsLinesOf(there, content) || kept(blobId(content)))) continue;
+		if (content !== null && (holdsLinesOf(there, content) || isKept(content))) continue;
 		const what = there === null ? "is missing" : content === null ? "came back" : "has other content";
 		problems.push({ what: `${file} ${what}`, file, write });
 	}

@@ -1,5 +1,7 @@
 import fs from "node:fs";
-import { blobOid, fileSystemPath, type GitPath, type Oid, type Repository } from "@robust-sync/git";
+import { fileSystemPath, type GitPath } from "./git-path.ts";
+import { blobOid } from "./objects.ts";
+import type { Oid, Repository } from "./repository.ts";
 
 /** What lies at a path of the working tree. */
 export interface DiskFile {
@@ -8,6 +10,11 @@ export interface DiskFile {
 	readonly mode: string;
 	readonly oid: Oid;
 	readonly mtimeMs: number;
+}
+
+/** How git writes the mode of a plain file. */
+export function fileMode(stats: fs.Stats): "100644" | "100755" {
+	return (stats.mode & 0o100) !== 0 ? "100755" : "100644";
 }
 
 /** Reads a file or link; null where there is none (or a directory, or something special). @throws the file system's error */
@@ -22,6 +29,6 @@ export function readDiskFile(repository: Repository, name: GitPath): DiskFile | 
 	}
 	if (!stats || !(stats.isFile() || stats.isSymbolicLink())) return null;
 	const content = stats.isSymbolicLink() ? fs.readlinkSync(file, { encoding: "buffer" }) : fs.readFileSync(file);
-	const mode = stats.isSymbolicLink() ? "120000" : (stats.mode & 0o100) !== 0 ? "100755" : "100644";
+	const mode = stats.isSymbolicLink() ? "120000" : fileMode(stats);
 	return { content, mode, oid: blobOid(content, repository.objectFormat), mtimeMs: stats.mtimeMs };
 }
