@@ -12,9 +12,10 @@ const renameat2: Readonly<Record<string, number>> = {
 	s390x: 347,
 };
 
-// Pairs of paths in, each with a NUL at its end; one digit out for each pair. -100 is AT_FDCWD, 2 is RENAME_EXCHANGE.
+// Pairs of paths in, each with a NUL at its end; one digit out when it is ready, and one for each pair. -100 is AT_FDCWD, 2 is
+// RENAME_EXCHANGE.
 const program =
-	'$| = 1; $/ = "\\0"; my $call = $ARGV[0] + 0; while (defined(my $a = <STDIN>)) { my $b = <STDIN>; chomp $a; chomp $b; print syscall($call, -100, $a, -100, $b, 2) == 0 ? 1 : 0; }';
+	'$| = 1; print 1; $/ = "\\0"; my $call = $ARGV[0] + 0; while (defined(my $a = <STDIN>)) { my $b = <STDIN>; chomp $a; chomp $b; print syscall($call, -100, $a, -100, $b, 2) == 0 ? 1 : 0; }';
 
 /**
  * Swaps what two paths name, in one step: neither is ever missing, and nothing is overwritten (renameat2(2), RENAME_EXCHANGE).
@@ -24,15 +25,24 @@ export class FileExchanger {
 	readonly #child: ChildProcess | null;
 	readonly #waiting: ((done: boolean) => void)[] = [];
 	#ended = false;
+	/**
+	 * Whether files can be exchanged, as soon as that is known. Who looks at a file first and has to wait for this then, exchanges what
+	 * may have been written meanwhile.
+	 */
+	readonly ready: Promise<boolean>;
 
 	constructor(architecture: string = process.arch, platform: string = process.platform) {
 		const call = platform === "linux" ? renameat2[architecture] : undefined;
 		if (call === undefined) {
 			this.#child = null;
 			this.#ended = true;
+			this.ready = Promise.resolve(false);
 			return;
 		}
 		const child = spawn("perl", ["-e", program, String(call)], { stdio: ["pipe", "pipe", "ignore"], env: { PATH: process.env.PATH } });
+		this.ready = new Promise((resolve) => {
+			this.#waiting.push(resolve);
+		});
 		const end = () => {
 			this.#ended = true;
 			for (const answer of this.#waiting.splice(0)) answer(false);

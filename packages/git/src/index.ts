@@ -2,6 +2,7 @@ export * from "./attributes.ts";
 export * from "./diff.ts";
 export * from "./disk-file.ts";
 export * from "./errors.ts";
+export * from "./exchange-files.ts";
 export * from "./exec.ts";
 export * from "./fast-import.ts";
 export * from "./git-environment.ts";

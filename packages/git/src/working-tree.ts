@@ -28,6 +28,8 @@ export interface LateWrite {
 	readonly appeared: boolean;
 	/** Content as `to` has it; null: `to` has no such file. */
 	readonly incoming: Buffer | null;
+	/** What else could be read at the path for a moment, newest first: `written` may have been made from it. */
+	readonly exposed: readonly Buffer[];
 }
 
 export interface MoveOptions {
@@ -48,6 +50,8 @@ export interface MoveOptions {
 	mergeLate(late: LateWrite): Buffer | Promise<Buffer>;
 	/** Called before each durable step with its name; throws to stop there. */
 	checkpoint?(step: "staged" | "file" | "files" | "index" | "ref"): void;
+	/** Swaps files; one of its own by default. */
+	exchanger?(): FileExchanger;
 }
 
 /** A replaced file that is kept. */
@@ -110,6 +114,8 @@ function peek(file: Buffer): { content: Buffer; stats: fs.Stats } | null {
 	}
 }
 
+/** So often a path that is written to without pause is looked at again. */
+const maxAttempts = 100;
 /** After so many tries to merge into a file, one that only grows counts as known. */
 const appendAttempts = 3;
 
@@ -180,6 +186,29 @@ interface Versions {
 
 type KeptNote = { -readonly [K in keyof KeptFile]: KeptFile[K] };
 
+/** What was written to a path before or while it was moved. */
+interface LateWrites {
+	readonly change: TreeChange;
+	/** Oldest first, at least one; the newest one is in its place, or something newer. */
+	readonly writes: readonly Buffer[];
+	/** The first of them appeared while the path was empty for a moment. */
+	readonly appeared: boolean;
+	/** The path was empty for a moment after them, and something appeared there by now. */
+	readonly overtaken: boolean;
+	readonly versions: Versions | null;
+}
+
+/** What was taken away and has its place again. */
+type Returned = Pick<LateWrites, "writes" | "overtaken">;
+
+/** What lay at a path for a moment, before something newer or older got its place back. */
+interface Exposure {
+	readonly note: KeptNote;
+	readonly content: Buffer;
+	/** Whether we made it; else somebody wrote it, who did not make it from itself. */
+	readonly isOurs: boolean;
+}
+
 class Move {
 	readonly #repository: Repository;
 	readonly #options: MoveOptions;
@@ -187,8 +216,10 @@ class Move {
 	#filters: boolean;
 	readonly #kept: KeptNote[] = [];
 	/** Late writes: back in their places, to be merged there. */
-	readonly #late: { change: TreeChange; written: Buffer; appeared: boolean; overtaken: boolean; versions: Versions | null }[] = [];
+	readonly #late: LateWrites[] = [];
 	readonly #rescued: GitPath[] = [];
+	/** Newest first. */
+	readonly #exposures = new Map<GitPath, Exposure[]>();
 	readonly #toStore: Buffer[] = [];
 	readonly #directories = new Set<string>();
 	#sequence = 0;
@@ -241,15 +272,19 @@ class Move {
 		fs.mkdirSync(this.#staging, { recursive: true });
 	}
 
+	#startExchanger(): void {
+		this.#exchanger = this.#options.exchanger?.() ?? new FileExchanger();
+	}
+
 	/** Replaces single files, outside of any move. */
 	async replaceAll(files: readonly FileReplacement[]): Promise<KeptFile[]> {
 		this.#clearStaging();
-		this.#exchanger = new FileExchanger();
+		this.#startExchanger();
 		try {
 			for (const { path: name, mode, content, replaces } of files) await this.#replace(name, mode, content, replaces);
 			await storeBlobs(this.#repository, this.#staging, this.#toStore);
 		} finally {
-			this.#exchanger.close();
+			this.#exchanger?.close();
 			fs.rmSync(this.#staging, { recursive: true, force: true });
 		}
 		return this.#kept;
@@ -264,7 +299,7 @@ class Move {
 			({ path: name, after }) => after !== null && (name === ".gitattributes" || name.endsWith("/.gitattributes")),
 		);
 		// Started early: by the time the files are staged it is there.
-		if (changes.some(({ before, after }) => before !== null && isFileMode(after?.mode))) this.#exchanger = new FileExchanger();
+		if (changes.some(({ before, after }) => before !== null && isFileMode(after?.mode))) this.#startExchanger();
 		try {
 			const staged = await this.#stage(changes, "after");
 			const expected = this.#filters ? await this.#stage(changes, "before") : null;
@@ -398,7 +433,7 @@ class Move {
 		}
 		const overtaken = !this.#putBack(change.path, file);
 		if (overtaken) this.#note(change.path, file, this.#onDisk(content), null);
-		this.#late.push({ change, written: content, appeared, overtaken, versions });
+		this.#late.push({ change, writes: [content], appeared, overtaken, versions });
 		return false;
 	}
 
@@ -432,43 +467,97 @@ class Move {
 	/**
 	 * Puts `staged` in the place of a file whose content is known, without a moment in which a reader finds nothing there.
 	 * @param destination takes what was there
-	 * @returns what was there; "unchanged": something else lies there, or it cannot be done this way; "taken": something else
-	 * was written there at this very moment, and `destination` has it
+	 * @returns what was there; or what was written at this very moment and seen too late: it has its place again. "changed": something
+	 * else lies there; "impossible": it cannot be done this way; "taken": what is no file was put there, and `destination` has it
 	 */
 	async #exchange(
 		name: GitPath,
 		staged: string,
 		destination: Buffer,
 		isKnown: (content: Buffer, stats: fs.Stats) => boolean,
-	): Promise<Buffer | "unchanged" | "taken"> {
+	): Promise<{ readonly replaced: Buffer } | Returned | "changed" | "impossible" | "taken"> {
 		const live = this.#live(name);
-		const look = (file: Buffer) => {
-			const there = peek(file);
-			return there && isKnown(there.content, there.stats) ? there : null;
-		};
 		const swap = async () => (await this.#exchanger?.exchange(destination, live)) === true;
-		const found = this.#exchanger ? look(live) : null;
-		if (!found) return "unchanged";
+		const isReady = await this.#exchanger?.ready;
+		const found = peek(live);
+		if (found && !isKnown(found.content, found.stats)) return "changed";
+		if (!found || !isReady) return "impossible";
 		this.#makeDirectory(parentBytes(destination));
 		fs.linkSync(staged, destination);
 		if (!(await swap())) {
 			fs.rmSync(destination);
-			return "unchanged";
+			return "impossible";
 		}
 		const { ino, size, mtimeMs } = fs.lstatSync(destination);
 		const untouched = ino === found.stats.ino && size === found.stats.size && mtimeMs === found.stats.mtimeMs;
 		// The kernel's clock is coarse: two writes in one tick look alike.
-		if (untouched && Math.abs(Date.now() - mtimeMs) > coarseClockMs) return found.content;
-		const again = look(destination);
-		if (again) return again.content;
-		if (!(await swap())) return "taken";
-		if (fs.lstatSync(destination).ino !== fs.lstatSync(staged).ino) {
-			// Replaced once more in between: what is newest stays.
-			await swap();
-			return "taken";
+		if (untouched && Math.abs(Date.now() - mtimeMs) > coarseClockMs) return { replaced: found.content };
+		const taken = peek(destination);
+		if (!taken) return "taken";
+		if (isKnown(taken.content, taken.stats)) return { replaced: taken.content };
+		return await this.#putNewestBack(name, destination, swap, fs.lstatSync(staged).ino);
+	}
+
+	/**
+	 * What was written a moment before a swap gets its place back, and so does what was written over ours meanwhile, until what comes
+	 * back is what we put there.
+	 * @param hand what was taken away
+	 * @param inode of our own file, which lies in its place; it has another link
+	 */
+	async #putNewestBack(name: GitPath, hand: Buffer, swap: () => Promise<boolean>, inode: number): Promise<Returned> {
+		const taken: { readonly kept: Buffer; readonly content: Buffer }[] = [];
+		let lying = inode;
+		let overtaken = false;
+		for (let attempt = 0; attempt < maxAttempts; attempt++) {
+			const there = peek(hand);
+			if (!there) break;
+			// A link of ours keeps its inode from being given to another file.
+			const kept = this.#nextLate(name);
+			this.#makeDirectory(parentBytes(kept));
+			fs.linkSync(hand, kept);
+			taken.push({ kept, content: there.content });
+			const isSwapped = await swap();
+			if (!isSwapped) overtaken = !this.#putBack(name, hand);
+			if (!isSwapped || fs.lstatSync(hand).ino === lying) break;
+			lying = there.stats.ino;
 		}
-		fs.rmSync(destination);
-		return "unchanged";
+		fs.rmSync(hand, { force: true });
+		const newest = taken.at(-1);
+		if (newest && !overtaken) fs.rmSync(newest.kept);
+		for (const { kept, content } of overtaken ? taken : taken.slice(0, -1)) this.#expose(name, kept, content, false);
+		return { writes: taken.map(({ content }) => content), overtaken };
+	}
+
+	/**
+	 * A program may have read `content` at the path, and writes back what it makes from it: that is merged with this as base. One that
+	 * opened `file` there goes on writing into it: it is kept.
+	 */
+	#expose(name: GitPath, file: Buffer, content: Buffer, isOurs: boolean): void {
+		const note = this.#note(name, file, this.#onDisk(content), null);
+		// It is looked at once, whatever was written into it by now.
+		note.size = content.length;
+		note.mtimeMs = 0;
+		this.#exposures.set(name, [{ note, content, isOurs }, ...(this.#exposures.get(name) ?? [])]);
+	}
+
+	#exposeStaged(name: GitPath, staged: string, content: Buffer): void {
+		const file = this.#nextLate(name);
+		this.#makeDirectory(parentBytes(file));
+		fs.linkSync(staged, file);
+		this.#expose(name, file, content, true);
+	}
+
+	/** What `written` may have been made from, besides what is known to have been there. */
+	#exposedTo(name: GitPath, written: Buffer): Buffer[] {
+		const exposures = this.#exposures.get(name) ?? [];
+		return exposures.filter(({ content, isOurs }) => isOurs || !content.equals(written)).map(({ content }) => content);
+	}
+
+	/** `content` is what took the place of all of these in the end. */
+	#noteAfter(name: GitPath, content: Buffer, notes: readonly KeptNote[]): void {
+		const after = this.#onDisk(content);
+		for (const note of notes) note.after = after;
+		for (const { note } of this.#exposures.get(name) ?? []) note.after = after;
 	}
 
 	/** Gives a file that was taken away its place again. False: there is a newer one by now. */
@@ -498,7 +587,7 @@ class Move {
 		const there = peek(this.#live(change.path));
 		const versions = this.#versions(expected, null);
 		if (!resumed && there && !this.#isExpected(change, there.content, there.stats, versions)) {
-			this.#late.push({ change, written: there.content, appeared: false, overtaken: false, versions });
+			this.#late.push({ change, writes: [there.content], appeared: false, overtaken: false, versions });
 			return;
 		}
 		const grabbed = !resumed && this.#grab(change.path, backup);
@@ -523,27 +612,37 @@ class Move {
 			const taken = [...(lstat(backup) === null ? [] : [backup]), ...this.#earlierLate(change.path)];
 			judged = taken.length > 0;
 			const late = taken.filter((file) => !this.#judge(change, file, expected, staged));
+			// Killed while ours lay there for a moment.
+			if (late.length > 0) this.#exposeStaged(change.path, staged, await this.#incoming(change, this.#versions(expected, staged)));
 			if (late.length > 0 || isSame(live, staged)) return;
 		}
 		this.#clearParents(change.path);
+		// Since the path was empty for a moment.
+		let appeared = false;
 		for (let attempt = 0; ; attempt++) {
 			const destination = attempt === 0 && !judged ? backup : this.#nextLate(change.path);
 			const versions = this.#versions(expected, staged);
 			const there = peek(live);
 			if (there && !this.#isExpected(change, there.content, there.stats, versions)) {
 				// Written late: it stays where its writer and its readers look for it, and is merged there in the end.
-				this.#late.push({ change, written: there.content, appeared: attempt > 0, overtaken: false, versions });
+				this.#late.push({ change, writes: [there.content], appeared, overtaken: false, versions });
 				return;
 			}
 			const replaced = await this.#exchange(change.path, staged, destination, (content, stats) =>
 				this.#isExpected(change, content, stats, versions),
 			);
-			if (replaced !== "unchanged" && replaced !== "taken") {
-				this.#noteExpected(change, destination, replaced, versions);
+			if (typeof replaced === "object" && "replaced" in replaced) {
+				this.#noteExpected(change, destination, replaced.replaced, versions);
 				return;
 			}
+			if (typeof replaced === "object") {
+				this.#exposeStaged(change.path, staged, await this.#incoming(change, versions));
+				this.#late.push({ change, ...replaced, appeared, versions });
+				return;
+			}
+			if (replaced === "changed" && attempt < maxAttempts) continue;
 			if (replaced === "taken" || this.#grab(change.path, destination)) {
-				if (!this.#judge(change, destination, expected, staged, attempt > 0)) return;
+				if (!this.#judge(change, destination, expected, staged, appeared)) return;
 			} else if (lstat(live)?.isDirectory() && !this.#giveWay(live)) {
 				this.#placeBeside(change, staged);
 				return;
@@ -553,7 +652,8 @@ class Move {
 				return;
 			} catch (error) {
 				// Somebody made a file there in this very moment: it is looked at like the one before.
-				if ((error as NodeJS.ErrnoException).code !== "EEXIST" || attempt > 100) throw error;
+				if ((error as NodeJS.ErrnoException).code !== "EEXIST" || attempt > maxAttempts) throw error;
+				appeared = true;
 			}
 		}
 	}
@@ -615,28 +715,52 @@ class Move {
 		return blobOid(content, this.#repository.objectFormat);
 	}
 
+	/** The content that is to lie on disk. */
+	async #incoming(change: TreeChange, versions: Versions | null): Promise<Buffer> {
+		return (versions ?? (await this.#blobsOf(change))).incoming ?? Buffer.alloc(0);
+	}
+
 	async #mergeLateWrites(): Promise<void> {
-		for (const { change, written, appeared, overtaken, versions } of this.#late) {
+		for (const { change, writes, appeared, overtaken, versions } of this.#late) {
+			const [written = Buffer.alloc(0), ...later] = writes;
 			const { before, incoming } = versions ?? (await this.#blobsOf(change));
 			// Somebody wrote just what came in.
-			if (incoming?.equals(written) && modeOnDisk(this.#live(change.path)) === change.after?.mode) continue;
+			if (later.length === 0 && incoming?.equals(written) && modeOnDisk(this.#live(change.path)) === change.after?.mode) continue;
 			this.#rescued.push(change.path);
 			// Changed here, deleted there: the changed version stays.
 			if (incoming === null) continue;
-			const content = await this.#options.mergeLate({ path: change.path, before, written, appeared, incoming });
-			await this.#replace(change.path, change.after?.mode, content, written, overtaken);
+			const exposed = this.#exposedTo(change.path, written);
+			const content = await this.#options.mergeLate({ path: change.path, before, written, appeared, incoming, exposed });
+			await this.#replace(change.path, change.after?.mode, content, written, { later, overtaken });
 		}
 	}
 
 	/**
 	 * Puts `content`, which was made from `there`, in the place of `there`. What somebody wrote in between was made from that too,
 	 * and is merged in.
-	 * @param overtaken `there` was away for a moment, and something else is in its place by now
+	 * @param how `later`: what is known to have been written after `there`, oldest first; `overtaken`: `there` was away for a moment, and
+	 * something else is in its place by now
 	 */
-	async #replace(name: GitPath, mode: string | undefined, content: Buffer, there: Buffer | null, overtaken = false): Promise<void> {
-		let [wanted, known, appeared] = [content, there, overtaken];
+	async #replace(
+		name: GitPath,
+		mode: string | undefined,
+		content: Buffer,
+		there: Buffer | null,
+		how: { readonly later?: readonly Buffer[]; readonly overtaken?: boolean } = {},
+	): Promise<void> {
+		const { later = [], overtaken = false } = how;
+		let [wanted, known, appeared] = [content, there, overtaken && later.length === 0];
 		const notes: KeptNote[] = [];
-		for (let attempt = 0; attempt < 100; attempt++) {
+		const mergeIn = async (written: Buffer, appearsNext: boolean) => {
+			const exposed = this.#exposedTo(name, written);
+			wanted = await this.#options.mergeLate({ path: name, before: known, written, appeared, incoming: wanted, exposed });
+			[known, appeared] = [written, appearsNext];
+		};
+		const mergeAll = async (writes: readonly Buffer[], appearsNext: boolean) => {
+			for (const [index, written] of writes.entries()) await mergeIn(written, appearsNext && index === writes.length - 1);
+		};
+		await mergeAll(later, overtaken);
+		for (let attempt = 0; attempt < maxAttempts; attempt++) {
 			const staged = this.#stagedName();
 			fs.writeFileSync(staged, wanted, { mode: mode === "100755" ? 0o777 : 0o666 });
 			await makeDurable([staged], this.#staging);
@@ -647,36 +771,37 @@ class Move {
 			const isKnown = (found: Buffer) =>
 				known !== null && (attempt < appendAttempts ? found.equals(known) : found.subarray(0, known.length).equals(known));
 			if (there?.stats.isFile() && !isKnown(there.content)) {
-				wanted = await this.#options.mergeLate({ path: name, before: known, written: there.content, appeared, incoming: wanted });
-				[known, appeared] = [there.content, false];
+				await mergeIn(there.content, false);
 				continue;
 			}
 			const replaced = await this.#exchange(name, staged, destination, (found, stats) => stats.isFile() && isKnown(found));
-			if (replaced !== "unchanged" && replaced !== "taken") {
-				const merged = known ?? replaced;
+			if (typeof replaced === "object" && "replaced" in replaced) {
+				const merged = known ?? replaced.replaced;
 				const note = this.#note(name, destination, this.#onDisk(merged), null);
 				note.size = merged.length;
-				notes.push(note);
-				const after = this.#onDisk(wanted);
-				for (const note of notes) note.after = after;
+				this.#noteAfter(name, wanted, [...notes, note]);
 				return;
 			}
+			if (typeof replaced === "object") {
+				this.#exposeStaged(name, staged, wanted);
+				await mergeAll(replaced.writes, replaced.overtaken);
+				continue;
+			}
+			if (replaced === "changed" && (there === null || there.stats.isFile())) continue;
 			if (replaced === "taken" || this.#grab(name, destination)) {
 				const found = readContent(destination, fs.lstatSync(destination));
 				if (found !== null && !(known !== null && found.equals(known))) {
 					// Back at once: merging takes time, and its writer must not miss it meanwhile.
 					const back = this.#putBack(name, destination);
 					if (!back) notes.push(this.#note(name, destination, this.#onDisk(found), null));
-					wanted = await this.#options.mergeLate({ path: name, before: known, written: found, appeared, incoming: wanted });
-					[known, appeared] = [found, !back];
+					await mergeIn(found, !back);
 					continue;
 				}
 				if (found !== null) notes.push(this.#note(name, destination, this.#onDisk(found), null));
 			}
 			try {
 				fs.linkSync(staged, this.#live(name));
-				const after = this.#onDisk(wanted);
-				for (const note of notes) note.after = after;
+				this.#noteAfter(name, wanted, notes);
 				return;
 			} catch (error) {
 				if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
@@ -741,7 +866,7 @@ export async function moveWorkingTree(repository: Repository, options: MoveOptio
  */
 export async function replaceFiles(
 	repository: Repository,
-	options: Pick<MoveOptions, "staging" | "backup" | "mergeLate">,
+	options: Pick<MoveOptions, "staging" | "backup" | "mergeLate" | "exchanger">,
 	files: readonly FileReplacement[],
 ): Promise<KeptFile[]> {
 	const unused = { from: null, to: "", ref: null };

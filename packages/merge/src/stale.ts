@@ -29,6 +29,29 @@ export function containsNothingOf(before: Uint8Array, after: Uint8Array, written
 }
 
 /**
+ * From which of several versions was `written` made, each of which has given way to `after`? From none that `after` has something over that
+ * is in `written`; and rather from one than from another that has something over it that is not.
+ *
+ * @param versions the likeliest first, where nothing tells them apart
+ * @returns null: from none of them
+ */
+export function originAmong<T extends Uint8Array>(
+	versions: readonly T[],
+	after: Uint8Array,
+	written: Uint8Array,
+	path: Uint8Array | string,
+): T | null {
+	let origin: T | null = null;
+	for (const version of versions) {
+		if (!containsNothingOf(version, after, written, path)) continue;
+		const isLikelier =
+			origin === null || (containsNothingOf(version, origin, written, path) && !containsNothingOf(origin, version, written, path));
+		if (isLikelier) origin = version;
+	}
+	return origin;
+}
+
+/**
  * Can `written` have been made from `before`? Text that has no line of it was written anew, by somebody who read nothing or whose
  * program keeps one value in the file; a JSON document or a file of records grows from any version, also from an empty one.
  */

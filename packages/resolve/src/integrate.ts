@@ -13,7 +13,7 @@ import {
 	relation,
 	usesAttributes,
 } from "@robust-sync/git";
-import { containsNothingOf, mergeContents } from "@robust-sync/merge";
+import { containsNothingOf, mergeContents, originAmong } from "@robust-sync/merge";
 import {
 	compactTimestamp,
 	faultPoint,
@@ -65,11 +65,17 @@ export function isAddition({ path: name, before, written, appeared }: LateWrite)
 	return written.length < before.length / 2 || containsNothingOf(Buffer.alloc(0), before, written, Buffer.from(name, "latin1"));
 }
 
+/** What a late write was made from. */
+function originOf({ path: name, before, written, exposed }: LateWrite, incoming: Buffer): Buffer | null {
+	if (before === null || exposed.length === 0) return before;
+	return originAmong([before, ...exposed], incoming, written, Buffer.from(name, "latin1")) ?? before;
+}
+
 /** Content that keeps both a late write and what came in; the late write is the later side. */
 export function mergeLateWrite(late: LateWrite): Buffer {
-	const { path: name, before, written, incoming } = late;
+	const { path: name, written, incoming } = late;
 	if (incoming === null) return written;
-	const base = isAddition(late) ? null : before;
+	const base = isAddition(late) ? null : originOf(late, incoming);
 	const { content } = mergeContents({ path: Buffer.from(name, "latin1"), base, a: written, b: incoming, later: "a" });
 	return Buffer.from(content.buffer, content.byteOffset, content.byteLength);
 }

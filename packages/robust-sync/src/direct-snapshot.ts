@@ -27,7 +27,7 @@ import type { CycleContext } from "./cycle-context.ts";
 import { forgetFirstChanges } from "./first-changes.ts";
 import { separateHot } from "./hot-files.ts";
 import { type Left, maxKnownPaths } from "./known-changes.ts";
-import { rescueStaleWrites } from "./rescue.ts";
+import { noteCommitted, rescueStaleWrites } from "./rescue.ts";
 import { reasonToSkip } from "./skipped-files.ts";
 import type { Snapshot } from "./snapshot.ts";
 
@@ -189,10 +189,11 @@ export async function takeDirectSnapshot(
 	const wanted = quiet.filter((name) => !found.ignored.has(name));
 	const first = changesOf(context, wanted, found.entries, new Map());
 	if (first === null) return null;
-	const { checked, rescued } = await rescueStaleWrites(
+	const search = await rescueStaleWrites(
 		context,
 		first.map((change) => change.path),
 	);
+	const { checked, rescued } = search;
 	const given = new Map(checked.map((file) => [file.path, { ...file, oid: blobOid(file.content, repository.objectFormat) }]));
 	const changes = given.size === 0 ? first : changesOf(context, wanted, found.entries, given);
 	if (changes === null) return null;
@@ -215,7 +216,7 @@ export async function takeDirectSnapshot(
 	for (const change of changes) known.indexBehind.add(change.path);
 	await updateRef(repository, `refs/heads/${memory.branch}`, commit, head, "robust-sync: snapshot");
 	faultPoint("direct-committed");
-	memory.replaced.markCommitted(new Set(checked.map((file) => file.path)), now());
+	noteCommitted(context, search);
 	forgetFirstChanges(memory, lookedAt, busy);
 	return { ...nothing, head: commit, committed: changes.length, rescued };
 }

@@ -190,3 +190,59 @@ test("an answer that replaces all that a file held is no lost update; one that g
 	expect(JSON.parse(scratch.read("helios/turn.json"))).toEqual({ chad: 1, helios: 1 });
 	expect(scratch.read("helios/turn.log").trim().split("\n").sort()).toEqual(["chad", "helios"]);
 });
+
+test("several versions could be read before the newest took their place: a write may have been made from any of them", async () => {
+	const now = Date.now();
+	const json = (...keys: string[]) => `${JSON.stringify(Object.fromEntries(keys.map((key) => [key, 1])), null, "\t")}\n`;
+	const ours = store(json("chad", "incoming"));
+	const written = store(json("chad", "first"));
+	const after = store(json("chad", "first", "incoming"));
+	const file = { path: name, after, committed: false, size: 1, mtime_ms: now };
+	for (const [madeFrom, keys] of [
+		["what lay there for a moment", ["chad", "incoming", "second"]],
+		["what was written before that", ["chad", "first", "second"]],
+		["what was there before both", ["chad", "second"]],
+	] as const) {
+		fs.rmSync(paths.backups, { recursive: true });
+		const memory = newMemory(paths, true);
+		const backup = compactTimestamp(now);
+		fs.mkdirSync(path.join(paths.backups, backup), { recursive: true });
+		memory.replaced.write(
+			backup,
+			[
+				{ ...file, file: "late/1/state.json", before: ours },
+				{ ...file, file: "late/0/state.json", before: written },
+			],
+			now,
+		);
+		scratch.write("helios/state.json", json(...keys));
+		expect({ madeFrom, ...(await rescueStaleWrites(await contextOf(memory, Date.now()), [name])) }).toMatchObject({ madeFrom, rescued: 1 });
+		// Who had read neither overwrote the first by themselves; what came in is there again.
+		expect(JSON.parse(scratch.read("helios/state.json"))).toMatchObject({ chad: 1, incoming: 1, second: 1 });
+		if (keys.length > 2) expect(JSON.parse(scratch.read("helios/state.json"))).toHaveProperty("first");
+	}
+});
+
+test("what was written while a stale write is put back lies there with it, and still waits for a commit when that is committed", () => {
+	const replaced = new ReplacedFiles(paths, clock);
+	const write = (at: number, after: string) => {
+		const backup = compactTimestamp(at);
+		fs.mkdirSync(path.join(paths.backups, backup), { recursive: true });
+		replaced.write(backup, [{ path: name, file: "files/state.json", before: "x", after, committed: false, size: 1, mtime_ms: at }], at);
+	};
+	write(noon, "one");
+	const lookedAt = monotonic;
+	monotonic += 10;
+	write(noon + 10, "two");
+	monotonic += 10;
+	write(noon + 20, "three");
+	replaced.markCommitted(new Map([[name, "two"]]), lookedAt, noon + 30);
+	const left = () => replaced.replacements(noon + 30).get(name);
+	expect(left()?.map(({ after, committed }) => [after, committed])).toEqual([
+		["one", true],
+		["two", true],
+		["three", false],
+	]);
+	replaced.markCommitted(new Map([[name, "four"]]), monotonic, noon + 40);
+	expect(left()?.every(({ committed }) => committed)).toBe(true);
+});

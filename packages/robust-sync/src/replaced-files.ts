@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
-import type { GitPath, KeptFile } from "@robust-sync/git";
+import type { GitPath, KeptFile, Oid } from "@robust-sync/git";
 import {
 	type Backup,
 	listBackupNames,
@@ -122,15 +122,19 @@ export class ReplacedFiles {
 		if (!known) this.#completeAt.set(name, this.#clock.now());
 	}
 
-	/** These paths were committed as they are: nothing that lies there waits for a commit any more. */
-	markCommitted(names: ReadonlySet<GitPath>, now: number): void {
+	/**
+	 * These paths were committed with these blobs: nothing that lay there waits for a commit any more, but for what was put there since
+	 * with more in it.
+	 * @param lookedAt when what was committed was read, by the monotonic clock
+	 */
+	markCommitted(committed: ReadonlyMap<GitPath, Oid>, lookedAt: number, now: number): void {
 		for (const { name, manifest } of this.recent(now, replacementsWindowMs)) {
-			if (!manifest?.files.some((file) => !file.committed && names.has(file.path as GitPath))) continue;
-			this.write(
-				name,
-				manifest.files.map((file) => (names.has(file.path as GitPath) ? { ...file, committed: true } : file)),
-				now,
-			);
+			const isBefore = (this.#completeAt.get(name) ?? 0) <= lookedAt;
+			const files = (manifest?.files ?? []).map((file) => {
+				const oid = committed.get(file.path as GitPath);
+				return !file.committed && oid !== undefined && (isBefore || file.after === oid) ? { ...file, committed: true } : file;
+			});
+			if (files.some((file, index) => file !== manifest?.files[index])) this.write(name, files, now);
 		}
 	}
 

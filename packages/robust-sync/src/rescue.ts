@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import {
+	blobOid,
 	type FileReplacement,
 	fileMode,
 	fileSystemPath,
@@ -13,7 +14,7 @@ import {
 	storeBlobs,
 	withObjectReader,
 } from "@robust-sync/git";
-import { containsNothingOf, mayStemFrom } from "@robust-sync/merge";
+import { mayStemFrom, originAmong } from "@robust-sync/merge";
 import { isAddition, mergeLateWrite } from "@robust-sync/resolve";
 import { compactTimestamp, faultPoint } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
@@ -34,7 +35,7 @@ function readFile(root: string, name: GitPath): { content: Buffer; stats: fs.Sta
 }
 
 function merge(name: GitPath, base: Buffer | null, written: Buffer, current: Buffer): Buffer {
-	return mergeLateWrite({ path: name, before: base, written, appeared: false, incoming: current });
+	return mergeLateWrite({ path: name, before: base, written, appeared: false, incoming: current, exposed: [] });
 }
 
 /** Puts merged content into the working tree, keeping what it replaces, and notes that in a manifest of its own. */
@@ -111,7 +112,7 @@ export async function rescueLateWrites(context: CycleContext): Promise<number> {
 
 /**
  * The version that `written` was made from: walking back over the latest replacements of the path as long as nothing of what
- * they brought is in it. Null: the newest.
+ * they brought is in it. Where several versions gave way to the same one, it may have been any of them. Null: the newest.
  */
 function originOf(
 	name: GitPath,
@@ -121,9 +122,17 @@ function originOf(
 ): Buffer | null {
 	let origin: Buffer | null = null;
 	const file = Buffer.from(name, "latin1");
-	for (const { before, after } of [...replacements].reverse()) {
-		const [older, newer] = [contents.get(before), contents.get(after)];
-		if (!older || !newer || !containsNothingOf(older, newer, written, file)) break;
+	const steps: { readonly after: string; readonly befores: string[] }[] = [];
+	for (const { before, after } of replacements) {
+		const last = steps.at(-1);
+		if (last?.after === after) last.befores.push(before);
+		else steps.push({ after, befores: [before] });
+	}
+	for (const { befores, after } of steps.reverse()) {
+		const newer = contents.get(after);
+		const olders = befores.reverse().flatMap((before) => contents.get(before) ?? []);
+		const older = newer ? originAmong(olders, newer, written, file) : null;
+		if (older === null) break;
 		origin = older;
 	}
 	// An answer that replaces all that was there brings back nothing of it.
@@ -135,6 +144,16 @@ export interface CheckedContent {
 	readonly path: GitPath;
 	readonly mode: FileReplacement["mode"];
 	readonly content: Buffer;
+}
+
+/** Paths checked out within the last 10 s. */
+export interface StaleWriteSearch {
+	/** With the content that was looked at, stale writes mended, and is to be committed. */
+	readonly checked: readonly CheckedContent[];
+	/** When that was, by the monotonic clock. */
+	readonly lookedAt: number;
+	/** How many were rescued. */
+	readonly rescued: number;
 }
 
 /** The newest version of a path that its writers could have read: what we last put there, until that is committed. */
@@ -151,13 +170,10 @@ function newestVersion(
  * Finds lost updates: a program read a file before our checkout and writes it back after it, without the change that we
  * brought. Such a write is merged with the version it was made from as base.
  * @param changed paths that differ from HEAD
- * @returns the paths checked out within the last 10 s, with the content that was looked at and is to be committed; and how many were rescued
  */
-export async function rescueStaleWrites(
-	context: CycleContext,
-	changed: readonly GitPath[],
-): Promise<{ checked: CheckedContent[]; rescued: number }> {
+export async function rescueStaleWrites(context: CycleContext, changed: readonly GitPath[]): Promise<StaleWriteSearch> {
 	const { repository, now, memory } = context;
+	const lookedAt = memory.clock.now();
 	const recent = memory.replaced.replacements(now());
 	const suspects = changed.flatMap((name) => {
 		const replacements = recent.get(name);
@@ -169,7 +185,7 @@ export async function rescueStaleWrites(
 		const within = replacements.filter(({ ageMs }) => ageMs - writtenMs <= staleWriteWindowMs);
 		return within.length > 0 ? [{ name, live, within }] : [];
 	});
-	if (suspects.length === 0) return { checked: [], rescued: 0 };
+	if (suspects.length === 0) return { checked: [], lookedAt, rescued: 0 };
 	const contents = await readKnown(
 		context,
 		suspects.flatMap(({ within }) => within.flatMap(({ before, after }) => [before, after])),
@@ -189,7 +205,14 @@ export async function rescueStaleWrites(
 			replacements.push({ path: name, mode: fileMode(live.stats), content: merged, replaces: live.content });
 	}
 	await putBack(context, replacements);
-	return { checked, rescued: replacements.length };
+	return { checked, lookedAt, rescued: replacements.length };
+}
+
+/** What was looked at is committed. Not so what was written while it was put back, which then lies there with it. */
+export function noteCommitted({ repository, memory, now }: CycleContext, { checked, lookedAt }: Omit<StaleWriteSearch, "rescued">): void {
+	if (checked.length === 0) return;
+	const committed = new Map(checked.map(({ path: name, content }) => [name, blobOid(content, repository.objectFormat)]));
+	memory.replaced.markCommitted(committed, lookedAt, now());
 }
 
 /** A write that is found in the middle of a move, brought up to date where it was made from a version before the moves just before. */

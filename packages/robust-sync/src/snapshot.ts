@@ -23,7 +23,7 @@ import { forgetFirstChanges } from "./first-changes.ts";
 import { separateHot, waitUntilQuiet } from "./hot-files.ts";
 import { copyLiveDatabases } from "./live-database.ts";
 import { findBareLinks, isPlaceholder, openNestedRepositories } from "./nested-repositories.ts";
-import { type CheckedContent, rescueStaleWrites } from "./rescue.ts";
+import { type CheckedContent, noteCommitted, rescueStaleWrites } from "./rescue.ts";
 import { findSpecialFiles, liveDatabaseOf, reasonToSkip, skippedFile } from "./skipped-files.ts";
 import { SyncError } from "./sync-error.ts";
 
@@ -197,9 +197,12 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	const goneSet = new Set(replaced);
 	const gone = paths.filter((name) => !goneSet.has(name) && !submodules.has(name) && isGone(repository.root, name));
 	for (const name of gone) goneSet.add(name);
-	const { checked, rescued } = await rescueStaleWrites(context, quiet);
-	// Where filters apply, only git knows what a file's blob is.
-	const exact = [...(checked.length > 0 && (await filtersApply(repository)) ? [] : checked), ...copies];
+	const search = await rescueStaleWrites(context, quiet);
+	const { checked, rescued } = search;
+	// Where filters apply, only git knows what a file's blob is: it reads it once more.
+	const rereads = checked.length > 0 && (await filtersApply(repository));
+	const readAt = rereads ? memory.clock.now() : search.lookedAt;
+	const exact = [...(rereads ? [] : checked), ...copies];
 	const checkedSet = new Set(exact.map(({ path: name }) => name));
 	const present = paths.filter((name) => !goneSet.has(name) && !checkedSet.has(name));
 	context.lock.assertHeld();
@@ -214,7 +217,7 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	context.lock.assertHeld();
 	const { exitCode, stderr } = await commit(context, `${snapshotMessage(config.nodeName, named)}\n`);
 	faultPoint("snapshot-committed");
-	memory.replaced.markCommitted(new Set(checked.map(({ path: name }) => name)), now());
+	noteCommitted(context, { checked, lookedAt: readAt });
 	forgetFirstChanges(memory, lookedAt, busy);
 	const { oid: head } = await readHead(repository);
 	// Touched but unchanged files leave nothing to commit; git says so with exit code 1.

@@ -1,0 +1,57 @@
+import { expect, test } from "@jest/globals";
+import fc from "fast-check";
+import { containsNothingOf, mayStemFrom, originAmong } from "./stale.ts";
+
+const bytes = (value: unknown) => Buffer.from(typeof value === "string" ? value : `${JSON.stringify(value, null, "\t")}\n`);
+const object = (...keys: string[]) => bytes(Object.fromEntries(keys.map((key) => [key, 1])));
+
+test("what holds one piece of a change has seen it; what holds none has not", () => {
+	const nothingOf = (before: unknown, after: unknown, written: unknown, path = "state.json") =>
+		containsNothingOf(bytes(before), bytes(after), bytes(written), path);
+	expect(nothingOf({ a: 1 }, { a: 1, b: 1, c: 1 }, { a: 1, mine: 1 })).toBe(true);
+	expect(nothingOf({ a: 1 }, { a: 1, b: 1, c: 1 }, { a: 1, b: 1 })).toBe(false);
+	expect(nothingOf(["a"], ["a", "b"], ["mine", "a"])).toBe(true);
+	expect(nothingOf(["a"], ["a", "a"], ["a", "a", "mine"])).toBe(false);
+	expect(nothingOf({ a: 1, b: 1 }, { a: 1 }, { a: 1, b: 1, mine: 1 })).toBe(true);
+	expect(nothingOf({ a: 1, b: 1 }, { a: 1 }, { a: 1, mine: 1 })).toBe(false);
+	expect(nothingOf("one\n", "one\ntwo\n", "one\nmine\n", "notes.md")).toBe(true);
+	expect(nothingOf("one\n", "one\ntwo\n", "one\ntwo\nmine\n", "notes.md")).toBe(false);
+	expect(nothingOf({ a: 1 }, { a: 1 }, { a: 2 })).toBe(false);
+});
+
+test("text without a line of what was there was written anew; a document or a log grows from anything", () => {
+	expect(mayStemFrom(bytes("one\ntwo\n"), bytes("three\n"), "notes.md")).toBe(false);
+	expect(mayStemFrom(bytes("one\ntwo\n"), bytes("two\n"), "notes.md")).toBe(true);
+	expect(mayStemFrom(bytes({}), bytes({ a: 1 }), "state.json")).toBe(true);
+});
+
+test("of several versions that gave way to the newest, a write was made from the one that it has all of", () => {
+	const [first, incoming, both] = [object("start", "first"), object("start", "incoming"), object("start", "first", "incoming")];
+	const origin = (versions: Buffer[], ...keys: string[]) => originAmong(versions, both, object(...keys), "state.json");
+	for (const versions of [
+		[first, incoming],
+		[incoming, first],
+	]) {
+		expect(origin(versions, "start", "first", "mine")).toBe(first);
+		expect(origin(versions, "start", "incoming", "mine")).toBe(incoming);
+		// Nothing tells them apart.
+		expect(origin(versions, "start", "mine")).toBe(versions[0]);
+		expect(origin(versions, "start", "first", "incoming", "mine")).toBeNull();
+	}
+	const more = object("start", "first", "second");
+	expect(originAmong([more, first], object("start", "first", "second", "incoming"), object("start", "first", "mine"), "state.json")).toBe(
+		first,
+	);
+});
+
+test("whatever is added one after the other: a write made from any of the versions is told to be made from that one", () => {
+	fc.assert(
+		fc.property(fc.uniqueArray(fc.stringMatching(/^[a-z]{1,4}$/), { minLength: 3, maxLength: 12 }), fc.nat(), (keys, pick) => {
+			const [mine = "", ...added] = keys;
+			const versions = added.map((_, index) => object("#", ...added.slice(0, index)));
+			const from = pick % versions.length;
+			const written = object("#", ...added.slice(0, from), mine);
+			expect(originAmong(versions, object("#", ...added), written, "state.json")).toBe(versions[from]);
+		}),
+	);
+});

@@ -1,0 +1,229 @@
+import fs from "node:fs";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import {
+	FileExchanger,
+	type GitPath,
+	type KeptFile,
+	type LateWrite,
+	type MoveOptions,
+	moveWorkingTree,
+	replaceFiles,
+} from "@robust-sync/git";
+import { Scratch } from "@robust-sync/git/fixtures/scratch";
+import { mergeLateWrite } from "./integrate.ts";
+
+// A file is swapped for the new one in one step, and only then does it show what was there. Where that was written a moment before,
+// it gets its place back: for that moment the new one could be read, and what is made from it was not made from what is there now.
+
+let scratch: Scratch;
+let ids: { from: string; to: string };
+beforeEach(() => {
+	scratch = new Scratch("moment");
+	scratch.init("w");
+	const [from, to] = [["theirs"], ["theirs", "new"]].map((elements) => {
+		write(elements);
+		return scratch.commitAll("w");
+	}) as [string, string];
+	scratch.git("w", "reset", "-q", "--hard", from);
+	ids = { from, to };
+});
+afterEach(() => scratch.remove());
+
+const live = () => scratch.path("w/list.json");
+const text = (elements: readonly string[]) => `${JSON.stringify(elements, null, "\t")}\n`;
+const read = () => JSON.parse(fs.readFileSync(live(), "utf8")) as string[];
+function write(elements: readonly string[]): void {
+	fs.writeFileSync(scratch.path("temporary"), text(elements));
+	fs.renameSync(scratch.path("temporary"), live());
+}
+
+/** Lets a program run right before each swap. */
+class Interrupted extends FileExchanger {
+	readonly #before: readonly (() => void)[];
+	#swaps = 0;
+
+	constructor(before: readonly (() => void)[]) {
+		super();
+		this.#before = before;
+	}
+
+	override async exchange(a: Buffer, b: Buffer): Promise<boolean> {
+		this.#before[this.#swaps++]?.();
+		return await super.exchange(a, b);
+	}
+}
+
+async function move(before: readonly (() => void)[], options: Partial<MoveOptions> = {}): Promise<readonly KeptFile[]> {
+	const { kept } = await moveWorkingTree(
+		await scratch.open("w"),
+		{
+			...ids,
+			ref: "refs/heads/main",
+			staging: scratch.path("staging"),
+			backup: scratch.path("backup"),
+			mergeLate: mergeLateWrite,
+			exchanger: () => new Interrupted(before),
+			...options,
+		},
+		false,
+	);
+	return kept;
+}
+
+const blob = (oid: string | null) => JSON.parse(scratch.git("w", "cat-file", "blob", oid ?? "")) as string[];
+
+test("an element added in that moment, and one by who read what lay there for the moment, while the first is merged", async () => {
+	let seen: string[] = [];
+	const mergeLate = (late: LateWrite) => {
+		if (seen.length > 0) write([...seen.splice(0), "second"]);
+		return mergeLateWrite(late);
+	};
+	await move(
+		[
+			() => write(["theirs", "first"]),
+			() => {
+				seen = read();
+			},
+		],
+		{ mergeLate },
+	);
+	expect(read().sort()).toEqual(["first", "new", "second", "theirs"]);
+});
+
+test("the second is written before the first has its place back", async () => {
+	await move([() => write(["theirs", "first"]), () => write([...read(), "second"])]);
+	expect(read().sort()).toEqual(["first", "new", "second", "theirs"]);
+});
+
+test("what the first had written is read in the moment in which the second is swapped for it, and what is made from that is written over the second", async () => {
+	let seen: string[] = [];
+	const mergeLate = (late: LateWrite) => {
+		if (seen.length > 0) write([...seen.splice(0), "third"]);
+		return mergeLateWrite(late);
+	};
+	await move(
+		[
+			() => write(["theirs", "first"]),
+			() => write([...read(), "second"]),
+			() => {
+				seen = read();
+				expect(seen).toEqual(["theirs", "first"]);
+			},
+		],
+		{ mergeLate },
+	);
+	expect(read().sort()).toEqual(["first", "new", "second", "theirs", "third"]);
+});
+
+test("a third is written over the first, just when the second is swapped for it: what is newest stays, and nothing is lost", async () => {
+	let second: string[] = [];
+	await move([
+		() => write(["theirs", "first"]),
+		() => {
+			second = [...read(), "second"];
+			write(second);
+		},
+		() => write([...second, "third"]),
+	]);
+	expect(read().sort()).toEqual(["first", "new", "second", "theirs", "third"]);
+});
+
+test("a fourth is made from the second, where the third was made from that too and swapped away for a moment", async () => {
+	let second: string[] = [];
+	let seen: string[] = [];
+	const mergeLate = (late: LateWrite) => {
+		if (seen.length > 0) write([...seen.splice(0), "fourth"]);
+		return mergeLateWrite(late);
+	};
+	await move(
+		[
+			() => write(["theirs", "first"]),
+			() => {
+				second = [...read(), "second"];
+				write(second);
+			},
+			() => write([...second, "third"]),
+			() => {
+				seen = read();
+				expect(seen).toEqual(second);
+			},
+		],
+		{ mergeLate },
+	);
+	expect(read().sort()).toEqual(["first", "fourth", "new", "second", "theirs", "third"]);
+});
+
+test("a program that adds an element at every turn: all are there, and none counts as one that found no file", async () => {
+	const writes = Array.from({ length: 8 }, (_, index) => () => write([...read(), `element ${index}`]));
+	const appeared: boolean[] = [];
+	const mergeLate = (late: LateWrite) => {
+		appeared.push(late.appeared);
+		writes.shift()?.();
+		return mergeLateWrite(late);
+	};
+	await move([() => writes.shift()?.(), () => writes.shift()?.(), () => writes.shift()?.()], { mergeLate });
+	expect(appeared).toContain(false);
+	expect(appeared).not.toContain(true);
+	expect(read().sort()).toEqual([...Array.from({ length: 8 }, (_, index) => `element ${index}`), "new", "theirs"]);
+});
+
+test("the second comes after all is done: what it was made from is on record", async () => {
+	const kept = await move([() => write(["theirs", "first"])]);
+	expect(read().sort()).toEqual(["first", "new", "theirs"]);
+	expect(kept.map(({ before, after, committed }) => ({ before: blob(before).sort(), after: blob(after).sort(), committed }))).toEqual([
+		{ before: ["new", "theirs"], after: ["first", "new", "theirs"], committed: false },
+		{ before: ["first", "theirs"], after: ["first", "new", "theirs"], committed: false },
+	]);
+});
+
+test("a process that opened what lay there for the moment writes into it: it is kept, and shows as written to", async () => {
+	let open = 0;
+	const kept = await move([
+		() => write(["theirs", "first"]),
+		() => {
+			open = fs.openSync(live(), "a");
+		},
+	]);
+	fs.writeSync(open, "late\n");
+	fs.closeSync(open);
+	const [exposed] = kept as [KeptFile];
+	const file = scratch.path(`backup/${exposed.file}`);
+	expect(fs.readFileSync(file, "utf8")).toBe(`${text(["theirs", "new"])}late\n`);
+	expect(fs.statSync(file).size).not.toBe(exposed.size);
+	expect(blob(exposed.before)).toEqual(["theirs", "new"]);
+});
+
+test("a process that is killed in that moment: the next one brings in what was written, and what was made from ours", async () => {
+	const kill = () => {
+		throw new Error("killed");
+	};
+	for (const meanwhile of [[], ["second"]]) {
+		scratch.git("w", "reset", "-q", "--hard", ids.from);
+		fs.rmSync(scratch.path("backup"), { recursive: true, force: true });
+		await expect(move([() => write(["theirs", "first"]), kill])).rejects.toThrow("killed");
+		expect(read()).toEqual(["theirs", "new"]);
+		write([...read(), ...meanwhile]);
+		await move([], { resume: true });
+		expect(read().sort()).toEqual(["first", "new", ...meanwhile, "theirs"]);
+	}
+});
+
+test("a single file that is replaced: the same", async () => {
+	let seen: string[] = [];
+	const content = text(["theirs", "new"]);
+	const mergeLate = (late: LateWrite) => {
+		if (seen.length > 0) write([...seen.splice(0), "second"]);
+		return mergeLateWrite(late);
+	};
+	const exchanger = () =>
+		new Interrupted([
+			() => write(["theirs", "first"]),
+			() => {
+				seen = read();
+			},
+		]);
+	await replaceFiles(await scratch.open("w"), { staging: scratch.path("staging"), backup: scratch.path("backup"), mergeLate, exchanger }, [
+		{ path: "list.json" as GitPath, mode: "100644", content: Buffer.from(content), replaces: Buffer.from(text(["theirs"])) },
+	]);
+	expect(read().sort()).toEqual(["first", "new", "second", "theirs"]);
+});
