@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fetchBranch, openRepository, pushCommit, SshConnections } from "@robust-sync/git";
 import { peerStateSchema, readState } from "@robust-sync/workspace";
 import { SshServer } from "../packages/git/src/fixtures/ssh-server.ts";
 import { freeUdpPort } from "../packages/heartbeat/src/testing/daemon-fixture.ts";
@@ -170,11 +171,52 @@ async function measure(route: Route): Promise<BenchRow[]> {
 	);
 }
 
+const exchanges = 30;
+
+/** What one fetch and one push cost over the connection that a daemon keeps open, beside one ssh that connects, does nothing and ends. */
+async function overKeptConnection(lab: Lab, server: SshServer): Promise<BenchRow[]> {
+	const route: Route = { name: "ssh", url: (hub) => server.url(hub), sshCommand: server.command() };
+	const [a, b] = await pair(lab, route);
+	const { hostname, port, username } = new URL(server.url(lab.hub));
+	const roundTrip = ["-ec", `${server.command()} -o BatchMode=yes -p ${port} ${username}@${hostname} true`];
+	const ssh = new SshConnections();
+	try {
+		const [ours, theirs] = await Promise.all(
+			[a, b].map(({ directory }, i) => openRepository({ directory, node: names[i] as string, sshOptions: ssh.options })),
+		);
+		if (!ours || !theirs) throw new Error("two workspaces");
+		const taken: Record<"push" | "fetch" | "bare", number[]> = { push: [], fetch: [], bare: [] };
+		for (let round = -warmUp; round < exchanges; round++) {
+			a.write("d0/f0.txt", `exchange ${round}\n`);
+			await a.git("commit", "-q", "-a", "-m", `exchange ${round}`);
+			const head = (await a.git("rev-parse", "HEAD")).trim();
+			const push = await timed(() => pushCommit(ours, "origin", "main", head));
+			const fetch = await timed(() => fetchBranch(theirs, "origin", "main"));
+			const bare = await timed(() => command("sh", roundTrip));
+			if (round < 0) continue;
+			taken.push.push(push);
+			taken.fetch.push(fetch);
+			taken.bare.push(bare);
+		}
+		const bare = median(taken.bare);
+		return (["push", "fetch"] as const).map((what) => ({
+			what: `ssh: one ${what} of a commit over the kept connection, median of ${exchanges} (floor: ssh host true)`,
+			ours: ms(median(taken[what])),
+			floor: ms(bare),
+			ratio: ratio(median(taken[what]), bare),
+			target: "≤ 1.3 ×",
+		}));
+	} finally {
+		await ssh.dispose();
+	}
+}
+
 export async function run(): Promise<BenchTable> {
 	const rows = await measure({ name: "file://", url: (hub) => `file://${hub}`, sshCommand: null });
 	await inLab(async (lab) => {
 		const server = await SshServer.start(path.join(lab.directory, "ssh"));
 		try {
+			rows.push(...(await inLab((kept) => overKeptConnection(kept, server))));
 			rows.push(...(await measure({ name: "ssh", url: (hub) => server.url(hub), sshCommand: server.command() })));
 		} finally {
 			await server.stop({ connections: true });

@@ -48,12 +48,22 @@ export function run(program: string, args: readonly string[], cwd: string, env =
 	return stdout;
 }
 
+let groups = 0;
+
 /** The processes of one side, each started in a session of its own. */
 export class Group {
 	readonly #children: ChildProcess[] = [];
+	/** In the environment of all of them: a daemon leaves its session, but keeps this. */
+	readonly #mark = `BENCH_GROUP=${process.pid}-${groups++}`;
 
 	spawn(program: string, args: readonly string[], cwd: string, env = cleanEnvironment(cwd)): number {
-		const child = spawn(program, args, { cwd, env, detached: true, stdio: process.env.BENCH_VERBOSE ? "inherit" : "ignore" });
+		const [name = "", value] = this.#mark.split("=");
+		const child = spawn(program, args, {
+			cwd,
+			env: { ...env, [name]: value },
+			detached: true,
+			stdio: process.env.BENCH_VERBOSE ? "inherit" : "ignore",
+		});
 		child.on("error", () => undefined);
 		this.#children.push(child);
 		return child.pid ?? 0;
@@ -82,14 +92,22 @@ export class Group {
 		}
 	}
 
-	/** All processes of the sessions that were started, whatever group they made for themselves. */
+	/** All processes of the sessions that were started, whatever group or session they made for themselves. */
 	#processes(): { pid: number; fields: number[] }[] {
 		const sessions = new Set(this.#children.map(({ pid }) => pid));
 		return fs
 			.readdirSync("/proc")
 			.filter((name) => /^\d+$/.test(name))
 			.map((name) => ({ pid: Number(name), fields: statOf(Number(name)) ?? [] }))
-			.filter(({ fields }) => sessions.has(fields[3] ?? 0));
+			.filter(({ pid, fields }) => fields.length > 0 && (sessions.has(fields[3] ?? 0) || this.#hasMark(pid)));
+	}
+
+	#hasMark(pid: number): boolean {
+		try {
+			return fs.readFileSync(`/proc/${pid}/environ`, "latin1").split("\0").includes(this.#mark);
+		} catch {
+			return false;
+		}
 	}
 
 	/** Seconds of CPU so far, of all processes and those that they waited for; and their resident memory. */

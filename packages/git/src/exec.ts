@@ -14,6 +14,8 @@ export interface GitRunOptions {
 	env?: Readonly<Record<string, string>>;
 	/** Standard output is handed over in pieces and not collected. */
 	onOutput?: (chunk: Buffer) => void;
+	/** Standard output goes straight to this open file descriptor: none of it is ever in our memory. */
+	outputTo?: number;
 }
 
 export interface GitResult {
@@ -68,7 +70,7 @@ export async function runGit(
 			cwd: directory,
 			env: options.env ? { ...env, ...options.env } : env,
 			detached: true,
-			stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+			stdio: [input === undefined ? "ignore" : "pipe", options.outputTo ?? "pipe", "pipe"],
 		});
 		running.add(child);
 		const stdout: Buffer[] = [];

@@ -78,8 +78,9 @@ export class Repository {
 	 * @throws GitError
 	 */
 	async run(args: readonly string[], options: GitRunOptions = {}): Promise<GitResult> {
-		const { input, onOutput } = options;
-		const repeatable = onOutput === undefined && (input === undefined || typeof input === "string" || input instanceof Uint8Array);
+		const { input, onOutput, outputTo } = options;
+		const repeatable =
+			onOutput === undefined && outputTo === undefined && (input === undefined || typeof input === "string" || input instanceof Uint8Array);
 		const lock = `${this.env.GIT_INDEX_FILE ?? path.join(this.gitDirectory, "index")}.lock`;
 		const started = performance.now();
 		for (let attempt = 1; ; attempt++) {

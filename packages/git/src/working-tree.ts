@@ -5,7 +5,8 @@ import { diffTrees, type TreeChange } from "./diff.ts";
 import { fileMode } from "./disk-file.ts";
 import { FileExchanger } from "./exchange-files.ts";
 import { displayPath, fileSystemPath, type GitPath, gitPath, gitPathBytes, parentOf } from "./git-path.ts";
-import { blobOid, readObjects, readObjectsWhole } from "./objects.ts";
+import { type ObjectReader, present, withObjectReader } from "./object-reader.ts";
+import { blobOid, readObjectsWhole } from "./objects.ts";
 import { readRef, updateRef } from "./refs.ts";
 import type { Oid, Repository } from "./repository.ts";
 
@@ -49,7 +50,7 @@ export interface MoveOptions {
 	/** Content that keeps both a late write and the incoming change. */
 	mergeLate(late: LateWrite): Buffer | Promise<Buffer>;
 	/** Called before each durable step with its name; throws to stop there. */
-	checkpoint?(step: "staged" | "file" | "files" | "index" | "ref"): void;
+	checkpoint?(step: "staged" | "file" | "swapped" | "files" | "index" | "ref"): void;
 	/** Swaps files; one of its own by default. */
 	exchanger?(): FileExchanger;
 }
@@ -101,8 +102,13 @@ function isSame(file: Buffer, staged: string): boolean {
 	return content?.equals(readContent(staged, b) ?? Buffer.alloc(0)) ?? false;
 }
 
+interface Found {
+	readonly content: Buffer;
+	readonly stats: fs.Stats;
+}
+
 /** What lies there, left where it is; null: nothing, or nothing that has a content. */
-function peek(file: Buffer): { content: Buffer; stats: fs.Stats } | null {
+function peek(file: Buffer): Found | null {
 	const stats = lstat(file);
 	if (!stats || stats.isDirectory()) return null;
 	try {
@@ -114,6 +120,8 @@ function peek(file: Buffer): { content: Buffer; stats: fs.Stats } | null {
 	}
 }
 
+/** Larger contents are not read into memory to be checked out. */
+const largeBytes = 4_194_304;
 /** So often a path that is written to without pause is looked at again. */
 const maxAttempts = 100;
 /** After so many tries to merge into a file, one that only grows counts as known. */
@@ -184,6 +192,18 @@ interface Versions {
 	readonly incoming: Buffer | null;
 }
 
+/** A directory below `late/`: `<number>`, or `<number>-<inode of our file that was linked there>`. */
+interface LateDirectory {
+	readonly directory: string;
+	readonly number: number;
+	readonly inode: string | undefined;
+}
+
+function lateDirectory(directory: string): LateDirectory {
+	const [number, inode] = directory.split("-");
+	return { directory, number: Number(number), inode };
+}
+
 type KeptNote = { -readonly [K in keyof KeptFile]: KeptFile[K] };
 
 /** What was written to a path before or while it was moved. */
@@ -223,8 +243,8 @@ class Move {
 	readonly #toStore: Buffer[] = [];
 	readonly #directories = new Set<string>();
 	#sequence = 0;
-	/** Numbers below `late/` that an interrupted move has used. */
-	readonly #lateBefore: readonly number[];
+	/** What an interrupted move has left below `late/`, in its order. */
+	readonly #lateBefore: readonly LateDirectory[];
 	#lateSequence: number;
 	#exchanger: FileExchanger | null = null;
 
@@ -234,8 +254,13 @@ class Move {
 		this.#staging = path.join(options.staging, String(process.pid));
 		this.#filters = filters;
 		const late = path.join(options.backup, "late");
-		this.#lateBefore = fs.existsSync(late) ? fs.readdirSync(late).map(Number) : [];
-		this.#lateSequence = Math.max(-1, ...this.#lateBefore) + 1;
+		this.#lateBefore = fs.existsSync(late)
+			? fs
+					.readdirSync(late)
+					.map(lateDirectory)
+					.sort((a, b) => a.number - b.number)
+			: [];
+		this.#lateSequence = (this.#lateBefore.at(-1)?.number ?? -1) + 1;
 	}
 
 	#live(name: GitPath): Buffer {
@@ -246,17 +271,22 @@ class Move {
 		return Buffer.concat([Buffer.from(`${this.#options.backup}/files/`), gitPathBytes(name)]);
 	}
 
-	/** For what is taken away at a path besides the file that was there first. */
-	#nextLate(name: GitPath): Buffer {
-		return Buffer.concat([Buffer.from(`${this.#options.backup}/late/${this.#lateSequence++}/`), gitPathBytes(name)]);
+	/**
+	 * For what is taken away at a path besides the file that was there first.
+	 * @param ours a file of ours that is linked there, to be swapped: if a crash leaves it there, it shows that it is ours by its inode
+	 */
+	#nextLate(name: GitPath, ours?: string): Buffer {
+		const inode = ours === undefined ? "" : `-${fs.lstatSync(ours).ino}`;
+		return Buffer.concat([Buffer.from(`${this.#options.backup}/late/${this.#lateSequence++}${inode}/`), gitPathBytes(name)]);
 	}
 
-	/** What an interrupted move took away at a path besides the first. */
-	#earlierLate(name: GitPath): Buffer[] {
-		const files = this.#lateBefore.map((number) =>
-			Buffer.concat([Buffer.from(`${this.#options.backup}/late/${number}/`), gitPathBytes(name)]),
-		);
-		return files.filter((file) => lstat(file) !== null);
+	/** What an interrupted move took away at a path besides the first, and what of ours it would have put there, or has. */
+	#earlierLate(name: GitPath): { readonly file: Buffer; readonly isOurs: boolean }[] {
+		return this.#lateBefore.flatMap(({ directory, inode }) => {
+			const file = Buffer.concat([Buffer.from(`${this.#options.backup}/late/${directory}/`), gitPathBytes(name)]);
+			const stats = lstat(file);
+			return stats ? [{ file, isOurs: String(stats.ino) === inode }] : [];
+		});
 	}
 
 	#belowBackup(file: Buffer): GitPath {
@@ -272,6 +302,31 @@ class Move {
 		fs.mkdirSync(this.#staging, { recursive: true });
 	}
 
+	/**
+	 * A replacement that was interrupted: what was taken away and nobody knew of is merged into what lies there now. Nothing was
+	 * taken: nothing has happened.
+	 */
+	async #replaceAgain({ path: name, mode, content, replaces }: FileReplacement): Promise<void> {
+		const taken = this.#earlierLate(name).flatMap(({ file, isOurs }) => {
+			const found = peek(file);
+			return found ? [{ file, isOurs, ...found }] : [];
+		});
+		if (taken.every(({ isOurs }) => isOurs)) return;
+		const live = peek(this.#live(name));
+		let [wanted, before] = [live?.content ?? content, replaces];
+		for (const { file, isOurs, content: written, stats } of taken) {
+			// It was put back already: writing to the live file would write to it.
+			if (stats.ino === live?.stats.ino) fs.rmSync(file);
+			else this.#expose(name, file, written, isOurs);
+			if (isOurs || (replaces !== null && written.equals(replaces))) continue;
+			const exposed = [content, ...this.#exposedTo(name, written)];
+			const late = { path: name, before, written, appeared: false, incoming: wanted, exposed };
+			[wanted, before] = [await this.#options.mergeLate(late), written];
+		}
+		if (live && wanted.equals(live.content)) this.#noteAfter(name, wanted, []);
+		else await this.#replace(name, mode, wanted, live?.content ?? null);
+	}
+
 	#startExchanger(): void {
 		this.#exchanger = this.#options.exchanger?.() ?? new FileExchanger();
 	}
@@ -281,7 +336,10 @@ class Move {
 		this.#clearStaging();
 		this.#startExchanger();
 		try {
-			for (const { path: name, mode, content, replaces } of files) await this.#replace(name, mode, content, replaces);
+			for (const file of files) {
+				if (this.#options.resume === true) await this.#replaceAgain(file);
+				else await this.#replace(file.path, file.mode, file.content, file.replaces);
+			}
 			await storeBlobs(this.#repository, this.#staging, this.#toStore);
 		} finally {
 			this.#exchanger?.close();
@@ -351,19 +409,38 @@ class Move {
 		if (this.#filters) return await this.#stageFiltered(changes, side);
 		const files = wanted.map((entry) => (entry ? this.#stagedName() : undefined));
 		const queue = [...wanted.keys()].filter((index) => wanted[index]);
-		let next = 0;
-		await readObjects(
-			this.#repository,
-			queue.map((index) => wanted[index]?.oid as Oid),
-			(_oid, content) => {
-				const index = queue[next++] as number;
-				const file = files[index] as string;
+		const permissions = (index: number) => (wanted[index]?.mode === "100755" ? 0o777 : 0o666);
+		const large: number[] = [];
+		const oidOf = (index: number) => wanted[index]?.oid as Oid;
+		const read = async (reader: ObjectReader) => {
+			const infos = await reader.infos(queue.map(oidOf));
+			const small = queue.filter((_, at) => (infos[at]?.size ?? 0) <= largeBytes);
+			large.push(...queue.filter((_, at) => (infos[at]?.size ?? 0) > largeBytes));
+			await reader.each(small.map(oidOf), (_info, found, at) => {
+				const index = small[at] as number;
+				const [content, file] = [present(found, oidOf(index)), files[index] as string];
 				if (wanted[index]?.mode === "120000") fs.symlinkSync(content, file);
-				else fs.writeFileSync(file, content, { mode: wanted[index]?.mode === "100755" ? 0o777 : 0o666 });
-			},
-		);
+				else fs.writeFileSync(file, content, { mode: permissions(index) });
+			});
+		};
+		if (queue.length > 0) await withObjectReader(this.#repository, read);
+		for (const index of large) await this.#stageLarge(oidOf(index), files[index] as string, permissions(index));
 		await makeDurable(files.filter((file, index) => file !== undefined && wanted[index]?.mode !== "120000") as string[], this.#staging);
 		return files;
+	}
+
+	/** git writes it itself: a large file need not pass through our memory. */
+	async #stageLarge(oid: Oid, file: string, permissions: number): Promise<void> {
+		const output = fs.openSync(file, "wx", permissions);
+		try {
+			await this.#repository.run(["cat-file", "blob", oid], { outputTo: output });
+		} catch (error) {
+			// git says that it cannot write, and not why: where the disk is full, we cannot either.
+			fs.writeSync(output, Buffer.alloc(65_536));
+			throw error;
+		} finally {
+			fs.closeSync(output);
+		}
 	}
 
 	/** The same through git's filters and line-end rules: an index of just these paths, checked out below the staging directory. */
@@ -432,7 +509,7 @@ class Move {
 			return true;
 		}
 		const overtaken = !this.#putBack(change.path, file);
-		if (overtaken) this.#note(change.path, file, this.#onDisk(content), null);
+		if (overtaken) this.#expose(change.path, file, content, false);
 		this.#late.push({ change, writes: [content], appeared, overtaken, versions });
 		return false;
 	}
@@ -467,21 +544,24 @@ class Move {
 	/**
 	 * Puts `staged` in the place of a file whose content is known, without a moment in which a reader finds nothing there.
 	 * @param destination takes what was there
-	 * @returns what was there; or what was written at this very moment and seen too late: it has its place again. "changed": something
-	 * else lies there; "impossible": it cannot be done this way; "taken": what is no file was put there, and `destination` has it
+	 * @param found what lies there, as far as is known
+	 * @returns what was there; or what was written at this very moment and seen too late: it has its place again. "impossible": it cannot
+	 * be done this way; "taken": what is no file was put there, and `destination` has it
 	 */
 	async #exchange(
 		name: GitPath,
 		staged: string,
 		destination: Buffer,
+		found: Found | null,
 		isKnown: (content: Buffer, stats: fs.Stats) => boolean,
-	): Promise<{ readonly replaced: Buffer } | Returned | "changed" | "impossible" | "taken"> {
+	): Promise<{ readonly replaced: Buffer } | Returned | "impossible" | "taken"> {
 		const live = this.#live(name);
-		const swap = async () => (await this.#exchanger?.exchange(destination, live)) === true;
-		const isReady = await this.#exchanger?.ready;
-		const found = peek(live);
-		if (found && !isKnown(found.content, found.stats)) return "changed";
-		if (!found || !isReady) return "impossible";
+		const swap = async () => {
+			const done = (await this.#exchanger?.exchange(destination, live)) === true;
+			this.#options.checkpoint?.("swapped");
+			return done;
+		};
+		if (!found || !(await this.#exchanger?.ready)) return "impossible";
 		this.#makeDirectory(parentBytes(destination));
 		fs.linkSync(staged, destination);
 		if (!(await swap())) {
@@ -541,7 +621,7 @@ class Move {
 	}
 
 	#exposeStaged(name: GitPath, staged: string, content: Buffer): void {
-		const file = this.#nextLate(name);
+		const file = this.#nextLate(name, staged);
 		this.#makeDirectory(parentBytes(file));
 		fs.linkSync(staged, file);
 		this.#expose(name, file, content, true);
@@ -566,7 +646,8 @@ class Move {
 			fs.linkSync(file, this.#live(name));
 		} catch (error) {
 			if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-			return false;
+			// A process that was killed had put it back already, and not yet removed this link.
+			if (lstat(this.#live(name))?.ino !== lstat(file)?.ino) return false;
 		}
 		fs.rmSync(file);
 		return true;
@@ -592,7 +673,7 @@ class Move {
 		}
 		const grabbed = !resumed && this.#grab(change.path, backup);
 		if (grabbed || resumed) this.#judge(change, backup, expected, null);
-		if (resumed) for (const file of this.#earlierLate(change.path)) this.#judge(change, file, expected, null);
+		if (resumed) for (const { file } of this.#earlierLate(change.path)) this.#judge(change, file, expected, null);
 		for (let parent = parentOf(change.path); parent !== null; parent = parentOf(parent)) {
 			try {
 				fs.rmdirSync(this.#live(parent));
@@ -609,26 +690,39 @@ class Move {
 		if (this.#options.resume === true) {
 			// An exchange that was prepared and not made.
 			if (isSame(backup, staged)) fs.rmSync(backup);
-			const taken = [...(lstat(backup) === null ? [] : [backup]), ...this.#earlierLate(change.path)];
+			const earlier = this.#earlierLate(change.path);
+			const taken = [...(lstat(backup) === null ? [] : [backup]), ...earlier.flatMap(({ file, isOurs }) => (isOurs ? [] : [file]))];
 			judged = taken.length > 0;
+			for (const { file, isOurs } of earlier) {
+				const ours = isOurs ? peek(file) : null;
+				if (ours) this.#expose(change.path, file, ours.content, true);
+			}
 			const late = taken.filter((file) => !this.#judge(change, file, expected, staged));
-			// Killed while ours lay there for a moment.
-			if (late.length > 0) this.#exposeStaged(change.path, staged, await this.#incoming(change, this.#versions(expected, staged)));
-			if (late.length > 0 || isSame(live, staged)) return;
+			const isThere = isSame(live, staged);
+			// Ours lay there, for a moment or until it was written over.
+			if (late.length > 0 || (judged && !isThere)) {
+				const copy = this.#stagedName();
+				const content = await this.#incoming(change, this.#versions(expected, staged));
+				fs.writeFileSync(copy, content);
+				this.#exposeStaged(change.path, copy, content);
+			}
+			if (late.length > 0 || isThere) return;
 		}
 		this.#clearParents(change.path);
 		// Since the path was empty for a moment.
 		let appeared = false;
 		for (let attempt = 0; ; attempt++) {
-			const destination = attempt === 0 && !judged ? backup : this.#nextLate(change.path);
+			const destination = attempt === 0 && !judged ? backup : this.#nextLate(change.path, staged);
 			const versions = this.#versions(expected, staged);
+			// No wait between the look and the swap.
+			await this.#exchanger?.ready;
 			const there = peek(live);
 			if (there && !this.#isExpected(change, there.content, there.stats, versions)) {
 				// Written late: it stays where its writer and its readers look for it, and is merged there in the end.
 				this.#late.push({ change, writes: [there.content], appeared, overtaken: false, versions });
 				return;
 			}
-			const replaced = await this.#exchange(change.path, staged, destination, (content, stats) =>
+			const replaced = await this.#exchange(change.path, staged, destination, there, (content, stats) =>
 				this.#isExpected(change, content, stats, versions),
 			);
 			if (typeof replaced === "object" && "replaced" in replaced) {
@@ -640,7 +734,6 @@ class Move {
 				this.#late.push({ change, ...replaced, appeared, versions });
 				return;
 			}
-			if (replaced === "changed" && attempt < maxAttempts) continue;
 			if (replaced === "taken" || this.#grab(change.path, destination)) {
 				if (!this.#judge(change, destination, expected, staged, appeared)) return;
 			} else if (lstat(live)?.isDirectory() && !this.#giveWay(live)) {
@@ -764,8 +857,9 @@ class Move {
 			const staged = this.#stagedName();
 			fs.writeFileSync(staged, wanted, { mode: mode === "100755" ? 0o777 : 0o666 });
 			await makeDurable([staged], this.#staging);
-			const destination = this.#nextLate(name);
+			const destination = this.#nextLate(name, staged);
 			this.#clearParents(name);
+			await this.#exchanger?.ready;
 			const there = peek(this.#live(name));
 			// Who only appends cannot be caught up with: what came on top is found in the kept file later.
 			const isKnown = (found: Buffer) =>
@@ -774,7 +868,8 @@ class Move {
 				await mergeIn(there.content, false);
 				continue;
 			}
-			const replaced = await this.#exchange(name, staged, destination, (found, stats) => stats.isFile() && isKnown(found));
+			const file = there?.stats.isFile() ? there : null;
+			const replaced = await this.#exchange(name, staged, destination, file, (found, stats) => stats.isFile() && isKnown(found));
 			if (typeof replaced === "object" && "replaced" in replaced) {
 				const merged = known ?? replaced.replaced;
 				const note = this.#note(name, destination, this.#onDisk(merged), null);
@@ -787,7 +882,6 @@ class Move {
 				await mergeAll(replaced.writes, replaced.overtaken);
 				continue;
 			}
-			if (replaced === "changed" && (there === null || there.stats.isFile())) continue;
 			if (replaced === "taken" || this.#grab(name, destination)) {
 				const found = readContent(destination, fs.lstatSync(destination));
 				if (found !== null && !(known !== null && found.equals(known))) {
@@ -861,12 +955,12 @@ export async function moveWorkingTree(repository: Repository, options: MoveOptio
 
 /**
  * Replaces files one by one as moveWorkingTree does: what lies there is renamed into `backup`, and content that nobody knew
- * of is merged in. Index and branch stay as they are.
+ * of is merged in. Index and branch stay as they are. After a crash the same call with `resume` goes on where it stopped.
  * @returns the files that were taken away
  */
 export async function replaceFiles(
 	repository: Repository,
-	options: Pick<MoveOptions, "staging" | "backup" | "mergeLate" | "exchanger">,
+	options: Pick<MoveOptions, "staging" | "backup" | "resume" | "mergeLate" | "checkpoint" | "exchanger">,
 	files: readonly FileReplacement[],
 ): Promise<KeptFile[]> {
 	const unused = { from: null, to: "", ref: null };

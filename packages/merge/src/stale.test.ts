@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { containsNothingOf, mayStemFrom, originAmong } from "./stale.ts";
+import { baseAmong, containsNothingOf, mayStemFrom, originAmong } from "./stale.ts";
 
 const bytes = (value: unknown) => Buffer.from(typeof value === "string" ? value : `${JSON.stringify(value, null, "\t")}\n`);
 const object = (...keys: string[]) => bytes(Object.fromEntries(keys.map((key) => [key, 1])));
@@ -42,6 +42,19 @@ test("of several versions that gave way to the newest, a write was made from the
 	expect(originAmong([more, first], object("start", "first", "second", "incoming"), object("start", "first", "mine"), "state.json")).toBe(
 		first,
 	);
+});
+
+test("the base of a late write is the version that it has all of, also where it was merged in before", () => {
+	const [theirs, ours, both] = [object("start", "incoming"), object("start", "first"), object("start", "incoming", "first", "second")];
+	const base = (incoming: Buffer, ...keys: string[]) => baseAmong([ours, theirs], incoming, object(...keys), "state.json");
+	expect(base(object("start", "incoming", "first"), "start", "incoming", "second")).toBe(theirs);
+	expect(base(both, "start", "incoming", "second")).toBe(theirs);
+	expect(base(both, "start", "first", "second")).toBe(ours);
+	// It took something away: from what it has the rest of, and nothing that came later.
+	expect(base(object("start", "incoming", "first"), "incoming", "second")).toBe(theirs);
+	expect(base(both, "second")).toBe(ours);
+	const longer = object("start", "first", "more");
+	expect(baseAmong([ours, longer], both, object("start", "first", "more", "mine"), "state.json")).toBe(longer);
 });
 
 test("whatever is added one after the other: a write made from any of the versions is told to be made from that one", () => {

@@ -52,6 +52,34 @@ export function originAmong<T extends Uint8Array>(
 }
 
 /**
+ * Which of several versions that lay there is `written` to be merged with as base, when `incoming` is the other side? The one that it has all
+ * of; of several such ones that which has all of the others; else the one that it was made from, as far as that can be told.
+ *
+ * @param versions the likeliest first, at least one
+ */
+export function baseAmong<T extends Uint8Array>(
+	versions: readonly [T, ...T[]],
+	incoming: Uint8Array,
+	written: Uint8Array,
+	path: Uint8Array | string,
+): T {
+	const [first, ...rest] = versions;
+	if (rest.length === 0) return first;
+	let base: T | null = null;
+	for (const version of versions) {
+		if (!containsAllOf(version, written, path)) continue;
+		if (base === null || (containsAllOf(base, version, path) && !containsAllOf(version, base, path))) base = version;
+	}
+	return base ?? originAmong(versions, incoming, written, path) ?? first;
+}
+
+function containsAllOf(version: Uint8Array, written: Uint8Array, path: Uint8Array | string): boolean {
+	if ([version, written].some(isBinary)) return sameBytes(version, written);
+	const [inVersion, inWritten] = pieces([version, written], path) as [Pieces, Pieces];
+	return [...inVersion].every(([piece, count]) => (inWritten.get(piece) ?? 0) >= count);
+}
+
+/**
  * Can `written` have been made from `before`? Text that has no line of it was written anew, by somebody who read nothing or whose
  * program keeps one value in the file; a JSON document or a file of records grows from any version, also from an empty one.
  */

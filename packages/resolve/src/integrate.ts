@@ -13,7 +13,7 @@ import {
 	relation,
 	usesAttributes,
 } from "@robust-sync/git";
-import { containsNothingOf, mergeContents, originAmong } from "@robust-sync/merge";
+import { baseAmong, containsNothingOf, mergeContents } from "@robust-sync/merge";
 import {
 	compactTimestamp,
 	faultPoint,
@@ -65,18 +65,13 @@ export function isAddition({ path: name, before, written, appeared }: LateWrite)
 	return written.length < before.length / 2 || containsNothingOf(Buffer.alloc(0), before, written, Buffer.from(name, "latin1"));
 }
 
-/** What a late write was made from. */
-function originOf({ path: name, before, written, exposed }: LateWrite, incoming: Buffer): Buffer | null {
-	if (before === null || exposed.length === 0) return before;
-	return originAmong([before, ...exposed], incoming, written, Buffer.from(name, "latin1")) ?? before;
-}
-
 /** Content that keeps both a late write and what came in; the late write is the later side. */
 export function mergeLateWrite(late: LateWrite): Buffer {
-	const { path: name, written, incoming } = late;
+	const { path: name, before, written, incoming, exposed } = late;
 	if (incoming === null) return written;
-	const base = isAddition(late) ? null : originOf(late, incoming);
-	const { content } = mergeContents({ path: Buffer.from(name, "latin1"), base, a: written, b: incoming, later: "a" });
+	const file = Buffer.from(name, "latin1");
+	const base = isAddition(late) || before === null ? null : baseAmong([before, ...exposed], incoming, written, file);
+	const { content } = mergeContents({ path: file, base, a: written, b: incoming, later: "a" });
 	return Buffer.from(content.buffer, content.byteOffset, content.byteLength);
 }
 

@@ -208,6 +208,61 @@ test("a process that is killed in that moment: the next one brings in what was w
 	}
 });
 
+test("the same where a single file is replaced", async () => {
+	const replace = async (before: readonly (() => void)[], options: Partial<MoveOptions> = {}) => {
+		const content = Buffer.from(text(["theirs", "new"]));
+		return await replaceFiles(
+			await scratch.open("w"),
+			{
+				staging: scratch.path("staging"),
+				backup: scratch.path("backup"),
+				mergeLate: mergeLateWrite,
+				exchanger: () => new Interrupted(before),
+				...options,
+			},
+			[{ path: "list.json" as GitPath, mode: "100644", content, replaces: Buffer.from(text(["theirs"])) }],
+		);
+	};
+	const checkpoint = () => {
+		throw new Error("killed");
+	};
+	for (const meanwhile of [[], ["second"]]) {
+		write(["theirs"]);
+		fs.rmSync(scratch.path("backup"), { recursive: true, force: true });
+		await expect(replace([() => write(["theirs", "first"])], { checkpoint })).rejects.toThrow("killed");
+		expect(read()).toEqual(["theirs", "new"]);
+		write([...read(), ...meanwhile]);
+		const kept = await replace([], { resume: true });
+		expect(read().sort()).toEqual(["first", "new", ...meanwhile, "theirs"]);
+		expect(kept.map(({ before }) => blob(before))).toContainEqual(["theirs", "first"]);
+		for (const { after } of kept) expect(blob(after).sort()).toEqual(["first", "new", ...meanwhile, "theirs"]);
+		// Once more: nothing happens twice.
+		await replace([], { resume: true });
+		expect(read().sort()).toEqual(["first", "new", ...meanwhile, "theirs"]);
+	}
+	write(["theirs"]);
+	fs.rmSync(scratch.path("backup"), { recursive: true, force: true });
+	expect(await replace([], { resume: true })).toEqual([]);
+	expect(read()).toEqual(["theirs"]);
+});
+
+test("a process that is killed right before a swap: what it would have put there was never there, and takes nothing away", async () => {
+	const kill = () => {
+		throw new Error("killed");
+	};
+	const checkpoint = (step: string) => {
+		if (step === "staged") write(["theirs", "first"]);
+	};
+	await expect(move([kill], { checkpoint })).rejects.toThrow("killed");
+	expect(read()).toEqual(["theirs", "first"]);
+	write([...read(), "second"]);
+	await expect(move([kill], { resume: true })).rejects.toThrow("killed");
+	write([...read(), "third"]);
+	const kept = await move([], { resume: true });
+	expect(read().sort()).toEqual(["first", "new", "second", "theirs", "third"]);
+	for (const { after } of kept.filter(({ committed }) => !committed)) expect(blob(after)).toHaveLength(5);
+});
+
 test("a single file that is replaced: the same", async () => {
 	let seen: string[] = [];
 	const content = text(["theirs", "new"]);

@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { backOffMs } from "./back-off.ts";
+import { backOffMs, raceWaitMs } from "./back-off.ts";
 
 test("the window doubles from one interval to eight, and the wait is anywhere in it", () => {
 	const most = [1, 2, 3, 4, 5, 50, 5_000].map((failures) => backOffMs(failures, 60_000, 0.999_999));
@@ -11,4 +11,10 @@ test("it is never nothing, and never longer than an interval where that is short
 	expect(backOffMs(1, 60_000, 0)).toBe(1_000);
 	expect(backOffMs(1, 200, 0)).toBe(200);
 	expect(backOffMs(0, 60_000, 0)).toBe(1_000);
+});
+
+test("who loses a race tries again at once; then the wait grows with what a try takes, up to some seconds", () => {
+	expect([1, 2, 3, 4, 5, 10].map((losses) => raceWaitMs(losses, 100, 1))).toEqual([0, 100, 300, 700, 1_500, 5_000]);
+	expect(raceWaitMs(3, 1_000, 0.5)).toBe(1_500);
+	expect(raceWaitMs(9, 1_000, 0)).toBe(0);
 });

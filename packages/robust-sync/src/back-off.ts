@@ -11,3 +11,17 @@ export function backOffMs(failures: number, intervalMs: number, random: number):
 	// Not at once: a failure that takes no time must not become a busy loop.
 	return Math.max(Math.min(1_000, intervalMs), Math.round(random * window));
 }
+
+const maxRaceWaitMs = 5_000;
+
+/**
+ * How long a node waits that has lost the race to push: at first not at all, then up to a multiple of what one try takes that doubles with
+ * every loss, as stations on one wire do (IEEE 802.3, truncated binary exponential back-off). Many nodes on one hub would else mostly
+ * undo each other's work.
+ * @param losses in a row, from 1 on
+ * @param attemptMs what the last try took
+ * @param random from 0 to 1
+ */
+export function raceWaitMs(losses: number, attemptMs: number, random: number): number {
+	return random * Math.min(maxRaceWaitMs, attemptMs * (2 ** (losses - 1) - 1));
+}

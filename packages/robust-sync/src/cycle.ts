@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { countCommits, type GitPath, type Oid, pushCommit } from "@robust-sync/git";
 import { carryOutPlan, type Plan, planIntegration, saveDecidedForUpstream } from "@robust-sync/resolve";
 import { faultPoint, type SkippedFile } from "@robust-sync/workspace";
 import pRetry from "p-retry";
+import { raceWaitMs } from "./back-off.ts";
 import type { CycleContext } from "./cycle-context.ts";
 import { bringIndexUpToDate, leave } from "./direct-snapshot.ts";
 import { collectOutbox, confirmDelivered, markCommitted } from "./outbox.ts";
@@ -9,7 +11,7 @@ import { recover } from "./recover.ts";
 import { bringUpToDate, rescueLateWrites } from "./rescue.ts";
 import { type Snapshot, takeSnapshot } from "./snapshot.ts";
 import { SyncError } from "./sync-error.ts";
-import { fetchUpstream, knownTip, nameUnbornBranch, requireRemote, syncedBranch, type Upstream } from "./upstream.ts";
+import { askAhead, fetchUpstream, knownTip, nameUnbornBranch, requireRemote, syncedBranch, type Upstream } from "./upstream.ts";
 
 /** What one cycle did. */
 export interface CycleResult {
@@ -26,6 +28,8 @@ export interface CycleResult {
 	readonly skipped: readonly SkippedFile[];
 	/** Files that were being written, or late writes that were merged in: another cycle should follow soon. */
 	readonly busy: number;
+	/** Messages that wait for the next cycle, because there are too many for one. */
+	readonly waiting: number;
 	/** Paths that our own checkout changed. */
 	readonly checkedOut: readonly GitPath[];
 	/** The remote's history was rewritten by somebody; both histories are merged. */
@@ -74,15 +78,20 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 	requireRemote(context);
 	await nameUnbornBranch(context);
 
-	progress.rescued += await rescueLateWrites(context);
-	const outbox = await collectOutbox(context);
-	const snapshot = await snapshotInto(context, progress, outbox.targets);
-	const committed = markCommitted(context, outbox);
-
-	const head = await exchange(context, snapshot, progress).finally(async () => {
-		await bringIndexUpToDate(context);
-		await leave(context);
-	});
+	const asked = await askAhead(context);
+	const work = async () => {
+		progress.rescued += await rescueLateWrites(context);
+		const outbox = await collectOutbox(context);
+		const snapshot = await snapshotInto(context, progress, outbox.targets);
+		const committed = markCommitted(context, outbox);
+		const head = await exchange(context, snapshot, progress, asked?.answer).finally(async () => {
+			await bringIndexUpToDate(context);
+			await leave(context);
+		});
+		return { outbox, snapshot, committed, head };
+	};
+	// Nothing of a cycle goes on in the background when it is over, or has failed.
+	const { outbox, snapshot, committed, head } = await work().finally(() => asked?.answer.catch(() => undefined));
 
 	// A process that stood still meanwhile may not be the one that works here any more.
 	context.lock.assertHeld();
@@ -90,11 +99,17 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 	context.memory.synced = head;
 	context.memory.announced.clear();
 	const skipped = [...snapshot.skipped, ...outbox.skipped];
-	return { head, branch: syncedBranch(context), ...progress, delivered, skipped, busy: snapshot.busy.length + progress.late };
+	const busy = snapshot.busy.length + progress.late;
+	return { head, branch: syncedBranch(context), ...progress, delivered, skipped, busy, waiting: outbox.waiting };
 }
 
 /** Fetch, merge, publish and check out, until this node and the remote agree. @returns the commit that both are at */
-async function exchange(context: CycleContext, snapshot: Snapshot, progress: Progress): Promise<Oid | null> {
+async function exchange(
+	context: CycleContext,
+	snapshot: Snapshot,
+	progress: Progress,
+	asked: Promise<Oid | null> | undefined,
+): Promise<Oid | null> {
 	const { repository, memory } = context;
 	const { head } = snapshot;
 	let moved = memory.announced.size > 0;
@@ -107,9 +122,11 @@ async function exchange(context: CycleContext, snapshot: Snapshot, progress: Pro
 		moved = true;
 	}
 	let refusal: unknown = null;
+	let attemptStarted = 0;
 	const plan = await pRetry(
 		async () => {
-			const upstream = await fetchUpstream(context, moved);
+			attemptStarted = performance.now();
+			const upstream = await fetchUpstream(context, moved, asked);
 			faultPoint("cycle-fetched");
 			progress.rewritten ||= upstream.rewritten;
 			const plan = await planFor(context, head, upstream);
@@ -130,17 +147,19 @@ async function exchange(context: CycleContext, snapshot: Snapshot, progress: Pro
 		},
 		{
 			retries: maxRaces - 1,
-			minTimeout: 10,
-			maxTimeout: 1_000,
-			factor: 1.5,
-			randomize: true,
-			shouldRetry: ({ error }) => error instanceof SyncError && error.code === "PUSH_RACE",
+			minTimeout: 0,
+			shouldRetry: ({ error }) => isRace(error),
+			async onFailedAttempt({ error, attemptNumber, retriesLeft }) {
+				if (isRace(error) && retriesLeft > 0) await sleep(raceWaitMs(attemptNumber, performance.now() - attemptStarted, Math.random()));
+			},
 		},
 	);
 	if (plan !== null) await checkOut(context, plan, progress);
 	if (refusal) throw refusal;
 	return plan?.to ?? null;
 }
+
+const isRace = (error: Error) => error instanceof SyncError && error.code === "PUSH_RACE";
 
 async function planFor({ repository }: CycleContext, head: Oid | null, { tip, before, rewritten }: Upstream): Promise<Plan | null> {
 	if (tip === null) return head === null ? null : { kind: "nothing", from: head, to: head, theirs: null, resolution: null };

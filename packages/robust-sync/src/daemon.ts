@@ -288,7 +288,7 @@ export class Daemon {
 			this.#watch(context.repository);
 			await this.#afterCycle(context, result, durationMs);
 			await this.#tidy(context, result);
-			return result.busy > 0 ? quietMs : intervalMs;
+			return result.busy > 0 || result.waiting > 0 ? quietMs : intervalMs;
 		} catch (error) {
 			if (error instanceof LockLostError) {
 				this.#lockLost();
@@ -396,7 +396,7 @@ export class Daemon {
 	/** When there was nothing to do, there is time for it. */
 	async #tidy(context: CycleContext, result: CycleResult): Promise<void> {
 		const sinceMs = Math.abs(this.#now() - this.#memory.tidiedAt);
-		const isBusy = result.busy > 0 || this.#woken;
+		const isBusy = result.busy > 0 || result.waiting > 0 || this.#woken;
 		if (sinceMs < tidyIntervalMs || (isBusy && sinceMs < tidyLatestMs) || this.#stopped) return;
 		this.#memory.tidiedAt = this.#now();
 		try {

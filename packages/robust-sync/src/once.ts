@@ -88,6 +88,11 @@ export async function syncOnce({ paths, config, logger, now = Date.now }: OnceOp
 		context = { repository, paths, config, log: logger, now, lock, memory };
 		let result = await runCycle(context);
 		for (let again = 0; result.busy > 0 && again < maxFollowUps; again++) result = addUp(result, await runCycle(context));
+		// As long as each takes some of them away.
+		for (let waiting = Number.POSITIVE_INFINITY; result.waiting > 0 && result.waiting < waiting; ) {
+			waiting = result.waiting;
+			result = addUp(result, await runCycle(context));
+		}
 		// Without a daemon nobody else does it.
 		if (!beside) await tidy(context);
 		const durationMs = performance.now() - started;

@@ -29,8 +29,8 @@ function message(name: string | Buffer, text: string): void {
 }
 
 /** One delivery from beginning to end, as a cycle makes it. */
-async function deliver(limit?: string): Promise<number> {
-	const outbox = await collectOutbox(context(limit));
+async function deliver(limit?: string, atOnce?: number): Promise<number> {
+	const outbox = await collectOutbox(context(limit), atOnce);
 	return confirmDelivered(context(limit), markCommitted(context(limit), outbox));
 }
 
@@ -69,6 +69,27 @@ test("many in one cycle do not overtake those of the next", async () => {
 	await deliver();
 	const texts = delivered().map(([, text]) => text);
 	expect(texts).toEqual([...Array.from({ length: 50 }, (_, index) => `first ${index}`), "last"]);
+});
+
+test("more than one cycle should deliver: the oldest first, the rest is said to wait, and what is too large is said at once", async () => {
+	for (let index = 0; index < 5; index++) message(`m${index}`, String(index));
+	message("large", "x".repeat(1_000_001));
+	const outbox = await collectOutbox(context("1"), 2);
+	expect(outbox).toMatchObject({ waiting: 3, skipped: [{ path: "sync/pending/large", reason: "too-large" }] });
+	expect(outbox.targets).toHaveLength(2);
+	expect(confirmDelivered(context(), markCommitted(context(), outbox))).toBe(2);
+	expect([await deliver("1", 2), await deliver("1", 2), await deliver("1", 2)]).toEqual([2, 1, 0]);
+	expect(delivered().map(([, text]) => text)).toEqual(["0", "1", "2", "3", "4"]);
+});
+
+test("what was begun is not left for later because something older came meanwhile: it would be delivered twice", async () => {
+	for (const text of ["1", "2"]) message(`m${text}`, text);
+	await collectOutbox(context(), 2);
+	message("older", "0");
+	fs.utimesSync(`${paths.pending}/older`, 1, 1);
+	expect(await deliver(undefined, 2)).toBe(3);
+	expect(delivered()).toHaveLength(3);
+	expect(listPending(paths)).toEqual([]);
 });
 
 test("name and time are fixed once: a crash before the commit delivers to the same place", async () => {

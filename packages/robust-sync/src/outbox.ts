@@ -42,7 +42,12 @@ export interface Outbox {
 	/** Paths in the work tree that the next snapshot must commit. */
 	readonly targets: readonly GitPath[];
 	readonly skipped: readonly SkippedFile[];
+	/** How many messages wait for the next cycle: these are enough for one. */
+	readonly waiting: number;
 }
+
+/** More messages than this are delivered by several cycles, oldest first: each takes its time and memory, and nobody should wait for all. */
+const maxMessagesPerCycle = 10_000;
 
 /** The longest name that file systems take. */
 const maxNameBytes = 255;
@@ -74,21 +79,28 @@ function pendingFile(paths: WorkspacePaths, name: string): Buffer {
 /**
  * Brings every waiting message to its place below `messages/<node>/`: time and name are fixed on disk first, so that a retry
  * after a crash delivers each exactly once, and in the order in which they were put into the outbox.
+ * @param limit so many at once; those that were begun before are not left for later
  */
-export async function collectOutbox({ paths, config, now, log }: CycleContext): Promise<Outbox> {
+export async function collectOutbox({ paths, config, now, log }: CycleContext, limit = maxMessagesPerCycle): Promise<Outbox> {
 	const before = readFixed(paths);
 	putBackGrabbed(paths, before.deliveries);
 	const pending = listPending(paths);
-	if (pending.length === 0 && before.deliveries.length === 0) return { deliveries: [], targets: [], skipped: [] };
+	if (pending.length === 0 && before.deliveries.length === 0) return { deliveries: [], targets: [], skipped: [], waiting: 0 };
 	const known = new Map(before.deliveries.map((delivery) => [`${delivery.name}\0${delivery.blob}`, delivery]));
+	const begun = new Set(before.deliveries.map((delivery) => delivery.name));
 	const deliveries: Delivery[] = [];
 	const skipped: SkippedFile[] = [];
 	let latest = before.latest ?? "";
 	let clock = now();
+	let waiting = 0;
 	for (const message of pending) {
 		const name = gitPath(message.name);
 		if (message.size > config.maxFileMb * 1_000_000) {
 			skipped.push({ path: `sync/pending/${displayPath(name)}`, reason: "too-large" });
+			continue;
+		}
+		if (deliveries.length >= limit && !begun.has(name)) {
+			waiting++;
 			continue;
 		}
 		let blob: string;
@@ -122,7 +134,7 @@ export async function collectOutbox({ paths, config, now, log }: CycleContext): 
 		deliveries.filter(({ committed }) => !committed),
 	);
 	if (targets.length > 0) log.debug(`${targets.length} messages to deliver`);
-	return { deliveries, targets, skipped };
+	return { deliveries, targets, skipped, waiting };
 }
 
 const grabbedPrefix = ".delivered-";
@@ -179,13 +191,14 @@ function readPending(paths: WorkspacePaths, name: string): Buffer | null {
 }
 
 /** The messages are in a commit of ours: whatever becomes of the file there, it is not written again. */
-export function markCommitted({ paths }: CycleContext, { deliveries, targets }: Outbox): Outbox {
-	if (targets.length === 0) return { deliveries, targets, skipped: [] };
+export function markCommitted({ paths }: CycleContext, outbox: Outbox): Outbox {
+	const { deliveries, targets } = outbox;
+	if (targets.length === 0) return outbox;
 	const placed = new Set<string>(targets);
 	const marked = deliveries.map((delivery) => ({ ...delivery, committed: delivery.committed || placed.has(delivery.target) }));
 	writeFixed(paths, { ...readFixed(paths), deliveries: marked });
 	faultPoint("outbox-committed");
-	return { deliveries: marked, targets, skipped: [] };
+	return { ...outbox, deliveries: marked };
 }
 
 /**

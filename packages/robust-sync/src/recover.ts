@@ -20,7 +20,7 @@ import { type IntegrateContext, integrate, resumeIntegration } from "@robust-syn
 import { compactTimestamp, faultPoint } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
 import { repairRepository } from "./repair.ts";
-import { bringUpToDate } from "./rescue.ts";
+import { bringUpToDate, finishPutBack } from "./rescue.ts";
 import { SyncError } from "./sync-error.ts";
 
 /** What recovery did, for the log and the totals. */
@@ -41,6 +41,7 @@ const table: readonly (readonly [found: string, recover: (context: CycleContext)
 	["a garbage collection that prunes at once", waitForCollector],
 	["an index that a power cut tore", makeIndexAgain],
 	["objects that the last cycle missed", mendObjects],
+	["files that were being put back, with more in them", finishInterruptedPutBack],
 	["a move of the working tree that was interrupted", finishInterruptedMove],
 	["what a killed process was putting together", clearStaging],
 	["a person's rebase, merge, cherry-pick, revert or bisect", leaveOpenOperation],
@@ -133,6 +134,11 @@ async function waitForCollector({ repository, log }: CycleContext): Promise<null
 async function finishInterruptedMove(context: CycleContext): Promise<string | null> {
 	const resumed = await resumeIntegration(upToDate(context));
 	return resumed ? `finished the interrupted checkout of ${resumed.head.slice(0, 12)} (${resumed.changed.length} files)` : null;
+}
+
+async function finishInterruptedPutBack(context: CycleContext): Promise<string | null> {
+	const count = await finishPutBack(context);
+	return count === null ? null : `finished what was interrupted while ${count} late or stale writes were merged in`;
 }
 
 /** Under the cycle lock nobody else is at work there: what was staged was never moved anywhere, or is linked where it belongs. */

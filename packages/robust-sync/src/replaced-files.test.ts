@@ -3,11 +3,11 @@ import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import type { GitPath } from "@robust-sync/git";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
-import { compactTimestamp, type MonotonicClock, WorkspacePaths } from "@robust-sync/workspace";
+import { compactTimestamp, type MonotonicClock, timestamp, WorkspacePaths, writeRescueJournal } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
 import { newMemory } from "./daemon.ts";
 import { ReplacedFiles } from "./replaced-files.ts";
-import { rescueStaleWrites } from "./rescue.ts";
+import { finishPutBack, rescueStaleWrites } from "./rescue.ts";
 import { takeSnapshot } from "./snapshot.ts";
 import { cycleContext } from "./testing/cycle-context.ts";
 
@@ -245,4 +245,26 @@ test("what was written while a stale write is put back lies there with it, and s
 	]);
 	replaced.markCommitted(new Map([[name, "four"]]), monotonic, noon + 40);
 	expect(left()?.every(({ committed }) => committed)).toBe(true);
+});
+
+test("killed while a stale write is put back: what was written in that moment is merged in by the next start, and who read what was there before is still known", async () => {
+	const json = (...keys: string[]) => `${JSON.stringify(Object.fromEntries(keys.map((key) => [key, 1])), null, "\t")}\n`;
+	const mended = store(json("chad", "incoming", "one"));
+	const stale = store(json("chad", "one"));
+	const backup = compactTimestamp(Date.now());
+	scratch.write("helios/state.json", json("chad", "incoming", "one"));
+	scratch.write(`helios/sync/backups/${backup}/late/0/state.json`, json("chad", "one", "two"));
+	const context = await contextOf(newMemory(paths, true), Date.now());
+	const files = [{ path: name, mode: "100644" as const, replaces: stale, content: mended }];
+	writeRescueJournal(paths, { schema: 1, ref: "refs/heads/elsewhere", backup, files, started_at: timestamp(Date.now()) });
+	expect(await finishPutBack(context)).toBeNull();
+	writeRescueJournal(paths, { schema: 1, ref: "refs/heads/main", backup, files, started_at: timestamp(Date.now()) });
+	expect(await finishPutBack(context)).toBe(1);
+	const read = () => Object.keys(JSON.parse(scratch.read("helios/state.json"))).sort();
+	expect(read()).toEqual(["chad", "incoming", "one", "two"]);
+	expect(await finishPutBack(context)).toBeNull();
+	scratch.write("helios/state.json", json("chad", "one", "two", "three"));
+	expect((await rescueStaleWrites(context, [name])).rescued).toBe(1);
+	expect(read()).toEqual(["chad", "incoming", "one", "three", "two"]);
+	expect(fs.existsSync(paths.rescueJournal)).toBe(false);
 });

@@ -9,6 +9,7 @@ import {
 	gitPathBytes,
 	type LateWrite,
 	lstatIfThere,
+	readHead,
 	readObjectsWhole,
 	replaceFiles,
 	storeBlobs,
@@ -16,7 +17,15 @@ import {
 } from "@robust-sync/git";
 import { mayStemFrom, originAmong } from "@robust-sync/merge";
 import { isAddition, mergeLateWrite } from "@robust-sync/resolve";
-import { compactTimestamp, faultPoint } from "@robust-sync/workspace";
+import {
+	compactTimestamp,
+	faultPoint,
+	type RescueJournal,
+	readRescueJournal,
+	removeRescueJournal,
+	timestamp,
+	writeRescueJournal,
+} from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
 import { sinceFirstChange } from "./first-changes.ts";
 import { lateWriteWindowMs, type Replacement, replacedFile, staleWriteWindowMs } from "./replaced-files.ts";
@@ -38,20 +47,71 @@ function merge(name: GitPath, base: Buffer | null, written: Buffer, current: Buf
 	return mergeLateWrite({ path: name, before: base, written, appeared: false, incoming: current, exposed: [] });
 }
 
-/** Puts merged content into the working tree, keeping what it replaces, and notes that in a manifest of its own. */
+/** Puts merged content into the working tree, keeping what it replaces, and notes that in a manifest of its own. In a journal first. */
 async function putBack(context: CycleContext, files: readonly FileReplacement[]): Promise<void> {
 	if (files.length === 0) return;
-	const { repository, paths, now, memory } = context;
+	const { repository, paths, now } = context;
 	context.lock.assertHeld();
-	const name = compactTimestamp(now());
-	const kept = await replaceFiles(
-		repository,
-		{ staging: paths.staging, backup: path.join(paths.backups, name), mergeLate: mergeLateWrite },
-		files,
-	);
+	const { branch } = await readHead(repository);
+	const contents = files.flatMap(({ content, replaces }) => (replaces ? [content, replaces] : [content]));
+	await storeBlobs(repository, paths.staging, contents);
+	const oidOf = (content: Buffer) => blobOid(content, repository.objectFormat);
+	const journal: RescueJournal = {
+		schema: 1,
+		ref: `refs/heads/${branch}`,
+		backup: compactTimestamp(now()),
+		files: files.map(({ path: name, mode, content, replaces }) => ({
+			path: name,
+			mode,
+			content: oidOf(content),
+			replaces: replaces && oidOf(replaces),
+		})),
+		started_at: timestamp(now()),
+	};
+	writeRescueJournal(paths, journal);
+	faultPoint("rescue-journalled");
+	await replaceAsJournalled(context, journal, files, false);
+}
+
+async function replaceAsJournalled(
+	{ repository, paths, lock, now, memory }: CycleContext,
+	{ backup }: RescueJournal,
+	files: readonly FileReplacement[],
+	resume: boolean,
+): Promise<void> {
+	const options = {
+		staging: paths.staging,
+		backup: path.join(paths.backups, backup),
+		resume,
+		mergeLate: mergeLateWrite,
+		checkpoint() {
+			lock.assertHeld();
+			faultPoint("rescue-swapped");
+		},
+	};
+	const kept = await replaceFiles(repository, options, files);
 	faultPoint("rescue-replaced");
-	memory.replaced.write(name, kept.map(replacedFile), now());
+	memory.replaced.write(backup, kept.map(replacedFile), now());
 	faultPoint("rescue-recorded");
+	removeRescueJournal(paths);
+}
+
+/** Goes on with files that were being put back when the process was killed. @returns how many; null: there was nothing */
+export async function finishPutBack(context: CycleContext): Promise<number | null> {
+	const { repository, paths } = context;
+	const journal = readRescueJournal(paths);
+	// A person has another branch checked out: their files are not touched. It goes on when they are back.
+	if (!journal || `refs/heads/${(await readHead(repository)).branch}` !== journal.ref) return null;
+	const contents = await readKnown(
+		context,
+		journal.files.flatMap(({ content, replaces }) => (replaces ? [content, replaces] : [content])),
+	);
+	const files = journal.files.flatMap(({ path: name, mode, content: oid, replaces }) => {
+		const content = contents.get(oid);
+		return content ? [{ path: name as GitPath, mode, content, replaces: contents.get(replaces ?? "") ?? null }] : [];
+	});
+	await replaceAsJournalled(context, journal, files, true);
+	return files.length;
 }
 
 /**

@@ -5,6 +5,7 @@ import {
 	GitError,
 	type GitPath,
 	type GitResult,
+	gitPathList,
 	lstatIfThere,
 	type Oid,
 	type Repository,
@@ -206,16 +207,20 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	const checkedSet = new Set(exact.map(({ path: name }) => name));
 	const present = paths.filter((name) => !goneSet.has(name) && !checkedSet.has(name));
 	context.lock.assertHeld();
-	if (replaced.length > 0)
-		await writeIndexEntries(
-			repository,
-			replaced.map((name) => ({ path: name, entry: null })),
-		);
-	await stageFiles(repository, [...gone, ...present], ["--ignore-skip-worktree-entries"]);
-	await stageChecked(context, exact);
-	faultPoint("snapshot-staged");
-	context.lock.assertHeld();
-	const { exitCode, stderr } = await commit(context, `${snapshotMessage(config.nodeName, named)}\n`);
+	const message = snapshotMessage(config.nodeName, named);
+	const atOnce = exact.length === 0 && isStagedByCommit(context, status, paths) ? await stageAndCommit(context, message, paths) : null;
+	if (atOnce === null) {
+		if (replaced.length > 0)
+			await writeIndexEntries(
+				repository,
+				replaced.map((name) => ({ path: name, entry: null })),
+			);
+		await stageFiles(repository, [...gone, ...present], ["--ignore-skip-worktree-entries"]);
+		await stageChecked(context, exact);
+		faultPoint("snapshot-staged");
+		context.lock.assertHeld();
+	}
+	const { exitCode, stderr } = atOnce ?? (await commit(context, ["-F", "-"], `${message}\n`));
 	faultPoint("snapshot-committed");
 	noteCommitted(context, { checked, lookedAt: readAt });
 	forgetFirstChanges(memory, lookedAt, busy);
@@ -233,13 +238,43 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	return { status, head, committed: moved ? Math.max(changed.length, 1) : 0, skipped, rescued, busy };
 }
 
+/** More files than this are staged by a command that is made for it. */
+const maxStagedByCommit = 100;
+
+/** Whether all that is to be committed are files that git knows, changed or gone: then the commit can stage them itself. Hooks would inherit how. */
+function isStagedByCommit({ repository, config }: CycleContext, { entries }: Status, paths: readonly GitPath[]): boolean {
+	if (paths.length === 0 || paths.length > maxStagedByCommit || repository.isSparse || config.syncHooks) return false;
+	const plain = new Set(
+		entries
+			.filter(({ kind, index, worktree, submodule }) => kind === "changed" && index === "." && "MD".includes(worktree) && !submodule)
+			.map((entry) => entry.path),
+	);
+	return paths.every((name) => plain.has(name) && !hasLinkAbove(repository.root, name));
+}
+
+/** One process instead of two. Null: git stumbled over a file, and has staged nothing. */
+async function stageAndCommit(context: CycleContext, message: string, paths: readonly GitPath[]): Promise<GitResult | null> {
+	try {
+		const options = ["-m", message, "--include", "--pathspec-from-file=-", "--pathspec-file-nul"];
+		return await commit(context, options, gitPathList(paths), { GIT_LITERAL_PATHSPECS: "1" });
+	} catch (error) {
+		if (error instanceof GitError && error.code === "INTERNAL") return null;
+		throw error;
+	}
+}
+
 /** A hook of the user's gets as long as the network does: one that waits for an answer would hold us up for ever. */
-async function commit({ repository, config }: CycleContext, message: string): Promise<GitResult> {
+async function commit(
+	{ repository, config }: CycleContext,
+	options: readonly string[],
+	input: string | Buffer,
+	env: Readonly<Record<string, string>> = {},
+): Promise<GitResult> {
 	const hooks = config.syncHooks;
 	try {
 		return await repository.run(
-			["commit", "--quiet", ...(hooks ? [] : ["--no-verify"]), "--cleanup=verbatim", "--no-status", "--allow-empty-message", "-F", "-"],
-			{ input: message, accept: [0, 1], ...(hooks ? { timeoutMs: repository.networkTimeoutMs } : {}) },
+			["commit", "--quiet", ...(hooks ? [] : ["--no-verify"]), "--cleanup=verbatim", "--no-status", "--allow-empty-message", ...options],
+			{ input, env, accept: [0, 1], ...(hooks ? { timeoutMs: repository.networkTimeoutMs } : {}) },
 		);
 	} catch (error) {
 		if (!hooks || !(error instanceof GitError) || error.code !== "GIT_TIMEOUT") throw error;

@@ -56,15 +56,30 @@ export async function nameUnbornBranch(context: CycleContext): Promise<void> {
 }
 
 /**
+ * Asks the remote where its branch is while this node is looked at, where the question will most likely be put anyway: nothing
+ * says that it moved, or that there is something to push.
+ * @returns the answer; null: not asked. Whoever does not need it must wait for it all the same.
+ */
+export async function askAhead(context: CycleContext): Promise<{ readonly answer: Promise<Oid | null> } | null> {
+	const { repository, config, memory } = context;
+	if (memory.announced.size > 0 || memory.firstChanges.size > 0 || (await knownTip(context)) === null) return null;
+	const answer = readRemoteBranch(repository, config.syncRemote, syncedBranch(context));
+	// A failure is for those who need the answer.
+	answer.catch(() => undefined);
+	return { answer };
+}
+
+/**
  * Learns where the remote's branch is. Asks first (one cheap question) when nothing says that it moved; fetches when it did.
  * @param hint a peer announced a head that we lack, or a push was refused: fetch at once
+ * @param asked the question, where it was put ahead
  */
-export async function fetchUpstream(context: CycleContext, hint: boolean): Promise<Upstream> {
+export async function fetchUpstream(context: CycleContext, hint: boolean, asked: Promise<Oid | null> | undefined): Promise<Upstream> {
 	const { repository, config } = context;
 	const branch = syncedBranch(context);
 	const known = await knownTip(context);
 	if (!hint || known === null) {
-		const tip = await readRemoteBranch(repository, config.syncRemote, branch);
+		const tip = await (asked ?? readRemoteBranch(repository, config.syncRemote, branch));
 		if (tip === null) {
 			await refuseMissingBranch(context, branch, known);
 			return { tip: null, rewritten: false, before: known };

@@ -17,6 +17,7 @@ export * from "./paths.ts";
 export * from "./peers.ts";
 export * from "./process-table.ts";
 export * from "./read-state.ts";
+export * from "./rescue-journal.ts";
 export * from "./saved-versions.ts";
 export * from "./state-file.ts";
 export * from "./state-schemas.ts";

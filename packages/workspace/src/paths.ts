@@ -41,6 +41,10 @@ export class WorkspacePaths {
 	get journal(): string {
 		return path.join(this.sync, "journal.json");
 	}
+	/** Which files are being replaced because somebody wrote them from an old version; there only while that is done. */
+	get rescueJournal(): string {
+		return path.join(this.sync, "rescue.json");
+	}
 	/** The outbox's fixed names: which pending file is delivered under which path. */
 	get outboxNames(): string {
 		return path.join(this.sync, "outbox.json");

@@ -1,0 +1,46 @@
+import { rmSync } from "node:fs";
+import path from "node:path";
+import * as z from "zod/mini";
+import { fsyncDirectory, writeAtomicSync } from "./atomic-write.ts";
+import type { WorkspacePaths } from "./paths.ts";
+import { readState } from "./read-state.ts";
+
+const rescueJournalSchema = z.object({
+	schema: z.literal(1),
+	/** Full name of the branch that was checked out. */
+	ref: z.string(),
+	/** Name of the directory below sync/backups/ that takes the replaced files. */
+	backup: z.string(),
+	files: z.array(
+		z.object({
+			/** One character a byte. */
+			path: z.string(),
+			mode: z.enum(["100644", "100755"]),
+			/** Blob of what was on disk when `content` was made; null: nothing. */
+			replaces: z.nullable(z.string()),
+			/** Blob of what is put there. */
+			content: z.string(),
+		}),
+	),
+	started_at: z.string(),
+});
+
+/** Files that are being replaced outside of a move: written before the first is touched, removed when all are on record. */
+export type RescueJournal = z.infer<typeof rescueJournalSchema>;
+
+/** Writes the journal durably. @throws the file system's error */
+export function writeRescueJournal(paths: WorkspacePaths, journal: RescueJournal): void {
+	writeAtomicSync(paths.rescueJournal, `${JSON.stringify(journal)}\n`);
+}
+
+/** What was interrupted, or null. A journal that does not parse was never begun: nothing was touched yet. */
+export function readRescueJournal(paths: WorkspacePaths): RescueJournal | null {
+	const read = readState(paths.rescueJournal, rescueJournalSchema);
+	return read.kind === "ok" ? read.state : null;
+}
+
+/** All is done. */
+export function removeRescueJournal(paths: WorkspacePaths): void {
+	rmSync(paths.rescueJournal, { force: true });
+	fsyncDirectory(path.dirname(paths.rescueJournal));
+}
