@@ -141,6 +141,21 @@ describe("a clean working tree arrives at the other commit, byte for byte", () =
 		}
 	});
 
+	test("large files, which git writes itself, beside small ones: new, replaced, executable", async () => {
+		const large = (text: string) => text.repeat(700_000);
+		const ids = await history(
+			{ "a.bin": large("before"), small: "1\n" },
+			{ "a.bin": large("after\n"), "d/b.bin": { executable: large("new\n") }, small: "2\n" },
+		);
+		const { kept } = await move(ids);
+		expectArrived(ids.to);
+		expect(read("a.bin")).toBe(large("after\n"));
+		expect(fs.statSync(live("d/b.bin")).mode & 0o111).toBe(0o111);
+		expect(fs.statSync(live("a.bin")).mode & 0o111).toBe(0);
+		expect(kept.map(({ path: name }) => name).sort()).toEqual(["a.bin", "small"]);
+		expect(backedUp()).toContain(large("before"));
+	});
+
 	test("names that are not UTF-8", async () => {
 		const name = Buffer.concat([Buffer.from(`${root()}/d/`), Buffer.from([0x61, 0xff, 0xfe])]);
 		fs.mkdirSync(path.join(root(), "d"));
