@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
@@ -69,6 +70,24 @@ describe("a disk that is full", () => {
 		await node.once();
 		expect(node.files()).toEqual(peer.files());
 		expect(node.dirty()).toBe("");
+		node.fsck();
+	});
+
+	test("while git writes a large file for us: DISK_FULL too, no file is half", async () => {
+		const setup = await onSmallDisk("size=24m");
+		if (!setup) return;
+		const { disk, node, peer } = setup;
+		fs.writeFileSync(peer.path("large"), randomBytes(5_000_000));
+		await peer.once();
+		// Enough for the pack, not for the file as well.
+		disk.fill(7_000_000);
+		const ended = await node.run(["--once", "--json"]);
+		expect({ code: ended.code, error: JSON.parse(ended.stdout).last_error?.code }).toEqual({ code: 1, error: "DISK_FULL" });
+		expect(node.exists("large")).toBe(false);
+		expectWholeState(node);
+		disk.free();
+		await node.once();
+		expect(node.files()).toEqual(peer.files());
 		node.fsck();
 	});
 
