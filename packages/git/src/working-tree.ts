@@ -124,6 +124,8 @@ function peek(file: Buffer): Found | null {
 const largeBytes = 4_194_304;
 /** So often a path that is written to without pause is looked at again. */
 const maxAttempts = 100;
+/** A write is made from one of the newest versions that could be read; each costs a comparison. */
+const maxExposed = 20;
 /** After so many tries to merge into a file, one that only grows counts as known. */
 const appendAttempts = 3;
 
@@ -514,6 +516,23 @@ class Move {
 		return false;
 	}
 
+	/**
+	 * The same for all that interrupted moves took away at one path, however many there were: what was written late is merged in
+	 * memory, and put there once. @returns whether any was
+	 */
+	#judgeAll(change: TreeChange, files: readonly Buffer[], expected: string | null | undefined, staged: string | null): boolean {
+		const before = this.#late.length;
+		for (const file of files) this.#judge(change, file, expected, staged);
+		const late = this.#late.splice(before);
+		if (late.length === 0) return false;
+		// What has its place again is the newest.
+		const inOrder = [...late.filter(({ overtaken }) => overtaken), ...late.filter(({ overtaken }) => !overtaken)];
+		const writes = new Map(inOrder.flatMap((entry) => entry.writes.map((written) => [blobOid(written), written])));
+		const [{ versions }] = late as [LateWrites];
+		this.#late.push({ change, writes: [...writes.values()], appeared: false, overtaken: late.every((entry) => entry.overtaken), versions });
+		return true;
+	}
+
 	/** Filters make what lies on disk differ from the blobs: then the versions are what they look like on disk. */
 	#versions(expected: string | null | undefined, staged: string | null): Versions | null {
 		const read = (version: string | null | undefined) => (version ? readContent(version, fs.lstatSync(version)) : null);
@@ -630,7 +649,10 @@ class Move {
 	/** What `written` may have been made from, besides what is known to have been there. */
 	#exposedTo(name: GitPath, written: Buffer): Buffer[] {
 		const exposures = this.#exposures.get(name) ?? [];
-		return exposures.filter(({ content, isOurs }) => isOurs || !content.equals(written)).map(({ content }) => content);
+		return exposures
+			.filter(({ content, isOurs }) => isOurs || !content.equals(written))
+			.slice(0, maxExposed)
+			.map(({ content }) => content);
 	}
 
 	/** `content` is what took the place of all of these in the end. */
@@ -697,16 +719,16 @@ class Move {
 				const ours = isOurs ? peek(file) : null;
 				if (ours) this.#expose(change.path, file, ours.content, true);
 			}
-			const late = taken.filter((file) => !this.#judge(change, file, expected, staged));
+			const late = this.#judgeAll(change, taken, expected, staged);
 			const isThere = isSame(live, staged);
 			// Ours lay there, for a moment or until it was written over.
-			if (late.length > 0 || (judged && !isThere)) {
+			if (late || (judged && !isThere)) {
 				const copy = this.#stagedName();
 				const content = await this.#incoming(change, this.#versions(expected, staged));
 				fs.writeFileSync(copy, content);
 				this.#exposeStaged(change.path, copy, content);
 			}
-			if (late.length > 0 || isThere) return;
+			if (late || isThere) return;
 		}
 		this.#clearParents(change.path);
 		// Since the path was empty for a moment.

@@ -263,6 +263,23 @@ test("a process that is killed right before a swap: what it would have put there
 	for (const { after } of kept.filter(({ committed }) => !committed)) expect(blob(after)).toHaveLength(5);
 });
 
+test("however often it was interrupted, all that was taken away is put there at once", async () => {
+	let swaps = 0;
+	const count = () => {
+		swaps++;
+	};
+	const checkpoint = (step: string) => {
+		if (step === "swapped") throw new Error("killed");
+	};
+	for (let kill = 0; kill < 6; kill++) {
+		const element = () => write([...read(), `element ${kill}`]);
+		await expect(move([element], { checkpoint, resume: kill > 0 })).rejects.toThrow("killed");
+	}
+	await move(Array(20).fill(count), { resume: true });
+	expect(read().sort()).toEqual([...Array.from({ length: 6 }, (_, kill) => `element ${kill}`), "new", "theirs"]);
+	expect(swaps).toBe(1);
+});
+
 test("a single file that is replaced: the same", async () => {
 	let seen: string[] = [];
 	const content = text(["theirs", "new"]);
