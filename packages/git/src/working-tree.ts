@@ -316,6 +316,8 @@ class Move {
 		if (taken.every(({ isOurs }) => isOurs)) return;
 		const live = peek(this.#live(name));
 		let [wanted, before] = [live?.content ?? content, replaces];
+		const ours = [content, ...taken.flatMap((entry) => (entry.isOurs ? [entry.content] : []))];
+		wanted = await this.#withOurs(name, replaces, ours, wanted);
 		for (const { file, isOurs, content: written, stats } of taken) {
 			// It was put back already: writing to the live file would write to it.
 			if (stats.ino === live?.stats.ino) fs.rmSync(file);
@@ -835,15 +837,30 @@ class Move {
 		return (versions ?? (await this.#blobsOf(change))).incoming ?? Buffer.alloc(0);
 	}
 
+	/**
+	 * What an interrupted move had made of late writes is in what it was about to put there, or had. Whoever wrote from that has it, and
+	 * must not be taken for who added it.
+	 */
+	async #withOurs(name: GitPath, before: Buffer | null, ours: readonly Buffer[], incoming: Buffer): Promise<Buffer> {
+		let all = incoming;
+		for (const written of ours)
+			all = await this.#options.mergeLate({ path: name, before, written, appeared: false, incoming: all, exposed: [] });
+		return all;
+	}
+
 	async #mergeLateWrites(): Promise<void> {
 		for (const { change, writes, appeared, overtaken, versions } of this.#late) {
 			const [written = Buffer.alloc(0), ...later] = writes;
-			const { before, incoming } = versions ?? (await this.#blobsOf(change));
+			const { before, incoming: to } = versions ?? (await this.#blobsOf(change));
+			const ours = (this.#exposures.get(change.path) ?? []).filter(({ isOurs, content }) => isOurs && !to?.equals(content));
 			// Somebody wrote just what came in.
-			if (later.length === 0 && incoming?.equals(written) && modeOnDisk(this.#live(change.path)) === change.after?.mode) continue;
+			if (later.length === 0 && ours.length === 0 && to?.equals(written) && modeOnDisk(this.#live(change.path)) === change.after?.mode)
+				continue;
 			this.#rescued.push(change.path);
 			// Changed here, deleted there: the changed version stays.
-			if (incoming === null) continue;
+			if (to === null) continue;
+			const made = ours.map(({ content }) => content).reverse();
+			const incoming = await this.#withOurs(change.path, to, made, to);
 			const exposed = this.#exposedTo(change.path, written);
 			const content = await this.#options.mergeLate({ path: change.path, before, written, appeared, incoming, exposed });
 			await this.#replace(change.path, change.after?.mode, content, written, { later, overtaken });

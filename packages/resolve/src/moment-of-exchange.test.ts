@@ -263,6 +263,23 @@ test("a process that is killed right before a swap: what it would have put there
 	for (const { after } of kept.filter(({ committed }) => !committed)) expect(blob(after)).toHaveLength(5);
 });
 
+test("killed after more and more was merged in and put there: who wrote from that keeps it", async () => {
+	const leave = (directory: string, elements: readonly string[]) => {
+		fs.mkdirSync(scratch.path(`backup/late/${directory}`), { recursive: true });
+		fs.writeFileSync(scratch.path(`backup/late/${directory}/list.json`), text(elements));
+	};
+	const merged = ["theirs", "new", "first", "second"];
+	leave("0", ["theirs", "first"]);
+	leave("1", merged);
+	// It lay there for a moment: the name tells the inode of our file.
+	const { ino } = fs.statSync(scratch.path("backup/late/1/list.json"));
+	fs.renameSync(scratch.path("backup/late/1"), scratch.path(`backup/late/1-${ino}`));
+	leave("2", [...merged, "third"]);
+	write([...merged, "third", "fourth"]);
+	await move([], { resume: true });
+	expect(read().sort()).toEqual(["first", "fourth", "new", "second", "theirs", "third"]);
+});
+
 test("however often it was interrupted, all that was taken away is put there at once", async () => {
 	let swaps = 0;
 	const count = () => {
