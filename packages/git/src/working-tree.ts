@@ -213,6 +213,8 @@ interface LateWrites {
 	readonly change: TreeChange;
 	/** Oldest first, at least one; the newest one is in its place, or something newer. */
 	readonly writes: readonly Buffer[];
+	/** Which of them we have put back there, when that is not the newest one. */
+	readonly lies?: Buffer | undefined;
 	/** The first of them appeared while the path was empty for a moment. */
 	readonly appeared: boolean;
 	/** The path was empty for a moment after them, and something appeared there by now. */
@@ -282,13 +284,23 @@ class Move {
 		return Buffer.concat([Buffer.from(`${this.#options.backup}/late/${this.#lateSequence++}${inode}/`), gitPathBytes(name)]);
 	}
 
-	/** What an interrupted move took away at a path besides the first, and what of ours it would have put there, or has. */
-	#earlierLate(name: GitPath): { readonly file: Buffer; readonly isOurs: boolean }[] {
-		return this.#lateBefore.flatMap(({ directory, inode }) => {
-			const file = Buffer.concat([Buffer.from(`${this.#options.backup}/late/${directory}/`), gitPathBytes(name)]);
-			const stats = lstat(file);
-			return stats ? [{ file, isOurs: String(stats.ino) === inode }] : [];
-		});
+	/**
+	 * What an interrupted move took away at a path, and what of ours it would have put there, or has. In the order in which it was written;
+	 * of what was written in one tick that is the newest which was swapped away last, and has no second link.
+	 */
+	#takenBefore(name: GitPath): { readonly file: Buffer; readonly isOurs: boolean }[] {
+		const first = this.#backup(name);
+		const found = this.#lateBefore.map(({ directory, inode }) => ({
+			file: Buffer.concat([Buffer.from(`${this.#options.backup}/late/${directory}/`), gitPathBytes(name)]),
+			inode,
+			wasSwapped: inode !== undefined,
+		}));
+		return [{ file: first, inode: undefined, wasSwapped: true }, ...found]
+			.flatMap(({ file, inode, wasSwapped }) => {
+				const stats = lstat(file);
+				return stats ? [{ file, isOurs: String(stats.ino) === inode, wasSwapped, writtenAt: stats.mtimeMs }] : [];
+			})
+			.sort((a, b) => a.writtenAt - b.writtenAt || Number(a.wasSwapped) - Number(b.wasSwapped));
 	}
 
 	#belowBackup(file: Buffer): GitPath {
@@ -309,7 +321,7 @@ class Move {
 	 * taken: nothing has happened.
 	 */
 	async #replaceAgain({ path: name, mode, content, replaces }: FileReplacement): Promise<void> {
-		const taken = this.#earlierLate(name).flatMap(({ file, isOurs }) => {
+		const taken = this.#takenBefore(name).flatMap(({ file, isOurs }) => {
 			const found = peek(file);
 			return found ? [{ file, isOurs, ...found }] : [];
 		});
@@ -527,11 +539,10 @@ class Move {
 		for (const file of files) this.#judge(change, file, expected, staged);
 		const late = this.#late.splice(before);
 		if (late.length === 0) return false;
-		// What has its place again is the newest.
-		const inOrder = [...late.filter(({ overtaken }) => overtaken), ...late.filter(({ overtaken }) => !overtaken)];
-		const writes = new Map(inOrder.flatMap((entry) => entry.writes.map((written) => [blobOid(written), written])));
+		const writes = new Map(late.flatMap((entry) => entry.writes.map((written) => [blobOid(written), written])));
 		const [{ versions }] = late as [LateWrites];
-		this.#late.push({ change, writes: [...writes.values()], appeared: false, overtaken: late.every((entry) => entry.overtaken), versions });
+		const lies = late.findLast(({ overtaken }) => !overtaken)?.writes[0];
+		this.#late.push({ change, writes: [...writes.values()], lies, appeared: false, overtaken: lies === undefined, versions });
 		return true;
 	}
 
@@ -609,9 +620,11 @@ class Move {
 		const taken: { readonly kept: Buffer; readonly content: Buffer }[] = [];
 		let lying = inode;
 		let overtaken = false;
-		for (let attempt = 0; attempt < maxAttempts; attempt++) {
+		for (let attempt = 0; ; attempt++) {
 			const there = peek(hand);
 			if (!there) break;
+			// All of it stays where it is, for the next start.
+			if (attempt === maxAttempts) throw this.#writtenTooFast(name);
 			// A link of ours keeps its inode from being given to another file.
 			const kept = this.#nextLate(name);
 			this.#makeDirectory(parentBytes(kept));
@@ -627,6 +640,10 @@ class Move {
 		if (newest && !overtaken) fs.rmSync(newest.kept);
 		for (const { kept, content } of overtaken ? taken : taken.slice(0, -1)) this.#expose(name, kept, content, false);
 		return { writes: taken.map(({ content }) => content), overtaken };
+	}
+
+	#writtenTooFast(name: GitPath): Error {
+		return new Error(`${displayPath(name)} is written too fast to be merged; its versions lie in ${this.#options.backup}`);
 	}
 
 	/**
@@ -696,8 +713,8 @@ class Move {
 			return;
 		}
 		const grabbed = !resumed && this.#grab(change.path, backup);
-		if (grabbed || resumed) this.#judge(change, backup, expected, null);
-		if (resumed) for (const { file } of this.#earlierLate(change.path)) this.#judge(change, file, expected, null);
+		if (grabbed) this.#judge(change, backup, expected, null);
+		if (resumed) for (const { file } of this.#takenBefore(change.path)) this.#judge(change, file, expected, null);
 		for (let parent = parentOf(change.path); parent !== null; parent = parentOf(parent)) {
 			try {
 				fs.rmdirSync(this.#live(parent));
@@ -714,8 +731,8 @@ class Move {
 		if (this.#options.resume === true) {
 			// An exchange that was prepared and not made.
 			if (isSame(backup, staged)) fs.rmSync(backup);
-			const earlier = this.#earlierLate(change.path);
-			const taken = [...(lstat(backup) === null ? [] : [backup]), ...earlier.flatMap(({ file, isOurs }) => (isOurs ? [] : [file]))];
+			const earlier = this.#takenBefore(change.path);
+			const taken = earlier.flatMap(({ file, isOurs }) => (isOurs ? [] : [file]));
 			judged = taken.length > 0;
 			for (const { file, isOurs } of earlier) {
 				const ours = isOurs ? peek(file) : null;
@@ -849,7 +866,7 @@ class Move {
 	}
 
 	async #mergeLateWrites(): Promise<void> {
-		for (const { change, writes, appeared, overtaken, versions } of this.#late) {
+		for (const { change, writes, lies, appeared, overtaken, versions } of this.#late) {
 			const [written = Buffer.alloc(0), ...later] = writes;
 			const { before, incoming: to } = versions ?? (await this.#blobsOf(change));
 			const ours = (this.#exposures.get(change.path) ?? []).filter(({ isOurs, content }) => isOurs && !to?.equals(content));
@@ -863,28 +880,28 @@ class Move {
 			const incoming = await this.#withOurs(change.path, to, made, to);
 			const exposed = this.#exposedTo(change.path, written);
 			const content = await this.#options.mergeLate({ path: change.path, before, written, appeared, incoming, exposed });
-			await this.#replace(change.path, change.after?.mode, content, written, { later, overtaken });
+			await this.#replace(change.path, change.after?.mode, content, written, { from: before, later, lies, overtaken });
 		}
 	}
 
 	/**
 	 * Puts `content`, which was made from `there`, in the place of `there`. What somebody wrote in between was made from that too,
 	 * and is merged in.
-	 * @param how `later`: what is known to have been written after `there`, oldest first; `overtaken`: `there` was away for a moment, and
-	 * something else is in its place by now
+	 * @param how `from`: what lay there before all of that; `later`: what is known to have been written after `there`, oldest first;
+	 * `lies`: which of these lies there; `overtaken`: none does: `there` was away for a moment, and something else is in its place by now
 	 */
 	async #replace(
 		name: GitPath,
 		mode: string | undefined,
 		content: Buffer,
 		there: Buffer | null,
-		how: { readonly later?: readonly Buffer[]; readonly overtaken?: boolean } = {},
+		how: { from?: Buffer | null; later?: readonly Buffer[]; lies?: Buffer | undefined; overtaken?: boolean } = {},
 	): Promise<void> {
-		const { later = [], overtaken = false } = how;
+		const { from = null, later = [], overtaken = false } = how;
 		let [wanted, known, appeared] = [content, there, overtaken && later.length === 0];
 		const notes: KeptNote[] = [];
 		const mergeIn = async (written: Buffer, appearsNext: boolean) => {
-			const exposed = this.#exposedTo(name, written);
+			const exposed = [...this.#exposedTo(name, written), ...(from ? [from] : [])];
 			wanted = await this.#options.mergeLate({ path: name, before: known, written, appeared, incoming: wanted, exposed });
 			[known, appeared] = [written, appearsNext];
 		};
@@ -892,6 +909,7 @@ class Move {
 			for (const [index, written] of writes.entries()) await mergeIn(written, appearsNext && index === writes.length - 1);
 		};
 		await mergeAll(later, overtaken);
+		known = how.lies ?? known;
 		for (let attempt = 0; attempt < maxAttempts; attempt++) {
 			const staged = this.#stagedName();
 			fs.writeFileSync(staged, wanted, { mode: mode === "100755" ? 0o777 : 0o666 });
@@ -941,7 +959,7 @@ class Move {
 				appeared = true;
 			}
 		}
-		throw new Error(`${displayPath(name)} is written too fast to be merged; its versions lie in ${this.#options.backup}`);
+		throw this.#writtenTooFast(name);
 	}
 
 	async #updateIndex(changes: readonly TreeChange[]): Promise<void> {

@@ -167,6 +167,15 @@ test("a program that adds an element at every turn: all are there, and none coun
 	expect(read().sort()).toEqual([...Array.from({ length: 8 }, (_, index) => `element ${index}`), "new", "theirs"]);
 });
 
+test("a program that writes faster than we can put its writes back: it is given up, nothing is lost, and the next start has all", async () => {
+	let written = 0;
+	const faster = () => write(["theirs", `write ${written++}`]);
+	await expect(move(Array(200).fill(faster))).rejects.toThrow("list.json is written too fast to be merged");
+	expect(written).toBeLessThan(200);
+	await move([], { resume: true });
+	expect(read()).toEqual(expect.arrayContaining(["theirs", "new", `write ${written - 1}`]));
+});
+
 test("the second comes after all is done: what it was made from is on record", async () => {
 	const kept = await move([() => write(["theirs", "first"])]);
 	expect(read().sort()).toEqual(["first", "new", "theirs"]);
@@ -278,6 +287,25 @@ test("killed after more and more was merged in and put there: who wrote from tha
 	write([...merged, "third", "fourth"]);
 	await move([], { resume: true });
 	expect(read().sort()).toEqual(["first", "fourth", "new", "second", "theirs", "third"]);
+});
+
+test("killed while the first lies there again and the second, made from ours, is in our hand", async () => {
+	const killAtSecond = () => {
+		let swaps = 0;
+		return (step: string) => {
+			if (step === "swapped" && ++swaps === 2) throw new Error("killed");
+		};
+	};
+	for (const meanwhile of [[], ["third"]]) {
+		scratch.git("w", "reset", "-q", "--hard", ids.from);
+		fs.rmSync(scratch.path("backup"), { recursive: true, force: true });
+		const interrupted = move([() => write(["theirs", "first"]), () => write([...read(), "second"])], { checkpoint: killAtSecond() });
+		await expect(interrupted).rejects.toThrow("killed");
+		expect(read()).toEqual(["theirs", "first"]);
+		if (meanwhile.length > 0) write([...read(), ...meanwhile]);
+		await move([], { resume: true });
+		expect(read().sort()).toEqual(["first", "new", "second", "theirs", ...meanwhile]);
+	}
 });
 
 test("however often it was interrupted, all that was taken away is put there at once", async () => {
