@@ -17,6 +17,10 @@ test("two agents add keys to one object and elements to one array by read, wait,
 	await readWaitWrite(world, 20, 120);
 }, 120_000);
 
+test("the same while each moment before and after a swap of files takes up to 40 ms: all are there, on both", async () => {
+	await readWaitWrite(world, 20, 120, { ROBUST_SYNC_PAUSE: "swap=40" });
+}, 120_000);
+
 test("a write into a file that a checkout took away is merged in at the next look, once", async () => {
 	const [helios, chad] = await world.pair({ "log.txt": "start\n" });
 	chad.write("log.txt", "start\nchad\n");

@@ -49,8 +49,8 @@ export interface MoveOptions {
 	resume?: boolean;
 	/** Content that keeps both a late write and the incoming change. */
 	mergeLate(late: LateWrite): Buffer | Promise<Buffer>;
-	/** Called before each durable step with its name; throws to stop there. */
-	checkpoint?(step: "staged" | "file" | "swapped" | "files" | "index" | "ref"): void;
+	/** Called before each durable step with its name, and after each swap; throws to stop there. */
+	checkpoint?(step: "staged" | "file" | "swap" | "swapped" | "files" | "index" | "ref"): void;
 	/** Swaps files; one of its own by default. */
 	exchanger?(): FileExchanger;
 }
@@ -589,6 +589,7 @@ class Move {
 	): Promise<{ readonly replaced: Buffer } | Returned | "impossible" | "taken"> {
 		const live = this.#live(name);
 		const swap = async () => {
+			this.#options.checkpoint?.("swap");
 			const done = (await this.#exchanger?.exchange(destination, live)) === true;
 			this.#options.checkpoint?.("swapped");
 			return done;

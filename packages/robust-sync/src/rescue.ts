@@ -84,9 +84,10 @@ async function replaceAsJournalled(
 		backup: path.join(paths.backups, backup),
 		resume,
 		mergeLate: mergeLateWrite,
-		checkpoint() {
+		checkpoint(step: string) {
 			lock.assertHeld();
-			faultPoint("rescue-swapped");
+			if (step === "swap") faultPoint("rescue-swap");
+			if (step === "swapped") faultPoint("rescue-swapped");
 		},
 	};
 	const kept = await replaceFiles(repository, options, files);
