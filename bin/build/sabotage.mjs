@@ -16,9 +16,8 @@ const sabotages = {
 	},
 	"overwrite-what-is-there": {
 		file: /git\/src\/working-tree\.ts$/,
-		find: "const versions = this.#versions(expected, staged);\n\t\t\tconst there = peek(live);",
-		replacement:
-			"const versions = this.#versions(expected, staged);\n\t\t\tfs.rmSync(live, { force: true });\n\t\t\tfs.linkSync(staged, live);\n\t\t\treturn;\n\t\t\tconst there = peek(live);",
+		find: "await this.#exchanger?.ready;\n\t\t\tconst there = peek(live);",
+		replacement: "fs.rmSync(live, { force: true });\n\t\t\tfs.linkSync(staged, live);\n\t\t\treturn;\n\t\t\tconst there = peek(live);",
 	},
 };
 

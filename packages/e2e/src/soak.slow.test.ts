@@ -6,7 +6,8 @@ test("three simulated hours: memory, descriptors, packs and loose objects stay w
 	const [early, late] = [samples.slice(1, 5), samples.slice(-4)];
 	const mean = (of: typeof samples, value: (sample: (typeof samples)[number]) => number) =>
 		of.reduce((sum, sample) => sum + value(sample), 0) / of.length;
-	expect(mean(late, ({ rssMb }) => rssMb)).toBeLessThan(1.3 * mean(early, ({ rssMb }) => rssMb) + 10);
+	// A day settles at 100 to 106 MiB in its first three hours, from whatever the process began with (docs/reliability.md).
+	expect(mean(late, ({ rssMb }) => rssMb)).toBeLessThan(120);
 	expect(mean(late, ({ descriptors }) => descriptors)).toBeLessThanOrEqual(mean(early, ({ descriptors }) => descriptors) + 3);
 	for (const { packs, looseObjects } of samples) {
 		expect(packs).toBeLessThan(60);
