@@ -234,7 +234,7 @@ async function nodes(): Promise<Findings> {
 
 async function size(): Promise<Findings> {
 	const series = new Series();
-	for (const megabytes of sizesOf("size", [1, 10, 50, 94])) {
+	for (const megabytes of sizesOf("size", [1, 10, 50, 90])) {
 		await inLab(async (lab) => {
 			const [a, b] = await pair(lab, (workspace) => workspace.fill(10));
 			const [sender, receiver] = [await a.start(calm), await b.start(calm)];
