@@ -70,23 +70,26 @@ async function move(before: readonly (() => void)[], options: Partial<MoveOption
 	return kept;
 }
 
+/** A program that reads the file at one moment, and writes back what it read with one element more while a late write is merged. */
+function slowProgram(element: string): { look(): string[]; mergeLate(late: LateWrite): Buffer } {
+	let seen: string[] = [];
+	return {
+		look() {
+			seen = read();
+			return seen;
+		},
+		mergeLate(late) {
+			if (seen.length > 0) write([...seen.splice(0), element]);
+			return mergeLateWrite(late);
+		},
+	};
+}
+
 const blob = (oid: string | null) => JSON.parse(scratch.git("w", "cat-file", "blob", oid ?? "")) as string[];
 
 test("an element added in that moment, and one by who read what lay there for the moment, while the first is merged", async () => {
-	let seen: string[] = [];
-	const mergeLate = (late: LateWrite) => {
-		if (seen.length > 0) write([...seen.splice(0), "second"]);
-		return mergeLateWrite(late);
-	};
-	await move(
-		[
-			() => write(["theirs", "first"]),
-			() => {
-				seen = read();
-			},
-		],
-		{ mergeLate },
-	);
+	const { look, mergeLate } = slowProgram("second");
+	await move([() => write(["theirs", "first"]), look], { mergeLate });
 	expect(read().sort()).toEqual(["first", "new", "second", "theirs"]);
 });
 
@@ -96,18 +99,13 @@ test("the second is written before the first has its place back", async () => {
 });
 
 test("what the first had written is read in the moment in which the second is swapped for it, and what is made from that is written over the second", async () => {
-	let seen: string[] = [];
-	const mergeLate = (late: LateWrite) => {
-		if (seen.length > 0) write([...seen.splice(0), "third"]);
-		return mergeLateWrite(late);
-	};
+	const { look, mergeLate } = slowProgram("third");
 	await move(
 		[
 			() => write(["theirs", "first"]),
 			() => write([...read(), "second"]),
 			() => {
-				seen = read();
-				expect(seen).toEqual(["theirs", "first"]);
+				expect(look()).toEqual(["theirs", "first"]);
 			},
 		],
 		{ mergeLate },
@@ -130,11 +128,7 @@ test("a third is written over the first, just when the second is swapped for it:
 
 test("a fourth is made from the second, where the third was made from that too and swapped away for a moment", async () => {
 	let second: string[] = [];
-	let seen: string[] = [];
-	const mergeLate = (late: LateWrite) => {
-		if (seen.length > 0) write([...seen.splice(0), "fourth"]);
-		return mergeLateWrite(late);
-	};
+	const { look, mergeLate } = slowProgram("fourth");
 	await move(
 		[
 			() => write(["theirs", "first"]),
@@ -144,8 +138,7 @@ test("a fourth is made from the second, where the third was made from that too a
 			},
 			() => write([...second, "third"]),
 			() => {
-				seen = read();
-				expect(seen).toEqual(second);
+				expect(look()).toEqual(second);
 			},
 		],
 		{ mergeLate },
@@ -326,19 +319,9 @@ test("however often it was interrupted, all that was taken away is put there at 
 });
 
 test("a single file that is replaced: the same", async () => {
-	let seen: string[] = [];
+	const { look, mergeLate } = slowProgram("second");
 	const content = text(["theirs", "new"]);
-	const mergeLate = (late: LateWrite) => {
-		if (seen.length > 0) write([...seen.splice(0), "second"]);
-		return mergeLateWrite(late);
-	};
-	const exchanger = () =>
-		new Interrupted([
-			() => write(["theirs", "first"]),
-			() => {
-				seen = read();
-			},
-		]);
+	const exchanger = () => new Interrupted([() => write(["theirs", "first"]), look]);
 	await replaceFiles(await scratch.open("w"), { staging: scratch.path("staging"), backup: scratch.path("backup"), mergeLate, exchanger }, [
 		{ path: "list.json" as GitPath, mode: "100644", content: Buffer.from(content), replaces: Buffer.from(text(["theirs"])) },
 	]);

@@ -78,20 +78,20 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 	requireRemote(context);
 	await nameUnbornBranch(context);
 
-	const asked = await askAhead(context);
+	const asked = askAhead(context);
 	const work = async () => {
 		progress.rescued += await rescueLateWrites(context);
 		const outbox = await collectOutbox(context);
 		const snapshot = await snapshotInto(context, progress, outbox.targets);
 		const committed = markCommitted(context, outbox);
-		const head = await exchange(context, snapshot, progress, asked?.answer).finally(async () => {
+		const head = await exchange(context, snapshot, progress, asked).finally(async () => {
 			await bringIndexUpToDate(context);
 			await leave(context);
 		});
 		return { outbox, snapshot, committed, head };
 	};
 	// Nothing of a cycle goes on in the background when it is over, or has failed.
-	const { outbox, snapshot, committed, head } = await work().finally(() => asked?.answer.catch(() => undefined));
+	const { outbox, snapshot, committed, head } = await work().finally(() => asked?.catch(() => undefined));
 
 	// A process that stood still meanwhile may not be the one that works here any more.
 	context.lock.assertHeld();
@@ -108,7 +108,7 @@ async function exchange(
 	context: CycleContext,
 	snapshot: Snapshot,
 	progress: Progress,
-	asked: Promise<Oid | null> | undefined,
+	asked: Promise<Oid | null> | null,
 ): Promise<Oid | null> {
 	const { repository, memory } = context;
 	const { head } = snapshot;

@@ -60,13 +60,13 @@ export async function nameUnbornBranch(context: CycleContext): Promise<void> {
  * says that it moved, or that there is something to push.
  * @returns the answer; null: not asked. Whoever does not need it must wait for it all the same.
  */
-export async function askAhead(context: CycleContext): Promise<{ readonly answer: Promise<Oid | null> } | null> {
+export function askAhead(context: CycleContext): Promise<Oid | null> | null {
 	const { repository, config, memory } = context;
-	if (memory.announced.size > 0 || memory.firstChanges.size > 0 || (await knownTip(context)) === null) return null;
+	if (memory.announced.size > 0 || memory.firstChanges.size > 0) return null;
 	const answer = readRemoteBranch(repository, config.syncRemote, syncedBranch(context));
 	// A failure is for those who need the answer.
 	answer.catch(() => undefined);
-	return { answer };
+	return answer;
 }
 
 /**
@@ -74,7 +74,7 @@ export async function askAhead(context: CycleContext): Promise<{ readonly answer
  * @param hint a peer announced a head that we lack, or a push was refused: fetch at once
  * @param asked the question, where it was put ahead
  */
-export async function fetchUpstream(context: CycleContext, hint: boolean, asked: Promise<Oid | null> | undefined): Promise<Upstream> {
+export async function fetchUpstream(context: CycleContext, hint: boolean, asked: Promise<Oid | null> | null): Promise<Upstream> {
 	const { repository, config } = context;
 	const branch = syncedBranch(context);
 	const known = await knownTip(context);
