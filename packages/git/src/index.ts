@@ -9,6 +9,7 @@ export * from "./git-environment.ts";
 export * from "./git-path.ts";
 export * from "./history.ts";
 export * from "./index-file.ts";
+export * from "./local-hub.ts";
 export * from "./lock-files.ts";
 export * from "./lstat.ts";
 export * from "./merge-store.ts";

@@ -5,6 +5,7 @@ import { faultPoint, type SkippedFile } from "@robust-sync/workspace";
 import pRetry from "p-retry";
 import { raceWaitMs } from "./back-off.ts";
 import type { CycleContext } from "./cycle-context.ts";
+import { publishDirectly } from "./direct-publish.ts";
 import { bringIndexUpToDate, leave } from "./direct-snapshot.ts";
 import { collectOutbox, confirmDelivered, markCommitted } from "./outbox.ts";
 import { recover } from "./recover.ts";
@@ -115,7 +116,7 @@ async function exchange(
 	let moved = memory.announced.size > 0;
 	// A push without a fetch first: where the remote is as we left it, its success proves that there was nothing to fetch.
 	if (head !== null && !moved && (await isFreshOnTop(context, snapshot))) {
-		if ((await publish(context, head)) === "pushed") {
+		if ((await publish(context, head, snapshot.isDirect ? snapshot.status.head : null)) === "pushed") {
 			progress.pushed++;
 			return head;
 		}
@@ -221,10 +222,12 @@ async function isFreshOnTop(context: CycleContext, snapshot: Snapshot): Promise<
 	return known !== null && snapshot.status.head === known;
 }
 
-async function publish(context: CycleContext, head: Oid): Promise<"pushed" | "race"> {
+/** @param upon where the remote is, and all that a small `head` has as a parent; null: not known, or it is not that small */
+async function publish(context: CycleContext, head: Oid, upon: Oid | null = null): Promise<"pushed" | "race"> {
 	const { repository, config } = context;
 	context.lock.assertHeld();
 	faultPoint("cycle-before-push");
+	if (upon !== null && (await publishDirectly(context, head, upon))) return "pushed";
 	const outcome = await pushCommit(repository, config.syncRemote, syncedBranch(context), head, { hooks: config.syncHooks });
 	faultPoint("cycle-after-push");
 	return outcome;

@@ -49,6 +49,7 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean, clock: Monot
 		bareLinks: [],
 		databaseCopiedAt: new Map(),
 		tidiedAt: Number.NEGATIVE_INFINITY,
+		sinceGitPush: 0,
 		clock,
 		known: new KnownChanges(clock),
 		firstChanges: new Map(),

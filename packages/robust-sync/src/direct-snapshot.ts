@@ -218,7 +218,7 @@ export async function takeDirectSnapshot(
 	faultPoint("direct-committed");
 	noteCommitted(context, search);
 	forgetFirstChanges(memory, lookedAt, busy);
-	return { ...nothing, head: commit, committed: changes.length, rescued };
+	return { ...nothing, head: commit, committed: changes.length, rescued, isDirect: true };
 }
 
 /**

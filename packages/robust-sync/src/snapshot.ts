@@ -40,6 +40,8 @@ export interface Snapshot {
 	readonly rescued: number;
 	/** Files that were being written and wait for the next snapshot. */
 	readonly busy: readonly GitPath[];
+	/** Committed without a look at the other files (direct-snapshot.ts): small, in a large workspace. */
+	readonly isDirect?: boolean;
 }
 
 /** What would be committed now, sorted for git: what is gone first, so that a file can become a directory. */
