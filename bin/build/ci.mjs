@@ -239,7 +239,7 @@ const steps = {
 	},
 	chaos: async () => {
 		if (scripts.chaos)
-			await step("chaos", "npm", ["run", "-s", "chaos", "--", "--nodes", "3", "--minutes", "10", "--seed", "11", "--allow-doubled"], {
+			await step("chaos", "npm", ["run", "-s", "chaos", "--", "--nodes", "3", "--minutes", "10", "--seed", "11"], {
 				limitMs: 16 * minutes,
 			});
 	},

@@ -10,8 +10,6 @@ export interface Problem {
 	/** The file and the write it is about, where it is about one. */
 	readonly file?: string;
 	readonly write?: Written;
-	/** A line is there more than once: nothing is lost by it. */
-	readonly isDoubled?: boolean;
 }
 
 function git(directory: string, args: readonly string[], input?: string): string {
@@ -166,7 +164,8 @@ function isDoubledByPerson(hub: string, file: string, line: string): boolean {
 		});
 }
 
-function checkLines(tree: string, hub: string, ledger: Ledger): Problem[] {
+/** Every line that was appended is there once, and no other. */
+export function checkLines(tree: string, hub: string, ledger: Ledger): Problem[] {
 	const problems: Problem[] = [];
 	for (const [file, lines] of ledger.lines) {
 		const found = count(readText(path.join(tree, file)).split("\n"));
@@ -174,7 +173,7 @@ function checkLines(tree: string, hub: string, ledger: Ledger): Problem[] {
 		for (const write of lines) {
 			const times = found.get(write.text) ?? 0;
 			if (times === 1 || (times > 1 && isDoubledByPerson(hub, file, write.text))) continue;
-			problems.push({ what: `${file}: '${write.text}' is there ${times} times`, file, write, isDoubled: times > 1 });
+			problems.push({ what: `${file}: '${write.text}' is there ${times} times`, file, write });
 		}
 		for (const line of found.keys())
 			if (!known.has(line) && !ledger.halfLines.some((half) => half.startsWith(line)))

@@ -9,8 +9,6 @@ const { values } = parseArgs({
 		loopback: { type: "boolean", default: false },
 		"one-liner": { type: "boolean", default: false },
 		dist: { type: "string" },
-		// A line that is there twice is told, and does not fail the run: nothing is lost by it.
-		"allow-doubled": { type: "boolean", default: false },
 	},
 });
 const options = {
@@ -30,4 +28,4 @@ process.stdout.write(
 		? `nothing lost: seed ${options.seed}, ${options.nodes} nodes, ${result.writes} writes, ${result.troubles} troubles, ${result.commits} commits\n`
 		: `${result.problems.length} problems with seed ${options.seed}${process.env.CHAOS_KEEP === "1" ? `; everything is left in ${result.directory}` : " (CHAOS_KEEP=1 leaves everything for a look)"}\n`,
 );
-process.exit(result.problems.length === (values["allow-doubled"] ? result.doubled : 0) ? 0 : 1);
+process.exit(result.problems.length === 0 ? 0 : 1);

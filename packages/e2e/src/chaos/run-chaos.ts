@@ -33,8 +33,6 @@ export interface ChaosOptions {
 export interface ChaosResult {
 	/** Empty: nothing was lost. */
 	readonly problems: readonly string[];
-	/** How many of them are lines that are there more than once. */
-	readonly doubled: number;
 	readonly writes: number;
 	readonly troubles: number;
 	readonly commits: number;
@@ -287,7 +285,6 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
 		}
 		const result = {
 			problems: found.map(({ what }) => what),
-			doubled: found.filter(({ isDoubled }) => isDoubled).length,
 			writes: ledger.size,
 			troubles: made,
 			commits,

@@ -52,7 +52,8 @@ const appender: Writer = (workspace, node, ledger, random, signal) => {
 		signal,
 		() => random.between(30, 300),
 		(count) => {
-			const text = `${node} line ${count}`;
+			// Ends in what no number has: a torn "line 12" is not line 1.
+			const text = `${node} line ${count};`;
 			try {
 				// After a line that may have been torn, a new one is begun.
 				fs.appendFileSync(path.join(workspace, "shared.log"), `${torn}${text}\n`);

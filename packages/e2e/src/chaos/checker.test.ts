@@ -1,0 +1,55 @@
+import fs from "node:fs";
+import path from "node:path";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { until } from "@robust-sync/git/fixtures/scratch";
+import { SmallDisk } from "../fixture/small-disk.ts";
+import { World } from "../fixture/world.ts";
+import { checkLines } from "./checker.ts";
+import { Ledger } from "./ledger.ts";
+import { Random } from "./random.ts";
+import { programs } from "./writers.ts";
+
+let world: World;
+let hub: string;
+beforeEach(() => {
+	world = new World("checker");
+	hub = world.hub("hub.git");
+	world.init("w", hub);
+	world.git("w", "commit", "-q", "--allow-empty", "-m", "first");
+	world.git("w", "push", "-q", "origin", "main");
+});
+afterEach(() => world.remove());
+
+/** Every pause is as short as can be. */
+class Hurried extends Random {
+	override between(low: number): number {
+		return low;
+	}
+}
+
+// Where lines ended in their number, what was left of line 10 was line 1.
+test("what a full disk leaves of a line is not taken for a line that was written before", async () => {
+	const disk = SmallDisk.mount(world, "disk", "size=64k");
+	// Only root may mount.
+	if (disk === null) return expect(process.getuid?.()).not.toBe(0);
+	const file = path.join(disk.directory, "shared.log");
+	const upToTen = Array.from({ length: 10 }, (_, count) => `node1 line ${count};\n`).join("");
+	// The page ends after the first digit of line 10, and there is no other.
+	fs.writeFileSync(file, `${"x".repeat(4_096 - upToTen.length - "node1 line 1".length - 1)}\n`);
+	disk.fill();
+	const ledger = new Ledger(() => 0);
+	const stop = new AbortController();
+	const ended = programs.appender(disk.directory, "node1", ledger, new Hurried(1), stop.signal);
+	await until(() => ledger.halfLines.length > 0, "a torn line");
+	disk.free();
+	await until(() => ledger.size >= 12, "more lines");
+	stop.abort();
+	await ended;
+	const text = fs.readFileSync(file, "utf8");
+	expect(text).toContain("\nnode1 line 1\nnode1 line ");
+	const problems = checkLines(disk.directory, hub, ledger).filter(({ what }) => !what.includes("xxx"));
+	expect(problems).toEqual([]);
+	// And it still tells a line that is there twice.
+	fs.appendFileSync(file, "node1 line 3;\n");
+	expect(checkLines(disk.directory, hub, ledger).map(({ what }) => what)).toContain("shared.log: 'node1 line 3;' is there 2 times");
+}, 30_000);
