@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { runGit } from "./exec.ts";
 import { fileSystemPath, type GitPath, gitPath, gitPathList } from "./git-path.ts";
@@ -52,4 +52,17 @@ export async function checkAttributes(
 	} finally {
 		rmSync(directory, { recursive: true, force: true });
 	}
+}
+
+/** Whether any file of the index, or a setting, could make files on disk differ from their blobs (gitattributes(5)). One process. */
+export async function usesAttributes(repository: Repository): Promise<boolean> {
+	const { HOME = "/", XDG_CONFIG_HOME = path.join(HOME, ".config") } = repository.env;
+	const files = [
+		path.join(repository.commonDirectory, "info/attributes"),
+		path.join(XDG_CONFIG_HOME, "git/attributes"),
+		"/etc/gitattributes",
+	];
+	if (repository.config.has("core.attributesfile") || files.some((file) => existsSync(file))) return true;
+	const { stdout } = await repository.run(["ls-files", "-z", "--", ".gitattributes", ":(glob)**/.gitattributes"]);
+	return stdout.length > 0;
 }

@@ -17,6 +17,10 @@ export function fileMode(stats: fs.Stats): "100644" | "100755" {
 	return (stats.mode & 0o100) !== 0 ? "100755" : "100644";
 }
 
+/** Whether the mode of a tree entry is that of a plain file or a link: no directory, no submodule. */
+export const isFileMode = (mode: string | undefined): mode is "100644" | "100755" | "120000" =>
+	mode === "100644" || mode === "100755" || mode === "120000";
+
 /** Reads a file or link; null where there is none (or a directory, or something special). @throws the file system's error */
 export function readDiskFile(repository: Repository, name: GitPath): DiskFile | null {
 	const file = fileSystemPath(repository.root, name);

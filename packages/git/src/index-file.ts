@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
+import { type GitPath, gitPathBytes } from "./git-path.ts";
 import { readHead } from "./refs.ts";
-import type { Repository } from "./repository.ts";
+import type { Oid, Repository } from "./repository.ts";
 
 /**
  * Whether the index can be read (gitformat-index(5)): git does not fsync it, so a power cut may leave it empty or torn. A missing
@@ -49,4 +50,16 @@ export async function rebuildIndex(repository: Repository, label: string): Promi
 	if (fs.existsSync(index)) fs.renameSync(index, destination);
 	if ((await readHead(repository)).oid !== null) await repository.run(["read-tree", "HEAD"]);
 	return destination;
+}
+
+/** Sets index entries as given (null: removed), by one process; nothing is read from the working tree. */
+export async function writeIndexEntries(
+	repository: Repository,
+	entries: readonly { readonly path: GitPath; readonly entry: { readonly mode: string; readonly oid: Oid } | null }[],
+): Promise<void> {
+	const removed = entries.flatMap(({ path: name }) => [Buffer.from(`0 ${repository.zeroOid}\t`), gitPathBytes(name), Buffer.of(0)]);
+	const added = entries.flatMap(({ path: name, entry }) =>
+		entry ? [Buffer.from(`${entry.mode} ${entry.oid}\t`), gitPathBytes(name), Buffer.of(0)] : [],
+	);
+	await repository.run(["update-index", "-z", "--index-info"], { input: Buffer.concat([...removed, ...added]) });
 }

@@ -1,4 +1,5 @@
 export * from "./attributes.ts";
+export * from "./beside-path.ts";
 export * from "./diff.ts";
 export * from "./disk-file.ts";
 export * from "./errors.ts";
@@ -9,6 +10,7 @@ export * from "./git-environment.ts";
 export * from "./git-path.ts";
 export * from "./history.ts";
 export * from "./index-file.ts";
+export type { KeptFile } from "./kept-files.ts";
 export * from "./local-hub.ts";
 export * from "./lock-files.ts";
 export * from "./lstat.ts";

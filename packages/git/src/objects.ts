@@ -1,4 +1,6 @@
 import { createHash } from "node:crypto";
+import fs from "node:fs";
+import path from "node:path";
 import { present, withObjectReader } from "./object-reader.ts";
 import type { Oid, Repository } from "./repository.ts";
 
@@ -31,4 +33,22 @@ export async function readObjectsWhole(repository: Repository, oids: readonly Oi
 	const contents = new Map<Oid, Buffer>();
 	await readObjects(repository, [...new Set(oids)], (oid, content) => contents.set(oid, Buffer.from(content)));
 	return contents;
+}
+
+/** Stores contents as blobs, byte for byte, by one process. @param staging a directory of our own for the moment @returns their ids, in order */
+export async function storeBlobs(repository: Repository, staging: string, contents: readonly Buffer[]): Promise<Oid[]> {
+	if (contents.length === 0) return [];
+	const directory = path.join(staging, `blobs-${process.pid}`);
+	fs.mkdirSync(directory, { recursive: true });
+	try {
+		const files = contents.map((content, index) => {
+			const file = path.join(directory, String(index));
+			fs.writeFileSync(file, content);
+			return file;
+		});
+		const { stdout } = await repository.run(["hash-object", "-w", "--no-filters", "--stdin-paths"], { input: `${files.join("\n")}\n` });
+		return stdout.toString("latin1").trim().split("\n");
+	} finally {
+		fs.rmSync(directory, { recursive: true, force: true });
+	}
 }

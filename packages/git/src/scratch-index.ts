@@ -1,10 +1,10 @@
 import { copyFileSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { type GitPath, gitPathList } from "./git-path.ts";
+import { writeIndexEntries } from "./index-file.ts";
 import type { TreeEntry } from "./merge-tree.ts";
 import { type Oid, Repository } from "./repository.ts";
 import { stageFiles } from "./stage-files.ts";
-import { writeIndexEntries } from "./working-tree.ts";
 
 /** What is to become of the index: entries set (null: removed), and paths taken as they are on disk (also when they are gone there). */
 export interface IndexChanges {

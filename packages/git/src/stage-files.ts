@@ -1,12 +1,12 @@
 import { readDiskFile } from "./disk-file.ts";
 import { GitError } from "./errors.ts";
 import { displayPath, fileSystemPath, type GitPath, gitPathList } from "./git-path.ts";
+import { writeIndexEntries } from "./index-file.ts";
 import { lstatIfThere } from "./lstat.ts";
 import { withSettings } from "./merge-store.ts";
 import type { TreeEntry } from "./merge-tree.ts";
 import type { Repository } from "./repository.ts";
 import { isArgument } from "./tree-paths.ts";
-import { writeIndexEntries } from "./working-tree.ts";
 
 /** A file that was written this recently may be what git stumbled over. */
 const restlessMs = 1_000;

@@ -2,11 +2,13 @@ import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { usesAttributes } from "./attributes.ts";
+import { besidePath } from "./beside-path.ts";
 import { Scratch } from "./fixtures/scratch.ts";
 import { fileSystemPath, type GitPath, gitPathFromText } from "./git-path.ts";
 import { readRef } from "./refs.ts";
 import type { Repository } from "./repository.ts";
-import { besidePath, type LateWrite, type MoveOptions, type MoveReport, moveWorkingTree, usesAttributes } from "./working-tree.ts";
+import { type LateWrite, type MoveOptions, type MoveReport, moveWorkingTree } from "./working-tree.ts";
 
 type Content = string | { executable: string } | { link: string };
 type Tree = Record<string, Content>;

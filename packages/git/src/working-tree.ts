@@ -1,14 +1,19 @@
-import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
+import { BackupDirectory } from "./backup-directory.ts";
+import { besidePath } from "./beside-path.ts";
 import { diffTrees, type TreeChange } from "./diff.ts";
-import { fileMode } from "./disk-file.ts";
+import { isFileMode } from "./disk-file.ts";
 import { FileExchanger } from "./exchange-files.ts";
-import { displayPath, fileSystemPath, type GitPath, gitPath, gitPathBytes, parentOf } from "./git-path.ts";
-import { type ObjectReader, present, withObjectReader } from "./object-reader.ts";
-import { blobOid, readObjectsWhole } from "./objects.ts";
+import { displayPath, fileSystemPath, type GitPath, parentOf } from "./git-path.ts";
+import { writeIndexEntries } from "./index-file.ts";
+import { type KeptFile, KeptFiles, type KeptNote } from "./kept-files.ts";
+import { lstatIfThere } from "./lstat.ts";
+import { blobOid, readObjectsWhole, storeBlobs } from "./objects.ts";
+import { type Found, isGone, isSame, modeOnDisk, peek, readContent } from "./on-disk.ts";
 import { readRef, updateRef } from "./refs.ts";
 import type { Oid, Repository } from "./repository.ts";
+import { Staging } from "./staging.ts";
 
 // The move of a working tree from one commit to another, such that no byte that somebody else wrote is ever destroyed:
 // what lies at a path is renamed into the backup directory first (whatever it is by then), the new file is linked into
@@ -55,21 +60,6 @@ export interface MoveOptions {
 	exchanger?(): FileExchanger;
 }
 
-/** A replaced file that is kept. */
-export interface KeptFile {
-	readonly path: GitPath;
-	/** Below the backup directory. */
-	readonly file: GitPath;
-	readonly before: Oid;
-	/** null: deleted by the move. */
-	readonly after: Oid | null;
-	/** Whether `after` is in the commit that was moved to; else it is an uncommitted change. */
-	readonly committed: boolean;
-	/** As it was when it was taken away; later writes show by these. */
-	readonly size: number;
-	readonly mtimeMs: number;
-}
-
 export interface MoveReport {
 	readonly changes: readonly TreeChange[];
 	readonly kept: readonly KeptFile[];
@@ -77,107 +67,13 @@ export interface MoveReport {
 	readonly rescued: readonly GitPath[];
 }
 
-const isFileMode = (mode: string | undefined): mode is "100644" | "100755" | "120000" =>
-	mode === "100644" || mode === "100755" || mode === "120000";
-const isGone = (error: unknown) => ["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
-
-function lstat(file: Buffer | string): fs.Stats | null {
-	try {
-		return fs.lstatSync(file);
-	} catch (error) {
-		if (isGone(error)) return null;
-		throw error;
-	}
-}
-
-function readContent(file: Buffer | string, stats: fs.Stats): Buffer | null {
-	if (stats.isSymbolicLink()) return fs.readlinkSync(file, { encoding: "buffer" });
-	return stats.isFile() ? fs.readFileSync(file) : null;
-}
-
-function isSame(file: Buffer, staged: string): boolean {
-	const [a, b] = [lstat(file), fs.lstatSync(staged)];
-	if (!a || a.isSymbolicLink() !== b.isSymbolicLink() || a.size !== b.size) return false;
-	const content = readContent(file, a);
-	return content?.equals(readContent(staged, b) ?? Buffer.alloc(0)) ?? false;
-}
-
-interface Found {
-	readonly content: Buffer;
-	readonly stats: fs.Stats;
-}
-
-/** What lies there, left where it is; null: nothing, or nothing that has a content. */
-function peek(file: Buffer): Found | null {
-	const stats = lstat(file);
-	if (!stats || stats.isDirectory()) return null;
-	try {
-		const content = readContent(file, stats);
-		return content === null ? null : { content, stats };
-	} catch (error) {
-		if (isGone(error)) return null;
-		throw error;
-	}
-}
-
-/** Larger contents are not read into memory to be checked out. */
-const largeBytes = 4_194_304;
 /** So often a path that is written to without pause is looked at again. */
 const maxAttempts = 100;
-/** A write is made from one of the newest versions that could be read; each costs a comparison. */
-const maxExposed = 20;
 /** After so many tries to merge into a file, one that only grows counts as known. */
 const appendAttempts = 3;
 
 /** Times of files are stamped by ticks of this length or less. */
 const coarseClockMs = 50;
-
-function modeOnDisk(file: Buffer): string | null {
-	const stats = lstat(file);
-	if (stats?.isSymbolicLink()) return "120000";
-	if (!stats?.isFile()) return null;
-	return fileMode(stats);
-}
-
-/** The longest name that file systems take. */
-const maxNameBytes = 255;
-
-/** `<stem>~<first 8 hex of the blob id><extension>`: where a second version of a path lives (docs/merge-semantics.md). */
-export function besidePath(name: GitPath, oid: Oid): GitPath {
-	const slash = name.lastIndexOf("/") + 1;
-	const dot = name.lastIndexOf(".");
-	const mark = `~${oid.slice(0, 8)}`;
-	const at = dot > slash && name.length - dot + mark.length < maxNameBytes ? dot : name.length;
-	let end = Math.min(at, slash + maxNameBytes - mark.length - (name.length - at));
-	// Not in the middle of a UTF-8 sequence.
-	while (end < at && end > slash + 1 && (name.charCodeAt(end) & 0xc0) === 0x80) end--;
-	return `${name.slice(0, end)}${mark}${name.slice(at)}` as GitPath;
-}
-
-/** More files than this are made durable by one sync of the file system instead of one fsync each. */
-const fsyncEachUpTo = 64;
-
-async function makeDurable(files: readonly string[], directory: string): Promise<void> {
-	if (files.length === 0) return;
-	if (files.length <= fsyncEachUpTo) {
-		await Promise.all(
-			files.map(async (file) => {
-				const handle = await fs.promises.open(file, "r");
-				try {
-					await handle.sync();
-				} finally {
-					await handle.close();
-				}
-			}),
-		);
-		return;
-	}
-	await new Promise<void>((resolve, reject) => {
-		const child = spawn("sync", ["-f", "--", directory], { stdio: "ignore" });
-		child.on("error", reject);
-		child.on("close", (code) => (code === 0 ? resolve() : reject(new Error(`sync -f ${directory} failed (exit ${code})`))));
-	});
-}
 
 /** New content for one file of the working tree. */
 export interface FileReplacement {
@@ -193,20 +89,6 @@ interface Versions {
 	readonly before: Buffer | null;
 	readonly incoming: Buffer | null;
 }
-
-/** A directory below `late/`: `<number>`, or `<number>-<inode of our file that was linked there>`. */
-interface LateDirectory {
-	readonly directory: string;
-	readonly number: number;
-	readonly inode: string | undefined;
-}
-
-function lateDirectory(directory: string): LateDirectory {
-	const [number, inode] = directory.split("-");
-	return { directory, number: Number(number), inode };
-}
-
-type KeptNote = { -readonly [K in keyof KeptFile]: KeptFile[K] };
 
 /** What was written to a path before or while it was moved. */
 interface LateWrites {
@@ -225,95 +107,31 @@ interface LateWrites {
 /** What was taken away and has its place again. */
 type Returned = Pick<LateWrites, "writes" | "overtaken">;
 
-/** What lay at a path for a moment, before something newer or older got its place back. */
-interface Exposure {
-	readonly note: KeptNote;
-	readonly content: Buffer;
-	/** Whether we made it; else somebody wrote it, who did not make it from itself. */
-	readonly isOurs: boolean;
-}
-
 class Move {
 	readonly #repository: Repository;
 	readonly #options: MoveOptions;
-	readonly #staging: string;
+	readonly #staging: Staging;
+	readonly #backup: BackupDirectory;
+	readonly #kept: KeptFiles;
 	#filters: boolean;
-	readonly #kept: KeptNote[] = [];
 	/** Late writes: back in their places, to be merged there. */
 	readonly #late: LateWrites[] = [];
 	readonly #rescued: GitPath[] = [];
-	/** Newest first. */
-	readonly #exposures = new Map<GitPath, Exposure[]>();
-	readonly #toStore: Buffer[] = [];
+	/** Of the working tree, as far as they are known to be there. */
 	readonly #directories = new Set<string>();
-	#sequence = 0;
-	/** What an interrupted move has left below `late/`, in its order. */
-	readonly #lateBefore: readonly LateDirectory[];
-	#lateSequence: number;
 	#exchanger: FileExchanger | null = null;
 
 	constructor(repository: Repository, options: MoveOptions, filters: boolean) {
 		this.#repository = repository;
 		this.#options = options;
-		this.#staging = path.join(options.staging, String(process.pid));
+		this.#staging = new Staging(repository, path.join(options.staging, String(process.pid)));
+		this.#backup = new BackupDirectory(options.backup);
+		this.#kept = new KeptFiles(this.#backup, repository.objectFormat);
 		this.#filters = filters;
-		const late = path.join(options.backup, "late");
-		this.#lateBefore = fs.existsSync(late)
-			? fs
-					.readdirSync(late)
-					.map(lateDirectory)
-					.sort((a, b) => a.number - b.number)
-			: [];
-		this.#lateSequence = (this.#lateBefore.at(-1)?.number ?? -1) + 1;
 	}
 
 	#live(name: GitPath): Buffer {
 		return fileSystemPath(this.#repository.root, name);
-	}
-
-	#backup(name: GitPath): Buffer {
-		return Buffer.concat([Buffer.from(`${this.#options.backup}/files/`), gitPathBytes(name)]);
-	}
-
-	/**
-	 * For what is taken away at a path besides the file that was there first.
-	 * @param ours a file of ours that is linked there, to be swapped: if a crash leaves it there, it shows that it is ours by its inode
-	 */
-	#nextLate(name: GitPath, ours?: string): Buffer {
-		const inode = ours === undefined ? "" : `-${fs.lstatSync(ours).ino}`;
-		return Buffer.concat([Buffer.from(`${this.#options.backup}/late/${this.#lateSequence++}${inode}/`), gitPathBytes(name)]);
-	}
-
-	/**
-	 * What an interrupted move took away at a path, and what of ours it would have put there, or has. In the order in which it was written;
-	 * of what was written in one tick that is the newest which was swapped away last, and has no second link.
-	 */
-	#takenBefore(name: GitPath): { readonly file: Buffer; readonly isOurs: boolean }[] {
-		const first = this.#backup(name);
-		const found = this.#lateBefore.map(({ directory, inode }) => ({
-			file: Buffer.concat([Buffer.from(`${this.#options.backup}/late/${directory}/`), gitPathBytes(name)]),
-			inode,
-			wasSwapped: inode !== undefined,
-		}));
-		return [{ file: first, inode: undefined, wasSwapped: true }, ...found]
-			.flatMap(({ file, inode, wasSwapped }) => {
-				const stats = lstat(file);
-				return stats ? [{ file, isOurs: String(stats.ino) === inode, wasSwapped, writtenAt: stats.mtimeMs }] : [];
-			})
-			.sort((a, b) => a.writtenAt - b.writtenAt || Number(a.wasSwapped) - Number(b.wasSwapped));
-	}
-
-	#belowBackup(file: Buffer): GitPath {
-		return gitPath(file.subarray(Buffer.byteLength(this.#options.backup) + 1));
-	}
-
-	/**
-	 * A process that was killed, perhaps one with our pid, has left its files: some are linked to live files, and writing to them
-	 * would write through.
-	 */
-	#clearStaging(): void {
-		fs.rmSync(this.#staging, { recursive: true, force: true });
-		fs.mkdirSync(this.#staging, { recursive: true });
 	}
 
 	/**
@@ -321,7 +139,7 @@ class Move {
 	 * taken: nothing has happened.
 	 */
 	async #replaceAgain({ path: name, mode, content, replaces }: FileReplacement): Promise<void> {
-		const taken = this.#takenBefore(name).flatMap(({ file, isOurs }) => {
+		const taken = this.#backup.takenBefore(name).flatMap(({ file, isOurs }) => {
 			const found = peek(file);
 			return found ? [{ file, isOurs, ...found }] : [];
 		});
@@ -333,13 +151,13 @@ class Move {
 		for (const { file, isOurs, content: written, stats } of taken) {
 			// It was put back already: writing to the live file would write to it.
 			if (stats.ino === live?.stats.ino) fs.rmSync(file);
-			else this.#expose(name, file, written, isOurs);
+			else this.#kept.expose(name, file, written, isOurs);
 			if (isOurs || (replaces !== null && written.equals(replaces))) continue;
-			const exposed = [content, ...this.#exposedTo(name, written)];
+			const exposed = [content, ...this.#kept.exposedTo(name, written)];
 			const late = { path: name, before, written, appeared: false, incoming: wanted, exposed };
 			[wanted, before] = [await this.#options.mergeLate(late), written];
 		}
-		if (live && wanted.equals(live.content)) this.#noteAfter(name, wanted, []);
+		if (live && wanted.equals(live.content)) this.#kept.noteAfter(name, wanted, []);
 		else await this.#replace(name, mode, wanted, live?.content ?? null);
 	}
 
@@ -348,25 +166,25 @@ class Move {
 	}
 
 	/** Replaces single files, outside of any move. */
-	async replaceAll(files: readonly FileReplacement[]): Promise<KeptFile[]> {
-		this.#clearStaging();
+	async replaceAll(files: readonly FileReplacement[]): Promise<readonly KeptFile[]> {
+		this.#staging.clear();
 		this.#startExchanger();
 		try {
 			for (const file of files) {
 				if (this.#options.resume === true) await this.#replaceAgain(file);
 				else await this.#replace(file.path, file.mode, file.content, file.replaces);
 			}
-			await storeBlobs(this.#repository, this.#staging, this.#toStore);
+			await storeBlobs(this.#repository, this.#staging.directory, this.#kept.toStore);
 		} finally {
 			this.#exchanger?.close();
-			fs.rmSync(this.#staging, { recursive: true, force: true });
+			this.#staging.remove();
 		}
-		return this.#kept;
+		return this.#kept.all;
 	}
 
 	async run(): Promise<MoveReport> {
 		const { from, to, ref, checkpoint } = this.#options;
-		this.#clearStaging();
+		this.#staging.clear();
 		const changes = await diffTrees(this.#repository, from ?? this.#repository.emptyTree, to);
 		// Attributes that come in apply to what comes in with them.
 		this.#filters ||= changes.some(
@@ -375,8 +193,8 @@ class Move {
 		// Started early: by the time the files are staged it is there.
 		if (changes.some(({ before, after }) => before !== null && isFileMode(after?.mode))) this.#startExchanger();
 		try {
-			const staged = await this.#stage(changes, "after");
-			const expected = this.#filters ? await this.#stage(changes, "before") : null;
+			const staged = await this.#staging.write(changes, "after", this.#filters);
+			const expected = this.#filters ? await this.#staging.write(changes, "before", true) : null;
 			checkpoint?.("staged");
 			for (let index = changes.length - 1; index >= 0; index--) {
 				const change = changes[index] as TreeChange;
@@ -391,7 +209,7 @@ class Move {
 				await this.#place(change, staged[index] as string, expected?.[index] ?? null);
 			}
 			await this.#mergeLateWrites();
-			await storeBlobs(this.#repository, this.#staging, this.#toStore);
+			await storeBlobs(this.#repository, this.#staging.directory, this.#kept.toStore);
 			checkpoint?.("files");
 			await this.#updateIndex(changes);
 			checkpoint?.("index");
@@ -403,9 +221,9 @@ class Move {
 			checkpoint?.("ref");
 		} finally {
 			this.#exchanger?.close();
-			fs.rmSync(this.#staging, { recursive: true, force: true });
+			this.#staging.remove();
 		}
-		return { changes, kept: this.#kept, rescued: this.#rescued };
+		return { changes, kept: this.#kept.all, rescued: this.#rescued };
 	}
 
 	/** What lies outside of a sparse checkout goes out of sight again, unless somebody wrote to it (git-sparse-checkout(1), reapply). */
@@ -414,77 +232,12 @@ class Move {
 		await this.#repository.run(["sparse-checkout", "reapply"], { accept: [0, 1, 128] });
 	}
 
-	#stagedName(): string {
-		return path.join(this.#staging, String(this.#sequence++));
-	}
-
-	/** Writes one side's contents below the staging directory; by index of the change, undefined where it has no file. */
-	async #stage(changes: readonly TreeChange[], side: "before" | "after"): Promise<(string | undefined)[]> {
-		fs.mkdirSync(this.#staging, { recursive: true });
-		const wanted = changes.map((change) => (isFileMode(change[side]?.mode) ? change[side] : null));
-		if (this.#filters) return await this.#stageFiltered(changes, side);
-		const files = wanted.map((entry) => (entry ? this.#stagedName() : undefined));
-		const queue = [...wanted.keys()].filter((index) => wanted[index]);
-		const permissions = (index: number) => (wanted[index]?.mode === "100755" ? 0o777 : 0o666);
-		const large: number[] = [];
-		const oidOf = (index: number) => wanted[index]?.oid as Oid;
-		const read = async (reader: ObjectReader) => {
-			const infos = await reader.infos(queue.map(oidOf));
-			const small = queue.filter((_, at) => (infos[at]?.size ?? 0) <= largeBytes);
-			large.push(...queue.filter((_, at) => (infos[at]?.size ?? 0) > largeBytes));
-			await reader.each(small.map(oidOf), (_info, found, at) => {
-				const index = small[at] as number;
-				const [content, file] = [present(found, oidOf(index)), files[index] as string];
-				if (wanted[index]?.mode === "120000") fs.symlinkSync(content, file);
-				else fs.writeFileSync(file, content, { mode: permissions(index) });
-			});
-		};
-		if (queue.length > 0) await withObjectReader(this.#repository, read);
-		for (const index of large) await this.#stageLarge(oidOf(index), files[index] as string, permissions(index));
-		await makeDurable(files.filter((file, index) => file !== undefined && wanted[index]?.mode !== "120000") as string[], this.#staging);
-		return files;
-	}
-
-	/** git writes it itself: a large file need not pass through our memory. */
-	async #stageLarge(oid: Oid, file: string, permissions: number): Promise<void> {
-		const output = fs.openSync(file, "wx", permissions);
-		try {
-			await this.#repository.run(["cat-file", "blob", oid], { outputTo: output });
-		} catch (error) {
-			// git says that it cannot write, and not why: where the disk is full, we cannot either.
-			fs.writeSync(output, Buffer.alloc(65_536));
-			throw error;
-		} finally {
-			fs.closeSync(output);
-		}
-	}
-
-	/** The same through git's filters and line-end rules: an index of just these paths, checked out below the staging directory. */
-	async #stageFiltered(changes: readonly TreeChange[], side: "before" | "after"): Promise<(string | undefined)[]> {
-		const directory = path.join(this.#staging, side);
-		const env = { GIT_INDEX_FILE: path.join(this.#staging, `${side}.index`) };
-		const entries = changes.map((change) => (isFileMode(change[side]?.mode) ? change[side] : null));
-		const lines = changes.flatMap((change, index) =>
-			entries[index] ? [Buffer.from(`${entries[index]?.mode} ${entries[index]?.oid}\t`), gitPathBytes(change.path), Buffer.of(0)] : [],
-		);
-		await this.#repository.run(["update-index", "-z", "--index-info"], { input: lines, env });
-		await this.#repository.run(["checkout-index", "-q", "-f", "-a", `--prefix=${directory}/`], { env });
-		const files = changes.map((change, index) => {
-			if (!entries[index]) return undefined;
-			const flat = this.#stagedName();
-			fs.renameSync(Buffer.concat([Buffer.from(`${directory}/`), gitPathBytes(change.path)]), flat);
-			return flat;
-		});
-		await makeDurable(files.filter((file, index) => file !== undefined && entries[index]?.mode !== "120000") as string[], this.#staging);
-		return files;
-	}
-
 	/** Renames what lies at `name` into the backup. False: there is nothing, or a directory, which stays. */
 	#grab(name: GitPath, destination: Buffer): boolean {
 		const live = this.#live(name);
-		const stats = lstat(live);
+		const stats = lstatIfThere(live);
 		if (!stats || stats.isDirectory()) return false;
-		this.#makeDirectory(parentBytes(destination));
+		this.#backup.makeParents(destination);
 		try {
 			fs.renameSync(live, destination);
 			return true;
@@ -494,29 +247,13 @@ class Move {
 		}
 	}
 
-	#makeDirectory(directory: Buffer): void {
-		const key = directory.toString("latin1");
-		if (this.#directories.has(key)) return;
-		// fs.mkdir's recursive mode decodes names; this one keeps their bytes.
-		try {
-			fs.mkdirSync(directory);
-		} catch (error) {
-			const { code } = error as NodeJS.ErrnoException;
-			if (code === "ENOENT") {
-				this.#makeDirectory(parentBytes(directory));
-				fs.mkdirSync(directory);
-			} else if (code !== "EEXIST") throw error;
-		}
-		this.#directories.add(key);
-	}
-
 	/**
 	 * Looks at a file that was taken away. As `from` has it: it is noted, and stays away. Anything else was written late: it goes
 	 * back at once, so that its writer never sees the path without it, and is merged there in the end.
 	 * @returns whether it was as expected
 	 */
 	#judge(change: TreeChange, file: Buffer, expected: string | null | undefined, staged: string | null, appeared = false): boolean {
-		const stats = lstat(file);
+		const stats = lstatIfThere(file);
 		const content = stats ? readContent(file, stats) : null;
 		if (!stats || content === null) return true;
 		const versions = this.#versions(expected, staged);
@@ -525,7 +262,7 @@ class Move {
 			return true;
 		}
 		const overtaken = !this.#putBack(change.path, file);
-		if (overtaken) this.#expose(change.path, file, content, false);
+		if (overtaken) this.#kept.expose(change.path, file, content, false);
 		this.#late.push({ change, writes: [content], appeared, overtaken, versions });
 		return false;
 	}
@@ -562,11 +299,11 @@ class Move {
 
 	#noteExpected({ path: name, before, after }: TreeChange, file: Buffer, content: Buffer, versions: Versions | null): void {
 		const incoming = isFileMode(after?.mode) ? (after?.oid ?? null) : null;
-		const note = this.#note(
+		const note = this.#kept.note(
 			name,
 			file,
-			versions ? this.#onDisk(content) : (before?.oid ?? ""),
-			versions?.incoming ? this.#onDisk(versions.incoming) : incoming,
+			versions ? this.#kept.idOf(content) : (before?.oid ?? ""),
+			versions?.incoming ? this.#kept.idOf(versions.incoming) : incoming,
 			true,
 		);
 		// What a process that had it open has appended since it was read is a late write.
@@ -595,7 +332,7 @@ class Move {
 			return done;
 		};
 		if (!found || !(await this.#exchanger?.ready)) return "impossible";
-		this.#makeDirectory(parentBytes(destination));
+		this.#backup.makeParents(destination);
 		fs.linkSync(staged, destination);
 		if (!(await swap())) {
 			fs.rmSync(destination);
@@ -627,8 +364,8 @@ class Move {
 			// All of it stays where it is, for the next start.
 			if (attempt === maxAttempts) throw this.#writtenTooFast(name);
 			// A link of ours keeps its inode from being given to another file.
-			const kept = this.#nextLate(name);
-			this.#makeDirectory(parentBytes(kept));
+			const kept = this.#backup.nextLate(name);
+			this.#backup.makeParents(kept);
 			fs.linkSync(hand, kept);
 			taken.push({ kept, content: there.content });
 			const isSwapped = await swap();
@@ -639,7 +376,7 @@ class Move {
 		fs.rmSync(hand, { force: true });
 		const newest = taken.at(-1);
 		if (newest && !overtaken) fs.rmSync(newest.kept);
-		for (const { kept, content } of overtaken ? taken : taken.slice(0, -1)) this.#expose(name, kept, content, false);
+		for (const { kept, content } of overtaken ? taken : taken.slice(0, -1)) this.#kept.expose(name, kept, content, false);
 		return { writes: taken.map(({ content }) => content), overtaken };
 	}
 
@@ -647,39 +384,11 @@ class Move {
 		return new Error(`${displayPath(name)} is written too fast to be merged; its versions lie in ${this.#options.backup}`);
 	}
 
-	/**
-	 * A program may have read `content` at the path, and writes back what it makes from it: that is merged with this as base. One that
-	 * opened `file` there goes on writing into it: it is kept.
-	 */
-	#expose(name: GitPath, file: Buffer, content: Buffer, isOurs: boolean): void {
-		const note = this.#note(name, file, this.#onDisk(content), null);
-		// It is looked at once, whatever was written into it by now.
-		note.size = content.length;
-		note.mtimeMs = 0;
-		this.#exposures.set(name, [{ note, content, isOurs }, ...(this.#exposures.get(name) ?? [])]);
-	}
-
 	#exposeStaged(name: GitPath, staged: string, content: Buffer): void {
-		const file = this.#nextLate(name, staged);
-		this.#makeDirectory(parentBytes(file));
+		const file = this.#backup.nextLate(name, staged);
+		this.#backup.makeParents(file);
 		fs.linkSync(staged, file);
-		this.#expose(name, file, content, true);
-	}
-
-	/** What `written` may have been made from, besides what is known to have been there. */
-	#exposedTo(name: GitPath, written: Buffer): Buffer[] {
-		const exposures = this.#exposures.get(name) ?? [];
-		return exposures
-			.filter(({ content, isOurs }) => isOurs || !content.equals(written))
-			.slice(0, maxExposed)
-			.map(({ content }) => content);
-	}
-
-	/** `content` is what took the place of all of these in the end. */
-	#noteAfter(name: GitPath, content: Buffer, notes: readonly KeptNote[]): void {
-		const after = this.#onDisk(content);
-		for (const note of notes) note.after = after;
-		for (const { note } of this.#exposures.get(name) ?? []) note.after = after;
+		this.#kept.expose(name, file, content, true);
 	}
 
 	/** Gives a file that was taken away its place again. False: there is a newer one by now. */
@@ -689,23 +398,15 @@ class Move {
 		} catch (error) {
 			if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
 			// A process that was killed had put it back already, and not yet removed this link.
-			if (lstat(this.#live(name))?.ino !== lstat(file)?.ino) return false;
+			if (lstatIfThere(this.#live(name))?.ino !== lstatIfThere(file)?.ino) return false;
 		}
 		fs.rmSync(file);
 		return true;
 	}
 
-	/** A kept file, as it is now: later writes into it show by its size and time. */
-	#note(name: GitPath, file: Buffer, before: Oid, after: Oid | null, committed = false): KeptNote {
-		const { size, mtimeMs } = fs.lstatSync(file);
-		const note: KeptNote = { path: name, file: this.#belowBackup(file), before, after, committed, size, mtimeMs };
-		this.#kept.push(note);
-		return note;
-	}
-
 	#remove(change: TreeChange, expected: string | null | undefined): void {
-		const backup = this.#backup(change.path);
-		const resumed = this.#options.resume === true && lstat(backup) !== null;
+		const backup = this.#backup.first(change.path);
+		const resumed = this.#options.resume === true && lstatIfThere(backup) !== null;
 		if (change.before?.mode === "160000") return;
 		const there = peek(this.#live(change.path));
 		const versions = this.#versions(expected, null);
@@ -715,7 +416,7 @@ class Move {
 		}
 		const grabbed = !resumed && this.#grab(change.path, backup);
 		if (grabbed) this.#judge(change, backup, expected, null);
-		if (resumed) for (const { file } of this.#takenBefore(change.path)) this.#judge(change, file, expected, null);
+		if (resumed) for (const { file } of this.#backup.takenBefore(change.path)) this.#judge(change, file, expected, null);
 		for (let parent = parentOf(change.path); parent !== null; parent = parentOf(parent)) {
 			try {
 				fs.rmdirSync(this.#live(parent));
@@ -726,24 +427,24 @@ class Move {
 	}
 
 	async #place(change: TreeChange, staged: string, expected: string | null | undefined): Promise<void> {
-		const backup = this.#backup(change.path);
+		const backup = this.#backup.first(change.path);
 		const live = this.#live(change.path);
 		let judged = false;
 		if (this.#options.resume === true) {
 			// An exchange that was prepared and not made.
 			if (isSame(backup, staged)) fs.rmSync(backup);
-			const earlier = this.#takenBefore(change.path);
+			const earlier = this.#backup.takenBefore(change.path);
 			const taken = earlier.flatMap(({ file, isOurs }) => (isOurs ? [] : [file]));
 			judged = taken.length > 0;
 			for (const { file, isOurs } of earlier) {
 				const ours = isOurs ? peek(file) : null;
-				if (ours) this.#expose(change.path, file, ours.content, true);
+				if (ours) this.#kept.expose(change.path, file, ours.content, true);
 			}
 			const late = this.#judgeAll(change, taken, expected, staged);
 			const isThere = isSame(live, staged);
 			// Ours lay there, for a moment or until it was written over.
 			if (late || (judged && !isThere)) {
-				const copy = this.#stagedName();
+				const copy = this.#staging.nextFile();
 				const content = await this.#incoming(change, this.#versions(expected, staged));
 				fs.writeFileSync(copy, content);
 				this.#exposeStaged(change.path, copy, content);
@@ -754,7 +455,7 @@ class Move {
 		// Since the path was empty for a moment.
 		let appeared = false;
 		for (let attempt = 0; ; attempt++) {
-			const destination = attempt === 0 && !judged ? backup : this.#nextLate(change.path, staged);
+			const destination = attempt === 0 && !judged ? backup : this.#backup.nextLate(change.path, staged);
 			const versions = this.#versions(expected, staged);
 			// No wait between the look and the swap.
 			await this.#exchanger?.ready;
@@ -778,7 +479,7 @@ class Move {
 			}
 			if (replaced === "taken" || this.#grab(change.path, destination)) {
 				if (!this.#judge(change, destination, expected, staged, appeared)) return;
-			} else if (lstat(live)?.isDirectory() && !this.#giveWay(live)) {
+			} else if (lstatIfThere(live)?.isDirectory() && !this.#giveWay(live)) {
 				this.#placeBeside(change, staged);
 				return;
 			}
@@ -798,7 +499,7 @@ class Move {
 		try {
 			for (const name of fs.readdirSync(directory, { encoding: "buffer" })) {
 				const below = Buffer.concat([directory, Buffer.from("/"), name]);
-				if (!lstat(below)?.isDirectory() || !this.#giveWay(below)) return false;
+				if (!lstatIfThere(below)?.isDirectory() || !this.#giveWay(below)) return false;
 			}
 			fs.rmdirSync(directory);
 			return true;
@@ -810,7 +511,7 @@ class Move {
 	/** The directory keeps the name; the incoming file lives beside it, and the next snapshot says so in history. */
 	#placeBeside(change: TreeChange, staged: string): void {
 		const beside = this.#live(besidePath(change.path, change.after?.oid ?? ""));
-		if (!lstat(beside)) fs.linkSync(staged, beside);
+		if (!lstatIfThere(beside)) fs.linkSync(staged, beside);
 		this.#rescued.push(change.path);
 	}
 
@@ -823,7 +524,7 @@ class Move {
 			const directory = parts.slice(0, depth).join("/") as GitPath;
 			const key = this.#live(directory).toString("latin1");
 			if (this.#directories.has(key)) continue;
-			const stats = lstat(this.#live(directory));
+			const stats = lstatIfThere(this.#live(directory));
 			if (stats && !stats.isDirectory()) {
 				const content = readContent(this.#live(directory), stats) ?? Buffer.alloc(0);
 				fs.renameSync(this.#live(directory), this.#live(besidePath(directory, blobOid(content, this.#repository.objectFormat))));
@@ -842,12 +543,6 @@ class Move {
 			[before, after].filter((oid) => oid !== null),
 		);
 		return { before: contents.get(before ?? "") ?? null, incoming: contents.get(after ?? "") ?? null };
-	}
-
-	/** The id of content as it lies on disk, which is stored at the end: later merges need it. */
-	#onDisk(content: Buffer): Oid {
-		this.#toStore.push(content);
-		return blobOid(content, this.#repository.objectFormat);
 	}
 
 	/** The content that is to lie on disk. */
@@ -870,16 +565,15 @@ class Move {
 		for (const { change, writes, lies, appeared, overtaken, versions } of this.#late) {
 			const [written = Buffer.alloc(0), ...later] = writes;
 			const { before, incoming: to } = versions ?? (await this.#blobsOf(change));
-			const ours = (this.#exposures.get(change.path) ?? []).filter(({ isOurs, content }) => isOurs && !to?.equals(content));
+			const ours = this.#kept.exposedByUs(change.path).filter((content) => !to?.equals(content));
 			// Somebody wrote just what came in.
 			if (later.length === 0 && ours.length === 0 && to?.equals(written) && modeOnDisk(this.#live(change.path)) === change.after?.mode)
 				continue;
 			this.#rescued.push(change.path);
 			// Changed here, deleted there: the changed version stays.
 			if (to === null) continue;
-			const made = ours.map(({ content }) => content).reverse();
-			const incoming = await this.#withOurs(change.path, to, made, to);
-			const exposed = this.#exposedTo(change.path, written);
+			const incoming = await this.#withOurs(change.path, to, ours, to);
+			const exposed = this.#kept.exposedTo(change.path, written);
 			const content = await this.#options.mergeLate({ path: change.path, before, written, appeared, incoming, exposed });
 			await this.#replace(change.path, change.after?.mode, content, written, { from: before, later, lies, overtaken });
 		}
@@ -902,7 +596,7 @@ class Move {
 		let [wanted, known, appeared] = [content, there, overtaken && later.length === 0];
 		const notes: KeptNote[] = [];
 		const mergeIn = async (written: Buffer, appearsNext: boolean) => {
-			const exposed = [...this.#exposedTo(name, written), ...(from ? [from] : [])];
+			const exposed = [...this.#kept.exposedTo(name, written), ...(from ? [from] : [])];
 			wanted = await this.#options.mergeLate({ path: name, before: known, written, appeared, incoming: wanted, exposed });
 			[known, appeared] = [written, appearsNext];
 		};
@@ -912,10 +606,8 @@ class Move {
 		await mergeAll(later, overtaken);
 		known = how.lies ?? known;
 		for (let attempt = 0; attempt < maxAttempts; attempt++) {
-			const staged = this.#stagedName();
-			fs.writeFileSync(staged, wanted, { mode: mode === "100755" ? 0o777 : 0o666 });
-			await makeDurable([staged], this.#staging);
-			const destination = this.#nextLate(name, staged);
+			const staged = await this.#staging.writeOne(wanted, mode);
+			const destination = this.#backup.nextLate(name, staged);
 			this.#clearParents(name);
 			await this.#exchanger?.ready;
 			const there = peek(this.#live(name));
@@ -930,9 +622,9 @@ class Move {
 			const replaced = await this.#exchange(name, staged, destination, file, (found, stats) => stats.isFile() && isKnown(found));
 			if (typeof replaced === "object" && "replaced" in replaced) {
 				const merged = known ?? replaced.replaced;
-				const note = this.#note(name, destination, this.#onDisk(merged), null);
+				const note = this.#kept.note(name, destination, this.#kept.idOf(merged), null);
 				note.size = merged.length;
-				this.#noteAfter(name, wanted, [...notes, note]);
+				this.#kept.noteAfter(name, wanted, [...notes, note]);
 				return;
 			}
 			if (typeof replaced === "object") {
@@ -945,15 +637,15 @@ class Move {
 				if (found !== null && !(known !== null && found.equals(known))) {
 					// Back at once: merging takes time, and its writer must not miss it meanwhile.
 					const back = this.#putBack(name, destination);
-					if (!back) notes.push(this.#note(name, destination, this.#onDisk(found), null));
+					if (!back) notes.push(this.#kept.note(name, destination, this.#kept.idOf(found), null));
 					await mergeIn(found, !back);
 					continue;
 				}
-				if (found !== null) notes.push(this.#note(name, destination, this.#onDisk(found), null));
+				if (found !== null) notes.push(this.#kept.note(name, destination, this.#kept.idOf(found), null));
 			}
 			try {
 				fs.linkSync(staged, this.#live(name));
-				this.#noteAfter(name, wanted, notes);
+				this.#kept.noteAfter(name, wanted, notes);
 				return;
 			} catch (error) {
 				if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
@@ -970,35 +662,6 @@ class Move {
 			changes.map(({ path: name, after }) => ({ path: name, entry: after })),
 		);
 	}
-}
-
-function parentBytes(file: Buffer): Buffer {
-	return file.subarray(0, file.lastIndexOf(0x2f));
-}
-
-/** Sets index entries as given (null: removed), by one process; nothing is read from the working tree. */
-export async function writeIndexEntries(
-	repository: Repository,
-	entries: readonly { readonly path: GitPath; readonly entry: { readonly mode: string; readonly oid: Oid } | null }[],
-): Promise<void> {
-	const removed = entries.flatMap(({ path: name }) => [Buffer.from(`0 ${repository.zeroOid}\t`), gitPathBytes(name), Buffer.of(0)]);
-	const added = entries.flatMap(({ path: name, entry }) =>
-		entry ? [Buffer.from(`${entry.mode} ${entry.oid}\t`), gitPathBytes(name), Buffer.of(0)] : [],
-	);
-	await repository.run(["update-index", "-z", "--index-info"], { input: Buffer.concat([...removed, ...added]) });
-}
-
-/** Whether any file of the index, or a setting, could make files on disk differ from their blobs (gitattributes(5)). One process. */
-export async function usesAttributes(repository: Repository): Promise<boolean> {
-	const { HOME = "/", XDG_CONFIG_HOME = path.join(HOME, ".config") } = repository.env;
-	const files = [
-		path.join(repository.commonDirectory, "info/attributes"),
-		path.join(XDG_CONFIG_HOME, "git/attributes"),
-		"/etc/gitattributes",
-	];
-	if (repository.config.has("core.attributesfile") || files.some((file) => fs.existsSync(file))) return true;
-	const { stdout } = await repository.run(["ls-files", "-z", "--", ".gitattributes", ":(glob)**/.gitattributes"]);
-	return stdout.length > 0;
 }
 
 /**
@@ -1020,25 +683,7 @@ export async function replaceFiles(
 	repository: Repository,
 	options: Pick<MoveOptions, "staging" | "backup" | "resume" | "mergeLate" | "checkpoint" | "exchanger">,
 	files: readonly FileReplacement[],
-): Promise<KeptFile[]> {
+): Promise<readonly KeptFile[]> {
 	const unused = { from: null, to: "", ref: null };
 	return await new Move(repository, { ...unused, ...options }, false).replaceAll(files);
-}
-
-/** Stores contents as blobs, byte for byte, by one process. @param staging a directory of our own for the moment @returns their ids, in order */
-export async function storeBlobs(repository: Repository, staging: string, contents: readonly Buffer[]): Promise<Oid[]> {
-	if (contents.length === 0) return [];
-	const directory = path.join(staging, `blobs-${process.pid}`);
-	fs.mkdirSync(directory, { recursive: true });
-	try {
-		const files = contents.map((content, index) => {
-			const file = path.join(directory, String(index));
-			fs.writeFileSync(file, content);
-			return file;
-		});
-		const { stdout } = await repository.run(["hash-object", "-w", "--no-filters", "--stdin-paths"], { input: `${files.join("\n")}\n` });
-		return stdout.toString("latin1").trim().split("\n");
-	} finally {
-		fs.rmSync(directory, { recursive: true, force: true });
-	}
 }

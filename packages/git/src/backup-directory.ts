@@ -1,0 +1,107 @@
+import fs from "node:fs";
+import path from "node:path";
+import { type GitPath, gitPath, gitPathBytes } from "./git-path.ts";
+import { lstatIfThere } from "./lstat.ts";
+
+/** A directory below `late/`: `<number>`, or `<number>-<inode of our file that was linked there>`. */
+interface LateDirectory {
+	readonly directory: string;
+	readonly number: number;
+	readonly inode: string | undefined;
+}
+
+function lateDirectory(directory: string): LateDirectory {
+	const [number, inode] = directory.split("-");
+	return { directory, number: Number(number), inode };
+}
+
+function parentBytes(file: Buffer): Buffer {
+	return file.subarray(0, file.lastIndexOf(0x2f));
+}
+
+/**
+ * Where the files go that are taken out of the working tree: `files/<path>` what lay there first, `late/<number>/<path>` all that came
+ * after it.
+ */
+export class BackupDirectory {
+	readonly directory: string;
+	/** What an interrupted move has left below `late/`, in its order. */
+	readonly #lateBefore: readonly LateDirectory[];
+	#lateSequence: number;
+	readonly #made = new Set<string>();
+
+	/** @param directory made when needed */
+	constructor(directory: string) {
+		this.directory = directory;
+		const late = path.join(directory, "late");
+		this.#lateBefore = fs.existsSync(late)
+			? fs
+					.readdirSync(late)
+					.map(lateDirectory)
+					.sort((a, b) => a.number - b.number)
+			: [];
+		this.#lateSequence = (this.#lateBefore.at(-1)?.number ?? -1) + 1;
+	}
+
+	#below(directory: string, name: GitPath): Buffer {
+		return Buffer.concat([Buffer.from(`${this.directory}/${directory}/`), gitPathBytes(name)]);
+	}
+
+	/** For the file that lies at a path first. */
+	first(name: GitPath): Buffer {
+		return this.#below("files", name);
+	}
+
+	/**
+	 * For what is taken away at a path besides that one.
+	 * @param ours a file of ours that is linked there, to be swapped: if a crash leaves it there, it shows that it is ours by its inode
+	 */
+	nextLate(name: GitPath, ours?: string): Buffer {
+		const inode = ours === undefined ? "" : `-${fs.lstatSync(ours).ino}`;
+		return this.#below(`late/${this.#lateSequence++}${inode}`, name);
+	}
+
+	/**
+	 * What an interrupted move took away at a path, and what of ours it would have put there, or has. In the order in which it was written;
+	 * of what was written in one tick that is the newest which was swapped away last, and has no second link.
+	 */
+	takenBefore(name: GitPath): { readonly file: Buffer; readonly isOurs: boolean }[] {
+		const found = this.#lateBefore.map(({ directory, inode }) => ({
+			file: this.#below(`late/${directory}`, name),
+			inode,
+			wasSwapped: inode !== undefined,
+		}));
+		return [{ file: this.first(name), inode: undefined, wasSwapped: true }, ...found]
+			.flatMap(({ file, inode, wasSwapped }) => {
+				const stats = lstatIfThere(file);
+				return stats ? [{ file, isOurs: String(stats.ino) === inode, wasSwapped, writtenAt: stats.mtimeMs }] : [];
+			})
+			.sort((a, b) => a.writtenAt - b.writtenAt || Number(a.wasSwapped) - Number(b.wasSwapped));
+	}
+
+	/** The path of a file of this directory, from here. */
+	pathBelow(file: Buffer): GitPath {
+		return gitPath(file.subarray(Buffer.byteLength(this.directory) + 1));
+	}
+
+	/** Makes the directories above a file of this directory. */
+	makeParents(file: Buffer): void {
+		this.#make(parentBytes(file));
+	}
+
+	#make(directory: Buffer): void {
+		const key = directory.toString("latin1");
+		if (this.#made.has(key)) return;
+		// fs.mkdir's recursive mode decodes names; this one keeps their bytes.
+		try {
+			fs.mkdirSync(directory);
+		} catch (error) {
+			const { code } = error as NodeJS.ErrnoException;
+			if (code === "ENOENT") {
+				this.#make(parentBytes(directory));
+				fs.mkdirSync(directory);
+			} else if (code !== "EEXIST") throw error;
+		}
+		this.#made.add(key);
+	}
+}

@@ -1,0 +1,46 @@
+import fs from "node:fs";
+import { fileMode } from "./disk-file.ts";
+import { lstatIfThere } from "./lstat.ts";
+
+/** A file or link with what is in it. */
+export interface Found {
+	readonly content: Buffer;
+	readonly stats: fs.Stats;
+}
+
+/** Whether a file system's error says that there is nothing. */
+export const isGone = (error: unknown) => ["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
+
+/** The bytes of a file, or where a link leads; null: it is neither. */
+export function readContent(file: Buffer | string, stats: fs.Stats): Buffer | null {
+	if (stats.isSymbolicLink()) return fs.readlinkSync(file, { encoding: "buffer" });
+	return stats.isFile() ? fs.readFileSync(file) : null;
+}
+
+/** What lies there, left where it is; null: nothing, or nothing that has a content. */
+export function peek(file: Buffer): Found | null {
+	const stats = lstatIfThere(file);
+	if (!stats || stats.isDirectory()) return null;
+	try {
+		const content = readContent(file, stats);
+		return content === null ? null : { content, stats };
+	} catch (error) {
+		if (isGone(error)) return null;
+		throw error;
+	}
+}
+
+/** Whether a file is as another one that is there. */
+export function isSame(file: Buffer, other: string): boolean {
+	const [a, b] = [lstatIfThere(file), fs.lstatSync(other)];
+	if (!a || a.isSymbolicLink() !== b.isSymbolicLink() || a.size !== b.size) return false;
+	const content = readContent(file, a);
+	return content?.equals(readContent(other, b) ?? Buffer.alloc(0)) ?? false;
+}
+
+/** The mode that git would give it; null: no file and no link. */
+export function modeOnDisk(file: Buffer): string | null {
+	const stats = lstatIfThere(file);
+	if (stats?.isSymbolicLink()) return "120000";
+	return stats?.isFile() ? fileMode(stats) : null;
+}

@@ -1,0 +1,139 @@
+import { spawn } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import type { TreeChange } from "./diff.ts";
+import { isFileMode } from "./disk-file.ts";
+import { gitPathBytes } from "./git-path.ts";
+import { type ObjectReader, present, withObjectReader } from "./object-reader.ts";
+import type { Oid, Repository } from "./repository.ts";
+
+/** Larger contents are not read into memory to be checked out. */
+const largeBytes = 4_194_304;
+
+/** More files than this are made durable by one sync of the file system instead of one fsync each. */
+const fsyncEachUpTo = 64;
+
+async function makeDurable(files: readonly string[], directory: string): Promise<void> {
+	if (files.length === 0) return;
+	if (files.length <= fsyncEachUpTo) {
+		await Promise.all(
+			files.map(async (file) => {
+				const handle = await fs.promises.open(file, "r");
+				try {
+					await handle.sync();
+				} finally {
+					await handle.close();
+				}
+			}),
+		);
+		return;
+	}
+	await new Promise<void>((resolve, reject) => {
+		const child = spawn("sync", ["-f", "--", directory], { stdio: "ignore" });
+		child.on("error", reject);
+		child.on("close", (code) => (code === 0 ? resolve() : reject(new Error(`sync -f ${directory} failed (exit ${code})`))));
+	});
+}
+
+/** A directory of our own for files that are to be linked into the working tree, durable before they are. */
+export class Staging {
+	readonly #repository: Repository;
+	readonly directory: string;
+	#sequence = 0;
+
+	/** @param directory on the workspace's file system */
+	constructor(repository: Repository, directory: string) {
+		this.#repository = repository;
+		this.directory = directory;
+	}
+
+	/**
+	 * A process that was killed, perhaps one with our pid, has left its files: some are linked to live files, and writing to them
+	 * would write through.
+	 */
+	clear(): void {
+		this.remove();
+		fs.mkdirSync(this.directory, { recursive: true });
+	}
+
+	remove(): void {
+		fs.rmSync(this.directory, { recursive: true, force: true });
+	}
+
+	/** A name that no other file here has. */
+	nextFile(): string {
+		return path.join(this.directory, String(this.#sequence++));
+	}
+
+	/** One content. @returns its file */
+	async writeOne(content: Buffer, mode: string | undefined): Promise<string> {
+		const file = this.nextFile();
+		fs.writeFileSync(file, content, { mode: mode === "100755" ? 0o777 : 0o666 });
+		await makeDurable([file], this.directory);
+		return file;
+	}
+
+	/**
+	 * One side's contents, as they are to lie on disk. @param filters through git's filters and line-end rules
+	 * @returns by index of the change, undefined where it has no file
+	 */
+	async write(changes: readonly TreeChange[], side: "before" | "after", filters: boolean): Promise<(string | undefined)[]> {
+		fs.mkdirSync(this.directory, { recursive: true });
+		const wanted = changes.map((change) => (isFileMode(change[side]?.mode) ? change[side] : null));
+		if (filters) return await this.#writeFiltered(changes, side);
+		const files = wanted.map((entry) => (entry ? this.nextFile() : undefined));
+		const queue = [...wanted.keys()].filter((index) => wanted[index]);
+		const permissions = (index: number) => (wanted[index]?.mode === "100755" ? 0o777 : 0o666);
+		const large: number[] = [];
+		const oidOf = (index: number) => wanted[index]?.oid as Oid;
+		const read = async (reader: ObjectReader) => {
+			const infos = await reader.infos(queue.map(oidOf));
+			const small = queue.filter((_, at) => (infos[at]?.size ?? 0) <= largeBytes);
+			large.push(...queue.filter((_, at) => (infos[at]?.size ?? 0) > largeBytes));
+			await reader.each(small.map(oidOf), (_info, found, at) => {
+				const index = small[at] as number;
+				const [content, file] = [present(found, oidOf(index)), files[index] as string];
+				if (wanted[index]?.mode === "120000") fs.symlinkSync(content, file);
+				else fs.writeFileSync(file, content, { mode: permissions(index) });
+			});
+		};
+		if (queue.length > 0) await withObjectReader(this.#repository, read);
+		for (const index of large) await this.#writeLarge(oidOf(index), files[index] as string, permissions(index));
+		await makeDurable(files.filter((file, index) => file !== undefined && wanted[index]?.mode !== "120000") as string[], this.directory);
+		return files;
+	}
+
+	/** git writes it itself: a large file need not pass through our memory. */
+	async #writeLarge(oid: Oid, file: string, permissions: number): Promise<void> {
+		const output = fs.openSync(file, "wx", permissions);
+		try {
+			await this.#repository.run(["cat-file", "blob", oid], { outputTo: output });
+		} catch (error) {
+			// git says that it cannot write, and not why: where the disk is full, we cannot either.
+			fs.writeSync(output, Buffer.alloc(65_536));
+			throw error;
+		} finally {
+			fs.closeSync(output);
+		}
+	}
+
+	/** By an index of just these paths, checked out below this directory. */
+	async #writeFiltered(changes: readonly TreeChange[], side: "before" | "after"): Promise<(string | undefined)[]> {
+		const directory = path.join(this.directory, side);
+		const env = { GIT_INDEX_FILE: path.join(this.directory, `${side}.index`) };
+		const entries = changes.map((change) => (isFileMode(change[side]?.mode) ? change[side] : null));
+		const lines = changes.flatMap((change, index) =>
+			entries[index] ? [Buffer.from(`${entries[index]?.mode} ${entries[index]?.oid}\t`), gitPathBytes(change.path), Buffer.of(0)] : [],
+		);
+		await this.#repository.run(["update-index", "-z", "--index-info"], { input: lines, env });
+		await this.#repository.run(["checkout-index", "-q", "-f", "-a", `--prefix=${directory}/`], { env });
+		const files = changes.map((change, index) => {
+			if (!entries[index]) return undefined;
+			const flat = this.nextFile();
+			fs.renameSync(Buffer.concat([Buffer.from(`${directory}/`), gitPathBytes(change.path)]), flat);
+			return flat;
+		});
+		await makeDurable(files.filter((file, index) => file !== undefined && entries[index]?.mode !== "120000") as string[], this.directory);
+		return files;
+	}
+}
