@@ -1,25 +1,33 @@
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
-import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { GitError } from "./errors.ts";
 import { Scratch } from "./fixtures/scratch.ts";
 import { findLocalHub, moveHubBranch, sendObjects } from "./local-hub.ts";
 import type { Oid } from "./repository.ts";
 
+let template: Scratch;
 let scratch: Scratch;
 let hub: string;
 let upon: Oid;
 let commit: Oid;
+beforeAll(() => {
+	template = new Scratch("local-hub-template");
+	template.init("helios", template.hub());
+	for (const name of ["a/1.md", "a/2.md", "b/3.md"]) template.write(`helios/${name}`, `${name}\n`);
+	upon = template.commitAll("helios", "first");
+	template.git("helios", "push", "-q", "-u", "origin", "main");
+	template.write("helios/a/1.md", "changed\n");
+	template.write("helios/new.md", "new\n");
+	commit = template.commitAll("helios", "second");
+});
+afterAll(() => template.remove());
 beforeEach(() => {
 	scratch = new Scratch("local-hub");
-	hub = scratch.hub();
-	scratch.init("helios", hub);
-	for (const name of ["a/1.md", "a/2.md", "b/3.md"]) scratch.write(`helios/${name}`, `${name}\n`);
-	upon = scratch.commitAll("helios", "first");
-	scratch.git("helios", "push", "-q", "-u", "origin", "main");
-	scratch.write("helios/a/1.md", "changed\n");
-	scratch.write("helios/new.md", "new\n");
-	commit = scratch.commitAll("helios", "second");
+	fs.cpSync(template.directory, scratch.directory, { recursive: true });
+	hub = scratch.path("hub.git");
+	const config = scratch.read("helios/.git/config");
+	scratch.write("helios/.git/config", config.replace(template.path("hub.git"), hub));
 });
 afterEach(() => scratch.remove());
 
