@@ -68,6 +68,9 @@ const appender: Writer = (workspace, node, ledger, random, signal) => {
 	);
 };
 
+/** A program that thinks longer about what it read takes away what came meanwhile (docs/reliability.md): ours would only where the machine stands still. */
+const longestThoughtMs = 5_000;
+
 /** Reads a shared JSON object, thinks, and writes it back with one key more, and a key that all set. */
 const jsonWriter: Writer = (workspace, node, ledger, random, signal) =>
 	loop(
@@ -75,6 +78,7 @@ const jsonWriter: Writer = (workspace, node, ledger, random, signal) =>
 		() => random.between(50, 400),
 		async (count) => {
 			const file = path.join(workspace, "state.json");
+			const readAt = performance.now();
 			const text = read(file);
 			if (text === null) return;
 			let state: Record<string, unknown>;
@@ -85,6 +89,7 @@ const jsonWriter: Writer = (workspace, node, ledger, random, signal) =>
 				return;
 			}
 			await sleep(random.between(0, 200));
+			if (performance.now() - readAt > longestThoughtMs) return;
 			const mine = (state[node] ?? {}) as Record<string, number>;
 			state[node] = { ...mine, [`k${count}`]: count };
 			state.turn = Math.floor(random.between(0, 1e9));
