@@ -90,11 +90,17 @@ interface Versions {
 	readonly incoming: Buffer | null;
 }
 
+/** A late write, with what else could be read at its path for a moment before: it was made from nothing that came after it. */
+interface Write {
+	readonly content: Buffer;
+	readonly exposed: readonly Buffer[];
+}
+
 /** What was written to a path before or while it was moved. */
 interface LateWrites {
 	readonly change: TreeChange;
 	/** Oldest first, at least one; the newest one is in its place, or something newer. */
-	readonly writes: readonly Buffer[];
+	readonly writes: readonly Write[];
 	/** Which of them we have put back there, when that is not the newest one. */
 	readonly lies?: Buffer | undefined;
 	/** The first of them appeared while the path was empty for a moment. */
@@ -105,7 +111,11 @@ interface LateWrites {
 }
 
 /** What was taken away and has its place again. */
-type Returned = Pick<LateWrites, "writes" | "overtaken">;
+interface Returned {
+	/** In the order in which it was written; all but the newest one in `kept`, and that too where something newer has its place. */
+	readonly taken: readonly { readonly content: Buffer; readonly kept: Buffer | null }[];
+	readonly overtaken: boolean;
+}
 
 class Move {
 	readonly #repository: Repository;
@@ -250,9 +260,17 @@ class Move {
 	/**
 	 * Looks at a file that was taken away. As `from` has it: it is noted, and stays away. Anything else was written late: it goes
 	 * back at once, so that its writer never sees the path without it, and is merged there in the end.
+	 * @param exposed what else could be read there before it
 	 * @returns whether it was as expected
 	 */
-	#judge(change: TreeChange, file: Buffer, expected: string | null | undefined, staged: string | null, appeared = false): boolean {
+	#judge(
+		change: TreeChange,
+		file: Buffer,
+		expected: string | null | undefined,
+		staged: string | null,
+		appeared = false,
+		exposed: readonly Buffer[] = [],
+	): boolean {
 		const stats = lstatIfThere(file);
 		const content = stats ? readContent(file, stats) : null;
 		if (!stats || content === null) return true;
@@ -261,24 +279,42 @@ class Move {
 			this.#noteExpected(change, file, content, versions);
 			return true;
 		}
+		const write = this.#write(change.path, content, exposed);
 		const overtaken = !this.#putBack(change.path, file);
 		if (overtaken) this.#kept.expose(change.path, file, content, false);
-		this.#late.push({ change, writes: [content], appeared, overtaken, versions });
+		this.#late.push({ change, writes: [write], appeared, overtaken, versions });
 		return false;
 	}
 
 	/**
-	 * The same for all that interrupted moves took away at one path, however many there were: what was written late is merged in
-	 * memory, and put there once. @returns whether any was
+	 * The same for all that interrupted moves took away at one path, or had put there, in its order: what was written late is merged in
+	 * memory, and put there once.
+	 * @param incoming what they put there
+	 * @returns whether any was
 	 */
-	#judgeAll(change: TreeChange, files: readonly Buffer[], expected: string | null | undefined, staged: string | null): boolean {
+	#judgeAll(
+		change: TreeChange,
+		earlier: ReturnType<BackupDirectory["takenBefore"]>,
+		expected: string | null | undefined,
+		staged: string,
+		incoming: Buffer,
+	): boolean {
 		const before = this.#late.length;
-		for (const file of files) this.#judge(change, file, expected, staged);
+		for (const [index, { file, isOurs }] of earlier.entries()) {
+			const ours = isOurs ? peek(file) : null;
+			if (ours) this.#kept.expose(change.path, file, ours.content, true);
+			// What came in took the place of the first one, until it was written over.
+			if (!isOurs) this.#judge(change, file, expected, staged, false, index === 0 ? [] : [incoming]);
+		}
 		const late = this.#late.splice(before);
 		if (late.length === 0) return false;
-		const writes = new Map(late.flatMap((entry) => entry.writes.map((written) => [blobOid(written), written])));
+		const writes = new Map<Oid, Write>();
+		for (const write of late.flatMap((entry) => entry.writes)) {
+			const oid = blobOid(write.content);
+			if (!writes.has(oid)) writes.set(oid, write);
+		}
 		const [{ versions }] = late as [LateWrites];
-		const lies = late.findLast(({ overtaken }) => !overtaken)?.writes[0];
+		const lies = late.findLast(({ overtaken }) => !overtaken)?.writes[0]?.content;
 		this.#late.push({ change, writes: [...writes.values()], lies, appeared: false, overtaken: lies === undefined, versions });
 		return true;
 	}
@@ -355,7 +391,7 @@ class Move {
 	 * @param inode of our own file, which lies in its place; it has another link
 	 */
 	async #putNewestBack(name: GitPath, hand: Buffer, swap: () => Promise<boolean>, inode: number): Promise<Returned> {
-		const taken: { readonly kept: Buffer; readonly content: Buffer }[] = [];
+		const taken: { readonly content: Buffer; kept: Buffer | null }[] = [];
 		let lying = inode;
 		let overtaken = false;
 		for (let attempt = 0; ; attempt++) {
@@ -367,7 +403,7 @@ class Move {
 			const kept = this.#backup.nextLate(name);
 			this.#backup.makeParents(kept);
 			fs.linkSync(hand, kept);
-			taken.push({ kept, content: there.content });
+			taken.push({ content: there.content, kept });
 			const isSwapped = await swap();
 			if (!isSwapped) overtaken = !this.#putBack(name, hand);
 			if (!isSwapped || fs.lstatSync(hand).ino === lying) break;
@@ -375,13 +411,31 @@ class Move {
 		}
 		fs.rmSync(hand, { force: true });
 		const newest = taken.at(-1);
-		if (newest && !overtaken) fs.rmSync(newest.kept);
-		for (const { kept, content } of overtaken ? taken : taken.slice(0, -1)) this.#kept.expose(name, kept, content, false);
-		return { writes: taken.map(({ content }) => content), overtaken };
+		if (newest?.kept && !overtaken) {
+			fs.rmSync(newest.kept);
+			newest.kept = null;
+		}
+		return { taken, overtaken };
 	}
 
 	#writtenTooFast(name: GitPath): Error {
 		return new Error(`${displayPath(name)} is written too fast to be merged; its versions lie in ${this.#options.backup}`);
+	}
+
+	/** A write that is seen now. @param more what could be read before it, besides what is known already */
+	#write(name: GitPath, content: Buffer, more: readonly Buffer[] = []): Write {
+		return { content, exposed: [...this.#kept.exposedTo(name, content), ...more] };
+	}
+
+	/** Remembers what could be read for a moment around a swap that was undone. @param ours what we had put there, from `staged` */
+	#noteReturned(name: GitPath, staged: string, ours: Buffer, { taken }: Returned): Write[] {
+		return taken.map(({ content, kept }, index) => {
+			const write = this.#write(name, content);
+			// The first one lay there before ours.
+			if (index === 0) this.#exposeStaged(name, staged, ours);
+			if (kept) this.#kept.expose(name, kept, content, false);
+			return write;
+		});
 	}
 
 	#exposeStaged(name: GitPath, staged: string, content: Buffer): void {
@@ -411,7 +465,7 @@ class Move {
 		const there = peek(this.#live(change.path));
 		const versions = this.#versions(expected, null);
 		if (!resumed && there && !this.#isExpected(change, there.content, there.stats, versions)) {
-			this.#late.push({ change, writes: [there.content], appeared: false, overtaken: false, versions });
+			this.#late.push({ change, writes: [this.#write(change.path, there.content)], appeared: false, overtaken: false, versions });
 			return;
 		}
 		const grabbed = !resumed && this.#grab(change.path, backup);
@@ -434,13 +488,9 @@ class Move {
 			// An exchange that was prepared and not made.
 			if (isSame(backup, staged)) fs.rmSync(backup);
 			const earlier = this.#backup.takenBefore(change.path);
-			const taken = earlier.flatMap(({ file, isOurs }) => (isOurs ? [] : [file]));
-			judged = taken.length > 0;
-			for (const { file, isOurs } of earlier) {
-				const ours = isOurs ? peek(file) : null;
-				if (ours) this.#kept.expose(change.path, file, ours.content, true);
-			}
-			const late = this.#judgeAll(change, taken, expected, staged);
+			judged = earlier.some(({ isOurs }) => !isOurs);
+			const incoming = await this.#incoming(change, this.#versions(expected, staged));
+			const late = this.#judgeAll(change, earlier, expected, staged, incoming);
 			const isThere = isSame(live, staged);
 			// Ours lay there, for a moment or until it was written over.
 			if (late || (judged && !isThere)) {
@@ -462,7 +512,7 @@ class Move {
 			const there = peek(live);
 			if (there && !this.#isExpected(change, there.content, there.stats, versions)) {
 				// Written late: it stays where its writer and its readers look for it, and is merged there in the end.
-				this.#late.push({ change, writes: [there.content], appeared, overtaken: false, versions });
+				this.#late.push({ change, writes: [this.#write(change.path, there.content)], appeared, overtaken: false, versions });
 				return;
 			}
 			const replaced = await this.#exchange(change.path, staged, destination, there, (content, stats) =>
@@ -473,8 +523,8 @@ class Move {
 				return;
 			}
 			if (typeof replaced === "object") {
-				this.#exposeStaged(change.path, staged, await this.#incoming(change, versions));
-				this.#late.push({ change, ...replaced, appeared, versions });
+				const writes = this.#noteReturned(change.path, staged, await this.#incoming(change, versions), replaced);
+				this.#late.push({ change, writes, overtaken: replaced.overtaken, appeared, versions });
 				return;
 			}
 			if (replaced === "taken" || this.#grab(change.path, destination)) {
@@ -563,7 +613,7 @@ class Move {
 
 	async #mergeLateWrites(): Promise<void> {
 		for (const { change, writes, lies, appeared, overtaken, versions } of this.#late) {
-			const [written = Buffer.alloc(0), ...later] = writes;
+			const [{ content: written, exposed }, ...later] = writes as [Write, ...Write[]];
 			const { before, incoming: to } = versions ?? (await this.#blobsOf(change));
 			const ours = this.#kept.exposedByUs(change.path).filter((content) => !to?.equals(content));
 			// Somebody wrote just what came in.
@@ -573,7 +623,6 @@ class Move {
 			// Changed here, deleted there: the changed version stays.
 			if (to === null) continue;
 			const incoming = await this.#withOurs(change.path, to, ours, to);
-			const exposed = this.#kept.exposedTo(change.path, written);
 			const content = await this.#options.mergeLate({ path: change.path, before, written, appeared, incoming, exposed });
 			await this.#replace(change.path, change.after?.mode, content, written, { from: before, later, lies, overtaken });
 		}
@@ -590,18 +639,18 @@ class Move {
 		mode: string | undefined,
 		content: Buffer,
 		there: Buffer | null,
-		how: { from?: Buffer | null; later?: readonly Buffer[]; lies?: Buffer | undefined; overtaken?: boolean } = {},
+		how: { from?: Buffer | null; later?: readonly Write[]; lies?: Buffer | undefined; overtaken?: boolean } = {},
 	): Promise<void> {
 		const { from = null, later = [], overtaken = false } = how;
 		let [wanted, known, appeared] = [content, there, overtaken && later.length === 0];
 		const notes: KeptNote[] = [];
-		const mergeIn = async (written: Buffer, appearsNext: boolean) => {
-			const exposed = [...this.#kept.exposedTo(name, written), ...(from ? [from] : [])];
+		const mergeIn = async ({ content: written, exposed: others }: Write, appearsNext: boolean) => {
+			const exposed = [...others, ...(from ? [from] : [])];
 			wanted = await this.#options.mergeLate({ path: name, before: known, written, appeared, incoming: wanted, exposed });
 			[known, appeared] = [written, appearsNext];
 		};
-		const mergeAll = async (writes: readonly Buffer[], appearsNext: boolean) => {
-			for (const [index, written] of writes.entries()) await mergeIn(written, appearsNext && index === writes.length - 1);
+		const mergeAll = async (writes: readonly Write[], appearsNext: boolean) => {
+			for (const [index, write] of writes.entries()) await mergeIn(write, appearsNext && index === writes.length - 1);
 		};
 		await mergeAll(later, overtaken);
 		known = how.lies ?? known;
@@ -615,7 +664,7 @@ class Move {
 			const isKnown = (found: Buffer) =>
 				known !== null && (attempt < appendAttempts ? found.equals(known) : found.subarray(0, known.length).equals(known));
 			if (there?.stats.isFile() && !isKnown(there.content)) {
-				await mergeIn(there.content, false);
+				await mergeIn(this.#write(name, there.content), false);
 				continue;
 			}
 			const file = there?.stats.isFile() ? there : null;
@@ -628,8 +677,7 @@ class Move {
 				return;
 			}
 			if (typeof replaced === "object") {
-				this.#exposeStaged(name, staged, wanted);
-				await mergeAll(replaced.writes, replaced.overtaken);
+				await mergeAll(this.#noteReturned(name, staged, wanted, replaced), replaced.overtaken);
 				continue;
 			}
 			if (replaced === "taken" || this.#grab(name, destination)) {
@@ -638,7 +686,7 @@ class Move {
 					// Back at once: merging takes time, and its writer must not miss it meanwhile.
 					const back = this.#putBack(name, destination);
 					if (!back) notes.push(this.#kept.note(name, destination, this.#kept.idOf(found), null));
-					await mergeIn(found, !back);
+					await mergeIn(this.#write(name, found), !back);
 					continue;
 				}
 				if (found !== null) notes.push(this.#kept.note(name, destination, this.#kept.idOf(found), null));

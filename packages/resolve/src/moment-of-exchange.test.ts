@@ -20,12 +20,7 @@ let ids: { from: string; to: string };
 beforeEach(() => {
 	scratch = new Scratch("moment");
 	scratch.init("w");
-	const [from, to] = [["theirs"], ["theirs", "new"]].map((elements) => {
-		write(elements);
-		return scratch.commitAll("w");
-	}) as [string, string];
-	scratch.git("w", "reset", "-q", "--hard", from);
-	ids = { from, to };
+	startFrom(["theirs"]);
 });
 afterEach(() => scratch.remove());
 
@@ -36,6 +31,19 @@ function write(elements: readonly string[]): void {
 	fs.writeFileSync(scratch.path("temporary"), text(elements));
 	fs.renameSync(scratch.path("temporary"), live());
 }
+
+/** What is there, and what comes in: the same with one element more. */
+function startFrom(elements: readonly string[]): void {
+	const [from, to] = [elements, [...elements, "new"]].map((content) => {
+		write(content);
+		return scratch.commitAll("w");
+	}) as [string, string];
+	scratch.git("w", "reset", "-q", "--hard", from);
+	ids = { from, to };
+}
+
+/** One element is another one in every write: no version has all of an older one. */
+const startFromTurns = () => startFrom(["theirs", "turn 0"]);
 
 /** Lets a program run right before each swap. */
 class Interrupted extends FileExchanger {
@@ -83,6 +91,12 @@ function slowProgram(element: string): { look(): string[]; mergeLate(late: LateW
 			return mergeLateWrite(late);
 		},
 	};
+}
+
+/** What an interrupted move took away. */
+function leave(directory: string, elements: readonly string[]): void {
+	fs.mkdirSync(scratch.path(`backup/late/${directory}`), { recursive: true });
+	fs.writeFileSync(scratch.path(`backup/late/${directory}/list.json`), text(elements));
 }
 
 const blob = (oid: string | null) => JSON.parse(scratch.git("w", "cat-file", "blob", oid ?? "")) as string[];
@@ -266,10 +280,6 @@ test("a process that is killed right before a swap: what it would have put there
 });
 
 test("killed after more and more was merged in and put there: who wrote from that keeps it", async () => {
-	const leave = (directory: string, elements: readonly string[]) => {
-		fs.mkdirSync(scratch.path(`backup/late/${directory}`), { recursive: true });
-		fs.writeFileSync(scratch.path(`backup/late/${directory}/list.json`), text(elements));
-	};
 	const merged = ["theirs", "new", "first", "second"];
 	leave("0", ["theirs", "first"]);
 	leave("1", merged);
@@ -280,6 +290,26 @@ test("killed after more and more was merged in and put there: who wrote from tha
 	write([...merged, "third", "fourth"]);
 	await move([], { resume: true });
 	expect(read().sort()).toEqual(["first", "fourth", "new", "second", "theirs", "third"]);
+});
+
+test("killed after two writes, the second made from the first: the first was not made from the second, which takes nothing of it away", async () => {
+	startFromTurns();
+	leave("0", ["theirs", "turn 1", "first"]);
+	leave("1", ["theirs", "turn 2", "new", "first", "second"]);
+	write(["theirs", "turn 3", "new", "first", "second", "third"]);
+	await move([], { resume: true });
+	expect(read().sort()).toEqual(["first", "new", "second", "theirs", "third", "turn 3"]);
+});
+
+test("the same in one move, with a third that is made from the second", async () => {
+	startFromTurns();
+	const writes = [
+		["theirs", "turn 1", "first"],
+		["theirs", "turn 2", "first", "second"],
+		["theirs", "turn 3", "first", "second", "third"],
+	];
+	await move(writes.map((elements) => () => write(elements)));
+	expect(read().sort()).toEqual(["first", "new", "second", "theirs", "third", "turn 3"]);
 });
 
 test("killed while the first lies there again and the second, made from ours, is in our hand", async () => {
