@@ -27,6 +27,8 @@ export interface LateWrite {
 	readonly before: Buffer | null;
 	/** What was found on disk. */
 	readonly written: Buffer;
+	/** When that was written, in milliseconds since the epoch, by the file's own times; null: just now. */
+	readonly writtenAt: number | null;
 	/**
 	 * It appeared in the moment in which we had taken `before` away: a program that opens, appends and closes has then made a new
 	 * file, with nothing in it but what it appended.
@@ -93,6 +95,7 @@ interface Versions {
 /** A late write, with what else could be read at its path for a moment before: it was made from nothing that came after it. */
 interface Write {
 	readonly content: Buffer;
+	readonly at: LateWrite["writtenAt"];
 	readonly exposed: readonly Buffer[];
 }
 
@@ -164,7 +167,7 @@ class Move {
 			else this.#kept.expose(name, file, written, isOurs);
 			if (isOurs || (replaces !== null && written.equals(replaces))) continue;
 			const exposed = [content, ...this.#kept.exposedTo(name, written)];
-			const late = { path: name, before, written, appeared: false, incoming: wanted, exposed };
+			const late = { path: name, before, written, writtenAt: stats.mtimeMs, appeared: false, incoming: wanted, exposed };
 			[wanted, before] = [await this.#options.mergeLate(late), written];
 		}
 		if (live && wanted.equals(live.content)) this.#kept.noteAfter(name, wanted, []);
@@ -279,7 +282,7 @@ class Move {
 			this.#noteExpected(change, file, content, versions);
 			return true;
 		}
-		const write = this.#write(change.path, content, exposed);
+		const write = this.#write(change.path, content, stats.mtimeMs, exposed);
 		const overtaken = !this.#putBack(change.path, file);
 		if (overtaken) this.#kept.expose(change.path, file, content, false);
 		this.#late.push({ change, writes: [write], appeared, overtaken, versions });
@@ -422,9 +425,14 @@ class Move {
 		return new Error(`${displayPath(name)} is written too fast to be merged; its versions lie in ${this.#options.backup}`);
 	}
 
-	/** A write that is seen now. @param more what could be read before it, besides what is known already */
-	#write(name: GitPath, content: Buffer, more: readonly Buffer[] = []): Write {
-		return { content, exposed: [...this.#kept.exposedTo(name, content), ...more] };
+	/** A write that is seen now. @param at when it was made @param more what could be read before it, besides what is known already */
+	#write(name: GitPath, content: Buffer, at: Write["at"] = null, more: readonly Buffer[] = []): Write {
+		return { content, at, exposed: [...this.#kept.exposedTo(name, content), ...more] };
+	}
+
+	/** A write that lies there. */
+	#writeAt(name: GitPath, { content, stats }: Found): Write {
+		return this.#write(name, content, Math.max(stats.mtimeMs, stats.ctimeMs));
 	}
 
 	/** Remembers what could be read for a moment around a swap that was undone. @param ours what we had put there, from `staged` */
@@ -465,7 +473,7 @@ class Move {
 		const there = peek(this.#live(change.path));
 		const versions = this.#versions(expected, null);
 		if (!resumed && there && !this.#isExpected(change, there.content, there.stats, versions)) {
-			this.#late.push({ change, writes: [this.#write(change.path, there.content)], appeared: false, overtaken: false, versions });
+			this.#late.push({ change, writes: [this.#writeAt(change.path, there)], appeared: false, overtaken: false, versions });
 			return;
 		}
 		const grabbed = !resumed && this.#grab(change.path, backup);
@@ -512,7 +520,7 @@ class Move {
 			const there = peek(live);
 			if (there && !this.#isExpected(change, there.content, there.stats, versions)) {
 				// Written late: it stays where its writer and its readers look for it, and is merged there in the end.
-				this.#late.push({ change, writes: [this.#write(change.path, there.content)], appeared, overtaken: false, versions });
+				this.#late.push({ change, writes: [this.#writeAt(change.path, there)], appeared, overtaken: false, versions });
 				return;
 			}
 			const replaced = await this.#exchange(change.path, staged, destination, there, (content, stats) =>
@@ -607,13 +615,13 @@ class Move {
 	async #withOurs(name: GitPath, before: Buffer | null, ours: readonly Buffer[], incoming: Buffer): Promise<Buffer> {
 		let all = incoming;
 		for (const written of ours)
-			all = await this.#options.mergeLate({ path: name, before, written, appeared: false, incoming: all, exposed: [] });
+			all = await this.#options.mergeLate({ path: name, before, written, writtenAt: null, appeared: false, incoming: all, exposed: [] });
 		return all;
 	}
 
 	async #mergeLateWrites(): Promise<void> {
 		for (const { change, writes, lies, appeared, overtaken, versions } of this.#late) {
-			const [{ content: written, exposed }, ...later] = writes as [Write, ...Write[]];
+			const [{ content: written, at: writtenAt, exposed }, ...later] = writes as [Write, ...Write[]];
 			const { before, incoming: to } = versions ?? (await this.#blobsOf(change));
 			const ours = this.#kept.exposedByUs(change.path).filter((content) => !to?.equals(content));
 			// Somebody wrote just what came in.
@@ -623,7 +631,7 @@ class Move {
 			// Changed here, deleted there: the changed version stays.
 			if (to === null) continue;
 			const incoming = await this.#withOurs(change.path, to, ours, to);
-			const content = await this.#options.mergeLate({ path: change.path, before, written, appeared, incoming, exposed });
+			const content = await this.#options.mergeLate({ path: change.path, before, written, writtenAt, appeared, incoming, exposed });
 			await this.#replace(change.path, change.after?.mode, content, written, { from: before, later, lies, overtaken });
 		}
 	}
@@ -644,9 +652,9 @@ class Move {
 		const { from = null, later = [], overtaken = false } = how;
 		let [wanted, known, appeared] = [content, there, overtaken && later.length === 0];
 		const notes: KeptNote[] = [];
-		const mergeIn = async ({ content: written, exposed: others }: Write, appearsNext: boolean) => {
+		const mergeIn = async ({ content: written, at: writtenAt, exposed: others }: Write, appearsNext: boolean) => {
 			const exposed = [...others, ...(from ? [from] : [])];
-			wanted = await this.#options.mergeLate({ path: name, before: known, written, appeared, incoming: wanted, exposed });
+			wanted = await this.#options.mergeLate({ path: name, before: known, written, writtenAt, appeared, incoming: wanted, exposed });
 			[known, appeared] = [written, appearsNext];
 		};
 		const mergeAll = async (writes: readonly Write[], appearsNext: boolean) => {
@@ -664,7 +672,7 @@ class Move {
 			const isKnown = (found: Buffer) =>
 				known !== null && (attempt < appendAttempts ? found.equals(known) : found.subarray(0, known.length).equals(known));
 			if (there?.stats.isFile() && !isKnown(there.content)) {
-				await mergeIn(this.#write(name, there.content), false);
+				await mergeIn(this.#writeAt(name, there), false);
 				continue;
 			}
 			const file = there?.stats.isFile() ? there : null;

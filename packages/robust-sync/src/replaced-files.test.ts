@@ -7,7 +7,7 @@ import { compactTimestamp, type MonotonicClock, timestamp, WorkspacePaths, write
 import type { CycleContext } from "./cycle-context.ts";
 import { newMemory } from "./daemon.ts";
 import { ReplacedFiles } from "./replaced-files.ts";
-import { finishPutBack, rescueStaleWrites } from "./rescue.ts";
+import { bringUpToDate, finishPutBack, rescueStaleWrites } from "./rescue.ts";
 import { takeSnapshot } from "./snapshot.ts";
 import { cycleContext } from "./testing/cycle-context.ts";
 
@@ -125,6 +125,26 @@ test("a stale write that is written over before a cycle can look is still one: t
 	memory.firstChanges.set(name, monotonic - 24_000);
 	expect((await rescueStaleWrites(context, [name])).rescued).toBe(1);
 	expect(JSON.parse(scratch.read("helios/state.json"))).toEqual({ chad: 2, helios: 3 });
+});
+
+test("a stale write that a slow move finds late is still one, also where nobody watches: the file's own time counts", async () => {
+	const before = store('{\n"chad": 1,\n"helios": 1\n}\n');
+	const after = store('{\n"chad": 2,\n"helios": 1\n}\n');
+	const now = Date.now();
+	const memory = newMemory(paths, true, clock);
+	memory.replaced.recent(now, minute);
+	replace(memory.replaced, before, after, now - 15_000);
+	monotonic += 15_000;
+	const context = await contextOf(memory, now);
+	const there = Buffer.from('{\n"chad": 2,\n"helios": 1\n}\n');
+	const written = Buffer.from('{\n"chad": 1,\n"helios": 3\n}\n');
+	const found = async (writtenAt: number | null) => {
+		const late = { path: name, before: there, written, writtenAt, appeared: false, incoming: there, exposed: [] };
+		return JSON.parse((await bringUpToDate(context, late)).toString()) as unknown;
+	};
+	expect(await found(now - 7_000)).toEqual({ chad: 2, helios: 3 });
+	// Fifteen seconds after the checkout it may well be meant.
+	for (const writtenAt of [now, null]) expect(await found(writtenAt)).toEqual({ chad: 1, helios: 3 });
 });
 
 test("where the daemon was killed nobody knows when the first write came: the first look after that takes it for a stale one", async () => {

@@ -44,7 +44,7 @@ function readFile(root: string, name: GitPath): { content: Buffer; stats: fs.Sta
 }
 
 function merge(name: GitPath, base: Buffer | null, written: Buffer, current: Buffer): Buffer {
-	return mergeLateWrite({ path: name, before: base, written, appeared: false, incoming: current, exposed: [] });
+	return mergeLateWrite({ path: name, before: base, written, writtenAt: null, appeared: false, incoming: current, exposed: [] });
 }
 
 /** Puts merged content into the working tree, keeping what it replaces, and notes that in a manifest of its own. In a journal first. */
@@ -278,9 +278,11 @@ export function noteCommitted({ repository, memory, now }: CycleContext, { check
 
 /** A write that is found in the middle of a move, brought up to date where it was made from a version before the moves just before. */
 export async function bringUpToDate(context: CycleContext, late: LateWrite): Promise<Buffer> {
-	const { path: name, before, written } = late;
+	const { path: name, before, written, writtenAt } = late;
 	if (isAddition(late)) return written;
-	const writtenMs = sinceFirstChange(context.memory, name);
+	// Nobody watches for --once; it may have been written long before a slow move came to it.
+	const lastMs = writtenAt === null ? 0 : context.now() - writtenAt;
+	const writtenMs = Math.max(0, lastMs, sinceFirstChange(context.memory, name));
 	const replacements = context.memory.replaced
 		.replacements(context.now())
 		.get(name)
