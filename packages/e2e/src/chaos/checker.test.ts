@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { until } from "@robust-sync/git/fixtures/scratch";
 import { SmallDisk } from "../fixture/small-disk.ts";
 import { World } from "../fixture/world.ts";
-import { checkLines } from "./checker.ts";
+import { checkLines, checkOwned } from "./checker.ts";
 import { Ledger } from "./ledger.ts";
 import { Random } from "./random.ts";
 import { programs } from "./writers.ts";
@@ -53,3 +53,28 @@ test("what a full disk leaves of a line is not taken for a line that was written
 	fs.appendFileSync(file, "node1 line 3;\n");
 	expect(checkLines(disk.directory, hub, ledger).map(({ what }) => what)).toContain("shared.log: 'node1 line 3;' is there 2 times");
 }, 30_000);
+
+test("a file that came back is told, unless a person's --amend made two commits of the one that brought it", () => {
+	const commit = (...args: string[]) => world.git("w", "commit", "-q", "-m", "node1: 1 file", ...args);
+	const writeOwned = (content: string) => {
+		fs.writeFileSync(world.path("w/owned.md"), content);
+		world.git("w", "add", "-A");
+	};
+	const ledger = new Ledger(() => 0);
+	ledger.own("owned.md", "node1", null);
+	const problems = () => {
+		world.git("w", "push", "-q", "--force", "origin", "main");
+		return checkOwned(world.path("w"), [world.path("w")], hub, ledger).map(({ what }) => what);
+	};
+	writeOwned("it is there\n");
+	commit();
+	expect(problems()).toEqual(["owned.md came back"]);
+	world.git("w", "branch", "published");
+	world.git("w", "commit", "-q", "--amend", "-m", "the same once more");
+	world.git("w", "rm", "-q", "owned.md");
+	commit();
+	expect(problems()).toEqual([]);
+	world.git("w", "merge", "-q", "--no-edit", "published");
+	expect(fs.existsSync(world.path("w/owned.md"))).toBe(true);
+	expect(problems()).toEqual([]);
+});

@@ -164,6 +164,19 @@ function isDoubledByPerson(hub: string, file: string, line: string): boolean {
 		});
 }
 
+/**
+ * Whether a person's `--amend` made two of a commit that this file is in, and both are in history: what the second one's branch took away
+ * again is still in the first one.
+ */
+function isAmendedByPerson(hub: string, file: string): boolean {
+	const committers = new Map<string, string[]>();
+	for (const record of git(hub, ["log", "--full-history", "--format=%ce\t%an %at %T", "main", "--", file]).split("\n").filter(Boolean)) {
+		const [committer = "", what = ""] = record.split("\t");
+		committers.set(what, [...(committers.get(what) ?? []), committer]);
+	}
+	return [...committers.values()].some((found) => found.length > 1 && found.includes("person@example.org"));
+}
+
 /** Every line that was appended is there once, and no other. */
 export function checkLines(tree: string, hub: string, ledger: Ledger): Problem[] {
 	const problems: Problem[] = [];
@@ -223,7 +236,8 @@ function keptInHistory(workspaces: readonly string[], hub: string): Set<string> 
 	);
 }
 
-function checkOwned(tree: string, workspaces: readonly string[], hub: string, ledger: Ledger): Problem[] {
+/** Every file that one node alone writes is as that node left it. */
+export function checkOwned(tree: string, workspaces: readonly string[], hub: string, ledger: Ledger): Problem[] {
 	const problems: Problem[] = [];
 	let kept: Set<string> | null = null;
 	const isKept = (content: Buffer) => {
@@ -234,7 +248,7 @@ function checkOwned(tree: string, workspaces: readonly string[], hub: string, le
 		const there = fs.existsSync(path.join(tree, file)) ? fs.readFileSync(path.join(tree, file)) : null;
 		if (content === null ? there === null : there?.equals(content)) continue;
 		// A person's rewritten commit makes one write two that contradict each other: both are there, or one is where what loses belongs.
-		if (content !== null && (holdsLinesOf(there, content) || isKept(content))) continue;
+		if (content !== null ? holdsLinesOf(there, content) || isKept(content) : isAmendedByPerson(hub, file)) continue;
 		const what = there === null ? "is missing" : content === null ? "came back" : "has other content";
 		problems.push({ what: `${file} ${what}`, file, write });
 	}
