@@ -28,6 +28,8 @@ interface Exposure {
 	readonly content: Buffer;
 	/** Whether we made it; else somebody wrote it, who did not make it from itself. */
 	readonly isOurs: boolean;
+	/** When it was written, in milliseconds since the epoch, by the file's own time. */
+	readonly at: number;
 }
 
 /** A write is made from one of the newest versions that could be read; each costs a comparison. */
@@ -76,17 +78,21 @@ export class KeptFiles {
 	 */
 	expose(name: GitPath, file: Buffer, content: Buffer, isOurs: boolean): void {
 		const note = this.note(name, file, this.idOf(content), null);
+		const at = note.mtimeMs;
 		// It is looked at once, whatever was written into it by now.
 		note.size = content.length;
 		note.mtimeMs = 0;
-		this.#exposures.set(name, [{ note, content, isOurs }, ...(this.#exposures.get(name) ?? [])]);
+		this.#exposures.set(name, [{ note, content, isOurs, at }, ...(this.#exposures.get(name) ?? [])]);
 	}
 
-	/** What `written` may have been made from, besides what is known to have been there. */
-	exposedTo(name: GitPath, written: Buffer): Buffer[] {
+	/**
+	 * What `written` may have been made from, besides what is known to have been there: nothing that is newer.
+	 * @param writtenAt milliseconds since the epoch; null: just now
+	 */
+	exposedTo(name: GitPath, written: Buffer, writtenAt: number | null = null): Buffer[] {
 		const exposures = this.#exposures.get(name) ?? [];
 		return exposures
-			.filter(({ content, isOurs }) => isOurs || !content.equals(written))
+			.filter(({ content, isOurs, at }) => (writtenAt === null || at <= writtenAt) && (isOurs || !content.equals(written)))
 			.slice(0, maxExposed)
 			.map(({ content }) => content);
 	}

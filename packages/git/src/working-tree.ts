@@ -130,6 +130,8 @@ class Move {
 	/** Late writes: back in their places, to be merged there. */
 	readonly #late: LateWrites[] = [];
 	readonly #rescued: GitPath[] = [];
+	/** Second links to files of somebody that were put back, and to ours that were made for late writes: until all is done, a start after a crash finds them. */
+	readonly #spare: Buffer[] = [];
 	/** Of the working tree, as far as they are known to be there. */
 	readonly #directories = new Set<string>();
 	#exchanger: FileExchanger | null = null;
@@ -188,6 +190,7 @@ class Move {
 				else await this.#replace(file.path, file.mode, file.content, file.replaces);
 			}
 			await storeBlobs(this.#repository, this.#staging.directory, this.#kept.toStore);
+			this.#removeSpare();
 		} finally {
 			this.#exchanger?.close();
 			this.#staging.remove();
@@ -232,6 +235,7 @@ class Move {
 			}
 			if (this.#repository.isSparse && changes.length > 0) await this.#keepSparse();
 			checkpoint?.("ref");
+			this.#removeSpare();
 		} finally {
 			this.#exchanger?.close();
 			this.#staging.remove();
@@ -415,7 +419,8 @@ class Move {
 		fs.rmSync(hand, { force: true });
 		const newest = taken.at(-1);
 		if (newest?.kept && !overtaken) {
-			fs.rmSync(newest.kept);
+			// It has its place, and may lose it in the next moment to one who had read ours.
+			this.#spare.push(newest.kept);
 			newest.kept = null;
 		}
 		return { taken, overtaken };
@@ -427,7 +432,7 @@ class Move {
 
 	/** A write that is seen now. @param at when it was made @param more what could be read before it, besides what is known already */
 	#write(name: GitPath, content: Buffer, at: Write["at"] = null, more: readonly Buffer[] = []): Write {
-		return { content, at, exposed: [...this.#kept.exposedTo(name, content), ...more] };
+		return { content, at, exposed: [...this.#kept.exposedTo(name, content, at), ...more] };
 	}
 
 	/** A write that lies there. */
@@ -451,6 +456,10 @@ class Move {
 		this.#backup.makeParents(file);
 		fs.linkSync(staged, file);
 		this.#kept.expose(name, file, content, true);
+	}
+
+	#removeSpare(): void {
+		for (const file of this.#spare.splice(0)) fs.rmSync(file);
 	}
 
 	/** Gives a file that was taken away its place again. False: there is a newer one by now. */
@@ -505,6 +514,8 @@ class Move {
 				const copy = this.#staging.nextFile();
 				const content = await this.#incoming(change, this.#versions(expected, staged));
 				fs.writeFileSync(copy, content);
+				// It stands for what the first attempt put there, whenever that was.
+				fs.utimesSync(copy, 0, 0);
 				this.#exposeStaged(change.path, copy, content);
 			}
 			if (late || isThere) return;
@@ -662,9 +673,18 @@ class Move {
 		};
 		await mergeAll(later, overtaken);
 		known = how.lies ?? known;
+		let witness: Buffer | null = null;
+		const done = () => {
+			if (witness) this.#spare.push(witness);
+		};
 		for (let attempt = 0; attempt < maxAttempts; attempt++) {
+			if (witness) fs.rmSync(witness);
 			const staged = await this.#staging.writeOne(wanted, mode);
 			const destination = this.#backup.nextLate(name, staged);
+			// Nobody else knows this content: if we are killed when it lies there, the next start finds by this link what others wrote from.
+			witness = this.#backup.nextLate(name, staged);
+			this.#backup.makeParents(witness);
+			fs.linkSync(staged, witness);
 			this.#clearParents(name);
 			await this.#exchanger?.ready;
 			const there = peek(this.#live(name));
@@ -682,6 +702,7 @@ class Move {
 				const note = this.#kept.note(name, destination, this.#kept.idOf(merged), null);
 				note.size = merged.length;
 				this.#kept.noteAfter(name, wanted, [...notes, note]);
+				done();
 				return;
 			}
 			if (typeof replaced === "object") {
@@ -702,6 +723,7 @@ class Move {
 			try {
 				fs.linkSync(staged, this.#live(name));
 				this.#kept.noteAfter(name, wanted, notes);
+				done();
 				return;
 			} catch (error) {
 				if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;

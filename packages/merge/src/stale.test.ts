@@ -68,3 +68,17 @@ test("whatever is added one after the other: a write made from any of the versio
 		}),
 	);
 });
+
+test("the same where every write changes one field, too, so that no version has all of an older one", () => {
+	const document = (turn: number, elements: readonly string[]) => Buffer.from(JSON.stringify({ turn, elements: ["#", ...elements] }));
+	fc.assert(
+		fc.property(fc.uniqueArray(fc.stringMatching(/^[a-z]{1,4}$/), { minLength: 3, maxLength: 12 }), fc.nat(), (elements, pick) => {
+			const [mine = "", ...added] = elements;
+			const versions = added.map((_, index) => document(index, added.slice(0, index)));
+			const from = pick % versions.length;
+			const written = document(100, [...added.slice(0, from), mine]);
+			const after = document(99, added);
+			for (const order of [versions, versions.toReversed()]) expect(originAmong(order, after, written, "state.json")).toBe(versions[from]);
+		}),
+	);
+});

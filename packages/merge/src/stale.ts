@@ -41,14 +41,21 @@ export function originAmong<T extends Uint8Array>(
 	written: Uint8Array,
 	path: Uint8Array | string,
 ): T | null {
-	let origin: T | null = null;
-	for (const version of versions) {
-		if (!containsNothingOf(version, after, written, path)) continue;
-		const isLikelier =
-			origin === null || (containsNothingOf(version, origin, written, path) && !containsNothingOf(origin, version, written, path));
-		if (isLikelier) origin = version;
-	}
-	return origin;
+	return likeliest(
+		versions.filter((version) => containsNothingOf(version, after, written, path)),
+		written,
+		path,
+	);
+}
+
+function likeliest<T extends Uint8Array>(versions: readonly T[], written: Uint8Array, path: Uint8Array | string): T | null {
+	return versions.reduce<T | null>((best, version) => (best === null || isLikelier(version, best, written, path) ? version : best), null);
+}
+
+/** Is it the one that the writer took less away from; of two such ones, had to add less to? */
+function isLikelier(version: Uint8Array, than: Uint8Array, written: Uint8Array, path: Uint8Array | string): boolean {
+	const taken = missing(version, written, path) - missing(than, written, path);
+	return taken < 0 || (taken === 0 && missing(written, version, path) < missing(written, than, path));
 }
 
 /**
@@ -70,14 +77,18 @@ export function baseAmong<T extends Uint8Array>(
 		if (!containsAllOf(version, written, path)) continue;
 		if (base === null || (containsAllOf(base, version, path) && !containsAllOf(version, base, path))) base = version;
 	}
-	return base ?? originAmong(versions, incoming, written, path) ?? first;
+	// Where it was merged in before, `incoming` has something of it over every version.
+	return base ?? originAmong(versions, incoming, written, path) ?? likeliest(versions, written, path) ?? first;
 }
 
-function containsAllOf(version: Uint8Array, written: Uint8Array, path: Uint8Array | string): boolean {
-	if ([version, written].some(isBinary)) return sameBytes(version, written);
+/** How many pieces of a version are not in `written`. */
+function missing(version: Uint8Array, written: Uint8Array, path: Uint8Array | string): number {
+	if ([version, written].some(isBinary)) return sameBytes(version, written) ? 0 : 1;
 	const [inVersion, inWritten] = pieces([version, written], path) as [Pieces, Pieces];
-	return [...inVersion].every(([piece, count]) => (inWritten.get(piece) ?? 0) >= count);
+	return [...inVersion].reduce((sum, [piece, count]) => sum + Math.max(0, count - (inWritten.get(piece) ?? 0)), 0);
 }
+
+const containsAllOf = (version: Uint8Array, written: Uint8Array, path: Uint8Array | string) => missing(version, written, path) === 0;
 
 /**
  * Can `written` have been made from `before`? Text that has no line of it was written anew, by somebody who read nothing or whose
