@@ -206,7 +206,7 @@ class ServiceRun implements ServiceControl {
 			if (this.#ready && !this.#stopping && !watchdog.isAlive()) return;
 			if (this.#manager.watchdog_ms !== undefined) this.#manager.notify("WATCHDOG=1");
 			this.#tellSupervisor("alive");
-		}, window_ms / 3);
+		}, window_ms / 2);
 		timer.unref();
 		this.#undo.push(() => clearInterval(timer));
 	}

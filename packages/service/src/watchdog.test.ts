@@ -7,11 +7,11 @@ function watched(window_ms = 60_000) {
 	/** Lets time pass in the steps in which it is asked; says for how long it reported life. */
 	const aliveFor = (ms: number, each: () => void = () => {}): number => {
 		let alive = 0;
-		for (let passed = 0; passed < ms; passed += window_ms / 3) {
-			world.now += window_ms / 3;
+		for (let passed = 0; passed < ms; passed += window_ms / 2) {
+			world.now += window_ms / 2;
 			each();
 			if (!watchdog.isAlive()) return alive;
-			alive += window_ms / 3;
+			alive += window_ms / 2;
 		}
 		return alive;
 	};

@@ -37,7 +37,7 @@ export class Watchdog {
 		this.#trustedUntil_ms = this.#patience() + duration_ms;
 	}
 
-	/** Whether a sign of life may be given now. To be asked every third of the window. */
+	/** Whether a sign of life may be given now. To be asked every half of the window (sd_watchdog_enabled(3)): each sign costs a process. */
 	isAlive(): boolean {
 		const progress = this.#options.progress();
 		if (progress !== this.#lastProgress) {
