@@ -7,7 +7,7 @@ import { World } from "./fixture/world.ts";
 
 // So many files that an index costs more than all the rest of a cycle; with long names it takes fewer of them.
 const files = Object.fromEntries(
-	Array.from({ length: 4_000 }, (_, index) => [`archive/${index % 50}/${"a-rather-long-name-".repeat(6)}${index}.md`, `${index}\n`]),
+	Array.from({ length: 1_900 }, (_, index) => [`archive/${index % 50}/${"a-rather-long-name-".repeat(12)}${index}.md`, `${index}\n`]),
 );
 const env = { SYNC_INTERVAL: "600" };
 
