@@ -56,9 +56,17 @@ export class BackupDirectory {
 	 * For what is taken away at a path besides that one.
 	 * @param ours a file of ours that is linked there, to be swapped: if a crash leaves it there, it shows that it is ours by its inode
 	 */
-	nextLate(name: GitPath, ours?: string): Buffer {
+	nextLate(name: GitPath, ours?: string | Buffer): Buffer {
 		const inode = ours === undefined ? "" : `-${fs.lstatSync(ours).ino}`;
 		return this.#below(`late/${this.#lateSequence++}${inode}`, name);
+	}
+
+	/** Gives a file another link below `late/`. @param isOurs as for nextLate @returns the link */
+	linkLate(name: GitPath, file: string | Buffer, isOurs: boolean): Buffer {
+		const link = this.nextLate(name, isOurs ? file : undefined);
+		this.makeParents(link);
+		fs.linkSync(file, link);
+		return link;
 	}
 
 	/**

@@ -120,6 +120,9 @@ interface Returned {
 	readonly overtaken: boolean;
 }
 
+/** What a staged file holds: what comes in, as it is to lie on disk. */
+const contentOf = (staged: string) => readContent(staged, fs.lstatSync(staged)) ?? Buffer.alloc(0);
+
 class Move {
 	readonly #repository: Repository;
 	readonly #options: MoveOptions;
@@ -296,7 +299,6 @@ class Move {
 	/**
 	 * The same for all that interrupted moves took away at one path, or had put there, in its order: what was written late is merged in
 	 * memory, and put there once.
-	 * @param incoming what they put there
 	 * @returns whether any was
 	 */
 	#judgeAll(
@@ -304,14 +306,13 @@ class Move {
 		earlier: ReturnType<BackupDirectory["takenBefore"]>,
 		expected: string | null | undefined,
 		staged: string,
-		incoming: Buffer,
 	): boolean {
 		const before = this.#late.length;
 		for (const [index, { file, isOurs }] of earlier.entries()) {
 			const ours = isOurs ? peek(file) : null;
 			if (ours) this.#kept.expose(change.path, file, ours.content, true);
 			// What came in took the place of the first one, until it was written over.
-			if (!isOurs) this.#judge(change, file, expected, staged, false, index === 0 ? [] : [incoming]);
+			if (!isOurs) this.#judge(change, file, expected, staged, false, index === 0 ? [] : [contentOf(staged)]);
 		}
 		const late = this.#late.splice(before);
 		if (late.length === 0) return false;
@@ -407,10 +408,7 @@ class Move {
 			// All of it stays where it is, for the next start.
 			if (attempt === maxAttempts) throw this.#writtenTooFast(name);
 			// A link of ours keeps its inode from being given to another file.
-			const kept = this.#backup.nextLate(name);
-			this.#backup.makeParents(kept);
-			fs.linkSync(hand, kept);
-			taken.push({ content: there.content, kept });
+			taken.push({ content: there.content, kept: this.#backup.linkLate(name, hand, false) });
 			const isSwapped = await swap();
 			if (!isSwapped) overtaken = !this.#putBack(name, hand);
 			if (!isSwapped || fs.lstatSync(hand).ino === lying) break;
@@ -452,10 +450,7 @@ class Move {
 	}
 
 	#exposeStaged(name: GitPath, staged: string, content: Buffer): void {
-		const file = this.#backup.nextLate(name, staged);
-		this.#backup.makeParents(file);
-		fs.linkSync(staged, file);
-		this.#kept.expose(name, file, content, true);
+		this.#kept.expose(name, this.#backup.linkLate(name, staged, true), content, true);
 	}
 
 	#removeSpare(): void {
@@ -506,13 +501,12 @@ class Move {
 			if (isSame(backup, staged)) fs.rmSync(backup);
 			const earlier = this.#backup.takenBefore(change.path);
 			judged = earlier.some(({ isOurs }) => !isOurs);
-			const incoming = await this.#incoming(change, this.#versions(expected, staged));
-			const late = this.#judgeAll(change, earlier, expected, staged, incoming);
+			const late = this.#judgeAll(change, earlier, expected, staged);
 			const isThere = isSame(live, staged);
 			// Ours lay there, for a moment or until it was written over.
 			if (late || (judged && !isThere)) {
 				const copy = this.#staging.nextFile();
-				const content = await this.#incoming(change, this.#versions(expected, staged));
+				const content = contentOf(staged);
 				fs.writeFileSync(copy, content);
 				// It stands for what the first attempt put there, whenever that was.
 				fs.utimesSync(copy, 0, 0);
@@ -542,7 +536,7 @@ class Move {
 				return;
 			}
 			if (typeof replaced === "object") {
-				const writes = this.#noteReturned(change.path, staged, await this.#incoming(change, versions), replaced);
+				const writes = this.#noteReturned(change.path, staged, contentOf(staged), replaced);
 				this.#late.push({ change, writes, overtaken: replaced.overtaken, appeared, versions });
 				return;
 			}
@@ -614,11 +608,6 @@ class Move {
 		return { before: contents.get(before ?? "") ?? null, incoming: contents.get(after ?? "") ?? null };
 	}
 
-	/** The content that is to lie on disk. */
-	async #incoming(change: TreeChange, versions: Versions | null): Promise<Buffer> {
-		return (versions ?? (await this.#blobsOf(change))).incoming ?? Buffer.alloc(0);
-	}
-
 	/**
 	 * What an interrupted move had made of late writes is in what it was about to put there, or had. Whoever wrote from that has it, and
 	 * must not be taken for who added it.
@@ -674,17 +663,12 @@ class Move {
 		await mergeAll(later, overtaken);
 		known = how.lies ?? known;
 		let witness: Buffer | null = null;
-		const done = () => {
-			if (witness) this.#spare.push(witness);
-		};
 		for (let attempt = 0; attempt < maxAttempts; attempt++) {
 			if (witness) fs.rmSync(witness);
 			const staged = await this.#staging.writeOne(wanted, mode);
 			const destination = this.#backup.nextLate(name, staged);
 			// Nobody else knows this content: if we are killed when it lies there, the next start finds by this link what others wrote from.
-			witness = this.#backup.nextLate(name, staged);
-			this.#backup.makeParents(witness);
-			fs.linkSync(staged, witness);
+			witness = this.#backup.linkLate(name, staged, true);
 			this.#clearParents(name);
 			await this.#exchanger?.ready;
 			const there = peek(this.#live(name));
@@ -702,7 +686,7 @@ class Move {
 				const note = this.#kept.note(name, destination, this.#kept.idOf(merged), null);
 				note.size = merged.length;
 				this.#kept.noteAfter(name, wanted, [...notes, note]);
-				done();
+				this.#spare.push(witness);
 				return;
 			}
 			if (typeof replaced === "object") {
@@ -723,7 +707,7 @@ class Move {
 			try {
 				fs.linkSync(staged, this.#live(name));
 				this.#kept.noteAfter(name, wanted, notes);
-				done();
+				this.#spare.push(witness);
 				return;
 			} catch (error) {
 				if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;

@@ -30,7 +30,7 @@ export function containsNothingOf(before: Uint8Array, after: Uint8Array, written
 
 /**
  * From which of several versions was `written` made, each of which has given way to `after`? From none that `after` has something over that
- * is in `written`; and rather from one than from another that has something over it that is not.
+ * is in `written`; of the others, from the one that it differs least from.
  *
  * @param versions the likeliest first, where nothing tells them apart
  * @returns null: from none of them
