@@ -1,4 +1,5 @@
 export * from "./attributes.ts";
+export * from "./beneath.ts";
 export * from "./beside-path.ts";
 export * from "./diff.ts";
 export * from "./disk-file.ts";

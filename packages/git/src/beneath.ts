@@ -1,0 +1,128 @@
+import fs from "node:fs";
+import { type GitPath, gitPathBytes } from "./git-path.ts";
+
+// A path names a file only as long as every directory above it is a directory. A commit, or a local user, may replace one by a
+// symbolic link between a check and the use of the path. So each component is opened relative to the one above it, and the last
+// one is named relative to an open directory. Node has no openat(2): /proc/<pid>/fd/<n>/<name> is the same.
+
+/** O_PATH (open(2)): a directory that may be passed through need not be readable. The same number on every Linux that Node runs on. */
+const oPath = 0o10000000;
+const directoryFlags = fs.constants.O_DIRECTORY | fs.constants.O_NOFOLLOW | (process.platform === "linux" ? oPath : 0);
+
+/** Options of openBeneath and beneath. */
+export interface BeneathOptions {
+	/** Makes the directories that are missing above the name, with the umask's mode. */
+	readonly makeParents?: boolean;
+}
+
+/** A file's place whose directory is held open. */
+export interface HeldPlace {
+	/** Names the file, whatever becomes of the directories above it. Also a child process of this one can use it. */
+	readonly file: Buffer;
+	/** The directory stays open until this is called. */
+	close(): void;
+}
+
+let descriptors: string | null | undefined;
+
+/** Where this process's descriptors are; null: there is no /proc. */
+function descriptorDirectory(): string | null {
+	if (descriptors === undefined) {
+		try {
+			// Not "self": a child process has other descriptors. Not process.pid: /proc may be that of another namespace.
+			descriptors = `/proc/${fs.readlinkSync("/proc/self")}/fd`;
+		} catch {
+			descriptors = null;
+		}
+	}
+	return descriptors;
+}
+
+function componentsOf(name: GitPath | Buffer): Buffer[] {
+	const bytes = typeof name === "string" ? gitPathBytes(name) : name;
+	const components: Buffer[] = [];
+	for (let at = 0; at <= bytes.length; ) {
+		const slash = bytes.indexOf(0x2f, at);
+		const end = slash < 0 ? bytes.length : slash;
+		const component = bytes.subarray(at, end);
+		const text = component.toString("latin1");
+		if (text === "" || text === "." || text === ".." || component.includes(0)) {
+			throw Object.assign(new Error(`EINVAL: not a path below a directory: ${JSON.stringify(bytes.toString())}`), { code: "EINVAL" });
+		}
+		components.push(component);
+		at = end + 1;
+	}
+	return components;
+}
+
+/** Opens a directory that is one, and no link to one. */
+function openDirectory(file: Buffer, make: boolean): number {
+	try {
+		return fs.openSync(file, directoryFlags);
+	} catch (error) {
+		if (!make || (error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+	}
+	try {
+		fs.mkdirSync(file);
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+	}
+	return fs.openSync(file, directoryFlags);
+}
+
+/**
+ * Opens the directory in which `name` lies below `root`, component by component: none of them may be a symbolic link. `root` itself may be
+ * reached through one. Without /proc (not Linux) each component is checked just before use instead.
+ * @param name a path below the workspace, or bytes of one below `root`
+ * @throws ENOTDIR a component above the last one is a link or no directory; ENOENT one is missing; EINVAL `name` has a component that is
+ * empty, `.` or `..`; the file system's other errors
+ */
+export function openBeneath(root: string, name: GitPath | Buffer, { makeParents = false }: BeneathOptions = {}): HeldPlace {
+	const components = componentsOf(name);
+	const last = components.pop() as Buffer;
+	const held = descriptorDirectory();
+	let place = Buffer.from(root);
+	let descriptor: number | null = null;
+	const close = () => {
+		if (descriptor !== null) fs.closeSync(descriptor);
+		descriptor = null;
+	};
+	const descend = (next: number) => {
+		close();
+		descriptor = next;
+		if (held !== null) place = Buffer.from(`${held}/${next}`);
+	};
+	try {
+		descend(fs.openSync(root, directoryFlags & ~fs.constants.O_NOFOLLOW));
+		for (const component of components) {
+			const directory = Buffer.concat([place, Buffer.of(0x2f), component]);
+			const next = openDirectory(directory, makeParents);
+			if (held === null) place = directory;
+			descend(next);
+		}
+	} catch (error) {
+		close();
+		throw error;
+	}
+	return { file: Buffer.concat([place, Buffer.of(0x2f), last]), close };
+}
+
+/**
+ * Calls `use` with a name for the file `name` below `root` that cannot lead outside of `root`: no component above the last is a link, and
+ * none can become one meanwhile. `use` must not follow the last component itself (lstat, O_NOFOLLOW, rename, link, unlink).
+ * @returns what `use` returns; of a promise, the directory stays open until it is settled
+ * @throws as openBeneath, and what `use` throws
+ */
+export function beneath<T>(root: string, name: GitPath | Buffer, use: (file: Buffer) => T, options?: BeneathOptions): T {
+	const place = openBeneath(root, name, options);
+	let result: T;
+	try {
+		result = use(place.file);
+	} catch (error) {
+		place.close();
+		throw error;
+	}
+	if (result instanceof Promise) return result.finally(() => place.close()) as T;
+	place.close();
+	return result;
+}
