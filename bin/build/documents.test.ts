@@ -72,8 +72,7 @@ describe.each(executables)("%s", (name) => {
 				encoding: "utf8",
 			},
 		);
-		if (error) process.stderr.write("groff is not installed: manual pages were not set\n");
-		else {
+		if (!error) {
 			expect(stderr).toBe("");
 			expect(stdout).toContain("EXIT STATUS");
 		}
@@ -105,8 +104,7 @@ describe.each(executables)("%s", (name) => {
 		const specs = Array.from(text.matchAll(/^\t'?(?:\([^)]*\)'\{)?(?:-\w,)?(--[a-z-]+)/gm), ([, flag]) => flag as string);
 		expect(sorted(specs)).toEqual(sorted(flagsOf(name)));
 		const { error, stderr } = spawnSync("zsh", ["-n", file], { encoding: "utf8" });
-		if (error) process.stderr.write("zsh is not installed: its completions were only read\n");
-		else expect(stderr).toBe("");
+		if (!error) expect(stderr).toBe("");
 	});
 
 	test("is completed by fish: its script names the options, and fish offers them where it is installed", () => {
@@ -116,8 +114,7 @@ describe.each(executables)("%s", (name) => {
 		expect(sorted(lines.map(([, , long]) => `--${long}`))).toEqual(sorted(flagsOf(name)));
 		expect(lines.every(([, command]) => command === name)).toBe(true);
 		const { error, stdout } = spawnSync("fish", ["--no-config", "-c", `source ${file}; complete -C '${name} --'`], { encoding: "utf8" });
-		if (error) process.stderr.write("fish is not installed: its completions were only read\n");
-		else expect(sorted(flagsIn(stdout.replaceAll(/\t.*$/gm, "")))).toEqual(sorted(flagsOf(name)));
+		if (!error) expect(sorted(flagsIn(stdout.replaceAll(/\t.*$/gm, "")))).toEqual(sorted(flagsOf(name)));
 	});
 });
 

@@ -1,12 +1,31 @@
 // Runs one suite: `node bin/build/test.mjs fast|slow|systemd [jest arguments]`. Installs and builds first.
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { root } from "./bootstrap.mjs";
 import { build } from "./build.mjs";
 
-/** One suite a run, by the file's name (jest.config.mjs). */
-export const suites = ["fast", "slow", "systemd"];
+/** One suite a run, by the file's name (jest.config.mjs), and how long all of it takes on two cores. */
+const durations = { fast: "6 minutes", slow: "20 minutes", systemd: "12 minutes" };
+export const suites = Object.keys(durations);
+
+/** What the fast suite uses where it is there: without one, the tests that are about it end at once, or check less. */
+const optionalPrograms = ["fish", "fcgiwrap", "git-lfs", "groff", "ip", "nginx", "shellcheck", "sqlite3", "sshd", "zsh"];
+
+/** @returns those of the programs that no directory of the PATH has, nor those where servers are */
+function notInstalled(programs) {
+	const directories = [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/usr/local/sbin", "/sbin"].filter(Boolean);
+	return programs.filter((name) => !directories.some((directory) => existsSync(path.join(directory, name))));
+}
+
+/** Says what is about to run, how long that takes, and what it leaves out here. */
+function announce(suite, args) {
+	const time = args.some((arg) => !arg.startsWith("-")) ? "" : ` It takes about ${durations[suite]} on two cores.`;
+	process.stderr.write(`The ${suite} suite.${time}\n`);
+	const missing = suite === "fast" ? notInstalled(optionalPrograms) : [];
+	if (missing.length > 0) process.stderr.write(`Not installed here, so not tested with: ${missing.join(", ")}.\n`);
+}
 
 /** Starts jest on one suite, in a process group of its own if `detached`. @returns the child process */
 export function startJest(suite, args, { node = process.execPath, ...options } = {}) {
@@ -25,6 +44,7 @@ async function main() {
 		process.stderr.write(`no suite '${suite}': ${suites.join(", ")}\n`);
 		return 2;
 	}
+	announce(suite, args);
 	try {
 		await build();
 	} catch (error) {

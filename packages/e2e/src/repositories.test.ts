@@ -68,10 +68,7 @@ describe("attributes and filters", () => {
 	});
 
 	test("files that Git LFS keeps: what is large arrives before its pointer, and of two at once one is whole, never half of each", async () => {
-		if (spawnSync("git", ["lfs", "version"]).status !== 0) {
-			process.stderr.write("git-lfs is not installed: nothing to test here\n");
-			return;
-		}
+		if (spawnSync("git", ["lfs", "version"]).status !== 0) return;
 		const [helios, chad] = [world.node("helios"), world.node("chad")];
 		const large = (letter: string, size: number) => Buffer.alloc(size, letter);
 		helios.git("lfs", "install", "--skip-repo");

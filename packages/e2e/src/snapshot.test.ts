@@ -251,13 +251,14 @@ describe("what cannot be committed is skipped and reported, and the rest syncs",
 
 	test("unreadable files and directories (chmod 000), for a user who is not root", async () => {
 		const uid = process.getuid?.() === 0 ? 65_534 : undefined;
+		await world.remove();
+		world = World.forOthers("snapshot");
 		const node = world.node("helios");
 		node.write("readable", "1");
 		node.write("secret", "1");
 		node.write("tracked/file", "1");
 		const own = () => {
 			if (uid === undefined) return;
-			fs.chmodSync(world.directory, 0o755);
 			execFileSync("chown", ["-R", `${uid}:${uid}`, world.path("helios"), world.path("hub.git")]);
 		};
 		own();
