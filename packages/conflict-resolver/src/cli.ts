@@ -3,6 +3,7 @@ import type { CommonOptions } from "@robust-sync/service/command-line";
 import { createProgram, defineVerbs, Option, runProgram } from "@robust-sync/service/command-line";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { paint } from "@robust-sync/service/paint";
+import { printableJson } from "@robust-sync/service/printable";
 import type { ResolverContext } from "./resolver-context.ts";
 
 interface Options extends CommonOptions {
@@ -16,7 +17,7 @@ interface Options extends CommonOptions {
 const print = (text: string) => process.stdout.write(`${text}\n`);
 // Fields of documents are named as in the state files.
 const printJson = ({ setAside, ...value }: { schema: 1; setAside?: string | null } & Record<string, unknown>) =>
-	print(JSON.stringify({ ...value, ...(setAside === undefined ? {} : { set_aside: setAside }) }, null, 2));
+	print(printableJson({ ...value, ...(setAside === undefined ? {} : { set_aside: setAside }) }, 2));
 const chalk = paint(process.stdout);
 
 /** Opens the workspace, does the work, and gives every failure its code and its advice; all of it is in the log file. */

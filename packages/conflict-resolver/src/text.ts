@@ -1,3 +1,4 @@
+import { printable, shellWord } from "@robust-sync/service/printable";
 import type { ChalkInstance } from "chalk";
 import type { AbortReport } from "./abort.ts";
 import type { Conflict, ConflictSide, UnresolvedConflicts } from "./conflicts.ts";
@@ -5,8 +6,6 @@ import type { Report, SavedResolution } from "./report.ts";
 import type { ResolveReport } from "./resolve-report.ts";
 import type { RestoreReport } from "./restore.ts";
 
-// What a person reads. Control characters in file names would move their cursor.
-const shown = (name: string) => name.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, "?");
 const count = (n: number, one: string) => `${n} ${one}${n === 1 ? "" : "s"}`;
 /** More directories than this are counted, not listed. */
 const maxListedResolutions = 20;
@@ -39,7 +38,7 @@ const kindText: Readonly<Record<string, string>> = {
 };
 
 function conflictLine({ path, type, kind, ours, theirs }: Conflict, paint: ChalkInstance): string {
-	return `  ${paint.bold(shown(path))}  ${type}\n    ${sideText("ours", ours)}; ${sideText("theirs", theirs)}\n    will be ${kindText[kind] ?? kind}`;
+	return `  ${paint.bold(printable(path))}  ${type}\n    ${sideText("ours", ours)}; ${sideText("theirs", theirs)}\n    will be ${kindText[kind] ?? printable(kind)}`;
 }
 
 const operationText = (operation: UnresolvedConflicts["operation"]) => (operation === null ? "" : `a ${operation} is in progress: `);
@@ -70,9 +69,18 @@ function resolutionText({ name, resolved_at, merge_commit, files }: SavedResolut
 			.filter(({ saved }) => saved.length > 0)
 			.map(({ path, type, strategy, winner, saved }) => {
 				const sides = ["ours", "theirs", "base"].filter((side) => saved.some((file) => file.endsWith(`.${side}`)));
-				return `    ${shown(path)}  ${type}: ${winnerText[winner] ?? winner} (${kindText[strategy] ?? strategy}); saved: ${sides.join(", ")}`;
+				return `    ${printable(path)}  ${type}: ${winnerText[winner] ?? winner} (${kindText[strategy] ?? printable(strategy)}); saved: ${sides.join(", ")}`;
 			}),
 	];
+}
+
+/** A command to paste into a shell, whatever the file is called. */
+function restoreCommand(saved: string, path: string, side: string): string {
+	const word = shellWord(path);
+	// Quotes around every name: a harmless one shows how.
+	const quoted = word === path ? `'${path}'` : word;
+	if (path.startsWith("-")) return `conflict-resolver --side ${side} --restore ${saved} -- ${quoted}`;
+	return `conflict-resolver --restore ${saved} ${quoted} --side ${side}`;
 }
 
 /** `--report` */
@@ -89,11 +97,7 @@ export function reportText({ unresolved, saved }: Report, paint: ChalkInstance):
 	const example = saved.find(({ files }) => files?.some((file) => file.saved.length > 0));
 	const file = example?.files?.find((candidate) => candidate.saved.length > 0);
 	if (example && file) {
-		lines.push(
-			"",
-			"To get a version back:",
-			`  conflict-resolver --restore ${example.name} '${shown(file.path).replaceAll("'", "'\\''")}' --side ${file.winner === "ours" ? "theirs" : "ours"}`,
-		);
+		lines.push("", "To get a version back:", `  ${restoreCommand(example.name, file.path, file.winner === "ours" ? "theirs" : "ours")}`);
 	}
 	return lines.join("\n");
 }
@@ -106,7 +110,7 @@ export function resolveText(
 ): string {
 	const lines = files.map(
 		({ path, type, strategy, winner }) =>
-			`${dryRun ? "would resolve" : "resolved"}  ${paint.bold(shown(path))}  ${type}: ${winnerText[winner] ?? winner} (${kindText[strategy] ?? strategy})`,
+			`${dryRun ? "would resolve" : "resolved"}  ${paint.bold(printable(path))}  ${type}: ${winnerText[winner] ?? winner} (${kindText[strategy] ?? printable(strategy)})`,
 	);
 	for (const name of saved) lines.push(`the versions are in sync/conflicts/${name}`);
 	if (setAside) lines.push(`what lay in the working tree is in sync/backups/${setAside}`);
@@ -126,8 +130,8 @@ export function abortText({ operation, aborted, setAside }: AbortReport): string
 /** `--restore` */
 export function restoreText({ from, side, restored, removed, setAside }: RestoreReport): string {
 	return [
-		...restored.map((path) => `restored ${shown(path)} (${side}, ${from})`),
-		...removed.map((path) => `removed ${shown(path)}: ${side} did not have it`),
+		...restored.map((path) => `restored ${printable(path)} (${side}, ${from})`),
+		...removed.map((path) => `removed ${printable(path)}: ${side} did not have it`),
 		...(setAside ? [`what lay there is in sync/backups/${setAside}`] : []),
 		"the next sync commits it",
 	].join("\n");

@@ -78,10 +78,10 @@ describe("--report", () => {
 		expect(reportText({ ...report, saved: [] }, plain)).toContain("none");
 	});
 
-	test("shows a file name without its control characters", async () => {
+	test("file names: control characters → shown as escapes", async () => {
 		person.branches({ "a\x1b[2Jb.md": "1\n" }, { "a\x1b[2Jb.md": "2\n" }, { "a\x1b[2Jb.md": "3\n" });
 		person.git("merge", "theirs");
-		expect(reportText(await makeReport(await person.context()), plain)).toContain("a?[2Jb.md");
+		expect(reportText(await makeReport(await person.context()), plain)).toContain("a\\u001b[2Jb.md");
 	});
 });
 

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
+import { printableJson } from "@robust-sync/service/printable";
 import { parseCompactTimestamp, type SavedDirectory, type WorkspacePaths } from "@robust-sync/workspace";
 import { healthDocument, savedDocument, statusDocument } from "./documents.ts";
 import { EventStream, mostListeners, viewMessage } from "./event-stream.ts";
@@ -60,8 +61,8 @@ type Answer = (request: IncomingMessage, response: ServerResponse, query: string
 export function createHealthServer(options: HealthServerOptions): HealthServer {
 	const { paths, snapshots, repository, version, now = Date.now, onError = () => {}, patienceMs = patience_ms } = options;
 
-	const health = remembered((snapshot) => `${JSON.stringify(healthDocument(snapshot), null, 2)}\n`);
-	const status = remembered((snapshot) => `${JSON.stringify(statusDocument(snapshot), null, 2)}\n`);
+	const health = remembered((snapshot) => `${printableJson(healthDocument(snapshot), 2)}\n`);
+	const status = remembered((snapshot) => `${printableJson(statusDocument(snapshot), 2)}\n`);
 	const metrics = remembered(metricsRenderer(version));
 
 	const currentView = async (before: string | null): Promise<View> => {
@@ -279,7 +280,7 @@ function send(
 }
 
 function sendJson(request: IncomingMessage, response: ServerResponse, code: number, value: unknown, more: readonly string[] = []): void {
-	send(request, response, code, json, `${JSON.stringify(value)}\n`, more);
+	send(request, response, code, json, `${printableJson(value)}\n`, more);
 }
 
 /** With an ETag, and without the body for whoever has it already (RFC 9110, section 13.1.2). */

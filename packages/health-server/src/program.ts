@@ -1,5 +1,6 @@
 import { type CommonOptions, createProgram, defineVerbs, notEmpty, type Program } from "@robust-sync/service/command-line";
 import { ExitCode } from "@robust-sync/service/exit-codes";
+import { printableJson } from "@robust-sync/service/printable";
 import { locateWorkspace } from "@robust-sync/workspace/locate";
 import { WorkspacePaths } from "@robust-sync/workspace/paths";
 import { ownStatus, ownStatusLine } from "./report.ts";
@@ -29,7 +30,7 @@ export function healthServerProgram(): Program {
 				options: ["--json"],
 				run(options) {
 					const status = ownStatus(new WorkspacePaths(locateWorkspace({ flag: options.workspace })), Date.now());
-					process.stdout.write(`${options.json ? JSON.stringify(status, null, 2) : ownStatusLine(status)}\n`);
+					process.stdout.write(`${options.json ? printableJson(status, 2) : ownStatusLine(status)}\n`);
 					return status.status === "up" ? ExitCode.ok : ExitCode.notRunning;
 				},
 			},

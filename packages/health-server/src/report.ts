@@ -1,3 +1,4 @@
+import { printable } from "@robust-sync/service/printable";
 import { type ServiceLiveness, writerLiveness } from "@robust-sync/workspace/liveness";
 import type { WorkspacePaths } from "@robust-sync/workspace/paths";
 import { readState } from "@robust-sync/workspace/read-state";
@@ -34,6 +35,6 @@ export function ownStatus(paths: WorkspacePaths, now: number): OwnStatus {
 
 /** The same as one line. */
 export function ownStatusLine({ running, reason, node, pid, port, started_at }: OwnStatus): string {
-	if (!running) return `health-server is not running: ${reason}`;
-	return `health-server of ${node} answers on port ${port} (pid ${pid}, since ${started_at})`;
+	if (!running) return `health-server is not running: ${printable(reason)}`;
+	return printable(`health-server of ${node} answers on port ${port} (pid ${pid}, since ${started_at})`);
 }

@@ -1,4 +1,5 @@
 import { createProgram, defineVerbs, notEmpty, runProgram } from "@robust-sync/service/command-line";
+import { printableJson } from "@robust-sync/service/printable";
 import { locateWorkspace } from "@robust-sync/workspace/locate";
 import { WorkspacePaths } from "@robust-sync/workspace/paths";
 import type { Options } from "./options.ts";
@@ -9,7 +10,7 @@ async function status(options: Options): Promise<number> {
 	const { heartbeatConfig } = await import("./settings.ts");
 	const now = Date.now();
 	const report = reportStatus(paths, heartbeatConfig(paths.root, {}).peerTimeoutSeconds * 1_000, now);
-	process.stdout.write(`${options.json ? JSON.stringify(statusDocument(report), null, 2) : formatStatus(report, now, process.stdout)}\n`);
+	process.stdout.write(`${options.json ? printableJson(statusDocument(report), 2) : formatStatus(report, now, process.stdout)}\n`);
 	return report.exitCode;
 }
 

@@ -1,3 +1,4 @@
+import { printable } from "@robust-sync/service/printable";
 import type { PeerAddress, PeerStatus } from "@robust-sync/workspace";
 import { Announcement, burstGapMs } from "./announcement.ts";
 import type { Clock } from "./clock.ts";
@@ -776,7 +777,7 @@ export class HeartbeatNode {
 		peer.acceptances++;
 		peer.hearsUs = false;
 		peer.announcement = null;
-		peer.detector.saidGoodbye(message.reason ?? "");
+		peer.detector.saidGoodbye(printable(message.reason ?? ""));
 		this.#statusChanged(peer);
 	}
 

@@ -1,3 +1,4 @@
+import { printable } from "@robust-sync/service/printable";
 import type { PeerState, PeerStatus } from "@robust-sync/workspace/state-schemas";
 import type { ChalkInstance } from "chalk";
 
@@ -50,16 +51,16 @@ export function peerTable(rows: readonly PeerRow[], now: number, chalk: ChalkIns
 		unknown: chalk.dim,
 	};
 	const cells = rows.map((row) => [
-		row.peer,
+		printable(row.peer),
 		row.status,
 		row.received_at === null ? "never" : shortDuration(now - Date.parse(row.received_at)),
 		milliseconds(row.rtt_ms),
 		milliseconds(row.clock_offset_ms),
 		row.hears_us === null ? "-" : row.hears_us ? "yes" : "no",
 		row.sync_status ?? "-",
-		row.head?.slice(0, 7) ?? "-",
+		printable(row.head?.slice(0, 7) ?? "-"),
 		row.messages_pending === null ? "-" : String(row.messages_pending),
-		row.reason ?? row.address ?? "-",
+		printable(row.reason ?? row.address ?? "-"),
 	]);
 	const headings = ["peer", "status", "heard", "rtt", "clock", "hears us", "sync", "head", "waiting", ""];
 	const widths = headings.map((heading, i) => Math.max(heading.length, ...cells.map((row) => row[i]!.length)));

@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import path from "node:path";
+import { printableJson } from "@robust-sync/service/printable";
 import { type HeartbeatState, type PeerState, processStartedAt, timestamp, type WorkspacePaths } from "@robust-sync/workspace";
 import type { HeartbeatNode, PeerView } from "./heartbeat-node.ts";
 
@@ -225,7 +226,7 @@ class FileWriter {
 		try {
 			const handle = await open(temporary, "w", 0o644);
 			try {
-				await handle.writeFile(`${JSON.stringify(state, null, "\t")}\n`);
+				await handle.writeFile(`${printableJson(state, "\t")}\n`);
 				await handle.sync();
 			} finally {
 				await handle.close();

@@ -1,5 +1,6 @@
 import { ExitCode } from "@robust-sync/service/exit-codes";
 import { paint } from "@robust-sync/service/paint";
+import { printable } from "@robust-sync/service/printable";
 import { peerLiveness, writerLiveness } from "@robust-sync/workspace/liveness";
 import type { WorkspacePaths } from "@robust-sync/workspace/paths";
 import { readState } from "@robust-sync/workspace/read-state";
@@ -38,16 +39,16 @@ export function statusDocument({ running, reason, state, peers }: StatusReport):
 /** The report for people. */
 export function formatStatus({ running, reason, state, peers }: StatusReport, now: number, stream: NodeJS.WriteStream): string {
 	const chalk = paint(stream);
-	if (!state) return `heartbeat is ${chalk.yellow("not running")} (${reason})`;
+	if (!state) return `heartbeat is ${chalk.yellow("not running")} (${printable(reason)})`;
 	const { totals } = state;
 	const rejected = Object.entries(totals.rejected).filter(([, count]) => count > 0);
 	const lines = [
 		running
-			? `heartbeat is ${chalk.green("running")} (pid ${state.pid}, since ${state.started_at})`
-			: `heartbeat is ${chalk.yellow("not running")} (${reason})`,
-		`  node        ${state.node}, UDP port ${state.port}, ${state.authenticated ? "authenticated" : chalk.yellow("not authenticated (HEARTBEAT_KEY is not set)")}`,
+			? `heartbeat is ${chalk.green("running")} (pid ${state.pid}, since ${printable(state.started_at)})`
+			: `heartbeat is ${chalk.yellow("not running")} (${printable(reason)})`,
+		`  node        ${printable(state.node)}, UDP port ${state.port}, ${state.authenticated ? "authenticated" : chalk.yellow("not authenticated (HEARTBEAT_KEY is not set)")}`,
 		`  so far      ${totals.sent} sent, ${totals.acked} answered, ${totals.received} received, ${
-			rejected.length === 0 ? "none" : rejected.map(([why, count]) => `${count} ${why}`).join(" ")
+			rejected.length === 0 ? "none" : rejected.map(([why, count]) => `${count} ${printable(why)}`).join(" ")
 		} refused`,
 	];
 	if (peers.length > 0)

@@ -4,6 +4,7 @@ import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { runService } from "@robust-sync/service/lifecycle";
 import { createLogger, type Logger } from "@robust-sync/service/log";
 import { paint } from "@robust-sync/service/paint";
+import { printable, printableJson } from "@robust-sync/service/printable";
 import { supervise } from "@robust-sync/service/supervisor";
 import { needsSupervisor } from "@robust-sync/service/worker";
 import {
@@ -113,15 +114,13 @@ export async function once(options: Options): Promise<number> {
 			clock_offset_ms: clockOffsetMs,
 			reason,
 		}));
-		process.stdout.write(
-			`${JSON.stringify({ node: config.nodeName, answered: results.every(({ answered }) => answered), peers }, null, 2)}\n`,
-		);
+		process.stdout.write(`${printableJson({ node: config.nodeName, answered: results.every(({ answered }) => answered), peers }, 2)}\n`);
 	} else {
 		const chalk = paint(process.stdout);
 		for (const { peer, answered, address, rttMs, clockOffsetMs, reason } of results) {
 			const line = answered
 				? `${chalk.green("answered")}  ${peer} at ${address} in ${rttMs!.toFixed(1)} ms, clock ${clockOffsetMs! < 0 ? "" : "+"}${clockOffsetMs!.toFixed(1)} ms`
-				: `${chalk.red("silent")}    ${peer}: ${reason}`;
+				: `${chalk.red("silent")}    ${peer}: ${printable(reason ?? "")}`;
 			process.stdout.write(`${line}\n`);
 		}
 	}

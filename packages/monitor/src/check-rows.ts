@@ -1,3 +1,4 @@
+import { printable } from "@robust-sync/service/printable";
 import { timestamp } from "@robust-sync/workspace";
 import { describe, type Finding, type Problem, severityRank } from "./findings.ts";
 import type { AlertRecord } from "./lifecycle/alert-record.ts";
@@ -35,7 +36,7 @@ export function toCheckRows(
 		return {
 			name: finding.name,
 			status,
-			message: worst ? `${describe(worst)}${others}` : finding.summary,
+			message: printable(worst ? `${describe(worst)}${others}` : finding.summary),
 			since: timestamp(since),
 		};
 	});

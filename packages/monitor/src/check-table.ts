@@ -1,3 +1,4 @@
+import { printable } from "@robust-sync/service/printable";
 import type { ChalkInstance } from "chalk";
 import type { CheckReport } from "./check-once.ts";
 import { formatDuration, formatTime } from "./durations.ts";
@@ -16,7 +17,7 @@ export function renderTable(report: CheckReport, color: ChalkInstance): string {
 		const age = check.status === "ok" || now - since < 1000 ? "" : color.dim(` [for ${formatDuration(now - since)}]`);
 		const silence = report.silences.find((candidate) => matches(candidate, check.name));
 		const quiet = silence ? color.dim(` [silenced until ${formatTime(Date.parse(silence.until), now)}]`) : "";
-		return `${paint(symbols[check.status])} ${check.name.padEnd(width)}  ${check.status === "ok" ? color.dim(check.message) : check.message}${age}${quiet}`;
+		return `${paint(symbols[check.status])} ${printable(check.name).padEnd(width)}  ${check.status === "ok" ? color.dim(printable(check.message)) : printable(check.message)}${age}${quiet}`;
 	});
 	const bad = report.checks.filter((check) => check.status !== "ok").length;
 	const verdict =

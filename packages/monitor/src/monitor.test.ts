@@ -624,7 +624,9 @@ describe("hostile and broken files", () => {
 			minute,
 			all(well(node), () => node.failing(3, "INTERNAL", message)),
 		);
-		expect(node.channel.texts[0]).toContain("<b>x</b> `rm -rf /` $(reboot) *bold* [a](http://b) gnp.exe fake: ✅ Over");
+		expect(node.channel.texts[0]).toContain(
+			"<b>x</b> `rm -rf /` $(reboot) *bold* [a](http://b) \\u202egnp.exe\\u0000\\u0007 fake: ✅ Over",
+		);
 		expect(node.channel.texts[0]?.split("\n")).toHaveLength(4);
 	});
 

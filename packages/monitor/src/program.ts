@@ -1,6 +1,7 @@
 import { createProgram, defineVerbs, notEmpty, type Program, type Verb } from "@robust-sync/service/command-line";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { paint } from "@robust-sync/service/paint";
+import { printable, printableJson } from "@robust-sync/service/printable";
 import { type Config, loadConfig, locateWorkspace, timestamp, WorkspacePaths } from "@robust-sync/workspace";
 import { formatDuration, formatTime, parseDuration } from "./durations.ts";
 import { changeSilences } from "./lifecycle/silences.ts";
@@ -57,7 +58,7 @@ function open(options: Options): { paths: WorkspacePaths; load: () => Config } {
 }
 
 function print(value: unknown, text: string, options: Options): void {
-	process.stdout.write(options.json ? `${JSON.stringify(value, null, "\t")}\n` : text);
+	process.stdout.write(options.json ? `${printableJson(value, "\t")}\n` : text);
 }
 
 async function runCheck(options: Options): Promise<number> {
@@ -97,9 +98,9 @@ async function runTestAlert(options: Options): Promise<number> {
 	const report = await sendTestAlert(config);
 	const color = paint(process.stdout);
 	const lines = report.channels.map(({ name, ok, error }) =>
-		ok ? `${color.green("✓")} ${name}: sent` : `${color.red("✗")} ${name}: ${error}`,
+		ok ? `${color.green("✓")} ${name}: sent` : `${color.red("✗")} ${name}: ${printable(error ?? "")}`,
 	);
-	if (report.problem !== null) lines.push(`${color.yellow("!")} ${report.problem}`);
+	if (report.problem !== null) lines.push(`${color.yellow("!")} ${printable(report.problem)}`);
 	if (report.channels.length === 0) {
 		lines.push("no channel is configured: set CALEB_TELEGRAM_ID and TELEGRAM_BOT_TOKEN, or ALERT_WEBHOOK_URL, in .sync_env");
 	}
@@ -144,7 +145,7 @@ async function runUnsilence(options: Options): Promise<number> {
 	const others = silences.map((silence) => silence.id).join(", ");
 	print(
 		{ silences },
-		found ? `${id} is told again\n` : `${id} was not silenced${others === "" ? "" : `; these are: ${others}`}\n`,
+		found ? `${id} is told again\n` : `${id} was not silenced${others === "" ? "" : `; these are: ${printable(others)}`}\n`,
 		options,
 	);
 	return found ? ExitCode.ok : ExitCode.failed;

@@ -38,9 +38,9 @@ describe("durations", () => {
 
 describe("one line of plain text", () => {
 	test.each([
-		["a\r\n\tb\u0000c", "a b c"],
-		["left\u202egnp.exe", "left gnp.exe"],
-		["lone \ud800 half", "lone \ufffd half"],
+		["a\r\n\tb\u0000c", "a b\\u0000c"],
+		["left\u202egnp.exe", "left\\u202egnp.exe"],
+		["lone \ud800 half", "lone \\ud800 half"],
 		["x".repeat(400), `${"x".repeat(299)}…`],
 		["😀".repeat(200), `${"😀".repeat(149)}…`],
 	])("%j", (text, line) => expect(oneLine(text)).toBe(line));

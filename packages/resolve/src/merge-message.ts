@@ -4,11 +4,11 @@ import type { Strategy } from "./resolution.ts";
 /** Longer lists end in a count: a message is for reading. */
 const maxListedPaths = 100;
 
-/** The path as it is, or C-quoted as git quotes it (git-config(1), core.quotePath) when it would break the line or is not UTF-8. */
+/** The path as it is, or C-quoted as git quotes it (git-config(1), core.quotePath) when it would break the line, mislead a reader, or is not UTF-8. */
 function messagePath(path: GitPath): string {
 	const bytes = gitPathBytes(path);
 	const text = bytes.toString("utf8");
-	if (!/["\\\x00-\x1f\x7f]/.test(text) && Buffer.from(text).equals(bytes)) return text;
+	if (!/["\\\p{C}\p{Zl}\p{Zp}]/u.test(text) && Buffer.from(text).equals(bytes)) return text;
 	return `"${path.replace(/["\\\x00-\x1f\x7f-\xff]/g, (byte) =>
 		byte === '"' || byte === "\\" ? `\\${byte}` : `\\${byte.charCodeAt(0).toString(8).padStart(3, "0")}`,
 	)}"`;

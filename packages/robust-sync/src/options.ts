@@ -1,3 +1,5 @@
+import { printableJson } from "@robust-sync/service/printable";
+
 /** The flags of robust-sync, as the command line hands them over. */
 export interface Options {
 	workspace?: string;
@@ -12,4 +14,4 @@ export interface Options {
 export const print = (text: string): boolean => process.stdout.write(`${text}\n`);
 
 /** One JSON document on standard output. */
-export const printJson = (value: unknown): boolean => print(JSON.stringify(value, null, 2));
+export const printJson = (value: unknown): boolean => print(printableJson(value, 2));

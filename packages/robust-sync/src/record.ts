@@ -1,3 +1,4 @@
+import { printable } from "@robust-sync/service/printable";
 import { redact } from "@robust-sync/service/redact";
 import {
 	type Config,
@@ -140,7 +141,7 @@ export class SyncRecord {
 		return this.update({
 			...where,
 			status: nextAttempt === null || failures >= this.#config().maxSyncFailures ? "failed" : "retrying",
-			last_error: { code: error.code, message: redact(error.message, this.#config().secrets), at },
+			last_error: { code: error.code, message: printable(redact(error.message, this.#config().secrets)), at },
 			consecutive_failures: failures,
 			next_attempt: nextAttempt === null ? null : timestamp(nextAttempt),
 			totals: { ...totals, cycles: totals.cycles + 1, failures: totals.failures + 1 },

@@ -17,6 +17,7 @@ import {
 	writeIndexEntries,
 } from "@robust-sync/git";
 import { filtersApply, forgetAttributes } from "@robust-sync/resolve";
+import { printable } from "@robust-sync/service/printable";
 import { faultPoint, neverCommitted, type SkippedFile } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
 import { bringIndexUpToDate, takeDirectSnapshot } from "./direct-snapshot.ts";
@@ -138,7 +139,7 @@ function hasLinkAbove(root: string, name: GitPath): boolean {
 
 /** One line that a person can read: `helios: 3 files (notes.md, state.json, …)`. */
 export function snapshotMessage(node: string, paths: readonly GitPath[]): string {
-	const shown = paths.slice(0, 2).map((name) => displayPath(name).replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, "?"));
+	const shown = paths.slice(0, 2).map((name) => printable(displayPath(name)));
 	const names = paths.length > shown.length ? [...shown, "…"] : shown;
 	return `${node}: ${paths.length} ${paths.length === 1 ? "file" : "files"} (${names.join(", ")})`;
 }

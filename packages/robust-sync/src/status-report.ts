@@ -1,4 +1,5 @@
 import { ExitCode } from "@robust-sync/service/exit-codes";
+import { printable, printableJson } from "@robust-sync/service/printable";
 import type { StateRead } from "@robust-sync/workspace/read-state";
 import type { SyncState } from "@robust-sync/workspace/state-schemas";
 import { writerLiveness } from "@robust-sync/workspace/writer-liveness";
@@ -31,7 +32,7 @@ function age(at: string | null, now: number): string {
 
 /** The report for programs. */
 export function statusDocument({ running, state }: StatusReport): string {
-	return JSON.stringify({ running, ...(state ?? { schema: 1, status: "stopped" }), ...(running ? {} : { status: "stopped" }) }, null, 2);
+	return printableJson({ running, ...(state ?? { schema: 1, status: "stopped" }), ...(running ? {} : { status: "stopped" }) }, 2);
 }
 
 /** Colours, or none. */
@@ -43,22 +44,23 @@ export interface Paint {
 
 /** The report for people. */
 export function formatStatus({ running, state, reason }: StatusReport, now: number, paint: Paint): string {
-	if (!state) return `robust-sync is ${paint.yellow("not running")} (${reason})`;
+	if (!state) return `robust-sync is ${paint.yellow("not running")} (${printable(reason)})`;
 	const colour = !running ? paint.yellow : state.status === "idle" || state.status === "syncing" ? paint.green : paint.red;
 	const lines = [
-		`robust-sync is ${colour(running ? state.status : `not running (${reason})`)}${running ? ` (pid ${state.pid}, since ${state.started_at})` : ""}`,
-		`  node        ${state.node}`,
-		`  last sync   ${state.last_sync ?? "never"}${state.last_sync ? ` (${age(state.last_sync, now)})` : ""}`,
-		`  branch      ${state.branch ?? "-"} on ${state.remote ?? "-"}, at ${state.head?.slice(0, 12) ?? "no commit"}${state.ahead || state.behind ? `, ${state.ahead} ahead, ${state.behind} behind` : ""}`,
+		`robust-sync is ${colour(running ? state.status : `not running (${printable(reason)})`)}${running ? ` (pid ${state.pid}, since ${printable(state.started_at)})` : ""}`,
+		`  node        ${printable(state.node)}`,
+		`  last sync   ${printable(state.last_sync ?? "never")}${state.last_sync ? ` (${age(state.last_sync, now)})` : ""}`,
+		`  branch      ${printable(`${state.branch ?? "-"} on ${state.remote ?? "-"}, at ${state.head?.slice(0, 12) ?? "no commit"}`)}${state.ahead || state.behind ? `, ${state.ahead} ahead, ${state.behind} behind` : ""}`,
 		`  waiting     ${state.messages_pending} messages`,
 		`  so far      ${state.totals.cycles} cycles, ${state.totals.failures} failures, ${state.totals.commits} commits, ${state.totals.resolved} resolved, ${state.totals.rescued} rescued`,
 	];
 	if (state.last_error)
 		lines.push(
-			`  ${paint.red("last error")}  ${state.last_error.code}: ${state.last_error.message} (${age(state.last_error.at, now)}, ${state.consecutive_failures} in a row)`,
+			`  ${paint.red("last error")}  ${printable(`${state.last_error.code}: ${state.last_error.message}`)} (${age(state.last_error.at, now)}, ${state.consecutive_failures} in a row)`,
 		);
-	if (state.next_attempt && running) lines.push(`  next        ${state.next_attempt}`);
-	for (const { path, reason: why } of state.skipped.slice(0, 20)) lines.push(`  ${paint.yellow("skipped")}     ${path} (${why})`);
+	if (state.next_attempt && running) lines.push(`  next        ${printable(state.next_attempt)}`);
+	for (const { path, reason: why } of state.skipped.slice(0, 20))
+		lines.push(`  ${paint.yellow("skipped")}     ${printable(path)} (${printable(why)})`);
 	if (state.skipped.length > 20) lines.push(`  ${paint.yellow("skipped")}     … and ${state.skipped.length - 20} more`);
 	return lines.join("\n");
 }

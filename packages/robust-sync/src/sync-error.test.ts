@@ -31,6 +31,6 @@ test("a snapshot's message is one line that a person can read, whatever the file
 	const message = (...names: string[]) => snapshotMessage("helios", names.map((name) => Buffer.from(name).toString("latin1")) as never);
 	expect(message("notes.md")).toBe("helios: 1 file (notes.md)");
 	expect(message("a", "b", "c", "d")).toBe("helios: 4 files (a, b, …)");
-	expect(message("new\nline", "e\u001b[2Jsc\u2028")).toBe("helios: 2 files (new?line, e?[2Jsc?)");
+	expect(message("new\nline", "e\u001b[2Jsc\u2028")).toBe("helios: 2 files (new\\nline, e\\u001b[2Jsc\\u2028)");
 	expect(message("größe")).toBe("helios: 1 file (größe)");
 });

@@ -1,6 +1,7 @@
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { runService } from "@robust-sync/service/lifecycle";
 import { createLogger } from "@robust-sync/service/log";
+import { printable } from "@robust-sync/service/printable";
 import { supervise } from "@robust-sync/service/supervisor";
 import { needsSupervisor } from "@robust-sync/service/worker";
 import {
@@ -77,12 +78,12 @@ export async function once(options: Options): Promise<number> {
 		const plan = await dryRun({ paths, config, logger });
 		if (options.json) printJson(plan);
 		else {
-			for (const file of plan.would_commit) print(`would commit   ${file}`);
+			for (const file of plan.would_commit) print(`would commit   ${printable(file)}`);
 			if (plan.would_deliver > 0) print(`would deliver  ${plan.would_deliver} messages`);
-			for (const { path, reason } of plan.skipped) print(`would skip     ${path} (${reason})`);
+			for (const { path, reason } of plan.skipped) print(`would skip     ${printable(path)} (${printable(reason)})`);
 			if (plan.would_fetch) print(`would fetch    ${plan.remote_head?.slice(0, 12)} and bring it in`);
-			if (plan.would_push) print(`would push     ${plan.branch ?? "HEAD"} to ${config.syncRemote}`);
-			if (plan.blocked_by) print(`blocked        ${plan.blocked_by}`);
+			if (plan.would_push) print(`would push     ${printable(plan.branch ?? "HEAD")} to ${printable(config.syncRemote)}`);
+			if (plan.blocked_by) print(`blocked        ${printable(plan.blocked_by)}`);
 			else if (plan.would_commit.length + plan.would_deliver === 0 && !plan.would_fetch && !plan.would_push) print("nothing to do");
 		}
 		return ExitCode.ok;
@@ -104,7 +105,7 @@ export async function once(options: Options): Promise<number> {
 			`in sync at ${head?.slice(0, 12) ?? "no commit yet"}: ${committed} files committed, ${pulled} commits pulled, ${pushed} pushed, ${resolved} files resolved, ${delivered} messages delivered`,
 		);
 		for (const name of saved) print(`what the merge left out is in sync/conflicts/${name}`);
-		for (const { path, reason } of skipped) print(`skipped ${path} (${reason})`);
+		for (const { path, reason } of skipped) print(`skipped ${printable(path)} (${printable(reason)})`);
 	}
 	return ExitCode.ok;
 }
@@ -123,6 +124,6 @@ export async function send(options: Options): Promise<number> {
 	const paths = pathsOf(options);
 	const name = await sendMessage(paths, options.send ?? "");
 	if (options.json) printJson({ pending: name });
-	else print(`in the outbox as ${name}: it is delivered with the next cycle`);
+	else print(`in the outbox as ${printable(name)}: it is delivered with the next cycle`);
 	return ExitCode.ok;
 }

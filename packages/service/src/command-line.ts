@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, type Option } from "commander";
 import { CommandError, ExitCode } from "./exit-codes.ts";
+import { printable } from "./printable.ts";
 import { interfaceVariable, programInterface } from "./program-interface.ts";
 import { redact } from "./redact.ts";
 import { versionLine } from "./version.ts";
@@ -209,7 +210,7 @@ function report(program: Command, error: unknown, argv: string[]): number {
 	const message = error instanceof Error ? error.message || error.name : String(error);
 	complain(program, message);
 	if (error instanceof Error && (program.opts<CommonOptions>().verbose || argv.includes("--verbose"))) {
-		process.stderr.write(`${redact(stackOf(error))}\n`);
+		process.stderr.write(`${stackLines(redact(stackOf(error))).join("\n")}\n`);
 	}
 	return exitCodeOf(error);
 }
@@ -227,12 +228,17 @@ function stackOf(error: Error): string {
 	return error.cause instanceof Error ? `${stack}\ncaused by: ${stackOf(error.cause)}` : stack;
 }
 
+/** A line of the message itself is indented: it must not look like a line of ours. */
+function stackLines(stack: string): string[] {
+	return stack.split("\n").map((line, at) => (at === 0 || /^( {4}at|caused by:) /.test(line) ? printable(line) : `    ${printable(line)}`));
+}
+
 function complain(program: Command, message: string): void {
 	const line = message
 		.split(/\s*[\r\n]+\s*/)
 		.filter(Boolean)
 		.join("; ");
-	process.stderr.write(`${program.name()}: ${redact(line)}\n`);
+	process.stderr.write(`${program.name()}: ${printable(redact(line))}\n`);
 }
 
 function flush(stream: NodeJS.WriteStream): Promise<void> {

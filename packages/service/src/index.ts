@@ -14,6 +14,7 @@ export { CommandError, ExitCode } from "./exit-codes.ts";
 export { runService, type ServiceControl, type ServiceHooks, type ServiceSurroundings } from "./lifecycle.ts";
 export { createLogger, type Logger, type LogLevel, type LogOptions } from "./log.ts";
 export { paint } from "./paint.ts";
+export { printable, printableJson, shellWord } from "./printable.ts";
 export { isProcessAlive } from "./process-alive.ts";
 export { redact } from "./redact.ts";
 export { type StopOptions, stopProcess } from "./stop-process.ts";

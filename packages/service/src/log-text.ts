@@ -1,4 +1,5 @@
 import type { ChalkInstance } from "chalk";
+import { printable } from "./printable.ts";
 
 /** A record as it was parsed back from its JSON line. */
 export interface LogRecord {
@@ -10,14 +11,6 @@ export interface LogRecord {
 	[field: string]: unknown;
 }
 
-const controls = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
-const shortEscapes: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
-
-/** Makes text safe for one line of a terminal: newlines and other control characters become escapes. */
-export function escapeControls(text: string): string {
-	return text.replace(controls, (char) => shortEscapes[char] ?? `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
-}
-
 /**
  * A record for people: `2026-02-18T02:00:00.000Z INFO  sync: message key=value ...`, on one line.
  *
@@ -26,7 +19,7 @@ export function escapeControls(text: string): string {
  */
 export function textLine(record: LogRecord): string {
 	const fields = textFields(record, []);
-	return `${record.time} ${record.level.toUpperCase().padEnd(5)} ${record.name}: ${escapeControls(record.msg)}${fields && ` ${fields}`}`;
+	return `${record.time} ${record.level.toUpperCase().padEnd(5)} ${record.name}: ${printable(record.msg)}${fields && ` ${fields}`}`;
 }
 
 /**
@@ -44,7 +37,7 @@ export function terminalLine(record: LogRecord, chalk: ChalkInstance, omit: read
 	const fields = textFields(record, omit);
 	// Not by colour alone: it is missing under NO_COLOR, and not everybody sees it.
 	const label = record.level === "warn" || record.level === "error" ? `${record.level.toUpperCase()} ` : "";
-	return `${chalk.dim(clock)} ${byLevel(record.level, chalk)(label + escapeControls(record.msg))}${fields && ` ${chalk.dim(fields)}`}`;
+	return `${chalk.dim(clock)} ${byLevel(record.level, chalk)(label + printable(record.msg))}${fields && ` ${chalk.dim(fields)}`}`;
 }
 
 function byLevel(level: string, chalk: ChalkInstance): (text: string) => string {
@@ -64,7 +57,7 @@ function textFields(record: LogRecord, omit: readonly string[]): string {
 	const { time: _time, level: _level, name: _name, msg: _msg, ...fields } = record;
 	return Object.entries(fields)
 		.filter(([key]) => !omit.includes(key))
-		.map(([key, value]) => `${escapeControls(key)}=${textValue(value)}`)
+		.map(([key, value]) => `${printable(key)}=${textValue(value)}`)
 		.join(" ");
 }
 
@@ -72,9 +65,7 @@ function textValue(value: unknown): string {
 	if (typeof value !== "string") {
 		// An error reads best as its message; the rest of it is in the JSON format.
 		if (typeof value === "object" && value !== null && "message" in value) return textValue(value.message);
-		return escapeControls(JSON.stringify(value) ?? "");
+		return printable(JSON.stringify(value) ?? "");
 	}
-	return value === "" || /[\s"=\\]/.test(value) || value.search(controls) >= 0
-		? `"${escapeControls(value.replace(/["\\]/g, "\\$&"))}"`
-		: value;
+	return value === "" || /[\s"=\\]/.test(value) || printable(value) !== value ? `"${printable(value.replace(/["\\]/g, "\\$&"))}"` : value;
 }

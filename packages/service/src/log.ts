@@ -1,7 +1,8 @@
 import { pino } from "pino";
 import { LogFile } from "./log-file.ts";
-import { escapeControls, type LogRecord, terminalLine, textLine } from "./log-text.ts";
+import { type LogRecord, terminalLine, textLine } from "./log-text.ts";
 import { paint } from "./paint.ts";
+import { printable, printableJsonText } from "./printable.ts";
 import { redact, secretForms } from "./redact.ts";
 
 export { redact } from "./redact.ts";
@@ -87,7 +88,7 @@ export function createLogger(options: LogOptions): Logger {
 	}
 
 	function deliver(raw: string): void {
-		const json = redact(raw, secrets);
+		const json = printableJsonText(redact(raw, secrets));
 		const record = options.format === "json" && !short ? undefined : parse(json);
 		if (options.stderr && !fileOnly) toStderr(json, record);
 		if (file) toLogFile(file, json, record);
@@ -123,7 +124,7 @@ export function createLogger(options: LogOptions): Logger {
 	}
 
 	function warnOnStderr(message: string): void {
-		process.stderr.write(`${options.name}: ${escapeControls(redact(message, secrets))}\n`);
+		process.stderr.write(`${options.name}: ${printable(redact(message, secrets))}\n`);
 	}
 
 	function log(at: LogLevel, message: string, fields: Record<string, unknown> = {}): void {

@@ -1,6 +1,7 @@
+import { shellWord } from "@robust-sync/service/printable";
 import { type Manifest, type SavedDirectory, timestamp } from "@robust-sync/workspace";
 import type { NodeSnapshot } from "../snapshot.ts";
-import { badge, command, commit, count, empty, shellQuote, time } from "./text.ts";
+import { badge, command, commit, count, empty, time } from "./text.ts";
 import { h, type VNode } from "./vnode.ts";
 
 /** One file of a saved resolution, as its manifest names it. */
@@ -33,7 +34,7 @@ export function savedUrl(saved: string, name: string): string {
 /** The command that puts one saved side back as a new change, for a POSIX shell. */
 export function restoreCommand(workspace: string, saved: string, file: string, side: Side): string {
 	const operands = file.startsWith("-") ? ["--side", side, "--restore", saved, "--", file] : ["--restore", saved, file, "--side", side];
-	return ["conflict-resolver", "--workspace", workspace, ...operands].map(shellQuote).join(" ");
+	return ["conflict-resolver", "--workspace", workspace, ...operands].map(shellWord).join(" ");
 }
 
 function fileDetails(snapshot: NodeSnapshot, saved: SavedDirectory, file: SavedEntry, index: number): VNode {

@@ -42,11 +42,6 @@ export function badge(kind: "ok" | "warn" | "bad" | "quiet", word: string): VNod
 	return h("span", { class: `badge ${kind}` }, word);
 }
 
-/** One argument for a POSIX shell: as it is when harmless, else in single quotes. */
-export function shellQuote(argument: string): string {
-	return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", `'\\''`)}'`;
-}
-
 /** A command to run, with a button that copies it (shown where there is JavaScript). */
 export function command(text: string): VNode {
 	return h("span", { class: "command" }, h("code", null, text), h("button", { type: "button", class: "copy", "data-copy": text }, "Copy"));

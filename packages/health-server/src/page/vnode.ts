@@ -1,3 +1,5 @@
+import { printable } from "@robust-sync/service/printable";
+
 /** Attributes of an element; false, null and undefined leave one out, true writes it without value. */
 export type Attributes = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
@@ -22,18 +24,23 @@ function flatten(children: readonly Child[], into: VNode[]): VNode[] {
 		else {
 			const last = into.at(-1);
 			// Text beside text is one text node once it was HTML.
-			if (typeof last === "string") into[into.length - 1] = last + String(child);
-			else into.push(String(child));
+			if (typeof last === "string") into[into.length - 1] = last + printableText(String(child));
+			else into.push(printableText(String(child)));
 		}
 	}
 	return into;
 }
 
-/** An element. */
+/** Text of a page: printable, with the tabs of a file's lines. */
+function printableText(text: string): string {
+	return text.split("\t").map(printable).join("\t");
+}
+
+/** An element. Text and attributes become printable here, so that nothing on a page is shown as it came. */
 export function h(tag: string, attributes: Attributes | null, ...children: Child[]): VNode {
 	const shown: Record<string, string | number | true> = {};
 	for (const [name, value] of Object.entries(attributes ?? {})) {
-		if (value !== false && value !== null && value !== undefined) shown[name] = value;
+		if (value !== false && value !== null && value !== undefined) shown[name] = typeof value === "string" ? printableText(value) : value;
 	}
 	return [tag, shown, ...flatten(children, [])];
 }
