@@ -10,9 +10,6 @@ import { withLock } from "./single-file-lock.mjs";
 
 const dist = path.join(root, "dist");
 
-/** Answers that an executable gives before it loads anything else, as CommonJS: node's loader of ES modules takes longer than they do. */
-const quickAnswers = { "robust-sync-status": "packages/robust-sync/src/quick-status.ts" };
-
 /** Bundles that are no executable: what deploy/setup.sh asks about a configuration. */
 const helpers = { "print-config": "packages/workspace/src/print-config.ts" };
 
@@ -43,8 +40,6 @@ export async function bundle(out, from = root, plugins = []) {
 		}
 		inputsOf.set(name, results.flatMap(inputsIn));
 	}
-	const quick = await bundleOne(esbuild, quickAnswers, { out, from, version, splitting: false, plugins, format: "cjs" });
-	inputsOf.set("robust-sync", [...(inputsOf.get("robust-sync") ?? []), ...inputsIn(quick)]);
 	writeFileSync(path.join(out, "sbom.cdx.json"), `${JSON.stringify(sbom(inputsOf, from, version), null, "\t")}\n`);
 }
 
@@ -64,7 +59,7 @@ const lazyChildProcess = {
 	},
 };
 
-/** What is loaded only when a call needs it lies in a file of its own: all but the quickest answer, and what the verbs do. */
+/** What is loaded only when a call needs it lies in a file of its own: what the verbs do, but for the quickest answer. */
 function partsOf(entry, from) {
 	const directory = path.join(from, path.dirname(entry));
 	const sources = readdirSync(directory).filter((name) => name === "cli.ts" || name === "program.ts");
@@ -82,18 +77,18 @@ const partsElsewhere = (name, parts) => (below) =>
 		},
 	}));
 
-async function bundleOne(esbuild, entryPoints, { out, from, version, splitting, plugins, format = "esm" }) {
+async function bundleOne(esbuild, entryPoints, { out, from, version, splitting, plugins }) {
 	const { metafile } = await esbuild.build({
 		absWorkingDir: from,
 		entryPoints,
 		outdir: out,
-		outExtension: { ".js": format === "esm" ? ".mjs" : ".cjs" },
+		outExtension: { ".js": ".mjs" },
 		bundle: true,
 		// What only some verbs need lies in parts of its own: `--status` must not parse the whole daemon.
 		splitting,
 		chunkNames: "parts/[name]-[hash]",
 		platform: "node",
-		format,
+		format: "esm",
 		target: "node20",
 		minifySyntax: true,
 		minifyWhitespace: true,
@@ -101,12 +96,9 @@ async function bundleOne(esbuild, entryPoints, { out, from, version, splitting, 
 		define: { __ROBUST_SYNC_VERSION__: JSON.stringify(version), __ROBUST_SYNC_COMMIT__: JSON.stringify(commitOf(from)) },
 		loader: { ".html": "text", ".css": "text" },
 		// CommonJS dependencies inside an ES module bundle still call require() and ask for __filename.
-		banner:
-			format === "cjs"
-				? {}
-				: {
-						js: 'import { createRequire as __createRequire } from "node:module";import { fileURLToPath as __fileURLToPath } from "node:url";const require = __createRequire(import.meta.url), __filename = __fileURLToPath(import.meta.url);',
-					},
+		banner: {
+			js: 'import { createRequire as __createRequire } from "node:module";import { fileURLToPath as __fileURLToPath } from "node:url";const require = __createRequire(import.meta.url), __filename = __fileURLToPath(import.meta.url);',
+		},
 		logLevel: "warning",
 		metafile: true,
 		plugins: [lazyChildProcess, ...plugins],

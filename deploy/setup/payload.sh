@@ -6,7 +6,6 @@
 is_built() {
 	local name
 	for name in "${executables[@]}" print-config; do [ -e "$clone/dist/$name.mjs" ] || return 1; done
-	[ -e "$clone/dist/robust-sync-status.cjs" ] || return 1
 	[ -d "$clone/packages" ] || return 0
 	[ -z "$(find "$clone/packages" "$clone/package.json" "$clone/pnpm-lock.yaml" "$clone/bin/build" -path '*/node_modules' -prune -o -type f ! -name '*.test.ts' -newer "$clone/dist/robust-sync.mjs" -print -quit)" ]
 }

@@ -266,5 +266,5 @@ describe("--send", () => {
 test("--stop where nothing runs: 0, and it says so", async () => {
 	expect(await node.run(["--stop"])).toMatchObject({ code: 0, stdout: expect.stringMatching(/not running/) });
 	const json = await node.run(["--stop", "--json"]);
-	expect(JSON.parse(json.stdout)).toEqual({ stopped: false, pid: null });
+	expect(JSON.parse(json.stdout)).toEqual({ stopped: false, pid: null, unit: null });
 });

@@ -2,7 +2,7 @@ import fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { until } from "@robust-sync/git/fixtures/scratch";
-import { isHolderAlive, readLockHolder, writeState } from "@robust-sync/workspace";
+import { isHolderInTable, readLockHolder, writeState } from "@robust-sync/workspace";
 import { type Node, untilConverged } from "./fixture/node.ts";
 import { World } from "./fixture/world.ts";
 
@@ -178,7 +178,7 @@ describe("without a service manager", () => {
 			process.kill(worker ?? 0, "SIGKILL");
 			await node.untilOtherWorker(worker);
 			const holder = readLockHolder(node.paths.instanceLock("sync"));
-			expect(holder && isHolderAlive(holder)).toBe(true);
+			expect(holder && isHolderInTable(holder)).toBe(true);
 		}
 		node.write("after", "1");
 		await until(() => world.git("hub.git", "ls-tree", "--name-only", "main").includes("after"), "the file on the hub");

@@ -34,7 +34,7 @@ export async function runHealthServer(options: RunOptions): Promise<number> {
 	// What no restart can mend is said here, at once, and not by one worker after the other.
 	const lock = paths.instanceLock("health-server");
 	const holder = readLockHolder(lock);
-	if (holder && isHolderAlive(holder)) throw new LockedError(lock, holder);
+	if (holder && (await isHolderAlive(lock, holder))) throw new LockedError(lock, holder);
 	await tryPort(config.healthPort, config.healthHost).catch((error: unknown) => failToListen(error, config));
 	return await (await import("@robust-sync/service/supervisor")).supervise({ logger, argv: process.argv.slice(1) });
 }

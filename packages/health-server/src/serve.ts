@@ -6,7 +6,7 @@ import type { Logger } from "@robust-sync/service/log";
 import { type Config, loadConfig } from "@robust-sync/workspace/config";
 import { acquireLock, type Lock } from "@robust-sync/workspace/lock";
 import type { WorkspacePaths } from "@robust-sync/workspace/paths";
-import { processStartedAt } from "@robust-sync/workspace/process-table";
+import { pidNamespaceField, processStartedAt } from "@robust-sync/workspace/process-table";
 import { writeState } from "@robust-sync/workspace/state-file";
 import { timestamp } from "@robust-sync/workspace/timestamps";
 import { createHealthServer, type HealthServer } from "./http-server.ts";
@@ -39,6 +39,7 @@ export async function serve(options: RunOptions, paths: WorkspacePaths, initial:
 			node: config.nodeName,
 			pid: process.pid,
 			pid_started_at: pidStartedAt,
+			...pidNamespaceField(),
 			updated_at: updatedAt,
 			started_at: startedAt,
 			port,

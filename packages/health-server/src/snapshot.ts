@@ -269,6 +269,7 @@ function withMemory(table: ProcessTable): ProcessTable {
 	return {
 		bootTimeMs,
 		bootId,
+		...(table.pidNamespace ? { pidNamespace: rememberFor(60_000, () => table.pidNamespace?.() ?? null) } : {}),
 		startTicks(pid) {
 			let known = ticks.get(pid);
 			if (!known) {

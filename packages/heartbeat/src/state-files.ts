@@ -2,7 +2,14 @@ import { mkdirSync, rmSync } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import path from "node:path";
 import { printableJson } from "@robust-sync/service/printable";
-import { type HeartbeatState, type PeerState, processStartedAt, timestamp, type WorkspacePaths } from "@robust-sync/workspace";
+import {
+	type HeartbeatState,
+	type PeerState,
+	pidNamespaceField,
+	processStartedAt,
+	timestamp,
+	type WorkspacePaths,
+} from "@robust-sync/workspace";
 import type { HeartbeatNode, PeerView } from "./heartbeat-node.ts";
 
 /** Changes that nobody waits for (the time of the last word, a round trip) are gathered this long. */
@@ -134,6 +141,7 @@ export class StateFiles {
 			node: node.name,
 			pid: process.pid,
 			pid_started_at: this.#pidStartedAt,
+			...pidNamespaceField(),
 			updated_at: timestamp(Date.now()),
 			started_at: this.#startedAt,
 			boot_id: node.bootId,

@@ -50,7 +50,7 @@ export async function run(options: Options): Promise<number> {
 			// What no restart can mend is said here, at once, and not by one worker after the other.
 			const instance = paths.instanceLock("heartbeat");
 			const running = readLockHolder(instance);
-			if (running && isHolderAlive(running)) throw new LockedError(instance, running);
+			if (running && (await isHolderAlive(instance, running))) throw new LockedError(instance, running);
 			const lock = await acquireLock(paths.supervisorLock("heartbeat"), { purpose: "heartbeat" });
 			try {
 				(await openPort({ host: config.heartbeatBind, port: config.heartbeatPort })).close();

@@ -1,6 +1,7 @@
 import {
 	type MonitorStatus,
 	monitorStatusSchema,
+	pidNamespaceField,
 	processStartedAt,
 	readOwnState,
 	readState,
@@ -101,6 +102,7 @@ export async function writeMemory(
 		node,
 		pid: process.pid,
 		pid_started_at: startedAt,
+		...pidNamespaceField(),
 		updated_at: timestamp(now),
 		status: overallStatus(checks),
 		checks,

@@ -7,9 +7,12 @@ import { syncStateSchema } from "@robust-sync/workspace/state-schemas";
 import { type Options, print } from "./options.ts";
 import { formatStatus, reportStatus, statusDocument } from "./status-report.ts";
 
-function status(options: Options): number {
+async function status(options: Options): Promise<number> {
 	const paths = new WorkspacePaths(locateWorkspace({ flag: options.workspace }));
-	const report = reportStatus(readState(paths.syncState, syncStateSchema), Date.now());
+	const read = readState(paths.syncState, syncStateSchema);
+	let report = reportStatus(read, Date.now());
+	// Its process may be in another pid namespace, where only its socket tells.
+	if (!report.running && (await (await import("./verbs.ts")).isInstanceAlive(paths))) report = reportStatus(read, Date.now(), true);
 	print(options.json ? statusDocument(report) : formatStatus(report, Date.now(), paint(process.stdout)));
 	return report.exitCode;
 }

@@ -5,9 +5,12 @@ import { displayPath, operationInProgress, readHead, readRemoteBranch, withScrat
 import type { Logger } from "@robust-sync/service/log";
 import {
 	acquireLock,
+	askHolder,
 	type Config,
 	ensureExcluded,
 	isHolderAlive,
+	isHolderInTable,
+	type LockHolder,
 	listPending,
 	readLockHolder,
 	recordCycle,
@@ -68,8 +71,9 @@ export async function syncOnce({ paths, config, logger, now = Date.now }: OnceOp
 	fs.mkdirSync(paths.sync, { recursive: true });
 	const lock = await acquireLock(paths.cycleLock, { purpose: "a sync cycle", waitMs: patienceMs });
 	const started = performance.now();
-	const daemon = readLockHolder(paths.instanceLock("sync"));
-	const beside = daemon !== null && isHolderAlive(daemon);
+	const instance = paths.instanceLock("sync");
+	const daemon = readLockHolder(instance);
+	const beside = daemon !== null && (await isHolderAlive(instance, daemon));
 	const record = new SyncRecord(
 		paths,
 		() => config,
@@ -111,8 +115,14 @@ export async function syncOnce({ paths, config, logger, now = Date.now }: OnceOp
 	} finally {
 		await record.flushed();
 		await lock.release();
-		if (beside && isHolderAlive(daemon)) process.kill(daemon.pid, "SIGUSR1");
+		if (beside) await wakeHolder(instance, daemon);
 	}
+}
+
+/** Tells a daemon to look again, wherever it runs. */
+async function wakeHolder(file: string, holder: LockHolder): Promise<void> {
+	if ((await askHolder(file, holder, "wake")) || !isHolderInTable(holder)) return;
+	process.kill(holder.pid, "SIGUSR1");
 }
 
 /** What a cycle would do now. */

@@ -13,10 +13,13 @@ export interface StatusReport {
 	readonly reason: string;
 }
 
-/** What a state file that was read says of its writer. Exit code 0 running and healthy, 1 running and failing, 3 not running. */
-export function reportStatus(read: StateRead<SyncState>, now: number): StatusReport {
+/**
+ * What a state file that was read says of its writer. Exit code 0 running and healthy, 1 running and failing, 3 not running.
+ * @param holdsLock the kernel says that the holder of the instance lock lives
+ */
+export function reportStatus(read: StateRead<SyncState>, now: number, holdsLock = false): StatusReport {
 	const liveness = writerLiveness(read, now);
-	const running = liveness.status === "up";
+	const running = liveness.status === "up" || (holdsLock && read.kind === "ok");
 	const state = read.kind === "ok" ? read.state : null;
 	const failing = state?.status === "failed" || state?.status === "retrying";
 	return { running, state, reason: liveness.reason, exitCode: running ? (failing ? ExitCode.failed : ExitCode.ok) : ExitCode.notRunning };

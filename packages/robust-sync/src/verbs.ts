@@ -43,8 +43,9 @@ async function prepare(options: Options) {
 export async function run(options: Options): Promise<number> {
 	const { paths, config, load, logger } = await prepare(options);
 	if (needsSupervisor()) {
-		const running = readLockHolder(paths.instanceLock("sync"));
-		if (running && isHolderAlive(running)) throw new LockedError(paths.instanceLock("sync"), running);
+		const file = paths.instanceLock("sync");
+		const running = readLockHolder(file);
+		if (running && (await isHolderAlive(file, running))) throw new LockedError(file, running);
 		const lock = await acquireLock(paths.supervisorLock("sync"), { purpose: "robust-sync" });
 		try {
 			return await supervise({ logger, argv: process.argv.slice(1) });
@@ -69,6 +70,13 @@ export async function run(options: Options): Promise<number> {
 	} finally {
 		await logger.close();
 	}
+}
+
+/** Whether the holder of the instance lock lives, also in another pid namespace. Never throws. */
+export async function isInstanceAlive(paths: WorkspacePaths): Promise<boolean> {
+	const file = paths.instanceLock("sync");
+	const holder = readLockHolder(file);
+	return holder !== null && (await isHolderAlive(file, holder));
 }
 
 /** One cycle, or what it would do. @returns the exit code */
@@ -114,8 +122,10 @@ export async function once(options: Options): Promise<number> {
 export async function stop(options: Options): Promise<number> {
 	const paths = pathsOf(options);
 	const stopped = await stopInstance(paths);
-	if (options.json) printJson({ stopped: stopped !== null, pid: stopped });
-	else print(stopped === null ? "robust-sync was not running" : `stopped robust-sync (pid ${stopped})`);
+	if (options.json) printJson({ stopped: stopped !== null, pid: stopped?.pid ?? null, unit: stopped?.unit ?? null });
+	else print(stopped === null ? "robust-sync was not running" : `stopped robust-sync (pid ${stopped.pid})`);
+	// The service manager sees an end that it did not ask for.
+	if (stopped?.unit && !options.json) print(`${stopped.unit} starts it again; to stop it for good: systemctl stop ${stopped.unit}`);
 	return ExitCode.ok;
 }
 

@@ -5,8 +5,8 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { bundleFixture } from "./fixtures/bundle.ts";
-import { acquireLock, isHolderAlive, LockedError, LockLostError, readLockHolder } from "./lock.ts";
-import { kernelProcessTable, processStartedAt } from "./process-table.ts";
+import { acquireLock, askHolder, isHolderAlive, LockedError, type LockHolder, LockLostError, readLockHolder } from "./lock.ts";
+import { kernelProcessTable, type ProcessTable, processStartedAt } from "./process-table.ts";
 
 let stage: string;
 let contender: string;
@@ -190,8 +190,81 @@ test("a process that died is told from one that lives", async () => {
 	const holder = start("hold");
 	await holder.says("held");
 	const written = readLockHolder(file);
-	expect(written && isHolderAlive(written)).toBe(true);
+	expect(written && (await isHolderAlive(file, written))).toBe(true);
 	holder.child.kill("SIGKILL");
 	await holder.ended;
-	expect(written && isHolderAlive(written)).toBe(false);
+	expect(written && (await isHolderAlive(file, written))).toBe(false);
+});
+
+describe("lock, whatever the process table shows", () => {
+	// As another pid namespace, a hidden /proc, or a bind-mounted boot id show it: nothing of the holder.
+	const elsewhere: ProcessTable = {
+		startTicks: () => null,
+		bootTimeMs: () => 0,
+		bootId: () => "another boot",
+		pidNamespace: () => "1",
+	};
+	const table = { ...kernelProcessTable, ...elsewhere, startTicks: (pid: number) => (pid === process.pid ? 1 : null) };
+
+	test("lock: live holder in another namespace → refused, whatever its age", async () => {
+		const holder = start("hold");
+		await holder.says("held");
+		fs.utimesSync(file, 0, 0);
+		await expect(acquireLock(file, { purpose: "a test", table })).rejects.toMatchObject({ holder: { pid: holder.child.pid } });
+		holder.child.kill("SIGSTOP");
+		await expect(acquireLock(file, { purpose: "a test", table })).rejects.toBeInstanceOf(LockedError);
+	});
+
+	test("lock: dead holder in another namespace → taken at once", async () => {
+		const dead = start("die");
+		await dead.ended;
+		const lock = await acquireLock(file, { purpose: "a test", table });
+		lock.assertHeld();
+		await lock.release();
+		expect(fs.readdirSync(path.dirname(file))).toEqual([]);
+	});
+
+	test("lock: holder that cannot be asked, other namespace → its file's age decides", async () => {
+		fs.mkdirSync(path.dirname(file), { recursive: true });
+		const holder = { pid: 1, pid_started_at: "", start_ticks: 5, boot_id: "x", pid_namespace: "7", token: "t", purpose: "a test" };
+		fs.writeFileSync(file, JSON.stringify(holder));
+		await expect(acquireLock(file, { purpose: "a test", table })).rejects.toBeInstanceOf(LockedError);
+		const minutesAgo = Date.now() / 1000 - 120;
+		fs.utimesSync(file, minutesAgo, minutesAgo);
+		await (await acquireLock(file, { purpose: "a test", table })).release();
+	});
+
+	test("lock: holder's boot id differs in the same namespace → still refused", async () => {
+		const holder = start("hold");
+		await holder.says("held");
+		const { socket: _, ...written } = readLockHolder(file) as LockHolder;
+		fs.writeFileSync(file, JSON.stringify({ ...written, boot_id: "a bind mount" }));
+		await expect(acquireLock(file, { purpose: "a test" })).rejects.toBeInstanceOf(LockedError);
+	});
+
+	test("lock: holder asked to stop through its socket → it ends by SIGTERM", async () => {
+		const holder = start("hold");
+		await holder.says("held");
+		expect(await askHolder(file, readLockHolder(file) as LockHolder, "stop")).toBe(true);
+		await holder.ended;
+		expect(holder.child.signalCode).toBe("SIGTERM");
+	});
+
+	test("lock: directory path longer than a socket's → works", async () => {
+		const deep = path.join(directory, "d".repeat(120));
+		fs.mkdirSync(deep);
+		const lock = await acquireLock(path.join(deep, "sync/x.lock"), { purpose: "a test" });
+		expect(readLockHolder(path.join(deep, "sync/x.lock"))?.socket).toMatch(/^\./);
+		await lock.release();
+		expect(fs.readdirSync(path.join(deep, "sync"))).toEqual([]);
+	});
+
+	test.each(["../../x", ".0123456789abcdef.sock/../x", "", 7, "a".repeat(300)])(
+		"lock file: a hostile socket name (%#) → not a lock",
+		(socket) => {
+			fs.mkdirSync(path.dirname(file), { recursive: true });
+			fs.writeFileSync(file, JSON.stringify({ pid: 1, token: "t", socket }));
+			expect(readLockHolder(file)).toBe(null);
+		},
+	);
 });

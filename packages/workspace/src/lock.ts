@@ -2,7 +2,8 @@ import { randomUUID } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import lockfile from "proper-lockfile";
-import { kernelProcessTable, type ProcessTable, processStartedAt } from "./process-table.ts";
+import { askPresence, isPresenceName, type OwnPresence, type PresenceRequest, presenceOf, showPresence } from "./presence.ts";
+import { kernelProcessTable, type ProcessTable, pidNamespaceField, processStartedAt, sharesPidNamespace } from "./process-table.ts";
 import type { Timestamp } from "./timestamps.ts";
 
 /** Who holds a lock: written into the lock file in the same step that creates it. */
@@ -12,6 +13,12 @@ export interface LockHolder {
 	/** Start in clock ticks since boot, and the boot: exact where a stepped clock blurs `pid_started_at`. */
 	start_ticks: number;
 	boot_id: string;
+	/** Where `pid` means something (pid_namespaces(7)). */
+	pid_namespace?: string;
+	/** The holder's socket beside the lock file: the kernel answers there while it lives (presence.ts). */
+	socket?: string;
+	/** The systemd unit whose main process the holder is: it is started again when it ends. */
+	unit?: string;
 	token: string;
 	/** What for, in words for people. */
 	purpose: string;
@@ -60,30 +67,67 @@ export interface LockOptions {
 /** Far longer than any process lives: a lock is never taken from a live holder for its age. */
 const neverStaleMs = Number.MAX_SAFE_INTEGER;
 const refreshMs = 10_000;
+/** Where only the lock file's time tells whether its holder lives: six refreshes that did not come. */
+const silentAfterMs = 60_000;
 const pollMs = 20;
 
 /** Who holds the lock `file`; null when it is free or its content is torn. */
 export function readLockHolder(file: string): LockHolder | null {
 	try {
 		const holder = JSON.parse(fs.readFileSync(file, "utf8")) as LockHolder;
-		return typeof holder.pid === "number" && typeof holder.token === "string" ? holder : null;
+		if (typeof holder.pid !== "number" || typeof holder.token !== "string") return null;
+		return holder.socket === undefined || isPresenceName(holder.socket) ? holder : null;
 	} catch {
 		return null;
 	}
 }
 
-/** Whether the process that wrote `holder` still runs. */
-export function isHolderAlive(holder: LockHolder, table: ProcessTable = kernelProcessTable): boolean {
-	return holder.boot_id === table.bootId() && table.startTicks(holder.pid) === holder.start_ticks;
+/** Whether the process that wrote `holder` is in `table`. Says nothing of a holder in another pid namespace. */
+export function isHolderInTable(holder: LockHolder, table: ProcessTable = kernelProcessTable): boolean {
+	return sharesPidNamespace(holder.pid_namespace, table) && table.startTicks(holder.pid) === holder.start_ticks;
+}
+
+/**
+ * Whether the holder of the lock `file` lives, wherever it runs. Its socket decides; where that cannot be asked, the process table; in
+ * another pid namespace the age of the lock file, which a holder refreshes.
+ */
+export async function isHolderAlive(file: string, holder: LockHolder, table: ProcessTable = kernelProcessTable): Promise<boolean> {
+	if (holder.socket !== undefined) {
+		const presence = await presenceOf(path.dirname(file), holder.socket);
+		if (presence !== "unknown") return presence === "alive";
+	}
+	if (holder.pid_namespace === undefined) return holder.boot_id === table.bootId() && isHolderInTable(holder, table);
+	if (sharesPidNamespace(holder.pid_namespace, table)) return isHolderInTable(holder, table);
+	const stats = fs.lstatSync(file, { throwIfNoEntry: false });
+	return stats !== undefined && Math.abs(Date.now() - stats.mtimeMs) < silentAfterMs;
+}
+
+/** Asks the holder of the lock `file` to stop or to look again, also in another pid namespace. @returns false: it cannot be reached */
+export async function askHolder(file: string, { socket }: LockHolder, request: PresenceRequest): Promise<boolean> {
+	return socket !== undefined && (await askPresence(path.dirname(file), socket, request)) === "alive";
 }
 
 /** Tokens of the locks that this process holds. */
 const held = new Set<string>();
+/** Sockets by which this process is known. */
+const ownSockets = new Set<string>();
 
 // A lock of our own that we do not hold was let go while its directory was away (an unmounted disk that is back).
-function blocks(holder: LockHolder, table: ProcessTable): boolean {
-	if (!isHolderAlive(holder, table)) return false;
-	return holder.pid !== process.pid || held.has(holder.token);
+async function blocks(file: string, holder: LockHolder, table: ProcessTable): Promise<boolean> {
+	if (held.has(holder.token)) return true;
+	if (holder.socket === undefined ? holder.pid === process.pid && isHolderInTable(holder, table) : ownSockets.has(holder.socket))
+		return false;
+	return await isHolderAlive(file, holder, table);
+}
+
+/** The unit that has started this very process (SYSTEMD_EXEC_PID in systemd.exec(5)), by its control group; null: none. */
+function unitOfThisProcess(): string | null {
+	if (process.env.SYSTEMD_EXEC_PID !== String(process.pid)) return null;
+	try {
+		return /\/([\w@.:\\-]+\.service)$/m.exec(fs.readFileSync("/proc/self/cgroup", "utf8"))?.[1] ?? null;
+	} catch {
+		return null;
+	}
 }
 
 // proper-lockfile makes and removes a directory. These put a file in its place that appears whole, with its holder inside.
@@ -94,7 +138,6 @@ function lockFileSystem(holder: LockHolder) {
 		mkdir(file: string, done: (error: NodeJS.ErrnoException | null) => void) {
 			const temporary = `${file}.${holder.token}.tmp`;
 			try {
-				if (!fs.existsSync(path.dirname(file))) fs.mkdirSync(path.dirname(file));
 				fs.writeFileSync(temporary, text);
 				fs.linkSync(temporary, file);
 			} catch (error) {
@@ -119,10 +162,10 @@ function lockFileSystem(holder: LockHolder) {
 }
 
 /**
- * Takes a dead holder's lock away. It is looked at again right before, and what was grabbed once more: a lock that came alive
+ * Takes a dead holder's lock away. It is looked at again right before, and what was taken once more: a lock that another process took
  * meanwhile is put back.
  */
-function setAsideDeadLock(file: string, dead: LockHolder | null, table: ProcessTable): void {
+function setAsideDeadLock(file: string, dead: LockHolder | null): void {
 	if (readLockHolder(file)?.token !== dead?.token) return;
 	const grabbed = `${file}.${randomUUID()}.dead`;
 	try {
@@ -132,13 +175,14 @@ function setAsideDeadLock(file: string, dead: LockHolder | null, table: ProcessT
 		throw error;
 	}
 	const holder = readLockHolder(grabbed);
-	if (holder && blocks(holder, table)) {
+	if (holder && holder.token !== dead?.token) {
+		// Another holder's by now: back at once, so that it is not missed; whether that one lives is looked at next.
 		try {
 			fs.linkSync(grabbed, file);
 		} catch {
 			// Somebody took the lock in between; the robbed holder finds out at its next assertHeld().
 		}
-	}
+	} else if (holder?.socket) fs.rmSync(path.join(path.dirname(file), holder.socket), { force: true });
 	// A directory was nobody's lock: it stays where it was put.
 	if (!fs.statSync(grabbed, { throwIfNoEntry: false })?.isDirectory()) fs.rmSync(grabbed, { force: true });
 }
@@ -161,14 +205,37 @@ function isOurs(file: string, token: string): boolean {
  * @throws LockedError when a live process still holds it after `waitMs`
  */
 export async function acquireLock(file: string, { purpose, waitMs = 0, onLost, table = kernelProcessTable }: LockOptions): Promise<Lock> {
+	if (!fs.existsSync(path.dirname(file))) fs.mkdirSync(path.dirname(file), { mode: 0o700 });
+	const presence = await showPresence(path.dirname(file));
+	const unit = unitOfThisProcess();
 	const holder: LockHolder = {
 		pid: process.pid,
 		pid_started_at: processStartedAt(process.pid, table) ?? new Date(0).toISOString(),
 		start_ticks: table.startTicks(process.pid) ?? 0,
 		boot_id: table.bootId(),
+		...pidNamespaceField(table),
+		...(presence.name === null ? {} : { socket: presence.name }),
+		...(unit === null ? {} : { unit }),
 		token: randomUUID(),
 		purpose,
 	};
+	if (presence.name !== null) ownSockets.add(presence.name);
+	try {
+		return await take(file, holder, presence, waitMs, table, onLost);
+	} catch (error) {
+		presence.release();
+		throw error;
+	}
+}
+
+async function take(
+	file: string,
+	holder: LockHolder,
+	presence: OwnPresence,
+	waitMs: number,
+	table: ProcessTable,
+	onLost: LockOptions["onLost"],
+): Promise<Lock> {
 	let [lost, released] = [false, false];
 	const lose = () => {
 		// proper-lockfile may look at the file in the very moment in which it is given back.
@@ -197,15 +264,16 @@ export async function acquireLock(file: string, { purpose, waitMs = 0, onLost, t
 					released = true;
 					await release().catch(() => undefined);
 					held.delete(holder.token);
+					presence.release();
 				},
 			};
 		} catch (error) {
 			if ((error as NodeJS.ErrnoException).code !== "ELOCKED") throw error;
 		}
 		const current = readLockHolder(file);
-		if (!current || !blocks(current, table)) {
+		if (!current || !(await blocks(file, current, table))) {
 			// Free by now, torn by a power cut, or of a dead process.
-			setAsideDeadLock(file, current, table);
+			setAsideDeadLock(file, current);
 			continue;
 		}
 		if (performance.now() >= deadline) throw new LockedError(file, current);

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 import { type Timestamp, timestamp } from "./timestamps.ts";
 
 /** What the kernel knows of a process. Injected, so that tests can have other tables. */
@@ -9,6 +9,8 @@ export interface ProcessTable {
 	bootTimeMs(): number;
 	/** A name for this boot of this machine. */
 	bootId(): string;
+	/** The pid namespace in which its ids mean something (pid_namespaces(7)); null: not known. Without it: the only one. */
+	pidNamespace?(): string | null;
 }
 
 /** USER_HZ: what /proc counts in, 100 on every Linux that Node runs on (proc(5)). */
@@ -38,7 +40,26 @@ export const kernelProcessTable: ProcessTable = {
 			return "unknown";
 		}
 	},
+	pidNamespace() {
+		try {
+			return /\d+/.exec(readlinkSync("/proc/self/ns/pid"))?.[0] ?? null;
+		} catch {
+			return null;
+		}
+	},
 };
+
+/** What a state file or lock says of its writer's pid namespace: nothing where that is not known. */
+export function pidNamespaceField(table: ProcessTable = kernelProcessTable): { pid_namespace?: string } {
+	const namespace = table.pidNamespace?.() ?? null;
+	return namespace === null ? {} : { pid_namespace: namespace };
+}
+
+/** Whether process ids of a writer in `pidNamespace` (undefined: it did not say) can be looked up in `table`. */
+export function sharesPidNamespace(pidNamespace: string | undefined, table: ProcessTable = kernelProcessTable): boolean {
+	if (pidNamespace === undefined || table.pidNamespace === undefined) return true;
+	return pidNamespace === table.pidNamespace();
+}
 
 /** When process `pid` started, or null when it does not run. Within a second or so: the kernel's boot time is in whole seconds. */
 export function processStartedAt(pid: number, table: ProcessTable = kernelProcessTable): Timestamp | null {

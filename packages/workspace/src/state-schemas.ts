@@ -4,7 +4,15 @@ import * as z from "zod/mini";
 
 const count = z.number().check(z.gte(0));
 const timestamp = z.string().check(z.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/));
-const writer = { schema: z.literal(1), node: z.string(), pid: z.number(), pid_started_at: timestamp, updated_at: timestamp };
+const writer = {
+	schema: z.literal(1),
+	node: z.string(),
+	pid: z.number(),
+	pid_started_at: timestamp,
+	/** Where `pid` means something; absent where that is not known. */
+	pid_namespace: z.optional(z.string()),
+	updated_at: timestamp,
+};
 
 export const syncStatuses = ["idle", "syncing", "retrying", "failed", "stopped"] as const;
 export const skipReasons = ["nested-repository", "too-large", "unreadable", "special-file", "live-database"] as const;

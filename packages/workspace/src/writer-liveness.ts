@@ -1,4 +1,4 @@
-import { isSameProcess, kernelProcessTable, type ProcessTable } from "./process-table.ts";
+import { isSameProcess, kernelProcessTable, type ProcessTable, sharesPidNamespace } from "./process-table.ts";
 import type { StateRead } from "./read-state.ts";
 import type { UpDown } from "./state-schemas.ts";
 
@@ -6,6 +6,7 @@ import type { UpDown } from "./state-schemas.ts";
 export interface WriterFields {
 	pid: number;
 	pid_started_at: string;
+	pid_namespace?: string | undefined;
 	updated_at: string;
 	status?: string;
 }
@@ -20,13 +21,17 @@ export interface ServiceLiveness {
 	readonly reason: string;
 }
 
-/** Whether the writer of a state file is alive: same pid, same start by the kernel, and not silent for long. */
+/**
+ * Whether the writer of a state file is alive: same pid, same start by the kernel, and not silent for long. Of a writer in another pid
+ * namespace (a container that shares the workspace) only the silence counts.
+ */
 export function writerLiveness(read: StateRead<WriterFields>, now: number, table: ProcessTable = kernelProcessTable): ServiceLiveness {
 	if (read.kind === "missing") return { status: "unknown", reason: "never started here" };
 	if (read.kind === "invalid") return { status: "unknown", reason: `its state file is not valid (${read.problem})` };
-	const { pid, pid_started_at, updated_at, status } = read.state;
+	const { pid, pid_started_at, pid_namespace, updated_at, status } = read.state;
 	if (status === "stopped") return { status: "down", reason: "stopped" };
-	if (!isSameProcess(pid, pid_started_at, table)) return { status: "down", reason: `its process ${pid} is gone` };
+	if (sharesPidNamespace(pid_namespace, table) && !isSameProcess(pid, pid_started_at, table))
+		return { status: "down", reason: `its process ${pid} is gone` };
 	const silentMs = now - Date.parse(updated_at);
 	if (silentMs > staleAfterMs) {
 		return { status: "down", reason: `its process ${pid} has not written its state for ${Math.round(silentMs / 1000)} s` };

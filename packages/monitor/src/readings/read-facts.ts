@@ -1,7 +1,7 @@
 import { readFileSync, statfsSync } from "node:fs";
 import {
 	type Config,
-	isHolderAlive,
+	isHolderInTable,
 	isNodeName,
 	isSameProcess,
 	kernelProcessTable,
@@ -156,5 +156,5 @@ function endOf(service: ServiceName, view: NodeView, paths: WorkspacePaths, tabl
 	// Whoever ends in an orderly way lets go of its lock; one that was killed cannot.
 	if (holder === null) return "stopped";
 	if (holder.boot_id !== table.bootId()) return "before-boot";
-	return isHolderAlive(holder, table) && holder.pid !== pid ? "stopped" : "killed";
+	return isHolderInTable(holder, table) && holder.pid !== pid ? "stopped" : "killed";
 }
