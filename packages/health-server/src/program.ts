@@ -38,7 +38,7 @@ export function healthServerProgram(): Program {
 		{
 			run: async (options) =>
 				(await import("./run.ts")).runHealthServer({
-					workspace: locateWorkspace({ flag: options.workspace }),
+					workspace: locateWorkspace({ flag: options.workspace, needsConsent: true }),
 					flags: { HEALTH_PORT: options.port, HEALTH_HOST: options.host },
 					verbose: options.verbose === true,
 					onListening: (line) => process.stdout.write(`${line}\n`),

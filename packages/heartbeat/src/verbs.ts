@@ -29,7 +29,7 @@ import { heartbeatConfig } from "./settings.ts";
 
 /** Runs continuously, in the foreground; is its own supervisor where there is no service manager. @returns the exit code */
 export async function run(options: Options): Promise<number> {
-	const paths = new WorkspacePaths(locateWorkspace({ flag: options.workspace }));
+	const paths = new WorkspacePaths(locateWorkspace({ flag: options.workspace, needsConsent: true }));
 	const load = () => {
 		const config = heartbeatConfig(paths.root, options);
 		return options.verbose ? { ...config, logLevel: "debug" as const } : config;
@@ -99,7 +99,7 @@ async function serve(paths: WorkspacePaths, config: Config, reloadConfig: () => 
 
 /** One heartbeat to each peer. @returns the exit code */
 export async function once(options: Options): Promise<number> {
-	const paths = new WorkspacePaths(locateWorkspace({ flag: options.workspace }));
+	const paths = new WorkspacePaths(locateWorkspace({ flag: options.workspace, needsConsent: true }));
 	const config = heartbeatConfig(paths.root, options);
 	if (config.peers.length === 0) {
 		throw new CommandError("no peer to send to: set PEERS in .sync_env, or give --peer-host or --peers", ExitCode.usage);

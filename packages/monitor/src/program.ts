@@ -52,7 +52,7 @@ export function monitorProgram(): Program {
 }
 
 function open(options: Options): { paths: WorkspacePaths; load: () => Config } {
-	const workspace = locateWorkspace({ flag: options.workspace });
+	const workspace = locateWorkspace({ flag: options.workspace, needsConsent: true });
 	const flags = options.verbose ? { LOG_LEVEL: "debug" } : {};
 	return { paths: new WorkspacePaths(workspace), load: () => loadConfig({ workspace, flags }) };
 }

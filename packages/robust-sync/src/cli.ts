@@ -23,11 +23,20 @@ const program = createProgram(
 )
 	.option("--dry-run", "with --once: say what a cycle would do, and do nothing")
 	.option("--interval <seconds>", "seconds between cycles when nothing happens (SYNC_INTERVAL)", notEmpty)
+	.option("--yes", "with --init: ask nothing, take the defaults")
+	.option("--node <name>", "with --init: this node's name (NODE_NAME)", notEmpty)
+	.option("--peers <list>", "with --init: the peers, name=host[:port], comma separated (PEERS)", notEmpty)
 	.option("--json", "print the result as one JSON document");
 
 defineVerbs<Options>(
 	program,
 	[
+		{
+			flags: "--init",
+			description: "make this git repository a workspace; show first what would be published",
+			options: ["--yes", "--node", "--peers"],
+			run: async (options) => (await import("./verbs.ts")).init(options),
+		},
 		{
 			flags: "--once",
 			description: "run one cycle and exit",

@@ -8,6 +8,9 @@ export interface Options {
 	dryRun?: boolean;
 	interval?: string;
 	send?: string;
+	yes?: boolean;
+	node?: string;
+	peers?: string;
 }
 
 /** A line on standard output. */

@@ -14,6 +14,7 @@ import {
 	WorkspacePaths,
 } from "@robust-sync/workspace";
 import { Daemon } from "./daemon.ts";
+import { initWorkspace } from "./init.ts";
 import { dryRun, syncOnce } from "./once.ts";
 import { type Options, print, printJson } from "./options.ts";
 import { sendMessage } from "./send.ts";
@@ -21,18 +22,18 @@ import { stopInstance } from "./stop.ts";
 
 // Everything but `--status`: loaded when a verb needs it, so that a look at the state is quick (bin/build/build.mjs).
 
-const pathsOf = (options: Options) => new WorkspacePaths(locateWorkspace({ flag: options.workspace }));
+const pathsOf = (options: Options, needsConsent = true) => new WorkspacePaths(locateWorkspace({ flag: options.workspace, needsConsent }));
 
 /** Configuration and a logger: what every verb needs that does something. Loaded when needed. */
 async function prepare(options: Options) {
-	const paths = pathsOf(options);
+	const paths = pathsOf(options, !options.dryRun);
 	const load = () => loadConfig({ workspace: paths.root, flags: { SYNC_INTERVAL: options.interval } });
 	const config = load();
 	const logger = createLogger({
 		name: "sync",
 		level: options.verbose ? "debug" : config.logLevel,
 		format: config.logFormat,
-		file: paths.logFile("sync"),
+		...(options.dryRun ? {} : { file: paths.logFile("sync") }),
 		stderr: "tty-short",
 		secrets: [...config.secrets],
 	});
@@ -120,13 +121,18 @@ export async function once(options: Options): Promise<number> {
 
 /** Stops the running instance. @returns the exit code */
 export async function stop(options: Options): Promise<number> {
-	const paths = pathsOf(options);
+	const paths = pathsOf(options, false);
 	const stopped = await stopInstance(paths);
 	if (options.json) printJson({ stopped: stopped !== null, pid: stopped?.pid ?? null, unit: stopped?.unit ?? null });
 	else print(stopped === null ? "robust-sync was not running" : `stopped robust-sync (pid ${stopped.pid})`);
 	// The service manager sees an end that it did not ask for.
 	if (stopped?.unit && !options.json) print(`${stopped.unit} starts it again; to stop it for good: systemctl stop ${stopped.unit}`);
 	return ExitCode.ok;
+}
+
+/** Makes a repository a workspace. @returns the exit code */
+export async function init(options: Options): Promise<number> {
+	return await initWorkspace(pathsOf(options, false), options);
 }
 
 /** Puts a message into the outbox. @returns the exit code */

@@ -208,11 +208,17 @@ function report(program: Command, error: unknown, argv: string[]): number {
 		return ExitCode.usage;
 	}
 	const message = error instanceof Error ? error.message || error.name : String(error);
-	complain(program, message);
+	for (const line of linesOf(error) ?? [message]) complain(program, line);
 	if (error instanceof Error && (program.opts<CommonOptions>().verbose || argv.includes("--verbose"))) {
 		process.stderr.write(`${stackLines(redact(stackOf(error))).join("\n")}\n`);
 	}
 	return exitCodeOf(error);
+}
+
+/** An error that takes more than one line to explain says so itself. */
+function linesOf(error: unknown): readonly string[] | null {
+	const lines = typeof error === "object" && error !== null && "lines" in error ? error.lines : null;
+	return Array.isArray(lines) && lines.every((line) => typeof line === "string") ? lines : null;
 }
 
 /** The exit code for an error: its own if it is one of the contract's, else 1. */

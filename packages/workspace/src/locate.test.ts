@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { locateWorkspace, WorkspaceNotFoundError } from "./locate.ts";
 
 let base: string;
@@ -49,4 +49,37 @@ test("nothing found is exit code 2 with all the ways to name one", () => {
 	expect(() => locateWorkspace({ env: {}, cwd: "/" })).toThrow(
 		expect.objectContaining({ exitCode: 2, message: expect.stringMatching(/--workspace.*SYNC_WORKSPACE.*\.sync_env/) }),
 	);
+});
+
+describe("consent: what writes needs a workspace that someone made one", () => {
+	const needsConsent = true;
+	const mark = (text: string) => {
+		const root = fs.mkdtempSync(path.join(base, "marked-"));
+		fs.mkdirSync(path.join(root, ".git"));
+		fs.writeFileSync(path.join(root, ".git/config"), text);
+		return root;
+	};
+
+	test("named, configured or marked → found", () => {
+		expect(locateWorkspace({ flag: at("repository"), env: {}, needsConsent })).toBe(at("repository"));
+		expect(locateWorkspace({ env: { SYNC_WORKSPACE: at("repository") }, needsConsent })).toBe(at("repository"));
+		expect(locateWorkspace({ env: {}, cwd: at("configured/repo"), needsConsent })).toBe(at("configured"));
+		for (const text of ["[core]\n\tbare = false\n[robust-sync]\n\tworkspace = true\n", '[Robust-Sync]\nworkspace="true"\n']) {
+			const root = mark(text);
+			expect(locateWorkspace({ env: {}, cwd: root, needsConsent })).toBe(root);
+		}
+	});
+
+	test.each([
+		"",
+		"[robust-sync]\n\tworkspace = false\n",
+		"[robust-sync]\n[core]\n\tworkspace = true\n",
+		"# [robust-sync]\n\tworkspace = true\n",
+		"[robust-sync]\n# workspace = true\n",
+	])("a repository with the configuration %j → refused in two lines", (text) => {
+		const root = mark(text);
+		expect(() => locateWorkspace({ env: {}, cwd: root, needsConsent })).toThrow(
+			expect.objectContaining({ exitCode: 2, lines: [expect.stringContaining(root), expect.stringContaining("--init")] }),
+		);
+	});
 });

@@ -1,5 +1,6 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
+import { commonGitDirectory } from "./exclude.ts";
 
 /** No workspace could be found, or the one that was named is not a directory. Exit code 2. */
 export class WorkspaceNotFoundError extends Error {
@@ -7,11 +8,49 @@ export class WorkspaceNotFoundError extends Error {
 	override readonly name = "WorkspaceNotFoundError";
 }
 
+/** A git repository that nobody made a workspace. Exit code 2, in two lines. */
+export class NoConsentError extends Error {
+	readonly exitCode = 2;
+	override readonly name = "NoConsentError";
+	/** The message as it is shown. */
+	readonly lines: readonly string[];
+
+	constructor(root: string) {
+		const lines = [
+			`${root} is a git repository, but not a workspace: robust-sync would commit every file there that git does not ignore, and push it`,
+			"to say yes, run `robust-sync --init` there (it first shows what would be published), or name it with --workspace or SYNC_WORKSPACE",
+		];
+		super(lines.join("; "));
+		this.lines = lines;
+	}
+}
+
+/** The entry that makes a repository a workspace where no `.sync_env` does, as `git config` takes it. */
+export const workspaceMarker = { key: "robust-sync.workspace", value: "true" } as const;
+
+/** Whether the repository's own configuration has {@link workspaceMarker}: `git config` writes it in this form. */
+function isMarked(root: string): boolean {
+	const gitDirectory = commonGitDirectory(root);
+	if (gitDirectory === null) return false;
+	let section = "";
+	try {
+		for (const line of readFileSync(path.join(gitDirectory, "config"), "utf8").split("\n")) {
+			section = /^\s*\[([^\]]*)\]/.exec(line)?.[1]?.toLowerCase() ?? section;
+			if (section === "robust-sync" && /^\s*workspace\s*=\s*"?true"?\s*$/i.test(line)) return true;
+		}
+	} catch {
+		// No configuration that can be read says nothing.
+	}
+	return false;
+}
+
 export interface LocateOptions {
 	/** `--workspace DIR` */
 	flag?: string | undefined;
 	env?: NodeJS.ProcessEnv;
 	cwd?: string;
+	/** For what writes or sends: a repository that is only found around the current directory is not enough. */
+	needsConsent?: boolean;
 }
 
 function ancestors(directory: string): string[] {
@@ -33,14 +72,15 @@ function existingDirectory(directory: string, from: string): string {
 /**
  * The absolute path of the workspace: `--workspace`, `$SYNC_WORKSPACE`, the nearest ancestor of the current directory
  * that holds `.sync_env`, the top level of the current git work tree; in that order.
- * @throws WorkspaceNotFoundError
+ * @throws WorkspaceNotFoundError, NoConsentError
  */
-export function locateWorkspace({ flag, env = process.env, cwd = process.cwd() }: LocateOptions = {}): string {
+export function locateWorkspace({ flag, env = process.env, cwd = process.cwd(), needsConsent = false }: LocateOptions = {}): string {
 	if (flag !== undefined) return existingDirectory(flag, "--workspace");
 	if (env.SYNC_WORKSPACE) return existingDirectory(env.SYNC_WORKSPACE, "SYNC_WORKSPACE");
 	const configured = ancestors(cwd).find((directory) => existsSync(path.join(directory, ".sync_env")));
 	if (configured) return configured;
 	const workTree = ancestors(cwd).find((directory) => existsSync(path.join(directory, ".git")));
+	if (workTree && needsConsent && !isMarked(workTree)) throw new NoConsentError(workTree);
 	if (workTree) return workTree;
 	throw new WorkspaceNotFoundError(
 		"no workspace here: name it with --workspace DIR or SYNC_WORKSPACE, or run inside a directory that holds .sync_env or a git work tree",

@@ -1,0 +1,82 @@
+import fs from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import type { Node } from "./fixture/node.ts";
+import { World } from "./fixture/world.ts";
+
+let world: World;
+let node: Node;
+beforeAll(() => {
+	world = new World("consent");
+	node = world.node("app");
+	node.write("a", "1");
+	node.write(".env", "SECRET=1");
+	node.write(".gitignore", "*.tmp\n");
+	node.write("x.tmp", "");
+});
+afterAll(() => world.remove());
+
+/** As in a terminal in that repository: nothing says that it is a workspace. */
+const inRepository = (args: string[], executable = "robust-sync") =>
+	node.run(args, { executable, env: { SYNC_WORKSPACE: undefined }, cwd: node.workspace, timeoutMs: 20_000 });
+const listing = () => fs.readdirSync(node.workspace).sort();
+const untouched = [".env", ".git", ".gitignore", "a", "x.tmp"];
+
+describe("a repository that nobody made a workspace", () => {
+	test.each([
+		["robust-sync", []],
+		["robust-sync", ["--once"]],
+		["robust-sync", ["--once", "--json"]],
+		["robust-sync", ["--send", "-"]],
+		["heartbeat", []],
+		["health-server", []],
+		["monitor", ["--daemon"]],
+		["monitor", ["--check"]],
+	])("consent: %s %p → exit 2, two lines, nothing left", async (executable, args) => {
+		const ended = await inRepository(args, executable);
+		expect(ended).toMatchObject({ code: 2, stdout: "" });
+		expect(ended.stderr.trim().split("\n")).toEqual([
+			expect.stringMatching(/commit every file.*push/),
+			expect.stringMatching(/--init.*--workspace/),
+		]);
+		expect(listing()).toEqual(untouched);
+		expect(fs.existsSync(node.path(".git/info/exclude"))).toBe(false);
+	});
+
+	test("consent: --once --dry-run → says what it would do, nothing left", async () => {
+		const ended = await inRepository(["--once", "--dry-run"]);
+		expect(ended).toMatchObject({ code: 0, stdout: expect.stringContaining("would commit   .env") });
+		expect(listing()).toEqual(untouched);
+	});
+
+	test("consent: --init without a terminal → shows the files, exit 2, nothing left", async () => {
+		const ended = await inRepository(["--init"]);
+		expect(ended).toMatchObject({ code: 2, stderr: expect.stringContaining("--yes") });
+		for (const text of ["3 files", "look secret", ".env", "git ignores", "x.tmp", "hub.git"]) expect(ended.stdout).toContain(text);
+		expect(listing()).toEqual(untouched);
+	});
+
+	test.each([
+		["--node", "Not A Name"],
+		["--peers", "chad"],
+	])("consent: --init --yes with a wrong %s → exit 2, nothing left", async (flag, value) => {
+		expect(await inRepository(["--init", "--yes", flag, value])).toMatchObject({ code: 2, stderr: expect.stringContaining(flag) });
+		expect(listing()).toEqual(untouched);
+	});
+});
+
+test("consent: --init --yes → .sync_env 0600, and --once syncs, also without it", async () => {
+	const ended = await inRepository(["--init", "--yes", "--node", "helios", "--peers", "chad=chad.lan"]);
+	expect(ended).toMatchObject({ code: 0, stderr: "" });
+	const text = fs.readFileSync(node.paths.envFile, "utf8");
+	expect(text).toMatch(/^export NODE_NAME=helios$[^]*^export PEERS=chad=chad.lan$[^]*^export HEARTBEAT_KEY=[\w-]{32}$/m);
+	expect(fs.statSync(node.paths.envFile).mode & 0o777).toBe(0o600);
+	expect(await inRepository(["--init", "--yes", "--node", "other"])).toMatchObject({
+		code: 0,
+		stdout: expect.stringContaining("stays as it is"),
+	});
+	expect(fs.readFileSync(node.paths.envFile, "utf8")).toBe(text);
+	expect(await inRepository(["--once"])).toMatchObject({ code: 0 });
+	fs.rmSync(node.paths.envFile);
+	expect(await inRepository(["--once"])).toMatchObject({ code: 0 });
+	expect(node.git("ls-files").trim().split("\n").sort()).toEqual([".env", ".gitignore", "a"]);
+});
