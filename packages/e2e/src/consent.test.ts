@@ -68,7 +68,7 @@ test("consent: --init --yes → .sync_env 0600, and --once syncs, also without i
 	const ended = await inRepository(["--init", "--yes", "--node", "helios", "--peers", "chad=chad.lan"]);
 	expect(ended).toMatchObject({ code: 0, stderr: "" });
 	const text = fs.readFileSync(node.paths.envFile, "utf8");
-	expect(text).toMatch(/^export NODE_NAME=helios$[^]*^export PEERS=chad=chad.lan$[^]*^export HEARTBEAT_KEY=[\w-]{32}$/m);
+	expect(text).toMatch(/^export NODE_NAME=helios$.*^export PEERS=chad=chad.lan$.*^export HEARTBEAT_KEY=[\w-]{32}$/ms);
 	expect(fs.statSync(node.paths.envFile).mode & 0o777).toBe(0o600);
 	expect(await inRepository(["--init", "--yes", "--node", "other"])).toMatchObject({
 		code: 0,
