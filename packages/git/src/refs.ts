@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { inflateSync } from "node:zlib";
+import { readObjectsWhole } from "./objects.ts";
 import type { Oid, Repository } from "./repository.ts";
 
 function readOid(file: string): Oid | null {
@@ -81,4 +83,22 @@ export async function countCommits(repository: Repository, from: Oid | null, to:
 	if (from === to) return 0;
 	const { stdout } = await repository.run(["rev-list", "--count", to, ...(from ? [`^${from}`] : [])]);
 	return Number(stdout.toString("latin1").trim());
+}
+
+/** A commit's raw text. One that was made or fetched a moment ago is a loose object, for which no process is needed. */
+async function readCommit(repository: Repository, commit: Oid): Promise<string> {
+	try {
+		return inflateSync(readFileSync(path.join(repository.commonDirectory, "objects", commit.slice(0, 2), commit.slice(2)))).toString(
+			"latin1",
+		);
+	} catch {
+		return (await readObjectsWhole(repository, [commit])).get(commit)?.toString("latin1") ?? "";
+	}
+}
+
+/** The committer date of a commit, in seconds since the epoch; 0 where it has none that can be read. @throws GitError when the commit is missing */
+export async function committerDate(repository: Repository, commit: Oid): Promise<number> {
+	const [header = ""] = (await readCommit(repository, commit)).split("\n\n");
+	const date = Number(/^committer .* (\d+) [+-]\d{4}$/m.exec(header)?.[1] ?? 0);
+	return Number.isSafeInteger(date) ? date : 0;
 }

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { countCommits, type GitPath, type Oid, pushCommit } from "@robust-sync/git";
+import { setImmediate, setTimeout as sleep } from "node:timers/promises";
+import { countCommits, diffTrees, type GitPath, type Oid, pushCommit, readHead } from "@robust-sync/git";
 import { carryOutPlan, type Plan, planIntegration, saveDecidedForUpstream } from "@robust-sync/resolve";
 import { faultPoint, type SkippedFile } from "@robust-sync/workspace";
 import pRetry from "p-retry";
@@ -7,8 +7,9 @@ import { raceWaitMs } from "./back-off.ts";
 import type { CycleContext } from "./cycle-context.ts";
 import { publishDirectly } from "./direct-publish.ts";
 import { bringIndexUpToDate, leave } from "./direct-snapshot.ts";
+import { waitUntilQuiet } from "./hot-files.ts";
 import { collectOutbox, confirmDelivered, markCommitted } from "./outbox.ts";
-import { recover } from "./recover.ts";
+import { recover, refuseOpenOperation } from "./recover.ts";
 import { bringUpToDate, rescueLateWrites } from "./rescue.ts";
 import { type Snapshot, takeSnapshot } from "./snapshot.ts";
 import { SyncError } from "./sync-error.ts";
@@ -41,6 +42,10 @@ export interface CycleResult {
 
 /** Lost races until the cycle gives up with PUSH_RACE. */
 const maxRaces = 10;
+/** A network that took longer than this is no moment any more: everything is looked at again, whatever the watcher saw. */
+const momentMs = 1_000;
+/** Files that are being written, and that a checkout would replace, are waited for this long. */
+const busyWaitMs = 200;
 
 interface Progress {
 	committed: number;
@@ -52,14 +57,17 @@ interface Progress {
 	rewritten: boolean;
 	saved: string[];
 	checkedOut: GitPath[];
-	/** Late writes that were merged into the working tree and wait to be committed. */
+	/** Late writes that were merged into the working tree and wait to be committed, and commits that wait to be pushed. */
 	late: number;
+	/** The newest snapshot. */
+	snapshot: Snapshot | null;
 }
 
 /**
- * One cycle: recover → rescue late writes → collect the outbox → snapshot → fetch → merge → publish → check out → confirm.
- * A merge is published before the working tree moves to it, so that other nodes have the least time to push in between. Safe
- * to be killed at any instant; the next one goes on.
+ * One cycle: recover → rescue late writes → collect the outbox → snapshot → fetch → snapshot → merge → publish → snapshot → check out →
+ * confirm. A merge is published before the working tree moves to it, so that other nodes have the least time to push in between. What
+ * was written while the cycle waited for the network is committed on HEAD before anything is checked out, and merged like any other
+ * commit. Safe to be killed at any instant; the next one goes on.
  * @throws SyncError, GitError, file system errors (see toSyncError); LockLostError
  */
 export async function runCycle(context: CycleContext): Promise<CycleResult> {
@@ -74,6 +82,7 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 		saved: [],
 		checkedOut: [],
 		late: 0,
+		snapshot: null,
 	};
 	progress.rescued += (await recover(context)).rescued;
 	requireRemote(context);
@@ -89,19 +98,20 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 			await bringIndexUpToDate(context);
 			await leave(context);
 		});
-		return { outbox, snapshot, committed, head };
+		return { outbox, committed, head };
 	};
 	// Nothing of a cycle goes on in the background when it is over, or has failed.
-	const { outbox, snapshot, committed, head } = await work().finally(() => asked?.catch(() => undefined));
+	const { outbox, committed, head } = await work().finally(() => asked?.catch(() => undefined));
 
 	// A process that stood still meanwhile may not be the one that works here any more.
 	context.lock.assertHeld();
 	const delivered = confirmDelivered(context, committed);
 	context.memory.synced = head;
 	context.memory.announced.clear();
-	const skipped = [...snapshot.skipped, ...outbox.skipped];
-	const busy = snapshot.busy.length + progress.late;
-	return { head, branch: syncedBranch(context), ...progress, delivered, skipped, busy, waiting: outbox.waiting };
+	const { snapshot, late, ...done } = progress;
+	const skipped = [...(snapshot?.skipped ?? []), ...outbox.skipped];
+	const busy = (snapshot?.busy.length ?? 0) + late;
+	return { head, branch: syncedBranch(context), ...done, delivered, skipped, busy, waiting: outbox.waiting };
 }
 
 /** Fetch, merge, publish and check out, until this node and the remote agree. @returns the commit that both are at */
@@ -112,6 +122,16 @@ async function exchange(
 	asked: Promise<Oid | null> | null,
 ): Promise<Oid | null> {
 	const { repository, memory } = context;
+	let latest = snapshot;
+	let waitingSince = performance.now();
+	/** Looks again right before a checkout. @returns the plan for what HEAD is by then */
+	const again = async (plan: Plan | null, tip: Oid | null): Promise<Plan | null> => {
+		if (plan === null || plan.kind === "nothing" || tip === null) return plan;
+		const before = latest.head;
+		latest = await snapshotAgain(context, latest, plan, progress, performance.now() - waitingSince);
+		waitingSince = performance.now();
+		return latest.head === before ? plan : await planIntegration(repository, latest.head, tip);
+	};
 	const { head } = snapshot;
 	let moved = memory.announced.size > 0;
 	// A push without a fetch first: where the remote is as we left it, its success proves that there was nothing to fetch.
@@ -123,6 +143,7 @@ async function exchange(
 		moved = true;
 	}
 	let refusal: unknown = null;
+	let tip: Oid | null = null;
 	let attemptStarted = 0;
 	const plan = await pRetry(
 		async () => {
@@ -130,18 +151,19 @@ async function exchange(
 			const upstream = await fetchUpstream(context, moved, asked);
 			faultPoint("cycle-fetched");
 			progress.rewritten ||= upstream.rewritten;
-			const plan = await planFor(context, head, upstream);
-			if (plan === null || plan.to === upstream.tip) return plan;
-			try {
-				if ((await publish(context, plan.to)) === "pushed") {
-					progress.pushed += await countCommits(repository, upstream.tip, plan.to);
-					return plan;
-				}
-			} catch (error) {
-				// What came in is checked out all the same: a node that may not push still receives.
+			tip = upstream.tip;
+			const plan = await again(await planFor(context, latest.head, upstream), tip);
+			if (plan === null || plan.to === tip) return plan;
+			// What came in is checked out all the same: a node that may not push still receives.
+			const outcome = await publish(context, plan.to).catch((error: unknown) => {
 				refusal = error;
-				return plan;
+				return "refused" as const;
+			});
+			if (outcome === "pushed") {
+				progress.pushed += await countCommits(repository, tip, plan.to);
+				tip = plan.to;
 			}
+			if (outcome !== "race") return await again(plan, tip);
 			moved = true;
 			context.log.debug("another node pushed first", { merged: upstream.tip?.slice(0, 12), kind: plan.kind });
 			throw new SyncError("PUSH_RACE", "other nodes pushed first, again and again: trying later");
@@ -157,6 +179,8 @@ async function exchange(
 	);
 	if (plan !== null) await checkOut(context, plan, progress);
 	if (refusal) throw refusal;
+	// What was written while the merge was pushed goes with the next cycle, which follows at once: another push now could wait as long.
+	if (plan !== null && plan.to !== tip) progress.late++;
 	return plan?.to ?? null;
 }
 
@@ -197,12 +221,37 @@ async function snapshotInto(
 ): Promise<Snapshot> {
 	faultPoint("cycle-before-snapshot");
 	const snapshot = await takeSnapshot(context, targets);
+	progress.snapshot = snapshot;
+	// So that what a person commits or stages from here on is seen by the next snapshot of this cycle.
+	await leave(context);
 	faultPoint("cycle-after-snapshot");
 	progress.committed += snapshot.committed;
 	progress.rescued += snapshot.rescued;
 	if (snapshot.committed > 0) progress.commits++;
 	await saveDecisions(context, progress, snapshot);
 	return snapshot;
+}
+
+/**
+ * What was written since the latest snapshot is committed on HEAD, which has not moved: the cycle may have waited for the network for
+ * seconds or minutes since then.
+ * @param plan what would be checked out next
+ * @throws SyncError CONFLICT_UNRESOLVED when a person has begun something of their own meanwhile
+ */
+async function snapshotAgain(context: CycleContext, latest: Snapshot, plan: Plan, progress: Progress, waitedMs: number): Promise<Snapshot> {
+	const { repository, memory, now } = context;
+	await refuseOpenOperation(context);
+	// The kernel's events of this moment are read in the next turns of the loop.
+	for (let turn = 0; turn < 2; turn++) await setImmediate();
+	const isQuiet = memory.known.isWatching && memory.firstChanges.size === 0 && waitedMs < momentMs;
+	if (isQuiet && (await readHead(repository)).oid === latest.head) return latest;
+	const snapshot = await snapshotInto(context, progress);
+	if (snapshot.busy.length === 0) return snapshot;
+	const replaced = new Set((await diffTrees(repository, snapshot.head ?? repository.emptyTree, plan.to)).map((change) => change.path));
+	const inTheWay = snapshot.busy.filter((name) => replaced.has(name));
+	if (inTheWay.length === 0) return snapshot;
+	await waitUntilQuiet(repository.root, inTheWay, memory.hot, now, busyWaitMs);
+	return await snapshotInto(context, progress);
 }
 
 /** A person may have staged the other side's file in the place of their own; who never uses git stages nothing. */

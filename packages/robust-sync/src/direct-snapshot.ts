@@ -23,6 +23,7 @@ import {
 } from "@robust-sync/git";
 import { filtersApply } from "@robust-sync/resolve";
 import { faultPoint } from "@robust-sync/workspace";
+import { commitDate } from "./commit-date.ts";
 import type { CycleContext } from "./cycle-context.ts";
 import { forgetFirstChanges } from "./first-changes.ts";
 import { separateHot } from "./hot-files.ts";
@@ -201,13 +202,15 @@ export async function takeDirectSnapshot(
 		forgetFirstChanges(memory, lookedAt, busy);
 		return { ...nothing, rescued };
 	}
+	const paths = changes.map((change) => change.path);
+	const date = await commitDate(context, head, paths);
 	context.lock.assertHeld();
 	const { commit } = await writeCommit(openMergeStore(repository), {
 		parents: [head],
 		author,
 		identity,
-		date: Math.floor(now() / 1000),
-		message: Buffer.from(message(changes.map((change) => change.path))),
+		date,
+		message: Buffer.from(message(paths)),
 		tree: null,
 		changes,
 	});

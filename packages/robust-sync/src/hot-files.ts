@@ -33,11 +33,22 @@ export function separateHot(root: string, paths: readonly GitPath[], hot: HotFil
 	return { quiet, busy };
 }
 
-/** Waits until none of `paths` is being written, at most 10 s since each was first seen so. */
-export async function waitUntilQuiet(root: string, paths: readonly GitPath[], hot: HotFiles, now: () => number): Promise<void> {
+/**
+ * Waits until none of `paths` is being written, at most 10 s since each was first seen so.
+ * @param waitMs at most this long in all; what is still being written then counts as at rest when it is looked at next
+ */
+export async function waitUntilQuiet(
+	root: string,
+	paths: readonly GitPath[],
+	hot: HotFiles,
+	now: () => number,
+	waitMs = Number.POSITIVE_INFINITY,
+): Promise<void> {
+	const deadline = performance.now() + waitMs;
 	let waiting = paths;
-	while (waiting.length > 0) {
+	while (waiting.length > 0 && performance.now() < deadline) {
 		waiting = separateHot(root, waiting, hot, now()).busy;
 		if (waiting.length > 0) await sleep(quietMs);
 	}
+	for (const name of waiting) hot.set(name, Number.NEGATIVE_INFINITY);
 }

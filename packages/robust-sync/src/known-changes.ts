@@ -45,6 +45,11 @@ export class KnownChanges {
 		this.#lookedAt = null;
 	}
 
+	/** Whether every change is seen now. */
+	get isWatching(): boolean {
+		return this.#isWatching;
+	}
+
 	/** Something changed at a path, or may have. */
 	saw(name: GitPath): void {
 		if (this.#lookedAt === null) return;

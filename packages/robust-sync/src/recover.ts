@@ -64,6 +64,15 @@ export async function recover(context: CycleContext): Promise<Recovery> {
 	return { done, rescued: done.length };
 }
 
+/**
+ * A person may have begun a merge, or switched branches, while the cycle waited for the network: then nothing is committed or checked out.
+ * @throws SyncError CONFLICT_UNRESOLVED
+ */
+export async function refuseOpenOperation(context: CycleContext): Promise<void> {
+	await leaveOpenOperation(context);
+	await attachDetachedHead(context);
+}
+
 async function setAsideStaleLocks({ repository, log, now }: CycleContext): Promise<string | null> {
 	const moved: string[] = [];
 	const deadline = performance.now() + liveLockPatienceMs;

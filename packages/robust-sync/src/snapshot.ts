@@ -19,6 +19,7 @@ import {
 import { filtersApply, forgetAttributes } from "@robust-sync/resolve";
 import { printable } from "@robust-sync/service/printable";
 import { faultPoint, neverCommitted, type SkippedFile } from "@robust-sync/workspace";
+import { commitDate } from "./commit-date.ts";
 import type { CycleContext } from "./cycle-context.ts";
 import { bringIndexUpToDate, takeDirectSnapshot } from "./direct-snapshot.ts";
 import { forgetFirstChanges } from "./first-changes.ts";
@@ -209,9 +210,12 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	const exact = [...(rereads ? [] : checked), ...copies];
 	const checkedSet = new Set(exact.map(({ path: name }) => name));
 	const present = paths.filter((name) => !goneSet.has(name) && !checkedSet.has(name));
-	context.lock.assertHeld();
 	const message = snapshotMessage(config.nodeName, named);
-	const atOnce = exact.length === 0 && isStagedByCommit(context, status, paths) ? await stageAndCommit(context, message, paths) : null;
+	// Of a copy that a database made just now, now is the time.
+	const date = await commitDate(context, status.head, copies.length > 0 ? [] : changed);
+	context.lock.assertHeld();
+	const atOnce =
+		exact.length === 0 && isStagedByCommit(context, status, paths) ? await stageAndCommit(context, message, date, paths) : null;
 	if (atOnce === null) {
 		if (replaced.length > 0)
 			await writeIndexEntries(
@@ -223,7 +227,7 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 		faultPoint("snapshot-staged");
 		context.lock.assertHeld();
 	}
-	const { exitCode, stderr } = atOnce ?? (await commit(context, ["-F", "-"], `${message}\n`));
+	const { exitCode, stderr } = atOnce ?? (await commit(context, date, ["-F", "-"], `${message}\n`));
 	faultPoint("snapshot-committed");
 	noteCommitted(context, { checked, lookedAt: readAt });
 	forgetFirstChanges(memory, lookedAt, busy);
@@ -256,28 +260,30 @@ function isStagedByCommit({ repository, config }: CycleContext, { entries }: Sta
 }
 
 /** One process instead of two. Null: git stumbled over a file, and has staged nothing. */
-async function stageAndCommit(context: CycleContext, message: string, paths: readonly GitPath[]): Promise<GitResult | null> {
+async function stageAndCommit(context: CycleContext, message: string, date: number, paths: readonly GitPath[]): Promise<GitResult | null> {
 	try {
 		const options = ["-m", message, "--include", "--pathspec-from-file=-", "--pathspec-file-nul"];
-		return await commit(context, options, gitPathList(paths), { GIT_LITERAL_PATHSPECS: "1" });
+		return await commit(context, date, options, gitPathList(paths), { GIT_LITERAL_PATHSPECS: "1" });
 	} catch (error) {
 		if (error instanceof GitError && error.code === "INTERNAL") return null;
 		throw error;
 	}
 }
 
-/** A hook of the user's gets as long as the network does: one that waits for an answer would hold us up for ever. */
+/** A hook of the user's gets as long as the network does: one that waits for an answer would hold us up for ever. @param date seconds since the epoch */
 async function commit(
 	{ repository, config }: CycleContext,
+	date: number,
 	options: readonly string[],
 	input: string | Buffer,
 	env: Readonly<Record<string, string>> = {},
 ): Promise<GitResult> {
 	const hooks = config.syncHooks;
+	const dates = { GIT_AUTHOR_DATE: `@${date} +0000`, GIT_COMMITTER_DATE: `@${date} +0000` };
 	try {
 		return await repository.run(
 			["commit", "--quiet", ...(hooks ? [] : ["--no-verify"]), "--cleanup=verbatim", "--no-status", "--allow-empty-message", ...options],
-			{ input, env, accept: [0, 1], ...(hooks ? { timeoutMs: repository.networkTimeoutMs } : {}) },
+			{ input, env: { ...env, ...dates }, accept: [0, 1], ...(hooks ? { timeoutMs: repository.networkTimeoutMs } : {}) },
 		);
 	} catch (error) {
 		if (!hooks || !(error instanceof GitError) || error.code !== "GIT_TIMEOUT") throw error;
