@@ -1,5 +1,13 @@
 #!/usr/bin/env bash
 # Installs robust-sync for one workspace and starts it; or shows what it does (--demo).
+# sh and zsh, and bash called as sh, get as far as this: it is written for bash.
+case "${BASH_VERSION:-}:${SHELLOPTS:-}:" in
+:* | *:posix:*)
+	if command -v bash >/dev/null 2>&1; then exec bash "$0" "$@"; fi
+	echo "setup.sh: bash is not installed, and it is written for bash: install it" >&2
+	exit 2
+	;;
+esac
 set -euo pipefail
 
 clone=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -25,10 +33,11 @@ here=$clone/deploy/setup
 
 usage() {
 	cat <<'USAGE'
-Usage: bash deploy/setup.sh [--workspace DIR] [--yes] [--dry-run] [--user] [--upgrade] [--uninstall] [--demo [--keep]]
+Usage: bash deploy/setup.sh [--workspace DIR] [--yes] [--dry-run] [--user] [--upgrade] [--uninstall] [--prefix DIR] [--own-clone] [--demo [--keep]]
 
 Installs robust-sync for one workspace (the git work tree of the current directory) and starts its four services.
-Asks a few questions; every configuration variable that is set in the environment is taken as the answer.
+Asks a few questions; every configuration variable that is set in the environment is taken as the answer
+(HEARTBEAT_KEY=none: no key; without one a new one is made).
 
   --workspace DIR  the directory that is synced, instead of the git work tree of the current directory
   --yes            ask nothing: the defaults for whatever the environment does not answer
@@ -36,16 +45,18 @@ Asks a few questions; every configuration variable that is set in the environmen
   --user           services of this user (systemctl --user), in ~/.local, even when called by root
   --upgrade        put this clone's version in place of the installed one, service by service; back again if one fails
   --uninstall      remove services, links and programs; the workspace's files stay as they are
+  --prefix DIR     link programs and manual pages into DIR/bin and DIR/share, instead of /usr/local (~/.local for one user)
+  --own-clone      sync the clone of robust-sync itself, when that is really what is wanted
   --demo           show two nodes and a hub at work in a temporary directory: no root, nothing configured or installed
   --keep           with --demo: leave them running
   --help           this text
 
 Exit code 0: every component answered its test. 1: one did not; which is said. 2: wrong usage, or something is
-missing; all of it is listed at once.
+missing; all of it is listed at once. Until the last question is answered nothing is changed; Ctrl-C ends it (130).
 USAGE
 }
 
-workspace_asked='' yes='' dry='' user_mode='' keep='' verb=install
+workspace_asked='' yes='' dry='' user_mode='' keep='' verb=install own_clone='' link_prefix=''
 main() {
 	local -A named=()
 	while [ $# -gt 0 ]; do
@@ -56,6 +67,13 @@ main() {
 				shift
 				;;
 			--workspace=?*) workspace_asked=${1#--workspace=} ;;
+			--prefix)
+				link_prefix=${2:-}
+				[ -n "$link_prefix" ] || wrong_usage "--prefix takes a directory"
+				shift
+				;;
+			--prefix=?*) link_prefix=${1#--prefix=} ;;
+			--own-clone) own_clone=1 ;;
 			--yes) yes=1 ;;
 			--dry-run) dry=1 ;;
 			--user) user_mode=1 ;;
@@ -72,9 +90,13 @@ main() {
 		esac
 		shift
 	done
+	if [ -n "$link_prefix" ]; then
+		case $link_prefix in /*) ;; *) link_prefix=$PWD/$link_prefix ;; esac
+		case $link_prefix in *[[:cntrl:]]*) wrong_usage "--prefix takes a directory without control characters in its name" ;; esac
+	fi
 	[ "${#named[@]}" -le 1 ] || wrong_usage "$(printf -- '--%s ' "${!named[@]}")cannot be used together"
 	[ -z "$keep" ] || [ "$verb" = demo ] || wrong_usage "--keep goes with --demo"
-	[ "$verb" != demo ] || [ -z "$workspace_asked$yes$dry$user_mode" ] || wrong_usage "--demo goes with --keep only: it installs nothing"
+	[ "$verb" != demo ] || [ -z "$workspace_asked$yes$dry$user_mode$own_clone$link_prefix" ] || wrong_usage "--demo goes with --keep only: it installs nothing"
 	"do_$verb"
 }
 

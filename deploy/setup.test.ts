@@ -110,6 +110,16 @@ describe("wrong usage ends with 2 and one line", () => {
 	});
 });
 
+test("called by sh, or by a bash that plays sh: works as by bash", () => {
+	for (const shell of [["sh"], ["bash", "--posix"]]) {
+		const { status, stdout } = spawnSync(shell[0] as string, [...shell.slice(1), path.join(clone, "deploy/setup.sh"), "--help"], {
+			encoding: "utf8",
+		});
+		expect(status).toBe(0);
+		expect(stdout).toContain("Usage: bash deploy/setup.sh");
+	}
+});
+
 describe("without a service manager, for one user", () => {
 	test("everything that is missing is said at once, and nothing is changed", async () => {
 		git(workspace, "remote", "remove", "origin");
@@ -121,6 +131,45 @@ describe("without a service manager, for one user", () => {
 		expect(list).toContain("has no remote 'origin'");
 		expect(snapshot(workspace)).toEqual(before);
 		expect(fs.readdirSync(home)).toEqual([]);
+	});
+
+	test("sync a link, logs and .sync_env committed → refused together, nothing behind the link changes", async () => {
+		const elsewhere = path.join(directory, "elsewhere");
+		fs.mkdirSync(path.join(elsewhere, "pending"), { recursive: true, mode: 0o755 });
+		fs.symlinkSync(elsewhere, path.join(workspace, "sync"));
+		fs.mkdirSync(path.join(workspace, "logs"));
+		fs.writeFileSync(path.join(workspace, "logs/old.log"), "1\n");
+		fs.writeFileSync(path.join(workspace, ".sync_env"), "export NODE_NAME=theirs\n");
+		git(workspace, "add", "--force", ".");
+		git(workspace, "-c", "user.name=x", "-c", "user.email=x@x", "commit", "-q", "-m", "1");
+		const before = snapshot(directory);
+		const { code, stderr } = await setup(["--user", "--yes"]);
+		expect(code).toBe(2);
+		const list = stderr.slice(stderr.indexOf("this is missing:"));
+		for (const line of [
+			`${workspace}/sync is a symbolic link`,
+			`${workspace}/logs is committed in this repository (logs/old.log)`,
+			`${workspace}/.sync_env is committed`,
+		])
+			expect(list).toContain(line);
+		expect(snapshot(directory)).toEqual(before);
+		expect(fs.statSync(elsewhere).mode & 0o777).toBe(0o755);
+	});
+
+	test("robust-sync's own clone → refused as a workspace", async () => {
+		const source = path.join(clone, "packages/service/package.json");
+		fs.mkdirSync(path.dirname(source), { recursive: true });
+		fs.writeFileSync(source, "{}");
+		git(clone, "init", "-q");
+		git(clone, "add", "packages");
+		git(clone, "-c", "user.name=x", "-c", "user.email=x@x", "commit", "-q", "-m", "1");
+		try {
+			const { code, stderr } = await setup(["--user", "--yes"], { cwd: path.join(clone, "deploy") });
+			expect(code).toBe(2);
+			expect(stderr).toContain(`${clone} is the clone of robust-sync itself`);
+		} finally {
+			for (const name of [".git", "packages"]) fs.rmSync(path.join(clone, name), { recursive: true });
+		}
 	});
 
 	test("a directory that is no work tree, and a port that is taken, are named", async () => {
@@ -178,12 +227,17 @@ describe("without a service manager, for one user", () => {
 
 	test("installs, asks with defaults, syncs once; again it changes nothing; uninstall leaves the workspace", async () => {
 		fs.writeFileSync(path.join(workspace, "notes.md"), "hello\n");
+		// Another program of the same name.
+		const foreign = path.join(home, ".local/bin/monitor");
+		fs.mkdirSync(path.dirname(foreign), { recursive: true });
+		fs.writeFileSync(foreign, "another program\n");
 		const ports = { HEARTBEAT_PORT: String(await freePort()), HEALTH_PORT: String(await freePort()) };
 		// The name is typed, everything else is answered by Enter.
 		const first = await setup(["--user"], { env: { ...ports, CHAD_HOST: "chad.example:8765" }, input: "helios\n\n\n\n\n\n\n" });
 		expect(`${first.stderr}${first.stdout}`).toContain("robust-sync --once: in sync at");
 		expect(first.code).toBe(0);
 		expect(first.stdout).toContain("There is no service manager here");
+		expect(first.stdout).toContain(`${foreign} is another program and stays`);
 		expect(first.stdout).toContain(`nohup ${path.join(home, ".local/bin/robust-sync")} `);
 
 		const file = path.join(workspace, ".sync_env");
@@ -217,7 +271,8 @@ describe("without a service manager, for one user", () => {
 		expect(removed.code).toBe(0);
 		expect(await ended).toBe(0);
 		expect(fs.existsSync(path.join(home, ".local/share/robust-sync"))).toBe(false);
-		expect(Object.keys(snapshot(home)).filter((name) => !name.startsWith(".npm"))).toEqual([]);
+		expect(Object.keys(snapshot(home)).filter((name) => !name.startsWith(".npm"))).toEqual([".local/bin/monitor"]);
+		expect(fs.readFileSync(foreign, "utf8")).toBe("another program\n");
 		expect(files()).toEqual(data);
 	}, 120_000);
 });

@@ -10,26 +10,141 @@ variables=(
 	ALERT_WEBHOOK_URL MEMORY_LIMIT_MB LOG_LEVEL LOG_FORMAT
 )
 declare -A answers=()
+# The key that this run has made; empty: it was given, or there is none.
+made_key=''
 
-# ask VARIABLE QUESTION DEFAULT [secret]: the environment, else the person, else the default.
+is_secret() { case $1 in HEARTBEAT_KEY | TELEGRAM_BOT_TOKEN | ALERT_WEBHOOK_URL) ;; *) return 1 ;; esac }
+
+# is_person: somebody sits at a terminal.
+is_person() { [ -t 0 ] && [ -z "$yes" ]; }
+
+# read_reply [secret]: one line of standard input into `reply`, without blanks around it. At the end of input: a person has stopped
+# us; what is no terminal has no more answers, and the defaults go on.
+read_reply() {
+	local ended=''
+	reply=''
+	if [ -n "${1:-}" ] && [ -t 0 ]; then
+		IFS= read -rs reply || ended=1
+		printf '\n'
+	else
+		IFS= read -r reply || ended=1
+		[ -t 0 ] || printf '\n'
+	fi
+	reply=${reply#"${reply%%[![:space:]]*}"}
+	reply=${reply%"${reply##*[![:space:]]}"}
+	if [ -n "$ended" ] && [ -z "$reply" ]; then
+		input_ended=1
+		! [ -t 0 ] || stopped 2
+	fi
+}
+input_ended=''
+
+# A question for a secret switches the terminal's echo off; whoever ends us then gets it back.
+terminal=$(stty -g 2>/dev/null) || terminal=''
+restore_terminal() { [ -z "$terminal" ] || stty "$terminal" 2>/dev/null || true; }
+
+# stopped EXIT-CODE: before anything was changed. What was answered, and is no secret, can be used again.
+stopped() {
+	local name line=''
+	trap - INT TERM HUP
+	restore_terminal
+	printf '\nsetup.sh: stopped; nothing was changed.\n' >&2
+	for name in "${variables[@]}"; do
+		if [ -n "${answers[$name]:-}" ] && [ -z "${!name:-}" ] && ! is_secret "$name"; then line+="$name='${answers[$name]}' "; fi
+	done
+	if [ -n "$line" ]; then printf 'To go on with the answers so far: %sbash %s\n' "$line" "$clone/deploy/setup.sh" >&2; fi
+	exit "$1"
+}
+
+# why_not NAME VALUE: what is wrong with it, into `reason`; non-zero when it is accepted.
+why_not() {
+	local name=$1 value=$2 draft service
+	reason=''
+	case $value in
+		*"'"* | *[[:cntrl:]]*)
+			reason="$name: a value with a single quote or a control character is not accepted"
+			return
+			;;
+	esac
+	if [ -e "$clone/dist/print-config.mjs" ]; then
+		draft=$(mktemp)
+		printf "%s='%s'\n" "$name" "$value" >"$draft"
+		reason=$(env -i PATH="$PATH" HOME=/ "$node" "$clone/dist/print-config.mjs" "$draft" 2>&1 >/dev/null) || true
+		rm -f "$draft"
+		[ -z "$reason" ] || return 0
+	fi
+	case $name in
+		NODE_NAME) reason=$(node_name_problem "$value") ;;
+		HEARTBEAT_PORT | HEALTH_PORT)
+			if [ "$name" = HEALTH_PORT ]; then service=health-server; else service=heartbeat; fi
+			reason=$(port_problem "$name" "$value" "${answers[NODE_NAME]:-$(default_node_name)}-$service")
+			;;
+	esac
+	[ -n "$reason" ]
+}
+
+# ask VARIABLE QUESTION DEFAULT [secret]: the environment, else the person, else the default. What is not accepted is said, and asked again.
 ask() {
 	local name=$1 question=$2 default=$3 secret=${4:-} reply=''
 	if [ -n "${!name:-}" ]; then
 		answers[$name]=${!name}
 		return
 	fi
-	if [ -z "$yes" ]; then
-		printf '  %s%s: ' "$question" "${default:+ [$default]}"
-		if [ -n "$secret" ] && [ -t 0 ]; then
-			read -rs reply || true
-			printf '\n'
-		else
-			read -r reply || true
-			[ -t 0 ] || printf '\n'
+	while :; do
+		reply=''
+		if [ -z "$yes$input_ended" ]; then
+			printf '  %s%s: ' "$question" "${default:+ [$default]}"
+			read_reply "$secret"
 		fi
-	fi
+		if [ -z "$reply" ]; then
+			# A default that cannot be used is a question without one.
+			if [ -z "$default" ] || ! why_not "$name" "$default"; then break; fi
+			missing_or_again "$reason" || return 0
+			default=''
+			continue
+		fi
+		if ! why_not "$name" "$reply"; then
+			if ! is_peer "$name" || resolve_or_confirm "$reply"; then break; fi
+			continue
+		fi
+		missing_or_again "$reason" || return 0
+	done
 	reply=${reply:-$default}
 	[ -z "$reply" ] || answers[$name]=$reply
+}
+
+# missing_or_again REASON: said; true when there is somebody to ask again.
+missing_or_again() {
+	if [ -n "$yes$input_ended" ]; then
+		missing_lines "$1"
+		return 1
+	fi
+	bad "$1"
+}
+
+is_peer() { case $1 in PEERS | CHAD_HOST | HELIOS_HOST) ;; *) return 1 ;; esac }
+
+# hosts_of PEERS-OR-HOST: each host name, one a line.
+hosts_of() {
+	local entry
+	for entry in ${1//,/ }; do
+		entry=${entry#*=}
+		if [[ $entry =~ ^\[(.*)\] ]]; then entry=${BASH_REMATCH[1]}; elif [[ $entry =~ ^([^:]*):[0-9]+$ ]]; then entry=${BASH_REMATCH[1]}; fi
+		printf '%s\n' "$entry"
+	done
+}
+
+# resolve_or_confirm PEERS-OR-HOST: every name means a machine here, or the person wants it all the same.
+resolve_or_confirm() {
+	local host reply
+	while IFS= read -r host; do
+		resolves "$host" && continue
+		note "'$host' means no machine here (getent hosts $host says nothing): heartbeats reach it once it does"
+		[ -z "$input_ended" ] || continue
+		printf '  Take it all the same? [no]: '
+		read_reply <&3
+		case $reply in [yY]*) ;; *) return 1 ;; esac
+	done 3<&0 < <(hosts_of "$1")
 }
 
 default_node_name() {
@@ -44,7 +159,7 @@ resolves() { getent hosts "$1" >/dev/null 2>&1; }
 # The two nodes that have a variable of their own are each other's default peer, if that name means a machine here.
 ask_peers() {
 	local peer variable default=''
-	case ${answers[NODE_NAME]} in
+	case ${answers[NODE_NAME]:-} in
 		helios) peer=chad variable=CHAD_HOST ;;
 		chad) peer=helios variable=HELIOS_HOST ;;
 		*) peer='' ;;
@@ -53,27 +168,96 @@ ask_peers() {
 		answers[PEERS]=$PEERS
 	elif [ -n "$peer" ]; then
 		if resolves "$peer"; then default=$peer; fi
-		ask "$variable" "Host name or address of $peer, for heartbeats${default:+}" "$default"
+		ask "$variable" "Host name or address of $peer, for heartbeats" "$default"
 	elif [ -z "${CHAD_HOST:-}${HELIOS_HOST:-}" ]; then
-		ask PEERS "Peers for heartbeats, as name=host, comma separated (empty: none)" ""
+		ask PEERS "Peers for heartbeats, as name=host, comma separated (Enter: none)" ""
 	fi
+}
+
+# ask_key: the same on all nodes; made here unless another node has one already.
+ask_key() {
+	case ${HEARTBEAT_KEY:-} in
+		none) return 0 ;;
+		?*)
+			answers[HEARTBEAT_KEY]=$HEARTBEAT_KEY
+			return 0
+			;;
+	esac
+	if [ -z "$yes$input_ended" ]; then
+		say "Heartbeats are authenticated with a key that all nodes share. Enter makes one (the end of this set-up shows what to type on the"
+		say "other machines). Where another node has a key already, paste that: 'grep HEARTBEAT_KEY .sync_env' there shows it. 'none': no key."
+		while :; do
+			printf '  Key [a new one]: '
+			read_reply secret
+			if [ -z "$reply" ]; then break; fi
+			if [ "$reply" = none ]; then
+				note "without a key whoever can send to this port can pretend to be a peer"
+				return 0
+			fi
+			if ! why_not HEARTBEAT_KEY "$reply"; then
+				answers[HEARTBEAT_KEY]=$reply
+				return 0
+			fi
+			missing_or_again "$reason" || return 0
+		done
+	fi
+	made_key=$(od -An -vtx1 -N24 /dev/urandom | tr -d ' \n')
+	answers[HEARTBEAT_KEY]=$made_key
+}
+
+# ask_telegram: a chat is of no use without a bot, so the bot is asked for first.
+ask_telegram() {
+	if [ -n "$yes$input_ended" ]; then return; fi
+	if [ -z "${TELEGRAM_BOT_TOKEN:-}${CALEB_TELEGRAM_ID:-}" ]; then
+		say "Alerts by Telegram need a bot: write /newbot to @BotFather there, it answers with the bot's token (123456:ABC…)."
+	fi
+	ask TELEGRAM_BOT_TOKEN "Telegram bot token (Enter: no alerts by Telegram)" "" secret
+	if [ -z "${answers[TELEGRAM_BOT_TOKEN]:-}" ]; then return; fi
+	if [ -z "${CALEB_TELEGRAM_ID:-}" ]; then
+		say "The chat: write a message to your bot (or add it to a group), then open https://api.telegram.org/bot<token>/getUpdates:"
+		say "the number after \"chat\":{\"id\": is the chat's id."
+	fi
+	while [ -z "${CALEB_TELEGRAM_ID:-}${answers[CALEB_TELEGRAM_ID]:-}" ]; do
+		printf "  Telegram chat id ('-': no alerts by Telegram after all): "
+		read_reply
+		if [ "$reply" = - ] || [ -n "$input_ended" ]; then
+			unset 'answers[TELEGRAM_BOT_TOKEN]'
+			return 0
+		elif [ -z "$reply" ]; then
+			bad "without a chat the bot has nobody to write to"
+		elif why_not CALEB_TELEGRAM_ID "$reply"; then
+			bad "$reason"
+		else
+			answers[CALEB_TELEGRAM_ID]=$reply
+		fi
+	done
+}
+
+# check_environment: every variable that is given as an answer, before a person is asked for the others. All that is wrong is said at once.
+check_environment() {
+	local name reason
+	for name in "${variables[@]}"; do
+		if [ -z "${!name:-}" ] || [ "$name=${!name}" = HEARTBEAT_KEY=none ]; then continue; fi
+		if why_not "$name" "${!name}"; then missing_lines "$reason"; fi
+	done
 }
 
 # gather_answers: fills `answers` for a new .sync_env.
 gather_answers() {
 	chapter "Configuration of $workspace"
-	[ -n "$yes" ] || say "Enter takes what stands in brackets. Everything can be changed later in .sync_env."
+	if [ -z "$yes" ]; then
+		say "Enter takes what stands in brackets. Everything can be changed later in .sync_env. Nothing is changed before the last question."
+	fi
 	ask NODE_NAME "Name of this node" "$(default_node_name)"
 	ask_peers
 	ask SYNC_INTERVAL "Seconds between sync cycles when nothing changes" 60
 	ask HEARTBEAT_PORT "UDP port for heartbeats" 8765
 	ask HEALTH_PORT "Port of the health page on 127.0.0.1" 8080
-	[ -n "$yes" ] || ask HEARTBEAT_KEY "Secret shared by all nodes that authenticates heartbeats, 16 characters or more (empty: none)" "" secret
-	[ -n "$yes" ] || ask CALEB_TELEGRAM_ID "Telegram chat that is alerted (empty: none)" ""
-	if [ -z "$yes" ] && [ -n "${answers[CALEB_TELEGRAM_ID]:-}" ]; then ask TELEGRAM_BOT_TOKEN "Telegram bot token (empty: none)" "" secret; fi
+	ask_key
+	ask_telegram
 	local name
 	for name in "${variables[@]}"; do
-		if [ -n "${!name:-}" ]; then answers[$name]=${!name}; fi
+		if [ -n "${!name:-}" ] && [ "$name=${!name}" != HEARTBEAT_KEY=none ]; then answers[$name]=${!name}; fi
 	done
 }
 
@@ -91,8 +275,8 @@ env_file_text() {
 }
 
 declare -A config=()
-# read_config FILE: the effective configuration that the services will see, into `config`. Non-zero with the reason in
-# config_problem when a value is not accepted.
+# read_config FILE: the effective configuration that the services will see, into `config`. Non-zero with the reasons, one a line, in
+# config_problem when values are not accepted. FILE is a copy that is ours: a workspace's own may be anything by now.
 read_config() {
 	local file=$1 name value output
 	config_problem=''
@@ -104,7 +288,26 @@ read_config() {
 		config_problem=$output
 		return 1
 	fi
-	while IFS=$'\t' read -r name value; do config[$name]=$value; done <<<"$output"
+	while IFS=$'\t' read -r name value; do
+		if is_variable "$name"; then config[$name]=$value; fi
+	done <<<"$output"
+}
+
+is_variable() { case " ${variables[*]} " in *" $1 "*) ;; *) return 1 ;; esac }
+
+# read_env_file: read_config of the workspace's own .sync_env.
+read_env_file() {
+	local copy code=0
+	copy=$(mktemp)
+	if read_as_owner "$workspace/.sync_env" >"$copy"; then
+		read_config "$copy" || code=1
+		config_problem=${config_problem//"$copy"/"$workspace/.sync_env"}
+	else
+		config_problem="$workspace/.sync_env is no file that $owner can read"
+		code=1
+	fi
+	rm -f "$copy"
+	return "$code"
 }
 
 # assume_config FILE: for --dry-run on a clone that was never built: what the rest needs, taken as it stands.
@@ -112,19 +315,9 @@ assume_config() {
 	local line assignment='^(export[[:space:]]+)?([A-Z_]+)=["'\'']?([^"'\''#[:space:]]*)'
 	config=([NODE_NAME]=$(default_node_name) [SYNC_REMOTE]=origin [HEARTBEAT_PORT]=8765 [HEALTH_PORT]=8080 [HEALTH_HOST]=127.0.0.1 [MEMORY_LIMIT_MB]=500)
 	while IFS= read -r line; do
-		if [[ $line =~ $assignment ]]; then config[${BASH_REMATCH[2]}]=${BASH_REMATCH[3]}; fi
+		if [[ $line =~ $assignment ]] && is_variable "${BASH_REMATCH[2]}"; then config[${BASH_REMATCH[2]}]=${BASH_REMATCH[3]}; fi
 	done <"$file"
 	note "the clone is not built: the configuration is taken as it stands, its values are not checked"
-}
-
-# check_quotes: a value with a single quote or a line break cannot be written in a way that shell and parser read alike.
-check_quotes() {
-	local name
-	for name in "${!answers[@]}"; do
-		case ${answers[$name]} in
-			*"'"* | *$'\n'*) missing "$name: a value with a single quote or a line break is not accepted" ;;
-		esac
-	done
 }
 
 # settle_configuration: asks, or reads what is there; every value that is not accepted becomes a problem.
@@ -133,22 +326,24 @@ settle_configuration() {
 	if [ -e "$file" ]; then
 		chapter "Configuration of $workspace"
 		say "kept as it is: $file"
-		if ! read_config "$file"; then
-			missing "$config_problem"
+		if ! read_env_file; then
+			missing_lines "$config_problem"
 			return
 		fi
 		for name in "${variables[@]}"; do
 			said=${config[$name]:-}
-			if [ -n "${!name:-}" ] && [ "${!name}" != "$said" ] && [[ ! $name =~ KEY|TOKEN|WEBHOOK ]]; then
+			if [ -n "${!name:-}" ] && [ "${!name}" != "$said" ] && ! is_secret "$name"; then
 				note "$name=${!name} in the environment is not what .sync_env says ('$said'): the file decides, edit it"
 			fi
 		done
 		return
 	fi
+	check_environment
+	if [ -z "$yes" ]; then stop_if_missing; fi
 	gather_answers
-	check_quotes
+	if [ "${#problems[@]}" -gt 0 ]; then return; fi
 	draft=$(mktemp)
 	env_file_text >"$draft"
-	read_config "$draft" || missing "$config_problem"
+	read_config "$draft" || missing_lines "$config_problem"
 	rm -f "$draft"
 }

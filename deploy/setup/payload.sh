@@ -103,7 +103,11 @@ link_programs() {
 	if [ "$(readlink "$prefix/current" 2>/dev/null)" != "$(basename "$version_dir")" ]; then
 		change "make $prefix/current mean $(basename "$version_dir")" point_current "$version_dir"
 	fi
+	if [ -n "$link_prefix" ] && [ "$(cat "$prefix/link-prefix" 2>/dev/null)" != "$link_prefix" ]; then
+		change "note in $prefix/link-prefix where the links are" write_text "$prefix/link-prefix" "$link_prefix"
+	fi
 	for name in "${executables[@]}"; do
+		if is_foreign "$links/$name"; then continue; fi
 		if [ "$(readlink "$links/$name" 2>/dev/null)" != "$prefix/current/bin/$name" ]; then
 			change "link $links/$name" link_one "$prefix/current/bin/$name" "$links/$name"
 		fi
@@ -121,7 +125,7 @@ link_one() {
 
 link_shared() {
 	local place from
-	while IFS=$'\t' read -r place from; do link_one "$prefix/current/dist/share/$from" "$place"; done < <(each_shared_file)
+	while IFS=$'\t' read -r place from; do is_foreign "$place" || link_one "$prefix/current/dist/share/$from" "$place"; done < <(each_shared_file)
 }
 
 unlink_programs() {

@@ -19,6 +19,9 @@ decide_places() {
 		unit_dir=/etc/systemd/system
 		if [ -d /run/systemd/system ]; then manager=systemd; else manager=none; fi
 	fi
+	# Links elsewhere: once chosen, upgrade and uninstall know it.
+	if [ -z "$link_prefix" ] && [ -r "$prefix/link-prefix" ]; then link_prefix=$(cat "$prefix/link-prefix"); fi
+	if [ -n "$link_prefix" ]; then links=$link_prefix/bin share=$link_prefix/share; fi
 	node=$(command -v node || true)
 	# A version manager's link may move; the services need the program itself.
 	if [ -n "$node" ]; then node=$(readlink -f "$node"); fi
@@ -56,9 +59,8 @@ find_workspace() {
 		return
 	fi
 	if ! command -v git >/dev/null; then return; fi
-	# Reading one path needs no trust in the repository's configuration, whoever owns it.
-	workspace=$(cd -P "$from" && git -c safe.directory='*' rev-parse --show-toplevel 2>/dev/null) || workspace=''
-	if [ -z "$workspace" ]; then workspace=$(cd -P "$from" && top_by_hand); fi
+	# Looked for by hand: root's git does not read the settings of a repository that may be another user's.
+	workspace=$(cd -P "$from" && top_by_hand)
 	if [ -z "$workspace" ]; then
 		from=$(cd -P "$from" && pwd)
 		missing "$from is not in a git work tree: cd to the directory that is to be synced, or 'git clone <hub> <dir>' first, or name it with --workspace DIR"
@@ -71,13 +73,35 @@ find_workspace() {
 		*[[:cntrl:]]* | *'"'* | *"'"* | *[\\]*) missing "the path $workspace has quotes, backslashes or control characters, which service files cannot name: move it" ;;
 	esac
 	owner=$(stat -c %U "$workspace")
+	owner_id=$(stat -c %u "$workspace")
 	owner_group=$(stat -c %G "$workspace")
 	owner_home=$(getent passwd "$owner" | cut -d: -f6)
-	[ "$owner" != UNKNOWN ] || missing "$workspace belongs to a user id that has no name on this machine: chown it"
+	if [ "$owner" = UNKNOWN ]; then
+		missing "$workspace belongs to user id $owner_id, which has no name on this machine: chown it"
+		stop_if_missing
+	fi
+	check_way_to_workspace
 	if [ "$scope" = user ] && [ "$owner" != "$(id -un)" ]; then missing "$workspace belongs to $owner: run this as $owner, or as root"; fi
 }
 
-# git refuses another owner's repository unless it is told in a protected place: then look for .git ourselves.
+# check_way_to_workspace: a user who can write to a directory above root's workspace could put another in its place, and have root work there.
+check_way_to_workspace() {
+	[ "$owner_id" = 0 ] || return 0
+	local at=$workspace holder mode group
+	while [ "$at" != / ]; do
+		at=$(dirname "$at")
+		read -r holder group mode <<<"$(stat -c '%u %g %a' "$at")"
+		# 65534: an id that means nothing in this user namespace.
+		case $holder in 0 | 65534) ;; *) missing "$workspace belongs to root, and $at to $(stat -c %U "$at"), who could put anything in its place: give the workspace to that user (chown -R), whose services it then gets, or move it" ;; esac
+		mode=$((8#$mode))
+		if [ $((mode & 8#1000)) -ne 0 ]; then continue; fi
+		if [ $((mode & 8#002)) -ne 0 ] || { [ $((mode & 8#020)) -ne 0 ] && [ "$group" != 0 ] && [ "$group" != 65534 ]; }; then
+			missing "$workspace belongs to root, and others may write to $at: chmod go-w $at, or move the workspace"
+		fi
+	done
+}
+
+# The nearest directory, from the current one upwards, that holds .git.
 top_by_hand() {
 	local at=$PWD
 	while [ "$at" != / ]; do
@@ -89,10 +113,30 @@ top_by_hand() {
 	done
 }
 
-# as_owner COMMAND...: as the user the services run as, who owns the workspace.
+# as_owner COMMAND...: as the user the services run as, who owns the workspace. As root everything below the workspace is done so, and never
+# as root: whoever may write there can put a link in the place of any file at any moment. That user gets nothing of root's environment, no
+# directory that only root may enter, and no terminal (into which it could type what root's shell then reads).
 as_owner() {
-	if [ "$(id -un)" = "$owner" ]; then "$@"; else runuser -u "$owner" -- env HOME="$owner_home" USER="$owner" LOGNAME="$owner" "$@"; fi
+	if [ "$(id -u)" = "$owner_id" ]; then
+		"$@"
+		return
+	fi
+	local own=() clean=(env -i HOME="$owner_home" USER="$owner" LOGNAME="$owner" PATH="$PATH" LANG="${LANG:-C.UTF-8}" "$@")
+	if command -v setsid >/dev/null; then own=(setsid -w); fi
+	if command -v setpriv >/dev/null; then
+		own+=(setpriv --reuid "$owner_id" --regid "$(id -g "$owner")" --init-groups --inh-caps=-all)
+	elif command -v runuser >/dev/null; then
+		own+=(runuser -u "$owner" --)
+	else
+		# shellcheck disable=SC2016 # expanded by that shell
+		own+=(su -s /bin/sh "$owner" -c 'exec "$0" "$@"' --)
+	fi
+	(cd / && "${own[@]}" "${clean[@]}")
 }
+
+# read_as_owner FILE: its content, as its owner may read it; nothing of what is no ordinary file.
+# shellcheck disable=SC2016 # expanded by that shell
+read_as_owner() { as_owner timeout 5 sh -c '[ -f "$1" ] && [ ! -L "$1" ] && head -c 1048576 "$1"' sh "$1" 2>/dev/null; }
 
 # The names under which the nodes of this machine are known to setup.sh, one file each: node name, workspace in it.
 registry() { printf '%s/nodes' "$prefix"; }

@@ -28,6 +28,14 @@ program() {
 # json EXPRESSION: a value of the JSON document on standard input, called d; empty for null.
 json() { "$node" -e 'let d = JSON.parse(require("node:fs").readFileSync(0, "utf8")); const v = eval(process.argv[1]); console.log(v ?? "")' "$1" 2>/dev/null; }
 
+# last_words UNIT: what a service that does not stay up said last, from its journal.
+last_words() {
+	local said
+	said=$(journal -u "$1" -n 20 -o cat 2>/dev/null | grep -E "^${1#"${config[NODE_NAME]}"-}: |^robust-sync: " | tail -n1 || true)
+	[ -z "$said" ] || printf '%s; ' "$said"
+}
+journal() { if [ "$scope" = user ]; then journalctl --user "$@"; else journalctl "$@"; fi; }
+
 unit_is_up() { ctl is-active -q "${config[NODE_NAME]}-$1"; }
 has_synced() { [ -n "$(program robust-sync --status --json 2>/dev/null | json 'd.last_sync && Date.parse(d.last_sync) >= Date.parse(d.started_at) ? d.last_sync : null')" ]; }
 health_says() {
@@ -41,7 +49,7 @@ health_answers() { health_says >/dev/null; }
 prove() {
 	local service=$1 unit=${config[NODE_NAME]}-$1 said
 	if ! within 30 unit_is_up "$service"; then
-		proof_failed "$unit does not run: systemctl status $unit; tail $workspace/logs/${service//-/_}_service.log"
+		proof_failed "$unit does not run: $(last_words "$unit")systemctl status $unit; journalctl -u $unit -n 50"
 		return 1
 	fi
 	case $service in

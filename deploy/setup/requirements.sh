@@ -7,20 +7,48 @@ least_node=20.11 least_git=2.38 least_free_mb=200
 # older VERSION LEAST
 older() { [ "$1" != "$2" ] && [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n1)" = "$1" ]; }
 
+# packaged PACKAGE LEAST: what this distribution's own package says, where it is new enough: the command that installs it.
+packaged() {
+	local offered
+	offered=$(LC_ALL=C apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: \(.*\)/\1/p' | sed 's/^[0-9]*://; s/[-+~].*//')
+	case $offered in [0-9]*) if ! older "$offered" "$2"; then printf 'apt-get install %s' "$1"; fi ;; esac
+}
+
+how_to_get_node() {
+	local command
+	command=$(packaged nodejs "$least_node")
+	if [ -n "$command" ]; then
+		printf '%s npm' "$command"
+		return
+	fi
+	printf 'from https://nodejs.org/en/download, or as a package from https://github.com/nodesource/distributions; what Debian 12 and Ubuntu 24.04 have themselves is older'
+}
+
 check_programs() {
-	local version
+	local version how
 	if [ -z "$node" ]; then
-		missing "Node.js $least_node or newer is not installed (https://nodejs.org, or apt-get install nodejs)"
+		missing "Node.js $least_node or newer is not installed ($(how_to_get_node))"
 	else
 		version=$("$node" --version 2>/dev/null | sed 's/^v//')
-		if older "${version:-0}" "$least_node"; then missing "Node.js is $version ($node): $least_node or newer is needed"; else good "Node.js $version"; fi
+		if older "${version:-0}" "$least_node"; then missing "Node.js is ${version:-of no known version} ($node): $least_node or newer is needed ($(how_to_get_node))"; else good "Node.js $version"; fi
+	fi
+	if ! is_built && ! command -v npx >/dev/null; then
+		missing "npm is not installed, and this clone is not built yet: npm comes with Node.js from nodejs.org and NodeSource; where nodejs is Debian's own, apt-get install npm. Or copy a clone that another machine has built"
 	fi
 	if ! command -v git >/dev/null; then
-		missing "git $least_git or newer is not installed (apt-get install git)"
+		how=$(packaged git "$least_git")
+		missing "git $least_git or newer is not installed${how:+ ($how)}"
 	else
 		version=$(git --version | sed 's/^git version \([0-9.]*[0-9]\).*/\1/')
 		if older "$version" "$least_git"; then missing "git is $version: $least_git or newer is needed"; else good "git $version"; fi
 	fi
+}
+
+# check_own_clone: the source of robust-sync itself, which is hardly what somebody wants to sync; unless it was said, or is so already.
+check_own_clone() {
+	if [ -z "$workspace" ] || [ -n "$own_clone" ] || [ "$workspace" != "$clone" ] || [ -e "$workspace/.sync_env" ]; then return 0; fi
+	as_owner git -C "$workspace" cat-file -e HEAD:packages/service/package.json 2>/dev/null || return 0
+	missing "$workspace is the clone of robust-sync itself: cd to the directory that is to be synced, or name it with --workspace DIR (--own-clone when it is really this one)"
 }
 
 # usable_node: Node is there and new enough.
@@ -38,6 +66,13 @@ check_work_tree() {
 	if ! as_owner git -C "$workspace" rev-parse --git-dir >/dev/null 2>&1; then
 		missing "git of $owner does not accept $workspace: $(as_owner git -C "$workspace" rev-parse --git-dir 2>&1 | head -n1)"
 		return
+	fi
+	if [ "$(as_owner git -C "$workspace" rev-parse --is-inside-work-tree 2>/dev/null)" != true ]; then
+		missing "$workspace has a git repository and no work tree of its own: name the directory that is to be synced"
+		return
+	fi
+	if [ -n "$node" ] && ! as_owner "$node" --version >/dev/null 2>&1; then
+		missing "$owner, as whom the services run, cannot start $node: install Node.js where every user can"
 	fi
 	good "$workspace is a git work tree of $owner"
 }
@@ -82,7 +117,7 @@ check_host_key() {
 	for file in $(setting userknownhostsfile) $(setting globalknownhostsfile); do
 		# ssh -G leaves the tilde to its reader.
 		file=${file/#\~/$owner_home}
-		if [ -r "$file" ] && ssh-keygen -F "$known" -f "$file" >/dev/null 2>&1; then return 0; fi
+		if as_owner ssh-keygen -F "$known" -f "$file" >/dev/null 2>&1; then return 0; fi
 	done
 	keys=$(ssh-keyscan -T 10 -p "$port" "$(setting hostname)" 2>/dev/null | grep -v '^#' || true)
 	if [ -z "$keys" ]; then
@@ -94,8 +129,7 @@ check_host_key() {
 	reply=no
 	if [ -z "$yes$dry" ]; then
 		printf '  Compare it with what the hub itself shows (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub). The same? [no]: '
-		read -r reply || true
-		[ -t 0 ] || printf '\n'
+		read_reply
 	fi
 	case $reply in
 		y | yes | Y | Yes | YES)
@@ -157,29 +191,29 @@ port_is_free() {
 	' "$1" "$2" "$3" 2>/dev/null
 }
 
-# check_port KIND PORT ADDRESS SERVICE: free, or held by the service of this node that is to be replaced.
-check_port() {
-	local kind=$1 port=$2 address=$3 service=$4 holder=''
-	if port_is_free "$kind" "$port" "$address"; then
-		good "$kind port $port is free"
-		return
-	fi
-	if [ "$manager" = systemd ] && ctl is-active -q "${config[NODE_NAME]}-$service" 2>/dev/null; then
-		good "$kind port $port is held by ${config[NODE_NAME]}-$service, which runs already"
-		return
-	fi
-	if [ -e "$clone/dist/robust-sync.mjs" ] && as_owner "$clone/bin/$(executable_of "$service")" --workspace "$workspace" --status >/dev/null 2>&1; then
-		missing "$service of this workspace runs already outside of the service manager and holds $kind port $port: stop it first"
+# port_problem VARIABLE PORT UNIT: why the port cannot be had; nothing where it is free, or held by the service that is to be replaced.
+port_problem() {
+	local kind=udp port=$2 address=${HEARTBEAT_BIND:-${config[HEARTBEAT_BIND]:-0.0.0.0}} holder=''
+	if [ "$1" = HEALTH_PORT ]; then kind=tcp address=${HEALTH_HOST:-${config[HEALTH_HOST]:-127.0.0.1}}; fi
+	if port_is_free "$kind" "$port" "$address"; then return; fi
+	if [ "$manager" = systemd ] && ctl is-active -q "$3" 2>/dev/null; then return; fi
+	if ! none_unmanaged; then
+		printf '%s port %s is taken, and services of this workspace run outside of the service manager: stop them first (pid %s)' "$kind" "$port" "$(unmanaged | tr '\n' ' ')"
 		return
 	fi
 	if command -v ss >/dev/null; then holder=$(ss -Hlnp --"$kind" "sport = :$port" 2>/dev/null | sed -n 's/.*users:((\("[^"]*",pid=[0-9]*\).*/ by \1/p' | head -n1); fi
-	missing "$kind port $port is taken${holder}: stop that, or set $([ "$kind" = udp ] && printf HEARTBEAT_PORT || printf HEALTH_PORT) to another"
+	printf '%s port %s is taken%s: stop that, or set %s to another' "$kind" "$port" "$holder" "$1"
 }
 
 check_ports() {
 	[ -n "${config[NODE_NAME]:-}" ] && usable_node || return 0
-	check_port udp "${config[HEARTBEAT_PORT]}" "${config[HEARTBEAT_BIND]:-0.0.0.0}" heartbeat
-	check_port tcp "${config[HEALTH_PORT]}" "${config[HEALTH_HOST]}" health-server
+	local line name port service said
+	for line in HEARTBEAT_PORT:heartbeat HEALTH_PORT:health-server; do
+		name=${line%:*} service=${line#*:}
+		port=${config[$name]}
+		said=$(port_problem "$name" "$port" "${config[NODE_NAME]}-$service")
+		if [ -n "$said" ]; then missing "$said"; else good "port $port is free, or $service has it already"; fi
+	done
 }
 
 check_clock() {
@@ -211,7 +245,7 @@ check_watches() {
 	[ -n "$workspace" ] && [ -r /proc/sys/fs/inotify/max_user_watches ] || return 0
 	local limit directories
 	limit=$(cat /proc/sys/fs/inotify/max_user_watches)
-	directories=$(find "$workspace" -name .git -prune -o -type d -print 2>/dev/null | head -n "$((limit + 1))" | wc -l)
+	directories=$(as_owner find "$workspace" -name .git -prune -o -type d -print 2>/dev/null | head -n "$((limit + 1))" | wc -l)
 	if [ "$((directories * 2))" -gt "$limit" ]; then
 		note "$directories directories, and the kernel watches at most $limit for one user: changes may be seen late. 'echo fs.inotify.max_user_watches=$((directories * 8)) > /etc/sysctl.d/60-robust-sync.conf && sysctl --system' raises it"
 	else
@@ -224,27 +258,35 @@ check_manager() {
 	command -v systemd-notify >/dev/null || missing "systemd-notify is not installed (it is part of systemd): services tell with it that they are ready and alive"
 }
 
+# is_foreign FILE: a program, page or completion of somebody else's.
+is_foreign() {
+	[ -e "$1" ] || [ -L "$1" ] || return 1
+	case $(readlink "$1" || true) in "$prefix"/*) return 1 ;; esac
+}
+
+# check_links: another program of the same name stays, and ours is then called by its full path: the services do so anyway.
 check_links() {
-	local name link
+	local name
 	for name in "${executables[@]}"; do
-		link=$links/$name
-		if [ -e "$link" ] || [ -L "$link" ]; then
-			case $(readlink "$link" || true) in
-				"$prefix"/*) ;;
-				*) missing "$link is there and is not ours: move it away" ;;
-			esac
+		if is_foreign "$links/$name"; then
+			note "$links/$name is another program and stays: ours is $prefix/current/bin/$name; --prefix DIR puts all links into DIR/bin instead"
 		fi
 	done
 }
 
-# check_node_name: two workspaces on one machine need two names, because the services are named so.
-check_node_name() {
-	local name=${config[NODE_NAME]:-} known
-	[ -n "$name" ] && [ -r "$(registry)/$name" ] || return 0
-	known=$(cat "$(registry)/$name")
+# node_name_problem NAME: two workspaces on one machine need two names, because the services are named so.
+node_name_problem() {
+	local known
+	[ -r "$(registry)/$1" ] || return 0
+	known=$(cat "$(registry)/$1")
 	if [ -n "$workspace" ] && [ "$known" != "$workspace" ]; then
-		missing "the node $name on this machine is $known already: give this one another NODE_NAME, or uninstall that one (setup.sh --uninstall --workspace $known)"
+		printf 'the node %s on this machine is %s already: give this one another NODE_NAME, or uninstall that one (setup.sh --uninstall --workspace %s)' "$1" "$known" "$known"
 	fi
+}
+
+check_node_name() {
+	[ -n "${config[NODE_NAME]:-}" ] || return 0
+	missing_lines "$(node_name_problem "${config[NODE_NAME]}")"
 }
 
 check_requirements() {
@@ -252,6 +294,8 @@ check_requirements() {
 	check_programs
 	find_workspace
 	check_work_tree
+	check_own_clone
+	check_own_files
 	check_clock
 	check_disk
 	check_watches

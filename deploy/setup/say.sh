@@ -8,28 +8,40 @@ else
 	bold='' green='' yellow='' red='' plain=''
 fi
 
-chapter() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
-say() { printf '  %s\n' "$*"; }
-good() { printf '  %sok%s  %s\n' "$green" "$plain" "$*"; }
-note() { printf '  %s!%s   %s\n' "$yellow" "$plain" "$*"; }
-bad() { printf '  %sno%s  %s\n' "$red" "$plain" "$*" >&2; }
+# printable TEXT: what git, a remote, a file name or a service says may hold control characters, which a terminal would obey.
+printable() {
+	local text=${1//[[:cntrl:]]/?}
+	printf '%s' "$text" | sed 's/\xe2\x80[\xaa-\xae]/?/g; s/\xe2\x81[\xa6-\xa9]/?/g; s/\xc2[\x80-\x9f]/?/g'
+}
+
+chapter() { printf '\n%s%s%s\n' "$bold" "$(printable "$*")" "$plain"; }
+say() { printf '  %s\n' "$(printable "$*")"; }
+good() { printf '  %sok%s  %s\n' "$green" "$plain" "$(printable "$*")"; }
+note() { printf '  %s!%s   %s\n' "$yellow" "$plain" "$(printable "$*")"; }
+bad() { printf '  %sno%s  %s\n' "$red" "$plain" "$(printable "$*")" >&2; }
 
 wrong_usage() {
-	printf 'setup.sh: %s; see setup.sh --help\n' "$*" >&2
+	printf 'setup.sh: %s; see setup.sh --help\n' "$(printable "$*")" >&2
 	exit 2
 }
 
 # fail MESSAGE: something was attempted and did not work.
 fail() {
-	printf '\n%ssetup.sh: %s%s\n' "$red" "$*" "$plain" >&2
+	printf '\n%ssetup.sh: %s%s\n' "$red" "$(printable "$*")" "$plain" >&2
 	exit 1
 }
 
 problems=()
 # missing MESSAGE: to be said together with everything else that is missing.
 missing() {
-	problems+=("$*")
+	problems+=("$(printable "$*")")
 	bad "$*"
+}
+
+# missing_lines TEXT: each line of it is missing.
+missing_lines() {
+	local line
+	while IFS= read -r line; do [ -z "$line" ] || missing "$line"; done <<<"$1"
 }
 
 # stop_if_missing: exit 2 with the whole list.

@@ -15,11 +15,15 @@ unit_word() {
 outside_paths() {
 	local common url
 	common=$(as_owner git -C "$workspace" rev-parse --path-format=absolute --git-common-dir 2>/dev/null || true)
-	case $common in "$workspace"/* | '') ;; *) printf ' %s' "$(unit_path "$common")" ;; esac
+	case $common in "$workspace"/* | '') ;; *) outside_path "$common" ;; esac
 	url=$(as_owner git -C "$workspace" remote get-url --push "${config[SYNC_REMOTE]}" 2>/dev/null || true)
 	url=${url#file://}
-	case $url in /*) if [ -d "$url" ]; then printf ' %s' "$(unit_path "$(cd -P "$url" && pwd)")"; fi ;; esac
+	# shellcheck disable=SC2016 # expanded by that shell
+	case $url in /*) outside_path "$(as_owner sh -c 'cd -P "$1" && pwd' sh "$url" 2>/dev/null || true)" ;; esac
 }
+
+# outside_path PATH: for a unit file, unless it has what could end a word or a line there: it is what the repository's settings say.
+outside_path() { case $1 in '' | *[[:cntrl:]\"\\]*) ;; /*) printf ' %s' "$(unit_path "$1")" ;; esac }
 
 unit_path() { printf '"%s"' "${1//%/%%}"; }
 
@@ -45,7 +49,14 @@ render() {
 	text=${text//@STATE_PATHS@/"$(unit_path "$workspace/sync") $(unit_path "$workspace/logs")"}
 	text=${text//@WORKSPACE@/"${workspace//%/%%}"}
 	text=${text//@OUTSIDE_PATHS@/"$(outside_paths)"}
-	text=${text//@HOME_PATHS@/"$(home_paths)"}
+	# Bound by the service manager, which can enter what the workspace's owner cannot: only where root is the owner, and knows where it leads.
+	if [ "$owner_id" = 0 ]; then
+		text=${text//@PROTECT_HOME@/"tmpfs"}
+		text=${text//@HOME_BINDS@/"BindReadOnlyPaths=$(unit_path "$workspace")$(home_paths)"}
+	else
+		text=${text//@PROTECT_HOME@/"read-only"}
+		text=$(grep -v '@HOME_BINDS@' <<<"$text")
+	fi
 	text=${text//@OPENCLAW_PATHS@/"$(openclaw_paths)"}
 	text=${text//@NODEJS@/"$(unit_word "$node")"}
 	text=${text//@PROGRAMS@/"$prefix/current/bin"}
@@ -138,7 +149,8 @@ start_units() {
 # The weekly cleanup of the user's document, and rotation of what the services print. System-wide installations only.
 install_housekeeping() {
 	[ "$scope" = system ] || {
-		say "weekly cleanup: put the two lines of deploy/robust-sync.cron into your crontab (crontab -e), without the user's name"
+		say "weekly cleanup of logs and saved versions, if you want it: these two lines in your crontab (crontab -e):"
+		render_housekeeping robust-sync.cron | sed -n "s/^\([0-9].* \* [0-9]\) $owner /\1 /p" | sed 's/^/    /'
 		return 0
 	}
 	local name=${config[NODE_NAME]}-robust-sync place

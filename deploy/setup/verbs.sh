@@ -12,6 +12,8 @@ do_demo() {
 
 do_install() {
 	decide_places
+	trap 'stopped 130' INT
+	trap 'stopped 143' TERM HUP
 	check_requirements
 	prepare_programs
 	if [ -n "$workspace" ] && [ -z "$yes" ] && [ ! -e "$workspace/.sync_env" ]; then
@@ -28,11 +30,8 @@ do_install() {
 	check_node_name
 	check_ports
 	stop_if_missing
-
-	chapter "The workspace $workspace"
-	make_directories
-	make_env_file
-	configure_git
+	# From here to the services nobody stops us half-way; what is asked for after that is only looked at.
+	trap '' INT TERM HUP
 
 	chapter "The programs"
 	local before
@@ -42,6 +41,13 @@ do_install() {
 	programs_changed=''
 	if [ "$before" != "$(basename "$version_dir")" ]; then programs_changed=1; fi
 	change "note ${config[NODE_NAME]} in $(registry)" register_node
+
+	chapter "The workspace $workspace"
+	local is_new=''
+	[ -e "$workspace/.sync_env" ] || is_new=1
+	make_directories
+	configure_git
+	make_env_file
 
 	if [ "$manager" = systemd ]; then
 		chapter "The services"
@@ -54,9 +60,52 @@ do_install() {
 		return 0
 	fi
 	if [ -n "$before" ]; then remove_old_versions "$before"; fi
+	trap 'restore_terminal; printf "\nsetup.sh: everything is installed; the rest of its test was left out.\n" >&2; exit 1' INT TERM HUP
 	prove_all || fail "installed, but not everything answered: $(printf '%s; ' "${failures[@]}")"
+	if [ -n "$is_new" ]; then send_test_message; fi
+	look_for_peers
 	farewell
 }
+
+# send_test_message: whoever has just typed a bot's token wants to see it work.
+send_test_message() {
+	local said
+	if [ -n "$yes" ] || [ -z "${answers[TELEGRAM_BOT_TOKEN]:-}" ] || [ -z "${answers[CALEB_TELEGRAM_ID]:-}" ]; then return 0; fi
+	chapter "A test message by Telegram"
+	if said=$(program monitor --test-alert 2>&1); then good "sent: look into the chat"; else note "it did not arrive: $(sed -n '$p' <<<"$said"). Correct .sync_env, then: monitor --test-alert"; fi
+}
+
+peers_configured() { [ -n "${config[PEERS]:-}${config[CHAD_HOST]:-}${config[HELIOS_HOST]:-}" ]; }
+
+# silent_peers: "name: why", one a line, of the peers that are not heard.
+# shellcheck disable=SC2016 # JavaScript
+silent_peers() {
+	program heartbeat --status --json 2>/dev/null | json '
+		const peers = Array.isArray(d.peers) ? d.peers : Object.entries(d.peers ?? {}).map(([peer, state]) => ({ peer, ...state }));
+		peers.filter((p) => p.status !== "alive").map((p) => `${p.peer ?? p.name}: ${p.reason ?? p.status ?? "not heard yet"}`).join("\n")' || printf 'heartbeat: no answer\n'
+}
+
+# look_for_peers: whether they answer. A person may want to see it happen: then for up to a minute.
+look_for_peers() {
+	if [ "$manager" != systemd ] || ! peers_configured; then return 0; fi
+	chapter "The peers"
+	local end=$((SECONDS + 60)) silent
+	silent=$(silent_peers)
+	if [ -n "$silent" ] && is_person; then
+		say "Waiting for up to a minute for $(cut -d: -f1 <<<"$silent" | paste -sd ' '). Enter goes on without."
+		while [ -n "$silent" ] && [ "$SECONDS" -lt "$end" ]; do
+			if IFS= read -rs -t 1; then break; fi
+			silent=$(silent_peers)
+		done
+	fi
+	peers_silent=$silent
+	if [ -z "$silent" ]; then
+		good "every peer is heard"
+		return 0
+	fi
+	while IFS= read -r silent; do note "not heard: $silent"; done <<<"$peers_silent"
+}
+peers_silent=''
 
 # prepare_programs: the build; its absence is a problem like the others.
 prepare_programs() {
@@ -66,6 +115,8 @@ prepare_programs() {
 	elif [ -n "$dry" ]; then
 		say "would build $clone"
 	else
+		# A build takes a while, and may download: not for a set-up that cannot go on.
+		stop_if_missing
 		build
 		good "built: $(payload_version)"
 	fi
@@ -76,9 +127,35 @@ register_node() {
 	printf '%s\n' "$workspace" >"$(registry)/${config[NODE_NAME]}"
 }
 
+# next_steps: what is left to do for a person, on the other machines and on this one.
+next_steps() {
+	local n=${config[NODE_NAME]} here peers key='HEARTBEAT_KEY=<key>' keyless='' other
+	here=$(hostname)
+	if [ -n "$made_key" ]; then key="HEARTBEAT_KEY=$made_key"; fi
+	if ! read_as_owner "$workspace/.sync_env" | grep -q '^ *\(export  *\)\{0,1\}HEARTBEAT_KEY=.'; then key='' keyless=1; fi
+	case $n in helios | chad) peers="${n^^}_HOST=$here" ;; *) peers="PEERS=$n=$here" ;; esac
+	if [ "${config[HEARTBEAT_PORT]}" != 8765 ]; then peers+=":${config[HEARTBEAT_PORT]}"; fi
+	if peers_configured && [ -z "$peers_silent" ] && [ "$manager" = systemd ]; then
+		other=''
+	else
+		other=1
+	fi
+	if [ -z "$other$keyless" ]; then return; fi
+	chapter "Next"
+	if [ -n "$other" ]; then
+		say "On each other machine, in its clone of the workspace ($here stands for the name or address under which it reaches this machine):"
+		say "    ${key:+$key }$peers bash <clone of robust-sync>/deploy/setup.sh"
+		if [ -n "$key" ] && [ -z "$made_key" ]; then say "  <key>: grep HEARTBEAT_KEY $workspace/.sync_env"; fi
+		say "Let UDP port ${config[HEARTBEAT_PORT]} through between the machines, both ways; the hub is all that files need."
+		if ! peers_configured; then say "Then name that machine here: PEERS=name=host in $workspace/.sync_env, and restart $n-heartbeat."; fi
+	fi
+	if [ -n "$keyless" ]; then note "no HEARTBEAT_KEY: whoever can send to UDP port ${config[HEARTBEAT_PORT]} can pretend to be a peer. Put the same one, of 16 characters or more, into .sync_env on all nodes"; fi
+}
+
 farewell() {
-	local n=${config[NODE_NAME]} ctl=systemctl journal=journalctl at=''
+	local n=${config[NODE_NAME]} ctl=systemctl journal=journalctl at='' as=''
 	if [ "$scope" = user ]; then ctl="systemctl --user" journal="journalctl --user"; fi
+	if [ "$(id -u)" != "$owner_id" ]; then as="runuser -u $owner -- "; fi
 	chapter "Done: $n syncs $workspace"
 	if [ "$manager" = systemd ]; then
 		say "$ctl status $n-sync $n-heartbeat $n-health-server $n-monitor"
@@ -87,6 +164,7 @@ farewell() {
 		say "curl http://$(health_address)/health"
 	else
 		case ":$PATH:" in *":$links:"*) ;; *) at=$links/ ;; esac
+		at=$as$at
 		say "There is no service manager here that could run the services. Run them under their own supervisor:"
 		say "  nohup ${at}robust-sync   --workspace '$workspace' >/dev/null 2>&1 &"
 		say "  nohup ${at}heartbeat     --workspace '$workspace' >/dev/null 2>&1 &"
@@ -94,12 +172,13 @@ farewell() {
 		say "  nohup ${at}monitor --daemon --workspace '$workspace' >/dev/null 2>&1 &"
 		say "and at boot by the same lines after @reboot in a crontab. ${at}robust-sync --stop ends the first, kill ends the others."
 	fi
-	say "${at}robust-sync --status; tail -f $workspace/logs/sync.log"
+	say "${at}robust-sync --status; tail -f $workspace/logs/sync.log; ${at}monitor --test-alert"
 	if [ "$scope" = user ] && [ "$manager" = systemd ]; then
 		if [ "$(loginctl show-user "$owner" -p Linger --value 2>/dev/null)" != yes ]; then
 			note "these services end with your last login; 'loginctl enable-linger $owner' keeps them running and starts them at boot"
 		fi
 	fi
+	next_steps
 }
 
 # The installed node of this workspace, or exit 2.
@@ -123,7 +202,7 @@ do_upgrade() {
 	is_installed_copy && missing "this is the installed copy itself: call deploy/setup.sh of the new clone"
 	stop_if_missing
 	if [ -z "$dry" ]; then build; fi
-	read_config "$workspace/.sync_env" || missing "$config_problem"
+	read_env_file || missing_lines "$config_problem"
 	stop_if_missing
 	if [ "${config[NODE_NAME]}" != "$name" ]; then
 		missing "$workspace was installed as $name and .sync_env says ${config[NODE_NAME]}: uninstall first, then install it again under its new name"
@@ -164,7 +243,15 @@ do_upgrade() {
 		none_unmanaged || note "what runs now is still $previous: stop and start it (robust-sync --stop, then robust-sync; the others likewise)"
 	fi
 	remove_old_versions "$previous"
-	chapter "Upgraded from $previous to $(basename "$version_dir")"
+	local now
+	now=$(basename "$version_dir")
+	if [ "$previous" = "$now" ]; then
+		chapter "$now runs, as before"
+	elif older "${now%%+*}" "${previous%%+*}"; then
+		chapter "Back from $previous to the older $now"
+	else
+		chapter "Upgraded from $previous to $now"
+	fi
 }
 
 # go_back VERSION SAVED-UNITS: the version and the unit files from before, and everything started again.
@@ -227,9 +314,10 @@ do_uninstall() {
 			if [ -e "$place" ]; then change "remove $place" rm -f "$place"; fi
 		done
 	fi
-	if [ "$(as_owner git -C "$workspace" config --local merge.robust-sync.driver || true)" = "$merge_driver" ]; then
-		change "remove the merge driver from this repository's git settings" as_owner git -C "$workspace" config --remove-section merge.robust-sync
-	fi
+	choose_merge_driver
+	case $(as_owner git -C "$workspace" config --local merge.robust-sync.driver || true) in
+	"conflict-resolver $merge_driver_arguments" | "$merge_driver") change "remove the merge driver from this repository's git settings" as_owner git -C "$workspace" config --remove-section merge.robust-sync ;;
+	esac
 	change "remove $name from $(registry)" rm -f "$(registry)/$name"
 	if [ -n "$(find "$(registry)" -type f ! -name "$name" -print -quit 2>/dev/null)" ]; then
 		say "the programs stay: other workspaces of this machine use them"
@@ -243,7 +331,7 @@ do_uninstall() {
 # Only what setup put there goes; anything else that lies beside it stays, and the directory with it.
 remove_programs() {
 	local directory
-	rm -f "$prefix/current" "$prefix/current.new"
+	rm -f "$prefix/current" "$prefix/current.new" "$prefix/link-prefix"
 	rm -rf "$(registry)"
 	for directory in "$prefix"/*/; do
 		case $directory in *.part/) rm -rf "$directory" ;; *) if [ -e "$directory/.content" ]; then rm -rf "$directory"; fi ;; esac
@@ -254,8 +342,9 @@ remove_programs() {
 # unmanaged [SIGNAL]: pids of what runs on the workspace without a service manager, by its locks (docs/contract.md, section 11);
 # with a signal they get it. A supervisor passes it on to its worker.
 unmanaged() {
+	# As the owner, who wrote the locks: root would send signals to whatever process they name.
 	# shellcheck disable=SC2016 # JavaScript
-	"$node" -e '
+	as_owner "$node" -e '
 		const { readFileSync } = require("node:fs");
 		const [directory, signal, ...services] = process.argv.slice(1);
 		const read = (file) => { try { return readFileSync(file, "utf8"); } catch { return ""; } };

@@ -2,27 +2,62 @@
 # shellcheck disable=SC2154,SC2034 # variables are shared with the other parts of setup.sh
 # What setup does inside the workspace: directories, permissions, .sync_env, git settings of this repository only.
 
+# check_own_files: what we keep in the workspace must be ours: no links to elsewhere, and nothing that came with a clone.
+check_own_files() {
+	[ -n "$workspace" ] && command -v git >/dev/null || return 0
+	local name file tracked
+	for name in sync logs .sync_env; do
+		file=$workspace/$name
+		if [ -L "$file" ]; then
+			missing "$file is a symbolic link: remove it (rm $file); what robust-sync keeps there must not lead elsewhere"
+			continue
+		fi
+		if [ -e "$file" ]; then
+			if [ "$name" = .sync_env ]; then
+				[ -f "$file" ] || missing "$file is not a file: move it away"
+			else
+				[ -d "$file" ] || missing "$file is not a directory: move it away, robust-sync keeps its own files there"
+			fi
+			if [ "$(stat -c %u "$file")" != "$owner_id" ]; then missing "$file belongs to $(stat -c %U "$file") and not to $owner: chown it, or remove it"; fi
+		fi
+		tracked=$(tracked_below "$name")
+		[ -z "$tracked" ] || missing "$file is committed in this repository (${tracked%%$'\n'*}), so it may come from anybody who can push, and is not used: git -C $workspace rm -r -q --cached $name && git -C $workspace commit -m 'robust-sync keeps $name itself'; then read what is left there, and remove what is not yours"
+	done
+}
+
+# tracked_below NAME: the tracked files there, of the index and of the last commit. An empty file that only keeps a directory means nothing.
+tracked_below() {
+	{
+		as_owner git -C "$workspace" ls-files -- ":(literal)$1"
+		as_owner git -C "$workspace" ls-tree -r --name-only HEAD -- "$1"
+	} 2>/dev/null | grep -v '/\.gitkeep$' | sort -u || true
+}
+
 make_directories() {
 	local directory
 	for directory in logs sync sync/pending sync/conflicts sync/backups; do
-		if [ ! -d "$workspace/$directory" ]; then change "make $workspace/$directory" as_owner mkdir -p -m 755 "$workspace/$directory"; fi
+		if [ ! -d "$workspace/$directory" ]; then change "make $workspace/$directory" as_owner mkdir -p -m 755 "$workspace/$directory" || fail "$workspace/$directory cannot be made: what is there?"; fi
 	done
 	# State names peers and errors, and saved versions hold the user's files: for the owner only.
-	if [ "$(stat -c %a "$workspace/sync" 2>/dev/null)" != 700 ]; then change "let only $owner into $workspace/sync" chmod 700 "$workspace/sync"; fi
+	if [ "$(stat -c %a "$workspace/sync" 2>/dev/null)" != 700 ]; then change "let only $owner into $workspace/sync" let_only_owner "$workspace/sync" d 700; fi
 }
+
+# let_only_owner FILE TYPE MODE: unless it is something else by now.
+let_only_owner() { as_owner find "$1" -maxdepth 0 -type "$2" -exec chmod "$3" {} +; }
 
 make_env_file() {
 	local file=$workspace/.sync_env
-	if [ -e "$file" ]; then
-		if [ "$(stat -c %a "$file")" != 600 ]; then change "let only $owner read $file" chmod 600 "$file"; fi
+	if [ -e "$file" ] || [ -L "$file" ]; then
+		if [ "$(stat -c %a "$file")" != 600 ]; then change "let only $owner read $file" let_only_owner "$file" f 600; fi
 		return
 	fi
 	change "write $file (mode 600)" write_env_file "$file"
 }
 
+# write_env_file FILE: whole or not at all; a link that somebody put there meanwhile is replaced, and not followed.
+# shellcheck disable=SC2016 # expanded by that shell
 write_env_file() {
-	env_file_text | write_file "$1" 600
-	chown "$owner:$owner_group" "$1"
+	env_file_text | as_owner sh -c 'umask 077 && part=$(mktemp "$1/sync/.sync_env.XXXXXX") && cat >"$part" && mv -fT "$part" "$1/.sync_env"' sh "$workspace"
 }
 
 # git settings: local to this repository, each said aloud, none of the user's own replaced.
@@ -31,11 +66,12 @@ configure_git() {
 	exclude=$(as_owner git -C "$workspace" rev-parse --git-path info/exclude)
 	case $exclude in /*) ;; *) exclude=$workspace/$exclude ;; esac
 	for name in /.sync_env /logs/ /sync/; do
-		if ! grep -qxF -- "$name" "$exclude" 2>/dev/null; then change "never commit $name ($exclude)" exclude_line "$exclude" "$name"; fi
+		if ! read_as_owner "$exclude" | grep -qxF -- "$name"; then change "never commit $name ($exclude)" exclude_line "$exclude" "$name"; fi
 	done
 	if ! as_owner git -C "$workspace" config user.email >/dev/null; then
 		change "set user.name=${config[NODE_NAME]} and user.email=${config[NODE_NAME]}@robust-sync in this repository, as git knows no name for $owner" set_identity
 	fi
+	choose_merge_driver
 	if [ "$(as_owner git -C "$workspace" config merge.robust-sync.driver || true)" != "$merge_driver" ]; then
 		change "make conflict-resolver known to git in this repository as the merge driver 'robust-sync' (used only where attributes name it)" set_driver
 	fi
@@ -43,7 +79,9 @@ configure_git() {
 
 exclude_line() {
 	as_owner mkdir -p "$(dirname "$1")"
-	as_owner tee -a "$1" <<<"$2" >/dev/null
+	# A last line without its end stays a line of its own.
+	# shellcheck disable=SC2016 # expanded by that shell
+	as_owner sh -c 'if [ -s "$1" ] && [ "$(tail -c1 "$1" | wc -l)" = 0 ]; then echo >>"$1"; fi; printf "%s\n" "$2" >>"$1"' sh "$1" "$2"
 }
 
 set_identity() {
@@ -51,7 +89,12 @@ set_identity() {
 	as_owner git -C "$workspace" config user.email "${config[NODE_NAME]}@robust-sync"
 }
 
-merge_driver='conflict-resolver --merge-driver %O %A %B %P'
+# The driver's command, by our own path where the name means another program.
+merge_driver_arguments='--merge-driver %O %A %B %P'
+choose_merge_driver() {
+	merge_driver="conflict-resolver $merge_driver_arguments"
+	if is_foreign "$links/conflict-resolver"; then merge_driver="'$prefix/current/bin/conflict-resolver' $merge_driver_arguments"; fi
+}
 set_driver() {
 	as_owner git -C "$workspace" config merge.robust-sync.name "robust-sync: keeps both sides"
 	as_owner git -C "$workspace" config merge.robust-sync.driver "$merge_driver"

@@ -3,6 +3,7 @@ import { CommandError, ExitCode } from "./exit-codes.ts";
 import { printable } from "./printable.ts";
 import { interfaceVariable, programInterface } from "./program-interface.ts";
 import { redact } from "./redact.ts";
+import { copyOutput } from "./service-output.ts";
 import { versionLine } from "./version.ts";
 
 export { Command, InvalidArgumentError, Option } from "commander";
@@ -157,6 +158,7 @@ function flagOf(option: Option): string {
  * @param argv node, script and arguments, like process.argv
  */
 export async function runProgram(program: Command, argv: string[] = process.argv): Promise<void> {
+	copyOutput();
 	process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 		if (error.code === "EPIPE") return;
 		process.exitCode = ExitCode.failed;

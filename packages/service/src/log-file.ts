@@ -79,7 +79,8 @@ export class LogFile {
 		this.close();
 		const { path: file } = this.#options;
 		// O_NONBLOCK: a fifo nobody reads must be an error, not a hang. It means nothing for files.
-		const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
+		// O_NOFOLLOW: root must not write where another user's link in the workspace leads.
+		const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK | constants.O_NOFOLLOW;
 		try {
 			this.#fd = openSync(file, flags, 0o644);
 		} catch (error) {
