@@ -11,7 +11,7 @@ const durations = { fast: "6 minutes", slow: "20 minutes", systemd: "12 minutes"
 export const suites = Object.keys(durations);
 
 /** What the fast suite uses where it is there: without one, the tests that are about it end at once, or check less. */
-const optionalPrograms = ["fish", "fcgiwrap", "git-lfs", "groff", "ip", "nginx", "shellcheck", "sqlite3", "sshd", "zsh"];
+const optionalPrograms = ["fish", "fcgiwrap", "git-lfs", "groff", "ip", "nginx", "shellcheck", "sqlite3", "ss", "ssh", "sshd", "zsh"];
 
 /** @returns those of the programs that no directory of the PATH has, nor those where servers are */
 function notInstalled(programs) {

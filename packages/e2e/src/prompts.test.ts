@@ -3,7 +3,7 @@ import fs from "node:fs";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { startHttpServer } from "@robust-sync/git/fixtures/http-server";
 import { until } from "@robust-sync/git/fixtures/scratch";
-import { SshServer } from "@robust-sync/git/fixtures/ssh-server";
+import { hasSshServer, SshServer } from "@robust-sync/git/fixtures/ssh-server";
 import type { Node } from "./fixture/node.ts";
 import { World } from "./fixture/world.ts";
 
@@ -42,30 +42,34 @@ async function onTerminal(env: Record<string, string>): Promise<{ code: number |
 	return { code, shown };
 }
 
-test("on a terminal: an unknown host key, a key with a passphrase, a server that wants a password: AUTH_FAILED, nobody is asked", async () => {
-	const ssh = await SshServer.start(world.path("ssh"));
-	world.atEnd(() => ssh.stop());
-	const { execFileSync } = await import("node:child_process");
-	execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "secret words", "-f", ssh.file("locked")]);
-	fs.appendFileSync(ssh.file("authorized_keys"), fs.readFileSync(ssh.file("locked.pub")));
-	const web = await startHttpServer(world.directory);
-	web.password = "hunter22";
-	world.atEnd(() => web.close());
-	node.git("config", "core.askPass", world.path("ask"));
-	for (const [url, env] of [
-		[ssh.url(world.path("hub.git")), { GIT_SSH_COMMAND: ssh.command({ knownHosts: "nobody_known" }) }],
-		[ssh.url(world.path("hub.git")), { GIT_SSH_COMMAND: ssh.command({ key: "locked" }) }],
-		[`${web.url}/hub.git`, {}],
-	] as [string, Record<string, string>][]) {
-		node.git("remote", "set-url", "origin", url);
-		const { code, shown } = await onTerminal(env);
-		expect({ url, code, shown }).toEqual({ url, code: 1, shown: expect.stringContaining("AUTH_FAILED") });
-		// A prompt begins a line; git's own words about one that it did not show do not.
-		expect(shown).not.toMatch(/^(Enter passphrase|Password for|Username for)|yes\/no/m);
-	}
-	expect(fs.existsSync(world.path("asked"))).toBe(false);
-	expect(node.git("show", "HEAD:b")).toBe("1");
-}, 60_000);
+(hasSshServer ? test : test.skip)(
+	"on a terminal: an unknown host key, a key with a passphrase, a server that wants a password: AUTH_FAILED, nobody is asked",
+	async () => {
+		const ssh = await SshServer.start(world.path("ssh"));
+		world.atEnd(() => ssh.stop());
+		const { execFileSync } = await import("node:child_process");
+		execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "secret words", "-f", ssh.file("locked")]);
+		fs.appendFileSync(ssh.file("authorized_keys"), fs.readFileSync(ssh.file("locked.pub")));
+		const web = await startHttpServer(world.directory);
+		web.password = "hunter22";
+		world.atEnd(() => web.close());
+		node.git("config", "core.askPass", world.path("ask"));
+		for (const [url, env] of [
+			[ssh.url(world.path("hub.git")), { GIT_SSH_COMMAND: ssh.command({ knownHosts: "nobody_known" }) }],
+			[ssh.url(world.path("hub.git")), { GIT_SSH_COMMAND: ssh.command({ key: "locked" }) }],
+			[`${web.url}/hub.git`, {}],
+		] as [string, Record<string, string>][]) {
+			node.git("remote", "set-url", "origin", url);
+			const { code, shown } = await onTerminal(env);
+			expect({ url, code, shown }).toEqual({ url, code: 1, shown: expect.stringContaining("AUTH_FAILED") });
+			// A prompt begins a line; git's own words about one that it did not show do not.
+			expect(shown).not.toMatch(/^(Enter passphrase|Password for|Username for)|yes\/no/m);
+		}
+		expect(fs.existsSync(world.path("asked"))).toBe(false);
+		expect(node.git("show", "HEAD:b")).toBe("1");
+	},
+	60_000,
+);
 
 test("a credential helper that waits for a person is killed after GIT_TIMEOUT with what it started", async () => {
 	const web = await startHttpServer(world.directory);

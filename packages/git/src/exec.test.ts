@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { gitProcessesStarted, killRunningGit, runGit } from "./exec.ts";
 import { startSilentServer } from "./fixtures/http-server.ts";
 import { Scratch, until } from "./fixtures/scratch.ts";
+import { hasSsh } from "./fixtures/ssh-server.ts";
 import { gitEnvironment } from "./git-environment.ts";
 
 let scratch: Scratch;
@@ -29,7 +30,7 @@ function processesWith(text: string): number[] {
 }
 
 describe("a command that takes too long is killed with everything that it started", () => {
-	test("a server that accepts and says nothing, by ssh", async () => {
+	(hasSsh ? test : test.skip)("a server that accepts and says nothing, by ssh", async () => {
 		const silent = await startSilentServer();
 		const mark = `127.0.0.1:${silent.port}`;
 		try {

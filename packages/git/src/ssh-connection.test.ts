@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { Scratch, until } from "./fixtures/scratch.ts";
-import { SshServer } from "./fixtures/ssh-server.ts";
+import { hasSshServer, SshServer } from "./fixtures/ssh-server.ts";
 import { openRepository } from "./repository.ts";
 import { SshConnections } from "./ssh-connection.ts";
 import { readRemoteBranch } from "./transport.ts";
@@ -11,10 +11,13 @@ let scratch: Scratch;
 let ssh: SshServer;
 beforeAll(async () => {
 	scratch = new Scratch("ssh-connection");
+	if (!hasSshServer) return;
 	ssh = await SshServer.start(scratch.path("ssh"));
 	scratch.atEnd(() => ssh.stop());
 });
 afterAll(() => scratch.remove());
+
+const bySsh = hasSshServer ? test : test.skip;
 
 /** ssh processes that keep a connection open for a process: they name their socket. */
 const sshProcesses = (pid = process.pid) =>
@@ -29,7 +32,7 @@ const sshProcesses = (pid = process.pid) =>
 			}
 		});
 
-test("one ssh connection serves many commands, ends when it is told to, and leaves nothing behind", async () => {
+bySsh("one ssh connection serves many commands, ends when it is told to, and leaves nothing behind", async () => {
 	const hub = scratch.hub();
 	scratch.init("node", ssh.url(hub));
 	const connections = new SshConnections("/tmp");
@@ -55,7 +58,7 @@ test("one ssh connection serves many commands, ends when it is told to, and leav
 	expect(fs.readdirSync("/tmp").filter((name) => name.startsWith(`rs-${process.pid}-`))).toEqual([]);
 });
 
-test("connections that a killed process kept open are closed by the next one", async () => {
+bySsh("connections that a killed process kept open are closed by the next one", async () => {
 	const { pid } = spawnSync("true");
 	const abandoned = fs.mkdtempSync(`/tmp/rs-${pid}-`);
 	const hub = scratch.hub("other.git");

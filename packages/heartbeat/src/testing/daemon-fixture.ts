@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -15,6 +16,9 @@ import {
 } from "@robust-sync/workspace";
 import { HeartbeatDaemon } from "../daemon.ts";
 import { openUdpTransport } from "../udp-transport.ts";
+
+/** Whether ss(8) is there, which tells who has a port. */
+export const canNameHolders = spawnSync("ss", ["-V"]).error === undefined;
 
 /** Waits until a condition holds. @throws after `withinMs` */
 export async function eventually(condition: () => boolean, withinMs = 10_000, what = condition.toString()): Promise<void> {
