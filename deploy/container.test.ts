@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import net from "node:net";
 import os from "node:os";
@@ -57,7 +57,12 @@ describe("the Dockerfile", () => {
 test("the compose file starts what the image has, with variables that exist", () => {
 	const compose = fs.readFileSync(path.join(container, "compose.yaml"), "utf8");
 	const variables = fs.readFileSync(path.join(clone, "docs/contract.md"), "utf8");
-	for (const [, name] of compose.matchAll(/^ +([A-Z][A-Z_]+): /gm)) if (name !== "SYNC_HUB") expect(variables).toContain(`${name}`);
+	const ofContainers = ["SYNC_HUB", "PAGE_PORT"];
+	for (const [, name = ""] of compose.matchAll(/^ +([A-Z][A-Z_]+): /gm))
+		if (!ofContainers.includes(name)) expect(variables).toContain(name);
+	// Without a key compose does not start, and a page is published on the machine's loopback only.
+	expect(compose).toMatch(/HEARTBEAT_KEY: \$\{HEARTBEAT_KEY:\?/);
+	for (const [, published = ""] of compose.matchAll(/^ {6}- (\S*:\d+:\d+)$/gm)) expect(published).toMatch(/^127\.0\.0\.1:/);
 	for (const [file] of compose.matchAll(/\/opt\/robust-sync\/\w+\.sh/g))
 		expect(fs.existsSync(path.join(container, path.basename(file)))).toBe(true);
 	expect(compose).not.toMatch(/\t/);
@@ -89,6 +94,7 @@ describe("node.sh, the program of a node's container", () => {
 				SYNC_WORKSPACE: workspace,
 				SYNC_HUB: path.join(directory, "hub.git"),
 				NODE_NAME: "helios",
+				HEARTBEAT_KEY: "the-key-of-this-test",
 				...env,
 			},
 		});
@@ -108,7 +114,8 @@ describe("node.sh, the program of a node's container", () => {
 
 	test("makes the workspace, syncs it, and stops everything when the container is stopped", async () => {
 		fs.writeFileSync(path.join(workspace, "hello.txt"), "hello\n");
-		const ended = start({ HEARTBEAT_PORT: String(await freePort()), HEALTH_PORT: String(await freePort()) });
+		const [HEALTH_PORT, PAGE_PORT] = [String(await freePort()), String(await freePort())];
+		const ended = start({ HEARTBEAT_PORT: String(await freePort()), HEALTH_PORT, PAGE_PORT });
 		const onHub = () => {
 			try {
 				return execFileSync("git", ["-C", path.join(directory, "hub.git"), "show", "main:hello.txt"], {
@@ -121,9 +128,19 @@ describe("node.sh, the program of a node's container", () => {
 		const deadline = Date.now() + 20_000;
 		while (!onHub() && Date.now() < deadline) await sleep(50);
 		expect(String(onHub())).toBe("hello\n");
+		// What the health check and a browser on the container's machine get.
+		const check = () => spawnSync(process.execPath, [path.join(container, "health.mjs")], { env: { HEALTH_PORT }, encoding: "utf8" });
+		while (check().status !== 0 && Date.now() < deadline) await sleep(50);
+		expect(JSON.parse(check().stdout)).toMatchObject({ node: "helios" });
+		expect((await fetch(`http://127.0.0.1:${PAGE_PORT}/`)).status).toBe(200);
 		child?.kill("SIGTERM");
 		expect(await ended).toBe(0);
 		expect(running()).toEqual([]);
+	});
+
+	test("without a HEARTBEAT_KEY → it ends at once, with 2", async () => {
+		expect(await start({ HEARTBEAT_KEY: "" })).toBe(2);
+		expect(fs.existsSync(path.join(workspace, ".git"))).toBe(false);
 	});
 
 	test("ends, and the container with it, when the configuration is wrong", async () => {

@@ -1,8 +1,14 @@
 #!/bin/sh
 # One node: clones the workspace when it is empty, then runs the four services, each under its own supervisor.
 # SYNC_HUB is the address of the hub's repository; the rest is configured as everywhere, by environment or .sync_env.
+# HEARTBEAT_KEY is required, here or in .sync_env. With PAGE_PORT the page can be seen from the machine that runs the container.
 set -eu
 cd "${SYNC_WORKSPACE:=/workspace}"
+
+if [ -z "${HEARTBEAT_KEY:-}" ] && ! grep -q '^ *\(export  *\)\{0,1\}HEARTBEAT_KEY=.' .sync_env 2>/dev/null; then
+	echo "HEARTBEAT_KEY is not set: give all nodes the same secret of 16 characters or more" >&2
+	exit 2
+fi
 
 if [ -r /keys/id_ed25519 ]; then
 	install -d -m 700 "$HOME/.ssh"
@@ -29,6 +35,10 @@ health-server &
 services="$services $!"
 monitor --daemon &
 services="$services $!"
+if [ -n "${PAGE_PORT:-}" ]; then
+	node "$(dirname "$0")/page.mjs" &
+	services="$services $!"
+fi
 trap stop TERM INT
 # Each restarts its own worker; only a wrong configuration ends one for good, and then the container with it.
 while :; do
