@@ -99,7 +99,8 @@ async function mergeDriver(options: Options, [ours = "", theirs = "", path = ""]
 }
 
 async function install(options: Options): Promise<void> {
-	await inWorkspace(options, async ({ repository }) => {
+	await inWorkspace(options, async ({ repository, paths }) => {
+		(await import("@robust-sync/workspace/own-directory")).assertOurWorkspace(paths.root);
 		const { installDriver } = await import("./install-driver.ts");
 		// This file is bundled into dist/; the executable lies beside it.
 		await installDriver(repository, fileURLToPath(new URL("../bin/conflict-resolver", import.meta.url)));
@@ -109,7 +110,8 @@ async function install(options: Options): Promise<void> {
 }
 
 async function uninstall(options: Options): Promise<void> {
-	await inWorkspace(options, async ({ repository }) => {
+	await inWorkspace(options, async ({ repository, paths }) => {
+		(await import("@robust-sync/workspace/own-directory")).assertOurWorkspace(paths.root);
 		const { uninstallDriver } = await import("./install-driver.ts");
 		const removed = await uninstallDriver(repository);
 		if (options.json) printJson({ schema: 1, installed: false, removed });

@@ -28,7 +28,7 @@ export async function installDriver(repository: Repository, executable: string):
 	const file = attributesFile(repository);
 	const text = readAttributes(file).replace(block, "");
 	mkdirSync(path.dirname(file), { recursive: true });
-	await writeAtomic(file, `${text}${text === "" || text.endsWith("\n") ? "" : "\n"}${begin}\n* merge=robust-sync\n${end}\n`);
+	await writeAtomic(file, `${text}${text === "" || text.endsWith("\n") ? "" : "\n"}${begin}\n* merge=robust-sync\n${end}\n`, 0o644);
 }
 
 /** Takes back what installDriver wrote. @returns whether there was anything */
@@ -39,7 +39,7 @@ export async function uninstallDriver(repository: Repository): Promise<boolean> 
 	const after = before.replace(block, "");
 	if (after !== before) {
 		if (after === "") rmSync(file);
-		else await writeAtomic(file, after.endsWith("\n") ? after : `${after}\n`);
+		else await writeAtomic(file, after.endsWith("\n") ? after : `${after}\n`, 0o644);
 	}
 	return exitCode === 0 || after !== before;
 }

@@ -1,7 +1,15 @@
-import { mkdirSync } from "node:fs";
 import { openRepository, type Repository } from "@robust-sync/git";
 import { createLogger, type Logger } from "@robust-sync/service";
-import { acquireLock, type Config, ensureExcluded, type Lock, loadConfig, locateWorkspace, WorkspacePaths } from "@robust-sync/workspace";
+import {
+	acquireLock,
+	type Config,
+	ensureExcluded,
+	type Lock,
+	loadConfig,
+	locateWorkspace,
+	makeOwnDirectory,
+	WorkspacePaths,
+} from "@robust-sync/workspace";
 
 /** What every verb works with. */
 export interface ResolverContext {
@@ -34,7 +42,7 @@ export async function openWorkspace({ workspace, verbose = false }: { workspace?
 
 /** Holds the lock that every change of the repository is made under; waits for a cycle in progress. @throws LockedError after a minute */
 export async function withCycleLock<T>({ paths }: ResolverContext, purpose: string, work: (lock: Lock) => Promise<T>): Promise<T> {
-	mkdirSync(paths.sync, { recursive: true });
+	makeOwnDirectory(paths.sync);
 	ensureExcluded(paths.root);
 	const lock = await acquireLock(paths.cycleLock, { purpose, waitMs: patienceMs });
 	try {

@@ -83,3 +83,40 @@ test("a place that is too deep for sockets means a connection for each command, 
 	expect(new SshConnections(deep).options).toBe("");
 	expect(new SshConnections(scratch.path("missing")).options).toBe("");
 });
+
+test("ssh control directory: a link, another user's or an open one → untouched, no ssh", async () => {
+	const parent = fs.mkdtempSync("/tmp/rs-parent-");
+	const outside = scratch.path("outside");
+	fs.mkdirSync(outside);
+	for (let at = 0; at < 300; at++) fs.writeFileSync(`${outside}/${at}`, "");
+	fs.symlinkSync(outside, `${parent}/rs-9999999-abcdef`);
+	const inDirectory = (name: string, mode: number) => {
+		fs.mkdirSync(`${parent}/${name}`);
+		fs.writeFileSync(`${parent}/${name}/file`, "");
+		fs.chmodSync(`${parent}/${name}`, mode);
+	};
+	inDirectory("rs-9999998-opened", 0o755);
+	inDirectory("rs-9999997-filled", 0o700);
+	fs.mkdirSync(`${parent}/rs-9999996-foreig`, { mode: 0o700 });
+	if (process.getuid?.() === 0) fs.chownSync(`${parent}/rs-9999996-foreig`, 65534, 65534);
+	fs.mkdirSync(`${parent}/rs-9999995-vacant`, { mode: 0o700 });
+	// A program of that name before ssh: whoever starts it leaves a word.
+	const bin = scratch.path("bin");
+	fs.mkdirSync(bin);
+	fs.writeFileSync(`${bin}/ssh`, `#!/bin/sh\necho "$@" >> ${scratch.path("started")}\n`, { mode: 0o755 });
+	const { PATH } = process.env;
+	process.env.PATH = `${bin}:${PATH}`;
+	try {
+		const connections = new SshConnections(parent);
+		await until(() => !fs.existsSync(`${parent}/rs-9999995-vacant`), "the abandoned directory is gone");
+		await connections.dispose();
+	} finally {
+		process.env.PATH = PATH;
+	}
+	expect(fs.existsSync(scratch.path("started"))).toBe(false);
+	expect(fs.readdirSync(outside)).toHaveLength(300);
+	const left = fs.readdirSync(parent).sort();
+	expect(left).toEqual(expect.arrayContaining(["rs-9999997-filled", "rs-9999998-opened", "rs-9999999-abcdef"]));
+	expect(fs.existsSync(`${parent}/rs-9999997-filled/file`)).toBe(true);
+	fs.rmSync(parent, { recursive: true });
+});

@@ -9,6 +9,8 @@ const prefix = "rs-";
 /** An idle connection is closed by ssh itself after this long; that also bounds what a killed process leaves behind. */
 const persistSeconds = 90;
 const closeTimeoutMs = 2_000;
+/** One for each host and user that a node talks to: a handful. */
+const mostSockets = 32;
 
 /**
  * Keeps one ssh connection open between git commands (ssh_config(5), ControlMaster): the handshake is most of what a fetch
@@ -25,7 +27,7 @@ export class SshConnections {
 		} catch {
 			// Without a place for sockets every command makes its own connection.
 		}
-		this.#directory = directory !== null && directory.length <= longestDirectory ? directory : null;
+		this.#directory = directory !== null && directory.length <= longestDirectory && isPrivate(directory) ? directory : null;
 	}
 
 	/** Options for the ssh command line; empty where sockets have no place. */
@@ -36,24 +38,55 @@ export class SshConnections {
 
 	/** Closes every connection at once: after a failure that may be the connection's, and at the end. */
 	async closeAll(): Promise<void> {
-		if (this.#directory === null) return;
-		const sockets = listSockets(this.#directory);
-		await Promise.all(sockets.map((socket) => closeMaster(socket)));
-		for (const socket of sockets) fs.rmSync(socket, { force: true });
+		if (this.#directory !== null) await closeIn(this.#directory);
 	}
 
 	/** Closes everything and removes the directory. */
 	async dispose(): Promise<void> {
 		await this.closeAll();
-		if (this.#directory !== null) fs.rmSync(this.#directory, { recursive: true, force: true });
+		if (this.#directory !== null) removeEmpty(this.#directory);
+	}
+}
+
+/**
+ * Whether a directory of sockets is one that only we can have filled: no link, ours, and closed to everybody else. In a temporary directory
+ * every local user may put anything under any name.
+ */
+function isPrivate(directory: string): boolean {
+	try {
+		const stats = fs.lstatSync(directory);
+		return stats.isDirectory() && stats.uid === process.geteuid?.() && (stats.mode & 0o077) === 0;
+	} catch {
+		return false;
 	}
 }
 
 function listSockets(directory: string): string[] {
 	try {
-		return fs.readdirSync(directory).map((name) => path.join(directory, name));
+		if (!isPrivate(directory)) return [];
+		return fs
+			.readdirSync(directory)
+			.slice(0, mostSockets)
+			.map((name) => path.join(directory, name))
+			.filter((file) => fs.lstatSync(file, { throwIfNoEntry: false })?.isSocket() === true);
 	} catch {
 		return [];
+	}
+}
+
+/** Ends the connections of one directory, and removes their sockets and nothing else. */
+async function closeIn(directory: string): Promise<void> {
+	const sockets = listSockets(directory);
+	await Promise.all(sockets.map((socket) => closeMaster(socket)));
+	for (const socket of sockets) if (isPrivate(directory)) fs.rmSync(socket, { force: true });
+}
+
+/** Removes a directory of sockets; one that holds anything else stays. */
+function removeEmpty(directory: string): void {
+	try {
+		fs.rmdirSync(directory);
+	} catch {
+		// Gone, or not empty.
 	}
 }
 
@@ -82,12 +115,8 @@ async function closeAbandoned(parent: string): Promise<void> {
 		const pid = /^rs-(\d+)-[A-Za-z0-9]{6}$/.exec(name)?.[1];
 		if (pid === undefined || fs.existsSync(`/proc/${pid}`)) continue;
 		const directory = path.join(parent, name);
-		try {
-			if (fs.statSync(directory).uid !== process.getuid?.()) continue;
-			await Promise.all(listSockets(directory).map((socket) => closeMaster(socket)));
-			fs.rmSync(directory, { recursive: true, force: true });
-		} catch {
-			// Gone, or not ours.
-		}
+		if (!isPrivate(directory)) continue;
+		await closeIn(directory);
+		removeEmpty(directory);
 	}
 }

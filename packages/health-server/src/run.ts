@@ -1,9 +1,9 @@
-import { mkdirSync } from "node:fs";
 import { createLogger, type Logger } from "@robust-sync/service/log";
 import { needsSupervisor } from "@robust-sync/service/worker";
 import { type Config, loadConfig } from "@robust-sync/workspace/config";
 import { ensureExcluded } from "@robust-sync/workspace/exclude";
 import { isHolderAlive, LockedError, readLockHolder } from "@robust-sync/workspace/lock";
+import { makeOwnDirectory } from "@robust-sync/workspace/own-directory";
 import { WorkspacePaths } from "@robust-sync/workspace/paths";
 import { failToListen, tryPort } from "./listen.ts";
 
@@ -25,8 +25,8 @@ export interface RunOptions {
 export async function runHealthServer(options: RunOptions): Promise<number> {
 	const paths = new WorkspacePaths(options.workspace);
 	const config = loadConfig(options);
-	mkdirSync(paths.sync, { recursive: true });
-	mkdirSync(paths.logs, { recursive: true });
+	makeOwnDirectory(paths.sync);
+	makeOwnDirectory(paths.logs);
 	ensureExcluded(paths.root);
 	const logger = loggerFor(paths, config, options.verbose);
 	// Each is loaded only where it runs: the supervisor stays small.

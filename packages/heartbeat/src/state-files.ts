@@ -1,9 +1,10 @@
-import { mkdirSync, rmSync } from "node:fs";
+import { constants, rmSync } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import path from "node:path";
 import { printableJson } from "@robust-sync/service/printable";
 import {
 	type HeartbeatState,
+	makeOwnDirectory,
 	type PeerState,
 	pidNamespaceField,
 	processStartedAt,
@@ -232,7 +233,7 @@ class FileWriter {
 		// One owner, one name: what a crash leaves behind is overwritten.
 		const temporary = `${file}.tmp`;
 		try {
-			const handle = await open(temporary, "w", 0o644);
+			const handle = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, 0o600);
 			try {
 				await handle.writeFile(`${printableJson(state, "\t")}\n`);
 				await handle.sync();
@@ -254,7 +255,7 @@ class FileWriter {
 function tidyAfter(error: NodeJS.ErrnoException, temporary: string): void {
 	try {
 		rmSync(temporary, { force: true });
-		if (error.code === "ENOENT") mkdirSync(path.dirname(temporary), { recursive: true });
+		if (error.code === "ENOENT") makeOwnDirectory(path.dirname(temporary));
 	} catch {
 		// The next write says what is wrong.
 	}

@@ -1,4 +1,3 @@
-import { mkdirSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { runService } from "@robust-sync/service/lifecycle";
@@ -14,6 +13,7 @@ import {
 	isHolderAlive,
 	LockedError,
 	locateWorkspace,
+	makeOwnDirectory,
 	readLockHolder,
 	WorkspacePaths,
 } from "@robust-sync/workspace";
@@ -35,7 +35,7 @@ export async function run(options: Options): Promise<number> {
 		return options.verbose ? { ...config, logLevel: "debug" as const } : config;
 	};
 	const config = load();
-	mkdirSync(paths.logs, { recursive: true });
+	makeOwnDirectory(paths.logs);
 	ensureExcluded(paths.root);
 	const logger = createLogger({
 		name: "heartbeat",

@@ -12,6 +12,7 @@ import {
 	isHolderInTable,
 	type LockHolder,
 	listPending,
+	makeOwnDirectory,
 	readLockHolder,
 	recordCycle,
 	type SkippedFile,
@@ -68,7 +69,7 @@ export type OnceOutcome =
  * @throws LockedError after 60 s of waiting for a cycle in progress; LockLostError
  */
 export async function syncOnce({ paths, config, logger, now = Date.now }: OnceOptions): Promise<OnceOutcome> {
-	fs.mkdirSync(paths.sync, { recursive: true });
+	makeOwnDirectory(paths.sync);
 	const lock = await acquireLock(paths.cycleLock, { purpose: "a sync cycle", waitMs: patienceMs });
 	const started = performance.now();
 	const instance = paths.instanceLock("sync");

@@ -8,6 +8,7 @@ import {
 	fsyncDirectory,
 	listPending,
 	makeDurable,
+	makeOwnDirectory,
 	parseCompactTimestamp,
 	readState,
 	type SkippedFile,
@@ -235,9 +236,10 @@ export function confirmDelivered({ paths }: CycleContext, { deliveries }: Outbox
 
 /** Puts a message into the outbox whole: written under a hidden name, then renamed. @returns its name in `sync/pending/` */
 export function enqueueMessage(paths: WorkspacePaths, name: string, content: Buffer): string {
-	fs.mkdirSync(paths.pending, { recursive: true });
+	makeOwnDirectory(paths.sync);
+	makeOwnDirectory(paths.pending);
 	const temporary = path.join(paths.pending, `.${randomUUID()}.tmp`);
-	const file = fs.openSync(temporary, "wx", 0o644);
+	const file = fs.openSync(temporary, "wx", 0o600);
 	try {
 		fs.writeFileSync(file, content);
 		fs.fsyncSync(file);

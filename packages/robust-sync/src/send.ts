@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
+import { NotOursError } from "@robust-sync/workspace/own-directory";
 import type { WorkspacePaths } from "@robust-sync/workspace/paths";
 import { compactTimestamp } from "@robust-sync/workspace/timestamps";
 import { enqueueMessage } from "./outbox.ts";
@@ -36,6 +37,7 @@ export async function sendMessage(paths: WorkspacePaths, source: string): Promis
 	try {
 		return enqueueMessage(paths, name, content);
 	} catch (error) {
+		if (error instanceof NotOursError) throw error;
 		throw new CommandError(`the outbox ${paths.pending} cannot be written (${(error as NodeJS.ErrnoException).code})`, ExitCode.failed, {
 			cause: error,
 		});

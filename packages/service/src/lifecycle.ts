@@ -1,6 +1,7 @@
 import { ExitCode } from "./exit-codes.ts";
 import type { Logger } from "./log.ts";
 import { watchMemory } from "./memory.ts";
+import { printable } from "./printable.ts";
 import { reloading, serviceManager } from "./systemd.ts";
 import { Watchdog } from "./watchdog.ts";
 import { stallVariable, type WorkerMessage, workerVariable } from "./worker.ts";
@@ -135,7 +136,7 @@ class ServiceRun implements ServiceControl {
 	}
 
 	status(text: string): void {
-		this.#manager.notify(`STATUS=${text.replace(/\s+/g, " ")}`);
+		this.#manager.notify(`STATUS=${printable(text.replace(/\s+/g, " "))}`);
 	}
 
 	#listen(): void {

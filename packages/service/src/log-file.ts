@@ -2,6 +2,7 @@ import {
 	closeSync,
 	constants,
 	fstatSync,
+	lstatSync,
 	mkdirSync,
 	openSync,
 	readFileSync,
@@ -51,7 +52,7 @@ export class LogFile {
 	write(line: string): void {
 		const bytes = Buffer.from(this.#torn ? `\n${line}` : line);
 		try {
-			let stat = statSync(this.#options.path, { throwIfNoEntry: false });
+			let stat = lstatSync(this.#options.path, { throwIfNoEntry: false });
 			if (stat?.isFile() && stat.size > 0 && stat.size + bytes.length > this.#options.maxBytes && this.#rotate(bytes.length))
 				stat = undefined;
 			if (this.#fd === undefined || !stat || stat.ino !== this.#opened?.ino || stat.dev !== this.#opened.dev) this.#open();
@@ -81,13 +82,17 @@ export class LogFile {
 		// O_NONBLOCK: a fifo nobody reads must be an error, not a hang. It means nothing for files.
 		// O_NOFOLLOW: root must not write where another user's link in the workspace leads.
 		const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK | constants.O_NOFOLLOW;
+		const directory = path.dirname(file);
+		assertOurDirectory(directory);
 		try {
-			this.#fd = openSync(file, flags, 0o644);
+			this.#fd = openSync(file, flags, 0o600);
 		} catch (error) {
+			if ((error as NodeJS.ErrnoException).code === "ELOOP") throw new Error(`${file} is a symbolic link: remove it`, { cause: error });
 			if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
 			// Only the last directory: where the whole workspace is gone, nothing of it must come back.
-			mkdirSync(path.dirname(file));
-			this.#fd = openSync(file, flags, 0o644);
+			assertOurDirectory(path.dirname(directory));
+			mkdirSync(directory, { mode: 0o700 });
+			this.#fd = openSync(file, flags, 0o600);
 		}
 		this.#opened = fstatSync(this.#fd);
 	}
@@ -110,7 +115,7 @@ export class LogFile {
 		const lock = `${file}.rotating`;
 		if (!takeRotationLock(lock)) return false;
 		try {
-			const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+			const size = lstatSync(file, { throwIfNoEntry: false })?.size ?? 0;
 			if (size === 0 || size + incoming <= maxBytes) return true;
 			for (let i = keep - 1; i >= 1; i--) renameIfThere(`${file}.${i}`, `${file}.${i + 1}`);
 			if (keep > 0) renameIfThere(file, `${file}.1`);
@@ -125,9 +130,17 @@ export class LogFile {
 	}
 }
 
+/** A log file lies in a directory that is no link; and root writes none into another user's, who could have put anything there. */
+function assertOurDirectory(directory: string): void {
+	const stats = lstatSync(directory, { throwIfNoEntry: false });
+	if (stats?.isSymbolicLink()) throw new Error(`${directory} is a symbolic link: put a directory in its place`);
+	if (stats && process.geteuid?.() === 0 && stats.uid !== 0)
+		throw new Error(`${directory} belongs to user ${stats.uid}, and root writes nothing into it: run this as that user`);
+}
+
 function takeRotationLock(lock: string): boolean {
 	try {
-		const fd = openSync(lock, "wx", 0o644);
+		const fd = openSync(lock, "wx", 0o600);
 		writeSync(fd, String(process.pid));
 		closeSync(fd);
 		return true;

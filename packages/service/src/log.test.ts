@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { Stage } from "./fixtures/processes.ts";
@@ -217,9 +217,27 @@ describe("the log file", () => {
 		expect(lines()).toEqual([expect.stringMatching(/three$/), expect.stringMatching(/records_not_in_file=2$/)]);
 	});
 
+	test("log file: a link in its place, or in its directory's → stderr, nothing written through", () => {
+		const outside = path.join(directory, "outside");
+		writeFileSync(outside, "");
+		symlinkSync(outside, logFile());
+		expect(stderrOf(() => logger().info("one"))).toMatch(/is a symbolic link: remove it.*\n.*sync: one\n/);
+		symlinkSync(directory, path.join(directory, "linked"));
+		const linked = path.join(directory, "linked", "new.log");
+		expect(stderrOf(() => logger({ file: linked }).info("two"))).toMatch(/is a symbolic link.*\n.*sync: two\n/);
+		expect(readFileSync(outside, "utf8")).toBe("");
+		expect(readdirSync(directory).sort()).toEqual(["linked", "outside", "sync.log"]);
+	});
+
+	test("log file: another user's directory, and we are root → stderr, nothing is left there", () => {
+		if (process.getuid?.() !== 0) return;
+		chownSync(directory, 65534, 65534);
+		expect(stderrOf(() => logger().info("one"))).toMatch(/belongs to user 65534.*\n.*sync: one\n/);
+		expect(readdirSync(directory)).toEqual([]);
+	});
+
 	test("on a full disk goes to stderr as well", () => {
-		symlinkSync("/dev/full", logFile());
-		const text = stderrOf(() => logger().info("squeezed"));
+		const text = stderrOf(() => logger({ file: "/dev/full" }).info("squeezed"));
 		expect(text).toMatch(/cannot be written \(ENOSPC/);
 		expect(text).toMatch(/INFO {2}sync: squeezed\n/);
 	});

@@ -33,7 +33,7 @@ export function recordCycle(paths: WorkspacePaths, now: number, durationMs: numb
 	const at = Math.floor(now / slotMs) * slotMs;
 	const index = (at / slotMs) % slots;
 	try {
-		const fd = openSync(paths.cycleHistory, constants.O_RDWR | constants.O_CREAT, 0o644);
+		const fd = openSync(paths.cycleHistory, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
 		try {
 			const before = readSlot(fd, index);
 			const slot = before?.at === at ? before : { at, cycles: 0, failures: 0, longest_ms: 0 };

@@ -1,5 +1,6 @@
 import { appendFileSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
+import { assertOurs } from "./own-directory.ts";
 import { neverCommitted } from "./paths.ts";
 
 /** The repository's common directory (gitrepository-layout(5)), or null when `root` is not the top of a work tree. */
@@ -34,12 +35,14 @@ export function ensureExcluded(root: string): void {
 		text = readFileSync(file, "utf8");
 	} catch (error) {
 		if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+		assertOurs(gitDirectory);
 		mkdirSync(path.dirname(file), { recursive: true });
 	}
 	const lines = new Set(text.split("\n"));
 	const patterns = neverCommitted.map((name) => (name.startsWith(".") ? `/${name}` : `/${name}/`));
 	const missing = patterns.filter((pattern) => !lines.has(pattern));
 	if (missing.length === 0) return;
+	assertOurs(gitDirectory);
 	const glue = text === "" || text.endsWith("\n") ? "" : "\n";
 	appendFileSync(file, `${glue}# robust-sync: local to this node\n${missing.join("\n")}\n`);
 }

@@ -13,6 +13,7 @@ export * from "./lock.ts";
 export * from "./make-durable.ts";
 export * from "./monotonic-clock.ts";
 export * from "./outbox-listing.ts";
+export * from "./own-directory.ts";
 export * from "./paths.ts";
 export * from "./peers.ts";
 export * from "./process-table.ts";

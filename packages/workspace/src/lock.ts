@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import lockfile from "proper-lockfile";
+import { makeOwnDirectory } from "./own-directory.ts";
 import { askPresence, isPresenceName, type OwnPresence, type PresenceRequest, presenceOf, showPresence } from "./presence.ts";
 import { kernelProcessTable, type ProcessTable, pidNamespaceField, processStartedAt, sharesPidNamespace } from "./process-table.ts";
 import type { Timestamp } from "./timestamps.ts";
@@ -138,7 +139,7 @@ function lockFileSystem(holder: LockHolder) {
 		mkdir(file: string, done: (error: NodeJS.ErrnoException | null) => void) {
 			const temporary = `${file}.${holder.token}.tmp`;
 			try {
-				fs.writeFileSync(temporary, text);
+				fs.writeFileSync(temporary, text, { flag: "wx", mode: 0o600 });
 				fs.linkSync(temporary, file);
 			} catch (error) {
 				done(error as NodeJS.ErrnoException);
@@ -205,7 +206,7 @@ function isOurs(file: string, token: string): boolean {
  * @throws LockedError when a live process still holds it after `waitMs`
  */
 export async function acquireLock(file: string, { purpose, waitMs = 0, onLost, table = kernelProcessTable }: LockOptions): Promise<Lock> {
-	if (!fs.existsSync(path.dirname(file))) fs.mkdirSync(path.dirname(file), { mode: 0o700 });
+	makeOwnDirectory(path.dirname(file));
 	const presence = await showPresence(path.dirname(file));
 	const unit = unitOfThisProcess();
 	const holder: LockHolder = {

@@ -59,6 +59,10 @@ export class WorkspacePaths {
 	get heartbeatState(): string {
 		return path.join(this.sync, "heartbeat_state.json");
 	}
+	/** Shown by a web server in front of the health server, to be told names and contents of files. */
+	get healthToken(): string {
+		return path.join(this.sync, "health_token");
+	}
 	get healthState(): string {
 		return path.join(this.sync, "health_state.json");
 	}

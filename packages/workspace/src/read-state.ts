@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import type * as z from "zod/mini";
 
 /** What reading a state file gave. Readers never lock and never change a file. */
@@ -13,14 +13,20 @@ const maxStateBytes = 16 * 1024 * 1024;
 
 /** The text of one state file, unless it is missing or cannot be one. Never throws. */
 export function readStateText(file: string): StateRead<string> {
+	let fd: number | null = null;
 	try {
-		const stats = statSync(file);
+		// O_NONBLOCK: opening a named pipe must not wait for its other end.
+		fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+		const stats = fstatSync(fd);
 		if (!stats.isFile()) return { kind: "invalid", problem: "not a regular file" };
 		if (stats.size > maxStateBytes) return { kind: "invalid", problem: `larger than ${maxStateBytes} bytes` };
-		return { kind: "ok", state: readFileSync(file, "utf8") };
+		return { kind: "ok", state: readFileSync(fd, "utf8") };
 	} catch (error) {
 		const { code } = error as NodeJS.ErrnoException;
+		if (code === "ELOOP" || code === "ENXIO") return { kind: "invalid", problem: "not a regular file" };
 		return code === "ENOENT" || code === "ENOTDIR" ? { kind: "missing" } : { kind: "invalid", problem: `cannot be read (${code})` };
+	} finally {
+		if (fd !== null) closeSync(fd);
 	}
 }
 

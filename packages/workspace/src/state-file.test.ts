@@ -88,9 +88,12 @@ describe("a file that is not a state file is invalid, never an exception", () =>
 		expect(readState(file, syncStateSchema)).toEqual({ kind: "invalid", problem: "not a regular file" });
 	});
 
-	test("a link that leads nowhere is a missing file", () => {
-		fs.symlinkSync("nowhere", file);
-		expect(readState(file, syncStateSchema)).toEqual({ kind: "missing" });
+	test("state file: a link in its place → invalid, wherever it leads", () => {
+		for (const target of ["nowhere", "/etc/passwd"]) {
+			fs.symlinkSync(target, file);
+			expect(readState(file, syncStateSchema)).toEqual({ kind: "invalid", problem: "not a regular file" });
+			fs.rmSync(file);
+		}
 	});
 
 	test("every prefix of a valid file is invalid", () => {

@@ -25,7 +25,13 @@ export function readOwnState<S extends z.ZodMiniType>(
 	return null;
 }
 
-/** Writes a state file whole (see writeAtomic). @throws the file system's error. */
+const notAscii = /[\u007f-\uffff]/g;
+const unit = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+
+/**
+ * Writes a state file whole (see writeAtomic), in ASCII: names stay whole, and no terminal on which it is looked at takes one for a command.
+ * @throws NotOursError; the file system's error
+ */
 export async function writeState(file: string, state: object): Promise<void> {
-	await writeAtomic(file, `${JSON.stringify(state, null, "\t")}\n`);
+	await writeAtomic(file, `${JSON.stringify(state, null, "\t").replace(notAscii, unit)}\n`);
 }

@@ -1,0 +1,59 @@
+import { lstatSync, mkdirSync, realpathSync } from "node:fs";
+import path from "node:path";
+
+/** A directory that this process would write to is a link, no directory, or another user's. Exit code 2. */
+export class NotOursError extends Error {
+	readonly exitCode = 2;
+	override readonly name = "NotOursError";
+}
+
+/**
+ * Before this process writes into `directory`: it must be a directory and no link, and root writes only into root's own. A user owns what
+ * lies in their workspace: whatever root opened there could be a link to a file of root by then, and what root made there the user could
+ * neither change nor remove. A directory that is missing passes: its maker checks the one above.
+ * @throws NotOursError
+ */
+export function assertOurs(directory: string, uid: number | undefined = process.geteuid?.()): void {
+	const stats = lstatSync(directory, { throwIfNoEntry: false });
+	if (!stats) return;
+	if (stats.isSymbolicLink())
+		throw new NotOursError(`${directory} is a symbolic link: nothing is written through it; put a directory of your own in its place`);
+	if (!stats.isDirectory()) throw new NotOursError(`${directory} is not a directory: move it away`);
+	if (uid === 0 && stats.uid !== 0)
+		throw new NotOursError(
+			`${directory} belongs to user ${stats.uid}, and root writes nothing into it: run this as that user (sudo -u '#${stats.uid}' …)`,
+		);
+}
+
+const isLink = (file: string) => lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+
+/**
+ * The same for a workspace, which may be reached through a link: where that leads counts.
+ * @throws NotOursError
+ */
+export function assertOurWorkspace(root: string): void {
+	try {
+		assertOurs(realpathSync(root));
+	} catch (error) {
+		if (error instanceof NotOursError) throw error;
+		// It is gone: whoever works in it says so.
+	}
+}
+
+/**
+ * Makes a directory of ours below a workspace, for the owner only; one that is there stays as it is. One level: a workspace that was taken
+ * away must not come back as an empty directory.
+ * @param directory `sync/`, `logs/`, or one below
+ * @throws NotOursError when it, or the directory above it, is not ours; the file system's error
+ */
+export function makeOwnDirectory(directory: string): void {
+	const parent = path.dirname(directory);
+	if (isLink(parent)) assertOurWorkspace(parent);
+	else assertOurs(parent);
+	try {
+		mkdirSync(directory, { mode: 0o700 });
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+	}
+	assertOurs(directory);
+}
