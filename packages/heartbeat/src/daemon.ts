@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { ExitCode } from "@robust-sync/service/exit-codes";
 import type { ServiceControl } from "@robust-sync/service/lifecycle";
 import type { Logger } from "@robust-sync/service/log";
@@ -9,6 +9,7 @@ import {
 	ensureExcluded,
 	heartbeatStateSchema,
 	type Lock,
+	makeOwnDirectory,
 	peerStateSchema,
 	readOwnState,
 	WorkspacePaths,
@@ -82,7 +83,7 @@ export class HeartbeatDaemon {
 	/** @throws LockedError (exit code 4), CommandError (1: the port cannot be had) */
 	async start(control: ServiceControl): Promise<void> {
 		const config = this.#config;
-		mkdirSync(this.#paths.sync, { recursive: true });
+		makeOwnDirectory(this.#paths.sync);
 		ensureExcluded(this.#paths.root);
 		this.#lock = await acquireLock(this.#paths.instanceLock("heartbeat"), {
 			purpose: "heartbeat",

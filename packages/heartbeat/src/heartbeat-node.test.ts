@@ -257,8 +257,8 @@ describe("a broken link", () => {
 });
 
 describe("a peer that moves", () => {
-	test.each([[[]], [[key]]])("to another port or address is answered there, once it has shown to be there (keys: %j)", (secrets) => {
-		const { fleet, helios, chad, time } = pair({ settings: { secrets } });
+	test("to another port or address is answered there, once it has shown to be there", () => {
+		const { fleet, helios, chad, time } = pair({ settings: { secrets: [key] } });
 		time.pass(5 * minute);
 		chad.transport.close();
 		const moved = { host: "10.9.9.9", port: 4000 };
@@ -279,6 +279,142 @@ describe("a peer that moves", () => {
 		time.pass(2 * minute);
 		expect(fleet.view("chad", "helios")).toMatchObject({ status: "alive", hearsUs: true });
 		expect(helios.logged.some(({ message }) => message === "chad has moved")).toBe(true);
+	});
+});
+
+describe("without a key", () => {
+	const elsewhere = { host: "10.66.6.6", port: 8765 };
+
+	/** Somebody who says to be chad, and answers every challenge; from `address`. @returns the datagrams that came back */
+	function impostor(fleet: SimulatedFleet, address: Address, how: Partial<Message> = {}): Message[] {
+		const helios = fleet.member("helios");
+		const received: Message[] = [];
+		let sequence = 0;
+		const transport = fleet.network.transport(address, helios.clock);
+		const say = (nonce?: Uint8Array) =>
+			transport.send(
+				encode(
+					{
+						type: "heartbeat",
+						bootId: "66".repeat(8),
+						sequence: ++sequence,
+						sentAtUs: 0,
+						from: "chad",
+						to: "helios",
+						head: headB,
+						nonce,
+						...how,
+					},
+					{ padTo: 384 },
+				),
+				helios.address,
+			);
+		transport.listen((datagram) => {
+			const message = decode(datagram);
+			if (typeof message === "string") return;
+			received.push(message);
+			if (message.type === "challenge") say(message.nonce);
+		});
+		for (let at = 0; at < 20; at++) fleet.time.schedule(at * second, () => say());
+		return received;
+	}
+
+	test("heartbeat without a key: a sender elsewhere answers challenges → not believed", () => {
+		const { fleet, helios, chad, time } = pair();
+		chad.die();
+		const received = impostor(fleet, elsewhere);
+		time.pass(minute);
+		expect(fleet.view("helios", "chad")).toMatchObject({
+			status: "unknown",
+			address: "10.0.0.1:8765",
+			receivedAtMs: null,
+			content: { head: null },
+		});
+		expect(received.filter(({ type }) => type !== "heartbeat")).toEqual([]);
+		expect(rejected(helios).address).toBeGreaterThanOrEqual(20);
+		expect(fleet.view("helios", "chad").reason).toContain("set HEARTBEAT_KEY");
+	});
+
+	test.each<[string, Address]>([
+		["another address", elsewhere],
+		["another port of its address", { host: "10.0.0.1", port: 9999 }],
+	])("heartbeat without a key: a sender at %s while the peer lives → not believed", (_name, address) => {
+		const { fleet, helios, chad, time } = pair();
+		chad.content = { ...chad.content, head: headA };
+		time.pass(70 * second);
+		const received = impostor(fleet, address);
+		time.pass(minute);
+		expect(received.filter(({ type }) => type !== "heartbeat")).toEqual([]);
+		expect(rejected(helios).address).toBeGreaterThanOrEqual(20);
+		expect(fleet.view("helios", "chad")).toMatchObject({
+			status: "alive",
+			address: "10.0.0.1:8765",
+			reason: null,
+			content: { head: headA },
+		});
+		expect(helios.logged.filter(({ message }) => message.includes("do not come from where"))).toHaveLength(1);
+	});
+
+	test("heartbeat without a key: the peer restarts at another port → believed there, and at home again", async () => {
+		const { fleet, chad, time } = pair();
+		time.pass(minute);
+		const stopped = chad.node.stop("SIGTERM");
+		time.pass(second);
+		await stopped;
+		chad.die();
+		fleet.boot(chad, { host: "10.0.0.1", port: 9999 });
+		time.pass(minute);
+		expect(fleet.view("helios", "chad")).toMatchObject({ status: "alive", address: "10.0.0.1:9999" });
+		chad.die();
+		fleet.boot(chad);
+		time.pass(minute);
+		expect(fleet.view("helios", "chad")).toMatchObject({ status: "alive", address: "10.0.0.1:8765" });
+	});
+
+	test("heartbeat without a key: a transient sender beside a live peer → answered, its head unused", () => {
+		const { fleet, chad, time } = pair();
+		chad.content = { ...chad.content, head: headA };
+		time.pass(70 * second);
+		const received = impostor(fleet, { host: "10.0.0.1", port: 9999 }, { transient: true });
+		time.pass(minute);
+		expect(received.some(({ type }) => type === "ack")).toBe(true);
+		expect(fleet.view("helios", "chad")).toMatchObject({ status: "alive", address: "10.0.0.1:8765", content: { head: headA } });
+	});
+
+	test("heartbeat without a key: the name leads elsewhere → the peer is believed there and only there", () => {
+		const { fleet, helios, chad, time } = pair();
+		let hosts: string[] = ["::ffff:10.8.8.8", "2001:DB8:0:0::8"];
+		let failure: Error | null = null;
+		helios.die();
+		fleet.boot(helios, helios.address, { peers: [{ name: "chad", host: "chad.example", port: 8765 }] }, (_host, done) =>
+			done(failure, failure ? [] : hosts),
+		);
+		const moveTo = (host: string) => {
+			chad.die();
+			fleet.boot(chad, { host, port: 8765 });
+			time.pass(2 * minute);
+			return fleet.view("helios", "chad");
+		};
+		expect(moveTo("10.8.8.8")).toMatchObject({ status: "alive", address: "10.8.8.8:8765" });
+		expect(moveTo("2001:db8::8")).toMatchObject({ status: "alive", address: "[2001:db8::8]:8765" });
+		// A name server that is away for a while takes nothing away.
+		failure = Object.assign(new Error("no"), { code: "EAI_AGAIN" });
+		time.pass(10 * minute);
+		expect(fleet.view("helios", "chad")).toMatchObject({ status: "alive", address: "[2001:db8::8]:8765" });
+		failure = null;
+		hosts = ["10.8.8.9"];
+		time.pass(10 * minute);
+		expect(fleet.view("helios", "chad").status).toBe("down");
+		expect(moveTo("10.8.8.9")).toMatchObject({ status: "alive", address: "10.8.8.9:8765" });
+	});
+
+	test("heartbeat without a key: a goodbye with escapes and line feeds → one printable line", async () => {
+		const { fleet, chad, time } = pair();
+		time.pass(minute);
+		const stopped = chad.node.stop("x\u001b[2J\nforged\r\u202e\u009b");
+		time.pass(minute);
+		await stopped;
+		expect(fleet.view("helios", "chad").reason).toBe("said goodbye: x\\u001b[2J\\nforged\\r\\u202e\\u009b");
 	});
 });
 
@@ -476,7 +612,7 @@ describe("what is believed", () => {
 	});
 
 	test("of two peers with the same name the one that started last is believed, and the log says so", () => {
-		const { fleet, helios, chad, time } = pair();
+		const { fleet, helios, chad, time } = pair({ settings: { secrets: [key] } });
 		time.pass(minute);
 		const twin = new FleetMember("chad", { host: "10.3.3.3", port: 8765 }, chad.clock);
 		const peers = [{ name: "helios", ...helios.address }];
@@ -556,7 +692,8 @@ describe("what is believed", () => {
 
 describe("a host name", () => {
 	test("that does not resolve, or leads elsewhere later, is asked again until the peer is found", () => {
-		const { fleet, helios, chad, time } = pair();
+		// Without a key chad would not listen to a node that is not where its own configuration says.
+		const { fleet, helios, chad, time } = pair({ settings: { secrets: [key] } });
 		let hosts: string[] = [];
 		let asked = 0;
 		helios.die();

@@ -6,13 +6,13 @@ import { measure } from "./clock-filter.ts";
 import type { Content } from "./content.ts";
 import { Keyring } from "./keyring.ts";
 import { Nonces } from "./nonces.ts";
-import { type Outstanding, Peer } from "./peer.ts";
+import { maxResolved, type Outstanding, Peer } from "./peer.ts";
 import { SourceBudget, sourceOf } from "./source-budget.ts";
-import { type Address, formatAddress, type Resolver, sameAddress, type Transport } from "./transport.ts";
+import { type Address, canonicalHost, formatAddress, type Resolver, sameAddress, type Transport } from "./transport.ts";
 import { decode, type Echo, encode, type Message, newMessage, paddedBytes } from "./wire-format.ts";
 
 /** Why a datagram was refused. */
-export const rejectReasons = ["malformed", "version", "key", "replay", "unknown-peer", "rate", "own"] as const;
+export const rejectReasons = ["malformed", "version", "key", "replay", "unknown-peer", "rate", "own", "address"] as const;
 export type RejectReason = (typeof rejectReasons)[number];
 
 /** Who may not be heard for how long, what is signed with what; may change while the node runs. */
@@ -386,7 +386,8 @@ export class HeartbeatNode {
 			this.#rounds = Math.max(this.#rounds, peer.beats);
 		}
 		const isAnnouncement = peer.announcement?.isDue(now) ?? false;
-		if (peer.detector.isSilent && now >= peer.resolveAt) this.#resolve(peer, now);
+		// Without a key a peer is wherever its name says that it is, and nowhere else: the name is asked again also while all is well.
+		if ((peer.detector.isSilent || !this.authenticated) && now >= peer.resolveAt) this.#resolve(peer, now);
 		if (isBeat || isAnnouncement || step.probe) this.#sendHeartbeat(peer, isBeat ? { beat: peer.beats } : {});
 		if (step.probeIndirectly || (isBeat && peer.detector.isLost)) this.#askOthers(peer);
 		this.#arm(peer);
@@ -452,9 +453,14 @@ export class HeartbeatNode {
 				return;
 			}
 			peer.resolveProblem = null;
-			const addresses = hosts.map((address) => ({ host: address, port }));
+			const distinct = [...new Set(hosts.map(canonicalHost))].slice(0, maxResolved);
+			const addresses = distinct.map((address) => ({ host: address, port }));
 			const isNew = addresses.some((address) => !peer.resolved.some((known) => sameAddress(known, address)));
 			peer.resolved = addresses;
+			if (!this.authenticated && peer.confirmed && !peer.isNamed(peer.confirmed, true)) {
+				this.#log.info(`${peer.name} has moved: its name leads elsewhere now`, { from: formatAddress(peer.confirmed) });
+				peer.confirmed = null;
+			}
 			if (!isNew) return;
 			this.#surroundings.onChange(peer.name, false);
 			// The heartbeat that was due had nowhere to go, or went where the peer is no more.
@@ -612,6 +618,10 @@ export class HeartbeatNode {
 			this.#refused(peer, "its datagrams are refused: HEARTBEAT_KEY is not the same there as here");
 			return;
 		}
+		if (!this.authenticated && !(message.transient ? peer.isNamed(from, true) : peer.mayBeAt(from))) {
+			this.#onElsewhere(peer, from, at);
+			return;
+		}
 		// Who signs with the older key although it has both only waits for us to show that we have the newer one.
 		const key = verifiedBy > 0 && !message.twoKeys ? verifiedBy : 0;
 		const reception: Reception = { message, length: datagram.length, from, at, wallMs, key };
@@ -630,6 +640,16 @@ export class HeartbeatNode {
 				else this.#onIndirectAck(peer, reception);
 		}
 		this.#arm(peer);
+	}
+
+	/** Without a key whoever can answer a challenge could say to be a peer: only the configured name tells where it is. */
+	#onElsewhere(peer: Peer, from: Address, now: number): void {
+		this.#reject("address");
+		const why = `they do not come from where ${peer.config.host} leads: correct PEERS, or set HEARTBEAT_KEY on all nodes`;
+		this.#complain("warn", `elsewhere ${peer.name}`, `datagrams from '${peer.name}' are refused: ${why}`, { address: formatAddress(from) });
+		this.#refused(peer, `its datagrams are refused: ${why}`);
+		// The name may lead there since it was last asked.
+		if (now >= peer.resolveAt) this.#resolve(peer, now);
 	}
 
 	/** A peer has a budget of its own where it is known to be, so that a flood from elsewhere costs it nothing. */
@@ -694,9 +714,12 @@ export class HeartbeatNode {
 			else peer.acceptances++;
 			if (!message.transient) isNews = this.#confirm(peer, from);
 		}
+		// Of a program beside the heartbeat, at another port: any user of that machine could be it.
+		const isOnlyAnswered = message.transient === true && !this.authenticated && !peer.mayBeAt(from);
 		const isAtHome = message.transient || sameAddress(peer.confirmed, from);
 		this.#answer(peer, reception, isAtHome ? undefined : this.#nonces.issue(subject, at));
 
+		if (isOnlyAnswered) return;
 		this.totals.received++;
 		if (message.transient) isNews = peer.takeContent(message);
 		else {

@@ -4,7 +4,7 @@ import { systemClock } from "./clock.ts";
 import { measure } from "./clock-filter.ts";
 import type { Content } from "./content.ts";
 import { Keyring } from "./keyring.ts";
-import { type Address, formatAddress, type Resolver } from "./transport.ts";
+import { type Address, canonicalHost, formatAddress, type Resolver } from "./transport.ts";
 import { openUdpTransport, systemResolver } from "./udp-transport.ts";
 import { decode, encode, type Message, paddedBytes } from "./wire-format.ts";
 
@@ -78,6 +78,8 @@ export async function heartbeatOnce(config: Config, content: Content, resolver: 
 			const message = decode(datagram);
 			if (typeof message === "string") return;
 			const inquiry = message.to === config.nodeName ? inquiries.get(message.from) : undefined;
+			// Without a key an answer counts only from where the name leads.
+			if (inquiry && !keyring.authenticates && !inquiry.hosts.has(from.host)) return;
 			if (!inquiry || inquiry.result.answered || message.echo?.bootId !== bootId) return;
 			const sent = inquiry.sent.get(message.echo.sequence);
 			const key = keyring.verify(datagram);
@@ -97,6 +99,7 @@ export async function heartbeatOnce(config: Config, content: Content, resolver: 
 			const { host, port, name } = inquiry.peer;
 			resolver(host, (error, hosts) => {
 				const [first] = hosts;
+				for (const one of hosts) inquiry.hosts.add(canonicalHost(one));
 				if (error || first === undefined) {
 					const why = (error as NodeJS.ErrnoException | null)?.code ?? "no address";
 					inquiry.result = { ...inquiry.result, reason: `${host} does not resolve (${why})` };
@@ -120,6 +123,8 @@ export async function heartbeatOnce(config: Config, content: Content, resolver: 
 class Inquiry {
 	readonly peer: PeerAddress;
 	readonly sent = new Map<number, Sent>();
+	/** The addresses of its name. */
+	readonly hosts = new Set<string>();
 	sequence = 0;
 	result: OnceResult;
 

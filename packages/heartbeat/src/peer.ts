@@ -14,6 +14,8 @@ const maxOutstanding = 32;
 const maxRetired = 8;
 /** A host name may have many addresses; more than these are not tried. */
 const maxTargets = 4;
+/** So many are known of a name. */
+export const maxResolved = 32;
 
 /** One of our datagrams, until it is answered. */
 export interface Outstanding {
@@ -94,6 +96,23 @@ export class Peer {
 	/** Whether `address` is one of those that are known of it. */
 	isAt(address: Address): boolean {
 		return sameAddress(this.confirmed, address) || this.resolved.some((known) => sameAddress(known, address));
+	}
+
+	/**
+	 * Whether a datagram from `address` may be the peer's where nothing but the address tells. Where the configured name leads; at
+	 * another port there only while the peer is not heard at its configured one (it was restarted elsewhere, or an address
+	 * translation changes ports), so that no other program of that machine takes its place.
+	 */
+	mayBeAt(address: Address): boolean {
+		if (this.isNamed(address, false)) return true;
+		if (!this.isNamed(address, true)) return false;
+		const isHeardAtHome = this.detector.status === "alive" && this.confirmed !== null && this.isNamed(this.confirmed, false);
+		return !isHeardAtHome;
+	}
+
+	/** Whether `address` is one that the configured name resolves to. */
+	isNamed(address: Address, anyPort: boolean): boolean {
+		return this.resolved.some((known) => known.host === address.host && (anyPort || known.port === address.port));
 	}
 
 	/** The address for people; null when none is known. */

@@ -1,8 +1,25 @@
+import { isIPv6, SocketAddress } from "node:net";
+import { networkInterfaces } from "node:os";
+
 /** Where a datagram goes or comes from. */
 export interface Address {
 	/** A literal IPv4 or IPv6 address; IPv4 never as ::ffff:a.b.c.d. */
 	readonly host: string;
 	readonly port: number;
+}
+
+/** A literal address in the one form in which the system names a sender: IPv4 without the IPv6 around it, IPv6 as inet_ntop(3), a zone by name. */
+export function canonicalHost(host: string): string {
+	const [literal = "", zone] = host.split("%", 2);
+	if (!isIPv6(literal)) return literal;
+	const plain = new SocketAddress({ address: literal, family: "ipv6" }).address;
+	const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(plain)?.[1];
+	if (mapped) return mapped;
+	if (zone === undefined) return plain;
+	const byNumber = Object.entries(networkInterfaces()).find(([, addresses]) =>
+		addresses?.some((address) => address.family === "IPv6" && String(address.scopeid) === zone && zone !== "0"),
+	);
+	return `${plain}%${byNumber?.[0] ?? zone}`;
 }
 
 /** Carries datagrams; may lose, repeat, delay and reorder them. */

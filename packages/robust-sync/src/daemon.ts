@@ -11,12 +11,14 @@ import {
 	LockedError,
 	LockLostError,
 	type MonotonicClock,
+	makeOwnDirectory,
 	monotonicClock,
 	peerStateSchema,
 	readState,
 	recordCycle,
 	WorkspacePaths,
 } from "@robust-sync/workspace";
+import { AnnouncedHeads } from "./announced-heads.ts";
 import { backOffMs } from "./back-off.ts";
 import { type CycleResult, runCycle } from "./cycle.ts";
 import { type CycleContext, type CycleMemory, openWorkspaceRepository } from "./cycle-context.ts";
@@ -75,6 +77,7 @@ const recordIntervalMs = 20_000;
 /** Where nothing can be watched, changes are looked for this often. */
 const pollMs = 5_000;
 const cycleLockPatienceMs = 60_000;
+const mostAnnounced = 64;
 /** A peer's heartbeat ends a back-off, but not more often than this. */
 const minRetryMs = 1_000;
 
@@ -95,6 +98,16 @@ export class Daemon {
 	readonly #record: SyncRecord;
 	readonly #settler: Settler;
 	readonly #ssh = new SshConnections();
+	readonly #announcements = new AnnouncedHeads({
+		has: async (head) => await this.#has(head),
+		wanted: (head) => {
+			const { announced } = this.#memory;
+			// Cleared by a cycle that succeeds; a remote that is away for days must not let it grow.
+			if (announced.size >= mostAnnounced) announced.clear();
+			announced.add(head);
+			this.wake();
+		},
+	});
 	#config: Config;
 	#control: ServiceControl | undefined;
 	#instance: Lock | undefined;
@@ -205,6 +218,7 @@ export class Daemon {
 		this.#settler.cancel();
 		this.#watcher?.close();
 		for (const watcher of this.#stateWatchers) watcher.close();
+		this.#announcements.close();
 		await this.#ssh.dispose();
 		if (fs.existsSync(this.#paths.sync) && this.#isOurs()) await this.#record.stopped();
 		await this.#instance?.release();
@@ -273,6 +287,7 @@ export class Daemon {
 				waitMs: cycleLockPatienceMs,
 				onLost: () => this.#lockLost(),
 			});
+			this.#announcements.cycleBegins();
 			void this.#record.syncing();
 			this.#during = new Set();
 			context = await this.#context(lock);
@@ -303,6 +318,7 @@ export class Daemon {
 		} finally {
 			this.#during = null;
 			await lock?.release();
+			await this.#announcements.cycleEnded();
 		}
 	}
 
@@ -452,7 +468,7 @@ export class Daemon {
 	#watchStates(): void {
 		if (!this.#config.syncWatch) return;
 		try {
-			fs.mkdirSync(this.#paths.pending, { recursive: true });
+			makeOwnDirectory(this.#paths.pending);
 			const watcher = fs.watch(this.#paths.sync, (_event, name) => {
 				const peer = name === null ? null : WorkspacePaths.peerOfFile(name);
 				if (peer !== null) this.#peerChanged(peer);
@@ -478,15 +494,12 @@ export class Daemon {
 			if (heard > this.#lastAttempt && this.#now() - this.#lastAttempt >= Math.min(minRetryMs, this.#config.syncIntervalSeconds * 1000))
 				this.wake();
 		}
-		if (head === null || head === this.#record.state.head || this.#memory.announced.has(head)) return;
-		void this.#announce(head);
+		if (head === null || head === this.#record.state.head) return;
+		this.#announcements.announced(peer, head);
 	}
 
-	async #announce(head: string): Promise<void> {
-		if (!/^[0-9a-f]{40,64}$/.test(head)) return;
+	async #has(head: string): Promise<boolean> {
 		const known = await this.#repository?.run(["cat-file", "-e", `${head}^{commit}`], { accept: [0, 1, 128] }).catch(() => undefined);
-		if (known?.exitCode === 0) return;
-		this.#memory.announced.add(head);
-		this.wake();
+		return known?.exitCode === 0;
 	}
 }

@@ -35,8 +35,15 @@ export function checkProcess(facts: Facts, service: ServiceName): Finding {
 		problems.push(problem);
 	}
 	problems.push(...crashLoop(facts, service));
-	const summary = read.kind === "ok" ? `runs, pid ${read.state.pid}` : liveness.reason;
+	const summary =
+		read.kind === "ok" ? `runs, pid ${read.state.pid}${service === "heartbeat" ? authentication(facts) : ""}` : liveness.reason;
 	return { name, summary, problems };
+}
+
+/** Without a key peers are known by their addresses alone; with none configured nobody is believed anyway. */
+function authentication({ view, peers }: Facts): string {
+	if (view.heartbeat.kind !== "ok" || view.heartbeat.state.authenticated || peers.size === 0) return "";
+	return "; not authenticated: set the same HEARTBEAT_KEY on all nodes";
 }
 
 function readOf(facts: Facts, service: ServiceName) {

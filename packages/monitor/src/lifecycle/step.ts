@@ -1,3 +1,4 @@
+import { printable } from "@robust-sync/service/printable";
 import { type Severity, timestamp } from "@robust-sync/workspace";
 import { describe, type Problem, severityRank } from "../findings.ts";
 import type { AlertEvent, AlertRecord } from "./alert-record.ts";
@@ -128,7 +129,14 @@ function observe(before: AlertRecord, problem: Problem, input: LifecycleInput): 
 }
 
 function texts(problem: Problem): Pick<AlertRecord, "message" | "title" | "detail" | "cause" | "action"> {
-	return { message: describe(problem), title: problem.title, detail: problem.detail, cause: problem.cause, action: problem.action };
+	const { title, detail, cause, action } = problem;
+	return {
+		message: printable(describe(problem)),
+		title: printable(title),
+		detail: printable(detail),
+		cause: cause && printable(cause),
+		action: action && printable(action),
+	};
 }
 
 /** The condition is gone. null: there is nothing left to remember. */
