@@ -61,6 +61,35 @@ export function savedDocument(saved: SavedDirectory) {
 	};
 }
 
+/** `/status` for other users of this machine: how the node stands, without a name of a file or what a message may quote of one. */
+export function publicStatusDocument(snapshot: NodeSnapshot) {
+	const { view, services, health, now, outbox, unmerged, saved } = snapshot;
+	const sync = view.sync.kind === "ok" ? view.sync.state : null;
+	return {
+		node: snapshot.node,
+		status: health.status,
+		reasons: health.reasons.map(({ name, severity }) => ({ name, severity })),
+		timestamp: timestamp(now),
+		uptime: snapshot.uptimeSeconds,
+		sync: sync && {
+			status: sync.status,
+			last_sync: sync.last_sync,
+			consecutive_failures: sync.consecutive_failures,
+			running: services.sync.status === "up",
+			age_seconds: ageSeconds(sync.updated_at, now),
+		},
+		peers: snapshot.peers.map(({ name, status, state }) => ({
+			peer: name,
+			status,
+			age_seconds: ageSeconds(state?.received_at ?? null, now),
+		})),
+		services: Object.fromEntries(Object.entries(services).map(([name, { status }]) => [name, status])),
+		outbox: { messages_pending: outbox.count },
+		conflicts: { unresolved: unmerged.count, saved_total: saved.count },
+		limited: "names and messages are for the workspace's owner and root",
+	};
+}
+
 /** `/status`: everything that is known, with the age of what was written by others. */
 export function statusDocument(snapshot: NodeSnapshot) {
 	const { view, services, health, now, outbox, unmerged, saved } = snapshot;

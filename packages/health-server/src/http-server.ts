@@ -3,7 +3,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from "node:stream";
 import { printableJson } from "@robust-sync/service/printable";
 import { parseCompactTimestamp, type SavedDirectory, type WorkspacePaths } from "@robust-sync/workspace";
-import { healthDocument, savedDocument, statusDocument } from "./documents.ts";
+import { type AccessCheck, ownersOnly } from "./access.ts";
+import { healthDocument, publicStatusDocument, savedDocument, statusDocument } from "./documents.ts";
 import { EventStream, mostListeners, viewMessage } from "./event-stream.ts";
 import { metricsRenderer } from "./metrics.ts";
 import { diffView, largestShown_bytes, type Version, versionOf } from "./page/diff-view.ts";
@@ -21,6 +22,8 @@ export interface HealthServerOptions {
 	repository: RepositoryReader;
 	/** What `build_info` and the page say. */
 	version: string;
+	/** Who may see names and contents of files. Default: the owner of the workspace, root, and who shows the token. */
+	mayRead?: AccessCheck;
 	/** Milliseconds since the epoch. */
 	now?: () => number;
 	/** Told of errors in our own code; the client gets no details. */
@@ -52,6 +55,12 @@ const dataPolicy = "default-src 'none'; frame-ancestors 'none'; sandbox";
 
 const endpoints = ["/", "/health", "/status", "/metrics", "/livez", "/readyz", "/events", "/view", "/saved"];
 
+/** Answers without names or contents of files: any user of this machine may have them. `/status` leaves the names out for others. */
+const forEverybody = new Set(["/health", "/status", "/metrics", "/livez", "/readyz"]);
+const isForEverybody = (path: string) => forEverybody.has(path);
+const ownersOnlyText =
+	"names and contents of files are shown to the workspace's owner and to root only; a web server in front of this one shows the token of sync/health_token (Authorization: Bearer)";
+
 type Answer = (request: IncomingMessage, response: ServerResponse, query: string) => Promise<void> | void;
 
 /**
@@ -60,9 +69,11 @@ type Answer = (request: IncomingMessage, response: ServerResponse, query: string
  */
 export function createHealthServer(options: HealthServerOptions): HealthServer {
 	const { paths, snapshots, repository, version, now = Date.now, onError = () => {}, patienceMs = patience_ms } = options;
+	const mayRead = options.mayRead ?? ownersOnly(paths);
 
 	const health = remembered((snapshot) => `${printableJson(healthDocument(snapshot), 2)}\n`);
 	const status = remembered((snapshot) => `${printableJson(statusDocument(snapshot), 2)}\n`);
+	const publicStatus = remembered((snapshot) => `${printableJson(publicStatusDocument(snapshot), 2)}\n`);
 	const metrics = remembered(metricsRenderer(version));
 
 	const currentView = async (before: string | null): Promise<View> => {
@@ -78,7 +89,10 @@ export function createHealthServer(options: HealthServerOptions): HealthServer {
 	const answers: Readonly<Record<string, Answer>> = {
 		"/health": (request, response) =>
 			when(snapshots.read(), (snapshot) => send(request, response, snapshot.health.status === "error" ? 503 : 200, json, health(snapshot))),
-		"/status": (request, response) => when(snapshots.read(), (snapshot) => send(request, response, 200, json, status(snapshot))),
+		"/status": (request, response) =>
+			when(snapshots.read(), (snapshot) =>
+				send(request, response, 200, json, mayRead(request) ? status(snapshot) : publicStatus(snapshot)),
+			),
 		"/metrics": (request, response) =>
 			when(snapshots.read(), (snapshot) =>
 				when(metrics(snapshot), ({ body, contentType }) => send(request, response, 200, contentType, body)),
@@ -188,6 +202,7 @@ export function createHealthServer(options: HealthServerOptions): HealthServer {
 			return sendJson(request, response, 403, { error: "this host name is not answered: use localhost or a loopback address" });
 		}
 		const answer = Object.hasOwn(answers, target.path) ? answers[target.path] : undefined;
+		if (!isForEverybody(target.path) && !mayRead(request)) return sendJson(request, response, 403, { error: ownersOnlyText });
 		return answer ? answer(request, response, target.query) : file(request, response, target.path);
 	}
 

@@ -9,6 +9,7 @@ import type { WorkspacePaths } from "@robust-sync/workspace/paths";
 import { pidNamespaceField, processStartedAt } from "@robust-sync/workspace/process-table";
 import { writeState } from "@robust-sync/workspace/state-file";
 import { timestamp } from "@robust-sync/workspace/timestamps";
+import { ensureToken } from "./access.ts";
 import { createHealthServer, type HealthServer } from "./http-server.ts";
 import { failToListen, listen } from "./listen.ts";
 import { gitReader } from "./repository.ts";
@@ -66,6 +67,11 @@ export async function serve(options: RunOptions, paths: WorkspacePaths, initial:
 				purpose: "health-server",
 				onLost: () => control.exit(ExitCode.restart, "the instance lock was lost", { graceMs: 0 }),
 			});
+			try {
+				ensureToken(paths);
+			} catch (error) {
+				logger.warn("cannot make the token for a web server in front of this one", { file: paths.healthToken, error });
+			}
 			const repository = gitReader(paths.root, config.nodeName);
 			http = createHealthServer({
 				paths,

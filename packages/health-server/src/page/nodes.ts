@@ -139,6 +139,17 @@ export function nodes(snapshot: NodeSnapshot): VNode {
 					" and restart heartbeat.",
 				)
 			: [picture(snapshot), verdict && h("p", { class: "verdict" }, verdict)],
+		peers.length > 0 &&
+			snapshot.view.heartbeat.kind === "ok" &&
+			!snapshot.view.heartbeat.state.authenticated &&
+			h(
+				"p",
+				null,
+				badge("warn", "not authenticated"),
+				" Heartbeats are believed by the sender's address alone: set the same ",
+				h("code", null, "HEARTBEAT_KEY"),
+				" on all nodes.",
+			),
 		peers.length > 0 && table("Nodes in detail", columns, [ownRow(snapshot), ...peers.map((peer) => peerRow(peer, ourHead))]),
 	);
 }

@@ -26,9 +26,12 @@ export function savedName(file: SavedEntry, side: Side): string | null {
 	return file.saved.find((name) => name.endsWith(`.${side}`)) ?? null;
 }
 
+/** Half a surrogate pair has no URL form. */
+const wellFormed = (text: string) => Buffer.from(text, "utf8").toString("utf8");
+
 /** The address of a saved file. */
 export function savedUrl(saved: string, name: string): string {
-	return `/saved/${saved}/${name.split("/").map(encodeURIComponent).join("/")}`;
+	return `/saved/${saved}/${wellFormed(name).split("/").map(encodeURIComponent).join("/")}`;
 }
 
 /** The command that puts one saved side back as a new change, for a POSIX shell. */
