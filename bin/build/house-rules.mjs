@@ -108,6 +108,11 @@ const reserved = [
 		allowed: ["workspace"],
 		instead: "only packages/workspace knows the file names of a workspace (WorkspacePaths)",
 	},
+	{
+		pattern: /\\p\{(?:Cc|Cf|Zl|Zp|Default_Ignorable_Code_Point)\}|\\u202[89a-e]|\\u206[0-9]|\\u009f/,
+		allowed: ["service", "resolve", "merge"],
+		instead: "one function makes text printable: printable() of @robust-sync/service/printable",
+	},
 ];
 
 function checkReserved({ name, sources }) {

@@ -19,6 +19,7 @@ import {
 	writeTree,
 } from "@robust-sync/git";
 import { type Resolution, type ResolvedFile, resolveMerge, resolveStages, saveVersionsOf, type VersionsToSave } from "@robust-sync/resolve";
+import { printable } from "@robust-sync/service/printable";
 import type { Lock } from "@robust-sync/workspace";
 import { conflictType } from "./conflicts.ts";
 import { findDecisions } from "./decisions.ts";
@@ -131,7 +132,7 @@ async function place(context: ResolverContext, { entries }: Plan, scratch: Repos
 }
 
 function commitMessage(repository: Repository, files: readonly VersionsToSave[]): string {
-	const listed = files.slice(0, 100).map(({ strategy, path }) => `Resolved: ${strategy} ${displayPath(path).replaceAll(/\p{Cc}/gu, "?")}`);
+	const listed = files.slice(0, 100).map(({ strategy, path }) => `Resolved: ${strategy} ${printable(displayPath(path))}`);
 	if (files.length > listed.length) listed.push(`Resolved: ${files.length - listed.length} more`);
 	return `${[mergeMessageOf(repository), ...(listed.length > 0 ? [listed.join("\n")] : [])].join("\n\n")}\n`;
 }

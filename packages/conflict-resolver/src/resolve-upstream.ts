@@ -13,6 +13,7 @@ import {
 	writeTree,
 } from "@robust-sync/git";
 import { integrate, resolveMerge, resumeIntegration, saveDecidedForUpstream, type VersionsToSave } from "@robust-sync/resolve";
+import { printable } from "@robust-sync/service/printable";
 import { type Lock, listSavedVersions } from "@robust-sync/workspace";
 import { pendingPaths } from "./pending-changes.ts";
 import type { ResolveReport } from "./resolve-report.ts";
@@ -47,7 +48,7 @@ async function commitPending(context: ResolverContext, head: Oid | null, tip: Oi
 	return await withScratchIndex(repository, paths.staging, async (scratch) => {
 		const changes = { entries: new Map(), fromDisk: pending };
 		await changeIndex(scratch, changes);
-		const names = status.entries.map(({ path }) => displayPath(path).replaceAll(/\p{Cc}/gu, "?"));
+		const names = status.entries.map(({ path }) => printable(displayPath(path)));
 		const message = `${config.nodeName}: ${names.length} ${names.length === 1 ? "file" : "files"} (${names.slice(0, 2).join(", ")}${names.length > 2 ? ", …" : ""})\n`;
 		const tree = await writeTree(scratch);
 		const commit = await commitTree(repository, tree, head === null ? [] : [head], message);

@@ -1,6 +1,5 @@
 import fs from "node:fs";
-import path from "node:path";
-import { fileSystemPath, type GitPath, gitPath, gitPathBytes, gitPathFromText, readDiskFile } from "@robust-sync/git";
+import { beneath, type GitPath, gitPath, gitPathFromText, readDiskFile } from "@robust-sync/git";
 import type { Role } from "@robust-sync/resolve";
 import { CommandError, ExitCode } from "@robust-sync/service";
 import { listSavedVersions, type Manifest, type SavedDirectory } from "@robust-sync/workspace";
@@ -35,27 +34,45 @@ function findSaved({ paths }: ResolverContext, saved: string): SavedDirectory {
 	);
 }
 
-/** The file below the saved directory that holds one side, or null. */
-function savedFile(directory: string, file: SavedFile, side: Role): Buffer | null {
+/** The name below the saved directory of the file that holds one side, or null. */
+function savedFile(file: SavedFile, side: Role): Buffer | null {
 	const names = file.saved_hex?.map((hex) => Buffer.from(hex, "hex")) ?? file.saved.map((name) => Buffer.from(name));
-	const name = names.find((candidate) => candidate.toString("latin1").endsWith(`.${side}`));
-	return name ? Buffer.concat([Buffer.from(directory + path.sep), name]) : null;
+	return names.find((candidate) => candidate.toString("latin1").endsWith(`.${side}`)) ?? null;
+}
+
+/** A saved version, read from below its directory only. */
+function readSaved(directory: string, name: Buffer): Buffer {
+	return beneath(directory, name, (file) => {
+		const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK);
+		try {
+			return fs.readFileSync(fd);
+		} finally {
+			fs.closeSync(fd);
+		}
+	});
 }
 
 function inside(name: GitPath): boolean {
 	return name !== "" && !name.startsWith("/") && !name.split("/").some((part) => part === ".." || part.toLowerCase() === ".git");
 }
 
-function makeDirectoryFor(file: Buffer): void {
-	const directory = file.subarray(0, file.lastIndexOf(0x2f));
+/** A path that cannot be restored, and what lies in its way. */
+interface Obstacle {
+	readonly path: string;
+	readonly why: string;
+}
+
+/** Why nothing may be put at a path: a directory above it is a link or a file now. null: nothing is in the way. */
+function obstacleAt(root: string, target: GitPath): string | null {
 	try {
-		fs.mkdirSync(directory);
+		beneath(root, target, () => undefined);
+		return null;
 	} catch (error) {
 		const { code } = error as NodeJS.ErrnoException;
-		if (code === "EEXIST") return;
-		if (code !== "ENOENT") throw error;
-		makeDirectoryFor(directory);
-		fs.mkdirSync(directory);
+		// A missing directory is made.
+		if (code === "ENOENT") return null;
+		if (code === "ENOTDIR" || code === "ELOOP") return "a directory above it is now a symbolic link or a file";
+		throw error;
 	}
 }
 
@@ -83,25 +100,40 @@ export async function restoreVersions(
 			);
 		}
 		const planned = files.map((file) => {
-			const from = savedFile(directory, file, side);
+			const from = savedFile(file, side);
 			if (!inside(bytesOf(file)))
 				throw new CommandError(`${name}/manifest.json names a path outside the workspace: '${file.path}'`, ExitCode.failed);
-			return { file, path: bytesOf(file), mode: file.modes?.[side] ?? "100644", content: from && fs.readFileSync(from) };
+			return { file, path: bytesOf(file), mode: file.modes?.[side] ?? "100644", content: from && readSaved(directory, from) };
 		});
-		lock.assertHeld();
 		const { repository, paths, now } = context;
+		const obstacles: Obstacle[] = planned.flatMap(({ file, path: target }) => {
+			const why = obstacleAt(repository.root, target);
+			return why === null ? [] : [{ path: file.path, why }];
+		});
+		const blocked = new Set(obstacles.map((obstacle) => obstacle.path));
+		lock.assertHeld();
 		const aside = new SetAside(repository, paths, now());
-		for (const { path: target, mode, content } of planned) {
+		const possible = planned.filter(({ file }) => !blocked.has(file.path));
+		for (const { path: target, mode, content } of possible) {
 			if (mode === "160000")
 				throw new CommandError("a submodule is restored with git: git -C <submodule> checkout <commit>", ExitCode.failed);
 			const disk = readDiskFile(repository, target);
 			if (disk && content && disk.content.equals(content) && disk.mode === mode) continue;
 			aside.take(target);
 			if (!content) continue;
-			const file = fileSystemPath(repository.root, gitPathBytes(target).toString("latin1") as GitPath);
-			makeDirectoryFor(file);
-			if (mode === "120000") fs.symlinkSync(content, file);
-			else fs.writeFileSync(file, content, { flag: "wx", mode: mode === "100755" ? 0o777 : 0o666 });
+			const put = (file: Buffer) => {
+				if (mode === "120000") fs.symlinkSync(content, file);
+				else fs.writeFileSync(file, content, { flag: "wx", mode: mode === "100755" ? 0o777 : 0o666 });
+			};
+			beneath(repository.root, target, put, { makeParents: true });
+		}
+		const [first] = obstacles;
+		if (first) {
+			const done = possible.length > 0 ? `; ${possible.length} other ${possible.length === 1 ? "path is" : "paths are"} restored` : "";
+			throw new CommandError(
+				`${first.path} is not restored${obstacles.length > 1 ? ` (and ${obstacles.length - 1} more)` : ""}: ${first.why}. Move that away, or take the saved version from ${directory}${done}`,
+				ExitCode.failed,
+			);
 		}
 		return {
 			from: name,

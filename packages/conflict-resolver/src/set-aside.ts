@@ -1,19 +1,7 @@
 import fs from "node:fs";
 import path from "node:path";
-import { fileSystemPath, type GitPath, gitPathBytes, type Repository } from "@robust-sync/git";
-import { compactTimestamp, type WorkspacePaths } from "@robust-sync/workspace";
-
-function makeDirectory(directory: Buffer): void {
-	try {
-		fs.mkdirSync(directory);
-	} catch (error) {
-		const { code } = error as NodeJS.ErrnoException;
-		if (code === "ENOENT") {
-			makeDirectory(directory.subarray(0, directory.lastIndexOf(0x2f)));
-			fs.mkdirSync(directory);
-		} else if (code !== "EEXIST") throw error;
-	}
-}
+import { beneath, type GitPath, gitPathBytes, type HeldPlace, openBeneath, type Repository } from "@robust-sync/git";
+import { compactTimestamp, makeOwnDirectory, type WorkspacePaths } from "@robust-sync/workspace";
 
 /** Keeps files of the working tree in `sync/backups/<time>/files/` before something else takes their place. Made when the first file comes. */
 export class SetAside {
@@ -49,12 +37,24 @@ export class SetAside {
 	}
 
 	#keep(name: GitPath, move: (from: Buffer, to: Buffer) => void): void {
-		const from = fileSystemPath(this.#repository.root, name);
-		const stats = fs.lstatSync(from, { throwIfNoEntry: false });
-		if (!stats || stats.isDirectory()) return;
-		const to = Buffer.concat([Buffer.from(`${this.#directory}/files/`), gitPathBytes(name)]);
-		makeDirectory(to.subarray(0, to.lastIndexOf(0x2f)));
-		move(from, to);
-		this.#count++;
+		let from: HeldPlace;
+		try {
+			from = openBeneath(this.#repository.root, name);
+		} catch (error) {
+			// Nothing lies at a path whose directory is missing, or is a link or a file.
+			if (["ENOENT", "ENOTDIR", "ELOOP"].includes((error as NodeJS.ErrnoException).code ?? "")) return;
+			throw error;
+		}
+		try {
+			const stats = fs.lstatSync(from.file, { throwIfNoEntry: false });
+			if (!stats || stats.isDirectory()) return;
+			makeOwnDirectory(path.dirname(this.#directory));
+			makeOwnDirectory(this.#directory);
+			const to = Buffer.concat([Buffer.from("files/"), gitPathBytes(name)]);
+			beneath(this.#directory, to, (kept) => move(from.file, kept), { makeParents: true });
+			this.#count++;
+		} finally {
+			from.close();
+		}
 	}
 }

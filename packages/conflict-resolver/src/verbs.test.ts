@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { Chalk } from "chalk";
@@ -85,6 +86,31 @@ describe("--report", () => {
 	});
 });
 
+describe("--report: the command to get a version back", () => {
+	test.each(["with space's", "-x", "e\u001b[2J\u0007x", "two\nlines", "\u202egnp", "$(touch never)\u001b`id`"])(
+		"--report: %j → its command names that file in every shell",
+		async (name) => {
+			const saved = { name: "20260218T020000.000Z", resolved_at: "2026-02-18T02:00:00.000Z", merge_commit: null };
+			const files = [{ path: name, type: "content", strategy: "later", winner: "ours", saved: [`files/${name}.theirs`] }];
+			const report = { unresolved: { operation: null, conflicts: [] }, saved: [{ ...saved, files }] };
+			const line =
+				reportText(report as never, plain)
+					.split("\n")
+					.at(-1) ?? "";
+			for (const shell of ["bash", "zsh", "dash"]) {
+				const { stdout, error } = spawnSync(shell, [
+					"-c",
+					`conflict_resolver() { printf '%s\\0' "$@"; }\n${line.trim().replace("conflict-resolver", "conflict_resolver")}`,
+				]);
+				if (error) continue;
+				const args = stdout.toString().split("\0").slice(0, -1);
+				expect(args.filter((arg) => !["--restore", saved.name, "--side", "theirs", "--"].includes(arg))).toEqual([name]);
+				if (name.startsWith("-")) expect(args.slice(-2)).toEqual(["--", name]);
+			}
+		},
+	);
+});
+
 describe("--restore", () => {
 	const conflict = async () => {
 		person.branches(
@@ -140,6 +166,25 @@ describe("--restore", () => {
 		expect(person.read("run.sh")).toBe("3\n");
 		expect(fs.statSync(person.scratch.path("mine/run.sh")).mode & 0o100).toBe(0o100);
 	});
+
+	test.each(["theirs", "ours", "base"] as const)(
+		"--restore: the parent became a peer's link to outside → nothing is touched (%s)",
+		async (side) => {
+			person.branches({ "d/passwd": "1\n", f: "1\n" }, { "d/passwd": "2\n" }, { "d/passwd": side === "theirs" ? null : "3\n" } as never);
+			person.git("merge", "theirs");
+			await resolveConflicts(await person.context());
+			const outside = person.scratch.path("outside");
+			fs.mkdirSync(outside);
+			fs.writeFileSync(`${outside}/passwd`, "root\n");
+			fs.rmSync(person.scratch.path("mine/d"), { recursive: true, force: true });
+			fs.symlinkSync(outside, person.scratch.path("mine/d"));
+			const restored = restoreVersions(await person.context(), "latest", undefined, side);
+			await expect(restored).rejects.toMatchObject({ exitCode: 1, message: expect.stringContaining("d/passwd is not restored") });
+			expect(fs.readdirSync(outside)).toEqual(["passwd"]);
+			expect(fs.readFileSync(`${outside}/passwd`, "utf8")).toBe("root\n");
+			expect(fs.readlinkSync(person.scratch.path("mine/d"))).toBe(outside);
+		},
+	);
 
 	test("refuses what is not there, and a manifest that points outside", async () => {
 		await expect(restoreVersions(await person.context(), "latest", undefined, "ours")).rejects.toThrow("no saved versions");
