@@ -4,10 +4,12 @@ import {
 	acquireLock,
 	type Config,
 	ensureExcluded,
+	foreignOwner,
 	type Lock,
 	loadConfig,
 	locateWorkspace,
 	makeOwnDirectory,
+	trustOwner,
 	WorkspacePaths,
 } from "@robust-sync/workspace";
 
@@ -36,7 +38,12 @@ export async function openWorkspace({ workspace, verbose = false }: { workspace?
 		stderr: verbose,
 		secrets: [...config.secrets],
 	});
-	const repository = await openRepository({ directory: paths.root, node: config.nodeName, hooks: config.syncHooks });
+	// Root in another user's workspace: git decides, by safe.directory; that it was sudo is no consent.
+	const owner = foreignOwner(paths.root);
+	const { SUDO_UID: _caller, ...others } = process.env;
+	const env = owner === null ? process.env : others;
+	const repository = await openRepository({ directory: paths.root, node: config.nodeName, hooks: config.syncHooks, env });
+	if (owner !== null) trustOwner(owner);
 	return { paths, config, repository, log, now: Date.now };
 }
 

@@ -3,6 +3,7 @@ import os from "node:os";
 import path from "node:path";
 import { displayPath, operationInProgress, readHead, readRemoteBranch, withScratchIndex } from "@robust-sync/git";
 import type { Logger } from "@robust-sync/service/log";
+import { printable } from "@robust-sync/service/printable";
 import {
 	acquireLock,
 	askHolder,
@@ -17,11 +18,13 @@ import {
 	recordCycle,
 	type SkippedFile,
 	type SyncState,
+	timestamp,
 	type WorkspacePaths,
 } from "@robust-sync/workspace";
 import { type CycleResult, runCycle } from "./cycle.ts";
 import { type CycleContext, openWorkspaceRepository } from "./cycle-context.ts";
 import { newMemory } from "./daemon.ts";
+import { admitForeignWorkspace } from "./foreign-workspace.ts";
 import { isPlaceholder } from "./nested-repositories.ts";
 import { readPosition } from "./position.ts";
 import { SyncRecord } from "./record.ts";
@@ -69,6 +72,11 @@ export type OnceOutcome =
  * @throws LockedError after 60 s of waiting for a cycle in progress; LockLostError
  */
 export async function syncOnce({ paths, config, logger, now = Date.now }: OnceOptions): Promise<OnceOutcome> {
+	try {
+		await admitForeignWorkspace(paths, config);
+	} catch (error) {
+		return refused(toSyncError(error), new SyncRecord(paths, () => config, now, logger.warn).state, now());
+	}
 	makeOwnDirectory(paths.sync);
 	const lock = await acquireLock(paths.cycleLock, { purpose: "a sync cycle", waitMs: patienceMs });
 	const started = performance.now();
@@ -118,6 +126,12 @@ export async function syncOnce({ paths, config, logger, now = Date.now }: OnceOp
 		await lock.release();
 		if (beside) await wakeHolder(instance, daemon);
 	}
+}
+
+/** What is said where nothing may be written. */
+function refused(error: SyncError, state: SyncState, now: number): OnceOutcome {
+	const last_error = { code: error.code, message: printable(error.message), at: timestamp(now) };
+	return { ok: false, error, state: { ...state, status: "failed", last_error } };
 }
 
 /** Tells a daemon to look again, wherever it runs. */

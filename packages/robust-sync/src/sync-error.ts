@@ -1,5 +1,5 @@
 import { GitError } from "@robust-sync/git";
-import { type ErrorCode, LockLostError } from "@robust-sync/workspace";
+import { type ErrorCode, LockLostError, NotOursError } from "@robust-sync/workspace";
 
 /** A cycle failed. `code` is the contract's (section 5); `message` is one line that says what to do. */
 export class SyncError extends Error {
@@ -24,6 +24,7 @@ const fileSystemCodes: Readonly<Record<string, readonly [code: ErrorCode, advice
 export function toSyncError(error: unknown): SyncError {
 	if (error instanceof SyncError) return error;
 	if (error instanceof LockLostError) throw error;
+	if (error instanceof NotOursError) return new SyncError("PERMISSION_DENIED", error.message, { cause: error });
 	if (error instanceof GitError) return new SyncError(error.code, error.message, { cause: error });
 	const { code, message = String(error), path } = (error ?? {}) as NodeJS.ErrnoException;
 	const known = fileSystemCodes[code ?? ""];

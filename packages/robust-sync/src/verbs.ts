@@ -14,11 +14,13 @@ import {
 	WorkspacePaths,
 } from "@robust-sync/workspace";
 import { Daemon } from "./daemon.ts";
+import { admitForeignWorkspace } from "./foreign-workspace.ts";
 import { initWorkspace } from "./init.ts";
 import { dryRun, syncOnce } from "./once.ts";
 import { type Options, print, printJson } from "./options.ts";
 import { sendMessage } from "./send.ts";
 import { stopInstance } from "./stop.ts";
+import { toSyncError } from "./sync-error.ts";
 
 // Everything but `--status`: loaded when a verb needs it, so that a look at the state is quick (bin/build/build.mjs).
 
@@ -43,6 +45,12 @@ async function prepare(options: Options) {
 /** Runs continuously, in the foreground. @returns the exit code */
 export async function run(options: Options): Promise<number> {
 	const { paths, config, load, logger } = await prepare(options);
+	try {
+		await admitForeignWorkspace(paths, config);
+	} catch (error) {
+		const { code, message } = toSyncError(error);
+		throw new CommandError(`${code}: ${message}`, ExitCode.usage, { cause: error });
+	}
 	if (needsSupervisor()) {
 		const file = paths.instanceLock("sync");
 		const running = readLockHolder(file);

@@ -1,10 +1,24 @@
-import { lstatSync, mkdirSync, realpathSync } from "node:fs";
+import { lstatSync, mkdirSync, realpathSync, statSync } from "node:fs";
 import path from "node:path";
 
 /** A directory that this process would write to is a link, no directory, or another user's. Exit code 2. */
 export class NotOursError extends Error {
 	readonly exitCode = 2;
 	override readonly name = "NotOursError";
+}
+
+const trusted = new Set<number>();
+
+/** From now on this process, as root, may write into directories of this user: root said so in git's safe.directory. */
+export function trustOwner(uid: number): void {
+	trusted.add(uid);
+}
+
+/** The user that a workspace belongs to, where that is another one than root and this process is root; null otherwise. */
+export function foreignOwner(root: string, uid: number | undefined = process.geteuid?.()): number | null {
+	if (uid !== 0) return null;
+	const owner = statSync(root, { throwIfNoEntry: false })?.uid ?? 0;
+	return owner === 0 ? null : owner;
 }
 
 /**
@@ -19,7 +33,7 @@ export function assertOurs(directory: string, uid: number | undefined = process.
 	if (stats.isSymbolicLink())
 		throw new NotOursError(`${directory} is a symbolic link: nothing is written through it; put a directory of your own in its place`);
 	if (!stats.isDirectory()) throw new NotOursError(`${directory} is not a directory: move it away`);
-	if (uid === 0 && stats.uid !== 0)
+	if (uid === 0 && stats.uid !== 0 && !trusted.has(stats.uid))
 		throw new NotOursError(
 			`${directory} belongs to user ${stats.uid}, and root writes nothing into it: run this as that user (sudo -u '#${stats.uid}' …)`,
 		);

@@ -1,6 +1,8 @@
 import { existsSync, renameSync } from "node:fs";
+import path from "node:path";
 import type * as z from "zod/mini";
 import { writeAtomic } from "./atomic-write.ts";
+import { assertOurs } from "./own-directory.ts";
 import { readState } from "./read-state.ts";
 import { compactTimestamp } from "./timestamps.ts";
 
@@ -16,6 +18,7 @@ export function readOwnState<S extends z.ZodMiniType>(
 	const read = readState(file, schema);
 	if (read.kind === "ok") return read.state;
 	if (read.kind === "invalid") {
+		assertOurs(path.dirname(file));
 		let at = now();
 		while (existsSync(`${file}.corrupt-${compactTimestamp(at)}`)) at++;
 		const movedTo = `${file}.corrupt-${compactTimestamp(at)}`;
