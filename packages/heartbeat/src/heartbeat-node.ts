@@ -714,14 +714,13 @@ export class HeartbeatNode {
 			else peer.acceptances++;
 			if (!message.transient) isNews = this.#confirm(peer, from);
 		}
-		// Of a program beside the heartbeat, at another port: any user of that machine could be it.
-		const isOnlyAnswered = message.transient === true && !this.authenticated && !peer.mayBeAt(from);
+		// A program beside a heartbeat that is heard: any user of that machine could be it, and the heartbeat itself tells how it stands.
+		const isBeside = message.transient === true && !this.authenticated && !peer.mayBeAt(from);
 		const isAtHome = message.transient || sameAddress(peer.confirmed, from);
 		this.#answer(peer, reception, isAtHome ? undefined : this.#nonces.issue(subject, at));
 
-		if (isOnlyAnswered) return;
 		this.totals.received++;
-		if (message.transient) isNews = peer.takeContent(message);
+		if (message.transient) isNews = !isBeside && peer.takeContent(message);
 		else {
 			if (message.intervalMs) peer.detector.expect(message.intervalMs);
 			if (message.beat !== undefined) peer.detector.beat(message.beat, at);
