@@ -110,7 +110,7 @@ const reserved = [
 	},
 	{
 		pattern: /\\p\{(?:Cc|Cf|Zl|Zp|Default_Ignorable_Code_Point)\}|\\u202[89a-e]|\\u206[0-9]|\\u009f/,
-		allowed: ["service", "resolve", "merge"],
+		allowed: ["service", "resolve", "merge", "workspace"],
 		instead: "one function makes text printable: printable() of @robust-sync/service/printable",
 	},
 ];
