@@ -1,7 +1,8 @@
 // Manual pages and shell completions from the executables' own definitions: dist/share/{man,bash,zsh,fish}/.
 import { execFile } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 /** The exit codes of docs/contract.md, section 3; a test compares the two. */
@@ -13,6 +14,62 @@ export const exitCodes = [
 	[4, "another instance holds the lock; its pid is named"],
 	[75, "exits to be restarted (memory limit, lock lost)"],
 ];
+
+/** The variables of docs/contract.md, section 2, that an executable goes by; a test compares with the contract. */
+const common = /^(NODE_NAME|MEMORY_LIMIT_MB|LOG_)/;
+const ofPeers = /^(PEERS|CHAD_HOST|HELIOS_HOST|PEER_TIMEOUT)$/;
+export const variablesOf = {
+	"robust-sync": [common, /^(SYNC_|MAX_FILE_MB|GIT_TIMEOUT)/, ofPeers],
+	heartbeat: [common, /^HEARTBEAT_/, ofPeers],
+	"health-server": [common, /^HEALTH_/, ofPeers],
+	monitor: [common, /^(MONITOR_|MAX_SYNC_FAILURES|SYNC_INTERVAL|ALERT_|CALEB_|TELEGRAM_)/, ofPeers],
+	"conflict-resolver": [/^(NODE_NAME|LOG_|SYNC_REMOTE|SYNC_BRANCH|GIT_TIMEOUT)/],
+};
+
+/** What a person types, and what it is for. */
+export const examples = {
+	"robust-sync": [
+		["robust-sync --once --dry-run", "what the next cycle would commit, fetch and leave out"],
+		["robust-sync --status", "how it stands; exit status 3 when it does not run"],
+		["echo 'deploy is done' | robust-sync --send -", "a message for the other nodes; it arrives in messages/<this node>/"],
+		["robust-sync --stop", "lets the cycle in progress end; under systemd: systemctl stop <node>-sync"],
+	],
+	heartbeat: [
+		["heartbeat --once", "one heartbeat to each peer, and whether each answers"],
+		["heartbeat --status", "who is heard, since when, and why not"],
+		["heartbeat --node helios --peer-host chad", "runs with one peer and no .sync_env"],
+	],
+	"health-server": [
+		["curl localhost:8080/health", "one line of JSON; 503 when something is wrong"],
+		["curl localhost:8080/metrics", "the same for Prometheus"],
+		["ssh -L 8080:localhost:8080 helios", "then http://localhost:8080/ here is the page of helios"],
+	],
+	monitor: [
+		["monitor --check", "all checks, once; exit status 1 unless each is ok"],
+		["monitor --test-alert", "one message by every channel"],
+		["monitor --silence 'heartbeat:*' 2h", "no alerts about peers for two hours"],
+	],
+	"conflict-resolver": [
+		["conflict-resolver --report", "what conflicted, who won, and how to get the other version"],
+		["conflict-resolver --restore latest notes.md --side theirs", "the other side's notes.md, as a new change"],
+		["conflict-resolver --resolve --dry-run", "what it would do with a merge that is open"],
+	],
+};
+
+/** The rows of the contract's table of variables: [name, default, meaning]. */
+function contractVariables() {
+	const file = fileURLToPath(new URL("../../docs/contract.md", import.meta.url));
+	if (!existsSync(file)) return [];
+	const section =
+		readFileSync(file, "utf8")
+			.split(/^## /m)
+			.find((part) => part.startsWith("2.")) ?? "";
+	return Array.from(section.matchAll(/^\| ([A-Z][A-Z_, ]*) \| (.*?) \| (.*) \|$/gm), ([, names, fallback, meaning]) =>
+		names.split(", ").map((name) => [name, fallback, meaning]),
+	)
+		.flat()
+		.map((row) => row.map((text) => text.replaceAll("`", "")));
+}
 
 /** Values that an option's argument can have, by its name in the help. */
 const kindOf = (argument) => (/dir/i.test(argument) ? "directory" : /file|saved/i.test(argument) ? "file" : "word");
@@ -48,6 +105,13 @@ export function manualPage({ name, description, operands, options }, others, ver
 		`${roff(description.replace(/\.?$/, "."))} It finds the directory that is synced by \\fB\\-\\-workspace\\fR, by $SYNC_WORKSPACE, as the nearest directory above that holds \\fI.sync_env\\fR, or as the top of the git work tree.`,
 		".SH OPTIONS",
 		...options.flatMap((option) => [".TP", flags(option), roff(option.description)]),
+		".SH EXAMPLES",
+		...examples[name].flatMap(([command, what]) => [`.TP\n\\fB${roff(command)}\\fR`, roff(what)]),
+		".SH ENVIRONMENT",
+		"Each of these can be set in the environment, or in \\fI.sync_env\\fR, where the environment goes before it. In brackets: the default.",
+		...contractVariables()
+			.filter(([variable]) => variablesOf[name].some((pattern) => pattern.test(variable)))
+			.flatMap(([variable, fallback, meaning]) => [`.TP\n\\fB${variable}\\fR [${roff(fallback)}]`, roff(meaning)]),
 		".SH EXIT STATUS",
 		...exitCodes.flatMap(([code, meaning]) => [".TP", String(code), roff(meaning)]),
 		".SH FILES",

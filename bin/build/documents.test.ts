@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "@jest/globals";
 // @ts-expect-error: plain JavaScript, so that it runs before anything is installed
-import { exitCodes } from "./documents.mjs";
+import { examples, exitCodes, variablesOf } from "./documents.mjs";
 
 const root = path.resolve(import.meta.dirname, "../..");
 const read = (name: string) => readFileSync(path.join(root, name), "utf8");
@@ -53,7 +53,7 @@ describe.each(executables)("%s", (name) => {
 	test("has a manual page with the options of --help", () => {
 		const page = read(`dist/share/man/${name}.1`);
 		const options = page
-			.slice(page.indexOf(".SH OPTIONS"), page.indexOf(".SH EXIT STATUS"))
+			.slice(page.indexOf(".SH OPTIONS"), page.indexOf(".SH EXAMPLES"))
 			.replaceAll(/\\f[BIR]/g, "")
 			.replaceAll("\\-", "-");
 		const headings = options
@@ -62,6 +62,16 @@ describe.each(executables)("%s", (name) => {
 			.join("\n");
 		expect(sorted(flagsIn(headings))).toEqual(sorted(flagsOf(name)));
 		expect(page).toContain(`.TH ${name.toUpperCase()} 1`);
+	});
+
+	test("has a manual page with examples of its own options, and the contract's words on its variables", () => {
+		for (const [command] of examples[name as keyof typeof examples]) {
+			const own = (command as string).split("|").find((part) => part.trim().startsWith(`${name} `)) ?? "";
+			expect([...flagsOf(name)]).toEqual(expect.arrayContaining([...flagsIn(own)]));
+		}
+		const text = read(`dist/share/man/${name}.1`).replaceAll("\\-", "-");
+		const environment = text.slice(text.indexOf(".SH ENVIRONMENT"), text.indexOf(".SH EXIT STATUS"));
+		expect(environment).toContain("\\fBNODE_NAME\\fR [the short host name]\nthis node; [a-z0-9]");
 	});
 
 	test("has a manual page that is set without a warning, where groff is installed", () => {
@@ -116,6 +126,17 @@ describe.each(executables)("%s", (name) => {
 		const { error, stdout } = spawnSync("fish", ["--no-config", "-c", `source ${file}; complete -C '${name} --'`], { encoding: "utf8" });
 		if (!error) expect(sorted(flagsIn(stdout.replaceAll(/\t.*$/gm, "")))).toEqual(sorted(flagsOf(name)));
 	});
+});
+
+test("every variable of the contract is on a manual page", () => {
+	const names = Array.from(section(2).matchAll(/^\| ([A-Z][A-Z_, ]*) \|/gm), ([, found]) => (found as string).split(", ")).flat();
+	expect(names.length).toBeGreaterThan(25);
+	for (const variable of names)
+		expect(
+			Object.values(variablesOf)
+				.flat()
+				.some((pattern) => pattern.test(variable)),
+		).toBe(true);
 });
 
 describe("README.md", () => {
