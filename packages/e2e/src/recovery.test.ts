@@ -112,7 +112,7 @@ describe("what a person left open is left alone and reported; when it is done sy
 		stopsAt(node, ...begin);
 		const dirty = node.dirty();
 		const failure = await node.failure();
-		expect(failure).toMatchObject({ code: "CONFLICT_UNRESOLVED", message: expect.stringContaining(name) });
+		expect(failure).toMatchObject({ code: "OPERATION_OPEN", message: expect.stringContaining(name) });
 		expect(failure.message).toMatch(/--abort|conflict-resolver --resolve/);
 		expect(node.dirty()).toBe(dirty);
 		expect((await node.run(["--once", "--dry-run"])).stdout).toMatch(new RegExp(`blocked +a ${name}`));
@@ -128,7 +128,7 @@ describe("what a person left open is left alone and reported; when it is done sy
 			env: { ...personEnvironment(world.directory), GIT_SEQUENCE_EDITOR: "sed -i 's/^pick/edit/'" },
 			stdio: "ignore",
 		});
-		expect((await node.failure()).code).toBe("CONFLICT_UNRESOLVED");
+		expect((await node.failure()).code).toBe("OPERATION_OPEN");
 		node.git("rebase", "--continue");
 		await node.once();
 	});
@@ -138,7 +138,7 @@ describe("what a person left open is left alone and reported; when it is done sy
 		await node.once();
 		node.git("bisect", "start", "HEAD", "HEAD~2");
 		const failure = await node.failure();
-		expect(failure).toMatchObject({ code: "CONFLICT_UNRESOLVED", message: expect.stringContaining("bisect") });
+		expect(failure).toMatchObject({ code: "OPERATION_OPEN", message: expect.stringContaining("bisect") });
 		node.git("bisect", "reset");
 		await node.once();
 	});
@@ -149,7 +149,7 @@ describe("what a person left open is left alone and reported; when it is done sy
 		node.git("checkout", "-q", "other");
 		node.write("a", "work on the other branch\n");
 		const failing = await node.untilState((state) => state.last_error !== null, "the report");
-		expect(failing.last_error).toMatchObject({ code: "CONFLICT_UNRESOLVED", message: expect.stringContaining("git checkout main") });
+		expect(failing.last_error).toMatchObject({ code: "WRONG_BRANCH", message: expect.stringContaining("git checkout main") });
 		// Also for a worker that was started meanwhile.
 		const worker = node.worker();
 		process.kill(worker ?? 0, "SIGKILL");
@@ -206,7 +206,7 @@ describe("a detached HEAD", () => {
 		await node.once();
 		node.git("checkout", "-q", "HEAD~1");
 		const failure = await node.failure();
-		expect(failure).toMatchObject({ code: "CONFLICT_UNRESOLVED", message: expect.stringContaining("git checkout main") });
+		expect(failure).toMatchObject({ code: "DETACHED_HEAD", message: expect.stringContaining("git checkout main") });
 		expect(node.read("a")).toBe("1");
 		node.git("checkout", "-q", "main");
 		await node.once();
@@ -244,7 +244,7 @@ describe("an interrupted move of ours", () => {
 		await helios.run(["--once"], { env: { ROBUST_SYNC_FAULT: "integrate-journalled" } });
 		helios.git("checkout", "-q", "other");
 		helios.write("a", "mine on other\n");
-		expect((await helios.failure({ env: { SYNC_BRANCH: "main" } })).code).toBe("CONFLICT_UNRESOLVED");
+		expect((await helios.failure({ env: { SYNC_BRANCH: "main" } })).code).toBe("WRONG_BRANCH");
 		expect(helios.files()).toEqual({ a: "mine on other\n" });
 		helios.git("checkout", "-q", "--", "a");
 		helios.git("checkout", "-q", "main");

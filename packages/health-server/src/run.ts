@@ -1,4 +1,5 @@
 import { createLogger, type Logger } from "@robust-sync/service/log";
+import { loadOrLog } from "@robust-sync/service/start-failure";
 import { needsSupervisor } from "@robust-sync/service/worker";
 import { type Config, loadConfig } from "@robust-sync/workspace/config";
 import { ensureExcluded } from "@robust-sync/workspace/exclude";
@@ -24,9 +25,9 @@ export interface RunOptions {
  */
 export async function runHealthServer(options: RunOptions): Promise<number> {
 	const paths = new WorkspacePaths(options.workspace);
-	const config = loadConfig(options);
 	makeOwnDirectory(paths.sync);
 	makeOwnDirectory(paths.logs);
+	const config = loadOrLog("health-server", paths.logFile("health-server"), () => loadConfig(options));
 	ensureExcluded(paths.root);
 	const logger = loggerFor(paths, config, options.verbose);
 	// Each is loaded only where it runs: the supervisor stays small.

@@ -65,6 +65,16 @@ export class FailureDetector {
 		return this.#status !== "alive" || this.#probesSince !== null;
 	}
 
+	/** The peer's last word was that it stops. */
+	get hasSaidGoodbye(): boolean {
+		return this.#saidGoodbye;
+	}
+
+	/** Other peers hear this one. */
+	get isHeardByOthers(): boolean {
+		return this.#vouched !== null;
+	}
+
 	/** Whether it is worth asking others for this peer. */
 	get isLost(): boolean {
 		return (this.#status === "suspect" || this.#status === "down") && !this.#saidGoodbye;

@@ -1,5 +1,5 @@
 import { printable } from "@robust-sync/service/printable";
-import type { PeerAddress, PeerStatus } from "@robust-sync/workspace";
+import type { PeerAddress, PeerCause, PeerStatus } from "@robust-sync/workspace";
 import { Announcement, burstGapMs } from "./announcement.ts";
 import type { Clock } from "./clock.ts";
 import { measure } from "./clock-filter.ts";
@@ -53,6 +53,7 @@ export interface PeerView {
 	readonly address: string | null;
 	readonly status: PeerStatus;
 	readonly reason: string | null;
+	readonly cause: PeerCause | null;
 	/** Milliseconds since the epoch. */
 	readonly receivedAtMs: number | null;
 	readonly sequence: number | null;
@@ -314,6 +315,7 @@ export class HeartbeatNode {
 			address: peer.address === null ? null : formatAddress(peer.address),
 			status: detector.status,
 			reason: this.#reasonOf(peer),
+			cause: this.#causeOf(peer),
 			receivedAtMs: peer.receivedAtMs ?? (detector.status === "down" ? peer.previouslyReceivedAtMs : null),
 			sequence: peer.lastSequence,
 			bootId: peer.bootId,
@@ -329,9 +331,17 @@ export class HeartbeatNode {
 
 	#reasonOf(peer: Peer): string | null {
 		if (peer.detector.status === "alive") return null;
-		const parts = [peer.detector.reason, peer.address === null ? peer.resolveProblem : null, peer.refusal];
+		const parts = [peer.detector.reason, peer.address === null ? peer.resolveProblem : null, peer.refusal?.why ?? null];
 		const text = parts.filter((part) => part !== null).join("; ");
 		return text === "" ? null : text;
+	}
+
+	#causeOf({ detector, address, resolveProblem, refusal }: Peer): PeerCause | null {
+		if (detector.status === "alive") return null;
+		if (refusal !== null) return refusal.cause;
+		if (address === null && resolveProblem !== null) return "unresolved";
+		if (detector.hasSaidGoodbye) return "stopped";
+		return detector.isHeardByOthers ? "link" : null;
 	}
 
 	// --- peers and their timers ---
@@ -615,7 +625,7 @@ export class HeartbeatNode {
 			this.#complain("warn", `key ${peer.name}`, `datagrams from '${peer.name}' are refused: HEARTBEAT_KEY is not the same there as here`, {
 				address: formatAddress(from),
 			});
-			this.#refused(peer, "its datagrams are refused: HEARTBEAT_KEY is not the same there as here");
+			this.#refused(peer, "key", "its datagrams are refused: HEARTBEAT_KEY is not the same there as here");
 			return;
 		}
 		if (!this.authenticated && !(message.transient ? peer.isNamed(from, true) : peer.mayBeAt(from))) {
@@ -647,7 +657,7 @@ export class HeartbeatNode {
 		this.#reject("address");
 		const why = `they do not come from where ${peer.config.host} leads: correct PEERS, or set HEARTBEAT_KEY on all nodes`;
 		this.#complain("warn", `elsewhere ${peer.name}`, `datagrams from '${peer.name}' are refused: ${why}`, { address: formatAddress(from) });
-		this.#refused(peer, `its datagrams are refused: ${why}`);
+		this.#refused(peer, "address", `its datagrams are refused: ${why}`);
 		// The name may lead there since it was last asked.
 		if (now >= peer.resolveAt) this.#resolve(peer, now);
 	}
@@ -675,12 +685,12 @@ export class HeartbeatNode {
 		}
 		const text = `'${message.from}' takes this node for '${message.to}', but it is '${this.name}': correct PEERS there or NODE_NAME here`;
 		this.#complain("warn", `misdirected ${peer.name}`, text, { address });
-		this.#refused(peer, `its datagrams are refused: it takes this node for '${message.to}'`);
+		this.#refused(peer, "misdirected", `its datagrams are refused: it takes this node for '${message.to}'`);
 	}
 
-	#refused(peer: Peer, why: string): void {
-		if (peer.refusal === why || peer.detector.status === "alive") return;
-		peer.refusal = why;
+	#refused(peer: Peer, cause: "key" | "address" | "misdirected", why: string): void {
+		if (peer.refusal?.why === why || peer.detector.status === "alive") return;
+		peer.refusal = { why, cause };
 		this.#surroundings.onChange(peer.name, false);
 	}
 

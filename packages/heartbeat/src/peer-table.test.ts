@@ -15,6 +15,7 @@ const view = (fields: Partial<PeerView>): PeerView => ({
 	address: "192.0.2.7:8765",
 	status: "alive",
 	reason: null,
+	cause: null,
 	receivedAtMs: now - 4_000,
 	sequence: 1,
 	bootId: "00",

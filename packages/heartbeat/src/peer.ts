@@ -73,7 +73,7 @@ export class Peer {
 	lastSequence: number | null = null;
 	askers: IndirectAsker[] = [];
 	/** Why the peer's datagrams were last refused, while nothing better is known. */
-	refusal: string | null = null;
+	refusal: { readonly why: string; readonly cause: "key" | "address" | "misdirected" } | null = null;
 	timer: unknown = null;
 	timerAt = Number.POSITIVE_INFINITY;
 

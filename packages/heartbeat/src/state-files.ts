@@ -185,6 +185,7 @@ export function peerState(view: PeerView, authenticated: boolean): PeerState {
 		messages_pending: content.messagesPending,
 		services: content.services,
 		reason: view.reason,
+		cause: view.cause,
 	};
 }
 

@@ -4,6 +4,7 @@ import { runService } from "@robust-sync/service/lifecycle";
 import { createLogger, type Logger } from "@robust-sync/service/log";
 import { paint } from "@robust-sync/service/paint";
 import { printable, printableJson } from "@robust-sync/service/printable";
+import { loadOrLog } from "@robust-sync/service/start-failure";
 import { supervise } from "@robust-sync/service/supervisor";
 import { needsSupervisor } from "@robust-sync/service/worker";
 import {
@@ -34,8 +35,8 @@ export async function run(options: Options): Promise<number> {
 		const config = heartbeatConfig(paths.root, options);
 		return options.verbose ? { ...config, logLevel: "debug" as const } : config;
 	};
-	const config = load();
 	makeOwnDirectory(paths.logs);
+	const config = loadOrLog("heartbeat", paths.logFile("heartbeat"), load);
 	ensureExcluded(paths.root);
 	const logger = createLogger({
 		name: "heartbeat",

@@ -131,6 +131,7 @@ export class Monitor {
 			isSilenced: (id) => this.#silences.some((silence) => matches(silence, id)),
 			cooldownMs: config.alertCooldownSeconds * 1000,
 			resolveAfterMs: intervalMs,
+			hasChannel: this.#channels.channels.length > 0,
 			afterGap: sinceLast > roundsMissedForGap * Math.max(intervalMs, longestBetweenWrites_ms),
 		});
 		this.#carried = carried;

@@ -71,11 +71,12 @@ async function runCheck(options: Options): Promise<number> {
 
 async function runAsDaemon(options: Options): Promise<number> {
 	const { paths, load } = open(options);
-	const config = load();
-	const [{ createLogger }, { needsSupervisor }] = await Promise.all([
+	const [{ createLogger }, { loadOrLog }, { needsSupervisor }] = await Promise.all([
 		import("@robust-sync/service/log"),
+		import("@robust-sync/service/start-failure"),
 		import("@robust-sync/service/worker"),
 	]);
+	const config = loadOrLog("monitor", paths.logFile("monitor"), load);
 	const logger = createLogger({
 		level: config.logLevel,
 		format: config.logFormat,

@@ -14,6 +14,9 @@ async function status(options: Options): Promise<number> {
 	// Its process may be in another pid namespace, where only its socket tells.
 	if (!report.running && (await (await import("./verbs.ts")).isInstanceAlive(paths))) report = reportStatus(read, Date.now(), true);
 	print(options.json ? statusDocument(report) : formatStatus(report, Date.now(), paint(process.stdout)));
+	// Why it cannot be started is what people look for here.
+	const problem = report.running ? null : (await import("./verbs.ts")).configurationProblem(paths);
+	if (problem !== null && !options.json) print(`  not accepted  ${problem}`);
 	return report.exitCode;
 }
 

@@ -236,7 +236,7 @@ async function snapshotInto(
  * What was written since the latest snapshot is committed on HEAD, which has not moved: the cycle may have waited for the network for
  * seconds or minutes since then.
  * @param plan what would be checked out next
- * @throws SyncError CONFLICT_UNRESOLVED when a person has begun something of their own meanwhile
+ * @throws SyncError OPERATION_OPEN, WRONG_BRANCH, DETACHED_HEAD when a person has begun something of their own meanwhile
  */
 async function snapshotAgain(context: CycleContext, latest: Snapshot, plan: Plan, progress: Progress, waitedMs: number): Promise<Snapshot> {
 	const { repository, memory, now } = context;

@@ -51,7 +51,7 @@ const table: readonly (readonly [found: string, recover: (context: CycleContext)
 /**
  * Brings the repository back to where a cycle can start, whatever a crash or a person left. Never deletes user data; what
  * it did is one line each.
- * @throws SyncError INDEX_LOCKED, CONFLICT_UNRESOLVED
+ * @throws SyncError INDEX_LOCKED, OPERATION_OPEN, WRONG_BRANCH, DETACHED_HEAD
  */
 export async function recover(context: CycleContext): Promise<Recovery> {
 	const done: string[] = [];
@@ -66,7 +66,7 @@ export async function recover(context: CycleContext): Promise<Recovery> {
 
 /**
  * A person may have begun a merge, or switched branches, while the cycle waited for the network: then nothing is committed or checked out.
- * @throws SyncError CONFLICT_UNRESOLVED
+ * @throws SyncError OPERATION_OPEN, WRONG_BRANCH, DETACHED_HEAD
  */
 export async function refuseOpenOperation(context: CycleContext): Promise<void> {
 	await leaveOpenOperation(context);
@@ -163,10 +163,7 @@ async function leaveOpenOperation({ repository }: CycleContext): Promise<null> {
 		operation.name === "merge"
 			? "run 'conflict-resolver --resolve' (or --abort)"
 			: `finish it with 'git ${operation.name} --continue' (or --abort), or run 'conflict-resolver --resolve'`;
-	throw new SyncError(
-		"CONFLICT_UNRESOLVED",
-		`a ${operation.name} is in progress and was not begun by us: ${next}; syncing goes on after that`,
-	);
+	throw new SyncError("OPERATION_OPEN", `a ${operation.name} is in progress and was not begun by us: ${next}; syncing goes on after that`);
 }
 
 /** A commit that was on no branch is kept under this name while it is merged. */
@@ -185,18 +182,15 @@ async function attachDetachedHead(context: CycleContext): Promise<string | null>
 			return `the unborn branch is named ${config.syncBranch} now, as SYNC_BRANCH says`;
 		}
 		throw new SyncError(
-			"CONFLICT_UNRESOLVED",
+			"WRONG_BRANCH",
 			`'${attached}' is checked out, but '${memory.branch}' is what is synced: run 'git checkout ${memory.branch}' (or set SYNC_BRANCH and restart)`,
 		);
 	}
 	if (operationInProgress(repository.gitDirectory)?.name === "bisect")
-		throw new SyncError("CONFLICT_UNRESOLVED", "a bisect is in progress: finish it with 'git bisect reset'; syncing goes on after that");
+		throw new SyncError("OPERATION_OPEN", "a bisect is in progress: finish it with 'git bisect reset'; syncing goes on after that");
 	const target = config.syncBranch ?? memory.branch ?? (await lastBranch(context)) ?? (await onlyBranch(context));
 	if (target === null)
-		throw new SyncError(
-			"CONFLICT_UNRESOLVED",
-			"HEAD is detached and no branch is configured: run 'git checkout <branch>', or set SYNC_BRANCH",
-		);
+		throw new SyncError("DETACHED_HEAD", "HEAD is detached and no branch is configured: run 'git checkout <branch>', or set SYNC_BRANCH");
 	memory.branch = target;
 	const ref = `refs/heads/${target}`;
 	const tip = await readRef(repository, ref);
@@ -209,7 +203,7 @@ async function attachDetachedHead(context: CycleContext): Promise<string | null>
 	}
 	if (await isAncestor(repository, oid, tip)) {
 		throw new SyncError(
-			"CONFLICT_UNRESOLVED",
+			"DETACHED_HEAD",
 			`HEAD is detached at ${oid.slice(0, 12)}, an older commit of '${target}': run 'git checkout ${target}' when you are done looking; syncing goes on after that`,
 		);
 	}

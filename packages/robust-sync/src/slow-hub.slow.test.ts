@@ -100,7 +100,7 @@ test("another branch checked out while a cycle waits for the hub → nothing is 
 	hub.writeAll("chad", "chad");
 	const before = hub.git("chad", "rev-parse", "HEAD", "main");
 	letGo();
-	await expect(running).rejects.toMatchObject({ code: "CONFLICT_UNRESOLVED" });
+	await expect(running).rejects.toMatchObject({ code: "WRONG_BRANCH" });
 	expect(hub.git("chad", "rev-parse", "HEAD", "main")).toBe(before);
 	expect(hub.read("chad/program.py")).toBe(owned["program.py"]?.("chad"));
 });

@@ -2,6 +2,7 @@ import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { runService } from "@robust-sync/service/lifecycle";
 import { createLogger } from "@robust-sync/service/log";
 import { printable } from "@robust-sync/service/printable";
+import { loadOrLog } from "@robust-sync/service/start-failure";
 import { supervise } from "@robust-sync/service/supervisor";
 import { needsSupervisor } from "@robust-sync/service/worker";
 import {
@@ -30,7 +31,7 @@ const pathsOf = (options: Options, needsConsent = true) => new WorkspacePaths(lo
 async function prepare(options: Options) {
 	const paths = pathsOf(options, !options.dryRun);
 	const load = () => loadConfig({ workspace: paths.root, flags: { SYNC_INTERVAL: options.interval } });
-	const config = load();
+	const config = options.dryRun ? load() : loadOrLog("sync", paths.logFile("sync"), load);
 	const logger = createLogger({
 		name: "sync",
 		level: options.verbose ? "debug" : config.logLevel,
@@ -86,6 +87,16 @@ export async function isInstanceAlive(paths: WorkspacePaths): Promise<boolean> {
 	const file = paths.instanceLock("sync");
 	const holder = readLockHolder(file);
 	return holder !== null && (await isHolderAlive(file, holder));
+}
+
+/** What is wrong with the configuration of a workspace, in one line; null: nothing. */
+export function configurationProblem(paths: WorkspacePaths): string | null {
+	try {
+		loadConfig({ workspace: paths.root });
+		return null;
+	} catch (error) {
+		return printable(error instanceof Error ? error.message : String(error));
+	}
 }
 
 /** One cycle, or what it would do. @returns the exit code */

@@ -159,7 +159,7 @@ describe("how a node stands", () => {
 		const dead = { ...monitor("warning", "resolved"), pid: 11 };
 		expect(deriveHealth(input({ view: { ...input().view, monitor: ok(dead) } }))).toEqual({
 			status: "degraded",
-			reasons: [{ name: "process:monitor", severity: "warning", message: expect.stringContaining("nobody is told") }],
+			reasons: [{ name: "process:monitor", severity: "warning", message: expect.stringContaining("no alerts will be sent") }],
 		});
 		const silent: HeartbeatState = {
 			...sync,

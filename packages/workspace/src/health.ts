@@ -68,19 +68,27 @@ export function deriveHealth(input: HealthInput): { status: HealthStatus; reason
 	if (input.oldestPendingMs !== null && input.oldestPendingMs > pendingTooLongMs) {
 		add("sync", "warning", `a message has been waiting for ${Math.round(input.oldestPendingMs / 60_000)} min`);
 	}
+	/** Alerts that what is known by now contradicts. */
+	const alive = new Set<string>();
 	for (const peer of peers) {
 		const status = peerLiveness(peer, now, input.peerTimeoutSeconds * 1000);
-		if (status === "suspect" || status === "down") add(`heartbeat:${peer.peer}`, "warning", `${peer.peer} is ${status}`);
+		if (status === "alive") alive.add(`heartbeat:${peer.peer}`);
+		const why = peer.reason ? `: ${peer.reason}` : "";
+		if (status === "suspect" || status === "down") add(`heartbeat:${peer.peer}`, "warning", `${peer.peer} is ${status}${why}`);
+		// Never heard, and it is known that waiting does not help.
+		else if (status === "unknown" && (peer.cause ?? null) !== null)
+			add(`heartbeat:${peer.peer}`, "warning", `${peer.peer} was never heard${why}`);
 	}
 	// Never started is a choice; died is not. The health server itself answers.
 	if (heartbeat.status === "down") add("process:heartbeat", "warning", `heartbeat does not run: ${heartbeat.reason}`);
-	if (monitor.status === "down") add("process:monitor", "warning", `monitor does not run, nobody is told of anything: ${monitor.reason}`);
+	if (monitor.status === "down") add("process:monitor", "warning", `monitor is not running, no alerts will be sent: ${monitor.reason}`);
 	if (view.monitor.kind === "ok") {
 		for (const alert of view.monitor.state.alerts) {
 			if (alert.state !== "firing") continue;
-			// What is over but still held back is worth a look, not an outage.
-			const isOver = (alert.clear_since ?? null) !== null;
-			add(`alert:${alert.id}`, isOver ? "warning" : alert.severity, alert.message);
+			// What the alert says may not be true any more: the monitor holds it for a while, or has not looked again yet.
+			const isOver = (alert.clear_since ?? null) !== null || alive.has(alert.id);
+			if (isOver) add(`alert:${alert.id}`, "warning", `${alert.id} has recovered; the alert ends when it stays so`);
+			else add(`alert:${alert.id}`, alert.severity, alert.message);
 		}
 	}
 	const status = reasons.some((reason) => reason.severity === "critical") ? "error" : reasons.length > 0 ? "degraded" : "ok";

@@ -229,6 +229,23 @@ export async function acquireLock(file: string, { purpose, waitMs = 0, onLost, t
 	}
 }
 
+const lostNote = (file: string) => `${file}-lost`;
+
+/** Leaves a trace of a lock that was lost: its holder ends, and whoever looks for the reason finds it. */
+function noteLost(file: string): void {
+	try {
+		fs.rmSync(lostNote(file), { force: true });
+		fs.writeFileSync(lostNote(file), `${process.pid}\n`, { mode: 0o600, flag: "wx" });
+	} catch {
+		// The directory may be gone, and the lock with it.
+	}
+}
+
+/** When a holder last found that it had lost the lock `file`, milliseconds since the epoch; null: never. */
+export function lockLostAt(file: string): number | null {
+	return fs.lstatSync(lostNote(file), { throwIfNoEntry: false })?.mtimeMs ?? null;
+}
+
 async function take(
 	file: string,
 	holder: LockHolder,
@@ -242,6 +259,7 @@ async function take(
 		// proper-lockfile may look at the file in the very moment in which it is given back.
 		if (lost || released) return;
 		lost = true;
+		noteLost(file);
 		onLost?.();
 	};
 	const deadline = performance.now() + waitMs;

@@ -27,6 +27,9 @@ export const errorCodes = [
 	"HISTORY_REWRITTEN",
 	"INDEX_LOCKED",
 	"CONFLICT_UNRESOLVED",
+	"OPERATION_OPEN",
+	"WRONG_BRANCH",
+	"DETACHED_HEAD",
 	"DISK_FULL",
 	"PERMISSION_DENIED",
 	"GIT_TOO_OLD",
@@ -84,6 +87,13 @@ export type UpDown = (typeof upDown)[number];
 export const peerStatuses = ["unknown", "alive", "suspect", "down"] as const;
 export type PeerStatus = (typeof peerStatuses)[number];
 
+/**
+ * What is known of why a peer is not heard: it was stopped on purpose, its name does not resolve, its key is another one, its datagrams
+ * come from elsewhere, it takes us for another node, or only other peers hear it.
+ */
+export const peerCauses = ["stopped", "unresolved", "key", "address", "misdirected", "link"] as const;
+export type PeerCause = (typeof peerCauses)[number];
+
 export const peerStateSchema = z.object({
 	schema: z.literal(1),
 	peer: z.string(),
@@ -111,6 +121,8 @@ export const peerStateSchema = z.object({
 	}),
 	/** Why the status is what it is, in words; additive to the contract. */
 	reason: z.optional(z.nullable(z.string())),
+	/** The same for programs; null: nothing particular is known. */
+	cause: z.optional(z.nullable(z.enum(peerCauses))),
 });
 /** `peer_<name>_state.json`, written by this node's heartbeat. */
 export type PeerState = z.infer<typeof peerStateSchema>;

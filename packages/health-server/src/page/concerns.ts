@@ -63,7 +63,7 @@ export function alerts({ view, services: liveness, node }: NodeSnapshot): VNode 
 		h("h2", { id: "alerts-title" }, "Alerts"),
 		dead &&
 			empty(
-				`The monitor does not run (${liveness.monitor.reason}): nobody is told of anything. Start it with `,
+				`The monitor does not run (${liveness.monitor.reason}): no alerts are sent. Start it with `,
 				h("code", null, `systemctl start ${node}-monitor`),
 				monitor && list.length > 0 ? [". What it knew ", time(monitor.updated_at), ":"] : ".",
 			),
@@ -77,8 +77,12 @@ export function alerts({ view, services: liveness, node }: NodeSnapshot): VNode 
 				list.map((alert) =>
 					row(`alert-${alert.id}`, alert.id, [
 						badge(
-							dead || alert.state === "resolved" ? "quiet" : alert.state === "pending" || alert.severity === "warning" ? "warn" : "bad",
-							alert.state === "firing" ? `firing, ${alert.severity}` : alert.state,
+							dead || alert.state === "resolved"
+								? "quiet"
+								: alert.state === "pending" || alert.severity === "warning" || alert.clear_since
+									? "warn"
+									: "bad",
+							alert.state === "firing" ? (alert.clear_since ? "recovered, ending" : `firing, ${alert.severity}`) : alert.state,
 						),
 						time(alert.since),
 						alert.message,

@@ -36,6 +36,7 @@ export function checkHeartbeat(facts: Facts, peer: string, read: StateRead<PeerS
 			problems: [{ id: name, severity: "warning", title: `state of ${peer} is not readable`, detail, action, forMs: settlingMs }],
 		};
 	}
+	const known = read.kind === "ok" ? knownCause(read.state, address?.host ?? peer) : null;
 	if (read.kind === "missing" || read.state.received_at === null) {
 		const startedAt = view.heartbeat.kind === "ok" ? Date.parse(view.heartbeat.state.started_at) : null;
 		if (startedAt === null) {
@@ -44,8 +45,12 @@ export function checkHeartbeat(facts: Facts, peer: string, read: StateRead<PeerS
 		}
 		const waited = now - startedAt;
 		const detail = `${peer} has not been heard once since heartbeat started ${formatTime(startedAt, now)}.`;
-		if (waited <= timeoutMs) return { name, summary: `waiting for the first heartbeat of ${peer}`, problems: [] };
-		return { name, summary: detail, problems: [silent({ detail, title: `${peer} was never heard`, since: startedAt })] };
+		const isWaiting = waited <= timeoutMs;
+		// What is known to be wrong is shown at once, and alerted when it did not pass.
+		if (isWaiting && known === null) return { name, summary: `waiting for the first heartbeat of ${peer}`, problems: [] };
+		const title = `${peer} was never heard`;
+		const problem = silent({ detail, title, since: startedAt, ...known, ...(isWaiting ? { severity: "warning", notify: false } : {}) });
+		return { name, summary: problem.detail, problems: [problem] };
 	}
 
 	const { state } = read;
@@ -58,7 +63,14 @@ export function checkHeartbeat(facts: Facts, peer: string, read: StateRead<PeerS
 		return {
 			name,
 			summary,
-			problems: [silent({ detail: `No heartbeat from ${peer} for ${formatDuration(ago)} (${heard()}).`, since: receivedAt })],
+			problems: [
+				silent({
+					detail: `No heartbeat from ${peer} for ${formatDuration(ago)} (${heard()}).`,
+					since: receivedAt,
+					...known,
+					...(state.cause === "stopped" && ago <= timeoutMs ? { notify: false } : {}),
+				}),
+			],
 		};
 	}
 	if (status === "suspect") {
@@ -95,4 +107,56 @@ export function checkHeartbeat(facts: Facts, peer: string, read: StateRead<PeerS
 		});
 	}
 	return { name, summary, problems };
+}
+
+/** What the heartbeat itself knows of why a peer is not heard; null: nothing that goes beyond the silence. */
+function knownCause(state: PeerState, host: string): (Partial<Problem> & { detail?: string }) | null {
+	const { peer } = state;
+	const why = oneLine(state.reason ?? "", 400);
+	switch (state.cause) {
+		case "stopped":
+			return {
+				severity: "warning",
+				title: `${peer} was stopped`,
+				detail: `The heartbeat of ${peer} was stopped on purpose (${why}).`,
+				cause: "somebody stopped it, or the machine was shut down.",
+				action: `when it is to run again: ssh ${host} systemctl start ${peer}-robust-sync.target`,
+			};
+		case "key":
+			return {
+				title: `${peer} has another HEARTBEAT_KEY`,
+				detail: `The datagrams of ${peer} are refused: it does not have the HEARTBEAT_KEY of this node.`,
+				cause: "the key was changed on one of the two only.",
+				action: "put the same HEARTBEAT_KEY into .sync_env on both, then restart heartbeat there",
+			};
+		case "address":
+			return {
+				title: `${peer} is not where its name leads`,
+				detail: `The datagrams of ${peer} are refused: ${why}.`,
+				cause: `${host} leads elsewhere, or another machine says that it is ${peer}.`,
+				action: "correct PEERS in .sync_env, or set HEARTBEAT_KEY on all nodes",
+			};
+		case "misdirected":
+			return {
+				title: `${peer} takes this node for another one`,
+				detail: `The datagrams of ${peer} are refused: ${why}.`,
+				cause: "its PEERS, or NODE_NAME here, has the wrong name.",
+				action: "correct PEERS there or NODE_NAME here",
+			};
+		case "unresolved":
+			return {
+				title: `the name of ${peer} does not resolve`,
+				detail: `${host}, the host of ${peer}, does not resolve: ${why}.`,
+				cause: "a wrong name in PEERS, or a name server that does not answer.",
+				action: `getent hosts ${host}; correct PEERS in .sync_env`,
+			};
+		case "link":
+			return {
+				title: `the link to ${peer} is broken`,
+				cause: `the network between this node and ${peer}: another peer hears it.`,
+				action: `traceroute ${host}; look for a firewall that drops UDP`,
+			};
+		default:
+			return null;
+	}
 }

@@ -68,7 +68,17 @@ function downProblem(facts: Facts, service: ServiceName): Problem {
 		detail: `${executableOf[service]} on ${facts.config.nodeName} does not run: ${oneLine(reason)}.${systemd}`,
 		...(end === "killed" ? { cause: "it crashed, or was killed (out of memory?)." } : {}),
 		action: serviceAction(facts, service),
+		...configurationCause(facts),
 		forMs: unit?.activeState === "failed" || end === "killed" || hangs ? 0 : asked || end === "before-boot" ? startGraceMs : restartGraceMs,
+	};
+}
+
+/** A configuration that is not accepted is the reason, whatever else it looks like. */
+function configurationCause({ configProblem, root }: Facts): Pick<Problem, "cause" | "action"> | null {
+	if (configProblem === null) return null;
+	return {
+		cause: `its configuration is not accepted: ${oneLine(configProblem, 400)}.`,
+		action: `correct ${oneLine(root)}/.sync_env, then start it`,
 	};
 }
 
@@ -104,6 +114,13 @@ function crashLoop(facts: Facts, service: ServiceName): Problem[] {
 			detail: `${executableOf[service]} was restarted ${restarts} times within ten minutes.`,
 			cause: "it fails soon after each start, or its memory limit is too low.",
 			action: serviceAction(facts, service),
+			...configurationCause(facts),
+			...(facts.lockLost.has(service)
+				? {
+						cause: `another instance took its lock: two of them work in ${oneLine(facts.root)}, or somebody removed the lock file.`,
+						action: `${executableOf[service].split(" ")[0]} --status; stop one of the two`,
+					}
+				: {}),
 		},
 	];
 }

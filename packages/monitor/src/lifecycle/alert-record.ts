@@ -21,6 +21,8 @@ export const alertRecordSchema = z.extend(alertSchema, {
 	resolved_at: optionalTime,
 	/** What people were told last and not yet taken back; null: nothing. */
 	announced: z.optional(z.nullable(z.enum(severities))),
+	/** It was announced when no channel was configured: it still has to be sent. */
+	unheard: z._default(z.boolean(), false),
 	/** How many of the reminder times have passed and are told. */
 	reminders: z._default(z.number(), 0),
 	/** It came back soon after it was resolved. */

@@ -13,6 +13,8 @@ export interface LifecycleInput {
 	readonly cooldownMs: number;
 	/** For so long a condition must be gone until its alert is resolved. */
 	readonly resolveAfterMs: number;
+	/** Whether any channel is configured; without one, alerts are only logged, and sent once there is one. Default true. */
+	readonly hasChannel?: boolean;
 	/** Nobody looked for a while (a stop, a suspended machine): what was pending must be seen again for its full time. */
 	readonly afterGap: boolean;
 }
@@ -91,6 +93,7 @@ function fresh(problem: Problem, { now }: LifecycleInput): AlertRecord {
 		clear_since: null,
 		resolved_at: null,
 		announced: null,
+		unheard: false,
 		reminders: 0,
 		flapping: false,
 		once: false,
@@ -180,7 +183,7 @@ function cooledDown(record: AlertRecord, { now, cooldownMs }: LifecycleInput): b
 
 /** Brings together what people were told and what is true. Changes the records it tells about. */
 function announce(records: AlertRecord[], problems: ReadonlyMap<string, Problem>, input: LifecycleInput): AlertEvent[] {
-	const { now, isSilenced } = input;
+	const { now, isSilenced, hasChannel = true } = input;
 	const active = new Set(records.filter((record) => record.state !== "resolved").map((record) => record.id));
 	const isSymptom = (id: string) => problems.get(id)?.symptomOf?.some((cause) => cause !== id && active.has(cause)) ?? false;
 	const events: AlertEvent[] = [];
@@ -190,19 +193,24 @@ function announce(records: AlertRecord[], problems: ReadonlyMap<string, Problem>
 		if (record.state === "resolved") {
 			if (announced === null) continue;
 			record.announced = null;
-			record.last_notified = timestamp(now);
+			const isHeard = !record.unheard;
+			record.unheard = false;
+			if (hasChannel && !isHeard) continue;
+			if (hasChannel) record.last_notified = timestamp(now);
 			events.push({ ...event(record, "resolved", problems.get(record.id), now), severity: announced });
 		} else if (record.state === "firing" && record.clear_since === null && !isSymptom(record.id)) {
 			const worse = severityRank(record.severity) > severityRank(announced);
 			const elapsed = now - (time(record.fired_at) ?? now);
 			const due = record.once ? 0 : remindersDue(elapsed);
-			if (!(worse || due > record.reminders) || !cooledDown(record, input)) continue;
-			record.reminders = worse ? remindersDue(elapsed + noReminderWithinMs) : due;
+			const isOwed = record.unheard && hasChannel;
+			if (!(worse || due > record.reminders || isOwed) || !cooledDown(record, input)) continue;
+			record.reminders = worse || isOwed ? remindersDue(elapsed + noReminderWithinMs) : due;
+			record.unheard = !hasChannel;
 			const severity = worse || announced === null ? record.severity : announced;
 			record.announced = severity;
-			record.last_notified = timestamp(now);
-			const told = event(record, worse ? "firing" : "reminder", problems.get(record.id), now);
-			events.push({ ...told, severity, ...(worse && announced !== null ? { escalatedFrom: announced } : {}) });
+			if (hasChannel) record.last_notified = timestamp(now);
+			const next = event(record, worse || isOwed ? "firing" : "reminder", problems.get(record.id), now);
+			events.push({ ...next, severity, ...(worse && announced !== null && !isOwed ? { escalatedFrom: announced } : {}) });
 		}
 	}
 	return [...events, ...mentionRestOfStory(records, problems, events, input)];
@@ -233,7 +241,8 @@ function mentionRestOfStory(
 			records.push(record);
 		}
 		record.announced = "critical";
-		record.last_notified = timestamp(input.now);
+		record.unheard = input.hasChannel === false;
+		if (!record.unheard) record.last_notified = timestamp(input.now);
 		mentions.push({ ...event(record, "firing", problem, input.now), severity: "critical" });
 	}
 	return mentions;

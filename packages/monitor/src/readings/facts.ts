@@ -57,6 +57,10 @@ export interface Facts {
 	readonly services: Readonly<Record<ServiceName, ServiceLiveness>>;
 	/** For services that are down: how they ended. */
 	readonly ends: Readonly<Record<ServiceName, ServiceEnd | null>>;
+	/** Services whose instance lock was lost within the last ten minutes. */
+	readonly lockLost: ReadonlySet<ServiceName>;
+	/** What a service that is started now would refuse in the configuration; null: nothing, or all services run. */
+	readonly configProblem: string | null;
 	/** Peers that are configured or that the heartbeat knows. */
 	readonly peers: ReadonlyMap<string, StateRead<PeerState>>;
 	/** null: not a work tree, or it could not be read (`repositoryProblem` says why). */

@@ -5,6 +5,8 @@ import {
 	isNodeName,
 	isSameProcess,
 	kernelProcessTable,
+	loadConfig,
+	lockLostAt,
 	type NodeView,
 	oldestPendingMs,
 	type PeerState,
@@ -107,6 +109,8 @@ export async function readFacts(options: ReadOptions): Promise<{ facts: Facts; c
 		ends: Object.fromEntries(
 			services.map((service) => [service, liveness[service].status === "down" ? endOf(service, view, paths, sources.table) : null]),
 		) as Record<ServiceName, ServiceEnd | null>,
+		lockLost: new Set(services.filter((service) => now - (lockLostAt(paths.instanceLock(service)) ?? 0) < lockLostShownMs)),
+		configProblem: services.some((service) => liveness[service].status !== "up") ? configProblem(paths) : null,
 		peers: readPeers(paths, config, view, sources.peerFile),
 		...repository,
 		units,
@@ -120,6 +124,18 @@ export async function readFacts(options: ReadOptions): Promise<{ facts: Facts; c
 		undelivered: options.undelivered,
 	};
 	return { facts, carried: { history, clock: uptimeMs === null ? null : { wallMs: now, uptimeMs } } };
+}
+
+/** As the crash loop that a fight for a lock looks like. */
+const lockLostShownMs = 10 * 60_000;
+
+function configProblem(paths: WorkspacePaths): string | null {
+	try {
+		loadConfig({ workspace: paths.root });
+		return null;
+	} catch (error) {
+		return error instanceof Error ? error.message : String(error);
+	}
 }
 
 async function readRepository(read: RepositoryReader): Promise<{ repository: RepositoryView | null; repositoryProblem: string | null }> {

@@ -1,0 +1,168 @@
+import { appendFileSync, writeFileSync } from "node:fs";
+import { afterEach, describe, expect, test } from "@jest/globals";
+import { errorCodes, type PeerCause, type PeerState, timestamp } from "@robust-sync/workspace";
+import { adviceFor } from "./checks/advice.ts";
+import { minute, NodeFixture } from "./testing/node-fixture.ts";
+
+// What the product knows of a cause is what its alerts and checks say.
+
+const nodes: NodeFixture[] = [];
+function newNode(env: Record<string, string> = {}): NodeFixture {
+	const node = new NodeFixture(env);
+	nodes.push(node);
+	return node;
+}
+afterEach(() => {
+	for (const node of nodes.splice(0)) node.remove();
+});
+
+const causes: readonly [cause: PeerCause, reason: string, says: readonly RegExp[]][] = [
+	[
+		"key",
+		"its datagrams are refused: HEARTBEAT_KEY is not the same there as here",
+		[/another HEARTBEAT_KEY/, /Do: put the same HEARTBEAT_KEY/],
+	],
+	["unresolved", "chad.example does not resolve (EAI_AGAIN)", [/name of chad does not resolve/, /Do: getent hosts chad\.example/]],
+	["misdirected", "it takes this node for 'other'", [/takes this node for another/, /Do: correct PEERS there/]],
+];
+
+describe("peer that is not heard: the alert names what its heartbeat knows", () => {
+	test.each(causes)("heartbeat alert: %s, peer was heard before → its own title and action", async (cause, reason, says) => {
+		const node = newNode();
+		const monitor = node.monitor();
+		const lost: Partial<PeerState> = { status: "down", received_at: timestamp(node.now), missed: 4, reason, cause };
+		await node.pass(monitor, 5 * minute, () => {
+			node.beat();
+			node.hear("chad", lost);
+		});
+		expect(node.channel.texts).toHaveLength(1);
+		for (const text of says) expect(node.channel.texts[0]).toMatch(text);
+		expect(node.channel.texts[0]).not.toMatch(/is off, its network/);
+	});
+
+	test.each(causes)("heartbeat check: %s, never heard → shown at once, alerted after PEER_TIMEOUT", async (cause, reason, says) => {
+		const node = newNode();
+		const monitor = node.monitor();
+		const never: Partial<PeerState> = { status: "unknown", received_at: null, sequence: null, boot_id: null, reason, cause };
+		await node.pass(monitor, minute, () => {
+			node.beat();
+			node.hear("chad", never);
+		});
+		expect(node.channel.texts).toEqual([]);
+		const shown = monitor.memory.checks.find(({ name }) => name === "heartbeat:chad");
+		expect(shown?.status).toBe("warning");
+		await node.pass(monitor, 4 * minute, () => {
+			node.beat();
+			node.hear("chad", never);
+		});
+		expect(node.channel.texts).toHaveLength(1);
+		for (const text of says) expect(node.channel.texts[0]).toMatch(text);
+	});
+
+	test("heartbeat alert: peer stopped on purpose → a warning, not before PEER_TIMEOUT", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		const at = timestamp(node.now);
+		const stopped = () => {
+			node.beat();
+			node.hear("chad", { status: "down", received_at: at, reason: "said goodbye: SIGTERM", cause: "stopped" });
+		};
+		await node.pass(monitor, 3 * minute, stopped);
+		expect(node.channel.texts).toEqual([]);
+		await node.pass(monitor, minute, stopped);
+		expect(node.channel.texts).toHaveLength(1);
+		expect(node.channel.texts[0]).toMatch(/🟡|⚠|chad was stopped/);
+		expect(monitor.memory.alerts).toMatchObject([{ id: "heartbeat:chad", severity: "warning" }]);
+		expect(node.channel.texts[0]).toMatch(/SIGTERM[\s\S]*systemctl start/);
+	});
+});
+
+describe("alerts that fire when no channel is configured", () => {
+	test("alert without a channel: one is added while it fires → sent, once, and its end too", async () => {
+		const node = newNode();
+		const monitor = node.monitor([]);
+		const failing = () => {
+			node.beat();
+			node.hear("chad");
+			node.failing(4);
+		};
+		await node.pass(monitor, 10 * minute, failing);
+		expect(node.log.filter((line) => line.includes("firing: sync failed"))).toHaveLength(1);
+		expect(monitor.memory.alerts).toMatchObject([{ id: "sync", last_notified: null }]);
+		monitor.reconfigure(node.config, { channels: [node.channel], problem: null });
+		await node.pass(monitor, 10 * minute, failing);
+		expect(node.channel.texts.map((text) => /sync failed|Over/.exec(text)?.[0])).toEqual(["sync failed"]);
+		await node.pass(monitor, 5 * minute, () => {
+			node.beat();
+			node.hear("chad");
+			node.sync();
+		});
+		expect(node.channel.texts).toHaveLength(2);
+		expect(node.channel.texts[1]).toContain("Over");
+	});
+
+	test("alert without a channel: over before one is added → nothing is sent", async () => {
+		const node = newNode();
+		const monitor = node.monitor([]);
+		await node.pass(monitor, 10 * minute, () => {
+			node.beat();
+			node.hear("chad");
+			node.failing(4);
+		});
+		monitor.reconfigure(node.config, { channels: [node.channel], problem: null });
+		await node.pass(monitor, 10 * minute, () => {
+			node.beat();
+			node.hear("chad");
+			node.sync();
+		});
+		expect(node.channel.texts.filter((text) => text.includes("Over"))).toHaveLength(0);
+	});
+});
+
+describe("services that do not run: the reason that is known comes first", () => {
+	test("process alert: configuration not accepted → the alert says which value", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		await node.pass(monitor, minute, () => node.beat());
+		appendFileSync(node.paths.envFile, "export SYNC_INTERVAL=abc\n");
+		node.stop("sync");
+		await node.pass(monitor, 3 * minute, () => {
+			node.beat();
+			node.hear("chad");
+		});
+		const told = node.channel.texts.find((text) => /sync is stopped|sync died/.test(text));
+		expect(told).toMatch(/SYNC_INTERVAL.*abc[\s\S]*Do: correct .*\.sync_env/);
+	});
+
+	test("crash loop alert: the instance lock was lost → the alert says that two instances fight", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		for (let restart = 0; restart < 6; restart++) {
+			node.kill("sync");
+			node.start("sync");
+			writeFileSync(`${node.paths.instanceLock("sync")}-lost`, "");
+			await node.pass(monitor, minute / 2, () => {
+				node.beat();
+				node.hear("chad");
+			});
+		}
+		expect(node.channel.texts.join("\n")).toMatch(/crashes again[\s\S]*another instance took its lock/);
+	});
+});
+
+test.each(errorCodes.map((code) => [code]))("advice: %s → a cause and an action of its own", (code) => {
+	const { cause, action } = adviceFor[code];
+	expect(cause).toMatch(/^.{8,}\.$/);
+	expect(action.length).toBeGreaterThan(5);
+	const same = errorCodes.filter((other) => adviceFor[other].cause === cause);
+	expect(same).toEqual([code]);
+});
+
+test.each([
+	["OPERATION_OPEN", /--abort/],
+	["WRONG_BRANCH", /git checkout/],
+	["DETACHED_HEAD", /git checkout/],
+] as const)("advice: %s → not that of a conflict", (code, action) => {
+	expect(adviceFor[code].action).toMatch(action);
+	expect(adviceFor[code].action).not.toContain("conflict-resolver");
+});
