@@ -63,7 +63,7 @@ async function report(options: Options): Promise<void> {
 		const [{ makeReport }, { reportText }] = await Promise.all([import("./report.ts"), import("./text.ts")]);
 		const made = await makeReport(context);
 		if (options.json) printJson({ schema: 1, ...made });
-		else print(reportText(made, chalk));
+		else print(reportText(made, chalk, options.workspace === undefined ? undefined : context.paths.root));
 	});
 }
 

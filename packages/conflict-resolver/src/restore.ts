@@ -89,9 +89,10 @@ export async function restoreVersions(
 	only: string | undefined,
 	side: Role,
 ): Promise<RestoreReport> {
+	const wanted = only?.replace(/(?<=[^/])\/+$/, "");
 	return await withCycleLock(context, "conflict-resolver --restore", async (lock) => {
 		const { name, directory, manifest } = findSaved(context, saved);
-		const files = (manifest?.files ?? []).filter((file) => file.saved.length > 0 && (only === undefined || file.path === only));
+		const files = (manifest?.files ?? []).filter((file) => file.saved.length > 0 && (wanted === undefined || file.path === wanted));
 		if (files.length === 0) {
 			const known = (manifest?.files ?? []).filter((file) => file.saved.length > 0).map((file) => file.path);
 			throw new CommandError(

@@ -1,4 +1,4 @@
-import { printable, shellWord } from "@robust-sync/service/printable";
+import { printable, shellPath, shellWord } from "@robust-sync/service/printable";
 import type { ChalkInstance } from "chalk";
 import type { AbortReport } from "./abort.ts";
 import type { Conflict, ConflictSide, UnresolvedConflicts } from "./conflicts.ts";
@@ -75,16 +75,17 @@ function resolutionText({ name, resolved_at, merge_commit, files }: SavedResolut
 }
 
 /** A command to paste into a shell, whatever the file is called. */
-function restoreCommand(saved: string, path: string, side: string): string {
-	const word = shellWord(path);
+function restoreCommand(saved: string, path: string, side: string, workspace: string | undefined): string {
+	const word = shellPath(path);
+	const where = workspace === undefined ? "" : ` --workspace ${shellWord(workspace)}`;
 	// Quotes around every name: a harmless one shows how.
 	const quoted = word === path ? `'${path}'` : word;
-	if (path.startsWith("-")) return `conflict-resolver --side ${side} --restore ${saved} -- ${quoted}`;
-	return `conflict-resolver --restore ${saved} ${quoted} --side ${side}`;
+	if (path.startsWith("-")) return `conflict-resolver --side ${side}${where} --restore ${saved} -- ${quoted}`;
+	return `conflict-resolver --restore ${saved} ${quoted} --side ${side}${where}`;
 }
 
-/** `--report` */
-export function reportText({ unresolved, saved }: Report, paint: ChalkInstance): string {
+/** `--report` @param workspace as it was named on the command line: the command that is shown then works anywhere */
+export function reportText({ unresolved, saved }: Report, paint: ChalkInstance, workspace?: string): string {
 	const lines = [
 		paint.bold("Unresolved"),
 		checkText(unresolved, paint).replace(/^(?! )/gm, "  "),
@@ -97,7 +98,11 @@ export function reportText({ unresolved, saved }: Report, paint: ChalkInstance):
 	const example = saved.find(({ files }) => files?.some((file) => file.saved.length > 0));
 	const file = example?.files?.find((candidate) => candidate.saved.length > 0);
 	if (example && file) {
-		lines.push("", "To get a version back:", `  ${restoreCommand(example.name, file.path, file.winner === "ours" ? "theirs" : "ours")}`);
+		lines.push(
+			"",
+			"To get a version back:",
+			`  ${restoreCommand(example.name, file.path, file.winner === "ours" ? "theirs" : "ours", workspace)}`,
+		);
 	}
 	return lines.join("\n");
 }

@@ -87,7 +87,7 @@ describe("--report", () => {
 });
 
 describe("--report: the command to get a version back", () => {
-	test.each(["with space's", "-x", "e\u001b[2J\u0007x", "two\nlines", "\u202egnp", "$(touch never)\u001b`id`"])(
+	test.each(["with space's", "-x", "e\u001b[2J\u0007x", "two\nlines", "ends\n", "\u202egnp", "$(touch never)\u001b`id`"])(
 		"--report: %j → its command names that file in every shell",
 		async (name) => {
 			const saved = { name: "20260218T020000.000Z", resolved_at: "2026-02-18T02:00:00.000Z", merge_commit: null };
@@ -104,7 +104,9 @@ describe("--report: the command to get a version back", () => {
 				]);
 				if (error) continue;
 				const args = stdout.toString().split("\0").slice(0, -1);
-				expect(args.filter((arg) => !["--restore", saved.name, "--side", "theirs", "--"].includes(arg))).toEqual([name]);
+				expect(args.filter((arg) => !["--restore", saved.name, "--side", "theirs", "--"].includes(arg))).toEqual([
+					name.replace(/\n$/, "\n/"),
+				]);
 				if (name.startsWith("-")) expect(args.slice(-2)).toEqual(["--", name]);
 			}
 		},

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { type HeartbeatState, heartbeatStateSchema, readState } from "@robust-sync/workspace";
 import { canNameHolders, DaemonFixture, eventually, freeUdpPort } from "./testing/daemon-fixture.ts";
 import { openUdpTransport } from "./udp-transport.ts";
-import { encode, type Message, paddedBytes } from "./wire-format.ts";
+import { decode, encode, type Message, paddedBytes } from "./wire-format.ts";
 
 const head = (digit: string) => digit.repeat(40);
 let helios: DaemonFixture;
@@ -64,6 +64,41 @@ describe("two heartbeats on real sockets", () => {
 	test("listen where HEARTBEAT_BIND says", async () => {
 		await bothAlive({ HEARTBEAT_BIND: "127.0.0.1" });
 		expect(helios.peer("chad")?.address).toBe(`127.0.0.1:${chad.port}`);
+	});
+
+	test("heartbeat without a key: real senders at two addresses → only the named one is believed", async () => {
+		await helios.start({ PEERS: `chad=127.0.0.2:${chad.port}` });
+		const sendFrom = async (host: string, how: Partial<Message>) => {
+			const transport = await openUdpTransport({ host, port: chad.port });
+			let sequence = 0;
+			let answers = 0;
+			const say = (nonce?: Uint8Array) =>
+				transport.send(
+					encode(
+						{ type: "heartbeat", bootId: "66".repeat(8), sequence: ++sequence, sentAtUs: 0, from: "chad", to: "helios", nonce, ...how },
+						{ padTo: paddedBytes },
+					),
+					{ host: "127.0.0.1", port: helios.port },
+				);
+			transport.listen((datagram) => {
+				const message = decode(datagram);
+				if (typeof message === "string" || message.type === "heartbeat") return;
+				answers++;
+				if (message.type === "challenge") say(message.nonce);
+			});
+			say();
+			return { transport, answers: () => answers };
+		};
+		const impostor = await sendFrom("127.0.0.3", { head: head("c") });
+		await eventually(() => (ownState(helios).totals.rejected.address ?? 0) > 0);
+		expect(helios.peer("chad")?.head ?? null).toBeNull();
+		const real = await sendFrom("127.0.0.2", { head: head("d"), bootId: "77".repeat(8) });
+		await eventually(() => helios.peer("chad")?.status === "alive");
+		expect(helios.peer("chad")).toMatchObject({ address: `127.0.0.2:${chad.port}`, head: head("d") });
+		expect(impostor.answers()).toBe(0);
+		expect(real.answers()).toBeGreaterThan(0);
+		impostor.transport.close();
+		real.transport.close();
 	});
 
 	test("know each other again after a restart on another port", async () => {

@@ -62,3 +62,11 @@ export function shellWord(text: string): string {
 		.replace(unprintable, bytesOf);
 	return `"$(printf -- '${format}')"`;
 }
+
+/**
+ * The path of a file as such a word. A name that ends in a line feed gets a slash behind it, which who takes the path ignores: the shells
+ * drop line feeds at the end, and not every one knows another way to write them.
+ */
+export function shellPath(file: string): string {
+	return shellWord(file.endsWith("\n") ? `${file}/` : file);
+}

@@ -1,4 +1,4 @@
-import { shellWord } from "@robust-sync/service/printable";
+import { shellPath, shellWord } from "@robust-sync/service/printable";
 import { type Manifest, type SavedDirectory, timestamp } from "@robust-sync/workspace";
 import type { NodeSnapshot } from "../snapshot.ts";
 import { badge, command, commit, count, empty, time } from "./text.ts";
@@ -37,7 +37,9 @@ export function savedUrl(saved: string, name: string): string {
 /** The command that puts one saved side back as a new change, for a POSIX shell. */
 export function restoreCommand(workspace: string, saved: string, file: string, side: Side): string {
 	const operands = file.startsWith("-") ? ["--side", side, "--restore", saved, "--", file] : ["--restore", saved, file, "--side", side];
-	return ["conflict-resolver", "--workspace", workspace, ...operands].map(shellWord).join(" ");
+	return ["conflict-resolver", "--workspace", workspace, ...operands]
+		.map((word) => (word === file ? shellPath(word) : shellWord(word)))
+		.join(" ");
 }
 
 function fileDetails(snapshot: NodeSnapshot, saved: SavedDirectory, file: SavedEntry, index: number): VNode {
