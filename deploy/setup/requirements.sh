@@ -33,7 +33,7 @@ check_programs() {
 		if older "${version:-0}" "$least_node"; then missing "Node.js is ${version:-of no known version} ($node): $least_node or newer is needed ($(how_to_get_node))"; else good "Node.js $version"; fi
 	fi
 	if ! is_built && ! command -v npx >/dev/null; then
-		missing "npm is not installed, and this clone is not built yet: npm comes with Node.js from nodejs.org and NodeSource; where nodejs is Debian's own, apt-get install npm. Or copy a clone that another machine has built"
+		missing "npm is not installed, and this clone is not built, or was changed since: npm comes with Node.js from nodejs.org and NodeSource; where nodejs is Debian's own, apt-get install npm. Or copy a clone that another machine has built"
 	fi
 	if ! command -v git >/dev/null; then
 		how=$(packaged git "$least_git")

@@ -82,7 +82,7 @@ peers_configured() { [ -n "${config[PEERS]:-}${config[CHAD_HOST]:-}${config[HELI
 silent_peers() {
 	program heartbeat --status --json 2>/dev/null | json '
 		const peers = Array.isArray(d.peers) ? d.peers : Object.entries(d.peers ?? {}).map(([peer, state]) => ({ peer, ...state }));
-		peers.filter((p) => p.status !== "alive").map((p) => `${p.peer ?? p.name}: ${p.reason ?? p.status ?? "not heard yet"}`).join("\n")' || printf 'heartbeat: no answer\n'
+		peers.filter((p) => p.status !== "alive").map((p) => `${p.peer ?? p.name}: ${p.reason ?? (p.status && p.status !== "unknown" ? p.status : "no heartbeat from it yet")}`).join("\n")' || printf 'heartbeat: no answer\n'
 }
 
 # look_for_peers: whether they answer. A person may want to see it happen: then for up to a minute.

@@ -360,6 +360,11 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 			await inWorkspace(helios, "echo 'export SYNC_INTERVAL=soon' >> .sync_env && systemctl restart helios-sync || true");
 			await until("it says why", () => helios.is(`grep -q 'SYNC_INTERVAL="soon"' ${workspace}/logs/sync_service.log`));
 			const count = async () => Number(await inWorkspace(helios, "grep -c 'SYNC_INTERVAL=\"soon\"' logs/sync_service.log"));
+			// Where a person looks first.
+			expect(await helios.run("journalctl -u helios-sync -n 50 -o cat --no-pager")).toContain('SYNC_INTERVAL="soon" is not accepted');
+			await until("systemctl status says why", () =>
+				helios.is("systemctl status helios-sync -n 20 --no-pager | grep -q 'SYNC_INTERVAL=\"soon\"'"),
+			);
 			const before = await count();
 			await pause(8_000);
 			expect((await count()) - before).toBeLessThanOrEqual(1);
@@ -443,6 +448,12 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 				`for s in ${services.join(" ")}; do ps -o user= -p $(systemctl show -p MainPID --value second-$s); done | sort -u`,
 			);
 			expect(users).toBe("bob");
+			// A service opens its log with its user's rights: what bob puts there leads nowhere that only root may write.
+			const log = `${second}/logs/sync_service.log`;
+			expect(await chad.run(`find ${second} ! -user bob; stat -c '%U' ${log}`)).toBe("bob");
+			await chad.run(`echo "root's" > /root/canary; rm ${log}; ln -s /root/canary ${log}; systemctl restart second-sync`);
+			expect(await chad.run("cat /root/canary")).toBe("root's");
+			await chad.run(`rm ${log} && systemctl restart second-sync && test -f ${log}`);
 			await chad.run(`su - bob -c 'echo hello > ${second}/from-bob.txt'`);
 			await until("bob's file on helios", () => helios.is(`test -e ${workspace}/from-bob.txt`));
 			await inWorkspace(helios, "echo hello > for-bob.txt");
