@@ -92,7 +92,7 @@ const setup = (port: number) =>
 				mv -T .sync_env .away-env; ln -sfnT ${directory}/of-root/env .sync_env; rm -f .sync_env; mv -T .away-env .sync_env
 				ln -sfnT ${directory}/of-root/env .git/info/exclude; rm -f .git/info/exclude
 			done 2>/dev/null`;
-		for (let run = 0; run < 4; run++) {
+		for (let run = 0; run < 3; run++) {
 			const racer = spawn("bash", ["-c", swap], { uid, gid: uid, stdio: "ignore" });
 			await install(setup(28_772));
 			racer.kill("SIGKILL");
