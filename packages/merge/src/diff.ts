@@ -1,4 +1,5 @@
 import { LCS } from "node-diff3";
+import { spend } from "./budget.ts";
 
 /** No counterpart in the other sequence. */
 export const UNMATCHED = -1;
@@ -22,29 +23,39 @@ const LCS_STEP_LIMIT = 4_000_000;
  */
 export function align(a: Int32Array, b: Int32Array): Int32Array {
 	const match = new Int32Array(a.length).fill(UNMATCHED);
-	alignRange(a, 0, a.length, b, 0, b.length, match);
+	alignRange(a, b, match);
 	slideDown(a, b, match);
 	return match;
 }
 
-function alignRange(a: Int32Array, aFrom: number, aTo: number, b: Int32Array, bFrom: number, bTo: number, match: Int32Array): void {
-	let [aStart, aEnd, bStart, bEnd] = [aFrom, aTo, bFrom, bTo];
-	while (aStart < aEnd && bStart < bEnd && a[aStart] === b[bStart]) match[aStart++] = bStart++;
-	while (aStart < aEnd && bStart < bEnd && a[aEnd - 1] === b[bEnd - 1]) match[--aEnd] = --bEnd;
-	if (aStart === aEnd || bStart === bEnd) return;
-	if (lcsSteps(a, aStart, aEnd, b, bStart, bEnd) <= LCS_STEP_LIMIT) {
-		alignByLcs(a, aStart, aEnd, b, bStart, bEnd, match);
-		return;
+/** A part of each of two sequences: indices [aFrom, aTo) and [bFrom, bTo). */
+type Range = readonly [aFrom: number, aTo: number, bFrom: number, bTo: number];
+
+function alignRange(a: Int32Array, b: Int32Array, match: Int32Array): void {
+	// A stack instead of recursion: hostile sequences cut into pieces thousands of levels deep.
+	const pending: Range[] = [[0, a.length, 0, b.length]];
+	for (let range = pending.pop(); range !== undefined; range = pending.pop()) {
+		let [aStart, aEnd, bStart, bEnd] = range;
+		spend(aEnd - aStart + bEnd - bStart);
+		while (aStart < aEnd && bStart < bEnd && a[aStart] === b[bStart]) match[aStart++] = bStart++;
+		while (aStart < aEnd && bStart < bEnd && a[aEnd - 1] === b[bEnd - 1]) match[--aEnd] = --bEnd;
+		if (aStart === aEnd || bStart === bEnd) continue;
+		const steps = lcsSteps(a, aStart, aEnd, b, bStart, bEnd);
+		if (steps <= LCS_STEP_LIMIT) {
+			spend(steps);
+			alignByLcs(a, aStart, aEnd, b, bStart, bEnd, match);
+			continue;
+		}
+		const anchors = uniqueAnchors(a, aStart, aEnd, b, bStart, bEnd);
+		if (anchors.length === 0) alignByEdits(a, aStart, aEnd, b, bStart, bEnd, match);
+		let [aPiece, bPiece] = [aStart, bStart];
+		for (const [i, j] of anchors) {
+			match[i] = j;
+			pending.push([aPiece, i, bPiece, j]);
+			[aPiece, bPiece] = [i + 1, j + 1];
+		}
+		if (aPiece > aStart) pending.push([aPiece, aEnd, bPiece, bEnd]);
 	}
-	const anchors = uniqueAnchors(a, aStart, aEnd, b, bStart, bEnd);
-	if (anchors.length === 0) alignByEdits(a, aStart, aEnd, b, bStart, bEnd, match);
-	let [aPiece, bPiece] = [aStart, bStart];
-	for (const [i, j] of anchors) {
-		match[i] = j;
-		alignRange(a, aPiece, i, b, bPiece, j, match);
-		[aPiece, bPiece] = [i + 1, j + 1];
-	}
-	if (aPiece > aStart) alignRange(a, aPiece, aEnd, b, bPiece, bEnd, match);
 }
 
 /** How much node-diff3 would have to do: for each matching pair, a walk over at most the shorter length. */
@@ -74,7 +85,7 @@ function alignByEdits(a: Int32Array, aStart: number, aEnd: number, b: Int32Array
 	const [rows, columns] = [aEnd - aStart, bEnd - bStart];
 	/** For each number of edits how far into `a` each diagonal (from -edits to edits, by twos) gets. */
 	const reached: Int32Array[] = [];
-	let steps = 0;
+	let [steps, spent] = [0, 0];
 	const down = (last: Int32Array, edits: number, k: number) =>
 		k === -edits || (k !== edits && last[(k - 2 + edits) / 2]! < last[(k + edits) / 2]!);
 	for (let edits = 0; ; edits++) {
@@ -92,6 +103,8 @@ function alignByEdits(a: Int32Array, aStart: number, aEnd: number, b: Int32Array
 				return;
 			}
 		}
+		spend(steps - spent);
+		spent = steps;
 		if (steps > EDIT_STEP_LIMIT || edits === MAX_EDITS) return;
 	}
 
@@ -166,6 +179,7 @@ function slideRemovals(a: Int32Array, match: Int32Array, bLength: number): void 
 		while (to < a.length && a[from] === a[to] && addedBefore(match, from, to, bLength) === 0 && match[to] !== UNMATCHED) {
 			match[from++] = match[to]!;
 			match[to++] = UNMATCHED;
+			spend(1);
 		}
 		end = start;
 	}
@@ -189,6 +203,7 @@ function slideAdditions(b: Int32Array, match: Int32Array, aLength: number): void
 		while (k < aLength && match[k] === to && b[from] === b[to]) {
 			match[k++] = from++;
 			to++;
+			spend(1);
 		}
 	}
 }

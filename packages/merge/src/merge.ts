@@ -1,4 +1,5 @@
 import { isAppend, mergeAppend } from "./append.ts";
+import { bounded } from "./budget.ts";
 import { sameBytes, toLatin1 } from "./bytes.ts";
 import { mergeCode } from "./code.ts";
 import { isJson } from "./json/parse.ts";
@@ -49,7 +50,7 @@ export function mergeContents(input: MergeInput): MergeOutput {
 	if (base !== null && sameBytes(base, b)) return { content: a, strategy: strategyOf(input), winner: "a", lost: { a: false, b: false } };
 	const laterIsA = input.later === "a";
 	const sides: Sides = { base, older: laterIsA ? b : a, later: laterIsA ? a : b };
-	const { strategy, merged } = mergeByKind(input, sides);
+	const { strategy, merged } = mergeWithinBudget(input, sides);
 	const winner = sameBytes(merged.content, a) ? "a" : sameBytes(merged.content, b) ? "b" : "merged";
 	const lost = laterIsA ? { a: merged.laterLost, b: merged.olderLost } : { a: merged.olderLost, b: merged.laterLost };
 	return { content: merged.content, strategy, winner, lost };
@@ -61,7 +62,7 @@ export function mergeContents(input: MergeInput): MergeOutput {
  * @param base null: both sides added the path.
  */
 export function kindOf(path: Uint8Array | string, base: Uint8Array | null, a: Uint8Array, b: Uint8Array, attribute?: AttributeKind): Kind {
-	return mergeByKind({ path, attribute }, { base, older: a, later: b }).strategy;
+	return mergeWithinBudget({ path, attribute }, { base, older: a, later: b }).strategy;
 }
 
 function strategyOf({ path, base, a, b, attribute }: MergeInput): Kind {
@@ -74,7 +75,23 @@ interface ByKind {
 	readonly merged: Merged;
 }
 
-function mergeByKind({ path, attribute }: Pick<MergeInput, "path" | "attribute">, sides: Sides): ByKind {
+/**
+ * Steps that a merge may take (see {@link bounded}): one to two seconds. Files that people and programs write take less than a hundredth of it a
+ * megabyte.
+ */
+const MAX_STEPS = 200_000_000;
+
+/** The merge by kind; the later file whole where that takes too many steps, or fails. */
+function mergeWithinBudget(input: Pick<MergeInput, "path" | "attribute">, sides: Sides): ByKind {
+	try {
+		return bounded(MAX_STEPS, () => mergeByKind(input, sides)) ?? { strategy: "later", merged: mergeLater(sides) };
+	} catch {
+		return { strategy: "later", merged: mergeLater(sides) };
+	}
+}
+
+/** The merge by kind as it is: it throws where its steps are used up. */
+export function mergeByKind({ path, attribute }: Pick<MergeInput, "path" | "attribute">, sides: Sides): ByKind {
 	const contents = sides.base === null ? [sides.older, sides.later] : [sides.base, sides.older, sides.later];
 	const named = namedKind(path, contents, attribute);
 	const kind = named === "unknown" ? contentKind(contents) : named;

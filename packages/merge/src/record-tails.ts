@@ -72,6 +72,9 @@ function haveCommonLineByTime(a: Tail, timesOfA: RecordTimes, b: Tail, timesOfB:
 	return false;
 }
 
+/** Comparisons a line that hashing may take before the hashes count as made to collide. */
+const COMPARISONS_PER_LINE = 4;
+
 function haveCommonLine(a: Tail, b: Tail): boolean {
 	const [hashesOfA, hashesOfB] = [hashes(a), hashes(b)];
 	let size = 1024;
@@ -83,11 +86,21 @@ function haveCommonLine(a: Tail, b: Tail): boolean {
 		next[i] = heads[slot]!;
 		heads[slot] = i;
 	}
+	let comparisons = COMPARISONS_PER_LINE * (a.count + b.count);
 	for (let j = 0; j < b.count; j++) {
 		for (let i = heads[hashesOfB[j]! & (size - 1)]!; i !== -1; i = next[i]!) {
+			if (comparisons-- === 0) return haveCommonString(a, b);
 			if (hashesOfA[i] === hashesOfB[j] && line(a, i).equals(line(b, j))) return true;
 		}
 	}
+	return false;
+}
+
+/** The slow way, by the strings' own hashes, which are seeded and so cannot be made to collide. */
+function haveCommonString(a: Tail, b: Tail): boolean {
+	const lines = new Set<string>();
+	for (let i = 0; i < a.count; i++) lines.add(line(a, i).toString("latin1"));
+	for (let j = 0; j < b.count; j++) if (lines.has(line(b, j).toString("latin1"))) return true;
 	return false;
 }
 

@@ -3,7 +3,7 @@ import { Interner } from "./interner.ts";
 import { identities } from "./json/identity.ts";
 import { parseJson } from "./json/parse.ts";
 import { ARRAY, children, type JsonTree, OBJECT } from "./json/tree.ts";
-import { canonical, scalarValue } from "./json/value.ts";
+import { scalarValue, writtenScalar } from "./json/value.ts";
 import { contentKind, namedKind } from "./kind.ts";
 import { splitLines } from "./lines.ts";
 
@@ -128,7 +128,7 @@ function leaves(tree: JsonTree, keys: Interner): Pieces {
 	const values = new Interner();
 	const walk = (node: number, path: string): void => {
 		const kids = children(tree, node);
-		if (kids.length === 0) found.push(`${path} = ${canonical(tree, node)}`);
+		if (kids.length === 0) found.push(`${path} = ${writtenScalar(tree, node)}`);
 		else if (tree.type[node] === OBJECT) for (const kid of kids) walk(kid, `${path}.${tree.key[kid]}`);
 		else {
 			const ids = identities([{ tree, nodes: kids }], keys, values)?.[0] ?? null;

@@ -1,6 +1,6 @@
 import type { Interner } from "../interner.ts";
 import { ARRAY, type JsonTree, NONE, NUMBER, OBJECT, STRING } from "./tree.ts";
-import { canonical, member, scalarValue } from "./value.ts";
+import { member, scalarValue, writtenScalar } from "./value.ts";
 
 /** Members that name an element, the most telling first. */
 const IDENTITY_KEYS = ["id", "_id", "uuid", "guid", "key", "code", "name", "slug", "path", "url"];
@@ -29,7 +29,7 @@ export function identities(versions: readonly Elements[], keys: Interner, values
 		}
 		return null;
 	}
-	return distinct(versions, (tree, node) => (tree.type[node]! < ARRAY ? canonical(tree, node) : null), values);
+	return distinct(versions, (tree, node) => (tree.type[node]! < ARRAY ? writtenScalar(tree, node) : null), values);
 }
 
 function identity(tree: JsonTree, node: number): string | null {

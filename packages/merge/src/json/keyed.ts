@@ -67,12 +67,13 @@ function weave(ofHost: (Entry | null)[], ofGuest: (Entry | null)[], host: "older
 /** Where a key is in one version; NONE: it is not there. */
 type Positions = (key: number) => number;
 
-/** From this many children on a table as large as the greatest key is made; below, keys may be few but their numbers great. */
-const TABLE_FROM = 1_000;
+/** A table as large as the greatest key is made if that is at most so many times the number of children. */
+const TABLE_PER_CHILD = 8;
 
 function positions(keys: Int32Array): Positions {
-	if (keys.length >= TABLE_FROM) {
-		const table = new Int32Array(keys.reduce((greatest, key) => Math.max(greatest, key), 0) + 1).fill(NONE);
+	const size = keys.reduce((greatest, key) => Math.max(greatest, key), 0) + 1;
+	if (size <= TABLE_PER_CHILD * keys.length) {
+		const table = new Int32Array(size).fill(NONE);
 		for (let i = 0; i < keys.length; i++) table[keys[i]!] = i;
 		return (key) => table[key] ?? NONE;
 	}

@@ -121,7 +121,13 @@ export function comments(trivia: string): string[] {
 
 /** Does whitespace between tokens end inside a line comment, so that only a new line may follow? */
 export function endsInLineComment(trivia: string): boolean {
-	return hasComment(trivia) && /^(?:\/\*[\s\S]*?\*\/|\/\/[^\n]*\n|[^/])*\/\/[^\n]*$/.test(trivia);
+	for (let at = trivia.indexOf("/"); at !== -1; at = trivia.indexOf("/", at)) {
+		const isLine = trivia[at + 1] === "/";
+		const end = isLine ? trivia.indexOf("\n", at + 2) : trivia.indexOf("*/", at + 2);
+		if (end === -1) return isLine;
+		at = isLine ? end + 1 : end + 2;
+	}
+	return false;
 }
 
 /** Where the comments end that stand on the same line as what is before them; `from` if what follows them on the line is not the line's end. */

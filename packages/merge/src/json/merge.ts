@@ -1,14 +1,15 @@
+import { spend } from "../budget.ts";
 import { choose } from "../choose.ts";
 import { Interner } from "../interner.ts";
 import { BOM } from "../lines.ts";
 import { type ContainerMerge, writeContainer } from "./container.ts";
 import type { Entry } from "./entry.ts";
-import { identities } from "./identity.ts";
+import { type Elements, identities } from "./identity.ts";
 import { mergeKeyed } from "./keyed.ts";
 import { comments, type Layout, layout } from "./layout.ts";
 import { mergeSequence } from "./sequence.ts";
 import { ARRAY, type JsonTree, NONE, NUMBER, OBJECT, valueText } from "./tree.ts";
-import { canonical, member, sameText, sameValue } from "./value.ts";
+import { sameText, Values } from "./value.ts";
 
 export interface MergedJson {
 	readonly text: string;
@@ -35,6 +36,7 @@ class TreeMerge {
 	readonly #later: JsonTree;
 	readonly #keys: Interner;
 	readonly #identities = new Interner();
+	readonly #values = new Values();
 	#olderLost = false;
 	#laterLost = false;
 
@@ -63,6 +65,8 @@ class TreeMerge {
 	/** Merges one value that is in both sides. `b` is NONE if the base has none here. */
 	#value(b: number, o: number, l: number, depth: number): string {
 		const [base, older, later] = [this.#base!, this.#older, this.#later];
+		// Here and where a container is written every byte of it is gone over, at each level of it once more.
+		spend((older.end[o]! - older.start[o]! + later.end[l]! - later.start[l]!) >> 4);
 		if (sameText(older, o, later, l)) return valueText(later, l);
 		if (b !== NONE && sameText(base, b, older, o)) return valueText(later, l);
 		if (b !== NONE && sameText(base, b, later, l)) return valueText(older, o);
@@ -77,15 +81,15 @@ class TreeMerge {
 	/** Both sides changed a scalar, or the type of a value: the later side's, unless one of them only wrote it differently. */
 	#scalar(b: number, o: number, l: number): string {
 		const [base, older, later] = [this.#base!, this.#older, this.#later];
-		if (sameValue(older, o, later, l)) {
+		if (this.#values.same(older, o, later, l)) {
 			if (later.type[l] === NUMBER) this.#olderLost = true;
 			return valueText(later, l);
 		}
-		if (b !== NONE && sameValue(base, b, older, o)) {
+		if (b !== NONE && this.#values.same(base, b, older, o)) {
 			if (older.type[o] === NUMBER) this.#olderLost = true;
 			return valueText(later, l);
 		}
-		if (b !== NONE && sameValue(base, b, later, l)) {
+		if (b !== NONE && this.#values.same(base, b, later, l)) {
 			if (later.type[l] === NUMBER) this.#laterLost = true;
 			return valueText(older, o);
 		}
@@ -106,13 +110,25 @@ class TreeMerge {
 		const elements = [base, older, later].map((version) => ({ tree: version?.tree ?? this.#later, nodes: version?.kids ?? [] }));
 		const ids = identities(elements, this.#keys, this.#identities);
 		if (ids !== null) return this.#write(mergeKeyed(ids[0]!, ids[1]!, ids[2]!, ...this.#changed(versions)), versions, depth);
-		const values = new Interner();
-		const [inBase, inOlder, inLater] = elements.map(({ tree, nodes }) => values.ids(nodes.map((node) => canonical(tree, node))));
+		const [inBase, inOlder, inLater] = this.#numbered(elements);
 		const likeness = (one: Layout | null, other: Layout) => (i: number, j: number) => this.#likeness(one!, i, other, j);
 		return this.#write(
 			mergeSequence(inBase!, inOlder!, inLater!, likeness(base, older), likeness(base, later), likeness(older, later)),
 			versions,
 			depth,
+		);
+	}
+
+	/** Numbers for the elements of three versions of an array, from zero on: equal numbers are equal elements, written alike. */
+	#numbered(versions: readonly Elements[]): Int32Array[] {
+		const small = new Map<number, number>();
+		return versions.map(({ tree, nodes }) =>
+			Int32Array.from(nodes, (node) => {
+				const value = this.#values.written(tree, node);
+				const known = small.get(value) ?? small.size;
+				if (known === small.size) small.set(value, known);
+				return known;
+			}),
 		);
 	}
 
@@ -122,7 +138,7 @@ class TreeMerge {
 
 	#changed({ base, older, later }: { base: Layout | null; older: Layout; later: Layout }) {
 		const changed = (side: Layout) => (inBase: number, inSide: number) =>
-			!sameValue(base!.tree, base!.kids[inBase]!, side.tree, side.kids[inSide]!);
+			!this.#values.same(base!.tree, base!.kids[inBase]!, side.tree, side.kids[inSide]!);
 		return [changed(older), changed(later)] as const;
 	}
 
@@ -133,19 +149,33 @@ class TreeMerge {
 		const isScalar = type < ARRAY;
 		if (isScalar ? side.tree.type[other]! >= ARRAY : type !== side.tree.type[other]) return 0;
 		if (isScalar) return 0.05;
-		const [mine, theirs] = [layout(one.tree, node).kids, layout(side.tree, other).kids];
-		const longer = Math.max(mine.length, theirs.length, 1);
-		if (type === OBJECT) {
-			let shared = 0;
-			for (const kid of mine) {
-				const counterpart = member(side.tree, other, one.tree.key[kid]!);
-				if (counterpart !== NONE) shared += sameValue(one.tree, kid, side.tree, counterpart) ? 1 : 0.1;
-			}
-			return mine.length > 0 && theirs.length > 0 && shared === 0 ? 0 : 0.1 + (0.8 * shared) / longer;
-		}
-		let shared = 0;
-		for (let k = 0; k < Math.min(mine.length, theirs.length); k++) if (sameValue(one.tree, mine[k]!, side.tree, theirs[k]!)) shared++;
+		const longer = Math.max(one.tree.size[node]!, side.tree.size[other]!, 1);
+		spend(longer);
+		const shared =
+			type === OBJECT ? this.#sharedMembers(one.tree, node, side.tree, other) : this.#sharedPlaces(one.tree, node, side.tree, other);
+		if (type === OBJECT && shared === 0 && one.tree.size[node]! > 0 && side.tree.size[other]! > 0) return 0;
 		return 0.1 + (0.8 * shared) / longer;
+	}
+
+	/** How many members two objects share: one with another value counts little. */
+	#sharedMembers(one: JsonTree, x: number, other: JsonTree, y: number): number {
+		const [mine, theirs] = [this.#values.members(one, x), this.#values.members(other, y)];
+		let [shared, i, j] = [0, 0, 0];
+		while (i < mine.keys.length && j < theirs.keys.length) {
+			const difference = mine.keys[i]! - theirs.keys[j]!;
+			if (difference === 0) shared += mine.values[i] === theirs.values[j] ? 1 : 0.1;
+			if (difference <= 0) i++;
+			if (difference >= 0) j++;
+		}
+		return shared;
+	}
+
+	/** How many elements two arrays have in the same places. */
+	#sharedPlaces(one: JsonTree, x: number, other: JsonTree, y: number): number {
+		const [mine, theirs] = [this.#values.kids(one, x), this.#values.kids(other, y)];
+		let shared = 0;
+		for (let k = 0; k < Math.min(mine.length, theirs.length); k++) if (this.#values.same(one, mine[k]!, other, theirs[k]!)) shared++;
+		return shared;
 	}
 
 	#write(entries: readonly Entry[], versions: Pick<ContainerMerge, "base" | "older" | "later">, depth: number): string {

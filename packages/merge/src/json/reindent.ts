@@ -1,3 +1,5 @@
+import { spend } from "../budget.ts";
+
 /**
  * Moves a value to another place's indentation and line ends. Only whitespace between tokens can hold a line end in JSON, so every line of the
  * text may be treated alike.
@@ -12,6 +14,8 @@ export function reindent(text: string, from: string, to: string, depth: number):
 	const end = to.includes("\r\n") ? "\r\n" : "\n";
 	const [fromStep, toStep] = [step(fromIndent, depth), step(toIndent, depth)];
 	return text.replace(/\r?\n([ \t]*)/g, (_, indent: string) => {
+		// Deep indentation taken for few steps makes a small text large.
+		spend((toIndent.length + (indent.length / Math.max(1, fromStep?.length ?? 1)) * (toStep?.length ?? 0)) / 4);
 		if (fromStep !== null && toStep !== null && fromStep !== "" && indent.length % fromStep.length === 0) {
 			return end + toStep.repeat(indent.length / fromStep.length);
 		}

@@ -61,7 +61,7 @@ export function mergeSequence(
 		const kept =
 			inOlder !== UNMATCHED ? inLater !== UNMATCHED || olderEdit.changed[i] === 1 : inLater !== UNMATCHED && laterEdit.changed[i] === 1;
 		if (i < base.length && (!kept || moves.elsewhere.has(i))) continue;
-		for (const additions of oneIfContained(waiting, older, later)) merged.push(...union(additions, older, later, moves));
+		for (const additions of oneIfContained(waiting, older, later)) addUnion(merged, additions, older, later, moves);
 		waiting = [];
 		if (i < base.length) merged.push({ base: i, older: inOlder, later: inLater });
 	}
@@ -149,7 +149,10 @@ function edit(base: Int32Array, side: Int32Array, likeness: Likeness): Edit {
 		let place = start;
 		let next = from;
 		const add = (before: number) => {
-			if (before > next) added.set(place, [...(added.get(place) ?? []), ...Array.from({ length: before - next }, (_, k) => next + k)]);
+			if (before <= next) return;
+			const here = added.get(place) ?? [];
+			added.set(place, here);
+			for (let j = next; j < before; j++) here.push(j);
 		};
 		for (let i = start; i < end; i++) {
 			if (at[i] === UNMATCHED) continue;
@@ -170,17 +173,17 @@ function pair(start: number, end: number, from: number, to: number, likeness: Li
 	}
 	// The pairing with the greatest sum of likenesses (Needleman and Wunsch 1970, without gap costs).
 	const best = Array.from({ length: rows + 1 }, () => new Float64Array(columns + 1));
-	const like = (r: number, c: number) => likeness(start + r, from + c);
+	const alike = Array.from({ length: rows }, (_, r) => Float64Array.from({ length: columns }, (_, c) => likeness(start + r, from + c)));
 	for (let r = rows - 1; r >= 0; r--) {
 		for (let c = columns - 1; c >= 0; c--) {
-			const value = like(r, c);
+			const value = alike[r]![c]!;
 			best[r]![c] = Math.max(best[r + 1]![c]!, best[r]![c + 1]!, value > 0 ? best[r + 1]![c + 1]! + value : 0);
 		}
 	}
 	const pairs: [number, number][] = [];
 	let [r, c] = [0, 0];
 	while (r < rows && c < columns) {
-		const value = like(r, c);
+		const value = alike[r]![c]!;
 		if (value > 0 && best[r]![c] === best[r + 1]![c + 1]! + value) pairs.push([start + r++, from + c++]);
 		else if (best[r]![c] === best[r + 1]![c]) r++;
 		else c++;
@@ -189,7 +192,13 @@ function pair(start: number, end: number, from: number, to: number, likeness: Li
 }
 
 /** Additions of both sides at one place: what both added once, the rest older first, each in its own order. */
-function union({ older: fromOlder, later: fromLater }: Place, older: Int32Array, later: Int32Array, moves: Moves): Entry[] {
+function addUnion(
+	merged: Entry[],
+	{ older: fromOlder, later: fromLater }: Place,
+	older: Int32Array,
+	later: Int32Array,
+	moves: Moves,
+): void {
 	// What stands for a changed element is no addition, whatever it equals: numbers below zero are equal to nothing.
 	const olderIds = Int32Array.from(fromOlder, (position) =>
 		moves.changed.has(`older ${position}`) ? -1 - 2 * position : older[position]!,
@@ -198,7 +207,6 @@ function union({ older: fromOlder, later: fromLater }: Place, older: Int32Array,
 		moves.changed.has(`later ${position}`) ? -2 - 2 * position : later[position]!,
 	);
 	const match = align(olderIds, laterIds);
-	const merged: Entry[] = [];
 	let next = 0;
 	const addLater = (before: number) => {
 		for (; next < before; next++) {
@@ -215,5 +223,4 @@ function union({ older: fromOlder, later: fromLater }: Place, older: Int32Array,
 		merged.push({ base: NONE, older: fromOlder[i]!, later: fromLater[next++]! });
 	}
 	addLater(fromLater.length);
-	return merged;
 }

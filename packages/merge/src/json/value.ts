@@ -1,3 +1,5 @@
+import { spend } from "../budget.ts";
+import { Interner } from "../interner.ts";
 import { decodeString } from "./string.ts";
 import { ARRAY, children, type JsonTree, NONE, NUMBER, OBJECT, STRING, valueText } from "./tree.ts";
 
@@ -7,30 +9,6 @@ export function sameText(a: JsonTree, x: number, b: JsonTree, y: number): boolea
 	return endA - startA === endB - startB && a.text.slice(startA, endA) === b.text.slice(startB, endB);
 }
 
-/**
- * Are two values equal, however they are written? Order of members, whitespace, comments, string escapes and number lexemes do not
- * count; numbers are compared exactly, as decimals. Both trees must have been parsed with the same key numbers.
- */
-export function sameValue(a: JsonTree, x: number, b: JsonTree, y: number): boolean {
-	if (a.type[x] !== b.type[y] || a.size[x] !== b.size[y]) return false;
-	if (sameText(a, x, b, y)) return true;
-	switch (a.type[x]) {
-		case ARRAY: {
-			const other = children(b, y);
-			return children(a, x).every((child, i) => sameValue(a, child, b, other[i]!));
-		}
-		case OBJECT: {
-			const other = new Map(children(b, y).map((child) => [b.key[child]!, child]));
-			return children(a, x).every((child) => {
-				const counterpart = other.get(a.key[child]!);
-				return counterpart !== undefined && sameValue(a, child, b, counterpart);
-			});
-		}
-		default:
-			return scalarValue(a, x) === scalarValue(b, y);
-	}
-}
-
 /** A scalar as a string that equals another's exactly if the values are equal: the text "1" and the number 1 are not. */
 export function scalarValue(tree: JsonTree, node: number): string {
 	const text = valueText(tree, node);
@@ -38,30 +16,111 @@ export function scalarValue(tree: JsonTree, node: number): string {
 	return tree.type[node] === NUMBER ? exactDecimal(text) : text;
 }
 
-/**
- * A value as a string that equals another's exactly if the values are equal in the sense of {@link sameValue} and their numbers are written
- * alike: in a sequence `1` and `1.0` are two elements, so that neither can go for the other.
- */
-export function canonical(tree: JsonTree, node: number): string {
-	switch (tree.type[node]) {
-		case ARRAY:
-			return `[${children(tree, node)
-				.map((child) => lengthPrefixed(canonical(tree, child)))
-				.join("")}]`;
-		case OBJECT:
-			return `{${children(tree, node)
-				.sort((x, y) => tree.key[x]! - tree.key[y]!)
-				.map((child) => `${tree.key[child]}:${lengthPrefixed(canonical(tree, child))}`)
-				.join("")}}`;
-		case NUMBER:
-			return valueText(tree, node);
-		default:
-			return scalarValue(tree, node);
-	}
+/** As {@link scalarValue}, but a number is its lexeme: in a list `1` and `1.0` are two elements, so that neither can go for the other. */
+export function writtenScalar(tree: JsonTree, node: number): string {
+	return tree.type[node] === NUMBER ? valueText(tree, node) : scalarValue(tree, node);
 }
 
-function lengthPrefixed(text: string): string {
-	return `${text.length} ${text}`;
+/** The members of an object in the order of their key numbers, as {@link Values} numbers them. */
+export interface Members {
+	readonly keys: Int32Array;
+	readonly values: Int32Array;
+}
+
+/** The numbers of the nodes of one document; NONE where a node has not been numbered yet. */
+interface Numbered {
+	readonly equal: Int32Array;
+	readonly written: Int32Array;
+	readonly kids: Map<number, readonly number[]>;
+	readonly members: Map<number, Members>;
+}
+
+/**
+ * Gives the values of several documents numbers, so that values are compared in one step. Every node is numbered at most once in each of the two
+ * senses, however deep it is and however often it is asked for. All documents must have been parsed with the same key numbers.
+ */
+export class Values {
+	readonly #equal = new Interner();
+	readonly #written = new Interner();
+	readonly #documents = new Map<JsonTree, Numbered>();
+
+	/**
+	 * Are two values equal, however they are written? Order of members, whitespace, comments, string escapes and number lexemes do not count;
+	 * numbers are compared exactly, as decimals.
+	 */
+	same(a: JsonTree, x: number, b: JsonTree, y: number): boolean {
+		if (a.type[x] !== b.type[y] || a.size[x] !== b.size[y]) return false;
+		return sameText(a, x, b, y) || this.equal(a, x) === this.equal(b, y);
+	}
+
+	/** The same number for values that are equal in the sense of {@link same}. */
+	equal(tree: JsonTree, node: number): number {
+		return this.#number(tree, node, this.#of(tree).equal, this.#equal, scalarValue);
+	}
+
+	/** The same number for values that are equal and whose numbers are written alike. */
+	written(tree: JsonTree, node: number): number {
+		return this.#number(tree, node, this.#of(tree).written, this.#written, writtenScalar);
+	}
+
+	/** The children of a container, worked out once. */
+	kids(tree: JsonTree, node: number): readonly number[] {
+		const { kids } = this.#of(tree);
+		let found = kids.get(node);
+		if (found === undefined) {
+			found = children(tree, node);
+			kids.set(node, found);
+		}
+		return found;
+	}
+
+	/** The members of an object, worked out once. */
+	members(tree: JsonTree, node: number): Members {
+		const { members } = this.#of(tree);
+		let found = members.get(node);
+		if (found === undefined) {
+			const sorted = [...this.kids(tree, node)].sort((x, y) => tree.key[x]! - tree.key[y]!);
+			found = {
+				keys: Int32Array.from(sorted, (kid) => tree.key[kid]!),
+				values: Int32Array.from(sorted, (kid) => this.equal(tree, kid)),
+			};
+			members.set(node, found);
+		}
+		return found;
+	}
+
+	#of(tree: JsonTree): Numbered {
+		let known = this.#documents.get(tree);
+		if (known === undefined) {
+			const numbers = () => new Int32Array(tree.count).fill(NONE);
+			known = { equal: numbers(), written: numbers(), kids: new Map(), members: new Map() };
+			this.#documents.set(tree, known);
+		}
+		return known;
+	}
+
+	#number(tree: JsonTree, node: number, numbers: Int32Array, interner: Interner, scalar: (tree: JsonTree, node: number) => string): number {
+		if (numbers[node] !== NONE) return numbers[node]!;
+		let last = node;
+		while (last + 1 < tree.count && tree.start[last + 1]! < tree.end[node]!) last++;
+		spend(last - node + 1);
+		// Children have greater numbers than their container: from the last on no recursion is needed.
+		for (let at = last; at >= node; at--) {
+			if (numbers[at] !== NONE) continue;
+			const type = tree.type[at]!;
+			if (type < ARRAY) {
+				numbers[at] = interner.id(scalar(tree, at));
+				continue;
+			}
+			const kids = children(tree, at);
+			if (type === ARRAY) numbers[at] = interner.id(`[${kids.map((kid) => numbers[kid]).join()}`);
+			else {
+				kids.sort((x, y) => tree.key[x]! - tree.key[y]!);
+				numbers[at] = interner.id(`{${kids.map((kid) => `${tree.key[kid]}:${numbers[kid]}`).join()}`);
+			}
+		}
+		return numbers[node]!;
+	}
 }
 
 /** The member of an object with a key, or NONE. */
@@ -71,17 +130,26 @@ export function member(tree: JsonTree, object: number, key: number): number {
 	return NONE;
 }
 
+/** Exponents with more digits are not added up: no number that means something has one. */
+const LONGEST_EXPONENT = 15;
+
 /** Writes a JSON number as its significant digits and an exponent, exactly: `1.0`, `1` and `10e-1` are one; `-0` and `0` are two. */
 function exactDecimal(lexeme: string): string {
 	if (/^[1-9]\d{0,14}$/.test(lexeme)) return lexeme;
-	const parts = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(lexeme);
-	if (parts === null) return lexeme;
-	const fraction = parts[3] ?? "";
-	const digits = (parts[2]! + fraction).replace(/^0+/, "");
-	const significant = digits.replace(/0+$/, "");
-	if (significant === "") return `${parts[1]}0`;
-	const exponent = BigInt(parts[4] ?? 0) - BigInt(fraction.length) + BigInt(digits.length - significant.length);
+	const sign = lexeme.startsWith("-") ? "-" : "";
+	const e = lexeme.search(/[eE]/);
+	const [mantissa, power] = e === -1 ? [lexeme.slice(sign.length), "0"] : [lexeme.slice(sign.length, e), lexeme.slice(e + 1)];
+	const point = mantissa.indexOf(".");
+	const fraction = point === -1 ? "" : mantissa.slice(point + 1);
+	const digits = point === -1 ? mantissa : mantissa.slice(0, point) + fraction;
+	let [first, past] = [0, digits.length];
+	while (first < past && digits[first] === "0") first++;
+	while (past > first && digits[past - 1] === "0") past--;
+	if (first === past) return `${sign}0`;
+	const significant = digits.slice(first, past);
+	if (power.length > LONGEST_EXPONENT) return lexeme;
+	const exponent = Number(power) - fraction.length + (digits.length - past);
 	// Small integers are what most numbers are: these are their own names, however they are written.
-	if (exponent >= 0n && BigInt(significant.length) + exponent <= 15n && parts[1] === "") return significant + "0".repeat(Number(exponent));
-	return `${parts[1]}${significant}e${exponent}`;
+	if (exponent >= 0 && significant.length + exponent <= 15 && sign === "") return significant + "0".repeat(exponent);
+	return `${sign}${significant}e${exponent}`;
 }
