@@ -2,32 +2,127 @@ import { fromLatin1, isValidUtf8, toLatin1 } from "./bytes.ts";
 import { Interner } from "./interner.ts";
 import { mergeTrees } from "./json/merge.ts";
 import { type ParseFailure, parseJson } from "./json/parse.ts";
-import type { JsonTree } from "./json/tree.ts";
+import { strict } from "./json/strict.ts";
+import { ARRAY, type JsonTree } from "./json/tree.ts";
+import { baseName, extensionOf, MAX_MERGED_BYTES } from "./kind.ts";
+import { mergeLater } from "./later.ts";
 import type { Merged, Sides } from "./sides.ts";
 
 /**
  * Merges JSON structurally.
  *
- * If one side is not JSON (a torn write), the other side is the result. If the base is not, both sides count as added.
+ * If one side is not JSON (a torn write), the other side is the result. If the base is not, both sides count as added. What is too deep is not
+ * merged, the later side stays. No object of the result has a key twice. If one side only is strict JSON (no comments, no comma after the last
+ * child), so is the result, unless the file's name says that its programs take comments.
  *
- * @returns null if the contents are to be merged as text: no side is JSON, or one has a key twice in an object or is too deep.
+ * @returns null if no side is JSON: the contents are to be merged as text.
  */
-export function mergeJson({ base, older, later }: Sides): Merged | null {
+export function mergeJson(sides: Sides, path: Uint8Array | string): Merged | null {
+	const { older, later } = sides;
 	const keys = new Interner();
 	const [olderTree, laterTree] = [parse(older, keys), parse(later, keys)];
-	if (olderTree === "not-json" || laterTree === "not-json") {
-		if (olderTree === laterTree) return null;
-		const olderIsJson = laterTree === "not-json";
-		return { content: olderIsJson ? older : later, olderLost: !olderIsJson, laterLost: olderIsJson };
-	}
-	const baseTree = base === null ? null : parse(base, keys);
-	if (typeof olderTree === "string" || typeof laterTree === "string") return null;
-	if (baseTree === "duplicate-key" || baseTree === "too-deep") return null;
-	const merged = mergeTrees(baseTree === "not-json" ? null : baseTree, olderTree, laterTree, keys);
-	return { content: fromLatin1(merged.text), olderLost: merged.olderLost, laterLost: merged.laterLost };
+	const [olderIsJson, laterIsJson] = [isJsonResult(olderTree), isJsonResult(laterTree)];
+	if (!olderIsJson && !laterIsJson) return null;
+	if (!olderIsJson || !laterIsJson) return olderIsJson ? olderWhole(sides) : mergeLater(sides);
+	const baseTree = sides.base === null ? null : parse(sides.base, keys);
+	if (typeof olderTree === "string" || typeof laterTree === "string" || baseTree === "too-deep") return mergeLater(sides);
+	const base = typeof baseTree === "string" ? null : baseTree;
+	const isStrict = olderTree.isStrict !== laterTree.isStrict && !takesComments(path);
+	const read = (tree: JsonTree) => (isStrict && !tree.isStrict ? plain(tree, keys) : { tree, hadComments: false });
+	const [o, l] = [read(olderTree), read(laterTree)];
+	const merged = mergeTrees(base && read(base).tree, o.tree, l.tree, keys);
+	return checked(
+		{
+			content: fromLatin1(merged.text),
+			olderLost: merged.olderLost || o.hadComments,
+			laterLost: merged.laterLost || l.hadComments,
+		},
+		sides,
+		olderTree,
+		laterTree,
+		isStrict,
+	);
+}
+
+/** Valid in, valid out: the merge if it is as good as the sides are, else the better side whole. */
+function checked(merged: Merged, sides: Sides, older: JsonTree, later: JsonTree, isStrict: boolean): Merged {
+	const result = parse(merged.content, new Interner());
+	if (typeof result !== "string" && !result.hasKeyTwice && (result.isStrict || !isStrict)) return merged;
+	const isBetter = (one: JsonTree, other: JsonTree) => (isStrict ? one.isStrict && !other.isStrict : !one.hasKeyTwice && other.hasKeyTwice);
+	return isBetter(older, later) ? olderWhole(sides) : mergeLater(sides);
+}
+
+function plain(tree: JsonTree, keys: Interner): { readonly tree: JsonTree; readonly hadComments: boolean } {
+	const { text, hadComments } = strict(tree);
+	const parsed = parseJson(text, keys);
+	return { tree: typeof parsed === "string" ? tree : parsed, hadComments };
+}
+
+function olderWhole({ older }: Sides): Merged {
+	return { content: older, olderLost: false, laterLost: true };
 }
 
 /** JSON is UTF-8 (RFC 8259, section 8.1); the work is done on one character per byte. */
 function parse(content: Uint8Array, keys: Interner): JsonTree | ParseFailure {
-	return isValidUtf8(content) ? parseJson(toLatin1(content), keys) : "not-json";
+	const parsed = parseJson(toLatin1(content), keys);
+	return isValidUtf8(content) || parsed === "torn" ? parsed : "not-json";
+}
+
+function isJsonResult(parsed: JsonTree | ParseFailure): boolean {
+	return typeof parsed !== "string" || parsed === "too-deep";
+}
+
+/** What a file says of itself: an object or array, the beginning of one (or nothing, as after a crash), or something else. */
+type Content = "document" | "torn" | "other";
+
+/**
+ * Is a file whose name says nothing JSON? If both sides are documents, or one is and the other is torn. Lines of JSON in a file without a
+ * base may be a log: these are not.
+ */
+export function isJsonByContent({ base, older, later }: Sides): boolean {
+	const [inOlder, inLater] = [contentOf(older), contentOf(later)];
+	if (inOlder === "document" && inLater === "document")
+		return (base !== null && base.length > 0) || !(isOneLine(older) && isOneLine(later));
+	if (inOlder === "other" || inLater === "other" || inOlder === inLater) return false;
+	return base === null || contentOf(base) !== "other";
+}
+
+/**
+ * The whole side of two, if the other is a document that a crash cut off or filled with zeros.
+ *
+ * @returns null if both are whole, or both are not.
+ */
+export function wholeSide(sides: Sides): Merged | null {
+	const [inOlder, inLater] = [contentOf(sides.older), contentOf(sides.later)];
+	if (inOlder === "document" && inLater === "torn") return olderWhole(sides);
+	return inOlder === "torn" && inLater === "document" ? mergeLater(sides) : null;
+}
+
+function contentOf(content: Uint8Array): Content {
+	if (content.length > MAX_MERGED_BYTES) return "other";
+	const end = content.indexOf(0);
+	const text = toLatin1(end === -1 ? content : content.subarray(0, end));
+	if (!/^(?:\xef\xbb\xbf)?\s*(?:[{[]|$)/.test(text.slice(0, 1000))) return "other";
+	const parsed = parseJson(text, new Interner());
+	if (parsed === "torn" || (end !== -1 && isJsonResult(parsed))) return "torn";
+	if (parsed === "not-json" || !isValidUtf8(content)) return "other";
+	return typeof parsed === "string" || parsed.type[0]! >= ARRAY ? "document" : "other";
+}
+
+function isOneLine(content: Uint8Array): boolean {
+	return content.indexOf(LINE_FEED) === content.length - 1;
+}
+
+const LINE_FEED = 0x0a;
+
+/** Files whose programs read comments, and people write them. */
+function takesComments(path: Uint8Array | string): boolean {
+	const text = typeof path === "string" ? path : toLatin1(path);
+	return (
+		/\.(?:jsonc|json5|code-workspace|code-snippets)$/.test(extensionOf(path)) ||
+		/(?:^|\/)(?:\.vscode|\.devcontainer|\.zed|\.cursor)\/[^/]*$/i.test(text) ||
+		/^(?:[jt]sconfig.*|settings|settings\.local|keybindings|launch|tasks|extensions|devcontainer|deno|biome|turbo|wrangler|tslint|api-extractor|typedoc|renovate|rush|\.(?:eslintrc|babelrc|swcrc|jshintrc|jscsrc|hintrc|luarc|mocharc|oxlintrc|markdownlint))(?:\.json)?$/.test(
+			baseName(path),
+		)
+	);
 }

@@ -11,7 +11,11 @@ export type AttributeKind = "json" | "records" | "prose" | "code" | "later";
 /** Larger files are not merged: with three versions in memory as strings and trees this is what a service with a memory limit can hold. */
 export const MAX_MERGED_BYTES = 20 * 1024 * 1024;
 
-const JSON_EXTENSIONS = new Set([".json", ".jsonc", ".geojson", ".ipynb", ".webmanifest"]);
+const JSON_EXTENSIONS = new Set(
+	`json jsonc geojson topojson ipynb webmanifest canvas excalidraw code-workspace code-snippets jsonld har sarif arb lottie gltf tfstate`
+		.split(" ")
+		.map((extension) => `.${extension}`),
+);
 const RECORD_EXTENSIONS = new Set([".jsonl", ".ndjson", ".csv", ".tsv", ".log"]);
 const PROSE_EXTENSIONS = new Set([".md", ".txt", ".org", ".rst", ".adoc"]);
 const YAML_EXTENSIONS = new Set([".yaml", ".yml"]);

@@ -3,7 +3,7 @@ import { bounded } from "./budget.ts";
 import { sameBytes, toLatin1 } from "./bytes.ts";
 import { mergeCode } from "./code.ts";
 import { isJson } from "./json/parse.ts";
-import { mergeJson } from "./json.ts";
+import { isJsonByContent, mergeJson, wholeSide } from "./json.ts";
 import { type AttributeKind, contentKind, extensionOf, isJsonName, isYamlName, type Kind, namedKind } from "./kind.ts";
 import { mergeLater } from "./later.ts";
 import { mergeProse } from "./prose.ts";
@@ -94,10 +94,14 @@ function mergeWithinBudget(input: Pick<MergeInput, "path" | "attribute">, sides:
 export function mergeByKind({ path, attribute }: Pick<MergeInput, "path" | "attribute">, sides: Sides): ByKind {
 	const contents = sides.base === null ? [sides.older, sides.later] : [sides.base, sides.older, sides.later];
 	const named = namedKind(path, contents, attribute);
-	const kind = named === "unknown" ? contentKind(contents) : named;
+	const kind = named !== "unknown" ? named : isJsonByContent(sides) ? "json" : contentKind(contents);
 	if (kind === "json") {
-		const merged = mergeJson(sides);
+		const merged = mergeJson(sides, path);
 		if (merged !== null) return { strategy: "json", merged };
+	}
+	if (kind === "later" && attribute === undefined) {
+		const merged = wholeSide(sides);
+		if (merged !== null) return { strategy: "later", merged };
 	}
 	switch (kind) {
 		case "later":

@@ -3,30 +3,39 @@ import { align, UNMATCHED } from "./diff.ts";
 import { type Aligned, absorbingSide, alignLines, hunks, MergedText, overruledMoves } from "./line-alignment.ts";
 import { type Lines, NO_LINES } from "./lines.ts";
 import { splitRecords } from "./record-lines.ts";
+import { unifyObjects } from "./record-objects.ts";
+import { unifyRows } from "./record-rows.ts";
 import { mergeTails } from "./record-tails.ts";
 import { columnTime, lineTime, RecordTimes, type TimeReader } from "./record-time.ts";
 import type { Merged, Sides } from "./sides.ts";
 
+/** Files whose records may be the rows of a table; in a log a line is a line. */
+const NAMED_RECORDS = new Set([".jsonl", ".ndjson"]);
+
 /**
  * Merges files whose lines are records: what either side added is added, what either side removed is removed, a record that both added is there
- * once. Where both added at one place the records go by their own times if all of them have one, else the older side's come first.
+ * once. Of records that are named (an id in JSON Lines, the first column of a table) what both changed is merged. Where both added at one place the records go by their own times if all of them have one, else the older side's come first.
  *
  * @param extension the file's extension, lower case, with its dot: `.csv` and `.tsv` have quoted fields and a header.
  */
 export function mergeRecords(sides: Sides, extension: string): Merged {
 	const { base, older, later } = sides;
 	const quoted = extension === ".csv" || extension === ".tsv";
-	const tails = quoted ? null : mergeTails(sides);
-	if (tails !== null) return { content: tails, olderLost: false, laterLost: false };
+	const separator = extension === ".csv" ? "," : "\t";
 	const split = (bytes: Uint8Array | null): Lines => (bytes === null ? NO_LINES : splitRecords(toLatin1(bytes), quoted));
-	const aligned = alignLines(split(base), split(older), split(later));
-	const readTime = quoted ? columnTime(aligned.later.keys[0], extension === ".csv" ? "," : "\t") : lineTime;
+	const named = quoted || NAMED_RECORDS.has(extension) ? ([split(base), split(older), split(later)] as const) : null;
+	const unified = named && (quoted ? unifyRows(...named, separator) : unifyObjects(...named));
+	const tails = quoted || unified !== null ? null : mergeTails(sides);
+	if (tails !== null) return { content: tails, olderLost: false, laterLost: false };
+	const [inBase, inOlder, inLater] = named ?? [split(base), split(older), split(later)];
+	const aligned = alignLines(inBase, unified?.older ?? inOlder, unified?.later ?? inLater);
+	const readTime = quoted ? columnTime(aligned.later.keys[0], separator) : lineTime;
 	const text = new MergedText(aligned);
 	const whole = absorbingSide(aligned);
 	if (whole === null) addMerged(text, aligned, readTime);
 	else text.addAllOf(whole);
-	// A record that a side added is there, or its equal from the other side is: nothing can be lost.
-	return { content: fromLatin1(text.toString()), olderLost: false, laterLost: false };
+	// A record that a side added is there, or its equal from the other side is: nothing else can be lost.
+	return { content: fromLatin1(text.toString()), olderLost: unified?.olderLost ?? false, laterLost: unified?.laterLost ?? false };
 }
 
 function addMerged(text: MergedText, aligned: Aligned, readTime: TimeReader): void {

@@ -16,13 +16,19 @@ export interface Elements {
  * names them, for scalars themselves.
  *
  * @param values numbers for identities, shared by the versions.
+ * @param names members that may name an element, the most telling first.
  * @returns for each version one number an element, equal for the same element and distinct within the version; or null: the array is a sequence.
  */
-export function identities(versions: readonly Elements[], keys: Interner, values: Interner): Int32Array[] | null {
+export function identities(
+	versions: readonly Elements[],
+	keys: Interner,
+	values: Interner,
+	names: readonly string[] = IDENTITY_KEYS,
+): Int32Array[] | null {
 	const all = versions.filter(({ nodes }) => nodes.length > 0);
 	if (all.length === 0) return null;
 	if (all.every(({ tree, nodes }) => nodes.every((node) => tree.type[node] === OBJECT))) {
-		for (const name of IDENTITY_KEYS) {
+		for (const name of names) {
 			const key = keys.id(name);
 			const numbers = distinct(versions, (tree, node) => identity(tree, member(tree, node, key)), values);
 			if (numbers !== null) return numbers;

@@ -14,11 +14,20 @@ export function mergeKeyed(base: Int32Array, older: Int32Array, later: Int32Arra
 	/** The entry of each child of a side, null if it does not stay. A child that both have is one entry. */
 	const ofLater: (Entry | null)[] = [];
 	for (let i = 0; i < later.length; i++) {
+		// Of a key that is there twice the last one counts, as to JSON.parse.
+		if (inLater(later[i]!) !== i) {
+			ofLater.push(null);
+			continue;
+		}
 		const [b, o] = [inBase(later[i]!), inOlder(later[i]!)];
 		ofLater.push(o !== NONE || b === NONE || laterChanged(b, i) ? { base: b, older: o, later: i } : null);
 	}
 	const ofOlder: (Entry | null)[] = [];
 	for (let i = 0; i < older.length; i++) {
+		if (inOlder(older[i]!) !== i) {
+			ofOlder.push(null);
+			continue;
+		}
 		const [b, l] = [inBase(older[i]!), inLater(older[i]!)];
 		if (l !== NONE) ofOlder.push(ofLater[l]!);
 		else ofOlder.push(b === NONE || olderChanged(b, i) ? { base: b, older: i, later: NONE } : null);

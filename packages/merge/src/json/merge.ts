@@ -7,6 +7,7 @@ import type { Entry } from "./entry.ts";
 import { type Elements, identities } from "./identity.ts";
 import { mergeKeyed } from "./keyed.ts";
 import { comments, type Layout, layout } from "./layout.ts";
+import { areScalars, byPlace, scalarList } from "./places.ts";
 import { mergeSequence } from "./sequence.ts";
 import { ARRAY, type JsonTree, NONE, NUMBER, OBJECT, valueText } from "./tree.ts";
 import { sameText, Values } from "./value.ts";
@@ -30,7 +31,11 @@ export function mergeTrees(base: JsonTree | null, older: JsonTree, later: JsonTr
 	return new TreeMerge(base, older, later, keys).run();
 }
 
-class TreeMerge {
+/** What the merge of a changed value costs beside its text. */
+const STEPS_PER_VALUE = 1_000;
+
+/** The merge of two versions of a JSON document; see {@link mergeTrees}. */
+export class TreeMerge {
 	readonly #base: JsonTree | null;
 	readonly #older: JsonTree;
 	readonly #later: JsonTree;
@@ -40,11 +45,19 @@ class TreeMerge {
 	#olderLost = false;
 	#laterLost = false;
 
+	/** @param base null: the base has no such document. */
 	constructor(base: JsonTree | null, older: JsonTree, later: JsonTree, keys: Interner) {
 		this.#base = base;
 		this.#older = older;
 		this.#later = later;
 		this.#keys = keys;
+	}
+
+	/** Merges one value of each document; `b` is NONE if the base has none. One that is new in both is one side's whole. */
+	merge(b: number, o: number, l: number): MergedJson {
+		this.#olderLost = this.#laterLost = false;
+		const text = b === NONE ? this.#oneOf(o, l) : this.#value(b, o, l, 1);
+		return { text, olderLost: this.#olderLost, laterLost: this.#laterLost };
 	}
 
 	run(): MergedJson {
@@ -59,6 +72,8 @@ class TreeMerge {
 		const before = around((tree) => tree.text.slice(tree.text.startsWith(BOM) ? BOM.length : 0, tree.start[0]!));
 		const after = around((tree) => tree.text.slice(tree.end[0]!));
 		const value = this.#value(this.#base === null ? NONE : 0, 0, 0, 1);
+		if (this.#older.hasKeyTwice) this.#olderLost = true;
+		if (this.#later.hasKeyTwice) this.#laterLost = true;
 		return { text: (bom ? BOM : "") + before + value + after, olderLost: this.#olderLost, laterLost: this.#laterLost };
 	}
 
@@ -70,6 +85,8 @@ class TreeMerge {
 		if (sameText(older, o, later, l)) return valueText(later, l);
 		if (b !== NONE && sameText(base, b, older, o)) return valueText(later, l);
 		if (b !== NONE && sameText(base, b, later, l)) return valueText(older, o);
+		// What a container costs beside its text: layouts, styles, alignment.
+		spend(STEPS_PER_VALUE);
 		const type = older.type[o]!;
 		if (type === later.type[l] && type >= ARRAY) {
 			const like = b !== NONE && base.type[b] === type ? b : NONE;
@@ -104,13 +121,40 @@ class TreeMerge {
 		return this.#write(entries, versions, depth);
 	}
 
+	/**
+	 * Two new elements with one name are two things, made without knowing of each other: one of them whole, never some of each. The one that has
+	 * all of the other, else the later.
+	 */
+	#oneOf(o: number, l: number): string {
+		const [older, later] = [this.#older, this.#later];
+		if (sameText(older, o, later, l) || this.#hasAllOf(later, l, older, o)) return valueText(later, l);
+		if (this.#hasAllOf(older, o, later, l)) return valueText(older, o);
+		this.#olderLost = true;
+		return valueText(later, l);
+	}
+
+	#hasAllOf(whole: JsonTree, x: number, part: JsonTree, y: number): boolean {
+		if (whole.type[x] !== OBJECT || part.type[y] !== OBJECT || part.size[y]! > whole.size[x]!) return false;
+		const [mine, theirs] = [this.#values.members(whole, x), this.#values.members(part, y)];
+		let i = 0;
+		for (const [j, key] of theirs.keys.entries()) {
+			while (i < mine.keys.length && mine.keys[i]! < key) i++;
+			if (mine.keys[i] !== key || mine.values[i] !== theirs.values[j]) return false;
+		}
+		return true;
+	}
+
 	#array(b: number, o: number, l: number, depth: number): string {
 		const versions = this.#layouts(b, o, l);
 		const { base, older, later } = versions;
 		const elements = [base, older, later].map((version) => ({ tree: version?.tree ?? this.#later, nodes: version?.kids ?? [] }));
-		const ids = identities(elements, this.#keys, this.#identities);
-		if (ids !== null) return this.#write(mergeKeyed(ids[0]!, ids[1]!, ids[2]!, ...this.#changed(versions)), versions, depth);
-		const [inBase, inOlder, inLater] = this.#numbered(elements);
+		const scalars = areScalars(elements);
+		const numbers = scalars ? this.#numbered(elements) : null;
+		const list = numbers === null ? null : scalarList(elements, numbers, base !== null);
+		if (list === "places") return this.#write(byPlace(older.kids.length, base !== null), versions, depth);
+		const ids = list === "sequence" ? null : identities(elements, this.#keys, this.#identities);
+		if (ids !== null) return this.#write(mergeKeyed(ids[0]!, ids[1]!, ids[2]!, ...this.#changed(versions)), versions, depth, !scalars);
+		const [inBase, inOlder, inLater] = numbers ?? this.#numbered(elements);
 		const likeness = (one: Layout | null, other: Layout) => (i: number, j: number) => this.#likeness(one!, i, other, j);
 		return this.#write(
 			mergeSequence(inBase!, inOlder!, inLater!, likeness(base, older), likeness(base, later), likeness(older, later)),
@@ -178,13 +222,16 @@ class TreeMerge {
 		return shared;
 	}
 
-	#write(entries: readonly Entry[], versions: Pick<ContainerMerge, "base" | "older" | "later">, depth: number): string {
+	#write(entries: readonly Entry[], versions: Pick<ContainerMerge, "base" | "older" | "later">, depth: number, areNamed = false): string {
 		const { base, older, later } = versions;
 		return writeContainer(entries, {
 			...versions,
 			depth,
-			value: (entry) =>
-				this.#value(entry.base === NONE ? NONE : base!.kids[entry.base]!, older.kids[entry.older]!, later.kids[entry.later]!, depth + 1),
+			value: (entry) => {
+				const [o, l] = [older.kids[entry.older]!, later.kids[entry.later]!];
+				if (entry.base !== NONE) return this.#value(base!.kids[entry.base]!, o, l, depth + 1);
+				return areNamed ? this.#oneOf(o, l) : this.#value(NONE, o, l, depth + 1);
+			},
 			commentLost: () => {
 				this.#olderLost = true;
 			},

@@ -7,7 +7,8 @@ import { ARRAY, FALSE, type JsonTree, NONE, NULL, NUMBER, OBJECT, STRING, TRUE }
 /** Deeper documents are merged as text: nothing that people or agents write is, and what recurses over the tree stays safe. */
 export const MAX_DEPTH = 500;
 
-export type ParseFailure = "not-json" | "duplicate-key" | "too-deep";
+/** `torn`: the text ends too early, as what a crash cut off; `too-deep` is only said of documents that are well-formed otherwise. */
+export type ParseFailure = "not-json" | "torn" | "too-deep";
 
 /** Gives equal keys equal small numbers. */
 export interface KeyNumbers {
@@ -38,20 +39,22 @@ const VALUE_TYPES = [NONE, OBJECT, NONE, ARRAY, NONE, NONE, NONE, NULL, TRUE, FA
  *
  * @param text one character per byte, a byte order mark allowed.
  * @param keys gives every key a number; documents that are to be compared must share it.
- * @returns the tree, or why there is none. `duplicate-key` and `too-deep` are only said of documents that are well-formed otherwise.
+ * @returns the tree, or why there is none.
  */
 export function parseJson(text: string, keys: KeyNumbers): JsonTree | ParseFailure {
+	const parser = new Parser(text, keys);
 	try {
-		return new Parser(text, keys).parse();
+		return parser.parse();
 	} catch (error) {
-		if (error instanceof Malformed) return "not-json";
+		if (error instanceof Malformed) return parser.isAtEnd ? "torn" : "not-json";
 		throw error;
 	}
 }
 
 /** Is the text JSON (with comments and trailing commas allowed), whatever its depth and keys? */
 export function isJson(text: string): boolean {
-	return parseJson(text, { id: () => 0 }) !== "not-json";
+	const parsed = parseJson(text, { id: () => 0 });
+	return typeof parsed !== "string" || parsed === "too-deep";
 }
 
 class Parser {
@@ -74,6 +77,7 @@ class Parser {
 	#comma: Int32Array;
 	#count = 0;
 	#duplicate = false;
+	#isStrict = true;
 	#tooDeep = false;
 	/** For each key the object that last had it: a key twice in one object is seen without a set per object. */
 	readonly #lastObject: number[] = [];
@@ -98,7 +102,6 @@ class Parser {
 		this.#advance();
 		if (this.#token !== END_OF_TEXT) throw new Malformed();
 		if (this.#tooDeep) return "too-deep";
-		if (this.#duplicate) return "duplicate-key";
 		return {
 			text: this.#text,
 			count: this.#count,
@@ -111,7 +114,14 @@ class Parser {
 			keyStart: this.#keyStart,
 			keyEnd: this.#keyEnd,
 			comma: this.#comma,
+			hasKeyTwice: this.#duplicate,
+			isStrict: this.#isStrict,
 		};
+	}
+
+	/** Has all of the text been read? */
+	get isAtEnd(): boolean {
+		return this.#scanner.getPosition() >= this.#text.length;
 	}
 
 	#document(): void {
@@ -127,6 +137,7 @@ class Parser {
 			if (inObject) key = this.#readKey(before === NONE ? NONE : this.#key[before]!);
 			else this.#advance();
 			if (container !== NONE && this.#token === (inObject ? CLOSE_BRACE : CLOSE_BRACKET)) {
+				if (before !== NONE) this.#isStrict = false;
 				do {
 					container = this.#close(open, last);
 					if (container === NONE) return;
@@ -227,6 +238,7 @@ class Parser {
 		do {
 			this.#skipSpace();
 			this.#token = scanner.scan();
+			if (this.#token === LINE_COMMENT || this.#token === BLOCK_COMMENT) this.#isStrict = false;
 			if (scanner.getTokenError() !== 0) throw new Malformed();
 			// To the scanner a lone CR ends a line comment, to everything here only LF ends a line.
 			if (this.#token === LINE_COMMENT && this.#text.charCodeAt(scanner.getPosition()) === CR && !this.#isLineEnd(scanner.getPosition()))

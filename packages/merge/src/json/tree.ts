@@ -36,6 +36,10 @@ export interface JsonTree {
 	readonly keyEnd: Int32Array;
 	/** Where the comma after a child stands, or NONE. */
 	readonly comma: Int32Array;
+	/** Has some object a key twice? To most readers the last one counts. */
+	readonly hasKeyTwice: boolean;
+	/** Is it JSON without comments and without commas after the last child? */
+	readonly isStrict: boolean;
 }
 
 /** The text of a value. */

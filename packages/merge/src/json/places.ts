@@ -1,0 +1,56 @@
+import { align } from "../diff.ts";
+import { type Hunk, hunks } from "../line-alignment.ts";
+import type { Entry } from "./entry.ts";
+import type { Elements } from "./identity.ts";
+import { ARRAY, NONE, STRING } from "./tree.ts";
+
+/** Longer lists of numbers are taken for tuples only if no side moved anything in them. */
+const LONGEST_TUPLE = 16;
+
+/** How a list of scalars is merged: by place, as a set, or as a sequence. */
+export type ScalarList = "places" | "set" | "sequence";
+
+/** Are all elements of all versions scalars? */
+export function areScalars(versions: readonly Elements[]): boolean {
+	return versions.every(({ tree, nodes }) => nodes.every((node) => tree.type[node]! < ARRAY));
+}
+
+/**
+ * Decides how a list of scalars is merged. A list in which every side only replaced elements where they stand keeps its length: coordinates,
+ * ranges, colours, arguments. It is a set only if no place of it was replaced by both sides.
+ *
+ * @param versions base, older and later; the base without elements if there is none.
+ * @param numbers the same, equal elements with equal numbers.
+ */
+export function scalarList(versions: readonly Elements[], numbers: readonly Int32Array[], hasBase: boolean): ScalarList {
+	const [base, older, later] = numbers as [Int32Array, Int32Array, Int32Array];
+	if (isTuple(versions, hasBase)) return "places";
+	if (base.length === 0) return "set";
+	const [byOlder, byLater] = [hunks(align(base, older), older.length), hunks(align(base, later), later.length)];
+	if ([...byOlder, ...byLater].every(({ start, end, from, to }) => end - start === to - from)) return "places";
+	return replaceOnePlace(byOlder, byLater) ? "sequence" : "set";
+}
+
+/** The elements of lists of one length, place by place. */
+export function byPlace(length: number, hasBase: boolean): Entry[] {
+	return Array.from({ length }, (_, i) => ({ base: hasBase ? i : NONE, older: i, later: i }));
+}
+
+/** Numbers, or values of several types, as many in every version: which one is which is said by its place alone. */
+function isTuple([base, older, later]: readonly Elements[], hasBase: boolean): boolean {
+	const length = older!.nodes.length;
+	if (length === 0 || length > LONGEST_TUPLE || later!.nodes.length !== length) return false;
+	if (hasBase ? base!.nodes.length !== length : length === 1) return false;
+	return [base!, older!, later!].some(({ tree, nodes }) => nodes.some((node) => tree.type[node] !== STRING));
+}
+
+function replaceOnePlace(byOlder: readonly Hunk[], byLater: readonly Hunk[]): boolean {
+	const replaces = ({ start, end, from, to }: Hunk) => end > start && to > from;
+	const [older, later] = [byOlder.filter(replaces), byLater.filter(replaces)];
+	let l = 0;
+	for (const { start, end } of older) {
+		while (l < later.length && later[l]!.end <= start) l++;
+		if (l < later.length && later[l]!.start < end) return true;
+	}
+	return false;
+}

@@ -1,0 +1,76 @@
+import { choose } from "./choose.ts";
+import type { Lines } from "./lines.ts";
+import type { Unified } from "./record-objects.ts";
+
+/**
+ * Makes what both sides changed in a CSV or TSV file one: its header (the later side's), and the rows, if the first column names them in every
+ * version: field by field where they have equally many.
+ *
+ * @returns null if both changed neither.
+ */
+export function unifyRows(base: Lines, older: Lines, later: Lines, separator: string): Unified | null {
+	const [olderKeys, laterKeys] = [[...older.keys], [...later.keys]];
+	let [changes, olderLost, laterLost] = [0, false, false];
+	const hasHeader = [base, older, later].every(({ keys }) => keys.length === 0 || isHeader(fieldsOf(keys[0]!, separator)));
+	if (hasHeader && isConflict(base.keys[0], older.keys[0], later.keys[0])) {
+		olderKeys[0] = laterKeys[0]!;
+		[changes, olderLost] = [1, true];
+	}
+	const columns = hasHeader ? fieldsOf(choose(base.keys[0], older.keys[0] ?? "", later.keys[0] ?? ""), separator).length : 0;
+	const [inBase, inOlder, inLater] = [base, older, later].map(({ keys }) => rows(keys, separator, hasHeader ? 1 : 0));
+	for (const [name, l] of inBase && inOlder && inLater ? inLater : []) {
+		const [b, o] = [inBase!.get(name), inOlder!.get(name)];
+		// Rows that both added may have one first field by chance: both stay.
+		if (b === undefined || o === undefined) continue;
+		const [before, mine, theirs] = [base.keys[b]!, older.keys[o]!, later.keys[l]!];
+		if (!isConflict(before, mine, theirs)) continue;
+		const [inBefore, inMine, inTheirs] = [before, mine, theirs].map((row) => fieldsOf(row, separator)) as [string[], string[], string[]];
+		let row = theirs;
+		if (inMine.length === inTheirs.length && inMine.length === inBefore.length) {
+			row = inTheirs.map((field, i) => choose(inBefore[i], inMine[i]!, field)).join(separator);
+			olderLost ||= inTheirs.some((field, i) => isConflict(inBefore[i], inMine[i], field));
+		} else if (inMine.length === columns && inTheirs.length !== columns) {
+			[row, laterLost] = [mine, true];
+		} else olderLost = true;
+		olderKeys[o] = laterKeys[l] = row;
+		changes++;
+	}
+	return changes === 0 ? null : { older: { ...older, keys: olderKeys }, later: { ...later, keys: laterKeys }, olderLost, laterLost };
+}
+
+/** Did both sides change it, and not to the same? What is not there has not been changed. */
+function isConflict(base: string | undefined, older: string | undefined, later: string | undefined): boolean {
+	return older !== undefined && later !== undefined && older !== later && older !== base && later !== base;
+}
+
+/** A header names columns: every field says something else, and none is a number or a time. */
+function isHeader(fields: readonly string[]): boolean {
+	return new Set(fields).size === fields.length && fields.every((field) => /^"?\s*[^\s\d"+-]/.test(field));
+}
+
+/** The rows by their first field; null if it does not name them. */
+function rows(keys: readonly string[], separator: string, from: number): Map<string, number> | null {
+	const found = new Map<string, number>();
+	for (let i = from; i < keys.length; i++) {
+		if (keys[i] === "") continue;
+		const [name] = fieldsOf(keys[i]!, separator, 1);
+		if (name === "" || found.has(name!)) return null;
+		found.set(name!, i);
+	}
+	return found;
+}
+
+/** The fields of a record as they are written, quotes included; of a longer one only so many as asked for. */
+function fieldsOf(record: string, separator: string, limit = Number.POSITIVE_INFINITY): string[] {
+	const fields: string[] = [];
+	let [from, quoted] = [0, false];
+	for (let at = 0; at < record.length && fields.length < limit; at++) {
+		if (record[at] === '"') quoted = !quoted;
+		else if (!quoted && record[at] === separator) {
+			fields.push(record.slice(from, at));
+			from = at + 1;
+		}
+	}
+	if (fields.length < limit) fields.push(record.slice(from));
+	return fields;
+}
