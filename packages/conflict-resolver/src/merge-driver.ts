@@ -10,10 +10,11 @@ import {
 	openRepository,
 	type Repository,
 	readHead,
+	type TreeEntry,
 	withObjectReader,
 } from "@robust-sync/git";
 import { mergeContents } from "@robust-sync/merge";
-import { kindAttributes, saveVersionsOf } from "@robust-sync/resolve";
+import { type FileResolution, kindAttributes, resolveFile, saveVersionsOf, type VersionsToSave } from "@robust-sync/resolve";
 import { ensureExcluded, loadConfig, WorkspacePaths } from "@robust-sync/workspace";
 
 /** What git hands to a merge driver (gitattributes(5), Defining a custom merge driver). */
@@ -79,17 +80,57 @@ export async function runMergeDriver(
 		writeFileSync(files.ours, content);
 		return;
 	}
-	const [later, attribute] = await Promise.all([laterSide(repository, path, ours, theirs, env), attributeOf(repository, path)]);
-	// git hands over an empty file where there is no base.
-	const merged = mergeContents({ path, base: base.length > 0 ? base : null, a: ours, b: theirs, later, attribute });
-	if (merged.lost.a || merged.lost.b) {
-		const winner = merged.winner === "a" ? "ours" : merged.winner === "b" ? "theirs" : "merged";
-		const version = (content: Buffer) => ({ mode: "100644", content });
-		const versions = { ours: version(ours), theirs: version(theirs), base: base.length > 0 ? version(base) : null };
-		const file = { path, type: base.length > 0 ? "content" : "add/add", strategy: "driver", winner, save: true, versions } as const;
-		const { oid: head } = await readHead(repository);
+	const { oid: head } = await readHead(repository);
+	const whole = await ofWholeMerge(repository, head, path, { ours, theirs }, env);
+	const merged = whole ?? (await ofThreeFiles(repository, path, { base, ours, theirs }, env));
+	if (merged.lost) {
+		const file: VersionsToSave = { ...merged, strategy: "driver", save: true };
 		ensureExcluded(paths.root);
 		await saveVersionsOf(repository, paths, { commit: null, ours: head, theirs: mergedCommit(env), base: null, files: [file] }, now);
 	}
 	writeFileSync(files.ours, merged.content);
+}
+
+/** What is to be written, and what of it is to be saved. */
+type DriverResult = Pick<VersionsToSave, "path" | "type" | "winner" | "versions"> & {
+	readonly content: Uint8Array;
+	readonly lost: boolean;
+};
+
+/**
+ * In a `git merge`: what a sync cycle makes of this file when it merges the same commits. Of several merge bases git makes a base by
+ * itself, with conflict markers in it; a cycle does not. null: it is another merge, such as one of merge bases.
+ */
+async function ofWholeMerge(
+	repository: Repository,
+	head: Oid | null,
+	path: GitPath,
+	{ ours, theirs }: { ours: Buffer; theirs: Buffer },
+	env: NodeJS.ProcessEnv,
+): Promise<FileResolution | null> {
+	const merged = mergedCommit(env);
+	if (head === null || merged === null) return null;
+	const found = await resolveFile(repository, head, merged, path);
+	const isSame = (content: Buffer, version: TreeEntry | null) => version?.oid === blobOid(content, repository.objectFormat);
+	return found && isSame(ours, found.versions.ours) && isSame(theirs, found.versions.theirs) ? found : null;
+}
+
+async function ofThreeFiles(
+	repository: Repository,
+	path: GitPath,
+	{ base, ours, theirs }: { base: Buffer; ours: Buffer; theirs: Buffer },
+	env: NodeJS.ProcessEnv,
+): Promise<DriverResult> {
+	const [later, attribute] = await Promise.all([laterSide(repository, path, ours, theirs, env), attributeOf(repository, path)]);
+	// git hands over an empty file where there is no base.
+	const { content, lost, winner } = mergeContents({ path, base: base.length > 0 ? base : null, a: ours, b: theirs, later, attribute });
+	const version = (bytes: Buffer) => ({ mode: "100644", content: bytes });
+	return {
+		path,
+		type: base.length > 0 ? "content" : "add/add",
+		winner: winner === "a" ? "ours" : winner === "b" ? "theirs" : "merged",
+		versions: { ours: version(ours), theirs: version(theirs), base: base.length > 0 ? version(base) : null },
+		lost: lost.a || lost.b,
+		content,
+	};
 }

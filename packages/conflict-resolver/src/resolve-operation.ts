@@ -2,14 +2,19 @@ import { mkdirSync } from "node:fs";
 import {
 	changeIndex,
 	checkoutFromIndex,
+	commitParents,
 	commitTree,
+	diffIndex,
 	displayPath,
 	type GitPath,
+	mergeByLines,
 	mergeHeads,
 	type Oid,
+	openMergeStore,
 	type Repository,
 	readDiskFile,
 	readHead,
+	readStatus,
 	readUnmerged,
 	type Stages,
 	type TreeEntry,
@@ -18,7 +23,16 @@ import {
 	withScratchIndex,
 	writeTree,
 } from "@robust-sync/git";
-import { type Resolution, type ResolvedFile, resolveMerge, resolveStages, saveVersionsOf, type VersionsToSave } from "@robust-sync/resolve";
+import {
+	type Resolution,
+	type ResolvedFile,
+	resolveApplied,
+	resolveMerge,
+	resolveOctopus,
+	resolveStages,
+	saveVersionsOf,
+	type VersionsToSave,
+} from "@robust-sync/resolve";
 import { printable } from "@robust-sync/service/printable";
 import type { Lock } from "@robust-sync/workspace";
 import { conflictType } from "./conflicts.ts";
@@ -37,84 +51,152 @@ interface Plan {
 	readonly files: readonly VersionsToSave[];
 }
 
-const sameVersion = (entry: TreeEntry | null, version: TreeEntry | null) => entry?.oid === version?.oid;
-
-/** The resolution of the whole merge that says what becomes of one unmerged path, if it is about the same versions. */
-function findResolved(path: GitPath, stages: Stages, byPath: ReadonlyMap<GitPath, ResolvedFile>): ResolvedFile | null {
-	const direct = byPath.get(path);
-	if (direct?.type === "rename/rename") return direct;
-	// git put it aside as "<path>~<branch>".
-	const aside = direct ?? byPath.get(path.replace(/~[^/~]+$/, "") as GitPath);
-	if (!aside) return null;
-	const { ours, theirs } = aside.versions;
-	return (stages.first === null || sameVersion(stages.first, ours)) && (stages.second === null || sameVersion(stages.second, theirs))
-		? aside
-		: null;
+/** How a person left the paths that git did not leave unmerged. */
+interface Touched {
+	/** Staged otherwise than git's own merge left it; null: nobody knows how that was. */
+	readonly staged: ReadonlySet<GitPath>;
+	/** Edited in the working tree and not staged. */
+	readonly edited: ReadonlySet<GitPath>;
 }
 
-/** Files that git merged line by line without a conflict, and that are still so: they are merged by their kind as well. */
-async function mergedByLines(
-	repository: Repository,
+/** The tree that git's own merge left: as git noted it, else (by other strategies than its own) as it would have been. */
+async function treeLeftByGit(repository: Repository, commits: readonly Oid[]): Promise<Oid> {
+	const noted = automaticMerge(repository);
+	if (noted !== null) {
+		const [known] = await withObjectReader(repository, (reader) => reader.infos([noted]));
+		if (known?.type === "tree") return noted;
+	}
+	return await mergeByLines(openMergeStore(repository), commits);
+}
+
+async function touchedPaths(repository: Repository, left: Oid): Promise<Touched> {
+	const [staged, status] = await Promise.all([diffIndex(repository, left), readStatus(repository)]);
+	const edited = status.entries.filter(({ kind, worktree }) => kind === "changed" && (worktree === "M" || worktree === "T"));
+	return { staged: new Set(staged.map(({ path }) => path)), edited: new Set(edited.map(({ path }) => path)) };
+}
+
+const withoutAside = (path: GitPath) => path.replace(/~[^/~]+$/, "") as GitPath;
+
+function byHandFile(path: GitPath, stages: Stages, winner: VersionsToSave["winner"]): VersionsToSave {
+	const versions = { ours: stages.first, theirs: stages.second, base: stages.base };
+	return { path, type: conflictType(stages), strategy: "by-hand", winner, save: true, versions };
+}
+
+/**
+ * Brings index and files from what git's own merge left to what our merge of the same commits gives, path by path; a path that a person
+ * touched meanwhile stays as they left it.
+ */
+async function planMerge(
+	{ repository }: ResolverContext,
+	unmerged: ReadonlyMap<GitPath, Stages>,
 	resolution: Resolution,
-	unmerged: ReadonlyMap<GitPath, Stages>,
-): Promise<ResolvedFile[]> {
-	const tree = automaticMerge(repository);
-	const candidates = resolution.files.filter(
-		({ path, results }) => !unmerged.has(path) && results.length === 1 && results[0]?.path === path,
-	);
-	if (tree === null || candidates.length === 0) return [];
-	const named = (prefix: string) => candidates.map(({ path }) => Buffer.concat([Buffer.from(prefix), Buffer.from(path, "latin1")]));
-	const infos = await withObjectReader(repository, (reader) => reader.infos([...named(`${tree}:`), ...named(":0:")]));
-	return candidates.filter(({ path, results }, index) => {
-		const [automatic, staged] = [infos[index]?.oid, infos[candidates.length + index]?.oid];
-		return (
-			automatic !== undefined && automatic === staged && results[0]?.entry.oid !== staged && readDiskFile(repository, path)?.oid === staged
-		);
-	});
-}
-
-async function planPaths(
-	context: ResolverContext,
-	unmerged: ReadonlyMap<GitPath, Stages>,
-	resolution: Resolution | null,
+	commits: readonly Oid[],
 	beganAt: number,
 ): Promise<Plan> {
-	const { repository, paths } = context;
+	const decisions = new Map((await findDecisions(repository, unmerged, beganAt)).map((decision) => [decision.path, decision]));
+	// One after the other: both look at the index.
+	const { staged, edited } = await touchedPaths(repository, await treeLeftByGit(repository, commits));
+	const wanted = new Map((await diffIndex(repository, resolution.tree)).map(({ path, before }) => [path, before]));
+	const byPath = new Map<GitPath, ResolvedFile[]>();
+	for (const file of resolution.files) {
+		for (const path of new Set([file.path, ...file.results.map((result) => result.path)]))
+			byPath.set(path, [...(byPath.get(path) ?? []), file]);
+	}
+	const filesAt = (path: GitPath) => byPath.get(path) ?? byPath.get(withoutAside(path)) ?? [];
+	const files = new Map<ResolvedFile | GitPath, VersionsToSave>();
+	const entries = new Map<GitPath, TreeEntry | null>();
+	const byHand: GitPath[] = [];
+	const decided = new Set<ResolvedFile>();
+	for (const [path, { winner }] of decisions) {
+		byHand.push(path);
+		files.set(path, byHandFile(path, unmerged.get(path) as Stages, winner));
+		for (const file of filesAt(path)) decided.add(file);
+	}
+	for (const path of wanted.keys()) {
+		if (unmerged.has(path)) continue;
+		const isEdited = edited.has(path) && readDiskFile(repository, path)?.oid !== wanted.get(path)?.oid;
+		if (!staged.has(path) && !isEdited) continue;
+		if (!staged.has(path)) byHand.push(path);
+		for (const file of filesAt(path)) {
+			decided.add(file);
+			// What was staged by hand, git has been told; nobody looks for its versions here.
+			if (!staged.has(path)) files.set(path, { ...file, strategy: "by-hand", winner: "merged", save: true });
+		}
+		wanted.delete(path);
+	}
+	const settled = new Set<ResolvedFile>();
+	for (const [path, entry] of wanted) {
+		if (decisions.has(path)) continue;
+		const about = filesAt(path);
+		// What else comes of a file that a person settled under one of its names.
+		if (!unmerged.has(path) && about.length > 0 && about.every((file) => decided.has(file))) continue;
+		entries.set(path, entry);
+		for (const file of about) settled.add(file);
+	}
+	for (const file of resolution.files) {
+		if (decided.has(file)) continue;
+		if (settled.has(file) || file.save) files.set(file, { ...file, save: true });
+	}
+	return { entries, byHand, files: [...files.values()].sort((a, b) => (a.path < b.path ? -1 : 1)) };
+}
+
+/** Settles what is unmerged by its stages alone: where git does not say which commits were merged. */
+async function planStages({ repository, paths }: ResolverContext, unmerged: ReadonlyMap<GitPath, Stages>, beganAt: number): Promise<Plan> {
 	const decisions = new Map((await findDecisions(repository, unmerged, beganAt)).map((decision) => [decision.path, decision]));
 	const entries = new Map<GitPath, TreeEntry | null>();
-	const files = new Map<GitPath, VersionsToSave>();
-	const byPath = new Map(resolution?.files.map((file) => [file.path, file]));
+	const files: VersionsToSave[] = [];
 	const open = new Map<GitPath, Stages>();
-	const settle = (file: ResolvedFile) => {
-		files.set(file.path, { ...file, save: true });
-		for (const { path, entry } of file.results) entries.set(path, entry);
-	};
 	for (const [path, stages] of unmerged) {
 		const decision = decisions.get(path);
 		if (decision) {
-			const versions = { ours: stages.first, theirs: stages.second, base: stages.base };
-			files.set(path, { path, type: conflictType(stages), strategy: "by-hand", winner: decision.winner, save: true, versions });
+			files.push(byHandFile(path, stages, decision.winner));
 			continue;
 		}
-		entries.set(path, entries.get(path) ?? null);
+		entries.set(path, null);
 		// Renamed or deleted by both: what became of it has other names.
-		if (!stages.first && !stages.second) continue;
-		const resolved = findResolved(path, stages, byPath);
-		if (resolved) settle(resolved);
-		else open.set(path, stages);
+		if (stages.first || stages.second) open.set(path, stages);
 	}
-	if (resolution) for (const file of await mergedByLines(repository, resolution, unmerged)) settle(file);
 	if (open.size > 0) {
 		const gone = new Map<GitPath, TreeEntry | null>([...unmerged.keys()].map((path) => [path, null]));
 		const tree = await withScratchIndex(repository, paths.staging, async (scratch) => {
 			await changeIndex(scratch, { entries: gone, fromDisk: [] });
 			return await writeTree(scratch);
 		});
-		for (const file of await resolveStages(repository, { stages: open, tree, staging: paths.staging })) settle(file);
+		for (const file of await resolveStages(repository, { stages: open, tree, staging: paths.staging })) {
+			files.push({ ...file, save: true });
+			for (const { path, entry } of file.results) entries.set(path, entry);
+		}
 	}
 	const byHand = [...decisions.keys()];
 	for (const path of byHand) entries.delete(path);
-	return { entries, byHand, files: [...files.values()].sort((a, b) => (a.path < b.path ? -1 : 1)) };
+	return { entries, byHand, files: files.sort((a, b) => (a.path < b.path ? -1 : 1)) };
+}
+
+/** What our merge gives of the commits that the operation merges or applies; null: it does not say which they are. */
+async function resolutionOf(
+	repository: Repository,
+	operation: OperationState,
+	head: Oid | null,
+	heads: readonly Oid[],
+	hasUnmerged: boolean,
+): Promise<{ resolution: Resolution; commits: readonly Oid[] } | null> {
+	if (head === null) return null;
+	const [theirs] = heads;
+	if (operation.name === "merge" && theirs !== undefined) {
+		const commits = [head, ...heads];
+		return {
+			resolution: heads.length === 1 ? await resolveMerge(repository, head, theirs) : await resolveOctopus(repository, commits),
+			commits,
+		};
+	}
+	// Of what else is applied, only git's own note tells what it made of it.
+	if (!hasUnmerged || automaticMerge(repository) === null || operation.theirs === null) return null;
+	const parents = await commitParents(repository, operation.theirs);
+	const [parent] = parents;
+	if (parents.length !== 1 || parent === undefined) return null;
+	const [base, applied] = operation.name === "revert" ? [operation.theirs, parent] : [parent, operation.theirs];
+	if (!["cherry-pick", "rebase", "revert"].includes(operation.name ?? "")) return null;
+	return { resolution: await resolveApplied(repository, { base, ours: head, theirs: applied }), commits: [head, applied] };
 }
 
 /** Brings the working tree to what was decided: what lies there is set aside first, whatever it is. */
@@ -152,9 +234,10 @@ export async function resolveOperation(
 	const { repository, paths, now } = context;
 	const [unmerged, { oid: head }] = await Promise.all([readUnmerged(repository), readHead(repository)]);
 	const heads = operation.name === "merge" ? mergeHeads(repository.gitDirectory) : [];
-	const resolution =
-		heads.length === 1 && head !== null && unmerged.size > 0 ? await resolveMerge(repository, head, heads[0] as Oid) : null;
-	const plan = await planPaths(context, unmerged, resolution, operation.beganAt);
+	const known = await resolutionOf(repository, operation, head, heads, unmerged.size > 0);
+	const plan = known
+		? await planMerge(context, unmerged, known.resolution, known.commits, operation.beganAt)
+		: await planStages(context, unmerged, operation.beganAt);
 	const report = {
 		operation: operation.name,
 		next: operation.next,
@@ -171,7 +254,7 @@ export async function resolveOperation(
 		const saved = await saveVersionsOf(
 			repository,
 			paths,
-			{ commit, ours: head, theirs: operation.theirs, base: resolution?.base ?? null, files: plan.files },
+			{ commit, ours: head, theirs: operation.theirs, base: known?.resolution.base ?? null, files: plan.files },
 			now(),
 		);
 		lock.assertHeld();

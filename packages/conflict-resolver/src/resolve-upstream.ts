@@ -66,8 +66,9 @@ async function commitPending(context: ResolverContext, head: Oid | null, tip: Oi
  * @throws GitError, the file system's errors; the next run goes on
  */
 export async function resolveUpstream(context: ResolverContext, lock: Lock, dryRun: boolean): Promise<ResolveReport> {
-	const { repository, paths, config, now } = context;
-	const integrateContext = { repository, paths, lock, now };
+	const { repository, paths, config, log, now } = context;
+	const warn = (message: string, details: Record<string, unknown>) => log.warn(message, details);
+	const integrateContext = { repository, paths, lock, now, warn };
 	const { oid: before } = await readHead(repository);
 	const resumed = dryRun ? null : await resumeIntegration(integrateContext);
 	const { branch, oid } = await readHead(repository);

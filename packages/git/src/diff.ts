@@ -44,3 +44,23 @@ export async function diffTrees(repository: Repository, before: Oid, after: Oid)
 	]);
 	return parseRawDiff(stdout);
 }
+
+/**
+ * What the index has otherwise than tree `before`, path by path. Of a path that is unmerged, `after` says nothing.
+ * @throws GitError
+ */
+export async function diffIndex(repository: Repository, before: Oid): Promise<TreeChange[]> {
+	const { stdout } = await repository.run([
+		"diff-index",
+		"--cached",
+		"-z",
+		"--raw",
+		"--no-abbrev",
+		"--no-renames",
+		"--ignore-submodules=none",
+		"--end-of-options",
+		before,
+		"--",
+	]);
+	return parseRawDiff(stdout);
+}

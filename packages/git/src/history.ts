@@ -62,11 +62,19 @@ export async function lastTouches(
 	return { first: sides["<"], second: sides[">"] };
 }
 
+/** The parents of a commit, in order. @throws GitError */
+export async function commitParents(repository: Repository, commit: Oid): Promise<Oid[]> {
+	const { stdout } = await repository.run(["rev-parse", `${commit}^@`]);
+	return stdout.toString("latin1").split("\n").filter(Boolean);
+}
+
 /** A commit as a walk gives it. */
 export interface WalkedCommit {
 	readonly commit: Oid;
 	readonly parents: readonly Oid[];
-	readonly authorEmail: string;
+	/** `Name <address> seconds`, the time zone left out. */
+	readonly author: string;
+	readonly committer: string;
 	readonly message: string;
 }
 
@@ -78,7 +86,7 @@ export async function walkCommits(repository: Repository, from: Oid | null, to: 
 		"--topo-order",
 		"--reverse",
 		"--no-mailmap",
-		"--format=%H%n%P%n%ae%n%B",
+		"--format=%H%n%P%n%an <%ae> %at%n%cn <%ce> %ct%n%B",
 		to,
 		...(from ? [`^${from}`] : []),
 		"--",
@@ -88,7 +96,7 @@ export async function walkCommits(repository: Repository, from: Oid | null, to: 
 		.split("\0")
 		.filter(Boolean)
 		.map((record) => {
-			const [commit = "", parents = "", authorEmail = "", ...message] = record.split("\n");
-			return { commit, parents: parents.split(" ").filter(Boolean), authorEmail, message: message.join("\n") };
+			const [commit = "", parents = "", author = "", committer = "", ...message] = record.split("\n");
+			return { commit, parents: parents.split(" ").filter(Boolean), author, committer, message: message.join("\n") };
 		});
 }

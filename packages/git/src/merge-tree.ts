@@ -75,6 +75,27 @@ export async function mergeTree(store: Repository, first: Oid, second: Oid): Pro
 	return parseMergeTree(stdout);
 }
 
+/**
+ * The tree that `git merge` leaves, the way it merges by itself: line by line, with conflict markers. Several heads are taken one by one.
+ * @param store from openMergeStore
+ * @throws GitError
+ */
+export async function mergeByLines(store: Repository, commits: readonly Oid[]): Promise<Oid> {
+	let [merged = "", ...others] = commits;
+	let tree = merged;
+	for (const [index, other] of others.entries()) {
+		const { stdout } = await store.run(
+			["merge-tree", "--write-tree", "-z", "--no-messages", "--allow-unrelated-histories", merged, other],
+			{
+				accept: [0, 1],
+			},
+		);
+		tree = stdout.toString("latin1", 0, stdout.indexOf(0));
+		if (index + 1 < others.length) merged = await commitOf(store, tree, [merged, other]);
+	}
+	return tree;
+}
+
 /** The best common ancestors of two commits: none, one, or several for criss-cross histories; in order of their ids. */
 export async function mergeBases(repository: Repository, first: Oid, second: Oid): Promise<Oid[]> {
 	const { stdout } = await repository.run(["merge-base", "--all", first, second], { accept: [0, 1] });
@@ -124,12 +145,17 @@ export async function changesWithRenames(store: Repository, before: Oid, after: 
 
 /** A commit with the tree of `commit` and one parent. For merging against a base that is in no history. */
 export async function withParent(store: Repository, commit: Oid, parent: Oid): Promise<Oid> {
+	return await commitOf(store, `${commit}^{tree}`, [parent]);
+}
+
+async function commitOf(store: Repository, tree: string, parents: readonly Oid[]): Promise<Oid> {
 	const identity = { name: "robust-sync", email: "robust-sync@localhost", date: "@0 +0000" };
 	const env = Object.fromEntries(
 		["AUTHOR", "COMMITTER"].flatMap((role) =>
 			Object.entries(identity).map(([field, value]) => [`GIT_${role}_${field.toUpperCase()}`, value]),
 		),
 	);
-	const { stdout } = await store.run(["commit-tree", `${commit}^{tree}`, "-p", parent, "-m", "side of a merge"], { env });
+	const args = ["commit-tree", tree, ...parents.flatMap((parent) => ["-p", parent]), "-m", "side of a merge"];
+	const { stdout } = await store.run(args, { env });
 	return stdout.toString("latin1").trim();
 }

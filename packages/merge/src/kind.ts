@@ -23,12 +23,16 @@ const YAML_EXTENSIONS = new Set([".yaml", ".yml"]);
 /** Written by package managers only, which can write them again: half of one and half of another is worse than either. */
 const LOCK_FILES = new Set(
 	`package-lock.json npm-shrinkwrap.json pnpm-lock.yaml yarn.lock bun.lock bun.lockb deno.lock cargo.lock poetry.lock pdm.lock uv.lock pipfile.lock
-	pixi.lock conda-lock.yml gemfile.lock composer.lock go.sum go.work.sum mix.lock pubspec.lock podfile.lock package.resolved cartfile.resolved
+	pixi.lock conda-lock.yml gemfile.lock gems.locked composer.lock go.sum go.work.sum mix.lock pubspec.lock podfile.lock package.resolved cartfile.resolved
 	packages.lock.json paket.lock flake.lock gradle.lockfile buildscript-gradle.lockfile stack.yaml.lock cabal.project.freeze rebar.lock
-	manifest.toml.lock chart.lock .terraform.lock.hcl module.bazel.lock conan.lock gopkg.lock shard.lock berksfile.lock elm-stuff.lock`.split(
+	manifest.toml.lock chart.lock .terraform.lock.hcl module.bazel.lock conan.lock gopkg.lock shard.lock berksfile.lock elm-stuff.lock .package-lock.json
+	pylock.toml maven_install.json requirements-dev.lock renv.lock devbox.lock spago.lock nimble.lock buf.lock .pnp.cjs .pnp.loader.mjs`.split(
 		/\s+/,
 	),
 );
+
+/** What any other tool calls its lock file. */
+const LOCK_EXTENSIONS = new Set([".lock", ".lockb", ".lockfile"]);
 
 /** Extensions of languages and formats where a line depends on its neighbours. Text with an extension that is not known is prose. */
 const CODE_EXTENSIONS = new Set(
@@ -38,7 +42,7 @@ const CODE_EXTENSIONS = new Set(
 	sol move cairo sql psql graphql gql proto thrift avsc prisma tf tfvars hcl nix bzl bazel cmake mk mak make ninja gn gni sh bash zsh fish ksh csh ps1
 	psm1 psd1 bat cmd awk sed vim el lisp scm rkt tex sty cls bib ipy service socket timer target mount path desktop rules diff patch dockerfile
 	containerfile cue dhall jsonnet libsonnet rego feature pug jade haml ejs hbs handlebars mustache liquid j2 jinja jinja2 tmpl tpl po pot plist csproj
-	vcxproj props targets sln pbxproj xcconfig entitlements storyboard xib ipynb_ lock wat glsl vert frag hlsl wgsl cu cuh f f90 f95 for pas pp ada adb ads
+	vcxproj props targets sln pbxproj xcconfig entitlements storyboard xib ipynb_ wat glsl vert frag hlsl wgsl cu cuh f f90 f95 for pas pp ada adb ads
 	cob cbl abap cr nu mdx`
 		.split(/\s+/)
 		.map((extension) => `.${extension}`),
@@ -83,7 +87,7 @@ export function namedKind(path: Uint8Array | string, contents: readonly Uint8Arr
 	if (attribute === "later" || contents.some((content) => content.length > MAX_MERGED_BYTES)) return "later";
 	if (attribute !== undefined && attribute !== "json") return attribute;
 	const name = baseName(path);
-	if (attribute === undefined && LOCK_FILES.has(name)) return "later";
+	if (attribute === undefined && (LOCK_FILES.has(name) || LOCK_EXTENSIONS.has(extensionOf(path)))) return "later";
 	if (contents.some((content) => isBinary(content) || isLargeFilePointer(content))) return "later";
 	const extension = extensionOf(path);
 	if (attribute === "json" || JSON_EXTENSIONS.has(extension)) return "json";

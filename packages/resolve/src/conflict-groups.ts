@@ -1,5 +1,8 @@
 import type { GitPath, MergeTreeResult, Oid, TreeEntry } from "@robust-sync/git";
 
+/** Note on a path that the merge of several merge bases had a conflict in already, and that the sides differ in. */
+export const crissCross = "CONFLICT (several merge bases)";
+
 /** Everything that a merge left open about one original path, sides by order of commit id. */
 export interface ConflictGroup {
 	readonly path: GitPath;

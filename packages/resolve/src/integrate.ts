@@ -13,7 +13,7 @@ import {
 	relation,
 	usesAttributes,
 } from "@robust-sync/git";
-import { baseAmong, containsNothingOf, mergeContents } from "@robust-sync/merge";
+import { baseAmong, containsNothingOf } from "@robust-sync/merge";
 import {
 	compactTimestamp,
 	faultPoint,
@@ -28,8 +28,10 @@ import {
 	writeBackupManifest,
 	writeJournal,
 } from "@robust-sync/workspace";
+import { saveEarlierMerges } from "./earlier-merges.ts";
+import { type MergeAnswer, type MergeJob, runJob } from "./merge-jobs.ts";
+import { mergeThread } from "./merge-thread.ts";
 import type { Resolution } from "./resolution.ts";
-import { walkBetween } from "./resolutions-between.ts";
 import { resolveMerge } from "./resolve-merge.ts";
 import { saveVersions } from "./save-versions.ts";
 
@@ -42,6 +44,8 @@ export interface IntegrateContext {
 	readonly now: () => number;
 	/** What a late write should have been, had its writer read the newest version. */
 	readonly bringUpToDate?: (late: LateWrite) => Promise<Buffer>;
+	/** Logs what did not fail the checkout. */
+	readonly warn?: (message: string, details: Record<string, unknown>) => void;
 }
 
 /** What came of it. */
@@ -65,14 +69,30 @@ export function isAddition({ path: name, before, written, appeared }: LateWrite)
 	return written.length < before.length / 2 || containsNothingOf(Buffer.alloc(0), before, written, Buffer.from(name, "latin1"));
 }
 
+function lateWriteJob(late: LateWrite, incoming: Buffer): MergeJob {
+	const { path: name, before, written, exposed } = late;
+	const base = isAddition(late) || before === null ? null : baseAmong([before, ...exposed], incoming, written, Buffer.from(name, "latin1"));
+	return { path: name, base, a: written, b: incoming, later: "a", attribute: undefined };
+}
+
+function contentOf({ content, winner }: MergeAnswer, { a, b }: MergeJob): Buffer {
+	const bytes = content ?? (winner === "b" ? b : a);
+	return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
 /** Content that keeps both a late write and what came in; the late write is the later side. */
 export function mergeLateWrite(late: LateWrite): Buffer {
-	const { path: name, before, written, incoming, exposed } = late;
-	if (incoming === null) return written;
-	const file = Buffer.from(name, "latin1");
-	const base = isAddition(late) || before === null ? null : baseAmong([before, ...exposed], incoming, written, file);
-	const { content } = mergeContents({ path: file, base, a: written, b: incoming, later: "a" });
-	return Buffer.from(content.buffer, content.byteOffset, content.byteLength);
+	if (late.incoming === null) return late.written;
+	const job = lateWriteJob(late, late.incoming);
+	return contentOf(runJob(job), job);
+}
+
+/** The same, in the thread for merges where it may take a while. @throws MergeThreadError */
+export async function mergeLateWriteAside(late: LateWrite): Promise<Buffer> {
+	if (late.incoming === null) return late.written;
+	const job = lateWriteJob(late, late.incoming);
+	const [answer] = await mergeThread.run([job]);
+	return contentOf(answer as MergeAnswer, job);
 }
 
 /** Saves what each resolution left out, unless that was done before (a move that is taken up again). */
@@ -87,15 +107,6 @@ async function saveAll(context: IntegrateContext, resolutions: readonly Resoluti
 		if (name !== null) saved.push(name);
 	}
 	return saved;
-}
-
-/** The saved versions that a node makes which only receives a merge: the merges on the way are computed again. */
-async function saveOnTheWay(context: IntegrateContext, from: Oid | null, to: Oid): Promise<{ saved: string[]; commits: number | null }> {
-	if (from === null) return { saved: [], commits: null };
-	const walked = await walkBetween(context.repository, from, to);
-	const resolutions: Resolution[] = [];
-	for (const { ours, theirs } of walked.resolutions) resolutions.push(await resolveMerge(context.repository, ours, theirs));
-	return { saved: await saveAll(context, resolutions), commits: walked.commits };
 }
 
 // Asked once, and again when a move brings a .gitattributes.
@@ -129,7 +140,7 @@ async function move(context: IntegrateContext, journal: Journal, how: { resume: 
 		backup: path.join(paths.backups, backup),
 		resume: how.resume,
 		mergeLate: async (late: LateWrite) =>
-			mergeLateWrite(context.bringUpToDate ? { ...late, written: await context.bringUpToDate(late) } : late),
+			await mergeLateWriteAside(context.bringUpToDate ? { ...late, written: await context.bringUpToDate(late) } : late),
 		checkpoint(step: string) {
 			lock.assertHeld();
 			faultPoint(`move-${step}`);
@@ -141,7 +152,7 @@ async function move(context: IntegrateContext, journal: Journal, how: { resume: 
 		filtersApply(repository).then((filters) => moveWorkingTree(repository, options, filters)),
 		(async () => {
 			// The other side of a merge brings merges that it made, as a fast-forward does.
-			const onTheWay = await saveOnTheWay(context, from, theirs ?? to);
+			const onTheWay = await saveEarlierMerges(context, from, theirs ?? to);
 			if (known === null && (theirs === null || from === null)) return onTheWay;
 			const resolution = known ?? (await resolveMerge(repository, from as Oid, theirs as Oid));
 			return { saved: [...onTheWay.saved, ...(await saveAll(context, [resolution]))], commits: null };

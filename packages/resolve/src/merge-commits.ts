@@ -1,6 +1,8 @@
 import {
+	diffTrees,
 	type FileChange,
 	type GitPath,
+	type MergeTreeResult,
 	mergeBases,
 	mergeTree,
 	type ObjectReader,
@@ -10,18 +12,41 @@ import {
 	withParent,
 	writeCommit,
 } from "@robust-sync/git";
-import { groupConflicts } from "./conflict-groups.ts";
+import { type ConflictGroup, type Conflicts, crissCross, groupConflicts } from "./conflict-groups.ts";
+import { isAttributesFile } from "./kind-attributes.ts";
 import { mergeMessage } from "./merge-message.ts";
 import { type Outcome, PathSettler, type SettledPath, settledPaths } from "./path-settler.ts";
 
 /** Author and committer of every merge that this computes. */
 export const mergeIdentity = "robust-sync <robust-sync@localhost>";
 
+/** The bytes of one file of a merge, and how it came to them. */
+export interface PathResult {
+	readonly content: Buffer;
+	readonly settled: Outcome["settled"];
+}
+
 export interface MergedCommits {
 	readonly commit: Oid;
 	readonly tree: Oid;
 	readonly bases: readonly Oid[];
 	readonly settled: readonly SettledPath[];
+}
+
+/** Bases of bases are merged so deep; below that the first by id stands for all. A hostile history may cross at every step. */
+const maxDepth = 20;
+
+/** Three versions of a tree, put before git, and what it left open. */
+interface OpenedMerge {
+	readonly first: Oid;
+	readonly second: Oid;
+	readonly base: Oid | null;
+	readonly bases: readonly Oid[];
+	readonly merged: MergeTreeResult;
+	readonly conflicts: Conflicts;
+	readonly later?: "first" | "second";
+	/** What was settled without a conflict in `merged`. */
+	readonly noted: readonly Outcome[];
 }
 
 /** Merges commits, and the merge bases of criss-cross histories, each pair once. */
@@ -37,32 +62,55 @@ class CommitMerger {
 		this.#reader = reader;
 	}
 
-	merge(first: Oid, second: Oid): Promise<MergedCommits> {
+	merge(first: Oid, second: Oid, depth = 0): Promise<MergedCommits> {
 		const key = `${first} ${second}`;
-		const merge = this.#done.get(key) ?? this.#merge(first, second);
+		const merge = this.#done.get(key) ?? this.#merge(first, second, depth);
 		this.#done.set(key, merge);
 		return merge;
 	}
 
-	async #merge(first: Oid, second: Oid): Promise<MergedCommits> {
-		const plain = mergeTree(this.#store, first, second);
-		// Not awaited where the other throws first.
-		plain.catch(() => undefined);
-		const bases = await mergeBases(this.#store, first, second);
-		let [base, mergedAs, merged] = [bases[0] ?? null, [first, second] as const, await plain];
-		if (bases.length > 1) {
-			// Criss-cross: what is common to both sides is the merge of all their bases, made as this one is (as git's own recursive strategy does).
-			base = await this.#virtualBase(bases);
-			mergedAs = [await withParent(this.#store, first, base), await withParent(this.#store, second, base)];
-			merged = await mergeTree(this.#store, mergedAs[0], mergedAs[1]);
+	async #merge(first: Oid, second: Oid, depth: number): Promise<MergedCommits> {
+		const opened = await this.#open(first, second, depth);
+		return await this.#write(opened, [first, second], await this.#laterDate(first, second));
+	}
+
+	/** Merges what changed from `base` to `theirs` into `ours`; `theirs` is the later side. The result has no parents. */
+	async apply(base: Oid, ours: Oid, theirs: Oid): Promise<MergedCommits> {
+		const opened = await this.#openWith(base, ours, theirs);
+		return await this.#write({ ...opened, later: "second" }, [], 0);
+	}
+
+	/** What becomes of one path of a merge; of the others no more than it takes to know that. */
+	async mergePath(first: Oid, second: Oid, path: GitPath): Promise<PathResult | null> {
+		const opened = await this.#open(first, second, 0);
+		const { groups, splits } = opened.conflicts;
+		const [split] = splits.filter((candidate) => [candidate.first, candidate.second].includes(path));
+		const wanted = new Set(split ? [split.from, split.first, split.second] : [path]);
+		const conflicts = {
+			groups: groups.filter((group) => isAttributesFile(group.path) || wanted.has(group.path)),
+			splits: split ? [split] : [],
+		};
+		const outcomes = await this.#settle({ ...opened, conflicts });
+		for (const { settled, files } of outcomes) {
+			const file = files.find((candidate) => candidate.path === path);
+			if (!file) continue;
+			const content = "content" in file.made ? file.made.content : ((await this.#reader.contents([file.made.oid]))[0] ?? null);
+			return content && { content, settled };
 		}
-		const conflicts = groupConflicts(merged, mergedAs[0], mergedAs[1]);
-		const date = await this.#laterDate(first, second);
-		const settler = new PathSettler(this.#repository, this.#store, this.#reader, { first, second, base, tree: merged.tree, conflicts });
-		const outcomes = await settler.settle();
+		return null;
+	}
+
+	async #settle({ first, second, base, merged, conflicts, later }: OpenedMerge): Promise<Outcome[]> {
+		const open = { first, second, base, tree: merged.tree, conflicts, ...(later ? { later } : {}) };
+		return await new PathSettler(this.#repository, this.#store, this.#reader, open).settle();
+	}
+
+	async #write(opened: OpenedMerge, parents: readonly Oid[], date: number): Promise<MergedCommits> {
+		const { first, second, bases, merged, noted } = opened;
+		const outcomes = [...(await this.#settle(opened)), ...noted];
 		const settled = settledPaths(outcomes, this.#store.objectFormat);
 		const written = await writeCommit(this.#store, {
-			parents: [first, second],
+			parents,
 			identity: mergeIdentity,
 			date,
 			message: mergeMessage(first, second, settled),
@@ -73,10 +121,78 @@ class CommitMerger {
 		return { ...written, bases, settled };
 	}
 
-	async #virtualBase(bases: readonly Oid[]): Promise<Oid> {
+	async #open(first: Oid, second: Oid, depth: number): Promise<OpenedMerge> {
+		const plain = mergeTree(this.#store, first, second);
+		// Not awaited where the other throws first.
+		plain.catch(() => undefined);
+		const bases = await mergeBases(this.#store, first, second);
+		if (bases.length <= 1 || depth >= maxDepth) {
+			const base = bases[0] ?? null;
+			const merged = await plain;
+			if (base !== null && bases.length > 1) return { ...(await this.#openWith(base, first, second)), bases };
+			return { first, second, base, bases, merged, conflicts: groupConflicts(merged, first, second), noted: [] };
+		}
+		await plain;
+		// Criss-cross: what is common to both sides is the merge of all their bases, made as this one is (as git's own recursive strategy does).
+		const { base, contested } = await this.#virtualBase(bases, depth);
+		const opened = await this.#openWith(base, first, second);
+		return { ...opened, bases, ...(await this.#contest(opened, base, contested)) };
+	}
+
+	async #openWith(base: Oid, first: Oid, second: Oid): Promise<OpenedMerge> {
+		const [one, two] = [await withParent(this.#store, first, base), await withParent(this.#store, second, base)];
+		const merged = await mergeTree(this.#store, one, two);
+		return { first, second, base, bases: [base], merged, conflicts: groupConflicts(merged, one, two), noted: [] };
+	}
+
+	/** The merge of several bases, and the paths in which one of them lost something. */
+	async #virtualBase(bases: readonly Oid[], depth: number): Promise<{ base: Oid; contested: Set<GitPath> }> {
 		let [base, ...others] = bases as [Oid, ...Oid[]];
-		for (const other of others) base = (await this.merge(...(base < other ? ([base, other] as const) : ([other, base] as const)))).commit;
-		return base;
+		const contested = new Set<GitPath>();
+		for (const other of others) {
+			const merged = await this.merge(...(base < other ? ([base, other] as const) : ([other, base] as const)), depth + 1);
+			for (const { path, lost, reported } of merged.settled) if (lost || reported) contested.add(path);
+			base = merged.commit;
+		}
+		return { base, contested };
+	}
+
+	/**
+	 * Where the bases were in conflict, one version of them stands for all, and the side that has just that one looks as if it had changed
+	 * nothing. Both sides chose there: what they differ in is a conflict, and is saved.
+	 */
+	async #contest({ conflicts, first, second }: OpenedMerge, base: Oid, contested: ReadonlySet<GitPath>) {
+		if (contested.size === 0) return { conflicts, noted: [] };
+		const known = new Set(conflicts.groups.map(({ path }) => path));
+		const groups: ConflictGroup[] = conflicts.groups.map((group) =>
+			contested.has(group.path) ? { ...group, notes: new Set([...group.notes, crissCross]) } : group,
+		);
+		const noted: Outcome[] = [];
+		const [ofFirst, ofSecond] = await Promise.all([diffTrees(this.#store, base, first), diffTrees(this.#store, base, second)]);
+		const inSecond = new Set(ofSecond.map(({ path }) => path));
+		const changedBoth = new Set(ofFirst.flatMap(({ path }) => (inSecond.has(path) ? [path] : [])));
+		for (const [side, changes] of [["first", ofFirst] as const, ["second", ofSecond] as const]) {
+			for (const { path, before, after } of changes) {
+				if (!contested.has(path) || known.has(path) || changedBoth.has(path) || before === null) continue;
+				const versions = side === "first" ? { first: after, second: before } : { first: before, second: after };
+				if (after !== null) groups.push({ path, stagePaths: [path], base: before, ...versions, notes: new Set([crissCross]) });
+				else
+					noted.push({
+						settled: {
+							path,
+							type: "modify/delete",
+							strategy: "later",
+							winner: side,
+							...versions,
+							base: before,
+							lost: true,
+							reported: true,
+						},
+						files: [],
+					});
+			}
+		}
+		return { conflicts: { ...conflicts, groups }, noted };
 	}
 
 	async #laterDate(first: Oid, second: Oid): Promise<number> {
@@ -100,4 +216,23 @@ function* changes(stagePaths: Iterable<GitPath>, outcomes: readonly Outcome[]): 
  */
 export async function mergeCommits(repository: Repository, store: Repository, first: Oid, second: Oid): Promise<MergedCommits> {
 	return await withObjectReader(store, (reader) => new CommitMerger(repository, store, reader).merge(first, second));
+}
+
+/** What mergeCommits makes of one path; null: it is none that both sides changed. */
+export async function mergeCommitsAt(
+	repository: Repository,
+	store: Repository,
+	[first, second]: readonly [Oid, Oid],
+	path: GitPath,
+): Promise<PathResult | null> {
+	return await withObjectReader(store, (reader) => new CommitMerger(repository, store, reader).mergePath(first, second, path));
+}
+
+/** Merges what changed from one commit to another into a third, for a cherry-pick and the like: what is applied is the later side. */
+export async function applyCommit(
+	repository: Repository,
+	store: Repository,
+	what: { base: Oid; ours: Oid; theirs: Oid },
+): Promise<MergedCommits> {
+	return await withObjectReader(store, (reader) => new CommitMerger(repository, store, reader).apply(what.base, what.ours, what.theirs));
 }

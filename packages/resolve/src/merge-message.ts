@@ -14,9 +14,11 @@ function messagePath(path: GitPath): string {
 	)}"`;
 }
 
+const subject = (first: Oid, second: Oid) => `Merge ${first.slice(0, 12)} and ${second.slice(0, 12)}`;
+
 /** The message of a merge commit: a function of what was merged. */
 export function mergeMessage(first: Oid, second: Oid, files: readonly { path: GitPath; strategy: Strategy }[]): Buffer {
-	const lines = [`Merge ${first.slice(0, 12)} and ${second.slice(0, 12)}`];
+	const lines = [subject(first, second)];
 	if (files.length > 0) lines.push("");
 	for (const { strategy, path } of files.slice(0, maxListedPaths)) lines.push(`Resolved: ${strategy} ${messagePath(path)}`);
 	if (files.length > maxListedPaths) lines.push(`Resolved: ${files.length - maxListedPaths} more`);
@@ -26,4 +28,9 @@ export function mergeMessage(first: Oid, second: Oid, files: readonly { path: Gi
 /** Whether a message says that something was resolved. */
 export function saysResolved(message: string): boolean {
 	return /^Resolved: /m.test(message);
+}
+
+/** Whether a message begins as mergeMessage of these two commits does when something was resolved. */
+export function startsLikeResolved(message: string, first: Oid, second: Oid): boolean {
+	return message.startsWith(`${subject(first, second)}\n\nResolved: `);
 }

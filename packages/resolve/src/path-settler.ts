@@ -13,9 +13,11 @@ import {
 	type SideHistory,
 	type TreeEntry,
 } from "@robust-sync/git";
-import { type AttributeKind, hasLineConflict, MAX_MERGED_BYTES, mergeContents } from "@robust-sync/merge";
-import type { ConflictGroup, Conflicts } from "./conflict-groups.ts";
+import { type AttributeKind, MAX_MERGED_BYTES } from "@robust-sync/merge";
+import { type ConflictGroup, type Conflicts, crissCross } from "./conflict-groups.ts";
 import { isAttributesFile, kindAttributes } from "./kind-attributes.ts";
+import type { MergeAnswer, MergeJob } from "./merge-jobs.ts";
+import { mergeThread } from "./merge-thread.ts";
 import type { Strategy } from "./resolution.ts";
 import { submoduleDescendant } from "./submodule.ts";
 
@@ -84,6 +86,43 @@ export interface OpenMerge {
 	/** The side that counts as the later one of every path, where that is known; else history says. */
 	readonly later?: "first" | "second";
 }
+
+/** So many files are read, and merged in one go; enough that handing them to the other thread costs nothing beside it. */
+const groupsAtATime = 512;
+const bytesAtATime = 8 * 1024 * 1024;
+
+/** A side of one file. */
+interface SideVersion {
+	readonly entry: TreeEntry;
+	/** null: over the size that is merged. */
+	readonly content: Uint8Array | null;
+	/** Its name on that side, where it is not the file's. */
+	readonly path?: GitPath;
+}
+
+/** A group with its contents; a base of `undefined`: there is none that can be merged with. */
+interface LoadedGroup {
+	readonly group: ConflictGroup;
+	readonly base: Uint8Array | null | undefined;
+	readonly first: Uint8Array | null;
+	readonly second: Uint8Array | null;
+}
+
+/** What merging one file by its kind gave. */
+interface MergedVersions {
+	readonly made: Made;
+	readonly strategy: Strategy;
+	readonly winner: "merged" | "first" | "second";
+	readonly lost: boolean;
+	readonly reported: boolean;
+}
+
+interface MergeToRun {
+	readonly job: MergeJob;
+	readonly complete: (answer: MergeAnswer) => MergedVersions;
+}
+
+const asBuffer = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 /** Settles every path that git left open. */
 export class PathSettler {
@@ -176,41 +215,71 @@ export class PathSettler {
 		return outcomes;
 	}
 
-	/** Merges many files by their kinds; at any time the three versions of one are in memory. */
+	/** Merges many files by their kinds, a batch at a time: while one is merged the next is read, and no more than that is in memory. */
 	async #mergeAll(groups: readonly ConflictGroup[]): Promise<Outcome[]> {
 		const outcomes: Outcome[] = [];
-		const wanted: { oid: Oid; group: number; side: "base" | "first" | "second" }[] = [];
-		for (const [index, group] of groups.entries()) {
-			if (isRegular(group.base)) wanted.push({ oid: group.base.oid, group: index, side: "base" });
-			wanted.push(
-				{ oid: group.first?.oid ?? "", group: index, side: "first" },
-				{ oid: group.second?.oid ?? "", group: index, side: "second" },
-			);
+		let running: Promise<Outcome[]> | null = null;
+		for await (const batch of this.#batches(groups)) {
+			const before: Promise<Outcome[]> | null = running;
+			running = this.#mergeBatch(batch);
+			// Awaited below, or in the next round: a failure of the one before comes first.
+			running.catch(() => undefined);
+			if (before) outcomes.push(...(await before));
 		}
-		let held: Partial<Record<"base" | "first" | "second", Buffer | null>> = {};
-		await this.#reader.each(
-			wanted.map(({ oid }) => oid),
-			(info, content, index) => {
-				const { oid, group: at, side } = wanted[index] as (typeof wanted)[number];
-				held[side] = info ? content : present(null, oid);
-				if (side !== "second") return;
-				const group = groups[at] as ConflictGroup;
-				outcomes.push(this.#mergeGroup(group, held.base, held.first ?? null, held.second ?? null));
-				held = {};
-			},
-			MAX_MERGED_BYTES,
-		);
+		if (running) outcomes.push(...(await running));
 		return outcomes;
 	}
 
-	#mergeGroup(group: ConflictGroup, base: Buffer | null | undefined, first: Buffer | null, second: Buffer | null): Outcome {
-		const [one, two] = [group.first as TreeEntry, group.second as TreeEntry];
-		const merged = this.#mergeVersions(
-			group.path,
-			{ entry: group.base, content: base },
-			{ entry: one, content: first },
-			{ entry: two, content: second },
+	/** The groups with the contents of their versions. */
+	async *#batches(groups: readonly ConflictGroup[]): AsyncGenerator<readonly LoadedGroup[]> {
+		const oidsOf = (group: ConflictGroup) =>
+			[group.base, group.first, group.second].flatMap((entry) => (isRegular(entry) ? [entry.oid] : []));
+		const infos = await this.#reader.infos(groups.flatMap(oidsOf));
+		let info = 0;
+		for (let at = 0; at < groups.length; ) {
+			const batch: ConflictGroup[] = [];
+			let bytes = 0;
+			do {
+				const group = groups[at++] as ConflictGroup;
+				batch.push(group);
+				for (const oid of oidsOf(group)) {
+					const found = infos[info++];
+					if (!found) present(null, oid);
+					bytes += found && found.size <= MAX_MERGED_BYTES ? found.size : 0;
+				}
+			} while (at < groups.length && batch.length < groupsAtATime && bytes < bytesAtATime);
+			const contents: (Uint8Array | null)[] = [];
+			await this.#reader.each(
+				batch.flatMap(oidsOf),
+				// A copy with memory of its own, which can go to another thread.
+				(_info, content) => contents.push(content && new Uint8Array(content)),
+				MAX_MERGED_BYTES,
+			);
+			let content = 0;
+			yield batch.map((group) => ({
+				group,
+				base: isRegular(group.base) ? (contents[content++] ?? null) : undefined,
+				first: contents[content++] ?? null,
+				second: contents[content++] ?? null,
+			}));
+		}
+	}
+
+	async #mergeBatch(batch: readonly LoadedGroup[]): Promise<Outcome[]> {
+		const versions = batch.map(({ group, base, first, second }) =>
+			this.#prepare(
+				group.path,
+				{ entry: group.base, content: base },
+				{ entry: group.first as TreeEntry, content: first },
+				{ entry: group.second as TreeEntry, content: second },
+			),
 		);
+		const merged = await this.#finish(versions);
+		return batch.map(({ group }, index) => this.#groupOutcome(group, merged[index] as MergedVersions));
+	}
+
+	#groupOutcome(group: ConflictGroup, merged: MergedVersions): Outcome {
+		const [one, two] = [group.first as TreeEntry, group.second as TreeEntry];
 		const aside = group.notes.has("CONFLICT (file/directory)");
 		return {
 			settled: {
@@ -222,19 +291,30 @@ export class PathSettler {
 				second: two,
 				base: group.base,
 				lost: merged.lost,
-				reported: aside || merged.reported,
+				reported: aside || merged.reported || group.notes.has(crissCross),
 			},
 			files: [{ path: group.path, made: merged.made, beside: aside }],
 		};
 	}
 
 	/** Merges one file. A content of null is over the size that is merged: the later side as it is. */
-	#mergeVersions(
+	async #mergeVersions(
 		path: GitPath,
-		base: { entry: TreeEntry | null; content: Buffer | null | undefined },
-		first: { entry: TreeEntry; content: Buffer | null; path?: GitPath },
-		second: { entry: TreeEntry; content: Buffer | null; path?: GitPath },
-	): { made: Made; strategy: Strategy; winner: "merged" | "first" | "second"; lost: boolean; reported: boolean } {
+		base: { entry: TreeEntry | null; content: Uint8Array | null | undefined },
+		first: SideVersion,
+		second: SideVersion,
+	): Promise<MergedVersions> {
+		const [merged] = await this.#finish([this.#prepare(path, base, first, second)]);
+		return merged as MergedVersions;
+	}
+
+	/** What is known of a merge without the contents; where that is not all, the job for them and what to make of the answer. */
+	#prepare(
+		path: GitPath,
+		base: { entry: TreeEntry | null; content: Uint8Array | null | undefined },
+		first: SideVersion,
+		second: SideVersion,
+	): MergedVersions | MergeToRun {
 		const mode = mergeModes(base.entry, first.entry, second.entry);
 		const later = this.#later({ path: first.path ?? path, entry: first.entry }, { path: second.path ?? path, entry: second.entry });
 		const whole = { first: { mode, oid: first.entry.oid }, second: { mode, oid: second.entry.oid } };
@@ -245,25 +325,28 @@ export class PathSettler {
 		}
 		if (base.content === null || first.content === null || second.content === null)
 			return { made: whole[later], strategy: "later", winner: later, lost: true, reported: true };
-		const merged = mergeContents({
-			path,
-			base: base.content ?? null,
-			a: first.content,
-			b: second.content,
-			later: later === "first" ? "a" : "b",
-			attribute: this.#kinds.get(path),
-		});
-		const winner = merged.winner === "a" ? "first" : merged.winner === "b" ? "second" : "merged";
-		// A side's own bytes are in the object database already.
-		const made = winner === "merged" ? { mode, content: Buffer.from(merged.content) } : whole[winner];
-		const lost = merged.lost.a || merged.lost.b;
 		return {
-			made,
-			strategy: merged.strategy,
-			winner,
-			lost,
-			reported: lost || hasLineConflict(base.content ?? null, first.content, second.content),
+			job: {
+				path,
+				base: base.content ?? null,
+				a: first.content,
+				b: second.content,
+				later: later === "first" ? "a" : "b",
+				attribute: this.#kinds.get(path),
+			},
+			complete: ({ content, strategy, winner: side, lost, reported }) => {
+				const winner = side === "a" ? "first" : side === "b" ? "second" : "merged";
+				// A side's own bytes are in the object database already.
+				const made = winner === "merged" ? { mode, content: asBuffer(content ?? new Uint8Array()) } : whole[winner];
+				return { made, strategy, winner, lost, reported };
+			},
 		};
+	}
+
+	async #finish(prepared: readonly (MergedVersions | MergeToRun)[]): Promise<MergedVersions[]> {
+		const answers = await mergeThread.run(prepared.flatMap((merge) => ("job" in merge ? [merge.job] : [])));
+		let at = 0;
+		return prepared.map((merge) => ("job" in merge ? merge.complete(answers[at++] as MergeAnswer) : merge));
 	}
 
 	/** Paths of which a side is kept whole: deleted by the other, links, submodules, files of different types. */
@@ -334,7 +417,7 @@ export class PathSettler {
 			{ entry: other, content: await this.#load(other), path: otherPath },
 		];
 		const [first, second] = side === "first" ? [mine, its] : [its, mine];
-		const merged = this.#mergeVersions(from, { entry: before, content: await this.#load(before) }, first, second);
+		const merged = await this.#mergeVersions(from, { entry: before, content: await this.#load(before) }, first, second);
 		const settled: Outcome["settled"] = {
 			path: from,
 			type: "rename/rename",
@@ -389,7 +472,7 @@ export class PathSettler {
 				...extra,
 			];
 		}
-		const merged = this.#mergeVersions(
+		const merged = await this.#mergeVersions(
 			path,
 			{ entry: null, content: undefined },
 			{ entry: ours, content: await this.#load(one?.made ?? first) },
@@ -435,7 +518,7 @@ export class PathSettler {
 		let made: Made;
 		let lost = false;
 		if (isRegular(first) && isRegular(second)) {
-			const merged = this.#mergeVersions(
+			const merged = await this.#mergeVersions(
 				split.from,
 				{ entry: base, content: isRegular(base) ? await this.#load(base) : undefined },
 				one,
@@ -468,7 +551,7 @@ export class PathSettler {
 			const renamed = { entry: this.#entryOf(made), content: await this.#load(made) };
 			const addition = { entry: other, content: await this.#load(other) };
 			const [a, b] = side === "second" ? [renamed, addition] : [addition, renamed];
-			const both = this.#mergeVersions(path, { entry: null, content: undefined }, a, b);
+			const both = await this.#mergeVersions(path, { entry: null, content: undefined }, a, b);
 			outcomes.push({
 				settled: {
 					path,

@@ -1,5 +1,5 @@
-import { type Oid, openMergeStore, type Repository } from "@robust-sync/git";
-import { mergeCommits } from "./merge-commits.ts";
+import { type GitPath, type Oid, openMergeStore, type Repository } from "@robust-sync/git";
+import { applyCommit, mergeCommits, mergeCommitsAt } from "./merge-commits.ts";
 import type { SettledPath } from "./path-settler.ts";
 import type { Resolution, ResolvedFile } from "./resolution.ts";
 
@@ -30,4 +30,47 @@ export async function resolveMerge(repository: Repository, ours: Oid, theirs: Oi
 	const [first, second] = ours < theirs ? [ours, theirs] : [theirs, ours];
 	const { commit, tree, bases, settled } = await mergeCommits(repository, openMergeStore(repository), first, second);
 	return { commit, tree, ours, theirs, base: bases[0] ?? null, files: settled.map((file) => byRole(file, ours === first)) };
+}
+
+/** What resolveMerge would make of one file that both sides changed: for a merge driver, which is asked about one at a time. */
+export interface FileResolution extends Pick<ResolvedFile, "path" | "type" | "strategy" | "winner" | "versions"> {
+	readonly content: Buffer;
+	/** A side has something that is not in the content. */
+	readonly lost: boolean;
+}
+
+/**
+ * The part of resolveMerge that is about one file, by its name in the result. Writes no commit.
+ * @returns null: not both sides changed it, or it is not a file in the result
+ * @throws GitError
+ */
+export async function resolveFile(repository: Repository, ours: Oid, theirs: Oid, path: GitPath): Promise<FileResolution | null> {
+	const sides = ours < theirs ? ([ours, theirs] as const) : ([theirs, ours] as const);
+	const found = await mergeCommitsAt(repository, openMergeStore(repository), sides, path);
+	return found && { ...byRole({ ...found.settled, results: [] }, ours === sides[0]), content: found.content, lost: found.settled.lost };
+}
+
+/**
+ * Several heads into one, as an octopus merge has them: two at a time, in the order of their ids, whichever of them is "ours".
+ * @param commits at least two
+ * @throws GitError
+ */
+export async function resolveOctopus(repository: Repository, commits: readonly Oid[]): Promise<Resolution> {
+	const [first, second, ...others] = [...commits].sort() as [Oid, Oid, ...Oid[]];
+	let resolution = await resolveMerge(repository, first, second);
+	for (const other of others) {
+		const next = await resolveMerge(repository, resolution.commit, other);
+		resolution = { ...next, files: [...resolution.files, ...next.files] };
+	}
+	return resolution;
+}
+
+/**
+ * Merges by the same rules what changed from `base` to `theirs` into `ours`, for a cherry-pick, a rebase or a revert: `theirs` is the later
+ * side of every path. The resolution's commit holds the tree and nothing else.
+ * @throws GitError
+ */
+export async function resolveApplied(repository: Repository, what: { base: Oid; ours: Oid; theirs: Oid }): Promise<Resolution> {
+	const { commit, tree, settled } = await applyCommit(repository, openMergeStore(repository), what);
+	return { commit, tree, ...what, files: settled.map((file) => byRole(file, true)) };
 }

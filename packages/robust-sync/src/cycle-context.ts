@@ -1,4 +1,5 @@
 import { type GitPath, openRepository, type Repository, type SshConnections } from "@robust-sync/git";
+import type { IntegrateContext } from "@robust-sync/resolve";
 import type { Logger } from "@robust-sync/service/log";
 import type { Config, Lock, MonotonicClock, WorkspacePaths } from "@robust-sync/workspace";
 import type { HotFiles } from "./hot-files.ts";
@@ -15,6 +16,11 @@ export interface CycleContext {
 	/** The cycle lock, held. */
 	readonly lock: Lock;
 	readonly memory: CycleMemory;
+}
+
+/** A cycle's context as packages/resolve takes it. */
+export function integrateContext(context: CycleContext): CycleContext & IntegrateContext {
+	return { ...context, warn: (message, details) => context.log.warn(message, details) };
 }
 
 /** What one process remembers from cycle to cycle. Losing it costs time, never data. */

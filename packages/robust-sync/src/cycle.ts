@@ -1,10 +1,10 @@
 import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import { countCommits, diffTrees, type GitPath, type Oid, pushCommit, readHead } from "@robust-sync/git";
-import { carryOutPlan, type Plan, planIntegration, saveDecidedForUpstream } from "@robust-sync/resolve";
+import { carryOutPlan, continueEarlierMerges, type Plan, planIntegration, saveDecidedForUpstream } from "@robust-sync/resolve";
 import { faultPoint, type SkippedFile } from "@robust-sync/workspace";
 import pRetry from "p-retry";
 import { raceWaitMs } from "./back-off.ts";
-import type { CycleContext } from "./cycle-context.ts";
+import { type CycleContext, integrateContext } from "./cycle-context.ts";
 import { publishDirectly } from "./direct-publish.ts";
 import { bringIndexUpToDate, leave } from "./direct-snapshot.ts";
 import { waitUntilQuiet } from "./hot-files.ts";
@@ -103,6 +103,8 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 	// Nothing of a cycle goes on in the background when it is over, or has failed.
 	const { outbox, committed, head } = await work().finally(() => asked?.catch(() => undefined));
 
+	// A checkout of this cycle has done its share already.
+	if (progress.pulled === 0) progress.saved.push(...(await continueEarlierMerges(integrateContext(context))));
 	// A process that stood still meanwhile may not be the one that works here any more.
 	context.lock.assertHeld();
 	const delivered = confirmDelivered(context, committed);
@@ -202,7 +204,11 @@ async function checkOut(context: CycleContext, plan: Plan, progress: Progress): 
 		plan.kind === "fast-forward" && plan.from !== null ? null : countCommits(context.repository, plan.from, plan.theirs ?? plan.to);
 	// Looked at when the move is over: nothing of a cycle goes on in the background when it has failed.
 	counting?.catch(() => undefined);
-	const integration = await carryOutPlan({ ...context, bringUpToDate: (late) => bringUpToDate(context, late) }, ref, plan);
+	const integration = await carryOutPlan(
+		{ ...integrateContext(context), bringUpToDate: (late) => bringUpToDate(context, late) },
+		ref,
+		plan,
+	);
 	progress.pulled += (await counting) ?? integration.commits ?? 0;
 	if (plan.resolution) {
 		progress.commits++;

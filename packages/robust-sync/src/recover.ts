@@ -18,7 +18,7 @@ import {
 } from "@robust-sync/git";
 import { type IntegrateContext, integrate, resumeIntegration } from "@robust-sync/resolve";
 import { compactTimestamp, faultPoint } from "@robust-sync/workspace";
-import type { CycleContext } from "./cycle-context.ts";
+import { type CycleContext, integrateContext } from "./cycle-context.ts";
 import { repairRepository } from "./repair.ts";
 import { bringUpToDate, finishPutBack } from "./rescue.ts";
 import { SyncError } from "./sync-error.ts";
@@ -105,7 +105,7 @@ async function setAsideStaleLocks({ repository, log, now }: CycleContext): Promi
 
 /** A write that is found in the middle of a move may have been made from an older version, there as anywhere. */
 function upToDate(context: CycleContext): CycleContext & Pick<IntegrateContext, "bringUpToDate"> {
-	return { ...context, bringUpToDate: (late) => bringUpToDate(context, late) };
+	return { ...integrateContext(context), bringUpToDate: (late) => bringUpToDate(context, late) };
 }
 
 async function makeIndexAgain({ repository, memory, now }: CycleContext): Promise<string | null> {

@@ -16,7 +16,7 @@ import {
 	withObjectReader,
 } from "@robust-sync/git";
 import { mayStemFrom, originAmong } from "@robust-sync/merge";
-import { isAddition, mergeLateWrite } from "@robust-sync/resolve";
+import { isAddition, mergeLateWriteAside } from "@robust-sync/resolve";
 import {
 	compactTimestamp,
 	faultPoint,
@@ -43,8 +43,8 @@ function readFile(root: string, name: GitPath): { content: Buffer; stats: fs.Sta
 	}
 }
 
-function merge(name: GitPath, base: Buffer | null, written: Buffer, current: Buffer): Buffer {
-	return mergeLateWrite({ path: name, before: base, written, writtenAt: null, appeared: false, incoming: current, exposed: [] });
+function merge(name: GitPath, base: Buffer | null, written: Buffer, current: Buffer): Promise<Buffer> {
+	return mergeLateWriteAside({ path: name, before: base, written, writtenAt: null, appeared: false, incoming: current, exposed: [] });
 }
 
 /** Puts merged content into the working tree, keeping what it replaces, and notes that in a manifest of its own. In a journal first. */
@@ -83,7 +83,7 @@ async function replaceAsJournalled(
 		staging: paths.staging,
 		backup: path.join(paths.backups, backup),
 		resume,
-		mergeLate: mergeLateWrite,
+		mergeLate: mergeLateWriteAside,
 		checkpoint(step: string) {
 			lock.assertHeld();
 			if (step === "swap") faultPoint("rescue-swap");
@@ -149,7 +149,7 @@ export async function rescueLateWrites(context: CycleContext): Promise<number> {
 			const base = bases.get(entry.before) ?? null;
 			if (base?.equals(written)) continue;
 			const live = readFile(repository.root, name);
-			const merged = live ? merge(name, base, written, live.content) : written;
+			const merged = live ? await merge(name, base, written, live.content) : written;
 			rescued++;
 			if (live && merged.equals(live.content)) continue;
 			replacements.push({ path: name, mode: live ? fileMode(live.stats) : "100644", content: merged, replaces: live?.content ?? null });
@@ -260,7 +260,7 @@ export async function rescueStaleWrites(context: CycleContext, changed: readonly
 	for (const { name, live, within } of suspects) {
 		const newest = newestVersion(within, contents, committed.get(name) ?? null);
 		const origin = originOf(name, live.content, within, contents);
-		const merged = origin && newest ? merge(name, origin, live.content, newest) : live.content;
+		const merged = origin && newest ? await merge(name, origin, live.content, newest) : live.content;
 		checked.push({ path: name, mode: fileMode(live.stats), content: merged });
 		if (!merged.equals(live.content))
 			replacements.push({ path: name, mode: fileMode(live.stats), content: merged, replaces: live.content });
@@ -294,7 +294,7 @@ export async function bringUpToDate(context: CycleContext, late: LateWrite): Pro
 	);
 	const origin = originOf(name, written, replacements, contents);
 	const newest = newestVersion(replacements, contents, before);
-	return origin && newest ? merge(name, origin, written, newest) : written;
+	return origin && newest ? await merge(name, origin, written, newest) : written;
 }
 
 /** The content that HEAD has at each path; no entry where it has none. */

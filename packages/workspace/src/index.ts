@@ -23,3 +23,4 @@ export * from "./saved-versions.ts";
 export * from "./state-file.ts";
 export * from "./state-schemas.ts";
 export * from "./timestamps.ts";
+export * from "./unsaved-merges.ts";

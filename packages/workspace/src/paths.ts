@@ -45,6 +45,10 @@ export class WorkspacePaths {
 	get rescueJournal(): string {
 		return path.join(this.sync, "rescue.json");
 	}
+	/** Merges of other nodes whose losing versions are still to be saved; there only while there are some. */
+	get unsavedMerges(): string {
+		return path.join(this.sync, "unsaved_merges.json");
+	}
 	/** The outbox's fixed names: which pending file is delivered under which path. */
 	get outboxNames(): string {
 		return path.join(this.sync, "outbox.json");

@@ -1,0 +1,75 @@
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { resolveMerge } from "@robust-sync/resolve";
+import { Person } from "./fixture/person.ts";
+import { triples } from "./fixture/triples.ts";
+import { resolveConflicts } from "./resolve.ts";
+
+let person: Person;
+beforeEach(() => {
+	person = new Person();
+});
+afterEach(async () => await person.remove());
+
+const oid = (name: string) => person.git("rev-parse", name).trim();
+const resolve = async () => await resolveConflicts(await person.context());
+
+/** What a cycle makes of two commits, whichever of them is its own. */
+async function cycleTree(one: string, two: string): Promise<string> {
+	const { repository } = await person.context();
+	const [there, back] = [await resolveMerge(repository, one, two), await resolveMerge(repository, two, one)];
+	expect(back.commit).toBe(there.commit);
+	return there.tree;
+}
+
+/** A person merges `theirs` into `ours`, and lets us complete it. */
+async function treeOfResolve(ours: string, theirs: string, ...options: string[]): Promise<string> {
+	person.git("checkout", "-q", "-B", "work", ours);
+	person.git("merge", "--no-ff", ...options, theirs);
+	await resolve();
+	expect(person.status()).toBe("");
+	expect(person.git("log", "-1", "--format=%P").trim()).toBe(`${ours} ${theirs}`);
+	return oid("HEAD^{tree}");
+}
+
+test("doors: lock files that git merges by line → one side whole, both saved", async () => {
+	const locks = triples.filter(({ path: name }) => /lock|shrinkwrap/.test(name));
+	const side = (name: "base" | "ours" | "theirs") => Object.fromEntries(locks.map((lock) => [lock.path, lock[name] as string]));
+	person.branches(side("base"), side("ours"), side("theirs"));
+	const [ours, theirs] = [oid("main"), oid("theirs")];
+	expect(await treeOfResolve(ours, theirs, "--no-commit")).toBe(await cycleTree(ours, theirs));
+	for (const lock of locks) expect([lock.ours, lock.theirs]).toContain(person.read(lock.path));
+	const saved = person.savedFiles();
+	for (const { path: name, ...lock } of locks) expect([saved[`${name}.ours`], saved[`${name}.theirs`]]).toEqual([lock.ours, lock.theirs]);
+});
+
+test("doors: other strategies, options, an octopus → what a person did stays", async () => {
+	const locks = { base: "a\n\n\n\n\n\nb\n", ours: "A\n\n\n\n\n\nb\n", theirs: "a\n\n\n\n\n\nB\n" };
+	person.branches({ "x.lock": locks.base }, { "x.lock": locks.ours }, { "x.lock": locks.theirs });
+	const [ours, theirs] = [oid("main"), oid("theirs")];
+	const tree = await cycleTree(ours, theirs);
+	for (const options of [
+		["-s", "resolve"],
+		["-X", "ours"],
+	])
+		expect(await treeOfResolve(ours, theirs, "--no-commit", ...options)).toBe(tree);
+	// Nothing of theirs was wanted.
+	expect(await treeOfResolve(ours, theirs, "--no-commit", "-s", "ours")).toBe(oid(`${ours}^{tree}`));
+	person.git("checkout", "-q", "-B", "third", `${ours}~1`);
+	const third = person.commit({ other: "third\n" });
+	person.git("checkout", "-q", "-B", "work", ours);
+	person.git("merge", "--no-commit", theirs, third);
+	await resolve();
+	expect(person.git("log", "-1", "--format=%P").trim().split(" ")).toHaveLength(3);
+	expect([locks.ours, locks.theirs]).toContain(person.read("x.lock"));
+	expect(person.read("other")).toBe("third\n");
+});
+
+test("doors: a cherry-pick that conflicts → what git merged by line is merged by kind", async () => {
+	const text = (a: string, b: string) => `${a}\n${"x\n".repeat(9)}${b}\n`;
+	person.branches({ "x.lock": text("a", "b"), f: "1\n" }, { "x.lock": text("A", "b"), f: "2\n" }, { "x.lock": text("a", "B"), f: "3\n" });
+	person.git("cherry-pick", "theirs");
+	expect(await resolve()).toMatchObject({ operation: "cherry-pick" });
+	expect(person.read("x.lock")).toBe(text("a", "B"));
+	person.git("cherry-pick", "--continue");
+	expect(person.status()).toBe("");
+});
