@@ -233,10 +233,14 @@ describe("without a service manager, for one user", () => {
 		fs.writeFileSync(foreign, "another program\n");
 		const ports = { HEARTBEAT_PORT: String(await freePort()), HEALTH_PORT: String(await freePort()) };
 		// The name is typed, everything else is answered by Enter.
-		const first = await setup(["--user"], { env: { ...ports, CHAD_HOST: "chad.example:8765" }, input: "helios\n\n\n\n\n\n\n" });
+		const first = await setup(["--user"], {
+			env: { ...ports, CHAD_HOST: "chad.example:8765", HEARTBEAT_KEY: "none" },
+			input: "helios\n\n\n\n\n\n\n",
+		});
 		expect(`${first.stderr}${first.stdout}`).toContain("robust-sync --once: in sync at");
 		expect(first.code).toBe(0);
 		expect(first.stdout).toContain("There is no service manager here");
+		expect(first.stdout).toContain("no HEARTBEAT_KEY: whoever can send");
 		expect(first.stdout).toContain(`${foreign} is another program and stays`);
 		expect(first.stdout).toContain(`nohup ${path.join(home, ".local/bin/robust-sync")} `);
 

@@ -22,7 +22,8 @@ within() {
 program() {
 	local name=$1
 	shift
-	as_owner "$node" "$prefix/current/bin/$name" --workspace "$workspace" "$@"
+	# By .sync_env alone: what is in this environment was an answer, and is in there by now.
+	as_owner env "${variables[@]/#/--unset=}" "$node" "$prefix/current/bin/$name" --workspace "$workspace" "$@"
 }
 
 # json EXPRESSION: a value of the JSON document on standard input, called d; empty for null.

@@ -127,12 +127,18 @@ register_node() {
 	printf '%s\n' "$workspace" >"$(registry)/${config[NODE_NAME]}"
 }
 
+# is_set VARIABLE: in the workspace's .sync_env.
+is_set() { read_as_owner "$workspace/.sync_env" | grep -Eq "^ *(export +)?$1=[^ #]"; }
+
 # next_steps: what is left to do for a person, on the other machines and on this one.
 next_steps() {
 	local n=${config[NODE_NAME]} here peers key='HEARTBEAT_KEY=<key>' keyless='' other
 	here=$(hostname)
 	if [ -n "$made_key" ]; then key="HEARTBEAT_KEY=$made_key"; fi
-	if ! read_as_owner "$workspace/.sync_env" | grep -q '^ *\(export  *\)\{0,1\}HEARTBEAT_KEY=.'; then key='' keyless=1; fi
+	if ! is_set HEARTBEAT_KEY; then key='' keyless=1; fi
+	if is_set CALEB_TELEGRAM_ID && ! is_set TELEGRAM_BOT_TOKEN && ! command -v openclaw >/dev/null; then
+		note "CALEB_TELEGRAM_ID names a chat and there is no TELEGRAM_BOT_TOKEN (nor the program openclaw): nobody is alerted by Telegram. @BotFather's /newbot gives a token; put it into .sync_env, then: monitor --test-alert"
+	fi
 	case $n in helios | chad) peers="${n^^}_HOST=$here" ;; *) peers="PEERS=$n=$here" ;; esac
 	if [ "${config[HEARTBEAT_PORT]}" != 8765 ]; then peers+=":${config[HEARTBEAT_PORT]}"; fi
 	if peers_configured && [ -z "$peers_silent" ] && [ "$manager" = systemd ]; then
