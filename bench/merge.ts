@@ -119,6 +119,72 @@ function longTails(lab: Lab): BenchRow[] {
 	return [timeRow(`two tails of ${lines} log lines, read, merged and written, beside LC_ALL=C sort -m`, times.ours, times.floor, "≤ 3 ×")];
 }
 
+/** A file of 10,000 entries: how it is written, and what any program that merges it must do: two parses and a print. */
+interface SmallFile {
+	readonly path: string;
+	readonly entry: (i: number, note: string) => string;
+	readonly whole: (entries: string[]) => string;
+	readonly parse: (text: string) => unknown;
+	readonly print: (parsed: never) => string;
+}
+
+const entries = 10_000;
+const inLines = {
+	whole: (all: string[]) => `${all.join("\n")}\n`,
+	parse: (text: string) => text.split("\n"),
+	print: (all: string[]) => all.join("\n"),
+};
+const inJson = { parse: JSON.parse, print: (value: unknown) => JSON.stringify(value, null, 1) };
+const smallFiles: readonly SmallFile[] = [
+	{ path: "ids.json", entry: (i, note) => `{"id": ${i}, "note": "${note}"}`, whole: (all) => `[\n ${all.join(",\n ")}\n]\n`, ...inJson },
+	{ path: "keys.json", entry: (i, note) => `"k${i}": "${note}"`, whole: (all) => `{\n ${all.join(",\n ")}\n}\n`, ...inJson },
+	{ path: "turns.json", entry: (i, note) => `{"n": "${i} ${note}"}`, whole: (all) => `[\n ${all.join(",\n ")}\n]\n`, ...inJson },
+	{ path: "list.json", entry: (i, note) => `"${i} ${note}"`, whole: (all) => `[\n ${all.join(",\n ")}\n]\n`, ...inJson },
+	{
+		path: "records.jsonl",
+		entry: (i, note) => `{"id": ${i}, "note": "${note}"}`,
+		...inLines,
+		parse: (text) =>
+			text
+				.trimEnd()
+				.split("\n")
+				.map((line) => JSON.parse(line) as unknown),
+		print: (all: unknown[]) => all.map((one) => JSON.stringify(one)).join("\n"),
+	},
+	{ path: "run.log", entry: (i, note) => `${new Date(1_760_000_000_000 + i * 1000).toISOString()} ${note} ${i}`, ...inLines },
+	{
+		path: "table.csv",
+		entry: (i, note) => `${i},${note},x`,
+		...inLines,
+		parse: (text) => text.split("\n").map((line) => line.split(",")),
+		print: (all: string[][]) => all.map((row) => row.join(",")).join("\n"),
+	},
+	{ path: "notes.md", entry: (i, note) => `- item ${i}: ${note}`, ...inLines },
+	{ path: "tool.py", entry: (i, note) => `call(${i}, "${note}")`, ...inLines },
+];
+
+/** Each kind of file with one entry changed on each side. */
+function smallKinds(): BenchRow[] {
+	return smallFiles.map(({ path: name, entry, whole, parse, print }) => {
+		const text = (changed: number) => whole(Array.from({ length: entries }, (_, i) => entry(i, i === changed ? "changed" : "as it was")));
+		const [base, a, b] = [text(-1), text(entries / 4), text(entries / 2)].map((version) => Buffer.from(version)) as [
+			Buffer,
+			Buffer,
+			Buffer,
+		];
+		const merged = Buffer.from(mergeContents({ path: name, base, a, b, later: "b" }).content).toString();
+		if (merged.split("changed").length !== 3) throw new Error(`the merge of ${name} lacks a change`);
+		const times = taken({
+			ours: () => mergeContents({ path: name, base, a, b, later: "b" }),
+			floor: () => {
+				parse(a.toString());
+				print(parse(b.toString()) as never);
+			},
+		});
+		return timeRow(`${name} of ${entries} entries, one changed on each side, beside 2 parses + 1 print`, times.ours, times.floor, "≤ 6 ×");
+	});
+}
+
 /** `git merge-file --union`: its result, without what it says of conflicts. */
 function union(lab: Lab, [base, older, later]: readonly [string, string, string]): Buffer {
 	return lab.run("git", ["merge-file", "-p", "--union", older, base, later]);
@@ -234,7 +300,7 @@ function orOlder(merge: () => Buffer, older: Uint8Array): Uint8Array {
 export async function run(): Promise<BenchTable> {
 	const lab = new Lab();
 	try {
-		return { name: "merge", rows: [...largeJson(lab), ...longTails(lab), ...comparison(lab)] };
+		return { name: "merge", rows: [...largeJson(lab), ...longTails(lab), ...smallKinds(), ...comparison(lab)] };
 	} finally {
 		lab.remove();
 	}
