@@ -28,7 +28,7 @@ export interface Conflict {
 	readonly path: string;
 	/** content, add/add, modify/delete, deleted, symlink, submodule. */
 	readonly type: string;
-	/** How it would be merged: json records append prose code later, or kept-modified. */
+	/** How it would be merged: json keyed records append prose code later, or kept-modified. */
 	readonly kind: string;
 	readonly ours: ConflictSide | null;
 	readonly theirs: ConflictSide | null;

@@ -31,6 +31,6 @@ describe("every case merges to what the rules say,", () => {
 test("there are at least 120 cases, of all kinds", () => {
 	expect(cases.length).toBeGreaterThanOrEqual(120);
 	expect(new Set(cases.map(({ name }) => name.split("/")[0]))).toEqual(
-		new Set(["append", "code", "json", "later", "one-side", "prose", "records"]),
+		new Set(["append", "code", "json", "keyed", "later", "one-side", "prose", "records"]),
 	);
 });

@@ -17,7 +17,7 @@ export function mergeCode({ base, older, later }: Sides): Merged {
 	const content = text.toString();
 	return {
 		content: fromLatin1(content),
-		olderLost: conflicts > 0 && losesLines(aligned.base, aligned.older, aligned.later, content),
+		olderLost: conflicts > 0 && losesLines(aligned.base, aligned.older, aligned.later, splitLines(content)),
 		laterLost: false,
 	};
 }

@@ -3,6 +3,7 @@ import { Interner } from "./interner.ts";
 import { mergeTrees } from "./json/merge.ts";
 import { type ParseFailure, parseJson } from "./json/parse.ts";
 import { strict } from "./json/strict.ts";
+import { isNotebookText } from "./json/text-lines.ts";
 import { ARRAY, type JsonTree } from "./json/tree.ts";
 import { baseName, extensionOf, MAX_MERGED_BYTES } from "./kind.ts";
 import { mergeLater } from "./later.ts";
@@ -30,7 +31,7 @@ export function mergeJson(sides: Sides, path: Uint8Array | string): Merged | nul
 	const isStrict = olderTree.isStrict !== laterTree.isStrict && !takesComments(path);
 	const read = (tree: JsonTree) => (isStrict && !tree.isStrict ? plain(tree, keys) : { tree, hadComments: false });
 	const [o, l] = [read(olderTree), read(laterTree)];
-	const merged = mergeTrees(base && read(base).tree, o.tree, l.tree, keys);
+	const merged = mergeTrees(base && read(base).tree, o.tree, l.tree, keys, extensionOf(path) === ".ipynb" ? isNotebookText : undefined);
 	return checked(
 		{
 			content: fromLatin1(merged.text),

@@ -1,9 +1,12 @@
 import { isBinary, isValidUtf8, toLatin1 } from "./bytes.ts";
 import { Interner } from "./interner.ts";
 import { parseJson } from "./json/parse.ts";
+import { isIniText } from "./keyed-text/scan-ini.ts";
+import type { KeyedFormat } from "./keyed-text.ts";
+import type { NoteSyntax } from "./notes.ts";
 
 /** How a path is merged: the `strategy` of a saved version's manifest. */
-export type Kind = "json" | "records" | "append" | "prose" | "code" | "later";
+export type Kind = "json" | "keyed" | "records" | "append" | "prose" | "code" | "later";
 
 /** What the `robust-sync` git attribute may ask for. */
 export type AttributeKind = "json" | "records" | "prose" | "code" | "later";
@@ -17,8 +20,75 @@ const JSON_EXTENSIONS = new Set(
 		.map((extension) => `.${extension}`),
 );
 const RECORD_EXTENSIONS = new Set([".jsonl", ".ndjson", ".csv", ".tsv", ".log"]);
-const PROSE_EXTENSIONS = new Set([".md", ".txt", ".org", ".rst", ".adoc"]);
-const YAML_EXTENSIONS = new Set([".yaml", ".yml"]);
+const PROSE_EXTENSIONS = new Set([".md", ".markdown", ".mdc", ".qmd", ".txt", ".org", ".rst", ".adoc"]);
+
+/** Files of keys and values by their extension. */
+const KEYED_EXTENSIONS: Readonly<Record<string, KeyedFormat>> = {
+	".yaml": "yaml",
+	".yml": "yaml",
+	".base": "yaml",
+	".cff": "yaml",
+	".toml": "toml",
+	".ini": "ini",
+	".editorconfig": "ini",
+	".desktop": "ini",
+	".service": "ini",
+	".socket": "ini",
+	".timer": "ini",
+	".target": "ini",
+	".mount": "ini",
+	".env": "env",
+	".properties": "properties",
+};
+const KEYED_NAMES: Readonly<Record<string, KeyedFormat>> = {
+	pipfile: "toml",
+	".editorconfig": "ini",
+	".gitconfig": "ini",
+	".gitmodules": "ini",
+	".npmrc": "ini",
+	".pypirc": "ini",
+	".env": "env",
+	".sync_env": "env",
+	".envrc": "env",
+	".clang-format": "yaml",
+	".clang-tidy": "yaml",
+	".clangd": "yaml",
+	".yamllint": "yaml",
+};
+/** These hold keys and values if every line of them is one. */
+const MAYBE_INI_EXTENSIONS = new Set([".cfg", ".conf", ".config", ".cnf"]);
+
+/** Files of one value: half of one and half of another is a third. */
+const SINGLE_VALUE_NAMES =
+	/^(?:version(?:\.txt)?|\.(?:python|node|ruby|java|go|terraform|perl|php|bun|deno)-version|\.nvmrc|hostname|current)$/;
+const SINGLE_VALUE_EXTENSIONS = new Set([".pub", ".pid", ".sha1", ".sha256", ".sha512", ".md5"]);
+
+/** Lines of these say something each by themselves. */
+const RECORD_NAMES = new Set(["known_hosts", "authorized_keys", "allowed_signers"]);
+
+/** Text with front matter whose lines depend on their neighbours. */
+const CODE_WITH_FRONT_MATTER = new Set([".mdx", ".rmd", ".html", ".htm", ".liquid", ".njk"]);
+
+const XML_EXTENSIONS = new Set(
+	".xml .xsd .xsl .xslt .xhtml .svg .drawio .dio .plist .rss .atom .csproj .vcxproj .props .targets .resx .xaml .kml .gpx .opml .storyboard .xib .entitlements".split(
+		" ",
+	),
+);
+const CALENDAR_EXTENSIONS = new Set([".ics", ".ical", ".vcf", ".vcs"]);
+const BRACE_EXTENSIONS = new Set([
+	".conf",
+	".cfg",
+	".config",
+	".css",
+	".scss",
+	".less",
+	".tf",
+	".tfvars",
+	".hcl",
+	".json5",
+	".hjson",
+	".caddy",
+]);
 
 /** Written by package managers only, which can write them again: half of one and half of another is worse than either. */
 const LOCK_FILES = new Set(
@@ -40,7 +110,7 @@ const CODE_EXTENSIONS = new Set(
 	js mjs cjs jsx ts mts cts tsx coffee py pyi pyx pyw rb erb rake gemspec php phtml pl pm t lua tcl r rmd jl m mm swift kt kts java scala sbt groovy gradle
 	clj cljs cljc edn cs csx fs fsx fsi vb vbs c h cc hh cpp hpp cxx hxx inl ino d go rs zig nim v sv vhd vhdl asm s hs lhs ml mli ex exs erl hrl elm dart
 	sol move cairo sql psql graphql gql proto thrift avsc prisma tf tfvars hcl nix bzl bazel cmake mk mak make ninja gn gni sh bash zsh fish ksh csh ps1
-	psm1 psd1 bat cmd awk sed vim el lisp scm rkt tex sty cls bib ipy service socket timer target mount path desktop rules diff patch dockerfile
+	psm1 psd1 drawio dio ics ical vcf vcs rss atom resx xaml kml gpx opml caddy bat cmd awk sed vim el lisp scm rkt tex sty cls bib ipy service socket timer target mount path desktop rules diff patch dockerfile
 	containerfile cue dhall jsonnet libsonnet rego feature pug jade haml ejs hbs handlebars mustache liquid j2 jinja jinja2 tmpl tpl po pot plist csproj
 	vcxproj props targets sln pbxproj xcconfig entitlements storyboard xib ipynb_ wat glsl vert frag hlsl wgsl cu cuh f f90 f95 for pas pp ada adb ads
 	cob cbl abap cr nu mdx`
@@ -51,7 +121,8 @@ const CODE_EXTENSIONS = new Set(
 const CODE_NAMES = new Set(
 	`makefile gnumakefile dockerfile containerfile vagrantfile jenkinsfile rakefile gemfile podfile brewfile procfile justfile cmakelists.txt
 	requirements.txt constraints.txt robots.txt build workspace go.mod go.work .env .envrc .bashrc .zshrc .profile .bash_profile .vimrc .gitconfig .gitmodules
-	.npmrc .yarnrc .editorconfig .sync_env crontab`.split(/\s+/),
+	.npmrc .yarnrc .editorconfig .sync_env crontab caddyfile fstab sudoers ssh_config sshd_config nginx.conf haproxy.cfg .netrc .inputrc .curlrc
+	.wgetrc .screenrc .psqlrc .gitattributes`.split(/\s+/),
 );
 
 /** The last part of a path, lower case; bytes that are not ASCII do not matter here. */
@@ -67,9 +138,66 @@ export function extensionOf(path: Uint8Array | string): string {
 	return dot > 0 ? name.slice(dot) : "";
 }
 
-/** Is the path YAML by its name? */
-export function isYamlName(path: Uint8Array | string): boolean {
-	return YAML_EXTENSIONS.has(extensionOf(path));
+/**
+ * The format of a file of keys and values, by its name and, where that leaves it open, its content; null: it is none.
+ *
+ * @param contents the versions that exist.
+ */
+export function keyedFormat(path: Uint8Array | string, contents: readonly Uint8Array[]): KeyedFormat | null {
+	const name = baseName(path);
+	const extension = extensionOf(path);
+	const known = KEYED_NAMES[name] ?? KEYED_EXTENSIONS[extension] ?? (name.startsWith(".env.") ? "env" : null);
+	if (known !== null) return known;
+	return MAYBE_INI_EXTENSIONS.has(extension) && contents.every(isIni) ? "ini" : null;
+}
+
+/** An empty version may be anything. */
+function isIni(content: Uint8Array): boolean {
+	return content.length === 0 || isIniText(toLatin1(content));
+}
+
+/** How a note is written; null: its lines are merged without looking for front matter or blocks. */
+export function noteSyntax(path: Uint8Array | string, kind: Kind | "unknown"): NoteSyntax | null {
+	const extension = extensionOf(path);
+	if (CODE_WITH_FRONT_MATTER.has(extension)) return { markup: "plain", asCode: true };
+	if (kind !== "prose" && kind !== "unknown") return null;
+	return { markup: extension === ".org" ? "org" : extension === ".rst" || extension === ".adoc" ? "plain" : "markdown", asCode: false };
+}
+
+/** What pairs a text must have: elements, BEGIN and END, braces. */
+export function bracketing(path: Uint8Array | string, contents: readonly Uint8Array[]): "xml" | "calendar" | "braces" | null {
+	const extension = extensionOf(path);
+	if (XML_EXTENSIONS.has(extension)) return "xml";
+	if (CALENDAR_EXTENSIONS.has(extension)) return "calendar";
+	if (BRACE_EXTENSIONS.has(extension) || baseName(path) === "caddyfile") return "braces";
+	if (CODE_EXTENSIONS.has(extension) || PROSE_EXTENSIONS.has(extension)) return null;
+	const starts = contents.map(startOf);
+	if (starts.every((text) => text.startsWith("<"))) return "xml";
+	return starts.every((text) => /^begin:/i.test(text)) ? "calendar" : contents.every(hasBraceBlocks) ? "braces" : null;
+}
+
+function startOf(content: Uint8Array): string {
+	return toLatin1(content.subarray(0, 1000))
+		.replace(/^\xef\xbb\xbf/, "")
+		.replace(/^[ \t\r\n]+/, "");
+}
+
+/** Is a text laid out in blocks, `name {` to `}`? */
+function hasBraceBlocks(content: Uint8Array): boolean {
+	const text = toLatin1(content);
+	return /\{[ \t]*\r?$/m.test(text) && /^[ \t]*\}[;,]?[ \t]*\r?$/m.test(text);
+}
+
+/** Does a file hold one value only, by its name or by what is in it? A key in PEM is one value over many lines. */
+function isSingleValue(name: string, extension: string, contents: readonly Uint8Array[]): boolean {
+	const texts = contents.map((content) => (content.length < 65_536 ? toLatin1(content) : null));
+	if (texts.some((text) => text === null)) return false;
+	const all = texts as string[];
+	if (all.every((text) => /^-----BEGIN [^\n]*-----\r?\n/.test(text) && text.indexOf("-----BEGIN ", 1) === -1)) return true;
+	const oneLine = all.every((text) => /^[^\n]*\r?\n?$/.test(text));
+	if (SINGLE_VALUE_NAMES.test(name) || SINGLE_VALUE_EXTENSIONS.has(extension)) return oneLine;
+	if (extension !== "" && extension !== ".txt") return false;
+	return oneLine && contents.length === 3 && all.every((text) => /^[^ \t\r\n]+\r?\n?$/.test(text));
 }
 
 /** Do files of this name hold JSON? */
@@ -91,18 +219,31 @@ export function namedKind(path: Uint8Array | string, contents: readonly Uint8Arr
 	if (contents.some((content) => isBinary(content) || isLargeFilePointer(content))) return "later";
 	const extension = extensionOf(path);
 	if (attribute === "json" || JSON_EXTENSIONS.has(extension)) return "json";
-	if (RECORD_EXTENSIONS.has(extension)) return "records";
-	if (CODE_NAMES.has(name) || CODE_EXTENSIONS.has(extension)) return "code";
+	if (RECORD_EXTENSIONS.has(extension) || RECORD_NAMES.has(name)) return "records";
+	if (keyedFormat(path, contents) !== null) return "keyed";
+	if (isSingleValue(name, extension, contents)) return "later";
+	if (CODE_NAMES.has(name) || CODE_EXTENSIONS.has(extension) || isHiddenConfig(path, name)) return "code";
 	if (PROSE_EXTENSIONS.has(extension)) return "prose";
 	return "unknown";
 }
 
-/** What a text without a telling name is: JSON if every version is a JSON object or array, a script by its first line, else prose. */
-export function contentKind(contents: readonly Uint8Array[]): "json" | "code" | "prose" {
+/** `.ssh/config` and the settings of programs that are named `.somethingrc`. */
+function isHiddenConfig(path: Uint8Array | string, name: string): boolean {
+	const text = typeof path === "string" ? path : toLatin1(path);
+	return /^\.[a-z0-9_-]+rc$/.test(name) || /(?:^|\/)\.ssh\/config$/.test(text);
+}
+
+/**
+ * What a text without a telling name is: JSON if every version is a JSON object or array; keys and values if every line is one; code if it starts
+ * like a script or markup, or has blocks in braces; else prose.
+ */
+export function contentKind(contents: readonly Uint8Array[]): "json" | "keyed" | "code" | "prose" {
 	if (contents.length > 0 && contents.every(isJsonContainer)) return "json";
-	const texts = contents.map((content) => toLatin1(content.subarray(0, 64)));
-	if (texts.length > 0 && texts.every((text) => /^#!|^<\?xml|^<!doctype|^<html/i.test(text))) return "code";
-	return "prose";
+	const texts = contents.filter(({ length }) => length > 0);
+	if (texts.length === 0) return "prose";
+	if (texts.every((content) => /^#!|^<|^begin:[a-z]/i.test(startOf(content)))) return "code";
+	if (texts.every((content) => /^[ \t]*\[[^\]\n]+\][ \t]*\r?$/m.test(toLatin1(content)) && isIni(content))) return "keyed";
+	return texts.every(hasBraceBlocks) ? "code" : "prose";
 }
 
 /** What git keeps in place of a large file (Git LFS, docs/spec.md): the lines of two of them name no file at all. */

@@ -2,7 +2,7 @@ import { absorbs } from "./absorbed.ts";
 import { choose } from "./choose.ts";
 import { align, UNMATCHED } from "./diff.ts";
 import { Interner } from "./interner.ts";
-import { isCrlf, joinLines, type Lines, lineEnds, type MergedLine, splitLines } from "./lines.ts";
+import { isCrlf, joinLines, type Lines, lineEnds, type MergedLine } from "./lines.ts";
 import { movedElements } from "./moves.ts";
 
 /** A run of base lines that a side replaced: base [start, end) became that side's lines [from, to). Either may be empty. */
@@ -134,8 +134,8 @@ export class MergedText {
 }
 
 /** Lines that a side has more often than the base and that the content has too seldom: lost. Removals by the other side are not losses. */
-export function losesLines(base: Lines, side: Lines, other: Lines, content: string): boolean {
-	const [inBase, inSide, inOther, inContent] = [count(base), count(side), count(other), count(splitLines(content))];
+export function losesLines(base: Lines, side: Lines, other: Lines, content: Lines): boolean {
+	const [inBase, inSide, inOther, inContent] = [count(base), count(side), count(other), count(content)];
 	for (const [key, times] of inSide) {
 		const before = inBase.get(key) ?? 0;
 		if (times <= before) continue;

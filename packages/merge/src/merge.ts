@@ -2,14 +2,15 @@ import { isAppend, mergeAppend } from "./append.ts";
 import { bounded } from "./budget.ts";
 import { sameBytes, toLatin1 } from "./bytes.ts";
 import { mergeCode } from "./code.ts";
-import { isJson } from "./json/parse.ts";
 import { isJsonByContent, mergeJson, wholeSide } from "./json.ts";
-import { type AttributeKind, contentKind, extensionOf, isJsonName, isYamlName, type Kind, namedKind } from "./kind.ts";
+import { type KeyedFormat, mergeKeyedText } from "./keyed-text.ts";
+import { type AttributeKind, bracketing, contentKind, extensionOf, type Kind, keyedFormat, namedKind, noteSyntax } from "./kind.ts";
 import { mergeLater } from "./later.ts";
+import { mergeNote, noteFaults } from "./notes.ts";
 import { mergeProse } from "./prose.ts";
 import { mergeRecords } from "./records.ts";
 import type { Merged, Sides } from "./sides.ts";
-import { isYaml, MAX_CHECKED_BYTES } from "./yaml.ts";
+import { type Check, hasBalancedBraces, isBalancedCalendar, isBalancedXml, isJsonLines, isToml, isYaml, MAX_YAML_BYTES } from "./valid.ts";
 
 /** One version of a path. */
 export interface Side {
@@ -92,6 +93,10 @@ function mergeWithinBudget(input: Pick<MergeInput, "path" | "attribute">, sides:
 
 /** The merge by kind as it is: it throws where its steps are used up. */
 export function mergeByKind({ path, attribute }: Pick<MergeInput, "path" | "attribute">, sides: Sides): ByKind {
+	return validated(path, attribute, sides, mergeUnchecked(path, attribute, sides));
+}
+
+function mergeUnchecked(path: Uint8Array | string, attribute: AttributeKind | undefined, sides: Sides): ByKind {
 	const contents = sides.base === null ? [sides.older, sides.later] : [sides.base, sides.older, sides.later];
 	const named = namedKind(path, contents, attribute);
 	const kind = named !== "unknown" ? named : isJsonByContent(sides) ? "json" : contentKind(contents);
@@ -108,31 +113,84 @@ export function mergeByKind({ path, attribute }: Pick<MergeInput, "path" | "attr
 			return { strategy: "later", merged: mergeLater(sides) };
 		case "records":
 			return { strategy: "records", merged: mergeRecords(sides, extensionOf(path)) };
+		case "keyed":
+			return mergeKeyed(keyedFormat(path, contents) ?? "ini", sides);
 		default:
 			return mergeText(path, attribute, kind === "prose" ? "prose" : "code", sides);
 	}
 }
 
-function mergeText(path: Uint8Array | string, attribute: AttributeKind | undefined, kind: "prose" | "code", sides: Sides): ByKind {
-	// An attribute that asks for prose or code is obeyed to the letter.
-	const asked = attribute === "prose" || attribute === "code";
-	const strategy = !asked && isAppend(sides) ? "append" : kind;
-	const merged = strategy === "append" ? mergeAppend(sides) : strategy === "prose" ? mergeProse(sides) : mergeCode(sides);
-	if (isStillValid(path, attribute, sides, merged)) return { strategy, merged };
-	const asCode = strategy === "code" ? merged : mergeCode(sides);
-	if (strategy !== "code" && isStillValid(path, attribute, sides, asCode)) return { strategy: "code", merged: asCode };
-	return { strategy: "code", merged: mergeLater(sides) };
+function mergeKeyed(format: KeyedFormat, sides: Sides): ByKind {
+	const { base, older, later } = sides;
+	// What cannot be checked in time is not put together.
+	if (format === "yaml" && Math.max(older.length, later.length) > MAX_YAML_BYTES) return { strategy: "later", merged: mergeLater(sides) };
+	const kept = emptied(sides);
+	if (kept !== null) return { strategy: "keyed", merged: kept };
+	const merged = mergeKeyedText(sides, format) ?? (base === null ? null : mergeKeyedText({ ...sides, base: null }, format));
+	return merged === null ? { strategy: "code", merged: mergeCode(sides) } : { strategy: "keyed", merged };
 }
 
-/** Valid in, valid out: if both sides parse as what the file's name says, so must the result. */
-function isStillValid(
+function mergeText(path: Uint8Array | string, attribute: AttributeKind | undefined, kind: "prose" | "code", sides: Sides): ByKind {
+	// An attribute that asks for prose or code is obeyed to the letter.
+	if (attribute === "prose") return { strategy: "prose", merged: mergeProse(sides) };
+	if (attribute === "code") return { strategy: "code", merged: mergeCode(sides) };
+	const kept = emptied(sides);
+	if (kept !== null) return { strategy: kind, merged: kept };
+	const syntax = noteSyntax(path, kind);
+	const note = syntax === null ? null : mergeNote(sides, syntax);
+	if (note !== null) return { strategy: kind, merged: note };
+	// A note that was empty and that both sides filled is as if both had added it.
+	const added = kind === "prose" && sides.base !== null && isBlank(sides.base) ? { ...sides, base: null } : sides;
+	if (isAppend(sides)) return { strategy: "append", merged: mergeAppend(added) };
+	return kind === "prose" ? { strategy: "prose", merged: mergeProse(added) } : { strategy: "code", merged: mergeCode(sides) };
+}
+
+/** An empty file is nearly always a crash: where one side has nothing left, what the other made of the base stays. */
+function emptied({ base, older, later }: Sides): Merged | null {
+	if (base === null || isBlank(base) || isBlank(older) === isBlank(later)) return null;
+	return { content: isBlank(older) ? later : older, olderLost: false, laterLost: false };
+}
+
+function isBlank(content: Uint8Array): boolean {
+	return content.length < 1024 && /^[ \t\r\n]*$/.test(toLatin1(content));
+}
+
+/** Valid in, valid out: if the sides are what files of this kind must be, so is the result, or it is one side whole. */
+function validated(path: Uint8Array | string, attribute: AttributeKind | undefined, sides: Sides, { strategy, merged }: ByKind): ByKind {
+	const { older, later } = sides;
+	const olderWhole: ByKind = { strategy, merged: { content: older, olderLost: false, laterLost: true } };
+	const laterWhole: ByKind = { strategy, merged: { content: later, olderLost: true, laterLost: false } };
+	const syntax = attribute === undefined && strategy !== "json" && strategy !== "records" ? noteSyntax(path, strategy) : null;
+	if (syntax !== null && (strategy === "prose" || strategy === "append")) {
+		const [inOlder, inLater] = [noteFaults(older, syntax.markup), noteFaults(later, syntax.markup)];
+		const worse = [...noteFaults(merged.content, syntax.markup)].some((fault) => !inOlder.has(fault) && !inLater.has(fault));
+		return !worse ? { strategy, merged } : inLater.size > 0 && inOlder.size === 0 ? olderWhole : laterWhole;
+	}
+	// The strictest check first; the next one only where neither side passes it.
+	for (const check of checksOf(path, attribute, strategy, sides)) {
+		if (check(merged.content)) return { strategy, merged };
+		const [isOlderValid, isLaterValid] = [check(older), check(later)];
+		if (isLaterValid) return laterWhole;
+		if (isOlderValid) return olderWhole;
+	}
+	return { strategy, merged };
+}
+
+function checksOf(
 	path: Uint8Array | string,
 	attribute: AttributeKind | undefined,
+	strategy: Kind,
 	{ older, later }: Sides,
-	{ content }: Merged,
-): boolean {
-	const check = isYamlName(path) ? isYaml : attribute === "json" || isJsonName(path) ? isJson : null;
-	if (check === null) return true;
-	if (check === isYaml && Math.max(older.length, later.length, content.length) > MAX_CHECKED_BYTES) return false;
-	return check(toLatin1(content)) || !(check(toLatin1(older)) && check(toLatin1(later)));
+): readonly Check[] {
+	const extension = extensionOf(path);
+	if (strategy === "later") return [];
+	// The merge of JSON checks its result itself: which JSON it must be depends on what the sides are.
+	if (attribute !== undefined || strategy === "json") return [];
+	if (extension === ".jsonl" || extension === ".ndjson") return [isJsonLines];
+	const format = keyedFormat(path, [older, later]);
+	if (format === "yaml") return [isYaml];
+	if (format === "toml") return [isToml];
+	if (format !== null || strategy === "records" || strategy === "prose") return [];
+	const pairs = bracketing(path, [older, later]);
+	return pairs === "xml" ? [isBalancedXml] : pairs === "calendar" ? [isBalancedCalendar] : pairs === "braces" ? [hasBalancedBraces] : [];
 }

@@ -1,24 +1,63 @@
 import { fromLatin1, toLatin1 } from "./bytes.ts";
+import { align, UNMATCHED } from "./diff.ts";
+import { Interner } from "./interner.ts";
 import { type Aligned, absorbingSide, alignLines, type Hunk, hunks, losesLines, MergedText, overruledMoves } from "./line-alignment.ts";
 import { type Lines, NO_LINES, splitLines } from "./lines.ts";
 import type { Merged, Sides } from "./sides.ts";
 
 /**
  * Merges prose line by line: a base line stays if both sides kept it, what either side added is added. Where both changed the same
- * lines both versions stay, the older side's first, without markers.
+ * lines both versions stay, the older side's first, without markers. Two versions that both sides added have the lines that they share for a base.
  */
 export function mergeProse({ base, older, later }: Sides): Merged {
-	const lines = (bytes: Uint8Array | null): Lines => (bytes === null ? NO_LINES : splitLines(toLatin1(bytes)));
-	const aligned = alignLines(lines(base), lines(older), lines(later));
-	const text = new MergedText(aligned);
+	const lines = (bytes: Uint8Array): Lines => splitLines(toLatin1(bytes));
+	const merged = mergeProseLines(base === null ? null : lines(base), lines(older), lines(later), splitLines);
+	return { ...merged, content: fromLatin1(merged.text) };
+}
+
+/**
+ * The same of texts that were split already.
+ *
+ * @param split how a merged text is split to see what it has.
+ */
+export function mergeProseLines(
+	base: Lines | null,
+	older: Lines,
+	later: Lines,
+	split: (text: string) => Lines,
+): { text: string; olderLost: boolean; laterLost: boolean } {
+	const aligned = alignLines(base ?? commonLines(older, later), older, later);
+	const merged = new MergedText(aligned);
 	const whole = absorbingSide(aligned);
-	if (whole === null) addMerged(text, aligned);
-	else text.addAllOf(whole);
-	const content = text.toString();
+	if (whole === null) addMerged(merged, aligned);
+	else merged.addAllOf(whole);
+	const text = merged.toString();
+	const content = split(text);
 	return {
-		content: fromLatin1(content),
-		olderLost: losesLines(aligned.base, aligned.older, aligned.later, content),
-		laterLost: losesLines(aligned.base, aligned.later, aligned.older, content),
+		text,
+		olderLost: losesLines(base ?? NO_LINES, older, later, content),
+		laterLost: losesLines(base ?? NO_LINES, later, older, content),
+	};
+}
+
+/** The lines that two versions share, as far as they say something: blank lines and rules by themselves are no template. */
+function commonLines(older: Lines, later: Lines): Lines {
+	const interner = new Interner();
+	const match = align(interner.ids(older.keys), interner.ids(later.keys));
+	const shared: number[] = [];
+	for (let from = 0; from < match.length; ) {
+		let to = from + 1;
+		if (match[from] !== UNMATCHED) {
+			while (to < match.length && match[to] === match[to - 1]! + 1) to++;
+			const run = Array.from({ length: to - from }, (_, k) => from + k);
+			if (run.some((i) => /[A-Za-z0-9\x80-\xff]/.test(older.keys[i]!))) shared.push(...run);
+		}
+		from = to;
+	}
+	return {
+		...older,
+		keys: shared.map((i) => older.keys[i]!),
+		crlf: older.crlf === null ? null : Uint8Array.from(shared, (i) => older.crlf![i]!),
 	};
 }
 

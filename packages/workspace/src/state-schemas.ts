@@ -168,7 +168,19 @@ export const manifestSchema = z.object({
 		z.object({
 			path: z.string(),
 			type: z.string(),
-			strategy: z.enum(["json", "records", "append", "prose", "code", "later", "kept-modified", "both-names", "by-hand", "driver"]),
+			strategy: z.enum([
+				"json",
+				"keyed",
+				"records",
+				"append",
+				"prose",
+				"code",
+				"later",
+				"kept-modified",
+				"both-names",
+				"by-hand",
+				"driver",
+			]),
 			winner: z.enum(["merged", "ours", "theirs", "both"]),
 			saved: z.array(z.string()),
 			/** git's file mode of each version; additive to the contract. */

@@ -9,6 +9,7 @@ import { mergeKeyed } from "./keyed.ts";
 import { comments, type Layout, layout } from "./layout.ts";
 import { areScalars, byPlace, scalarList } from "./places.ts";
 import { mergeSequence } from "./sequence.ts";
+import { mergeTextLines, type TextNode } from "./text-lines.ts";
 import { ARRAY, type JsonTree, NONE, NUMBER, OBJECT, valueText } from "./tree.ts";
 import { sameText, Values } from "./value.ts";
 
@@ -26,9 +27,16 @@ export interface MergedJson {
  *
  * @param base null: both sides added the document.
  * @param keys the key numbers that all three were parsed with.
+ * @param isText which values are texts, to be merged line by line.
  */
-export function mergeTrees(base: JsonTree | null, older: JsonTree, later: JsonTree, keys: Interner): MergedJson {
-	return new TreeMerge(base, older, later, keys).run();
+export function mergeTrees(
+	base: JsonTree | null,
+	older: JsonTree,
+	later: JsonTree,
+	keys: Interner,
+	isText: (node: TextNode) => boolean = () => false,
+): MergedJson {
+	return new TreeMerge(base, older, later, keys, isText).run();
 }
 
 /** What the merge of a changed value costs beside its text. */
@@ -40,13 +48,18 @@ export class TreeMerge {
 	readonly #older: JsonTree;
 	readonly #later: JsonTree;
 	readonly #keys: Interner;
+	readonly #isText: (node: TextNode) => boolean;
 	readonly #identities = new Interner();
 	readonly #values = new Values();
 	#olderLost = false;
 	#laterLost = false;
 
-	/** @param base null: the base has no such document. */
-	constructor(base: JsonTree | null, older: JsonTree, later: JsonTree, keys: Interner) {
+	/**
+	 * @param base null: the base has no such document.
+	 * @param isText which values are texts, to be merged line by line.
+	 */
+	constructor(base: JsonTree | null, older: JsonTree, later: JsonTree, keys: Interner, isText: (node: TextNode) => boolean = () => false) {
+		this.#isText = isText;
 		this.#base = base;
 		this.#older = older;
 		this.#later = later;
@@ -87,12 +100,27 @@ export class TreeMerge {
 		if (b !== NONE && sameText(base, b, later, l)) return valueText(older, o);
 		// What a container costs beside its text: layouts, styles, alignment.
 		spend(STEPS_PER_VALUE);
+		const text = this.#text(b, o, l);
+		if (text !== null) return text;
 		const type = older.type[o]!;
 		if (type === later.type[l] && type >= ARRAY) {
 			const like = b !== NONE && base.type[b] === type ? b : NONE;
 			return type === OBJECT ? this.#object(like, o, l, depth) : this.#array(like, o, l, depth);
 		}
 		return this.#scalar(b, o, l);
+	}
+
+	/** Merges a value that is a text; null if it is none. */
+	#text(b: number, o: number, l: number): string | null {
+		const [older, later] = [
+			{ tree: this.#older, node: o },
+			{ tree: this.#later, node: l },
+		];
+		if (!this.#isText(older) || !this.#isText(later)) return null;
+		const base = b === NONE ? null : { tree: this.#base!, node: b };
+		const merged = mergeTextLines(base !== null && this.#isText(base) ? base : null, older, later);
+		if (merged?.olderLost) this.#olderLost = true;
+		return merged && merged.text;
 	}
 
 	/** Both sides changed a scalar, or the type of a value: the later side's, unless one of them only wrote it differently. */

@@ -105,8 +105,11 @@ interface InPieces {
 
 function piecesOf({ base, a, b }: MergeInput, output: MergeOutput): InPieces {
 	const json = output.strategy === "json";
+	// In front matter in JSON a member that gets a follower gets a comma.
+	const linesOf = (content: Uint8Array) =>
+		text(content).startsWith("{") ? lines(content).map((line) => line.replace(/,$/, "")) : lines(content);
 	const split = (content: Uint8Array | null): Pieces =>
-		content === null ? new Map() : json ? (tree(content) === null ? new Map() : leaves(content)) : count(lines(content));
+		content === null ? new Map() : json ? (tree(content) === null ? new Map() : leaves(content)) : count(linesOf(content));
 	return { base: split(base), a: split(a), b: split(b), result: split(output.content) };
 }
 
@@ -118,7 +121,9 @@ function nothingLost(_: MergeInput, output: MergeOutput, { base, a, b, result }:
 	] as const) {
 		if (output.lost[side]) continue;
 		for (const piece of pieces.keys()) {
-			if (!base.has(piece) && !result.has(piece)) return `${piece} of side ${side} is neither in the result nor said to be lost`;
+			// An empty line says nothing.
+			if (!base.has(piece) && piece.trim() !== "" && !result.has(piece))
+				return `${piece} of side ${side} is neither in the result nor said to be lost`;
 		}
 	}
 	// Records and appended lines also by number: three equal ones are three.
@@ -140,6 +145,7 @@ function nothingLost(_: MergeInput, output: MergeOutput, { base, a, b, result }:
 /** 3: what is in the result is in an input, and not more often than the inputs account for. */
 function nothingInvented({ moves }: Fitness, output: MergeOutput, { base, a, b, result }: InPieces): string | null {
 	for (const [piece, times] of result) {
+		if (output.strategy === "keyed" && piece.trim() === "") continue;
 		const [before, inA, inB] = [base.get(piece) ?? 0, a.get(piece) ?? 0, b.get(piece) ?? 0];
 		if (inA + inB === 0) return `${piece} is in neither side`;
 		// A leaf can be in an element that one side removed and the other changed, and once more in what the first side added.
@@ -194,6 +200,8 @@ function nothingResurrected(input: MergeInput, output: MergeOutput, { base, a, b
 		}
 		return null;
 	}
+	// A file that was emptied was left so by a crash: what the other side made of it stays.
+	if (output.strategy !== "records" && [input.a, input.b].some((content) => text(content).trim() === "")) return null;
 	if (output.strategy === "code") return null; // The later side's version of a stretch is what it is.
 	for (const [piece, before] of base) {
 		for (const [keeper, remover] of [

@@ -284,7 +284,11 @@ interface LineFile {
 	readonly line: fc.Arbitrary<string>;
 	readonly ops: readonly LineEdit["op"][];
 	readonly timed?: boolean;
+	/** What may be there once only; a file that has it twice is not valid. */
+	readonly once?: (line: string) => string;
 }
+
+const keyOf = (line: string) => /^(\S+?)(?: =|:)/.exec(line)?.[1] ?? "";
 
 const timeOf = (line: string) => /\d{4}-[^ "]*/.exec(line)?.[0] ?? "";
 
@@ -332,6 +336,7 @@ const LINE_FILES: readonly LineFile[] = [
 			fc.constantFrom("", "# note"),
 		),
 		ops: ["append", "insert", "delete", "replace"],
+		once: keyOf,
 	},
 	{
 		path: "tool.py",
@@ -345,8 +350,14 @@ const LINE_FILES: readonly LineFile[] = [
 		path: "deploy.yaml",
 		line: fc.tuple(fc.nat(60), fc.nat(99)).map(([n, v]) => `key${n}: ${v}`),
 		ops: ["append", "insert", "delete", "replace"],
+		once: keyOf,
 	},
 ];
+
+function hasTwice(keys: readonly string[]): boolean {
+	const found = keys.filter((key) => key !== "");
+	return new Set(found).size < found.length;
+}
 
 /** Do lines that both have stand in another order? */
 function reordered(one: readonly string[], other: readonly string[]): boolean {
@@ -355,7 +366,7 @@ function reordered(one: readonly string[], other: readonly string[]): boolean {
 }
 
 /** Files of lines: logs, records, notes, configurations, code. */
-export const linesTriple: fc.Arbitrary<Generated> = fc.constantFrom(...LINE_FILES).chain(({ path, line, ops, timed }) => {
+export const linesTriple: fc.Arbitrary<Generated> = fc.constantFrom(...LINE_FILES).chain(({ path, line, ops, timed, once }) => {
 	const edit: fc.Arbitrary<LineEdit> = fc.record({ op: fc.constantFrom(...ops), at: fc.nat(40), line });
 	const changes = fc.array(edit, { maxLength: 6 });
 	return fc
@@ -379,6 +390,9 @@ export const linesTriple: fc.Arbitrary<Generated> = fc.constantFrom(...LINE_FILE
 			// Lines that are there twice, or that come back elsewhere, can be told apart in more than one way.
 			const unclear =
 				[before, o, t].some((lines) => new Set(lines).size < lines.length) ||
+				// Where a fence without its counterpart comes or goes, all below it becomes another thing.
+				[before, o, t].some((lines) => lines.includes("```")) ||
+				(once !== undefined && [before, o, t].some((lines) => hasTwice(lines.map(once)))) ||
 				reordered(before, o) ||
 				reordered(before, t) ||
 				reordered(o, t);

@@ -1,0 +1,48 @@
+import { choose } from "./choose.ts";
+import { type Block, block, item, NotScannable } from "./keyed-text/item.ts";
+import { mergeTrees } from "./keyed-text/merge.ts";
+import { type IniSyntax, scanIni } from "./keyed-text/scan-ini.ts";
+import { scanToml } from "./keyed-text/scan-toml.ts";
+import { DOCUMENT_START, scanYaml, type YamlStream } from "./keyed-text/scan-yaml.ts";
+import { mergePlainly } from "./plain-text.ts";
+import type { Merged, Sides } from "./sides.ts";
+
+/** Formats of keys and values that are merged by key, with comments and layout kept. */
+export type KeyedFormat = "toml" | "yaml" | "ini" | "env" | "properties";
+
+const INI_SYNTAX: Readonly<Record<"ini" | "env" | "properties", IniSyntax>> = {
+	ini: { quotedLines: false, colons: false },
+	env: { quotedLines: true, colons: false },
+	properties: { quotedLines: false, colons: true },
+};
+
+/**
+ * Merges a structured text key by key.
+ *
+ * @returns null if a version is written in a way that is not taken apart: it is to be merged in another way.
+ */
+export function mergeKeyedText(sides: Sides, format: KeyedFormat): Merged | null {
+	return mergePlainly(sides, (base, older, later) => {
+		try {
+			return mergeTexts(base, older, later, format);
+		} catch (error) {
+			if (error instanceof NotScannable) return null;
+			throw error;
+		}
+	});
+}
+
+function mergeTexts(base: string | null, older: string, later: string, format: KeyedFormat): ReturnType<typeof mergeTrees> {
+	if (format !== "yaml") {
+		const scan = (text: string): Block => (format === "toml" ? scanToml(text) : scanIni(text, INI_SYNTAX[format]));
+		return mergeTrees(base === null ? null : scan(base), scan(older), scan(later));
+	}
+	const streams = { base: base === null ? null : scanYaml(base), older: scanYaml(older), later: scanYaml(later) };
+	const single = [streams.base, streams.older, streams.later].every((stream) => stream === null || stream.documents.length === 1);
+	const tree = ({ documents }: YamlStream) =>
+		single ? block(false, [item({ ...documents[0]!, key: "" })], "") : block(true, documents, "");
+	const merged = mergeTrees(streams.base && tree(streams.base), tree(streams.older), tree(streams.later));
+	const headed = choose(streams.base?.headed, streams.older.headed, streams.later.headed);
+	const hasAdded = !headed && merged.text.startsWith(DOCUMENT_START);
+	return hasAdded ? { ...merged, text: merged.text.slice(DOCUMENT_START.length) } : merged;
+}

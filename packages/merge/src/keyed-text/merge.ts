@@ -1,0 +1,337 @@
+import { fromLatin1, toLatin1 } from "../bytes.ts";
+import { choose } from "../choose.ts";
+import { mergeCode } from "../code.ts";
+import { Interner } from "../interner.ts";
+import type { Entry } from "../json/entry.ts";
+import { mergeKeyed } from "../json/keyed.ts";
+import { mergeSequence } from "../json/sequence.ts";
+import { NONE } from "../json/tree.ts";
+import { trimBlanks } from "./blanks.ts";
+import type { Block, Flow, Item, Leaf, Value } from "./item.ts";
+
+export interface MergedTree {
+	readonly text: string;
+	readonly olderLost: boolean;
+	readonly laterLost: boolean;
+}
+
+/** Items that name an element of a list, the most telling first. */
+const IDENTITY_KEYS = ["id", "_id", "uuid", "guid", "key", "name", "slug", "path", "url"];
+
+/**
+ * Merges two versions of a structured text: maps key by key, lists by identity or as sequences, values by the later rule. The result is put
+ * together from the versions' own pieces.
+ *
+ * @param base null: both sides added the text.
+ */
+export function mergeTrees(base: Block | null, older: Block, later: Block): MergedTree {
+	const merge = new TreeMerge();
+	const text = merge.value(base, older, later);
+	return { text, olderLost: merge.olderLost, laterLost: merge.laterLost };
+}
+
+interface Versions<T> {
+	readonly base: T | null;
+	readonly older: T;
+	readonly later: T;
+}
+
+/** An item ready to be written. */
+interface Piece {
+	lead: string;
+	readonly indent: string;
+	readonly text: string;
+	/** Does the text end in a comment that ends with its line? */
+	readonly open: boolean;
+}
+
+class TreeMerge {
+	olderLost = false;
+	laterLost = false;
+
+	/** Merges a value that both sides have. */
+	value(base: Value | null, older: Value, later: Value): string {
+		if (older.text === later.text || base?.text === older.text) return later.text;
+		if (base?.text === later.text) return older.text;
+		if (older.type === "block" && later.type === "block" && older.list === later.list && older.compact === later.compact) {
+			return this.#block(sameShape(base, later) as Block | null, older, later);
+		}
+		if (older.type === "flow" && later.type === "flow" && older.list === later.list)
+			return this.#flow(sameShape(base, later) as Flow | null, older, later);
+		if (older.type === "leaf" && later.type === "leaf") return this.#leaf(base?.type === "leaf" ? base : null, older, later);
+		this.olderLost = true;
+		return later.text;
+	}
+
+	#leaf(base: Leaf | null, older: Leaf, later: Leaf): string {
+		if (base?.lines && older.lines && later.lines) {
+			const merged = mergeLines(base.text, older.text, later.text);
+			if (merged.olderLost) this.olderLost = true;
+			return merged.text;
+		}
+		this.olderLost = true;
+		return later.text;
+	}
+
+	/** Blank lines and comments: line by line. */
+	#trivia(base: string | undefined, older: string, later: string): string {
+		if (older === later || base === older) return later;
+		if (base === later) return older;
+		const { text } = base === undefined ? { text: later } : mergeLines(base, older, later);
+		const known = new Set([...text.split("\n"), ...(base ?? "").split("\n")].map(withoutBlanks));
+		if (older.split("\n").some((line) => !known.has(withoutBlanks(line)))) this.olderLost = true;
+		return text;
+	}
+
+	#block(base: Block | null, older: Block, later: Block): string {
+		const entries = this.#entries({ base, older, later });
+		const indentOf = (version: Block) => version.items[0]?.indent;
+		const target = choose(
+			base === null ? undefined : indentOf(base),
+			indentOf(older) ?? indentOf(later),
+			indentOf(later) ?? indentOf(older),
+		);
+		const out: string[] = [];
+		for (const [i, entry] of entries.entries()) {
+			const { lead, indent, text } = this.#piece({ base, older, later }, entry, target ?? "");
+			if (i > 0 || !later.compact) out.push(lead, indent);
+			// A comment can stand between the dash and an item on lines of its own.
+			else if (lead.includes("#")) out.push(lead.replace(/^[ \t\n]+/, ""), indent);
+			out.push(text);
+		}
+		out.push(this.#trivia(base?.foot, older.foot, later.foot));
+		return out.join("");
+	}
+
+	#flow(base: Flow | null, older: Flow, later: Flow): string {
+		const entries = this.#entries({ base, older, later });
+		const filled = [base, older, later].filter((version): version is Flow => version !== null && version.items.length > 0);
+		const [olderFilled, laterFilled] = [older.items.length > 0 ? older : later, later.items.length > 0 ? later : older];
+		const baseFilled = base !== null && base.items.length > 0 ? base : null;
+		const styleOf = (version: Flow) => ({ first: plain(version.items[0]!.lead), between: between(version), close: plain(version.close) });
+		const close = choose(baseFilled?.close, olderFilled.close, laterFilled.close);
+		if (entries.length === 0 || filled.length === 0) return later.open + (later.items.length === 0 ? later.close : older.close);
+		const [ofBase, ofOlder, ofLater] = [baseFilled && styleOf(baseFilled), styleOf(olderFilled), styleOf(laterFilled)];
+		const chosen = choose(ofBase?.between, ofOlder.between, ofLater.between);
+		const style = chosen === ofLater.between ? ofLater : ofOlder;
+		const pieces = entries.map((entry) => this.#piece({ base, older, later }, entry, null));
+		const comma = choose(baseFilled?.comma, olderFilled.comma, laterFilled.comma);
+		const out = [later.open];
+		let open = false;
+		const put = (text: string) => {
+			out.push(open && !text.startsWith("\n") ? `\n${text}` : text);
+			open = false;
+		};
+		for (const [i, entry] of entries.entries()) {
+			const piece = pieces[i]!;
+			const lead = piece.lead.includes("#") ? piece.lead : this.#placed(piece.lead, i === 0, style, entry, { older, later });
+			put(lead);
+			const tail = tailOf(entry, { base, older, later });
+			const text = piece.text.slice(0, piece.text.length - tail.length);
+			out.push(text, i < entries.length - 1 || comma ? "," : "", tail);
+			open = tail !== "";
+		}
+		put(style === ofOlder && close !== later.close ? close : laterFilled === later ? close : style.close);
+		return out.join("");
+	}
+
+	/** The whitespace before an item: its own, unless it came to be the first or ceased to be, or comes from a side with another layout. */
+	#placed(
+		lead: string,
+		isFirst: boolean,
+		style: { first: string; between: string },
+		entry: Entry,
+		sides: { older: Flow; later: Flow },
+	): string {
+		const wanted = isFirst ? style.first : style.between;
+		if (lead === wanted) return lead;
+		const wasFirst = entry.later !== NONE ? entry.later === 0 : entry.older === 0;
+		const from = entry.later !== NONE ? sides.later : sides.older;
+		return wasFirst === isFirst && between(from) === style.between ? lead : wanted;
+	}
+
+	#entries({ base, older, later }: Versions<Block | Flow>): Entry[] {
+		const versions = [base?.items ?? [], older.items, later.items] as const;
+		const changed = (side: readonly Item[]) => (inBase: number, inSide: number) => versions[0][inBase]!.text !== side[inSide]!.text;
+		const keys = later.list ? identities(versions) : mapKeys(versions);
+		const interner = new Interner();
+		if (keys !== null) {
+			const [b, o, l] = keys.map((list) => interner.ids(list));
+			return mergeKeyed(b!, o!, l!, changed(versions[1]), changed(versions[2]));
+		}
+		const [b, o, l] = versions.map((items) => interner.ids(items.map(({ text }) => normalized(text))));
+		const likenessOf = (one: readonly Item[], other: readonly Item[]) => (i: number, j: number) => likeness(one[i]!.value, other[j]!.value);
+		const [inBase, inOlder, inLater] = versions;
+		const entries = mergeSequence(b!, o!, l!, likenessOf(inBase, inOlder), likenessOf(inBase, inLater), likenessOf(inOlder, inLater));
+		return withoutRepetitions(entries, b!, o!, l!);
+	}
+
+	/** @param target the indentation that the item gets; null: it keeps its own. */
+	#piece({ base, older, later }: Versions<Block | Flow>, entry: Entry, target: string | null): Piece {
+		const inOlder = entry.older === NONE ? null : older.items[entry.older]!;
+		const inLater = entry.later === NONE ? null : later.items[entry.later]!;
+		const inBase = entry.base === NONE ? null : base!.items[entry.base]!;
+		if (inOlder === null || inLater === null) {
+			const item = (inLater ?? inOlder)!;
+			return fitted(item, item.lead, item.text, target);
+		}
+		const lead = this.#trivia(inBase?.lead, inOlder.lead, inLater.lead);
+		if (inOlder.text === inLater.text || inBase?.text === inOlder.text) return fitted(inLater, lead, inLater.text, target);
+		if (inBase?.text === inLater.text) return fitted(inOlder, lead, inOlder.text, target);
+		const alike = inOlder.value.type === inLater.value.type && isBlockLeaf(inOlder) === isBlockLeaf(inLater);
+		if (!alike) {
+			this.olderLost = true;
+			return fitted(inLater, lead, inLater.text, target);
+		}
+		const text =
+			this.#part(inBase?.head, inOlder.head, inLater.head) +
+			this.value(inBase?.value ?? null, inOlder.value, inLater.value) +
+			this.#part(inBase?.tail, inOlder.tail, inLater.tail);
+		const indent = target ?? choose(inBase?.indent, inOlder.indent, inLater.indent);
+		return { lead: reindented(lead, inLater.indent, indent), indent, text, open: false };
+	}
+
+	#part(base: string | undefined, older: string, later: string): string {
+		const chosen = choose(base, older, later);
+		if (chosen !== older && base !== older && older.includes("#") && !later.includes(trimBlanks(older.slice(older.indexOf("#")))))
+			this.olderLost = true;
+		return chosen;
+	}
+}
+
+/** A value of several lines that are part of it needs the head that announces them. */
+function isBlockLeaf({ value }: Item): boolean {
+	return value.type === "leaf" && value.lines;
+}
+
+function sameShape(base: Value | null, side: Block | Flow): Value | null {
+	return base !== null && base.type === side.type && base.list === side.list ? base : null;
+}
+
+function tailOf(entry: Entry, { base, older, later }: Versions<Flow>): string {
+	const inOlder = entry.older === NONE ? null : older.items[entry.older]!;
+	const inLater = entry.later === NONE ? null : later.items[entry.later]!;
+	if (inOlder === null || inLater === null) return (inLater ?? inOlder)!.tail;
+	const inBase = entry.base === NONE ? null : base!.items[entry.base]!;
+	if (inOlder.text === inLater.text || inBase?.text === inOlder.text) return inLater.tail;
+	if (inBase?.text === inLater.text) return inOlder.tail;
+	return choose(inBase?.tail, inOlder.tail, inLater.tail);
+}
+
+/** Gives an item of one side the indentation of the place that it comes to. */
+function fitted(item: Item, lead: string, text: string, target: string | null): Piece {
+	const indent = target ?? item.indent;
+	return { lead: reindented(lead, item.indent, indent), indent, text: reindented(text, item.indent, indent), open: false };
+}
+
+/** Moves all lines but what stands on the first one's start. */
+function reindented(text: string, from: string, to: string): string {
+	if (from === to || !text.includes("\n")) return text;
+	return text
+		.split("\n")
+		.map((line, i) => (i > 0 && line !== "" && line.startsWith(from) ? to + line.slice(from.length) : line))
+		.join("\n");
+}
+
+/** What a flow collection puts before an item that is not the first. */
+function between({ items }: Flow): string {
+	if (items.length > 1) return plain(items[1]!.lead);
+	const first = plain(items[0]?.lead ?? "");
+	return first.includes("\n") ? first.slice(first.lastIndexOf("\n")) : " ";
+}
+
+/** Whitespace as it would be without the comments in it. */
+function plain(trivia: string): string {
+	return trivia.includes("#") ? trivia.slice(trivia.lastIndexOf("\n")) : trivia;
+}
+
+function withoutBlanks(line: string): string {
+	return line.replace(/[ \t]+/g, "");
+}
+
+/** The text of an element as far as it says which one it is. */
+function normalized(text: string): string {
+	return trimBlanks(text).replace(/\n[ \t]+/g, "\n");
+}
+
+/** The keys of a map. Where a version has one more than once (a setting with several values), each value is an item of its own. */
+function mapKeys(versions: readonly (readonly Item[])[]): string[][] {
+	const repeated = new Set<string>();
+	for (const items of versions) {
+		const seen = new Set<string>();
+		for (const { key } of items) {
+			if (seen.has(key)) repeated.add(key);
+			seen.add(key);
+		}
+	}
+	if (repeated.size === 0) return versions.map((items) => items.map(({ key }) => key));
+	return versions.map((items) => {
+		const times = new Map<string, number>();
+		return items.map(({ key, text }) => {
+			if (!repeated.has(key)) return key;
+			const own = `${key}\0${normalized(text)}`;
+			const before = times.get(own) ?? 0;
+			times.set(own, before + 1);
+			return before === 0 ? own : `${own}\0${before}`;
+		});
+	});
+}
+
+/** What names the elements of a list in all versions, or null. */
+function identities(versions: readonly (readonly Item[])[]): string[][] | null {
+	if (versions.every((items) => items.length === 0)) return null;
+	for (const name of IDENTITY_KEYS) {
+		const found = versions.map((items) => items.map((element) => memberText(element.value, name)));
+		if (found.every((ids) => !ids.includes(null) && new Set(ids).size === ids.length)) return found as string[][];
+	}
+	const resources = versions.map((items) => items.map(({ key }) => key));
+	return resources.every((keys) => !keys.includes("") && new Set(keys).size === keys.length) ? resources : null;
+}
+
+function memberText(value: Value, name: string): string | null {
+	const items = membersOf(value);
+	const found = items.find((member) => member.key === name);
+	return found?.value.type === "leaf" && found.value.text !== "" ? found.value.text.replace(/^(["'])(.*)\1$/, "$2") : null;
+}
+
+/** The members of a map; in TOML a table's keys are a block of their own. */
+function membersOf(value: Value): readonly Item[] {
+	if (value.type === "leaf" || value.list) return [];
+	return value.items.flatMap((member) => (member.key === "" && member.value.type === "block" ? member.value.items : [member]));
+}
+
+/** How likely two elements of a list are one element, changed. 0: they are two. */
+function likeness(one: Value, other: Value): number {
+	if (one.type !== other.type) return 0;
+	if (one.type === "leaf") return 0.05;
+	if (one.list !== (other as Block | Flow).list) return 0;
+	if (one.list) return 0.1;
+	const [mine, theirs] = [membersOf(one), membersOf(other)];
+	if (mine.length === 1 && theirs.length === 1 && mine[0]!.key === theirs[0]!.key)
+		return 0.05 + likeness(mine[0]!.value, theirs[0]!.value) / 2;
+	const texts = new Set(theirs.map(({ text }) => normalized(text)));
+	const shared = mine.filter(({ text }) => texts.has(normalized(text))).length / Math.max(mine.length, theirs.length, 1);
+	// Two maps that have less in common would give one that nobody wrote.
+	return shared >= 0.5 ? shared : 0;
+}
+
+/** Where no version has an element twice, neither has the result: both sides added it in different places. */
+function withoutRepetitions(entries: readonly Entry[], base: Int32Array, older: Int32Array, later: Int32Array): Entry[] {
+	if (![base, older, later].every((ids) => new Set(ids).size === ids.length)) return [...entries];
+	const seen = new Set<number>();
+	return entries.filter((entry) => {
+		const inLater = entry.later === NONE ? null : later[entry.later]!;
+		const inOlder = entry.older === NONE ? null : older[entry.older]!;
+		// What an element becomes that both sides changed shows when it is merged.
+		if (inLater !== null && inOlder !== null && inLater !== inOlder) return true;
+		const id = (inLater ?? inOlder)!;
+		if (seen.has(id)) return false;
+		seen.add(id);
+		return true;
+	});
+}
+
+function mergeLines(base: string, older: string, later: string): { text: string; olderLost: boolean } {
+	const merged = mergeCode({ base: fromLatin1(base), older: fromLatin1(older), later: fromLatin1(later) });
+	return { text: toLatin1(merged.content), olderLost: merged.olderLost };
+}

@@ -1,0 +1,92 @@
+import { trimBlanks } from "./blanks.ts";
+import { type Block, block, type Item, item, leaf } from "./item.ts";
+
+/** How lines without `=` or `:` and the lines below a key are read. */
+export interface IniSyntax {
+	/** Does a value in quotes go on over lines (`.env`)? */
+	readonly quotedLines: boolean;
+	/** May `:` stand between a key and its value? */
+	readonly colons: boolean;
+}
+
+/**
+ * Takes a text of keys and values apart, with sections (`[name]`) if it has any: INI, `.env`, Java properties, systemd units, git configuration.
+ * A line that is nothing of this is a key without a value.
+ */
+export function scanIni(text: string, syntax: IniSyntax): Block {
+	const lines = text.split("\n");
+	if (lines[lines.length - 1] === "") lines.pop();
+	const root: Item[] = [];
+	const sections: Item[] = [];
+	let section: { lead: string; head: string; key: string; items: Item[] } | null = null;
+	let lead = "";
+	const close = () => {
+		if (section !== null) sections.push(item({ ...section, indent: "", value: block(false, section.items, ""), tail: "" }));
+	};
+	for (let i = 0; i < lines.length; ) {
+		const line = lines[i]!;
+		if (/^[ \t]*(?:[#;].*)?$/.test(line)) {
+			lead += `${line}\n`;
+			i++;
+			continue;
+		}
+		const header = /^[ \t]*\[([^\]]*)\][ \t]*(?:[#;].*)?$/.exec(line);
+		if (header !== null) {
+			close();
+			section = { lead, head: `${line}\n`, key: header[1]!, items: [] };
+			lead = "";
+			i++;
+			continue;
+		}
+		const entry = entryAt(lines, i, lead, syntax);
+		(section?.items ?? root).push(entry);
+		lead = "";
+		i += entry.text.split("\n").length - 1;
+	}
+	close();
+	const part = (key: string, items: Item[]) => item({ key, lead: "", indent: "", head: "", value: block(false, items, ""), tail: "" });
+	return block(false, [part("", root), part("sections", sections)], lead);
+}
+
+function entryAt(lines: readonly string[], from: number, lead: string, { quotedLines, colons }: IniSyntax): Item {
+	const line = lines[from]!;
+	const found = (colons ? /^([^=:]*)[=:][ \t]*/ : /^([^=]*)=[ \t]*/).exec(line);
+	const head = found === null ? "" : found[0];
+	const key = found === null ? trimBlanks(line) : trimBlanks(found[1]!).replace(/^export[ \t]+/, "");
+	let end = from + 1;
+	const quote = /^["']/.exec(line.slice(head.length))?.[0];
+	if (quotedLines && quote !== undefined && !isClosed(line.slice(head.length + 1), quote)) {
+		const closing = lines.findIndex((other, i) => i > from && isClosed(other, quote));
+		if (closing !== -1) end = closing + 1;
+	}
+	while (end < lines.length && (continues(lines[end - 1]!) || isContinuation(lines, from, end, found !== null))) end++;
+	const value = `${lines.slice(from, end).join("\n").slice(head.length)}\n`;
+	return item({ key, lead, indent: "", head, value: leaf(value, end > from + 1), tail: "" });
+}
+
+function isClosed(text: string, quote: string): boolean {
+	return text.replace(/\\./g, "").includes(quote);
+}
+
+function continues(line: string): boolean {
+	return /(?:^|[^\\])(?:\\\\)*\\$/.test(line);
+}
+
+/** A line further in than its key that is no key itself goes on with the value, as Python's configparser reads it. */
+function isContinuation(lines: readonly string[], from: number, at: number, hasValue: boolean): boolean {
+	const line = lines[at]!;
+	if (!hasValue || !/^[ \t]+[^ \t#;[]/.test(line)) return false;
+	const indent = (text: string) => /^[ \t]*/.exec(text)![0].length;
+	return indent(line) > indent(lines[from]!);
+}
+
+/** Is every line of a text a section, a comment, a key with its value, or goes on with one? */
+export function isIniText(text: string): boolean {
+	let entries = 0;
+	for (const line of text.split(/\r?\n/)) {
+		if (/^[ \t]*(?:[#;].*)?$/.test(line) || /^[ \t]*\[[^\]]*\][ \t]*(?:[#;].*)?$/.test(line)) continue;
+		if (/^[ \t]*[^= \t{}<>();][^={}<>();]*=/.test(line)) entries++;
+		else if (entries === 0 || !/^[ \t]+[^ \t{}]/.test(line)) return false;
+	}
+	return entries > 0;
+}

@@ -1,0 +1,98 @@
+import { fromLatin1, toLatin1 } from "./bytes.ts";
+import { mergeCode } from "./code.ts";
+import type { Lines } from "./lines.ts";
+import { type Lost, mergeAddedBlocks, mergeBlocks } from "./notes/blocks.ts";
+import { isValidFrontMatter, mergeFrontMatter, type Note, splitNote } from "./notes/front-matter.ts";
+import { mergeStatements } from "./notes/lines.ts";
+import { type Markup, splitUnits, type Unit } from "./notes/units.ts";
+import { type MergedText, mergePlainly } from "./plain-text.ts";
+import { mergeProseLines } from "./prose.ts";
+import type { Merged, Sides } from "./sides.ts";
+import { isLenientJson, isStrictJson, isTomlText, isYamlText } from "./valid.ts";
+
+/** How the text of a note is merged below its front matter. */
+export interface NoteSyntax {
+	readonly markup: Markup;
+	/** Lines that depend on their neighbours: the later side's version of a stretch stays. */
+	readonly asCode: boolean;
+}
+
+/**
+ * Merges a note: its front matter by key, blocks of data by their kind, tasks and properties so that each is there once, all else as prose.
+ *
+ * @returns null if it has nothing of these, or mixes line ends: it is prose and nothing else.
+ */
+export function mergeNote(sides: Sides, syntax: NoteSyntax): Merged | null {
+	return mergePlainly(sides, (base, older, later) => {
+		const blank = base === null || /^[ \t\n]*$/.test(base);
+		return mergeParts(blank ? null : splitNote(base), splitNote(older), splitNote(later), syntax);
+	});
+}
+
+function mergeParts(base: Note | null, older: Note, later: Note, { markup, asCode }: NoteSyntax): MergedText | null {
+	const hasFront = [base, older, later].some((note) => note !== null && (note.front !== null || note.torn));
+	// A side whose front matter has no end was torn in writing.
+	if (older.torn !== later.torn) {
+		const [whole, torn] = older.torn ? [later, older] : [older, later];
+		if (whole.front !== null) return { text: noteText(whole), olderLost: torn === older, laterLost: torn === later };
+	}
+	const front = mergeFrontMatter(base?.front ?? null, older.front, later.front);
+	const lost: Lost = { olderLost: front.olderLost, laterLost: front.laterLost };
+	if (asCode) {
+		if (!hasFront) return null;
+		const body = mergeCode({
+			base: base === null ? null : fromLatin1(base.body),
+			older: fromLatin1(older.body),
+			later: fromLatin1(later.body),
+		});
+		return { text: front.text + toLatin1(body.content), olderLost: lost.olderLost || body.olderLost, laterLost: lost.laterLost };
+	}
+	const units = {
+		base: base === null ? [] : splitUnits(base.body, markup),
+		older: splitUnits(older.body, markup),
+		later: splitUnits(later.body, markup),
+	};
+	const hasBlocks = [units.older, units.later].some((version) => version.some(({ block }) => block !== null));
+	if (base === null) mergeAddedBlocks(units, lost);
+	else mergeBlocks(units, lost);
+	const hasStatements = mergeStatements(units, markup, lost);
+	if (!hasFront && !hasBlocks && !hasStatements) return null;
+	const split = (text: string) => asLines(splitUnits(text, markup));
+	const body = mergeProseLines(base === null ? null : asLines(units.base), asLines(units.older), asLines(units.later), split);
+	return { text: front.text + body.text, olderLost: lost.olderLost || body.olderLost, laterLost: lost.laterLost || body.laterLost };
+}
+
+function noteText({ front, body }: Note): string {
+	return front === null ? body : front.open + front.inner + front.close + body;
+}
+
+function asLines(units: readonly Unit[]): Lines {
+	return { bom: false, keys: units.map(({ text }) => text), crlf: null, ended: true };
+}
+
+/**
+ * Is a note whole: its front matter parses and has an end, every block of data parses, every block has an end? Says the parts that are not, so
+ * that a note which a person left half written is no worse after a merge.
+ */
+export function noteFaults(content: Uint8Array, markup: Markup): Set<string> {
+	const faults = new Set<string>();
+	const text = toLatin1(content)
+		.replace(/^\xef\xbb\xbf/, "")
+		.replaceAll("\r\n", "\n");
+	const { front, body, torn } = splitNote(text);
+	if (torn) faults.add("front matter without end");
+	if (front === null) faults.add("no front matter");
+	else if (!isValidFrontMatter(front)) faults.add("front matter");
+	// Two blocks of properties: the second is text to every reader.
+	if (front !== null && splitNote(body.replace(/^\n+/, "")).front?.format === front.format) faults.add("front matter twice");
+	for (const { block } of splitUnits(body, markup)) {
+		if (block === null) continue;
+		if (block.close === "") faults.add("block without end");
+		const inner = fromLatin1(block.inner);
+		if (/^json/.test(block.language) ? !isLenientJson(inner) : false) faults.add("json");
+		if (block.language === "json" && !isStrictJson(inner)) faults.add("strict json");
+		if (/^ya?ml$/.test(block.language) && !isYamlText(block.inner)) faults.add("yaml");
+		if (block.language === "toml" && !isTomlText(block.inner)) faults.add("toml");
+	}
+	return faults;
+}

@@ -1,0 +1,208 @@
+import { fromLatin1, toLatin1 } from "../bytes.ts";
+import { choose } from "../choose.ts";
+import { mergeCode } from "../code.ts";
+import { align, UNMATCHED } from "../diff.ts";
+import { Interner } from "../interner.ts";
+import { mergeJson } from "../json.ts";
+import { trimBlanks } from "../keyed-text/blanks.ts";
+import { type Block, block, type Item, item, leaf } from "../keyed-text/item.ts";
+import { mergeTrees } from "../keyed-text/merge.ts";
+import { type KeyedFormat, mergeKeyedText } from "../keyed-text.ts";
+import { hunks } from "../line-alignment.ts";
+import { mergeProse } from "../prose.ts";
+import { mergeRecords } from "../records.ts";
+import type { Merged, Sides } from "../sides.ts";
+import { isJsonLines, isLenientJson, isStrictJson, isTomlText, isYamlText } from "../valid.ts";
+import type { FencedBlock, Unit } from "./units.ts";
+
+/** Units of the three versions; merging blocks makes the same block the same in all of them. */
+export interface Versions {
+	readonly base: Unit[];
+	readonly older: Unit[];
+	readonly later: Unit[];
+}
+
+export interface Lost {
+	olderLost: boolean;
+	laterLost: boolean;
+}
+
+const KEYED: Readonly<Record<string, KeyedFormat>> = {
+	yaml: "yaml",
+	yml: "yaml",
+	toml: "toml",
+	ini: "ini",
+	properties: "properties",
+	env: "env",
+	dotenv: "env",
+};
+const JSON_LANGUAGES = new Set(["json", "jsonc", "json5", "geojson", "topojson"]);
+const RECORD_LANGUAGES: Readonly<Record<string, string>> = { csv: ".csv", tsv: ".tsv", jsonl: ".jsonl", ndjson: ".ndjson" };
+/** Blocks whose lines say something by themselves. */
+const PROSE_LANGUAGES = new Set(["", "text", "txt", "plaintext", "console", "output", "log", "md", "markdown", "quote", "verse", "center"]);
+
+/**
+ * Merges every block that both sides have and puts the result into all versions, so that to the merge of lines it is a line that stays.
+ */
+export function mergeBlocks(versions: Versions, lost: Lost): void {
+	const { base, older, later } = versions;
+	const [inOlder, inLater] = [counterparts(base, older), counterparts(base, later)];
+	const paired = new Set<number>();
+	for (const [i, unit] of base.entries()) {
+		if (unit.block === null) continue;
+		const [o, l] = [inOlder.get(i), inLater.get(i)];
+		if (o !== undefined) paired.add(o);
+		if (o === undefined || l === undefined) continue;
+		const merged = mergeBlock(unit.block, older[o]!.block!, later[l]!.block!, lost);
+		base[i] = older[o] = later[l] = merged;
+	}
+	const [newInOlder, newInLater] = [added(older, inOlder), added(later, inLater)];
+	for (const [name, o] of newInOlder) {
+		const l = newInLater.get(name);
+		// What both sides added in one place under one name (the settings of a board) is one block.
+		if (l !== undefined && !base.some((unit) => unit.block !== null && unit.block.language === older[o]!.block!.language)) {
+			const merged = mergeBlock(null, older[o]!.block!, later[l]!.block!, lost);
+			older[o] = later[l] = merged;
+		}
+	}
+}
+
+/** The same where both sides added the note. */
+export function mergeAddedBlocks({ older, later }: Pick<Versions, "older" | "later">, lost: Lost): void {
+	for (const [o, l] of counterparts(older, later)) older[o] = later[l] = mergeBlock(null, older[o]!.block!, later[l]!.block!, lost);
+}
+
+/** For each block of a version its counterpart in another: the equal one, else the one in its place that holds the same. */
+function counterparts(from: readonly Unit[], to: readonly Unit[]): Map<number, number> {
+	const found = new Map<number, number>();
+	if (!from.some(({ block }) => block !== null) || !to.some(({ block }) => block !== null)) return found;
+	const interner = new Interner();
+	const [ids, otherIds] = [interner.ids(from.map(({ text }) => text)), interner.ids(to.map(({ text }) => text))];
+	const match = align(ids, otherIds);
+	const taken = new Set<number>();
+	const pair = (i: number, j: number) => {
+		found.set(i, j);
+		taken.add(j);
+	};
+	for (const [i, j] of match.entries()) if (j !== UNMATCHED && from[i]!.block !== null) pair(i, j);
+	const left = (units: readonly Unit[], start: number, end: number, isTaken: (i: number) => boolean) => {
+		const groups = new Map<string, number[]>();
+		for (let i = start; i < end; i++) {
+			const language = units[i]!.block?.language;
+			if (language !== undefined && !isTaken(i)) groups.set(language, [...(groups.get(language) ?? []), i]);
+		}
+		return groups;
+	};
+	const pairInOrder = (start: number, end: number, otherStart: number, otherEnd: number) => {
+		const others = left(to, otherStart, otherEnd, (j) => taken.has(j));
+		for (const [language, group] of left(from, start, end, (i) => found.has(i))) {
+			const candidates = others.get(language) ?? [];
+			if (candidates.length === group.length) for (const [k, i] of group.entries()) pair(i, candidates[k]!);
+		}
+	};
+	for (const { start, end, from: otherStart, to: otherEnd } of hunks(match, to.length)) pairInOrder(start, end, otherStart, otherEnd);
+	pairInOrder(0, from.length, 0, to.length);
+	return found;
+}
+
+/** Blocks that a side added, by what they hold and the line before them, as far as that names one only. */
+function added(units: readonly Unit[], ofBase: ReadonlyMap<number, number>): Map<string, number> {
+	const known = new Set(ofBase.values());
+	const found = new Map<string, number>();
+	let before = "";
+	for (const [i, { text, block }] of units.entries()) {
+		if (block === null) {
+			if (trimBlanks(text) !== "") before = text;
+			continue;
+		}
+		const name = `${block.language}\0${before}`;
+		if (!known.has(i)) found.set(name, found.has(name) ? -1 : i);
+	}
+	for (const [name, i] of found) if (i === -1) found.delete(name);
+	return found;
+}
+
+function mergeBlock(base: FencedBlock | null, older: FencedBlock, later: FencedBlock, lost: Lost): Unit {
+	const language = later.language;
+	const like = base?.language === language ? base : null;
+	const inner = (of: FencedBlock) => fromLatin1(of.inner);
+	const merged =
+		older.language === language
+			? mergeInner(language, { base: like && inner(like), older: inner(older), later: inner(later) })
+			: { content: inner(later), olderLost: true, laterLost: false };
+	if (merged.olderLost) lost.olderLost = true;
+	if (merged.laterLost) lost.laterLost = true;
+	const text = toLatin1(merged.content);
+	const block: FencedBlock = {
+		language,
+		open: older.language === language ? choose(base?.open, older.open, later.open) : later.open,
+		inner: text === "" || text.endsWith("\n") ? text : `${text}\n`,
+		close: choose(base?.close, older.close, later.close),
+	};
+	// Where one side has no end of the block the other's stays.
+	const close = block.close === "" ? (older.close === "" ? later.close : older.close) : block.close;
+	const all = block.open + block.inner + close;
+	return { text: close === "" ? all.slice(0, -1) : all, block: { ...block, close } };
+}
+
+function mergeInner(language: string, sides: Sides): Merged {
+	const { base, older, later } = sides;
+	const [b, o, l] = [base === null ? null : toLatin1(base), toLatin1(older), toLatin1(later)];
+	if (o === l || o === b) return { content: later, olderLost: false, laterLost: false };
+	if (l === b) return { content: older, olderLost: false, laterLost: false };
+	const isValid = checkOf(language, sides);
+	const merged = mergeByLanguage(language, sides);
+	if (merged !== null && (isValid === null || isValid(merged.content))) return merged;
+	if (isValid === null) return { content: later, olderLost: true, laterLost: false };
+	const olderOnly = isValid(older) && !isValid(later);
+	if (merged !== null && !isValid(older) && !isValid(later)) return { content: later, olderLost: true, laterLost: false };
+	return { content: olderOnly ? older : later, olderLost: !olderOnly, laterLost: olderOnly };
+}
+
+/** Null: one side whole. */
+function mergeByLanguage(language: string, sides: Sides): Merged | null {
+	const contents = sides.base === null ? [sides.older, sides.later] : [sides.base, sides.older, sides.later];
+	if (JSON_LANGUAGES.has(language) || (language === "" && contents.every(isJsonContainer)))
+		return mergeJson(sides, `block.${language === "jsonc" || language === "json5" ? language : "json"}`);
+	const format = KEYED[language];
+	if (format !== undefined) return mergeKeyedText(sides, format);
+	const records = RECORD_LANGUAGES[language];
+	if (records !== undefined) return mergeRecords(sides, records);
+	if (language === "drawer") return mergeDrawer(sides);
+	// What is packed or encoded is one value.
+	if (/compressed|base64|binary|drawing/.test(language)) return null;
+	return PROSE_LANGUAGES.has(language) ? mergeProse(sides) : mergeCode(sides);
+}
+
+function isJsonContainer(content: Uint8Array): boolean {
+	return /^[ \t\n]*[{[]/.test(toLatin1(content)) && isLenientJson(content);
+}
+
+/** What a block of a language must be, if its sides are. */
+export function checkOf(language: string, { older, later }: Pick<Sides, "older" | "later">): ((content: Uint8Array) => boolean) | null {
+	if (JSON_LANGUAGES.has(language) || (language === "" && (isJsonContainer(older) || isJsonContainer(later)))) {
+		return isStrictJson(older) && isStrictJson(later) ? isStrictJson : isLenientJson;
+	}
+	if (KEYED[language] === "yaml") return (content) => isYamlText(toLatin1(content));
+	if (language === "toml") return (content) => isTomlText(toLatin1(content));
+	if (language === "jsonl" || language === "ndjson") return isJsonLines;
+	return null;
+}
+
+/** The properties of an Org entry, by name. */
+function mergeDrawer(sides: Sides): Merged {
+	const scan = (content: Uint8Array): Block => {
+		const items = toLatin1(content)
+			.split("\n")
+			.slice(0, -1)
+			.map((line): Item => {
+				const found = /^[ \t]*:([^\s:]+):[ \t]*/.exec(line);
+				const head = found === null ? "" : found[0];
+				const key = found === null ? line : found[1]!.toLowerCase();
+				return item({ key, lead: "", indent: "", head, value: leaf(`${line.slice(head.length)}\n`), tail: "" });
+			});
+		return block(false, items, "");
+	};
+	const merged = mergeTrees(sides.base && scan(sides.base), scan(sides.older), scan(sides.later));
+	return { ...merged, content: fromLatin1(merged.text) };
+}

@@ -1,0 +1,77 @@
+import { choose } from "../choose.ts";
+import type { Lost, Versions } from "./blocks.ts";
+import type { Markup, Unit } from "./units.ts";
+
+/** A line that says one thing, so that two versions of it cannot both stay. */
+interface Statement {
+	/** What the line is about. */
+	readonly subject: string;
+	/** What it says about it; the rest of the line is before and behind. */
+	readonly before: string;
+	readonly says: string;
+	readonly behind: string;
+}
+
+/** A task of a list: its words are the subject, the mark in its box is what is said. A character may be several bytes. */
+function task(line: string): Statement | null {
+	const found = /^([ \t>]*(?:[-*+]|\d{1,9}[.)])[ \t]+\[)([^\]]{1,4})(\][ \t].*)$/.exec(line);
+	return found === null ? null : { subject: `task ${found[3]}`, before: found[1]!, says: found[2]!, behind: found[3]! };
+}
+
+/** A property on a line of its own: `key:: value`, `#+KEY: value` in Org, `:key: value` in AsciiDoc and reStructuredText. */
+function property(line: string, markup: Markup): Statement | null {
+	const pattern =
+		markup === "org"
+			? /^([ \t]*(?:#\+(?!begin_|end_)(?=[\w-]+:)|:(?!end:)(?=[\w-]+:))([\w-]+):)([ \t].*)$/i
+			: markup === "markdown"
+				? /^((?:[-*+][ \t]+)?([\w-]+)::)([ \t].*)$/
+				: /^(:([\w-]+):)([ \t].*)$/;
+	const found = pattern.exec(line);
+	return found === null ? null : { subject: `property ${found[2]!.toLowerCase()}`, before: found[1]!, says: found[3]!, behind: "" };
+}
+
+/**
+ * Where both sides say something else of one thing, the later side's stays: all versions get the line that comes of it. A subject that is in a
+ * version more than once is left alone.
+ *
+ * @returns whether anything was changed.
+ */
+export function mergeStatements({ base, older, later }: Versions, markup: Markup, lost: Lost): boolean {
+	const [inBase, inOlder, inLater] = [base, older, later].map((units) => statements(units, markup)) as [Found, Found, Found];
+	let changed = false;
+	for (const [subject, o] of inOlder) {
+		const l = inLater.get(subject);
+		const b = inBase.get(subject);
+		if (o === null || l === undefined || l === null || b === null) continue;
+		const isTask = subject.startsWith("task ");
+		if (o.statement.says === l.statement.says && (!isTask || b === undefined || b.statement.says === o.statement.says)) continue;
+		// A property that one side alone changed is merged as any line.
+		if (!isTask && b !== undefined && (b.statement.says === o.statement.says || b.statement.says === l.statement.says)) continue;
+		const says = choose(b?.statement.says, o.statement.says, l.statement.says);
+		if (o.statement.says !== says && o.statement.says !== b?.statement.says) lost.olderLost = true;
+		for (const [units, found] of [
+			[base, b],
+			[older, o],
+			[later, l],
+		] as const) {
+			if (found === undefined) continue;
+			const { before, behind } = found.statement;
+			units[found.index] = { text: before + says + behind, block: null };
+		}
+		changed = true;
+	}
+	return changed;
+}
+
+/** Statements by subject; null: the subject is there more than once. */
+type Found = Map<string, { index: number; statement: Statement } | null>;
+
+function statements(units: readonly Unit[], markup: Markup): Found {
+	const found: Found = new Map();
+	for (const [index, { text, block }] of units.entries()) {
+		if (block !== null) continue;
+		const statement = task(text) ?? property(text, markup);
+		if (statement !== null) found.set(statement.subject, found.has(statement.subject) ? null : { index, statement });
+	}
+	return found;
+}

@@ -1,0 +1,84 @@
+/**
+ * A note's body as lines, in which what is a document of its own (a fenced block, a drawer of Org) is one unit. Texts have LF line ends.
+ */
+export interface Unit {
+	/** The lines without the last line feed. */
+	readonly text: string;
+	readonly block: FencedBlock | null;
+}
+
+export interface FencedBlock {
+	/** What it holds, in lower case: `json`, `yaml`, …; empty if the fence does not say. `drawer` for the drawers of Org. */
+	readonly language: string;
+	/** Opening line, content and closing line, each with its line feeds but for the last. */
+	readonly open: string;
+	readonly inner: string;
+	/** Empty if the block has no end. */
+	readonly close: string;
+}
+
+export type Markup = "markdown" | "org" | "plain";
+
+/** Takes a body apart. */
+export function splitUnits(text: string, markup: Markup): Unit[] {
+	const lines = text.split("\n");
+	if (lines[lines.length - 1] === "") lines.pop();
+	const units: Unit[] = [];
+	for (let i = 0; i < lines.length; ) {
+		const end = markup === "plain" ? null : blockEnd(lines, i, markup);
+		if (end === null) {
+			units.push({ text: lines[i]!, block: null });
+			i++;
+			continue;
+		}
+		const closed = end.closed;
+		const inner = lines.slice(i + 1, closed ? end.past - 1 : end.past).map((line) => `${line}\n`);
+		units.push({
+			text: lines.slice(i, end.past).join("\n"),
+			block: { language: end.language, open: `${lines[i]}\n`, inner: inner.join(""), close: closed ? lines[end.past - 1]! : "" },
+		});
+		i = end.past;
+	}
+	return units;
+}
+
+interface BlockEnd {
+	readonly language: string;
+	readonly past: number;
+	readonly closed: boolean;
+}
+
+function blockEnd(lines: readonly string[], from: number, markup: "markdown" | "org"): BlockEnd | null {
+	const line = lines[from]!;
+	if (markup === "org") {
+		if (/^[ \t]*:[\w-]+:[ \t]*$/.test(line) && !/^[ \t]*:end:/i.test(line))
+			return ending(lines, from, (other) => /^[ \t]*:end:[ \t]*$/i.test(other), "drawer", false);
+		const begin = /^[ \t]*#\+begin_(\w+)(?:[ \t]+(\S+))?/i.exec(line);
+		if (begin === null) return null;
+		const name = begin[1]!.toLowerCase();
+		const isEnd = (other: string) => other.trimStart().toLowerCase().startsWith(`#+end_${name}`);
+		return ending(lines, from, isEnd, name === "src" ? (begin[2] ?? "").toLowerCase() : name === "example" ? "" : "text", false);
+	}
+	const fence = /^[ \t>]*(?:[-*+][ \t]+)?(`{3,}|~{3,})[ \t]*(.*)$/.exec(line);
+	if (fence === null) return null;
+	const [, marks, info] = fence as unknown as [string, string, string];
+	// Backticks may not be in what a fence of backticks says: that is a code span.
+	if (marks[0] === "`" && info.includes("`")) return null;
+	const language = /^\{?\.?([^\s{}:,=]*)/.exec(info)![1]!.toLowerCase();
+	const isEnd = (other: string) => {
+		const found = /^[ \t>]*(`{3,}|~{3,})[ \t]*$/.exec(other);
+		return found !== null && found[1]![0] === marks[0] && found[1]!.length >= marks.length;
+	};
+	return ending(lines, from, isEnd, language, true);
+}
+
+function ending(
+	lines: readonly string[],
+	from: number,
+	isEnd: (line: string) => boolean,
+	language: string,
+	open: boolean,
+): BlockEnd | null {
+	for (let at = from + 1; at < lines.length; at++) if (isEnd(lines[at]!)) return { language, past: at + 1, closed: true };
+	return open ? { language, past: lines.length, closed: false } : null;
+}

@@ -1,0 +1,48 @@
+import { fromLatin1, toLatin1 } from "./bytes.ts";
+import { choose } from "./choose.ts";
+import { BOM, lineEnds, splitLines } from "./lines.ts";
+import type { Merged, Sides } from "./sides.ts";
+
+/** What a merge of plain texts gives; null: it cannot merge them. */
+export interface MergedText {
+	readonly text: string;
+	readonly olderLost: boolean;
+	readonly laterLost: boolean;
+}
+
+/**
+ * Merges texts without what is not part of what they say: no byte order mark, LF line ends, an end after the last line. The result gets these back,
+ * each from the side that changed it.
+ *
+ * @returns null if a version mixes line ends, or `merge` gives null.
+ */
+export function mergePlainly(sides: Sides, merge: (base: string | null, older: string, later: string) => MergedText | null): Merged | null {
+	const base = sides.base === null ? null : plainText(sides.base);
+	const [older, later] = [plainText(sides.older), plainText(sides.later)];
+	if (base?.ends === "mixed" || older.ends === "mixed" || later.ends === "mixed") return null;
+	const merged = merge(base?.text ?? null, older.text, later.text);
+	if (merged === null) return null;
+	const filled = base === null || base.text === "" ? null : base;
+	const [olderEnds, laterEnds] = [older.ends === "none" ? later.ends : older.ends, later.ends === "none" ? older.ends : later.ends];
+	const ends = choose(filled === null || filled.ends === "none" ? undefined : filled.ends, olderEnds, laterEnds);
+	const isEnded = choose(filled?.ended, older.ended, later.ended);
+	// An empty last line without an end would be no line at all.
+	const text = isEnded || !/[^\n]\n$/.test(merged.text) ? merged.text : merged.text.slice(0, -1);
+	const bom = choose(filled?.bom, older.bom, later.bom) ? BOM : "";
+	return { ...merged, content: fromLatin1(bom + (ends === "crlf" ? text.replaceAll("\n", "\r\n") : text)) };
+}
+
+interface PlainText {
+	readonly text: string;
+	readonly bom: boolean;
+	readonly ends: ReturnType<typeof lineEnds>;
+	readonly ended: boolean;
+}
+
+function plainText(content: Uint8Array): PlainText {
+	const text = toLatin1(content);
+	const lines = splitLines(text);
+	const body = text.slice(lines.bom ? BOM.length : 0);
+	const ended = lines.ended || body === "" ? body : `${body}\n`;
+	return { text: lines.crlf === null ? ended : ended.replaceAll("\r\n", "\n"), bom: lines.bom, ends: lineEnds(lines), ended: lines.ended };
+}
