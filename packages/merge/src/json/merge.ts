@@ -120,7 +120,7 @@ export class TreeMerge {
 		const base = b === NONE ? null : { tree: this.#base!, node: b };
 		const merged = mergeTextLines(base !== null && this.#isText(base) ? base : null, older, later);
 		if (merged?.olderLost) this.#olderLost = true;
-		return merged && merged.text;
+		return merged?.text ?? null;
 	}
 
 	/** Both sides changed a scalar, or the type of a value: the later side's, unless one of them only wrote it differently. */

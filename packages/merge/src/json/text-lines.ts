@@ -55,7 +55,7 @@ function plainText({ tree, node }: TextNode): string {
 	return strings
 		.map((kid) => valueText(tree, kid).slice(1, -1))
 		.join("")
-		.replace(/\\[^]/g, (escape) => (escape === String.raw`\n` ? "\n" : escape));
+		.replace(/\\[\s\S]/g, (escaped) => (escaped === String.raw`\n` ? "\n" : escaped));
 }
 
 /** An array of strings, spaced like another. */

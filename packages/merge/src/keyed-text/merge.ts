@@ -92,8 +92,14 @@ class TreeMerge {
 			indentOf(later) ?? indentOf(older),
 		);
 		const out: string[] = [];
+		const written = new Set<string>();
+		const [inBase, inOlder, inLater] = [base, older, later].map(commentsIn) as [Set<string>, Set<string>, Set<string>];
 		for (const [i, entry] of entries.entries()) {
-			const { lead, indent, text } = this.#piece({ base, older, later }, entry, target ?? "");
+			const { lead: own, indent, text } = this.#piece({ base, older, later }, entry, target ?? "");
+			// A comment of the base below which both sides added an item is there once, and not if the other side removed it.
+			const gone = (line: string) => written.has(line) || !inOlder.has(line) || !inLater.has(line);
+			const lead = entry.base === NONE ? withoutLines(own, (line) => inBase.has(line) && gone(line)) : own;
+			for (const comment of comments(lead)) written.add(comment);
 			if (i > 0 || !later.compact) out.push(lead, indent);
 			// A comment can stand between the dash and an item on lines of its own.
 			else if (lead.includes("#")) out.push(lead.replace(/^[ \t\n]+/, ""), indent);
@@ -197,6 +203,28 @@ class TreeMerge {
 			this.olderLost = true;
 		return chosen;
 	}
+}
+
+/** The comment lines of what stands before an item. */
+function comments(lead: string): string[] {
+	return lead === ""
+		? []
+		: lead
+				.split("\n")
+				.map(trimBlanks)
+				.filter((line) => line !== "");
+}
+
+function commentsIn(version: Block | null): Set<string> {
+	return new Set(version === null ? [] : [...version.items.map(({ lead }) => lead), version.foot].flatMap(comments));
+}
+
+function withoutLines(lead: string, drops: (line: string) => boolean): string {
+	if (lead === "") return lead;
+	return lead
+		.split("\n")
+		.filter((line) => !drops(trimBlanks(line)))
+		.join("\n");
 }
 
 /** A value of several lines that are part of it needs the head that announces them. */

@@ -44,8 +44,10 @@ export function scanIni(text: string, syntax: IniSyntax): Block {
 		i += entry.text.split("\n").length - 1;
 	}
 	close();
-	const part = (key: string, items: Item[]) => item({ key, lead: "", indent: "", head: "", value: block(false, items, ""), tail: "" });
-	return block(false, [part("", root), part("sections", sections)], lead);
+	const part = (key: string, items: Item[], end: string) =>
+		item({ key, lead: "", indent: "", head: "", value: block(false, items, end), tail: "" });
+	const [afterRoot, afterSections] = sections.length === 0 ? [lead, ""] : ["", lead];
+	return block(false, [part("", root, afterRoot), part("sections", sections, afterSections)], "");
 }
 
 function entryAt(lines: readonly string[], from: number, lead: string, { quotedLines, colons }: IniSyntax): Item {

@@ -144,6 +144,8 @@ function written({ pairs, tables }: Table, foot: string): Block {
 		i--;
 		groups.push(item({ key: table.path, lead: "", indent: "", head: "", value: block(true, elements, ""), tail: "" }));
 	}
-	const part = (key: string, items: Item[]) => item({ key, lead: "", indent: "", head: "", value: block(false, items, ""), tail: "" });
-	return block(false, [part("", pairs), part("tables", groups)], foot);
+	const part = (key: string, items: Item[], end: string) =>
+		item({ key, lead: "", indent: "", head: "", value: block(false, items, end), tail: "" });
+	const [afterPairs, afterTables] = tables.length === 0 ? [foot, ""] : ["", foot];
+	return block(false, [part("", pairs, afterPairs), part("tables", groups, afterTables)], "");
 }

@@ -105,9 +105,12 @@ interface InPieces {
 
 function piecesOf({ base, a, b }: MergeInput, output: MergeOutput): InPieces {
 	const json = output.strategy === "json";
-	// In front matter in JSON a member that gets a follower gets a comma.
-	const linesOf = (content: Uint8Array) =>
-		text(content).startsWith("{") ? lines(content).map((line) => line.replace(/,$/, "")) : lines(content);
+	const linesOf = (content: Uint8Array) => {
+		// In front matter in JSON a member that gets a follower gets a comma.
+		if (output.strategy === "prose" && text(content).startsWith("{")) return lines(content).map((line) => line.replace(/,$/, ""));
+		// Keys and values have their meaning without the lines between them.
+		return output.strategy === "keyed" ? lines(content).filter((line) => line.trim() !== "") : lines(content);
+	};
 	const split = (content: Uint8Array | null): Pieces =>
 		content === null ? new Map() : json ? (tree(content) === null ? new Map() : leaves(content)) : count(linesOf(content));
 	return { base: split(base), a: split(a), b: split(b), result: split(output.content) };
@@ -145,7 +148,6 @@ function nothingLost(_: MergeInput, output: MergeOutput, { base, a, b, result }:
 /** 3: what is in the result is in an input, and not more often than the inputs account for. */
 function nothingInvented({ moves }: Fitness, output: MergeOutput, { base, a, b, result }: InPieces): string | null {
 	for (const [piece, times] of result) {
-		if (output.strategy === "keyed" && piece.trim() === "") continue;
 		const [before, inA, inB] = [base.get(piece) ?? 0, a.get(piece) ?? 0, b.get(piece) ?? 0];
 		if (inA + inB === 0) return `${piece} is in neither side`;
 		// A leaf can be in an element that one side removed and the other changed, and once more in what the first side added.
