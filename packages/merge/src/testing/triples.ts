@@ -354,6 +354,11 @@ const LINE_FILES: readonly LineFile[] = [
 	},
 ];
 
+/** Is a key there more than once, or are keys in different orders? */
+function isUnclear(...versions: readonly (readonly string[])[]): boolean {
+	return versions.some(hasTwice) || versions.some((one) => versions.some((other) => reordered(one.filter(Boolean), other.filter(Boolean))));
+}
+
 function hasTwice(keys: readonly string[]): boolean {
 	const found = keys.filter((key) => key !== "");
 	return new Set(found).size < found.length;
@@ -392,7 +397,7 @@ export const linesTriple: fc.Arbitrary<Generated> = fc.constantFrom(...LINE_FILE
 				[before, o, t].some((lines) => new Set(lines).size < lines.length) ||
 				// Where a fence without its counterpart comes or goes, all below it becomes another thing.
 				[before, o, t].some((lines) => lines.includes("```")) ||
-				(once !== undefined && [before, o, t].some((lines) => hasTwice(lines.map(once)))) ||
+				(once !== undefined && isUnclear(before.map(once), o.map(once), t.map(once))) ||
 				reordered(before, o) ||
 				reordered(before, t) ||
 				reordered(o, t);
