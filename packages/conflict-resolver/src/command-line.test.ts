@@ -166,7 +166,7 @@ describe("the command", () => {
 		await new Promise<void>((resolve) => {
 			const timer = setInterval(() => {
 				const exclude = person.scratch.path("mine/.git/info/exclude");
-				if (!(fs.existsSync(exclude) && fs.readFileSync(exclude, "utf8").includes("/sync/")) && child.exitCode === null) return;
+				if (!(fs.existsSync(exclude) && fs.readFileSync(exclude, "utf8").includes("/sync")) && child.exitCode === null) return;
 				clearInterval(timer);
 				resolve();
 			}, 20);

@@ -1,8 +1,8 @@
 import fs from "node:fs";
-import { beneath, type GitPath, gitPath, gitPathFromText, readDiskFile } from "@robust-sync/git";
+import { beneath, type GitPath, gitPath, gitPathFromText, isPathAllowed, readDiskFile } from "@robust-sync/git";
 import type { Role } from "@robust-sync/resolve";
 import { CommandError, ExitCode } from "@robust-sync/service";
-import { listSavedVersions, type Manifest, type SavedDirectory } from "@robust-sync/workspace";
+import { isOwnName, listSavedVersions, type Manifest, type SavedDirectory } from "@robust-sync/workspace";
 import { type ResolverContext, withCycleLock } from "./resolver-context.ts";
 import { SetAside } from "./set-aside.ts";
 
@@ -52,8 +52,9 @@ function readSaved(directory: string, name: Buffer): Buffer {
 	});
 }
 
+/** Whether a path may be one of the workspace, and is none of ours. */
 function inside(name: GitPath): boolean {
-	return name !== "" && !name.startsWith("/") && !name.split("/").some((part) => part === ".." || part.toLowerCase() === ".git");
+	return isPathAllowed(name) && !isOwnName(name.split("/", 1)[0] ?? "");
 }
 
 /** A path that cannot be restored, and what lies in its way. */

@@ -122,7 +122,8 @@ export function beneath<T>(root: string, name: GitPath | Buffer, use: (file: Buf
 		place.close();
 		throw error;
 	}
-	if (result instanceof Promise) return result.finally(() => place.close()) as T;
+	const settling = result as { finally?: (done: () => void) => T } | null | undefined;
+	if (typeof settling?.finally === "function") return settling.finally(() => place.close());
 	place.close();
 	return result;
 }

@@ -1,5 +1,6 @@
 import { type GitPath, gitPath } from "./git-path.ts";
 import type { Oid, Repository } from "./repository.ts";
+import { isPathAllowed } from "./verify-path.ts";
 
 /** One path that differs between two trees. */
 export interface TreeChange {
@@ -18,12 +19,15 @@ export function parseRawDiff(output: Buffer): TreeChange[] {
 		const pathEnd = output.indexOf(0, headerEnd + 1);
 		if (headerEnd < 0 || pathEnd < 0) break;
 		const [beforeMode = "", afterMode = "", beforeOid = "", afterOid = ""] = output.toString("latin1", at + 1, headerEnd).split(" ");
+		const name = gitPath(output.subarray(headerEnd + 1, pathEnd));
+		at = pathEnd + 1;
+		// In a clean tree there is none: what another one has is nothing that was ever put anywhere.
+		if (!isPathAllowed(name)) continue;
 		changes.push({
-			path: gitPath(output.subarray(headerEnd + 1, pathEnd)),
+			path: name,
 			before: beforeMode === "000000" ? null : { mode: beforeMode, oid: beforeOid },
 			after: afterMode === "000000" ? null : { mode: afterMode, oid: afterOid },
 		});
-		at = pathEnd + 1;
 	}
 	return changes;
 }

@@ -1,5 +1,6 @@
 import fs from "node:fs";
-import { fileSystemPath, type GitPath } from "./git-path.ts";
+import { beneath } from "./beneath.ts";
+import type { GitPath } from "./git-path.ts";
 import { blobOid } from "./objects.ts";
 import type { Oid, Repository } from "./repository.ts";
 
@@ -12,6 +13,8 @@ export interface DiskFile {
 	readonly mtimeMs: number;
 }
 
+const isGone = (error: unknown) => ["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
+
 /** How git writes the mode of a plain file. */
 export function fileMode(stats: fs.Stats): "100644" | "100755" {
 	return (stats.mode & 0o100) !== 0 ? "100755" : "100644";
@@ -23,14 +26,17 @@ export const isFileMode = (mode: string | undefined): mode is "100644" | "100755
 
 /** Reads a file or link; null where there is none (or a directory, or something special). @throws the file system's error */
 export function readDiskFile(repository: Repository, name: GitPath): DiskFile | null {
-	const file = fileSystemPath(repository.root, name);
-	let stats: fs.Stats | undefined;
 	try {
-		stats = fs.lstatSync(file, { throwIfNoEntry: false });
+		// What lies behind a link is no file of the workspace.
+		return beneath(repository.root, name, (file) => readFileAt(repository, file));
 	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code === "ENOTDIR") return null;
+		if (isGone(error)) return null;
 		throw error;
 	}
+}
+
+function readFileAt(repository: Repository, file: Buffer): DiskFile | null {
+	const stats = fs.lstatSync(file, { throwIfNoEntry: false });
 	if (!stats || !(stats.isFile() || stats.isSymbolicLink())) return null;
 	const content = stats.isSymbolicLink() ? fs.readlinkSync(file, { encoding: "buffer" }) : fs.readFileSync(file);
 	const mode = stats.isSymbolicLink() ? "120000" : fileMode(stats);

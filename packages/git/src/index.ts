@@ -1,6 +1,7 @@
 export * from "./attributes.ts";
 export * from "./beneath.ts";
 export * from "./beside-path.ts";
+export * from "./clean-tree.ts";
 export * from "./diff.ts";
 export * from "./disk-file.ts";
 export * from "./errors.ts";
@@ -30,4 +31,5 @@ export * from "./status.ts";
 export * from "./transport.ts";
 export * from "./tree-paths.ts";
 export * from "./unmerged.ts";
+export * from "./verify-path.ts";
 export * from "./working-tree.ts";

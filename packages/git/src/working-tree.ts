@@ -52,6 +52,8 @@ export interface MoveOptions {
 	staging: string;
 	/** Takes the files that are replaced, under their paths below `files/`. Made when needed; kept. */
 	backup: string;
+	/** Paths that are no part of the working tree, whatever the commits say: they are left as they are. */
+	isOwn?(name: GitPath): boolean;
 	/** A move that was interrupted is taken up again: the backup may hold files already. */
 	resume?: boolean;
 	/** Content that keeps both a late write and the incoming change. */
@@ -204,7 +206,8 @@ class Move {
 	async run(): Promise<MoveReport> {
 		const { from, to, ref, checkpoint } = this.#options;
 		this.#staging.clear();
-		const changes = await diffTrees(this.#repository, from ?? this.#repository.emptyTree, to);
+		const all = await diffTrees(this.#repository, from ?? this.#repository.emptyTree, to);
+		const changes = all.filter(({ path: name }) => this.#options.isOwn?.(name) !== true);
 		// Attributes that come in apply to what comes in with them.
 		this.#filters ||= changes.some(
 			({ path: name, after }) => after !== null && (name === ".gitattributes" || name.endsWith("/.gitattributes")),

@@ -1,12 +1,15 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import {
+	type CleanCommit,
+	cleanCommits,
 	type GitPath,
 	isAncestor,
 	type LateWrite,
 	type MoveReport,
 	moveWorkingTree,
 	type Oid,
+	openMergeStore,
 	type Repository,
 	readHead,
 	readRef,
@@ -17,6 +20,7 @@ import { baseAmong, containsNothingOf } from "@robust-sync/merge";
 import {
 	compactTimestamp,
 	faultPoint,
+	isOwnName,
 	type Journal,
 	type Lock,
 	listSavedVersions,
@@ -139,6 +143,7 @@ async function move(context: IntegrateContext, journal: Journal, how: { resume: 
 		staging: paths.staging,
 		backup: path.join(paths.backups, backup),
 		resume: how.resume,
+		isOwn: (name: GitPath) => isOwnName(name.split("/", 1)[0] ?? ""),
 		mergeLate: async (late: LateWrite) =>
 			await mergeLateWriteAside(context.bringUpToDate ? { ...late, written: await context.bringUpToDate(late) } : late),
 		checkpoint(step: string) {
@@ -202,6 +207,20 @@ export interface Plan {
 	/** The other side of a merge; null: a fast-forward, or nothing to do. */
 	readonly theirs: Oid | null;
 	readonly resolution: Resolution | null;
+	/** Whether `to` has something that the other side lacks, and is to be pushed. */
+	readonly publish: boolean;
+	/** What the other side holds and no working tree may have, one character a byte: it is in no tree of ours. */
+	readonly refused: readonly string[];
+}
+
+// Where HEAD was once looked at in the life of the process.
+const lookedAt = new WeakSet<Repository>();
+
+/** A fast-forward to `theirs`, which contains `ours`, without what is refused in it. @throws GitError */
+export async function planFastForward(repository: Repository, ours: Oid | null, theirs: Oid): Promise<Plan> {
+	const [their] = await cleanCommits(openMergeStore(repository), [theirs], isOwnName);
+	const { clean = theirs, refused = [] } = their ?? {};
+	return { kind: "fast-forward", from: ours, to: clean, theirs: null, resolution: null, publish: false, refused };
 }
 
 /**
@@ -210,13 +229,22 @@ export interface Plan {
  * @throws GitError
  */
 export async function planIntegration(repository: Repository, ours: Oid | null, theirs: Oid): Promise<Plan> {
-	const plan = { from: ours, to: theirs, theirs: null, resolution: null };
 	const standing = ours === null ? "behind" : await relation(repository, ours, theirs);
-	if (standing === "behind") return { ...plan, kind: "fast-forward" };
-	if (ours === null || standing !== "diverged") return { ...plan, to: ours ?? theirs, kind: "nothing" };
+	const nothing = { kind: "nothing", from: ours, to: ours ?? theirs, theirs: null, resolution: null, publish: false, refused: [] } as const;
+	// What this node made or checked out is clean. What somebody else put there is found once.
+	if (standing === "same" && lookedAt.has(repository)) return nothing;
+	lookedAt.add(repository);
+	if (ours === null || standing === "behind") return await planFastForward(repository, ours, theirs);
+	const store = openMergeStore(repository);
+	const [{ clean, refused }] = (await cleanCommits(store, [theirs], isOwnName)) as [CleanCommit];
+	if (standing === "same" && clean !== theirs) return await planFastForward(repository, ours, theirs);
+	// The clean version of what the remote has is not pushed by itself: the peer may take back what is refused.
+	if (standing !== "diverged") return { ...nothing, publish: standing === "ahead" && ours !== clean, refused };
+	const [{ original }] = (await cleanCommits(store, [ours], isOwnName)) as [CleanCommit];
+	if (original !== null && (await isAncestor(repository, original, theirs))) return await planFastForward(repository, ours, theirs);
 	const resolution = await resolveMerge(repository, ours, theirs);
 	faultPoint("integrate-resolved");
-	return { kind: "merge", from: ours, to: resolution.commit, theirs, resolution };
+	return { kind: "merge", from: ours, to: resolution.commit, theirs, resolution, publish: true, refused };
 }
 
 function newJournal({ now }: IntegrateContext, fields: Pick<Journal, "from" | "to" | "ref" | "theirs" | "branch_at">): Journal {

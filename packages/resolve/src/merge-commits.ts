@@ -1,4 +1,5 @@
 import {
+	cleanCommits,
 	diffTrees,
 	type FileChange,
 	type GitPath,
@@ -8,10 +9,12 @@ import {
 	type ObjectReader,
 	type Oid,
 	type Repository,
+	usableDate,
 	withObjectReader,
 	withParent,
 	writeCommit,
 } from "@robust-sync/git";
+import { isOwnName } from "@robust-sync/workspace";
 import { type ConflictGroup, type Conflicts, crissCross, groupConflicts } from "./conflict-groups.ts";
 import { isAttributesFile } from "./kind-attributes.ts";
 import { mergeMessage } from "./merge-message.ts";
@@ -122,17 +125,15 @@ class CommitMerger {
 	}
 
 	async #open(first: Oid, second: Oid, depth: number): Promise<OpenedMerge> {
-		const plain = mergeTree(this.#store, first, second);
-		// Not awaited where the other throws first.
-		plain.catch(() => undefined);
-		const bases = await mergeBases(this.#store, first, second);
+		const found = await mergeBases(this.#store, first, second);
+		// Git finds the bases by itself; where one holds what is refused, its clean version is named instead.
+		const bases = (await cleanCommits(this.#store, found, isOwnName, this.#reader)).map(({ clean }) => clean);
 		if (bases.length <= 1 || depth >= maxDepth) {
 			const base = bases[0] ?? null;
-			const merged = await plain;
-			if (base !== null && bases.length > 1) return { ...(await this.#openWith(base, first, second)), bases };
+			if (base !== null && (bases.length > 1 || base !== found[0])) return { ...(await this.#openWith(base, first, second)), bases };
+			const merged = await mergeTree(this.#store, first, second);
 			return { first, second, base, bases, merged, conflicts: groupConflicts(merged, first, second), noted: [] };
 		}
-		await plain;
 		// Criss-cross: what is common to both sides is the merge of all their bases, made as this one is (as git's own recursive strategy does).
 		const { base, contested } = await this.#virtualBase(bases, depth);
 		const opened = await this.#openWith(base, first, second);
@@ -196,10 +197,8 @@ class CommitMerger {
 	}
 
 	async #laterDate(first: Oid, second: Oid): Promise<number> {
-		const dates = (await this.#reader.contents([first, second])).map(
-			(content) => /^committer .* (\d+) [+-]\d{4}$/m.exec(content.toString("latin1"))?.[1],
-		);
-		return Math.max(...dates.map((date) => Number(date ?? 0)));
+		const contents = await this.#reader.contents([first, second]);
+		return Math.max(...contents.map((content) => usableDate(content.toString("latin1"))));
 	}
 }
 

@@ -1,4 +1,5 @@
-import { type GitPath, type Oid, openMergeStore, type Repository } from "@robust-sync/git";
+import { cleanCommits, type GitPath, type Oid, openMergeStore, type Repository } from "@robust-sync/git";
+import { isOwnName } from "@robust-sync/workspace";
 import { applyCommit, mergeCommits, mergeCommitsAt } from "./merge-commits.ts";
 import type { SettledPath } from "./path-settler.ts";
 import type { Resolution, ResolvedFile } from "./resolution.ts";
@@ -22,14 +23,16 @@ export function byRole(
 
 /**
  * Merges two commits into a merge commit in the object database. A pure function of the two as a set: same commit id on every node,
- * whichever of them is "ours". Touches no ref of the repository's, no index and no working tree.
+ * whichever of them is "ours". What is refused in them (cleanCommits) is in no tree that is read. Touches no ref of the repository's, no index and no working tree.
  * @returns the merge and what happened to each path that both sides changed
  * @throws GitError (CORRUPT_REPOSITORY for a missing object, DISK_FULL, PERMISSION_DENIED, …); nothing has changed then
  */
 export async function resolveMerge(repository: Repository, ours: Oid, theirs: Oid): Promise<Resolution> {
-	const [first, second] = ours < theirs ? [ours, theirs] : [theirs, ours];
-	const { commit, tree, bases, settled } = await mergeCommits(repository, openMergeStore(repository), first, second);
-	return { commit, tree, ours, theirs, base: bases[0] ?? null, files: settled.map((file) => byRole(file, ours === first)) };
+	const store = openMergeStore(repository);
+	const [own, their] = (await cleanCommits(store, [ours, theirs], isOwnName)).map(({ clean }) => clean) as [Oid, Oid];
+	const [first, second] = own < their ? [own, their] : [their, own];
+	const { commit, tree, bases, settled } = await mergeCommits(repository, store, first, second);
+	return { commit, tree, ours, theirs, base: bases[0] ?? null, files: settled.map((file) => byRole(file, own === first)) };
 }
 
 /** What resolveMerge would make of one file that both sides changed: for a merge driver, which is asked about one at a time. */
@@ -45,9 +48,11 @@ export interface FileResolution extends Pick<ResolvedFile, "path" | "type" | "st
  * @throws GitError
  */
 export async function resolveFile(repository: Repository, ours: Oid, theirs: Oid, path: GitPath): Promise<FileResolution | null> {
-	const sides = ours < theirs ? ([ours, theirs] as const) : ([theirs, ours] as const);
-	const found = await mergeCommitsAt(repository, openMergeStore(repository), sides, path);
-	return found && { ...byRole({ ...found.settled, results: [] }, ours === sides[0]), content: found.content, lost: found.settled.lost };
+	const store = openMergeStore(repository);
+	const [own, their] = (await cleanCommits(store, [ours, theirs], isOwnName)).map(({ clean }) => clean) as [Oid, Oid];
+	const sides = own < their ? ([own, their] as const) : ([their, own] as const);
+	const found = await mergeCommitsAt(repository, store, sides, path);
+	return found && { ...byRole({ ...found.settled, results: [] }, own === sides[0]), content: found.content, lost: found.settled.lost };
 }
 
 /**

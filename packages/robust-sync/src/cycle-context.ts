@@ -52,6 +52,10 @@ export interface CycleMemory {
 	bareLinks: readonly GitPath[];
 	/** When a consistent copy of a live database was last taken. */
 	readonly databaseCopiedAt: Map<GitPath, number>;
+	/** The index was searched for our own files. */
+	ownTrackedChecked: boolean;
+	/** Files that were tracked, and are not synced any more because their names are ours: reported as long as they are there. */
+	ownTracked: readonly string[];
 	/** When housekeeping was last done. */
 	tidiedAt: number;
 	/** What nobody sets: ages are told by it. */

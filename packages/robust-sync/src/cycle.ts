@@ -1,6 +1,13 @@
 import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 import { countCommits, diffTrees, type GitPath, type Oid, pushCommit, readHead } from "@robust-sync/git";
-import { carryOutPlan, continueEarlierMerges, type Plan, planIntegration, saveDecidedForUpstream } from "@robust-sync/resolve";
+import {
+	carryOutPlan,
+	continueEarlierMerges,
+	type Plan,
+	planFastForward,
+	planIntegration,
+	saveDecidedForUpstream,
+} from "@robust-sync/resolve";
 import { faultPoint, type SkippedFile } from "@robust-sync/workspace";
 import pRetry from "p-retry";
 import { raceWaitMs } from "./back-off.ts";
@@ -9,8 +16,10 @@ import { publishDirectly } from "./direct-publish.ts";
 import { bringIndexUpToDate, leave } from "./direct-snapshot.ts";
 import { waitUntilQuiet } from "./hot-files.ts";
 import { collectOutbox, confirmDelivered, markCommitted } from "./outbox.ts";
+import { ownTrackedFiles, setAsideTrackedState, untrackOwnFiles } from "./own-tracked.ts";
 import { recover, refuseOpenOperation } from "./recover.ts";
 import { bringUpToDate, rescueLateWrites } from "./rescue.ts";
+import { refusedPath } from "./skipped-files.ts";
 import { type Snapshot, takeSnapshot } from "./snapshot.ts";
 import { SyncError } from "./sync-error.ts";
 import { askAhead, fetchUpstream, knownTip, nameUnbornBranch, requireRemote, syncedBranch, type Upstream } from "./upstream.ts";
@@ -57,6 +66,7 @@ interface Progress {
 	rewritten: boolean;
 	saved: string[];
 	checkedOut: GitPath[];
+	refused: SkippedFile[];
 	/** Late writes that were merged into the working tree and wait to be committed, and commits that wait to be pushed. */
 	late: number;
 	/** The newest snapshot. */
@@ -81,9 +91,11 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 		rewritten: false,
 		saved: [],
 		checkedOut: [],
+		refused: [],
 		late: 0,
 		snapshot: null,
 	};
+	await setAsideTrackedState(context);
 	progress.rescued += (await recover(context)).rescued;
 	requireRemote(context);
 	await nameUnbornBranch(context);
@@ -91,6 +103,7 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 	const asked = askAhead(context);
 	const work = async () => {
 		progress.rescued += await rescueLateWrites(context);
+		await untrackOwnFiles(context);
 		const outbox = await collectOutbox(context);
 		const snapshot = await snapshotInto(context, progress, outbox.targets);
 		const committed = markCommitted(context, outbox);
@@ -110,8 +123,10 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 	const delivered = confirmDelivered(context, committed);
 	context.memory.synced = head;
 	context.memory.announced.clear();
-	const { snapshot, late, ...done } = progress;
-	const skipped = [...(snapshot?.skipped ?? []), ...outbox.skipped];
+	const { snapshot, late, refused, ...done } = progress;
+	const skipped = [...(snapshot?.skipped ?? []), ...outbox.skipped, ...refused];
+	const reported = new Set(skipped.map(({ path }) => path));
+	skipped.push(...ownTrackedFiles(context).filter(({ path }) => !reported.has(path)));
 	const busy = (snapshot?.busy.length ?? 0) + late;
 	return { head, branch: syncedBranch(context), ...done, delivered, skipped, busy, waiting: outbox.waiting };
 }
@@ -155,7 +170,7 @@ async function exchange(
 			progress.rewritten ||= upstream.rewritten;
 			tip = upstream.tip;
 			const plan = await again(await planFor(context, latest.head, upstream), tip);
-			if (plan === null || plan.to === tip) return plan;
+			if (plan === null || !plan.publish) return plan;
 			// What came in is checked out all the same: a node that may not push still receives.
 			const outcome = await publish(context, plan.to).catch((error: unknown) => {
 				refusal = error;
@@ -179,20 +194,33 @@ async function exchange(
 			},
 		},
 	);
-	if (plan !== null) await checkOut(context, plan, progress);
+	if (plan !== null) {
+		noteRefused(context, plan, progress);
+		await checkOut(context, plan, progress);
+	}
 	if (refusal) throw refusal;
 	// What was written while the merge was pushed goes with the next cycle, which follows at once: another push now could wait as long.
-	if (plan !== null && plan.to !== tip) progress.late++;
+	if (plan?.publish && plan.to !== tip) progress.late++;
 	return plan?.to ?? null;
+}
+
+/** Paths that a peer pushed and no working tree may have: reported as long as they are there, logged when they come. */
+function noteRefused({ log }: CycleContext, { kind, to, refused }: Plan, progress: Progress): void {
+	progress.refused = refused.map(refusedPath);
+	if (kind === "nothing" || refused.length === 0) return;
+	const names = refused.slice(0, 5).map((name) => JSON.stringify(refusedPath(name).path));
+	log.warn(
+		`left out paths that no working tree may have: ${names.join(", ")}${refused.length > names.length ? ", …" : ""} (${to.slice(0, 12)}): take them out of the branch on the remote`,
+	);
 }
 
 const isRace = (error: Error) => error instanceof SyncError && error.code === "PUSH_RACE";
 
 async function planFor({ repository }: CycleContext, head: Oid | null, { tip, before, rewritten }: Upstream): Promise<Plan | null> {
-	if (tip === null) return head === null ? null : { kind: "nothing", from: head, to: head, theirs: null, resolution: null };
+	if (tip === null)
+		return head === null ? null : { kind: "nothing", from: head, to: head, theirs: null, resolution: null, publish: true, refused: [] };
 	// Git only moves a tracking ref forward unless it is forced: nothing need be asked about a node that was at it.
-	if (head !== null && head === before && !rewritten && tip !== head)
-		return { kind: "fast-forward", from: head, to: tip, theirs: null, resolution: null };
+	if (head !== null && head === before && !rewritten && tip !== head) return await planFastForward(repository, head, tip);
 	return await planIntegration(repository, head, tip);
 }
 

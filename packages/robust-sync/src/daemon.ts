@@ -50,6 +50,8 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean, clock: Monot
 		specialFiles: [],
 		bareLinks: [],
 		databaseCopiedAt: new Map(),
+		ownTrackedChecked: false,
+		ownTracked: [],
 		tidiedAt: Number.NEGATIVE_INFINITY,
 		sinceGitPush: 0,
 		clock,
@@ -158,6 +160,7 @@ export class Daemon {
 		this.#control = control;
 		this.#memory.resumed = fs.existsSync(this.#paths.instanceLock("sync"));
 		this.#memory.lastBranch = this.#record.state.branch;
+		this.#memory.ownTracked = this.#record.ownTracked;
 		this.#memory.damaged = this.#record.state.last_error?.code === "CORRUPT_REPOSITORY";
 		this.#instance = await acquireLock(this.#paths.instanceLock("sync"), { purpose: "robust-sync", onLost: () => this.#lockLost() });
 		ensureExcluded(this.#paths.root);

@@ -97,6 +97,7 @@ export async function syncOnce({ paths, config, logger, now = Date.now }: OnceOp
 		const repository = await openWorkspaceRepository(paths, config);
 		memory.branch = config.syncBranch;
 		memory.lastBranch = record.state.branch;
+		memory.ownTracked = record.ownTracked;
 		memory.damaged = record.state.last_error?.code === "CORRUPT_REPOSITORY";
 		context = { repository, paths, config, log: logger, now, lock, memory };
 		let result = await runCycle(context);

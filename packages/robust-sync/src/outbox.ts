@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
-import { blobOid, displayPath, fileSystemPath, type GitPath, gitPath } from "@robust-sync/git";
+import { beneath, blobOid, displayPath, fileSystemPath, type GitPath, gitPath, lstatIfThere } from "@robust-sync/git";
 import {
 	compactTimestamp,
 	faultPoint,
@@ -9,9 +9,12 @@ import {
 	listPending,
 	makeDurable,
 	makeOwnDirectory,
+	messageTarget,
+	objectId,
 	parseCompactTimestamp,
 	readState,
 	type SkippedFile,
+	singleName,
 	WorkspacePaths,
 	writeAtomicSync,
 } from "@robust-sync/workspace";
@@ -20,11 +23,11 @@ import type { CycleContext } from "./cycle-context.ts";
 
 const deliverySchema = z.object({
 	/** Name in sync/pending/, one character a byte. */
-	name: z.string(),
+	name: singleName,
 	/** Blob id of its content: the same name with other content is another message. */
-	blob: z.string(),
+	blob: objectId,
 	/** Where it is delivered, relative to the workspace, in the same form. Fixed once. */
-	target: z.string(),
+	target: messageTarget,
 	/** Whether the delivered file is in a commit of ours: from then on it is never written again. */
 	committed: z.boolean(),
 });
@@ -118,7 +121,7 @@ export async function collectOutbox({ paths, config, now, log }: CycleContext, l
 			const targetAt = (at: number) =>
 				`${WorkspacePaths.messagesOf(config.nodeName)}/${gitPath(deliveredName(compactTimestamp(at), message.name, blob))}`;
 			// Where the list of fixed names was lost, another message may have this one.
-			while (fs.existsSync(fileSystemPath(paths.root, targetAt(clock) as GitPath))) clock++;
+			while (isThere(paths, targetAt(clock))) clock++;
 			latest = compactTimestamp(clock);
 			const target = targetAt(clock);
 			delivery = { name, blob, target, committed: false };
@@ -129,13 +132,36 @@ export async function collectOutbox({ paths, config, now, log }: CycleContext, l
 	faultPoint("outbox-before-names");
 	writeFixed(paths, { deliveries, latest });
 	faultPoint("outbox-named");
-	const targets = await placeMessages(
-		paths,
-		config.nodeName,
-		deliveries.filter(({ committed }) => !committed),
-	);
+	const open = deliveries.filter(({ committed }) => !committed);
+	const blocked = open.length > 0 ? blockedDirectory(paths, config.nodeName) : null;
+	if (blocked !== null) {
+		log.warn(`messages wait: '${blocked}' is no directory any more: move it away, or take it back on the remote`);
+		for (const { name } of open) skipped.push({ path: `sync/pending/${displayPath(name as GitPath)}`, reason: "refused-path" });
+	}
+	const targets = blocked === null ? await placeMessages(paths, config.nodeName, open) : [];
 	if (targets.length > 0) log.debug(`${targets.length} messages to deliver`);
 	return { deliveries, targets, skipped, waiting };
+}
+
+/** Whether there is a file at a target; what lies behind a link is none. */
+function isThere(paths: WorkspacePaths, target: string): boolean {
+	try {
+		return beneath(paths.root, Buffer.from(target, "latin1"), (file) => lstatIfThere(file) !== null);
+	} catch (error) {
+		if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return false;
+		throw error;
+	}
+}
+
+/** The directory of this node's messages, or the one above it, where something else has taken its place: nothing is written through that. */
+function blockedDirectory(paths: WorkspacePaths, node: string): string | null {
+	const directories = WorkspacePaths.messagesOf(node).split("/");
+	for (const [at] of directories.entries()) {
+		const name = directories.slice(0, at + 1).join("/");
+		const stats = lstatIfThere(`${paths.root}/${name}`);
+		if (stats && !stats.isDirectory()) return name;
+	}
+	return null;
 }
 
 const grabbedPrefix = ".delivered-";
@@ -154,20 +180,20 @@ function putBackGrabbed(paths: WorkspacePaths, deliveries: readonly Delivery[]):
 async function placeMessages(paths: WorkspacePaths, node: string, deliveries: readonly Delivery[]): Promise<GitPath[]> {
 	if (deliveries.length === 0) return [];
 	const directory = path.join(paths.root, WorkspacePaths.messagesOf(node));
+	// Made here, component by component, so that none of them is a link.
+	beneath(paths.root, Buffer.from(`${WorkspacePaths.messagesOf(node)}/x`), () => undefined, { makeParents: true });
 	const staging = path.join(paths.staging, "messages");
-	fs.mkdirSync(directory, { recursive: true });
 	fs.mkdirSync(staging, { recursive: true });
 	const targets: GitPath[] = [];
-	const staged: { from: string; to: Buffer }[] = [];
+	const staged: { from: string; target: string }[] = [];
 	for (const [index, { name, blob, target }] of deliveries.entries()) {
-		const to = fileSystemPath(paths.root, target as GitPath);
-		if (!fs.existsSync(to)) {
+		if (!isThere(paths, target)) {
 			const content = readPending(paths, name);
 			// Replaced or taken back in this very moment: the next cycle has another look.
 			if (content === null || blobOid(content) !== blob) continue;
 			const from = path.join(staging, String(index));
 			fs.writeFileSync(from, content);
-			staged.push({ from, to });
+			staged.push({ from, target });
 		}
 		targets.push(target as GitPath);
 	}
@@ -175,7 +201,8 @@ async function placeMessages(paths: WorkspacePaths, node: string, deliveries: re
 		staged.map(({ from }) => from),
 		staging,
 	);
-	for (const { from, to } of staged) fs.renameSync(from, to);
+	for (const { from, target } of staged)
+		beneath(paths.root, Buffer.from(target, "latin1"), (to) => fs.renameSync(from, to), { makeParents: true });
 	fs.rmdirSync(staging);
 	fsyncDirectory(directory);
 	faultPoint("outbox-placed");

@@ -14,6 +14,7 @@ import {
 	writeState,
 } from "@robust-sync/workspace";
 import type { CycleResult } from "./cycle.ts";
+import { isOwnPath } from "./own-tracked.ts";
 import type { SyncError } from "./sync-error.ts";
 
 /** Keeps `sync_state.json` true: every change of status, and a rewrite at least every 30 s while alive. */
@@ -65,6 +66,13 @@ export class SyncRecord {
 
 	get state(): SyncState {
 		return this.#state;
+	}
+
+	/** Files whose names are ours and that the last cycle reported (own-tracked.ts). */
+	get ownTracked(): string[] {
+		return this.#state.skipped.flatMap(({ path, reason }) =>
+			reason === "refused-path" && path.includes("/") && isOwnPath(path) ? [path] : [],
+		);
 	}
 
 	/** Rewrites the file with these fields changed. Never throws: a state that cannot be written is said in the log, and a full disk must not end the loop. */

@@ -56,6 +56,11 @@ export function skippedFile(name: GitPath, reason: SkippedFile["reason"]): Skipp
 	return { path: displayPath(name), reason };
 }
 
+/** The same for a path that no working tree may have. @param name one character for each byte */
+export function refusedPath(name: string): SkippedFile {
+	return { path: Buffer.from(name, "latin1").toString("utf8"), reason: "refused-path" };
+}
+
 /** find(1) takes a path as a pattern. */
 function escapePattern(name: string): string {
 	return name.replaceAll(/[*?[\]\\]/g, "\\$&");

@@ -6,6 +6,7 @@ import {
 	type GitPath,
 	type GitResult,
 	gitPathList,
+	isPathAllowed,
 	lstatIfThere,
 	type Oid,
 	type Repository,
@@ -26,6 +27,7 @@ import { forgetFirstChanges } from "./first-changes.ts";
 import { separateHot, waitUntilQuiet } from "./hot-files.ts";
 import { copyLiveDatabases } from "./live-database.ts";
 import { findBareLinks, isPlaceholder, openNestedRepositories } from "./nested-repositories.ts";
+import { isOwnPath } from "./own-tracked.ts";
 import { type CheckedContent, noteCommitted, rescueStaleWrites } from "./rescue.ts";
 import { findSpecialFiles, liveDatabaseOf, reasonToSkip, skippedFile } from "./skipped-files.ts";
 import { SyncError } from "./sync-error.ts";
@@ -73,6 +75,8 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 		memory.bareLinks = bareLinks;
 	}
 	let status = first;
+	// A person has committed something, perhaps files of ours.
+	if (memory.synced !== null && status.head !== memory.synced) memory.ownTrackedChecked = false;
 	const nested = new Set<GitPath>();
 	if (bareLinks.length > 0) {
 		// Another tool's `git add` committed a link in place of the files.
@@ -103,7 +107,17 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 	const databases = new Set<GitPath>();
 	for (const { path: name, submodule, kind, index } of status.entries) {
 		// A link that gave way to the files below it is out of the index already.
-		if (isOurOwn(name) || (submodule && index === "D")) continue;
+		if (isOwnPath(name)) {
+			// Somebody has put it into the index.
+			if (index !== "?" && index !== "D") memory.ownTrackedChecked = false;
+			else if (index === "?" && !isExactlyOurs(name)) skipped.push(skippedFile(name, "refused-path"));
+			continue;
+		}
+		if (submodule && index === "D") continue;
+		if (!isPathAllowed(name.replace(/\/$/, ""))) {
+			skipped.push(skippedFile(name, "refused-path"));
+			continue;
+		}
 		if (name.endsWith("/") || nested.has(`${name}/` as GitPath)) continue;
 		if (submodule && kind === "changed" && fs.existsSync(Buffer.concat([fileSystemPath(repository.root, name), Buffer.from("/.git")]))) {
 			changed.push(name);
@@ -117,8 +131,8 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 	return { status, changed, skipped, databases: [...databases] };
 }
 
-// Excluded by .git/info/exclude, but a `.gitignore` may take that back, and `.sync_env` holds secrets.
-function isOurOwn(name: GitPath): boolean {
+// Excluded by .git/info/exclude, but a `.gitignore` may take that back.
+function isExactlyOurs(name: GitPath): boolean {
 	return neverCommitted.some((own) => name === own || name.startsWith(`${own}/`));
 }
 

@@ -6,15 +6,16 @@ import { type MonotonicClock, monotonicClock } from "./monotonic-clock.ts";
 import type { WorkspacePaths } from "./paths.ts";
 import { readState } from "./read-state.ts";
 import { parseCompactTimestamp, timestamp } from "./timestamps.ts";
+import { innerPath, objectId, workspacePath } from "./trusted-text.ts";
 
 const replacedFileSchema = z.object({
 	/** One character a byte: names need not be UTF-8. */
-	path: z.string(),
+	path: workspacePath,
 	/** Below the backup's directory, in the same form. */
-	file: z.string(),
+	file: innerPath,
 	/** Blob that the kept file had, and the blob that took its place (null: deleted). */
-	before: z.string(),
-	after: z.nullable(z.string()),
+	before: objectId,
+	after: z.nullable(objectId),
 	/** Whether `after`, or what became of it, is in a commit. */
 	committed: z.boolean(),
 	/** What the kept file looked like when it was last looked at: a later write shows by these. */

@@ -53,7 +53,7 @@ test("works without .git/info, and in a linked work tree", () => {
 	try {
 		fs.rmSync(path.join(root, ".git/info/exclude"));
 		ensureExcluded(linked);
-		expect(fs.readFileSync(path.join(root, ".git/info/exclude"), "utf8")).toContain("/sync/");
+		expect(fs.readFileSync(path.join(root, ".git/info/exclude"), "utf8")).toContain("/sync\n");
 	} finally {
 		fs.rmSync(linked, { recursive: true, force: true });
 	}

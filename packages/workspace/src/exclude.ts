@@ -39,7 +39,8 @@ export function ensureExcluded(root: string): void {
 		mkdirSync(path.dirname(file), { recursive: true });
 	}
 	const lines = new Set(text.split("\n"));
-	const patterns = neverCommitted.map((name) => (name.startsWith(".") ? `/${name}` : `/${name}/`));
+	// Without a slash at the end: a link or a file of that name stays out as well.
+	const patterns = neverCommitted.map((name) => `/${name}`);
 	const missing = patterns.filter((pattern) => !lines.has(pattern));
 	if (missing.length === 0) return;
 	assertOurs(gitDirectory);

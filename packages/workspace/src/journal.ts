@@ -4,20 +4,21 @@ import * as z from "zod/mini";
 import { fsyncDirectory, writeAtomicSync } from "./atomic-write.ts";
 import type { WorkspacePaths } from "./paths.ts";
 import { readState } from "./read-state.ts";
+import { branchRef, objectId, timestampName } from "./trusted-text.ts";
 
 const journalSchema = z.object({
 	schema: z.literal(1),
 	/** Commit that HEAD was at; null: none yet. */
-	from: z.nullable(z.string()),
-	to: z.string(),
+	from: z.nullable(objectId),
+	to: objectId,
 	/** Where the branch is, when a person has moved it beyond `from` meanwhile; null: at `from`. */
-	branch_at: z.nullable(z.string()),
+	branch_at: z.nullable(objectId),
 	/** Full name of the branch that moves. */
-	ref: z.string(),
+	ref: branchRef,
 	/** The other side, when `to` is a merge of ours: its saved versions are written again if they are missing. */
-	theirs: z.nullable(z.string()),
+	theirs: z.nullable(objectId),
 	/** Name of the directory below sync/backups/ that takes the replaced files. */
-	backup: z.string(),
+	backup: timestampName,
 	started_at: z.string(),
 });
 

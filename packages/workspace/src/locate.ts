@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { commonGitDirectory } from "./exclude.ts";
+import { checkOwnPlaces } from "./own-places.ts";
 
 /** No workspace could be found, or the one that was named is not a directory. Exit code 2. */
 export class WorkspaceNotFoundError extends Error {
@@ -72,9 +73,15 @@ function existingDirectory(directory: string, from: string): string {
 /**
  * The absolute path of the workspace: `--workspace`, `$SYNC_WORKSPACE`, the nearest ancestor of the current directory
  * that holds `.sync_env`, the top level of the current git work tree; in that order.
- * @throws WorkspaceNotFoundError, NoConsentError
+ * @throws WorkspaceNotFoundError, NoConsentError; OwnPlaceError when something else is in the place of our own files (checkOwnPlaces)
  */
-export function locateWorkspace({ flag, env = process.env, cwd = process.cwd(), needsConsent = false }: LocateOptions = {}): string {
+export function locateWorkspace(options: LocateOptions = {}): string {
+	const root = findWorkspace(options);
+	checkOwnPlaces(root);
+	return root;
+}
+
+function findWorkspace({ flag, env = process.env, cwd = process.cwd(), needsConsent = false }: LocateOptions): string {
 	if (flag !== undefined) return existingDirectory(flag, "--workspace");
 	if (env.SYNC_WORKSPACE) return existingDirectory(env.SYNC_WORKSPACE, "SYNC_WORKSPACE");
 	const configured = ancestors(cwd).find((directory) => existsSync(path.join(directory, ".sync_env")));

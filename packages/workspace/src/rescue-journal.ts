@@ -4,22 +4,23 @@ import * as z from "zod/mini";
 import { fsyncDirectory, writeAtomicSync } from "./atomic-write.ts";
 import type { WorkspacePaths } from "./paths.ts";
 import { readState } from "./read-state.ts";
+import { branchRef, objectId, timestampName, workspacePath } from "./trusted-text.ts";
 
 const rescueJournalSchema = z.object({
 	schema: z.literal(1),
 	/** Full name of the branch that was checked out. */
-	ref: z.string(),
+	ref: branchRef,
 	/** Name of the directory below sync/backups/ that takes the replaced files. */
-	backup: z.string(),
+	backup: timestampName,
 	files: z.array(
 		z.object({
 			/** One character a byte. */
-			path: z.string(),
+			path: workspacePath,
 			mode: z.enum(["100644", "100755"]),
 			/** Blob of what was on disk when `content` was made; null: nothing. */
-			replaces: z.nullable(z.string()),
+			replaces: z.nullable(objectId),
 			/** Blob of what is put there. */
-			content: z.string(),
+			content: objectId,
 		}),
 	),
 	started_at: z.string(),

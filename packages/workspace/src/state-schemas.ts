@@ -1,4 +1,5 @@
 import * as z from "zod/mini";
+import { fileModeText, innerPath, innerPathHex, workspacePath } from "./trusted-text.ts";
 
 // Unknown fields are dropped, never fatal: a newer writer and an older reader get on (docs/contract.md, section 4).
 
@@ -15,7 +16,7 @@ const writer = {
 };
 
 export const syncStatuses = ["idle", "syncing", "retrying", "failed", "stopped"] as const;
-export const skipReasons = ["nested-repository", "too-large", "unreadable", "special-file", "live-database"] as const;
+export const skipReasons = ["nested-repository", "too-large", "unreadable", "special-file", "live-database", "refused-path"] as const;
 export const errorCodes = [
 	"NOT_A_REPOSITORY",
 	"NO_REMOTE",
@@ -166,7 +167,7 @@ export const manifestSchema = z.object({
 	base: z.nullable(z.string()),
 	files: z.array(
 		z.object({
-			path: z.string(),
+			path: workspacePath,
 			type: z.string(),
 			strategy: z.enum([
 				"json",
@@ -182,12 +183,12 @@ export const manifestSchema = z.object({
 				"driver",
 			]),
 			winner: z.enum(["merged", "ours", "theirs", "both"]),
-			saved: z.array(z.string()),
+			saved: z.array(innerPath),
 			/** git's file mode of each version; additive to the contract. */
-			modes: z.optional(z.object({ ours: z.optional(z.string()), theirs: z.optional(z.string()), base: z.optional(z.string()) })),
+			modes: z.optional(z.object({ ours: z.optional(fileModeText), theirs: z.optional(fileModeText), base: z.optional(fileModeText) })),
 			/** Path and saved files byte for byte, where the path is not UTF-8; additive to the contract. */
-			path_hex: z.optional(z.string()),
-			saved_hex: z.optional(z.array(z.string())),
+			path_hex: z.optional(innerPathHex),
+			saved_hex: z.optional(z.array(innerPathHex)),
 		}),
 	),
 });

@@ -132,6 +132,7 @@ const skipWords = {
 	unreadable: "may not be read",
 	"special-file": "a device, socket or pipe",
 	"live-database": "a database that is being written",
+	"refused-path": "a name that no working tree may have",
 } as const;
 const shownSkipped = 50;
 

@@ -1,0 +1,284 @@
+import fs from "node:fs";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { rawCommit } from "@robust-sync/git/fixtures/raw-objects";
+import { until } from "@robust-sync/git/fixtures/scratch";
+import { HostilePeer, listing } from "./fixture/hostile-peer.ts";
+import { untilConverged } from "./fixture/node.ts";
+import { World } from "./fixture/world.ts";
+
+let world: World;
+beforeEach(() => {
+	world = new World("hostile-trees");
+});
+afterEach(() => world.remove());
+
+describe("hostile trees", () => {
+	test("hostile peer: .git and .. in a tree → nothing written, reported, a revert cures", async () => {
+		const [helios, chad] = await world.pair();
+		const peer = new HostilePeer(world);
+		world.write("outside/x", "safe\n");
+		const hook = peer.blob(`#!/bin/sh\ntouch ${world.path("pwned")}\n`);
+		const hooks = peer.tree(["100755", "post-checkout", hook], ["100755", "post-merge", hook], ["100755", "pre-commit", hook]);
+		const info = peer.tree(["100644", "attributes", peer.blob("* filter=evil\n")]);
+		const config = peer.blob(`[filter "evil"]\n\tsmudge = touch ${world.path("pwned")}\n`);
+		const dotGit = peer.tree(["100644", "config", config], ["40000", "hooks", hooks], ["40000", "info", info]);
+		const parent = peer.tree(["40000", "outside", peer.tree(["100644", "x", peer.blob("written\n")])]);
+		const sub = peer.tree(["40000", ".Git", dotGit], ["100644", "good", peer.blob("good\n")]);
+		peer.entries();
+		peer.add(["40000", "..", parent], ["40000", ".git", dotGit], ["40000", "git~1", dotGit], ["40000", "sub", sub]);
+		for (const node of [helios, chad]) {
+			const before = ["config", "hooks", "info"].map((name) => [
+				name,
+				fs.existsSync(node.path(`.git/${name}`)) && fs.statSync(node.path(`.git/${name}`)).mtimeMs,
+			]);
+			const state = await node.once();
+			expect(state.skipped).toEqual(["..", ".git", "git~1", "sub/.Git"].map((path) => ({ path, reason: "refused-path" })));
+			// A second look tells the same.
+			expect((await node.once()).skipped).toHaveLength(4);
+			expect(
+				["config", "hooks", "info"].map((name) => [
+					name,
+					fs.existsSync(node.path(`.git/${name}`)) && fs.statSync(node.path(`.git/${name}`)).mtimeMs,
+				]),
+			).toEqual(before);
+			expect(node.files()).toEqual({ "notes.md": "hello\n", "sub/good": "good\n" });
+			expect(node.dirty()).toBe("");
+		}
+		expect(world.git("hub.git", "ls-tree", "--name-only", "main").split("\n")).toContain(".git");
+		peer.add(["100644", "more", peer.blob("more\n")]);
+		expect((await chad.once()).skipped).toHaveLength(4);
+		expect(chad.read("more")).toBe("more\n");
+		helios.write("mine", "from helios\n");
+		await helios.once();
+		await chad.once();
+		expect(chad.read("mine")).toBe("from helios\n");
+		peer.add(["40000", ".git", dotGit]);
+		await helios.once();
+		peer.remove(".git");
+		for (const node of [helios, chad, helios]) expect((await node.once()).skipped).toEqual([]);
+		expect(world.read("outside/x")).toBe("safe\n");
+		expect(fs.existsSync(world.path("pwned"))).toBe(false);
+		expect(helios.head()).toBe(chad.head());
+		expect(helios.head()).toBe(world.git("hub.git", "rev-parse", "main").trim());
+	}, 60_000);
+
+	test("hostile peer: .git in the merge base → one merge on both nodes", async () => {
+		const [helios, chad] = await world.pair({ "list.txt": "one\ntwo\nthree\n" });
+		const peer = new HostilePeer(world);
+		const dotGit = peer.tree(["100755", "hooks", peer.blob("x\n")]);
+		peer.entries();
+		peer.add(["40000", ".git", dotGit]);
+		await helios.once();
+		await chad.once();
+		helios.write("list.txt", "one, helios\ntwo\nthree\n");
+		peer.add(["100644", "list.txt", peer.blob("one\ntwo\nthree, peer\n")], ["120000", "d", peer.blob("..")], ["40000", "d", dotGit]);
+		const state = await helios.once();
+		expect(state.skipped.map(({ path }) => path)).toEqual([".git", "d"]);
+		await chad.once();
+		for (const node of [helios, chad]) expect(node.read("list.txt")).toBe("one, helios\ntwo\nthree, peer\n");
+		expect(helios.head()).toBe(chad.head());
+		expect(fs.lstatSync(chad.path("d")).isDirectory()).toBe(true);
+	}, 60_000);
+
+	test("hostile peer: our own files, links, other cases → ours stay, nothing is sent", async () => {
+		const [helios, chad] = await world.pair();
+		await helios.once();
+		await chad.once();
+		const peer = new HostilePeer(world);
+		world.write("keys/id", "secret\n");
+		chad.write(".sync_env", "export NODE_NAME=chad\n", 0o600);
+		const link = peer.blob(world.path("keys"));
+		const pending = peer.tree(["100644", "x", peer.blob("in our name\n")]);
+		const shapes: Parameters<HostilePeer["add"]>[] = [
+			[["40000", "sync", peer.tree(["120000", "pending", link])]],
+			[
+				["120000", "sync", link],
+				["120000", "logs", link],
+			],
+			[
+				["40000", "Sync", peer.tree(["40000", "pending", pending])],
+				["40000", "sync", peer.tree(["40000", "pending", pending])],
+			],
+			[
+				["100644", ".sync_env", peer.blob("export NODE_NAME=evil\n")],
+				["100644", ".SYNC_ENV", peer.blob("x\n")],
+			],
+			[
+				["100644", ".sync_env", peer.blob("export NODE_NAME=evil\nexport SYNC_HOOKS=1\n")],
+				["40000", "logs", peer.tree(["100644", "sync.log", peer.blob("forged\n")])],
+			],
+		];
+		const keys = listing(world.path("keys"));
+		peer.entries();
+		for (const [round, shape] of shapes.entries()) {
+			peer.add(...shape);
+			expect((await chad.once()).skipped.map(({ reason }) => reason)).toEqual(shape.map(() => "refused-path"));
+			chad.write(`mine-${round}`, "mine\n");
+			await chad.once();
+			await helios.once();
+			expect(helios.read(`mine-${round}`)).toBe("mine\n");
+			expect(world.git("hub.git", "ls-tree", "-r", "--name-only", "main")).not.toMatch(/^(sync|logs|\.sync_env)/im);
+		}
+		expect(chad.read(".sync_env")).toBe("export NODE_NAME=chad\n");
+		expect(fs.statSync(chad.path(".sync_env")).mode & 0o777).toBe(0o600);
+		expect(listing(world.path("keys"))).toEqual(keys);
+		expect(helios.messages("chad")).toEqual([]);
+		expect(chad.log()).not.toContain("forged");
+	}, 60_000);
+
+	test("hostile peer: keeps pushing → nothing outside is touched, honest work arrives", async () => {
+		const [helios, chad] = await world.pair({ "notes.md": "hello\n" }, { env: { SYNC_INTERVAL: "1" } });
+		const peer = new HostilePeer(world);
+		world.write("outside/x", "safe\n");
+		const outside = listing(world.path("outside"));
+		const hook = peer.blob(`#!/bin/sh\ntouch ${world.path("pwned")}\n`);
+		const evil = peer.tree(["100755", "post-checkout", hook], ["100644", "x", hook]);
+		const link = peer.blob("../outside");
+		const many = (widths: number[]) =>
+			widths.reduce(
+				(oid, width) => peer.tree(...Array.from({ length: width }, (_, at) => ["40000", `d${String(at).padStart(4, "0")}`, oid] as const)),
+				evil,
+			);
+		const shapes: Parameters<HostilePeer["add"]>[] = [
+			[["40000", ".git", peer.tree(["40000", "hooks", evil])]],
+			[["40000", "..", peer.tree(["40000", "outside", evil])]],
+			[["100644", "../outside/x", hook]],
+			[["100644", ".git/config", hook]],
+			[
+				["120000", "d", link],
+				["40000", "d", evil],
+			],
+			[["120000", "d", link]],
+			[["40000", "d", evil]],
+			[
+				["40000", "git~1", evil],
+				["40000", ".git ", evil],
+				["40000", ".git::$INDEX_ALLOCATION", evil],
+				["40000", ".g\u00e2\u0080\u008cit", evil],
+			],
+			[
+				["120000", "sync", link],
+				["40000", "LOGS", evil],
+			],
+			[["40000", "sync", peer.tree(["120000", "pending", link], ["100644", "journal.json", hook])]],
+			[["40000", "bomb", many([10, 10, 10, 10, 10, 10])]],
+			[
+				["120000", ".gitmodules", link],
+				["40000", "sub", peer.tree(["40000", ".git", evil])],
+			],
+		];
+		await helios.start();
+		await chad.start();
+		for (const [round, shape] of shapes.entries()) {
+			helios.write(`from-helios-${round}`, "honest\n");
+			// Another push may come first, as for anybody.
+			for (let attempt = 0; ; attempt++) {
+				try {
+					peer.entries();
+					peer.add(...shape, ["100644", `from-peer-${round}`, peer.blob("honest\n")]);
+					break;
+				} catch (error) {
+					if (attempt === 20) throw error;
+				}
+			}
+			chad.write(`from-chad-${round}`, "honest\n");
+			const names = [helios, chad].flatMap((node) => ["helios", "peer", "chad"].map((from) => node.path(`from-${from}-${round}`)));
+			await until(
+				() => names.every((name) => fs.existsSync(name)),
+				`round ${round}: ${JSON.stringify(shape.map(([, name]) => name))}\n${helios.log().slice(-2000)}`,
+				60_000,
+			);
+		}
+		peer.entries();
+		await until(() => {
+			try {
+				peer.entries();
+				peer.remove("d", "sub");
+				return true;
+			} catch {
+				return false;
+			}
+		}, "the cure");
+		await untilConverged(world, [helios, chad], { deadlineMs: 60_000 });
+		for (const node of [helios, chad]) {
+			expect(node.state()).toMatchObject({ status: "idle", last_error: null, skipped: [] });
+			expect(fs.existsSync(node.path("d"))).toBe(false);
+		}
+		expect(listing(world.path("outside"))).toEqual(outside);
+		expect(fs.existsSync(world.path("pwned"))).toBe(false);
+	}, 300_000);
+
+	test.each(["link", "file"] as const)(
+		"messages: their directory is a peer's %s → they wait, delivered after the cure",
+		async (shape) => {
+			const [helios] = await world.pair();
+			const peer = new HostilePeer(world);
+			world.write("outside/x", "safe\n");
+			peer.entries();
+			if (shape === "link") peer.add(["40000", "messages", peer.tree(["120000", "helios", peer.blob("../../outside")])]);
+			else peer.add(["100644", "messages", peer.blob("mine\n")]);
+			await helios.once();
+			await helios.run(["--send", "-"], { input: "hello\n" });
+			helios.write("work", "goes on\n");
+			const state = await helios.once();
+			expect(state.messages_pending).toBe(1);
+			expect(state.skipped).toEqual([{ path: expect.stringMatching(/^sync\/pending\//), reason: "refused-path" }]);
+			expect(fs.readdirSync(world.path("outside"))).toEqual(["x"]);
+			expect(world.git("hub.git", "ls-tree", "--name-only", "main")).toContain("work");
+			peer.remove("messages");
+			await helios.once();
+			expect((await helios.once()).messages_pending).toBe(0);
+			expect(helios.messages()).toEqual(["hello\n"]);
+			expect(world.git("hub.git", "ls-tree", "-r", "--name-only", "main")).toMatch(/^messages\/helios\/.+$/m);
+		},
+		60_000,
+	);
+
+	test("clone: holds our own files as state → set aside, logs untracked and reported", async () => {
+		const helios = world.node("helios");
+		const peer = new HostilePeer(world);
+		const pending = peer.tree(["100644", "x", peer.blob("in our name\n")]);
+		const outbox = peer.blob(
+			JSON.stringify({ schema: 1, deliveries: [{ name: "x", blob: "a".repeat(40), target: "../cron.d/x", committed: false }] }),
+		);
+		const root = peer.tree(
+			["40000", "logs", peer.tree(["100644", "app.log", peer.blob("old\n")])],
+			["100644", "notes.md", peer.blob("hello\n")],
+			["40000", "sync", peer.tree(["100644", "outbox.json", outbox], ["40000", "pending", pending])],
+		);
+		peer.git("push", "--quiet", "origin", `${peer.git("commit-tree", root, "-m", "first")}:refs/heads/main`);
+		helios.git("pull", "--quiet", "origin", "main");
+		expect(helios.read("sync/pending/x")).toBe("in our name\n");
+		const first = await helios.once();
+		expect(first.skipped).toEqual([{ path: "logs/app.log", reason: "refused-path" }]);
+		expect(world.git("hub.git", "ls-tree", "-r", "--name-only", "main").trim()).toBe("notes.md");
+		expect(helios.read("logs/app.log")).toBe("old\n");
+		helios.write("logs/app.log", "new\n");
+		expect((await helios.once()).skipped).toEqual(first.skipped);
+		expect(helios.messages()).toEqual([]);
+	}, 60_000);
+
+	test("a commit: dated beyond what tools can read, while there is one of ours → merged", async () => {
+		const [helios, chad] = await world.pair();
+		const peer = new HostilePeer(world);
+		const entries = [...peer.entries(), ["100644", "late", peer.blob("late\n")] as const];
+		const parent = peer.git("rev-parse", "origin/main");
+		const content = `tree ${peer.tree(...entries)}\nparent ${parent}\nauthor A <a@b> 18446744073709551614 +0000\ncommitter A <a@b> 18446744073709551614 +0000\n\nlate\n`;
+		peer.git("push", "--quiet", "origin", `${rawCommit(peer.repository, content)}:refs/heads/main`);
+		helios.write("mine", "mine\n");
+		await helios.once();
+		await chad.once();
+		expect([chad.read("late"), chad.read("mine"), helios.read("late")]).toEqual(["late\n", "mine\n", "late\n"]);
+		expect(helios.head()).toBe(chad.head());
+	}, 60_000);
+
+	test("files here: names that git refuses, ours in other cases → reported", async () => {
+		const [helios] = await world.pair();
+		for (const name of ["git~1", ".GIT/f", "a/.Git", "Sync/notes"]) helios.write(name, "mine\n");
+		helios.write("good", "goes on\n");
+		fs.symlinkSync("/tmp", helios.path("LOGS"));
+		const { skipped } = await helios.once();
+		expect(skipped.map(({ path }) => path).sort()).toEqual([".GIT/f", "LOGS", "Sync/notes", "a/.Git", "git~1"]);
+		expect(world.git("hub.git", "ls-tree", "-r", "--name-only", "main").trim().split("\n")).toEqual(["good", "notes.md"]);
+	}, 60_000);
+});
