@@ -15,7 +15,7 @@ const sorted = (names: Iterable<string>) => [...names].sort();
 function help(name: string): Map<string, { takesValue: boolean }> {
 	const text = execFileSync(process.execPath, [path.join(root, "bin", name), "--help"], { encoding: "utf8" });
 	return new Map(
-		Array.from(text.matchAll(/^ +((?:-\w, )?(--[a-z-]+)(?: [<[].*?[>\]])?)(?: {2}|$)/gm), ([, flags, long]) => [
+		Array.from(text.matchAll(/^ +((?:-\w, )?(--[a-z-]+)(?: [<[].*?[>\]])?)(?: [A-Z%].*?)?(?: {2}|$)/gm), ([, flags, long]) => [
 			long as string,
 			{ takesValue: /[<[]/.test(flags ?? "") },
 		]),

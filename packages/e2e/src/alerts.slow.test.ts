@@ -146,7 +146,7 @@ describe("on one node", () => {
 			() => `the end: ${seen()}`,
 		);
 		await sleep(quietMs);
-		expect(texts).toEqual([expect.stringContaining("🔴 sync died"), expect.stringContaining("✅ Over: sync died")]);
+		expect(texts).toEqual([expect.stringContaining("🔴 sync died"), expect.stringContaining("✅ Over: “sync died")]);
 		expect(helios.worker()).not.toBe(worker);
 		expect(readFileSync(helios.paths.monitorStatus, "utf8")).not.toContain("secret-token");
 	});
@@ -158,7 +158,7 @@ describe("on one node", () => {
 		await untilWell(helios);
 		await firesOnceAndIsOverOnce(
 			/🔴 sync failed 3 times in a row/,
-			/✅ Over: sync failed/,
+			/✅ Over: “sync failed/,
 			() => renameSync(world.path("hub.git"), world.path("gone.git")),
 			() => renameSync(world.path("gone.git"), world.path("hub.git")),
 		);
@@ -176,7 +176,7 @@ describe("on one node", () => {
 		await untilWell(helios);
 		await firesOnceAndIsOverOnce(
 			/🔴 a git conflict is unresolved\n1 path has conflicts/,
-			/✅ Over: a git conflict is unresolved/,
+			/✅ Over: “a git conflict is unresolved/,
 			() => {
 				helios.git("checkout", "-q", "mine");
 				expect(() => helios.git("rebase", "main")).toThrow();
@@ -227,7 +227,7 @@ if (!canCut) process.stderr.write("alerts.slow.test.ts: the cut network is not r
 		await untilWell(helios);
 		await firesOnceAndIsOverOnce(
 			/🔴 chad is silent\nNo heartbeat from chad for \d+ s \(last heard .* UTC\)/,
-			/✅ Over: chad is silent/,
+			/✅ Over: “chad is silent/,
 			() => void ip("-n", here, "link", "set", "eth0", "down"),
 			() => void ip("-n", here, "link", "set", "eth0", "up"),
 		);
@@ -252,7 +252,7 @@ if (!canCut) process.stderr.write("alerts.slow.test.ts: the cut network is not r
 		await sleep(3_000);
 		await firesOnceAndIsOverOnce(
 			/🔴 monitor of chad is down/,
-			/✅ Over: monitor of chad is down/,
+			/✅ Over: “monitor of chad is down/,
 			() => void theirs.kill("SIGKILL"),
 			() => void start(chad, "monitor", ["--daemon"], silent),
 		);

@@ -28,7 +28,8 @@ describe("wrong usage is exit code 2 and one line", () => {
 	test("an unknown flag beside a verb", () => refused(["--once", "--force"], 2, /--force/));
 	test("two verbs", () => refused(["--once", "--stop"], 2, /--once and --stop/));
 	test("three verbs", () => refused(["--once", "--status", "--send", "x"], 2, /cannot be used together/));
-	test("an argument that is none", () => refused(["once"], 2, /too many arguments/));
+	test("an argument that is none", () => refused(["frobnicate"], 2, /unexpected argument .frobnicate./));
+	test("a flag without its dashes", () => refused(["status"], 2, /did you mean robust-sync --status\?/));
 	test("a verb without its value", () => refused(["--send"], 2, /--send/));
 	test("--interval without its value", () => refused(["--interval", "--once"], 2, /--interval/));
 	test("--interval that is no number", () => refused(["--once", "--interval", "soon"], 2, /SYNC_INTERVAL.*soon/));
@@ -164,7 +165,7 @@ describe("--once", () => {
 		node.write("b", "1");
 		const ended = await node.run(["--once"]);
 		expect(ended.code).toBe(0);
-		expect(ended.stdout).toMatch(/^in sync at [0-9a-f]{12}: 1 files committed, 0 commits pulled, 1 pushed/);
+		expect(ended.stdout).toMatch(/^in sync at [0-9a-f]{12}: 1 file committed, 0 commits pulled, 1 pushed/);
 	});
 
 	test("a failure is exit code 1, its code and what to do in one line", async () => {

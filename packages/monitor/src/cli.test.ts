@@ -199,7 +199,7 @@ describe("--daemon", () => {
 		expect(texts(server)[0]).toContain("🔴 sync died");
 		monitor.service(paths, "sync");
 		await becomes(() => server.received.length === 2, 15_000);
-		expect(texts(server)[1]).toContain("✅ Over: sync died");
+		expect(texts(server)[1]).toContain("✅ Over: “sync died");
 		await becomes(() => JSON.parse(readFileSync(paths.monitorStatus, "utf8")).undelivered.length === 0);
 		expect(readFileSync(`/proc/${daemon.pid}/cmdline`, "utf8")).not.toContain("the_secret_token");
 		daemon.kill("SIGTERM");

@@ -53,7 +53,7 @@ describe("the four alerts of the user: each fires once and is over once", () => 
 		]);
 		await node.pass(monitor, 10 * minute, well(node));
 		expect(node.channel.texts).toHaveLength(2);
-		expect(node.channel.texts[1]).toMatch(/^helios: ✅ Over: chad is silent\nFrom 02:05:00 UTC to 02:29:00 UTC \(24 min\)\.$/);
+		expect(node.channel.texts[1]).toMatch(/^helios: ✅ Over: “chad is silent”\nFrom 02:05:00 UTC to 02:29:00 UTC \(24 min\)\.$/);
 	});
 
 	test("sync fails three times in a row", async () => {
@@ -77,7 +77,7 @@ describe("the four alerts of the user: each fires once and is over once", () => 
 		);
 		await node.pass(monitor, 5 * minute, well(node));
 		expect(node.channel.texts).toHaveLength(2);
-		expect(node.channel.texts[1]).toContain("✅ Over: sync failed");
+		expect(node.channel.texts[1]).toContain("✅ Over: “sync failed");
 	});
 
 	test("a git conflict stays unresolved", async () => {
@@ -120,7 +120,7 @@ describe("the four alerts of the user: each fires once and is over once", () => 
 		node.start("sync");
 		await node.pass(monitor, 5 * minute, well(node));
 		expect(node.channel.texts).toHaveLength(2);
-		expect(node.channel.texts[1]).toContain("✅ Over: sync died");
+		expect(node.channel.texts[1]).toContain("✅ Over: “sync died");
 	});
 });
 
@@ -247,7 +247,7 @@ describe("processes", () => {
 		expect(node.channel.texts[0]).toContain("monitor of chad is down");
 		expect(statusFile(node).alerts.find((alert) => alert.state === "firing")?.id).toBe("process:monitor@chad");
 		await node.pass(monitor, 5 * minute, hear({}));
-		expect(node.channel.texts[1]).toContain("✅ Over: monitor of chad is down");
+		expect(node.channel.texts[1]).toContain("✅ Over: “monitor of chad is down");
 	});
 });
 
@@ -303,7 +303,7 @@ describe("peers", () => {
 		expect(node.channel.texts[0]).toContain("chad is late");
 		await node.pass(monitor, 5 * minute, well(node));
 		expect(node.channel.texts).toHaveLength(2);
-		expect(node.channel.texts[1]).toMatch(/Over: sync failed[\s\S]*Over: chad is silent/);
+		expect(node.channel.texts[1]).toMatch(/Over: “sync failed[\s\S]*Over: “chad is silent/);
 	});
 
 	test("one that does not hear us, and clocks that differ", async () => {
@@ -472,7 +472,7 @@ describe("never lost, never doubled", () => {
 		node.channel.failure = null;
 		await node.pass(monitor, 10 * minute, well(node));
 		expect(node.channel.texts).toHaveLength(1);
-		expect(node.channel.texts[0]).toMatch(/🔴 sync died \(happened 02:02:00 UTC, could not be sent until now\)[\s\S]*✅ Over: sync died/);
+		expect(node.channel.texts[0]).toMatch(/🔴 sync died \(happened 02:02:00 UTC, could not be sent until now\)[\s\S]*✅ Over: “sync died/);
 		expect(statusFile(node).undelivered).toEqual([]);
 	});
 

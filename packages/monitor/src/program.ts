@@ -2,9 +2,17 @@ import { createProgram, defineVerbs, notEmpty, type Program, type Verb } from "@
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { paint } from "@robust-sync/service/paint";
 import { printable, printableJson } from "@robust-sync/service/printable";
-import { type Config, loadConfig, locateWorkspace, timestamp, WorkspacePaths } from "@robust-sync/workspace";
+import {
+	type Config,
+	loadConfig,
+	locateWorkspace,
+	monitorStatusSchema,
+	readState,
+	timestamp,
+	WorkspacePaths,
+} from "@robust-sync/workspace";
 import { formatDuration, formatTime, parseDuration } from "./durations.ts";
-import { changeSilences } from "./lifecycle/silences.ts";
+import { changeSilences, matches } from "./lifecycle/silences.ts";
 
 interface Options {
 	workspace?: string;
@@ -58,7 +66,7 @@ function open(options: Options): { paths: WorkspacePaths; load: () => Config } {
 }
 
 function print(value: unknown, text: string, options: Options): void {
-	process.stdout.write(options.json ? `${printableJson(value, "\t")}\n` : text);
+	process.stdout.write(options.json ? `${printableJson(value, 2)}\n` : text);
 }
 
 async function runCheck(options: Options): Promise<number> {
@@ -122,9 +130,9 @@ function alertId(id: string): string {
 async function runSilence(options: Options, [duration = ""]: string[]): Promise<void> {
 	const id = alertId(options.silence ?? "");
 	const length = parseDuration(duration);
-	if (length === null || length > longestSilence_ms) {
+	if (length === null || length > longestSilence_ms || /^\d+$/.test(duration.trim())) {
 		throw new CommandError(
-			`${JSON.stringify(duration)} is not a duration: give for example 30m, 2h or 1d (at most a year)`,
+			`${JSON.stringify(duration)} is not a duration: give a number with its unit, for example 30m, 2h or 1d (at most a year)`,
 			ExitCode.usage,
 		);
 	}
@@ -132,7 +140,19 @@ async function runSilence(options: Options, [duration = ""]: string[]): Promise<
 	const now = Date.now();
 	const until = timestamp(now + length);
 	const silences = await changeSilences(paths, now, (before) => [...before.filter((silence) => silence.id !== id), { id, until }]);
-	print({ silences }, `nothing is sent about ${id} for ${formatDuration(length)}, until ${formatTime(Date.parse(until), now)}\n`, options);
+	const isKnown = knownAlerts(paths).some((alert) => matches({ id, until }, alert));
+	const note = isKnown ? "" : `no alert or check has that name now; monitor --check prints those there are\n`;
+	print(
+		{ silences },
+		`nothing is sent about ${id} for ${formatDuration(length)}, until ${formatTime(Date.parse(until), now)}\n${note}`,
+		options,
+	);
+}
+
+/** The names that the monitor's checks and alerts have now. */
+function knownAlerts(paths: WorkspacePaths): string[] {
+	const read = readState(paths.monitorStatus, monitorStatusSchema);
+	return read.kind === "ok" ? [...read.state.checks.map(({ name }) => name), ...read.state.alerts.map((alert) => alert.id)] : [];
 }
 
 async function runUnsilence(options: Options): Promise<number> {

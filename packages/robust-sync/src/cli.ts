@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { createProgram, defineVerbs, notEmpty, runProgram } from "@robust-sync/service/command-line";
 import { paint } from "@robust-sync/service/paint";
 import { locateWorkspace } from "@robust-sync/workspace/locate";
@@ -12,6 +13,8 @@ async function status(options: Options): Promise<number> {
 	const read = readState(paths.syncState, syncStateSchema);
 	let report = reportStatus(read, Date.now());
 	// Its process may be in another pid namespace, where only its socket tells.
+	// Whoever ends in an orderly way lets go of its lock: only without that was it a crash.
+	if (!report.running && read.kind === "ok" && !existsSync(paths.instanceLock("sync"))) report = { ...report, reason: "stopped" };
 	if (!report.running && (await (await import("./verbs.ts")).isInstanceAlive(paths))) report = reportStatus(read, Date.now(), true);
 	print(options.json ? statusDocument(report) : formatStatus(report, Date.now(), paint(process.stdout)));
 	// Why it cannot be started is what people look for here.

@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { displayPath, GitError, type GitPath, parseGitPathList, type Repository, readStatus, SshConnections } from "@robust-sync/git";
+import { counted } from "@robust-sync/service/counted";
 import type { ServiceControl } from "@robust-sync/service/lifecycle";
 import type { Logger } from "@robust-sync/service/log";
 import {
@@ -348,12 +349,12 @@ export class Daemon {
 	#say(result: CycleResult, durationMs: number): void {
 		if (this.#failures > 0) this.#log.info(`recovered after ${this.#failures} failures`);
 		const parts = [
-			result.committed > 0 ? `${result.committed} files committed` : "",
-			result.delivered > 0 ? `${result.delivered} messages delivered` : "",
-			result.pulled > 0 ? `${result.pulled} commits pulled` : "",
-			result.resolved > 0 ? `${result.resolved} files resolved` : "",
+			result.committed > 0 ? `${counted(result.committed, "file")} committed` : "",
+			result.delivered > 0 ? `${counted(result.delivered, "message")} delivered` : "",
+			result.pulled > 0 ? `${counted(result.pulled, "commit")} pulled` : "",
+			result.resolved > 0 ? `${counted(result.resolved, "file")} resolved` : "",
 			result.rescued > 0 ? `${result.rescued} rescued` : "",
-			result.pushed > 0 ? `${result.pushed} commits pushed` : "",
+			result.pushed > 0 ? `${counted(result.pushed, "commit")} pushed` : "",
 		].filter((part) => part !== "");
 		const line = `${parts.length > 0 ? parts.join(", ") : "nothing to do"} (${Math.round(durationMs)} ms)`;
 		if (parts.length > 0) this.#log.info(line, { head: result.head?.slice(0, 12) });

@@ -34,6 +34,9 @@ export async function sendMessage(paths: WorkspacePaths, source: string): Promis
 			{ cause: error },
 		);
 	}
+	if (source === "-" && content.length === 0) {
+		throw new CommandError("nothing to send: standard input was empty", ExitCode.usage);
+	}
 	try {
 		return enqueueMessage(paths, name, content);
 	} catch (error) {

@@ -1,3 +1,4 @@
+import { counted } from "@robust-sync/service/counted";
 import { ExitCode } from "@robust-sync/service/exit-codes";
 import { printable, printableJson } from "@robust-sync/service/printable";
 import type { StateRead } from "@robust-sync/workspace/read-state";
@@ -54,8 +55,8 @@ export function formatStatus({ running, state, reason }: StatusReport, now: numb
 		`  node        ${printable(state.node)}`,
 		`  last sync   ${printable(state.last_sync ?? "never")}${state.last_sync ? ` (${age(state.last_sync, now)})` : ""}`,
 		`  branch      ${printable(`${state.branch ?? "-"} on ${state.remote ?? "-"}, at ${state.head?.slice(0, 12) ?? "no commit"}`)}${state.ahead || state.behind ? `, ${state.ahead} ahead, ${state.behind} behind` : ""}`,
-		`  waiting     ${state.messages_pending} messages`,
-		`  so far      ${state.totals.cycles} cycles, ${state.totals.failures} failures, ${state.totals.commits} commits, ${state.totals.resolved} resolved, ${state.totals.rescued} rescued`,
+		`  waiting     ${counted(state.messages_pending, "message")}`,
+		`  so far      ${counted(state.totals.cycles, "cycle")}, ${counted(state.totals.failures, "failure")}, ${counted(state.totals.commits, "commit")}, ${state.totals.resolved} resolved, ${state.totals.rescued} rescued`,
 	];
 	if (state.last_error)
 		lines.push(

@@ -1,3 +1,4 @@
+import { counted } from "@robust-sync/service/counted";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { runService } from "@robust-sync/service/lifecycle";
 import { createLogger } from "@robust-sync/service/log";
@@ -126,11 +127,11 @@ export async function once(options: Options): Promise<number> {
 	const { committed, pulled, pushed, resolved, delivered, saved, skipped, head } = outcome.result;
 	logger.toFile?.(
 		"info",
-		`synced once: ${committed} files committed, ${pulled} commits pulled, ${pushed} pushed, ${resolved} files resolved`,
+		`synced once: ${counted(committed, "file")} committed, ${counted(pulled, "commit")} pulled, ${pushed} pushed, ${counted(resolved, "file")} resolved`,
 	);
 	if (!options.json) {
 		print(
-			`in sync at ${head?.slice(0, 12) ?? "no commit yet"}: ${committed} files committed, ${pulled} commits pulled, ${pushed} pushed, ${resolved} files resolved, ${delivered} messages delivered`,
+			`in sync at ${head?.slice(0, 12) ?? "no commit yet"}: ${counted(committed, "file")} committed, ${counted(pulled, "commit")} pulled, ${pushed} pushed, ${counted(resolved, "file")} resolved, ${counted(delivered, "message")} delivered`,
 		);
 		for (const name of saved) print(`what the merge left out is in sync/conflicts/${name}`);
 		for (const { path, reason } of skipped) print(`skipped ${printable(path)} (${printable(reason)})`);

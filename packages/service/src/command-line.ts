@@ -108,14 +108,21 @@ export function defineVerbs<O extends object = Record<string, unknown>>(
 ): Program {
 	const keys = new Map<string, Verb<O>>();
 	for (const verb of verbs) {
-		const option = program.createOption(verb.flags, verb.operands ? `${verb.description} (${verb.operands.usage})` : verb.description);
+		const option = program.createOption(verb.flags, verb.description);
 		if (option.required) option.argParser(notEmpty);
 		program.addOption(option);
 		keys.set(option.attributeName(), verb);
 	}
 	const all: Fallback<O>[] = [...verbs, fallback];
 	const owned = new Set(all.flatMap((verb) => verb.options ?? []));
-	if (all.some((verb) => verb.operands)) program.argument("[operands...]");
+	if (all.some((verb) => verb.operands)) {
+		const usages = [...new Set(all.flatMap((verb) => (verb.operands ? [verb.operands.usage] : [])))];
+		program.argument("[operands...]").usage(`[options] ${usages.map((usage) => `[${usage}]`).join(" ")}`);
+	}
+	const operandsOf = new Map(verbs.flatMap((verb) => (verb.operands ? [[verb.flags, verb.operands.usage] as const] : [])));
+	program.configureHelp({
+		optionTerm: ({ flags }) => (operandsOf.has(flags) ? `${flags} ${operandsOf.get(flags)}` : flags),
+	});
 
 	return program.action(async (...args: unknown[]) => {
 		const operands = Array.isArray(args[0]) ? (args[0] as string[]) : [];
@@ -134,11 +141,18 @@ export function defineVerbs<O extends object = Record<string, unknown>>(
 		}
 		const { min, max, usage } = verb.operands ?? { min: 0, max: 0, usage: "" };
 		if (operands.length > max) {
-			throw new CommandError(`unexpected argument '${operands[max]}'; see ${program.name()} --help`, ExitCode.usage);
+			throw new CommandError(unexpectedArgument(program, operands[max] ?? ""), ExitCode.usage);
 		}
 		if (operands.length < min) throw new CommandError(`${title} takes ${usage}; see ${program.name()} --help`, ExitCode.usage);
 		return verb.run(program.opts<O & CommonOptions>(), operands);
 	});
+}
+
+/** People who know other tools leave out the dashes. */
+function unexpectedArgument(program: Command, argument: string): string {
+	const isFlag = program.options.some((option) => option.long === `--${argument}`) || ["help", "version"].includes(argument);
+	const hint = isFlag ? `: did you mean ${program.name()} --${argument}?` : `; see ${program.name()} --help`;
+	return `unexpected argument '${printable(argument)}'${hint}`;
 }
 
 function givenOptions(program: Command): Option[] {
@@ -205,6 +219,10 @@ function refuseFlagsAsValues(program: Command, args: string[]): void {
 function report(program: Command, error: unknown, argv: string[]): number {
 	if (error instanceof CommanderError) {
 		if (error.exitCode === 0) return ExitCode.ok;
+		if (error.code === "commander.excessArguments") {
+			complain(program, unexpectedArgument(program, program.args[0] ?? ""));
+			return ExitCode.usage;
+		}
 		const message = error.message.replace(/^error: /, "").replace(/\n\(Did (you mean .*?)\)$/s, "; did $1");
 		complain(program, `${message.replace(/\.$/, "")}; see ${program.name()} --help`);
 		return ExitCode.usage;

@@ -92,7 +92,7 @@ export function renderItem(item: Undelivered, now: number): string {
 	const late = now - Date.parse(item.noted_at) > lateMs ? ` (happened ${formatTime(at, now)}, could not be sent until now)` : "";
 	const omitted = item.omitted > 0 ? ` [${item.omitted} more changes in between]` : "";
 	if (item.kind === "resolved") {
-		return `✅ Over: ${item.title}${omitted}${late}\nFrom ${formatTime(since, now)} to ${formatTime(at, now)} (${formatDuration(at - since)}).`;
+		return `✅ Over: “${item.title}”${omitted}${late}\nFrom ${formatTime(since, now)} to ${formatTime(at, now)} (${formatDuration(at - since)}).`;
 	}
 	const symbol = item.kind === "test" ? "🧪" : item.severity === "critical" ? "🔴" : "🟡";
 	const still = item.kind === "reminder" ? `Still, for ${formatDuration(at - since)}: ` : "";
