@@ -1,9 +1,12 @@
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
-import { type GitPath, gitPathBytes } from "./git-path.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { GitError } from "./errors.ts";
+import { type GitPath, gitPathBytes, gitPathList } from "./git-path.ts";
+import type { IndexFlags } from "./index-flags.ts";
 import { readHead } from "./refs.ts";
-import type { Oid, Repository } from "./repository.ts";
+import { type Oid, Repository } from "./repository.ts";
 
 /**
  * Whether the index can be read (gitformat-index(5)): git does not fsync it, so a power cut may leave it empty or torn. A missing
@@ -52,14 +55,73 @@ export async function rebuildIndex(repository: Repository, label: string): Promi
 	return destination;
 }
 
-/** Sets index entries as given (null: removed), by one process; nothing is read from the working tree. */
-export async function writeIndexEntries(
-	repository: Repository,
-	entries: readonly { readonly path: GitPath; readonly entry: { readonly mode: string; readonly oid: Oid } | null }[],
-): Promise<void> {
+/** What one path of the index becomes; null: it is removed. */
+export interface IndexEntry {
+	readonly path: GitPath;
+	readonly entry: { readonly mode: string; readonly oid: Oid } | null;
+}
+
+/** Sets index entries as given, by one process; nothing is read from the working tree. Their index bits are gone afterwards. */
+export async function writeIndexEntries(repository: Repository, entries: readonly IndexEntry[]): Promise<void> {
 	const removed = entries.flatMap(({ path: name }) => [Buffer.from(`0 ${repository.zeroOid}\t`), gitPathBytes(name), Buffer.of(0)]);
 	const added = entries.flatMap(({ path: name, entry }) =>
 		entry ? [Buffer.from(`${entry.mode} ${entry.oid}\t`), gitPathBytes(name), Buffer.of(0)] : [],
 	);
 	await repository.run(["update-index", "-z", "--index-info"], { input: Buffer.concat([...removed, ...added]) });
+}
+
+/** For so long a live git may hold the index. */
+const lockPatienceMs = 10_000;
+const lockPauseMs = 25;
+
+/**
+ * The same, with index bits on some of the paths, in one step: nobody ever sees the new entry without its bits, whose content could then
+ * be committed. The index is written under git's own lock and renamed.
+ * @throws GitError INDEX_LOCKED, the file system's error
+ */
+export async function writeFlaggedIndexEntries(
+	repository: Repository,
+	entries: readonly IndexEntry[],
+	flags: ReadonlyMap<GitPath, IndexFlags>,
+): Promise<void> {
+	const present = new Set(entries.flatMap(({ path: name, entry }) => (entry ? [name] : [])));
+	const flagged = [...flags].filter(([name]) => present.has(name));
+	if (flagged.length === 0) {
+		await writeIndexEntries(repository, entries);
+		return;
+	}
+	const index = path.join(repository.gitDirectory, "index");
+	const lock = `${index}.lock`;
+	const deadline = performance.now() + lockPatienceMs;
+	for (;;) {
+		try {
+			fs.copyFileSync(index, lock, fs.constants.COPYFILE_EXCL);
+			break;
+		} catch (error) {
+			const { code } = error as NodeJS.ErrnoException;
+			// A repository without an index: nothing in it has bits to lose yet.
+			if (code === "ENOENT") {
+				await writeIndexEntries(repository, entries);
+				continue;
+			}
+			if (code !== "EEXIST") throw error;
+			if (performance.now() > deadline)
+				throw new GitError("INDEX_LOCKED", `${lock} is held by another git process: wait until it is done, or end it`);
+			await sleep(lockPauseMs);
+		}
+	}
+	try {
+		const staged = new Repository({ ...repository, env: { ...repository.env, GIT_INDEX_FILE: lock } });
+		await writeIndexEntries(staged, entries);
+		const withBit = async (option: string, has: (flags: IndexFlags) => boolean) => {
+			const names = flagged.filter(([, bits]) => has(bits)).map(([name]) => name);
+			if (names.length > 0) await staged.run(["update-index", option, "-z", "--stdin"], { input: gitPathList(names) });
+		};
+		await withBit("--skip-worktree", (bits) => bits.skipWorktree);
+		await withBit("--assume-unchanged", (bits) => bits.assumeUnchanged);
+		fs.renameSync(lock, index);
+	} catch (error) {
+		fs.rmSync(lock, { force: true });
+		throw error;
+	}
 }

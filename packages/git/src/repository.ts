@@ -1,4 +1,4 @@
-import { realpathSync, statSync } from "node:fs";
+import { existsSync, realpathSync, statSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { GitError } from "./errors.ts";
@@ -196,6 +196,9 @@ export async function openRepository(options: OpenOptions): Promise<Repository> 
 		["http.lowSpeedLimit", "1"],
 		["http.lowSpeedTime", String(Math.ceil(networkTimeoutMs / 1000) + 5)],
 	];
+	// On a file system that tells cases apart, git would take a rename by case for no rename, and two names for one.
+	const isMistaken = config.get("core.ignorecase") === "true" && !existsSync(path.join(directory, ".gIT"));
+	const names: ConfigEntry[] = isMistaken ? [["core.ignoreCase", "false"]] : [];
 	if (!config.get("user.name") && !env.GIT_AUTHOR_NAME) identity.push(["user.name", node]);
 	if (!config.get("user.email") && !env.GIT_AUTHOR_EMAIL) identity.push(["user.email", `${node}@robust-sync`]);
 	return new Repository({
@@ -207,7 +210,13 @@ export async function openRepository(options: OpenOptions): Promise<Repository> 
 		isSparse: config.get("core.sparsecheckout") === "true",
 		networkTimeoutMs,
 		config,
-		env: gitEnvironment({ env, hooks, sshCommand: config.get("core.sshcommand"), sshOptions, config: [...identity, ...patience] }),
+		env: gitEnvironment({
+			env,
+			hooks,
+			sshCommand: config.get("core.sshcommand"),
+			sshOptions,
+			config: [...identity, ...patience, ...names],
+		}),
 	});
 }
 

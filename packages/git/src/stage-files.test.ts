@@ -70,7 +70,11 @@ test.each([
 	60_000,
 );
 
-test("what git cannot take is an error, not a file left out", async () => {
+test("stageFiles: what git cannot take → named, and the others are staged", async () => {
 	fs.mkdirSync(scratch.path("w/directory"));
-	await expect(stageFiles(repository, [gitPathFromText("directory")])).rejects.toThrow(/git update-index/);
+	scratch.write("w/a.md", "a");
+	scratch.write("w/z.md", "z");
+	const names = ["a.md", "directory", "z.md"].map(gitPathFromText);
+	expect(await stageFiles(repository, names)).toEqual(["directory"]);
+	expect(scratch.git("w", "diff", "--cached", "--name-only").split("\n")).toEqual(expect.arrayContaining(["a.md", "z.md"]));
 });

@@ -21,29 +21,74 @@ const filesAPack = 20_000;
  * Takes files into the index as they are on disk; what is gone there is gone from the index. A file that is being written all
  * the time, over which git stumbles ("short read while indexing"), is read by us, and is what it was at that moment.
  * @param options more options for update-index
+ * @returns files that git cannot take, because they cannot be read or a filter or encoding fails: their index entries stay as they were
  * @throws GitError
  */
-export async function stageFiles(repository: Repository, paths: readonly GitPath[], options: readonly string[] = []): Promise<void> {
+export async function stageFiles(
+	repository: Repository,
+	paths: readonly GitPath[],
+	options: readonly string[] = [],
+): Promise<readonly GitPath[]> {
 	// Files above core.bigFileThreshold are written to a pack, unless a filter applies to them (git-config(1)).
 	const env = paths.length >= packFrom ? withSettings(repository.env, [["core.bigFileThreshold", "0"]]) : {};
 	const command = ["update-index", "-z", "--add", "--remove", "--replace", ...options, "--stdin"];
+	const failed: GitPath[] = [];
 	for (let start = 0; start < paths.length; start += filesAPack) {
-		await stage(paths.slice(start, start + filesAPack), repository, (input) => repository.run(command, { input, env }));
+		failed.push(...(await stage(paths.slice(start, start + filesAPack), repository, (input) => repository.run(command, { input, env }))));
 	}
+	return failed;
 }
 
-async function stage(paths: readonly GitPath[], repository: Repository, update: (input: Buffer) => Promise<unknown>): Promise<void> {
+async function stage(
+	paths: readonly GitPath[],
+	repository: Repository,
+	update: (input: Buffer) => Promise<unknown>,
+): Promise<readonly GitPath[]> {
 	let rest = paths;
 	for (let attempt = 1; rest.length > 0; attempt++) {
 		try {
 			await update(gitPathList(rest));
-			return;
+			return [];
 		} catch (error) {
-			if (!(error instanceof GitError) || error.code !== "INTERNAL" || attempt === attempts) throw error;
-			const restless = new Set(rest.filter((name) => isRestless(repository.root, name)));
-			for (const name of restless) await stageCopy(repository, name);
-			rest = rest.filter((name) => !restless.has(name));
+			if (!isOfFiles(error)) throw error;
+			const restless = new Set(attempt < attempts ? rest.filter((name) => isRestless(repository.root, name)) : []);
+			if (restless.size === 0) return await stageApart(rest, update);
+			const copied = new Set<GitPath>();
+			for (const name of restless) {
+				try {
+					await stageCopy(repository, name);
+					copied.add(name);
+				} catch {
+					// It is no write in progress that git stumbles over.
+				}
+			}
+			if (copied.size === 0) return await stageApart(rest, update);
+			rest = rest.filter((name) => !copied.has(name));
 		}
+	}
+	return [];
+}
+
+/** A failure that may be due to single files: "unable to index file", a filter, an encoding, a permission. */
+const isOfFiles = (error: unknown) => error instanceof GitError && (error.code === "INTERNAL" || error.code === "PERMISSION_DENIED");
+
+/** git stops at the first file that it cannot take: the others are taken without it. @returns those that it cannot */
+async function stageApart(paths: readonly GitPath[], update: (input: Buffer) => Promise<unknown>): Promise<readonly GitPath[]> {
+	if (paths.length === 0) return [];
+	if (paths.length > 1) {
+		const middle = paths.length >> 1;
+		return [...(await tryToStage(paths.slice(0, middle), update)), ...(await tryToStage(paths.slice(middle), update))];
+	}
+	return await tryToStage(paths, update);
+}
+
+async function tryToStage(paths: readonly GitPath[], update: (input: Buffer) => Promise<unknown>): Promise<readonly GitPath[]> {
+	try {
+		await update(gitPathList(paths));
+		return [];
+	} catch (error) {
+		if (!isOfFiles(error)) throw error;
+		return paths.length === 1 ? paths : await stageApart(paths, update);
 	}
 }
 
@@ -57,8 +102,8 @@ async function stageCopy(repository: Repository, name: GitPath): Promise<void> {
 	await writeIndexEntries(repository, [{ path: name, entry }]);
 }
 
-/** The file as a blob, through its filters; null when it is gone by now. A name that is not UTF-8 cannot be told to git: no filters. */
-async function storeCopy(repository: Repository, name: GitPath): Promise<TreeEntry | null> {
+/** Stores the file as a blob, through its filters; null when it is gone by now. A name that is not UTF-8 cannot be told to git: no filters. */
+export async function storeCopy(repository: Repository, name: GitPath): Promise<TreeEntry | null> {
 	const file = readDiskFile(repository, name);
 	if (file === null) return null;
 	const filters = file.mode === "120000" || !isArgument(name) ? ["--no-filters"] : [`--path=${displayPath(name)}`];

@@ -3,9 +3,23 @@ import fs from "node:fs";
 import path from "node:path";
 import type { TreeChange } from "./diff.ts";
 import { isFileMode } from "./disk-file.ts";
-import { gitPathBytes } from "./git-path.ts";
+import { GitError } from "./errors.ts";
+import { type GitPath, gitPathBytes, gitPathList } from "./git-path.ts";
 import { type ObjectReader, present, withObjectReader } from "./object-reader.ts";
+import { ObstacleError } from "./obstacle.ts";
 import type { Oid, Repository } from "./repository.ts";
+
+/** False: the target is empty, too long or has a NUL in it (symlink(2)). */
+function makeLink(target: Buffer, file: string): boolean {
+	try {
+		fs.symlinkSync(target, file);
+		return true;
+	} catch (error) {
+		const { code } = error as NodeJS.ErrnoException;
+		if (["ENOENT", "ENAMETOOLONG", "EINVAL", "ERR_INVALID_ARG_VALUE"].includes(code ?? "")) return false;
+		throw error;
+	}
+}
 
 /** Larger contents are not read into memory to be checked out. */
 const largeBytes = 4_194_304;
@@ -34,6 +48,9 @@ async function makeDurable(files: readonly string[], directory: string): Promise
 		child.on("close", (code) => (code === 0 ? resolve() : reject(new Error(`sync -f ${directory} failed (exit ${code})`))));
 	});
 }
+
+/** A staged file; or why this one cannot be made here. */
+export type Staged = string | ObstacleError;
 
 /** A directory of our own for files that are to be linked into the working tree, durable before they are. */
 export class Staging {
@@ -77,11 +94,12 @@ export class Staging {
 	 * One side's contents, as they are to lie on disk. @param filters through git's filters and line-end rules
 	 * @returns by index of the change, undefined where it has no file
 	 */
-	async write(changes: readonly TreeChange[], side: "before" | "after", filters: boolean): Promise<(string | undefined)[]> {
+	async write(changes: readonly TreeChange[], side: "before" | "after", filters: boolean): Promise<(Staged | undefined)[]> {
 		fs.mkdirSync(this.directory, { recursive: true });
 		const wanted = changes.map((change) => (isFileMode(change[side]?.mode) ? change[side] : null));
 		if (filters) return await this.#writeFiltered(changes, side);
 		const files = wanted.map((entry) => (entry ? this.nextFile() : undefined));
+		const impossible = new Set<number>();
 		const queue = [...wanted.keys()].filter((index) => wanted[index]);
 		const permissions = (index: number) => (wanted[index]?.mode === "100755" ? 0o777 : 0o666);
 		const large: number[] = [];
@@ -93,14 +111,15 @@ export class Staging {
 			await reader.each(small.map(oidOf), (_info, found, at) => {
 				const index = small[at] as number;
 				const [content, file] = [present(found, oidOf(index)), files[index] as string];
-				if (wanted[index]?.mode === "120000") fs.symlinkSync(content, file);
-				else fs.writeFileSync(file, content, { mode: permissions(index) });
+				if (wanted[index]?.mode === "120000") {
+					if (!makeLink(content, file)) impossible.add(index);
+				} else fs.writeFileSync(file, content, { mode: permissions(index) });
 			});
 		};
 		if (queue.length > 0) await withObjectReader(this.#repository, read);
 		for (const index of large) await this.#writeLarge(oidOf(index), files[index] as string, permissions(index));
 		await makeDurable(files.filter((file, index) => file !== undefined && wanted[index]?.mode !== "120000") as string[], this.directory);
-		return files;
+		return files.map((file, index) => (impossible.has(index) ? new ObstacleError("impossible-link") : file));
 	}
 
 	/** git writes it itself: a large file need not pass through our memory. */
@@ -117,8 +136,8 @@ export class Staging {
 		}
 	}
 
-	/** By an index of just these paths, checked out below this directory. */
-	async #writeFiltered(changes: readonly TreeChange[], side: "before" | "after"): Promise<(string | undefined)[]> {
+	/** By an index of just these paths, checked out below this directory. A filter that fails concerns its file alone. */
+	async #writeFiltered(changes: readonly TreeChange[], side: "before" | "after"): Promise<(Staged | undefined)[]> {
 		const directory = path.join(this.directory, side);
 		const env = { GIT_INDEX_FILE: path.join(this.directory, `${side}.index`) };
 		const entries = changes.map((change) => (isFileMode(change[side]?.mode) ? change[side] : null));
@@ -126,14 +145,42 @@ export class Staging {
 			entries[index] ? [Buffer.from(`${entries[index]?.mode} ${entries[index]?.oid}\t`), gitPathBytes(change.path), Buffer.of(0)] : [],
 		);
 		await this.#repository.run(["update-index", "-z", "--index-info"], { input: lines, env });
-		await this.#repository.run(["checkout-index", "-q", "-f", "-a", `--prefix=${directory}/`], { env });
+		const names = changes.flatMap((change, index) => (entries[index] ? [change.path] : []));
+		await this.#checkOut(names, directory, env);
 		const files = changes.map((change, index) => {
 			if (!entries[index]) return undefined;
 			const flat = this.nextFile();
-			fs.renameSync(Buffer.concat([Buffer.from(`${directory}/`), gitPathBytes(change.path)]), flat);
-			return flat;
+			try {
+				fs.renameSync(Buffer.concat([Buffer.from(`${directory}/`), gitPathBytes(change.path)]), flat);
+				return flat;
+			} catch (error) {
+				const { code } = error as NodeJS.ErrnoException;
+				if (code === "ENAMETOOLONG") return new ObstacleError("name-too-long");
+				if (code !== "ENOENT" && code !== "ENOTDIR") throw error;
+				return new ObstacleError(entries[index]?.mode === "120000" ? "impossible-link" : "filter-failed");
+			}
 		});
-		await makeDurable(files.filter((file, index) => file !== undefined && entries[index]?.mode !== "120000") as string[], this.directory);
+		await makeDurable(
+			files.filter((file, index) => typeof file === "string" && entries[index]?.mode !== "120000") as string[],
+			this.directory,
+		);
 		return files;
+	}
+
+	/** git stops at a file whose filter fails: the others are checked out without it. */
+	async #checkOut(names: readonly GitPath[], directory: string, env: Readonly<Record<string, string>>): Promise<void> {
+		if (names.length === 0) return;
+		try {
+			await this.#repository.run(["checkout-index", "-q", "-f", "-z", "--stdin", `--prefix=${directory}/`], {
+				env,
+				input: gitPathList(names),
+			});
+		} catch (error) {
+			if (!(error instanceof GitError) || error.code === "DISK_FULL" || error.code === "GIT_TIMEOUT") throw error;
+			if (names.length === 1) return;
+			const middle = names.length >> 1;
+			await this.#checkOut(names.slice(0, middle), directory, env);
+			await this.#checkOut(names.slice(middle), directory, env);
+		}
 	}
 }

@@ -37,3 +37,31 @@ export async function readIgnored(repository: Repository, names: readonly GitPat
 	});
 	return new Set(parseGitPathList(stdout).map((name) => name.slice("./".length) as GitPath));
 }
+
+/**
+ * What git does not track, as it stands on disk: what ignore rules cover (a directory that one covers as a whole is one entry, without a slash
+ * at its end), and what they do not. @param directory of the working tree; null: all of it @throws GitError
+ */
+export async function listIgnored(
+	repository: Repository,
+	directory: GitPath | null,
+): Promise<{ readonly ignored: readonly GitPath[]; readonly untracked: readonly GitPath[] }> {
+	const { stdout } = await repository.run(
+		[
+			"status",
+			"--porcelain=v1",
+			"-z",
+			"--ignored=matching",
+			"--untracked-files=all",
+			"--no-renames",
+			"--ignore-submodules=all",
+			...(directory !== null && isArgument(directory) ? ["--", displayPath(directory)] : []),
+		],
+		{ env: { GIT_LITERAL_PATHSPECS: "1" } },
+	);
+	// "XY <path>"
+	const records = parseGitPathList(stdout);
+	const of = (mark: string) =>
+		records.filter((record) => record.startsWith(mark)).map((record) => record.slice(3).replace(/\/$/, "") as GitPath);
+	return { ignored: of("!! "), untracked: of("?? ") };
+}

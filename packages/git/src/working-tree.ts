@@ -1,19 +1,26 @@
 import fs from "node:fs";
 import path from "node:path";
 import { BackupDirectory } from "./backup-directory.ts";
+import { beneath, type HeldPlace, openBeneath } from "./beneath.ts";
 import { besidePath } from "./beside-path.ts";
+import { cleanEntries } from "./clean-entries.ts";
 import { diffTrees, type TreeChange } from "./diff.ts";
 import { isFileMode } from "./disk-file.ts";
+import { GitError } from "./errors.ts";
 import { FileExchanger } from "./exchange-files.ts";
-import { displayPath, fileSystemPath, type GitPath, parentOf } from "./git-path.ts";
-import { writeIndexEntries } from "./index-file.ts";
+import { displayPath, type GitPath, parentOf } from "./git-path.ts";
+import { writeFlaggedIndexEntries } from "./index-file.ts";
+import { type IndexFlags, readIndexFlags } from "./index-flags.ts";
 import { type KeptFile, KeptFiles, type KeptNote } from "./kept-files.ts";
 import { lstatIfThere } from "./lstat.ts";
 import { blobOid, readObjectsWhole, storeBlobs } from "./objects.ts";
+import { canLink, type Obstacle, ObstacleError, obstacleOf, statStamp } from "./obstacle.ts";
 import { type Found, isGone, isSame, modeOnDisk, peek, readContent } from "./on-disk.ts";
+import { inheritingDirectories, keepPermissions, makeInheritingFile } from "./permissions.ts";
 import { readRef, updateRef } from "./refs.ts";
 import type { Oid, Repository } from "./repository.ts";
-import { Staging } from "./staging.ts";
+import { type Staged, Staging } from "./staging.ts";
+import { isArgument } from "./tree-paths.ts";
 
 // The move of a working tree from one commit to another, such that no byte that somebody else wrote is ever destroyed:
 // what lies at a path is renamed into the backup directory first (whatever it is by then), the new file is linked into
@@ -58,10 +65,30 @@ export interface MoveOptions {
 	resume?: boolean;
 	/** Content that keeps both a late write and the incoming change. */
 	mergeLate(late: LateWrite): Buffer | Promise<Buffer>;
+	/** Paths that earlier moves held, as changes from what their writers have read to what HEAD has. */
+	held?: readonly TreeChange[];
+	/** Held paths whose index bits a move has set, not the user. */
+	ownBits?: ReadonlySet<GitPath>;
+	/** Tries the held paths again, also where nothing comes in for them. */
+	retryHeld?: boolean;
+	/**
+	 * Decides before anything is touched which paths stay untouched, because their local content must not leave this node or their file
+	 * system is missing. @param flags index bits of the changed paths
+	 */
+	keepLocal?(changes: readonly TreeChange[], flags: ReadonlyMap<GitPath, IndexFlags>): Promise<ReadonlyMap<GitPath, IndexFlags | null>>;
+	/** Called before the index moves on, with the paths that could not be placed or removed, for the caller to note them durably. */
+	onHeld?(held: readonly HeldChange[], changes: readonly TreeChange[]): Promise<void>;
 	/** Called before each durable step with its name, and after each swap; throws to stop there. */
 	checkpoint?(step: "staged" | "file" | "swap" | "swapped" | "files" | "index" | "ref"): void;
 	/** Swaps files; one of its own by default. */
 	exchanger?(): FileExchanger;
+}
+
+/** A path that was left as it is, and why. Index and branch have moved on all the same. */
+export interface HeldChange extends TreeChange {
+	readonly obstacle: Obstacle;
+	/** The file on disk, where it is known to be as `before` (`statStamp`); null: it has to be compared. */
+	readonly seen: string | null;
 }
 
 export interface MoveReport {
@@ -69,12 +96,20 @@ export interface MoveReport {
 	readonly kept: readonly KeptFile[];
 	/** Late writes that were merged in; they are uncommitted changes now. */
 	readonly rescued: readonly GitPath[];
+	/** Paths that could not be placed or removed. */
+	readonly held: readonly HeldChange[];
 }
 
 /** So often a path that is written to without pause is looked at again. */
 const maxAttempts = 100;
 /** After so many tries to merge into a file, one that only grows counts as known. */
 const appendAttempts = 3;
+
+/** A file above this is compared by its size first: no merge takes it. */
+const hugeBytes = 100_000_000;
+
+/** For more files than this, what a filter keeps local in them is only kept in the backup: each costs a process. */
+const maxFilteredMerges = 200;
 
 /** Times of files are stamped by ticks of this length or less. */
 const coarseClockMs = 50;
@@ -86,6 +121,14 @@ export interface FileReplacement {
 	readonly content: Buffer;
 	/** What was on disk when `content` was made; null: nothing. Anything else found there is merged in. */
 	readonly replaces: Buffer | null;
+}
+
+/** What came of replacing single files. */
+export interface ReplaceReport {
+	/** The files that were taken away. */
+	readonly kept: readonly KeptFile[];
+	/** Paths that could not be replaced and are as they were. */
+	readonly held: readonly HeldChange[];
 }
 
 /** What a path looks like on disk, on either side of the move. */
@@ -122,6 +165,9 @@ interface Returned {
 	readonly overtaken: boolean;
 }
 
+/** A path at which there is never anything. */
+const nowhere = Buffer.from("/proc/self/nowhere/at/all");
+
 /** What a staged file holds: what comes in, as it is to lie on disk. */
 const contentOf = (staged: string) => readContent(staged, fs.lstatSync(staged)) ?? Buffer.alloc(0);
 
@@ -135,11 +181,16 @@ class Move {
 	/** Late writes: back in their places, to be merged there. */
 	readonly #late: LateWrites[] = [];
 	readonly #rescued: GitPath[] = [];
+	readonly #held: HeldChange[] = [];
 	/** Second links to files of somebody that were put back, and to ours that were made for late writes: until all is done, a start after a crash finds them. */
 	readonly #spare: Buffer[] = [];
 	/** Of the working tree, as far as they are known to be there. */
-	readonly #directories = new Set<string>();
+	readonly #directories = new Set<GitPath>();
 	#exchanger: FileExchanger | null = null;
+	/** The path that is worked at, its directory held open. */
+	#open: { readonly name: GitPath; readonly place: HeldPlace } | null = null;
+	/** Directories that hand something down to new files. */
+	#inheriting: ReadonlySet<GitPath | null> = new Set();
 
 	constructor(repository: Repository, options: MoveOptions, filters: boolean) {
 		this.#repository = repository;
@@ -150,8 +201,27 @@ class Move {
 		this.#filters = filters;
 	}
 
+	/**
+	 * Names the file at a path by its open directory: what a commit or another user puts above it meanwhile does not lead us elsewhere.
+	 * Where a link or a file is above it, or nothing, there is nothing at the path.
+	 */
 	#live(name: GitPath): Buffer {
-		return fileSystemPath(this.#repository.root, name);
+		if (this.#open?.name === name) return this.#open.place.file;
+		this.#closePlace();
+		try {
+			const place = openBeneath(this.#repository.root, name);
+			this.#open = { name, place };
+			return place.file;
+		} catch (error) {
+			if (!isGone(error) && !["ELOOP", "ENAMETOOLONG"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+			return nowhere;
+		}
+	}
+
+	/** The directories above a path may be other ones by now. */
+	#closePlace(): void {
+		this.#open?.place.close();
+		this.#open = null;
 	}
 
 	/**
@@ -186,28 +256,38 @@ class Move {
 	}
 
 	/** Replaces single files, outside of any move. */
-	async replaceAll(files: readonly FileReplacement[]): Promise<readonly KeptFile[]> {
+	async replaceAll(files: readonly FileReplacement[]): Promise<ReplaceReport> {
 		this.#staging.clear();
 		this.#startExchanger();
 		try {
 			for (const file of files) {
-				if (this.#options.resume === true) await this.#replaceAgain(file);
-				else await this.#replace(file.path, file.mode, file.content, file.replaces);
+				await this.#orHold({ path: file.path, before: null, after: null }, async () => {
+					if (this.#options.resume === true) await this.#replaceAgain(file);
+					else await this.#replace(file.path, file.mode, file.content, file.replaces);
+				});
 			}
 			await storeBlobs(this.#repository, this.#staging.directory, this.#kept.toStore);
 			this.#removeSpare();
 		} finally {
+			this.#closePlace();
 			this.#exchanger?.close();
 			this.#staging.remove();
 		}
-		return this.#kept.all;
+		return { kept: this.#kept.all, held: this.#held };
 	}
 
 	async run(): Promise<MoveReport> {
 		const { from, to, ref, checkpoint } = this.#options;
 		this.#staging.clear();
 		const all = await diffTrees(this.#repository, from ?? this.#repository.emptyTree, to);
-		const changes = all.filter(({ path: name }) => this.#options.isOwn?.(name) !== true);
+		const diff = all.filter(({ path: name }) => this.#options.isOwn?.(name) !== true);
+		const heldBefore = new Map(this.#options.held?.map((change) => [change.path, change]));
+		const changed = new Set(diff.map((change) => change.path));
+		// A held path still has what its writers have read, not what `from` has.
+		const changes = [
+			...diff.map((change) => ({ ...change, before: (heldBefore.get(change.path) ?? change).before })),
+			...(this.#options.retryHeld === true ? [...heldBefore.values()].filter((change) => !changed.has(change.path)) : []),
+		];
 		// Attributes that come in apply to what comes in with them.
 		this.#filters ||= changes.some(
 			({ path: name, after }) => after !== null && (name === ".gitattributes" || name.endsWith("/.gitattributes")),
@@ -215,25 +295,39 @@ class Move {
 		// Started early: by the time the files are staged it is there.
 		if (changes.some(({ before, after }) => before !== null && isFileMode(after?.mode))) this.#startExchanger();
 		try {
+			const flags = await readIndexFlags(
+				this.#repository,
+				changes.map((change) => change.path),
+			);
+			const local = (await this.#options.keepLocal?.(changes, flags)) ?? new Map<GitPath, IndexFlags | null>();
+			const added = changes.filter(({ path: name, before, after }) => before === null && isFileMode(after?.mode) && !local.has(name));
+			const inheriting = inheritingDirectories(
+				this.#repository.root,
+				added.map((change) => parentOf(change.path)),
+			);
 			const staged = await this.#staging.write(changes, "after", this.#filters);
-			const expected = this.#filters ? await this.#staging.write(changes, "before", true) : null;
+			const expected = this.#filters ? await this.#versionsOnDisk(changes, staged) : null;
+			this.#inheriting = await inheriting;
 			checkpoint?.("staged");
 			for (let index = changes.length - 1; index >= 0; index--) {
 				const change = changes[index] as TreeChange;
-				if (isFileMode(change.after?.mode)) continue;
+				if (isFileMode(change.after?.mode) || local.has(change.path)) continue;
 				checkpoint?.("file");
-				this.#remove(change, expected?.[index] ?? null);
+				await this.#orHold(change, () => this.#remove(change, expected?.[index] ?? null));
 			}
 			for (const [index, change] of changes.entries()) {
-				if (change.after?.mode === "160000") fs.mkdirSync(this.#live(change.path), { recursive: true });
-				if (!isFileMode(change.after?.mode)) continue;
+				if (change.after === null || local.has(change.path)) continue;
 				checkpoint?.("file");
-				await this.#place(change, staged[index] as string, expected?.[index] ?? null);
+				await this.#orHold(change, async () => {
+					if (isFileMode(change.after?.mode)) await this.#place(change, staged[index], expected?.[index] ?? null);
+					else this.#placeSubmodule(change.path);
+				});
 			}
 			await this.#mergeLateWrites();
 			await storeBlobs(this.#repository, this.#staging.directory, this.#kept.toStore);
 			checkpoint?.("files");
-			await this.#updateIndex(changes);
+			await this.#options.onHeld?.(this.#held, changes);
+			await this.#updateIndex(changes, this.#bitsAfter(flags, local));
 			checkpoint?.("index");
 			// A move that is taken up again may have come this far before.
 			if (ref !== null && (this.#options.resume !== true || (await readRef(this.#repository, ref)) !== to)) {
@@ -243,10 +337,131 @@ class Move {
 			checkpoint?.("ref");
 			this.#removeSpare();
 		} finally {
+			this.#closePlace();
 			this.#exchanger?.close();
 			this.#staging.remove();
 		}
-		return { changes, kept: this.#kept.all, rescued: this.#rescued };
+		return { changes, kept: this.#kept.all, rescued: this.#rescued, held: this.#held };
+	}
+
+	/** The index bits of changed paths: the user's stay, and a local or a huge file gets one by which git leaves it alone, too. */
+	#bitsAfter(flags: ReadonlyMap<GitPath, IndexFlags>, local: ReadonlyMap<GitPath, IndexFlags | null>): Map<GitPath, IndexFlags> {
+		const bits = new Map([...flags].filter(([name]) => this.#options.ownBits?.has(name) !== true));
+		for (const [name, own] of local) if (own) bits.set(name, own);
+		// git would read all of it each time.
+		for (const { path: name, obstacle } of this.#held)
+			if (obstacle === "too-large" && !bits.has(name)) bits.set(name, { skipWorktree: true, assumeUnchanged: false });
+		return bits;
+	}
+
+	/** Does the work at one path. Where this machine does not allow it, that path is held: what was there has its place again, and all else goes on. */
+	async #orHold(change: TreeChange, work: () => void | Promise<void>): Promise<void> {
+		try {
+			await work();
+		} catch (error) {
+			this.#hold(change, error);
+		}
+	}
+
+	#hold(change: TreeChange, error: unknown): void {
+		let obstacle = obstacleOf(error);
+		if (obstacle === null) throw error;
+		const { path: failed = "", syscall } = error as NodeJS.ErrnoException;
+		const own = this.#options.backup;
+		// Our own directory cannot be written: that concerns every path.
+		if (syscall === "mkdir" && failed.startsWith(own) && obstacle !== "name-too-long") throw error;
+		if (syscall === "link" && obstacle === "not-permitted" && !this.#canLink()) obstacle = "no-hard-links";
+		this.#held.push({ ...change, obstacle, seen: this.#giveBack(change) });
+	}
+
+	#canLink(): boolean {
+		const file = this.#staging.nextFile();
+		fs.writeFileSync(file, "");
+		return canLink(file, this.#staging.nextFile());
+	}
+
+	/** A held path has what was taken away from it again. @returns its stamp, where it is known to be as `before` */
+	#giveBack(change: TreeChange): string | null {
+		const first = this.#backup.first(change.path);
+		try {
+			const live = this.#live(change.path);
+			if (lstatIfThere(live) === null && lstatIfThere(first) !== null) this.#putBack(change.path, first);
+			const stats = lstatIfThere(live);
+			if (stats === null) return change.before === null ? statStamp(null) : null;
+			const there = peek(live);
+			if (there === null) return null;
+			return this.#isExpected(change, there.content, there.stats, null) ? statStamp(there.stats) : null;
+		} catch {
+			return null;
+		}
+	}
+
+	/** A submodule is an empty directory until a person fills it. */
+	#placeSubmodule(name: GitPath): void {
+		this.#clearParents(name);
+		const live = this.#live(name);
+		const stats = lstatIfThere(live);
+		if (stats !== null && !stats.isDirectory()) throw new ObstacleError("in-the-way");
+		if (stats === null) fs.mkdirSync(live);
+	}
+
+	/**
+	 * What the old versions look like on disk. Where git calls a file unchanged, because its clean filter gives the old blob, it is the
+	 * file itself, whatever the smudge filter would give. What a filter keeps local in it is merged into the staged file, unless that
+	 * would be stored as something else than what comes in.
+	 */
+	async #versionsOnDisk(changes: readonly TreeChange[], staged: (Staged | undefined)[]): Promise<(string | null)[]> {
+		const expected = (await this.#staging.write(changes, "before", true)).map((file) => (typeof file === "string" ? file : null));
+		const differing = changes.flatMap((change, index) => {
+			if (change.before?.mode !== "100644" && change.before?.mode !== "100755") return [];
+			const first = this.#options.resume === true ? this.#peekFile(this.#backup.first(change.path)) : null;
+			const smudged = expected[index] ? contentOf(expected[index]) : null;
+			return [
+				{ change, index, content: first, smudged, isTaken: true },
+				{ change, index, content: this.#peekFile(this.#live(change.path)), smudged, isTaken: false },
+			].filter(({ content }) => content !== null && !(smudged !== null && content.equals(smudged)));
+		});
+		const live = differing.filter(({ isTaken }) => !isTaken).map(({ change }) => change.path);
+		const clean = await cleanEntries(this.#repository, live, true);
+		let merges = 0;
+		for (const { change, index, content: found, smudged, isTaken } of differing) {
+			const content = found as Buffer;
+			const oid = isTaken ? await this.#cleanOid(change.path, content) : clean.get(change.path)?.oid;
+			if (oid !== change.before?.oid) continue;
+			// It was read before git read it: it is the same still.
+			if (!isTaken && this.#peekFile(this.#live(change.path))?.equals(content) !== true) continue;
+			const file = this.#staging.nextFile();
+			fs.writeFileSync(file, content);
+			expected[index] = file;
+			const incoming = staged[index];
+			if (smudged === null || typeof incoming !== "string" || change.after?.mode === "120000" || ++merges > maxFilteredMerges) continue;
+			const late = { path: change.path, before: smudged, written: content, writtenAt: null, appeared: false, exposed: [] };
+			const merged = await this.#options.mergeLate({ ...late, incoming: contentOf(incoming) });
+			if ((await this.#cleanOid(change.path, merged)) === change.after?.oid)
+				staged[index] = await this.#staging.writeOne(merged, change.after?.mode);
+		}
+		return expected;
+	}
+
+	#peekFile(file: Buffer): Buffer | null {
+		try {
+			const found = peek(file);
+			return found?.stats.isFile() ? found.content : null;
+		} catch {
+			return null;
+		}
+	}
+
+	/** What git would store for content at a path; null: its filter fails, or git cannot be told the path. */
+	async #cleanOid(name: GitPath, content: Buffer): Promise<Oid | null> {
+		if (!isArgument(name)) return null;
+		try {
+			const { stdout } = await this.#repository.run(["hash-object", `--path=${displayPath(name)}`, "--stdin"], { input: content });
+			return stdout.toString("latin1").trim();
+		} catch (error) {
+			if (error instanceof GitError && error.code !== "GIT_TIMEOUT") return null;
+			throw error;
+		}
 	}
 
 	/** What lies outside of a sparse checkout goes out of sight again, unless somebody wrote to it (git-sparse-checkout(1), reapply). */
@@ -346,6 +561,7 @@ class Move {
 
 	#noteExpected({ path: name, before, after }: TreeChange, file: Buffer, content: Buffer, versions: Versions | null): void {
 		const incoming = isFileMode(after?.mode) ? (after?.oid ?? null) : null;
+		this.#cutHardLinks(name, file);
 		const note = this.#kept.note(
 			name,
 			file,
@@ -355,6 +571,17 @@ class Move {
 		);
 		// What a process that had it open has appended since it was read is a late write.
 		note.size = content.length;
+	}
+
+	/** A file with other names goes on living there: what is written to it by those is none of this path's. */
+	#cutHardLinks(name: GitPath, file: Buffer): void {
+		const stats = fs.lstatSync(file);
+		if (!stats.isFile() || stats.nlink === 1) return;
+		const copy = this.#backup.nextLate(name);
+		this.#backup.makeParents(copy);
+		fs.copyFileSync(file, copy, fs.constants.COPYFILE_FICLONE);
+		fs.utimesSync(copy, stats.atimeMs / 1000, stats.mtimeMs / 1000);
+		fs.renameSync(copy, file);
 	}
 
 	/**
@@ -495,7 +722,10 @@ class Move {
 		}
 	}
 
-	async #place(change: TreeChange, staged: string, expected: string | null | undefined): Promise<void> {
+	async #place(change: TreeChange, file: Staged | undefined, expected: string | null | undefined): Promise<void> {
+		if (typeof file !== "string") throw file ?? new ObstacleError("impossible-link");
+		this.#clearParents(change.path);
+		const staged = this.#inheriting.has(parentOf(change.path)) ? this.#followDirectory(change, file) : file;
 		const backup = this.#backup.first(change.path);
 		const live = this.#live(change.path);
 		let judged = false;
@@ -517,7 +747,6 @@ class Move {
 			}
 			if (late || isThere) return;
 		}
-		this.#clearParents(change.path);
 		// Since the path was empty for a moment.
 		let appeared = false;
 		for (let attempt = 0; ; attempt++) {
@@ -525,12 +754,14 @@ class Move {
 			const versions = this.#versions(expected, staged);
 			// No wait between the look and the swap.
 			await this.#exchanger?.ready;
+			await this.#refuseHuge(change, live);
 			const there = peek(live);
 			if (there && !this.#isExpected(change, there.content, there.stats, versions)) {
 				// Written late: it stays where its writer and its readers look for it, and is merged there in the end.
 				this.#late.push({ change, writes: [this.#writeAt(change.path, there)], appeared, overtaken: false, versions });
 				return;
 			}
+			if (there) keepPermissions(staged, there.stats, change.after?.mode);
 			const replaced = await this.#exchange(change.path, staged, destination, there, (content, stats) =>
 				this.#isExpected(change, content, stats, versions),
 			);
@@ -546,6 +777,8 @@ class Move {
 			if (replaced === "taken" || this.#grab(change.path, destination)) {
 				if (!this.#judge(change, destination, expected, staged, appeared)) return;
 			} else if (lstatIfThere(live)?.isDirectory() && !this.#giveWay(live)) {
+				// An empty directory that stays is a mount point.
+				if (fs.readdirSync(live).length === 0) throw new ObstacleError("mount-point");
 				this.#placeBeside(change, staged);
 				return;
 			}
@@ -558,6 +791,34 @@ class Move {
 				appeared = true;
 			}
 		}
+	}
+
+	/** A huge file that is not as it was is not read: it stays. */
+	async #refuseHuge({ before }: TreeChange, live: Buffer): Promise<void> {
+		const stats = lstatIfThere(live);
+		if (!stats?.isFile() || stats.size <= hugeBytes) return;
+		const oid = isFileMode(before?.mode) ? before?.oid : undefined;
+		const size = oid === undefined ? null : Number((await this.#repository.run(["cat-file", "-s", oid])).stdout.toString("latin1"));
+		if (size !== stats.size) throw new ObstacleError("too-large");
+	}
+
+	/** A new file gets what its directory hands down. @returns the staged file that has it, with the same content */
+	#followDirectory({ path: name, after }: TreeChange, staged: string): string {
+		if (after?.mode === "120000" || lstatIfThere(this.#live(name)) !== null) return staged;
+		const file = this.#staging.nextFile();
+		const beside = Buffer.concat([
+			this.#live(name).subarray(0, this.#live(name).lastIndexOf(0x2f)),
+			Buffer.from(`/.robust-sync-new-${process.pid}`),
+		]);
+		if (!makeInheritingFile(beside, file, after?.mode)) return staged;
+		const descriptor = fs.openSync(file, "r+");
+		try {
+			fs.writeFileSync(descriptor, fs.readFileSync(staged));
+			fs.fsyncSync(descriptor);
+		} finally {
+			fs.closeSync(descriptor);
+		}
+		return file;
 	}
 
 	/** A directory in the way of a file: gone when it is empty, all the way down. */
@@ -585,19 +846,22 @@ class Move {
 	#clearParents(name: GitPath): void {
 		const parent = parentOf(name);
 		if (parent === null) return;
+		const { root, objectFormat } = this.#repository;
 		const parts = parent.split("/");
 		for (let depth = 1; depth <= parts.length; depth++) {
 			const directory = parts.slice(0, depth).join("/") as GitPath;
-			const key = this.#live(directory).toString("latin1");
-			if (this.#directories.has(key)) continue;
-			const stats = lstatIfThere(this.#live(directory));
-			if (stats && !stats.isDirectory()) {
-				const content = readContent(this.#live(directory), stats) ?? Buffer.alloc(0);
-				fs.renameSync(this.#live(directory), this.#live(besidePath(directory, blobOid(content, this.#repository.objectFormat))));
-				this.#rescued.push(directory);
-			}
-			if (!stats?.isDirectory()) fs.mkdirSync(this.#live(directory));
-			this.#directories.add(key);
+			if (this.#directories.has(directory)) continue;
+			this.#closePlace();
+			beneath(root, directory, (live) => {
+				const stats = lstatIfThere(live);
+				if (stats && !stats.isDirectory()) {
+					const content = readContent(live, stats) ?? Buffer.alloc(0);
+					beneath(root, besidePath(directory, blobOid(content, objectFormat)), (beside) => fs.renameSync(live, beside));
+					this.#rescued.push(directory);
+				}
+				if (!stats?.isDirectory()) fs.mkdirSync(live);
+			});
+			this.#directories.add(directory);
 		}
 	}
 
@@ -623,20 +887,24 @@ class Move {
 	}
 
 	async #mergeLateWrites(): Promise<void> {
-		for (const { change, writes, lies, appeared, overtaken, versions } of this.#late) {
-			const [{ content: written, at: writtenAt, exposed }, ...later] = writes as [Write, ...Write[]];
-			const { before, incoming: to } = versions ?? (await this.#blobsOf(change));
-			const ours = this.#kept.exposedByUs(change.path).filter((content) => !to?.equals(content));
-			// Somebody wrote just what came in.
-			if (later.length === 0 && ours.length === 0 && to?.equals(written) && modeOnDisk(this.#live(change.path)) === change.after?.mode)
-				continue;
-			this.#rescued.push(change.path);
-			// Changed here, deleted there: the changed version stays.
-			if (to === null) continue;
-			const incoming = await this.#withOurs(change.path, to, ours, to);
-			const content = await this.#options.mergeLate({ path: change.path, before, written, writtenAt, appeared, incoming, exposed });
-			await this.#replace(change.path, change.after?.mode, content, written, { from: before, later, lies, overtaken });
-		}
+		for (const late of this.#late) await this.#orHold(late.change, () => this.#mergeLateWrite(late));
+	}
+
+	async #mergeLateWrite({ change, writes, lies, appeared, overtaken, versions }: LateWrites): Promise<void> {
+		const [{ content: written, at: writtenAt, exposed }, ...later] = writes as [Write, ...Write[]];
+		const { before, incoming: to } = versions ?? (await this.#blobsOf(change));
+		const ours = this.#kept.exposedByUs(change.path).filter((content) => !to?.equals(content));
+		// Somebody wrote just what came in.
+		if (later.length === 0 && ours.length === 0 && to?.equals(written) && modeOnDisk(this.#live(change.path)) === change.after?.mode)
+			return;
+		this.#rescued.push(change.path);
+		// Changed here, deleted there: the changed version stays.
+		if (to === null) return;
+		// A link is no text: the later version stays as a whole, and history has the other one.
+		if ([change.before?.mode, change.after?.mode, modeOnDisk(this.#live(change.path))].includes("120000")) return;
+		const incoming = await this.#withOurs(change.path, to, ours, to);
+		const content = await this.#options.mergeLate({ path: change.path, before, written, writtenAt, appeared, incoming, exposed });
+		await this.#replace(change.path, change.after?.mode, content, written, { from: before, later, lies, overtaken });
 	}
 
 	/**
@@ -683,6 +951,7 @@ class Move {
 				continue;
 			}
 			const file = there?.stats.isFile() ? there : null;
+			if (file) keepPermissions(staged, file.stats, mode);
 			const replaced = await this.#exchange(name, staged, destination, file, (found, stats) => stats.isFile() && isKnown(found));
 			if (typeof replaced === "object" && "replaced" in replaced) {
 				const merged = known ?? replaced.replaced;
@@ -720,11 +989,12 @@ class Move {
 		throw this.#writtenTooFast(name);
 	}
 
-	async #updateIndex(changes: readonly TreeChange[]): Promise<void> {
+	async #updateIndex(changes: readonly TreeChange[], flags: ReadonlyMap<GitPath, IndexFlags>): Promise<void> {
 		if (changes.length === 0) return;
-		await writeIndexEntries(
+		await writeFlaggedIndexEntries(
 			this.#repository,
 			changes.map(({ path: name, after }) => ({ path: name, entry: after })),
+			flags,
 		);
 	}
 }
@@ -742,13 +1012,12 @@ export async function moveWorkingTree(repository: Repository, options: MoveOptio
 /**
  * Replaces files one by one as moveWorkingTree does: what lies there is renamed into `backup`, and content that nobody knew
  * of is merged in. Index and branch stay as they are. After a crash the same call with `resume` goes on where it stopped.
- * @returns the files that were taken away
  */
 export async function replaceFiles(
 	repository: Repository,
 	options: Pick<MoveOptions, "staging" | "backup" | "resume" | "mergeLate" | "checkpoint" | "exchanger">,
 	files: readonly FileReplacement[],
-): Promise<readonly KeptFile[]> {
+): Promise<ReplaceReport> {
 	const unused = { from: null, to: "", ref: null };
 	return await new Move(repository, { ...unused, ...options }, false).replaceAll(files);
 }

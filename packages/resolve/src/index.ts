@@ -1,7 +1,9 @@
 export { type DecidingCommit, saveDecidedForUpstream } from "./decided-for-upstream.ts";
 export { continueEarlierMerges } from "./earlier-merges.ts";
+export { filtersApply, forgetAttributes } from "./filters-apply.ts";
 export * from "./integrate.ts";
 export { kindAttributes } from "./kind-attributes.ts";
+export { isBelow, isWithin, missingMounts, stillIgnored } from "./local-only.ts";
 export { pruneSavedVersions } from "./prune-saved-versions.ts";
 export type { Resolution, ResolvedFile, Role, Strategy } from "./resolution.ts";
 export { type EarlierResolution, resolutionsBetween } from "./resolutions-between.ts";

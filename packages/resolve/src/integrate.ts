@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import path from "node:path";
 import {
 	type CleanCommit,
@@ -14,7 +13,6 @@ import {
 	readHead,
 	readRef,
 	relation,
-	usesAttributes,
 } from "@robust-sync/git";
 import { baseAmong, containsNothingOf } from "@robust-sync/merge";
 import {
@@ -33,6 +31,8 @@ import {
 	writeJournal,
 } from "@robust-sync/workspace";
 import { saveEarlierMerges } from "./earlier-merges.ts";
+import { filtersApply, forgetAttributes } from "./filters-apply.ts";
+import { Holder } from "./held.ts";
 import { type MergeAnswer, type MergeJob, runJob } from "./merge-jobs.ts";
 import { mergeThread } from "./merge-thread.ts";
 import type { Resolution } from "./resolution.ts";
@@ -46,6 +46,8 @@ export interface IntegrateContext {
 	/** Held by the caller; asserted before every durable step. */
 	readonly lock: Lock;
 	readonly now: () => number;
+	/** Paths that earlier checkouts held are tried again, also where nothing comes in for them. */
+	readonly retryHeld?: boolean;
 	/** What a late write should have been, had its writer read the newest version. */
 	readonly bringUpToDate?: (late: LateWrite) => Promise<Buffer>;
 	/** Logs what did not fail the checkout. */
@@ -113,29 +115,17 @@ async function saveAll(context: IntegrateContext, resolutions: readonly Resoluti
 	return saved;
 }
 
-// Asked once, and again when a move brings a .gitattributes.
-const attributesMemory = new WeakMap<Repository, boolean>();
-
-/** Whether any file on disk may differ from its blob (gitattributes(5)). */
-export async function filtersApply(repository: Repository): Promise<boolean> {
-	if (existsSync(path.join(repository.root, ".gitattributes"))) return true;
-	const known = attributesMemory.get(repository);
-	if (known !== undefined) return known;
-	const uses = await usesAttributes(repository);
-	attributesMemory.set(repository, uses);
-	return uses;
-}
-
-/** Files changed: if there are attributes among them, what filtersApply remembers does not count any more. */
-export function forgetAttributes(repository: Repository, changed: readonly GitPath[]): void {
-	if (changed.some((name) => name === ".gitattributes" || name.endsWith("/.gitattributes"))) attributesMemory.delete(repository);
-}
-
 /** Moves files, index and branch as the journal says, and saves what this node loses by it. */
 async function move(context: IntegrateContext, journal: Journal, how: { resume: boolean; branch: boolean }, known: Resolution | null) {
 	const { repository, paths, lock } = context;
 	const { from, to, ref, backup, branch_at, theirs } = journal;
+	const holder = new Holder(context);
 	const options = {
+		held: holder.toRetry(),
+		ownBits: holder.ownBits,
+		retryHeld: context.retryHeld === true,
+		keepLocal: holder.keepLocal,
+		onHeld: holder.onHeld,
 		from,
 		to,
 		ref: how.branch ? ref : null,
@@ -189,6 +179,19 @@ async function carryOut(context: IntegrateContext, journal: Journal, resume: boo
 		saved,
 		commits,
 	};
+}
+
+/**
+ * Tries again what earlier checkouts held, where nothing comes in. @param head where HEAD is
+ * @returns null: nothing is held that could be placed
+ * @throws GitError, the file system's errors, LockLostError; `resumeIntegration` then goes on
+ */
+export async function retryHeld(context: IntegrateContext, ref: string, head: Oid): Promise<Integration | null> {
+	if (new Holder(context).toRetry().length === 0) return null;
+	const journal = newJournal(context, { from: head, to: head, ref, theirs: null, branch_at: null });
+	context.lock.assertHeld();
+	writeJournal(context.paths, journal);
+	return await carryOut({ ...context, retryHeld: true }, journal, false, null);
 }
 
 function recordBackup({ paths, now }: IntegrateContext, backup: string, report: MoveReport): void {

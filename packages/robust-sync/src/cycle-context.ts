@@ -56,6 +56,8 @@ export interface CycleMemory {
 	ownTrackedChecked: boolean;
 	/** Files that were tracked, and are not synced any more because their names are ours: reported as long as they are there. */
 	ownTracked: readonly string[];
+	/** When held paths were last tried again. */
+	retriedAt: number;
 	/** When housekeeping was last done. */
 	tidiedAt: number;
 	/** What nobody sets: ages are told by it. */

@@ -3,9 +3,11 @@ import { countCommits, diffTrees, type GitPath, type Oid, pushCommit, readHead }
 import {
 	carryOutPlan,
 	continueEarlierMerges,
+	type Integration,
 	type Plan,
 	planFastForward,
 	planIntegration,
+	retryHeld,
 	saveDecidedForUpstream,
 } from "@robust-sync/resolve";
 import { faultPoint, type SkippedFile } from "@robust-sync/workspace";
@@ -14,6 +16,7 @@ import { raceWaitMs } from "./back-off.ts";
 import { type CycleContext, integrateContext } from "./cycle-context.ts";
 import { publishDirectly } from "./direct-publish.ts";
 import { bringIndexUpToDate, leave } from "./direct-snapshot.ts";
+import { heldSkipped } from "./held.ts";
 import { waitUntilQuiet } from "./hot-files.ts";
 import { collectOutbox, confirmDelivered, markCommitted } from "./outbox.ts";
 import { ownTrackedFiles, setAsideTrackedState, untrackOwnFiles } from "./own-tracked.ts";
@@ -107,7 +110,12 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 		const outbox = await collectOutbox(context);
 		const snapshot = await snapshotInto(context, progress, outbox.targets);
 		const committed = markCommitted(context, outbox);
-		const head = await exchange(context, snapshot, progress, asked).finally(async () => {
+		const agree = async () => {
+			const agreed = await exchange(context, snapshot, progress, asked);
+			await retryHeldPaths(context, progress);
+			return agreed;
+		};
+		const head = await agree().finally(async () => {
 			await bringIndexUpToDate(context);
 			await leave(context);
 		});
@@ -124,7 +132,7 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 	context.memory.synced = head;
 	context.memory.announced.clear();
 	const { snapshot, late, refused, ...done } = progress;
-	const skipped = [...(snapshot?.skipped ?? []), ...outbox.skipped, ...refused];
+	const skipped = [...(snapshot?.skipped ?? []), ...outbox.skipped, ...refused, ...heldSkipped(context)];
 	const reported = new Set(skipped.map(({ path }) => path));
 	skipped.push(...ownTrackedFiles(context).filter(({ path }) => !reported.has(path)));
 	const busy = (snapshot?.busy.length ?? 0) + late;
@@ -242,6 +250,26 @@ async function checkOut(context: CycleContext, plan: Plan, progress: Progress): 
 		progress.commits++;
 		progress.resolved += plan.resolution.files.length;
 	}
+	noteIntegration(integration, progress);
+}
+
+/** Between two tries to place what is held, where nothing else has changed. */
+const retryPauseMs = 10_000;
+
+/** Held paths are tried again after a look at everything, at a bounded rate. */
+async function retryHeldPaths(context: CycleContext, progress: Progress): Promise<void> {
+	const { memory, now, repository } = context;
+	const sinceMs = now() - memory.retriedAt;
+	if (sinceMs >= 0 && sinceMs < retryPauseMs) return;
+	const { oid: head } = await readHead(repository);
+	if (head === null) return;
+	memory.retriedAt = now();
+	const ref = `refs/heads/${syncedBranch(context)}`;
+	const integration = await retryHeld({ ...integrateContext(context), bringUpToDate: (late) => bringUpToDate(context, late) }, ref, head);
+	if (integration !== null) noteIntegration(integration, progress);
+}
+
+function noteIntegration(integration: Integration, progress: Progress): void {
 	progress.saved.push(...integration.saved);
 	for (const name of integration.changed) progress.checkedOut.push(name);
 	progress.rescued += integration.rescued.length;

@@ -53,6 +53,7 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean, clock: Monot
 		databaseCopiedAt: new Map(),
 		ownTrackedChecked: false,
 		ownTracked: [],
+		retriedAt: 0,
 		tidiedAt: Number.NEGATIVE_INFINITY,
 		sinceGitPush: 0,
 		clock,

@@ -26,6 +26,7 @@ import { faultPoint } from "@robust-sync/workspace";
 import { commitDate } from "./commit-date.ts";
 import type { CycleContext } from "./cycle-context.ts";
 import { forgetFirstChanges } from "./first-changes.ts";
+import { withoutHeld } from "./held.ts";
 import { separateHot } from "./hot-files.ts";
 import { type Left, maxKnownPaths } from "./known-changes.ts";
 import { noteCommitted, rescueStaleWrites } from "./rescue.ts";
@@ -144,10 +145,10 @@ async function whereToLook(context: CycleContext): Promise<{ head: Oid; looked: 
 
 /** Those of some paths that are not as HEAD has them; null: only git can tell. */
 export async function changedDirectly(context: CycleContext, names: readonly GitPath[]): Promise<GitPath[] | null> {
-	const where = await whereToLook(context);
-	if (where === null || names.length > maxKnownPaths || !names.every(isArgument)) return null;
-	const found = await lookUp(context, where.head, names, new Set());
-	return found === null ? null : (changesOf(context, names, found.entries, new Map())?.map((change) => change.path) ?? null);
+	const [where, own] = [await whereToLook(context), withoutHeld(context, names)];
+	if (where === null || own === null || names.length > maxKnownPaths || !names.every(isArgument)) return null;
+	const found = await lookUp(context, where.head, own, new Set());
+	return found === null ? null : (changesOf(context, own, found.entries, new Map())?.map((change) => change.path) ?? null);
 }
 
 /**
@@ -168,8 +169,8 @@ export async function takeDirectSnapshot(
 	const [author, identity] = [identityOf(context, "author"), identityOf(context, "committer")];
 	if (where === null || author === null || identity === null) return null;
 	const { head, looked } = where;
-	const names = [...new Set([...looked, ...extra])];
-	if (names.length > maxKnownPaths || !names.every(isArgument)) return null;
+	const names = withoutHeld(context, [...new Set([...looked, ...extra])]);
+	if (names === null || names.length > maxKnownPaths || !names.every(isArgument)) return null;
 	const lookedAt = memory.clock.now();
 	known.looking(looked);
 	const delivered = new Set(extra);

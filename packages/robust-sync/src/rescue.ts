@@ -7,6 +7,7 @@ import {
 	fileSystemPath,
 	type GitPath,
 	gitPathBytes,
+	type HeldChange,
 	type LateWrite,
 	lstatIfThere,
 	readHead,
@@ -21,9 +22,11 @@ import {
 	compactTimestamp,
 	faultPoint,
 	type RescueJournal,
+	readHeld,
 	readRescueJournal,
 	removeRescueJournal,
 	timestamp,
+	writeHeld,
 	writeRescueJournal,
 } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
@@ -47,9 +50,12 @@ function merge(name: GitPath, base: Buffer | null, written: Buffer, current: Buf
 	return mergeLateWriteAside({ path: name, before: base, written, writtenAt: null, appeared: false, incoming: current, exposed: [] });
 }
 
-/** Puts merged content into the working tree, keeping what it replaces, and notes that in a manifest of its own. In a journal first. */
-async function putBack(context: CycleContext, files: readonly FileReplacement[]): Promise<void> {
-	if (files.length === 0) return;
+/**
+ * Puts merged content into the working tree, keeping what it replaces, and notes that in a manifest of its own. In a journal first.
+ * @returns files that could not be replaced, and are as they were
+ */
+async function putBack(context: CycleContext, files: readonly FileReplacement[]): Promise<readonly HeldChange[]> {
+	if (files.length === 0) return [];
 	const { repository, paths, now } = context;
 	context.lock.assertHeld();
 	const { branch } = await readHead(repository);
@@ -70,7 +76,7 @@ async function putBack(context: CycleContext, files: readonly FileReplacement[])
 	};
 	writeRescueJournal(paths, journal);
 	faultPoint("rescue-journalled");
-	await replaceAsJournalled(context, journal, files, false);
+	return await replaceAsJournalled(context, journal, files, false);
 }
 
 async function replaceAsJournalled(
@@ -78,7 +84,7 @@ async function replaceAsJournalled(
 	{ backup }: RescueJournal,
 	files: readonly FileReplacement[],
 	resume: boolean,
-): Promise<void> {
+): Promise<readonly HeldChange[]> {
 	const options = {
 		staging: paths.staging,
 		backup: path.join(paths.backups, backup),
@@ -90,11 +96,12 @@ async function replaceAsJournalled(
 			if (step === "swapped") faultPoint("rescue-swapped");
 		},
 	};
-	const kept = await replaceFiles(repository, options, files);
+	const { kept, held } = await replaceFiles(repository, options, files);
 	faultPoint("rescue-replaced");
 	memory.replaced.write(backup, kept.map(replacedFile), now());
 	faultPoint("rescue-recorded");
 	removeRescueJournal(paths);
+	return held;
 }
 
 /** Goes on with files that were being put back when the process was killed. @returns how many; null: there was nothing */
@@ -154,7 +161,8 @@ export async function rescueLateWrites(context: CycleContext): Promise<number> {
 			if (live && merged.equals(live.content)) continue;
 			replacements.push({ path: name, mode: live ? fileMode(live.stats) : "100644", content: merged, replaces: live?.content ?? null });
 		}
-		await putBack(context, replacements);
+		// What could not be merged in is found again in the next cycle.
+		const held = new Set((await putBack(context, replacements)).map((change) => change.path));
 		const seen = await storeBlobs(
 			repository,
 			context.paths.staging,
@@ -163,7 +171,8 @@ export async function rescueLateWrites(context: CycleContext): Promise<number> {
 		const updated = [...files];
 		for (const [position, { index, stats }] of changed.entries()) {
 			const entry = files[index];
-			if (entry) updated[index] = { ...entry, before: seen[position] ?? entry.before, size: stats.size, mtime_ms: stats.mtimeMs };
+			if (entry && !held.has(entry.path as GitPath))
+				updated[index] = { ...entry, before: seen[position] ?? entry.before, size: stats.size, mtime_ms: stats.mtimeMs };
 		}
 		memory.replaced.write(backup.name, updated, now());
 		faultPoint("rescue-late-recorded");
@@ -265,8 +274,27 @@ export async function rescueStaleWrites(context: CycleContext, changed: readonly
 		if (!merged.equals(live.content))
 			replacements.push({ path: name, mode: fileMode(live.stats), content: merged, replaces: live.content });
 	}
-	await putBack(context, replacements);
+	const held = await putBack(context, replacements);
+	if (held.length > 0) holdReplacements(context, replacements, held);
 	return { checked, lookedAt, rescued: replacements.length };
+}
+
+/** What is committed and cannot be placed is held, with what is on disk as the version that its writers have read. */
+function holdReplacements(
+	{ repository, paths }: CycleContext,
+	replacements: readonly FileReplacement[],
+	held: readonly HeldChange[],
+): void {
+	const state = readHeld(paths);
+	const next = new Map(state.paths);
+	const obstacles = new Map(held.map(({ path: name, obstacle }) => [name, obstacle]));
+	for (const { path: name, mode, content, replaces } of replacements) {
+		const reason = obstacles.get(name);
+		const oidOf = (bytes: Buffer) => blobOid(bytes, repository.objectFormat);
+		const base = replaces && { mode, oid: oidOf(replaces) };
+		if (reason) next.set(name, { path: name, reason, base, target: { mode, oid: oidOf(content) }, seen: null });
+	}
+	writeHeld(paths, { ...state, paths: next });
 }
 
 /** What was looked at is committed. Not so what was written while it was put back, which then lies there with it. */

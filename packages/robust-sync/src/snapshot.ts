@@ -24,6 +24,7 @@ import { commitDate } from "./commit-date.ts";
 import type { CycleContext } from "./cycle-context.ts";
 import { bringIndexUpToDate, takeDirectSnapshot } from "./direct-snapshot.ts";
 import { forgetFirstChanges } from "./first-changes.ts";
+import { type HeldView, mountsNow, noteHeld, stageHeldWrites, viewHeld } from "./held.ts";
 import { separateHot, waitUntilQuiet } from "./hot-files.ts";
 import { copyLiveDatabases } from "./live-database.ts";
 import { findBareLinks, isPlaceholder, openNestedRepositories } from "./nested-repositories.ts";
@@ -53,6 +54,7 @@ export interface Candidates {
 	readonly status: Status;
 	readonly changed: readonly GitPath[];
 	readonly skipped: readonly SkippedFile[];
+	readonly held: HeldView;
 	/** Databases that a program has open: the file on disk must not be committed, a copy by the database itself may. */
 	readonly databases: readonly GitPath[];
 }
@@ -64,6 +66,7 @@ const scanIntervalMs = 10 * 60_000;
 export async function findCandidates(context: CycleContext): Promise<Candidates> {
 	const { repository, config, memory, now } = context;
 	const scan = now() - memory.scannedAt >= scanIntervalMs || now() < memory.scannedAt;
+	const mountedBefore = mountsNow(context);
 	const [first, specialFiles, bareLinks] = await Promise.all([
 		readStatus(repository),
 		scan ? findSpecialFiles(repository.root) : memory.specialFiles,
@@ -96,6 +99,8 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 		if (!opened) break;
 		status = await readStatus(repository);
 	}
+	const mounted = mountsNow(context);
+	const held = await viewHeld(context, status, new Set([...mountedBefore].filter((mount) => mounted.has(mount))));
 	const skipped: SkippedFile[] = [...nested].map((directory) => skippedFile(directory.slice(0, -1) as GitPath, "nested-repository"));
 	skipped.push(
 		...specialFiles
@@ -105,7 +110,12 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 	skipped.push(...status.unreadable.map((directory) => skippedFile(directory, "unreadable")));
 	const changed: GitPath[] = [];
 	const databases = new Set<GitPath>();
-	for (const { path: name, submodule, kind, index } of status.entries) {
+	const untracked = new Set(status.entries.flatMap((entry) => (entry.kind === "untracked" ? [entry.path] : [])));
+	for (const entry of status.entries) {
+		const { path: name, submodule, kind, index } = entry;
+		if (held.hides(entry)) continue;
+		// `git rm --cached` of a file that is ignored: the person wants it here and not in commits.
+		if (kind === "changed" && index === "D" && !untracked.has(name) && !isGone(repository.root, name)) continue;
 		// A link that gave way to the files below it is out of the index already.
 		if (isOwnPath(name)) {
 			// Somebody has put it into the index.
@@ -128,7 +138,7 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 		else if (reason === "live-database") databases.add(liveDatabaseOf(repository.root, name) ?? name);
 		else if (!skipped.some((entry) => entry.path === displayPath(name))) skipped.push(skippedFile(name, reason));
 	}
-	return { status, changed, skipped, databases: [...databases] };
+	return { status, changed, skipped, held, databases: [...databases] };
 }
 
 // Excluded by .git/info/exclude, but a `.gitignore` may take that back.
@@ -200,13 +210,19 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	const skipped = [...found.skipped, ...failed.map((name) => skippedFile(name, "live-database"))];
 	const listed = new Set(quiet);
 	const paths = [...quiet, ...extra.filter((name) => !listed.has(name))];
+	const { held } = found;
 	const staged = status.entries.some((entry) => entry.index !== "." && entry.index !== "?");
-	if (paths.length === 0 && copies.length === 0 && !staged) {
+	if (paths.length === 0 && copies.length === 0 && !staged && held.written.length === 0 && held.staged.length === 0) {
+		noteHeld(context, held, []);
 		forgetFirstChanges(memory, lookedAt, busy);
 		return { status, head: status.head, committed: 0, skipped, rescued: 0, busy };
 	}
 
-	const changed = [...paths.filter((name) => !isPlaceholder(name)), ...copies.map(({ path: name }) => name)];
+	const changed = [
+		...paths.filter((name) => !isPlaceholder(name)),
+		...copies.map(({ path: name }) => name),
+		...held.written.map((entry) => entry.path as GitPath),
+	];
 	const named = changed.length > 0 ? changed : status.entries.map((entry) => entry.path);
 	// A directory gave way to a link: what was in it is gone, whatever lies behind the link.
 	const replaced = status.entries
@@ -228,6 +244,8 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	// Of a copy that a database made just now, now is the time.
 	const date = await commitDate(context, status.head, copies.length > 0 ? [] : changed);
 	context.lock.assertHeld();
+	const heldWrites = await stageHeldWrites(context, held);
+	let unreadable: readonly GitPath[] = [];
 	const atOnce =
 		exact.length === 0 && isStagedByCommit(context, status, paths) ? await stageAndCommit(context, message, date, paths) : null;
 	if (atOnce === null) {
@@ -236,7 +254,9 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 				repository,
 				replaced.map((name) => ({ path: name, entry: null })),
 			);
-		await stageFiles(repository, [...gone, ...present], ["--ignore-skip-worktree-entries"]);
+		unreadable = await stageFiles(repository, [...gone, ...present], ["--ignore-skip-worktree-entries"]);
+		const encoded = unreadable.length > 0 && (await filtersApply(repository));
+		for (const name of unreadable) skipped.push(skippedFile(name, encoded ? "filter-failed" : "unreadable"));
 		await stageChecked(context, exact);
 		faultPoint("snapshot-staged");
 		context.lock.assertHeld();
@@ -245,6 +265,7 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	faultPoint("snapshot-committed");
 	noteCommitted(context, { checked, lookedAt: readAt });
 	forgetFirstChanges(memory, lookedAt, busy);
+	noteHeld(context, held, heldWrites);
 	const { oid: head } = await readHead(repository);
 	// Touched but unchanged files leave nothing to commit; git says so with exit code 1.
 	const moved = head !== status.head;
@@ -256,7 +277,7 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 		);
 	}
 	if (exitCode === 1 && !moved) return { status, head, committed: 0, skipped, rescued, busy };
-	return { status, head, committed: moved ? Math.max(changed.length, 1) : 0, skipped, rescued, busy };
+	return { status, head, committed: moved ? Math.max(changed.length - unreadable.length, 1) : 0, skipped, rescued, busy };
 }
 
 /** More files than this are staged by a command that is made for it. */

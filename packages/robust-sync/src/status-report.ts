@@ -63,8 +63,8 @@ export function formatStatus({ running, state, reason }: StatusReport, now: numb
 			`  ${paint.red("last error")}  ${printable(`${state.last_error.code}: ${state.last_error.message}`)} (${age(state.last_error.at, now)}, ${state.consecutive_failures} in a row)`,
 		);
 	if (state.next_attempt && running) lines.push(`  next        ${printable(state.next_attempt)}`);
-	for (const { path, reason: why } of state.skipped.slice(0, 20))
-		lines.push(`  ${paint.yellow("skipped")}     ${printable(path)} (${printable(why)})`);
+	for (const { path, reason: why, remedy } of state.skipped.slice(0, 20))
+		lines.push(`  ${paint.yellow("skipped")}     ${printable(path)} (${printable(remedy ? `${why}: ${remedy}` : why)})`);
 	if (state.skipped.length > 20) lines.push(`  ${paint.yellow("skipped")}     … and ${state.skipped.length - 20} more`);
 	return lines.join("\n");
 }

@@ -109,7 +109,8 @@ export async function once(options: Options): Promise<number> {
 		else {
 			for (const file of plan.would_commit) print(`would commit   ${printable(file)}`);
 			if (plan.would_deliver > 0) print(`would deliver  ${plan.would_deliver} messages`);
-			for (const { path, reason } of plan.skipped) print(`would skip     ${printable(path)} (${printable(reason)})`);
+			for (const { path, reason, remedy } of plan.skipped)
+				print(`would skip     ${printable(path)} (${printable(remedy ? `${reason}: ${remedy}` : reason)})`);
 			if (plan.would_fetch) print(`would fetch    ${plan.remote_head?.slice(0, 12)} and bring it in`);
 			if (plan.would_push) print(`would push     ${printable(plan.branch ?? "HEAD")} to ${printable(config.syncRemote)}`);
 			if (plan.blocked_by) print(`blocked        ${printable(plan.blocked_by)}`);
@@ -134,7 +135,8 @@ export async function once(options: Options): Promise<number> {
 			`in sync at ${head?.slice(0, 12) ?? "no commit yet"}: ${counted(committed, "file")} committed, ${counted(pulled, "commit")} pulled, ${pushed} pushed, ${counted(resolved, "file")} resolved, ${counted(delivered, "message")} delivered`,
 		);
 		for (const name of saved) print(`what the merge left out is in sync/conflicts/${name}`);
-		for (const { path, reason } of skipped) print(`skipped ${printable(path)} (${printable(reason)})`);
+		for (const { path, reason, remedy } of skipped)
+			print(`skipped ${printable(path)} (${printable(remedy ? `${reason}: ${remedy}` : reason)})`);
 	}
 	return ExitCode.ok;
 }

@@ -49,6 +49,10 @@ export class WorkspacePaths {
 	get unsavedMerges(): string {
 		return path.join(this.sync, "unsaved_merges.json");
 	}
+	/** Paths that a checkout left untouched (held-paths.ts). */
+	get held(): string {
+		return path.join(this.sync, "held.json");
+	}
 	/** The outbox's fixed names: which pending file is delivered under which path. */
 	get outboxNames(): string {
 		return path.join(this.sync, "outbox.json");

@@ -1,4 +1,5 @@
 import * as z from "zod/mini";
+import { holdReasons } from "./held-paths.ts";
 import { fileModeText, innerPath, innerPathHex, workspacePath } from "./trusted-text.ts";
 
 // Unknown fields are dropped, never fatal: a newer writer and an older reader get on (docs/contract.md, section 4).
@@ -16,7 +17,14 @@ const writer = {
 };
 
 export const syncStatuses = ["idle", "syncing", "retrying", "failed", "stopped"] as const;
-export const skipReasons = ["nested-repository", "too-large", "unreadable", "special-file", "live-database", "refused-path"] as const;
+/** Every reason in `skipped`: what a snapshot left out, then what a checkout left untouched (held-paths.ts). */
+export const skipReasons = [
+	"nested-repository",
+	"special-file",
+	"live-database",
+	"refused-path",
+	...holdReasons,
+] as const satisfies readonly string[];
 export const errorCodes = [
 	"NOT_A_REPOSITORY",
 	"NO_REMOTE",
@@ -42,7 +50,12 @@ export const errorCodes = [
 /** Why a cycle failed (docs/contract.md, section 5). */
 export type ErrorCode = (typeof errorCodes)[number];
 
-export const skippedFileSchema = z.object({ path: z.string(), reason: z.enum(skipReasons) });
+export const skippedFileSchema = z.object({
+	path: z.string(),
+	reason: z.enum(skipReasons),
+	/** What to do about it, for a path that a checkout left untouched; additive to the contract. */
+	remedy: z.optional(z.string()),
+});
 
 export const syncStateSchema = z.object({
 	...writer,

@@ -1,4 +1,4 @@
-import { services as serviceNames } from "@robust-sync/workspace";
+import { holdRemedies, type SkippedFile, services as serviceNames } from "@robust-sync/workspace";
 import type { NodeSnapshot } from "../snapshot.ts";
 import { badge, count, empty, size, table, time } from "./text.ts";
 import { type Child, h, type VNode } from "./vnode.ts";
@@ -126,14 +126,15 @@ export function outbox({ outbox: { count: waiting, oldest } }: NodeSnapshot): VN
 	);
 }
 
-const skipWords = {
+const skipWords: Readonly<Record<SkippedFile["reason"], string>> = {
+	...holdRemedies,
+	"refused-path": "a name that no working tree may have",
 	"nested-repository": "a repository of its own with a remote (SYNC_NESTED)",
 	"too-large": "larger than MAX_FILE_MB",
 	unreadable: "may not be read",
 	"special-file": "a device, socket or pipe",
 	"live-database": "a database that is being written",
-	"refused-path": "a name that no working tree may have",
-} as const;
+};
 const shownSkipped = 50;
 
 /** Files that are not synced, and why. */

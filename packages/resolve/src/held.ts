@@ -1,0 +1,129 @@
+import { addLocalExcludes, type GitPath, type HeldChange, type IndexFlags, type Repository, type TreeChange } from "@robust-sync/git";
+import { faultPoint, type HeldPath, type HeldState, readHeld, type WorkspacePaths, writeHeld } from "@robust-sync/workspace";
+import { filtersApply } from "./filters-apply.ts";
+import { allIgnored, changesRules, findLocalOnly, inPlaceOf, isBelow, type LocalOnly, missingMounts, stillIgnored } from "./local-only.ts";
+
+/** What the notes of held paths need. */
+export interface HolderContext {
+	readonly repository: Repository;
+	readonly paths: WorkspacePaths;
+}
+
+const ruleHeld = (name: GitPath, covered: boolean): HeldPath => ({
+	path: name,
+	reason: "ignored-here",
+	base: null,
+	target: null,
+	seen: null,
+	covered,
+});
+
+/**
+ * The notes of held paths around one checkout. They are on disk before a file is touched (what must stay local) and before the index
+ * moves on (what could not be placed): a snapshot after a crash never takes a held path for a change of the user's.
+ */
+export class Holder {
+	readonly #repository: Repository;
+	readonly #paths: WorkspacePaths;
+	readonly #before: HeldState;
+	#local: ReadonlyMap<GitPath, LocalOnly> = new Map();
+	/** What was ignored before the rules changed. */
+	#ignored: readonly GitPath[] = [];
+	#rulesChange = false;
+
+	constructor({ repository, paths }: HolderContext) {
+		this.#repository = repository;
+		this.#paths = paths;
+		this.#before = readHeld(paths);
+	}
+
+	/** What can be tried again: held paths as changes from what their writers have read to what HEAD has. */
+	toRetry(): TreeChange[] {
+		const missing = missingMounts(this.#repository, this.#before);
+		return [...this.#before.paths.values()].flatMap((held) => {
+			const name = held.path as GitPath;
+			if (missing.some((mount) => isBelow(name, mount))) return [];
+			// What must stay local is tried again only once nothing of it is there.
+			if (held.reason === "ignored-here" && (held.target === null || held.flag || inPlaceOf(this.#repository.root, name) !== null))
+				return [];
+			return [{ path: name, before: held.base, after: held.target }];
+		});
+	}
+
+	/** Paths whose index bits are ours: they go when a path is placed. */
+	get ownBits(): ReadonlySet<GitPath> {
+		return new Set([...this.#before.paths.values()].filter(({ flag }) => !flag).map((held) => held.path as GitPath));
+	}
+
+	/** Before anything is touched. @returns the paths that stay untouched, with the index bits that they get */
+	readonly keepLocal = async (
+		changes: readonly TreeChange[],
+		flags: ReadonlyMap<GitPath, IndexFlags>,
+	): Promise<ReadonlyMap<GitPath, IndexFlags | null>> => {
+		const repository = this.#repository;
+		this.#local = await findLocalOnly(repository, this.#before, changes, flags, await filtersApply(repository));
+		this.#rulesChange = changesRules(repository, changes);
+		this.#ignored = this.#rulesChange ? await allIgnored(repository) : [];
+		const paths = new Map(this.#before.paths);
+		for (const name of this.#ignored) if (!paths.has(name)) paths.set(name, ruleHeld(name, true));
+		for (const change of changes) this.#noteLocal(paths, change);
+		writeHeld(this.#paths, { ...this.#before, paths });
+		faultPoint("held-local");
+		return new Map([...this.#local].map(([name, { bits }]) => [name, bits]));
+	};
+
+	#noteLocal(paths: Map<string, HeldPath>, { path: name, before, after }: TreeChange): void {
+		const local = this.#local.get(name);
+		if (!local) return;
+		const earlier = this.#before.paths.get(name);
+		paths.set(name, {
+			path: name,
+			reason: local.reason,
+			base: local.reason === "missing-mount" ? (earlier ? earlier.base : before) : null,
+			target: after,
+			seen: null,
+			...(local.reason === "ignored-here" ? { covered: local.covered } : {}),
+			...(local.flag ? { flag: local.flag } : {}),
+		});
+	}
+
+	/** Before the index moves on. */
+	readonly onHeld = async (held: readonly HeldChange[], changes: readonly TreeChange[]): Promise<void> => {
+		const paths = new Map(this.#before.paths);
+		for (const change of changes) {
+			paths.delete(change.path);
+			this.#noteLocal(paths, change);
+		}
+		for (const { path: name, before, after, obstacle, seen } of held)
+			paths.set(name, { path: name, reason: obstacle, base: before, target: after, seen });
+		await this.#keepExcluded(paths, changes);
+		for (const [name, { reason, target, covered, excluded }] of paths)
+			if (reason === "ignored-here" && target === null && covered === true && !excluded) paths.delete(name);
+		writeHeld(this.#paths, { ...this.#before, paths });
+		faultPoint("held-noted");
+	};
+
+	/** Local files that no rule covers any more, because another node changed the rules or the index, go on being ignored by lines of our own. */
+	async #keepExcluded(paths: Map<string, HeldPath>, changes: readonly TreeChange[]): Promise<void> {
+		const changed = new Set(changes.map((change) => change.path));
+		if (this.#rulesChange)
+			for (const name of this.#ignored) if (!paths.has(name) && !changed.has(name)) paths.set(name, ruleHeld(name, true));
+		const local = [...paths.values()].filter(({ reason, target }) => reason === "ignored-here" && (this.#rulesChange || target === null));
+		if (local.length === 0) return;
+		const names = local.map((held) => held.path as GitPath);
+		const covered = await stillIgnored(this.#repository, names);
+		const exposed = local.filter(({ path: name, target, excluded }) => target === null && !excluded && !covered.has(name as GitPath));
+		addLocalExcludes(
+			this.#repository,
+			exposed.map((held) => held.path as GitPath),
+		);
+		const excluded = new Set(exposed.map((held) => held.path));
+		const now = exposed.length > 0 ? await stillIgnored(this.#repository, names) : covered;
+		for (const held of local)
+			paths.set(held.path, {
+				...held,
+				covered: now.has(held.path as GitPath),
+				...(excluded.has(held.path) ? { excluded: true } : {}),
+			});
+	}
+}

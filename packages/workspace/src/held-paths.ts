@@ -1,0 +1,104 @@
+import * as z from "zod/mini";
+import { writeAtomicSync } from "./atomic-write.ts";
+import type { WorkspacePaths } from "./paths.ts";
+import { readState } from "./read-state.ts";
+
+/**
+ * Why a checkout left a path untouched, and what a person can do about it. The first is for content that is not meant to leave this
+ * node; the others are obstacles of this machine. A held path is reported in `skipped`, and nothing else waits for it.
+ */
+export const holdRemedies = {
+	"ignored-here":
+		"this node ignores its own file of this name, so that file stays and is not published: rename or remove it to receive the other nodes' version, or remove the ignore rule here to publish it",
+	"other-file-system":
+		"the directory is on another file system than the workspace: move it to the workspace's file system, or sync it as a workspace of its own",
+	"not-permitted": "the file or its directory cannot be replaced: make both writable for the user that runs robust-sync (ls -ld, lsattr)",
+	"read-only": "the file system is mounted read-only: mount it read-write",
+	"name-too-long": "the file system here takes no name of this length: rename the file on another node",
+	"name-not-allowed": "the file system here does not accept this name: rename the file on another node",
+	"mount-point": "a mount point is in the way: unmount it, or rename the path on another node",
+	"missing-mount":
+		"the file system that was mounted here is missing: mount it again; if it is gone for good, put the files back or remove the directory's entry from sync/held.json",
+	"in-the-way": "a file or directory that cannot be replaced is in the way: move it elsewhere",
+	"impossible-link": "the symbolic link has no valid target: remove it on another node",
+	"no-hard-links": "the file system does not support hard links: move the workspace to one that does (ext4, xfs, btrfs)",
+	"filter-failed": "a git filter or encoding (.gitattributes) fails for this file: correct the attribute, the filter or the file",
+	unreadable: "the file cannot be read: correct its permissions, or check the disk (dmesg)",
+	"too-large": "the file here is larger than MAX_FILE_MB: make it smaller, or raise the limit",
+} as const satisfies Record<string, string>;
+export type HoldReason = keyof typeof holdRemedies;
+export const holdReasons = Object.keys(holdRemedies) as readonly HoldReason[];
+
+/** No held path is longer: git itself takes no longer one. */
+const maxPathLength = 65_536;
+// One character for each byte (latin1). No empty, `.` or `..` component, no NUL: it is joined to the workspace's path.
+const relativePath = z.string().check(
+	z.maxLength(maxPathLength),
+	z.refine((text) => !/[\0\u0100-\uffff]/.test(text) && text.split("/").every((part) => part !== "" && part !== "." && part !== "..")),
+);
+const entry = z.nullable(
+	z.object({
+		mode: z.string().check(z.regex(/^[0-7]{6}$/)),
+		oid: z.string().check(z.regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/)),
+	}),
+);
+
+const heldPathSchema = z.object({
+	path: relativePath,
+	reason: z.enum(holdReasons),
+	/** The version that the writers of the file on disk have read; null: none was there. */
+	base: entry,
+	/** What HEAD has at the path; null: nothing. */
+	target: entry,
+	/** The file on disk when it was last compared with `base` (`statStamp`); null: it is to be compared. */
+	seen: z.nullable(z.string()),
+	/** For `ignored-here`: an ignore rule covered the path when this was written. If none does later, the user here took it away. */
+	covered: z.optional(z.boolean()),
+	/** For `ignored-here`: a line of ours in `.git/info/exclude` keeps it ignored after another node changed the rules. */
+	excluded: z.optional(z.boolean()),
+	/** For `ignored-here`: the index bit by which git itself leaves the file alone was set by the user, not by us. */
+	flag: z.optional(z.enum(["skip-worktree", "assume-unchanged"])),
+});
+/** One path that a checkout left untouched. A directory stands for all untracked files below it. */
+export type HeldPath = z.infer<typeof heldPathSchema>;
+
+const heldStateSchema = z.object({
+	schema: z.literal(1),
+	paths: z.array(heldPathSchema),
+	/** Directories of the workspace that were mount points when a snapshot last saw them. */
+	mounts: z.array(relativePath),
+});
+
+/** What `sync/held.json` says. */
+export interface HeldState {
+	readonly paths: ReadonlyMap<string, HeldPath>;
+	readonly mounts: ReadonlySet<string>;
+}
+
+export const nothingHeld: HeldState = { paths: new Map(), mounts: new Set() };
+
+/** Reads the held paths. A file that is missing or not valid holds nothing; index bits and ignore rules still protect local files. */
+export function readHeld(paths: WorkspacePaths): HeldState {
+	const read = readState(paths.held, heldStateSchema);
+	if (read.kind !== "ok") return nothingHeld;
+	return { paths: new Map(read.state.paths.map((held) => [held.path, held])), mounts: new Set(read.state.mounts) };
+}
+
+/** Writes the held paths durably, unless they are as given. Call it before the index or HEAD moves on. @throws the file system's error */
+export function writeHeld(paths: WorkspacePaths, held: HeldState): void {
+	const text = (state: HeldState) =>
+		`${JSON.stringify({ schema: 1, paths: [...state.paths.values()], mounts: [...state.mounts].sort() })}\n`;
+	if (text(readHeld(paths)) !== text(held)) writeAtomicSync(paths.held, text(held), 0o600);
+}
+
+/** The held path that covers `name`: itself, or a directory above it. */
+export function heldAbove(held: HeldState, name: string): HeldPath | null {
+	if (held.paths.size === 0) return null;
+	const own = held.paths.get(name);
+	if (own) return own;
+	for (let slash = name.lastIndexOf("/"); slash > 0; slash = name.lastIndexOf("/", slash - 1)) {
+		const above = held.paths.get(name.slice(0, slash));
+		if (above) return above;
+	}
+	return null;
+}
