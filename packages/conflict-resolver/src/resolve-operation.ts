@@ -244,7 +244,7 @@ export async function resolveOperation(
 		files: plan.files.map(({ path, type, strategy, winner }) => ({ path: displayPath(path), type, strategy, winner })),
 	};
 	if (dryRun) return { ...report, commit: null, saved: [], setAside: null };
-	mkdirSync(paths.staging, { recursive: true });
+	mkdirSync(paths.staging, { recursive: true, mode: 0o700 });
 	return await withScratchIndex(repository, paths.staging, async (scratch) => {
 		const changes = { entries: plan.entries, fromDisk: plan.byHand };
 		await changeIndex(scratch, changes);

@@ -13,7 +13,7 @@ import { type ResolverContext, withCycleLock } from "./resolver-context.ts";
  */
 export async function resolveConflicts(context: ResolverContext, { dryRun = false } = {}): Promise<ResolveReport> {
 	return await withCycleLock(context, "conflict-resolver --resolve", async (lock) => {
-		mkdirSync(context.paths.conflicts, { recursive: true });
+		mkdirSync(context.paths.conflicts, { recursive: true, mode: 0o700 });
 		pruneSavedVersions(context.paths);
 		const operation = readOperation(context.repository);
 		const open = operation.name !== null || (await readUnmerged(context.repository)).size > 0;

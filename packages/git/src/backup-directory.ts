@@ -97,17 +97,31 @@ export class BackupDirectory {
 		this.#make(parentBytes(file));
 	}
 
+	/** Removes directories that nothing was put into. Without any file, this one too. */
+	removeEmpty(): void {
+		const remove = (directory: Buffer) => {
+			for (const entry of fs.readdirSync(directory, { withFileTypes: true, encoding: "buffer" }) as unknown as fs.Dirent<Buffer>[])
+				if (entry.isDirectory()) remove(Buffer.concat([directory, Buffer.from("/"), entry.name]));
+			try {
+				fs.rmdirSync(directory);
+			} catch {
+				// There is something in it.
+			}
+		};
+		if (fs.existsSync(this.directory)) remove(Buffer.from(this.directory));
+	}
+
 	#make(directory: Buffer): void {
 		const key = directory.toString("latin1");
 		if (this.#made.has(key)) return;
 		// fs.mkdir's recursive mode decodes names; this one keeps their bytes.
 		try {
-			fs.mkdirSync(directory);
+			fs.mkdirSync(directory, { mode: 0o700 });
 		} catch (error) {
 			const { code } = error as NodeJS.ErrnoException;
 			if (code === "ENOENT") {
 				this.#make(parentBytes(directory));
-				fs.mkdirSync(directory);
+				fs.mkdirSync(directory, { mode: 0o700 });
 			} else if (code !== "EEXIST") throw error;
 		}
 		this.#made.add(key);

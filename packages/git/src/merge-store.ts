@@ -40,6 +40,9 @@ function storeConfig(repository: Repository, isPartial: boolean): string {
 	const lines = ["[core]", "\trepositoryFormatVersion = 1", "\tbare = true"];
 	const extensions = [["objectformat", repository.objectFormat === "sha1" ? undefined : repository.objectFormat]];
 	if (isPartial) extensions.push(["partialclone", repository.config.get("extensions.partialclone")]);
+	// Objects that are computed there are the repository's own.
+	const shared = repository.config.get("core.sharedrepository");
+	if (shared !== undefined) lines.push(`\tsharedRepository = ${quoted(shared)}`);
 	const given = extensions.filter(([, value]) => value !== undefined);
 	if (given.length > 0) lines.push("[extensions]", ...given.map(([name, value]) => `\t${name} = ${quoted(value ?? "")}`));
 	if (isPartial) {

@@ -39,7 +39,7 @@ export async function readObjectsWhole(repository: Repository, oids: readonly Oi
 export async function storeBlobs(repository: Repository, staging: string, contents: readonly Buffer[]): Promise<Oid[]> {
 	if (contents.length === 0) return [];
 	const directory = path.join(staging, `blobs-${process.pid}`);
-	fs.mkdirSync(directory, { recursive: true });
+	fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
 	try {
 		const files = contents.map((content, index) => {
 			const file = path.join(directory, String(index));

@@ -70,7 +70,7 @@ export class Staging {
 	 */
 	clear(): void {
 		this.remove();
-		fs.mkdirSync(this.directory, { recursive: true });
+		fs.mkdirSync(this.directory, { recursive: true, mode: 0o700 });
 	}
 
 	remove(): void {
@@ -95,7 +95,7 @@ export class Staging {
 	 * @returns by index of the change, undefined where it has no file
 	 */
 	async write(changes: readonly TreeChange[], side: "before" | "after", filters: boolean): Promise<(Staged | undefined)[]> {
-		fs.mkdirSync(this.directory, { recursive: true });
+		fs.mkdirSync(this.directory, { recursive: true, mode: 0o700 });
 		const wanted = changes.map((change) => (isFileMode(change[side]?.mode) ? change[side] : null));
 		if (filters) return await this.#writeFiltered(changes, side);
 		const files = wanted.map((entry) => (entry ? this.nextFile() : undefined));

@@ -336,6 +336,8 @@ class Move {
 			if (this.#repository.isSparse && changes.length > 0) await this.#keepSparse();
 			checkpoint?.("ref");
 			this.#removeSpare();
+			// What could not be placed has left directories that it was to be kept in.
+			if (this.#held.length > 0) this.#backup.removeEmpty();
 		} finally {
 			this.#closePlace();
 			this.#exchanger?.close();

@@ -40,12 +40,12 @@ function makeDirectory(directory: Buffer, made: Set<string>): void {
 	const key = directory.toString("latin1");
 	if (made.has(key)) return;
 	try {
-		mkdirSync(directory);
+		mkdirSync(directory, { mode: 0o700 });
 	} catch (error) {
 		const { code } = error as NodeJS.ErrnoException;
 		if (code === "ENOENT") {
 			makeDirectory(directory.subarray(0, directory.lastIndexOf(0x2f)), made);
-			mkdirSync(directory);
+			mkdirSync(directory, { mode: 0o700 });
 		} else if (code !== "EEXIST") throw error;
 	}
 	made.add(key);
@@ -181,11 +181,11 @@ export async function saveVersionsOf(
 	now: number,
 ): Promise<string | null> {
 	if (!what.files.some(({ save }) => save)) return null;
-	mkdirSync(paths.conflicts, { recursive: true });
+	mkdirSync(paths.conflicts, { recursive: true, mode: 0o700 });
 	pruneSavedVersions(paths);
 	const unfinished = path.join(paths.conflicts, `${unfinishedPrefix}${process.pid}-${randomUUID()}`);
 	try {
-		mkdirSync(unfinished);
+		mkdirSync(unfinished, { mode: 0o700 });
 		const writer = new VersionWriter(unfinished);
 		const saved = await writeVersions(repository, writer, what.files);
 		const manifest: Manifest = {

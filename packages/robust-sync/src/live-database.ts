@@ -45,7 +45,7 @@ export async function copyLiveDatabases(
 		const file = fileSystemPath(repository.root, name);
 		const text = file.toString("utf8");
 		const copy = path.join(paths.staging, `database-${process.pid}`);
-		fs.mkdirSync(paths.staging, { recursive: true });
+		fs.mkdirSync(paths.staging, { recursive: true, mode: 0o700 });
 		fs.rmSync(copy, { force: true });
 		try {
 			// A name that is not UTF-8, or a quote in our own path, cannot be said to sqlite3.

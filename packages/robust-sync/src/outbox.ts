@@ -183,7 +183,7 @@ async function placeMessages(paths: WorkspacePaths, node: string, deliveries: re
 	// Made here, component by component, so that none of them is a link.
 	beneath(paths.root, Buffer.from(`${WorkspacePaths.messagesOf(node)}/x`), () => undefined, { makeParents: true });
 	const staging = path.join(paths.staging, "messages");
-	fs.mkdirSync(staging, { recursive: true });
+	fs.mkdirSync(staging, { recursive: true, mode: 0o700 });
 	const targets: GitPath[] = [];
 	const staged: { from: string; target: string }[] = [];
 	for (const [index, { name, blob, target }] of deliveries.entries()) {

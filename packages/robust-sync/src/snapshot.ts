@@ -19,7 +19,7 @@ import {
 } from "@robust-sync/git";
 import { filtersApply, forgetAttributes } from "@robust-sync/resolve";
 import { printable } from "@robust-sync/service/printable";
-import { faultPoint, neverCommitted, type SkippedFile } from "@robust-sync/workspace";
+import { faultPoint, holdRemedies, neverCommitted, type SkippedFile } from "@robust-sync/workspace";
 import { commitDate } from "./commit-date.ts";
 import type { CycleContext } from "./cycle-context.ts";
 import { bringIndexUpToDate, takeDirectSnapshot } from "./direct-snapshot.ts";
@@ -256,7 +256,10 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 			);
 		unreadable = await stageFiles(repository, [...gone, ...present], ["--ignore-skip-worktree-entries"]);
 		const encoded = unreadable.length > 0 && (await filtersApply(repository));
-		for (const name of unreadable) skipped.push(skippedFile(name, encoded ? "filter-failed" : "unreadable"));
+		for (const name of unreadable)
+			skipped.push(
+				encoded ? { ...skippedFile(name, "filter-failed"), remedy: holdRemedies["filter-failed"] } : skippedFile(name, "unreadable"),
+			);
 		await stageChecked(context, exact);
 		faultPoint("snapshot-staged");
 		context.lock.assertHeld();

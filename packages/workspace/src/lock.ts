@@ -140,7 +140,7 @@ function lockFileSystem(holder: LockHolder) {
 			const temporary = `${file}.${holder.token}.tmp`;
 			try {
 				fs.writeFileSync(temporary, text, { flag: "wx", mode: 0o600 });
-				fs.linkSync(temporary, file);
+				linkOrSay(temporary, file);
 			} catch (error) {
 				done(error as NodeJS.ErrnoException);
 				return;
@@ -197,6 +197,18 @@ function isOurs(file: string, token: string): boolean {
 		const holder = readLockHolder(file);
 		if (holder || performance.now() > deadline) return holder?.token === token;
 		Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+	}
+}
+
+/** link(2), whose failure says what to do where the file system has no hard links. */
+function linkOrSay(from: string, to: string): void {
+	try {
+		fs.linkSync(from, to);
+	} catch (error) {
+		const { code } = error as NodeJS.ErrnoException;
+		if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"].includes(code ?? "")) throw error;
+		const message = `the file system of ${path.dirname(to)} does not support hard links (${code}): move the workspace to one that does (ext4, xfs, btrfs)`;
+		throw Object.assign(new Error(message, { cause: error }), { code: "ENOTSUP" });
 	}
 }
 
