@@ -1,6 +1,5 @@
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
-import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import type { Node } from "./fixture/node.ts";
 import { World } from "./fixture/world.ts";
@@ -317,5 +316,3 @@ describe("a path that no machine can place", () => {
 		expect(world.git("hub.git", "ls-tree", "main", "module")).toContain("160000");
 	});
 });
-
-void path;

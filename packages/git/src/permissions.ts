@@ -31,7 +31,9 @@ export function keepPermissions(file: string, replaced: fs.Stats, gitMode: strin
 			}
 		}
 	}
-	const bits = keptBits(replaced.mode, gitMode);
+	// The bits of a group that it does not have would be another group's.
+	const isGroupKept = fs.lstatSync(file).gid === replaced.gid;
+	const bits = keptBits(replaced.mode, gitMode) & (isGroupKept ? 0o777 : 0o707);
 	if ((fs.lstatSync(file).mode & 0o7777) !== bits) fs.chmodSync(file, bits);
 }
 

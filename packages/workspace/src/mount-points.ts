@@ -6,16 +6,18 @@ const unescapeOctal = (text: string) =>
 
 /**
  * The mount points strictly below a directory, as paths relative to it with one character for each byte. Empty where there is no
- * /proc. @param root absolute, symbolic links resolved
+ * /proc. @param root absolute
  */
 export function mountPointsBelow(root: string, mountinfo = "/proc/self/mountinfo"): Set<string> {
-	let text: string;
+	let [text, real] = ["", root];
 	try {
 		text = fs.readFileSync(mountinfo, "latin1");
+		// The kernel names mount points by what links lead to.
+		real = fs.realpathSync(root);
 	} catch {
-		return new Set();
+		if (text === "") return new Set();
 	}
-	const above = `${Buffer.from(root).toString("latin1").replace(/\/$/, "")}/`;
+	const above = `${Buffer.from(real).toString("latin1").replace(/\/$/, "")}/`;
 	const points = text.split("\n").map((line) => unescapeOctal(line.split(" ")[4] ?? ""));
 	return new Set(
 		points.filter((point) => point.startsWith(above) && point.length > above.length).map((point) => point.slice(above.length)),
