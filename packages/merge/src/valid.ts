@@ -2,6 +2,8 @@ import { parse as parseToml } from "smol-toml";
 import { parseAllDocuments, visit } from "yaml";
 import { isValidUtf8, latin1ToUtf8, toLatin1 } from "./bytes.ts";
 import { isJson } from "./json/parse.ts";
+import { NotScannable } from "./keyed-text/item.ts";
+import { scanYaml } from "./keyed-text/scan-yaml.ts";
 import { BOM } from "./lines.ts";
 
 /** Is a content what files of its kind must be? */
@@ -17,9 +19,10 @@ export function isYaml(content: Uint8Array): boolean {
 
 /** The same of a text with one character per byte. */
 export function isYamlText(text: string): boolean {
+	if (text.length > PARSED_BYTES && isPlainYaml(text)) return true;
 	try {
 		// Keys are compared here: the parser compares each with all others.
-		const documents = parseAllDocuments(latin1ToUtf8(text), { logLevel: "silent", uniqueKeys: false });
+		const documents = parseAllDocuments(latin1ToUtf8(text), { logLevel: "silent", uniqueKeys: false, prettyErrors: false });
 		return (
 			!Array.isArray(documents) ||
 			documents.every((document) => {
@@ -47,6 +50,25 @@ export function isYamlText(text: string): boolean {
 		);
 	} catch {
 		return false;
+	}
+}
+
+/** Up to this size the parser always has the word. */
+const PARSED_BYTES = 64 * 1024;
+
+/**
+ * Large files are mostly lists of plain words and numbers. Where every line is a key, a dash, and a plain word that could be nothing else in any
+ * version of YAML, finding where things stand is all that a parser would do.
+ */
+function isPlainYaml(text: string): boolean {
+	const plain = /^ *(?:- +)*(?:[A-Za-z_][\w.-]*:(?: +[\w.][\w .+/-]*)?|[A-Za-z_][\w .+/-]*)? *$|^ *#/;
+	if (!text.split("\n").every((line) => plain.test(line))) return false;
+	try {
+		scanYaml(text);
+		return true;
+	} catch (error) {
+		if (error instanceof NotScannable) return false;
+		throw error;
 	}
 }
 

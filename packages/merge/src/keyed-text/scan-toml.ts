@@ -129,13 +129,15 @@ function valueAt(text: string, from: number): { value: Value; end: number } {
 /** A table as its keys and the tables below it: two blocks, so that a key never comes to stand behind a table. */
 function written({ pairs, tables }: Table, foot: string): Block {
 	const groups: Item[] = [];
+	const elementPaths = new Set<string>();
 	for (let i = 0; i < tables.length; i++) {
 		const table = tables[i]!;
 		if (!table.isElement) {
 			groups.push(item({ key: table.path, lead: table.lead, indent: "", head: table.head, value: written(table, ""), tail: "" }));
 			continue;
 		}
-		if (groups.some(({ key }) => key === table.path)) throw new NotScannable();
+		if (elementPaths.has(table.path)) throw new NotScannable();
+		elementPaths.add(table.path);
 		const elements: Item[] = [];
 		for (; i < tables.length && tables[i]!.isElement && tables[i]!.path === table.path; i++) {
 			const { lead, head } = tables[i]!;

@@ -193,6 +193,8 @@ class Scanner {
 	#value(column: number, from: number, indent: number, depth: number, inMapping: boolean): Pick<Item, "head" | "value" | "tail"> {
 		const line = this.#lines[this.#line]!;
 		let at = afterBlanks(line, from);
+		const simple = this.#simple(column, from, at, indent);
+		if (simple !== null) return simple;
 		for (let property = /^[&!][^ \t,[\]{}]*/.exec(line.slice(at)); property !== null; property = /^[&!][^ \t,[\]{}]*/.exec(line.slice(at)))
 			at = afterBlanks(line, at + property[0].length);
 		const c = line[at];
@@ -206,6 +208,22 @@ class Scanner {
 			return { head, value: leaf(alias[0]), tail: this.#restOfLine(at + alias[0].length) };
 		}
 		return { head, ...this.#plain(at, indent) };
+	}
+
+	/** The usual value, a word or a number with no more of it on the next line; null: it is to be looked at more closely. */
+	#simple(column: number, from: number, at: number, indent: number): Pick<Item, "head" | "value" | "tail"> | null {
+		const line = this.#lines[this.#line]!;
+		if (at === from) return null;
+		for (let i = at; i < line.length; i++) if (!isPlainCharacter(line.charCodeAt(i))) return null;
+		if (at === line.length || line.charCodeAt(line.length - 1) === 0x20) return null;
+		if (line[at] === "-") return null;
+		const below = this.#line + 1 < this.#to ? this.#lines[this.#line + 1]! : "x";
+		// Whatever stands no further in than this item does not go on with it.
+		let further = 0;
+		while (below.charCodeAt(further) === 0x20) further++;
+		if (further > indent || below.length === further || below[further] === "#" || below[further] === "\t") return null;
+		this.#line++;
+		return { head: line.slice(column, at), value: leaf(line.slice(at)), tail: "\n" };
 	}
 
 	/** A value on the lines below its key or dash, or none. */
@@ -296,6 +314,11 @@ class Scanner {
 		this.#line = end;
 		return leaf(text, true);
 	}
+}
+
+/** A letter, a digit, or a sign that means nothing to YAML within a word. */
+function isPlainCharacter(c: number): boolean {
+	return (c >= 0x61 && c <= 0x7a) || (c >= 0x41 && c <= 0x5a) || (c >= 0x2d && c <= 0x39) || c === 0x20 || c === 0x5f || c >= 0x80;
 }
 
 function quoted(text: string, at: number): { value: Value; end: number } {

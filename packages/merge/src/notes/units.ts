@@ -24,8 +24,9 @@ export function splitUnits(text: string, markup: Markup): Unit[] {
 	const lines = text.split("\n");
 	if (lines[lines.length - 1] === "") lines.pop();
 	const units: Unit[] = [];
+	const endless = new Set<string>();
 	for (let i = 0; i < lines.length; ) {
-		const end = markup === "plain" ? null : blockEnd(lines, i, markup);
+		const end = markup === "plain" ? null : blockEnd(lines, i, markup, endless);
 		if (end === null) {
 			units.push({ text: lines[i]!, block: null });
 			i++;
@@ -48,16 +49,21 @@ interface BlockEnd {
 	readonly closed: boolean;
 }
 
-function blockEnd(lines: readonly string[], from: number, markup: "markdown" | "org"): BlockEnd | null {
+/** @param endless names of blocks of which no end follows: what has none here has none further down. */
+function blockEnd(lines: readonly string[], from: number, markup: "markdown" | "org", endless: Set<string>): BlockEnd | null {
 	const line = lines[from]!;
 	if (markup === "org") {
-		if (/^[ \t]*:[\w-]+:[ \t]*$/.test(line) && !/^[ \t]*:end:/i.test(line))
-			return ending(lines, from, (other) => /^[ \t]*:end:[ \t]*$/i.test(other), "drawer", false);
+		const isDrawer = /^[ \t]*:[\w-]+:[ \t]*$/.test(line) && !/^[ \t]*:end:/i.test(line);
 		const begin = /^[ \t]*#\+begin_(\w+)(?:[ \t]+(\S+))?/i.exec(line);
-		if (begin === null) return null;
-		const name = begin[1]!.toLowerCase();
-		const isEnd = (other: string) => other.trimStart().toLowerCase().startsWith(`#+end_${name}`);
-		return ending(lines, from, isEnd, name === "src" ? (begin[2] ?? "").toLowerCase() : name === "example" ? "" : "text", false);
+		if (!isDrawer && begin === null) return null;
+		const name = isDrawer ? ":end:" : `#+end_${begin![1]!.toLowerCase()}`;
+		if (endless.has(name)) return null;
+		const isEnd = (other: string) => other.trimStart().toLowerCase().startsWith(name);
+		const source = begin?.[2]?.toLowerCase() ?? "";
+		const language = isDrawer ? "drawer" : name === "#+end_src" ? source : name === "#+end_example" ? "" : "text";
+		const found = ending(lines, from, isEnd, language, false);
+		if (found === null) endless.add(name);
+		return found;
 	}
 	const fence = /^[ \t>]*(?:[-*+][ \t]+)?(`{3,}|~{3,})[ \t]*(.*)$/.exec(line);
 	if (fence === null) return null;
