@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { rawCommit } from "@robust-sync/git/fixtures/raw-objects";
@@ -233,6 +234,33 @@ describe("hostile trees", () => {
 		},
 		60_000,
 	);
+
+	test("clone: git refused, or skipped, its checkout → files come, none deleted", async () => {
+		const [helios] = await world.pair({ "dir/x": "x\n", "notes.md": "hello\n" });
+		const peer = new HostilePeer(world);
+		peer.entries();
+		peer.add(["40000", ".git", peer.tree(["100755", "hooks", peer.blob("x\n")])]);
+		for (const [name, ...options] of [["refused"], ["plain", "--no-checkout"]] as const) {
+			const node = world.node(name, { git: false });
+			fs.rmSync(node.workspace, { recursive: true });
+			// git ends with an error, and keeps the repository.
+			spawnSync("git", ["clone", "--quiet", ...options, world.path("hub.git"), node.workspace], { env: world.environment() });
+			expect(fs.existsSync(node.path("notes.md"))).toBe(false);
+			const { skipped } = await node.once();
+			// The first one's push cures it.
+			if (name === "refused") expect(skipped).toEqual([{ path: ".git", reason: "refused-path" }]);
+			expect([node.read("dir/x"), node.read("notes.md"), node.dirty()]).toEqual(["x\n", "hello\n", ""]);
+			node.write(`from-${name}`, "mine\n");
+			await node.once();
+			await helios.once();
+			expect([helios.read(`from-${name}`), helios.read("dir/x")]).toEqual(["mine\n", "x\n"]);
+			// Who deletes, where there is an index, still may.
+			if (name === "refused") continue;
+			for (const file of ["dir/x", "notes.md"]) fs.rmSync(node.path(file));
+			await node.once();
+			expect(world.git("hub.git", "ls-tree", "-r", "--name-only", "main").trim().split("\n")).toEqual(["from-plain", "from-refused"]);
+		}
+	}, 60_000);
 
 	test("clone: holds our own files as state → set aside, logs untracked and reported", async () => {
 		const helios = world.node("helios");

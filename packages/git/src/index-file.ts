@@ -41,6 +41,16 @@ export function isIndexWhole({ gitDirectory, objectFormat, config }: Repository,
 	}
 }
 
+/** Whether there is no index: git makes it when it checks out for the first time, and a clone whose checkout it refused has none. */
+export function isIndexMissing({ gitDirectory }: Pick<Repository, "gitDirectory">): boolean {
+	return !fs.existsSync(path.join(gitDirectory, "index"));
+}
+
+/** Makes the index hold exactly what a tree or commit has, with no look at the working tree. @throws GitError */
+export async function readTreeIntoIndex(repository: Repository, tree: Oid): Promise<void> {
+	await repository.run(["read-tree", "--end-of-options", tree]);
+}
+
 /**
  * Sets the index aside and makes it again from HEAD. Files are not touched: what differs from HEAD shows as changed.
  * @returns where the old one went

@@ -14,7 +14,16 @@ export function isArgument(name: GitPath): boolean {
  */
 export async function readTreePaths(repository: Repository, commit: Oid, names: readonly GitPath[]): Promise<Map<GitPath, TreeEntry>> {
 	if (names.length === 0) return new Map();
-	const { stdout } = await repository.run(["ls-tree", "-z", "--full-tree", commit, "--", ...names.map(displayPath)], {
+	return await listTree(repository, [commit, "--", ...names.map(displayPath)]);
+}
+
+/** All that a clean commit or tree has, files and submodules. @throws GitError */
+export async function readTreeWhole(repository: Repository, tree: Oid): Promise<Map<GitPath, TreeEntry>> {
+	return await listTree(repository, ["-r", "--end-of-options", tree]);
+}
+
+async function listTree(repository: Repository, args: readonly string[]): Promise<Map<GitPath, TreeEntry>> {
+	const { stdout } = await repository.run(["ls-tree", "-z", "--full-tree", ...args], {
 		env: { GIT_LITERAL_PATHSPECS: "1" },
 	});
 	// "<mode> <type> <oid>\t<path>"

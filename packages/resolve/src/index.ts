@@ -1,6 +1,7 @@
 export { type DecidingCommit, saveDecidedForUpstream } from "./decided-for-upstream.ts";
 export { continueEarlierMerges } from "./earlier-merges.ts";
 export { filtersApply, forgetAttributes } from "./filters-apply.ts";
+export { checkOutFirst } from "./first-checkout.ts";
 export * from "./integrate.ts";
 export { kindAttributes } from "./kind-attributes.ts";
 export { isBelow, isWithin, missingMounts, stillIgnored } from "./local-only.ts";

@@ -4,6 +4,7 @@ import {
 	cleanCommits,
 	type GitPath,
 	isAncestor,
+	isIndexMissing,
 	type LateWrite,
 	type MoveReport,
 	moveWorkingTree,
@@ -12,6 +13,7 @@ import {
 	type Repository,
 	readHead,
 	readRef,
+	readTreeIntoIndex,
 	relation,
 } from "@robust-sync/git";
 import { baseAmong, containsNothingOf } from "@robust-sync/merge";
@@ -166,7 +168,13 @@ async function move(context: IntegrateContext, journal: Journal, how: { resume: 
 	return { report, saved, commits };
 }
 
-async function carryOut(context: IntegrateContext, journal: Journal, resume: boolean, known: Resolution | null): Promise<Integration> {
+/** Carries out what a journal says, which is on disk. @param resume it was begun before @param known the merge that `to` is, where that is known */
+export async function carryOut(
+	context: IntegrateContext,
+	journal: Journal,
+	resume: boolean,
+	known: Resolution | null,
+): Promise<Integration> {
 	const { report, saved, commits } = await move(context, journal, { resume, branch: true }, known);
 	removeJournal(context.paths);
 	faultPoint("move-done");
@@ -250,7 +258,8 @@ export async function planIntegration(repository: Repository, ours: Oid | null, 
 	return { kind: "merge", from: ours, to: resolution.commit, theirs, resolution, publish: true, refused };
 }
 
-function newJournal({ now }: IntegrateContext, fields: Pick<Journal, "from" | "to" | "ref" | "theirs" | "branch_at">): Journal {
+/** A journal of a move that begins now; not written yet. */
+export function newJournal({ now }: IntegrateContext, fields: Pick<Journal, "from" | "to" | "ref" | "theirs" | "branch_at">): Journal {
 	return { schema: 1, ...fields, backup: compactTimestamp(now()), started_at: timestamp(now()) };
 }
 
@@ -286,8 +295,11 @@ export async function resumeIntegration(context: IntegrateContext): Promise<Inte
 	// A person has another branch checked out: their files are not touched. It goes on when they are back.
 	if (`refs/heads/${(await readHead(repository)).branch}` !== ref) return null;
 	const at = await readRef(repository, ref);
-	if (at === (journal.branch_at ?? from) || at === to) return await carryOut(context, journal, true, null);
-	if (at === null || from === null || !(await isAncestor(repository, from, at))) {
+	const stood = journal.branch_at ?? from;
+	// Killed before it had an index: what the move does not touch must be in it.
+	if (from !== null && isIndexMissing(repository)) await readTreeIntoIndex(repository, to);
+	if (at === stood || at === to) return await carryOut(context, journal, true, null);
+	if (at === null || stood === null || !(await isAncestor(repository, stood, at))) {
 		// A person took the branch elsewhere. What was moved already is an ordinary uncommitted change now.
 		removeJournal(paths);
 		return null;

@@ -1,7 +1,20 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { displayPath, operationInProgress, readHead, readRemoteBranch, withScratchIndex } from "@robust-sync/git";
+import {
+	cleanCommits,
+	displayPath,
+	fileSystemPath,
+	isIndexMissing,
+	lstatIfThere,
+	type Oid,
+	openMergeStore,
+	operationInProgress,
+	readHead,
+	readRemoteBranch,
+	readTreeIntoIndex,
+	withScratchIndex,
+} from "@robust-sync/git";
 import type { Logger } from "@robust-sync/service/log";
 import { printable } from "@robust-sync/service/printable";
 import {
@@ -11,6 +24,7 @@ import {
 	ensureExcluded,
 	isHolderAlive,
 	isHolderInTable,
+	isOwnName,
 	type LockHolder,
 	listPending,
 	makeOwnDirectory,
@@ -28,7 +42,7 @@ import { admitForeignWorkspace } from "./foreign-workspace.ts";
 import { isPlaceholder } from "./nested-repositories.ts";
 import { readPosition } from "./position.ts";
 import { SyncRecord } from "./record.ts";
-import { findCandidates } from "./snapshot.ts";
+import { type Candidates, findCandidates } from "./snapshot.ts";
 import { type SyncError, toSyncError } from "./sync-error.ts";
 import { tidy } from "./tidy.ts";
 import { knownTip, requireRemote } from "./upstream.ts";
@@ -166,7 +180,7 @@ export async function dryRun({ paths, config, logger, now = Date.now }: OnceOpti
 	const { branch, oid } = await readHead(repository);
 	memory.branch = config.syncBranch ?? branch ?? "HEAD";
 	const [{ changed, skipped }, remoteHead, known] = await Promise.all([
-		withoutTouchingIndex(context, findCandidates),
+		withoutTouchingIndex(context, (scratch) => candidatesOf(scratch, oid)),
 		readRemoteBranch(repository, config.syncRemote, memory.branch),
 		knownTip(context),
 	]);
@@ -184,6 +198,16 @@ export async function dryRun({ paths, config, logger, now = Date.now }: OnceOpti
 		would_push: commits || (oid !== null && oid !== remoteHead && (remoteHead === known || remoteHead === null)),
 		blocked_by: operation ? `a ${operation.name} is in progress` : null,
 	};
+}
+
+/** Where there is no index yet, what is missing is checked out, not deleted (checkOutFirst). */
+async function candidatesOf(context: CycleContext, head: Oid | null): Promise<Candidates> {
+	const { repository } = context;
+	if (head === null || !isIndexMissing(repository)) return await findCandidates(context);
+	const [commit] = await cleanCommits(openMergeStore(repository), [head], isOwnName);
+	await readTreeIntoIndex(repository, commit?.clean ?? head);
+	const found = await findCandidates(context);
+	return { ...found, changed: found.changed.filter((name) => lstatIfThere(fileSystemPath(repository.root, name)) !== null) };
 }
 
 /** `git status` refreshes the index, and a nested repository is opened in it: here in a copy. */

@@ -6,6 +6,7 @@ import {
 	deleteRef,
 	findLockFiles,
 	isAncestor,
+	isIndexMissing,
 	isIndexWhole,
 	lockHolder,
 	operationInProgress,
@@ -16,7 +17,7 @@ import {
 	setAsideLockFile,
 	updateRef,
 } from "@robust-sync/git";
-import { type IntegrateContext, integrate, resumeIntegration } from "@robust-sync/resolve";
+import { checkOutFirst, type IntegrateContext, integrate, resumeIntegration } from "@robust-sync/resolve";
 import { compactTimestamp, faultPoint } from "@robust-sync/workspace";
 import { type CycleContext, integrateContext } from "./cycle-context.ts";
 import { repairRepository } from "./repair.ts";
@@ -46,6 +47,7 @@ const table: readonly (readonly [found: string, recover: (context: CycleContext)
 	["what a killed process was putting together", clearStaging],
 	["a person's rebase, merge, cherry-pick, revert or bisect", leaveOpenOperation],
 	["a detached HEAD", attachDetachedHead],
+	["a clone that was never checked out", checkOutClone],
 ];
 
 /**
@@ -143,6 +145,16 @@ async function waitForCollector({ repository, log }: CycleContext): Promise<null
 async function finishInterruptedMove(context: CycleContext): Promise<string | null> {
 	const resumed = await resumeIntegration(upToDate(context));
 	return resumed ? `finished the interrupted checkout of ${resumed.head.slice(0, 12)} (${resumed.changed.length} files)` : null;
+}
+
+/** No index: nobody has deleted anything here, whatever is missing. */
+async function checkOutClone(context: CycleContext): Promise<string | null> {
+	const { repository } = context;
+	if (!isIndexMissing(repository)) return null;
+	const { branch, oid } = await readHead(repository);
+	if (branch === null || oid === null) return null;
+	const done = await checkOutFirst(upToDate(context), `refs/heads/${branch}`, oid);
+	return `there was no index: ${done === null ? "made from HEAD" : `checked out what was missing (${done.changed.length} ${done.changed.length === 1 ? "file" : "files"})`}`;
 }
 
 async function finishInterruptedPutBack(context: CycleContext): Promise<string | null> {

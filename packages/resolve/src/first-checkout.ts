@@ -1,0 +1,110 @@
+import {
+	type CleanCommit,
+	cleanCommits,
+	commitTree,
+	fileSystemPath,
+	type GitPath,
+	lstatIfThere,
+	type Oid,
+	openMergeStore,
+	parentOf,
+	type Repository,
+	readIgnored,
+	readTreeIntoIndex,
+	readTreeWhole,
+	type TreeEntry,
+	withScratchIndex,
+	writeIndexEntries,
+	writeTree,
+} from "@robust-sync/git";
+import { faultPoint, isOwnName, writeJournal } from "@robust-sync/workspace";
+import { carryOut, type IntegrateContext, type Integration, newJournal } from "./integrate.ts";
+
+/** Whether each directory is one, and no link to one. */
+class Directories {
+	readonly #root: string;
+	readonly #known = new Map<GitPath, boolean>();
+
+	constructor(root: string) {
+		this.#root = root;
+	}
+
+	isDirectory(name: GitPath): boolean {
+		const known = this.#known.get(name);
+		if (known !== undefined) return known;
+		const parent = parentOf(name);
+		const is = (parent === null || this.isDirectory(parent)) && this.#look(name)?.isDirectory() === true;
+		this.#known.set(name, is);
+		return is;
+	}
+
+	/** Whether what a tree has at a path has anything in its place. */
+	isThere(name: GitPath, { mode }: TreeEntry): boolean {
+		const parent = parentOf(name);
+		if (parent !== null && !this.isDirectory(parent)) return false;
+		const stats = this.#look(name);
+		return stats !== null && stats.isDirectory() === (mode === "160000");
+	}
+
+	#look(name: GitPath) {
+		try {
+			return lstatIfThere(fileSystemPath(this.#root, name));
+		} catch {
+			return null;
+		}
+	}
+}
+
+/** What a commit has and the working tree lacks; what an ignore rule covers counts as missing, so that the checkout decides about it. */
+async function missingPaths(repository: Repository, commit: Oid): Promise<GitPath[]> {
+	const entries = await readTreeWhole(repository, commit);
+	const directories = new Directories(repository.root);
+	const present: GitPath[] = [];
+	const missing: GitPath[] = [];
+	for (const [name, entry] of entries) (directories.isThere(name, entry) ? present : missing).push(name);
+	return [...missing, ...(await readIgnored(repository, present))];
+}
+
+/** A commit like `commit` without some paths, on top of `head`. */
+async function commitWithout(
+	{ repository, paths }: IntegrateContext,
+	{ commit, head, without }: { commit: Oid; head: Oid; without: readonly GitPath[] },
+): Promise<Oid> {
+	const tree = await withScratchIndex(repository, paths.staging, async (scratch) => {
+		await readTreeIntoIndex(scratch, commit);
+		await writeIndexEntries(
+			scratch,
+			without.map((name) => ({ path: name, entry: null })),
+		);
+		return await writeTree(scratch);
+	});
+	return await commitTree(repository, tree, [head], "robust-sync: what was there before the first checkout\n");
+}
+
+/**
+ * Checks out what HEAD has in a workspace without an index: git refused to (a clone of a commit with paths that no working tree may have),
+ * was told not to (`git clone --no-checkout`), or was killed. What is missing is put there, what is there already stays and counts as
+ * changed where it differs. Without this every file would look deleted.
+ * @param ref full name of the branch that is checked out @param head where it is
+ * @returns null: nothing was missing, and the index is there now
+ * @throws GitError, the file system's errors, LockLostError; `resumeIntegration` then goes on
+ */
+export async function checkOutFirst(context: IntegrateContext, ref: string, head: Oid): Promise<Integration | null> {
+	const { repository, paths } = context;
+	const [{ clean }] = (await cleanCommits(openMergeStore(repository), [head], isOwnName)) as [CleanCommit];
+	const missing = await missingPaths(repository, clean);
+	if (missing.length === 0 && clean === head) {
+		context.lock.assertHeld();
+		await readTreeIntoIndex(repository, head);
+		return null;
+	}
+	const from = await commitWithout(context, { commit: clean, head, without: missing });
+	const journal = newJournal(context, { from, to: clean, ref, theirs: null, branch_at: head });
+	context.lock.assertHeld();
+	writeJournal(paths, journal);
+	faultPoint("first-checkout-journalled");
+	// All of it: who commits meanwhile deletes nothing.
+	await readTreeIntoIndex(repository, clean);
+	faultPoint("first-checkout-indexed");
+	return await carryOut(context, journal, false, null);
+}
