@@ -268,3 +268,20 @@ describe("lock, whatever the process table shows", () => {
 		},
 	);
 });
+
+test("lock: dead holder's lock being broken by a process that was killed → taken after a while", async () => {
+	const dead = start("die");
+	await dead.ended;
+	fs.writeFileSync(`${file}.breaker`, "");
+	await expect(Promise.race([acquireLock(file, { purpose: "a test" }), sleep(200, "waits")])).resolves.toBe("waits");
+	fs.utimesSync(`${file}.breaker`, 0, 0);
+	await until(() => readLockHolder(file)?.pid === process.pid);
+});
+
+async function until(condition: () => boolean): Promise<void> {
+	const deadline = performance.now() + 10_000;
+	while (!condition()) {
+		if (performance.now() > deadline) throw new Error("waited in vain");
+		await sleep(10);
+	}
+}

@@ -162,41 +162,46 @@ function lockFileSystem(holder: LockHolder) {
 	};
 }
 
-/**
- * Takes a dead holder's lock away. It is looked at again right before, and what was taken once more: a lock that another process took
- * meanwhile is put back.
- */
-function setAsideDeadLock(file: string, dead: LockHolder | null): void {
-	if (readLockHolder(file)?.token !== dead?.token) return;
-	const grabbed = `${file}.${randomUUID()}.dead`;
+/** Nobody needs longer for a look and a rename: a breaker's file this old was left by a process that was killed. */
+const breakerLeftAfterMs = 10_000;
+
+/** Whether there is a lock file that `dead` wrote; null: one that is torn, which no live process leaves. */
+function isStillOf(file: string, dead: LockHolder | null): boolean {
+	if (dead !== null) return readLockHolder(file)?.token === dead.token;
 	try {
-		fs.renameSync(file, grabbed);
+		fs.readFileSync(file);
 	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
-		throw error;
+		// A directory was nobody's lock.
+		return (error as NodeJS.ErrnoException).code === "EISDIR";
 	}
-	const holder = readLockHolder(grabbed);
-	if (holder && holder.token !== dead?.token) {
-		// Another holder's by now: back at once, so that it is not missed; whether that one lives is looked at next.
-		try {
-			fs.linkSync(grabbed, file);
-		} catch {
-			// Somebody took the lock in between; the robbed holder finds out at its next assertHeld().
-		}
-	} else if (holder?.socket) fs.rmSync(path.join(path.dirname(file), holder.socket), { force: true });
-	// A directory was nobody's lock: it stays where it was put.
-	if (!fs.statSync(grabbed, { throwIfNoEntry: false })?.isDirectory()) fs.rmSync(grabbed, { force: true });
+	return readLockHolder(file) === null && fs.existsSync(file);
 }
 
-// For an instant a contender may have the file in its hands, to see whether its holder is dead; it puts it back.
-const putBackMs = 50;
-
-function isOurs(file: string, token: string): boolean {
-	const deadline = performance.now() + putBackMs;
-	for (;;) {
-		const holder = readLockHolder(file);
-		if (holder || performance.now() > deadline) return holder?.token === token;
-		Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+/**
+ * Takes a dead holder's lock away. Only one process at a time may do so (the breaker), and it looks again right before: a lock that
+ * another process took meanwhile is not touched.
+ * @returns false: another process is at it
+ */
+function setAsideDeadLock(file: string, dead: LockHolder | null): boolean {
+	const breaker = `${file}.breaker`;
+	try {
+		fs.closeSync(fs.openSync(breaker, "wx", 0o600));
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+		const stats = fs.lstatSync(breaker, { throwIfNoEntry: false });
+		if (stats && Math.abs(Date.now() - stats.mtimeMs) > breakerLeftAfterMs) fs.rmSync(breaker, { force: true });
+		return false;
+	}
+	try {
+		if (!isStillOf(file, dead)) return true;
+		if (dead?.socket) fs.rmSync(path.join(path.dirname(file), dead.socket), { force: true });
+		// A directory stays, under another name.
+		const aside = `${file}.${randomUUID()}.dead`;
+		fs.renameSync(file, aside);
+		if (!fs.lstatSync(aside).isDirectory()) fs.rmSync(aside);
+		return true;
+	} finally {
+		fs.rmSync(breaker, { force: true });
 	}
 }
 
@@ -288,7 +293,7 @@ async function take(
 			held.add(holder.token);
 			return {
 				assertHeld() {
-					if (!lost && !isOurs(file, holder.token)) lose();
+					if (!lost && readLockHolder(file)?.token !== holder.token) lose();
 					if (lost) throw new LockLostError(`${file} is no longer ours: another process took it, or it was removed`);
 				},
 				async release() {
@@ -304,7 +309,7 @@ async function take(
 		const current = readLockHolder(file);
 		if (!current || !(await blocks(file, current, table))) {
 			// Free by now, torn by a power cut, or of a dead process.
-			setAsideDeadLock(file, current);
+			if (!setAsideDeadLock(file, current)) await new Promise((resolve) => setTimeout(resolve, pollMs));
 			continue;
 		}
 		if (performance.now() >= deadline) throw new LockedError(file, current);
