@@ -5,6 +5,7 @@ import type { Config, Lock, MonotonicClock, WorkspacePaths } from "@robust-sync/
 import type { HotFiles } from "./hot-files.ts";
 import type { KnownChanges } from "./known-changes.ts";
 import type { ReplacedFiles } from "./replaced-files.ts";
+import type { VanishedFiles } from "./vanished-files.ts";
 
 /** What a cycle works with. Clock and log come in; nothing here is global. */
 export interface CycleContext {
@@ -43,6 +44,8 @@ export interface CycleMemory {
 	announced: Set<string>;
 	/** Files that were being written when they were last looked at. */
 	hot: HotFiles;
+	/** Names that were missing when they were last looked at. */
+	readonly vanished: VanishedFiles;
 	/** Whether files that are hot are left to a later cycle (a daemon) or waited for (`--once`). */
 	deferHot: boolean;
 	/** Special files and the like, looked for at a bounded interval. */

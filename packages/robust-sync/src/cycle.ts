@@ -42,6 +42,8 @@ export interface CycleResult {
 	readonly skipped: readonly SkippedFile[];
 	/** Files that were being written, or late writes that were merged in: another cycle should follow soon. */
 	readonly busy: number;
+	/** How many of them are names that vanished a moment ago, or came with those. */
+	readonly unconfirmed: number;
 	/** Messages that wait for the next cycle, because there are too many for one. */
 	readonly waiting: number;
 	/** Paths that our own checkout changed. */
@@ -136,7 +138,16 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 	const reported = new Set(skipped.map(({ path }) => path));
 	skipped.push(...ownTrackedFiles(context).filter(({ path }) => !reported.has(path)));
 	const busy = (snapshot?.busy.length ?? 0) + late;
-	return { head, branch: syncedBranch(context), ...done, delivered, skipped, busy, waiting: outbox.waiting };
+	return {
+		head,
+		branch: syncedBranch(context),
+		...done,
+		delivered,
+		skipped,
+		busy,
+		unconfirmed: snapshot?.unconfirmed ?? 0,
+		waiting: outbox.waiting,
+	};
 }
 
 /** Fetch, merge, publish and check out, until this node and the remote agree. @returns the commit that both are at */

@@ -32,6 +32,7 @@ import { SyncRecord } from "./record.ts";
 import { ReplacedFiles } from "./replaced-files.ts";
 import { SyncError, toSyncError } from "./sync-error.ts";
 import { tidy, tidyIntervalMs, tidyLatestMs } from "./tidy.ts";
+import { confirmDeletionMs } from "./vanished-files.ts";
 import { Settler, WorkspaceWatcher } from "./watch.ts";
 
 /** A fresh memory, for a process that starts. */
@@ -46,6 +47,7 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean, clock: Monot
 		synced: null,
 		announced: new Set(),
 		hot: new Map(),
+		vanished: new Map(),
 		deferHot,
 		scannedAt: Number.NEGATIVE_INFINITY,
 		specialFiles: [],
@@ -309,6 +311,7 @@ export class Daemon {
 			this.#watch(context.repository);
 			await this.#afterCycle(context, result, durationMs);
 			await this.#tidy(context, result);
+			if (result.busy > 0 && result.busy === result.unconfirmed && result.waiting === 0) return confirmDeletionMs;
 			return result.busy > 0 || result.waiting > 0 ? quietMs : intervalMs;
 		} catch (error) {
 			if (error instanceof LockLostError) {

@@ -32,6 +32,7 @@ import { type Left, maxKnownPaths } from "./known-changes.ts";
 import { noteCommitted, rescueStaleWrites } from "./rescue.ts";
 import { reasonToSkip } from "./skipped-files.ts";
 import type { Snapshot } from "./snapshot.ts";
+import { separateVanished } from "./vanished-files.ts";
 
 /** All that is committed directly is in memory at once: more than this is left to git, which streams it. */
 const maxBytes = 8 * 1_048_576;
@@ -180,15 +181,18 @@ export async function takeDirectSnapshot(
 		memory.hot,
 		now(),
 	);
-	const quiet = [...atRest, ...delivered];
 	for (const name of busy) known.saw(name);
 	const status = { head, branch: memory.branch, entries: [], unreadable: [] };
-	const nothing = { status, head, committed: 0, skipped: known.skipped, rescued: 0, busy };
-	if (quiet.length === 0) return nothing;
+	const nothing = { status, head, committed: 0, skipped: known.skipped, rescued: 0, busy, unconfirmed: 0 };
+	if (atRest.length + delivered.size === 0) return nothing;
 
-	const found = await lookUp(context, head, quiet, delivered);
+	const found = await lookUp(context, head, [...atRest, ...delivered], delivered);
 	if (found === null) return null;
-	const wanted = quiet.filter((name) => !found.ignored.has(name));
+	const { confirmed, unconfirmed } = separateVanished(repository.root, atRest, memory.vanished, now(), (name) => !found.entries.has(name));
+	for (const name of unconfirmed) known.saw(name);
+	nothing.busy.push(...unconfirmed);
+	nothing.unconfirmed = unconfirmed.length;
+	const wanted = [...confirmed, ...delivered].filter((name) => !found.ignored.has(name));
 	const first = changesOf(context, wanted, found.entries, new Map());
 	if (first === null) return null;
 	const search = await rescueStaleWrites(

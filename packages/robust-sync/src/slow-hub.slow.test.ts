@@ -12,25 +12,22 @@ afterEach(() => hub.remove());
 test.each([
 	["after", 0, "chad", "helios"],
 	["before", 500, "helios", "chad"],
-] as const)(
-	"edit while a cycle fetches: made %s the peer's → the later one wins, both save the other",
-	async (_when, secondsAgo, winner, loser) => {
-		await hub.start();
-		hub.writeAll("helios", "helios", 100);
-		await hub.cycle("helios");
-		const { waits, letGo } = hub.hang("chad", "upload-pack", 2);
-		const running = hub.cycle("chad");
-		letGo(0);
-		await waits(1);
-		hub.writeAll("chad", "chad", secondsAgo);
-		letGo(1);
-		expect(await running).toMatchObject({ rescued: 0 });
-		await hub.cycle("helios");
-		hub.expectOutcome(winner, loser);
-	},
-);
+] as const)("slow hub: edit %s the peer's → the later wins, both save the other", async (_when, secondsAgo, winner, loser) => {
+	await hub.start();
+	hub.writeAll("helios", "helios", 100);
+	await hub.cycle("helios");
+	const { waits, letGo } = hub.hang("chad", "upload-pack", 2);
+	const running = hub.cycle("chad");
+	letGo(0);
+	await waits(1);
+	hub.writeAll("chad", "chad", secondsAgo);
+	letGo(1);
+	expect(await running).toMatchObject({ rescued: 0 });
+	await hub.cycle("helios");
+	hub.expectOutcome(winner, loser);
+});
 
-test("edits on both nodes while their pushes hang → the later one wins, both save the other", async () => {
+test("slow hub: edits while both push → the later wins, both save the other", async () => {
 	await hub.start();
 	for (const name of ["helios", "chad"] as const) hub.writeAged(`${name}/${name}.txt`, "trigger\n", 500);
 	await hub.cycle("helios");
@@ -51,7 +48,7 @@ test("edits on both nodes while their pushes hang → the later one wins, both s
 	hub.expectOutcome("chad", "helios");
 });
 
-test("edit while a push that is refused hangs → what comes in is checked out, the edit is kept and wins", async () => {
+test("slow hub: edit while a refused push hangs → it is kept and wins", async () => {
 	await hub.start();
 	hub.writeAll("helios", "helios", 100);
 	await hub.cycle("helios");
@@ -71,7 +68,7 @@ test("edit while a push that is refused hangs → what comes in is checked out, 
 	hub.expectOutcome("chad", "helios");
 });
 
-test("deletion while a cycle waits for the hub → the peer's change stays", async () => {
+test("slow hub: deletion meanwhile → the peer's change stays", async () => {
 	await hub.start();
 	hub.writeAll("helios", "helios");
 	await hub.cycle("helios");
@@ -89,7 +86,7 @@ test("deletion while a cycle waits for the hub → the peer's change stays", asy
 	}
 });
 
-test("another branch checked out while a cycle waits for the hub → nothing is committed or checked out", async () => {
+test("slow hub: another branch checked out → nothing is committed or moved", async () => {
 	await hub.start();
 	hub.writeAll("helios", "helios");
 	await hub.cycle("helios");
@@ -105,7 +102,7 @@ test("another branch checked out while a cycle waits for the hub → nothing is 
 	expect(hub.read("chad/program.py")).toBe(owned["program.py"]?.("chad"));
 });
 
-test("commit by a person while a cycle waits for the hub → it is merged in the same cycle", async () => {
+test("slow hub: commit by a person → it is merged in the same cycle", async () => {
 	await hub.start();
 	hub.writeAll("helios", "helios", 100);
 	await hub.cycle("helios");

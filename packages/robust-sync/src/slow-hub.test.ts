@@ -10,7 +10,7 @@ beforeEach(() => {
 });
 afterEach(() => hub.remove());
 
-test("edit while a cycle waits for the hub: made after the peer's → it wins, the peer's is saved on both", async () => {
+test("slow hub: edit after the peer's → it wins, both save the peer's", async () => {
 	await hub.start();
 	hub.writeAll("helios", "helios", 100);
 	await hub.cycle("helios");

@@ -1,4 +1,5 @@
 import fs from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
 	displayPath,
 	fileSystemPath,
@@ -32,6 +33,7 @@ import { isOwnPath } from "./own-tracked.ts";
 import { type CheckedContent, noteCommitted, rescueStaleWrites } from "./rescue.ts";
 import { findSpecialFiles, liveDatabaseOf, reasonToSkip, skippedFile } from "./skipped-files.ts";
 import { SyncError } from "./sync-error.ts";
+import { confirmDeletionMs, separateVanished } from "./vanished-files.ts";
 
 /** What a snapshot found and did. */
 export interface Snapshot {
@@ -43,8 +45,10 @@ export interface Snapshot {
 	readonly skipped: readonly SkippedFile[];
 	/** Lost updates that were put right. */
 	readonly rescued: number;
-	/** Files that were being written and wait for the next snapshot. */
+	/** Files that were being written, and names that vanished a moment ago: they wait for the next snapshot. */
 	readonly busy: readonly GitPath[];
+	/** How many of them vanished, or came with those. */
+	readonly unconfirmed: number;
 	/** Committed without a look at the other files (direct-snapshot.ts): small, in a large workspace. */
 	readonly isDirect?: boolean;
 }
@@ -205,6 +209,22 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 		quiet = [...found.changed];
 		busy = [];
 	}
+	let unconfirmed = 0;
+	const deadline = performance.now() + 2 * confirmDeletionMs;
+	for (;;) {
+		const isNew = untrackedAmong(found.status);
+		const looked = separateVanished(repository.root, quiet, memory.vanished, now(), isNew);
+		if (looked.unconfirmed.length > 0 && !memory.deferHot && performance.now() < deadline) {
+			await sleep(secondLookMs);
+			found = await findCandidates(context);
+			quiet = [...found.changed];
+			continue;
+		}
+		quiet = looked.confirmed;
+		busy = [...busy, ...looked.unconfirmed];
+		unconfirmed = looked.unconfirmed.length;
+		break;
+	}
 	const { status } = found;
 	const { copies, failed } = await copyLiveDatabases(context, found.databases);
 	const skipped = [...found.skipped, ...failed.map((name) => skippedFile(name, "live-database"))];
@@ -215,7 +235,7 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	if (paths.length === 0 && copies.length === 0 && !staged && held.written.length === 0 && held.staged.length === 0) {
 		noteHeld(context, held, []);
 		forgetFirstChanges(memory, lookedAt, busy);
-		return { status, head: status.head, committed: 0, skipped, rescued: 0, busy };
+		return { status, head: status.head, committed: 0, skipped, rescued: 0, busy, unconfirmed };
 	}
 
 	const changed = [
@@ -279,8 +299,16 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 			`a hook of this repository refused the commit${said ? `: ${said}` : ""}: mend it, or set SYNC_HOOKS=0`,
 		);
 	}
-	if (exitCode === 1 && !moved) return { status, head, committed: 0, skipped, rescued, busy };
-	return { status, head, committed: moved ? Math.max(changed.length - unreadable.length, 1) : 0, skipped, rescued, busy };
+	if (exitCode === 1 && !moved) return { status, head, committed: 0, skipped, rescued, busy, unconfirmed };
+	return { status, head, committed: moved ? Math.max(changed.length - unreadable.length, 1) : 0, skipped, rescued, busy, unconfirmed };
+}
+
+/** `--once` looks again this often whether a name that vanished has come back. */
+const secondLookMs = 100;
+
+function untrackedAmong({ entries }: Status): (name: GitPath) => boolean {
+	const untracked = new Set(entries.flatMap(({ kind, path: name }) => (kind === "untracked" ? [name] : [])));
+	return (name) => untracked.has(name);
 }
 
 /** More files than this are staged by a command that is made for it. */

@@ -1,0 +1,63 @@
+import type fs from "node:fs";
+import { fileSystemPath, type GitPath, lstatIfThere, parentOf } from "@robust-sync/git";
+
+/** A name that comes back within this time was never gone: some programs save by removing the file and writing it again. */
+export const confirmDeletionMs = 500;
+
+/** Since when each path has waited for a second look, milliseconds since the epoch. */
+export type VanishedFiles = Map<GitPath, number>;
+
+/**
+ * Splits `paths` into those to be committed and those to be looked at a second time: names that vanished a moment ago, and new files that
+ * came meanwhile, so that a file under its new name is committed together with the removal of the old one. None waits longer than half a
+ * second.
+ * @param isNew whether HEAD lacks a path
+ */
+export function separateVanished(
+	root: string,
+	paths: readonly GitPath[],
+	waitingSince: VanishedFiles,
+	now: number,
+	isNew: (name: GitPath) => boolean,
+): { confirmed: GitPath[]; unconfirmed: GitPath[] } {
+	const isRecent = (at: number) => Math.abs(now - at) < confirmDeletionMs;
+	const waiting = new Set<GitPath>();
+	const wait = (name: GitPath) => {
+		const since = waitingSince.get(name) ?? now;
+		waitingSince.set(name, since);
+		if (isRecent(since)) waiting.add(name);
+	};
+	const stats = new Map(paths.map((name) => [name, statOf(root, name)]));
+	for (const name of paths) if (stats.get(name) === null && isRecent(nearestAbove(root, name)?.mtimeMs ?? 0)) wait(name);
+	if (waiting.size > 0)
+		for (const name of paths) if (stats.get(name) && isNew(name) && isRecent(placedAt(root, name, stats.get(name) as fs.Stats))) wait(name);
+	const known = new Set(paths);
+	for (const name of waitingSince.keys()) if (!known.has(name) || (stats.get(name) && !isNew(name))) waitingSince.delete(name);
+	return { confirmed: paths.filter((name) => !waiting.has(name)), unconfirmed: [...waiting] };
+}
+
+/** The nearest directory above a missing path. It changed when the name vanished, or later. */
+function nearestAbove(root: string, name: GitPath): fs.Stats | null {
+	for (let parent = parentOf(name); parent !== null; parent = parentOf(parent)) {
+		const stats = statOf(root, parent);
+		if (stats) return stats;
+	}
+	return lstatIfThere(root);
+}
+
+/** When a file got its name: a rename changes its ctime, or that of a directory above it. */
+function placedAt(root: string, name: GitPath, stats: fs.Stats): number {
+	let latest = stats.ctimeMs;
+	for (let parent = parentOf(name); parent !== null; parent = parentOf(parent))
+		latest = Math.max(latest, statOf(root, parent)?.ctimeMs ?? 0);
+	return latest;
+}
+
+/** Null: nothing is there. Undefined: it cannot be looked at. */
+function statOf(root: string, name: GitPath): fs.Stats | null | undefined {
+	try {
+		return lstatIfThere(fileSystemPath(root, name));
+	} catch {
+		return undefined;
+	}
+}
