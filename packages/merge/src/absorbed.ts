@@ -1,4 +1,4 @@
-import { movedElements } from "./moves.ts";
+import { greatest, movedElements } from "./moves.ts";
 
 /**
  * Does one side of a sequence already have everything that another side did to the base: its additions, its removals, and its order? Then
@@ -18,7 +18,8 @@ export function absorbs(whole: Int32Array, part: Int32Array, base: Int32Array, t
 	for (const position of movedElements(base, part, toPart).keys()) if (inWhole[part[position]!] === 0) return false;
 	// Its order: what both have stands in the whole as it stands in the part. Of what the whole has less often nobody can say which are left.
 	let found = 0;
-	for (const element of part) {
+	for (let i = 0; i < part.length; i++) {
+		const element = part[i]!;
 		if (inWhole[element]! < inPart[element]!) continue;
 		while (found < whole.length && whole[found] !== element) found++;
 		if (found++ === whole.length) return false;
@@ -26,14 +27,9 @@ export function absorbs(whole: Int32Array, part: Int32Array, base: Int32Array, t
 	return true;
 }
 
-function greatest(elements: Int32Array): number {
-	let most = -1;
-	for (const element of elements) if (element > most) most = element;
-	return most;
-}
-
-function counts(elements: Int32Array, size: number): Int32Array {
+/** How often each number below `size` is there. */
+export function counts(elements: Int32Array, size: number): Int32Array {
 	const found = new Int32Array(size);
-	for (const element of elements) found[element]!++;
+	for (let i = 0; i < elements.length; i++) found[elements[i]!]!++;
 	return found;
 }

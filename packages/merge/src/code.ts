@@ -1,5 +1,5 @@
 import { fromLatin1, toLatin1 } from "./bytes.ts";
-import { type Aligned, absorbingSide, alignLines, type Hunk, hunks, losesLines, MergedText } from "./line-alignment.ts";
+import { type Aligned, absorbingSide, alignLines, type Hunk, hunks, lostLines, MergedText } from "./line-alignment.ts";
 import { type Lines, NO_LINES, splitLines } from "./lines.ts";
 import type { Merged, Sides } from "./sides.ts";
 
@@ -17,7 +17,7 @@ export function mergeCode({ base, older, later }: Sides): Merged {
 	const content = text.toString();
 	return {
 		content: fromLatin1(content),
-		olderLost: conflicts > 0 && losesLines(aligned.base, aligned.older, aligned.later, splitLines(content)),
+		olderLost: conflicts > 0 && lostLines(aligned, splitLines(content)).olderLost,
 		laterLost: false,
 	};
 }

@@ -1,9 +1,9 @@
-import { absorbs } from "./absorbed.ts";
+import { absorbs, counts } from "./absorbed.ts";
 import { choose } from "./choose.ts";
 import { align, UNMATCHED } from "./diff.ts";
 import { Interner } from "./interner.ts";
-import { isCrlf, joinLines, type Lines, lineEnds, type MergedLine } from "./lines.ts";
-import { movedElements } from "./moves.ts";
+import { isCrlf, joinLines, type Lines, lineEnds } from "./lines.ts";
+import { greatest, movedElements } from "./moves.ts";
 
 /** A run of base lines that a side replaced: base [start, end) became that side's lines [from, to). Either may be empty. */
 export interface Hunk {
@@ -18,6 +18,8 @@ export interface Aligned {
 	readonly base: Lines;
 	readonly older: Lines;
 	readonly later: Lines;
+	/** Gives equal lines equal numbers. */
+	readonly interner: Interner;
 	readonly baseIds: Int32Array;
 	readonly olderIds: Int32Array;
 	readonly laterIds: Int32Array;
@@ -30,9 +32,19 @@ export interface Aligned {
 export function alignLines(base: Lines, older: Lines, later: Lines): Aligned {
 	const interner = new Interner();
 	const baseIds = interner.ids(base.keys);
-	const olderIds = interner.ids(older.keys);
-	const laterIds = interner.ids(later.keys);
-	return { base, older, later, baseIds, olderIds, laterIds, toOlder: align(baseIds, olderIds), toLater: align(baseIds, laterIds) };
+	const like = { values: base.keys, ids: baseIds };
+	const [olderIds, laterIds] = [interner.ids(older.keys, like), interner.ids(later.keys, like)];
+	return {
+		base,
+		older,
+		later,
+		interner,
+		baseIds,
+		olderIds,
+		laterIds,
+		toOlder: align(baseIds, olderIds),
+		toLater: align(baseIds, laterIds),
+	};
 }
 
 /** The side that already has everything that the other did, if one has; the later, if both have. */
@@ -73,7 +85,10 @@ export function hunks(match: Int32Array, sideLength: number): Hunk[] {
 export class MergedText {
 	readonly #aligned: Aligned;
 	readonly #ends: "lf" | "crlf" | null;
-	readonly #lines: MergedLine[] = [];
+	readonly #keys: string[] = [];
+	/** For each line: does it end in CR LF? */
+	readonly #crlf: number[] = [];
+	#hasCrlf = false;
 	#last: "kept" | "older" | "later" | "both" = "kept";
 
 	constructor(aligned: Aligned) {
@@ -103,7 +118,10 @@ export class MergedText {
 
 	#push(key: string, crlf: boolean, origin: "kept" | "older" | "later" | "both"): void {
 		// The sides' line ends differ throughout: the file goes on with one of them, also in what the other side added.
-		this.#lines.push({ key, crlf: this.#ends === null ? crlf : this.#ends === "crlf" });
+		const endsInCrlf = this.#ends === null ? crlf : this.#ends === "crlf";
+		this.#keys.push(key);
+		this.#crlf.push(endsInCrlf ? 1 : 0);
+		this.#hasCrlf ||= endsInCrlf;
 		this.#last = origin;
 	}
 
@@ -129,24 +147,42 @@ export class MergedText {
 		const voted = choose(base.keys.length > 0 ? base.ended : undefined, olderEnded, laterEnded);
 		// A last line that one side added ends as that side ends; an empty one without an end would be no line at all.
 		const ended = this.#last === "older" ? olderEnded : this.#last === "later" ? laterEnded : voted;
-		return joinLines(this.#lines, bom, ended || this.#lines[this.#lines.length - 1]?.key === "");
+		const keys = this.#keys;
+		return joinLines({
+			bom,
+			keys,
+			crlf: this.#hasCrlf ? Uint8Array.from(this.#crlf) : null,
+			ended: ended || keys[keys.length - 1] === "",
+		});
 	}
 }
 
-/** Lines that a side has more often than the base and that the content has too seldom: lost. Removals by the other side are not losses. */
-export function losesLines(base: Lines, side: Lines, other: Lines, content: Lines): boolean {
-	const [inBase, inSide, inOther, inContent] = [count(base), count(side), count(other), count(content)];
-	for (const [key, times] of inSide) {
-		const before = inBase.get(key) ?? 0;
-		if (times <= before) continue;
-		const removedByOther = Math.max(0, before - (inOther.get(key) ?? 0));
-		if ((inContent.get(key) ?? 0) < times - removedByOther) return true;
-	}
-	return false;
+/** Which side has lost lines in a merge? */
+export interface LostLines {
+	readonly olderLost: boolean;
+	readonly laterLost: boolean;
 }
 
-function count(lines: Lines): Map<string, number> {
-	const counts = new Map<string, number>();
-	for (const key of lines.keys) counts.set(key, (counts.get(key) ?? 0) + 1);
-	return counts;
+/**
+ * Lines that a side has more often than the base and that the content has too seldom: lost. Removals by the other side are not losses.
+ *
+ * @param hasBase false: both sides added the text, whatever they were aligned with.
+ */
+export function lostLines(aligned: Aligned, content: Lines, hasBase = true): LostLines {
+	const { interner, later, olderIds, laterIds } = aligned;
+	const baseIds = hasBase ? aligned.baseIds : new Int32Array();
+	const contentIds = interner.ids(content.keys, { values: later.keys, ids: laterIds });
+	const size = Math.max(greatest(baseIds), greatest(olderIds), greatest(laterIds), greatest(contentIds)) + 1;
+	const [inBase, inOlder, inLater, inContent] = [baseIds, olderIds, laterIds, contentIds].map((ids) => counts(ids, size)) as [
+		Int32Array,
+		Int32Array,
+		Int32Array,
+		Int32Array,
+	];
+	const loses = (inSide: Int32Array, inOther: Int32Array) =>
+		inSide.some((times, line) => {
+			const removedByOther = Math.max(0, inBase[line]! - inOther[line]!);
+			return times > inBase[line]! && inContent[line]! < times - removedByOther;
+		});
+	return { olderLost: loses(inOlder, inLater), laterLost: loses(inLater, inOlder) };
 }

@@ -12,34 +12,25 @@ export interface Lines {
 	readonly ended: boolean;
 }
 
-/** One merged line: what it says and how it ends. */
-export interface MergedLine {
-	readonly key: string;
-	readonly crlf: boolean;
-}
-
 export type LineEnds = "lf" | "crlf" | "mixed" | "none";
 
 /** Splits a text (one character per byte) into lines. Only LF ends a line; a CR before it belongs to the end. */
 export function splitLines(text: string): Lines {
 	const bom = text.startsWith(BOM);
-	const keys: string[] = [];
-	const hasCr = text.includes("\r\n");
-	const crlf: number[] = [];
-	let start = bom ? BOM.length : 0;
-	for (let end = text.indexOf("\n", start); end !== -1; end = text.indexOf("\n", start)) {
-		const cr = hasCr && end > start && text.charCodeAt(end - 1) === 13;
-		keys.push(text.slice(start, cr ? end - 1 : end));
-		if (hasCr) crlf.push(cr ? 1 : 0);
-		start = end + 1;
+	const keys = (bom ? text.slice(BOM.length) : text).split("\n");
+	const ended = keys[keys.length - 1] === "";
+	if (ended) keys.pop();
+	if (!text.includes("\r\n")) return { bom, keys, crlf: null, ended };
+	const crlf = new Uint8Array(keys.length);
+	const last = ended ? keys.length : keys.length - 1;
+	for (let i = 0; i < last; i++) {
+		if (!keys[i]!.endsWith("\r")) continue;
+		keys[i] = keys[i]!.slice(0, -1);
+		crlf[i] = 1;
 	}
-	const ended = start === text.length;
-	if (!ended) {
-		keys.push(text.slice(start));
-		// What its end would be, were it not the last: as the line before it.
-		if (hasCr) crlf.push(crlf[crlf.length - 1] ?? 0);
-	}
-	return { bom, keys, crlf: hasCr ? Uint8Array.from(crlf) : null, ended };
+	// What its end would be, were it not the last: as the line before it.
+	if (!ended && last > 0) crlf[last] = crlf[last - 1]!;
+	return { bom, keys, crlf, ended };
 }
 
 /** No lines at all: the base of something that both sides added. */
@@ -61,13 +52,8 @@ export function isCrlf(lines: Lines, index: number): boolean {
 }
 
 /** Puts lines together again. */
-export function joinLines(lines: readonly MergedLine[], bom: boolean, ended: boolean): string {
-	const last = lines.length - 1;
-	const parts: string[] = [];
-	for (let i = 0; i <= last; i++) {
-		const { key, crlf } = lines[i]!;
-		parts.push(crlf && (i < last || ended) ? `${key}\r` : key);
-	}
-	if (ended && last >= 0) parts.push("");
-	return (bom ? BOM : "") + parts.join("\n");
+export function joinLines({ bom, keys, crlf, ended }: Lines): string {
+	const last = keys.length - 1;
+	const lines = crlf === null ? keys : keys.map((key, i) => (crlf[i] === 1 && (i < last || ended) ? `${key}\r` : key));
+	return (bom ? BOM : "") + lines.join("\n") + (ended && last >= 0 ? "\n" : "");
 }

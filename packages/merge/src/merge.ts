@@ -162,9 +162,12 @@ function validated(path: Uint8Array | string, attribute: AttributeKind | undefin
 	const laterWhole: ByKind = { strategy, merged: { content: later, olderLost: true, laterLost: false } };
 	const syntax = attribute === undefined && strategy !== "json" && strategy !== "records" ? noteSyntax(path, strategy) : null;
 	if (syntax !== null && (strategy === "prose" || strategy === "append")) {
-		const [inOlder, inLater] = [noteFaults(older, syntax.markup), noteFaults(later, syntax.markup)];
-		const worse = [...noteFaults(merged.content, syntax.markup)].some((fault) => !inOlder.has(fault) && !inLater.has(fault));
-		return !worse ? { strategy, merged } : inLater.size > 0 && inOlder.size === 0 ? olderWhole : laterWhole;
+		const inOlder = noteFaults(older, syntax.markup);
+		const added = [...noteFaults(merged.content, syntax.markup)].filter((fault) => !inOlder.has(fault));
+		if (added.length === 0) return { strategy, merged };
+		const inLater = noteFaults(later, syntax.markup);
+		if (added.every((fault) => inLater.has(fault))) return { strategy, merged };
+		return inLater.size > 0 && inOlder.size === 0 ? olderWhole : laterWhole;
 	}
 	// The strictest check first; the next one only where neither side passes it.
 	for (const check of checksOf(path, attribute, strategy, sides)) {

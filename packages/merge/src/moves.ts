@@ -4,25 +4,36 @@ import { UNMATCHED } from "./diff.ts";
  * What a side moved: elements that are once in the base and once in the side, but not in the same place. To a diff these are a removal here and
  * an addition there, and a merge that believed it would bring back what the other side removed or changed.
  *
+ * @param base the elements as small numbers, zero or more; so those of the side.
  * @param match for each base element its counterpart in the side.
  * @returns the base position of each moved element, by its position in the side.
  */
 export function movedElements(base: Int32Array, side: Int32Array, match: Int32Array): Map<number, number> {
-	if (!match.includes(UNMATCHED)) return new Map();
-	const [inBase, inSide] = [onlyPositions(base), onlyPositions(side)];
 	const moved = new Map<number, number>();
+	if (!match.includes(UNMATCHED)) return moved;
+	const size = Math.max(greatest(base), greatest(side)) + 1;
+	const [inBase, inSide] = [onlyPositions(base, size), onlyPositions(side, size)];
 	for (let i = 0; i < base.length; i++) {
-		if (match[i] !== UNMATCHED || inBase.get(base[i]!) !== i) continue;
-		const j = inSide.get(base[i]!);
-		if (j !== undefined && j !== REPEATED) moved.set(j, i);
+		if (match[i] !== UNMATCHED || inBase[base[i]!] !== i) continue;
+		const j = inSide[base[i]!]!;
+		if (j >= 0) moved.set(j, i);
 	}
 	return moved;
 }
 
+/** The greatest number of a sequence; -1 if it is empty. */
+export function greatest(elements: Int32Array): number {
+	let most = -1;
+	for (let i = 0; i < elements.length; i++) if (elements[i]! > most) most = elements[i]!;
+	return most;
+}
+
+const ABSENT = -1;
 const REPEATED = -2;
 
-function onlyPositions(elements: Int32Array): Map<number, number> {
-	const positions = new Map<number, number>();
-	for (let i = 0; i < elements.length; i++) positions.set(elements[i]!, positions.has(elements[i]!) ? REPEATED : i);
+/** Where each number below `size` stands. */
+function onlyPositions(elements: Int32Array, size: number): Int32Array {
+	const positions = new Int32Array(size).fill(ABSENT);
+	for (let i = 0; i < elements.length; i++) positions[elements[i]!] = positions[elements[i]!] === ABSENT ? i : REPEATED;
 	return positions;
 }

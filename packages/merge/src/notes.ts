@@ -3,8 +3,8 @@ import { mergeCode } from "./code.ts";
 import type { Lines } from "./lines.ts";
 import { type Lost, mergeAddedBlocks, mergeBlocks } from "./notes/blocks.ts";
 import { isValidFrontMatter, mergeFrontMatter, type Note, splitNote } from "./notes/front-matter.ts";
-import { mergeStatements } from "./notes/lines.ts";
-import { type Markup, splitUnits, type Unit } from "./notes/units.ts";
+import { mayHaveStatements, mergeStatements } from "./notes/lines.ts";
+import { type Markup, mayHaveBlocks, splitUnits, type Unit } from "./notes/units.ts";
 import { type MergedText, mergePlainly } from "./plain-text.ts";
 import { mergeProseLines } from "./prose.ts";
 import type { Merged, Sides } from "./sides.ts";
@@ -47,6 +47,9 @@ function mergeParts(base: Note | null, older: Note, later: Note, { markup, asCod
 		});
 		return { text: front.text + toLatin1(body.content), olderLost: lost.olderLost || body.olderLost, laterLost: lost.laterLost };
 	}
+	const sides = [older.body, later.body];
+	if (!hasFront && !sides.some((body) => mayHaveBlocks(body, markup)) && !sides.every((body) => mayHaveStatements(body, markup)))
+		return null;
 	const units = {
 		base: base === null ? [] : splitUnits(base.body, markup),
 		older: splitUnits(older.body, markup),
@@ -85,7 +88,7 @@ export function noteFaults(content: Uint8Array, markup: Markup): Set<string> {
 	else if (!isValidFrontMatter(front)) faults.add("front matter");
 	// Two blocks of properties: the second is text to every reader.
 	if (front !== null && splitNote(body.replace(/^\n+/, "")).front?.format === front.format) faults.add("front matter twice");
-	for (const { block } of splitUnits(body, markup)) {
+	for (const { block } of mayHaveBlocks(body, markup) ? splitUnits(body, markup) : []) {
 		if (block === null) continue;
 		if (block.close === "") faults.add("block without end");
 		const inner = fromLatin1(block.inner);

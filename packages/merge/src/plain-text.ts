@@ -1,6 +1,6 @@
 import { fromLatin1, toLatin1 } from "./bytes.ts";
 import { choose } from "./choose.ts";
-import { BOM, lineEnds, splitLines } from "./lines.ts";
+import { BOM, type LineEnds } from "./lines.ts";
 import type { Merged, Sides } from "./sides.ts";
 
 /** What a merge of plain texts gives; null: it cannot merge them. */
@@ -35,14 +35,27 @@ export function mergePlainly(sides: Sides, merge: (base: string | null, older: s
 interface PlainText {
 	readonly text: string;
 	readonly bom: boolean;
-	readonly ends: ReturnType<typeof lineEnds>;
+	readonly ends: LineEnds;
 	readonly ended: boolean;
 }
 
 function plainText(content: Uint8Array): PlainText {
 	const text = toLatin1(content);
-	const lines = splitLines(text);
-	const body = text.slice(lines.bom ? BOM.length : 0);
-	const ended = lines.ended || body === "" ? body : `${body}\n`;
-	return { text: lines.crlf === null ? ended : ended.replaceAll("\r\n", "\n"), bom: lines.bom, ends: lineEnds(lines), ended: lines.ended };
+	const bom = text.startsWith(BOM);
+	const body = bom ? text.slice(BOM.length) : text;
+	const [lineFeeds, crlf] = [occurrences(body, "\n"), occurrences(body, "\r\n")];
+	const ended = body === "" || body.endsWith("\n");
+	const whole = ended ? body : `${body}\n`;
+	return {
+		text: crlf === 0 ? whole : whole.replaceAll("\r\n", "\n"),
+		bom,
+		ends: lineFeeds === 0 ? "none" : crlf === 0 ? "lf" : crlf === lineFeeds ? "crlf" : "mixed",
+		ended,
+	};
+}
+
+function occurrences(text: string, part: string): number {
+	let count = 0;
+	for (let at = text.indexOf(part); at !== -1; at = text.indexOf(part, at + part.length)) count++;
+	return count;
 }

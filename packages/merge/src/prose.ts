@@ -1,8 +1,8 @@
 import { fromLatin1, toLatin1 } from "./bytes.ts";
 import { align, UNMATCHED } from "./diff.ts";
 import { Interner } from "./interner.ts";
-import { type Aligned, absorbingSide, alignLines, type Hunk, hunks, losesLines, MergedText, overruledMoves } from "./line-alignment.ts";
-import { type Lines, NO_LINES, splitLines } from "./lines.ts";
+import { type Aligned, absorbingSide, alignLines, type Hunk, hunks, lostLines, MergedText, overruledMoves } from "./line-alignment.ts";
+import { type Lines, splitLines } from "./lines.ts";
 import type { Merged, Sides } from "./sides.ts";
 
 /**
@@ -32,12 +32,7 @@ export function mergeProseLines(
 	if (whole === null) addMerged(merged, aligned);
 	else merged.addAllOf(whole);
 	const text = merged.toString();
-	const content = split(text);
-	return {
-		text,
-		olderLost: losesLines(base ?? NO_LINES, older, later, content),
-		laterLost: losesLines(base ?? NO_LINES, later, older, content),
-	};
+	return { text, ...lostLines(aligned, split(text), base !== null) };
 }
 
 /** The lines that two versions share, as far as they say something: blank lines and rules by themselves are no template. */

@@ -30,6 +30,12 @@ function property(line: string, markup: Markup): Statement | null {
 	return found === null ? null : { subject: `property ${found[2]!.toLowerCase()}`, before: found[1]!, says: found[3]!, behind: "" };
 }
 
+/** May a body have tasks or properties? */
+export function mayHaveStatements(text: string, markup: Markup): boolean {
+	if (/^[ \t>]*(?:[-*+]|\d{1,9}[.)])[ \t]+\[[^\]\n]{1,4}\][ \t]/m.test(text)) return true;
+	return markup === "markdown" ? text.includes("::") : /^[ \t]*(?:#\+|:)[\w-]+:[ \t]/m.test(text);
+}
+
 /**
  * Where both sides say something else of one thing, the later side's stays: all versions get the line that comes of it. A subject that is in a
  * version more than once is left alone.

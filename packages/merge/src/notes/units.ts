@@ -19,14 +19,21 @@ export interface FencedBlock {
 
 export type Markup = "markdown" | "org" | "plain";
 
+/** May a body have blocks? Most have none, and looking for them line by line takes longer than a merge. */
+export function mayHaveBlocks(text: string, markup: Markup): boolean {
+	if (markup === "markdown") return text.includes("```") || text.includes("~~~");
+	return markup === "org" && /^[ \t]*(?::[\w-]+:|#\+begin_)/im.test(text);
+}
+
 /** Takes a body apart. */
 export function splitUnits(text: string, markup: Markup): Unit[] {
 	const lines = text.split("\n");
 	if (lines[lines.length - 1] === "") lines.pop();
+	if (!mayHaveBlocks(text, markup)) return lines.map((line) => ({ text: line, block: null }));
 	const units: Unit[] = [];
 	const endless = new Set<string>();
 	for (let i = 0; i < lines.length; ) {
-		const end = markup === "plain" ? null : blockEnd(lines, i, markup, endless);
+		const end = blockEnd(lines, i, markup, endless);
 		if (end === null) {
 			units.push({ text: lines[i]!, block: null });
 			i++;
@@ -50,7 +57,7 @@ interface BlockEnd {
 }
 
 /** @param endless names of blocks of which no end follows: what has none here has none further down. */
-function blockEnd(lines: readonly string[], from: number, markup: "markdown" | "org", endless: Set<string>): BlockEnd | null {
+function blockEnd(lines: readonly string[], from: number, markup: Markup, endless: Set<string>): BlockEnd | null {
 	const line = lines[from]!;
 	if (markup === "org") {
 		const isDrawer = /^[ \t]*:[\w-]+:[ \t]*$/.test(line) && !/^[ \t]*:end:/i.test(line);
