@@ -29,6 +29,12 @@ const BLOCK_COMMENT = 13;
 const END_OF_TEXT = 17;
 
 const CR = 0x0d;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/** The tokens of one character, by character code; 0: it starts another token. */
+const PUNCTUATION = new Uint8Array(256);
+for (const [i, character] of ["{", "}", "[", "]", ",", ":"].entries()) PUNCTUATION[character.charCodeAt(0)] = i + 1;
 
 /** The type of value that each token is, or starts; NONE: no value. */
 const VALUE_TYPES = [NONE, OBJECT, NONE, ARRAY, NONE, NONE, NONE, NULL, TRUE, FALSE, STRING, NUMBER];
@@ -63,6 +69,8 @@ class Parser {
 	readonly #scanner: JSONScanner;
 	/** The token read last, and where it is. */
 	#token = END_OF_TEXT;
+	/** How far the text has been read: the scanner is told where it goes on. */
+	#position: number;
 	#tokenStart = 0;
 	#tokenEnd = 0;
 	#capacity: number;
@@ -90,7 +98,7 @@ class Parser {
 		this.#text = text;
 		this.#keys = keys;
 		this.#scanner = createScanner(text);
-		if (text.startsWith(BOM)) this.#scanner.setPosition(BOM.length);
+		this.#position = text.startsWith(BOM) ? BOM.length : 0;
 		this.#capacity = Math.max(16, text.length >> 4);
 		this.#type = new Uint8Array(this.#capacity);
 		[this.#start, this.#end, this.#next, this.#size] = [this.#ints(), this.#ints(), this.#ints(), this.#ints()];
@@ -121,7 +129,7 @@ class Parser {
 
 	/** Has all of the text been read? */
 	get isAtEnd(): boolean {
-		return this.#scanner.getPosition() >= this.#text.length;
+		return this.#position >= this.#text.length;
 	}
 
 	#document(): void {
@@ -183,7 +191,7 @@ class Parser {
 		const start = this.#skipSpace();
 		if (expected !== undefined && text.startsWith(this.#lexemes[expected]!, start)) {
 			[this.#token, this.#tokenStart, this.#tokenEnd] = [STRING_LITERAL, start, start + this.#lexemes[expected]!.length];
-			this.#scanner.setPosition(this.#tokenEnd);
+			this.#position = this.#tokenEnd;
 			return expected;
 		}
 		this.#advance();
@@ -232,29 +240,53 @@ class Parser {
 		return node;
 	}
 
-	/** Goes to the next token that is neither whitespace nor a comment. */
+	/** Goes to the next token that is neither whitespace nor a comment. Most are punctuation or plain strings, and read without the scanner. */
 	#advance(): void {
+		const start = this.#skipSpace();
+		const c = this.#text.charCodeAt(start);
+		const token = PUNCTUATION[c] ?? 0;
+		const end = token !== 0 ? start + 1 : c === QUOTE ? this.#plainStringEnd(start) : NONE;
+		if (end === NONE) {
+			this.#scan();
+			return;
+		}
+		this.#token = token === 0 ? STRING_LITERAL : token;
+		[this.#tokenStart, this.#tokenEnd, this.#position] = [start, end, end];
+	}
+
+	/** Where a string without escapes ends; NONE if it has some, or is none. */
+	#plainStringEnd(start: number): number {
+		const text = this.#text;
+		for (let at = start + 1; at < text.length; at++) {
+			const c = text.charCodeAt(at);
+			if (c === QUOTE) return at + 1;
+			if (c === BACKSLASH || c < 0x20) return NONE;
+		}
+		return NONE;
+	}
+
+	#scan(): void {
 		const scanner = this.#scanner;
 		do {
-			this.#skipSpace();
+			scanner.setPosition(this.#skipSpace());
 			this.#token = scanner.scan();
+			this.#position = scanner.getPosition();
 			if (this.#token === LINE_COMMENT || this.#token === BLOCK_COMMENT) this.#isStrict = false;
 			if (scanner.getTokenError() !== 0) throw new Malformed();
 			// To the scanner a lone CR ends a line comment, to everything here only LF ends a line.
-			if (this.#token === LINE_COMMENT && this.#text.charCodeAt(scanner.getPosition()) === CR && !this.#isLineEnd(scanner.getPosition()))
+			if (this.#token === LINE_COMMENT && this.#text.charCodeAt(this.#position) === CR && !this.#isLineEnd(this.#position))
 				throw new Malformed();
 		} while (this.#token === LINE_COMMENT || this.#token === BLOCK_COMMENT);
 		this.#tokenStart = scanner.getTokenOffset();
-		this.#tokenEnd = scanner.getPosition();
+		this.#tokenEnd = this.#position;
 	}
 
 	/** The scanner reads whitespace too, but builds a string of it, character by character. */
 	#skipSpace(): number {
 		const text = this.#text;
-		const from = this.#scanner.getPosition();
-		let at = from;
+		let at = this.#position;
 		for (let c = text.charCodeAt(at); c === 0x20 || c === 0x0a || c === CR || c === 0x09; c = text.charCodeAt(at)) at++;
-		if (at !== from) this.#scanner.setPosition(at);
+		this.#position = at;
 		return at;
 	}
 
