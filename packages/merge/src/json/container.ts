@@ -1,4 +1,5 @@
 import { choose } from "../choose.ts";
+import { type Alike, twin } from "./alike.ts";
 import type { Entry } from "./entry.ts";
 import { comments, endsInLineComment, hasComment, head, headStart, type Layout, lead, post, type Style, style, tail } from "./layout.ts";
 import { reindent } from "./reindent.ts";
@@ -10,12 +11,21 @@ export interface ContainerMerge {
 	readonly base: Layout | null;
 	readonly older: Layout;
 	readonly later: Layout;
+	/** What the older side has as the base has it; the later side as the base, or as the older side if there is no base. */
+	readonly olderAlike: Alike;
+	readonly laterAlike: Alike;
 	/** How many containers are around the children, this one included. */
 	readonly depth: number;
 	/** Merges the values of a child that is in both sides; positions in the versions' children. */
 	readonly value: (entry: Entry) => string;
 	/** Called when a comment that the older side wrote is not in the result. */
 	readonly commentLost: () => void;
+}
+
+/** Children of the later version, written as they stand there. */
+interface Stretch {
+	readonly from: number;
+	readonly to: number;
 }
 
 /** A child ready to be written. */
@@ -38,8 +48,14 @@ export function writeContainer(entries: readonly Entry[], merge: ContainerMerge)
 	const styles = new Styles(merge, entries);
 	if (entries.length === 0) return open + emptyInside(merge, styles) + end;
 
-	const pieces: Piece[] = [];
-	for (let i = 0; i < entries.length; i++) pieces.push(piece(entries[i]!, i === 0, merge, styles));
+	const pieces: (Piece | Stretch)[] = [];
+	for (let i = 0; i < entries.length; i++) {
+		const past = i === 0 ? i : pastUnchanged(entries, i, merge, styles);
+		if (past > i) {
+			pieces.push({ from: entries[i]!.later, to: entries[past - 1]!.later });
+			i = past - 1;
+		} else pieces.push(piece(entries[i]!, i === 0, merge, styles));
+	}
 
 	const [olderFilled, laterFilled] = [older.kids.length > 0 ? older : later, later.kids.length > 0 ? later : older];
 	const baseFilled = base !== null && base.kids.length > 0 ? base : null;
@@ -60,18 +76,42 @@ export function writeContainer(entries: readonly Entry[], merge: ContainerMerge)
 		unfinished = text === "" ? unfinished : endsInLineComment(text);
 	};
 	for (let i = 0; i < pieces.length; i++) {
-		const { lead, body, tail, post } = pieces[i]!;
+		const next = pieces[i]!;
+		if ("from" in next) {
+			put(later.tree.text.slice(later.leadStart[next.from]!, later.postEnd[next.to]!));
+			unfinished = endsInLineComment(post(later, next.to));
+			continue;
+		}
+		const { lead, body, tail, post: behind } = next;
 		putTrivia(lead);
 		put(body);
 		if (i < pieces.length - 1 || trailingComma) {
 			putTrivia(tail);
 			put(",");
 		} else if (hasComment(tail)) putTrivia(tail);
-		putTrivia(post);
+		putTrivia(behind);
 	}
 	putTrivia(close);
 	put(end);
 	return out.join("");
+}
+
+/**
+ * Where a run of entries ends that no version changed, that stand in the later one as they do here, and that have a comma there. The first and
+ * the last child are none of them: whitespace and comma may differ.
+ */
+function pastUnchanged(entries: readonly Entry[], from: number, merge: ContainerMerge, styles: Styles): number {
+	const { base, older, later, olderAlike, laterAlike } = merge;
+	if (base === null || styles.isForced) return from;
+	const [inBase, inOlder, inLater] = [base.kids.length, older.kids.length, later.kids.length];
+	let i = from;
+	for (; i < entries.length - 1; i++) {
+		const { base: b, older: o, later: l } = entries[i]!;
+		if (b === NONE || o <= 0 || l <= 0 || (i > from && l !== entries[i - 1]!.later + 1)) break;
+		if (twin(o, olderAlike, inBase, inOlder) !== b || twin(l, laterAlike, inBase, inLater) !== b) break;
+		if (later.tree.comma[later.kids[l]!] === NONE) break;
+	}
+	return i;
 }
 
 function piece(entry: Entry, isFirst: boolean, merge: ContainerMerge, styles: Styles): Piece {

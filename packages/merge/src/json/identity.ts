@@ -1,4 +1,5 @@
 import type { Interner } from "../interner.ts";
+import { type Alike, twin } from "./alike.ts";
 import { ARRAY, type JsonTree, NONE, NUMBER, OBJECT, STRING } from "./tree.ts";
 import { member, scalarValue, writtenScalar } from "./value.ts";
 
@@ -9,6 +10,33 @@ const IDENTITY_KEYS = ["id", "_id", "uuid", "guid", "key", "code", "name", "slug
 export interface Elements {
 	readonly tree: JsonTree;
 	readonly nodes: readonly number[];
+	/** An earlier one of the versions, and the elements at the ends that are written as there. */
+	readonly like?: { readonly version: number; readonly alike: Alike };
+}
+
+/**
+ * Numbers the elements of several versions. What is written as in an earlier version gets the number that it has there, without being looked at.
+ *
+ * @param number gives equal elements equal numbers; null: an element cannot be numbered.
+ * @returns null if `number` gave null.
+ */
+export function numberElements(
+	versions: readonly Elements[],
+	number: (tree: JsonTree, node: number) => number | null,
+): Int32Array[] | null {
+	const numbers: Int32Array[] = [];
+	for (const { tree, nodes, like } of versions) {
+		const ofVersion = new Int32Array(nodes.length);
+		const known = like === undefined ? null : numbers[like.version]!;
+		for (let i = 0; i < nodes.length; i++) {
+			const there = known === null ? NONE : twin(i, like!.alike, known.length, nodes.length);
+			const found = there === NONE ? number(tree, nodes[i]!) : known![there]!;
+			if (found === null) return null;
+			ofVersion[i] = found;
+		}
+		numbers.push(ofVersion);
+	}
+	return numbers;
 }
 
 /**
@@ -47,20 +75,22 @@ function distinct(
 	read: (tree: JsonTree, node: number) => string | null,
 	values: Interner,
 ): Int32Array[] | null {
-	const numbers: Int32Array[] = [];
+	const numbers = numberElements(versions, (tree, node) => {
+		const value = read(tree, node);
+		return value === null ? null : values.id(value);
+	});
+	return numbers !== null && areDistinct(numbers) ? numbers : null;
+}
+
+/** Is no number there twice in one version? */
+function areDistinct(versions: readonly Int32Array[]): boolean {
 	/** For each number the version that it was seen in last. */
 	const seenIn: number[] = [];
-	for (const [version, { tree, nodes }] of versions.entries()) {
-		const ofVersion = new Int32Array(nodes.length);
-		for (let i = 0; i < nodes.length; i++) {
-			const value = read(tree, nodes[i]!);
-			if (value === null) return null;
-			const number = values.id(value);
-			if (seenIn[number] === version) return null;
-			seenIn[number] = version;
-			ofVersion[i] = number;
+	for (const [version, numbers] of versions.entries()) {
+		for (let i = 0; i < numbers.length; i++) {
+			if (seenIn[numbers[i]!] === version) return false;
+			seenIn[numbers[i]!] = version;
 		}
-		numbers.push(ofVersion);
 	}
-	return numbers;
+	return true;
 }

@@ -2,9 +2,10 @@ import { spend } from "../budget.ts";
 import { choose } from "../choose.ts";
 import { Interner } from "../interner.ts";
 import { BOM } from "../lines.ts";
+import { alikeEnds } from "./alike.ts";
 import { type ContainerMerge, writeContainer } from "./container.ts";
 import type { Entry } from "./entry.ts";
-import { type Elements, identities } from "./identity.ts";
+import { type Elements, identities, numberElements } from "./identity.ts";
 import { mergeKeyed } from "./keyed.ts";
 import { comments, type Layout, layout } from "./layout.ts";
 import { areScalars, byPlace, scalarList } from "./places.ts";
@@ -38,6 +39,10 @@ export function mergeTrees(
 ): MergedJson {
 	return new TreeMerge(base, older, later, keys, isText).run();
 }
+
+type Versions = Pick<ContainerMerge, "base" | "older" | "later" | "olderAlike" | "laterAlike">;
+
+const NOT_ALIKE = { start: 0, end: 0 };
 
 /** What the merge of a changed value costs beside its text. */
 const STEPS_PER_VALUE = 1_000;
@@ -175,7 +180,12 @@ export class TreeMerge {
 	#array(b: number, o: number, l: number, depth: number): string {
 		const versions = this.#layouts(b, o, l);
 		const { base, older, later } = versions;
-		const elements = [base, older, later].map((version) => ({ tree: version?.tree ?? this.#later, nodes: version?.kids ?? [] }));
+		const like = base === null ? 1 : 0;
+		const elements: Elements[] = [
+			{ tree: base?.tree ?? this.#later, nodes: base?.kids ?? [] },
+			{ tree: older.tree, nodes: older.kids, ...(base !== null && { like: { version: like, alike: versions.olderAlike } }) },
+			{ tree: later.tree, nodes: later.kids, like: { version: like, alike: versions.laterAlike } },
+		];
 		const scalars = areScalars(elements);
 		const numbers = scalars ? this.#numbered(elements) : null;
 		const list = numbers === null ? null : scalarList(elements, numbers, base !== null);
@@ -194,21 +204,27 @@ export class TreeMerge {
 	/** Numbers for the elements of three versions of an array, from zero on: equal numbers are equal elements, written alike. */
 	#numbered(versions: readonly Elements[]): Int32Array[] {
 		const small = new Map<number, number>();
-		return versions.map(({ tree, nodes }) =>
-			Int32Array.from(nodes, (node) => {
-				const value = this.#values.written(tree, node);
-				const known = small.get(value) ?? small.size;
-				if (known === small.size) small.set(value, known);
-				return known;
-			}),
-		);
+		return numberElements(versions, (tree, node) => {
+			const value = this.#values.written(tree, node);
+			const known = small.get(value) ?? small.size;
+			if (known === small.size) small.set(value, known);
+			return known;
+		})!;
 	}
 
-	#layouts(b: number, o: number, l: number): { base: Layout | null; older: Layout; later: Layout } {
-		return { base: b === NONE ? null : layout(this.#base!, b), older: layout(this.#older, o), later: layout(this.#later, l) };
+	#layouts(b: number, o: number, l: number): Versions {
+		const base = b === NONE ? null : layout(this.#base!, b);
+		const [older, later] = [layout(this.#older, o), layout(this.#later, l)];
+		return {
+			base,
+			older,
+			later,
+			olderAlike: base === null ? NOT_ALIKE : alikeEnds(base, older),
+			laterAlike: alikeEnds(base ?? older, later),
+		};
 	}
 
-	#changed({ base, older, later }: { base: Layout | null; older: Layout; later: Layout }) {
+	#changed({ base, older, later }: Versions) {
 		const changed = (side: Layout) => (inBase: number, inSide: number) =>
 			!this.#values.same(base!.tree, base!.kids[inBase]!, side.tree, side.kids[inSide]!);
 		return [changed(older), changed(later)] as const;
@@ -250,7 +266,7 @@ export class TreeMerge {
 		return shared;
 	}
 
-	#write(entries: readonly Entry[], versions: Pick<ContainerMerge, "base" | "older" | "later">, depth: number, areNamed = false): string {
+	#write(entries: readonly Entry[], versions: Versions, depth: number, areNamed = false): string {
 		const { base, older, later } = versions;
 		return writeContainer(entries, {
 			...versions,

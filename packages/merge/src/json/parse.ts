@@ -152,7 +152,8 @@ class Parser {
 				} while (!this.#separator(container, last[last.length - 1]!));
 				continue;
 			}
-			const [keyStart, keyEnd] = inObject ? [this.#tokenStart, this.#tokenEnd] : [NONE, NONE];
+			const keyStart = inObject ? this.#tokenStart : NONE;
+			const keyEnd = inObject ? this.#tokenEnd : NONE;
 			if (inObject) {
 				if (this.#lastObject[key] === container) this.#duplicate = true;
 				this.#lastObject[key] = container;
@@ -190,7 +191,9 @@ class Parser {
 		const expected = this.#following[before + 1];
 		const start = this.#skipSpace();
 		if (expected !== undefined && text.startsWith(this.#lexemes[expected]!, start)) {
-			[this.#token, this.#tokenStart, this.#tokenEnd] = [STRING_LITERAL, start, start + this.#lexemes[expected]!.length];
+			this.#token = STRING_LITERAL;
+			this.#tokenStart = start;
+			this.#tokenEnd = start + this.#lexemes[expected]!.length;
 			this.#position = this.#tokenEnd;
 			return expected;
 		}
@@ -251,7 +254,9 @@ class Parser {
 			return;
 		}
 		this.#token = token === 0 ? STRING_LITERAL : token;
-		[this.#tokenStart, this.#tokenEnd, this.#position] = [start, end, end];
+		this.#tokenStart = start;
+		this.#tokenEnd = end;
+		this.#position = end;
 	}
 
 	/** Where a string without escapes ends; NONE if it has some, or is none. */

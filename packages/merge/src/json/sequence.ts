@@ -35,16 +35,23 @@ export function mergeSequence(
 	laterLikeness: Likeness,
 	betweenSides: Likeness,
 ): Entry[] {
-	if (absorbs(later, older, base, align(base, older)))
+	const [toOlder, toLater] = [align(base, older), align(base, later)];
+	if (absorbs(later, older, base, toOlder))
 		return allOf(later, base, older, (inBase, inOlder, inLater) => ({ base: inBase, older: inOlder, later: inLater }));
-	if (absorbs(older, later, base, align(base, later)))
+	if (absorbs(older, later, base, toLater))
 		return allOf(older, base, later, (inBase, inLater, inOlder) => ({ base: inBase, older: inOlder, later: inLater }));
 	// Which element is which is told the better the more versions of it are known: the other side's counts half as much as the base's.
-	const first = edit(base, older, olderLikeness);
-	const laterEdit = edit(base, later, (i, j) => laterLikeness(i, j) + (first.changed[i] === 1 ? betweenSides(first.at[i]!, j) / 2 : 0));
+	const first = edit(base, older, toOlder, olderLikeness);
+	const laterEdit = edit(
+		base,
+		later,
+		toLater,
+		(i, j) => laterLikeness(i, j) + (first.changed[i] === 1 ? betweenSides(first.at[i]!, j) / 2 : 0),
+	);
 	const olderEdit = edit(
 		base,
 		older,
+		toOlder,
 		(i, j) => olderLikeness(i, j) + (laterEdit.changed[i] === 1 ? betweenSides(j, laterEdit.at[i]!) / 2 : 0),
 	);
 	const moves = reconcileMoves(olderEdit, laterEdit);
@@ -52,17 +59,22 @@ export function mergeSequence(
 	/** Additions since the last base element that stayed, by place: to the sides they may be one place. */
 	let waiting: Place[] = [];
 	for (let i = 0; i <= base.length; i++) {
-		const place = {
-			older: (olderEdit.added.get(i) ?? []).filter((position) => !moves.older.has(position)),
-			later: (laterEdit.added.get(i) ?? []).filter((position) => !moves.later.has(position)),
-		};
-		if (place.older.length > 0 || place.later.length > 0) waiting.push(place);
+		const [olderAdds, laterAdds] = [olderEdit.added.get(i), laterEdit.added.get(i)];
+		if (olderAdds !== undefined || laterAdds !== undefined) {
+			const place = {
+				older: (olderAdds ?? []).filter((position) => !moves.older.has(position)),
+				later: (laterAdds ?? []).filter((position) => !moves.later.has(position)),
+			};
+			if (place.older.length > 0 || place.later.length > 0) waiting.push(place);
+		}
 		const [inOlder, inLater] = i < base.length ? [olderEdit.at[i]!, laterEdit.at[i]!] : [UNMATCHED, UNMATCHED];
 		const kept =
 			inOlder !== UNMATCHED ? inLater !== UNMATCHED || olderEdit.changed[i] === 1 : inLater !== UNMATCHED && laterEdit.changed[i] === 1;
 		if (i < base.length && (!kept || moves.elsewhere.has(i))) continue;
-		for (const additions of oneIfContained(waiting, older, later)) addUnion(merged, additions, older, later, moves);
-		waiting = [];
+		if (waiting.length > 0) {
+			for (const additions of oneIfContained(waiting, older, later)) addUnion(merged, additions, older, later, moves);
+			waiting = [];
+		}
 		if (i < base.length) merged.push({ base: i, older: inOlder, later: inLater });
 	}
 	return merged;
@@ -135,8 +147,9 @@ function allOf(
 	return Array.from(side, (_, i) => entry(toBase[i]!, toOther[i]!, i));
 }
 
-function edit(base: Int32Array, side: Int32Array, likeness: Likeness): Edit {
-	const at = align(base, side);
+/** @param match for each base element its equal in the side. */
+function edit(base: Int32Array, side: Int32Array, match: Int32Array, likeness: Likeness): Edit {
+	const at = match.slice();
 	const moved = movedElements(base, side, at);
 	const movedAway = new Set(moved.values());
 	const changed = new Uint8Array(base.length);

@@ -1,0 +1,53 @@
+import type { Layout } from "./layout.ts";
+import { NONE } from "./tree.ts";
+
+/** How many children at the start and at the end of two versions of a container are written alike, each with all that is around it. */
+export interface Alike {
+	readonly start: number;
+	readonly end: number;
+}
+
+/** Compares two versions of a container as text: most of a large one is what it was. */
+export function alikeEnds(one: Layout, other: Layout): Alike {
+	const [length, otherLength] = [one.kids.length, other.kids.length];
+	const shorter = Math.min(length, otherLength);
+	const [from, otherFrom] = [one.tree.start[one.node]!, other.tree.start[other.node]!];
+	const [to, otherTo] = [one.tree.end[one.node]!, other.tree.end[other.node]!];
+	const most = Math.min(to - from, otherTo - otherFrom);
+	const pastStart = from + commonStart(one.tree.text, from, other.tree.text, otherFrom, most);
+	const isAlikeAtStart = (i: number) => one.postEnd[i]! <= pastStart && one.postEnd[i]! - from === other.postEnd[i]! - otherFrom;
+	let start = 0;
+	while (start < shorter && isAlikeAtStart(start)) start++;
+	const atEnd = to - commonEnd(one.tree.text, to, other.tree.text, otherTo, most);
+	const isAlikeAtEnd = (back: number) => {
+		const lead = one.leadStart[length - back]!;
+		return lead >= atEnd && to - lead === otherTo - other.leadStart[otherLength - back]!;
+	};
+	let end = 0;
+	while (end < shorter - start && isAlikeAtEnd(end + 1)) end++;
+	return { start, end };
+}
+
+/** Where in a version of `length` children the child is that is written as child `i` of another one; NONE: that is not known. */
+export function twin(i: number, { start, end }: Alike, length: number, otherLength: number): number {
+	return i < start ? i : i >= otherLength - end ? i - otherLength + length : NONE;
+}
+
+/** So many characters are compared at once. */
+const BLOCK = 256;
+
+function commonStart(a: string, fromA: number, b: string, fromB: number, most: number): number {
+	let length = 0;
+	while (length + BLOCK <= most && a.slice(fromA + length, fromA + length + BLOCK) === b.slice(fromB + length, fromB + length + BLOCK))
+		length += BLOCK;
+	while (length < most && a.charCodeAt(fromA + length) === b.charCodeAt(fromB + length)) length++;
+	return length;
+}
+
+function commonEnd(a: string, toA: number, b: string, toB: number, most: number): number {
+	let length = 0;
+	while (length + BLOCK <= most && a.slice(toA - length - BLOCK, toA - length) === b.slice(toB - length - BLOCK, toB - length))
+		length += BLOCK;
+	while (length < most && a.charCodeAt(toA - length - 1) === b.charCodeAt(toB - length - 1)) length++;
+	return length;
+}
