@@ -137,10 +137,10 @@ describe("a merge in progress", () => {
 	});
 
 	test("with --dry-run is only told about", async () => {
-		person.branches({ f: "1\n" }, { f: "2\n" }, { f: "3\n" });
+		person.branches({ "f.md": "1\n" }, { "f.md": "2\n" }, { "f.md": "3\n" });
 		person.git("merge", "theirs");
 		const before = person.snapshot();
-		expect((await resolve({ dryRun: true })).files).toEqual([{ path: "f", type: "content", strategy: "prose", winner: "merged" }]);
+		expect((await resolve({ dryRun: true })).files).toEqual([{ path: "f.md", type: "content", strategy: "prose", winner: "merged" }]);
 		expect(person.snapshot()).toBe(before);
 		expect(person.saved()).toEqual([]);
 	});

@@ -122,7 +122,7 @@ const CODE_NAMES = new Set(
 	`makefile gnumakefile dockerfile containerfile vagrantfile jenkinsfile rakefile gemfile podfile brewfile procfile justfile cmakelists.txt
 	requirements.txt constraints.txt robots.txt build workspace go.mod go.work .env .envrc .bashrc .zshrc .profile .bash_profile .vimrc .gitconfig .gitmodules
 	.npmrc .yarnrc .editorconfig .sync_env crontab caddyfile fstab sudoers ssh_config sshd_config nginx.conf haproxy.cfg .netrc .inputrc .curlrc
-	.wgetrc .screenrc .psqlrc .gitattributes`.split(/\s+/),
+	.wgetrc .screenrc .psqlrc`.split(/\s+/),
 );
 
 /** The last part of a path, lower case; bytes that are not ASCII do not matter here. */
