@@ -214,10 +214,13 @@ describe("a server that does not behave", () => {
 		const [helios, chad] = await world.pair({ a: "1" });
 		chad.write("from-chad", "1");
 		await chad.once();
-		world.write("hub.git/hooks/pre-receive", "#!/bin/sh\necho 'no pushes today' >&2\nexit 1\n", 0o755);
+		world.write("hub.git/hooks/pre-receive", "#!/bin/sh\necho 'permission denied: no pushes today' >&2\nexit 1\n", 0o755);
 		helios.write("mine", "1");
 		const failure = await helios.failure();
 		expect(failure).toMatchObject({ code: "PUSH_REJECTED", message: expect.stringContaining("hook") });
+		expect(failure.stderr).toContain("the remote says: permission denied: no pushes today");
+		expect(helios.state()?.last_error).toMatchObject({ remote_message: "permission denied: no pushes today" });
+		expect((await helios.run(["--status"])).stdout).toContain("no pushes today");
 		expect(helios.read("from-chad")).toBe("1");
 		expect(helios.state()?.ahead).toBeGreaterThan(0);
 		fs.rmSync(world.path("hub.git/hooks/pre-receive"));

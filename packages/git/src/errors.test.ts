@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import type { GitError } from "./errors.ts";
+import { classify, type GitError } from "./errors.ts";
 import { type HttpGitServer, startHttpServer } from "./fixtures/http-server.ts";
 import { Scratch } from "./fixtures/scratch.ts";
 import { freePort, hasSsh, hasSshServer, SshServer } from "./fixtures/ssh-server.ts";
@@ -162,6 +162,39 @@ describe("a hub in the file system", () => {
 		});
 		fs.rmSync(hook);
 	});
+
+	test("a hook that writes what other failures look like → PUSH_REJECTED, its words kept", async () => {
+		const words = [
+			"fatal: Permission denied (publickey).",
+			"No space left on device",
+			"fatal: could not resolve host: x",
+			"remote: Authentication failed",
+			"! [rejected] (fetch first): cannot lock ref",
+			"error: object file x is empty",
+		];
+		scratch.git("work", "remote", "set-url", "origin", scratch.path("hub.git"));
+		const repository = await scratch.open("work");
+		const hook = scratch.path("hub.git/hooks/pre-receive");
+		fs.mkdirSync(scratch.path("hub.git/hooks"), { recursive: true });
+		fs.writeFileSync(hook, `#!/bin/sh\ncat >&2 <<'E'\n${words.join("\n")}\nE\nprintf 'half\\rand half\\n'\nexit 1\n`, { mode: 0o755 });
+		await expect(pushCommit(repository, "origin", "declined", head)).rejects.toMatchObject({
+			code: "PUSH_REJECTED",
+			remoteMessage: [...words, "half", "and half"].join("\n"),
+		});
+		fs.rmSync(hook);
+	});
+});
+
+test.each([
+	["remote: permission denied (publickey)\nfatal: the remote end hung up unexpectedly", "REMOTE_UNREACHABLE"],
+	["fatal: remote error: No space left on device", "INTERNAL"],
+	["error: remote unpack failed: Permission denied", "INTERNAL"],
+	["ssh: connect to host hub port 22: Connection timed out\r\nfatal: Could not read from remote repository.", "REMOTE_UNREACHABLE"],
+	["fatal: Could not read from remote repository.\r\n", "REMOTE_UNREACHABLE"],
+])("a failure: stderr %j → %s, in a line without control characters", (stderr, code) => {
+	const failure = classify("push", stderr, 128);
+	expect(failure.code).toBe(code);
+	expect(failure.message).not.toMatch(/[\r\n]/);
 });
 
 describe("a workspace that cannot be opened", () => {

@@ -1,3 +1,5 @@
+import { remoteText, withoutRemoteText } from "./remote-text.ts";
+
 /** What a git process can fail with that a caller tells apart; the names of docs/contract.md, section 5, and two of our own for callers inside. */
 export type GitErrorCode =
 	| "NOT_A_REPOSITORY"
@@ -24,19 +26,22 @@ export class GitError extends Error {
 	readonly exitCode: number | null;
 	/** What killed it; null: it ended by itself. */
 	readonly signal: NodeJS.Signals | null;
+	/** What the remote wrote for people, as it is: nothing follows from it, and it is not printable yet. */
+	readonly remoteMessage: string | null;
 
 	constructor(
 		code: GitErrorCode,
 		message: string,
 		detail = "",
 		exitCode: number | null = null,
-		options: ErrorOptions & { signal?: NodeJS.Signals | null } = {},
+		options: ErrorOptions & { signal?: NodeJS.Signals | null; remoteMessage?: string | null } = {},
 	) {
 		super(message, options);
 		this.code = code;
 		this.detail = detail;
 		this.exitCode = exitCode;
 		this.signal = options.signal ?? null;
+		this.remoteMessage = options.remoteMessage ?? null;
 	}
 }
 
@@ -46,11 +51,18 @@ interface Symptom {
 	readonly advice: string;
 }
 
+const diskFull = /no space left on device|disk quota exceeded|ENOSPC/i;
+
+/** Whether what git printed says that a disk is full. */
+export function isDiskFull(stderr: string): boolean {
+	return diskFull.test(stderr);
+}
+
 // git has no machine-readable failures: these texts are its, curl's and OpenSSH's own, in the C locale, and the order decides.
 const symptoms: readonly Symptom[] = [
 	{
 		code: "DISK_FULL",
-		pattern: /no space left on device|disk quota exceeded|ENOSPC/i,
+		pattern: diskFull,
 		advice: "free some space (here, or on the remote if it says so)",
 	},
 	{
@@ -104,20 +116,34 @@ const symptoms: readonly Symptom[] = [
 		pattern: /no such remote|'.*' does not appear to be a git|no configured push destination/i,
 		advice: "name a remote: git remote add origin <url>",
 	},
+	{
+		code: "REMOTE_UNREACHABLE",
+		pattern: /could not read from remote repository/i,
+		advice: "the remote did not answer as git does: check its address (git remote -v), and what it says",
+	},
 ];
 
-/** The one-line advice and the code for a git process that ended with `exitCode`, or by `signal`, and printed `stderr`. */
+/**
+ * The one-line advice and the code for a git process that ended with `exitCode`, or by `signal`, and printed `stderr`. What the remote
+ * wrote there is shown, and decides nothing.
+ */
 export function classify(command: string, stderr: string, exitCode: number | null, signal: NodeJS.Signals | null = null): GitError {
-	const detail = stderr.trim().slice(-2_000);
-	const symptom = symptoms.find(({ pattern }) => pattern.test(stderr));
-	const said = detail.split("\n").find((line) => /^(fatal|error|remote|ssh)/i.test(line)) ?? detail.split("\n")[0] ?? "";
+	const lines = stderr.split(/[\r\n]+/).filter((line) => line.trim() !== "");
+	const detail = lines.join("\n").slice(-2_000);
+	const own = withoutRemoteText(stderr);
+	const symptom = symptoms.find(({ pattern }) => pattern.test(own));
+	const said = (lines.find((line) => /^(fatal|error|remote|ssh)/i.test(line)) ?? lines[0] ?? "").trim();
+	const remoteMessage = remoteText(stderr);
 	if (!symptom)
 		return new GitError(
 			"INTERNAL",
 			`git ${command} failed (exit ${exitCode ?? "by signal"}): ${said || "it said nothing"}`,
 			detail,
 			exitCode,
-			{ signal },
+			{ signal, remoteMessage },
 		);
-	return new GitError(symptom.code, `git ${command}: ${symptom.advice}${said ? ` (${said})` : ""}`, detail, exitCode, { signal });
+	return new GitError(symptom.code, `git ${command}: ${symptom.advice}${said ? ` (${said})` : ""}`, detail, exitCode, {
+		signal,
+		remoteMessage,
+	});
 }

@@ -1,5 +1,6 @@
-import { classify, GitError } from "./errors.ts";
+import { classify, GitError, isDiskFull } from "./errors.ts";
 import { pushLargeFiles } from "./large-files.ts";
+import { remoteText } from "./remote-text.ts";
 import type { Oid, Repository } from "./repository.ts";
 
 /** What a remote offers. */
@@ -115,24 +116,27 @@ export async function pushCommit(
 		.toString("utf8")
 		.split("\n")
 		.find((line) => line.startsWith("!\t"));
-	const failure = classify("push", stderr, exitCode);
-	if (hooks && refused === undefined && failure.code === "INTERNAL") {
-		throw new GitError(
-			"HOOK_FAILED",
-			"the pre-push hook of this repository refused: mend it, or set SYNC_HOOKS=0",
-			failure.detail,
-			exitCode,
-		);
+	if (refused !== undefined) {
+		const summary = refused.split("\t")[2] ?? "";
+		if (raced.test(summary)) return "race";
+		throw refusal(branch, summary, stderr, exitCode);
 	}
-	if (failure.code === "DISK_FULL" || failure.code === "PERMISSION_DENIED") throw failure;
-	if (refused === undefined)
-		throw failure.code === "INTERNAL" ? new GitError("PUSH_REJECTED", failure.message, failure.detail, exitCode) : failure;
-	const summary = refused.split("\t")[2] ?? "";
-	if (raced.test(summary)) return "race";
-	throw new GitError(
-		"PUSH_REJECTED",
-		`the remote refused the push: ${summary}: allow this node to push to '${branch}' there`,
-		stderr,
-		exitCode,
-	);
+	const failure = classify("push", stderr, exitCode);
+	if (failure.code !== "INTERNAL") throw failure;
+	const { detail, remoteMessage } = failure;
+	if (hooks)
+		throw new GitError("HOOK_FAILED", "the pre-push hook of this repository refused: mend it, or set SYNC_HOOKS=0", detail, exitCode);
+	throw new GitError("PUSH_REJECTED", failure.message, detail, exitCode, { remoteMessage });
+}
+
+// What git-receive-pack answers when it cannot store what it got. No hook has run by then: the text beside it is git's own.
+const notStored = "[remote rejected] (unpacker error)";
+
+/** A push that the remote refused, by its status line. What a hook wrote is passed on, and decides nothing. */
+function refusal(branch: string, summary: string, stderr: string, exitCode: number): GitError {
+	const remoteMessage = remoteText(stderr);
+	if (summary === notStored && isDiskFull(stderr))
+		return new GitError("DISK_FULL", "git push: free some space on the remote", stderr, exitCode, { remoteMessage });
+	const message = `the remote refused the push: ${summary}: allow this node to push to '${branch}' there`;
+	return new GitError("PUSH_REJECTED", message, stderr, exitCode, { remoteMessage });
 }

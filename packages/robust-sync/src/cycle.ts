@@ -23,7 +23,7 @@ import { ownTrackedFiles, setAsideTrackedState, untrackOwnFiles } from "./own-tr
 import { recover, refuseOpenOperation } from "./recover.ts";
 import { bringUpToDate, rescueLateWrites } from "./rescue.ts";
 import { refusedPath } from "./skipped-files.ts";
-import { type Snapshot, takeSnapshot } from "./snapshot.ts";
+import { isGone, type Snapshot, takeSnapshot } from "./snapshot.ts";
 import { SyncError } from "./sync-error.ts";
 import { askAhead, fetchUpstream, knownTip, nameUnbornBranch, requireRemote, syncedBranch, type Upstream } from "./upstream.ts";
 
@@ -31,8 +31,11 @@ import { askAhead, fetchUpstream, knownTip, nameUnbornBranch, requireRemote, syn
 export interface CycleResult {
 	readonly head: Oid | null;
 	readonly branch: string;
-	/** Files committed, commits pulled and pushed, files resolved, late writes merged in. */
+	/** Files committed and how many of them are deletions, commits pulled and pushed, files resolved, late writes merged in. */
 	readonly committed: number;
+	readonly deleted: number;
+	/** How many files a checkout of ours took away, because they were deleted elsewhere. */
+	readonly removed: number;
 	readonly commits: number;
 	readonly pulled: number;
 	readonly pushed: number;
@@ -63,6 +66,8 @@ const busyWaitMs = 200;
 
 interface Progress {
 	committed: number;
+	deleted: number;
+	removed: number;
 	commits: number;
 	pulled: number;
 	pushed: number;
@@ -88,6 +93,8 @@ interface Progress {
 export async function runCycle(context: CycleContext): Promise<CycleResult> {
 	const progress: Progress = {
 		committed: 0,
+		deleted: 0,
+		removed: 0,
 		commits: 0,
 		pulled: 0,
 		pushed: 0,
@@ -261,7 +268,7 @@ async function checkOut(context: CycleContext, plan: Plan, progress: Progress): 
 		progress.commits++;
 		progress.resolved += plan.resolution.files.length;
 	}
-	noteIntegration(integration, progress);
+	noteIntegration(context, integration, progress);
 }
 
 /** Between two tries to place what is held, where nothing else has changed. */
@@ -277,10 +284,11 @@ async function retryHeldPaths(context: CycleContext, progress: Progress): Promis
 	memory.retriedAt = now();
 	const ref = `refs/heads/${syncedBranch(context)}`;
 	const integration = await retryHeld({ ...integrateContext(context), bringUpToDate: (late) => bringUpToDate(context, late) }, ref, head);
-	if (integration !== null) noteIntegration(integration, progress);
+	if (integration !== null) noteIntegration(context, integration, progress);
 }
 
-function noteIntegration(integration: Integration, progress: Progress): void {
+function noteIntegration({ repository }: CycleContext, integration: Integration, progress: Progress): void {
+	progress.removed += integration.changed.filter((name) => isGone(repository.root, name)).length;
 	progress.saved.push(...integration.saved);
 	for (const name of integration.changed) progress.checkedOut.push(name);
 	progress.rescued += integration.rescued.length;
@@ -299,6 +307,7 @@ async function snapshotInto(
 	await leave(context);
 	faultPoint("cycle-after-snapshot");
 	progress.committed += snapshot.committed;
+	progress.deleted += snapshot.deleted;
 	progress.rescued += snapshot.rescued;
 	if (snapshot.committed > 0) progress.commits++;
 	await saveDecisions(context, progress, snapshot);

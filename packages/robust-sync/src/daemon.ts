@@ -18,11 +18,13 @@ import {
 	readState,
 	recordCycle,
 	WorkspacePaths,
+	withRemoteMessage,
 } from "@robust-sync/workspace";
 import { AnnouncedHeads } from "./announced-heads.ts";
 import { backOffMs } from "./back-off.ts";
 import { type CycleResult, runCycle } from "./cycle.ts";
 import { type CycleContext, type CycleMemory, openWorkspaceRepository } from "./cycle-context.ts";
+import { changesText, pulledText } from "./cycle-text.ts";
 import { changedDirectly } from "./direct-snapshot.ts";
 import { noteFirstChange } from "./first-changes.ts";
 import { KnownChanges } from "./known-changes.ts";
@@ -353,9 +355,9 @@ export class Daemon {
 	#say(result: CycleResult, durationMs: number): void {
 		if (this.#failures > 0) this.#log.info(`recovered after ${this.#failures} failures`);
 		const parts = [
-			result.committed > 0 ? `${counted(result.committed, "file")} committed` : "",
+			changesText(result),
 			result.delivered > 0 ? `${counted(result.delivered, "message")} delivered` : "",
-			result.pulled > 0 ? `${counted(result.pulled, "commit")} pulled` : "",
+			pulledText(result),
 			result.resolved > 0 ? `${counted(result.resolved, "file")} resolved` : "",
 			result.rescued > 0 ? `${result.rescued} rescued` : "",
 			result.pushed > 0 ? `${counted(result.pushed, "commit")} pushed` : "",
@@ -383,7 +385,10 @@ export class Daemon {
 		await this.#ssh.closeAll();
 		this.#failures++;
 		const waitMs = backOffMs(this.#failures, this.#config.syncIntervalSeconds * 1000, this.#random());
-		this.#log.error(`${failure.code}: ${failure.message}`, { failures: this.#failures, retry_in_ms: waitMs });
+		this.#log.error(`${failure.code}: ${withRemoteMessage(failure.message, failure.remoteMessage)}`, {
+			failures: this.#failures,
+			retry_in_ms: waitMs,
+		});
 		if (failure.cause instanceof GitError && failure.cause.detail) this.#log.debug(failure.cause.detail);
 		else if (failure.code === "INTERNAL" && failure.cause instanceof Error) this.#log.debug(failure.cause.stack ?? "");
 		if (fs.existsSync(this.#paths.sync)) {

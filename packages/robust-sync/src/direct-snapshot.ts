@@ -156,13 +156,13 @@ export async function changedDirectly(context: CycleContext, names: readonly Git
  * Commits what the watcher has seen to change, without looking at anything else: blobs, the trees above them and the commit are
  * written directly. The index follows later (bringIndexUpToDate). For workspaces whose index costs more than all the rest.
  * @param extra paths to commit even where an ignore rule covers them
- * @param message of the commit, from what changed
+ * @param message of the commit, from what changed and what of it is gone
  * @returns null: everything must be looked at
  */
 export async function takeDirectSnapshot(
 	context: CycleContext,
 	extra: readonly GitPath[],
-	message: (changed: readonly GitPath[]) => string,
+	message: (changed: readonly GitPath[], gone: ReadonlySet<GitPath>) => string,
 ): Promise<Snapshot | null> {
 	const { repository, memory, now } = context;
 	const { known } = memory;
@@ -183,7 +183,7 @@ export async function takeDirectSnapshot(
 	);
 	for (const name of busy) known.saw(name);
 	const status = { head, branch: memory.branch, entries: [], unreadable: [] };
-	const nothing = { status, head, committed: 0, skipped: known.skipped, rescued: 0, busy, unconfirmed: 0 };
+	const nothing = { status, head, committed: 0, deleted: 0, skipped: known.skipped, rescued: 0, busy, unconfirmed: 0 };
 	if (atRest.length + delivered.size === 0) return nothing;
 
 	const found = await lookUp(context, head, [...atRest, ...delivered], delivered);
@@ -208,6 +208,7 @@ export async function takeDirectSnapshot(
 		return { ...nothing, rescued };
 	}
 	const paths = changes.map((change) => change.path);
+	const gone = new Set(changes.flatMap((change) => ("delete" in change ? [change.path] : [])));
 	const date = await commitDate(context, head, paths);
 	context.lock.assertHeld();
 	const { commit } = await writeCommit(openMergeStore(repository), {
@@ -215,7 +216,7 @@ export async function takeDirectSnapshot(
 		author,
 		identity,
 		date,
-		message: Buffer.from(message(paths)),
+		message: Buffer.from(message(paths, gone)),
 		tree: null,
 		changes,
 	});
@@ -226,7 +227,7 @@ export async function takeDirectSnapshot(
 	faultPoint("direct-committed");
 	noteCommitted(context, search);
 	forgetFirstChanges(memory, lookedAt, busy);
-	return { ...nothing, head: commit, committed: changes.length, rescued, isDirect: true };
+	return { ...nothing, head: commit, committed: changes.length, deleted: gone.size, rescued, isDirect: true };
 }
 
 /**

@@ -54,10 +54,13 @@ const patienceMs = 60_000;
 const maxFollowUps = 3;
 
 function addUp(first: CycleResult, second: CycleResult): CycleResult {
-	const sum = (field: "committed" | "commits" | "pulled" | "pushed" | "resolved" | "rescued" | "delivered") => first[field] + second[field];
+	const sum = (field: "committed" | "deleted" | "removed" | "commits" | "pulled" | "pushed" | "resolved" | "rescued" | "delivered") =>
+		first[field] + second[field];
 	return {
 		...second,
 		committed: sum("committed"),
+		deleted: sum("deleted"),
+		removed: sum("removed"),
 		commits: sum("commits"),
 		pulled: sum("pulled"),
 		pushed: sum("pushed"),

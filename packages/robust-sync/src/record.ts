@@ -17,6 +17,18 @@ import type { CycleResult } from "./cycle.ts";
 import { isOwnPath } from "./own-tracked.ts";
 import type { SyncError } from "./sync-error.ts";
 
+/** A failure as `sync_state.json` has it, without secrets. */
+export function lastErrorOf(error: SyncError, secrets: Iterable<string>, at: string): NonNullable<SyncState["last_error"]> {
+	const known = [...secrets];
+	const { code, message, remoteMessage } = error;
+	return {
+		code,
+		message: printable(redact(message, known)),
+		at,
+		...(remoteMessage === null ? {} : { remote_message: redact(remoteMessage, known) }),
+	};
+}
+
 /** Keeps `sync_state.json` true: every change of status, and a rewrite at least every 30 s while alive. */
 export class SyncRecord {
 	readonly #paths: WorkspacePaths;
@@ -125,6 +137,8 @@ export class SyncRecord {
 			last_cycle: {
 				duration_ms: Math.round(durationMs),
 				committed: result.committed,
+				deleted: result.deleted,
+				removed: result.removed,
 				pulled: result.pulled,
 				pushed: result.pushed,
 				resolved: result.resolved,
@@ -151,7 +165,7 @@ export class SyncRecord {
 		return this.update({
 			...where,
 			status: nextAttempt === null || failures >= this.#config().maxSyncFailures ? "failed" : "retrying",
-			last_error: { code: error.code, message: printable(redact(error.message, this.#config().secrets)), at },
+			last_error: lastErrorOf(error, this.#config().secrets, at),
 			consecutive_failures: failures,
 			next_attempt: nextAttempt === null ? null : timestamp(nextAttempt),
 			totals: { ...totals, cycles: totals.cycles + 1, failures: totals.failures + 1 },

@@ -19,6 +19,7 @@ import {
 	writeIndexEntries,
 } from "@robust-sync/git";
 import { filtersApply, forgetAttributes } from "@robust-sync/resolve";
+import { counted } from "@robust-sync/service/counted";
 import { printable } from "@robust-sync/service/printable";
 import { faultPoint, holdRemedies, neverCommitted, type SkippedFile } from "@robust-sync/workspace";
 import { commitDate } from "./commit-date.ts";
@@ -40,8 +41,9 @@ export interface Snapshot {
 	readonly status: Status;
 	/** HEAD afterwards; null: still no commit. */
 	readonly head: Oid | null;
-	/** How many files were committed. */
+	/** How many files were committed, and how many of those are deletions. */
 	readonly committed: number;
+	readonly deleted: number;
 	readonly skipped: readonly SkippedFile[];
 	/** Lost updates that were put right. */
 	readonly rescued: number;
@@ -150,7 +152,8 @@ function isExactlyOurs(name: GitPath): boolean {
 	return neverCommitted.some((own) => name === own || name.startsWith(`${own}/`));
 }
 
-function isGone(root: string, name: GitPath): boolean {
+/** Whether no file is there (any more): nothing, or a directory. */
+export function isGone(root: string, name: GitPath): boolean {
 	try {
 		const stats = lstatIfThere(fileSystemPath(root, name));
 		return !stats || stats.isDirectory();
@@ -166,11 +169,20 @@ function hasLinkAbove(root: string, name: GitPath): boolean {
 	return false;
 }
 
-/** One line that a person can read: `helios: 3 files (notes.md, state.json, …)`. */
-export function snapshotMessage(node: string, paths: readonly GitPath[]): string {
-	const shown = paths.slice(0, 2).map((name) => printable(displayPath(name)));
-	const names = paths.length > shown.length ? [...shown, "…"] : shown;
-	return `${node}: ${paths.length} ${paths.length === 1 ? "file" : "files"} (${names.join(", ")})`;
+/**
+ * One line that a person can read: `helios: 3 files (notes.md, state.json, …)`; what is gone is said to be: `helios: 22 files deleted
+ * (a, b, …)`, or `helios: 3 files (a, b, …), 22 deleted`.
+ * @param gone those of the paths that are deleted
+ */
+export function snapshotMessage(node: string, paths: readonly GitPath[], gone: ReadonlySet<GitPath> = new Set()): string {
+	const left = paths.filter((name) => !gone.has(name));
+	const deleted = paths.length - left.length;
+	const listed = left.length > 0 ? left : paths;
+	const shown = listed.slice(0, 2).map((name) => printable(displayPath(name)));
+	const names = listed.length > shown.length ? [...shown, "…"] : shown;
+	const list = `(${names.join(", ")})`;
+	if (left.length === 0 && deleted > 0) return `${node}: ${counted(deleted, "file")} deleted ${list}`;
+	return `${node}: ${counted(left.length, "file")} ${list}${deleted > 0 ? `, ${deleted} deleted` : ""}`;
 }
 
 /**
@@ -182,7 +194,11 @@ export function snapshotMessage(node: string, paths: readonly GitPath[]): string
 export async function takeSnapshot(context: CycleContext, extra: readonly GitPath[] = []): Promise<Snapshot> {
 	const { known } = context.memory;
 	try {
-		const direct = await takeDirectSnapshot(context, extra, (changed) => `${snapshotMessage(context.config.nodeName, changed)}\n`);
+		const direct = await takeDirectSnapshot(
+			context,
+			extra,
+			(changed, gone) => `${snapshotMessage(context.config.nodeName, changed, gone)}\n`,
+		);
 		if (direct !== null) return direct;
 		await bringIndexUpToDate(context);
 		known.lookingAtAll();
@@ -235,7 +251,7 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	if (paths.length === 0 && copies.length === 0 && !staged && held.written.length === 0 && held.staged.length === 0) {
 		noteHeld(context, held, []);
 		forgetFirstChanges(memory, lookedAt, busy);
-		return { status, head: status.head, committed: 0, skipped, rescued: 0, busy, unconfirmed };
+		return { status, head: status.head, committed: 0, deleted: 0, skipped, rescued: 0, busy, unconfirmed };
 	}
 
 	const changed = [
@@ -260,7 +276,8 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	const exact = [...(rereads ? [] : checked), ...copies];
 	const checkedSet = new Set(exact.map(({ path: name }) => name));
 	const present = paths.filter((name) => !goneSet.has(name) && !checkedSet.has(name));
-	const message = snapshotMessage(config.nodeName, named);
+	const message = snapshotMessage(config.nodeName, named, goneSet);
+	const deleted = named.filter((name) => goneSet.has(name)).length;
 	// Of a copy that a database made just now, now is the time.
 	const date = await commitDate(context, status.head, copies.length > 0 ? [] : changed);
 	context.lock.assertHeld();
@@ -299,8 +316,9 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 			`a hook of this repository refused the commit${said ? `: ${said}` : ""}: mend it, or set SYNC_HOOKS=0`,
 		);
 	}
-	if (exitCode === 1 && !moved) return { status, head, committed: 0, skipped, rescued, busy, unconfirmed };
-	return { status, head, committed: moved ? Math.max(changed.length - unreadable.length, 1) : 0, skipped, rescued, busy, unconfirmed };
+	if (exitCode === 1 && !moved) return { status, head, committed: 0, deleted: 0, skipped, rescued, busy, unconfirmed };
+	const committed = moved ? Math.max(changed.length - unreadable.length, 1) : 0;
+	return { status, head, committed, deleted: Math.min(moved ? deleted : 0, committed), skipped, rescued, busy, unconfirmed };
 }
 
 /** `--once` looks again this often whether a name that vanished has come back. */

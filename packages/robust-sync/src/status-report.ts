@@ -2,6 +2,7 @@ import { counted } from "@robust-sync/service/counted";
 import { ExitCode } from "@robust-sync/service/exit-codes";
 import { printable, printableJson } from "@robust-sync/service/printable";
 import type { StateRead } from "@robust-sync/workspace/read-state";
+import { withRemoteMessage } from "@robust-sync/workspace/remote-message";
 import type { SyncState } from "@robust-sync/workspace/state-schemas";
 import { writerLiveness } from "@robust-sync/workspace/writer-liveness";
 
@@ -60,7 +61,7 @@ export function formatStatus({ running, state, reason }: StatusReport, now: numb
 	];
 	if (state.last_error)
 		lines.push(
-			`  ${paint.red("last error")}  ${printable(`${state.last_error.code}: ${state.last_error.message}`)} (${age(state.last_error.at, now)}, ${state.consecutive_failures} in a row)`,
+			`  ${paint.red("last error")}  ${printable(`${state.last_error.code}: ${withRemoteMessage(state.last_error.message, state.last_error.remote_message)}`)} (${age(state.last_error.at, now)}, ${state.consecutive_failures} in a row)`,
 		);
 	if (state.next_attempt && running) lines.push(`  next        ${printable(state.next_attempt)}`);
 	for (const { path, reason: why, remedy } of state.skipped.slice(0, 20))

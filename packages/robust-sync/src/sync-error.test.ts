@@ -33,4 +33,9 @@ test("a snapshot's message is one line that a person can read, whatever the file
 	expect(message("a", "b", "c", "d")).toBe("helios: 4 files (a, b, …)");
 	expect(message("new\nline", "e\u001b[2Jsc\u2028")).toBe("helios: 2 files (new\\nline, e\\u001b[2Jsc\\u2028)");
 	expect(message("größe")).toBe("helios: 1 file (größe)");
+	const gone = (paths: string[], deleted: string[]) => snapshotMessage("helios", paths as never, new Set(deleted) as never);
+	expect(gone(["a"], ["a"])).toBe("helios: 1 file deleted (a)");
+	expect(gone(["a", "b", "c"], ["a", "b", "c"])).toBe("helios: 3 files deleted (a, b, …)");
+	expect(gone(["a", "b", "c"], ["a", "c"])).toBe("helios: 1 file (b), 2 deleted");
+	expect(gone([], [])).toBe("helios: 0 files ()");
 });

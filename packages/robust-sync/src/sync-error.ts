@@ -1,14 +1,19 @@
 import { GitError } from "@robust-sync/git";
 import { type ErrorCode, LockLostError, NotOursError } from "@robust-sync/workspace";
 
+import { cleanRemoteMessage } from "./remote-message.ts";
+
 /** A cycle failed. `code` is the contract's (section 5); `message` is one line that says what to do. */
 export class SyncError extends Error {
 	override readonly name = "SyncError";
 	readonly code: ErrorCode;
+	/** What the remote wrote for people, where it refused a push: printable lines. */
+	readonly remoteMessage: string | null;
 
-	constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+	constructor(code: ErrorCode, message: string, options?: ErrorOptions & { remoteMessage?: string | null }) {
 		super(message, options);
 		this.code = code;
+		this.remoteMessage = options?.remoteMessage ?? null;
 	}
 }
 
@@ -25,7 +30,10 @@ export function toSyncError(error: unknown): SyncError {
 	if (error instanceof SyncError) return error;
 	if (error instanceof LockLostError) throw error;
 	if (error instanceof NotOursError) return new SyncError("PERMISSION_DENIED", error.message, { cause: error });
-	if (error instanceof GitError) return new SyncError(error.code, error.message, { cause: error });
+	if (error instanceof GitError) {
+		const remoteMessage = error.code === "PUSH_REJECTED" ? cleanRemoteMessage(error.remoteMessage) : null;
+		return new SyncError(error.code, error.message, { cause: error, remoteMessage });
+	}
 	const { code, message = String(error), path } = (error ?? {}) as NodeJS.ErrnoException;
 	const known = fileSystemCodes[code ?? ""];
 	if (known) return new SyncError(known[0], `${known[1]}${path ? ` (${path})` : ""}`, { cause: error });

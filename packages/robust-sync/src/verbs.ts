@@ -14,7 +14,9 @@ import {
 	locateWorkspace,
 	readLockHolder,
 	WorkspacePaths,
+	withRemoteMessage,
 } from "@robust-sync/workspace";
+import { countsText } from "./cycle-text.ts";
 import { Daemon } from "./daemon.ts";
 import { admitForeignWorkspace } from "./foreign-workspace.ts";
 import { initWorkspace } from "./init.ts";
@@ -122,18 +124,15 @@ export async function once(options: Options): Promise<number> {
 	await logger.flush();
 	if (options.json) printJson(outcome.ok ? outcome.state : { ...outcome.state, status: "failed" });
 	if (!outcome.ok) {
-		logger.toFile?.("error", `${outcome.error.code}: ${outcome.error.message}`);
-		throw new CommandError(`${outcome.error.code}: ${outcome.error.message}`, ExitCode.failed, { cause: outcome.error.cause });
+		const { code, message, remoteMessage } = outcome.error;
+		const said = `${code}: ${withRemoteMessage(message, remoteMessage)}`;
+		logger.toFile?.("error", said);
+		throw new CommandError(said, ExitCode.failed, { cause: outcome.error.cause });
 	}
-	const { committed, pulled, pushed, resolved, delivered, saved, skipped, head } = outcome.result;
-	logger.toFile?.(
-		"info",
-		`synced once: ${counted(committed, "file")} committed, ${counted(pulled, "commit")} pulled, ${pushed} pushed, ${counted(resolved, "file")} resolved`,
-	);
+	const { delivered, saved, skipped, head } = outcome.result;
+	logger.toFile?.("info", `synced once: ${countsText(outcome.result)}`);
 	if (!options.json) {
-		print(
-			`in sync at ${head?.slice(0, 12) ?? "no commit yet"}: ${counted(committed, "file")} committed, ${counted(pulled, "commit")} pulled, ${pushed} pushed, ${counted(resolved, "file")} resolved, ${counted(delivered, "message")} delivered`,
-		);
+		print(`in sync at ${head?.slice(0, 12) ?? "no commit yet"}: ${countsText(outcome.result)}, ${counted(delivered, "message")} delivered`);
 		for (const name of saved) print(`what the merge left out is in sync/conflicts/${name}`);
 		for (const { path, reason, remedy } of skipped)
 			print(`skipped ${printable(path)} (${printable(remedy ? `${reason}: ${remedy}` : reason)})`);

@@ -21,6 +21,7 @@ export * from "./paths.ts";
 export * from "./peers.ts";
 export * from "./process-table.ts";
 export * from "./read-state.ts";
+export * from "./remote-message.ts";
 export * from "./rescue-journal.ts";
 export * from "./saved-versions.ts";
 export * from "./state-file.ts";

@@ -63,7 +63,15 @@ export const syncStateSchema = z.object({
 	status: z.enum(syncStatuses),
 	last_attempt: z.nullable(timestamp),
 	last_sync: z.nullable(timestamp),
-	last_error: z.nullable(z.object({ code: z.enum(errorCodes), message: z.string(), at: timestamp })),
+	last_error: z.nullable(
+		z.object({
+			code: z.enum(errorCodes),
+			message: z.string(),
+			at: timestamp,
+			/** What the remote wrote for people, of a push that it refused; additive to the contract. */
+			remote_message: z.optional(z.string()),
+		}),
+	),
 	consecutive_failures: count,
 	next_attempt: z.nullable(timestamp),
 	/** Seconds between cycles when nothing happens, as sync itself has it (`--interval`); additive to the contract. */
@@ -75,7 +83,19 @@ export const syncStateSchema = z.object({
 	behind: count,
 	messages_pending: count,
 	skipped: z.array(skippedFileSchema),
-	last_cycle: z.nullable(z.object({ duration_ms: count, committed: count, pulled: count, pushed: count, resolved: count })),
+	last_cycle: z.nullable(
+		z.object({
+			duration_ms: count,
+			committed: count,
+			/** How many of the committed files are deletions; additive to the contract. */
+			deleted: z.optional(count),
+			/** How many files a checkout took away; additive to the contract. */
+			removed: z.optional(count),
+			pulled: count,
+			pushed: count,
+			resolved: count,
+		}),
+	),
 	totals: z.object({ cycles: count, failures: count, commits: count, resolved: count, rescued: count }),
 });
 /** `sync_state.json`. `last_cycle.committed` and `.resolved` count files, `.pulled` and `.pushed` commits. */

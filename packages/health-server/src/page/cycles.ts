@@ -1,4 +1,4 @@
-import type { CycleSlot } from "@robust-sync/workspace";
+import { type CycleSlot, withRemoteMessage } from "@robust-sync/workspace";
 import { joinSlots } from "../cycle-slots.ts";
 import type { NodeSnapshot } from "../snapshot.ts";
 import { count, duration, empty, table, time } from "./text.ts";
@@ -73,7 +73,7 @@ export function cycles({ history, now, node, view }: NodeSnapshot): VNode {
 						h(
 							"p",
 							{ class: "note" },
-							`Last cycle: ${duration(last.duration_ms)}; ${count(last.committed, "file")} committed, ${count(last.pulled, "commit")} pulled, ${count(last.pushed, "commit")} pushed, ${count(last.resolved, "file")} resolved.`,
+							`Last cycle: ${duration(last.duration_ms)}; ${count(last.committed - (last.deleted ?? 0), "file")} committed,${last.deleted ? ` ${count(last.deleted, "file")} deleted,` : ""} ${count(last.pulled, "commit")} pulled,${last.removed ? ` ${count(last.removed, "file")} deleted by it,` : ""} ${count(last.pushed, "commit")} pushed, ${count(last.resolved, "file")} resolved.`,
 						),
 					h(
 						"details",
@@ -93,6 +93,16 @@ export function cycles({ history, now, node, view }: NodeSnapshot): VNode {
 						),
 					),
 				],
-		error && h("p", { class: "note" }, "Last error ", time(error.at), ": ", h("code", null, error.code), " ", error.message),
+		error &&
+			h(
+				"p",
+				{ class: "note" },
+				"Last error ",
+				time(error.at),
+				": ",
+				h("code", null, error.code),
+				" ",
+				withRemoteMessage(error.message, error.remote_message),
+			),
 	);
 }

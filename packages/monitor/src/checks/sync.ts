@@ -1,4 +1,4 @@
-import { staleAfterMsOf } from "@robust-sync/workspace";
+import { staleAfterMsOf, withRemoteMessage } from "@robust-sync/workspace";
 import { formatDuration, formatTime } from "../durations.ts";
 import type { Finding, Problem } from "../findings.ts";
 import { oneLine } from "../plain-text.ts";
@@ -52,7 +52,7 @@ export function checkSync(facts: Facts): Finding {
 			id: name,
 			severity: failing ? "critical" : "warning",
 			title: `sync failed ${times} (${code})`,
-			detail: `Sync failed ${times}, ${lastSyncText}: ${oneLine(error?.message ?? "no reason recorded", 400)}.${retry}`,
+			detail: `Sync failed ${times}, ${lastSyncText}: ${oneLine(error ? withRemoteMessage(error.message, error.remote_message) : "no reason recorded", 600)}.${retry}`,
 			...adviceFor[code],
 			...(lastSync === null ? {} : { since: lastSync }),
 			notify: failing,
