@@ -4,17 +4,17 @@
 const floors = {
 	merge: 0,
 	git: 0,
-	workspace: 0,
-	resolve: 1,
-	service: 1,
-	"robust-sync": 2,
-	heartbeat: 2,
-	"health-server": 2,
-	monitor: 2,
-	"conflict-resolver": 2,
+	workspace: 1,
+	resolve: 2,
+	service: 2,
+	"robust-sync": 3,
+	heartbeat: 3,
+	"health-server": 3,
+	monitor: 3,
+	"conflict-resolver": 3,
 	// Tests over several executables, and measurements: above everything, imported by nothing.
-	e2e: 3,
-	bench: 3,
+	e2e: 4,
+	bench: 4,
 };
 
 /** The root package's: every test may use them. */
@@ -115,6 +115,18 @@ const reserved = [
 	},
 ];
 
+/** Only packages/git/src/git-path.ts makes a GitPath: what it did not check cannot be one. */
+function checkGitPaths({ sources }) {
+	return sources
+		.filter(
+			({ file, text }) =>
+				!isTestSupport(file) &&
+				!file.endsWith("git/src/git-path.ts") &&
+				/\bas (?:unknown as )?(?:GitPath|RawPath)\b/.test(withoutComments(text)),
+		)
+		.map(({ file }) => `${file}: casts to GitPath: make one with gitPathOf, gitPathIfAllowed or pathIn, which check it`);
+}
+
 function checkReserved({ name, sources }) {
 	const problems = [];
 	for (const { file, text } of sources) {
@@ -157,6 +169,7 @@ export function checkHouse(houses) {
 		...checkDeclared(house),
 		...checkExactVersions(`packages/${house.name}`, house.manifest),
 		...checkReserved(house),
+		...checkGitPaths(house),
 		...checkPure(house),
 	]);
 }

@@ -27,13 +27,19 @@ describe("dependency direction", () => {
 	test.each([
 		["an executable that imports another", "monitor", "heartbeat"],
 		["a lower floor that imports a higher one", "git", "service"],
-		["neighbours on one floor", "workspace", "git"],
+		["neighbours on one floor", "merge", "git"],
 		["a product package that imports the tests", "monitor", "e2e"],
 	])("%s is found", (_what, name, other) => {
 		const text = `import { x } from "@robust-sync/${other}/part";`;
 		expect(problemsOf({ name, manifest: workspaceDependency(other), text }).join()).toContain(
 			`${name} must not import @robust-sync/${other}/part`,
 		);
+	});
+
+	test("a cast to GitPath outside of its own file is found", () => {
+		const text = "const name = record.slice(3) as GitPath;";
+		expect(problemsOf({ name: "git", text }).join()).toContain("casts to GitPath");
+		expect(problemsOf({ name: "git", file: "packages/git/src/git-path.ts", text })).toEqual([]);
 	});
 
 	test("a package that nobody gave a floor is found", () => {

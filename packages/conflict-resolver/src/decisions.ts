@@ -39,7 +39,7 @@ async function halfEdited(
 		reader.each(
 			wanted.map(({ oid }) => oid),
 			(_info, content, index) => {
-				const path = wanted[index]?.path as GitPath;
+				const path = wanted[index]!.path;
 				// Only the lines that matter are kept.
 				const lines = content ? Buffer.from(markerLines(content).join("\n"), "latin1") : Buffer.alloc(0);
 				versions.set(path, [...(versions.get(path) ?? []), lines]);
@@ -61,7 +61,7 @@ export async function findDecisions(repository: Repository, unmerged: ReadonlyMa
 	if (automatic !== null) {
 		await withObjectReader(openMergeStore(repository), async (reader) => {
 			const infos = await reader.infos(paths.map((path) => Buffer.concat([Buffer.from(`${automatic}:`), Buffer.from(path, "latin1")])));
-			for (const [index, info] of infos.entries()) if (info) automaticOids.set(paths[index] as GitPath, info.oid);
+			for (const [index, info] of infos.entries()) if (info) automaticOids.set(paths[index]!, info.oid);
 		});
 	}
 	const edited: { path: GitPath; disk: Omit<DiskFile, "content">; stages: Stages }[] = [];

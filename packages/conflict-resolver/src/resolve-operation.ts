@@ -7,6 +7,7 @@ import {
 	diffIndex,
 	displayPath,
 	type GitPath,
+	gitPathIfAllowed,
 	mergeByLines,
 	mergeHeads,
 	type Oid,
@@ -75,7 +76,7 @@ async function touchedPaths(repository: Repository, left: Oid): Promise<Touched>
 	return { staged: new Set(staged.map(({ path }) => path)), edited: new Set(edited.map(({ path }) => path)) };
 }
 
-const withoutAside = (path: GitPath) => path.replace(/~[^/~]+$/, "") as GitPath;
+const withoutAside = (path: GitPath) => gitPathIfAllowed(path.replace(/~[^/~]+$/, "")) ?? path;
 
 function byHandFile(path: GitPath, stages: Stages, winner: VersionsToSave["winner"]): VersionsToSave {
 	const versions = { ours: stages.first, theirs: stages.second, base: stages.base };

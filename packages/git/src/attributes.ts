@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { runGit } from "./exec.ts";
-import { fileSystemPath, type GitPath, gitPath, gitPathList } from "./git-path.ts";
+import { directoriesAbove, fileSystemPath, type GitPath, gitPath, gitPathList } from "./git-path.ts";
 import { withSettings } from "./merge-store.ts";
 import type { Repository } from "./repository.ts";
 
@@ -25,9 +25,9 @@ export async function checkAttributes(
 	try {
 		for (const [name, content] of files) {
 			// fs.mkdir's recursive mode decodes names; this keeps their bytes.
-			for (let slash = name.indexOf("/"); slash >= 0; slash = name.indexOf("/", slash + 1)) {
+			for (const above of directoriesAbove(name)) {
 				try {
-					mkdirSync(fileSystemPath(directory, name.slice(0, slash) as GitPath));
+					mkdirSync(fileSystemPath(directory, above));
 				} catch (error) {
 					if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
 				}

@@ -11,8 +11,10 @@ const directoryFlags = fs.constants.O_DIRECTORY | fs.constants.O_NOFOLLOW | (pro
 
 /** Options of openBeneath and beneath. */
 export interface BeneathOptions {
-	/** Makes the directories that are missing above the name, with the umask's mode. */
+	/** Makes the directories that are missing above the name. */
 	readonly makeParents?: boolean;
+	/** Permission bits of a directory that is made, less the umask's. Default: 0777. */
+	readonly mode?: number;
 }
 
 /** A file's place whose directory is held open. */
@@ -56,14 +58,14 @@ function componentsOf(name: GitPath | Buffer): Buffer[] {
 }
 
 /** Opens a directory that is one, and no link to one. */
-function openDirectory(file: Buffer, make: boolean): number {
+function openDirectory(file: Buffer, make: boolean, mode: number): number {
 	try {
 		return fs.openSync(file, directoryFlags);
 	} catch (error) {
 		if (!make || (error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
 	}
 	try {
-		fs.mkdirSync(file);
+		fs.mkdirSync(file, { mode });
 	} catch (error) {
 		if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
 	}
@@ -77,7 +79,7 @@ function openDirectory(file: Buffer, make: boolean): number {
  * @throws ENOTDIR a component above the last one is a link or no directory; ENOENT one is missing; EINVAL `name` has a component that is
  * empty, `.` or `..`; the file system's other errors
  */
-export function openBeneath(root: string, name: GitPath | Buffer, { makeParents = false }: BeneathOptions = {}): HeldPlace {
+export function openBeneath(root: string, name: GitPath | Buffer, { makeParents = false, mode = 0o777 }: BeneathOptions = {}): HeldPlace {
 	const components = componentsOf(name);
 	const last = components.pop() as Buffer;
 	const held = descriptorDirectory();
@@ -96,7 +98,7 @@ export function openBeneath(root: string, name: GitPath | Buffer, { makeParents 
 		descend(fs.openSync(root, directoryFlags & ~fs.constants.O_NOFOLLOW));
 		for (const component of components) {
 			const directory = Buffer.concat([place, Buffer.of(0x2f), component]);
-			const next = openDirectory(directory, makeParents);
+			const next = openDirectory(directory, makeParents, mode);
 			if (held === null) place = directory;
 			descend(next);
 		}

@@ -1,4 +1,4 @@
-import type { GitPath } from "./git-path.ts";
+import { type GitPath, gitPathOf } from "./git-path.ts";
 import type { Oid } from "./repository.ts";
 
 /** The longest name that file systems take. */
@@ -13,5 +13,5 @@ export function besidePath(name: GitPath, oid: Oid): GitPath {
 	let end = Math.min(at, slash + maxNameBytes - mark.length - (name.length - at));
 	// Not in the middle of a UTF-8 sequence.
 	while (end < at && end > slash + 1 && (name.charCodeAt(end) & 0xc0) === 0x80) end--;
-	return `${name.slice(0, end)}${mark}${name.slice(at)}` as GitPath;
+	return gitPathOf(`${name.slice(0, end)}${mark}${name.slice(at)}`);
 }

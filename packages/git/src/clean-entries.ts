@@ -20,7 +20,7 @@ async function hash(repository: Repository, names: readonly GitPath[], found: Ma
 	if (names.length === 0) return;
 	try {
 		const { stdout } = await repository.run(["hash-object", "--stdin-paths"], { input: names.map(quotedLine).join("") });
-		for (const [index, oid] of stdout.toString("latin1").trim().split("\n").entries()) found.set(names[index] as GitPath, oid);
+		for (const [index, oid] of stdout.toString("latin1").trim().split("\n").entries()) found.set(names[index]!, oid);
 	} catch (error) {
 		if (!(error instanceof GitError) || error.code === "GIT_TIMEOUT") throw error;
 		if (names.length === 1) return;

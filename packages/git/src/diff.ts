@@ -1,6 +1,5 @@
-import { type GitPath, gitPath } from "./git-path.ts";
+import { type GitPath, gitPathIfAllowed } from "./git-path.ts";
 import type { Oid, Repository } from "./repository.ts";
-import { isPathAllowed } from "./verify-path.ts";
 
 /** One path that differs between two trees. */
 export interface TreeChange {
@@ -19,10 +18,10 @@ export function parseRawDiff(output: Buffer): TreeChange[] {
 		const pathEnd = output.indexOf(0, headerEnd + 1);
 		if (headerEnd < 0 || pathEnd < 0) break;
 		const [beforeMode = "", afterMode = "", beforeOid = "", afterOid = ""] = output.toString("latin1", at + 1, headerEnd).split(" ");
-		const name = gitPath(output.subarray(headerEnd + 1, pathEnd));
+		const name = gitPathIfAllowed(output.toString("latin1", headerEnd + 1, pathEnd));
 		at = pathEnd + 1;
 		// In a clean tree there is none: what another one has is nothing that was ever put anywhere.
-		if (!isPathAllowed(name)) continue;
+		if (name === null) continue;
 		changes.push({
 			path: name,
 			before: beforeMode === "000000" ? null : { mode: beforeMode, oid: beforeOid },

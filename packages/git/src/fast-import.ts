@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
 import path from "node:path";
 import { GitError } from "./errors.ts";
-import { type GitPath, gitPathBytes } from "./git-path.ts";
+import type { GitPath } from "./git-path.ts";
 import type { Oid, Repository } from "./repository.ts";
 
 /** One path of a tree that is to be written. */
@@ -29,7 +29,7 @@ export interface NewCommit {
 /** C-style quotes, as git-fast-import(1) reads them: any byte may stand inside. */
 function quotedPath(name: GitPath): Buffer {
 	const escaped = name.replace(/["\\\n]/g, (character) => (character === "\n" ? "\\n" : `\\${character}`));
-	return Buffer.concat([Buffer.from('"'), gitPathBytes(escaped as GitPath), Buffer.from('"')]);
+	return Buffer.concat([Buffer.from('"'), Buffer.from(escaped, "latin1"), Buffer.from('"')]);
 }
 
 function* importStream(ref: string, commit: NewCommit): Generator<string | Uint8Array> {

@@ -1,4 +1,4 @@
-import { type GitPath, gitPath } from "./git-path.ts";
+import { type GitPath, gitPathIfAllowed } from "./git-path.ts";
 import type { Oid, Repository } from "./repository.ts";
 
 /** When each side last touched what one asks about, committer dates in seconds since the epoch. */
@@ -29,8 +29,8 @@ export async function lastTouches(
 	let header: string | null = null;
 	const receive = (token: Buffer) => {
 		if (header !== null) {
-			const name = gitPath(token);
-			if (wanted.paths.has(name) && !side.paths.has(name)) side.paths.set(name, date);
+			const name = gitPathIfAllowed(token.toString("latin1"));
+			if (name !== null && wanted.paths.has(name) && !side.paths.has(name)) side.paths.set(name, date);
 			// ":<modes> <ids> <status>": with n parents n+1 modes and n+1 ids, the result's last.
 			const oid = header.split(" ").at(-2) ?? "";
 			if (wanted.blobs.has(oid) && !side.blobs.has(oid)) side.blobs.set(oid, date);

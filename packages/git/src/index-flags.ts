@@ -1,4 +1,4 @@
-import { displayPath, type GitPath, gitPath, parseGitPathList } from "./git-path.ts";
+import { displayPath, type GitPath, gitPathIfAllowed, splitRecords } from "./git-path.ts";
 import type { Repository } from "./repository.ts";
 import { isArgument } from "./tree-paths.ts";
 
@@ -22,10 +22,11 @@ export async function readIndexFlags(repository: Repository, names: readonly Git
 	const { stdout } = await repository.run(["ls-files", "-v", "-z", "--", ...named], { env: { GIT_LITERAL_PATHSPECS: "1" } });
 	const wanted = new Set(names);
 	// "<tag> <path>": S is skip-worktree; a small letter is assume-unchanged.
-	for (const record of parseGitPathList(stdout)) {
+	for (const record of splitRecords(stdout)) {
 		const tag = record[0] ?? "H";
 		const flags = { skipWorktree: tag === "S" || tag === "s", assumeUnchanged: tag >= "a" && tag <= "z" };
-		const name = gitPath(Buffer.from(record.slice(2), "latin1"));
+		const name = gitPathIfAllowed(record.slice(2));
+		if (name === null) continue;
 		if ((flags.skipWorktree || flags.assumeUnchanged) && wanted.has(name)) found.set(name, flags);
 	}
 	return found;

@@ -1,6 +1,6 @@
 import path from "node:path";
 import { classify } from "./errors.ts";
-import { type GitPath, gitPath } from "./git-path.ts";
+import { type GitPath, gitPath, gitPathOf, isGitPath } from "./git-path.ts";
 import { noLineMerge, withSettings } from "./merge-store.ts";
 import type { Oid, Repository } from "./repository.ts";
 
@@ -48,7 +48,7 @@ export function parseMergeTree(output: Buffer): MergeTreeResult {
 	const notes: { type: string; paths: GitPath[] }[] = [];
 	while (at < output.length) {
 		const count = Number(token().toString("latin1"));
-		const paths = Array.from({ length: count }, () => gitPath(token()));
+		const paths = Array.from({ length: count }, () => token().toString("latin1")).filter(isGitPath);
 		const type = token().toString("latin1");
 		token();
 		if (type.startsWith("CONFLICT")) notes.push({ type, paths });
@@ -132,9 +132,9 @@ export async function changesWithRenames(store: Repository, before: Oid, after: 
 	const tokens = stdout.toString("latin1").split("\0");
 	for (let at = 0; at + 1 < tokens.length; ) {
 		const [mode1 = "", mode2 = "", oid1 = "", oid2 = "", status = ""] = (tokens[at++] ?? "").slice(1).split(" ");
-		const name = (tokens[at++] ?? "") as GitPath;
+		const name = gitPathOf(tokens[at++] ?? "");
 		if (status.startsWith("R")) {
-			const to = (tokens[at++] ?? "") as GitPath;
+			const to = gitPathOf(tokens[at++] ?? "");
 			renames.set(to, { from: name, before: { mode: mode1, oid: oid1 }, after: { mode: mode2, oid: oid2 } });
 			gone.add(name);
 		} else if (status === "D") gone.add(name);

@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
-import { displayPath, fileSystemPath, type GitPath, gitPathFromText, parentOf } from "./git-path.ts";
+import { displayPath, fileSystemPath, type GitPath, parentOf } from "./git-path.ts";
 import { lstatIfThere } from "./lstat.ts";
+import { isArgument } from "./tree-paths.ts";
 
 // git carries one permission bit, the owner's x. All else of a file's permissions is local, and stays when its content is replaced.
 
@@ -85,7 +86,7 @@ export async function inheritingDirectories(root: string, parents: readonly (Git
 	}
 	const existing = [...new Set(nearest.values())];
 	const setgid = new Set(existing.filter((name) => ((statOf(name)?.mode ?? 0) & 0o2000) !== 0));
-	const others = existing.filter((name) => !setgid.has(name) && (name === null || gitPathFromText(displayPath(name)) === name));
+	const others = existing.filter((name) => !setgid.has(name) && (name === null || isArgument(name)));
 	const acl = await withAcl(
 		root,
 		others.map((name) => (name === null ? "." : displayPath(name))),

@@ -1,4 +1,4 @@
-import { type GitPath, gitPath, gitPathFromText } from "./git-path.ts";
+import { type GitPath, gitPathIfAllowed, isGitPath, type RawPath, rawPath } from "./git-path.ts";
 import type { Oid, Repository } from "./repository.ts";
 
 /** One path that is not as HEAD has it. */
@@ -19,6 +19,8 @@ export interface Status {
 	/** null: HEAD is detached. */
 	readonly branch: string | null;
 	readonly entries: readonly StatusEntry[];
+	/** What differs under a name that no working tree may have. */
+	readonly refused: readonly RawPath[];
 	/** Directories that could not be looked into: what is in them is neither changed nor gone, but unknown. */
 	readonly unreadable: readonly GitPath[];
 }
@@ -31,6 +33,12 @@ export function parseStatus(output: Buffer, warnings = ""): Status {
 	let head: Oid | null = null;
 	let branch: string | null = null;
 	const entries: StatusEntry[] = [];
+	const refused: RawPath[] = [];
+	const add = (name: string, entry: Omit<StatusEntry, "path">) => {
+		const path = gitPathIfAllowed(name);
+		if (path === null) refused.push(rawPath(name));
+		else entries.push({ path, ...entry });
+	};
 	for (let at = 0; at < output.length; ) {
 		const found = output.indexOf(0, at);
 		const end = found < 0 ? output.length : found;
@@ -49,8 +57,7 @@ export function parseStatus(output: Buffer, warnings = ""): Status {
 				// "1 XY sub mH mI mW hH hI path", "u XY sub m1 m2 m3 mW h1 h2 h3 path"
 				const fields = record.split(" ");
 				const name = fields.slice(record[0] === "1" ? 8 : 10).join(" ");
-				entries.push({
-					path: gitPath(Buffer.from(name, "latin1")),
+				add(name, {
 					kind: record[0] === "1" ? "changed" : "unmerged",
 					index: fields[1]?.[0] ?? ".",
 					worktree: fields[1]?.[1] ?? ".",
@@ -59,8 +66,7 @@ export function parseStatus(output: Buffer, warnings = ""): Status {
 				break;
 			}
 			case "?":
-				entries.push({
-					path: gitPath(Buffer.from(record.slice(2), "latin1")),
+				add(record.slice(2), {
 					kind: "untracked",
 					index: "?",
 					worktree: "?",
@@ -69,8 +75,8 @@ export function parseStatus(output: Buffer, warnings = ""): Status {
 				break;
 		}
 	}
-	const unreadable = [...warnings.matchAll(notOpened)].map((match) => gitPathFromText(match[1] ?? ""));
-	return { head, branch, entries, unreadable };
+	const unreadable = [...warnings.matchAll(notOpened)].map((match) => Buffer.from(match[1] ?? "").toString("latin1")).filter(isGitPath);
+	return { head, branch, entries, refused, unreadable };
 }
 
 /** The state of HEAD, index and working tree, by one process. Untracked files one by one; a nested repository as its directory with a slash. */

@@ -1,10 +1,10 @@
-import { displayPath, type GitPath, gitPathFromText, gitPathList, parseGitPathList } from "./git-path.ts";
+import { displayPath, type GitPath, gitPathIfAllowed, isGitPath, splitRecords, withoutSlash } from "./git-path.ts";
 import type { TreeEntry } from "./merge-tree.ts";
 import type { Oid, Repository } from "./repository.ts";
 
 /** Whether a path can be told to git as an argument: names need not be UTF-8, arguments are. */
 export function isArgument(name: GitPath): boolean {
-	return gitPathFromText(displayPath(name)) === name;
+	return Buffer.from(displayPath(name)).toString("latin1") === name;
 }
 
 /**
@@ -28,10 +28,11 @@ async function listTree(repository: Repository, args: readonly string[]): Promis
 	});
 	// "<mode> <type> <oid>\t<path>"
 	return new Map(
-		parseGitPathList(stdout).map((record) => {
+		splitRecords(stdout).flatMap((record) => {
 			const tab = record.indexOf("\t");
 			const [mode = "", , oid = ""] = record.slice(0, tab).split(" ");
-			return [record.slice(tab + 1) as GitPath, { mode, oid }];
+			const name = gitPathIfAllowed(record.slice(tab + 1));
+			return name === null ? [] : [[name, { mode, oid }] as const];
 		}),
 	);
 }
@@ -41,10 +42,14 @@ export async function readIgnored(repository: Repository, names: readonly GitPat
 	if (names.length === 0) return new Set();
 	// The only one of these commands that takes no GIT_LITERAL_PATHSPECS; what begins with "./" is a name, whatever is in it.
 	const { stdout } = await repository.run(["check-ignore", "-z", "--stdin", "--no-index"], {
-		input: gitPathList(names.map((name) => `./${name}` as GitPath)),
+		input: Buffer.from(names.map((name) => `./${name}\0`).join(""), "latin1"),
 		accept: [0, 1],
 	});
-	return new Set(parseGitPathList(stdout).map((name) => name.slice("./".length) as GitPath));
+	return new Set(
+		splitRecords(stdout)
+			.map((name) => name.slice("./".length))
+			.filter(isGitPath),
+	);
 }
 
 /**
@@ -69,8 +74,12 @@ export async function listIgnored(
 		{ env: { GIT_LITERAL_PATHSPECS: "1" } },
 	);
 	// "XY <path>"
-	const records = parseGitPathList(stdout);
+	const records = splitRecords(stdout);
 	const of = (mark: string) =>
-		records.filter((record) => record.startsWith(mark)).map((record) => record.slice(3).replace(/\/$/, "") as GitPath);
+		records
+			.filter((record) => record.startsWith(mark))
+			.map((record) => record.slice(3))
+			.filter(isGitPath)
+			.map(withoutSlash);
 	return { ignored: of("!! "), untracked: of("?? ") };
 }

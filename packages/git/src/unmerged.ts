@@ -1,4 +1,4 @@
-import { type GitPath, gitPath } from "./git-path.ts";
+import { type GitPath, gitPathIfAllowed } from "./git-path.ts";
 import type { Stages, TreeEntry } from "./merge-tree.ts";
 import type { Repository } from "./repository.ts";
 
@@ -10,11 +10,12 @@ export async function readUnmerged(repository: Repository): Promise<Map<GitPath,
 		const end = stdout.indexOf(0, at);
 		const tab = stdout.indexOf(9, at);
 		const [mode = "", oid = "", stage = ""] = stdout.toString("latin1", at, tab).split(" ");
-		const name = gitPath(stdout.subarray(tab + 1, end));
+		const name = gitPathIfAllowed(stdout.toString("latin1", tab + 1, end));
+		at = end + 1;
+		if (name === null) continue;
 		const stages = unmerged.get(name) ?? { base: null, first: null, second: null };
 		stages[stage === "1" ? "base" : stage === "2" ? "first" : "second"] = { mode, oid };
 		unmerged.set(name, stages);
-		at = end + 1;
 	}
 	return unmerged;
 }

@@ -8,7 +8,7 @@ import { diffTrees, type TreeChange } from "./diff.ts";
 import { isFileMode } from "./disk-file.ts";
 import { GitError } from "./errors.ts";
 import { FileExchanger } from "./exchange-files.ts";
-import { displayPath, type GitPath, parentOf } from "./git-path.ts";
+import { directoriesAbove, displayPath, type GitPath, parentOf } from "./git-path.ts";
 import { writeFlaggedIndexEntries } from "./index-file.ts";
 import { type IndexFlags, readIndexFlags } from "./index-flags.ts";
 import { type KeptFile, KeptFiles, type KeptNote } from "./kept-files.ts";
@@ -849,9 +849,7 @@ class Move {
 		const parent = parentOf(name);
 		if (parent === null) return;
 		const { root, objectFormat } = this.#repository;
-		const parts = parent.split("/");
-		for (let depth = 1; depth <= parts.length; depth++) {
-			const directory = parts.slice(0, depth).join("/") as GitPath;
+		for (const directory of directoriesAbove(name)) {
 			if (this.#directories.has(directory)) continue;
 			this.#closePlace();
 			beneath(root, directory, (live) => {

@@ -1,4 +1,4 @@
-import type { GitPath, MergeTreeResult, Oid, TreeEntry } from "@robust-sync/git";
+import { type GitPath, gitPathIfAllowed, type MergeTreeResult, type Oid, type TreeEntry } from "@robust-sync/git";
 
 /** Note on a path that the merge of several merge bases had a conflict in already, and that the sides differ in. */
 export const crissCross = "CONFLICT (several merge bases)";
@@ -33,7 +33,7 @@ export interface Conflicts {
  */
 export function groupConflicts(merged: MergeTreeResult, first: Oid, second: Oid): Conflicts {
 	const aside = new RegExp(`^(.+)~(?:${first}|${second})(?:_\\d+)?$`, "s");
-	const originalOf = (name: GitPath) => (aside.exec(name)?.[1] ?? name) as GitPath;
+	const originalOf = (name: GitPath) => gitPathIfAllowed(aside.exec(name)?.[1] ?? name) ?? name;
 	const groups = new Map<
 		GitPath,
 		{ stagePaths: GitPath[]; base: TreeEntry | null; first: TreeEntry | null; second: TreeEntry | null; notes: Set<string> }

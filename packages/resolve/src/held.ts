@@ -41,7 +41,7 @@ export class Holder {
 	toRetry(): TreeChange[] {
 		const missing = missingMounts(this.#repository, this.#before);
 		return [...this.#before.paths.values()].flatMap((held) => {
-			const name = held.path as GitPath;
+			const name = held.path;
 			if (missing.some((mount) => isBelow(name, mount))) return [];
 			// What must stay local is tried again only once nothing of it is there.
 			if (held.reason === "ignored-here" && (held.target === null || held.flag || inPlaceOf(this.#repository.root, name) !== null))
@@ -52,7 +52,7 @@ export class Holder {
 
 	/** Paths whose index bits are ours: they go when a path is placed. */
 	get ownBits(): ReadonlySet<GitPath> {
-		return new Set([...this.#before.paths.values()].filter(({ flag }) => !flag).map((held) => held.path as GitPath));
+		return new Set([...this.#before.paths.values()].filter(({ flag }) => !flag).map((held) => held.path));
 	}
 
 	/** Before anything is touched. @returns the paths that stay untouched, with the index bits that they get */
@@ -110,19 +110,19 @@ export class Holder {
 			for (const name of this.#ignored) if (!paths.has(name) && !changed.has(name)) paths.set(name, ruleHeld(name, true));
 		const local = [...paths.values()].filter(({ reason, target }) => reason === "ignored-here" && (this.#rulesChange || target === null));
 		if (local.length === 0) return;
-		const names = local.map((held) => held.path as GitPath);
+		const names = local.map((held) => held.path);
 		const covered = await stillIgnored(this.#repository, names);
-		const exposed = local.filter(({ path: name, target, excluded }) => target === null && !excluded && !covered.has(name as GitPath));
+		const exposed = local.filter(({ path: name, target, excluded }) => target === null && !excluded && !covered.has(name));
 		addLocalExcludes(
 			this.#repository,
-			exposed.map((held) => held.path as GitPath),
+			exposed.map((held) => held.path),
 		);
 		const excluded = new Set(exposed.map((held) => held.path));
 		const now = exposed.length > 0 ? await stillIgnored(this.#repository, names) : covered;
 		for (const held of local)
 			paths.set(held.path, {
 				...held,
-				covered: now.has(held.path as GitPath),
+				covered: now.has(held.path),
 				...(excluded.has(held.path) ? { excluded: true } : {}),
 			});
 	}

@@ -1,4 +1,4 @@
-import { checkAttributes, type GitPath, gitPathBytes, type ObjectReader, type Oid, type Repository } from "@robust-sync/git";
+import { checkAttributes, type GitPath, gitPathBytes, gitPathOf, type ObjectReader, type Oid, type Repository } from "@robust-sync/git";
 import type { AttributeKind } from "@robust-sync/merge";
 
 const fileName = ".gitattributes";
@@ -19,7 +19,7 @@ function attributeFilesAbove(paths: Iterable<GitPath>): GitPath[] {
 			files.add(file);
 		}
 	}
-	return [...files] as GitPath[];
+	return [...files].map(gitPathOf);
 }
 
 function kindFrom(values: ReadonlyMap<string, string>): AttributeKind | undefined {
@@ -48,7 +48,7 @@ export async function kindAttributes(
 	await reader.each(
 		inTree.map((file) => Buffer.concat([Buffer.from(`${tree}:`), gitPathBytes(file)])),
 		(info, content, index) => {
-			if (info?.type === "blob" && content) found.set(inTree[index] as GitPath, Buffer.from(content));
+			if (info?.type === "blob" && content) found.set(inTree[index]!, Buffer.from(content));
 		},
 	);
 	for (const [file, content] of resolved) if (content) found.set(file, content);

@@ -4,6 +4,7 @@ import {
 	fileSystemPath,
 	GitError,
 	type GitPath,
+	gitPathOf,
 	type IndexFlags,
 	isFileMode,
 	listIgnored,
@@ -42,7 +43,7 @@ function lstat(root: string, name: GitPath) {
 /** The first component of a path that is on disk and no directory, else the path itself where it is a directory; null: nothing is in its place. */
 export function inPlaceOf(root: string, name: GitPath): GitPath | null {
 	for (let slash = name.indexOf("/"); ; slash = name.indexOf("/", slash + 1)) {
-		const component = (slash < 0 ? name : name.slice(0, slash)) as GitPath;
+		const component = slash < 0 ? name : gitPathOf(name.slice(0, slash));
 		const stats = lstat(root, component);
 		if (stats === null) return null;
 		if (!stats.isDirectory() || slash < 0) return component;
@@ -66,7 +67,7 @@ async function ignoredAmong(repository: Repository, names: readonly GitPath[]): 
 export function missingMounts(repository: Repository, held: HeldState): GitPath[] {
 	if (held.mounts.size === 0) return [];
 	const mounted = mountPointsBelow(repository.root);
-	return [...held.mounts].filter((mount) => !mounted.has(mount)) as GitPath[];
+	return [...held.mounts].filter((mount) => !mounted.has(mount));
 }
 
 /** Whether a path is below a directory. */
@@ -173,6 +174,9 @@ export async function allIgnored(repository: Repository): Promise<GitPath[]> {
 
 /** Those of some local paths that an ignore rule still covers. */
 export async function stillIgnored(repository: Repository, names: readonly GitPath[]): Promise<Set<GitPath>> {
-	const there = names.filter((name) => parentOf(name) === null || lstat(repository.root, parentOf(name) as GitPath)?.isDirectory());
+	const there = names.filter((name) => {
+		const parent = parentOf(name);
+		return parent === null || lstat(repository.root, parent)?.isDirectory();
+	});
 	return await ignoredAmong(repository, there);
 }

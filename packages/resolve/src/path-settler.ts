@@ -4,6 +4,7 @@ import {
 	changesWithRenames,
 	type GitPath,
 	gitPathBytes,
+	gitPathOf,
 	lastTouches,
 	type ObjectReader,
 	type Oid,
@@ -587,6 +588,6 @@ export class PathSettler {
 		const short = besidePath(path, oid);
 		const [there] = await this.#reader.infos([Buffer.concat([Buffer.from(`${this.#merge.tree}:`), gitPathBytes(short)])]);
 		if (!there || there.oid === oid) return short;
-		return short.replace(`~${oid.slice(0, 8)}`, `~${oid}`) as GitPath;
+		return gitPathOf(short.replace(`~${oid.slice(0, 8)}`, `~${oid}`));
 	}
 }

@@ -2,7 +2,17 @@ import { randomUUID } from "node:crypto";
 import { existsSync, linkSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { displayPath, type GitPath, gitPathBytes, openMergeStore, type Repository, withObjectReader } from "@robust-sync/git";
+import {
+	beneath,
+	displayPath,
+	fileSystemPath,
+	type GitPath,
+	gitPathBytes,
+	gitPathOf,
+	openMergeStore,
+	type Repository,
+	withObjectReader,
+} from "@robust-sync/git";
 import {
 	compactTimestamp,
 	faultPoint,
@@ -35,29 +45,12 @@ export interface SavedHeader {
 	readonly files: readonly VersionsToSave[];
 }
 
-/** Makes a directory by its bytes: fs.mkdir's recursive mode decodes names. */
-function makeDirectory(directory: Buffer, made: Set<string>): void {
-	const key = directory.toString("latin1");
-	if (made.has(key)) return;
-	try {
-		mkdirSync(directory, { mode: 0o700 });
-	} catch (error) {
-		const { code } = error as NodeJS.ErrnoException;
-		if (code === "ENOENT") {
-			makeDirectory(directory.subarray(0, directory.lastIndexOf(0x2f)), made);
-			mkdirSync(directory, { mode: 0o700 });
-		} else if (code !== "EEXIST") throw error;
-	}
-	made.add(key);
-}
-
 /** Writes below `files/`; where the name cannot be (too long, or a file where a directory must be), below a directory with a short name. */
 class VersionWriter {
 	readonly #directory: string;
-	readonly #made = new Set<string>();
 	/** The first file that was written of each blob, and how many names it has. */
-	readonly #first = new Map<string, { readonly file: Buffer; names: number }>();
-	/** Files with contents of their own. */
+	readonly #first = new Map<string, { readonly name: GitPath; names: number }>();
+	/** Files with contents of their own, as names below the directory. */
 	readonly written: Buffer[] = [];
 	#elsewhere = 0;
 
@@ -70,32 +63,32 @@ class VersionWriter {
 	 * @returns the name below the directory, byte for byte
 	 */
 	write(name: GitPath, role: Role, content: Uint8Array, oid: string | null): GitPath {
-		const usual = Buffer.concat([Buffer.from("files/"), gitPathBytes(name), Buffer.from(`.${role}`)]);
 		try {
-			return this.#put(usual, content, oid);
+			return this.#put(gitPathOf(`files/${name}.${role}`), content, oid);
 		} catch (error) {
 			if (!["ENAMETOOLONG", "EEXIST", "EISDIR", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
-			return this.#put(Buffer.from(`files~${++this.#elsewhere}/version.${role}`), content, oid);
+			return this.#put(gitPathOf(`files~${++this.#elsewhere}/version.${role}`), content, oid);
 		}
 	}
 
 	/** Many small files: waiting for each in the thread pool takes three times as long as writing it at once. */
-	#put(name: Buffer, content: Uint8Array, oid: string | null): GitPath {
-		const file = Buffer.concat([Buffer.from(`${this.#directory}/`), name]);
-		makeDirectory(file.subarray(0, file.lastIndexOf(0x2f)), this.#made);
-		if (oid === null || !this.#linked(file, oid)) {
-			writeFileSync(file, content, { flag: "wx" });
-			this.written.push(file);
-			if (oid !== null) this.#first.set(oid, { file, names: 1 });
-		}
-		return name.toString("latin1") as GitPath;
+	#put(name: GitPath, content: Uint8Array, oid: string | null): GitPath {
+		const write = (file: Buffer) => {
+			if (oid !== null && this.#linked(file, oid)) return;
+			writeFileSync(file, content, { flag: "wx", mode: 0o600 });
+			this.written.push(fileSystemPath(this.#directory, name));
+			if (oid !== null) this.#first.set(oid, { name, names: 1 });
+		};
+		// No directory above it may be a link by now, whoever made it.
+		beneath(this.#directory, name, write, { makeParents: true, mode: 0o700 });
+		return name;
 	}
 
 	#linked(file: Buffer, oid: string): boolean {
 		const first = this.#first.get(oid);
 		if (!first || first.names >= maxNames) return false;
 		try {
-			linkSync(first.file, file);
+			beneath(this.#directory, first.name, (there) => linkSync(there, file));
 			first.names++;
 			return true;
 		} catch (error) {
@@ -120,7 +113,7 @@ async function writeVersions(repository: Repository, writer: VersionWriter, file
 	const saved: GitPath[][] = files.map(() => []);
 	const stored: { file: number; role: Role; oid: string }[] = [];
 	const write = (file: number, role: Role, content: Uint8Array, oid: string | null = null) => {
-		saved[file]?.push(writer.write(files[file]?.path as GitPath, role, content, oid));
+		saved[file]?.push(writer.write(files[file]!.path, role, content, oid));
 	};
 	for (const [index, { save, versions }] of files.entries()) {
 		if (!save) continue;

@@ -1,6 +1,15 @@
 import fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { displayPath, GitError, type GitPath, parseGitPathList, type Repository, readStatus, SshConnections } from "@robust-sync/git";
+import {
+	displayPath,
+	GitError,
+	type GitPath,
+	parseGitPathList,
+	type Repository,
+	readStatus,
+	SshConnections,
+	withoutSlash,
+} from "@robust-sync/git";
 import { counted } from "@robust-sync/service/counted";
 import type { ServiceControl } from "@robust-sync/service/lifecycle";
 import type { Logger } from "@robust-sync/service/log";
@@ -448,7 +457,7 @@ export class Daemon {
 			.catch(() => ({ stdout: Buffer.alloc(0) }));
 		const ignored = parseGitPathList(stdout)
 			.filter((name) => name.endsWith("/"))
-			.map((name) => name.slice(0, -1) as GitPath);
+			.map((name) => withoutSlash(name));
 		if (this.#watcher || this.#stopped) return;
 		this.#watcher = new WorkspaceWatcher({
 			root: this.#paths.root,

@@ -56,7 +56,7 @@ function isElsewhere(root: string, name: GitPath, seen: Map<GitPath, boolean>): 
 		const odd =
 			seen.get(parent) ??
 			(lstatIfThere(fileSystemPath(root, parent))?.isSymbolicLink() === true ||
-				lstatIfThere(fileSystemPath(root, `${parent}/.git` as GitPath)) !== null);
+				lstatIfThere(Buffer.concat([fileSystemPath(root, parent), Buffer.from("/.git")])) !== null);
 		seen.set(parent, odd);
 		if (odd) return true;
 	}
@@ -182,7 +182,7 @@ export async function takeDirectSnapshot(
 		now(),
 	);
 	for (const name of busy) known.saw(name);
-	const status = { head, branch: memory.branch, entries: [], unreadable: [] };
+	const status = { head, branch: memory.branch, entries: [], refused: [], unreadable: [] };
 	const nothing = { status, head, committed: 0, deleted: 0, skipped: known.skipped, rescued: 0, busy, unconfirmed: 0 };
 	if (atRest.length + delivered.size === 0) return nothing;
 

@@ -14,6 +14,7 @@ import {
 	storeBlobs,
 	storeCopy,
 	type TreeEntry,
+	withoutSlash,
 	writeIndexEntries,
 } from "@robust-sync/git";
 import { filtersApply, isBelow, isWithin, mergeLateWriteAside, stillIgnored } from "@robust-sync/resolve";
@@ -60,7 +61,7 @@ interface HeldWrite {
 const hidesNothing: HeldView = { hides: () => false, written: [], staged: [], before: nothingHeld, state: nothingHeld };
 
 /** Mount points inside the workspace. Ask before and after a status: what was one at both times was one all the while. */
-export function mountsNow({ repository }: CycleContext): Set<string> {
+export function mountsNow({ repository }: CycleContext): Set<GitPath> {
 	const points = [...mountPointsBelow(repository.root)];
 	return new Set(points.filter((point) => !isWithin(point, ".git") && !neverCommitted.some((own) => isWithin(point, own))));
 }
@@ -77,7 +78,7 @@ function stampOf(root: string, name: GitPath): string | null {
 const isSameEntry = (a: TreeEntry | null | undefined, b: TreeEntry | null | undefined) => a?.oid === b?.oid && a?.mode === b?.mode;
 
 /** A directory whose file system is missing: nothing below it is a deletion. A directory that has all its files again is an ordinary one. */
-function stillMissing(held: HeldState, mounted: ReadonlySet<string>, entries: readonly StatusEntry[]): string[] {
+function stillMissing(held: HeldState, mounted: ReadonlySet<GitPath>, entries: readonly StatusEntry[]): GitPath[] {
 	return [...held.mounts].filter(
 		(mount) =>
 			!mounted.has(mount) &&
@@ -91,7 +92,7 @@ function stillMissing(held: HeldState, mounted: ReadonlySet<string>, entries: re
  * @param mounted mount points that were there before the status and after it
  * @throws GitError
  */
-export async function viewHeld(context: CycleContext, status: Status, mounted: ReadonlySet<string>): Promise<HeldView> {
+export async function viewHeld(context: CycleContext, status: Status, mounted: ReadonlySet<GitPath>): Promise<HeldView> {
 	const { repository, paths, config } = context;
 	const held = readHeld(paths);
 	if (held.paths.size === 0 && held.mounts.size === 0 && mounted.size === 0) return hidesNothing;
@@ -101,18 +102,18 @@ export async function viewHeld(context: CycleContext, status: Status, mounted: R
 	const isMissing = (name: string) => missing.some((mount) => isBelow(name, mount));
 	const local = [...held.paths.values()].filter(({ reason }) => reason === "ignored-here");
 	const [heads, ignored] = await Promise.all([
-		headEntries(context, status, [...held.paths.keys()] as GitPath[]),
+		headEntries(context, status, [...held.paths.keys()]),
 		stillIgnored(
 			repository,
-			local.map((entry) => entry.path as GitPath),
+			local.map((entry) => entry.path),
 		),
 	]);
-	const next = new Map<string, HeldPath>();
+	const next = new Map<GitPath, HeldPath>();
 	const written: HeldPath[] = [];
 	const staged: HeldPath[] = [];
 	const toCompare: { readonly held: HeldPath; readonly stamp: string; readonly isStaged: boolean }[] = [];
 	for (const was of held.paths.values()) {
-		const name = was.path as GitPath;
+		const name = was.path;
 		const target = heads.has(name) ? (heads.get(name) ?? null) : was.target;
 		const entry = { ...was, target };
 		const listed = entries.get(name);
@@ -145,11 +146,11 @@ export async function viewHeld(context: CycleContext, status: Status, mounted: R
 	const filters = toCompare.length > 0 && (await filtersApply(repository));
 	const disk = await cleanEntries(
 		repository,
-		toCompare.map((entry) => entry.held.path as GitPath),
+		toCompare.map((entry) => entry.held.path),
 		filters,
 	);
 	for (const { held: entry, stamp, isStaged } of toCompare) {
-		const found = disk.get(entry.path as GitPath);
+		const found = disk.get(entry.path);
 		if (found === undefined || isSameEntry(found, entry.base)) {
 			next.set(entry.path, { ...entry, seen: found === undefined ? null : stamp });
 			if (isStaged) staged.push(entry);
@@ -165,7 +166,7 @@ export async function viewHeld(context: CycleContext, status: Status, mounted: R
 		hides({ path: name, kind }) {
 			if (isMissing(name)) return true;
 			// A directory stands for what is untracked below it.
-			const above = heldAbove(hidden, name.replace(/\/$/, ""));
+			const above = heldAbove(hidden, withoutSlash(name));
 			return above !== null && (above.path === name || kind === "untracked");
 		},
 	};
@@ -204,15 +205,15 @@ async function headEntries(
 export async function stageHeldWrites({ repository, paths }: CycleContext, { written, staged }: HeldView): Promise<HeldWrite[]> {
 	const writes: HeldWrite[] = [];
 	for (const held of written) {
-		const name = held.path as GitPath;
+		const name = held.path;
 		const stamp = stampOf(repository.root, name);
 		const disk = await storeCopy(repository, name);
 		if (disk === null || stamp === null) continue;
 		writes.push({ held, disk, stamp, merged: await mergeHeld({ repository, paths }, held, disk) });
 	}
 	const entries = [
-		...writes.map(({ held, merged }) => ({ path: held.path as GitPath, entry: merged })),
-		...staged.map(({ path: name, target }) => ({ path: name as GitPath, entry: target })),
+		...writes.map(({ held, merged }) => ({ path: held.path, entry: merged })),
+		...staged.map(({ path: name, target }) => ({ path: name, entry: target })),
 	];
 	if (entries.length > 0) await writeIndexEntries(repository, entries);
 	return writes;
@@ -232,7 +233,7 @@ async function mergeHeld(
 		[disk, target, from].flatMap((entry) => (entry ? [entry.oid] : [])),
 	);
 	const content = await mergeLateWriteAside({
-		path: name as GitPath,
+		path: name,
 		before: contents.get(from?.oid ?? "") ?? null,
 		written: contents.get(disk.oid) ?? Buffer.alloc(0),
 		writtenAt: null,
@@ -260,10 +261,10 @@ export function noteHeld({ paths }: CycleContext, { before, state }: HeldView, w
 /** Held paths as `skipped` reports them. A mount that is missing stands for all that is below it. */
 export function heldSkipped({ repository, paths }: CycleContext): SkippedFile[] {
 	const held = readHeld(paths);
-	const mounted = held.mounts.size > 0 ? mountPointsBelow(repository.root) : new Set();
+	const mounted = held.mounts.size > 0 ? mountPointsBelow(repository.root) : new Set<GitPath>();
 	const missing = [...held.mounts].filter((mount) => !mounted.has(mount));
-	const entry = (name: string, reason: HeldPath["reason"]): SkippedFile => ({
-		path: displayPath(name as GitPath),
+	const entry = (name: GitPath, reason: HeldPath["reason"]): SkippedFile => ({
+		path: displayPath(name),
 		reason,
 		remedy: holdRemedies[reason],
 	});
@@ -284,6 +285,6 @@ export function withoutHeld({ repository, paths }: CycleContext, names: readonly
 	if (held.paths.size === 0 && held.mounts.size === 0) return names;
 	const rest = names.filter((name) => held.paths.get(name)?.reason !== "ignored-here");
 	if (rest.some((name) => heldAbove(held, name) !== null)) return null;
-	const mounted = held.mounts.size > 0 ? mountPointsBelow(repository.root) : new Set<string>();
+	const mounted = held.mounts.size > 0 ? mountPointsBelow(repository.root) : new Set<GitPath>();
 	return rest.some((name) => [...held.mounts].some((mount) => !mounted.has(mount) && isBelow(name, mount))) ? null : rest;
 }

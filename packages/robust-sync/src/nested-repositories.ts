@@ -1,6 +1,15 @@
 import fs from "node:fs";
 import path from "node:path";
-import { fileSystemPath, type GitPath, gitPath, type Repository, writeIndexEntries } from "@robust-sync/git";
+import {
+	fileSystemPath,
+	type GitPath,
+	isGitPath,
+	pathIn,
+	type Repository,
+	splitRecords,
+	withoutSlash,
+	writeIndexEntries,
+} from "@robust-sync/git";
 
 /** Whether the nested repository in `directory` has a remote of its own: then it is somebody's clone and not an agent's folder. */
 function hasRemote(directory: Buffer): boolean {
@@ -47,10 +56,10 @@ const emptyBlob = {
  */
 export async function findBareLinks(repository: Repository): Promise<GitPath[]> {
 	const { stdout } = await repository.run(["ls-files", "--stage", "-z"]);
-	const links = gitPath(stdout)
-		.split("\0")
+	const links = splitRecords(stdout)
 		.filter((line) => line.startsWith("160000 "))
-		.map((line) => line.slice(line.indexOf("\t") + 1) as GitPath);
+		.map((line) => line.slice(line.indexOf("\t") + 1))
+		.filter(isGitPath);
 	if (links.length === 0) return [];
 	const modules = path.join(repository.root, ".gitmodules");
 	const known = fs.existsSync(modules) ? fs.readFileSync(modules, "latin1") : "";
@@ -72,7 +81,7 @@ export async function openNestedRepositories(
 	const skipped: GitPath[] = [];
 	let opened = false;
 	for (const withSlash of directories) {
-		const directory = withSlash.replace(/\/$/, "") as GitPath;
+		const directory = withoutSlash(withSlash);
 		const contents = policy === "contents" || (policy === "auto" && !hasRemote(fileSystemPath(repository.root, directory)));
 		if (!contents) {
 			skipped.push(directory);
@@ -82,7 +91,7 @@ export async function openNestedRepositories(
 		await writeIndexEntries(repository, [
 			// A bare link of the same name gives way.
 			{ path: directory, entry: null },
-			{ path: `${directory}/${placeholder}` as GitPath, entry: { mode: "100644", oid: emptyBlob[repository.objectFormat] } },
+			{ path: pathIn(directory, placeholder), entry: { mode: "100644", oid: emptyBlob[repository.objectFormat] } },
 		]);
 		opened = true;
 	}

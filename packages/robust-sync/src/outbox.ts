@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
-import { beneath, blobOid, displayPath, fileSystemPath, type GitPath, gitPath, lstatIfThere } from "@robust-sync/git";
+import { beneath, blobOid, displayPath, type GitPath, gitPathOf, lstatIfThere, rawPath } from "@robust-sync/git";
 import {
 	compactTimestamp,
 	faultPoint,
@@ -77,7 +77,7 @@ function writeFixed(paths: WorkspacePaths, fixed: Fixed): void {
 }
 
 function pendingFile(paths: WorkspacePaths, name: string): Buffer {
-	return fileSystemPath(paths.pending, name as GitPath);
+	return Buffer.concat([Buffer.from(`${paths.pending}/`), Buffer.from(name, "latin1")]);
 }
 
 /**
@@ -98,9 +98,9 @@ export async function collectOutbox({ paths, config, now, log }: CycleContext, l
 	let clock = now();
 	let waiting = 0;
 	for (const message of pending) {
-		const name = gitPath(message.name);
+		const name = message.name.toString("latin1");
 		if (message.size > config.maxFileMb * 1_000_000) {
-			skipped.push({ path: `sync/pending/${displayPath(name)}`, reason: "too-large" });
+			skipped.push({ path: `sync/pending/${displayPath(rawPath(name))}`, reason: "too-large" });
 			continue;
 		}
 		if (deliveries.length >= limit && !begun.has(name)) {
@@ -112,14 +112,14 @@ export async function collectOutbox({ paths, config, now, log }: CycleContext, l
 			blob = blobOid(fs.readFileSync(pendingFile(paths, name)));
 		} catch (error) {
 			if ((error as NodeJS.ErrnoException).code !== "ENOENT")
-				skipped.push({ path: `sync/pending/${displayPath(name)}`, reason: "unreadable" });
+				skipped.push({ path: `sync/pending/${displayPath(rawPath(name))}`, reason: "unreadable" });
 			continue;
 		}
 		let delivery = known.get(`${name}\0${blob}`);
 		if (!delivery) {
 			clock = Math.max(clock, (parseCompactTimestamp(latest) ?? 0) + 1);
 			const targetAt = (at: number) =>
-				`${WorkspacePaths.messagesOf(config.nodeName)}/${gitPath(deliveredName(compactTimestamp(at), message.name, blob))}`;
+				`${WorkspacePaths.messagesOf(config.nodeName)}/${deliveredName(compactTimestamp(at), message.name, blob).toString("latin1")}`;
 			// Where the list of fixed names was lost, another message may have this one.
 			while (isThere(paths, targetAt(clock))) clock++;
 			latest = compactTimestamp(clock);
@@ -136,7 +136,7 @@ export async function collectOutbox({ paths, config, now, log }: CycleContext, l
 	const blocked = open.length > 0 ? blockedDirectory(paths, config.nodeName) : null;
 	if (blocked !== null) {
 		log.warn(`messages wait: '${blocked}' is no directory any more: move it away, or take it back on the remote`);
-		for (const { name } of open) skipped.push({ path: `sync/pending/${displayPath(name as GitPath)}`, reason: "refused-path" });
+		for (const { name } of open) skipped.push({ path: `sync/pending/${displayPath(rawPath(name))}`, reason: "refused-path" });
 	}
 	const targets = blocked === null ? await placeMessages(paths, config.nodeName, open) : [];
 	if (targets.length > 0) log.debug(`${targets.length} messages to deliver`);
@@ -169,7 +169,7 @@ const grabbedPrefix = ".delivered-";
 /** A crash in the middle of a confirmation leaves a file under a hidden name: a delivered one goes, any other gets its name back. */
 function putBackGrabbed(paths: WorkspacePaths, deliveries: readonly Delivery[]): void {
 	for (const { name, blob } of deliveries) {
-		const grabbed = fileSystemPath(paths.pending, `${grabbedPrefix}${blob}` as GitPath);
+		const grabbed = pendingFile(paths, `${grabbedPrefix}${blob}`);
 		if (!fs.existsSync(grabbed)) continue;
 		if (blobOid(fs.readFileSync(grabbed)) !== blob) fs.renameSync(grabbed, pendingFile(paths, name));
 		else fs.rmSync(grabbed);
@@ -195,7 +195,7 @@ async function placeMessages(paths: WorkspacePaths, node: string, deliveries: re
 			fs.writeFileSync(from, content);
 			staged.push({ from, target });
 		}
-		targets.push(target as GitPath);
+		targets.push(gitPathOf(target));
 	}
 	await makeDurable(
 		staged.map(({ from }) => from),
@@ -241,7 +241,7 @@ export function confirmDelivered({ paths }: CycleContext, { deliveries }: Outbox
 		if (!committed) continue;
 		const file = pendingFile(paths, name);
 		// Taken by a hidden name first: what is removed is what was looked at.
-		const grabbed = fileSystemPath(paths.pending, `${grabbedPrefix}${blob}` as GitPath);
+		const grabbed = pendingFile(paths, `${grabbedPrefix}${blob}`);
 		try {
 			fs.renameSync(file, grabbed);
 			if (blobOid(fs.readFileSync(grabbed)) === blob) {

@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import type { GitPath } from "@robust-sync/git";
+import { type GitPath, gitPathFromText } from "@robust-sync/git";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
 import { compactTimestamp, type MonotonicClock, timestamp, WorkspacePaths, writeRescueJournal } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
@@ -32,7 +32,11 @@ const name = "state.json" as GitPath;
 function replace(replaced: ReplacedFiles, before: string, after: string, at: number): void {
 	const backup = compactTimestamp(at);
 	fs.mkdirSync(path.join(paths.backups, backup), { recursive: true });
-	replaced.write(backup, [{ path: name, file: "files/state.json", before, after, committed: true, size: 1, mtime_ms: at }], at);
+	replaced.write(
+		backup,
+		[{ path: name, file: gitPathFromText("files/state.json"), before, after, committed: true, size: 1, mtime_ms: at }],
+		at,
+	);
 }
 
 /** Commits a file. @returns its blob */
@@ -191,8 +195,8 @@ test("an answer that replaces all that a file held is no lost update; one that g
 		"turn.json": ["{}\n", '{"helios": 1}\n'],
 		"turn.log": ["start\n", "start\nhelios\n"],
 	}).map(([file, [before = "", after = ""]]) => ({
-		path: file,
-		file: `files/${file}`,
+		path: gitPathFromText(file),
+		file: gitPathFromText(`files/${file}`),
 		before: store(before, file),
 		after: store(after, file),
 		committed: true,
@@ -230,8 +234,8 @@ test("several versions could be read before the newest took their place: a write
 		memory.replaced.write(
 			backup,
 			[
-				{ ...file, file: "late/1/state.json", before: ours },
-				{ ...file, file: "late/0/state.json", before: written },
+				{ ...file, file: gitPathFromText("late/1/state.json"), before: ours },
+				{ ...file, file: gitPathFromText("late/0/state.json"), before: written },
 			],
 			now,
 		);
@@ -248,7 +252,11 @@ test("what was written while a stale write is put back lies there with it, and s
 	const write = (at: number, after: string) => {
 		const backup = compactTimestamp(at);
 		fs.mkdirSync(path.join(paths.backups, backup), { recursive: true });
-		replaced.write(backup, [{ path: name, file: "files/state.json", before: "x", after, committed: false, size: 1, mtime_ms: at }], at);
+		replaced.write(
+			backup,
+			[{ path: name, file: gitPathFromText("files/state.json"), before: "x", after, committed: false, size: 1, mtime_ms: at }],
+			at,
+		);
 	};
 	write(noon, "one");
 	const lookedAt = monotonic;

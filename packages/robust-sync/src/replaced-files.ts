@@ -98,9 +98,9 @@ export class ReplacedFiles {
 			const ageMs = this.#clock.now() - (this.#completeAt.get(backup) ?? 0);
 			for (const { path: name, before, after, committed } of manifest?.files ?? []) {
 				if (after === null) continue;
-				const list = found.get(name as GitPath) ?? [];
+				const list = found.get(name) ?? [];
 				list.push({ before, after, ageMs, committed });
-				found.set(name as GitPath, list);
+				found.set(name, list);
 			}
 		}
 		return found;
@@ -131,7 +131,7 @@ export class ReplacedFiles {
 		for (const { name, manifest } of this.recent(now, replacementsWindowMs)) {
 			const isBefore = (this.#completeAt.get(name) ?? 0) <= lookedAt;
 			const files = (manifest?.files ?? []).map((file) => {
-				const oid = committed.get(file.path as GitPath);
+				const oid = committed.get(file.path);
 				return !file.committed && oid !== undefined && (isBefore || file.after === oid) ? { ...file, committed: true } : file;
 			});
 			if (files.some((file, index) => file !== manifest?.files[index])) this.write(name, files, now);

@@ -116,7 +116,7 @@ export async function finishPutBack(context: CycleContext): Promise<number | nul
 	);
 	const files = journal.files.flatMap(({ path: name, mode, content: oid, replaces }) => {
 		const content = contents.get(oid);
-		return content ? [{ path: name as GitPath, mode, content, replaces: contents.get(replaces ?? "") ?? null }] : [];
+		return content ? [{ path: name, mode, content, replaces: contents.get(replaces ?? "") ?? null }] : [];
 	});
 	await replaceAsJournalled(context, journal, files, true);
 	return files.length;
@@ -137,9 +137,9 @@ export async function rescueLateWrites(context: CycleContext): Promise<number> {
 		const changed: { index: number; written: Buffer; stats: fs.Stats }[] = [];
 		for (const [index, entry] of backup.manifest.files.entries()) {
 			looks++;
-			const stats = lstatIfThere(fileSystemPath(backup.directory, entry.file as GitPath));
+			const stats = lstatIfThere(fileSystemPath(backup.directory, entry.file));
 			if (!stats?.isFile() || (stats.size === entry.size && stats.mtimeMs === entry.mtime_ms)) continue;
-			const read = readFile(backup.directory, entry.file as GitPath);
+			const read = readFile(backup.directory, entry.file);
 			if (read) changed.push({ index, written: read.content, stats: read.stats });
 		}
 		if (changed.length === 0) continue;
@@ -152,7 +152,7 @@ export async function rescueLateWrites(context: CycleContext): Promise<number> {
 		for (const { index, written } of changed) {
 			const entry = files[index];
 			if (!entry) continue;
-			const name = entry.path as GitPath;
+			const name = entry.path;
 			const base = bases.get(entry.before) ?? null;
 			if (base?.equals(written)) continue;
 			const live = readFile(repository.root, name);
@@ -171,7 +171,7 @@ export async function rescueLateWrites(context: CycleContext): Promise<number> {
 		const updated = [...files];
 		for (const [position, { index, stats }] of changed.entries()) {
 			const entry = files[index];
-			if (entry && !held.has(entry.path as GitPath))
+			if (entry && !held.has(entry.path))
 				updated[index] = { ...entry, before: seen[position] ?? entry.before, size: stats.size, mtime_ms: stats.mtimeMs };
 		}
 		memory.replaced.write(backup.name, updated, now());
@@ -331,7 +331,7 @@ async function readCommitted({ repository }: CycleContext, names: readonly GitPa
 	const specifiers = names.map((name) => Buffer.concat([Buffer.from("HEAD:"), gitPathBytes(name)]));
 	await withObjectReader(repository, (reader) =>
 		reader.each(specifiers, (info, content, index) => {
-			if (info?.type === "blob" && content) found.set(names[index] as GitPath, Buffer.from(content));
+			if (info?.type === "blob" && content) found.set(names[index]!, Buffer.from(content));
 		}),
 	);
 	return found;

@@ -1,12 +1,13 @@
 import { spawn } from "node:child_process";
 import fs from "node:fs";
-import { displayPath, fileSystemPath, type GitPath, lstatIfThere } from "@robust-sync/git";
+import { displayPath, fileSystemPath, type GitPath, gitPathIfAllowed, lstatIfThere, type RawPath } from "@robust-sync/git";
 import { neverCommitted, type SkippedFile } from "@robust-sync/workspace";
 
 const sqliteMagic = Buffer.from("SQLite format 3\0");
 
 function exists(root: string, name: string): boolean {
-	return lstatIfThere(fileSystemPath(root, name as GitPath)) !== null;
+	const file = gitPathIfAllowed(name);
+	return file !== null && lstatIfThere(fileSystemPath(root, file)) !== null;
 }
 
 function startsWith(file: Buffer, magic: Buffer): boolean {
@@ -21,8 +22,8 @@ function startsWith(file: Buffer, magic: Buffer): boolean {
 
 /** The database that a file belongs to while a program has it open: itself, or the one that its `-wal` goes with. Null: none. */
 export function liveDatabaseOf(root: string, name: GitPath): GitPath | null {
-	const companion = /^(.*)-(wal|journal|shm)$/s.exec(name)?.[1] as GitPath | undefined;
-	const database = companion !== undefined && exists(root, companion) ? companion : name;
+	const companion = gitPathIfAllowed(/^(.*)-(wal|journal|shm)$/s.exec(name)?.[1] ?? "");
+	const database = companion !== null && exists(root, companion) ? companion : name;
 	if (!exists(root, `${database}-wal`) && !exists(root, `${database}-journal`)) return null;
 	try {
 		return startsWith(fileSystemPath(root, database), sqliteMagic) ? database : null;
@@ -52,7 +53,7 @@ export function reasonToSkip(root: string, name: GitPath, maxFileMb: number): Sk
 }
 
 /** One entry of `skipped` in sync_state.json. */
-export function skippedFile(name: GitPath, reason: SkippedFile["reason"]): SkippedFile {
+export function skippedFile(name: GitPath | RawPath, reason: SkippedFile["reason"]): SkippedFile {
 	return { path: displayPath(name), reason };
 }
 

@@ -1,13 +1,13 @@
 import fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
+	directoriesAbove,
 	displayPath,
 	fileSystemPath,
 	GitError,
 	type GitPath,
 	type GitResult,
 	gitPathList,
-	isPathAllowed,
 	lstatIfThere,
 	type Oid,
 	type Repository,
@@ -16,6 +16,8 @@ import {
 	type Status,
 	stageFiles,
 	storeBlobs,
+	withoutSlash,
+	withSlash,
 	writeIndexEntries,
 } from "@robust-sync/git";
 import { filtersApply, forgetAttributes } from "@robust-sync/resolve";
@@ -90,7 +92,7 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 	if (bareLinks.length > 0) {
 		// Another tool's `git add` committed a link in place of the files.
 		const { skipped, opened } = await openNestedRepositories(repository, bareLinks, config.syncNested);
-		for (const directory of skipped) nested.add(`${directory}/` as GitPath);
+		for (const directory of skipped) nested.add(withSlash(directory));
 		memory.bareLinks = skipped;
 		if (opened) status = await readStatus(repository);
 	}
@@ -101,18 +103,19 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 			.map((entry) => entry.path);
 		if (directories.length === 0) break;
 		const { skipped, opened } = await openNestedRepositories(repository, directories, config.syncNested);
-		for (const directory of skipped) nested.add(`${directory}/` as GitPath);
+		for (const directory of skipped) nested.add(withSlash(directory));
 		if (!opened) break;
 		status = await readStatus(repository);
 	}
 	const mounted = mountsNow(context);
 	const held = await viewHeld(context, status, new Set([...mountedBefore].filter((mount) => mounted.has(mount))));
-	const skipped: SkippedFile[] = [...nested].map((directory) => skippedFile(directory.slice(0, -1) as GitPath, "nested-repository"));
+	const skipped: SkippedFile[] = [...nested].map((directory) => skippedFile(withoutSlash(directory), "nested-repository"));
 	skipped.push(
 		...specialFiles
 			.filter((file) => fs.existsSync(`${repository.root}/${file}`))
 			.map((file) => ({ path: file, reason: "special-file" as const })),
 	);
+	skipped.push(...status.refused.map((name) => skippedFile(name, "refused-path")));
 	skipped.push(...status.unreadable.map((directory) => skippedFile(directory, "unreadable")));
 	const changed: GitPath[] = [];
 	const databases = new Set<GitPath>();
@@ -130,11 +133,7 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 			continue;
 		}
 		if (submodule && index === "D") continue;
-		if (!isPathAllowed(name.replace(/\/$/, ""))) {
-			skipped.push(skippedFile(name, "refused-path"));
-			continue;
-		}
-		if (name.endsWith("/") || nested.has(`${name}/` as GitPath)) continue;
+		if (name.endsWith("/") || nested.has(withSlash(name))) continue;
 		if (submodule && kind === "changed" && fs.existsSync(Buffer.concat([fileSystemPath(repository.root, name), Buffer.from("/.git")]))) {
 			changed.push(name);
 			continue;
@@ -163,10 +162,7 @@ export function isGone(root: string, name: GitPath): boolean {
 }
 
 function hasLinkAbove(root: string, name: GitPath): boolean {
-	for (let slash = name.indexOf("/"); slash >= 0; slash = name.indexOf("/", slash + 1)) {
-		if (lstatIfThere(fileSystemPath(root, name.slice(0, slash) as GitPath))?.isSymbolicLink()) return true;
-	}
-	return false;
+	return directoriesAbove(name).some((above) => lstatIfThere(fileSystemPath(root, above))?.isSymbolicLink());
 }
 
 /**
@@ -257,7 +253,7 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	const changed = [
 		...paths.filter((name) => !isPlaceholder(name)),
 		...copies.map(({ path: name }) => name),
-		...held.written.map((entry) => entry.path as GitPath),
+		...held.written.map((entry) => entry.path),
 	];
 	const named = changed.length > 0 ? changed : status.entries.map((entry) => entry.path);
 	// A directory gave way to a link: what was in it is gone, whatever lies behind the link.

@@ -1,6 +1,5 @@
 import fs from "node:fs";
-import path from "node:path";
-import { fileSystemPath, type GitPath, gitPath, lstatIfThere } from "@robust-sync/git";
+import { fileSystemPath, type GitPath, gitPathIfAllowed, lstatIfThere, workspaceRoot } from "@robust-sync/git";
 import { neverCommitted } from "@robust-sync/workspace";
 
 /** Where changes are seen: a path below the workspace. */
@@ -34,7 +33,7 @@ export class WorkspaceWatcher {
 	constructor(options: WatchOptions) {
 		this.#options = options;
 		this.#ignored = new Set(options.ignored);
-		this.#add("" as GitPath);
+		this.#add(workspaceRoot);
 	}
 
 	/** How many directories are watched. */
@@ -56,11 +55,11 @@ export class WorkspaceWatcher {
 		return name === "" ? Buffer.from(this.#options.root) : fileSystemPath(this.#options.root, name);
 	}
 
-	#add(directory: GitPath): void {
-		if (this.#closed || this.#watchers.has(directory) || this.#isIgnored(directory)) return;
+	#add(directory: GitPath | null): void {
+		if (directory === null || this.#closed || this.#watchers.has(directory) || this.#isIgnored(directory)) return;
 		try {
 			const watcher = (this.#options.watch ?? fs.watch)(this.#path(directory), { encoding: "buffer", persistent: true }, (event, name) => {
-				if (name) this.#changed(directory, event, gitPath(name));
+				if (name) this.#changed(below(directory, name), event);
 			});
 			watcher.on("error", () => {
 				this.#remove(directory);
@@ -71,7 +70,7 @@ export class WorkspaceWatcher {
 				withFileTypes: true,
 				encoding: "buffer",
 			}) as unknown as fs.Dirent<Buffer>[]) {
-				if (entry.isDirectory()) this.#add(below(directory, gitPath(entry.name)));
+				if (entry.isDirectory()) this.#add(below(directory, entry.name));
 			}
 		} catch (error) {
 			const { code = "" } = error as NodeJS.ErrnoException;
@@ -82,10 +81,8 @@ export class WorkspaceWatcher {
 		}
 	}
 
-	#changed(directory: GitPath, event: string, name: GitPath): void {
-		if (this.#closed) return;
-		const changed = below(directory, name);
-		if (this.#isIgnored(changed)) return;
+	#changed(changed: GitPath | null, event: string): void {
+		if (this.#closed || changed === null || this.#isIgnored(changed)) return;
 		if (event === "rename") {
 			// Something came, went, or was replaced by something of another type.
 			if (this.#watchers.has(changed)) this.#remove(changed);
@@ -112,8 +109,10 @@ export class WorkspaceWatcher {
 	}
 }
 
-function below(directory: GitPath, name: GitPath): GitPath {
-	return (directory === "" ? name : path.posix.join(directory, name)) as GitPath;
+/** Null: no path of a commit, such as `.git`. */
+function below(directory: GitPath, name: Buffer): GitPath | null {
+	const text = name.toString("latin1");
+	return gitPathIfAllowed(directory === workspaceRoot ? text : `${directory}/${text}`);
 }
 
 /** Waits until changes pause: `quietMs` after the last, at the latest `maxMs` after the first. */

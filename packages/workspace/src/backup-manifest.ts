@@ -6,13 +6,13 @@ import { type MonotonicClock, monotonicClock } from "./monotonic-clock.ts";
 import type { WorkspacePaths } from "./paths.ts";
 import { readState } from "./read-state.ts";
 import { parseCompactTimestamp, timestamp } from "./timestamps.ts";
-import { innerPath, objectId, workspacePath } from "./trusted-text.ts";
+import { innerGitPath, objectId, workspaceGitPath } from "./trusted-text.ts";
 
 const replacedFileSchema = z.object({
 	/** One character a byte: names need not be UTF-8. */
-	path: workspacePath,
+	path: workspaceGitPath,
 	/** Below the backup's directory, in the same form. */
-	file: innerPath,
+	file: innerGitPath,
 	/** Blob that the kept file had, and the blob that took its place (null: deleted). */
 	before: objectId,
 	after: z.nullable(objectId),

@@ -2,6 +2,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { type GitPath, gitPathFromText } from "@robust-sync/git/git-path";
 import { type HeldPath, heldAbove, holdReasons, holdRemedies, nothingHeld, readHeld, writeHeld } from "./held-paths.ts";
 import { mountPointsBelow } from "./mount-points.ts";
 import { WorkspacePaths } from "./paths.ts";
@@ -15,7 +16,7 @@ afterEach(() => fs.rmSync(paths.root, { recursive: true }));
 
 const oid = "1".repeat(40);
 const held = (name: string, more: Partial<HeldPath> = {}): HeldPath => ({
-	path: name,
+	path: name as GitPath,
 	reason: "not-permitted",
 	base: { mode: "100644", oid },
 	target: null,
@@ -25,7 +26,7 @@ const held = (name: string, more: Partial<HeldPath> = {}): HeldPath => ({
 
 test("held paths: written and read → the same, for its owner only", () => {
 	const entries = [held("a/b"), held("\xff\xfe", { reason: "ignored-here", covered: true, flag: "skip-worktree" })];
-	const state = { paths: new Map(entries.map((entry) => [entry.path, entry])), mounts: new Set(["data"]) };
+	const state = { paths: new Map(entries.map((entry) => [entry.path, entry])), mounts: new Set([gitPathFromText("data")]) };
 	writeHeld(paths, state);
 	expect(readHeld(paths)).toEqual(state);
 	expect(fs.statSync(paths.held).mode & 0o777).toBe(0o600);
@@ -41,6 +42,8 @@ test.each([
 	["a path that leads outside", JSON.stringify({ schema: 1, paths: [held("../x")], mounts: [] })],
 	["an absolute path", JSON.stringify({ schema: 1, paths: [held("/etc/passwd")], mounts: [] })],
 	["an empty component", JSON.stringify({ schema: 1, paths: [held("a//b")], mounts: [] })],
+	["a path that git refuses", JSON.stringify({ schema: 1, paths: [held("a/.GIT/hooks/x")], mounts: [] })],
+	["a mount in .git", JSON.stringify({ schema: 1, paths: [], mounts: [".git/hooks"] })],
 	["NUL in a path", JSON.stringify({ schema: 1, paths: [held("a\0b")], mounts: [] })],
 	["an id that is an option", JSON.stringify({ schema: 1, paths: [held("a", { base: { mode: "100644", oid: "--help" } })], mounts: [] })],
 	["a reason that nobody knows", JSON.stringify({ schema: 1, paths: [{ ...held("a"), reason: "whatever" }], mounts: [] })],
@@ -52,8 +55,14 @@ test.each([
 });
 
 test("held paths: a held directory → stands for what is below it", () => {
-	const state = { paths: new Map([["d", held("d")]]), mounts: new Set<string>() };
-	expect(["d", "d/x", "d/x/y", "dx", "x/d"].map((name) => heldAbove(state, name)?.path ?? null)).toEqual(["d", "d", "d", null, null]);
+	const state = { paths: new Map([[gitPathFromText("d"), held("d")]]), mounts: new Set<GitPath>() };
+	expect(["d", "d/x", "d/x/y", "dx", "x/d"].map((name) => heldAbove(state, gitPathFromText(name))?.path ?? null)).toEqual([
+		"d",
+		"d",
+		"d",
+		null,
+		null,
+	]);
 });
 
 test("held paths: every reason → has a remedy that says what to do", () => {

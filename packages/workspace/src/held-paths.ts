@@ -1,3 +1,4 @@
+import { directoriesAbove, type GitPath, isGitPath } from "@robust-sync/git/git-path";
 import * as z from "zod/mini";
 import { writeAtomicSync } from "./atomic-write.ts";
 import type { WorkspacePaths } from "./paths.ts";
@@ -31,11 +32,7 @@ export const holdReasons = Object.keys(holdRemedies) as readonly HoldReason[];
 
 /** No held path is longer: git itself takes no longer one. */
 const maxPathLength = 65_536;
-// One character for each byte (latin1). No empty, `.` or `..` component, no NUL: it is joined to the workspace's path.
-const relativePath = z.string().check(
-	z.maxLength(maxPathLength),
-	z.refine((text) => !/[\0\u0100-\uffff]/.test(text) && text.split("/").every((part) => part !== "" && part !== "." && part !== "..")),
-);
+const heldPath = z.custom<GitPath>((value) => isGitPath(value) && value.length <= maxPathLength, "not a path of the workspace");
 const entry = z.nullable(
 	z.object({
 		mode: z.string().check(z.regex(/^[0-7]{6}$/)),
@@ -44,7 +41,7 @@ const entry = z.nullable(
 );
 
 const heldPathSchema = z.object({
-	path: relativePath,
+	path: heldPath,
 	reason: z.enum(holdReasons),
 	/** The version that the writers of the file on disk have read; null: none was there. */
 	base: entry,
@@ -66,13 +63,13 @@ const heldStateSchema = z.object({
 	schema: z.literal(1),
 	paths: z.array(heldPathSchema),
 	/** Directories of the workspace that were mount points when a snapshot last saw them. */
-	mounts: z.array(relativePath),
+	mounts: z.array(heldPath),
 });
 
 /** What `sync/held.json` says. */
 export interface HeldState {
-	readonly paths: ReadonlyMap<string, HeldPath>;
-	readonly mounts: ReadonlySet<string>;
+	readonly paths: ReadonlyMap<GitPath, HeldPath>;
+	readonly mounts: ReadonlySet<GitPath>;
 }
 
 export const nothingHeld: HeldState = { paths: new Map(), mounts: new Set() };
@@ -92,12 +89,12 @@ export function writeHeld(paths: WorkspacePaths, held: HeldState): void {
 }
 
 /** The held path that covers `name`: itself, or a directory above it. */
-export function heldAbove(held: HeldState, name: string): HeldPath | null {
-	if (held.paths.size === 0) return null;
-	const own = held.paths.get(name);
+export function heldAbove({ paths }: HeldState, name: GitPath): HeldPath | null {
+	if (paths.size === 0) return null;
+	const own = paths.get(name);
 	if (own) return own;
-	for (let slash = name.lastIndexOf("/"); slash > 0; slash = name.lastIndexOf("/", slash - 1)) {
-		const above = held.paths.get(name.slice(0, slash));
+	for (const directory of directoriesAbove(name).reverse()) {
+		const above = paths.get(directory);
 		if (above) return above;
 	}
 	return null;

@@ -1,4 +1,5 @@
 import fs from "node:fs";
+import { type GitPath, isGitPath } from "@robust-sync/git/git-path";
 
 /** mountinfo writes blanks, tabs, line feeds and backslashes in octal (proc_pid_mountinfo(5)). */
 const unescapeOctal = (text: string) =>
@@ -8,7 +9,7 @@ const unescapeOctal = (text: string) =>
  * The mount points strictly below a directory, as paths relative to it with one character for each byte. Empty where there is no
  * /proc. @param root absolute
  */
-export function mountPointsBelow(root: string, mountinfo = "/proc/self/mountinfo"): Set<string> {
+export function mountPointsBelow(root: string, mountinfo = "/proc/self/mountinfo"): Set<GitPath> {
 	let [text, real] = ["", root];
 	try {
 		text = fs.readFileSync(mountinfo, "latin1");
@@ -20,6 +21,9 @@ export function mountPointsBelow(root: string, mountinfo = "/proc/self/mountinfo
 	const above = `${Buffer.from(real).toString("latin1").replace(/\/$/, "")}/`;
 	const points = text.split("\n").map((line) => unescapeOctal(line.split(" ")[4] ?? ""));
 	return new Set(
-		points.filter((point) => point.startsWith(above) && point.length > above.length).map((point) => point.slice(above.length)),
+		points
+			.filter((point) => point.startsWith(above) && point.length > above.length)
+			.map((point) => point.slice(above.length))
+			.filter(isGitPath),
 	);
 }

@@ -4,7 +4,7 @@ import * as z from "zod/mini";
 import { fsyncDirectory, writeAtomicSync } from "./atomic-write.ts";
 import type { WorkspacePaths } from "./paths.ts";
 import { readState } from "./read-state.ts";
-import { branchRef, objectId, timestampName, workspacePath } from "./trusted-text.ts";
+import { branchRef, objectId, timestampName, workspaceGitPath } from "./trusted-text.ts";
 
 const rescueJournalSchema = z.object({
 	schema: z.literal(1),
@@ -15,7 +15,7 @@ const rescueJournalSchema = z.object({
 	files: z.array(
 		z.object({
 			/** One character a byte. */
-			path: workspacePath,
+			path: workspaceGitPath,
 			mode: z.enum(["100644", "100755"]),
 			/** Blob of what was on disk when `content` was made; null: nothing. */
 			replaces: z.nullable(objectId),

@@ -21,7 +21,23 @@ function write(file: string, content: object): void {
 	fs.mkdirSync(path.dirname(file), { recursive: true });
 	fs.writeFileSync(file, JSON.stringify(content));
 }
-const outside = ["../x", "a/../../x", "/etc/shadow", "..", ".", "", "a//b", "a/./b", "a\0b", "x/"];
+const outside = [
+	".git/config",
+	"a/.GIT/hooks/x",
+	"git~1",
+	".g\u200cit/x",
+	"..\\.git\\x",
+	"../x",
+	"a/../../x",
+	"/etc/shadow",
+	"..",
+	".",
+	"",
+	"a//b",
+	"a/./b",
+	"a\0b",
+	"x/",
+];
 
 describe("what is read back from sync/", () => {
 	test("backup manifest: names that lead outside → as if it did not parse", () => {

@@ -1,3 +1,4 @@
+import { type GitPath, isGitPath } from "@robust-sync/git/git-path";
 import * as z from "zod/mini";
 import { isOwnName } from "./paths.ts";
 import { parseCompactTimestamp } from "./timestamps.ts";
@@ -5,30 +6,29 @@ import { parseCompactTimestamp } from "./timestamps.ts";
 // What is read back from `sync/` decides where is written and what is sent. Whoever can write there, or had it committed, must not be able
 // to name anything else with it: each kind of name has its own check, and a file with a name that fails it is as one that does not parse.
 
-/** Whether a text is a path that stays below the directory that it is relative to, when nothing on the way is a link. */
-export function isInnerPath(text: string): boolean {
-	return !text.includes("\0") && text.split("/").every((part) => part !== "" && part !== "." && part !== "..");
-}
-
+/** Whether a text, one character a byte, is a path that git lets into an index, and ends in no slash. */
+const isPath = (text: unknown): text is GitPath => isGitPath(text) && !text.endsWith("/");
+const isOwn = (path: string) => isOwnName(path.split("/", 1)[0] ?? "");
+const bytesOf = (text: string) => Buffer.from(text).toString("latin1");
 const hexBytes = (hex: string) => Buffer.from(hex, "hex").toString("latin1");
 const isHex = (text: string) => /^(?:[0-9a-f]{2})+$/.test(text);
 
-/** A path below some directory. */
-export const innerPath = z.string().check(z.refine(isInnerPath, "not a path below its directory"));
+/** A path below some directory, as text. */
+export const innerPath = z.string().check(z.refine((text) => isPath(bytesOf(text)), "not a path below its directory"));
 /** The same as the hexadecimal digits of its bytes. */
-export const innerPathHex = z
-	.string()
-	.check(z.refine((text) => isHex(text) && isInnerPath(hexBytes(text)), "not a path below its directory"));
-/** A path of the workspace that is none of ours. */
-export const workspacePath = z
-	.string()
-	.check(z.refine((text) => isInnerPath(text) && !isOwnName(text.split("/", 1)[0] ?? ""), "not a path of the workspace"));
-/** One name in a directory. */
-export const singleName = z.string().check(z.refine((text) => isInnerPath(text) && !text.includes("/"), "not a single name"));
+export const innerPathHex = z.string().check(z.refine((text) => isHex(text) && isPath(hexBytes(text)), "not a path below its directory"));
+/** The same with one character a byte. */
+export const innerGitPath = z.custom<GitPath>(isPath, "not a path below its directory");
+/** A path of the workspace that is none of ours, as text. */
+export const workspacePath = z.string().check(z.refine((text) => isPath(bytesOf(text)) && !isOwn(text), "not a path of the workspace"));
+/** The same with one character a byte. */
+export const workspaceGitPath = z.custom<GitPath>((value) => isPath(value) && !isOwn(value), "not a path of the workspace");
+/** One name in a directory of ours: any that a file system takes. */
+export const singleName = z.string().check(z.refine((text) => !/[/\0]/.test(text) && !["", ".", ".."].includes(text), "not a single name"));
 /** Where a message is delivered: `messages/<node>/<one name>`. */
 export const messageTarget = z
 	.string()
-	.check(z.refine((text) => /^messages\/[a-z0-9][a-z0-9-]*\/[^/]+$/.test(text) && isInnerPath(text), "not messages/<node>/<name>"));
+	.check(z.refine((text) => /^messages\/[a-z0-9][a-z0-9-]*\/[^/]+$/.test(text) && isPath(text), "not messages/<node>/<name>"));
 /** The id of an object. */
 export const objectId = z.string().check(z.regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/));
 /** A branch, as a full ref name (git-check-ref-format(1)). */
