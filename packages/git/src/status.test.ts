@@ -68,7 +68,13 @@ test("untracked, changed, deleted and staged files with odd names keep their byt
 describe("HEAD as the status tells it", () => {
 	test("unborn", async () => {
 		scratch.init("unborn");
-		expect(await readStatus(await scratch.open("unborn"))).toEqual({ head: null, branch: "main", entries: [], refused: [], unreadable: [] });
+		expect(await readStatus(await scratch.open("unborn"))).toEqual({
+			head: null,
+			branch: "main",
+			entries: [],
+			refused: [],
+			unreadable: [],
+		});
 	});
 	test("detached, and a branch that is not ASCII", async () => {
 		scratch.init("detached");
