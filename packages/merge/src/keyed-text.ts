@@ -8,12 +8,13 @@ import { mergePlainly } from "./plain-text.ts";
 import type { Merged, Sides } from "./sides.ts";
 
 /** Formats of keys and values that are merged by key, with comments and layout kept. */
-export type KeyedFormat = "toml" | "yaml" | "ini" | "env" | "properties";
+export type KeyedFormat = "toml" | "yaml" | "ini" | "env" | "properties" | "words";
 
-const INI_SYNTAX: Readonly<Record<"ini" | "env" | "properties", IniSyntax>> = {
-	ini: { quotedLines: false, colons: false },
-	env: { quotedLines: true, colons: false },
-	properties: { quotedLines: false, colons: true },
+const INI_SYNTAX: Readonly<Record<Exclude<KeyedFormat, "toml" | "yaml">, IniSyntax>> = {
+	ini: { quotedLines: false, between: /^([^=]*)=[ \t]*/ },
+	env: { quotedLines: true, between: /^([^=]*)=[ \t]*/ },
+	properties: { quotedLines: false, between: /^([^=:]*)[=:][ \t]*/ },
+	words: { quotedLines: false, between: /^[ \t]*([^ \t]+)[ \t]+/ },
 };
 
 /**

@@ -42,6 +42,7 @@ const KEYED_EXTENSIONS: Readonly<Record<string, KeyedFormat>> = {
 };
 const KEYED_NAMES: Readonly<Record<string, KeyedFormat>> = {
 	pipfile: "toml",
+	".tool-versions": "words",
 	".editorconfig": "ini",
 	".gitconfig": "ini",
 	".gitmodules": "ini",
@@ -60,7 +61,7 @@ const MAYBE_INI_EXTENSIONS = new Set([".cfg", ".conf", ".config", ".cnf"]);
 
 /** Files of one value: half of one and half of another is a third. */
 const SINGLE_VALUE_NAMES =
-	/^(?:version(?:\.txt)?|\.(?:python|node|ruby|java|go|terraform|perl|php|bun|deno)-version|\.nvmrc|hostname|current)$/;
+	/^(?:(?:[\w.]+[-_])?version(?:\.txt)?|\.[a-z]+-?version|\.nvmrc|rust-toolchain|runtime\.txt|cname|head|hostname|machine-id|timezone|current|latest|latest[-_]release)$/;
 const SINGLE_VALUE_EXTENSIONS = new Set([".pub", ".pid", ".sha1", ".sha256", ".sha512", ".md5"]);
 
 /** Lines of these say something each by themselves. */
@@ -96,6 +97,7 @@ const LOCK_FILES = new Set(
 	pixi.lock conda-lock.yml gemfile.lock gems.locked composer.lock go.sum go.work.sum mix.lock pubspec.lock podfile.lock package.resolved cartfile.resolved
 	packages.lock.json paket.lock flake.lock gradle.lockfile buildscript-gradle.lockfile stack.yaml.lock cabal.project.freeze rebar.lock
 	manifest.toml.lock chart.lock .terraform.lock.hcl module.bazel.lock conan.lock gopkg.lock shard.lock berksfile.lock elm-stuff.lock .package-lock.json
+	juliamanifest.toml project.assets.json dub.selections.json
 	pylock.toml maven_install.json requirements-dev.lock renv.lock devbox.lock spago.lock nimble.lock buf.lock .pnp.cjs .pnp.loader.mjs`.split(
 		/\s+/,
 	),
@@ -103,6 +105,7 @@ const LOCK_FILES = new Set(
 
 /** What any other tool calls its lock file. */
 const LOCK_EXTENSIONS = new Set([".lock", ".lockb", ".lockfile"]);
+const LOCK_NAMES = /[-_.]lock(?:file)?(?:\.[\w-]+)?\.(?:json|ya?ml|toml|txt|hcl)$|^pylock\..+\.toml$/;
 
 /** Extensions of languages and formats where a line depends on its neighbours. Text with an extension that is not known is prose. */
 const CODE_EXTENSIONS = new Set(
@@ -113,7 +116,7 @@ const CODE_EXTENSIONS = new Set(
 	psm1 psd1 drawio dio ics ical vcf vcs rss atom resx xaml kml gpx opml caddy bat cmd awk sed vim el lisp scm rkt tex sty cls bib ipy service socket timer target mount path desktop rules diff patch dockerfile
 	containerfile cue dhall jsonnet libsonnet rego feature pug jade haml ejs hbs handlebars mustache liquid j2 jinja jinja2 tmpl tpl po pot plist csproj
 	vcxproj props targets sln pbxproj xcconfig entitlements storyboard xib ipynb_ wat glsl vert frag hlsl wgsl cu cuh f f90 f95 for pas pp ada adb ads
-	cob cbl abap cr nu mdx`
+	cob cbl abap cr nu mdx mmd mermaid puml plantuml dot gv d2 kdl ron zon vtt srt sgf`
 		.split(/\s+/)
 		.map((extension) => `.${extension}`),
 );
@@ -194,10 +197,12 @@ function isSingleValue(name: string, extension: string, contents: readonly Uint8
 	if (texts.some((text) => text === null)) return false;
 	const all = texts as string[];
 	if (all.every((text) => /^-----BEGIN [^\n]*-----\r?\n/.test(text) && text.indexOf("-----BEGIN ", 1) === -1)) return true;
-	const oneLine = all.every((text) => /^[^\n]*\r?\n?$/.test(text));
+	const oneLine = all.every((text) => /^[^\n]*(?:\n[ \t\r\n]*)?$/.test(text));
 	if (SINGLE_VALUE_NAMES.test(name) || SINGLE_VALUE_EXTENSIONS.has(extension)) return oneLine;
 	if (extension !== "" && extension !== ".txt") return false;
-	return oneLine && contents.length === 3 && all.every((text) => /^[^ \t\r\n]+\r?\n?$/.test(text));
+	// Two words that both sides added may be the first lines of a list; two versions, dates or hashes are not.
+	const word = contents.length === 3 ? /^[^ \t\r\n]+\s*$/ : /^(?:v?\d[\w.:+-]*|[\da-f]{32,})\s*$/;
+	return oneLine && all.every((text) => word.test(text));
 }
 
 /** Do files of this name hold JSON? */
@@ -215,7 +220,7 @@ export function namedKind(path: Uint8Array | string, contents: readonly Uint8Arr
 	if (attribute === "later" || contents.some((content) => content.length > MAX_MERGED_BYTES)) return "later";
 	if (attribute !== undefined && attribute !== "json") return attribute;
 	const name = baseName(path);
-	if (attribute === undefined && (LOCK_FILES.has(name) || LOCK_EXTENSIONS.has(extensionOf(path)))) return "later";
+	if (attribute === undefined && (LOCK_FILES.has(name) || LOCK_EXTENSIONS.has(extensionOf(path)) || LOCK_NAMES.test(name))) return "later";
 	if (contents.some((content) => isBinary(content) || isLargeFilePointer(content))) return "later";
 	const extension = extensionOf(path);
 	if (attribute === "json" || JSON_EXTENSIONS.has(extension)) return "json";
@@ -227,10 +232,10 @@ export function namedKind(path: Uint8Array | string, contents: readonly Uint8Arr
 	return "unknown";
 }
 
-/** `.ssh/config` and the settings of programs that are named `.somethingrc`. */
+/** `.ssh/config`, what it includes, and the settings of programs that are named `.somethingrc`. */
 function isHiddenConfig(path: Uint8Array | string, name: string): boolean {
 	const text = typeof path === "string" ? path : toLatin1(path);
-	return /^\.[a-z0-9_-]+rc$/.test(name) || /(?:^|\/)\.ssh\/config$/.test(text);
+	return /^\.[a-z0-9_-]+rc$/.test(name) || /(?:^|\/)(?:\.?ssh\/config|sshd?_config)(?:\.d\/[^/]+)?$/.test(text);
 }
 
 /**

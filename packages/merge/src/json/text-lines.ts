@@ -65,7 +65,7 @@ function inLayoutOf({ tree, node }: TextNode, strings: readonly string[]): strin
 	const { text } = tree;
 	const open = text.slice(tree.start[node]!, tree.start[first]!);
 	const close = text.slice(tree.end[last]!, tree.end[node]!);
-	const line = open.lastIndexOf("\n");
+	const line = open.search(/\r?\n[^\n]*$/);
 	const between = kids.length > 1 ? text.slice(tree.end[first]!, tree.start[kids[1]!]!) : line === -1 ? ", " : `,${open.slice(line)}`;
 	return strings.length === 0 ? "[]" : open + strings.join(between) + close;
 }

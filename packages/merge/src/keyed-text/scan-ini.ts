@@ -5,8 +5,8 @@ import { type Block, block, type Item, item, leaf } from "./item.ts";
 export interface IniSyntax {
 	/** Does a value in quotes go on over lines (`.env`)? */
 	readonly quotedLines: boolean;
-	/** May `:` stand between a key and its value? */
-	readonly colons: boolean;
+	/** A key, which is the group, and what stands between it and its value: `=`, `:`, or only a blank (`.tool-versions`). */
+	readonly between: RegExp;
 }
 
 /**
@@ -50,9 +50,9 @@ export function scanIni(text: string, syntax: IniSyntax): Block {
 	return block(false, [part("", root, afterRoot), part("sections", sections, afterSections)], "");
 }
 
-function entryAt(lines: readonly string[], from: number, lead: string, { quotedLines, colons }: IniSyntax): Item {
+function entryAt(lines: readonly string[], from: number, lead: string, { quotedLines, between }: IniSyntax): Item {
 	const line = lines[from]!;
-	const found = (colons ? /^([^=:]*)[=:][ \t]*/ : /^([^=]*)=[ \t]*/).exec(line);
+	const found = between.exec(line);
 	const head = found === null ? "" : found[0];
 	const key = found === null ? trimBlanks(line) : trimBlanks(found[1]!).replace(/^export[ \t]+/, "");
 	let end = from + 1;
