@@ -19,6 +19,7 @@ const json = (x: number, scroll: number) => `# D⏎\`\`\`json⏎{⏎  "e": [{"id
 const board = (todo: string, done: string, collapse: string) =>
 	`---⏎kanban-plugin: board⏎---⏎⏎## Todo⏎⏎${todo}⏎## Done⏎⏎${done}⏎%% kanban:settings⏎\`\`\`⏎{"list-collapse":${collapse}}⏎\`\`\`⏎%%⏎`;
 const cell = (source: string) => `{"cells": [{"cell_type": "code", "source": ${source}}], "nbformat": 4}⏎`;
+const output = (outputs: string) => `{"cells": [{"cell_type": "code", "outputs": ${outputs}}], "nbformat": 4}⏎`;
 
 const ROWS: readonly Row[] = [
 	{
@@ -187,12 +188,47 @@ const ROWS: readonly Row[] = [
 		result: "kind: A⏎metadata:⏎  name: x⏎n: 2⏎---⏎kind: B⏎metadata:⏎  name: y⏎",
 	},
 	{
+		name: "YAML: new elements of one name",
+		path: "l.yml",
+		base: "l:⏎  - id: 1⏎",
+		older: "l:⏎  - id: 1⏎  - id: 2⏎    t: a⏎",
+		later: "l:⏎  - id: 1⏎  - id: 2⏎    d: b⏎",
+		result: "l:⏎  - id: 1⏎  - id: 2⏎    d: b⏎",
+		saved: true,
+	},
+	{
+		name: "YAML: new elements, one has all of the other",
+		path: "l.yml",
+		base: "l:⏎  - id: 1⏎",
+		older: "l:⏎  - id: 1⏎  - id: 2⏎    t: a⏎",
+		later: "l:⏎  - id: 1⏎  - id: 2⏎",
+		result: "l:⏎  - id: 1⏎  - id: 2⏎    t: a⏎",
+	},
+	{
+		name: "table in a note: one head",
+		path: "n.md",
+		base: "| a | b |⏎|---|---|⏎| 1 | x |⏎",
+		older: "| a | c |⏎|---|---|⏎| 1 | x |⏎",
+		later: "| a | d |⏎|---|---|⏎| 1 | x |⏎| 2 | y |⏎",
+		result: "| a | d |⏎|---|---|⏎| 1 | x |⏎| 2 | y |⏎",
+		saved: true,
+	},
+	{
 		name: "INI: sections",
 		path: "a.ini",
 		base: "[a]⏎x=1⏎",
 		older: "[a]⏎x=1⏎y=1⏎",
 		later: "[a]⏎x=2⏎[b]⏎z=1⏎",
 		result: "[a]⏎x=2⏎y=1⏎[b]⏎z=1⏎",
+	},
+	{
+		name: "INI: a byte order mark",
+		path: "setup.cfg",
+		base: "\ufeff[a]⏎x=1⏎",
+		older: "\ufeff[a]⏎x=1⏎[t]⏎y=1⏎",
+		later: "\ufeff[a]⏎x=1⏎[t]⏎y=2⏎",
+		result: "\ufeff[a]⏎x=1⏎[t]⏎y=2⏎",
+		saved: true,
 	},
 	{ name: ".env: one key", path: ".env", base: "A=1⏎", older: "A=2⏎B=1⏎", later: "A=3⏎C=1⏎", result: "A=3⏎B=1⏎C=1⏎", saved: true },
 	{ name: "VERSION: one value", path: "VERSION", base: "1.2⏎", older: "1.2.1⏎", later: "1.3⏎", result: "1.3⏎", saved: true },
@@ -288,6 +324,15 @@ const ROWS: readonly Row[] = [
 		older: cell('[⏎ "a"⏎]'),
 		later: cell('[⏎ "b"⏎]'),
 		result: cell(String.raw`[⏎ "a\n",⏎ "b"⏎]`),
+	},
+	{
+		name: "notebook: one result of a cell that both ran",
+		path: "a.ipynb",
+		base: output("[]"),
+		older: output('[{"output_type":"execute_result","execution_count":2,"data":{"text/plain":["1"]}}]'),
+		later: output('[{"output_type":"execute_result","execution_count":3,"data":{"text/plain":["2"]}}]'),
+		result: output('[{"output_type":"execute_result","execution_count":3,"data":{"text/plain":["2"]}}]'),
+		saved: true,
 	},
 	{
 		name: "notebook: one line changed by both",

@@ -156,7 +156,7 @@ export function keyedFormat(path: Uint8Array | string, contents: readonly Uint8A
 
 /** An empty version may be anything. */
 function isIni(content: Uint8Array): boolean {
-	return content.length === 0 || isIniText(toLatin1(content));
+	return content.length === 0 || isIniText(toLatin1(content).replace(/^\xef\xbb\xbf/, ""));
 }
 
 /** How a note is written; null: its lines are merged without looking for front matter or blocks. */

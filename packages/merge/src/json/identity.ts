@@ -3,8 +3,8 @@ import { type Alike, twin } from "./alike.ts";
 import { ARRAY, type JsonTree, NONE, NUMBER, OBJECT, STRING } from "./tree.ts";
 import { member, scalarValue, writtenScalar } from "./value.ts";
 
-/** Members that name an element, the most telling first. */
-const IDENTITY_KEYS = ["id", "_id", "uuid", "guid", "key", "code", "name", "slug", "path", "url"];
+/** Members that name an element, the most telling first. A cell of a notebook gives one result a run: two runs of it made one each. */
+const IDENTITY_KEYS = ["id", "_id", "uuid", "guid", "key", "code", "name", "slug", "path", "url", "output_type"];
 
 /** One version of an array: its elements in their tree. */
 export interface Elements {

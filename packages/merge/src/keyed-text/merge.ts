@@ -189,12 +189,22 @@ class TreeMerge {
 			this.olderLost = true;
 			return fitted(inLater, lead, inLater.text, target);
 		}
-		const text =
+		const merged = () =>
 			this.#part(inBase?.head, inOlder.head, inLater.head) +
 			this.value(inBase?.value ?? null, inOlder.value, inLater.value) +
 			this.#part(inBase?.tail, inOlder.tail, inLater.tail);
+		const text = later.list && inBase === null ? this.#oneOf(inOlder, inLater, merged) : merged();
 		const indent = target ?? choose(inBase?.indent, inOlder.indent, inLater.indent);
 		return { lead: reindented(lead, inLater.indent, indent), indent, text, open: false };
+	}
+
+	/** Two new elements of one name were made without knowing of each other: the one that has all of the other, else the later. */
+	#oneOf(older: Item, later: Item, merge: () => string): string {
+		const text = merge();
+		const reads = (item: Item) => normalized(item.text) === normalized(text);
+		if (reads(older) || reads(later)) return text;
+		this.olderLost = true;
+		return later.text;
 	}
 
 	#part(base: string | undefined, older: string, later: string): string {

@@ -1,4 +1,5 @@
 import { choose } from "../choose.ts";
+import { trimBlanks } from "../keyed-text/blanks.ts";
 import type { Lost, Versions } from "./blocks.ts";
 import type { Markup, Unit } from "./units.ts";
 
@@ -30,8 +31,18 @@ function property(line: string, markup: Markup): Statement | null {
 	return found === null ? null : { subject: `property ${found[2]!.toLowerCase()}`, before: found[1]!, says: found[3]!, behind: "" };
 }
 
-/** May a body have tasks or properties? */
+/** The head of a table: a table has one. The words of its first column and the line below it say which table it is. */
+function tableHead(line: string, next: string | undefined): Statement | null {
+	if (next === undefined || !TABLE_RULE.test(next) || !line.includes("|")) return null;
+	const first = /^[ \t]*\|?([^|]*)/.exec(line)![1]!;
+	return { subject: `table ${trimBlanks(first)} ${next}`, before: "", says: line, behind: "" };
+}
+
+const TABLE_RULE = /^[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|[ \t:-]*$/;
+
+/** May a body have tasks, properties or tables? */
 export function mayHaveStatements(text: string, markup: Markup): boolean {
+	if (markup === "markdown" && /^[ \t]*\|?[ \t]*:?-+:?[ \t]*\|/m.test(text)) return true;
 	if (/^[ \t>]*(?:[-*+]|\d{1,9}[.)])[ \t]+\[[^\]\n]{1,4}\][ \t]/m.test(text)) return true;
 	return markup === "markdown" ? text.includes("::") : /^[ \t]*(?:#\+|:)[\w-]+:[ \t]/m.test(text);
 }
@@ -76,7 +87,8 @@ function statements(units: readonly Unit[], markup: Markup): Found {
 	const found: Found = new Map();
 	for (const [index, { text, block }] of units.entries()) {
 		if (block !== null) continue;
-		const statement = task(text) ?? property(text, markup);
+		const next = markup === "markdown" ? units[index + 1] : undefined;
+		const statement = task(text) ?? property(text, markup) ?? tableHead(text, next?.block === null ? next.text : undefined);
 		if (statement !== null) found.set(statement.subject, found.has(statement.subject) ? null : { index, statement });
 	}
 	return found;
