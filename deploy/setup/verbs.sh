@@ -320,6 +320,9 @@ do_uninstall() {
 			if [ -e "$place" ]; then change "remove $place" rm -f "$place"; fi
 		done
 	fi
+	if [ "$(as_owner git -C "$workspace" config --local robust-sync.workspace || true)" = true ]; then
+		change "remove the mark of a workspace from this repository's git settings" as_owner git -C "$workspace" config --local --unset-all robust-sync.workspace
+	fi
 	choose_merge_driver
 	case $(as_owner git -C "$workspace" config --local merge.robust-sync.driver || true) in
 	"conflict-resolver $merge_driver_arguments" | "$merge_driver") change "remove the merge driver from this repository's git settings" as_owner git -C "$workspace" config --remove-section merge.robust-sync ;;

@@ -71,6 +71,10 @@ configure_git() {
 	if ! as_owner git -C "$workspace" config user.email >/dev/null; then
 		change "set user.name=${config[NODE_NAME]} and user.email=${config[NODE_NAME]}@robust-sync in this repository, as git knows no name for $owner" set_identity
 	fi
+	# The mark of robust-sync --init: it still says yes when .sync_env is lost.
+	if [ "$(as_owner git -C "$workspace" config --local robust-sync.workspace || true)" != true ]; then
+		change "mark this repository as a workspace of robust-sync in its git settings" as_owner git -C "$workspace" config --local robust-sync.workspace true
+	fi
 	choose_merge_driver
 	if [ "$(as_owner git -C "$workspace" config merge.robust-sync.driver || true)" != "$merge_driver" ]; then
 		change "make conflict-resolver known to git in this repository as the merge driver 'robust-sync' (used only where attributes name it)" set_driver

@@ -1,4 +1,5 @@
 import { printable, shellPath, shellWord } from "@robust-sync/service/printable";
+import { sideText as nameOfSide, winnerText } from "@robust-sync/workspace";
 import type { ChalkInstance } from "chalk";
 import type { AbortReport } from "./abort.ts";
 import type { Conflict, ConflictSide, UnresolvedConflicts } from "./conflicts.ts";
@@ -53,13 +54,6 @@ export function checkText({ operation, conflicts }: UnresolvedConflicts, paint: 
 	].join("\n");
 }
 
-const winnerText: Readonly<Record<string, string>> = {
-	merged: "merged from both",
-	ours: "ours won",
-	theirs: "theirs won",
-	both: "both kept",
-};
-
 function resolutionText({ name, resolved_at, merge_commit, files }: SavedResolution, paint: ChalkInstance): string[] {
 	const head = `  ${timeText(resolved_at)}  ${paint.bold(name)}${merge_commit ? `  commit ${merge_commit.slice(0, 12)}` : ""}`;
 	if (files === null) return [head, "    the manifest is gone"];
@@ -67,9 +61,11 @@ function resolutionText({ name, resolved_at, merge_commit, files }: SavedResolut
 		head,
 		...files
 			.filter(({ saved }) => saved.length > 0)
-			.map(({ path, type, strategy, winner, saved }) => {
-				const sides = ["ours", "theirs", "base"].filter((side) => saved.some((file) => file.endsWith(`.${side}`)));
-				return `    ${printable(path)}  ${type}: ${winnerText[winner] ?? winner} (${kindText[strategy] ?? printable(strategy)}); saved: ${sides.join(", ")}`;
+			.map((file) => {
+				const { path, type, strategy, saved } = file;
+				const sides = (["ours", "theirs", "base"] as const).filter((side) => saved.some((name) => name.endsWith(`.${side}`)));
+				const listed = sides.map((side) => printable(nameOfSide(file, side))).join(", ");
+				return `    ${printable(path)}  ${type}: ${printable(winnerText(file))} (${kindText[strategy] ?? printable(strategy)}); saved: ${listed}`;
 			}),
 	];
 }
@@ -115,7 +111,7 @@ export function resolveText(
 ): string {
 	const lines = files.map(
 		({ path, type, strategy, winner }) =>
-			`${dryRun ? "would resolve" : "resolved"}  ${paint.bold(printable(path))}  ${type}: ${winnerText[winner] ?? winner} (${kindText[strategy] ?? printable(strategy)})`,
+			`${dryRun ? "would resolve" : "resolved"}  ${paint.bold(printable(path))}  ${type}: ${winnerText({ winner, strategy })} (${kindText[strategy] ?? printable(strategy)})`,
 	);
 	for (const name of saved) lines.push(`the versions are in sync/conflicts/${name}`);
 	if (setAside) lines.push(`what lay in the working tree is in sync/backups/${setAside}`);

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { printableJson } from "@robust-sync/service/printable";
-import { parseCompactTimestamp, type SavedDirectory, type WorkspacePaths } from "@robust-sync/workspace";
+import { parseCompactTimestamp, type SavedDirectory, sideText, type WorkspacePaths } from "@robust-sync/workspace";
 import { type AccessCheck, ownersOnly } from "./access.ts";
 import { healthDocument, publicStatusDocument, savedDocument, statusDocument } from "./documents.ts";
 import { EventStream, mostListeners, viewMessage } from "./event-stream.ts";
@@ -154,7 +154,10 @@ export function createHealthServer(options: HealthServerOptions): HealthServer {
 		if (!saved?.manifest || !file) return false;
 		const side = (which: Side) => savedVersion(saved.name, file, which);
 		const result = await resultOf(saved.manifest.merge_commit, file.path);
-		const piece = diffView(file.path, side("ours"), side("theirs"), result);
+		const piece = diffView(file.path, side("ours"), side("theirs"), result, {
+			ours: sideText(file, "ours"),
+			theirs: sideText(file, "theirs"),
+		});
 		if (request.headers.accept?.includes("application/json")) sendJson(request, response, 200, piece);
 		else {
 			const page = plainPage(file.path, piece);

@@ -24,6 +24,7 @@ import {
 } from "@robust-sync/workspace";
 import { pruneSavedVersions, unfinishedPrefix } from "./prune-saved-versions.ts";
 import type { Resolution, ResolvedFile, Role } from "./resolution.ts";
+import { nodesOfSide, type SideNodes } from "./side-nodes.ts";
 
 const roles: readonly Role[] = ["ours", "theirs", "base"];
 type SavedFile = Manifest["files"][number];
@@ -144,10 +145,12 @@ async function writeVersions(repository: Repository, writer: VersionWriter, file
 	return saved.map((names) => names.sort());
 }
 
-function manifestFile(file: VersionsToSave, saved: readonly GitPath[]): SavedFile {
+function manifestFile(file: VersionsToSave, saved: readonly GitPath[], sides: Readonly<Record<"ours" | "theirs", SideNodes>>): SavedFile {
 	const bytes = gitPathBytes(file.path);
 	const text = displayPath(file.path);
 	const modes = Object.fromEntries(roles.flatMap((role) => (file.versions[role] ? [[role, file.versions[role].mode]] : [])));
+	const [ours, theirs] = [sides.ours.of(file.path), sides.theirs.of(file.path)];
+	const nodes = { ...(ours === null ? {} : { ours }), ...(theirs === null ? {} : { theirs }) };
 	return {
 		path: text,
 		type: file.type,
@@ -155,6 +158,7 @@ function manifestFile(file: VersionsToSave, saved: readonly GitPath[]): SavedFil
 		winner: file.winner,
 		saved: saved.map(displayPath),
 		...(file.save ? { modes } : {}),
+		...(ours === theirs ? {} : { nodes }),
 		...(Buffer.from(text).equals(bytes)
 			? {}
 			: { path_hex: bytes.toString("hex"), saved_hex: saved.map((name) => gitPathBytes(name).toString("hex")) }),
@@ -181,6 +185,10 @@ export async function saveVersionsOf(
 		mkdirSync(unfinished, { mode: 0o700 });
 		const writer = new VersionWriter(unfinished);
 		const saved = await writeVersions(repository, writer, what.files);
+		const [ours, theirs] = await Promise.all([
+			nodesOfSide(repository, what.ours, what.base),
+			nodesOfSide(repository, what.theirs, what.base),
+		]);
 		const manifest: Manifest = {
 			schema: 1,
 			resolved_at: timestamp(now),
@@ -188,7 +196,7 @@ export async function saveVersionsOf(
 			ours: what.ours,
 			theirs: what.theirs,
 			base: what.base,
-			files: what.files.map((file, index) => manifestFile(file, saved[index] ?? [])),
+			files: what.files.map((file, index) => manifestFile(file, saved[index] ?? [], { ours, theirs })),
 		};
 		const manifestName = path.join(unfinished, "manifest.json");
 		writeFileSync(manifestName, `${JSON.stringify(manifest, null, "\t")}\n`);

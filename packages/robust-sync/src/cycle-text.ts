@@ -1,4 +1,6 @@
 import { counted } from "@robust-sync/service/counted";
+import { printable } from "@robust-sync/service/printable";
+import { readSavedVersions, type WorkspacePaths, winnerText } from "@robust-sync/workspace";
 import type { CycleResult } from "./cycle.ts";
 
 /** What a cycle committed, in words: a deletion is called one. Empty: nothing. */
@@ -28,4 +30,14 @@ export function countsText(result: Pick<CycleResult, "committed" | "deleted" | "
 		`${counted(resolved, "file")} resolved`,
 	];
 	return parts.filter((part) => part !== "").join(", ");
+}
+
+const shownConflicts = 3;
+
+/** Where what a merge left out is, and which node's version of each file won. @param name of the directory in sync/conflicts/ */
+export function savedText(paths: WorkspacePaths, name: string): string {
+	const files = (readSavedVersions(paths, name)?.files ?? []).filter(({ saved }) => saved.length > 0);
+	const shown = files.slice(0, shownConflicts).map((file) => `${printable(file.path)}: ${printable(winnerText(file))}`);
+	if (files.length > shown.length) shown.push(`${files.length - shown.length} more`);
+	return `what the merge left out is in sync/conflicts/${name}${shown.length > 0 ? ` (${shown.join("; ")})` : ""}`;
 }

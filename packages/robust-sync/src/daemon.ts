@@ -33,7 +33,7 @@ import { AnnouncedHeads } from "./announced-heads.ts";
 import { backOffMs } from "./back-off.ts";
 import { type CycleResult, runCycle } from "./cycle.ts";
 import { type CycleContext, type CycleMemory, openWorkspaceRepository } from "./cycle-context.ts";
-import { changesText, pulledText } from "./cycle-text.ts";
+import { changesText, pulledText, savedText } from "./cycle-text.ts";
 import { changedDirectly } from "./direct-snapshot.ts";
 import { noteFirstChange } from "./first-changes.ts";
 import { KnownChanges } from "./known-changes.ts";
@@ -376,7 +376,7 @@ export class Daemon {
 		else this.#log.debug(line);
 		if (result.rewritten)
 			this.#log.warn("HISTORY_REWRITTEN: somebody forced a push to the remote; both histories were merged, nothing was dropped");
-		for (const name of result.saved) this.#log.info(`what the merge left out is in sync/conflicts/${name}`);
+		for (const name of result.saved) this.#log.info(savedText(this.#paths, name));
 	}
 
 	async #failed(error: unknown, durationMs: number, context: CycleContext | undefined): Promise<number> {

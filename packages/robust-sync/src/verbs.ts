@@ -16,7 +16,7 @@ import {
 	WorkspacePaths,
 	withRemoteMessage,
 } from "@robust-sync/workspace";
-import { countsText } from "./cycle-text.ts";
+import { countsText, savedText } from "./cycle-text.ts";
 import { Daemon } from "./daemon.ts";
 import { admitForeignWorkspace } from "./foreign-workspace.ts";
 import { initWorkspace } from "./init.ts";
@@ -133,7 +133,7 @@ export async function once(options: Options): Promise<number> {
 	logger.toFile?.("info", `synced once: ${countsText(outcome.result)}`);
 	if (!options.json) {
 		print(`in sync at ${head?.slice(0, 12) ?? "no commit yet"}: ${countsText(outcome.result)}, ${counted(delivered, "message")} delivered`);
-		for (const name of saved) print(`what the merge left out is in sync/conflicts/${name}`);
+		for (const name of saved) print(savedText(paths, name));
 		for (const { path, reason, remedy } of skipped)
 			print(`skipped ${printable(path)} (${printable(remedy ? `${reason}: ${remedy}` : reason)})`);
 	}

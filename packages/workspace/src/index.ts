@@ -29,3 +29,4 @@ export * from "./state-schemas.ts";
 export * from "./timestamps.ts";
 export * from "./trusted-text.ts";
 export * from "./unsaved-merges.ts";
+export * from "./winner-text.ts";

@@ -29,9 +29,16 @@ export function listSavedVersions(paths: WorkspacePaths, limit = Number.POSITIVE
 		.sort()
 		.reverse()
 		.slice(0, limit);
-	return names.map((name) => {
-		const directory = path.join(paths.conflicts, name);
-		const read = readState(path.join(directory, "manifest.json"), manifestSchema);
-		return { name, directory, savedAt: parseCompactTimestamp(name) ?? 0, manifest: read.kind === "ok" ? read.state : null };
-	});
+	return names.map((name) => ({
+		name,
+		directory: path.join(paths.conflicts, name),
+		savedAt: parseCompactTimestamp(name) ?? 0,
+		manifest: readSavedVersions(paths, name),
+	}));
+}
+
+/** The manifest of one directory in `sync/conflicts/`; null: there is none, or it does not parse. */
+export function readSavedVersions(paths: WorkspacePaths, name: string): Manifest | null {
+	const read = readState(path.join(paths.conflicts, name, "manifest.json"), manifestSchema);
+	return read.kind === "ok" ? read.state : null;
 }

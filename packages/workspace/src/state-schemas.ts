@@ -219,6 +219,8 @@ export const manifestSchema = z.object({
 			saved: z.array(innerPath),
 			/** git's file mode of each version; additive to the contract. */
 			modes: z.optional(z.object({ ours: z.optional(fileModeText), theirs: z.optional(fileModeText), base: z.optional(fileModeText) })),
+			/** The node that each side's version is of, as far as it is known: the author of its commits; additive to the contract. */
+			nodes: z.optional(z.object({ ours: z.optional(z.string()), theirs: z.optional(z.string()) })),
 			/** Path and saved files byte for byte, where the path is not UTF-8; additive to the contract. */
 			path_hex: z.optional(innerPathHex),
 			saved_hex: z.optional(z.array(innerPathHex)),

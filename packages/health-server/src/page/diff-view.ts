@@ -83,9 +83,13 @@ function said(name: string, version: Version): string | null {
 	}
 }
 
+/** What the sides are called: with the name of the node. */
+export type SideNames = Readonly<Partial<Record<"ours" | "theirs", string>>>;
+
 /** Ours, result and theirs beside each other; the result is left out when it is not known. */
-export function diffView(file: string, ours: Version, theirs: Version, result: Version): VNode {
-	const notes = [said("ours", ours), said("result", result), said("theirs", theirs)].filter((note) => note !== null);
+export function diffView(file: string, ours: Version, theirs: Version, result: Version, names: SideNames = {}): VNode {
+	const titles = { ours: "ours", theirs: "theirs", ...names, result: "result" };
+	const notes = [said(titles.ours, ours), said("result", result), said(titles.theirs, theirs)].filter((note) => note !== null);
 	const shown = { ours: linesOf(ours), theirs: linesOf(theirs), result: linesOf(result) };
 	const texts = Object.values(shown).filter((lines) => lines !== null).length;
 	const columns = (["ours", "result", "theirs"] as const).filter((name) => shown[name] !== null);
@@ -125,7 +129,7 @@ export function diffView(file: string, ours: Version, theirs: Version, result: V
 						h(
 							"tr",
 							null,
-							columns.map((name) => h("th", { scope: "colgroup", colspan: 2 }, name)),
+							columns.map((name) => h("th", { scope: "colgroup", colspan: 2 }, titles[name])),
 						),
 					),
 					h(

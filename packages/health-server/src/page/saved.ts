@@ -1,5 +1,5 @@
 import { shellPath, shellWord } from "@robust-sync/service/printable";
-import { type Manifest, type SavedDirectory, timestamp } from "@robust-sync/workspace";
+import { type Manifest, type SavedDirectory, sideText, timestamp, winnerText } from "@robust-sync/workspace";
 import type { NodeSnapshot } from "../snapshot.ts";
 import { badge, command, commit, count, empty, time } from "./text.ts";
 import { h, type VNode } from "./vnode.ts";
@@ -14,12 +14,8 @@ export const sides: readonly Side[] = ["ours", "theirs", "base"];
 const shownFiles = 12;
 const shownPerResolution = 6;
 
-const outcomes = {
-	merged: "both changes are in the result",
-	ours: "ours won",
-	theirs: "theirs won",
-	both: "both were kept",
-} as const;
+const outcomeOf = (file: SavedEntry) =>
+	file.winner === "merged" ? "both changes are in the result" : file.winner === "both" ? "both were kept" : winnerText(file);
 
 /** The file below the saved directory that holds `side` of `file`, or null when that side was not saved. */
 export function savedName(file: SavedEntry, side: Side): string | null {
@@ -56,14 +52,17 @@ function fileDetails(snapshot: NodeSnapshot, saved: SavedDirectory, file: SavedE
 			null,
 			h("code", null, file.path),
 			" ",
-			badge(file.winner === "merged" ? "ok" : "warn", file.winner === "both" ? "both kept" : file.winner),
-			h("span", { class: "note" }, ` ${outcomes[file.winner]} (${file.strategy})`),
+			badge(
+				file.winner === "merged" ? "ok" : "warn",
+				file.winner === "both" ? "both kept" : file.winner === "merged" ? "merged" : sideText(file, file.winner),
+			),
+			h("span", { class: "note" }, ` ${outcomeOf(file)} (${file.strategy})`),
 		),
 		h(
 			"dl",
 			{ class: "sides" },
 			present.map(({ side, name }) => [
-				h("dt", null, h("a", { href: savedUrl(saved.name, name) }, side)),
+				h("dt", null, h("a", { href: savedUrl(saved.name, name) }, sideText(file, side))),
 				h("dd", null, command(restoreCommand(snapshot.workspace, saved.name, file.path, side))),
 			]),
 		),

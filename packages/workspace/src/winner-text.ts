@@ -1,0 +1,27 @@
+import type { Manifest } from "./state-schemas.ts";
+
+type File = Pick<Manifest["files"][number], "winner" | "strategy" | "nodes">;
+type Side = "ours" | "theirs";
+
+/** "ours" and "theirs" are the other way round on the other node: never said alone. */
+const fallback = { ours: "this node's", theirs: "the other side's" } as const;
+
+/** The node that a side's version is of; null: not known, or one node wrote both. Not printable yet. */
+export function nodeOf({ nodes }: Pick<File, "nodes">, side: Side): string | null {
+	return nodes?.ours === nodes?.theirs ? null : (nodes?.[side] ?? null);
+}
+
+/** A side by its name in files and commands, with the node: `ours (helios)`. Not printable yet. */
+export function sideText(file: Pick<File, "nodes">, side: Side | "base"): string {
+	const node = side === "base" ? null : nodeOf(file, side);
+	return node === null ? side : `${side} (${node})`;
+}
+
+/** Who won a conflict, by the name of the node: "helios's value won". Not printable yet. */
+export function winnerText(file: File): string {
+	if (file.winner === "merged") return "merged from both";
+	if (file.winner === "both") return "both kept";
+	const what = file.strategy === "json" || file.strategy === "keyed" ? "value" : "version";
+	const node = nodeOf(file, file.winner);
+	return node === null ? `${fallback[file.winner]} ${what} won (${file.winner})` : `${node}'s ${what} won`;
+}
