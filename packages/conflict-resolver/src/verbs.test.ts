@@ -74,7 +74,7 @@ describe("--report", () => {
 		expect(report.unresolved.conflicts).toEqual([]);
 		expect(report.saved).toHaveLength(1);
 		const text = reportText(report, plain);
-		expect(text).toMatch(/s\.json {2}content: (ours|theirs) won \(merged as JSON\); saved: ours, theirs, base/);
+		expect(text).toMatch(/s\.json {2}content: (this node's|the other side's) value won \((ours|theirs)\) \(merged as JSON\); saved: ours, theirs, base/);
 		expect(text).toContain(`conflict-resolver --restore ${report.saved[0]?.name} 's.json' --side `);
 		expect(reportText({ ...report, saved: [] }, plain)).toContain("none");
 	});
