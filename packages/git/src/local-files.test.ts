@@ -6,7 +6,7 @@ import { Scratch } from "./fixtures/scratch.ts";
 import { type GitPath, gitPathBytes, gitPathFromText } from "./git-path.ts";
 import { writeFlaggedIndexEntries } from "./index-file.ts";
 import { readIndexFlags } from "./index-flags.ts";
-import { addLocalExcludes } from "./local-excludes.ts";
+import { addLocalExcludes, localExcludes } from "./local-excludes.ts";
 import { blobOid } from "./objects.ts";
 import { obstacleOf } from "./obstacle.ts";
 import { readIgnored } from "./tree-paths.ts";
@@ -36,6 +36,19 @@ test("local excludes: lines for odd names → git ignores each of them and no ot
 			.split("\n")
 			.filter((line) => line.startsWith("/")),
 	).toHaveLength(odd.length);
+});
+
+test("local excludes: lines of ours and of others → only paths, as they were given", async () => {
+	const repository = await scratch.open("w");
+	const file = scratch.path("w/.git/info/exclude");
+	fs.mkdirSync(scratch.path("w/.git/info"), { recursive: true });
+	fs.writeFileSync(file, "/before\n");
+	expect(localExcludes(repository)).toEqual(new Set());
+	addLocalExcludes(repository, odd);
+	fs.appendFileSync(file, "# more\n*.log\n!/no\n/a*b\n/../up\n/.git/config\n//x\n/\n/slash/\n");
+	expect(localExcludes(repository)).toEqual(new Set(odd));
+	fs.rmSync(file);
+	expect(localExcludes(repository)).toEqual(new Set());
 });
 
 test("clean entries: odd names, links, filters → what git add would store", async () => {

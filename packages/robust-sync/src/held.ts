@@ -1,10 +1,12 @@
 import {
 	cleanEntries,
 	displayPath,
+	excludePattern,
 	fileSystemPath,
 	type GitPath,
 	isArgument,
 	isFileMode,
+	localExcludes,
 	lstatIfThere,
 	readObjectsWhole,
 	readTreePaths,
@@ -21,6 +23,7 @@ import { filtersApply, isBelow, isWithin, mergeLateWriteAside, stillIgnored } fr
 import {
 	type HeldPath,
 	type HeldState,
+	hasHeldNotes,
 	heldAbove,
 	holdRemedies,
 	mountPointsBelow,
@@ -108,6 +111,10 @@ export async function viewHeld(context: CycleContext, status: Status, mounted: R
 			local.map((entry) => entry.path),
 		),
 	]);
+	const lines = local.some(({ excluded }) => excluded) ? localExcludes(repository) : new Set<GitPath>();
+	/** A negation beat our line, and its user has taken the line away. */
+	const isReleased = ({ path: name, excluded }: HeldPath) =>
+		excluded === true && !ignored.has(name) && !lines.has(name) && excludePattern(name) !== null;
 	const next = new Map<GitPath, HeldPath>();
 	const written: HeldPath[] = [];
 	const staged: HeldPath[] = [];
@@ -122,7 +129,7 @@ export async function viewHeld(context: CycleContext, status: Status, mounted: R
 			const isStaged = listed?.kind === "changed" && listed.index !== "." && listed.index !== "D";
 			// An index bit or a rule keeps `git add -A` away from it: its user has named it.
 			if (isStaged && (target === null ? entry.covered === true : !repository.isSparse)) continue;
-			const outcome = localNow(entry, ignored.has(name), stampOf(root, name));
+			const outcome = localNow(isReleased(entry) ? { ...entry, covered: true } : entry, ignored.has(name), stampOf(root, name));
 			if (outcome === "written") written.push(entry);
 			else if (outcome !== null) {
 				next.set(name, outcome);
@@ -170,6 +177,24 @@ export async function viewHeld(context: CycleContext, status: Status, mounted: R
 			return above !== null && (above.path === name || kind === "untracked");
 		},
 	};
+}
+
+/**
+ * Where `sync/held.json` is lost, the lines in `.git/info/exclude` still say what was ignored here. A file that a negation un-ignored
+ * meanwhile is held again before a snapshot could publish it.
+ * @returns how many
+ * @throws GitError, the file system's error
+ */
+export async function restoreLocalNotes({ repository, paths }: Pick<CycleContext, "repository" | "paths">): Promise<number> {
+	if (hasHeldNotes(paths)) return 0;
+	const names = [...localExcludes(repository)].filter((name) => stampOf(repository.root, name) !== "absent");
+	if (names.length === 0) return 0;
+	const covered = await stillIgnored(repository, names);
+	const exposed = names.filter((name) => !covered.has(name));
+	if (exposed.length === 0) return 0;
+	const note = { reason: "ignored-here", base: null, target: null, seen: null, covered: false, excluded: true } as const;
+	writeHeld(paths, { ...nothingHeld, paths: new Map(exposed.map((name) => [name, { path: name, ...note }])) });
+	return exposed.length;
 }
 
 /** A local file now. Null: it is none any more; "written": its user publishes it, though another node has that name too. */

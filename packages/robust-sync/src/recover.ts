@@ -20,6 +20,7 @@ import {
 import { checkOutFirst, type IntegrateContext, integrate, resumeIntegration } from "@robust-sync/resolve";
 import { compactTimestamp, faultPoint } from "@robust-sync/workspace";
 import { type CycleContext, integrateContext } from "./cycle-context.ts";
+import { restoreLocalNotes } from "./held.ts";
 import { repairRepository } from "./repair.ts";
 import { bringUpToDate, finishPutBack } from "./rescue.ts";
 import { SyncError } from "./sync-error.ts";
@@ -48,6 +49,7 @@ const table: readonly (readonly [found: string, recover: (context: CycleContext)
 	["a person's rebase, merge, cherry-pick, revert or bisect", leaveOpenOperation],
 	["a detached HEAD", attachDetachedHead],
 	["a clone that was never checked out", checkOutClone],
+	["files that must stay local, without the notes about them", holdLocalAgain],
 ];
 
 /**
@@ -108,6 +110,11 @@ async function setAsideStaleLocks({ repository, log, now }: CycleContext): Promi
 /** A write that is found in the middle of a move may have been made from an older version, there as anywhere. */
 function upToDate(context: CycleContext): CycleContext & Pick<IntegrateContext, "bringUpToDate"> {
 	return { ...integrateContext(context), bringUpToDate: (late) => bringUpToDate(context, late) };
+}
+
+async function holdLocalAgain(context: CycleContext): Promise<string | null> {
+	const count = await restoreLocalNotes(context);
+	return count > 0 ? `sync/held.json was lost: ${count} files that were ignored here go on being local` : null;
 }
 
 async function makeIndexAgain({ repository, memory, now }: CycleContext): Promise<string | null> {

@@ -81,6 +81,9 @@ export function readHeld(paths: WorkspacePaths): HeldState {
 	return { paths: new Map(read.state.paths.map((held) => [held.path, held])), mounts: new Set(read.state.mounts) };
 }
 
+/** Whether there are notes of held paths that can be read. */
+export const hasHeldNotes = (paths: WorkspacePaths): boolean => readState(paths.held, heldStateSchema).kind === "ok";
+
 /** Writes the held paths durably, unless they are as given. Call it before the index or HEAD moves on. @throws the file system's error */
 export function writeHeld(paths: WorkspacePaths, held: HeldState): void {
 	const text = (state: HeldState) =>
