@@ -214,6 +214,14 @@ const ROWS: readonly Row[] = [
 		saved: true,
 	},
 	{
+		name: "TOML: arrays of tables among each other",
+		path: "c.toml",
+		base: '[[l]]⏎name = "a"⏎x = 1⏎[[g]]⏎name = "a"⏎y = 1⏎[[l]]⏎name = "b"⏎x = 1⏎',
+		older: '[[l]]⏎name = "a"⏎x = 2⏎[[g]]⏎name = "a"⏎y = 1⏎[[l]]⏎name = "b"⏎x = 1⏎',
+		later: '[[l]]⏎name = "a"⏎x = 1⏎z = 1⏎[[g]]⏎name = "a"⏎y = 2⏎[[l]]⏎name = "b"⏎x = 1⏎[[g]]⏎name = "c"⏎y = 1⏎',
+		result: '[[l]]⏎name = "a"⏎x = 2⏎z = 1⏎[[g]]⏎name = "a"⏎y = 2⏎[[l]]⏎name = "b"⏎x = 1⏎[[g]]⏎name = "c"⏎y = 1⏎',
+	},
+	{
 		name: "INI: sections",
 		path: "a.ini",
 		base: "[a]⏎x=1⏎",

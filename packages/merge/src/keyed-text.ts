@@ -33,9 +33,22 @@ export function mergeKeyedText(sides: Sides, format: KeyedFormat): Merged | null
 	});
 }
 
+/** Arrays of tables are lists; where a version has two of them among each other, all versions have their elements apart. */
+function mergeToml(base: string | null, older: string, later: string): ReturnType<typeof mergeTrees> {
+	const scanned = (apart: boolean) =>
+		[base === null ? null : scanToml(base, apart), scanToml(older, apart), scanToml(later, apart)] as const;
+	try {
+		return mergeTrees(...scanned(false));
+	} catch (error) {
+		if (!(error instanceof NotScannable)) throw error;
+		return mergeTrees(...scanned(true));
+	}
+}
+
 function mergeTexts(base: string | null, older: string, later: string, format: KeyedFormat): ReturnType<typeof mergeTrees> {
+	if (format === "toml") return mergeToml(base, older, later);
 	if (format !== "yaml") {
-		const scan = (text: string): Block => (format === "toml" ? scanToml(text) : scanIni(text, INI_SYNTAX[format]));
+		const scan = (text: string): Block => scanIni(text, INI_SYNTAX[format]);
 		return mergeTrees(base === null ? null : scan(base), scan(older), scan(later));
 	}
 	const streams = { base: base === null ? null : scanYaml(base), older: scanYaml(older), later: scanYaml(later) };

@@ -15,9 +15,10 @@ interface Table {
  * Takes a TOML document apart: the keys of the root, then its tables, each with its keys. The elements of an array of tables are a list, and the
  * tables below an element are the element's.
  *
+ * @param apart each element is an item of its own, told by its name: for files whose arrays of tables stand among each other.
  * @throws NotScannable
  */
-export function scanToml(text: string): Block {
+export function scanToml(text: string, apart = false): Block {
 	const root: Table = { path: "", isElement: false, lead: "", head: "", pairs: [], tables: [] };
 	let at = 0;
 	/** Tables that are open, each below the one before it. */
@@ -26,7 +27,7 @@ export function scanToml(text: string): Block {
 		const leadFrom = at;
 		at = afterTrivia(text, at);
 		const lead = text.slice(leadFrom, at);
-		if (at === text.length) return written(root, lead);
+		if (at === text.length) return written(root, lead, apart);
 		const first = afterBlanks(text, at);
 		if (text[first] === "[") {
 			const table = tableAt(text, at, first, lead);
@@ -126,14 +127,27 @@ function valueAt(text: string, from: number): { value: Value; end: number } {
 	return { value: leaf(value, value.includes("\n")), end };
 }
 
+/** What names an element of an array of tables. */
+function nameOf({ pairs }: Table): string {
+	for (const name of ["id", "key", "name"]) {
+		const found = pairs.find(({ key }) => key === name);
+		if (found?.value.type === "leaf") return `${name} ${found.value.text}`;
+	}
+	throw new NotScannable();
+}
+
 /** A table as its keys and the tables below it: two blocks, so that a key never comes to stand behind a table. */
-function written({ pairs, tables }: Table, foot: string): Block {
+function written({ pairs, tables }: Table, foot: string, apart: boolean): Block {
 	const groups: Item[] = [];
 	const elementPaths = new Set<string>();
+	const names = new Set<string>();
 	for (let i = 0; i < tables.length; i++) {
 		const table = tables[i]!;
-		if (!table.isElement) {
-			groups.push(item({ key: table.path, lead: table.lead, indent: "", head: table.head, value: written(table, ""), tail: "" }));
+		if (!table.isElement || apart) {
+			const key = table.isElement ? `${table.path}\0${nameOf(table)}` : table.path;
+			if (table.isElement && names.has(key)) throw new NotScannable();
+			names.add(key);
+			groups.push(item({ key, lead: table.lead, indent: "", head: table.head, value: written(table, "", apart), tail: "" }));
 			continue;
 		}
 		if (elementPaths.has(table.path)) throw new NotScannable();
@@ -141,7 +155,7 @@ function written({ pairs, tables }: Table, foot: string): Block {
 		const elements: Item[] = [];
 		for (; i < tables.length && tables[i]!.isElement && tables[i]!.path === table.path; i++) {
 			const { lead, head } = tables[i]!;
-			elements.push(item({ key: "", lead, indent: "", head, value: written(tables[i]!, ""), tail: "" }));
+			elements.push(item({ key: "", lead, indent: "", head, value: written(tables[i]!, "", apart), tail: "" }));
 		}
 		i--;
 		groups.push(item({ key: table.path, lead: "", indent: "", head: "", value: block(true, elements, ""), tail: "" }));
