@@ -121,10 +121,10 @@ describe("health-server", () => {
 	});
 
 	test.each([
-		[["--host", "0.0.0.0"], /HEALTH_HOST="0.0.0.0" is not accepted: give a loopback address/],
+		[["--host", "0.0.0.0"], /--host "0.0.0.0" is not accepted: give a loopback address/],
 		[["--host", "192.168.1.1"], /loopback/],
-		[["--port", "0"], /HEALTH_PORT="0" is not accepted/],
-		[["--port", "http"], /HEALTH_PORT="http"/],
+		[["--port", "0"], /--port "0" is not accepted/],
+		[["--port", "http"], /--port "http"/],
 		[["--nonsense"], /unknown option '--nonsense'/],
 		[["--json"], /--json goes with --status/],
 		[["extra"], /too many arguments|unexpected argument/],

@@ -1,13 +1,14 @@
 import { counted } from "@robust-sync/service/counted";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { runService } from "@robust-sync/service/lifecycle";
-import { createLogger } from "@robust-sync/service/log";
-import { printable } from "@robust-sync/service/printable";
+import { createLogger, type Logger } from "@robust-sync/service/log";
+import { printable, shellPath } from "@robust-sync/service/printable";
 import { loadOrLog } from "@robust-sync/service/start-failure";
 import { supervise } from "@robust-sync/service/supervisor";
 import { needsSupervisor } from "@robust-sync/service/worker";
 import {
 	acquireLock,
+	exposedSecrets,
 	isHolderAlive,
 	LockedError,
 	loadConfig,
@@ -46,6 +47,11 @@ async function prepare(options: Options) {
 	return { paths, config, load, logger };
 }
 
+function warnOfExposedSecrets(paths: WorkspacePaths, logger: Logger): void {
+	const problem = exposedSecrets(paths.envFile, shellPath(paths.envFile));
+	if (problem !== null) logger.warn(problem);
+}
+
 /** Runs continuously, in the foreground. @returns the exit code */
 export async function run(options: Options): Promise<number> {
 	const { paths, config, load, logger } = await prepare(options);
@@ -67,6 +73,7 @@ export async function run(options: Options): Promise<number> {
 			await logger.close();
 		}
 	}
+	warnOfExposedSecrets(paths, logger);
 	const daemon = new Daemon({ paths, config, reloadConfig: load, logger });
 	try {
 		return await runService({
@@ -120,6 +127,7 @@ export async function once(options: Options): Promise<number> {
 		}
 		return ExitCode.ok;
 	}
+	warnOfExposedSecrets(paths, logger);
 	const outcome = await syncOnce({ paths, config, logger });
 	await logger.flush();
 	if (options.json) printJson(outcome.ok ? outcome.state : { ...outcome.state, status: "failed" });

@@ -54,11 +54,19 @@ export class ConfigError extends Error {
 	override readonly name = "ConfigError";
 	readonly variable: string;
 
-	constructor(variable: string, value: string | null, accepted: string) {
-		super(
-			`${variable}${value === null ? " has a value that is not accepted" : `=${JSON.stringify(value)} is not accepted`}: give ${accepted}`,
-		);
+	readonly #value: string | null;
+	readonly #accepted: string;
+
+	constructor(variable: string, value: string | null, accepted: string, name = `${variable}=`) {
+		super(`${value === null ? `${variable} has a value that` : `${name}${JSON.stringify(value)}`} is not accepted: give ${accepted}`);
 		this.variable = variable;
+		this.#value = value;
+		this.#accepted = accepted;
+	}
+
+	/** The same by the name of the flag that the value came with. */
+	ofFlag(flag: string): ConfigError {
+		return new ConfigError(this.variable, this.#value, this.#accepted, `${flag} `);
 	}
 }
 
@@ -242,6 +250,16 @@ export function parseConfig(values: Values): Config {
 	};
 }
 
+/** The flags that stand for a variable: what is wrong with a value is said by the name it was given with. */
+const flagOf: Readonly<Record<string, string>> = {
+	NODE_NAME: "--node",
+	SYNC_INTERVAL: "--interval",
+	HEARTBEAT_INTERVAL: "--interval",
+	HEARTBEAT_PORT: "--port",
+	HEALTH_PORT: "--port",
+	HEALTH_HOST: "--host",
+};
+
 export interface LoadConfigOptions {
 	workspace: string;
 	/** Values from flags, by variable name; undefined: the flag was not given. */
@@ -258,5 +276,10 @@ export function loadConfig({ workspace, flags = {}, env = process.env }: LoadCon
 	for (const source of [env, flags]) {
 		for (const [name, value] of Object.entries(source)) if (value !== undefined && value !== "") merged[name] = value;
 	}
-	return parseConfig(merged);
+	try {
+		return parseConfig(merged);
+	} catch (error) {
+		const flag = error instanceof ConfigError && flags[error.variable] ? flagOf[error.variable] : undefined;
+		throw flag === undefined ? error : (error as ConfigError).ofFlag(flag);
+	}
 }

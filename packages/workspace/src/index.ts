@@ -4,6 +4,7 @@ export * from "./config.ts";
 export * from "./cycle-history.ts";
 export * from "./env-file.ts";
 export * from "./exclude.ts";
+export * from "./exposed-secrets.ts";
 export * from "./fault-points.ts";
 export * from "./health.ts";
 export * from "./held-paths.ts";

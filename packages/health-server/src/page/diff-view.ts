@@ -1,4 +1,5 @@
 import { type Cell, type Row, sideBySide } from "../side-by-side.ts";
+import { spreadJson } from "./json-lines.ts";
 import { count, size } from "./text.ts";
 import { h, type VNode } from "./vnode.ts";
 
@@ -28,9 +29,11 @@ export function versionOf(content: Buffer | null, bytes: number = content?.lengt
 	}
 }
 
-function linesOf(version: Version): string[] | null {
-	if (version.kind !== "text") return null;
-	const lines = version.text.split("\n");
+const textOf = (version: Version) => (version.kind === "text" ? version.text : null);
+
+function linesOf(text: string | null): string[] | null {
+	if (text === null) return null;
+	const lines = text.split("\n");
 	if (lines.at(-1) === "") lines.pop();
 	return lines;
 }
@@ -90,7 +93,8 @@ export type SideNames = Readonly<Partial<Record<"ours" | "theirs", string>>>;
 export function diffView(file: string, ours: Version, theirs: Version, result: Version, names: SideNames = {}): VNode {
 	const titles = { ours: "ours", theirs: "theirs", ...names, result: "result" };
 	const notes = [said(titles.ours, ours), said("result", result), said(titles.theirs, theirs)].filter((note) => note !== null);
-	const shown = { ours: linesOf(ours), theirs: linesOf(theirs), result: linesOf(result) };
+	const compared = spreadJson({ ours: textOf(ours), theirs: textOf(theirs), result: textOf(result) });
+	const shown = { ours: linesOf(compared.ours), theirs: linesOf(compared.theirs), result: linesOf(compared.result) };
 	const texts = Object.values(shown).filter((lines) => lines !== null).length;
 	const columns = (["ours", "result", "theirs"] as const).filter((name) => shown[name] !== null);
 	const rows = texts === 0 ? [] : fold(sideBySide(shown));

@@ -88,7 +88,7 @@ export function facts(snapshot: NodeSnapshot): VNode {
 				unmerged.count === null ? "unknown" : unmerged.count.toLocaleString("en-US"),
 				unmerged.problem && unmerged.at !== null
 					? ["as of ", timeOr(unmerged.at, "")]
-					: `${count(sync?.totals.resolved ?? 0, "file")} merged, ${count(saved.count, "resolution")} saved`,
+					: `so far ${count(sync?.totals.resolved ?? 0, "file")} resolved while syncing; versions of ${count(saved.count, "resolution")} kept`,
 				(unmerged.count ?? 0) > 0 ? "bad" : "",
 			),
 			fact(
