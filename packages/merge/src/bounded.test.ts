@@ -11,14 +11,19 @@ const input = (path: string, base: Uint8Array | null, a: Uint8Array, b: Uint8Arr
 
 describe("bounded merge:", () => {
 	// Each is a hundredth of what stopped a merge: what takes more than a hundredth of the budget does not grow in proportion.
-	test.each(hostile(0.01).map((one) => [one.name, one] as const))("%s → few steps, or one side", (_, { path, base, ours, theirs }) => {
-		const [inBase, older, later] = [base, ours, theirs].map((text) => Buffer.from(text)) as [Buffer, Buffer, Buffer];
-		const merged = bounded(STEPS, () => mergeByKind({ path, attribute: undefined }, { base: inBase, older, later }));
-		expect(merged).not.toBeNull();
-		const contents = mergeContents(input(path, inBase, older, later));
-		const swapped = mergeContents({ path, base: inBase, a: later, b: older, later: "a" });
-		expect(Buffer.from(swapped.content).equals(contents.content)).toBe(true);
-	});
+	test.each(hostile(0.01).map((one) => [one.name, one] as const))(
+		"%s → few steps, or one side",
+		(_, { path, base, ours, theirs, budgets = 1 }) => {
+			const [inBase, older, later] = [base, ours, theirs].map((text) => Buffer.from(text)) as [Buffer, Buffer, Buffer];
+			const merged = bounded(Number.isFinite(budgets) ? STEPS * budgets : STEPS, () =>
+				mergeByKind({ path, attribute: undefined }, { base: inBase, older, later }),
+			);
+			expect(merged === null).toBe(!Number.isFinite(budgets));
+			const contents = mergeContents(input(path, inBase, older, later));
+			const swapped = mergeContents({ path, base: inBase, a: later, b: older, later: "a" });
+			expect(Buffer.from(swapped.content).equals(contents.content)).toBe(true);
+		},
+	);
 
 	test("a merge that takes too many steps → the later side whole, the other saved", () => {
 		// Of two kinds of lines in different patterns between unique ones: no two pieces of it are cheap to align.

@@ -78,7 +78,7 @@ interface ByKind {
 
 /**
  * Steps that a merge may take (see {@link bounded}): one to two seconds. Files that people and programs write take less than a hundredth of it a
- * megabyte.
+ * megabyte; those merged by key take half of it a megabyte, and all of it where only a parser can check the result.
  */
 const MAX_STEPS = 200_000_000;
 
@@ -162,8 +162,10 @@ function validated(path: Uint8Array | string, attribute: AttributeKind | undefin
 	const laterWhole: ByKind = { strategy, merged: { content: later, olderLost: true, laterLost: false } };
 	const syntax = attribute === undefined && strategy !== "json" && strategy !== "records" ? noteSyntax(path, strategy) : null;
 	if (syntax !== null && (strategy === "prose" || strategy === "append")) {
+		const faults = noteFaults(merged.content, syntax.markup);
+		if (faults.size === 0) return { strategy, merged };
 		const inOlder = noteFaults(older, syntax.markup);
-		const added = [...noteFaults(merged.content, syntax.markup)].filter((fault) => !inOlder.has(fault));
+		const added = [...faults].filter((fault) => !inOlder.has(fault));
 		if (added.length === 0) return { strategy, merged };
 		const inLater = noteFaults(later, syntax.markup);
 		if (added.every((fault) => inLater.has(fault))) return { strategy, merged };

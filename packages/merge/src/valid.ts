@@ -1,8 +1,10 @@
 import { parse as parseToml } from "smol-toml";
 import { parseAllDocuments, visit } from "yaml";
+import { spend } from "./budget.ts";
 import { isValidUtf8, latin1ToUtf8, toLatin1 } from "./bytes.ts";
 import { isJson } from "./json/parse.ts";
-import { NotScannable } from "./keyed-text/item.ts";
+import { trimBlanks } from "./keyed-text/blanks.ts";
+import { type Block, type Leaf, NotScannable } from "./keyed-text/item.ts";
 import { scanYaml } from "./keyed-text/scan-yaml.ts";
 import { BOM } from "./lines.ts";
 
@@ -12,6 +14,11 @@ export type Check = (content: Uint8Array) => boolean;
 /** The parser is slow (about 1 MB a second); what takes longer than a few seconds to check is not worth merging. */
 export const MAX_YAML_BYTES = 2 * 1024 * 1024;
 
+/** What the parsers take for a byte. */
+const STEPS_PER_YAML_BYTE = 300;
+const STEPS_PER_TOML_BYTE = 30;
+const TOO_MANY = Number.MAX_SAFE_INTEGER;
+
 /** Does every YAML document of a text parse, with no key twice in a map and no alias without its anchor? */
 export function isYaml(content: Uint8Array): boolean {
 	return content.length <= MAX_YAML_BYTES && isYamlText(toLatin1(content));
@@ -20,6 +27,10 @@ export function isYaml(content: Uint8Array): boolean {
 /** The same of a text with one character per byte. */
 export function isYamlText(text: string): boolean {
 	if (text.length > PARSED_BYTES && isPlainYaml(text)) return true;
+	spend(isTooDeep(text) ? TOO_MANY : text.length * STEPS_PER_YAML_BYTE);
+	// Garbage gives an error for each of its characters: none of them needs to know where it was made.
+	const { stackTraceLimit } = Error;
+	Error.stackTraceLimit = 0;
 	try {
 		// Keys are compared here: the parser compares each with all others.
 		const documents = parseAllDocuments(latin1ToUtf8(text), { logLevel: "silent", uniqueKeys: false, prettyErrors: false });
@@ -50,26 +61,64 @@ export function isYamlText(text: string): boolean {
 		);
 	} catch {
 		return false;
+	} finally {
+		Error.stackTraceLimit = stackTraceLimit;
 	}
+}
+
+/** Deeper nesting than this is not shown to the parser: with its stack used up V8 ends the whole process where it compiles a regular expression. */
+const MAX_YAML_DEPTH = 100;
+
+/** May a text be nested too deep for the parser? A line that starts far in, or with many dashes, counts as deep, and so do brackets left open. */
+function isTooDeep(text: string): boolean {
+	let [brackets, indicators, inIndent] = [0, 0, true];
+	for (let at = 0; at < text.length; at++) {
+		const c = text.charCodeAt(at);
+		if (c === 0x0a) [indicators, inIndent] = [0, true];
+		else if (inIndent) {
+			// Spaces, dashes, question marks, colons: each can be a level of its own.
+			if (c === 0x20 || c === 0x2d || c === 0x3f || c === 0x3a || c === 0x09) indicators++;
+			else inIndent = false;
+			if (indicators > 2 * MAX_YAML_DEPTH) return true;
+		}
+		if (c === 0x5b || c === 0x7b) brackets++;
+		else if ((c === 0x5d || c === 0x7d) && brackets > 0) brackets--;
+		if (brackets > MAX_YAML_DEPTH) return true;
+	}
+	return false;
 }
 
 /** Up to this size the parser always has the word. */
 const PARSED_BYTES = 64 * 1024;
 
 /**
- * Large files are mostly lists of plain words and numbers. Where every line is a key, a dash, and a plain word that could be nothing else in any
- * version of YAML, finding where things stand is all that a parser would do.
+ * Large files are mostly lists of words and numbers. Where every key is a word and every value plain words, a number, a string in quotes with
+ * the usual escapes, or an indented text, finding where things stand is all that a parser would do.
  */
 function isPlainYaml(text: string): boolean {
-	const plain = /^ *(?:- +)*(?:[A-Za-z_][\w.-]*:(?: +[\w.][\w .+/-]*)?|[A-Za-z_][\w .+/-]*)? *$|^ *#/;
-	if (!text.split("\n").every((line) => plain.test(line))) return false;
+	if (!/^[\n -~\x80-\xff]*$/.test(text)) return false;
 	try {
-		scanYaml(text);
-		return true;
+		const { documents } = scanYaml(text);
+		return documents.length === 1 && documents.every(({ value, tail }) => tail === "" && value.type === "block" && isPlainBlock(value));
 	} catch (error) {
 		if (error instanceof NotScannable) return false;
 		throw error;
 	}
+}
+
+/** Blocks are nested no deeper than the scanner goes. */
+function isPlainBlock({ items, list }: Block): boolean {
+	return items.every(({ head, value, tail }) => {
+		if (!(list ? /^- *\n?$/ : /^(?:[\w$/.][\w$/.-]*|"[^"\\\n]*"|'[^'\n]*'): *\n?$/).test(head) || !/^(?: +#[^\n]*)?\n?$/.test(tail))
+			return false;
+		return value.type === "block" ? isPlainBlock(value) : value.type === "leaf" && isPlainLeaf(value);
+	});
+}
+
+function isPlainLeaf({ text, lines }: Leaf): boolean {
+	if (!lines) return /^(?:-?[\w$/.](?:[^\n:#]|:(?=[^ \n]))*|"(?:[^"\\\n]|\\["\\/nrt])*"|'(?:[^'\n]|'')*')?$/.test(text);
+	// A first line that is blank may be further in than the text: that is left to the parser.
+	return /^[|>][+-]?\n( +)[^ \n].*\n(?:(?:\1.*)?\n)*$/.test(text);
 }
 
 /** Is it TOML (1.0.0; tables and keys once)? */
@@ -79,6 +128,7 @@ export function isToml(content: Uint8Array): boolean {
 
 /** The same of a text with one character per byte. */
 export function isTomlText(text: string): boolean {
+	spend(text.length * STEPS_PER_TOML_BYTE);
 	try {
 		parseToml(latin1ToUtf8(text.startsWith(BOM) ? text.slice(BOM.length) : text), { integersAsBigInt: true });
 		return true;
@@ -117,7 +167,7 @@ export function isBalancedXml(content: Uint8Array): boolean {
 	const text = toLatin1(content);
 	const open: string[] = [];
 	const token =
-		/<!--[\s\S]*?-->|<!\[CDATA\[[\s\S]*?\]\]>|<\?[\s\S]*?\?>|<!(?!--|\[CDATA)[^>[]*(?:\[[^\]]*\])?[^>]*>|<(\/?)([^\s<>/!?"'=]+)((?:"[^"]*"|'[^']*'|[^<>"'])*)>|</g;
+		/<!--[\s\S]*?-->|<!\[CDATA\[[\s\S]*?\]\]>|<\?[\s\S]*?\?>|<!(?!--|\[CDATA)(?:[^>[]*\[[^\]]*\][^>]*|[^>]*)>|<(\/?)([^\s<>/!?"'=]+)((?:"[^"]*"|'[^']*'|[^<>"'])*)>|</g;
 	for (let found = token.exec(text); found !== null; found = token.exec(text)) {
 		const [all, slash, name, attributes] = found;
 		if (all === "<") return false;
@@ -126,7 +176,7 @@ export function isBalancedXml(content: Uint8Array): boolean {
 			if (open.pop() !== name) return false;
 			continue;
 		}
-		const names = (attributes!.match(/[^\s"'=/<>]+(?=[ \t\r\n]*=[ \t\r\n]*["'])/g) ?? []) as string[];
+		const names = (attributes!.match(/(?<![^\s"'=/<>])[^\s"'=/<>]+(?=[ \t\r\n]*=[ \t\r\n]*["'])/g) ?? []) as string[];
 		if (new Set(names).size !== names.length) return false;
 		if (!attributes!.endsWith("/")) open.push(name);
 	}
@@ -137,10 +187,11 @@ export function isBalancedXml(content: Uint8Array): boolean {
 export function isBalancedCalendar(content: Uint8Array): boolean {
 	const open: string[] = [];
 	for (const line of toLatin1(content).split(/\r?\n/)) {
-		const found = /^(BEGIN|END):(.*?)[ \t]*$/i.exec(line);
+		const found = /^(BEGIN|END):(.*)$/i.exec(line);
 		if (found === null) continue;
-		if (found[1]!.toUpperCase() === "BEGIN") open.push(found[2]!.toUpperCase());
-		else if (open.pop() !== found[2]!.toUpperCase()) return false;
+		const name = trimBlanks(found[2]!).toUpperCase();
+		if (found[1]!.toUpperCase() === "BEGIN") open.push(name);
+		else if (open.pop() !== name) return false;
 	}
 	return open.length === 0;
 }

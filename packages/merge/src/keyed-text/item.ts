@@ -1,3 +1,5 @@
+import { spend } from "../budget.ts";
+
 /**
  * A structured text (TOML, YAML, INI, …) as a tree of items, each of which owns a piece of the text. Put together again in order the pieces are
  * the text, byte for byte, so that a merge can take every piece from the version that wrote it.
@@ -61,6 +63,9 @@ export class NotScannable extends Error {}
 /** Deeper nesting is not taken apart. */
 export const MAX_DEPTH = 100;
 
+/** What it takes to take a text apart (see `spend`), for each of its characters. */
+export const STEPS_PER_CHARACTER = 25;
+
 /** An item whose text follows from its parts. */
 export function item(parts: Omit<Item, "text">): Item {
 	return { ...parts, text: parts.head + parts.value.text + parts.tail };
@@ -75,7 +80,10 @@ export function blockText(items: readonly Item[], foot: string, compact: boolean
 		parts.push(text);
 	}
 	parts.push(foot);
-	return parts.join("");
+	const text = parts.join("");
+	// Each level copies what is in it.
+	spend(text.length);
+	return text;
 }
 
 export function block(list: boolean, items: readonly Item[], foot: string, compact = false): Block {

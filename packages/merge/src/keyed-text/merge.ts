@@ -1,3 +1,4 @@
+import { spend } from "../budget.ts";
 import { fromLatin1, toLatin1 } from "../bytes.ts";
 import { choose } from "../choose.ts";
 import { mergeCode } from "../code.ts";
@@ -347,6 +348,8 @@ function likeness(one: Value, other: Value): number {
 	const [mine, theirs] = [membersOf(one), membersOf(other)];
 	if (mine.length === 1 && theirs.length === 1 && mine[0]!.key === theirs[0]!.key)
 		return 0.05 + likeness(mine[0]!.value, theirs[0]!.value) / 2;
+	// Of every member one step, and one for each of its characters that are compared.
+	spend(one.text.length + (other as Block | Flow).text.length);
 	const texts = new Set(theirs.map(({ text }) => normalized(text)));
 	const shared = mine.filter(({ text }) => texts.has(normalized(text))).length / Math.max(mine.length, theirs.length, 1);
 	// Two maps that have less in common would give one that nobody wrote.

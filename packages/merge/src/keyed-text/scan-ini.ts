@@ -1,5 +1,6 @@
+import { spend } from "../budget.ts";
 import { trimBlanks } from "./blanks.ts";
-import { type Block, block, type Item, item, leaf } from "./item.ts";
+import { type Block, block, type Item, item, leaf, STEPS_PER_CHARACTER } from "./item.ts";
 
 /** How lines without `=` or `:` and the lines below a key are read. */
 export interface IniSyntax {
@@ -14,12 +15,15 @@ export interface IniSyntax {
  * A line that is nothing of this is a key without a value.
  */
 export function scanIni(text: string, syntax: IniSyntax): Block {
+	spend(text.length * STEPS_PER_CHARACTER);
 	const lines = text.split("\n");
 	if (lines[lines.length - 1] === "") lines.pop();
 	const root: Item[] = [];
 	const sections: Item[] = [];
 	let section: { lead: string; head: string; key: string; items: Item[] } | null = null;
 	let lead = "";
+	/** Quotes of which none follows: what has no end here has none further down. */
+	const endless = new Set<string>();
 	const close = () => {
 		if (section !== null) sections.push(item({ ...section, indent: "", value: block(false, section.items, ""), tail: "" }));
 	};
@@ -38,7 +42,7 @@ export function scanIni(text: string, syntax: IniSyntax): Block {
 			i++;
 			continue;
 		}
-		const entry = entryAt(lines, i, lead, syntax);
+		const entry = entryAt(lines, i, lead, syntax, endless);
 		(section?.items ?? root).push(entry);
 		lead = "";
 		i += entry.text.split("\n").length - 1;
@@ -50,16 +54,18 @@ export function scanIni(text: string, syntax: IniSyntax): Block {
 	return block(false, [part("", root, afterRoot), part("sections", sections, afterSections)], "");
 }
 
-function entryAt(lines: readonly string[], from: number, lead: string, { quotedLines, between }: IniSyntax): Item {
+function entryAt(lines: readonly string[], from: number, lead: string, { quotedLines, between }: IniSyntax, endless: Set<string>): Item {
 	const line = lines[from]!;
 	const found = between.exec(line);
 	const head = found === null ? "" : found[0];
 	const key = found === null ? trimBlanks(line) : trimBlanks(found[1]!).replace(/^export[ \t]+/, "");
 	let end = from + 1;
 	const quote = /^["']/.exec(line.slice(head.length))?.[0];
-	if (quotedLines && quote !== undefined && !isClosed(line.slice(head.length + 1), quote)) {
-		const closing = lines.findIndex((other, i) => i > from && isClosed(other, quote));
-		if (closing !== -1) end = closing + 1;
+	if (quotedLines && quote !== undefined && !endless.has(quote) && !isClosed(line.slice(head.length + 1), quote)) {
+		let closing = from + 1;
+		while (closing < lines.length && !isClosed(lines[closing]!, quote)) closing++;
+		if (closing < lines.length) end = closing + 1;
+		else endless.add(quote);
 	}
 	while (end < lines.length && (continues(lines[end - 1]!) || isContinuation(lines, from, end, found !== null))) end++;
 	const value = `${lines.slice(from, end).join("\n").slice(head.length)}\n`;

@@ -1,6 +1,7 @@
+import { spend } from "../budget.ts";
 import { beforeComment, trimBlanks } from "./blanks.ts";
 import { scanFlow, stringEnd } from "./flow.ts";
-import { type Block, block, type Item, item, leaf, MAX_DEPTH, NotScannable, type Value } from "./item.ts";
+import { type Block, block, type Item, item, leaf, MAX_DEPTH, NotScannable, STEPS_PER_CHARACTER, type Value } from "./item.ts";
 
 /** The line before a document. */
 export const DOCUMENT_START = "---\n";
@@ -20,6 +21,7 @@ export interface YamlStream {
  * @throws NotScannable
  */
 export function scanYaml(text: string): YamlStream {
+	spend(text.length * STEPS_PER_CHARACTER);
 	const lines = text.split("\n");
 	if (lines[lines.length - 1] === "") lines.pop();
 	const starts: number[] = [];
@@ -105,6 +107,8 @@ class Scanner {
 	#nextContent(from: number): number {
 		let at = from;
 		while (at < this.#to && isTrivia(this.#lines[at]!)) at++;
+		// Every block that ends at one place looks for what follows there.
+		spend(at - from);
 		return at;
 	}
 
@@ -195,8 +199,10 @@ class Scanner {
 		let at = afterBlanks(line, from);
 		const simple = this.#simple(column, from, at, indent);
 		if (simple !== null) return simple;
-		for (let property = /^[&!][^ \t,[\]{}]*/.exec(line.slice(at)); property !== null; property = /^[&!][^ \t,[\]{}]*/.exec(line.slice(at)))
-			at = afterBlanks(line, at + property[0].length);
+		while (line[at] === "&" || line[at] === "!") {
+			while (at < line.length && !/[ \t,[\]{}]/.test(line[at]!)) at++;
+			at = afterBlanks(line, at);
+		}
 		const c = line[at];
 		if (c === undefined || (c === "#" && SPACE.test(line[at - 1]!))) return this.#below(column, indent, depth, inMapping);
 		const head = line.slice(column, at);
@@ -258,18 +264,20 @@ class Scanner {
 	#delimited(at: number): { value: Value; tail: string } {
 		const line = this.#lines[this.#line]!;
 		const isQuoted = line[at] === '"' || line[at] === "'";
-		// Most values end on their line: the text below is not copied for them.
-		for (let to = this.#line + 1; ; to = this.#to) {
+		// Most values end on their line or soon after: only as much of the text below is copied as that takes.
+		for (let count = 1; ; count *= 2) {
+			const to = Math.min(this.#line + count, this.#to);
 			const text = this.#lines.slice(this.#line, to).join("\n");
+			let found: { value: Value; end: number };
 			try {
-				const { value, end } = isQuoted ? quoted(text, at) : scanFlow(text, at, "yaml");
-				const taken = text.slice(0, end).split("\n");
-				this.#line += taken.length - 1;
-				const column = taken[taken.length - 1]!.length;
-				return { value, tail: this.#restOfLine(column) };
+				found = isQuoted ? quoted(text, at) : scanFlow(text, at, "yaml");
 			} catch (error) {
 				if (!(error instanceof NotScannable) || to === this.#to) throw error;
+				continue;
 			}
+			const taken = text.slice(0, found.end).split("\n");
+			this.#line += taken.length - 1;
+			return { value: found.value, tail: this.#restOfLine(taken[taken.length - 1]!.length) };
 		}
 	}
 

@@ -57,10 +57,11 @@ export function mergeBlocks(versions: Versions, lost: Lost): void {
 		base[i] = older[o] = later[l] = merged;
 	}
 	const [newInOlder, newInLater] = [added(older, inOlder), added(later, inLater)];
+	const inBase = new Set(base.map(({ block }) => block?.language));
 	for (const [name, o] of newInOlder) {
 		const l = newInLater.get(name);
 		// What both sides added in one place under one name (the settings of a board) is one block.
-		if (l !== undefined && !base.some((unit) => unit.block !== null && unit.block.language === older[o]!.block!.language)) {
+		if (l !== undefined && !inBase.has(older[o]!.block!.language)) {
 			const merged = mergeBlock(null, older[o]!.block!, later[l]!.block!, lost);
 			older[o] = later[l] = merged;
 		}
@@ -89,7 +90,11 @@ function counterparts(from: readonly Unit[], to: readonly Unit[]): Map<number, n
 		const groups = new Map<string, number[]>();
 		for (let i = start; i < end; i++) {
 			const language = units[i]!.block?.language;
-			if (language !== undefined && !isTaken(i)) groups.set(language, [...(groups.get(language) ?? []), i]);
+			if (language !== undefined && !isTaken(i)) {
+				const group = groups.get(language);
+				if (group === undefined) groups.set(language, [i]);
+				else group.push(i);
+			}
 		}
 		return groups;
 	};

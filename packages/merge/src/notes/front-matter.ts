@@ -61,7 +61,7 @@ function isProperties(inner: string, format: "yaml" | "toml"): boolean {
 	if (first === undefined) return true;
 	return format === "toml"
 		? /^[ \t]*(?:\[|["'\w][^=]*=)/.test(first)
-		: /^(?:["'][^"']*["']|[^\s#:'"\-[{][^:]*)[ \t]*:(?:[ \t]|$)/.test(first);
+		: /^(?:["'][^"']*["'][ \t]*|[^\s#:'"\-[{][^:]*):(?:[ \t]|$)/.test(first);
 }
 
 export interface MergedFrontMatter {

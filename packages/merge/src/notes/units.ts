@@ -1,3 +1,5 @@
+import { spend } from "../budget.ts";
+
 /**
  * A note's body as lines, in which what is a document of its own (a fenced block, a drawer of Org) is one unit. Texts have LF line ends.
  */
@@ -24,6 +26,8 @@ export function mayHaveBlocks(text: string, markup: Markup): boolean {
 	if (markup === "markdown") return text.includes("```") || text.includes("~~~");
 	return markup === "org" && /^[ \t]*(?::[\w-]+:|#\+begin_)/im.test(text);
 }
+
+const STEPS_PER_LINE = 25;
 
 /** Takes a body apart. */
 export function splitUnits(text: string, markup: Markup): Unit[] {
@@ -92,6 +96,10 @@ function ending(
 	language: string,
 	open: boolean,
 ): BlockEnd | null {
-	for (let at = from + 1; at < lines.length; at++) if (isEnd(lines[at]!)) return { language, past: at + 1, closed: true };
+	for (let at = from + 1; at < lines.length; at++) {
+		// Blocks of many names can all be without end.
+		spend(STEPS_PER_LINE);
+		if (isEnd(lines[at]!)) return { language, past: at + 1, closed: true };
+	}
 	return open ? { language, past: lines.length, closed: false } : null;
 }

@@ -6,6 +6,8 @@ export interface Hostile {
 	readonly base: string;
 	readonly ours: string;
 	readonly theirs: string;
+	/** How often its steps would use up the budget; infinity: one side is taken whole whatever its size. */
+	readonly budgets?: number;
 }
 
 const list = (length: number, text: (i: number) => string, between = ",") => Array.from({ length }, (_, i) => text(i)).join(between);
@@ -56,8 +58,77 @@ export function hostile(scale: number): Hostile[] {
 			theirs: `[{},${list(n(130_000), (i) => `{"y":${i}}`)}]`,
 		},
 		{ name: "lines of one FNV-1a hash", path: "a.log", base: "x\n", ours: `x\n${ours.join("\n")}\n`, theirs: `x\n${theirs.join("\n")}\n` },
-		{ name: "a YAML mapping of 60,000 keys", path: "a.yaml", base: mapping(""), ours: mapping("x: 1\n"), theirs: mapping("y: 1\n") },
-		{ name: "deep YAML", path: "a.yaml", ...versions((side) => `${"- ".repeat(n(50_000))}${side}\n`) },
+		{
+			name: "a YAML mapping of 60,000 keys",
+			path: "a.yaml",
+			budgets: 3,
+			base: mapping(""),
+			ours: mapping("x: 1\n"),
+			theirs: mapping("y: 1\n"),
+		},
+		{ name: "deep YAML", path: "a.yaml", budgets: Number.POSITIVE_INFINITY, ...versions((side) => `${"- ".repeat(n(50_000))}${side}\n`) },
+		{ name: "a YAML mapping of 60,000 strings", path: "a.yaml", budgets: 4, ...changed(n(60_000), (i, v) => `k${i}: "v: ${v}"`) },
+		{
+			name: "a YAML list of 30,000 strings over two lines",
+			path: "a.yaml",
+			budgets: 2,
+			...changed(n(30_000), (i, v) => `k${i}: "${v}\n  x"`),
+		},
+		{
+			name: "brackets that are not closed in YAML",
+			path: "a.yaml",
+			budgets: Number.POSITIVE_INFINITY,
+			...versions((side) => `k: ${"[".repeat(n(1_000_000))}${side}\n`),
+		},
+		{
+			name: "500,000 brackets in YAML",
+			path: "a.yaml",
+			budgets: Number.POSITIVE_INFINITY,
+			...versions((side) => `${deep(n(500_000), side)}\n`),
+		},
+		{
+			name: "dashes in YAML",
+			path: "a.yaml",
+			budgets: Number.POSITIVE_INFINITY,
+			...versions((side) => `${"- ".repeat(n(500_000))}${side}\n`),
+		},
+		{ name: "quotes in YAML", path: "a.yaml", budgets: 4, ...versions((side) => `k: ${'"'.repeat(n(1_000_000) | 1)}${side}\n`) },
+		{ name: "spaces in YAML", path: "a.yaml", budgets: 4, ...versions((side) => `k: a${" ".repeat(n(1_000_000))}${side}: b\n`) },
+		{ name: "comment signs in YAML", path: "a.yaml", budgets: 4, ...versions((side) => `k: ${"# ".repeat(n(500_000))}${side}\n`) },
+		{ name: "anchors in YAML", path: "a.yaml", budgets: 4, ...versions((side) => `k: ${"&a *a ".repeat(n(100_000))}${side}\n`) },
+		{
+			name: "aliases of aliases in YAML",
+			path: "a.yaml",
+			...versions((side) => `a0: &a0 [${side}]\n${list(60, (i) => `a${i + 1}: &a${i + 1} [*a${i}, *a${i}, *a${i}]`, "\n")}\n`),
+		},
+		{ name: "100,000 YAML documents", path: "a.yaml", budgets: 4, ...versions((side) => `${"---\n".repeat(n(100_000))}k: ${side}\n`) },
+		{ name: "60,000 keys in TOML", path: "a.toml", budgets: 2, ...changed(n(60_000), (i, v) => `k${i} = ${v}`) },
+		{ name: "30,000 arrays of tables", path: "a.toml", budgets: 2, ...changed(n(30_000), (i, v) => `[[a${i}]]\nid = ${i}\nv = ${v}`) },
+		{ name: "brackets that are not closed in TOML", path: "a.toml", ...versions((side) => `k = ${"[".repeat(n(1_000_000))}${side}\n`) },
+		{ name: "quotes that are not closed in .env", path: ".env", ...changed(n(30_000), (i, v) => `K${i}="${v}'`) },
+		{
+			name: "front matter of 60,000 keys",
+			path: "a.md",
+			budgets: 4,
+			...framed(
+				"---\n",
+				changed(n(60_000), (i, v) => `k${i}: ${v}`),
+				"---\nbody\n",
+			),
+		},
+		{
+			name: "front matter that begins with spaces",
+			path: "a.md",
+			...versions((side) => `---\na${" ".repeat(n(300_000))}\n---\n${side}\n`),
+		},
+		{ name: "100,000 fences", path: "a.md", ...versions((side) => `${"```\n".repeat(n(100_000))}${side}\n`) },
+		{ name: "20,000 fences of YAML", path: "a.md", budgets: 4, ...changed(n(20_000), (_, v) => `\`\`\`yaml\na: ${v}\n\`\`\`\n`) },
+		{ name: "fences of many names", path: "a.md", ...versions((side) => `${list(n(50_000), (i) => `~~~${i}`, "\n")}\n${side}\n`) },
+		{ name: "Org drawers without end", path: "a.org", ...changed(n(50_000), (i, v) => `:D${i}:\nx ${v}`) },
+		{ name: "Org blocks of many names without end", path: "a.org", budgets: 20, ...changed(n(50_000), (i, v) => `#+begin_${i}\nx ${v}`) },
+		{ name: "a long name in XML", path: "a.xml", ...versions((side) => `<a ${"x".repeat(n(1_000_000))}>${side}</a>\n`) },
+		{ name: "a declaration without end in XML", path: "a.xml", ...versions((side) => `<a/><!${"x".repeat(n(1_000_000))}${side}\n`) },
+		{ name: "spaces in a calendar", path: "a.ics", ...versions((side) => `BEGIN:${" ".repeat(n(1_000_000))}${side}\nEND:x\n`) },
 		{
 			name: "indentation that is taken for steps",
 			path: "a.json",
@@ -71,6 +142,16 @@ export function hostile(scale: number): Hostile[] {
 /** The versions of a file that differ in one place. */
 function versions(text: (side: string) => string, [base, ours, theirs]: readonly [string, string, string] = ["a", "b", "c"]) {
 	return { base: text(base), ours: text(ours), theirs: text(theirs) };
+}
+
+/** Lines of which one side changes one near the beginning, the other one near the end. */
+function changed(length: number, line: (i: number, value: number) => string): Pick<Hostile, "base" | "ours" | "theirs"> {
+	const text = (at: number) => `${list(length, (i) => line(i, i === at ? -1 : i), "\n")}\n`;
+	return { base: text(-1), ours: text(10), theirs: text(length - 10) };
+}
+
+function framed(before: string, { base, ours, theirs }: Pick<Hostile, "base" | "ours" | "theirs">, after: string) {
+	return { base: before + base + after, ours: before + ours + after, theirs: before + theirs + after };
 }
 
 const fnv1a = (text: string, from: number) => {
