@@ -92,8 +92,8 @@ export function hostile(scale: number): Hostile[] {
 			budgets: Number.POSITIVE_INFINITY,
 			...versions((side) => `${"- ".repeat(n(500_000))}${side}\n`),
 		},
-		{ name: "quotes in YAML", path: "a.yaml", budgets: 4, ...versions((side) => `k: ${'"'.repeat(n(1_000_000) | 1)}${side}\n`) },
-		{ name: "spaces in YAML", path: "a.yaml", budgets: 4, ...versions((side) => `k: a${" ".repeat(n(1_000_000))}${side}: b\n`) },
+		{ name: "quotes in YAML", path: "a.yaml", budgets: 12, ...versions((side) => `k: ${'"'.repeat(n(1_000_000) | 1)}${side}\n`) },
+		{ name: "spaces in YAML", path: "a.yaml", budgets: 12, ...versions((side) => `k: a${" ".repeat(n(1_000_000))}${side}: b\n`) },
 		{ name: "comment signs in YAML", path: "a.yaml", budgets: 4, ...versions((side) => `k: ${"# ".repeat(n(500_000))}${side}\n`) },
 		{ name: "anchors in YAML", path: "a.yaml", budgets: 4, ...versions((side) => `k: ${"&a *a ".repeat(n(100_000))}${side}\n`) },
 		{
