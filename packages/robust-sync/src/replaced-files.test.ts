@@ -27,6 +27,8 @@ afterEach(() => scratch.remove());
 const minute = 60_000;
 const noon = Date.UTC(2026, 1, 18, 12);
 const name = "state.json" as GitPath;
+/** Ids of blobs. */
+const [one, two, three, four] = ["1", "2", "3", "4"].map((digit) => digit.repeat(40)) as [string, string, string, string];
 
 /** A checkout that replaced `before` by `after` while the clock showed `at`. */
 function replace(replaced: ReplacedFiles, before: string, after: string, at: number): void {
@@ -51,13 +53,13 @@ const contextOf = (memory: CycleContext["memory"], now: number) => cycleContext(
 test("a clock that is set back does not change the order and the age of what was replaced", () => {
 	const replaced = new ReplacedFiles(paths, clock);
 	replaced.recent(noon, minute);
-	replace(replaced, "one", "two", noon + 20 * minute);
+	replace(replaced, one, two, noon + 20 * minute);
 	monotonic += 2_000;
-	replace(replaced, "two", "three", noon);
+	replace(replaced, two, three, noon);
 	monotonic += 3_000;
 	expect(replaced.replacements(noon + 3_000).get(name)).toEqual([
-		{ before: "one", after: "two", ageMs: 5_000, committed: true },
-		{ before: "two", after: "three", ageMs: 3_000, committed: true },
+		{ before: one, after: two, ageMs: 5_000, committed: true },
+		{ before: two, after: three, ageMs: 3_000, committed: true },
 	]);
 	monotonic += 5 * minute;
 	expect(replaced.replacements(noon + 5 * minute).size).toBe(0);
@@ -66,7 +68,7 @@ test("a clock that is set back does not change the order and the age of what was
 test("a clock that is set ahead does not make what was just replaced old", () => {
 	const replaced = new ReplacedFiles(paths, clock);
 	replaced.recent(noon, minute);
-	replace(replaced, "one", "two", noon);
+	replace(replaced, one, two, noon);
 	monotonic += 1_000;
 	expect(
 		replaced
@@ -79,36 +81,36 @@ test("a clock that is set ahead does not make what was just replaced old", () =>
 
 test("after a restart, whatever the clock was set to meanwhile, order and age are the same", () => {
 	const first = new ReplacedFiles(paths, clock);
-	replace(first, "one", "two", noon + 25 * minute);
+	replace(first, one, two, noon + 25 * minute);
 	monotonic += 1_000;
-	replace(first, "two", "three", noon + 25 * minute + 1_000);
+	replace(first, two, three, noon + 25 * minute + 1_000);
 	monotonic += 1_000;
-	replace(first, "three", "four", noon);
+	replace(first, three, four, noon);
 	monotonic += 2_000;
 	for (const now of [noon + 2_000, noon - 5 * minute, noon + 50 * minute])
 		expect(new ReplacedFiles(paths, clock).replacements(now).get(name)).toEqual([
-			{ before: "one", after: "two", ageMs: 4_000, committed: true },
-			{ before: "two", after: "three", ageMs: 3_000, committed: true },
-			{ before: "three", after: "four", ageMs: 2_000, committed: true },
+			{ before: one, after: two, ageMs: 4_000, committed: true },
+			{ before: two, after: three, ageMs: 3_000, committed: true },
+			{ before: three, after: four, ageMs: 2_000, committed: true },
 		]);
 });
 
 test("after a reboot the age is what the clock says, and nothing lies in the future", () => {
 	const before = new ReplacedFiles(paths, clock);
-	replace(before, "one", "two", noon);
-	replace(before, "two", "three", noon + 1_000);
+	replace(before, one, two, noon);
+	replace(before, two, three, noon + 1_000);
 	const agesAt = (now: number) =>
 		new ReplacedFiles(paths, { bootId: "the next boot", now: () => 7 })
 			.replacements(now)
 			.get(name)
 			?.map(({ after, ageMs }) => [after, ageMs]);
 	expect(agesAt(noon + 4_000)).toEqual([
-		["two", 4_000],
-		["three", 3_000],
+		[two, 4_000],
+		[three, 3_000],
 	]);
 	expect(agesAt(noon - minute)).toEqual([
-		["two", 0],
-		["three", 0],
+		[two, 0],
+		[three, 0],
 	]);
 });
 
