@@ -2,6 +2,7 @@ import { spend } from "../budget.ts";
 import { choose } from "../choose.ts";
 import { Interner } from "../interner.ts";
 import { BOM } from "../lines.ts";
+import { greatest } from "../moves.ts";
 import { alikeEnds } from "./alike.ts";
 import { type ContainerMerge, writeContainer } from "./container.ts";
 import type { Entry } from "./entry.ts";
@@ -43,6 +44,9 @@ export function mergeTrees(
 type Versions = Pick<ContainerMerge, "base" | "older" | "later" | "olderAlike" | "laterAlike">;
 
 const NOT_ALIKE = { start: 0, end: 0 };
+
+/** Numbers of elements may be so many times as great as there are elements. */
+const TABLE_PER_ELEMENT = 8;
 
 /** What the merge of a changed value costs beside its text. */
 const STEPS_PER_VALUE = 1_000;
@@ -203,13 +207,18 @@ export class TreeMerge {
 
 	/** Numbers for the elements of three versions of an array, from zero on: equal numbers are equal elements, written alike. */
 	#numbered(versions: readonly Elements[]): Int32Array[] {
+		const numbers = numberElements(versions, (tree, node) => this.#values.written(tree, node))!;
+		// Tables of all numbers are made of them. The numbers of a small array in a large document are made small.
+		const count = versions.reduce((sum, { nodes }) => sum + nodes.length, 0);
+		if (Math.max(...numbers.map(greatest)) < TABLE_PER_ELEMENT * count) return numbers;
 		const small = new Map<number, number>();
-		return numberElements(versions, (tree, node) => {
-			const value = this.#values.written(tree, node);
-			const known = small.get(value) ?? small.size;
-			if (known === small.size) small.set(value, known);
-			return known;
-		})!;
+		return numbers.map((ofVersion) =>
+			ofVersion.map((value) => {
+				const known = small.get(value) ?? small.size;
+				if (known === small.size) small.set(value, known);
+				return known;
+			}),
+		);
 	}
 
 	#layouts(b: number, o: number, l: number): Versions {

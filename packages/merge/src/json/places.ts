@@ -33,7 +33,9 @@ export function scalarList(versions: readonly Elements[], numbers: readonly Int3
 
 /** The elements of lists of one length, place by place. */
 export function byPlace(length: number, hasBase: boolean): Entry[] {
-	return Array.from({ length }, (_, i) => ({ base: hasBase ? i : NONE, older: i, later: i }));
+	const entries: Entry[] = [];
+	for (let i = 0; i < length; i++) entries.push({ base: hasBase ? i : NONE, older: i, later: i });
+	return entries;
 }
 
 /** Numbers, or values of several types, as many in every version: which one is which is said by its place alone. */
