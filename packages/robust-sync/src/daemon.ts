@@ -482,6 +482,8 @@ export class Daemon {
 		if (name === ".gitignore" || name.endsWith("/.gitignore")) this.#stopWatching();
 		if (!this.#during && this.#own.isOurs(name)) return;
 		noteFirstChange(this.#memory, name);
+		// Back and away again, as an editor saves once more: that is another gap, with a wait of its own.
+		this.#memory.vanished.delete(name);
 		if (this.#during) this.#during.add(name);
 		else this.#settler.touch();
 	}
