@@ -48,7 +48,7 @@ describe("the command", () => {
 	});
 
 	test("answers --check with 0 or 1, --resolve with 0, and --json with one document", () => {
-		person.branches({ f: "1\n" }, { f: "2\n" }, { f: "3\n" });
+		person.branches({ f: "line 1\n" }, { f: "line 2\n" }, { f: "line 3\n" });
 		expect(run("--check")).toMatchObject({ status: 0, stdout: "no conflicts\n" });
 		person.git("merge", "theirs");
 		const check = run("--check", "--json");
@@ -59,7 +59,7 @@ describe("the command", () => {
 		expect(JSON.parse(resolved.stdout)).toMatchObject({ schema: 1, operation: "merge", files: [{ path: "f" }] });
 		expect(JSON.parse(run("--report", "--json").stdout)).toMatchObject({ saved: [{ files: [{ path: "f" }] }] });
 		expect(run("--restore", "latest", "f", "--side", "ours")).toMatchObject({ status: 0 });
-		expect(person.read("f")).toBe("2\n");
+		expect(person.read("f")).toBe("line 2\n");
 		expect(run("--abort")).toMatchObject({ status: 0, stdout: "nothing to abort: no merge is in progress\n" });
 		expect(person.read("logs/conflict_resolver.log")).toContain("resolved 1 files");
 		expect(person.status()).toBe(" M f\n");
@@ -91,7 +91,7 @@ describe("the command", () => {
 	});
 
 	test("takes a truncated pack for damage, not for a branch without commits", () => {
-		person.diverged({ f: "1\n" }, { f: "2\n" }, { f: "3\n" });
+		person.diverged({ f: "line 1\n" }, { f: "line 2\n" }, { f: "line 3\n" });
 		person.git("gc", "--quiet");
 		const packs = person.scratch.path("mine/.git/objects/pack");
 		const pack = path.join(packs, fs.readdirSync(packs).find((name) => name.endsWith(".pack")) ?? "");
@@ -100,14 +100,14 @@ describe("the command", () => {
 		fs.truncateSync(pack, 200);
 		expect(run("--resolve")).toMatchObject({ status: 1, stderr: expect.stringMatching(/^conflict-resolver: CORRUPT_REPOSITORY: .*fsck/) });
 		fs.writeFileSync(pack, whole);
-		expect(person.read("f")).toBe("2\n");
+		expect(person.read("f")).toBe("line 2\n");
 		expect(person.saved()).toEqual([]);
 		expect(run("--resolve").status).toBe(0);
-		expect(person.read("f").split("\n").sort()).toEqual(["", "2", "3"]);
+		expect(person.read("f").split("\n").sort()).toEqual(["", "line 2", "line 3"]);
 	});
 
 	test("tells what a run that was killed had resolved, and where its versions are", () => {
-		person.diverged({ f: "1\n" }, { f: "2\n" }, { f: "3\n" });
+		person.diverged({ f: "line 1\n" }, { f: "line 2\n" }, { f: "line 3\n" });
 		const killed = spawnSync(process.execPath, [bundle, "--resolve"], {
 			cwd: person.workspace,
 			env: { ...process.env, ROBUST_SYNC_FAULT: "integrate-journalled" },

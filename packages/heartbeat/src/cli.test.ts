@@ -132,13 +132,13 @@ describe("bad usage and configuration", () => {
 		[["--peer-host", "192.0.2.1"], "--peer NAME"],
 		[["--peer-host", "a,b=c"], "--peer-host"],
 		[["--peer-host", "chad", "--peer", "Not A Name"], "node name"],
-		[["--port", "0"], "HEARTBEAT_PORT"],
-		[["--port", "65536"], "HEARTBEAT_PORT"],
-		[["--interval", "soon"], "HEARTBEAT_INTERVAL"],
-		[["--node", "UPPER"], "NODE_NAME"],
+		[["--port", "0"], "--port"],
+		[["--port", "65536"], "--port"],
+		[["--interval", "soon"], "--interval"],
+		[["--node", "UPPER"], "--node"],
 		[["--once", "--peers", "helios=127.0.0.1"], "no peer to send to"],
 		[["--nonsense"], "--nonsense"],
-		[["operand"], "too many arguments"],
+		[["operand"], "unexpected argument"],
 	])("%j is exit 2 and one line", async (args, what) => {
 		const { code, stdout, stderr } = await helios.run(...args);
 		expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
