@@ -142,10 +142,10 @@ function lockFileSystem(holder: LockHolder) {
 				fs.writeFileSync(temporary, text, { flag: "wx", mode: 0o600 });
 				linkOrSay(temporary, file);
 			} catch (error) {
-				done(error as NodeJS.ErrnoException);
+				done(withRemedy(error as NodeJS.ErrnoException, path.dirname(file)));
 				return;
 			} finally {
-				fs.rmSync(temporary, { force: true });
+				if (fs.existsSync(temporary)) fs.rmSync(temporary);
 			}
 			done(null);
 		},
@@ -203,6 +203,13 @@ function setAsideDeadLock(file: string, dead: LockHolder | null): boolean {
 	} finally {
 		fs.rmSync(breaker, { force: true });
 	}
+}
+
+/** A directory that cannot be written is said to be one, with what to do. */
+function withRemedy(error: NodeJS.ErrnoException, directory: string): NodeJS.ErrnoException {
+	if (error.code !== "EROFS" && error.code !== "EACCES") return error;
+	const message = `${directory} cannot be written (${error.code}): run this where the workspace is writable, or remount it`;
+	return Object.assign(new Error(message, { cause: error }), { code: error.code });
 }
 
 /** link(2), whose failure says what to do where the file system has no hard links. */

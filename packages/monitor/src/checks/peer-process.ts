@@ -3,8 +3,8 @@ import type { Finding, Problem } from "../findings.ts";
 import type { Facts } from "../readings/facts.ts";
 import { executableOf } from "./advice.ts";
 
-/** A restart over there takes seconds; what a heartbeat said may be from the middle of one. */
-const longestRestartMs = 30_000;
+/** A start over there takes seconds; what a heartbeat said may be from the middle of one. The next one has to say it again. */
+const startMs = 10_000;
 
 /**
  * The services of a peer, as its heartbeats tell them. A dead monitor is told by nobody but its peers; about the other
@@ -23,7 +23,8 @@ export function checkPeerProcesses(facts: Facts, peer: string, state: PeerState)
 			title: `${service} of ${peer} is down`,
 			detail: `${executableOf[service]} does not run on ${peer}, by its own heartbeat.${service === "monitor" ? ` Nobody on ${peer} is watching.` : ""}`,
 			action: `ssh ${host} systemctl status ${peer}-${service}`,
-			forMs: Math.min(longestRestartMs, facts.config.heartbeatIntervalSeconds * 1000),
+			forMs: facts.config.heartbeatIntervalSeconds * 1000 + startMs,
+			normalForAWhile: true,
 			notify: service === "monitor" || !watched,
 			symptomOf: [`heartbeat:${peer}`, "process:heartbeat"],
 		};
