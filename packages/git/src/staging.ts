@@ -97,7 +97,13 @@ export class Staging {
 	async write(changes: readonly TreeChange[], side: "before" | "after", filters: boolean): Promise<(Staged | undefined)[]> {
 		fs.mkdirSync(this.directory, { recursive: true, mode: 0o700 });
 		const wanted = changes.map((change) => (isFileMode(change[side]?.mode) ? change[side] : null));
-		if (filters) return await this.#writeFiltered(changes, side);
+		if (filters) {
+			// A link has no filter; git cuts a target at a NUL, which is not what the commit says.
+			const only = (isLink: boolean) =>
+				changes.map((change) => ((change[side]?.mode === "120000") === isLink ? change : { ...change, [side]: null }));
+			const [links, files] = [await this.write(only(true), side, false), await this.#writeFiltered(only(false), side)];
+			return files.map((file, index) => file ?? links[index]);
+		}
 		const files = wanted.map((entry) => (entry ? this.nextFile() : undefined));
 		const impossible = new Set<number>();
 		const queue = [...wanted.keys()].filter((index) => wanted[index]);

@@ -63,6 +63,8 @@ export interface Integration {
 	readonly kind: "nothing" | "fast-forward" | "merge";
 	readonly resolution: Resolution | null;
 	readonly changed: readonly GitPath[];
+	/** How many of these are gone from the commit. */
+	readonly deleted: number;
 	/** Paths at which somebody wrote while the files were moved; merged in, not committed yet. */
 	readonly rescued: readonly GitPath[];
 	/** Names of the directories below sync/conflicts/ that were written. */
@@ -183,6 +185,7 @@ export async function carryOut(
 		kind: journal.theirs === null ? "fast-forward" : "merge",
 		resolution: known,
 		changed: report.changes.map((change) => change.path),
+		deleted: report.changes.filter(({ after }) => after === null).length,
 		rescued: report.rescued,
 		saved,
 		commits,
@@ -271,7 +274,8 @@ export function newJournal({ now }: IntegrateContext, fields: Pick<Journal, "fro
  * @throws GitError, the file system's errors, LockLostError; `resumeIntegration` then goes on
  */
 export async function carryOutPlan(context: IntegrateContext, ref: string, plan: Plan): Promise<Integration> {
-	if (plan.kind === "nothing") return { head: plan.to, kind: "nothing", resolution: null, changed: [], rescued: [], saved: [], commits: 0 };
+	if (plan.kind === "nothing")
+		return { head: plan.to, kind: "nothing", resolution: null, changed: [], deleted: 0, rescued: [], saved: [], commits: 0 };
 	const { paths } = context;
 	const { from, to, theirs, resolution } = plan;
 	const journal = newJournal(context, { from, to, ref, theirs, branch_at: null });

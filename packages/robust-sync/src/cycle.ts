@@ -23,7 +23,7 @@ import { ownTrackedFiles, setAsideTrackedState, untrackOwnFiles } from "./own-tr
 import { recover, refuseOpenOperation } from "./recover.ts";
 import { bringUpToDate, rescueLateWrites } from "./rescue.ts";
 import { refusedPath } from "./skipped-files.ts";
-import { isGone, type Snapshot, takeSnapshot } from "./snapshot.ts";
+import { type Snapshot, takeSnapshot } from "./snapshot.ts";
 import { SyncError } from "./sync-error.ts";
 import { askAhead, fetchUpstream, knownTip, nameUnbornBranch, requireRemote, syncedBranch, type Upstream } from "./upstream.ts";
 
@@ -268,7 +268,8 @@ async function checkOut(context: CycleContext, plan: Plan, progress: Progress): 
 		progress.commits++;
 		progress.resolved += plan.resolution.files.length;
 	}
-	noteIntegration(context, integration, progress);
+	progress.removed += integration.deleted;
+	noteIntegration(integration, progress);
 }
 
 /** Between two tries to place what is held, where nothing else has changed. */
@@ -284,11 +285,10 @@ async function retryHeldPaths(context: CycleContext, progress: Progress): Promis
 	memory.retriedAt = now();
 	const ref = `refs/heads/${syncedBranch(context)}`;
 	const integration = await retryHeld({ ...integrateContext(context), bringUpToDate: (late) => bringUpToDate(context, late) }, ref, head);
-	if (integration !== null) noteIntegration(context, integration, progress);
+	if (integration !== null) noteIntegration(integration, progress);
 }
 
-function noteIntegration({ repository }: CycleContext, integration: Integration, progress: Progress): void {
-	progress.removed += integration.changed.filter((name) => isGone(repository.root, name)).length;
+function noteIntegration(integration: Integration, progress: Progress): void {
 	progress.saved.push(...integration.saved);
 	for (const name of integration.changed) progress.checkedOut.push(name);
 	progress.rescued += integration.rescued.length;
