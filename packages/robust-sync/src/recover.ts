@@ -23,7 +23,7 @@ import { type CycleContext, integrateContext } from "./cycle-context.ts";
 import { restoreLocalNotes } from "./held.ts";
 import { repairRepository } from "./repair.ts";
 import { bringUpToDate, finishPutBack } from "./rescue.ts";
-import { SyncError } from "./sync-error.ts";
+import { SyncError, wrongBranch } from "./sync-error.ts";
 
 /** What recovery did, for the log and the totals. */
 export interface Recovery {
@@ -200,10 +200,7 @@ async function attachDetachedHead(context: CycleContext): Promise<string | null>
 			await attachHead(repository, `refs/heads/${config.syncBranch}`);
 			return `the unborn branch is named ${config.syncBranch} now, as SYNC_BRANCH says`;
 		}
-		throw new SyncError(
-			"WRONG_BRANCH",
-			`'${attached}' is checked out, but '${memory.branch}' is what is synced: run 'git checkout ${memory.branch}' (or set SYNC_BRANCH and restart)`,
-		);
+		throw wrongBranch(attached, memory.branch);
 	}
 	if (operationInProgress(repository.gitDirectory)?.name === "bisect")
 		throw new SyncError("OPERATION_OPEN", "a bisect is in progress: finish it with 'git bisect reset'; syncing goes on after that");

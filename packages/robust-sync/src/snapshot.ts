@@ -35,7 +35,7 @@ import { findBareLinks, isPlaceholder, openNestedRepositories } from "./nested-r
 import { isOwnPath } from "./own-tracked.ts";
 import { type CheckedContent, noteCommitted, rescueStaleWrites } from "./rescue.ts";
 import { findSpecialFiles, liveDatabaseOf, reasonToSkip, skippedFile } from "./skipped-files.ts";
-import { SyncError } from "./sync-error.ts";
+import { SyncError, wrongBranch } from "./sync-error.ts";
 import { confirmDeletionMs, separateVanished } from "./vanished-files.ts";
 
 /** What a snapshot found and did. */
@@ -213,6 +213,9 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	const { repository, config, memory, now } = context;
 	const lookedAt = memory.clock.now();
 	let found = await findCandidates(context);
+	// A person may have switched since the cycle began: nothing of ours is committed on their branch.
+	const { branch } = found.status;
+	if (branch !== null && memory.branch !== null && branch !== memory.branch) throw wrongBranch(branch, memory.branch);
 	forgetAttributes(repository, found.changed);
 	let { quiet, busy } = separateHot(repository.root, found.changed, memory.hot, now());
 	if (busy.length > 0 && !memory.deferHot) {

@@ -39,3 +39,11 @@ export function toSyncError(error: unknown): SyncError {
 	if (known) return new SyncError(known[0], `${known[1]}${path ? ` (${path})` : ""}`, { cause: error });
 	return new SyncError("INTERNAL", `unexpected: ${message.split("\n")[0]}`, { cause: error });
 }
+
+/** Another branch than the synced one is checked out. */
+export function wrongBranch(attached: string, synced: string): SyncError {
+	return new SyncError(
+		"WRONG_BRANCH",
+		`'${attached}' is checked out, but '${synced}' is what is synced: run 'git checkout ${synced}' (or set SYNC_BRANCH and restart)`,
+	);
+}
