@@ -105,11 +105,14 @@ interface InPieces {
 
 function piecesOf({ base, a, b }: MergeInput, output: MergeOutput): InPieces {
 	const json = output.strategy === "json";
+	// In front matter in JSON a member that gets a follower gets a comma.
+	const hasMembers = output.strategy === "prose" && [base, a, b].some((content) => content !== null && text(content).startsWith("{"));
+	// What both sides put into a blank note is a template: its blank lines are each side's own.
+	const isBlank = output.strategy === "append" && base !== null && text(base).trim() === "";
 	const linesOf = (content: Uint8Array) => {
-		// In front matter in JSON a member that gets a follower gets a comma.
-		if (output.strategy === "prose" && text(content).startsWith("{")) return lines(content).map((line) => line.replace(/,$/, ""));
+		if (hasMembers) return lines(content).map((line) => line.replace(/,$/, ""));
 		// Keys and values have their meaning without the lines between them.
-		return output.strategy === "keyed" ? lines(content).filter((line) => line.trim() !== "") : lines(content);
+		return output.strategy === "keyed" || isBlank ? lines(content).filter((line) => line.trim() !== "") : lines(content);
 	};
 	const split = (content: Uint8Array | null): Pieces =>
 		content === null ? new Map() : json ? (tree(content) === null ? new Map() : leaves(content)) : count(linesOf(content));
@@ -265,6 +268,8 @@ function inOrder({ base, a, b }: MergeInput, output: MergeOutput): string | null
 				);
 				// What follows a neighbour that the versions have in different places cannot be where each of them has it.
 				if (placedTwice.has(first) || placedTwice.has(second)) continue;
+				// In a file of keys a comment goes with the key that it stands before, or with the head of the file.
+				if (output.strategy === "keyed" && [first, second].some((line) => /^\s*[#;!]/.test(line))) continue;
 				if (!contested && position.get(first)! > position.get(second)!) return `${first} and ${second} changed places in ${list}`;
 			}
 		}
