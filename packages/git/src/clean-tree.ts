@@ -12,7 +12,7 @@ import { isPathAllowed } from "./verify-path.ts";
 const maxPaths = 3_000_000;
 /** Up to this many paths nobody asks how they come about. */
 const maxPlainPaths = 200_000;
-/** A tree has more paths than entries where a directory is in it more than once; copies of a project are, but not so many. */
+/** A tree has more paths than entries where a directory is in it more than once; copies of a project are, but only a few. */
 const maxCopies = 100;
 /** Directories in one another: a path of 4,096 bytes (PATH_MAX) has fewer. */
 const maxDepth = 1_000;
@@ -181,7 +181,7 @@ function withoutDoubles(entries: readonly Entry[], refused: string[]): Entry[] {
 	return [...byName.values()];
 }
 
-/** Names in the order of their bytes, each once, at most so many as are named. */
+/** Names in the order of their bytes, each once, at most as many as are named. */
 const namedOf = (refused: readonly string[]) => [...new Set(refused)].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0)).slice(0, maxNamed);
 
 /** Replaces the trees of one object database, and remembers those that it has seen. */

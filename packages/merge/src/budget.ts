@@ -26,7 +26,7 @@ export function bounded<T>(steps: number, work: () => T): T | null {
 /**
  * Counts steps of the merge that runs. Outside of {@link bounded} nothing is counted.
  *
- * @throws if there are not so many left: the merge ends.
+ * @throws if fewer are left: the merge ends.
  */
 export function spend(steps: number): void {
 	left -= steps;

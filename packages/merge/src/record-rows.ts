@@ -60,7 +60,7 @@ function rows(keys: readonly string[], separator: string, from: number): Map<str
 	return found;
 }
 
-/** The fields of a record as they are written, quotes included; of a longer one only so many as asked for. */
+/** The fields of a record as they are written, quotes included; of a longer one only as many as asked for. */
 function fieldsOf(record: string, separator: string, limit = Number.POSITIVE_INFINITY): string[] {
 	const fields: string[] = [];
 	let [from, quoted] = [0, false];

@@ -76,7 +76,7 @@ function weave(ofHost: (Entry | null)[], ofGuest: (Entry | null)[], host: "older
 /** Where a key is in one version; NONE: it is not there. */
 type Positions = (key: number) => number;
 
-/** A table as large as the greatest key is made if that is at most so many times the number of children. */
+/** A table as large as the greatest key is made if that is at most this many times the number of children. */
 const TABLE_PER_CHILD = 8;
 
 function positions(keys: Int32Array): Positions {

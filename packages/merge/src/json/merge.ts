@@ -45,7 +45,7 @@ type Versions = Pick<ContainerMerge, "base" | "older" | "later" | "olderAlike" |
 
 const NOT_ALIKE = { start: 0, end: 0 };
 
-/** Numbers of elements may be so many times as great as there are elements. */
+/** The greatest number of an element, as a multiple of the count of elements. */
 const TABLE_PER_ELEMENT = 8;
 
 /** What the merge of a value that both sides changed costs beside its text. */

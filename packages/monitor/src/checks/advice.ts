@@ -17,15 +17,15 @@ export const adviceFor: Readonly<Record<ErrorCode, { cause: string; action: stri
 		action: "conflict-resolver --report, then conflict-resolver --resolve",
 	},
 	OPERATION_OPEN: {
-		cause: "somebody began a merge, rebase, cherry-pick, revert or bisect here and left it open.",
+		cause: "a person began a merge, rebase, cherry-pick, revert or bisect here and left it open.",
 		action: "git status; then finish it with --continue, or end it with --abort (of a bisect: git bisect reset)",
 	},
 	WRONG_BRANCH: {
-		cause: "somebody checked out another branch here.",
+		cause: "a person checked out another branch here.",
 		action: "git checkout the branch that the message names; or set SYNC_BRANCH and restart",
 	},
 	DETACHED_HEAD: {
-		cause: "somebody checked out a single commit here.",
+		cause: "a person checked out a single commit here.",
 		action: "git checkout the branch that is to be synced; or set SYNC_BRANCH and restart",
 	},
 	DISK_FULL: { cause: "the disk is full.", action: "df -h . ; du -xsh sync logs" },

@@ -119,7 +119,7 @@ function knownCause(state: PeerState, host: string): (Partial<Problem> & { detai
 				severity: "warning",
 				title: `${peer} was stopped`,
 				detail: `The heartbeat of ${peer} was stopped on purpose (${why}).`,
-				cause: "somebody stopped it, or the machine was shut down.",
+				cause: "a person stopped it, or the machine was shut down.",
 				action: `when it is to run again: ssh ${host} systemctl start ${peer}-robust-sync.target`,
 			};
 		case "key":

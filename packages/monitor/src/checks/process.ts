@@ -117,7 +117,7 @@ function crashLoop(facts: Facts, service: ServiceName): Problem[] {
 			...configurationCause(facts),
 			...(facts.lockLost.has(service)
 				? {
-						cause: `another instance took its lock: two of them work in ${oneLine(facts.root)}, or somebody removed the lock file.`,
+						cause: `another instance took its lock: two of them work in ${oneLine(facts.root)}, or a person removed the lock file.`,
 						action: `${executableOf[service].split(" ")[0]} --status; stop one of the two`,
 					}
 				: {}),
