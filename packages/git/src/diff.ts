@@ -31,20 +31,12 @@ export function parseRawDiff(output: Buffer): TreeChange[] {
 	return changes;
 }
 
+/** Flags of a diff as {@link parseRawDiff} reads it; only objects follow. */
+const rawDiff = ["-z", "--raw", "--no-abbrev", "--no-renames", "--ignore-submodules=none", "--end-of-options"];
+
 /** What changed from tree (or commit) `before` to `after`, path by path. */
 export async function diffTrees(repository: Repository, before: Oid, after: Oid): Promise<TreeChange[]> {
-	const { stdout } = await repository.run([
-		"diff-tree",
-		"-r",
-		"-z",
-		"--raw",
-		"--no-abbrev",
-		"--no-renames",
-		"--ignore-submodules=none",
-		"--end-of-options",
-		before,
-		after,
-	]);
+	const { stdout } = await repository.run(["diff-tree", "-r", ...rawDiff, before, after]);
 	return parseRawDiff(stdout);
 }
 
@@ -53,17 +45,6 @@ export async function diffTrees(repository: Repository, before: Oid, after: Oid)
  * @throws GitError
  */
 export async function diffIndex(repository: Repository, before: Oid): Promise<TreeChange[]> {
-	const { stdout } = await repository.run([
-		"diff-index",
-		"--cached",
-		"-z",
-		"--raw",
-		"--no-abbrev",
-		"--no-renames",
-		"--ignore-submodules=none",
-		"--end-of-options",
-		before,
-		"--",
-	]);
+	const { stdout } = await repository.run(["diff-index", "--cached", ...rawDiff, before, "--"]);
 	return parseRawDiff(stdout);
 }
