@@ -1,7 +1,7 @@
+import { formatDuration, formatTime } from "@robust-sync/service/durations";
 import { printable } from "@robust-sync/service/printable";
 import type { ChalkInstance } from "chalk";
 import type { CheckReport } from "./check-once.ts";
-import { formatDuration, formatTime } from "./durations.ts";
 import { matches } from "./lifecycle/silences.ts";
 
 const symbols = { ok: "✓", warning: "!", critical: "✗" } as const;

@@ -1,4 +1,5 @@
 import { createProgram, defineVerbs, notEmpty, type Program, type Verb } from "@robust-sync/service/command-line";
+import { formatDuration, formatTime, parseDuration } from "@robust-sync/service/durations";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { paint } from "@robust-sync/service/paint";
 import { printable, printableJson } from "@robust-sync/service/printable";
@@ -11,7 +12,6 @@ import {
 	timestamp,
 	WorkspacePaths,
 } from "@robust-sync/workspace";
-import { formatDuration, formatTime, parseDuration } from "./durations.ts";
 import { changeSilences, matches } from "./lifecycle/silences.ts";
 
 interface Options {

@@ -1,5 +1,5 @@
+import { formatDuration, formatTime } from "@robust-sync/service/durations";
 import { type PeerState, peerLiveness } from "@robust-sync/workspace";
-import { formatDuration, formatTime } from "../durations.ts";
 import type { Finding, Problem } from "../findings.ts";
 import { oneLine } from "../plain-text.ts";
 import type { Facts } from "../readings/facts.ts";

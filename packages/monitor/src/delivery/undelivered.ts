@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
+import { formatDuration, formatTime } from "@robust-sync/service/durations";
 import { severities, timestamp } from "@robust-sync/workspace";
 import * as z from "zod/mini";
-import { formatDuration, formatTime } from "../durations.ts";
 import type { AlertEvent } from "../lifecycle/alert-record.ts";
 import { oneLine } from "../plain-text.ts";
 
