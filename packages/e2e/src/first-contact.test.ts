@@ -161,12 +161,21 @@ describe("the first contact", () => {
 		expect(node.state()).toMatchObject({ consecutive_failures: 2, ahead: 1 });
 	});
 
-	test("a branch that was deleted on the remote while others are there: NO_REMOTE with the command that puts it back", async () => {
+	test("a branch that was deleted on the remote while others are there: BRANCH_GONE with the command that follows", async () => {
 		const [helios] = await world.pair();
 		world.git("hub.git", "branch", "-m", "main", "elsewhere");
 		world.git("hub.git", "symbolic-ref", "HEAD", "refs/heads/elsewhere");
 		const failure = await helios.failure();
-		expect(failure).toMatchObject({ code: "NO_REMOTE", message: expect.stringContaining("git push origin main") });
+		expect(failure.code).toBe("BRANCH_GONE");
+		expect(failure.message).toMatch(/which has elsewhere: .*'git branch -m main elsewhere'.*'git push origin main'/);
+		// A push states where it expects the branch: it is not made again.
+		helios.write("b", "1");
+		expect((await helios.failure()).code).toBe("BRANCH_GONE");
+		expect(helios.git("show", "HEAD:b")).toBe("1");
+		expect(world.git("hub.git", "for-each-ref", "--format=%(refname:short)").trim()).toBe("elsewhere");
+		helios.git("branch", "-m", "main", "elsewhere");
+		await helios.once();
+		expect(world.git("hub.git", "show", "elsewhere:b")).toBe("1");
 	});
 
 	test("a hub that was made anew, empty, is filled again", async () => {

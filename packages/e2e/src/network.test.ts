@@ -109,7 +109,7 @@ describe("a hub over real http", () => {
 	test.each([
 		[401, "AUTH_FAILED"],
 		[403, "AUTH_FAILED"],
-		[429, "REMOTE_UNREACHABLE"],
+		[429, "RATE_LIMITED"],
 		[500, "REMOTE_UNREACHABLE"],
 	] as const)("answers %d: %s, and recovers by itself", async (status, code) => {
 		node.write("b", "1");

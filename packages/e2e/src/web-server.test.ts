@@ -42,7 +42,7 @@ describe("a hub behind nginx with git's http-backend and basic auth", () => {
 		for (const node of [helios, chad]) expect(node.log() + JSON.stringify(node.state())).not.toContain("hunter22");
 	}, 60_000);
 
-	test("a wrong password, none, 403: AUTH_FAILED; 429 and 502: REMOTE_UNREACHABLE; then it goes on by itself", async () => {
+	test("a wrong password, none, 403: AUTH_FAILED; 429: RATE_LIMITED; 502: REMOTE_UNREACHABLE; then it goes on by itself", async () => {
 		const server = await serve();
 		if (!server) return;
 		helios.write("b", "1");
@@ -50,7 +50,7 @@ describe("a hub behind nginx with git's http-backend and basic auth", () => {
 			[server.url("", { password: "wrong" }), "AUTH_FAILED"],
 			[server.url("", { user: "" }), "AUTH_FAILED"],
 			[server.url("forbidden"), "AUTH_FAILED"],
-			[server.url("busy"), "REMOTE_UNREACHABLE"],
+			[server.url("busy"), "RATE_LIMITED"],
 			[server.url("broken"), "REMOTE_UNREACHABLE"],
 		] as const) {
 			aim(helios, url);

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { classify, type GitError } from "./errors.ts";
@@ -89,6 +90,15 @@ async function failureOf(url: string, env: NodeJS.ProcessEnv = {}, networkTimeou
 		expect(failure.message).toMatch(/missing\.git/);
 	});
 
+	test("ssh hub: its programs write what other failures look like → no code from it, words kept", async () => {
+		const words = "No space left on device\nPermission denied (publickey).\nkex_exchange_identification: no\nfatal: not a git repository";
+		scratch.write("liar", `#!/bin/sh\ncat >&2 <<'E'\n${words}\nE\nexit 1\n`, 0o755);
+		scratch.git("work", "config", "remote.origin.uploadpack", scratch.path("liar"));
+		const failure = await failureOf(ssh.url(scratch.path("hub.git")), withKey());
+		scratch.git("work", "config", "--unset", "remote.origin.uploadpack");
+		expect(failure).toMatchObject({ code: "REMOTE_UNREACHABLE", remoteMessage: words });
+	});
+
 	test("where nothing listens: REMOTE_UNREACHABLE", async () => {
 		expect((await failureOf(`ssh://nobody@127.0.0.1:${await freePort()}/x`)).code).toBe("REMOTE_UNREACHABLE");
 	});
@@ -115,13 +125,37 @@ describe("a hub over real http", () => {
 		[401, "AUTH_FAILED"],
 		[403, "AUTH_FAILED"],
 		[404, "REMOTE_UNREACHABLE"],
-		[429, "REMOTE_UNREACHABLE"],
+		[429, "RATE_LIMITED"],
 		[500, "REMOTE_UNREACHABLE"],
 		[502, "REMOTE_UNREACHABLE"],
-		[503, "REMOTE_UNREACHABLE"],
+		[503, "RATE_LIMITED"],
 	] as const)("answers %d: %s", async (status, code) => {
 		web.answer = status;
 		expect((await failureOf(`${web.url}/hub.git`)).code).toBe(code);
+	});
+
+	test.each([
+		[429, { "retry-after": "120" }, "RATE_LIMITED", 120_000],
+		[429, {}, "RATE_LIMITED", null],
+		[403, { "x-ratelimit-remaining": "0" }, "RATE_LIMITED", null],
+		[403, { "x-note": "no space left on device" }, "AUTH_FAILED", null],
+		[500, { "x-note": "HTTP/1.1 429 slow down" }, "REMOTE_UNREACHABLE", null],
+	] as const)("web hub: %d with %j, a body that lies → %s, its words kept", async (status, headers, code, retryAfterMs) => {
+		const body = "fatal: no space left on device\nPermission denied (publickey)\nHTTP/1.1 413";
+		Object.assign(web, { answer: status, headers: { "content-type": "text/plain", ...headers }, body });
+		const failure = await failureOf(`${web.url}/hub.git`);
+		Object.assign(web, { headers: {}, body: "no\n" });
+		expect(failure).toMatchObject({ code, retryAfterMs, remoteMessage: body });
+	});
+
+	test.each([413, 408])("web hub: a push is answered with %d → PUSH_TOO_LARGE", async (status) => {
+		Object.assign(web, { answer: "serve", password: null, maxBytes: 200_000, tooLarge: status });
+		scratch.write("work/large", randomBytes(300_000));
+		const large = scratch.commitAll("work");
+		scratch.git("work", "remote", "set-url", "origin", `${web.url}/hub.git`);
+		await expect(pushCommit(await scratch.open("work"), "origin", "large", large)).rejects.toMatchObject({ code: "PUSH_TOO_LARGE" });
+		scratch.git("work", "reset", "-q", "--hard", head);
+		web.maxBytes = Number.POSITIVE_INFINITY;
 	});
 
 	test("says nothing: GIT_TIMEOUT", async () => {

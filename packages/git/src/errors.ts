@@ -1,4 +1,5 @@
-import { remoteText, withoutRemoteText } from "./remote-text.ts";
+import type { NetworkAnswer } from "./network-log.ts";
+import { remoteText, sshClientText, withoutRemoteText } from "./remote-text.ts";
 
 /** What a git process can fail with that a caller tells apart; the names of docs/contract.md, section 5, and two of our own for callers inside. */
 export type GitErrorCode =
@@ -8,6 +9,8 @@ export type GitErrorCode =
 	| "AUTH_FAILED"
 	| "PUSH_REJECTED"
 	| "PUSH_RACE"
+	| "PUSH_TOO_LARGE"
+	| "RATE_LIMITED"
 	| "INDEX_LOCKED"
 	| "DISK_FULL"
 	| "PERMISSION_DENIED"
@@ -28,13 +31,15 @@ export class GitError extends Error {
 	readonly signal: NodeJS.Signals | null;
 	/** What the remote wrote for people, as it is: nothing follows from it, and it is not printable yet. */
 	readonly remoteMessage: string | null;
+	/** How long the remote asks us to stay away, milliseconds; null: it names no time. */
+	readonly retryAfterMs: number | null;
 
 	constructor(
 		code: GitErrorCode,
 		message: string,
 		detail = "",
 		exitCode: number | null = null,
-		options: ErrorOptions & { signal?: NodeJS.Signals | null; remoteMessage?: string | null } = {},
+		options: ErrorOptions & { signal?: NodeJS.Signals | null; remoteMessage?: string | null; retryAfterMs?: number | null } = {},
 	) {
 		super(message, options);
 		this.code = code;
@@ -42,6 +47,7 @@ export class GitError extends Error {
 		this.exitCode = exitCode;
 		this.signal = options.signal ?? null;
 		this.remoteMessage = options.remoteMessage ?? null;
+		this.retryAfterMs = options.retryAfterMs ?? null;
 	}
 }
 
@@ -73,7 +79,7 @@ const symptoms: readonly Symptom[] = [
 	{
 		code: "AUTH_FAILED",
 		pattern:
-			/permission denied \((publickey|password|keyboard|gssapi|hostbased)|authentication failed|could not read (username|password)|terminal prompts disabled|access denied|invalid username or (password|token)|returned error: 40[13]|too many authentication failures|sign_and_send_pubkey|load key .*: /i,
+			/permission denied \((publickey|password|keyboard|gssapi|hostbased)|authentication failed|could not read (username|password)|terminal prompts disabled|access denied|invalid username or (password|token)|returned error: 40[13]|too many authentication failures|^received disconnect from \S+ port \d+:(?:2|14): $|sign_and_send_pubkey|load key .*: /im,
 		advice: "the remote refused our credentials: install a key without passphrase, or a credential helper, that works without a terminal",
 	},
 	{
@@ -123,27 +129,66 @@ const symptoms: readonly Symptom[] = [
 	},
 ];
 
+const limited = "the remote limits how often it may be asked: waiting, then trying again (if it comes again, raise SYNC_INTERVAL)";
+
+/** What an HTTP status means (RFC 9110; RFC 6585 for 429), for a command that failed with it. null: nothing of its own. */
+function httpSymptom(command: string, { http }: NetworkAnswer): { code: GitErrorCode; advice: string } | null {
+	const status = http?.status ?? 0;
+	if (status < 400) return null;
+	if (status === 429 || status === 503 || (status === 403 && http?.isLimited)) return { code: "RATE_LIMITED", advice: limited };
+	if (command === "push" && (status === 413 || status === 408))
+		return { code: "PUSH_TOO_LARGE", advice: "the remote's web server refuses a push of this size: raise its limit, or push less at once" };
+	if (status === 401 || status === 403 || status === 407)
+		return {
+			code: "AUTH_FAILED",
+			advice: "the remote refused our credentials: install a token or a credential helper that works without a terminal",
+		};
+	const advice =
+		status === 404
+			? "the remote has no such repository, or hides it from this node: check the address (git remote -v) and the token"
+			: `the remote's web server answers with an error: look at its log, and check the address (git remote -v)`;
+	return { code: "REMOTE_UNREACHABLE", advice };
+}
+
+// What OpenSSH logs where a server hangs up before it has said who it is: MaxStartups and PerSourcePenalties of sshd_config(5).
+const turnedAway = /^kex_exchange_identification: /m;
+
+/** What the ssh client itself says of how it ended; null: nothing that it alone can tell. */
+function sshSymptom({ ssh }: NetworkAnswer): { code: GitErrorCode; advice: string } | null {
+	return ssh !== null && turnedAway.test(ssh) ? { code: "RATE_LIMITED", advice: limited } : null;
+}
+
+/** What a failure's code may follow from: what git and the ssh client wrote for themselves. */
+function ownText(stderr: string, network: NetworkAnswer | null): string {
+	const own = withoutRemoteText(stderr);
+	return network?.ssh ? `${sshClientText(network.ssh)}\n${own}` : own;
+}
+
 /**
  * The one-line advice and the code for a git process that ended with `exitCode`, or by `signal`, and printed `stderr`. What the remote
  * wrote there is shown, and decides nothing.
+ * @param network what ssh and the web server said beside it, of a command on the network
  */
-export function classify(command: string, stderr: string, exitCode: number | null, signal: NodeJS.Signals | null = null): GitError {
-	const lines = stderr.split(/[\r\n]+/).filter((line) => line.trim() !== "");
+export function classify(
+	command: string,
+	stderr: string,
+	exitCode: number | null,
+	signal: NodeJS.Signals | null = null,
+	network: NetworkAnswer | null = null,
+): GitError {
+	const everything = [network?.ssh ?? "", network?.remote ?? "", stderr].join("\n");
+	const lines = everything.split(/[\r\n]+/).filter((line) => line.trim() !== "");
 	const detail = lines.join("\n").slice(-2_000);
-	const own = withoutRemoteText(stderr);
-	const symptom = symptoms.find(({ pattern }) => pattern.test(own));
+	const own = ownText(stderr, network);
+	const symptom =
+		(network && (httpSymptom(command, network) ?? sshSymptom(network))) ?? symptoms.find(({ pattern }) => pattern.test(own)) ?? null;
 	const said = (lines.find((line) => /^(fatal|error|remote|ssh)/i.test(line)) ?? lines[0] ?? "").trim();
-	const remoteMessage = remoteText(stderr);
-	if (!symptom)
-		return new GitError(
-			"INTERNAL",
-			`git ${command} failed (exit ${exitCode ?? "by signal"}): ${said || "it said nothing"}`,
-			detail,
-			exitCode,
-			{ signal, remoteMessage },
-		);
-	return new GitError(symptom.code, `git ${command}: ${symptom.advice}${said ? ` (${said})` : ""}`, detail, exitCode, {
-		signal,
-		remoteMessage,
-	});
+	const remoteMessage = remoteText(stderr, network?.remote);
+	const options = { signal, remoteMessage, retryAfterMs: network?.http?.retryAfterMs ?? null };
+	if (symptom === null) {
+		const message = `git ${command} failed (exit ${exitCode ?? "by signal"}): ${said || "it said nothing"}`;
+		return new GitError("INTERNAL", message, detail, exitCode, options);
+	}
+	const status = (network?.http?.status ?? 0) >= 400 ? `HTTP ${network?.http?.status}` : said;
+	return new GitError(symptom.code, `git ${command}: ${symptom.advice}${status ? ` (${status})` : ""}`, detail, exitCode, options);
 }

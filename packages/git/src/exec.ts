@@ -16,6 +16,8 @@ export interface GitRunOptions {
 	onOutput?: (chunk: Buffer) => void;
 	/** Standard output goes straight to this open file descriptor: none of it is ever in our memory. */
 	outputTo?: number;
+	/** What a failure is called. Default: classify, from standard error and the exit code alone. */
+	explain?: typeof classify;
 }
 
 export interface GitResult {
@@ -135,7 +137,7 @@ export async function runGit(
 					),
 				);
 			} else if (exitCode !== null && accept.includes(exitCode)) resolve({ stdout: Buffer.concat(stdout), stderr: text, exitCode });
-			else reject(classify(command, signal ? `${text}\nkilled by ${signal}` : text, exitCode, signal));
+			else reject((options.explain ?? classify)(command, signal ? `${text}\nkilled by ${signal}` : text, exitCode, signal));
 		};
 		child.on("close", end);
 		// A shared ssh connection that is dead holds our ends of the pipes open until it notices: they are not waited for.

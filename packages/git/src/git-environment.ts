@@ -16,7 +16,7 @@ export interface GitEnvironmentOptions {
 
 // What a person may have set for git to reach a remote or to find its configuration; every other GIT_ variable could point us at another repository, index or editor.
 const inherited =
-	/^GIT_(SSH|SSH_COMMAND|SSH_VARIANT|SSL_\w+|HTTP_\w+|CURL_\w+|PROXY_\w+|ALLOW_PROTOCOL|PROTOCOL|EXEC_PATH|TEMPLATE_DIR|CONFIG_GLOBAL|CONFIG_SYSTEM|CONFIG_NOSYSTEM|ATTR_NOSYSTEM|AUTHOR_NAME|AUTHOR_EMAIL|COMMITTER_NAME|COMMITTER_EMAIL)$/;
+	/^GIT_(SSH|SSH_COMMAND|SSH_VARIANT|SSL_\w+|HTTP_\w+|PROXY_\w+|ALLOW_PROTOCOL|PROTOCOL|EXEC_PATH|TEMPLATE_DIR|CONFIG_GLOBAL|CONFIG_SYSTEM|CONFIG_NOSYSTEM|ATTR_NOSYSTEM|AUTHOR_NAME|AUTHOR_EMAIL|COMMITTER_NAME|COMMITTER_EMAIL)$/;
 
 /** Nothing asks, signs, pages, converts line ends, collects garbage or follows submodules behind our back. */
 const settings: readonly ConfigEntry[] = [

@@ -102,3 +102,9 @@ export async function committerDate(repository: Repository, commit: Oid): Promis
 	const date = Number(/^committer .* (\d+) [+-]\d{4}$/m.exec(header)?.[1] ?? 0);
 	return Number.isSafeInteger(date) ? date : 0;
 }
+
+/** The parents of a commit, in order. @throws GitError when the commit is missing */
+export async function readParents(repository: Repository, commit: Oid): Promise<Oid[]> {
+	const [header = ""] = (await readCommit(repository, commit)).split("\n\n");
+	return [...header.matchAll(/^parent ([0-9a-f]{40,64})$/gm)].map(([, parent = ""]) => parent);
+}

@@ -89,3 +89,29 @@ test("tags, other branches, FETCH_HEAD and the user's refspecs stay untouched", 
 	await fetchBranch(await scratch.open("q"), "origin", "main");
 	expect(scratch.git("q", "for-each-ref", "--format=%(refname)").trim()).toBe("refs/remotes/origin/main");
 });
+
+test.each([
+	["is there", "pushed", (x: Hub) => x.base, "ours"],
+	["is gone", "race", (x: Hub) => x.base, "gone"],
+	["moved", "race", (x: Hub) => x.base, "theirs"],
+	["came up meanwhile", "race", () => null, "base"],
+	["is not there, as expected", "pushed", () => null, "ours"],
+	["is where our commit does not come from", "race", (x: Hub) => x.theirs, "theirs"],
+] as const)("a push that states where the branch is: it %s → %s", async (state, outcome, expected, after) => {
+	const name = state.replaceAll(" ", "-");
+	const hub = scratch.hub(`${name}.git`);
+	scratch.init(name, hub);
+	const base = scratch.commitAll(name, "base");
+	const theirs = scratch.git(name, "commit-tree", "-p", base, "-m", "theirs", `${base}^{tree}`).trim();
+	const ours = scratch.git(name, "commit-tree", "-p", base, "-m", "ours", `${base}^{tree}`).trim();
+	scratch.git(name, "push", "-q", "origin", `${after === "theirs" ? theirs : base}:refs/heads/main`, `${theirs}:refs/heads/x`);
+	if (state === "is gone" || state.startsWith("is not there")) scratch.git(`${name}.git`, "update-ref", "-d", "refs/heads/main");
+	const repository = await scratch.open(name);
+	expect(await pushCommit(repository, "origin", "main", ours, { expected: expected({ base, theirs }) })).toBe(outcome);
+	expect(await readRemoteBranch(repository, "origin", "main")).toBe({ ours, theirs, base, gone: null }[after]);
+});
+
+interface Hub {
+	base: string;
+	theirs: string;
+}

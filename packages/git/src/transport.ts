@@ -1,5 +1,8 @@
 import { classify, GitError, isDiskFull } from "./errors.ts";
+import type { GitResult, GitRunOptions } from "./exec.ts";
 import { pushLargeFiles } from "./large-files.ts";
+import { type NetworkAnswer, NetworkLog } from "./network-log.ts";
+import { isAncestor, readParents } from "./refs.ts";
 import { remoteText } from "./remote-text.ts";
 import type { Oid, Repository } from "./repository.ts";
 
@@ -16,26 +19,61 @@ export function trackingRef(remote: string, branch: string): string {
 	return `refs/remotes/${remote}/${branch}`;
 }
 
+/**
+ * Runs a command that talks to a remote. Its failure is called after what git, ssh and the web server say, each apart from what programs
+ * on the remote write.
+ * @param options accept: as of runGit; the answer tells what such an exit means
+ * @throws GitError
+ */
+async function runOnNetwork(
+	repository: Repository,
+	args: readonly string[],
+	options: Pick<GitRunOptions, "accept"> = {},
+): Promise<GitResult & { answer: NetworkAnswer }> {
+	const log = new NetworkLog(repository);
+	try {
+		const result = await repository.run(args, {
+			...options,
+			timeoutMs: repository.networkTimeoutMs,
+			env: log.env,
+			explain: (command, stderr, exitCode, signal) => classify(command, stderr, exitCode, signal, log.read()),
+		});
+		return { ...result, answer: log.read() };
+	} finally {
+		log.end();
+	}
+}
+
+/** Whether git accepts the name of a branch that a remote told (git-check-ref-format(1)), and it reads as nothing else. */
+function isBranchName(name: string): boolean {
+	return !/^-|^@$|^HEAD$|[\0-\x20\x7f~^:?*[\\]|\.\.|@\{|\/\/|^\/|\/$|\.$|(^|\/)\.|\.lock($|\/)/.test(name) && name !== "";
+}
+
 /** All branches of the remote, by one connection. An empty remote has none. @throws GitError when it cannot be reached */
 export async function listRemote(repository: Repository, remote: string): Promise<RemoteRefs> {
-	const { stdout } = await repository.run(["ls-remote", "--symref", "--quiet", "--end-of-options", remote, "HEAD", "refs/heads/*"], {
-		timeoutMs: repository.networkTimeoutMs,
-	});
+	const { stdout } = await runOnNetwork(repository, [
+		"ls-remote",
+		"--symref",
+		"--quiet",
+		"--end-of-options",
+		remote,
+		"HEAD",
+		"refs/heads/*",
+	]);
 	const branches = new Map<string, Oid>();
 	let target: string | null = null;
 	for (const line of stdout.toString("utf8").split("\n")) {
 		const [value = "", name = ""] = line.split("\t");
 		if (name === "HEAD" && value.startsWith("ref: refs/heads/")) target = value.slice("ref: refs/heads/".length);
-		else if (name.startsWith("refs/heads/")) branches.set(name.slice("refs/heads/".length), value);
+		else if (name.startsWith("refs/heads/") && isBranchName(name.slice("refs/heads/".length)))
+			branches.set(name.slice("refs/heads/".length), value);
 	}
 	return { branches, defaultBranch: target !== null && branches.has(target) ? target : null };
 }
 
 /** The commit of one branch of the remote; null when it has no such branch. The cheapest question there is. */
 export async function readRemoteBranch(repository: Repository, remote: string, branch: string): Promise<Oid | null> {
-	const { stdout } = await repository.run(["ls-remote", "--quiet", "--end-of-options", remote, `refs/heads/${branch}`], {
-		timeoutMs: repository.networkTimeoutMs,
-	});
+	const { stdout } = await runOnNetwork(repository, ["ls-remote", "--quiet", "--end-of-options", remote, `refs/heads/${branch}`]);
 	for (const line of stdout.toString("utf8").split("\n")) {
 		const [oid = "", name = ""] = line.split("\t");
 		if (name === `refs/heads/${branch}`) return oid;
@@ -52,7 +90,8 @@ export async function readRemoteBranch(repository: Repository, remote: string, b
 export async function fetchBranch(repository: Repository, remote: string, branch: string): Promise<{ rewritten: boolean }> {
 	const refspec = `refs/heads/${branch}:${trackingRef(remote, branch)}`;
 	const fetch = (spec: string, accept: readonly number[]) =>
-		repository.run(
+		runOnNetwork(
+			repository,
 			[
 				"fetch",
 				"--quiet",
@@ -65,15 +104,12 @@ export async function fetchBranch(repository: Repository, remote: string, branch
 				remote,
 				spec,
 			],
-			{
-				accept,
-				timeoutMs: repository.networkTimeoutMs,
-			},
+			{ accept },
 		);
 	const { exitCode, stderr } = await fetch(refspec, [0, 1]);
 	if (exitCode === 0) return { rewritten: false };
 	const again = await fetch(`+${refspec}`, [0, 1]);
-	if (again.exitCode !== 0) throw classify("fetch", again.stderr || stderr, again.exitCode);
+	if (again.exitCode !== 0) throw classify("fetch", again.stderr || stderr, again.exitCode, null, again.answer);
 	return { rewritten: true };
 }
 
@@ -84,8 +120,24 @@ export type PushOutcome = "pushed" | "race";
 const raced =
 	/fetch first|non-fast-forward|stale info|failed to update ref|cannot lock ref|incorrect old value|reference already exists|failed to lock|unable to create .*\.lock/i;
 
+/** Whether `commit` contains `expected`; a parent is found without a process. */
+async function contains(repository: Repository, commit: Oid, expected: Oid): Promise<boolean> {
+	if (commit === expected || (await readParents(repository, commit)).includes(expected)) return true;
+	return await isAncestor(repository, expected, commit);
+}
+
+export interface PushOptions {
+	/** Run the user's pre-push hook. Default false. */
+	hooks?: boolean;
+	/**
+	 * Where the remote's branch must be: one that moved, is gone or came up meanwhile stays as it is. It is in the history of the commit.
+	 * null: the remote must not have the branch. Absent: wherever the commit is a fast-forward.
+	 */
+	expected?: Oid | null;
+}
+
 /**
- * Pushes `commit` to the remote's `branch`, never by force. The first push makes the branch.
+ * Pushes `commit` to the remote's `branch`, never by force.
  * @throws GitError PUSH_REJECTED when the remote refuses it for good, or the code of the failure
  */
 export async function pushCommit(
@@ -93,22 +145,26 @@ export async function pushCommit(
 	remote: string,
 	branch: string,
 	commit: Oid,
-	{ hooks = false } = {},
+	{ hooks = false, expected }: PushOptions = {},
 ): Promise<PushOutcome> {
+	// A lease alone would let a push drop commits.
+	if (expected && !(await contains(repository, commit, expected))) return "race";
 	await pushLargeFiles(repository, remote, branch, commit);
-	const { stdout, stderr, exitCode } = await repository.run(
+	const { stdout, stderr, exitCode, answer } = await runOnNetwork(
+		repository,
 		[
 			"push",
 			"--porcelain",
 			"--quiet",
 			"--no-force",
+			...(expected === undefined ? [] : [`--force-with-lease=refs/heads/${branch}:${expected ?? ""}`]),
 			...(hooks ? [] : ["--no-verify"]),
 			"--no-signed",
 			"--end-of-options",
 			remote,
 			`${commit}:refs/heads/${branch}`,
 		],
-		{ accept: [0, 1], timeoutMs: repository.networkTimeoutMs },
+		{ accept: [0, 1] },
 	);
 	if (exitCode === 0) return "pushed";
 	// Porcelain: "<flag>\t<from>:<to>\t<summary> (<reason>)"
@@ -119,9 +175,10 @@ export async function pushCommit(
 	if (refused !== undefined) {
 		const summary = refused.split("\t")[2] ?? "";
 		if (raced.test(summary)) return "race";
-		throw refusal(branch, summary, stderr, exitCode);
+		const isAnswer = !summary.startsWith("[remote failure]") && (answer.http?.status ?? 0) < 400;
+		if (isAnswer) throw refusal(branch, summary, stderr, exitCode, answer);
 	}
-	const failure = classify("push", stderr, exitCode);
+	const failure = classify("push", stderr, exitCode, null, answer);
 	if (failure.code !== "INTERNAL") throw failure;
 	const { detail, remoteMessage } = failure;
 	if (hooks)
@@ -133,8 +190,8 @@ export async function pushCommit(
 const notStored = "[remote rejected] (unpacker error)";
 
 /** A push that the remote refused, by its status line. What a hook wrote is passed on, and decides nothing. */
-function refusal(branch: string, summary: string, stderr: string, exitCode: number): GitError {
-	const remoteMessage = remoteText(stderr);
+function refusal(branch: string, summary: string, stderr: string, exitCode: number, { remote }: NetworkAnswer): GitError {
+	const remoteMessage = remoteText(stderr, remote);
 	if (summary === notStored && isDiskFull(stderr))
 		return new GitError("DISK_FULL", "git push: free some space on the remote", stderr, exitCode, { remoteMessage });
 	const message = `the remote refused the push: ${summary}: allow this node to push to '${branch}' there`;

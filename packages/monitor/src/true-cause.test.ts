@@ -159,6 +159,16 @@ test.each(errorCodes.map((code) => [code]))("advice: %s → a cause and an actio
 });
 
 test.each([
+	["RATE_LIMITED", /SYNC_INTERVAL/, /ls-remote|network/],
+	["PUSH_TOO_LARGE", /client_max_body_size/, /ls-remote|SYNC_INTERVAL/],
+	["BRANCH_GONE", /ls-remote --heads/, /remote add|git push/],
+	["PUSH_REJECTED", /robust-sync --status/, /ls-remote|chown/],
+] as const)("advice: %s → what helps, and not what does not", (code, action, other) => {
+	expect(adviceFor[code].action).toMatch(action);
+	expect(`${adviceFor[code].cause} ${adviceFor[code].action}`).not.toMatch(other);
+});
+
+test.each([
 	["OPERATION_OPEN", /--abort/],
 	["WRONG_BRANCH", /git checkout/],
 	["DETACHED_HEAD", /git checkout/],

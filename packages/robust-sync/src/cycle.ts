@@ -179,7 +179,7 @@ async function exchange(
 	let moved = memory.announced.size > 0;
 	// A push without a fetch first: where the remote is as we left it, its success proves that there was nothing to fetch.
 	if (head !== null && !moved && (await isFreshOnTop(context, snapshot))) {
-		if ((await publish(context, head, snapshot.isDirect ? snapshot.status.head : null)) === "pushed") {
+		if ((await publish(context, head, snapshot.status.head, snapshot.isDirect)) === "pushed") {
 			progress.pushed++;
 			return head;
 		}
@@ -198,7 +198,7 @@ async function exchange(
 			const plan = await again(await planFor(context, latest.head, upstream), tip);
 			if (plan === null || !plan.publish) return plan;
 			// What came in is checked out all the same: a node that may not push still receives.
-			const outcome = await publish(context, plan.to).catch((error: unknown) => {
+			const outcome = await publish(context, plan.to, tip).catch((error: unknown) => {
 				refusal = error;
 				return "refused" as const;
 			});
@@ -353,13 +353,16 @@ async function isFreshOnTop(context: CycleContext, snapshot: Snapshot): Promise<
 	return known !== null && snapshot.status.head === known;
 }
 
-/** @param upon where the remote is, and all that a small `head` has as a parent; null: not known, or it is not that small */
-async function publish(context: CycleContext, head: Oid, upon: Oid | null = null): Promise<"pushed" | "race"> {
+/**
+ * @param expected where the remote's branch is, as far as this node knows; null: it has none
+ * @param isSmall `head` has nothing that `expected` has not but what one small commit brings
+ */
+async function publish(context: CycleContext, head: Oid, expected: Oid | null, isSmall = false): Promise<"pushed" | "race"> {
 	const { repository, config } = context;
 	context.lock.assertHeld();
 	faultPoint("cycle-before-push");
-	if (upon !== null && (await publishDirectly(context, head, upon))) return "pushed";
-	const outcome = await pushCommit(repository, config.syncRemote, syncedBranch(context), head, { hooks: config.syncHooks });
+	if (isSmall && expected !== null && (await publishDirectly(context, head, expected))) return "pushed";
+	const outcome = await pushCommit(repository, config.syncRemote, syncedBranch(context), head, { hooks: config.syncHooks, expected });
 	faultPoint("cycle-after-push");
 	return outcome;
 }

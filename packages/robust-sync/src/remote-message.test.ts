@@ -28,7 +28,10 @@ test("a refused push: the remote's words with a secret → in the state, without
 	const last = lastErrorOf(error, ["hunter22"], "2026-01-01T00:00:00Z");
 	expect(last).toEqual({ code: "PUSH_REJECTED", message: "refused", at: "2026-01-01T00:00:00Z", remote_message: "ask\n[redacted]" });
 	expect(withRemoteMessage(last.message, last.remote_message)).toBe("refused; the remote says: ask / [redacted]");
-	expect(lastErrorOf(toSyncError(new GitError("AUTH_FAILED", "no", "", 1, { remoteMessage: "x" })), [], "")).not.toHaveProperty(
-		"remote_message",
-	);
+	expect(lastErrorOf(toSyncError(new GitError("AUTH_FAILED", "no", "", 1, { remoteMessage: "x" })), [], "")).toMatchObject({
+		remote_message: "x",
+	});
+	expect(lastErrorOf(toSyncError(new GitError("AUTH_FAILED", "no", "", 1)), [], "")).not.toHaveProperty("remote_message");
+	// A message that quotes it already says it once.
+	expect(withRemoteMessage("refused (ask me)", "ask me")).toBe("refused (ask me)");
 });

@@ -7,13 +7,16 @@ import { cleanRemoteMessage } from "./remote-message.ts";
 export class SyncError extends Error {
 	override readonly name = "SyncError";
 	readonly code: ErrorCode;
-	/** What the remote wrote for people, where it refused a push: printable lines. */
+	/** What the remote wrote for people: printable lines. */
 	readonly remoteMessage: string | null;
+	/** How long the remote asks us to stay away, milliseconds; null: it names no time. */
+	readonly retryAfterMs: number | null;
 
-	constructor(code: ErrorCode, message: string, options?: ErrorOptions & { remoteMessage?: string | null }) {
+	constructor(code: ErrorCode, message: string, options?: ErrorOptions & { remoteMessage?: string | null; retryAfterMs?: number | null }) {
 		super(message, options);
 		this.code = code;
 		this.remoteMessage = options?.remoteMessage ?? null;
+		this.retryAfterMs = options?.retryAfterMs ?? null;
 	}
 }
 
@@ -31,8 +34,8 @@ export function toSyncError(error: unknown): SyncError {
 	if (error instanceof LockLostError) throw error;
 	if (error instanceof NotOursError) return new SyncError("PERMISSION_DENIED", error.message, { cause: error });
 	if (error instanceof GitError) {
-		const remoteMessage = error.code === "PUSH_REJECTED" ? cleanRemoteMessage(error.remoteMessage) : null;
-		return new SyncError(error.code, error.message, { cause: error, remoteMessage });
+		const { code, message, retryAfterMs } = error;
+		return new SyncError(code, message, { cause: error, remoteMessage: cleanRemoteMessage(error.remoteMessage), retryAfterMs });
 	}
 	const { code, message = String(error), path } = (error ?? {}) as NodeJS.ErrnoException;
 	const known = fileSystemCodes[code ?? ""];

@@ -1,4 +1,17 @@
-import { attachHead, fetchBranch, listRemote, type Oid, readHead, readRef, readRemoteBranch, trackingRef } from "@robust-sync/git";
+import {
+	attachHead,
+	fetchBranch,
+	GitError,
+	isAncestor,
+	listRemote,
+	type Oid,
+	type Repository,
+	readHead,
+	readRef,
+	readRemoteBranch,
+	trackingRef,
+} from "@robust-sync/git";
+import { shellWord } from "@robust-sync/service/printable";
 import type { CycleContext } from "./cycle-context.ts";
 import { SyncError } from "./sync-error.ts";
 
@@ -43,7 +56,7 @@ export async function nameUnbornBranch(context: CycleContext): Promise<void> {
 	const { branch, oid } = await readHead(repository);
 	if (oid !== null || branch === null || config.syncBranch !== null) return;
 	const { branches, defaultBranch } = await listRemote(repository, config.syncRemote);
-	if (branches.size === 0 || branches.has(branch)) return;
+	if (branches.size === 0) return;
 	const only = branches.size === 1 ? [...branches.keys()][0] : null;
 	const name = defaultBranch ?? only;
 	if (!name)
@@ -86,19 +99,52 @@ export async function fetchUpstream(context: CycleContext, hint: boolean, asked:
 		}
 		if (tip === known) return { tip, rewritten: false, before: known };
 	}
-	const { rewritten } = await fetchBranch(repository, config.syncRemote, branch);
+	const fetched = await fetchBranch(repository, config.syncRemote, branch).catch(async (error: unknown) => {
+		// git has no code for a branch that is not there.
+		if (!(error instanceof GitError) || error.code !== "INTERNAL") throw error;
+		if ((await readRemoteBranch(repository, config.syncRemote, branch)) !== null) throw error;
+		await refuseMissingBranch(context, branch, known);
+		return null;
+	});
+	if (fetched === null) return { tip: null, rewritten: false, before: known };
+	const { rewritten } = fetched;
 	return { tip: await knownTip(context), rewritten, before: known };
 }
 
 /** An empty remote is an invitation; one that has other branches, or had ours, is a mistake that only a person can judge. */
-async function refuseMissingBranch({ repository, config }: CycleContext, branch: string, known: Oid | null): Promise<void> {
-	const { branches } = await listRemote(repository, config.syncRemote);
+async function refuseMissingBranch({ repository, config, memory }: CycleContext, branch: string, known: Oid | null): Promise<void> {
+	const { branches, defaultBranch } = await listRemote(repository, config.syncRemote);
 	if (branches.size === 0) return;
-	const others = [...branches.keys()].slice(0, 5).join(", ");
-	throw new SyncError(
-		"NO_REMOTE",
-		known === null
-			? `the remote has no branch '${branch}' but ${others}: set SYNC_BRANCH, or rename with 'git branch -m ${[...branches.keys()][0]}'`
-			: `the branch '${branch}' is gone from the remote, which has ${others}: put it back with 'git push ${config.syncRemote} ${branch}', or set SYNC_BRANCH`,
-	);
+	const names = [...branches.keys()].map(shellWord);
+	const others = `${names.slice(0, 5).join(", ")}${names.length > 5 ? ", …" : ""}`;
+	const tip = known ?? memory.synced;
+	if (tip === null)
+		throw new SyncError(
+			"NO_REMOTE",
+			`the remote has no branch '${branch}' but ${others}: set SYNC_BRANCH, or rename with 'git branch -m ${names[0]}'`,
+		);
+	const renamed = await renamedTo(repository, branches, defaultBranch, tip);
+	const name = shellWord(branch);
+	const putBack = `git push ${shellWord(config.syncRemote)} ${name}`;
+	const follow = renamed === null ? null : `git branch -m ${name} ${shellWord(renamed)}`;
+	const advice =
+		follow === null
+			? `put it back with '${putBack}'`
+			: `it was most likely renamed: follow with '${follow}'${config.syncBranch === null ? "" : " and set SYNC_BRANCH"} (to put it back instead: '${putBack}')`;
+	throw new SyncError("BRANCH_GONE", `the branch '${branch}' is gone from the remote, which has ${others}: ${advice}`);
+}
+
+/** The remote's branch that holds what ours was last seen at: ours by another name. null: none is known to. */
+async function renamedTo(
+	repository: Repository,
+	branches: ReadonlyMap<string, Oid>,
+	defaultBranch: string | null,
+	tip: Oid,
+): Promise<string | null> {
+	const same = [...branches].filter(([, oid]) => oid === tip).map(([name]) => name);
+	if (same.length > 0) return same.find((name) => name === defaultBranch) ?? same[0] ?? null;
+	const candidates = [...branches].sort(([a], [b]) => Number(b === defaultBranch) - Number(a === defaultBranch)).slice(0, 5);
+	// One that went on meanwhile is only recognised if its commits are here.
+	for (const [name, oid] of candidates) if (await isAncestor(repository, tip, oid).catch(() => false)) return name;
+	return null;
 }

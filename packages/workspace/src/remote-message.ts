@@ -8,5 +8,6 @@ const maxShown = 500;
 export function withRemoteMessage(message: string, remoteMessage: string | null | undefined): string {
 	if (!remoteMessage) return message;
 	const line = remoteMessage.split("\n").join(" / ");
+	if (message.includes(line)) return message;
 	return `${message}; the remote says: ${line.length > maxShown ? `${line.slice(0, maxShown).replace(/[\ud800-\udbff]$/, "")}…` : line}`;
 }

@@ -33,6 +33,9 @@ export const errorCodes = [
 	"AUTH_FAILED",
 	"PUSH_REJECTED",
 	"PUSH_RACE",
+	"PUSH_TOO_LARGE",
+	"RATE_LIMITED",
+	"BRANCH_GONE",
 	"HISTORY_REWRITTEN",
 	"INDEX_LOCKED",
 	"CONFLICT_UNRESOLVED",
@@ -68,7 +71,7 @@ export const syncStateSchema = z.object({
 			code: z.enum(errorCodes),
 			message: z.string(),
 			at: timestamp,
-			/** What the remote wrote for people, of a push that it refused; additive to the contract. */
+			/** What the remote wrote for people; additive to the contract. */
 			remote_message: z.optional(z.string()),
 		}),
 	),

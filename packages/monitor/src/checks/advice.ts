@@ -8,7 +8,22 @@ export const adviceFor: Readonly<Record<ErrorCode, { cause: string; action: stri
 	NO_COMMITS: { cause: "the repository has no commit yet.", action: "robust-sync --once" },
 	REMOTE_UNREACHABLE: { cause: "the network or the remote's host is down.", action: "git ls-remote" },
 	AUTH_FAILED: { cause: "the remote refuses this machine's key or token, or its host key is unknown.", action: "git ls-remote" },
-	PUSH_REJECTED: { cause: "the remote refuses the push: a protected branch, a hook or a quota.", action: "git push --dry-run" },
+	PUSH_REJECTED: {
+		cause: "the remote refuses the push: a protected branch, a hook or a quota.",
+		action: "robust-sync --status shows what the remote says; allow this node to push there",
+	},
+	PUSH_TOO_LARGE: {
+		cause: "a commit or file is larger than the remote takes in one push.",
+		action: "raise the limit of the remote's web server (nginx: client_max_body_size), or push over ssh",
+	},
+	RATE_LIMITED: {
+		cause: "the remote limits how often it may be asked; it is asked again by itself, more and more rarely.",
+		action: "robust-sync --status says when; if it comes again, raise SYNC_INTERVAL in .sync_env on every node",
+	},
+	BRANCH_GONE: {
+		cause: "the branch was renamed or deleted on the remote.",
+		action: "the command that the message names; git ls-remote --heads lists the branches",
+	},
 	PUSH_RACE: { cause: "other nodes push all the time.", action: "robust-sync --once" },
 	HISTORY_REWRITTEN: { cause: "somebody force-pushed.", action: "git log --oneline --graph -20" },
 	INDEX_LOCKED: { cause: "another git process holds the index.", action: "ps -C git" },
