@@ -71,6 +71,12 @@ export const metrics: readonly Metric[] = [
 		type: "gauge",
 		samples: (s) => one(syncState(s)?.behind),
 	},
+	{
+		name: "paused",
+		help: "Whether sync is paused (1) because someone asked for it.",
+		type: "gauge",
+		samples: (s) => one(syncState(s) === null ? null : Number(syncState(s)?.status === "paused")),
+	},
 	{ name: "messages_pending", help: "Messages in the outbox.", type: "gauge", samples: ({ outbox }) => one(outbox.count) },
 	{
 		name: "conflicts_resolved_total",

@@ -176,3 +176,26 @@ test.each([
 	expect(adviceFor[code].action).toMatch(action);
 	expect(adviceFor[code].action).not.toContain("conflict-resolver");
 });
+
+describe("sync that someone paused:", () => {
+	test("for hours → a warning of the check, no alert; longer than a day → one alert", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		const since = timestamp(node.now);
+		const lastSync = timestamp(node.now - minute);
+		const beat = () => {
+			node.beat();
+			node.sync({ status: "paused", paused: { since, until: null }, last_sync: lastSync });
+			node.hear("chad");
+		};
+		await node.pass(monitor, 23 * 60 * minute, beat, 20 * minute);
+		expect(node.channel.texts).toEqual([]);
+		expect(monitor.memory.checks.find(({ name }) => name === "sync")).toMatchObject({
+			status: "warning",
+			message: expect.stringContaining(`paused since ${since}`),
+		});
+		await node.pass(monitor, 120 * minute, beat, 20 * minute);
+		expect(node.channel.texts).toHaveLength(1);
+		expect(node.channel.texts[0]).toMatch(/sync is paused[\s\S]*robust-sync --resume/);
+	});
+});

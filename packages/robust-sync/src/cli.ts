@@ -31,7 +31,11 @@ const program = createProgram(
 	.option("--interval <seconds>", "seconds between cycles when nothing happens (SYNC_INTERVAL)", notEmpty)
 	.option("--yes", "with --init: ask nothing, take the defaults")
 	.option("--node <name>", "with --init: this node's name (NODE_NAME)", notEmpty)
-	.option("--peers <list>", "with --init: the peers, name=host[:port], comma separated (PEERS)", notEmpty)
+	.option(
+		"--peers [list]",
+		"with --init: the peers, name=host[:port], comma separated (PEERS); with --wait: until these have it too; no list: all",
+	)
+	.option("--timeout <seconds>", "with --wait: give up after so long (60)", notEmpty)
 	.option("--json", "print the result as one JSON document");
 
 defineVerbs<Options>(
@@ -54,6 +58,24 @@ defineVerbs<Options>(
 			description: "stop the running instance after its cycle",
 			options: ["--json"],
 			run: async (options) => (await import("./verbs.ts")).stop(options),
+		},
+		{
+			flags: "--pause [duration]",
+			description: "begin no cycle for so long (30m, 2h, 1d), or until --resume; waits for the one in progress",
+			options: ["--json"],
+			run: async (options) => (await import("./verbs.ts")).pause(options),
+		},
+		{
+			flags: "--resume",
+			description: "end a pause",
+			options: ["--json"],
+			run: async (options) => (await import("./verbs.ts")).resume(options),
+		},
+		{
+			flags: "--wait",
+			description: "return when all that was written before is on the hub, and with --peers on these peers",
+			options: ["--peers", "--timeout", "--json"],
+			run: async (options) => (await import("./verbs.ts")).wait(options),
 		},
 		{ flags: "--status", description: "say how it stands", options: ["--json"], run: status },
 		{

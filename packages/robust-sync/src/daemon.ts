@@ -23,7 +23,10 @@ import {
 	type MonotonicClock,
 	makeOwnDirectory,
 	monotonicClock,
+	type Pause,
+	pauseText,
 	peerStateSchema,
+	readPause,
 	readState,
 	recordCycle,
 	WorkspacePaths,
@@ -94,6 +97,8 @@ const recordIntervalMs = 20_000;
 /** Where nothing can be watched, changes are looked for this often. */
 const pollMs = 5_000;
 const cycleLockPatienceMs = 60_000;
+/** While paused the loop looks again at least this often, whatever became of the clock. */
+const longestSleepMs = 60_000;
 const mostAnnounced = 64;
 /** A peer's heartbeat ends a back-off, but not more often than this. */
 const minRetryMs = 1_000;
@@ -305,6 +310,9 @@ export class Daemon {
 				waitMs: cycleLockPatienceMs,
 				onLost: () => this.#lockLost(),
 			});
+			// Under the lock: whoever paused waits for it, and then no cycle runs.
+			const pause = readPause(this.#paths, this.#now());
+			if (pause !== null) return await this.#pause(pause);
 			this.#announcements.cycleBegins();
 			void this.#record.syncing();
 			this.#during = new Set();
@@ -339,6 +347,17 @@ export class Daemon {
 			await lock?.release();
 			await this.#announcements.cycleEnded();
 		}
+	}
+
+	/** @returns milliseconds until it ends, at most `longestSleepMs` */
+	async #pause(pause: Pause): Promise<number> {
+		const { status, paused } = this.#record.state;
+		// Every change of a file wakes the loop: the state is written where it says something new.
+		if (status !== "paused" || paused?.since !== pause.since || paused.until !== pause.until) {
+			this.#log.info(`paused ${pauseText(pause)}`);
+			await this.#record.paused(pause);
+		}
+		return pause.until === null ? longestSleepMs : Math.max(1, Math.min(longestSleepMs, Date.parse(pause.until) - this.#now()));
 	}
 
 	async #context(lock: Lock): Promise<CycleContext> {

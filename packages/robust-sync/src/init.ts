@@ -168,6 +168,7 @@ export async function initWorkspace(paths: WorkspacePaths, options: Options, env
 		throw new CommandError("nothing was changed: there is no terminal to ask on; add --yes (and --node, --peers)", ExitCode.usage);
 	}
 	let node = options.node ?? env.NODE_NAME ?? defaultNodeName();
+	if (options.peers === true) throw new CommandError("--peers takes a list with --init: name=host[:port], comma separated", ExitCode.usage);
 	let peers = options.peers ?? env.PEERS ?? "";
 	for (const [flag, problem] of [
 		["--node", nodeProblem(node)],

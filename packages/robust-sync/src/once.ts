@@ -28,7 +28,9 @@ import {
 	type LockHolder,
 	listPending,
 	makeOwnDirectory,
+	pauseText,
 	readLockHolder,
+	readPause,
 	recordCycle,
 	type SkippedFile,
 	type SyncState,
@@ -43,9 +45,9 @@ import { isPlaceholder } from "./nested-repositories.ts";
 import { readPosition } from "./position.ts";
 import { SyncRecord } from "./record.ts";
 import { type Candidates, findCandidates } from "./snapshot.ts";
-import { type SyncError, toSyncError } from "./sync-error.ts";
+import { SyncError, toSyncError } from "./sync-error.ts";
 import { tidy } from "./tidy.ts";
-import { knownTip, requireRemote } from "./upstream.ts";
+import { knownTip, requireRemote, syncedBranch } from "./upstream.ts";
 
 /** A cycle in progress is waited for so long. */
 const patienceMs = 60_000;
@@ -108,6 +110,11 @@ export async function syncOnce({ paths, config, logger, now = Date.now }: OnceOp
 	);
 	const memory = newMemory(paths, false);
 	let context: CycleContext | undefined;
+	const pause = readPause(paths, now());
+	if (pause !== null) {
+		await lock.release();
+		return refused(new SyncError("PAUSED", `sync is paused ${pauseText(pause)}: robust-sync --resume ends it`), record.state, now());
+	}
 	try {
 		if (!beside) void record.syncing();
 		ensureExcluded(paths.root);
@@ -153,7 +160,7 @@ function refused(error: SyncError, state: SyncState, now: number): OnceOutcome {
 }
 
 /** Tells a daemon to look again, wherever it runs. */
-async function wakeHolder(file: string, holder: LockHolder): Promise<void> {
+export async function wakeHolder(file: string, holder: LockHolder): Promise<void> {
 	if ((await askHolder(file, holder, "wake")) || !isHolderInTable(holder)) return;
 	process.kill(holder.pid, "SIGUSR1");
 }
@@ -173,18 +180,31 @@ export interface DryRun {
 	readonly blocked_by: string | null;
 }
 
-/** Looks, and changes nothing: no ref, no index, no file. @throws GitError, SyncError */
-export async function dryRun({ paths, config, logger, now = Date.now }: OnceOptions): Promise<DryRun> {
+/** A context for those who look without the cycle lock, and change nothing. @throws GitError, SyncError NO_REMOTE */
+export async function lookingContext({ paths, config, logger, now = Date.now }: OnceOptions): Promise<CycleContext> {
 	const repository = await openWorkspaceRepository(paths, config);
 	const memory = newMemory(paths, false);
 	const held = { assertHeld: () => undefined, release: async () => undefined };
 	const context: CycleContext = { repository, paths, config, log: logger, now, lock: held, memory };
 	requireRemote(context);
+	memory.branch = config.syncBranch ?? (await readHead(repository)).branch ?? "HEAD";
+	return context;
+}
+
+/** What a snapshot would commit now. No index is touched. @throws GitError */
+export async function lookForCandidates(context: CycleContext, head: Oid | null): Promise<Candidates> {
+	return await withoutTouchingIndex(context, (scratch) => candidatesOf(scratch, head));
+}
+
+/** Looks, and changes nothing: no ref, no index, no file. @throws GitError, SyncError */
+export async function dryRun(options: OnceOptions): Promise<DryRun> {
+	const { paths, config } = options;
+	const context = await lookingContext(options);
+	const { repository } = context;
 	const { branch, oid } = await readHead(repository);
-	memory.branch = config.syncBranch ?? branch ?? "HEAD";
 	const [{ changed, skipped }, remoteHead, known] = await Promise.all([
-		withoutTouchingIndex(context, (scratch) => candidatesOf(scratch, oid)),
-		readRemoteBranch(repository, config.syncRemote, memory.branch),
+		lookForCandidates(context, oid),
+		readRemoteBranch(repository, config.syncRemote, syncedBranch(context)),
 		knownTip(context),
 	]);
 	const pending = listPending(paths).length;

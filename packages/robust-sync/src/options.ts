@@ -10,7 +10,11 @@ export interface Options {
 	send?: string;
 	yes?: boolean;
 	node?: string;
-	peers?: string;
+	/** true: without a list. */
+	peers?: string | true;
+	/** true: without a duration. */
+	pause?: string | true;
+	timeout?: string;
 }
 
 /** A line on standard output. */

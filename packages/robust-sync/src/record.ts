@@ -4,6 +4,7 @@ import {
 	type Config,
 	listPending,
 	oldestPendingMs,
+	type Pause,
 	pidNamespaceField,
 	processStartedAt,
 	readOwnState,
@@ -107,9 +108,14 @@ export class SyncRecord {
 		return this.#written;
 	}
 
+	/** No cycle begins. */
+	paused(pause: Pause): Promise<void> {
+		return this.update({ status: "paused", paused: pause, next_attempt: pause.until });
+	}
+
 	/** A cycle begins. */
 	syncing(): Promise<void> {
-		return this.update({ status: "syncing", last_attempt: timestamp(this.#now()), next_attempt: null });
+		return this.update({ status: "syncing", paused: null, last_attempt: timestamp(this.#now()), next_attempt: null });
 	}
 
 	/** A cycle succeeded. */
@@ -174,7 +180,7 @@ export class SyncRecord {
 
 	/** The process ends. */
 	stopped(): Promise<void> {
-		return this.update({ status: "stopped", next_attempt: null });
+		return this.update({ status: "stopped", paused: null, next_attempt: null });
 	}
 
 	/** Resolves when everything recorded so far is on disk. */

@@ -50,9 +50,15 @@ export interface Paint {
 /** The report for people. */
 export function formatStatus({ running, state, reason }: StatusReport, now: number, paint: Paint): string {
 	if (!state) return `robust-sync is ${paint.yellow("not running")} (${printable(reason)})`;
-	const colour = !running ? paint.yellow : state.status === "idle" || state.status === "syncing" ? paint.green : paint.red;
+	const colour =
+		!running || state.status === "paused" ? paint.yellow : state.status === "idle" || state.status === "syncing" ? paint.green : paint.red;
 	const lines = [
 		`robust-sync is ${colour(running ? state.status : `not running (${printable(reason)})`)}${running ? ` (pid ${state.pid}, since ${printable(state.started_at)})` : ""}`,
+		...(state.status === "paused" && state.paused
+			? [
+					`  paused      since ${printable(state.paused.since)}, ${printable(state.paused.until === null ? "until robust-sync --resume" : `until ${state.paused.until}`)}`,
+				]
+			: []),
 		`  node        ${printable(state.node)}`,
 		`  last sync   ${printable(state.last_sync ?? "never")}${state.last_sync ? ` (${age(state.last_sync, now)})` : ""}`,
 		`  branch      ${printable(`${state.branch ?? "-"} on ${state.remote ?? "-"}, at ${state.head?.slice(0, 12) ?? "no commit"}`)}${state.ahead || state.behind ? `, ${state.ahead} ahead, ${state.behind} behind` : ""}`,

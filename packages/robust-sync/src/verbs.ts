@@ -1,4 +1,5 @@
 import { counted } from "@robust-sync/service/counted";
+import { parseDuration } from "@robust-sync/service/durations";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { runService } from "@robust-sync/service/lifecycle";
 import { createLogger, type Logger } from "@robust-sync/service/log";
@@ -13,6 +14,7 @@ import {
 	LockedError,
 	loadConfig,
 	locateWorkspace,
+	pauseText,
 	readLockHolder,
 	WorkspacePaths,
 	withRemoteMessage,
@@ -23,9 +25,11 @@ import { admitForeignWorkspace } from "./foreign-workspace.ts";
 import { initWorkspace } from "./init.ts";
 import { dryRun, syncOnce } from "./once.ts";
 import { type Options, print, printJson } from "./options.ts";
+import { pauseSync, resumeSync } from "./pause.ts";
 import { sendMessage } from "./send.ts";
 import { stopInstance } from "./stop.ts";
 import { toSyncError } from "./sync-error.ts";
+import { isDone, waitForSync } from "./wait.ts";
 
 // Everything but `--status`: loaded when a verb needs it, so that a look at the state is quick (bin/build/build.mjs).
 
@@ -156,6 +160,85 @@ export async function stop(options: Options): Promise<number> {
 	else print(stopped === null ? "robust-sync was not running" : `stopped robust-sync (pid ${stopped.pid})`);
 	// The service manager sees an end that it did not ask for.
 	if (stopped?.unit && !options.json) print(`${stopped.unit} starts it again; to stop it for good: systemctl stop ${stopped.unit}`);
+	return ExitCode.ok;
+}
+
+const longestPauseMs = 10 * 365 * 86_400_000;
+
+/** No cycles for a while. @returns the exit code */
+export async function pause(options: Options): Promise<number> {
+	const { pause: given } = options;
+	const durationMs = typeof given === "string" ? parseDuration(given) : null;
+	if (typeof given === "string" && (durationMs === null || durationMs > longestPauseMs))
+		throw new CommandError(`--pause takes a duration such as 30m, 2h or 1d, not '${printable(given)}'`, ExitCode.usage);
+	const held = await pauseSync(pathsOf(options), Date.now(), durationMs);
+	if (options.json) printJson({ paused: held });
+	else print(`sync is paused ${pauseText(held)}; robust-sync --resume ends it`);
+	return ExitCode.ok;
+}
+
+/** Cycles again. @returns the exit code */
+export async function resume(options: Options): Promise<number> {
+	const held = await resumeSync(pathsOf(options), Date.now());
+	if (options.json) printJson({ paused: null, was_paused: held });
+	else print(held === null ? "sync was not paused" : "sync goes on");
+	return ExitCode.ok;
+}
+
+const longestWaitSeconds = 7 * 86_400;
+const defaultWaitSeconds = 60;
+
+/** Waits until what was written before is where it belongs. @returns the exit code */
+export async function wait(options: Options): Promise<number> {
+	const seconds = options.timeout === undefined ? defaultWaitSeconds : Number(options.timeout);
+	if (!(seconds >= 0 && seconds <= longestWaitSeconds))
+		throw new CommandError(
+			`--timeout takes seconds, 0 to ${longestWaitSeconds}, not '${printable(options.timeout ?? "")}'`,
+			ExitCode.usage,
+		);
+	const { paths, config, logger } = await prepare(options);
+	const known = config.peers.map(({ name }) => name);
+	const peers = options.peers === undefined ? [] : options.peers === true ? known : options.peers.split(",").map((name) => name.trim());
+	const stranger = peers.find((name) => !known.includes(name));
+	if (stranger !== undefined)
+		throw new CommandError(
+			`'${printable(stranger)}' is no peer of this node: ${known.length > 0 ? `its peers are ${known.join(", ")}` : "PEERS names none"}`,
+			ExitCode.usage,
+		);
+	const started = performance.now();
+	const waited = await waitForSync({ paths, config, logger, peers, timeoutMs: seconds * 1000 });
+	await logger.flush();
+	const done = isDone(waited);
+	if (options.json) {
+		const { head, isPublished, missing, skipped, problem } = waited;
+		printJson({
+			done,
+			head,
+			on_hub: isPublished,
+			peers: waited.peers,
+			missing,
+			skipped,
+			problem,
+			waited_ms: Math.round(performance.now() - started),
+		});
+	}
+	const behind = Object.entries(waited.peers).flatMap(([name, has]) => (has ? [] : [name]));
+	if (!done) {
+		const shown = waited.missing.slice(0, 3).map(printable).join(", ");
+		const more = waited.missing.length > 3 ? ` and ${waited.missing.length - 3} more` : "";
+		const what =
+			waited.missing.length > 0
+				? `not committed yet: ${shown}${more}`
+				: waited.isPublished
+					? `not on ${behind.join(", ")} yet, as far as their heartbeats say`
+					: "not on the hub yet";
+		throw new CommandError(`${what}${waited.problem ? `; ${printable(waited.problem)}` : ""}`, ExitCode.failed);
+	}
+	if (!options.json) {
+		print(`on the hub${peers.length > 0 ? ` and on ${peers.join(", ")}` : ""}: ${waited.head?.slice(0, 12)}`);
+		if (waited.skipped > 0)
+			print(`${counted(waited.skipped, "file")} left out: robust-sync --status names ${waited.skipped === 1 ? "it" : "them"}`);
+	}
 	return ExitCode.ok;
 }
 

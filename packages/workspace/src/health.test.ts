@@ -131,6 +131,11 @@ describe("how a node stands", () => {
 		expect(status({}, { last_sync: ago(301_000) })).toBe("error");
 		expect(status({}, { last_sync: null })).toBe("error");
 		expect(status({}, { status: "failed" })).toBe("error");
+		const paused = { since: ago(3_600_000), until: null };
+		expect(deriveHealth(input({}, { status: "paused", paused, last_sync: ago(3_600_000) }))).toEqual({
+			status: "degraded",
+			reasons: [{ name: "sync", severity: "warning", message: expect.stringContaining(`paused since ${paused.since}`) }],
+		});
 	});
 	test("five intervals are those that sync was started with, not a cycle's state between two of them", () => {
 		const last_sync = ago(1_500_000);

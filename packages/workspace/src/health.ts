@@ -1,4 +1,5 @@
 import { type NodeView, peerLiveness, servicesLiveness } from "./liveness.ts";
+import { pauseText } from "./pause.ts";
 import { kernelProcessTable, type ProcessTable } from "./process-table.ts";
 import type { PeerState, Severity, SyncState } from "./state-schemas.ts";
 
@@ -43,6 +44,11 @@ export function staleAfterMsOf(state: Pick<SyncState, "interval_seconds">, confi
 	return intervalsUntilStale * Math.max(configuredSeconds, Math.min(state.interval_seconds ?? 0, longestIntervalSeconds)) * 1000;
 }
 
+/** What is said of a node that is paused. */
+export function pausedText({ paused }: Pick<SyncState, "paused">): string {
+	return `sync is paused${paused ? ` ${pauseText(paused)}` : ""}: robust-sync --resume ends it`;
+}
+
 /**
  * How this node stands, with every reason: `error` when sync does not run or has not succeeded for five intervals, a
  * conflict is unresolved or a critical alert fires; `degraded` when a peer is suspect or down, heartbeat or monitor died, sync is
@@ -60,7 +66,8 @@ export function deriveHealth(input: HealthInput): { status: HealthStatus; reason
 		const state = view.sync.state;
 		const staleMs = staleAfterMsOf(state, input.syncIntervalSeconds);
 		const since = Date.parse(state.last_sync ?? state.started_at);
-		if (now - since > staleMs) add("sync", "critical", `no successful sync for ${roughly(now - since)}`);
+		if (state.status === "paused") add("sync", "warning", pausedText(state));
+		else if (now - since > staleMs) add("sync", "critical", `no successful sync for ${roughly(now - since)}`);
 		if (state.status === "failed") add("sync", "critical", state.last_error?.message ?? "sync failed");
 		else if (state.status === "retrying") add("sync", "warning", state.last_error?.message ?? "sync is retrying");
 	}

@@ -19,6 +19,7 @@ export * from "./outbox-listing.ts";
 export * from "./own-directory.ts";
 export * from "./own-places.ts";
 export * from "./paths.ts";
+export * from "./pause.ts";
 export * from "./peers.ts";
 export * from "./process-table.ts";
 export * from "./read-state.ts";

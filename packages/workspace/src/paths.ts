@@ -77,6 +77,10 @@ export class WorkspacePaths {
 	get monitorStatus(): string {
 		return path.join(this.sync, "monitor_status.json");
 	}
+	/** That no cycle is to begin, and until when (pause.ts). */
+	get pause(): string {
+		return path.join(this.sync, "pause.json");
+	}
 	/** Alerts that a person silenced, and until when; written by `monitor --silence`, read by the monitor. */
 	get silences(): string {
 		return path.join(this.sync, "silences.json");

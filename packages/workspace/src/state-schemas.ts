@@ -16,7 +16,7 @@ const writer = {
 	updated_at: timestamp,
 };
 
-export const syncStatuses = ["idle", "syncing", "retrying", "failed", "stopped"] as const;
+export const syncStatuses = ["idle", "syncing", "retrying", "failed", "stopped", "paused"] as const;
 /** Every reason in `skipped`: what a snapshot left out, then what a checkout left untouched (held-paths.ts). */
 export const skipReasons = [
 	"nested-repository",
@@ -48,6 +48,7 @@ export const errorCodes = [
 	"GIT_TIMEOUT",
 	"HOOK_FAILED",
 	"CORRUPT_REPOSITORY",
+	"PAUSED",
 	"INTERNAL",
 ] as const;
 /** Why a cycle failed (docs/contract.md, section 5). */
@@ -59,6 +60,10 @@ export const skippedFileSchema = z.object({
 	/** What to do about it, for a path that a checkout left untouched; additive to the contract. */
 	remedy: z.optional(z.string()),
 });
+
+/** A person, or a program, asked for no cycles: since when, and until when; null: until someone resumes. */
+export const pauseSchema = z.object({ since: timestamp, until: z.nullable(timestamp) });
+export type Pause = z.infer<typeof pauseSchema>;
 
 export const syncStateSchema = z.object({
 	...writer,
@@ -77,6 +82,8 @@ export const syncStateSchema = z.object({
 	),
 	consecutive_failures: count,
 	next_attempt: z.nullable(timestamp),
+	/** With the status `paused`: since when, and until when (null: until someone resumes); additive to the contract. */
+	paused: z.optional(z.nullable(pauseSchema)),
 	/** Seconds between cycles when nothing happens, as sync itself has it (`--interval`); additive to the contract. */
 	interval_seconds: z.optional(count),
 	branch: z.nullable(z.string()),

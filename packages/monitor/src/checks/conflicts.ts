@@ -100,9 +100,13 @@ function abortOf(operation: string): string {
 /** Peers that are alive and say a head that is not ours. */
 function differingPeers(facts: Facts): string[] {
 	const own = facts.view.sync.kind === "ok" ? facts.view.sync.state.head : null;
-	if (own === null) return [];
+	if (own === null || (facts.view.sync.kind === "ok" && facts.view.sync.state.status === "paused")) return [];
 	const timeoutMs = facts.config.peerTimeoutSeconds * 1000;
 	const differs = (state: PeerState) =>
-		state.head !== null && state.head !== own && peerLiveness(state, facts.now, timeoutMs) === "alive" && state.services.sync !== "down";
+		state.head !== null &&
+		state.head !== own &&
+		peerLiveness(state, facts.now, timeoutMs) === "alive" &&
+		state.services.sync !== "down" &&
+		state.sync_status !== "paused";
 	return [...facts.peers].filter(([, read]) => read.kind === "ok" && differs(read.state)).map(([peer]) => peer);
 }

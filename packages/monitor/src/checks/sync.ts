@@ -1,5 +1,5 @@
 import { formatDuration, formatTime } from "@robust-sync/service/durations";
-import { staleAfterMsOf, withRemoteMessage } from "@robust-sync/workspace";
+import { pausedText, staleAfterMsOf, withRemoteMessage } from "@robust-sync/workspace";
 import type { Finding, Problem } from "../findings.ts";
 import { oneLine } from "../plain-text.ts";
 import type { Facts } from "../readings/facts.ts";
@@ -11,6 +11,8 @@ const settlingMs = 30_000;
 const pendingTooLongMs = 10 * 60_000;
 /** Of a rewritten history is told once; for so long the check shows it. */
 const historyShownMs = 60 * 60_000;
+/** A pause that lasts longer than this was perhaps forgotten. */
+const pausedLongMs = 24 * 60 * 60_000;
 const networkCodes: readonly string[] = ["REMOTE_UNREACHABLE", "GIT_TIMEOUT"];
 
 /** Whether cycles succeed: failures in a row, no success for five intervals, rewritten history, newly skipped files, waiting messages. */
@@ -61,7 +63,18 @@ export function checkSync(facts: Facts): Finding {
 		});
 	}
 
-	const stale = staleness(facts, now);
+	if (state.status === "paused") {
+		problems.push({
+			id: "sync:paused",
+			severity: "warning",
+			title: "sync is paused",
+			detail: `${pausedText(state)}.`,
+			action: "robust-sync --resume",
+			// Someone asked for it; told of only when it lasts.
+			notify: now - Date.parse(state.paused?.since ?? state.started_at) > pausedLongMs,
+		});
+	}
+	const stale = state.status === "paused" ? null : staleness(facts, now);
 	if (stale !== null && failures < config.maxSyncFailures) {
 		problems.push({
 			id: name,

@@ -1,0 +1,47 @@
+import { rmSync } from "node:fs";
+import * as z from "zod/mini";
+import { assertOurs, makeOwnDirectory, type NotOursError } from "./own-directory.ts";
+import type { WorkspacePaths } from "./paths.ts";
+import { readState } from "./read-state.ts";
+import { writeState } from "./state-file.ts";
+import { type Pause, pauseSchema } from "./state-schemas.ts";
+import { timestamp } from "./timestamps.ts";
+
+const pauseFileSchema = z.object({ schema: z.literal(1), ...pauseSchema.shape });
+
+/** The pause that holds at `now` (milliseconds since the epoch). A file that does not parse pauses nothing. Never throws. */
+export function readPause(paths: WorkspacePaths, now: number): Pause | null {
+	const read = readState(paths.pause, pauseFileSchema);
+	if (read.kind !== "ok") return null;
+	const { since, until } = read.state;
+	return until !== null && !(Date.parse(until) > now) ? null : { since, until };
+}
+
+/**
+ * No cycle begins from now on. A second call sets the end anew and keeps the beginning.
+ * @param durationMs how long; null: until {@link endPause}
+ * @throws {@link NotOursError}; the file system's error
+ */
+export async function beginPause(paths: WorkspacePaths, now: number, durationMs: number | null): Promise<Pause> {
+	makeOwnDirectory(paths.sync);
+	const since = readPause(paths, now)?.since ?? timestamp(now);
+	const pause = { since, until: durationMs === null ? null : timestamp(now + durationMs) };
+	await writeState(paths.pause, { schema: 1, ...pause });
+	return pause;
+}
+
+/** Cycles begin again. @returns the pause that held; null: none did @throws {@link NotOursError}; the file system's error */
+export function endPause(paths: WorkspacePaths, now: number): Pause | null {
+	const held = readPause(paths, now);
+	// Nothing there: nothing was ever paused.
+	if (readState(paths.pause, pauseFileSchema).kind !== "missing") {
+		assertOurs(paths.sync);
+		rmSync(paths.pause, { force: true });
+	}
+	return held;
+}
+
+/** `since 2026-02-18T02:00:00.000Z, until …` */
+export function pauseText({ since, until }: Pause): string {
+	return `since ${since}, ${until === null ? "until someone resumes it" : `until ${until}`}`;
+}
