@@ -3,7 +3,7 @@ import { bringInto, copyOf, expectAllIsWell, makeTemplate } from "./fixture/plig
 import { faultPointNames } from "./fixture/sources.ts";
 import type { World } from "./fixture/world.ts";
 
-// A direct snapshot is a daemon's, in a large workspace: large-workspace.test.ts kills it there. A first checkout is a clone's that git
+// A direct snapshot is a daemon's, in a large workspace: large-workspace.slow.test.ts kills it there. A first checkout is a clone's that git
 // left without one: first-checkout.slow.test.ts stops it at every step.
 const elsewhere = ["direct-", "first-checkout-"];
 const names = faultPointNames(["robust-sync", "resolve", "git", "workspace"]).filter(

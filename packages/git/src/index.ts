@@ -16,7 +16,6 @@ export * from "./index-file.ts";
 export * from "./index-flags.ts";
 export type { KeptFile } from "./kept-files.ts";
 export * from "./local-excludes.ts";
-export * from "./local-hub.ts";
 export * from "./lock-files.ts";
 export * from "./lstat.ts";
 export * from "./merge-store.ts";

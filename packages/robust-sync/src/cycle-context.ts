@@ -69,8 +69,6 @@ export interface CycleMemory {
 	readonly firstChanges: Map<GitPath, number>;
 	/** What may differ from HEAD, as far as that is known without looking at everything. */
 	readonly known: KnownChanges;
-	/** Commits brought to a hub without `git push` since it was last used (direct-publish.ts). */
-	sinceGitPush: number;
 	/** What our checkouts replaced a short while ago. */
 	readonly replaced: ReplacedFiles;
 }

@@ -14,7 +14,6 @@ import { faultPoint, type SkippedFile } from "@robust-sync/workspace";
 import pRetry from "p-retry";
 import { raceWaitMs } from "./back-off.ts";
 import { type CycleContext, integrateContext } from "./cycle-context.ts";
-import { publishDirectly } from "./direct-publish.ts";
 import { bringIndexUpToDate, leave } from "./direct-snapshot.ts";
 import { heldSkipped } from "./held.ts";
 import { waitUntilQuiet } from "./hot-files.ts";
@@ -179,7 +178,7 @@ async function exchange(
 	let moved = memory.announced.size > 0;
 	// A push without a fetch first: where the remote is as we left it, its success proves that there was nothing to fetch.
 	if (head !== null && !moved && (await isFreshOnTop(context, snapshot))) {
-		if ((await publish(context, head, snapshot.status.head, snapshot.isDirect)) === "pushed") {
+		if ((await publish(context, head, snapshot.status.head)) === "pushed") {
 			progress.pushed++;
 			return head;
 		}
@@ -353,15 +352,11 @@ async function isFreshOnTop(context: CycleContext, snapshot: Snapshot): Promise<
 	return known !== null && snapshot.status.head === known;
 }
 
-/**
- * @param expected where the remote's branch is, as far as this node knows; null: it has none
- * @param isSmall `head` has nothing that `expected` has not but what one small commit brings
- */
-async function publish(context: CycleContext, head: Oid, expected: Oid | null, isSmall = false): Promise<"pushed" | "race"> {
+/** @param expected where the remote's branch is, as far as this node knows; null: it has none */
+async function publish(context: CycleContext, head: Oid, expected: Oid | null): Promise<"pushed" | "race"> {
 	const { repository, config } = context;
 	context.lock.assertHeld();
 	faultPoint("cycle-before-push");
-	if (isSmall && expected !== null && (await publishDirectly(context, head, expected))) return "pushed";
 	const outcome = await pushCommit(repository, config.syncRemote, syncedBranch(context), head, { hooks: config.syncHooks, expected });
 	faultPoint("cycle-after-push");
 	return outcome;

@@ -71,7 +71,6 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean, clock: Monot
 		ownTracked: [],
 		retriedAt: 0,
 		tidiedAt: Number.NEGATIVE_INFINITY,
-		sinceGitPush: 0,
 		clock,
 		known: new KnownChanges(clock),
 		firstChanges: new Map(),

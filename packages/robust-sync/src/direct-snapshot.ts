@@ -227,7 +227,7 @@ export async function takeDirectSnapshot(
 	faultPoint("direct-committed");
 	noteCommitted(context, search);
 	forgetFirstChanges(memory, lookedAt, busy);
-	return { ...nothing, head: commit, committed: changes.length, deleted: gone.size, rescued, isDirect: true };
+	return { ...nothing, head: commit, committed: changes.length, deleted: gone.size, rescued };
 }
 
 /**

@@ -53,8 +53,6 @@ export interface Snapshot {
 	readonly busy: readonly GitPath[];
 	/** How many of them vanished, or came with those. */
 	readonly unconfirmed: number;
-	/** Committed without a look at the other files (direct-snapshot.ts): small, in a large workspace. */
-	readonly isDirect?: boolean;
 }
 
 /** What would be committed now, sorted for git: what is gone first, so that a file can become a directory. */
