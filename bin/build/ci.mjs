@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 const minutes = 60_000;
 /** All of it together; a merge should not wait longer. */
-const budgetMs = Number(process.env.CI_BUDGET_MINUTES ?? 78) * minutes;
+const budgetMs = Number(process.env.CI_BUDGET_MINUTES ?? 75) * minutes;
 const otherNodes = ["22", "24", "26"];
 /** More files than these that fail are no matter of chance, and do not run again. */
 const retriedFiles = 3;
@@ -23,6 +23,8 @@ const failures = [];
 const notRun = [];
 /** Said at the end with what was wrong: files that failed beside others and passed when they ran again by themselves. */
 const unsteady = [];
+/** More of them fail the run. This number only goes down. */
+const mostUnsteady = 4;
 /** So much of each failed test's message is said again at the end, where it is found. */
 const messageLines = 12;
 const { scripts } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
@@ -253,7 +255,7 @@ const steps = {
 	build: () => step("build", "npm", ["run", "-s", "build"], { limitMs: 5 * minutes }),
 	lint: () => step("lint", "npm", ["run", "-s", "lint"], { limitMs: 5 * minutes }),
 	fast: async () => {
-		fastSeconds = await testSuite("fast", "fast suite", { limitMs: 20 * minutes, cwd: privateClone() });
+		fastSeconds = await testSuite("fast", "fast suite", { limitMs: 15 * minutes, cwd: privateClone() });
 	},
 	audit,
 	demo: () => demo("demo"),
@@ -263,8 +265,8 @@ const steps = {
 	},
 	chaos: async () => {
 		if (scripts.chaos)
-			await step("chaos", "npm", ["run", "-s", "chaos", "--", "--nodes", "3", "--minutes", "10", "--seed", "11"], {
-				limitMs: 16 * minutes,
+			await step("chaos", "npm", ["run", "-s", "chaos", "--", "--nodes", "3", "--minutes", "4", "--seed", "11"], {
+				limitMs: 9 * minutes,
 			});
 	},
 	// As many generated files as there is time for; `npm run test:slow` by itself takes 50,000 of each kind.
@@ -277,6 +279,8 @@ try {
 	rmSync(temporary, { recursive: true, force: true });
 }
 say(`done in ${Math.round((performance.now() - started) / 1000)} s`);
+if (unsteady.length > mostUnsteady)
+	fail(`${unsteady.length} test files failed beside others and passed alone: at most ${mostUnsteady} may`);
 for (const what of notRun) process.stdout.write(`NOT RUN ${what}\n`);
 for (const what of unsteady) process.stdout.write(`UNSTEADY (failed, then passed alone) ${what}\n`);
 for (const what of failures) process.stdout.write(`FAILED  ${what}\n`);
