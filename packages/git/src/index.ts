@@ -37,3 +37,4 @@ export * from "./tree-paths.ts";
 export * from "./unmerged.ts";
 export * from "./verify-path.ts";
 export * from "./working-tree.ts";
+export * from "./write-probe.ts";

@@ -25,7 +25,7 @@ export function trackingRef(remote: string, branch: string): string {
  * @param options accept: as of runGit; the answer tells what such an exit means
  * @throws GitError
  */
-async function runOnNetwork(
+export async function runOnNetwork(
 	repository: Repository,
 	args: readonly string[],
 	options: Pick<GitRunOptions, "accept"> = {},

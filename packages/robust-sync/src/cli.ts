@@ -77,6 +77,12 @@ defineVerbs<Options>(
 			options: ["--peers", "--timeout", "--json"],
 			run: async (options) => (await import("./verbs.ts")).wait(options),
 		},
+		{
+			flags: "--doctor",
+			description: "look at everything that can be wrong, and say what mends it",
+			options: ["--json"],
+			run: async (options) => (await import("./verbs.ts")).doctor(options),
+		},
 		{ flags: "--status", description: "say how it stands", options: ["--json"], run: status },
 		{
 			flags: "--send <file>",

@@ -3,13 +3,16 @@ import { parseDuration } from "@robust-sync/service/durations";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { runService } from "@robust-sync/service/lifecycle";
 import { createLogger, type Logger } from "@robust-sync/service/log";
+import { paint } from "@robust-sync/service/paint";
 import { printable, shellPath } from "@robust-sync/service/printable";
 import { loadOrLog } from "@robust-sync/service/start-failure";
 import { supervise } from "@robust-sync/service/supervisor";
+import { version } from "@robust-sync/service/version";
 import { needsSupervisor } from "@robust-sync/service/worker";
 import {
 	acquireLock,
 	exposedSecrets,
+	findWorkspace,
 	isHolderAlive,
 	LockedError,
 	loadConfig,
@@ -21,6 +24,8 @@ import {
 } from "@robust-sync/workspace";
 import { countsText, savedText } from "./cycle-text.ts";
 import { Daemon } from "./daemon.ts";
+import { examine } from "./doctor/doctor.ts";
+import type { Finding } from "./doctor/finding.ts";
 import { admitForeignWorkspace } from "./foreign-workspace.ts";
 import { initWorkspace } from "./init.ts";
 import { dryRun, syncOnce } from "./once.ts";
@@ -183,6 +188,25 @@ export async function resume(options: Options): Promise<number> {
 	if (options.json) printJson({ paused: null, was_paused: held });
 	else print(held === null ? "sync was not paused" : "sync goes on");
 	return ExitCode.ok;
+}
+
+const marks = { ok: "ok     ", warning: "warning", failed: "failed " } as const;
+
+/** Everything that a person would check by hand. @returns the exit code */
+export async function doctor(options: Options): Promise<number> {
+	const paths = new WorkspacePaths(findWorkspace({ flag: options.workspace }));
+	const colours = paint(process.stdout);
+	const colourOf = { ok: colours.green, warning: colours.yellow, failed: colours.red };
+	const findings = await examine(paths, version, ({ check, status, message, fix }) => {
+		if (options.json) return;
+		print(`${colourOf[status].call(colours, marks[status])}  ${check.padEnd(21)}  ${printable(message)}`);
+		if (fix !== null) print(`${" ".repeat(32)}→ ${fix}`);
+	});
+	const count = (status: Finding["status"]) => findings.filter((finding) => finding.status === status).length;
+	const [bad, worth] = [count("failed"), count("warning")];
+	if (options.json) printJson({ schema: 1, failed: bad, warnings: worth, findings });
+	else print(bad + worth === 0 ? "all is well" : `${counted(bad, "failure")}, ${counted(worth, "warning")}`);
+	return bad > 0 ? ExitCode.failed : ExitCode.ok;
 }
 
 const longestWaitSeconds = 7 * 86_400;

@@ -81,7 +81,8 @@ export function locateWorkspace(options: LocateOptions = {}): string {
 	return root;
 }
 
-function findWorkspace({ flag, env = process.env, cwd = process.cwd(), needsConsent = false }: LocateOptions): string {
+/** The same without a look at what lies there: for those who report on that. @throws WorkspaceNotFoundError, NoConsentError */
+export function findWorkspace({ flag, env = process.env, cwd = process.cwd(), needsConsent = false }: LocateOptions): string {
 	if (flag !== undefined) return existingDirectory(flag, "--workspace");
 	if (env.SYNC_WORKSPACE) return existingDirectory(env.SYNC_WORKSPACE, "SYNC_WORKSPACE");
 	const configured = ancestors(cwd).find((directory) => existsSync(path.join(directory, ".sync_env")));

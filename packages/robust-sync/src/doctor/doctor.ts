@@ -1,0 +1,62 @@
+import { openRepository } from "@robust-sync/git";
+import { type Config, loadConfig, type WorkspacePaths } from "@robust-sync/workspace";
+import { type Finding, failed, ok } from "./finding.ts";
+import { checkHub } from "./hub.ts";
+import { checkFileSystem, checkFilters, checkVersions, checkWatches } from "./machine.ts";
+import { checkByMonitor, checkPeers, checkState, checkUnits } from "./others.ts";
+import { checkPlaces, checkRepository } from "./workspace.ts";
+
+/** One look that must not end the others. */
+async function safely(check: string, look: () => Finding[] | Promise<Finding[]>): Promise<Finding[]> {
+	try {
+		return await look();
+	} catch (error) {
+		return [failed(check, error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error), null)];
+	}
+}
+
+/**
+ * Looks at everything that a person would check by hand, one after the other, and tells of each as soon as it is known. Changes nothing but
+ * a ref of its own on the hub, which it takes away again, and a directory in `sync/`. Never throws.
+ * @param tell called with each finding
+ */
+export async function examine(paths: WorkspacePaths, version: string, tell: (finding: Finding) => void): Promise<Finding[]> {
+	const all: Finding[] = [];
+	const say = (findings: readonly Finding[]) => {
+		for (const finding of findings) {
+			all.push(finding);
+			tell(finding);
+		}
+	};
+	say([checkVersions(version)]);
+	say(await safely("workspace", () => checkPlaces(paths)));
+	// Nothing is read or written below what is not ours.
+	if (all.some(({ check, status }) => check === "workspace" && status === "failed")) return all;
+	let config: Config;
+	try {
+		config = loadConfig({ workspace: paths.root });
+		say([ok("configuration", `node ${config.nodeName}`)]);
+	} catch (error) {
+		say([failed("configuration", (error as Error).message, "correct .sync_env, or the environment")]);
+		return all;
+	}
+	say(await safely("file system", () => checkFileSystem(paths)));
+	const isRepository = await safely("repository", async () => {
+		const repository = await openRepository({
+			directory: paths.root,
+			node: config.nodeName,
+			networkTimeoutMs: config.gitTimeoutSeconds * 1000,
+		});
+		say(await safely("repository", () => checkRepository(repository, config)));
+		say(await safely("hub", () => checkHub(repository, config)));
+		say(await safely("filters", () => checkFilters(repository)));
+		return [];
+	});
+	say(isRepository.map((finding) => ({ ...finding, fix: finding.fix ?? "git status" })));
+	say(await safely("watches", () => [checkWatches(paths, config)]));
+	say(await safely("sync", () => checkState(paths)));
+	say(await safely("peers", () => checkPeers(paths, config)));
+	say(await safely("units", () => checkUnits(config)));
+	say(await safely("monitor", () => checkByMonitor(paths)));
+	return all;
+}

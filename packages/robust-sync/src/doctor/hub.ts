@@ -1,0 +1,47 @@
+import { GitError, listRemote, probeWrite, type Repository } from "@robust-sync/git";
+import { printable } from "@robust-sync/service/printable";
+import type { Config } from "@robust-sync/workspace";
+import { cleanRemoteMessage } from "../remote-message.ts";
+import { type Finding, failed, ok } from "./finding.ts";
+
+const firstSteps: Readonly<Record<string, string>> = {
+	AUTH_FAILED: "git ls-remote, as the user of the service",
+	REMOTE_UNREACHABLE: "git ls-remote; then the network, and the name of the host",
+	GIT_TIMEOUT: "git ls-remote; then the network",
+};
+
+function problemOf(error: unknown): [message: string, fix: string] {
+	if (!(error instanceof GitError)) return [error instanceof Error ? error.message : String(error), "git ls-remote"];
+	const said = cleanRemoteMessage(error.remoteMessage);
+	return [
+		`${error.code}: ${error.message}${said ? ` (the remote says: ${said.split("\n")[0]})` : ""}`,
+		firstSteps[error.code] ?? "git ls-remote",
+	];
+}
+
+/** Whether the hub can be read and written without a question: the last by a ref of our own, which is taken away again. */
+export async function checkHub(repository: Repository, config: Config): Promise<Finding[]> {
+	const check = "hub";
+	const remote = config.syncRemote;
+	if (!repository.config.get(`remote.${remote}.url`))
+		return [failed(check, `the repository has no remote '${remote}'`, `git remote add ${remote} <url>`)];
+	let branches: ReadonlyMap<string, string>;
+	const started = performance.now();
+	try {
+		({ branches } = await listRemote(repository, remote));
+	} catch (error) {
+		const [message, fix] = problemOf(error);
+		return [failed(check, `'${remote}' cannot be read: ${printable(message)}`, fix)];
+	}
+	const ms = Math.round(performance.now() - started);
+	const found = [ok(check, `'${remote}' can be read (${ms} ms, ${branches.size === 1 ? "1 branch" : `${branches.size} branches`})`)];
+	const tip = branches.values().next().value;
+	try {
+		const written = await probeWrite(repository, remote, `refs/robust-sync/doctor/${config.nodeName}`, tip ?? null);
+		if (written) found.push(ok(check, `'${remote}' can be written`));
+	} catch (error) {
+		const [message, fix] = problemOf(error);
+		found.push(failed(check, `'${remote}' cannot be written: ${printable(message)}`, fix));
+	}
+	return found;
+}

@@ -1,0 +1,142 @@
+import { execFile } from "node:child_process";
+import { existsSync, realpathSync } from "node:fs";
+import path from "node:path";
+import { printable } from "@robust-sync/service/printable";
+import {
+	type Config,
+	readState,
+	type SyncState,
+	services,
+	syncStateSchema,
+	type WorkspacePaths,
+	withRemoteMessage,
+} from "@robust-sync/workspace";
+import { type Finding, failed, ok, warning } from "./finding.ts";
+
+const programTimeoutMs = 30_000;
+const shownFiles = 20;
+
+/** Runs another executable of ours for its JSON. @returns null: it gave none */
+function ask(executable: string, args: readonly string[], paths: WorkspacePaths): Promise<unknown> {
+	const program = path.join(path.dirname(realpathSync(process.argv[1] ?? "")), executable);
+	return new Promise((resolve) => {
+		execFile(
+			process.execPath,
+			[program, ...args, "--json", "--workspace", paths.root],
+			{ timeout: programTimeoutMs, maxBuffer: 16_777_216 },
+			(_error, stdout) => {
+				try {
+					resolve(JSON.parse(stdout));
+				} catch {
+					resolve(null);
+				}
+			},
+		);
+	});
+}
+
+interface Answers {
+	readonly peers?: readonly {
+		readonly peer: string;
+		readonly answered: boolean;
+		readonly rtt_ms: number | null;
+		readonly reason: string | null;
+	}[];
+}
+
+/** A heartbeat to each peer and back. */
+export async function checkPeers(paths: WorkspacePaths, config: Config): Promise<Finding[]> {
+	const check = "peers";
+	const found: Finding[] = [];
+	if (config.peers.length === 0) return [ok(check, "none is configured (PEERS)")];
+	if (config.heartbeatKeys.length === 0)
+		found.push(
+			warning(
+				check,
+				"there is no HEARTBEAT_KEY: peers are believed by their address alone",
+				"put the same HEARTBEAT_KEY into .sync_env of every node",
+			),
+		);
+	const answers = (await ask("heartbeat", ["--once"], paths)) as Answers | null;
+	if (!Array.isArray(answers?.peers)) return [...found, failed(check, "heartbeat --once gave no answer", "heartbeat --once")];
+	for (const { peer, answered, rtt_ms, reason } of answers.peers)
+		found.push(
+			answered
+				? ok(check, `${peer} answers${rtt_ms === null ? "" : ` in ${rtt_ms.toFixed(1)} ms`}`)
+				: failed(
+						check,
+						`${peer} does not answer: ${printable(reason ?? "no reason")}`,
+						`heartbeat --once; on ${peer}: systemctl status ${peer}-heartbeat`,
+					),
+		);
+	return found;
+}
+
+interface Checks {
+	readonly checks?: readonly { readonly name: string; readonly status: string; readonly message: string }[];
+}
+
+const byStatus = { ok, warning, critical: failed } as const;
+
+/** What `monitor --check` says: services, clock, conflicts, alerts and their channels. */
+export async function checkByMonitor(paths: WorkspacePaths): Promise<Finding[]> {
+	const answer = (await ask("monitor", ["--check"], paths)) as Checks | null;
+	if (!Array.isArray(answer?.checks)) return [failed("monitor", "monitor --check gave no answer", "monitor --check")];
+	return (
+		answer.checks
+			// The disk is looked at by itself, and the peers were just asked.
+			.filter(({ name }) => name !== "disk" && !name.startsWith("heartbeat:"))
+			.map(({ name, status, message }) => {
+				const [text = "", action] = printable(message).split(/ ?Do: /);
+				const make = byStatus[status as keyof typeof byStatus] ?? warning;
+				return { ...make(name, text, null), fix: status === "ok" ? null : (action ?? "monitor --check") };
+			})
+	);
+}
+
+/** Files that are left out or held, by what the running instance last wrote, and its last failure. */
+export function checkState(paths: WorkspacePaths): Finding[] {
+	const read = readState(paths.syncState, syncStateSchema);
+	if (read.kind === "missing") return [warning("sync", "robust-sync has never run here", "robust-sync --once")];
+	if (read.kind === "invalid") return [failed("sync", `sync_state.json is not valid: ${printable(read.problem)}`, "restart robust-sync")];
+	const { skipped, last_error } = read.state;
+	const found = [...failure(last_error)];
+	for (const { path: name, reason, remedy } of skipped.slice(0, shownFiles))
+		found.push(
+			warning("files", `${printable(name)} is not synced: ${reason}`, remedy ? printable(remedy) : "README.md, on leaving files out"),
+		);
+	if (skipped.length > shownFiles)
+		found.push(warning("files", `${skipped.length - shownFiles} more are not synced`, "robust-sync --status --json"));
+	if (skipped.length === 0) found.push(ok("files", "none is left out or held"));
+	return found;
+}
+
+function failure(error: SyncState["last_error"]): Finding[] {
+	if (error === null) return [];
+	return [
+		failed("sync", printable(`${error.code}: ${withRemoteMessage(error.message, error.remote_message)}`), "robust-sync --once --verbose"),
+	];
+}
+
+/** Units of systemd, where it runs: enabled, and not older than their files. */
+export async function checkUnits(config: Config): Promise<Finding[]> {
+	if (!existsSync("/run/systemd/system")) return [];
+	const names = services.map((service) => `${config.nodeName}-${service}.service`);
+	const args = ["show", "--no-pager", "--property=Id,LoadState,UnitFileState,NeedDaemonReload", "--", ...names];
+	const shown = await new Promise<string>((resolve) => {
+		execFile("systemctl", args, { timeout: programTimeoutMs, env: { ...process.env, LC_ALL: "C" } }, (error, stdout) =>
+			resolve(error ? "" : stdout),
+		);
+	});
+	const found: Finding[] = [];
+	for (const block of shown.split(/\n\s*\n/)) {
+		const value = (name: string) => new RegExp(`^${name}=(.*)$`, "m").exec(block)?.[1] ?? "";
+		const unit = value("Id");
+		if (!names.includes(unit) || value("LoadState") !== "loaded") continue;
+		if (value("NeedDaemonReload") === "yes")
+			found.push(warning("units", `${unit} changed on disk since systemd read it`, "sudo systemctl daemon-reload"));
+		if (value("UnitFileState") === "disabled")
+			found.push(warning("units", `${unit} does not start with the machine`, `sudo systemctl enable ${unit}`));
+	}
+	return found;
+}

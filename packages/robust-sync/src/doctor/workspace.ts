@@ -1,0 +1,83 @@
+import fs from "node:fs";
+import { operationInProgress, parseGitPathList, type Repository, readHead } from "@robust-sync/git";
+import { shellPath } from "@robust-sync/service/printable";
+import {
+	type Config,
+	checkOwnPlaces,
+	exposedSecrets,
+	neverCommitted,
+	pauseText,
+	readPause,
+	type WorkspacePaths,
+} from "@robust-sync/workspace";
+import { isOwnPath } from "../own-tracked.ts";
+import { type Finding, failed, ok, warning } from "./finding.ts";
+
+/** The directory itself, what lies in it that is ours, and who may read it. */
+export function checkPlaces(paths: WorkspacePaths): Finding[] {
+	const check = "workspace";
+	const found: Finding[] = [];
+	const { uid } = fs.statSync(paths.root);
+	const user = process.geteuid?.();
+	const word = shellPath(paths.root);
+	if (user !== undefined && uid !== user && user !== 0)
+		found.push(
+			failed(
+				check,
+				`${paths.root} belongs to user ${uid}, and this is user ${user}`,
+				`sudo -u '#${uid}' robust-sync --doctor --workspace ${word}`,
+			),
+		);
+	try {
+		fs.accessSync(paths.root, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK);
+	} catch {
+		found.push(failed(check, `${paths.root} cannot be read and written by this user`, `chmod u+rwx ${word}`));
+	}
+	try {
+		checkOwnPlaces(paths.root);
+	} catch (error) {
+		found.push(failed(check, (error as Error).message, `ls -la ${word} ${shellPath(paths.sync)}`));
+	}
+	const exposed = exposedSecrets(paths.envFile, shellPath(paths.envFile));
+	if (exposed !== null) found.push(warning(check, exposed.replace(/: chmod .*$/, ""), `chmod 600 ${shellPath(paths.envFile)}`));
+	if (found.length === 0) found.push(ok(check, paths.root));
+	const pause = readPause(paths, Date.now());
+	if (pause !== null) found.push(warning("pause", `sync is paused ${pauseText(pause)}`, "robust-sync --resume"));
+	return found;
+}
+
+/** Branch, open operations, and files of ours that are tracked. @throws GitError */
+export async function checkRepository(repository: Repository, config: Config): Promise<Finding[]> {
+	const check = "repository";
+	const found: Finding[] = [];
+	const { branch, oid } = await readHead(repository);
+	const operation = operationInProgress(repository.gitDirectory);
+	if (operation)
+		found.push(
+			failed(
+				check,
+				`a ${operation.name} is open: nothing is synced until it is finished or ended`,
+				operation.name === "merge"
+					? "conflict-resolver --report; conflict-resolver --resolve"
+					: `git status; git ${operation.name} --abort`,
+			),
+		);
+	else if (branch === null) found.push(failed(check, "HEAD is detached: no branch is synced", "git checkout <branch>"));
+	else if (config.syncBranch !== null && branch !== config.syncBranch)
+		found.push(failed(check, `'${branch}' is checked out, and SYNC_BRANCH is '${config.syncBranch}'`, `git checkout ${config.syncBranch}`));
+	if (oid === null) found.push(warning(check, "there is no commit yet: the first cycle makes one", "robust-sync --once"));
+	if (repository.isShallow)
+		found.push(warning(check, "the clone is shallow: histories that go further back cannot be merged", "git fetch --unshallow"));
+	const { stdout } = await repository.run(["ls-files", "-z", "--", ...neverCommitted.map((name) => `:(top,icase)${name}`)]);
+	const tracked = parseGitPathList(stdout).filter(isOwnPath);
+	if (tracked.length > 0)
+		found.push(
+			warning(
+				check,
+				`${tracked.length} of this node's own files are tracked by git (${tracked[0]}, …): they are not synced`,
+				"git rm -r --cached --ignore-unmatch sync logs .sync_env",
+			),
+		);
+	if (found.length === 0) found.push(ok(check, `branch ${branch}, at ${oid?.slice(0, 12)}`));
+	return found;
+}
