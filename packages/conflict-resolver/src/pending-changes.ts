@@ -1,5 +1,6 @@
 import fs from "node:fs";
 import { fileSystemPath, type GitPath, type Repository, type Status } from "@robust-sync/git";
+import { isOwnPath } from "@robust-sync/resolve";
 
 /** Whether a path can be committed now; what cannot is left to the sync cycle, which knows what to do about it. */
 function isCommittable(repository: Repository, name: GitPath, maxFileMb: number): boolean {
@@ -22,6 +23,8 @@ function isCommittable(repository: Repository, name: GitPath, maxFileMb: number)
 /** Paths with changes that nobody has committed, and that may be. */
 export function pendingPaths(repository: Repository, status: Status, maxFileMb: number): GitPath[] {
 	return status.entries
-		.filter(({ path, kind, submodule }) => kind !== "unmerged" && !submodule && isCommittable(repository, path, maxFileMb))
+		.filter(
+			({ path, kind, submodule }) => kind !== "unmerged" && !submodule && !isOwnPath(path) && isCommittable(repository, path, maxFileMb),
+		)
 		.map(({ path }) => path);
 }

@@ -25,6 +25,7 @@ import {
 	writeTree,
 } from "@robust-sync/git";
 import {
+	isOwnPath,
 	type Resolution,
 	type ResolvedFile,
 	resolveApplied,
@@ -32,6 +33,7 @@ import {
 	resolveOctopus,
 	resolveStages,
 	saveVersionsOf,
+	trackedOwnFiles,
 	type VersionsToSave,
 } from "@robust-sync/resolve";
 import { printable } from "@robust-sync/service/printable";
@@ -200,6 +202,15 @@ async function resolutionOf(
 	return { resolution: await resolveApplied(repository, { base, ours: head, theirs: applied }), commits: [head, applied] };
 }
 
+/** Nothing is decided about files of our own: this node's are not touched. */
+function withoutOwn({ entries, byHand, files }: Plan): Plan {
+	return {
+		entries: new Map([...entries].filter(([path]) => !isOwnPath(path))),
+		byHand: byHand.filter((path) => !isOwnPath(path)),
+		files: files.filter(({ path }) => !isOwnPath(path)),
+	};
+}
+
 /** Brings the working tree to what was decided: what lies there is set aside first, whatever it is. */
 async function place(context: ResolverContext, { entries }: Plan, scratch: Repository): Promise<string | null> {
 	const aside = new SetAside(context.repository, context.paths, context.now());
@@ -236,9 +247,11 @@ export async function resolveOperation(
 	const [unmerged, { oid: head }] = await Promise.all([readUnmerged(repository), readHead(repository)]);
 	const heads = operation.name === "merge" ? mergeHeads(repository.gitDirectory) : [];
 	const known = await resolutionOf(repository, operation, head, heads, unmerged.size > 0);
-	const plan = known
-		? await planMerge(context, unmerged, known.resolution, known.commits, operation.beganAt)
-		: await planStages(context, unmerged, operation.beganAt);
+	const plan = withoutOwn(
+		known
+			? await planMerge(context, unmerged, known.resolution, known.commits, operation.beganAt)
+			: await planStages(context, unmerged, operation.beganAt),
+	);
 	const report = {
 		operation: operation.name,
 		next: operation.next,
@@ -247,7 +260,9 @@ export async function resolveOperation(
 	if (dryRun) return { ...report, commit: null, saved: [], setAside: null };
 	mkdirSync(paths.staging, { recursive: true, mode: 0o700 });
 	return await withScratchIndex(repository, paths.staging, async (scratch) => {
-		const changes = { entries: plan.entries, fromDisk: plan.byHand };
+		// Files of our own leave the index, whoever has put them there; on disk they stay.
+		const own = (await trackedOwnFiles(repository)).map((path) => [path, null] as const);
+		const changes = { entries: new Map([...plan.entries, ...own]), fromDisk: plan.byHand };
 		await changeIndex(scratch, changes);
 		let commit: Oid | null = null;
 		if (operation.name === "merge" && head !== null)

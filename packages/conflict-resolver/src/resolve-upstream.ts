@@ -12,7 +12,14 @@ import {
 	withScratchIndex,
 	writeTree,
 } from "@robust-sync/git";
-import { integrate, resolveMerge, resumeIntegration, saveDecidedForUpstream, type VersionsToSave } from "@robust-sync/resolve";
+import {
+	integrate,
+	resolveMerge,
+	resumeIntegration,
+	saveDecidedForUpstream,
+	trackedOwnFiles,
+	type VersionsToSave,
+} from "@robust-sync/resolve";
 import { printable } from "@robust-sync/service/printable";
 import { type Lock, listSavedVersions } from "@robust-sync/workspace";
 import { pendingPaths } from "./pending-changes.ts";
@@ -44,9 +51,11 @@ async function commitPending(context: ResolverContext, head: Oid | null, tip: Oi
 	const status = await readStatus(repository);
 	const staged = status.entries.some(({ index }) => index !== "." && index !== "?");
 	const pending = pendingPaths(repository, status, config.maxFileMb);
-	if (pending.length === 0 && !staged) return { head, decided: [], saved: null };
+	const own = await trackedOwnFiles(repository);
+	if (pending.length === 0 && !staged && own.length === 0) return { head, decided: [], saved: null };
 	return await withScratchIndex(repository, paths.staging, async (scratch) => {
-		const changes = { entries: new Map(), fromDisk: pending };
+		// Files of our own that a person or a peer has committed leave the index, and stay on disk.
+		const changes = { entries: new Map(own.map((path) => [path, null])), fromDisk: pending };
 		await changeIndex(scratch, changes);
 		const names = status.entries.map(({ path }) => printable(displayPath(path)));
 		const message = `${config.nodeName}: ${names.length} ${names.length === 1 ? "file" : "files"} (${names.slice(0, 2).join(", ")}${names.length > 2 ? ", …" : ""})\n`;

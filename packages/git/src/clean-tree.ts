@@ -149,7 +149,7 @@ function packOf(objects: readonly NewObject[], format: Repository["objectFormat"
 }
 
 /** Writes commits and trees by one process; nothing refers to them yet. @throws GitError */
-async function writeObjects(store: Repository, objects: readonly NewObject[]): Promise<void> {
+export async function writeObjects(store: Repository, objects: readonly NewObject[]): Promise<void> {
 	if (objects.length > 0) await store.run(["unpack-objects", "-q"], { input: packOf(objects, store.objectFormat) });
 }
 

@@ -28,6 +28,7 @@ export * from "./permissions.ts";
 export * from "./refs.ts";
 export * from "./repair.ts";
 export * from "./repository.ts";
+export * from "./rewrite-commits.ts";
 export * from "./scratch-index.ts";
 export * from "./ssh-connection.ts";
 export * from "./stage-files.ts";

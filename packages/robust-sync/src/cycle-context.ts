@@ -57,6 +57,8 @@ export interface CycleMemory {
 	readonly databaseCopiedAt: Map<GitPath, number>;
 	/** The index was searched for our own files. */
 	ownTrackedChecked: boolean;
+	/** Where HEAD was when its commits were last known to hold no files of ours. */
+	publishable: string | null;
 	/** Files that were tracked, and are not synced any more because their names are ours: reported as long as they are there. */
 	ownTracked: readonly string[];
 	/** When held paths were last tried again. */

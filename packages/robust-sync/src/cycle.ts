@@ -18,7 +18,7 @@ import { bringIndexUpToDate, leave } from "./direct-snapshot.ts";
 import { heldSkipped } from "./held.ts";
 import { waitUntilQuiet } from "./hot-files.ts";
 import { collectOutbox, confirmDelivered, markCommitted } from "./outbox.ts";
-import { ownTrackedFiles, setAsideTrackedState, untrackOwnFiles } from "./own-tracked.ts";
+import { ownTrackedFiles, setAsideTrackedState, untrackOwnFiles, withoutOwnFiles } from "./own-tracked.ts";
 import { recover, refuseOpenOperation } from "./recover.ts";
 import { bringUpToDate, rescueLateWrites } from "./rescue.ts";
 import { refusedPath } from "./skipped-files.ts";
@@ -262,6 +262,7 @@ async function checkOut(context: CycleContext, plan: Plan, progress: Progress): 
 		ref,
 		plan,
 	);
+	context.memory.publishable = plan.to;
 	progress.pulled += (await counting) ?? integration.commits ?? 0;
 	if (plan.resolution) {
 		progress.commits++;
@@ -300,7 +301,7 @@ async function snapshotInto(
 	targets: Parameters<typeof takeSnapshot>[1] = [],
 ): Promise<Snapshot> {
 	faultPoint("cycle-before-snapshot");
-	const snapshot = await takeSnapshot(context, targets);
+	const snapshot = await withoutOwnFiles(context, await takeSnapshot(context, targets));
 	progress.snapshot = snapshot;
 	// So that what a person commits or stages from here on is seen by the next snapshot of this cycle.
 	await leave(context);

@@ -68,6 +68,7 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean, clock: Monot
 		bareLinks: [],
 		databaseCopiedAt: new Map(),
 		ownTrackedChecked: false,
+		publishable: null,
 		ownTracked: [],
 		retriedAt: 0,
 		tidiedAt: Number.NEGATIVE_INFINITY,

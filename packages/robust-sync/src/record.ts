@@ -1,3 +1,4 @@
+import { isOwnPath } from "@robust-sync/resolve";
 import { printable } from "@robust-sync/service/printable";
 import { redact } from "@robust-sync/service/redact";
 import {
@@ -15,7 +16,6 @@ import {
 	writeState,
 } from "@robust-sync/workspace";
 import type { CycleResult } from "./cycle.ts";
-import { isOwnPath } from "./own-tracked.ts";
 import type { SyncError } from "./sync-error.ts";
 
 /** A failure as `sync_state.json` has it, without secrets. */

@@ -20,7 +20,7 @@ import {
 	withSlash,
 	writeIndexEntries,
 } from "@robust-sync/git";
-import { filtersApply, forgetAttributes } from "@robust-sync/resolve";
+import { filtersApply, forgetAttributes, isOwnPath } from "@robust-sync/resolve";
 import { counted } from "@robust-sync/service/counted";
 import { printable } from "@robust-sync/service/printable";
 import { faultPoint, holdRemedies, neverCommitted, type SkippedFile } from "@robust-sync/workspace";
@@ -32,7 +32,7 @@ import { type HeldView, mountsNow, noteHeld, stageHeldWrites, viewHeld } from ".
 import { separateHot, waitUntilQuiet } from "./hot-files.ts";
 import { copyLiveDatabases } from "./live-database.ts";
 import { findBareLinks, isPlaceholder, openNestedRepositories } from "./nested-repositories.ts";
-import { isOwnPath } from "./own-tracked.ts";
+import { untrackOwnFiles } from "./own-tracked.ts";
 import { type CheckedContent, noteCommitted, rescueStaleWrites } from "./rescue.ts";
 import { findSpecialFiles, liveDatabaseOf, reasonToSkip, skippedFile } from "./skipped-files.ts";
 import { SyncError, wrongBranch } from "./sync-error.ts";
@@ -211,6 +211,8 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	const { repository, config, memory, now } = context;
 	const lookedAt = memory.clock.now();
 	let found = await findCandidates(context);
+	// `git add -f` or a commit of files of ours since the cycle began.
+	if (!memory.ownTrackedChecked && (await untrackOwnFiles(context))) found = await findCandidates(context);
 	// A person may have switched since the cycle began: nothing of ours is committed on their branch.
 	const { branch } = found.status;
 	if (branch !== null && memory.branch !== null && branch !== memory.branch) throw wrongBranch(branch, memory.branch);
