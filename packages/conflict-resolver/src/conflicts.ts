@@ -11,7 +11,7 @@ import {
 	withObjectReader,
 } from "@robust-sync/git";
 import { kindOf, MAX_MERGED_BYTES } from "@robust-sync/merge";
-import { type Timestamp, timestamp } from "@robust-sync/workspace";
+import { isOwnName, type Timestamp, timestamp } from "@robust-sync/workspace";
 import { type OperationState, readOperation } from "./operation-state.ts";
 import type { ResolverContext } from "./resolver-context.ts";
 
@@ -79,7 +79,10 @@ export async function listConflicts({ repository }: ResolverContext): Promise<Un
 	let held = new Map<Oid, Buffer | null>();
 	const [touches] = await Promise.all([
 		ours && theirs
-			? lastTouches(store, ours, theirs, { paths: new Set(unmerged.keys()), blobs: new Set(wanted.map(({ oid }) => oid)) })
+			? lastTouches({ store, isOwn: isOwnName }, ours, theirs, {
+					paths: new Set(unmerged.keys()),
+					blobs: new Set(wanted.map(({ oid }) => oid)),
+				})
 			: null,
 		withObjectReader(store, (reader) =>
 			reader.each(

@@ -15,7 +15,7 @@ import {
 } from "@robust-sync/git";
 import { mergeContents } from "@robust-sync/merge";
 import { type FileResolution, kindAttributes, resolveFile, saveVersionsOf, type VersionsToSave } from "@robust-sync/resolve";
-import { ensureExcluded, loadConfig, WorkspacePaths } from "@robust-sync/workspace";
+import { ensureExcluded, isOwnName, loadConfig, WorkspacePaths } from "@robust-sync/workspace";
 
 /** What git hands to a merge driver (gitattributes(5), Defining a custom merge driver). */
 export interface DriverFiles {
@@ -40,7 +40,10 @@ async function laterSide(repository: Repository, path: GitPath, ours: Buffer, th
 	const [{ oid: head }, merged] = [await readHead(repository), mergedCommit(env)];
 	if (head === null || merged === null) return "b";
 	const [a, b] = [blobOid(ours, repository.objectFormat), blobOid(theirs, repository.objectFormat)];
-	const touched = await lastTouches(openMergeStore(repository), head, merged, { paths: new Set([path]), blobs: new Set([a, b]) });
+	const touched = await lastTouches({ store: openMergeStore(repository), isOwn: isOwnName }, head, merged, {
+		paths: new Set([path]),
+		blobs: new Set([a, b]),
+	});
 	const [atOurs, atTheirs] = [
 		touched.first.paths.get(path) ?? touched.first.blobs.get(a) ?? 0,
 		touched.second.paths.get(path) ?? touched.second.blobs.get(b) ?? 0,

@@ -81,6 +81,129 @@ describe("hostile trees", () => {
 		expect(fs.lstatSync(chad.path("d")).isDirectory()).toBe(true);
 	}, 60_000);
 
+	test.each([
+		["an entry without a name", (peer: HostilePeer) => ["100644", "", peer.blob("x\n")] as const],
+		["a directory that is a file", (peer: HostilePeer) => ["40000", "zz", peer.blob("x\n")] as const],
+		["an object that is nowhere", () => ["100644", "zz", "1".repeat(40)] as const],
+	])(
+		"hostile peer: %s → said what to do, work is committed, the command cures",
+		async (_name, entry) => {
+			const [helios, chad] = await world.pair();
+			await helios.once();
+			const peer = new HostilePeer(world);
+			const entries = [...peer.entries(), entry(peer)];
+			// A hub that looks at nothing.
+			const evil = peer.git("commit-tree", peer.tree(...entries), "-p", "origin/main", "-m", "evil");
+			fs.cpSync(`${peer.repository}/.git/objects`, world.path("hub.git/objects"), { recursive: true });
+			world.git("hub.git", "update-ref", "refs/heads/main", evil);
+			helios.write("mine", "mine\n");
+			const { code, message } = await helios.failure();
+			expect(code).toBe("REMOTE_DAMAGED");
+			expect(message).toContain(evil);
+			expect(helios.git("show", "HEAD:mine")).toBe("mine\n");
+			const command = /'(git push [^']*)'/.exec(message)?.[1] ?? "";
+			expect(spawnSync("sh", ["-c", command], { cwd: helios.workspace, env: world.environment() }).status).toBe(0);
+			await helios.once();
+			await chad.once();
+			expect(chad.read("mine")).toBe("mine\n");
+			expect(helios.head()).toBe(chad.head());
+		},
+		60_000,
+	);
+
+	test("hostile peer: a bomb and a conflict in one merge → one result, in 15 s and 800 MB", async () => {
+		const [helios, chad] = await world.pair({ "list.txt": "one\ntwo\nthree\n" });
+		await helios.once();
+		const peer = new HostilePeer(world);
+		peer.entries();
+		let bomb = peer.tree(["100644", "f", peer.blob("x\n")]);
+		for (let level = 0; level < 7; level++) bomb = peer.tree(...Array.from({ length: 10 }, (_, at) => ["40000", `d${at}`, bomb] as const));
+		const blob = peer.blob("one\ntwo\nthree, peer\n");
+		peer.add(["40000", "bomb", bomb], ["100644", "list.txt", peer.blob("one\ntwo, peer\nthree\n")]);
+		peer.entries();
+		peer.add(["100644", "list.txt", blob]);
+		helios.write("list.txt", "one\ntwo\nthree, helios\n");
+		const started = performance.now();
+		const state = await helios.once({ env: { NODE_OPTIONS: "--max-old-space-size=400" } });
+		expect(performance.now() - started).toBeLessThan(15_000);
+		expect(state.skipped.map(({ path }) => path)).toEqual(["bomb"]);
+		await chad.once();
+		expect(chad.read("list.txt")).toBe(helios.read("list.txt"));
+		expect(helios.head()).toBe(chad.head());
+		expect(fs.readdirSync(helios.path("sync/conflicts"))).toHaveLength(1);
+		// Taken back, and another conflict across it.
+		peer.entries();
+		peer.remove("bomb");
+		peer.entries();
+		peer.add(["100644", "list.txt", peer.blob("peer again\n")]);
+		helios.write("list.txt", "helios again\n");
+		expect((await helios.once()).skipped).toEqual([]);
+		await chad.once();
+		expect(helios.head()).toBe(chad.head());
+	}, 90_000);
+
+	test("hostile peer: a SHA-256 repository → nothing outside, reported, one result", async () => {
+		world.git(".", "init", "--quiet", "--bare", "-b", "main", "--object-format=sha256", "hub.git");
+		for (const name of ["helios", "chad", "mallory"])
+			world.git(".", "init", "--quiet", "--template=", "-b", "main", "--object-format=sha256", name);
+		const [helios, chad] = [world.node("helios"), world.node("chad")];
+		helios.write("list.txt", "one\ntwo\n");
+		await helios.once();
+		await chad.once();
+		const peer = new HostilePeer(world);
+		const hook = peer.blob(`#!/bin/sh\ntouch ${world.path("pwned")}\n`);
+		const evil = peer.tree(["100755", "post-checkout", hook]);
+		peer.entries();
+		peer.add(
+			["40000", ".git", evil],
+			["40000", "..", evil],
+			["40000", "sync", evil],
+			["100644", "list.txt", peer.blob("one\ntwo, peer\n")],
+		);
+		helios.write("list.txt", "one, helios\ntwo\n");
+		expect((await helios.once()).skipped.map(({ path }) => path)).toEqual(["..", ".git", "sync"]);
+		await chad.once();
+		expect(helios.head()).toBe(chad.head());
+		expect(chad.read("list.txt")).toBe("one, helios\ntwo, peer\n");
+		expect(fs.existsSync(world.path("pwned"))).toBe(false);
+		expect(fs.existsSync(world.path("post-checkout"))).toBe(false);
+	}, 60_000);
+
+	test("hostile peer: hooks where core.hooksPath leads, and settings → no command runs", async () => {
+		const [helios, chad] = await world.pair();
+		await helios.once();
+		const peer = new HostilePeer(world);
+		const names = [
+			"pre-commit",
+			"post-checkout",
+			"post-merge",
+			"pre-push",
+			"post-index-change",
+			"reference-transaction",
+			"fsmonitor-watchman",
+		];
+		const hook = peer.blob(`#!/bin/sh\ntouch ${world.path("pwned")}\n`);
+		const settings = peer.blob(`[core]\n\thooksPath = ${helios.path("githooks")}\n\tfsmonitor = touch ${world.path("pwned")}\n`);
+		// The user has set it: to a directory that everybody may change.
+		for (const node of [helios, chad]) node.git("config", "core.hooksPath", "githooks");
+		peer.entries();
+		peer.add(
+			["40000", ".GIT", peer.tree(["100644", "config", settings])],
+			["100644", ".gitconfig", settings],
+			["100644", ".gitmodules", peer.blob(`[submodule "x"]\n\tpath = x\n\turl = ext::touch ${world.path("pwned")}\n\tupdate = !touch\n`)],
+			["40000", "githooks", peer.tree(...names.map((name) => ["100755", name, hook] as const))],
+			["160000", "x", peer.git("rev-parse", "origin/main")],
+		);
+		for (const node of [helios, chad]) {
+			node.write(`mine-${node.name}`, "mine\n");
+			await node.once();
+			await node.once();
+		}
+		expect(fs.existsSync(world.path("pwned"))).toBe(false);
+		expect(chad.read("mine-helios")).toBe("mine\n");
+		expect(helios.git("config", "--default", "", "--get", "core.fsmonitor").trim()).toBe("");
+	}, 60_000);
+
 	test("hostile peer: our own files, links, other cases → ours stay, nothing is sent", async () => {
 		const [helios, chad] = await world.pair();
 		await helios.once();

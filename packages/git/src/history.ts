@@ -1,4 +1,6 @@
-import { type GitPath, gitPathIfAllowed } from "./git-path.ts";
+import { cleanCommits, type IsOwnName, objectOid, writeObjects } from "./clean-tree.ts";
+import { type GitPath, gitPathIfAllowed, splitRecords } from "./git-path.ts";
+import { type ObjectReader, withObjectReader } from "./object-reader.ts";
 import type { Oid, Repository } from "./repository.ts";
 
 /** When each side last touched what one asks about, committer dates in seconds since the epoch. */
@@ -9,12 +11,106 @@ export interface SideHistory {
 	readonly blobs: ReadonlyMap<Oid, number>;
 }
 
+/** What a walk over a history reads. */
+export interface HistoryReader {
+	/** From openMergeStore. */
+	readonly store: Repository;
+	/** Names at the top of a tree that are not looked at. */
+	readonly isOwn: IsOwnName;
+	/** One of `store` that is open already. */
+	readonly reader?: ObjectReader;
+}
+
+/** Calls `receive` for each token of output that ends in NUL, and for what follows the last. */
+function tokens(receive: (token: Buffer) => void): { onOutput(chunk: Buffer): void; end(): void } {
+	let rest: Buffer = Buffer.alloc(0);
+	return {
+		onOutput(chunk) {
+			const buffer = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+			let start = 0;
+			for (let end = buffer.indexOf(0); end >= 0; end = buffer.indexOf(0, start)) {
+				receive(buffer.subarray(start, end));
+				start = end + 1;
+			}
+			rest = buffer.subarray(start);
+		},
+		end() {
+			if (rest.length > 0) receive(rest);
+		},
+	};
+}
+
+/**
+ * What commits changed, newest first; of a merge that in which its result is none of its parents' (git-log(1), `-c`). git compares their
+ * clean versions only: the trees of commits that a peer pushed may have millions of paths, or abort it.
+ * @param range commits and options of git-log(1)
+ * @param format of what is to be known of a commit (git-log(1))
+ * @param receive called with that (a byte a character), the path and the blob that the commit put there
+ * @returns the same of all of them, also of those that changed nothing
+ * @throws GitError
+ */
+export async function eachTouch(
+	{ store, isOwn, reader }: HistoryReader,
+	range: readonly string[],
+	format: string,
+	receive: (text: string, name: GitPath, blob: Oid) => void,
+): Promise<string[]> {
+	const options = ["-z", "--no-mailmap", "--no-show-signature", "--encoding=UTF-8", `--format=%H %P%n${format}`];
+	const { stdout } = await store.run(["log", ...options, ...range, "--"]);
+	const commits = splitRecords(stdout).map((record) => {
+		const end = record.indexOf("\n");
+		return { oids: record.slice(0, end).split(" ").filter(Boolean), text: record.slice(end + 1) };
+	});
+	if (commits.length === 0) return [];
+	const all = [...new Set(commits.flatMap(({ oids }) => oids))];
+	const cleaned = reader
+		? await cleanCommits(store, all, isOwn, reader)
+		: await withObjectReader(store, (from) => cleanCommits(store, all, isOwn, from));
+	const cleanOf = new Map(all.map((oid, index) => [oid, cleaned[index]?.clean ?? oid]));
+	const texts = new Map<Oid, string>();
+	const input: string[] = [];
+	for (const { oids, text } of commits) {
+		const [commit = "", ...parents] = oids.map((oid) => cleanOf.get(oid) ?? oid);
+		// Without parents on its line a commit is compared with its own: with the one that it is the clean version of.
+		if (parents.length === 0 && commit !== oids[0]) parents.push(await emptyCommit(store));
+		input.push(`${[commit, ...parents].join(" ")}\n`);
+		// What a clean version changed was changed by the older one of the two.
+		texts.set(commit, text);
+	}
+	let text = "";
+	let header: string | null = null;
+	const { onOutput, end } = tokens((token) => {
+		const read = token.toString("latin1");
+		if (header !== null) {
+			const name = gitPathIfAllowed(read);
+			// ":<modes> <ids> <status>": with n parents n+1 modes and n+1 ids, the result's last.
+			if (name !== null) receive(text, name, header.split(" ").at(-2) ?? "");
+			header = null;
+		} else if (read.startsWith(":")) header = read;
+		else text = texts.get(read) ?? text;
+	});
+	const diff = ["--stdin", "-z", "-r", "--root", "-c", "--raw", "--no-abbrev", "--no-renames"];
+	await store.run(["diff-tree", ...diff], { input: input.join(""), onOutput });
+	end();
+	return commits.map((commit) => commit.text);
+}
+
+/** A commit with nothing in it. */
+async function emptyCommit(store: Repository): Promise<Oid> {
+	const who = "robust-sync <robust-sync@localhost> 0 +0000";
+	const content = Buffer.from(`tree ${store.emptyTree}\nauthor ${who}\ncommitter ${who}\n\nnothing\n`);
+	const object = { type: "commit", content } as const;
+	await writeObjects(store, [object, { type: "tree", content: Buffer.alloc(0) }]);
+	return objectOid(object, store.objectFormat);
+}
+
 /**
  * One walk over what only one of two commits has: for each wanted path and blob the committer date of the last commit that touched
- * it. A merge counts where its result is none of its parents' (git-log(1), `-c`).
+ * it. A merge counts where its result is none of its parents'.
+ * @throws GitError
  */
 export async function lastTouches(
-	repository: Repository,
+	history: HistoryReader,
 	first: Oid,
 	second: Oid,
 	wanted: { paths: ReadonlySet<GitPath>; blobs: ReadonlySet<Oid> },
@@ -23,42 +119,12 @@ export async function lastTouches(
 		"<": { paths: new Map<GitPath, number>(), blobs: new Map<Oid, number>() },
 		">": { paths: new Map<GitPath, number>(), blobs: new Map<Oid, number>() },
 	};
-	let side = sides["<"];
-	let date = 0;
-	let rest: Buffer = Buffer.alloc(0);
-	let header: string | null = null;
-	const receive = (token: Buffer) => {
-		if (header !== null) {
-			const name = gitPathIfAllowed(token.toString("latin1"));
-			if (name !== null && wanted.paths.has(name) && !side.paths.has(name)) side.paths.set(name, date);
-			// ":<modes> <ids> <status>": with n parents n+1 modes and n+1 ids, the result's last.
-			const oid = header.split(" ").at(-2) ?? "";
-			if (wanted.blobs.has(oid) && !side.blobs.has(oid)) side.blobs.set(oid, date);
-			header = null;
-			return;
-		}
-		const text = token.toString("latin1").trimStart();
-		if (text.startsWith(":")) header = text;
-		else if (text.startsWith("<") || text.startsWith(">")) {
-			side = sides[text[0] as "<" | ">"];
-			date = Number(text.slice(1));
-		}
-	};
-	await repository.run(
-		["log", "-z", "--left-right", "--format=%m%ct", "--raw", "--no-abbrev", "--no-renames", "-c", `${first}...${second}`, "--"],
-		{
-			onOutput: (chunk) => {
-				const buffer = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-				let start = 0;
-				for (let end = buffer.indexOf(0); end >= 0; end = buffer.indexOf(0, start)) {
-					receive(buffer.subarray(start, end));
-					start = end + 1;
-				}
-				rest = buffer.subarray(start);
-			},
-		},
-	);
-	if (rest.length > 0) receive(rest);
+	await eachTouch(history, ["--left-right", `${first}...${second}`], "%m%ct", (text, name, blob) => {
+		const side = sides[text[0] as "<" | ">"];
+		const date = Number(text.slice(1));
+		if (wanted.paths.has(name) && !side.paths.has(name)) side.paths.set(name, date);
+		if (wanted.blobs.has(blob) && !side.blobs.has(blob)) side.blobs.set(blob, date);
+	});
 	return { first: sides["<"], second: sides[">"] };
 }
 

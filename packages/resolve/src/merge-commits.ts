@@ -79,7 +79,8 @@ class CommitMerger {
 
 	/** Merges what changed from `base` to `theirs` into `ours`; `theirs` is the later side. The result has no parents. */
 	async apply(base: Oid, ours: Oid, theirs: Oid): Promise<MergedCommits> {
-		const opened = await this.#openWith(base, ours, theirs);
+		const cleaned = await cleanCommits(this.#store, [base, ours, theirs], isOwnName, this.#reader);
+		const opened = await this.#openWith(...(cleaned.map(({ clean }) => clean) as [Oid, Oid, Oid]));
 		return await this.#write({ ...opened, later: "second" }, [], 0);
 	}
 

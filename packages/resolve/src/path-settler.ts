@@ -15,6 +15,7 @@ import {
 	type TreeEntry,
 } from "@robust-sync/git";
 import { type AttributeKind, MAX_MERGED_BYTES } from "@robust-sync/merge";
+import { isOwnName } from "@robust-sync/workspace";
 import { type ConflictGroup, type Conflicts, crissCross } from "./conflict-groups.ts";
 import { isAttributesFile, kindAttributes } from "./kind-attributes.ts";
 import type { MergeAnswer, MergeJob } from "./merge-jobs.ts";
@@ -163,7 +164,7 @@ export class PathSettler {
 	async #readHistory(): Promise<{ first: SideHistory; second: SideHistory }> {
 		const { first, second, conflicts } = this.#merge;
 		const decided = conflicts.groups.filter((group) => group.first || group.second);
-		return await lastTouches(this.#store, first, second, {
+		return await lastTouches({ store: this.#store, isOwn: isOwnName, reader: this.#reader }, first, second, {
 			paths: new Set(decided.map(({ path }) => path)),
 			blobs: new Set(decided.flatMap((group) => [group.first?.oid, group.second?.oid]).filter((oid) => oid !== undefined)),
 		});

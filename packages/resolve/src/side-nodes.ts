@@ -1,5 +1,5 @@
-import { GitError, type GitPath, type Oid, type Repository } from "@robust-sync/git";
-import { isNodeName } from "@robust-sync/workspace";
+import { eachTouch, GitError, type GitPath, type Oid, openMergeStore, type Repository } from "@robust-sync/git";
+import { isNodeName, isOwnName } from "@robust-sync/workspace";
 
 /** Of a longer side the newest commits are looked at. */
 const maxCommits = 2_000;
@@ -20,28 +20,12 @@ function writerOf(subject: string, author: string): string {
 	return node !== undefined && isNodeName(node) ? node : author.trim().slice(0, longestName);
 }
 
-/** @param output of `git log -z --format=%x00a%s%n%an --name-only`, a byte a character */
-function parse(output: string): SideNodes {
-	const byPath = new Map<string, string>();
-	let newest: string | null = null;
-	// Each commit: an empty field, its subject behind a letter (it may be empty), its author in the next line; then its paths, the first behind a line feed.
-	const fields = output.split("\0");
-	let author = "";
-	let begins = true;
-	for (const field of fields) {
-		if (field === "") begins = true;
-		else if (begins) {
-			const [subject = "", name = ""] = Buffer.from(field.slice(1), "latin1").toString("utf8").split("\n");
-			author = writerOf(subject, name);
-			newest ??= author || null;
-			begins = false;
-		} else {
-			const name = field.replace(/^\n/, "");
-			if (author !== "" && !byPath.has(name)) byPath.set(name, author);
-		}
-	}
-	return { of: (name) => byPath.get(name) ?? newest };
+/** The same of what `format` gives, a byte a character. */
+function writerIn(text: string): string {
+	const [subject = "", author = ""] = Buffer.from(text, "latin1").toString("utf8").split("\n");
+	return writerOf(subject, author);
 }
+const format = "%s%n%an";
 
 /**
  * Whose commits `side` has beyond `base`. Merges are nobody's. Only ever shown: where it cannot be found out, nothing is missing but a name.
@@ -50,24 +34,16 @@ function parse(output: string): SideNodes {
 export async function nodesOfSide(repository: Repository, side: Oid | null, base: Oid | null): Promise<SideNodes> {
 	if (side === null) return nobody;
 	const range = base === null ? [side] : [side, `^${base}`];
+	const byPath = new Map<string, string>();
 	try {
-		const { stdout } = await repository.run([
-			"log",
-			"-z",
-			"--no-merges",
-			"--no-renames",
-			"--no-ext-diff",
-			"--no-textconv",
-			"--no-mailmap",
-			"--no-show-signature",
-			"--encoding=UTF-8",
-			`--max-count=${maxCommits}`,
-			"--format=%x00a%s%n%an",
-			"--name-only",
-			...range,
-			"--",
-		]);
-		return parse(stdout.toString("latin1"));
+		const history = { store: openMergeStore(repository), isOwn: isOwnName };
+		const options = ["--no-merges", `--max-count=${maxCommits}`];
+		const commits = await eachTouch(history, [...options, ...range], format, (text, name) => {
+			const writer = byPath.has(name) ? "" : writerIn(text);
+			if (writer !== "") byPath.set(name, writer);
+		});
+		const newest = commits.map(writerIn).find((writer) => writer !== "") ?? null;
+		return { of: (name) => byPath.get(name) ?? newest };
 	} catch (error) {
 		if (error instanceof GitError) return nobody;
 		throw error;

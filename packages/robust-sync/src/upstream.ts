@@ -2,6 +2,7 @@ import {
 	attachHead,
 	fetchBranch,
 	GitError,
+	hasCommit,
 	isAncestor,
 	listRemote,
 	type Oid,
@@ -102,13 +103,35 @@ export async function fetchUpstream(context: CycleContext, hint: boolean, asked:
 	const fetched = await fetchBranch(repository, config.syncRemote, branch).catch(async (error: unknown) => {
 		// git has no code for a branch that is not there.
 		if (!(error instanceof GitError) || error.code !== "INTERNAL") throw error;
-		if ((await readRemoteBranch(repository, config.syncRemote, branch)) !== null) throw error;
+		const tip = await readRemoteBranch(repository, config.syncRemote, branch);
+		if (tip !== null) throw (await remoteDamage(context, error, tip, known)) ?? error;
 		await refuseMissingBranch(context, branch, known);
 		return null;
 	});
 	if (fetched === null) return { tip: null, rewritten: false, before: known };
 	const { rewritten } = fetched;
 	return { tip: await knownTip(context), rewritten, before: known };
+}
+
+/**
+ * A hub takes any object, also a tree that its own git cannot read: it then breaks off every fetch of the branch. Told from other failures
+ * by what the remote still does: it says where the branch is, and that commit is none that we have.
+ * @returns null: it is something else
+ */
+async function remoteDamage(context: CycleContext, error: GitError, tip: Oid, known: Oid | null): Promise<SyncError | null> {
+	const { repository, config } = context;
+	if (error.signal !== null || tip === known || (await hasCommit(repository, tip))) return null;
+	const branch = syncedBranch(context);
+	const ref = `refs/heads/${branch}`;
+	const remedy =
+		known === null
+			? "run 'git fsck' there, and take the broken commit out of the branch"
+			: `take it back with 'git push ${shellWord(`--force-with-lease=${ref}:${tip}`)} ${shellWord(config.syncRemote)} ${shellWord(`${known}:${ref}`)}' from any node`;
+	return new SyncError(
+		"REMOTE_DAMAGED",
+		`the remote answers, but its git cannot hand out commit ${tip} of '${branch}': it, or one before it, is broken there: ${remedy}; what changes here is committed meanwhile`,
+		{ cause: error },
+	);
 }
 
 /** An empty remote is an invitation; one that has other branches, or had ours, is a mistake that only a person can judge. */

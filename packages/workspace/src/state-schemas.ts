@@ -48,6 +48,7 @@ export const errorCodes = [
 	"GIT_TIMEOUT",
 	"HOOK_FAILED",
 	"CORRUPT_REPOSITORY",
+	"REMOTE_DAMAGED",
 	"PAUSED",
 	"INTERNAL",
 ] as const;

@@ -49,6 +49,10 @@ export const adviceFor: Readonly<Record<ErrorCode, { cause: string; action: stri
 	GIT_TIMEOUT: { cause: "the network or the remote is too slow.", action: "git ls-remote" },
 	HOOK_FAILED: { cause: "a git hook fails.", action: "ls .git/hooks; robust-sync --once --verbose" },
 	CORRUPT_REPOSITORY: { cause: "the repository is damaged.", action: "git fsck --full" },
+	REMOTE_DAMAGED: {
+		cause: "the remote answers, and cannot hand out the newest commit of the branch.",
+		action: "robust-sync --status names the commit, and the command that takes it back",
+	},
 	PAUSED: { cause: "someone paused sync.", action: "robust-sync --resume" },
 	INTERNAL: { cause: "a fault of robust-sync or something unforeseen.", action: "tail -n 50 logs/sync.log" },
 };
