@@ -256,6 +256,14 @@ const obstacles: readonly Obstacle[] = [
 		expect(helios.read("data/c.md")).toBe("2\n");
 		await bothDirectionsGoOn(helios, chad, "again");
 		unmount();
+		await chad.once();
+		expect((await chad.run(["--forget-mount", "other"])).code).toBe(2);
+		expect(helios.exists("data/a.md")).toBe(true);
+		expect(await chad.run(["--forget-mount", "data/"])).toMatchObject({ code: 0 });
+		await chad.once();
+		await helios.once();
+		expect(helios.exists("data/a.md")).toBe(false);
+		expect(chad.state()?.skipped).toEqual([]);
 		// A directory that a person removes is removed everywhere.
 		fs.mkdirSync(helios.path("by-hand"));
 		helios.write("by-hand/x.md", "1\n");

@@ -3,7 +3,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { beneath, openBeneath } from "./beneath.ts";
+import { beneath, openBeneath, PlacesBeneath } from "./beneath.ts";
 
 let top: string;
 let root: string;
@@ -71,5 +71,26 @@ describe("beneath", () => {
 			expect(beneath(root, Buffer.from("a/b/none"), (file) => fs.existsSync(file))).toBe(false);
 		}
 		expect(fs.readdirSync("/proc/self/fd").length).toBe(before);
+	});
+
+	test("many places beneath: files of two directories in turn → each in its own, none through a link", () => {
+		const open = () => fs.readdirSync("/proc/self/fd").length;
+		const before = open();
+		const places = new PlacesBeneath(root, { makeParents: true });
+		const names = ["many/1", "many/2", "other/1", "many/3", "top-1", "other/2"];
+		for (const name of names) fs.writeFileSync(places.file(Buffer.from(name)), name, { flag: "wx" });
+		for (const name of names) expect(fs.readFileSync(path.join(root, name), "utf8")).toBe(name);
+		for (const [name, code] of [
+			["link/x", "ENOTDIR"],
+			["other/..", "EINVAL"],
+			["other/", "EINVAL"],
+			["../x", "EINVAL"],
+		] as const) {
+			places.file(Buffer.from("other/y"));
+			expect(() => places.file(Buffer.from(name))).toThrow(expect.objectContaining({ code }));
+		}
+		places.close();
+		expect(open()).toBe(before);
+		expect(fs.readdirSync(path.join(top, "outside")).sort()).toEqual(["b"]);
 	});
 });

@@ -129,3 +129,36 @@ export function beneath<T>(root: string, name: GitPath | Buffer, use: (file: Buf
 	place.close();
 	return result;
 }
+
+/**
+ * Names many files below `root`, one after the other, as openBeneath does; files of one directory in a row share its descriptor. For work
+ * that is done in one go: the directory is checked when the first of its files is named.
+ */
+export class PlacesBeneath {
+	readonly #root: string;
+	readonly #options: BeneathOptions;
+	#open: { readonly directory: string; readonly place: HeldPlace } | null = null;
+
+	constructor(root: string, options: BeneathOptions = {}) {
+		this.#root = root;
+		this.#options = options;
+	}
+
+	/** @param name bytes of a path below `root` @returns good until the next call @throws as openBeneath */
+	file(name: Buffer): Buffer {
+		const slash = name.lastIndexOf(0x2f);
+		const directory = name.toString("latin1", 0, slash + 1);
+		const last = name.subarray(slash + 1);
+		if (this.#open?.directory !== directory) {
+			this.close();
+			this.#open = { directory, place: openBeneath(this.#root, name, this.#options) };
+		} else componentsOf(last);
+		const { file } = this.#open.place;
+		return Buffer.concat([file.subarray(0, file.lastIndexOf(0x2f) + 1), last]);
+	}
+
+	close(): void {
+		this.#open?.place.close();
+		this.#open = null;
+	}
+}

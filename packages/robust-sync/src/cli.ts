@@ -90,6 +90,12 @@ defineVerbs<Options>(
 			options: ["--json"],
 			run: async (options) => (await import("./verbs.ts")).send(options),
 		},
+		{
+			flags: "--forget-mount <directory>",
+			description: "a file system that was mounted there is gone for good: what is missing there is deleted on all nodes",
+			options: ["--json"],
+			run: async (options) => (await import("./verbs.ts")).forgetMountPoint(options),
+		},
 	],
 	{ options: ["--interval"], run: async (options) => (await import("./verbs.ts")).run(options) },
 );

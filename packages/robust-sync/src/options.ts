@@ -8,6 +8,7 @@ export interface Options {
 	dryRun?: boolean;
 	interval?: string;
 	send?: string;
+	forgetMount?: string;
 	yes?: boolean;
 	node?: string;
 	/** true: without a list. */

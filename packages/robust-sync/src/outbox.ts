@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
-import { beneath, blobOid, displayPath, type GitPath, gitPathOf, lstatIfThere, rawPath } from "@robust-sync/git";
+import { beneath, blobOid, displayPath, type GitPath, gitPathOf, lstatIfThere, PlacesBeneath, rawPath } from "@robust-sync/git";
 import {
 	compactTimestamp,
 	faultPoint,
@@ -97,36 +97,41 @@ export async function collectOutbox({ paths, config, now, log }: CycleContext, l
 	let latest = before.latest ?? "";
 	let clock = now();
 	let waiting = 0;
-	for (const message of pending) {
-		const name = message.name.toString("latin1");
-		if (message.size > config.maxFileMb * 1_000_000) {
-			skipped.push({ path: `sync/pending/${displayPath(rawPath(name))}`, reason: "too-large" });
-			continue;
+	const places = new PlacesBeneath(paths.root);
+	try {
+		for (const message of pending) {
+			const name = message.name.toString("latin1");
+			if (message.size > config.maxFileMb * 1_000_000) {
+				skipped.push({ path: `sync/pending/${displayPath(rawPath(name))}`, reason: "too-large" });
+				continue;
+			}
+			if (deliveries.length >= limit && !begun.has(name)) {
+				waiting++;
+				continue;
+			}
+			let blob: string;
+			try {
+				blob = blobOid(fs.readFileSync(pendingFile(paths, name)));
+			} catch (error) {
+				if ((error as NodeJS.ErrnoException).code !== "ENOENT")
+					skipped.push({ path: `sync/pending/${displayPath(rawPath(name))}`, reason: "unreadable" });
+				continue;
+			}
+			let delivery = known.get(`${name}\0${blob}`);
+			if (!delivery) {
+				clock = Math.max(clock, (parseCompactTimestamp(latest) ?? 0) + 1);
+				const targetAt = (at: number) =>
+					`${WorkspacePaths.messagesOf(config.nodeName)}/${deliveredName(compactTimestamp(at), message.name, blob).toString("latin1")}`;
+				// Where the list of fixed names was lost, another message may have this one.
+				while (isThere(places, targetAt(clock))) clock++;
+				latest = compactTimestamp(clock);
+				const target = targetAt(clock);
+				delivery = { name, blob, target, committed: false };
+			}
+			deliveries.push(delivery);
 		}
-		if (deliveries.length >= limit && !begun.has(name)) {
-			waiting++;
-			continue;
-		}
-		let blob: string;
-		try {
-			blob = blobOid(fs.readFileSync(pendingFile(paths, name)));
-		} catch (error) {
-			if ((error as NodeJS.ErrnoException).code !== "ENOENT")
-				skipped.push({ path: `sync/pending/${displayPath(rawPath(name))}`, reason: "unreadable" });
-			continue;
-		}
-		let delivery = known.get(`${name}\0${blob}`);
-		if (!delivery) {
-			clock = Math.max(clock, (parseCompactTimestamp(latest) ?? 0) + 1);
-			const targetAt = (at: number) =>
-				`${WorkspacePaths.messagesOf(config.nodeName)}/${deliveredName(compactTimestamp(at), message.name, blob).toString("latin1")}`;
-			// Where the list of fixed names was lost, another message may have this one.
-			while (isThere(paths, targetAt(clock))) clock++;
-			latest = compactTimestamp(clock);
-			const target = targetAt(clock);
-			delivery = { name, blob, target, committed: false };
-		}
-		deliveries.push(delivery);
+	} finally {
+		places.close();
 	}
 	// Gone by now: delivered and confirmed in an earlier life, or taken back by whoever wrote it before it was sent.
 	faultPoint("outbox-before-names");
@@ -144,9 +149,9 @@ export async function collectOutbox({ paths, config, now, log }: CycleContext, l
 }
 
 /** Whether there is a file at a target; what lies behind a link is none. */
-function isThere(paths: WorkspacePaths, target: string): boolean {
+function isThere(places: PlacesBeneath, target: string): boolean {
 	try {
-		return beneath(paths.root, Buffer.from(target, "latin1"), (file) => lstatIfThere(file) !== null);
+		return lstatIfThere(places.file(Buffer.from(target, "latin1"))) !== null;
 	} catch (error) {
 		if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return false;
 		throw error;
@@ -184,29 +189,59 @@ async function placeMessages(paths: WorkspacePaths, node: string, deliveries: re
 	beneath(paths.root, Buffer.from(`${WorkspacePaths.messagesOf(node)}/x`), () => undefined, { makeParents: true });
 	const staging = path.join(paths.staging, "messages");
 	fs.mkdirSync(staging, { recursive: true, mode: 0o700 });
-	const targets: GitPath[] = [];
+	const targets = new Set<GitPath>();
 	const staged: { from: string; target: string }[] = [];
-	for (const [index, { name, blob, target }] of deliveries.entries()) {
-		if (!isThere(paths, target)) {
-			const content = readPending(paths, name);
-			// Replaced or taken back in this very moment: the next cycle has another look.
-			if (content === null || blobOid(content) !== blob) continue;
-			const from = path.join(staging, String(index));
-			fs.writeFileSync(from, content);
-			staged.push({ from, target });
+	const places = new PlacesBeneath(paths.root, { makeParents: true });
+	try {
+		for (const [index, { name, blob, target }] of deliveries.entries()) {
+			if (!isThere(places, target)) {
+				const content = readPending(paths, name);
+				// Replaced or taken back in this very moment: the next cycle has another look.
+				if (content === null || blobOid(content) !== blob) continue;
+				const from = path.join(staging, String(index));
+				fs.writeFileSync(from, content);
+				staged.push({ from, target });
+			}
+			targets.add(gitPathOf(target));
 		}
-		targets.push(gitPathOf(target));
+	} finally {
+		// Opened again afterwards: a moment later other directories may be above the targets.
+		places.close();
 	}
 	await makeDurable(
 		staged.map(({ from }) => from),
 		staging,
 	);
-	for (const { from, target } of staged)
-		beneath(paths.root, Buffer.from(target, "latin1"), (to) => fs.renameSync(from, to), { makeParents: true });
-	fs.rmdirSync(staging);
+	try {
+		for (const { from, target } of staged) {
+			try {
+				moveInto(places, from, Buffer.from(target, "latin1"));
+			} catch (error) {
+				// A link or a file where the directory was, of this node under an earlier name: the message waits.
+				if ((error as NodeJS.ErrnoException).code !== "ENOTDIR") throw error;
+				targets.delete(gitPathOf(target));
+			}
+		}
+	} finally {
+		places.close();
+	}
+	fs.rmSync(staging, { recursive: true });
 	fsyncDirectory(directory);
 	faultPoint("outbox-placed");
-	return targets;
+	return [...targets];
+}
+
+/** Where `sync/` is on another file system, by a copy beside the target. */
+function moveInto(places: PlacesBeneath, from: string, target: Buffer): void {
+	try {
+		fs.renameSync(from, places.file(target));
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw error;
+		const directory = target.subarray(0, target.lastIndexOf(0x2f) + 1);
+		const copy = places.file(Buffer.concat([directory, Buffer.from(`.${randomUUID()}.tmp`)]));
+		fs.writeFileSync(copy, fs.readFileSync(from), { flag: "wx", flush: true });
+		fs.renameSync(copy, places.file(target));
+	}
 }
 
 function readPending(paths: WorkspacePaths, name: string): Buffer | null {

@@ -16,18 +16,20 @@ import {
 	writeIndexEntries,
 } from "@robust-sync/git";
 import { ownPathspecs, trackedOwnFiles } from "@robust-sync/resolve";
-import { compactTimestamp, faultPoint, isOwnName, type SkippedFile, type WorkspacePaths } from "@robust-sync/workspace";
+import {
+	compactTimestamp,
+	faultPoint,
+	isMadeByUs,
+	isOwnName,
+	isReadAsState,
+	type SkippedFile,
+	unmistakableNames,
+	type WorkspacePaths,
+} from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
 import { refusedPath } from "./skipped-files.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { knownTip, syncedBranch } from "./upstream.ts";
-
-/** What is read as state of this node, or sent in its name. Locks and state files of a running node are its own, whoever tracks them. */
-const state = /^sync\/(?:(?:pending|conflicts|backups|staging)\/|(?:outbox|journal|rescue)\.json$)/;
-
-/** What robust-sync itself keeps there: a person who tracked it has nothing to rename. */
-const kept =
-	/^(?:\.sync_env$|sync\/(?:pending|conflicts|backups|staging)\/|sync\/[^/]*(?:\.(?:json|lock|ring|sock)|_token|-lost)$|logs\/(?:sync|heartbeat|health_server|monitor|conflict_resolver|[^/]*_service)\.log)/;
 
 function setAside(paths: WorkspacePaths, names: readonly GitPath[], now: number): string | null {
 	const directory = `${paths.backups.slice(paths.root.length + 1)}/${compactTimestamp(now)}/files`;
@@ -68,7 +70,7 @@ export async function setAsideTrackedState(context: CycleContext): Promise<void>
 	// An index or a HEAD that cannot be read is recovered first.
 	if ((await readHead(repository).catch(() => null))?.oid !== memory.synced) memory.ownTrackedChecked = false;
 	if (memory.ownTrackedChecked) return;
-	const names = (await trackedOwnFiles(repository).catch(() => [])).filter((name) => state.test(name));
+	const names = (await trackedOwnFiles(repository).catch(() => [])).filter((name) => isReadAsState(name));
 	if (names.length === 0) return;
 	const directory = setAside(paths, await cameWithClone(context, names), now());
 	if (directory !== null) log.warn(`what came with the repository below sync/ is no state of this node: it is in ${directory} now`);
@@ -90,7 +92,7 @@ export async function untrackOwnFiles({ repository, memory, lock, log }: CycleCo
 		names.map((name) => ({ path: name, entry: null })),
 	);
 	memory.known.forget();
-	memory.ownTracked = [...new Set([...memory.ownTracked, ...names.filter((name) => !kept.test(name)).map(displayPath)])];
+	memory.ownTracked = [...new Set([...memory.ownTracked, ...names.filter((name) => !isMadeByUs(name)).map(displayPath)])];
 	const shown = names.slice(0, 3).map((name) => JSON.stringify(displayPath(name)));
 	log.warn(
 		`no longer tracked, because robust-sync keeps files of its own under these names: ${shown.join(", ")}${names.length > shown.length ? ", …" : ""}: rename what you want to sync`,
@@ -98,13 +100,8 @@ export async function untrackOwnFiles({ repository, memory, lock, log }: CycleCo
 	return true;
 }
 
-/** Files that nobody but robust-sync makes. */
-const unmistakable = [
-	".sync_env",
-	...["cycle.lock", "sync_state.json", "pending", "conflicts", "backups", "staging"].map((name) => `sync/${name}`),
-];
 /** A node that has never seen the remote's branch may be given a history with directories of these names, from before it was a workspace. */
-const firstPathspecs = [...unmistakable, "logs/sync.log"].map((name) => `:(top,icase)${name}`);
+const firstPathspecs = unmistakableNames.map((name) => `:(top,icase)${name}`);
 /** What was replaced stays reachable under these names; they are never pushed. */
 const replacedRefs = "refs/robust-sync/replaced/";
 

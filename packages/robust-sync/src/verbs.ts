@@ -27,6 +27,7 @@ import { Daemon } from "./daemon.ts";
 import { examine } from "./doctor/doctor.ts";
 import type { Finding } from "./doctor/finding.ts";
 import { admitForeignWorkspace } from "./foreign-workspace.ts";
+import { forgetMount } from "./forget-mount.ts";
 import { initWorkspace } from "./init.ts";
 import { dryRun, syncOnce } from "./once.ts";
 import { type Options, print, printJson } from "./options.ts";
@@ -277,5 +278,16 @@ export async function send(options: Options): Promise<number> {
 	const name = await sendMessage(paths, options.send ?? "");
 	if (options.json) printJson({ pending: name });
 	else print(`in the outbox as ${printable(name)}: it is delivered with the next cycle`);
+	return ExitCode.ok;
+}
+
+/** Lets go of a mount that is missing for good. @returns the exit code */
+export async function forgetMountPoint(options: Options): Promise<number> {
+	const name = await forgetMount(pathsOf(options), options.forgetMount ?? "");
+	if (options.json) printJson({ forgotten: name });
+	else
+		print(
+			`${name} is an ordinary directory now: what is missing in it is removed on all nodes with the next full scan (at once: robust-sync --once)`,
+		);
 	return ExitCode.ok;
 }

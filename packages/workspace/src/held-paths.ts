@@ -19,7 +19,7 @@ export const holdRemedies = {
 	"name-not-allowed": "the file system here does not accept this name: rename the file on another node",
 	"mount-point": "a mount point is in the way: unmount it, or rename the path on another node",
 	"missing-mount":
-		"the file system that was mounted here is missing: mount it again; if it is gone for good, put the files back or remove the directory's entry from sync/held.json",
+		"the file system that was mounted here is missing: mount it again; if it is gone for good, put the files back, or run 'robust-sync --forget-mount DIRECTORY', which removes its files on all nodes",
 	"in-the-way": "a file or directory that cannot be replaced is in the way: move it elsewhere",
 	"impossible-link": "the symbolic link has no valid target: remove it on another node",
 	"no-hard-links": "the file system does not support hard links: move the workspace to one that does (ext4, xfs, btrfs)",

@@ -17,6 +17,7 @@ export * from "./monotonic-clock.ts";
 export * from "./mount-points.ts";
 export * from "./outbox-listing.ts";
 export * from "./own-directory.ts";
+export * from "./own-names.ts";
 export * from "./own-places.ts";
 export * from "./paths.ts";
 export * from "./pause.ts";

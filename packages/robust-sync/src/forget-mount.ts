@@ -1,0 +1,36 @@
+import path from "node:path";
+import { isWithin } from "@robust-sync/resolve";
+import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
+import { printable } from "@robust-sync/service/printable";
+import { acquireLock, mountPointsBelow, readHeld, type WorkspacePaths, writeHeld } from "@robust-sync/workspace";
+
+/** A cycle in progress is waited for so long. */
+const patienceMs = 60_000;
+
+const shown = (name: string) => printable(Buffer.from(name, "latin1").toString());
+
+/**
+ * A file system that was mounted inside the workspace is gone for good: from now on its directory is an ordinary one, and what is missing in
+ * it counts as deleted.
+ * @param directory as `skipped` names it, or absolute
+ * @returns what it is called in the workspace
+ * @throws CommandError where it is no mount that is missing; LockedError after 60 s of waiting for a cycle in progress
+ */
+export async function forgetMount(paths: WorkspacePaths, directory: string): Promise<string> {
+	const relative = path.relative(paths.root, path.resolve(paths.root, directory));
+	const name = Buffer.from(relative).toString("latin1");
+	const lock = await acquireLock(paths.cycleLock, { purpose: "robust-sync --forget-mount", waitMs: patienceMs });
+	try {
+		const held = readHeld(paths);
+		const mounted = mountPointsBelow(paths.root);
+		const missing = [...held.mounts].filter((mount) => !mounted.has(mount));
+		if (!missing.some((mount) => mount === name)) {
+			const known = missing.length > 0 ? `missing are: ${missing.map(shown).join(", ")}` : "no mount is missing here";
+			throw new CommandError(`${printable(directory)} is no missing mount of this workspace: ${known}`, ExitCode.usage);
+		}
+		writeHeld(paths, { ...held, mounts: new Set([...held.mounts].filter((mount) => mounted.has(mount) || !isWithin(mount, name))) });
+		return shown(name);
+	} finally {
+		await lock.release();
+	}
+}
