@@ -227,7 +227,7 @@ export async function takeDirectSnapshot(
 	faultPoint("direct-committed");
 	noteCommitted(context, search);
 	forgetFirstChanges(memory, lookedAt, busy);
-	return { ...nothing, head: commit, committed: changes.length, deleted: gone.size, rescued };
+	return { ...nothing, isDirect: true, head: commit, committed: changes.length, deleted: gone.size, rescued };
 }
 
 /**

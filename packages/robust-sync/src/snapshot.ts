@@ -53,6 +53,8 @@ export interface Snapshot {
 	readonly busy: readonly GitPath[];
 	/** How many of them vanished, or came with those. */
 	readonly unconfirmed: number;
+	/** Committed without the index (direct-snapshot.ts): nothing that somebody staged is in it. */
+	readonly isDirect?: boolean;
 }
 
 /** What would be committed now, sorted for git: what is gone first, so that a file can become a directory. */
