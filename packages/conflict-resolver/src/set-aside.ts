@@ -48,7 +48,10 @@ export class SetAside {
 		try {
 			const stats = fs.lstatSync(from.file, { throwIfNoEntry: false });
 			if (!stats || stats.isDirectory()) return;
-			makeOwnDirectory(path.dirname(this.#directory));
+			const backups = path.dirname(this.#directory);
+			// Where sync/ is on another file system they are elsewhere.
+			fs.mkdirSync(path.dirname(backups), { recursive: true, mode: 0o700 });
+			makeOwnDirectory(backups);
 			makeOwnDirectory(this.#directory);
 			const to = Buffer.concat([Buffer.from("files/"), gitPathBytes(name)]);
 			beneath(this.#directory, to, (kept) => move(from.file, kept), { makeParents: true });

@@ -198,9 +198,11 @@ const obstacles: readonly Obstacle[] = [
 		expect(chad.tree()).toBe(helios.tree());
 	});
 
-	test("held path: sync/ on another file system → all else goes on", async () => {
+	test("sync/ on another file system: changes, deletions, messages → as on one", async () => {
 		const [helios, chad] = await world.pair({ "a.md": "1\n", "b.md": "1\n", "c.md": "1\n" });
 		mountTmpfs(chad.path("sync"));
+		fs.mkdirSync(chad.path("sync/pending"));
+		chad.write("sync/pending/hello", "to all\n");
 		helios.write("a.md", "2\n");
 		helios.remove("b.md");
 		await helios.once();
@@ -210,7 +212,19 @@ const obstacles: readonly Obstacle[] = [
 		expect(helios.read("c.md")).toBe("2\n");
 		await chad.once();
 		expect(helios.tree()).toBe(chad.tree());
-		expect(helios.read("a.md")).toBe("2\n");
+		expect(chad.read("a.md")).toBe("2\n");
+		expect(chad.exists("b.md")).toBe(false);
+		expect(chad.state()?.skipped).toEqual([]);
+		expect(helios.messages("chad")).toHaveLength(1);
+		expect(chad.dirty()).toBe("");
+		// What was replaced is kept, and late writes into it arrive.
+		const backups = chad.path(".git/robust-sync/backups");
+		const kept = fs
+			.readdirSync(backups)
+			.flatMap((name) => (fs.existsSync(`${backups}/${name}/files/a.md`) ? [`${backups}/${name}/files/a.md`] : []));
+		fs.appendFileSync(kept[0] ?? "", "late\n");
+		await chad.once();
+		expect(chad.read("a.md")).toContain("late");
 	});
 
 	test("held path: a file above 2 GiB here, edited by the peer → ours stays, all else goes on", async () => {

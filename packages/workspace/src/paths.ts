@@ -1,4 +1,6 @@
+import { lstatSync, type Stats, statSync } from "node:fs";
 import path from "node:path";
+import { mountPointsBelow } from "./mount-points.ts";
 
 /** The four services that report state, under the names that users and peers see. */
 export const services = ["sync", "heartbeat", "health-server", "monitor"] as const;
@@ -10,6 +12,7 @@ export type LogName = ServiceName | "conflict-resolver";
 /** Every file name inside a workspace that is ours; no other package knows one (docs/contract.md, section 1). */
 export class WorkspacePaths {
 	readonly root: string;
+	#beside: string | null = null;
 
 	constructor(root: string) {
 		this.root = path.resolve(root);
@@ -31,11 +34,26 @@ export class WorkspacePaths {
 		return path.join(this.sync, "conflicts");
 	}
 	get backups(): string {
-		return path.join(this.sync, "backups");
+		return path.join(this.#besideTree(), "backups");
 	}
 	/** Files on their way into the working tree: same file system, never synced. */
 	get staging(): string {
-		return path.join(this.sync, "staging");
+		return path.join(this.#besideTree(), "staging");
+	}
+
+	/** What is linked into the working tree, or taken out of it, must be on its file system; `sync/` need not be. */
+	#besideTree(): string {
+		if (this.#beside !== null) return this.#beside;
+		const sync = lstatSync(this.sync, { throwIfNoEntry: false });
+		if (!sync) return this.sync;
+		const git = path.join(this.root, ".git");
+		const [top, dotGit] = [statSync(this.root), lstatSync(git, { throwIfNoEntry: false })];
+		// A bind mount has the same device, and link(2) refuses it all the same.
+		const mounts = mountPointsBelow(this.root);
+		const isApart = (stats: Stats, name: string) => stats.dev !== top.dev || [...mounts].some((mount) => mount === name);
+		const canUseGit = dotGit?.isDirectory() === true && !isApart(dotGit, ".git");
+		this.#beside = isApart(sync, "sync") && canUseGit ? path.join(git, "robust-sync") : this.sync;
+		return this.#beside;
 	}
 	/** What robust-sync was doing to the working tree; there only while it does it. */
 	get journal(): string {
