@@ -1,5 +1,6 @@
 import fs from "node:fs";
 import { operationInProgress, parseGitPathList, type Repository, readHead } from "@robust-sync/git";
+import { isOwnPath } from "@robust-sync/resolve";
 import { shellPath } from "@robust-sync/service/printable";
 import {
 	type Config,
@@ -10,7 +11,6 @@ import {
 	readPause,
 	type WorkspacePaths,
 } from "@robust-sync/workspace";
-import { isOwnPath } from "../own-tracked.ts";
 import { type Finding, failed, ok, warning } from "./finding.ts";
 
 /** The directory itself, what lies in it that is ours, and who may read it. */
