@@ -34,19 +34,24 @@ type Range = readonly [aFrom: number, aTo: number, bFrom: number, bTo: number];
 function alignRange(a: Int32Array, b: Int32Array, match: Int32Array): void {
 	// A stack instead of recursion: hostile sequences cut into pieces thousands of levels deep.
 	const pending: Range[] = [[0, a.length, 0, b.length]];
+	let tables: Tables | null = null;
 	for (let range = pending.pop(); range !== undefined; range = pending.pop()) {
 		let [aStart, aEnd, bStart, bEnd] = range;
 		spend(aEnd - aStart + bEnd - bStart);
 		while (aStart < aEnd && bStart < bEnd && a[aStart] === b[bStart]) match[aStart++] = bStart++;
 		while (aStart < aEnd && bStart < bEnd && a[aEnd - 1] === b[bEnd - 1]) match[--aEnd] = --bEnd;
 		if (aStart === aEnd || bStart === bEnd) continue;
-		const steps = lcsSteps(a, aStart, aEnd, b, bStart, bEnd);
+		tables ??= tablesFor(a, b);
+		const piece: Range = [aStart, aEnd, bStart, bEnd];
+		const pairs = matchingPairs(piece, a, b, tables);
+		if (pairs === 0) continue;
+		const steps = (pairs ?? 0) * Math.min(aEnd - aStart, bEnd - bStart);
 		if (steps <= LCS_STEP_LIMIT) {
 			spend(steps);
 			alignByLcs(a, aStart, aEnd, b, bStart, bEnd, match);
 			continue;
 		}
-		const anchors = uniqueAnchors(a, aStart, aEnd, b, bStart, bEnd);
+		const anchors = uniqueAnchors(piece, a, b, tables);
 		if (anchors.length === 0) alignByEdits(a, aStart, aEnd, b, bStart, bEnd, match);
 		let [aPiece, bPiece] = [aStart, bStart];
 		for (const [i, j] of anchors) {
@@ -58,15 +63,37 @@ function alignRange(a: Int32Array, b: Int32Array, match: Int32Array): void {
 	}
 }
 
-/** How much node-diff3 would have to do: for each matching pair, a walk over at most the shorter length. */
-function lcsSteps(a: Int32Array, aStart: number, aEnd: number, b: Int32Array, bStart: number, bEnd: number): number {
-	const shorter = Math.min(aEnd - aStart, bEnd - bStart);
-	if ((aEnd - aStart) * (bEnd - bStart) <= 10_000) return 0;
-	const counts = new Map<number, number>();
-	for (let j = bStart; j < bEnd; j++) counts.set(b[j]!, (counts.get(b[j]!) ?? 0) + 1);
+/**
+ * How many matching pairs there are. node-diff3 walks over at most the shorter length for each of them; of short ranges nothing is counted.
+ */
+function matchingPairs(range: Range, a: Int32Array, b: Int32Array, tables: Tables): number | null {
+	const [aStart, aEnd, bStart, bEnd] = range;
+	if ((aEnd - aStart) * (bEnd - bStart) <= 10_000) return null;
+	const { first: counts, least } = tables;
+	for (let j = bStart; j < bEnd; j++) counts[b[j]! - least]!++;
 	let pairs = 0;
-	for (let i = aStart; i < aEnd; i++) pairs += counts.get(a[i]!) ?? 0;
-	return pairs * shorter;
+	for (let i = aStart; i < aEnd; i++) pairs += counts[a[i]! - least]!;
+	for (let j = bStart; j < bEnd; j++) counts[b[j]! - least] = 0;
+	return pairs;
+}
+
+/** For each element a number, zero where nothing is being looked for: who fills in any takes them out again. */
+interface Tables {
+	readonly first: Int32Array;
+	readonly second: Int32Array;
+	/** The element that the first number is for. */
+	readonly least: number;
+}
+
+function tablesFor(a: Int32Array, b: Int32Array): Tables {
+	let [least, most] = [0, 0];
+	for (const elements of [a, b]) {
+		for (let i = 0; i < elements.length; i++) {
+			if (elements[i]! < least) least = elements[i]!;
+			if (elements[i]! > most) most = elements[i]!;
+		}
+	}
+	return { first: new Int32Array(most - least + 1), second: new Int32Array(most - least + 1), least };
 }
 
 function alignByLcs(a: Int32Array, aStart: number, aEnd: number, b: Int32Array, bStart: number, bEnd: number, match: Int32Array): void {
@@ -126,17 +153,21 @@ const EDIT_STEP_LIMIT = 20_000_000;
 const MAX_EDITS = 3_000;
 
 /** Elements that occur exactly once in both ranges, thinned to a longest increasing run, in order. */
-function uniqueAnchors(a: Int32Array, aStart: number, aEnd: number, b: Int32Array, bStart: number, bEnd: number): [number, number][] {
-	const seenTwice = -2;
-	const inB = new Map<number, number>();
-	for (let j = bStart; j < bEnd; j++) inB.set(b[j]!, inB.has(b[j]!) ? seenTwice : j);
-	const inA = new Map<number, number>();
-	for (let i = aStart; i < aEnd; i++) inA.set(a[i]!, inA.has(a[i]!) ? seenTwice : i);
+function uniqueAnchors([aStart, aEnd, bStart, bEnd]: Range, a: Int32Array, b: Int32Array, tables: Tables): [number, number][] {
+	// Where each element is, counted from one; below zero: it is there more than once.
+	const { first: inA, second: inB, least } = tables;
+	const note = (table: Int32Array, element: number, position: number) => {
+		table[element - least] = table[element - least] === 0 ? position + 1 : -1;
+	};
+	for (let j = bStart; j < bEnd; j++) note(inB, b[j]!, j);
+	for (let i = aStart; i < aEnd; i++) note(inA, a[i]!, i);
 	const pairs: [number, number][] = [];
 	for (let i = aStart; i < aEnd; i++) {
-		const j = inB.get(a[i]!);
-		if (j !== undefined && j !== seenTwice && inA.get(a[i]!) === i) pairs.push([i, j]);
+		const j = inB[a[i]! - least]!;
+		if (j > 0 && inA[a[i]! - least] === i + 1) pairs.push([i, j - 1]);
 	}
+	for (let j = bStart; j < bEnd; j++) inB[b[j]! - least] = 0;
+	for (let i = aStart; i < aEnd; i++) inA[a[i]! - least] = 0;
 	return longestIncreasing(pairs);
 }
 

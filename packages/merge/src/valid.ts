@@ -99,7 +99,9 @@ function isPlainYaml(text: string): boolean {
 	if (!/^[\n -~\x80-\xff]*$/.test(text)) return false;
 	try {
 		const { documents } = scanYaml(text);
-		return documents.length === 1 && documents.every(({ value, tail }) => tail === "" && value.type === "block" && isPlainBlock(value));
+		return documents.every(
+			({ value, tail }) => tail === "" && (value.type === "block" ? isPlainBlock(value) : /^(?:[ \t]*(?:#.*)?\n)*$/.test(value.text)),
+		);
 	} catch (error) {
 		if (error instanceof NotScannable) return false;
 		throw error;
@@ -145,6 +147,11 @@ export function isLenientJson(content: Uint8Array): boolean {
 /** Is it JSON as RFC 8259 has it, perhaps after a byte order mark? */
 export function isStrictJson(content: Uint8Array): boolean {
 	return isLenientJson(content) && parses(toLatin1(content).replace(new RegExp(`^${BOM}`), ""));
+}
+
+/** Is it JSON, whatever its letters are encoded in? */
+export function isJsonInBytes(content: Uint8Array): boolean {
+	return parses(toLatin1(content).replace(new RegExp(`^${BOM}`), ""));
 }
 
 /** Is every line that is not blank JSON? */

@@ -186,6 +186,7 @@ class FlowScanner {
 
 /** A key without the whitespace and the quotes that it can do without, so that `"a"` and `a` are one key. */
 export function plainKey(written: string): string {
+	if (/^[\w-]+$/.test(written)) return written;
 	const key = trimBlanks(written);
 	const quoted = /^(["'])([\w-]+)\1$/.exec(key);
 	return quoted === null ? key.split(".").map(trimBlanks).join(".") : quoted[2]!;

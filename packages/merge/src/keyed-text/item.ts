@@ -57,8 +57,15 @@ export interface Flow {
 	readonly text: string;
 }
 
-/** Thrown by a scanner at a text that it does not understand: the text is to be merged in another way. */
-export class NotScannable extends Error {}
+/** Thrown by a scanner at a text that it does not understand: the text is to be merged in another way. Nobody needs to know where it was made. */
+export class NotScannable extends Error {
+	constructor() {
+		const { stackTraceLimit } = Error;
+		Error.stackTraceLimit = 0;
+		super();
+		Error.stackTraceLimit = stackTraceLimit;
+	}
+}
 
 /** Deeper nesting is not taken apart. */
 export const MAX_DEPTH = 100;
@@ -68,11 +75,15 @@ export const STEPS_PER_CHARACTER = 25;
 
 /** An item whose text follows from its parts. */
 export function item(parts: Omit<Item, "text">): Item {
-	return { ...parts, text: parts.head + parts.value.text + parts.tail };
+	const { key, lead, indent, head, value, tail } = parts;
+	return { key, lead, indent, head, value, tail, text: head === "" && tail === "" ? value.text : head + value.text + tail };
 }
 
 /** Text of a block's items, leads and indentation included. */
 export function blockText(items: readonly Item[], foot: string, compact: boolean): string {
+	// Most blocks of TOML have one item, or none.
+	if (items.length === 0) return foot;
+	if (items.length === 1 && foot === "" && (compact || (items[0]!.lead === "" && items[0]!.indent === ""))) return items[0]!.text;
 	const parts: string[] = [];
 	for (let i = 0; i < items.length; i++) {
 		const { lead, indent, text } = items[i]!;
