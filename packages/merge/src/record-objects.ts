@@ -11,6 +11,8 @@ const RECORD_KEYS = ["id", "_id", "uuid", "key"];
 
 /** The sides with one line for each record that both changed or added, the same in both. */
 export interface Unified {
+	/** The base in the form of the sides, if that is another one. */
+	readonly base?: Lines;
 	readonly older: Lines;
 	readonly later: Lines;
 	readonly olderLost: boolean;

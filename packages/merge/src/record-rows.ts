@@ -4,15 +4,74 @@ import type { Unified } from "./record-objects.ts";
 
 /**
  * Makes what both sides changed in a CSV or TSV file one: its header (the later side's), and the rows, if the first column names them in every
- * version: field by field where they have equally many.
+ * version: field by field where they have equally many. If one side gave the table other columns, the other side's rows get them.
  *
- * @returns null if both changed neither.
+ * @returns null if both changed neither; "later": both gave it other columns, and nobody can say which values go together.
  */
-export function unifyRows(base: Lines, older: Lines, later: Lines, separator: string): Unified | null {
+export function unifyRows(base: Lines, older: Lines, later: Lines, separator: string): Unified | "later" | null {
+	const headers = [base, older, later].map(({ keys }) => (keys.length === 0 ? [] : fieldsOf(keys[0]!, separator)));
+	const hasHeader = headers.every((header) => header.length === 0 || isHeader(header));
+	const [inBase, inOlder, inLater] = headers as [string[], string[], string[]];
+	// One word may be anything.
+	const areTables = hasHeader && [inBase, inOlder, inLater].every((header) => header.length > 1);
+	if (areTables && inOlder.length !== inLater.length) {
+		const [isOlders, isLaters] = [!sameColumns(inBase, inOlder), !sameColumns(inBase, inLater)];
+		if (isOlders && isLaters) return "later";
+		const [other, changed] = isOlders ? [later, older] : [older, later];
+		const target = isOlders ? inOlder : inLater;
+		// Whoever did not give its own rows the column leaves those of others as they are, too.
+		if (!changed.keys.every((row) => row === "" || fieldsOf(row, separator).length === target.length))
+			return unifyFields(base, older, later, separator, true);
+		const converted = (lines: Lines): Lines => ({
+			...lines,
+			keys: lines.keys.map((row, i) => (i === 0 ? target.join(separator) : inColumns(row, inBase, target, separator))),
+		});
+		const isLost = losesValues(base, other, inBase, target, separator);
+		const [before, mine, theirs] = [converted(base), isOlders ? changed : converted(other), isOlders ? converted(other) : changed];
+		const unified = unifyFields(before, mine, theirs, separator, true) ?? {
+			older: mine,
+			later: theirs,
+			olderLost: false,
+			laterLost: false,
+		};
+		return {
+			...unified,
+			base: before,
+			olderLost: unified.olderLost || (isLost && !isOlders),
+			laterLost: unified.laterLost || (isLost && isOlders),
+		};
+	}
+	return unifyFields(base, older, later, separator, hasHeader);
+}
+
+function sameColumns(one: readonly string[], other: readonly string[]): boolean {
+	return one.length === other.length && one.every((name) => other.includes(name));
+}
+
+/** A row in other columns, by their names. One that does not fit the header that it has stays as it is. */
+function inColumns(row: string, from: readonly string[], to: readonly string[], separator: string): string {
+	const fields = fieldsOf(row, separator);
+	if (row === "" || fields.length !== from.length) return row;
+	return to.map((name) => fields[from.indexOf(name)] ?? "").join(separator);
+}
+
+/** Did a side write something into a column that is gone? */
+function losesValues(base: Lines, side: Lines, from: readonly string[], to: readonly string[], separator: string): boolean {
+	const gone = from.flatMap((name, i) => (to.includes(name) ? [] : [i]));
+	if (gone.length === 0) return false;
+	const before = new Set(base.keys.map((row) => valuesAt(fieldsOf(row, separator), gone)));
+	return side.keys.some((row) => !before.has(valuesAt(fieldsOf(row, separator), gone)));
+}
+
+function valuesAt(fields: readonly string[], columns: readonly number[]): string {
+	return columns.map((column) => fields[column] ?? "").join("\0");
+}
+
+function unifyFields(base: Lines, older: Lines, later: Lines, separator: string, hasHeader: boolean): Unified | null {
 	const [olderKeys, laterKeys] = [[...older.keys], [...later.keys]];
 	let [changes, olderLost, laterLost] = [0, false, false];
-	const hasHeader = [base, older, later].every(({ keys }) => keys.length === 0 || isHeader(fieldsOf(keys[0]!, separator)));
-	if (hasHeader && isConflict(base.keys[0], older.keys[0], later.keys[0])) {
+	// What is a row to the older side cannot be its header as well.
+	if (hasHeader && isConflict(base.keys[0], older.keys[0], later.keys[0]) && !older.keys.includes(later.keys[0]!)) {
 		olderKeys[0] = laterKeys[0]!;
 		[changes, olderLost] = [1, true];
 	}

@@ -78,7 +78,7 @@ describe("tables:", () => {
 		["headers of two new files", "", "id,n 1,a", "id,m 2,b", "id,m 1,a 2,b", "o"],
 		["a row changed by both", "id,n,m 1,a,b", "id,n,m 1,x,b", "id,n,m 1,a,y", "id,n,m 1,x,y", ""],
 		["a field changed by both", "id,n 1,a", "id,n 1,x", "id,n 1,y", "id,n 1,y", "o"],
-		["a column added, the row changed", "id,n 1,a", "id,n,m 1,a,0", "id,n 1,b", "id,n,m 1,a,0", "t"],
+		["a column added, the row changed", "id,n 1,a", "id,n,m 1,a,0", "id,n 1,b", "id,n,m 1,b,0", ""],
 		["quoted fields", 'id,n,m 1,"a,b",c', 'id,n,m 1,"a,x",c', 'id,n,m 1,"a,b",y', 'id,n,m 1,"a,x",y', ""],
 		["rows with one first field", "n,m a,1 a,2", "n,m a,3 a,2", "n,m a,4 a,2", "n,m a,3 a,4 a,2", ""],
 		["rows that both added", "id,n", "id,n 5,a", "id,n 5,b", "id,n 5,a 5,b", ""],

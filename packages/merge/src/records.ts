@@ -1,5 +1,6 @@
 import { fromLatin1, toLatin1 } from "./bytes.ts";
 import { align, UNMATCHED } from "./diff.ts";
+import { mergeLater } from "./later.ts";
 import { type Aligned, absorbingSide, alignLines, hunks, MergedText, overruledMoves } from "./line-alignment.ts";
 import { type Lines, NO_LINES } from "./lines.ts";
 import { splitRecords } from "./record-lines.ts";
@@ -25,10 +26,11 @@ export function mergeRecords(sides: Sides, extension: string): Merged {
 	const split = (bytes: Uint8Array | null): Lines => (bytes === null ? NO_LINES : splitRecords(toLatin1(bytes), quoted));
 	const named = quoted || NAMED_RECORDS.has(extension) ? ([split(base), split(older), split(later)] as const) : null;
 	const unified = named && (quoted ? unifyRows(...named, separator) : unifyObjects(...named));
+	if (unified === "later") return mergeLater(sides);
 	const tails = quoted || unified !== null ? null : mergeTails(sides);
 	if (tails !== null) return { content: tails, olderLost: false, laterLost: false };
 	const [inBase, inOlder, inLater] = named ?? [split(base), split(older), split(later)];
-	const aligned = alignLines(inBase, unified?.older ?? inOlder, unified?.later ?? inLater);
+	const aligned = alignLines(unified?.base ?? inBase, unified?.older ?? inOlder, unified?.later ?? inLater);
 	const readTime = quoted ? columnTime(aligned.later.keys[0], separator) : lineTime;
 	const text = new MergedText(aligned);
 	const whole = absorbingSide(aligned);
