@@ -46,7 +46,7 @@ export function mergeJson(sides: Sides, path: Uint8Array | string): Merged | nul
 }
 
 /** Valid in, valid out: the merge if it is as good as the sides are, else the better side whole. */
-function checked(merged: Merged, sides: Sides, older: JsonTree, later: JsonTree, isStrict: boolean): Merged {
+export function checked(merged: Merged, sides: Sides, older: JsonTree, later: JsonTree, isStrict: boolean): Merged {
 	const result = parse(merged.content, new Interner());
 	if (typeof result !== "string" && !result.hasKeyTwice && (result.isStrict || !isStrict)) return merged;
 	const isBetter = (one: JsonTree, other: JsonTree) => (isStrict ? one.isStrict && !other.isStrict : !one.hasKeyTwice && other.hasKeyTwice);

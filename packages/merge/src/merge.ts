@@ -4,13 +4,33 @@ import { sameBytes, toLatin1 } from "./bytes.ts";
 import { mergeCode } from "./code.ts";
 import { isJsonByContent, mergeJson, wholeSide } from "./json.ts";
 import { type KeyedFormat, mergeKeyedText } from "./keyed-text.ts";
-import { type AttributeKind, bracketing, contentKind, extensionOf, type Kind, keyedFormat, namedKind, noteSyntax } from "./kind.ts";
+import {
+	type AttributeKind,
+	bracketing,
+	contentKind,
+	extensionOf,
+	isJsonName,
+	type Kind,
+	keyedFormat,
+	namedKind,
+	noteSyntax,
+} from "./kind.ts";
 import { mergeLater } from "./later.ts";
-import { mergeNote, noteFaults } from "./notes.ts";
+import { blocksOf, hasFrontMatter, mergeNote, noteFaults } from "./notes.ts";
 import { mergeProse } from "./prose.ts";
 import { mergeRecords } from "./records.ts";
 import type { Merged, Sides } from "./sides.ts";
-import { type Check, hasBalancedBraces, isBalancedCalendar, isBalancedXml, isJsonLines, isToml, isYaml, MAX_YAML_BYTES } from "./valid.ts";
+import {
+	type Check,
+	hasBalancedBraces,
+	isBalancedCalendar,
+	isBalancedXml,
+	isJsonInBytes,
+	isJsonLines,
+	isToml,
+	isYaml,
+	MAX_YAML_BYTES,
+} from "./valid.ts";
 
 /** One version of a path. */
 export interface Side {
@@ -71,7 +91,7 @@ function strategyOf({ path, base, a, b, attribute }: MergeInput): Kind {
 	return kind === "unknown" ? "prose" : kind;
 }
 
-interface ByKind {
+export interface ByKind {
 	readonly strategy: Kind;
 	readonly merged: Merged;
 }
@@ -155,14 +175,27 @@ function isBlank(content: Uint8Array): boolean {
 	return content.length < 1024 && /^[ \t\r\n]*$/.test(toLatin1(content));
 }
 
-/** Valid in, valid out: if the sides are what files of this kind must be, so is the result, or it is one side whole. */
-function validated(path: Uint8Array | string, attribute: AttributeKind | undefined, sides: Sides, { strategy, merged }: ByKind): ByKind {
+/**
+ * Valid in, valid out: if the sides are what files of this kind must be, so is the result, or it is one side whole. The merge of JSON checks its
+ * result itself: which JSON it must be depends on what the sides are.
+ */
+export function validated(
+	path: Uint8Array | string,
+	attribute: AttributeKind | undefined,
+	sides: Sides,
+	{ strategy, merged }: ByKind,
+): ByKind {
 	const { older, later } = sides;
 	const olderWhole: ByKind = { strategy, merged: { content: older, olderLost: false, laterLost: true } };
 	const laterWhole: ByKind = { strategy, merged: { content: later, olderLost: true, laterLost: false } };
-	const syntax = attribute === undefined && strategy !== "json" && strategy !== "records" ? noteSyntax(path, strategy) : null;
-	if (syntax !== null && (strategy === "prose" || strategy === "append")) {
-		const faults = noteFaults(merged.content, syntax.markup);
+	const isNote = attribute === undefined && strategy !== "json" && strategy !== "records" && !isJsonName(path);
+	const kind = strategy === "append" ? namedKind(path, [older, later], attribute) : strategy;
+	const syntax = isNote ? noteSyntax(path, kind) : null;
+	if (syntax !== null && strategy !== "later" && strategy !== "keyed") {
+		// Rules of both sides can come to enclose what is no front matter to either.
+		if (hasFrontMatter(merged.content) && !hasFrontMatter(older) && !hasFrontMatter(later)) return laterWhole;
+		// A block that a side has as it is, is as good as it is there.
+		const faults = noteFaults(merged.content, syntax.markup, () => blocksOf([older, later], syntax.markup));
 		if (faults.size === 0) return { strategy, merged };
 		const inOlder = noteFaults(older, syntax.markup);
 		const added = [...faults].filter((fault) => !inOlder.has(fault));
@@ -189,8 +222,9 @@ function checksOf(
 ): readonly Check[] {
 	const extension = extensionOf(path);
 	if (strategy === "later") return [];
-	// The merge of JSON checks its result itself: which JSON it must be depends on what the sides are.
 	if (attribute !== undefined || strategy === "json") return [];
+	// Not JSON, since it is not UTF-8; many parsers take it all the same.
+	if (isJsonName(path)) return [isJsonInBytes];
 	if (extension === ".jsonl" || extension === ".ndjson") return [isJsonLines];
 	const format = keyedFormat(path, [older, later]);
 	if (format === "yaml") return [isYaml];

@@ -76,21 +76,24 @@ function asLines(units: readonly Unit[]): Lines {
 /**
  * Is a note whole: its front matter parses and has an end, every block of data parses, every block has an end? Says the parts that are not, so
  * that a note which a person left half written is no worse after a merge.
+ *
+ * @param known blocks that need no look, as {@link blocksOf} has them.
  */
-export function noteFaults(content: Uint8Array, markup: Markup): Set<string> {
+export function noteFaults(content: Uint8Array, markup: Markup, known: () => ReadonlySet<string> = () => new Set()): Set<string> {
 	const faults = new Set<string>();
-	const text = toLatin1(content)
-		.replace(/^\xef\xbb\xbf/, "")
-		.replaceAll("\r\n", "\n");
-	const { front, body, torn } = splitNote(text);
+	let blocks: ReadonlySet<string> | null = null;
+	const { front, body, torn } = splitNote(plainText(content));
 	if (torn) faults.add("front matter without end");
 	if (front === null) faults.add("no front matter");
 	else if (!isValidFrontMatter(front)) faults.add("front matter");
 	// Two blocks of properties: the second is text to every reader.
 	if (front !== null && splitNote(body.replace(/^\n+/, "")).front?.format === front.format) faults.add("front matter twice");
-	for (const { block } of mayHaveBlocks(body, markup) ? splitUnits(body, markup) : []) {
+	for (const { block, text } of mayHaveBlocks(body, markup) ? splitUnits(body, markup) : []) {
 		if (block === null) continue;
 		if (block.close === "") faults.add("block without end");
+		if (!/^(?:json|ya?ml$|toml$)/.test(block.language)) continue;
+		blocks ??= known();
+		if (blocks.has(text)) continue;
 		const inner = fromLatin1(block.inner);
 		if (/^json/.test(block.language) ? !isLenientJson(inner) : false) faults.add("json");
 		if (block.language === "json" && !isStrictJson(inner)) faults.add("strict json");
@@ -98,4 +101,25 @@ export function noteFaults(content: Uint8Array, markup: Markup): Set<string> {
 		if (block.language === "toml" && !isTomlText(block.inner)) faults.add("toml");
 	}
 	return faults;
+}
+
+/** The blocks of notes, as they are written. */
+export function blocksOf(contents: readonly Uint8Array[], markup: Markup): Set<string> {
+	const found = new Set<string>();
+	for (const content of contents) {
+		const { body } = splitNote(plainText(content));
+		for (const { block, text } of mayHaveBlocks(body, markup) ? splitUnits(body, markup) : []) if (block !== null) found.add(text);
+	}
+	return found;
+}
+
+/** Does a note start with front matter that has an end? */
+export function hasFrontMatter(content: Uint8Array): boolean {
+	return splitNote(plainText(content)).front !== null;
+}
+
+function plainText(content: Uint8Array): string {
+	return toLatin1(content)
+		.replace(/^\xef\xbb\xbf/, "")
+		.replaceAll("\r\n", "\n");
 }

@@ -35,7 +35,7 @@ export function mergeProseLines(
 	return { text, ...lostLines(aligned, split(text), base !== null) };
 }
 
-/** The lines that two versions share, as far as they say something: blank lines and rules by themselves are no template. */
+/** The lines and blocks that two versions share, as far as they say something: blank lines and rules by themselves are no template. */
 function commonLines(older: Lines, later: Lines): Lines {
 	const interner = new Interner();
 	const match = align(interner.ids(older.keys), interner.ids(later.keys));
@@ -45,7 +45,7 @@ function commonLines(older: Lines, later: Lines): Lines {
 		if (match[from] !== UNMATCHED) {
 			while (to < match.length && match[to] === match[to - 1]! + 1) to++;
 			const run = Array.from({ length: to - from }, (_, k) => from + k);
-			if (run.some((i) => /[A-Za-z0-9\x80-\xff]/.test(older.keys[i]!))) shared.push(...run);
+			if (run.some((i) => /[A-Za-z0-9\x80-\xff\n]/.test(older.keys[i]!))) shared.push(...run);
 		}
 		from = to;
 	}

@@ -10,7 +10,7 @@ import { type Elements, identities, numberElements } from "./identity.ts";
 import { mergeKeyed } from "./keyed.ts";
 import { comments, type Layout, layout } from "./layout.ts";
 import { areScalars, byPlace, scalarList } from "./places.ts";
-import { mergeSequence } from "./sequence.ts";
+import { mergeSequence, withoutRepetitions } from "./sequence.ts";
 import { mergeTextLines, type TextNode } from "./text-lines.ts";
 import { ARRAY, type JsonTree, NONE, NUMBER, OBJECT, valueText } from "./tree.ts";
 import { sameText, Values } from "./value.ts";
@@ -51,7 +51,7 @@ const TABLE_PER_ELEMENT = 8;
 /** What the merge of a value that both sides changed costs beside its text. */
 const STEPS_PER_VALUE = 500;
 /** A container costs more: three layouts, alignment, and a text that is put together (70 µs measured for one of a single element). */
-const STEPS_PER_CONTAINER = 6_000;
+const STEPS_PER_CONTAINER = 12_000;
 
 /** The merge of two versions of a JSON document; see {@link mergeTrees}. */
 export class TreeMerge {
@@ -201,11 +201,8 @@ export class TreeMerge {
 		if (ids !== null) return this.#write(mergeKeyed(ids[0]!, ids[1]!, ids[2]!, ...this.#changed(versions)), versions, depth, !scalars);
 		const [inBase, inOlder, inLater] = numbers ?? this.#numbered(elements);
 		const likeness = (one: Layout | null, other: Layout) => (i: number, j: number) => this.#likeness(one!, i, other, j);
-		return this.#write(
-			mergeSequence(inBase!, inOlder!, inLater!, likeness(base, older), likeness(base, later), likeness(older, later)),
-			versions,
-			depth,
-		);
+		const entries = mergeSequence(inBase!, inOlder!, inLater!, likeness(base, older), likeness(base, later), likeness(older, later));
+		return this.#write(scalars ? withoutRepetitions(entries, inBase!, inOlder!, inLater!, true) : entries, versions, depth);
 	}
 
 	/** Numbers for the elements of three versions of an array, from zero on: equal numbers are equal elements, written alike. */

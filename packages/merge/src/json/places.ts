@@ -28,7 +28,7 @@ export function scalarList(versions: readonly Elements[], numbers: readonly Int3
 	if (base.length === 0) return "set";
 	const [byOlder, byLater] = [hunks(align(base, older), older.length), hunks(align(base, later), later.length)];
 	if ([...byOlder, ...byLater].every(({ start, end, from, to }) => end - start === to - from)) return "places";
-	return replaceOnePlace(byOlder, byLater) ? "sequence" : "set";
+	return replaceOnePlace(byOlder, byLater, numbers) ? "sequence" : "set";
 }
 
 /** The elements of lists of one length, place by place. */
@@ -46,9 +46,13 @@ function isTuple([base, older, later]: readonly Elements[], hasBase: boolean): b
 	return [base!, older!, later!].some(({ tree, nodes }) => nodes.some((node) => tree.type[node] !== STRING));
 }
 
-function replaceOnePlace(byOlder: readonly Hunk[], byLater: readonly Hunk[]): boolean {
-	const replaces = ({ start, end, from, to }: Hunk) => end > start && to > from;
-	const [older, later] = [byOlder.filter(replaces), byLater.filter(replaces)];
+/** Did both sides put something in one place that neither the base nor the other side has? */
+function replaceOnePlace(byOlder: readonly Hunk[], byLater: readonly Hunk[], [inBase, inOlder, inLater]: readonly Int32Array[]): boolean {
+	const replacing = (hunks: readonly Hunk[], side: Int32Array, other: Int32Array) => {
+		const known = new Set([...inBase!, ...other]);
+		return hunks.filter(({ start, end, from, to }) => end > start && side.subarray(from, to).some((element) => !known.has(element)));
+	};
+	const [older, later] = [replacing(byOlder, inOlder!, inLater!), replacing(byLater, inLater!, inOlder!)];
 	let l = 0;
 	for (const { start, end } of older) {
 		while (l < later.length && later[l]!.end <= start) l++;

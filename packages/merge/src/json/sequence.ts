@@ -80,6 +80,31 @@ export function mergeSequence(
 	return merged;
 }
 
+/**
+ * Where no version has an element twice, neither has the result: both sides added it in different places, or one changed another to it.
+ *
+ * @param areScalars of a scalar that both sides changed the later one stays; what else becomes of two changes shows when they are merged.
+ */
+export function withoutRepetitions(
+	entries: readonly Entry[],
+	base: Int32Array,
+	older: Int32Array,
+	later: Int32Array,
+	areScalars: boolean,
+): Entry[] {
+	if (![base, older, later].every((ids) => new Set(ids).size === ids.length)) return [...entries];
+	const seen = new Set<number>();
+	return entries.filter((entry) => {
+		const at = (ids: Int32Array, position: number) => (position === NONE ? null : ids[position]!);
+		const [inBase, inOlder, inLater] = [at(base, entry.base), at(older, entry.older), at(later, entry.later)];
+		if (!areScalars && inLater !== null && inOlder !== null && inLater !== inOlder && inOlder !== inBase && inLater !== inBase) return true;
+		const id = inLater === null || (inOlder !== null && inLater === inBase) ? inOlder! : inLater;
+		if (seen.has(id)) return false;
+		seen.add(id);
+		return true;
+	});
+}
+
 /** What the sides added at one place, as positions in the sides. */
 interface Place {
 	readonly older: readonly number[];

@@ -5,9 +5,10 @@ import { mergeCode } from "../code.ts";
 import { Interner } from "../interner.ts";
 import type { Entry } from "../json/entry.ts";
 import { mergeKeyed } from "../json/keyed.ts";
-import { mergeSequence } from "../json/sequence.ts";
+import { mergeSequence, withoutRepetitions } from "../json/sequence.ts";
 import { NONE } from "../json/tree.ts";
 import { trimBlanks } from "./blanks.ts";
+import { commentLines, commentsBetween, hasLostComment, mayHaveComments, withoutComments } from "./comments.ts";
 import type { Block, Flow, Item, Leaf, Value } from "./item.ts";
 
 export interface MergedTree {
@@ -26,9 +27,13 @@ const IDENTITY_KEYS = ["id", "_id", "uuid", "guid", "key", "name", "slug", "path
  * @param base null: both sides added the text.
  */
 export function mergeTrees(base: Block | null, older: Block, later: Block): MergedTree {
-	const merge = new TreeMerge();
+	const merge = new TreeMerge([base, older, later]);
 	const text = merge.value(base, older, later);
-	return { text, olderLost: merge.olderLost, laterLost: merge.laterLost };
+	return {
+		text,
+		olderLost: merge.olderLost || hasLostComment(base, older, text),
+		laterLost: merge.laterLost || hasLostComment(base, later, text),
+	};
 }
 
 interface Versions<T> {
@@ -49,6 +54,11 @@ interface Piece {
 class TreeMerge {
 	olderLost = false;
 	laterLost = false;
+	readonly #hasComments: boolean;
+
+	constructor(versions: readonly (Block | null)[]) {
+		this.#hasComments = versions.some((version) => version !== null && mayHaveComments(version));
+	}
 
 	/** Merges a value that both sides have. */
 	value(base: Value | null, older: Value, later: Value): string {
@@ -57,8 +67,12 @@ class TreeMerge {
 		if (older.type === "block" && later.type === "block" && older.list === later.list && older.compact === later.compact) {
 			return this.#block(sameShape(base, later) as Block | null, older, later);
 		}
-		if (older.type === "flow" && later.type === "flow" && older.list === later.list)
-			return this.#flow(sameShape(base, later) as Flow | null, older, later);
+		if (older.type === "flow" && later.type === "flow" && older.list === later.list) {
+			const like = sameShape(base, later) as Flow | null;
+			const merged = () => this.#flow(like, older, later);
+			// A map on one line is one thing: `{ git = …, rev = … }` and `{ git = …, branch = … }` give neither a third.
+			return !later.list && (like === null || sharesNoKey(like, older, later)) ? this.#oneOf(older, later, merged) : merged();
+		}
 		if (older.type === "leaf" && later.type === "leaf") return this.#leaf(base?.type === "leaf" ? base : null, older, later);
 		this.olderLost = true;
 		return later.text;
@@ -78,6 +92,10 @@ class TreeMerge {
 	#trivia(base: string | undefined, older: string, later: string): string {
 		if (older === later || base === older) return later;
 		if (base === later) return older;
+		// Comments count for more: a side that changed them wins over one that only changed the blank lines about them.
+		const [inBase, inOlder, inLater] = [base ?? "", older, later].map((trivia) => commentLines(trivia).join("\n"));
+		if (inOlder === inLater || (base !== undefined && inBase === inOlder)) return later;
+		if (base !== undefined && inBase === inLater) return older;
 		const { text } = base === undefined ? { text: later } : mergeLines(base, older, later);
 		const known = new Set([...text.split("\n"), ...(base ?? "").split("\n")].map(withoutBlanks));
 		if (older.split("\n").some((line) => !known.has(withoutBlanks(line)))) this.olderLost = true;
@@ -93,20 +111,32 @@ class TreeMerge {
 			indentOf(later) ?? indentOf(older),
 		);
 		const out: string[] = [];
-		const written = new Set<string>();
-		const [inBase, inOlder, inLater] = [base, older, later].map(commentsIn) as [Set<string>, Set<string>, Set<string>];
+		const written = new Map<string, number>();
+		const [inBase, inOlder, inLater] = [base, older, later].map(commentsBetween) as [
+			Map<string, number>,
+			Map<string, number>,
+			Map<string, number>,
+		];
+		const isThere = (line: string) =>
+			inBase.has(line) && (written.get(line) ?? 0) >= Math.max(inOlder.get(line) ?? 0, inLater.get(line) ?? 0);
+		// A comment of the base is not there more often than in a side, wherever its neighbours went; and not if a side removed it.
+		const settled = (trivia: string, isOfBoth: boolean) =>
+			withoutLines(
+				trivia,
+				(line) => isThere(line) || (isOfBoth && inBase.has(line) && !(inOlder.has(line) && inLater.has(line))),
+				(line) => written.set(line, (written.get(line) ?? 0) + 1),
+			);
 		for (const [i, entry] of entries.entries()) {
 			const { lead: own, indent, text } = this.#piece({ base, older, later }, entry, target ?? "");
-			// A comment of the base below which both sides added an item is there once, and not if the other side removed it.
-			const gone = (line: string) => written.has(line) || !inOlder.has(line) || !inLater.has(line);
-			const lead = entry.base === NONE ? withoutLines(own, (line) => inBase.has(line) && gone(line)) : own;
-			for (const comment of comments(lead)) written.add(comment);
+			// What one side removed and the other changed is as the other has it.
+			const isChangedAlone = entry.base !== NONE && (entry.older === NONE || entry.later === NONE);
+			const lead = settled(own, !isChangedAlone);
 			if (i > 0 || !later.compact) out.push(lead, indent);
 			// A comment can stand between the dash and an item on lines of its own.
 			else if (lead.includes("#")) out.push(lead.replace(/^[ \t\n]+/, ""), indent);
 			out.push(text);
 		}
-		out.push(this.#trivia(base?.foot, older.foot, later.foot));
+		out.push(settled(this.#trivia(base?.foot, older.foot, later.foot), true));
 		return out.join("");
 	}
 
@@ -159,18 +189,21 @@ class TreeMerge {
 
 	#entries({ base, older, later }: Versions<Block | Flow>): Entry[] {
 		const versions = [base?.items ?? [], older.items, later.items] as const;
-		const changed = (side: readonly Item[]) => (inBase: number, inSide: number) => versions[0][inBase]!.text !== side[inSide]!.text;
+		// What changed only its comments goes where the other side removed it.
+		const changed = (side: readonly Item[]) => (inBase: number, inSide: number) => !saysTheSame(versions[0][inBase]!, side[inSide]!);
 		const keys = later.list ? identities(versions) : mapKeys(versions);
 		const interner = new Interner();
 		if (keys !== null) {
 			const [b, o, l] = keys.map((list) => interner.ids(list));
 			return mergeKeyed(b!, o!, l!, changed(versions[1]), changed(versions[2]));
 		}
-		const [b, o, l] = versions.map((items) => interner.ids(items.map(({ text }) => normalized(text))));
+		const [b, o, l] = versions.map((items) =>
+			interner.ids(items.map((item) => normalized(this.#hasComments ? withoutComments(item) : item.text))),
+		);
 		const likenessOf = (one: readonly Item[], other: readonly Item[]) => (i: number, j: number) => likeness(one[i]!.value, other[j]!.value);
 		const [inBase, inOlder, inLater] = versions;
 		const entries = mergeSequence(b!, o!, l!, likenessOf(inBase, inOlder), likenessOf(inBase, inLater), likenessOf(inOlder, inLater));
-		return withoutRepetitions(entries, b!, o!, l!);
+		return withoutRepetitions(entries, b!, o!, l!, false);
 	}
 
 	/** @param target the indentation that the item gets; null: it keeps its own. */
@@ -194,15 +227,17 @@ class TreeMerge {
 			this.#part(inBase?.head, inOlder.head, inLater.head) +
 			this.value(inBase?.value ?? null, inOlder.value, inLater.value) +
 			this.#part(inBase?.tail, inOlder.tail, inLater.tail);
-		const text = later.list && inBase === null ? this.#oneOf(inOlder, inLater, merged) : merged();
+		// An element of an array of tables whose elements stand apart has its name in its key.
+		const isElement = later.list || inLater.key.includes("\0");
+		const text = isElement && inBase === null ? this.#oneOf(inOlder, inLater, merged) : merged();
 		const indent = target ?? choose(inBase?.indent, inOlder.indent, inLater.indent);
 		return { lead: reindented(lead, inLater.indent, indent), indent, text, open: false };
 	}
 
-	/** Two new elements of one name were made without knowing of each other: the one that has all of the other, else the later. */
-	#oneOf(older: Item, later: Item, merge: () => string): string {
+	/** Two new elements of one name, or two maps on a line that are one value, were made without knowing of each other: the one that has all of the other, else the later. */
+	#oneOf(older: Item | Flow, later: Item | Flow, merge: () => string): string {
 		const text = merge();
-		const reads = (item: Item) => normalized(item.text) === normalized(text);
+		const reads = (item: Item | Flow) => normalized(item.text) === normalized(text);
 		if (reads(older) || reads(later)) return text;
 		this.olderLost = true;
 		return later.text;
@@ -216,25 +251,18 @@ class TreeMerge {
 	}
 }
 
-/** The comment lines of what stands before an item. */
-function comments(lead: string): string[] {
-	return lead === ""
-		? []
-		: lead
-				.split("\n")
-				.map(trimBlanks)
-				.filter((line) => line !== "");
-}
-
-function commentsIn(version: Block | null): Set<string> {
-	return new Set(version === null ? [] : [...version.items.map(({ lead }) => lead), version.foot].flatMap(comments));
-}
-
-function withoutLines(lead: string, drops: (line: string) => boolean): string {
-	if (lead === "") return lead;
-	return lead
+/** Blank lines and comments without the comments that are dropped; the others are announced one by one. */
+function withoutLines(trivia: string, drops: (line: string) => boolean, keeps: (line: string) => void): string {
+	if (!/[^ \t\n]/.test(trivia)) return trivia;
+	return trivia
 		.split("\n")
-		.filter((line) => !drops(trimBlanks(line)))
+		.filter((written) => {
+			const line = trimBlanks(written);
+			if (line === "") return true;
+			if (drops(line)) return false;
+			keeps(line);
+			return true;
+		})
 		.join("\n");
 }
 
@@ -245,6 +273,16 @@ function isBlockLeaf({ value }: Item): boolean {
 
 function sameShape(base: Value | null, side: Block | Flow): Value | null {
 	return base !== null && base.type === side.type && base.list === side.list ? base : null;
+}
+
+/** Has neither side anything left of what the base has? */
+function sharesNoKey(base: Flow, older: Flow, later: Flow): boolean {
+	const keys = new Set([...older.items, ...later.items].map(({ key }) => key));
+	return base.items.length > 0 && !base.items.some(({ key }) => keys.has(key));
+}
+
+function saysTheSame(one: Item, other: Item): boolean {
+	return one.text === other.text || normalized(withoutComments(one)) === normalized(withoutComments(other));
 }
 
 function tailOf(entry: Entry, { base, older, later }: Versions<Flow>): string {
@@ -354,22 +392,6 @@ function likeness(one: Value, other: Value): number {
 	const shared = mine.filter(({ text }) => texts.has(normalized(text))).length / Math.max(mine.length, theirs.length, 1);
 	// Two maps that have less in common would give one that nobody wrote.
 	return shared >= 0.5 ? shared : 0;
-}
-
-/** Where no version has an element twice, neither has the result: both sides added it in different places. */
-function withoutRepetitions(entries: readonly Entry[], base: Int32Array, older: Int32Array, later: Int32Array): Entry[] {
-	if (![base, older, later].every((ids) => new Set(ids).size === ids.length)) return [...entries];
-	const seen = new Set<number>();
-	return entries.filter((entry) => {
-		const inLater = entry.later === NONE ? null : later[entry.later]!;
-		const inOlder = entry.older === NONE ? null : older[entry.older]!;
-		// What an element becomes that both sides changed shows when it is merged.
-		if (inLater !== null && inOlder !== null && inLater !== inOlder) return true;
-		const id = (inLater ?? inOlder)!;
-		if (seen.has(id)) return false;
-		seen.add(id);
-		return true;
-	});
 }
 
 function mergeLines(base: string, older: string, later: string): { text: string; olderLost: boolean } {

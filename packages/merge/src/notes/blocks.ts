@@ -46,7 +46,7 @@ const PROSE_LANGUAGES = new Set(["", "text", "txt", "plaintext", "console", "out
  */
 export function mergeBlocks(versions: Versions, lost: Lost): void {
 	const { base, older, later } = versions;
-	const [inOlder, inLater] = [counterparts(base, older), counterparts(base, later)];
+	const [inOlder, inLater] = [counterparts(base, older, true), counterparts(base, later, true)];
 	const paired = new Set<number>();
 	for (const [i, unit] of base.entries()) {
 		if (unit.block === null) continue;
@@ -70,11 +70,15 @@ export function mergeBlocks(versions: Versions, lost: Lost): void {
 
 /** The same where both sides added the note. */
 export function mergeAddedBlocks({ older, later }: Pick<Versions, "older" | "later">, lost: Lost): void {
-	for (const [o, l] of counterparts(older, later)) older[o] = later[l] = mergeBlock(null, older[o]!.block!, later[l]!.block!, lost);
+	for (const [o, l] of counterparts(older, later, false)) older[o] = later[l] = mergeBlock(null, older[o]!.block!, later[l]!.block!, lost);
 }
 
-/** For each block of a version its counterpart in another: the equal one, else the one in its place that holds the same. */
-function counterparts(from: readonly Unit[], to: readonly Unit[]): Map<number, number> {
+/**
+ * For each block of a version its counterpart in another: the equal one, else the one in its place that holds the same.
+ *
+ * @param mayMove it may be elsewhere among the other lines. Without a base that would be one block in two places.
+ */
+function counterparts(from: readonly Unit[], to: readonly Unit[], mayMove: boolean): Map<number, number> {
 	const found = new Map<number, number>();
 	if (!from.some(({ block }) => block !== null) || !to.some(({ block }) => block !== null)) return found;
 	const interner = new Interner();
@@ -106,7 +110,7 @@ function counterparts(from: readonly Unit[], to: readonly Unit[]): Map<number, n
 		}
 	};
 	for (const { start, end, from: otherStart, to: otherEnd } of hunks(match, to.length)) pairInOrder(start, end, otherStart, otherEnd);
-	pairInOrder(0, from.length, 0, to.length);
+	if (mayMove) pairInOrder(0, from.length, 0, to.length);
 	return found;
 }
 

@@ -34,8 +34,7 @@ function property(line: string, markup: Markup): Statement | null {
 /** The head of a table: a table has one. The words of its first column and the line below it say which table it is. */
 function tableHead(line: string, next: string | undefined): Statement | null {
 	if (next === undefined || !TABLE_RULE.test(next) || !line.includes("|")) return null;
-	const first = /^[ \t]*\|?([^|]*)/.exec(line)![1]!;
-	return { subject: `table ${trimBlanks(first)} ${next}`, before: "", says: line, behind: "" };
+	return { subject: `table ${firstCell(line)} ${next}`, before: "", says: line, behind: "" };
 }
 
 const TABLE_RULE = /^[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|[ \t:-]*$/;
@@ -54,8 +53,8 @@ export function mayHaveStatements(text: string, markup: Markup): boolean {
  * @returns whether anything was changed.
  */
 export function mergeStatements({ base, older, later }: Versions, markup: Markup, lost: Lost): boolean {
+	let changed = markup === "markdown" && mergeTableHeads({ base, older, later }, lost);
 	const [inBase, inOlder, inLater] = [base, older, later].map((units) => statements(units, markup)) as [Found, Found, Found];
-	let changed = false;
 	for (const [subject, o] of inOlder) {
 		const l = inLater.get(subject);
 		const b = inBase.get(subject);
@@ -78,6 +77,51 @@ export function mergeStatements({ base, older, later }: Versions, markup: Markup
 		changed = true;
 	}
 	return changed;
+}
+
+/**
+ * Where a side gave a table more or fewer columns, its head and the line below it are one thing: a line of one side below the head of the other
+ * makes no table.
+ */
+function mergeTableHeads({ base, older, later }: Versions, lost: Lost): boolean {
+	const [inBase, inOlder, inLater] = [base, older, later].map(tableHeads) as [Heads, Heads, Heads];
+	const found: { readonly units: Unit[]; readonly index: number; readonly text: string }[] = [];
+	for (const [subject, o] of inOlder) {
+		const [b, l] = [inBase.get(subject), inLater.get(subject)];
+		if (o === null || !l || b === null || (o.rule === l.rule && (b === undefined || b.rule === o.rule))) continue;
+		// The side that gave it other columns has the cells for them.
+		const rule = choose(b?.rule, o.rule, l.rule);
+		const text = o.rule === l.rule ? choose(b?.text, o.text, l.text) : rule === o.rule ? o.text : l.text;
+		if (o.text !== text && o.text !== b?.text) lost.olderLost = true;
+		if (l.text !== text && l.text !== b?.text) lost.laterLost = true;
+		for (const [units, head] of [
+			[base, b],
+			[older, o],
+			[later, l],
+		] as const)
+			if (head !== undefined) found.push({ units, index: head.index, text });
+	}
+	// From the last on: those before it stay where they are.
+	for (const { units, index, text } of found.sort((x, y) => y.index - x.index)) units.splice(index, 2, { text, block: null });
+	return found.length > 0;
+}
+
+/** Heads of tables with the line below them, by the words of their first column; null: there are several. */
+type Heads = Map<string, { readonly index: number; readonly rule: string; readonly text: string } | null>;
+
+function tableHeads(units: readonly Unit[]): Heads {
+	const found: Heads = new Map();
+	for (const [index, { text, block }] of units.entries()) {
+		const next = units[index + 1];
+		if (block !== null || next === undefined || next.block !== null || !text.includes("|") || !TABLE_RULE.test(next.text)) continue;
+		const subject = firstCell(text);
+		found.set(subject, found.has(subject) ? null : { index, rule: next.text, text: `${text}\n${next.text}` });
+	}
+	return found;
+}
+
+function firstCell(line: string): string {
+	return trimBlanks(/^[ \t]*\|?([^|]*)/.exec(line)![1]!);
 }
 
 /** Statements by subject; null: the subject is there more than once. */

@@ -108,7 +108,7 @@ function piecesOf({ base, a, b }: MergeInput, output: MergeOutput): InPieces {
 	// In front matter in JSON a member that gets a follower gets a comma.
 	const hasMembers = output.strategy === "prose" && [base, a, b].some((content) => content !== null && text(content).startsWith("{"));
 	// What both sides put into a blank note is a template: its blank lines are each side's own.
-	const isBlank = output.strategy === "append" && base !== null && text(base).trim() === "";
+	const isBlank = ["append", "prose"].includes(output.strategy) && base !== null && text(base).trim() === "";
 	const linesOf = (content: Uint8Array) => {
 		if (hasMembers) return lines(content).map((line) => line.replace(/,$/, ""));
 		// Keys and values have their meaning without the lines between them.
@@ -151,6 +151,8 @@ function nothingLost(_: MergeInput, output: MergeOutput, { base, a, b, result }:
 /** 3: what is in the result is in an input, and not more often than the inputs account for. */
 function nothingInvented({ moves }: Fitness, output: MergeOutput, { base, a, b, result }: InPieces): string | null {
 	for (const [piece, times] of result) {
+		// A block without an end takes the empty lines below it.
+		if (output.strategy === "prose" && moves === true && piece.trim() === "") continue;
 		const [before, inA, inB] = [base.get(piece) ?? 0, a.get(piece) ?? 0, b.get(piece) ?? 0];
 		if (inA + inB === 0) return `${piece} is in neither side`;
 		// A leaf can be in an element that one side removed and the other changed, and once more in what the first side added.
@@ -207,6 +209,12 @@ function nothingResurrected(input: MergeInput, output: MergeOutput, { base, a, b
 	}
 	// A file that was emptied was left so by a crash: what the other side made of it stays.
 	if (output.strategy !== "records" && [input.a, input.b].some((content) => text(content).trim() === "")) return null;
+	// Front matter without an end: that side was torn in writing, and the other one stays whole.
+	if (
+		output.strategy === "prose" &&
+		[input.a, input.b].some((content) => lines(content)[0] === "---" && !lines(content).slice(1).includes("---"))
+	)
+		return null;
 	if (output.strategy === "code") return null; // The later side's version of a stretch is what it is.
 	for (const [piece, before] of base) {
 		for (const [keeper, remover] of [
@@ -347,12 +355,22 @@ function faithful({ a, b }: MergeInput, output: MergeOutput): string | null {
 function stable(merge: Merge, input: MergeInput, output: MergeOutput, { relaid }: Fitness): string | null {
 	// The two sides undid each other: then the result is the base, and against the base any side is right.
 	if (input.base !== null && same(output.content, input.base)) return null;
+	// Each removed what the other left: an empty file is nearly always a crash, and any side is better.
+	if (text(output.content).trim() === "") return null;
 	for (const side of [input.a, input.b]) {
 		const again = merge({ ...input, a: side, b: output.content, later: "b" });
 		if (same(again.content, output.content) || (relaid === true && sameValue(again.content, output.content))) continue;
+		// Blank lines go with the key below them, and it may have another one below it by now.
+		if (output.strategy === "keyed" && filledLines(again.content) === filledLines(output.content)) continue;
 		return `merged again it becomes ${show(again.content)} instead of ${show(output.content)}`;
 	}
 	return null;
+}
+
+function filledLines(content: Uint8Array): string {
+	return lines(content)
+		.filter((line) => line.trim() !== "")
+		.join("\n");
 }
 
 function sameValue(a: Uint8Array, b: Uint8Array): boolean {

@@ -142,3 +142,10 @@ export function hasNameless(model: Model): boolean {
 			idsOf(container.items).some((id) => id === undefined),
 	);
 }
+
+/** Are there lists of scalars? Where one was moved and others replaced, which one became which cannot be known. */
+export function hasScalarList(model: Model): boolean {
+	return containers(model).some(
+		(container) => container.kind === "array" && container.items.filter(({ kind }) => kind === "scalar").length > 2,
+	);
+}

@@ -1,7 +1,7 @@
 /** Generated triples (base, one side, other side) that look like the files that agents keep. */
 import fc from "fast-check";
 import type { Fitness, Triple } from "./invariants.ts";
-import { apply, type Edit, hasNameless, type Layout, type Model, print, repeats, scalar } from "./json-model.ts";
+import { apply, type Edit, hasNameless, hasScalarList, type Layout, type Model, print, repeats, scalar } from "./json-model.ts";
 
 export interface Generated extends Triple {
 	readonly fitness: Fitness;
@@ -200,7 +200,11 @@ export const movedJsonTriple: fc.Arbitrary<Generated> = fc
 		ours: bytes(print(apply(document, ours), which === 1 ? relaid : layout)),
 		theirs: bytes(print(apply(document, theirs), which === 2 ? relaid : layout)),
 		later,
-		fitness: { moves: true, relaid: true, ambiguous: isAmbiguous(document, ours, theirs) },
+		fitness: {
+			moves: true,
+			relaid: true,
+			ambiguous: isAmbiguous(document, ours, theirs) || [document, apply(document, ours), apply(document, theirs)].some(hasScalarList),
+		},
 	}));
 
 /** Settings with comments. Comments are numbered by place, so only values are changed. */
@@ -284,8 +288,8 @@ interface LineFile {
 	readonly line: fc.Arbitrary<string>;
 	readonly ops: readonly LineEdit["op"][];
 	readonly timed?: boolean;
-	/** What may be there once only; a file that has it twice is not valid. */
-	readonly once?: (line: string) => string;
+	/** What names a line: versions that have two lines of one name, or have names in different orders, can be merged in more than one way. */
+	readonly nameOf?: (line: string) => string;
 }
 
 const keyOf = (line: string) => /^(\S+?)(?: =|:)/.exec(line)?.[1] ?? "";
@@ -305,11 +309,13 @@ const LINE_FILES: readonly LineFile[] = [
 		line: fc.tuple(time, word, fc.nat(999)).map(([ts, text, id]) => JSON.stringify({ id, ts, text })),
 		ops: ["append", "append", "append", "delete", "replace"],
 		timed: true,
+		nameOf: (line) => /^\{"id":(\d+)/.exec(line)?.[1] ?? "",
 	},
 	{
 		path: "table.csv",
 		line: fc.tuple(fc.nat(999), word).map(([n, w]) => `${n},"${w.replaceAll('"', '""')}"`),
 		ops: ["append", "insert", "delete", "replace"],
+		nameOf: (line) => line.slice(0, line.indexOf(",")),
 	},
 	{
 		path: "memory/notes.md",
@@ -336,7 +342,7 @@ const LINE_FILES: readonly LineFile[] = [
 			fc.constantFrom("", "# note"),
 		),
 		ops: ["append", "insert", "delete", "replace"],
-		once: keyOf,
+		nameOf: keyOf,
 	},
 	{
 		path: "tool.py",
@@ -350,7 +356,7 @@ const LINE_FILES: readonly LineFile[] = [
 		path: "deploy.yaml",
 		line: fc.tuple(fc.nat(60), fc.nat(99)).map(([n, v]) => `key${n}: ${v}`),
 		ops: ["append", "insert", "delete", "replace"],
-		once: keyOf,
+		nameOf: keyOf,
 	},
 ];
 
@@ -371,7 +377,7 @@ function reordered(one: readonly string[], other: readonly string[]): boolean {
 }
 
 /** Files of lines: logs, records, notes, configurations, code. */
-export const linesTriple: fc.Arbitrary<Generated> = fc.constantFrom(...LINE_FILES).chain(({ path, line, ops, timed, once }) => {
+export const linesTriple: fc.Arbitrary<Generated> = fc.constantFrom(...LINE_FILES).chain(({ path, line, ops, timed, nameOf }) => {
 	const edit: fc.Arbitrary<LineEdit> = fc.record({ op: fc.constantFrom(...ops), at: fc.nat(40), line });
 	const changes = fc.array(edit, { maxLength: 6 });
 	return fc
@@ -397,7 +403,7 @@ export const linesTriple: fc.Arbitrary<Generated> = fc.constantFrom(...LINE_FILE
 				[before, o, t].some((lines) => new Set(lines).size < lines.length) ||
 				// Where a fence without its counterpart comes or goes, all below it becomes another thing.
 				[before, o, t].some((lines) => lines.includes("```")) ||
-				(once !== undefined && isUnclear(before.map(once), o.map(once), t.map(once))) ||
+				(nameOf !== undefined && isUnclear(before.map(nameOf), o.map(nameOf), t.map(nameOf))) ||
 				reordered(before, o) ||
 				reordered(before, t) ||
 				reordered(o, t);
