@@ -62,6 +62,7 @@ async function health(): Promise<{ node: string }> {
 
 describe("health-server", () => {
 	test("says where it answers, writes its state, and ends cleanly when asked", async () => {
+		writeFileSync(node.paths.envFile, "export HEARTBEAT_KEY=0123456789abcdef\n", { mode: 0o644 });
 		const run = await serving();
 		expect(run.stdout).toBe(`health-server: helios at http://127.0.0.1:${port}/\n`);
 		expect(await health()).toMatchObject({ node: "helios", status: "error" });
@@ -69,6 +70,8 @@ describe("health-server", () => {
 		run.child.kill("SIGTERM");
 		expect(await run.ended).toBe(0);
 		expect(readFileSync(node.paths.logFile("health-server"), "utf8")).toMatch(/stopped/);
+		const log = readFileSync(node.paths.logFile("health-server"), "utf8");
+		expect(log.match(/can read what is secret in it \(HEARTBEAT_KEY\): chmod 600/g)).toHaveLength(1);
 	});
 
 	test("answers at every address, as it is built", async () => {
@@ -102,6 +105,10 @@ describe("health-server", () => {
 		await run.ended;
 		const after = new Run(["--status"]);
 		expect([await after.ended, after.stdout]).toEqual([3, `health-server is not running: its process ${run.child.pid} is gone\n`]);
+		writeFileSync(node.paths.envFile, "export LOG_LEVEL=chatty\n");
+		const refused = new Run(["--status"]);
+		expect(await refused.ended).toBe(3);
+		expect(refused.stdout).toContain('; its configuration is not accepted: LOG_LEVEL="chatty" is not accepted: give');
 	});
 
 	test.each([true, false])("a taken port is exit 1, naming who holds it and the flag (with a service manager: %p)", async (unit) => {

@@ -227,6 +227,28 @@ describe("/status", () => {
 		expect(json.peers).toEqual([{ peer: "chad", status: "unknown", received_at: null, age_seconds: null }]);
 	});
 
+	test("/status and page: sync stopped by a refused configuration → the variable and its value, until it is corrected", async () => {
+		node.healthy();
+		node.sync({ status: "stopped" });
+		const served = await node.serve();
+		expect((await served.ask("/status")).json.service_reasons.sync).toBe("stopped");
+		node.write(node.paths.envFile, "export SYNC_INTERVAL=abc\n");
+		const said = /stopped; its configuration is not accepted: SYNC_INTERVAL="abc" is not accepted: give/;
+		const { json } = await served.ask("/status");
+		expect(json.service_reasons).toEqual({ sync: expect.stringMatching(said) });
+		expect(json.reasons).toContainEqual({ name: "sync", severity: "critical", message: expect.stringMatching(said) });
+		const { text } = await served.ask("/");
+		expect(text).toMatch(/SYNC_INTERVAL=(&quot;|")abc/);
+		expect(text).toContain("Correct <code>.sync_env</code>, then start them");
+		// What a secret is worth is said, never the secret.
+		node.write(node.paths.envFile, "export HEARTBEAT_KEY=short\n");
+		const secret = JSON.stringify((await served.ask("/status")).json);
+		expect(secret).toContain("HEARTBEAT_KEY has a value that is not accepted");
+		expect(secret).not.toContain("short");
+		node.write(node.paths.envFile, "export SYNC_INTERVAL=60\n");
+		expect((await served.ask("/status")).json.service_reasons.sync).toBe("stopped");
+	});
+
 	test("never shows a dead writer as alive", async () => {
 		node.sync({ status: "syncing", pid: 4_194_000, updated_at: timestamp(Date.now() - 50_000) });
 		node.peer("chad", { status: "alive", received_at: timestamp(Date.now() - 500_000) });

@@ -1,6 +1,9 @@
+import { existsSync } from "node:fs";
 import { printable } from "@robust-sync/service/printable";
+import { configurationProblem } from "@robust-sync/workspace/configuration-problem";
 import { type ServiceLiveness, writerLiveness } from "@robust-sync/workspace/liveness";
 import type { WorkspacePaths } from "@robust-sync/workspace/paths";
+import { kernelProcessTable } from "@robust-sync/workspace/process-table";
 import { readState } from "@robust-sync/workspace/read-state";
 import { healthStateSchema } from "@robust-sync/workspace/state-schemas";
 
@@ -14,13 +17,16 @@ export interface OwnStatus {
 	readonly port: number | null;
 	readonly started_at: string | null;
 	readonly updated_at: string | null;
+	/** What would be refused at the next start, where it does not run. */
+	readonly configuration_problem?: string;
 }
 
 /** Whether the health server of a workspace runs, from its state file. Changes nothing. */
 export function ownStatus(paths: WorkspacePaths, now: number): OwnStatus {
 	const read = readState(paths.healthState, healthStateSchema);
-	const { status, reason } = writerLiveness(read, now);
+	const { status, reason } = writerLiveness(read, now, kernelProcessTable, !existsSync(paths.instanceLock("health-server")));
 	const state = read.kind === "ok" ? read.state : null;
+	const problem = status === "up" ? null : configurationProblem(paths.root);
 	return {
 		running: status === "up",
 		status,
@@ -30,11 +36,15 @@ export function ownStatus(paths: WorkspacePaths, now: number): OwnStatus {
 		port: state?.port ?? null,
 		started_at: state?.started_at ?? null,
 		updated_at: state?.updated_at ?? null,
+		...(problem === null ? {} : { configuration_problem: problem }),
 	};
 }
 
 /** The same as one line. */
-export function ownStatusLine({ running, reason, node, pid, port, started_at }: OwnStatus): string {
-	if (!running) return `health-server is not running: ${printable(reason)}`;
+export function ownStatusLine({ running, reason, node, pid, port, started_at, configuration_problem }: OwnStatus): string {
+	if (!running) {
+		const cause = configuration_problem === undefined ? "" : `; its configuration is not accepted: ${configuration_problem}`;
+		return printable(`health-server is not running: ${reason}${cause}`);
+	}
 	return printable(`health-server of ${node} answers on port ${port} (pid ${pid}, since ${started_at})`);
 }

@@ -2,6 +2,7 @@ import { readdirSync } from "node:fs";
 import {
 	type Config,
 	type CycleSlot,
+	configurationProblem,
 	deriveHealth,
 	type HealthReason,
 	type HealthStatus,
@@ -27,6 +28,7 @@ import {
 	type ServiceName,
 	servicesLiveness,
 	syncStateSchema,
+	unlockedServices,
 	WorkspacePaths,
 } from "@robust-sync/workspace";
 import { type RepositoryReader, type Unmerged, UnmergedWatch } from "./repository.ts";
@@ -50,6 +52,8 @@ export interface NodeSnapshot {
 	readonly health: { readonly status: HealthStatus; readonly reasons: readonly HealthReason[] };
 	readonly view: NodeView;
 	readonly services: Record<ServiceName, ServiceLiveness>;
+	/** What a service that is started now would refuse in the configuration; null: nothing, or all services run. */
+	readonly configurationProblem: string | null;
 	readonly peers: readonly PeerView[];
 	readonly outbox: { readonly count: number; readonly oldest: readonly PendingMessage[] };
 	readonly unmerged: Unmerged;
@@ -90,7 +94,7 @@ export class SnapshotReader {
 	readonly #unmerged: UnmergedWatch;
 	/** The paths, joined once. */
 	readonly #files: Readonly<
-		Record<"sync" | "heartbeat" | "health" | "monitor" | "directory" | "pending" | "conflicts" | "history", string>
+		Record<"sync" | "heartbeat" | "health" | "monitor" | "directory" | "pending" | "conflicts" | "history" | "env", string>
 	>;
 	readonly #startedAt = performance.now();
 	readonly #table: ProcessTable;
@@ -111,6 +115,7 @@ export class SnapshotReader {
 			pending: paths.pending,
 			conflicts: paths.conflicts,
 			history: paths.cycleHistory,
+			env: paths.envFile,
 		};
 		this.#now = options.now ?? Date.now;
 		this.#unmerged = new UnmergedWatch(options.repository, this.#now);
@@ -179,12 +184,15 @@ export class SnapshotReader {
 			heartbeat: cache.get(files.heartbeat, () => readState(files.heartbeat, heartbeatStateSchema)),
 			health: cache.get(files.health, () => readState(files.health, healthStateSchema)),
 			monitor: cache.get(files.monitor, () => readState(files.monitor, monitorStatusSchema)),
+			unlocked: unlockedServices(paths),
 		};
 		const peers = this.#peers(config, view, now);
 		const pending = cache.get(files.pending, () => listPending(paths), insideChangesMs);
 		const saved = cache.get(files.conflicts, () => this.#savedVersions(), insideChangesMs);
 		const history = cache.get(files.history, () => readCycleHistory(paths, now), insideChangesMs);
 		const unmerged = this.#unmerged.value;
+		const isAllUp = Object.values(servicesLiveness(view, now, this.#table)).every(({ status }) => status === "up");
+		const problem = isAllUp ? null : cache.get(files.env, () => configurationProblem(paths.root));
 		return {
 			now,
 			node: config.nodeName,
@@ -197,11 +205,13 @@ export class SnapshotReader {
 				oldestPendingMs: pending[0] ? Math.max(0, now - pending[0].since) : null,
 				syncIntervalSeconds: config.syncIntervalSeconds,
 				peerTimeoutSeconds: config.peerTimeoutSeconds,
+				configurationProblem: problem,
 				now,
 				table: this.#table,
 			}),
 			view,
-			services: servicesLiveness(view, now, this.#table),
+			services: servicesLiveness(view, now, this.#table, problem),
+			configurationProblem: problem,
 			peers,
 			outbox: { count: pending.length, oldest: pending.slice(0, listedMessages) },
 			unmerged,

@@ -120,6 +120,13 @@ describe("heartbeat --status", () => {
 		expect(code).toBe(3);
 		expect(JSON.parse(stdout)).toEqual({ running: false, reason: "never started here", schema: 1, peers: [] });
 	});
+
+	test("status: a configuration that is not accepted → says so, and still exits 3", async () => {
+		writeFileSync(helios.paths.envFile, "export LOG_LEVEL=chatty\n");
+		const { code, stdout } = await helios.run("--status");
+		expect(code).toBe(3);
+		expect(stdout).toMatch(/^heartbeat is not running .*\n {2}not accepted {2}LOG_LEVEL="chatty" is not accepted: give .*\n$/);
+	});
 });
 
 describe("bad usage and configuration", () => {

@@ -1,5 +1,5 @@
 import { createProgram, defineVerbs, notEmpty, runProgram } from "@robust-sync/service/command-line";
-import { printableJson } from "@robust-sync/service/printable";
+import { printable, printableJson } from "@robust-sync/service/printable";
 import { locateWorkspace } from "@robust-sync/workspace/locate";
 import { WorkspacePaths } from "@robust-sync/workspace/paths";
 import type { Options } from "./options.ts";
@@ -7,10 +7,24 @@ import { formatStatus, reportStatus, statusDocument } from "./status-report.ts";
 
 async function status(options: Options): Promise<number> {
 	const paths = new WorkspacePaths(locateWorkspace({ flag: options.workspace }));
-	const { heartbeatConfig } = await import("./settings.ts");
+	const [{ parseConfig }, { configurationProblem }, { heartbeatConfig }] = await Promise.all([
+		import("@robust-sync/workspace/config"),
+		import("@robust-sync/workspace/configuration-problem"),
+		import("./settings.ts"),
+	]);
 	const now = Date.now();
-	const report = reportStatus(paths, heartbeatConfig(paths.root, {}).peerTimeoutSeconds * 1_000, now);
-	process.stdout.write(`${options.json ? printableJson(statusDocument(report), 2) : formatStatus(report, now, process.stdout)}\n`);
+	// A configuration that is not accepted is what people look for here; the peers are then judged by the defaults.
+	const problem = configurationProblem(paths.root);
+	const { peerTimeoutSeconds } = problem === null ? heartbeatConfig(paths.root, {}) : parseConfig({});
+	const report = reportStatus(paths, peerTimeoutSeconds * 1_000, now);
+	if (options.json)
+		process.stdout.write(
+			`${printableJson({ ...statusDocument(report), ...(problem === null ? {} : { configuration_problem: problem }) }, 2)}\n`,
+		);
+	else
+		process.stdout.write(
+			`${formatStatus(report, now, process.stdout)}\n${problem === null ? "" : `  not accepted  ${printable(problem)}\n`}`,
+		);
 	return report.exitCode;
 }
 

@@ -1,8 +1,10 @@
+import { existsSync } from "node:fs";
 import { ExitCode } from "@robust-sync/service/exit-codes";
 import { paint } from "@robust-sync/service/paint";
 import { printable } from "@robust-sync/service/printable";
 import { peerLiveness, writerLiveness } from "@robust-sync/workspace/liveness";
 import type { WorkspacePaths } from "@robust-sync/workspace/paths";
+import { kernelProcessTable } from "@robust-sync/workspace/process-table";
 import { readState } from "@robust-sync/workspace/read-state";
 import { type HeartbeatState, heartbeatStateSchema, type PeerState, peerStateSchema } from "@robust-sync/workspace/state-schemas";
 import { peerTable } from "./peer-table.ts";
@@ -20,7 +22,7 @@ export interface StatusReport {
 /** Reads the state files; changes nothing. Exit code 0 running, 3 not running. */
 export function reportStatus(paths: WorkspacePaths, peerTimeoutMs: number, now: number): StatusReport {
 	const read = readState(paths.heartbeatState, heartbeatStateSchema);
-	const liveness = writerLiveness(read, now);
+	const liveness = writerLiveness(read, now, kernelProcessTable, !existsSync(paths.instanceLock("heartbeat")));
 	const running = liveness.status === "up";
 	const state = read.kind === "ok" ? read.state : null;
 	const peers: PeerState[] = [];

@@ -1,25 +1,31 @@
 import { existsSync } from "node:fs";
 import { createProgram, defineVerbs, notEmpty, runProgram } from "@robust-sync/service/command-line";
 import { paint } from "@robust-sync/service/paint";
+import { printable } from "@robust-sync/service/printable";
 import { locateWorkspace } from "@robust-sync/workspace/locate";
 import { WorkspacePaths } from "@robust-sync/workspace/paths";
+import { sharesPidNamespace } from "@robust-sync/workspace/process-table";
 import { readState } from "@robust-sync/workspace/read-state";
 import { syncStateSchema } from "@robust-sync/workspace/state-schemas";
 import { type Options, print } from "./options.ts";
-import { formatStatus, reportStatus, statusDocument } from "./status-report.ts";
+import { formatStatus, notRunning, reportStatus, statusDocument } from "./status-report.ts";
 
 async function status(options: Options): Promise<number> {
 	const paths = new WorkspacePaths(locateWorkspace({ flag: options.workspace }));
 	const read = readState(paths.syncState, syncStateSchema);
 	let report = reportStatus(read, Date.now());
-	// Its process may be in another pid namespace, where only its socket tells.
-	// Whoever ends in an orderly way lets go of its lock: only without that was it a crash.
-	if (!report.running && read.kind === "ok" && !existsSync(paths.instanceLock("sync"))) report = { ...report, reason: "stopped" };
-	if (!report.running && (await (await import("./verbs.ts")).isInstanceAlive(paths))) report = reportStatus(read, Date.now(), true);
-	print(options.json ? statusDocument(report) : formatStatus(report, Date.now(), paint(process.stdout)));
+	// Of a process in another pid namespace only its lock tells, in both directions: the state file looks alive for a while after its death.
+	if (read.kind === "ok" && (!report.running || !sharesPidNamespace(read.state.pid_namespace))) {
+		if (await (await import("./verbs.ts")).isInstanceAlive(paths)) report = reportStatus(read, Date.now(), true);
+		// Whoever ends in an orderly way lets go of its lock: only without that was it a crash.
+		else if (!existsSync(paths.instanceLock("sync"))) report = notRunning(report, "stopped");
+		else if (report.running) report = notRunning(report, `its process ${read.state.pid} is gone`);
+	}
 	// Why it cannot be started is what people look for here.
-	const problem = report.running ? null : (await import("./verbs.ts")).configurationProblem(paths);
-	if (problem !== null && !options.json) print(`  not accepted  ${problem}`);
+	const problem = report.running ? null : (await import("@robust-sync/workspace/configuration-problem")).configurationProblem(paths.root);
+	if (options.json) print(statusDocument(report, problem));
+	else print(formatStatus(report, Date.now(), paint(process.stdout)));
+	if (problem !== null && !options.json) print(`  not accepted  ${printable(problem)}`);
 	return report.exitCode;
 }
 

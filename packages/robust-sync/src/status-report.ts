@@ -3,6 +3,7 @@ import { ExitCode } from "@robust-sync/service/exit-codes";
 import { printable, printableJson } from "@robust-sync/service/printable";
 import type { StateRead } from "@robust-sync/workspace/read-state";
 import { withRemoteMessage } from "@robust-sync/workspace/remote-message";
+import { skipText } from "@robust-sync/workspace/skip-remedies";
 import type { SyncState } from "@robust-sync/workspace/state-schemas";
 import { writerLiveness } from "@robust-sync/workspace/writer-liveness";
 
@@ -27,6 +28,11 @@ export function reportStatus(read: StateRead<SyncState>, now: number, holdsLock 
 	return { running, state, reason: liveness.reason, exitCode: running ? (failing ? ExitCode.failed : ExitCode.ok) : ExitCode.notRunning };
 }
 
+/** The same of a writer that is known to be dead. */
+export function notRunning(report: StatusReport, reason: string): StatusReport {
+	return { ...report, running: false, reason, exitCode: ExitCode.notRunning };
+}
+
 function age(at: string | null, now: number): string {
 	if (at === null) return "never";
 	const seconds = Math.max(0, Math.round((now - Date.parse(at)) / 1000));
@@ -35,9 +41,13 @@ function age(at: string | null, now: number): string {
 	return `${Math.round(seconds / 3_600)} h ago`;
 }
 
-/** The report for programs. */
-export function statusDocument({ running, state }: StatusReport): string {
-	return printableJson({ running, ...(state ?? { schema: 1, status: "stopped" }), ...(running ? {} : { status: "stopped" }) }, 2);
+/**
+ * The report for programs.
+ * @param configurationProblem what would be refused at the next start; null: nothing
+ */
+export function statusDocument({ running, state }: StatusReport, configurationProblem: string | null): string {
+	const problem = configurationProblem === null ? {} : { configuration_problem: configurationProblem };
+	return printableJson({ running, ...(state ?? { schema: 1 }), ...(running ? {} : { status: "stopped" }), ...problem }, 2);
 }
 
 /** Colours, or none. */
@@ -70,8 +80,8 @@ export function formatStatus({ running, state, reason }: StatusReport, now: numb
 			`  ${paint.red("last error")}  ${printable(`${state.last_error.code}: ${withRemoteMessage(state.last_error.message, state.last_error.remote_message)}`)} (${age(state.last_error.at, now)}, ${state.consecutive_failures} in a row)`,
 		);
 	if (state.next_attempt && running) lines.push(`  next        ${printable(state.next_attempt)}`);
-	for (const { path, reason: why, remedy } of state.skipped.slice(0, 20))
-		lines.push(`  ${paint.yellow("skipped")}     ${printable(path)} (${printable(remedy ? `${why}: ${remedy}` : why)})`);
+	for (const file of state.skipped.slice(0, 20))
+		lines.push(`  ${paint.yellow("skipped")}     ${printable(file.path)} (${printable(skipText(file))})`);
 	if (state.skipped.length > 20) lines.push(`  ${paint.yellow("skipped")}     … and ${state.skipped.length - 20} more`);
 	return lines.join("\n");
 }

@@ -109,6 +109,18 @@ describe("whether a service is up", () => {
 	});
 });
 
+test("liveness: a configuration that is not accepted → the reason of every service that is not up, and of none that is", () => {
+	const problem = 'SYNC_INTERVAL="abc" is not accepted: give a number';
+	const view = { ...input().view, sync: ok({ ...sync, status: "stopped" as const }), monitor: ok({ ...sync }) as never };
+	const services = servicesLiveness(view, now, table, problem);
+	expect(services.sync.reason).toBe(`stopped; its configuration is not accepted: ${problem}`);
+	expect(services.heartbeat.reason).toBe(`never started here; its configuration is not accepted: ${problem}`);
+	expect(services.monitor).toEqual({ status: "up", reason: "" });
+	const [reason] = deriveHealth(input({ configurationProblem: problem }, { status: "stopped" })).reasons;
+	expect(reason?.message).toBe(`robust-sync does not run: stopped; its configuration is not accepted: ${problem}`);
+	expect(deriveHealth(input({ configurationProblem: problem })).status).toBe("ok");
+});
+
 describe("a peer as a reader sees it", () => {
 	test("what the file says, while the heartbeat hears", () => {
 		expect(peerLiveness(peer, now, 180_000)).toBe("alive");

@@ -23,6 +23,8 @@ export interface HealthInput {
 	readonly oldestPendingMs: number | null;
 	readonly syncIntervalSeconds: number;
 	readonly peerTimeoutSeconds: number;
+	/** What a service that is started now would refuse in the configuration; null or left out: nothing, or it was not looked at. */
+	readonly configurationProblem?: string | null;
 	readonly now: number;
 	readonly table?: ProcessTable;
 }
@@ -60,7 +62,7 @@ export function deriveHealth(input: HealthInput): { status: HealthStatus; reason
 	const reasons: HealthReason[] = [];
 	const add = (name: string, severity: Severity, message: string) => reasons.push({ name, severity, message });
 
-	const { sync, heartbeat, monitor } = servicesLiveness(view, now, table);
+	const { sync, heartbeat, monitor } = servicesLiveness(view, now, table, input.configurationProblem ?? null);
 	if (sync.status !== "up") add("sync", "critical", `robust-sync does not run: ${sync.reason}`);
 	if (view.sync.kind === "ok") {
 		const state = view.sync.state;

@@ -1,6 +1,7 @@
 export * from "./atomic-write.ts";
 export * from "./backup-manifest.ts";
 export * from "./config.ts";
+export * from "./configuration-problem.ts";
 export * from "./cycle-history.ts";
 export * from "./env-file.ts";
 export * from "./exclude.ts";
@@ -27,6 +28,7 @@ export * from "./read-state.ts";
 export * from "./remote-message.ts";
 export * from "./rescue-journal.ts";
 export * from "./saved-versions.ts";
+export * from "./skip-remedies.ts";
 export * from "./state-file.ts";
 export * from "./state-schemas.ts";
 export * from "./timestamps.ts";

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { type ServiceName, services, type WorkspacePaths } from "./paths.ts";
 import { kernelProcessTable, type ProcessTable } from "./process-table.ts";
 import { readState, type StateRead } from "./read-state.ts";
@@ -23,6 +24,13 @@ export interface NodeView {
 	readonly heartbeat: StateRead<HeartbeatState>;
 	readonly health: StateRead<HealthState>;
 	readonly monitor: StateRead<MonitorStatus>;
+	/** Services that hold no instance lock: one whose process is gone let go of it, and did not crash. Left out: not looked at. */
+	readonly unlocked?: ReadonlySet<ServiceName>;
+}
+
+/** The services whose instance lock is not there. */
+export function unlockedServices(paths: WorkspacePaths): ReadonlySet<ServiceName> {
+	return new Set(services.filter((service) => !existsSync(paths.instanceLock(service))));
 }
 
 /** Reads the four state files of this node. */
@@ -32,14 +40,19 @@ export function readNodeView(paths: WorkspacePaths): NodeView {
 		heartbeat: readState(paths.heartbeatState, heartbeatStateSchema),
 		health: readState(paths.healthState, healthStateSchema),
 		monitor: readState(paths.monitorStatus, monitorStatusSchema),
+		unlocked: unlockedServices(paths),
 	};
 }
 
-/** Which of the four services are up; the one function for monitor, heartbeat and health server. */
+/**
+ * Which of the four services are up; the one function for monitor, heartbeat and health server.
+ * @param configurationProblem what a service that is started now would refuse: added to the reason of each that is not up; null: nothing
+ */
 export function servicesLiveness(
 	view: NodeView,
 	now: number,
 	table: ProcessTable = kernelProcessTable,
+	configurationProblem: string | null = null,
 ): Record<ServiceName, ServiceLiveness> {
 	const reads: Record<ServiceName, StateRead<WriterFields>> = {
 		sync: view.sync,
@@ -47,10 +60,12 @@ export function servicesLiveness(
 		"health-server": view.health,
 		monitor: view.monitor,
 	};
-	return Object.fromEntries(services.map((service) => [service, writerLiveness(reads[service], now, table)])) as Record<
-		ServiceName,
-		ServiceLiveness
-	>;
+	const livenessOf = (service: ServiceName): ServiceLiveness => {
+		const { status, reason } = writerLiveness(reads[service], now, table, view.unlocked?.has(service));
+		if (status === "up" || configurationProblem === null) return { status, reason };
+		return { status, reason: `${reason}; its configuration is not accepted: ${configurationProblem}` };
+	};
+	return Object.fromEntries(services.map((service) => [service, livenessOf(service)])) as Record<ServiceName, ServiceLiveness>;
 }
 
 /**

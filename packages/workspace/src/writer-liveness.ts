@@ -24,14 +24,20 @@ export interface ServiceLiveness {
 /**
  * Whether the writer of a state file is alive: same pid, same start by the kernel, and not silent for long. Of a writer in another pid
  * namespace (a container that shares the workspace) only the silence counts.
+ * @param isUnlocked its instance lock is not there: a process that is gone has ended in an orderly way
  */
-export function writerLiveness(read: StateRead<WriterFields>, now: number, table: ProcessTable = kernelProcessTable): ServiceLiveness {
+export function writerLiveness(
+	read: StateRead<WriterFields>,
+	now: number,
+	table: ProcessTable = kernelProcessTable,
+	isUnlocked = false,
+): ServiceLiveness {
 	if (read.kind === "missing") return { status: "unknown", reason: "never started here" };
 	if (read.kind === "invalid") return { status: "unknown", reason: `its state file is not valid (${read.problem})` };
 	const { pid, pid_started_at, pid_namespace, updated_at, status } = read.state;
 	if (status === "stopped") return { status: "down", reason: "stopped" };
 	if (sharesPidNamespace(pid_namespace, table) && !isSameProcess(pid, pid_started_at, table))
-		return { status: "down", reason: `its process ${pid} is gone` };
+		return { status: "down", reason: isUnlocked ? "stopped" : `its process ${pid} is gone` };
 	const silentMs = now - Date.parse(updated_at);
 	if (silentMs > staleAfterMs) {
 		return { status: "down", reason: `its process ${pid} has not written its state for ${Math.round(silentMs / 1000)} s` };

@@ -1,4 +1,4 @@
-import { holdRemedies, type SkippedFile, services as serviceNames } from "@robust-sync/workspace";
+import { services as serviceNames, skipText } from "@robust-sync/workspace";
 import type { NodeSnapshot } from "../snapshot.ts";
 import { badge, count, empty, size, table, time } from "./text.ts";
 import { type Child, h, type VNode } from "./vnode.ts";
@@ -15,7 +15,7 @@ function row(id: string | null, head: Child, cells: readonly Child[]): VNode {
 }
 
 /** The four services of this node. */
-export function services({ services: liveness, node }: NodeSnapshot): VNode {
+export function services({ services: liveness, node, configurationProblem }: NodeSnapshot): VNode {
 	return h(
 		"section",
 		{ id: "services", class: "card", "aria-labelledby": "services-title" },
@@ -37,7 +37,7 @@ export function services({ services: liveness, node }: NodeSnapshot): VNode {
 			h(
 				"p",
 				{ class: "note" },
-				"Start them with ",
+				configurationProblem === null ? "Start them with " : ["Correct ", h("code", null, ".sync_env"), ", then start them with "],
 				h("code", null, `systemctl start ${node}-robust-sync.target`),
 				", or each by its name in a terminal.",
 			),
@@ -126,15 +126,6 @@ export function outbox({ outbox: { count: waiting, oldest } }: NodeSnapshot): VN
 	);
 }
 
-const skipWords: Readonly<Record<SkippedFile["reason"], string>> = {
-	...holdRemedies,
-	"refused-path": "a name that no working tree may have",
-	"nested-repository": "a repository of its own with a remote (SYNC_NESTED)",
-	"too-large": "larger than MAX_FILE_MB",
-	unreadable: "may not be read",
-	"special-file": "a device, socket or pipe",
-	"live-database": "a database that is being written",
-};
 const shownSkipped = 50;
 
 /** Files that are not synced, and why. */
@@ -151,7 +142,7 @@ export function skipped({ view }: NodeSnapshot): VNode {
 			: table(
 					"Skipped files",
 					["File", "Reason"],
-					list.slice(0, shownSkipped).map((file) => row(null, h("code", null, file.path), [`${file.reason}: ${skipWords[file.reason]}`])),
+					list.slice(0, shownSkipped).map((file) => row(null, h("code", null, file.path), [skipText(file)])),
 				),
 		list.length > shownSkipped && h("p", { class: "note" }, `and ${count(list.length - shownSkipped, "more file")}.`),
 	);

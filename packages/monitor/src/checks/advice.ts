@@ -4,7 +4,7 @@ import type { Facts } from "../readings/facts.ts";
 /** What usually stands behind an error of a cycle, and what to do about it (docs/contract.md, section 5). */
 export const adviceFor: Readonly<Record<ErrorCode, { cause: string; action: string }>> = {
 	NOT_A_REPOSITORY: { cause: "the workspace is not a git work tree.", action: "git init, then git remote add origin <url>" },
-	NO_REMOTE: { cause: "the remote is not configured.", action: "git remote add origin <url>" },
+	NO_REMOTE: { cause: "the remote, or its branch, is not there.", action: "what the message says; git remote -v shows the remotes" },
 	NO_COMMITS: { cause: "the repository has no commit yet.", action: "robust-sync --once" },
 	REMOTE_UNREACHABLE: { cause: "the network or the remote's host is down.", action: "git ls-remote" },
 	AUTH_FAILED: { cause: "the remote refuses this machine's key or token, or its host key is unknown.", action: "git ls-remote" },
@@ -47,7 +47,7 @@ export const adviceFor: Readonly<Record<ErrorCode, { cause: string; action: stri
 	PERMISSION_DENIED: { cause: "files belong to another user.", action: "ls -la, then chown the workspace" },
 	GIT_TOO_OLD: { cause: "git is older than 2.38.", action: "install a newer git" },
 	GIT_TIMEOUT: { cause: "the network or the remote is too slow.", action: "git ls-remote" },
-	HOOK_FAILED: { cause: "a git hook fails.", action: "ls .git/hooks; robust-sync --once --verbose" },
+	HOOK_FAILED: { cause: "a git hook fails.", action: "correct the hook that the message names, or set SYNC_HOOKS=0 in .sync_env" },
 	CORRUPT_REPOSITORY: { cause: "the repository is damaged.", action: "git fsck --full" },
 	REMOTE_DAMAGED: {
 		cause: "the remote answers, and cannot hand out the newest commit of the branch.",

@@ -58,7 +58,8 @@ function downProblem(facts: Facts, service: ServiceName): Problem {
 	const end = facts.ends[service];
 	const hangs = end === null;
 	const onPurpose = end === "stopped";
-	const asked = onPurpose && reason === "stopped";
+	const read = readOf(facts, service);
+	const asked = read.kind === "ok" && "status" in read.state && read.state.status === "stopped";
 	const systemd =
 		unit === null ? "" : ` systemd says ${unit.activeState} (${unit.subState}${unit.result === "success" ? "" : `, ${unit.result}`}).`;
 	return {

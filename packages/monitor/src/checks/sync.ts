@@ -1,5 +1,5 @@
 import { formatDuration, formatTime } from "@robust-sync/service/durations";
-import { pausedText, staleAfterMsOf, withRemoteMessage } from "@robust-sync/workspace";
+import { pausedText, skipRemedies, staleAfterMsOf, withRemoteMessage } from "@robust-sync/workspace";
 import type { Finding, Problem } from "../findings.ts";
 import { oneLine } from "../plain-text.ts";
 import type { Facts } from "../readings/facts.ts";
@@ -14,6 +14,11 @@ const historyShownMs = 60 * 60_000;
 /** A pause that lasts longer than this was perhaps forgotten. */
 const pausedLongMs = 24 * 60 * 60_000;
 const networkCodes: readonly string[] = ["REMOTE_UNREACHABLE", "GIT_TIMEOUT"];
+
+function remedyOf(reason: string): string {
+	const known: Readonly<Record<string, string>> = skipRemedies;
+	return known[reason] === undefined ? oneLine(reason) : `${reason}: ${known[reason]}`;
+}
 
 /** Whether cycles succeed: failures in a row, no success for five intervals, rewritten history, newly skipped files, waiting messages. */
 export function checkSync(facts: Facts): Finding {
@@ -107,7 +112,7 @@ export function checkSync(facts: Facts): Finding {
 			severity: "warning",
 			title: `${facts.newlySkipped.length} more ${facts.newlySkipped.length === 1 ? "file is" : "files are"} not synced`,
 			detail: `Left out of sync: ${shown.join(", ")}${more > 0 ? ` and ${more} more` : ""}.`,
-			action: "robust-sync --status",
+			action: `${[...new Set(facts.newlySkipped.slice(0, 5).map(({ reason }) => remedyOf(reason)))].join("; ")}. All of them: robust-sync --status`,
 			once: true,
 			occurrence: String(Math.max(...facts.newlySkipped.map((item) => item.seenAt))),
 		});

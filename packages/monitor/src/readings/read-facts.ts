@@ -1,11 +1,11 @@
 import { readFileSync, statfsSync } from "node:fs";
 import {
 	type Config,
+	configurationProblem,
 	isHolderInTable,
 	isNodeName,
 	isSameProcess,
 	kernelProcessTable,
-	loadConfig,
 	lockLostAt,
 	type NodeView,
 	oldestPendingMs,
@@ -110,7 +110,7 @@ export async function readFacts(options: ReadOptions): Promise<{ facts: Facts; c
 			services.map((service) => [service, liveness[service].status === "down" ? endOf(service, view, paths, sources.table) : null]),
 		) as Record<ServiceName, ServiceEnd | null>,
 		lockLost: new Set(services.filter((service) => now - (lockLostAt(paths.instanceLock(service)) ?? 0) < lockLostShownMs)),
-		configProblem: services.some((service) => liveness[service].status !== "up") ? configProblem(paths) : null,
+		configProblem: services.some((service) => liveness[service].status !== "up") ? configurationProblem(paths.root) : null,
 		peers: readPeers(paths, config, view, sources.peerFile),
 		...repository,
 		units,
@@ -128,15 +128,6 @@ export async function readFacts(options: ReadOptions): Promise<{ facts: Facts; c
 
 /** As the crash loop that a fight for a lock looks like. */
 const lockLostShownMs = 10 * 60_000;
-
-function configProblem(paths: WorkspacePaths): string | null {
-	try {
-		loadConfig({ workspace: paths.root });
-		return null;
-	} catch (error) {
-		return error instanceof Error ? error.message : String(error);
-	}
-}
 
 async function readRepository(read: RepositoryReader): Promise<{ repository: RepositoryView | null; repositoryProblem: string | null }> {
 	try {

@@ -1,0 +1,17 @@
+import { holdRemedies } from "./held-paths.ts";
+import type { SkippedFile } from "./state-schemas.ts";
+
+/** What to do about each reason in `skipped`, for people; the entries of held paths carry theirs themselves (`remedy`). */
+export const skipRemedies: Readonly<Record<SkippedFile["reason"], string>> = {
+	...holdRemedies,
+	"refused-path": "git accepts no such name in a working tree: rename it where it was made",
+	"nested-repository":
+		"a git repository of its own, with a remote: add it to .gitignore, or set SYNC_NESTED=contents to sync its files without its history",
+	"special-file": "a device, socket or pipe holds nothing that could be synced: move it elsewhere, or add it to .gitignore",
+	"live-database": "a program has the database open: it is synced once the program closes it, or at once where sqlite3 is installed",
+};
+
+/** The reason and what to do, as one text. It may quote a state file: not printable yet. */
+export function skipText({ reason, remedy }: SkippedFile): string {
+	return `${reason}: ${remedy ?? skipRemedies[reason]}`;
+}
