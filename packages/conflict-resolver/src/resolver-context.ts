@@ -1,9 +1,12 @@
 import { openRepository, type Repository } from "@robust-sync/git";
 import { createLogger, type Logger } from "@robust-sync/service";
+import { shellPath } from "@robust-sync/service/printable";
+import { warnAtStart } from "@robust-sync/service/start-warning";
 import {
 	acquireLock,
 	type Config,
 	ensureExcluded,
+	exposedSecrets,
 	foreignOwner,
 	type Lock,
 	loadConfig,
@@ -38,6 +41,7 @@ export async function openWorkspace({ workspace, verbose = false }: { workspace?
 		stderr: verbose,
 		secrets: [...config.secrets],
 	});
+	warnAtStart(exposedSecrets(paths.envFile, shellPath(paths.envFile)), "conflict-resolver");
 	// Root in another user's workspace: git decides, by safe.directory; that it was sudo is no consent.
 	const owner = foreignOwner(paths.root);
 	const { SUDO_UID: _caller, ...others } = process.env;

@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
+import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { Node } from "./fixture/node.ts";
 import { projectFile } from "./fixture/sources.ts";
@@ -95,6 +96,27 @@ describe("bad values in .sync_env are exit code 2 and one line", () => {
 		if (secrets.has(variable)) expect(ended.stderr).not.toContain(value);
 		else expect(ended.stderr).toContain(value);
 	});
+});
+
+test.each([
+	["robust-sync", ["--once"]],
+	["heartbeat", ["--once"]],
+	["monitor", ["--check"]],
+	["monitor", ["--test-alert"]],
+	["conflict-resolver", ["--report"]],
+])(".sync_env: secrets others can read, %s %p → one warning with the chmod", async (executable, args) => {
+	fs.writeFileSync(node.paths.envFile, "export HEARTBEAT_KEY=0123456789abcdef\n", { mode: 0o644 });
+	try {
+		const { stderr } = await node.run(args, { executable });
+		const log = path.join(node.workspace, "logs/sync.log");
+		const said = executable === "robust-sync" ? fs.readFileSync(log, "utf8").slice(-2_000) : stderr;
+		expect(said.match(new RegExp(`can read what is secret in it \\(HEARTBEAT_KEY\\): chmod 600 ${node.paths.envFile}`, "g"))).toHaveLength(
+			1,
+		);
+		expect(`${said}${stderr}`).not.toContain("0123456789abcdef");
+	} finally {
+		fs.rmSync(node.paths.envFile);
+	}
 });
 
 describe("--help and --version", () => {

@@ -1,8 +1,11 @@
 import { createLogger, type Logger } from "@robust-sync/service/log";
+import { shellPath } from "@robust-sync/service/printable";
 import { loadOrLog } from "@robust-sync/service/start-failure";
+import { warnAtStart } from "@robust-sync/service/start-warning";
 import { needsSupervisor } from "@robust-sync/service/worker";
 import { type Config, loadConfig } from "@robust-sync/workspace/config";
 import { ensureExcluded } from "@robust-sync/workspace/exclude";
+import { exposedSecrets } from "@robust-sync/workspace/exposed-secrets";
 import { isHolderAlive, LockedError, readLockHolder } from "@robust-sync/workspace/lock";
 import { makeOwnDirectory } from "@robust-sync/workspace/own-directory";
 import { WorkspacePaths } from "@robust-sync/workspace/paths";
@@ -31,7 +34,10 @@ export async function runHealthServer(options: RunOptions): Promise<number> {
 	ensureExcluded(paths.root);
 	const logger = loggerFor(paths, config, options.verbose);
 	// Each is loaded only where it runs: the supervisor stays small.
-	if (!needsSupervisor()) return await (await import("./serve.ts")).serve(options, paths, config, logger);
+	if (!needsSupervisor()) {
+		warnAtStart(exposedSecrets(paths.envFile, shellPath(paths.envFile)), logger);
+		return await (await import("./serve.ts")).serve(options, paths, config, logger);
+	}
 	// What no restart can mend is said here, at once, and not by one worker after the other.
 	const lock = paths.instanceLock("health-server");
 	const holder = readLockHolder(lock);

@@ -3,14 +3,16 @@ import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { runService } from "@robust-sync/service/lifecycle";
 import { createLogger, type Logger } from "@robust-sync/service/log";
 import { paint } from "@robust-sync/service/paint";
-import { printable, printableJson } from "@robust-sync/service/printable";
+import { printable, printableJson, shellPath } from "@robust-sync/service/printable";
 import { loadOrLog } from "@robust-sync/service/start-failure";
+import { warnAtStart } from "@robust-sync/service/start-warning";
 import { supervise } from "@robust-sync/service/supervisor";
 import { needsSupervisor } from "@robust-sync/service/worker";
 import {
 	acquireLock,
 	type Config,
 	ensureExcluded,
+	exposedSecrets,
 	isHolderAlive,
 	LockedError,
 	locateWorkspace,
@@ -60,6 +62,7 @@ export async function run(options: Options): Promise<number> {
 				await lock.release();
 			}
 		}
+		warnAtStart(exposedSecrets(paths.envFile, shellPath(paths.envFile)), logger);
 		return await serve(paths, config, load, logger);
 	} finally {
 		await logger.close();
@@ -102,6 +105,7 @@ async function serve(paths: WorkspacePaths, config: Config, reloadConfig: () => 
 export async function once(options: Options): Promise<number> {
 	const paths = new WorkspacePaths(locateWorkspace({ flag: options.workspace, needsConsent: true }));
 	const config = heartbeatConfig(paths.root, options);
+	warnAtStart(exposedSecrets(paths.envFile, shellPath(paths.envFile)), "heartbeat");
 	if (config.peers.length === 0) {
 		throw new CommandError("no peer to send to: set PEERS in .sync_env, or give --peer-host or --peers", ExitCode.usage);
 	}

@@ -2,9 +2,11 @@ import { createProgram, defineVerbs, notEmpty, type Program, type Verb } from "@
 import { formatDuration, formatTime, parseDuration } from "@robust-sync/service/durations";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { paint } from "@robust-sync/service/paint";
-import { printable, printableJson } from "@robust-sync/service/printable";
+import { printable, printableJson, shellPath } from "@robust-sync/service/printable";
+import { warnAtStart } from "@robust-sync/service/start-warning";
 import {
 	type Config,
+	exposedSecrets,
 	loadConfig,
 	locateWorkspace,
 	monitorStatusSchema,
@@ -72,7 +74,9 @@ function print(value: unknown, text: string, options: Options): void {
 async function runCheck(options: Options): Promise<number> {
 	const { paths, load } = open(options);
 	const [{ checkOnce }, { renderTable }] = await Promise.all([import("./check-once.ts"), import("./check-table.ts")]);
-	const report = await checkOnce(paths, load());
+	const config = load();
+	warnAtStart(exposedSecrets(paths.envFile, shellPath(paths.envFile)), "monitor");
+	const report = await checkOnce(paths, config);
 	print(report, renderTable(report, paint(process.stdout)), options);
 	return report.status === "ok" ? ExitCode.ok : ExitCode.failed;
 }
@@ -97,12 +101,15 @@ async function runAsDaemon(options: Options): Promise<number> {
 		const { supervise } = await import("@robust-sync/service/supervisor");
 		return supervise({ logger, argv: process.argv.slice(1) });
 	}
+	warnAtStart(exposedSecrets(paths.envFile, shellPath(paths.envFile)), logger);
 	const { runDaemon } = await import("./daemon.ts");
 	return runDaemon({ paths, logger, loadConfig: load });
 }
 
 async function runTestAlert(options: Options): Promise<number> {
-	const config = open(options).load();
+	const { paths, load } = open(options);
+	const config = load();
+	warnAtStart(exposedSecrets(paths.envFile, shellPath(paths.envFile)), "monitor");
 	const { sendTestAlert } = await import("./test-alert.ts");
 	const report = await sendTestAlert(config);
 	const color = paint(process.stdout);

@@ -2,10 +2,11 @@ import { counted } from "@robust-sync/service/counted";
 import { parseDuration } from "@robust-sync/service/durations";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { runService } from "@robust-sync/service/lifecycle";
-import { createLogger, type Logger } from "@robust-sync/service/log";
+import { createLogger } from "@robust-sync/service/log";
 import { paint } from "@robust-sync/service/paint";
 import { printable, shellPath } from "@robust-sync/service/printable";
 import { loadOrLog } from "@robust-sync/service/start-failure";
+import { warnAtStart } from "@robust-sync/service/start-warning";
 import { supervise } from "@robust-sync/service/supervisor";
 import { version } from "@robust-sync/service/version";
 import { needsSupervisor } from "@robust-sync/service/worker";
@@ -19,6 +20,7 @@ import {
 	locateWorkspace,
 	pauseText,
 	readLockHolder,
+	skipText,
 	WorkspacePaths,
 	withRemoteMessage,
 } from "@robust-sync/workspace";
@@ -57,11 +59,6 @@ async function prepare(options: Options) {
 	return { paths, config, load, logger };
 }
 
-function warnOfExposedSecrets(paths: WorkspacePaths, logger: Logger): void {
-	const problem = exposedSecrets(paths.envFile, shellPath(paths.envFile));
-	if (problem !== null) logger.warn(problem);
-}
-
 /** Runs continuously, in the foreground. @returns the exit code */
 export async function run(options: Options): Promise<number> {
 	const { paths, config, load, logger } = await prepare(options);
@@ -83,7 +80,7 @@ export async function run(options: Options): Promise<number> {
 			await logger.close();
 		}
 	}
-	warnOfExposedSecrets(paths, logger);
+	warnAtStart(exposedSecrets(paths.envFile, shellPath(paths.envFile)), logger);
 	const daemon = new Daemon({ paths, config, reloadConfig: load, logger });
 	try {
 		return await runService({
@@ -109,16 +106,6 @@ export async function isInstanceAlive(paths: WorkspacePaths): Promise<boolean> {
 	return holder !== null && (await isHolderAlive(file, holder));
 }
 
-/** What is wrong with the configuration of a workspace, in one line; null: nothing. */
-export function configurationProblem(paths: WorkspacePaths): string | null {
-	try {
-		loadConfig({ workspace: paths.root });
-		return null;
-	} catch (error) {
-		return printable(error instanceof Error ? error.message : String(error));
-	}
-}
-
 /** One cycle, or what it would do. @returns the exit code */
 export async function once(options: Options): Promise<number> {
 	const { paths, config, logger } = await prepare(options);
@@ -128,8 +115,7 @@ export async function once(options: Options): Promise<number> {
 		else {
 			for (const file of plan.would_commit) print(`would commit   ${printable(file)}`);
 			if (plan.would_deliver > 0) print(`would deliver  ${plan.would_deliver} messages`);
-			for (const { path, reason, remedy } of plan.skipped)
-				print(`would skip     ${printable(path)} (${printable(remedy ? `${reason}: ${remedy}` : reason)})`);
+			for (const file of plan.skipped) print(`would skip     ${printable(file.path)} (${printable(skipText(file))})`);
 			if (plan.would_fetch) print(`would fetch    ${plan.remote_head?.slice(0, 12)} and bring it in`);
 			if (plan.would_push) print(`would push     ${printable(plan.branch ?? "HEAD")} to ${printable(config.syncRemote)}`);
 			if (plan.blocked_by) print(`blocked        ${printable(plan.blocked_by)}`);
@@ -137,7 +123,7 @@ export async function once(options: Options): Promise<number> {
 		}
 		return ExitCode.ok;
 	}
-	warnOfExposedSecrets(paths, logger);
+	warnAtStart(exposedSecrets(paths.envFile, shellPath(paths.envFile)), logger);
 	const outcome = await syncOnce({ paths, config, logger });
 	await logger.flush();
 	if (options.json) printJson(outcome.ok ? outcome.state : { ...outcome.state, status: "failed" });
@@ -152,8 +138,7 @@ export async function once(options: Options): Promise<number> {
 	if (!options.json) {
 		print(`in sync at ${head?.slice(0, 12) ?? "no commit yet"}: ${countsText(outcome.result)}, ${counted(delivered, "message")} delivered`);
 		for (const name of saved) print(savedText(paths, name));
-		for (const { path, reason, remedy } of skipped)
-			print(`skipped ${printable(path)} (${printable(remedy ? `${reason}: ${remedy}` : reason)})`);
+		for (const file of skipped) print(`skipped ${printable(file.path)} (${printable(skipText(file))})`);
 	}
 	return ExitCode.ok;
 }
