@@ -12,6 +12,7 @@ export * from "./fast-import.ts";
 export * from "./git-environment.ts";
 export * from "./git-path.ts";
 export * from "./history.ts";
+export * from "./hook-failure.ts";
 export * from "./index-file.ts";
 export * from "./index-flags.ts";
 export type { KeptFile } from "./kept-files.ts";

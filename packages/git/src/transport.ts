@@ -1,5 +1,6 @@
 import { classify, GitError, isDiskFull } from "./errors.ts";
 import type { GitResult, GitRunOptions } from "./exec.ts";
+import { hookFailureText } from "./hook-failure.ts";
 import { pushLargeFiles } from "./large-files.ts";
 import { type NetworkAnswer, NetworkLog } from "./network-log.ts";
 import { isAncestor, readParents } from "./refs.ts";
@@ -178,11 +179,14 @@ export async function pushCommit(
 		const isAnswer = !summary.startsWith("[remote failure]") && (answer.http?.status ?? 0) < 400;
 		if (isAnswer) throw refusal(branch, summary, stderr, exitCode, answer);
 	}
+	// Only a hook of this repository ends a push with 1 before git has a line for the remote. The last line is git's own.
+	if (hooks && stdout.length === 0) {
+		const said = stderr.trim().split("\n").slice(0, -1).at(-1) ?? "";
+		throw new GitError("HOOK_FAILED", await hookFailureText(repository, "push", "refused the push", said), stderr, exitCode);
+	}
 	const failure = classify("push", stderr, exitCode, null, answer);
 	if (failure.code !== "INTERNAL") throw failure;
 	const { detail, remoteMessage } = failure;
-	if (hooks)
-		throw new GitError("HOOK_FAILED", "the pre-push hook of this repository refused: mend it, or set SYNC_HOOKS=0", detail, exitCode);
 	throw new GitError("PUSH_REJECTED", failure.message, detail, exitCode, { remoteMessage });
 }
 

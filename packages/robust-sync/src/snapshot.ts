@@ -8,6 +8,7 @@ import {
 	type GitPath,
 	type GitResult,
 	gitPathList,
+	hookFailureText,
 	lstatIfThere,
 	type Oid,
 	type Repository,
@@ -311,11 +312,8 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	// Touched but unchanged files leave nothing to commit; git says so with exit code 1.
 	const moved = head !== status.head;
 	if (exitCode === 1 && !moved && config.syncHooks && (await isStaged(repository))) {
-		const said = stderr.trim().split("\n").at(-1);
-		throw new SyncError(
-			"HOOK_FAILED",
-			`a hook of this repository refused the commit${said ? `: ${said}` : ""}: mend it, or set SYNC_HOOKS=0`,
-		);
+		const said = stderr.trim().split("\n").at(-1) ?? "";
+		throw new SyncError("HOOK_FAILED", await hookFailureText(repository, "commit", "refused the commit", said));
 	}
 	if (exitCode === 1 && !moved) return { status, head, committed: 0, deleted: 0, skipped, rescued, busy, unconfirmed };
 	const committed = moved ? Math.max(changed.length - unreadable.length, 1) : 0;
@@ -372,11 +370,8 @@ async function commit(
 		);
 	} catch (error) {
 		if (!hooks || !(error instanceof GitError) || error.code !== "GIT_TIMEOUT") throw error;
-		throw new SyncError(
-			"HOOK_FAILED",
-			`a hook of this repository did not end within ${config.gitTimeoutSeconds} s (GIT_TIMEOUT) and was killed: mend it, or set SYNC_HOOKS=0`,
-			{ cause: error },
-		);
+		const what = `did not end within ${config.gitTimeoutSeconds} s (GIT_TIMEOUT) and was killed`;
+		throw new SyncError("HOOK_FAILED", await hookFailureText(repository, "commit", what, ""), { cause: error });
 	}
 }
 
