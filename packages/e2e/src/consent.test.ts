@@ -55,6 +55,14 @@ describe("a repository that nobody made a workspace", () => {
 		expect(listing()).toEqual(untouched);
 	});
 
+	test.each(["short", "sixteen or more' of them"])("consent: --init --yes with HEARTBEAT_KEY=%s → exit 2, nothing left", async (key) => {
+		const env = { SYNC_WORKSPACE: undefined, HEARTBEAT_KEY: key };
+		const ended = await node.run(["--init", "--yes"], { executable: "robust-sync", env, cwd: node.workspace, timeoutMs: 20_000 });
+		expect(ended).toMatchObject({ code: 2, stderr: expect.stringMatching(/^robust-sync: HEARTBEAT_KEY.* not accepted.*\n$/) });
+		expect(ended.stderr).not.toContain(key);
+		expect(listing()).toEqual(untouched);
+	});
+
 	test.each([
 		["--node", "Not A Name"],
 		["--peers", "chad"],
@@ -76,7 +84,15 @@ test("consent: --init --yes → .sync_env 0600, and --once syncs, also without i
 	});
 	expect(fs.readFileSync(node.paths.envFile, "utf8")).toBe(text);
 	expect(await inRepository(["--once"])).toMatchObject({ code: 0 });
+	// The mark in the repository's own configuration still says yes; nobody else's configuration does.
 	fs.rmSync(node.paths.envFile);
+	const mark = ["config", "--local", "robust-sync.workspace"];
+	expect(node.git(...mark).trim()).toBe("true");
 	expect(await inRepository(["--once"])).toMatchObject({ code: 0 });
+	node.git("config", "--local", "--unset", "robust-sync.workspace");
+	node.git("config", "--global", "robust-sync.workspace", "true");
+	expect(await inRepository(["--once"])).toMatchObject({ code: 2, stderr: expect.stringMatching(/--init/) });
+	node.git("config", "--global", "--unset", "robust-sync.workspace");
+	node.git(...mark, "true");
 	expect(node.git("ls-files").trim().split("\n").sort()).toEqual([".env", ".gitignore", "a"]);
 });

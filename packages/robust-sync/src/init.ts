@@ -13,7 +13,15 @@ import {
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { printable } from "@robust-sync/service/printable";
 import { redact } from "@robust-sync/service/redact";
-import { defaultNodeName, ensureExcluded, isNodeName, parseConfig, type WorkspacePaths, workspaceMarker } from "@robust-sync/workspace";
+import {
+	defaultNodeName,
+	ensureExcluded,
+	isLinkedWorkTree,
+	isNodeName,
+	parseConfig,
+	type WorkspacePaths,
+	workspaceMarker,
+} from "@robust-sync/workspace";
 import { type Options, print } from "./options.ts";
 
 /** What a first cycle would publish. */
@@ -99,7 +107,7 @@ export NODE_NAME=${quote(node)}
 ${peers === null ? "#export PEERS=chad=chad.example.org" : `export PEERS=${quote(peers)}`}
 
 # Authenticates the heartbeats: the same on all nodes. Copy this line to them.
-export HEARTBEAT_KEY=${key}
+export HEARTBEAT_KEY=${quote(key)}
 
 # Whom to alert, by Telegram.
 #export CALEB_TELEGRAM_ID=
@@ -135,14 +143,15 @@ class Questions {
 
 const nodeProblem = (name: string) => (isNodeName(name) ? null : "a name is of a-z 0-9 and -, and starts with a letter or digit");
 
-function peersProblem(peers: string): string | null {
+function problemOf(variable: string, value: string): string | null {
 	try {
-		parseConfig({ PEERS: peers });
+		parseConfig({ [variable]: value });
 		return null;
 	} catch (error) {
 		return (error as Error).message;
 	}
 }
+const peersProblem = (peers: string) => problemOf("PEERS", peers);
 
 /**
  * Makes the git repository at `paths.root` a workspace: shows what would be published, asks, writes `.sync_env` and marks the repository.
@@ -176,6 +185,12 @@ export async function initWorkspace(paths: WorkspacePaths, options: Options, env
 	] as const) {
 		if (problem !== null) throw new CommandError(`${flag}: ${problem}`, ExitCode.usage);
 	}
+	const givenKey = env.HEARTBEAT_KEY || null;
+	const keyProblem = problemOf("HEARTBEAT_KEY", givenKey ?? "");
+	if (givenKey !== null && (givenKey.includes("'") || printable(givenKey) !== givenKey)) {
+		throw new CommandError("HEARTBEAT_KEY: a single quote or a control character is not accepted", ExitCode.usage);
+	}
+	if (keyProblem !== null) throw new CommandError(keyProblem, ExitCode.usage);
 	if (isAsked) {
 		const questions = new Questions();
 		try {
@@ -190,15 +205,18 @@ export async function initWorkspace(paths: WorkspacePaths, options: Options, env
 			questions.close();
 		}
 	}
-	const key = env.HEARTBEAT_KEY || randomBytes(24).toString("base64url");
+	const key = givenKey ?? randomBytes(24).toString("base64url");
 	fs.writeFileSync(paths.envFile, envText({ node, peers: peers === "" ? null : peers, key }), { mode: 0o600, flag: "wx" });
 	await mark(paths, repository);
-	print(`wrote ${paths.envFile}; copy its line HEARTBEAT_KEY to the other nodes`);
+	print(`wrote ${paths.envFile}${givenKey === null ? ", with a new HEARTBEAT_KEY" : ""}`);
+	if (givenKey === null)
+		print("all nodes need the same HEARTBEAT_KEY: copy that line to them, or the line of a node that has one already to here");
 	print("next: robust-sync --once, or robust-sync to keep syncing, or deploy/setup.sh for services");
 	return ExitCode.ok;
 }
 
 async function mark(paths: WorkspacePaths, repository: Repository): Promise<void> {
 	ensureExcluded(paths.root);
+	if (isLinkedWorkTree(paths.root)) return;
 	await repository.run(["config", "--local", workspaceMarker.key, workspaceMarker.value]);
 }

@@ -21,6 +21,14 @@ export function commonGitDirectory(root: string): string | null {
 	}
 }
 
+/** Whether `root` is a linked work tree (git-worktree(1)): its repository's configuration is that of others as well. */
+export function isLinkedWorkTree(root: string): boolean {
+	const common = commonGitDirectory(root);
+	if (common === null || statSync(path.join(root, ".git")).isDirectory()) return false;
+	const gitDirectory = /^gitdir: (.*?)\n*$/.exec(readFileSync(path.join(root, ".git"), "utf8"))?.[1] ?? "";
+	return path.resolve(root, gitDirectory) !== common;
+}
+
 /**
  * Makes sure that `.sync_env`, `logs/` and `sync/` are never committed: adds what is missing to `.git/info/exclude`.
  * The user's own `.gitignore` is not touched. Does nothing where there is no repository.

@@ -2,7 +2,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { locateWorkspace, WorkspaceNotFoundError } from "./locate.ts";
+import { locateWorkspace, NoConsentError, WorkspaceNotFoundError } from "./locate.ts";
 
 let base: string;
 
@@ -70,12 +70,32 @@ describe("consent: what writes needs a workspace that someone made one", () => {
 		}
 	});
 
+	test("consent: the main work tree is marked → a linked one is refused, and found once it has a .sync_env", () => {
+		const root = mark("[robust-sync]\n\tworkspace = true\n");
+		const gitDirectory = path.join(root, ".git/worktrees/other");
+		fs.mkdirSync(gitDirectory, { recursive: true });
+		fs.writeFileSync(path.join(gitDirectory, "commondir"), "../..\n");
+		const linked = fs.mkdtempSync(path.join(base, "linked-"));
+		fs.writeFileSync(path.join(linked, ".git"), `gitdir: ${gitDirectory}\n`);
+		expect(locateWorkspace({ env: {}, cwd: root, needsConsent })).toBe(root);
+		expect(() => locateWorkspace({ env: {}, cwd: linked, needsConsent })).toThrow(NoConsentError);
+		fs.writeFileSync(path.join(linked, ".sync_env"), "");
+		expect(locateWorkspace({ env: {}, cwd: linked, needsConsent })).toBe(linked);
+		// A work tree whose git directory is elsewhere is not a linked one (git init --separate-git-dir, submodules).
+		const apart = fs.mkdtempSync(path.join(base, "apart-"));
+		fs.writeFileSync(path.join(apart, ".git"), `gitdir: ${path.join(root, ".git")}\n`);
+		expect(locateWorkspace({ env: {}, cwd: apart, needsConsent })).toBe(apart);
+	});
+
 	test.each([
 		"",
 		"[robust-sync]\n\tworkspace = false\n",
 		"[robust-sync]\n[core]\n\tworkspace = true\n",
 		"# [robust-sync]\n\tworkspace = true\n",
 		"[robust-sync]\n# workspace = true\n",
+		"[robust-sync]\n\tworkspace = true\n[core]\n\tbare = false\n[robust-sync]\n\tworkspace = false\n",
+		'[robust-sync "other"]\n\tworkspace = true\n',
+		"[robust-sync]\n\tworkspaces = true\n",
 	])("a repository with the configuration %j → refused in two lines", (text) => {
 		const root = mark(text);
 		expect(() => locateWorkspace({ env: {}, cwd: root, needsConsent })).toThrow(

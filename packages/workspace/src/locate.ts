@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
-import { commonGitDirectory } from "./exclude.ts";
+import { commonGitDirectory, isLinkedWorkTree } from "./exclude.ts";
 import { checkOwnPlaces } from "./own-places.ts";
 
 /** No workspace could be found, or the one that was named is not a directory. Exit code 2. */
@@ -32,17 +32,21 @@ export const workspaceMarker = { key: "robust-sync.workspace", value: "true" } a
 /** Whether the repository's own configuration has {@link workspaceMarker}: `git config` writes it in this form. */
 function isMarked(root: string): boolean {
 	const gitDirectory = commonGitDirectory(root);
-	if (gitDirectory === null) return false;
+	// The mark is the main work tree's: nobody who makes that one a workspace means the others, nor the other way round.
+	if (gitDirectory === null || isLinkedWorkTree(root)) return false;
 	let section = "";
+	let isWorkspace = false;
 	try {
 		for (const line of readFileSync(path.join(gitDirectory, "config"), "utf8").split("\n")) {
 			section = /^\s*\[([^\]]*)\]/.exec(line)?.[1]?.toLowerCase() ?? section;
-			if (section === "robust-sync" && /^\s*workspace\s*=\s*"?true"?\s*$/i.test(line)) return true;
+			// As for git, the last value counts.
+			const value = section === "robust-sync" ? /^\s*workspace\s*=\s*"?(\w*)"?\s*$/i.exec(line)?.[1] : undefined;
+			if (value !== undefined) isWorkspace = value.toLowerCase() === "true";
 		}
 	} catch {
 		// No configuration that can be read says nothing.
 	}
-	return false;
+	return isWorkspace;
 }
 
 export interface LocateOptions {
