@@ -33,7 +33,7 @@ here=$clone/deploy/setup
 
 usage() {
 	cat <<'USAGE'
-Usage: bash deploy/setup.sh [--workspace DIR] [--yes] [--dry-run] [--user] [--upgrade] [--uninstall] [--prefix DIR] [--own-clone] [--demo [--keep]]
+Usage: bash deploy/setup.sh [--workspace DIR] [--yes] [--dry-run] [--user] [--upgrade] [--uninstall] [--prefix DIR] [--own-clone] [--key-from FILE] [--demo [--keep]]
 
 Installs robust-sync for one workspace (the git work tree of the current directory) and starts its four services.
 Asks a few questions; every configuration variable that is set in the environment is taken as the answer
@@ -47,6 +47,8 @@ Asks a few questions; every configuration variable that is set in the environmen
   --uninstall      remove services, links and programs; the workspace's files stay as they are
   --prefix DIR     link programs and manual pages into DIR/bin and DIR/share, instead of /usr/local (~/.local for one user)
   --own-clone      sync the clone of robust-sync itself, when that is really what is wanted
+  --key-from FILE  take the HEARTBEAT_KEY from FILE (-: standard input): the key alone, or another node's .sync_env. Also puts that
+                   key in place of this node's own, when it is set up already
   --demo           show two nodes and a hub at work in a temporary directory: no root, nothing configured or installed
   --keep           with --demo: leave them running
   --help           this text
@@ -56,9 +58,10 @@ missing; all of it is listed at once. Until the last question is answered nothin
 USAGE
 }
 
-workspace_asked='' yes='' dry='' user_mode='' keep='' verb=install own_clone='' link_prefix=''
+workspace_asked='' yes='' dry='' user_mode='' keep='' verb=install own_clone='' link_prefix='' key_from='' arguments=''
 main() {
 	local -A named=()
+	if [ $# -gt 0 ]; then arguments=$(printf ' %q' "$@"); fi
 	while [ $# -gt 0 ]; do
 		case $1 in
 			--workspace)
@@ -73,6 +76,12 @@ main() {
 				shift
 				;;
 			--prefix=?*) link_prefix=${1#--prefix=} ;;
+			--key-from)
+				key_from=${2:-}
+				[ -n "$key_from" ] || wrong_usage "--key-from takes a file, or - for standard input"
+				shift
+				;;
+			--key-from=?*) key_from=${1#--key-from=} ;;
 			--own-clone) own_clone=1 ;;
 			--yes) yes=1 ;;
 			--dry-run) dry=1 ;;
@@ -96,7 +105,8 @@ main() {
 	fi
 	[ "${#named[@]}" -le 1 ] || wrong_usage "$(printf -- '--%s ' "${!named[@]}")cannot be used together"
 	[ -z "$keep" ] || [ "$verb" = demo ] || wrong_usage "--keep goes with --demo"
-	[ "$verb" != demo ] || [ -z "$workspace_asked$yes$dry$user_mode$own_clone$link_prefix" ] || wrong_usage "--demo goes with --keep only: it installs nothing"
+	[ "$verb" != demo ] || [ -z "$workspace_asked$yes$dry$user_mode$own_clone$link_prefix$key_from" ] || wrong_usage "--demo goes with --keep only: it installs nothing"
+	[ -z "$key_from" ] || [ "$verb" = install ] || wrong_usage "--key-from goes with an installation, not with --$verb"
 	"do_$verb"
 }
 

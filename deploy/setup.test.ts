@@ -110,6 +110,41 @@ describe("wrong usage ends with 2 and one line", () => {
 	});
 });
 
+test.each([
+	["the key alone", "  0123456789abcdef\n", "0123456789abcdef"],
+	[
+		"a .sync_env",
+		"export NODE_NAME=a\n# HEARTBEAT_KEY=no\nexport HEARTBEAT_KEY=0123456789abcdef # ours\nexport PEERS=b=b\n",
+		"0123456789abcdef",
+	],
+	["quotes", "HEARTBEAT_KEY='a secret of many words' # x\n", "a secret of many words"],
+	["double quotes", '  export  HEARTBEAT_KEY="a#secret of many"\r\n', "a#secret of many"],
+	["the last of two lines", "HEARTBEAT_KEY=first\nexport HEARTBEAT_KEY=second\n", "second"],
+	["no end of line", "export HEARTBEAT_KEY=0123456789abcdef", "0123456789abcdef"],
+	["nothing", "\n", null],
+	["two words", "one two\n", null],
+	["another .sync_env without a key", "export NODE_NAME=a\nexport PEERS=b=b\n", null],
+])("setup: --key-from with %s → the key, or exit 2", (_name, text, key) => {
+	const file = path.join(directory, "key");
+	fs.writeFileSync(file, text);
+	const script = `here=${root}/deploy/setup; . $here/say.sh; . $here/answers.sh; yes=1; key_from=$1; take_key >/dev/null 2>&1; printf %s "\${HEARTBEAT_KEY-}"; stop_if_missing`;
+	for (const [from, input] of [
+		[file, ""],
+		["-", text],
+	] as const) {
+		const { status, stdout, stderr } = spawnSync("bash", ["--norc", "-uc", script, "bash", from], {
+			env: environment(),
+			input,
+			encoding: "utf8",
+		});
+		expect({ status, stdout, stderr }).toEqual({
+			status: key === null ? 2 : 0,
+			stdout: key ?? "",
+			stderr: key === null ? expect.stringContaining("neither a key alone nor a .sync_env") : "",
+		});
+	}
+});
+
 test("called by sh, or by a bash that plays sh: works as by bash", () => {
 	for (const shell of [["sh"], ["bash", "--posix"]]) {
 		const { status, stdout } = spawnSync(shell[0] as string, [...shell.slice(1), path.join(clone, "deploy/setup.sh"), "--help"], {
@@ -240,6 +275,8 @@ describe("without a service manager, for one user", () => {
 		expect(`${first.stderr}${first.stdout}`).toContain("robust-sync --once: in sync at");
 		expect(first.code).toBe(0);
 		expect(first.stdout).toContain("There is no service manager here");
+		// Before the first question.
+		expect(first.stdout).toMatch(/would be published to origin .*: 1 file, 6 bytes\n.*notes\.md.*Seconds between/s);
 		expect(first.stdout).toContain("no HEARTBEAT_KEY: whoever can send");
 		expect(first.stdout).toContain(`${foreign} is another program and stays`);
 		expect(first.stdout).toContain(`nohup ${path.join(home, ".local/bin/robust-sync")} `);
@@ -256,6 +293,14 @@ describe("without a service manager, for one user", () => {
 		const elsewhere = spawnSync(program, ["--workspace", workspace, "--status"], { cwd: "/", env: environment(), encoding: "utf8" });
 		expect(elsewhere.status).toBe(3);
 		expect(fs.readlinkSync(program)).toBe(path.join(home, ".local/share/robust-sync/current/bin/robust-sync"));
+
+		// The mark of a workspace says yes, should .sync_env be lost.
+		const mark = () => spawnSync("git", ["config", "--local", "robust-sync.workspace"], { cwd: workspace, encoding: "utf8" }).stdout;
+		expect(mark()).toBe("true\n");
+		fs.renameSync(file, `${file}.lost`);
+		const send = spawnSync(program, ["--send", "-"], { cwd: workspace, env: environment(), input: "x", encoding: "utf8" });
+		expect(send).toMatchObject({ status: 0 });
+		fs.renameSync(`${file}.lost`, file);
 
 		const installed = snapshot(home);
 		const again = await setup(["--user", "--yes"], { env: { NODE_NAME: "other" } });
@@ -278,6 +323,7 @@ describe("without a service manager, for one user", () => {
 		expect(Object.keys(snapshot(home)).filter((name) => !name.startsWith(".npm"))).toEqual([".local/bin/monitor"]);
 		expect(fs.readFileSync(foreign, "utf8")).toBe("another program\n");
 		expect(files()).toEqual(data);
+		expect(mark()).toBe("");
 	}, 120_000);
 });
 

@@ -12,6 +12,8 @@ variables=(
 declare -A answers=()
 # The key that this run has made; empty: it was given, or there is none.
 made_key=''
+# Set when the key of a .sync_env that is there already is to be replaced (--key-from).
+new_key=''
 
 is_secret() { case $1 in HEARTBEAT_KEY | TELEGRAM_BOT_TOKEN | ALERT_WEBHOOK_URL) ;; *) return 1 ;; esac }
 
@@ -52,7 +54,7 @@ stopped() {
 	for name in "${variables[@]}"; do
 		if [ -n "${answers[$name]:-}" ] && [ -z "${!name:-}" ] && ! is_secret "$name"; then line+="$name='${answers[$name]}' "; fi
 	done
-	if [ -n "$line" ]; then printf 'To go on with the answers so far: %sbash %s\n' "$line" "$clone/deploy/setup.sh" >&2; fi
+	if [ -n "$line" ]; then printf 'To go on with the answers so far: %sbash %s%s\n' "$line" "$clone/deploy/setup.sh" "$arguments" >&2; fi
 	exit "$1"
 }
 
@@ -174,6 +176,40 @@ ask_peers() {
 	fi
 }
 
+# key_assigned: the value of HEARTBEAT_KEY in a .sync_env on standard input, if it is there; of several the last.
+key_assigned() {
+	local line key='' assignment="^[[:space:]]*(export[[:space:]]+)?HEARTBEAT_KEY=('([^']*)'|\"([^\"]*)\"|([^'\"[:space:]]*))"
+	while IFS= read -r line; do
+		if [[ $line =~ $assignment ]]; then key=${BASH_REMATCH[3]}${BASH_REMATCH[4]}${BASH_REMATCH[5]}; fi
+	done
+	printf '%s' "$key"
+}
+
+# take_key: --key-from into HEARTBEAT_KEY, as if it had come in the environment.
+take_key() {
+	local text key
+	[ -n "$key_from" ] || return 0
+	if [ "$key_from" = - ]; then
+		if [ -t 0 ]; then say "Paste the key, or another node's .sync_env, and end with Ctrl-D:"; fi
+		text=$(head -c 65536 | tr -d '\0\r')
+		# Whoever sits at a terminal is asked there.
+		if [ -z "$yes" ] && (: </dev/tty) 2>/dev/null; then exec </dev/tty; fi
+	elif [ -f "$key_from" ] || [ -p "$key_from" ]; then
+		text=$(head -c 65536 -- "$key_from" | tr -d '\0\r') || text=''
+	else
+		missing "--key-from $key_from: there is no such file"
+		return 0
+	fi
+	key=$(key_assigned <<<"$text")
+	# Else one word, and nothing beside it.
+	[ -n "$key" ] || key=$(awk '{ for (i = 1; i <= NF; i++) word[++n] = $i } END { if (n == 1) print word[1] }' <<<"$text")
+	if [ -z "$key" ]; then
+		missing "--key-from $key_from: neither a key alone nor a .sync_env with a line HEARTBEAT_KEY=…"
+		return 0
+	fi
+	HEARTBEAT_KEY=$key
+}
+
 # ask_key: the same on all nodes; made here unless another node has one already.
 ask_key() {
 	case ${HEARTBEAT_KEY:-} in
@@ -242,8 +278,21 @@ check_environment() {
 	done
 }
 
+# show_survey: what the first cycle publishes, before anything is asked. It is what robust-sync --init shows, which changes nothing here.
+show_survey() {
+	local line survey
+	[ -e "$clone/dist/robust-sync.mjs" ] || return 0
+	survey=$(as_owner env "${variables[@]/#/--unset=}" SYNC_REMOTE="${SYNC_REMOTE:-origin}" "$node" "$clone/bin/robust-sync" --init --workspace "$workspace" </dev/null 2>/dev/null) || true
+	# The owner of the workspace may not be able to read root's clone.
+	[ -n "$survey" ] || return 0
+	chapter "What will be published, and kept in the hub's history"
+	while IFS= read -r line; do say "$line"; done <<<"$survey"
+	if [ -z "$yes" ]; then say "Is there anything that must stay here? Ctrl-C, name it in $workspace/.gitignore, and start again."; fi
+}
+
 # gather_answers: fills `answers` for a new .sync_env.
 gather_answers() {
+	show_survey
 	chapter "Configuration of $workspace"
 	if [ -z "$yes" ]; then
 		say "Enter takes what stands in brackets. Everything can be changed later in .sync_env. Nothing is changed before the last question."
@@ -329,6 +378,14 @@ settle_configuration() {
 		if ! read_env_file; then
 			missing_lines "$config_problem"
 			return
+		fi
+		said=$(read_as_owner "$file" | key_assigned)
+		if [ "${HEARTBEAT_KEY:-$said}" = "$said" ]; then
+			:
+		elif [ -n "$key_from" ]; then
+			if why_not HEARTBEAT_KEY "$HEARTBEAT_KEY"; then missing_lines "$reason"; else new_key=1; fi
+		elif [ "$HEARTBEAT_KEY" != none ]; then
+			note "HEARTBEAT_KEY in the environment is not the one in .sync_env: the file decides (--key-from FILE puts another key there)"
 		fi
 		for name in "${variables[@]}"; do
 			said=${config[$name]:-}

@@ -110,6 +110,7 @@ check_host_key() {
 	port=$(setting port)
 	name=$(setting hostkeyalias)
 	[ -n "$name" ] || name=$(setting hostname)
+	[ -n "$name" ] || return 0
 	known=$name
 	[ "$port" = 22 ] || known="[$name]:$port"
 	# A jump host or proxy is ssh's own business: ls-remote below says whether it works.

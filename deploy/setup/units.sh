@@ -141,7 +141,7 @@ start_units() {
 		case $unit in
 			*.target) change "start $unit" ctl start "$unit" || true ;;
 			# One that runs with an older program or unit file is started again; the others are left at work.
-			*) if [ -n "$units_changed$programs_changed" ] || runs_older "$unit"; then change "start ${unit%.service}" ctl restart "$unit" || true; else change "start ${unit%.service}, if it does not run" ctl start "$unit" || true; fi ;;
+			*) if [ -n "$units_changed$programs_changed$new_key" ] || runs_older "$unit"; then change "start ${unit%.service}" ctl restart "$unit" || true; else change "start ${unit%.service}, if it does not run" ctl start "$unit" || true; fi ;;
 		esac
 	done
 }

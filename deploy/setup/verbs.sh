@@ -14,6 +14,7 @@ do_install() {
 	decide_places
 	trap 'stopped 130' INT
 	trap 'stopped 143' TERM HUP
+	take_key
 	check_requirements
 	prepare_programs
 	if [ -n "$workspace" ] && [ -z "$yes" ] && [ ! -e "$workspace/.sync_env" ]; then
@@ -85,12 +86,25 @@ silent_peers() {
 		peers.filter((p) => p.status !== "alive").map((p) => `${p.peer ?? p.name}: ${p.reason ?? (p.status && p.status !== "unknown" ? p.status : "no heartbeat from it yet")}`).join("\n")' || printf 'heartbeat: no answer\n'
 }
 
+# peers_with KIND: their names. `key`: their HEARTBEAT_KEY is another one than ours; `waiting`: neither heard, nor is it known why.
+peers_with() {
+	local test='p.cause === "key"'
+	if [ "$1" = waiting ]; then test='p.status !== "alive" && !p.cause'; fi
+	program heartbeat --status --json 2>/dev/null | json "(d.peers ?? []).filter((p) => $test).map((p) => p.peer).join(' ')" || true
+}
+none_waiting() { [ -z "$(peers_with waiting)" ]; }
+
 # look_for_peers: whether they answer. A person may want to see it happen: then for up to a minute.
 look_for_peers() {
 	if [ "$manager" != systemd ] || ! peers_configured; then return 0; fi
 	chapter "The peers"
 	local end=$((SECONDS + 60)) silent
 	silent=$(silent_peers)
+	# A key that does not fit shows at the first answer: seconds.
+	if [ -n "$silent" ] && ! is_person; then
+		within 5 none_waiting || true
+		silent=$(silent_peers)
+	fi
 	if [ -n "$silent" ] && is_person; then
 		say "Waiting for up to a minute for $(cut -d: -f1 <<<"$silent" | paste -sd ' '). Enter goes on without."
 		while [ -n "$silent" ] && [ "$SECONDS" -lt "$end" ]; do
@@ -99,13 +113,14 @@ look_for_peers() {
 		done
 	fi
 	peers_silent=$silent
+	peers_of_another_key=$(peers_with key)
 	if [ -z "$silent" ]; then
 		good "every peer is heard"
 		return 0
 	fi
 	while IFS= read -r silent; do note "not heard: $silent"; done <<<"$peers_silent"
 }
-peers_silent=''
+peers_silent='' peers_of_another_key=''
 
 # prepare_programs: the build; its absence is a problem like the others.
 prepare_programs() {
@@ -153,6 +168,14 @@ next_steps() {
 		say "    ${key:+$key }$peers bash <clone of robust-sync>/deploy/setup.sh"
 		if [ -n "$key" ] && [ -z "$made_key" ]; then say "  <key>: grep HEARTBEAT_KEY $workspace/.sync_env"; fi
 		say "Let UDP port ${config[HEARTBEAT_PORT]} through between the machines, both ways; the hub is all that files need."
+		if [ -n "$peers_of_another_key" ]; then
+			note "key mismatch: $peers_of_another_key and this node have different HEARTBEAT_KEYs and refuse each other's heartbeats. Take the key from there:"
+		elif [ -n "$made_key" ]; then
+			say "A machine that was set up before has a key already, and this new one does not fit it. Then take its key here:"
+		fi
+		if [ -n "$peers_of_another_key$made_key" ]; then
+			say "    ssh <that machine> cat <its workspace>/.sync_env | bash $clone/deploy/setup.sh --workspace '$workspace' --yes --key-from -"
+		fi
 		if ! peers_configured; then say "Then name that machine here: PEERS=name=host in $workspace/.sync_env, and restart $n-heartbeat."; fi
 	fi
 	if [ -n "$keyless" ]; then note "no HEARTBEAT_KEY: whoever can send to UDP port ${config[HEARTBEAT_PORT]} can pretend to be a peer. Put the same one, of 16 characters or more, into .sync_env on all nodes"; fi

@@ -49,15 +49,29 @@ make_env_file() {
 	local file=$workspace/.sync_env
 	if [ -e "$file" ] || [ -L "$file" ]; then
 		if [ "$(stat -c %a "$file")" != 600 ]; then change "let only $owner read $file" let_only_owner "$file" f 600; fi
+		if [ -n "$new_key" ]; then
+			change "put the given HEARTBEAT_KEY into $file" replace_key
+			if [ "$manager" != systemd ] && ! none_unmanaged; then note "what runs now still has the former key: restart heartbeat"; fi
+		fi
 		return
 	fi
-	change "write $file (mode 600)" write_env_file "$file"
+	change "write $file (mode 600)" write_env_file
 }
 
-# write_env_file FILE: whole or not at all; a link that somebody put there meanwhile is replaced, and not followed.
+# replace_key: all else in .sync_env stays as it is.
+replace_key() {
+	{
+		read_as_owner "$workspace/.sync_env" | awk '!/^[ \t]*(export[ \t]+)?HEARTBEAT_KEY=/'
+		if [[ $HEARTBEAT_KEY =~ ^[A-Za-z0-9_./:=,@%+-]+$ ]]; then printf 'export HEARTBEAT_KEY=%s\n' "$HEARTBEAT_KEY"; else printf "export HEARTBEAT_KEY='%s'\n" "$HEARTBEAT_KEY"; fi
+	} | put_env_file
+}
+
+write_env_file() { env_file_text | put_env_file; }
+
+# put_env_file: standard input becomes .sync_env, whole or not at all; a link that somebody put there meanwhile is replaced, and not followed.
 # shellcheck disable=SC2016 # expanded by that shell
-write_env_file() {
-	env_file_text | as_owner sh -c 'umask 077 && part=$(mktemp "$1/sync/.sync_env.XXXXXX") && cat >"$part" && mv -fT "$part" "$1/.sync_env"' sh "$workspace"
+put_env_file() {
+	as_owner sh -c 'umask 077 && part=$(mktemp "$1/sync/.sync_env.XXXXXX") && cat >"$part" && mv -fT "$part" "$1/.sync_env"' sh "$workspace"
 }
 
 # git settings: local to this repository, each said aloud, none of the user's own replaced.
@@ -71,8 +85,9 @@ configure_git() {
 	if ! as_owner git -C "$workspace" config user.email >/dev/null; then
 		change "set user.name=${config[NODE_NAME]} and user.email=${config[NODE_NAME]}@robust-sync in this repository, as git knows no name for $owner" set_identity
 	fi
-	# The mark of robust-sync --init: it still says yes when .sync_env is lost.
-	if [ "$(as_owner git -C "$workspace" config --local robust-sync.workspace || true)" != true ]; then
+	# The mark of robust-sync --init: it still says yes when .sync_env is lost. A linked work tree shares its settings with others.
+	if [ "$(as_owner git -C "$workspace" rev-parse --path-format=absolute --git-dir)" = "$(as_owner git -C "$workspace" rev-parse --path-format=absolute --git-common-dir)" ] &&
+		[ "$(as_owner git -C "$workspace" config --local robust-sync.workspace || true)" != true ]; then
 		change "mark this repository as a workspace of robust-sync in its git settings" as_owner git -C "$workspace" config --local robust-sync.workspace true
 	fi
 	choose_merge_driver
