@@ -22,8 +22,10 @@ afterEach(() => fs.rmSync(directory, { recursive: true, force: true }));
 /** A person at a terminal of their own (script(1)): types each answer when its question has come. */
 function talk(
 	answers: readonly (readonly [question: RegExp, answer: string])[],
-): Promise<{ code: number | null; said: string; asked: number }> {
-	const command = `bash '${path.join(root, "deploy/setup.sh")}' --user`;
+): Promise<{ code: number | null; said: string; asked: number; echo: boolean }> {
+	// The shell around it stays, and sees what the terminal is like afterwards.
+	const setup = `bash '${path.join(root, "deploy/setup.sh")}' --user`;
+	const command = `trap : INT; ${setup}; code=$?; stty -a | grep -qw -- -echo && echo 'no echo'; exit $code`;
 	const child = spawn("script", ["-qfec", command, "/dev/null"], { cwd: workspace, env: environment, stdio: ["pipe", "pipe", "inherit"] });
 	let said = "";
 	let read = 0;
@@ -37,7 +39,7 @@ function talk(
 			child.stdin.write(next[1]);
 		}
 	});
-	return new Promise((resolve) => child.on("close", (code) => resolve({ code, said, asked })));
+	return new Promise((resolve) => child.on("close", (code) => resolve({ code, said, asked, echo: !/^no echo\r?$/m.test(said) })));
 }
 
 const files = (where: string) => fs.readdirSync(where, { recursive: true, encoding: "utf8" }).sort();
@@ -71,29 +73,43 @@ describe("setup.sh at a terminal", () => {
 		expect(said).toContain(`HEARTBEAT_KEY=${key} HELIOS_HOST=`);
 	});
 
-	test.each([
-		["end of input", "\x04", 2],
-		["Ctrl-C", "\x03", 130],
-	])("%s at a question → stops, nothing is changed, the answers can be used again", async (_name, end, status) => {
-		for (const answers of [
-			[[/Name of this node/, end]],
-			[
-				[/Name of this node/, "chad\n"],
-				[/of helios/, "localhost\n"],
-				[/Seconds/, "\n"],
-				[/UDP port/, "28763\n"],
-				[/health page/, "28764\n"],
-				[/Key/, `${end === "\x03" ? "half a key" : ""}${end}`],
-			],
-		] as [RegExp, string][][]) {
-			const before = files(directory);
-			const { code, said, asked } = await talk(answers);
-			expect({ code, asked, said }).toMatchObject({ code: status, asked: answers.length });
-			expect(said).toContain("nothing was changed");
-			if (answers.length > 1) expect(said).toContain("NODE_NAME='chad' HELIOS_HOST='localhost'");
-			expect(said).not.toContain("half a key");
-			expect(files(directory)).toEqual(before);
-		}
+	/** Every question there is, each with an answer that leads to the next one. */
+	const questions: readonly (readonly [question: RegExp, answer: string])[] = [
+		[/Name of this node/, "chad\n"],
+		[/of helios/, "nowhere.invalid\n"],
+		[/Take it all the same/, "no\n"],
+		[/of helios/, "localhost\n"],
+		[/Seconds/, "\n"],
+		[/UDP port/, "28763\n"],
+		[/health page/, "28764\n"],
+		[/Key/, "\n"],
+		[/bot token/, "123:abc\n"],
+		[/chat id \(/, "-\n"],
+	];
+	const ends = {
+		"end of input": ["\x04", 2],
+		"Ctrl-C": ["\x03", 130],
+		"Ctrl-C in the middle of an answer": ["half an answer\x03", 130],
+	} as const;
+	const kinds = Object.keys(ends) as (keyof typeof ends)[];
+	// Each question with one of the ends, those for a secret (the echo is off) with all.
+	const cases = questions.flatMap(([question], at) =>
+		kinds.filter((_, kind) => kind === at % kinds.length || /Key|token/.test(question.source)).map((kind) => [kind, at, question] as const),
+	);
+
+	test.each(cases)("setup: %s at question %i (%s) → stops, nothing is changed, the terminal echoes", async (kind, at) => {
+		const [end, status] = ends[kind];
+		const answers = [...questions.slice(0, at), [questions[at]![0], end] as const];
+		const before = files(directory);
+		const { code, said, asked, echo } = await talk(answers);
+		expect({ code, asked, echo, said }).toMatchObject({ code: status, asked: answers.length, echo: true });
+		expect(said).toContain("nothing was changed");
+		if (at > 0) expect(said).toContain("NODE_NAME='chad' ");
+		if (at > 3) expect(said).toContain("HELIOS_HOST='localhost' ");
+		if (at > 0) expect(said).toMatch(/^To go on with the answers so far: .*setup\.sh --user\r$/m);
+		expect(said).not.toMatch(/123:abc/);
+		if (/Key|token/.test(questions[at]![0].source)) expect(said).not.toContain("half an answer");
+		expect(files(directory)).toEqual(before);
 	});
 
 	test("a bot without a chat → asked again, and left out on '-'", async () => {

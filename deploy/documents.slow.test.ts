@@ -1,0 +1,272 @@
+import { spawn } from "node:child_process";
+import fs from "node:fs";
+import net from "node:net";
+import os from "node:os";
+import path from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+
+// Every command block of the documents is run as it is written, on two "machines": two homes, and an ssh that runs in the other.
+
+const root = path.resolve(import.meta.dirname, "..");
+const isRoot = process.getuid?.() === 0;
+if (!isRoot) process.stderr.write("documents.slow.test.ts: only root can run what the README says of /opt: those blocks are not run\n");
+
+interface Block {
+	readonly file: string;
+	readonly language: string;
+	/** The first line, by which the table below names it. */
+	readonly first: string;
+	readonly text: string;
+}
+
+/** The documents that tell people what to type. */
+function documents(): string[] {
+	const below = (directory: string) =>
+		fs
+			.readdirSync(path.join(root, directory), { recursive: true, encoding: "utf8" })
+			.filter((name) => name.endsWith(".md") && !name.includes("node_modules"))
+			.map((name) => path.join(directory, name));
+	return [...fs.readdirSync(root).filter((name) => name.endsWith(".md")), ...below("docs"), ...below("deploy"), ...below("bench")].sort();
+}
+
+function blocksOf(file: string): Block[] {
+	const text = fs.readFileSync(path.join(root, file), "utf8");
+	return [...text.matchAll(/^([ \t]*)(```+|~~~+)([^\n]*)\n(.*?)\n\1\2[ \t]*$/gms)].map(([, indent, , info, body]) => {
+		const lines = body!.split("\n").map((line) => (line.startsWith(indent!) ? line.slice(indent!.length) : line));
+		return { file, language: info!.trim().split(/\s/)[0]!, first: lines[0]!.trim(), text: lines.join("\n") };
+	});
+}
+
+const blocks = documents().flatMap(blocksOf);
+const commandLanguages = ["sh", "bash", "shell", "console", "zsh"];
+
+/** Command blocks that a test below runs, by file and first line. */
+const run = {
+	clone: ["README.md", "git clone <this repository> robust-sync && cd robust-sync"],
+	hub: ["README.md", "git init --bare -b main ~/hub.git"],
+	workspace: ["README.md", "git clone helios:hub.git ~/workspace            # or git@github.com:you/workspace.git"],
+	install: ["README.md", "cd ~/workspace && bash <clone>/deploy/setup.sh"],
+	key: ["README.md", "cd ~/workspace && ssh helios cat workspace/.sync_env | bash <clone>/deploy/setup.sh --key-from -"],
+	configuration: ["README.md", "export NODE_NAME=helios"],
+	upgrade: [
+		"README.md",
+		"bash <new clone>/deploy/setup.sh --upgrade                  # service by service; back to the old version if one fails its test",
+	],
+	containers: [
+		"deploy/README.md",
+		String.raw`echo "HEARTBEAT_KEY=$(od -An -vtx1 -N24 /dev/urandom | tr -d ' \n')" >> deploy/container/.env`,
+	],
+} as const;
+
+/** Blocks that no test runs, each with its reason. */
+const notRun: readonly (readonly [file: string, first: string, reason: string])[] = [
+	[
+		"CONTRIBUTING.md",
+		"npm test                       # installs, builds, runs the fast suite (about 6 minutes on two cores)",
+		"the suites themselves",
+	],
+	["README.md", "<workspace>/", "a listing of files"],
+	["docs/contract.md", "<workspace>/", "a listing of files"],
+	[
+		"ARCHITECTURE.md",
+		"bin/                 five executables, a few lines each: build if needed, load dist/<name>.mjs",
+		"a listing of packages",
+	],
+	["SECURITY.md", "location / {", "a web server's configuration; web-server.test.ts holds it against a real one"],
+	[
+		"docs/reliability.md",
+		"git add -A; git commit -qm sync; git pull -q --rebase origin main; git push -q origin main",
+		"what robust-sync is compared with",
+	],
+];
+
+const key = (file: string, first: string) => `${file}: ${first}`;
+
+test("documents: a command block that is neither run nor listed with a reason → named here", () => {
+	// A block without a language may hide commands; those of other languages are data.
+	const commands = blocks.filter(({ language }) => language === "" || commandLanguages.includes(language));
+	const known = [...Object.values(run).map(([file, first]) => key(file, first)), ...notRun.map(([file, first]) => key(file, first))];
+	expect(commands.map(({ file, first }) => key(file, first)).sort()).toEqual([...known].sort());
+	expect(new Set(blocks.map(({ language }) => language))).toEqual(new Set(["", "sh", "json", "mermaid"]));
+});
+
+test("documents: npm scripts and files that CONTRIBUTING.md names → they are there", () => {
+	const { text } = blocks.find(({ file }) => file === "CONTRIBUTING.md")!;
+	const { scripts } = JSON.parse(fs.readFileSync(path.join(root, "package.json"), "utf8"));
+	const named = [...text.matchAll(/^npm (?:run )?([\w:]+)/gm)].map(([, name]) => name);
+	expect(named.length).toBeGreaterThan(4);
+	for (const name of named) expect(Object.keys(scripts)).toContain(name);
+	expect(fs.statSync(path.join(root, ".ci/run")).mode & 0o111).not.toBe(0);
+	expect(fs.existsSync(path.join(root, "packages/merge"))).toBe(true);
+});
+
+/** A clone that is built, so that nothing is downloaded. */
+let clone: string;
+let directory: string;
+beforeAll(() => {
+	clone = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "robust-sync-documents-clone-")));
+	for (const part of ["bin", "deploy", "dist", "package.json"])
+		fs.cpSync(path.join(root, part), path.join(clone, part), { recursive: true, filter: (from) => !from.endsWith("dist/types") });
+});
+afterAll(() => fs.rmSync(clone, { recursive: true, force: true }));
+beforeEach(() => {
+	directory = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "robust-sync-documents-")));
+	for (const machine of ["helios", "chad"]) fs.mkdirSync(home(machine));
+	fs.mkdirSync(path.join(directory, "bin"));
+	// git calls it with options of its own and the command as words; a person with the command alone.
+	program(
+		"ssh",
+		`case " $* " in *" -G "*) exit 1 ;; esac # it has no settings to show
+		while :; do case $1 in -[qx46]) shift ;; -*) shift 2 ;; *) break ;; esac; done
+		host=$1; shift
+		[ -d "${directory}/$host" ] || { echo "ssh: Could not resolve hostname $host" >&2; exit 255; }
+		cd "${directory}/$host" && HOME=$PWD exec sh -c "$*"`,
+	);
+});
+afterEach(() => fs.rmSync(directory, { recursive: true, force: true }));
+
+const home = (machine: string) => path.join(directory, machine);
+const program = (name: string, text: string) =>
+	fs.writeFileSync(path.join(directory, "bin", name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+
+function textOf(name: keyof typeof run): string {
+	const [file, first] = run[name];
+	const block = blocks.find((one) => one.file === file && one.first === first);
+	if (!block) throw new Error(`no block ${key(file, first)}`);
+	return block.text;
+}
+
+interface Ended {
+	code: number | null;
+	said: string;
+}
+
+/** What a person types on a machine, one shell for all of it; whatever fails ends it. */
+function type(machine: string, script: string, { env = {}, shell = ["bash"] }: { env?: Record<string, string>; shell?: string[] } = {}) {
+	const child = spawn(shell[0]!, [...shell.slice(1), "-e", "-o", "pipefail", "-c", script], {
+		cwd: home(machine),
+		env: {
+			PATH: `${path.join(directory, "bin")}:${process.env.PATH}`,
+			HOME: home(machine),
+			TMPDIR: directory,
+			LANG: "C.UTF-8",
+			...env,
+		},
+		stdio: ["ignore", "pipe", "pipe"],
+	});
+	let said = "";
+	for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (said += text));
+	return new Promise<Ended>((resolve, reject) => {
+		child.on("error", reject);
+		child.on("close", (code) => resolve({ code, said }));
+	});
+}
+
+async function typed(...args: Parameters<typeof type>): Promise<string> {
+	const { code, said } = await type(...args);
+	expect(`${code}\n${args[1]}\n${said}`).toMatch(/^0\n/);
+	return said;
+}
+
+function freePort(): Promise<string> {
+	return new Promise((resolve) => {
+		const server = net.createServer().listen(0, "127.0.0.1", () => {
+			const { port } = server.address() as net.AddressInfo;
+			server.close(() => resolve(String(port)));
+		});
+	});
+}
+
+test("documents: the demo from a fresh clone → as promised", async () => {
+	// The clone as a repository that can be cloned, with its build in it.
+	const published = path.join(directory, "published");
+	fs.cpSync(clone, published, { recursive: true });
+	const who = "-c user.name=x -c user.email=x@x";
+	await typed("helios", `cd ${published} && git init -q -b main && git add --force . && git ${who} commit -q -m 1`);
+	const said = await typed("helios", textOf("clone").replace("<this repository>", published));
+	expect(said).toContain("The demo went as promised");
+}, 120_000);
+
+test("documents: the configuration of the README → accepted, and read as it stands", async () => {
+	const text = textOf("configuration");
+	// A shell reads it, too.
+	expect(await typed("helios", `${text}\nprintf '%s' "$PEERS"`, { shell: ["bash", "--posix"] })).toBe("chad=chad.example.org");
+	const file = path.join(directory, ".sync_env");
+	fs.writeFileSync(file, text.replace("HEARTBEAT_KEY=…", "HEARTBEAT_KEY=0123456789abcdef").replace("TOKEN=…", "TOKEN=123:abc"));
+	const said = await typed("helios", `'${process.execPath}' '${root}/dist/print-config.mjs' '${file}'`);
+	expect(said).toMatch(/^NODE_NAME\thelios$/m);
+	expect(said).toMatch(/^CALEB_TELEGRAM_ID\t512366713$/m);
+});
+
+test("documents: the containers' block → a key of 48 digits, and the compose file that is there", async () => {
+	fs.cpSync(clone, home("helios"), { recursive: true });
+	program("docker", `printf '%s\\n' "$*" > '${directory}/asked'; test -f "$3"`);
+	await typed("helios", textOf("containers"));
+	expect(fs.readFileSync(path.join(home("helios"), "deploy/container/.env"), "utf8")).toMatch(/^HEARTBEAT_KEY=[0-9a-f]{48}\n$/);
+	expect(fs.readFileSync(path.join(directory, "asked"), "utf8")).toBe("compose -f deploy/container/compose.yaml up --build\n");
+});
+
+(isRoot ? describe : describe.skip)("documents: two machines by the README", () => {
+	/** The places that an installation as root writes to are each machine's own; there is no service manager. */
+	const machine = (name: string): string[] => {
+		const places = `
+			mkdir -p '${home(name)}/.system'
+			for place in opt usr/local etc/cron.d etc/logrotate.d; do
+				mkdir -p "/$place" "${home(name)}/.system/$place" && mount --bind "${home(name)}/.system/$place" "/$place"
+			done
+			if [ -d /run/systemd ]; then mount -t tmpfs none /run/systemd; fi
+			exec bash "$@"`;
+		return ["unshare", "--mount", "--propagation", "private", "bash", "-ec", places, "bash"];
+	};
+	const on = async (name: string, script: string, env: Record<string, string> = {}) =>
+		await typed(name, script.replaceAll(/<(new )?clone( of robust-sync)?>/g, clone), { env, shell: machine(name) });
+	const keyOf = (name: string) =>
+		/^export HEARTBEAT_KEY=(\w+)$/m.exec(fs.readFileSync(path.join(home(name), "workspace/.sync_env"), "utf8"))?.[1];
+	const once = (name: string) => on(name, "cd ~/workspace && robust-sync --once");
+
+	test("steps 1 to 3, a file there and back, the key, a file back from history, upgrade, uninstall", async () => {
+		await on("helios", textOf("hub"));
+		for (const name of ["helios", "chad"]) {
+			await on(name, textOf("workspace"));
+			fs.writeFileSync(path.join(home(name), "workspace", `${name}.md`), `from ${name}\n`);
+		}
+		const ports = async () => ({ HEARTBEAT_PORT: await freePort(), HEALTH_PORT: await freePort() });
+		const said = await on("helios", textOf("install"), { NODE_NAME: "helios", CHAD_HOST: "localhost", ...(await ports()) });
+		// The line that the set-up of the first machine ends with is typed on the other, as it is.
+		const line = /^ {4,}(HEARTBEAT_KEY=\w+ HELIOS_HOST=\S+ bash .*setup\.sh)$/m.exec(said)?.[1];
+		expect(line).toBeDefined();
+		await on("chad", `cd ~/workspace && ${line}`, { NODE_NAME: "chad", ...(await ports()) });
+		expect(keyOf("chad")).toBe(keyOf("helios"));
+
+		// Both ways to the same key.
+		const own = path.join(home("chad"), "workspace/.sync_env");
+		fs.writeFileSync(own, fs.readFileSync(own, "utf8").replace(/HEARTBEAT_KEY=\w+/, "HEARTBEAT_KEY=another_key_that_chad_made"));
+		const others = () => fs.readFileSync(own, "utf8").replace(/^export HEARTBEAT_KEY=.*\n/m, "");
+		const before = others();
+		await on("chad", textOf("key"));
+		expect(keyOf("chad")).toBe(keyOf("helios"));
+		expect(others()).toBe(before);
+		expect(fs.statSync(own).mode & 0o777).toBe(0o600);
+
+		await once("helios");
+		for (const name of ["helios", "chad"])
+			expect(fs.readdirSync(path.join(home(name), "workspace"))).toEqual(expect.arrayContaining(["helios.md", "chad.md", ".sync_env"]));
+
+		// "I want a file back?"
+		fs.rmSync(path.join(home("helios"), "workspace/chad.md"));
+		await once("helios");
+		const found = await on("helios", "cd ~/workspace && git log --diff-filter=D --name-only --format=%H -- chad.md");
+		await on("helios", `cd ~/workspace && git checkout ${found.split("\n")[0]}^ -- chad.md`);
+		await once("helios");
+		await once("chad");
+		expect(fs.readFileSync(path.join(home("chad"), "workspace/chad.md"), "utf8")).toBe("from chad\n");
+
+		await on("chad", `cd ~/workspace\n${textOf("upgrade")}`);
+		const left = fs.readdirSync(path.join(home("chad"), "workspace")).sort();
+		expect(left).toEqual([".git", "chad.md", "helios.md"]);
+		expect(fs.readdirSync(path.join(home("chad"), ".system/opt"))).toEqual([]);
+		expect(fs.readdirSync(path.join(home("chad"), ".system/usr/local/bin"))).toEqual([]);
+		// What is installed needs nothing of the clone's; the other machine is not touched.
+		expect(await on("helios", "robust-sync --version")).toMatch(/^robust-sync /);
+	}, 240_000);
+});
