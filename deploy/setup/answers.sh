@@ -7,7 +7,7 @@ variables=(
 	NODE_NAME PEERS CHAD_HOST HELIOS_HOST SYNC_REMOTE SYNC_BRANCH SYNC_INTERVAL SYNC_WATCH SYNC_NESTED SYNC_HOOKS MAX_FILE_MB
 	GIT_TIMEOUT HEARTBEAT_PORT HEARTBEAT_BIND HEARTBEAT_INTERVAL HEARTBEAT_KEY PEER_TIMEOUT HEALTH_PORT HEALTH_HOST
 	MONITOR_INTERVAL MAX_SYNC_FAILURES ALERT_COOLDOWN CALEB_TELEGRAM_ID TELEGRAM_BOT_TOKEN TELEGRAM_API_URL
-	ALERT_WEBHOOK_URL MEMORY_LIMIT_MB LOG_LEVEL LOG_FORMAT
+	ALERT_WEBHOOK_URL ALERT_APPRISE_URLS MEMORY_LIMIT_MB LOG_LEVEL LOG_FORMAT
 )
 declare -A answers=()
 # The key that this run has made; empty: it was given, or there is none.
@@ -15,7 +15,7 @@ made_key=''
 # Set when the key of a .sync_env that is there already is to be replaced (--key-from).
 new_key=''
 
-is_secret() { case $1 in HEARTBEAT_KEY | TELEGRAM_BOT_TOKEN | ALERT_WEBHOOK_URL) ;; *) return 1 ;; esac }
+is_secret() { case $1 in HEARTBEAT_KEY | TELEGRAM_BOT_TOKEN | ALERT_WEBHOOK_URL | ALERT_APPRISE_URLS) ;; *) return 1 ;; esac }
 
 # is_person: somebody sits at a terminal.
 is_person() { [ -t 0 ] && [ -z "$yes" ]; }

@@ -72,11 +72,12 @@ describe("bad values in .sync_env are exit code 2 and one line", () => {
 		TELEGRAM_BOT_TOKEN: "a b",
 		TELEGRAM_API_URL: "ftp://example.org",
 		ALERT_WEBHOOK_URL: "file:///etc/passwd",
+		ALERT_APPRISE_URLS: "nowhere",
 		MEMORY_LIMIT_MB: "all",
 		LOG_LEVEL: "chatty",
 		LOG_FORMAT: "html",
 	};
-	const secrets = new Set(["HEARTBEAT_KEY", "TELEGRAM_BOT_TOKEN", "ALERT_WEBHOOK_URL"]);
+	const secrets = new Set(["HEARTBEAT_KEY", "TELEGRAM_BOT_TOKEN", "ALERT_WEBHOOK_URL", "ALERT_APPRISE_URLS"]);
 	afterAll(() => fs.rmSync(node.paths.envFile, { force: true }));
 
 	test("every variable of the contract is tried", () => {

@@ -135,6 +135,6 @@ function sayChannels({ channels, problem }: ConfiguredChannels, logger: Logger):
 	if (channels.length > 0) logger.info("alerts are sent", { channels: channels.map((channel) => channel.name).join(", ") });
 	else
 		logger.warn(
-			"no channel is configured: alerts stay in this log and in monitor_status.json (set CALEB_TELEGRAM_ID and TELEGRAM_BOT_TOKEN, or ALERT_WEBHOOK_URL)",
+			"no channel is configured: alerts stay in this log and in monitor_status.json (set CALEB_TELEGRAM_ID and TELEGRAM_BOT_TOKEN, ALERT_APPRISE_URLS or ALERT_WEBHOOK_URL)",
 		);
 }

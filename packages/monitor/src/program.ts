@@ -118,7 +118,9 @@ async function runTestAlert(options: Options): Promise<number> {
 	);
 	if (report.problem !== null) lines.push(`${color.yellow("!")} ${printable(report.problem)}`);
 	if (report.channels.length === 0) {
-		lines.push("no channel is configured: set CALEB_TELEGRAM_ID and TELEGRAM_BOT_TOKEN, or ALERT_WEBHOOK_URL, in .sync_env");
+		lines.push(
+			"no channel is configured: set CALEB_TELEGRAM_ID and TELEGRAM_BOT_TOKEN, ALERT_APPRISE_URLS or ALERT_WEBHOOK_URL, in .sync_env",
+		);
 	}
 	print(report, `${lines.join("\n")}\n`, options);
 	return report.channels.length > 0 && report.channels.every((channel) => channel.ok) ? ExitCode.ok : ExitCode.failed;

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Config, timestamp } from "@robust-sync/workspace";
-import { ChannelError } from "./channels/channel.ts";
+import { type Channel, ChannelError, type Delivery } from "./channels/channel.ts";
 import { type ConfiguredChannels, configuredChannels } from "./channels/configured.ts";
 import { composeMessages } from "./delivery/message.ts";
 import type { Undelivered } from "./delivery/undelivered.ts";
@@ -16,11 +17,34 @@ export interface TestReport {
 /** How long a receiver that knows expiry shows the test. */
 const shownFor_ms = 5 * 60_000;
 
-/** Sends one message that says that it is a test by every configured channel, once, without retries. */
+/** A channel that is rate-limited says when to come again; so long in all a person waits for that. */
+const longestWait_ms = 60_000;
+
+/** Sends; again when the other side asks to wait, as long as that is a minute at most in all. @throws ChannelError */
+async function sendPatiently(channel: Channel, delivery: Delivery, wait: (ms: number) => Promise<unknown>): Promise<void> {
+	for (let left_ms = longestWait_ms; ; ) {
+		try {
+			return await channel.send(delivery);
+		} catch (error) {
+			const asked_ms = error instanceof ChannelError ? error.retryAfterMs : null;
+			// It takes at least a second of the minute: a side that always asks for none is asked 60 times at most.
+			if (asked_ms === null || asked_ms > left_ms || left_ms <= 0) throw error;
+			left_ms -= Math.max(asked_ms, 1_000);
+			await wait(Math.max(asked_ms, 1_000));
+		}
+	}
+}
+
+/**
+ * Sends one message that says that it is a test by every configured channel, once. A channel that is rate-limited is waited for, for a minute
+ * at most.
+ * @param wait for so many milliseconds
+ */
 export async function sendTestAlert(
 	config: Config,
 	now = Date.now(),
 	{ channels, problem }: ConfiguredChannels = configuredChannels(config),
+	wait: (ms: number) => Promise<unknown> = (ms) => sleep(ms),
 ): Promise<TestReport> {
 	const item: Undelivered = {
 		key: randomUUID(),
@@ -40,7 +64,7 @@ export async function sendTestAlert(
 	const results = await Promise.all(
 		channels.map(async (channel) => {
 			try {
-				await channel.send({ text, items: [item], node: config.nodeName });
+				await sendPatiently(channel, { text, items: [item], node: config.nodeName }, wait);
 				return { name: channel.name, ok: true, error: null };
 			} catch (error) {
 				return { name: channel.name, ok: false, error: error instanceof ChannelError ? error.message : "a fault of the monitor" };

@@ -45,11 +45,12 @@ describe("values that are not accepted are refused, each with its variable and w
 		["TELEGRAM_BOT_TOKEN", ["a b", "tökén"]],
 		["TELEGRAM_API_URL", ["api.telegram.org", "ftp://x", "javascript:alert(1)"]],
 		["ALERT_WEBHOOK_URL", ["example.org", "file:///etc/passwd"]],
+		["ALERT_APPRISE_URLS", ["example.org", "ntfy://a b", "ntfy://", "ntfy://x\u0007"]],
 		["MEMORY_LIMIT_MB", ["0", "500M", "-1"]],
 		["LOG_LEVEL", ["trace", "INFO", "0"]],
 		["LOG_FORMAT", ["xml", "JSON"]],
 	];
-	const secrets = new Set(["HEARTBEAT_KEY", "TELEGRAM_BOT_TOKEN", "ALERT_WEBHOOK_URL"]);
+	const secrets = new Set(["HEARTBEAT_KEY", "TELEGRAM_BOT_TOKEN", "ALERT_WEBHOOK_URL", "ALERT_APPRISE_URLS"]);
 
 	test.each(bad.flatMap(([variable, values]) => values.map((value) => [variable, value] as const)))("%s=%s", (variable, value) => {
 		let error: unknown;
@@ -103,6 +104,7 @@ describe("values that are accepted", () => {
 			telegramBotToken: null,
 			telegramApiUrl: "https://api.telegram.org",
 			alertWebhookUrl: null,
+			appriseUrls: [],
 			memoryLimitMb: 500,
 			logLevel: "info",
 			logFormat: "text",

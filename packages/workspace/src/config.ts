@@ -41,6 +41,8 @@ export interface Config {
 	readonly telegramApiUrl: string;
 	/** May carry a password. Secret. */
 	readonly alertWebhookUrl: string | null;
+	/** Addresses in Apprise's form, each a secret. */
+	readonly appriseUrls: readonly string[];
 	readonly memoryLimitMb: number;
 	readonly logLevel: "debug" | "info" | "warn" | "error";
 	readonly logFormat: "text" | "json";
@@ -71,7 +73,12 @@ export class ConfigError extends Error {
 }
 
 /** The variables whose values are never shown. */
-export const secretVariables: ReadonlySet<string> = new Set(["HEARTBEAT_KEY", "TELEGRAM_BOT_TOKEN", "ALERT_WEBHOOK_URL"]);
+export const secretVariables: ReadonlySet<string> = new Set([
+	"HEARTBEAT_KEY",
+	"TELEGRAM_BOT_TOKEN",
+	"ALERT_WEBHOOK_URL",
+	"ALERT_APPRISE_URLS",
+]);
 
 type Values = Readonly<Record<string, string | undefined>>;
 
@@ -129,6 +136,18 @@ class Reader {
 		if (!url || !/^https?:$/.test(url.protocol)) this.refuse(variable, "an http:// or https:// address");
 		return value;
 	}
+}
+
+const mostAppriseUrls = 32;
+
+function parseAppriseUrls(reader: Reader): string[] {
+	const urls = (reader.text("ALERT_APPRISE_URLS") ?? "").split(/\s+/).filter(Boolean);
+	if (urls.length > mostAppriseUrls || urls.some((url) => !/^[a-z][a-z0-9+.-]{0,31}:\/\/[\x21-\x7e]+$/i.test(url)))
+		reader.refuse(
+			"ALERT_APPRISE_URLS",
+			`addresses in Apprise's form, such as ntfys://ntfy.example/topic, separated by blanks, at most ${mostAppriseUrls}`,
+		);
+	return [...new Set(urls)];
 }
 
 const nodeNamePattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
@@ -211,6 +230,7 @@ export function parseConfig(values: Values): Config {
 		"the token that Telegram's BotFather gave, without spaces",
 	);
 	const alertWebhookUrl = reader.url("ALERT_WEBHOOK_URL");
+	const appriseUrls = parseAppriseUrls(reader);
 	const healthHost = reader.text("HEALTH_HOST") ?? "127.0.0.1";
 	if (!isLoopback(healthHost))
 		reader.refuse("HEALTH_HOST", "a loopback address (127.0.0.1, ::1 or localhost): the endpoint is not for the network");
@@ -243,10 +263,11 @@ export function parseConfig(values: Values): Config {
 		telegramBotToken,
 		telegramApiUrl: reader.url("TELEGRAM_API_URL") ?? "https://api.telegram.org",
 		alertWebhookUrl,
+		appriseUrls,
 		memoryLimitMb: reader.number("MEMORY_LIMIT_MB", 500, 1, 1_000_000, " MB"),
 		logLevel: reader.choice("LOG_LEVEL", "info", ["debug", "info", "warn", "error"]),
 		logFormat: reader.choice("LOG_FORMAT", "text", ["text", "json"]),
-		secrets: [...heartbeatKeys, telegramBotToken, alertWebhookUrl].filter((secret) => secret !== null),
+		secrets: [...heartbeatKeys, telegramBotToken, alertWebhookUrl, ...appriseUrls].filter((secret) => secret !== null),
 	};
 }
 

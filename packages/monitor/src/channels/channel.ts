@@ -2,7 +2,7 @@ import type { Undelivered } from "../delivery/undelivered.ts";
 
 /** A way by which people or programs are told. */
 export interface Channel {
-	readonly name: "telegram" | "openclaw" | "webhook";
+	readonly name: "telegram" | "openclaw" | "webhook" | `apprise-${string}`;
 	/** Tells it. @throws ChannelError */
 	send(delivery: Delivery): Promise<void>;
 }

@@ -1,4 +1,5 @@
 import type { Config } from "@robust-sync/workspace";
+import { appriseChannel } from "./apprise.ts";
 import type { Channel } from "./channel.ts";
 import { isOnPath, openclawChannel } from "./openclaw.ts";
 import { telegramChannel } from "./telegram.ts";
@@ -12,17 +13,20 @@ export interface ConfiguredChannels {
 }
 
 /**
- * Telegram by its Bot API when there is a token, else by the `openclaw` command when it is on PATH; and the webhook. All of
+ * Telegram by its Bot API when there is a token, else by the `openclaw` command when it is on PATH; every address of Apprise; and the webhook. All of
  * them are used, none replaces another.
  */
 export function configuredChannels(config: Config, env: NodeJS.ProcessEnv = process.env): ConfiguredChannels {
-	const { calebTelegramId: chatId, telegramBotToken: token, telegramApiUrl: apiUrl, alertWebhookUrl } = config;
+	const { calebTelegramId: chatId, telegramBotToken: token, telegramApiUrl: apiUrl, alertWebhookUrl, appriseUrls } = config;
 	const channels: Channel[] = [];
 	let problem: string | null = null;
 	if (token !== null && chatId !== null) channels.push(telegramChannel({ apiUrl, token, chatId }));
 	else if (token !== null) problem = "TELEGRAM_BOT_TOKEN is set, but CALEB_TELEGRAM_ID (who is alerted) is not";
 	else if (chatId !== null && isOnPath("openclaw", env)) channels.push(openclawChannel(chatId, config.secrets, env));
 	else if (chatId !== null) problem = "CALEB_TELEGRAM_ID is set, but neither TELEGRAM_BOT_TOKEN is nor is the openclaw command on PATH";
+	if (appriseUrls.length > 0 && !isOnPath("apprise", env))
+		problem ??= "ALERT_APPRISE_URLS is set, but the apprise command is not on PATH: apt-get install apprise";
+	else for (const url of appriseUrls) channels.push(appriseChannel(url, config.secrets, env));
 	if (alertWebhookUrl !== null) channels.push(webhookChannel(alertWebhookUrl));
 	return { channels, problem };
 }

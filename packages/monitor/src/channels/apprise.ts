@@ -1,0 +1,35 @@
+import { createHash } from "node:crypto";
+import { severityRank } from "../findings.ts";
+import type { Channel, Delivery } from "./channel.ts";
+import { runProgram } from "./run-program.ts";
+
+/** It may have to load a hundred plug-ins, and then talk to a server. */
+const timeoutMs = 60_000;
+
+/**
+ * One service that Apprise knows (ntfy, Slack, Discord, Matrix, Gotify, mail, …), by the command `apprise` (Debian's package of that name).
+ * Each address is a channel of its own, so that one that fails delays no other. The address goes through a file without a name: it is a secret, and other
+ * users of the machine see arguments.
+ * @param url an address in Apprise's form, such as ntfys://example.org/topic
+ */
+export function appriseChannel(url: string, secrets: readonly string[] = [], env: NodeJS.ProcessEnv = process.env): Channel {
+	const scheme = /^([a-z0-9]+)/i.exec(url)?.[1]?.toLowerCase() ?? "";
+	// What the address holds (a password, the part after the scheme) must not come back in what the command prints.
+	const parts = [url, ...url.split(/[/@:?&=#]+/).filter((part) => part.length > 8)];
+	return {
+		name: `apprise-${scheme}-${createHash("sha256").update(url).digest("hex").slice(0, 6)}`,
+		async send({ text, items, node, signal }: Delivery) {
+			const isOver = items.length > 0 && items.every(({ kind }) => kind === "resolved");
+			const isCritical = items.some(({ severity }) => severityRank(severity) > severityRank("warning"));
+			const type = isOver ? "success" : isCritical ? "failure" : "warning";
+			await runProgram("apprise", ["--config=/dev/fd/3", `--title=robust-sync on ${node}`, `--notification-type=${type}`], {
+				timeoutMs,
+				input: text,
+				private: `${url}\n`,
+				secrets: [...secrets, ...parts],
+				env,
+				signal,
+			});
+		},
+	};
+}

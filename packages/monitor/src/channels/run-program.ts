@@ -1,0 +1,82 @@
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { redact } from "@robust-sync/service/redact";
+import { secretVariables } from "@robust-sync/workspace";
+import { oneLine } from "../plain-text.ts";
+import { ChannelError } from "./channel.ts";
+
+export interface ProgramOptions {
+	readonly timeoutMs: number;
+	/** Its standard input; absent: nothing. */
+	readonly input?: string | undefined;
+	/** What it can read from descriptor 3: nobody sees that in a list of processes. */
+	readonly private?: string | undefined;
+	/** Values that no message of ours may hold. */
+	readonly secrets: readonly string[];
+	readonly env: NodeJS.ProcessEnv;
+	readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Runs a program that tells people something. No shell is involved; what only this program needs (keys, tokens) is not handed on.
+ * @throws ChannelError with the last line that it printed
+ */
+export async function runProgram(program: string, args: readonly string[], options: ProgramOptions): Promise<void> {
+	const { timeoutMs, input, private: hidden, secrets, env, signal } = options;
+	const { execa } = await import("execa");
+	const childEnv = Object.fromEntries(Object.entries(env).filter(([name]) => !secretVariables.has(name)));
+	const file = hidden === undefined ? null : openNameless(hidden);
+	try {
+		const result = await execa(program, args, {
+			env: childEnv,
+			extendEnv: false,
+			timeout: timeoutMs,
+			forceKillAfterDelay: 2_000,
+			reject: false,
+			maxBuffer: 65_536,
+			...(input === undefined ? {} : { input }),
+			stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe", ...(file === null ? [] : [file as 3])],
+			...(signal ? { cancelSignal: signal } : {}),
+		});
+		if (result.failed) throw new ChannelError(redact(reasonOf(program, result, timeoutMs), [...secrets]));
+	} finally {
+		if (file !== null) closeSync(file);
+	}
+}
+
+/** A file that no name leads to, only its descriptor: a pipe of Node is a socket, which cannot be opened as /dev/fd/3. */
+function openNameless(content: string): number {
+	const directory = mkdtempSync(path.join(tmpdir(), "robust-sync-"));
+	try {
+		const file = path.join(directory, "private");
+		const writing = openSync(file, "wx", 0o600);
+		try {
+			writeSync(writing, content);
+			return openSync(file, "r");
+		} finally {
+			closeSync(writing);
+		}
+	} finally {
+		rmSync(directory, { recursive: true, force: true });
+	}
+}
+
+function reasonOf(
+	program: string,
+	result: {
+		timedOut: boolean;
+		exitCode?: number | undefined;
+		signal?: string | undefined;
+		code?: string | undefined;
+		stderr?: unknown;
+	},
+	timeoutMs: number,
+): string {
+	if (result.timedOut) return `${program} did not finish within ${timeoutMs / 1000} s`;
+	if (result.code === "ENOENT") return `the command ${program} is no longer on PATH`;
+	const said =
+		typeof result.stderr === "string" ? oneLine(result.stderr.split("\n").findLast((line) => line.trim() !== "") ?? "", 200) : "";
+	const how = result.exitCode === undefined ? `ended by ${result.signal ?? result.code ?? "an error"}` : `exit code ${result.exitCode}`;
+	return `${program} failed (${how})${said === "" ? "" : `: ${said}`}`;
+}
