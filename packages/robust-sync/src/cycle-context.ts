@@ -59,6 +59,8 @@ export interface CycleMemory {
 	ownTrackedChecked: boolean;
 	/** Where HEAD was when its commits were last known to hold no files of ours. */
 	publishable: string | null;
+	/** What is reported of a peer's commits as left out, one character a byte. */
+	refused: readonly string[];
 	/** Files that were tracked, and are not synced any more because their names are ours: reported as long as they are there. */
 	ownTracked: readonly string[];
 	/** When held paths were last tried again. */

@@ -180,12 +180,14 @@ async function exchange(
 	if (head !== null && !moved && (await isFreshOnTop(context, snapshot))) {
 		if ((await publish(context, head, snapshot.status.head)) === "pushed") {
 			progress.pushed++;
+			progress.refused = memory.refused.map(refusedPath);
 			return head;
 		}
 		moved = true;
 	}
 	let refusal: unknown = null;
 	let tip: Oid | null = null;
+	let isForeign = false;
 	let attemptStarted = 0;
 	const plan = await pRetry(
 		async () => {
@@ -194,6 +196,7 @@ async function exchange(
 			faultPoint("cycle-fetched");
 			progress.rewritten ||= upstream.rewritten;
 			tip = upstream.tip;
+			isForeign = tip !== memory.synced;
 			const plan = await again(await planFor(context, latest.head, upstream), tip);
 			if (plan === null || !plan.publish) return plan;
 			// What came in is checked out all the same: a node that may not push still receives.
@@ -220,7 +223,7 @@ async function exchange(
 		},
 	);
 	if (plan !== null) {
-		noteRefused(context, plan, progress);
+		noteRefused(context, plan, progress, isForeign);
 		await checkOut(context, plan, progress);
 	}
 	if (refusal) throw refusal;
@@ -229,9 +232,13 @@ async function exchange(
 	return plan?.to ?? null;
 }
 
-/** Paths that a peer pushed and no working tree may have: reported as long as they are there, logged when they come. */
-function noteRefused({ log }: CycleContext, { kind, to, refused }: Plan, progress: Progress): void {
-	progress.refused = refused.map(refusedPath);
+/**
+ * Paths that a peer pushed and no working tree may have: reported as long as the remote's branch has them, and after a commit of this node
+ * took them out of it until somebody else moves the branch; logged when they come.
+ */
+function noteRefused({ log, memory }: CycleContext, { kind, to, refused }: Plan, progress: Progress, isForeign: boolean): void {
+	if (isForeign || refused.length > 0) memory.refused = refused;
+	progress.refused = memory.refused.map(refusedPath);
 	if (kind === "nothing" || refused.length === 0) return;
 	const names = refused.slice(0, 5).map((name) => JSON.stringify(refusedPath(name).path));
 	log.warn(

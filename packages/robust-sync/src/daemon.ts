@@ -69,6 +69,7 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean, clock: Monot
 		databaseCopiedAt: new Map(),
 		ownTrackedChecked: false,
 		publishable: null,
+		refused: [],
 		ownTracked: [],
 		retriedAt: 0,
 		tidiedAt: Number.NEGATIVE_INFINITY,
