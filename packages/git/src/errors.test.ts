@@ -295,6 +295,18 @@ describe("a workspace that cannot be opened", () => {
 			message: expect.stringContaining("safe.directory"),
 		});
 	});
+	test("hub of another user: push → PERMISSION_DENIED that speaks of the hub", async () => {
+		if (process.getuid?.() !== 0) return;
+		const hub = scratch.hub("foreign-hub.git");
+		scratch.init("pushes", hub);
+		scratch.write("pushes/f", "1\n");
+		const commit = scratch.commitAll("pushes", "first");
+		for (const name of ["", "/objects", "/refs", "/HEAD", "/config"]) fs.chownSync(`${hub}${name}`, 12_345, 12_345);
+		await expect(pushCommit(await scratch.open("pushes"), "origin", "main", commit)).rejects.toMatchObject({
+			code: "PERMISSION_DENIED",
+			message: expect.stringMatching(/the hub.*belongs to another user.*foreign-hub\.git/s),
+		});
+	});
 	test("with a git that is too old: GIT_TOO_OLD, naming both versions", () => {
 		expect(() => checkGitVersion("git version 2.37.9")).toThrow(expect.objectContaining({ code: "GIT_TOO_OLD" }));
 		expect(() => checkGitVersion("nonsense")).toThrow(expect.objectContaining({ code: "GIT_TOO_OLD" }));

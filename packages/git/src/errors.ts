@@ -107,8 +107,13 @@ const symptoms: readonly Symptom[] = [
 	},
 	{
 		code: "PERMISSION_DENIED",
-		pattern:
-			/permission denied|read-only file system|insufficient permission|operation not permitted|dubious ownership|could not open .*: EACCES/i,
+		pattern: /dubious ownership/i,
+		advice:
+			"the repository that git names (the hub, where it is on this machine) belongs to another user: run as its owner, or allow it with 'git config --global --add safe.directory <its path>'",
+	},
+	{
+		code: "PERMISSION_DENIED",
+		pattern: /permission denied|read-only file system|insufficient permission|operation not permitted|could not open .*: EACCES/i,
 		advice: "a file cannot be read or written: run as the owner of the workspace (or see git's safe.directory)",
 	},
 	{ code: "HOOK_FAILED", pattern: /hook declined|hook .*failed|pre-receive hook/i, advice: "a hook refused: see what it printed" },
