@@ -140,8 +140,9 @@ export async function collectOutbox({ paths, config, now, log }: CycleContext, l
 	const open = deliveries.filter(({ committed }) => !committed);
 	const blocked = open.length > 0 ? blockedDirectory(paths, config.nodeName) : null;
 	if (blocked !== null) {
-		log.warn(`messages wait: '${blocked}' is no directory any more: move it away, or take it back on the remote`);
-		for (const { name } of open) skipped.push({ path: `sync/pending/${displayPath(rawPath(name))}`, reason: "refused-path" });
+		const remedy = `'${blocked}' is no directory any more: move it away, or take it back on the remote`;
+		log.warn(`messages wait: ${remedy}`);
+		for (const { name } of open) skipped.push({ path: `sync/pending/${displayPath(rawPath(name))}`, reason: "refused-path", remedy });
 	}
 	const targets = blocked === null ? await placeMessages(paths, config.nodeName, open) : [];
 	if (targets.length > 0) log.debug(`${targets.length} messages to deliver`);
