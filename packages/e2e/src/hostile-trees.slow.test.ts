@@ -204,6 +204,26 @@ describe("hostile trees", () => {
 		expect(helios.git("config", "--default", "", "--get", "core.fsmonitor").trim()).toBe("");
 	}, 60_000);
 
+	test("hostile peer: our commit takes .git out again → reported until the branch moves", async () => {
+		const [helios] = await world.pair({ "notes.md": "hello\n" }, { env: { SYNC_INTERVAL: "1" } });
+		await helios.start();
+		const peer = new HostilePeer(world);
+		peer.entries();
+		peer.add(["40000", ".git", peer.tree(["100644", "x", peer.blob("x\n")])]);
+		const reports = (state: { skipped: readonly { path: string }[] }) => state.skipped.some(({ path }) => path === ".git");
+		await helios.untilState(reports, "the report");
+		for (const name of ["one", "two"]) {
+			helios.write(name, "mine\n");
+			await until(() => world.git("hub.git", "ls-tree", "--name-only", "main").split("\n").includes(name), `${name} on the hub`);
+			const { cycles } = (helios.state() as { totals: { cycles: number } }).totals;
+			expect(reports(await helios.untilState(({ totals }) => totals.cycles > cycles, "another cycle"))).toBe(true);
+		}
+		expect(world.git("hub.git", "ls-tree", "--name-only", "main").split("\n")).not.toContain(".git");
+		peer.entries();
+		peer.add(["100644", "peers", peer.blob("clean\n")]);
+		await helios.untilState((state) => helios.exists("peers") && !reports(state), "the end of the report");
+	}, 60_000);
+
 	test("hostile peer: our own files, links, other cases → ours stay, nothing is sent", async () => {
 		const [helios, chad] = await world.pair();
 		await helios.once();
@@ -346,7 +366,9 @@ describe("hostile trees", () => {
 			helios.write("work", "goes on\n");
 			const state = await helios.once();
 			expect(state.messages_pending).toBe(1);
-			expect(state.skipped).toEqual([{ path: expect.stringMatching(/^sync\/pending\//), reason: "refused-path" }]);
+			expect(state.skipped).toEqual([
+				{ path: expect.stringMatching(/^sync\/pending\//), reason: "refused-path", remedy: expect.stringContaining("is no directory") },
+			]);
 			expect(fs.readdirSync(world.path("outside"))).toEqual(["x"]);
 			expect(world.git("hub.git", "ls-tree", "--name-only", "main")).toContain("work");
 			peer.remove("messages");
