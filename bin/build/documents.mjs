@@ -19,11 +19,11 @@ export const exitCodes = [
 const common = /^(NODE_NAME|MEMORY_LIMIT_MB|LOG_)/;
 const ofPeers = /^(PEERS|CHAD_HOST|HELIOS_HOST|PEER_TIMEOUT)$/;
 export const variablesOf = {
-	"robust-sync": [common, /^(SYNC_|MAX_FILE_MB|GIT_TIMEOUT)/, ofPeers],
+	"robust-sync": [common, /^(SYNC_|MAX_FILE_MB|GUARD|GIT_TIMEOUT)/, ofPeers],
 	heartbeat: [common, /^HEARTBEAT_/, ofPeers],
 	"health-server": [common, /^HEALTH_/, ofPeers],
 	monitor: [common, /^(MONITOR_|MAX_SYNC_FAILURES|SYNC_INTERVAL|ALERT_|CALEB_|TELEGRAM_)/, ofPeers],
-	"conflict-resolver": [/^(NODE_NAME|LOG_|SYNC_REMOTE|SYNC_BRANCH|GIT_TIMEOUT)/],
+	"conflict-resolver": [/^(NODE_NAME|LOG_|SYNC_REMOTE|SYNC_BRANCH|GUARD|GIT_TIMEOUT)/],
 };
 
 /** What a person types, and what it is for. */
@@ -35,6 +35,11 @@ export const examples = {
 		["robust-sync --doctor", "everything that can be wrong, and what mends it"],
 		["robust-sync --wait --peers", "after writing: returns when all peers have it"],
 		["robust-sync --pause 2h", "no cycles for two hours; robust-sync --resume ends it"],
+		["robust-sync --history notes.md --diff", "who changed a file, and how; newest first"],
+		["robust-sync --restore notes.md docs --at 2h", "a file and a directory as they were two hours ago, as a new change"],
+		["robust-sync --undo --by helios --since 4h --dry-run", "what taking back the last hours of a node would change"],
+		["robust-sync --annotate 'tidy the notes' --agent bot --run 42", "says what the next commit of this node is for"],
+		["robust-sync --reject", "puts back, on all nodes, what a held commit takes away; --approve lets it pass"],
 		["robust-sync --stop", "lets the cycle in progress end; under systemd: systemctl stop <node>-sync"],
 	],
 	heartbeat: [

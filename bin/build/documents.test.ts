@@ -35,7 +35,7 @@ function section(number: number): string {
 }
 
 describe.each(executables)("%s", (name) => {
-	const takesOperands = ["conflict-resolver", "monitor"].includes(name);
+	const takesOperands = ["conflict-resolver", "monitor", "robust-sync"].includes(name);
 
 	test("has the options that every executable has", () => {
 		expect(sorted(flagsOf(name))).toEqual(expect.arrayContaining(common));

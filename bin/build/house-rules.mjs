@@ -4,9 +4,11 @@
 const floors = {
 	merge: 0,
 	git: 0,
+	guard: 1,
 	workspace: 1,
 	resolve: 2,
 	service: 2,
+	history: 2.5,
 	"robust-sync": 3,
 	heartbeat: 3,
 	"health-server": 3,

@@ -77,7 +77,8 @@ async function commitPending(context: ResolverContext, head: Oid | null, tip: Oi
 export async function resolveUpstream(context: ResolverContext, lock: Lock, dryRun: boolean): Promise<ResolveReport> {
 	const { repository, paths, config, log, now } = context;
 	const warn = (message: string, details: Record<string, unknown>) => log.warn(message, details);
-	const integrateContext = { repository, paths, lock, now, warn };
+	const guard = config.guard ? { files: config.guardFiles, percent: config.guardPercent } : null;
+	const integrateContext = { repository, paths, lock, now, guard, warn };
 	const { oid: before } = await readHead(repository);
 	const resumed = dryRun ? null : await resumeIntegration(integrateContext);
 	const { branch, oid } = await readHead(repository);

@@ -12,8 +12,9 @@ export interface GitRunOptions {
 	accept?: readonly number[];
 	/** Variables on top of the repository's environment. */
 	env?: Readonly<Record<string, string>>;
-	/** Standard output is handed over in pieces and not collected. */
-	onOutput?: (chunk: Buffer) => void;
+	/** Standard output is handed over in pieces and not collected. Where the answer is "enough", git is ended, and that is no failure. */
+	// biome-ignore lint/suspicious/noConfusingVoidType: who takes everything answers nothing
+	onOutput?: (chunk: Buffer) => "enough" | undefined | void;
 	/** Standard output goes straight to this open file descriptor: none of it is ever in our memory. */
 	outputTo?: number;
 	/** What a failure is called. Default: classify, from standard error and the exit code alone. */
@@ -79,6 +80,7 @@ export async function runGit(
 		const stderr: Buffer[] = [];
 		let stderrBytes = 0;
 		let timedOut = false;
+		let enough = false;
 		let killer: NodeJS.Timeout | undefined;
 		const timer = setTimeout(() => {
 			timedOut = true;
@@ -91,8 +93,11 @@ export async function runGit(
 			clearTimeout(killer);
 		};
 		child.stdout?.on("data", (chunk: Buffer) => {
-			if (onOutput) onOutput(chunk);
-			else stdout.push(chunk);
+			if (!onOutput) stdout.push(chunk);
+			else if (!enough && onOutput(chunk) === "enough") {
+				enough = true;
+				signalGroup(child, "SIGTERM");
+			}
 		});
 		child.stderr?.on("data", (chunk: Buffer) => {
 			// A remote can say anything for as long as it likes.
@@ -136,7 +141,8 @@ export async function runGit(
 						text,
 					),
 				);
-			} else if (exitCode !== null && accept.includes(exitCode)) resolve({ stdout: Buffer.concat(stdout), stderr: text, exitCode });
+			} else if (enough) resolve({ stdout: Buffer.alloc(0), stderr: text, exitCode: 0 });
+			else if (exitCode !== null && accept.includes(exitCode)) resolve({ stdout: Buffer.concat(stdout), stderr: text, exitCode });
 			else reject((options.explain ?? classify)(command, signal ? `${text}\nkilled by ${signal}` : text, exitCode, signal));
 		};
 		child.on("close", end);

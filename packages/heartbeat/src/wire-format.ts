@@ -20,7 +20,7 @@ const fieldHeaderBytes = 3;
 export const messageTypes = ["heartbeat", "ack", "challenge", "goodbye", "ping-req", "indirect-ack"] as const;
 export type MessageType = (typeof messageTypes)[number];
 
-const syncStatusCodes = [null, "idle", "syncing", "retrying", "failed", "stopped", "paused"] as const;
+const syncStatusCodes = [null, "idle", "syncing", "retrying", "failed", "stopped", "paused", "held"] as const;
 export type WireSyncStatus = Exclude<(typeof syncStatusCodes)[number], null>;
 const upDownCodes = ["unknown", "up", "down"] as const;
 export type WireUpDown = (typeof upDownCodes)[number];

@@ -27,8 +27,8 @@ export class SyncWatch {
 		this.#signature = signature;
 		const read = readState(this.#paths.syncState, syncStateSchema);
 		if (read.kind !== "ok") return false;
-		const { last_error, consecutive_failures } = read.state;
-		const said = `${last_error?.code ?? ""} ${consecutive_failures >= maxFailures}`;
+		const { last_error, consecutive_failures, held = [] } = read.state;
+		const said = `${last_error?.code ?? ""} ${consecutive_failures >= maxFailures} ${held.map(({ direction, commit }) => `${direction} ${commit}`)}`;
 		const isNews = said !== this.#said;
 		this.#said = said;
 		return isNews;

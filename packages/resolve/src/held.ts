@@ -1,5 +1,26 @@
-import { addLocalExcludes, type GitPath, type HeldChange, type IndexFlags, type Repository, type TreeChange } from "@robust-sync/git";
-import { faultPoint, type HeldPath, type HeldState, readHeld, type WorkspacePaths, writeHeld } from "@robust-sync/workspace";
+import {
+	addLocalExcludes,
+	type GitPath,
+	type HeldChange,
+	type IndexFlags,
+	type Oid,
+	type Repository,
+	type TreeChange,
+	topOf,
+} from "@robust-sync/git";
+import { findLoss, type GuardLimits, indexEntries, isWorthALook, type Loss } from "@robust-sync/guard";
+import {
+	faultPoint,
+	type HeldPath,
+	type HeldState,
+	isOwnName,
+	readGuardNotes,
+	readHeld,
+	timestamp,
+	type WorkspacePaths,
+	writeGuardNotes,
+	writeHeld,
+} from "@robust-sync/workspace";
 import { filtersApply } from "./filters-apply.ts";
 import { allIgnored, changesRules, findLocalOnly, inPlaceOf, isBelow, type LocalOnly, missingMounts, stillIgnored } from "./local-only.ts";
 
@@ -7,7 +28,14 @@ import { allIgnored, changesRules, findLocalOnly, inPlaceOf, isBelow, type Local
 export interface HolderContext {
 	readonly repository: Repository;
 	readonly paths: WorkspacePaths;
+	readonly guard?: GuardLimits | null;
+	readonly now: () => number;
 }
+
+const isSameEntry = (a: HeldPath["base"], b: HeldPath["base"]) => a?.oid === b?.oid && a?.mode === b?.mode;
+
+/** Whether a path waits for a person's word. */
+const isGuarded = (held: HeldPath | undefined) => held?.reason === "guard" && held.approved !== true;
 
 const ruleHeld = (name: GitPath, covered: boolean): HeldPath => ({
 	path: name,
@@ -23,18 +51,28 @@ const ruleHeld = (name: GitPath, covered: boolean): HeldPath => ({
  * moves on (what could not be placed): a snapshot after a crash never takes a held path for a change of the user's.
  */
 export class Holder {
+	readonly #context: HolderContext;
 	readonly #repository: Repository;
 	readonly #paths: WorkspacePaths;
+	/** Between which commits the checkout moves; null: nothing moves. */
+	readonly #move: { readonly from: Oid | null; readonly to: Oid } | null;
 	readonly #before: HeldState;
-	#local: ReadonlyMap<GitPath, LocalOnly> = new Map();
+	#local: Map<GitPath, LocalOnly> = new Map();
 	/** What was ignored before the rules changed. */
 	#ignored: readonly GitPath[] = [];
 	#rulesChange = false;
 
-	constructor({ repository, paths }: HolderContext) {
-		this.#repository = repository;
-		this.#paths = paths;
-		this.#before = readHeld(paths);
+	constructor(context: HolderContext, move: { readonly from: Oid | null; readonly to: Oid } | null = null) {
+		this.#context = context;
+		this.#repository = context.repository;
+		this.#paths = context.paths;
+		this.#move = move;
+		this.#before = readHeld(context.paths);
+	}
+
+	/** Whether anything is held that a checkout could place by now. */
+	get hasRetries(): boolean {
+		return this.toRetry().some((change) => !isGuarded(this.#before.paths.get(change.path)));
 	}
 
 	/** What can be tried again: held paths as changes from what their writers have read to what HEAD has. */
@@ -62,6 +100,7 @@ export class Holder {
 	): Promise<ReadonlyMap<GitPath, IndexFlags | null>> => {
 		const repository = this.#repository;
 		this.#local = await findLocalOnly(repository, this.#before, changes, flags, await filtersApply(repository));
+		await this.#guardAgainstLoss(changes, flags);
 		this.#rulesChange = changesRules(repository, changes);
 		this.#ignored = this.#rulesChange ? await allIgnored(repository) : [];
 		const paths = new Map(this.#before.paths);
@@ -72,6 +111,31 @@ export class Holder {
 		return new Map([...this.#local].map(([name, { bits }]) => [name, bits]));
 	};
 
+	/** What waits for a person's word stays, and so does what a commit takes away that takes away too much. */
+	async #guardAgainstLoss(changes: readonly TreeChange[], flags: ReadonlyMap<GitPath, IndexFlags>): Promise<void> {
+		const guarded = (name: GitPath): LocalOnly => ({ reason: "guard", covered: false, bits: flags.get(name) ?? null });
+		for (const { path: name, after } of changes) {
+			const held = this.#before.paths.get(name);
+			if (held && isGuarded(held) && (after === null || isSameEntry(after, held.target))) this.#local.set(name, guarded(name));
+		}
+		const loss = await this.#lossBy(changes);
+		if (loss === null) return;
+		for (const { path: name } of loss.files) if (!this.#local.has(name)) this.#local.set(name, guarded(name));
+		const since = timestamp(this.#context.now());
+		const incoming = { commit: this.#move?.to ?? "", since, tracked: loss.tracked };
+		writeGuardNotes(this.#paths, { ...readGuardNotes(this.#paths), incoming });
+	}
+
+	async #lossBy(changes: readonly TreeChange[]): Promise<Loss | null> {
+		const { guard: limits = null } = this.#context;
+		const { from = null, to = null } = this.#move ?? {};
+		if (limits === null || from === null || to === null) return null;
+		const deleted = changes.filter(({ after }) => after === null).length;
+		const entries = indexEntries(this.#repository);
+		if (!isWorthALook(limits, changes.length, deleted, entries === null ? null : entries - deleted)) return null;
+		return await findLoss(this.#repository, { from, to, limits, isOwn: (name) => isOwnName(topOf(name)) });
+	}
+
 	#noteLocal(paths: Map<string, HeldPath>, { path: name, before, after }: TreeChange): void {
 		const local = this.#local.get(name);
 		if (!local) return;
@@ -79,7 +143,7 @@ export class Holder {
 		paths.set(name, {
 			path: name,
 			reason: local.reason,
-			base: local.reason === "missing-mount" ? (earlier ? earlier.base : before) : null,
+			base: local.reason === "ignored-here" ? null : earlier ? earlier.base : before,
 			target: after,
 			seen: null,
 			...(local.reason === "ignored-here" ? { covered: local.covered } : {}),

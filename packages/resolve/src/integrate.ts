@@ -15,7 +15,9 @@ import {
 	readRef,
 	readTreeIntoIndex,
 	relation,
+	topOf,
 } from "@robust-sync/git";
+import type { GuardLimits } from "@robust-sync/guard";
 import { baseAmong, containsNothingOf } from "@robust-sync/merge";
 import {
 	compactTimestamp,
@@ -52,6 +54,8 @@ export interface IntegrateContext {
 	readonly retryHeld?: boolean;
 	/** What a late write should have been, had its writer read the newest version. */
 	readonly bringUpToDate?: (late: LateWrite) => Promise<Buffer>;
+	/** From which loss on what comes in is not carried out without a person's word; null, or not given: nothing is held. */
+	readonly guard?: GuardLimits | null;
 	/** Logs what did not fail the checkout. */
 	readonly warn?: (message: string, details: Record<string, unknown>) => void;
 }
@@ -123,7 +127,7 @@ async function saveAll(context: IntegrateContext, resolutions: readonly Resoluti
 async function move(context: IntegrateContext, journal: Journal, how: { resume: boolean; branch: boolean }, known: Resolution | null) {
 	const { repository, paths, lock } = context;
 	const { from, to, ref, backup, branch_at, theirs } = journal;
-	const holder = new Holder(context);
+	const holder = new Holder(context, journal);
 	const options = {
 		held: holder.toRetry(),
 		ownBits: holder.ownBits,
@@ -137,7 +141,7 @@ async function move(context: IntegrateContext, journal: Journal, how: { resume: 
 		staging: paths.staging,
 		backup: path.join(paths.backups, backup),
 		resume: how.resume,
-		isOwn: (name: GitPath) => isOwnName(name.split("/", 1)[0] ?? ""),
+		isOwn: (name: GitPath) => isOwnName(topOf(name)),
 		mergeLate: async (late: LateWrite) =>
 			await mergeLateWriteAside(context.bringUpToDate ? { ...late, written: await context.bringUpToDate(late) } : late),
 		checkpoint(step: string) {
@@ -198,7 +202,7 @@ export async function carryOut(
  * @throws GitError, the file system's errors, LockLostError; `resumeIntegration` then goes on
  */
 export async function retryHeld(context: IntegrateContext, ref: string, head: Oid): Promise<Integration | null> {
-	if (new Holder(context).toRetry().length === 0) return null;
+	if (!new Holder(context).hasRetries) return null;
 	const journal = newJournal(context, { from: head, to: head, ref, theirs: null, branch_at: null });
 	context.lock.assertHeld();
 	writeJournal(context.paths, journal);

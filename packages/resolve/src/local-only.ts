@@ -21,7 +21,7 @@ import { type HeldState, heldAbove, mountPointsBelow, neverCommitted } from "@ro
 
 /** Why a checkout does not touch a path, decided before it begins. */
 export interface LocalOnly {
-	readonly reason: "ignored-here" | "missing-mount";
+	readonly reason: "ignored-here" | "missing-mount" | "guard";
 	/** An ignore rule covers the path. */
 	readonly covered: boolean;
 	/** The bit that the user set on it. */

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { createProgram, defineVerbs, notEmpty, runProgram } from "@robust-sync/service/command-line";
+import { createProgram, defineVerbs, notEmpty, runProgram, wholeNumber } from "@robust-sync/service/command-line";
 import { paint } from "@robust-sync/service/paint";
 import { printable } from "@robust-sync/service/printable";
 import { locateWorkspace } from "@robust-sync/workspace/locate";
@@ -29,11 +29,14 @@ async function status(options: Options): Promise<number> {
 	return report.exitCode;
 }
 
+/** As many as a command line takes. */
+const maxOperands = 100_000;
+
 const program = createProgram(
 	"robust-sync",
 	"Keeps a git working directory the same on two or more machines, unattended, and never loses a byte.",
 )
-	.option("--dry-run", "with --once: say what a cycle would do, and do nothing")
+	.option("--dry-run", "with --once, --restore, --undo: say what it would do, and do nothing")
 	.option("--interval <seconds>", "seconds between cycles when nothing happens (SYNC_INTERVAL)", notEmpty)
 	.option("--yes", "with --init: ask nothing, take the defaults")
 	.option("--node <name>", "with --init: this node's name (NODE_NAME)", notEmpty)
@@ -42,6 +45,16 @@ const program = createProgram(
 		"with --init: the peers, name=host[:port], comma separated (PEERS); with --wait: until these have it too; no list: all",
 	)
 	.option("--timeout <seconds>", "with --wait: give up after so long (60)", notEmpty)
+	.option("--since <time>", "from then on: a duration (2h), a date, or a commit", notEmpty)
+	.option("--until <time>", "up to then: the same", notEmpty)
+	.option("--by <node>", "only what this node did", notEmpty)
+	.option("--agent <name>", "the program that works; with --history: only what it did", notEmpty)
+	.option("--run <id>", "which run of it; with --history: only that", notEmpty)
+	.option("--limit <n>", "with --history: so many entries (50)", wholeNumber(1, 1_000_000_000))
+	.option("--diff", "with --history: show what changed")
+	.option("--at <time>", "with --restore: as it was then: a duration (2h), a date, or a commit", notEmpty)
+	.option("--to <dir>", "with --restore: put it into this directory, and change nothing else", notEmpty)
+	.option("--deleted-only", "with --restore: only what is gone, and not what has changed")
 	.option("--json", "print the result as one JSON document");
 
 defineVerbs<Options>(
@@ -88,6 +101,45 @@ defineVerbs<Options>(
 			description: "look at everything that can be wrong, and say what mends it",
 			options: ["--json"],
 			run: async (options) => (await import("./verbs.ts")).doctor(options),
+		},
+		{
+			flags: "--history",
+			description: "who changed what, newest first",
+			operands: { usage: "PATH…", min: 0, max: maxOperands },
+			options: ["--since", "--until", "--by", "--agent", "--run", "--limit", "--diff", "--json"],
+			run: async (options, operands) => (await import("./verbs.ts")).history(options, operands),
+		},
+		{
+			flags: "--restore",
+			description: "put files or directories back as they were, as a new change",
+			operands: { usage: "PATH…", min: 1, max: maxOperands },
+			options: ["--at", "--to", "--deleted-only", "--dry-run", "--json"],
+			run: async (options, operands) => (await import("./verbs.ts")).restore(options, operands),
+		},
+		{
+			flags: "--undo",
+			description: "take changes back, and keep what was done later",
+			operands: { usage: "COMMIT|PATH…", min: 0, max: maxOperands },
+			options: ["--since", "--until", "--by", "--dry-run", "--json"],
+			run: async (options, operands) => (await import("./verbs.ts")).undo(options, operands),
+		},
+		{
+			flags: "--annotate <text>",
+			description: "say what the next commit of this node is for",
+			options: ["--agent", "--run", "--json"],
+			run: async (options) => (await import("./verbs.ts")).annotate(options),
+		},
+		{
+			flags: "--approve",
+			description: "let pass what is held because it takes away many files",
+			options: ["--json"],
+			run: async (options) => (await import("./verbs.ts")).decideHeld(options, "approve"),
+		},
+		{
+			flags: "--reject",
+			description: "put back, on all nodes, the files that what is held takes away",
+			options: ["--json"],
+			run: async (options) => (await import("./verbs.ts")).decideHeld(options, "reject"),
 		},
 		{ flags: "--status", description: "say how it stands", options: ["--json"], run: status },
 		{

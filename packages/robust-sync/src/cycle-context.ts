@@ -1,10 +1,13 @@
 import { type GitPath, openRepository, type Repository, type SshConnections } from "@robust-sync/git";
+import type { Loss } from "@robust-sync/guard";
 import type { IntegrateContext } from "@robust-sync/resolve";
 import type { Logger } from "@robust-sync/service/log";
 import type { Config, Lock, MonotonicClock, WorkspacePaths } from "@robust-sync/workspace";
+import { guardLimits } from "./guard.ts";
 import type { HotFiles } from "./hot-files.ts";
 import type { KnownChanges } from "./known-changes.ts";
 import type { ReplacedFiles } from "./replaced-files.ts";
+import type { Task } from "./task.ts";
 import type { VanishedFiles } from "./vanished-files.ts";
 
 /** What a cycle works with. Clock and log come in; nothing here is global. */
@@ -17,11 +20,13 @@ export interface CycleContext {
 	/** The cycle lock, held. */
 	readonly lock: Lock;
 	readonly memory: CycleMemory;
+	/** What a person has asked for: it is carried out by this cycle, once. */
+	readonly task?: Task;
 }
 
 /** A cycle's context as packages/resolve takes it. */
 export function integrateContext(context: CycleContext): CycleContext & IntegrateContext {
-	return { ...context, warn: (message, details) => context.log.warn(message, details) };
+	return { ...context, guard: guardLimits(context.config), warn: (message, details) => context.log.warn(message, details) };
 }
 
 /** What one process remembers from cycle to cycle. Losing it costs time, never data. */
@@ -73,6 +78,10 @@ export interface CycleMemory {
 	readonly firstChanges: Map<GitPath, number>;
 	/** What may differ from HEAD, as far as that is known without looking at everything. */
 	readonly known: KnownChanges;
+	/** What was last asked about a loss, and the answer. */
+	guarded: { readonly key: string; readonly loss: Loss | null } | null;
+	/** What was last said to be held. */
+	heldSaid: string;
 	/** What our checkouts replaced a short while ago. */
 	readonly replaced: ReplacedFiles;
 }

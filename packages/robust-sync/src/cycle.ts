@@ -10,11 +10,12 @@ import {
 	retryHeld,
 	saveDecidedForUpstream,
 } from "@robust-sync/resolve";
-import { faultPoint, type SkippedFile } from "@robust-sync/workspace";
+import { faultPoint, type HeldLoss, type SkippedFile } from "@robust-sync/workspace";
 import pRetry from "p-retry";
 import { raceWaitMs } from "./back-off.ts";
 import { type CycleContext, integrateContext } from "./cycle-context.ts";
 import { bringIndexUpToDate, leave } from "./direct-snapshot.ts";
+import { heldLosses, mayPublish, outgoingLoss, releaseApproved } from "./guard.ts";
 import { heldSkipped } from "./held.ts";
 import { waitUntilQuiet } from "./hot-files.ts";
 import { collectOutbox, confirmDelivered, markCommitted } from "./outbox.ts";
@@ -54,6 +55,9 @@ export interface CycleResult {
 	readonly rewritten: boolean;
 	/** Directories below sync/conflicts/ that were written. */
 	readonly saved: readonly string[];
+	/** What waits for a person's word, and how many commits are not published because of it. */
+	readonly held: readonly HeldLoss[];
+	readonly ahead: number;
 }
 
 /** Lost races until the cycle gives up with PUSH_RACE. */
@@ -80,6 +84,10 @@ interface Progress {
 	late: number;
 	/** The newest snapshot. */
 	snapshot: Snapshot | null;
+	/** The remote's tip, where what is beyond it is not published. */
+	heldAt: Oid | null;
+	/** What a person asked for was carried out: HEAD has more than the snapshot. */
+	isTaskDone: boolean;
 }
 
 /**
@@ -105,6 +113,8 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 		refused: [],
 		late: 0,
 		snapshot: null,
+		heldAt: null,
+		isTaskDone: false,
 	};
 	await setAsideTrackedState(context);
 	progress.rescued += (await recover(context)).rescued;
@@ -116,7 +126,7 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 		progress.rescued += await rescueLateWrites(context);
 		await untrackOwnFiles(context);
 		const outbox = await collectOutbox(context);
-		const snapshot = await snapshotInto(context, progress, outbox.targets);
+		const snapshot = await taskInto(context, progress, await snapshotInto(context, progress, outbox.targets));
 		const committed = markCommitted(context, outbox);
 		const agree = async () => {
 			const agreed = await exchange(context, snapshot, progress, asked);
@@ -136,10 +146,14 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 	if (progress.pulled === 0) progress.saved.push(...(await continueEarlierMerges(integrateContext(context))));
 	// A process that stood still meanwhile may not be the one that works here any more.
 	context.lock.assertHeld();
-	const delivered = confirmDelivered(context, committed);
-	context.memory.synced = head;
+	const { heldAt } = progress;
+	const isHeld = heldAt !== null && head !== null;
+	const delivered = isHeld ? 0 : confirmDelivered(context, committed);
+	const held = heldLosses(context, isHeld ? await outgoingLoss(context, heldAt, head) : null);
+	const ahead = isHeld ? await countCommits(context.repository, heldAt, head) : 0;
+	context.memory.synced = isHeld ? heldAt : head;
 	context.memory.announced.clear();
-	const { snapshot, late, refused, ...done } = progress;
+	const { snapshot, late, refused, heldAt: _heldAt, isTaskDone: _isTaskDone, ...done } = progress;
 	const skipped = [...(snapshot?.skipped ?? []), ...outbox.skipped, ...refused, ...heldSkipped(context)];
 	const reported = new Set(skipped.map(({ path }) => path));
 	skipped.push(...ownTrackedFiles(context).filter(({ path }) => !reported.has(path)));
@@ -148,6 +162,8 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 		head,
 		branch: syncedBranch(context),
 		...done,
+		held,
+		ahead,
 		delivered,
 		skipped,
 		busy,
@@ -177,7 +193,8 @@ async function exchange(
 	const { head } = snapshot;
 	let moved = memory.announced.size > 0;
 	// A push without a fetch first: where the remote is as we left it, its success proves that there was nothing to fetch.
-	if (head !== null && !moved && (await isFreshOnTop(context, snapshot))) {
+	const isFresh = head !== null && !moved && !progress.isTaskDone && (await isFreshOnTop(context, snapshot));
+	if (isFresh && (await mayPublish(context, snapshot.status.head, head, snapshot))) {
 		if ((await publish(context, head, snapshot.status.head)) === "pushed") {
 			progress.pushed++;
 			progress.refused = memory.refused.map(refusedPath);
@@ -198,7 +215,13 @@ async function exchange(
 			tip = upstream.tip;
 			isForeign = tip !== memory.synced;
 			const plan = await again(await planFor(context, latest.head, upstream), tip);
+			progress.heldAt = null;
 			if (plan === null || !plan.publish) return plan;
+			if (!(await mayPublish(context, tip, plan.to))) {
+				// What came in is checked out; what is held here stays here.
+				progress.heldAt = tip;
+				return await again(plan, tip);
+			}
 			// What came in is checked out all the same: a node that may not push still receives.
 			const outcome = await publish(context, plan.to, tip).catch((error: unknown) => {
 				refusal = error;
@@ -224,11 +247,12 @@ async function exchange(
 	);
 	if (plan !== null) {
 		noteRefused(context, plan, progress, isForeign);
+		await releaseApproved(context, plan.from, plan.to);
 		await checkOut(context, plan, progress);
 	}
 	if (refusal) throw refusal;
 	// What was written while the merge was pushed goes with the next cycle, which follows at once: another push now could wait as long.
-	if (plan?.publish && plan.to !== tip) progress.late++;
+	if (plan?.publish && plan.to !== tip && progress.heldAt === null) progress.late++;
 	return plan?.to ?? null;
 }
 
@@ -341,6 +365,20 @@ async function snapshotAgain(context: CycleContext, latest: Snapshot, plan: Plan
 	if (inTheWay.length === 0) return snapshot;
 	await waitUntilQuiet(repository.root, inTheWay, memory.hot, now, busyWaitMs);
 	return await snapshotInto(context, progress);
+}
+
+/** Carries out what a person asked for, on top of a snapshot. */
+async function taskInto(context: CycleContext, progress: Progress, snapshot: Snapshot): Promise<Snapshot> {
+	const { task } = context;
+	if (task === undefined || snapshot.head === null) return snapshot;
+	await bringIndexUpToDate(context);
+	const done = await task(context, snapshot.head);
+	if (done === null) return snapshot;
+	progress.isTaskDone = true;
+	progress.commits++;
+	if (done.integration !== null) noteIntegration(done.integration, progress);
+	await leave(context);
+	return { ...snapshot, head: done.head };
 }
 
 /** A person may have staged the other side's file in the place of their own; who never uses git stages nothing. */

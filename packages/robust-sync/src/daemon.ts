@@ -39,6 +39,7 @@ import { type CycleContext, type CycleMemory, openWorkspaceRepository } from "./
 import { changesText, pulledText, savedText } from "./cycle-text.ts";
 import { changedDirectly } from "./direct-snapshot.ts";
 import { noteFirstChange } from "./first-changes.ts";
+import { sayHeld } from "./guard.ts";
 import { KnownChanges } from "./known-changes.ts";
 import { OwnChanges } from "./own-changes.ts";
 import { readPosition } from "./position.ts";
@@ -73,6 +74,8 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean, clock: Monot
 		ownTracked: [],
 		retriedAt: 0,
 		tidiedAt: Number.NEGATIVE_INFINITY,
+		guarded: null,
+		heldSaid: "",
 		clock,
 		known: new KnownChanges(clock),
 		firstChanges: new Map(),
@@ -327,6 +330,7 @@ export class Daemon {
 			recordCycle(this.#paths, this.#now(), durationMs, false);
 			await this.#record.succeeded(result, durationMs, this.#now() + intervalMs);
 			this.#say(result, durationMs);
+			sayHeld(context, result.held);
 			this.#failures = 0;
 			this.#watch(context.repository);
 			await this.#afterCycle(context, result, durationMs);

@@ -29,6 +29,7 @@ import { forgetFirstChanges } from "./first-changes.ts";
 import { withoutHeld } from "./held.ts";
 import { separateHot } from "./hot-files.ts";
 import { type Left, maxKnownPaths } from "./known-changes.ts";
+import { identityOf } from "./own-identity.ts";
 import { noteCommitted, rescueStaleWrites } from "./rescue.ts";
 import { reasonToSkip } from "./skipped-files.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -75,17 +76,6 @@ function contentAt({ repository, config }: CycleContext, name: GitPath, limit: n
 	} catch {
 		return undefined;
 	}
-}
-
-/** Author or committer as git would name them (git-commit(1), COMMIT INFORMATION); null: it cannot be written as it is. */
-function identityOf({ repository, config }: CycleContext, role: "author" | "committer"): string | null {
-	const get = (field: "name" | "email", fallback: string) =>
-		repository.env[`GIT_${role}_${field}`.toUpperCase()] ||
-		repository.config.get(`${role}.${field}`) ||
-		repository.config.get(`user.${field}`) ||
-		fallback;
-	const [name, email] = [get("name", config.nodeName), get("email", `${config.nodeName}@robust-sync`)];
-	return /[<>\n\0]/.test(name + email) ? null : `${name} <${email}>`;
 }
 
 /** Changes against `entries`, what HEAD has; null: something needs the full look. */

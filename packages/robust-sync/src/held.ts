@@ -140,12 +140,18 @@ export async function viewHeld(context: CycleContext, status: Status, mounted: R
 			const isStaged = listed?.kind === "changed" && listed.index !== ".";
 			// A huge file has an index bit: git does not list it.
 			const isHidden = entry.reason === "too-large";
-			if (stamp === null || (stamp === entry.seen && !isStaged && (listed || isHidden || stamp === "absent"))) next.set(name, entry);
+			// An ignored file that is to be deleted is not listed either.
+			const isKept = entry.reason === "guard" && target === null;
+			// Its user deletes it as well.
+			if (isKept && stamp === "absent") continue;
+			if (stamp === null || (stamp === entry.seen && !isStaged && (listed || isHidden || isKept || stamp === "absent")))
+				next.set(name, entry);
 			// As HEAD has it.
-			else if (!listed && !isHidden && !(stamp === "absent" && target !== null)) continue;
+			else if (!listed && !isHidden && !isKept && !(stamp === "absent" && target !== null)) continue;
 			else if (stamp === "absent") {
 				// Removed here, changed there: the changed version comes as soon as it can.
-				if (entry.base === null || !isSameEntry(entry.base, target)) next.set(name, { ...entry, base: null, seen: "absent" });
+				if (entry.base === null || !isSameEntry(entry.base, target))
+					next.set(name, { ...entry, base: null, seen: "absent", ...(entry.reason === "guard" ? { approved: true } : {}) });
 			} else if (reasonToSkip(root, name, config.maxFileMb) !== null) next.set(name, { ...entry, seen: null });
 			else toCompare.push({ held: entry, stamp, isStaged });
 		}
@@ -296,7 +302,8 @@ export function heldSkipped({ repository, paths }: CycleContext): SkippedFile[] 
 	return [
 		...missing.map((mount) => entry(mount, "missing-mount")),
 		...[...held.paths.values()]
-			.filter(({ path: name }) => !missing.some((mount) => isBelow(name, mount)))
+			// Thousands of files that one decision is about: the state says how many, and names the first.
+			.filter(({ path: name, reason }) => reason !== "guard" && !missing.some((mount) => isBelow(name, mount)))
 			.map(({ path: name, reason }) => entry(name, reason)),
 	];
 }

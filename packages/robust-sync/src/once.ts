@@ -46,6 +46,7 @@ import { readPosition } from "./position.ts";
 import { SyncRecord } from "./record.ts";
 import { type Candidates, findCandidates } from "./snapshot.ts";
 import { SyncError, toSyncError } from "./sync-error.ts";
+import type { Task } from "./task.ts";
 import { tidy } from "./tidy.ts";
 import { knownTip, requireRemote, syncedBranch } from "./upstream.ts";
 
@@ -79,6 +80,8 @@ export interface OnceOptions {
 	config: Config;
 	logger: Logger;
 	now?: () => number;
+	/** What a person has asked for. */
+	task?: Task;
 }
 
 /** What `--once` did. */
@@ -90,7 +93,7 @@ export type OnceOutcome =
  * One cycle, by itself or beside a daemon: that one's state file stays its own, and it is told to look again.
  * @throws LockedError after 60 s of waiting for a cycle in progress; LockLostError
  */
-export async function syncOnce({ paths, config, logger, now = Date.now }: OnceOptions): Promise<OnceOutcome> {
+export async function syncOnce({ paths, config, logger, now = Date.now, task }: OnceOptions): Promise<OnceOutcome> {
 	try {
 		await admitForeignWorkspace(paths, config);
 	} catch (error) {
@@ -124,7 +127,7 @@ export async function syncOnce({ paths, config, logger, now = Date.now }: OnceOp
 		memory.ownTracked = record.ownTracked;
 		memory.damaged = record.state.last_error?.code === "CORRUPT_REPOSITORY";
 		context = { repository, paths, config, log: logger, now, lock, memory };
-		let result = await runCycle(context);
+		let result = await runCycle(task === undefined ? context : { ...context, task });
 		for (let again = 0; result.busy > 0 && again < maxFollowUps; again++) result = addUp(result, await runCycle(context));
 		// As long as each takes some of them away.
 		for (let waiting = Number.POSITIVE_INFINITY; result.waiting > 0 && result.waiting < waiting; ) {

@@ -16,6 +16,17 @@ export interface Options {
 	/** true: without a duration. */
 	pause?: string | true;
 	timeout?: string;
+	since?: string;
+	until?: string;
+	by?: string;
+	limit?: number;
+	diff?: boolean;
+	at?: string;
+	to?: string;
+	deletedOnly?: boolean;
+	annotate?: string;
+	agent?: string;
+	run?: string;
 }
 
 /** A line on standard output. */

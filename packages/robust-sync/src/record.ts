@@ -72,6 +72,7 @@ export class SyncRecord {
 			behind: before?.behind ?? 0,
 			messages_pending: 0,
 			skipped: before?.skipped ?? [],
+			held: before?.held ?? [],
 			last_cycle: before?.last_cycle ?? null,
 			totals: before?.totals ?? { cycles: 0, failures: 0, commits: 0, resolved: 0, rescued: 0 },
 		};
@@ -123,7 +124,7 @@ export class SyncRecord {
 		const at = timestamp(this.#now());
 		const { totals } = this.#state;
 		return this.update({
-			status: "idle",
+			status: result.held.length > 0 ? "held" : "idle",
 			last_sync: at,
 			// Reported once: with the cycle that met it.
 			last_error: result.rewritten
@@ -137,9 +138,10 @@ export class SyncRecord {
 			next_attempt: nextAttempt === null ? null : timestamp(nextAttempt),
 			branch: result.branch,
 			head: result.head,
-			ahead: 0,
+			ahead: result.ahead,
 			behind: 0,
 			skipped: [...result.skipped],
+			held: [...result.held],
 			last_cycle: {
 				duration_ms: Math.round(durationMs),
 				committed: result.committed,

@@ -24,7 +24,8 @@ import {
 import { filtersApply, forgetAttributes, isOwnPath } from "@robust-sync/resolve";
 import { counted } from "@robust-sync/service/counted";
 import { printable } from "@robust-sync/service/printable";
-import { faultPoint, holdRemedies, neverCommitted, type SkippedFile } from "@robust-sync/workspace";
+import { annotatedMessage, faultPoint, holdRemedies, neverCommitted, removeAnnotation, type SkippedFile } from "@robust-sync/workspace";
+import { nextAnnotation } from "./annotations.ts";
 import { commitDate } from "./commit-date.ts";
 import type { CycleContext } from "./cycle-context.ts";
 import { bringIndexUpToDate, takeDirectSnapshot } from "./direct-snapshot.ts";
@@ -191,15 +192,18 @@ export function snapshotMessage(node: string, paths: readonly GitPath[], gone: R
 export async function takeSnapshot(context: CycleContext, extra: readonly GitPath[] = []): Promise<Snapshot> {
 	const { known } = context.memory;
 	try {
-		const direct = await takeDirectSnapshot(
-			context,
-			extra,
-			(changed, gone) => `${snapshotMessage(context.config.nodeName, changed, gone)}\n`,
-		);
-		if (direct !== null) return direct;
+		const annotation = await nextAnnotation(context);
+		const message: SnapshotMessage = (changed, gone) =>
+			annotatedMessage(snapshotMessage(context.config.nodeName, changed, gone), annotation);
+		const noted = (snapshot: Snapshot) => {
+			if (annotation !== null && snapshot.committed > 0) removeAnnotation(context.paths, annotation);
+			return snapshot;
+		};
+		const direct = await takeDirectSnapshot(context, extra, (changed, gone) => `${message(changed, gone)}\n`);
+		if (direct !== null) return noted(direct);
 		await bringIndexUpToDate(context);
 		known.lookingAtAll();
-		const snapshot = await takeFullSnapshot(context, extra);
+		const snapshot = noted(await takeFullSnapshot(context, extra, message));
 		for (const name of snapshot.busy) known.saw(name);
 		known.skipped = snapshot.skipped;
 		context.memory.looked = true;
@@ -210,7 +214,9 @@ export async function takeSnapshot(context: CycleContext, extra: readonly GitPat
 	}
 }
 
-async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]): Promise<Snapshot> {
+type SnapshotMessage = (changed: readonly GitPath[], gone: ReadonlySet<GitPath>) => string;
+
+async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[], messageOf: SnapshotMessage): Promise<Snapshot> {
 	const { repository, config, memory, now } = context;
 	const lookedAt = memory.clock.now();
 	let found = await findCandidates(context);
@@ -278,7 +284,7 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	const exact = [...(rereads ? [] : checked), ...copies];
 	const checkedSet = new Set(exact.map(({ path: name }) => name));
 	const present = paths.filter((name) => !goneSet.has(name) && !checkedSet.has(name));
-	const message = snapshotMessage(config.nodeName, named, goneSet);
+	const message = messageOf(named, goneSet);
 	const deleted = named.filter((name) => goneSet.has(name)).length;
 	// Of a copy that a database made just now, now is the time.
 	const date = await commitDate(context, status.head, copies.length > 0 ? [] : changed);

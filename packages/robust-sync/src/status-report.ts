@@ -1,6 +1,7 @@
 import { counted } from "@robust-sync/service/counted";
 import { ExitCode } from "@robust-sync/service/exit-codes";
 import { printable, printableJson } from "@robust-sync/service/printable";
+import { heldLossCommands, heldLossText } from "@robust-sync/workspace/held-loss-text";
 import type { StateRead } from "@robust-sync/workspace/read-state";
 import { withRemoteMessage } from "@robust-sync/workspace/remote-message";
 import { skipText } from "@robust-sync/workspace/skip-remedies";
@@ -24,7 +25,7 @@ export function reportStatus(read: StateRead<SyncState>, now: number, holdsLock 
 	const liveness = writerLiveness(read, now);
 	const running = liveness.status === "up" || (holdsLock && read.kind === "ok");
 	const state = read.kind === "ok" ? read.state : null;
-	const failing = state?.status === "failed" || state?.status === "retrying";
+	const failing = state?.status === "failed" || state?.status === "retrying" || state?.status === "held";
 	return { running, state, reason: liveness.reason, exitCode: running ? (failing ? ExitCode.failed : ExitCode.ok) : ExitCode.notRunning };
 }
 
@@ -78,6 +79,11 @@ export function formatStatus({ running, state, reason }: StatusReport, now: numb
 	if (state.last_error)
 		lines.push(
 			`  ${paint.red("last error")}  ${printable(`${state.last_error.code}: ${withRemoteMessage(state.last_error.message, state.last_error.remote_message)}`)} (${age(state.last_error.at, now)}, ${state.consecutive_failures} in a row)`,
+		);
+	for (const held of state.held ?? [])
+		lines.push(
+			`  ${paint.red("held")}        ${printable(heldLossText(held))} (${age(held.since, now)})`,
+			`              ${heldLossCommands}`,
 		);
 	if (state.next_attempt && running) lines.push(`  next        ${printable(state.next_attempt)}`);
 	for (const file of state.skipped.slice(0, 20))

@@ -12,31 +12,43 @@ import { version } from "@robust-sync/service/version";
 import { needsSupervisor } from "@robust-sync/service/worker";
 import {
 	acquireLock,
+	annotationOf,
+	ensureExcluded,
 	exposedSecrets,
 	findWorkspace,
+	type HeldLoss,
+	heldLossCommands,
+	heldLossText,
 	isHolderAlive,
 	LockedError,
 	loadConfig,
 	locateWorkspace,
+	makeOwnDirectory,
 	pauseText,
 	readLockHolder,
 	skipText,
 	WorkspacePaths,
 	withRemoteMessage,
+	writeAnnotation,
 } from "@robust-sync/workspace";
 import { countsText, savedText } from "./cycle-text.ts";
 import { Daemon } from "./daemon.ts";
+import { type Decided, type Decision, decide } from "./decide.ts";
 import { examine } from "./doctor/doctor.ts";
 import type { Finding } from "./doctor/finding.ts";
 import { admitForeignWorkspace } from "./foreign-workspace.ts";
 import { forgetMount } from "./forget-mount.ts";
+import { showHistory } from "./history-verb.ts";
 import { initWorkspace } from "./init.ts";
 import { dryRun, syncOnce } from "./once.ts";
 import { type Options, print, printJson } from "./options.ts";
 import { pauseSync, resumeSync } from "./pause.ts";
+import { prepareRestore } from "./restore-verb.ts";
 import { sendMessage } from "./send.ts";
 import { stopInstance } from "./stop.ts";
 import { toSyncError } from "./sync-error.ts";
+import type { Task } from "./task.ts";
+import { prepareUndo } from "./undo-verb.ts";
 import { isDone, waitForSync } from "./wait.ts";
 
 // Everything but `--status`: loaded when a verb needs it, so that a look at the state is quick (bin/build/build.mjs).
@@ -133,13 +145,98 @@ export async function once(options: Options): Promise<number> {
 		logger.toFile?.("error", said);
 		throw new CommandError(said, ExitCode.failed, { cause: outcome.error.cause });
 	}
-	const { delivered, saved, skipped, head } = outcome.result;
+	const { delivered, saved, skipped, head, held } = outcome.result;
 	logger.toFile?.("info", `synced once: ${countsText(outcome.result)}`);
 	if (!options.json) {
 		print(`in sync at ${head?.slice(0, 12) ?? "no commit yet"}: ${countsText(outcome.result)}, ${counted(delivered, "message")} delivered`);
 		for (const name of saved) print(savedText(paths, name));
 		for (const file of skipped) print(`skipped ${printable(file.path)} (${printable(skipText(file))})`);
+		for (const loss of held) print(`held: ${printable(heldLossText(loss))}; ${heldLossCommands}`);
 	}
+	return ExitCode.ok;
+}
+
+/**
+ * One cycle that carries out what a person has asked for. Where only the rest of the cycle failed, that is said, and no failure: it is done
+ * here, and published later.
+ * @param report prints what came of it @param isDone whether it was carried out @returns the exit code
+ */
+async function byTask(
+	options: Options,
+	task: Task,
+	isDone: () => boolean,
+	report: (held: readonly HeldLoss[], head: string | null) => void,
+): Promise<number> {
+	const { paths, config, logger } = await prepare(options);
+	const outcome = await syncOnce({ paths, config, logger, task });
+	await logger.flush();
+	if (outcome.ok) {
+		report(outcome.result.held, outcome.result.head);
+		return ExitCode.ok;
+	}
+	const { code, message, remoteMessage } = outcome.error;
+	const said = `${code}: ${withRemoteMessage(message, remoteMessage)}`;
+	if (!isDone()) throw new CommandError(said, ExitCode.failed, { cause: outcome.error.cause });
+	report(outcome.state.held ?? [], outcome.state.head);
+	process.stderr.write(`robust-sync: done here, and not published yet: ${printable(said)}\n`);
+	return ExitCode.ok;
+}
+
+/** Says a person's word about what is held, by a cycle. @returns the exit code */
+export async function decideHeld(options: Options, decision: Decision): Promise<number> {
+	let decided: Decided | null = null;
+	const task: Task = async (context, head) => {
+		const done = await decide(context, head, decision);
+		decided = done?.decided ?? null;
+		return done;
+	};
+	return await byTask(
+		options,
+		task,
+		() => decided !== null,
+		(held, head) => {
+			if (options.json) printJson({ decision: decided?.decision ?? null, files: decided?.files ?? 0, head, held });
+			else if (decided === null) print("nothing is held");
+			else {
+				const files = counted(decided.files, "file");
+				print(decision === "approve" ? `approved: the loss of ${files} goes to all nodes` : `rejected: ${files} put back, on all nodes`);
+			}
+			for (const loss of held) if (!options.json) print(`still held: ${printable(heldLossText(loss))}`);
+		},
+	);
+}
+
+/** Prints who changed what. @returns the exit code */
+export async function history(options: Options, operands: readonly string[]): Promise<number> {
+	const paths = pathsOf(options, false);
+	return await showHistory(paths, loadConfig({ workspace: paths.root }), options, operands);
+}
+
+/** Puts files back as they were. @returns the exit code */
+export async function restore(options: Options, operands: readonly string[]): Promise<number> {
+	const paths = pathsOf(options, !options.dryRun);
+	const request = await prepareRestore(paths, loadConfig({ workspace: paths.root }), options, operands);
+	if (request.task === null) return request.exitCode;
+	return await byTask(options, request.task, request.isDone, request.report);
+}
+
+/** Takes changes back. @returns the exit code */
+export async function undo(options: Options, operands: readonly string[]): Promise<number> {
+	const paths = pathsOf(options, !options.dryRun);
+	const request = await prepareUndo(paths, loadConfig({ workspace: paths.root }), options, operands);
+	if (request.task === null) return request.exitCode;
+	return await byTask(options, request.task, request.isDone, request.report);
+}
+
+/** Notes what the next commit of this node is for. @returns the exit code */
+export async function annotate(options: Options): Promise<number> {
+	const paths = pathsOf(options);
+	makeOwnDirectory(paths.sync);
+	ensureExcluded(paths.root);
+	const note = annotationOf({ text: options.annotate ?? "", agent: options.agent, run: options.run }, Date.now());
+	writeAnnotation(paths, note);
+	if (options.json) printJson(note);
+	else print("noted: the next commit of this node carries it");
 	return ExitCode.ok;
 }
 

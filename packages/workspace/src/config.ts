@@ -22,6 +22,10 @@ export interface Config {
 	readonly syncNested: "auto" | "contents" | "skip";
 	readonly syncHooks: boolean;
 	readonly maxFileMb: number;
+	/** Whether large losses are held, and from how many files, and from how much of the tracked files (percent) on: more than both. */
+	readonly guard: boolean;
+	readonly guardFiles: number;
+	readonly guardPercent: number;
 	readonly gitTimeoutSeconds: number;
 	readonly heartbeatPort: number;
 	/** null: `::`, falling back to 0.0.0.0 */
@@ -248,6 +252,9 @@ export function parseConfig(values: Values): Config {
 		syncNested: reader.choice("SYNC_NESTED", "auto", ["auto", "contents", "skip"]),
 		syncHooks: reader.choice("SYNC_HOOKS", "0", ["0", "1"]) === "1",
 		maxFileMb: reader.number("MAX_FILE_MB", 95, 0.001, 100_000, " MB"),
+		guard: reader.choice("GUARD", "1", ["0", "1"]) === "1",
+		guardFiles: reader.number("GUARD_FILES", 50, 0, 1_000_000_000, "", true),
+		guardPercent: reader.number("GUARD_PERCENT", 30, 0, 100, " percent"),
 		gitTimeoutSeconds: reader.number("GIT_TIMEOUT", 120, 0.1, 86_400, " seconds"),
 		heartbeatPort,
 		heartbeatBind: reader.address("HEARTBEAT_BIND", "an IPv4 or IPv6 address to listen on"),

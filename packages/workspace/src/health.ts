@@ -1,3 +1,4 @@
+import { heldLossCommands, heldLossText } from "./held-loss-text.ts";
 import { type NodeView, peerLiveness, servicesLiveness } from "./liveness.ts";
 import { pauseText } from "./pause.ts";
 import { kernelProcessTable, type ProcessTable } from "./process-table.ts";
@@ -71,6 +72,8 @@ export function deriveHealth(input: HealthInput): { status: HealthStatus; reason
 		if (state.status === "paused") add("sync", "warning", pausedText(state));
 		else if (now - since > staleMs) add("sync", "critical", `no successful sync for ${roughly(now - since)}`);
 		if (state.status === "failed") add("sync", "critical", state.last_error?.message ?? "sync failed");
+		else if (state.status === "held")
+			for (const held of state.held ?? []) add("sync", "warning", `${heldLossText(held)}: ${heldLossCommands}`);
 		else if (state.status === "retrying") add("sync", "warning", state.last_error?.message ?? "sync is retrying");
 	}
 	if (input.conflictsUnresolved > 0) add("conflicts", "critical", `${input.conflictsUnresolved} unresolved conflicts`);

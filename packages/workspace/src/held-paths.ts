@@ -25,6 +25,8 @@ export const holdRemedies = {
 	"no-hard-links": "the file system does not support hard links: move the workspace to one that does (ext4, xfs, btrfs)",
 	"filter-failed": "a git filter or encoding (.gitattributes) fails for this file: correct the attribute, the filter or the file",
 	unreadable: "the file cannot be read: correct its permissions, or check the disk (dmesg)",
+	guard:
+		"a commit that came in takes away so many files that a person must be asked: robust-sync --approve carries it out, robust-sync --reject puts the files back on all nodes",
 	"too-large": "the file here is larger than MAX_FILE_MB: make it smaller, or raise the limit",
 } as const satisfies Record<string, string>;
 export type HoldReason = keyof typeof holdRemedies;
@@ -49,6 +51,8 @@ const heldPathSchema = z.object({
 	target: entry,
 	/** The file on disk when it was last compared with `base` (`statStamp`); null: it is to be compared. */
 	seen: z.nullable(z.string()),
+	/** For `guard`: a person has approved it, on whatever node; it is carried out with the next try. */
+	approved: z.optional(z.boolean()),
 	/** For `ignored-here`: an ignore rule covered the path when this was written. If none does later, the user here took it away. */
 	covered: z.optional(z.boolean()),
 	/** For `ignored-here`: a line of ours in `.git/info/exclude` keeps it ignored after another node changed the rules. */

@@ -1,3 +1,4 @@
+export * from "./annotation.ts";
 export * from "./atomic-write.ts";
 export * from "./backup-manifest.ts";
 export * from "./config.ts";
@@ -7,7 +8,9 @@ export * from "./env-file.ts";
 export * from "./exclude.ts";
 export * from "./exposed-secrets.ts";
 export * from "./fault-points.ts";
+export * from "./guard-notes.ts";
 export * from "./health.ts";
+export * from "./held-loss-text.ts";
 export * from "./held-paths.ts";
 export * from "./journal.ts";
 export * from "./liveness.ts";

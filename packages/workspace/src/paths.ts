@@ -71,6 +71,14 @@ export class WorkspacePaths {
 	get held(): string {
 		return path.join(this.sync, "held.json");
 	}
+	/** What the next commit of this node says about itself (annotation.ts). */
+	get annotation(): string {
+		return path.join(this.sync, "annotation.json");
+	}
+	/** Since when something is held for a person's word (guard-notes.ts). */
+	get guardNotes(): string {
+		return path.join(this.sync, "guard.json");
+	}
 	/** The outbox's fixed names: which pending file is delivered under which path. */
 	get outboxNames(): string {
 		return path.join(this.sync, "outbox.json");

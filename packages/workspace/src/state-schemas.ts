@@ -16,7 +16,7 @@ const writer = {
 	updated_at: timestamp,
 };
 
-export const syncStatuses = ["idle", "syncing", "retrying", "failed", "stopped", "paused"] as const;
+export const syncStatuses = ["idle", "syncing", "retrying", "failed", "stopped", "paused", "held"] as const;
 /** Every reason in `skipped`: what a snapshot left out, then what a checkout left untouched (held-paths.ts). */
 export const skipReasons = [
 	"nested-repository",
@@ -66,6 +66,24 @@ export const skippedFileSchema = z.object({
 export const pauseSchema = z.object({ since: timestamp, until: z.nullable(timestamp) });
 export type Pause = z.infer<typeof pauseSchema>;
 
+export const heldLossSchema = z.object({
+	/** `outgoing`: a commit of this node that is not published; `incoming`: one that came in and whose files stay as they are here. */
+	direction: z.enum(["outgoing", "incoming"]),
+	commit: z.string(),
+	since: timestamp,
+	/** Files that it would take away, and how. */
+	files: count,
+	deleted: count,
+	emptied: count,
+	replaced: count,
+	/** Files that were tracked before. */
+	tracked: count,
+	/** The first of them. */
+	paths: z.array(z.string()),
+});
+/** A loss that waits for a person's word. */
+export type HeldLoss = z.infer<typeof heldLossSchema>;
+
 export const syncStateSchema = z.object({
 	...writer,
 	started_at: timestamp,
@@ -94,6 +112,8 @@ export const syncStateSchema = z.object({
 	behind: count,
 	messages_pending: count,
 	skipped: z.array(skippedFileSchema),
+	/** What waits for `--approve` or `--reject`; additive to the contract. */
+	held: z.optional(z.array(heldLossSchema)),
 	last_cycle: z.nullable(
 		z.object({
 			duration_ms: count,

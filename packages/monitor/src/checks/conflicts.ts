@@ -97,16 +97,19 @@ function abortOf(operation: string): string {
 	return operation === "bisect" ? "git bisect reset" : `git ${operation} --abort`;
 }
 
+/** Whether a node's head is its own for a while because of what a person did, or is asked: that is told by itself. */
+const hasReasonToDiffer = (status: string | null) => status === "paused" || status === "held";
+
 /** Peers that are alive and say a head that is not ours. */
 function differingPeers(facts: Facts): string[] {
 	const own = facts.view.sync.kind === "ok" ? facts.view.sync.state.head : null;
-	if (own === null || (facts.view.sync.kind === "ok" && facts.view.sync.state.status === "paused")) return [];
+	if (own === null || (facts.view.sync.kind === "ok" && hasReasonToDiffer(facts.view.sync.state.status))) return [];
 	const timeoutMs = facts.config.peerTimeoutSeconds * 1000;
 	const differs = (state: PeerState) =>
 		state.head !== null &&
 		state.head !== own &&
 		peerLiveness(state, facts.now, timeoutMs) === "alive" &&
 		state.services.sync !== "down" &&
-		state.sync_status !== "paused";
+		!hasReasonToDiffer(state.sync_status);
 	return [...facts.peers].filter(([, read]) => read.kind === "ok" && differs(read.state)).map(([peer]) => peer);
 }

@@ -1,5 +1,5 @@
 import { formatDuration, formatTime } from "@robust-sync/service/durations";
-import { pausedText, skipRemedies, staleAfterMsOf, withRemoteMessage } from "@robust-sync/workspace";
+import { heldLossCommands, heldLossText, pausedText, skipRemedies, staleAfterMsOf, withRemoteMessage } from "@robust-sync/workspace";
 import type { Finding, Problem } from "../findings.ts";
 import { oneLine } from "../plain-text.ts";
 import type { Facts } from "../readings/facts.ts";
@@ -91,6 +91,17 @@ export function checkSync(facts: Facts): Finding {
 			since: now - stale,
 			forMs: settlingMs,
 			symptomOf: [...symptomOf, "process:sync"],
+		});
+	}
+	for (const held of state.held ?? []) {
+		problems.push({
+			id: held.direction === "outgoing" ? "sync:held" : "sync:held-incoming",
+			severity: "warning",
+			title: `${held.files} files would be lost: held`,
+			detail: `${oneLine(heldLossText(held), 600)}.`,
+			cause: "a program deleted or overwrote more than it should, or somebody cleaned up.",
+			action: heldLossCommands,
+			since: Date.parse(held.since),
 		});
 	}
 	if (error?.code === "HISTORY_REWRITTEN" && now - Date.parse(error.at) < historyShownMs) {

@@ -1,0 +1,4 @@
+export * from "./approval.ts";
+export * from "./content-loss.ts";
+export * from "./loss.ts";
+export * from "./worth-a-look.ts";

@@ -1,0 +1,317 @@
+import {
+	blobOid,
+	diffTrees,
+	type GitPath,
+	gitPathIfAllowed,
+	type Oid,
+	openMergeStore,
+	type Repository,
+	readTreeWhole,
+	type TreeChange,
+	type TreeEntry,
+	withObjectReader,
+} from "@robust-sync/git";
+import { approvalsBetween, approvedPaths } from "./approval.ts";
+import { type ContentChange, contentChange, isEdited } from "./content-loss.ts";
+import { type GuardLimits, wholeTreeFiles, wholeTreeShare } from "./worth-a-look.ts";
+
+/** One file that a commit takes away. */
+export interface LostFile {
+	readonly path: GitPath;
+	readonly how: "deleted" | "emptied" | "replaced";
+	readonly before: TreeEntry;
+	/** null: nothing is there any more. */
+	readonly after: TreeEntry | null;
+}
+
+/** A loss that nobody has approved. */
+export interface Loss {
+	/** More than the limits; nearly the whole tree; or all that was below a mount point. */
+	readonly kind: "many" | "whole-tree" | "mount";
+	/** In the order of their paths. */
+	readonly files: readonly LostFile[];
+	/** Files that were tracked before. */
+	readonly tracked: number;
+	/** The mount points below which nothing is left. */
+	readonly mounts: readonly GitPath[];
+}
+
+export interface LossQuestion {
+	/** What there was, a commit. */
+	readonly from: Oid;
+	/** What there would be, a commit. */
+	readonly to: Oid;
+	readonly limits: GuardLimits;
+	/** Directories that are mount points here. */
+	readonly mounts?: Iterable<GitPath>;
+	/** The difference, where it is known. */
+	readonly changes?: readonly TreeChange[];
+	/** Names that are no part of the workspace. */
+	isOwn?(name: GitPath): boolean;
+}
+
+/** Larger contents are compared by their size alone. */
+const maxComparedBytes = 4 * 1_048_576;
+/** Of a file that large so much must be left. */
+const keptOfLarge = 0.05;
+/** Commits of one author within this time are one piece of work: a program that deletes for a while is committed in parts. */
+const togetherSeconds = 10;
+
+const isBlob = (entry: TreeChange["after"]) => entry !== null && entry.mode !== "160000";
+const isLink = (entry: TreeEntry) => entry.mode === "120000";
+
+/** Files deleted in one place whose content, perhaps edited, came up in another: git's own search for renames. @throws GitError */
+async function movedAway(repository: Repository, from: Oid, to: Oid): Promise<Set<GitPath>> {
+	const { stdout } = await openMergeStore(repository).run([
+		"diff-tree",
+		"-r",
+		"-z",
+		"--raw",
+		"--no-abbrev",
+		"-M50%",
+		"-l1000",
+		"--diff-filter=R",
+		"--end-of-options",
+		from,
+		to,
+	]);
+	const tokens = stdout.toString("latin1").split("\0");
+	const moved = new Set<GitPath>();
+	// ":<modes> <ids> R<score>" NUL old path NUL new path NUL
+	for (let at = 0; at + 2 < tokens.length; at += 3) {
+		const name = gitPathIfAllowed(tokens[at + 1] ?? "");
+		if (name !== null) moved.add(name);
+	}
+	return moved;
+}
+
+/** The name without directories and without its last extension. */
+const stemOf = (name: GitPath) => name.slice(name.lastIndexOf("/") + 1).replace(/(.)\.[^.]*$/, "$1");
+
+/** Copies that an earlier commit had made: a deleted file is no loss where the same content lies elsewhere by the same name. */
+async function copiedBefore(repository: Repository, to: Oid, deleted: readonly LostFile[]): Promise<Set<GitPath>> {
+	const key = (name: GitPath, { oid }: TreeEntry) => `${oid} ${stemOf(name)}`;
+	const there = new Map<string, number>();
+	for (const [name, entry] of await readTreeWhole(repository, to)) there.set(key(name, entry), (there.get(key(name, entry)) ?? 0) + 1);
+	const copied = new Set<GitPath>();
+	for (const { path: name, before } of deleted) {
+		const left = there.get(key(name, before)) ?? 0;
+		if (left === 0) continue;
+		there.set(key(name, before), left - 1);
+		copied.add(name);
+	}
+	return copied;
+}
+
+/** What has a new name and other content, where git does not look for pairs because there are too many: same directory and stem, or same name. */
+function pairedByName(deleted: readonly LostFile[], added: readonly TreeChange[]): TreeChange[] {
+	const stems = new Map<string, TreeChange>();
+	const names = new Map<string, TreeChange>();
+	for (const change of added) {
+		stems.set(inDirectory(change.path), change);
+		names.set(change.path.slice(change.path.lastIndexOf("/") + 1), change);
+	}
+	const used = new Set<TreeChange>();
+	return deleted.flatMap((file) => {
+		const pair = [stems.get(inDirectory(file.path)), names.get(file.path.slice(file.path.lastIndexOf("/") + 1))].find(
+			(change) => change !== undefined && !used.has(change),
+		);
+		if (!pair) return [];
+		used.add(pair);
+		return [{ path: file.path, before: file.before, after: pair.after }];
+	});
+}
+
+const inDirectory = (name: GitPath) => `${name.slice(0, name.lastIndexOf("/") + 1)}${stemOf(name)}`;
+
+/** What became of files that are still there. @throws GitError */
+async function changedFiles(
+	repository: Repository,
+	changes: readonly TreeChange[],
+	compare: (before: Buffer, after: Buffer) => ContentChange = contentChange,
+): Promise<LostFile[]> {
+	const emptyBlob = blobOid(Buffer.alloc(0), repository.objectFormat);
+	const lost: LostFile[] = [];
+	const toRead: { readonly path: GitPath; readonly before: TreeEntry; readonly after: TreeEntry }[] = [];
+	for (const { path: name, before, after } of changes) {
+		if (before === null || after === null || before.oid === after.oid || before.oid === emptyBlob) continue;
+		if (after.oid === emptyBlob) lost.push({ path: name, how: "emptied", before, after });
+		else if (after.mode === "160000" || isLink(before) !== isLink(after)) lost.push({ path: name, how: "replaced", before, after });
+		// Where a link leads is no content.
+		else if (!isLink(before)) toRead.push({ path: name, before, after });
+	}
+	await withObjectReader(repository, async (reader) => {
+		let before: Buffer | null = null;
+		let beforeSize = 0;
+		await reader.each(
+			toRead.flatMap((file) => [file.before.oid, file.after.oid]),
+			(info, content, index) => {
+				const file = toRead[index >> 1];
+				if (index % 2 === 0) {
+					// It is overwritten by what comes next.
+					before = content === null ? null : Buffer.from(content);
+					beforeSize = info?.size ?? 0;
+					return;
+				}
+				if (!file || info === null) return;
+				const how =
+					before !== null && content !== null ? compare(before, content) : info.size < keptOfLarge * beforeSize ? "emptied" : "kept";
+				if (how !== "kept") lost.push({ ...file, how });
+			},
+			maxComparedBytes,
+		);
+	});
+	return lost;
+}
+
+/** All that is gone between two commits, moves left out. */
+async function lostFiles(repository: Repository, { from, to }: LossQuestion, changes: readonly TreeChange[]): Promise<LostFile[]> {
+	const deleted = changes.flatMap(({ path: name, before, after }): LostFile[] =>
+		before !== null && isBlob(before) && after === null ? [{ path: name, how: "deleted", before, after }] : [],
+	);
+	const moved = deleted.length > 0 ? await movedAway(repository, from, to) : new Set();
+	const unmoved = deleted.filter((file) => !moved.has(file.path));
+	const copied = unmoved.length > 0 ? await copiedBefore(repository, to, unmoved) : new Set();
+	const missing = unmoved.filter((file) => !copied.has(file.path));
+	const pairs = pairedByName(
+		missing,
+		changes.filter(({ before, after }) => before === null && isBlob(after)),
+	);
+	const unlike = new Set(
+		(await changedFiles(repository, pairs, (one, other) => (isEdited(one, other) ? "kept" : "replaced"))).map((file) => file.path),
+	);
+	const renamed = new Set(pairs.flatMap((pair) => (unlike.has(pair.path) ? [] : [pair.path])));
+	const changed = await changedFiles(
+		repository,
+		changes.filter(({ before, after }) => isBlob(before) && after !== null),
+	);
+	return [...missing.filter((file) => !renamed.has(file.path)), ...changed].sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/** One piece of work of one author, and what it touched. */
+interface Work {
+	readonly author: string;
+	seconds: number;
+	readonly touched: Set<GitPath>;
+}
+
+/** What was done between two commits, piece by piece. @throws GitError */
+async function workBetween(repository: Repository, from: Oid, to: Oid): Promise<Work[]> {
+	const works: Work[] = [];
+	let rest = Buffer.alloc(0);
+	let isPath = false;
+	const receive = (token: string) => {
+		if (isPath) {
+			isPath = false;
+			const name = gitPathIfAllowed(token);
+			if (name !== null) works.at(-1)?.touched.add(name);
+			return;
+		}
+		const text = token.trimStart();
+		if (text.startsWith(":")) isPath = true;
+		else if (text.startsWith("\u0002")) {
+			const [date = "", ...author] = text.slice(1).split(" ");
+			const work = { author: author.join(" "), seconds: Number(date), touched: new Set<GitPath>() };
+			const last = works.at(-1);
+			if (last?.author === work.author && Math.abs(last.seconds - work.seconds) <= togetherSeconds) last.seconds = work.seconds;
+			else works.push(work);
+		}
+	};
+	await openMergeStore(repository).run(
+		[
+			"log",
+			"-z",
+			"--no-merges",
+			"--topo-order",
+			"--raw",
+			"--no-abbrev",
+			"--no-renames",
+			"--format=%x02%ct %an",
+			"--end-of-options",
+			to,
+			`^${from}`,
+			"--",
+		],
+		{
+			onOutput(chunk) {
+				const buffer = Buffer.concat([rest, chunk]);
+				let start = 0;
+				for (let end = buffer.indexOf(0); end >= 0; end = buffer.indexOf(0, start)) {
+					receive(buffer.toString("latin1", start, end));
+					start = end + 1;
+				}
+				rest = Buffer.from(buffer.subarray(start));
+			},
+		},
+	);
+	if (rest.length > 0) receive(rest.toString("latin1"));
+	return works;
+}
+
+function kindOf(lost: number, tracked: number, { files, percent }: GuardLimits): Loss["kind"] | null {
+	if (lost >= wholeTreeFiles && lost >= wholeTreeShare * tracked) return "whole-tree";
+	return lost > files && lost > (percent / 100) * tracked ? "many" : null;
+}
+
+/**
+ * What would be lost between two commits, if that is so much that a person must be asked. Judged piece of work by piece of work: a week of
+ * small deletions that arrives at once is none.
+ * @returns null: nothing to ask, or it was approved
+ * @throws GitError
+ */
+export async function findLoss(repository: Repository, question: LossQuestion): Promise<Loss | null> {
+	const { from, to, limits } = question;
+	if (from === to) return null;
+	const all = question.changes ?? (await diffTrees(repository, from, to));
+	const changed = all.filter(({ path: name }) => question.isOwn?.(name) !== true);
+	const changes = changed.filter(({ before }) => before !== null);
+	const mounts = [...(question.mounts ?? [])];
+	const isBelowAny = (name: GitPath) => mounts.some((mount) => name.startsWith(`${mount}/`));
+	const isSmall = changes.length < wholeTreeFiles && !changes.some(({ path: name, after }) => after === null && isBelowAny(name));
+	if (isSmall) return null;
+	const before = await readTreeWhole(repository, from);
+	const tracked = [...before.values()].filter(isBlob).length;
+	// Nothing that is to be read can make it one.
+	if (mounts.length === 0 && kindOf(changes.length, tracked, limits) === null) return null;
+	const lost = await lostFiles(repository, question, changed);
+	const emptied = emptiedMounts(mounts, before, lost);
+	const net = kindOf(lost.length, tracked, limits);
+	if (net === null && emptied.length === 0) return null;
+	const held = new Set<GitPath>();
+	for (const { path: name } of lost) if (emptied.some((mount) => name.startsWith(`${mount}/`))) held.add(name);
+	let kind: Loss["kind"] = "mount";
+	if (net !== null) {
+		const names = new Set(lost.map((file) => file.path));
+		const rest = new Set(names);
+		for (const { touched } of await workBetween(repository, from, to)) {
+			const own = [...touched].filter((name) => names.has(name));
+			for (const name of own) rest.delete(name);
+			if (kindOf(own.length, tracked, limits) === null) continue;
+			kind = net;
+			for (const name of own) held.add(name);
+		}
+		// What no commit took away, a merge did.
+		if (kindOf(rest.size, tracked, limits) !== null) {
+			kind = net;
+			for (const name of rest) held.add(name);
+		}
+	}
+	if (held.size === 0) return null;
+	const approvals = await approvalsBetween(repository, from, to);
+	const wanted = new Map(lost.filter((file) => held.has(file.path)).map((file) => [file.path, file.after] as const));
+	const approved = approvals.length > 0 ? await approvedPaths(repository, approvals, wanted) : new Set();
+	const files = lost.filter((file) => held.has(file.path) && !approved.has(file.path));
+	// What is left of an approved loss is judged by itself.
+	const isLeft = emptiedMounts(mounts, before, files).length > 0 || kindOf(files.length, tracked, limits) !== null;
+	return isLeft ? { kind, files, tracked, mounts: emptied } : null;
+}
+
+/** Mount points that had files, and have none any more. */
+function emptiedMounts(mounts: readonly GitPath[], before: ReadonlyMap<GitPath, TreeEntry>, lost: readonly LostFile[]): GitPath[] {
+	if (mounts.length === 0) return [];
+	const deleted = new Set(lost.flatMap((file) => (file.how === "deleted" ? [file.path] : [])));
+	return mounts.filter((mount) => {
+		const below = [...before.keys()].filter((name) => name.startsWith(`${mount}/`));
+		return below.length > 0 && below.every((name) => deleted.has(name));
+	});
+}

@@ -1,0 +1,43 @@
+import { closeSync, openSync, readSync } from "node:fs";
+import path from "node:path";
+import type { Repository } from "@robust-sync/git";
+
+/** From how many files and from how much of the tracked files (percent) on a loss is held: more than both. Null: nothing ever is. */
+export interface GuardLimits {
+	readonly files: number;
+	readonly percent: number;
+}
+
+/** A tree of which nearly all is gone or another one is no work any more, however few files it has: from so many on, and so much of them. */
+export const wholeTreeFiles = 5;
+export const wholeTreeShare = 0.9;
+
+/** How many entries the index has, by its header (gitformat-index(5)): 12 bytes are read. Null: that cannot be told. */
+export function indexEntries({ gitDirectory }: Pick<Repository, "gitDirectory">): number | null {
+	let fd: number;
+	try {
+		fd = openSync(path.join(gitDirectory, "index"), "r");
+	} catch {
+		return null;
+	}
+	try {
+		const header = Buffer.alloc(12);
+		if (readSync(fd, header, 0, 12, 0) < 12 || header.toString("latin1", 0, 4) !== "DIRC") return null;
+		return header.readUInt32BE(8);
+	} catch {
+		return null;
+	} finally {
+		closeSync(fd);
+	}
+}
+
+/**
+ * Whether a commit of so many paths could be a loss at all. Costs nothing in the ordinary cycle, which changes a few.
+ * @param changed paths that the commit adds, changes or deletes, and how many of them it deletes
+ * @param tracked files after it; null: not known
+ */
+export function isWorthALook(limits: GuardLimits | null, changed: number, deleted: number, tracked: number | null): boolean {
+	if (limits === null || changed === 0) return false;
+	if (changed > limits.files) return true;
+	return changed >= wholeTreeFiles && (tracked === null || changed >= wholeTreeShare * (tracked + deleted));
+}

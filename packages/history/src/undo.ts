@@ -1,0 +1,247 @@
+import {
+	changesWithRenames,
+	directoriesAbove,
+	type FileChange,
+	type GitPath,
+	gitPathIfAllowed,
+	isFileMode,
+	type Oid,
+	openMergeStore,
+	type Repository,
+	readObjectsWhole,
+	readTreeWhole,
+	type TreeEntry,
+	topOf,
+	withObjectReader,
+} from "@robust-sync/git";
+import { type AttributeKind, mergeContents } from "@robust-sync/merge";
+import { kindAttributes } from "@robust-sync/resolve";
+import { isOwnName } from "@robust-sync/workspace";
+import { isSelected } from "./selected-paths.ts";
+import { isMessage } from "./trailers.ts";
+
+/** What a commit made of one path; `from` is its name before. */
+interface Made {
+	readonly from: GitPath;
+	readonly to: GitPath;
+	readonly before: TreeEntry | null;
+	readonly after: TreeEntry | null;
+}
+
+/** What a path has in the tree that is being made. */
+type Current = TreeEntry | { readonly mode: string; readonly content: Uint8Array };
+
+/** Something that stays as it is. */
+export interface LeftPath {
+	readonly path: GitPath;
+	readonly commit: Oid;
+	/** `later-work`: to take it back would take later work away; `part`: the rest of it was taken back. */
+	readonly reason: "later-work" | "part";
+}
+
+export interface UndoPlan {
+	/** For the tree of `head`, in the order in which they are applied. */
+	readonly changes: readonly FileChange[];
+	readonly left: readonly LeftPath[];
+	/** Commits of which something is taken back. */
+	readonly undone: readonly Oid[];
+}
+
+export interface UndoQuestion {
+	readonly head: Oid;
+	/** Newest first; no merges. */
+	readonly commits: readonly { readonly commit: Oid; readonly parents: readonly Oid[] }[];
+	/** Only these files and directories; none: all but messages. */
+	readonly paths?: readonly GitPath[];
+}
+
+const isSame = (a: Current | null, b: TreeEntry | null) =>
+	a === null || b === null ? a === b : "oid" in a && a.oid === b.oid && a.mode === b.mode;
+const isText = (entry: { readonly mode: string } | null) => entry !== null && isFileMode(entry.mode) && entry.mode !== "120000";
+
+/** What a commit changed against its only parent, renames found. @throws GitError */
+async function madeBy(store: Repository, parent: Oid, commit: Oid): Promise<Made[]> {
+	const { stdout } = await store.run([
+		"diff-tree",
+		"-r",
+		"-z",
+		"--raw",
+		"--no-abbrev",
+		"-M",
+		"-l2000",
+		"--ignore-submodules=none",
+		"--end-of-options",
+		parent,
+		commit,
+	]);
+	const made: Made[] = [];
+	const tokens = stdout.toString("latin1").split("\0");
+	const entry = (mode: string, oid: string) => (mode === "000000" ? null : { mode, oid });
+	for (let at = 0; at + 1 < tokens.length; ) {
+		const [beforeMode = "", afterMode = "", beforeOid = "", afterOid = "", status = ""] = (tokens[at++] ?? "").slice(1).split(" ");
+		const from = gitPathIfAllowed(tokens[at++] ?? "");
+		const to = status.startsWith("R") ? gitPathIfAllowed(tokens[at++] ?? "") : from;
+		if (from !== null && to !== null) made.push({ from, to, before: entry(beforeMode, beforeOid), after: entry(afterMode, afterOid) });
+	}
+	return made;
+}
+
+/** The tree that is being made: what HEAD has, and what was taken back so far. */
+class Working {
+	readonly #tree: Map<GitPath, TreeEntry>;
+	readonly #changed = new Map<GitPath, Current | null>();
+	/** How many files there are below each directory. */
+	readonly #below = new Map<GitPath, number>();
+
+	constructor(tree: Map<GitPath, TreeEntry>) {
+		this.#tree = tree;
+		for (const name of tree.keys()) this.#count(name, 1);
+	}
+
+	#count(name: GitPath, by: number): void {
+		for (const above of directoriesAbove(name)) this.#below.set(above, (this.#below.get(above) ?? 0) + by);
+	}
+
+	at(name: GitPath): Current | null {
+		const changed = this.#changed.get(name);
+		return changed === undefined ? (this.#tree.get(name) ?? null) : changed;
+	}
+
+	set(name: GitPath, entry: Current | null): void {
+		this.#count(name, Number(entry !== null) - Number(this.at(name) !== null));
+		this.#changed.set(name, entry);
+	}
+
+	/** Whether a file could be here: nothing above it is one, and it is no directory. */
+	isFree(name: GitPath): boolean {
+		return (this.#below.get(name) ?? 0) === 0 && directoriesAbove(name).every((above) => this.at(above) === null);
+	}
+
+	/** What gives way goes first. */
+	changes(): FileChange[] {
+		const differing = [...this.#changed].filter(([name, entry]) => !isSame(entry, this.#tree.get(name) ?? null));
+		return [
+			...differing.flatMap(([path, entry]): FileChange[] => (entry === null ? [{ path, delete: true }] : [])),
+			...differing.flatMap(([path, entry]): FileChange[] => (entry === null ? [] : [{ path, ...entry }])),
+		];
+	}
+}
+
+/**
+ * Takes commits back, newest first: each by a three-way merge, by the kind of each file, of what it made, what there was before, and what
+ * there is now. What was done later stays: a change that cannot be taken back without it is left, and listed.
+ * @throws GitError
+ */
+export async function planUndo(repository: Repository, { head, commits, paths = [] }: UndoQuestion): Promise<UndoPlan> {
+	const store = openMergeStore(repository);
+	const working = new Working(await readTreeWhole(repository, head));
+	const left: LeftPath[] = [];
+	const undone: Oid[] = [];
+	for (const { commit, parents } of commits) {
+		const made = (await madeBy(store, parents[0] ?? repository.emptyTree, commit)).filter(
+			({ from, to }) => !isOwnName(topOf(to)) && (paths.length === 0 ? !isMessage(to) : isSelected(to, paths) || isSelected(from, paths)),
+		);
+		if (made.length === 0) continue;
+		const undo = new CommitUndo(repository, store, working, commit, head);
+		await undo.prepare(made);
+		let isDone = false;
+		for (const one of made) {
+			const outcome = undo.takeBack(one);
+			if (outcome === "later-work" || outcome === "part") left.push({ path: one.to, commit, reason: outcome });
+			isDone ||= outcome === "done" || outcome === "part";
+		}
+		if (isDone) undone.push(commit);
+	}
+	return { changes: working.changes(), left, undone };
+}
+
+type Outcome = "done" | "part" | "nothing" | "later-work";
+
+class CommitUndo {
+	readonly #repository: Repository;
+	readonly #store: Repository;
+	readonly #working: Working;
+	readonly #commit: Oid;
+	readonly #head: Oid;
+	/** Where a file that the commit left under one name is by now. */
+	#names = new Map<GitPath, GitPath>();
+	#contents = new Map<Oid, Buffer>();
+	#attributes = new Map<GitPath, AttributeKind>();
+
+	constructor(repository: Repository, store: Repository, working: Working, commit: Oid, head: Oid) {
+		this.#repository = repository;
+		this.#store = store;
+		this.#working = working;
+		this.#commit = commit;
+		this.#head = head;
+	}
+
+	/** Reads at once what the merges need. */
+	async prepare(made: readonly Made[]): Promise<void> {
+		const touched = made.filter(({ to, after }) => after !== null && !isSame(this.#working.at(to), after));
+		if (touched.length === 0) return;
+		if (touched.some(({ to }) => this.#working.at(to) === null)) {
+			const { renames } = await changesWithRenames(this.#store, this.#commit, this.#head);
+			for (const [now, { from }] of renames) this.#names.set(from, now);
+		}
+		const oids = touched.flatMap(({ to, before, after }) => {
+			const current = this.#working.at(this.#names.get(to) ?? to);
+			const entries = [before, after, current !== null && "oid" in current ? current : null];
+			return entries.every((entry, index) => isText(entry) || (index === 2 && current !== null))
+				? entries.flatMap((entry) => (entry ? [entry.oid] : []))
+				: [];
+		});
+		this.#contents = await readObjectsWhole(this.#repository, oids);
+		const names = touched.map(({ to }) => this.#names.get(to) ?? to);
+		this.#attributes = await withObjectReader(this.#store, (reader) => kindAttributes(this.#store, reader, this.#head, new Map(), names));
+	}
+
+	takeBack({ from, to, before, after }: Made): Outcome {
+		const at = this.#working.at(to) === null ? (this.#names.get(to) ?? to) : to;
+		const current = this.#working.at(at);
+		// A file that was renamed later keeps its later name.
+		const target = at === to ? from : at;
+		if (isSame(current, after)) {
+			// Who gave it another name wants it.
+			if (before === null && at !== to) return "later-work";
+			if (before === null) this.#working.set(at, null);
+			else {
+				if (target !== at && (this.#working.at(target) !== null || !this.#isFreeBut(target, at))) return "later-work";
+				if (target === at && current === null && !this.#working.isFree(target)) return "later-work";
+				if (target !== at) this.#working.set(at, null);
+				this.#working.set(target, before);
+			}
+			return "done";
+		}
+		if (isSame(current, before) && target === at) return "nothing";
+		// Somebody has removed or replaced it since, or has written to what is to go.
+		if (current === null || before === null || after === null) return before === null && current === null ? "nothing" : "later-work";
+		if (!isText(current) || !isText(before) || !isText(after)) return "later-work";
+		if (target !== at && (this.#working.at(target) !== null || !this.#isFreeBut(target, at))) return "later-work";
+		return this.#merge(at, target, before, after, current);
+	}
+
+	/** Whether a file can be at `target` once the one at `at` is gone. */
+	#isFreeBut(target: GitPath, at: GitPath): boolean {
+		const there = this.#working.at(at);
+		this.#working.set(at, null);
+		const isFree = this.#working.isFree(target);
+		this.#working.set(at, there);
+		return isFree;
+	}
+
+	#merge(at: GitPath, target: GitPath, before: TreeEntry, after: TreeEntry, current: Current): Outcome {
+		const base = this.#contents.get(after.oid);
+		const b = this.#contents.get(before.oid);
+		const a = "content" in current ? current.content : this.#contents.get(current.oid);
+		if (!base || !b || !a) return "later-work";
+		const { content, lost } = mergeContents({ path: target, base, a, b, later: "a", attribute: this.#attributes.get(at) });
+		if (lost.a) return "later-work";
+		const mode = current.mode === after.mode ? before.mode : current.mode;
+		const isUnchanged = mode === current.mode && target === at && Buffer.from(content).equals(a);
+		if (isUnchanged) return lost.b ? "later-work" : "nothing";
+		if (target !== at) this.#working.set(at, null);
+		this.#working.set(target, { mode, content });
+		return lost.b ? "part" : "done";
+	}
+}

@@ -1,0 +1,43 @@
+import { displayPath, type GitPath, gitPathBytes, type Oid, openMergeStore, type Repository, withObjectReader } from "@robust-sync/git";
+import type { HistoryEntry } from "./log.ts";
+
+/** One version of one file; null: the commit has no file there. @throws GitError */
+export async function readVersion(repository: Repository, commit: Oid, name: GitPath): Promise<Buffer | null> {
+	let content: Buffer | null = null;
+	await withObjectReader(repository, (reader) =>
+		reader.each([Buffer.concat([Buffer.from(`${commit}:`), gitPathBytes(name)])], (info, bytes) => {
+			if (info?.type === "blob" && bytes !== null) content = Buffer.from(bytes);
+		}),
+	);
+	return content;
+}
+
+/** What a commit changed, as a patch for people; of a merge nothing. @param paths only these; none: all @throws GitError */
+export async function patchOf(
+	repository: Repository,
+	{ commit, parents, files }: HistoryEntry,
+	paths: readonly GitPath[],
+): Promise<string> {
+	if (parents.length > 1) return "";
+	// A file that is followed had other names.
+	const names = paths.length === 0 ? [] : files.flatMap(({ path, from }) => (from === null ? [path] : [from, path]));
+	const { stdout } = await openMergeStore(repository).run(
+		[
+			"diff-tree",
+			"-r",
+			"-p",
+			"-M",
+			"--root",
+			"--no-commit-id",
+			"--no-color",
+			"--no-ext-diff",
+			"--no-textconv",
+			"--end-of-options",
+			commit,
+			"--",
+			...names.map(displayPath),
+		],
+		{ env: { GIT_LITERAL_PATHSPECS: "1" } },
+	);
+	return stdout.toString("utf8").trimEnd();
+}

@@ -1,0 +1,170 @@
+import { displayPath, type GitPath, type Oid, type TreeEntry, topOf } from "@robust-sync/git";
+import {
+	approvalsBetween,
+	approvedPaths,
+	findLoss,
+	type GuardLimits,
+	indexEntries,
+	isWorthALook,
+	type Loss,
+	type LostFile,
+} from "@robust-sync/guard";
+import { printable } from "@robust-sync/service/printable";
+import {
+	type Config,
+	type HeldLoss,
+	type HeldPath,
+	heldLossCommands,
+	heldLossText,
+	isOwnName,
+	readGuardNotes,
+	readHeld,
+	timestamp,
+	writeGuardNotes,
+	writeHeld,
+} from "@robust-sync/workspace";
+import type { CycleContext } from "./cycle-context.ts";
+import { mountsNow } from "./held.ts";
+import type { Snapshot } from "./snapshot.ts";
+import { knownTip } from "./upstream.ts";
+
+// A snapshot that takes away too much is committed and not published; what comes in and takes away too much is taken into history, and its
+// files stay (packages/resolve). Both wait for a person's word. Which it is follows from the commits: nothing is lost with a state file.
+
+/** From which loss on a person is asked; null: never (GUARD=0). */
+export function guardLimits({ guard, guardFiles, guardPercent }: Config): GuardLimits | null {
+	return guard ? { files: guardFiles, percent: guardPercent } : null;
+}
+
+/** So many paths are named in the state file. */
+const namedPaths = 10;
+
+/** The loss that this node would publish with `to`, where the remote is at `tip`; null: none, or a person has approved it. @throws GitError */
+export async function outgoingLoss(context: CycleContext, tip: Oid, to: Oid): Promise<Loss | null> {
+	const { repository, config, memory, paths } = context;
+	const limits = guardLimits(config);
+	if (limits === null) return null;
+	const key = `${tip} ${to} ${limits.files} ${limits.percent}`;
+	if (memory.guarded?.key === key) return memory.guarded.loss;
+	const { outgoing } = readGuardNotes(paths);
+	const mounts = new Set([...mountsNow(context), ...readHeld(paths).mounts, ...(outgoing?.mounts ?? [])]);
+	const loss = await findLoss(repository, { from: tip, to, limits, mounts, isOwn: (name) => isOwnName(topOf(name)) });
+	memory.guarded = { key, loss };
+	return loss;
+}
+
+/**
+ * Whether a commit may be published.
+ * @param fresh all that `to` has beyond `tip` is this snapshot: one that is small costs nothing
+ * @throws GitError
+ */
+export async function mayPublish(context: CycleContext, tip: Oid | null, to: Oid, fresh: Snapshot | null = null): Promise<boolean> {
+	const { paths, now, config, repository } = context;
+	if (tip === null || tip === to) return true;
+	if (fresh !== null) {
+		const isLarge = isWorthALook(guardLimits(config), fresh.committed, fresh.deleted, indexEntries(repository));
+		if (!isLarge && (fresh.deleted === 0 || mountsNow(context).size === 0)) return true;
+	}
+	const loss = await outgoingLoss(context, tip, to);
+	const notes = readGuardNotes(paths);
+	if (loss === null) {
+		writeGuardNotes(paths, { ...notes, outgoing: null });
+		return true;
+	}
+	const since = notes.outgoing?.since ?? timestamp(now());
+	writeGuardNotes(paths, { ...notes, outgoing: { commit: notes.outgoing?.commit ?? to, since, mounts: [...loss.mounts] } });
+	return false;
+}
+
+/** What came in and waits for a person's word. */
+export function guardedPaths({ paths }: Pick<CycleContext, "paths">): HeldPath[] {
+	return [...readHeld(paths).paths.values()].filter(({ reason, approved }) => reason === "guard" && approved !== true);
+}
+
+type Entry = TreeEntry | null;
+
+/** How a held path would change. */
+export function howLost({ base, target }: { readonly base: Entry; readonly target: Entry }, emptyBlob: Oid): LostFile["how"] {
+	if (target === null) return "deleted";
+	return target.oid === emptyBlob && base !== null ? "emptied" : "replaced";
+}
+
+function countsOf(how: readonly LostFile["how"][]): Pick<HeldLoss, "files" | "deleted" | "emptied" | "replaced"> {
+	const count = (one: LostFile["how"]) => how.filter((other) => other === one).length;
+	return { files: how.length, deleted: count("deleted"), emptied: count("emptied"), replaced: count("replaced") };
+}
+
+const named = (names: readonly GitPath[]) => names.slice(0, namedPaths).map(displayPath);
+
+/** All that waits for a person's word, as the state file has it. @param outgoing of this cycle */
+export function heldLosses(context: CycleContext, outgoing: Loss | null): HeldLoss[] {
+	const { paths, now } = context;
+	const incoming = guardedPaths(context);
+	const notes = readGuardNotes(paths);
+	const at = timestamp(now());
+	const held: HeldLoss[] = [];
+	if (outgoing !== null)
+		held.push({
+			direction: "outgoing",
+			commit: notes.outgoing?.commit ?? "",
+			since: notes.outgoing?.since ?? at,
+			...countsOf(outgoing.files.map(({ how }) => how)),
+			tracked: outgoing.tracked,
+			paths: named(outgoing.files.map((file) => file.path)),
+		});
+	if (incoming.length > 0) {
+		const empty = context.repository.objectFormat === "sha1" ? emptyBlobs.sha1 : emptyBlobs.sha256;
+		held.push({
+			direction: "incoming",
+			commit: notes.incoming?.commit ?? "",
+			since: notes.incoming?.since ?? at,
+			...countsOf(incoming.map((entry) => howLost(entry, empty))),
+			tracked: notes.incoming?.tracked ?? incoming.length,
+			paths: named(incoming.map((entry) => entry.path)),
+		});
+	} else if (notes.incoming !== null) writeGuardNotes(paths, { ...notes, incoming: null });
+	return held;
+}
+
+/** The ids of a blob without content (git-hash-object(1) of nothing). */
+const emptyBlobs = {
+	sha1: "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391",
+	sha256: "473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813",
+};
+
+/** Says once what is held. */
+export function sayHeld({ memory, log }: CycleContext, held: readonly HeldLoss[]): void {
+	const said = held.map(({ direction, commit, files }) => `${direction} ${commit} ${files}`).join();
+	if (said === memory.heldSaid) return;
+	memory.heldSaid = said;
+	for (const loss of held) log.warn(`held: ${printable(heldLossText(loss))}; ${heldLossCommands}`);
+}
+
+/**
+ * Lets go what another node's person has approved.
+ * @param from where this node is @param to what it goes to
+ * @throws GitError
+ */
+export async function releaseApproved({ repository, paths, memory }: CycleContext, from: Oid | null, to: Oid): Promise<void> {
+	const waiting = guardedPaths({ paths });
+	if (waiting.length === 0 || from === null || from === to) return;
+	const approvals = await approvalsBetween(repository, from, to);
+	if (approvals.length === 0) return;
+	const approved = await approvedPaths(repository, approvals, new Map(waiting.map(({ path: name, target }) => [name, target])));
+	approve({ paths, memory }, approved);
+}
+
+/** What was held is carried out with the next try, which follows. */
+export function approve({ paths, memory }: Pick<CycleContext, "paths" | "memory">, names: ReadonlySet<GitPath>): void {
+	if (names.size === 0) return;
+	const held = readHeld(paths);
+	const next = [...held.paths.values()].map((entry) => (names.has(entry.path) ? { ...entry, approved: true } : entry));
+	writeHeld(paths, { ...held, paths: new Map(next.map((entry) => [entry.path, entry])) });
+	memory.retriedAt = Number.NEGATIVE_INFINITY;
+}
+
+/** The loss of what this node has and the remote lacks, as it is known here. @throws GitError */
+export async function unpublishedLoss(context: CycleContext, head: Oid): Promise<Loss | null> {
+	const tip = await knownTip(context);
+	return tip === null || tip === head ? null : await outgoingLoss(context, tip, head);
+}

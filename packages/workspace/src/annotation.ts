@@ -1,0 +1,84 @@
+import { rmSync } from "node:fs";
+import * as z from "zod/mini";
+import { writeAtomicSync } from "./atomic-write.ts";
+import type { WorkspacePaths } from "./paths.ts";
+import { readState } from "./read-state.ts";
+import { timestamp } from "./timestamps.ts";
+
+/** When it was said what a commit is for. */
+export const annotatedTrailer = "Annotated-At";
+
+/** Longer texts belong into a file. */
+const maxTextLength = 4_096;
+const maxNameLength = 200;
+
+const annotationSchema = z.object({
+	schema: z.literal(1),
+	/** Why the next commit is made, in words; several lines are allowed. */
+	text: z.string(),
+	/** The program that works, and which run of it; null: not said. */
+	agent: z.nullable(z.string()),
+	run: z.nullable(z.string()),
+	at: z.string(),
+});
+
+/** What the next commit of this node says about itself. */
+export type Annotation = z.infer<typeof annotationSchema>;
+
+/** An annotation that is not accepted. Exit code 2. */
+export class AnnotationError extends Error {
+	readonly exitCode = 2;
+	override readonly name = "AnnotationError";
+}
+
+/** A line of a trailer: one line, nothing that a terminal acts on. */
+function nameOf(flag: string, value: string | undefined): string | null {
+	if (value === undefined) return null;
+	const name = value.trim();
+	if (name === "" || name.length > maxNameLength || /[\0-\x1f\x7f]/.test(name))
+		throw new AnnotationError(`${flag} takes a name of one line and at most ${maxNameLength} characters`);
+	return name;
+}
+
+/**
+ * Checks what a person or an agent says about the next commit.
+ * @param now milliseconds since the epoch
+ * @throws AnnotationError
+ */
+export function annotationOf(said: { text: string; agent?: string | undefined; run?: string | undefined }, now: number): Annotation {
+	// What would begin another part of the message, or a trailer, stays a text: paragraphs are joined.
+	const text = said.text
+		.replace(/\r\n?/g, "\n")
+		.replace(/[\0-\x08\x0b-\x1f\x7f]/g, "")
+		.replace(/\n\s*\n/g, "\n")
+		.trim();
+	if (text === "" || text.length > maxTextLength)
+		throw new AnnotationError(`--annotate takes a text of at most ${maxTextLength} characters: what is longer belongs into a file`);
+	return { schema: 1, text, agent: nameOf("--agent", said.agent), run: nameOf("--run", said.run), at: timestamp(now) };
+}
+
+/** The annotation that waits for a commit; null: none. */
+export function readAnnotation(paths: WorkspacePaths): Annotation | null {
+	const read = readState(paths.annotation, annotationSchema);
+	return read.kind === "ok" ? read.state : null;
+}
+
+/** Writes it durably; a later one takes the place of an earlier one. @throws the file system's error */
+export function writeAnnotation(paths: WorkspacePaths, annotation: Annotation): void {
+	writeAtomicSync(paths.annotation, `${JSON.stringify(annotation)}\n`, 0o600);
+}
+
+/** A commit carries it; one that was written meanwhile waits for the next. */
+export function removeAnnotation(paths: WorkspacePaths, annotation: Annotation): void {
+	const now = readAnnotation(paths);
+	if (now !== null && JSON.stringify(now) === JSON.stringify(annotation)) rmSync(paths.annotation, { force: true });
+}
+
+/** The message of a commit with an annotation: its text as a paragraph, and who worked as trailers. @param subject one line */
+export function annotatedMessage(subject: string, annotation: Annotation | null): string {
+	if (annotation === null) return subject;
+	const { text, agent, run, at } = annotation;
+	// There is always one: a text of lines that look like trailers must not be read as them.
+	const trailers = [agent === null ? [] : [`Agent: ${agent}`], run === null ? [] : [`Run: ${run}`], `${annotatedTrailer}: ${at}`].flat();
+	return [subject, text, trailers.join("\n")].join("\n\n");
+}

@@ -1,0 +1,34 @@
+import { rmSync } from "node:fs";
+import { type GitPath, isGitPath } from "@robust-sync/git/git-path";
+import * as z from "zod/mini";
+import { writeAtomicSync } from "./atomic-write.ts";
+import type { WorkspacePaths } from "./paths.ts";
+import { readState } from "./read-state.ts";
+import { objectId } from "./trusted-text.ts";
+
+const mount = z.custom<GitPath>((value) => isGitPath(value), "not a path of the workspace");
+const guardNotesSchema = z.object({
+	schema: z.literal(1),
+	/** A commit of this node that is not published. */
+	outgoing: z.nullable(z.object({ commit: objectId, since: z.string(), mounts: z.array(mount) })),
+	/** A commit that came in, and whose deletions were not carried out: its files are in held.json. */
+	incoming: z.nullable(z.object({ commit: objectId, since: z.string(), tracked: z.number() })),
+});
+
+/** What is remembered of held commits: since when, and what a mount point that is gone by now cannot tell any more. */
+export type GuardNotes = Omit<z.infer<typeof guardNotesSchema>, "schema">;
+
+export const noGuardNotes: GuardNotes = { outgoing: null, incoming: null };
+
+/** Reads the notes. Without them what is held is found again; only its time is not. */
+export function readGuardNotes(paths: WorkspacePaths): GuardNotes {
+	const read = readState(paths.guardNotes, guardNotesSchema);
+	return read.kind === "ok" ? { outgoing: read.state.outgoing, incoming: read.state.incoming } : noGuardNotes;
+}
+
+/** Writes the notes durably, unless they are as given; nothing held removes the file. @throws the file system's error */
+export function writeGuardNotes(paths: WorkspacePaths, notes: GuardNotes): void {
+	if (JSON.stringify(readGuardNotes(paths)) === JSON.stringify({ outgoing: notes.outgoing, incoming: notes.incoming })) return;
+	if (notes.outgoing === null && notes.incoming === null) rmSync(paths.guardNotes, { force: true });
+	else writeAtomicSync(paths.guardNotes, `${JSON.stringify({ schema: 1, ...notes })}\n`, 0o600);
+}
