@@ -1,16 +1,20 @@
 import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
+import { displayPath } from "@robust-sync/git";
 import { printableJson } from "@robust-sync/service/printable";
 import { parseCompactTimestamp, type SavedDirectory, sideText, type WorkspacePaths } from "@robust-sync/workspace";
 import { type AccessCheck, ownersOnly } from "./access.ts";
 import { healthDocument, publicStatusDocument, savedDocument, statusDocument } from "./documents.ts";
 import { EventStream, mostListeners, viewMessage } from "./event-stream.ts";
+import { type HistoryReader, isObjectId } from "./history-reader.ts";
 import { metricsRenderer } from "./metrics.ts";
 import { diffView, largestShown_bytes, type Version, versionOf } from "./page/diff-view.ts";
-import { dashboardPage, pagePolicy, plainPage } from "./page/page.ts";
+import { commitView, decodePath, entriesShown, historyUrl, historyView } from "./page/history.ts";
+import { dashboardPage, formPolicy, pagePolicy, plainPage } from "./page/page.ts";
 import { type SavedEntry, type Side, savedName } from "./page/saved.ts";
 import { type View, viewOf } from "./page/view.ts";
+import { h, type VNode } from "./page/vnode.ts";
 import { gitWaitMs, type RepositoryReader } from "./repository.ts";
 import { pathOf, refusalOf } from "./request-guard.ts";
 import { readSavedFile } from "./saved-files.ts";
@@ -20,6 +24,8 @@ export interface HealthServerOptions {
 	paths: WorkspacePaths;
 	snapshots: SnapshotReader;
 	repository: RepositoryReader;
+	/** For the pages of the history; without it there are none. */
+	history?: HistoryReader;
 	/** What `build_info` and the page say. */
 	version: string;
 	/** Who may see names and contents of files. Default: the owner of the workspace, root, and who shows the token. */
@@ -49,11 +55,13 @@ const mostConnections = 256;
 const mostHeader_bytes = 8 * 1024;
 const largestSaved_bytes = 64 * 1024 * 1024;
 const closeGrace_ms = 2_000;
+/** At once: each costs a git process, and a long history takes a while. */
+const mostQuestions = 4;
 
 const json = "application/json; charset=utf-8";
 const dataPolicy = "default-src 'none'; frame-ancestors 'none'; sandbox";
 
-const endpoints = ["/", "/health", "/status", "/metrics", "/livez", "/readyz", "/events", "/view", "/saved"];
+const endpoints = ["/", "/health", "/status", "/metrics", "/livez", "/readyz", "/events", "/view", "/saved", "/history"];
 
 /** Answers without names or contents of files: any user of this machine may have them. `/status` leaves the names out for others. */
 const forEverybody = new Set(["/health", "/status", "/metrics", "/livez", "/readyz"]);
@@ -126,6 +134,22 @@ export function createHealthServer(options: HealthServerOptions): HealthServer {
 			if (request.method === "HEAD") response.end();
 			else events.add(response, beforeOf(query));
 		},
+		"/history": async (request, response, query) => {
+			const { history } = options;
+			if (!history) return sendJson(request, response, 404, { error: "there is nothing at this path", endpoints });
+			const asked = new URLSearchParams(query);
+			// A name with bytes that are no UTF-8 is found by its address alone.
+			const raw = /(?:^|&)path=([^&]*)/.exec(query)?.[1]?.replaceAll("+", "%20") ?? "";
+			const path = raw === "" ? null : decodePath(raw.replace(/%2F/gi, "/").replace(/\/+$/, ""));
+			const before = asked.get("before");
+			if ((raw !== "" && path === null) || (before !== null && !isObjectId(before)))
+				return sendJson(request, response, 400, { error: "path is a path of the workspace, before the id of a commit" });
+			const filter = { path, node: asked.get("node") || null };
+			const entries = await inTurn(() => history.entries({ ...filter, before, limit: entriesShown + 1 }));
+			if (entries === null) return sendJson(request, response, 503, { error: "too many questions about the history at once: ask again" });
+			const view = historyView(entries.slice(0, entriesShown), filter, entries.length > entriesShown);
+			sendPage(request, response, "History", view, formPolicy);
+		},
 		"/saved": async (request, response, query) => {
 			const before = beforeOf(query);
 			const list = before === null ? (await snapshots.read()).saved.newest : snapshots.savedBefore(before);
@@ -166,6 +190,69 @@ export function createHealthServer(options: HealthServerOptions): HealthServer {
 				"Cache-Control": "no-cache",
 			});
 		}
+		return true;
+	}
+
+	let questions = 0;
+	/** Questions about the history cost a process each. Null: enough of them are under way. */
+	async function inTurn<T>(ask: () => Promise<T>): Promise<T | null> {
+		if (questions >= mostQuestions) return null;
+		questions++;
+		try {
+			return await ask();
+		} finally {
+			questions--;
+		}
+	}
+
+	function sendPage(request: IncomingMessage, response: ServerResponse, title: string, piece: VNode, policy = pagePolicy): void {
+		sendTagged(request, response, "text/html; charset=utf-8", plainPage(title, piece), {
+			"Content-Security-Policy": policy,
+			"Cache-Control": "no-cache",
+		});
+	}
+
+	/** `/history/<commit>`, `/history/<commit>/<path>` (before and after side by side), `/version/<commit>/<path>` (as it is). */
+	async function past(request: IncomingMessage, response: ServerResponse, path: string): Promise<boolean> {
+		const { history } = options;
+		const [, kind, commit = "", encoded] = /^\/(history|version)\/([0-9a-f]{40,64})(?:\/(.+))?$/.exec(path) ?? [];
+		if (!history || kind === undefined) return false;
+		const name = encoded === undefined ? null : decodePath(encoded);
+		if ((encoded !== undefined && name === null) || (kind === "version" && name === null)) return false;
+		const found = await inTurn(async () => {
+			const entry = await history.entry(commit);
+			const file = name === null ? undefined : entry?.files.find((one) => one.path === name);
+			if (!entry || (name !== null && !file)) return { entry: null, file: undefined, before: null, after: null };
+			const limit = kind === "version" ? largestSaved_bytes : largestShown_bytes;
+			const read = async (oid: string | null | undefined) => (oid ? await history.blob(oid, limit) : null);
+			return { entry, file, before: kind === "version" ? null : await read(file?.before), after: await read(file?.after) };
+		});
+		if (found === null) {
+			sendJson(request, response, 503, { error: "too many questions about the history at once: ask again" });
+			return true;
+		}
+		const { entry, file, before, after } = found;
+		if (entry === null) return false;
+		if (file === undefined) {
+			sendPage(request, response, "One change", commitView(entry));
+			return true;
+		}
+		if (kind === "version") {
+			if (after?.content == null) return false;
+			const base = displayPath(file.path).split("/").at(-1) ?? "file";
+			const disposition = `attachment; filename*=UTF-8''${encodeURIComponent(Buffer.from(base).toString("utf8")).replace(/['()*]/g, (c) => `%${c.charCodeAt(0).toString(16)}`)}`;
+			send(request, response, 200, "application/octet-stream", after.content, ["Content-Disposition", disposition]);
+			return true;
+		}
+		const shown = (version: typeof before) =>
+			version === null ? versionOf(null) : versionOf(version.content ?? Buffer.alloc(0), version.size);
+		const title = `${displayPath(file.path)} by ${entry.node}`;
+		const names = {
+			ours: file.from === null ? "before" : `before, as ${displayPath(file.from)}`,
+			theirs: `after (${entry.commit.slice(0, 8)})`,
+		};
+		const back = h("p", null, h("a", { href: historyUrl({ path: file.path, node: null }) }, "All versions"));
+		sendPage(request, response, title, h("div", null, back, diffView(title, shown(before), shown(after), null, names)));
 		return true;
 	}
 
@@ -210,7 +297,7 @@ export function createHealthServer(options: HealthServerOptions): HealthServer {
 	}
 
 	async function file(request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
-		if (savedFile(request, response, path) || (await diff(request, response, path))) return;
+		if (savedFile(request, response, path) || (await diff(request, response, path)) || (await past(request, response, path))) return;
 		sendJson(request, response, 404, { error: "there is nothing at this path", endpoints });
 	}
 

@@ -1,11 +1,12 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { timestamp } from "@robust-sync/workspace";
 import axe from "axe-core";
 import { type Browser, chromium, type Page } from "playwright-core";
+import { gitHistory } from "./history-reader.ts";
 import { NodeFixture, quietRepository, type Served } from "./testing/node-fixture.ts";
 
 /** Where a person finds the pictures afterwards. */
@@ -325,5 +326,89 @@ let node: NodeFixture;
 		await page.locator("h2", { hasText: "Saved versions, older" }).waitFor();
 		expect(await findings(page)).toEqual([]);
 		expect(problems).toEqual([]);
+	});
+
+	describe("the history", () => {
+		/** A repository with commits of two nodes, behind the page. */
+		function withHistory(): { served: Promise<Served>; commits: string[] } {
+			const directory = node.paths.root;
+			const git = (...args: string[]) =>
+				execFileSync("git", args, {
+					cwd: directory,
+					encoding: "utf8",
+					env: { PATH: process.env.PATH, HOME: directory, GIT_CONFIG_NOSYSTEM: "1" },
+				}).trim();
+			git("init", "--quiet", "--initial-branch=main");
+			const commits: string[] = [];
+			const commit = (by: string, files: Record<string, string>) => {
+				for (const [name, content] of Object.entries(files)) {
+					mkdirSync(path.dirname(path.join(directory, name)), { recursive: true });
+					writeFileSync(path.join(directory, name), content);
+				}
+				git("add", ...Object.keys(files));
+				git("-c", `user.name=${by}`, "-c", `user.email=${by}@localhost`, "commit", "--quiet", "-m", `${by}: 1 file (x)`);
+				commits.push(git("rev-parse", "HEAD"));
+			};
+			commit("helios", { "notes.md": "one\n\ntwo\n", "d/<b>x & y.txt": "odd\n" });
+			commit("chad", { "notes.md": "one\n\n2\n" });
+			commit("helios", { "other.md": "other\n" });
+			node.healthy();
+			return { served: node.serve({ history: gitHistory(directory, "helios") }), commits };
+		}
+
+		test("history: timeline by node, filtered by path and node → what changed, accessible", async () => {
+			const { served: serving, commits } = withHistory();
+			const served = await serving;
+			const { page, problems } = await open(served);
+			await page.click("header a");
+			expect(await page.locator(".timeline thead th").allTextContents()).toEqual(["Time", "helios", "chad", "What"]);
+			expect(await page.locator(".timeline tbody tr").count()).toBe(3);
+			expect(await page.locator(`#commit-${commits[1]} td`).nth(1).textContent()).toBe("change");
+			expect(await findings(page)).toEqual([]);
+			await page.screenshot({ path: path.join(pictures, "history.png"), fullPage: true });
+			await page.fill("input[name=path]", "notes.md");
+			await page.click("button.filter");
+			expect(await page.locator(".timeline tbody tr").count()).toBe(2);
+			await page.click("text=chad");
+			expect(await page.locator(".timeline tbody tr").count()).toBe(1);
+			await page.click("text=all of it");
+			await page.click('a:has-text("<b>x & y.txt")');
+			expect(await page.locator(".timeline tbody tr").count()).toBe(1);
+			expect(problems).toEqual([]);
+		});
+
+		test("history: one change side by side, its commit, a download of a version", async () => {
+			const { served: serving, commits } = withHistory();
+			const served = await serving;
+			const { page, problems } = await open(served, { target: "/history" });
+			await page.click(`#commit-${commits[1]} a:has-text("changed")`);
+			expect(await page.locator(".versions th").allTextContents()).toEqual(["before", `after (${commits[1]?.slice(0, 8)})`]);
+			expect(await page.locator(".line.taken").allTextContents()).toEqual(["two", "2"]);
+			expect(await findings(page)).toEqual([]);
+			await page.screenshot({ path: path.join(pictures, "history-change.png") });
+			await page.click("text=All versions");
+			const [download] = await Promise.all([page.waitForEvent("download"), page.click(`#commit-${commits[0]} a:has-text("download")`)]);
+			expect([download.suggestedFilename(), readFileSync((await download.path()) ?? "", "utf8")]).toEqual(["notes.md", "one\n\ntwo\n"]);
+			await page.click(`#commit-${commits[0]} th a`);
+			expect(await page.locator("#commit li").count()).toBe(2);
+			expect(problems).toEqual([]);
+		});
+
+		test("history: what is no commit, no path or no version → 404 or 400, and nothing of the file system", async () => {
+			const { served: serving, commits } = withHistory();
+			const served = await serving;
+			for (const [target, code] of [
+				["/history?path=..%2F..%2Fetc", 400],
+				["/history?path=.git%2Fconfig", 400],
+				["/history?before=HEAD", 400],
+				[`/history/${"0".repeat(40)}`, 404],
+				["/history/HEAD", 404],
+				[`/version/${commits[0]}/..%2Fnotes.md`, 404],
+				[`/version/${commits[0]}/other.md`, 404],
+				[`/version/${commits[0]}/notes.md`, 200],
+				["/history?node=%3Cscript%3E", 200],
+			] as const)
+				expect([target, (await served.ask(target)).code]).toEqual([target, code]);
+		});
 	});
 });

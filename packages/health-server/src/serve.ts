@@ -10,6 +10,7 @@ import { pidNamespaceField, processStartedAt } from "@robust-sync/workspace/proc
 import { writeState } from "@robust-sync/workspace/state-file";
 import { timestamp } from "@robust-sync/workspace/timestamps";
 import { ensureToken } from "./access.ts";
+import { gitHistory } from "./history-reader.ts";
 import { createHealthServer, type HealthServer } from "./http-server.ts";
 import { failToListen, listen } from "./listen.ts";
 import { gitReader } from "./repository.ts";
@@ -76,6 +77,7 @@ export async function serve(options: RunOptions, paths: WorkspacePaths, initial:
 			http = createHealthServer({
 				paths,
 				repository,
+				history: gitHistory(paths.root, config.nodeName),
 				version,
 				snapshots: new SnapshotReader({ paths, repository, config: () => config }),
 				onError: (error) => {

@@ -86,13 +86,18 @@ function said(name: string, version: Version): string | null {
 	}
 }
 
+const noVersion: Version = { kind: "none" };
+
 /** What the sides are called: with the name of the node. */
 export type SideNames = Readonly<Partial<Record<"ours" | "theirs", string>>>;
 
-/** Ours, result and theirs beside each other; the result is left out when it is not known. */
-export function diffView(file: string, ours: Version, theirs: Version, result: Version, names: SideNames = {}): VNode {
+/** Ours, result and theirs beside each other; the result is left out when it is not known. @param merged null: there is none, these are two versions */
+export function diffView(file: string, ours: Version, theirs: Version, merged: Version | null, names: SideNames = {}): VNode {
+	const result = merged ?? noVersion;
 	const titles = { ours: "ours", theirs: "theirs", ...names, result: "result" };
-	const notes = [said(titles.ours, ours), said("result", result), said(titles.theirs, theirs)].filter((note) => note !== null);
+	const notes = [said(titles.ours, ours), merged === null ? null : said("result", merged), said(titles.theirs, theirs)].filter(
+		(note) => note !== null,
+	);
 	const compared = spreadJson({ ours: textOf(ours), theirs: textOf(theirs), result: textOf(result) });
 	const shown = { ours: linesOf(compared.ours), theirs: linesOf(compared.theirs), result: linesOf(compared.result) };
 	const texts = Object.values(shown).filter((lines) => lines !== null).length;

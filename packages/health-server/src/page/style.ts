@@ -92,6 +92,11 @@ details>summary{cursor:pointer;padding:6px 0}
 .sides{display:grid;gap:6px;margin:6px 0 10px}
 .sides dt{font-weight:600;font-size:.88rem}
 @media (min-width:640px){.sides{grid-template-columns:56px minmax(0,1fr)}}
+.timeline th,.timeline td{vertical-align:top}
+.timeline tbody th{white-space:nowrap;font-weight:400}
+.timeline .plain{gap:2px;margin-bottom:0}
+.filter{font:inherit;font-size:.85rem;padding:3px 12px;border:1px solid var(--line);border-radius:6px;background:var(--card);color:var(--text);cursor:pointer}
+input{font:inherit;padding:2px 8px;border:1px solid var(--soft);border-radius:6px;background:var(--card);color:var(--text);max-width:100%}
 .command{display:flex;gap:8px;align-items:flex-start}
 .command code{flex:1;min-width:0;padding:4px 10px;background:var(--shade);border-radius:6px;white-space:pre-wrap}
 .copy{flex:none;font:inherit;font-size:.85rem;padding:3px 12px;border:1px solid var(--line);border-radius:6px;background:var(--card);color:var(--text);cursor:pointer}
