@@ -270,7 +270,7 @@ const steps = {
 			});
 	},
 	// As many generated files as there is time for; `npm run test:slow` by itself takes 50,000 of each kind.
-	slow: () => testSuite("slow", "slow suite", { limitMs: 40 * minutes, env: { MERGE_RUNS: "500" } }),
+	slow: () => testSuite("slow", "slow suite", { limitMs: 40 * minutes, env: { MERGE_RUNS: "10000" } }),
 	nodes: () => fastOnOtherNodes(fastSeconds),
 };
 try {

@@ -13,15 +13,38 @@ export function startsWithBytes(whole: Uint8Array, prefix: Uint8Array): boolean 
 	return whole.length >= prefix.length && asBuffer(whole).subarray(0, prefix.length).equals(prefix);
 }
 
+/** The texts of the contents that a merge has read, while it runs: each step of it asks for the same ones. */
+let texts: Map<Uint8Array, string> | null = null;
+
+/** Runs work that turns the same contents into texts again and again, and changes none of them. */
+export function withTextsKept<T>(work: () => T): T {
+	if (texts !== null) return work();
+	texts = new Map();
+	try {
+		return work();
+	} finally {
+		texts = null;
+	}
+}
+
 /** One character per byte: every byte survives a round trip through string operations, valid UTF-8 or not. */
 export function toLatin1(bytes: Uint8Array): string {
-	return asBuffer(bytes).toString("latin1");
+	const known = texts?.get(bytes);
+	if (known !== undefined) return known;
+	const text = asBuffer(bytes).toString("latin1");
+	if (text.length >= MIN_KEPT_BYTES) texts?.set(bytes, text);
+	return text;
 }
 
 /** The inverse of {@link toLatin1}. */
 export function fromLatin1(text: string): Uint8Array {
-	return Buffer.from(text, "latin1");
+	const bytes = Buffer.from(text, "latin1");
+	if (text.length >= MIN_KEPT_BYTES) texts?.set(bytes, text);
+	return bytes;
 }
+
+/** Shorter contents are turned into text quicker than they are looked up. */
+const MIN_KEPT_BYTES = 4096;
 
 /** Decodes a one-character-per-byte string as UTF-8 (invalid sequences become U+FFFD). */
 export function latin1ToUtf8(text: string): string {

@@ -8,6 +8,7 @@ import { ARRAY, type JsonTree } from "./json/tree.ts";
 import { baseName, extensionOf, MAX_MERGED_BYTES } from "./kind.ts";
 import { mergeLater } from "./later.ts";
 import type { Merged, Sides } from "./sides.ts";
+import { isJsonInBytes } from "./valid.ts";
 
 /**
  * Merges JSON structurally.
@@ -47,6 +48,11 @@ export function mergeJson(sides: Sides, path: Uint8Array | string): Merged | nul
 
 /** Valid in, valid out: the merge if it is as good as the sides are, else the better side whole. */
 export function checked(merged: Merged, sides: Sides, older: JsonTree, later: JsonTree, isStrict: boolean): Merged {
+	if (isStrict || (older.isStrict && later.isStrict)) {
+		// Without objects no key can be there twice, and the language's own parser says the rest.
+		const text = toLatin1(merged.content);
+		if (!text.includes("{") && isJsonInBytes(merged.content)) return merged;
+	}
 	const result = parse(merged.content, new Interner());
 	if (typeof result !== "string" && !result.hasKeyTwice && (result.isStrict || !isStrict)) return merged;
 	const isBetter = (one: JsonTree, other: JsonTree) => (isStrict ? one.isStrict && !other.isStrict : !one.hasKeyTwice && other.hasKeyTwice);

@@ -1,6 +1,6 @@
 import { isAppend, mergeAppend } from "./append.ts";
 import { bounded } from "./budget.ts";
-import { sameBytes, toLatin1 } from "./bytes.ts";
+import { sameBytes, toLatin1, withTextsKept } from "./bytes.ts";
 import { mergeCode } from "./code.ts";
 import { isJsonByContent, mergeJson, wholeSide } from "./json.ts";
 import { type KeyedFormat, mergeKeyedText } from "./keyed-text.ts";
@@ -105,7 +105,7 @@ const MAX_STEPS = 200_000_000;
 /** The merge by kind; the later file whole where that takes too many steps, or fails. */
 function mergeWithinBudget(input: Pick<MergeInput, "path" | "attribute">, sides: Sides): ByKind {
 	try {
-		return bounded(MAX_STEPS, () => mergeByKind(input, sides)) ?? { strategy: "later", merged: mergeLater(sides) };
+		return withTextsKept(() => bounded(MAX_STEPS, () => mergeByKind(input, sides))) ?? { strategy: "later", merged: mergeLater(sides) };
 	} catch {
 		return { strategy: "later", merged: mergeLater(sides) };
 	}

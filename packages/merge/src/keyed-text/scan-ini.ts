@@ -22,6 +22,8 @@ export function scanIni(text: string, syntax: IniSyntax): Block {
 	const sections: Item[] = [];
 	let section: { lead: string; head: string; key: string; items: Item[] } | null = null;
 	let lead = "";
+	/** Where the next line starts. */
+	let at = 0;
 	/** Quotes of which none follows: what has no end here has none further down. */
 	const endless = new Set<string>();
 	const close = () => {
@@ -29,23 +31,29 @@ export function scanIni(text: string, syntax: IniSyntax): Block {
 	};
 	for (let i = 0; i < lines.length; ) {
 		const line = lines[i]!;
-		if (/^[ \t]*(?:[#;].*)?$/.test(line)) {
+		const start = firstOf(line);
+		if (start === "" || start === "#" || start === ";") {
 			lead += `${line}\n`;
+			at += line.length + 1;
 			i++;
 			continue;
 		}
-		const header = /^[ \t]*\[([^\]]*)\][ \t]*(?:[#;].*)?$/.exec(line);
+		const header = start === "[" ? /^[ \t]*\[([^\]]*)\][ \t]*(?:[#;].*)?$/.exec(line) : null;
 		if (header !== null) {
 			close();
 			section = { lead, head: `${line}\n`, key: header[1]!, items: [] };
 			lead = "";
+			at += line.length + 1;
 			i++;
 			continue;
 		}
-		const entry = entryAt(lines, i, lead, syntax, endless);
-		(section?.items ?? root).push(entry);
+		const { key, head, past } = entryAt(lines, i, syntax, endless);
+		const from = at;
+		const isLong = past > i + 1;
+		for (; i < past; i++) at += lines[i]!.length + 1;
+		const value = leaf(text.slice(from + head.length, at), isLong);
+		(section?.items ?? root).push(item({ key, lead, indent: "", head, value, tail: "" }, text.slice(from, at)));
 		lead = "";
-		i += entry.text.split("\n").length - 1;
 	}
 	close();
 	const part = (key: string, items: Item[], end: string) =>
@@ -54,22 +62,34 @@ export function scanIni(text: string, syntax: IniSyntax): Block {
 	return block(false, [part("", root, afterRoot), part("sections", sections, afterSections)], "");
 }
 
-function entryAt(lines: readonly string[], from: number, lead: string, { quotedLines, between }: IniSyntax, endless: Set<string>): Item {
+/** What a line and those that go on with it say, and where the next one starts. */
+function entryAt(
+	lines: readonly string[],
+	from: number,
+	{ quotedLines, between }: IniSyntax,
+	endless: Set<string>,
+): { readonly key: string; readonly head: string; readonly past: number } {
 	const line = lines[from]!;
 	const found = between.exec(line);
 	const head = found === null ? "" : found[0];
 	const key = found === null ? trimBlanks(line) : trimBlanks(found[1]!).replace(/^export[ \t]+/, "");
 	let end = from + 1;
-	const quote = /^["']/.exec(line.slice(head.length))?.[0];
-	if (quotedLines && quote !== undefined && !endless.has(quote) && !isClosed(line.slice(head.length + 1), quote)) {
+	const quote = quotedLines ? /^["']/.exec(line.slice(head.length))?.[0] : undefined;
+	if (quote !== undefined && !endless.has(quote) && !isClosed(line.slice(head.length + 1), quote)) {
 		let closing = from + 1;
 		while (closing < lines.length && !isClosed(lines[closing]!, quote)) closing++;
 		if (closing < lines.length) end = closing + 1;
 		else endless.add(quote);
 	}
 	while (end < lines.length && (continues(lines[end - 1]!) || isContinuation(lines, from, end, found !== null))) end++;
-	const value = `${lines.slice(from, end).join("\n").slice(head.length)}\n`;
-	return item({ key, lead, indent: "", head, value: leaf(value, end > from + 1), tail: "" });
+	return { key, head, past: end };
+}
+
+/** The first character of a line that is no blank; empty if there is none. */
+function firstOf(line: string): string {
+	let at = 0;
+	while (line[at] === " " || line[at] === "\t") at++;
+	return line[at] ?? "";
 }
 
 function isClosed(text: string, quote: string): boolean {
@@ -77,13 +97,13 @@ function isClosed(text: string, quote: string): boolean {
 }
 
 function continues(line: string): boolean {
-	return /(?:^|[^\\])(?:\\\\)*\\$/.test(line);
+	return line.endsWith("\\") && /(?:^|[^\\])(?:\\\\)*\\$/.test(line);
 }
 
 /** A line further in than its key that is no key itself goes on with the value, as Python's configparser reads it. */
 function isContinuation(lines: readonly string[], from: number, at: number, hasValue: boolean): boolean {
 	const line = lines[at]!;
-	if (!hasValue || !/^[ \t]+[^ \t#;[]/.test(line)) return false;
+	if (!hasValue || (line[0] !== " " && line[0] !== "\t") || !/^[ \t]+[^ \t#;[]/.test(line)) return false;
 	const indent = (text: string) => /^[ \t]*/.exec(text)![0].length;
 	return indent(line) > indent(lines[from]!);
 }

@@ -112,8 +112,9 @@ function pairAt(text: string, lineStart: number, from: number, lead: string): It
 	const { key, end } = keyAt(text, from, "=");
 	const valueFrom = afterBlanks(text, end + 1);
 	const { value, end: valueEnd } = valueAt(text, valueFrom);
-	const tail = text.slice(valueEnd, endOfStatement(text, valueEnd));
-	return item({ key, lead, indent: "", head: text.slice(lineStart, valueFrom), value, tail });
+	const past = endOfStatement(text, valueEnd);
+	const head = text.slice(lineStart, valueFrom);
+	return item({ key, lead, indent: "", head, value, tail: text.slice(valueEnd, past) }, text.slice(lineStart, past));
 }
 
 function valueAt(text: string, from: number): { value: Value; end: number } {

@@ -3,8 +3,8 @@
  * made to the list, so that what a merge must keep is known without the merge's code. What is read back is read by the formats' own parsers.
  */
 import fc from "fast-check";
-import { parse as parseToml } from "smol-toml";
-import { parse as parseYaml } from "yaml";
+import { parse as parseToml, stringify as printToml } from "smol-toml";
+import { parse as parseYaml, stringify as printYaml } from "yaml";
 import type { Merge } from "./invariants.ts";
 
 /** A file: keys in order, each with its value (a list, or text of one or more lines) and perhaps a comment above it. */
@@ -30,6 +30,12 @@ export interface KeyedTriple {
 	readonly ours: KeyedFile;
 	readonly theirs: KeyedFile;
 }
+
+/** The formats' own libraries, for what has to be compared with them. */
+export const libraries = {
+	yaml: { parse: (text: string): unknown => parseYaml(text), print: (value: unknown): string => printYaml(value) },
+	toml: { parse: (text: string): unknown => parseToml(text), print: (value: unknown): string => printToml(value) },
+};
 
 const json = JSON.stringify;
 const commented = (file: KeyedFile, line: (entry: KeyedEntry) => string) =>
