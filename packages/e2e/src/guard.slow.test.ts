@@ -29,6 +29,7 @@ describe("a loss that is made here", () => {
 		});
 		expect(helios.dirty()).toBe("");
 		expect(hub()).toBe(82);
+		expect((await helios.run(["--doctor"])).stdout).toContain("takes away 80 files of 82");
 		chad.write("other.md", "from chad\n");
 		await chad.once();
 		await helios.run(["--send", "-"], { input: "a message\n" });
@@ -141,6 +142,7 @@ describe("a loss that comes in", () => {
 			status: "held",
 			held: [{ direction: "incoming", files: 80, deleted: 60, emptied: 20, tracked: 82 }],
 			skipped: [],
+			last_cycle: { removed: 0 },
 		});
 		expect([gone(helios), helios.read("data/f70.md"), helios.read("notes.md")]).toEqual([0, tree["data/f70.md"], "from chad\n"]);
 		helios.write("other.md", "from helios\n");

@@ -75,6 +75,11 @@ export class Holder {
 		return this.toRetry().some((change) => !isGuarded(this.#before.paths.get(change.path)));
 	}
 
+	/** What the checkout leaves as it is. */
+	get untouched(): ReadonlySet<GitPath> {
+		return new Set(this.#local.keys());
+	}
+
 	/** What can be tried again: held paths as changes from what their writers have read to what HEAD has. */
 	toRetry(): TreeChange[] {
 		const missing = missingMounts(this.#repository, this.#before);

@@ -67,7 +67,7 @@ export interface Integration {
 	readonly kind: "nothing" | "fast-forward" | "merge";
 	readonly resolution: Resolution | null;
 	readonly changed: readonly GitPath[];
-	/** How many of these are gone from the commit. */
+	/** How many of these were taken away, because they are gone from the commit. */
 	readonly deleted: number;
 	/** Paths at which somebody wrote while the files were moved; merged in, not committed yet. */
 	readonly rescued: readonly GitPath[];
@@ -171,7 +171,7 @@ async function move(context: IntegrateContext, journal: Journal, how: { resume: 
 		repository,
 		report.changes.map((change) => change.path),
 	);
-	return { report, saved, commits };
+	return { report, saved, commits, untouched: holder.untouched };
 }
 
 /** Carries out what a journal says, which is on disk. @param resume it was begun before @param known the merge that `to` is, where that is known */
@@ -181,7 +181,7 @@ export async function carryOut(
 	resume: boolean,
 	known: Resolution | null,
 ): Promise<Integration> {
-	const { report, saved, commits } = await move(context, journal, { resume, branch: true }, known);
+	const { report, saved, commits, untouched } = await move(context, journal, { resume, branch: true }, known);
 	removeJournal(context.paths);
 	faultPoint("move-done");
 	return {
@@ -189,7 +189,7 @@ export async function carryOut(
 		kind: journal.theirs === null ? "fast-forward" : "merge",
 		resolution: known,
 		changed: report.changes.map((change) => change.path),
-		deleted: report.changes.filter(({ after }) => after === null).length,
+		deleted: report.changes.filter(({ path: name, after }) => after === null && !untouched.has(name)).length,
 		rescued: report.rescued,
 		saved,
 		commits,

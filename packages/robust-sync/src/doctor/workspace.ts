@@ -6,9 +6,13 @@ import {
 	type Config,
 	checkOwnPlaces,
 	exposedSecrets,
+	heldLossCommands,
+	heldLossText,
 	neverCommitted,
 	pauseText,
 	readPause,
+	readState,
+	syncStateSchema,
 	type WorkspacePaths,
 } from "@robust-sync/workspace";
 import { type Finding, failed, ok, warning } from "./finding.ts";
@@ -43,6 +47,9 @@ export function checkPlaces(paths: WorkspacePaths): Finding[] {
 	if (found.length === 0) found.push(ok(check, paths.root));
 	const pause = readPause(paths, Date.now());
 	if (pause !== null) found.push(warning("pause", `sync is paused ${pauseText(pause)}`, "robust-sync --resume"));
+	const state = readState(paths.syncState, syncStateSchema);
+	for (const held of (state.kind === "ok" ? state.state.held : null) ?? [])
+		found.push(warning("held", heldLossText(held), heldLossCommands));
 	return found;
 }
 
