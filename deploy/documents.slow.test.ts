@@ -4,101 +4,13 @@ import net from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { blockName, blocks, run } from "./testing/documents.ts";
 
 // Every command block of the documents is run as it is written, on two "machines": two homes, and an ssh that runs in the other.
 
 const root = path.resolve(import.meta.dirname, "..");
 const isRoot = process.getuid?.() === 0;
 if (!isRoot) process.stderr.write("documents.slow.test.ts: only root can run what the README says of /opt: those blocks are not run\n");
-
-interface Block {
-	readonly file: string;
-	readonly language: string;
-	/** The first line, by which the table below names it. */
-	readonly first: string;
-	readonly text: string;
-}
-
-/** The documents that tell people what to type. */
-function documents(): string[] {
-	const below = (directory: string) =>
-		fs
-			.readdirSync(path.join(root, directory), { recursive: true, encoding: "utf8" })
-			.filter((name) => name.endsWith(".md") && !name.includes("node_modules"))
-			.map((name) => path.join(directory, name));
-	return [...fs.readdirSync(root).filter((name) => name.endsWith(".md")), ...below("docs"), ...below("deploy"), ...below("bench")].sort();
-}
-
-function blocksOf(file: string): Block[] {
-	const text = fs.readFileSync(path.join(root, file), "utf8");
-	return [...text.matchAll(/^([ \t]*)(```+|~~~+)([^\n]*)\n(.*?)\n\1\2[ \t]*$/gms)].map(([, indent, , info, body]) => {
-		const lines = body!.split("\n").map((line) => (line.startsWith(indent!) ? line.slice(indent!.length) : line));
-		return { file, language: info!.trim().split(/\s/)[0]!, first: lines[0]!.trim(), text: lines.join("\n") };
-	});
-}
-
-const blocks = documents().flatMap(blocksOf);
-const commandLanguages = ["sh", "bash", "shell", "console", "zsh"];
-
-/** Command blocks that a test below runs, by file and first line. */
-const run = {
-	clone: ["README.md", "git clone <this repository> robust-sync && cd robust-sync"],
-	hub: ["README.md", "git init --bare -b main ~/hub.git"],
-	workspace: ["README.md", "git clone helios:hub.git ~/workspace            # or git@github.com:you/workspace.git"],
-	install: ["README.md", "cd ~/workspace && bash <clone>/deploy/setup.sh"],
-	key: ["README.md", "cd ~/workspace && ssh helios cat workspace/.sync_env | bash <clone>/deploy/setup.sh --key-from -"],
-	configuration: ["README.md", "export NODE_NAME=helios"],
-	upgrade: [
-		"README.md",
-		"bash <new clone>/deploy/setup.sh --upgrade                  # service by service; back to the old version if one fails its test",
-	],
-	containers: [
-		"deploy/README.md",
-		String.raw`echo "HEARTBEAT_KEY=$(od -An -vtx1 -N24 /dev/urandom | tr -d ' \n')" >> deploy/container/.env`,
-	],
-} as const;
-
-/** Blocks that no test runs, each with its reason. */
-const notRun: readonly (readonly [file: string, first: string, reason: string])[] = [
-	[
-		"CONTRIBUTING.md",
-		"npm test                       # installs, builds, runs the fast suite (about 6 minutes on two cores)",
-		"the suites themselves",
-	],
-	["README.md", "<workspace>/", "a listing of files"],
-	["docs/contract.md", "<workspace>/", "a listing of files"],
-	[
-		"ARCHITECTURE.md",
-		"bin/                 five executables, a few lines each: build if needed, load dist/<name>.mjs",
-		"a listing of packages",
-	],
-	["SECURITY.md", "location / {", "a web server's configuration; web-server.test.ts holds it against a real one"],
-	[
-		"docs/reliability.md",
-		"git add -A; git commit -qm sync; git pull -q --rebase origin main; git push -q origin main",
-		"what robust-sync is compared with",
-	],
-];
-
-const key = (file: string, first: string) => `${file}: ${first}`;
-
-test("documents: a command block that is neither run nor listed with a reason → named here", () => {
-	// A block without a language may hide commands; those of other languages are data.
-	const commands = blocks.filter(({ language }) => language === "" || commandLanguages.includes(language));
-	const known = [...Object.values(run).map(([file, first]) => key(file, first)), ...notRun.map(([file, first]) => key(file, first))];
-	expect(commands.map(({ file, first }) => key(file, first)).sort()).toEqual([...known].sort());
-	expect(new Set(blocks.map(({ language }) => language))).toEqual(new Set(["", "sh", "json", "mermaid"]));
-});
-
-test("documents: npm scripts and files that CONTRIBUTING.md names → they are there", () => {
-	const { text } = blocks.find(({ file }) => file === "CONTRIBUTING.md")!;
-	const { scripts } = JSON.parse(fs.readFileSync(path.join(root, "package.json"), "utf8"));
-	const named = [...text.matchAll(/^npm (?:run )?([\w:]+)/gm)].map(([, name]) => name);
-	expect(named.length).toBeGreaterThan(4);
-	for (const name of named) expect(Object.keys(scripts)).toContain(name);
-	expect(fs.statSync(path.join(root, ".ci/run")).mode & 0o111).not.toBe(0);
-	expect(fs.existsSync(path.join(root, "packages/merge"))).toBe(true);
-});
 
 /** A clone that is built, so that nothing is downloaded. */
 let clone: string;
@@ -132,7 +44,7 @@ const program = (name: string, text: string) =>
 function textOf(name: keyof typeof run): string {
 	const [file, first] = run[name];
 	const block = blocks.find((one) => one.file === file && one.first === first);
-	if (!block) throw new Error(`no block ${key(file, first)}`);
+	if (!block) throw new Error(`no block ${blockName({ file, first })}`);
 	return block.text;
 }
 

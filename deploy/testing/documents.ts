@@ -1,0 +1,73 @@
+import fs from "node:fs";
+import path from "node:path";
+
+// The command blocks of the documents, and what becomes of each: documents.slow.test.ts runs them as they are written.
+
+const root = path.resolve(import.meta.dirname, "../..");
+
+export interface Block {
+	readonly file: string;
+	readonly language: string;
+	/** The first line without its comment, by which the tables below name it. */
+	readonly first: string;
+	readonly text: string;
+}
+
+/** The documents that tell people what to type. */
+function documents(): string[] {
+	const below = (directory: string) =>
+		fs
+			.readdirSync(path.join(root, directory), { recursive: true, encoding: "utf8" })
+			.filter((name) => name.endsWith(".md") && !name.includes("node_modules"))
+			.map((name) => path.join(directory, name));
+	return [...fs.readdirSync(root).filter((name) => name.endsWith(".md")), ...below("docs"), ...below("deploy"), ...below("bench")].sort();
+}
+
+const withoutComment = (line: string) => line.replace(/(^|\s)#.*$/, "").trim();
+
+function blocksOf(file: string): Block[] {
+	const text = fs.readFileSync(path.join(root, file), "utf8");
+	return [...text.matchAll(/^([ \t]*)(```+|~~~+)([^\n]*)\n(.*?)\n\1\2[ \t]*$/gms)].map(([, indent, , info, body]) => {
+		const lines = body!.split("\n").map((line) => (line.startsWith(indent!) ? line.slice(indent!.length) : line));
+		return { file, language: info!.trim().split(/\s/)[0]!, first: withoutComment(lines[0]!), text: lines.join("\n") };
+	});
+}
+
+export const blocks = documents().flatMap(blocksOf);
+export const commandLanguages = ["sh", "bash", "shell", "console", "zsh"];
+
+/** Command blocks that a test runs, by file and first line. */
+export const run = {
+	clone: ["README.md", "git clone <this repository> robust-sync && cd robust-sync"],
+	hub: ["README.md", "git init --bare -b main ~/hub.git"],
+	workspace: ["README.md", "git clone helios:hub.git ~/workspace"],
+	install: ["README.md", "cd ~/workspace && bash <clone>/deploy/setup.sh"],
+	key: ["README.md", "cd ~/workspace && ssh helios cat workspace/.sync_env | bash <clone>/deploy/setup.sh --key-from -"],
+	configuration: ["README.md", "export NODE_NAME=helios"],
+	upgrade: ["README.md", "bash <new clone>/deploy/setup.sh --upgrade"],
+	containers: [
+		"deploy/README.md",
+		String.raw`echo "HEARTBEAT_KEY=$(od -An -vtx1 -N24 /dev/urandom | tr -d ' \n')" >> deploy/container/.env`,
+	],
+} as const;
+
+/** Blocks that no test runs, each with its reason. */
+export const notRun: readonly (readonly [file: string, first: string, reason: string])[] = [
+	["CONTRIBUTING.md", "npm test", "the suites themselves"],
+	["README.md", "<workspace>/", "a listing of files"],
+	["docs/contract.md", "<workspace>/", "a listing of files"],
+	[
+		"ARCHITECTURE.md",
+		"bin/                 five executables, a few lines each: build if needed, load dist/<name>.mjs",
+		"a listing of packages",
+	],
+	["SECURITY.md", "location / {", "a web server's configuration; web-server.test.ts holds it against a real one"],
+	[
+		"docs/reliability.md",
+		"git add -A; git commit -qm sync; git pull -q --rebase origin main; git push -q origin main",
+		"what robust-sync is compared with",
+	],
+];
+
+/** A block's name: its file and its first line. */
+export const blockName = ({ file, first }: Pick<Block, "file" | "first">) => `${file}: ${first}`;
