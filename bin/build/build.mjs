@@ -75,7 +75,7 @@ function partsOf(entry, from) {
 	const directory = path.join(from, path.dirname(entry));
 	const sources = readdirSync(directory).filter((name) => name === "cli.ts" || name === "program.ts");
 	const text = sources.map((name) => readFileSync(path.join(directory, name), "utf8")).join("");
-	return ["program", "verbs"].filter((part) => text.includes(`import("./${part}.ts")`));
+	return ["program", "verbs", "mcp"].filter((part) => text.includes(`import("./${part}.ts")`));
 }
 
 const partsElsewhere = (name, parts) => (below) =>

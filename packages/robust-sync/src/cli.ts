@@ -141,6 +141,11 @@ defineVerbs<Options>(
 			options: ["--json"],
 			run: async (options) => (await import("./verbs.ts")).decideHeld(options, "reject"),
 		},
+		{
+			flags: "--mcp",
+			description: "serve the Model Context Protocol on standard input and output, for agents",
+			run: async (options) => (await import("./mcp.ts")).mcp(options),
+		},
 		{ flags: "--status", description: "say how it stands", options: ["--json"], run: status },
 		{
 			flags: "--send <file>",

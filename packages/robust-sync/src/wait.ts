@@ -58,7 +58,8 @@ export async function waitForSync(options: WaitOptions): Promise<Waited> {
 	const deadline = performance.now() + options.timeoutMs;
 	const context = await lookingContext(options);
 	const wanted = new Set((await lookForCandidates(context, (await readHead(context.repository)).oid)).changed);
-	const messages = new Set(listPending(paths).map(({ name }) => name));
+	const pending = () => listPending(paths).map(({ name }) => name.toString("latin1"));
+	const messages = new Set(pending());
 
 	let missing: string[] = [];
 	let head: Oid | null = null;
@@ -68,10 +69,10 @@ export async function waitForSync(options: WaitOptions): Promise<Waited> {
 		const { oid } = await readHead(context.repository);
 		const { changed, skipped: left } = await lookForCandidates(context, oid);
 		skipped = left.length;
-		const waiting = listPending(paths).filter(({ name }) => messages.has(name));
+		const waiting = pending().filter((name) => messages.has(name));
 		missing = [
 			...changed.filter((name) => wanted.has(name) && !isNewerThan(context, name, begun)).map(displayPath),
-			...waiting.map(({ name }) => `sync/pending/${name}`),
+			...waiting.map((name) => `the message ${Buffer.from(name, "latin1").toString("utf8")}`),
 		];
 		if (missing.length === 0) head = oid;
 	};

@@ -17,6 +17,7 @@ export * from "./liveness.ts";
 export * from "./locate.ts";
 export * from "./lock.ts";
 export * from "./make-durable.ts";
+export * from "./messages.ts";
 export * from "./monotonic-clock.ts";
 export * from "./mount-points.ts";
 export * from "./outbox-listing.ts";

@@ -1,0 +1,48 @@
+import { type Dirent, readdirSync } from "node:fs";
+import path from "node:path";
+import { WorkspacePaths } from "./paths.ts";
+
+/** A message that was delivered. */
+export interface DeliveredMessage {
+	/** The node that sent it: the name of its directory. */
+	readonly node: string;
+	/** Relative to the workspace. */
+	readonly path: string;
+}
+
+/** Below a node's directory messages lie directly, or in one directory a day. */
+const deepest = 2;
+/** More entries than these are not looked at. */
+const mostEntries = 200_000;
+
+/**
+ * Messages in the working tree, newest first by the time in their names. Links are not followed. Never throws.
+ * @param node only of this node
+ */
+export function listMessages(paths: WorkspacePaths, { node, limit }: { node?: string | undefined; limit: number }): DeliveredMessage[] {
+	const found: (DeliveredMessage & { readonly name: string })[] = [];
+	let looked = 0;
+	const walk = (directory: string, sender: string, depth: number) => {
+		for (const entry of entriesOf(path.join(paths.root, directory))) {
+			if (++looked > mostEntries) return;
+			const name = `${directory}/${entry.name}`;
+			if (entry.isDirectory() && depth < deepest) walk(name, sender, depth + 1);
+			else if (entry.isFile()) found.push({ node: sender, path: name, name: entry.name });
+		}
+	};
+	const top = path.posix.dirname(WorkspacePaths.messagesOf("x"));
+	for (const entry of entriesOf(path.join(paths.root, top)))
+		if (entry.isDirectory() && (node === undefined || entry.name === node)) walk(WorkspacePaths.messagesOf(entry.name), entry.name, 1);
+	return found
+		.sort((a, b) => (a.name < b.name ? 1 : a.name > b.name ? -1 : 0))
+		.slice(0, limit)
+		.map(({ node: sender, path: file }) => ({ node: sender, path: file }));
+}
+
+function entriesOf(directory: string): Dirent[] {
+	try {
+		return readdirSync(directory, { withFileTypes: true });
+	} catch {
+		return [];
+	}
+}
