@@ -23,7 +23,9 @@ const maxLevels = 2 * maxDepth;
 /** So many refused entries are named one by one. */
 const maxNamed = 100;
 /** Trees and commits that a process remembers: some hundred bytes each. */
-const maxRememberedCommits = 1_000;
+const maxRememberedCommits = 20_000;
+/** So many commits are read at once. */
+const commitsAtOnce = 1_000;
 const maxRemembered = 500_000;
 
 /** Names at the top of a tree that stay out of every commit. @param name one character a byte */
@@ -98,12 +100,25 @@ const isAllowed = ({ mode, name }: Entry) => {
 	return kind >= 0 && !name.includes("/") && isPathAllowed(name, kind === 2);
 };
 
+/** Names of files and directories that are allowed: most trees hold the same ones as the tree before them. */
+const allowedNames = new Set<string>();
+const maxAllowedNames = 200_000;
+
+function isKnownOrAllowed(entry: Entry): boolean {
+	const isPlain = entry.mode === "100644" || entry.mode === "40000";
+	if (isPlain && allowedNames.has(entry.name)) return true;
+	if (!isAllowed(entry)) return false;
+	if (allowedNames.size >= maxAllowedNames) allowedNames.clear();
+	if (isPlain) allowedNames.add(entry.name);
+	return true;
+}
+
 function isFlawed(entries: readonly Entry[]): boolean {
 	const names = new Set<string>();
 	let before = "";
 	for (const entry of entries) {
 		const key = sortKey(entry);
-		if (key <= before || names.has(entry.name) || !isAllowed(entry)) return true;
+		if (key <= before || names.has(entry.name) || !isKnownOrAllowed(entry)) return true;
 		before = key;
 		names.add(entry.name);
 	}
@@ -189,6 +204,8 @@ class TreeCleaner {
 	readonly #store: Repository;
 	#verdicts = new Map<Oid, Verdict>();
 	readonly #commits = new Map<Oid, CleanCommit>();
+	/** Trees at the top of commits without names of our own. */
+	readonly #withoutOwn = new Set<Oid>();
 	readonly #isOwn: IsOwnName;
 
 	constructor(store: Repository, isOwn: IsOwnName) {
@@ -201,12 +218,31 @@ class TreeCleaner {
 		return this.#commits.get(commit);
 	}
 
-	/** @throws GitError */
-	async commit(reader: ObjectReader, commit: Oid): Promise<CleanCommit> {
+	/** Many, with a few questions to git. @throws GitError */
+	async commits(reader: ObjectReader, commits: readonly Oid[]): Promise<CleanCommit[]> {
+		const results: CleanCommit[] = [];
+		for (let start = 0; start < commits.length; start += commitsAtOnce) {
+			const some = commits.slice(start, start + commitsAtOnce);
+			const unknown = [...new Set(some.filter((commit) => !this.#commits.has(commit)))];
+			const contents = unknown.length > 0 ? await reader.contents(unknown) : [];
+			const texts = new Map(unknown.map((commit, index) => [commit, (contents[index] ?? Buffer.alloc(0)).toString("latin1")]));
+			const objects: NewObject[] = [];
+			await this.#load(
+				reader,
+				[...texts.values()].map((text) => /^tree ([0-9a-f]+)$/m.exec(text)?.[1] ?? ""),
+				objects,
+			);
+			await writeObjects(this.#store, objects);
+			for (const commit of some) results.push(await this.commit(reader, commit, texts.get(commit)));
+		}
+		return results;
+	}
+
+	/** @param read its content, one character a byte, where it is known @throws GitError */
+	async commit(reader: ObjectReader, commit: Oid, read?: string): Promise<CleanCommit> {
 		const known = this.#commits.get(commit);
 		if (known) return known;
-		const [content = Buffer.alloc(0)] = await reader.contents([commit]);
-		const text = content.toString("latin1");
+		const text = read ?? ((await reader.contents([commit]))[0] ?? Buffer.alloc(0)).toString("latin1");
 		const original = await this.#originalOf(reader, commit, text);
 		const result =
 			original === null ? { ...(await this.#clean(reader, commit, text)), original } : { clean: commit, refused: [], original };
@@ -238,13 +274,18 @@ class TreeCleaner {
 
 	/** A tree as the top of a commit: what is our own stays out as well. */
 	async #top(reader: ObjectReader, tree: Oid, objects: NewObject[]): Promise<Verdict> {
-		await this.#load(reader, tree, objects);
+		await this.#load(reader, [tree], objects);
 		const whole = this.#verdicts.get(tree) as Verdict;
+		if (this.#withoutOwn.has(whole.tree)) return whole;
 		const entries = parseTree((await this.#contents(reader, whole.tree, objects)) ?? Buffer.alloc(0), this.#hashLength);
 		const refused = whole.refused.filter((name) => !this.#isOwn(name.split("/", 1)[0] ?? ""));
 		for (const { name } of entries) if (this.#isOwn(name)) refused.push(name);
 		const kept = entries.filter(({ name }) => !this.#isOwn(name));
-		if (kept.length === entries.length) return whole;
+		if (kept.length === entries.length) {
+			if (this.#withoutOwn.size >= maxRemembered) this.#withoutOwn.clear();
+			this.#withoutOwn.add(whole.tree);
+			return whole;
+		}
 		return this.#verdictOf(this.#newTree(kept, objects), kept, refused, whole.isCut);
 	}
 
@@ -288,11 +329,11 @@ class TreeCleaner {
 	}
 
 	/** Reads what is not known below a tree, a level at a time, and judges it from below. */
-	async #load(reader: ObjectReader, root: Oid, objects: NewObject[]): Promise<void> {
+	async #load(reader: ObjectReader, roots: readonly Oid[], objects: NewObject[]): Promise<void> {
 		if (this.#verdicts.size > maxRemembered) this.#verdicts = new Map();
 		const parsed = new Map<Oid, Parsed>();
 		let level = 0;
-		for (let wanted = this.#verdicts.has(root) ? [] : [root]; wanted.length > 0; level++) {
+		for (let wanted = [...new Set(roots)].filter((root) => !this.#verdicts.has(root)); wanted.length > 0; level++) {
 			const next = new Set<Oid>();
 			await reader.each(wanted, (info, content, index) => {
 				const oid = wanted[index] as Oid;
@@ -301,18 +342,20 @@ class TreeCleaner {
 					this.#verdicts.set(oid, { ...makeVerdict(oid, [], 0, [], true), depth: Number.POSITIVE_INFINITY });
 					return;
 				}
-				const tree = parsedTree(parseTree(bytes, this.#hashLength));
+				const entries = parseTree(bytes, this.#hashLength);
+				const tree = parsedTree(entries);
+				if (level === 0 && tree.entries === null && !entries.some(({ name }) => this.#isOwn(name))) this.#withoutOwn.add(oid);
 				parsed.set(oid, tree);
 				for (const child of tree.subtrees) if (!this.#verdicts.has(child)) next.add(child);
 			});
 			wanted = [...next].filter((oid) => !parsed.has(oid) && !this.#verdicts.has(oid));
 		}
-		await this.#judge(reader, parsed, root, objects);
+		await this.#judge(reader, parsed, roots, objects);
 	}
 
 	/** Judges trees after those in them. */
-	async #judge(reader: ObjectReader, parsed: ReadonlyMap<Oid, Parsed>, root: Oid, objects: NewObject[]): Promise<void> {
-		for (const stack = [root]; stack.length > 0; ) {
+	async #judge(reader: ObjectReader, parsed: ReadonlyMap<Oid, Parsed>, roots: readonly Oid[], objects: NewObject[]): Promise<void> {
+		for (const stack = [...roots]; stack.length > 0; ) {
 			const oid = stack.at(-1) as Oid;
 			const tree = parsed.get(oid);
 			if (this.#verdicts.has(oid) || !tree) {
@@ -418,10 +461,6 @@ export async function cleanCommits(
 	cleaners.set(key, cleaner);
 	const known = commits.map((commit) => cleaner.known(commit));
 	if (known.every((commit) => commit !== undefined)) return known;
-	const readAll = async (from: ObjectReader) => {
-		const results: CleanCommit[] = [];
-		for (const commit of commits) results.push(await cleaner.commit(from, commit));
-		return results;
-	};
+	const readAll = async (from: ObjectReader) => await cleaner.commits(from, commits);
 	return reader ? await readAll(reader) : await withObjectReader(store, readAll);
 }

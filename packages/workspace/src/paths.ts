@@ -160,11 +160,15 @@ export const neverCommitted = [".sync_env", "logs", "sync"] as const;
 
 const ownNames: ReadonlySet<string> = new Set(neverCommitted);
 
+/** One letter of each may take two bytes. */
+const longestOwnName = 1 + Math.max(...neverCommitted.map((name) => name.length));
+
 /**
  * Whether a name at the top of the workspace is one of ours, in any case: a file system that does not tell cases apart takes it for ours.
  * @param name without a slash; one character for each byte
  */
 export function isOwnName(name: string): boolean {
+	if (name.length > longestOwnName) return false;
 	// The long s is an s to such a file system, and the only letter of its kind in these names. Its two bytes:
 	return ownNames.has(name.replaceAll("\u00c5\u00bf", "s").toLowerCase());
 }
