@@ -97,7 +97,7 @@ test("documents: the demo from a fresh clone → as promised", async () => {
 	await typed("helios", `cd ${published} && git init -q -b main && git add --force . && git ${who} commit -q -m 1`);
 	const said = await typed("helios", textOf("clone").replace("<this repository>", published));
 	expect(said).toContain("The demo went as promised");
-}, 120_000);
+}, 300_000);
 
 test("documents: the configuration of the README → accepted, and read as it stands", async () => {
 	const text = textOf("configuration");
@@ -180,5 +180,5 @@ test("documents: the containers' block → a key of 48 digits, and the compose f
 		expect(fs.readdirSync(path.join(home("chad"), ".system/usr/local/bin"))).toEqual([]);
 		// What is installed needs nothing of the clone's; the other machine is not touched.
 		expect(await on("helios", "robust-sync --version")).toMatch(/^robust-sync /);
-	}, 240_000);
+	}, 600_000);
 });

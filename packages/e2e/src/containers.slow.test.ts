@@ -100,7 +100,7 @@ each(tried)("containers on one workspace, with %s", (_kind, flags) => {
 			expect(run(other, flags, "robust-sync", "--status")).toMatchObject({ code: 3, stdout: expect.stringContaining("(stopped)") });
 			expect(run(other, flags, "robust-sync", "--stop")).toMatchObject({ code: 0, stdout: "robust-sync was not running\n" });
 		}
-	}, 120_000);
+	}, 300_000);
 
 	test("containers: the one that runs is killed → known at once, the other takes over", async () => {
 		const first = start("one", flags, "robust-sync");
@@ -115,7 +115,7 @@ each(tried)("containers on one workspace, with %s", (_kind, flags) => {
 		await until(() => readLockHolder(node.paths.instanceLock("sync"))?.token !== before, "the second container to take the lock");
 		await node.untilState(({ updated_at }) => Date.parse(updated_at) > Date.now() - 2_000, "the second container's state");
 		expect(hasEnded(second)).toBe(false);
-	}, 60_000);
+	}, 180_000);
 });
 
 // The lock is the same: one kind of container is enough.
@@ -136,7 +136,7 @@ each(tried.slice(0, 1))("containers on one workspace, once more with %s", (_kind
 			}
 			expect(hasEnded(first)).toBe(false);
 		},
-		60_000,
+		180_000,
 	);
 
 	test("containers: a path of 200 characters, and a workspace that is read-only inside → the same answers", async () => {
@@ -157,5 +157,5 @@ each(tried.slice(0, 1))("containers on one workspace, once more with %s", (_kind
 		}
 		expect(at(readOnly, "--stop")).toMatchObject({ status: 0, stdout: expect.stringMatching(/^stopped/) });
 		await until(() => hasEnded(first), "the first to end");
-	}, 60_000);
+	}, 180_000);
 });
