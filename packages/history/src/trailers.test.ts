@@ -19,6 +19,8 @@ test.each([
 	[1, "x\n\nRobust-Sync-Restore: 1\n", ["a"], "restore"],
 	[1, "x\n\nRobust-Sync-Approve: 1\n", [], "approve"],
 	[1, "x\n", ["messages/helios/1-a", "messages/helios/2-b"], "message"],
+	[1, "x\n", ["messages/helios/2026-02-18/1-a"], "message"],
+	[1, "x\n", ["messages/helios/elsewhere/1-a"], "change"],
 	[1, "x\n", ["messages/helios/1-a", "b"], "change"],
 	[1, "x\n", [], "change"],
 ])("kind: %i parents, %j, %j → %s", (parents, message, paths, expected) => {

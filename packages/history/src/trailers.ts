@@ -32,7 +32,9 @@ export function bodyOf(message: string): string {
 
 /** The node that made a commit: as it says itself; else as the subjects of our snapshots begin; else the author. */
 export function nodeOf(message: string, author: string, trailers = trailersOf(message)): string {
-	const said = trailers.get(nodeTrailer)?.at(-1);
+	// A merge names those whose commits it joins.
+	const all = trailers.get(nodeTrailer) ?? [];
+	const said = all.length === 1 ? all[0] : undefined;
 	if (said !== undefined && isNodeName(said)) return said;
 	const named = /^([^:\s]+): /.exec(message)?.[1];
 	return named !== undefined && isNodeName(named) ? named : author.trim().slice(0, longestName);
@@ -53,4 +55,4 @@ export function kindOfCommit(parents: number, trailers: ReadonlyMap<string, read
 }
 
 /** Whether a path is a delivered message. */
-export const isMessage = (name: string): boolean => /^messages\/[^/]+\/[^/]+$/.test(name);
+export const isMessage = (name: string): boolean => /^messages\/[^/]+\/(?:\d{4}-\d\d-\d\d\/)?[^/]+$/.test(name);

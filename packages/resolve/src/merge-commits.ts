@@ -18,6 +18,7 @@ import { isOwnName } from "@robust-sync/workspace";
 import { type ConflictGroup, type Conflicts, crissCross, groupConflicts } from "./conflict-groups.ts";
 import { isAttributesFile } from "./kind-attributes.ts";
 import { mergeMessage } from "./merge-message.ts";
+import { mergeTrailers } from "./node-trailer.ts";
 import { type Outcome, PathSettler, type SettledPath, settledPaths } from "./path-settler.ts";
 
 /** Author and committer of every merge that this computes. */
@@ -74,7 +75,8 @@ class CommitMerger {
 
 	async #merge(first: Oid, second: Oid, depth: number): Promise<MergedCommits> {
 		const opened = await this.#open(first, second, depth);
-		return await this.#write(opened, [first, second], await this.#laterDate(first, second));
+		const parents = (await this.#reader.contents([first, second])).map((content) => content.toString("latin1"));
+		return await this.#write(opened, [first, second], Math.max(...parents.map(usableDate)), mergeTrailers(parents));
 	}
 
 	/** Merges what changed from `base` to `theirs` into `ours`; `theirs` is the later side. The result has no parents. */
@@ -109,7 +111,7 @@ class CommitMerger {
 		return await new PathSettler(this.#repository, this.#store, this.#reader, open).settle();
 	}
 
-	async #write(opened: OpenedMerge, parents: readonly Oid[], date: number): Promise<MergedCommits> {
+	async #write(opened: OpenedMerge, parents: readonly Oid[], date: number, trailers: readonly string[] = []): Promise<MergedCommits> {
 		const { first, second, bases, merged, noted } = opened;
 		const outcomes = [...(await this.#settle(opened)), ...noted];
 		const settled = settledPaths(outcomes, this.#store.objectFormat);
@@ -117,7 +119,7 @@ class CommitMerger {
 			parents,
 			identity: mergeIdentity,
 			date,
-			message: mergeMessage(first, second, settled),
+			message: mergeMessage(first, second, settled, trailers),
 			tree: merged.tree,
 			changes: changes(merged.conflicts.keys(), outcomes),
 			blobs: outcomes.flatMap(({ madeOnTheWay }) => madeOnTheWay ?? []),
@@ -195,11 +197,6 @@ class CommitMerger {
 			}
 		}
 		return { conflicts: { ...conflicts, groups }, noted };
-	}
-
-	async #laterDate(first: Oid, second: Oid): Promise<number> {
-		const contents = await this.#reader.contents([first, second]);
-		return Math.max(...contents.map((content) => usableDate(content.toString("latin1"))));
 	}
 }
 

@@ -17,11 +17,17 @@ function messagePath(path: GitPath): string {
 const subject = (first: Oid, second: Oid) => `Merge ${first.slice(0, 12)} and ${second.slice(0, 12)}`;
 
 /** The message of a merge commit: a function of what was merged. */
-export function mergeMessage(first: Oid, second: Oid, files: readonly { path: GitPath; strategy: Strategy }[]): Buffer {
+export function mergeMessage(
+	first: Oid,
+	second: Oid,
+	files: readonly { path: GitPath; strategy: Strategy }[],
+	trailers: readonly string[] = [],
+): Buffer {
 	const lines = [subject(first, second)];
-	if (files.length > 0) lines.push("");
+	if (files.length + trailers.length > 0) lines.push("");
 	for (const { strategy, path } of files.slice(0, maxListedPaths)) lines.push(`Resolved: ${strategy} ${messagePath(path)}`);
 	if (files.length > maxListedPaths) lines.push(`Resolved: ${files.length - maxListedPaths} more`);
+	lines.push(...trailers);
 	return Buffer.from(`${lines.join("\n")}\n`);
 }
 

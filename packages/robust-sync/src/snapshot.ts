@@ -21,7 +21,7 @@ import {
 	withSlash,
 	writeIndexEntries,
 } from "@robust-sync/git";
-import { filtersApply, forgetAttributes, isOwnPath } from "@robust-sync/resolve";
+import { filtersApply, forgetAttributes, isOwnPath, withNodeTrailer } from "@robust-sync/resolve";
 import { counted } from "@robust-sync/service/counted";
 import { printable } from "@robust-sync/service/printable";
 import { annotatedMessage, faultPoint, holdRemedies, neverCommitted, removeAnnotation, type SkippedFile } from "@robust-sync/workspace";
@@ -194,7 +194,7 @@ export async function takeSnapshot(context: CycleContext, extra: readonly GitPat
 	try {
 		const annotation = await nextAnnotation(context);
 		const message: SnapshotMessage = (changed, gone) =>
-			annotatedMessage(snapshotMessage(context.config.nodeName, changed, gone), annotation);
+			withNodeTrailer(annotatedMessage(snapshotMessage(context.config.nodeName, changed, gone), annotation), context.config.nodeName);
 		const noted = (snapshot: Snapshot) => {
 			if (annotation !== null && snapshot.committed > 0) removeAnnotation(context.paths, annotation);
 			return snapshot;

@@ -1,6 +1,6 @@
 import { type FileChange, type Oid, openMergeStore, updateRef, writeCommit } from "@robust-sync/git";
 import { approveTrailer, isWorthALook } from "@robust-sync/guard";
-import { carryOutPlan, type Integration } from "@robust-sync/resolve";
+import { carryOutPlan, type Integration, withNodeTrailer } from "@robust-sync/resolve";
 import { faultPoint } from "@robust-sync/workspace";
 import { type CycleContext, integrateContext } from "./cycle-context.ts";
 import { guardLimits } from "./guard.ts";
@@ -29,7 +29,7 @@ export async function commitChanges(context: CycleContext, head: Oid, message: s
 		parents: [head],
 		...ownIdentity(context),
 		date: Math.floor(now() / 1000),
-		message: Buffer.from(message),
+		message: Buffer.from(`${withNodeTrailer(message, context.config.nodeName)}\n`),
 		tree: null,
 		changes,
 	});

@@ -1,0 +1,34 @@
+import { isNodeName } from "@robust-sync/workspace";
+
+const key = "Robust-Sync-Node";
+/** A merge names no more nodes than this: who has more will not read them. */
+const maxNodes = 16;
+
+/** The trailer (git-interpret-trailers(1)) of a commit that one node made, whatever `user.name` says. */
+export function nodeTrailer(node: string): string {
+	return `${key}: ${node}`;
+}
+
+/** A message of one node: history can be asked by node (`git log --grep='^Robust-Sync-Node: helios$'`). A paragraph of trailers at its end goes on. */
+export function withNodeTrailer(message: string, node: string): string {
+	const text = message.trimEnd();
+	const paragraphs = text.split("\n\n");
+	const last = (paragraphs.at(-1) ?? "").split("\n");
+	const hasTrailers = paragraphs.length > 1 && last.every((line) => /^[A-Za-z][A-Za-z0-9-]*: \S/.test(line));
+	return `${text}${hasTrailers ? "\n" : "\n\n"}${nodeTrailer(node)}`;
+}
+
+/** The nodes that a commit's message names in its last paragraph. */
+export function nodesIn(message: string): string[] {
+	const paragraph = message.trimEnd().split("\n\n").at(-1) ?? "";
+	return [...paragraph.matchAll(/^Robust-Sync-Node: (\S{1,63})$/gm)].map(([, node = ""]) => node).filter(isNodeName);
+}
+
+/**
+ * The trailers of a merge: of no one node, since every node computes the same commit, but of those whose commits it joins.
+ * @param parents the raw contents of the commits that are merged, headers included
+ */
+export function mergeTrailers(parents: readonly string[]): string[] {
+	const messages = parents.map((parent) => parent.slice(parent.indexOf("\n\n") + 2));
+	return [...new Set(messages.flatMap(nodesIn))].sort().slice(0, maxNodes).map(nodeTrailer);
+}
