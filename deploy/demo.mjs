@@ -376,6 +376,12 @@ async function bothEditJson({ helios, chad }) {
 	return saved;
 }
 
+/** chad's messages at a node, as `<day>/<time>-<name>`. */
+function messagesOf(node) {
+	const directory = node.at("messages/chad");
+	return fs.readdirSync(directory).flatMap((day) => fs.readdirSync(`${directory}/${day}`).map((name) => `${day}/${name}`));
+}
+
 async function sendMessage({ helios, chad }) {
 	chapter("5. chad sends a message");
 	const since = performance.now();
@@ -383,7 +389,7 @@ async function sendMessage({ helios, chad }) {
 	if (sent.status !== 0) throw new Broken(`--send failed: ${sent.stderr.trim()}`);
 	const name = await until("the message on helios", () => {
 		try {
-			return fs.readdirSync(helios.at("messages/chad"))[0];
+			return messagesOf(helios)[0];
 		} catch {
 			return undefined;
 		}
@@ -393,7 +399,7 @@ async function sendMessage({ helios, chad }) {
 		"chad's outbox is empty",
 		() => chad.state("robust-sync")?.messages_pending === 0 && fs.readdirSync(chad.at("sync/pending")).length === 0,
 	);
-	const delivered = fs.readdirSync(helios.at("messages/chad"));
+	const delivered = messagesOf(helios);
 	if (delivered.length !== 1) throw new Broken(`the message was delivered ${delivered.length} times`);
 	if (helios.read("messages/chad", name) !== "The build is green.\n") throw new Broken("the message arrived changed");
 	fact("it arrived once, unchanged, and left chad's outbox only after that");

@@ -1,4 +1,5 @@
 import fs from "node:fs";
+import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
 import { listPending, parseConfig, WorkspacePaths } from "@robust-sync/workspace";
@@ -35,16 +36,18 @@ async function deliver(limit?: string, atOnce?: number): Promise<number> {
 }
 
 const directory = () => `${scratch.directory}/messages/helios`;
+/** The delivered files by name, in the order of their times. */
 const delivered = () =>
-	fs
-		.readdirSync(directory())
-		.sort()
+	(fs.readdirSync(directory(), { recursive: true }) as string[])
+		.filter((name) => fs.statSync(`${directory()}/${name}`).isFile())
+		.sort((a, b) => (path.basename(a) < path.basename(b) ? -1 : 1))
 		.map((name) => [name, fs.readFileSync(`${directory()}/${name}`, "utf8")]);
+const day = "2026-02-18";
 
 test("a message is delivered under a time and its name, and leaves the outbox", async () => {
 	message("hello.txt", "hi");
 	expect(await deliver()).toBe(1);
-	expect(delivered()).toEqual([["20260218T020000.000Z-hello.txt", "hi"]]);
+	expect(delivered()).toEqual([["2026-02-18/20260218T020000.000Z-hello.txt", "hi"]]);
 	expect(listPending(paths)).toEqual([]);
 	expect(await deliver()).toBe(0);
 });
@@ -102,13 +105,69 @@ test("name and time are fixed once: a crash before the commit delivers to the sa
 	expect(delivered()).toHaveLength(1);
 });
 
+/** What a version without days has fixed for the message `m`. */
+async function fixedBefore(committed: boolean): Promise<void> {
+	message("m", "1");
+	const { deliveries } = await collectOutbox(context());
+	fs.rmSync(`${directory()}/${day}`, { recursive: true });
+	const before = deliveries.map(({ day: _day, ...delivery }) => ({ ...delivery, committed }));
+	fs.writeFileSync(paths.outboxNames, JSON.stringify({ schema: 1, deliveries: before, latest: "20260218T020000.000Z" }));
+}
+
+test("outbox: fixed by a version without days → delivered there, once; the next one by day", async () => {
+	await fixedBefore(false);
+	clock += 86_400_000;
+	expect(await deliver()).toBe(1);
+	message("n", "2");
+	expect(await deliver()).toBe(1);
+	expect(delivered()).toEqual([
+		["20260218T020000.000Z-m", "1"],
+		["2026-02-19/20260219T020000.000Z-n", "2"],
+	]);
+});
+
+test("outbox: committed by a version without days → confirmed, not delivered again", async () => {
+	await fixedBefore(true);
+	expect(await deliver()).toBe(1);
+	expect(delivered()).toEqual([]);
+});
+
+test("outbox: back to a version without days after the commit → its entry is one that version knows", async () => {
+	message("m", "1");
+	markCommitted(context(), await collectOutbox(context()));
+	const [entry] = JSON.parse(fs.readFileSync(paths.outboxNames, "utf8")).deliveries;
+	expect(entry).toMatchObject({ target: "messages/helios/20260218T020000.000Z-m", committed: true });
+});
+
+test("outbox: the list is lost, the name is taken in the old or the new layout → another time", async () => {
+	fs.mkdirSync(`${directory()}/${day}`, { recursive: true });
+	fs.writeFileSync(`${directory()}/20260218T020000.000Z-m`, "old");
+	fs.writeFileSync(`${directory()}/${day}/20260218T020000.001Z-m`, "new");
+	message("m", "1");
+	expect(await deliver()).toBe(1);
+	expect(fs.readFileSync(`${directory()}/${day}/20260218T020000.002Z-m`, "utf8")).toBe("1");
+});
+
+test("outbox: a file in the place of a day → only the messages of that day wait", async () => {
+	fs.mkdirSync(directory(), { recursive: true });
+	fs.writeFileSync(`${directory()}/${day}`, "");
+	message("m", "1");
+	expect((await collectOutbox(context())).skipped).toMatchObject([{ path: "sync/pending/m", reason: "refused-path" }]);
+	clock += 86_400_000;
+	message("n", "2");
+	const outbox = await collectOutbox(context());
+	expect(outbox).toMatchObject({ targets: ["messages/helios/2026-02-19/20260219T020000.000Z-n"], skipped: [{ path: "sync/pending/m" }] });
+	fs.rmSync(`${directory()}/${day}`);
+	expect((await collectOutbox(context())).targets).toHaveLength(2);
+});
+
 test("after the commit it is never written again, whatever became of the file", async () => {
 	message("m", "1");
 	const outbox = markCommitted(context(), await collectOutbox(context()));
-	fs.rmSync(`${directory()}/20260218T020000.000Z-m`);
+	fs.rmSync(`${directory()}/${day}/20260218T020000.000Z-m`);
 	const again = await collectOutbox(context());
 	expect(again.targets).toEqual([]);
-	expect(fs.readdirSync(directory())).toEqual([]);
+	expect(delivered()).toEqual([]);
 	expect(confirmDelivered(context(), markCommitted(context(), again))).toBe(1);
 	expect(outbox.deliveries).toHaveLength(1);
 });
@@ -153,7 +212,7 @@ test("names with any bytes, and of any length, arrive; the extension of a long o
 	];
 	for (const [index, name] of names.entries()) message(name, String(index));
 	expect(await deliver()).toBe(names.length);
-	const files = fs.readdirSync(directory(), { encoding: "buffer" }).map((name) => name.toString("latin1"));
+	const files = fs.readdirSync(`${directory()}/${day}`, { encoding: "buffer" }).map((name) => name.toString("latin1"));
 	for (const name of names.slice(0, 4)) expect(files.some((file) => file.endsWith(`Z-${name.toString("latin1")}`))).toBe(true);
 	expect(files.some((file) => /n+~[0-9a-f]{8}\.txt$/.test(file) && file.length <= 255)).toBe(true);
 });

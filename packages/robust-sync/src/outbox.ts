@@ -15,6 +15,7 @@ import {
 	readState,
 	type SkippedFile,
 	singleName,
+	timestamp,
 	WorkspacePaths,
 	writeAtomicSync,
 } from "@robust-sync/workspace";
@@ -26,8 +27,10 @@ const deliverySchema = z.object({
 	name: singleName,
 	/** Blob id of its content: the same name with other content is another message. */
 	blob: objectId,
-	/** Where it is delivered, relative to the workspace, in the same form. Fixed once. */
+	/** Time and name, behind the node's directory, in the same form. Fixed once. A version that knows no days delivers there. */
 	target: messageTarget,
+	/** The directory of its day, below that of the node; absent: it was fixed before there were such. */
+	day: z.optional(z.string().check(z.regex(/^\d{4}-\d\d-\d\d$/))),
 	/** Whether the delivered file is in a commit of ours: from then on it is never written again. */
 	committed: z.boolean(),
 });
@@ -48,6 +51,11 @@ export interface Outbox {
 	readonly skipped: readonly SkippedFile[];
 	/** How many messages wait for the next cycle: these are enough for one. */
 	readonly waiting: number;
+}
+
+/** Where a message is delivered, relative to the workspace. Hosts limit how many files a directory may have, so each day has one of its own. */
+function placeOf({ target, day }: Pick<Delivery, "target" | "day">): string {
+	return day === undefined ? target : `${path.dirname(target)}/${day}/${path.basename(target)}`;
 }
 
 /** More messages than this are delivered by several cycles, oldest first: each takes its time and memory, and nobody should wait for all. */
@@ -81,7 +89,7 @@ function pendingFile(paths: WorkspacePaths, name: string): Buffer {
 }
 
 /**
- * Brings every waiting message to its place below `messages/<node>/`: time and name are fixed on disk first, so that a retry
+ * Brings every waiting message to its place below `messages/<node>/<day>/`: time and name are fixed on disk first, so that a retry
  * after a crash delivers each exactly once, and in the order in which they were put into the outbox.
  * @param limit so many at once; those that were begun before are not left for later
  */
@@ -120,13 +128,21 @@ export async function collectOutbox({ paths, config, now, log }: CycleContext, l
 			let delivery = known.get(`${name}\0${blob}`);
 			if (!delivery) {
 				clock = Math.max(clock, (parseCompactTimestamp(latest) ?? 0) + 1);
-				const targetAt = (at: number) =>
-					`${WorkspacePaths.messagesOf(config.nodeName)}/${deliveredName(compactTimestamp(at), message.name, blob).toString("latin1")}`;
+				const deliveryAt = (at: number) => ({
+					name,
+					blob,
+					target: `${WorkspacePaths.messagesOf(config.nodeName)}/${deliveredName(compactTimestamp(at), message.name, blob).toString("latin1")}`,
+					day: timestamp(at).slice(0, 10),
+					committed: false,
+				});
 				// Where the list of fixed names was lost, another message may have this one.
-				while (isThere(places, targetAt(clock))) clock++;
+				for (
+					delivery = deliveryAt(clock);
+					isThere(places, placeOf(delivery)) || isThere(places, delivery.target);
+					delivery = deliveryAt(clock)
+				)
+					clock++;
 				latest = compactTimestamp(clock);
-				const target = targetAt(clock);
-				delivery = { name, blob, target, committed: false };
 			}
 			deliveries.push(delivery);
 		}
@@ -138,13 +154,19 @@ export async function collectOutbox({ paths, config, now, log }: CycleContext, l
 	writeFixed(paths, { deliveries, latest });
 	faultPoint("outbox-named");
 	const open = deliveries.filter(({ committed }) => !committed);
-	const blocked = open.length > 0 ? blockedDirectory(paths, config.nodeName) : null;
-	if (blocked !== null) {
+	const free: Delivery[] = [];
+	const blockedBy = new Map<string, string | null>();
+	for (const delivery of open) {
+		const directory = path.dirname(placeOf(delivery));
+		const known = blockedBy.get(directory);
+		const blocked = known === undefined ? blockedDirectory(paths, directory) : known;
 		const remedy = `'${blocked}' is no directory any more: move it away, or take it back on the remote`;
-		log.warn(`messages wait: ${remedy}`);
-		for (const { name } of open) skipped.push({ path: `sync/pending/${displayPath(rawPath(name))}`, reason: "refused-path", remedy });
+		if (known === undefined && blocked !== null && ![...blockedBy.values()].includes(blocked)) log.warn(`messages wait: ${remedy}`);
+		blockedBy.set(directory, blocked);
+		if (blocked === null) free.push(delivery);
+		else skipped.push({ path: `sync/pending/${displayPath(rawPath(delivery.name))}`, reason: "refused-path", remedy });
 	}
-	const targets = blocked === null ? await placeMessages(paths, config.nodeName, open) : [];
+	const targets = await placeMessages(paths, free);
 	if (targets.length > 0) log.debug(`${targets.length} messages to deliver`);
 	return { deliveries, targets, skipped, waiting };
 }
@@ -159,9 +181,9 @@ function isThere(places: PlacesBeneath, target: string): boolean {
 	}
 }
 
-/** The directory of this node's messages, or the one above it, where something else has taken its place: nothing is written through that. */
-function blockedDirectory(paths: WorkspacePaths, node: string): string | null {
-	const directories = WorkspacePaths.messagesOf(node).split("/");
+/** A directory of messages, or one above it, where something else has taken its place: nothing is written through that. */
+function blockedDirectory(paths: WorkspacePaths, directory: string): string | null {
+	const directories = directory.split("/");
 	for (const [at] of directories.entries()) {
 		const name = directories.slice(0, at + 1).join("/");
 		const stats = lstatIfThere(`${paths.root}/${name}`);
@@ -183,18 +205,20 @@ function putBackGrabbed(paths: WorkspacePaths, deliveries: readonly Delivery[]):
 }
 
 /** Copies messages to where they are delivered, durably, each whole or not at all. @returns the paths of all that are there */
-async function placeMessages(paths: WorkspacePaths, node: string, deliveries: readonly Delivery[]): Promise<GitPath[]> {
+async function placeMessages(paths: WorkspacePaths, deliveries: readonly Delivery[]): Promise<GitPath[]> {
 	if (deliveries.length === 0) return [];
-	const directory = path.join(paths.root, WorkspacePaths.messagesOf(node));
+	const directories = new Set(deliveries.map((delivery) => path.dirname(placeOf(delivery))));
 	// Made here, component by component, so that none of them is a link.
-	beneath(paths.root, Buffer.from(`${WorkspacePaths.messagesOf(node)}/x`), () => undefined, { makeParents: true });
+	for (const directory of directories) beneath(paths.root, Buffer.from(`${directory}/x`), () => undefined, { makeParents: true });
 	const staging = path.join(paths.staging, "messages");
 	fs.mkdirSync(staging, { recursive: true, mode: 0o700 });
 	const targets = new Set<GitPath>();
 	const staged: { from: string; target: string }[] = [];
 	const places = new PlacesBeneath(paths.root, { makeParents: true });
 	try {
-		for (const [index, { name, blob, target }] of deliveries.entries()) {
+		for (const [index, delivery] of deliveries.entries()) {
+			const { name, blob } = delivery;
+			const target = placeOf(delivery);
 			if (!isThere(places, target)) {
 				const content = readPending(paths, name);
 				// Replaced or taken back in this very moment: the next cycle has another look.
@@ -227,7 +251,10 @@ async function placeMessages(paths: WorkspacePaths, node: string, deliveries: re
 		places.close();
 	}
 	fs.rmSync(staging, { recursive: true });
-	fsyncDirectory(directory);
+	for (const directory of directories) {
+		fsyncDirectory(path.join(paths.root, directory));
+		fsyncDirectory(path.join(paths.root, path.dirname(directory)));
+	}
 	faultPoint("outbox-placed");
 	return [...targets];
 }
@@ -259,7 +286,7 @@ export function markCommitted({ paths }: CycleContext, outbox: Outbox): Outbox {
 	const { deliveries, targets } = outbox;
 	if (targets.length === 0) return outbox;
 	const placed = new Set<string>(targets);
-	const marked = deliveries.map((delivery) => ({ ...delivery, committed: delivery.committed || placed.has(delivery.target) }));
+	const marked = deliveries.map((delivery) => ({ ...delivery, committed: delivery.committed || placed.has(placeOf(delivery)) }));
 	writeFixed(paths, { ...readFixed(paths), deliveries: marked });
 	faultPoint("outbox-committed");
 	return { ...outbox, deliveries: marked };

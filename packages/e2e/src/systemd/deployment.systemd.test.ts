@@ -144,7 +144,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 				report(`${from.name} to ${to.name}: ${ms} ms`);
 			}
 			await inWorkspace(chad, "echo 'The build is green.' | robust-sync --send -");
-			await until("the message on helios", () => helios.is(`grep -q green ${workspace}/messages/chad/*`));
+			await until("the message on helios", () => helios.is(`grep -rq green ${workspace}/messages/chad`));
 			await until("chad's outbox is empty", async () => (await syncState(chad))?.messages_pending === 0);
 		});
 
