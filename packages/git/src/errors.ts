@@ -33,13 +33,23 @@ export class GitError extends Error {
 	readonly remoteMessage: string | null;
 	/** How long the remote asks us to stay away, milliseconds; null: it names no time. */
 	readonly retryAfterMs: number | null;
+	/** The remote took a push in and could not, or would not, store it: for its size, a limit of its disk, or an object that it refuses. */
+	readonly notStored: boolean;
+	/** The remote took a push in, and a hook or rule of it refuses the branch's update. */
+	readonly declined: boolean;
 
 	constructor(
 		code: GitErrorCode,
 		message: string,
 		detail = "",
 		exitCode: number | null = null,
-		options: ErrorOptions & { signal?: NodeJS.Signals | null; remoteMessage?: string | null; retryAfterMs?: number | null } = {},
+		options: ErrorOptions & {
+			signal?: NodeJS.Signals | null;
+			remoteMessage?: string | null;
+			retryAfterMs?: number | null;
+			notStored?: boolean;
+			declined?: boolean;
+		} = {},
 	) {
 		super(message, options);
 		this.code = code;
@@ -48,6 +58,8 @@ export class GitError extends Error {
 		this.signal = options.signal ?? null;
 		this.remoteMessage = options.remoteMessage ?? null;
 		this.retryAfterMs = options.retryAfterMs ?? null;
+		this.notStored = options.notStored ?? false;
+		this.declined = options.declined ?? false;
 	}
 }
 
@@ -134,7 +146,8 @@ const symptoms: readonly Symptom[] = [
 	},
 ];
 
-const limited = "the remote limits how often it may be asked: waiting, then trying again (if it comes again, raise SYNC_INTERVAL)";
+const limited =
+	"the remote limits how often it may be asked: waiting, then trying again (if it comes again, raise SYNC_PUSH_INTERVAL and SYNC_INTERVAL)";
 
 /** What an HTTP status means (RFC 9110; RFC 6585 for 429), for a command that failed with it. null: nothing of its own. */
 function httpSymptom(command: string, { http }: NetworkAnswer): { code: GitErrorCode; advice: string } | null {

@@ -18,6 +18,8 @@ export interface NewCommit {
 	readonly author?: string;
 	/** Seconds since the epoch; the time zone is +0000. */
 	readonly date: number;
+	/** Of the author, where it is another one. */
+	readonly authorDate?: number;
 	readonly message: Uint8Array;
 	/** What the changes are applied to, in order; null: the first parent's. */
 	readonly tree: Oid | null;
@@ -40,7 +42,8 @@ function* importStream(ref: string, commit: NewCommit): Generator<string | Uint8
 		yield "\n";
 	}
 	const when = `${commit.date} +0000`;
-	yield `commit ${ref}\nmark :1\nauthor ${commit.author ?? commit.identity} ${when}\ncommitter ${commit.identity} ${when}\ndata ${commit.message.length}\n`;
+	const authored = `${commit.authorDate ?? commit.date} +0000`;
+	yield `commit ${ref}\nmark :1\nauthor ${commit.author ?? commit.identity} ${authored}\ncommitter ${commit.identity} ${when}\ndata ${commit.message.length}\n`;
 	yield commit.message;
 	yield `\n${first ? `from ${first}\n` : ""}${others.map((parent) => `merge ${parent}\n`).join("")}${commit.tree ? `M 040000 ${commit.tree} ""\n` : ""}`;
 	// Few and large writes: one per file costs more than the file.

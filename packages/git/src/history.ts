@@ -134,6 +134,16 @@ export async function commitParents(repository: Repository, commit: Oid): Promis
 	return stdout.toString("latin1").split("\n").filter(Boolean);
 }
 
+/**
+ * The commits from `to` back by first parents until one that `from` has, oldest first.
+ * @param from null: all of them
+ * @throws GitError
+ */
+export async function firstParents(repository: Repository, from: Oid | null, to: Oid): Promise<Oid[]> {
+	const { stdout } = await repository.run(["rev-list", "--first-parent", "--reverse", to, ...(from ? [`^${from}`] : []), "--"]);
+	return stdout.toString("latin1").split("\n").filter(Boolean);
+}
+
 /** A commit as a walk gives it. */
 export interface WalkedCommit {
 	readonly commit: Oid;

@@ -191,13 +191,15 @@ export async function pushCommit(
 }
 
 // What git-receive-pack answers when it cannot store what it got. No hook has run by then: the text beside it is git's own.
-const notStored = "[remote rejected] (unpacker error)";
+const unpackerError = "[remote rejected] (unpacker error)";
 
 /** A push that the remote refused, by its status line. What a hook wrote is passed on, and decides nothing. */
 function refusal(branch: string, summary: string, stderr: string, exitCode: number, { remote }: NetworkAnswer): GitError {
 	const remoteMessage = remoteText(stderr, remote);
-	if (summary === notStored && isDiskFull(stderr))
+	if (summary === unpackerError && isDiskFull(stderr))
 		return new GitError("DISK_FULL", "git push: free some space on the remote", stderr, exitCode, { remoteMessage });
+	const notStored = summary === unpackerError;
 	const message = `the remote refused the push: ${summary}: allow this node to push to '${branch}' there`;
-	return new GitError("PUSH_REJECTED", message, stderr, exitCode, { remoteMessage });
+	const declined = !notStored && summary.startsWith("[remote rejected] ");
+	return new GitError("PUSH_REJECTED", message, stderr, exitCode, { remoteMessage, notStored, declined });
 }

@@ -30,7 +30,8 @@ describe("metrics", () => {
 		expect(metricNames).toEqual(
 			[
 				"build_info last_success_timestamp_seconds cycles_total failures_total consecutive_failures",
-				"last_cycle_duration_seconds commits_ahead commits_behind paused messages_pending conflicts_resolved_total conflicts_unresolved skipped_files",
+				"last_cycle_duration_seconds commits_ahead commits_behind paused messages_pending conflicts_resolved_total conflicts_unresolved mirror_up",
+				"mirror_last_push_timestamp_seconds skipped_files",
 				"peer_up peer_last_seen_timestamp_seconds peer_rtt_seconds peer_clock_offset_seconds peer_phi",
 				"heartbeats_sent_total heartbeats_received_total heartbeats_rejected_total service_up alerts_firing alerts_undelivered",
 			]

@@ -1,3 +1,4 @@
+import type { MirrorState } from "@robust-sync/workspace";
 import type { Registry } from "prom-client";
 import type { NodeSnapshot } from "./snapshot.ts";
 
@@ -36,6 +37,14 @@ function perPeer(pick: (peer: NodeSnapshot["peers"][number]) => number | null | 
 		peers.flatMap((peer) => {
 			const value = pick(peer);
 			return value === null || value === undefined ? [] : [{ value, labels: { peer: peer.name } }];
+		});
+}
+
+function perMirror(pick: (mirror: MirrorState) => number | null): Metric["samples"] {
+	return (snapshot) =>
+		(syncState(snapshot)?.mirrors ?? []).flatMap((mirror) => {
+			const value = pick(mirror);
+			return value === null ? [] : [{ value, labels: { mirror: mirror.name } }];
 		});
 }
 
@@ -89,6 +98,20 @@ export const metrics: readonly Metric[] = [
 		help: "Paths with a conflict that nobody resolved.",
 		type: "gauge",
 		samples: ({ unmerged }) => one(unmerged.count),
+	},
+	{
+		name: "mirror_up",
+		help: "Whether the last push to the mirror succeeded.",
+		type: "gauge",
+		labels: ["mirror"],
+		samples: perMirror(({ error, head }) => (error !== null ? 0 : head === null ? null : 1)),
+	},
+	{
+		name: "mirror_last_push_timestamp_seconds",
+		help: "When the mirror was last brought to the branch, seconds since the epoch.",
+		type: "gauge",
+		labels: ["mirror"],
+		samples: perMirror(({ pushed_at }) => seconds(pushed_at)),
 	},
 	{ name: "skipped_files", help: "Files that are left out of commits.", type: "gauge", samples: (s) => one(syncState(s)?.skipped.length) },
 	{

@@ -150,6 +150,26 @@ describe("services that do not run: the reason that is known comes first", () =>
 	});
 });
 
+test.each([
+	["REMOTE_UNREACHABLE", null, 4, /Do: if the hub stays away: robust-sync --promote backup, on every node/],
+	["REMOTE_UNREACHABLE", { code: "REMOTE_UNREACHABLE", message: "x" } as const, 4, /Do: git ls-remote/],
+	["AUTH_FAILED", null, 4, /Do: git ls-remote/],
+] as const)("sync alert: %s, a mirror with error %j, hub away for %d min → what to do", async (code, error, minutes, says) => {
+	const node = newNode();
+	const monitor = node.monitor();
+	await node.pass(monitor, minutes * minute, () => {
+		node.beat();
+		node.sync({
+			status: "failed",
+			consecutive_failures: minutes,
+			last_sync: timestamp(node.now - minutes * minute),
+			last_error: { code, message: "away", at: timestamp(node.now) },
+			mirrors: [{ name: "backup", head: "a".repeat(40), pushed_at: timestamp(node.now - 5 * minute), error }],
+		});
+	});
+	expect(node.channel.texts.join("\n")).toMatch(says);
+});
+
 test.each(errorCodes.map((code) => [code]))("advice: %s → a cause and an action of its own", (code) => {
 	const { cause, action } = adviceFor[code];
 	expect(cause).toMatch(/^.{8,}\.$/);

@@ -159,6 +159,12 @@ defineVerbs<Options>(
 			options: ["--json"],
 			run: async (options) => (await import("./verbs.ts")).forgetMountPoint(options),
 		},
+		{
+			flags: "--promote <name>",
+			description: "make a mirror (SYNC_MIRRORS) the hub, and the hub a mirror",
+			options: ["--json"],
+			run: async (options) => (await import("./verbs.ts")).promote(options),
+		},
 	],
 	{ options: ["--interval"], run: async (options) => (await import("./verbs.ts")).run(options) },
 );

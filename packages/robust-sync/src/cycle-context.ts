@@ -5,7 +5,9 @@ import type { Logger } from "@robust-sync/service/log";
 import type { Config, Lock, MonotonicClock, WorkspacePaths } from "@robust-sync/workspace";
 import { guardLimits } from "./guard.ts";
 import type { HotFiles } from "./hot-files.ts";
+import type { HubPace } from "./hub-pace.ts";
 import type { KnownChanges } from "./known-changes.ts";
+import type { Mirrors } from "./mirrors.ts";
 import type { ReplacedFiles } from "./replaced-files.ts";
 import type { Task } from "./task.ts";
 import type { VanishedFiles } from "./vanished-files.ts";
@@ -82,6 +84,10 @@ export interface CycleMemory {
 	guarded: { readonly key: string; readonly loss: Loss | null } | null;
 	/** What was last said to be held. */
 	heldSaid: string;
+	/** Further remotes; null: there is nobody to push to them. */
+	mirrors: Mirrors | null;
+	/** When the remote may be used. */
+	readonly pace: HubPace;
 	/** What our checkouts replaced a short while ago. */
 	readonly replaced: ReplacedFiles;
 }

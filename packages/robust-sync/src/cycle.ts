@@ -1,5 +1,5 @@
 import { setImmediate, setTimeout as sleep } from "node:timers/promises";
-import { countCommits, diffTrees, type GitPath, type Oid, pushCommit, readHead } from "@robust-sync/git";
+import { countCommits, diffTrees, type GitError, type GitPath, type Oid, pushCommit, readHead } from "@robust-sync/git";
 import {
 	carryOutPlan,
 	continueEarlierMerges,
@@ -20,11 +20,13 @@ import { heldSkipped } from "./held.ts";
 import { waitUntilQuiet } from "./hot-files.ts";
 import { collectOutbox, confirmDelivered, markCommitted } from "./outbox.ts";
 import { ownTrackedFiles, setAsideTrackedState, untrackOwnFiles, withoutOwnFiles } from "./own-tracked.ts";
+import { mayFitInSteps, pushInSteps } from "./push-steps.ts";
 import { recover, refuseOpenOperation } from "./recover.ts";
+import { isDeclined, publishWithoutRefused, refusedFiles, refusedSkipped } from "./refused-files.ts";
 import { bringUpToDate, rescueLateWrites } from "./rescue.ts";
 import { refusedPath } from "./skipped-files.ts";
 import { type Snapshot, takeSnapshot } from "./snapshot.ts";
-import { SyncError } from "./sync-error.ts";
+import { SyncError, toSyncError } from "./sync-error.ts";
 import { askAhead, fetchUpstream, knownTip, nameUnbornBranch, requireRemote, syncedBranch, type Upstream } from "./upstream.ts";
 
 /** What one cycle did. */
@@ -58,6 +60,8 @@ export interface CycleResult {
 	/** What waits for a person's word, and how many commits are not published because of it. */
 	readonly held: readonly HeldLoss[];
 	readonly ahead: number;
+	/** How long the remote is to be left alone with what is committed here, milliseconds (hub-pace.ts); null: nothing waits for that. */
+	readonly postponedMs: number | null;
 }
 
 /** Lost races until the cycle gives up with PUSH_RACE. */
@@ -86,6 +90,7 @@ interface Progress {
 	snapshot: Snapshot | null;
 	/** The remote's tip, where what is beyond it is not published. */
 	heldAt: Oid | null;
+	postponedMs: number | null;
 	/** What a person asked for was carried out: HEAD has more than the snapshot. */
 	isTaskDone: boolean;
 }
@@ -114,6 +119,7 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 		late: 0,
 		snapshot: null,
 		heldAt: null,
+		postponedMs: null,
 		isTaskDone: false,
 	};
 	await setAsideTrackedState(context);
@@ -130,6 +136,7 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 		const committed = markCommitted(context, outbox);
 		const agree = async () => {
 			const agreed = await exchange(context, snapshot, progress, asked);
+			if (await integrateMirrors(context, snapshot, progress)) return (await readHead(context.repository)).oid;
 			await retryHeldPaths(context, progress);
 			return agreed;
 		};
@@ -148,13 +155,17 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 	context.lock.assertHeld();
 	const { heldAt } = progress;
 	const isHeld = heldAt !== null && head !== null;
-	const delivered = isHeld ? 0 : confirmDelivered(context, committed);
+	const isPostponed = progress.postponedMs !== null;
+	// A message that the hub refuses is on no other node.
+	const delivered = isHeld || isPostponed ? 0 : confirmDelivered(context, committed, refusedFiles(context));
 	const held = heldLosses(context, isHeld ? await outgoingLoss(context, heldAt, head) : null);
-	const ahead = isHeld ? await countCommits(context.repository, heldAt, head) : 0;
-	context.memory.synced = isHeld ? heldAt : head;
-	context.memory.announced.clear();
+	const waitsAt = isHeld ? heldAt : isPostponed ? await knownTip(context) : head;
+	const ahead = head === null ? 0 : await countCommits(context.repository, waitsAt, head);
+	if (!isPostponed) context.memory.synced = waitsAt;
+	// A remote that is left alone was not asked for what peers announced.
+	if (context.memory.pace.limitedMs() === 0) context.memory.announced.clear();
 	const { snapshot, late, refused, heldAt: _heldAt, isTaskDone: _isTaskDone, ...done } = progress;
-	const skipped = [...(snapshot?.skipped ?? []), ...outbox.skipped, ...refused, ...heldSkipped(context)];
+	const skipped = [...(snapshot?.skipped ?? []), ...outbox.skipped, ...refused, ...heldSkipped(context), ...refusedSkipped(context)];
 	const reported = new Set(skipped.map(({ path }) => path));
 	skipped.push(...ownTrackedFiles(context).filter(({ path }) => !reported.has(path)));
 	const busy = (snapshot?.busy.length ?? 0) + late;
@@ -180,6 +191,7 @@ async function exchange(
 	asked: Promise<Oid | null> | null,
 ): Promise<Oid | null> {
 	const { repository, memory } = context;
+	const { pace } = memory;
 	let latest = snapshot;
 	let waitingSince = performance.now();
 	/** Looks again right before a checkout. @returns the plan for what HEAD is by then */
@@ -192,10 +204,27 @@ async function exchange(
 	};
 	const { head } = snapshot;
 	let moved = memory.announced.size > 0;
+	/** Why the last push did not get through, where that was for its size, or because the hub refuses something in it. */
+	let tooLarge: GitError | null = null;
+	let declined: GitError | null = null;
+	const isQuiet = !moved && (asked === null || pace.limitedMs() > 0);
+	const known = await knownTip(context);
+	if (pace.limitedMs() > 0 || (isQuiet && head !== known && pace.waitToPushMs() > 0)) {
+		progress.postponedMs = pace.waitToPushMs();
+		return head;
+	}
+	// The peers announce what they push, and this node has nothing to push.
+	if (isQuiet && head !== null && head === known && !pace.mayAsk()) return head;
 	// A push without a fetch first: where the remote is as we left it, its success proves that there was nothing to fetch.
 	const isFresh = head !== null && !moved && !progress.isTaskDone && (await isFreshOnTop(context, snapshot));
-	if (isFresh && (await mayPublish(context, snapshot.status.head, head, snapshot))) {
-		if ((await publish(context, head, snapshot.status.head)) === "pushed") {
+	if (isFresh && pace.waitToPushMs() === 0 && (await mayPublish(context, snapshot.status.head, head, snapshot))) {
+		const outcome = await publish(context, head, snapshot.status.head).catch((error: unknown) => {
+			if (mayFitInSteps(error)) tooLarge = error;
+			else if (isDeclined(error)) declined = error;
+			else throw error;
+			return "race" as const;
+		});
+		if (outcome === "pushed") {
 			progress.pushed++;
 			progress.refused = memory.refused.map(refusedPath);
 			return head;
@@ -206,10 +235,30 @@ async function exchange(
 	let tip: Oid | null = null;
 	let isForeign = false;
 	let attemptStarted = 0;
+	let leftOut = false;
+	/** A part of what may be published may be what must not: the whole is looked at, and so is each part. */
+	const publishPart = async (error: GitError, commit: Oid, expected: Oid | null) => {
+		if (await mayPublish(context, expected, commit)) return await publish(context, commit, expected);
+		throw toSyncError(error);
+	};
+	/** Publishes what the hub takes. @returns "race": HEAD is another commit now. @throws `error` where nothing is to be left out */
+	const leaveOutRefused = async (error: GitError): Promise<"race"> => {
+		declined = null;
+		leftOut = true;
+		if (latest.head === null || tip === null) throw error;
+		const newHead = await publishWithoutRefused(context, latest.head, tip, error, (commit, expected) =>
+			publishPart(error, commit, expected),
+		);
+		if (newHead === null) throw error;
+		progress.pushed += await countCommits(repository, tip, newHead);
+		latest = { ...latest, head: newHead };
+		return "race";
+	};
 	const plan = await pRetry(
 		async () => {
 			attemptStarted = performance.now();
 			const upstream = await fetchUpstream(context, moved, asked);
+			pace.asked();
 			faultPoint("cycle-fetched");
 			progress.rewritten ||= upstream.rewritten;
 			tip = upstream.tip;
@@ -222,11 +271,28 @@ async function exchange(
 				progress.heldAt = tip;
 				return await again(plan, tip);
 			}
+			// Others push as well: what comes in does not wait for the push.
+			if (tooLarge === null && declined === null && pace.waitToPushMs() > 0) {
+				progress.postponedMs = pace.waitToPushMs();
+				return await again(plan, tip);
+			}
 			// What came in is checked out all the same: a node that may not push still receives.
-			const outcome = await publish(context, plan.to, tip).catch((error: unknown) => {
-				refusal = error;
-				return "refused" as const;
-			});
+			const failed = tooLarge ?? declined;
+			const outcome = await (failed === null ? publish(context, plan.to, tip) : Promise.reject(failed))
+				.catch(async (error: unknown) => {
+					if (isDeclined(error) && !leftOut) return await leaveOutRefused(error);
+					if (!mayFitInSteps(error) || latest.head === null) throw error;
+					tooLarge = null;
+					const steps = await pushInSteps(context, latest.head, tip, error, (commit, expected) => publishPart(error, commit, expected));
+					progress.pushed += steps.pushed;
+					// What a step left on the remote is fetched, merged and checked out by the next round.
+					return steps.isRace || steps.tip !== plan.to ? ("race" as const) : ("stepped" as const);
+				})
+				.catch((error: unknown) => {
+					refusal = error;
+					return "refused" as const;
+				});
+			if (outcome === "stepped") tip = plan.to;
 			if (outcome === "pushed") {
 				progress.pushed += await countCommits(repository, tip, plan.to);
 				tip = plan.to;
@@ -252,8 +318,31 @@ async function exchange(
 	}
 	if (refusal) throw refusal;
 	// What was written while the merge was pushed goes with the next cycle, which follows at once: another push now could wait as long.
-	if (plan?.publish && plan.to !== tip && progress.heldAt === null) progress.late++;
+	if (plan?.publish && plan.to !== tip && progress.heldAt === null && progress.postponedMs === null) progress.late++;
 	return plan?.to ?? null;
+}
+
+/**
+ * Merges what mirrors have and the hub lacks (mirrors.ts): another node pushed it there, or a hub that came back holds it.
+ * @returns whether HEAD moved; the next cycle, which follows at once, publishes that
+ */
+async function integrateMirrors(context: CycleContext, snapshot: Snapshot, progress: Progress): Promise<boolean> {
+	const { repository, memory, log } = context;
+	let latest = snapshot;
+	let moved = false;
+	for (const [name, tip] of memory.mirrors?.tips ?? []) {
+		memory.mirrors?.tips.delete(name);
+		let plan = await planIntegration(repository, (await readHead(repository)).oid, tip);
+		if (plan.kind === "nothing") continue;
+		latest = await snapshotAgain(context, latest, plan, progress, momentMs);
+		if (latest.head !== plan.from) plan = await planIntegration(repository, latest.head, tip);
+		await releaseApproved(context, plan.from, plan.to);
+		await checkOut(context, plan, progress);
+		log.info(`mirror ${name} had commits that the hub lacks: merged`, { tip: tip.slice(0, 12) });
+		moved = true;
+	}
+	if (moved) progress.late++;
+	return moved;
 }
 
 /**
@@ -403,6 +492,7 @@ async function publish(context: CycleContext, head: Oid, expected: Oid | null): 
 	const { repository, config } = context;
 	context.lock.assertHeld();
 	faultPoint("cycle-before-push");
+	context.memory.pace.pushes();
 	const outcome = await pushCommit(repository, config.syncRemote, syncedBranch(context), head, { hooks: config.syncHooks, expected });
 	faultPoint("cycle-after-push");
 	return outcome;

@@ -40,7 +40,9 @@ import { changesText, pulledText, savedText } from "./cycle-text.ts";
 import { changedDirectly } from "./direct-snapshot.ts";
 import { noteFirstChange } from "./first-changes.ts";
 import { sayHeld } from "./guard.ts";
+import { askIntervalMs, HubPace, pushIntervalMs, pushTurn } from "./hub-pace.ts";
 import { KnownChanges } from "./known-changes.ts";
+import { Mirrors } from "./mirrors.ts";
 import { OwnChanges } from "./own-changes.ts";
 import { readPosition } from "./position.ts";
 import { SyncRecord } from "./record.ts";
@@ -79,6 +81,8 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean, clock: Monot
 		clock,
 		known: new KnownChanges(clock),
 		firstChanges: new Map(),
+		mirrors: null,
+		pace: new HubPace(),
 		replaced: new ReplacedFiles(paths, clock),
 	};
 }
@@ -190,6 +194,8 @@ export class Daemon {
 		ensureExcluded(this.#paths.root);
 		await this.#record.update({ status: "idle" });
 		this.#failures = this.#record.state.consecutive_failures;
+		this.#memory.mirrors = new Mirrors({ log: this.#log, now: this.#now, random: this.#random }, this.#record.state.mirrors);
+		this.#memory.pace.resume(this.#record.limitedMs, this.#failures);
 		this.#recordTimer = setInterval(() => {
 			if (fs.existsSync(this.#paths.sync) && this.#isOurs()) void this.#record.update({});
 		}, recordIntervalMs);
@@ -205,13 +211,17 @@ export class Daemon {
 
 	/** Files changed. Where cycles fail, that is no reason to try more often than the interval says. */
 	#settled(): void {
-		if (this.#failures > 0 && this.#now() - this.#lastAttempt < this.#config.syncIntervalSeconds * 1000) return;
+		// A remote that is left alone is no reason to wait: what changed is committed.
+		const isLocal = this.#memory.pace.limitedMs() > 0;
+		if (this.#failures > 0 && !isLocal && this.#now() - this.#lastAttempt < this.#config.syncIntervalSeconds * 1000) return;
 		this.wake();
 	}
 
 	/** The configuration is read again; a bad one changes nothing. */
 	async reload(): Promise<void> {
+		const hub = this.#config.syncRemote;
 		this.#config = this.#options.reloadConfig();
+		if (this.#config.syncRemote !== hub) this.#memory.pace.recovered();
 		this.#log.setLevel(this.#config.logLevel);
 		for (const secret of this.#config.secrets) this.#log.addSecret(secret);
 		this.#repository = undefined;
@@ -327,16 +337,23 @@ export class Daemon {
 			// The index is written last: its time is the file system's, whatever the clock shows.
 			if (result.checkedOut.length > 0) this.#own.add(result.checkedOut, fs.statSync(`${context.repository.gitDirectory}/index`).mtimeMs);
 			const durationMs = performance.now() - started;
+			const limitedMs = this.#memory.pace.limitedMs();
+			const waitMs = Math.min(intervalMs, result.postponedMs ?? intervalMs);
 			recordCycle(this.#paths, this.#now(), durationMs, false);
-			await this.#record.succeeded(result, durationMs, this.#now() + intervalMs);
-			this.#say(result, durationMs);
+			if (limitedMs > 0) await this.#record.waited(result, durationMs, this.#now() + limitedMs);
+			else {
+				this.#memory.pace.recovered();
+				await this.#record.succeeded(result, durationMs, this.#now() + waitMs);
+			}
+			this.#say(result, durationMs, limitedMs > 0);
 			sayHeld(context, result.held);
-			this.#failures = 0;
+			if (limitedMs === 0) this.#failures = 0;
 			this.#watch(context.repository);
 			await this.#afterCycle(context, result, durationMs);
+			this.#mirror(context, result);
 			await this.#tidy(context, result);
 			if (result.busy > 0 && result.busy === result.unconfirmed && result.waiting === 0) return confirmDeletionMs;
-			return result.busy > 0 || result.waiting > 0 ? quietMs : intervalMs;
+			return result.busy > 0 || result.waiting > 0 ? quietMs : waitMs;
 		} catch (error) {
 			if (error instanceof LockLostError) {
 				this.#lockLost();
@@ -365,10 +382,45 @@ export class Daemon {
 		return pause.until === null ? longestSleepMs : Math.max(1, Math.min(longestSleepMs, Date.parse(pause.until) - this.#now()));
 	}
 
+	/** After the hub its mirrors, beside the cycles: one that does not answer holds nothing up. */
+	#mirror({ repository, memory }: CycleContext, { head, branch, postponedMs }: CycleResult): void {
+		const config = this.#config;
+		const { mirrors } = memory;
+		if (mirrors === null || head === null || postponedMs !== null) return;
+		if (config.syncMirrors.length === 0 && (this.#record.state.mirrors ?? []).length === 0) return;
+		void mirrors.push({ repository, config, branch, head }).then(() => {
+			if (this.#stopped) return;
+			void this.#record.update({ mirrors: mirrors.states(config) });
+			if (mirrors.tips.size > 0) this.wake();
+		});
+	}
+
 	async #context(lock: Lock): Promise<CycleContext> {
 		const repository = await this.#open();
 		this.#memory.branch = this.#config.syncBranch ?? this.#memory.branch;
+		this.#configurePace(repository);
 		return { repository, paths: this.#paths, config: this.#config, log: this.#log, now: this.#now, lock, memory: this.#memory };
+	}
+
+	/** How often the remote is used. */
+	#configurePace(repository: Repository): void {
+		const { syncPushInterval, syncRemote, syncIntervalSeconds, peers } = this.#config;
+		const key = `remote.${syncRemote}.`;
+		const url = repository.config.get(`${key}pushurl`) ?? repository.config.get(`${key}url`) ?? "";
+		const pushMs = pushIntervalMs(syncPushInterval, url, peers.length + 1);
+		const areAnnounced = pushMs > 0 && peers.length > 0 && peers.every(({ name }) => this.#announces(name));
+		const names = peers.map(({ name }) => name);
+		// What a person sets is kept to the second.
+		const turn = syncPushInterval === "auto" ? pushTurn(this.#config.nodeName, names, pushMs, this.#now) : null;
+		this.#memory.pace.configure(pushMs, askIntervalMs(pushMs, syncIntervalSeconds * 1_000, areAnnounced), turn);
+	}
+
+	/** Whether this peer says what it pushes: it is alive, and heard from lately. */
+	#announces(peer: string): boolean {
+		const read = readState(this.#paths.peerState(peer), peerStateSchema);
+		if (read.kind !== "ok" || read.state.status !== "alive" || read.state.received_at === null) return false;
+		const ageMs = this.#now() - Date.parse(read.state.received_at);
+		return this.#config.syncWatch && ageMs < this.#config.peerTimeoutSeconds * 1_000;
 	}
 
 	/** Opened once; again when its configuration changed, or after a failure. */
@@ -385,8 +437,8 @@ export class Daemon {
 		return repository;
 	}
 
-	#say(result: CycleResult, durationMs: number): void {
-		if (this.#failures > 0) this.#log.info(`recovered after ${this.#failures} failures`);
+	#say(result: CycleResult, durationMs: number, isLimited: boolean): void {
+		if (this.#failures > 0 && !isLimited) this.#log.info(`recovered after ${this.#failures} failures`);
 		const parts = [
 			changesText(result),
 			result.delivered > 0 ? `${counted(result.delivered, "message")} delivered` : "",
@@ -394,6 +446,7 @@ export class Daemon {
 			result.resolved > 0 ? `${counted(result.resolved, "file")} resolved` : "",
 			result.rescued > 0 ? `${result.rescued} rescued` : "",
 			result.pushed > 0 ? `${counted(result.pushed, "commit")} pushed` : "",
+			result.committed > 0 && result.ahead > 0 ? `${counted(result.ahead, "commit")} to be pushed later` : "",
 		].filter((part) => part !== "");
 		const line = `${parts.length > 0 ? parts.join(", ") : "nothing to do"} (${Math.round(durationMs)} ms)`;
 		if (parts.length > 0) this.#log.info(line, { head: result.head?.slice(0, 12) });
@@ -417,7 +470,11 @@ export class Daemon {
 		// A connection that hangs must not be what the next attempt goes through.
 		await this.#ssh.closeAll();
 		this.#failures++;
-		const waitMs = backOffMs(this.#failures, this.#config.syncIntervalSeconds * 1000, this.#random());
+		const { pace } = this.#memory;
+		const waitMs =
+			failure.code === "RATE_LIMITED"
+				? pace.limited(failure.retryAfterMs, this.#random())
+				: backOffMs(this.#failures, this.#config.syncIntervalSeconds * 1000, this.#random());
 		this.#log.error(`${failure.code}: ${withRemoteMessage(failure.message, failure.remoteMessage)}`, {
 			failures: this.#failures,
 			retry_in_ms: waitMs,
@@ -537,6 +594,7 @@ export class Daemon {
 		const read = readState(this.#paths.peerState(peer), peerStateSchema);
 		if (read.kind !== "ok") return;
 		const { head, received_at } = read.state;
+		if (this.#memory.pace.limitedMs() > 0) return;
 		if (this.#failures > 0) {
 			const heard = received_at === null ? 0 : Date.parse(received_at);
 			if (heard > this.#lastAttempt && this.#now() - this.#lastAttempt >= Math.min(minRetryMs, this.#config.syncIntervalSeconds * 1000))

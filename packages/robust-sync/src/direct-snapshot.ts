@@ -30,6 +30,7 @@ import { withoutHeld } from "./held.ts";
 import { separateHot } from "./hot-files.ts";
 import { type Left, maxKnownPaths } from "./known-changes.ts";
 import { identityOf } from "./own-identity.ts";
+import { refusedFiles } from "./refused-files.ts";
 import { noteCommitted, rescueStaleWrites } from "./rescue.ts";
 import { reasonToSkip } from "./skipped-files.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -129,7 +130,7 @@ async function isPlain({ repository, config }: CycleContext): Promise<boolean> {
 /** The paths to look at, and where HEAD is; null: everything must be looked at. */
 async function whereToLook(context: CycleContext): Promise<{ head: Oid; looked: readonly GitPath[] } | null> {
 	const left = await readLeft(context);
-	if (left === null || left.head === null) return null;
+	if (left === null || left.head === null || refusedFiles(context).size > 0) return null;
 	const looked = context.memory.known.toLookAt(left);
 	return looked === null || !(await isPlain(context)) ? null : { head: left.head, looked };
 }

@@ -41,6 +41,7 @@ import { type CycleResult, runCycle } from "./cycle.ts";
 import { type CycleContext, openWorkspaceRepository } from "./cycle-context.ts";
 import { newMemory } from "./daemon.ts";
 import { admitForeignWorkspace } from "./foreign-workspace.ts";
+import { Mirrors } from "./mirrors.ts";
 import { isPlaceholder } from "./nested-repositories.ts";
 import { readPosition } from "./position.ts";
 import { SyncRecord } from "./record.ts";
@@ -140,6 +141,7 @@ export async function syncOnce({ paths, config, logger, now = Date.now, task }: 
 		if (!beside) {
 			recordCycle(paths, now(), durationMs, false);
 			await record.succeeded(result, durationMs, null);
+			result = await mirrorOnce(context, result, record);
 		}
 		return { ok: true, result, state: record.state };
 	} catch (error) {
@@ -154,6 +156,22 @@ export async function syncOnce({ paths, config, logger, now = Date.now, task }: 
 		await lock.release();
 		if (beside) await wakeHolder(instance, daemon);
 	}
+}
+
+/** The mirrors after the hub: one that fails is in the state and the log, and fails nothing. What one had of its own is merged by a further cycle. */
+async function mirrorOnce(context: CycleContext, result: CycleResult, record: SyncRecord): Promise<CycleResult> {
+	const { config, memory, repository, log, now } = context;
+	if (config.syncMirrors.length === 0 || result.head === null) return result;
+	const mirrors = new Mirrors({ log, now }, record.state.mirrors);
+	memory.mirrors = mirrors;
+	let sum = result;
+	await mirrors.push({ repository, config, branch: result.branch, head: result.head });
+	if (mirrors.tips.size > 0) {
+		for (let again = 0; again < maxFollowUps && (again === 0 || sum.busy > 0); again++) sum = addUp(sum, await runCycle(context));
+		if (sum.head !== null) await mirrors.push({ repository, config, branch: sum.branch, head: sum.head });
+	}
+	await record.update({ head: sum.head, mirrors: mirrors.states(config) });
+	return sum;
 }
 
 /** What is said where nothing may be written. */

@@ -9,6 +9,7 @@ export interface Options {
 	interval?: string;
 	send?: string;
 	forgetMount?: string;
+	promote?: string;
 	yes?: boolean;
 	node?: string;
 	/** true: without a list. */

@@ -21,6 +21,7 @@ import {
 } from "@robust-sync/workspace";
 import * as z from "zod/mini";
 import type { CycleContext } from "./cycle-context.ts";
+import { refusedFiles } from "./refused-files.ts";
 
 const deliverySchema = z.object({
 	/** Name in sync/pending/, one character a byte. */
@@ -153,7 +154,8 @@ export async function collectOutbox({ paths, config, now, log }: CycleContext, l
 	faultPoint("outbox-before-names");
 	writeFixed(paths, { deliveries, latest });
 	faultPoint("outbox-named");
-	const open = deliveries.filter(({ committed }) => !committed);
+	const refused = refusedFiles({ paths, now });
+	const open = deliveries.filter((delivery) => !delivery.committed && !refused.has(gitPathOf(placeOf(delivery))));
 	const free: Delivery[] = [];
 	const blockedBy = new Map<string, string | null>();
 	for (const delivery of open) {
@@ -295,13 +297,20 @@ export function markCommitted({ paths }: CycleContext, outbox: Outbox): Outbox {
 /**
  * The commit that holds the messages is on the remote: the pending files go. A file that was replaced meanwhile under the
  * same name is another message and stays.
+ * @param refused paths that the hub refuses to take: such a message stays as well
  * @returns how many were delivered
  */
-export function confirmDelivered({ paths }: CycleContext, { deliveries }: Outbox): number {
+export function confirmDelivered(
+	{ paths }: CycleContext,
+	{ deliveries }: Outbox,
+	refused: ReadonlyMap<string, unknown> = new Map(),
+): number {
 	if (deliveries.length === 0) return 0;
 	let delivered = 0;
-	for (const { name, blob, committed } of deliveries) {
-		if (!committed) continue;
+	const isRefused = (delivery: Delivery) => refused.has(placeOf(delivery));
+	for (const delivery of deliveries) {
+		const { name, blob, committed } = delivery;
+		if (!committed || isRefused(delivery)) continue;
 		const file = pendingFile(paths, name);
 		// Taken by a hidden name first: what is removed is what was looked at.
 		const grabbed = pendingFile(paths, `${grabbedPrefix}${blob}`);
@@ -319,7 +328,9 @@ export function confirmDelivered({ paths }: CycleContext, { deliveries }: Outbox
 		}
 		faultPoint("outbox-removed");
 	}
-	writeFixed(paths, { ...readFixed(paths), deliveries: deliveries.filter(({ committed }) => !committed) });
+	// One that the hub refuses waits here; its commit was made again without it.
+	const left = deliveries.filter((delivery) => !delivery.committed || isRefused(delivery));
+	writeFixed(paths, { ...readFixed(paths), deliveries: left.map((delivery) => ({ ...delivery, committed: false })) });
 	faultPoint("outbox-confirmed");
 	return delivered;
 }

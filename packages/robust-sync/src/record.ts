@@ -63,7 +63,7 @@ export class SyncRecord {
 			last_sync: before?.last_sync ?? null,
 			last_error: before?.last_error ?? null,
 			consecutive_failures: before?.consecutive_failures ?? 0,
-			next_attempt: null,
+			next_attempt: before?.last_error?.code === "RATE_LIMITED" ? before.next_attempt : null,
 			interval_seconds: config().syncIntervalSeconds,
 			branch: before?.branch ?? config().syncBranch,
 			remote: config().syncRemote,
@@ -71,6 +71,7 @@ export class SyncRecord {
 			ahead: before?.ahead ?? 0,
 			behind: before?.behind ?? 0,
 			messages_pending: 0,
+			mirrors: before?.mirrors ?? [],
 			skipped: before?.skipped ?? [],
 			held: before?.held ?? [],
 			last_cycle: before?.last_cycle ?? null,
@@ -114,15 +115,25 @@ export class SyncRecord {
 		return this.update({ status: "paused", paused: pause, next_attempt: pause.until });
 	}
 
+	/** How long a remote that limits this node is still left alone, milliseconds; NaN: no time is known. */
+	get limitedMs(): number {
+		const { last_error, next_attempt } = this.#state;
+		return last_error?.code === "RATE_LIMITED" ? Date.parse(next_attempt ?? "") - this.#now() : Number.NaN;
+	}
+
+	/** The time until which the remote is left alone outlives a process. */
+	get #nextKept(): string | null {
+		return this.limitedMs > 0 ? this.#state.next_attempt : null;
+	}
+
 	/** A cycle begins. */
 	syncing(): Promise<void> {
-		return this.update({ status: "syncing", paused: null, last_attempt: timestamp(this.#now()), next_attempt: null });
+		return this.update({ status: "syncing", paused: null, last_attempt: timestamp(this.#now()), next_attempt: this.#nextKept });
 	}
 
 	/** A cycle succeeded. */
 	succeeded(result: CycleResult, durationMs: number, nextAttempt: number | null): Promise<void> {
 		const at = timestamp(this.#now());
-		const { totals } = this.#state;
 		return this.update({
 			status: result.held.length > 0 ? "held" : "idle",
 			last_sync: at,
@@ -136,10 +147,26 @@ export class SyncRecord {
 				: null,
 			consecutive_failures: 0,
 			next_attempt: nextAttempt === null ? null : timestamp(nextAttempt),
+			behind: 0,
+			...this.#outcome(result, durationMs),
+		});
+	}
+
+	/** A cycle did everything but use the remote, which limits this node: why, and since when, stays. */
+	waited(result: CycleResult, durationMs: number, nextAttempt: number): Promise<void> {
+		const status = this.#state.consecutive_failures >= this.#config().maxSyncFailures ? "failed" : "retrying";
+		return this.update({ status, next_attempt: timestamp(nextAttempt), ...this.#outcome(result, durationMs), held: this.#state.held });
+	}
+
+	#outcome(
+		result: CycleResult,
+		durationMs: number,
+	): Pick<SyncState, "branch" | "head" | "ahead" | "skipped" | "held" | "last_cycle" | "totals"> {
+		const { totals } = this.#state;
+		return {
 			branch: result.branch,
 			head: result.head,
 			ahead: result.ahead,
-			behind: 0,
 			skipped: [...result.skipped],
 			held: [...result.held],
 			last_cycle: {
@@ -158,7 +185,7 @@ export class SyncRecord {
 				resolved: totals.resolved + result.resolved,
 				rescued: totals.rescued + result.rescued,
 			},
-		});
+		};
 	}
 
 	/** A cycle failed; `final`: nobody tries again by itself. */
@@ -182,7 +209,7 @@ export class SyncRecord {
 
 	/** The process ends. */
 	stopped(): Promise<void> {
-		return this.update({ status: "stopped", paused: null, next_attempt: null });
+		return this.update({ status: "stopped", paused: null, next_attempt: this.#nextKept });
 	}
 
 	/** Resolves when everything recorded so far is on disk. */

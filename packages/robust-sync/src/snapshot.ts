@@ -35,6 +35,7 @@ import { separateHot, waitUntilQuiet } from "./hot-files.ts";
 import { copyLiveDatabases } from "./live-database.ts";
 import { findBareLinks, isPlaceholder, openNestedRepositories } from "./nested-repositories.ts";
 import { untrackOwnFiles } from "./own-tracked.ts";
+import { refusedFiles } from "./refused-files.ts";
 import { type CheckedContent, noteCommitted, rescueStaleWrites } from "./rescue.ts";
 import { findSpecialFiles, liveDatabaseOf, reasonToSkip, skippedFile } from "./skipped-files.ts";
 import { SyncError, wrongBranch } from "./sync-error.ts";
@@ -120,11 +121,12 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 	skipped.push(...status.refused.map((name) => skippedFile(name, "refused-path")));
 	skipped.push(...status.unreadable.map((directory) => skippedFile(directory, "unreadable")));
 	const changed: GitPath[] = [];
+	const refused = refusedFiles(context);
 	const databases = new Set<GitPath>();
 	const untracked = new Set(status.entries.flatMap((entry) => (entry.kind === "untracked" ? [entry.path] : [])));
 	for (const entry of status.entries) {
 		const { path: name, submodule, kind, index } = entry;
-		if (held.hides(entry)) continue;
+		if (held.hides(entry) || refused.has(name)) continue;
 		// `git rm --cached` of a file that is ignored: the person wants it here and not in commits.
 		if (kind === "changed" && index === "D" && !untracked.has(name) && !isGone(repository.root, name)) continue;
 		// A link that gave way to the files below it is out of the index already.

@@ -76,6 +76,10 @@ export function formatStatus({ running, state, reason }: StatusReport, now: numb
 		`  waiting     ${counted(state.messages_pending, "message")}`,
 		`  so far      ${counted(state.totals.cycles, "cycle")}, ${counted(state.totals.failures, "failure")}, ${counted(state.totals.commits, "commit")}, ${state.totals.resolved} resolved, ${state.totals.rescued} rescued`,
 	];
+	for (const { name, head, pushed_at, error } of state.mirrors ?? [])
+		lines.push(
+			`  mirror      ${printable(name)}: ${head === null ? "nothing yet" : `at ${printable(head.slice(0, 12))}, ${age(pushed_at, now)}`}${error === null ? "" : `, ${paint.red(error.code)}: ${printable(error.message)}`}`,
+		);
 	if (state.last_error)
 		lines.push(
 			`  ${paint.red("last error")}  ${printable(`${state.last_error.code}: ${withRemoteMessage(state.last_error.message, state.last_error.remote_message)}`)} (${age(state.last_error.at, now)}, ${state.consecutive_failures} in a row)`,

@@ -3,6 +3,7 @@ import path from "node:path";
 import { pruneSavedVersions } from "@robust-sync/resolve";
 import type { CycleContext } from "./cycle-context.ts";
 import { maintain } from "./maintenance.ts";
+import { pruneRefused } from "./refused-files.ts";
 
 /** Housekeeping is looked at this often. */
 export const tidyIntervalMs = 10 * 60_000;
@@ -22,6 +23,7 @@ export async function tidy(context: CycleContext): Promise<void> {
 	pruneSavedVersions(paths);
 	removeLeftovers(paths.sync, /\.(tmp|dead)$|\.json\.\d+$/, now());
 	removeLeftovers(path.join(repository.commonDirectory, "robust-sync/merge.git/refs/new"), /./, now());
+	await pruneRefused(context);
 	context.lock.assertHeld();
 	const packed = await maintain(repository, now());
 	if (packed !== null) log.info(`packed the repository: ${packed}`);

@@ -76,7 +76,7 @@ export async function nameUnbornBranch(context: CycleContext): Promise<void> {
  */
 export function askAhead(context: CycleContext): Promise<Oid | null> | null {
 	const { repository, config, memory } = context;
-	if (memory.announced.size > 0 || memory.firstChanges.size > 0) return null;
+	if (memory.announced.size > 0 || memory.firstChanges.size > 0 || !memory.pace.mayAsk()) return null;
 	const answer = readRemoteBranch(repository, config.syncRemote, syncedBranch(context));
 	// A failure is for those who need the answer.
 	answer.catch(() => undefined);

@@ -43,6 +43,7 @@ import { initWorkspace } from "./init.ts";
 import { dryRun, syncOnce } from "./once.ts";
 import { type Options, print, printJson } from "./options.ts";
 import { pauseSync, resumeSync } from "./pause.ts";
+import { promoteMirror } from "./promote.ts";
 import { prepareRestore } from "./restore-verb.ts";
 import { sendMessage } from "./send.ts";
 import { stopInstance } from "./stop.ts";
@@ -352,6 +353,21 @@ export async function wait(options: Options): Promise<number> {
 /** Makes a repository a workspace. @returns the exit code */
 export async function init(options: Options): Promise<number> {
 	return await initWorkspace(pathsOf(options, false), options);
+}
+
+/** Makes a mirror the hub. @returns the exit code */
+export async function promote(options: Options): Promise<number> {
+	const { paths, config, logger } = await prepare(options);
+	const promotion = await promoteMirror(paths, config, options.promote ?? "");
+	logger.toFile?.("info", `the hub is ${promotion.hub}, mirrors: ${promotion.mirrors.join(", ")}`);
+	await logger.flush();
+	if (options.json) printJson(promotion);
+	else {
+		print(`the hub is '${promotion.hub}', mirrors: ${promotion.mirrors.join(", ") || "none"}`);
+		if (!promotion.reloaded) print("it counts from the next start or 'kill -HUP' of robust-sync on, or the next --once");
+		print("do the same on the other nodes");
+	}
+	return ExitCode.ok;
 }
 
 /** Puts a message into the outbox. @returns the exit code */

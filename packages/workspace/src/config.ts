@@ -15,9 +15,13 @@ export interface Config {
 	readonly nodeName: string;
 	readonly peers: readonly PeerAddress[];
 	readonly syncRemote: string;
+	/** Further git remotes that get the branch after the hub. */
+	readonly syncMirrors: readonly string[];
 	/** null: the branch that is checked out */
 	readonly syncBranch: string | null;
 	readonly syncIntervalSeconds: number;
+	/** Seconds between two pushes of this node; "auto": by the remote's address. */
+	readonly syncPushInterval: number | "auto";
 	readonly syncWatch: boolean;
 	readonly syncNested: "auto" | "contents" | "skip";
 	readonly syncHooks: boolean;
@@ -120,6 +124,16 @@ class Reader {
 		return number;
 	}
 
+	/** A number as of `number`, or one word. */
+	numberOr<W extends string>(variable: string, word: W, min: number, max: number, unit: string): number | W {
+		const value = this.text(variable);
+		if (value === null || value === word) return word;
+		const accepted = `${word}, or a number from ${min} to ${max}${unit}`;
+		const number = Number(value);
+		if (!/^\d{1,15}(\.\d{1,6})?$/.test(value) || number < min || number > max) this.refuse(variable, accepted);
+		return number;
+	}
+
 	choice<T extends string>(variable: string, fallback: T, choices: readonly T[]): T {
 		const value = this.text(variable);
 		if (value === null) return fallback;
@@ -209,6 +223,18 @@ function parsePeers(reader: Reader, nodeName: string, defaultPort: number): Peer
 	return [...peers.values()];
 }
 
+const remoteNamePattern = /^[A-Za-z0-9_][\w./-]*$/;
+
+function parseMirrors(reader: Reader, hub: string): string[] {
+	const names = (reader.text("SYNC_MIRRORS") ?? "")
+		.split(",")
+		.map((name) => name.trim())
+		.filter((name) => name !== "");
+	if (names.some((name) => !remoteNamePattern.test(name) || name === hub) || new Set(names).size < names.length)
+		reader.refuse("SYNC_MIRRORS", "names of git remotes, comma separated, each once, without SYNC_REMOTE");
+	return names;
+}
+
 function parseKeys(reader: Reader): string[] {
 	const keys = (reader.text("HEARTBEAT_KEY") ?? "").split(",").filter((key) => key !== "");
 	if (keys.some((key) => key.length < 16) || keys.length > 2) {
@@ -228,6 +254,7 @@ export function parseConfig(values: Values): Config {
 	const nodeName = reader.matching("NODE_NAME", nodeNamePattern, nodeNameAccepted) ?? defaultNodeName();
 	const heartbeatPort = reader.number("HEARTBEAT_PORT", 8765, 1, 65535, "", true);
 	const heartbeatKeys = parseKeys(reader);
+	const syncRemote = reader.matching("SYNC_REMOTE", remoteNamePattern, "the name of a git remote, such as origin") ?? "origin";
 	const telegramBotToken = reader.matching(
 		"TELEGRAM_BOT_TOKEN",
 		/^[\x21-\x7e]+$/,
@@ -241,13 +268,15 @@ export function parseConfig(values: Values): Config {
 	return {
 		nodeName,
 		peers: parsePeers(reader, nodeName, heartbeatPort),
-		syncRemote: reader.matching("SYNC_REMOTE", /^[A-Za-z0-9_][\w./-]*$/, "the name of a git remote, such as origin") ?? "origin",
+		syncRemote,
+		syncMirrors: parseMirrors(reader, syncRemote),
 		syncBranch: reader.matching(
 			"SYNC_BRANCH",
 			/^(?!.*(\.\.|@\{|\/\/|\.lock$|\/$|\.$))[^\s~^:?*[\\\x00-\x20\x7f./-][^\s~^:?*[\\\x00-\x20\x7f]*$/,
 			"the name of a git branch, such as main",
 		),
 		syncIntervalSeconds: reader.number("SYNC_INTERVAL", 60, 0.05, 86_400, " seconds"),
+		syncPushInterval: reader.numberOr("SYNC_PUSH_INTERVAL", "auto", 0, 86_400, " seconds"),
 		syncWatch: reader.choice("SYNC_WATCH", "1", ["0", "1"]) === "1",
 		syncNested: reader.choice("SYNC_NESTED", "auto", ["auto", "contents", "skip"]),
 		syncHooks: reader.choice("SYNC_HOOKS", "0", ["0", "1"]) === "1",

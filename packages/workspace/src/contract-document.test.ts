@@ -47,6 +47,7 @@ describe("docs/contract.md", () => {
 		expect(documented).toMatchObject({
 			SYNC_REMOTE: defaults.syncRemote,
 			SYNC_INTERVAL: String(defaults.syncIntervalSeconds),
+			SYNC_PUSH_INTERVAL: String(defaults.syncPushInterval),
 			SYNC_WATCH: defaults.syncWatch ? "1" : "0",
 			SYNC_NESTED: defaults.syncNested,
 			SYNC_HOOKS: defaults.syncHooks ? "1" : "0",

@@ -80,6 +80,11 @@ export class WorkspacePaths {
 		return path.join(this.sync, "guard.json");
 	}
 	/** The outbox's fixed names: which pending file is delivered under which path. */
+	/** Files that the hub refuses to take (robust-sync, refused-files.ts). */
+	get refusedFiles(): string {
+		return path.join(this.sync, "refused.json");
+	}
+
 	get outboxNames(): string {
 		return path.join(this.sync, "outbox.json");
 	}

@@ -23,6 +23,7 @@ export const skipReasons = [
 	"special-file",
 	"live-database",
 	"refused-path",
+	"refused-by-hub",
 	...holdReasons,
 ] as const satisfies readonly string[];
 export const errorCodes = [
@@ -84,6 +85,17 @@ export const heldLossSchema = z.object({
 /** A loss that waits for a person's word. */
 export type HeldLoss = z.infer<typeof heldLossSchema>;
 
+export const mirrorStateSchema = z.object({
+	name: z.string(),
+	/** What it was last brought to, and when; null: never. */
+	head: z.nullable(z.string()),
+	pushed_at: z.nullable(timestamp),
+	/** Why the last attempt failed; null: it did not. */
+	error: z.nullable(z.object({ code: z.enum(errorCodes), message: z.string() })),
+});
+/** One of `mirrors` in `sync_state.json`. */
+export type MirrorState = z.infer<typeof mirrorStateSchema>;
+
 export const syncStateSchema = z.object({
 	...writer,
 	started_at: timestamp,
@@ -111,6 +123,8 @@ export const syncStateSchema = z.object({
 	ahead: count,
 	behind: count,
 	messages_pending: count,
+	/** Further remotes that get the branch (SYNC_MIRRORS); additive to the contract. */
+	mirrors: z.optional(z.array(mirrorStateSchema)),
 	skipped: z.array(skippedFileSchema),
 	/** What waits for `--approve` or `--reject`; additive to the contract. */
 	held: z.optional(z.array(heldLossSchema)),

@@ -18,7 +18,7 @@ export const adviceFor: Readonly<Record<ErrorCode, { cause: string; action: stri
 	},
 	RATE_LIMITED: {
 		cause: "the remote limits how often it may be asked; it is asked again by itself, more and more rarely.",
-		action: "robust-sync --status says when; if it comes again, raise SYNC_INTERVAL in .sync_env on every node",
+		action: "robust-sync --status says when; if it comes again, raise SYNC_PUSH_INTERVAL and SYNC_INTERVAL in .sync_env on every node",
 	},
 	BRANCH_GONE: {
 		cause: "the branch was renamed or deleted on the remote.",

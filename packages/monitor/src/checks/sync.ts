@@ -1,5 +1,13 @@
 import { formatDuration, formatTime } from "@robust-sync/service/durations";
-import { heldLossCommands, heldLossText, pausedText, skipRemedies, staleAfterMsOf, withRemoteMessage } from "@robust-sync/workspace";
+import {
+	heldLossCommands,
+	heldLossText,
+	pausedText,
+	type SyncState,
+	skipRemedies,
+	staleAfterMsOf,
+	withRemoteMessage,
+} from "@robust-sync/workspace";
 import type { Finding, Problem } from "../findings.ts";
 import { oneLine } from "../plain-text.ts";
 import type { Facts } from "../readings/facts.ts";
@@ -61,6 +69,7 @@ export function checkSync(facts: Facts): Finding {
 			title: `sync failed ${times} (${code})`,
 			detail: `Sync failed ${times}, ${lastSyncText}: ${oneLine(error ? withRemoteMessage(error.message, error.remote_message) : "no reason recorded", 600)}.${retry}`,
 			...adviceFor[code],
+			...promotion(facts, code, lastSync, state),
 			...(lastSync === null ? {} : { since: lastSync }),
 			notify: failing,
 			symptomOf,
@@ -142,6 +151,13 @@ export function checkSync(facts: Facts): Finding {
 	}
 	const skipped = state.skipped.length === 0 ? "" : `; ${state.skipped.length} skipped`;
 	return { name, summary: `${state.status}, ${lastSyncText}${skipped}`, problems };
+}
+
+/** What helps when the hub is away for longer than a peer may be, and a mirror has the branch. */
+function promotion({ now, config }: Facts, code: string, lastSync: number | null, state: SyncState): { action?: string } {
+	const mirror = state.mirrors?.find(({ error, head }) => error === null && head !== null);
+	if (!mirror || !networkCodes.includes(code) || now - (lastSync ?? 0) < config.peerTimeoutSeconds * 1_000) return {};
+	return { action: `if the hub stays away: robust-sync --promote ${oneLine(mirror.name, 100)}, on every node` };
 }
 
 /** For how long nothing succeeded, if that is too long; null when it is not. */

@@ -1,0 +1,102 @@
+import {
+	diffTrees,
+	displayPath,
+	firstParents,
+	GitError,
+	type GitPath,
+	type Oid,
+	type Repository,
+	readParents,
+	withObjectReader,
+} from "@robust-sync/git";
+import { planIntegration } from "@robust-sync/resolve";
+import { printable } from "@robust-sync/service/printable";
+import type { CycleContext } from "./cycle-context.ts";
+
+/** More attempts than this are left to the next cycle, which goes on where this one ended. */
+const maxAttempts = 40;
+
+/** Whether a push failed for what it carries, so that a part of it may get through. */
+export function mayFitInSteps(error: unknown): error is GitError {
+	return error instanceof GitError && (error.code === "PUSH_TOO_LARGE" || error.notStored);
+}
+
+/** How far pushing in steps came: what the remote is at now, and how many of our commits went there. */
+export interface Steps {
+	readonly tip: Oid | null;
+	readonly pushed: number;
+	/** Another node pushed in between. */
+	readonly isRace: boolean;
+}
+
+/**
+ * Pushes the commits that `head` has and the remote lacks in steps along first parents, half as many at once whenever that does not get
+ * through. Where the remote has gone on meanwhile, a step is a merge with it.
+ * @param tip where the remote is; null: it has no branch yet
+ * @param cause why all at once did not work
+ * @param push brings a commit there, from what it is expected to be at
+ * @throws GitError with the code of the failure, naming commit and file, when a single commit is too large; any other failure of a push
+ */
+export async function pushInSteps(
+	{ repository, log }: Pick<CycleContext, "repository" | "log">,
+	head: Oid,
+	tip: Oid | null,
+	cause: GitError,
+	push: (commit: Oid, expected: Oid | null) => Promise<"pushed" | "race">,
+): Promise<Steps> {
+	const chain = await firstParents(repository, tip, head);
+	let at = tip;
+	let done = 0;
+	let error = cause;
+	let size = Math.max(1, Math.floor(chain.length / 2));
+	// All at once was tried already.
+	if (chain.length <= 1) throw await explained(repository, head, cause);
+	for (let attempt = 0; done < chain.length; attempt++) {
+		if (attempt >= maxAttempts) throw error;
+		const commit = chain[Math.min(done + size, chain.length) - 1] as Oid;
+		const to = at === null ? commit : (await planIntegration(repository, commit, at)).to;
+		try {
+			if ((await push(to, at)) === "race") return { tip: at, pushed: done, isRace: true };
+			log.debug("a step of a large push is there", { commits: Math.min(size, chain.length - done) });
+			at = to;
+			done = Math.min(done + size, chain.length);
+		} catch (failure) {
+			if (!mayFitInSteps(failure)) throw failure;
+			error = failure;
+			if (size === 1) throw await explained(repository, commit, failure);
+			size = Math.ceil(size / 2);
+		}
+	}
+	return { tip: at, pushed: done, isRace: false };
+}
+
+/** The same failure, with the commit that does not get through and the largest file that it brings. */
+async function explained(repository: Repository, commit: Oid, error: GitError): Promise<GitError> {
+	const largest = await largestFile(repository, commit);
+	const file =
+		largest === null
+			? ""
+			: `; the largest file in it is ${printable(displayPath(largest.path))} (${(largest.size / 1_000_000).toFixed(1)} MB)`;
+	return new GitError(
+		error.code,
+		`${error.message}; commit ${commit.slice(0, 12)} does not get through even by itself${file}`,
+		error.detail,
+		error.exitCode,
+		{ remoteMessage: error.remoteMessage, notStored: error.notStored },
+	);
+}
+
+/** The largest file that a commit has otherwise than its first parent; null: it only takes files away. */
+export async function largestFile(repository: Repository, commit: Oid): Promise<{ path: GitPath; size: number } | null> {
+	const [parent] = await readParents(repository, commit);
+	const files = (await diffTrees(repository, parent ?? repository.emptyTree, commit)).flatMap(({ path, after }) =>
+		after === null || after.mode === "160000" ? [] : [{ path, oid: after.oid }],
+	);
+	const infos = await withObjectReader(repository, (reader) => reader.infos(files.map(({ oid }) => oid)));
+	let largest: { path: GitPath; size: number } | null = null;
+	for (const [index, { path }] of files.entries()) {
+		const size = infos[index]?.size ?? 0;
+		if (largest === null || size > largest.size) largest = { path, size };
+	}
+	return largest;
+}
