@@ -61,6 +61,28 @@ export const notRun: readonly (readonly [file: string, first: string, reason: st
 		"bin/                 five executables, a few lines each: build if needed, load dist/<name>.mjs",
 		"a listing of packages",
 	],
+	["docs/hubs.md", "ssh-keygen -t ed25519 -N '' -C robust-sync-helios -f ~/.ssh/robust-sync", "makes a key of a person"],
+	[
+		"docs/hubs.md",
+		"git -C ~/workspace config core.sshCommand 'ssh -i ~/.ssh/robust-sync -o IdentitiesOnly=yes'",
+		"of a clone that a person has",
+	],
+	[
+		"docs/hubs.md",
+		"gh repo deploy-key add ~/.ssh/robust-sync.pub -R me/workspace --title robust-sync-helios --allow-write",
+		"needs an account on GitHub",
+	],
+	[
+		"docs/hubs.md",
+		"git -C ~/workspace config credential.helper 'store --file ~/.config/robust-sync-credentials'",
+		"needs a token of GitHub",
+	],
+	[
+		"docs/hubs.md",
+		"gh api repos/me/workspace/rulesets -f name=robust-sync -f target=branch -f enforcement=active \\",
+		"needs an account on GitHub",
+	],
+	["docs/hubs.md", "curl -sS -H \"Authorization: token $TOKEN\" -H 'Content-Type: application/json' \\", "needs an account on a Gitea"],
 	["SECURITY.md", "location / {", "a web server's configuration; web-server.test.ts holds it against a real one"],
 	[
 		"docs/reliability.md",
