@@ -22,5 +22,9 @@ test("cycles that succeed are no news; an error, a failure too many and their en
 	expect(says(() => node.failing(3))).toEqual([true, false]);
 	expect(says(() => node.failing(4))).toEqual([false, false]);
 	expect(says(() => node.sync())).toEqual([true, false]);
+	const loss = { direction: "incoming", commit: "a".repeat(40), since: "2026-02-18T02:00:00.000Z" } as const;
+	const held = [{ ...loss, paths: [], files: 80, deleted: 80, emptied: 0, replaced: 0, tracked: 82 }];
+	expect(says(() => node.sync({ status: "held", held }))).toEqual([true, false]);
+	expect(says(() => node.sync())).toEqual([true, false]);
 	expect(says(() => node.put(node.paths.syncState, "{"))).toEqual([false, false]);
 });

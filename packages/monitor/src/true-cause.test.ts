@@ -219,3 +219,19 @@ describe("sync that someone paused:", () => {
 		expect(node.channel.texts[0]).toMatch(/sync is paused[\s\S]*robust-sync --resume/);
 	});
 });
+
+test("a large loss that is held → one alert at once: how many, which, both commands", async () => {
+	const node = newNode();
+	const monitor = node.monitor();
+	const loss = { direction: "outgoing", commit: "b".repeat(40), deleted: 80, emptied: 0, replaced: 0, files: 80, tracked: 82 } as const;
+	const held = [{ ...loss, since: timestamp(node.now), paths: ["d/f1", "d/f2", "d/f3", "d/f4"] }];
+	const beat = () => {
+		node.beat();
+		node.sync({ status: "held", held, head: "b".repeat(40), last_sync: timestamp(node.now) });
+		// The peer's head is another one: that is no news of its own.
+		node.hear("chad");
+	};
+	await node.pass(monitor, 2 * minute, beat, minute);
+	expect(node.channel.texts).toHaveLength(1);
+	expect(node.channel.texts[0]).toMatch(/80 files of 82 \(80 deleted: d\/f1, d\/f2, d\/f3, …\)[\s\S]*--approve[\s\S]*--reject/);
+});
