@@ -485,6 +485,8 @@ export class Daemon {
 			recordCycle(this.#paths, this.#now(), durationMs, true);
 			await this.#record.failed(failure, this.#now() + waitMs, context ? await readPosition(context) : {});
 		}
+		// Until the remote may be asked again, cycles go on without it: they commit, and begin to watch.
+		if (failure.code === "RATE_LIMITED" && failure.cause) return Math.min(waitMs, this.#config.syncIntervalSeconds * 1000);
 		return waitMs;
 	}
 
