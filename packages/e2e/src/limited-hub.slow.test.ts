@@ -36,6 +36,7 @@ test("daemon: the hub answers 429 → one attempt, commits go on, also after a r
 	await helios.start();
 	helios.write("d", "d");
 	await until(() => helios.git("log", "--format=%s", "-1").includes("(d)"), "d to be committed");
+	await until(() => helios.state()?.status === "retrying" && helios.state()?.ahead === 3, "the cycle that committed d to end");
 	expect(web.requests).toHaveLength(attempts);
 	expect(helios.state()).toMatchObject({
 		status: "retrying",
