@@ -4,6 +4,7 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { usesAttributes } from "./attributes.ts";
 import { besidePath } from "./beside-path.ts";
+import { FileExchanger } from "./exchange-files.ts";
 import { Scratch } from "./fixtures/scratch.ts";
 import { fileSystemPath, type GitPath, gitPathFromText } from "./git-path.ts";
 import { readRef } from "./refs.ts";
@@ -262,6 +263,19 @@ describe("what somebody else has there is never destroyed", () => {
 		const ids = await history({ a: "1\n" }, { a: "2\n" });
 		fs.rmSync(live("a"));
 		await move(ids);
+		expectArrived(ids.to);
+	});
+
+	test("checkout: the exchange is done and its process killed at once → old file kept", async () => {
+		class Killed extends FileExchanger {
+			override async exchange(a: Buffer, b: Buffer): Promise<boolean> {
+				await super.exchange(a, b);
+				return false;
+			}
+		}
+		const ids = await history({ a: "1\n" }, { a: "2\n" });
+		const { kept } = await move(ids, { exchanger: () => new Killed() });
+		expect([kept.map((file) => file.path), backedUp()]).toEqual([["a"], ["1\n"]]);
 		expectArrived(ids.to);
 	});
 

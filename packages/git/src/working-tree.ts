@@ -603,9 +603,11 @@ class Move {
 		const live = this.#live(name);
 		const swap = async () => {
 			this.#options.checkpoint?.("swap");
-			const done = (await this.#exchanger?.exchange(destination, live)) === true;
+			const { ino } = fs.lstatSync(destination);
+			const said = (await this.#exchanger?.exchange(destination, live)) === true;
 			this.#options.checkpoint?.("swapped");
-			return done;
+			// Who swapped them may have been killed before saying so.
+			return said || fs.lstatSync(destination).ino !== ino;
 		};
 		if (!found || !(await this.#exchanger?.ready)) return "impossible";
 		this.#backup.makeParents(destination);

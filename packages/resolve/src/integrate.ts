@@ -1,3 +1,4 @@
+import { existsSync, mkdirSync, rmdirSync } from "node:fs";
 import path from "node:path";
 import {
 	type CleanCommit,
@@ -146,6 +147,8 @@ async function move(context: IntegrateContext, journal: Journal, how: { resume: 
 			await mergeLateWriteAside(context.bringUpToDate ? { ...late, written: await context.bringUpToDate(late) } : late),
 		checkpoint(step: string) {
 			lock.assertHeld();
+			// From here on files may have been touched, and this shows it.
+			if (step === "staged") mkdirSync(path.join(paths.backups, backup), { recursive: true, mode: 0o700 });
 			faultPoint(`move-${step}`);
 		},
 	};
@@ -161,17 +164,43 @@ async function move(context: IntegrateContext, journal: Journal, how: { resume: 
 			return { saved: [...onTheWay.saved, ...(await saveAll(context, [resolution]))], commits: null };
 		})(),
 	]);
-	if (moved.status === "rejected") throw moved.reason;
+	if (moved.status === "rejected") {
+		if (how.branch) await forgetUntouched(context, journal);
+		throw moved.reason;
+	}
 	if (kept.status === "rejected") throw kept.reason;
 	const report = moved.value;
 	const { saved, commits } = kept.value;
 	faultPoint("move-saved");
 	recordBackup(context, backup, report);
+	removeIfEmpty(path.join(paths.backups, backup));
 	forgetAttributes(
 		repository,
 		report.changes.map((change) => change.path),
 	);
 	return { report, saved, commits, untouched: holder.untouched };
+}
+
+function removeIfEmpty(directory: string): void {
+	try {
+		rmdirSync(directory);
+	} catch {
+		// There is something in it.
+	}
+}
+
+/**
+ * A move that failed before it touched a file is forgotten, where HEAD is where it began: the next cycle fetches first, and what came
+ * meanwhile takes its place. So a newer commit cures one that cannot be checked out here.
+ */
+async function forgetUntouched({ repository, paths, lock }: IntegrateContext, { from, ref, backup, branch_at }: Journal): Promise<void> {
+	try {
+		lock.assertHeld();
+	} catch {
+		return;
+	}
+	if (from === null || branch_at !== null || existsSync(path.join(paths.backups, backup)) || isIndexMissing(repository)) return;
+	if ((await readRef(repository, ref)) === from) removeJournal(paths);
 }
 
 /** Carries out what a journal says, which is on disk. @param resume it was begun before @param known the merge that `to` is, where that is known */
@@ -266,8 +295,14 @@ export async function planIntegration(repository: Repository, ours: Oid | null, 
 }
 
 /** A journal of a move that begins now; not written yet. */
-export function newJournal({ now }: IntegrateContext, fields: Pick<Journal, "from" | "to" | "ref" | "theirs" | "branch_at">): Journal {
-	return { schema: 1, ...fields, backup: compactTimestamp(now()), started_at: timestamp(now()) };
+export function newJournal(
+	{ now, paths }: IntegrateContext,
+	fields: Pick<Journal, "from" | "to" | "ref" | "theirs" | "branch_at">,
+): Journal {
+	let at = now();
+	// Somebody may have set the clock back: no two moves share a backup.
+	while (existsSync(path.join(paths.backups, compactTimestamp(at)))) at++;
+	return { schema: 1, ...fields, backup: compactTimestamp(at), started_at: timestamp(now()) };
 }
 
 /**
