@@ -35,6 +35,95 @@ function sqliteIsInstalled(): boolean {
 	}
 }
 
+/** A program that has a database open and does what it is told. */
+function shellOn(file: string): (sql: string) => Promise<void> {
+	const shell = spawn("sqlite3", [file], { stdio: ["pipe", "pipe", "inherit"] });
+	database = shell;
+	let said = "";
+	shell.stdout.on("data", (chunk: Buffer) => {
+		said += chunk;
+	});
+	let mark = 0;
+	return async (sql) => {
+		mark++;
+		shell.stdin.write(`${sql}\nselect 'mark ${mark}';\n`);
+		await until(() => said.includes(`mark ${mark}\n`), sql);
+	};
+}
+
+async function endShell(): Promise<void> {
+	const closed = new Promise((resolve) => database?.once("close", resolve));
+	database?.stdin?.end();
+	await closed;
+	database = undefined;
+}
+
+const ask = (file: string, sql: string) => execFileSync("sqlite3", [file, sql], { encoding: "utf8" });
+
+describe("an SQLite database of which the peer's version comes", () => {
+	test.each(["delete", "wal"])(
+		"open database, journal_mode=%s: only read → no commit, held until it is closed",
+		async (mode) => {
+			if (!sqliteIsInstalled()) return;
+			const [helios, chad] = await world.pair();
+			ask(helios.path("memory.db"), `pragma journal_mode=${mode}; create table t(x); insert into t values('first');`);
+			await helios.once();
+			await chad.once();
+			const run = shellOn(helios.path("memory.db"));
+			await run("select * from t;");
+			const before = helios.head();
+			await helios.once();
+			expect(helios.head()).toBe(before);
+			ask(chad.path("memory.db"), "create table peer(x); insert into peer values('chad');");
+			await chad.once();
+			for (let cycle = 0; cycle < 2; cycle++) {
+				expect((await helios.once()).skipped).toMatchObject([{ path: "memory.db", reason: "live-database", remedy: expect.any(String) }]);
+				await run("select * from t;");
+				expect(helios.head()).toBe(chad.head());
+			}
+			await endShell();
+			expect((await helios.once()).skipped).toEqual([]);
+			expect([helios.head(), helios.dirty()]).toEqual([chad.head(), ""]);
+			expect(ask(helios.path("memory.db"), "select x from t union all select x from peer; pragma integrity_check;")).toBe(
+				"first\nchad\nok\n",
+			);
+		},
+		60_000,
+	);
+
+	test.each(["delete", "wal"])(
+		"open database, journal_mode=%s: written to → its rows and the peer's kept, file intact",
+		async (mode) => {
+			if (!sqliteIsInstalled()) return;
+			const [helios, chad] = await world.pair();
+			ask(helios.path("memory.db"), `pragma journal_mode=${mode}; create table t(x); insert into t values('first');`);
+			await helios.once();
+			await chad.once();
+			const run = shellOn(helios.path("memory.db"));
+			await run("select * from t;");
+			ask(chad.path("memory.db"), "insert into t values('chad');");
+			await chad.once();
+			await helios.once();
+			await run("insert into t values('helios');");
+			await helios.once();
+			await run("insert into t values('again');");
+			await endShell();
+			await helios.once();
+			await chad.once();
+			const rows = (file: string) => ask(file, "select x from t; pragma integrity_check;");
+			expect(rows(helios.path("memory.db"))).toBe("first\nhelios\nagain\nok\n");
+			expect([rows(chad.path("memory.db")), helios.dirty()]).toEqual([rows(helios.path("memory.db")), ""]);
+			const versions = helios.git("log", "--format=%H", "--", "memory.db").trim().split("\n");
+			const withRow = versions.filter((commit) => {
+				fs.writeFileSync(world.path("version.db"), execFileSync("git", ["-C", helios.path(""), "show", `${commit}:memory.db`]));
+				return ask(world.path("version.db"), "select count(*) from t where x = 'chad'") === "1\n";
+			});
+			expect(withRow.length).toBeGreaterThan(0);
+		},
+		60_000,
+	);
+});
+
 describe("an SQLite database that a program has open", () => {
 	test("is never committed torn: where the sqlite3 program is, a consistent copy is", async () => {
 		if (!sqliteIsInstalled()) return;

@@ -24,6 +24,7 @@ export * from "./merge-tree.ts";
 export * from "./object-reader.ts";
 export * from "./objects.ts";
 export * from "./obstacle.ts";
+export { openFilesBelow } from "./open-files.ts";
 export * from "./operation.ts";
 export * from "./permissions.ts";
 export * from "./refs.ts";

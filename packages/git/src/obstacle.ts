@@ -14,7 +14,8 @@ export type Obstacle =
 	| "no-hard-links"
 	| "filter-failed"
 	| "unreadable"
-	| "too-large";
+	| "too-large"
+	| "live-database";
 
 // What is not here (no space, no descriptors, no memory) is a failure of the machine, not of one path.
 const byCode: Readonly<Record<string, Obstacle>> = {

@@ -279,6 +279,24 @@ describe("what somebody else has there is never destroyed", () => {
 		expectArrived(ids.to);
 	});
 
+	test("checkout: databases that a program has open → held, the others placed or removed", async () => {
+		const database = (text: string) => `SQLite format 3\0${text}`;
+		const before = { open: database("1"), logged: database("1"), gone: database("1"), closed: database("1"), x: "1" };
+		const ids = await history(before, { open: database("2"), logged: database("2"), closed: database("2"), x: "2" });
+		put("logged-wal", "");
+		const open = ["open", "gone", "x"].map((name) => fs.openSync(live(name), "r+"));
+		const { held } = await move(ids);
+		for (const descriptor of open) fs.closeSync(descriptor);
+		expect(held.map(({ path: name, obstacle }) => `${name} ${obstacle}`).sort()).toEqual(
+			["gone", "logged", "open"].map((name) => `${name} live-database`),
+		);
+		expect(["open", "logged", "gone", "closed", "x"].map(read)).toEqual([...["1", "1", "1", "2"].map(database), "2"]);
+		fs.rmSync(live("logged-wal"));
+		const retried = await move({ from: ids.to, to: ids.to }, { held, retryHeld: true, backup: scratch.path("backup2") });
+		expect(retried.held).toEqual([]);
+		expectArrived(ids.to);
+	});
+
 	test("a fifo in the way is set aside and nobody waits for a writer", async () => {
 		const ids = await history({ x: "1" }, { x: "1", pipe: "theirs\n" });
 		const { execFileSync } = await import("node:child_process");

@@ -16,6 +16,7 @@ import { lstatIfThere } from "./lstat.ts";
 import { blobOid, readObjectsWhole, storeBlobs } from "./objects.ts";
 import { canLink, type Obstacle, ObstacleError, obstacleOf, statStamp } from "./obstacle.ts";
 import { type Found, isGone, isSame, modeOnDisk, peek, readContent } from "./on-disk.ts";
+import { OpenDatabases } from "./open-files.ts";
 import { inheritingDirectories, keepPermissions, makeInheritingFile } from "./permissions.ts";
 import { readRef, updateRef } from "./refs.ts";
 import type { Oid, Repository } from "./repository.ts";
@@ -189,6 +190,7 @@ class Move {
 	#exchanger: FileExchanger | null = null;
 	/** The path that is worked at, its directory held open. */
 	#open: { readonly name: GitPath; readonly place: HeldPlace } | null = null;
+	readonly #databases = new OpenDatabases();
 	/** Directories that hand something down to new files. */
 	#inheriting: ReadonlySet<GitPath | null> = new Set();
 
@@ -709,6 +711,7 @@ class Move {
 		const resumed = this.#options.resume === true && lstatIfThere(backup) !== null;
 		if (change.before?.mode === "160000") return;
 		const there = peek(this.#live(change.path));
+		this.#refuseDatabase(this.#live(change.path), there);
 		const versions = this.#versions(expected, null);
 		if (!resumed && there && !this.#isExpected(change, there.content, there.stats, versions)) {
 			this.#late.push({ change, writes: [this.#writeAt(change.path, there)], appeared: false, overtaken: false, versions });
@@ -760,6 +763,7 @@ class Move {
 			await this.#exchanger?.ready;
 			await this.#refuseHuge(change, live);
 			const there = peek(live);
+			this.#refuseDatabase(live, there);
 			if (there && !this.#isExpected(change, there.content, there.stats, versions)) {
 				// Written late: it stays where its writer and its readers look for it, and is merged there in the end.
 				this.#late.push({ change, writes: [this.#writeAt(change.path, there)], appeared, overtaken: false, versions });
@@ -795,6 +799,11 @@ class Move {
 				appeared = true;
 			}
 		}
+	}
+
+	/** A database that a program has open stays: SQLite writes into the file that it opened, and reads what lies beside it by its name. */
+	#refuseDatabase(live: Buffer, there: Found | null): void {
+		if (there && this.#databases.isOpen(live, there)) throw new ObstacleError("live-database");
 	}
 
 	/** A huge file that is not as it was is not read: it stays. */

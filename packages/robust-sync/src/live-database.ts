@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
-import { fileMode, fileSystemPath, type GitPath } from "@robust-sync/git";
+import { fileMode, fileSystemPath, type GitPath, type Oid, readTreePaths, withObjectReader } from "@robust-sync/git";
 import type { CycleContext } from "./cycle-context.ts";
 
 /** A database that is written all the time is copied no more often than this. */
@@ -58,4 +58,46 @@ export async function copyLiveDatabases(
 		}
 	}
 	return { copies, failed };
+}
+
+/** Bytes of an SQLite header that say how often and by which release the file was written, and nothing of what is in it (fileformat2.html). */
+const countersInHeader: readonly (readonly [start: number, end: number])[] = [
+	[24, 28],
+	[92, 100],
+];
+
+/** Whether two SQLite databases hold the same, page by page. */
+export function isSameDatabase(one: Buffer, other: Buffer): boolean {
+	if (one.length !== other.length) return false;
+	const [a, b] = [one, other].map((bytes) => {
+		const head = Buffer.from(bytes.subarray(0, 100));
+		for (const [start, end] of countersInHeader) head.fill(0, start, end);
+		return head;
+	}) as [Buffer, Buffer];
+	return a.equals(b) && one.subarray(100).equals(other.subarray(100));
+}
+
+/** Those of some copies that hold something else than HEAD has: a database that is only open, or was only read, is not committed. */
+export async function changedCopies(
+	{ repository }: Pick<CycleContext, "repository">,
+	head: Oid | null,
+	copies: readonly DatabaseCopy[],
+): Promise<DatabaseCopy[]> {
+	if (head === null || copies.length === 0) return [...copies];
+	const entries = await readTreePaths(
+		repository,
+		head,
+		copies.map((copy) => copy.path),
+	);
+	return await withObjectReader(repository, async (reader) => {
+		const changed: DatabaseCopy[] = [];
+		for (const copy of copies) {
+			const entry = entries.get(copy.path);
+			const [info] = entry?.mode === copy.mode ? await reader.infos([entry.oid]) : [null];
+			// One at a time, and only where it may be the same: they may be large.
+			const known = info?.size === copy.content.length ? (await reader.contents([info.oid]))[0] : undefined;
+			if (known === undefined || !isSameDatabase(known, copy.content)) changed.push(copy);
+		}
+		return changed;
+	});
 }

@@ -32,7 +32,7 @@ import { bringIndexUpToDate, takeDirectSnapshot } from "./direct-snapshot.ts";
 import { forgetFirstChanges } from "./first-changes.ts";
 import { type HeldView, mountsNow, noteHeld, stageHeldWrites, viewHeld } from "./held.ts";
 import { separateHot, waitUntilQuiet } from "./hot-files.ts";
-import { copyLiveDatabases } from "./live-database.ts";
+import { changedCopies, copyLiveDatabases } from "./live-database.ts";
 import { findBareLinks, isPlaceholder, openNestedRepositories } from "./nested-repositories.ts";
 import { untrackOwnFiles } from "./own-tracked.ts";
 import { refusedFiles } from "./refused-files.ts";
@@ -144,8 +144,11 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 		}
 		const reason = reasonToSkip(repository.root, name, config.maxFileMb);
 		if (reason === null) changed.push(name);
-		else if (reason === "live-database") databases.add(liveDatabaseOf(repository.root, name) ?? name);
-		else if (!skipped.some((entry) => entry.path === displayPath(name))) skipped.push(skippedFile(name, reason));
+		else if (reason === "live-database") {
+			const database = liveDatabaseOf(repository.root, name) ?? name;
+			// One that waits for its program to end has an older version than HEAD.
+			if (!held.state.paths.has(database)) databases.add(database);
+		} else if (!skipped.some((entry) => entry.path === displayPath(name))) skipped.push(skippedFile(name, reason));
 	}
 	return { status, changed, skipped, held, databases: [...databases] };
 }
@@ -252,7 +255,8 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 		break;
 	}
 	const { status } = found;
-	const { copies, failed } = await copyLiveDatabases(context, found.databases);
+	const { copies: made, failed } = await copyLiveDatabases(context, found.databases);
+	const copies = await changedCopies(context, status.head, made);
 	const skipped = [...found.skipped, ...failed.map((name) => skippedFile(name, "live-database"))];
 	const listed = new Set(quiet);
 	const paths = [...quiet, ...extra.filter((name) => !listed.has(name))];

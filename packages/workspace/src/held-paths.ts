@@ -27,6 +27,8 @@ export const holdRemedies = {
 	unreadable: "the file cannot be read: correct its permissions, or check the disk (dmesg)",
 	guard:
 		"a commit that came in takes away so many files that a person must be asked: robust-sync --approve carries it out, robust-sync --reject puts the files back on all nodes",
+	"live-database":
+		"a program has this database open, so the other nodes' version waits: close the program, or, where it left a -wal or -journal file, open the database once with sqlite3 and close it",
 	"too-large": "the file here is larger than MAX_FILE_MB: make it smaller, or raise the limit",
 } as const satisfies Record<string, string>;
 export type HoldReason = keyof typeof holdRemedies;

@@ -1,0 +1,85 @@
+import fs from "node:fs";
+import { lstatIfThere } from "./lstat.ts";
+import type { Found } from "./on-disk.ts";
+
+// Which files programs have open, as proc(5) tells: processes of other users are only seen by root, and where there is no /proc, none is.
+
+const sqliteMagic = Buffer.from("SQLite format 3\0");
+
+function list(directory: string): string[] {
+	try {
+		return fs.readdirSync(directory);
+	} catch {
+		return [];
+	}
+}
+
+function targetOf(link: string): string | null {
+	try {
+		return fs.readlinkSync(link, "latin1");
+	} catch {
+		return null;
+	}
+}
+
+function statOf(link: string): fs.Stats | null {
+	try {
+		return fs.statSync(link);
+	} catch {
+		return null;
+	}
+}
+
+/** The descriptors of all processes that lead to a file by a path: the link in /proc, and where it leads, one character a byte. */
+function* openPaths(): Generator<{ readonly link: string; readonly target: string }> {
+	for (const id of list("/proc")) {
+		if (!/^\d+$/.test(id)) continue;
+		for (const descriptor of list(`/proc/${id}/fd`)) {
+			const link = `/proc/${id}/fd/${descriptor}`;
+			const target = targetOf(link);
+			if (target?.startsWith("/")) yield { link, target };
+		}
+	}
+}
+
+/** The files below a directory that processes have open, relative to it, one character a byte. */
+export function openFilesBelow(directory: string): string[] {
+	let real: string;
+	try {
+		real = fs.realpathSync.native(directory, "latin1");
+	} catch {
+		return [];
+	}
+	const found = new Set<string>();
+	for (const { target } of openPaths()) if (target.startsWith(`${real}/`)) found.add(target.slice(real.length + 1));
+	return [...found];
+}
+
+/** SQLite databases that programs have open, as of one moment or another within a second. */
+export class OpenDatabases {
+	#open: ReadonlySet<string> = new Set();
+	#askedAt = Number.NEGATIVE_INFINITY;
+
+	/** Whether a file is a database that a program has open, or of which one has left a part beside it (`-wal`, `-journal`). */
+	isOpen(file: Buffer, { content, stats }: Found): boolean {
+		if (!stats.isFile() || !content.subarray(0, sqliteMagic.length).equals(sqliteMagic)) return false;
+		try {
+			if (["-wal", "-journal"].some((suffix) => lstatIfThere(Buffer.concat([file, Buffer.from(suffix)])) !== null)) return true;
+		} catch {
+			// The name is too long to have anything beside it.
+		}
+		return this.#openNow().has(`${stats.dev} ${stats.ino}`);
+	}
+
+	#openNow(): ReadonlySet<string> {
+		if (performance.now() - this.#askedAt < 1_000) return this.#open;
+		const found = new Set<string>();
+		for (const { link } of openPaths()) {
+			const stats = statOf(link);
+			if (stats?.isFile()) found.add(`${stats.dev} ${stats.ino}`);
+		}
+		this.#open = found;
+		this.#askedAt = performance.now();
+		return found;
+	}
+}
