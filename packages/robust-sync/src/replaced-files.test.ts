@@ -114,6 +114,42 @@ test("after a reboot the age is what the clock says, and nothing lies in the fut
 	]);
 });
 
+test("replaced files: kept open for 30 days → looked at, not pruned, as old as it is", () => {
+	const old = Date.now() - 30 * 86_400_000;
+	const first = new ReplacedFiles(paths, clock);
+	for (let index = 0; index < 12; index++) replace(first, one, two, old + index);
+	const backup = compactTimestamp(old);
+	const file = path.join(paths.backups, backup, "files", name);
+	fs.mkdirSync(path.dirname(file));
+	fs.writeFileSync(file, "1");
+	const later = () => new ReplacedFiles(paths, { bootId: "later", now: () => 1 });
+	const isWatched = (replaced: ReplacedFiles) => replaced.watched(Date.now()).some((entry) => entry.name === backup);
+	const [entry] = first.watched(old).flatMap(({ name: of, manifest }) => (of === backup ? (manifest?.files ?? []) : []));
+	const seen = () => ({ ...(entry as NonNullable<typeof entry>), size: fs.statSync(file).size, mtime_ms: fs.statSync(file).mtimeMs });
+	first.write(backup, [seen()], old);
+
+	const open = fs.openSync(file, "a");
+	const replaced = later();
+	expect(isWatched(replaced)).toBe(true);
+	fs.writeSync(open, "2");
+	replaced.write(backup, [seen()], Date.now());
+	expect(isWatched(replaced)).toBe(true);
+	expect(replaced.replacements(Date.now()).get(name)).toBeUndefined();
+	expect(later().prune(Date.now())).toBe(1);
+	fs.closeSync(open);
+	expect(isWatched(later())).toBe(false);
+
+	// Written before it was closed, while this program did not run.
+	fs.appendFileSync(file, "3");
+	const restarted = later();
+	expect(isWatched(restarted)).toBe(true);
+	expect(restarted.prune(Date.now())).toBe(0);
+	expect(isWatched(restarted)).toBe(true);
+	restarted.write(backup, [seen()], Date.now());
+	expect(later().prune(Date.now())).toBe(1);
+	expect(fs.existsSync(file)).toBe(false);
+});
+
 test("a stale write that is written over before a cycle can look is still one: the first change after the checkout counts", async () => {
 	const before = store('{\n"chad": 1,\n"helios": 1\n}\n');
 	const after = store('{\n"chad": 2,\n"helios": 1\n}\n');

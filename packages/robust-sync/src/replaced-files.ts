@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
-import type { GitPath, KeptFile, Oid } from "@robust-sync/git";
+import { fileSystemPath, type GitPath, type KeptFile, lstatIfThere, type Oid, openFilesBelow } from "@robust-sync/git";
 import {
 	type Backup,
 	listBackupNames,
@@ -14,7 +14,7 @@ import {
 	writeBackupManifest,
 } from "@robust-sync/workspace";
 
-/** A process that kept a replaced file open may go on writing into it; for so long it is looked at. */
+/** A process that kept a replaced file open may go on writing into it; for so long it is looked at whether or not a process has it open. */
 export const lateWriteWindowMs = 60 * 60_000;
 /** A file that is rewritten this soon after a checkout may have been read before it. */
 export const staleWriteWindowMs = 10_000;
@@ -22,6 +22,10 @@ export const staleWriteWindowMs = 10_000;
 const replacementsWindowMs = 2 * staleWriteWindowMs + 60_000;
 /** A backup is named by the start of its move. */
 const longestMoveMs = 10 * 60_000;
+/** Which older files are still open is asked this often. */
+const openIntervalMs = 30_000;
+/** So many of the newest backups are looked at when a program starts, however old they are: about 40 ms. */
+const lookedAtFirst = 200;
 /** Backups go after a week, but the newest ten stay. */
 const keepForMs = 7 * 24 * 60 * 60_000;
 const keepAtLeast = 10;
@@ -44,6 +48,9 @@ export class ReplacedFiles {
 	/** When each was complete, by the monotonic clock: names and dates are wrong as soon as somebody sets the other one. */
 	readonly #completeAt = new Map<string, number>();
 	#lookedAt: number | null = null;
+	#askedAt = Number.NEGATIVE_INFINITY;
+	/** Older backups to look at: files of theirs were open when that was last asked, or are not as they were last seen. */
+	#open: ReadonlySet<string> = new Set();
 
 	constructor(paths: WorkspacePaths, clock: MonotonicClock = monotonicClock) {
 		this.#paths = paths;
@@ -91,6 +98,29 @@ export class ReplacedFiles {
 			.flatMap(({ when, backup }) => (backup && at - when <= ageMs ? [backup] : []));
 	}
 
+	/** Backups whose files may still be written to: those of the last hour, newest first, and older ones with a file that a process has open. */
+	watched(now: number): Backup[] {
+		const recent = this.recent(now, lateWriteWindowMs);
+		const at = this.#clock.now();
+		let open = this.#open;
+		// What was written while this program did not run.
+		if (this.#askedAt === Number.NEGATIVE_INFINITY)
+			this.#open = new Set([...open, ...listBackupNames(this.#paths).slice(0, lookedAtFirst)].filter((name) => this.#hasNews(name)));
+		if (at - this.#askedAt >= openIntervalMs) {
+			this.#askedAt = at;
+			open = this.#openNow();
+		}
+		const names = new Set(recent.map(({ name }) => name));
+		// One that was closed since that was last asked is looked at once more.
+		const older = [...new Set([...open, ...this.#open])].filter((name) => !names.has(name));
+		this.#open = open;
+		return [...recent, ...older.map((name) => readBackup(this.#paths, name))];
+	}
+
+	#openNow(): Set<string> {
+		return new Set(openFilesBelow(this.#paths.backups).map((file) => file.slice(0, file.indexOf("/"))));
+	}
+
 	/** The replacements of each path within the time in which a stale write is possible, oldest first. */
 	replacements(now: number): Map<GitPath, Replacement[]> {
 		const found = new Map<GitPath, Replacement[]>();
@@ -109,9 +139,11 @@ export class ReplacedFiles {
 	/** Writes a manifest anew, and remembers it. A backup that is known stays as old as it is. */
 	write(name: string, files: readonly ReplacedFile[], now: number): void {
 		if (files.length === 0) return;
-		const known = this.#backups.get(name)?.manifest;
+		const isOld = this.#completeAt.has(name) && !this.#backups.get(name)?.manifest;
+		const known = this.#backups.get(name)?.manifest ?? (isOld ? readBackup(this.#paths, name).manifest : null);
 		const manifest = { ...(known ?? replacedNow(now, this.#clock)), files: [...files] };
 		writeBackupManifest(this.#paths, name, manifest);
+		if (isOld && known) return;
 		const backup = {
 			name,
 			directory: path.join(this.#paths.backups, name),
@@ -138,12 +170,30 @@ export class ReplacedFiles {
 		}
 	}
 
-	/** Removes backups older than a week, never the newest ten. */
+	/**
+	 * Removes backups older than a week, never the newest ten, and none with a file that a process has open or that was written to since it
+	 * was last looked at: that one is looked at next.
+	 * @returns how many
+	 */
 	prune(now: number): number {
-		const names = listBackupNames(this.#paths).slice(keepAtLeast);
-		const old = names.filter((name) => now - (parseCompactTimestamp(name) ?? now) > keepForMs);
-		for (const name of old) fs.rmSync(path.join(this.#paths.backups, name), { recursive: true, force: true });
-		return old.length;
+		const open = this.#openNow();
+		const old = listBackupNames(this.#paths)
+			.slice(keepAtLeast)
+			.filter((name) => now - (parseCompactTimestamp(name) ?? now) > keepForMs && !open.has(name));
+		const news = new Set(old.filter((name) => this.#hasNews(name)));
+		this.#open = new Set([...this.#open, ...news]);
+		const removed = old.filter((name) => !news.has(name));
+		for (const name of removed) fs.rmSync(path.join(this.#paths.backups, name), { recursive: true, force: true });
+		return removed.length;
+	}
+
+	/** Whether a kept file is not as it was last seen. */
+	#hasNews(name: string): boolean {
+		const { directory, manifest } = readBackup(this.#paths, name);
+		return (manifest?.files ?? []).some(({ file, size, mtime_ms }) => {
+			const stats = lstatIfThere(fileSystemPath(directory, file));
+			return stats?.isFile() === true && (stats.size !== size || stats.mtimeMs !== mtime_ms);
+		});
 	}
 }
 

@@ -31,7 +31,7 @@ import {
 } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
 import { sinceFirstChange } from "./first-changes.ts";
-import { lateWriteWindowMs, type Replacement, replacedFile, staleWriteWindowMs } from "./replaced-files.ts";
+import { type Replacement, replacedFile, staleWriteWindowMs } from "./replaced-files.ts";
 
 /** More kept files than this are looked at in turns, so that a huge checkout does not slow every cycle for an hour. */
 const looksPerCycle = 2_000;
@@ -123,15 +123,15 @@ export async function finishPutBack(context: CycleContext): Promise<number | nul
 }
 
 /**
- * Looks at the files that checkouts of the last hour took away: a process that kept one open may have gone on writing into
- * it. What was written there since is merged into the live file.
+ * Looks at the files that checkouts of the last hour took away, and at older ones that a process has open: it may have gone on writing into
+ * them. What was written there since is merged into the live file.
  * @returns how many files were rescued
  */
 export async function rescueLateWrites(context: CycleContext): Promise<number> {
 	const { repository, now, memory } = context;
 	let looks = 0;
 	let rescued = 0;
-	for (const backup of memory.replaced.recent(now(), lateWriteWindowMs)) {
+	for (const backup of memory.replaced.watched(now())) {
 		if (!backup.manifest) continue;
 		if (looks > looksPerCycle && now() - backup.takenAt > 60_000 && Math.floor(now() / 1000) % 10 !== 0) continue;
 		const changed: { index: number; written: Buffer; stats: fs.Stats }[] = [];

@@ -8,6 +8,11 @@ import { readState } from "./read-state.ts";
 import { parseCompactTimestamp, timestamp } from "./timestamps.ts";
 import { innerGitPath, objectId, workspaceGitPath } from "./trusted-text.ts";
 
+/** A part is closed when it has this many bytes: a state file may be twice as large. */
+const partBytes = 8 * 1024 * 1024;
+/** Of a checkout of ten million files. */
+const maxParts = 10_000;
+
 const replacedFileSchema = z.object({
 	/** One character a byte: names need not be UTF-8. */
 	path: workspaceGitPath,
@@ -29,7 +34,10 @@ const backupManifestSchema = z.object({
 	boot_id: z.optional(z.string()),
 	monotonic_ms: z.optional(z.number()),
 	files: z.array(replacedFileSchema),
+	/** How many files `manifest-1.json`, `manifest-2.json`, … hold more of them. */
+	parts: z.optional(z.number().check(z.int(), z.nonnegative(), z.maximum(maxParts))),
 });
+const partSchema = z.object({ files: z.array(replacedFileSchema) });
 
 /** One file that a checkout replaced and that is kept. */
 export type ReplacedFile = z.infer<typeof replacedFileSchema>;
@@ -60,11 +68,24 @@ export function listBackupNames(paths: WorkspacePaths): string[] {
 		.reverse();
 }
 
-/** One backup with its manifest. */
+/** One backup with its manifest. A part that is missing or does not parse makes all of it one that does not. */
 export function readBackup(paths: WorkspacePaths, name: string): Backup {
 	const directory = path.join(paths.backups, name);
-	const read = readState(path.join(directory, "manifest.json"), backupManifestSchema);
-	return { name, directory, takenAt: parseCompactTimestamp(name) ?? 0, manifest: read.kind === "ok" ? read.state : null };
+	return { name, directory, takenAt: parseCompactTimestamp(name) ?? 0, manifest: readManifest(directory) };
+}
+
+const partName = (index: number) => (index === 0 ? "manifest.json" : `manifest-${index}.json`);
+
+function readManifest(directory: string): BackupManifest | null {
+	const first = readState(path.join(directory, partName(0)), backupManifestSchema);
+	if (first.kind !== "ok") return null;
+	const { parts = 0, files, ...manifest } = first.state;
+	for (let index = 1; index <= parts; index++) {
+		const part = readState(path.join(directory, partName(index)), partSchema);
+		if (part.kind !== "ok") return null;
+		for (const file of part.state.files) files.push(file);
+	}
+	return { ...manifest, files };
 }
 
 /** When a backup is complete, for its manifest. @param now milliseconds since the epoch */
@@ -72,7 +93,32 @@ export function replacedNow(now: number, clock: MonotonicClock = monotonicClock)
 	return { schema: 1, replaced_at: timestamp(now), boot_id: clock.bootId, monotonic_ms: clock.now() };
 }
 
-/** Writes the manifest of a backup durably. */
-export function writeBackupManifest(paths: WorkspacePaths, name: string, manifest: BackupManifest): void {
-	writeAtomicSync(path.join(paths.backups, name, "manifest.json"), `${JSON.stringify(manifest)}\n`);
+/**
+ * Writes the manifest of a backup durably, in parts that are no larger than any state file. The first part comes last: without it there is no
+ * manifest yet. @throws the file system's error
+ */
+export function writeBackupManifest(paths: WorkspacePaths, name: string, { files, ...manifest }: BackupManifest): void {
+	const parts = inParts(files);
+	for (let index = parts.length - 1; index >= 0; index--) {
+		const list = `"files":[${(parts[index] ?? []).join()}]`;
+		const head =
+			index > 0 ? "{" : `${JSON.stringify({ ...manifest, ...(parts.length > 1 ? { parts: parts.length - 1 } : {}) }).slice(0, -1)},`;
+		writeAtomicSync(path.join(paths.backups, name, partName(index)), `${head}${list}}\n`);
+	}
+}
+
+/** The files as JSON, in groups. At least one. */
+function inParts(files: readonly ReplacedFile[]): string[][] {
+	const parts: string[][] = [[]];
+	let bytes = 0;
+	for (const file of files) {
+		if (bytes >= partBytes) {
+			parts.push([]);
+			bytes = 0;
+		}
+		const text = JSON.stringify(file);
+		parts.at(-1)?.push(text);
+		bytes += Buffer.byteLength(text);
+	}
+	return parts;
 }
