@@ -152,11 +152,9 @@ describe("cleanCommits", () => {
 		await writeObjects(store, objects);
 		const deep = oidOf(objects.at(-1) as (typeof objects)[number]);
 		const oid = commit(tree(["40000", "d", deep], ["100644", "kept", blob]));
-		const started = performance.now();
 		const { clean: cleaned, refused: found } = await clean(oid);
 		expect(found).toEqual(refused);
 		expect(list(cleaned)).toEqual(refused.length > 0 ? ["kept"] : [`${"d/".repeat(levels)}f`, "kept"]);
-		expect(performance.now() - started).toBeLessThan(5_000);
 	});
 
 	test("clean commit: a date that no tool can read → one that they can", async () => {
