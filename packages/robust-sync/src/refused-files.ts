@@ -175,9 +175,14 @@ export async function publishWithoutRefused(
 	const { repository, memory, lock, log, now } = context;
 	if (!(await isAncestor(repository, tip, head))) return null;
 	const unpublished = await readUnpublished(repository, tip, head);
-	if (unpublished === null || unpublished.files.length < 2) return null;
+	if (unpublished === null) return null;
+	// A run that was killed may have found them already, and not come to leave them out.
+	const known = refusedFiles(context);
+	const knownHere = unpublished.files.filter((name) => known.has(name));
+	const untried = unpublished.files.filter((name) => !known.has(name));
+	if (knownHere.length === 0 && untried.length < 2) return null;
 	const half = (files: readonly GitPath[]) => [files.slice(0, Math.ceil(files.length / 2)), files.slice(Math.ceil(files.length / 2))];
-	const groups = half(unpublished.files);
+	const groups = half(untried).filter((group) => group.length > 0);
 	const refused = new Map<GitPath, string | null>();
 	let at = tip;
 	let accepted = 0;
@@ -206,7 +211,7 @@ export async function publishWithoutRefused(
 		}
 	}
 	// Without one push that it takes, nothing says that it is for a file.
-	if (accepted === 0) return null;
+	if (accepted === 0 && untried.length > 0) return null;
 	// What was not tried stays to be published.
 	const newHead = await makeAgain(repository, unpublished, at, new Set(groups.flat()));
 	lock.assertHeld();
@@ -215,7 +220,7 @@ export async function publishWithoutRefused(
 	faultPoint("refused-kept");
 	await updateRef(repository, `refs/heads/${syncedBranch(context)}`, newHead, head, "robust-sync: leave out what the hub refuses");
 	memory.known.forget();
-	const names = [...refused.keys()];
+	const names = [...refused.keys(), ...knownHere];
 	const entries = await readTreePaths(repository, newHead, names);
 	await writeIndexEntries(
 		repository,
