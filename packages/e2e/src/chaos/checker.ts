@@ -256,8 +256,9 @@ export function checkOwned(tree: string, workspaces: readonly string[], hub: str
 }
 
 function checkMessages(tree: string, ledger: Ledger): Problem[] {
+	const messages = path.join(tree, "messages");
 	const delivered = count(
-		filesBelow(path.join(tree, "messages")).map((file) => `${path.basename(path.dirname(file))}\0${fs.readFileSync(file, "utf8")}`),
+		filesBelow(messages).map((file) => `${path.relative(messages, file).split("/", 1)[0]}\0${fs.readFileSync(file, "utf8")}`),
 	);
 	return ledger.messages.flatMap((write) => {
 		const times = delivered.get(`${write.node}\0${write.text}`) ?? 0;
@@ -269,7 +270,7 @@ function checkMessages(tree: string, ledger: Ledger): Problem[] {
 function savedFiles(workspaces: readonly string[]): { file: string; content: Buffer }[] {
 	return workspaces
 		.flatMap((workspace) => [...filesBelow(path.join(workspace, "sync/conflicts")), ...filesBelow(path.join(workspace, "sync/backups"))])
-		.filter((file) => path.basename(file) !== "manifest.json")
+		.filter((file) => !/^manifest(-\d+)?\.json$/.test(path.basename(file)))
 		.map((file) => ({ file, content: fs.readFileSync(file) }));
 }
 
