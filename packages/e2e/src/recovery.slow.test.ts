@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import fs from "node:fs";
+import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { personEnvironment, until } from "@robust-sync/git/fixtures/scratch";
@@ -250,6 +251,34 @@ describe("an interrupted move of ours", () => {
 		helios.git("checkout", "-q", "main");
 		await helios.once({ env: { SYNC_BRANCH: "main" } });
 		expect(helios.files()).toEqual(chad.files());
+		expect(helios.dirty()).toBe("");
+	});
+
+	test.each([
+		["message", [] as string[]],
+		["content", ["h", "a"]],
+	])("interrupted checkout: a person amends the commit's %s → what came in stays the peer's", async (_what, changed) => {
+		const [helios, chad] = await world.pair({ a: "1\n", log: "start\n" });
+		chad.write("a", "2\n");
+		chad.write("new", "chad\n");
+		chad.write("log", "chad\nstart\n");
+		await chad.once();
+		helios.write("h", "helios\n");
+		await helios.run(["--once"], { env: { ROBUST_SYNC_FAULT: "move-files" } });
+		expect([helios.read("a"), helios.read("new")]).toEqual(["2\n", "chad\n"]);
+		// A process that had the file open goes on writing into what was taken away.
+		const [backup = ""] = fs.readdirSync(helios.paths.backups);
+		fs.appendFileSync(path.join(helios.paths.backups, backup, "files/log"), "late\n");
+		for (const name of changed) fs.appendFileSync(helios.path(name), "person\n");
+		helios.git("commit", "-q", "--amend", "-m", "amended", ...(changed.length > 0 ? ["--", ...changed] : []));
+		await helios.once();
+		await helios.once();
+		const mine = changed.length > 0 ? "person\n" : "";
+		expect(helios.files()).toMatchObject({ a: `2\n${mine}`, new: "chad\n", h: `helios\n${mine}` });
+		expect(helios.read("log").split("\n").sort()).toEqual(["", "chad", "late", "start"]);
+		expect(helios.git("log", "--no-merges", "--format=%an", "--", "new").trim()).toBe("chad");
+		await chad.once();
+		expect(chad.files()).toEqual(helios.files());
 		expect(helios.dirty()).toBe("");
 	});
 

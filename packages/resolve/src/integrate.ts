@@ -13,6 +13,7 @@ import {
 	openMergeStore,
 	type Repository,
 	readHead,
+	readParents,
 	readRef,
 	readTreeIntoIndex,
 	relation,
@@ -329,6 +330,12 @@ export async function integrate(context: IntegrateContext, ref: string, ours: Oi
 	return await carryOutPlan(context, ref, await planIntegration(context.repository, ours, theirs));
 }
 
+/** Whether one commit takes the place of another, on the same parents (`git commit --amend`): the working tree is as it was. */
+async function isAmended(repository: Repository, before: Oid, after: Oid): Promise<boolean> {
+	const [of, now] = await Promise.all([readParents(repository, before), readParents(repository, after)]);
+	return of.join() === now.join();
+}
+
 /** Goes on with a move that was interrupted (killed, out of disk, or overtaken by a person's commit). Null when there was none. */
 export async function resumeIntegration(context: IntegrateContext): Promise<Integration | null> {
 	const { repository, paths } = context;
@@ -342,12 +349,12 @@ export async function resumeIntegration(context: IntegrateContext): Promise<Inte
 	// Killed before it had an index: what the move does not touch must be in it.
 	if (from !== null && isIndexMissing(repository)) await readTreeIntoIndex(repository, to);
 	if (at === stood || at === to) return await carryOut(context, journal, true, null);
-	if (at === null || stood === null || !(await isAncestor(repository, stood, at))) {
+	if (at === null || stood === null || !((await isAncestor(repository, stood, at)) || (await isAmended(repository, stood, at)))) {
 		// A person took the branch elsewhere. What was moved already is an ordinary uncommitted change now.
 		removeJournal(paths);
 		return null;
 	}
-	// A person committed in the middle of the move. Files and index go to where they were going; then both are merged.
+	// A person committed, or amended a commit, in the middle of the move. Files and index go to where they were going; then both are merged.
 	await move(context, journal, { resume: true, branch: false }, null);
 	const plan = await planIntegration(repository, at, to);
 	const second = newJournal(context, { from: to, to: plan.to, ref, theirs: null, branch_at: at });
