@@ -41,7 +41,7 @@ test("more messages than one cycle delivers: a daemon goes on until all are deli
 		fs.utimesSync(file, 1_000_000 + index, 1_000_000 + index);
 	}
 	// No timer and no event would start the second cycle for an hour.
-	await helios.start({ env: { SYNC_INTERVAL: "3600", SYNC_WATCH: "0" } });
+	await helios.start({ env: { SYNC_INTERVAL: "3600", SYNC_WATCH: "0" }, ready: false });
 	await until(() => helios.pending() === 0, "all messages to be delivered", 180_000);
 	await chad.once({ timeoutMs: 300_000 });
 	expect(chad.messages("helios")).toEqual(Array.from({ length: count }, (_, index) => String(index)));

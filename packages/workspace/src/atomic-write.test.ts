@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -56,5 +56,26 @@ test("a reader, and a crash at any moment, sees one whole version", async () => 
 		await new Promise((resolve) => child.once("close", resolve));
 		const { length, text } = JSON.parse(fs.readFileSync(file, "utf8"));
 		expect(text).toHaveLength(length);
+	}
+});
+
+test("atomic write: a disk with room for a part only → ENOSPC, the old file whole, nothing left behind", async () => {
+	if (process.getuid?.() !== 0) return;
+	fs.mkdirSync(path.dirname(file), { recursive: true });
+	const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs", path.dirname(file)]);
+	if (mounted.status !== 0) return;
+	try {
+		await writeAtomic(file, "old");
+		const content = "x".repeat(1_000_000);
+		// Each page that is left makes another part.
+		for (let pages = 0; pages < 14; pages++) {
+			expect(() => writeAtomicSync(file, content)).toThrow(expect.objectContaining({ code: "ENOSPC" }));
+			await expect(writeAtomic(file, content)).rejects.toMatchObject({ code: "ENOSPC" });
+			expect(fs.readFileSync(file, "utf8")).toBe("old");
+			expect(fs.readdirSync(path.dirname(file)).filter((name) => name !== "state.json" && !name.startsWith("page"))).toEqual([]);
+			fs.writeFileSync(path.join(path.dirname(file), `page${pages}`), "p".repeat(4_096));
+		}
+	} finally {
+		spawnSync("umount", [path.dirname(file)]);
 	}
 });

@@ -1,4 +1,5 @@
-import { closeSync, fsyncSync, lstatSync, openSync, unlinkSync } from "node:fs";
+import { closeSync, fsyncSync, lstatSync, openSync, renameSync, rmSync, unlinkSync } from "node:fs";
+import { rename } from "node:fs/promises";
 import path from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { faultPoint } from "./fault-points.ts";
@@ -20,24 +21,68 @@ function preparePlace(file: string): void {
 	if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink()) unlinkSync(file);
 }
 
+/** A file that is whole, and only has to be renamed: files with this ending are cleared away if a crash leaves one. */
+let written = 0;
+const nextName = (file: string) => `${file}.${process.pid}-${++written}.tmp`;
+
+/**
+ * write-file-atomic asks the kernel to write once, and where little space is left that writes a part and is no failure: whoever renamed
+ * that would put a torn file in the place of a whole one.
+ */
+function assertWhole(next: string, content: string | Buffer): void {
+	if (lstatSync(next).size === Buffer.byteLength(content)) return;
+	throw Object.assign(new Error(`ENOSPC: no space left on device, write '${next}'`), { code: "ENOSPC", syscall: "write", path: next });
+}
+
+/** The last write of each file, so that a later one waits for it. */
+const queues = new Map<string, Promise<void>>();
+
 /**
  * Writes `content` so that a reader, or a crash, sees the old file or the new one and nothing else: temporary file in the
  * same directory, fsync, rename, fsync of the directory. Concurrent writes of one process to one file are put in order.
  * @throws the file system's error (ENOSPC, EACCES, …); the old file is then untouched.
  */
 export async function writeAtomic(file: string, content: string | Buffer, mode = 0o600): Promise<void> {
-	preparePlace(file);
-	faultPoint("write-before");
-	await writeFileAtomic(file, content, { mode });
-	faultPoint("write-renamed");
-	fsyncDirectory(path.dirname(file));
+	const write = async () => {
+		preparePlace(file);
+		faultPoint("write-before");
+		const next = nextName(file);
+		try {
+			await writeFileAtomic(next, content, { mode });
+			assertWhole(next, content);
+			await rename(next, file);
+		} catch (error) {
+			rmSync(next, { force: true });
+			throw error;
+		}
+		faultPoint("write-renamed");
+		fsyncDirectory(path.dirname(file));
+	};
+	const before = queues.get(file) ?? Promise.resolve();
+	const result = before.then(write, write);
+	// The queue goes on whatever becomes of this write, which its caller is told.
+	const settled = result.catch(() => undefined);
+	queues.set(file, settled);
+	try {
+		await result;
+	} finally {
+		if (queues.get(file) === settled) queues.delete(file);
+	}
 }
 
 /** The same, at once: for journals that must be on disk before the next statement. */
 export function writeAtomicSync(file: string, content: string | Buffer, mode = 0o600): void {
 	preparePlace(file);
 	faultPoint("write-sync-before");
-	writeFileAtomic.sync(file, content, { mode });
+	const next = nextName(file);
+	try {
+		writeFileAtomic.sync(next, content, { mode });
+		assertWhole(next, content);
+		renameSync(next, file);
+	} catch (error) {
+		rmSync(next, { force: true });
+		throw error;
+	}
 	faultPoint("write-sync-renamed");
 	fsyncDirectory(path.dirname(file));
 }
