@@ -102,7 +102,8 @@ describe("hostile trees", () => {
 			expect(message).toContain(evil);
 			expect(helios.git("show", "HEAD:mine")).toBe("mine\n");
 			const command = /'(git push [^']*)'/.exec(message)?.[1] ?? "";
-			expect(spawnSync("sh", ["-c", command], { cwd: helios.workspace, env: world.environment() }).status).toBe(0);
+			const ran = spawnSync("sh", ["-c", command], { cwd: helios.workspace, env: world.environment(), encoding: "utf8" });
+			expect({ command, status: ran.status, stderr: ran.status === 0 ? "" : ran.stderr }).toEqual({ command, status: 0, stderr: "" });
 			await helios.once();
 			await chad.once();
 			expect(chad.read("mine")).toBe("mine\n");

@@ -1,5 +1,6 @@
 import {
 	blobOid,
+	cleanCommits,
 	diffTrees,
 	type GitPath,
 	gitPathIfAllowed,
@@ -47,7 +48,7 @@ export interface LossQuestion {
 	/** The difference, where it is known. */
 	readonly changes?: readonly TreeChange[];
 	/** Names that are no part of the workspace. */
-	isOwn?(name: GitPath): boolean;
+	isOwn?(name: string): boolean;
 }
 
 /** Larger contents are compared by their size alone. */
@@ -188,6 +189,9 @@ async function lostFiles(repository: Repository, { from, to }: LossQuestion, cha
 	return [...missing.filter((file) => !renamed.has(file.path)), ...changed].sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
+/** A peer's commit may be a bomb: what cannot be told apart in this time counts as one piece of work. */
+const workTimeoutMs = 10_000;
+
 /** One piece of work of one author, and what it touched. */
 interface Work {
 	readonly author: string;
@@ -233,6 +237,7 @@ async function workBetween(repository: Repository, from: Oid, to: Oid): Promise<
 			"--",
 		],
 		{
+			timeoutMs: workTimeoutMs,
 			onOutput(chunk) {
 				const buffer = Buffer.concat([rest, chunk]);
 				let start = 0;
@@ -262,18 +267,21 @@ function kindOf(lost: number, tracked: number, { files, percent }: GuardLimits):
 export async function findLoss(repository: Repository, question: LossQuestion): Promise<Loss | null> {
 	const { from, to, limits } = question;
 	if (from === to) return null;
-	const all = question.changes ?? (await diffTrees(repository, from, to));
+	// A peer's tree may be a bomb, or hold what git stops at: only its clean version is read.
+	const [older, newer] = await cleanCommits(openMergeStore(repository), [from, to], (name) => question.isOwn?.(name) ?? false);
+	const clean = { ...question, from: older?.clean ?? from, to: newer?.clean ?? to };
+	const all = question.changes ?? (await diffTrees(repository, clean.from, clean.to));
 	const changed = all.filter(({ path: name }) => question.isOwn?.(name) !== true);
 	const changes = changed.filter(({ before }) => before !== null);
 	const mounts = [...(question.mounts ?? [])];
 	const isBelowAny = (name: GitPath) => mounts.some((mount) => name.startsWith(`${mount}/`));
 	const isSmall = changes.length < wholeTreeFiles && !changes.some(({ path: name, after }) => after === null && isBelowAny(name));
 	if (isSmall) return null;
-	const before = await readTreeWhole(repository, from);
+	const before = await readTreeWhole(repository, clean.from);
 	const tracked = [...before.values()].filter(isBlob).length;
 	// Nothing that is to be read can make it one.
 	if (mounts.length === 0 && kindOf(changes.length, tracked, limits) === null) return null;
-	const lost = await lostFiles(repository, question, changed);
+	const lost = await lostFiles(repository, clean, changed);
 	const emptied = emptiedMounts(mounts, before, lost);
 	const net = kindOf(lost.length, tracked, limits);
 	if (net === null && emptied.length === 0) return null;
@@ -283,7 +291,7 @@ export async function findLoss(repository: Repository, question: LossQuestion): 
 	if (net !== null) {
 		const names = new Set(lost.map((file) => file.path));
 		const rest = new Set(names);
-		for (const { touched } of await workBetween(repository, from, to)) {
+		for (const { touched } of await workBetween(repository, from, to).catch(() => [])) {
 			const own = [...touched].filter((name) => names.has(name));
 			for (const name of own) rest.delete(name);
 			if (kindOf(own.length, tracked, limits) === null) continue;

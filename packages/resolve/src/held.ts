@@ -6,14 +6,12 @@ import {
 	type Oid,
 	type Repository,
 	type TreeChange,
-	topOf,
 } from "@robust-sync/git";
 import { findLoss, type GuardLimits, indexEntries, isWorthALook, type Loss } from "@robust-sync/guard";
 import {
 	faultPoint,
 	type HeldPath,
 	type HeldState,
-	isOwnName,
 	readGuardNotes,
 	readHeld,
 	timestamp,
@@ -23,6 +21,7 @@ import {
 } from "@robust-sync/workspace";
 import { filtersApply } from "./filters-apply.ts";
 import { allIgnored, changesRules, findLocalOnly, inPlaceOf, isBelow, type LocalOnly, missingMounts, stillIgnored } from "./local-only.ts";
+import { isOwnPath } from "./own-files.ts";
 
 /** What the notes of held paths need. */
 export interface HolderContext {
@@ -138,7 +137,7 @@ export class Holder {
 		const deleted = changes.filter(({ after }) => after === null).length;
 		const entries = indexEntries(this.#repository);
 		if (!isWorthALook(limits, changes.length, deleted, entries === null ? null : entries - deleted)) return null;
-		return await findLoss(this.#repository, { from, to, limits, isOwn: (name) => isOwnName(topOf(name)) });
+		return await findLoss(this.#repository, { from, to, limits, isOwn: isOwnPath });
 	}
 
 	#noteLocal(paths: Map<string, HeldPath>, { path: name, before, after }: TreeChange): void {

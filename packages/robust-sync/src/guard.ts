@@ -1,4 +1,4 @@
-import { displayPath, type GitPath, type Oid, type TreeEntry, topOf } from "@robust-sync/git";
+import { displayPath, type GitPath, type Oid, type TreeEntry } from "@robust-sync/git";
 import {
 	approvalsBetween,
 	approvedPaths,
@@ -9,6 +9,7 @@ import {
 	type Loss,
 	type LostFile,
 } from "@robust-sync/guard";
+import { isOwnPath } from "@robust-sync/resolve";
 import { printable } from "@robust-sync/service/printable";
 import {
 	type Config,
@@ -16,7 +17,6 @@ import {
 	type HeldPath,
 	heldLossCommands,
 	heldLossText,
-	isOwnName,
 	readGuardNotes,
 	readHeld,
 	timestamp,
@@ -48,7 +48,7 @@ export async function outgoingLoss(context: CycleContext, tip: Oid, to: Oid): Pr
 	if (memory.guarded?.key === key) return memory.guarded.loss;
 	const { outgoing } = readGuardNotes(paths);
 	const mounts = new Set([...mountsNow(context), ...readHeld(paths).mounts, ...(outgoing?.mounts ?? [])]);
-	const loss = await findLoss(repository, { from: tip, to, limits, mounts, isOwn: (name) => isOwnName(topOf(name)) });
+	const loss = await findLoss(repository, { from: tip, to, limits, mounts, isOwn: isOwnPath });
 	memory.guarded = { key, loss };
 	return loss;
 }

@@ -48,7 +48,7 @@ const octal = (byte: number) => `\\${byte.toString(8).padStart(3, "0")}`;
  */
 export function shellWord(text: string): string {
 	if (printable(text) === text) {
-		return /^[\w./:@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+		return /^[\w./:@%+,-][\w./:@%+,=-]*$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 	}
 	// A shell's own $'…' is not known to every sh. printf's format takes bytes in octal; `!` would be history in an interactive shell.
 	const bytesOf = (character: string) => [...Buffer.from(character, "utf8")].map(octal).join("");
