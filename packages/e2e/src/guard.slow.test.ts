@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { until } from "@robust-sync/git/fixtures/scratch";
 import { type Node, untilConverged } from "./fixture/node.ts";
 import { World } from "./fixture/world.ts";
 
@@ -213,7 +214,7 @@ test("guard: a directory deleted beside daemons → held, rejected, converged", 
 	for (const node of [helios, chad]) await node.start();
 	helios.remove("data");
 	await helios.untilState(({ status }) => status === "held", "held");
-	expect(helios.log()).toContain("robust-sync --approve");
+	await until(() => helios.log().includes("robust-sync --approve"), "the log to name the commands");
 	expect((await helios.run(["--status"])).stdout).toContain(
 		"takes away 80 files of 82 (80 deleted: data/f0.md, data/f1.md, data/f10.md, …)",
 	);
