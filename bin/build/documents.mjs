@@ -32,7 +32,7 @@ export const examples = {
 		["robust-sync --once --dry-run", "what the next cycle would commit, fetch and leave out"],
 		["robust-sync --status", "how it stands; exit status 3 when it does not run"],
 		["echo 'deploy is done' | robust-sync --send -", "a message for the other nodes; it arrives in messages/<this node>/"],
-		["robust-sync --doctor", "everything that can be wrong, and what mends it"],
+		["robust-sync --doctor", "everything that can be wrong, and what fixes it"],
 		["robust-sync --wait --peers", "after writing: returns when all peers have it"],
 		["robust-sync --pause 2h", "no cycles for two hours; robust-sync --resume ends it"],
 		["robust-sync --history notes.md --diff", "who changed a file, and how; newest first"],

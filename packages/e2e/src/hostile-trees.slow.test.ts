@@ -120,7 +120,7 @@ describe("hostile trees", () => {
 		let bomb = peer.tree(["100644", "f", peer.blob("x\n")]);
 		for (let level = 0; level < 7; level++) bomb = peer.tree(...Array.from({ length: 10 }, (_, at) => ["40000", `d${at}`, bomb] as const));
 		const blob = peer.blob("one\ntwo\nthree, peer\n");
-		peer.add(["40000", "bomb", bomb], ["100644", "list.txt", peer.blob("one\ntwo, peer\nthree\n")]);
+		const bombed = peer.add(["40000", "bomb", bomb], ["100644", "list.txt", peer.blob("one\ntwo, peer\nthree\n")]);
 		peer.entries();
 		peer.add(["100644", "list.txt", blob]);
 		helios.write("list.txt", "one\ntwo\nthree, helios\n");
@@ -132,6 +132,24 @@ describe("hostile trees", () => {
 		expect(chad.read("list.txt")).toBe(helios.read("list.txt"));
 		expect(helios.head()).toBe(chad.head());
 		expect(fs.readdirSync(helios.path("sync/conflicts"))).toHaveLength(1);
+		// Every other reader of the peer's commit, each killed after a minute: what a person restores or takes back, and what the hub refuses.
+		for (const args of [
+			["--restore", "list.txt", "--at", bombed],
+			["--undo", bombed],
+		]) {
+			const { code, stderr } = await helios.run([...args, "--dry-run"]);
+			expect({ args, code, stderr }).toEqual({ args, code: 0, stderr: "" });
+		}
+		world.write(
+			"hub.git/hooks/pre-receive",
+			"#!/bin/sh\nwhile read old new ref; do git grep -q SECRET $new -- key more && exit 1; done; exit 0\n",
+			0o755,
+		);
+		helios.write("key", "SECRET\n");
+		helios.write("more", "1\n");
+		expect((await helios.once()).skipped.map(({ path, reason }) => [path, reason])).toContainEqual(["key", "refused-by-hub"]);
+		fs.rmSync(world.path("hub.git/hooks/pre-receive"));
+		helios.remove("key");
 		// Taken back, and another conflict across it.
 		peer.entries();
 		peer.remove("bomb");

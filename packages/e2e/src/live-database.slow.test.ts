@@ -60,17 +60,23 @@ async function endShell(): Promise<void> {
 
 const ask = (file: string, sql: string) => execFileSync("sqlite3", [file, sql], { encoding: "utf8" });
 
+/** Two nodes with the same database, and a shell on helios that has read it and keeps it open. */
+async function openOnHelios(mode: string) {
+	const [helios, chad] = await world.pair();
+	ask(helios.path("memory.db"), `pragma journal_mode=${mode}; create table t(x); insert into t values('first');`);
+	await helios.once();
+	await chad.once();
+	const run = shellOn(helios.path("memory.db"));
+	await run("select * from t;");
+	return { helios, chad, run };
+}
+
 describe("an SQLite database of which the peer's version comes", () => {
 	test.each(["delete", "wal"])(
 		"open database, journal_mode=%s: only read → no commit, held until it is closed",
 		async (mode) => {
 			if (!sqliteIsInstalled()) return;
-			const [helios, chad] = await world.pair();
-			ask(helios.path("memory.db"), `pragma journal_mode=${mode}; create table t(x); insert into t values('first');`);
-			await helios.once();
-			await chad.once();
-			const run = shellOn(helios.path("memory.db"));
-			await run("select * from t;");
+			const { helios, chad, run } = await openOnHelios(mode);
 			const before = helios.head();
 			await helios.once();
 			expect(helios.head()).toBe(before);
@@ -95,12 +101,7 @@ describe("an SQLite database of which the peer's version comes", () => {
 		"open database, journal_mode=%s: written to → its rows and the peer's kept, file intact",
 		async (mode) => {
 			if (!sqliteIsInstalled()) return;
-			const [helios, chad] = await world.pair();
-			ask(helios.path("memory.db"), `pragma journal_mode=${mode}; create table t(x); insert into t values('first');`);
-			await helios.once();
-			await chad.once();
-			const run = shellOn(helios.path("memory.db"));
-			await run("select * from t;");
+			const { helios, chad, run } = await openOnHelios(mode);
 			ask(chad.path("memory.db"), "insert into t values('chad');");
 			await chad.once();
 			await helios.once();

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { deflateSync } from "node:zlib";
+import { openMergeStore } from "./merge-store.ts";
 import { type ObjectReader, present, withObjectReader } from "./object-reader.ts";
 import type { Oid, Repository } from "./repository.ts";
 import { isPathAllowed } from "./verify-path.ts";
@@ -463,4 +464,21 @@ export async function cleanCommits(
 	if (known.every((commit) => commit !== undefined)) return known;
 	const readAll = async (from: ObjectReader) => await cleaner.commits(from, commits);
 	return reader ? await readAll(reader) : await withObjectReader(store, readAll);
+}
+
+/**
+ * The cleaned versions of commits, for reading their whole trees: a peer's own tree may be a bomb, or make git fail. The empty tree stays as
+ * it is.
+ * @param isOwn names at the top of the tree that never are part of it
+ * @throws GitError
+ */
+export async function readableVersions<C extends readonly Oid[]>(
+	repository: Repository,
+	commits: C,
+	isOwn: IsOwnName,
+): Promise<{ [Index in keyof C]: Oid }> {
+	const wanted = commits.filter((commit) => commit !== repository.emptyTree);
+	const cleaned = wanted.length > 0 ? await cleanCommits(openMergeStore(repository), wanted, isOwn) : [];
+	const clean = new Map(wanted.map((commit, index) => [commit, cleaned[index]?.clean ?? commit]));
+	return commits.map((commit) => clean.get(commit) ?? commit) as { [Index in keyof C]: Oid };
 }

@@ -112,8 +112,16 @@ export interface SideChanges {
 	readonly gone: ReadonlySet<GitPath>;
 }
 
-/** What changed from commit `before` to `after`, with renames as a merge would find them (gitdiffcore(7)). */
-export async function changesWithRenames(store: Repository, before: Oid, after: Oid): Promise<SideChanges> {
+/** One path that differs between two trees; `from` is its name in the first, another one where it was renamed. */
+export interface RenamedChange {
+	readonly from: GitPath;
+	readonly to: GitPath;
+	readonly before: TreeEntry | null;
+	readonly after: TreeEntry | null;
+}
+
+/** What differs between two trees that may be read, with renames as a merge would find them (gitdiffcore(7)). @throws GitError */
+export async function diffWithRenames(store: Repository, before: Oid, after: Oid): Promise<RenamedChange[]> {
 	const { stdout } = await store.run([
 		"diff-tree",
 		"-r",
@@ -123,22 +131,34 @@ export async function changesWithRenames(store: Repository, before: Oid, after: 
 		"-M",
 		"-l2000",
 		"--ignore-submodules=none",
+		"--end-of-options",
 		before,
 		after,
 	]);
+	const changes: RenamedChange[] = [];
+	const tokens = stdout.toString("latin1").split("\0");
+	const entry = (mode: string, oid: string) => (mode === "000000" ? null : { mode, oid });
+	for (let at = 0; at + 1 < tokens.length; ) {
+		const [mode1 = "", mode2 = "", oid1 = "", oid2 = "", status = ""] = (tokens[at++] ?? "").slice(1).split(" ");
+		const from = gitPathOf(tokens[at++] ?? "");
+		const to = status.startsWith("R") ? gitPathOf(tokens[at++] ?? "") : from;
+		changes.push({ from, to, before: entry(mode1, oid1), after: entry(mode2, oid2) });
+	}
+	return changes;
+}
+
+/** What changed from commit `before` to `after`, with renames as a merge would find them. */
+export async function changesWithRenames(store: Repository, before: Oid, after: Oid): Promise<SideChanges> {
 	const renames = new Map<GitPath, { from: GitPath; before: TreeEntry; after: TreeEntry }>();
 	const changed = new Map<GitPath, TreeEntry>();
 	const gone = new Set<GitPath>();
-	const tokens = stdout.toString("latin1").split("\0");
-	for (let at = 0; at + 1 < tokens.length; ) {
-		const [mode1 = "", mode2 = "", oid1 = "", oid2 = "", status = ""] = (tokens[at++] ?? "").slice(1).split(" ");
-		const name = gitPathOf(tokens[at++] ?? "");
-		if (status.startsWith("R")) {
-			const to = gitPathOf(tokens[at++] ?? "");
-			renames.set(to, { from: name, before: { mode: mode1, oid: oid1 }, after: { mode: mode2, oid: oid2 } });
-			gone.add(name);
-		} else if (status === "D") gone.add(name);
-		else changed.set(name, { mode: mode2, oid: oid2 });
+	for (const { from, to, before: old, after: now } of await diffWithRenames(store, before, after)) {
+		if (now === null) gone.add(from);
+		else if (from === to || old === null) changed.set(to, now);
+		else {
+			renames.set(to, { from, before: old, after: now });
+			gone.add(from);
+		}
 	}
 	return { renames, changed, gone };
 }

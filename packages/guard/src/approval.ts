@@ -1,4 +1,14 @@
-import { type GitPath, isGitPath, type Oid, openMergeStore, type Repository, readTreeWhole, type TreeEntry } from "@robust-sync/git";
+import {
+	type GitPath,
+	type IsOwnName,
+	isGitPath,
+	type Oid,
+	openMergeStore,
+	type Repository,
+	readableVersions,
+	readTreeWhole,
+	type TreeEntry,
+} from "@robust-sync/git";
 
 /** The trailer by which a person lets a held commit pass, on every node: its value is the commit. */
 export const approveTrailer = "Robust-Sync-Approve";
@@ -31,17 +41,19 @@ const isSame = (a: TreeEntry | null, b: TreeEntry | null) => a?.oid === b?.oid &
 /**
  * Which of some paths a person has approved to be as they are in `to`: those that a commit with an approval has just so.
  * @param wanted by path what `to` has there; null: nothing
+ * @param isOwn names at the top of the tree that are no part of the workspace
  * @throws GitError
  */
 export async function approvedPaths(
 	repository: Repository,
 	approvals: readonly Oid[],
 	wanted: ReadonlyMap<GitPath, TreeEntry | null>,
+	isOwn: IsOwnName,
 ): Promise<Set<GitPath>> {
 	const approved = new Set<GitPath>();
 	for (const approval of approvals) {
 		if (approved.size === wanted.size) break;
-		const tree = await readTreeWhole(repository, approval);
+		const tree = await readTreeWhole(repository, ...(await readableVersions(repository, [approval] as const, isOwn)));
 		for (const [name, entry] of wanted) if (isGitPath(name) && isSame(tree.get(name) ?? null, entry)) approved.add(name);
 	}
 	return approved;

@@ -4,7 +4,7 @@ import { contentChange, isBlank } from "./content-loss.ts";
 
 const text = fc.array(fc.stringMatching(/^[a-z]{3,9}$/), { minLength: 8, maxLength: 60 }).map((list) => list.join(" "));
 
-test("content: the same words laid out anew → kept", () => {
+test("content: the same words reformatted → kept", () => {
 	fc.assert(
 		fc.property(text, fc.constantFrom("\n", "\t", "  ", ";\r\n", ",\n\n"), (before, separator) => {
 			expect(contentChange(Buffer.from(before), Buffer.from(before.replaceAll(" ", separator)))).toBe("kept");

@@ -29,7 +29,7 @@ export function isBlank(content: Buffer): boolean {
 }
 
 /**
- * Compares two versions of a file. "replaced": another text, or bytes of another format; whatever lays the same words out anew keeps them.
+ * Compares two versions of a file. "replaced": another text, or bytes of another format; reformatting the same words keeps them.
  */
 export function contentChange(before: Buffer, after: Buffer): ContentChange {
 	if (isBlank(before)) return "kept";

@@ -1,12 +1,12 @@
 import {
 	blobOid,
-	cleanCommits,
 	diffTrees,
 	type GitPath,
 	gitPathIfAllowed,
 	type Oid,
 	openMergeStore,
 	type Repository,
+	readableVersions,
 	readTreeWhole,
 	type TreeChange,
 	type TreeEntry,
@@ -189,7 +189,7 @@ async function lostFiles(repository: Repository, { from, to }: LossQuestion, cha
 	return [...missing.filter((file) => !renamed.has(file.path)), ...changed].sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-/** A peer's commit may be a bomb: what cannot be told apart in this time counts as one piece of work. */
+/** Limits `git log --raw` over commits that a peer made. If it takes longer, all of them count as one piece of work. */
 const workTimeoutMs = 10_000;
 
 /** One piece of work of one author, and what it touched. */
@@ -267,11 +267,11 @@ function kindOf(lost: number, tracked: number, { files, percent }: GuardLimits):
 export async function findLoss(repository: Repository, question: LossQuestion): Promise<Loss | null> {
 	const { from, to, limits } = question;
 	if (from === to) return null;
-	// A peer's tree may be a bomb, or hold what git stops at: only its clean version is read.
-	const [older, newer] = await cleanCommits(openMergeStore(repository), [from, to], (name) => question.isOwn?.(name) ?? false);
-	const clean = { ...question, from: older?.clean ?? from, to: newer?.clean ?? to };
+	const isOwn = (name: string) => question.isOwn?.(name) ?? false;
+	const [older, newer] = await readableVersions(repository, [from, to] as const, isOwn);
+	const clean = { ...question, from: older, to: newer };
 	const all = question.changes ?? (await diffTrees(repository, clean.from, clean.to));
-	const changed = all.filter(({ path: name }) => question.isOwn?.(name) !== true);
+	const changed = all.filter(({ path: name }) => !isOwn(name));
 	const changes = changed.filter(({ before }) => before !== null);
 	const mounts = [...(question.mounts ?? [])];
 	const isBelowAny = (name: GitPath) => mounts.some((mount) => name.startsWith(`${mount}/`));
@@ -307,7 +307,7 @@ export async function findLoss(repository: Repository, question: LossQuestion): 
 	if (held.size === 0) return null;
 	const approvals = await approvalsBetween(repository, from, to);
 	const wanted = new Map(lost.filter((file) => held.has(file.path)).map((file) => [file.path, file.after] as const));
-	const approved = approvals.length > 0 ? await approvedPaths(repository, approvals, wanted) : new Set();
+	const approved = approvals.length > 0 ? await approvedPaths(repository, approvals, wanted, isOwn) : new Set();
 	const files = lost.filter((file) => held.has(file.path) && !approved.has(file.path));
 	// What is left of an approved loss is judged by itself.
 	const isLeft = emptiedMounts(mounts, before, files).length > 0 || kindOf(files.length, tracked, limits) !== null;

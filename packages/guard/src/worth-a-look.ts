@@ -8,7 +8,7 @@ export interface GuardLimits {
 	readonly percent: number;
 }
 
-/** A tree of which nearly all is gone or another one is no work any more, however few files it has: from so many on, and so much of them. */
+/** Losing nearly the whole tree is never ordinary work, even where it has few files. The least number of files, and the share of them. */
 export const wholeTreeFiles = 5;
 export const wholeTreeShare = 0.9;
 
@@ -32,7 +32,7 @@ export function indexEntries({ gitDirectory }: Pick<Repository, "gitDirectory">)
 }
 
 /**
- * Whether a commit of so many paths could be a loss at all. Costs nothing in the ordinary cycle, which changes a few.
+ * Whether a commit that changes this number of paths could be a loss at all. Costs nothing in the ordinary cycle, which changes a few.
  * @param changed paths that the commit adds, changes or deletes, and how many of them it deletes
  * @param tracked files after it; null: not known
  */

@@ -1,5 +1,6 @@
-import { type GitPath, openRepository, type Repository, readHead, withObjectReader } from "@robust-sync/git";
+import { type GitPath, readHead, withObjectReader } from "@robust-sync/git";
 import { type HistoryEntry, readHistory } from "@robust-sync/history/log";
+import { openOnce } from "./open-once.ts";
 
 /** What the page asks the history. Every question costs a git process, and is ended after ten seconds. */
 export interface HistoryReader {
@@ -21,14 +22,7 @@ export const isObjectId = (text: string): boolean => /^(?:[0-9a-f]{40}|[0-9a-f]{
 
 /** The history of the repository in `root`, opened at the first question. */
 export function gitHistory(root: string, node: string): HistoryReader {
-	let opened: Promise<Repository> | null = null;
-	const repository = () => {
-		opened ??= openRepository({ directory: root, node }).catch((error: unknown) => {
-			opened = null;
-			throw error;
-		});
-		return opened;
-	};
+	const repository = openOnce(root, node);
 	return {
 		async entries({ path, node: by, before, limit }) {
 			const from = await repository();

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
-import { openRepository, type Repository } from "@robust-sync/git";
+import { openOnce } from "./open-once.ts";
 
 /** What the dashboard asks the repository. Both may be slow: callers bound their wait. */
 export interface RepositoryReader {
@@ -17,14 +17,7 @@ const gitTimeoutMs = 10_000;
 
 /** The repository in `root`, opened at the first question and again when it went away. */
 export function gitReader(root: string, node: string): RepositoryReader {
-	let opened: Promise<Repository> | null = null;
-	const repository = () => {
-		opened ??= openRepository({ directory: root, node }).catch((error: unknown) => {
-			opened = null;
-			throw error;
-		});
-		return opened;
-	};
+	const repository = openOnce(root, node);
 	return {
 		async unmergedPaths() {
 			const { stdout } = await (await repository()).run(["ls-files", "--unmerged", "-z"], { timeoutMs: gitTimeoutMs });

@@ -4,6 +4,7 @@ import {
 	type GitPath,
 	type Oid,
 	type Repository,
+	readableVersions,
 	readTreeWhole,
 	type TreeEntry,
 	topOf,
@@ -43,7 +44,8 @@ export async function planRestore(
 	repository: Repository,
 	{ from, head, paths, deletedOnly = false }: RestoreQuestion,
 ): Promise<{ readonly changes: readonly RestoredPath[]; readonly unknown: readonly GitPath[]; readonly blocked: readonly GitPath[] }> {
-	const [then, now] = await Promise.all([readTreeWhole(repository, from), readTreeWhole(repository, head)]);
+	const versions = await readableVersions(repository, [from, head] as const, isOwnName);
+	const [then, now] = await Promise.all([readTreeWhole(repository, versions[0]), readTreeWhole(repository, versions[1])]);
 	const changes: RestoredPath[] = [];
 	const seen = new Set<GitPath>();
 	for (const name of [...new Set([...then.keys(), ...now.keys()])].sort()) {
@@ -67,7 +69,7 @@ export async function planRestore(
 	};
 }
 
-/** The same as changes of a tree; what goes first is what gives way. */
+/** The same as changes of a tree, deletions first. */
 export function restoreChanges(changes: readonly RestoredPath[]): FileChange[] {
 	return [
 		...changes.flatMap(({ path, entry }): FileChange[] => (entry === null ? [{ path, delete: true }] : [])),

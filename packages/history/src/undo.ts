@@ -1,13 +1,15 @@
 import {
 	changesWithRenames,
+	diffWithRenames,
 	directoriesAbove,
 	type FileChange,
 	type GitPath,
-	gitPathIfAllowed,
 	isFileMode,
 	type Oid,
 	openMergeStore,
+	type RenamedChange,
 	type Repository,
+	readableVersions,
 	readObjectsWhole,
 	readTreeWhole,
 	type TreeEntry,
@@ -19,14 +21,6 @@ import { kindAttributes } from "@robust-sync/resolve";
 import { isOwnName } from "@robust-sync/workspace";
 import { isSelected } from "./selected-paths.ts";
 import { isMessage } from "./trailers.ts";
-
-/** What a commit made of one path; `from` is its name before. */
-interface Made {
-	readonly from: GitPath;
-	readonly to: GitPath;
-	readonly before: TreeEntry | null;
-	readonly after: TreeEntry | null;
-}
 
 /** What a path has in the tree that is being made. */
 type Current = TreeEntry | { readonly mode: string; readonly content: Uint8Array };
@@ -59,33 +53,6 @@ const isSame = (a: Current | null, b: TreeEntry | null) =>
 	a === null || b === null ? a === b : "oid" in a && a.oid === b.oid && a.mode === b.mode;
 const isText = (entry: { readonly mode: string } | null) => entry !== null && isFileMode(entry.mode) && entry.mode !== "120000";
 
-/** What a commit changed against its only parent, renames found. @throws GitError */
-async function madeBy(store: Repository, parent: Oid, commit: Oid): Promise<Made[]> {
-	const { stdout } = await store.run([
-		"diff-tree",
-		"-r",
-		"-z",
-		"--raw",
-		"--no-abbrev",
-		"-M",
-		"-l2000",
-		"--ignore-submodules=none",
-		"--end-of-options",
-		parent,
-		commit,
-	]);
-	const made: Made[] = [];
-	const tokens = stdout.toString("latin1").split("\0");
-	const entry = (mode: string, oid: string) => (mode === "000000" ? null : { mode, oid });
-	for (let at = 0; at + 1 < tokens.length; ) {
-		const [beforeMode = "", afterMode = "", beforeOid = "", afterOid = "", status = ""] = (tokens[at++] ?? "").slice(1).split(" ");
-		const from = gitPathIfAllowed(tokens[at++] ?? "");
-		const to = status.startsWith("R") ? gitPathIfAllowed(tokens[at++] ?? "") : from;
-		if (from !== null && to !== null) made.push({ from, to, before: entry(beforeMode, beforeOid), after: entry(afterMode, afterOid) });
-	}
-	return made;
-}
-
 /** The tree that is being made: what HEAD has, and what was taken back so far. */
 class Working {
 	readonly #tree: Map<GitPath, TreeEntry>;
@@ -117,7 +84,7 @@ class Working {
 		return (this.#below.get(name) ?? 0) === 0 && directoriesAbove(name).every((above) => this.at(above) === null);
 	}
 
-	/** What gives way goes first. */
+	/** Deletions first: a file can only become a directory once it is gone. */
 	changes(): FileChange[] {
 		const differing = [...this.#changed].filter(([name, entry]) => !isSame(entry, this.#tree.get(name) ?? null));
 		return [
@@ -138,11 +105,12 @@ export async function planUndo(repository: Repository, { head, commits, paths = 
 	const left: LeftPath[] = [];
 	const undone: Oid[] = [];
 	for (const { commit, parents } of commits) {
-		const made = (await madeBy(store, parents[0] ?? repository.emptyTree, commit)).filter(
+		const [before, after] = await readableVersions(repository, [parents[0] ?? repository.emptyTree, commit] as const, isOwnName);
+		const made = (await diffWithRenames(store, before, after)).filter(
 			({ from, to }) => !isOwnName(topOf(to)) && (paths.length === 0 ? !isMessage(to) : isSelected(to, paths) || isSelected(from, paths)),
 		);
 		if (made.length === 0) continue;
-		const undo = new CommitUndo(repository, store, working, commit, head);
+		const undo = new CommitUndo(repository, store, working, after, head);
 		await undo.prepare(made);
 		let isDone = false;
 		for (const one of made) {
@@ -177,7 +145,7 @@ class CommitUndo {
 	}
 
 	/** Reads at once what the merges need. */
-	async prepare(made: readonly Made[]): Promise<void> {
+	async prepare(made: readonly RenamedChange[]): Promise<void> {
 		const touched = made.filter(({ to, after }) => after !== null && !isSame(this.#working.at(to), after));
 		if (touched.length === 0) return;
 		if (touched.some(({ to }) => this.#working.at(to) === null)) {
@@ -196,7 +164,7 @@ class CommitUndo {
 		this.#attributes = await withObjectReader(this.#store, (reader) => kindAttributes(this.#store, reader, this.#head, new Map(), names));
 	}
 
-	takeBack({ from, to, before, after }: Made): Outcome {
+	takeBack({ from, to, before, after }: RenamedChange): Outcome {
 		const at = this.#working.at(to) === null ? (this.#names.get(to) ?? to) : to;
 		const current = this.#working.at(at);
 		// A file that was renamed later keeps its later name.
@@ -214,7 +182,7 @@ class CommitUndo {
 			return "done";
 		}
 		if (isSame(current, before) && target === at) return "nothing";
-		// Somebody has removed or replaced it since, or has written to what is to go.
+		// A later change removed or replaced the file, or wrote to one that is to be removed.
 		if (current === null || before === null || after === null) return before === null && current === null ? "nothing" : "later-work";
 		if (!isText(current) || !isText(before) || !isText(after)) return "later-work";
 		if (target !== at && (this.#working.at(target) !== null || !this.#isFreeBut(target, at))) return "later-work";

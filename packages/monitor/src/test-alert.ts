@@ -17,7 +17,7 @@ export interface TestReport {
 /** How long a receiver that knows expiry shows the test. */
 const shownFor_ms = 5 * 60_000;
 
-/** A channel that is rate-limited says when to come again; so long in all a person waits for that. */
+/** How long a person waits in all for a channel that is rate-limited. */
 const longestWait_ms = 60_000;
 
 /** Sends; again when the other side asks to wait, as long as that is a minute at most in all. @throws ChannelError */
@@ -38,7 +38,7 @@ async function sendPatiently(channel: Channel, delivery: Delivery, wait: (ms: nu
 /**
  * Sends one message that says that it is a test by every configured channel, once. A channel that is rate-limited is waited for, for a minute
  * at most.
- * @param wait for so many milliseconds
+ * @param wait resolves after the given number of milliseconds
  */
 export async function sendTestAlert(
 	config: Config,

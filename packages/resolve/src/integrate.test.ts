@@ -11,19 +11,20 @@ beforeEach(async () => {
 });
 afterEach(() => history.remove());
 
+/** A context with a lock that is never lost. */
+function contextAt(now: () => number): IntegrateContext {
+	const { repository, paths } = history;
+	return { repository, paths, lock: { assertHeld: () => undefined, release: async () => undefined }, now };
+}
+
 test("a move whose versions cannot be saved fails only when nothing of it goes on any more, and is taken up again", async () => {
 	const many = Object.fromEntries(Array.from({ length: 400 }, (_, index) => [`d/${index}`, `${index}\n`]));
 	const base = history.commit([], { "s.json": '{"a": 1}\n' });
 	const ours = history.commit([base], { "s.json": '{"a": 2}\n' });
 	const theirs = history.commit([base], { "s.json": '{"a": 3}\n', ...many });
 	history.git("checkout", "-q", "-B", "main", ours);
-	const { repository, paths } = history;
-	const context: IntegrateContext = {
-		repository,
-		paths,
-		lock: { assertHeld: () => undefined, release: async () => undefined },
-		now: Date.now,
-	};
+	const { paths } = history;
+	const context = contextAt(Date.now);
 	mkdirSync(path.dirname(paths.conflicts), { recursive: true });
 	// Something lies where the saved versions would go.
 	writeFileSync(paths.conflicts, "");
@@ -44,13 +45,8 @@ test("checkout: the clock shows the time of an earlier one again → both backup
 	const second = history.commit([first], { a: "2" });
 	const third = history.commit([second], { a: "3" });
 	history.git("checkout", "-q", "-B", "main", first);
-	const { repository, paths } = history;
-	const context: IntegrateContext = {
-		repository,
-		paths,
-		lock: { assertHeld: () => undefined, release: async () => undefined },
-		now: () => 0,
-	};
+	const { paths } = history;
+	const context = contextAt(() => 0);
 	await integrate(context, "refs/heads/main", first, second);
 	await integrate(context, "refs/heads/main", second, third);
 	const kept = readdirSync(paths.backups).map((name) => readFileSync(path.join(paths.backups, name, "files/a"), "utf8"));
@@ -67,13 +63,8 @@ test.each([
 	const huge = history.commit([first], { a: "2", b: "1", huge: "which does not fit" });
 	const cured = history.commit([huge], { a: "3", huge: null });
 	history.git("checkout", "-q", "-B", "main", first);
-	const { repository, paths } = history;
-	const context: IntegrateContext = {
-		repository,
-		paths,
-		lock: { assertHeld: () => undefined, release: async () => undefined },
-		now: () => 0,
-	};
+	const { paths } = history;
+	const context = contextAt(() => 0);
 	// What cannot be read cannot be staged either.
 	const blob = history.git("rev-parse", `${huge}:huge`).trim();
 	rmSync(path.join(history.directory, ".git/objects", blob.slice(0, 2), blob.slice(2)), { force: true });

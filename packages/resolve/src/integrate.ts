@@ -301,7 +301,7 @@ export function newJournal(
 	fields: Pick<Journal, "from" | "to" | "ref" | "theirs" | "branch_at">,
 ): Journal {
 	let at = now();
-	// Somebody may have set the clock back: no two moves share a backup.
+	// The clock may have been set back: no two checkouts share a backup.
 	while (existsSync(path.join(paths.backups, compactTimestamp(at)))) at++;
 	return { schema: 1, ...fields, backup: compactTimestamp(at), started_at: timestamp(now()) };
 }

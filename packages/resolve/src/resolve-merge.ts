@@ -1,4 +1,4 @@
-import { cleanCommits, type GitPath, type Oid, openMergeStore, type Repository } from "@robust-sync/git";
+import { type GitPath, type Oid, openMergeStore, type Repository, readableVersions } from "@robust-sync/git";
 import { isOwnName } from "@robust-sync/workspace";
 import { applyCommit, mergeCommits, mergeCommitsAt } from "./merge-commits.ts";
 import type { SettledPath } from "./path-settler.ts";
@@ -29,7 +29,7 @@ export function byRole(
  */
 export async function resolveMerge(repository: Repository, ours: Oid, theirs: Oid): Promise<Resolution> {
 	const store = openMergeStore(repository);
-	const [own, their] = (await cleanCommits(store, [ours, theirs], isOwnName)).map(({ clean }) => clean) as [Oid, Oid];
+	const [own, their] = await readableVersions(repository, [ours, theirs] as const, isOwnName);
 	const [first, second] = own < their ? [own, their] : [their, own];
 	const { commit, tree, bases, settled } = await mergeCommits(repository, store, first, second);
 	return { commit, tree, ours, theirs, base: bases[0] ?? null, files: settled.map((file) => byRole(file, own === first)) };
@@ -49,7 +49,7 @@ export interface FileResolution extends Pick<ResolvedFile, "path" | "type" | "st
  */
 export async function resolveFile(repository: Repository, ours: Oid, theirs: Oid, path: GitPath): Promise<FileResolution | null> {
 	const store = openMergeStore(repository);
-	const [own, their] = (await cleanCommits(store, [ours, theirs], isOwnName)).map(({ clean }) => clean) as [Oid, Oid];
+	const [own, their] = await readableVersions(repository, [ours, theirs] as const, isOwnName);
 	const sides = own < their ? ([own, their] as const) : ([their, own] as const);
 	const found = await mergeCommitsAt(repository, store, sides, path);
 	return found && { ...byRole({ ...found.settled, results: [] }, own === sides[0]), content: found.content, lost: found.settled.lost };

@@ -50,7 +50,7 @@ const program = createProgram(
 	.option("--by <node>", "only what this node did", notEmpty)
 	.option("--agent <name>", "the program that works; with --history: only what it did", notEmpty)
 	.option("--run <id>", "which run of it; with --history: only that", notEmpty)
-	.option("--limit <n>", "with --history: so many entries (50)", wholeNumber(1, 1_000_000_000))
+	.option("--limit <n>", "with --history: the most entries to show (50)", wholeNumber(1, 1_000_000_000))
 	.option("--diff", "with --history: show what changed")
 	.option("--at <time>", "with --restore: as it was then: a duration (2h), a date, or a commit", notEmpty)
 	.option("--to <dir>", "with --restore: put it into this directory, and change nothing else", notEmpty)
@@ -98,7 +98,7 @@ defineVerbs<Options>(
 		},
 		{
 			flags: "--doctor",
-			description: "look at everything that can be wrong, and say what mends it",
+			description: "look at everything that can be wrong, and say what fixes it",
 			options: ["--json"],
 			run: async (options) => (await import("./verbs.ts")).doctor(options),
 		},

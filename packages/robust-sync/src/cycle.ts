@@ -347,7 +347,7 @@ async function integrateMirrors(context: CycleContext, snapshot: Snapshot, progr
 
 /**
  * Paths that a peer pushed and no working tree may have: reported as long as the remote's branch has them, and after a commit of this node
- * took them out of it until somebody else moves the branch; logged when they come.
+ * took them out of it until another node moves the branch; logged when they come.
  */
 function noteRefused({ log, memory }: CycleContext, { kind, to, refused }: Plan, progress: Progress, isForeign: boolean): void {
 	if (isForeign || refused.length > 0) memory.refused = refused;

@@ -31,7 +31,7 @@ export function putBackChanges(tree: ReadonlyMap<GitPath, TreeEntry>, files: Rea
 		const at = directories.has(name) ? besidePath(name, entry.oid) : name;
 		changes.set(at, { path: at, ...entry });
 	}
-	// What gives way goes first: a file cannot become a directory before it is gone.
+	// Deletions first: a file cannot become a directory before it is gone.
 	return [...changes.values()].sort((a, b) => Number("delete" in b) - Number("delete" in a));
 }
 

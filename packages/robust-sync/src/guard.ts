@@ -150,7 +150,7 @@ export async function releaseApproved({ repository, paths, memory }: CycleContex
 	if (waiting.length === 0 || from === null || from === to) return;
 	const approvals = await approvalsBetween(repository, from, to);
 	if (approvals.length === 0) return;
-	const approved = await approvedPaths(repository, approvals, new Map(waiting.map(({ path: name, target }) => [name, target])));
+	const approved = await approvedPaths(repository, approvals, new Map(waiting.map(({ path: name, target }) => [name, target])), isOwnPath);
 	approve({ paths, memory }, approved);
 }
 

@@ -19,7 +19,6 @@ const maxMessageBytes = 1_048_576;
 
 const text = z.string().check(z.minLength(1), z.maxLength(4_096));
 const paths = z.array(text).check(z.maxLength(1_000));
-const time = text;
 
 interface Definition {
 	readonly description: string;
@@ -49,8 +48,8 @@ function tools(workspace: WorkspacePaths): Readonly<Record<string, Definition>> 
 			readOnly: true,
 			input: z.object({
 				paths: z.optional(paths),
-				since: z.optional(time),
-				until: z.optional(time),
+				since: z.optional(text),
+				until: z.optional(text),
 				by: z.optional(text),
 				limit: z.optional(z.int().check(z.gte(1), z.lte(1_000))),
 				diff: z.optional(z.boolean()),
@@ -72,7 +71,7 @@ function tools(workspace: WorkspacePaths): Readonly<Record<string, Definition>> 
 			readOnly: false,
 			input: z.object({
 				paths: paths.check(z.minLength(1)),
-				at: time,
+				at: text,
 				deleted_only: z.optional(z.boolean()),
 				dry_run: z._default(z.boolean(), true),
 			}),
@@ -94,8 +93,8 @@ function tools(workspace: WorkspacePaths): Readonly<Record<string, Definition>> 
 				commits: z.optional(z.array(z.string().check(z.regex(/^[0-9a-f]{4,64}$/))).check(z.maxLength(1_000))),
 				paths: z.optional(paths),
 				by: z.optional(text),
-				since: z.optional(time),
-				until: z.optional(time),
+				since: z.optional(text),
+				until: z.optional(text),
 				dry_run: z._default(z.boolean(), true),
 			}),
 			run: (input: { commits?: string[]; paths?: string[]; by?: string; since?: string; until?: string; dry_run: boolean }) => ({
@@ -152,12 +151,10 @@ function tools(workspace: WorkspacePaths): Readonly<Record<string, Definition>> 
 /** Runs robust-sync as a person would. Its exit code 1 or 3 with an answer is an answer. */
 function runItself(workspace: WorkspacePaths, args: readonly string[], stdin: string | undefined): Promise<CallToolResult> {
 	const program = realpathSync(process.argv[1] ?? "");
-	const at = args.indexOf("--");
-	const [flags, rest] = at < 0 ? [args, []] : [args.slice(0, at), args.slice(at)];
 	return new Promise((resolve) => {
 		const child = execFile(
 			process.execPath,
-			[program, "--json", `--workspace=${workspace.root}`, ...flags, ...rest],
+			[program, "--json", `--workspace=${workspace.root}`, ...args],
 			{ timeout: programTimeoutMs, maxBuffer: maxOutputBytes, env: { ...process.env, NO_COLOR: "1" } },
 			(error, stdout, stderr) => {
 				const failed = error !== null && stdout.trim() === "";

@@ -63,7 +63,7 @@ async function cameWithClone({ repository, config, memory }: CycleContext, names
 
 /**
  * Sets aside what is tracked below `sync/`, came from the remote, and would be read as state of this node. What a person here has committed
- * is state of this node, and stays. Before anything reads it, whenever somebody else has moved HEAD.
+ * is state of this node, and stays. Before anything reads it, whenever another program has moved HEAD.
  */
 export async function setAsideTrackedState(context: CycleContext): Promise<void> {
 	const { repository, paths, memory, log, now } = context;

@@ -6,10 +6,11 @@ import {
 	type GitPath,
 	type Oid,
 	type Repository,
+	readableVersions,
 	readParents,
 	withObjectReader,
 } from "@robust-sync/git";
-import { planIntegration } from "@robust-sync/resolve";
+import { isOwnPath, planIntegration } from "@robust-sync/resolve";
 import { printable } from "@robust-sync/service/printable";
 import type { CycleContext } from "./cycle-context.ts";
 
@@ -89,7 +90,8 @@ async function explained(repository: Repository, commit: Oid, error: GitError): 
 /** The largest file that a commit has otherwise than its first parent; null: it only takes files away. */
 export async function largestFile(repository: Repository, commit: Oid): Promise<{ path: GitPath; size: number } | null> {
 	const [parent] = await readParents(repository, commit);
-	const files = (await diffTrees(repository, parent ?? repository.emptyTree, commit)).flatMap(({ path, after }) =>
+	const versions = await readableVersions(repository, [parent ?? repository.emptyTree, commit] as const, isOwnPath);
+	const files = (await diffTrees(repository, ...versions)).flatMap(({ path, after }) =>
 		after === null || after.mode === "160000" ? [] : [{ path, oid: after.oid }],
 	);
 	const infos = await withObjectReader(repository, (reader) => reader.infos(files.map(({ oid }) => oid)));

@@ -11,12 +11,14 @@ import {
 	type Oid,
 	openMergeStore,
 	type Repository,
+	readableVersions,
 	readTreePaths,
 	updateRef,
 	walkCommits,
 	writeCommit,
 	writeIndexEntries,
 } from "@robust-sync/git";
+import { isOwnPath } from "@robust-sync/resolve";
 import { compactTimestamp, faultPoint, readState, type SkippedFile, type WorkspacePaths, writeAtomicSync } from "@robust-sync/workspace";
 import * as z from "zod/mini";
 import type { CycleContext } from "./cycle-context.ts";
@@ -26,7 +28,7 @@ import { syncedBranch } from "./upstream.ts";
 /** Longer unpublished histories, and more files, are for a person. */
 const maxCommits = 500;
 const maxFiles = 5_000;
-/** Pushes that may be made to find the files that the hub refuses; and so many in a row that are all refused say that it refuses everything. */
+/** The most pushes made to find the files that the hub refuses. If the first `maxFruitless` are all refused, the hub refuses everything. */
 const maxAttempts = 24;
 const maxFruitless = 8;
 /** What was replaced stays reachable under these names; they are never pushed. */
@@ -107,8 +109,11 @@ interface Unpublished {
 	readonly files: readonly GitPath[];
 }
 
+const differences = async (repository: Repository, before: Oid, after: Oid) =>
+	await diffTrees(repository, ...(await readableVersions(repository, [before, after] as const, isOwnPath)));
+
 const changesBetween = async (repository: Repository, before: Oid, after: Oid): Promise<FileChange[]> =>
-	(await diffTrees(repository, before, after)).map(({ path, after: entry }) =>
+	(await differences(repository, before, after)).map(({ path, after: entry }) =>
 		entry === null ? { path, delete: true } : { path, ...entry },
 	);
 
@@ -116,7 +121,7 @@ async function readUnpublished(repository: Repository, tip: Oid, head: Oid): Pro
 	const walked = await walkCommits(repository, tip, head);
 	if (walked.length > maxCommits) return null;
 	const commits: Unpublished["commits"][number][] = [];
-	const files = new Set((await diffTrees(repository, tip, head)).map(({ path }) => path));
+	const files = new Set((await differences(repository, tip, head)).map(({ path }) => path));
 	for (const text of walked) {
 		const [parent, ...others] = text.parents;
 		// A merge joins what the commits that it merges brought; what it made of them is in the last commit.
@@ -176,7 +181,7 @@ export async function publishWithoutRefused(
 	if (!(await isAncestor(repository, tip, head))) return null;
 	const unpublished = await readUnpublished(repository, tip, head);
 	if (unpublished === null) return null;
-	// A run that was killed may have found them already, and not come to leave them out.
+	// A run that was killed may have found these files before it could leave them out.
 	const known = refusedFiles(context);
 	const knownHere = unpublished.files.filter((name) => known.has(name));
 	const untried = unpublished.files.filter((name) => !known.has(name));

@@ -56,7 +56,7 @@ export interface Snapshot {
 	readonly busy: readonly GitPath[];
 	/** How many of them vanished, or came with those. */
 	readonly unconfirmed: number;
-	/** Committed without the index (direct-snapshot.ts): nothing that somebody staged is in it. */
+	/** Committed without the index (direct-snapshot.ts): nothing that a person staged is in it. */
 	readonly isDirect?: boolean;
 }
 

@@ -21,13 +21,13 @@ function preparePlace(file: string): void {
 	if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink()) unlinkSync(file);
 }
 
-/** A file that is whole, and only has to be renamed: files with this ending are cleared away if a crash leaves one. */
+/** Numbers the temporary files of this process. Housekeeping removes those that a crash leaves, by their ending. */
 let written = 0;
 const nextName = (file: string) => `${file}.${process.pid}-${++written}.tmp`;
 
 /**
- * write-file-atomic asks the kernel to write once, and where little space is left that writes a part and is no failure: whoever renamed
- * that would put a torn file in the place of a whole one.
+ * Detects a short write. write-file-atomic calls write(2) once; on a nearly full disk that writes only a part and reports no error.
+ * @throws ENOSPC
  */
 function assertWhole(next: string, content: string | Buffer): void {
 	if (lstatSync(next).size === Buffer.byteLength(content)) return;
@@ -60,7 +60,7 @@ export async function writeAtomic(file: string, content: string | Buffer, mode =
 	};
 	const before = queues.get(file) ?? Promise.resolve();
 	const result = before.then(write, write);
-	// The queue goes on whatever becomes of this write, which its caller is told.
+	// A failed write is reported to its caller, and must not stop the next one.
 	const settled = result.catch(() => undefined);
 	queues.set(file, settled);
 	try {

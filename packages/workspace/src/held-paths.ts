@@ -26,7 +26,7 @@ export const holdRemedies = {
 	"filter-failed": "a git filter or encoding (.gitattributes) fails for this file: correct the attribute, the filter or the file",
 	unreadable: "the file cannot be read: correct its permissions, or check the disk (dmesg)",
 	guard:
-		"a commit that came in takes away so many files that a person must be asked: robust-sync --approve carries it out, robust-sync --reject puts the files back on all nodes",
+		"a commit that came in removes many files, and waits for a person: robust-sync --approve carries it out, robust-sync --reject puts the files back on all nodes",
 	"live-database":
 		"a program has this database open, so the other nodes' version waits: close the program, or, where it left a -wal or -journal file, open the database once with sqlite3 and close it",
 	"too-large": "the file here is larger than MAX_FILE_MB: make it smaller, or raise the limit",

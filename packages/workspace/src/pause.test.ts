@@ -20,7 +20,7 @@ describe("pause:", () => {
 		expect(readPause(paths, now + 60_000)).toBeNull();
 	});
 
-	test("a second time → ends anew, began as before", async () => {
+	test("a second time → a new end, the same beginning", async () => {
 		await beginPause(paths, now, 60_000);
 		const pause = await beginPause(paths, now + 30_000, null);
 		expect(pause).toEqual({ since: "2026-02-18T02:00:00.000Z", until: null });
@@ -28,7 +28,7 @@ describe("pause:", () => {
 		expect(pauseText(pause)).toBe("since 2026-02-18T02:00:00.000Z, until someone resumes it");
 	});
 
-	test("after one that is over → begins anew", async () => {
+	test("after one that is over → a new beginning", async () => {
 		await beginPause(paths, now, 1_000);
 		expect((await beginPause(paths, now + 5_000, null)).since).toBe("2026-02-18T02:00:05.000Z");
 	});

@@ -18,7 +18,7 @@ export function readPause(paths: WorkspacePaths, now: number): Pause | null {
 }
 
 /**
- * No cycle begins from now on. A second call sets the end anew and keeps the beginning.
+ * No cycle begins from now on. A second call replaces the end and keeps the beginning.
  * @param durationMs how long; null: until {@link endPause}
  * @throws {@link NotOursError}; the file system's error
  */

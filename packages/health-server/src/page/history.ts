@@ -6,7 +6,7 @@ import { h, type VNode } from "./vnode.ts";
 /** Entries of one page. */
 export const entriesShown = 100;
 const filesShown = 5;
-/** Beyond so many lanes the names are too narrow to read: the rest share the last one. */
+/** With more lanes than this the names are too narrow to read: the other nodes share the last lane. */
 const mostLanes = 6;
 
 /** What the timeline is narrowed to. */

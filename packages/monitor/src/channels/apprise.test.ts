@@ -91,7 +91,7 @@ describe("apprise:", () => {
 });
 
 describe("test alert:", () => {
-	/** Fails so often, asking for so many milliseconds each time. */
+	/** Fails the first `times` attempts, asking for `retryAfterMs` each time. */
 	function limited(times: number, retryAfterMs: number | null): Channel & { attempts: number } {
 		return {
 			name: "telegram",

@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { severityRank } from "../findings.ts";
 import type { Channel, Delivery } from "./channel.ts";
 import { runProgram } from "./run-program.ts";
 
@@ -20,7 +19,7 @@ export function appriseChannel(url: string, secrets: readonly string[] = [], env
 		name: `apprise-${scheme}-${createHash("sha256").update(url).digest("hex").slice(0, 6)}`,
 		async send({ text, items, node, signal }: Delivery) {
 			const isOver = items.length > 0 && items.every(({ kind }) => kind === "resolved");
-			const isCritical = items.some(({ severity }) => severityRank(severity) > severityRank("warning"));
+			const isCritical = items.some(({ severity }) => severity === "critical");
 			const type = isOver ? "success" : isCritical ? "failure" : "warning";
 			await runProgram("apprise", ["--config=/dev/fd/3", `--title=robust-sync on ${node}`, `--notification-type=${type}`], {
 				timeoutMs,

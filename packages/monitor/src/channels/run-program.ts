@@ -36,6 +36,7 @@ export async function runProgram(program: string, args: readonly string[], optio
 			reject: false,
 			maxBuffer: 65_536,
 			...(input === undefined ? {} : { input }),
+			// Descriptor 3 whatever the number here; execa's types know small numbers only.
 			stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe", ...(file === null ? [] : [file as 3])],
 			...(signal ? { cancelSignal: signal } : {}),
 		});

@@ -108,7 +108,7 @@ export function checkSync(facts: Facts): Finding {
 			severity: "warning",
 			title: `${held.files} files would be lost: held`,
 			detail: `${oneLine(heldLossText(held), 600)}.`,
-			cause: "a program deleted or overwrote more than it should, or somebody cleaned up.",
+			cause: "a program deleted or overwrote more than it should, or a person cleaned up.",
 			action: heldLossCommands,
 			since: Date.parse(held.since),
 		});

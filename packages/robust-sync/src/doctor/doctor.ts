@@ -41,7 +41,7 @@ export async function examine(paths: WorkspacePaths, version: string, tell: (fin
 		return all;
 	}
 	say(await safely("file system", () => checkFileSystem(paths)));
-	const isRepository = await safely("repository", async () => {
+	const opening = await safely("repository", async () => {
 		const repository = await openRepository({
 			directory: paths.root,
 			node: config.nodeName,
@@ -52,7 +52,7 @@ export async function examine(paths: WorkspacePaths, version: string, tell: (fin
 		say(await safely("filters", () => checkFilters(repository)));
 		return [];
 	});
-	say(isRepository.map((finding) => ({ ...finding, fix: finding.fix ?? "git status" })));
+	say(opening.map((finding) => ({ ...finding, fix: "git status" })));
 	say(await safely("watches", () => [checkWatches(paths, config)]));
 	say(await safely("sync", () => checkState(paths)));
 	say(await safely("peers", () => checkPeers(paths, config)));

@@ -4,7 +4,7 @@ export interface Finding {
 	readonly check: string;
 	readonly status: "ok" | "warning" | "failed";
 	readonly message: string;
-	/** The command, or the step, that mends it; null: nothing to mend. */
+	/** The command, or the step, that fixes it; null where there is nothing to fix. */
 	readonly fix: string | null;
 }
 
