@@ -1,6 +1,6 @@
 // The steps of .ci/run, one after the other, each within its time: `node bin/build/ci.mjs FILE [step…]`. The totals go into FILE.
 import { execFileSync, spawn } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -193,7 +193,9 @@ function privateClone() {
 			.filter(Boolean);
 	for (const name of list(clone)) rmSync(path.join(clone, name));
 	for (const name of list(root, "--cached", "--others", "--exclude-standard")) {
-		if (existsSync(path.join(root, name))) cpSync(path.join(root, name), path.join(clone, name), { verbatimSymlinks: true });
+		// A link that leads nowhere is a file of the tests as well.
+		const isThere = lstatSync(path.join(root, name), { throwIfNoEntry: false }) !== undefined;
+		if (isThere) cpSync(path.join(root, name), path.join(clone, name), { verbatimSymlinks: true });
 	}
 	return clone;
 }

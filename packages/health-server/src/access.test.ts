@@ -1,8 +1,10 @@
 import { spawn } from "node:child_process";
-import { chmodSync, chownSync, readFileSync, statSync } from "node:fs";
+import { chmodSync, chownSync, copyFileSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { ensureToken } from "./access.ts";
 import { userOf, userOfPeer } from "./client-user.ts";
 import { listen } from "./listen.ts";
@@ -10,6 +12,18 @@ import { NodeFixture, type Served } from "./testing/node-fixture.ts";
 
 const nobody = 65_534;
 const isRoot = process.getuid?.() === 0;
+
+/** This Node where every user may run it: one that npx or nvm installed lies below a home that only its owner enters. */
+let nodeForAll: string;
+let directory: string;
+beforeAll(() => {
+	directory = mkdtempSync(path.join(tmpdir(), "health-access-"));
+	chmodSync(directory, 0o755);
+	nodeForAll = path.join(directory, "node");
+	copyFileSync(process.execPath, nodeForAll);
+	chmodSync(nodeForAll, 0o755);
+});
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 /** What a process of another user gets from each of these paths, over one connection each. */
 async function asUser(
@@ -26,7 +40,7 @@ async function asUser(
 			response.on("error", () => done({ code: response.statusCode, text }));
 		}).on("error", fail));
 		Promise.all(paths.map(ask)).then((all) => process.stdout.write(JSON.stringify(all)));`;
-	const child = spawn(process.execPath, ["-e", script, JSON.stringify([host, port, headers, ...paths])], {
+	const child = spawn(nodeForAll, ["-e", script, JSON.stringify([host, port, headers, ...paths])], {
 		cwd: "/",
 		stdio: ["ignore", "pipe", "inherit"],
 		...(uid === process.getuid?.() ? {} : { uid, gid: uid }),
