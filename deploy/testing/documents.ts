@@ -83,7 +83,7 @@ export const notRun: readonly (readonly [file: string, first: string, reason: st
 		"needs an account on GitHub",
 	],
 	["docs/hubs.md", "curl -sS -H \"Authorization: token $TOKEN\" -H 'Content-Type: application/json' \\", "needs an account on a Gitea"],
-	["SECURITY.md", "location / {", "a web server's configuration; web-server.test.ts holds it against a real one"],
+	["SECURITY.md", "location / {", "a web server's configuration; web-server.slow.test.ts holds it against a real one"],
 	[
 		"docs/reliability.md",
 		"git add -A; git commit -qm sync; git pull -q --rebase origin main; git push -q origin main",

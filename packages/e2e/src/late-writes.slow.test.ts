@@ -15,3 +15,7 @@ test("2,000 lines appended at full speed through an open descriptor while 50 edi
 test("two agents add 500 keys each to one object and 500 elements each to one array by read, wait up to 300 ms, rename: all 2,000 are there, on both", async () => {
 	await readWaitWrite(world, 500, 300);
 });
+
+test("two agents add keys while each moment of a swap takes up to 40 ms: all are there", async () => {
+	await readWaitWrite(world, 20, 120, { ROBUST_SYNC_PAUSE: "swap=40" });
+});

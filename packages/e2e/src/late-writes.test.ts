@@ -1,6 +1,5 @@
 import fs from "node:fs";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { appendWhileEdited, readWaitWrite } from "./fixture/late-writers.ts";
 import { World } from "./fixture/world.ts";
 
 let world: World;
@@ -8,18 +7,6 @@ beforeEach(() => {
 	world = new World("late");
 });
 afterEach(() => world.remove());
-
-test("a process that keeps the file open and appends while the peer edits it: all lines, once each, on both nodes", async () => {
-	await appendWhileEdited(world, 400, 10);
-}, 120_000);
-
-test("two agents add keys to one object and elements to one array by read, wait, rename: all are there, on both", async () => {
-	await readWaitWrite(world, 20, 120);
-}, 120_000);
-
-test("the same while each moment before and after a swap of files takes up to 40 ms: all are there, on both", async () => {
-	await readWaitWrite(world, 20, 120, { ROBUST_SYNC_PAUSE: "swap=40" });
-}, 120_000);
 
 test("a write into a file that a checkout took away is merged in at the next look, once", async () => {
 	const [helios, chad] = await world.pair({ "log.txt": "start\n" });
