@@ -3,6 +3,11 @@ import path from "node:path";
 import { beneath, type GitPath, gitPathBytes, type HeldPlace, openBeneath, type Repository } from "@robust-sync/git";
 import { compactTimestamp, makeOwnDirectory, type WorkspacePaths } from "@robust-sync/workspace";
 
+function copyFile(from: Buffer, to: Buffer): void {
+	if (fs.lstatSync(from).isSymbolicLink()) fs.symlinkSync(fs.readlinkSync(from, { encoding: "buffer" }), to);
+	else fs.copyFileSync(from, to, fs.constants.COPYFILE_EXCL);
+}
+
 /** Keeps files of the working tree in `sync/backups/<time>/files/` before something else takes their place. Made when the first file comes. */
 export class SetAside {
 	readonly #repository: Repository;
@@ -25,15 +30,21 @@ export class SetAside {
 
 	/** Moves what lies at a path away: it is gone from there afterwards. Who has it open goes on writing into the kept file. */
 	take(name: GitPath): void {
-		this.#keep(name, (from, to) => fs.renameSync(from, to));
+		this.#keep(name, (from, to) => {
+			try {
+				fs.renameSync(from, to);
+			} catch (error) {
+				// A file system that is mounted below the workspace: all that can be taken away from there is the content.
+				if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw error;
+				copyFile(from, to);
+				fs.rmSync(from);
+			}
+		});
 	}
 
 	/** Keeps what lies at a path, and leaves it there. */
 	copy(name: GitPath): void {
-		this.#keep(name, (from, to) => {
-			if (fs.lstatSync(from).isSymbolicLink()) fs.symlinkSync(fs.readlinkSync(from, { encoding: "buffer" }), to);
-			else fs.copyFileSync(from, to, fs.constants.COPYFILE_EXCL);
-		});
+		this.#keep(name, copyFile);
 	}
 
 	#keep(name: GitPath, move: (from: Buffer, to: Buffer) => void): void {

@@ -177,6 +177,9 @@ const obstacles: readonly Obstacle[] = [
 	test("held path: on another file system, written here → merged with what came in", async () => {
 		const [helios, chad] = await world.pair({ "other.md": "1\n" });
 		mountTmpfs(chad.path("data"));
+		// Others could write there: nothing is staged in it.
+		fs.mkdirSync(chad.path("data/.robust-sync"));
+		fs.chmodSync(chad.path("data/.robust-sync"), 0o777);
 		chad.write("data/list.md", "one\n\ntwo\n\nthree\n");
 		chad.write("data/gone.md", "one\n");
 		await chad.once();

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { FileExchanger } from "./exchange-files.ts";
@@ -57,4 +58,39 @@ test("where it cannot be done it says no, and so it does after its end", async (
 		process.env.PATH = path;
 	}
 	expect(scratch.read("a")).toBe("1");
+});
+
+/** getfattr(1) and setfattr(1) are not on every machine. @param value null: reads */
+function attribute(file: string, name: string, value: Buffer | null): string {
+	const program =
+		value === null
+			? '$v = "\\0" x 999; $n = syscall(192, $ARGV[0], $ARGV[1], $v, 999); print $n < 0 ? "none" : unpack("H*", substr($v, 0, $n))'
+			: '$v = pack("H*", $ARGV[2]); print syscall(189, $ARGV[0], $ARGV[1], $v, length $v, 0)';
+	return execFileSync("perl", ["-e", program, file, name, ...(value === null ? [] : [value.toString("hex")])]).toString();
+}
+
+// ACL_USER_OBJ rw, ACL_USER 12345 r, ACL_GROUP_OBJ none, ACL_MASK r, ACL_OTHER none (linux/posix_acl_xattr.h).
+const accessList = Buffer.from(
+	`02000000${"01000600ffffffff"}${"0200040039300000"}${"04000000ffffffff"}${"10000400ffffffff"}${"20000000ffffffff"}`,
+	"hex",
+);
+
+(process.arch === "x64" ? test : test.skip)("attributes: an access list, extended ones, none, no file → carried as they are", async () => {
+	for (const name of ["from", "to", "plain", "bare"]) scratch.write(name, name);
+	const odd = Buffer.from([0, 1, 10, 255]);
+	const given = [
+		["system.posix_acl_access", accessList],
+		["user.odd", odd],
+		["user.empty", Buffer.alloc(0)],
+	] as const;
+	// What the file system does not take is not there to be carried.
+	for (const [name, value] of given) attribute(scratch.path("from"), name, value);
+	const before = given.map(([name]) => attribute(scratch.path("from"), name, null));
+	expect(await exchanger.copyAttributes(bytes("from"), bytes("to"))).toBe(before.some((value) => value !== "none"));
+	expect(given.map(([name]) => attribute(scratch.path("to"), name, null))).toEqual(before);
+	expect(fs.statSync(scratch.path("to")).mode & 0o777).toBe(fs.statSync(scratch.path("from")).mode & 0o777);
+	expect(scratch.read("to")).toBe("to");
+	expect(await exchanger.copyAttributes(bytes("plain"), bytes("bare"))).toBe(false);
+	expect(await exchanger.copyAttributes(bytes("missing"), bytes("bare"))).toBe(false);
+	expect(await exchanger.exchange(bytes("from"), bytes("to"))).toBe(true);
 });

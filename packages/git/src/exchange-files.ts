@@ -1,21 +1,41 @@
 import { type ChildProcess, spawn } from "node:child_process";
 
-/** renameat2(2) by architecture, as Node names them. */
-const renameat2: Readonly<Record<string, number>> = {
-	x64: 316,
-	arm64: 276,
-	riscv64: 276,
-	loong64: 276,
-	arm: 382,
-	ia32: 353,
-	ppc64: 357,
-	s390x: 347,
+/** renameat2(2), llistxattr(2), lgetxattr(2) and lsetxattr(2) by architecture, as Node names them. */
+const calls: Readonly<Record<string, readonly [exchange: number, list: number, get: number, set: number]>> = {
+	x64: [316, 195, 192, 189],
+	arm64: [276, 12, 9, 6],
+	riscv64: [276, 12, 9, 6],
+	loong64: [276, 12, 9, 6],
+	arm: [382, 233, 230, 227],
+	ia32: [353, 233, 230, 227],
+	ppc64: [357, 216, 213, 210],
+	s390x: [347, 231, 228, 225],
 };
 
-// Pairs of paths in, each with a NUL at its end; one digit out when it is ready, and one for each pair. -100 is AT_FDCWD, 2 is
-// RENAME_EXCHANGE.
-const program =
-	'$| = 1; print 1; $/ = "\\0"; my $call = $ARGV[0] + 0; while (defined(my $a = <STDIN>)) { my $b = <STDIN>; chomp $a; chomp $b; print syscall($call, -100, $a, -100, $b, 2) == 0 ? 1 : 0; }';
+// What is wanted and a pair of paths in, each with a NUL at its end; one digit out when it is ready, and one for each pair. -100 is AT_FDCWD,
+// 2 is RENAME_EXCHANGE. Attributes of the kernel's own (security, trusted) are not a file's content, and stay behind.
+const program = `$| = 1; print 1; $/ = "\\0";
+my ($exchange, $list, $get, $set) = map { $_ + 0 } @ARGV;
+sub carry {
+	my ($from, $to) = @_;
+	my $names = "\\0" x 65536;
+	my $length = syscall($list, $from, $names, 65536);
+	my $done = 0;
+	return 0 if $length <= 0;
+	for my $name (split /\\0/, substr($names, 0, $length)) {
+		next unless $name =~ /^user\\.|^system\\.posix_acl_access$/;
+		my $value = "\\0" x 65536;
+		my $size = syscall($get, $from, $name, $value, 65536);
+		next if $size < 0;
+		$value = substr($value, 0, $size);
+		$done = 1 if syscall($set, $to, $name, $value, $size + 0, 0) == 0;
+	}
+	return $done;
+}
+while (defined(my $what = <STDIN>)) {
+	my $a = <STDIN>; my $b = <STDIN>; chomp $what; chomp $a; chomp $b;
+	print $what eq "x" ? (syscall($exchange, -100, $a, -100, $b, 2) == 0 ? 1 : 0) : carry($a, $b);
+}`;
 
 /**
  * Swaps what two paths name, in one step: neither is ever missing, and nothing is overwritten (renameat2(2), RENAME_EXCHANGE).
@@ -32,14 +52,17 @@ export class FileExchanger {
 	readonly ready: Promise<boolean>;
 
 	constructor(architecture: string = process.arch, platform: string = process.platform) {
-		const call = platform === "linux" ? renameat2[architecture] : undefined;
-		if (call === undefined) {
+		const numbers = platform === "linux" ? calls[architecture] : undefined;
+		if (numbers === undefined) {
 			this.#child = null;
 			this.#ended = true;
 			this.ready = Promise.resolve(false);
 			return;
 		}
-		const child = spawn("perl", ["-e", program, String(call)], { stdio: ["pipe", "pipe", "ignore"], env: { PATH: process.env.PATH } });
+		const child = spawn("perl", ["-e", program, ...numbers.map(String)], {
+			stdio: ["pipe", "pipe", "ignore"],
+			env: { PATH: process.env.PATH },
+		});
 		this.ready = new Promise((resolve) => {
 			this.#waiting.push(resolve);
 		});
@@ -58,10 +81,23 @@ export class FileExchanger {
 
 	/** @returns whether the two were swapped; false: nothing was changed (one of them does not exist, or the file system cannot) */
 	async exchange(a: Buffer, b: Buffer): Promise<boolean> {
+		return await this.#ask("x", a, b);
+	}
+
+	/**
+	 * Gives a file the access list and the extended attributes (`user.*`) of another one, as far as this user may.
+	 * @returns whether any were given: an access list has brought its own permission bits with it
+	 */
+	async copyAttributes(from: Buffer, to: Buffer): Promise<boolean> {
+		return await this.#ask("a", from, to);
+	}
+
+	async #ask(what: "x" | "a", a: Buffer, b: Buffer): Promise<boolean> {
 		if (this.#ended) return false;
 		return await new Promise((resolve) => {
 			this.#waiting.push(resolve);
-			this.#child?.stdin?.write(Buffer.concat([a, Buffer.of(0), b, Buffer.of(0)]));
+			const end = Buffer.of(0);
+			this.#child?.stdin?.write(Buffer.concat([Buffer.from(what), end, a, end, b, end]));
 		});
 	}
 

@@ -57,6 +57,9 @@ function latin1(bytes: Uint8Array): string {
 /** The workspace itself, as the directory that everything is below. */
 export const workspaceRoot = "" as GitPath;
 
+/** The directory of ours at the top of a file system that is mounted below the workspace (mount-store.ts). */
+export const mountStoreName = ".robust-sync";
+
 /** The bytes, for git's standard input. */
 export function gitPathBytes(name: GitPath): Buffer {
 	return Buffer.from(name, "latin1");

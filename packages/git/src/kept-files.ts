@@ -9,6 +9,8 @@ export interface KeptFile {
 	readonly path: GitPath;
 	/** Below the backup directory. */
 	readonly file: GitPath;
+	/** Of the file system below the workspace on which it is kept (mount-store.ts), the directory at its top; not given: the workspace's own. */
+	readonly mount?: GitPath;
 	readonly before: Oid;
 	/** null: deleted by the move. */
 	readonly after: Oid | null;
@@ -37,15 +39,19 @@ const maxExposed = 20;
 
 /** What is known of the files in a backup directory: what each was, what took its place, and what could be read for a moment. */
 export class KeptFiles {
-	readonly #backup: BackupDirectory;
+	readonly #siteOf: (name: GitPath) => { readonly top: GitPath | null; readonly backup: BackupDirectory };
 	readonly #objectFormat: Repository["objectFormat"];
 	readonly #notes: KeptNote[] = [];
 	/** Newest first. */
 	readonly #exposures = new Map<GitPath, Exposure[]>();
 	readonly #toStore: Buffer[] = [];
 
-	constructor(backup: BackupDirectory, objectFormat: Repository["objectFormat"]) {
-		this.#backup = backup;
+	/** @param siteOf where a path's files are kept */
+	constructor(
+		siteOf: (name: GitPath) => { readonly top: GitPath | null; readonly backup: BackupDirectory },
+		objectFormat: Repository["objectFormat"],
+	) {
+		this.#siteOf = siteOf;
 		this.#objectFormat = objectFormat;
 	}
 
@@ -67,7 +73,9 @@ export class KeptFiles {
 	/** A kept file, as it is now: later writes into it show by its size and time. */
 	note(name: GitPath, file: Buffer, before: Oid, after: Oid | null, committed = false): KeptNote {
 		const { size, mtimeMs } = fs.lstatSync(file);
-		const note: KeptNote = { path: name, file: this.#backup.pathBelow(file), before, after, committed, size, mtimeMs };
+		const { top, backup } = this.#siteOf(name);
+		const place = { file: backup.pathBelow(file), ...(top === null ? {} : { mount: top }) };
+		const note: KeptNote = { path: name, ...place, before, after, committed, size, mtimeMs };
 		this.#notes.push(note);
 		return note;
 	}

@@ -44,9 +44,9 @@ test("open files: one open below a directory → named, also below a link to it"
 	scratch.write("other", "1");
 	descriptor = fs.openSync(scratch.path("d/e/f"), "a");
 	fs.symlinkSync("d", scratch.path("link"));
-	expect([openFilesBelow(scratch.path("d")), openFilesBelow(scratch.path("link"))]).toEqual([["e/f"], ["e/f"]]);
-	expect(openFilesBelow(scratch.path("nowhere"))).toEqual([]);
+	expect([openFilesBelow([scratch.path("d")]), openFilesBelow([scratch.path("link")])]).toEqual([["e/f"], ["e/f"]]);
+	expect(openFilesBelow([scratch.path("nowhere")])).toEqual([]);
 	fs.closeSync(descriptor);
 	descriptor = null;
-	expect(openFilesBelow(scratch.path("d"))).toEqual([]);
+	expect(openFilesBelow([scratch.path("d")])).toEqual([]);
 });

@@ -42,16 +42,21 @@ function* openPaths(): Generator<{ readonly link: string; readonly target: strin
 	}
 }
 
-/** The files below a directory that processes have open, relative to it, one character a byte. */
-export function openFilesBelow(directory: string): string[] {
-	let real: string;
-	try {
-		real = fs.realpathSync.native(directory, "latin1");
-	} catch {
-		return [];
-	}
+/** The files below some directories that processes have open, relative to the directory, one character a byte. */
+export function openFilesBelow(directories: readonly (string | Buffer)[]): string[] {
+	const above = directories.flatMap((directory) => {
+		try {
+			return [`${fs.realpathSync.native(directory, "latin1")}/`];
+		} catch {
+			return [];
+		}
+	});
 	const found = new Set<string>();
-	for (const { target } of openPaths()) if (target.startsWith(`${real}/`)) found.add(target.slice(real.length + 1));
+	if (above.length === 0) return [];
+	for (const { target } of openPaths()) {
+		const directory = above.find((start) => target.startsWith(start));
+		if (directory !== undefined) found.add(target.slice(directory.length));
+	}
 	return [...found];
 }
 

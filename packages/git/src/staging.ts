@@ -82,6 +82,23 @@ export class Staging {
 		return path.join(this.directory, String(this.#sequence++));
 	}
 
+	/** A staged file again, here, on another file system. Durable. @returns its file */
+	copyOf(file: string): string {
+		const copy = this.nextFile();
+		if (fs.lstatSync(file).isSymbolicLink()) {
+			fs.symlinkSync(fs.readlinkSync(file, { encoding: "buffer" }), copy);
+			return copy;
+		}
+		fs.copyFileSync(file, copy, fs.constants.COPYFILE_EXCL);
+		const descriptor = fs.openSync(copy, "r");
+		try {
+			fs.fsyncSync(descriptor);
+		} finally {
+			fs.closeSync(descriptor);
+		}
+		return copy;
+	}
+
 	/** One content. @returns its file */
 	async writeOne(content: Buffer, mode: string | undefined): Promise<string> {
 		const file = this.nextFile();

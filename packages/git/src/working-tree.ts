@@ -13,6 +13,7 @@ import { writeFlaggedIndexEntries } from "./index-file.ts";
 import { type IndexFlags, readIndexFlags } from "./index-flags.ts";
 import { type KeptFile, KeptFiles, type KeptNote } from "./kept-files.ts";
 import { lstatIfThere } from "./lstat.ts";
+import { MountStores } from "./mount-store.ts";
 import { blobOid, readObjectsWhole, storeBlobs } from "./objects.ts";
 import { canLink, type Obstacle, ObstacleError, obstacleOf, statStamp } from "./obstacle.ts";
 import { type Found, isGone, isSame, modeOnDisk, peek, readContent } from "./on-disk.ts";
@@ -60,6 +61,8 @@ export interface MoveOptions {
 	staging: string;
 	/** Takes the files that are replaced, under their paths below `files/`. Made when needed; kept. */
 	backup: string;
+	/** Mount points below the workspace: what lies there is staged and kept on its own file system (mount-store.ts). */
+	mounts?: Iterable<GitPath>;
 	/** Paths that are no part of the working tree, whatever the commits say: they are left as they are. */
 	isOwn?(name: GitPath): boolean;
 	/** A move that was interrupted is taken up again: the backup may hold files already. */
@@ -172,11 +175,21 @@ const nowhere = Buffer.from("/proc/self/nowhere/at/all");
 /** What a staged file holds: what comes in, as it is to lie on disk. */
 const contentOf = (staged: string) => readContent(staged, fs.lstatSync(staged)) ?? Buffer.alloc(0);
 
+/** Where the files of one file system are staged and kept. */
+interface Site {
+	/** The directory at its top; null: the workspace's own. */
+	readonly top: GitPath | null;
+	readonly staging: Staging;
+	readonly backup: BackupDirectory;
+}
+
 class Move {
 	readonly #repository: Repository;
 	readonly #options: MoveOptions;
 	readonly #staging: Staging;
 	readonly #backup: BackupDirectory;
+	readonly #stores: MountStores;
+	readonly #sites = new Map<GitPath | null, Site>();
 	readonly #kept: KeptFiles;
 	#filters: boolean;
 	/** Late writes: back in their places, to be merged there. */
@@ -199,8 +212,35 @@ class Move {
 		this.#options = options;
 		this.#staging = new Staging(repository, path.join(options.staging, String(process.pid)));
 		this.#backup = new BackupDirectory(options.backup);
-		this.#kept = new KeptFiles(this.#backup, repository.objectFormat);
+		this.#stores = new MountStores(repository.root, options.mounts ?? [], path.dirname(options.backup));
+		this.#sites.set(null, { top: null, staging: this.#staging, backup: this.#backup });
+		this.#kept = new KeptFiles((name) => this.#siteOf(name), repository.objectFormat);
 		this.#filters = filters;
+	}
+
+	/** Where a path's files are staged and kept. @throws ObstacleError other-file-system; the file system's error */
+	#siteOf(name: GitPath): Site {
+		const top = this.#stores.topOf(name);
+		const known = this.#sites.get(top);
+		if (known !== undefined || top === null) return known as Site;
+		const store = this.#stores.open(top);
+		const staging = new Staging(this.#repository, path.join(store, "staging", String(process.pid)));
+		staging.clear();
+		const backup = new BackupDirectory(path.join(store, "backups", path.basename(this.#options.backup)));
+		const site = { top, staging, backup };
+		this.#sites.set(top, site);
+		return site;
+	}
+
+	/** What was staged, on the file system of the path that it is for. */
+	#stagedFor(name: GitPath, file: string): string {
+		const { top, staging } = this.#siteOf(name);
+		return top === null ? file : staging.copyOf(file);
+	}
+
+	#closeStores(): void {
+		for (const { top, backup } of this.#sites.values()) if (top !== null) backup.removeEmpty();
+		this.#stores.close();
 	}
 
 	/**
@@ -231,10 +271,12 @@ class Move {
 	 * taken: nothing has happened.
 	 */
 	async #replaceAgain({ path: name, mode, content, replaces }: FileReplacement): Promise<void> {
-		const taken = this.#backup.takenBefore(name).flatMap(({ file, isOurs }) => {
-			const found = peek(file);
-			return found ? [{ file, isOurs, ...found }] : [];
-		});
+		const taken = this.#siteOf(name)
+			.backup.takenBefore(name)
+			.flatMap(({ file, isOurs }) => {
+				const found = peek(file);
+				return found ? [{ file, isOurs, ...found }] : [];
+			});
 		if (taken.every(({ isOurs }) => isOurs)) return;
 		const live = peek(this.#live(name));
 		let [wanted, before] = [live?.content ?? content, replaces];
@@ -274,6 +316,7 @@ class Move {
 			this.#closePlace();
 			this.#exchanger?.close();
 			this.#staging.remove();
+			this.#closeStores();
 		}
 		return { kept: this.#kept.all, held: this.#held };
 	}
@@ -344,6 +387,7 @@ class Move {
 			this.#closePlace();
 			this.#exchanger?.close();
 			this.#staging.remove();
+			this.#closeStores();
 		}
 		return { changes, kept: this.#kept.all, rescued: this.#rescued, held: this.#held };
 	}
@@ -374,20 +418,21 @@ class Move {
 		const own = this.#options.backup;
 		// Our own directory cannot be written: that concerns every path.
 		if (syscall === "mkdir" && failed.startsWith(own) && obstacle !== "name-too-long") throw error;
-		if (syscall === "link" && obstacle === "not-permitted" && !this.#canLink()) obstacle = "no-hard-links";
+		if (syscall === "link" && obstacle === "not-permitted" && !this.#canLink(change.path)) obstacle = "no-hard-links";
 		this.#held.push({ ...change, obstacle, seen: this.#giveBack(change) });
 	}
 
-	#canLink(): boolean {
-		const file = this.#staging.nextFile();
+	#canLink(name: GitPath): boolean {
+		const { staging } = this.#siteOf(name);
+		const file = staging.nextFile();
 		fs.writeFileSync(file, "");
-		return canLink(file, this.#staging.nextFile());
+		return canLink(file, staging.nextFile());
 	}
 
 	/** A held path has what was taken away from it again. @returns its stamp, where it is known to be as `before` */
 	#giveBack(change: TreeChange): string | null {
-		const first = this.#backup.first(change.path);
 		try {
+			const first = this.#siteOf(change.path).backup.first(change.path);
 			const live = this.#live(change.path);
 			if (lstatIfThere(live) === null && lstatIfThere(first) !== null) this.#putBack(change.path, first);
 			const stats = lstatIfThere(live);
@@ -418,7 +463,7 @@ class Move {
 		const expected = (await this.#staging.write(changes, "before", true)).map((file) => (typeof file === "string" ? file : null));
 		const differing = changes.flatMap((change, index) => {
 			if (change.before?.mode !== "100644" && change.before?.mode !== "100755") return [];
-			const first = this.#options.resume === true ? this.#peekFile(this.#backup.first(change.path)) : null;
+			const first = this.#options.resume === true ? this.#peekTaken(change.path) : null;
 			const smudged = expected[index] ? contentOf(expected[index]) : null;
 			return [
 				{ change, index, content: first, smudged, isTaken: true },
@@ -445,6 +490,15 @@ class Move {
 				staged[index] = await this.#staging.writeOne(merged, change.after?.mode);
 		}
 		return expected;
+	}
+
+	#peekTaken(name: GitPath): Buffer | null {
+		try {
+			return this.#peekFile(this.#siteOf(name).backup.first(name));
+		} catch {
+			// What cannot be kept there was never taken away.
+			return null;
+		}
 	}
 
 	#peekFile(file: Buffer): Buffer | null {
@@ -479,7 +533,7 @@ class Move {
 		const live = this.#live(name);
 		const stats = lstatIfThere(live);
 		if (!stats || stats.isDirectory()) return false;
-		this.#backup.makeParents(destination);
+		this.#siteOf(name).backup.makeParents(destination);
 		try {
 			fs.renameSync(live, destination);
 			return true;
@@ -581,8 +635,9 @@ class Move {
 	#cutHardLinks(name: GitPath, file: Buffer): void {
 		const stats = fs.lstatSync(file);
 		if (!stats.isFile() || stats.nlink === 1) return;
-		const copy = this.#backup.nextLate(name);
-		this.#backup.makeParents(copy);
+		const { backup } = this.#siteOf(name);
+		const copy = backup.nextLate(name);
+		backup.makeParents(copy);
 		fs.copyFileSync(file, copy, fs.constants.COPYFILE_FICLONE);
 		fs.utimesSync(copy, stats.atimeMs / 1000, stats.mtimeMs / 1000);
 		fs.renameSync(copy, file);
@@ -612,7 +667,7 @@ class Move {
 			return said || fs.lstatSync(destination).ino !== ino;
 		};
 		if (!found || !(await this.#exchanger?.ready)) return "impossible";
-		this.#backup.makeParents(destination);
+		this.#siteOf(name).backup.makeParents(destination);
 		fs.linkSync(staged, destination);
 		if (!(await swap())) {
 			fs.rmSync(destination);
@@ -644,7 +699,7 @@ class Move {
 			// All of it stays where it is, for the next start.
 			if (attempt === maxAttempts) throw this.#writtenTooFast(name);
 			// A link of ours keeps its inode from being given to another file.
-			taken.push({ content: there.content, kept: this.#backup.linkLate(name, hand, false) });
+			taken.push({ content: there.content, kept: this.#siteOf(name).backup.linkLate(name, hand, false) });
 			const isSwapped = await swap();
 			if (!isSwapped) overtaken = !this.#putBack(name, hand);
 			if (!isSwapped || fs.lstatSync(hand).ino === lying) break;
@@ -686,7 +741,7 @@ class Move {
 	}
 
 	#exposeStaged(name: GitPath, staged: string, content: Buffer): void {
-		this.#kept.expose(name, this.#backup.linkLate(name, staged, true), content, true);
+		this.#kept.expose(name, this.#siteOf(name).backup.linkLate(name, staged, true), content, true);
 	}
 
 	#removeSpare(): void {
@@ -707,7 +762,10 @@ class Move {
 	}
 
 	#remove(change: TreeChange, expected: string | null | undefined): void {
-		const backup = this.#backup.first(change.path);
+		// What a commit has in a store of ours was never placed.
+		if (this.#stores.isInside(change.path)) return;
+		const site = this.#siteOf(change.path);
+		const backup = site.backup.first(change.path);
 		const resumed = this.#options.resume === true && lstatIfThere(backup) !== null;
 		if (change.before?.mode === "160000") return;
 		const there = peek(this.#live(change.path));
@@ -719,7 +777,7 @@ class Move {
 		}
 		const grabbed = !resumed && this.#grab(change.path, backup);
 		if (grabbed) this.#judge(change, backup, expected, null);
-		if (resumed) for (const { file } of this.#backup.takenBefore(change.path)) this.#judge(change, file, expected, null);
+		if (resumed) for (const { file } of site.backup.takenBefore(change.path)) this.#judge(change, file, expected, null);
 		for (let parent = parentOf(change.path); parent !== null; parent = parentOf(parent)) {
 			try {
 				fs.rmdirSync(this.#live(parent));
@@ -731,21 +789,24 @@ class Move {
 
 	async #place(change: TreeChange, file: Staged | undefined, expected: string | null | undefined): Promise<void> {
 		if (typeof file !== "string") throw file ?? new ObstacleError("impossible-link");
+		if (this.#stores.isInside(change.path)) throw new ObstacleError("in-the-way");
 		this.#clearParents(change.path);
-		const staged = this.#inheriting.has(parentOf(change.path)) ? this.#followDirectory(change, file) : file;
-		const backup = this.#backup.first(change.path);
+		const near = this.#stagedFor(change.path, file);
+		const staged = this.#inheriting.has(parentOf(change.path)) ? this.#followDirectory(change, near) : near;
+		const site = this.#siteOf(change.path);
+		const backup = site.backup.first(change.path);
 		const live = this.#live(change.path);
 		let judged = false;
 		if (this.#options.resume === true) {
 			// An exchange that was prepared and not made.
 			if (isSame(backup, staged)) fs.rmSync(backup);
-			const earlier = this.#backup.takenBefore(change.path);
+			const earlier = site.backup.takenBefore(change.path);
 			judged = earlier.some(({ isOurs }) => !isOurs);
 			const late = this.#judgeAll(change, earlier, expected, staged);
 			const isThere = isSame(live, staged);
 			// Ours lay there, for a moment or until it was written over.
 			if (late || (judged && !isThere)) {
-				const copy = this.#staging.nextFile();
+				const copy = site.staging.nextFile();
 				const content = contentOf(staged);
 				fs.writeFileSync(copy, content);
 				// It stands for what the first attempt put there, whenever that was.
@@ -757,11 +818,12 @@ class Move {
 		// Since the path was empty for a moment.
 		let appeared = false;
 		for (let attempt = 0; ; attempt++) {
-			const destination = attempt === 0 && !judged ? backup : this.#backup.nextLate(change.path, staged);
+			const destination = attempt === 0 && !judged ? backup : site.backup.nextLate(change.path, staged);
 			const versions = this.#versions(expected, staged);
 			// No wait between the look and the swap.
 			await this.#exchanger?.ready;
 			await this.#refuseHuge(change, live);
+			await this.#exchanger?.copyAttributes(live, Buffer.from(staged));
 			const there = peek(live);
 			this.#refuseDatabase(live, there);
 			if (there && !this.#isExpected(change, there.content, there.stats, versions)) {
@@ -818,7 +880,7 @@ class Move {
 	/** A new file gets what its directory hands down. @returns the staged file that has it, with the same content */
 	#followDirectory({ path: name, after }: TreeChange, staged: string): string {
 		if (after?.mode === "120000" || lstatIfThere(this.#live(name)) !== null) return staged;
-		const file = this.#staging.nextFile();
+		const file = this.#siteOf(name).staging.nextFile();
 		const beside = Buffer.concat([
 			this.#live(name).subarray(0, this.#live(name).lastIndexOf(0x2f)),
 			Buffer.from(`/.robust-sync-new-${process.pid}`),
@@ -947,12 +1009,15 @@ class Move {
 		let witness: Buffer | null = null;
 		for (let attempt = 0; attempt < maxAttempts; attempt++) {
 			if (witness) fs.rmSync(witness);
-			const staged = await this.#staging.writeOne(wanted, mode);
-			const destination = this.#backup.nextLate(name, staged);
+			this.#clearParents(name);
+			const { staging, backup } = this.#siteOf(name);
+			const staged = await staging.writeOne(wanted, mode);
+			const destination = backup.nextLate(name, staged);
 			// Nobody else knows this content: if we are killed when it lies there, the next start finds by this link what others wrote from.
-			witness = this.#backup.linkLate(name, staged, true);
+			witness = backup.linkLate(name, staged, true);
 			this.#clearParents(name);
 			await this.#exchanger?.ready;
+			await this.#exchanger?.copyAttributes(this.#live(name), Buffer.from(staged));
 			const there = peek(this.#live(name));
 			// Who only appends cannot be caught up with: what came on top is found in the kept file later.
 			const isKnown = (found: Buffer) =>
@@ -1026,7 +1091,7 @@ export async function moveWorkingTree(repository: Repository, options: MoveOptio
  */
 export async function replaceFiles(
 	repository: Repository,
-	options: Pick<MoveOptions, "staging" | "backup" | "resume" | "mergeLate" | "checkpoint" | "exchanger">,
+	options: Pick<MoveOptions, "staging" | "backup" | "mounts" | "resume" | "mergeLate" | "checkpoint" | "exchanger">,
 	files: readonly FileReplacement[],
 ): Promise<ReplaceReport> {
 	const unused = { from: null, to: "", ref: null };

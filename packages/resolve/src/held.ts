@@ -20,7 +20,17 @@ import {
 	writeHeld,
 } from "@robust-sync/workspace";
 import { filtersApply } from "./filters-apply.ts";
-import { allIgnored, changesRules, findLocalOnly, inPlaceOf, isBelow, type LocalOnly, missingMounts, stillIgnored } from "./local-only.ts";
+import {
+	allIgnored,
+	changesRules,
+	findLocalOnly,
+	inPlaceOf,
+	isBelow,
+	isDirectory,
+	type LocalOnly,
+	missingMounts,
+	stillIgnored,
+} from "./local-only.ts";
 import { isOwnPath } from "./own-files.ts";
 
 /** What the notes of held paths need. */
@@ -166,7 +176,8 @@ export class Holder {
 			paths.set(name, { path: name, reason: obstacle, base: before, target: after, seen });
 		await this.#keepExcluded(paths, changes);
 		for (const [name, { reason, target, covered, excluded }] of paths)
-			if (reason === "ignored-here" && target === null && covered === true && !excluded) paths.delete(name);
+			if (reason === "ignored-here" && target === null && !excluded && (covered === true || isDirectory(this.#repository.root, name)))
+				paths.delete(name);
 		writeHeld(this.#paths, { ...this.#before, paths });
 		faultPoint("held-noted");
 	};
@@ -180,7 +191,10 @@ export class Holder {
 		if (local.length === 0) return;
 		const names = local.map((held) => held.path);
 		const covered = await stillIgnored(this.#repository, names);
-		const exposed = local.filter(({ path: name, target, excluded }) => target === null && !excluded && !covered.has(name));
+		// What is in a directory is covered by rules of its own.
+		const exposed = local.filter(
+			({ path: name, target, excluded }) => target === null && !excluded && !covered.has(name) && !isDirectory(this.#repository.root, name),
+		);
 		addLocalExcludes(
 			this.#repository,
 			exposed.map((held) => held.path),

@@ -28,6 +28,7 @@ import {
 	type Journal,
 	type Lock,
 	listSavedVersions,
+	mountPointsBelow,
 	readJournal,
 	removeJournal,
 	replacedNow,
@@ -142,6 +143,7 @@ async function move(context: IntegrateContext, journal: Journal, how: { resume: 
 		branchAt: branch_at,
 		staging: paths.staging,
 		backup: path.join(paths.backups, backup),
+		mounts: mountPointsBelow(repository.root),
 		resume: how.resume,
 		isOwn: (name: GitPath) => isOwnName(topOf(name)),
 		mergeLate: async (late: LateWrite) =>

@@ -40,6 +40,9 @@ function lstat(root: string, name: GitPath) {
 	}
 }
 
+/** Whether a path is a directory on disk, and no link to one. */
+export const isDirectory = (root: string, name: GitPath): boolean => lstat(root, name)?.isDirectory() === true;
+
 /** The first component of a path that is on disk and no directory, else the path itself where it is a directory; null: nothing is in its place. */
 export function inPlaceOf(root: string, name: GitPath): GitPath | null {
 	for (let slash = name.indexOf("/"); ; slash = name.indexOf("/", slash + 1)) {

@@ -1,11 +1,14 @@
 import fs from "node:fs";
 import path from "node:path";
-import { fileSystemPath, type GitPath, type KeptFile, lstatIfThere, type Oid, openFilesBelow } from "@robust-sync/git";
+import { type GitPath, type KeptFile, lstatIfThere, type Oid, openFilesBelow } from "@robust-sync/git";
 import {
 	type Backup,
+	backupsOnMount,
+	keptFilePath,
 	listBackupNames,
 	type MonotonicClock,
 	monotonicClock,
+	mountPointsBelow,
 	parseCompactTimestamp,
 	type ReplacedFile,
 	readBackup,
@@ -118,7 +121,12 @@ export class ReplacedFiles {
 	}
 
 	#openNow(): Set<string> {
-		return new Set(openFilesBelow(this.#paths.backups).map((file) => file.slice(0, file.indexOf("/"))));
+		const { root, backups } = this.#paths;
+		const mounts = new Set(mountPointsBelow(root));
+		for (const { manifest } of this.#backups.values())
+			for (const { mount } of manifest?.files ?? []) if (mount !== undefined) mounts.add(mount);
+		const directories = [Buffer.from(backups), ...[...mounts].map((mount) => backupsOnMount(root, mount))];
+		return new Set(openFilesBelow(directories).map((file) => file.slice(0, file.indexOf("/"))));
 	}
 
 	/** The replacements of each path within the time in which a stale write is possible, oldest first. */
@@ -189,9 +197,10 @@ export class ReplacedFiles {
 
 	/** Whether a kept file is not as it was last seen. */
 	#hasNews(name: string): boolean {
-		const { directory, manifest } = readBackup(this.#paths, name);
-		return (manifest?.files ?? []).some(({ file, size, mtime_ms }) => {
-			const stats = lstatIfThere(fileSystemPath(directory, file));
+		return (readBackup(this.#paths, name).manifest?.files ?? []).some((kept) => {
+			const { size, mtime_ms } = kept;
+			const file = keptFilePath(this.#paths, name, kept);
+			const stats = file === null ? null : lstatIfThere(file);
 			return stats?.isFile() === true && (stats.size !== size || stats.mtimeMs !== mtime_ms);
 		});
 	}

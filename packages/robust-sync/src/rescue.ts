@@ -21,6 +21,8 @@ import { isAddition, mergeLateWriteAside } from "@robust-sync/resolve";
 import {
 	compactTimestamp,
 	faultPoint,
+	keptFilePath,
+	mountPointsBelow,
 	type RescueJournal,
 	readHeld,
 	readRescueJournal,
@@ -36,8 +38,7 @@ import { type Replacement, replacedFile, staleWriteWindowMs } from "./replaced-f
 /** More kept files than this are looked at in turns, so that a huge checkout does not slow every cycle for an hour. */
 const looksPerCycle = 2_000;
 
-function readFile(root: string, name: GitPath): { content: Buffer; stats: fs.Stats } | null {
-	const file = fileSystemPath(root, name);
+function readFile(file: Buffer): { content: Buffer; stats: fs.Stats } | null {
 	try {
 		const stats = fs.lstatSync(file);
 		return stats.isFile() ? { content: fs.readFileSync(file), stats } : null;
@@ -88,6 +89,7 @@ async function replaceAsJournalled(
 	const options = {
 		staging: paths.staging,
 		backup: path.join(paths.backups, backup),
+		mounts: mountPointsBelow(repository.root),
 		resume,
 		mergeLate: mergeLateWriteAside,
 		checkpoint(step: string) {
@@ -137,9 +139,10 @@ export async function rescueLateWrites(context: CycleContext): Promise<number> {
 		const changed: { index: number; written: Buffer; stats: fs.Stats }[] = [];
 		for (const [index, entry] of backup.manifest.files.entries()) {
 			looks++;
-			const stats = lstatIfThere(fileSystemPath(backup.directory, entry.file));
-			if (!stats?.isFile() || (stats.size === entry.size && stats.mtimeMs === entry.mtime_ms)) continue;
-			const read = readFile(backup.directory, entry.file);
+			const kept = keptFilePath(context.paths, backup.name, entry);
+			const stats = kept === null ? null : lstatIfThere(kept);
+			if (!kept || !stats?.isFile() || (stats.size === entry.size && stats.mtimeMs === entry.mtime_ms)) continue;
+			const read = readFile(kept);
 			if (read) changed.push({ index, written: read.content, stats: read.stats });
 		}
 		if (changed.length === 0) continue;
@@ -155,7 +158,7 @@ export async function rescueLateWrites(context: CycleContext): Promise<number> {
 			const name = entry.path;
 			const base = bases.get(entry.before) ?? null;
 			if (base?.equals(written)) continue;
-			const live = readFile(repository.root, name);
+			const live = readFile(fileSystemPath(repository.root, name));
 			const merged = live ? await merge(name, base, written, live.content) : written;
 			rescued++;
 			if (live && merged.equals(live.content)) continue;
@@ -247,7 +250,7 @@ export async function rescueStaleWrites(context: CycleContext, changed: readonly
 	const recent = memory.replaced.replacements(now());
 	const suspects = changed.flatMap((name) => {
 		const replacements = recent.get(name);
-		const live = replacements ? readFile(repository.root, name) : null;
+		const live = replacements ? readFile(fileSystemPath(repository.root, name)) : null;
 		if (!replacements || !live) return [];
 		// What was written over a stale write is as stale: the first change after the move counts, where it was seen.
 		const lastMs = now() - Math.max(live.stats.mtimeMs, live.stats.ctimeMs);

@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import { fileSystemPath, type GitPath, gitPathIfAllowed, lstatIfThere, workspaceRoot } from "@robust-sync/git";
+import { fileSystemPath, type GitPath, gitPathIfAllowed, lstatIfThere, mountStoreName, workspaceRoot } from "@robust-sync/git";
 import { neverCommitted } from "@robust-sync/workspace";
 
 /** Where changes are seen: a path below the workspace. */
@@ -48,7 +48,7 @@ export class WorkspaceWatcher {
 	}
 
 	#isIgnored(name: GitPath): boolean {
-		return atTop.has(name) || this.#ignored.has(name) || name.endsWith("/.git");
+		return atTop.has(name) || this.#ignored.has(name) || name.endsWith("/.git") || name.endsWith(`/${mountStoreName}`);
 	}
 
 	#path(name: GitPath): Buffer {

@@ -1,5 +1,6 @@
-import { type Dirent, readdirSync } from "node:fs";
+import { type Dirent, readdirSync, realpathSync } from "node:fs";
 import path from "node:path";
+import { fileSystemPath, type GitPath, gitPathBytes, gitPathOf, mountStoreName } from "@robust-sync/git/git-path";
 import * as z from "zod/mini";
 import { writeAtomicSync } from "./atomic-write.ts";
 import { type MonotonicClock, monotonicClock } from "./monotonic-clock.ts";
@@ -18,6 +19,8 @@ const replacedFileSchema = z.object({
 	path: workspaceGitPath,
 	/** Below the backup's directory, in the same form. */
 	file: innerGitPath,
+	/** The directory at the top of the file system below the workspace that it is kept on; not given: the workspace's own. */
+	mount: z.optional(workspaceGitPath),
 	/** Blob that the kept file had, and the blob that took its place (null: deleted). */
 	before: objectId,
 	after: z.nullable(objectId),
@@ -66,6 +69,25 @@ export function listBackupNames(paths: WorkspacePaths): string[] {
 		.map((entry) => entry.name)
 		.sort()
 		.reverse();
+}
+
+/** What is kept on a file system below the workspace. @param mount the directory at its top, one character a byte @param name of a backup; none: of all */
+export function backupsOnMount(root: string, mount: GitPath, name = ""): Buffer {
+	return fileSystemPath(root, gitPathOf(`${mount}/${mountStoreName}/backups${name === "" ? "" : `/${name}`}`));
+}
+
+/** Where a kept file of a backup is; null: its file system is not mounted now, or a link leads there. */
+export function keptFilePath(paths: WorkspacePaths, name: string, { file, mount }: Pick<ReplacedFile, "file" | "mount">): Buffer | null {
+	if (mount === undefined) return fileSystemPath(path.join(paths.backups, name), file);
+	const directory = backupsOnMount(paths.root, mount, name);
+	try {
+		// A path through a link is not the one that was written.
+		const real = backupsOnMount(realpathSync.native(paths.root), mount, name);
+		if (!realpathSync.native(directory, "buffer").equals(real)) return null;
+	} catch {
+		return null;
+	}
+	return Buffer.concat([directory, Buffer.from("/"), gitPathBytes(file)]);
 }
 
 /** One backup with its manifest. A part that is missing or does not parse makes all of it one that does not. */

@@ -12,7 +12,7 @@ export const holdRemedies = {
 	"ignored-here":
 		"this node ignores its own file of this name, so that file stays and is not published: rename or remove it to receive the other nodes' version, or remove the ignore rule here to publish it",
 	"other-file-system":
-		"the directory is on another file system than the workspace: move it to the workspace's file system, or sync it as a workspace of its own",
+		"the directory is on another file system than the workspace, and nothing can be staged there: make it writable for the user that runs robust-sync, and remove a '.robust-sync' at its top that others can write to",
 	"not-permitted": "the file or its directory cannot be replaced: make both writable for the user that runs robust-sync (ls -ld, lsattr)",
 	"read-only": "the file system is mounted read-only: mount it read-write",
 	"name-too-long": "the file system here takes no name of this length: rename the file on another node",
