@@ -54,7 +54,7 @@ async function resolve(options: Options): Promise<void> {
 		const report = await resolveConflicts(context, { dryRun });
 		if (!dryRun) context.log.toFile?.("info", `resolved ${report.files.length} files`, { ...report });
 		if (options.json) printJson({ schema: 1, dry_run: dryRun, ...report });
-		else print(resolveText(report, dryRun, chalk));
+		else print(resolveText(report, dryRun, chalk, context.paths.backupsText));
 	});
 }
 
@@ -71,9 +71,9 @@ async function abort(options: Options): Promise<void> {
 	await inWorkspace(options, async (context) => {
 		const [{ abortOperation }, { abortText }] = await Promise.all([import("./abort.ts"), import("./text.ts")]);
 		const made = await abortOperation(context);
-		if (made.aborted) context.log.toFile?.("info", abortText(made));
+		if (made.aborted) context.log.toFile?.("info", abortText(made, context.paths.backupsText));
 		if (options.json) printJson({ schema: 1, ...made });
-		else print(abortText(made));
+		else print(abortText(made, context.paths.backupsText));
 	});
 }
 
@@ -83,9 +83,9 @@ async function restore(options: Options, [path]: string[]): Promise<void> {
 	await inWorkspace(options, async (context) => {
 		const [{ restoreVersions }, { restoreText }] = await Promise.all([import("./restore.ts"), import("./text.ts")]);
 		const made = await restoreVersions(context, saved, path, side);
-		context.log.toFile?.("info", restoreText(made));
+		context.log.toFile?.("info", restoreText(made, context.paths.backupsText));
 		if (options.json) printJson({ schema: 1, ...made });
-		else print(restoreText(made));
+		else print(restoreText(made, context.paths.backupsText));
 	});
 }
 

@@ -103,18 +103,19 @@ export function reportText({ unresolved, saved }: Report, paint: ChalkInstance, 
 	return lines.join("\n");
 }
 
-/** `--resolve`, and with `dryRun` what it would do. */
+/** `--resolve`, and with `dryRun` what it would do. @param backups where what was set aside is, relative to the workspace; so below */
 export function resolveText(
 	{ operation, commit, files, saved, setAside, next }: ResolveReport,
 	dryRun: boolean,
 	paint: ChalkInstance,
+	backups = "sync/backups",
 ): string {
 	const lines = files.map(
 		({ path, type, strategy, winner }) =>
 			`${dryRun ? "would resolve" : "resolved"}  ${paint.bold(printable(path))}  ${type}: ${winnerText({ winner, strategy })} (${kindText[strategy] ?? printable(strategy)})`,
 	);
 	for (const name of saved) lines.push(`the versions are in sync/conflicts/${name}`);
-	if (setAside) lines.push(`what lay in the working tree is in sync/backups/${setAside}`);
+	if (setAside) lines.push(`what lay in the working tree is in ${backups}/${setAside}`);
 	if (commit) lines.push(`committed as ${commit.slice(0, 12)}${operation === "merge" ? ": the merge is complete" : ""}`);
 	if (next && !dryRun)
 		lines.push(`${files.length > 0 ? "everything is resolved and staged" : "nothing is unresolved"}; go on with: ${next}`);
@@ -122,18 +123,18 @@ export function resolveText(
 }
 
 /** `--abort` */
-export function abortText({ operation, aborted, setAside }: AbortReport): string {
+export function abortText({ operation, aborted, setAside }: AbortReport, backups = "sync/backups"): string {
 	if (!aborted) return "nothing to abort: no merge is in progress";
 	const what = operation === null ? "the unmerged paths are as before" : `the ${operation} is aborted`;
-	return setAside ? `${what}; the files as they were are in sync/backups/${setAside}` : what;
+	return setAside ? `${what}; the files as they were are in ${backups}/${setAside}` : what;
 }
 
 /** `--restore` */
-export function restoreText({ from, side, restored, removed, setAside }: RestoreReport): string {
+export function restoreText({ from, side, restored, removed, setAside }: RestoreReport, backups = "sync/backups"): string {
 	return [
-		...restored.map((path) => `restored ${printable(path)} (${side}, ${from})`),
+		...restored.map((path) => `restored ${printable(path)} (${side}, ${printable(from)})`),
 		...removed.map((path) => `removed ${printable(path)}: ${side} did not have it`),
-		...(setAside ? [`what lay there is in sync/backups/${setAside}`] : []),
+		...(setAside ? [`what lay there is in ${backups}/${setAside}`] : []),
 		"the next sync commits it",
 	].join("\n");
 }

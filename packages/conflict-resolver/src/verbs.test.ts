@@ -8,7 +8,7 @@ import { Person } from "./fixture/person.ts";
 import { makeReport } from "./report.ts";
 import { resolveConflicts } from "./resolve.ts";
 import { restoreVersions } from "./restore.ts";
-import { checkText, reportText } from "./text.ts";
+import { abortText, checkText, reportText, resolveText, restoreText } from "./text.ts";
 
 let person: Person;
 beforeEach(() => {
@@ -249,4 +249,20 @@ describe("--abort", () => {
 		person.commit({ f: "1\n" });
 		expect(await abortOperation(await person.context())).toEqual({ operation: null, aborted: false, setAside: null });
 	});
+});
+
+test("set aside: backups on the workspace's own file system → each text names where they are", () => {
+	const where = ".git/robust-sync/backups";
+	const resolved = { operation: "merge", commit: null, files: [], saved: [], setAside: "T", next: null } as const;
+	const restored = { from: "T\u001b[2J", side: "ours", restored: ["a\u001b"], removed: [], setAside: "T" } as const;
+	const texts = [
+		resolveText(resolved, false, plain, where),
+		abortText({ operation: "merge", aborted: true, setAside: "T" }, where),
+		restoreText(restored, where),
+	];
+	for (const text of texts) {
+		expect(text).toContain(`${where}/T`);
+		expect(text).not.toContain("sync/backups/T in");
+		expect(text).not.toContain("\u001b");
+	}
 });

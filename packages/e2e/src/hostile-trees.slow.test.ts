@@ -238,6 +238,11 @@ describe("hostile trees", () => {
 			expect(reports(await helios.untilState(({ totals }) => totals.cycles > cycles, "another cycle"))).toBe(true);
 		}
 		expect(world.git("hub.git", "ls-tree", "--name-only", "main").split("\n")).not.toContain(".git");
+		// Another process knows it as well.
+		await helios.run(["--stop"]);
+		for (let look = 0; look < 2; look++) expect(reports(await helios.once())).toBe(true);
+		await helios.start();
+		expect(reports(helios.state() as { skipped: { path: string }[] })).toBe(true);
 		peer.entries();
 		peer.add(["100644", "peers", peer.blob("clean\n")]);
 		await helios.untilState((state) => helios.exists("peers") && !reports(state), "the end of the report");

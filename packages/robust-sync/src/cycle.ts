@@ -23,6 +23,7 @@ import { ownTrackedFiles, setAsideTrackedState, untrackOwnFiles, withoutOwnFiles
 import { mayFitInSteps, pushInSteps } from "./push-steps.ts";
 import { recover, refuseOpenOperation } from "./recover.ts";
 import { isDeclined, publishWithoutRefused, refusedFiles, refusedSkipped } from "./refused-files.ts";
+import { refusedBefore } from "./refused-paths.ts";
 import { bringUpToDate, rescueLateWrites } from "./rescue.ts";
 import { refusedPath } from "./skipped-files.ts";
 import { type Snapshot, takeSnapshot } from "./snapshot.ts";
@@ -83,7 +84,6 @@ interface Progress {
 	rewritten: boolean;
 	saved: string[];
 	checkedOut: GitPath[];
-	refused: SkippedFile[];
 	/** Late writes that were merged into the working tree and wait to be committed, and commits that wait to be pushed. */
 	late: number;
 	/** The newest snapshot. */
@@ -115,7 +115,6 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 		rewritten: false,
 		saved: [],
 		checkedOut: [],
-		refused: [],
 		late: 0,
 		snapshot: null,
 		heldAt: null,
@@ -161,10 +160,14 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 	const held = heldLosses(context, isHeld ? await outgoingLoss(context, heldAt, head) : null);
 	const waitsAt = isHeld ? heldAt : isPostponed ? await knownTip(context) : head;
 	const ahead = head === null ? 0 : await countCommits(context.repository, waitsAt, head);
-	if (!isPostponed) context.memory.synced = waitsAt;
+	const { memory } = context;
+	// The first look of a process: what an earlier one has seen come.
+	if (memory.synced === null && memory.refused.length === 0 && head !== null) memory.refused = await refusedBefore(context, head);
+	if (!isPostponed) memory.synced = waitsAt;
 	// A remote that is left alone was not asked for what peers announced.
-	if (context.memory.pace.limitedMs() === 0) context.memory.announced.clear();
-	const { snapshot, late, refused, heldAt: _heldAt, isTaskDone: _isTaskDone, ...done } = progress;
+	if (memory.pace.limitedMs() === 0) memory.announced.clear();
+	const { snapshot, late, heldAt: _heldAt, isTaskDone: _isTaskDone, ...done } = progress;
+	const refused = memory.refused.map(refusedPath);
 	const skipped = [...(snapshot?.skipped ?? []), ...outbox.skipped, ...refused, ...heldSkipped(context), ...refusedSkipped(context)];
 	const reported = new Set(skipped.map(({ path }) => path));
 	skipped.push(...ownTrackedFiles(context).filter(({ path }) => !reported.has(path)));
@@ -226,7 +229,6 @@ async function exchange(
 		});
 		if (outcome === "pushed") {
 			progress.pushed++;
-			progress.refused = memory.refused.map(refusedPath);
 			return head;
 		}
 		moved = true;
@@ -312,7 +314,7 @@ async function exchange(
 		},
 	);
 	if (plan !== null) {
-		noteRefused(context, plan, progress, isForeign);
+		noteRefused(context, plan, isForeign);
 		await releaseApproved(context, plan.from, plan.to);
 		await checkOut(context, plan, progress);
 	}
@@ -349,9 +351,8 @@ async function integrateMirrors(context: CycleContext, snapshot: Snapshot, progr
  * Paths that a peer pushed and no working tree may have: reported as long as the remote's branch has them, and after a commit of this node
  * took them out of it until another node moves the branch; logged when they come.
  */
-function noteRefused({ log, memory }: CycleContext, { kind, to, refused }: Plan, progress: Progress, isForeign: boolean): void {
+function noteRefused({ log, memory }: CycleContext, { kind, to, refused }: Plan, isForeign: boolean): void {
 	if (isForeign || refused.length > 0) memory.refused = refused;
-	progress.refused = memory.refused.map(refusedPath);
 	if (kind === "nothing" || refused.length === 0) return;
 	const names = refused.slice(0, 5).map((name) => JSON.stringify(refusedPath(name).path));
 	log.warn(

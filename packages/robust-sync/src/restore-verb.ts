@@ -25,7 +25,7 @@ type Outcome = Awaited<ReturnType<typeof planRestore>>;
 
 const actions = { restore: "restore", replace: "replace", remove: "remove" } as const satisfies Record<RestoredPath["action"], string>;
 
-function report(options: Options, from: Oid, { changes, blocked }: Outcome, isDryRun: boolean): void {
+function report(paths: WorkspacePaths, options: Options, from: Oid, { changes, blocked }: Outcome, isDryRun: boolean): void {
 	if (options.json) {
 		printJson({
 			schema: 1,
@@ -41,7 +41,7 @@ function report(options: Options, from: Oid, { changes, blocked }: Outcome, isDr
 	for (const name of blocked) print(`left     ${printable(displayPath(name))}: something else has its place: name that, too`);
 	if (changes.length === 0) print(`nothing to do: as at ${from.slice(0, 12)}`);
 	else if (!isDryRun)
-		print(`as at ${from.slice(0, 12)}: ${counted(changes.length, "file")}; what was there is in history and in sync/backups/`);
+		print(`as at ${from.slice(0, 12)}: ${counted(changes.length, "file")}; what was there is in history and in ${paths.backupsText}/`);
 }
 
 function refuseUnknown(unknown: readonly GitPath[], at: string): void {
@@ -77,7 +77,7 @@ export async function prepareRestore(
 		const { oid: head } = await readHead(repository);
 		const outcome = await planRestore(repository, { ...question, head: head ?? repository.emptyTree });
 		refuseUnknown(outcome.unknown, at);
-		report(options, from, await withUncommitted(repository, question, outcome), true);
+		report(paths, options, from, await withUncommitted(repository, question, outcome), true);
 		return { task: null, exitCode: ExitCode.ok };
 	}
 	let outcome: Outcome | null = null;
@@ -96,7 +96,7 @@ export async function prepareRestore(
 			return done;
 		},
 		isDone: () => outcome !== null,
-		report: () => outcome !== null && report(options, from, outcome, false),
+		report: () => outcome !== null && report(paths, options, from, outcome, false),
 	};
 }
 

@@ -36,6 +36,10 @@ export class WorkspacePaths {
 	get backups(): string {
 		return path.join(this.#besideTree(), "backups");
 	}
+	/** The same as a person reads it: relative to the workspace. */
+	get backupsText(): string {
+		return path.relative(this.root, this.backups);
+	}
 	/** Files on their way into the working tree: same file system, never synced. */
 	get staging(): string {
 		return path.join(this.#besideTree(), "staging");
