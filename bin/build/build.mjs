@@ -1,4 +1,4 @@
-// Bundles each executable: dist/<name>.mjs, and what only some verbs need in dist/parts/. `node bin/build/build.mjs [--if-missing]`.
+// Bundles each executable: dist/<name>.mjs, and what only some verbs need in dist/parts/. `node bin/build/build.mjs [--if-missing|--to-pack]`.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -136,8 +136,11 @@ function commitOf(from) {
 	}
 }
 
-/** Installs what is locked and bundles every executable into dist/. Files appear whole, by rename: a running process never sees half a bundle. */
-export async function build() {
+/**
+ * Installs what is locked and bundles every executable into dist/. Files appear whole, by rename: a running process never sees half a bundle.
+ * @param keepMs parts of earlier builds stay for so long; 0: a package holds none of them
+ */
+export async function build({ keepMs = keepPartsMs } = {}) {
 	await bootstrap();
 	const temporary = path.join(dist, `.build-${process.pid}`);
 	mkdirSync(temporary, { recursive: true });
@@ -148,7 +151,7 @@ export async function build() {
 		for (const name of parts) renameSync(path.join(temporary, "parts", name), path.join(dist, "parts", name));
 		rmSync(path.join(temporary, "parts"), { recursive: true });
 		for (const name of readdirSync(temporary)) renameSync(path.join(temporary, name), path.join(dist, name));
-		removeOldParts(new Set(parts));
+		removeOldParts(new Set(parts), keepMs);
 		await writeDocuments(dist, executables, JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")).version);
 	} finally {
 		rmSync(temporary, { recursive: true, force: true });
@@ -158,10 +161,10 @@ export async function build() {
 /** A running process may still load a part of the build that it was started from. */
 const keepPartsMs = 24 * 60 * 60_000;
 
-function removeOldParts(current) {
+function removeOldParts(current, keepMs) {
 	for (const name of readdirSync(path.join(dist, "parts"))) {
 		const file = path.join(dist, "parts", name);
-		if (!current.has(name) && Date.now() - statSync(file).mtimeMs > keepPartsMs) rmSync(file);
+		if (!current.has(name) && Date.now() - statSync(file).mtimeMs >= keepMs) rmSync(file);
 	}
 }
 
@@ -179,4 +182,7 @@ export async function buildOnce() {
 	}
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await (process.argv.includes("--if-missing") ? buildOnce() : build());
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+	if (process.argv.includes("--if-missing")) await buildOnce();
+	else await build(process.argv.includes("--to-pack") ? { keepMs: 0 } : {});
+}
