@@ -4,7 +4,7 @@ import { bounded, spend } from "./budget.ts";
 import { type MergeInput, mergeByKind, mergeContents } from "./merge.ts";
 import { hostile } from "./testing/hostile.ts";
 
-/** A hundredth of a merge's budget. */
+/** About a hundredth of a merge's budget. */
 const STEPS = 2_000_000;
 
 const input = (path: string, base: Uint8Array | null, a: Uint8Array, b: Uint8Array): MergeInput => ({ path, base, a, b, later: "b" });

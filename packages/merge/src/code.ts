@@ -1,6 +1,6 @@
-import { fromLatin1, toLatin1 } from "./bytes.ts";
+import { fromLatin1 } from "./bytes.ts";
 import { type Aligned, absorbingSide, alignLines, type Hunk, hunks, lostLines, MergedText } from "./line-alignment.ts";
-import { type Lines, NO_LINES, splitLines } from "./lines.ts";
+import { splitLines, splitVersions } from "./lines.ts";
 import type { Merged, Sides } from "./sides.ts";
 
 /**
@@ -8,8 +8,8 @@ import type { Merged, Sides } from "./sides.ts";
  * touch (share or adjoin base lines) and differ conflict, and then the later side's version of the whole stretch is taken.
  */
 export function mergeCode({ base, older, later }: Sides): Merged {
-	const lines = (bytes: Uint8Array | null): Lines => (bytes === null ? NO_LINES : splitLines(toLatin1(bytes)));
-	const aligned = alignLines(lines(base), lines(older), lines(later));
+	const lines = splitVersions(base, older, later);
+	const aligned = alignLines(lines.base, lines.older, lines.later);
 	const text = new MergedText(aligned);
 	let conflicts = 0;
 	if (absorbingSide(aligned) === "later") text.addAllOf("later");

@@ -110,6 +110,25 @@ describe("json by content:", () => {
 	});
 });
 
+describe("json key twice:", () => {
+	const twice = '{"id":1,"d":1,"d":2}';
+	test.each([
+		[
+			"in the base and both sides",
+			`[${twice},{"id":2,"x":1}]`,
+			`[${twice},{"id":2,"x":2}]`,
+			`[${twice},{"id":2,"x":1},{"id":3}]`,
+			'[{"id":1,"d":2},{"id":2,"x":2},{"id":3}]',
+			"ot",
+		],
+		["in an element that one side added", '[{"id":2}]', '[{"id":2,"x":1}]', `[{"id":2},${twice}]`, '[{"id":2,"x":1},{"id":1,"d":2}]', "t"],
+		["inside of a value that goes", '{"a":1}', '{"a":{"d":1,"d":2},"a":3,"b":1}', '{"a":1,"c":1}', '{"a":3,"b":1,"c":1}', "o"],
+		["over lines", "{}", '{\n "k": 1\n}', '{\n "d": 1,\n "d": 2\n}', '{\n "k": 1,\n "d": 2\n}', "t"],
+	])("%s → there once, the last of them; all else is merged", (_, base, ours, theirs, expected, lost) => {
+		expect(merged("a.json", base, ours, theirs)).toEqual({ text: expected, lost });
+	});
+});
+
 describe("json strictness:", () => {
 	test.each([
 		["a trailing comma", '{\n "a":1,\n "b":1\n}', '{\n "a":2,\n "b":1,\n}', '{\n "a":1,\n "b":2\n}', '{\n "a":2,\n "b":2\n}', ""],

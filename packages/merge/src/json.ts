@@ -2,6 +2,7 @@ import { fromLatin1, isValidUtf8, toLatin1 } from "./bytes.ts";
 import { Interner } from "./interner.ts";
 import { mergeTrees } from "./json/merge.ts";
 import { type ParseFailure, parseJson } from "./json/parse.ts";
+import { withoutRepeatedKeys } from "./json/repeated-keys.ts";
 import { strict } from "./json/strict.ts";
 import { isNotebookText } from "./json/text-lines.ts";
 import { ARRAY, type JsonTree } from "./json/tree.ts";
@@ -30,14 +31,15 @@ export function mergeJson(sides: Sides, path: Uint8Array | string): Merged | nul
 	if (typeof olderTree === "string" || typeof laterTree === "string" || baseTree === "too-deep") return mergeLater(sides);
 	const base = typeof baseTree === "string" ? null : baseTree;
 	const isStrict = olderTree.isStrict !== laterTree.isStrict && !takesComments(path);
-	const read = (tree: JsonTree) => (isStrict && !tree.isStrict ? plain(tree, keys) : { tree, hadComments: false });
+	const read = (tree: JsonTree) =>
+		isStrict && !tree.isStrict ? plain(once(tree, keys), keys) : { tree: once(tree, keys), hadComments: false };
 	const [o, l] = [read(olderTree), read(laterTree)];
 	const merged = mergeTrees(base && read(base).tree, o.tree, l.tree, keys, extensionOf(path) === ".ipynb" ? isNotebookText : undefined);
 	return checked(
 		{
 			content: fromLatin1(merged.text),
-			olderLost: merged.olderLost || o.hadComments,
-			laterLost: merged.laterLost || l.hadComments,
+			olderLost: merged.olderLost || o.hadComments || olderTree.hasKeyTwice,
+			laterLost: merged.laterLost || l.hadComments || laterTree.hasKeyTwice,
 		},
 		sides,
 		olderTree,
@@ -57,6 +59,13 @@ export function checked(merged: Merged, sides: Sides, older: JsonTree, later: Js
 	if (typeof result !== "string" && !result.hasKeyTwice && (result.isStrict || !isStrict)) return merged;
 	const isBetter = (one: JsonTree, other: JsonTree) => (isStrict ? one.isStrict && !other.isStrict : !one.hasKeyTwice && other.hasKeyTwice);
 	return isBetter(older, later) ? olderWhole(sides) : mergeLater(sides);
+}
+
+/** The document with every key once in its object. */
+function once(tree: JsonTree, keys: Interner): JsonTree {
+	if (!tree.hasKeyTwice) return tree;
+	const parsed = parseJson(withoutRepeatedKeys(tree), keys);
+	return typeof parsed === "string" ? tree : parsed;
 }
 
 function plain(tree: JsonTree, keys: Interner): { readonly tree: JsonTree; readonly hadComments: boolean } {

@@ -1,3 +1,6 @@
+import { toLatin1 } from "./bytes.ts";
+import { commonEnd, commonStart } from "./common-ends.ts";
+
 /** The UTF-8 byte order mark, one character per byte. */
 export const BOM = "\xef\xbb\xbf";
 
@@ -14,9 +17,48 @@ export interface Lines {
 
 export type LineEnds = "lf" | "crlf" | "mixed" | "none";
 
-/** Splits a text (one character per byte) into lines. Only LF ends a line; a CR before it belongs to the end. */
-export function splitLines(text: string): Lines {
+/** A text that was split already. */
+export interface SplitText {
+	readonly text: string;
+	readonly lines: Lines;
+}
+
+/**
+ * Splits a text (one character per byte) into lines. Only LF ends a line; a CR before it belongs to the end.
+ *
+ * @param like another version: the lines at the start and at the end that both have are taken from it, which is quicker than to make them again.
+ */
+export function splitLines(text: string, like?: SplitText): Lines {
 	const bom = text.startsWith(BOM);
+	const keys = like === undefined ? null : splitAlike(text, like);
+	return keys === null ? splitAll(text, bom) : { bom, keys, crlf: null, ended: text === "" || text.endsWith("\n") };
+}
+
+/** The lines of a text of which another version is split; null: that is no help. */
+function splitAlike(text: string, { text: other, lines }: SplitText): string[] | null {
+	const most = Math.min(text.length, other.length);
+	if (most < MIN_ALIKE || lines.crlf !== null || lines.bom || text.startsWith(BOM) || text.includes("\r\n")) return null;
+	const { keys } = lines;
+	const atStart = commonStart(text, 0, other, 0, most);
+	const atEnd = commonEnd(text, text.length, other, other.length, most - atStart);
+	let [first, from] = [0, 0];
+	while (first < keys.length && from + keys[first]!.length + 1 <= atStart) from += keys[first++]!.length + 1;
+	let [last, behind] = [keys.length, 0];
+	// A last line without its end belongs to what is split.
+	if (lines.ended && text.endsWith("\n")) {
+		// The line end before a line has to be there as well.
+		while (last > first && behind + keys[last - 1]!.length + 1 < atEnd) behind += keys[--last]!.length + 1;
+	}
+	const middle = text.slice(from, text.length - behind);
+	const own = middle === "" ? [] : middle.split("\n");
+	if (own[own.length - 1] === "") own.pop();
+	return [...keys.slice(0, first), ...own, ...keys.slice(last)];
+}
+
+/** Shorter texts are split quicker than they are compared. */
+const MIN_ALIKE = 4096;
+
+function splitAll(text: string, bom: boolean): Lines {
 	const keys = (bom ? text.slice(BOM.length) : text).split("\n");
 	const ended = keys[keys.length - 1] === "";
 	if (ended) keys.pop();
@@ -35,6 +77,14 @@ export function splitLines(text: string): Lines {
 
 /** No lines at all: the base of something that both sides added. */
 export const NO_LINES: Lines = { bom: false, keys: [], crlf: null, ended: true };
+
+/** Splits three versions of a text; no base has no lines. */
+export function splitVersions(base: Uint8Array | null, older: Uint8Array, later: Uint8Array): Record<"base" | "older" | "later", Lines> {
+	const inBase = base === null ? null : splitLines(toLatin1(base));
+	const inOlder = splitLines(toLatin1(older), base === null || inBase === null ? undefined : { text: toLatin1(base), lines: inBase });
+	const like = base === null || inBase === null ? { text: toLatin1(older), lines: inOlder } : { text: toLatin1(base), lines: inBase };
+	return { base: inBase ?? NO_LINES, older: inOlder, later: splitLines(toLatin1(later), like) };
+}
 
 /** How the lines of a text end, as far as it has ended lines. */
 export function lineEnds(lines: Lines): LineEnds {

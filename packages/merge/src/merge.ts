@@ -97,10 +97,10 @@ export interface ByKind {
 }
 
 /**
- * Steps that a merge may take (see {@link bounded}): one to two seconds. Files that people and programs write take less than a hundredth of it a
- * megabyte; those merged by key take half of it a megabyte, and all of it where only a parser can check the result.
+ * Steps that a merge may take (see {@link bounded}): about a second. Files that people and programs write take a tenth of it a megabyte; those
+ * merged by key take most of it a megabyte, and all of it for a third of that where only a parser can check the result.
  */
-const MAX_STEPS = 200_000_000;
+const MAX_STEPS = 120_000_000;
 
 /** The merge by kind; the later file whole where that takes too many steps, or fails. */
 function mergeWithinBudget(input: Pick<MergeInput, "path" | "attribute">, sides: Sides): ByKind {

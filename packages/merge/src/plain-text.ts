@@ -43,7 +43,8 @@ function plainText(content: Uint8Array): PlainText {
 	const text = toLatin1(content);
 	const bom = text.startsWith(BOM);
 	const body = bom ? text.slice(BOM.length) : text;
-	const [lineFeeds, crlf] = [occurrences(body, "\n"), occurrences(body, "\r\n")];
+	const crlf = occurrences(body, "\r\n");
+	const lineFeeds = crlf === 0 ? (body.includes("\n") ? 1 : 0) : occurrences(body, "\n");
 	const ended = body === "" || body.endsWith("\n");
 	const whole = ended ? body : `${body}\n`;
 	return {

@@ -2,7 +2,7 @@ import { fromLatin1, toLatin1 } from "./bytes.ts";
 import { align, UNMATCHED } from "./diff.ts";
 import { Interner } from "./interner.ts";
 import { type Aligned, absorbingSide, alignLines, type Hunk, hunks, lostLines, MergedText, overruledMoves } from "./line-alignment.ts";
-import { type Lines, splitLines } from "./lines.ts";
+import { type Lines, splitLines, splitVersions } from "./lines.ts";
 import type { Merged, Sides } from "./sides.ts";
 
 /**
@@ -10,8 +10,9 @@ import type { Merged, Sides } from "./sides.ts";
  * lines both versions stay, the older side's first, without markers. Two versions that both sides added have the lines that they share for a base.
  */
 export function mergeProse({ base, older, later }: Sides): Merged {
-	const lines = (bytes: Uint8Array): Lines => splitLines(toLatin1(bytes));
-	const merged = mergeProseLines(base === null ? null : lines(base), lines(older), lines(later), splitLines);
+	const lines = splitVersions(base, older, later);
+	const like = { text: toLatin1(later), lines: lines.later };
+	const merged = mergeProseLines(base === null ? null : lines.base, lines.older, lines.later, (text) => splitLines(text, like));
 	return { ...merged, content: fromLatin1(merged.text) };
 }
 

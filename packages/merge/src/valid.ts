@@ -17,6 +17,8 @@ export const MAX_YAML_BYTES = 2 * 1024 * 1024;
 /** What the parsers take for a byte. */
 const STEPS_PER_YAML_BYTE = 300;
 const STEPS_PER_TOML_BYTE = 30;
+/** What it takes to set the parser up: a note can have thousands of blocks. */
+const STEPS_PER_YAML_TEXT = 3_000;
 const TOO_MANY = Number.MAX_SAFE_INTEGER;
 
 /** Does every YAML document of a text parse, with no key twice in a map and no alias without its anchor? */
@@ -27,7 +29,7 @@ export function isYaml(content: Uint8Array): boolean {
 /** The same of a text with one character per byte. */
 export function isYamlText(text: string): boolean {
 	if (text.length > PARSED_BYTES && isPlainYaml(text)) return true;
-	spend(isTooDeep(text) ? TOO_MANY : text.length * STEPS_PER_YAML_BYTE);
+	spend(isTooDeep(text) ? TOO_MANY : STEPS_PER_YAML_TEXT + text.length * STEPS_PER_YAML_BYTE);
 	// Garbage gives an error for each of its characters: none of them needs to know where it was made.
 	const { stackTraceLimit } = Error;
 	Error.stackTraceLimit = 0;

@@ -1,3 +1,4 @@
+import { commonEnd, commonStart } from "../common-ends.ts";
 import type { Layout } from "./layout.ts";
 import { NONE } from "./tree.ts";
 
@@ -31,23 +32,4 @@ export function alikeEnds(one: Layout, other: Layout): Alike {
 /** Where in a version of `length` children the child is that is written as child `i` of another one; NONE: that is not known. */
 export function twin(i: number, { start, end }: Alike, length: number, otherLength: number): number {
 	return i < start ? i : i >= otherLength - end ? i - otherLength + length : NONE;
-}
-
-/** So many characters are compared at once. */
-const BLOCK = 256;
-
-function commonStart(a: string, fromA: number, b: string, fromB: number, most: number): number {
-	let length = 0;
-	while (length + BLOCK <= most && a.slice(fromA + length, fromA + length + BLOCK) === b.slice(fromB + length, fromB + length + BLOCK))
-		length += BLOCK;
-	while (length < most && a.charCodeAt(fromA + length) === b.charCodeAt(fromB + length)) length++;
-	return length;
-}
-
-function commonEnd(a: string, toA: number, b: string, toB: number, most: number): number {
-	let length = 0;
-	while (length + BLOCK <= most && a.slice(toA - length - BLOCK, toA - length) === b.slice(toB - length - BLOCK, toB - length))
-		length += BLOCK;
-	while (length < most && a.charCodeAt(toA - length - 1) === b.charCodeAt(toB - length - 1)) length++;
-	return length;
 }

@@ -1,3 +1,4 @@
+import { spend } from "../budget.ts";
 import { choose } from "../choose.ts";
 import { type Alike, twin } from "./alike.ts";
 import type { Entry } from "./entry.ts";
@@ -21,6 +22,9 @@ export interface ContainerMerge {
 	/** Called when a comment that the older side wrote is not in the result. */
 	readonly commentLost: () => void;
 }
+
+/** What it takes to find a child in all versions, to write it, and to read it again in the result. */
+const STEPS_PER_ENTRY = 120;
 
 /** Children of the later version, written as they stand there. */
 interface Stretch {
@@ -48,6 +52,7 @@ export function writeContainer(entries: readonly Entry[], merge: ContainerMerge)
 	const styles = new Styles(merge, entries);
 	if (entries.length === 0) return open + emptyInside(merge, styles) + end;
 
+	spend(STEPS_PER_ENTRY * entries.length);
 	const pieces: (Piece | Stretch)[] = [];
 	for (let i = 0; i < entries.length; i++) {
 		const past = i === 0 ? i : pastUnchanged(entries, i, merge, styles);

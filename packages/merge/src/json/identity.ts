@@ -1,3 +1,4 @@
+import { spend } from "../budget.ts";
 import type { Interner } from "../interner.ts";
 import { type Alike, twin } from "./alike.ts";
 import { ARRAY, type JsonTree, NONE, NUMBER, OBJECT, STRING } from "./tree.ts";
@@ -5,6 +6,9 @@ import { member, scalarValue, writtenScalar } from "./value.ts";
 
 /** Members that name an element, the most telling first. A cell of a notebook gives one result a run: two runs of it made one each. */
 const IDENTITY_KEYS = ["id", "_id", "uuid", "guid", "key", "code", "name", "slug", "path", "url", "output_type"];
+
+/** What it takes to find what names an element, and to look it up. */
+const STEPS_PER_IDENTITY = 80;
 
 /** One version of an array: its elements in their tree. */
 export interface Elements {
@@ -76,6 +80,7 @@ function distinct(
 	values: Interner,
 ): Int32Array[] | null {
 	const numbers = numberElements(versions, (tree, node) => {
+		spend(STEPS_PER_IDENTITY);
 		const value = read(tree, node);
 		return value === null ? null : values.id(value);
 	});

@@ -9,7 +9,7 @@ import type { Entry } from "./entry.ts";
 import { type Elements, identities, numberElements } from "./identity.ts";
 import { mergeKeyed } from "./keyed.ts";
 import { comments, type Layout, layout } from "./layout.ts";
-import { areScalars, byPlace, scalarList } from "./places.ts";
+import { areScalars, byPlace, onlyReplaced, scalarList } from "./places.ts";
 import { mergeSequence, withoutRepetitions } from "./sequence.ts";
 import { mergeTextLines, type TextNode } from "./text-lines.ts";
 import { ARRAY, type JsonTree, NONE, NUMBER, OBJECT, valueText } from "./tree.ts";
@@ -96,8 +96,6 @@ export class TreeMerge {
 		const before = around((tree) => tree.text.slice(tree.text.startsWith(BOM) ? BOM.length : 0, tree.start[0]!));
 		const after = around((tree) => tree.text.slice(tree.end[0]!));
 		const value = this.#value(this.#base === null ? NONE : 0, 0, 0, 1);
-		if (this.#older.hasKeyTwice) this.#olderLost = true;
-		if (this.#later.hasKeyTwice) this.#laterLost = true;
 		return { text: (bom ? BOM : "") + before + value + after, olderLost: this.#olderLost, laterLost: this.#laterLost };
 	}
 
@@ -194,6 +192,8 @@ export class TreeMerge {
 			{ tree: later.tree, nodes: later.kids, like: { version: like, alike: versions.laterAlike } },
 		];
 		const scalars = areScalars(elements);
+		if (scalars && base !== null && this.#onlyReplaced(elements, versions))
+			return this.#write(byPlace(older.kids.length, true), versions, depth);
 		const numbers = scalars ? this.#numbered(elements) : null;
 		const list = numbers === null ? null : scalarList(elements, numbers, base !== null);
 		if (list === "places") return this.#write(byPlace(older.kids.length, base !== null), versions, depth);
@@ -203,6 +203,20 @@ export class TreeMerge {
 		const likeness = (one: Layout | null, other: Layout) => (i: number, j: number) => this.#likeness(one!, i, other, j);
 		const entries = mergeSequence(inBase!, inOlder!, inLater!, likeness(base, older), likeness(base, later), likeness(older, later));
 		return this.#write(scalars ? withoutRepetitions(entries, inBase!, inOlder!, inLater!, true) : entries, versions, depth);
+	}
+
+	/** Did both sides only replace elements where they stand? Most of a long list is written alike, and is not looked at. */
+	#onlyReplaced(elements: readonly Elements[], { olderAlike, laterAlike }: Versions): boolean {
+		const { length } = elements[0]!.nodes;
+		const [start, end] = [Math.min(olderAlike.start, laterAlike.start), Math.min(olderAlike.end, laterAlike.end)];
+		if (start + end === 0 || elements.some(({ nodes }) => nodes.length !== length)) return false;
+		const middle = elements.map(({ tree, nodes, like }) => {
+			const inMiddle = { tree, nodes: nodes.slice(start, length - end) };
+			return like === undefined
+				? inMiddle
+				: { ...inMiddle, like: { version: 0, alike: { start: like.alike.start - start, end: like.alike.end - end } } };
+		});
+		return onlyReplaced(this.#numbered(middle));
 	}
 
 	/** Numbers for the elements of three versions of an array, from zero on: equal numbers are equal elements, written alike. */

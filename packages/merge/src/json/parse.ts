@@ -1,5 +1,6 @@
 import type { JSONScanner } from "jsonc-parser";
 import { createScanner } from "jsonc-parser/lib/umd/impl/scanner.js";
+import { spend } from "../budget.ts";
 import { BOM } from "../lines.ts";
 import { decodeString } from "./string.ts";
 import { ARRAY, FALSE, type JsonTree, NONE, NULL, NUMBER, OBJECT, STRING, TRUE } from "./tree.ts";
@@ -17,6 +18,9 @@ export interface KeyNumbers {
 
 /** Thrown inside the parser only. */
 class Malformed extends Error {}
+
+/** What a node takes to be read. Files that people and programs write have one in ten characters or more. */
+const STEPS_PER_NODE = 20;
 
 /** Tokens of jsonc-parser's scanner (SyntaxKind in its declarations, a const enum that is not there at run time). */
 const CLOSE_BRACE = 2;
@@ -84,6 +88,8 @@ class Parser {
 	#keyEnd: Int32Array;
 	#comma: Int32Array;
 	#count = 0;
+	/** Nodes whose steps are counted already. */
+	#paid = 0;
 	#duplicate = false;
 	#isStrict = true;
 	#tooDeep = false;
@@ -107,6 +113,7 @@ class Parser {
 
 	parse(): JsonTree | ParseFailure {
 		this.#document();
+		spend(STEPS_PER_NODE * (this.#count - this.#paid));
 		this.#advance();
 		if (this.#token !== END_OF_TEXT) throw new Malformed();
 		if (this.#tooDeep) return "too-deep";
@@ -304,6 +311,8 @@ class Parser {
 	}
 
 	#grow(): void {
+		spend(STEPS_PER_NODE * (this.#count - this.#paid));
+		this.#paid = this.#count;
 		this.#capacity *= 2;
 		const type = new Uint8Array(this.#capacity);
 		type.set(this.#type);

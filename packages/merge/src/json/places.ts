@@ -27,8 +27,17 @@ export function scalarList(versions: readonly Elements[], numbers: readonly Int3
 	if (isTuple(versions, hasBase)) return "places";
 	if (base.length === 0) return "set";
 	const [byOlder, byLater] = [hunks(align(base, older), older.length), hunks(align(base, later), later.length)];
-	if ([...byOlder, ...byLater].every(({ start, end, from, to }) => end - start === to - from)) return "places";
+	if (areReplacements(byOlder) && areReplacements(byLater)) return "places";
 	return replaceOnePlace(byOlder, byLater, numbers) ? "sequence" : "set";
+}
+
+/** Did both sides only replace elements where they stand? Equal elements have equal numbers. */
+export function onlyReplaced([base, older, later]: readonly Int32Array[]): boolean {
+	return [older!, later!].every((side) => areReplacements(hunks(align(base!, side), side.length)));
+}
+
+function areReplacements(all: readonly Hunk[]): boolean {
+	return all.every(({ start, end, from, to }) => end - start === to - from);
 }
 
 /** The elements of lists of one length, place by place. */

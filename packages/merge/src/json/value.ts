@@ -21,6 +21,9 @@ export function writtenScalar(tree: JsonTree, node: number): string {
 	return tree.type[node] === NUMBER ? valueText(tree, node) : scalarValue(tree, node);
 }
 
+/** What it takes to give a value its number: its text is looked up in a table. */
+const STEPS_PER_NUMBER = 100;
+
 /** The members of an object in the order of their key numbers, as {@link Values} numbers them. */
 export interface Members {
 	readonly keys: Int32Array;
@@ -103,7 +106,7 @@ export class Values {
 		if (numbers[node] !== NONE) return numbers[node]!;
 		let last = node;
 		while (last + 1 < tree.count && tree.start[last + 1]! < tree.end[node]!) last++;
-		spend(last - node + 1);
+		spend(STEPS_PER_NUMBER * (last - node + 1));
 		// Children have greater numbers than their container: from the last on no recursion is needed.
 		for (let at = last; at >= node; at--) {
 			if (numbers[at] !== NONE) continue;

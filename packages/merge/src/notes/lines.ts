@@ -41,8 +41,8 @@ const TABLE_RULE = /^[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|[ \t:
 
 /** May a body have tasks, properties or tables? */
 export function mayHaveStatements(text: string, markup: Markup): boolean {
-	if (markup === "markdown" && /^[ \t]*\|?[ \t]*:?-+:?[ \t]*\|/m.test(text)) return true;
-	if (/^[ \t>]*(?:[-*+]|\d{1,9}[.)])[ \t]+\[[^\]\n]{1,4}\][ \t]/m.test(text)) return true;
+	if (markup === "markdown" && text.includes("|") && /^[ \t]*\|?[ \t]*:?-+:?[ \t]*\|/m.test(text)) return true;
+	if (text.includes("[") && /^[ \t>]*(?:[-*+]|\d{1,9}[.)])[ \t]+\[[^\]\n]{1,4}\][ \t]/m.test(text)) return true;
 	return markup === "markdown" ? text.includes("::") : /^[ \t]*(?:#\+|:)[\w-]+:[ \t]/m.test(text);
 }
 
@@ -101,9 +101,20 @@ function mergeTableHeads({ base, older, later }: Versions, lost: Lost): boolean 
 		] as const)
 			if (head !== undefined) found.push({ units, index: head.index, text });
 	}
-	// From the last on: those before it stay where they are.
-	for (const { units, index, text } of found.sort((x, y) => y.index - x.index)) units.splice(index, 2, { text, block: null });
+	for (const units of [base, older, later])
+		joinHeads(units, new Map(found.filter((one) => one.units === units).map(({ index, text }) => [index, text])));
 	return found.length > 0;
+}
+
+/** Makes one unit of each head at these places and the line below it. */
+function joinHeads(units: Unit[], texts: ReadonlyMap<number, string>): void {
+	let length = 0;
+	for (let i = 0; i < units.length; i++) {
+		const text = texts.get(i);
+		units[length++] = text === undefined ? units[i]! : { text, block: null };
+		if (text !== undefined) i++;
+	}
+	units.length = length;
 }
 
 /** Heads of tables with the line below them, by the words of their first column; null: there are several. */

@@ -28,6 +28,8 @@ export function mayHaveBlocks(text: string, markup: Markup): boolean {
 }
 
 const STEPS_PER_LINE = 25;
+/** What it takes to cut a block out, to find it in the other versions, and to merge it. */
+const STEPS_PER_BLOCK = 400;
 
 /** Takes a body apart. */
 export function splitUnits(text: string, markup: Markup): Unit[] {
@@ -43,6 +45,7 @@ export function splitUnits(text: string, markup: Markup): Unit[] {
 			i++;
 			continue;
 		}
+		spend(STEPS_PER_BLOCK);
 		const closed = end.closed;
 		const inner = lines.slice(i + 1, closed ? end.past - 1 : end.past).map((line) => `${line}\n`);
 		units.push({

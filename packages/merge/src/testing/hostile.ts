@@ -63,6 +63,36 @@ export function hostile(scale: number): Hostile[] {
 			ours: `[{},${list(n(130_000), (i) => `{"x":${i}}`)}]`,
 			theirs: `[{},${list(n(130_000), (i) => `{"y":${i}}`)}]`,
 		},
+		{
+			name: "700,000 numbers, another one in each place",
+			path: "a.json",
+			budgets: 3,
+			...numbered((shift) => `[${list(n(700_000), (i) => String(i + shift))}]`),
+		},
+		{
+			name: "300,000 members, all changed by both",
+			path: "a.json",
+			budgets: 4,
+			...versions((side) => `{${list(n(300_000), (i) => `"k${i}":"${side}"`)}}`),
+		},
+		{
+			name: "a notebook of 3,000 cells, all changed by both",
+			path: "a.ipynb",
+			budgets: 4,
+			...versions((side) => notebook(n(3_000), side)),
+		},
+		{ name: "six million empty arrays", path: "a.json", budgets: 20, ...versions((side) => `[${"[],".repeat(n(6_000_000))}"${side}"]`) },
+		{
+			name: "10,000 tables that both gave another column",
+			path: "a.md",
+			...versions((side) =>
+				list(
+					n(10_000),
+					(i) => `| a${i} | ${side} |${side === "a" ? "" : " c |"}\n|---|---|${side === "a" ? "" : "---|"}\n| 1 | 2 |\n`,
+					"\n",
+				),
+			),
+		},
 		{ name: "lines of one FNV-1a hash", path: "a.log", base: "x\n", ours: `x\n${ours.join("\n")}\n`, theirs: `x\n${theirs.join("\n")}\n` },
 		{
 			name: "a YAML mapping of 60,000 keys",
@@ -143,6 +173,19 @@ export function hostile(scale: number): Hostile[] {
 			theirs: `[\n{"id":2,"x":[${"\n".repeat(n(20_000))}]}\n]`,
 		},
 	];
+}
+
+/** Versions of which each has other numbers. */
+function numbered(text: (shift: number) => string) {
+	return { base: text(0), ours: text(1), theirs: text(2) };
+}
+
+/** A notebook in which each cell has the side's own lines. */
+function notebook(cells: number, side: string): string {
+	const source = (i: number) => list(20, (k) => `"line ${k} of ${i}, ${side}\\n"`);
+	const cell = (i: number) =>
+		`{"cell_type":"code","source":[${source(i)}],"outputs":[{"output_type":"stream","text":["${side}${i}\\n"]}],"execution_count":${i}}`;
+	return `{"cells":[${list(cells, cell, ",\n")}],"nbformat":4}`;
 }
 
 /** The versions of a file that differ in one place. */

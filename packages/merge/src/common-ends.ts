@@ -1,0 +1,20 @@
+/** So many characters are compared at once. */
+const BLOCK = 256;
+
+/** How many characters two texts share from these positions on; no more than `most`. */
+export function commonStart(a: string, fromA: number, b: string, fromB: number, most: number): number {
+	let length = 0;
+	while (length + BLOCK <= most && a.slice(fromA + length, fromA + length + BLOCK) === b.slice(fromB + length, fromB + length + BLOCK))
+		length += BLOCK;
+	while (length < most && a.charCodeAt(fromA + length) === b.charCodeAt(fromB + length)) length++;
+	return length;
+}
+
+/** How many characters two texts share before these positions; no more than `most`. */
+export function commonEnd(a: string, toA: number, b: string, toB: number, most: number): number {
+	let length = 0;
+	while (length + BLOCK <= most && a.slice(toA - length - BLOCK, toA - length) === b.slice(toB - length - BLOCK, toB - length))
+		length += BLOCK;
+	while (length < most && a.charCodeAt(toA - length - 1) === b.charCodeAt(toB - length - 1)) length++;
+	return length;
+}
