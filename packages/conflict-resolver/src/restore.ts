@@ -119,7 +119,7 @@ export async function restoreVersions(
 		for (const { path: target, mode, content } of possible) {
 			if (mode === "160000")
 				throw new CommandError("a submodule is restored with git: git -C <submodule> checkout <commit>", ExitCode.failed);
-			const disk = readDiskFile(repository, target);
+			const disk = readDiskFile(repository, target, true);
 			if (disk && content && disk.content.equals(content) && disk.mode === mode) continue;
 			aside.take(target);
 			if (!content) continue;

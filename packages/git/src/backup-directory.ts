@@ -15,6 +15,11 @@ function lateDirectory(directory: string): LateDirectory {
 	return { directory, number: Number(number), inode };
 }
 
+/** Times that we set are exact to a microsecond; two ticks of the kernel's clock are at least a millisecond apart. */
+export const timeErrorMs = 0.01;
+
+const inOneTick = (a: number, b: number) => Math.abs(a - b) < timeErrorMs;
+
 function parentBytes(file: Buffer): Buffer {
 	return file.subarray(0, file.lastIndexOf(0x2f));
 }
@@ -84,7 +89,7 @@ export class BackupDirectory {
 				const stats = lstatIfThere(file);
 				return stats ? [{ file, isOurs: String(stats.ino) === inode, wasSwapped, writtenAt: stats.mtimeMs }] : [];
 			})
-			.sort((a, b) => a.writtenAt - b.writtenAt || Number(a.wasSwapped) - Number(b.wasSwapped));
+			.sort((a, b) => (inOneTick(a.writtenAt, b.writtenAt) ? Number(a.wasSwapped) - Number(b.wasSwapped) : a.writtenAt - b.writtenAt));
 	}
 
 	/** The path of a file of this directory, from here. */

@@ -5,6 +5,7 @@ import { fileSystemPath, type GitPath, gitPathBytes } from "./git-path.ts";
 import { lstatIfThere } from "./lstat.ts";
 import type { TreeEntry } from "./merge-tree.ts";
 import { blobOid } from "./objects.ts";
+import { readUnseen } from "./read-unseen.ts";
 import type { Repository } from "./repository.ts";
 
 /** A name as git reads it from a list of lines: quoted, every odd byte in octal. */
@@ -51,7 +52,7 @@ export async function cleanEntries(repository: Repository, names: readonly GitPa
 			} else if (stats?.isFile()) {
 				modes.set(name, fileMode(stats));
 				if (filters) toHash.push(name);
-				else oids.set(name, blobOid(fs.readFileSync(file), repository.objectFormat));
+				else oids.set(name, blobOid(readUnseen(file), repository.objectFormat));
 			}
 		} catch {
 			// Unreadable: not known.

@@ -2,6 +2,7 @@ import fs from "node:fs";
 import { beneath } from "./beneath.ts";
 import type { GitPath } from "./git-path.ts";
 import { blobOid } from "./objects.ts";
+import { readUnseen } from "./read-unseen.ts";
 import type { Oid, Repository } from "./repository.ts";
 
 /** What lies at a path of the working tree. */
@@ -24,21 +25,28 @@ export function fileMode(stats: fs.Stats): "100644" | "100755" {
 export const isFileMode = (mode: string | undefined): mode is "100644" | "100755" | "120000" =>
 	mode === "100644" || mode === "100755" || mode === "120000";
 
-/** Reads a file or link; null where there is none (or a directory, or something special). @throws the file system's error */
-export function readDiskFile(repository: Repository, name: GitPath): DiskFile | null {
+/**
+ * Reads a file or link; null where there is none (or a directory, or something special).
+ * @param leavesTrace a person decides by it: its access time shows the read. Else that stays as it is @throws the file system's error
+ */
+export function readDiskFile(repository: Repository, name: GitPath, leavesTrace = false): DiskFile | null {
 	try {
 		// What lies behind a link is no file of the workspace.
-		return beneath(repository.root, name, (file) => readFileAt(repository, file));
+		return beneath(repository.root, name, (file) => readFileAt(repository, file, leavesTrace));
 	} catch (error) {
 		if (isGone(error)) return null;
 		throw error;
 	}
 }
 
-function readFileAt(repository: Repository, file: Buffer): DiskFile | null {
+function readFileAt(repository: Repository, file: Buffer, leavesTrace: boolean): DiskFile | null {
 	const stats = fs.lstatSync(file, { throwIfNoEntry: false });
 	if (!stats || !(stats.isFile() || stats.isSymbolicLink())) return null;
-	const content = stats.isSymbolicLink() ? fs.readlinkSync(file, { encoding: "buffer" }) : fs.readFileSync(file);
+	const content = stats.isSymbolicLink()
+		? fs.readlinkSync(file, { encoding: "buffer" })
+		: leavesTrace
+			? fs.readFileSync(file)
+			: readUnseen(file);
 	const mode = stats.isSymbolicLink() ? "120000" : fileMode(stats);
 	return { content, mode, oid: blobOid(content, repository.objectFormat), mtimeMs: stats.mtimeMs };
 }

@@ -1,7 +1,8 @@
 import fs from "node:fs";
-import type { BackupDirectory } from "./backup-directory.ts";
+import { type BackupDirectory, timeErrorMs } from "./backup-directory.ts";
 import type { GitPath } from "./git-path.ts";
 import { blobOid } from "./objects.ts";
+import type { PlacedVersion } from "./placed-versions.ts";
 import type { Oid, Repository } from "./repository.ts";
 
 /** A replaced file that is kept. */
@@ -19,6 +20,8 @@ export interface KeptFile {
 	/** As it was when it was taken away; later writes show by these. */
 	readonly size: number;
 	readonly mtimeMs: number;
+	/** The file that has `after`, to be asked whether it was read. Null: unknown. */
+	readonly placed: PlacedVersion | null;
 }
 
 /** The same while it is still being found out. */
@@ -75,7 +78,7 @@ export class KeptFiles {
 		const { size, mtimeMs } = fs.lstatSync(file);
 		const { top, backup } = this.#siteOf(name);
 		const place = { file: backup.pathBelow(file), ...(top === null ? {} : { mount: top }) };
-		const note: KeptNote = { path: name, ...place, before, after, committed, size, mtimeMs };
+		const note: KeptNote = { path: name, ...place, before, after, committed, size, mtimeMs, placed: null };
 		this.#notes.push(note);
 		return note;
 	}
@@ -100,7 +103,7 @@ export class KeptFiles {
 	exposedTo(name: GitPath, written: Buffer, writtenAt: number | null = null): Buffer[] {
 		const exposures = this.#exposures.get(name) ?? [];
 		return exposures
-			.filter(({ content, isOurs, at }) => (writtenAt === null || at <= writtenAt) && (isOurs || !content.equals(written)))
+			.filter(({ content, isOurs, at }) => (writtenAt === null || at <= writtenAt + timeErrorMs) && (isOurs || !content.equals(written)))
 			.slice(0, maxExposed)
 			.map(({ content }) => content);
 	}
@@ -110,10 +113,16 @@ export class KeptFiles {
 		return (this.#exposures.get(name) ?? []).flatMap(({ content, isOurs }) => (isOurs ? [content] : [])).reverse();
 	}
 
+	/** A file with the content `after` was put at the path. */
+	placedAs(name: GitPath, after: Oid | null, placed: PlacedVersion | null): void {
+		for (const note of this.#notes) if (note.path === name && note.after === after) note.placed = placed;
+	}
+
 	/** `content` is what took the place of all of these, and of what was exposed, in the end. */
-	noteAfter(name: GitPath, content: Buffer, notes: readonly KeptNote[]): void {
+	noteAfter(name: GitPath, content: Buffer, notes: readonly KeptNote[], placed: PlacedVersion | null = null): void {
 		const after = this.idOf(content);
 		for (const note of notes) note.after = after;
 		for (const { note } of this.#exposures.get(name) ?? []) note.after = after;
+		if (placed) this.placedAs(name, after, placed);
 	}
 }

@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import { fileMode } from "./disk-file.ts";
 import { lstatIfThere } from "./lstat.ts";
+import { readUnseen } from "./read-unseen.ts";
 
 /** A file or link with what is in it. */
 export interface Found {
@@ -11,10 +12,10 @@ export interface Found {
 /** Whether a file system's error says that there is nothing. */
 export const isGone = (error: unknown) => ["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
 
-/** The bytes of a file, or where a link leads; null: it is neither. */
+/** The bytes of a file, or where a link leads; null: it is neither. Access times stay. */
 export function readContent(file: Buffer | string, stats: fs.Stats): Buffer | null {
 	if (stats.isSymbolicLink()) return fs.readlinkSync(file, { encoding: "buffer" });
-	return stats.isFile() ? fs.readFileSync(file) : null;
+	return stats.isFile() ? readUnseen(file) : null;
 }
 
 /** What lies there, left where it is; null: nothing, or nothing that has a content. */

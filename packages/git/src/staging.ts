@@ -7,6 +7,7 @@ import { GitError } from "./errors.ts";
 import { type GitPath, gitPathBytes, gitPathList } from "./git-path.ts";
 import { type ObjectReader, present, withObjectReader } from "./object-reader.ts";
 import { ObstacleError } from "./obstacle.ts";
+import { markUnread } from "./read-unseen.ts";
 import type { Oid, Repository } from "./repository.ts";
 
 /** False: the target is empty, too long or has a NUL in it (symlink(2)). */
@@ -103,6 +104,7 @@ export class Staging {
 	async writeOne(content: Buffer, mode: string | undefined): Promise<string> {
 		const file = this.nextFile();
 		fs.writeFileSync(file, content, { mode: mode === "100755" ? 0o777 : 0o666 });
+		markUnread(file);
 		await makeDurable([file], this.directory);
 		return file;
 	}
@@ -136,7 +138,10 @@ export class Staging {
 				const [content, file] = [present(found, oidOf(index)), files[index] as string];
 				if (wanted[index]?.mode === "120000") {
 					if (!makeLink(content, file)) impossible.add(index);
-				} else fs.writeFileSync(file, content, { mode: permissions(index) });
+				} else {
+					fs.writeFileSync(file, content, { mode: permissions(index) });
+					markUnread(file);
+				}
 			});
 		};
 		if (queue.length > 0) await withObjectReader(this.#repository, read);
@@ -157,6 +162,7 @@ export class Staging {
 		} finally {
 			fs.closeSync(output);
 		}
+		markUnread(file);
 	}
 
 	/** By an index of just these paths, checked out below this directory. A filter that fails concerns its file alone. */
@@ -175,6 +181,7 @@ export class Staging {
 			const flat = this.nextFile();
 			try {
 				fs.renameSync(Buffer.concat([Buffer.from(`${directory}/`), gitPathBytes(change.path)]), flat);
+				if (entries[index]?.mode !== "120000") markUnread(flat);
 				return flat;
 			} catch (error) {
 				const { code } = error as NodeJS.ErrnoException;

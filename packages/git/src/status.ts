@@ -1,4 +1,4 @@
-import { type GitPath, gitPathIfAllowed, isGitPath, type RawPath, rawPath } from "./git-path.ts";
+import { displayPath, type GitPath, gitPathIfAllowed, isGitPath, type RawPath, rawPath } from "./git-path.ts";
 import type { Oid, Repository } from "./repository.ts";
 
 /** One path that is not as HEAD has it. */
@@ -79,8 +79,12 @@ export function parseStatus(output: Buffer, warnings = ""): Status {
 	return { head, branch, entries, refused, unreadable };
 }
 
-/** The state of HEAD, index and working tree, by one process. Untracked files one by one; a nested repository as its directory with a slash. */
-export async function readStatus(repository: Repository): Promise<Status> {
+/**
+ * The state of HEAD, index and working tree, by one process. Untracked files one by one; a nested repository as its directory with a slash.
+ * @param unchanged paths that are known to be as HEAD and index have them: git does not read these files
+ */
+export async function readStatus(repository: Repository, unchanged: readonly GitPath[] = []): Promise<Status> {
+	const left = unchanged.length === 0 ? [] : ["--", ".", ...unchanged.map((name) => `:(top,exclude,literal)${displayPath(name)}`)];
 	const { stdout, stderr } = await repository.run([
 		"status",
 		"--porcelain=v2",
@@ -90,6 +94,7 @@ export async function readStatus(repository: Repository): Promise<Status> {
 		"--no-renames",
 		"--untracked-files=all",
 		"--ignore-submodules=dirty",
+		...left,
 	]);
 	return parseStatus(stdout, stderr);
 }

@@ -8,17 +8,20 @@ import { diffTrees, type TreeChange } from "./diff.ts";
 import { isFileMode } from "./disk-file.ts";
 import { GitError } from "./errors.ts";
 import { FileExchanger } from "./exchange-files.ts";
-import { directoriesAbove, displayPath, type GitPath, parentOf } from "./git-path.ts";
+import { directoriesAbove, displayPath, fileSystemPath, type GitPath, parentOf } from "./git-path.ts";
 import { writeFlaggedIndexEntries } from "./index-file.ts";
 import { type IndexFlags, readIndexFlags } from "./index-flags.ts";
 import { type KeptFile, KeptFiles, type KeptNote } from "./kept-files.ts";
 import { lstatIfThere } from "./lstat.ts";
+import type { TreeEntry } from "./merge-tree.ts";
 import { MountStores } from "./mount-store.ts";
 import { blobOid, readObjectsWhole, storeBlobs } from "./objects.ts";
 import { canLink, type Obstacle, ObstacleError, obstacleOf, statStamp } from "./obstacle.ts";
 import { type Found, isGone, isSame, modeOnDisk, peek, readContent } from "./on-disk.ts";
 import { OpenDatabases } from "./open-files.ts";
 import { inheritingDirectories, keepPermissions, makeInheritingFile } from "./permissions.ts";
+import { type PlacedVersion, PlacedVersions } from "./placed-versions.ts";
+import { markUnread, readUnseen } from "./read-unseen.ts";
 import { readRef, updateRef } from "./refs.ts";
 import type { Oid, Repository } from "./repository.ts";
 import { type Staged, Staging } from "./staging.ts";
@@ -63,6 +66,10 @@ export interface MoveOptions {
 	backup: string;
 	/** Mount points below the workspace: what lies there is staged and kept on its own file system (mount-store.ts). */
 	mounts?: Iterable<GitPath>;
+	/** A directory of our own for second links to what is put in place (placed-versions.ts). */
+	versions?: string;
+	/** Keeps such links; else it is unknown later what was read. */
+	keepsVersions?: boolean;
 	/** Paths that are no part of the working tree, whatever the commits say: they are left as they are. */
 	isOwn?(name: GitPath): boolean;
 	/** A move that was interrupted is taken up again: the backup may hold files already. */
@@ -102,6 +109,18 @@ export interface MoveReport {
 	readonly rescued: readonly GitPath[];
 	/** Paths that could not be placed or removed. */
 	readonly held: readonly HeldChange[];
+	/** Files that were put in place and lie there. */
+	readonly placed: readonly PlacedFile[];
+}
+
+/** A file of ours in the working tree, as it was when all was done. */
+export interface PlacedFile {
+	readonly path: GitPath;
+	readonly mode: string;
+	/** The blob that git would store for it. */
+	readonly oid: Oid;
+	readonly version: PlacedVersion;
+	readonly stats: fs.BigIntStats;
 }
 
 /** So often a path that is written to without pause is looked at again. */
@@ -133,6 +152,8 @@ export interface ReplaceReport {
 	readonly kept: readonly KeptFile[];
 	/** Paths that could not be replaced and are as they were. */
 	readonly held: readonly HeldChange[];
+	/** Files that were put in place and lie there. */
+	readonly placed: readonly PlacedFile[];
 }
 
 /** What a path looks like on disk, on either side of the move. */
@@ -204,6 +225,9 @@ class Move {
 	/** The path that is worked at, its directory held open. */
 	#open: { readonly name: GitPath; readonly place: HeldPlace } | null = null;
 	readonly #databases = new OpenDatabases();
+	readonly #placedVersions: PlacedVersions | null;
+	#keepsVersions = false;
+	readonly #placed = new Map<GitPath, Omit<PlacedFile, "path" | "stats">>();
 	/** Directories that hand something down to new files. */
 	#inheriting: ReadonlySet<GitPath | null> = new Set();
 
@@ -216,6 +240,7 @@ class Move {
 		this.#sites.set(null, { top: null, staging: this.#staging, backup: this.#backup });
 		this.#kept = new KeptFiles((name) => this.#siteOf(name), repository.objectFormat);
 		this.#filters = filters;
+		this.#placedVersions = options.versions === undefined ? null : new PlacedVersions(options.versions);
 	}
 
 	/** Where a path's files are staged and kept. @throws ObstacleError other-file-system; the file system's error */
@@ -303,6 +328,7 @@ class Move {
 	async replaceAll(files: readonly FileReplacement[]): Promise<ReplaceReport> {
 		this.#staging.clear();
 		this.#startExchanger();
+		this.#keepsVersions = this.#options.keepsVersions === true && this.#placedVersions?.prepare(files.length) === true;
 		try {
 			for (const file of files) {
 				await this.#orHold({ path: file.path, before: null, after: null }, async () => {
@@ -318,7 +344,7 @@ class Move {
 			this.#staging.remove();
 			this.#closeStores();
 		}
-		return { kept: this.#kept.all, held: this.#held };
+		return { kept: this.#kept.all, held: this.#held, placed: this.#placedFiles() };
 	}
 
 	async run(): Promise<MoveReport> {
@@ -339,6 +365,7 @@ class Move {
 		);
 		// Started early: by the time the files are staged it is there.
 		if (changes.some(({ before, after }) => before !== null && isFileMode(after?.mode))) this.#startExchanger();
+		this.#keepsVersions = this.#options.keepsVersions === true && this.#placedVersions?.prepare(changes.length) === true;
 		try {
 			const flags = await readIndexFlags(
 				this.#repository,
@@ -389,7 +416,41 @@ class Move {
 			this.#staging.remove();
 			this.#closeStores();
 		}
-		return { changes, kept: this.#kept.all, rescued: this.#rescued, held: this.#held };
+		return { changes, kept: this.#kept.all, rescued: this.#rescued, held: this.#held, placed: this.#placedFiles() };
+	}
+
+	/** Our own files that lie where they were put. */
+	#placedFiles(): PlacedFile[] {
+		return [...this.#placed].flatMap(([name, file]) => {
+			try {
+				const stats = fs.lstatSync(fileSystemPath(this.#repository.root, name), { bigint: true });
+				return String(stats.ino) === file.version.ino ? [{ path: name, ...file, stats }] : [];
+			} catch {
+				return [];
+			}
+		});
+	}
+
+	/** Links a staged file to its place, which must be empty. @throws EEXIST */
+	#linkInto(name: GitPath, mode: string | undefined, oid: Oid, staged: string): PlacedVersion | null {
+		const version = this.#keepVersion(mode, staged);
+		try {
+			fs.linkSync(staged, this.#live(name));
+		} catch (error) {
+			if (version) this.#placedVersions?.drop(version.ino);
+			throw error;
+		}
+		this.#notePlaced(name, mode, oid, version);
+		return version;
+	}
+
+	#keepVersion(mode: string | undefined, staged: string): PlacedVersion | null {
+		return mode === "120000" || !this.#keepsVersions ? null : (this.#placedVersions?.keep(staged) ?? null);
+	}
+
+	#notePlaced(name: GitPath, mode: string | undefined, oid: Oid, version: PlacedVersion | null): void {
+		if (version && mode !== undefined) this.#placed.set(name, { mode, oid, version });
+		else this.#placed.delete(name);
 	}
 
 	/** The index bits of changed paths: the user's stay, and a local or a huge file gets one by which git leaves it alone, too. */
@@ -617,14 +678,19 @@ class Move {
 		);
 	}
 
-	#noteExpected({ path: name, before, after }: TreeChange, file: Buffer, content: Buffer, versions: Versions | null): void {
-		const incoming = isFileMode(after?.mode) ? (after?.oid ?? null) : null;
+	#incomingId({ after }: TreeChange, versions: Versions | null): Oid | null {
+		if (versions?.incoming) return this.#kept.idOf(versions.incoming);
+		return isFileMode(after?.mode) ? (after?.oid ?? null) : null;
+	}
+
+	#noteExpected(change: TreeChange, file: Buffer, content: Buffer, versions: Versions | null): void {
+		const { path: name, before } = change;
 		this.#cutHardLinks(name, file);
 		const note = this.#kept.note(
 			name,
 			file,
 			versions ? this.#kept.idOf(content) : (before?.oid ?? ""),
-			versions?.incoming ? this.#kept.idOf(versions.incoming) : incoming,
+			this.#incomingId(change, versions),
 			true,
 		);
 		// What a process that had it open has appended since it was read is a late write.
@@ -634,7 +700,7 @@ class Move {
 	/** A file with other names goes on living there: what is written to it by those is none of this path's. */
 	#cutHardLinks(name: GitPath, file: Buffer): void {
 		const stats = fs.lstatSync(file);
-		if (!stats.isFile() || stats.nlink === 1) return;
+		if (!stats.isFile() || stats.nlink - Number(this.#placedVersions?.has(file) ?? false) === 1) return;
 		const { backup } = this.#siteOf(name);
 		const copy = backup.nextLate(name);
 		backup.makeParents(copy);
@@ -651,6 +717,21 @@ class Move {
 	 * be done this way; "taken": what is no file was put there, and `destination` has it
 	 */
 	async #exchange(
+		name: GitPath,
+		mode: string | undefined,
+		staged: string,
+		destination: Buffer,
+		found: Found | null,
+		isKnown: (content: Buffer, stats: fs.Stats) => boolean,
+	): Promise<{ readonly replaced: Buffer; readonly version: PlacedVersion | null } | Returned | "impossible" | "taken"> {
+		const version = found === null ? null : this.#keepVersion(mode, staged);
+		const done = await this.#swap(name, staged, destination, found, isKnown);
+		if (typeof done === "object" && "replaced" in done) return { ...done, version };
+		if (version) this.#placedVersions?.drop(version.ino);
+		return done;
+	}
+
+	async #swap(
 		name: GitPath,
 		staged: string,
 		destination: Buffer,
@@ -832,11 +913,14 @@ class Move {
 				return;
 			}
 			if (there) keepPermissions(staged, there.stats, change.after?.mode);
-			const replaced = await this.#exchange(change.path, staged, destination, there, (content, stats) =>
+			const { mode, oid } = change.after as TreeEntry;
+			const replaced = await this.#exchange(change.path, mode, staged, destination, there, (content, stats) =>
 				this.#isExpected(change, content, stats, versions),
 			);
 			if (typeof replaced === "object" && "replaced" in replaced) {
 				this.#noteExpected(change, destination, replaced.replaced, versions);
+				this.#notePlaced(change.path, mode, oid, replaced.version);
+				this.#kept.placedAs(change.path, this.#incomingId(change, versions), replaced.version);
 				return;
 			}
 			if (typeof replaced === "object") {
@@ -853,7 +937,8 @@ class Move {
 				return;
 			}
 			try {
-				fs.linkSync(staged, live);
+				const version = this.#linkInto(change.path, mode, oid, staged);
+				this.#kept.placedAs(change.path, this.#incomingId(change, versions), version);
 				return;
 			} catch (error) {
 				// Somebody made a file there in this very moment: it is looked at like the one before.
@@ -888,7 +973,8 @@ class Move {
 		if (!makeInheritingFile(beside, file, after?.mode)) return staged;
 		const descriptor = fs.openSync(file, "r+");
 		try {
-			fs.writeFileSync(descriptor, fs.readFileSync(staged));
+			fs.writeFileSync(descriptor, readUnseen(staged));
+			markUnread(file);
 			fs.fsyncSync(descriptor);
 		} finally {
 			fs.closeSync(descriptor);
@@ -1028,12 +1114,14 @@ class Move {
 			}
 			const file = there?.stats.isFile() ? there : null;
 			if (file) keepPermissions(staged, file.stats, mode);
-			const replaced = await this.#exchange(name, staged, destination, file, (found, stats) => stats.isFile() && isKnown(found));
+			const oid = blobOid(wanted, this.#repository.objectFormat);
+			const replaced = await this.#exchange(name, mode, staged, destination, file, (found, stats) => stats.isFile() && isKnown(found));
 			if (typeof replaced === "object" && "replaced" in replaced) {
 				const merged = known ?? replaced.replaced;
 				const note = this.#kept.note(name, destination, this.#kept.idOf(merged), null);
 				note.size = merged.length;
-				this.#kept.noteAfter(name, wanted, [...notes, note]);
+				this.#notePlaced(name, mode, oid, this.#filters ? null : replaced.version);
+				this.#kept.noteAfter(name, wanted, [...notes, note], replaced.version);
 				this.#spare.push(witness);
 				return;
 			}
@@ -1053,8 +1141,8 @@ class Move {
 				if (found !== null) notes.push(this.#kept.note(name, destination, this.#kept.idOf(found), null));
 			}
 			try {
-				fs.linkSync(staged, this.#live(name));
-				this.#kept.noteAfter(name, wanted, notes);
+				const version = this.#linkInto(name, mode, oid, staged);
+				this.#kept.noteAfter(name, wanted, notes, version);
 				this.#spare.push(witness);
 				return;
 			} catch (error) {
@@ -1091,7 +1179,10 @@ export async function moveWorkingTree(repository: Repository, options: MoveOptio
  */
 export async function replaceFiles(
 	repository: Repository,
-	options: Pick<MoveOptions, "staging" | "backup" | "mounts" | "resume" | "mergeLate" | "checkpoint" | "exchanger">,
+	options: Pick<
+		MoveOptions,
+		"staging" | "backup" | "mounts" | "versions" | "keepsVersions" | "resume" | "mergeLate" | "checkpoint" | "exchanger"
+	>,
 	files: readonly FileReplacement[],
 ): Promise<ReplaceReport> {
 	const unused = { from: null, to: "", ref: null };

@@ -6,11 +6,13 @@ import {
 	type GitPath,
 	isAncestor,
 	isIndexMissing,
+	type KeptFile,
 	type LateWrite,
 	type MoveReport,
 	moveWorkingTree,
 	type Oid,
 	openMergeStore,
+	type PlacedFile,
 	type Repository,
 	readHead,
 	readParents,
@@ -29,6 +31,7 @@ import {
 	type Lock,
 	listSavedVersions,
 	mountPointsBelow,
+	type ReplacedFile,
 	readJournal,
 	removeJournal,
 	replacedNow,
@@ -59,6 +62,10 @@ export interface IntegrateContext {
 	readonly bringUpToDate?: (late: LateWrite) => Promise<Buffer>;
 	/** From which loss on what comes in is not carried out without a person's word; null, or not given: nothing is held. */
 	readonly guard?: GuardLimits | null;
+	/** Keeps links to what is put in place, so that it shows later whether it was read. */
+	readonly keepsVersions?: boolean;
+	/** Called with the files of ours that lie in the working tree after a checkout. */
+	readonly onPlaced?: (files: readonly PlacedFile[]) => void;
 	/** Logs what did not fail the checkout. */
 	readonly warn?: (message: string, details: Record<string, unknown>) => void;
 }
@@ -144,6 +151,8 @@ async function move(context: IntegrateContext, journal: Journal, how: { resume: 
 		staging: paths.staging,
 		backup: path.join(paths.backups, backup),
 		mounts: mountPointsBelow(repository.root),
+		versions: paths.versions,
+		keepsVersions: context.keepsVersions === true,
 		resume: how.resume,
 		isOwn: (name: GitPath) => isOwnName(topOf(name)),
 		mergeLate: async (late: LateWrite) =>
@@ -174,6 +183,7 @@ async function move(context: IntegrateContext, journal: Journal, how: { resume: 
 	if (kept.status === "rejected") throw kept.reason;
 	const report = moved.value;
 	const { saved, commits } = kept.value;
+	context.onPlaced?.(report.placed);
 	faultPoint("move-saved");
 	recordBackup(context, backup, report);
 	removeIfEmpty(path.join(paths.backups, backup));
@@ -245,8 +255,13 @@ function recordBackup({ paths, now }: IntegrateContext, backup: string, report: 
 	if (report.kept.length === 0) return;
 	writeBackupManifest(paths, backup, {
 		...replacedNow(now()),
-		files: report.kept.map(({ mtimeMs, ...file }) => ({ ...file, mtime_ms: mtimeMs })),
+		files: report.kept.map(replacedFile),
 	});
+}
+
+/** A kept file as the manifest has it. */
+export function replacedFile({ mtimeMs, placed, ...file }: KeptFile): ReplacedFile {
+	return { ...file, mtime_ms: mtimeMs, ...(placed ? { placed: { ino: placed.ino, atime_ms: placed.atimeMs } } : {}) };
 }
 
 /** Where a node should go to contain both sides; nothing has moved yet. */

@@ -1,4 +1,4 @@
-import { type GitPath, openRepository, type Repository, type SshConnections } from "@robust-sync/git";
+import { type GitPath, openRepository, type PlacedFile, type Repository, type SshConnections } from "@robust-sync/git";
 import type { Loss } from "@robust-sync/guard";
 import type { IntegrateContext } from "@robust-sync/resolve";
 import type { Logger } from "@robust-sync/service/log";
@@ -8,6 +8,7 @@ import type { HotFiles } from "./hot-files.ts";
 import type { HubPace } from "./hub-pace.ts";
 import type { KnownChanges } from "./known-changes.ts";
 import type { Mirrors } from "./mirrors.ts";
+import type { PlacedFiles } from "./placed-files.ts";
 import type { ReplacedFiles } from "./replaced-files.ts";
 import type { Task } from "./task.ts";
 import type { VanishedFiles } from "./vanished-files.ts";
@@ -28,7 +29,16 @@ export interface CycleContext {
 
 /** A cycle's context as packages/resolve takes it. */
 export function integrateContext(context: CycleContext): CycleContext & IntegrateContext {
-	return { ...context, guard: guardLimits(context.config), warn: (message, details) => context.log.warn(message, details) };
+	const { memory, config } = context;
+	const keepsVersions = config.syncAtime === "auto";
+	const onPlaced = (files: readonly PlacedFile[]) => memory.placed.add(files);
+	return {
+		...context,
+		guard: guardLimits(config),
+		keepsVersions,
+		onPlaced,
+		warn: (message, details) => context.log.warn(message, details),
+	};
 }
 
 /** What one process remembers from cycle to cycle. Losing it costs time, never data. */
@@ -88,6 +98,8 @@ export interface CycleMemory {
 	mirrors: Mirrors | null;
 	/** When the remote may be used. */
 	readonly pace: HubPace;
+	/** What our checkouts put in place, and whether it was read since. */
+	readonly placed: PlacedFiles;
 	/** What our checkouts replaced a short while ago. */
 	readonly replaced: ReplacedFiles;
 }

@@ -44,6 +44,7 @@ import { askIntervalMs, HubPace, pushIntervalMs, pushTurn } from "./hub-pace.ts"
 import { KnownChanges } from "./known-changes.ts";
 import { Mirrors } from "./mirrors.ts";
 import { OwnChanges } from "./own-changes.ts";
+import { PlacedFiles } from "./placed-files.ts";
 import { readPosition } from "./position.ts";
 import { SyncRecord } from "./record.ts";
 import { ReplacedFiles } from "./replaced-files.ts";
@@ -83,6 +84,7 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean, clock: Monot
 		firstChanges: new Map(),
 		mirrors: null,
 		pace: new HubPace(),
+		placed: new PlacedFiles(paths),
 		replaced: new ReplacedFiles(paths, clock),
 	};
 }
@@ -108,6 +110,8 @@ const cycleLockPatienceMs = 60_000;
 /** While paused the loop looks again at least this often, whatever became of the clock. */
 const longestSleepMs = 60_000;
 const mostAnnounced = 64;
+/** The second in which a checkout ended is over. */
+const settleAfterMs = 1_050;
 /** A peer's heartbeat ends a back-off, but not more often than this. */
 const minRetryMs = 1_000;
 
@@ -147,6 +151,7 @@ export class Daemon {
 	#stateWatchers: fs.FSWatcher[] = [];
 	#recordTimer: NodeJS.Timeout | undefined;
 	#pollTimer: NodeJS.Timeout | undefined;
+	#settleTimer: NodeJS.Timeout | undefined;
 	#wakeUp: (() => void) | undefined;
 	#woken = false;
 	#stopped = false;
@@ -252,6 +257,7 @@ export class Daemon {
 		await this.finish();
 		clearInterval(this.#recordTimer);
 		clearInterval(this.#pollTimer);
+		clearTimeout(this.#settleTimer);
 		this.#settler.cancel();
 		this.#watcher?.close();
 		for (const watcher of this.#stateWatchers) watcher.close();
@@ -348,6 +354,7 @@ export class Daemon {
 			this.#say(result, durationMs, limitedMs > 0);
 			sayHeld(context, result.held);
 			if (limitedMs === 0) this.#failures = 0;
+			if (result.checkedOut.length > 0) this.#settleIndex(context.repository);
 			this.#watch(context.repository);
 			await this.#afterCycle(context, result, durationMs);
 			this.#mirror(context, result);
@@ -369,6 +376,24 @@ export class Daemon {
 			await lock?.release();
 			await this.#announcements.cycleEnded();
 		}
+	}
+
+	/** When the second of a checkout is over, the index is told how its files are, so that no git reads them (placed-files.ts). */
+	#settleIndex(repository: Repository): void {
+		clearTimeout(this.#settleTimer);
+		this.#settleTimer = setTimeout(async () => {
+			const { placed, known } = this.#memory;
+			const index = fs.statSync(`${repository.gitDirectory}/index`, { throwIfNoEntry: false });
+			if (this.#stopped || !index || known.isOfUse(index.size)) return;
+			const lock = await acquireLock(this.#paths.cycleLock, { purpose: "a sync cycle", waitMs: 0 }).catch(() => undefined);
+			try {
+				if (lock) placed.settle(repository);
+			} catch (error) {
+				this.#log.debug(`the index could not be told how files are: ${(error as Error).message}`);
+			} finally {
+				await lock?.release();
+			}
+		}, settleAfterMs);
 	}
 
 	/** @returns milliseconds until it ends, at most `longestSleepMs` */
@@ -508,7 +533,8 @@ export class Daemon {
 			return;
 		}
 		const changed =
-			(await changedDirectly(context, result.checkedOut)) ?? (await readStatus(context.repository)).entries.map(({ path }) => path);
+			(await changedDirectly(context, result.checkedOut)) ??
+			(await readStatus(context.repository, context.memory.placed.untouched(context.repository))).entries.map(({ path }) => path);
 		const dirty = new Set(changed);
 		for (const name of result.checkedOut) if (dirty.has(name)) noteFirstChange(this.#memory, name);
 		const skipped = new Set(result.skipped.map((entry) => entry.path));

@@ -2,11 +2,10 @@ import fs from "node:fs";
 import { expect, test } from "@jest/globals";
 import { FileExchanger, type GitPath, moveWorkingTree } from "@robust-sync/git";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
-import { mergeLateWrite } from "@robust-sync/resolve";
+import { mergeLateWrite, replacedFile } from "@robust-sync/resolve";
 import { compactTimestamp, WorkspacePaths } from "@robust-sync/workspace";
 import fc from "fast-check";
 import { newMemory } from "./daemon.ts";
-import { replacedFile } from "./replaced-files.ts";
 import { bringUpToDate, rescueLateWrites, rescueStaleWrites } from "./rescue.ts";
 import { cycleContext } from "./testing/cycle-context.ts";
 
@@ -124,6 +123,8 @@ async function run(world: World): Promise<void> {
 					ref: "refs/heads/main",
 					staging: paths.staging,
 					backup: `${paths.backups}/${backup}`,
+					versions: paths.versions,
+					keepsVersions: true,
 					resume,
 					async mergeLate(late) {
 						world.happen(false);

@@ -15,6 +15,7 @@ import {
 	type WorkspacePaths,
 	writeState,
 } from "@robust-sync/workspace";
+import { accessTimesOf } from "./access-times.ts";
 import type { CycleResult } from "./cycle.ts";
 import type { SyncError } from "./sync-error.ts";
 
@@ -100,6 +101,7 @@ export class SyncRecord {
 			interval_seconds: this.#config().syncIntervalSeconds,
 			updated_at: timestamp(this.#now()),
 			messages_pending: listPending(this.#paths).length,
+			access_times: accessTimesOf(this.#paths, this.#config()),
 		};
 		const state = this.#state;
 		this.#written = this.#written

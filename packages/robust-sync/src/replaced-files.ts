@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
-import { type GitPath, type KeptFile, lstatIfThere, type Oid, openFilesBelow } from "@robust-sync/git";
+import { type GitPath, lstatIfThere, type Oid, openFilesBelow, type PlacedVersion } from "@robust-sync/git";
 import {
 	type Backup,
 	backupsOnMount,
@@ -22,7 +22,11 @@ export const lateWriteWindowMs = 60 * 60_000;
 /** A file that is rewritten this soon after a checkout may have been read before it. */
 export const staleWriteWindowMs = 10_000;
 /** Somebody who rewrites a file that was rewritten from a stale version is looked for as long as this after the checkout. */
-const replacementsWindowMs = 2 * staleWriteWindowMs + 60_000;
+export const replacementsWindowMs = 2 * staleWriteWindowMs + 60_000;
+/** An agent that has read a file may think for so long, and then write it back. */
+export const unreadWindowMs = 60 * 60_000;
+/** Access times say nothing where the clock was set by more than this since. */
+const largestStepMs = 24 * 60 * 60_000;
 /** A backup is named by the start of its move. */
 const longestMoveMs = 10 * 60_000;
 /** Which older files are still open is asked this often. */
@@ -41,6 +45,8 @@ export interface Replacement {
 	readonly ageMs: number;
 	/** Whether HEAD has `after`, or something newer. */
 	readonly committed: boolean;
+	/** The file with `after`, where it can be known whether it was read since. */
+	readonly placed?: PlacedVersion;
 }
 
 /** What our checkouts have replaced: the manifests below sync/backups/, read once and kept up to date. */
@@ -129,19 +135,31 @@ export class ReplacedFiles {
 		return new Set(openFilesBelow(directories).map((file) => file.slice(0, file.indexOf("/"))));
 	}
 
-	/** The replacements of each path within the time in which a stale write is possible, oldest first. */
-	replacements(now: number): Map<GitPath, Replacement[]> {
+	/**
+	 * The replacements of each path within the time in which a stale write is possible, oldest first.
+	 * @param only these paths; null: all @param windowMs from how long ago on
+	 */
+	replacements(now: number, only: ReadonlySet<GitPath> | null = null, windowMs = replacementsWindowMs): Map<GitPath, Replacement[]> {
 		const found = new Map<GitPath, Replacement[]>();
-		for (const { name: backup, manifest } of this.recent(now, replacementsWindowMs).reverse()) {
+		for (const { name: backup, manifest } of this.recent(now, windowMs).reverse()) {
 			const ageMs = this.#clock.now() - (this.#completeAt.get(backup) ?? 0);
-			for (const { path: name, before, after, committed } of manifest?.files ?? []) {
-				if (after === null) continue;
+			const isComparable = this.#isClockSame(manifest, now);
+			for (const { path: name, before, after, committed, placed } of manifest?.files ?? []) {
+				if (after === null || only?.has(name) === false) continue;
 				const list = found.get(name) ?? [];
-				list.push({ before, after, ageMs, committed });
+				const version = placed && isComparable ? { placed: { ino: placed.ino, atimeMs: placed.atime_ms } } : {};
+				list.push({ before, after, ageMs, committed, ...version });
 				found.set(name, list);
 			}
 		}
 		return found;
+	}
+
+	/** Whether what was read since a checkout shows by access times: no reboot may have lost them, no step of the clock made new ones older. */
+	#isClockSame(manifest: Backup["manifest"], now: number): boolean {
+		const { boot_id, monotonic_ms, replaced_at = "" } = manifest ?? {};
+		if (boot_id !== this.#clock.bootId || monotonic_ms === undefined) return false;
+		return Math.abs(now - Date.parse(replaced_at) - (this.#clock.now() - monotonic_ms)) < largestStepMs;
 	}
 
 	/** Writes a manifest anew, and remembers it. A backup that is known stays as old as it is. */
@@ -204,9 +222,4 @@ export class ReplacedFiles {
 			return stats?.isFile() === true && (stats.size !== size || stats.mtimeMs !== mtime_ms);
 		});
 	}
-}
-
-/** A kept file as the manifest has it. */
-export function replacedFile({ mtimeMs, ...file }: KeptFile): ReplacedFile {
-	return { ...file, mtime_ms: mtimeMs };
 }

@@ -2,6 +2,7 @@ import fs from "node:fs";
 import path from "node:path";
 import {
 	blobOid,
+	displayPath,
 	type FileReplacement,
 	fileMode,
 	fileSystemPath,
@@ -10,14 +11,17 @@ import {
 	type HeldChange,
 	type LateWrite,
 	lstatIfThere,
+	type PlacedVersion,
 	readHead,
 	readObjectsWhole,
+	readUnseen,
 	replaceFiles,
 	storeBlobs,
 	withObjectReader,
 } from "@robust-sync/git";
 import { mayStemFrom, originAmong } from "@robust-sync/merge";
-import { isAddition, mergeLateWriteAside } from "@robust-sync/resolve";
+import { isAddition, mergeLateWriteAside, replacedFile } from "@robust-sync/resolve";
+import { printable } from "@robust-sync/service/printable";
 import {
 	compactTimestamp,
 	faultPoint,
@@ -31,9 +35,13 @@ import {
 	writeHeld,
 	writeRescueJournal,
 } from "@robust-sync/workspace";
+import { accessTimesOf } from "./access-times.ts";
 import type { CycleContext } from "./cycle-context.ts";
 import { sinceFirstChange } from "./first-changes.ts";
-import { type Replacement, replacedFile, staleWriteWindowMs } from "./replaced-files.ts";
+import { type Replacement, replacementsWindowMs, staleWriteWindowMs, unreadWindowMs } from "./replaced-files.ts";
+
+/** Where nothing is watched, so many of the newest files that checkouts brought are looked at. */
+const mostLookedAt = 2_000;
 
 /** More kept files than this are looked at in turns, so that a huge checkout does not slow every cycle for an hour. */
 const looksPerCycle = 2_000;
@@ -41,7 +49,7 @@ const looksPerCycle = 2_000;
 function readFile(file: Buffer): { content: Buffer; stats: fs.Stats } | null {
 	try {
 		const stats = fs.lstatSync(file);
-		return stats.isFile() ? { content: fs.readFileSync(file), stats } : null;
+		return stats.isFile() ? { content: readUnseen(file), stats } : null;
 	} catch {
 		return null;
 	}
@@ -81,7 +89,7 @@ async function putBack(context: CycleContext, files: readonly FileReplacement[])
 }
 
 async function replaceAsJournalled(
-	{ repository, paths, lock, now, memory }: CycleContext,
+	{ repository, paths, config, lock, now, memory }: CycleContext,
 	{ backup }: RescueJournal,
 	files: readonly FileReplacement[],
 	resume: boolean,
@@ -90,6 +98,8 @@ async function replaceAsJournalled(
 		staging: paths.staging,
 		backup: path.join(paths.backups, backup),
 		mounts: mountPointsBelow(repository.root),
+		versions: paths.versions,
+		keepsVersions: config.syncAtime === "auto",
 		resume,
 		mergeLate: mergeLateWriteAside,
 		checkpoint(step: string) {
@@ -98,7 +108,8 @@ async function replaceAsJournalled(
 			if (step === "swapped") faultPoint("rescue-swapped");
 		},
 	};
-	const { kept, held } = await replaceFiles(repository, options, files);
+	const { kept, held, placed } = await replaceFiles(repository, options, files);
+	memory.placed.add(placed);
 	faultPoint("rescue-replaced");
 	memory.replaced.write(backup, kept.map(replacedFile), now());
 	faultPoint("rescue-recorded");
@@ -183,33 +194,79 @@ export async function rescueLateWrites(context: CycleContext): Promise<number> {
 	return rescued;
 }
 
+/** What took the place of one or several versions of a path. */
+interface Step {
+	readonly after: string;
+	readonly placed: Replacement["placed"];
+	/** The likeliest first. */
+	readonly befores: readonly string[];
+	/** Within 10 s before the write: its writer may have read what was there before. */
+	readonly isRecent: boolean;
+}
+
+/**
+ * The latest replacements of a path, oldest first, after which a writer may not have seen what they brought: it was brought within 10 s
+ * before the write, or no program has read it since. An older version counts only where what followed was brought by us, too.
+ * @param writtenMs how long ago the first write was @param byReads whether access times tell what was read
+ */
+function unseenSteps(
+	{ memory }: CycleContext,
+	name: GitPath,
+	replacements: readonly Replacement[],
+	writtenMs: number,
+	byReads: boolean,
+): Step[] {
+	const steps: (Step & { readonly befores: string[] })[] = [];
+	for (const { before, after, ageMs, placed } of replacements) {
+		const last = steps.at(-1);
+		const isRecent = ageMs <= replacementsWindowMs && ageMs - writtenMs <= staleWriteWindowMs;
+		if (last?.after === after && last.isRecent === isRecent) last.befores.unshift(before);
+		else steps.push({ after, placed, befores: [before], isRecent });
+	}
+	const isUnread = (index: number) => {
+		const [step, next] = [steps[index] as Step, steps[index + 1]];
+		const isFollowed = next === undefined || next.befores.includes(step.after);
+		return byReads && isFollowed && step.placed !== undefined && memory.placed.isUnread(name, step.placed);
+	};
+	let first = steps.length;
+	while (first > 0 && (steps[first - 1]?.isRecent === true || isUnread(first - 1))) first--;
+	return steps.slice(first);
+}
+
+/** A version that a write was made from, and why its writer cannot have seen the newest one. */
+interface Origin {
+	readonly content: Buffer;
+	readonly reason: string;
+}
+
 /**
  * The version that `written` was made from: walking back over the latest replacements of the path as long as nothing of what
  * they brought is in it. Where several versions gave way to the same one, it may have been any of them. Null: the newest.
+ * @param newest what its writer could have read
  */
 function originOf(
 	name: GitPath,
 	written: Buffer,
-	replacements: readonly Replacement[],
+	newest: Buffer | null,
+	steps: readonly Step[],
 	contents: ReadonlyMap<string, Buffer>,
-): Buffer | null {
+): Origin | null {
 	let origin: Buffer | null = null;
+	let reason: string | null = null;
 	const file = Buffer.from(name, "latin1");
-	const steps: { readonly after: string; readonly befores: string[] }[] = [];
-	for (const { before, after } of replacements) {
-		const last = steps.at(-1);
-		if (last?.after === after) last.befores.push(before);
-		else steps.push({ after, befores: [before] });
-	}
-	for (const { befores, after } of steps.reverse()) {
+	// Another program's version has the place of ours: whether that was read is unknown.
+	const isOurs = newest !== null && contents.get(steps.at(-1)?.after ?? "")?.equals(newest) === true;
+	for (const { befores, after, isRecent } of [...steps].reverse()) {
+		if (!isRecent && !isOurs) break;
 		const newer = contents.get(after);
-		const olders = befores.reverse().flatMap((before) => contents.get(before) ?? []);
+		const olders = befores.flatMap((before) => contents.get(before) ?? []);
 		const older = newer ? originAmong(olders, newer, written, file) : null;
 		if (older === null) break;
+		reason ??= isRecent ? "written within 10 s of a checkout" : "no program has read the newest version";
 		origin = older;
 	}
 	// An answer that replaces all that was there brings back nothing of it.
-	return origin && mayStemFrom(origin, written, file) ? origin : null;
+	return origin && reason && mayStemFrom(origin, written, file) ? { content: origin, reason } : null;
 }
 
 /** What a dirty path that was checked out a moment ago must be committed as. */
@@ -230,12 +287,7 @@ export interface StaleWriteSearch {
 }
 
 /** The newest version of a path that its writers could have read: what we last put there, until that is committed. */
-function newestVersion(
-	replacements: readonly Replacement[],
-	contents: ReadonlyMap<string, Buffer>,
-	committed: Buffer | null,
-): Buffer | null {
-	const latest = replacements.at(-1);
+function newestVersion(latest: Replacement | undefined, contents: ReadonlyMap<string, Buffer>, committed: Buffer | null): Buffer | null {
 	return (latest && !latest.committed ? contents.get(latest.after) : null) ?? committed;
 }
 
@@ -243,11 +295,17 @@ function newestVersion(
  * Finds lost updates: a program read a file before our checkout and writes it back after it, without the change that we
  * brought. Such a write is merged with the version it was made from as base.
  * @param changed paths that differ from HEAD
+ * @param byGit those of them that a person has put there with git (`git checkout <commit> -- <path>`), who reads no file for that
  */
-export async function rescueStaleWrites(context: CycleContext, changed: readonly GitPath[]): Promise<StaleWriteSearch> {
+export async function rescueStaleWrites(
+	context: CycleContext,
+	changed: readonly GitPath[],
+	byGit: ReadonlySet<GitPath> = new Set(),
+): Promise<StaleWriteSearch> {
 	const { repository, now, memory } = context;
 	const lookedAt = memory.clock.now();
-	const recent = memory.replaced.replacements(now());
+	const recent = memory.replaced.replacements(now(), new Set(changed), unreadWindowMs);
+	const byReads = recent.size > 0 && accessTimesOf(context.paths, context.config).tell;
 	const suspects = changed.flatMap((name) => {
 		const replacements = recent.get(name);
 		const live = replacements ? readFile(fileSystemPath(repository.root, name)) : null;
@@ -255,13 +313,13 @@ export async function rescueStaleWrites(context: CycleContext, changed: readonly
 		// What was written over a stale write is as stale: the first change after the move counts, where it was seen.
 		const lastMs = now() - Math.max(live.stats.mtimeMs, live.stats.ctimeMs);
 		const writtenMs = Math.max(0, lastMs, sinceFirstChange(memory, name));
-		const within = replacements.filter(({ ageMs }) => ageMs - writtenMs <= staleWriteWindowMs);
-		return within.length > 0 ? [{ name, live, within }] : [];
+		const steps = unseenSteps(context, name, replacements, writtenMs, byReads && !byGit.has(name));
+		return steps.length > 0 ? [{ name, live, steps, latest: replacements.at(-1) as Replacement }] : [];
 	});
 	if (suspects.length === 0) return { checked: [], lookedAt, rescued: 0 };
 	const contents = await readKnown(
 		context,
-		suspects.flatMap(({ within }) => within.flatMap(({ before, after }) => [before, after])),
+		suspects.flatMap(({ steps }) => steps.flatMap(({ befores, after }) => [...befores, after])),
 	);
 	const committed = await readCommitted(
 		context,
@@ -269,10 +327,11 @@ export async function rescueStaleWrites(context: CycleContext, changed: readonly
 	);
 	const checked: CheckedContent[] = [];
 	const replacements: FileReplacement[] = [];
-	for (const { name, live, within } of suspects) {
-		const newest = newestVersion(within, contents, committed.get(name) ?? null);
-		const origin = originOf(name, live.content, within, contents);
-		const merged = origin && newest ? await merge(name, origin, live.content, newest) : live.content;
+	for (const { name, live, steps, latest } of suspects) {
+		const newest = newestVersion(latest, contents, committed.get(name) ?? null);
+		const origin = originOf(name, live.content, newest, steps, contents);
+		const merged = origin && newest ? await merge(name, origin.content, live.content, newest) : live.content;
+		if (origin && !merged.equals(live.content)) logOrigin(context, name, origin);
 		checked.push({ path: name, mode: fileMode(live.stats), content: merged });
 		if (!merged.equals(live.content))
 			replacements.push({ path: name, mode: fileMode(live.stats), content: merged, replaces: live.content });
@@ -314,18 +373,39 @@ export async function bringUpToDate(context: CycleContext, late: LateWrite): Pro
 	// Nobody watches for --once; it may have been written long before a slow move came to it.
 	const lastMs = writtenAt === null ? 0 : context.now() - writtenAt;
 	const writtenMs = Math.max(0, lastMs, sinceFirstChange(context.memory, name));
-	const replacements = context.memory.replaced
-		.replacements(context.now())
-		.get(name)
-		?.filter(({ ageMs }) => ageMs - writtenMs <= staleWriteWindowMs);
+	const replacements = context.memory.replaced.replacements(context.now(), new Set([name]), unreadWindowMs).get(name);
 	if (!replacements || before === null) return written;
+	const steps = unseenSteps(context, name, replacements, writtenMs, accessTimesOf(context.paths, context.config).tell);
+	if (steps.length === 0) return written;
 	const contents = await readKnown(
 		context,
-		replacements.flatMap((replacement) => [replacement.before, replacement.after]),
+		steps.flatMap(({ befores, after }) => [...befores, after]),
 	);
-	const origin = originOf(name, written, replacements, contents);
-	const newest = newestVersion(replacements, contents, before);
-	return origin && newest ? await merge(name, origin, written, newest) : written;
+	const newest = newestVersion(replacements.at(-1), contents, before);
+	const origin = originOf(name, written, newest, steps, contents);
+	if (!origin || !newest) return written;
+	logOrigin(context, name, origin);
+	return await merge(name, origin.content, written, newest);
+}
+
+function logOrigin({ log }: CycleContext, name: GitPath, { reason }: Origin): void {
+	log.info(`${printable(displayPath(name))} was written from an older version (${reason}): merged with the newest one`);
+}
+
+/**
+ * Looks which of the newest versions of changed files were read, before git reads these files. Where nothing is watched, any file may have
+ * changed: then the newest checkouts are looked at.
+ */
+export function lookAtReads({ memory, config, now }: CycleContext): void {
+	if (config.syncAtime === "off") return;
+	const only = memory.known.isWatching ? new Set(memory.firstChanges.keys()) : null;
+	const versions = new Map<GitPath, PlacedVersion>();
+	if (only?.size !== 0)
+		for (const [name, replacements] of memory.replaced.replacements(now(), only, unreadWindowMs)) {
+			const placed = replacements.at(-1)?.placed;
+			if (placed) versions.set(name, placed);
+		}
+	memory.placed.look(new Map([...versions].slice(-mostLookedAt)));
 }
 
 /** The content that HEAD has at each path; no entry where it has none. */

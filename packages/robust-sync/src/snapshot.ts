@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
+	commitTree,
 	directoriesAbove,
 	displayPath,
 	fileSystemPath,
@@ -11,15 +12,17 @@ import {
 	hookFailureText,
 	lstatIfThere,
 	type Oid,
-	type Repository,
+	Repository,
 	readHead,
 	readStatus,
 	type Status,
 	stageFiles,
 	storeBlobs,
+	updateRef,
 	withoutSlash,
 	withSlash,
 	writeIndexEntries,
+	writeTree,
 } from "@robust-sync/git";
 import { filtersApply, forgetAttributes, isOwnPath, withNodeTrailer } from "@robust-sync/resolve";
 import { counted } from "@robust-sync/service/counted";
@@ -36,7 +39,7 @@ import { changedCopies, copyLiveDatabases } from "./live-database.ts";
 import { findBareLinks, isPlaceholder, openNestedRepositories } from "./nested-repositories.ts";
 import { untrackOwnFiles } from "./own-tracked.ts";
 import { refusedFiles } from "./refused-files.ts";
-import { type CheckedContent, noteCommitted, rescueStaleWrites } from "./rescue.ts";
+import { type CheckedContent, lookAtReads, noteCommitted, rescueStaleWrites } from "./rescue.ts";
 import { findSpecialFiles, liveDatabaseOf, reasonToSkip, skippedFile } from "./skipped-files.ts";
 import { SyncError, wrongBranch } from "./sync-error.ts";
 import { confirmDeletionMs, separateVanished } from "./vanished-files.ts";
@@ -78,8 +81,10 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 	const { repository, config, memory, now } = context;
 	const scan = now() - memory.scannedAt >= scanIntervalMs || now() < memory.scannedAt;
 	const mountedBefore = mountsNow(context);
+	memory.placed.settle(repository);
+	const untouched = memory.placed.untouched(repository);
 	const [first, specialFiles, bareLinks] = await Promise.all([
-		readStatus(repository),
+		readStatus(repository, untouched),
 		scan ? findSpecialFiles(repository.root) : memory.specialFiles,
 		scan ? findBareLinks(repository) : memory.bareLinks,
 	]);
@@ -97,7 +102,7 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 		const { skipped, opened } = await openNestedRepositories(repository, bareLinks, config.syncNested);
 		for (const directory of skipped) nested.add(withSlash(directory));
 		memory.bareLinks = skipped;
-		if (opened) status = await readStatus(repository);
+		if (opened) status = await readStatus(repository, untouched);
 	}
 	// One round opens the repositories of one depth; a repository inside them shows up in the next.
 	for (let depth = 0; depth < 16; depth++) {
@@ -108,7 +113,7 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 		const { skipped, opened } = await openNestedRepositories(repository, directories, config.syncNested);
 		for (const directory of skipped) nested.add(withSlash(directory));
 		if (!opened) break;
-		status = await readStatus(repository);
+		status = await readStatus(repository, untouched);
 	}
 	const mounted = mountsNow(context);
 	const held = await viewHeld(context, status, new Set([...mountedBefore].filter((mount) => mounted.has(mount))));
@@ -196,12 +201,14 @@ export function snapshotMessage(node: string, paths: readonly GitPath[], gone: R
  */
 export async function takeSnapshot(context: CycleContext, extra: readonly GitPath[] = []): Promise<Snapshot> {
 	const { known } = context.memory;
+	lookAtReads(context);
 	try {
 		const annotation = await nextAnnotation(context);
 		const message: SnapshotMessage = (changed, gone) =>
 			withNodeTrailer(annotatedMessage(snapshotMessage(context.config.nodeName, changed, gone), annotation), context.config.nodeName);
 		const noted = (snapshot: Snapshot) => {
 			if (annotation !== null && snapshot.committed > 0) removeAnnotation(context.paths, annotation);
+			context.memory.placed.retire(context.repository, snapshot.busy);
 			return snapshot;
 		};
 		const direct = await takeDirectSnapshot(context, extra, (changed, gone) => `${message(changed, gone)}\n`);
@@ -282,7 +289,8 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	const goneSet = new Set(replaced);
 	const gone = paths.filter((name) => !goneSet.has(name) && !submodules.has(name) && isGone(repository.root, name));
 	for (const name of gone) goneSet.add(name);
-	const search = await rescueStaleWrites(context, quiet);
+	const byGit = status.entries.filter(({ index, worktree }) => index !== "." && worktree === ".").map((entry) => entry.path);
+	const search = await rescueStaleWrites(context, quiet, new Set(byGit));
 	const { checked, rescued } = search;
 	// Where filters apply, only git knows what a file's blob is: it reads it once more.
 	const rereads = checked.length > 0 && (await filtersApply(repository));
@@ -297,8 +305,12 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	context.lock.assertHeld();
 	const heldWrites = await stageHeldWrites(context, held);
 	let unreadable: readonly GitPath[] = [];
+	// `git commit` reads each file that the index knows nothing of, and that would be taken for a read by a program.
+	const readsNothing = status.head !== null && branch !== null && !config.syncHooks && memory.placed.untouched(repository).length > 0;
 	const atOnce =
-		exact.length === 0 && isStagedByCommit(context, status, paths) ? await stageAndCommit(context, message, date, paths) : null;
+		!readsNothing && exact.length === 0 && isStagedByCommit(context, status, paths)
+			? await stageAndCommit(context, message, date, paths)
+			: null;
 	if (atOnce === null) {
 		if (replaced.length > 0)
 			await writeIndexEntries(
@@ -315,7 +327,11 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 		faultPoint("snapshot-staged");
 		context.lock.assertHeld();
 	}
-	const { exitCode, stderr } = atOnce ?? (await commit(context, date, ["-F", "-"], `${message}\n`));
+	const { exitCode, stderr } =
+		atOnce ??
+		(readsNothing
+			? await commitIndex(context, date, { branch: branch as string, head: status.head as Oid }, `${message}\n`)
+			: await commit(context, date, ["-F", "-"], `${message}\n`));
 	faultPoint("snapshot-committed");
 	noteCommitted(context, { checked, lookedAt: readAt });
 	forgetFirstChanges(memory, lookedAt, busy);
@@ -385,6 +401,22 @@ async function commit(
 		const what = `did not end within ${config.gitTimeoutSeconds} s (GIT_TIMEOUT) and was killed`;
 		throw new SyncError("HOOK_FAILED", await hookFailureText(repository, "commit", what, ""), { cause: error });
 	}
+}
+
+/** The same by the index alone. @returns exit code 1: there is nothing to commit */
+async function commitIndex(
+	{ repository }: CycleContext,
+	date: number,
+	{ branch, head }: { branch: string; head: Oid },
+	message: string,
+): Promise<Pick<GitResult, "exitCode" | "stderr">> {
+	const tree = await writeTree(repository);
+	const before = (await repository.run(["rev-parse", "--verify", "--end-of-options", `${head}^{tree}`])).stdout.toString("latin1").trim();
+	if (tree === before) return { exitCode: 1, stderr: "" };
+	const dates = { GIT_AUTHOR_DATE: `@${date} +0000`, GIT_COMMITTER_DATE: `@${date} +0000` };
+	const dated = new Repository({ ...repository, env: { ...repository.env, ...dates } });
+	await updateRef(repository, `refs/heads/${branch}`, await commitTree(dated, tree, [head], message), head, "robust-sync: snapshot");
+	return { exitCode: 0, stderr: "" };
 }
 
 async function isStaged(repository: Repository): Promise<boolean> {

@@ -20,6 +20,7 @@ export async function tidy(context: CycleContext): Promise<void> {
 	const { paths, memory, now, repository, log } = context;
 	const removed = memory.replaced.prune(now());
 	if (removed > 0) log.info(`removed ${removed} backups older than 7 days`);
+	memory.placed.prune(now());
 	pruneSavedVersions(paths);
 	removeLeftovers(paths.sync, /\.(tmp|dead)$|\.json\.\d+$/, now());
 	removeLeftovers(path.join(repository.commonDirectory, "robust-sync/merge.git/refs/new"), /./, now());

@@ -51,6 +51,7 @@ describe("docs/contract.md", () => {
 			SYNC_WATCH: defaults.syncWatch ? "1" : "0",
 			SYNC_NESTED: defaults.syncNested,
 			SYNC_HOOKS: defaults.syncHooks ? "1" : "0",
+			SYNC_ATIME: defaults.syncAtime,
 			MAX_FILE_MB: String(defaults.maxFileMb),
 			GUARD: defaults.guard ? "1" : "0",
 			GUARD_FILES: String(defaults.guardFiles),

@@ -27,3 +27,73 @@ export function mountPointsBelow(root: string, mountinfo = "/proc/self/mountinfo
 			.filter(isGitPath),
 	);
 }
+
+/** One mount, as a process sees it (proc_pid_mountinfo(5)). */
+export interface Mount {
+	/** `major:minor` of what is mounted. */
+	readonly device: string;
+	readonly point: string;
+	readonly type: string;
+	/** Whether reads through it leave access times as they are. */
+	readonly isNoatime: boolean;
+}
+
+/** The mounts that a process sees, in the order in which they were made; none where that cannot be read. */
+export function readMounts(mountinfo = "/proc/self/mountinfo"): Mount[] {
+	let text: string;
+	try {
+		text = fs.readFileSync(mountinfo, "latin1");
+	} catch {
+		return [];
+	}
+	return text.split("\n").flatMap((line) => {
+		const [before = "", after = ""] = line.split(" - ", 2);
+		const [, , device, , point, options = ""] = before.split(" ");
+		if (device === undefined || point === undefined) return [];
+		return [{ device, point: unescapeOctal(point), type: after.split(" ")[0] ?? "", isNoatime: options.split(",").includes("noatime") }];
+	});
+}
+
+/** The mount that a directory is on. Null: that cannot be told. */
+export function mountOf(directory: string, mounts: readonly Mount[] = readMounts()): Mount | null {
+	let real: string;
+	try {
+		real = Buffer.from(fs.realpathSync(directory)).toString("latin1");
+	} catch {
+		return null;
+	}
+	let found: Mount | null = null;
+	for (const mount of mounts) {
+		const isAbove = real === mount.point || real.startsWith(mount.point === "/" ? "/" : `${mount.point}/`);
+		// Of mounts on top of each other the last one counts.
+		if (isAbove && mount.point.length >= (found?.point.length ?? 0)) found = mount;
+	}
+	return found;
+}
+
+/**
+ * A mount of a device through which reads leave access times as they are, in any mount namespace that this process can see.
+ * @returns the mount, and a process that sees it; null: there is none
+ */
+export function findNoatimeMount(device: string, proc = "/proc"): { readonly mount: Mount; readonly pid: string } | null {
+	const seen = new Set<string>();
+	let ids: string[];
+	try {
+		ids = fs.readdirSync(proc).filter((id) => /^\d+$/.test(id));
+	} catch {
+		return null;
+	}
+	for (const pid of ids) {
+		try {
+			const namespace = fs.readlinkSync(`${proc}/${pid}/ns/mnt`);
+			if (seen.has(namespace)) continue;
+			seen.add(namespace);
+		} catch {
+			// Gone, or another user's.
+			continue;
+		}
+		const mount = readMounts(`${proc}/${pid}/mountinfo`).find((each) => each.device === device && each.isNoatime);
+		if (mount) return { mount, pid };
+	}
+	return null;
+}

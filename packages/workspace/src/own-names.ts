@@ -1,9 +1,9 @@
 /** What robust-sync itself keeps in a workspace, and nobody else names so. */
 const made =
-	/^(?:\.sync_env$|sync\/(?:pending|conflicts|backups|staging)\/|sync\/[^/]*(?:\.(?:json|lock|ring|sock)|_token|-lost)$|logs\/(?:sync|heartbeat|health_server|monitor|conflict_resolver|[^/]*_service)\.log)/;
+	/^(?:\.sync_env$|sync\/(?:pending|conflicts|backups|staging|versions)\/|sync\/[^/]*(?:\.(?:json|lock|ring|sock)|_token|-lost)$|logs\/(?:sync|heartbeat|health_server|monitor|conflict_resolver|[^/]*_service)\.log)/;
 
 /** What is read as state of this node, or sent in its name. Locks and state files of a running node are its own, whoever tracks them. */
-const state = /^sync\/(?:(?:pending|conflicts|backups|staging)\/|(?:outbox|journal|rescue)\.json$)/;
+const state = /^sync\/(?:(?:pending|conflicts|backups|staging|versions)\/|(?:outbox|journal|rescue)\.json$)/;
 
 /** Whether robust-sync keeps a file of this path itself: a person who has tracked it has nothing to rename. */
 export const isMadeByUs = (name: string): boolean => made.test(name);
@@ -15,5 +15,5 @@ export const isReadAsState = (name: string): boolean => state.test(name);
 export const unmistakableNames: readonly string[] = [
 	".sync_env",
 	"logs/sync.log",
-	...["cycle.lock", "sync_state.json", "pending", "conflicts", "backups", "staging"].map((name) => `sync/${name}`),
+	...["cycle.lock", "sync_state.json", "pending", "conflicts", "backups", "staging", "versions"].map((name) => `sync/${name}`),
 ];

@@ -25,7 +25,7 @@ describe("own places", () => {
 		expect(locate()).toBe(root);
 	});
 
-	test.each([".sync_env", "logs", "sync", "sync/pending", "sync/conflicts", "sync/backups", "sync/staging"])(
+	test.each([".sync_env", "logs", "sync", "sync/pending", "sync/conflicts", "sync/backups", "sync/staging", "sync/versions"])(
 		"own places: %s is a link, also to nothing → exit code 2, one line",
 		(name) => {
 			const file = path.join(root, name);

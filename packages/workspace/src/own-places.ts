@@ -16,6 +16,7 @@ const places: readonly (readonly [name: string, kind: "directory" | "file"])[] =
 	["sync/conflicts", "directory"],
 	["sync/backups", "directory"],
 	["sync/staging", "directory"],
+	["sync/versions", "directory"],
 ];
 
 function problemOf(file: string, stats: Stats, kind: "directory" | "file", ownerOfWorkspace: number): string | null {

@@ -45,6 +45,11 @@ export class WorkspacePaths {
 		return path.join(this.#besideTree(), "staging");
 	}
 
+	/** Second links to files that checkouts put in place, each named by its inode: whether they were read shows there. */
+	get versions(): string {
+		return path.join(this.#besideTree(), "versions");
+	}
+
 	/** What is linked into the working tree, or taken out of it, must be on its file system; `sync/` need not be. */
 	#besideTree(): string {
 		if (this.#beside !== null) return this.#beside;

@@ -128,6 +128,8 @@ export const syncStateSchema = z.object({
 	skipped: z.array(skippedFileSchema),
 	/** What waits for `--approve` or `--reject`; additive to the contract. */
 	held: z.optional(z.array(heldLossSchema)),
+	/** Whether access times tell here which version of a file a writer has read, and why (not); additive to the contract. */
+	access_times: z.optional(z.object({ tell: z.boolean(), reason: z.string() })),
 	last_cycle: z.nullable(
 		z.object({
 			duration_ms: count,

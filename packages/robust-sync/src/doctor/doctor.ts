@@ -2,7 +2,7 @@ import { openRepository } from "@robust-sync/git";
 import { type Config, loadConfig, type WorkspacePaths } from "@robust-sync/workspace";
 import { type Finding, failed, ok } from "./finding.ts";
 import { checkHub } from "./hub.ts";
-import { checkFileSystem, checkFilters, checkVersions, checkWatches } from "./machine.ts";
+import { checkAccessTimes, checkFileSystem, checkFilters, checkVersions, checkWatches } from "./machine.ts";
 import { checkByMonitor, checkPeers, checkState, checkUnits } from "./others.ts";
 import { checkPlaces, checkRepository } from "./workspace.ts";
 
@@ -41,6 +41,7 @@ export async function examine(paths: WorkspacePaths, version: string, tell: (fin
 		return all;
 	}
 	say(await safely("file system", () => checkFileSystem(paths)));
+	say(await safely("access times", () => [checkAccessTimes(paths, config)]));
 	const opening = await safely("repository", async () => {
 		const repository = await openRepository({
 			directory: paths.root,

@@ -4,6 +4,7 @@ import path from "node:path";
 import { beneath, gitPathIfAllowed, type Repository } from "@robust-sync/git";
 import { shellPath } from "@robust-sync/service/printable";
 import { type Config, isOwnName, type WorkspacePaths } from "@robust-sync/workspace";
+import { accessTimesOf } from "../access-times.ts";
 import { type Finding, failed, ok, warning } from "./finding.ts";
 
 const oldestNode = [20, 11] as const;
@@ -101,6 +102,16 @@ export function checkFileSystem(paths: WorkspacePaths): Finding[] {
 	if (found.length === 0)
 		found.push(ok(check, `${((bavail / Math.max(1, blocks)) * 100).toFixed(0)} % free (${((bavail * bsize) / 1e9).toFixed(1)} GB)`));
 	return found;
+}
+
+/** Whether a write that is based on an older version is known long after a checkout. */
+export function checkAccessTimes(paths: WorkspacePaths, config: Config): Finding {
+	const check = "access times";
+	const { tell, reason } = accessTimesOf(paths, config);
+	const effect = "a write from an older version is known for 10 s after a checkout only";
+	if (tell || config.syncAtime === "off")
+		return ok(check, tell ? `${reason}: a write from an older version is known as one` : `${reason}: ${effect}`);
+	return warning(check, `${reason}: ${effect}`, "mount it with relatime, or set SYNC_ATIME=off to accept that");
 }
 
 const readNumber = (file: string): number | null => {

@@ -1,0 +1,63 @@
+import fs from "node:fs";
+import { accessTimesTell } from "@robust-sync/git";
+import { type Config, findNoatimeMount, makeOwnDirectory, mountOf, type WorkspacePaths } from "@robust-sync/workspace";
+
+/** File systems of this kernel alone: on others a program elsewhere may read, and leave no trace here. */
+const localTypes: ReadonlySet<string> = new Set([
+	"bcachefs",
+	"btrfs",
+	"ext2",
+	"ext3",
+	"ext4",
+	"f2fs",
+	"jfs",
+	"overlay",
+	"reiserfs",
+	"tmpfs",
+	"xfs",
+	"zfs",
+]);
+
+/** Mounts come and go: they are looked at again after this. */
+const mountsForMs = 10_000;
+
+/** Whether the access times of a workspace tell which version of a file was read. */
+export interface AccessTimes {
+	readonly tell: boolean;
+	/** Why they do, or do not, for people. */
+	readonly reason: string;
+}
+
+const probed = new Map<number, boolean>();
+/** A container that has read through a mount without access times may be gone when that is asked. */
+const untold = new Map<string, string>();
+const lookedAt = new Map<string, number>();
+
+/** Probes a file system, once in the life of a process, and looks for mounts of it through which reads leave no trace. */
+export function accessTimesOf(paths: WorkspacePaths, { syncAtime }: Pick<Config, "syncAtime">): AccessTimes {
+	if (syncAtime === "off") return { tell: false, reason: "off (SYNC_ATIME=off)" };
+	const dev = fs.statSync(paths.root, { throwIfNoEntry: false })?.dev;
+	const mount = mountOf(paths.root);
+	if (dev === undefined || mount === null) return { tell: false, reason: "the mount of the workspace cannot be found" };
+	if (!localTypes.has(mount.type)) return { tell: false, reason: `unknown on ${mount.type}` };
+	if (!probed.has(dev)) {
+		try {
+			// Nothing is made where nothing of ours is.
+			if (!fs.existsSync(paths.sync)) return { tell: false, reason: "not probed yet" };
+			makeOwnDirectory(paths.versions);
+			probed.set(dev, accessTimesTell(paths.versions));
+		} catch (error) {
+			return { tell: false, reason: `a probe cannot be written (${(error as NodeJS.ErrnoException).code})` };
+		}
+	}
+	if (probed.get(dev) !== true)
+		return { tell: false, reason: `unknown: reads leave no trace on this ${mount.type} (mounted with noatime?)` };
+	const now = performance.now();
+	if (!untold.has(mount.device) && now - (lookedAt.get(mount.device) ?? Number.NEGATIVE_INFINITY) > mountsForMs) {
+		lookedAt.set(mount.device, now);
+		const found = findNoatimeMount(mount.device);
+		if (found) untold.set(mount.device, `unknown: process ${found.pid} sees this file system with noatime, at ${found.mount.point}`);
+	}
+	const reason = untold.get(mount.device);
+	return reason === undefined ? { tell: true, reason: `kept on ${mount.type}` } : { tell: false, reason };
+}

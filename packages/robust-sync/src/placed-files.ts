@@ -1,0 +1,106 @@
+import fs from "node:fs";
+import {
+	fileSystemPath,
+	type GitPath,
+	isArgument,
+	type PlacedFile,
+	type PlacedVersion,
+	PlacedVersions,
+	type Repository,
+	writeIndexStats,
+} from "@robust-sync/git";
+import type { WorkspacePaths } from "@robust-sync/workspace";
+
+/** More paths than this are not named to git as unchanged: it reads them. */
+const maxUntouched = 500;
+
+/**
+ * What checkouts put in place: whether a program has read a version since, and which files git need not read. The access times tell the
+ * first (packages/git, placed-versions.ts), and each read by git would be taken for one of a program.
+ */
+export class PlacedFiles {
+	readonly #versions: PlacedVersions;
+	/** Files whose index entries say nothing of how they are on disk. */
+	#unsettled: PlacedFile[] = [];
+	/** What was known before git looked at the working tree in this cycle. */
+	readonly #looked = new Map<GitPath, { readonly ino: string; readonly isUnread: boolean }>();
+
+	constructor(paths: WorkspacePaths) {
+		this.#versions = new PlacedVersions(paths.versions);
+	}
+
+	/** These files of ours lie in the working tree now. */
+	add(files: readonly PlacedFile[]): void {
+		const names = new Set(files.map((file) => file.path));
+		this.#unsettled = [...this.#unsettled.filter((file) => !names.has(file.path)), ...files];
+	}
+
+	/**
+	 * Tells the index how files are on disk that were put in place in an earlier second. Those of this second must wait: git does not believe
+	 * an entry that is as young as the index.
+	 */
+	settle(repository: Repository, now: number = Date.now()): void {
+		const isOlder = (file: PlacedFile) => file.stats.mtimeNs / 1_000_000_000n < BigInt(Math.floor(now / 1000));
+		const older = this.#unsettled.filter(isOlder).filter((file) => isAsPlaced(repository, file));
+		this.#unsettled = this.#unsettled.filter((file) => !isOlder(file));
+		if (older.length > 0) writeIndexStats(repository, older);
+	}
+
+	/** Paths that git need not look at, because they are as a checkout of this second has left them. */
+	untouched(repository: Repository): GitPath[] {
+		if (this.#unsettled.length > maxUntouched) return [];
+		return this.#unsettled.filter((file) => isArgument(file.path) && isAsPlaced(repository, file)).map((file) => file.path);
+	}
+
+	/** Remembers which of the newest versions were read, before git reads the files that have changed. */
+	look(versions: ReadonlyMap<GitPath, PlacedVersion>): void {
+		this.#looked.clear();
+		for (const [name, version] of versions) this.#looked.set(name, { ino: version.ino, isUnread: this.#versions.isUnread(version) });
+	}
+
+	/** Whether no program has read a version since it was put at the path. False: one has, or it is unknown. */
+	isUnread(name: GitPath, version: PlacedVersion): boolean {
+		const looked = this.#looked.get(name);
+		return looked?.ino === version.ino ? looked.isUnread : this.#versions.isUnread(version);
+	}
+
+	/**
+	 * What was looked at is committed. A version that has lost its place to another file says nothing any more: who reads that file does not
+	 * read this one. @param busy paths that wait for the next snapshot
+	 */
+	retire(repository: Repository, busy: readonly GitPath[]): void {
+		const waiting = new Set(busy);
+		for (const [name, { ino }] of this.#looked) {
+			if (waiting.has(name)) continue;
+			const stats = lstatOf(repository, name);
+			// Ours may lie there again: what was found was merged into it.
+			if (stats === null || (String(stats.ino) !== ino && !this.#versions.has(fileSystemPath(repository.root, name))))
+				this.#versions.drop(ino);
+		}
+		this.#looked.clear();
+	}
+
+	/** Removes links that are of no use any more. */
+	prune(now: number): void {
+		this.#versions.prune(now);
+	}
+}
+
+function lstatOf({ root }: Repository, name: GitPath): fs.BigIntStats | null {
+	try {
+		return fs.lstatSync(fileSystemPath(root, name), { bigint: true });
+	} catch {
+		return null;
+	}
+}
+
+function isAsPlaced(repository: Repository, { path: name, stats: placed }: PlacedFile): boolean {
+	const stats = lstatOf(repository, name);
+	return (
+		stats !== null &&
+		stats.ino === placed.ino &&
+		stats.size === placed.size &&
+		stats.mtimeNs === placed.mtimeNs &&
+		stats.ctimeNs === placed.ctimeNs
+	);
+}
