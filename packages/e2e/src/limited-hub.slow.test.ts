@@ -47,6 +47,11 @@ test("daemon: the hub answers 429 → one attempt, commits go on, also after a r
 	expect(wait()).toBeGreaterThan(50_000);
 	web.answer = "serve";
 	await helios.run(["--stop"]);
+	// A person's cycle leaves it alone as well, until the time is over or the remote is set again.
+	expect(await helios.failure()).toMatchObject({ code: "RATE_LIMITED", stderr: expect.stringMatching(/left alone for another \d+ s/) });
+	expect((await helios.run(["--once", "--dry-run"])).stdout).toMatch(/blocked .*limits how often.*left alone for another \d+ s/);
+	expect(web.requests).toHaveLength(attempts);
+	helios.git("remote", "set-url", "origin", `${web.url}/hub.git`);
 	await helios.once();
 	expect(world.git("hub.git", "show", "main:d")).toBe("d");
 });

@@ -90,7 +90,9 @@ describe("a hub behind nginx with git's http-backend and basic auth", () => {
 		aim(helios, server.url());
 		helios.write("random", Buffer.from(Array.from({ length: 20_000 }, () => Math.random() * 256)));
 		disk.fill(8_000);
-		expect((await helios.failure()).code).toBe("DISK_FULL");
+		// What its git says of the disk is for people.
+		expect((await helios.failure()).code).toBe("PUSH_REJECTED");
+		expect(helios.state()?.last_error?.remote_message).toMatch(/./);
 		disk.free();
 		disk.remount("ro");
 		// How far git gets before it fails decides whether it is heard, or all that the web server says is 502.

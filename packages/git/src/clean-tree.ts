@@ -423,6 +423,8 @@ function makeVerdict(tree: Oid, subtrees: readonly Verdict[], files: number, ref
 
 const subject = "robust-sync: leave out paths that no working tree may have";
 const identity = "robust-sync <robust-sync@localhost>";
+/** A commit names no more nodes than this. */
+const maxNodes = 16;
 /** The last second of the year 9999: a date that every tool can read. */
 const maxDate = 253_402_300_799;
 
@@ -437,6 +439,10 @@ function cleanCommitContent(commit: Oid, text: string, { tree, refused }: Verdic
 	const header = `tree ${tree}\nparent ${commit}\nauthor ${identity} ${when}\ncommitter ${identity} ${when}\n\n${subject}\n`;
 	// Quoted as JSON: a name may hold a line feed.
 	const lines = refused.map((name) => `Refused: ${JSON.stringify(Buffer.from(name, "latin1").toString())}\n`);
+	// Of no one node, since every node makes the same commit, but of those that the commit itself names.
+	const [last = ""] = text.trimEnd().split("\n\n").slice(1).slice(-1);
+	const nodes = new Set([...last.matchAll(/^Robust-Sync-Node: [a-z0-9][a-z0-9-]{0,62}$/gm)].map(([line]) => `${line}\n`));
+	lines.push(...[...nodes].sort().slice(0, maxNodes));
 	return Buffer.from(`${header}${lines.length > 0 ? `\n${lines.join("")}` : ""}`);
 }
 

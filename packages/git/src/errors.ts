@@ -37,6 +37,8 @@ export class GitError extends Error {
 	readonly notStored: boolean;
 	/** The remote took a push in, and a hook or rule of it refuses the branch's update. */
 	readonly declined: boolean;
+	/** The connection ended while a push was being sent: also how a web server refuses its size that does not read it to the end. */
+	readonly cutOff: boolean;
 
 	constructor(
 		code: GitErrorCode,
@@ -49,6 +51,7 @@ export class GitError extends Error {
 			retryAfterMs?: number | null;
 			notStored?: boolean;
 			declined?: boolean;
+			cutOff?: boolean;
 		} = {},
 	) {
 		super(message, options);
@@ -60,6 +63,7 @@ export class GitError extends Error {
 		this.retryAfterMs = options.retryAfterMs ?? null;
 		this.notStored = options.notStored ?? false;
 		this.declined = options.declined ?? false;
+		this.cutOff = options.cutOff ?? false;
 	}
 }
 
@@ -69,18 +73,11 @@ interface Symptom {
 	readonly advice: string;
 }
 
-const diskFull = /no space left on device|disk quota exceeded|ENOSPC/i;
-
-/** Whether what git printed says that a disk is full. */
-export function isDiskFull(stderr: string): boolean {
-	return diskFull.test(stderr);
-}
-
 // git has no machine-readable failures: these texts are its, curl's and OpenSSH's own, in the C locale, and the order decides.
 const symptoms: readonly Symptom[] = [
 	{
 		code: "DISK_FULL",
-		pattern: diskFull,
+		pattern: /no space left on device|disk quota exceeded|ENOSPC/i,
 		advice: "free some space (here, or on the remote if it says so)",
 	},
 	{
@@ -176,6 +173,10 @@ function sshSymptom({ ssh }: NetworkAnswer): { code: GitErrorCode; advice: strin
 	return ssh !== null && turnedAway.test(ssh) ? { code: "RATE_LIMITED", advice: limited } : null;
 }
 
+// git's own lines when the other side is gone while it sends objects, or before the answer to them (curl's codes for that: libcurl-errors(3)).
+const cutOffWhileSending =
+	/^error: RPC failed; curl (?:18|52|55|56|65|92) |^send-pack: unexpected disconnect|^(?:fatal|error): .*write error: broken pipe|^error: pack-objects died/im;
+
 /** What a failure's code may follow from: what git and the ssh client wrote for themselves. */
 function ownText(stderr: string, network: NetworkAnswer | null): string {
 	const own = withoutRemoteText(stderr);
@@ -202,11 +203,14 @@ export function classify(
 		(network && (httpSymptom(command, network) ?? sshSymptom(network))) ?? symptoms.find(({ pattern }) => pattern.test(own)) ?? null;
 	const said = (lines.find((line) => /^(fatal|error|remote|ssh)/i.test(line)) ?? lines[0] ?? "").trim();
 	const remoteMessage = remoteText(stderr, network?.remote);
-	const options = { signal, remoteMessage, retryAfterMs: network?.http?.retryAfterMs ?? null };
+	const isAnswered = (network?.http?.status ?? 0) >= 400;
+	const cutOff =
+		command === "push" && symptom?.code === "REMOTE_UNREACHABLE" && signal === null && !isAnswered && cutOffWhileSending.test(own);
+	const options = { signal, remoteMessage, retryAfterMs: network?.http?.retryAfterMs ?? null, cutOff };
 	if (symptom === null) {
 		const message = `git ${command} failed (exit ${exitCode ?? "by signal"}): ${said || "it said nothing"}`;
 		return new GitError("INTERNAL", message, detail, exitCode, options);
 	}
-	const status = (network?.http?.status ?? 0) >= 400 ? `HTTP ${network?.http?.status}` : said;
+	const status = isAnswered ? `HTTP ${network?.http?.status}` : said;
 	return new GitError(symptom.code, `git ${command}: ${symptom.advice}${status ? ` (${status})` : ""}`, detail, exitCode, options);
 }

@@ -96,6 +96,25 @@ test.each([
 	expect(failure.message).not.toMatch(/[\r\n]/);
 });
 
+const reset = "error: RPC failed; curl 55 Send failure: Connection reset by peer\n";
+const disconnect = "send-pack: unexpected disconnect while reading sideband packet\nfatal: the remote end hung up unexpectedly\n";
+
+test.each([
+	["push", `${reset}${disconnect}`, http(200), true],
+	["push", "error: RPC failed; curl 56 Recv failure: Connection reset by peer\n", http(200), true],
+	["push", disconnect, ssh("Connection to hub closed by remote host.\n"), true],
+	["push", "fatal: sha1 file '<stdout>' write error: Broken pipe\nfatal: the remote end hung up unexpectedly\n", ssh(""), true],
+	["fetch", `${reset}${disconnect}`, http(200), false],
+	["push", `${reset}${disconnect}`, http(502), false],
+	["push", `${reset}${disconnect}`, http(413), false],
+	["push", "fatal: unable to access 'http://x/': Failed to connect to x port 80: Connection refused\n", null, false],
+	["push", "fatal: the remote end hung up unexpectedly\n", ssh("ssh: connect to host x port 22: Connection refused\r\n"), false],
+	["push", `${disconnect.replace("send-pack", "remote: send-pack")}`, ssh(""), false],
+] as const)("a failure: %s, stderr %j, %j → cut off while it sent: %s", (command, stderr, network, expected) => {
+	expect(classify(command, stderr, 128, null, network)).toMatchObject({ cutOff: expected });
+	expect(classify(command, stderr, 128, "SIGKILL", network)).toMatchObject({ cutOff: false });
+});
+
 test("what a remote wrote: over ssh and by sideband → both, in order", () => {
 	expect(remoteText("remote: two \nfatal: x\nfatal: remote error: three\n", "one\r\n\n")).toBe("one\ntwo\nthree");
 });

@@ -41,6 +41,8 @@ test.each(["sha1", "sha256"])("rewritten commits: own files in some (%s) → gon
 	);
 	const store = openMergeStore(await scratch.open(format));
 	const replaced = await rewriteCommits(store, [both, only, empty, side, merged, signed], isOwn);
+	const marked = await rewriteCommits(store, [both], isOwn, (message) => `${message}by us`);
+	expect(git("log", "-1", "--format=%B", marked.get(both) as string)).toBe(`${git("log", "-1", "--format=%B", both).trim()}\nby us`);
 	expect([...replaced.keys()]).toEqual([both, only, empty, merged, signed]);
 	expect(replaced.get(only)).toBe(replaced.get(both));
 	const head = replaced.get(signed) as string;

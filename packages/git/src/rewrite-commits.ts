@@ -11,26 +11,32 @@ function splitCommit(commit: string): { header: string; message: string } {
 
 const parentsOf = (header: string) => [...header.matchAll(/^parent ([0-9a-f]+)$/gm)].map(([, parent = ""]) => parent);
 
-/** The same commit with another tree and other parents. A signature would be wrong: it is left out. */
-function withTreeAndParents(commit: string, tree: Oid, replaced: ReadonlyMap<Oid, Oid>): string {
+/** The same commit with another tree, other parents and message. A signature would be wrong: it is left out. */
+function withTreeAndParents(commit: string, tree: Oid, replaced: ReadonlyMap<Oid, Oid>, messageOf: (message: string) => string): string {
 	const { header, message } = splitCommit(commit);
 	const unsigned = header.replace(/\n(?:gpgsig|gpgsig-sha256) [^\n]*(?:\n [^\n]*)*/g, "");
 	const changed = unsigned
 		.replace(/^tree [0-9a-f]+$/m, `tree ${tree}`)
 		.replace(/^parent ([0-9a-f]+)$/gm, (_line, parent: Oid) => `parent ${replaced.get(parent) ?? parent}`);
-	return `${changed}${message}`;
+	return `${changed}\n\n${messageOf(message.slice(2))}`;
 }
 
 /**
- * Writes commits again without names that never travel, with author, dates and message as they are. The result follows from the commits
- * alone, so every node makes the same ones. A commit that only changed such names becomes its parent.
+ * Writes commits again without names that never travel, with author and dates as they are. The result follows from the commits and
+ * `messageOf` alone. A commit that only changed such names becomes its parent.
  * @param store from openMergeStore
  * @param commits parents before their children
  * @param isOwn names at the top of the tree that never are part of it
+ * @param messageOf the message of the new commit by the old one's, each one character a byte
  * @returns the new commits by the old ones, of those that changed
  * @throws GitError
  */
-export async function rewriteCommits(store: Repository, commits: readonly Oid[], isOwn: IsOwnName): Promise<Map<Oid, Oid>> {
+export async function rewriteCommits(
+	store: Repository,
+	commits: readonly Oid[],
+	isOwn: IsOwnName,
+	messageOf: (message: string) => string = (message) => message,
+): Promise<Map<Oid, Oid>> {
 	const replaced = new Map<Oid, Oid>();
 	const newTrees = new Map<Oid, Oid>();
 	await withObjectReader(store, async (reader) => {
@@ -51,7 +57,7 @@ export async function rewriteCommits(store: Repository, commits: readonly Oid[],
 					continue;
 				}
 			}
-			const object = { type: "commit", content: Buffer.from(withTreeAndParents(text, tree, replaced), "latin1") } as const;
+			const object = { type: "commit", content: Buffer.from(withTreeAndParents(text, tree, replaced, messageOf), "latin1") } as const;
 			const newOid = objectOid(object, store.objectFormat);
 			// At once: the next one may have to be read as its child.
 			await writeObjects(store, [object]);

@@ -1,6 +1,7 @@
-import { classify, GitError, isDiskFull } from "./errors.ts";
+import { classify, GitError } from "./errors.ts";
 import type { GitResult, GitRunOptions } from "./exec.ts";
 import { hookFailureText } from "./hook-failure.ts";
+import { isHubDiskFull } from "./hub-disk.ts";
 import { pushLargeFiles } from "./large-files.ts";
 import { type NetworkAnswer, NetworkLog } from "./network-log.ts";
 import { isAncestor, readParents } from "./refs.ts";
@@ -135,6 +136,8 @@ export interface PushOptions {
 	 * null: the remote must not have the branch. Absent: wherever the commit is a fast-forward.
 	 */
 	expected?: Oid | null;
+	/** Called where git saw, before it sent anything, that the remote's branch is elsewhere. */
+	onUnsent?: () => void;
 }
 
 /**
@@ -146,10 +149,13 @@ export async function pushCommit(
 	remote: string,
 	branch: string,
 	commit: Oid,
-	{ hooks = false, expected }: PushOptions = {},
+	{ hooks = false, expected, onUnsent }: PushOptions = {},
 ): Promise<PushOutcome> {
 	// A lease alone would let a push drop commits.
-	if (expected && !(await contains(repository, commit, expected))) return "race";
+	if (expected && !(await contains(repository, commit, expected))) {
+		onUnsent?.();
+		return "race";
+	}
 	await pushLargeFiles(repository, remote, branch, commit);
 	const { stdout, stderr, exitCode, answer } = await runOnNetwork(
 		repository,
@@ -175,9 +181,13 @@ export async function pushCommit(
 		.find((line) => line.startsWith("!\t"));
 	if (refused !== undefined) {
 		const summary = refused.split("\t")[2] ?? "";
-		if (raced.test(summary)) return "race";
+		if (raced.test(summary)) {
+			// "[remote rejected]" is the other side's answer.
+			if (summary.startsWith("[rejected]")) onUnsent?.();
+			return "race";
+		}
 		const isAnswer = !summary.startsWith("[remote failure]") && (answer.http?.status ?? 0) < 400;
-		if (isAnswer) throw refusal(branch, summary, stderr, exitCode, answer);
+		if (isAnswer) throw await refusal(repository, remote, branch, summary, stderr, exitCode, answer);
 	}
 	// Only a hook of this repository ends a push with 1 before git has a line for the remote. The last line is git's own.
 	if (hooks && stdout.length === 0) {
@@ -190,16 +200,25 @@ export async function pushCommit(
 	throw new GitError("PUSH_REJECTED", failure.message, detail, exitCode, { remoteMessage });
 }
 
-// What git-receive-pack answers when it cannot store what it got. No hook has run by then: the text beside it is git's own.
+// What git-receive-pack answers when it cannot store what it got. No hook has run by then.
 const unpackerError = "[remote rejected] (unpacker error)";
 
-/** A push that the remote refused, by its status line. What a hook wrote is passed on, and decides nothing. */
-function refusal(branch: string, summary: string, stderr: string, exitCode: number, { remote }: NetworkAnswer): GitError {
-	const remoteMessage = remoteText(stderr, remote);
-	if (summary === unpackerError && isDiskFull(stderr))
-		return new GitError("DISK_FULL", "git push: free some space on the remote", stderr, exitCode, { remoteMessage });
+/** A push that the remote refused, by its status line. What the remote wrote is passed on, and decides nothing. */
+async function refusal(
+	repository: Repository,
+	remote: string,
+	branch: string,
+	summary: string,
+	stderr: string,
+	exitCode: number,
+	{ remote: overSsh }: NetworkAnswer,
+): Promise<GitError> {
+	const remoteMessage = remoteText(stderr, overSsh);
 	const notStored = summary === unpackerError;
-	const message = `the remote refused the push: ${summary}: allow this node to push to '${branch}' there`;
+	if (notStored && isHubDiskFull(repository, remote))
+		return new GitError("DISK_FULL", "git push: the disk of the hub is full: free some space there", stderr, exitCode, { remoteMessage });
+	const advice = notStored ? "it cannot, or will not, store what it got: see what it says" : `allow this node to push to '${branch}' there`;
 	const declined = !notStored && summary.startsWith("[remote rejected] ");
+	const message = `the remote refused the push: ${summary}: ${advice}`;
 	return new GitError("PUSH_REJECTED", message, stderr, exitCode, { remoteMessage, notStored, declined });
 }

@@ -5,7 +5,7 @@ export { checkOutFirst } from "./first-checkout.ts";
 export * from "./integrate.ts";
 export { kindAttributes } from "./kind-attributes.ts";
 export { isBelow, isWithin, missingMounts, stillIgnored } from "./local-only.ts";
-export { nodesIn, nodeTrailer, withNodeTrailer } from "./node-trailer.ts";
+export { markedAsMade, nodesIn, nodeTrailer, withNodeTrailer } from "./node-trailer.ts";
 export { isOwnPath, ownPathspecs, trackedOwnFiles } from "./own-files.ts";
 export { pruneSavedVersions } from "./prune-saved-versions.ts";
 export type { Resolution, ResolvedFile, Role, Strategy } from "./resolution.ts";

@@ -11,11 +11,17 @@ export function nodeTrailer(node: string): string {
 
 /** A message of one node: history can be asked by node (`git log --grep='^Robust-Sync-Node: helios$'`). A paragraph of trailers at its end goes on. */
 export function withNodeTrailer(message: string, node: string): string {
-	const text = message.trimEnd();
+	// Of bytes that are read as Latin-1 only these are blanks.
+	const text = message.replace(/[\t\n\r ]+$/, "");
 	const paragraphs = text.split("\n\n");
 	const last = (paragraphs.at(-1) ?? "").split("\n");
 	const hasTrailers = paragraphs.length > 1 && last.every((line) => /^[A-Za-z][A-Za-z0-9-]*: \S/.test(line));
 	return `${text}${hasTrailers ? "\n" : "\n\n"}${nodeTrailer(node)}`;
+}
+
+/** The same for a commit that this node makes again: one that says of which node it is stays as it is. */
+export function markedAsMade(message: string, node: string): string {
+	return nodesIn(message).length > 0 ? message : `${withNodeTrailer(message, node)}\n`;
 }
 
 /** The nodes that a commit's message names in its last paragraph. */

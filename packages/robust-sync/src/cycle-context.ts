@@ -9,6 +9,8 @@ import type { HubPace } from "./hub-pace.ts";
 import type { KnownChanges } from "./known-changes.ts";
 import type { Mirrors } from "./mirrors.ts";
 import type { PlacedFiles } from "./placed-files.ts";
+import type { StepsAhead } from "./push-steps.ts";
+import type { RefusalSearch } from "./refused-files.ts";
 import type { ReplacedFiles } from "./replaced-files.ts";
 import type { Task } from "./task.ts";
 import type { VanishedFiles } from "./vanished-files.ts";
@@ -100,6 +102,10 @@ export interface CycleMemory {
 	readonly pace: HubPace;
 	/** What our checkouts put in place, and whether it was read since. */
 	readonly placed: PlacedFiles;
+	/** A push that goes in steps, and is not over. */
+	steps: StepsAhead | null;
+	/** A search for the files that the hub refuses, which is not over. */
+	search: RefusalSearch | null;
 	/** What our checkouts replaced a short while ago. */
 	readonly replaced: ReplacedFiles;
 }

@@ -1,5 +1,5 @@
 import { setImmediate, setTimeout as sleep } from "node:timers/promises";
-import { countCommits, diffTrees, type GitError, type GitPath, type Oid, pushCommit, readHead } from "@robust-sync/git";
+import { countCommits, diffTrees, type GitError, type GitPath, isAncestor, type Oid, pushCommit, readHead } from "@robust-sync/git";
 import {
 	carryOutPlan,
 	continueEarlierMerges,
@@ -20,9 +20,18 @@ import { heldSkipped } from "./held.ts";
 import { waitUntilQuiet } from "./hot-files.ts";
 import { collectOutbox, confirmDelivered, markCommitted } from "./outbox.ts";
 import { ownTrackedFiles, setAsideTrackedState, untrackOwnFiles, withoutOwnFiles } from "./own-tracked.ts";
-import { mayFitInSteps, pushInSteps } from "./push-steps.ts";
+import { mayFitInSteps, pushInSteps, type StepsAhead } from "./push-steps.ts";
 import { recover, refuseOpenOperation } from "./recover.ts";
-import { isDeclined, publishWithoutRefused, refusedFiles, refusedSkipped } from "./refused-files.ts";
+import {
+	forgetPublished,
+	isDeclined,
+	isNotStored,
+	newSearch,
+	publishWithoutRefused,
+	type RefusalSearch,
+	refusedFiles,
+	refusedSkipped,
+} from "./refused-files.ts";
 import { refusedBefore } from "./refused-paths.ts";
 import { bringUpToDate, rescueLateWrites } from "./rescue.ts";
 import { refusedPath } from "./skipped-files.ts";
@@ -207,28 +216,39 @@ async function exchange(
 	};
 	const { head } = snapshot;
 	let moved = memory.announced.size > 0;
-	/** Why the last push did not get through, where that was for its size, or because the hub refuses something in it. */
-	let tooLarge: GitError | null = null;
-	let declined: GitError | null = null;
 	const isQuiet = !moved && (asked === null || pace.limitedMs() > 0);
 	const known = await knownTip(context);
 	if (pace.limitedMs() > 0 || (isQuiet && head !== known && pace.waitToPushMs() > 0)) {
+		if (memory.search !== null && pace.limitedMs() === 0) throw memory.search.cause;
 		progress.postponedMs = pace.waitToPushMs();
 		return head;
 	}
 	// The peers announce what they push, and this node has nothing to push.
 	if (isQuiet && head !== null && head === known && !pace.mayAsk()) return head;
+	let hasSearched = false;
+	/** A push that was refused for what it carries goes on in parts, now or in later cycles. @throws `error` where that is no remedy */
+	const goOnInParts = (error: unknown): void => {
+		if (isDeclined(error) && !hasSearched) memory.search = newSearch(error);
+		else if (mayFitInSteps(error)) memory.steps = { cause: error, size: null };
+		else throw error;
+	};
 	// A push without a fetch first: where the remote is as we left it, its success proves that there was nothing to fetch.
-	const isFresh = head !== null && !moved && !progress.isTaskDone && (await isFreshOnTop(context, snapshot));
-	if (isFresh && pace.waitToPushMs() === 0 && (await mayPublish(context, snapshot.status.head, head, snapshot))) {
+	// Where the remote was asked already, its answer is waited for: one that limits us, or has moved, is not sent a push as well.
+	const isFresh =
+		head !== null &&
+		!moved &&
+		!progress.isTaskDone &&
+		(await isFreshOnTop(context, snapshot)) &&
+		(asked === null || (await asked) === known);
+	const isWhole = memory.steps === null && memory.search === null;
+	if (isFresh && isWhole && pace.waitToPushMs() === 0 && (await mayPublish(context, snapshot.status.head, head, snapshot))) {
 		const outcome = await publish(context, head, snapshot.status.head).catch((error: unknown) => {
-			if (mayFitInSteps(error)) tooLarge = error;
-			else if (isDeclined(error)) declined = error;
-			else throw error;
+			goOnInParts(error);
 			return "race" as const;
 		});
 		if (outcome === "pushed") {
 			progress.pushed++;
+			forgetPublished(context);
 			return head;
 		}
 		moved = true;
@@ -237,24 +257,54 @@ async function exchange(
 	let tip: Oid | null = null;
 	let isForeign = false;
 	let attemptStarted = 0;
-	let leftOut = false;
 	/** A part of what may be published may be what must not: the whole is looked at, and so is each part. */
 	const publishPart = async (error: GitError, commit: Oid, expected: Oid | null) => {
 		if (await mayPublish(context, expected, commit)) return await publish(context, commit, expected);
 		throw toSyncError(error);
 	};
-	/** Publishes what the hub takes. @returns "race": HEAD is another commit now. @throws `error` where nothing is to be left out */
-	const leaveOutRefused = async (error: GitError): Promise<"race"> => {
-		declined = null;
-		leftOut = true;
-		if (latest.head === null || tip === null) throw error;
-		const newHead = await publishWithoutRefused(context, latest.head, tip, error, (commit, expected) =>
-			publishPart(error, commit, expected),
+	/** Publishes what the hub takes. @returns "race": HEAD or the remote is another commit now. @throws why it ended */
+	const leaveOutRefused = async (search: RefusalSearch, from: Oid): Promise<"race"> => {
+		// It begins when HEAD contains what the remote has.
+		if (tip !== null && !(await isAncestor(repository, tip, from))) throw search.cause;
+		const found = await publishWithoutRefused(context, search, from, tip, (commit, expected) =>
+			publishPart(search.cause, commit, expected),
 		);
-		if (newHead === null) throw error;
-		progress.pushed += await countCommits(repository, tip, newHead);
-		latest = { ...latest, head: newHead };
+		if (found.tip !== null && found.tip !== tip) progress.pushed += await countCommits(repository, tip, found.tip);
+		tip = found.tip;
+		if (found.head !== null) latest = { ...latest, head: found.head };
+		if (!found.isWaiting) {
+			// With another failure than a refusal it goes on when that is over.
+			if (found.error === null || found.error === search.cause) memory.search = null;
+			hasSearched = true;
+		}
+		if (found.error !== null) throw found.error;
+		if (found.isWaiting && found.head === null) throw search.cause;
 		return "race";
+	};
+	/** @returns "race": the next round looks where the remote is now */
+	const pushSteps = async (steps: StepsAhead, from: Oid, to: Oid): Promise<"race" | "stepped"> => {
+		const made = await pushInSteps(context, from, tip, steps, (commit, expected) => publishPart(steps.cause, commit, expected));
+		progress.pushed += made.pushed;
+		memory.steps = made.ahead;
+		tip = made.tip;
+		if (isNotStored(made.error) && !hasSearched) memory.search = newSearch(made.error);
+		else if (made.error !== null) throw made.error;
+		// What a step left on the remote is fetched, merged and checked out by the next round.
+		return tip === to ? "stepped" : "race";
+	};
+	/** Brings a plan's commit to the remote: whole, in steps, or without what the hub refuses. @throws why it cannot */
+	const bringToRemote = async (to: Oid): Promise<"pushed" | "race" | "stepped"> => {
+		if (memory.steps === null && memory.search === null) {
+			try {
+				return await publish(context, to, tip);
+			} catch (error) {
+				goOnInParts(error);
+			}
+		}
+		const { head: from } = latest;
+		if (from === null) throw memory.search?.cause ?? memory.steps?.cause;
+		if (memory.search !== null) return await leaveOutRefused(memory.search, from);
+		return memory.steps === null ? "race" : await pushSteps(memory.steps, from, to);
 	};
 	const plan = await pRetry(
 		async () => {
@@ -274,30 +324,21 @@ async function exchange(
 				return await again(plan, tip);
 			}
 			// Others push as well: what comes in does not wait for the push.
-			if (tooLarge === null && declined === null && pace.waitToPushMs() > 0) {
+			if (pace.waitToPushMs() > 0) {
 				progress.postponedMs = pace.waitToPushMs();
+				if (memory.search !== null) refusal = memory.search.cause;
 				return await again(plan, tip);
 			}
 			// What came in is checked out all the same: a node that may not push still receives.
-			const failed = tooLarge ?? declined;
-			const outcome = await (failed === null ? publish(context, plan.to, tip) : Promise.reject(failed))
-				.catch(async (error: unknown) => {
-					if (isDeclined(error) && !leftOut) return await leaveOutRefused(error);
-					if (!mayFitInSteps(error) || latest.head === null) throw error;
-					tooLarge = null;
-					const steps = await pushInSteps(context, latest.head, tip, error, (commit, expected) => publishPart(error, commit, expected));
-					progress.pushed += steps.pushed;
-					// What a step left on the remote is fetched, merged and checked out by the next round.
-					return steps.isRace || steps.tip !== plan.to ? ("race" as const) : ("stepped" as const);
-				})
-				.catch((error: unknown) => {
-					refusal = error;
-					return "refused" as const;
-				});
+			const outcome = await bringToRemote(plan.to).catch((error: unknown) => {
+				refusal = error;
+				return "refused" as const;
+			});
 			if (outcome === "stepped") tip = plan.to;
 			if (outcome === "pushed") {
 				progress.pushed += await countCommits(repository, tip, plan.to);
 				tip = plan.to;
+				forgetPublished(context);
 			}
 			if (outcome !== "race") return await again(plan, tip);
 			moved = true;
@@ -317,6 +358,14 @@ async function exchange(
 		noteRefused(context, plan, isForeign);
 		await releaseApproved(context, plan.from, plan.to);
 		await checkOut(context, plan, progress);
+	}
+	const { search } = memory;
+	if (search !== null && refusal === search.cause && plan !== null && plan.kind !== "nothing" && pace.waitToPushMs() === 0) {
+		// HEAD contains what the remote has by now: the search can begin.
+		refusal = null;
+		await leaveOutRefused(search, plan.to);
+		progress.late++;
+		return (await readHead(repository)).oid;
 	}
 	if (refusal) throw refusal;
 	// What was written while the merge was pushed goes with the next cycle, which follows at once: another push now could wait as long.
@@ -493,8 +542,12 @@ async function publish(context: CycleContext, head: Oid, expected: Oid | null): 
 	const { repository, config } = context;
 	context.lock.assertHeld();
 	faultPoint("cycle-before-push");
-	context.memory.pace.pushes();
-	const outcome = await pushCommit(repository, config.syncRemote, syncedBranch(context), head, { hooks: config.syncHooks, expected });
+	const takeBack = context.memory.pace.pushes();
+	const outcome = await pushCommit(repository, config.syncRemote, syncedBranch(context), head, {
+		hooks: config.syncHooks,
+		expected,
+		onUnsent: takeBack,
+	});
 	faultPoint("cycle-after-push");
 	return outcome;
 }

@@ -40,10 +40,11 @@ import { changesText, pulledText, savedText } from "./cycle-text.ts";
 import { changedDirectly } from "./direct-snapshot.ts";
 import { noteFirstChange } from "./first-changes.ts";
 import { sayHeld } from "./guard.ts";
-import { askIntervalMs, HubPace, pushIntervalMs, pushTurn } from "./hub-pace.ts";
+import { HubPace, waitAfterCycleMs } from "./hub-pace.ts";
 import { KnownChanges } from "./known-changes.ts";
 import { Mirrors } from "./mirrors.ts";
 import { OwnChanges } from "./own-changes.ts";
+import { configurePace, resumeLimit } from "./pace-of-workspace.ts";
 import { PlacedFiles } from "./placed-files.ts";
 import { readPosition } from "./position.ts";
 import { SyncRecord } from "./record.ts";
@@ -85,6 +86,8 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean, clock: Monot
 		mirrors: null,
 		pace: new HubPace(),
 		placed: new PlacedFiles(paths),
+		steps: null,
+		search: null,
 		replaced: new ReplacedFiles(paths, clock),
 	};
 }
@@ -120,6 +123,11 @@ const streakUntilYield = 2;
 const yieldFactor = 2;
 const maxYieldMs = 1_000;
 
+/** Whether a search for what the hub refuses waits for the next push that may go out. */
+export function isSearching({ search, pace }: CycleMemory): boolean {
+	return search !== null && pace.waitToPushMs() > 0;
+}
+
 /** The loop: a cycle at every interval, and whenever something says that there is work. */
 export class Daemon {
 	readonly #options: DaemonOptions;
@@ -147,6 +155,8 @@ export class Daemon {
 	#instance: Lock | undefined;
 	#repository: Repository | undefined;
 	#repositoryStamp = "";
+	/** The address that the pace is for; null: not known yet. */
+	#hubUrl: string | null = null;
 	#watcher: WorkspaceWatcher | undefined;
 	#stateWatchers: fs.FSWatcher[] = [];
 	#recordTimer: NodeJS.Timeout | undefined;
@@ -200,7 +210,6 @@ export class Daemon {
 		await this.#record.update({ status: "idle" });
 		this.#failures = this.#record.state.consecutive_failures;
 		this.#memory.mirrors = new Mirrors({ log: this.#log, now: this.#now, random: this.#random }, this.#record.state.mirrors);
-		this.#memory.pace.resume(this.#record.limitedMs, this.#failures);
 		this.#recordTimer = setInterval(() => {
 			if (fs.existsSync(this.#paths.sync) && this.#isOurs()) void this.#record.update({});
 		}, recordIntervalMs);
@@ -344,7 +353,7 @@ export class Daemon {
 			if (result.checkedOut.length > 0) this.#own.add(result.checkedOut, fs.statSync(`${context.repository.gitDirectory}/index`).mtimeMs);
 			const durationMs = performance.now() - started;
 			const limitedMs = this.#memory.pace.limitedMs();
-			const waitMs = Math.min(intervalMs, result.postponedMs ?? intervalMs);
+			const waitMs = waitAfterCycleMs(result.postponedMs, intervalMs);
 			recordCycle(this.#paths, this.#now(), durationMs, false);
 			if (limitedMs > 0) await this.#record.waited(result, durationMs, this.#now() + limitedMs);
 			else {
@@ -427,25 +436,13 @@ export class Daemon {
 		return { repository, paths: this.#paths, config: this.#config, log: this.#log, now: this.#now, lock, memory: this.#memory };
 	}
 
-	/** How often the remote is used. */
+	/** How often the remote is used. A wait that another remote asked for is over. */
 	#configurePace(repository: Repository): void {
-		const { syncPushInterval, syncRemote, syncIntervalSeconds, peers } = this.#config;
-		const key = `remote.${syncRemote}.`;
-		const url = repository.config.get(`${key}pushurl`) ?? repository.config.get(`${key}url`) ?? "";
-		const pushMs = pushIntervalMs(syncPushInterval, url, peers.length + 1);
-		const areAnnounced = pushMs > 0 && peers.length > 0 && peers.every(({ name }) => this.#announces(name));
-		const names = peers.map(({ name }) => name);
-		// What a person sets is kept to the second.
-		const turn = syncPushInterval === "auto" ? pushTurn(this.#config.nodeName, names, pushMs, this.#now) : null;
-		this.#memory.pace.configure(pushMs, askIntervalMs(pushMs, syncIntervalSeconds * 1_000, areAnnounced), turn);
-	}
-
-	/** Whether this peer says what it pushes: it is alive, and heard from lately. */
-	#announces(peer: string): boolean {
-		const read = readState(this.#paths.peerState(peer), peerStateSchema);
-		if (read.kind !== "ok" || read.state.status !== "alive" || read.state.received_at === null) return false;
-		const ageMs = this.#now() - Date.parse(read.state.received_at);
-		return this.#config.syncWatch && ageMs < this.#config.peerTimeoutSeconds * 1_000;
+		const { pace } = this.#memory;
+		const url = configurePace(pace, repository, { paths: this.#paths, config: this.#config, now: this.#now });
+		if (this.#hubUrl === null) resumeLimit(pace, repository, this.#record.state, this.#now());
+		else if (url !== this.#hubUrl) pace.recovered();
+		this.#hubUrl = url;
 	}
 
 	/** Opened once; again when its configuration changed, or after a failure. */
@@ -499,7 +496,9 @@ export class Daemon {
 		const waitMs =
 			failure.code === "RATE_LIMITED"
 				? pace.limited(failure.retryAfterMs, this.#random())
-				: backOffMs(this.#failures, this.#config.syncIntervalSeconds * 1000, this.#random());
+				: isSearching(this.#memory)
+					? pace.waitToPushMs()
+					: backOffMs(this.#failures, this.#config.syncIntervalSeconds * 1000, this.#random());
 		this.#log.error(`${failure.code}: ${withRemoteMessage(failure.message, failure.remoteMessage)}`, {
 			failures: this.#failures,
 			retry_in_ms: waitMs,

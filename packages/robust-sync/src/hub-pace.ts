@@ -71,6 +71,11 @@ export function askIntervalMs(pushMs: number, syncIntervalMs: number, areAnnounc
 	return pushMs > 0 && areAnnounced ? Math.max(syncIntervalMs, Math.min(longestAskMs, askIntervals * syncIntervalMs)) : 0;
 }
 
+/** Milliseconds until the next cycle. @param postponedMs until something that waits here may be pushed; null: nothing waits */
+export function waitAfterCycleMs(postponedMs: number | null, intervalMs: number): number {
+	return Math.min(intervalMs, postponedMs ?? intervalMs);
+}
+
 /**
  * When this process may use the remote: pushes keep an interval, the first after a quiet period goes at once; questions keep one where
  * announced heads take their place; a remote that says it limits us is left alone for at least a minute.
@@ -123,9 +128,13 @@ export class HubPace {
 		return this.limitedMs() === 0 && this.#now() >= this.#askedAt + this.#askMs - Math.min(1_000, this.#askMs / 10);
 	}
 
-	/** A push begins, whatever becomes of it. */
-	pushes(): void {
+	/** A push begins, whatever becomes of it. @returns takes that back, where nothing was sent */
+	pushes(): () => void {
+		const before = this.#pushedAt;
 		this.#pushedAt = this.#now();
+		return () => {
+			this.#pushedAt = before;
+		};
 	}
 
 	/** The remote said where its branch is. */
@@ -152,9 +161,9 @@ export class HubPace {
 
 	/** Goes on with a wait that an earlier process began. @param times how often in a row it was turned away */
 	resume(waitMs: number, times: number): void {
-		if (!(waitMs > 0)) return;
+		// The next refusal doubles the wait also where this one is over.
 		this.#limits = Math.max(1, times);
-		this.#limitedUntil = this.#now() + Math.min(waitMs, longestResumedMs);
+		if (waitMs > 0) this.#limitedUntil = this.#now() + Math.min(waitMs, longestResumedMs);
 	}
 
 	/** The remote answered. */

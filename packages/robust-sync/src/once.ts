@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
 	cleanCommits,
 	displayPath,
@@ -39,10 +40,11 @@ import {
 } from "@robust-sync/workspace";
 import { type CycleResult, runCycle } from "./cycle.ts";
 import { type CycleContext, openWorkspaceRepository } from "./cycle-context.ts";
-import { newMemory } from "./daemon.ts";
+import { isSearching, newMemory } from "./daemon.ts";
 import { admitForeignWorkspace } from "./foreign-workspace.ts";
 import { Mirrors } from "./mirrors.ts";
 import { isPlaceholder } from "./nested-repositories.ts";
+import { configurePace, limitSeenMs, resumeLimit, stillLimited } from "./pace-of-workspace.ts";
 import { readPosition } from "./position.ts";
 import { SyncRecord } from "./record.ts";
 import { type Candidates, findCandidates } from "./snapshot.ts";
@@ -128,7 +130,9 @@ export async function syncOnce({ paths, config, logger, now = Date.now, task }: 
 		memory.ownTracked = record.ownTracked;
 		memory.damaged = record.state.last_error?.code === "CORRUPT_REPOSITORY";
 		context = { repository, paths, config, log: logger, now, lock, memory };
-		let result = await runCycle(task === undefined ? context : { ...context, task });
+		configurePace(memory.pace, repository, context);
+		resumeLimit(memory.pace, repository, record.state, now());
+		let result = await paced(context, task);
 		for (let again = 0; result.busy > 0 && again < maxFollowUps; again++) result = addUp(result, await runCycle(context));
 		// As long as each takes some of them away.
 		for (let waiting = Number.POSITIVE_INFINITY; result.waiting > 0 && result.waiting < waiting; ) {
@@ -138,6 +142,12 @@ export async function syncOnce({ paths, config, logger, now = Date.now, task }: 
 		// Without a daemon nobody else does it.
 		if (!beside) await tidy(context);
 		const durationMs = performance.now() - started;
+		const limitedMs = memory.pace.limitedMs();
+		if (limitedMs > 0) {
+			if (!beside) await record.waited(result, durationMs, now() + limitedMs);
+			return { ok: false, error: stillLimited(limitedMs, now(), record.state.last_error?.remote_message ?? null), state: record.state };
+		}
+		if (memory.steps !== null) throw memory.steps.cause;
 		if (!beside) {
 			recordCycle(paths, now(), durationMs, false);
 			await record.succeeded(result, durationMs, null);
@@ -148,13 +158,39 @@ export async function syncOnce({ paths, config, logger, now = Date.now, task }: 
 		const failure = toSyncError(error);
 		if (!beside) {
 			recordCycle(paths, now(), performance.now() - started, true);
-			await record.failed(failure, null, context ? await readPosition(context) : {});
+			// The next run leaves the remote alone for as long.
+			const isLimited = failure.code === "RATE_LIMITED";
+			const nextAttempt = isLimited ? now() + memory.pace.limited(failure.retryAfterMs, Math.random()) : null;
+			await record.failed(failure, nextAttempt, context ? await readPosition(context) : {});
 		}
 		return { ok: false, error: failure, state: record.state };
 	} finally {
 		await record.flushed();
 		await lock.release();
 		if (beside) await wakeHolder(instance, daemon);
+	}
+}
+
+/** A push in parts waits so long for its next turn; what takes longer is left to the next run. */
+const longestTurnMs = 120_000;
+
+/** A cycle, and those that follow where a push goes out in parts: each keeps the push interval. @throws as runCycle */
+async function paced(context: CycleContext, task: Task | undefined): Promise<CycleResult> {
+	const { memory, log, lock } = context;
+	let sum: CycleResult | null = null;
+	for (let given = task; ; given = undefined) {
+		try {
+			const result = await runCycle(given === undefined ? context : { ...context, task: given });
+			sum = sum === null ? result : addUp(sum, result);
+			if (memory.steps === null) return sum;
+		} catch (error) {
+			if (!isSearching(memory) || memory.pace.limitedMs() > 0 || memory.pace.waitToPushMs() > longestTurnMs) throw error;
+		}
+		const waitMs = memory.pace.waitToPushMs();
+		if (sum !== null && (memory.pace.limitedMs() > 0 || waitMs > longestTurnMs)) return sum;
+		log.info(`the hub takes the push in parts only: the next one may go out in ${Math.ceil(waitMs / 1_000)} s`);
+		await sleep(waitMs);
+		lock.assertHeld();
 	}
 }
 
@@ -223,11 +259,13 @@ export async function dryRun(options: OnceOptions): Promise<DryRun> {
 	const context = await lookingContext(options);
 	const { repository } = context;
 	const { branch, oid } = await readHead(repository);
-	const [{ changed, skipped }, remoteHead, known] = await Promise.all([
+	const limitedMs = limitSeenMs(repository, paths, context.now());
+	const [{ changed, skipped }, asked, known] = await Promise.all([
 		lookForCandidates(context, oid),
-		readRemoteBranch(repository, config.syncRemote, syncedBranch(context)),
+		limitedMs > 0 ? null : readRemoteBranch(repository, config.syncRemote, syncedBranch(context)),
 		knownTip(context),
 	]);
+	const remoteHead = limitedMs > 0 ? known : asked;
 	const pending = listPending(paths).length;
 	const operation = operationInProgress(repository.gitDirectory);
 	const commits = changed.length > 0 || pending > 0;
@@ -240,7 +278,11 @@ export async function dryRun(options: OnceOptions): Promise<DryRun> {
 		remote_head: remoteHead,
 		would_fetch: remoteHead !== null && remoteHead !== known,
 		would_push: commits || (oid !== null && oid !== remoteHead && (remoteHead === known || remoteHead === null)),
-		blocked_by: operation ? `a ${operation.name} is in progress` : null,
+		blocked_by: operation
+			? `a ${operation.name} is in progress`
+			: limitedMs > 0
+				? `the remote limits how often it may be asked: left alone for another ${Math.ceil(limitedMs / 1_000)} s`
+				: null,
 	};
 }
 

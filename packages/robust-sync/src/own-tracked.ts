@@ -15,7 +15,7 @@ import {
 	updateRef,
 	writeIndexEntries,
 } from "@robust-sync/git";
-import { ownPathspecs, trackedOwnFiles } from "@robust-sync/resolve";
+import { markedAsMade, ownPathspecs, trackedOwnFiles } from "@robust-sync/resolve";
 import {
 	compactTimestamp,
 	faultPoint,
@@ -140,7 +140,9 @@ export async function withoutOwnFiles(context: CycleContext, snapshot: Snapshot)
 	if (head === null || head === memory.publishable) return snapshot;
 	const isOurs = snapshot.isDirect === true && status.head === memory.publishable;
 	const commits = isOurs ? [] : await commitsWithOwnFiles(context, head);
-	const replaced = commits.length === 0 ? new Map<Oid, Oid>() : await rewriteCommits(openMergeStore(repository), commits, isOwnName);
+	const messageOf = (message: string) => markedAsMade(message, context.config.nodeName);
+	const replaced =
+		commits.length === 0 ? new Map<Oid, Oid>() : await rewriteCommits(openMergeStore(repository), commits, isOwnName, messageOf);
 	const newHead = replaced.get(head) ?? head;
 	if (newHead !== head) {
 		lock.assertHeld();

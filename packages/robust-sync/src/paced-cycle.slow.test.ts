@@ -1,12 +1,17 @@
+import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { type HttpGitServer, startHttpServer } from "@robust-sync/git/fixtures/http-server";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
+import type { Logger } from "@robust-sync/service/log";
+import { parseConfig } from "@robust-sync/workspace";
 import { runCycle } from "./cycle.ts";
 import type { CycleContext } from "./cycle-context.ts";
 import { newMemory } from "./daemon.ts";
-import { HubPace } from "./hub-pace.ts";
+import { HubPace, waitAfterCycleMs } from "./hub-pace.ts";
+import { syncOnce } from "./once.ts";
 import { enqueueMessage } from "./outbox.ts";
+import { configurePace } from "./pace-of-workspace.ts";
 import { cycleContext } from "./testing/cycle-context.ts";
 
 let scratch: Scratch;
@@ -103,4 +108,100 @@ test("questions: peers announce → not asked before its time, an announced head
 	const then = web.requests.length;
 	await runCycle(context);
 	expect(web.requests.length).toBeGreaterThan(then);
+});
+
+test("--once in a back-off: no request, RATE_LIMITED says how long; refused again → twice as long", async () => {
+	await change("a");
+	Object.assign(web, { answer: 429, headers: { "content-type": "text/plain" }, body: "slow down" });
+	const start = Date.now() + 1_000;
+	const once = async (seconds: number) => {
+		const before = web.requests.length;
+		const outcome = await syncOnce({ ...context, logger: context.log as Logger, now: () => start + seconds * 1_000 });
+		return { outcome, requests: web.requests.length - before };
+	};
+	for (const [seconds, requests, leftSeconds] of [
+		[0, 1, 60],
+		[30, 0, 30],
+		[70, 1, 120],
+		[150, 0, 40],
+		[250, 1, 240],
+	] as const) {
+		scratch.write(`helios/at-${seconds}`, "1");
+		const { outcome, requests: made } = await once(seconds);
+		if (outcome.ok) throw new Error("it did not fail");
+		expect(outcome.error).toMatchObject({ code: "RATE_LIMITED", remoteMessage: "slow down" });
+		expect([seconds, made]).toEqual([seconds, requests]);
+		expect(Date.parse(outcome.state.next_attempt ?? "") - start - seconds * 1_000).toBeGreaterThanOrEqual(leftSeconds * 1_000 - 1_000);
+		if (requests === 0) expect(outcome.error.message).toMatch(/left alone for another \d+ s \(until .*Z\)/);
+	}
+	// What changed is committed here, and goes out after that; or at once, where a person has set another remote.
+	expect(scratch.git("helios", "ls-files").trim().split("\n")).toContain("at-150");
+	Object.assign(web, { answer: "serve" });
+	const { outcome } = await once(260);
+	expect(outcome.ok).toBe(false);
+	fs.utimesSync(scratch.path("helios/.git/config"), new Date(), start / 1_000 + 255);
+	expect((await once(261)).outcome.ok).toBe(true);
+	expect(scratch.git("hub.git", "ls-tree", "--name-only", "main")).toContain("at-250");
+});
+
+test("--once with a push interval: a push in steps keeps it, and all is there in the end", async () => {
+	await change("a");
+	scratch.git("helios", "config", "http.postBuffer", "10000000");
+	web.maxBytes = 400_000;
+	for (let index = 0; index < 3; index++) {
+		scratch.write(`helios/large${index}`, randomBytes(250_000));
+		scratch.commitAll("helios", `large ${index}`);
+	}
+	const times: number[] = [];
+	web.onPush = () => times.push(performance.now());
+	const config = parseConfig({ NODE_NAME: "helios", SYNC_PUSH_INTERVAL: "1" });
+	expect(await syncOnce({ paths: context.paths, config, logger: context.log as Logger })).toMatchObject({ ok: true, result: { ahead: 0 } });
+	expect(times).toHaveLength(4);
+	for (const [index, at] of times.slice(1).entries()) expect(at - (times[index] as number)).toBeGreaterThan(900);
+	expect(scratch.git("hub.git", "ls-tree", "--name-only", "main").trim().split("\n")).toHaveLength(4);
+});
+
+test("five busy nodes on a public host, real cycles → six pushes a minute, a first change at once, all arrives", async () => {
+	const names = ["a", "b", "c", "d", "e"].map((letter) => `node-${letter}`);
+	const url = "https://github.com/me/workspace.git";
+	const counted = scratch.path("pushes");
+	scratch.write("hub.git/hooks/pre-receive", `#!/bin/sh\nprintf x >> '${counted}'\n`, 0o755);
+	const pushesSoFar = () => (fs.existsSync(counted) ? fs.statSync(counted).size : 0);
+	await change("start");
+	const wall = 1_800_000_000_000;
+	const nodes: { context: CycleContext; nextChange: number; wakeAt: number }[] = [];
+	for (const name of names) {
+		scratch.git(".", "clone", "-q", "hub.git", name);
+		scratch.git(name, "remote", "set-url", "origin", url);
+		scratch.git(name, "config", `url.file://${scratch.path("hub.git")}.insteadOf`, url);
+		const base = await cycleContext(scratch, name);
+		const peers = names.filter((other) => other !== name).map((other) => `${other}=127.0.0.1`);
+		const config = parseConfig({ NODE_NAME: name, PEERS: peers.join(",") });
+		const memory = { ...newMemory(base.paths, false), pace: new HubPace(() => now), branch: "main", indexChecked: true };
+		nodes.push({ context: { ...base, config, memory, now: () => wall + now }, nextChange: 1_000 * nodes.length, wakeAt: 0 });
+	}
+	const pushed: number[] = [];
+	const start = pushesSoFar();
+	const busyMs = 60_000;
+	for (now = 0; now < busyMs + 110_000; now += 1_000) {
+		for (const node of nodes) {
+			const isChange = now >= node.nextChange && now < busyMs;
+			if (!isChange && now < node.wakeAt) continue;
+			if (isChange) {
+				scratch.write(`${node.context.config.nodeName}/${node.context.config.nodeName}-${now}`, "1");
+				node.nextChange += 15_000;
+			}
+			const before = pushesSoFar();
+			configurePace(node.context.memory.pace, node.context.repository, node.context);
+			const { postponedMs } = await runCycle(node.context);
+			for (let count = pushesSoFar() - before; count > 0; count--) pushed.push(now);
+			node.wakeAt = now + waitAfterCycleMs(postponedMs, 60_000);
+		}
+	}
+	expect(pushed.length).toBe(pushesSoFar() - start);
+	expect(pushed.filter((at, index) => (pushed[index + 6] ?? Number.POSITIVE_INFINITY) < at + 60_000)).toEqual([]);
+	// The first change of each node went out at once.
+	expect(pushed.slice(0, 5)).toEqual([0, 1_000, 2_000, 3_000, 4_000]);
+	const files = scratch.git("hub.git", "ls-tree", "--name-only", "main").trim().split("\n");
+	expect(files.filter((file) => file.startsWith("node-"))).toHaveLength(20);
 });

@@ -5,6 +5,7 @@ import { Scratch } from "@robust-sync/git/fixtures/scratch";
 import { runCycle } from "./cycle.ts";
 import type { CycleContext } from "./cycle-context.ts";
 import { newMemory } from "./daemon.ts";
+import { HubPace } from "./hub-pace.ts";
 import { cycleContext } from "./testing/cycle-context.ts";
 
 let scratch: Scratch;
@@ -75,14 +76,67 @@ test("web hub: one commit is too large by itself → those before it are there, 
 	expect(onHub()).toHaveLength(6);
 });
 
-test("hub with receive.maxInputSize: five commits at once → pushed in steps; one too large → its words and the file", async () => {
+test("hub with receive.maxInputSize: five commits at once → pushed in steps; a file too large → left out", async () => {
 	scratch.git("hub.git", "config", "receive.maxInputSize", "400000");
 	fiveCommits();
 	expect(await runCycle(context)).toMatchObject({ pushed: 5 });
 	scratch.write("helios/x.bin", randomBytes(600_000));
+	scratch.write("helios/small", "1");
+	const { skipped } = await runCycle(context);
+	expect(skipped).toMatchObject([{ path: "x.bin", reason: "refused-by-hub", remedy: expect.stringContaining("maximum allowed size") }]);
+	expect(onHub()).toContain("small");
+	expect(scratch.git("hub.git", "rev-parse", "main")).toBe(scratch.git("helios", "rev-parse", "HEAD"));
+});
+
+test("web hub: it hangs up in the middle of a push of five commits → pushed in steps; one too large → named", async () => {
+	Object.assign(web, { maxBytes: 400_000, tooLarge: "hang-up" });
+	fiveCommits();
+	expect(await runCycle(context)).toMatchObject({ pushed: 5 });
+	expect(onHub()).toHaveLength(6);
+	scratch.write("helios/too large.bin", randomBytes(600_000));
 	await expect(runCycle(context)).rejects.toMatchObject({
-		code: "PUSH_REJECTED",
-		message: expect.stringContaining("x.bin (0.6 MB)"),
-		remoteMessage: expect.stringContaining("maximum allowed size"),
+		code: "REMOTE_UNREACHABLE",
+		message: expect.stringMatching(/ended while it was sent.*does not get through even by itself; .* too large\.bin \(0\.6 MB\)/),
 	});
+});
+
+test("web hub: it answers no push at all → REMOTE_UNREACHABLE, no more pushes than for halves", async () => {
+	fiveCommits();
+	Object.assign(web, { maxBytes: 0, tooLarge: "hang-up" });
+	const before = pushes();
+	await expect(runCycle(context)).rejects.toMatchObject({ code: "REMOTE_UNREACHABLE" });
+	expect(pushes() - before).toBeLessThanOrEqual(4);
+});
+
+test("pushes in steps keep the push interval: one a turn, over cycles, nothing is tried twice", async () => {
+	let now = 0;
+	const pace = new HubPace(() => now);
+	pace.configure(20_000, 0);
+	context = { ...context, memory: { ...newMemory(context.paths, false), pace, branch: "main", indexChecked: true } };
+	web.maxBytes = 400_000;
+	fiveCommits();
+	const made: number[] = [];
+	let ahead = 1;
+	for (; ahead > 0 && made.length < 50; now += 10_000) {
+		const before = pushes();
+		({ ahead } = await runCycle(context));
+		made.push(pushes() - before);
+		expect(pushes() - before).toBeLessThanOrEqual(now % 20_000 === 0 ? 1 : 0);
+	}
+	// Five at once, two, two, one.
+	expect(made.filter((count) => count > 0)).toHaveLength(4);
+	expect(onHub()).toHaveLength(6);
+});
+
+test("a rate limit in the middle of steps → RATE_LIMITED, what is there stays, the rest follows after it", async () => {
+	web.maxBytes = 400_000;
+	fiveCommits();
+	web.limitAfterPushes = 2;
+	await expect(runCycle(context)).rejects.toMatchObject({ code: "RATE_LIMITED" });
+	expect(onHub()).toHaveLength(3);
+	web.limitAfterPushes = Number.POSITIVE_INFINITY;
+	const before = pushes();
+	await runCycle(context);
+	expect(onHub()).toHaveLength(6);
+	expect(pushes() - before).toBe(2);
 });

@@ -19,7 +19,15 @@ const maxAttempts = 40;
 
 /** Whether a push failed for what it carries, so that a part of it may get through. */
 export function mayFitInSteps(error: unknown): error is GitError {
-	return error instanceof GitError && (error.code === "PUSH_TOO_LARGE" || error.notStored);
+	return error instanceof GitError && (error.code === "PUSH_TOO_LARGE" || error.notStored || error.cutOff);
+}
+
+/** A push that goes in steps: it may take several cycles, where pushes keep an interval. */
+export interface StepsAhead {
+	/** Why all at once did not work. */
+	readonly cause: GitError;
+	/** Commits of the next step; null: half of all. */
+	readonly size: number | null;
 }
 
 /** How far pushing in steps came: what the remote is at now, and how many of our commits went there. */
@@ -28,48 +36,54 @@ export interface Steps {
 	readonly pushed: number;
 	/** Another node pushed in between. */
 	readonly isRace: boolean;
+	/** The rest, which has to wait until the next push may go out; null: nothing waits. */
+	readonly ahead: StepsAhead | null;
+	/** Why it went no further: naming commit and file, when a single commit does not get through. null: it went on, or is done. */
+	readonly error: unknown;
 }
 
 /**
  * Pushes the commits that `head` has and the remote lacks in steps along first parents, half as many at once whenever that does not get
- * through. Where the remote has gone on meanwhile, a step is a merge with it.
+ * through. Where the remote has gone on meanwhile, a step is a merge with it. Each step is a push: it keeps the push interval.
  * @param tip where the remote is; null: it has no branch yet
- * @param cause why all at once did not work
  * @param push brings a commit there, from what it is expected to be at
- * @throws GitError with the code of the failure, naming commit and file, when a single commit is too large; any other failure of a push
  */
 export async function pushInSteps(
-	{ repository, log }: Pick<CycleContext, "repository" | "log">,
+	{ repository, log, memory: { pace } }: StepsContext,
 	head: Oid,
 	tip: Oid | null,
-	cause: GitError,
+	{ cause, size: before }: StepsAhead,
 	push: (commit: Oid, expected: Oid | null) => Promise<"pushed" | "race">,
 ): Promise<Steps> {
 	const chain = await firstParents(repository, tip, head);
 	let at = tip;
 	let done = 0;
 	let error = cause;
-	let size = Math.max(1, Math.floor(chain.length / 2));
+	let size = before ?? Math.max(1, Math.floor(chain.length / 2));
+	const steps = (fields: Partial<Steps>): Steps => ({ tip: at, pushed: done, isRace: false, ahead: null, error: null, ...fields });
 	// All at once was tried already.
-	if (chain.length <= 1) throw await explained(repository, head, cause);
+	if (before === null && chain.length <= 1) return steps({ error: await explained(repository, head, cause) });
 	for (let attempt = 0; done < chain.length; attempt++) {
-		if (attempt >= maxAttempts) throw error;
+		if (pace.waitToPushMs() > 0) return steps({ ahead: { cause: error, size } });
+		if (attempt >= maxAttempts) return steps({ error });
 		const commit = chain[Math.min(done + size, chain.length) - 1] as Oid;
 		const to = at === null ? commit : (await planIntegration(repository, commit, at)).to;
 		try {
-			if ((await push(to, at)) === "race") return { tip: at, pushed: done, isRace: true };
+			if ((await push(to, at)) === "race") return steps({ isRace: true });
 			log.debug("a step of a large push is there", { commits: Math.min(size, chain.length - done) });
 			at = to;
 			done = Math.min(done + size, chain.length);
 		} catch (failure) {
-			if (!mayFitInSteps(failure)) throw failure;
+			if (!mayFitInSteps(failure)) return steps({ error: failure, ahead: { cause: error, size } });
 			error = failure;
-			if (size === 1) throw await explained(repository, commit, failure);
-			size = Math.ceil(size / 2);
+			if (size === 1) return steps({ error: await explained(repository, commit, failure) });
+			size = Math.ceil(Math.min(size, chain.length - done) / 2);
 		}
 	}
-	return { tip: at, pushed: done, isRace: false };
+	return steps({});
 }
+
+type StepsContext = Pick<CycleContext, "repository" | "log"> & { memory: Pick<CycleContext["memory"], "pace"> };
 
 /** The same failure, with the commit that does not get through and the largest file that it brings. */
 async function explained(repository: Repository, commit: Oid, error: GitError): Promise<GitError> {
@@ -78,12 +92,14 @@ async function explained(repository: Repository, commit: Oid, error: GitError): 
 		largest === null
 			? ""
 			: `; the largest file in it is ${printable(displayPath(largest.path))} (${(largest.size / 1_000_000).toFixed(1)} MB)`;
+	const { remoteMessage, notStored, cutOff } = error;
+	const how = cutOff ? "the connection ended while it was sent, which may be for its size: " : "";
 	return new GitError(
 		error.code,
-		`${error.message}; commit ${commit.slice(0, 12)} does not get through even by itself${file}`,
+		`${error.message}; ${how}commit ${commit.slice(0, 12)} does not get through even by itself${file}`,
 		error.detail,
 		error.exitCode,
-		{ remoteMessage: error.remoteMessage, notStored: error.notStored },
+		{ remoteMessage, notStored, cutOff },
 	);
 }
 

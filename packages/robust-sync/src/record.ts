@@ -17,6 +17,7 @@ import {
 } from "@robust-sync/workspace";
 import { accessTimesOf } from "./access-times.ts";
 import type { CycleResult } from "./cycle.ts";
+import { limitedMsOf } from "./pace-of-workspace.ts";
 import type { SyncError } from "./sync-error.ts";
 
 /** A failure as `sync_state.json` has it, without secrets. */
@@ -117,15 +118,9 @@ export class SyncRecord {
 		return this.update({ status: "paused", paused: pause, next_attempt: pause.until });
 	}
 
-	/** How long a remote that limits this node is still left alone, milliseconds; NaN: no time is known. */
-	get limitedMs(): number {
-		const { last_error, next_attempt } = this.#state;
-		return last_error?.code === "RATE_LIMITED" ? Date.parse(next_attempt ?? "") - this.#now() : Number.NaN;
-	}
-
 	/** The time until which the remote is left alone outlives a process. */
 	get #nextKept(): string | null {
-		return this.limitedMs > 0 ? this.#state.next_attempt : null;
+		return limitedMsOf(this.#state, this.#now()) > 0 ? this.#state.next_attempt : null;
 	}
 
 	/** A cycle begins. */

@@ -14,6 +14,7 @@ import {
 } from "@robust-sync/git";
 import { shellWord } from "@robust-sync/service/printable";
 import type { CycleContext } from "./cycle-context.ts";
+import { stillLimited } from "./pace-of-workspace.ts";
 import { SyncError } from "./sync-error.ts";
 
 /** The remote's tip as this node knows it after a fetch. */
@@ -56,6 +57,8 @@ export async function nameUnbornBranch(context: CycleContext): Promise<void> {
 	const { repository, config, memory } = context;
 	const { branch, oid } = await readHead(repository);
 	if (oid !== null || branch === null || config.syncBranch !== null) return;
+	const limitedMs = memory.pace.limitedMs();
+	if (limitedMs > 0) throw stillLimited(limitedMs, context.now());
 	const { branches, defaultBranch } = await listRemote(repository, config.syncRemote);
 	if (branches.size === 0) return;
 	const only = branches.size === 1 ? [...branches.keys()][0] : null;

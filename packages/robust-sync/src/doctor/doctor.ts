@@ -49,7 +49,7 @@ export async function examine(paths: WorkspacePaths, version: string, tell: (fin
 			networkTimeoutMs: config.gitTimeoutSeconds * 1000,
 		});
 		say(await safely("repository", () => checkRepository(repository, config)));
-		say(await safely("hub", () => checkHub(repository, config)));
+		say(await safely("hub", () => checkHub(repository, config, paths)));
 		say(await safely("filters", () => checkFilters(repository)));
 		return [];
 	});

@@ -1,8 +1,9 @@
 import { GitError, listRemote, probeWrite, type Repository } from "@robust-sync/git";
 import { printable } from "@robust-sync/service/printable";
-import type { Config } from "@robust-sync/workspace";
+import type { Config, WorkspacePaths } from "@robust-sync/workspace";
+import { limitSeenMs } from "../pace-of-workspace.ts";
 import { cleanRemoteMessage } from "../remote-message.ts";
-import { type Finding, failed, ok } from "./finding.ts";
+import { type Finding, failed, ok, warning } from "./finding.ts";
 
 const firstSteps: Readonly<Record<string, string>> = {
 	AUTH_FAILED: "git ls-remote, as the user of the service",
@@ -20,11 +21,18 @@ function problemOf(error: unknown): [message: string, fix: string] {
 }
 
 /** Whether the hub can be read and written without a question: the last by a ref of our own, which is taken away again. */
-export async function checkHub(repository: Repository, config: Config): Promise<Finding[]> {
+export async function checkHub(repository: Repository, config: Config, paths: WorkspacePaths): Promise<Finding[]> {
 	const check = "hub";
 	const remote = config.syncRemote;
 	if (!repository.config.get(`remote.${remote}.url`))
 		return [failed(check, `the repository has no remote '${remote}'`, `git remote add ${remote} <url>`)];
+	const limitedMs = limitSeenMs(repository, paths, Date.now());
+	if (limitedMs > 0) {
+		const seconds = Math.ceil(limitedMs / 1_000);
+		return [
+			warning(check, `'${remote}' limits how often it may be asked, and is left alone for another ${seconds} s`, `wait ${seconds} s`),
+		];
+	}
 	let branches: ReadonlyMap<string, string>;
 	const started = performance.now();
 	try {
