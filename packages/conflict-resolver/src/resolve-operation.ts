@@ -35,6 +35,7 @@ import {
 	saveVersionsOf,
 	trackedOwnFiles,
 	type VersionsToSave,
+	withNodeTrailer,
 } from "@robust-sync/resolve";
 import { printable } from "@robust-sync/service/printable";
 import type { Lock } from "@robust-sync/workspace";
@@ -225,10 +226,11 @@ async function place(context: ResolverContext, { entries }: Plan, scratch: Repos
 	return aside.name;
 }
 
-function commitMessage(repository: Repository, files: readonly VersionsToSave[]): string {
+function commitMessage({ repository, config }: ResolverContext, files: readonly VersionsToSave[]): string {
 	const listed = files.slice(0, 100).map(({ strategy, path }) => `Resolved: ${strategy} ${printable(displayPath(path))}`);
 	if (files.length > listed.length) listed.push(`Resolved: ${files.length - listed.length} more`);
-	return `${[mergeMessageOf(repository), ...(listed.length > 0 ? [listed.join("\n")] : [])].join("\n\n")}\n`;
+	const message = [mergeMessageOf(repository), ...(listed.length > 0 ? [listed.join("\n")] : [])].join("\n\n");
+	return `${withNodeTrailer(message, config.nodeName)}\n`;
 }
 
 /**
@@ -266,7 +268,7 @@ export async function resolveOperation(
 		await changeIndex(scratch, changes);
 		let commit: Oid | null = null;
 		if (operation.name === "merge" && head !== null)
-			commit = await commitTree(repository, await writeTree(scratch), [head, ...heads], commitMessage(repository, plan.files));
+			commit = await commitTree(repository, await writeTree(scratch), [head, ...heads], commitMessage(context, plan.files));
 		const saved = await saveVersionsOf(
 			repository,
 			paths,

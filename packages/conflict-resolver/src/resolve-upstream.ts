@@ -19,6 +19,7 @@ import {
 	saveDecidedForUpstream,
 	trackedOwnFiles,
 	type VersionsToSave,
+	withNodeTrailer,
 } from "@robust-sync/resolve";
 import { printable } from "@robust-sync/service/printable";
 import { type Lock, listSavedVersions } from "@robust-sync/workspace";
@@ -58,9 +59,9 @@ async function commitPending(context: ResolverContext, head: Oid | null, tip: Oi
 		const changes = { entries: new Map(own.map((path) => [path, null])), fromDisk: pending };
 		await changeIndex(scratch, changes);
 		const names = status.entries.map(({ path }) => printable(displayPath(path)));
-		const message = `${config.nodeName}: ${names.length} ${names.length === 1 ? "file" : "files"} (${names.slice(0, 2).join(", ")}${names.length > 2 ? ", …" : ""})\n`;
+		const subject = `${config.nodeName}: ${names.length} ${names.length === 1 ? "file" : "files"} (${names.slice(0, 2).join(", ")}${names.length > 2 ? ", …" : ""})`;
 		const tree = await writeTree(scratch);
-		const commit = await commitTree(repository, tree, head === null ? [] : [head], message);
+		const commit = await commitTree(repository, tree, head === null ? [] : [head], `${withNodeTrailer(subject, config.nodeName)}\n`);
 		const { files: decided, saved } = await saveDecidedForUpstream(repository, paths, { head, commit, tip }, now());
 		lock.assertHeld();
 		await changeIndex(repository, changes);

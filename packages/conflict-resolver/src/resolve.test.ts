@@ -27,8 +27,8 @@ describe("a merge in progress", () => {
 		expect(person.read("x.log").trim().split("\n").sort()).toEqual(["1", "2", "3"]);
 		expect(person.status()).toBe("");
 		expect(parents()).toEqual(heads);
-		expect(person.git("log", "-1", "--format=%an|%s|%b")).toBe(
-			"Person|Merge branch 'theirs'|Resolved: json s.json\nResolved: records x.log\n\n".replace(
+		expect(person.git("log", "-1", "--format=%an|%s|%b").replace(/^(Robust-Sync-Node): [a-z0-9-]+$/m, "$1: this node")).toBe(
+			"Person|Merge branch 'theirs'|Resolved: json s.json\nResolved: records x.log\nRobust-Sync-Node: this node\n\n".replace(
 				"Person",
 				person.git("log", "-1", "--format=%an").trim(),
 			),

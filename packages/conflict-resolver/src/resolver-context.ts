@@ -1,6 +1,8 @@
-import { openRepository, type Repository } from "@robust-sync/git";
-import { createLogger, type Logger } from "@robust-sync/service";
-import { shellPath } from "@robust-sync/service/printable";
+import { existsSync, rmdirSync } from "node:fs";
+import { displayPath, openRepository, type Repository } from "@robust-sync/git";
+import { trackedOwnFiles } from "@robust-sync/resolve";
+import { CommandError, createLogger, ExitCode, type Logger } from "@robust-sync/service";
+import { printable, shellPath } from "@robust-sync/service/printable";
 import { warnAtStart } from "@robust-sync/service/start-warning";
 import {
 	acquireLock,
@@ -8,6 +10,7 @@ import {
 	ensureExcluded,
 	exposedSecrets,
 	foreignOwner,
+	isWorkspace,
 	type Lock,
 	loadConfig,
 	locateWorkspace,
@@ -18,6 +21,8 @@ import {
 
 /** What every verb works with. */
 export interface ResolverContext {
+	/** Someone made this repository a workspace; else it is only worked in once, and nothing of ours stays that holds nothing. */
+	readonly isWorkspace: boolean;
 	readonly paths: WorkspacePaths;
 	readonly config: Config;
 	readonly repository: Repository;
@@ -48,17 +53,47 @@ export async function openWorkspace({ workspace, verbose = false }: { workspace?
 	const env = owner === null ? process.env : others;
 	const repository = await openRepository({ directory: paths.root, node: config.nodeName, hooks: config.syncHooks, env });
 	if (owner !== null) trustOwner(owner);
-	return { paths, config, repository, log, now: Date.now };
+	return { isWorkspace: isWorkspace(paths.root, { flag: workspace }), paths, config, repository, log, now: Date.now };
 }
 
 /** Holds the lock that every change of the repository is made under; waits for a cycle in progress. @throws LockedError after a minute */
-export async function withCycleLock<T>({ paths }: ResolverContext, purpose: string, work: (lock: Lock) => Promise<T>): Promise<T> {
+export async function withCycleLock<T>(context: ResolverContext, purpose: string, work: (lock: Lock) => Promise<T>): Promise<T> {
+	const { paths, isWorkspace } = context;
+	if (!isWorkspace) await refuseOwnNames(context);
+	const isOurs = isWorkspace || existsSync(paths.sync);
 	makeOwnDirectory(paths.sync);
-	ensureExcluded(paths.root);
+	const takeBack = ensureExcluded(paths.root);
 	const lock = await acquireLock(paths.cycleLock, { purpose, waitMs: patienceMs });
 	try {
 		return await work(lock);
 	} finally {
 		await lock.release();
+		if (!isOurs && removeEmpty(paths)) takeBack();
 	}
+}
+
+/**
+ * A repository that nobody made a workspace may have files of its own under our names: resolving would take them out of the commit.
+ * @throws CommandError (exit code 2)
+ */
+async function refuseOwnNames({ repository, paths }: ResolverContext): Promise<void> {
+	const [first] = await trackedOwnFiles(repository);
+	if (first === undefined) return;
+	const name = printable(displayPath(first));
+	throw new CommandError(
+		`${shellPath(paths.root)} is no workspace, and tracks files under names that robust-sync keeps for itself (${name}): nothing was changed; settle it with git, or make it a workspace with 'robust-sync --init' after renaming them`,
+		ExitCode.usage,
+	);
+}
+
+/** Removes the directories below `sync/`, and itself, where they hold nothing. @returns whether it is gone */
+function removeEmpty(paths: WorkspacePaths): boolean {
+	for (const directory of [paths.conflicts, paths.backups, paths.staging, paths.pending, paths.sync]) {
+		try {
+			rmdirSync(directory);
+		} catch (error) {
+			if (!["ENOENT", "ENOTEMPTY", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+		}
+	}
+	return !existsSync(paths.sync);
 }

@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { appendFileSync, mkdirSync, readFileSync, statSync, truncateSync } from "node:fs";
 import path from "node:path";
 import { assertOurs } from "./own-directory.ts";
 import { neverCommitted } from "./paths.ts";
@@ -32,11 +32,13 @@ export function isLinkedWorkTree(root: string): boolean {
 /**
  * Makes sure that `.sync_env`, `logs/` and `sync/` are never committed: adds what is missing to `.git/info/exclude`.
  * The user's own `.gitignore` is not touched. Does nothing where there is no repository.
+ * @returns takes back what was added, unless the file was changed since
  * @throws the file system's error when the file cannot be written.
  */
-export function ensureExcluded(root: string): void {
+export function ensureExcluded(root: string): () => void {
 	const gitDirectory = commonGitDirectory(root);
-	if (!gitDirectory) return;
+	const nothing = () => undefined;
+	if (!gitDirectory) return nothing;
 	const file = path.join(gitDirectory, "info/exclude");
 	let text = "";
 	try {
@@ -50,8 +52,12 @@ export function ensureExcluded(root: string): void {
 	// Without a slash at the end: a link or a file of that name stays out as well.
 	const patterns = neverCommitted.map((name) => `/${name}`);
 	const missing = patterns.filter((pattern) => !lines.has(pattern));
-	if (missing.length === 0) return;
+	if (missing.length === 0) return nothing;
 	assertOurs(gitDirectory);
 	const glue = text === "" || text.endsWith("\n") ? "" : "\n";
-	appendFileSync(file, `${glue}# robust-sync: local to this node\n${missing.join("\n")}\n`);
+	const added = `${glue}# robust-sync: local to this node\n${missing.join("\n")}\n`;
+	appendFileSync(file, added);
+	return () => {
+		if (readFileSync(file, "utf8") === `${text}${added}`) truncateSync(file, Buffer.byteLength(text));
+	};
 }

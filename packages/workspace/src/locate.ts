@@ -35,18 +35,27 @@ function isMarked(root: string): boolean {
 	// The mark is the main work tree's: nobody who makes that one a workspace means the others, nor the other way round.
 	if (gitDirectory === null || isLinkedWorkTree(root)) return false;
 	let section = "";
-	let isWorkspace = false;
+	let hasMark = false;
 	try {
 		for (const line of readFileSync(path.join(gitDirectory, "config"), "utf8").split("\n")) {
 			section = /^\s*\[([^\]]*)\]/.exec(line)?.[1]?.toLowerCase() ?? section;
 			// As for git, the last value counts.
 			const value = section === "robust-sync" ? /^\s*workspace\s*=\s*"?(\w*)"?\s*$/i.exec(line)?.[1] : undefined;
-			if (value !== undefined) isWorkspace = value.toLowerCase() === "true";
+			if (value !== undefined) hasMark = value.toLowerCase() === "true";
 		}
 	} catch {
 		// No configuration that can be read says nothing.
 	}
-	return isWorkspace;
+	return hasMark;
+}
+
+/**
+ * Whether a directory is a workspace that someone made one: named by flag or environment, configured, marked, or used by robust-sync before.
+ * @param flag `--workspace`, where it was given
+ */
+export function isWorkspace(root: string, { flag, env = process.env }: Pick<LocateOptions, "flag" | "env"> = {}): boolean {
+	if (flag !== undefined || (env.SYNC_WORKSPACE && path.resolve(env.SYNC_WORKSPACE) === path.resolve(root))) return true;
+	return existsSync(path.join(root, ".sync_env")) || existsSync(path.join(root, "sync/sync_state.json")) || isMarked(root);
 }
 
 export interface LocateOptions {
