@@ -333,6 +333,7 @@ test("the scripts pass shellcheck, where it is installed, and bash's own check e
 		...fs.readdirSync(path.join(root, "deploy/setup")).map((name) => `deploy/setup/${name}`),
 		"deploy/container/node.sh",
 		"deploy/container/hub.sh",
+		...["postinst", "prerm", "postrm", "robust-sync-workspace"].map((name) => `deploy/debian/${name}`),
 	];
 	for (const script of scripts) expect(spawnSync("bash", ["-n", script], { cwd: root, encoding: "utf8" }).stderr).toBe("");
 	const checked = spawnSync("shellcheck", scripts, { cwd: root, encoding: "utf8" });
