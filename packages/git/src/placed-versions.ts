@@ -8,6 +8,8 @@ export interface PlacedVersion {
 	readonly ino: string;
 	/** As it was when the version was put in place: milliseconds since the epoch. */
 	readonly atimeMs: number;
+	/** The same of its content. */
+	readonly mtimeMs: number;
 }
 
 /** More links than this are not kept: of the oldest versions it is unknown then whether they were read. */
@@ -45,9 +47,10 @@ export class PlacedVersions {
 	/** Keeps a link to a file that is about to be put in place. Null: it cannot be kept. */
 	keep(file: string): PlacedVersion | null {
 		try {
-			const { ino, atimeMs } = fs.lstatSync(file, { bigint: true });
+			const { ino } = fs.lstatSync(file, { bigint: true });
+			const { atimeMs, mtimeMs } = fs.lstatSync(file);
 			fs.linkSync(file, this.#link(ino));
-			return { ino: String(ino), atimeMs: Number(atimeMs) };
+			return { ino: String(ino), atimeMs, mtimeMs };
 		} catch {
 			// Evidence that cannot be kept is missing evidence.
 			return null;

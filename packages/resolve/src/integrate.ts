@@ -261,7 +261,11 @@ function recordBackup({ paths, now }: IntegrateContext, backup: string, report: 
 
 /** A kept file as the manifest has it. */
 export function replacedFile({ mtimeMs, placed, ...file }: KeptFile): ReplacedFile {
-	return { ...file, mtime_ms: mtimeMs, ...(placed ? { placed: { ino: placed.ino, atime_ms: placed.atimeMs } } : {}) };
+	return {
+		...file,
+		mtime_ms: mtimeMs,
+		...(placed ? { placed: { ino: placed.ino, atime_ms: placed.atimeMs, mtime_ms: placed.mtimeMs } } : {}),
+	};
 }
 
 /** Where a node should go to contain both sides; nothing has moved yet. */

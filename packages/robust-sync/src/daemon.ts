@@ -161,7 +161,8 @@ export class Daemon {
 	#stateWatchers: fs.FSWatcher[] = [];
 	#recordTimer: NodeJS.Timeout | undefined;
 	#pollTimer: NodeJS.Timeout | undefined;
-	#settleTimer: NodeJS.Timeout | undefined;
+	/** A checkout has placed files of which the index knows nothing. */
+	#unsettled = false;
 	#wakeUp: (() => void) | undefined;
 	#woken = false;
 	#stopped = false;
@@ -266,7 +267,6 @@ export class Daemon {
 		await this.finish();
 		clearInterval(this.#recordTimer);
 		clearInterval(this.#pollTimer);
-		clearTimeout(this.#settleTimer);
 		this.#settler.cancel();
 		this.#watcher?.close();
 		for (const watcher of this.#stateWatchers) watcher.close();
@@ -304,7 +304,12 @@ export class Daemon {
 			const waitMs = await this.#attempt();
 			this.#progress++;
 			if (this.#stopped) break;
-			await this.#sleep(waitMs);
+			const settleMs = this.#unsettled && !this.#woken ? Math.min(waitMs, settleAfterMs) : 0;
+			if (settleMs > 0) {
+				await this.#sleep(settleMs);
+				if (settleMs === settleAfterMs && !this.#woken && !this.#stopped) await this.#settleIndex();
+			}
+			await this.#sleep(waitMs - settleMs);
 		}
 	}
 
@@ -363,7 +368,7 @@ export class Daemon {
 			this.#say(result, durationMs, limitedMs > 0);
 			sayHeld(context, result.held);
 			if (limitedMs === 0) this.#failures = 0;
-			if (result.checkedOut.length > 0) this.#settleIndex(context.repository);
+			this.#unsettled ||= result.checkedOut.length > 0;
 			this.#watch(context.repository);
 			await this.#afterCycle(context, result, durationMs);
 			this.#mirror(context, result);
@@ -388,21 +393,22 @@ export class Daemon {
 	}
 
 	/** When the second of a checkout is over, the index is told how its files are, so that no git reads them (placed-files.ts). */
-	#settleIndex(repository: Repository): void {
-		clearTimeout(this.#settleTimer);
-		this.#settleTimer = setTimeout(async () => {
-			const { placed, known } = this.#memory;
-			const index = fs.statSync(`${repository.gitDirectory}/index`, { throwIfNoEntry: false });
-			if (this.#stopped || !index || known.isOfUse(index.size)) return;
-			const lock = await acquireLock(this.#paths.cycleLock, { purpose: "a sync cycle", waitMs: 0 }).catch(() => undefined);
-			try {
-				if (lock) placed.settle(repository);
-			} catch (error) {
-				this.#log.debug(`the index could not be told how files are: ${(error as Error).message}`);
-			} finally {
-				await lock?.release();
-			}
-		}, settleAfterMs);
+	async #settleIndex(): Promise<void> {
+		this.#unsettled = false;
+		const { placed, known } = this.#memory;
+		let lock: Lock | undefined;
+		try {
+			const repository = await this.#open();
+			const index = fs.statSync(`${repository.gitDirectory}/index`);
+			// Where only what was seen to change is looked at, git reads nothing; and an index of that size is not written twice.
+			if (known.isOfUse(index.size)) return;
+			lock = await acquireLock(this.#paths.cycleLock, { purpose: "a sync cycle", waitMs: 0 });
+			placed.settle(repository);
+		} catch (error) {
+			this.#log.debug(`the index could not be told how files are: ${error instanceof Error ? error.message : String(error)}`);
+		} finally {
+			await lock?.release();
+		}
 	}
 
 	/** @returns milliseconds until it ends, at most `longestSleepMs` */

@@ -11,6 +11,8 @@ import {
 } from "@robust-sync/git";
 import type { WorkspacePaths } from "@robust-sync/workspace";
 
+/** So many of the newest files are looked at in each cycle. */
+const mostLookedAt = 2_000;
 /** More paths than this are not named to git as unchanged: it reads them. */
 const maxUntouched = 500;
 
@@ -22,8 +24,10 @@ export class PlacedFiles {
 	readonly #versions: PlacedVersions;
 	/** Files whose index entries say nothing of how they are on disk. */
 	#unsettled: PlacedFile[] = [];
-	/** What was known before git looked at the working tree in this cycle. */
-	readonly #looked = new Map<GitPath, { readonly ino: string; readonly isUnread: boolean }>();
+	/** The newest versions of paths, the newest last; null: those of processes before this one are not known yet. */
+	#newest: Map<GitPath, PlacedVersion> | null = null;
+	/** Files that had changed before git looked at the working tree in this cycle, and whether their newest version had been read by then. */
+	readonly #changed = new Map<GitPath, { readonly ino: string; readonly isUnread: boolean }>();
 
 	constructor(paths: WorkspacePaths) {
 		this.#versions = new PlacedVersions(paths.versions);
@@ -33,6 +37,17 @@ export class PlacedFiles {
 	add(files: readonly PlacedFile[]): void {
 		const names = new Set(files.map((file) => file.path));
 		this.#unsettled = [...this.#unsettled.filter((file) => !names.has(file.path)), ...files];
+		for (const { path: name, version } of files) this.#remember(name, version);
+	}
+
+	#remember(name: GitPath, version: PlacedVersion): void {
+		if (this.#newest === null) return;
+		this.#newest.delete(name);
+		this.#newest.set(name, version);
+		for (const oldest of this.#newest.keys()) {
+			if (this.#newest.size <= mostLookedAt) break;
+			this.#newest.delete(oldest);
+		}
 	}
 
 	/**
@@ -52,16 +67,27 @@ export class PlacedFiles {
 		return this.#unsettled.filter((file) => isArgument(file.path) && isAsPlaced(repository, file)).map((file) => file.path);
 	}
 
-	/** Remembers which of the newest versions were read, before git reads the files that have changed. */
-	look(versions: ReadonlyMap<GitPath, PlacedVersion>): void {
-		this.#looked.clear();
-		for (const [name, version] of versions) this.#looked.set(name, { ino: version.ino, isUnread: this.#versions.isUnread(version) });
+	/**
+	 * Remembers which of the newest versions of changed files were read, before git reads these files.
+	 * @param before the newest versions that earlier processes have placed, the newest last
+	 */
+	look(repository: Repository, before: () => Iterable<readonly [GitPath, PlacedVersion]>): void {
+		if (this.#newest === null) {
+			this.#newest = new Map();
+			for (const [name, version] of before()) this.#remember(name, version);
+		}
+		this.#changed.clear();
+		for (const [name, version] of this.#newest) {
+			const stats = lstatOf(repository, name);
+			if (String(stats?.ino) === version.ino && Number(stats?.mtimeMs) === Math.floor(version.mtimeMs)) continue;
+			this.#changed.set(name, { ino: version.ino, isUnread: this.#versions.isUnread(version) });
+		}
 	}
 
 	/** Whether no program has read a version since it was put at the path. False: one has, or it is unknown. */
 	isUnread(name: GitPath, version: PlacedVersion): boolean {
-		const looked = this.#looked.get(name);
-		return looked?.ino === version.ino ? looked.isUnread : this.#versions.isUnread(version);
+		const changed = this.#changed.get(name);
+		return changed?.ino === version.ino ? changed.isUnread : this.#versions.isUnread(version);
 	}
 
 	/**
@@ -70,14 +96,15 @@ export class PlacedFiles {
 	 */
 	retire(repository: Repository, busy: readonly GitPath[]): void {
 		const waiting = new Set(busy);
-		for (const [name, { ino }] of this.#looked) {
+		for (const [name, { ino }] of this.#changed) {
 			if (waiting.has(name)) continue;
 			const stats = lstatOf(repository, name);
 			// Ours may lie there again: what was found was merged into it.
-			if (stats === null || (String(stats.ino) !== ino && !this.#versions.has(fileSystemPath(repository.root, name))))
-				this.#versions.drop(ino);
+			if (stats !== null && (String(stats.ino) === ino || this.#versions.has(fileSystemPath(repository.root, name)))) continue;
+			this.#versions.drop(ino);
+			if (this.#newest?.get(name)?.ino === ino) this.#newest.delete(name);
 		}
-		this.#looked.clear();
+		this.#changed.clear();
 	}
 
 	/** Removes links that are of no use any more. */

@@ -147,7 +147,7 @@ export class ReplacedFiles {
 			for (const { path: name, before, after, committed, placed } of manifest?.files ?? []) {
 				if (after === null || only?.has(name) === false) continue;
 				const list = found.get(name) ?? [];
-				const version = placed && isComparable ? { placed: { ino: placed.ino, atimeMs: placed.atime_ms } } : {};
+				const version = placed && isComparable ? { placed: { ino: placed.ino, atimeMs: placed.atime_ms, mtimeMs: placed.mtime_ms } } : {};
 				list.push({ before, after, ageMs, committed, ...version });
 				found.set(name, list);
 			}

@@ -11,7 +11,6 @@ import {
 	type HeldChange,
 	type LateWrite,
 	lstatIfThere,
-	type PlacedVersion,
 	readHead,
 	readObjectsWhole,
 	readUnseen,
@@ -39,9 +38,6 @@ import { accessTimesOf } from "./access-times.ts";
 import type { CycleContext } from "./cycle-context.ts";
 import { sinceFirstChange } from "./first-changes.ts";
 import { type Replacement, replacementsWindowMs, staleWriteWindowMs, unreadWindowMs } from "./replaced-files.ts";
-
-/** Where nothing is watched, so many of the newest files that checkouts brought are looked at. */
-const mostLookedAt = 2_000;
 
 /** More kept files than this are looked at in turns, so that a huge checkout does not slow every cycle for an hour. */
 const looksPerCycle = 2_000;
@@ -392,20 +388,15 @@ function logOrigin({ log }: CycleContext, name: GitPath, { reason }: Origin): vo
 	log.info(`${printable(displayPath(name))} was written from an older version (${reason}): merged with the newest one`);
 }
 
-/**
- * Looks which of the newest versions of changed files were read, before git reads these files. Where nothing is watched, any file may have
- * changed: then the newest checkouts are looked at.
- */
-export function lookAtReads({ memory, config, now }: CycleContext): void {
+/** Looks which of the newest versions of changed files were read, before git reads these files. */
+export function lookAtReads({ repository, memory, config, now }: CycleContext): void {
 	if (config.syncAtime === "off") return;
-	const only = memory.known.isWatching ? new Set(memory.firstChanges.keys()) : null;
-	const versions = new Map<GitPath, PlacedVersion>();
-	if (only?.size !== 0)
-		for (const [name, replacements] of memory.replaced.replacements(now(), only, unreadWindowMs)) {
+	memory.placed.look(repository, function* () {
+		for (const [name, replacements] of memory.replaced.replacements(now(), null, unreadWindowMs)) {
 			const placed = replacements.at(-1)?.placed;
-			if (placed) versions.set(name, placed);
+			if (placed) yield [name, placed];
 		}
-	memory.placed.look(new Map([...versions].slice(-mostLookedAt)));
+	});
 }
 
 /** The content that HEAD has at each path; no entry where it has none. */

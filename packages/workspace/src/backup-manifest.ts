@@ -29,8 +29,8 @@ const replacedFileSchema = z.object({
 	/** What the kept file looked like when it was last looked at: a later write shows by these. */
 	size: z.number(),
 	mtime_ms: z.number(),
-	/** The file that took its place: its inode, by which it has a link in `sync/versions/`, and its access time as it was put there. */
-	placed: z.optional(z.object({ ino: z.string().check(z.regex(/^\d{1,20}$/)), atime_ms: z.number() })),
+	/** The file that took its place: its inode, by which it has a link in `sync/versions/`, and its times as it was put there. */
+	placed: z.optional(z.object({ ino: z.string().check(z.regex(/^\d{1,20}$/)), atime_ms: z.number(), mtime_ms: z.number() })),
 });
 const backupManifestSchema = z.object({
 	schema: z.literal(1),
