@@ -41,6 +41,24 @@ describe("a loss that is made here", () => {
 		expect([gone(chad), chad.read("notes.md")]).toEqual([0, "hello\n"]);
 	});
 
+	test("guard: a deletion in many small steps → held once they are too many together", async () => {
+		const [helios, chad] = await world.pair({ ...tree, ...kept });
+		let state = await helios.once();
+		for (let start = 0; start < 80 && state.status !== "held"; start += 20) {
+			for (const name of names.slice(start, start + 20)) helios.remove(name);
+			const { stdout } = await helios.run(["--once", "--dry-run"]);
+			expect([start, stdout.includes("would hold")]).toEqual([start, start === 40]);
+			state = await helios.once();
+		}
+		expect(state).toMatchObject({ status: "held", held: [{ direction: "outgoing", files: 60, deleted: 60 }] });
+		expect(hub()).toBe(42);
+		helios.remove(names[70] as string);
+		expect(await helios.once()).toMatchObject({ status: "held", held: [{ files: 61 }] });
+		expect((await helios.run(["--reject"])).code).toBe(0);
+		await chad.once();
+		expect([gone(helios), gone(chad), hub()]).toEqual([0, 0, 82]);
+	});
+
 	test("guard: approved → goes to all nodes, with all that was waiting", async () => {
 		const [helios, chad] = await world.pair({ ...tree, ...kept });
 		helios.remove("data");

@@ -81,7 +81,9 @@ describe("restore", () => {
 		[["--restore", "nothing-there", "--at", "HEAD"], 1, "not there at HEAD"],
 		[["--undo"], 2, "--undo takes commits"],
 		[["--undo", "HEAD", "--by", "chad"], 2, "not both"],
-		[["--undo", "0".repeat(40)], 2, "--undo takes commits"],
+		[["--undo", "0".repeat(40)], 1, "there is no commit 0000"],
+		[["--undo", "deadbeef"], 1, "there is no commit deadbeef"],
+		[["--undo", "HEAD~99"], 1, "there is no commit HEAD~99"],
 		[["--history", "--since", "x y"], 2, "no time"],
 	])("restore, undo, history: %j → %i, and what to do", async (args, code, said) => {
 		const before = head(helios);

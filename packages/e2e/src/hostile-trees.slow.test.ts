@@ -136,8 +136,11 @@ describe("hostile trees", () => {
 		for (const args of [
 			["--restore", "list.txt", "--at", bombed],
 			["--undo", bombed],
+			["--history", "--diff"],
+			["--history", "list.txt"],
+			["--history", "bomb"],
 		]) {
-			const { code, stderr } = await helios.run([...args, "--dry-run"]);
+			const { code, stderr } = await helios.run(args[0] === "--history" ? args : [...args, "--dry-run"]);
 			expect({ args, code, stderr }).toEqual({ args, code: 0, stderr: "" });
 		}
 		world.write(

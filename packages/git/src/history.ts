@@ -95,8 +95,8 @@ export async function eachTouch(
 	return commits.map((commit) => commit.text);
 }
 
-/** A commit with nothing in it. */
-async function emptyCommit(store: Repository): Promise<Oid> {
+/** A commit with nothing in it, written where it is missing. @throws GitError */
+export async function emptyCommit(store: Repository): Promise<Oid> {
 	const who = "robust-sync <robust-sync@localhost> 0 +0000";
 	const content = Buffer.from(`tree ${store.emptyTree}\nauthor ${who}\ncommitter ${who}\n\nnothing\n`);
 	const object = { type: "commit", content } as const;

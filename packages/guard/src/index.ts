@@ -1,4 +1,5 @@
 export * from "./approval.ts";
 export * from "./content-loss.ts";
 export * from "./loss.ts";
+export * from "./slow-loss.ts";
 export * from "./worth-a-look.ts";

@@ -31,7 +31,7 @@ describe("metrics", () => {
 			[
 				"build_info last_success_timestamp_seconds cycles_total failures_total consecutive_failures",
 				"last_cycle_duration_seconds commits_ahead commits_behind paused messages_pending conflicts_resolved_total conflicts_unresolved mirror_up",
-				"mirror_last_push_timestamp_seconds skipped_files",
+				"mirror_last_push_timestamp_seconds skipped_files held_files",
 				"peer_up peer_last_seen_timestamp_seconds peer_rtt_seconds peer_clock_offset_seconds peer_phi",
 				"heartbeats_sent_total heartbeats_received_total heartbeats_rejected_total service_up alerts_firing alerts_undelivered",
 			]
@@ -45,7 +45,16 @@ describe("metrics", () => {
 		node.healthy();
 		node.pending("a.json");
 		const last = "2026-02-18T02:00:00.500Z";
-		node.sync({ last_sync: last, ahead: 2, behind: 1, consecutive_failures: 3, skipped: [{ path: "a", reason: "too-large" }] });
+		const counts = { files: 60, deleted: 60, emptied: 0, replaced: 0, tracked: 100 };
+		const loss = { direction: "outgoing" as const, commit: "a".repeat(40), since: last, ...counts, paths: ["d/a"] };
+		node.sync({
+			last_sync: last,
+			ahead: 2,
+			behind: 1,
+			consecutive_failures: 3,
+			skipped: [{ path: "a", reason: "too-large" }],
+			held: [loss],
+		});
 		node.peer("chad", { rtt_ms: 12.5, clock_offset_ms: -250, phi: 1.5, received_at: timestamp(Date.now()) });
 		const samples = await scrape({ repository: { ...quietRepository, unmergedPaths: async () => 4 } });
 		expect(Object.fromEntries(samples)).toMatchObject({
@@ -61,6 +70,8 @@ describe("metrics", () => {
 			robust_sync_conflicts_resolved_total: 4,
 			robust_sync_conflicts_unresolved: 4,
 			robust_sync_skipped_files: 1,
+			'robust_sync_held_files{direction="outgoing"}': 60,
+			'robust_sync_held_files{direction="incoming"}': 0,
 			'robust_sync_peer_up{peer="chad"}': 1,
 			'robust_sync_peer_rtt_seconds{peer="chad"}': 0.0125,
 			'robust_sync_peer_clock_offset_seconds{peer="chad"}': -0.25,

@@ -115,6 +115,18 @@ export const metrics: readonly Metric[] = [
 	},
 	{ name: "skipped_files", help: "Files that are left out of commits.", type: "gauge", samples: (s) => one(syncState(s)?.skipped.length) },
 	{
+		name: "held_files",
+		help: "Files whose loss waits for a person (robust-sync --approve, --reject).",
+		type: "gauge",
+		labels: ["direction"],
+		samples: (snapshot) => {
+			const state = syncState(snapshot);
+			if (state === null) return [];
+			const filesOf = (direction: string) => (state.held ?? []).find((held) => held.direction === direction)?.files ?? 0;
+			return ["outgoing", "incoming"].map((direction) => ({ value: filesOf(direction), labels: { direction } }));
+		},
+	},
+	{
 		name: "peer_up",
 		help: "Whether the peer is heard (1: alive or suspect, 0: down or never heard).",
 		type: "gauge",

@@ -1,5 +1,8 @@
 import {
+	cleanCommits,
+	diffWithRenames,
 	displayPath,
+	emptyCommit,
 	type GitPath,
 	gitPathIfAllowed,
 	isArgument,
@@ -8,7 +11,7 @@ import {
 	type Repository,
 	readTreePaths,
 } from "@robust-sync/git";
-import { timestamp } from "@robust-sync/workspace";
+import { isOwnName, timestamp } from "@robust-sync/workspace";
 import type { Moment } from "./moment.ts";
 import { isSelected } from "./selected-paths.ts";
 import { agentTrailer, bodyOf, type HistoryKind, kindOfCommit, nodeOf, runTrailer, trailersOf } from "./trailers.ts";
@@ -62,56 +65,109 @@ export interface HistoryQuery {
 	readonly timeoutMs?: number;
 }
 
-/** Whether all of history has a path as a directory, if at all. */
+/** The headers of commits, newest first, and where the walk ended. */
+interface Header {
+	readonly commit: Oid;
+	readonly parents: readonly Oid[];
+	readonly seconds: number;
+	readonly author: string;
+	readonly message: string;
+}
+
+/** So many commits are compared by one process, so that it ends soon where a few are enough. */
+const comparedAtOnce = 500;
+
+/** Whether history has a path as a directory, if at all. */
 async function isDirectory(store: Repository, head: Oid, name: GitPath): Promise<boolean> {
-	const entry = (await readTreePaths(store, head, [name])).get(name);
-	if (entry !== undefined) return entry.mode === "040000";
-	// It is gone: what was it when it was last touched?
+	const modeIn = async (commit: Oid) => (await readTreePaths(store, commit, [name])).get(name)?.mode;
+	const mode = await modeIn(head);
+	if (mode !== undefined) return mode === "040000";
+	// It is gone: what was it before it was last touched?
 	const { stdout } = await store.run(
-		["log", "-z", "-1", "--format=", "--name-only", "--no-renames", "--diff-filter=D", "--end-of-options", head, "--", displayPath(name)],
-		{ env: { GIT_LITERAL_PATHSPECS: "1" } },
+		["log", "-1", "--no-show-signature", "--format=%P", "--end-of-options", head, "--", displayPath(name)],
+		{
+			env: { GIT_LITERAL_PATHSPECS: "1" },
+		},
 	);
-	return stdout
-		.toString("latin1")
-		.split("\0")
-		.some((touched) => touched.trimStart().startsWith(`${name}/`));
+	for (const parent of stdout.toString("latin1").trim().split(" ").filter(Boolean)) {
+		const before = await modeIn(parent);
+		if (before !== undefined) return before === "040000";
+	}
+	return false;
 }
 
 /** Whether git can be told a path: names need not be UTF-8, arguments are. */
 const canBeTold = (name: GitPath) => isArgument(name) && !displayPath(name).includes("\ufffd");
 
-async function argumentsOf(store: Repository, query: HistoryQuery): Promise<string[]> {
-	const { head, since, until, node, agent, run, limit, inOrder } = query;
-	const isTold = query.paths?.every(canBeTold) ?? true;
-	const paths = isTold ? (query.paths ?? []) : [];
-	const [only] = paths;
-	const follow = paths.length === 1 && only !== undefined && !(await isDirectory(store, head, only));
-	const isFiltered = !isTold || node != null || agent != null || run != null;
-	const range = [...(until?.kind === "commit" ? [until.commit] : [head]), ...(since?.kind === "commit" ? [`^${since.commit}`] : [])];
-	return [
+function headerOf(record: Buffer): Header {
+	const [commit = "", parents = "", seconds = "", author = "", ...lines] = record.toString("utf8").split("\n");
+	return { commit, parents: parents.split(" ").filter(Boolean), seconds: Number(seconds), author, message: lines.join("\n") };
+}
+
+/** Ends at NULs what comes in parts. @param receive called for each record */
+function recordsOf(receive: (record: Buffer) => void): { add(chunk: Buffer): void; end(): void } {
+	let rest: Buffer = Buffer.alloc(0);
+	return {
+		add(chunk) {
+			const buffer = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+			let start = 0;
+			for (let end = buffer.indexOf(0); end >= 0; end = buffer.indexOf(0, start)) {
+				receive(buffer.subarray(start, end));
+				start = end + 1;
+			}
+			rest = buffer.subarray(start);
+		},
+		end() {
+			if (rest.length > 0) receive(rest);
+		},
+	};
+}
+
+/**
+ * Reads the headers of a range alone: git compares no more of the trees than it takes to know which commits touch the paths.
+ * @param isWanted the others are passed over
+ * @returns those that are wanted, and the oldest of all; null: there are enough, and it was not asked for
+ */
+async function readHeaders(
+	store: Repository,
+	{ since, until, inOrder, timeoutMs }: HistoryQuery,
+	range: readonly string[],
+	paths: readonly GitPath[],
+	limit: number,
+	isWanted: ((header: Header) => boolean) | null,
+): Promise<{ headers: Header[]; oldest: Header | null }> {
+	const headers: Header[] = [];
+	let last: Header | null = null;
+	const { add, end } = recordsOf((record) => {
+		last = headerOf(record);
+		if (headers.length < limit && (isWanted?.(last) ?? true)) headers.push(last);
+	});
+	const args = [
 		"log",
 		"-z",
 		...(inOrder ? ["--topo-order"] : []),
-		...(follow ? ["--follow"] : []),
-		...(limit !== undefined && !isFiltered ? [`--max-count=${limit}`] : []),
+		...(Number.isFinite(limit) && isWanted === null ? [`--max-count=${limit}`] : []),
 		...(since?.kind === "time" ? [`--since=@${Math.floor(since.at / 1000)} +0000`] : []),
 		...(until?.kind === "time" ? [`--until=@${Math.floor(until.at / 1000)} +0000`] : []),
 		"--no-mailmap",
 		"--no-show-signature",
 		"--encoding=UTF-8",
-		"--root",
-		"--no-ext-diff",
-		"--no-textconv",
-		"--raw",
-		"--numstat",
-		"--no-abbrev",
-		"-M",
-		"--format=%x02%H%n%P%n%ct%n%an%n%B",
+		"--format=%H%n%P%n%ct%n%an%n%B",
 		"--end-of-options",
 		...range,
 		"--",
 		...paths.map(displayPath),
 	];
+	await store.run(args, {
+		env: { GIT_LITERAL_PATHSPECS: "1" },
+		...(timeoutMs === undefined ? {} : { timeoutMs }),
+		onOutput(chunk) {
+			add(chunk);
+			return headers.length >= limit ? "enough" : undefined;
+		},
+	});
+	if (headers.length < limit) end();
+	return { headers, oldest: headers.length < limit ? last : null };
 }
 
 interface RawFile {
@@ -128,16 +184,17 @@ const changes: Readonly<Record<string, HistoryFile["change"]>> = { A: "added", D
 const isNothing = (oid: string) => /^0+$/.test(oid);
 const count = (text: string) => (text === "-" ? null : Number(text));
 
-/** Takes `git log -z --raw --numstat` apart, token by token. */
-class LogParser {
-	readonly #receive: (entry: HistoryEntry) => void;
-	#header: string | null = null;
-	#files = new Map<string, RawFile>();
+/** Takes `git diff-tree --stdin -z --raw --numstat` apart, token by token. */
+class FilesParser {
+	readonly files = new Map<string, Map<string, RawFile>>();
+	readonly #commits: ReadonlySet<string>;
+	#current = new Map<string, RawFile>();
 	/** Paths that the record at hand still takes, and what becomes of them. */
 	#wanted: { left: number; names: string[]; done: (names: string[]) => void } | null = null;
 
-	constructor(receive: (entry: HistoryEntry) => void) {
-		this.#receive = receive;
+	/** @param commits as they were asked about */
+	constructor(commits: ReadonlySet<string>) {
+		this.#commits = commits;
 	}
 
 	token(token: Buffer): void {
@@ -151,21 +208,22 @@ class LogParser {
 			return;
 		}
 		const record = text.replace(/^\n+/, "");
-		if (record.startsWith("\u0002")) {
-			this.end();
-			this.#header = record.slice(1);
-		} else if (record.startsWith(":")) this.#raw(record);
-		else if (record !== "") this.#numstat(record);
+		if (record.startsWith(":")) this.#raw(record);
+		else if (this.#commits.has(record)) {
+			this.#current = new Map();
+			this.files.set(record, this.#current);
+		} else if (record !== "") this.#numstat(record);
 	}
 
 	/** ":<mode> <mode> <id> <id> <status>", then one path or two. */
 	#raw(record: string): void {
 		const [, , before = "", after = "", status = ""] = record.slice(1).split(" ");
 		const isPair = status.startsWith("R") || status.startsWith("C");
+		const files = this.#current;
 		this.#take(isPair ? 2 : 1, (names) => {
 			const path = gitPathIfAllowed(names.at(-1) ?? "");
 			if (path === null) return;
-			this.#files.set(path, {
+			files.set(path, {
 				path,
 				from: status.startsWith("R") ? gitPathIfAllowed(names[0] ?? "") : null,
 				change: changes[status[0] ?? ""] ?? "changed",
@@ -180,8 +238,9 @@ class LogParser {
 	/** "<added> TAB <deleted> TAB <path>", or nothing behind the second tab and two paths. */
 	#numstat(record: string): void {
 		const [, added = "", deleted = "", name = ""] = /^(\d+|-)\t(\d+|-)\t([\s\S]*)$/.exec(record) ?? [];
+		const files = this.#current;
 		const note = (path: string) => {
-			const file = this.#files.get(path);
+			const file = files.get(path);
 			if (file) [file.linesAdded, file.linesDeleted] = [count(added), count(deleted)];
 		};
 		if (name !== "") note(name);
@@ -191,73 +250,129 @@ class LogParser {
 	#take(left: number, done: (names: string[]) => void): void {
 		this.#wanted = { left, names: [], done };
 	}
-
-	/** No more of this commit comes. */
-	end(): void {
-		if (this.#header === null) return;
-		const [commit = "", parents = "", seconds = "", author = "", ...lines] = Buffer.from(this.#header, "latin1")
-			.toString("utf8")
-			.split("\n");
-		const message = lines.join("\n");
-		const files = [...this.#files.values()];
-		this.#header = null;
-		this.#files = new Map();
-		const trailers = trailersOf(message);
-		const parentIds = parents.split(" ").filter(Boolean);
-		this.#receive({
-			commit,
-			parents: parentIds,
-			at: Number(seconds) * 1000,
-			node: nodeOf(message, author, trailers),
-			kind: kindOfCommit(
-				parentIds.length,
-				trailers,
-				files.map((file) => file.path),
-			),
-			subject: lines[0] ?? "",
-			text: bodyOf(message),
-			agent: trailers.get(agentTrailer)?.at(-1) ?? null,
-			run: trailers.get(runTrailer)?.at(-1) ?? null,
-			files,
-		});
-	}
 }
 
 /**
- * Commits, newest first. One process, which is ended when there are enough.
+ * What commits changed; a merge nothing. Their clean versions are compared: the tree of a commit that a peer pushed may have millions of
+ * paths, or make git fail.
+ * @param paths only these; none: all
+ * @throws GitError
+ */
+async function readFiles(
+	store: Repository,
+	headers: readonly Header[],
+	paths: readonly GitPath[],
+	timeoutMs: number | undefined,
+): Promise<Map<Oid, HistoryFile[]>> {
+	const plain = headers.filter(({ parents }) => parents.length <= 1);
+	const oids = [...new Set(plain.flatMap(({ commit, parents }) => [commit, ...parents]))];
+	const cleaned = oids.length > 0 ? await cleanCommits(store, oids, isOwnName) : [];
+	const clean = new Map(oids.map((oid, index) => [oid, cleaned[index]?.clean ?? oid]));
+	const lines: string[] = [];
+	const commitOf = new Map<string, Oid>();
+	for (const { commit, parents } of plain) {
+		const own = clean.get(commit) ?? commit;
+		const parent = parents[0] === undefined ? null : (clean.get(parents[0]) ?? parents[0]);
+		if (own === parent) continue;
+		commitOf.set(own, commit);
+		// Without a parent on its line a clean version is compared with what it is the clean version of.
+		const base = parent ?? (own === commit ? null : await emptyCommit(store));
+		lines.push(`${own}${base === null ? "" : ` ${base}`}\n`);
+	}
+	const found = new Map<Oid, HistoryFile[]>();
+	if (lines.length === 0) return found;
+	const parser = new FilesParser(new Set(commitOf.keys()));
+	const { add, end } = recordsOf((record) => parser.token(record));
+	const format = ["--stdin", "-z", "-r", "--root", "--raw", "--numstat", "--no-abbrev", "-M", "--no-ext-diff", "--no-textconv"];
+	await store.run(["diff-tree", ...format, "--", ...paths.map(displayPath)], {
+		env: { GIT_LITERAL_PATHSPECS: "1" },
+		input: lines.join(""),
+		...(timeoutMs === undefined ? {} : { timeoutMs }),
+		onOutput: add,
+	});
+	end();
+	for (const [own, files] of parser.files) found.set(commitOf.get(own) ?? own, [...files.values()]);
+	return found;
+}
+
+/** The name that a file had before the commit that made it under this one; null: it was new. @throws GitError */
+async function nameBefore(store: Repository, { commit, parents }: Header, name: GitPath): Promise<GitPath | null> {
+	const [parent] = parents;
+	if (parent === undefined || parents.length > 1) return null;
+	const [before, after] = await cleanCommits(store, [parent, commit], isOwnName);
+	const found = (await diffWithRenames(store, before?.clean ?? parent, after?.clean ?? commit)).find(
+		({ from, to }) => to === name && from !== name,
+	);
+	return found?.from ?? null;
+}
+
+function entryOf({ commit, parents, seconds, author, message }: Header, files: readonly HistoryFile[]): HistoryEntry {
+	const trailers = trailersOf(message);
+	const [subject = ""] = message.split("\n", 1);
+	const names = files.map((file) => file.path);
+	return {
+		commit,
+		parents,
+		at: seconds * 1000,
+		node: nodeOf(message, author, trailers),
+		kind: kindOfCommit(parents.length, trailers, names),
+		subject,
+		text: bodyOf(message),
+		agent: trailers.get(agentTrailer)?.at(-1) ?? null,
+		run: trailers.get(runTrailer)?.at(-1) ?? null,
+		files,
+	};
+}
+
+/** Which commits are asked for by what they say themselves; null: all. */
+function filterOf({ node, agent, run }: HistoryQuery): ((header: Header) => boolean) | null {
+	if (node == null && agent == null && run == null) return null;
+	return ({ message, author }) => {
+		const trailers = trailersOf(message);
+		if (node != null && nodeOf(message, author, trailers) !== node) return false;
+		if (agent != null && trailers.get(agentTrailer)?.at(-1) !== agent) return false;
+		return run == null || trailers.get(runTrailer)?.at(-1) === run;
+	};
+}
+
+/**
+ * Commits, newest first: one process for what they say, which is ended when there are enough, and one for what they changed.
  * @throws GitError
  */
 export async function readHistory(repository: Repository, query: HistoryQuery): Promise<HistoryEntry[]> {
-	const { limit = Number.POSITIVE_INFINITY, node, agent, run } = query;
+	const { head, since, until, limit = Number.POSITIVE_INFINITY, timeoutMs } = query;
 	const store = openMergeStore(repository);
+	const untold = query.paths?.every(canBeTold) === false ? (query.paths ?? null) : null;
+	let paths = untold === null ? (query.paths ?? []) : [];
+	const [only] = paths;
+	let followed = paths.length === 1 && only !== undefined && !(await isDirectory(store, head, only)) ? only : null;
+	let start = until?.kind === "commit" ? until.commit : head;
 	const entries: HistoryEntry[] = [];
-	const untold = query.paths?.every(canBeTold) === false ? query.paths : null;
-	const parser = new LogParser((all) => {
-		const entry = untold === null ? all : { ...all, files: all.files.filter((file) => isSelected(file.path, untold)) };
-		if (untold !== null && entry.files.length === 0) return;
-		if (node != null && entry.node !== node) return;
-		if (agent != null && entry.agent !== agent) return;
-		if (run != null && entry.run !== run) return;
-		if (entries.length < limit) entries.push(entry);
-	});
-	let rest: Buffer = Buffer.alloc(0);
-	await store.run(await argumentsOf(store, query), {
-		env: { GIT_LITERAL_PATHSPECS: "1" },
-		...(query.timeoutMs === undefined ? {} : { timeoutMs: query.timeoutMs }),
-		onOutput(chunk) {
-			const buffer = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-			let start = 0;
-			for (let end = buffer.indexOf(0); end >= 0; end = buffer.indexOf(0, start)) {
-				parser.token(buffer.subarray(start, end));
-				start = end + 1;
+	for (;;) {
+		const range = [start, ...(since?.kind === "commit" ? [`^${since.commit}`] : [])];
+		const wanted = untold === null ? limit - entries.length : Number.POSITIVE_INFINITY;
+		const { headers, oldest } = await readHeaders(store, query, range, paths, wanted, filterOf(query));
+		for (let at = 0; at < headers.length && entries.length < limit; at += comparedAtOnce) {
+			const some = headers.slice(at, at + comparedAtOnce);
+			const files = await readFiles(store, some, paths, timeoutMs);
+			for (const header of some) {
+				const all = files.get(header.commit) ?? [];
+				const own = untold === null ? all : all.filter((file) => isSelected(file.path, untold));
+				if (untold === null || own.length > 0) entries.push(entryOf(header, own));
 			}
-			rest = buffer.subarray(start);
-			return entries.length >= limit ? "enough" : undefined;
-		},
-	});
-	if (rest.length > 0) parser.token(rest);
-	parser.end();
-	return entries;
+		}
+		const name: GitPath | null = followed !== null && oldest !== null ? await nameBefore(store, oldest, followed) : null;
+		const [parent] = oldest?.parents ?? [];
+		if (name === null || followed === null || oldest === null || parent === undefined || entries.length >= limit) break;
+		// What made it under this name took it from another one.
+		if (entries.at(-1)?.commit === oldest.commit)
+			entries[entries.length - 1] = entryOf(
+				oldest,
+				(await readFiles(store, [oldest], [name, followed], timeoutMs)).get(oldest.commit) ?? [],
+			);
+		[start, paths, followed] = [parent, [name], name];
+	}
+	return entries.slice(0, limit);
 }
 
 /** An entry for programs: times as text, paths as text, and what was counted. */

@@ -1,4 +1,14 @@
-import { displayPath, type GitPath, gitPathBytes, type Oid, openMergeStore, type Repository, withObjectReader } from "@robust-sync/git";
+import {
+	displayPath,
+	type GitPath,
+	gitPathBytes,
+	type Oid,
+	openMergeStore,
+	type Repository,
+	readableVersions,
+	withObjectReader,
+} from "@robust-sync/git";
+import { isOwnName } from "@robust-sync/workspace";
 import type { HistoryEntry } from "./log.ts";
 
 /** One version of one file; null: the commit has no file there. @throws GitError */
@@ -21,19 +31,20 @@ export async function patchOf(
 	if (parents.length > 1) return "";
 	// A file that is followed had other names.
 	const names = paths.length === 0 ? [] : files.flatMap(({ path, from }) => (from === null ? [path] : [from, path]));
+	// Of a peer's own tree git may have no end, or fail.
+	const [before, after] = await readableVersions(repository, [parents[0] ?? repository.emptyTree, commit] as const, isOwnName);
 	const { stdout } = await openMergeStore(repository).run(
 		[
 			"diff-tree",
 			"-r",
 			"-p",
 			"-M",
-			"--root",
-			"--no-commit-id",
 			"--no-color",
 			"--no-ext-diff",
 			"--no-textconv",
 			"--end-of-options",
-			commit,
+			before,
+			after,
 			"--",
 			...names.map(displayPath),
 		],

@@ -3,6 +3,7 @@ import {
 	approvalsBetween,
 	approvedPaths,
 	findLoss,
+	findSlowLoss,
 	type GuardLimits,
 	indexEntries,
 	isWorthALook,
@@ -48,9 +49,16 @@ export async function outgoingLoss(context: CycleContext, tip: Oid, to: Oid): Pr
 	if (memory.guarded?.key === key) return memory.guarded.loss;
 	const { outgoing } = readGuardNotes(paths);
 	const mounts = new Set([...mountsNow(context), ...readHeld(paths).mounts, ...(outgoing?.mounts ?? [])]);
-	const loss = await findLoss(repository, { from: tip, to, limits, mounts, isOwn: isOwnPath });
+	const loss =
+		(await findLoss(repository, { from: tip, to, limits, mounts, isOwn: isOwnPath })) ??
+		(await findSlowLoss(repository, { tip, to, node: config.nodeName, limits, isOwn: isOwnPath }));
 	memory.guarded = { key, loss };
 	return loss;
+}
+
+/** Whether what was deleted a short while ago could be a loss, all together. */
+function mayBeSlowLoss(limits: GuardLimits | null, deleted: number, tracked: number | null): boolean {
+	return limits !== null && deleted > limits.files && (tracked === null || deleted > (limits.percent / 100) * tracked);
 }
 
 /**
@@ -62,8 +70,10 @@ export async function mayPublish(context: CycleContext, tip: Oid | null, to: Oid
 	const { paths, now, config, repository } = context;
 	if (tip === null || tip === to) return true;
 	if (fresh !== null) {
-		const isLarge = isWorthALook(guardLimits(config), fresh.committed, fresh.deleted, indexEntries(repository));
-		if (!isLarge && (fresh.deleted === 0 || mountsNow(context).size === 0)) return true;
+		const [limits, tracked] = [guardLimits(config), indexEntries(repository)];
+		const isLarge = isWorthALook(limits, fresh.committed, fresh.deleted, tracked);
+		if (!isLarge && fresh.deleted === 0) return true;
+		if (!isLarge && !mayBeSlowLoss(limits, context.memory.deletions.count, tracked) && mountsNow(context).size === 0) return true;
 	}
 	const loss = await outgoingLoss(context, tip, to);
 	const notes = readGuardNotes(paths);
@@ -96,8 +106,8 @@ function countsOf(how: readonly LostFile["how"][]): Pick<HeldLoss, "files" | "de
 
 const named = (names: readonly GitPath[]) => names.slice(0, namedPaths).map(displayPath);
 
-/** All that waits for a person's word, as the state file has it. @param outgoing of this cycle */
-export function heldLosses(context: CycleContext, outgoing: Loss | null): HeldLoss[] {
+/** All that waits for a person's word, as the state file has it. @param outgoing of this cycle @param forgets notes that are not needed any more */
+export function heldLosses(context: CycleContext, outgoing: Loss | null, forgets = true): HeldLoss[] {
 	const { paths, now } = context;
 	const incoming = guardedPaths(context);
 	const notes = readGuardNotes(paths);
@@ -122,7 +132,7 @@ export function heldLosses(context: CycleContext, outgoing: Loss | null): HeldLo
 			tracked: notes.incoming?.tracked ?? incoming.length,
 			paths: named(incoming.map((entry) => entry.path)),
 		});
-	} else if (notes.incoming !== null) writeGuardNotes(paths, { ...notes, incoming: null });
+	} else if (forgets && notes.incoming !== null) writeGuardNotes(paths, { ...notes, incoming: null });
 	return held;
 }
 

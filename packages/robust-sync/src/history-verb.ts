@@ -1,4 +1,13 @@
-import { displayPath, type GitPath, type Oid, type Repository, readHead, workspaceRoot } from "@robust-sync/git";
+import {
+	displayPath,
+	fileSystemPath,
+	type GitPath,
+	lstatIfThere,
+	type Oid,
+	type Repository,
+	readHead,
+	workspaceRoot,
+} from "@robust-sync/git";
 import {
 	commitAt,
 	type HistoryEntry,
@@ -32,7 +41,14 @@ export async function momentAsked(repository: Repository, text: string | undefin
 	return text === undefined ? null : await resolveMoment(repository, text, now);
 }
 
-/** Paths and commits among what was named; a path wins over the beginning of an id. @throws PathError */
+/** Whether there is, or ever was, something at a path. */
+async function isKnownPath(repository: Repository, name: GitPath): Promise<boolean> {
+	if (name === workspaceRoot || lstatIfThere(fileSystemPath(repository.root, name)) !== null) return true;
+	const { oid: head } = await readHead(repository);
+	return head !== null && (await readHistory(repository, { head, paths: [name], limit: 1 })).length > 0;
+}
+
+/** Paths and commits among what was named; a commit wins over a path. @throws PathError, CommandError where what looks like a commit is neither */
 export async function splitOperands(
 	repository: Repository,
 	operands: readonly string[],
@@ -43,8 +59,14 @@ export async function splitOperands(
 	for (const operand of operands) {
 		const moment =
 			looksLikeId(operand) || /^HEAD([~^]\d*)*$/.test(operand) ? await resolveMoment(repository, operand, now).catch(() => null) : null;
-		if (moment?.kind === "commit") commits.push((await commitAt(repository, moment)) ?? "");
-		else paths.push(selectedPath(repository.root, process.cwd(), operand));
+		if (moment?.kind === "commit") {
+			commits.push((await commitAt(repository, moment)) ?? "");
+			continue;
+		}
+		const name = selectedPath(repository.root, process.cwd(), operand);
+		if (/^HEAD([~^]\d*)*$/.test(operand) || (looksLikeId(operand) && !(await isKnownPath(repository, name))))
+			throw new CommandError(`there is no commit ${operand} here, and no file of that name: see robust-sync --history`, ExitCode.failed);
+		paths.push(name);
 	}
 	return { commits, paths };
 }

@@ -4,6 +4,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
 	cleanCommits,
+	commitTree,
 	displayPath,
 	fileSystemPath,
 	isIndexMissing,
@@ -11,11 +12,16 @@ import {
 	type Oid,
 	openMergeStore,
 	operationInProgress,
+	Repository,
 	readHead,
 	readRemoteBranch,
 	readTreeIntoIndex,
+	stageFiles,
 	withScratchIndex,
+	writeTree,
 } from "@robust-sync/git";
+import { indexEntries, isWorthALook } from "@robust-sync/guard";
+import { withNodeTrailer } from "@robust-sync/resolve";
 import type { Logger } from "@robust-sync/service/log";
 import { printable } from "@robust-sync/service/printable";
 import {
@@ -23,6 +29,7 @@ import {
 	askHolder,
 	type Config,
 	ensureExcluded,
+	type HeldLoss,
 	isHolderAlive,
 	isHolderInTable,
 	isOwnName,
@@ -42,6 +49,7 @@ import { type CycleResult, runCycle } from "./cycle.ts";
 import { type CycleContext, openWorkspaceRepository } from "./cycle-context.ts";
 import { isSearching, newMemory } from "./daemon.ts";
 import { admitForeignWorkspace } from "./foreign-workspace.ts";
+import { guardLimits, heldLosses, outgoingLoss } from "./guard.ts";
 import { Mirrors } from "./mirrors.ts";
 import { isPlaceholder } from "./nested-repositories.ts";
 import { configurePace, limitSeenMs, resumeLimit, stillLimited } from "./pace-of-workspace.ts";
@@ -233,6 +241,8 @@ export interface DryRun {
 	readonly remote_head: string | null;
 	readonly would_fetch: boolean;
 	readonly would_push: boolean;
+	/** What is held for a person's word, or would be. */
+	readonly held: readonly HeldLoss[];
 	/** What stands in the way, in words; null: nothing. */
 	readonly blocked_by: string | null;
 }
@@ -260,8 +270,11 @@ export async function dryRun(options: OnceOptions): Promise<DryRun> {
 	const { repository } = context;
 	const { branch, oid } = await readHead(repository);
 	const limitedMs = limitSeenMs(repository, paths, context.now());
-	const [{ changed, skipped }, asked, known] = await Promise.all([
-		lookForCandidates(context, oid),
+	const [{ changed, skipped, held }, asked, known] = await Promise.all([
+		withoutTouchingIndex(context, async (scratch, directory) => {
+			const found = await candidatesOf(scratch, oid);
+			return { ...found, held: await heldThen(context, scratch, directory, found) };
+		}),
 		limitedMs > 0 ? null : readRemoteBranch(repository, config.syncRemote, syncedBranch(context)),
 		knownTip(context),
 	]);
@@ -278,12 +291,42 @@ export async function dryRun(options: OnceOptions): Promise<DryRun> {
 		remote_head: remoteHead,
 		would_fetch: remoteHead !== null && remoteHead !== known,
 		would_push: commits || (oid !== null && oid !== remoteHead && (remoteHead === known || remoteHead === null)),
+		held,
 		blocked_by: operation
 			? `a ${operation.name} is in progress`
 			: limitedMs > 0
 				? `the remote limits how often it may be asked: left alone for another ${Math.ceil(limitedMs / 1_000)} s`
 				: null,
 	};
+}
+
+/** What would wait for a person's word once all of this is committed. What that takes to find out is written below `directory`. */
+async function heldThen(
+	context: CycleContext,
+	{ repository }: Pick<CycleContext, "repository">,
+	directory: string,
+	{ changed: candidates, status: { head } }: Candidates,
+): Promise<readonly HeldLoss[]> {
+	const { config } = context;
+	const changed = candidates.filter((name) => !isPlaceholder(name));
+	const tip = await knownTip(context);
+	if (tip === null || head === null) return heldLosses(context, null, false);
+	const deleted = changed.filter((name) => lstatIfThere(fileSystemPath(repository.root, name)) === null).length;
+	const isAsked = deleted > 0 || isWorthALook(guardLimits(config), changed.length, deleted, indexEntries(repository));
+	if (!isAsked) return heldLosses(context, await outgoingLoss(context, tip, head), false);
+	const objects = path.join(directory, "objects");
+	fs.mkdirSync(objects);
+	const known = [path.join(repository.commonDirectory, "objects"), objects];
+	const env = {
+		...repository.env,
+		GIT_OBJECT_DIRECTORY: objects,
+		// In quotes: a colon is what separates them (git(1)).
+		GIT_ALTERNATE_OBJECT_DIRECTORIES: known.map((name) => `"${name.replaceAll(/[\\"]/g, "\\$&")}"`).join(":"),
+	};
+	const apart = new Repository({ ...repository, env });
+	await stageFiles(apart, changed);
+	const commit = await commitTree(apart, await writeTree(apart), [head], withNodeTrailer("what would be committed", config.nodeName));
+	return heldLosses(context, await outgoingLoss({ ...context, repository: apart }, tip, commit), false);
 }
 
 /** Where there is no index yet, what is missing is checked out, not deleted (checkOutFirst). */
@@ -297,10 +340,10 @@ async function candidatesOf(context: CycleContext, head: Oid | null): Promise<Ca
 }
 
 /** `git status` refreshes the index, and a nested repository is opened in it: here in a copy. */
-async function withoutTouchingIndex<T>(context: CycleContext, look: (context: CycleContext) => Promise<T>): Promise<T> {
+async function withoutTouchingIndex<T>(context: CycleContext, look: (context: CycleContext, directory: string) => Promise<T>): Promise<T> {
 	const directory = fs.mkdtempSync(path.join(os.tmpdir(), "robust-sync-dry-run-"));
 	try {
-		return await withScratchIndex(context.repository, directory, (repository) => look({ ...context, repository }));
+		return await withScratchIndex(context.repository, directory, (repository) => look({ ...context, repository }, directory));
 	} finally {
 		fs.rmSync(directory, { recursive: true, force: true });
 	}

@@ -131,6 +131,7 @@ export async function once(options: Options): Promise<number> {
 			for (const file of plan.skipped) print(`would skip     ${printable(file.path)} (${printable(skipText(file))})`);
 			if (plan.would_fetch) print(`would fetch    ${plan.remote_head?.slice(0, 12)} and bring it in`);
 			if (plan.would_push) print(`would push     ${printable(plan.branch ?? "HEAD")} to ${printable(config.syncRemote)}`);
+			for (const loss of plan.held) print(`would hold     ${printable(heldLossText(loss))}; ${heldLossCommands}`);
 			if (plan.blocked_by) print(`blocked        ${printable(plan.blocked_by)}`);
 			else if (plan.would_commit.length + plan.would_deliver === 0 && !plan.would_fetch && !plan.would_push) print("nothing to do");
 		}

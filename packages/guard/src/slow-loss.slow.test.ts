@@ -1,0 +1,109 @@
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { type FileChange, gitPathOf, type Oid, openMergeStore, type Repository, writeCommit } from "@robust-sync/git";
+import { Scratch } from "@robust-sync/git/fixtures/scratch";
+import { approveTrailer } from "./approval.ts";
+import { findSlowLoss } from "./slow-loss.ts";
+
+let scratch: Scratch;
+let repository: Repository;
+beforeAll(async () => {
+	scratch = new Scratch("slow-loss");
+	scratch.init("node");
+	repository = await scratch.open("node");
+});
+afterAll(() => scratch.remove());
+
+const start = 1_700_000_000;
+const name = (index: number) => gitPathOf(`data/f${index}`);
+const put = (index: number, content = `content ${index}`): FileChange => ({
+	path: name(index),
+	mode: "100644",
+	content: Buffer.from(content),
+});
+const remove = (index: number): FileChange => ({ path: name(index), delete: true });
+const range = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => from + index);
+
+interface Step {
+	/** Seconds since the first. */
+	readonly at: number;
+	readonly changes: readonly FileChange[];
+	readonly by?: string;
+	readonly approves?: boolean;
+}
+
+/** A history of which the first `published` steps are. @returns how many files are held; null: none */
+async function heldAfter(steps: readonly Step[], published: number): Promise<number | null> {
+	let head: Oid | null = null;
+	let tip: Oid = "";
+	const first: Step = { at: -100_000, changes: range(0, 100).map((index) => put(index)) };
+	for (const [index, { at, changes, by = "helios", approves = false }] of [first, ...steps].entries()) {
+		const trailers = `Robust-Sync-Node: ${by}${approves ? `\n${approveTrailer}: ${head}` : ""}`;
+		const made: Parameters<typeof writeCommit>[1] = {
+			parents: head === null ? [] : [head],
+			identity: "one person <p@x>",
+			date: start + at,
+			message: Buffer.from(`step\n\n${trailers}\n`),
+			tree: head === null ? repository.emptyTree : null,
+			changes,
+		};
+		head = (await writeCommit(openMergeStore(repository), made)).commit;
+		if (index <= published) tip = head;
+	}
+	const limits = { files: 50, percent: 30 };
+	const loss = await findSlowLoss(repository, { tip, to: head ?? "", node: "helios", limits, isOwn: (top) => top === "sync" });
+	return loss?.files.length ?? null;
+}
+
+const deletions = (...parts: readonly (readonly [at: number, from: number, to: number])[]): Step[] =>
+	parts.map(([at, from, to]) => ({ at, changes: range(from, to).map(remove) }));
+
+describe("slow loss", () => {
+	const rows: readonly (readonly [string, readonly Step[], number, number | null])[] = [
+		["60 of 100 in minutes, 50 published", deletions([0, 0, 20], [120, 20, 40], [240, 40, 50], [360, 50, 60]), 3, 60],
+		["40 of 100 in minutes", deletions([0, 0, 20], [120, 20, 40]), 1, null],
+		["60 of 100 in an hour", deletions([0, 0, 20], [1_800, 20, 40], [3_600, 40, 60]), 2, null],
+		["a week offline, 20 a day", deletions([0, 0, 20], [86_400, 20, 40], [172_800, 40, 60], [259_200, 60, 80]), 0, null],
+		[
+			"60 by another node, one here",
+			[...deletions([0, 0, 60]).map((step) => ({ ...step, by: "chad" })), ...deletions([60, 60, 61])],
+			1,
+			null,
+		],
+		["all published", deletions([0, 0, 40], [60, 40, 80]), 2, null],
+		[
+			"files that rotate",
+			range(0, 8).map((part) => ({
+				at: part * 60,
+				changes: [...range(part * 10, part * 10 + 10).map(remove), ...range(part * 10 + 200, part * 10 + 210).map((index) => put(index))],
+			})),
+			7,
+			null,
+		],
+		[
+			"temporary files that come and go",
+			range(0, 6).flatMap((part) => [
+				{ at: part * 60, changes: range(300, 320).map((index) => put(index + part * 20)) },
+				{ at: part * 60 + 30, changes: range(300, 320).map((index) => remove(index + part * 20)) },
+			]),
+			11,
+			null,
+		],
+		[
+			"deleted, and back again",
+			[...deletions([0, 0, 40], [60, 40, 60]), { at: 90, changes: range(0, 60).map((index) => put(index)) }],
+			1,
+			null,
+		],
+		["approved", [...deletions([0, 0, 40], [60, 40, 60]), { at: 90, changes: [], approves: true }], 1, null],
+		[
+			"approved, then more",
+			[...deletions([0, 0, 40], [60, 40, 60]), { at: 90, changes: [], approves: true }, ...deletions([120, 60, 65])],
+			3,
+			null,
+		],
+		["nothing deleted", [{ at: 0, changes: [put(1, "other")] }], 0, null],
+	];
+	test.each(rows)("slow loss: %s → held or not", async (_name, steps, published, held) => {
+		expect(await heldAfter(steps, published)).toBe(held);
+	});
+});

@@ -1,0 +1,172 @@
+import {
+	type GitPath,
+	gitPathIfAllowed,
+	type IsOwnName,
+	type Oid,
+	openMergeStore,
+	type Repository,
+	readableVersions,
+	readTreeWhole,
+	type TreeEntry,
+} from "@robust-sync/git";
+import { approvedPaths, approveTrailer } from "./approval.ts";
+import type { Loss, LostFile } from "./loss.ts";
+import type { GuardLimits } from "./worth-a-look.ts";
+
+/** Deletions of one node within this time are one piece of work, however many commits they are in: a recursive deletion may take minutes. */
+export const slowLossWindowMs = 10 * 60_000;
+const windowSeconds = slowLossWindowMs / 1000;
+/** More commits than this are not looked at: a node makes a few a second at most. */
+const maxCommits = 5_000;
+/** For a comparison that does not end: a loss is then found by its commits alone. */
+const timeoutMs = 10_000;
+
+export interface SlowLossQuestion {
+	/** What is published. */
+	readonly tip: Oid;
+	/** What is to be. */
+	readonly to: Oid;
+	/** Whose deletions are counted. */
+	readonly node: string;
+	readonly limits: GuardLimits;
+	readonly isOwn: IsOwnName;
+}
+
+interface Step {
+	readonly commit: Oid;
+	readonly seconds: number;
+	readonly isMine: boolean;
+	readonly approves: boolean;
+}
+
+const trailer = (key: string) => `%(trailers:key=${key},valueonly,separator=%x2C)`;
+
+/** Commits, newest first; no merges. */
+async function steps(store: Repository, node: string, range: readonly string[], since: readonly string[] = []): Promise<Step[]> {
+	const format = `--format=%H%n%ct%n${trailer("Robust-Sync-Node")}%n${trailer(approveTrailer)}`;
+	const options = ["-z", "--no-merges", `--max-count=${maxCommits}`, "--no-show-signature", format, ...since];
+	const { stdout } = await store.run(["log", ...options, "--end-of-options", ...range, "--"]);
+	return stdout
+		.toString("utf8")
+		.split("\0")
+		.filter((record) => record !== "")
+		.map((record) => {
+			const [commit = "", seconds = "", by = "", approves = ""] = record.split("\n");
+			return { commit, seconds: Number(seconds), isMine: by.trim() === node, approves: approves.trim() !== "" };
+		});
+}
+
+interface Event {
+	readonly name: GitPath;
+	/** null: it was made. */
+	readonly before: TreeEntry | null;
+}
+
+/** What each of some commits deleted and made. */
+async function events(store: Repository, commits: readonly Oid[]): Promise<Map<Oid, Event[]>> {
+	const wanted = new Set(commits);
+	const found = new Map<Oid, Event[]>();
+	const args = ["diff-tree", "--stdin", "-z", "-r", "--root", "--raw", "--no-abbrev", "--no-renames", "--diff-filter=AD"];
+	const { stdout } = await store.run(args, { input: `${commits.join("\n")}\n`, timeoutMs });
+	const tokens = stdout.toString("latin1").split("\0");
+	let list: Event[] = [];
+	for (let at = 0; at < tokens.length; at++) {
+		const token = (tokens[at] ?? "").trimStart();
+		if (wanted.has(token)) {
+			list = [];
+			found.set(token, list);
+		} else if (token.startsWith(":")) {
+			const [mode = "", , oid = "", , status] = token.slice(1).split(" ");
+			const name = gitPathIfAllowed(tokens[++at] ?? "");
+			if (name !== null && mode !== "160000") list.push({ name, before: status === "D" ? { mode, oid } : null });
+		}
+	}
+	return found;
+}
+
+/** One commit of this node, with what it took away or made for good. */
+interface Counted {
+	readonly seconds: number;
+	readonly isPublished: boolean;
+	readonly lost: readonly LostFile[];
+	readonly made: number;
+}
+
+/** The files of all windows that lose more than the limits, and have something in them that is not published. */
+function overLimit(work: readonly Counted[], { files, percent }: GuardLimits, tracked: number): Set<LostFile> {
+	const held = new Set<LostFile>();
+	for (let start = 0, end = 0, lost = 0, made = 0, open = 0; end < work.length; end++) {
+		const last = work[end] as Counted;
+		lost += last.lost.length;
+		made += last.made;
+		open += Number(!last.isPublished);
+		for (let first = work[start] as Counted; first.seconds < last.seconds - windowSeconds; first = work[++start] as Counted) {
+			lost -= first.lost.length;
+			made -= first.made;
+			open -= Number(!first.isPublished);
+		}
+		// What was made meanwhile took the place of something: files that rotate, or that have new names.
+		const net = lost - made;
+		if (open > 0 && net > files && net > (percent / 100) * tracked)
+			for (const one of work.slice(start, end + 1)) for (const file of one.lost) held.add(file);
+	}
+	return held;
+}
+
+/**
+ * What a node has taken away by many commits, none of which is a loss, within ten minutes. Only what is not published yet can be held, and the
+ * rest of it comes back with it.
+ * @returns null: nothing to ask, or it was approved
+ * @throws GitError
+ */
+export async function findSlowLoss(repository: Repository, { tip, to, node, limits, isOwn }: SlowLossQuestion): Promise<Loss | null> {
+	if (tip === to) return null;
+	const store = openMergeStore(repository);
+	const fresh = await steps(store, node, [to, `^${tip}`]);
+	const own = fresh.filter(({ isMine }) => isMine).map(({ commit }) => commit);
+	const deletes = ({ before }: Event) => before !== null;
+	if (own.length === 0 || ![...(await events(store, own)).values()].some((list) => list.some(deletes))) return null;
+	const unpublished = new Set(fresh.map(({ commit }) => commit));
+	const oldest = fresh.filter(({ isMine }) => isMine).reduce((min, { seconds }) => Math.min(min, seconds), Number.POSITIVE_INFINITY);
+	const all = await steps(store, node, [to], [`--since=@${oldest - windowSeconds} +0000`]);
+	const mine = all.filter(({ isMine }) => isMine).reverse();
+	const changed = await events(
+		store,
+		mine.map(({ commit }) => commit),
+	);
+	const [version] = await readableVersions(repository, [to] as const, isOwn);
+	const tree = await readTreeWhole(repository, version);
+	const isMade = new Map<GitPath, boolean>();
+	const lastDeleted = new Map<GitPath, Oid>();
+	for (const { commit } of mine)
+		for (const { name, before } of changed.get(commit) ?? []) {
+			if (!isMade.has(name)) isMade.set(name, before === null);
+			if (before !== null) lastDeleted.set(name, commit);
+		}
+	const counted = new Set<GitPath>();
+	const work = mine.map(({ commit, seconds }): Counted => {
+		const lost: LostFile[] = [];
+		let made = 0;
+		for (const { name, before } of changed.get(commit) ?? []) {
+			if (isOwn(name.split("/", 1)[0] ?? "")) continue;
+			if (before !== null) {
+				if (isMade.get(name) === false && lastDeleted.get(name) === commit && !tree.has(name))
+					lost.push({ path: name, how: "deleted", before, after: null });
+			} else if (isMade.get(name) === true && tree.has(name) && !counted.has(name)) {
+				counted.add(name);
+				made++;
+			}
+		}
+		return { seconds, isPublished: !unpublished.has(commit), lost, made };
+	});
+	work.sort((a, b) => a.seconds - b.seconds);
+	const before = tree.size + work.reduce((sum, { lost }) => sum + lost.length, 0);
+	const held = overLimit(work, limits, before);
+	if (held.size === 0) return null;
+	const approvals = all.filter(({ approves }) => approves).map(({ commit }) => commit);
+	const wanted = new Map([...held].map((file) => [file.path, null]));
+	const approved = approvals.length > 0 ? await approvedPaths(repository, approvals, wanted, isOwn) : new Set<GitPath>();
+	const left = work.map((one) => ({ ...one, lost: one.lost.filter((file) => !approved.has(file.path)) }));
+	const files = [...overLimit(left, limits, before)].sort((a, b) => (a.path < b.path ? -1 : 1));
+	return files.length > 0 ? { kind: "many", files, tracked: before, mounts: [] } : null;
+}
