@@ -181,4 +181,44 @@ test("documents: the containers' block → a key of 48 digits, and the compose f
 		// What is installed needs nothing of the clone's; the other machine is not touched.
 		expect(await on("helios", "robust-sync --version")).toMatch(/^robust-sync /);
 	}, 600_000);
+
+	test("documents: several agents on one host → a node each, what one writes is on the hub", async () => {
+		const [heartbeat, other, health, otherHealth] = [await freePort(), await freePort(), await freePort(), await freePort()];
+		const ports = (text: string) =>
+			text
+				.replace("PEERS=helios=localhost", `PEERS=helios=localhost:${heartbeat}`)
+				.replace("NODE_NAME=helios", `NODE_NAME=helios HEARTBEAT_PORT=${heartbeat} HEALTH_PORT=${health}`)
+				.replaceAll("8766", other)
+				.replaceAll("8081", otherHealth);
+		await on("helios", textOf("oneHostHub"));
+		await on("helios", ports(textOf("oneHost")));
+		await on("helios", `(cd ~/helios && exec robust-sync) & trap "kill $!" EXIT\n${textOf("oneHostUse")}`);
+		await on("helios", "cd ~/chad && robust-sync --once");
+		expect(fs.readFileSync(path.join(home("helios"), "chad/hello.md"), "utf8")).toBe("hello\n");
+		for (const agent of ["helios", "chad"])
+			expect(fs.readFileSync(path.join(home("helios"), agent, ".sync_env"), "utf8")).toMatch(new RegExp(`NODE_NAME=.?${agent}`));
+	}, 300_000);
+
+	test("documents: a laptop and a server → both have what the other wrote, a pause begins and ends", async () => {
+		fs.mkdirSync(home("server"));
+		await on("server", `${textOf("hub")}\n${textOf("workspace").replace("helios:hub.git", "~/hub.git")}`);
+		fs.writeFileSync(path.join(home("server"), "workspace/server.md"), "server\n");
+		await on("server", "cd ~/workspace && git add . && git -c user.name=x -c user.email=x@x commit -qm 1 && git push -q");
+		const user = { NODE_NAME: "chad", HEARTBEAT_PORT: await freePort(), HEALTH_PORT: await freePort() };
+		await on("chad", textOf("laptop").replace("--user", "--user --yes"), user);
+		fs.writeFileSync(path.join(home("chad"), "workspace/laptop.md"), "laptop\n");
+		const running = `export PATH="$HOME/.local/bin:$PATH"
+			(cd ~/workspace && exec robust-sync) & trap "kill $!" EXIT
+			until robust-sync --workspace ~/workspace --status >/dev/null; do sleep 0.1; done`;
+		await on("chad", `${running}\n${textOf("laptopAway")}\nrobust-sync --wait`);
+		expect(fs.existsSync(path.join(home("chad"), "workspace/server.md"))).toBe(true);
+		expect(await on("server", "git -C ~/hub.git ls-tree --name-only main")).toContain("laptop.md");
+	}, 300_000);
+
+	test("documents: a git host as hub → cloned and set up", async () => {
+		await on("helios", textOf("hub"));
+		const ports = { NODE_NAME: "chad", HEARTBEAT_PORT: await freePort(), HEALTH_PORT: await freePort() };
+		await on("chad", textOf("gitHost").replace("git@github.com:me/workspace.git", "helios:hub.git"), ports);
+		expect(fs.existsSync(path.join(home("chad"), "workspace/.sync_env"))).toBe(true);
+	}, 300_000);
 });

@@ -45,6 +45,12 @@ export const run = {
 	key: ["README.md", "cd ~/workspace && ssh helios cat workspace/.sync_env | bash <clone>/deploy/setup.sh --key-from -"],
 	configuration: ["README.md", "export NODE_NAME=helios"],
 	upgrade: ["README.md", "bash <new clone>/deploy/setup.sh --upgrade"],
+	gitHost: ["docs/start/git-host.md", "git clone git@github.com:me/workspace.git ~/workspace"],
+	laptop: ["docs/start/laptop.md", "git clone server:hub.git ~/workspace"],
+	laptopAway: ["docs/start/laptop.md", "cd ~/workspace && robust-sync --status"],
+	oneHostHub: ["docs/start/one-host.md", "git init --bare -b main ~/hub.git"],
+	oneHost: ["docs/start/one-host.md", String.raw`export HEARTBEAT_KEY=$(od -An -vtx1 -N24 /dev/urandom | tr -d ' \n')`],
+	oneHostUse: ["docs/start/one-host.md", "echo hello > ~/helios/hello.md"],
 	containers: [
 		"deploy/README.md",
 		String.raw`echo "HEARTBEAT_KEY=$(od -An -vtx1 -N24 /dev/urandom | tr -d ' \n')" >> deploy/container/.env`,
