@@ -1,5 +1,5 @@
 import { printable, shellPath, shellWord } from "@robust-sync/service/printable";
-import { sideText as nameOfSide, winnerText } from "@robust-sync/workspace";
+import { formatSize, sideText as nameOfSide, winnerText } from "@robust-sync/workspace";
 import type { ChalkInstance } from "chalk";
 import type { AbortReport } from "./abort.ts";
 import type { Conflict, ConflictSide, UnresolvedConflicts } from "./conflicts.ts";
@@ -11,17 +11,12 @@ const count = (n: number, one: string) => `${n} ${one}${n === 1 ? "" : "s"}`;
 /** More directories than this are counted, not listed. */
 const maxListedResolutions = 20;
 
-function sizeText(bytes: number): string {
-	if (bytes < 1_000) return `${bytes} B`;
-	return bytes < 1_000_000 ? `${(bytes / 1_000).toFixed(1)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
-}
-
 /** `2026-02-18 02:00:00 UTC` */
 const timeText = (at: string) => `${at.slice(0, 10)} ${at.slice(11, 19)} UTC`;
 
 function sideText(name: string, side: ConflictSide | null): string {
 	if (!side) return `${name}: deleted`;
-	return `${name}: ${sizeText(side.size)}, ${side.at ? timeText(side.at) : "not committed"}`;
+	return `${name}: ${formatSize(side.size)}, ${side.at ? timeText(side.at) : "not committed"}`;
 }
 
 /** Words for what would happen to a path of a kind. */

@@ -16,6 +16,7 @@ import { redact } from "@robust-sync/service/redact";
 import {
 	defaultNodeName,
 	ensureExcluded,
+	formatSize,
 	isLinkedWorkTree,
 	isNodeName,
 	parseConfig,
@@ -68,14 +69,6 @@ export async function surveyWorkspace(repository: Repository): Promise<Survey> {
 	};
 }
 
-function size(bytes: number): string {
-	const units = ["bytes", "KB", "MB", "GB", "TB"];
-	let value = bytes;
-	let unit = 0;
-	for (; value >= 1000 && unit < units.length - 1; unit++) value /= 1000;
-	return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
-}
-
 const count = (number: number, what: string) => `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
 
 function list(names: readonly GitPath[], title: string): string[] {
@@ -87,9 +80,9 @@ function list(names: readonly GitPath[], title: string): string[] {
 /** The survey for people, a line each. */
 export function formatSurvey({ files, bytes, largest, secretLooking, ignored }: Survey, destination: string): string[] {
 	return [
-		`would be published to ${destination}: ${count(files, "file")}, ${size(bytes)}`,
+		`would be published to ${destination}: ${count(files, "file")}, ${formatSize(bytes)}`,
 		...(largest.length > 0 ? ["  the largest:"] : []),
-		...largest.map((file) => `    ${size(file.bytes).padStart(10)}  ${printable(displayPath(file.path))}`),
+		...largest.map((file) => `    ${formatSize(file.bytes).padStart(10)}  ${printable(displayPath(file.path))}`),
 		...list(secretLooking, "  their names look secret (to leave one out, add it to .gitignore first):"),
 		...list(ignored, "  left out, because git ignores them:"),
 	];

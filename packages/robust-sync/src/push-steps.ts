@@ -12,6 +12,7 @@ import {
 } from "@robust-sync/git";
 import { isOwnPath, planIntegration } from "@robust-sync/resolve";
 import { printable } from "@robust-sync/service/printable";
+import { formatSize } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
 
 /** More attempts than this are left to the next cycle, which goes on where this one ended. */
@@ -88,10 +89,7 @@ type StepsContext = Pick<CycleContext, "repository" | "log"> & { memory: Pick<Cy
 /** The same failure, with the commit that does not get through and the largest file that it brings. */
 async function explained(repository: Repository, commit: Oid, error: GitError): Promise<GitError> {
 	const largest = await largestFile(repository, commit);
-	const file =
-		largest === null
-			? ""
-			: `; the largest file in it is ${printable(displayPath(largest.path))} (${(largest.size / 1_000_000).toFixed(1)} MB)`;
+	const file = largest === null ? "" : `; the largest file in it is ${printable(displayPath(largest.path))} (${formatSize(largest.size)})`;
 	const { remoteMessage, notStored, cutOff } = error;
 	const how = cutOff ? "the connection ended while it was sent, which may be for its size: " : "";
 	return new GitError(

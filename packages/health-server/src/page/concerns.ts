@@ -1,6 +1,6 @@
-import { services as serviceNames, skipText } from "@robust-sync/workspace";
+import { formatSize, services as serviceNames, skipText } from "@robust-sync/workspace";
 import type { NodeSnapshot } from "../snapshot.ts";
-import { badge, count, empty, size, table, time } from "./text.ts";
+import { badge, count, empty, table, time } from "./text.ts";
 import { type Child, h, type VNode } from "./vnode.ts";
 
 const serviceKinds = { up: "ok", down: "bad", unknown: "quiet" } as const;
@@ -120,7 +120,7 @@ export function outbox({ outbox: { count: waiting, oldest } }: NodeSnapshot): VN
 			: table(
 					"Messages waiting for delivery",
 					["Message", "Size", "Waiting since"],
-					oldest.map((message) => row(null, message.name.toString("utf8"), [size(message.size), time(message.since)])),
+					oldest.map((message) => row(null, message.name.toString("utf8"), [formatSize(message.size), time(message.since)])),
 				),
 		waiting > oldest.length && h("p", { class: "note" }, `and ${count(waiting - oldest.length, "more message")}.`),
 	);

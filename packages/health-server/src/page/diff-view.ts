@@ -1,6 +1,7 @@
+import { formatSize } from "@robust-sync/workspace";
 import { type Cell, type Row, sideBySide } from "../side-by-side.ts";
 import { spreadJson } from "./json-lines.ts";
-import { count, size } from "./text.ts";
+import { count } from "./text.ts";
 import { h, type VNode } from "./vnode.ts";
 
 /** One version of a file as far as it can be shown. */
@@ -78,9 +79,9 @@ function said(name: string, version: Version): string | null {
 		case "text":
 			return null;
 		case "binary":
-			return `${name}: not text, ${size(version.bytes)}.`;
+			return `${name}: not text, ${formatSize(version.bytes)}.`;
 		case "too-large":
-			return `${name}: ${size(version.bytes)}, too large to show here.`;
+			return `${name}: ${formatSize(version.bytes)}, too large to show here.`;
 		case "none":
 			return name === "result" ? "The result is not known any more." : `${name}: did not have this file.`;
 	}

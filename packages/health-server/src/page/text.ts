@@ -21,12 +21,6 @@ export function duration(ms: number): string {
 	return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
 }
 
-/** A size for people, in powers of 1,024. */
-export function size(bytes: number): string {
-	if (bytes < 1_024) return `${bytes} B`;
-	return bytes < 1_048_576 ? `${(bytes / 1_024).toFixed(1)} KiB` : `${(bytes / 1_048_576).toFixed(1)} MiB`;
-}
-
 /** `1 file`, `2,000 files`. */
 export function count(n: number, noun: string, plural = `${noun}s`): string {
 	return `${n.toLocaleString("en-US")} ${n === 1 ? noun : plural}`;

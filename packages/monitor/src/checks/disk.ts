@@ -1,3 +1,4 @@
+import { formatSize } from "@robust-sync/workspace";
 import type { Finding, Problem } from "../findings.ts";
 import { oneLine } from "../plain-text.ts";
 import type { Facts } from "../readings/facts.ts";
@@ -21,7 +22,7 @@ export function checkDisk(facts: Facts): Finding {
 	}
 	const space = disk.freeBytes / disk.totalBytes;
 	const inodes = disk.totalInodes > 0 ? disk.freeInodes / disk.totalInodes : 1;
-	const summary = `${percent(space)} free (${gigabytes(disk.freeBytes)})${disk.totalInodes > 0 ? `, ${percent(inodes)} of the inodes` : ""}`;
+	const summary = `${percent(space)} free (${formatSize(disk.freeBytes)})${disk.totalInodes > 0 ? `, ${percent(inodes)} of the inodes` : ""}`;
 	const problems: Problem[] = [];
 	for (const [share, what, action] of [
 		[space, "space", "du -xsh sync/backups sync/conflicts logs .git"],
@@ -32,7 +33,7 @@ export function checkDisk(facts: Facts): Finding {
 			id: name,
 			severity: share < criticalBelow ? "critical" : "warning",
 			title: `disk is nearly out of ${what}`,
-			detail: `The disk of ${oneLine(facts.root)} has ${percent(share)} of its ${what} left${what === "space" ? ` (${gigabytes(disk.freeBytes)})` : ""}.`,
+			detail: `The disk of ${oneLine(facts.root)} has ${percent(share)} of its ${what} left${what === "space" ? ` (${formatSize(disk.freeBytes)})` : ""}.`,
 			action,
 		});
 	}
@@ -41,8 +42,4 @@ export function checkDisk(facts: Facts): Finding {
 
 function percent(share: number): string {
 	return `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
-}
-
-function gigabytes(bytes: number): string {
-	return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(bytes >= 1e11 ? 0 : 1)} GB` : `${Math.round(bytes / 1e6)} MB`;
 }

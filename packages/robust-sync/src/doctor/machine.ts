@@ -3,7 +3,7 @@ import os from "node:os";
 import path from "node:path";
 import { beneath, gitPathIfAllowed, type Repository } from "@robust-sync/git";
 import { shellPath } from "@robust-sync/service/printable";
-import { type Config, isOwnName, type WorkspacePaths } from "@robust-sync/workspace";
+import { type Config, formatSize, isOwnName, type WorkspacePaths } from "@robust-sync/workspace";
 import { accessTimesOf } from "../access-times.ts";
 import { type Finding, failed, ok, warning } from "./finding.ts";
 
@@ -53,7 +53,7 @@ export function checkFileSystem(paths: WorkspacePaths): Finding[] {
 		[files > 0 ? ffree / files : 1, "inodes", "find . -xdev -type d | wc -l"],
 	] as const) {
 		if (share >= lowShare) continue;
-		const message = `${(share * 100).toFixed(1)} % of the ${what} is free (${Math.round((bavail * bsize) / 1e6)} MB)`;
+		const message = `${(share * 100).toFixed(1)} % of the ${what} is free (${formatSize(bavail * bsize)})`;
 		found.push(share < criticalShare ? failed(check, message, action) : warning(check, message, action));
 	}
 	if (fs.existsSync(paths.sync) && fs.statSync(paths.sync).dev !== fs.statSync(paths.root).dev)
