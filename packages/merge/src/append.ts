@@ -1,10 +1,20 @@
-import { startsWithBytes } from "./bytes.ts";
+import { startsWithBytes, toLatin1 } from "./bytes.ts";
+import { BOM } from "./lines.ts";
 import { mergeProse } from "./prose.ts";
 import type { Merged, Sides } from "./sides.ts";
 
-/** Did both sides only append? What both sides added as a new file is not an append. */
+/** Did both sides only append, whatever became of line ends and byte order mark? What both sides added as a new file is not an append. */
 export function isAppend({ base, older, later }: Sides): boolean {
-	return base !== null && startsWithBytes(older, base) && startsWithBytes(later, base);
+	if (base === null) return false;
+	if (startsWithBytes(older, base) && startsWithBytes(later, base)) return true;
+	const texts = [base, older, later].map(toLatin1) as [string, string, string];
+	if (!texts.some((text) => text.startsWith(BOM) || text.includes("\r\n"))) return false;
+	const [inBase, inOlder, inLater] = texts.map(withoutLayout) as [string, string, string];
+	return inOlder.startsWith(inBase) && inLater.startsWith(inBase);
+}
+
+function withoutLayout(text: string): string {
+	return (text.startsWith(BOM) ? text.slice(BOM.length) : text).replaceAll("\r\n", "\n");
 }
 
 /**
