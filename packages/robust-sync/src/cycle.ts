@@ -11,7 +11,6 @@ import {
 	saveDecidedForUpstream,
 } from "@robust-sync/resolve";
 import { faultPoint, type HeldLoss, type SkippedFile } from "@robust-sync/workspace";
-import pRetry from "p-retry";
 import { raceWaitMs } from "./back-off.ts";
 import { type CycleContext, integrateContext } from "./cycle-context.ts";
 import { bringIndexUpToDate, leave } from "./direct-snapshot.ts";
@@ -256,7 +255,6 @@ async function exchange(
 	let refusal: unknown = null;
 	let tip: Oid | null = null;
 	let isForeign = false;
-	let attemptStarted = 0;
 	/** A part of what may be published may be what must not: the whole is looked at, and so is each part. */
 	const publishPart = async (error: GitError, commit: Oid, expected: Oid | null) => {
 		if (await mayPublish(context, expected, commit)) return await publish(context, commit, expected);
@@ -306,54 +304,55 @@ async function exchange(
 		if (memory.search !== null) return await leaveOutRefused(memory.search, from);
 		return memory.steps === null ? "race" : await pushSteps(memory.steps, from, to);
 	};
-	const plan = await pRetry(
-		async () => {
-			attemptStarted = performance.now();
-			const upstream = await fetchUpstream(context, moved, asked);
-			pace.asked();
-			faultPoint("cycle-fetched");
-			progress.rewritten ||= upstream.rewritten;
-			tip = upstream.tip;
-			isForeign = tip !== memory.synced;
-			const plan = await again(await planFor(context, latest.head, upstream), tip);
-			progress.heldAt = null;
-			if (plan === null || !plan.publish) return plan;
-			if (!(await mayPublish(context, tip, plan.to))) {
-				// What came in is checked out; what is held here stays here.
-				progress.heldAt = tip;
-				return await again(plan, tip);
-			}
-			// Others push as well: what comes in does not wait for the push.
-			if (pace.waitToPushMs() > 0) {
-				progress.postponedMs = pace.waitToPushMs();
-				if (memory.search !== null) refusal = memory.search.cause;
-				return await again(plan, tip);
-			}
-			// What came in is checked out all the same: a node that may not push still receives.
-			const outcome = await bringToRemote(plan.to).catch((error: unknown) => {
-				refusal = error;
-				return "refused" as const;
-			});
-			if (outcome === "stepped") tip = plan.to;
-			if (outcome === "pushed") {
-				progress.pushed += await countCommits(repository, tip, plan.to);
-				tip = plan.to;
-				forgetPublished(context);
-			}
-			if (outcome !== "race") return await again(plan, tip);
-			moved = true;
-			context.log.debug("another node pushed first", { merged: upstream.tip?.slice(0, 12), kind: plan.kind });
-			throw new SyncError("PUSH_RACE", "other nodes pushed first, again and again: trying later");
-		},
-		{
-			retries: maxRaces - 1,
-			minTimeout: 0,
-			shouldRetry: ({ error }) => isRace(error),
-			async onFailedAttempt({ error, attemptNumber, retriesLeft }) {
-				if (isRace(error) && retriesLeft > 0) await sleep(raceWaitMs(attemptNumber, performance.now() - attemptStarted, Math.random()));
-			},
-		},
-	);
+	/** @returns what was merged; "race": another node pushed first, nothing is published */
+	const mergeAndPublish = async (): Promise<Plan | null | "race"> => {
+		const upstream = await fetchUpstream(context, moved, asked);
+		pace.asked();
+		faultPoint("cycle-fetched");
+		progress.rewritten ||= upstream.rewritten;
+		tip = upstream.tip;
+		isForeign = tip !== memory.synced;
+		const plan = await again(await planFor(context, latest.head, upstream), tip);
+		progress.heldAt = null;
+		if (plan === null || !plan.publish) return plan;
+		if (!(await mayPublish(context, tip, plan.to))) {
+			// What came in is checked out; what is held here stays here.
+			progress.heldAt = tip;
+			return await again(plan, tip);
+		}
+		// Others push as well: what comes in does not wait for the push.
+		if (pace.waitToPushMs() > 0) {
+			progress.postponedMs = pace.waitToPushMs();
+			if (memory.search !== null) refusal = memory.search.cause;
+			return await again(plan, tip);
+		}
+		// What came in is checked out all the same: a node that may not push still receives.
+		const outcome = await bringToRemote(plan.to).catch((error: unknown) => {
+			refusal = error;
+			return "refused" as const;
+		});
+		if (outcome === "stepped") tip = plan.to;
+		if (outcome === "pushed") {
+			progress.pushed += await countCommits(repository, tip, plan.to);
+			tip = plan.to;
+			forgetPublished(context);
+		}
+		if (outcome !== "race") return await again(plan, tip);
+		moved = true;
+		context.log.debug("another node pushed first", { merged: upstream.tip?.slice(0, 12), kind: plan.kind });
+		return "race";
+	};
+	let plan: Plan | null = null;
+	for (let attempt = 1; ; attempt++) {
+		const attemptStarted = performance.now();
+		const outcome = await mergeAndPublish();
+		if (outcome !== "race") {
+			plan = outcome;
+			break;
+		}
+		if (attempt === maxRaces) throw new SyncError("PUSH_RACE", "other nodes pushed first, again and again: trying later");
+		await sleep(raceWaitMs(attempt, performance.now() - attemptStarted, Math.random()));
+	}
 	if (plan !== null) {
 		noteRefused(context, plan, isForeign);
 		await releaseApproved(context, plan.from, plan.to);
@@ -408,8 +407,6 @@ function noteRefused({ log, memory }: CycleContext, { kind, to, refused }: Plan,
 		`left out paths that no working tree may have: ${names.join(", ")}${refused.length > names.length ? ", …" : ""} (${to.slice(0, 12)}): take them out of the branch on the remote`,
 	);
 }
-
-const isRace = (error: Error) => error instanceof SyncError && error.code === "PUSH_RACE";
 
 async function planFor({ repository }: CycleContext, head: Oid | null, { tip, before, rewritten }: Upstream): Promise<Plan | null> {
 	if (tip === null)
