@@ -38,6 +38,22 @@ describe("restore", () => {
 		helios.fsck();
 	});
 
+	test("restore: a link has the place of the directory → nothing written through it, exit code 1", async () => {
+		const at = head(helios);
+		world.write("outside/x", "safe\n");
+		helios.remove("d");
+		fs.symlinkSync(world.path("outside"), helios.path("d"));
+		await helios.once();
+		for (const more of [["--dry-run"], ["--json"], []]) {
+			const { code, stdout, stderr } = await run(helios, "--restore", "d/x", "--at", at, ...more);
+			expect([code, stderr.includes("nothing is restored")]).toEqual([1, true]);
+			expect(stdout).toContain("d/x");
+		}
+		expect(world.read("outside/x")).toBe("safe\n");
+		expect((await run(helios, "--restore", "d", "--at", at)).code).toBe(0);
+		expect([helios.read("d/x"), world.read("outside/x")]).toEqual(["x\n", "safe\n"]);
+	});
+
 	test("restore: names of any bytes, modes, links, binary content → byte for byte", async () => {
 		const odd = Buffer.concat([Buffer.from(`${helios.workspace}/odd/`), Buffer.from([0x66, 0xff, 0x0a, 0x22])]);
 		fs.mkdirSync(helios.path("odd"));

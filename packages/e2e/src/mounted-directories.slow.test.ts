@@ -125,6 +125,12 @@ function changeAll(helios: Node): void {
 		await helios.once();
 		expect(chad.tree()).toBe(helios.tree());
 		fs.rmSync(chad.path("data/.robust-sync"), { recursive: true });
+		fs.symlinkSync(world.path("hub.git"), chad.path("data/.robust-sync"));
+		helios.write("data/list.md", "linked\n");
+		await helios.once();
+		await chad.once();
+		expect(skipped(chad).sort()).toEqual(["data/.robust-sync refused-path", "data/list.md in-the-way"]);
+		fs.rmSync(chad.path("data/.robust-sync"));
 		fs.mkdirSync(chad.path("data/.robust-sync"), { mode: 0o777 });
 		fs.chmodSync(chad.path("data/.robust-sync"), 0o777);
 		helios.write("data/list.md", "second\n");

@@ -34,14 +34,22 @@ function report(paths: WorkspacePaths, options: Options, from: Oid, { changes, b
 			files: changes.map(({ path: name, action }) => ({ path: displayPath(name), action })),
 			blocked: blocked.map(displayPath),
 		});
+		refuseNothing(changes.length, blocked.length);
 		return;
 	}
 	for (const { path: name, action } of changes)
 		print(`${isDryRun ? "would " : ""}${actions[action].padEnd(8)} ${printable(displayPath(name))}`);
 	for (const name of blocked) print(`left     ${printable(displayPath(name))}: something else has its place: name that, too`);
+	refuseNothing(changes.length, blocked.length);
 	if (changes.length === 0) print(`nothing to do: as at ${from.slice(0, 12)}`);
 	else if (!isDryRun)
 		print(`as at ${from.slice(0, 12)}: ${counted(changes.length, "file")}; what was there is in history and in ${paths.backupsText}/`);
+}
+
+/** Who asked for files and gets none of them must not take that for success. @throws CommandError */
+function refuseNothing(changed: number, blocked: number): void {
+	if (changed === 0 && blocked > 0)
+		throw new CommandError("nothing is restored: what has the place of the files must be moved away, or be named, too", ExitCode.failed);
 }
 
 function refuseUnknown(unknown: readonly GitPath[], at: string): void {

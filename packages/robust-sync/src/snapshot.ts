@@ -11,6 +11,7 @@ import {
 	gitPathList,
 	hookFailureText,
 	lstatIfThere,
+	mountStoreName,
 	type Oid,
 	Repository,
 	readHead,
@@ -141,6 +142,11 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 			else if (index === "?" && !isExactlyOurs(name)) skipped.push(skippedFile(name, "refused-path"));
 			continue;
 		}
+		// What is ours there, or is in the place of it; its own `.gitignore` may be gone.
+		if (kind === "untracked" && isInMountStore(name, mounted)) {
+			if (!isGone(repository.root, name)) skipped.push(skippedFile(name, "refused-path"));
+			continue;
+		}
 		if (submodule && index === "D") continue;
 		if (name.endsWith("/") || nested.has(withSlash(name))) continue;
 		if (submodule && kind === "changed" && fs.existsSync(Buffer.concat([fileSystemPath(repository.root, name), Buffer.from("/.git")]))) {
@@ -156,6 +162,11 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 		} else if (!skipped.some((entry) => entry.path === displayPath(name))) skipped.push(skippedFile(name, reason));
 	}
 	return { status, changed, skipped, held, databases: [...databases] };
+}
+
+/** Whether a path is the directory that we keep at the top of a file system below the workspace, or in it. */
+function isInMountStore(name: GitPath, mounts: ReadonlySet<GitPath>): boolean {
+	return [...mounts].some((mount) => `${name}/`.startsWith(`${mount}/${mountStoreName}/`));
 }
 
 // Excluded by .git/info/exclude, but a `.gitignore` may take that back.
