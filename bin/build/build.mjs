@@ -13,6 +13,9 @@ const dist = path.join(root, "dist");
 /** What runs in a thread of its own (packages/resolve/src/merge-thread.ts), and the executables that start it. */
 const mergeWorker = { source: "packages/resolve/src/merge-worker.ts", startedBy: ["robust-sync", "conflict-resolver"] };
 
+/** The same for what searches for secrets (packages/secrets/src/scan-thread.ts). */
+const scanWorker = { source: "packages/secrets/src/scan-worker.ts", startedBy: ["robust-sync"] };
+
 /** Bundles that are no executable: what deploy/setup.sh asks about a configuration. */
 const helpers = { "print-config": "packages/workspace/src/print-config.ts" };
 
@@ -29,18 +32,19 @@ export async function bundle(out, from = root, plugins = []) {
 	const entries = { ...Object.fromEntries(executables.map((name) => [name, `packages/${name}/src/cli.ts`])), ...helpers };
 	/** For each executable the sources that are in it. */
 	const inputsOf = new Map();
-	// Its name has a hash: a process goes on with the one that it was built with.
-	const worker = await bundleOne(
-		esbuild,
-		{ "merge-worker": mergeWorker.source },
-		{ out, from, version, splitting: false, plugins, entryNames: "parts/[name]-[hash]" },
-	);
-	const workerName = path.basename(Object.keys(worker.outputs)[0]);
+	// Their names have a hash: a process goes on with the one that it was built with.
+	const workerOf = async (name, { source }) =>
+		await bundleOne(esbuild, { [name]: source }, { out, from, version, splitting: false, plugins, entryNames: "parts/[name]-[hash]" });
+	const workers = [
+		{ ...mergeWorker, built: await workerOf("merge-worker", mergeWorker) },
+		{ ...scanWorker, built: await workerOf("scan-worker", scanWorker) },
+	];
+	const [mergeWorkerName, scanWorkerName] = workers.map(({ built }) => path.basename(Object.keys(built.outputs)[0]));
 	// One by one: parts that several executables shared would be many more and smaller files to load.
 	for (const [name, entry] of Object.entries(entries)) {
 		const parts = partsOf(entry, from);
 		const elsewhere = partsElsewhere(name, parts);
-		const options = { out, from, version, splitting: parts.length === 0, workerName };
+		const options = { out, from, version, splitting: parts.length === 0, mergeWorkerName, scanWorkerName };
 		const results = [await bundleOne(esbuild, { [name]: entry }, { ...options, plugins: [...plugins, ...elsewhere("./parts/")] })];
 		for (const part of parts) {
 			const source = path.join(path.dirname(entry), `${part}.ts`);
@@ -48,7 +52,7 @@ export async function bundle(out, from = root, plugins = []) {
 				await bundleOne(esbuild, { [`parts/${name}-${part}`]: source }, { ...options, plugins: [...plugins, ...elsewhere("./")] }),
 			);
 		}
-		if (mergeWorker.startedBy.includes(name)) results.push(worker);
+		results.push(...workers.filter(({ startedBy }) => startedBy.includes(name)).map(({ built }) => built));
 		inputsOf.set(name, results.flatMap(inputsIn));
 	}
 	writeFileSync(path.join(out, "sbom.cdx.json"), `${JSON.stringify(sbom(inputsOf, from, version), null, "\t")}\n`);
@@ -88,7 +92,11 @@ const partsElsewhere = (name, parts) => (below) =>
 		},
 	}));
 
-async function bundleOne(esbuild, entryPoints, { out, from, version, splitting, plugins, entryNames = "[dir]/[name]", workerName }) {
+async function bundleOne(
+	esbuild,
+	entryPoints,
+	{ out, from, version, splitting, plugins, entryNames = "[dir]/[name]", mergeWorkerName, scanWorkerName },
+) {
 	const { metafile } = await esbuild.build({
 		absWorkingDir: from,
 		entryPoints,
@@ -108,7 +116,7 @@ async function bundleOne(esbuild, entryPoints, { out, from, version, splitting, 
 		define: {
 			__ROBUST_SYNC_VERSION__: JSON.stringify(version),
 			__ROBUST_SYNC_COMMIT__: JSON.stringify(commitOf(from)),
-			...(workerName ? { __MERGE_WORKER__: JSON.stringify(workerName) } : {}),
+			...(mergeWorkerName ? { __MERGE_WORKER__: JSON.stringify(mergeWorkerName), __SCAN_WORKER__: JSON.stringify(scanWorkerName) } : {}),
 		},
 		loader: { ".html": "text", ".css": "text" },
 		// CommonJS dependencies inside an ES module bundle still call require() and ask for __filename.

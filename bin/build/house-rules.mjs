@@ -4,6 +4,7 @@
 const floors = {
 	merge: 0,
 	git: 0,
+	secrets: 0,
 	guard: 1,
 	workspace: 1,
 	resolve: 2,

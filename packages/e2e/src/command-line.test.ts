@@ -57,6 +57,7 @@ describe("bad values in .sync_env are exit code 2 and one line", () => {
 		SYNC_NESTED: "some",
 		SYNC_HOOKS: "yes",
 		SYNC_ATIME: "on",
+		SYNC_SECRETS: "yes",
 		SYNC_MIRRORS: "-o",
 		SYNC_PUSH_INTERVAL: "never",
 		MAX_FILE_MB: "huge",

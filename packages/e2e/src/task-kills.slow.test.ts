@@ -63,6 +63,18 @@ const plights: Record<string, () => Promise<void>> = {
 		expect(onHub()).toContain("notes/more.md");
 		expect(helios.read("notes/key.txt")).toBe("SECRET\n");
 	},
+	"secret-kept": async () => {
+		const token = ["gh", "p_", "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bD1fG3hJ5"].join("");
+		helios.write("notes/key.txt", `${token}\n`);
+		helios.write("notes/more.md", "more\n");
+		helios.git("add", "notes/key.txt", "notes/more.md");
+		helios.git("commit", "-q", "-m", "by a person");
+		await killed(["--once"], "secret-kept");
+		await expectAtRest();
+		expect(everOnHub("notes/key.txt")).toBe(false);
+		expect(onHub()).toContain("notes/more.md");
+		expect(helios.read("notes/key.txt")).toBe(`${token}\n`);
+	},
 	"guard-approved": async () => {
 		deleteMost();
 		await helios.once();
@@ -96,7 +108,7 @@ const plights: Record<string, () => Promise<void>> = {
 
 describe("killed in the middle of what a person asked for:", () => {
 	test("every such fault point → has a test here", () => {
-		const names = faultPointNames(["robust-sync"]).filter((name) => /^(own-files|refused|guard|task)-/.test(name));
+		const names = faultPointNames(["robust-sync"]).filter((name) => /^(own-files|refused|secret|guard|task)-/.test(name));
 		expect(names.sort()).toEqual(Object.keys(plights).sort());
 	});
 

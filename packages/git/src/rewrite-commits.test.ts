@@ -2,8 +2,9 @@ import { execFileSync } from "node:child_process";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { rawCommit } from "./fixtures/raw-objects.ts";
 import { personEnvironment, Scratch } from "./fixtures/scratch.ts";
+import { gitPathOf } from "./git-path.ts";
 import { openMergeStore } from "./merge-store.ts";
-import { rewriteCommits } from "./rewrite-commits.ts";
+import { replaceInCommits, rewriteCommits } from "./rewrite-commits.ts";
 
 let scratch: Scratch;
 beforeAll(() => {
@@ -61,4 +62,41 @@ test.each(["sha1", "sha256"])("rewritten commits: own files in some (%s) → gon
 	// The signature was all that told them apart.
 	expect(replaced.get(merged)).toBe(head);
 	expect(git("fsck", "--strict", "--no-dangling", head)).not.toContain("error");
+});
+
+test("replaced contents: of a path in some commits → as wanted; all else as it was", async () => {
+	scratch.init("replace");
+	const git = (...args: string[]) => scratch.git("replace", ...args).trim();
+	const commit = (files: Record<string, string>, message: string) => {
+		for (const [name, content] of Object.entries(files)) scratch.write(`replace/${name}`, content);
+		git("add", "--all");
+		git("commit", "--quiet", "-m", message);
+		return git("rev-parse", "HEAD");
+	};
+	const first = commit({ a: "clean\n" }, "first");
+	const bad = commit({ a: "bad\n", b: "1\n" }, "bad and b");
+	const only = commit({ c: "bad\n" }, "only bad");
+	const last = commit({ a: "good\n", d: "1\n" }, "last");
+	const store = openMergeStore(await scratch.open("replace"));
+	const entryOf = (name: string, at: string) => git("ls-tree", at, "--", name).split(/\s/)[2] ?? "";
+	const badBlob = entryOf("a", bad);
+	const replaced = await replaceInCommits(store, [bad, only, last], async (oid, [parent = ""]) =>
+		["a", "c"]
+			.filter((name) => entryOf(name, oid) === badBlob)
+			.map((name) => {
+				const before = entryOf(name, parent);
+				const path = gitPathOf(name);
+				return before === "" ? { path, delete: true } : { path, mode: "100644", oid: before };
+			}),
+	);
+	expect([...replaced.keys()]).toEqual([bad, only, last]);
+	expect(replaced.get(only)).toBe(replaced.get(bad));
+	const head = replaced.get(last) as string;
+	expect(git("log", "--format=%s", head).split("\n")).toEqual(["last", "bad and b", "first"]);
+	expect(git("show", `${replaced.get(bad)}:a`)).toBe("clean");
+	expect([git("show", `${head}:a`), git("ls-tree", "--name-only", head).split("\n")]).toEqual(["good", ["a", "b", "d"]]);
+	expect(git("log", "-1", "--format=%an%ae%ad%cn%ce%cd%B", replaced.get(bad) as string)).toBe(
+		git("log", "-1", "--format=%an%ae%ad%cn%ce%cd%B", bad),
+	);
+	expect(git("rev-list", head)).toContain(first);
 });

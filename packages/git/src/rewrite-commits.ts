@@ -1,4 +1,5 @@
 import { cleanCommits, type IsOwnName, objectOid, writeObjects } from "./clean-tree.ts";
+import { type FileChange, writeCommit } from "./fast-import.ts";
 import { withObjectReader } from "./object-reader.ts";
 import type { Oid, Repository } from "./repository.ts";
 
@@ -63,6 +64,49 @@ export async function rewriteCommits(
 			await writeObjects(store, [object]);
 			newTrees.set(newOid, tree);
 			replaced.set(oid, newOid);
+		}
+	});
+	return replaced;
+}
+
+/**
+ * Writes commits again with other contents at some paths, with author and dates as they are. A commit that changed nothing else
+ * becomes its parent.
+ * @param store from openMergeStore
+ * @param commits parents before their children
+ * @param changesOf what is to be otherwise in the tree of a commit; its parents are the new ones
+ * @param messageOf the message of the new commit by the old one's, each one character a byte
+ * @returns the new commits by the old ones, of those that changed
+ * @throws GitError
+ */
+export async function replaceInCommits(
+	store: Repository,
+	commits: readonly Oid[],
+	changesOf: (commit: Oid, parents: readonly Oid[]) => Promise<readonly FileChange[]>,
+	messageOf: (message: string) => string = (message) => message,
+): Promise<Map<Oid, Oid>> {
+	const replaced = new Map<Oid, Oid>();
+	await withObjectReader(store, async (reader) => {
+		const textOf = async (oid: Oid) => ((await reader.contents([oid]))[0] ?? Buffer.alloc(0)).toString("latin1");
+		for (const oid of commits) {
+			const text = await textOf(oid);
+			const parents = parentsOf(splitCommit(text).header).map((parent) => replaced.get(parent) ?? parent);
+			const changes = await changesOf(oid, parents);
+			const isMoved = parents.some((parent) => !text.includes(`\nparent ${parent}\n`));
+			if (changes.length === 0 && !isMoved) continue;
+			let tree = treeOf(text);
+			if (changes.length > 0) {
+				const identity = "robust-sync <robust-sync@localhost>";
+				({ tree } = await writeCommit(store, { parents: [], identity, date: 0, message: Buffer.from("tree\n"), tree, changes }));
+			}
+			const [parent] = parents;
+			if (parents.length === 1 && parent !== undefined && changes.length > 0 && tree === treeOf(await textOf(parent))) {
+				replaced.set(oid, parent);
+				continue;
+			}
+			const object = { type: "commit", content: Buffer.from(withTreeAndParents(text, tree, replaced, messageOf), "latin1") } as const;
+			await writeObjects(store, [object]);
+			replaced.set(oid, objectOid(object, store.objectFormat));
 		}
 	});
 	return replaced;

@@ -38,6 +38,7 @@ const program = createProgram(
 )
 	.option("--dry-run", "with --once, --restore, --undo: say what it would do, and do nothing")
 	.option("--interval <seconds>", "seconds between cycles when nothing happens (SYNC_INTERVAL)", notEmpty)
+	.option("--secrets <what>", "files that hold a secret: hold, warn or off (SYNC_SECRETS)", notEmpty)
 	.option("--yes", "with --init: ask nothing, take the defaults")
 	.option("--node <name>", "with --init: this node's name (NODE_NAME)", notEmpty)
 	.option(
@@ -69,7 +70,7 @@ defineVerbs<Options>(
 		{
 			flags: "--once",
 			description: "run one cycle and exit",
-			options: ["--dry-run", "--json", "--interval"],
+			options: ["--dry-run", "--json", "--interval", "--secrets"],
 			run: async (options) => (await import("./verbs.ts")).once(options),
 		},
 		{
@@ -160,13 +161,19 @@ defineVerbs<Options>(
 			run: async (options) => (await import("./verbs.ts")).forgetMountPoint(options),
 		},
 		{
+			flags: "--allow-secret <path>",
+			description: "what looks secret in this file may be published: note it in .secretsallow, by salted hashes",
+			options: ["--json"],
+			run: async (options) => (await import("./verbs.ts")).allow(options),
+		},
+		{
 			flags: "--promote <name>",
 			description: "make a mirror (SYNC_MIRRORS) the hub, and the hub a mirror",
 			options: ["--json"],
 			run: async (options) => (await import("./verbs.ts")).promote(options),
 		},
 	],
-	{ options: ["--interval"], run: async (options) => (await import("./verbs.ts")).run(options) },
+	{ options: ["--interval", "--secrets"], run: async (options) => (await import("./verbs.ts")).run(options) },
 );
 
 await runProgram(program);

@@ -13,6 +13,7 @@ import type { PlacedFiles } from "./placed-files.ts";
 import type { StepsAhead } from "./push-steps.ts";
 import type { RefusalSearch } from "./refused-files.ts";
 import type { ReplacedFiles } from "./replaced-files.ts";
+import type { SecretMemory } from "./secrets.ts";
 import type { Task } from "./task.ts";
 import type { VanishedFiles } from "./vanished-files.ts";
 
@@ -109,6 +110,8 @@ export interface CycleMemory {
 	steps: StepsAhead | null;
 	/** A search for the files that the hub refuses, which is not over. */
 	search: RefusalSearch | null;
+	/** What was searched for secrets, and what was found. */
+	readonly secrets: SecretMemory;
 	/** What our checkouts replaced a short while ago. */
 	readonly replaced: ReplacedFiles;
 }

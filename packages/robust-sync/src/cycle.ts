@@ -10,7 +10,7 @@ import {
 	retryHeld,
 	saveDecidedForUpstream,
 } from "@robust-sync/resolve";
-import { faultPoint, type HeldLoss, type SkippedFile } from "@robust-sync/workspace";
+import { faultPoint, type HeldLoss, type PublishedSecret, type SkippedFile } from "@robust-sync/workspace";
 import { raceWaitMs } from "./back-off.ts";
 import { type CycleContext, integrateContext } from "./cycle-context.ts";
 import { bringIndexUpToDate, leave } from "./direct-snapshot.ts";
@@ -33,6 +33,7 @@ import {
 } from "./refused-files.ts";
 import { refusedBefore } from "./refused-paths.ts";
 import { bringUpToDate, rescueLateWrites } from "./rescue.ts";
+import { listUnpublished, publishedSecrets, secretSkipped, withoutSecrets } from "./secrets.ts";
 import { refusedPath } from "./skipped-files.ts";
 import { type Snapshot, takeSnapshot } from "./snapshot.ts";
 import { SyncError, toSyncError } from "./sync-error.ts";
@@ -54,6 +55,8 @@ export interface CycleResult {
 	readonly rescued: number;
 	readonly delivered: number;
 	readonly skipped: readonly SkippedFile[];
+	/** What was published although it holds a secret. */
+	readonly secrets: readonly PublishedSecret[];
 	/** Files that were being written, or late writes that were merged in: another cycle should follow soon. */
 	readonly busy: number;
 	/** How many of them are names that vanished a moment ago, or came with those. */
@@ -176,7 +179,14 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 	if (memory.pace.limitedMs() === 0) memory.announced.clear();
 	const { snapshot, late, heldAt: _heldAt, isTaskDone: _isTaskDone, ...done } = progress;
 	const refused = memory.refused.map(refusedPath);
-	const skipped = [...(snapshot?.skipped ?? []), ...outbox.skipped, ...refused, ...heldSkipped(context), ...refusedSkipped(context)];
+	const skipped = [
+		...(snapshot?.skipped ?? []),
+		...outbox.skipped,
+		...refused,
+		...heldSkipped(context),
+		...refusedSkipped(context),
+		...secretSkipped(context),
+	];
 	const reported = new Set(skipped.map(({ path }) => path));
 	skipped.push(...ownTrackedFiles(context).filter(({ path }) => !reported.has(path)));
 	const busy = (snapshot?.busy.length ?? 0) + late;
@@ -188,6 +198,7 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 		ahead,
 		delivered,
 		skipped,
+		secrets: publishedSecrets(context),
 		busy,
 		unconfirmed: snapshot?.unconfirmed ?? 0,
 		waiting: outbox.waiting,
@@ -429,6 +440,9 @@ async function checkOut(context: CycleContext, plan: Plan, progress: Progress): 
 		ref,
 		plan,
 	);
+	const { secrets, publishable } = context.memory;
+	// What came in is published, and what it is merged with was searched.
+	if (secrets.checked === plan.from && publishable === plan.from) secrets.checked = plan.to;
 	context.memory.publishable = plan.to;
 	progress.pulled += (await counting) ?? integration.commits ?? 0;
 	if (plan.resolution) {
@@ -468,7 +482,10 @@ async function snapshotInto(
 	targets: Parameters<typeof takeSnapshot>[1] = [],
 ): Promise<Snapshot> {
 	faultPoint("cycle-before-snapshot");
-	const snapshot = await withoutOwnFiles(context, await takeSnapshot(context, targets));
+	const taken = await takeSnapshot(context, targets);
+	const unpublished = await listUnpublished(context, taken);
+	const touched = unpublished.isAll ? unpublished.commits.flatMap(({ changes }) => changes.map((change) => change.path)) : null;
+	const snapshot = await withoutSecrets(context, await withoutOwnFiles(context, taken, touched), unpublished);
 	progress.snapshot = snapshot;
 	// So that what a person commits or stages from here on is seen by the next snapshot of this cycle.
 	await leave(context);
@@ -515,7 +532,8 @@ async function taskInto(context: CycleContext, progress: Progress, snapshot: Sna
 	progress.commits++;
 	if (done.integration !== null) noteIntegration(done.integration, progress);
 	await leave(context);
-	return { ...snapshot, head: done.head };
+	// What a person asked for may bring a secret back.
+	return await withoutSecrets(context, { ...snapshot, head: done.head, isDirect: false });
 }
 
 /** A person may have staged the other side's file in the place of their own; who never uses git stages nothing. */

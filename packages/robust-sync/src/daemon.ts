@@ -50,6 +50,7 @@ import { PlacedFiles } from "./placed-files.ts";
 import { readPosition } from "./position.ts";
 import { SyncRecord } from "./record.ts";
 import { ReplacedFiles } from "./replaced-files.ts";
+import { SecretMemory } from "./secrets.ts";
 import { SyncError, toSyncError } from "./sync-error.ts";
 import { tidy, tidyIntervalMs, tidyLatestMs } from "./tidy.ts";
 import { confirmDeletionMs } from "./vanished-files.ts";
@@ -90,6 +91,7 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean, clock: Monot
 		placed: new PlacedFiles(paths),
 		steps: null,
 		search: null,
+		secrets: new SecretMemory(),
 		replaced: new ReplacedFiles(paths, clock),
 	};
 }

@@ -32,6 +32,7 @@ import { type Left, maxKnownPaths } from "./known-changes.ts";
 import { identityOf } from "./own-identity.ts";
 import { refusedFiles } from "./refused-files.ts";
 import { noteCommitted, rescueStaleWrites } from "./rescue.ts";
+import { forgetUnchanged, secretChanges } from "./secrets.ts";
 import { reasonToSkip } from "./skipped-files.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { separateVanished } from "./vanished-files.ts";
@@ -192,8 +193,11 @@ export async function takeDirectSnapshot(
 	);
 	const { checked, rescued } = search;
 	const given = new Map(checked.map((file) => [file.path, { ...file, oid: blobOid(file.content, repository.objectFormat) }]));
-	const changes = given.size === 0 ? first : changesOf(context, wanted, found.entries, given);
-	if (changes === null) return null;
+	const all = given.size === 0 ? first : changesOf(context, wanted, found.entries, given);
+	if (all === null) return null;
+	const secret = await secretChanges(context, all);
+	forgetUnchanged(context, new Set(all.map((change) => change.path)), wanted);
+	const changes = secret.size === 0 ? all : all.filter((change) => !secret.has(change.path));
 	if (changes.length === 0) {
 		forgetFirstChanges(memory, lookedAt, busy);
 		return { ...nothing, rescued };

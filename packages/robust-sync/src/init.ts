@@ -9,7 +9,9 @@ import {
 	openRepository,
 	parseGitPathList,
 	type Repository,
+	readDiskFile,
 } from "@robust-sync/git";
+import { ScanThread } from "@robust-sync/secrets";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { printable } from "@robust-sync/service/printable";
 import { redact } from "@robust-sync/service/redact";
@@ -20,9 +22,10 @@ import {
 	isLinkedWorkTree,
 	isNodeName,
 	parseConfig,
-	type WorkspacePaths,
+	WorkspacePaths,
 	workspaceMarker,
 } from "@robust-sync/workspace";
+import { machineSecrets } from "./machine-secrets.ts";
 import { type Options, print } from "./options.ts";
 
 /** What a first cycle would publish. */
@@ -33,6 +36,8 @@ export interface Survey {
 	readonly largest: readonly { readonly path: GitPath; readonly bytes: number }[];
 	/** Files whose names say that they hold keys or passwords. */
 	readonly secretLooking: readonly GitPath[];
+	/** Files that hold something that looks secret: where. */
+	readonly secrets: readonly { readonly path: GitPath; readonly rule: string; readonly line: number }[];
 	/** Files and directories that an ignore rule leaves out. */
 	readonly ignored: readonly GitPath[];
 }
@@ -60,13 +65,57 @@ export async function surveyWorkspace(repository: Repository): Promise<Survey> {
 		const stats = lstatIfThere(fileSystemPath(repository.root, name));
 		return stats && !stats.isDirectory() ? [{ path: name, bytes: stats.size }] : [];
 	});
+	const secrets = await secretsAmong(repository, files);
 	return {
+		secrets,
 		files: files.length,
 		bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
 		largest: [...files].sort((a, b) => b.bytes - a.bytes).slice(0, 5),
 		secretLooking: files.map(({ path }) => path).filter(looksSecret),
 		ignored: (await list(["--others", "--ignored", "--directory"])).filter((name) => !own.test(name)),
 	};
+}
+
+/** At most so many bytes are searched before a person is asked; the first cycle searches all. */
+const searchedBytes = 256 * 1_048_576;
+const searchedAtOnce = 16 * 1_048_576;
+
+/** @throws ScanError, GitError */
+async function secretsAmong(
+	repository: Repository,
+	files: readonly { readonly path: GitPath; readonly bytes: number }[],
+): Promise<Survey["secrets"]> {
+	const thread = new ScanThread();
+	thread.setOwn(await machineSecrets({ repository, paths: new WorkspacePaths(repository.root) }));
+	const found: Survey["secrets"][number][] = [];
+	let left = searchedBytes;
+	let batch: { readonly name: GitPath; readonly path: string; readonly content: Buffer }[] = [];
+	let bytes = 0;
+	const flush = async () => {
+		for (const [index, findings] of (await thread.scan(batch, [])).entries()) {
+			const [first] = findings;
+			const file = batch[index];
+			if (first && file) found.push({ path: file.name, rule: first.rule, line: first.line });
+		}
+		batch = [];
+		bytes = 0;
+	};
+	for (const { path, bytes: size } of files) {
+		if (size > left) continue;
+		left -= size;
+		let content: Buffer | undefined;
+		try {
+			content = readDiskFile(repository, path)?.content;
+		} catch {
+			// The first cycle reports it.
+		}
+		if (content === undefined) continue;
+		batch.push({ name: path, path: displayPath(path), content });
+		bytes += content.length;
+		if (bytes > searchedAtOnce) await flush();
+	}
+	await flush();
+	return found;
 }
 
 const count = (number: number, what: string) => `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
@@ -78,12 +127,15 @@ function list(names: readonly GitPath[], title: string): string[] {
 }
 
 /** The survey for people, a line each. */
-export function formatSurvey({ files, bytes, largest, secretLooking, ignored }: Survey, destination: string): string[] {
+export function formatSurvey({ files, bytes, largest, secretLooking, secrets, ignored }: Survey, destination: string): string[] {
 	return [
 		`would be published to ${destination}: ${count(files, "file")}, ${formatSize(bytes)}`,
 		...(largest.length > 0 ? ["  the largest:"] : []),
 		...largest.map((file) => `    ${formatSize(file.bytes).padStart(10)}  ${printable(displayPath(file.path))}`),
 		...list(secretLooking, "  their names look secret (to leave one out, add it to .gitignore first):"),
+		...(secrets.length === 0 ? [] : ["  not published, because a secret is in them (robust-sync --allow-secret PATH publishes one):"]),
+		...secrets.slice(0, shownNames).map(({ path, rule, line }) => `    ${printable(displayPath(path))}, line ${line} (${rule})`),
+		...(secrets.length > shownNames ? [`    … and ${secrets.length - shownNames} more`] : []),
 		...list(ignored, "  left out, because git ignores them:"),
 	];
 }

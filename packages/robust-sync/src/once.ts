@@ -55,6 +55,7 @@ import { isPlaceholder } from "./nested-repositories.ts";
 import { configurePace, limitSeenMs, resumeLimit, stillLimited } from "./pace-of-workspace.ts";
 import { readPosition } from "./position.ts";
 import { SyncRecord } from "./record.ts";
+import { beginSecretSearch, secretSkipped, withoutSecretFiles } from "./secrets.ts";
 import { type Candidates, findCandidates } from "./snapshot.ts";
 import { SyncError, toSyncError } from "./sync-error.ts";
 import type { Task } from "./task.ts";
@@ -279,15 +280,17 @@ export async function dryRun(options: OnceOptions): Promise<DryRun> {
 		knownTip(context),
 	]);
 	const remoteHead = limitedMs > 0 ? known : asked;
+	await beginSecretSearch(context);
+	const publishable = await withoutSecretFiles(context, changed);
 	const pending = listPending(paths).length;
 	const operation = operationInProgress(repository.gitDirectory);
-	const commits = changed.length > 0 || pending > 0;
+	const commits = publishable.length > 0 || pending > 0;
 	return {
 		branch,
 		head: oid,
-		would_commit: changed.filter((name) => !isPlaceholder(name)).map(displayPath),
+		would_commit: publishable.filter((name) => !isPlaceholder(name)).map(displayPath),
 		would_deliver: pending,
-		skipped,
+		skipped: [...skipped, ...secretSkipped(context)],
 		remote_head: remoteHead,
 		would_fetch: remoteHead !== null && remoteHead !== known,
 		would_push: commits || (oid !== null && oid !== remoteHead && (remoteHead === known || remoteHead === null)),

@@ -10,6 +10,8 @@ export interface Options {
 	send?: string;
 	forgetMount?: string;
 	promote?: string;
+	allowSecret?: string;
+	secrets?: string;
 	yes?: boolean;
 	node?: string;
 	/** true: without a list. */

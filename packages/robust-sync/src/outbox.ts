@@ -22,6 +22,7 @@ import {
 import * as z from "zod/mini";
 import type { CycleContext } from "./cycle-context.ts";
 import { refusedFiles } from "./refused-files.ts";
+import { heldMessage } from "./secrets.ts";
 
 const deliverySchema = z.object({
 	/** Name in sync/pending/, one character a byte. */
@@ -94,7 +95,8 @@ function pendingFile(paths: WorkspacePaths, name: string): Buffer {
  * after a crash delivers each exactly once, and in the order in which they were put into the outbox.
  * @param limit so many at once; those that were begun before are not left for later
  */
-export async function collectOutbox({ paths, config, now, log }: CycleContext, limit = maxMessagesPerCycle): Promise<Outbox> {
+export async function collectOutbox(context: CycleContext, limit = maxMessagesPerCycle): Promise<Outbox> {
+	const { paths, config, now, log } = context;
 	const before = readFixed(paths);
 	putBackGrabbed(paths, before.deliveries);
 	const pending = listPending(paths);
@@ -119,11 +121,19 @@ export async function collectOutbox({ paths, config, now, log }: CycleContext, l
 				continue;
 			}
 			let blob: string;
+			let content: Buffer;
 			try {
-				blob = blobOid(fs.readFileSync(pendingFile(paths, name)));
+				content = fs.readFileSync(pendingFile(paths, name));
+				blob = blobOid(content);
 			} catch (error) {
 				if ((error as NodeJS.ErrnoException).code !== "ENOENT")
 					skipped.push({ path: `sync/pending/${displayPath(rawPath(name))}`, reason: "unreadable" });
+				continue;
+			}
+			const shown = `sync/pending/${displayPath(rawPath(name))}`;
+			const remedy = await heldMessage(context, shown, blob, content);
+			if (remedy !== null) {
+				skipped.push({ path: shown, reason: "secret", remedy });
 				continue;
 			}
 			let delivery = known.get(`${name}\0${blob}`);

@@ -15,7 +15,7 @@ import {
 	updateRef,
 	writeIndexEntries,
 } from "@robust-sync/git";
-import { markedAsMade, ownPathspecs, trackedOwnFiles } from "@robust-sync/resolve";
+import { isOwnPath, markedAsMade, ownPathspecs, trackedOwnFiles } from "@robust-sync/resolve";
 import {
 	compactTimestamp,
 	faultPoint,
@@ -131,15 +131,17 @@ async function commitsWithOwnFiles(context: CycleContext, head: Oid): Promise<Oi
 /**
  * Files of ours that a person has committed must not reach the remote in a later commit's history either: commits that were never
  * published are made again without them, before anything is pushed or merged. The old ones stay reachable here.
+ * @param touched the paths that the commits which were not published and not looked at yet put something to; null: not known
  * @returns the snapshot as it is afterwards
  * @throws GitError, LockLostError
  */
-export async function withoutOwnFiles(context: CycleContext, snapshot: Snapshot): Promise<Snapshot> {
+export async function withoutOwnFiles(context: CycleContext, snapshot: Snapshot, touched: readonly GitPath[] | null): Promise<Snapshot> {
 	const { repository, memory, lock, log } = context;
 	const { head, status } = snapshot;
 	if (head === null || head === memory.publishable) return snapshot;
 	const isOurs = snapshot.isDirect === true && status.head === memory.publishable;
-	const commits = isOurs ? [] : await commitsWithOwnFiles(context, head);
+	const isWithout = isOurs || (touched !== null && !touched.some(isOwnPath));
+	const commits = isWithout ? [] : await commitsWithOwnFiles(context, head);
 	const messageOf = (message: string) => markedAsMade(message, context.config.nodeName);
 	const replaced =
 		commits.length === 0 ? new Map<Oid, Oid>() : await rewriteCommits(openMergeStore(repository), commits, isOwnName, messageOf);

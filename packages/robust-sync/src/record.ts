@@ -75,6 +75,7 @@ export class SyncRecord {
 			messages_pending: 0,
 			mirrors: before?.mirrors ?? [],
 			skipped: before?.skipped ?? [],
+			secrets: before?.secrets ?? [],
 			held: before?.held ?? [],
 			last_cycle: before?.last_cycle ?? null,
 			totals: before?.totals ?? { cycles: 0, failures: 0, commits: 0, resolved: 0, rescued: 0 },
@@ -158,13 +159,14 @@ export class SyncRecord {
 	#outcome(
 		result: CycleResult,
 		durationMs: number,
-	): Pick<SyncState, "branch" | "head" | "ahead" | "skipped" | "held" | "last_cycle" | "totals"> {
+	): Pick<SyncState, "branch" | "head" | "ahead" | "skipped" | "secrets" | "held" | "last_cycle" | "totals"> {
 		const { totals } = this.#state;
 		return {
 			branch: result.branch,
 			head: result.head,
 			ahead: result.ahead,
 			skipped: [...result.skipped],
+			secrets: [...result.secrets],
 			held: [...result.held],
 			last_cycle: {
 				duration_ms: Math.round(durationMs),

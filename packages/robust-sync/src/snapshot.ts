@@ -41,6 +41,7 @@ import { findBareLinks, isPlaceholder, openNestedRepositories } from "./nested-r
 import { untrackOwnFiles } from "./own-tracked.ts";
 import { refusedFiles } from "./refused-files.ts";
 import { type CheckedContent, lookAtReads, noteCommitted, rescueStaleWrites } from "./rescue.ts";
+import { beginSecretSearch, forgetUnchanged, withoutSecretFiles } from "./secrets.ts";
 import { findSpecialFiles, liveDatabaseOf, reasonToSkip, skippedFile } from "./skipped-files.ts";
 import { SyncError, wrongBranch } from "./sync-error.ts";
 import { confirmDeletionMs, separateVanished } from "./vanished-files.ts";
@@ -214,6 +215,7 @@ export async function takeSnapshot(context: CycleContext, extra: readonly GitPat
 	const { known } = context.memory;
 	lookAtReads(context);
 	try {
+		await beginSecretSearch(context);
 		const annotation = await nextAnnotation(context);
 		const message: SnapshotMessage = (changed, gone) =>
 			withNodeTrailer(annotatedMessage(snapshotMessage(context.config.nodeName, changed, gone), annotation), context.config.nodeName);
@@ -272,6 +274,8 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 		unconfirmed = looked.unconfirmed.length;
 		break;
 	}
+	forgetUnchanged(context, new Set(found.changed));
+	quiet = [...(await withoutSecretFiles(context, quiet))];
 	const { status } = found;
 	const { copies: made, failed } = await copyLiveDatabases(context, found.databases);
 	const copies = await changedCopies(context, status.head, made);

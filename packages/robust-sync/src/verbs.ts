@@ -31,6 +31,7 @@ import {
 	withRemoteMessage,
 	writeAnnotation,
 } from "@robust-sync/workspace";
+import { allowSecret } from "./allow-secret.ts";
 import { countsText, savedText } from "./cycle-text.ts";
 import { Daemon } from "./daemon.ts";
 import { type Decided, type Decision, decide } from "./decide.ts";
@@ -45,6 +46,7 @@ import { type Options, print, printJson } from "./options.ts";
 import { pauseSync, resumeSync } from "./pause.ts";
 import { promoteMirror } from "./promote.ts";
 import { prepareRestore } from "./restore-verb.ts";
+import { secretInTexts } from "./secrets.ts";
 import { sendMessage } from "./send.ts";
 import { stopInstance } from "./stop.ts";
 import { toSyncError } from "./sync-error.ts";
@@ -59,7 +61,7 @@ const pathsOf = (options: Options, needsConsent = true) => new WorkspacePaths(lo
 /** Configuration and a logger: what every verb needs that does something. Loaded when needed. */
 async function prepare(options: Options) {
 	const paths = pathsOf(options, !options.dryRun);
-	const load = () => loadConfig({ workspace: paths.root, flags: { SYNC_INTERVAL: options.interval } });
+	const load = () => loadConfig({ workspace: paths.root, flags: { SYNC_INTERVAL: options.interval, SYNC_SECRETS: options.secrets } });
 	const config = options.dryRun ? load() : loadOrLog("sync", paths.logFile("sync"), load);
 	const logger = createLogger({
 		name: "sync",
@@ -235,7 +237,11 @@ export async function annotate(options: Options): Promise<number> {
 	const paths = pathsOf(options);
 	makeOwnDirectory(paths.sync);
 	ensureExcluded(paths.root);
+	const config = loadConfig({ workspace: paths.root });
 	const note = annotationOf({ text: options.annotate ?? "", agent: options.agent, run: options.run }, Date.now());
+	const secret = config.syncSecrets === "hold" ? await secretInTexts(paths, config, [note.text, note.agent, note.run]) : null;
+	if (secret !== null)
+		throw new CommandError(`the annotation holds a secret (${secret.rule}): it would be published, say it without`, ExitCode.failed);
 	writeAnnotation(paths, note);
 	if (options.json) printJson(note);
 	else print("noted: the next commit of this node carries it");
@@ -354,6 +360,16 @@ export async function wait(options: Options): Promise<number> {
 /** Makes a repository a workspace. @returns the exit code */
 export async function init(options: Options): Promise<number> {
 	return await initWorkspace(pathsOf(options, false), options);
+}
+
+/** Notes that what looks secret in a file may be published. @returns the exit code */
+export async function allow(options: Options): Promise<number> {
+	const paths = pathsOf(options);
+	const { path, findings } = await allowSecret(paths, loadConfig({ workspace: paths.root }), options.allowSecret ?? "");
+	if (options.json) printJson({ path, allowed: findings });
+	else if (findings.length === 0) print(`nothing in ${printable(path)} looks secret`);
+	else print(`allowed in .secretsallow, for ${printable(path)}: ${findings.map(({ rule, line }) => `line ${line} (${rule})`).join(", ")}`);
+	return ExitCode.ok;
 }
 
 /** Makes a mirror the hub. @returns the exit code */

@@ -27,6 +27,8 @@ export interface Config {
 	readonly syncHooks: boolean;
 	/** Whether access times tell which version of a file a writer has read: where they are kept, or never. */
 	readonly syncAtime: "auto" | "off";
+	/** What becomes of a file that looks as if it held a secret. */
+	readonly syncSecrets: "hold" | "warn" | "off";
 	readonly maxFileMb: number;
 	/** Whether large losses are held, and from how many files, and from how much of the tracked files (percent) on: more than both. */
 	readonly guard: boolean;
@@ -283,6 +285,7 @@ export function parseConfig(values: Values): Config {
 		syncNested: reader.choice("SYNC_NESTED", "auto", ["auto", "contents", "skip"]),
 		syncHooks: reader.choice("SYNC_HOOKS", "0", ["0", "1"]) === "1",
 		syncAtime: reader.choice("SYNC_ATIME", "auto", ["auto", "off"]),
+		syncSecrets: reader.choice("SYNC_SECRETS", "hold", ["hold", "warn", "off"]),
 		maxFileMb: reader.number("MAX_FILE_MB", 95, 0.001, 100_000, " MB"),
 		guard: reader.choice("GUARD", "1", ["0", "1"]) === "1",
 		guardFiles: reader.number("GUARD_FILES", 50, 0, 1_000_000_000, "", true),

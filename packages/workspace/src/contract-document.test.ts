@@ -52,6 +52,7 @@ describe("docs/contract.md", () => {
 			SYNC_NESTED: defaults.syncNested,
 			SYNC_HOOKS: defaults.syncHooks ? "1" : "0",
 			SYNC_ATIME: defaults.syncAtime,
+			SYNC_SECRETS: defaults.syncSecrets,
 			MAX_FILE_MB: String(defaults.maxFileMb),
 			GUARD: defaults.guard ? "1" : "0",
 			GUARD_FILES: String(defaults.guardFiles),

@@ -24,6 +24,7 @@ export const skipReasons = [
 	"live-database",
 	"refused-path",
 	"refused-by-hub",
+	"secret",
 	...holdReasons,
 ] as const satisfies readonly string[];
 export const errorCodes = [
@@ -62,6 +63,10 @@ export const skippedFileSchema = z.object({
 	/** What to do about it, for a path that a checkout left untouched; additive to the contract. */
 	remedy: z.optional(z.string()),
 });
+
+export const publishedSecretSchema = z.object({ path: z.string(), rule: z.string(), line: count });
+/** A file that was published although it holds a secret (SYNC_SECRETS=warn, or an earlier version of it did): where, never what. */
+export type PublishedSecret = z.infer<typeof publishedSecretSchema>;
 
 /** A person, or a program, asked for no cycles: since when, and until when; null: until someone resumes. */
 export const pauseSchema = z.object({ since: timestamp, until: z.nullable(timestamp) });
@@ -126,6 +131,8 @@ export const syncStateSchema = z.object({
 	/** Further remotes that get the branch (SYNC_MIRRORS); additive to the contract. */
 	mirrors: z.optional(z.array(mirrorStateSchema)),
 	skipped: z.array(skippedFileSchema),
+	/** What was published although it holds a secret (SYNC_SECRETS=warn); additive to the contract. */
+	secrets: z.optional(z.array(publishedSecretSchema)),
 	/** What waits for `--approve` or `--reject`; additive to the contract. */
 	held: z.optional(z.array(heldLossSchema)),
 	/** Whether access times tell here which version of a file a writer has read, and why (not); additive to the contract. */

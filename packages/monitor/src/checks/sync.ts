@@ -137,6 +137,19 @@ export function checkSync(facts: Facts): Finding {
 			occurrence: String(Math.max(...facts.newlySkipped.map((item) => item.seenAt))),
 		});
 	}
+	const secrets = state.secrets ?? [];
+	if (secrets.length > 0) {
+		const shown = secrets.slice(0, 5).map(({ path, rule, line }) => `${oneLine(path, 120)}, line ${line} (${oneLine(rule, 60)})`);
+		problems.push({
+			id: "sync:secret",
+			severity: "critical",
+			title: `a secret was published in ${secrets.length === 1 ? "a file" : `${secrets.length} files`}`,
+			detail: `On the hub with a secret in it: ${shown.join("; ")}${secrets.length > shown.length ? "; …" : ""}.`,
+			action: "revoke it where it was issued, and take it out of the file; docs/leaks.md",
+			once: true,
+			occurrence: secrets.map(({ path, rule }) => `${path} ${rule}`).join("\n"),
+		});
+	}
 	if (facts.oldestPendingMs !== null && facts.oldestPendingMs > pendingTooLongMs) {
 		problems.push({
 			id: "sync:pending",

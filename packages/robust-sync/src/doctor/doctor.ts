@@ -4,6 +4,7 @@ import { type Finding, failed, ok } from "./finding.ts";
 import { checkHub } from "./hub.ts";
 import { checkAccessTimes, checkFileSystem, checkFilters, checkVersions, checkWatches } from "./machine.ts";
 import { checkByMonitor, checkPeers, checkState, checkUnits } from "./others.ts";
+import { checkSecrets } from "./secrets.ts";
 import { checkPlaces, checkRepository } from "./workspace.ts";
 
 /** One look that must not end the others. */
@@ -51,6 +52,7 @@ export async function examine(paths: WorkspacePaths, version: string, tell: (fin
 		say(await safely("repository", () => checkRepository(repository, config)));
 		say(await safely("hub", () => checkHub(repository, config, paths)));
 		say(await safely("filters", () => checkFilters(repository)));
+		say(await safely("secrets", () => checkSecrets(paths, repository, config)));
 		return [];
 	});
 	say(opening.map((finding) => ({ ...finding, fix: "git status" })));

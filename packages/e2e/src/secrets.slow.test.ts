@@ -1,0 +1,159 @@
+import { execFileSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { formats, generatedSecrets } from "@robust-sync/secrets/fixtures/generated";
+import type { Node } from "./fixture/node.ts";
+import { World } from "./fixture/world.ts";
+
+let world: World;
+beforeEach(() => {
+	world = new World("secrets");
+});
+afterEach(() => world.remove());
+
+/** Every object of a repository, reachable or not, as one text. */
+function objects(repository: string): string {
+	const run = (args: string[], input: string) =>
+		execFileSync("git", ["-C", repository, ...args], { input, maxBuffer: 1_073_741_824 }).toString("latin1");
+	return run(["cat-file", "--batch-all-objects", "--batch"], "");
+}
+
+/** What robust-sync itself writes for people, on one node. */
+function written(node: Node): string {
+	const files = ["logs", "sync"].flatMap((directory) =>
+		fs.existsSync(node.path(directory)) ? fs.readdirSync(node.path(directory)).map((name) => path.join(node.path(directory), name)) : [],
+	);
+	return files.flatMap((file) => (fs.statSync(file).isFile() ? [fs.readFileSync(file, "latin1")] : [])).join("\n");
+}
+
+const hubFile = () => path.join(world.directory, "hub.git");
+const secretOf = (kind: string, seed = 7) => generatedSecrets(seed).find((secret) => secret.kind === kind)?.value ?? "";
+const skippedPaths = (state: { skipped: readonly { path: string; reason: string }[] }) =>
+	state.skipped.flatMap(({ path: name, reason }) => (reason === "secret" ? [name] : [])).sort();
+
+describe("secrets", () => {
+	test("secrets: 80 kinds in ten formats → none on the hub, the rest at once", async () => {
+		const [helios, chad] = await world.pair();
+		const names = Object.keys(formats);
+		const secrets = generatedSecrets(11);
+		const held: string[] = [];
+		for (const [index, { kind, name = "value", value }] of secrets.entries()) {
+			const format = names[index % names.length] ?? "";
+			const file = `with/${kind.replaceAll(/[^a-z0-9]/g, "-")}`;
+			helios.write(file, formats[format]?.(name, value) ?? "");
+			helios.write(`plain/${index}.txt`, `plain ${index}\n`);
+			held.push(file);
+		}
+		const state = await helios.once();
+		expect(skippedPaths(state)).toEqual(held.sort());
+		await chad.once();
+		expect(Object.keys(chad.files()).filter((name) => name.startsWith("plain/"))).toHaveLength(secrets.length);
+		const hub = objects(hubFile());
+		const local = objects(helios.path(".git"));
+		const report = written(helios) + JSON.stringify(state);
+		const lines = (value: string) => value.split("\n").filter((line) => line.length > 20 && !line.startsWith("-----"));
+		expect(
+			secrets.filter(({ value }) => lines(value).some((line) => hub.includes(line) || report.includes(line))).map(({ kind }) => kind),
+		).toEqual([]);
+		expect(secrets.filter(({ value }) => lines(value).some((line) => local.includes(line))).map(({ kind }) => kind)).toEqual([]);
+	});
+
+	test("secrets: a held version → the last clean one stays synced, both ways", async () => {
+		const [helios, chad] = await world.pair({ "notes.md": "one\n\ntwo\n" });
+		const token = secretOf("github personal");
+		helios.write("notes.md", `one\n\ntwo\n\nthree ${token}\n`);
+		helios.write("other.md", "other\n");
+		expect(skippedPaths(await helios.once())).toEqual(["notes.md"]);
+		await chad.once();
+		expect([chad.read("notes.md"), chad.read("other.md")]).toEqual(["one\n\ntwo\n", "other\n"]);
+		chad.write("notes.md", "one, from chad\n\ntwo\n");
+		await chad.once();
+		expect(skippedPaths(await helios.once())).toEqual(["notes.md"]);
+		expect(helios.read("notes.md")).toBe(`one, from chad\n\ntwo\n\nthree ${token}\n`);
+		helios.write("notes.md", "one, from chad\n\ntwo\n\nthree\n");
+		expect(skippedPaths(await helios.once())).toEqual([]);
+		await chad.once();
+		expect(chad.read("notes.md")).toBe("one, from chad\n\ntwo\n\nthree\n");
+		expect(objects(hubFile())).not.toContain(token);
+	});
+
+	test("secrets: committed by a person, restored, sent, annotated → never on the hub", async () => {
+		const [helios, chad] = await world.pair({ "notes.md": "one\n" });
+		const [first, second, third] = ["stripe live", "anthropic", "telegram"].map((kind) => secretOf(kind));
+		helios.write("notes.md", `one\n${first}\n`);
+		helios.write("more.md", "more\n");
+		helios.git("add", "-A");
+		helios.git("commit", "-qm", "by hand");
+		helios.git("checkout", "-qb", "side", "HEAD~1");
+		helios.write("side.md", `side\n${second}\n`);
+		helios.git("add", "-A");
+		helios.git("commit", "-qm", "on the side");
+		helios.git("checkout", "-q", "main");
+		helios.git("merge", "-q", "--no-edit", "side");
+		await helios.run(["--send", "-"], { input: `use ${third}\n` });
+		await helios.run(["--send", "-"], { input: "a fine message\n" });
+		const refused = await helios.run(["--annotate", `with ${third}`]);
+		expect([refused.code, refused.stderr.includes(third ?? "")]).toEqual([1, false]);
+		const state = await helios.once();
+		expect(skippedPaths(state).filter((name) => !name.startsWith("sync/"))).toEqual(["notes.md", "side.md"]);
+		expect(state.messages_pending).toBe(1);
+		await chad.once();
+		expect([chad.read("notes.md"), chad.read("more.md"), chad.exists("side.md"), chad.messages("helios")]).toEqual([
+			"one\n",
+			"more\n",
+			false,
+			["a fine message\n"],
+		]);
+		const kept = helios.git("for-each-ref", "--format=%(objectname)", "refs/robust-sync/refused/").trim();
+		await helios.run(["--restore", "side.md", "--at", kept]);
+		await helios.once();
+		const hub = objects(hubFile());
+		expect([first, second, third].filter((value) => hub.includes(value ?? "") || written(helios).includes(value ?? ""))).toEqual([]);
+		expect(helios.read("notes.md")).toBe(`one\n${first}\n`);
+		expect(helios.read("side.md")).toBe(`side\n${second}\n`);
+		helios.fsck();
+	});
+
+	test("secrets: allowed, or SYNC_SECRETS=warn → published; of this machine → held", async () => {
+		const [helios, chad] = await world.pair({ ".gitignore": ".env\n", "notes.md": "one\n" });
+		const token = secretOf("slack bot");
+		helios.write(".env", "DATABASE_PASSWORD=q7-Zk.w2Lx\n");
+		helios.write("log.txt", "connecting with q7-Zk.w2Lx\n");
+		helios.write("example.md", `an example: ${token}\n`);
+		expect(skippedPaths(await helios.once())).toEqual(["example.md", "log.txt"]);
+		const allowed = await helios.run(["--allow-secret", "example.md"]);
+		expect([allowed.code, allowed.stdout.includes(token)]).toEqual([0, false]);
+		expect(skippedPaths(await helios.once())).toEqual(["log.txt"]);
+		await chad.once();
+		expect(chad.read("example.md")).toContain(token);
+		expect(chad.read(".secretsallow")).not.toContain(token);
+		helios.write("copy.md", `${token}\n`);
+		expect(skippedPaths(await helios.once())).toEqual(["copy.md", "log.txt"]);
+		const warned = await helios.once({ env: { SYNC_SECRETS: "warn" } });
+		expect(warned.secrets?.map(({ path: name }) => name).sort()).toEqual(["copy.md", "log.txt"]);
+		await chad.once();
+		expect([chad.exists("copy.md"), chad.read("log.txt")]).toEqual([true, "connecting with q7-Zk.w2Lx\n"]);
+	});
+
+	test("secrets: a daemon → held within its cycles, reported once, cleared when clean", async () => {
+		const [helios, chad] = await world.pair({ "notes.md": "one\n" });
+		await helios.start();
+		const token = secretOf("openai project");
+		helios.write("state.json", JSON.stringify({ token }));
+		const held = await helios.untilState((state) => skippedPaths(state).includes("state.json"), "the file is held");
+		expect(held.skipped[0]?.remedy).toMatch(/^line 1 holds a secret \([a-z-]+\)/);
+		helios.write("after.md", "after\n");
+		await helios.untilState(
+			() => world.git("hub.git", "ls-tree", "-r", "--name-only", "main").includes("after.md"),
+			"the rest is published",
+		);
+		helios.write("state.json", "{}\n");
+		await helios.untilState((state) => skippedPaths(state).length === 0, "it is clean");
+		await helios.killAll();
+		await chad.once();
+		expect([chad.read("state.json"), chad.read("after.md")]).toEqual(["{}\n", "after\n"]);
+		expect(helios.log().match(/a secret is in/g)).toHaveLength(1);
+		expect(objects(hubFile()) + written(helios)).not.toContain(token);
+	});
+});

@@ -1,0 +1,92 @@
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { type GitPath, gitPathIfAllowed, readIgnored } from "@robust-sync/git";
+import { credentialSecrets, netrcSecrets, type OwnSecret, secretsOf } from "@robust-sync/secrets";
+import { neverCommitted, readEnvFile, secretVariables } from "@robust-sync/workspace";
+import type { CycleContext } from "./cycle-context.ts";
+
+/** Between two looks at the files that this machine's secrets are in. */
+export const ownSecretsIntervalMs = 30_000;
+/** Larger files are none of these. */
+const maxFileBytes = 262_144;
+/** Directories that are looked into for `.env` files, and how deep. */
+const maxDirectories = 2_000;
+const maxDepth = 5;
+/** More secrets than this: something else is in these files. */
+const maxSecrets = 2_000;
+
+function textOf(file: string): string {
+	try {
+		const stats = fs.statSync(file);
+		return stats.isFile() && stats.size <= maxFileBytes ? fs.readFileSync(file, "utf8") : "";
+	} catch {
+		return "";
+	}
+}
+
+function variablesOf(file: string): Readonly<Record<string, string | undefined>> {
+	try {
+		const stats = fs.statSync(file);
+		return stats.isFile() && stats.size <= maxFileBytes ? readEnvFile(file) : {};
+	} catch {
+		return {};
+	}
+}
+
+/** Files named `.env…` near the top of the workspace, ignored or not. */
+function envFiles(root: string): string[] {
+	const found: string[] = [];
+	let level = [""];
+	let looked = 0;
+	for (let depth = 0; depth < maxDepth && level.length > 0; depth++) {
+		const next: string[] = [];
+		for (const directory of level) {
+			if (++looked > maxDirectories) return found;
+			let entries: fs.Dirent[];
+			try {
+				entries = fs.readdirSync(path.join(root, directory), { withFileTypes: true });
+			} catch {
+				continue;
+			}
+			for (const entry of entries) {
+				const name = directory === "" ? entry.name : `${directory}/${entry.name}`;
+				if (entry.isDirectory()) {
+					if (entry.name !== ".git" && entry.name !== "node_modules" && !(neverCommitted as readonly string[]).includes(name))
+						next.push(name);
+				} else if (entry.isFile() && /^\.env(?:\.|$)|\.env$/.test(entry.name)) found.push(name);
+			}
+		}
+		level = next;
+	}
+	return found;
+}
+
+/**
+ * This machine's own secrets: the values in `.sync_env`, in `.env` files that git ignores, in `~/.netrc` and `~/.git-credentials`, and
+ * secret-looking variables of the environment. They are returned and kept nowhere else.
+ * @throws GitError
+ */
+export async function machineSecrets(
+	{ repository, paths }: Pick<CycleContext, "repository" | "paths">,
+	env: NodeJS.ProcessEnv = process.env,
+): Promise<OwnSecret[]> {
+	const home = env.HOME ?? os.homedir();
+	const names = envFiles(repository.root).flatMap((name): GitPath[] => {
+		const checked = gitPathIfAllowed(Buffer.from(name).toString("latin1"));
+		return checked === null ? [] : [checked];
+	});
+	const ignored = await readIgnored(repository, names);
+	const all = [
+		...secretsOf(variablesOf(paths.envFile), ".sync_env ", secretVariables),
+		...[...ignored].flatMap((name) => {
+			const file = Buffer.from(name, "latin1").toString("utf8");
+			return secretsOf(variablesOf(path.join(repository.root, file)), `${file} `);
+		}),
+		...netrcSecrets(textOf(path.join(home, ".netrc"))),
+		...credentialSecrets(textOf(path.join(home, ".git-credentials"))),
+		...secretsOf(env, "environment ", secretVariables),
+	];
+	const seen = new Set<string>();
+	return all.filter(({ value }) => !seen.has(value) && seen.add(value)).slice(0, maxSecrets);
+}

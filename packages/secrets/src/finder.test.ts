@@ -1,0 +1,141 @@
+import { expect, describe as group, test } from "@jest/globals";
+import { describe, SecretFinder } from "./finder.ts";
+import { secretlintMatches } from "./secretlint.ts";
+import { formats, generatedSecrets } from "./testing/generated-secrets.ts";
+
+const finder = new SecretFinder();
+const holds = (content: string | Buffer) => finder.matches(Buffer.from(content)).length > 0;
+
+group("kinds", () => {
+	const secrets = generatedSecrets(1);
+
+	test("the table: at least 80 kinds of secrets → each has a generator of its own", () => {
+		expect(new Set(secrets.map(({ kind }) => kind)).size).toBeGreaterThanOrEqual(80);
+	});
+
+	test.each(Object.keys(formats))("every kind of secret: written into %s → found, on its line", (format) => {
+		const write = formats[format]!;
+		const missed = [1, 2].flatMap((seed) =>
+			generatedSecrets(seed).flatMap(({ kind, name = "value", value }) => {
+				const content = Buffer.from(write(name, value));
+				const found = describe(content, finder.matches(content));
+				const lines = content.toString().split("\n").length;
+				return found.length > 0 && found.every(({ line }) => line >= 1 && line <= lines)
+					? []
+					: [`${kind}: ${content.toString().slice(0, 90)}`];
+			}),
+		);
+		expect(missed).toEqual([]);
+	});
+
+	test("a secret: behind an escape, a colour or a percent sign → found", () => {
+		const missed = secrets
+			.filter(({ name, value }) => name === undefined && !value.includes("\n"))
+			.flatMap(({ kind, value }) =>
+				[`{"a":"x\\n${value}"}`, `\x1b[32m${value}\x1b[0m`, `"\\u001b[1;32m${value}\\u001b[0m"`, `a\t${value}`, `(${value})`]
+					.filter((content) => !holds(content))
+					.map((content) => `${kind}: ${content}`),
+			);
+		expect(missed).toEqual([]);
+	});
+
+	test("a secret: split over lines where the format joins them → found, on the line where it begins", () => {
+		const missed = secrets
+			.filter(({ name, value }) => name === undefined && !/\n|:\/\//.test(value))
+			.flatMap(({ kind, value }) => {
+				const half = value.length >> 1;
+				const [a, b] = [value.slice(0, half), value.slice(half)];
+				return [
+					`first\nx="${a}\\\n    ${b}"\n`,
+					`first\nx = ("${a}"\n     "${b}")\n`,
+					`first\nx = '${a}' +\n  '${b}';\n`,
+					`first\r\nx = "${a}\\\r\n${b}"\r\n`,
+				]
+					.filter((content) => describe(Buffer.from(content), finder.matches(Buffer.from(content)))[0]?.line !== 2)
+					.map((content) => `${kind}: ${JSON.stringify(content)}`);
+			});
+		expect(missed).toEqual([]);
+	});
+
+	test("a secret: in UTF-16 with and without a mark → found", () => {
+		const text = `token = "${secrets[0]?.value}"\r\n`;
+		const little = Buffer.from(text, "utf16le");
+		expect(holds(little)).toBe(true);
+		expect(holds(Buffer.concat([Buffer.from([0xff, 0xfe]), little]))).toBe(true);
+		expect(holds(Buffer.concat([Buffer.from([0xfe, 0xff]), Buffer.from(little).swap16()]))).toBe(true);
+	});
+
+	test("a secret: among bytes that are no text → found", () => {
+		const bytes = Buffer.concat([Buffer.alloc(5_000), Buffer.from(secrets[0]?.value ?? ""), Buffer.alloc(5_000)]);
+		expect(holds(bytes)).toBe(true);
+	});
+
+	test("secretlint: what it knows, far inside a long file → found", async () => {
+		const [token] = secrets.filter(({ kind }) => kind === "github personal");
+		const content = Buffer.from(`${"a line of text\n".repeat(20_000)}x ${token?.value}\n`);
+		const [found] = await secretlintMatches(content);
+		expect(found?.value).toBe(token?.value);
+	});
+
+	test("secretlint: a comment that switches rules off → counts for nothing", async () => {
+		const [token] = secrets.filter(({ kind }) => kind === "github personal");
+		expect(await secretlintMatches(Buffer.from(`// secretlint-disable\nx ${token?.value}\n`))).toHaveLength(1);
+	});
+});
+
+group("no secrets", () => {
+	const id = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b";
+	const rows: readonly (readonly [string, string])[] = [
+		["a placeholder", `token = "${"gh"}p_${"x".repeat(36)}"`],
+		["a documented AWS key", `aws_access_key_id = ${"AK"}IAIOSFODNN7EXAMPLE`],
+		["a variable", `password: "${"$"}{DB_PASSWORD}"`],
+		["a call", "const token = await getToken(user1, session2Id);"],
+		["a word", 'secret: "correct-horse-battery"'],
+		["an example password", 'password = "changeme123"'],
+		["a test password", 'password: "Test1234!"'],
+		["a UUID", 'token: "550e8400-e29b-41d4-a716-446655440000"'],
+		["a git id", `commit ${id}`],
+		["a hash of a token", `token_hash: "${id}"`],
+		["a lock file", `integrity sha512-${Buffer.from(id.repeat(2)).toString("base64")}`],
+		["an image", `![](data:image/png;base64,${Buffer.from(id.repeat(40)).toString("base64")})`],
+		["an unsigned JWT", `${Buffer.from('{"alg":"none"}').toString("base64url")}.${Buffer.from('{"sub":"a"}').toString("base64url")}.`],
+		["a counting API", '"usage": {"prompt_tokens": 1234567890123, "total_tokens": 1234567890456}'],
+		["a path", 'token_file = "/run/secrets/app-token-2026.txt"'],
+		["a public key", `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI${"Jk3v".repeat(10)} a@b`],
+		["a certificate", `-----BEGIN CERTIFICATE-----\n${Buffer.from(id.repeat(9)).toString("base64")}\n-----END CERTIFICATE-----`],
+		["a key's frame without a key", `-----BEGIN ${"PRIVATE"} KEY-----\n...\n-----END ${"PRIVATE"} KEY-----`],
+		["an address without a password", "https://git@example.com/a.git http://localhost:8080/a:b@c"],
+		["an example address", "postgres://user:password@localhost:5432/db"],
+		["a token of a continued page", `"nextPageToken": "${Buffer.from(id).toString("base64")}"`],
+		["code that compares", "if (token.kind === SyntaxKind.Token2 && password.length >= 12) {"],
+	];
+	test.each(rows)("%s → nothing is found", (_name, content) => {
+		expect(finder.matches(Buffer.from(content)).map(({ rule }) => rule)).toEqual([]);
+	});
+});
+
+group("own secrets", () => {
+	const own = new SecretFinder(
+		[{ name: "X", value: 'p"ß/7Kq+w9Z' }].map(({ name, value }) => ({ name, value: Buffer.from(value).toString("latin1") })),
+	);
+	const isFound = (text: string) =>
+		own
+			.matches(Buffer.from(text))
+			.map(({ rule }) => rule)
+			.includes("own:X");
+
+	test("a secret of this machine: as it is, in JSON, in an address, in base64 → found", () => {
+		const value = 'p"ß/7Kq+w9Z';
+		const base64 = Buffer.from(value).toString("base64");
+		expect([value, JSON.stringify(value), encodeURIComponent(value), `x ${base64} y`].map(isFound)).toEqual([true, true, true, true]);
+		expect(isFound("another text")).toBe(false);
+	});
+});
+
+test("the search: half a MB of literals → ends in linear time, and finds nothing", () => {
+	const line = "lorem secret: token = password, api_key (sk- AKIA eyJ :// ghp_ -----BEGIN PRIVATE KEY----- ) ";
+	const started = process.cpuUsage();
+	expect(finder.matches(Buffer.from(line.repeat(5_000)))).toEqual([]);
+	const { user, system } = process.cpuUsage(started);
+	expect((user + system) / 1000).toBeLessThan(5_000);
+});

@@ -1,0 +1,102 @@
+/** Shannon entropy in bits for each character. */
+export function entropy(text: string): number {
+	const counts = new Map<string, number>();
+	for (const character of text) counts.set(character, (counts.get(character) ?? 0) + 1);
+	let sum = 0;
+	for (const count of counts.values()) sum -= (count / text.length) * Math.log2(count / text.length);
+	return sum;
+}
+
+/** How many of lower case, upper case, digits and other characters a text has. */
+export function characterClasses(text: string): number {
+	return [/[a-z]/, /[A-Z]/, /\d/, /[^a-zA-Z0-9]/].filter((pattern) => pattern.test(text)).length;
+}
+
+const sequences = [
+	"0123456789012345678901234567890",
+	"abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz",
+	"qwertyuiopasdfghjklzxcvbnm",
+	"0123456789abcdef0123456789abcdef",
+];
+
+/** How many characters of a text continue the character before: the same, the next or the previous one. */
+function predictable(text: string): number {
+	let count = 0;
+	for (let at = 1; at < text.length; at++) if (Math.abs(text.charCodeAt(at) - text.charCodeAt(at - 1)) <= 1) count++;
+	return count;
+}
+
+/** Whether a text is repetition or counting: no key generator makes such a one. */
+export function isPatterned(text: string): boolean {
+	if (new Set(text).size < Math.min(6, text.length / 2)) return true;
+	if (text.length >= 8 && predictable(text) >= text.length * 0.55) return true;
+	const lower = text.toLowerCase();
+	for (let period = 1; period <= lower.length / 2 && period <= 16; period++) {
+		let same = 0;
+		for (let at = period; at < lower.length; at++) if (lower[at] === lower[at - period]) same++;
+		if (same >= (lower.length - period) * 0.9) return true;
+	}
+	const alphanumeric = lower.replaceAll(/[^a-z0-9]/g, "");
+	return alphanumeric.length >= 6 && sequences.some((sequence) => sequence.includes(alphanumeric));
+}
+
+const longPlaceholder =
+	/x{4}|\*{3}|\.{3}|example|placehold|change-?_?me|replace|redacted|dummy|insert|sample|not-?_?a-?_?real|not-?_?real|your[-_ ]|<[a-z]|todo|fixme|0{8}|installation|personal|access|secret|passw|token/i;
+
+/** Whether a value with a well-known form was written to show the form: `ghp_xxxxxxxx`, `AKIA…EXAMPLE`. */
+export function isPlaceholder(value: string): boolean {
+	return longPlaceholder.test(value) || isPatterned(value);
+}
+
+const placeholderWords =
+	/x{3}|\*{2}|\.{3}|…|example|placehold|change|replace|redact|dummy|insert|sample|real|your|my[-_]|todo|fixme|test|fake|mock|demo|foo|bar|baz|passw|secret|token|hunter|letmein|default|admin|root|user|guest|public|hello|world|undefined|null|none|qwert|asdf|abc|1234|4321|0000|1111|lorem|ipsum|key/i;
+
+/** Values that standards and manuals print. */
+const published =
+	/s6BhdRkqt3|gX1fBat3bV|2YotnFZFEjr1zCsicMWpAA|tGzv3JOkF0XG5Qx2TlKWIA|7Fjfp0ZBr1KtDRbnfVdmIw|SlAV32hkKG|mF_9\.B5f|wJalrXUtnFEMI|QWxhZGRpbjpvcGVuIHNlc2FtZQ/;
+
+/** What a base64 text says, where that is text; else "". */
+function decoded(value: string): string {
+	if (!/^[A-Za-z0-9+/]{8,400}={0,2}$/.test(value)) return "";
+	const text = Buffer.from(value, "base64").toString("latin1");
+	return /^[\x20-\x7e]+$/.test(text) ? text : "";
+}
+
+/** Whether a value that only its name makes a secret was written as an example. The values are shorter and people write more of them. */
+export function isExampleValue(value: string): boolean {
+	if (published.test(value)) return true;
+	const text = decoded(value);
+	if (text !== "" && (placeholderWords.test(text) || published.test(text))) return true;
+	return (
+		placeholderWords.test(value) || isPatterned(value) || /[${}<>()[\]]/.test(value.slice(0, 2)) || /[${][{(]|\{\{|%\(|%[sd]\b/.test(value)
+	);
+}
+
+const uuid = /^\{?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\}?$/i;
+
+/** Whether a value is an identifier or a checksum by its form: a UUID, an integrity hash, a date, a version, a path, an address, a number, words. */
+export function isIdentifier(value: string): boolean {
+	return (
+		uuid.test(value) ||
+		/^(?:sha\d+|md5|blake\w+|crc32)[-:]/i.test(value) ||
+		/^\d{4}-\d\d-\d\d/.test(value) ||
+		/^v?\d+(\.\d+)+/.test(value) ||
+		/^[\d.,:+-]+$/.test(value) ||
+		/^(?:[a-z][a-z0-9+.-]*:\/\/|\.{0,2}\/|~\/|[A-Za-z]:\\)/.test(value) ||
+		/^data:/.test(value) ||
+		/^[^@\s]+@[^@\s]+\.[a-z]{2,}$/i.test(value) ||
+		/^[\w-]+(\.[\w-]+)*\.(?:json|ya?ml|toml|txt|md|js|ts|py|env|pem|key|html?|css|png|svg|conf|ini|com|org|net|io|dev|local|internal)$/i.test(
+			value,
+		)
+	);
+}
+
+/** Whether every part of a value between separators and capitals is letters: names and sentences are, keys are not. */
+export function isWords(value: string): boolean {
+	const parts = value.split(/[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])/).filter(Boolean);
+	// A generated value falls into many short parts.
+	return (
+		parts.length <= value.length / 4 &&
+		parts.every((part) => (/^[A-Za-z]+\d{0,4}$/.test(part) && /[aeiouy]|^[^aeiouy]{1,2}\d*$/i.test(part)) || /^\d{1,4}$/.test(part))
+	);
+}

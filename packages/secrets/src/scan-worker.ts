@@ -1,0 +1,30 @@
+// The thread in which contents are searched for secrets (scan-thread.ts): jobs come in, findings go out, in order. Values stay here.
+import { parentPort } from "node:worker_threads";
+import type { Allowed } from "./allowed.ts";
+import { type Finding, SecretFinder } from "./finder.ts";
+import type { OwnSecret } from "./own-secrets.ts";
+import { findingsIn, type ScanJob } from "./scan.ts";
+import { secretlintMatches } from "./secretlint.ts";
+
+let finder = new SecretFinder();
+
+/** A message to the thread: what is new about what is searched, and contents. */
+export interface ScanRequest {
+	readonly id: number;
+	readonly own?: readonly OwnSecret[];
+	readonly allowed: readonly Allowed[];
+	readonly jobs: readonly ScanJob[];
+	/** For hashes of the values; null: none are asked for. */
+	readonly salt: string | null;
+}
+
+let work: Promise<void> = Promise.resolve();
+
+parentPort?.on("message", ({ id, own, allowed, jobs, salt }: ScanRequest) => {
+	work = work.then(async () => {
+		if (own) finder = new SecretFinder(own);
+		const answers: (Finding[] | null)[] = [];
+		for (const job of jobs) answers.push(await findingsIn(finder, job, allowed, secretlintMatches, salt).catch(() => null));
+		parentPort?.postMessage({ id, answers });
+	});
+});

@@ -1,0 +1,45 @@
+import { lintSource } from "@secretlint/core";
+import { creator } from "@secretlint/secretlint-rule-preset-recommend";
+import type { Match } from "./finder.ts";
+import { isExampleValue, isPlaceholder } from "./randomness.ts";
+import { excerptsOf } from "./secretlint-literals.ts";
+
+const config = {
+	rules: [{ id: "@secretlint/secretlint-rule-preset-recommend", rule: creator, options: {} }],
+};
+
+/** What secretlint's recommended rules find, without obvious examples. */
+export async function secretlintMatches(content: Buffer): Promise<Match[]> {
+	const found: Match[] = [];
+	for (const { start, end } of excerptsOf(content)) {
+		// Its comments, which switch rules off, are text like any other: whoever writes a file does not decide whether it is looked at.
+		const text = content.toString("latin1", start, end).replaceAll("secretlint-", "secretlint_");
+		const { messages } = await lintSource({
+			source: { content: text, filePath: "/content.txt", ext: ".txt", contentType: "text" },
+			options: { config, maskSecrets: false, noPhysicFilePath: true },
+		});
+		for (const { ruleId, range, messageId } of messages) {
+			const value = text.slice(range[0], range[1]);
+			if (isFalse(ruleId, messageId, value)) continue;
+			found.push({
+				rule: ruleId.replace(/^@secretlint\/secretlint-rule-/, "secretlint-"),
+				value,
+				start: start + range[0],
+				end: start + range[1],
+			});
+		}
+	}
+	return found;
+}
+
+/** Findings that documentation is full of. */
+function isFalse(ruleId: string, messageId: string, value: string): boolean {
+	if (/basicauth|database-connection/.test(ruleId)) {
+		const password = /:\/\/[^:/@]*:([^@]*)@/.exec(value)?.[1] ?? "";
+		return password.length < 8 || isExampleValue(password) || !/\d/.test(password) || !/[A-Za-z]/.test(password);
+	}
+	if (/privatekey/.test(ruleId)) return value.replaceAll(/[^A-Za-z0-9+/]/g, "").length < 120 || isPlaceholder(value.slice(40, 80));
+	// The number of an account is no secret.
+	if (/aws/.test(ruleId) && /account/i.test(messageId)) return true;
+	return isPlaceholder(value.replace(/^[A-Za-z]{2,10}[_.-]/, ""));
+}

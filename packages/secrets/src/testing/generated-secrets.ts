@@ -1,0 +1,185 @@
+// Secrets of every kind, generated: none is written down, so that no scanner of a git host refuses this repository.
+
+const lower = "abcdefghijklmnopqrstuvwxyz";
+const upper = lower.toUpperCase();
+const digits = "0123456789";
+const alphanumeric = lower + upper + digits;
+const hex = `${digits}abcdef`;
+const url = `${alphanumeric}_-`;
+
+/** A generator of numbers that gives the same ones for the same seed (mulberry32). */
+export function seeded(seed: number): () => number {
+	let state = seed >>> 0;
+	return () => {
+		state = (state + 0x6d2b79f5) >>> 0;
+		let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+		mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+		return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+	};
+}
+
+type Random = () => number;
+const text = (random: Random, alphabet: string, length: number) =>
+	Array.from({ length }, () => alphabet[Math.floor(random() * alphabet.length)]).join("");
+/** A text that has letters of both cases and digits, as generated keys of some length do. */
+function mixed(random: Random, alphabet: string, length: number): string {
+	for (;;) {
+		const made = text(random, alphabet, length);
+		if (/[a-z]/.test(made) && /[A-Z]/.test(made) && /\d.*\d/.test(made) && /^[A-Za-z0-9]/.test(made) && /[A-Za-z0-9]$/.test(made))
+			return made;
+	}
+}
+
+const base64url = (value: string) => Buffer.from(value).toString("base64url");
+function pem(random: Random, label: string, start: string, length: number): string {
+	const body = start + text(random, `${alphanumeric}+/`, length - start.length);
+	return `-----BEGIN ${label}-----\n${body.replaceAll(/.{64}/g, "$&\n").trim()}\n-----END ${label}-----`;
+}
+
+const plain: readonly (readonly [kind: string, parts: readonly string[], alphabet: string, length: number, rest?: string])[] = [
+	["anthropic", ["sk-", "ant-", "api03-"], url, 93, "AA"],
+	["anthropic admin", ["sk-", "ant-", "admin01-"], url, 93, "AA"],
+	["anthropic oauth", ["sk-", "ant-", "oat01-"], url, 90],
+	["openai project", ["sk-", "proj-"], url, 120],
+	["openai service account", ["sk-", "svcacct-"], url, 120],
+	["openai classic", ["sk-"], alphanumeric, 48],
+	["openrouter", ["sk-", "or-", "v1-"], hex, 64],
+	["deepseek", ["sk-"], hex, 32],
+	["hugging face", ["hf", "_"], lower + upper, 34],
+	["groq", ["gsk", "_"], alphanumeric, 52],
+	["replicate", ["r8", "_"], alphanumeric, 37],
+	["perplexity", ["pplx", "-"], alphanumeric, 48],
+	["xai", ["xai", "-"], alphanumeric, 80],
+	["tavily", ["tvly", "-"], alphanumeric, 32],
+	["firecrawl", ["fc", "-"], hex, 32],
+	["e2b", ["e2b", "_"], hex, 40],
+	["elevenlabs", ["sk", "_"], hex, 48],
+	["brave", ["BS", "A"], url, 27],
+	["google api", ["AI", "za"], url, 35],
+	["google oauth client", ["GOC", "SPX-"], url, 28],
+	["google access token", ["ya", "29."], url, 120],
+	["aws access key", ["AK", "IA"], `${upper}234567`, 16],
+	["aws temporary key", ["AS", "IA"], `${upper}234567`, 16],
+	["github personal", ["gh", "p_"], alphanumeric, 36],
+	["github oauth", ["gh", "o_"], alphanumeric, 36],
+	["github server", ["gh", "s_"], alphanumeric, 36],
+	["github fine-grained", ["github", "_pat_"], alphanumeric, 22, `_`],
+	["gitlab personal", ["gl", "pat-"], alphanumeric, 20],
+	["gitlab runner", ["gl", "rt-"], alphanumeric, 20],
+	["bitbucket", ["AT", "BB"], alphanumeric, 32],
+	["atlassian", ["ATATT3", "xFfG", "F0"], url, 180],
+	["npm", ["np", "m_"], alphanumeric, 36],
+	["pypi", ["pypi-", "AgEIcHlwaS5vcmc"], url, 120],
+	["rubygems", ["ruby", "gems_"], hex, 48],
+	["crates", ["ci", "o"], alphanumeric, 32],
+	["docker", ["dckr", "_pat_"], url, 27],
+	["slack bot", ["xo", "xb-"], digits, 12, "-"],
+	["stripe live", ["sk", "_live_"], alphanumeric, 24],
+	["stripe restricted", ["rk", "_live_"], alphanumeric, 24],
+	["stripe webhook", ["wh", "sec_"], alphanumeric, 32],
+	["square", ["sq0", "atp-"], alphanumeric, 22],
+	["shopify", ["shp", "at_"], hex, 32],
+	["mailgun", ["ke", "y-"], hex, 32],
+	["twilio", ["S", "K"], hex, 32],
+	["digitalocean", ["dop", "_v1_"], hex, 64],
+	["fly.io", ["fo", "1_"], url, 43],
+	["heroku", ["HR", "KU-"], url, 60],
+	["vercel", ["vc", "p_"], alphanumeric, 56],
+	["netlify", ["nf", "p_"], alphanumeric, 40],
+	["render", ["rn", "d_"], alphanumeric, 32],
+	["supabase", ["sb", "p_"], hex, 40],
+	["planetscale", ["pscale", "_tkn_"], alphanumeric, 43],
+	["databricks", ["da", "pi"], hex, 32],
+	["vault", ["hv", "s."], url, 95],
+	["pulumi", ["pu", "l-"], hex, 40],
+	["doppler", ["dp.", "pt."], alphanumeric, 43],
+	["age", ["AGE-", "SECRET-", "KEY-1"], "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L", 58],
+	["grafana", ["gl", "sa_"], alphanumeric, 32, "_"],
+	["new relic", ["NR", "AK-"], `${upper}${digits}`, 27],
+	["sentry", ["sntr", "yu_"], hex, 64],
+	["linear", ["lin", "_api_"], alphanumeric, 40],
+	["figma", ["fig", "d_"], url, 43],
+	["contentful", ["CF", "PAT-"], url, 43],
+	["sonar", ["sq", "u_"], hex, 40],
+	["typeform", ["tf", "p_"], alphanumeric, 44],
+	["tailscale", ["ts", "key-", "auth-"], alphanumeric, 12, "-"],
+	["artifactory", ["AK", "Cp"], alphanumeric, 70],
+];
+
+/** What follows the parts of the table for kinds with two random parts. */
+const tails: Readonly<Record<string, (random: Random) => string>> = {
+	"github fine-grained": (random) => mixed(random, alphanumeric, 59),
+	"slack bot": (random) => `${text(random, digits, 13)}-${mixed(random, alphanumeric, 24)}`,
+	grafana: (random) => text(random, hex, 8),
+	tailscale: (random) => mixed(random, alphanumeric, 32),
+};
+
+/** A secret of one kind; several lines where it has them. */
+export interface GeneratedSecret {
+	readonly kind: string;
+	readonly value: string;
+	/** Only a name beside it makes it one. */
+	readonly name?: string;
+}
+
+/** One secret of each kind. @param seed other ones for another */
+export function generatedSecrets(seed: number): GeneratedSecret[] {
+	const random = seeded(seed);
+	const simple = plain.map(([kind, parts, alphabet, length, rest = ""]): GeneratedSecret => {
+		const isMixed = /[a-z]/.test(alphabet) && /[A-Z]/.test(alphabet) && /\d/.test(alphabet);
+		const body = isMixed ? mixed(random, alphabet, length) : text(random, alphabet, length);
+		return { kind, value: `${parts.join("")}${body}${rest}${tails[kind]?.(random) ?? ""}` };
+	});
+	const bot = base64url(text(random, "123456789", 18));
+	const header = base64url(JSON.stringify({ alg: "HS256", typ: "JWT" }));
+	const claims = base64url(JSON.stringify({ sub: text(random, lower, 9), iat: 1_700_000_000 + Math.floor(random() * 1e7) }));
+	return [
+		...simple,
+		{ kind: "telegram", value: `${text(random, "123456789", 10)}:AA${mixed(random, url, 33)}` },
+		{ kind: "discord bot", value: `${bot}.${mixed(random, alphanumeric, 6)}.${mixed(random, alphanumeric, 38)}` },
+		{
+			kind: "discord webhook",
+			value: `https://discord.com/api/webhooks/${text(random, "123456789", 18)}/${mixed(random, alphanumeric, 68)}`,
+		},
+		{
+			kind: "slack webhook",
+			value: `https://hooks.slack.com/${"services"}/T${text(random, upper, 9)}/B${text(random, upper, 9)}/${mixed(random, alphanumeric, 24)}`,
+		},
+		{ kind: "sendgrid", value: `${"SG"}.${mixed(random, alphanumeric, 22)}.${mixed(random, alphanumeric, 43)}` },
+		{ kind: "jwt", value: `${header}.${claims}.${mixed(random, alphanumeric, 43)}` },
+		{ kind: "basic-auth url", value: `https://deploy:${mixed(random, alphanumeric, 16)}@git.intern.corp-net.io/a.git` },
+		{ kind: "database url", value: `postgresql://app:${mixed(random, alphanumeric, 18)}@db.corp-net.io:5432/main` },
+		{ kind: "azure storage", value: `AccountName=store;${"Account"}Key=${text(random, `${alphanumeric}+/`, 86)}==` },
+		{ kind: "mailchimp", value: `${text(random, hex, 32)}-us12` },
+		{ kind: "rsa key", value: pem(random, `RSA ${"PRIVATE"} KEY`, "MIIEpAIBAAKCAQEA", 1_592) },
+		{ kind: "pkcs8 key", value: pem(random, `${"PRIVATE"} KEY`, "MIIEvgIBADANBgkqhkiG9w0BAQEFAASCBKgwggSkAgEAAoIBAQ", 1_624) },
+		{ kind: "ed25519 key", value: pem(random, `${"PRIVATE"} KEY`, "MC4CAQAwBQYDK2VwBCIEI", 64) },
+		{ kind: "ec key", value: pem(random, `EC ${"PRIVATE"} KEY`, "MHcCAQEEI", 164) },
+		{ kind: "openssh key", value: pem(random, `OPENSSH ${"PRIVATE"} KEY`, "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQ", 400) },
+		{ kind: "pgp key", value: pem(random, `PGP ${"PRIVATE"} KEY BLOCK`, "lQOYBF", 900) },
+		{ kind: "aws secret key", name: "aws_secret_access_key", value: mixed(random, alphanumeric, 40) },
+		{ kind: "password", name: "password", value: `${mixed(random, alphanumeric, 15)}!` },
+		{ kind: "generic token", name: "service_token", value: mixed(random, alphanumeric, 32) },
+		{ kind: "generic secret", name: "client_secret", value: text(random, hex, 40) },
+		{ kind: "generic api key", name: "api_key", value: mixed(random, alphanumeric, 24) },
+	];
+}
+
+const quoted = (value: string) => JSON.stringify(value);
+const indented = (value: string, by: string) => value.split("\n").join(`\n${by}`);
+
+/** What a secret is written into, as the format writes it. */
+export const formats: Readonly<Record<string, (name: string, value: string) => string>> = {
+	json: (name, value) => `{\n  "other": [1, 2],\n  ${quoted(name)}: ${quoted(value)}\n}\n`,
+	"json in json": (name, value) => quoted(JSON.stringify({ note: `see below\n${name}: "${value}"`, [name]: value })),
+	yaml: (name, value) =>
+		value.includes("\n") ? `a: b\n${name}: |\n  ${indented(value, "  ")}\nc: d\n` : `a: b\n${name}: ${quoted(value)}\nc: d\n`,
+	toml: (name, value) => (value.includes("\n") ? `[a]\n${name} = """\n${value}\n"""\n` : `[a]\n${name} = ${quoted(value)}\n`),
+	notes: (name, value) => `# Monday\n\n- the ${name}: \`${value}\`\n- bread\n`,
+	code: (name, value) => `const ${name} = ${quoted(value)};\nuse(${name});\n`,
+	shell: (name, value) => `#!/bin/sh\nexport ${name.toUpperCase()}="${value}"\n`,
+	log: (name, value) => `2026-02-18T02:00:00Z INFO [worker-3] started with ${name}="${value}" in 12 ms\n`,
+	notebook: (name, value) =>
+		quoted({ cells: [{ source: [`${name} = (\n`, ...`"${value}"`.split("\n").map((line) => `${line}\n`)] }] } as never),
+	crlf: (name, value) => `a\r\n${name} = "${value.replaceAll("\n", "\r\n")}"\r\nb\r\n`,
+};
