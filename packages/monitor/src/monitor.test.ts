@@ -403,6 +403,27 @@ describe("sync", () => {
 		expect(node.channel.texts[0]).toContain("1 more file is not synced\nLeft out of sync: new $(rm -rf /) .bin (too-large).");
 		expect(node.channel.texts[0]).toContain("the remote's history was rewritten");
 	});
+
+	test("secrets: a file is held, another is published with one → an alert each, once", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		await node.pass(monitor, 5 * minute, well(node));
+		const remedy = "line 3 holds a secret (github-token): take it out of the file";
+		await node.pass(
+			monitor,
+			30 * minute,
+			all(well(node), () =>
+				node.sync({
+					skipped: [{ path: "notes.md", reason: "secret", remedy }],
+					secrets: [{ path: "old.md", rule: "jwt", line: 7 }],
+				}),
+			),
+		);
+		const texts = node.channel.texts.join("\n");
+		expect(texts.match(/notes\.md \(secret\)/g)).toHaveLength(1);
+		expect(texts.match(/a secret was published in a file/g)).toHaveLength(1);
+		expect(texts).toContain("old.md, line 7 (jwt)");
+	});
 });
 
 describe("disk and clock", () => {

@@ -19,7 +19,9 @@ afterEach(() => scratch.remove());
 
 function context(limit = "95"): CycleContext {
 	const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
-	return { paths, config: parseConfig({ NODE_NAME: "helios", MAX_FILE_MB: limit }), now: () => clock, log } as unknown as CycleContext;
+	// What is searched for secrets needs a repository: packages/e2e/src/secrets.slow.test.ts.
+	const config = parseConfig({ NODE_NAME: "helios", MAX_FILE_MB: limit, SYNC_SECRETS: "off" });
+	return { paths, config, now: () => clock, log } as unknown as CycleContext;
 }
 
 let put = 0;

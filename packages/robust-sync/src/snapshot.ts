@@ -276,6 +276,8 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	}
 	forgetUnchanged(context, new Set(found.changed));
 	quiet = [...(await withoutSecretFiles(context, quiet))];
+	// What that has remembered of attributes is from before this commit.
+	forgetAttributes(repository, found.changed);
 	const { status } = found;
 	const { copies: made, failed } = await copyLiveDatabases(context, found.databases);
 	const copies = await changedCopies(context, status.head, made);

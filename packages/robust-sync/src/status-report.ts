@@ -92,6 +92,8 @@ export function formatStatus({ running, state, reason }: StatusReport, now: numb
 	if (state.next_attempt && running) lines.push(`  next        ${printable(state.next_attempt)}`);
 	for (const file of state.skipped.slice(0, 20))
 		lines.push(`  ${paint.yellow("skipped")}     ${printable(file.path)} (${printable(skipText(file))})`);
+	for (const { path, rule, line } of (state.secrets ?? []).slice(0, 20))
+		lines.push(`  ${paint.red("secret")}      ${printable(path)}, line ${line} (${printable(rule)}): it is on the hub: docs/leaks.md`);
 	if (state.skipped.length > 20) lines.push(`  ${paint.yellow("skipped")}     … and ${state.skipped.length - 20} more`);
 	return lines.join("\n");
 }

@@ -27,6 +27,7 @@ function alertName(id: string): string {
 			sync: "RobustSyncFailing",
 			"sync:history": "RobustSyncHistoryRewritten",
 			"sync:skipped": "RobustSyncFilesSkipped",
+			"sync:secret": "RobustSyncSecretPublished",
 			"sync:pending": "RobustSyncMessagesWaiting",
 			conflicts: "RobustSyncConflictUnresolved",
 			"conflicts:operation": "RobustSyncOperationLeftOpen",
