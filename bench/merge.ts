@@ -268,7 +268,7 @@ function faults(cases: readonly Case[], merge: Merge): Faults {
 }
 
 function comparison(lab: Lab): BenchRow[] {
-	// Where a side lays a file out anew or moves things, the checks cannot tell what is right: those cases are left to the tests.
+	// Where a side lays a file out again or moves things, the checks cannot tell what is right: those cases are left to the tests.
 	const cases = readCases().filter((one) => violations((input) => mergeContents({ ...input, attribute: one.attribute }), one).length === 0);
 	const json = cases.filter((one) => one.name.startsWith("json/") && [one.ours, one.theirs].every((side) => tree(side) !== null));
 	const text = cases.filter((one) => /^(?:records|append|prose)\//.test(one.name));

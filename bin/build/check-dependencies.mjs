@@ -1,9 +1,10 @@
-// Checks the rules of ARCHITECTURE.md on the sources as they are, and the licences of what is installed. Part of `npm run lint`.
+// Checks the rules of ARCHITECTURE.md and docs/glossary.md on the sources as they are, and the licences of what is installed. Part of `npm run lint`.
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { root } from "./bootstrap.mjs";
 import { checkExactVersions, checkHouse, checkLicences } from "./house-rules.mjs";
+import { checkLanguage } from "./language.mjs";
 
 function readJson(file) {
 	return JSON.parse(readFileSync(file, "utf8"));
@@ -61,10 +62,11 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
 		...checkHouse(readHouses()),
 		...checkExactVersions("package.json", readJson(path.join(root, "package.json"))),
 		...checkLicences(readInstalled()),
+		...checkLanguage(),
 	];
 	for (const problem of problems) process.stderr.write(`${problem}\n`);
 	process.stderr.write(
-		problems.length === 0 ? "dependencies: the rules of ARCHITECTURE.md hold\n" : `dependencies: ${problems.length} problems\n`,
+		problems.length === 0 ? "the rules of ARCHITECTURE.md and docs/glossary.md hold\n" : `${problems.length} problems\n`,
 	);
 	process.exitCode = problems.length === 0 ? 0 : 1;
 }

@@ -451,7 +451,7 @@ describe("the world changes under a running daemon", () => {
 		await until(() => world.git("hub.git", "ls-tree", "--name-only", "main").includes("a"), "the file on the hub");
 	});
 
-	test("sync/ is deleted: it starts afresh and goes on", async () => {
+	test("sync/ is deleted: it starts again and goes on", async () => {
 		const [node] = await world.pair();
 		await node.start({ env: { SYNC_INTERVAL: "0.5" } });
 		fs.rmSync(node.paths.sync, { recursive: true, force: true });

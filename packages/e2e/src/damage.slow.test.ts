@@ -194,7 +194,7 @@ describe("a damaged repository", () => {
 		expect(helios.log()).toMatch(/recovered: objects were missing or damaged/);
 	});
 
-	test("a commit of ours that nobody else has and that cannot be read: the branch goes back to what can, the files are committed anew", async () => {
+	test("a commit of ours that nobody else has and that cannot be read: the branch goes back to what can, the files are committed again", async () => {
 		const [helios, chad] = await world.pair({ a: "1", b: "1" });
 		fs.renameSync(world.path("hub.git"), world.path("away.git"));
 		helios.write("a", "2");

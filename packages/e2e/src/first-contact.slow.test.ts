@@ -178,7 +178,7 @@ describe("the first contact", () => {
 		expect(world.git("hub.git", "show", "elsewhere:b")).toBe("1");
 	});
 
-	test("a hub that was made anew, empty, is filled again", async () => {
+	test("a hub that was made again, empty, is filled again", async () => {
 		const [helios, chad] = await world.pair({ a: "1" });
 		fs.rmSync(world.path("hub.git"), { recursive: true });
 		world.hub();

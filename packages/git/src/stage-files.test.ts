@@ -23,7 +23,7 @@ afterEach(async () => {
 
 const staged = (name: string) => scratch.git("w", "cat-file", "blob", `:${name}`);
 
-/** A program that empties `w/restless` and writes it anew as fast as it can. */
+/** A program that empties `w/restless` and writes it again as fast as it can. */
 async function rewriteForever(bytes: number): Promise<void> {
 	const file = scratch.path("w/restless");
 	const program = `const content = Buffer.alloc(${bytes}, "x"); for (;;) require("node:fs").writeFileSync(${JSON.stringify(file)}, content)`;
@@ -56,7 +56,7 @@ test.each([
 	["small, so that git reads it", 20_000],
 	["large, so that git maps it", 3_000_000],
 ])(
-	"a file that is emptied and written anew all the time is taken as it is at some moment, and leaves no lock: %s",
+	"a file that is emptied and written again all the time is taken as it is at some moment, and leaves no lock: %s",
 	async (_name, bytes) => {
 		await rewriteForever(bytes);
 		for (let round = 0; round < 20; round++) {

@@ -107,8 +107,8 @@ const disasters: readonly (readonly [string, Tree, Tree, Loss["kind"] | null])[]
 		null,
 	],
 	["node_modules that were tracked by mistake", { ...notes(40), ...modules }, notes(40), "many"],
-	["pictures that were compressed anew", pictures, mapped(pictures, (_content, name) => binary(name.length * 11)), null],
-	["measurements that are written anew", mapped(tree, () => "12.5"), mapped(tree, () => "13.75"), null],
+	["pictures that were compressed again", pictures, mapped(pictures, (_content, name) => binary(name.length * 11)), null],
+	["measurements that are written again", mapped(tree, () => "12.5"), mapped(tree, () => "13.75"), null],
 	["a first commit of many files", {}, tree, null],
 	["four files of four", notes(4), {}, null],
 ];

@@ -220,7 +220,7 @@ export interface Exposition {
 	readonly contentType: string;
 }
 
-/** Makes the exposition from snapshots; written anew only when a value changed. */
+/** Makes the exposition from snapshots; written again only when a value changed. */
 export function metricsRenderer(version: string): (snapshot: NodeSnapshot) => Exposition | Promise<Exposition> {
 	let last: { key: string; exposition: Exposition | Promise<Exposition> } | null = null;
 	return (snapshot) => {

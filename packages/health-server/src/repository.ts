@@ -63,7 +63,7 @@ export interface Unmerged {
 	readonly count: number | null;
 	/** When it was known, milliseconds since the epoch; null: never. */
 	readonly at: number | null;
-	/** Why it is not known afresh; null: it is. */
+	/** Why it is not known again; null: it is. */
 	readonly problem: string | null;
 }
 

@@ -32,7 +32,7 @@ export class StateCache {
 	}
 
 	/**
-	 * What `read` returned for `path`, read anew only when the path changed since or the value is older than `maxAgeMs`
+	 * What `read` returned for `path`, read again only when the path changed since or the value is older than `maxAgeMs`
 	 * (for directories whose own time does not tell of changes inside the files below).
 	 */
 	get<T>(path: string, read: () => T, maxAgeMs = Number.POSITIVE_INFINITY): T {

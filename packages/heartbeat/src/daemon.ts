@@ -178,7 +178,7 @@ export class HeartbeatDaemon {
 	/** What earlier processes of this node left. Returns their sums. */
 	#restore(node: HeartbeatNode) {
 		const onCorrupt = (movedTo: string, problem: string) =>
-			this.logger.warn(`a state file did not parse (${problem}): moved to ${movedTo}, starting afresh`);
+			this.logger.warn(`a state file did not parse (${problem}): moved to ${movedTo}, starting again`);
 		const read = <T>(from: () => T): T | null => {
 			try {
 				return from();

@@ -120,7 +120,7 @@ describe("the clock filter", () => {
 		expect(filter.best).toEqual({ rttMs: 30, offsetMs: 3 });
 	});
 
-	test("starts anew when a clock was set, not when a datagram was slow", () => {
+	test("starts again when a clock was set, not when a datagram was slow", () => {
 		const filter = new ClockFilter();
 		filter.add({ rttMs: 10, offsetMs: 0 });
 		filter.add({ rttMs: 400, offsetMs: 190 });

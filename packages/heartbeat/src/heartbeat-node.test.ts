@@ -52,7 +52,7 @@ describe("two nodes", () => {
 		});
 	});
 
-	test("tell each other anew every interval, and count what is answered", () => {
+	test("tell each other again every interval, and count what is answered", () => {
 		const { helios, chad, time } = pair();
 		time.pass(10 * minute + 5 * second);
 		expect(helios.node.sequence).toBeGreaterThanOrEqual(10);

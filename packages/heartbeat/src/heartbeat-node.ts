@@ -93,7 +93,7 @@ interface Reception {
 
 /** A fleet that was started together should not beat together. */
 const jitterFraction = 0.05;
-/** Names are resolved anew at most this often. */
+/** Names are resolved again at most this often. */
 const resolveEveryMs = 30_000;
 /** A timer this much too late means that we stood still: stopped, suspended, or starved. */
 const pauseMs = { min: 200, max: 2_000, timeoutFraction: 0.1 } as const;

@@ -8,7 +8,7 @@ const redrawMs = 1_000;
 /** CSI n A: cursor up; CSI J: erase to the end of the screen (ECMA-48). */
 const eraseLines = (lines: number) => (lines > 0 ? `\x1b[${lines}A\r\x1b[J` : "");
 
-/** The peers at the bottom of a terminal, a line each, drawn anew every second; what is logged scrolls by above. */
+/** The peers at the bottom of a terminal, a line each, drawn again every second; what is logged scrolls by above. */
 export class LiveTable {
 	readonly #stream: NodeJS.WriteStream;
 	readonly #peers: () => readonly PeerView[];

@@ -32,7 +32,7 @@ export class LocalContent {
 		return this.#content && age >= 0 && age < freshForMs ? this.#content : this.refresh();
 	}
 
-	/** Reads all files anew. */
+	/** Reads all files again. */
 	refresh(): Content {
 		const now = this.#now();
 		const view = readNodeView(this.#options.paths);

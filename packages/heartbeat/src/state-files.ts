@@ -15,9 +15,9 @@ import type { HeartbeatNode, PeerView } from "./heartbeat-node.ts";
 
 /** Changes that nobody waits for (the time of the last word, a round trip) are gathered this long. */
 const gatherMs = 1_000;
-/** This node's own file is written anew at least this often; the contract says 30 s. */
+/** This node's own file is written again at least this often; the contract says 30 s. */
 const rewriteMs = 10_000;
-/** What is known of a peer is written anew at least this often, where there are few of them. */
+/** What is known of a peer is written again at least this often, where there are few of them. */
 const peerRewriteMs = 20_000;
 /** With many peers this is the time for each of them: 20 writes a second, each of which makes the disk's cache write back. */
 const perPeerMs = 50;

@@ -83,7 +83,7 @@ const MUTANTS: readonly Mutant[] = [
 	{ bug: "makes a value up", on: STATE, merge: spoilConflicts((r) => r.replace("busy", "busy idle")), found: "nothing-invented" },
 	{ bug: "sorts the keys", on: STATE, merge: spoilConflicts((r) => sortedKeys(r)), found: "in-order" },
 	{
-		bug: "prints the file anew",
+		bug: "prints the file again",
 		on: STATE,
 		merge: spoilConflicts((r) => `${JSON.stringify(JSON.parse(r), null, 4)}\n`),
 		found: "faithful",

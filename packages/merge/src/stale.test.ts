@@ -19,7 +19,7 @@ test("what holds one piece of a change has seen it; what holds none has not", ()
 	expect(nothingOf({ a: 1 }, { a: 1 }, { a: 2 })).toBe(false);
 });
 
-test("text without a line of what was there was written anew; a document or a log grows from anything", () => {
+test("text without a line of what was there was written again; a document or a log grows from anything", () => {
 	expect(mayStemFrom(bytes("one\ntwo\n"), bytes("three\n"), "notes.md")).toBe(false);
 	expect(mayStemFrom(bytes("one\ntwo\n"), bytes("two\n"), "notes.md")).toBe(true);
 	expect(mayStemFrom(bytes({}), bytes({ a: 1 }), "state.json")).toBe(true);

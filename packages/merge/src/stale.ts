@@ -91,7 +91,7 @@ function missing(version: Uint8Array, written: Uint8Array, path: Uint8Array | st
 const containsAllOf = (version: Uint8Array, written: Uint8Array, path: Uint8Array | string) => missing(version, written, path) === 0;
 
 /**
- * Can `written` have been made from `before`? Text that has no line of it was written anew, by somebody who read nothing or whose
+ * Can `written` have been made from `before`? Text that has no line of it was written again, by somebody who read nothing or whose
  * program keeps one value in the file; a JSON document or a file of records grows from any version, also from an empty one.
  */
 export function mayStemFrom(before: Uint8Array, written: Uint8Array, path: Uint8Array | string): boolean {

@@ -610,7 +610,7 @@ describe("hostile and broken files", () => {
 		expect(statusFile(node).status).toBe("critical");
 	});
 
-	test("its own file broken: set aside, said, started afresh", async () => {
+	test("its own file broken: set aside, said, started again", async () => {
 		const node = newNode();
 		writeFileSync(node.paths.monitorStatus, "{ broken");
 		const monitor = node.monitor();

@@ -596,7 +596,7 @@ export class Daemon {
 
 	#changed(name: GitPath): void {
 		this.#memory.known.saw(name);
-		// What was ignored was not watched; the next cycle begins to watch anew.
+		// What was ignored was not watched; the next cycle begins to watch again.
 		if (name === ".gitignore" || name.endsWith("/.gitignore")) this.#stopWatching();
 		if (!this.#during && this.#own.isOurs(name)) return;
 		noteFirstChange(this.#memory, name);

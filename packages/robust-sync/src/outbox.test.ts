@@ -230,7 +230,7 @@ test("one that is too large is reported and stays, without holding the others up
 	expect(fs.readdirSync(paths.pending).sort()).toEqual([".hidden", "half.tmp", "large"]);
 });
 
-test("a list of fixed names that is torn or hostile is begun afresh", async () => {
+test("a list of fixed names that is torn or hostile is begun again", async () => {
 	message("m", "1");
 	for (const content of ['{"schema":1,', '{"schema":1,"deliveries":[{"name":"../../x","blob":1}]}', "[]"]) {
 		fs.writeFileSync(paths.outboxNames, content);

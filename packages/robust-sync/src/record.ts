@@ -49,7 +49,7 @@ export class SyncRecord {
 		this.#onProblem = onProblem;
 		const before = readOwnState(paths.syncState, syncStateSchema, {
 			now,
-			onCorrupt: (movedTo, problem) => onProblem(`sync_state.json did not parse (${problem}): moved to ${movedTo}, starting afresh`),
+			onCorrupt: (movedTo, problem) => onProblem(`sync_state.json did not parse (${problem}): moved to ${movedTo}, starting again`),
 		});
 		const at = timestamp(now());
 		this.#state = {

@@ -24,7 +24,7 @@ const tipsToTry = 20;
 /**
  * Mends a repository in which objects are missing or damaged (a pruning gc beside us, a disk, a power cut): what the remote has is
  * fetched again; a branch whose own last commits cannot be read goes back to the newest that can; the index is made again. No file
- * is touched, so that what those commits held is committed anew by the next snapshot.
+ * is touched, so that what those commits held is committed again by the next snapshot.
  * @returns what was done, in words
  * @throws SyncError CORRUPT_REPOSITORY when that is not enough; GitError when the remote cannot be reached
  */

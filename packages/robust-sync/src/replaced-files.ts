@@ -162,7 +162,7 @@ export class ReplacedFiles {
 		return Math.abs(now - Date.parse(replaced_at) - (this.#clock.now() - monotonic_ms)) < largestStepMs;
 	}
 
-	/** Writes a manifest anew, and remembers it. A backup that is known stays as old as it is. */
+	/** Writes a manifest again, and remembers it. A backup that is known stays as old as it is. */
 	write(name: string, files: readonly ReplacedFile[], now: number): void {
 		if (files.length === 0) return;
 		const isOld = this.#completeAt.has(name) && !this.#backups.get(name)?.manifest;

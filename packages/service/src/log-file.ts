@@ -47,7 +47,7 @@ export class LogFile {
 	 * Appends one record.
 	 *
 	 * @param line the record with its newline
-	 * @throws the error of the file system when it could not be written; the next call tries afresh
+	 * @throws the error of the file system when it could not be written; the next call tries again
 	 */
 	write(line: string): void {
 		const bytes = Buffer.from(this.#torn ? `\n${line}` : line);

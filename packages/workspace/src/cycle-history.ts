@@ -28,7 +28,7 @@ function readSlot(fd: number, index: number): CycleSlot | null {
 	return parseSlot(line.toString("latin1"));
 }
 
-/** Counts one cycle that ended at `now` into the ring. A torn or missing file starts afresh; this never throws. */
+/** Counts one cycle that ended at `now` into the ring. A torn or missing file starts again; this never throws. */
 export function recordCycle(paths: WorkspacePaths, now: number, durationMs: number, failed: boolean): void {
 	const at = Math.floor(now / slotMs) * slotMs;
 	const index = (at / slotMs) % slots;

@@ -18,7 +18,7 @@ import { type ServiceLiveness, type WriterFields, writerLiveness } from "./write
 
 export { type ServiceLiveness, staleAfterMs, type WriterFields, writerLiveness } from "./writer-liveness.ts";
 
-/** Everything that the four services of this node wrote, read afresh. */
+/** Everything that the four services of this node wrote, read again. */
 export interface NodeView {
 	readonly sync: StateRead<SyncState>;
 	readonly heartbeat: StateRead<HeartbeatState>;

@@ -107,7 +107,7 @@ describe("a file that is not a state file is invalid, never an exception", () =>
 describe("the owner of a file that does not parse", () => {
 	const now = () => Date.parse("2026-02-18T02:00:00.000Z");
 
-	test("moves it aside, says so, and starts afresh", () => {
+	test("moves it aside, says so, and starts again", () => {
 		fs.writeFileSync(file, "{torn");
 		const told: string[] = [];
 		expect(readOwnState(file, syncStateSchema, { now, onCorrupt: (moved, problem) => told.push(moved, problem) })).toBeNull();

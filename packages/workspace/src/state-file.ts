@@ -7,7 +7,7 @@ import { readState } from "./read-state.ts";
 import { compactTimestamp } from "./timestamps.ts";
 
 /**
- * For the one service that owns the file: what was there, or null to start afresh. A file that does not parse is moved
+ * For the one service that owns the file: what was there, or null to start again. A file that does not parse is moved
  * to `<name>.corrupt-<time>` first, and `onCorrupt` told where it went.
  */
 export function readOwnState<S extends z.ZodMiniType>(

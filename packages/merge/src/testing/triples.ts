@@ -421,7 +421,7 @@ export const linesTriple: fc.Arbitrary<Generated> = fc.constantFrom(...LINE_FILE
 /** All of them, by what they are. */
 export const families: Readonly<Record<string, fc.Arbitrary<Generated>>> = {
 	"JSON that both sides edited": jsonTriple,
-	"JSON with things moved, and printed anew": movedJsonTriple,
+	"JSON with things moved, and printed again": movedJsonTriple,
 	"conversations whose turns have no identity": turnsTriple,
 	"settings with comments": commentedTriple,
 	"logs, records, notes, configurations and code": linesTriple,

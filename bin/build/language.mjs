@@ -1,0 +1,49 @@
+// The rules of docs/glossary.md that a program can check. Part of `npm run lint`.
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { root } from "./bootstrap.mjs";
+
+/** What was there when the rules came. These numbers only go down: who removes some lowers them. */
+export const bounds = { bannedWords: 200, longTestNames: 350 };
+export const maxTestNameLength = 80;
+
+/** @returns the words that the glossary's last section lists, each as a pattern */
+export function bannedWords(glossary) {
+	const list = /## Not used\n[^:]*: ([^\n]+)\./.exec(glossary)?.[1];
+	if (!list) throw new Error("docs/glossary.md has no list of words that are not used");
+	return list.split(", ").map((word) => new RegExp(`\\b${word}`, "gi"));
+}
+
+/** @returns the names of tests in a source that are longer than 80 characters */
+export function longTestNames(text) {
+	const names = [...text.matchAll(/\btest(?:\.each\([^`"]*?\))?\(\s*"((?:[^"\\]|\\.)*)"/g)].map(([, name]) => name);
+	return names.filter((name) => name.length > maxTestNameLength);
+}
+
+/** What is wrong with a group of sentences: more of them than there were. @param found `{ where, what }`; bound how many there may be */
+export function overBound(found, bound, rule) {
+	if (found.length <= bound) return [];
+	const shown = found.slice(-5).map(({ where, what }) => `  ${where}: ${what}`);
+	return [`language: ${found.length} ${rule}, at most ${bound} may be there; the last of them:\n${shown.join("\n")}`];
+}
+
+/** Checks all texts of the repository. @returns what is wrong, a line each */
+export function checkLanguage() {
+	const files = execFileSync("git", ["-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"], { encoding: "utf8" })
+		.split("\0")
+		.filter((name) => /\.(ts|tsx|mjs|sh|md)$/.test(name) && !/^(docs\/glossary|CHANGELOG)\.md$/.test(name))
+		.filter((name) => existsSync(path.join(root, name)));
+	const banned = bannedWords(readFileSync(path.join(root, "docs/glossary.md"), "utf8"));
+	const words = [];
+	const names = [];
+	for (const file of files) {
+		const text = readFileSync(path.join(root, file), "utf8");
+		for (const word of banned) for (const [what] of text.matchAll(word)) words.push({ where: file, what });
+		if (file.endsWith(".test.ts")) for (const what of longTestNames(text)) names.push({ where: file, what });
+	}
+	return [
+		...overBound(words, bounds.bannedWords, "words of docs/glossary.md's list"),
+		...overBound(names, bounds.longTestNames, `names of tests above ${maxTestNameLength} characters`),
+	];
+}

@@ -1,0 +1,34 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { expect, test } from "@jest/globals";
+import { bannedWords, longTestNames, overBound } from "./language.mjs";
+
+const glossary = readFileSync(path.resolve(import.meta.dirname, "../../docs/glossary.md"), "utf8");
+
+test("language: the words of the glossary's last section → found in any case, as words", () => {
+	const found = bannedWords(glossary).flatMap((word: RegExp) => "Made ANEW, renewed; so  many, so many.".match(word) ?? []);
+	expect(found).toEqual(["ANEW", "so many"]);
+	expect(() => bannedWords("# Glossary")).toThrow("no list");
+});
+
+test("language: a test's name above 80 characters → named; one of 80 and other strings → not", () => {
+	const [short, long] = ["n".repeat(80), "n".repeat(81)];
+	const text = [`test("${short}", run);`, `test("${long}", run);`, `test.each([1, 2])("${long}", run);`, `say("${long}");`].join("\n");
+	expect(longTestNames(text)).toEqual([long, long]);
+});
+
+test("language: more than the bound → one problem that names files; as many → none", () => {
+	const found = [1, 2, 3].map((number) => ({ where: `file${number}.ts`, what: "anew" }));
+	expect(overBound(found, 3, "words")).toEqual([]);
+	expect(overBound(found, 2, "words").join()).toContain("file3.ts: anew");
+});
+
+test("glossary: each term → defined once, in at most 40 words", () => {
+	const rows = [...glossary.matchAll(/^\| (?!Term)([^|-][^|]*) \| ([^|]*) \|$/gm)].map(([, term, meaning]) => ({
+		term,
+		words: meaning!.split(" ").length,
+	}));
+	expect(rows.length).toBeGreaterThanOrEqual(40);
+	expect(new Set(rows.map(({ term }) => term)).size).toBe(rows.length);
+	expect(rows.filter(({ words }) => words > 40)).toEqual([]);
+});
