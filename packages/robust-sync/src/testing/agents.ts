@@ -94,8 +94,9 @@ export class Agents extends Scratch {
 	readonly log: string[] = [];
 	config: Config = parseConfig({ NODE_NAME: "chad" });
 
-	constructor() {
-		super("agents");
+	/** @param below a directory for both; of the system's by default */
+	constructor(below?: string) {
+		super("agents", below);
 		this.hub();
 		for (const name of ["helios", "chad"]) this.init(name, this.path("hub.git"));
 	}
