@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
-import type { GitPath } from "./git-path.ts";
+import { type GitPath, splitRecords } from "./git-path.ts";
 import type { Oid, Repository } from "./repository.ts";
 
 // gitformat-index(5). The entries that we write have no times (`update-index --index-info`), so that the next git that looks at the working
@@ -65,6 +65,17 @@ export function readIndexEntries(
 	return entries;
 }
 
+/** Those of some paths that the index has, of whatever stage. @throws GitError, the file system's error */
+export async function pathsInIndex(repository: Repository, names: readonly GitPath[]): Promise<Set<GitPath>> {
+	const file = path.join(repository.gitDirectory, "index");
+	const size = fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+	const entries = size > 0 && size <= largestIndexBytes ? readIndexEntries(fs.readFileSync(file), hashBytesOf(repository)) : null;
+	const listed = new Set<string>(entries?.map((entry) => entry.path) ?? splitRecords((await repository.run(["ls-files", "-z"])).stdout));
+	return new Set(names.filter((name) => listed.has(name)));
+}
+
+const hashBytesOf = ({ objectFormat }: Pick<Repository, "objectFormat">) => (objectFormat === "sha1" ? 20 : 32);
+
 /**
  * Writes into the index how files are on disk whose content is known to be that of their entries: no git reads them then to find that out.
  * As git does when it writes an index, entries of the second in which the old index was written are marked to be compared again.
@@ -73,7 +84,7 @@ export function readIndexEntries(
  * @throws the file system's error
  */
 export function writeIndexStats({ gitDirectory, objectFormat }: Repository, files: readonly KnownFile[]): boolean {
-	const [file, hashBytes] = [path.join(gitDirectory, "index"), objectFormat === "sha1" ? 20 : 32];
+	const [file, hashBytes] = [path.join(gitDirectory, "index"), hashBytesOf({ objectFormat })];
 	const lock = `${file}.lock`;
 	let descriptor: number;
 	try {

@@ -180,12 +180,26 @@ export async function takeDirectSnapshot(
 
 	const found = await lookUp(context, head, [...atRest, ...delivered], delivered);
 	if (found === null) return null;
-	const { confirmed, unconfirmed } = separateVanished(repository.root, atRest, memory.vanished, now(), (name) => !found.entries.has(name));
+	const { confirmed, unconfirmed, missing } = separateVanished(
+		repository.root,
+		atRest,
+		memory.vanished,
+		now(),
+		(name) => !found.entries.has(name),
+	);
 	for (const name of unconfirmed) known.saw(name);
 	nothing.busy.push(...unconfirmed);
 	nothing.unconfirmed = unconfirmed.length;
 	const wanted = [...confirmed, ...delivered].filter((name) => !found.ignored.has(name));
-	const first = changesOf(context, wanted, found.entries, new Map());
+	/** What has vanished since that look is looked at a second time, too. */
+	const withoutLate = (changes: readonly FileChange[] | null): FileChange[] | null => {
+		if (changes === null) return null;
+		const late = changes.flatMap((change) => ("delete" in change && !missing.has(change.path) ? [change.path] : []));
+		for (const name of late) known.saw(name);
+		nothing.busy.push(...late);
+		return changes.filter((change) => !late.includes(change.path));
+	};
+	const first = withoutLate(changesOf(context, wanted, found.entries, new Map()));
 	if (first === null) return null;
 	const search = await rescueStaleWrites(
 		context,
@@ -193,7 +207,7 @@ export async function takeDirectSnapshot(
 	);
 	const { checked, rescued } = search;
 	const given = new Map(checked.map((file) => [file.path, { ...file, oid: blobOid(file.content, repository.objectFormat) }]));
-	const all = given.size === 0 ? first : changesOf(context, wanted, found.entries, given);
+	const all = given.size === 0 ? first : withoutLate(changesOf(context, wanted, found.entries, given));
 	if (all === null) return null;
 	const secret = await secretChanges(context, all);
 	forgetUnchanged(context, new Set(all.map((change) => change.path)), wanted);

@@ -10,12 +10,15 @@ import {
 	type GitResult,
 	gitPathList,
 	hookFailureText,
+	isArgument,
 	lstatIfThere,
 	mountStoreName,
 	type Oid,
+	pathsInIndex,
 	Repository,
 	readHead,
 	readStatus,
+	readTreePaths,
 	type Status,
 	stageFiles,
 	storeBlobs,
@@ -259,6 +262,7 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 		busy = [];
 	}
 	let unconfirmed = 0;
+	let missing: ReadonlySet<GitPath> = new Set();
 	const deadline = performance.now() + 2 * confirmDeletionMs;
 	for (;;) {
 		const isNew = untrackedAmong(found.status);
@@ -272,6 +276,7 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 		quiet = looked.confirmed;
 		busy = [...busy, ...looked.unconfirmed];
 		unconfirmed = looked.unconfirmed.length;
+		missing = looked.missing;
 		break;
 	}
 	forgetUnchanged(context, new Set(found.changed));
@@ -282,6 +287,12 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	const { copies: made, failed } = await copyLiveDatabases(context, found.databases);
 	const copies = await changedCopies(context, status.head, made);
 	const skipped = [...found.skipped, ...failed.map((name) => skippedFile(name, "live-database"))];
+	const submodules = new Set(status.entries.filter((entry) => entry.submodule).map((entry) => entry.path));
+	// A name that has vanished since that look is looked at a second time, too.
+	const vanishesNow = (name: GitPath) => !missing.has(name) && !submodules.has(name) && isNothing(repository.root, name);
+	const late = new Set(quiet.filter(vanishesNow));
+	quiet = quiet.filter((name) => !late.has(name));
+	busy = [...busy, ...late];
 	const listed = new Set(quiet);
 	const paths = [...quiet, ...extra.filter((name) => !listed.has(name))];
 	const { held } = found;
@@ -302,7 +313,6 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	const replaced = status.entries
 		.filter((entry) => entry.worktree === "D" && listed.has(entry.path) && hasLinkAbove(repository.root, entry.path))
 		.map((entry) => entry.path);
-	const submodules = new Set(status.entries.filter((entry) => entry.submodule).map((entry) => entry.path));
 	const goneSet = new Set(replaced);
 	const gone = paths.filter((name) => !goneSet.has(name) && !submodules.has(name) && isGone(repository.root, name));
 	for (const name of gone) goneSet.add(name);
@@ -315,7 +325,7 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	const exact = [...(rereads ? [] : checked), ...copies];
 	const checkedSet = new Set(exact.map(({ path: name }) => name));
 	const present = paths.filter((name) => !goneSet.has(name) && !checkedSet.has(name));
-	const message = messageOf(named, goneSet);
+	let message = messageOf(named, goneSet);
 	const deleted = named.filter((name) => goneSet.has(name)).length;
 	// Of a copy that a database made just now, now is the time.
 	const date = await commitDate(context, status.head, copies.length > 0 ? [] : changed);
@@ -324,23 +334,46 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	let unreadable: readonly GitPath[] = [];
 	// `git commit` reads each file that the index knows nothing of, and that would be taken for a read by a program.
 	const readsNothing = status.head !== null && branch !== null && !config.syncHooks && memory.placed.untouched(repository).length > 0;
-	const atOnce =
+	const tracked = new Set(status.entries.flatMap(({ kind, submodule, path: name }) => (kind === "changed" && !submodule ? [name] : [])));
+	/** Takes names back into the index that have vanished right before git looked at them. */
+	const keepVanished = async (): Promise<readonly GitPath[]> => {
+		const names = present.filter((name) => tracked.has(name) && isArgument(name) && !busy.includes(name));
+		const vanished = status.head === null ? [] : await restoreInIndex(repository, status.head, names);
+		busy = [...busy, ...vanished];
+		return vanished;
+	};
+	let atOnce =
 		!readsNothing && exact.length === 0 && isStagedByCommit(context, status, paths)
 			? await stageAndCommit(context, message, date, paths)
 			: null;
+	const madeAtOnce = atOnce === null ? null : (await readHead(repository)).oid;
+	if (madeAtOnce !== null && madeAtOnce !== status.head && status.head !== null && (await keepVanished()).length > 0) {
+		// Made without them once more.
+		await updateRef(repository, `refs/heads/${branch}`, status.head, madeAtOnce, "robust-sync: a file vanished meanwhile");
+		atOnce = null;
+	}
 	if (atOnce === null) {
+		const still = new Set(busy);
 		if (replaced.length > 0)
 			await writeIndexEntries(
 				repository,
 				replaced.map((name) => ({ path: name, entry: null })),
 			);
-		unreadable = await stageFiles(repository, [...gone, ...present], ["--ignore-skip-worktree-entries"]);
+		unreadable = await stageFiles(repository, [...gone, ...present.filter((name) => !still.has(name))], ["--ignore-skip-worktree-entries"]);
 		const encoded = unreadable.length > 0 && (await filtersApply(repository));
 		for (const name of unreadable)
 			skipped.push(
 				encoded ? { ...skippedFile(name, "filter-failed"), remedy: holdRemedies["filter-failed"] } : skippedFile(name, "unreadable"),
 			);
+		await keepVanished();
 		await stageChecked(context, exact);
+		if (busy.length > 0) {
+			const waiting = new Set(busy);
+			message = messageOf(
+				named.filter((name) => !waiting.has(name)),
+				goneSet,
+			);
+		}
 		faultPoint("snapshot-staged");
 		context.lock.assertHeld();
 	}
@@ -363,6 +396,29 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	if (exitCode === 1 && !moved) return { status, head, committed: 0, deleted: 0, skipped, rescued, busy, unconfirmed };
 	const committed = moved ? Math.max(changed.length - unreadable.length, 1) : 0;
 	return { status, head, committed, deleted: Math.min(moved ? deleted : 0, committed), skipped, rescued, busy, unconfirmed };
+}
+
+/** Whether there is nothing at a path; unknown counts as something. */
+function isNothing(root: string, name: GitPath): boolean {
+	try {
+		return lstatIfThere(fileSystemPath(root, name)) === null;
+	} catch {
+		return false;
+	}
+}
+
+/** Takes paths back into the index, as HEAD has them, that are not in it. @returns these */
+async function restoreInIndex(repository: Repository, head: Oid, names: readonly GitPath[]): Promise<GitPath[]> {
+	if (names.length === 0) return [];
+	const listed = await pathsInIndex(repository, names);
+	const vanished = names.filter((name) => !listed.has(name));
+	if (vanished.length === 0) return [];
+	const entries = await readTreePaths(repository, head, vanished);
+	await writeIndexEntries(
+		repository,
+		[...entries].map(([name, entry]) => ({ path: name, entry })),
+	);
+	return vanished;
 }
 
 /** `--once` looks again this often whether a name that vanished has come back. */

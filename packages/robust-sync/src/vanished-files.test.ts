@@ -2,6 +2,8 @@ import fs from "node:fs";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import type { GitPath } from "@robust-sync/git";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
+import { takeSnapshot } from "./snapshot.ts";
+import { cycleContext } from "./testing/cycle-context.ts";
 import { separateVanished, type VanishedFiles } from "./vanished-files.ts";
 
 let scratch: Scratch;
@@ -55,4 +57,25 @@ test.each<[string, string, string, string]>([
 test("vanished directory → all that was in it waits", () => {
 	fs.rmSync(scratch.path("w/d"), { recursive: true });
 	expect(look(["d/a", "d/b", "e/c"])).toEqual(["d/a", "d/b"]);
+});
+
+test.each([
+	["of changed files", false],
+	["with a new one", true],
+])("vanished name: as git comes to it, a commit %s → no deletion of it", async (_what, hasNew) => {
+	scratch.init("w");
+	scratch.write("w/.git/info/exclude", "sync\n");
+	scratch.commitAll("w");
+	for (const name of ["d/a", "d/b", ...(hasNew ? ["new"] : [])]) scratch.write(`w/${name}`, "2");
+	// Asserted right before git stages what was looked at.
+	const lock = { assertHeld: () => fs.rmSync(scratch.path("w/d/a"), { force: true }), release: async () => undefined };
+	const context = await cycleContext(scratch, "w", { lock, now: () => Date.now() + 5_000 });
+	context.memory.ownTrackedChecked = true;
+	const snapshot = await takeSnapshot(context);
+	expect(snapshot).toMatchObject({ busy: ["d/a"], unconfirmed: 0 });
+	expect(scratch.git("w", "show", "--format=", "--name-status", "HEAD").trim().split("\n")).toEqual([
+		"M\td/b",
+		...(hasNew ? ["A\tnew"] : []),
+	]);
+	expect(scratch.git("w", "status", "--porcelain").trimEnd()).toBe(" D d/a");
 });

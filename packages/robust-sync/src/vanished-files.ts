@@ -12,6 +12,7 @@ export type VanishedFiles = Map<GitPath, number>;
  * came meanwhile, so that a file under its new name is committed together with the removal of the old one. None waits longer than half a
  * second.
  * @param isNew whether HEAD lacks a path
+ * @returns `missing`: those of the confirmed paths at which there is nothing; what vanishes after this look is not among them
  */
 export function separateVanished(
 	root: string,
@@ -19,7 +20,7 @@ export function separateVanished(
 	waitingSince: VanishedFiles,
 	now: number,
 	isNew: (name: GitPath) => boolean,
-): { confirmed: GitPath[]; unconfirmed: GitPath[] } {
+): { confirmed: GitPath[]; unconfirmed: GitPath[]; missing: Set<GitPath> } {
 	const isRecent = (at: number) => Math.abs(now - at) < confirmDeletionMs;
 	const waiting = new Set<GitPath>();
 	const wait = (name: GitPath) => {
@@ -33,7 +34,8 @@ export function separateVanished(
 		for (const name of paths) if (stats.get(name) && isNew(name) && isRecent(placedAt(root, name, stats.get(name) as fs.Stats))) wait(name);
 	const known = new Set(paths);
 	for (const name of waitingSince.keys()) if (!known.has(name) || (stats.get(name) && !isNew(name))) waitingSince.delete(name);
-	return { confirmed: paths.filter((name) => !waiting.has(name)), unconfirmed: [...waiting] };
+	const confirmed = paths.filter((name) => !waiting.has(name));
+	return { confirmed, unconfirmed: [...waiting], missing: new Set(confirmed.filter((name) => stats.get(name) === null)) };
 }
 
 /** The nearest directory above a missing path. It changed when the name vanished, or later. */
