@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { CommonOptions } from "@robust-sync/service/command-line";
 import { createProgram, defineVerbs, Option, runProgram } from "@robust-sync/service/command-line";
@@ -20,6 +21,9 @@ const printJson = ({ setAside, ...value }: { schema: 1; setAside?: string | null
 	print(printableJson({ ...value, ...(setAside === undefined ? {} : { set_aside: setAside }) }, 2));
 const chalk = paint(process.stdout);
 
+/** Where nobody made the repository a workspace, and nothing of ours is kept there, there is no log either. */
+const keepsLog = ({ isWorkspace, paths }: ResolverContext) => isWorkspace || existsSync(paths.sync);
+
 /** Opens the workspace, does the work, and gives every failure its code and its advice; all of it is in the log file. */
 async function inWorkspace<T>(options: Options, work: (context: ResolverContext) => Promise<T>): Promise<T> {
 	const { failure } = await import("./failure.ts");
@@ -30,7 +34,7 @@ async function inWorkspace<T>(options: Options, work: (context: ResolverContext)
 		return await work(context);
 	} catch (error) {
 		const told = failure(error);
-		context?.log.toFile?.("error", told instanceof Error ? told.message : String(told));
+		if (context && keepsLog(context)) context.log.toFile?.("error", told instanceof Error ? told.message : String(told));
 		throw told;
 	} finally {
 		await context?.log.close();
@@ -52,7 +56,7 @@ async function resolve(options: Options): Promise<void> {
 		const [{ resolveConflicts }, { resolveText }] = await Promise.all([import("./resolve.ts"), import("./text.ts")]);
 		const dryRun = options.dryRun === true;
 		const report = await resolveConflicts(context, { dryRun });
-		if (!dryRun) context.log.toFile?.("info", `resolved ${report.files.length} files`, { ...report });
+		if (!dryRun && keepsLog(context)) context.log.toFile?.("info", `resolved ${report.files.length} files`, { ...report });
 		if (options.json) printJson({ schema: 1, dry_run: dryRun, ...report });
 		else print(resolveText(report, dryRun, chalk, context.paths.backupsText));
 	});
@@ -71,7 +75,7 @@ async function abort(options: Options): Promise<void> {
 	await inWorkspace(options, async (context) => {
 		const [{ abortOperation }, { abortText }] = await Promise.all([import("./abort.ts"), import("./text.ts")]);
 		const made = await abortOperation(context);
-		if (made.aborted) context.log.toFile?.("info", abortText(made, context.paths.backupsText));
+		if (made.aborted && keepsLog(context)) context.log.toFile?.("info", abortText(made, context.paths.backupsText));
 		if (options.json) printJson({ schema: 1, ...made });
 		else print(abortText(made, context.paths.backupsText));
 	});

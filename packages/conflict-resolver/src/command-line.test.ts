@@ -65,6 +65,26 @@ describe("the command", () => {
 		expect(person.status()).toBe(" M f\n");
 	});
 
+	test("no workspace: nothing is open → nothing is committed or left; own names tracked → refused", () => {
+		person.branches({ f: "1\n" }, { f: "2\n" }, { f: "3\n" });
+		fs.writeFileSync(path.join(person.workspace, ".env"), "SECRET=1\n");
+		const exclude = path.join(person.workspace, ".git/info/exclude");
+		const excluded = () => (fs.existsSync(exclude) ? fs.readFileSync(exclude, "utf8") : "");
+		const before = [person.git("rev-parse", "HEAD"), excluded(), fs.readdirSync(person.workspace)];
+		for (const args of [["--resolve"], ["--resolve", "--dry-run"], ["--abort"], ["--restore", "latest", "--side", "ours"]]) {
+			expect([args, run(...args).status]).toEqual([args, args[0] === "--restore" ? 1 : 0]);
+			const after = [person.git("rev-parse", "HEAD"), excluded(), fs.readdirSync(person.workspace)];
+			expect([args, after]).toEqual([args, before]);
+		}
+		fs.mkdirSync(path.join(person.workspace, "logs"));
+		fs.writeFileSync(path.join(person.workspace, "logs/app.log"), "mine\n");
+		person.git("add", "logs");
+		person.git("commit", "-qm", "logs of their own");
+		person.git("merge", "theirs");
+		expect(run("--resolve")).toMatchObject({ status: 2, stderr: expect.stringMatching(/is no workspace, .*\(logs\/app\.log\).*\n$/) });
+		expect(person.git("ls-files", "logs").trim()).toBe("logs/app.log");
+	});
+
 	test("fails with 1, the code and what to do", () => {
 		const outside = spawnSync(process.execPath, [bundle, "--check", "--workspace", directory], { encoding: "utf8" });
 		expect(outside.status).toBe(1);

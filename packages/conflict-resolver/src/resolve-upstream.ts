@@ -21,7 +21,8 @@ import {
 	type VersionsToSave,
 	withNodeTrailer,
 } from "@robust-sync/resolve";
-import { printable } from "@robust-sync/service/printable";
+import { CommandError, ExitCode } from "@robust-sync/service";
+import { printable, shellPath } from "@robust-sync/service/printable";
 import { type Lock, listSavedVersions } from "@robust-sync/workspace";
 import { pendingPaths } from "./pending-changes.ts";
 import type { ResolveReport } from "./resolve-report.ts";
@@ -54,6 +55,13 @@ async function commitPending(context: ResolverContext, head: Oid | null, tip: Oi
 	const pending = pendingPaths(repository, status, config.maxFileMb);
 	const own = await trackedOwnFiles(repository);
 	if (pending.length === 0 && !staged && own.length === 0) return { head, decided: [], saved: null };
+	// A sync cycle commits whatever is there: only where someone said that it may. Without anything to merge it is no business of ours.
+	if (!context.isWorkspace && head !== null && (await isAncestor(repository, tip, head))) return { head, decided: [], saved: null };
+	if (!context.isWorkspace)
+		throw new CommandError(
+			`${shellPath(paths.root)} is no workspace, and has changes that are not committed: commit or stash them first, or make it a workspace with 'robust-sync --init'`,
+			ExitCode.usage,
+		);
 	return await withScratchIndex(repository, paths.staging, async (scratch) => {
 		// Files of our own that a person or a peer has committed leave the index, and stay on disk.
 		const changes = { entries: new Map(own.map((path) => [path, null])), fromDisk: pending };
@@ -95,6 +103,7 @@ export async function resolveUpstream(context: ResolverContext, lock: Lock, dryR
 	const saved: string[] = earlier ? [earlier.name] : [];
 	let head = oid;
 	for (let round = 0; round < maxRounds; round++) {
+		if (!context.isWorkspace && round > 0) break;
 		const pending = await commitPending(context, head, tip, lock);
 		head = pending.head;
 		files.push(...pending.decided.map(listed));

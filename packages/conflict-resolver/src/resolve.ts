@@ -17,6 +17,7 @@ export async function resolveConflicts(context: ResolverContext, { dryRun = fals
 		pruneSavedVersions(context.paths);
 		const operation = readOperation(context.repository);
 		const open = operation.name !== null || (await readUnmerged(context.repository)).size > 0;
-		return open ? await resolveOperation(context, operation, lock, dryRun) : await resolveUpstream(context, lock, dryRun);
+		if (open) return await resolveOperation(context, operation, lock, dryRun);
+		return await resolveUpstream(context, lock, dryRun);
 	});
 }
