@@ -105,7 +105,7 @@ const symptoms: readonly Symptom[] = [
 	{
 		code: "CORRUPT_REPOSITORY",
 		pattern:
-			/object file .* is empty|loose object .* (is )?corrupt|unable to (read|parse) (tree|blob|object|commit|sha1 file)|could not read [0-9a-f]{40}|bad object|missing (blob|tree|commit|object)|invalid object|pack .* (is|has) (corrupt|bad|far too short)|inflate: data stream error|index file (corrupt|smaller than expected)|bad (index file|signature)|object .* (cannot be read|is corrupted)|did not send all necessary objects|failed to (read|load) object|could not (read|parse) .*object|does not point to a valid object|hash mismatch|not a valid object|invalid sha1 pointer|unable to find/i,
+			/object file .* is empty|loose object .* (is )?corrupt|unable to (read|parse) (tree|blob|object|commit|sha1 file)|could not read [0-9a-f]{40}|bad object|missing (blob|tree|commit|object)|invalid object|pack .* (is|has) (corrupt|bad|far too short)|packfile .* does not match index|inflate: data stream error|index file (corrupt|smaller than expected)|bad (index file|signature)|object .* (cannot be read|is corrupted)|did not send all necessary objects|failed to (read|load) object|could not (read|parse) .*object|does not point to a valid object|hash mismatch|not a valid object|invalid sha1 pointer|unable to find/i,
 		advice: "the repository is damaged: run git fsck --full, then fetch the missing objects from another node",
 	},
 	{

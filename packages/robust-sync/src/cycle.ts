@@ -243,13 +243,7 @@ async function exchange(
 		else throw error;
 	};
 	// A push without a fetch first: where the remote is as we left it, its success proves that there was nothing to fetch.
-	// Where the remote was asked already, its answer is waited for: one that limits us, or has moved, is not sent a push as well.
-	const isFresh =
-		head !== null &&
-		!moved &&
-		!progress.isTaskDone &&
-		(await isFreshOnTop(context, snapshot)) &&
-		(asked === null || (await asked) === known);
+	const isFresh = head !== null && !moved && !progress.isTaskDone && (await isFreshOnTop(context, snapshot)) && !(await hasRefused(asked));
 	const isWhole = memory.steps === null && memory.search === null;
 	if (isFresh && isWhole && pace.waitToPushMs() === 0 && (await mayPublish(context, snapshot.status.head, head, snapshot))) {
 		const outcome = await publish(context, head, snapshot.status.head).catch((error: unknown) => {
@@ -551,6 +545,21 @@ async function isFreshOnTop(context: CycleContext, snapshot: Snapshot): Promise<
 	if (snapshot.committed === 0) return false;
 	const known = await knownTip(context);
 	return known !== null && snapshot.status.head === known;
+}
+
+/** An answer that is on its way is waited for so long before a push goes out without it. */
+const answerWaitMs = 500;
+
+/** Whether the remote, where it was asked already, has refused to answer: it is not sent a push as well. A slow one is not waited for. */
+async function hasRefused(asked: Promise<Oid | null> | null): Promise<boolean> {
+	if (asked === null) return false;
+	const late = new AbortController();
+	const answer = asked.then(
+		() => false,
+		() => true,
+	);
+	const isLate = sleep(answerWaitMs, false, { signal: late.signal }).catch(() => false);
+	return await Promise.race([answer, isLate]).finally(() => late.abort());
 }
 
 /** @param expected where the remote's branch is, as far as this node knows; null: it has none */
