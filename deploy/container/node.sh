@@ -11,9 +11,15 @@ if [ -z "${HEARTBEAT_KEY:-}" ] && ! grep -q '^ *\(export  *\)\{0,1\}HEARTBEAT_KE
 fi
 
 if [ -r /keys/id_ed25519 ]; then
-	install -d -m 700 "$HOME/.ssh"
-	install -m 600 /keys/id_ed25519 "$HOME/.ssh/id_ed25519"
-	install -m 644 /keys/known_hosts "$HOME/.ssh/known_hosts"
+	ssh=$HOME/.ssh
+	if [ ! -w "$HOME" ]; then
+		# The root is read-only: ssh is told where the key is, for it looks below the user's home only.
+		ssh=$(mktemp -d)
+		export GIT_SSH_COMMAND="ssh -i $ssh/id_ed25519 -o IdentitiesOnly=yes -o UserKnownHostsFile=$ssh/known_hosts"
+	fi
+	install -d -m 700 "$ssh"
+	install -m 600 /keys/id_ed25519 "$ssh/id_ed25519"
+	install -m 644 /keys/known_hosts "$ssh/known_hosts"
 fi
 if [ ! -e .git ]; then
 	git init -q -b "${SYNC_BRANCH:-main}"
