@@ -1,4 +1,5 @@
 import { absorbs, counts } from "./absorbed.ts";
+import { spend } from "./budget.ts";
 import { choose } from "./choose.ts";
 import { align, UNMATCHED } from "./diff.ts";
 import { Interner } from "./interner.ts";
@@ -28,8 +29,12 @@ export interface Aligned {
 	readonly toLater: Int32Array;
 }
 
+/** What it takes to number a line, to align it and to write it. */
+const STEPS_PER_LINE = 30;
+
 /** Aligns two versions of a text (one character per byte) with their base. */
 export function alignLines(base: Lines, older: Lines, later: Lines): Aligned {
+	spend(STEPS_PER_LINE * (base.keys.length + older.keys.length + later.keys.length));
 	const interner = new Interner();
 	const baseIds = interner.ids(base.keys);
 	const like = { values: base.keys, ids: baseIds };

@@ -1,3 +1,4 @@
+import { spend } from "./budget.ts";
 import { toLatin1 } from "./bytes.ts";
 import { commonEnd, commonStart } from "./common-ends.ts";
 
@@ -58,8 +59,12 @@ function splitAlike(text: string, { text: other, lines }: SplitText): string[] |
 /** Shorter texts are split quicker than they are compared. */
 const MIN_ALIKE = 4096;
 
+/** What it takes to cut out a line. */
+const STEPS_PER_LINE = 10;
+
 function splitAll(text: string, bom: boolean): Lines {
 	const keys = (bom ? text.slice(BOM.length) : text).split("\n");
+	spend(STEPS_PER_LINE * keys.length);
 	const ended = keys[keys.length - 1] === "";
 	if (ended) keys.pop();
 	if (!text.includes("\r\n")) return { bom, keys, crlf: null, ended };

@@ -10,6 +10,9 @@ export interface IniSyntax {
 	readonly between: RegExp;
 }
 
+/** What a line takes beside its characters: it becomes an item. */
+const STEPS_PER_LINE = 60;
+
 /**
  * Takes a text of keys and values apart, with sections (`[name]`) if it has any: INI, `.env`, Java properties, systemd units, git configuration.
  * A line that is nothing of this is a key without a value.
@@ -18,6 +21,7 @@ export function scanIni(text: string, syntax: IniSyntax): Block {
 	spend(text.length * STEPS_PER_CHARACTER);
 	const lines = text.split("\n");
 	if (lines[lines.length - 1] === "") lines.pop();
+	spend(STEPS_PER_LINE * lines.length);
 	const root: Item[] = [];
 	const sections: Item[] = [];
 	let section: { lead: string; head: string; key: string; items: Item[] } | null = null;

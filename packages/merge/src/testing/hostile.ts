@@ -69,6 +69,13 @@ export function hostile(scale: number): Hostile[] {
 			budgets: 3,
 			...numbered((shift) => `[${list(n(700_000), (i) => String(i + shift))}]`),
 		},
+		{ name: "five million short lines", path: "a.md", budgets: 10, ...versions((side) => `${"a\n".repeat(n(5_000_000))}${side}\n`) },
+		{
+			name: "200,000 rows, all changed by both",
+			path: "a.csv",
+			budgets: 2,
+			...numbered((shift) => `id,name,v\n${list(n(200_000), (i) => `${i},name ${i},${i + shift}`, "\n")}\n`),
+		},
 		{
 			name: "300,000 members, all changed by both",
 			path: "a.json",
