@@ -92,6 +92,13 @@ export const assignmentRules: readonly NamedRule[] = [
 		acceptsNamed: (match) => isSecretNamed(match.groups?.name ?? "", match, ""),
 	},
 	{
+		id: "netrc-password",
+		literals: ["password "],
+		notAfter: /[A-Za-z0-9]/,
+		pattern: /password\s{1,8}(?<value>[!-~]{8,200})(?=\s|$)/y,
+		acceptsNamed: ({ groups }, before) => /\blogin\s{1,8}\S{1,64}\s{1,8}$/.test(before) && isRandom(groups?.value ?? "", 8, 2.7),
+	},
+	{
 		id: "authorization-header",
 		literals: ["authorization", "bearer "],
 		anyCase: true,

@@ -30,7 +30,7 @@ group("kinds", () => {
 
 	test("a secret: behind an escape, a colour or a percent sign → found", () => {
 		const missed = secrets
-			.filter(({ name, value }) => name === undefined && !value.includes("\n"))
+			.filter(({ kind, name, value }) => name === undefined && kind !== "netrc" && !value.includes("\n"))
 			.flatMap(({ kind, value }) =>
 				[`{"a":"x\\n${value}"}`, `\x1b[32m${value}\x1b[0m`, `"\\u001b[1;32m${value}\\u001b[0m"`, `a\t${value}`, `(${value})`]
 					.filter((content) => !holds(content))
@@ -41,7 +41,7 @@ group("kinds", () => {
 
 	test("a secret: split over lines where the format joins them → found, on the line where it begins", () => {
 		const missed = secrets
-			.filter(({ name, value }) => name === undefined && !/\n|:\/\//.test(value))
+			.filter(({ kind, name, value }) => name === undefined && kind !== "netrc" && !/\n|:\/\//.test(value))
 			.flatMap(({ kind, value }) => {
 				const half = value.length >> 1;
 				const [a, b] = [value.slice(0, half), value.slice(half)];
@@ -68,6 +68,13 @@ group("kinds", () => {
 	test("a secret: among bytes that are no text → found", () => {
 		const bytes = Buffer.concat([Buffer.alloc(5_000), Buffer.from(secrets[0]?.value ?? ""), Buffer.alloc(5_000)]);
 		expect(holds(bytes)).toBe(true);
+	});
+
+	test("a secret: behind the length that a database writes before it → found", () => {
+		const missed = secrets
+			.filter(({ name, value }) => name === undefined && !/[\n ]|:\/\//.test(value))
+			.filter(({ value }) => !holds(Buffer.concat([Buffer.from([0, 0, 0x81, 0x65]), Buffer.from(value), Buffer.alloc(9)])));
+		expect(missed.map(({ kind }) => kind)).toEqual([]);
 	});
 
 	test("secretlint: what it knows, far inside a long file → found", async () => {

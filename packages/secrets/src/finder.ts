@@ -117,7 +117,7 @@ function tryRule(rule: AnyRule, text: string, offset: number): Match | null {
 	const match = rule.pattern.exec(text);
 	if (match === null) return null;
 	if (isNamed(rule)) {
-		if (!rule.acceptsNamed(match, text.slice(Math.max(0, start - 24), start))) return null;
+		if (!rule.acceptsNamed(match, text.slice(Math.max(0, start - 80), start))) return null;
 	} else {
 		const value = match.groups?.value ?? match[0];
 		if (rule.id !== "private-key" && rule.id !== "url-password" && isPlaceholder(bodyOf(match))) return null;
@@ -135,8 +135,11 @@ const letterOrDigit = /[A-Za-z0-9]/;
 /** Whether a token may begin at an offset. An escape or a colour before it ends in a letter, and is none of its letters. */
 function isStart(text: string, at: number, notAfter: RegExp = letterOrDigit): boolean {
 	if (at === 0 || !notAfter.test(text[at - 1]!)) return true;
+	const before = text.slice(Math.max(0, at - 20), at);
+	// In a database or a program what is before a text is its length, whatever letter that is.
+	if (/[\x00-\x08\x0e-\x1a\x7f-\xff][!-~]{0,3}$/.test(before)) return true;
 	return /\\[nrtbfv0]$|%[0-9A-Fa-f]{2}$|\\u[0-9A-Fa-f]{4}$|\\x[0-9A-Fa-f]{2}$|(?:\x1b|\\u001b|\\x1b|\\033|\\e)\[[0-9;]{0,12}m$/i.test(
-		text.slice(Math.max(0, at - 20), at),
+		before,
 	);
 }
 

@@ -94,9 +94,10 @@ export function isIdentifier(value: string): boolean {
 /** Whether every part of a value between separators and capitals is letters: names and sentences are, keys are not. */
 export function isWords(value: string): boolean {
 	const parts = value.split(/[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])/).filter(Boolean);
-	// A generated value falls into many short parts.
+	// A generated value falls into many short parts, and has more digits.
 	return (
 		parts.length <= value.length / 4 &&
+		value.replaceAll(/\D/g, "").length <= 4 &&
 		parts.every((part) => (/^[A-Za-z]+\d{0,4}$/.test(part) && /[aeiouy]|^[^aeiouy]{1,2}\d*$/i.test(part)) || /^\d{1,4}$/.test(part))
 	);
 }

@@ -268,6 +268,12 @@ export const rules: readonly Rule[] = [
 		pattern: /Private-Lines: \d{1,3}\r?\n(?<value>[A-Za-z0-9+/=\r\n]{40,8000})/y,
 	},
 	{
+		id: "otp-secret",
+		literals: ["otpauth://"],
+		notAfter: null,
+		pattern: /otpauth:\/\/[^\s"'<>]{0,200}?[?&]secret=(?<value>[A-Z2-7]{16,128})(?![A-Z0-9])/iy,
+	},
+	{
 		id: "url-password",
 		literals: ["://"],
 		back: /[a-z][a-z0-9+.-]{1,20}$/i,

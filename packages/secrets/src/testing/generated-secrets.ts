@@ -149,6 +149,8 @@ export function generatedSecrets(seed: number): GeneratedSecret[] {
 		{ kind: "jwt", value: `${header}.${claims}.${mixed(random, alphanumeric, 43)}` },
 		{ kind: "basic-auth url", value: `https://deploy:${mixed(random, alphanumeric, 16)}@git.intern.corp-net.io/a.git` },
 		{ kind: "database url", value: `postgresql://app:${mixed(random, alphanumeric, 18)}@db.corp-net.io:5432/main` },
+		{ kind: "one-time password", value: `otpauth://totp/helios?secret=${text(random, `${upper}234567`, 32)}&issuer=a` },
+		{ kind: "netrc", value: `machine git.corp login deploy password ${mixed(random, alphanumeric, 20)}` },
 		{ kind: "azure storage", value: `AccountName=store;${"Account"}Key=${text(random, `${alphanumeric}+/`, 86)}==` },
 		{ kind: "mailchimp", value: `${text(random, hex, 32)}-us12` },
 		{ kind: "rsa key", value: pem(random, `RSA ${"PRIVATE"} KEY`, "MIIEpAIBAAKCAQEA", 1_592) },
