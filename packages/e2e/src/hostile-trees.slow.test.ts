@@ -469,6 +469,7 @@ describe("hostile trees", () => {
 		await helios.once();
 		await chad.once();
 		expect([chad.read("late"), chad.read("mine"), helios.read("late")]).toEqual(["late\n", "mine\n", "late\n"]);
+		expect(await chad.run(["--history"])).toMatchObject({ code: 0, stdout: expect.stringContaining("9999-12-31 23:59:59") });
 		expect(helios.head()).toBe(chad.head());
 	}, 60_000);
 

@@ -101,6 +101,12 @@ describe("slow loss", () => {
 			3,
 			null,
 		],
+		[
+			"what was made a minute before",
+			[{ at: 0, changes: range(300, 400).map((index) => put(index)) }, ...deletions([60, 300, 340], [120, 340, 375])],
+			2,
+			75,
+		],
 		["nothing deleted", [{ at: 0, changes: [put(1, "other")] }], 0, null],
 	];
 	test.each(rows)("slow loss: %s → held or not", async (_name, steps, published, held) => {

@@ -84,7 +84,7 @@ async function events(store: Repository, commits: readonly Oid[]): Promise<Map<O
 	return found;
 }
 
-/** One commit of this node, with what it took away or made for good. */
+/** One commit of this node, with what it took away and how many files it made. */
 interface Counted {
 	readonly seconds: number;
 	readonly isPublished: boolean;
@@ -92,25 +92,32 @@ interface Counted {
 	readonly made: number;
 }
 
-/** The files of all windows that lose more than the limits, and have something in them that is not published. */
-function overLimit(work: readonly Counted[], { files, percent }: GuardLimits, tracked: number): Set<LostFile> {
+/**
+ * The files of all pieces of work within ten minutes by which the tree lost more than the limits, and of which something is not published.
+ * What was made meanwhile took the place of something: files that rotate, come and go, or have new names.
+ */
+function overLimit(work: readonly Counted[], { files, percent }: GuardLimits, left: number): Set<LostFile> {
 	const held = new Set<LostFile>();
-	for (let start = 0, end = 0, lost = 0, made = 0, open = 0; end < work.length; end++) {
-		const last = work[end] as Counted;
-		lost += last.lost.length;
-		made += last.made;
-		open += Number(!last.isPublished);
-		for (let first = work[start] as Counted; first.seconds < last.seconds - windowSeconds; first = work[++start] as Counted) {
-			lost -= first.lost.length;
-			made -= first.made;
-			open -= Number(!first.isPublished);
+	for (const [end, last] of work.entries()) {
+		let [net, isOpen, added] = [0, false, end + 1];
+		for (let start = end; start >= 0; start--) {
+			const first = work[start] as Counted;
+			if (first.seconds < last.seconds - windowSeconds) break;
+			net += first.lost.length - first.made;
+			isOpen ||= !first.isPublished;
+			if (!isOpen || net <= files || net <= (percent / 100) * (left + net)) continue;
+			for (const one of work.slice(start, added)) for (const file of one.lost) held.add(file);
+			added = start;
 		}
-		// What was made meanwhile took the place of something: files that rotate, or that have new names.
-		const net = lost - made;
-		if (open > 0 && net > files && net > (percent / 100) * tracked)
-			for (const one of work.slice(start, end + 1)) for (const file of one.lost) held.add(file);
 	}
 	return held;
+}
+
+/** One loss of all that two name. */
+export function joinLosses(one: Loss, other: Loss): Loss {
+	const files = new Map([...other.files, ...one.files].map((file) => [file.path, file]));
+	const sorted = [...files.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+	return { ...one, files: sorted, tracked: Math.max(one.tracked, other.tracked) };
 }
 
 /**
@@ -136,37 +143,28 @@ export async function findSlowLoss(repository: Repository, { tip, to, node, limi
 	);
 	const [version] = await readableVersions(repository, [to] as const, isOwn);
 	const tree = await readTreeWhole(repository, version);
-	const isMade = new Map<GitPath, boolean>();
-	const lastDeleted = new Map<GitPath, Oid>();
-	for (const { commit } of mine)
-		for (const { name, before } of changed.get(commit) ?? []) {
-			if (!isMade.has(name)) isMade.set(name, before === null);
-			if (before !== null) lastDeleted.set(name, commit);
-		}
-	const counted = new Set<GitPath>();
 	const work = mine.map(({ commit, seconds }): Counted => {
-		const lost: LostFile[] = [];
-		let made = 0;
-		for (const { name, before } of changed.get(commit) ?? []) {
-			if (isOwn(name.split("/", 1)[0] ?? "")) continue;
-			if (before !== null) {
-				if (isMade.get(name) === false && lastDeleted.get(name) === commit && !tree.has(name))
-					lost.push({ path: name, how: "deleted", before, after: null });
-			} else if (isMade.get(name) === true && tree.has(name) && !counted.has(name)) {
-				counted.add(name);
-				made++;
-			}
-		}
-		return { seconds, isPublished: !unpublished.has(commit), lost, made };
+		const own = (changed.get(commit) ?? []).filter(({ name }) => !isOwn(name.split("/", 1)[0] ?? ""));
+		const lost = own.flatMap(({ name, before }): LostFile[] =>
+			before === null ? [] : [{ path: name, how: "deleted", before, after: null }],
+		);
+		return { seconds, isPublished: !unpublished.has(commit), lost, made: own.length - lost.length };
 	});
 	work.sort((a, b) => a.seconds - b.seconds);
-	const before = tree.size + work.reduce((sum, { lost }) => sum + lost.length, 0);
-	const held = overLimit(work, limits, before);
-	if (held.size === 0) return null;
+	const isGone = ({ path: name }: LostFile) => !tree.has(name);
+	const held = [...overLimit(work, limits, tree.size)].filter(isGone);
+	if (held.length === 0) return null;
 	const approvals = all.filter(({ approves }) => approves).map(({ commit }) => commit);
-	const wanted = new Map([...held].map((file) => [file.path, null]));
+	const wanted = new Map(held.map((file) => [file.path, null]));
 	const approved = approvals.length > 0 ? await approvedPaths(repository, approvals, wanted, isOwn) : new Set<GitPath>();
-	const left = work.map((one) => ({ ...one, lost: one.lost.filter((file) => !approved.has(file.path)) }));
-	const files = [...overLimit(left, limits, before)].sort((a, b) => (a.path < b.path ? -1 : 1));
-	return files.length > 0 ? { kind: "many", files, tracked: before, mounts: [] } : null;
+	const rest = work.map((one) => ({ ...one, lost: one.lost.filter((file) => !approved.has(file.path)) }));
+	// The newest content of a file that was deleted more than once.
+	const files = new Map([...overLimit(rest, limits, tree.size)].filter(isGone).map((file) => [file.path, file]));
+	if (files.size === 0) return null;
+	return {
+		kind: "many",
+		files: [...files.values()].sort((a, b) => (a.path < b.path ? -1 : 1)),
+		tracked: tree.size + files.size,
+		mounts: [],
+	};
 }

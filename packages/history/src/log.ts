@@ -74,6 +74,8 @@ interface Header {
 	readonly message: string;
 }
 
+/** The last second of the year 9999. */
+const maxSeconds = 253_402_300_799;
 /** So many commits are compared by one process, so that it ends soon where a few are enough. */
 const comparedAtOnce = 500;
 
@@ -99,9 +101,14 @@ async function isDirectory(store: Repository, head: Oid, name: GitPath): Promise
 /** Whether git can be told a path: names need not be UTF-8, arguments are. */
 const canBeTold = (name: GitPath) => isArgument(name) && !displayPath(name).includes("\ufffd");
 
+/** A commit may claim any date. @returns one that can be shown: before 1970 and after 9999 are the ends */
+function usableSeconds(text: string): number {
+	return Math.min(Math.max(Number(text) || 0, 0), maxSeconds);
+}
+
 function headerOf(record: Buffer): Header {
 	const [commit = "", parents = "", seconds = "", author = "", ...lines] = record.toString("utf8").split("\n");
-	return { commit, parents: parents.split(" ").filter(Boolean), seconds: Number(seconds), author, message: lines.join("\n") };
+	return { commit, parents: parents.split(" ").filter(Boolean), seconds: usableSeconds(seconds), author, message: lines.join("\n") };
 }
 
 /** Ends at NULs what comes in parts. @param receive called for each record */

@@ -7,6 +7,7 @@ import {
 	type GuardLimits,
 	indexEntries,
 	isWorthALook,
+	joinLosses,
 	type Loss,
 	type LostFile,
 } from "@robust-sync/guard";
@@ -49,9 +50,10 @@ export async function outgoingLoss(context: CycleContext, tip: Oid, to: Oid): Pr
 	if (memory.guarded?.key === key) return memory.guarded.loss;
 	const { outgoing } = readGuardNotes(paths);
 	const mounts = new Set([...mountsNow(context), ...readHeld(paths).mounts, ...(outgoing?.mounts ?? [])]);
-	const loss =
-		(await findLoss(repository, { from: tip, to, limits, mounts, isOwn: isOwnPath })) ??
-		(await findSlowLoss(repository, { tip, to, node: config.nodeName, limits, isOwn: isOwnPath }));
+	const fast = await findLoss(repository, { from: tip, to, limits, mounts, isOwn: isOwnPath });
+	const slow = await findSlowLoss(repository, { tip, to, node: config.nodeName, limits, isOwn: isOwnPath });
+	// What went before in small steps comes back with the rest.
+	const loss = fast !== null && slow !== null ? joinLosses(fast, slow) : (fast ?? slow);
 	memory.guarded = { key, loss };
 	return loss;
 }
