@@ -65,7 +65,7 @@ describe("the command", () => {
 		expect(person.status()).toBe(" M f\n");
 	});
 
-	test("no workspace: nothing is open → nothing is committed or left; own names tracked → refused", () => {
+	test("no workspace: nothing open → nothing committed or left; own names → refused", () => {
 		person.branches({ f: "1\n" }, { f: "2\n" }, { f: "3\n" });
 		fs.writeFileSync(path.join(person.workspace, ".env"), "SECRET=1\n");
 		const exclude = path.join(person.workspace, ".git/info/exclude");

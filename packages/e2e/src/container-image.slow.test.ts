@@ -74,7 +74,7 @@ async function baseImage(name: string): Promise<void> {
 }
 
 image(
-	"container image: built, run as a sidecar, read-only, not as root → healthy, page there, SIGTERM ends it",
+	"container image: run as a read-only sidecar → healthy, page, SIGTERM ends it",
 	async () => {
 		const dockerfile = path.join(projectDirectory, "deploy/container/Dockerfile");
 		const [, base = ""] = /^FROM (\S+)/m.exec(fs.readFileSync(dockerfile, "utf8")) ?? [];
@@ -138,7 +138,7 @@ image(
 	1_200_000,
 );
 
-test("node.sh: a home that cannot be written → the key is used from elsewhere, by ssh too", () => {
+test("node.sh: a home that cannot be written → ssh uses the key from elsewhere", () => {
 	const keys = /if \[ -r (\/keys)\/id_ed25519 \]; then\n(?:.*\n)*?fi\n/;
 	const [part = ""] = keys.exec(fs.readFileSync(path.join(projectDirectory, "deploy/container/node.sh"), "utf8")) ?? [];
 	const from = path.join(directory, "keys");

@@ -123,6 +123,20 @@ describe("the first contact", () => {
 		expect(await helios.once()).toMatchObject({ remote: "backup" });
 	});
 
+	test("another branch is checked out than was synced → WRONG_BRANCH names both", async () => {
+		const node = world.node("helios");
+		node.write("a", "1");
+		await node.once();
+		node.git("checkout", "-q", "-b", "other");
+		for (let time = 0; time < 2; time++)
+			expect(await node.failure()).toMatchObject({
+				code: "WRONG_BRANCH",
+				message: expect.stringMatching(/'other' .* 'main' .*git checkout main/),
+			});
+		node.git("checkout", "-q", "main");
+		await node.once();
+	});
+
 	test("no remote: NO_REMOTE naming the command; the state says so too", async () => {
 		const node = world.node("helios");
 		node.git("remote", "remove", "origin");

@@ -170,7 +170,9 @@ export async function syncOnce({ paths, config, logger, now = Date.now, task }: 
 			// The next run leaves the remote alone for as long.
 			const isLimited = failure.code === "RATE_LIMITED";
 			const nextAttempt = isLimited ? now() + memory.pace.limited(failure.retryAfterMs, Math.random()) : null;
-			await record.failed(failure, nextAttempt, context ? await readPosition(context) : {});
+			// Another branch than the synced one is no position of this node.
+			const position = context && failure.code !== "WRONG_BRANCH" ? await readPosition(context) : {};
+			await record.failed(failure, nextAttempt, position);
 		}
 		return { ok: false, error: failure, state: record.state };
 	} finally {

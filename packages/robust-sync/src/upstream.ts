@@ -15,7 +15,7 @@ import {
 import { shellWord } from "@robust-sync/service/printable";
 import type { CycleContext } from "./cycle-context.ts";
 import { stillLimited } from "./pace-of-workspace.ts";
-import { SyncError } from "./sync-error.ts";
+import { SyncError, wrongBranch } from "./sync-error.ts";
 
 /** The remote's tip as this node knows it after a fetch. */
 export interface Upstream {
@@ -144,6 +144,8 @@ async function refuseMissingBranch({ repository, config, memory }: CycleContext,
 	const names = [...branches.keys()].map(shellWord);
 	const others = `${names.slice(0, 5).join(", ")}${names.length > 5 ? ", …" : ""}`;
 	const tip = known ?? memory.synced;
+	const { lastBranch } = memory;
+	if (tip === null && lastBranch !== null && lastBranch !== branch && branches.has(lastBranch)) throw wrongBranch(branch, lastBranch);
 	if (tip === null)
 		throw new SyncError(
 			"NO_REMOTE",
