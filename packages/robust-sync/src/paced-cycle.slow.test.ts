@@ -110,7 +110,7 @@ test("questions: peers announce → not asked before its time, an announced head
 	expect(web.requests.length).toBeGreaterThan(then);
 });
 
-test("--once in a back-off: no request, RATE_LIMITED says how long; refused again → twice as long", async () => {
+test("--once in a back-off → no request, says how long; refused again → doubled", async () => {
 	await change("a");
 	Object.assign(web, { answer: 429, headers: { "content-type": "text/plain" }, body: "slow down" });
 	const start = Date.now() + 1_000;
@@ -144,7 +144,7 @@ test("--once in a back-off: no request, RATE_LIMITED says how long; refused agai
 	expect(scratch.git("hub.git", "ls-tree", "--name-only", "main")).toContain("at-250");
 });
 
-test("--once with a push interval: a push in steps keeps it, and all is there in the end", async () => {
+test("--once: a push in steps, a push interval → keeps it, all is there", async () => {
 	await change("a");
 	scratch.git("helios", "config", "http.postBuffer", "10000000");
 	web.maxBytes = 400_000;
@@ -161,7 +161,7 @@ test("--once with a push interval: a push in steps keeps it, and all is there in
 	expect(scratch.git("hub.git", "ls-tree", "--name-only", "main").trim().split("\n")).toHaveLength(4);
 });
 
-test("five busy nodes on a public host, real cycles → six pushes a minute, a first change at once, all arrives", async () => {
+test("five busy nodes, a public host → six pushes a minute, all arrives", async () => {
 	const names = ["a", "b", "c", "d", "e"].map((letter) => `node-${letter}`);
 	const url = "https://github.com/me/workspace.git";
 	const counted = scratch.path("pushes");

@@ -88,7 +88,7 @@ test("hub with receive.maxInputSize: five commits at once → pushed in steps; a
 	expect(scratch.git("hub.git", "rev-parse", "main")).toBe(scratch.git("helios", "rev-parse", "HEAD"));
 });
 
-test("web hub: it hangs up in the middle of a push of five commits → pushed in steps; one too large → named", async () => {
+test("web hub: a hang-up amid a push → pushed in steps; one too large → named", async () => {
 	Object.assign(web, { maxBytes: 400_000, tooLarge: "hang-up" });
 	fiveCommits();
 	expect(await runCycle(context)).toMatchObject({ pushed: 5 });
@@ -100,7 +100,7 @@ test("web hub: it hangs up in the middle of a push of five commits → pushed in
 	});
 });
 
-test("web hub: it answers no push at all → REMOTE_UNREACHABLE, no more pushes than for halves", async () => {
+test("web hub: each push is cut off → REMOTE_UNREACHABLE after a few", async () => {
 	fiveCommits();
 	Object.assign(web, { maxBytes: 0, tooLarge: "hang-up" });
 	const before = pushes();
@@ -108,7 +108,7 @@ test("web hub: it answers no push at all → REMOTE_UNREACHABLE, no more pushes 
 	expect(pushes() - before).toBeLessThanOrEqual(4);
 });
 
-test("pushes in steps keep the push interval: one a turn, over cycles, nothing is tried twice", async () => {
+test("steps: a push interval → one push a turn, nothing is tried twice", async () => {
 	let now = 0;
 	const pace = new HubPace(() => now);
 	pace.configure(20_000, 0);
@@ -128,7 +128,7 @@ test("pushes in steps keep the push interval: one a turn, over cycles, nothing i
 	expect(onHub()).toHaveLength(6);
 });
 
-test("a rate limit in the middle of steps → RATE_LIMITED, what is there stays, the rest follows after it", async () => {
+test("steps: a rate limit amid them → RATE_LIMITED, the rest follows later", async () => {
 	web.maxBytes = 400_000;
 	fiveCommits();
 	web.limitAfterPushes = 2;

@@ -89,7 +89,7 @@ const healthy = (file: string) => ({ skipped: [{ ...wait(file), remedy: expect.s
 test.each([
 	["push protection", () => refuse(secret)],
 	["receive.maxInputSize", () => scratch.git("hub.git", "config", "receive.maxInputSize", "100000")],
-] as const)("%s: only one file is unpublished → left out at once, reported, all healthy", async (_rule, set) => {
+] as const)("%s: only one file is unpublished → left out at once, reported", async (_rule, set) => {
 	set();
 	scratch.write("helios/key.txt", Buffer.concat([Buffer.from("SECRET"), randomBytes(200_000)]));
 	const { skipped } = await runCycle(context);
@@ -111,7 +111,7 @@ test.each([
 	expect(onHub()).toEqual(["a", "b", "key.txt"]);
 });
 
-test("push protection: each of several files is refused, and a deletion too → all left out, the person's words stay", async () => {
+test("push protection: each of several files, a deletion → left out, words stay", async () => {
 	refuse(secret);
 	for (const name of ["k1", "k2", "k3"]) scratch.write(`helios/${name}`, `SECRET ${name}`);
 	scratch.commitAll("helios", "add keys");
@@ -127,7 +127,7 @@ test("push protection: each of several files is refused, and a deletion too → 
 	expect(onHub()).toEqual(["a", "b"]);
 });
 
-test("push protection: the first push of all to an empty hub → the rest is published, the file waits", async () => {
+test("push protection: first push to an empty hub → the rest is published", async () => {
 	scratch.hub("empty.git");
 	fs.mkdirSync(scratch.path("empty.git/hooks"), { recursive: true });
 	refuse(secret);
@@ -140,7 +140,7 @@ test("push protection: the first push of all to an empty hub → the rest is pub
 	expect(scratch.git("empty.git", "ls-tree", "-r", "--name-only", "main").trim()).toBe("b");
 });
 
-test("fsck refuses an object that one file brings → it is left out, the others go out", async () => {
+test("fsck: an object of one file is refused → it is left out, the others go out", async () => {
 	scratch.git("hub.git", "config", "receive.fsckObjects", "true");
 	scratch.write("helios/.gitmodules", '[submodule "x"]\n\tpath = x\n\turl = -u./evil\n');
 	scratch.write("helios/b", "1");
@@ -148,7 +148,7 @@ test("fsck refuses an object that one file brings → it is left out, the others
 	expect(onHub()).toEqual(["a", "b"]);
 });
 
-test("a file that could not be stored → tried again a minute later, then ever more rarely", async () => {
+test("a file is not stored → tried again in a minute, then ever more rarely", async () => {
 	scratch.git("hub.git", "config", "receive.maxInputSize", "100000");
 	scratch.write("helios/x", randomBytes(200_000));
 	await runCycle(context);
@@ -167,7 +167,7 @@ test("a file that could not be stored → tried again a minute later, then ever 
 	expect(onHub()).toEqual(["a", "x"]);
 });
 
-test("refused pushes keep the push interval: one push a turn, over cycles; then healthy", async () => {
+test("refused pushes: a push interval → one push a turn, then healthy", async () => {
 	refuse(`echo "$f" | grep -q -e 03`);
 	let now = 0;
 	const pace = new HubPace(() => now);
