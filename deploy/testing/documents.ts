@@ -89,6 +89,7 @@ export const notRun: readonly (readonly [file: string, first: string, reason: st
 		"needs an account on GitHub",
 	],
 	["docs/hubs.md", "curl -sS -H \"Authorization: token $TOKEN\" -H 'Content-Type: application/json' \\", "needs an account on a Gitea"],
+	["docs/leaks.md", "", "searches for a value that leaked, in a file that a person makes"],
 	["SECURITY.md", "location / {", "a web server's configuration; web-server.slow.test.ts holds it against a real one"],
 	[
 		"docs/reliability.md",
