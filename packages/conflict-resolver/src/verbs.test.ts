@@ -54,7 +54,7 @@ describe("--check", () => {
 		});
 		const text = checkText(found, plain);
 		expect(text).toContain("a merge is in progress: 2 conflicts");
-		expect(text).toMatch(/s\.json {2}content\n.*ours: 10 B, \d{4}-.* UTC; theirs: 9 B/);
+		expect(text).toMatch(/s\.json {2}content\n.*ours: 10 bytes, \d{4}-.* UTC; theirs: 9 bytes/);
 		expect(text).toContain("conflict-resolver --resolve");
 	});
 
