@@ -54,6 +54,19 @@ describe("restore", () => {
 		expect([helios.read("d/x"), world.read("outside/x")]).toEqual(["x\n", "safe\n"]);
 	});
 
+	test("restore: a path that never was → exit code 1, and no failure of syncing", async () => {
+		await helios.once();
+		for (const args of [
+			["nosuch/x", "--at", "HEAD"],
+			["d/x", "--at", "2001-01-01"],
+		]) {
+			const { code, stderr } = await run(helios, "--restore", ...args);
+			expect([code, stderr]).toEqual([1, expect.stringMatching(/^robust-sync: [^\n]*(not there at|no commit yet)[^\n]*\n$/)]);
+			expect(stderr).not.toContain("INTERNAL");
+		}
+		expect(helios.state()).toMatchObject({ status: "idle", last_error: null, consecutive_failures: 0 });
+	});
+
 	test("restore: names of any bytes, modes, links, binary content → byte for byte", async () => {
 		const odd = Buffer.concat([Buffer.from(`${helios.workspace}/odd/`), Buffer.from([0x66, 0xff, 0x0a, 0x22])]);
 		fs.mkdirSync(helios.path("odd"));
@@ -197,6 +210,11 @@ test("history: annotated, followed over a rename, by node, agent and run, as tex
 		{ node: "helios", agent: "bot", run: "42", text: "tidy the notes\nAgent: forged", files: [{ from: "notes.md", change: "renamed" }] },
 		{ node: "helios", files: [{ path: "notes.md", change: "added" }] },
 	]);
+	// How many are shown changes nothing in what each says.
+	for (const limit of [1, 2, 3]) {
+		const shown = (await run(helios, "--history", "d/plan.md", "--json", "--diff", "--limit", `${limit}`)).json();
+		expect(shown.entries).toEqual(entries.slice(0, limit));
+	}
 	for (const filter of [
 		["--agent", "bot"],
 		["--run", "42"],

@@ -89,16 +89,22 @@ async function movedAway(repository: Repository, from: Oid, to: Oid): Promise<Se
 /** The name without directories and without its last extension. */
 const stemOf = (name: GitPath) => name.slice(name.lastIndexOf("/") + 1).replace(/(.)\.[^.]*$/, "$1");
 
+/** By what a file is known that has another place, or another extension: its content and its name. */
+export const contentKey = (name: GitPath, { oid }: TreeEntry): string => `${oid} ${stemOf(name)}`;
+
 /** Copies that an earlier commit had made: a deleted file is no loss where the same content lies elsewhere by the same name. */
-async function copiedBefore(repository: Repository, to: Oid, deleted: readonly LostFile[]): Promise<Set<GitPath>> {
-	const key = (name: GitPath, { oid }: TreeEntry) => `${oid} ${stemOf(name)}`;
+export async function copiedBefore(repository: Repository, to: Oid, deleted: readonly LostFile[]): Promise<Set<GitPath>> {
 	const there = new Map<string, number>();
-	for (const [name, entry] of await readTreeWhole(repository, to)) there.set(key(name, entry), (there.get(key(name, entry)) ?? 0) + 1);
+	for (const [name, entry] of await readTreeWhole(repository, to)) {
+		const key = contentKey(name, entry);
+		there.set(key, (there.get(key) ?? 0) + 1);
+	}
 	const copied = new Set<GitPath>();
 	for (const { path: name, before } of deleted) {
-		const left = there.get(key(name, before)) ?? 0;
+		const key = contentKey(name, before);
+		const left = there.get(key) ?? 0;
 		if (left === 0) continue;
-		there.set(key(name, before), left - 1);
+		there.set(key, left - 1);
 		copied.add(name);
 	}
 	return copied;

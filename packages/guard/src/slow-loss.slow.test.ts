@@ -21,6 +21,11 @@ const put = (index: number, content = `content ${index}`): FileChange => ({
 	content: Buffer.from(content),
 });
 const remove = (index: number): FileChange => ({ path: name(index), delete: true });
+/** The file's new place, after a move; with no content, gone from there. */
+const moved = (index: number, isThere = true): FileChange => {
+	const path = gitPathOf(`moved/f${index}`);
+	return isThere ? { path, mode: "100644", content: Buffer.from(`content ${index}`) } : { path, delete: true };
+};
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => from + index);
 
 interface Step {
@@ -106,6 +111,36 @@ describe("slow loss", () => {
 			[{ at: 0, changes: range(300, 400).map((index) => put(index)) }, ...deletions([60, 300, 340], [120, 340, 375])],
 			2,
 			75,
+		],
+		[
+			"69 of 100 that were moved before",
+			[
+				{ at: 0, changes: range(0, 100).flatMap((index) => [remove(index), moved(index)]) },
+				{ at: 60, changes: range(0, 40).map((index) => moved(index, false)) },
+				{ at: 120, changes: range(40, 69).map((index) => moved(index, false)) },
+			],
+			1,
+			69,
+		],
+		[
+			"69 of 100 whose move took two commits",
+			[
+				...deletions([0, 0, 100]),
+				{ at: 1, changes: range(0, 100).map((index) => moved(index)) },
+				{ at: 60, changes: range(0, 40).map((index) => moved(index, false)) },
+				{ at: 120, changes: range(40, 69).map((index) => moved(index, false)) },
+			],
+			2,
+			69,
+		],
+		[
+			"moved in four parts",
+			range(0, 4).map((part) => ({
+				at: part * 60,
+				changes: range(part * 25, part * 25 + 25).flatMap((index) => [remove(index), moved(index)]),
+			})),
+			1,
+			null,
 		],
 		["nothing deleted", [{ at: 0, changes: [put(1, "other")] }], 0, null],
 	];

@@ -10,7 +10,7 @@ import {
 	type TreeEntry,
 } from "@robust-sync/git";
 import { approvedPaths, approveTrailer } from "./approval.ts";
-import type { Loss, LostFile } from "./loss.ts";
+import { contentKey, copiedBefore, type Loss, type LostFile } from "./loss.ts";
 import type { GuardLimits } from "./worth-a-look.ts";
 
 /** Deletions of one node within this time are one piece of work, however many commits they are in: a recursive deletion may take minutes. */
@@ -18,7 +18,7 @@ export const slowLossWindowMs = 10 * 60_000;
 const windowSeconds = slowLossWindowMs / 1000;
 /** More commits than this are not looked at: a node makes a few a second at most. */
 const maxCommits = 5_000;
-/** For a comparison that does not end: a loss is then found by its commits alone. */
+/** For a comparison that does not end: it is then made without a search for renames. */
 const timeoutMs = 10_000;
 
 export interface SlowLossQuestion {
@@ -58,16 +58,20 @@ async function steps(store: Repository, node: string, range: readonly string[], 
 
 interface Event {
 	readonly name: GitPath;
-	/** null: it was made. */
-	readonly before: TreeEntry | null;
+	readonly how: "deleted" | "made";
+	readonly entry: TreeEntry;
 }
 
-/** What each of some commits deleted and made. */
+/** What each of some commits deleted and made. What git finds to be renamed, with edits too, is neither. */
 async function events(store: Repository, commits: readonly Oid[]): Promise<Map<Oid, Event[]>> {
 	const wanted = new Set(commits);
 	const found = new Map<Oid, Event[]>();
-	const args = ["diff-tree", "--stdin", "-z", "-r", "--root", "--raw", "--no-abbrev", "--no-renames", "--diff-filter=AD"];
-	const { stdout } = await store.run(args, { input: `${commits.join("\n")}\n`, timeoutMs });
+	const compare = (renames: readonly string[]) =>
+		store.run(["diff-tree", "--stdin", "-z", "-r", "--root", "--raw", "--no-abbrev", "--diff-filter=AD", ...renames], {
+			input: `${commits.join("\n")}\n`,
+			timeoutMs,
+		});
+	const { stdout } = await compare(["-M50%", "-l1000"]).catch(() => compare(["--no-renames"]));
 	const tokens = stdout.toString("latin1").split("\0");
 	let list: Event[] = [];
 	for (let at = 0; at < tokens.length; at++) {
@@ -76,9 +80,11 @@ async function events(store: Repository, commits: readonly Oid[]): Promise<Map<O
 			list = [];
 			found.set(token, list);
 		} else if (token.startsWith(":")) {
-			const [mode = "", , oid = "", , status] = token.slice(1).split(" ");
+			const [modeBefore = "", modeAfter = "", before = "", after = "", status] = token.slice(1).split(" ");
 			const name = gitPathIfAllowed(tokens[++at] ?? "");
-			if (name !== null && mode !== "160000") list.push({ name, before: status === "D" ? { mode, oid } : null });
+			const isDeleted = status === "D";
+			const entry = isDeleted ? { mode: modeBefore, oid: before } : { mode: modeAfter, oid: after };
+			if (name !== null && entry.mode !== "160000") list.push({ name, how: isDeleted ? "deleted" : "made", entry });
 		}
 	}
 	return found;
@@ -90,6 +96,36 @@ interface Counted {
 	readonly isPublished: boolean;
 	readonly lost: readonly LostFile[];
 	readonly made: number;
+}
+
+/**
+ * What each commit took away, oldest first, without what a later one, or the same, made again: there, or elsewhere by the same name, as a
+ * move does that the watcher saw in two parts.
+ */
+function countEvents(
+	commits: readonly { readonly seconds: number; readonly isPublished: boolean; readonly events: readonly Event[] }[],
+): Counted[] {
+	const waiting = new Map<string, LostFile[]>();
+	const moved = new Set<LostFile>();
+	const counted = commits.map(({ seconds, isPublished, events: list }) => {
+		const lost: LostFile[] = [];
+		for (const { name, how, entry } of list) {
+			if (how !== "deleted") continue;
+			const file: LostFile = { path: name, how: "deleted", before: entry, after: null };
+			const key = contentKey(name, entry);
+			lost.push(file);
+			waiting.set(key, [...(waiting.get(key) ?? []), file]);
+		}
+		let made = 0;
+		for (const { name, how, entry } of list) {
+			if (how !== "made") continue;
+			const origin = waiting.get(contentKey(name, entry))?.pop();
+			if (origin) moved.add(origin);
+			else made++;
+		}
+		return { seconds, isPublished, lost, made };
+	});
+	return counted.map((one) => ({ ...one, lost: one.lost.filter((file) => !moved.has(file)) }));
 }
 
 /**
@@ -131,7 +167,7 @@ export async function findSlowLoss(repository: Repository, { tip, to, node, limi
 	const store = openMergeStore(repository);
 	const fresh = await steps(store, node, [to, `^${tip}`]);
 	const own = fresh.filter(({ isMine }) => isMine).map(({ commit }) => commit);
-	const deletes = ({ before }: Event) => before !== null;
+	const deletes = ({ how }: Event) => how === "deleted";
 	if (own.length === 0 || ![...(await events(store, own)).values()].some((list) => list.some(deletes))) return null;
 	const unpublished = new Set(fresh.map(({ commit }) => commit));
 	const oldest = fresh.filter(({ isMine }) => isMine).reduce((min, { seconds }) => Math.min(min, seconds), Number.POSITIVE_INFINITY);
@@ -143,14 +179,15 @@ export async function findSlowLoss(repository: Repository, { tip, to, node, limi
 	);
 	const [version] = await readableVersions(repository, [to] as const, isOwn);
 	const tree = await readTreeWhole(repository, version);
-	const work = mine.map(({ commit, seconds }): Counted => {
-		const own = (changed.get(commit) ?? []).filter(({ name }) => !isOwn(name.split("/", 1)[0] ?? ""));
-		const lost = own.flatMap(({ name, before }): LostFile[] =>
-			before === null ? [] : [{ path: name, how: "deleted", before, after: null }],
-		);
-		return { seconds, isPublished: !unpublished.has(commit), lost, made: own.length - lost.length };
-	});
-	work.sort((a, b) => a.seconds - b.seconds);
+	const work = countEvents(
+		mine
+			.map(({ commit, seconds }) => ({
+				seconds,
+				isPublished: !unpublished.has(commit),
+				events: (changed.get(commit) ?? []).filter(({ name }) => !isOwn(name.split("/", 1)[0] ?? "")),
+			}))
+			.sort((a, b) => a.seconds - b.seconds),
+	);
 	const isGone = ({ path: name }: LostFile) => !tree.has(name);
 	const held = [...overLimit(work, limits, tree.size)].filter(isGone);
 	if (held.length === 0) return null;
@@ -159,8 +196,10 @@ export async function findSlowLoss(repository: Repository, { tip, to, node, limi
 	const approved = approvals.length > 0 ? await approvedPaths(repository, approvals, wanted, isOwn) : new Set<GitPath>();
 	const rest = work.map((one) => ({ ...one, lost: one.lost.filter((file) => !approved.has(file.path)) }));
 	// The newest content of a file that was deleted more than once.
-	const files = new Map([...overLimit(rest, limits, tree.size)].filter(isGone).map((file) => [file.path, file]));
-	if (files.size === 0) return null;
+	const gone = [...overLimit(rest, limits, tree.size)].filter(isGone);
+	const copied = await copiedBefore(repository, version, gone);
+	const files = new Map(gone.filter((file) => !copied.has(file.path)).map((file) => [file.path, file]));
+	if (files.size <= limits.files || files.size <= (limits.percent / 100) * (tree.size + files.size)) return null;
 	return {
 		kind: "many",
 		files: [...files.values()].sort((a, b) => (a.path < b.path ? -1 : 1)),

@@ -368,15 +368,15 @@ export async function readHistory(repository: Repository, query: HistoryQuery): 
 				if (untold === null || own.length > 0) entries.push(entryOf(header, own));
 			}
 		}
-		const name: GitPath | null = followed !== null && oldest !== null ? await nameBefore(store, oldest, followed) : null;
-		const [parent] = oldest?.parents ?? [];
-		if (name === null || followed === null || oldest === null || parent === undefined || entries.length >= limit) break;
+		// Where there are enough, the last of them may be the one that made it.
+		const first = oldest ?? headers.at(-1);
+		const name = followed !== null && first !== undefined ? await nameBefore(store, first, followed) : null;
+		if (name === null || followed === null || first === undefined) break;
 		// What made it under this name took it from another one.
-		if (entries.at(-1)?.commit === oldest.commit)
-			entries[entries.length - 1] = entryOf(
-				oldest,
-				(await readFiles(store, [oldest], [name, followed], timeoutMs)).get(oldest.commit) ?? [],
-			);
+		if (entries.at(-1)?.commit === first.commit)
+			entries[entries.length - 1] = entryOf(first, (await readFiles(store, [first], [name, followed], timeoutMs)).get(first.commit) ?? []);
+		const [parent] = first.parents;
+		if (oldest === null || parent === undefined || entries.length >= limit) break;
 		[start, paths, followed] = [parent, [name], name];
 	}
 	return entries.slice(0, limit);

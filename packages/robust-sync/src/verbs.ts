@@ -172,8 +172,20 @@ async function byTask(
 	report: (held: readonly HeldLoss[], head: string | null) => void,
 ): Promise<number> {
 	const { paths, config, logger } = await prepare(options);
-	const outcome = await syncOnce({ paths, config, logger, task });
+	let refused: CommandError | null = null;
+	// What a person asked for and cannot have is no failure of the cycle.
+	const orRefused: Task = async (context, head) => {
+		try {
+			return await task(context, head);
+		} catch (error) {
+			if (!(error instanceof CommandError)) throw error;
+			refused = error;
+			return null;
+		}
+	};
+	const outcome = await syncOnce({ paths, config, logger, task: orRefused });
 	await logger.flush();
+	if (refused !== null) throw refused;
 	if (outcome.ok) {
 		report(outcome.result.held, outcome.result.head);
 		return ExitCode.ok;
