@@ -174,26 +174,27 @@ export class Holder {
 		}
 		for (const { path: name, before, after, obstacle, seen } of held)
 			paths.set(name, { path: name, reason: obstacle, base: before, target: after, seen });
-		await this.#keepExcluded(paths, changes);
+		// Of a file that another node removed, where a directory of ignored files has its place: what is in that is covered by rules of its own.
+		const changed = new Set(changes.map((change) => change.path));
+		const isReplaced = (name: GitPath) => changed.has(name) && isDirectory(this.#repository.root, name);
+		await this.#keepExcluded(paths, changed, isReplaced);
 		for (const [name, { reason, target, covered, excluded }] of paths)
-			if (reason === "ignored-here" && target === null && !excluded && (covered === true || isDirectory(this.#repository.root, name)))
+			if (reason === "ignored-here" && target === null && !excluded && (covered === true || isReplaced(name as GitPath)))
 				paths.delete(name);
 		writeHeld(this.#paths, { ...this.#before, paths });
 		faultPoint("held-noted");
 	};
 
 	/** Local files that no rule covers any more, because another node changed the rules or the index, go on being ignored by lines of our own. */
-	async #keepExcluded(paths: Map<string, HeldPath>, changes: readonly TreeChange[]): Promise<void> {
-		const changed = new Set(changes.map((change) => change.path));
+	async #keepExcluded(paths: Map<string, HeldPath>, changed: ReadonlySet<GitPath>, isReplaced: (name: GitPath) => boolean): Promise<void> {
 		if (this.#rulesChange)
 			for (const name of this.#ignored) if (!paths.has(name) && !changed.has(name)) paths.set(name, ruleHeld(name, true));
 		const local = [...paths.values()].filter(({ reason, target }) => reason === "ignored-here" && (this.#rulesChange || target === null));
 		if (local.length === 0) return;
 		const names = local.map((held) => held.path);
 		const covered = await stillIgnored(this.#repository, names);
-		// What is in a directory is covered by rules of its own.
 		const exposed = local.filter(
-			({ path: name, target, excluded }) => target === null && !excluded && !covered.has(name) && !isDirectory(this.#repository.root, name),
+			({ path: name, target, excluded }) => target === null && !excluded && !covered.has(name) && !isReplaced(name),
 		);
 		addLocalExcludes(
 			this.#repository,

@@ -24,5 +24,7 @@ export async function refusedBefore({ repository, config }: CycleContext, head: 
 	const found = await read(foreign.slice(0, foreign.indexOf("\n")));
 	// A clean version is nobody's commit: what it left out is in the one below.
 	const original = found?.original ?? null;
-	return (original === null ? found?.refused : (await read(original))?.refused) ?? [];
+	const refused = (original === null ? found?.refused : (await read(original))?.refused) ?? [];
+	// Own files are reported by what takes them out of the index (own-tracked.ts).
+	return refused.filter((name) => !isOwnName(name.split("/", 1)[0] ?? ""));
 }
