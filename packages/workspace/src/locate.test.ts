@@ -32,6 +32,16 @@ test("then the nearest ancestor with .sync_env, before a git work tree that is n
 	expect(locateWorkspace({ env: {}, cwd: at("configured/repo/deep/er") })).toBe(at("configured"));
 });
 
+test("locate: a .sync_env below the top of a work tree → not taken", () => {
+	fs.mkdirSync(at("configured/repo/docs"));
+	fs.writeFileSync(at("configured/repo/docs/.sync_env"), "export NODE_NAME=evil\n");
+	fs.mkdirSync(at("repository/docs/deep"), { recursive: true });
+	fs.writeFileSync(at("repository/docs/.sync_env"), "export NODE_NAME=evil\n");
+	expect(locateWorkspace({ env: {}, cwd: at("configured/repo/docs") })).toBe(at("configured"));
+	expect(locateWorkspace({ env: {}, cwd: at("repository/docs/deep") })).toBe(at("repository"));
+	expect(() => locateWorkspace({ env: {}, cwd: at("repository/docs"), needsConsent: true })).toThrow(NoConsentError);
+});
+
 test("then the top level of the git work tree, a linked one too", () => {
 	expect(locateWorkspace({ env: {}, cwd: at("repository/deep") })).toBe(at("repository"));
 	expect(locateWorkspace({ env: {}, cwd: at("linked/deep") })).toBe(at("linked"));

@@ -75,6 +75,12 @@ function ancestors(directory: string): string[] {
 	}
 }
 
+/** Whether a directory is below the top of a work tree: a `.sync_env` there may be what a peer committed, and is nobody's configuration. */
+function isInsideWorkTree(directory: string): boolean {
+	const [own, ...above] = ancestors(directory).map((at) => existsSync(path.join(at, ".git")));
+	return own === false && above.includes(true);
+}
+
 function existingDirectory(directory: string, from: string): string {
 	const resolved = path.resolve(directory);
 	const stats = statSync(resolved, { throwIfNoEntry: false });
@@ -85,7 +91,7 @@ function existingDirectory(directory: string, from: string): string {
 
 /**
  * The absolute path of the workspace: `--workspace`, `$SYNC_WORKSPACE`, the nearest ancestor of the current directory
- * that holds `.sync_env`, the top level of the current git work tree; in that order.
+ * that holds `.sync_env` and is not below the top of a work tree, the top level of the current git work tree; in that order.
  * @throws WorkspaceNotFoundError, NoConsentError; OwnPlaceError when something else is in the place of our own files (checkOwnPlaces)
  */
 export function locateWorkspace(options: LocateOptions = {}): string {
@@ -98,7 +104,8 @@ export function locateWorkspace(options: LocateOptions = {}): string {
 export function findWorkspace({ flag, env = process.env, cwd = process.cwd(), needsConsent = false }: LocateOptions): string {
 	if (flag !== undefined) return existingDirectory(flag, "--workspace");
 	if (env.SYNC_WORKSPACE) return existingDirectory(env.SYNC_WORKSPACE, "SYNC_WORKSPACE");
-	const configured = ancestors(cwd).find((directory) => existsSync(path.join(directory, ".sync_env")));
+	const isConfigured = (directory: string) => existsSync(path.join(directory, ".sync_env")) && !isInsideWorkTree(directory);
+	const configured = ancestors(cwd).find(isConfigured);
 	if (configured) return configured;
 	const workTree = ancestors(cwd).find((directory) => existsSync(path.join(directory, ".git")));
 	if (workTree && needsConsent && !isMarked(workTree)) throw new NoConsentError(workTree);
