@@ -178,9 +178,8 @@ export class Holder {
 		const changed = new Set(changes.map((change) => change.path));
 		const isReplaced = (name: GitPath) => changed.has(name) && isDirectory(this.#repository.root, name);
 		await this.#keepExcluded(paths, changed, isReplaced);
-		for (const [name, { reason, target, covered, excluded }] of paths)
-			if (reason === "ignored-here" && target === null && !excluded && (covered === true || isReplaced(name as GitPath)))
-				paths.delete(name);
+		for (const { path: name, reason, target, covered, excluded } of [...paths.values()])
+			if (reason === "ignored-here" && target === null && !excluded && (covered === true || isReplaced(name))) paths.delete(name);
 		writeHeld(this.#paths, { ...this.#before, paths });
 		faultPoint("held-noted");
 	};
