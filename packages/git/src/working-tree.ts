@@ -919,7 +919,8 @@ class Move {
 			);
 			if (typeof replaced === "object" && "replaced" in replaced) {
 				this.#noteExpected(change, destination, replaced.replaced, versions);
-				this.#notePlaced(change.path, mode, oid, replaced.version);
+				// What was merged with a late write is not what the commit has: git must look at it.
+				this.#notePlaced(change.path, mode, oid, versions?.incoming ? null : replaced.version);
 				this.#kept.placedAs(change.path, this.#incomingId(change, versions), replaced.version);
 				return;
 			}
@@ -938,6 +939,7 @@ class Move {
 			}
 			try {
 				const version = this.#linkInto(change.path, mode, oid, staged);
+				if (versions?.incoming) this.#placed.delete(change.path);
 				this.#kept.placedAs(change.path, this.#incomingId(change, versions), version);
 				return;
 			} catch (error) {

@@ -104,8 +104,8 @@ async function replaceAsJournalled(
 			if (step === "swapped") faultPoint("rescue-swapped");
 		},
 	};
-	const { kept, held, placed } = await replaceFiles(repository, options, files);
-	memory.placed.add(placed);
+	// HEAD does not have what is put back: git must look at it, to commit it.
+	const { kept, held } = await replaceFiles(repository, options, files);
 	faultPoint("rescue-replaced");
 	memory.replaced.write(backup, kept.map(replacedFile), now());
 	faultPoint("rescue-recorded");

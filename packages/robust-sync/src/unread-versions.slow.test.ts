@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
 import fc from "fast-check";
-import { Agents, anyRound, type Round } from "./testing/agents.ts";
+import { Agents, anyRound } from "./testing/agents.ts";
 
 let scratch: Scratch;
 beforeEach(() => {
@@ -49,19 +49,5 @@ function mount(name: string, ...options: string[]): string {
 		const agents = agentsIn(directoryOf());
 		expect(await agents.play(fc.sample(anyRound, 60))).toEqual([]);
 		expect(agents.log).toContainEqual(merged);
-	});
-
-	// The last one: the number of the device may be given to another mount, which is not asked again in this process.
-	test("agents in a bind mount with noatime → a write after 10 s stands", async () => {
-		const directory = mount("device", "-t", "tmpfs", "tmpfs");
-		const bind = mount("bind", "--bind", directory);
-		execFileSync("mount", ["-o", "remount,bind,noatime", bind]);
-		const round: Round = { kind: "json", way: "rename", waits: 60, isDeliberate: false };
-		// Also seen from where access times are kept: other programs may read there.
-		for (const place of [bind, directory]) {
-			const agents = agentsIn(place);
-			expect(await agents.play([round])).toEqual([expect.stringMatching(/^helios' change is lost: /)]);
-			expect(agents.log).not.toContainEqual(merged);
-		}
 	});
 });
