@@ -152,8 +152,6 @@ export interface ReplaceReport {
 	readonly kept: readonly KeptFile[];
 	/** Paths that could not be replaced and are as they were. */
 	readonly held: readonly HeldChange[];
-	/** Files that were put in place and lie there. */
-	readonly placed: readonly PlacedFile[];
 }
 
 /** What a path looks like on disk, on either side of the move. */
@@ -344,7 +342,7 @@ class Move {
 			this.#staging.remove();
 			this.#closeStores();
 		}
-		return { kept: this.#kept.all, held: this.#held, placed: this.#placedFiles() };
+		return { kept: this.#kept.all, held: this.#held };
 	}
 
 	async run(): Promise<MoveReport> {
@@ -416,12 +414,14 @@ class Move {
 			this.#staging.remove();
 			this.#closeStores();
 		}
-		return { changes, kept: this.#kept.all, rescued: this.#rescued, held: this.#held, placed: this.#placedFiles() };
+		return { changes, kept: this.#kept.all, rescued: this.#rescued, held: this.#held, placed: this.#placedFiles(changes) };
 	}
 
-	/** Our own files that lie where they were put. */
-	#placedFiles(): PlacedFile[] {
+	/** Files with the commit's content that are where they were put. One that was merged with a late write is a change for the next snapshot. */
+	#placedFiles(changes: readonly TreeChange[]): PlacedFile[] {
+		const wanted = new Map(changes.map(({ path: name, after }) => [name, after?.oid]));
 		return [...this.#placed].flatMap(([name, file]) => {
+			if (file.oid !== wanted.get(name)) return [];
 			try {
 				const stats = fs.lstatSync(fileSystemPath(this.#repository.root, name), { bigint: true });
 				return String(stats.ino) === file.version.ino ? [{ path: name, ...file, stats }] : [];
@@ -919,8 +919,7 @@ class Move {
 			);
 			if (typeof replaced === "object" && "replaced" in replaced) {
 				this.#noteExpected(change, destination, replaced.replaced, versions);
-				// What was merged with a late write is not what the commit has: git must look at it.
-				this.#notePlaced(change.path, mode, oid, versions?.incoming ? null : replaced.version);
+				this.#notePlaced(change.path, mode, oid, replaced.version);
 				this.#kept.placedAs(change.path, this.#incomingId(change, versions), replaced.version);
 				return;
 			}
@@ -939,7 +938,6 @@ class Move {
 			}
 			try {
 				const version = this.#linkInto(change.path, mode, oid, staged);
-				if (versions?.incoming) this.#placed.delete(change.path);
 				this.#kept.placedAs(change.path, this.#incomingId(change, versions), version);
 				return;
 			} catch (error) {

@@ -279,8 +279,7 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 		missing = looked.missing;
 		break;
 	}
-	// What was put back a moment ago, git was not asked about.
-	forgetUnchanged(context, new Set([...found.changed, ...memory.placed.untouched(repository)]));
+	forgetUnchanged(context, new Set(found.changed));
 	quiet = [...(await withoutSecretFiles(context, quiet))];
 	// What that has remembered of attributes is from before this commit.
 	forgetAttributes(repository, found.changed);
