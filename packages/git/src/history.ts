@@ -1,5 +1,6 @@
 import { cleanCommits, type IsOwnName, objectOid, writeObjects } from "./clean-tree.ts";
 import { type GitPath, gitPathIfAllowed, splitRecords } from "./git-path.ts";
+import { nulRecords } from "./nul-records.ts";
 import { type ObjectReader, withObjectReader } from "./object-reader.ts";
 import type { Oid, Repository } from "./repository.ts";
 
@@ -19,25 +20,6 @@ export interface HistoryReader {
 	readonly isOwn: IsOwnName;
 	/** One of `store` that is open already. */
 	readonly reader?: ObjectReader;
-}
-
-/** Calls `receive` for each token of output that ends in NUL, and for what follows the last. */
-function tokens(receive: (token: Buffer) => void): { onOutput(chunk: Buffer): void; end(): void } {
-	let rest: Buffer = Buffer.alloc(0);
-	return {
-		onOutput(chunk) {
-			const buffer = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-			let start = 0;
-			for (let end = buffer.indexOf(0); end >= 0; end = buffer.indexOf(0, start)) {
-				receive(buffer.subarray(start, end));
-				start = end + 1;
-			}
-			rest = buffer.subarray(start);
-		},
-		end() {
-			if (rest.length > 0) receive(rest);
-		},
-	};
 }
 
 /**
@@ -79,7 +61,7 @@ export async function eachTouch(
 	}
 	let text = "";
 	let header: string | null = null;
-	const { onOutput, end } = tokens((token) => {
+	const { onOutput, end } = nulRecords((token) => {
 		const read = token.toString("latin1");
 		if (header !== null) {
 			const name = gitPathIfAllowed(read);

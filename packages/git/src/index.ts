@@ -22,6 +22,7 @@ export * from "./lock-files.ts";
 export * from "./lstat.ts";
 export * from "./merge-store.ts";
 export * from "./merge-tree.ts";
+export * from "./nul-records.ts";
 export * from "./object-reader.ts";
 export * from "./objects.ts";
 export * from "./obstacle.ts";

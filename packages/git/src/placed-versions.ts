@@ -33,7 +33,7 @@ export class PlacedVersions {
 		return path.join(this.#directory, String(ino));
 	}
 
-	/** Makes room for so many links. False: they are too many to be kept, or there is no directory for them. */
+	/** Makes room for this number of links. False: too many to keep, or no directory for them. */
 	prepare(count: number): boolean {
 		try {
 			fs.mkdirSync(this.#directory, { recursive: true, mode: 0o700 });

@@ -64,7 +64,7 @@ export interface MoveOptions {
 	staging: string;
 	/** Takes the files that are replaced, under their paths below `files/`. Made when needed; kept. */
 	backup: string;
-	/** Mount points below the workspace: what lies there is staged and kept on its own file system (mount-store.ts). */
+	/** Mount points below the workspace: their files are staged and kept on its own file system (mount-store.ts). */
 	mounts?: Iterable<GitPath>;
 	/** A directory of our own for second links to what is put in place (placed-versions.ts). */
 	versions?: string;

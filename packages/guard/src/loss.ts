@@ -3,6 +3,7 @@ import {
 	diffTrees,
 	type GitPath,
 	gitPathIfAllowed,
+	nulRecords,
 	type Oid,
 	openMergeStore,
 	type Repository,
@@ -208,9 +209,9 @@ interface Work {
 /** What was done between two commits, piece by piece. @throws GitError */
 async function workBetween(repository: Repository, from: Oid, to: Oid): Promise<Work[]> {
 	const works: Work[] = [];
-	let rest = Buffer.alloc(0);
 	let isPath = false;
-	const receive = (token: string) => {
+	const { onOutput, end } = nulRecords((record) => {
+		const token = record.toString("latin1");
 		if (isPath) {
 			isPath = false;
 			const name = gitPathIfAllowed(token);
@@ -226,7 +227,7 @@ async function workBetween(repository: Repository, from: Oid, to: Oid): Promise<
 			if (last?.author === work.author && Math.abs(last.seconds - work.seconds) <= togetherSeconds) last.seconds = work.seconds;
 			else works.push(work);
 		}
-	};
+	});
 	await openMergeStore(repository).run(
 		[
 			"log",
@@ -242,20 +243,9 @@ async function workBetween(repository: Repository, from: Oid, to: Oid): Promise<
 			`^${from}`,
 			"--",
 		],
-		{
-			timeoutMs: workTimeoutMs,
-			onOutput(chunk) {
-				const buffer = Buffer.concat([rest, chunk]);
-				let start = 0;
-				for (let end = buffer.indexOf(0); end >= 0; end = buffer.indexOf(0, start)) {
-					receive(buffer.toString("latin1", start, end));
-					start = end + 1;
-				}
-				rest = Buffer.from(buffer.subarray(start));
-			},
-		},
+		{ timeoutMs: workTimeoutMs, onOutput },
 	);
-	if (rest.length > 0) receive(rest.toString("latin1"));
+	end();
 	return works;
 }
 

@@ -6,6 +6,7 @@ import {
 	type GitPath,
 	gitPathIfAllowed,
 	isArgument,
+	nulRecords,
 	type Oid,
 	openMergeStore,
 	type Repository,
@@ -76,7 +77,7 @@ interface Header {
 
 /** The last second of the year 9999. */
 const maxSeconds = 253_402_300_799;
-/** So many commits are compared by one process, so that it ends soon where a few are enough. */
+/** Commits compared by one process: it ends soon where a few are enough. */
 const comparedAtOnce = 500;
 
 /** Whether history has a path as a directory, if at all. */
@@ -111,25 +112,6 @@ function headerOf(record: Buffer): Header {
 	return { commit, parents: parents.split(" ").filter(Boolean), seconds: usableSeconds(seconds), author, message: lines.join("\n") };
 }
 
-/** Ends at NULs what comes in parts. @param receive called for each record */
-function recordsOf(receive: (record: Buffer) => void): { add(chunk: Buffer): void; end(): void } {
-	let rest: Buffer = Buffer.alloc(0);
-	return {
-		add(chunk) {
-			const buffer = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-			let start = 0;
-			for (let end = buffer.indexOf(0); end >= 0; end = buffer.indexOf(0, start)) {
-				receive(buffer.subarray(start, end));
-				start = end + 1;
-			}
-			rest = buffer.subarray(start);
-		},
-		end() {
-			if (rest.length > 0) receive(rest);
-		},
-	};
-}
-
 /**
  * Reads the headers of a range alone: git compares no more of the trees than it takes to know which commits touch the paths.
  * @param isWanted the others are passed over
@@ -145,7 +127,7 @@ async function readHeaders(
 ): Promise<{ headers: Header[]; oldest: Header | null }> {
 	const headers: Header[] = [];
 	let last: Header | null = null;
-	const { add, end } = recordsOf((record) => {
+	const { onOutput: add, end } = nulRecords((record) => {
 		last = headerOf(record);
 		if (headers.length < limit && (isWanted?.(last) ?? true)) headers.push(last);
 	});
@@ -289,13 +271,13 @@ async function readFiles(
 	const found = new Map<Oid, HistoryFile[]>();
 	if (lines.length === 0) return found;
 	const parser = new FilesParser(new Set(commitOf.keys()));
-	const { add, end } = recordsOf((record) => parser.token(record));
+	const { onOutput, end } = nulRecords((record) => parser.token(record));
 	const format = ["--stdin", "-z", "-r", "--root", "--raw", "--numstat", "--no-abbrev", "-M", "--no-ext-diff", "--no-textconv"];
 	await store.run(["diff-tree", ...format, "--", ...paths.map(displayPath)], {
 		env: { GIT_LITERAL_PATHSPECS: "1" },
 		input: lines.join(""),
 		...(timeoutMs === undefined ? {} : { timeoutMs }),
-		onOutput: add,
+		onOutput,
 	});
 	end();
 	for (const [own, files] of parser.files) found.set(commitOf.get(own) ?? own, [...files.values()]);

@@ -1,4 +1,4 @@
-/** So many characters are compared at once. */
+/** Characters compared at once. */
 const BLOCK = 256;
 
 /** How many characters two texts share from these positions on; no more than `most`. */

@@ -91,8 +91,8 @@ function missing(version: Uint8Array, written: Uint8Array, path: Uint8Array | st
 const containsAllOf = (version: Uint8Array, written: Uint8Array, path: Uint8Array | string) => missing(version, written, path) === 0;
 
 /**
- * Can `written` have been made from `before`? Text that has no line of it was written again, by somebody who read nothing or whose
- * program keeps one value in the file; a JSON document or a file of records grows from any version, also from an empty one.
+ * Can `written` have been made from `before`? Text without a line of it was written by a program that read nothing, or that keeps one
+ * value in the file; a JSON document or a file of records grows from any version, also from an empty one.
  */
 export function mayStemFrom(before: Uint8Array, written: Uint8Array, path: Uint8Array | string): boolean {
 	const named = namedKind(path, [before, written]);

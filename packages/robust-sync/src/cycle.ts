@@ -547,7 +547,7 @@ async function isFreshOnTop(context: CycleContext, snapshot: Snapshot): Promise<
 	return known !== null && snapshot.status.head === known;
 }
 
-/** An answer that is on its way is waited for so long before a push goes out without it. */
+/** How long a push waits for an answer that was asked for. */
 const answerWaitMs = 500;
 
 /** Whether the remote, where it was asked already, has refused to answer: it is not sent a push as well. A slow one is not waited for. */

@@ -12,7 +12,7 @@ export class DeletionWindow {
 		this.#startedAt = clock.now();
 	}
 
-	/** A commit deleted so many files. */
+	/** Counts the files that a commit deleted. */
 	add(count: number): void {
 		if (count > 0) this.#deletions.push({ at: this.#clock.now(), count });
 	}

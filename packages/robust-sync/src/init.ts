@@ -76,7 +76,7 @@ export async function surveyWorkspace(repository: Repository): Promise<Survey> {
 	};
 }
 
-/** At most so many bytes are searched before a person is asked; the first cycle searches all. */
+/** Bytes searched before a person is asked; the first cycle searches all. */
 const searchedBytes = 256 * 1_048_576;
 const searchedAtOnce = 16 * 1_048_576;
 

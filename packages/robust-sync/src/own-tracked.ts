@@ -27,6 +27,7 @@ import {
 	type WorkspacePaths,
 } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
+import { remadeSnapshot } from "./remade-snapshot.ts";
 import { refusedPath } from "./skipped-files.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { knownTip, syncedBranch } from "./upstream.ts";
@@ -158,15 +159,7 @@ export async function withoutOwnFiles(context: CycleContext, snapshot: Snapshot,
 		);
 	}
 	memory.publishable = newHead;
-	const before = status.head === null ? null : (replaced.get(status.head) ?? status.head);
-	const isUndone = newHead === before;
-	return {
-		...snapshot,
-		head: newHead,
-		status: { ...status, head: before },
-		committed: isUndone ? 0 : snapshot.committed,
-		deleted: isUndone ? 0 : snapshot.deleted,
-	};
+	return remadeSnapshot(snapshot, replaced, newHead);
 }
 
 /** What was tracked and is not synced any more, as long as it is on disk. */

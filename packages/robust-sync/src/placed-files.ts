@@ -11,7 +11,7 @@ import {
 } from "@robust-sync/git";
 import type { WorkspacePaths } from "@robust-sync/workspace";
 
-/** So many of the newest files are looked at in each cycle. */
+/** How many of the newest files each cycle looks at. */
 const mostLookedAt = 2_000;
 /** More paths than this are not named to git as unchanged: it reads them. */
 const maxUntouched = 500;

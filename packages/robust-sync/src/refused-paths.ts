@@ -3,7 +3,7 @@ import { nodesIn } from "@robust-sync/resolve";
 import { isOwnName } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
 
-/** So many commits of this node are looked through for the newest one of somebody else. */
+/** How many commits of this node are searched for the newest one of another node. */
 const maxOwnCommits = 200;
 
 /**

@@ -22,6 +22,7 @@ import {
 } from "@robust-sync/git";
 import { filtersApply, markedAsMade } from "@robust-sync/resolve";
 import { type Allowed, type Finding, newSalt, parseAllowed, ScanThread } from "@robust-sync/secrets";
+import { shellPath } from "@robust-sync/service/printable";
 import {
 	type Config,
 	compactTimestamp,
@@ -33,6 +34,7 @@ import {
 import { type CycleContext, openWorkspaceRepository } from "./cycle-context.ts";
 import { machineSecrets, ownSecretsIntervalMs } from "./machine-secrets.ts";
 import { refusedRefs } from "./refused-files.ts";
+import { remadeSnapshot } from "./remade-snapshot.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { SyncError } from "./sync-error.ts";
 import { knownTip, syncedBranch } from "./upstream.ts";
@@ -463,7 +465,7 @@ async function searchBlobs(
 export async function withoutSecrets(context: CycleContext, snapshot: Snapshot, listed: Unpublished | null = null): Promise<Snapshot> {
 	const { repository, memory, config, lock, log, now } = context;
 	const { secrets } = memory;
-	const { head, status } = snapshot;
+	const { head } = snapshot;
 	if (!isOn(context) || head === null || head === secrets.checked) return snapshot;
 	const { commits } = listed?.head === head ? listed : await listUnpublished(context, snapshot);
 	const found = await searchBlobs(context, commits);
@@ -524,15 +526,8 @@ export async function withoutSecrets(context: CycleContext, snapshot: Snapshot, 
 	);
 	memory.publishable = newHead;
 	secrets.checked = newHead;
-	const before = status.head === null ? null : (replaced.get(status.head) ?? status.head);
-	const isUndone = newHead === before;
-	return {
-		...snapshot,
-		head: newHead,
-		status: { ...status, head: before },
-		committed: isUndone ? 0 : Math.max(0, snapshot.committed - findings.size) || (snapshot.committed > 0 ? 1 : 0),
-		deleted: isUndone ? 0 : snapshot.deleted,
-	};
+	const left = Math.max(0, snapshot.committed - findings.size) || (snapshot.committed > 0 ? 1 : 0);
+	return remadeSnapshot(snapshot, replaced, newHead, left);
 }
 
 /** Where a secret is in a text that is no file: a message, an annotation. Null: nowhere. @throws ScanError */
@@ -574,16 +569,14 @@ export async function heldMessage(context: CycleContext, shown: string, blob: Oi
 	else if (known === undefined) notePublished(context, shown, finding, warnOnly);
 	messages.set(key, finding);
 	if (isHeld)
-		return `line ${finding.line} holds a secret (${finding.rule}): remove the message, or allow it: robust-sync --allow-secret ${shellWord(shown)}`;
+		return `line ${finding.line} holds a secret (${finding.rule}): remove the message, or allow it: robust-sync --allow-secret ${shellPath(shown)}`;
 	return null;
 }
 
 /** What to do about a finding, in words. */
 export function secretRemedy({ rule, line }: Pick<Finding, "rule" | "line">, path: string): string {
-	return `line ${line} holds a secret (${rule}): take it out of the file, or, if it may be published, robust-sync --allow-secret ${shellWord(path)}`;
+	return `line ${line} holds a secret (${rule}): take it out of the file, or, if it may be published, robust-sync --allow-secret ${shellPath(path)}`;
 }
-
-const shellWord = (word: string) => (/^[\w./@%+=:,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
 /** Held files as `skipped` reports them, as long as they are as they were. */
 export function secretSkipped(context: CycleContext): SkippedFile[] {

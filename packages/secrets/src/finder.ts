@@ -67,7 +67,7 @@ export class SecretFinder {
 		return this.matches(content, 1).length === 0 && !mayConcernSecretlint(content);
 	}
 
-	/** All secrets of a content, values included, in ascending order of their places. @param limit no more than so many */
+	/** All secrets of a content, values included, in ascending order of their places. @param limit the most that are returned */
 	matches(content: Uint8Array, limit = maxFindings): Match[] {
 		const bytes = readable(content);
 		const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");

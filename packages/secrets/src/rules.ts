@@ -16,7 +16,7 @@ export interface Rule {
 	accepts?(value: string, all: RegExpExecArray): boolean;
 }
 
-/** A token with a prefix that nothing else has, and so many characters behind it. */
+/** A token with a prefix of its own, and the number of characters after it. */
 function prefixed(id: string, literals: readonly string[], body: string, accepts?: Rule["accepts"]): Rule {
 	const prefix = literals.map((literal) => literal.replaceAll(/[.*+?^${}()|[\]\\/]/g, "\\$&")).join("|");
 	return { id, literals, pattern: new RegExp(`(?:${prefix})(?<body>${body})`, "y"), ...(accepts ? { accepts } : {}) };

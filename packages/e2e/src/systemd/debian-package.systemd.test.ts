@@ -92,7 +92,7 @@ const users = Object.keys(workspaces) as User[];
 	});
 
 	test("debian package: a directory that is no workspace → refused with the command", async () => {
-		const { code, stderr } = await host.attempt("mkdir /srv/other && robust-sync-workspace add /srv/other");
+		const { code, stderr } = await host.attempt("git init -q /srv/other && robust-sync-workspace add /srv/other");
 		expect(code).toBe(2);
 		expect(stderr).toContain("robust-sync --init");
 		expect(await host.run("ls /etc/systemd/system | grep robust-sync || true")).toBe("");
