@@ -76,8 +76,8 @@ const reasons: readonly { readonly id: RegExp; readonly kinds: readonly Incident
 	{ id: /^alerts/, kinds: ["cut"] },
 ];
 
-/** What is told once, because it happened: it has no end. */
-const isEvent = /^clock:step|^sync:history/;
+/** What is told once, because it happened: it has no end (`once` in packages/monitor/src/checks). */
+const isEvent = /^clock:step|^sync:(history|skipped|secret)/;
 
 /** An alert comes so long after its reason at the latest: its own delay, the rounds, the peers' news, a slow machine. */
 const slackMs = 60_000;
@@ -132,7 +132,11 @@ export function checkAlerts(
 					notification.at >= outage.from &&
 					notification.at <= outage.to + slackMs,
 			);
-			if (!disturbed && !told) problems.push({ what: `alert that is missing: ${node} was not told of ${wanted}` });
+			// One that fires already is not sent again.
+			const isFiring =
+				notifications.findLast((notification) => notification.node === node && notification.id === wanted && notification.at < outage.from)
+					?.firing === true;
+			if (!disturbed && !told && !isFiring) problems.push({ what: `alert that is missing: ${node} was not told of ${wanted}` });
 		}
 	}
 	return problems;

@@ -1,0 +1,19 @@
+import { expect, test } from "@jest/globals";
+import { checkAlerts } from "./alerts.ts";
+
+type Notifications = Parameters<typeof checkAlerts>[0];
+
+const outage = { kind: "hub", node: null, from: 100_000, to: 150_000 } as const;
+const told = (id: string, at: number, firing = true): Notifications[number] => ({ at, node: "helios", id, firing, summary: id });
+
+test.each<readonly [string, Notifications, readonly string[]]>([
+	["never told", [], ["alert that is missing: helios was not told of sync"]],
+	["told while it lasts, and of its end", [told("sync", 120_000), told("sync", 160_000, false)], []],
+	["fires since before", [told("sync", 95_000), told("sync", 160_000, false)], []],
+	["was over before", [told("sync", 80_000), told("sync", 90_000, false)], ["alert that is missing: helios was not told of sync"]],
+	["told, and never over", [told("sync", 120_000)], ["alert that is never over: helios sync: sync"]],
+	["an event beside it, which has no end", [told("sync", 120_000), told("sync", 160_000, false), told("sync:skipped", 130_000)], []],
+])("chaos alerts: an outage of the hub, %s → what is wrong", (_name, notifications, problems) => {
+	const earlier = { ...outage, from: 70_000, to: 80_000 };
+	expect(checkAlerts(notifications, [earlier, outage], [outage], ["helios"]).map(({ what }) => what)).toEqual(problems);
+});
