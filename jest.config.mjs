@@ -12,6 +12,7 @@ export default {
 		"\\.ts$": ["@swc/jest", { jsc: { parser: { syntax: "typescript" }, target: "es2022" }, module: { type: "es6" } }],
 	},
 	testTimeout: slow || systemd ? 1_800_000 : 30_000,
-	maxWorkers: systemd ? 1 : 2,
+	// Slow tests wait most of the time: for daemons, timeouts, other programs.
+	maxWorkers: systemd ? 1 : slow ? 3 : 2,
 	watchman: false,
 };

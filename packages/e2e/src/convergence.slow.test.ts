@@ -3,6 +3,9 @@ import { writeAndKill } from "./fixture/fleet.ts";
 import { untilConverged } from "./fixture/node.ts";
 import { World } from "./fixture/world.ts";
 
+/** Less of it where time is limited (.ci/run): from 0 to 1. */
+const share = Number(process.env.SLOW_SHARE ?? 1);
+
 let world: World;
 beforeEach(() => {
 	world = new World("soak");
@@ -10,19 +13,33 @@ beforeEach(() => {
 afterEach(() => world.remove());
 
 test("two nodes write at once for a minute with kills: identical in the end, every written line there once", async () => {
-	await writeAndKill(world, { nodes: 2, writeMs: 60_000, pauseMs: 30, kills: 30, intervalSeconds: 1, settleMs: 180_000 });
+	await writeAndKill(world, {
+		nodes: 2,
+		writeMs: 60_000 * share,
+		pauseMs: 30,
+		kills: Math.ceil(30 * share),
+		intervalSeconds: 1,
+		settleMs: 180_000,
+	});
 });
 
 test("five nodes write at once for a minute with kills: identical in the end, every written line there once", async () => {
-	await writeAndKill(world, { nodes: 5, writeMs: 60_000, pauseMs: 150, kills: 25, intervalSeconds: 1, settleMs: 300_000 });
+	await writeAndKill(world, {
+		nodes: 5,
+		writeMs: 60_000 * share,
+		pauseMs: 150,
+		kills: Math.ceil(25 * share),
+		intervalSeconds: 1,
+		settleMs: 300_000,
+	});
 });
 
 test("300 kills at random times while programs write: 0 lost, 0 doubled, 0 hand repairs", async () => {
 	await writeAndKill(world, {
 		nodes: 2,
-		writeMs: 210_000,
+		writeMs: 210_000 * share,
 		pauseMs: 100,
-		kills: 300,
+		kills: Math.ceil(300 * share),
 		intervalSeconds: 0.5,
 		settleMs: 300_000,
 		supervised: false,

@@ -3,6 +3,9 @@ import { bringInto, copyOf, expectAllIsWell, makeTemplate } from "./fixture/plig
 import { faultPointNames } from "./fixture/sources.ts";
 import type { World } from "./fixture/world.ts";
 
+/** Less of it where time is limited (.ci/run): from 0 to 1. */
+const share = Number(process.env.SLOW_SHARE ?? 1);
+
 let template: World;
 beforeAll(async () => {
 	template = await makeTemplate();
@@ -12,7 +15,7 @@ afterAll(() => template.remove());
 test.each(faultPointNames(["robust-sync", "resolve", "git", "workspace"]))(
 	"killed at %s the second time, the third, and so on for as often as a cycle passes it: the next cycle goes on",
 	async (name) => {
-		for (let time = 2; time < 40; time++) {
+		for (let time = 2; time < 40; time += Math.ceil(1 / share)) {
 			const { helios, chad, world } = copyOf(template);
 			try {
 				await bringInto(helios, name);
