@@ -11,7 +11,7 @@ export default {
 	transform: {
 		"\\.ts$": ["@swc/jest", { jsc: { parser: { syntax: "typescript" }, target: "es2022" }, module: { type: "es6" } }],
 	},
-	testTimeout: slow || systemd ? 1_800_000 : 30_000,
+	testTimeout: slow || systemd ? 1_800_000 : 60_000,
 	// Slow tests wait most of the time: for daemons, timeouts, other programs.
 	maxWorkers: systemd ? 1 : slow ? 3 : 2,
 	watchman: false,

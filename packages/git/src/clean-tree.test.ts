@@ -133,7 +133,7 @@ describe("cleanCommits", () => {
 		expect([list(cleaned), refused]).toEqual([["kept"], ["bomb"]]);
 		const top = await clean(commit(oid));
 		expect(list(top.clean).length).toBeLessThan(200_000);
-		expect(performance.now() - started).toBeLessThan(5_000);
+		expect(performance.now() - started).toBeLessThan(20_000);
 	});
 
 	test.each([

@@ -111,7 +111,7 @@ describe("changes pause before a cycle starts", () => {
 			await new Promise((resolve) => setTimeout(resolve, 5));
 		}
 		expect(performance.now() - started).toBeGreaterThanOrEqual(100);
-		expect(performance.now() - started).toBeLessThan(2_000);
+		expect(performance.now() - started).toBeLessThan(10_000);
 		fired = 0;
 		settler.touch();
 		await until(() => fired === 1, "the pause to end");
