@@ -16,8 +16,10 @@ import {
 } from "@robust-sync/workspace";
 import { systemClock } from "./clock.ts";
 import { FileWatch } from "./file-watch.ts";
-import { HeartbeatNode, type NodeSettings, type PeerView } from "./heartbeat-node.ts";
+import { HeartbeatNode } from "./heartbeat-node.ts";
 import { LocalContent } from "./local-content.ts";
+import type { NodeSettings } from "./node-state.ts";
+import type { PeerView } from "./peer-view.ts";
 import { openPort } from "./port-holder.ts";
 import { StateFiles } from "./state-files.ts";
 import { formatAddress } from "./transport.ts";

@@ -4,12 +4,12 @@ import { PhiAccrual } from "./phi-accrual.ts";
 /** When a silent peer is probed, after the silence became suspicious; then every 8 s. */
 const probeOffsetsMs = [0, 1_000, 2_000, 4_000, 8_000] as const;
 const probeEveryMs = 8_000;
-/** … and these long before it would be called down: the last word should not hang on one lost datagram. */
+/** … and this long before it would be down: one lost datagram should not decide. */
 const lastProbesMs = [4_000, 2_000, 1_000] as const;
 /** Suspicion comes at this part of the timeout at the latest, whatever φ says, so that probes have the rest of it. */
 const latestSuspicion = 2 / 3;
-/** After our own pause: how long everybody has to answer. */
-const pardonMs = 5_000;
+/** How long every peer has to answer after a pause of this process. */
+const graceMs = 5_000;
 
 /** What is due at some moment. */
 export interface DetectorStep {
@@ -24,8 +24,8 @@ export interface DetectorStep {
 const nothingDue: DetectorStep = { changed: false, probe: false, probeIndirectly: false };
 
 /**
- * Whether one peer lives: `unknown` until its first word, `alive`, `suspect` by φ accrual, `down` exactly one timeout
- * after its last word. Knows no time but what it is told; all times are monotonic milliseconds.
+ * Whether one peer lives: `unknown` until its first datagram, `alive`, `suspect` by φ accrual, `down` exactly one timeout
+ * after its last datagram. Has no clock of its own: all times are parameters, in monotonic milliseconds.
  */
 export class FailureDetector {
 	#status: PeerStatus = "unknown";
@@ -33,10 +33,10 @@ export class FailureDetector {
 	#intervalMs: number;
 	#timeoutMs: number;
 	readonly #phi: PhiAccrual;
-	#lastWord: number | null = null;
+	#lastHeard: number | null = null;
 	#lastBeat: { number: number; at: number } | null = null;
-	#vouched: { by: string; at: number } | null = null;
-	#pardonedUntil = Number.NEGATIVE_INFINITY;
+	#indirect: { by: string; at: number } | null = null;
+	#graceUntil = Number.NEGATIVE_INFINITY;
 	/** When the current series of probes began. */
 	#probesSince: number | null = null;
 	#lastProbe = Number.NEGATIVE_INFINITY;
@@ -60,19 +60,19 @@ export class FailureDetector {
 		return this.#reason;
 	}
 
-	/** Whether a word from the peer is overdue, or never came. */
+	/** Whether a datagram from the peer is overdue, or never came. */
 	get isSilent(): boolean {
 		return this.#status !== "alive" || this.#probesSince !== null;
 	}
 
-	/** The peer's last word was that it stops. */
+	/** The peer's last datagram was a goodbye. */
 	get hasSaidGoodbye(): boolean {
 		return this.#saidGoodbye;
 	}
 
 	/** Other peers hear this one. */
 	get isHeardByOthers(): boolean {
-		return this.#vouched !== null;
+		return this.#indirect !== null;
 	}
 
 	/** Whether it is worth asking others for this peer. */
@@ -80,45 +80,45 @@ export class FailureDetector {
 		return (this.#status === "suspect" || this.#status === "down") && !this.#saidGoodbye;
 	}
 
-	/** The configured timeout changed. */
-	allow(timeoutMs: number): void {
+	/** Replaces the configured timeout. */
+	setTimeout(timeoutMs: number): void {
 		this.#timeoutMs = timeoutMs;
 	}
 
-	/** The interval that the peer says it keeps; nothing happens unless it is another one. */
-	expect(intervalMs: number): void {
+	/** Sets the interval that the peer reports; another one than before begins a new measurement. */
+	setInterval(intervalMs: number): void {
 		if (intervalMs === this.#intervalMs) return;
 		this.#intervalMs = intervalMs;
-		this.#phi.expect(intervalMs);
+		this.#phi.setInterval(intervalMs);
 		this.#lastBeat = null;
 	}
 
 	/** An earlier process of ours heard this peer: if it stays silent for a timeout from `now`, it is down, not unknown. */
 	wasHeardBefore(now: number): void {
-		if (this.#lastWord !== null) return;
+		if (this.#lastHeard !== null) return;
 		this.#listensSince = now;
 		this.#lostAt = now + this.#timeoutMs;
 	}
 
-	/** The peer said something. Returns whether the status changed. */
+	/** An accepted datagram of the peer came. Returns whether the status changed. */
 	heard(now: number): boolean {
 		const changed = this.#status !== "alive";
 		this.#status = "alive";
 		this.#reason = null;
-		this.#lastWord = now;
-		this.#vouched = null;
+		this.#lastHeard = now;
+		this.#indirect = null;
 		this.#lostAt = null;
 		this.#probesSince = null;
 		this.#saidGoodbye = false;
 		return changed;
 	}
 
-	/** The peer's process is a new one: its beats are counted from one again. */
+	/** A new incarnation of the peer began: its beats are counted from one again. */
 	restarted(): void {
 		this.#lastBeat = null;
 	}
 
-	/** A regular heartbeat came. Its number tells how many intervals the time since the last one spans. */
+	/** A regular heartbeat came. The difference of the numbers is how many intervals the time since the last one spans. */
 	beat(number: number, now: number): void {
 		const last = this.#lastBeat;
 		if (last && number <= last.number) return;
@@ -126,10 +126,10 @@ export class FailureDetector {
 		this.#lastBeat = { number, at: now };
 	}
 
-	/** Another peer, `by`, has just had an answer from this one. Returns whether status or reason changed. */
-	vouchedFor(by: string, now: number): boolean {
+	/** Another peer, `by`, reports that this one has just answered it. Returns whether status or reason changed. */
+	indirectAck(by: string, now: number): boolean {
 		if (!this.isLost) return false;
-		this.#vouched = { by, at: now };
+		this.#indirect = { by, at: now };
 		const reason = `not heard directly, but by ${by}: the link is broken, not the host`;
 		const changed = this.#status !== "suspect" || this.#reason !== reason;
 		if (this.#status !== "suspect") this.#probesSince = now;
@@ -138,23 +138,23 @@ export class FailureDetector {
 		return changed;
 	}
 
-	/** The peer says that it stops. */
+	/** The peer stops. */
 	saidGoodbye(reason: string): void {
 		this.#status = "down";
 		this.#reason = `said goodbye${reason === "" ? "" : `: ${reason}`}`;
-		this.#vouched = null;
+		this.#indirect = null;
 		this.#probesSince = null;
 		this.#lastBeat = null;
 		this.#lostAt = null;
 		this.#saidGoodbye = true;
 	}
 
-	/** We ourselves stood still: nobody is called suspect or down before they had a chance to answer. */
-	pardon(now: number): void {
-		this.#pardonedUntil = now + Math.min(pardonMs, this.#timeoutMs);
+	/** This process was paused: no peer becomes suspect or down before it had time to answer. */
+	grantGrace(now: number): void {
+		this.#graceUntil = now + Math.min(graceMs, this.#timeoutMs);
 		// What arrives next spans our pause, not the peer's interval.
 		this.#lastBeat = null;
-		if (this.#lostAt !== null) this.#lostAt = Math.max(this.#lostAt, this.#pardonedUntil);
+		if (this.#lostAt !== null) this.#lostAt = Math.max(this.#lostAt, this.#graceUntil);
 		this.probe(now);
 	}
 
@@ -167,17 +167,17 @@ export class FailureDetector {
 
 	/** How many heartbeats in a row did not come. */
 	missed(now: number): number {
-		const since = this.#lastWord ?? this.#listensSince;
+		const since = this.#lastHeard ?? this.#listensSince;
 		if (since === null || this.#status === "alive") return 0;
 		return Math.floor((now - since) / this.#intervalMs);
 	}
 
-	/** φ, or null before the first word. */
+	/** φ, or null before the first datagram. */
 	phi(now: number): number | null {
-		return this.#lastWord === null ? null : this.#phi.phi(now - this.#lastWord);
+		return this.#lastHeard === null ? null : this.#phi.phi(now - this.#lastHeard);
 	}
 
-	/** The next moment at which {@link advance} has something to do; Infinity if only a word can change anything. */
+	/** The next moment at which {@link advance} has something to do; Infinity if only a datagram can change anything. */
 	get deadline(): number {
 		if (this.#status === "unknown") return Math.min(this.#lostAt ?? Number.POSITIVE_INFINITY, this.#probeAt);
 		if (this.#status === "down") return Number.POSITIVE_INFINITY;
@@ -201,7 +201,7 @@ export class FailureDetector {
 		if (this.#status === "suspect" && now >= this.#downAt) {
 			this.#become("down", `no heartbeat for ${seconds(this.#timeoutMs)}`);
 			this.#probesSince = null;
-			this.#vouched = null;
+			this.#indirect = null;
 			return { changed: true, probe: false, probeIndirectly: true };
 		}
 		const probe = now >= this.#probeAt;
@@ -215,14 +215,14 @@ export class FailureDetector {
 	}
 
 	get #suspectAt(): number {
-		if (this.#lastWord === null) return Number.POSITIVE_INFINITY;
-		const patience = Math.min(this.#phi.suspectAfterMs(), this.#timeoutMs * latestSuspicion);
-		return Math.max(this.#lastWord + patience, this.#pardonedUntil);
+		if (this.#lastHeard === null) return Number.POSITIVE_INFINITY;
+		const silence = Math.min(this.#phi.suspectAfterMs(), this.#timeoutMs * latestSuspicion);
+		return Math.max(this.#lastHeard + silence, this.#graceUntil);
 	}
 
 	get #downAt(): number {
-		if (this.#lastWord === null) return Number.POSITIVE_INFINITY;
-		return Math.max(Math.max(this.#lastWord, this.#vouched?.at ?? 0) + this.#timeoutMs, this.#pardonedUntil);
+		if (this.#lastHeard === null) return Number.POSITIVE_INFINITY;
+		return Math.max(Math.max(this.#lastHeard, this.#indirect?.at ?? 0) + this.#timeoutMs, this.#graceUntil);
 	}
 
 	/** The next probe of the series: the first of its moments after the last probe. */

@@ -199,7 +199,7 @@ describe("a silent peer", () => {
 			expect(fleet.view("helios", "chad").status).toBe("alive");
 		}
 		expect(helios.changes.filter(({ status }) => status === "down")).toEqual([]);
-		expect(helios.logged.filter(({ message }) => message.includes("stood still"))).toHaveLength(3);
+		expect(helios.logged.filter(({ message }) => message.includes("was stopped or starved"))).toHaveLength(3);
 	});
 
 	test("that died during our own pause is found soon after it", () => {

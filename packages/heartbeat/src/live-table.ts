@@ -1,7 +1,7 @@
 import type { Logger } from "@robust-sync/service/log";
 import { paint } from "@robust-sync/service/paint";
-import type { PeerView } from "./heartbeat-node.ts";
 import { peerTable } from "./peer-table.ts";
+import type { PeerView } from "./peer-view.ts";
 import { peerState } from "./state-files.ts";
 
 const redrawMs = 1_000;

@@ -107,6 +107,6 @@ const timeoutSeconds = 6;
 		child.kill("SIGCONT");
 		await allAlive();
 		expect(nodes.helios.log()).not.toMatch(/is down/);
-		expect(nodes.helios.log()).toMatch(/stood still/);
+		expect(nodes.helios.log()).toMatch(/was stopped or starved/);
 	});
 });

@@ -4,9 +4,9 @@ import { expect, test } from "@jest/globals";
 import type { Logger } from "@robust-sync/service";
 import { Chalk } from "chalk";
 import { noContent } from "./content.ts";
-import type { PeerView } from "./heartbeat-node.ts";
 import { LiveTable } from "./live-table.ts";
 import { peerTable, shortDuration } from "./peer-table.ts";
+import type { PeerView } from "./peer-view.ts";
 import { peerState } from "./state-files.ts";
 
 const now = Date.UTC(2026, 1, 18, 2);

@@ -10,11 +10,11 @@ import type { Message } from "./wire-format.ts";
 
 /** Datagrams of ours to one peer that may still be answered. */
 const maxOutstanding = 32;
-/** Boot ids of a peer that are not believed any more. */
+/** How many former boot ids of a peer are remembered, so that none of them is accepted again. */
 const maxRetired = 8;
 /** A host name may have many addresses; more than these are not tried. */
 const maxTargets = 4;
-/** So many are known of a name. */
+/** Addresses that are kept of a name. */
 export const maxResolved = 32;
 
 /** One of our datagrams, until it is answered. */
@@ -22,13 +22,13 @@ export interface Outstanding {
 	readonly sentMonotonicMs: number;
 	readonly sentWallMs: number;
 	readonly to: Address;
-	/** The head that it told of. */
+	/** The head that it reported. */
 	readonly head: string | null;
 	/** How many challenges in a row led to it. */
 	readonly challenges: number;
 }
 
-/** Somebody who asked us whether we hear this peer. */
+/** A peer that asked us whether we hear this one. */
 export interface IndirectAsker {
 	readonly asker: string;
 	readonly to: Address;
@@ -56,7 +56,7 @@ export class Peer {
 	readonly outstanding = new Map<number, Outstanding>();
 	/** Which of our keys the peer understands: 1, the older one, only if it has shown to have no other. */
 	key = 0;
-	/** The boot id that is believed. */
+	/** Of the incarnation that is accepted. */
 	bootId: string | null = null;
 	window = new ReplayWindow();
 	/** How often a boot id or transient sender was accepted: part of every nonce, so that none works twice. */
@@ -64,9 +64,9 @@ export class Peer {
 	readonly retired = new Map<string, { at: number }>();
 	contentSequence = 0;
 	content: Content = noContent;
-	/** Wall clock of the last word, milliseconds since the epoch. */
+	/** When the last accepted datagram came, milliseconds since the epoch. */
 	receivedAtMs: number | null = null;
-	/** The same, by an earlier process of ours. */
+	/** The same, from the state file of an earlier process of ours. */
 	previouslyReceivedAtMs: number | null = null;
 	hearsUs: boolean | null = null;
 	/** Sequence of the last datagram of the peer that was used. */
@@ -99,7 +99,7 @@ export class Peer {
 	}
 
 	/**
-	 * Whether a datagram from `address` may be the peer's where nothing but the address tells. Where the configured name leads; at
+	 * Whether a datagram from `address` may be the peer's where only the address can show it. Where the configured name leads; at
 	 * another port there only while the peer is not heard at its configured one (it was restarted elsewhere, or an address
 	 * translation changes ports), so that no other program of that machine takes its place.
 	 */
@@ -129,8 +129,17 @@ export class Peer {
 		this.outstanding.set(sequence, outstanding);
 	}
 
-	/** From now on this boot id is believed, and the one before not any more. */
-	believe(bootId: string, sequence: number, now: number): void {
+	/** Takes a changed configuration. Another address makes everything that is known of the old one void. */
+	setConfig(config: PeerAddress): void {
+		if (config.host === this.config.host && config.port === this.config.port) return;
+		this.config = config;
+		this.resolved = [];
+		this.confirmed = null;
+		this.resolveAt = 0;
+	}
+
+	/** Accepts an incarnation of the peer: the one before is over. */
+	acceptBootId(bootId: string, sequence: number, now: number): void {
 		if (this.bootId !== null) this.retire(this.bootId, now);
 		this.bootId = bootId;
 		this.window = new ReplayWindow();
@@ -140,7 +149,7 @@ export class Peer {
 		this.detector.restarted();
 	}
 
-	/** Never believes a boot id again. */
+	/** Ends an incarnation: its boot id is never accepted again. */
 	retire(bootId: string, now: number): void {
 		this.retired.delete(bootId);
 		this.retired.set(bootId, { at: now });
@@ -149,7 +158,7 @@ export class Peer {
 		if (oldest !== undefined) this.retired.delete(oldest);
 	}
 
-	/** Takes over what a heartbeat tells. Returns whether anything is new. */
+	/** Takes over what a heartbeat reports. Returns whether anything is new. */
 	takeContent(message: Message): boolean {
 		const content: Content = {
 			head: message.head ?? null,

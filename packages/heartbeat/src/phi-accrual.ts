@@ -55,11 +55,11 @@ export class PhiAccrual {
 
 	/** @param expectedMs the interval that the peer is believed to keep, until it has shown its own */
 	constructor(expectedMs: number) {
-		this.expect(expectedMs);
+		this.setInterval(expectedMs);
 	}
 
 	/** The peer keeps another interval from now on: what was seen before says nothing about it. */
-	expect(expectedMs: number): void {
+	setInterval(expectedMs: number): void {
 		this.#count = 0;
 		this.#next = 0;
 		this.#sum = 0;

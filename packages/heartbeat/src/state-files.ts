@@ -11,7 +11,8 @@ import {
 	timestamp,
 	type WorkspacePaths,
 } from "@robust-sync/workspace";
-import type { HeartbeatNode, PeerView } from "./heartbeat-node.ts";
+import type { HeartbeatNode } from "./heartbeat-node.ts";
+import type { PeerView } from "./peer-view.ts";
 
 /** Changes that nobody waits for (the time of the last word, a round trip) are gathered this long. */
 const gatherMs = 1_000;

@@ -1,5 +1,6 @@
 import { type Content, unknownServices } from "../content.ts";
-import { HeartbeatNode, type NodeLog, type NodeSettings } from "../heartbeat-node.ts";
+import { HeartbeatNode } from "../heartbeat-node.ts";
+import type { NodeLog, NodeSettings } from "../node-state.ts";
 import type { Address, Resolver, Transport } from "../transport.ts";
 import {
 	type NetworkConditions,
