@@ -92,7 +92,7 @@ export const notRun: readonly (readonly [file: string, first: string, reason: st
 	["docs/leaks.md", "", "searches for a value that leaked, in a file that a person makes"],
 	["SECURITY.md", "location / {", "a web server's configuration; web-server.slow.test.ts holds it against a real one"],
 	[
-		"docs/reliability.md",
+		"docs/design/chaos.md",
 		"git add -A; git commit -qm sync; git pull -q --rebase origin main; git push -q origin main",
 		"what robust-sync is compared with",
 	],

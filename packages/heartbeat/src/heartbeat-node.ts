@@ -10,7 +10,7 @@ import { Sender } from "./sender.ts";
 
 /**
  * One node of the heartbeat protocol (docs/heartbeat-protocol.md): sends, answers, and knows how its peers are. All
- * effects go through its surroundings, so that a thousand days pass in a test.
+ * effects go through its surroundings, so that a thousand days pass in a test. docs/design/heartbeat.md explains the parts.
  */
 export class HeartbeatNode {
 	readonly #state: NodeState;
