@@ -228,7 +228,7 @@ describe("the merge driver", () => {
 		expect(JSON.parse(person.read("s.json"))).toEqual({ a: 2, b: 3 });
 	});
 
-	test("obeys attributes in the repository, and leaves a file that it cannot merge to git", () => {
+	test("merge driver: attributes in the repository → obeyed; unmergeable → left to git", () => {
 		person.branches(
 			{ "s.json": '{"a": 1}\n', ".gitattributes": "*.json robust-sync=later\n" },
 			{ "s.json": '{"a": 2}\n' },
@@ -240,7 +240,7 @@ describe("the merge driver", () => {
 		expect(run("--merge-driver", "no-base", "no-ours", "no-theirs", "x")).toMatchObject({ status: 1 });
 	});
 
-	test("merges three files by hand without a repository, and leaves them alone where that would lose something", () => {
+	test("merge driver: three files, no repository → merged, untouched where that loses", () => {
 		const merge = (a: string, b: string) => {
 			for (const [name, content] of Object.entries({ O: '{"k": 1}', A: a, B: b })) fs.writeFileSync(path.join(directory, name), content);
 			const { status } = spawnSync(process.execPath, [bundle, "--merge-driver", "O", "A", "B", "s.json"], { cwd: directory });
@@ -250,7 +250,7 @@ describe("the merge driver", () => {
 		expect(merge('{"k": 3}', '{"k": 2}')).toEqual([1, '{"k": 3}']);
 	});
 
-	test("is installed in .git/config and .git/info/attributes only, once however often, and removed without a trace", () => {
+	test("merge driver: installed twice, then removed → once there, then no trace", () => {
 		person.commit({ f: "1\n" });
 		person.write({ ".git/info/attributes": "*.bin -diff\n" });
 		const config = person.read(".git/config");

@@ -14,7 +14,7 @@ const resolve = async (options = {}) => await resolveConflicts(await person.cont
 const parents = () => person.git("log", "-1", "--format=%P").trim().split(" ");
 
 describe("a merge in progress", () => {
-	test("is completed by kind and committed; both versions are saved, and the files with markers set aside", async () => {
+	test("merge in progress: → merged by kind, committed, versions and markers kept", async () => {
 		person.branches(
 			{ "s.json": '{"a": 1}\n', "x.log": "1\n" },
 			{ "s.json": '{"a": 2}\n', "x.log": "1\n2\n" },
@@ -44,7 +44,7 @@ describe("a merge in progress", () => {
 		expect(person.setAside(report.setAside, "s.json")).toContain("<<<<<<< HEAD");
 	});
 
-	test("keeps what the person settled: edited without markers left, taken from one side, staged, removed", async () => {
+	test("merge in progress: edited, taken, staged or removed by a person → stays", async () => {
 		const names = ["edited.md", "taken.md", "staged.md", "removed.md", "open.md"];
 		const all = (text: string) => Object.fromEntries(names.map((name) => [name, `${text}\n`]));
 		person.branches(all("base"), all("ours"), all("theirs"));
@@ -67,7 +67,7 @@ describe("a merge in progress", () => {
 		expect(person.savedFiles()).toMatchObject({ "edited.md.ours": "ours\n", "edited.md.theirs": "theirs\n", "taken.md.ours": "ours\n" });
 	});
 
-	test("takes a half-edited file for what it is, and text that looks like markers for text", async () => {
+	test("merge in progress: half edited, or text like markers → told apart", async () => {
 		const example = "<<<<<<< HEAD\nan example\n=======\nof a conflict\n>>>>>>> theirs-example\n";
 		person.branches(
 			{ "half.md": "base\n", "doc.md": example },
@@ -87,7 +87,7 @@ describe("a merge in progress", () => {
 		expect(person.status()).toBe("");
 	});
 
-	test("follows the rules for paths: deleted, renamed twice, a directory in the way, links", async () => {
+	test("merge in progress: deletions, renames, directories, links → the rules for paths", async () => {
 		const long = Array.from({ length: 20 }, (_, index) => `line ${index}\n`).join("");
 		person.commit({ "gone.txt": "1\n", "old.txt": long, x: "x\n" }, "base");
 		person.git("checkout", "-q", "-b", "theirs");
@@ -107,7 +107,7 @@ describe("a merge in progress", () => {
 		expect(person.read(names[1] ?? "")).toBe("file\n");
 	});
 
-	test("merges by kind also where git's line merge was clean, unless the person touched it", async () => {
+	test("merge in progress: git's merge was clean → by kind, unless a person edited it", async () => {
 		const json = '{\n  "a": 1,\n  "x": 1,\n  "y": 1,\n  "z": 1,\n  "b": 1\n}\n';
 		const files = (text: string) => ({ "s.json": text, "t.json": text });
 		person.branches(
@@ -125,7 +125,7 @@ describe("a merge in progress", () => {
 		expect(person.status()).toBe("");
 	});
 
-	test("that has only to be committed is committed; changes that are not part of it stay as they are", async () => {
+	test("merge in progress: only to be committed → committed, other changes stay", async () => {
 		person.branches({ f: "1\n", g: "1\n" }, { f: "2\n" }, { f: "3\n" });
 		person.git("merge", "theirs");
 		person.write({ f: "done\n", g: "mine\n", untracked: "u\n" });
@@ -235,7 +235,7 @@ describe("the fetched upstream", () => {
 		expect(person.git("ls-remote", "origin", "main")).toContain(upstream.trim());
 	});
 
-	test("that holds a merge which the other node made: what that one left out is saved here as well", async () => {
+	test("upstream: holds another node's merge → what lost there is saved here too", async () => {
 		person.diverged({ f: "1\n" }, { f: "2\n" }, { f: "3\n" });
 		const { repository } = await person.context();
 		const [ours, theirs] = ["HEAD", "origin/main"].map((name) => person.git("rev-parse", name).trim()) as [string, string];
@@ -251,7 +251,7 @@ describe("the fetched upstream", () => {
 		expect(person.status()).toBe("");
 	});
 
-	test("with the other side's file taken by hand, typed as in the user's scenario: that content stays, both are saved", async () => {
+	test("upstream: their file taken by hand → that content stays, both are saved", async () => {
 		person.diverged({ f: "base\n" }, { "test_conflict.json": '{"test": "local"}\n' }, { "test_conflict.json": '{"test": "remote"}\n' });
 		person.git("fetch", "origin");
 		person.git("checkout", "origin/main", "--", "test_conflict.json");
@@ -266,7 +266,7 @@ describe("the fetched upstream", () => {
 		});
 	});
 
-	test("that did not touch the file: the local change stays, and there is nothing to save", async () => {
+	test("upstream: did not touch the file → the local change stays, nothing to save", async () => {
 		person.diverged({ f: "base\n" }, { "test_conflict.json": '{"test": "local"}\n' }, { other: "x\n" });
 		expect(person.git("checkout", "origin/main", "--", "test_conflict.json")).toContain("did not match");
 		await resolve();
@@ -276,7 +276,7 @@ describe("the fetched upstream", () => {
 		expect(fs.existsSync(person.scratch.path("mine/sync/conflicts"))).toBe(true);
 	});
 
-	test("whose older version of the file was taken back by hand: that stays, and both are saved", async () => {
+	test("upstream: an older version taken back by hand → stays, both are saved", async () => {
 		person.commit({ f: "base\n" });
 		person.git("push", "-q", "origin", "main");
 		person.commit({ f: "local\n" });

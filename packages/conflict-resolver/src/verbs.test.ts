@@ -139,7 +139,7 @@ describe("--restore", () => {
 		expect(person.status()).toBe(" M d/s.json\n");
 	});
 
-	test("of 'latest' without a path puts every version of that side back; what it did not have goes", async () => {
+	test("--restore: latest without a path → every version of that side, the rest goes", async () => {
 		await conflict();
 		person.write({ d: null });
 		const report = await restoreVersions(await person.context(), "latest", undefined, "ours");
@@ -204,7 +204,7 @@ describe("--restore", () => {
 });
 
 describe("--abort", () => {
-	test("goes back to before the merge; what was changed since is set aside, untracked files and other changes stay", async () => {
+	test("--abort: changes since → as before the merge, changes set aside, others stay", async () => {
 		person.branches({ f: "1\n", g: "1\n", h: "1\n" }, { f: "2\n" }, { f: "3\n", g: "3\n" });
 		person.write({ h: "uncommitted\n" });
 		const before = person.git("rev-parse", "HEAD");
@@ -251,7 +251,7 @@ describe("--abort", () => {
 	});
 });
 
-test("set aside: backups on the workspace's own file system → each text names where they are", () => {
+test("set aside: backups on their own file system → each text names where they are", () => {
 	const where = ".git/robust-sync/backups";
 	const resolved = { operation: "merge", commit: null, files: [], saved: [], setAside: "T", next: null } as const;
 	const restored = { from: "T\u001b[2J", side: "ours", restored: ["a\u001b"], removed: [], setAside: "T" } as const;

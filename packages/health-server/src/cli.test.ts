@@ -111,7 +111,7 @@ describe("health-server", () => {
 		expect(refused.stdout).toContain('; its configuration is not accepted: LOG_LEVEL="chatty" is not accepted: give');
 	});
 
-	test.each([true, false])("a taken port is exit 1, naming who holds it and the flag (with a service manager: %p)", async (unit) => {
+	test.each([true, false])("start: the port is taken (with a service manager: %p) → exit 1, holder and flag", async (unit) => {
 		const holder = await taken(port);
 		const run = new Run(["--port", String(port)], { unit });
 		expect(await run.ended).toBe(1);

@@ -227,7 +227,7 @@ describe("/status", () => {
 		expect(json.peers).toEqual([{ peer: "chad", status: "unknown", received_at: null, age_seconds: null }]);
 	});
 
-	test("/status and page: sync stopped by a refused configuration → the variable and its value, until it is corrected", async () => {
+	test("/status and page: sync stopped by its configuration → the variable and its value", async () => {
 		node.healthy();
 		node.sync({ status: "stopped" });
 		const served = await node.serve();
@@ -574,7 +574,7 @@ describe("the page", () => {
 		expect(text).toContain("every file of the workspace is synced");
 	});
 
-	test("stays below 150 KB with 100 peers, 1,000 saved resolutions and a full day of cycles", async () => {
+	test("page: 100 peers, 1,000 resolutions, a day of cycles → below 150 KB", async () => {
 		node.healthy();
 		for (let n = 0; n < 100; n++) node.peer(`peer-${n}`);
 		for (let n = 0; n < 1_000; n++) node.saved(Date.now() - n * 60_000, { "notes/state.json": { ours: "1", theirs: "2", base: "0" } });

@@ -388,7 +388,7 @@ let node: NodeFixture;
 			expect(problems).toEqual([]);
 		});
 
-		test("history: what is no commit, no path or no version → 404 or 400, and nothing of the file system", async () => {
+		test("history: no commit, no path, no version → 404 or 400, nothing of the file system", async () => {
 			const { served: serving, commits } = withHistory();
 			const served = await serving;
 			for (const [target, code] of [

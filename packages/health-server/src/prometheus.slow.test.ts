@@ -51,7 +51,7 @@ function promtool(args: string[], input = ""): { code: number | null; output: st
 		expect(promtool(["check", "metrics"], (await served.ask("/metrics")).text)).toEqual({ code: 0, output: "" });
 	});
 
-	test("scrapes for a minute: every metric arrives, every scrape succeeds, and alerts fire when they should", async () => {
+	test("Prometheus: a minute of scrapes → every metric arrives, alerts fire", async () => {
 		node.healthy();
 		const served = await node.serve();
 		// As deployed, only faster and at this test's port.

@@ -19,7 +19,7 @@ afterEach(async () => {
 });
 
 describe("heartbeat", () => {
-	test("runs as the user's document says, with a peer by --peer-host; SIGTERM says goodbye", async () => {
+	test("heartbeat: a peer by --peer-host → runs; SIGTERM sends a goodbye", async () => {
 		writeFileSync(helios.paths.envFile, "export CHAD_HOST=203.0.113.1\nexport HELIOS_HOST=203.0.113.2\n");
 		const first = helios.start(["--node", "helios", "--peer-host", `localhost:${chadPort}`, "--peer", "chad"]);
 		const second = chad.start();
@@ -37,7 +37,7 @@ describe("heartbeat", () => {
 		expect((await helios.run("--status")).code).toBe(3);
 	});
 
-	test("is its own supervisor without a service manager: a worker that is killed is replaced, and two never run", async () => {
+	test("heartbeat: its worker is killed, no service manager → replaced, never two", async () => {
 		const { child, finished } = helios.start([], { unit: false });
 		await eventually(() => helios.state() !== null, 15_000);
 		const { pid } = helios.state()!;
@@ -50,7 +50,7 @@ describe("heartbeat", () => {
 		expect((await finished).code).toBe(0);
 	});
 
-	test("exits 1 and names the port, its holder and the flag when the port is taken, with and without a supervisor", async () => {
+	test("heartbeat: the port is taken → exit 1 with port, holder and flag", async () => {
 		chad.start();
 		await eventually(() => chad.state() !== null, 15_000);
 		for (const unit of [true, false]) {
@@ -63,7 +63,7 @@ describe("heartbeat", () => {
 });
 
 describe("heartbeat --once", () => {
-	test("is answered by the peers, beside the running daemon, and changes no recorded address or boot", async () => {
+	test("--once: beside the daemon → answered; recorded address and boot stay", async () => {
 		helios.start([], {});
 		chad.start();
 		await eventually(() => helios.peer("chad")?.status === "alive" && chad.peer("helios")?.hears_us === true, 15_000);
@@ -77,7 +77,7 @@ describe("heartbeat --once", () => {
 		expect((await helios.run("--once")).stdout).toMatch(/^answered {2}chad at \S+ in [\d.]+ ms, clock [+-][\d.]+ ms\n$/);
 	});
 
-	test("counts as a word from a node that has no daemon, but not as a place to send to", async () => {
+	test("--once: from a node without a daemon → heard, its address is not recorded", async () => {
 		chad.start();
 		await eventually(() => chad.state() !== null, 15_000);
 		expect((await helios.run("--once")).code).toBe(0);
@@ -85,14 +85,14 @@ describe("heartbeat --once", () => {
 		expect(chad.peer("helios")).toMatchObject({ address: `127.0.0.1:${heliosPort}`, boot_id: null, services: { heartbeat: "unknown" } });
 	});
 
-	test("exits 1 and says what to look at when a peer does not answer", async () => {
+	test("--once: a peer does not answer → exit 1 and what to check", async () => {
 		const { code, stdout } = await helios.run("--once", "--peers", `chad=127.0.0.1:${chadPort},atlas=no-such-host.invalid`);
 		expect(code).toBe(1);
 		expect(stdout).toContain("chad: no answer from");
 		expect(stdout).toContain("atlas: no-such-host.invalid does not resolve");
 	});
 
-	test("is not answered by a node with another key", async () => {
+	test("--once: another key → no answer", async () => {
 		chad.start(["--port", String(chadPort)]);
 		await eventually(() => chad.state() !== null, 15_000);
 		const stranger = new HeartbeatWorkspace({ NODE_NAME: "helios", HEARTBEAT_KEY: key });
@@ -103,7 +103,7 @@ describe("heartbeat --once", () => {
 });
 
 describe("heartbeat --status", () => {
-	test("shows each peer in a line, as text and as JSON, and changes nothing", async () => {
+	test("--status: → a line a peer, as text and as JSON; nothing changes", async () => {
 		helios.start();
 		chad.start();
 		await eventually(() => helios.peer("chad")?.hears_us === true, 15_000);
@@ -115,7 +115,7 @@ describe("heartbeat --status", () => {
 		expect(json).toMatchObject({ running: true, node: "helios", port: heliosPort, peers: [{ peer: "chad", status: "alive" }] });
 	});
 
-	test("exits 3 where it never ran", async () => {
+	test("--status: never ran → exit 3", async () => {
 		const { code, stdout } = await helios.run("--status", "--json");
 		expect(code).toBe(3);
 		expect(JSON.parse(stdout)).toEqual({ running: false, reason: "never started here", schema: 1, peers: [] });
@@ -153,7 +153,7 @@ describe("bad usage and configuration", () => {
 		expect(stderr.trimEnd().split("\n")).toHaveLength(1);
 	});
 
-	test("a key that is too short is refused without showing it, and a good one is in no file", async () => {
+	test("key: too short → refused without showing it; a good one is in no file", async () => {
 		writeFileSync(chad.paths.envFile, "HEARTBEAT_KEY=tooshort\n");
 		const { code, stderr } = await chad.run("--once");
 		expect(code).toBe(2);

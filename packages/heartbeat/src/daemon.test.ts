@@ -32,7 +32,7 @@ async function bothAlive(values: Record<string, string> = {}): Promise<void> {
 }
 
 describe("two heartbeats on real sockets", () => {
-	test("tell each other how they stand, and write it down", async () => {
+	test("daemon: two on real sockets → each has the other's state in its file", async () => {
 		await chad.sync({ head: head("c"), consecutive_failures: 0, messages_pending: 3 });
 		await bothAlive({ HEARTBEAT_KEY: "a secret of sixteen or more" });
 		await eventually(() => helios.peer("chad")?.hears_us === true);
@@ -54,19 +54,19 @@ describe("two heartbeats on real sockets", () => {
 		expect(readdirSync(helios.paths.sync).filter((name) => !name.endsWith(".json"))).toEqual([]);
 	});
 
-	test.each(["127.0.0.1", "::1", "localhost"])("reach each other by %s", async (host) => {
+	test.each(["127.0.0.1", "::1", "localhost"])("daemon: the peer by %s → reached", async (host) => {
 		const at = (port: number) => (host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`);
 		await helios.start({ PEERS: `chad=${at(chad.port)}` });
 		await chad.start({ PEERS: `helios=${at(helios.port)}` });
 		await eventually(() => helios.peer("chad")?.status === "alive" && chad.peer("helios")?.status === "alive");
 	});
 
-	test("listen where HEARTBEAT_BIND says", async () => {
+	test("HEARTBEAT_BIND: an address → only that is listened on", async () => {
 		await bothAlive({ HEARTBEAT_BIND: "127.0.0.1" });
 		expect(helios.peer("chad")?.address).toBe(`127.0.0.1:${chad.port}`);
 	});
 
-	test("heartbeat without a key: real senders at two addresses → only the named one is believed", async () => {
+	test("without a key: real senders at two addresses → only the named one counts", async () => {
 		await helios.start({ PEERS: `chad=127.0.0.2:${chad.port}` });
 		const sendFrom = async (host: string, how: Partial<Message>) => {
 			const transport = await openUdpTransport({ host, port: chad.port });
@@ -101,7 +101,7 @@ describe("two heartbeats on real sockets", () => {
 		real.transport.close();
 	});
 
-	test("know each other again after a restart on another port", async () => {
+	test("restart: on another port → heard again", async () => {
 		await bothAlive({ HEARTBEAT_INTERVAL: "0.3", PEER_TIMEOUT: "2" });
 		await chad.stop();
 		await eventually(() => helios.peer("chad")?.status === "down");
@@ -112,7 +112,7 @@ describe("two heartbeats on real sockets", () => {
 		expect(helios.peer("chad")?.address).toBe(`127.0.0.1:${port}`);
 	});
 
-	test("are found dead by PEER_TIMEOUT, seen from the state file", async () => {
+	test("dead peer: → down in the state file at PEER_TIMEOUT", async () => {
 		await bothAlive({ HEARTBEAT_INTERVAL: "0.2", PEER_TIMEOUT: "1" });
 		// Ends without a goodbye: nobody tells helios.
 		const transport = await silence(chad);
@@ -135,7 +135,7 @@ async function silence(daemon: DaemonFixture) {
 }
 
 describe("an announcement", () => {
-	test("of a new head on the remote is readable in the peer's state file within milliseconds", async () => {
+	test("announcement: a new head → in the peer's state file within milliseconds", async () => {
 		await helios.sync({ head: head("0") });
 		await bothAlive();
 		const delays: number[] = [];
@@ -153,7 +153,7 @@ describe("an announcement", () => {
 		expect(delays[10]).toBeLessThan(1_500);
 	});
 
-	test("says nothing of commits that are not on the remote yet", async () => {
+	test("announcement: a commit that is not on the remote yet → not announced", async () => {
 		await helios.sync({ head: head("a") });
 		await bothAlive();
 		await eventually(() => chad.peer("helios")?.head === head("a"));
@@ -171,7 +171,7 @@ describe("an announcement", () => {
 		expect([...seen].sort()).toEqual([head("a"), head("c")].filter((one) => seen.has(one)));
 	});
 
-	test("works for a sync/ that was removed and came back", async () => {
+	test("announcement: sync/ was removed and came back → still announced", async () => {
 		await bothAlive({ HEARTBEAT_INTERVAL: "0.3", PEER_TIMEOUT: "5" });
 		rmSync(helios.paths.sync, { recursive: true });
 		await eventually(() => existsSync(helios.paths.heartbeatState), 15_000);
@@ -181,14 +181,14 @@ describe("an announcement", () => {
 });
 
 describe("a heartbeat that starts", () => {
-	test("in a workspace that another one serves is refused, naming its pid", async () => {
+	test("start: the workspace has a heartbeat → refused with its pid", async () => {
 		await helios.start();
 		const second = new DaemonFixture("helios", await freeUdpPort());
 		Object.assign(second, { paths: helios.paths });
 		await expect(second.start()).rejects.toMatchObject({ exitCode: 4, message: expect.stringContaining(`pid ${process.pid}`) });
 	});
 
-	test("on a port that is taken names who has it, the port and the flag, and lets the lock go", async () => {
+	test("start: the port is taken → names holder, port and flag, releases the lock", async () => {
 		await helios.start();
 		chad.values = { ...chad.values, HEARTBEAT_PORT: String(helios.port) };
 		await expect(chad.start()).rejects.toMatchObject({
@@ -200,7 +200,7 @@ describe("a heartbeat that starts", () => {
 		await chad.start({ HEARTBEAT_PORT: String(chad.port) });
 	});
 
-	test("without a key warns once; with peers of former times forgets them", async () => {
+	test("start: without a key → one warning; state of former peers is removed", async () => {
 		writeFileSync(helios.paths.peerState("atlas"), "{}");
 		await helios.start();
 		expect(existsSync(helios.paths.peerState("atlas"))).toBe(false);
@@ -208,7 +208,7 @@ describe("a heartbeat that starts", () => {
 		expect(ownState(helios).authenticated).toBe(false);
 	});
 
-	test("shows within seconds that it refuses datagrams, though nothing else happens", async () => {
+	test("state file: datagrams are refused → counted there within seconds", async () => {
 		await helios.start({ PEERS: "" });
 		const stranger = await openUdpTransport({ host: null, port: 0 });
 		for (const text of ["hello", ""]) stranger.send(Buffer.from(text), { host: "127.0.0.1", port: helios.port });
@@ -216,7 +216,7 @@ describe("a heartbeat that starts", () => {
 		stranger.close();
 	});
 
-	test("moves state files that do not parse out of the way and goes on", async () => {
+	test("start: state files that do not parse → moved aside, goes on", async () => {
 		writeFileSync(helios.paths.heartbeatState, '{"schema":1,"node":');
 		writeFileSync(helios.paths.peerState("chad"), "[[[[");
 		await bothAlive();
@@ -224,7 +224,7 @@ describe("a heartbeat that starts", () => {
 		expect(names.filter((name) => name.includes(".corrupt-"))).toHaveLength(2);
 	});
 
-	test("counts on from where it stopped, and remembers whom it heard", async () => {
+	test("restart: → totals go on, peers heard before are known", async () => {
 		await bothAlive();
 		await Promise.all([helios.stop(), chad.stop()]);
 		const before = ownState(helios);
@@ -238,7 +238,7 @@ describe("a heartbeat that starts", () => {
 });
 
 describe("SIGHUP", () => {
-	test("takes new peers, keys and intervals, and keeps what is known", async () => {
+	test("SIGHUP: new peers, keys, intervals → used, known peers keep their state", async () => {
 		await bothAlive();
 		const { boot_id } = helios.peer("chad")!;
 		helios.values = { ...helios.values, PEERS: `${helios.values.PEERS},atlas=127.0.0.1:9`, HEARTBEAT_INTERVAL: "1", NODE_NAME: "other" };
@@ -253,7 +253,7 @@ describe("SIGHUP", () => {
 });
 
 describe("a hostile network", () => {
-	test("with 50,000 datagrams of all kinds at full speed does not keep real heartbeats from being answered", async () => {
+	test("flood: 50,000 datagrams of all kinds → real heartbeats are answered", async () => {
 		await bothAlive({ HEARTBEAT_KEY: "a secret of sixteen or more", HEARTBEAT_INTERVAL: "0.5", PEER_TIMEOUT: "5" });
 		const attacker = await openUdpTransport({ host: null, port: 0 });
 		let answers = 0;

@@ -4,7 +4,7 @@ import { enduranceTimeoutMs, endure } from "./testing/endurance.ts";
 /** Less of it where time is limited (.ci/run): from 0 to 1. */
 const share = Number(process.env.SLOW_SHARE ?? 1);
 
-test("a thousand simulated days at 20 % loss with defaults: nobody is called down who lives, and every death is found in time", () => {
+test("endurance: a thousand days at 20 % loss → no false down, deaths found in time", () => {
 	const days = 1_000 * share;
 	const result = endure({ days, lossRate: 0.2, seed: 1, deathEveryMs: 24 * 3_600_000 });
 	expect(result.deaths).toBeGreaterThan(0.9 * days);

@@ -2,7 +2,7 @@ import { expect, test } from "@jest/globals";
 import { enduranceTimeoutMs, endure } from "./testing/endurance.ts";
 
 // The thousand days are in endurance.slow.test.ts.
-test("ten simulated days at 20 % loss with defaults: nobody is called down who lives, and every death is found in time", () => {
+test("endurance: ten days at 20 % loss → no false down, each death found in time", () => {
 	const result = endure({ days: 10, lossRate: 0.2, seed: 20_260_218, deathEveryMs: 6 * 3_600_000 });
 	expect(result.deaths).toBeGreaterThan(30);
 	expect(result.falseDowns).toBe(0);

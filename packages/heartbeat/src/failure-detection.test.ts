@@ -20,7 +20,7 @@ describe("φ", () => {
 		expect(negLog10Tail(40)).toBeCloseTo(349.437, 2);
 	});
 
-	test("reaches the threshold after about 1.4 intervals of a steady peer, and exactly when it says", () => {
+	test("φ: a steady peer → threshold after about 1.4 intervals, exactly when announced", () => {
 		const phi = new PhiAccrual(60_000);
 		for (let i = 0; i < 200; i++) phi.add(60_000 + (i % 2 ? 1_000 : -1_000));
 		const patience = phi.suspectAfterMs();

@@ -31,7 +31,7 @@ test("nothing is known before robust-sync ran, except that the heartbeat does", 
 	expect(new LocalContent({ paths, isHeartbeat: false }).get().services.heartbeat).toBe("unknown");
 });
 
-test("a head is told only when it is on the remote, and the last such head while a newer one is not", async () => {
+test("head: not on the remote yet → the last one that is there is reported", async () => {
 	const told = async (fields: Parameters<typeof syncStateOf>[1]) => {
 		await writeState(paths.syncState, syncStateOf("helios", fields));
 		return content.refresh().head;
@@ -45,7 +45,7 @@ test("a head is told only when it is on the remote, and the last such head while
 	expect(await told({ head: "not a commit" })).toBe(headB);
 });
 
-test("a service whose process is gone is told as down, a file that is not valid as not known", async () => {
+test("services: process gone → down; state file invalid → unknown", async () => {
 	await writeState(paths.syncState, syncStateOf("helios", { pid: 2 ** 22 + 1 }));
 	writeFileSync(paths.monitorStatus, "{");
 	expect(content.get().services).toEqual({ sync: "down", heartbeat: "up", "health-server": "unknown", monitor: "unknown" });

@@ -49,7 +49,7 @@ const timeoutSeconds = 6;
 		machines.remove();
 	});
 
-	test("one-way loss between two: one calls the other down at PEER_TIMEOUT, the other knows that it is not heard; both heal", async () => {
+	test("one-way loss: → down at PEER_TIMEOUT there, not heard here; both recover", async () => {
 		const two = ["helios", "chad"] as const;
 		boot((name) => machines.ipv4(name), two);
 		await allAlive(two);
@@ -98,7 +98,7 @@ const timeoutSeconds = 6;
 		await allAlive(two);
 	});
 
-	test("a node that was stopped for longer than PEER_TIMEOUT calls nobody down when it goes on", async () => {
+	test("own pause: longer than PEER_TIMEOUT → no peer is down afterwards", async () => {
 		boot((name) => machines.ipv4(name));
 		await allAlive();
 		const { child } = running.helios;

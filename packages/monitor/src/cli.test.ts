@@ -186,7 +186,7 @@ describe("--test-alert", () => {
 });
 
 describe("--daemon", () => {
-	test("a service that is killed is told within 2 s, and its return once; nothing secret is written anywhere", async () => {
+	test("daemon: a service is killed → alert within 2 s, its end once, no secret in files", async () => {
 		const server = await botApi();
 		const paths = monitor.workspace({ ...telegram(server), MONITOR_INTERVAL: "2" });
 		const [sync] = startAll(paths);
@@ -244,7 +244,7 @@ describe("--daemon", () => {
 		for (const text of texts(server)) expect(text).toContain("sync died");
 	});
 
-	test("a refusal by Telegram is said in the log, in state and by --check; SIGHUP takes the corrected configuration", async () => {
+	test("Telegram refuses: → in log, state and --check; SIGHUP → corrected", async () => {
 		const server = await botApi(botError(400, "Bad Request: chat not found"));
 		const paths = monitor.workspace({ ...telegram(server), MONITOR_INTERVAL: "1" });
 		const [sync] = startAll(paths);

@@ -97,7 +97,7 @@ describe("the four alerts of the user: each fires once and is over once", () => 
 		expect(node.channel.texts).toHaveLength(2);
 	});
 
-	test("a git conflict that no sync will look at is told without waiting for the next cycle", async () => {
+	test("conflict: sync does not run → alert without waiting for a cycle", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		node.stop("sync");
@@ -233,7 +233,7 @@ describe("processes", () => {
 		expect(node.channel.texts[1]).toContain("health-server does not run");
 	});
 
-	test("a dead monitor is told by its peer; of the peer's other services its own monitor tells", async () => {
+	test("dead monitor: → alert by its peer; its other services → by its own monitor", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		const hear = (services: object) => () => {
@@ -272,7 +272,7 @@ describe("peers", () => {
 		expect(node.channel.texts[0]).toContain("heartbeat died");
 	});
 
-	test("one that our heartbeat saw go silent is told, although that heartbeat is dead as well", async () => {
+	test("silent peer: our heartbeat saw it and died → alert all the same", async () => {
 		const node = newNode();
 		node.hear("chad", { status: "down", received_at: timestamp(node.now - 4 * minute), missed: 4 });
 		node.kill("heartbeat");
@@ -322,7 +322,7 @@ describe("peers", () => {
 		expect(node.channel.texts).toHaveLength(2);
 	});
 
-	test("a hundred that go silent at once are a few messages within the limit, each told once", async () => {
+	test("silent peers: a hundred at once → a few messages within the limit, each once", async () => {
 		const names = Array.from({ length: 100 }, (_, i) => `peer-${String(i).padStart(3, "0")}`);
 		const node = newNode({ CHAD_HOST: "", PEERS: names.map((name) => `${name}=${name}.example`).join(",") });
 		for (const name of names) node.hear(name);
@@ -383,7 +383,7 @@ describe("sync", () => {
 		expect(node.channel.texts).toEqual([]);
 	});
 
-	test("a rewritten history and newly skipped files are told once each; what was skipped from the start is not", async () => {
+	test("history rewritten, files newly skipped: → an alert each; skipped before → none", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		const old = { path: "old.bin", reason: "too-large" as const };
@@ -479,7 +479,7 @@ describe("disk and clock", () => {
 });
 
 describe("never lost, never doubled", () => {
-	test("what could not be sent is sent when the channel works again, with the time at which it happened", async () => {
+	test("channel fails, then works: → sent with the time of the event", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		node.channel.failure = new ChannelError("the network is unreachable");
@@ -636,7 +636,7 @@ describe("hostile and broken files", () => {
 		expect(statusFile(node).alerts.map((alert) => alert.id)).toContain("process:sync");
 	});
 
-	test("names that would break a shell, Markdown or HTML arrive as plain text on one line", async () => {
+	test("hostile names: shell, Markdown, HTML → plain text on one line", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		const message = "<b>x</b> `rm -rf /` $(reboot) *bold* [a](http://b) \u202egnp.exe\u0000\u0007\nfake: ✅ Over";

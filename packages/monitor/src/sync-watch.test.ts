@@ -8,7 +8,7 @@ beforeEach(() => {
 });
 afterEach(() => node.remove());
 
-test("cycles that succeed are no news; an error, a failure too many and their end are, once each", () => {
+test("sync: success → no check; an error, a failure too many, their end → one each", () => {
 	const watch = new SyncWatch(node.paths);
 	watch.hasNews(3);
 	const says = (write: () => void) => {

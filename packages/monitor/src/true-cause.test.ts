@@ -78,7 +78,7 @@ describe("peer that is not heard: the alert names what its heartbeat knows", () 
 });
 
 describe("alerts that fire when no channel is configured", () => {
-	test("alert without a channel: one is added while it fires → sent, once, and its end too", async () => {
+	test("no channel: one is added while an alert fires → sent once, and its end", async () => {
 		const node = newNode();
 		const monitor = node.monitor([]);
 		const failing = () => {
@@ -134,7 +134,7 @@ describe("services that do not run: the reason that is known comes first", () =>
 		expect(told).toMatch(/SYNC_INTERVAL.*abc[\s\S]*Do: correct .*\.sync_env/);
 	});
 
-	test("crash loop alert: the instance lock was lost → the alert says that two instances fight", async () => {
+	test("crash loop: the instance lock was lost → the alert names two instances", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		for (let restart = 0; restart < 6; restart++) {

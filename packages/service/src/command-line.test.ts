@@ -77,7 +77,7 @@ describe("a failure is one line and an exit code", () => {
 		expect(demo("--fail", "rejected")).toEqual({ stdout: "", stderr: "demo: nobody was waiting\n", status: 4 });
 	});
 
-	test("never with a stack or a password; with --verbose with the stack and its cause, still without the password", () => {
+	test("failure: → no stack, no password; --verbose → stack and cause, no password", () => {
 		expect(demo("--fail", "lines").stderr).toBe("demo: first; second https://[redacted]@example.org/x\n");
 		const { stderr, status } = demo("--fail", "lines", "--verbose");
 		expect(status).toBe(1);

@@ -77,7 +77,7 @@ describe("a record", () => {
 		expect(lines().map((line) => line.split(" ").at(-1))).toEqual(["two", "three"]);
 	});
 
-	test("never holds a secret: not in the message, not in fields, keys or errors, not escaped", () => {
+	test("record: a secret in message, fields, keys, errors or escaped → redacted", () => {
 		const secret = 'pass"word\\1';
 		const log = logger({ format: "json", secrets: [secret] });
 		log.addSecret("added-later");
@@ -158,7 +158,7 @@ describe("the log file", () => {
 		);
 	});
 
-	test("loses no record when processes share it, rotate it and are killed: each stands in exactly one file", async () => {
+	test("log file: shared, rotated, processes killed → each record in exactly one file", async () => {
 		const count = 4_000;
 		const writers = ["a", "b", "c"].map((id) => stage.start("writer", [logFile(), String(count), "65536", "200", id]));
 		for (const writer of writers) expect(await writer.ended).toBe("SIGKILL");
@@ -176,7 +176,7 @@ describe("the log file", () => {
 		expect(Math.max(...seen.values())).toBe(1);
 	});
 
-	test("goes on in a new file when logrotate moved it or somebody deleted it or its directory", () => {
+	test("log file: moved or deleted, or its directory → a new file", () => {
 		const log = logger();
 		log.info("one");
 		renameSync(logFile(), `${logFile()}.old`);
@@ -200,7 +200,7 @@ describe("the log file", () => {
 		expect(existsSync(`${logFile()}.rotating`)).toBe(false);
 	});
 
-	test("that cannot be written is said once; records go to stderr until it can be, then to the file again", () => {
+	test("log file: cannot be written → one warning, stderr until it can", () => {
 		rmSync(directory, { recursive: true });
 		writeFileSync(directory, "a file where the directory should be");
 		const log = logger();
@@ -217,7 +217,7 @@ describe("the log file", () => {
 		expect(lines()).toEqual([expect.stringMatching(/three$/), expect.stringMatching(/records_not_in_file=2$/)]);
 	});
 
-	test("log file: a link in its place, or in its directory's → stderr, nothing written through", () => {
+	test("log file: a link in its or its directory's place → stderr, not written through", () => {
 		const outside = path.join(directory, "outside");
 		writeFileSync(outside, "");
 		symlinkSync(outside, logFile());
@@ -229,7 +229,7 @@ describe("the log file", () => {
 		expect(readdirSync(directory).sort()).toEqual(["linked", "outside", "sync.log"]);
 	});
 
-	test("log file: another user's directory, and we are root → stderr, nothing is left there", () => {
+	test("log file: another user's directory, we are root → stderr, nothing left there", () => {
 		if (process.getuid?.() !== 0) return;
 		chownSync(directory, 65534, 65534);
 		expect(stderrOf(() => logger().info("one"))).toMatch(/belongs to user 65534.*\n.*sync: one\n/);

@@ -20,7 +20,7 @@ describe("restart policy", () => {
 		expect(new RestartPolicy().judge(exit(code))).toEqual({ exitCode: code });
 	});
 
-	test("restarts at once on 75, and with a pause when it comes right after the start again and again", () => {
+	test("exit 75: → restarted at once; again and again right after the start → a pause", () => {
 		const policy = new RestartPolicy();
 		expect(policy.judge(exit(75))).toEqual({ restart_ms: 0 });
 		expect([1, 2, 3, 4].map(() => policy.judge(exit(75, 500)))).toEqual([

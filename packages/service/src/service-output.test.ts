@@ -16,7 +16,7 @@ function run(file: string) {
 	return spawnSync(process.execPath, [monitor, "--daemon", "--workspace", directory], { env, encoding: "utf8" });
 }
 
-test("a service under a unit: what it prints → in its log as well, again after the log was moved", () => {
+test("service under a unit: its output → in its log too, also after that was moved", () => {
 	fs.writeFileSync(path.join(directory, ".sync_env"), "");
 	const file = path.join(directory, "monitor_service.log");
 	const { status, stderr } = run(file);
@@ -28,7 +28,7 @@ test("a service under a unit: what it prints → in its log as well, again after
 	expect(fs.readFileSync(file, "utf8")).toBe(stderr);
 });
 
-test("a service log that is a link, a directory, or in no directory → not followed, the service goes on", () => {
+test("service log: a link, directory, or no directory → not followed, service goes on", () => {
 	fs.writeFileSync(path.join(directory, ".sync_env"), "");
 	const target = path.join(directory, "target");
 	fs.writeFileSync(target, "as it was\n");

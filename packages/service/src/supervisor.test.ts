@@ -67,7 +67,7 @@ describe("with a clock of our own", () => {
 		return { result, workers, pass, die };
 	}
 
-	test("a dead worker is replaced after 1 s, then 2 s, and again 1 s after 5 min of health; never before", async () => {
+	test("dead worker: → replaced after 1 s, then 2 s, after 5 min of health 1 s again", async () => {
 		const { result, workers, pass, die } = staged();
 		for (const [lived, pause] of [
 			[10, 1_000],
@@ -150,7 +150,7 @@ describe("with real processes", () => {
 		expect(await supervisor.ended).toBe(0);
 	});
 
-	test("Ctrl-C, which a terminal sends to the whole process group, stops it once and in order", async () => {
+	test("Ctrl-C: sent to the whole process group → one orderly stop", async () => {
 		const child = spawn(process.execPath, [stage.file("service.mjs"), "supervised", "slow-stop"], {
 			env: { PATH: process.env.PATH },
 			stdio: ["ignore", "pipe", "pipe"],
@@ -203,14 +203,14 @@ describe("with real processes", () => {
 		expect(isProcessAlive(worker)).toBe(false);
 	});
 
-	test("wrong configuration and a lock held elsewhere end it with the worker's code and message", async () => {
+	test("worker: wrong configuration, or lock held → ends with its code and message", async () => {
 		expect(await stage.start("service", ["supervised", "usage"]).ended).toBe(2);
 		const locked = stage.start("service", ["supervised", "fail-start"]);
 		expect(await locked.ended).toBe(4);
 		expect(locked.stderr).toBe("demo: another instance (pid 42) holds the lock\n");
 	});
 
-	test("a worker that leaves to be restarted is replaced at once, and not while being stopped", async () => {
+	test("worker: exits to be restarted → replaced at once; while stopping → not", async () => {
 		const { supervisor } = await supervised(["restart"]);
 		await supervisor.says("started", 2);
 		workerOf(supervisor);

@@ -28,7 +28,7 @@ describe("watchdog", () => {
 		expect(watched().aliveFor(3_600_000)).toBeLessThanOrEqual(30_000);
 	});
 
-	test("a loop that sleeps longer than the window, and said so, lives; it is given up when it does not wake", () => {
+	test("watchdog: an announced long sleep → alive; does not wake → given up", () => {
 		const { watchdog, aliveFor } = watched();
 		watchdog.idle(480_000);
 		const alive = aliveFor(3_600_000);
@@ -36,7 +36,7 @@ describe("watchdog", () => {
 		expect(alive).toBeLessThanOrEqual(510_000);
 	});
 
-	test("a loop that was woken from its sleep and then hangs is given up although the sleep would last", () => {
+	test("watchdog: woken early, then hangs → given up before the sleep would end", () => {
 		const { world, watchdog, aliveFor } = watched();
 		watchdog.idle(480_000);
 		aliveFor(60_000);

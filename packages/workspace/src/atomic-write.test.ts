@@ -59,7 +59,7 @@ test("a reader, and a crash at any moment, sees one whole version", async () => 
 	}
 });
 
-test("atomic write: a disk with room for a part only → ENOSPC, the old file whole, nothing left behind", async () => {
+test("atomic write: room for a part only → ENOSPC, old file whole, nothing left behind", async () => {
 	if (process.getuid?.() !== 0) return;
 	fs.mkdirSync(path.dirname(file), { recursive: true });
 	const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs", path.dirname(file)]);

@@ -109,7 +109,7 @@ describe("whether a service is up", () => {
 	});
 });
 
-test("liveness: a configuration that is not accepted → the reason of every service that is not up, and of none that is", () => {
+test("liveness: configuration not accepted → the reason of each service that is not up", () => {
 	const problem = 'SYNC_INTERVAL="abc" is not accepted: give a number';
 	const view = { ...input().view, sync: ok({ ...sync, status: "stopped" as const }), monitor: ok({ ...sync }) as never };
 	const services = servicesLiveness(view, now, table, problem);
@@ -127,7 +127,7 @@ describe("a peer as a reader sees it", () => {
 		expect(peerLiveness({ ...peer, status: "down" }, now, 180_000)).toBe("down");
 		expect(peerLiveness({ ...peer, status: "unknown", received_at: null }, now, 180_000)).toBe("unknown");
 	});
-	test("down once nothing was heard for its timeout, also when the heartbeat that wrote it is dead", () => {
+	test("peer: nothing heard for its timeout, heartbeat alive or dead → down", () => {
 		expect(peerLiveness({ ...peer, received_at: ago(184_000) }, now, 180_000)).toBe("alive");
 		expect(peerLiveness({ ...peer, received_at: ago(186_000) }, now, 180_000)).toBe("down");
 	});
@@ -149,7 +149,7 @@ describe("how a node stands", () => {
 			reasons: [{ name: "sync", severity: "warning", message: expect.stringContaining(`paused since ${paused.since}`) }],
 		});
 	});
-	test("five intervals are those that sync was started with, not a cycle's state between two of them", () => {
+	test("late sync: five intervals → those that sync was started with", () => {
 		const last_sync = ago(1_500_000);
 		const judged = (state: Partial<SyncState>) => status({}, { last_sync, ...state });
 		expect(judged({ interval_seconds: 600 })).toBe("ok");
@@ -165,7 +165,7 @@ describe("how a node stands", () => {
 		expect(status({ conflictsUnresolved: 1 })).toBe("error");
 		expect(status({ view: { ...input().view, monitor: ok(monitor("critical", "firing")) } })).toBe("error");
 	});
-	test("degraded when a peer is away, sync retries, a message waits too long or a warning fires", () => {
+	test("health: peer away, retrying, message waits or warning fires → degraded", () => {
 		expect(status({ peers: [{ ...peer, status: "suspect" }] })).toBe("degraded");
 		expect(status({ peers: [{ ...peer, status: "down" }] })).toBe("degraded");
 		expect(status({}, { status: "retrying" })).toBe("degraded");

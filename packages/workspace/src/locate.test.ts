@@ -80,7 +80,7 @@ describe("consent: what writes needs a workspace that someone made one", () => {
 		}
 	});
 
-	test("consent: the main work tree is marked → a linked one is refused, and found once it has a .sync_env", () => {
+	test("consent: only the main work tree is marked → a linked one needs its .sync_env", () => {
 		const root = mark("[robust-sync]\n\tworkspace = true\n");
 		const gitDirectory = path.join(root, ".git/worktrees/other");
 		fs.mkdirSync(gitDirectory, { recursive: true });

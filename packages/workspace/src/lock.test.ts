@@ -91,7 +91,7 @@ test("a dead holder never blocks", async () => {
 	await lock.release();
 });
 
-test("a holder from before a reboot, a reused pid, a torn and an empty lock file never block", async () => {
+test("lock: holder before a reboot, reused pid, torn or empty file → never blocks", async () => {
 	const real = await acquireLock(file, { purpose: "a test" });
 	const holder = readLockHolder(file);
 	await real.release();
@@ -118,7 +118,7 @@ test("a directory where the lock should be is set aside", async () => {
 	await lock.release();
 });
 
-test("a lock that was let go while its directory was away does not block when it is back", async () => {
+test("lock: released while its directory was away → does not block afterwards", async () => {
 	const lock = await acquireLock(file, { purpose: "a test" });
 	fs.renameSync(path.dirname(file), `${path.dirname(file)}.away`);
 	expect(() => lock.assertHeld()).toThrow(LockLostError);
@@ -269,7 +269,7 @@ describe("lock, whatever the process table shows", () => {
 	);
 });
 
-test("lock: dead holder's lock being broken by a process that was killed → taken after a while", async () => {
+test("lock: a dead holder's, its breaker was killed → taken after a while", async () => {
 	const dead = start("die");
 	await dead.ended;
 	fs.writeFileSync(`${file}.breaker`, "");

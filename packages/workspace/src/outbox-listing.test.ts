@@ -19,7 +19,7 @@ function put(name: string | Buffer, second: number): void {
 	fs.utimesSync(file, second, second);
 }
 
-test("messages wait oldest first, then by name; what is still being written does not count", () => {
+test("outbox: → oldest first, then by name; without what is still being written", () => {
 	put("c", 30);
 	put("b", 20);
 	put("a", 30);

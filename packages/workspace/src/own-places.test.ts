@@ -43,7 +43,7 @@ describe("own places", () => {
 		},
 	);
 
-	test("own places: a file in the place of a directory, or the other way round → exit code 2", () => {
+	test("own places: a file where a directory belongs, or the reverse → exit code 2", () => {
 		fs.rmdirSync(path.join(root, "sync"));
 		fs.writeFileSync(path.join(root, "sync"), "mine\n");
 		expect(locate).toThrow(expect.objectContaining({ exitCode: 2, message: expect.stringContaining("rename what you have") }));

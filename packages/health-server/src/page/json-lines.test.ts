@@ -2,7 +2,7 @@ import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { spreadJson } from "./json-lines.ts";
 
-test("versions of a JSON document: one of them a single line → all with a key a line, tokens as they were", () => {
+test("JSON versions: one of them a single line → a key a line, tokens unchanged", () => {
 	expect(spreadJson({ ours: '{"v": 111, "big": 12345678901234567890, "e": {}, "l": [1, []]}\n', theirs: null })).toEqual({
 		ours: '{\n  "v": 111,\n  "big": 12345678901234567890,\n  "e": {},\n  "l": [\n    1,\n    []\n  ]\n}\n',
 		theirs: null,

@@ -30,7 +30,7 @@ const url = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#general";
 const delivery = { text: "helios: $(reboot)\n--help", items: [], node: "helios" };
 
 describe("apprise:", () => {
-	test("an alert → text by standard input, address by a file without a name, no secret in arguments or environment", async () => {
+	test("apprise: an alert → text on stdin, address by an unnamed file, no secret visible", async () => {
 		install('{ printf "%s\\n" "$@"; echo ==; cat; echo; echo ==; cat /dev/fd/3; echo ==; env; } > "$OUT"');
 		await appriseChannel(url, [], env).send(delivery);
 		const [args = "", text, config, environment] = readFileSync(path.join(directory, "out"), "utf8").split("==\n");
@@ -50,7 +50,7 @@ describe("apprise:", () => {
 		expect((failure as Error).message).not.toMatch(/TIiajkdn|T1JJ3T3L2/);
 	});
 
-	test("several addresses → a channel each, by names that hold no secret; without the command: a problem, no channel", () => {
+	test("apprise: two addresses → a channel each, no secret in names; no program: none", () => {
 		const config = parseConfig({ ALERT_APPRISE_URLS: `${url}  ntfys://ntfy.example/secret-topic\tntfys://ntfy.example/secret-topic` });
 		expect(configuredChannels(config, { PATH: directory })).toEqual({
 			channels: [],

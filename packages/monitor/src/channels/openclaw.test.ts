@@ -24,7 +24,7 @@ function install(script: string): void {
 /** Writes the arguments, each followed by a NUL, and the environment. */
 const recorder = 'for a in "$@"; do printf "%s\\0" "$a" >> "$OUT"; done; env > "$OUT.env"';
 
-test("is called with the message as one argument, whatever is in it, and without our secrets", async () => {
+test("openclaw: any message → one argument, none of our secrets in its environment", async () => {
 	install(recorder);
 	const text = "helios: $(reboot) `x` \"quoted\" 'single'\n--help; rm -rf / & *";
 	await openclawChannel("512366713", [], env).send({ text, items: [], node: "helios" });
@@ -50,7 +50,7 @@ test("that fails says how, with its last line and no secret", async () => {
 	});
 });
 
-test("is chosen when there is a chat and no token, and it is on PATH; never beside a token", () => {
+test("openclaw: a chat, no token, on PATH → chosen; a token → never", () => {
 	const names = (values: Record<string, string>) => configuredChannels(parseConfig(values), env).channels.map((channel) => channel.name);
 	expect(names({ CALEB_TELEGRAM_ID: "1" })).toEqual([]);
 	expect(configuredChannels(parseConfig({ CALEB_TELEGRAM_ID: "1" }), env).problem).toContain("neither TELEGRAM_BOT_TOKEN");

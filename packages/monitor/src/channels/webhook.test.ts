@@ -35,7 +35,7 @@ function item(changes: Partial<Undelivered> = {}): Undelivered {
 }
 const send = (url: string, items: Undelivered[]) => webhookChannel(url, () => now).send({ text: "", items, node: "helios" });
 
-test("alerts go out as Alertmanager's array: same labels while it fires and when it is over", async () => {
+test("webhook: fires, then over → Alertmanager's array with the same labels", async () => {
 	const server = await listen({ status: 200 });
 	await send(`${server.url}/api/v2/alerts`, [item()]);
 	await send(`${server.url}/api/v2/alerts`, [item({ kind: "resolved", at: timestamp(now + 60_000) })]);
@@ -48,7 +48,7 @@ test("alerts go out as Alertmanager's array: same labels while it fires and when
 	]);
 });
 
-test("of several items about one alert the last counts; one that became worse ends the milder one", async () => {
+test("webhook: several items of one alert → the last; became worse → the milder ends", async () => {
 	const server = await listen({ status: 200 });
 	await send(server.url, [
 		item({ id: "disk", severity: "warning" }),
@@ -62,7 +62,7 @@ test("of several items about one alert the last counts; one that became worse en
 	]);
 });
 
-test("an answer that is no 2xx: 4xx is a configuration error, 5xx and 429 are for later; the address stays secret", async () => {
+test("webhook: 4xx → configuration error; 5xx, 429 → later; address stays secret", async () => {
 	const server = await listen(
 		{ status: 404, body: "nothing at /services/T000/hush-hush" },
 		{ status: 503, headers: { "retry-after": "9" } },

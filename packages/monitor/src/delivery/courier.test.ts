@@ -51,7 +51,7 @@ async function pass(clock: FakeClock, courier: Courier, ms: number, stepMs = 1_0
 	expect(courier).toBeDefined();
 }
 
-test("retries by itself with growing pauses, up to five minutes, and says a failure once", async () => {
+test("delivery: fails → retried with growing pauses up to 5 min, one warning", async () => {
 	const { clock, channel, courier, log, add, waiting } = stage();
 	channel.failure = new ChannelError("the network is unreachable");
 	add("a");
@@ -84,7 +84,7 @@ test("waits as long as the other side asks", async () => {
 	expect(channel.texts).toHaveLength(1);
 });
 
-test("what a person has to correct is an error in the log, tried again every ten minutes and on request", async () => {
+test("delivery: a person must correct it → error, retried every 10 min or on request", async () => {
 	const { clock, channel, courier, log, add } = stage();
 	channel.failure = new ChannelError("chat not found", { misconfigured: true });
 	add("a");

@@ -88,7 +88,7 @@ describe("what waits", () => {
 		expect(addUndelivered([first], [item({ kind: "reminder" })])).toEqual([first]);
 	});
 
-	test("weeks of flaps stay a few items an alert: the first and the last, the rest counted", () => {
+	test("message: weeks of flaps → the first and last items of an alert, the rest counted", () => {
 		let waiting: Undelivered[] = [];
 		for (let i = 0; i < 1_000; i++)
 			waiting = addUndelivered(waiting, [item({ kind: i % 2 ? "resolved" : "firing", title: `change ${i}` })]);

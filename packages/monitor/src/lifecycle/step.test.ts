@@ -118,7 +118,7 @@ describe("a check that flaps", () => {
 		expect(flap(10 * second, 5 * second, 5 * second).events.length).toBeLessThanOrEqual(13);
 	});
 
-	test("at any rhythm: at most 1 + 12 notifications an hour, and never 'over' without 'firing' before", () => {
+	test("flaps: any rhythm → at most 13 notifications an hour, 'over' only after 'firing'", () => {
 		const looks = fc.array(fc.record({ bad: fc.boolean(), looks: fc.integer({ min: 1, max: 40 }) }), { minLength: 5, maxLength: 60 });
 		fc.assert(
 			fc.property(looks, fc.constantFrom(5 * second, 10 * second, 30 * second), (script, every) => {
@@ -162,7 +162,7 @@ describe("cause and symptom", () => {
 		expect(kinds(driver)).toEqual(["process:heartbeat firing", "process:heartbeat resolved", "heartbeat:chad firing"]);
 	});
 
-	test("an unreachable remote and a late peer are told together, and the peer not once more", () => {
+	test("one cause: remote unreachable, peer late → one notification, none for the peer", () => {
 		const driver = new LifecycleDriver();
 		const remote = problem("sync", { network: true });
 		const late = problem("heartbeat:chad", { network: true, severity: "warning", notify: false });
@@ -175,7 +175,7 @@ describe("cause and symptom", () => {
 		expect(driver.look(30 * second, []).map((event) => `${event.id} ${event.kind}`)).toEqual(["sync resolved", "heartbeat:chad resolved"]);
 	});
 
-	test("a peer that was told to be late along with it and is heard again is told to be over, once", () => {
+	test("one cause: the late peer is heard again → over, once", () => {
 		const driver = new LifecycleDriver();
 		const remote = problem("sync", { network: true });
 		const late = problem("heartbeat:chad", { network: true, severity: "warning", notify: false });
