@@ -7,6 +7,7 @@ export * from "./diff.ts";
 export * from "./disk-file.ts";
 export * from "./errors.ts";
 export * from "./exchange-files.ts";
+export * from "./excluded-paths.ts";
 export * from "./exec.ts";
 export * from "./fast-import.ts";
 export * from "./git-environment.ts";

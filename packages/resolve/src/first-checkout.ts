@@ -65,9 +65,9 @@ async function missingPaths(repository: Repository, commit: Oid): Promise<GitPat
 	return [...missing, ...(await readIgnored(repository, present))];
 }
 
-/** A commit like `commit` without some paths, on top of `head`. */
-async function commitWithout(
-	{ repository, paths }: IntegrateContext,
+/** A commit like `commit` without some paths, on top of `head`, on no ref. @throws GitError */
+export async function commitWithout(
+	{ repository, paths }: Pick<IntegrateContext, "repository" | "paths">,
 	{ commit, head, without }: { commit: Oid; head: Oid; without: readonly GitPath[] },
 ): Promise<Oid> {
 	const tree = await withScratchIndex(repository, paths.staging, async (scratch) => {
@@ -78,7 +78,7 @@ async function commitWithout(
 		);
 		return await writeTree(scratch);
 	});
-	return await commitTree(repository, tree, [head], "robust-sync: what was there before the first checkout\n");
+	return await commitTree(repository, tree, [head], "robust-sync: what was there before a checkout\n");
 }
 
 /**

@@ -147,12 +147,24 @@ export class Holder {
 		const deleted = changes.filter(({ after }) => after === null).length;
 		const entries = indexEntries(this.#repository);
 		if (!isWorthALook(limits, changes.length, deleted, entries === null ? null : entries - deleted)) return null;
-		return await findLoss(this.#repository, { from, to, limits, isOwn: isOwnPath });
+		// What is excluded here takes nothing away here.
+		const own = changes.filter(({ path: name }) => this.#local.get(name)?.reason !== "excluded");
+		return await findLoss(this.#repository, {
+			from,
+			to,
+			limits,
+			isOwn: isOwnPath,
+			...(own.length < changes.length ? { changes: own } : {}),
+		});
 	}
 
 	#noteLocal(paths: Map<string, HeldPath>, { path: name, before, after }: TreeChange): void {
 		const local = this.#local.get(name);
 		if (!local) return;
+		if (local.reason === "excluded") {
+			paths.delete(name);
+			return;
+		}
 		const earlier = this.#before.paths.get(name);
 		paths.set(name, {
 			path: name,

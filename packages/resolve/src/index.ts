@@ -1,5 +1,6 @@
 export { type DecidingCommit, saveDecidedForUpstream } from "./decided-for-upstream.ts";
 export { continueEarlierMerges } from "./earlier-merges.ts";
+export { leaveExcluded, placeIncluded } from "./excluded.ts";
 export { filtersApply, forgetAttributes } from "./filters-apply.ts";
 export { checkOutFirst } from "./first-checkout.ts";
 export * from "./integrate.ts";

@@ -194,7 +194,8 @@ async function move(context: IntegrateContext, journal: Journal, how: { resume: 
 	return { report, saved, commits, untouched: holder.untouched };
 }
 
-function removeIfEmpty(directory: string): void {
+/** Removes a directory with nothing in it; another one stays. */
+export function removeIfEmpty(directory: string): void {
 	try {
 		rmdirSync(directory);
 	} catch {
@@ -251,7 +252,8 @@ export async function retryHeld(context: IntegrateContext, ref: string, head: Oi
 	return await carryOut({ ...context, retryHeld: true }, journal, false, null);
 }
 
-function recordBackup({ paths, now }: IntegrateContext, backup: string, report: MoveReport): void {
+/** Writes the manifest of what a checkout kept, where it kept anything. @throws the file system's error */
+export function recordBackup({ paths, now }: Pick<IntegrateContext, "paths" | "now">, backup: string, report: MoveReport): void {
 	if (report.kept.length === 0) return;
 	writeBackupManifest(paths, backup, {
 		...replacedNow(now()),

@@ -1,6 +1,7 @@
 import path from "node:path";
 import {
 	cleanEntries,
+	excludedAmong,
 	fileSystemPath,
 	GitError,
 	type GitPath,
@@ -21,7 +22,8 @@ import { type HeldState, heldAbove, mountPointsBelow, neverCommitted } from "@ro
 
 /** Why a checkout does not touch a path, decided before it begins. */
 export interface LocalOnly {
-	readonly reason: "ignored-here" | "missing-mount" | "guard";
+	/** `excluded`: there is nothing on disk, and nothing is placed there (SYNC_EXCLUDE); it is in no notes. */
+	readonly reason: "ignored-here" | "missing-mount" | "guard" | "excluded";
 	/** An ignore rule covers the path. */
 	readonly covered: boolean;
 	/** The bit that the user set on it. */
@@ -53,15 +55,20 @@ export function inPlaceOf(root: string, name: GitPath): GitPath | null {
 	}
 }
 
-/** Those of some paths that an ignore rule covers; a path that git cannot decide about counts as covered. */
+/** Those of some paths that an ignore rule or SYNC_EXCLUDE covers; a path that git cannot decide about counts as covered. */
 async function ignoredAmong(repository: Repository, names: readonly GitPath[]): Promise<Set<GitPath>> {
+	const [ignored, excluded] = await Promise.all([coveredByRules(repository, names), excludedAmong(repository, names)]);
+	return new Set([...ignored, ...excluded]);
+}
+
+async function coveredByRules(repository: Repository, names: readonly GitPath[]): Promise<Set<GitPath>> {
 	try {
 		return await readIgnored(repository, names);
 	} catch (error) {
 		if (!(error instanceof GitError) || error.code === "GIT_TIMEOUT") throw error;
 		if (names.length <= 1) return new Set(names);
 		const middle = names.length >> 1;
-		const halves = [await ignoredAmong(repository, names.slice(0, middle)), await ignoredAmong(repository, names.slice(middle))];
+		const halves = [await coveredByRules(repository, names.slice(0, middle)), await coveredByRules(repository, names.slice(middle))];
 		return new Set(halves.flatMap((half) => [...half]));
 	}
 }
@@ -95,6 +102,10 @@ export async function findLocalOnly(
 	const { root, isSparse } = repository;
 	const result = new Map<GitPath, LocalOnly>();
 	const missing = missingMounts(repository, held);
+	const excluded = await excludedAmong(
+		repository,
+		changes.map((change) => change.path),
+	);
 	const removed = new Set(changes.filter(({ before }) => before !== null).map((change) => change.path));
 	/** Paths whose file on disk is taken if it is as one of these versions. */
 	const toCompare = new Map<GitPath, { readonly local: LocalOnly; readonly versions: TreeChange["before"][] }>();
@@ -103,6 +114,13 @@ export async function findLocalOnly(
 		const { path: name, before, after } = change;
 		if (missing.some((mount) => isBelow(name, mount))) {
 			result.set(name, { reason: "missing-mount", covered: false, bits: flags.get(name) ?? null });
+			continue;
+		}
+		if (excluded.has(name)) {
+			// What is on disk is this node's own, whatever is in it.
+			const isEmpty = inPlaceOf(root, name) === null;
+			const bits = { skipWorktree: true, assumeUnchanged: flags.get(name)?.assumeUnchanged ?? false };
+			result.set(name, isEmpty ? { reason: "excluded", covered: true, bits } : { reason: "ignored-here", covered: true, bits });
 			continue;
 		}
 		const stays = held.paths.get(name);

@@ -39,6 +39,7 @@ const program = createProgram(
 	.option("--dry-run", "with --once, --restore, --undo: say what it would do, and do nothing")
 	.option("--interval <seconds>", "seconds between cycles when nothing happens (SYNC_INTERVAL)", notEmpty)
 	.option("--secrets <what>", "files that hold a secret: hold, warn or off (SYNC_SECRETS)", notEmpty)
+	.option("--exclude <patterns>", "paths that this node neither sends nor checks out, as in .gitignore (SYNC_EXCLUDE)", notEmpty)
 	.option("--yes", "with --init: ask nothing, take the defaults")
 	.option("--node <name>", "with --init: this node's name (NODE_NAME)", notEmpty)
 	.option(
@@ -70,7 +71,7 @@ defineVerbs<Options>(
 		{
 			flags: "--once",
 			description: "run one cycle and exit",
-			options: ["--dry-run", "--json", "--interval", "--secrets"],
+			options: ["--dry-run", "--json", "--interval", "--secrets", "--exclude"],
 			run: async (options) => (await import("./verbs.ts")).once(options),
 		},
 		{
@@ -173,7 +174,7 @@ defineVerbs<Options>(
 			run: async (options) => (await import("./verbs.ts")).promote(options),
 		},
 	],
-	{ options: ["--interval", "--secrets"], run: async (options) => (await import("./verbs.ts")).run(options) },
+	{ options: ["--interval", "--secrets", "--exclude"], run: async (options) => (await import("./verbs.ts")).run(options) },
 );
 
 await runProgram(program);

@@ -110,6 +110,8 @@ export interface CycleMemory {
 	steps: StepsAhead | null;
 	/** A search for the files that the hub refuses, which is not over. */
 	search: RefusalSearch | null;
+	/** How the index was when it was last known to be as SYNC_EXCLUDE wants it, and how many tracked files are excluded. */
+	excluded: { readonly stamp: string; readonly files: number };
 	/** What was searched for secrets, and what was found. */
 	readonly secrets: SecretMemory;
 	/** What our checkouts replaced a short while ago. */

@@ -14,6 +14,7 @@ import { faultPoint, type HeldLoss, type PublishedSecret, type SkippedFile } fro
 import { raceWaitMs } from "./back-off.ts";
 import { type CycleContext, integrateContext } from "./cycle-context.ts";
 import { bringIndexUpToDate, leave } from "./direct-snapshot.ts";
+import { excludeFromNowOn, excludeFromTheStart, keepExcluded } from "./excluded.ts";
 import { heldLosses, mayPublish, outgoingLoss, releaseApproved } from "./guard.ts";
 import { heldSkipped } from "./held.ts";
 import { waitUntilQuiet } from "./hot-files.ts";
@@ -55,6 +56,8 @@ export interface CycleResult {
 	readonly rescued: number;
 	readonly delivered: number;
 	readonly skipped: readonly SkippedFile[];
+	/** How many tracked files this node neither sends nor checks out. */
+	readonly excluded: number;
 	/** What was published although it holds a secret. */
 	readonly secrets: readonly PublishedSecret[];
 	/** Files that were being written, or late writes that were merged in: another cycle should follow soon. */
@@ -133,9 +136,11 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 		isTaskDone: false,
 	};
 	await setAsideTrackedState(context);
+	await excludeFromTheStart(context);
 	progress.rescued += (await recover(context)).rescued;
 	requireRemote(context);
 	await nameUnbornBranch(context);
+	progress.checkedOut.push(...(await keepExcluded(context)));
 
 	const asked = askAhead(context);
 	const work = async () => {
@@ -159,6 +164,8 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 	// Nothing of a cycle goes on in the background when it is over, or has failed.
 	const { outbox, committed, head } = await work().finally(() => asked?.catch(() => undefined));
 
+	const isAllPublished = progress.heldAt === null && progress.postponedMs === null && progress.late === 0;
+	progress.checkedOut.push(...(await excludeFromNowOn(context, isAllPublished && progress.snapshot?.busy.length === 0)));
 	// A checkout of this cycle has done its share already.
 	if (progress.pulled === 0) progress.saved.push(...(await continueEarlierMerges(integrateContext(context))));
 	// A process that stood still meanwhile may not be the one that works here any more.
@@ -198,6 +205,7 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 		ahead,
 		delivered,
 		skipped,
+		excluded: memory.excluded.files,
 		secrets: publishedSecrets(context),
 		busy,
 		unconfirmed: snapshot?.unconfirmed ?? 0,

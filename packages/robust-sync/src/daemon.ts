@@ -91,6 +91,7 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean, clock: Monot
 		placed: new PlacedFiles(paths),
 		steps: null,
 		search: null,
+		excluded: { stamp: "", files: 0 },
 		secrets: new SecretMemory(),
 		replaced: new ReplacedFiles(paths, clock),
 	};

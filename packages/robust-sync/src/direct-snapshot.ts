@@ -25,6 +25,7 @@ import { filtersApply } from "@robust-sync/resolve";
 import { faultPoint } from "@robust-sync/workspace";
 import { commitDate } from "./commit-date.ts";
 import type { CycleContext } from "./cycle-context.ts";
+import { withoutExcluded } from "./excluded.ts";
 import { forgetFirstChanges } from "./first-changes.ts";
 import { withoutHeld } from "./held.ts";
 import { separateHot } from "./hot-files.ts";
@@ -138,7 +139,8 @@ async function whereToLook(context: CycleContext): Promise<{ head: Oid; looked: 
 
 /** Those of some paths that are not as HEAD has them; null: only git can tell. */
 export async function changedDirectly(context: CycleContext, names: readonly GitPath[]): Promise<GitPath[] | null> {
-	const [where, own] = [await whereToLook(context), withoutHeld(context, names)];
+	const [where, free] = [await whereToLook(context), withoutHeld(context, names)];
+	const own = free === null ? null : await withoutExcluded(context, free);
 	if (where === null || own === null || names.length > maxKnownPaths || !names.every(isArgument)) return null;
 	const found = await lookUp(context, where.head, own, new Set());
 	return found === null ? null : (changesOf(context, own, found.entries, new Map())?.map((change) => change.path) ?? null);
@@ -162,7 +164,8 @@ export async function takeDirectSnapshot(
 	const [author, identity] = [identityOf(context, "author"), identityOf(context, "committer")];
 	if (where === null || author === null || identity === null) return null;
 	const { head, looked } = where;
-	const names = withoutHeld(context, [...new Set([...looked, ...extra])]);
+	const sent = new Set([...(await withoutExcluded(context, looked)), ...extra]);
+	const names = withoutHeld(context, [...sent]);
 	if (names === null || names.length > maxKnownPaths || !names.every(isArgument)) return null;
 	const lookedAt = memory.clock.now();
 	known.looking(looked);

@@ -12,6 +12,7 @@ export interface Options {
 	promote?: string;
 	allowSecret?: string;
 	secrets?: string;
+	exclude?: string;
 	yes?: boolean;
 	node?: string;
 	/** true: without a list. */

@@ -75,6 +75,7 @@ export class SyncRecord {
 			messages_pending: 0,
 			mirrors: before?.mirrors ?? [],
 			skipped: before?.skipped ?? [],
+			excluded: before?.excluded ?? 0,
 			secrets: before?.secrets ?? [],
 			held: before?.held ?? [],
 			last_cycle: before?.last_cycle ?? null,
@@ -159,13 +160,14 @@ export class SyncRecord {
 	#outcome(
 		result: CycleResult,
 		durationMs: number,
-	): Pick<SyncState, "branch" | "head" | "ahead" | "skipped" | "secrets" | "held" | "last_cycle" | "totals"> {
+	): Pick<SyncState, "branch" | "head" | "ahead" | "skipped" | "excluded" | "secrets" | "held" | "last_cycle" | "totals"> {
 		const { totals } = this.#state;
 		return {
 			branch: result.branch,
 			head: result.head,
 			ahead: result.ahead,
 			skipped: [...result.skipped],
+			excluded: result.excluded,
 			secrets: [...result.secrets],
 			held: [...result.held],
 			last_cycle: {

@@ -15,6 +15,7 @@ import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { printable } from "@robust-sync/service/printable";
 import type { Config, WorkspacePaths } from "@robust-sync/workspace";
 import { openWorkspaceRepository } from "./cycle-context.ts";
+import { excludedText } from "./excluded.ts";
 import { type Options, print, printJson } from "./options.ts";
 import { approvalFor, commitChanges, type Task } from "./task.ts";
 
@@ -89,6 +90,7 @@ export async function prepareRestore(
 		return { task: null, exitCode: ExitCode.ok };
 	}
 	let outcome: Outcome | null = null;
+	let elsewhere: string | null = null;
 	return {
 		async task(context, head) {
 			const plan = await planRestore(context.repository, { ...question, head });
@@ -100,11 +102,19 @@ export async function prepareRestore(
 				changes.length === 0
 					? null
 					: await commitChanges(context, head, `${context.config.nodeName}: restore ${about}\n\n${trailers}`, changes);
+			elsewhere = await excludedText(
+				context,
+				plan.changes.map((change) => change.path),
+			);
 			outcome = plan;
 			return done;
 		},
 		isDone: () => outcome !== null,
-		report: () => outcome !== null && report(paths, options, from, outcome, false),
+		report() {
+			if (outcome === null) return;
+			report(paths, options, from, outcome, false);
+			if (elsewhere !== null && !options.json) print(elsewhere);
+		},
 	};
 }
 

@@ -4,6 +4,8 @@ import {
 	commitTree,
 	directoriesAbove,
 	displayPath,
+	excludedAmong,
+	excludePatterns,
 	fileSystemPath,
 	GitError,
 	type GitPath,
@@ -36,6 +38,7 @@ import { nextAnnotation } from "./annotations.ts";
 import { commitDate } from "./commit-date.ts";
 import type { CycleContext } from "./cycle-context.ts";
 import { bringIndexUpToDate, takeDirectSnapshot } from "./direct-snapshot.ts";
+import { unstageExcluded } from "./excluded.ts";
 import { forgetFirstChanges } from "./first-changes.ts";
 import { type HeldView, mountsNow, noteHeld, stageHeldWrites, viewHeld } from "./held.ts";
 import { separateHot, waitUntilQuiet } from "./hot-files.ts";
@@ -134,9 +137,13 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 	const refused = refusedFiles(context);
 	const databases = new Set<GitPath>();
 	const untracked = new Set(status.entries.flatMap((entry) => (entry.kind === "untracked" ? [entry.path] : [])));
+	const excluded = await excludedAmong(
+		repository,
+		status.entries.map((entry) => entry.path),
+	);
 	for (const entry of status.entries) {
 		const { path: name, submodule, kind, index } = entry;
-		if (held.hides(entry) || refused.has(name)) continue;
+		if (held.hides(entry) || refused.has(name) || excluded.has(name)) continue;
 		// `git rm --cached` of a file that is ignored: the person wants it here and not in commits.
 		if (kind === "changed" && index === "D" && !untracked.has(name) && !isGone(repository.root, name)) continue;
 		// A link that gave way to the files below it is out of the index already.
@@ -253,6 +260,7 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	// A person may have switched since the cycle began: nothing of ours is committed on their branch.
 	const { branch } = found.status;
 	if (branch !== null && memory.branch !== null && branch !== memory.branch) throw wrongBranch(branch, memory.branch);
+	if (excludePatterns(repository).length > 0 && (await unstageExcluded(context, found.status))) found = await findCandidates(context);
 	forgetAttributes(repository, found.changed);
 	let { quiet, busy } = separateHot(repository.root, found.changed, memory.hot, now());
 	if (busy.length > 0 && !memory.deferHot) {

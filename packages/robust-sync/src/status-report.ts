@@ -92,6 +92,10 @@ export function formatStatus({ running, state, reason }: StatusReport, now: numb
 	if (state.next_attempt && running) lines.push(`  next        ${printable(state.next_attempt)}`);
 	for (const file of state.skipped.slice(0, 20))
 		lines.push(`  ${paint.yellow("skipped")}     ${printable(file.path)} (${printable(skipText(file))})`);
+	if (state.excluded)
+		lines.push(
+			`  excluded    ${counted(state.excluded, "file")}, by SYNC_EXCLUDE: neither sent nor checked out here, and on the other nodes`,
+		);
 	for (const { path, rule, line } of (state.secrets ?? []).slice(0, 20))
 		lines.push(`  ${paint.red("secret")}      ${printable(path)}, line ${line} (${printable(rule)}): it is on the hub: docs/leaks.md`);
 	if (state.skipped.length > 20) lines.push(`  ${paint.yellow("skipped")}     … and ${state.skipped.length - 20} more`);

@@ -5,6 +5,7 @@ import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { printable } from "@robust-sync/service/printable";
 import type { Config, WorkspacePaths } from "@robust-sync/workspace";
 import { openWorkspaceRepository } from "./cycle-context.ts";
+import { excludedText } from "./excluded.ts";
 import { momentAsked, nodeAsked, splitOperands } from "./history-verb.ts";
 import { type Options, print, printJson } from "./options.ts";
 import type { Request } from "./restore-verb.ts";
@@ -86,6 +87,7 @@ export async function prepareUndo(
 		return { task: null, exitCode: ExitCode.ok };
 	}
 	let outcome: UndoPlan | null = null;
+	let elsewhere: string | null = null;
 	return {
 		async task(context, head) {
 			const result = await plan(head);
@@ -94,10 +96,18 @@ export async function prepareUndo(
 			const trailers = `${approvalFor(context, head, changes)}${shown.map((commit) => `${undoTrailer}: ${commit}\n`).join("")}`;
 			const subject = `${context.config.nodeName}: undo ${counted(undone.length, "commit")} (${counted(changes.length, "file")})`;
 			const done = changes.length === 0 ? null : await commitChanges(context, head, `${subject}\n\n${trailers}`, changes);
+			elsewhere = await excludedText(
+				context,
+				changes.map((change) => change.path),
+			);
 			outcome = result;
 			return done;
 		},
 		isDone: () => outcome !== null,
-		report: () => outcome !== null && report(options, outcome, false),
+		report() {
+			if (outcome === null) return;
+			report(options, outcome, false);
+			if (elsewhere !== null && !options.json) print(elsewhere);
+		},
 	};
 }

@@ -61,7 +61,8 @@ const pathsOf = (options: Options, needsConsent = true) => new WorkspacePaths(lo
 /** Configuration and a logger: what every verb needs that does something. Loaded when needed. */
 async function prepare(options: Options) {
 	const paths = pathsOf(options, !options.dryRun);
-	const load = () => loadConfig({ workspace: paths.root, flags: { SYNC_INTERVAL: options.interval, SYNC_SECRETS: options.secrets } });
+	const flags = { SYNC_INTERVAL: options.interval, SYNC_SECRETS: options.secrets, SYNC_EXCLUDE: options.exclude };
+	const load = () => loadConfig({ workspace: paths.root, flags });
 	const config = options.dryRun ? load() : loadOrLog("sync", paths.logFile("sync"), load);
 	const logger = createLogger({
 		name: "sync",

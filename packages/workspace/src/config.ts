@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { hostname } from "node:os";
 import path from "node:path";
 import { readEnvFile } from "./env-file.ts";
+import { excludePatternsAccepted, parseExcludePatterns } from "./exclude-patterns.ts";
 
 /** One peer as configured: where its heartbeat listens. */
 export interface PeerAddress {
@@ -25,6 +26,8 @@ export interface Config {
 	readonly syncWatch: boolean;
 	readonly syncNested: "auto" | "contents" | "skip";
 	readonly syncHooks: boolean;
+	/** gitignore patterns of paths that this node neither sends nor checks out. */
+	readonly syncExclude: readonly string[];
 	/** Whether access times tell which version of a file a writer has read: where they are kept, or never. */
 	readonly syncAtime: "auto" | "off";
 	/** What becomes of a file that looks as if it held a secret. */
@@ -172,6 +175,11 @@ function parseAppriseUrls(reader: Reader): string[] {
 	return [...new Set(urls)];
 }
 
+function parseExclude(reader: Reader): readonly string[] {
+	const patterns = parseExcludePatterns(reader.text("SYNC_EXCLUDE") ?? "");
+	return typeof patterns === "string" ? reader.refuse("SYNC_EXCLUDE", `${excludePatternsAccepted}; ${patterns}`) : patterns;
+}
+
 const nodeNamePattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
 const nodeNameAccepted = "a name of a-z 0-9 and - that starts with a letter or digit, at most 63 characters";
 
@@ -284,6 +292,7 @@ export function parseConfig(values: Values): Config {
 		syncWatch: reader.choice("SYNC_WATCH", "1", ["0", "1"]) === "1",
 		syncNested: reader.choice("SYNC_NESTED", "auto", ["auto", "contents", "skip"]),
 		syncHooks: reader.choice("SYNC_HOOKS", "0", ["0", "1"]) === "1",
+		syncExclude: parseExclude(reader),
 		syncAtime: reader.choice("SYNC_ATIME", "auto", ["auto", "off"]),
 		syncSecrets: reader.choice("SYNC_SECRETS", "hold", ["hold", "warn", "off"]),
 		maxFileMb: reader.number("MAX_FILE_MB", 95, 0.001, 100_000, " MB"),
@@ -317,6 +326,7 @@ export function parseConfig(values: Values): Config {
 const flagOf: Readonly<Record<string, string>> = {
 	NODE_NAME: "--node",
 	SYNC_INTERVAL: "--interval",
+	SYNC_EXCLUDE: "--exclude",
 	HEARTBEAT_INTERVAL: "--interval",
 	HEARTBEAT_PORT: "--port",
 	HEALTH_PORT: "--port",

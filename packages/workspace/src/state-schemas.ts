@@ -131,6 +131,8 @@ export const syncStateSchema = z.object({
 	/** Further remotes that get the branch (SYNC_MIRRORS); additive to the contract. */
 	mirrors: z.optional(z.array(mirrorStateSchema)),
 	skipped: z.array(skippedFileSchema),
+	/** How many tracked files this node neither sends nor checks out (SYNC_EXCLUDE); additive to the contract. */
+	excluded: z.optional(count),
 	/** What was published although it holds a secret (SYNC_SECRETS=warn); additive to the contract. */
 	secrets: z.optional(z.array(publishedSecretSchema)),
 	/** What waits for `--approve` or `--reject`; additive to the contract. */

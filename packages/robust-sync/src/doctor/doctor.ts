@@ -1,5 +1,6 @@
 import { openRepository } from "@robust-sync/git";
 import { type Config, loadConfig, type WorkspacePaths } from "@robust-sync/workspace";
+import { checkExcluded } from "./excluded.ts";
 import { type Finding, failed, ok } from "./finding.ts";
 import { checkHub } from "./hub.ts";
 import { checkAccessTimes, checkFileSystem, checkFilters, checkVersions, checkWatches } from "./machine.ts";
@@ -52,6 +53,7 @@ export async function examine(paths: WorkspacePaths, version: string, tell: (fin
 		say(await safely("repository", () => checkRepository(repository, config)));
 		say(await safely("hub", () => checkHub(repository, config, paths)));
 		say(await safely("filters", () => checkFilters(repository)));
+		say(await safely("excluded", () => checkExcluded(repository, config)));
 		say(await safely("secrets", () => checkSecrets(paths, repository, config)));
 		return [];
 	});
