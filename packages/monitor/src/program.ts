@@ -20,6 +20,7 @@ interface Options {
 	workspace?: string;
 	verbose?: boolean;
 	json?: boolean;
+	dryRun?: boolean;
 	silence?: string;
 	unsilence?: string;
 }
@@ -29,7 +30,9 @@ const longestSilence_ms = 366 * 86_400_000;
 /** The command line of `monitor`: what it takes and what it prints. */
 export function monitorProgram(): Program {
 	const program = createProgram("monitor", "Checks that syncing works here and on the peers, and alerts when it does not.");
-	program.option("--json", "print the result as one JSON document");
+	program
+		.option("--json", "print the result as one JSON document")
+		.option("--dry-run", "with --test-alert: send nothing, and say whether each channel would take it");
 	const check: Verb<Options> = {
 		flags: "--check",
 		description: "run all checks once and print them (the default); exit 1 if any is not ok",
@@ -44,7 +47,7 @@ export function monitorProgram(): Program {
 			{
 				flags: "--test-alert",
 				description: "send one message marked as a test and say by which channels it went",
-				options: ["--json"],
+				options: ["--dry-run", "--json"],
 				run: runTestAlert,
 			},
 			{
@@ -110,12 +113,14 @@ async function runTestAlert(options: Options): Promise<number> {
 	const { paths, load } = open(options);
 	const config = load();
 	warnAtStart(exposedSecrets(paths.envFile, shellPath(paths.envFile)), "monitor");
-	const { sendTestAlert } = await import("./test-alert.ts");
-	const report = await sendTestAlert(config);
+	const { probeChannels, sendTestAlert } = await import("./test-alert.ts");
+	const isDryRun = options.dryRun === true;
+	const report = isDryRun ? await probeChannels(config) : await sendTestAlert(config);
 	const color = paint(process.stdout);
-	const lines = report.channels.map(({ name, ok, error }) =>
-		ok ? `${color.green("✓")} ${name}: sent` : `${color.red("✗")} ${name}: ${printable(error ?? "")}`,
-	);
+	const lines = report.channels.map((channel) => {
+		const text = "message" in channel ? channel.message : (channel.error ?? "sent");
+		return `${channel.ok ? color.green("✓") : color.red("✗")} ${channel.name}: ${printable(text)}`;
+	});
 	if (report.problem !== null) lines.push(`${color.yellow("!")} ${printable(report.problem)}`);
 	if (report.channels.length === 0) {
 		lines.push(

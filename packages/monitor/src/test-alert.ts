@@ -35,6 +35,31 @@ async function sendPatiently(channel: Channel, delivery: Delivery, wait: (ms: nu
 	}
 }
 
+/** What was found of each channel, with nothing sent. */
+export interface ProbeReport {
+	readonly node: string;
+	readonly channels: readonly { readonly name: string; readonly ok: boolean; readonly message: string }[];
+	/** What is wrong with the configuration as it stands, or null. */
+	readonly problem: string | null;
+}
+
+/** Looks whether every configured channel would take an alert: its host, its credentials, its command. Sends none. Never throws. */
+export async function probeChannels(
+	config: Config,
+	{ channels, problem }: ConfiguredChannels = configuredChannels(config),
+): Promise<ProbeReport> {
+	const results = await Promise.all(
+		channels.map(async ({ name, probe }) => {
+			try {
+				return { name, ok: true, message: (await probe?.()) ?? "not tested" };
+			} catch (error) {
+				return { name, ok: false, message: error instanceof ChannelError ? error.message : "a fault of the monitor" };
+			}
+		}),
+	);
+	return { node: config.nodeName, channels: results, problem };
+}
+
 /**
  * Sends one message that says that it is a test by every configured channel, once. A channel that is rate-limited is waited for, for a minute
  * at most.

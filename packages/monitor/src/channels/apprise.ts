@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Channel, Delivery } from "./channel.ts";
+import { type Channel, ChannelError, type Delivery } from "./channel.ts";
 import { runProgram } from "./run-program.ts";
 
 /** It may have to load a hundred plug-ins, and then talk to a server. */
@@ -29,6 +29,15 @@ export function appriseChannel(url: string, secrets: readonly string[] = [], env
 				env,
 				signal,
 			});
+		},
+		async probe() {
+			const options = { timeoutMs, input: "a test that is not sent", private: `${url}\n`, secrets: [...secrets, ...parts], env };
+			await runProgram("apprise", ["--dry-run", "--config=/dev/fd/3"], options).catch((error: unknown) => {
+				// What it prints is its whole manual.
+				if (!(error instanceof ChannelError) || !error.message.includes("exit code")) throw error;
+				throw new ChannelError("Apprise does not know this address: check ALERT_APPRISE_URLS", { misconfigured: true, cause: error });
+			});
+			return "Apprise knows the address";
 		},
 	};
 }

@@ -5,6 +5,8 @@ export interface Channel {
 	readonly name: "telegram" | "openclaw" | "webhook" | `apprise-${string}`;
 	/** Tells it. @throws ChannelError */
 	send(delivery: Delivery): Promise<void>;
+	/** Looks whether it would take a delivery, and sends none. @returns what was found @throws ChannelError */
+	probe?(): Promise<string>;
 }
 
 /** What a channel is given: the text for people, and the items it tells, for programs. */

@@ -108,8 +108,8 @@ function parseRetryAfter(header: string | string[] | undefined): number | null {
 	return text !== undefined && /^\d{1,6}$/.test(text) ? Number(text) * 1000 : null;
 }
 
-/** In words of our own: a client's message may hold the address. */
-function reasonOf(error: unknown): string {
+/** Why there was no answer, in words of our own: a client's message may hold the address. */
+export function reasonOf(error: unknown): string {
 	const codes: string[] = [];
 	let at = error as { code?: unknown; cause?: unknown; errors?: unknown } | undefined;
 	for (let depth = 0; at && typeof at === "object" && depth < 5; at = at.cause as typeof at, depth++) {

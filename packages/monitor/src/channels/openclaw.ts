@@ -33,5 +33,6 @@ export function openclawChannel(chatId: string, secrets: readonly string[] = [],
 					signal,
 				});
 		},
+		probe: async () => "the command is on PATH",
 	};
 }

@@ -15,7 +15,8 @@ export interface TelegramOptions {
 
 /** `sendMessage` of the Telegram Bot API (core.telegram.org/bots/api#sendmessage), as plain text. */
 export function telegramChannel({ apiUrl, token, chatId }: TelegramOptions): Channel {
-	const url = `${apiUrl.replace(/\/+$/, "")}/bot${token}/sendMessage`;
+	const bot = `${apiUrl.replace(/\/+$/, "")}/bot${token}`;
+	const url = `${bot}/sendMessage`;
 	// Integers in JSON where they are exact; a longer one is as good as text.
 	const chat_id = /^-?\d{1,15}$/.test(chatId) ? Number(chatId) : chatId;
 	return {
@@ -25,6 +26,16 @@ export function telegramChannel({ apiUrl, token, chatId }: TelegramOptions): Cha
 				const reply = await postJson(url, { chat_id, text: part, link_preview_options: { is_disabled: true } }, { signal });
 				if (!isOk(reply)) throw refusal(reply, token);
 			}
+		},
+		async probe() {
+			for (const [method, body] of [
+				["getMe", {}],
+				["getChat", { chat_id }],
+			] as const) {
+				const reply = await postJson(`${bot}/${method}`, body);
+				if (!isOk(reply)) throw refusal(reply, token);
+			}
+			return "the bot's token and the chat are known";
 		},
 	};
 }

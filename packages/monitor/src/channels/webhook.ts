@@ -3,6 +3,7 @@ import type { Undelivered } from "../delivery/undelivered.ts";
 import { oneLine } from "../plain-text.ts";
 import { type Channel, ChannelError, type Delivery } from "./channel.ts";
 import { postJson } from "./http.ts";
+import { reachHost } from "./reach.ts";
 
 /** An alert as Alertmanager's API v2 takes it (postableAlert in its openapi.yaml). */
 export interface PostableAlert {
@@ -95,6 +96,7 @@ export function webhookChannel(url: string, now: () => number = Date.now): Chann
 			if (reply.status === 429 || reply.status >= 500) throw new ChannelError(message, { retryAfterMs: reply.retryAfterMs });
 			throw new ChannelError(`${message}: check ALERT_WEBHOOK_URL`, { misconfigured: true });
 		},
+		probe: async () => await reachHost(url),
 	};
 }
 
