@@ -112,6 +112,8 @@ export interface CycleMemory {
 	search: RefusalSearch | null;
 	/** How the index was when it was last known to be as SYNC_EXCLUDE wants it, and how many tracked files are excluded. */
 	excluded: { readonly stamp: string; readonly files: number };
+	/** How each state file was when it was last found to be valid (state-files.ts). */
+	readonly validStates: Map<string, string>;
 	/** What was searched for secrets, and what was found. */
 	readonly secrets: SecretMemory;
 	/** What our checkouts replaced a short while ago. */

@@ -92,6 +92,7 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean, clock: Monot
 		steps: null,
 		search: null,
 		excluded: { stamp: "", files: 0 },
+		validStates: new Map(),
 		secrets: new SecretMemory(),
 		replaced: new ReplacedFiles(paths, clock),
 	};

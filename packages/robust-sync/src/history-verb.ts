@@ -41,8 +41,8 @@ export async function momentAsked(repository: Repository, text: string | undefin
 	return text === undefined ? null : await resolveMoment(repository, text, now);
 }
 
-/** Whether there is, or ever was, something at a path. */
-async function isKnownPath(repository: Repository, name: GitPath): Promise<boolean> {
+/** Whether there is, or ever was, something at a path. @throws GitError */
+export async function isKnownPath(repository: Repository, name: GitPath): Promise<boolean> {
 	if (name === workspaceRoot || lstatIfThere(fileSystemPath(repository.root, name)) !== null) return true;
 	const { oid: head } = await readHead(repository);
 	return head !== null && (await readHistory(repository, { head, paths: [name], limit: 1 })).length > 0;

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
@@ -247,4 +248,20 @@ describe("putting a message into the outbox", () => {
 		expect(enqueueMessage(paths, "ü".repeat(120), Buffer.from("3"))).toBe("ü".repeat(120));
 		expect(fs.readdirSync(paths.pending).sort()).toEqual(["m-1.txt", "m.txt", "ü".repeat(120)].sort());
 	});
+});
+
+test("outbox: a directory, a pipe, a link → reported, the rest is delivered", async () => {
+	message("hello.txt", "hi");
+	fs.mkdirSync(`${paths.pending}/directory/inside`, { recursive: true });
+	fs.mkdirSync(`${paths.pending}/.hidden`);
+	fs.symlinkSync("/etc/hostname", `${paths.pending}/link`);
+	execFileSync("mkfifo", [`${paths.pending}/pipe`]);
+	const { skipped } = await collectOutbox(context());
+	expect(skipped.map(({ path: name, reason }) => `${name} ${reason}`)).toEqual(
+		["directory", "link", "pipe"].map((name) => `sync/pending/${name} special-file`),
+	);
+	expect(skipped[0]?.remedy).toContain("a message is a regular file");
+	expect(await deliver()).toBe(1);
+	// Also where nothing else waits.
+	expect((await collectOutbox(context())).skipped).toEqual(skipped);
 });

@@ -7,6 +7,7 @@ import {
 	faultPoint,
 	fsyncDirectory,
 	listPending,
+	listUnfit,
 	makeDurable,
 	makeOwnDirectory,
 	messageTarget,
@@ -36,7 +37,7 @@ const deliverySchema = z.object({
 	/** Whether the delivered file is in a commit of ours: from then on it is never written again. */
 	committed: z.boolean(),
 });
-const outboxSchema = z.object({
+export const outboxSchema = z.object({
 	schema: z.literal(1),
 	deliveries: z.array(deliverySchema),
 	/** The greatest time that a message of this node was given, so that order survives a clock that steps back. */
@@ -100,11 +101,12 @@ export async function collectOutbox(context: CycleContext, limit = maxMessagesPe
 	const before = readFixed(paths);
 	putBackGrabbed(paths, before.deliveries);
 	const pending = listPending(paths);
-	if (pending.length === 0 && before.deliveries.length === 0) return { deliveries: [], targets: [], skipped: [], waiting: 0 };
+	const unfit = unfitMessages(paths);
+	if (pending.length === 0 && before.deliveries.length === 0) return { deliveries: [], targets: [], skipped: unfit, waiting: 0 };
 	const known = new Map(before.deliveries.map((delivery) => [`${delivery.name}\0${delivery.blob}`, delivery]));
 	const begun = new Set(before.deliveries.map((delivery) => delivery.name));
 	const deliveries: Delivery[] = [];
-	const skipped: SkippedFile[] = [];
+	const skipped = [...unfit];
 	let latest = before.latest ?? "";
 	let clock = now();
 	let waiting = 0;
@@ -181,6 +183,12 @@ export async function collectOutbox(context: CycleContext, limit = maxMessagesPe
 	const targets = await placeMessages(paths, free);
 	if (targets.length > 0) log.debug(`${targets.length} messages to deliver`);
 	return { deliveries, targets, skipped, waiting };
+}
+
+/** What nobody can deliver, for the report. */
+function unfitMessages(paths: WorkspacePaths): SkippedFile[] {
+	const remedy = "a message is a regular file: move this out of sync/pending/, or send the files in it one by one (robust-sync --send)";
+	return listUnfit(paths).map((name) => ({ path: `sync/pending/${displayPath(rawPath(name))}`, reason: "special-file", remedy }));
 }
 
 /** Whether there is a file at a target; what lies behind a link is none. */

@@ -23,6 +23,7 @@ import { type CycleContext, integrateContext } from "./cycle-context.ts";
 import { restoreLocalNotes } from "./held.ts";
 import { repairRepository } from "./repair.ts";
 import { bringUpToDate, finishPutBack } from "./rescue.ts";
+import { setAsideInvalidStates } from "./state-files.ts";
 import { SyncError, wrongBranch } from "./sync-error.ts";
 
 /** What recovery did, for the log and the totals. */
@@ -39,6 +40,7 @@ const collectorLookMs = 100;
 
 /** What is found in `.git` or `sync/` → what is done. In this order; each row is safe to be killed in. */
 const table: readonly (readonly [found: string, recover: (context: CycleContext) => Promise<string | null>])[] = [
+	["a state file of ours that is not valid", setAsideInvalidStates],
 	["a lock file that a killed git left", setAsideStaleLocks],
 	["a garbage collection that prunes at once", waitForCollector],
 	["an index that a power cut tore", makeIndexAgain],

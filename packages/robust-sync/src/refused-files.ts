@@ -34,7 +34,7 @@ const partsUntilProbe = 2;
 /** What was replaced stays reachable under these names; they are never pushed. */
 export const refusedRefs = "refs/robust-sync/refused/";
 
-const refusedSchema = z.object({
+export const refusedSchema = z.object({
 	schema: z.literal(1),
 	files: z.array(
 		z.object({

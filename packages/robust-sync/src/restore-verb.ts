@@ -12,8 +12,8 @@ import {
 } from "@robust-sync/history";
 import { counted } from "@robust-sync/service/counted";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
-import { printable } from "@robust-sync/service/printable";
-import type { Config, WorkspacePaths } from "@robust-sync/workspace";
+import { printable, shellPath } from "@robust-sync/service/printable";
+import { type Config, neverCommitted, type WorkspacePaths } from "@robust-sync/workspace";
 import { openWorkspaceRepository } from "./cycle-context.ts";
 import { excludedText } from "./excluded.ts";
 import { type Options, print, printJson } from "./options.ts";
@@ -152,8 +152,7 @@ async function restoreTo(
 	const { changes, unknown } = await planRestore(repository, { from, paths: names, head: repository.emptyTree });
 	refuseUnknown(unknown, from.slice(0, 12));
 	const directory = path.resolve(options.to ?? "");
-	if (`${directory}/`.startsWith(`${repository.gitDirectory}/`))
-		throw new CommandError("--to takes a directory outside of git's own", ExitCode.usage);
+	refuseOwnPlace(repository, directory);
 	const files = changes.flatMap(({ path: name, entry }) => (entry !== null && entry.mode !== "160000" ? [{ name, ...entry }] : []));
 	const [taken] = files.filter(({ name }) => fs.lstatSync(fileSystemPath(directory, name), { throwIfNoEntry: false }) !== undefined);
 	if (taken)
@@ -185,6 +184,27 @@ async function restoreTo(
 		for (const { name } of files) print(`${options.dryRun ? "would " : ""}restore  ${printable(path.join(directory, displayPath(name)))}`);
 	}
 	return ExitCode.ok;
+}
+
+/** A path with the links above it followed, as far as it exists. */
+function realPath(name: string): string {
+	try {
+		return fs.realpathSync(name);
+	} catch {
+		const parent = path.dirname(name);
+		return parent === name ? name : path.join(realPath(parent), path.basename(name));
+	}
+}
+
+/** git's own directory and ours hold no files of a person's. @throws CommandError */
+function refuseOwnPlace(repository: Repository, directory: string): void {
+	const real = realPath(directory);
+	const isIn = (place: string) => `${real}/`.startsWith(`${realPath(place)}/`);
+	if ([repository.gitDirectory, repository.commonDirectory].some(isIn))
+		throw new CommandError("--to takes a directory outside of git's own", ExitCode.usage);
+	const own = neverCommitted.find((name) => isIn(path.join(repository.root, name)));
+	if (own !== undefined)
+		throw new CommandError(`--to ${shellPath(directory)} is robust-sync's own place: name a directory outside of ${own}`, ExitCode.usage);
 }
 
 /** A new file; nothing that is there is written to, and no link in its directory is followed at its end. */

@@ -6,7 +6,7 @@ import { printable } from "@robust-sync/service/printable";
 import type { Config, WorkspacePaths } from "@robust-sync/workspace";
 import { openWorkspaceRepository } from "./cycle-context.ts";
 import { excludedText } from "./excluded.ts";
-import { momentAsked, nodeAsked, splitOperands } from "./history-verb.ts";
+import { isKnownPath, momentAsked, nodeAsked, splitOperands } from "./history-verb.ts";
 import { type Options, print, printJson } from "./options.ts";
 import type { Request } from "./restore-verb.ts";
 import { approvalFor, commitChanges } from "./task.ts";
@@ -71,6 +71,12 @@ export async function prepareUndo(
 	const isPeriod = node !== null || since !== null || until !== null;
 	if (named.commits.length > 0 && isPeriod)
 		throw new CommandError("--undo takes commits, or --by, --since and --until; not both", ExitCode.usage);
+	for (const name of named.paths)
+		if (!(await isKnownPath(repository, name)))
+			throw new CommandError(
+				`there is no commit and no file ${JSON.stringify(displayPath(name))} here: see robust-sync --history`,
+				ExitCode.failed,
+			);
 	if (named.commits.length === 0 && !isPeriod)
 		throw new CommandError("--undo takes commits, --by NODE, --since TIME or --until TIME: see robust-sync --history", ExitCode.usage);
 	const wholePaths = named.paths.some((name) => name === "") ? [] : named.paths;

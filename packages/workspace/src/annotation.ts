@@ -12,7 +12,7 @@ export const annotatedTrailer = "Annotated-At";
 const maxTextLength = 4_096;
 const maxNameLength = 200;
 
-const annotationSchema = z.object({
+export const annotationSchema = z.object({
 	schema: z.literal(1),
 	/** Why the next commit is made, in words; several lines are allowed. */
 	text: z.string(),

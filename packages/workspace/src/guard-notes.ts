@@ -7,7 +7,7 @@ import { readState } from "./read-state.ts";
 import { objectId } from "./trusted-text.ts";
 
 const mount = z.custom<GitPath>((value) => isGitPath(value), "not a path of the workspace");
-const guardNotesSchema = z.object({
+export const guardNotesSchema = z.object({
 	schema: z.literal(1),
 	/** A commit of this node that is not published. */
 	outgoing: z.nullable(z.object({ commit: objectId, since: z.string(), mounts: z.array(mount) })),

@@ -65,7 +65,7 @@ const heldPathSchema = z.object({
 /** One path that a checkout left untouched. A directory stands for all untracked files below it. */
 export type HeldPath = z.infer<typeof heldPathSchema>;
 
-const heldStateSchema = z.object({
+export const heldStateSchema = z.object({
 	schema: z.literal(1),
 	paths: z.array(heldPathSchema),
 	/** Directories of the workspace that were mount points when a snapshot last saw them. */

@@ -6,7 +6,7 @@ import type { WorkspacePaths } from "./paths.ts";
 import { readState } from "./read-state.ts";
 import { branchRef, objectId, timestampName } from "./trusted-text.ts";
 
-const journalSchema = z.object({
+export const journalSchema = z.object({
 	schema: z.literal(1),
 	/** Commit that HEAD was at; null: none yet. */
 	from: z.nullable(objectId),

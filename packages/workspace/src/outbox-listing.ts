@@ -15,16 +15,26 @@ function isStillBeingWritten(name: Buffer): boolean {
 	return name[0] === 0x2e || name.subarray(-4).toString("latin1") === ".tmp";
 }
 
-/** The messages in `sync/pending/`, oldest first, then by name. Names that start with `.` or end in `.tmp` are still being written. */
-export function listPending(paths: WorkspacePaths): PendingMessage[] {
-	let entries: Dirent<Buffer>[];
+/** What is in `sync/pending/` and can be no message, because it is no regular file: a directory, a link, a pipe. Names byte for byte, in order. */
+export function listUnfit(paths: WorkspacePaths): Buffer[] {
+	return entriesOf(paths)
+		.filter((entry) => !entry.isFile() && !isStillBeingWritten(entry.name))
+		.map((entry) => entry.name)
+		.sort(Buffer.compare);
+}
+
+function entriesOf(paths: WorkspacePaths): Dirent<Buffer>[] {
 	try {
-		entries = readdirSync(paths.pending, { withFileTypes: true, encoding: "buffer" }) as unknown as Dirent<Buffer>[];
+		return readdirSync(paths.pending, { withFileTypes: true, encoding: "buffer" }) as unknown as Dirent<Buffer>[];
 	} catch {
 		return [];
 	}
+}
+
+/** The messages in `sync/pending/`, oldest first, then by name. Names that start with `.` or end in `.tmp` are still being written. */
+export function listPending(paths: WorkspacePaths): PendingMessage[] {
 	const messages: PendingMessage[] = [];
-	for (const entry of entries) {
+	for (const entry of entriesOf(paths)) {
 		if (!entry.isFile() || isStillBeingWritten(entry.name)) continue;
 		const stats = statSync(Buffer.concat([Buffer.from(`${paths.pending}${path.sep}`), entry.name]), { throwIfNoEntry: false });
 		if (stats) messages.push({ name: entry.name, since: stats.mtimeMs, size: stats.size });

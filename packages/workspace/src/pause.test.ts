@@ -48,11 +48,25 @@ describe("pause:", () => {
 		"null",
 		'{"schema":1,"since":"x","until":null}',
 		'{"schema":1,"since":"2026-02-18T02:00:00Z","until":"soon"}',
-	])("the file holds %j → nothing is paused, and resuming takes it away", (text) => {
+	])("the file holds %j → paused until resumed, which takes it away", (text) => {
 		fs.mkdirSync(paths.sync, { mode: 0o700 });
 		fs.writeFileSync(paths.pause, text);
-		expect(readPause(paths, now)).toBeNull();
-		expect(endPause(paths, now)).toBeNull();
+		fs.utimesSync(paths.pause, now / 1000, now / 1000);
+		const paused = { since: "2026-02-18T02:00:00.000Z", until: null };
+		expect(readPause(paths, now + 1)).toEqual(paused);
+		expect(endPause(paths, now + 1)).toEqual(paused);
+		expect(fs.existsSync(paths.pause)).toBe(false);
+		expect(readPause(paths, now + 1)).toBeNull();
+	});
+
+	test("a directory has the file's place → paused until resumed, and it is set aside", async () => {
+		fs.mkdirSync(`${paths.pause}/inside`, { recursive: true, mode: 0o700 });
+		expect(readPause(paths, now)).toMatchObject({ until: null });
+		expect((await beginPause(paths, now, 1_000)).until).not.toBeNull();
+		expect(fs.readdirSync(paths.sync).sort()).toEqual(["pause.json", "pause.json.corrupt-20260218T020000.000Z"]);
+		fs.rmSync(paths.pause);
+		fs.mkdirSync(paths.pause);
+		expect(endPause(paths, now + 1)).not.toBeNull();
 		expect(fs.existsSync(paths.pause)).toBe(false);
 	});
 });

@@ -1,20 +1,39 @@
-import { rmSync } from "node:fs";
+import { lstatSync, renameSync, rmSync } from "node:fs";
 import * as z from "zod/mini";
 import { assertOurs, makeOwnDirectory, type NotOursError } from "./own-directory.ts";
 import type { WorkspacePaths } from "./paths.ts";
 import { readState } from "./read-state.ts";
 import { writeState } from "./state-file.ts";
 import { type Pause, pauseSchema } from "./state-schemas.ts";
-import { timestamp } from "./timestamps.ts";
+import { compactTimestamp, timestamp } from "./timestamps.ts";
 
-const pauseFileSchema = z.object({ schema: z.literal(1), ...pauseSchema.shape });
+export const pauseFileSchema = z.object({ schema: z.literal(1), ...pauseSchema.shape });
 
-/** The pause that holds at `now` (milliseconds since the epoch). A file that does not parse pauses nothing. Never throws. */
+/**
+ * The pause that holds at `now` (milliseconds since the epoch). A file that is not valid pauses until someone resumes: whoever wrote it
+ * wanted no cycle. Never throws.
+ */
 export function readPause(paths: WorkspacePaths, now: number): Pause | null {
 	const read = readState(paths.pause, pauseFileSchema);
-	if (read.kind !== "ok") return null;
+	if (read.kind === "missing") return null;
+	if (read.kind === "invalid") return { since: timestamp(writtenAt(paths.pause) ?? now), until: null };
 	const { since, until } = read.state;
 	return until !== null && !(Date.parse(until) > now) ? null : { since, until };
+}
+
+/** When a file was last written, in milliseconds since the epoch; null: it is gone. */
+function writtenAt(file: string): number | null {
+	try {
+		return lstatSync(file).mtimeMs;
+	} catch {
+		return null;
+	}
+}
+
+/** Moves away what has the place of the file and is none, with what is in it. */
+function setAsideInvalid(file: string, now: number): void {
+	const stats = lstatSync(file, { throwIfNoEntry: false });
+	if (stats !== undefined && !stats.isFile()) renameSync(file, `${file}.corrupt-${compactTimestamp(now)}`);
 }
 
 /**
@@ -25,6 +44,7 @@ export function readPause(paths: WorkspacePaths, now: number): Pause | null {
 export async function beginPause(paths: WorkspacePaths, now: number, durationMs: number | null): Promise<Pause> {
 	makeOwnDirectory(paths.sync);
 	const since = readPause(paths, now)?.since ?? timestamp(now);
+	setAsideInvalid(paths.pause, now);
 	const pause = { since, until: durationMs === null ? null : timestamp(now + durationMs) };
 	await writeState(paths.pause, { schema: 1, ...pause });
 	return pause;
@@ -36,6 +56,7 @@ export function endPause(paths: WorkspacePaths, now: number): Pause | null {
 	// Nothing there: nothing was ever paused.
 	if (readState(paths.pause, pauseFileSchema).kind !== "missing") {
 		assertOurs(paths.sync);
+		setAsideInvalid(paths.pause, now);
 		rmSync(paths.pause, { force: true });
 	}
 	return held;

@@ -6,7 +6,7 @@ import type { WorkspacePaths } from "./paths.ts";
 import { readState } from "./read-state.ts";
 import { branchRef, objectId, timestampName, workspaceGitPath } from "./trusted-text.ts";
 
-const rescueJournalSchema = z.object({
+export const rescueJournalSchema = z.object({
 	schema: z.literal(1),
 	/** Full name of the branch that was checked out. */
 	ref: branchRef,

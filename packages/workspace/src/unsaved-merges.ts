@@ -5,7 +5,7 @@ import type { WorkspacePaths } from "./paths.ts";
 import { readState } from "./read-state.ts";
 
 const oid = z.string().check(z.regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/));
-const unsavedMergesSchema = z.object({
+export const unsavedMergesSchema = z.object({
 	schema: z.literal(1),
 	merges: z.array(
 		z.object({
