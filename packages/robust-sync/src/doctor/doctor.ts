@@ -4,7 +4,8 @@ import { checkExcluded } from "./excluded.ts";
 import { type Finding, failed, ok } from "./finding.ts";
 import { checkHub } from "./hub.ts";
 import { checkAccessTimes, checkFileSystem, checkFilters, checkVersions, checkWatches } from "./machine.ts";
-import { checkByMonitor, checkPeers, checkState, checkUnits } from "./others.ts";
+import { checkByMonitor, checkChannels, checkPeerStates, checkPeers, checkState, checkUnits } from "./others.ts";
+import { checkPorts } from "./ports.ts";
 import { checkSecrets } from "./secrets.ts";
 import { checkPlaces, checkRepository } from "./workspace.ts";
 
@@ -60,8 +61,11 @@ export async function examine(paths: WorkspacePaths, version: string, tell: (fin
 	say(opening.map((finding) => ({ ...finding, fix: "git status" })));
 	say(await safely("watches", () => [checkWatches(paths, config)]));
 	say(await safely("sync", () => checkState(paths)));
+	say(await safely("ports", () => checkPorts(paths, config)));
 	say(await safely("peers", () => checkPeers(paths, config)));
+	say(await safely("peers", () => checkPeerStates(paths, config)));
 	say(await safely("units", () => checkUnits(config)));
+	say(await safely("channels", () => checkChannels(paths)));
 	say(await safely("monitor", () => checkByMonitor(paths)));
 	return all;
 }

@@ -1,5 +1,5 @@
-import { GitError, listRemote, probeWrite, type Repository } from "@robust-sync/git";
-import { printable } from "@robust-sync/service/printable";
+import { GitError, listRemote, probeWrite, type Repository, readHead, readRef } from "@robust-sync/git";
+import { printable, shellPath } from "@robust-sync/service/printable";
 import type { Config, WorkspacePaths } from "@robust-sync/workspace";
 import { limitSeenMs } from "../pace-of-workspace.ts";
 import { cleanRemoteMessage } from "../remote-message.ts";
@@ -18,6 +18,37 @@ function problemOf(error: unknown): [message: string, fix: string] {
 		`${error.code}: ${error.message}${said ? ` (the remote says: ${said.split("\n")[0]})` : ""}`,
 		firstSteps[error.code] ?? "git ls-remote",
 	];
+}
+
+/** Whether the hub has the branch that is synced. */
+async function branchFindings(repository: Repository, config: Config, branches: ReadonlyMap<string, string>): Promise<Finding[]> {
+	const branch = config.syncBranch ?? (await readHead(repository)).branch;
+	if (branch === null || branches.size === 0 || branches.has(branch)) return [];
+	const names = [...branches.keys()];
+	const list = printable(names.slice(0, 5).join(", ") + (names.length > 5 ? ", …" : ""));
+	const known = await readRef(repository, `refs/remotes/${config.syncRemote}/${branch}`);
+	return known === null
+		? [
+				warning(
+					"hub",
+					`it has no branch '${branch}' yet, but ${list}: the first push makes one`,
+					`git checkout ${shellPath(names[0] ?? "")}, if that was meant`,
+				),
+			]
+		: [
+				failed(
+					"hub",
+					`its branch '${branch}' is gone; it has ${list}`,
+					`git push ${config.syncRemote} ${branch} makes it again; if it was renamed: git checkout ${shellPath(names[0] ?? "")} on every node`,
+				),
+			];
+}
+
+/** Mirrors that the repository does not have, and a pace that a public host does not bear. */
+function mirrorFindings(repository: Repository, config: Config): Finding[] {
+	return config.syncMirrors
+		.filter((name) => !repository.config.get(`remote.${name}.url`))
+		.map((name) => failed("hub", `the mirror '${name}' (SYNC_MIRRORS) is no remote of the repository`, `git remote add ${name} <url>`));
 }
 
 /** Whether the hub can be read and written without a question: the last by a ref of our own, which is taken away again. */
@@ -43,6 +74,7 @@ export async function checkHub(repository: Repository, config: Config, paths: Wo
 	}
 	const ms = Math.round(performance.now() - started);
 	const found = [ok(check, `'${remote}' can be read (${ms} ms, ${branches.size === 1 ? "1 branch" : `${branches.size} branches`})`)];
+	found.push(...(await branchFindings(repository, config, branches)), ...mirrorFindings(repository, config));
 	const tip = branches.values().next().value;
 	try {
 		const written = await probeWrite(repository, remote, `refs/robust-sync/doctor/${config.nodeName}`, tip ?? null);

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -30,15 +31,28 @@ const networkFileSystems = new Map([
 const lowShare = 0.1;
 const criticalShare = 0.03;
 
-function probeDirectory(paths: WorkspacePaths): string {
-	return fs.mkdtempSync(path.join(fs.existsSync(paths.sync) ? paths.sync : paths.root, ".doctor-"));
+/** What is asked of the file system. */
+export interface Disk {
+	statfs(directory: string): Pick<fs.StatsFs, "bsize" | "blocks" | "bavail" | "files" | "ffree" | "type">;
+	device(file: string): number;
+	exists(file: string): boolean;
+	link(from: string, to: string): void;
+	makeDirectory(prefix: string): string;
 }
 
+const realDisk: Disk = {
+	statfs: (directory) => fs.statfsSync(directory),
+	device: (file) => fs.statSync(file).dev,
+	exists: fs.existsSync,
+	link: fs.linkSync,
+	makeDirectory: (prefix) => fs.mkdtempSync(prefix),
+};
+
 /** What the workspace lies on: free space, hard links, names that differ only in case, networks, and whether `sync/` is on the same one. */
-export function checkFileSystem(paths: WorkspacePaths): Finding[] {
+export function checkFileSystem(paths: WorkspacePaths, disk = realDisk): Finding[] {
 	const check = "file system";
 	const found: Finding[] = [];
-	const { bsize, blocks, bavail, files, ffree, type } = fs.statfsSync(paths.root);
+	const { bsize, blocks, bavail, files, ffree, type } = disk.statfs(paths.root);
 	const network = networkFileSystems.get(type);
 	if (network !== undefined)
 		found.push(
@@ -56,7 +70,7 @@ export function checkFileSystem(paths: WorkspacePaths): Finding[] {
 		const message = `${(share * 100).toFixed(1)} % of the ${what} is free (${formatSize(bavail * bsize)})`;
 		found.push(share < criticalShare ? failed(check, message, action) : warning(check, message, action));
 	}
-	if (fs.existsSync(paths.sync) && fs.statSync(paths.sync).dev !== fs.statSync(paths.root).dev)
+	if (fs.existsSync(paths.sync) && disk.device(paths.sync) !== disk.device(paths.root))
 		found.push(
 			warning(
 				check,
@@ -66,10 +80,10 @@ export function checkFileSystem(paths: WorkspacePaths): Finding[] {
 		);
 	let probe: string | null = null;
 	try {
-		probe = probeDirectory(paths);
+		probe = disk.makeDirectory(path.join(fs.existsSync(paths.sync) ? paths.sync : paths.root, ".doctor-"));
 		const file = path.join(probe, "a");
 		fs.writeFileSync(file, "");
-		if (fs.existsSync(path.join(probe, "A")))
+		if (disk.exists(path.join(probe, "A")))
 			found.push(
 				warning(
 					check,
@@ -78,7 +92,7 @@ export function checkFileSystem(paths: WorkspacePaths): Finding[] {
 				),
 			);
 		try {
-			fs.linkSync(file, path.join(probe, "b"));
+			disk.link(file, path.join(probe, "b"));
 		} catch (error) {
 			found.push(
 				warning(
@@ -142,11 +156,12 @@ function countDirectories(root: string): number {
 	return count;
 }
 
-/** Whether the kernel lets each directory be watched. */
-export function checkWatches(paths: WorkspacePaths, config: Config): Finding {
+const readLimit = () => readNumber("/proc/sys/fs/inotify/max_user_watches");
+
+/** Whether the kernel lets each directory be watched. @param limit how many watches a user may have; null: unknown */
+export function checkWatches(paths: WorkspacePaths, config: Config, limit = readLimit()): Finding {
 	const check = "watches";
 	if (!config.syncWatch) return ok(check, "off (SYNC_WATCH=0): changes are found at the interval");
-	const limit = readNumber("/proc/sys/fs/inotify/max_user_watches");
 	const count = countDirectories(paths.root);
 	if (limit === null) return ok(check, `${count} directories`);
 	const raise = `sudo sysctl fs.inotify.max_user_watches=${Math.max(524_288, count * 2)}`;
@@ -159,12 +174,14 @@ export function checkWatches(paths: WorkspacePaths, config: Config): Finding {
 export async function checkFilters(repository: Repository): Promise<Finding[]> {
 	const { stdout: attributes } = await repository.run(["ls-files", "-z", "--cached", "--others", "--", ":(glob)**/.gitattributes"]);
 	const wanted = new Set<string>();
+	const encodings = new Set<string>();
 	for (const name of attributes.toString("latin1").split("\0").filter(Boolean)) {
 		const file = gitPathIfAllowed(name);
 		if (file === null) continue;
 		try {
 			const text = beneath(repository.root, file, (place) => fs.readFileSync(place, "utf8"));
 			for (const [, filter] of text.matchAll(/(?:^|\s)filter=([\w.-]+)/gm)) if (filter) wanted.add(filter);
+			for (const [, encoding] of text.matchAll(/\sworking-tree-encoding=([\w.:-]+)/g)) if (encoding) encodings.add(encoding);
 		} catch {
 			// Gone by now.
 		}
@@ -190,7 +207,26 @@ export async function checkFilters(repository: Repository): Promise<Finding[]> {
 				),
 			);
 	}
+	for (const encoding of encodings)
+		if (!isEncoding(encoding))
+			found.push(
+				failed(
+					"filters",
+					`files ask for the encoding '${encoding}', which is not known here: they are held and not committed`,
+					"iconv -l lists the names; correct working-tree-encoding in .gitattributes",
+				),
+			);
 	return found.length > 0 ? found : [ok("filters", wanted.size === 0 ? "none" : [...wanted].join(", "))];
+}
+
+/** Whether iconv(1), and with it git, knows an encoding; without the program everything counts as known. */
+function isEncoding(name: string): boolean {
+	const { status, error } = spawnSync("iconv", ["-f", "UTF-8", "-t", name], {
+		input: "",
+		stdio: ["pipe", "ignore", "ignore"],
+		timeout: 10_000,
+	});
+	return error !== undefined || status === 0;
 }
 
 function isProgram(name: string, search: string): boolean {

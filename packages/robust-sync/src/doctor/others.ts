@@ -4,6 +4,8 @@ import path from "node:path";
 import { printable } from "@robust-sync/service/printable";
 import {
 	type Config,
+	formatSize,
+	peerStateSchema,
 	readState,
 	type SyncState,
 	services,
@@ -14,6 +16,8 @@ import {
 import { type Finding, failed, ok, warning } from "./finding.ts";
 
 const programTimeoutMs = 30_000;
+/** Above this the monitor warns as well. */
+const mostClockOffsetMs = 5_000;
 const shownFiles = 20;
 
 /** Runs another executable of ours for its JSON. @returns null: it gave none */
@@ -72,6 +76,69 @@ export async function checkPeers(paths: WorkspacePaths, config: Config): Promise
 	return found;
 }
 
+const causes: Readonly<Record<string, string>> = {
+	stopped: "start heartbeat there",
+	unresolved: "correct its address in PEERS",
+	key: "put the same HEARTBEAT_KEY into .sync_env of both, then restart heartbeat (setup.sh --key-from)",
+	address: "set HEARTBEAT_KEY on every node, or correct its address in PEERS",
+	misdirected: "correct PEERS: its name belongs to another address",
+	link: "open UDP between the two machines",
+};
+
+/** What this node's heartbeat last wrote about each peer: why it is not heard, and whether it hears us. */
+export function checkPeerStates(paths: WorkspacePaths, config: Pick<Config, "peers" | "heartbeatPort">): Finding[] {
+	return config.peers.flatMap(({ name }) => {
+		const read = readState(paths.peerState(name), peerStateSchema);
+		if (read.kind !== "ok") return [];
+		const { cause, reason, hears_us, status, clock_offset_ms } = read.state;
+		const found: Finding[] = [];
+		if (cause) found.push(failed("peers", `${name}: ${printable(reason ?? cause)}`, causes[cause] ?? "heartbeat --status"));
+		if (hears_us === false && status === "alive")
+			found.push(
+				failed(
+					"peers",
+					`${name} is heard, and does not hear this node: one direction is blocked`,
+					`on ${name}, and in every firewall between: open UDP port ${config.heartbeatPort}`,
+				),
+			);
+		if (clock_offset_ms !== null && Math.abs(clock_offset_ms) > mostClockOffsetMs)
+			found.push(
+				warning(
+					"peers",
+					`the clock of ${name} differs by ${Math.round(Math.abs(clock_offset_ms) / 1_000)} s: which change is later is decided by clocks`,
+					"sudo timedatectl set-ntp true, on both",
+				),
+			);
+		return found;
+	});
+}
+
+interface Channels {
+	readonly channels?: readonly { readonly name: string; readonly ok: boolean; readonly message: string }[];
+	readonly problem?: string | null;
+}
+
+/** What `monitor --test-alert --dry-run` found. */
+export function channelFindings(answer: Channels | null): Finding[] {
+	const check = "channels";
+	if (!Array.isArray(answer?.channels))
+		return [failed(check, "monitor --test-alert --dry-run gave no answer", "monitor --test-alert --dry-run")];
+	const found = answer.channels.map(({ name, ok: isOk, message }) =>
+		isOk
+			? ok(check, `${printable(name)}: ${printable(message)}`)
+			: failed(check, `${printable(name)}: ${printable(message)}`, "correct it in .sync_env, then: monitor --test-alert"),
+	);
+	if (answer.problem) found.push(failed(check, printable(answer.problem), "correct .sync_env"));
+	return found.length > 0
+		? found
+		: [ok(check, "none is configured: nobody is alerted (CALEB_TELEGRAM_ID, ALERT_APPRISE_URLS, ALERT_WEBHOOK_URL)")];
+}
+
+/** Each way of alerting, by a test that sends nothing. */
+export async function checkChannels(paths: WorkspacePaths): Promise<Finding[]> {
+	return channelFindings((await ask("monitor", ["--test-alert", "--dry-run"], paths)) as Channels | null);
+}
+
 interface Checks {
 	readonly checks?: readonly { readonly name: string; readonly status: string; readonly message: string }[];
 }
@@ -99,8 +166,16 @@ export function checkState(paths: WorkspacePaths): Finding[] {
 	const read = readState(paths.syncState, syncStateSchema);
 	if (read.kind === "missing") return [warning("sync", "robust-sync has never run here", "robust-sync --once")];
 	if (read.kind === "invalid") return [failed("sync", `sync_state.json is not valid: ${printable(read.problem)}`, "restart robust-sync")];
-	const { skipped, last_error } = read.state;
+	const { skipped, last_error, secrets } = read.state;
 	const found = [...failure(last_error)];
+	for (const { path: name, rule, line } of (secrets ?? []).slice(0, shownFiles))
+		found.push(
+			failed(
+				"secrets",
+				`${printable(name)}, line ${line}, holds a secret (${printable(rule)}) and is on the hub`,
+				"change that key; docs/leaks.md",
+			),
+		);
 	for (const { path: name, reason, remedy } of skipped.slice(0, shownFiles))
 		found.push(
 			warning("files", `${printable(name)} is not synced: ${reason}`, remedy ? printable(remedy) : "README.md, on leaving files out"),
@@ -122,12 +197,19 @@ function failure(error: SyncState["last_error"]): Finding[] {
 export async function checkUnits(config: Config): Promise<Finding[]> {
 	if (!existsSync("/run/systemd/system")) return [];
 	const names = services.map((service) => `${config.nodeName}-${service}.service`);
-	const args = ["show", "--no-pager", "--property=Id,LoadState,UnitFileState,NeedDaemonReload", "--", ...names];
+	const args = ["show", "--no-pager", `--property=${unitProperties}`, "--", ...names];
 	const shown = await new Promise<string>((resolve) => {
 		execFile("systemctl", args, { timeout: programTimeoutMs, env: { ...process.env, LC_ALL: "C" } }, (error, stdout) =>
 			resolve(error ? "" : stdout),
 		);
 	});
+	return unitFindings(shown, names, config);
+}
+
+const unitProperties = "Id,LoadState,UnitFileState,NeedDaemonReload,ActiveState,MemoryMax";
+
+/** What is wrong with units, by what `systemctl show` prints of them. */
+export function unitFindings(shown: string, names: readonly string[], config: Pick<Config, "memoryLimitMb">): Finding[] {
 	const found: Finding[] = [];
 	for (const block of shown.split(/\n\s*\n/)) {
 		const value = (name: string) => new RegExp(`^${name}=(.*)$`, "m").exec(block)?.[1] ?? "";
@@ -135,6 +217,23 @@ export async function checkUnits(config: Config): Promise<Finding[]> {
 		if (!names.includes(unit) || value("LoadState") !== "loaded") continue;
 		if (value("NeedDaemonReload") === "yes")
 			found.push(warning("units", `${unit} changed on disk since systemd read it`, "sudo systemctl daemon-reload"));
+		if (value("ActiveState") === "failed")
+			found.push(
+				failed(
+					"units",
+					`${unit} has failed, and systemd does not start it again`,
+					`systemctl status ${unit}; sudo systemctl restart ${unit}`,
+				),
+			);
+		const mostBytes = Number(value("MemoryMax"));
+		if (mostBytes > 0 && mostBytes <= config.memoryLimitMb * 1_000_000)
+			found.push(
+				warning(
+					"units",
+					`${unit} is killed at ${formatSize(mostBytes)} (MemoryMax), before it ends by itself at MEMORY_LIMIT_MB=${config.memoryLimitMb}`,
+					`sudo systemctl edit ${unit}, with MemoryMax above MEMORY_LIMIT_MB; or a lower MEMORY_LIMIT_MB`,
+				),
+			);
 		if (value("UnitFileState") === "disabled")
 			found.push(warning("units", `${unit} does not start with the machine`, `sudo systemctl enable ${unit}`));
 	}

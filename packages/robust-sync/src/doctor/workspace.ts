@@ -1,5 +1,14 @@
 import fs from "node:fs";
-import { operationInProgress, parseGitPathList, type Repository, readHead } from "@robust-sync/git";
+import path from "node:path";
+import {
+	findLockFiles,
+	isIndexWhole,
+	lockHolder,
+	operationInProgress,
+	parseGitPathList,
+	type Repository,
+	readHead,
+} from "@robust-sync/git";
 import { isOwnPath } from "@robust-sync/resolve";
 import { shellPath } from "@robust-sync/service/printable";
 import {
@@ -15,6 +24,7 @@ import {
 	syncStateSchema,
 	type WorkspacePaths,
 } from "@robust-sync/workspace";
+import { invalidStates } from "../state-files.ts";
 import { type Finding, failed, ok, warning } from "./finding.ts";
 
 /** The directory itself, what lies in it that is ours, and who may read it. */
@@ -47,6 +57,7 @@ export function checkPlaces(paths: WorkspacePaths): Finding[] {
 	if (found.length === 0) found.push(ok(check, paths.root));
 	const pause = readPause(paths, Date.now());
 	if (pause !== null) found.push(warning("pause", `sync is paused ${pauseText(pause)}`, "robust-sync --resume"));
+	for (const { name, problem, fix } of invalidStates(paths)) found.push(failed("state", `sync/${name} is not valid: ${problem}`, fix));
 	const state = readState(paths.syncState, syncStateSchema);
 	for (const held of (state.kind === "ok" ? state.state.held : null) ?? [])
 		found.push(warning("held", heldLossText(held), heldLossCommands));
@@ -57,6 +68,8 @@ export function checkPlaces(paths: WorkspacePaths): Finding[] {
 export async function checkRepository(repository: Repository, config: Config): Promise<Finding[]> {
 	const check = "repository";
 	const found: Finding[] = [];
+	if (!isIndexWhole(repository, true))
+		return [failed(check, "git's index is torn", "robust-sync --once makes it again from HEAD; no file is touched")];
 	const { branch, oid } = await readHead(repository);
 	const operation = operationInProgress(repository.gitDirectory);
 	if (operation)
@@ -72,6 +85,14 @@ export async function checkRepository(repository: Repository, config: Config): P
 	else if (branch === null) found.push(failed(check, "HEAD is detached: no branch is synced", "git checkout <branch>"));
 	else if (config.syncBranch !== null && branch !== config.syncBranch)
 		found.push(failed(check, `'${branch}' is checked out, and SYNC_BRANCH is '${config.syncBranch}'`, `git checkout ${config.syncBranch}`));
+	for (const file of findLockFiles(repository).filter((one) => lockHolder(repository, one) === null))
+		found.push(
+			warning(
+				check,
+				`${path.relative(repository.root, file)} was left by a git that is gone`,
+				"robust-sync --once sets it aside, where no git holds it",
+			),
+		);
 	if (oid === null) found.push(warning(check, "there is no commit yet: the first cycle makes one", "robust-sync --once"));
 	if (repository.isShallow)
 		found.push(warning(check, "the clone is shallow: histories that go further back cannot be merged", "git fetch --unshallow"));

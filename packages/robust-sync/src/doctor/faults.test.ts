@@ -1,0 +1,299 @@
+import dgram from "node:dgram";
+import fs from "node:fs";
+import net, { type AddressInfo } from "node:net";
+import path from "node:path";
+import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
+import { Scratch } from "@robust-sync/git/fixtures/scratch";
+import { type Config, parseConfig, timestamp, WorkspacePaths } from "@robust-sync/workspace";
+import { checkExcluded } from "./excluded.ts";
+import type { Finding } from "./finding.ts";
+import { checkHub } from "./hub.ts";
+import { checkAccessTimes, checkFileSystem, checkFilters, checkVersions, checkWatches, type Disk } from "./machine.ts";
+import { channelFindings, checkPeerStates, checkState, unitFindings } from "./others.ts";
+import { checkPorts } from "./ports.ts";
+import { checkPlaces, checkRepository } from "./workspace.ts";
+
+// Faults that need no process of ours. Those that do: packages/e2e/src/doctor.slow.test.ts.
+
+let scratch: Scratch;
+let paths: WorkspacePaths;
+beforeAll(() => {
+	scratch = new Scratch("faults");
+	scratch.hub();
+	scratch.init("node", scratch.path("hub.git"));
+	scratch.write("node/a", "1\n");
+	scratch.commitAll("node");
+	scratch.git("node", "push", "-q", "origin", "main:main");
+	paths = new WorkspacePaths(scratch.path("node"));
+});
+afterAll(() => scratch.remove());
+beforeEach(() => {
+	fs.rmSync(paths.sync, { recursive: true, force: true });
+	fs.mkdirSync(paths.pending, { recursive: true, mode: 0o700 });
+	for (const name of fs.readdirSync(paths.root)) if (![".git", "sync", "a"].includes(name)) fs.rmSync(path.join(paths.root, name));
+});
+
+const config = (values: Record<string, string> = {}): Config => parseConfig({ NODE_NAME: "helios", ...values });
+const state = (name: string, value: unknown) =>
+	fs.writeFileSync(path.join(paths.sync, name), typeof value === "string" ? value : JSON.stringify(value));
+const troubles = (findings: readonly Finding[]) => findings.filter(({ status }) => status !== "ok");
+
+/** Exactly one line, with something that fixes it. */
+function expectOne(findings: readonly Finding[], check: string, status: Finding["status"], message: RegExp): void {
+	expect(troubles(findings)).toEqual([{ check, status, message: expect.stringMatching(message), fix: expect.stringMatching(/\S/) }]);
+}
+
+const gigabyte = 1_000_000_000;
+const disk = (fields: Partial<Disk> & { statfs?: Disk["statfs"] } = {}): Disk => ({
+	statfs: () => ({ bsize: 1_000, blocks: 100 * gigabyte, bavail: 50 * gigabyte, files: 1_000, ffree: 900, type: 0xef53 }),
+	device: () => 1,
+	exists: fs.existsSync,
+	link: fs.linkSync,
+	makeDirectory: (prefix) => fs.mkdtempSync(prefix),
+	...fields,
+});
+const sized = (fields: Partial<ReturnType<Disk["statfs"]>>) => disk({ statfs: () => ({ ...disk().statfs(""), ...fields }) });
+const failing = (code: string) => () => {
+	throw Object.assign(new Error(code), { code });
+};
+
+test.each<[fault: string, disk: Disk, status: Finding["status"], message: RegExp]>([
+	["little space", sized({ bavail: 5 * gigabyte }), "warning", /^5\.0 % of the space is free/],
+	["next to no space", sized({ bavail: gigabyte }), "failed", /^1\.0 % of the space is free/],
+	["few inodes", sized({ ffree: 20 }), "failed", /^2\.0 % of the inodes/],
+	["NFS", sized({ type: 0x6969 }), "warning", /lies on NFS/],
+	["sshfs", sized({ type: 0x65735546 }), "warning", /lies on FUSE/],
+	[
+		"sync/ on another file system",
+		disk({ device: (file) => (file.endsWith("sync") ? 2 : 1) }),
+		"warning",
+		/sync\/ is on another file system/,
+	],
+	["names that differ only in case", disk({ exists: () => true }), "warning", /differ only in case/],
+	["no hard links", disk({ link: failing("EPERM") }), "warning", /hard links cannot be made here \(EPERM\)/],
+	["mounted read-only", disk({ makeDirectory: failing("EROFS") }), "failed", /nothing can be written here \(EROFS\)/],
+])("doctor: file system: %s → one line", (_, given, status, message) => {
+	expectOne(checkFileSystem(paths, given), "file system", status, message);
+	expect(fs.readdirSync(paths.sync)).toEqual(["pending"]);
+});
+
+test("doctor: watches: more directories than the kernel allows, or nearly → one line", () => {
+	expectOne([checkWatches(paths, config(), 0.5)], "watches", "failed", /^1 directories, and the kernel allows 0\.5 watches/);
+	expectOne([checkWatches(paths, config(), 1)], "watches", "warning", /^1 directories/);
+	expect(troubles([checkWatches(paths, config({ SYNC_WATCH: "0" }), 0.5)])).toEqual([]);
+});
+
+const peers = "chad=127.0.0.1:9";
+const peer = (fields: object) => ({
+	schema: 1,
+	peer: "chad",
+	address: "127.0.0.1:9",
+	status: "alive",
+	received_at: timestamp(0),
+	sequence: 1,
+	boot_id: null,
+	missed: 0,
+	rtt_ms: 1,
+	clock_offset_ms: 0,
+	phi: 0,
+	hears_us: true,
+	authenticated: true,
+	head: null,
+	last_sync: null,
+	sync_status: null,
+	consecutive_failures: null,
+	messages_pending: null,
+	services: { sync: "up", heartbeat: "up", "health-server": "up", monitor: "up" },
+	reason: null,
+	cause: null,
+	...fields,
+});
+
+test.each<[fault: string, fields: object, status: Finding["status"], message: RegExp]>([
+	[
+		"another key",
+		{ status: "down", cause: "key", reason: "it has another HEARTBEAT_KEY" },
+		"failed",
+		/^chad: it has another HEARTBEAT_KEY/,
+	],
+	["a name that does not resolve", { status: "down", cause: "unresolved" }, "failed", /^chad: unresolved/],
+	["another node's address", { cause: "misdirected", reason: "it takes this node for juno" }, "failed", /juno/],
+	["only others hear it", { status: "suspect", cause: "link" }, "failed", /^chad: link/],
+	["it does not hear us", { hears_us: false }, "failed", /one direction is blocked/],
+	["its clock is wrong", { clock_offset_ms: -90_000 }, "warning", /differs by 90 s/],
+])("doctor: peer: %s → one line", (_, fields, status, message) => {
+	const given = config({ PEERS: peers });
+	state("peer_chad_state.json", peer({}));
+	expect(checkPeerStates(paths, given)).toEqual([]);
+	state("peer_chad_state.json", peer(fields));
+	expectOne(checkPeerStates(paths, given), "peers", status, message);
+});
+
+test("doctor: ports of another program → a line each, none where nothing is to listen", async () => {
+	const udp = dgram.createSocket("udp4");
+	await new Promise<void>((resolve) => udp.bind(0, "127.0.0.1", resolve));
+	const tcp = net.createServer();
+	await new Promise<void>((resolve) => tcp.listen(0, "127.0.0.1", resolve));
+	try {
+		const ports = {
+			HEARTBEAT_PORT: String(udp.address().port),
+			HEARTBEAT_BIND: "127.0.0.1",
+			HEALTH_PORT: String((tcp.address() as AddressInfo).port),
+		};
+		expect(await checkPorts(paths, config(ports))).toEqual([]);
+		expectOne(await checkPorts(paths, config({ ...ports, PEERS: peers })), "ports", "failed", /^UDP port \d+ is another program's/);
+		state("health_state.json", "{}");
+		expectOne(await checkPorts(paths, config(ports)), "ports", "failed", /^TCP port \d+ is another program's/);
+	} finally {
+		udp.close();
+		tcp.close();
+	}
+});
+
+const unit = (fields: Record<string, string> = {}) =>
+	Object.entries({
+		Id: "helios-sync.service",
+		LoadState: "loaded",
+		UnitFileState: "enabled",
+		NeedDaemonReload: "no",
+		ActiveState: "active",
+		MemoryMax: "infinity",
+		...fields,
+	})
+		.map(([name, value]) => `${name}=${value}`)
+		.join("\n");
+
+test.each<[fault: string, fields: Record<string, string>, status: Finding["status"], message: RegExp]>([
+	["changed on disk", { NeedDaemonReload: "yes" }, "warning", /changed on disk/],
+	["not enabled", { UnitFileState: "disabled" }, "warning", /does not start with the machine/],
+	["failed", { ActiveState: "failed" }, "failed", /has failed/],
+	["killed before its own limit", { MemoryMax: "400000000" }, "warning", /killed at .* MEMORY_LIMIT_MB=500/],
+])("doctor: unit: %s → one line", (_, fields, status, message) => {
+	expect(unitFindings(unit(), ["helios-sync.service"], config())).toEqual([]);
+	expectOne(
+		unitFindings(`${unit(fields)}\n\n${unit({ Id: "else.service", ...fields })}\n`, ["helios-sync.service"], config()),
+		"units",
+		status,
+		message,
+	);
+});
+
+test("doctor: channels: one refused, one not set up → a line each", () => {
+	const channels = [
+		{ name: "telegram", ok: false, message: "Telegram refuses: Unauthorized: check TELEGRAM_BOT_TOKEN" },
+		{ name: "webhook", ok: true, message: "the host answers" },
+	];
+	expectOne(channelFindings({ channels, problem: null }), "channels", "failed", /^telegram: Telegram refuses/);
+	expectOne(channelFindings({ channels: [], problem: "TELEGRAM_BOT_TOKEN is set, but" }), "channels", "failed", /BOT_TOKEN is set/);
+	expectOne(channelFindings(null), "channels", "failed", /gave no answer/);
+	expect(troubles(channelFindings({ channels: [], problem: null }))).toEqual([]);
+});
+
+test.each<[fault: string, file: string, message: RegExp, fix: RegExp]>([
+	["a torn list of messages", "outbox.json", /^sync\/outbox\.json is not valid: not JSON/, /--once sets it aside/],
+	["torn notes of held paths", "held.json", /held\.json is not valid/, /--once sets it aside/],
+	["a torn heartbeat state", "heartbeat_state.json", /heartbeat_state\.json/, /restart heartbeat/],
+	["a torn state of a peer", "peer_chad_state.json", /peer_chad_state\.json/, /restart heartbeat/],
+])("doctor: %s → one line", (_, file, message, fix) => {
+	expect(troubles(checkPlaces(paths))).toEqual([]);
+	state(file, "{");
+	expectOne(checkPlaces(paths), "state", "failed", message);
+	expect(troubles(checkPlaces(paths))[0]?.fix).toMatch(fix);
+});
+
+test("doctor: a torn pause.json → it pauses, and how to end that", () => {
+	state("pause.json", "{");
+	expect(troubles(checkPlaces(paths))).toMatchObject([
+		{ check: "pause", status: "warning", fix: "robust-sync --resume" },
+		{ check: "state", status: "failed", fix: "robust-sync --resume" },
+	]);
+});
+
+test.each<[fault: string, attributes: string, git: readonly (readonly string[])[], status: Finding["status"], message: RegExp]>([
+	["LFS that is not set up", "*.bin filter=lfs -text\n", [], "warning", /'lfs', which is not configured/],
+	[
+		"LFS without its program",
+		"*.bin filter=lfs\n",
+		[["config", "filter.lfs.clean", "git-lfs-missing clean"]],
+		"failed",
+		/needs 'git-lfs-missing'/,
+	],
+	["an encoding that nobody knows", "*.txt text working-tree-encoding=UTF-99\n", [], "failed", /the encoding 'UTF-99', which is not known/],
+])("doctor: attributes: %s → one line", async (_, attributes, commands, status, message) => {
+	scratch.write("node/.gitattributes", attributes);
+	for (const args of commands) scratch.git("node", ...args);
+	expectOne(await checkFilters(await scratch.open("node")), "filters", status, message);
+	scratch.write("node/.gitattributes", "*.txt text working-tree-encoding=UTF-16\n");
+	expect(troubles(await checkFilters(await scratch.open("node")))).toEqual([]);
+});
+
+test("doctor: repository: a lock of a git that is gone, a torn index → one line each", async () => {
+	expect(troubles(await checkRepository(await scratch.open("node"), config()))).toEqual([]);
+	scratch.write("node/.git/index.lock", "");
+	expectOne(
+		await checkRepository(await scratch.open("node"), config()),
+		"repository",
+		"warning",
+		/index\.lock was left by a git that is gone/,
+	);
+	fs.rmSync(path.join(paths.root, ".git/index.lock"));
+	const index = fs.readFileSync(path.join(paths.root, ".git/index"));
+	fs.writeFileSync(path.join(paths.root, ".git/index"), index.subarray(0, 20));
+	const torn = await checkRepository(await scratch.open("node"), config());
+	fs.writeFileSync(path.join(paths.root, ".git/index"), index);
+	expectOne(torn, "repository", "failed", /index is torn/);
+});
+
+test("doctor: hub: branch gone or never there, an unknown mirror → one line each", async () => {
+	const look = async (values: Record<string, string> = {}) => await checkHub(await scratch.open("node"), config(values), paths);
+	expect(troubles(await look())).toEqual([]);
+	expectOne(await look({ SYNC_MIRRORS: "backup" }), "hub", "failed", /the mirror 'backup'/);
+	scratch.git("hub.git", "branch", "-m", "main", "trunk");
+	expectOne(await look(), "hub", "failed", /its branch 'main' is gone; it has trunk/);
+	expectOne(await look({ SYNC_BRANCH: "side" }), "hub", "warning", /no branch 'side' yet, but trunk/);
+	scratch.git("hub.git", "branch", "-m", "trunk", "main");
+	expect(scratch.git("hub.git", "for-each-ref", "--format=%(refname)").trim()).toBe("refs/heads/main");
+});
+
+test("doctor: state: files left out, secrets on the hub → a line each", () => {
+	const at = timestamp(0);
+	const sync = {
+		...{
+			schema: 1,
+			node: "helios",
+			pid: 1,
+			pid_started_at: at,
+			updated_at: at,
+			started_at: at,
+			status: "idle",
+			last_attempt: at,
+			last_sync: at,
+		},
+		...{ last_error: null, consecutive_failures: 0, next_attempt: null, branch: "main", remote: "origin", head: null, ahead: 0, behind: 0 },
+		...{ messages_pending: 0, skipped: [], last_cycle: null, totals: { cycles: 1, failures: 0, commits: 0, resolved: 0, rescued: 0 } },
+	};
+	state("sync_state.json", sync);
+	expect(troubles(checkState(paths))).toEqual([]);
+	for (const reason of ["too-large", "ignored-here", "in-the-way", "filter-failed", "special-file", "nested-repository", "secret"]) {
+		state("sync_state.json", { ...sync, skipped: [{ path: "x", reason }] });
+		expectOne(checkState(paths), "files", "warning", new RegExp(`^x is not synced: ${reason}`));
+	}
+	state("sync_state.json", { ...sync, secrets: [{ path: "x", rule: "github-token", line: 3 }] });
+	expectOne(checkState(paths), "secrets", "failed", /^x, line 3, holds a secret/);
+});
+
+test("doctor: SYNC_EXCLUDE is set and not in effect → a line", async () => {
+	expect(await checkExcluded(await scratch.open("node"), config())).toEqual([]);
+	expectOne(
+		await checkExcluded(await scratch.open("node"), config({ SYNC_EXCLUDE: "media/" })),
+		"excluded",
+		"warning",
+		/in effect is none/,
+	);
+});
+
+test("doctor: a healthy machine → only ok", () => {
+	expect(
+		troubles([checkVersions("0.2.0"), ...checkFileSystem(paths, disk()), checkAccessTimes(paths, config({ SYNC_ATIME: "off" }))]),
+	).toEqual([]);
+});
