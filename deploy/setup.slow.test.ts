@@ -274,6 +274,7 @@ describe("without a service manager, for one user", () => {
 		});
 		expect(`${first.stderr}${first.stdout}`).toContain("robust-sync --once: in sync at");
 		expect(first.code).toBe(0);
+		expect(first.stdout).toMatch(/^robust-sync --doctor\n {2}(ok {2}nothing is wrong|! )/m);
 		expect(first.stdout).toContain("There is no service manager here");
 		// Before the first question.
 		expect(first.stdout).toMatch(/would be published to origin .*: 1 file, 6 bytes\n.*notes\.md.*Seconds between/s);

@@ -27,7 +27,7 @@ program() {
 }
 
 # json EXPRESSION: a value of the JSON document on standard input, called d; empty for null.
-json() { "$node" -e 'let d = JSON.parse(require("node:fs").readFileSync(0, "utf8")); const v = eval(process.argv[1]); console.log(v ?? "")' "$1" 2>/dev/null; }
+json() { "$node" -e 'let d = JSON.parse(require("node:fs").readFileSync(0, "utf8")); const v = eval(process.argv[1]); console.log(v ?? "")' "$@" 2>/dev/null; }
 
 # last_words UNIT: what a service that does not stay up said last, from its journal.
 last_words() {
@@ -112,6 +112,22 @@ prove_programs() {
 	local said
 	if said=$(program robust-sync --once 2>&1); then good "robust-sync --once: $(sed -n '$p' <<<"$said")"; else proof_failed "robust-sync --once failed: $(sed -n '$p' <<<"$said")"; fi
 	prove_resolver
+}
+
+# doctor_says: what else is not as it should be. It fails no set-up: every component has answered its own test.
+doctor_says() {
+	local found lines line
+	chapter "robust-sync --doctor"
+	found=$(program robust-sync --doctor --json 2>/dev/null || true)
+	# Without a service manager nothing runs yet, which is said below.
+	if ! lines=$(json 'd.findings.filter((f) => f.status !== "ok" && (process.argv[2] === "systemd" || !f.check.startsWith("process:"))).map((f) => f.check + ": " + f.message + (f.fix ? " (" + f.fix + ")" : "")).map((text) => text.replaceAll("\n", " ")).join("\n")' "$manager" <<<"$found"); then
+		note "it gave no answer: robust-sync --doctor"
+		return 0
+	fi
+	if [ -z "$lines" ]; then good "nothing is wrong"; fi
+	while IFS= read -r line; do
+		[ -z "$line" ] || note "$line"
+	done <<<"$lines"
 }
 
 prove_all() {

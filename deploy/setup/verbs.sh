@@ -65,6 +65,7 @@ do_install() {
 	prove_all || fail "installed, but not everything answered: $(printf '%s; ' "${failures[@]}")"
 	if [ -n "$is_new" ]; then send_test_message; fi
 	look_for_peers
+	doctor_says
 	farewell
 }
 
