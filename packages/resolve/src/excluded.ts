@@ -6,7 +6,7 @@ import {
 	type MoveReport,
 	moveWorkingTree,
 	type Oid,
-	type Repository,
+	Repository,
 	readTreeWhole,
 	setLeaving,
 	type TreeEntry,
@@ -123,7 +123,10 @@ export async function leaveExcluded(
 	);
 	if (left.length > 0) {
 		const without = await commitWithout(context, { commit: head, head, without: left });
-		await withScratchIndex(repository, paths.staging, (scratch) => moveFiles(context, scratch, head, without, new Set()));
+		await withScratchIndex(repository, paths.staging, async (scratch) => {
+			// A person's sparse checkout is applied to the index itself only: a file that the copy alone hides would look deleted.
+			await moveFiles(context, new Repository({ ...scratch, isSparse: false }), head, without, new Set());
+		});
 	}
 	setLeaving(repository, false);
 	return { count: tracked.size, left };

@@ -119,3 +119,16 @@ test("SYNC_EXCLUDE: set before the first cycle → nothing excluded is placed or
 	await cycle("juno", "/*");
 	expect(fs.readdirSync(scratch.path("juno")).filter((name) => name !== "sync")).toEqual([".git"]);
 }, 30_000);
+
+test("SYNC_EXCLUDE: in a person's sparse checkout → deletes nothing, each keeps its paths", async () => {
+	await pair({ "media/a": "1\n", "out/o": "1\n", "in/i": "1\n" });
+	scratch.git("chad", "sparse-checkout", "set", "in", "media");
+	await cycle("chad", "media/");
+	scratch.write("helios/media/a", "2\n");
+	scratch.write("helios/out/o", "2\n");
+	await cycle("helios");
+	expect(await cycle("chad", "media/")).toMatchObject({ committed: 0, deleted: 0, pushed: 0 });
+	expect([exists("chad/media"), exists("chad/in/i")]).toEqual([false, true]);
+	await cycle("chad");
+	expect([scratch.read("chad/media/a"), onHub("out/o")]).toEqual(["2\n", "2\n"]);
+}, 30_000);
