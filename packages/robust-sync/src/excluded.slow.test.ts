@@ -120,7 +120,7 @@ test("SYNC_EXCLUDE: set before the first cycle → nothing excluded is placed or
 	expect(fs.readdirSync(scratch.path("juno")).filter((name) => name !== "sync")).toEqual([".git"]);
 }, 30_000);
 
-test("SYNC_EXCLUDE: in a person's sparse checkout → deletes nothing, each keeps its paths", async () => {
+test("SYNC_EXCLUDE: beside a person's sparse checkout → deletes nothing", async () => {
 	await pair({ "media/a": "1\n", "out/o": "1\n", "in/i": "1\n" });
 	scratch.git("chad", "sparse-checkout", "set", "in", "media");
 	await cycle("chad", "media/");
