@@ -16,7 +16,7 @@ function sourcesBelow(directory) {
 		const file = path.join(directory, entry.name);
 		if (entry.name === "node_modules") return [];
 		if (entry.isDirectory()) return sourcesBelow(file);
-		return entry.name.endsWith(".ts") ? [{ file: path.relative(root, file), text: readFileSync(file, "utf8") }] : [];
+		return /\.tsx?$/.test(entry.name) ? [{ file: path.relative(root, file), text: readFileSync(file, "utf8") }] : [];
 	});
 }
 

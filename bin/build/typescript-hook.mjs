@@ -4,11 +4,12 @@ import { register } from "node:module";
 import { fileURLToPath } from "node:url";
 import { transform } from "esbuild";
 
-/** Module hook (node:module, "load"): a `.ts` file becomes an ES module. */
+/** Module hook (node:module, "load"): a `.ts` or `.tsx` file becomes an ES module. */
 export async function load(url, context, next) {
-	if (!url.endsWith(".ts")) return await next(url, context);
+	if (!/\.tsx?$/.test(url)) return await next(url, context);
 	const { code } = await transform(readFileSync(fileURLToPath(url), "utf8"), {
-		loader: "ts",
+		loader: url.endsWith("x") ? "tsx" : "ts",
+		jsxFactory: "h",
 		target: "node20",
 		sourcemap: "inline",
 		sourcefile: fileURLToPath(url),

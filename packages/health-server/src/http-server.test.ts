@@ -654,6 +654,27 @@ describe("saved versions", () => {
 		expect((await served.ask(`/saved/${name}/files/notes/a%20b%3F.json.theirs`)).headers["content-type"]).toBe("application/octet-stream");
 	});
 
+	test("/saved: a browser asks → a page; a program asks → JSON", async () => {
+		const names = Array.from({ length: 60 }, (_, n) =>
+			node.saved(1_770_000_000_000 + n, { "<b>.json": { ours: "1", theirs: "2" } }),
+		).reverse();
+		const served = await node.serve();
+		const browser = { headers: { Accept: "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8" } };
+		const page = await served.ask("/saved", browser);
+		expect([page.code, page.headers["content-type"], page.headers.vary]).toEqual([200, "text/html; charset=utf-8", "Accept"]);
+		expect(page.headers["content-security-policy"]).toMatch(/default-src 'none'/);
+		expect(page.text).toContain(`<code>&lt;b&gt;.json</code>`);
+		expect(page.text).toContain(`href="/saved?before=${names[39]}#saved-title"`);
+		const older = await served.ask(`/saved?before=${names[39]}`, browser);
+		expect(older.text).toContain(names[59]);
+		expect(older.text).not.toContain(names[39]);
+		expect(older.text).not.toContain("Older resolutions");
+		for (const Accept of ["*/*", "application/json"]) {
+			const data = await served.ask("/saved", { headers: { Accept } });
+			expect([data.headers.vary, data.json.saved.length]).toEqual(["Accept", 50]);
+		}
+	});
+
 	test("nothing outside of sync/conflicts can be read, by no spelling and no link", async () => {
 		const name = node.saved(Date.now(), { "a.json": { ours: "1" } });
 		const directory = path.join(node.paths.conflicts, name);

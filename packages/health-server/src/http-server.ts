@@ -1,23 +1,19 @@
-import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { displayPath } from "@robust-sync/git";
 import { printableJson } from "@robust-sync/service/printable";
-import { parseCompactTimestamp, type SavedDirectory, sideText, type WorkspacePaths } from "@robust-sync/workspace";
+import type { WorkspacePaths } from "@robust-sync/workspace";
 import { type AccessCheck, ownersOnly } from "./access.ts";
-import { healthDocument, publicStatusDocument, savedDocument, statusDocument } from "./documents.ts";
+import { type Answer, beforeOf, dataHeaders, json, send, sendHtml, sendJson, sendTagged } from "./answer.ts";
+import { healthDocument, publicStatusDocument, statusDocument } from "./documents.ts";
 import { EventStream, mostListeners, viewMessage } from "./event-stream.ts";
-import { type HistoryReader, isObjectId } from "./history-reader.ts";
+import type { HistoryReader } from "./history-reader.ts";
+import { HistoryRoutes } from "./history-routes.tsx";
 import { metricsRenderer } from "./metrics.ts";
-import { diffView, largestShown_bytes, type Version, versionOf } from "./page/diff-view.ts";
-import { commitView, decodePath, entriesShown, historyUrl, historyView } from "./page/history.ts";
-import { dashboardPage, formPolicy, pagePolicy, plainPage } from "./page/page.ts";
-import { type SavedEntry, type Side, savedName } from "./page/saved.ts";
+import { dashboardPage } from "./page/page.tsx";
 import { type View, viewOf } from "./page/view.ts";
-import { h, type VNode } from "./page/vnode.ts";
-import { gitWaitMs, type RepositoryReader } from "./repository.ts";
+import type { RepositoryReader } from "./repository.ts";
 import { pathOf, refusalOf } from "./request-guard.ts";
-import { readSavedFile } from "./saved-files.ts";
+import { SavedRoutes } from "./saved-routes.ts";
 import type { NodeSnapshot, SnapshotReader } from "./snapshot.ts";
 
 export interface HealthServerOptions {
@@ -53,23 +49,17 @@ const checkEvery_ms = 500;
 const keepAlive_ms = 5_000;
 const mostConnections = 256;
 const mostHeader_bytes = 8 * 1024;
-const largestSaved_bytes = 64 * 1024 * 1024;
 const closeGrace_ms = 2_000;
-/** At once: each costs a git process, and a long history takes a while. */
-const mostQuestions = 4;
-
-const json = "application/json; charset=utf-8";
-const dataPolicy = "default-src 'none'; frame-ancestors 'none'; sandbox";
 
 const endpoints = ["/", "/health", "/status", "/metrics", "/livez", "/readyz", "/events", "/view", "/saved", "/history"];
+
+const nothingHere = { error: "there is nothing at this path", endpoints };
 
 /** Answers without names or contents of files: any user of this machine may have them. `/status` leaves the names out for others. */
 const forEverybody = new Set(["/health", "/status", "/metrics", "/livez", "/readyz"]);
 const isForEverybody = (path: string) => forEverybody.has(path);
 const ownersOnlyText =
 	"names and contents of files are shown to the workspace's owner and to root only; a web server in front of this one shows the token of sync/health_token (Authorization: Bearer)";
-
-type Answer = (request: IncomingMessage, response: ServerResponse, query: string) => Promise<void> | void;
 
 /**
  * The HTTP view of a node. Reads only, for this machine only: GET and HEAD, loopback Host names, no CORS.
@@ -94,6 +84,8 @@ export function createHealthServer(options: HealthServerOptions): HealthServer {
 		...(options.eventIntervalMs === undefined ? {} : { intervalMs: options.eventIntervalMs }),
 	});
 
+	const saved = new SavedRoutes({ paths, snapshots, repository });
+	const history = options.history && new HistoryRoutes(options.history);
 	const answers: Readonly<Record<string, Answer>> = {
 		"/health": (request, response) =>
 			when(snapshots.read(), (snapshot) => send(request, response, snapshot.health.status === "error" ? 503 : 200, json, health(snapshot))),
@@ -116,9 +108,7 @@ export function createHealthServer(options: HealthServerOptions): HealthServer {
 			);
 		},
 		"/": async (request, response, query) => {
-			const page = dashboardPage(await currentView(beforeOf(query)), version);
-			const headers = { "Content-Security-Policy": pagePolicy, "Cache-Control": "no-cache" };
-			sendTagged(request, response, "text/html; charset=utf-8", page, headers);
+			sendHtml(request, response, dashboardPage(await currentView(beforeOf(query)), version));
 		},
 		"/view": async (request, response, query) => {
 			const view = await currentView(beforeOf(query));
@@ -135,150 +125,11 @@ export function createHealthServer(options: HealthServerOptions): HealthServer {
 			else events.add(response, beforeOf(query));
 		},
 		"/history": async (request, response, query) => {
-			const { history } = options;
-			if (!history) return sendJson(request, response, 404, { error: "there is nothing at this path", endpoints });
-			const asked = new URLSearchParams(query);
-			// A name with bytes that are no UTF-8 is found by its address alone.
-			const raw = /(?:^|&)path=([^&]*)/.exec(query)?.[1]?.replaceAll("+", "%20") ?? "";
-			const path = raw === "" ? null : decodePath(raw.replace(/%2F/gi, "/").replace(/\/+$/, ""));
-			const before = asked.get("before");
-			if ((raw !== "" && path === null) || (before !== null && !isObjectId(before)))
-				return sendJson(request, response, 400, { error: "path is a path of the workspace, before the id of a commit" });
-			const filter = { path, node: asked.get("node") || null };
-			const entries = await inTurn(() => history.entries({ ...filter, before, limit: entriesShown + 1 }));
-			if (entries === null) return sendJson(request, response, 503, { error: "too many questions about the history at once: ask again" });
-			const view = historyView(entries.slice(0, entriesShown), filter, entries.length > entriesShown);
-			sendPage(request, response, "History", view, formPolicy);
+			if (!history) return sendJson(request, response, 404, nothingHere);
+			await history.list(request, response, query);
 		},
-		"/saved": async (request, response, query) => {
-			const before = beforeOf(query);
-			const list = before === null ? (await snapshots.read()).saved.newest : snapshots.savedBefore(before);
-			sendJson(request, response, 200, { saved: list.map(savedDocument) });
-		},
+		"/saved": (request, response, query) => saved.list(request, response, query),
 	};
-
-	/** `/saved/<directory>/<file>`: one saved version, as it is. */
-	function savedFile(request: IncomingMessage, response: ServerResponse, path: string): boolean {
-		const [, saved, encoded] = /^\/saved\/([^/]+)\/(.+)$/.exec(path) ?? [];
-		if (!saved || !encoded) return false;
-		const segments = encoded.split("/").map(decodeSegment);
-		if (segments.some((segment) => segment === null)) return false;
-		const file = readSavedFile(paths, saved, segments.join("/"), largestSaved_bytes);
-		if (!file || file.size > largestSaved_bytes) return false;
-		const isText = versionOf(file.content).kind !== "binary";
-		send(request, response, 200, isText ? "text/plain; charset=utf-8" : "application/octet-stream", file.content);
-		return true;
-	}
-
-	/** `/diff/<directory>/<n>`: the versions of its n-th file side by side, as a page or for a page that is open. */
-	async function diff(request: IncomingMessage, response: ServerResponse, path: string): Promise<boolean> {
-		const [, name, index] = /^\/diff\/([^/]+)\/(\d{1,6})$/.exec(path) ?? [];
-		const saved = name === undefined ? null : findSaved(name);
-		const file = saved?.manifest?.files[Number(index)];
-		if (!saved?.manifest || !file) return false;
-		const side = (which: Side) => savedVersion(saved.name, file, which);
-		const result = await resultOf(saved.manifest.merge_commit, file.path);
-		const piece = diffView(file.path, side("ours"), side("theirs"), result, {
-			ours: sideText(file, "ours"),
-			theirs: sideText(file, "theirs"),
-		});
-		if (request.headers.accept?.includes("application/json")) sendJson(request, response, 200, piece);
-		else {
-			const page = plainPage(file.path, piece);
-			sendTagged(request, response, "text/html; charset=utf-8", page, {
-				"Content-Security-Policy": pagePolicy,
-				"Cache-Control": "no-cache",
-			});
-		}
-		return true;
-	}
-
-	let questions = 0;
-	/** Questions about the history cost a process each. Null: enough of them are under way. */
-	async function inTurn<T>(ask: () => Promise<T>): Promise<T | null> {
-		if (questions >= mostQuestions) return null;
-		questions++;
-		try {
-			return await ask();
-		} finally {
-			questions--;
-		}
-	}
-
-	function sendPage(request: IncomingMessage, response: ServerResponse, title: string, piece: VNode, policy = pagePolicy): void {
-		sendTagged(request, response, "text/html; charset=utf-8", plainPage(title, piece), {
-			"Content-Security-Policy": policy,
-			"Cache-Control": "no-cache",
-		});
-	}
-
-	/** `/history/<commit>`, `/history/<commit>/<path>` (before and after side by side), `/version/<commit>/<path>` (as it is). */
-	async function past(request: IncomingMessage, response: ServerResponse, path: string): Promise<boolean> {
-		const { history } = options;
-		const [, kind, commit = "", encoded] = /^\/(history|version)\/([0-9a-f]{40,64})(?:\/(.+))?$/.exec(path) ?? [];
-		if (!history || kind === undefined) return false;
-		const name = encoded === undefined ? null : decodePath(encoded);
-		if ((encoded !== undefined && name === null) || (kind === "version" && name === null)) return false;
-		const found = await inTurn(async () => {
-			const entry = await history.entry(commit);
-			const file = name === null ? undefined : entry?.files.find((one) => one.path === name);
-			if (!entry || (name !== null && !file)) return { entry: null, file: undefined, before: null, after: null };
-			const limit = kind === "version" ? largestSaved_bytes : largestShown_bytes;
-			const read = async (oid: string | null | undefined) => (oid ? await history.blob(oid, limit) : null);
-			return { entry, file, before: kind === "version" ? null : await read(file?.before), after: await read(file?.after) };
-		});
-		if (found === null) {
-			sendJson(request, response, 503, { error: "too many questions about the history at once: ask again" });
-			return true;
-		}
-		const { entry, file, before, after } = found;
-		if (entry === null) return false;
-		if (file === undefined) {
-			sendPage(request, response, "One change", commitView(entry));
-			return true;
-		}
-		if (kind === "version") {
-			if (after?.content == null) return false;
-			const base = displayPath(file.path).split("/").at(-1) ?? "file";
-			const disposition = `attachment; filename*=UTF-8''${encodeURIComponent(Buffer.from(base).toString("utf8")).replace(/['()*]/g, (c) => `%${c.charCodeAt(0).toString(16)}`)}`;
-			send(request, response, 200, "application/octet-stream", after.content, ["Content-Disposition", disposition]);
-			return true;
-		}
-		const shown = (version: typeof before) =>
-			version === null ? versionOf(null) : versionOf(version.content ?? Buffer.alloc(0), version.size);
-		const title = `${displayPath(file.path)} by ${entry.node}`;
-		const names = {
-			ours: file.from === null ? "before" : `before, as ${displayPath(file.from)}`,
-			theirs: `after (${entry.commit.slice(0, 8)})`,
-		};
-		const back = h("p", null, h("a", { href: historyUrl({ path: file.path, node: null }) }, "All versions"));
-		sendPage(request, response, title, h("div", null, back, diffView(title, shown(before), shown(after), null, names)));
-		return true;
-	}
-
-	function findSaved(name: string): SavedDirectory | null {
-		const at = parseCompactTimestamp(name);
-		if (at === null) return null;
-		// The list is read newest first: what comes before the next millisecond begins with this one.
-		const next = new Date(at + 1).toISOString().replaceAll(/[-:]/g, "");
-		return snapshots.savedBefore(next, 1).find((saved) => saved.name === name) ?? null;
-	}
-
-	function savedVersion(saved: string, file: SavedEntry, side: Side): Version {
-		const name = savedName(file, side);
-		const read = name === null ? null : readSavedFile(paths, saved, name, largestShown_bytes);
-		return read ? versionOf(read.content, read.size) : versionOf(null);
-	}
-
-	async function resultOf(commit: string | null, file: string): Promise<Version> {
-		if (commit === null) return { kind: "none" };
-		let timer: NodeJS.Timeout | undefined;
-		const patience = new Promise<null>((resolve) => {
-			timer = setTimeout(resolve, gitWaitMs, null);
-		});
-		const asked = repository.fileAt(commit, file, largestShown_bytes).catch(() => null);
-		return versionOf(await Promise.race([asked, patience]).finally(() => clearTimeout(timer)));
-	}
 
 	function handle(request: IncomingMessage, response: ServerResponse): Promise<void> | void {
 		const refusal = refusalOf(request);
@@ -297,8 +148,9 @@ export function createHealthServer(options: HealthServerOptions): HealthServer {
 	}
 
 	async function file(request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
-		if (savedFile(request, response, path) || (await diff(request, response, path)) || (await past(request, response, path))) return;
-		sendJson(request, response, 404, { error: "there is nothing at this path", endpoints });
+		if (saved.file(request, response, path) || (await saved.diff(request, response, path))) return;
+		if (await history?.past(request, response, path)) return;
+		sendJson(request, response, 404, nothingHere);
 	}
 
 	function fail(response: ServerResponse, request: IncomingMessage, error: unknown): void {
@@ -357,77 +209,6 @@ function remembered<T>(compute: (snapshot: NodeSnapshot) => T): (snapshot: NodeS
 		if (last?.snapshot !== snapshot) last = { snapshot, value: compute(snapshot) };
 		return last.value;
 	};
-}
-
-const dataHeaders: readonly string[] = [
-	"Cache-Control",
-	"no-store",
-	"X-Content-Type-Options",
-	"nosniff",
-	"Content-Security-Policy",
-	dataPolicy,
-	"Cross-Origin-Resource-Policy",
-	"same-origin",
-];
-
-/** Text goes out with its head in one write; a buffer would take two (writev(2)). */
-function send(
-	request: IncomingMessage,
-	response: ServerResponse,
-	code: number,
-	contentType: string,
-	body: string | Buffer,
-	more: readonly string[] = [],
-): void {
-	response.writeHead(code, ["Content-Type", contentType, ...dataHeaders, "Content-Length", String(Buffer.byteLength(body)), ...more]);
-	if (request.method === "HEAD") response.end();
-	else response.end(body);
-}
-
-function sendJson(request: IncomingMessage, response: ServerResponse, code: number, value: unknown, more: readonly string[] = []): void {
-	send(request, response, code, json, `${printableJson(value)}\n`, more);
-}
-
-/** With an ETag, and without the body for whoever has it already (RFC 9110, section 13.1.2). */
-function sendTagged(
-	request: IncomingMessage,
-	response: ServerResponse,
-	contentType: string,
-	body: string,
-	headers: Record<string, string>,
-	tagged: string = body,
-): void {
-	const etag = `"${createHash("sha256").update(tagged).digest("base64url").slice(0, 27)}"`;
-	const all = {
-		...headers,
-		ETag: etag,
-		"X-Content-Type-Options": "nosniff",
-		"Cross-Origin-Resource-Policy": "same-origin",
-		"Referrer-Policy": "no-referrer",
-	};
-	const known = request.headers["if-none-match"];
-	if (known !== undefined && (known.trim() === "*" || known.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag))) {
-		response.writeHead(304, all);
-		response.end();
-		return;
-	}
-	response.writeHead(200, { ...all, "Content-Type": contentType, "Content-Length": Buffer.byteLength(body) });
-	if (request.method === "HEAD") response.end();
-	else response.end(body);
-}
-
-function beforeOf(query: string): string | null {
-	const before = new URLSearchParams(query).get("before");
-	return before !== null && parseCompactTimestamp(before) !== null ? before : null;
-}
-
-function decodeSegment(segment: string): string | null {
-	try {
-		const decoded = decodeURIComponent(segment);
-		return decoded.includes("/") ? null : decoded;
-	} catch {
-		return null;
-	}
 }
 
 function rawAnswer(status: string, error: string, headers = ""): string {

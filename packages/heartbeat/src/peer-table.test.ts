@@ -5,7 +5,7 @@ import type { Logger } from "@robust-sync/service";
 import { Chalk } from "chalk";
 import { noContent } from "./content.ts";
 import { LiveTable } from "./live-table.ts";
-import { peerTable, shortDuration } from "./peer-table.ts";
+import { peerTable } from "./peer-table.ts";
 import type { PeerView } from "./peer-view.ts";
 import { peerState } from "./state-files.ts";
 
@@ -57,16 +57,6 @@ test("a peer is one line that says how it is, columns aligned", () => {
 
 test("lines end at the edge of the terminal", () => {
 	for (const line of peerTable([peerState(view({}), true)], now, new Chalk({ level: 0 }), 40)) expect(line.length).toBeLessThanOrEqual(40);
-});
-
-test.each([
-	[-5, "0 s"],
-	[99_000, "99 s"],
-	[180_000, "3 min"],
-	[7_200_000, "2 h"],
-	[400_000_000, "5 d"],
-])("%d ms is %s", (ms, text) => {
-	expect(shortDuration(ms)).toBe(text);
 });
 
 test("on a terminal the table stays below what is logged", () => {

@@ -1,4 +1,5 @@
 import { printable } from "@robust-sync/service/printable";
+import { shortDuration } from "@robust-sync/workspace/format-duration";
 import type { PeerState, PeerStatus } from "@robust-sync/workspace/state-schemas";
 import type { ChalkInstance } from "chalk";
 
@@ -18,15 +19,6 @@ export type PeerRow = Pick<
 	| "messages_pending"
 	| "reason"
 >;
-
-/** A duration for a narrow column. */
-export function shortDuration(ms: number): string {
-	const seconds = Math.max(0, ms) / 1_000;
-	if (seconds < 99.5) return `${Math.round(seconds)} s`;
-	if (seconds < 5_970) return `${Math.round(seconds / 60)} min`;
-	if (seconds < 172_800) return `${Math.round(seconds / 3_600)} h`;
-	return `${Math.round(seconds / 86_400)} d`;
-}
 
 function milliseconds(value: number | null): string {
 	if (value === null) return "-";

@@ -1,3 +1,4 @@
+import { shortDuration } from "./format-duration.ts";
 import { heldLossCommands, heldLossText } from "./held-loss-text.ts";
 import { type NodeView, peerLiveness, servicesLiveness } from "./liveness.ts";
 import { pauseText } from "./pause.ts";
@@ -36,11 +37,6 @@ const pendingTooLongMs = 10 * 60_000;
 const intervalsUntilStale = 5;
 const longestIntervalSeconds = 86_400;
 
-function roughly(ms: number): string {
-	const seconds = Math.round(ms / 1000);
-	return seconds < 120 ? `${seconds} s` : seconds < 7_200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3_600)} h`;
-}
-
 /** For so long, milliseconds, sync may go without a success: by the interval it was started with, which it knows better than the configuration. */
 export function staleAfterMsOf(state: Pick<SyncState, "interval_seconds">, configuredSeconds: number): number {
 	// A longest interval: a number in a file that nobody meant must not silence the check.
@@ -70,7 +66,7 @@ export function deriveHealth(input: HealthInput): { status: HealthStatus; reason
 		const staleMs = staleAfterMsOf(state, input.syncIntervalSeconds);
 		const since = Date.parse(state.last_sync ?? state.started_at);
 		if (state.status === "paused") add("sync", "warning", pausedText(state));
-		else if (now - since > staleMs) add("sync", "critical", `no successful sync for ${roughly(now - since)}`);
+		else if (now - since > staleMs) add("sync", "critical", `no successful sync for ${shortDuration(now - since)}`);
 		if (state.status === "failed") add("sync", "critical", state.last_error?.message ?? "sync failed");
 		else if (state.status === "held")
 			for (const held of state.held ?? []) add("sync", "warning", `${heldLossText(held)}: ${heldLossCommands}`);

@@ -8,6 +8,7 @@ export * from "./env-file.ts";
 export * from "./exclude.ts";
 export * from "./exposed-secrets.ts";
 export * from "./fault-points.ts";
+export * from "./format-duration.ts";
 export * from "./format-size.ts";
 export * from "./guard-notes.ts";
 export * from "./health.ts";

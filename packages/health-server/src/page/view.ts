@@ -1,10 +1,10 @@
 import type { SavedDirectory } from "@robust-sync/workspace";
 import type { NodeSnapshot } from "../snapshot.ts";
-import { alerts, outbox, services, skipped } from "./concerns.ts";
-import { cycles } from "./cycles.ts";
-import { facts, headline, title } from "./headline.ts";
-import { nodes } from "./nodes.ts";
-import { savedVersions } from "./saved.ts";
+import { alerts, outbox, services, skipped } from "./concerns.tsx";
+import { cycles } from "./cycles.tsx";
+import { facts, headline, title } from "./headline.tsx";
+import { nodes } from "./nodes.tsx";
+import { savedVersions } from "./saved.tsx";
 import type { VNode } from "./vnode.ts";
 
 /** What the page shows at one moment; the same whether it is written as HTML or sent to an open page. */

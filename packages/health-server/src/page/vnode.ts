@@ -36,7 +36,20 @@ function printableText(text: string): string {
 	return text.split("\t").map(printable).join("\t");
 }
 
-/** An element. Text and attributes become printable here, so that nothing on a page is shown as it came. */
+/** What TSX is checked against: any element, its attributes and children as {@link h} takes them. */
+export declare namespace h {
+	namespace JSX {
+		type Element = VNode;
+		interface IntrinsicElements {
+			[tag: string]: { readonly [name: string]: Child | boolean };
+		}
+		interface ElementChildrenAttribute {
+			children: unknown;
+		}
+	}
+}
+
+/** An element, as TSX makes it too. Text and attributes become printable here, so that nothing on a page is shown as it came. */
 export function h(tag: string, attributes: Attributes | null, ...children: Child[]): VNode {
 	const shown: Record<string, string | number | true> = {};
 	for (const [name, value] of Object.entries(attributes ?? {})) {

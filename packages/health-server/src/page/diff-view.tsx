@@ -1,7 +1,7 @@
 import { formatSize } from "@robust-sync/workspace";
 import { type Cell, type Row, sideBySide } from "../side-by-side.ts";
 import { spreadJson } from "./json-lines.ts";
-import { count } from "./text.ts";
+import { count } from "./text.tsx";
 import { h, type VNode } from "./vnode.ts";
 
 /** One version of a file as far as it can be shown. */
@@ -53,8 +53,8 @@ function kindOf(name: "ours" | "result" | "theirs", row: Row, hasResult: boolean
 function cells(name: "ours" | "result" | "theirs", row: Row, hasResult: boolean): VNode[] {
 	const cell = row[name];
 	return [
-		h("td", { class: "number" }, cell ? cell.line : ""),
-		h("td", { class: `line ${kindOf(name, row, hasResult)}`.trim() }, cell ? cell.text : ""),
+		<td class="number">{cell ? cell.line : ""}</td>,
+		<td class={`line ${kindOf(name, row, hasResult)}`.trim()}>{cell ? cell.text : ""}</td>,
 	];
 }
 
@@ -105,68 +105,54 @@ export function diffView(file: string, ours: Version, theirs: Version, merged: V
 	const columns = (["ours", "result", "theirs"] as const).filter((name) => shown[name] !== null);
 	const rows = texts === 0 ? [] : fold(sideBySide(shown));
 	const width = columns.length * 2;
-	return h(
-		"div",
-		{ class: "diff" },
-		notes.length > 0 && h("p", { class: "note" }, notes.join(" ")),
-		shown.result !== null &&
-			texts > 1 &&
-			h(
-				"p",
-				{ class: "legend note" },
-				h("span", { class: "taken" }, "from one side"),
-				" ",
-				h("span", { class: "lost" }, "not in the result"),
-				" ",
-				h("span", { class: "new" }, "in neither side"),
-			),
-		texts > 0 &&
-			h(
-				"div",
-				{ class: "scroll", role: "region", "aria-label": `Versions of ${file} side by side`, tabindex: 0 },
-				h(
-					"table",
-					{ class: `versions of-${columns.length}` },
-					h("caption", { class: "hidden" }, `Versions of ${file} side by side`),
-					h(
-						"colgroup",
-						null,
-						columns.map(() => [h("col", { class: "numbers" }), h("col", null)]),
-					),
-					h(
-						"thead",
-						null,
-						h(
-							"tr",
-							null,
-							columns.map((name) => h("th", { scope: "colgroup", colspan: 2 }, titles[name])),
-						),
-					),
-					h(
-						"tbody",
-						null,
-						rows.length === 0 && h("tr", null, h("td", { colspan: width, class: "fold" }, "all versions are empty")),
-						rows.slice(0, shownRows).map((row) =>
-							typeof row === "number"
-								? h("tr", null, h("td", { colspan: width, class: "fold" }, `${count(row, "equal line")}`))
-								: h(
-										"tr",
-										null,
-										columns.flatMap((name) => cells(name, row, shown.result !== null)),
-									),
-						),
-						rows.length > shownRows &&
-							h(
-								"tr",
-								null,
-								h(
-									"td",
-									{ colspan: width, class: "fold" },
-									`and ${count(rows.length - shownRows, "more row")}: open the versions themselves`,
+	return (
+		<div class="diff">
+			{notes.length > 0 && <p class="note">{notes.join(" ")}</p>}
+			{shown.result !== null && texts > 1 && (
+				<p class="legend note">
+					<span class="taken">from one side</span> <span class="lost">not in the result</span> <span class="new">in neither side</span>
+				</p>
+			)}
+			{texts > 0 && (
+				<section class="scroll" aria-label={`Versions of ${file} side by side`} tabindex={0}>
+					<table class={`versions of-${columns.length}`}>
+						<caption class="hidden">{`Versions of ${file} side by side`}</caption>
+						<colgroup>{columns.map(() => [<col class="numbers" />, <col />])}</colgroup>
+						<thead>
+							<tr>
+								{columns.map((name) => (
+									<th scope="colgroup" colspan={2}>
+										{titles[name]}
+									</th>
+								))}
+							</tr>
+						</thead>
+						<tbody>
+							{rows.length === 0 && (
+								<tr>
+									<td colspan={width} class="fold">
+										all versions are empty
+									</td>
+								</tr>
+							)}
+							{rows.slice(0, shownRows).map((row) =>
+								typeof row === "number" ? (
+									<tr>
+										<td colspan={width} class="fold">{`${count(row, "equal line")}`}</td>
+									</tr>
+								) : (
+									<tr>{columns.flatMap((name) => cells(name, row, shown.result !== null))}</tr>
 								),
-							),
-					),
-				),
-			),
+							)}
+							{rows.length > shownRows && (
+								<tr>
+									<td colspan={width} class="fold">{`and ${count(rows.length - shownRows, "more row")}: open the versions themselves`}</td>
+								</tr>
+							)}
+						</tbody>
+					</table>
+				</section>
+			)}
+		</div>
 	);
 }

@@ -35,29 +35,47 @@ const icon =
 
 function html(title: string, status: string, body: VNode[], withScript: boolean): string {
 	// Script and style are not escaped inside their elements; ours hold no closing tag.
-	return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">${toHtml(h("title", null, title))}${toHtml(h("link", { rel: "icon", href: icon }))}<style>${style}</style></head><body data-status="${status}">${body.map(toHtml).join("")}${withScript ? `<script>${script}</script>` : ""}</body></html>\n`;
+	return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">${toHtml(<title>{title}</title>)}${toHtml(<link rel="icon" href={icon} />)}<style>${style}</style></head><body data-status="${status}">${body.map(toHtml).join("")}${withScript ? `<script>${script}</script>` : ""}</body></html>\n`;
 }
 
-const banner = h(
-	"header",
-	null,
-	h("span", null, h("b", null, "robust-sync"), " health · ", h("a", { href: "/history" }, "history")),
-	h("span", { id: "live", role: "status" }),
+const banner = (
+	<header>
+		<span>
+			<b>robust-sync</b>
+			{" health · "}
+			<a href="/history">history</a>
+			{" · "}
+			<a href="/saved">saved versions</a>
+		</span>
+		<span id="live" role="status" />
+	</header>
 );
 
 function footer(version: string): VNode {
-	const links = ["/health", "/status", "/metrics"].flatMap((path) => [h("a", { href: path }, path), " · "]);
-	return h("footer", null, links, `robust-sync ${version}`);
+	const links = ["/health", "/status", "/metrics"].flatMap((path) => [<a href={path}>{path}</a>, " · "]);
+	return (
+		<footer>
+			{links}
+			{`robust-sync ${version}`}
+		</footer>
+	);
 }
 
 /** The dashboard as HTML: complete without JavaScript, live with it. */
 export function dashboardPage(view: View, version: string): string {
-	return html(view.title, view.status, [banner, h("main", null, [...view.sections]), footer(version)], true);
+	return html(view.title, view.status, [banner, <main>{[...view.sections]}</main>, footer(version)], true);
 }
 
-/** A page that shows one piece, without JavaScript. */
-export function plainPage(title: string, piece: VNode): string {
-	const back = h("p", null, h("a", { href: "/" }, "Back to the dashboard"));
-	const section = h("section", { class: "card" }, h("h1", null, title), back, piece);
-	return html(title, "", [banner, h("main", null, section)], false);
+/** A page without JavaScript: a card with the title, and perhaps sections below it. */
+export function plainPage(title: string, piece: VNode | null, sections: readonly VNode[] = []): string {
+	const card = (
+		<section class="card">
+			<h1>{title}</h1>
+			<p>
+				<a href="/">Back to the dashboard</a>
+			</p>
+			{piece}
+		</section>
+	);
+	return html(title, "", [banner, <main>{[card, ...sections]}</main>], false);
 }

@@ -1,6 +1,6 @@
-import { services as serviceNames } from "@robust-sync/workspace";
+import { exactDuration, services as serviceNames } from "@robust-sync/workspace";
 import type { NodeSnapshot, PeerView } from "../snapshot.ts";
-import { badge, commit, count, duration, empty, table, time, timeOr } from "./text.ts";
+import { badge, commit, count, empty, table, time, timeOr } from "./text.tsx";
 import { type Child, h, type VNode } from "./vnode.ts";
 
 /** More than so many links are no picture any more; those that need a look come first. */
@@ -13,41 +13,44 @@ function linkLabel({ name, status, state }: PeerView): Child {
 	if (!state || state.received_at === null) return "never heard";
 	if (status === "down" || status === "suspect") return ["silent, last heard ", time(state.received_at)];
 	if (state.hears_us === false) return `one way: ${name} does not hear us`;
-	return state.rtt_ms === null ? "heard" : `${duration(state.rtt_ms)} round trip`;
+	return state.rtt_ms === null ? "heard" : `${exactDuration(state.rtt_ms)} round trip`;
 }
 
 function link(peer: PeerView): VNode {
 	const { name, status, state } = peer;
 	const outward =
 		status === "down" || status === "unknown" ? "unknown" : state?.hears_us === false ? "lost" : state?.hears_us ? "alive" : "unknown";
-	return h(
-		"li",
-		{ id: `link-${name}`, class: "link" },
-		h(
-			"span",
-			{ class: "wire" },
-			h("span", { class: `lane out ${outward}`, "aria-hidden": "true" }),
-			h("span", { class: "label" }, linkLabel(peer)),
-			h("span", { class: `lane in ${status}`, "aria-hidden": "true" }),
-		),
-		h("span", { class: `peer ${status}` }, h("b", null, name), badge(kinds[status], `${signs[status]} ${status}`)),
+	return (
+		<li id={`link-${name}`} class="link">
+			<span class="wire">
+				<span class={`lane out ${outward}`} aria-hidden="true" />
+				<span class="label">{linkLabel(peer)}</span>
+				<span class={`lane in ${status}`} aria-hidden="true" />
+			</span>
+			<span class={`peer ${status}`}>
+				<b>{name}</b>
+				{badge(kinds[status], `${signs[status]} ${status}`)}
+			</span>
+		</li>
 	);
 }
 
 function picture({ node, peers, health }: NodeSnapshot): VNode {
 	const sorted = [...peers].sort((a, b) => urgency[a.status] - urgency[b.status] || (a.name < b.name ? -1 : 1));
 	const rest = sorted.slice(drawnPeers);
-	return h(
-		"div",
-		{ class: "picture" },
-		h("div", { class: `self ${health.status}` }, h("b", null, node), h("span", { class: "hint" }, "this node")),
-		h("ul", { class: "links", "aria-label": "Links to the peers" }, sorted.slice(0, drawnPeers).map(link)),
-		rest.length > 0 &&
-			h(
-				"p",
-				{ class: "more" },
-				`and ${count(rest.length, "more peer")}: ${rest.filter((peer) => peer.status === "alive").length} alive; all of them are in the table`,
-			),
+	return (
+		<div class="picture">
+			<div class={`self ${health.status}`}>
+				<b>{node}</b>
+				<span class="hint">this node</span>
+			</div>
+			<ul class="links" aria-label="Links to the peers">
+				{sorted.slice(0, drawnPeers).map(link)}
+			</ul>
+			{rest.length > 0 && (
+				<p class="more">{`and ${count(rest.length, "more peer")}: ${rest.filter((peer) => peer.status === "alive").length} alive; all of them are in the table`}</p>
+			)}
+		</div>
 	);
 }
 
@@ -57,7 +60,7 @@ function agreement(head: string | null, ours: string | null): VNode {
 }
 
 function offset(ms: number | null): string {
-	return ms === null ? "–" : `${ms > 0 ? "+" : ms < 0 ? "−" : ""}${duration(Math.abs(ms))}`;
+	return ms === null ? "–" : `${ms > 0 ? "+" : ms < 0 ? "−" : ""}${exactDuration(Math.abs(ms))}`;
 }
 
 function peerRow({ name, status, state }: PeerView, ourHead: string | null): VNode {
@@ -67,7 +70,7 @@ function peerRow({ name, status, state }: PeerView, ourHead: string | null): VNo
 	const cells: Child[] = [
 		badge(kinds[status], status),
 		timeOr(state?.received_at, "never"),
-		typeof state?.rtt_ms === "number" ? duration(state.rtt_ms) : "–",
+		typeof state?.rtt_ms === "number" ? exactDuration(state.rtt_ms) : "–",
 		offset(state?.clock_offset_ms ?? null),
 		state?.hears_us === undefined || state.hears_us === null || status === "down" ? "–" : state.hears_us ? "yes" : badge("warn", "no"),
 		[commit(state?.head, "–"), " ", agreement(state?.head ?? null, ourHead)],
@@ -75,11 +78,13 @@ function peerRow({ name, status, state }: PeerView, ourHead: string | null): VNo
 		typeof state?.messages_pending === "number" ? state.messages_pending : "–",
 		unknown ? "–" : down.length > 0 ? badge("bad", `down: ${down.join(", ")}`) : badge("ok", "up"),
 	];
-	return h(
-		"tr",
-		{ id: `peer-${name}` },
-		h("th", { scope: "row" }, name),
-		cells.map((cell) => h("td", null, cell)),
+	return (
+		<tr id={`peer-${name}`}>
+			<th scope="row">{name}</th>
+			{cells.map((cell) => (
+				<td>{cell}</td>
+			))}
+		</tr>
 	);
 }
 
@@ -100,11 +105,13 @@ function ownRow(snapshot: NodeSnapshot): VNode {
 		snapshot.outbox.count,
 		down.length > 0 ? badge("bad", `not up: ${down.join(", ")}`) : badge("ok", "up"),
 	];
-	return h(
-		"tr",
-		null,
-		h("th", { scope: "row" }, snapshot.node),
-		cells.map((cell) => h("td", null, cell)),
+	return (
+		<tr>
+			<th scope="row">{snapshot.node}</th>
+			{cells.map((cell) => (
+				<td>{cell}</td>
+			))}
+		</tr>
 	);
 }
 
@@ -126,30 +133,27 @@ export function nodes(snapshot: NodeSnapshot): VNode {
 			: differing.length === 0
 				? `${who} have the same head${known.some((peer) => peer.status === "down") ? ", as far as they were heard" : ""}.`
 				: `Another head than ours: ${differing.slice(0, 5).join(", ")}${differing.length > 5 ? ` and ${differing.length - 5} more` : ""}.`;
-	return h(
-		"section",
-		{ id: "nodes", class: "card wide", "aria-labelledby": "nodes-title" },
-		h("h2", { id: "nodes-title" }, "Nodes"),
-		peers.length === 0
-			? empty(
-					"No peer is configured and none was heard. Put ",
-					h("code", null, "export PEERS=name=host"),
-					" into ",
-					h("code", null, ".sync_env"),
-					" and restart heartbeat.",
-				)
-			: [picture(snapshot), verdict && h("p", { class: "verdict" }, verdict)],
-		peers.length > 0 &&
-			snapshot.view.heartbeat.kind === "ok" &&
-			!snapshot.view.heartbeat.state.authenticated &&
-			h(
-				"p",
-				null,
-				badge("warn", "not authenticated"),
-				" Heartbeats are believed by the sender's address alone: set the same ",
-				h("code", null, "HEARTBEAT_KEY"),
-				" on all nodes.",
-			),
-		peers.length > 0 && table("Nodes in detail", columns, [ownRow(snapshot), ...peers.map((peer) => peerRow(peer, ourHead))]),
+	return (
+		<section id="nodes" class="card wide" aria-labelledby="nodes-title">
+			<h2 id="nodes-title">Nodes</h2>
+			{peers.length === 0
+				? empty(
+						"No peer is configured and none was heard. Put ",
+						<code>export PEERS=name=host</code>,
+						" into ",
+						<code>.sync_env</code>,
+						" and restart heartbeat.",
+					)
+				: [picture(snapshot), verdict && <p class="verdict">{verdict}</p>]}
+			{peers.length > 0 && snapshot.view.heartbeat.kind === "ok" && !snapshot.view.heartbeat.state.authenticated && (
+				<p>
+					{badge("warn", "not authenticated")}
+					{" Heartbeats are believed by the sender's address alone: set the same "}
+					<code>HEARTBEAT_KEY</code>
+					{" on all nodes."}
+				</p>
+			)}
+			{peers.length > 0 && table("Nodes in detail", columns, [ownRow(snapshot), ...peers.map((peer) => peerRow(peer, ourHead))])}
+		</section>
 	);
 }
