@@ -108,6 +108,8 @@ async function bundleOne(
 		chunkNames: "parts/[name]-[hash]",
 		entryNames,
 		platform: "node",
+		// jsonc-parser's entry for require() loads its parts in a way that no bundler follows; its entry for import is this field.
+		mainFields: ["module", "main"],
 		format: "esm",
 		target: "node20",
 		minifySyntax: true,

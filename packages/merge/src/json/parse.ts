@@ -1,5 +1,4 @@
-import type { JSONScanner } from "jsonc-parser";
-import { createScanner } from "jsonc-parser/lib/umd/impl/scanner.js";
+import { createScanner, type JSONScanner } from "jsonc-parser";
 import { spend } from "../budget.ts";
 import { BOM } from "../lines.ts";
 import { decodeString } from "./string.ts";
