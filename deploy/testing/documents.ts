@@ -89,6 +89,11 @@ export const notRun: readonly (readonly [file: string, first: string, reason: st
 		"needs an account on GitHub",
 	],
 	["docs/hubs.md", "curl -sS -H \"Authorization: token $TOKEN\" -H 'Content-Type: application/json' \\", "needs an account on a Gitea"],
+	[
+		"deploy/README.md",
+		"kubectl apply -f deploy/kubernetes/secret.yaml -f deploy/kubernetes/statefulset.yaml",
+		"needs a cluster; the manifests are checked by manifests.test.ts",
+	],
 	["docs/leaks.md", "", "searches for a value that leaked, in a file that a person makes"],
 	["SECURITY.md", "location / {", "a web server's configuration; web-server.slow.test.ts holds it against a real one"],
 	[

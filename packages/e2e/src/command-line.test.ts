@@ -56,6 +56,7 @@ describe("bad values in .sync_env are exit code 2 and one line", () => {
 		SYNC_WATCH: "maybe",
 		SYNC_NESTED: "some",
 		SYNC_HOOKS: "yes",
+		SYNC_EXCLUDE: "!x",
 		SYNC_ATIME: "on",
 		SYNC_SECRETS: "yes",
 		SYNC_MIRRORS: "-o",
