@@ -92,6 +92,14 @@ export class FileExchanger {
 		return await this.#ask("a", from, to);
 	}
 
+	/** The same for many, in one go: of each pair the second gets them. */
+	copyAllAttributes(pairs: readonly (readonly [from: Buffer, to: Buffer])[]): Promise<boolean>[] {
+		this.#child?.stdin?.cork();
+		const answers = pairs.map(([from, to]) => this.copyAttributes(from, to));
+		this.#child?.stdin?.uncork();
+		return answers;
+	}
+
 	async #ask(what: "x" | "a", a: Buffer, b: Buffer): Promise<boolean> {
 		if (this.#ended) return false;
 		return await new Promise((resolve) => {

@@ -45,6 +45,7 @@ export class KeptFiles {
 	readonly #siteOf: (name: GitPath) => { readonly top: GitPath | null; readonly backup: BackupDirectory };
 	readonly #objectFormat: Repository["objectFormat"];
 	readonly #notes: KeptNote[] = [];
+	readonly #notesOf = new Map<GitPath, KeptNote[]>();
 	/** Newest first. */
 	readonly #exposures = new Map<GitPath, Exposure[]>();
 	readonly #toStore: Buffer[] = [];
@@ -80,6 +81,7 @@ export class KeptFiles {
 		const place = { file: backup.pathBelow(file), ...(top === null ? {} : { mount: top }) };
 		const note: KeptNote = { path: name, ...place, before, after, committed, size, mtimeMs, placed: null };
 		this.#notes.push(note);
+		this.#notesOf.set(name, [...(this.#notesOf.get(name) ?? []), note]);
 		return note;
 	}
 
@@ -115,7 +117,7 @@ export class KeptFiles {
 
 	/** A file with the content `after` was put at the path. */
 	placedAs(name: GitPath, after: Oid | null, placed: PlacedVersion | null): void {
-		for (const note of this.#notes) if (note.path === name && note.after === after) note.placed = placed;
+		for (const note of this.#notesOf.get(name) ?? []) if (note.after === after) note.placed = placed;
 	}
 
 	/** `content` is what took the place of all of these, and of what was exposed, in the end. */

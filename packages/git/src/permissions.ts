@@ -21,7 +21,8 @@ export function keptBits(bits: number, gitMode: string | undefined): number {
 export function keepPermissions(file: string, replaced: fs.Stats, gitMode: string | undefined): void {
 	const own = fs.lstatSync(file);
 	if (own.isSymbolicLink() || !replaced.isFile()) return;
-	if (own.uid !== replaced.uid || own.gid !== replaced.gid) {
+	const isOwned = own.uid === replaced.uid && own.gid === replaced.gid;
+	if (!isOwned) {
 		try {
 			fs.lchownSync(file, replaced.uid, replaced.gid);
 		} catch {
@@ -33,9 +34,9 @@ export function keepPermissions(file: string, replaced: fs.Stats, gitMode: strin
 		}
 	}
 	// The bits of a group that it does not have would be another group's.
-	const isGroupKept = fs.lstatSync(file).gid === replaced.gid;
-	const bits = keptBits(replaced.mode, gitMode) & (isGroupKept ? 0o777 : 0o707);
-	if ((fs.lstatSync(file).mode & 0o7777) !== bits) fs.chmodSync(file, bits);
+	const now = isOwned ? own : fs.lstatSync(file);
+	const bits = keptBits(replaced.mode, gitMode) & (now.gid === replaced.gid ? 0o777 : 0o707);
+	if ((now.mode & 0o7777) !== bits) fs.chmodSync(file, bits);
 }
 
 /** More directories than this are not asked for their ACLs one by one. */

@@ -1,5 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
+import { AttributesAhead, coarseClockMs } from "./attributes-ahead.ts";
 import { BackupDirectory } from "./backup-directory.ts";
 import { beneath, type HeldPlace, openBeneath } from "./beneath.ts";
 import { besidePath } from "./beside-path.ts";
@@ -134,9 +135,6 @@ const hugeBytes = 100_000_000;
 /** For more files than this, what a filter keeps local in them is only kept in the backup: each costs a process. */
 const maxFilteredMerges = 200;
 
-/** Times of files are stamped by ticks of this length or less. */
-const coarseClockMs = 50;
-
 /** New content for one file of the working tree. */
 export interface FileReplacement {
 	readonly path: GitPath;
@@ -220,6 +218,7 @@ class Move {
 	/** Of the working tree, as far as they are known to be there. */
 	readonly #directories = new Set<GitPath>();
 	#exchanger: FileExchanger | null = null;
+	#attributes: AttributesAhead | null = null;
 	/** The path that is worked at, its directory held open. */
 	#open: { readonly name: GitPath; readonly place: HeldPlace } | null = null;
 	readonly #databases = new OpenDatabases();
@@ -320,6 +319,7 @@ class Move {
 
 	#startExchanger(): void {
 		this.#exchanger = this.#options.exchanger?.() ?? new FileExchanger();
+		this.#attributes = new AttributesAhead(this.#repository.root, this.#exchanger);
 	}
 
 	/** Replaces single files, outside of any move. */
@@ -386,6 +386,7 @@ class Move {
 				await this.#orHold(change, () => this.#remove(change, expected?.[index] ?? null));
 			}
 			for (const [index, change] of changes.entries()) {
+				this.#attributes?.begin(index, changes, staged);
 				if (change.after === null || local.has(change.path)) continue;
 				checkpoint?.("file");
 				await this.#orHold(change, async () => {
@@ -904,7 +905,7 @@ class Move {
 			// No wait between the look and the swap.
 			await this.#exchanger?.ready;
 			await this.#refuseHuge(change, live);
-			await this.#exchanger?.copyAttributes(live, Buffer.from(staged));
+			await this.#attributes?.finish(live, staged);
 			const there = peek(live);
 			this.#refuseDatabase(live, there);
 			if (there && !this.#isExpected(change, there.content, there.stats, versions)) {

@@ -3,13 +3,13 @@ import { existsSync, linkSync, mkdirSync, renameSync, rmSync, writeFileSync } fr
 import path from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import {
-	beneath,
 	displayPath,
 	fileSystemPath,
 	type GitPath,
 	gitPathBytes,
 	gitPathOf,
 	openMergeStore,
+	PlacesBeneath,
 	type Repository,
 	withObjectReader,
 } from "@robust-sync/git";
@@ -49,6 +49,9 @@ export interface SavedHeader {
 /** Writes below `files/`; where the name cannot be (too long, or a file where a directory must be), below a directory with a short name. */
 class VersionWriter {
 	readonly #directory: string;
+	/** No directory above a file may be a link by now, whoever made it. */
+	readonly #places: PlacesBeneath;
+	readonly #linkedFrom: PlacesBeneath;
 	/** The first file that was written of each blob, and how many names it has. */
 	readonly #first = new Map<string, { readonly name: GitPath; names: number }>();
 	/** Files with contents of their own, as names below the directory. */
@@ -57,6 +60,13 @@ class VersionWriter {
 
 	constructor(directory: string) {
 		this.#directory = directory;
+		this.#places = new PlacesBeneath(directory, { makeParents: true, mode: 0o700 });
+		this.#linkedFrom = new PlacesBeneath(directory);
+	}
+
+	close(): void {
+		this.#places.close();
+		this.#linkedFrom.close();
 	}
 
 	/**
@@ -74,14 +84,11 @@ class VersionWriter {
 
 	/** Many small files: waiting for each in the thread pool takes three times as long as writing it at once. */
 	#put(name: GitPath, content: Uint8Array, oid: string | null): GitPath {
-		const write = (file: Buffer) => {
-			if (oid !== null && this.#linked(file, oid)) return;
-			writeFileSync(file, content, { flag: "wx", mode: 0o600 });
-			this.written.push(fileSystemPath(this.#directory, name));
-			if (oid !== null) this.#first.set(oid, { name, names: 1 });
-		};
-		// No directory above it may be a link by now, whoever made it.
-		beneath(this.#directory, name, write, { makeParents: true, mode: 0o700 });
+		const file = this.#places.file(gitPathBytes(name));
+		if (oid !== null && this.#linked(file, oid)) return name;
+		writeFileSync(file, content, { flag: "wx", mode: 0o600 });
+		this.written.push(fileSystemPath(this.#directory, name));
+		if (oid !== null) this.#first.set(oid, { name, names: 1 });
 		return name;
 	}
 
@@ -89,7 +96,7 @@ class VersionWriter {
 		const first = this.#first.get(oid);
 		if (!first || first.names >= maxNames) return false;
 		try {
-			beneath(this.#directory, first.name, (there) => linkSync(there, file));
+			linkSync(this.#linkedFrom.file(gitPathBytes(first.name)), file);
 			first.names++;
 			return true;
 		} catch (error) {
@@ -184,7 +191,7 @@ export async function saveVersionsOf(
 	try {
 		mkdirSync(unfinished, { mode: 0o700 });
 		const writer = new VersionWriter(unfinished);
-		const saved = await writeVersions(repository, writer, what.files);
+		const saved = await writeVersions(repository, writer, what.files).finally(() => writer.close());
 		const [ours, theirs] = await Promise.all([
 			nodesOfSide(repository, what.ours, what.base),
 			nodesOfSide(repository, what.theirs, what.base),
