@@ -71,7 +71,7 @@ function addMerged(text: MergedText, aligned: Aligned): void {
 		next = place.end;
 		// What a side added right before or after a stretch that the other side rewrote may be part of what was written there.
 		const neighbours = [all[i - 1], all[i + 1]].filter((other) => other?.end === place.start || other?.start === place.start) as Place[];
-		if (!isWrittenThere(place, neighbours, aligned)) addBothVersions(text, aligned, place.older, place.later);
+		if (!isWrittenThere(place, neighbours, aligned)) addBothVersions(text, aligned, place);
 	}
 	for (; next < aligned.base.keys.length; next++) text.keep(next);
 }
@@ -137,8 +137,45 @@ function indices(group: readonly Hunk[], overruled: ReadonlySet<number>): number
 	return group.flatMap(({ from, to }) => Array.from({ length: to - from }, (_, k) => from + k)).filter((index) => !overruled.has(index));
 }
 
-/** Both versions of one place, the older first; if one contains the other, that one. */
-function addBothVersions(text: MergedText, { olderIds, laterIds }: Aligned, older: readonly number[], later: readonly number[]): void {
+/** Both versions of one place, the older first; if one contains the other, that one. What they begin or end with alike is there once. */
+function addBothVersions(text: MergedText, aligned: Aligned, place: Place): void {
+	const { olderIds, laterIds } = aligned;
+	const [start, end] = alikeAtEnds(aligned, place);
+	const cut = (lines: readonly number[]) => lines.slice(start, lines.length - end);
+	const [older, later] = [cut(place.older), cut(place.later)];
+	for (const index of place.later.slice(0, start)) text.addBoth(index);
+	addVersions(text, olderIds, laterIds, older, later);
+	for (const index of place.later.slice(place.later.length - end)) text.addBoth(index);
+}
+
+/**
+ * How many lines both versions of a place begin and end with, as far as that is one change made twice: a stretch that both rewrote (a list
+ * that both numbered again), or a heading that both added.
+ */
+function alikeAtEnds({ olderIds, laterIds, later: lines }: Aligned, { start, end, older, later }: Place): [start: number, end: number] {
+	const least = Math.min(older.length, later.length);
+	if (least === 0) return [0, 0];
+	const said = (at: number) => /[A-Za-z0-9\x80-\xff]/.test(lines.keys[later[at]!]!);
+	const isAlike = (o: number, l: number) => olderIds[older[o]!] === laterIds[later[l]!];
+	let first = 0;
+	while (first < least && isAlike(first, first)) first++;
+	const isHeading = first > 0 && /^#{1,6} /.test(lines.keys[later[0]!]!);
+	if (first === least || (start === end ? !isHeading : !Array.from({ length: first }, (_, at) => at).some(said))) first = 0;
+	if (start === end) return [first, 0];
+	let last = 0;
+	while (last < least - first && isAlike(older.length - 1 - last, later.length - 1 - last)) last++;
+	// Blank lines before what they share part both versions from it.
+	while (last > 0 && !said(later.length - last)) last--;
+	return first + last === least ? [0, 0] : [first, last];
+}
+
+function addVersions(
+	text: MergedText,
+	olderIds: Int32Array,
+	laterIds: Int32Array,
+	older: readonly number[],
+	later: readonly number[],
+): void {
 	const inLater = isSubsequence(older, olderIds, later, laterIds);
 	if (!inLater) {
 		for (const index of older) text.add("older", index);

@@ -1,7 +1,7 @@
 import { spend } from "../budget.ts";
 
 /**
- * A note's body as lines, in which what is a document of its own (a fenced block, a drawer of Org) is one unit. Texts have LF line ends.
+ * A note's body as lines, in which what is a document of its own (a fenced block, a block of Liquid, a drawer of Org) is one unit. Texts have LF line ends.
  */
 export interface Unit {
 	/** The lines without the last line feed. */
@@ -23,7 +23,7 @@ export type Markup = "markdown" | "org" | "plain";
 
 /** May a body have blocks? Most have none, and looking for them line by line takes longer than a merge. */
 export function mayHaveBlocks(text: string, markup: Markup): boolean {
-	if (markup === "markdown") return text.includes("```") || text.includes("~~~");
+	if (markup === "markdown") return text.includes("```") || text.includes("~~~") || text.includes("{%");
 	return markup === "org" && /^[ \t]*(?::[\w-]+:|#\+begin_)/im.test(text);
 }
 
@@ -79,6 +79,8 @@ function blockEnd(lines: readonly string[], from: number, markup: Markup, endles
 		if (found === null) endless.add(name);
 		return found;
 	}
+	const liquid = LIQUID_BLOCK.exec(line);
+	if (liquid !== null) return liquidEnd(lines, from, liquid as unknown as [string, string, string], endless);
 	const fence = /^[ \t>]*(?:[-*+][ \t]+)?(`{3,}|~{3,})[ \t]*(.*)$/.exec(line);
 	if (fence === null) return null;
 	const [, marks, info] = fence as unknown as [string, string, string];
@@ -90,6 +92,25 @@ function blockEnd(lines: readonly string[], from: number, markup: Markup, endles
 		return found !== null && found[1]![0] === marks[0] && found[1]!.length >= marks.length;
 	};
 	return ending(lines, from, isEnd, language, true);
+}
+
+/** Tags of Liquid (Jekyll) whose content is no prose (https://jekyllrb.com/docs/liquid/tags/), and what `highlight` says about it. */
+const LIQUID_BLOCK = /^[ \t]*\{%-?[ \t]*(highlight|raw|comment|codeblock|prism|math|mermaid)\b[ \t]*([\w+#-]*)[^%]*%\}[ \t]*$/;
+
+function liquidEnd(
+	lines: readonly string[],
+	from: number,
+	[, name, word]: readonly [string, string, string],
+	endless: Set<string>,
+): BlockEnd | null {
+	if (endless.has(name)) return null;
+	const isEnd = (line: string) => line.includes("{%") && new RegExp(`^[ \\t]*\\{%-?[ \\t]*end${name}[ \\t]*-?%\\}[ \\t]*$`).test(line);
+	const language = name === "highlight" || name === "codeblock" || name === "prism" ? word.toLowerCase() : "liquid";
+	const found = ending(lines, from, isEnd, language === "-" || language === "" ? "liquid" : language, false);
+	if (found === null) endless.add(name);
+	// A fenced block inside is what it says that it is.
+	else if (lines.slice(from + 1, found.past).some((line) => /^[ \t>]*(?:`{3}|~{3})/.test(line))) return null;
+	return found;
 }
 
 function ending(
