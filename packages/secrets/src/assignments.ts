@@ -1,118 +1,126 @@
-import { characterClasses, entropy, isExampleValue, isPatterned } from "./randomness.ts";
-import type { Rule } from "./rules.ts";
-import { isRandom } from "./rules.ts";
+import { type NameKind, nameLiterals, secretNameAt } from "./names.ts";
+import { looksDrawn, looksThoughtOut } from "./values.ts";
 
-/** Words in the names of what holds a secret. */
-const words = [
-	"password",
-	"passwd",
-	"passphrase",
-	"pwd",
-	"secret",
-	"token",
-	"api_key",
-	"apikey",
-	"api-key",
-	"access_key",
-	"accesskey",
-	"access-key",
-	"auth_key",
-	"authkey",
-	"private_key",
-	"privatekey",
-	"signing_key",
-	"encryption_key",
-	"credential",
-] as const;
-
-/** Names that end like this hold something about a secret, or something public. */
-const publicTail =
-	/^(?:[_-]?(?:hash|sha\d*|md5|digest|checksum|id|ids|name|type|kind|count|url|uri|path|file|length|size|limit|expir\w*|ttl|at|field|param\w*|header|prefix|suffix|regex\w*|pattern|label|hint|policy|format|version|index|offset|pos\w*|range|usage|used|budget|address|contract|symbol|issuer|arn|ref|class|color|colour))(?![a-z])|^(?:Hash|Sha|Digest|Id|Ids|Name|Type|Kind|Count|Url|Uri|Path|File|Length|Size|Limit|Expir\w*|Ttl|Field|Param\w*|Header|Prefix|Suffix|Regex|Pattern|Label|Hint|Policy|Format|Version|Index|Offset|Pos\w*|Range|Usage|Address|Class|Ref)|^s(?:_|\d|$)/;
-const publicHead =
-	/(?:public|circle|badge|csrf|xsrf|next|page|continuation|cursor|sync|cancel\w*|max|min|num|total|prompt|completion|input|output|hash(?:ed)?|encrypted|sealed|cache|tokenizer|device|push)[_.-]?$/i;
-
-/** What is between a name and its value: `"name": "`, `NAME=`, `name := '`, `<name>`, `name is \``, `name: string = "`, also inside a JSON string. */
-const separator = String.raw`(?<tail>[A-Za-z0-9_.-]{0,32})\\{0,3}["'\`\])*]{0,3}(?:\s{0,8}(?::\s{0,2}[A-Za-z]{2,16}\s{1,2}=|:=|=>|={1,3}|:)\*{0,2}|\s{1,3}(?:is|was):?|>)\s{0,8}(?:\((?:\\{1,4}n\\{0,3}["\'],\s{0,8}\\{0,3}["\'])?\s{0,8})?(?:[brfu]|Bearer\s)?`;
-const value = String.raw`(?:\\{0,3}(?<quote>["'\`])(?<quoted>[^\s"'\`\\]{8,300})\\{0,3}\k<quote>|(?<bare>[^\s"'\`\\,;<>(){}[\]|&$]{12,300})(?=[\s"'\`\\,;<)&}\]#|]|$))`;
-const flagValue = String.raw`(?<tail>[a-z-]{0,16})[ =](?<bare>[^\s"'\`\\,;<>(){}[\]|&$]{12,300})(?=[\s"'\`\\,;<)&}\]#|]|$)`;
-
-const hexadecimal = /^(?:0x)?[0-9a-f]+$|^(?:0x)?[0-9A-F]+$/;
-
-/** Whether a quoted value looks generated, or like a password that a person thought out. */
-function isQuotedSecret(text: string, isPassword: boolean): boolean {
-	if (hexadecimal.test(text)) return text.length >= 24 && !isPatterned(text) && entropy(text) > 2.9 && !isExampleValue(text);
-	if (isPassword && text.length < 14) return text.length >= 8 && characterClasses(text) >= 3 && isRandom(text, 8, 2.7);
-	if (text.length < 20) return characterClasses(text) >= 3 && isRandom(text, 14, 3.2);
-	return isRandom(text, 20, 3.5) && digits(text) >= 2;
+/** A value that a name makes a secret, and where it is. */
+export interface Assigned {
+	readonly value: string;
+	readonly start: number;
+	readonly end: number;
 }
 
-const digits = (text: string) => text.replaceAll(/\D/g, "").length;
+/** A quote, also inside a string of JSON, and inside one of those. */
+const quote = String.raw`\\{0,7}["'\`]`;
+/** What ends a name: quotes, the bracket of an index, the asterisks of bold. */
+const closing = String.raw`(?:${quote})?[\])}*_]{0,3}(?:${quote})?`;
+/** `: string`, `: &'static str`, ` string`, `[]`: before `=`. */
+const type = String.raw`(?:\s{0,3}:\s{0,3}|\s{1,3})(?:&(?:'[a-z]{1,8}\s)?)?[A-Za-z][A-Za-z<>[\]?.*]{0,30}(?:\s{1,2}\|\s{1,2}[A-Za-z]{1,16})?\s{1,3}(?=:?=)|\[\d{0,4}\]`;
+/** A line feed as it is, or as a string of JSON writes it. */
+const blank = String.raw`(?:\s|\\{1,3}[nrt])`;
 
-/** The same without quotes, where it may as well be code. */
-function isBareSecret(text: string, isPassword: boolean): boolean {
-	const trimmed = text.replace(/[.:!?]+$/, "");
-	if (/^[A-Za-z_$][\w$]*(?:[.:][A-Za-z_$][\w$]*)+$/.test(trimmed)) return false;
-	if (hexadecimal.test(trimmed)) return trimmed.length >= 32 && isQuotedSecret(trimmed, false);
-	if (/[*=!?%^~]{2}|[A-Za-z]=[A-Za-z]|[()]/.test(trimmed.replace(/={1,2}$/, "")))
-		return isPassword && isQuotedSecret(trimmed, true) && characterClasses(trimmed) === 4;
-	return characterClasses(trimmed) >= 3 && digits(trimmed) >= 2 && isRandom(trimmed, isPassword ? 12 : 16, 3.3);
+/** What is between a name and a value that may be without quotes. */
+const assigning = new RegExp(
+	[
+		String.raw`${closing}(?:${type})?${blank}{0,24}(?::\s{0,3}[>|][-+\d]{0,2}[ \t]{0,8}\r?\n\s{1,24}|:=|=>|->|={1,3}|!={1,2}|:-|:|\?\?=?|\|\|=?|\sor\s)\*{0,2}${blank}{0,24}`,
+		String.raw`${closing}\s{1,3}(?:is|was|ist):?\s{1,3}`,
+		String.raw`(?:${quote})?\s?>\s{0,40}`,
+		String.raw`(?:${quote})?[*_]{0,2}\s{0,20}\|\s{0,8}`,
+		String.raw`(?:${quote})?\s{0,3}[,;{]?${blank}{1,40}(?:type\s{0,3}=\s{0,3}[a-z"]{1,10}\s{1,40})?(?:${quote})?(?:value|default|content)(?:${quote})?\s{0,3}[:=]\s{0,3}`,
+	].join("|"),
+	"y",
+);
+/** The same before a value in quotes: an argument, a call, SQL, a preprocessor. */
+const beside = new RegExp(String.raw`${quote}\)?\s{0,3},\s{0,24}|\(\s{0,24}|\[\s{0,24}|(?:${quote})?\s{1,12}`, "y");
+/** Where a name is the option of a command, or the first word after ENV: what is behind a blank is its value. */
+const optionHead = /(?:--[A-Za-z0-9_-]{0,40}|(?:^|\n)[ \t]{0,8}(?:ENV|ARG|set|setx|setenv|export)[ \t]{1,3}[A-Za-z0-9_]{0,40})$/;
+
+/** What a value in quotes may begin with: a bracket and a line end, a call, the prefix of a string, a scheme. */
+const opening = new RegExp(
+	String.raw`(?:\(${blank}{0,40}(?:\\{0,7}["'],\s{0,40}\\{0,7}["']\s{0,40})?)?(?:(?:new\s)?[A-Za-z_.:!]{1,30}\()?[brfuBRFU@$&]{0,2}(?<quote>${quote})(?:(?:Bearer|Basic|Token|Bot)\s)?(?:base64:)?`,
+	"y",
+);
+const quotedPart = /(?:[^\s"'`\\]|\\{1,2}\/)+/y;
+/** Where a string ends and goes on: `" "`, `" + "`, over lines, in the list of lines of a notebook. */
+const seam = new RegExp(
+	String.raw`(?:${quote})(?:\\{0,7}n${quote},\s{0,40}${quote})?\s{0,40}(?:[+.&]|\.\.|<>|\|\||\\)?\s{0,40}[brfuBRFU@]{0,2}(?:${quote})(?=[^\s"'\`\\,;:)\]}])`,
+	"y",
+);
+const endQuote = new RegExp(quote, "y");
+const barePart = /(?:(?:Bearer|Basic|Token)\s)?(?:base64:)?(?<bare>[^\s"'`\\,;<>(){}[\]|&$]{8,2000})(?=[\s"'`\\,;<)&}\]#|]|$)/y;
+
+const longestValue = 2_000;
+
+/** Strings of which a value is put together. Null: no string begins here, or it holds something else. */
+function quotedAt(text: string, at: number): Assigned | null {
+	opening.lastIndex = at;
+	const open = opening.exec(text);
+	if (open === null) return null;
+	const start = opening.lastIndex;
+	const parts: string[] = [];
+	for (let next = start, size = 0; ; ) {
+		quotedPart.lastIndex = next;
+		const [part = ""] = quotedPart.exec(text) ?? [];
+		parts.push(part);
+		size += part.length;
+		const end = next + part.length;
+		endQuote.lastIndex = end;
+		if (size > longestValue || !endQuote.test(text)) return null;
+		seam.lastIndex = end;
+		// A text that is empty between two quotes is the end of one and the beginning of the next.
+		if (part === "" || parts.length > 64 || !seam.test(text)) return { value: parts.join("").replaceAll(/\\+\//g, "/"), start, end };
+		next = seam.lastIndex;
+	}
 }
 
-function isSecretNamed(name: string, match: RegExpExecArray, before: string): boolean {
-	const { tail = "", quoted, bare } = match.groups ?? {};
-	if (publicTail.test(tail) || publicHead.test(before)) return false;
-	// Bytes of a program beside a word of its texts.
-	if (/[^\x20-\x7e\s]/.test(match[0])) return false;
-	// It has a rule of its own, which knows an unsigned one.
-	if (/^eyJ[\w-]+\.eyJ[\w-]+\./.test(quoted ?? bare ?? "")) return false;
-	const isPassword = /^p/i.test(name) && !/^private/i.test(name);
-	return quoted !== undefined ? isQuotedSecret(quoted, isPassword) : isBareSecret(bare ?? "", isPassword);
+function isQuotedSecret(value: string, kind: NameKind): boolean {
+	if (kind === "password") return looksDrawn(value, value.length < 12 ? 14 : 10) || looksThoughtOut(value);
+	if (value.length < 12) return false;
+	if (kind === "key") return value.length >= 20 && !/^[0-9a-fx]+$/i.test(value) && looksDrawn(value, 18);
+	return looksDrawn(value, value.length < 16 ? 20 : 12);
 }
 
-/** A rule that is given the text before the match, too. */
-export interface NamedRule extends Rule {
-	acceptsNamed(match: RegExpExecArray, before: string): boolean;
+function isBareSecret(value: string, kind: NameKind): boolean {
+	if (kind === "password") return looksDrawn(value, value.length < 12 ? 18 : 14);
+	if (value.length < 14 || (kind === "key" && /^[0-9a-fx]+$/i.test(value))) return false;
+	return looksDrawn(value, kind === "key" ? 22 : 16);
+}
+
+function accepted({ value, start, end }: Assigned, kind: NameKind, isQuoted: boolean): Assigned | null {
+	const trimmed = isQuoted ? value : value.replace(/[.:!?*_]+$/, "");
+	// A token with a signature has a rule of its own, which knows an unsigned one.
+	if (/^eyJ[\w-]+\.eyJ[\w-]+\./.test(trimmed)) return null;
+	if (!(isQuoted ? isQuotedSecret(trimmed, kind) : isBareSecret(trimmed, kind))) return null;
+	return { value: trimmed, start, end: isQuoted ? end : start + trimmed.length };
+}
+
+/** The value that the name at an offset makes a secret. Null: there is none. */
+function assignedAt(text: string, offset: number): Assigned | null {
+	const name = secretNameAt(text, offset);
+	if (name === null) return null;
+	assigning.lastIndex = name.end;
+	const isAssigned = assigning.test(text);
+	if (isAssigned) {
+		const at = assigning.lastIndex;
+		const quoted = quotedAt(text, at);
+		if (quoted !== null) return accepted(quoted, name.kind, true);
+		barePart.lastIndex = at;
+		const bare = barePart.exec(text)?.groups?.bare;
+		return bare === undefined
+			? null
+			: accepted({ value: bare, start: barePart.lastIndex - bare.length, end: barePart.lastIndex }, name.kind, false);
+	}
+	beside.lastIndex = name.end;
+	if (!beside.test(text)) return null;
+	const at = beside.lastIndex;
+	const quoted = quotedAt(text, at);
+	if (quoted !== null) return accepted(quoted, name.kind, true);
+	if (/\s/.test(text[name.end] ?? "") && optionHead.test(text.slice(Math.max(0, offset - 64), offset))) {
+		barePart.lastIndex = at;
+		const bare = barePart.exec(text)?.groups?.bare;
+		if (bare !== undefined)
+			return accepted({ value: bare, start: barePart.lastIndex - bare.length, end: barePart.lastIndex }, name.kind, false);
+	}
+	return null;
 }
 
 /** Values that are secrets because of the name that they are assigned to. */
-export const assignmentRules: readonly NamedRule[] = [
-	{
-		id: "assigned-secret",
-		literals: words,
-		anyCase: true,
-		notAfter: null,
-		pattern: new RegExp(`(?<name>${words.join("|")})${separator}${value}`, "iy"),
-		acceptsNamed: (match, before) => isSecretNamed(match.groups?.name ?? "", match, before),
-	},
-	{
-		id: "assigned-secret",
-		literals: ["--pass", "--token", "--secret", "--api-key", "--auth", "--access-key"],
-		notAfter: /[A-Za-z0-9]/,
-		pattern: new RegExp(`--(?<name>pass(?:word|wd)?|token|secret|api-key|auth|access-key)${flagValue}`, "y"),
-		acceptsNamed: (match) => isSecretNamed(match.groups?.name ?? "", match, ""),
-	},
-	{
-		id: "netrc-password",
-		literals: ["password "],
-		notAfter: /[A-Za-z0-9]/,
-		pattern: /password\s{1,8}(?<value>[!-~]{8,200})(?=\s|$)/y,
-		acceptsNamed: ({ groups }, before) => /\blogin\s{1,8}\S{1,64}\s{1,8}$/.test(before) && isRandom(groups?.value ?? "", 8, 2.7),
-	},
-	{
-		id: "authorization-header",
-		literals: ["authorization", "bearer "],
-		anyCase: true,
-		notAfter: null,
-		pattern:
-			/(?:authorization\\{0,3}["']?\s{0,3}[:=,]\s{0,3}\\{0,3}["'`]?)?(?:bearer|token|basic)\s{1,2}(?<value>[A-Za-z0-9_.~+/-]{20,2000}={0,2})(?=[\s"'`\\,;<)&}\]#|]|$)/iy,
-		acceptsNamed: (match) => {
-			const found = match.groups?.value ?? "";
-			// A JWT has a rule of its own, which knows an unsigned one.
-			return (
-				!found.startsWith("eyJ") &&
-				characterClasses(found) >= 2 &&
-				(hexadecimal.test(found) ? isQuotedSecret(found, false) : digits(found) >= 2 && isRandom(found, 20, 3.5))
-			);
-		},
-	},
-];
+export const assignments = { id: "assigned-secret", literals: nameLiterals, anyCase: true, find: assignedAt } as const;

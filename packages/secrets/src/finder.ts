@@ -1,9 +1,12 @@
 import { createHmac } from "node:crypto";
-import { assignmentRules, type NamedRule } from "./assignments.ts";
+import { assignments } from "./assignments.ts";
+import { base64Spellings, type Derived, decodedAround, escapeLiterals, joinedLines, unescaped } from "./derived.ts";
 import { type Literal, LiteralFinder } from "./literals.ts";
 import { type OwnSecret, spellings } from "./own-secrets.ts";
+import { placedRules } from "./placed.ts";
 import { entropy, isPlaceholder } from "./randomness.ts";
-import { bodyOf, type Rule, rules } from "./rules.ts";
+import { bodyOf, type NamedRule, type Rule } from "./rule.ts";
+import { rules } from "./rules.ts";
 import { mayConcernSecretlint } from "./secretlint-literals.ts";
 
 /** Where a secret is, and of which kind. Never what it is. */
@@ -28,16 +31,53 @@ export interface Match {
 
 /** Findings of one file that are reported; one is enough to hold it. */
 const maxFindings = 50;
-/** A token is not longer before its literal than this. */
+/** A token is not longer before its literal than this, unless its rule says how long it is. */
 const maxBack = 120;
+/** So much before a match is given to the rules that ask for it. */
+const charactersBefore = 300;
+
+/** What is looked for in base64, too: secrets of Kubernetes, configurations of clusters and registries, and messages are full of it. */
+const encodedLiterals = [
+	...[
+		"PRIVATE KEY",
+		"://",
+		"eyJ",
+		"sk-ant-",
+		"sk-proj-",
+		"sk-or-v1-",
+		"sk_live_",
+		"rk_live_",
+		"ghp_",
+		"gho_",
+		"ghs_",
+		"github_pat_",
+		"glpat-",
+	],
+	...["npm_", "pypi-AgEI", "xoxb-", "xoxp-", "xapp-", "hooks.slack.com/", "AKIA", "ASIA", "AIza", "GOCSPX-", "ya29.", "hf_", "gsk_", "SG."],
+	...[
+		"dop_v1_",
+		"dckr_pat_",
+		"hvs.",
+		"glsa_",
+		"shpat_",
+		"sbp_",
+		"lin_api_",
+		"ntn_",
+		"AccountKey=",
+		"AGE-SECRET-KEY-1",
+		"ops_eyJ",
+		"password",
+	],
+];
 
 /** The salted hash of a value as `.secretsallow` has it. */
 export function hashOf(value: string, salt: string): string {
 	return createHmac("sha256", salt).update(value, "latin1").digest("hex");
 }
 
-type AnyRule = Rule | NamedRule;
-const isNamed = (rule: AnyRule): rule is NamedRule => "acceptsNamed" in rule;
+type PatternRule = Rule | NamedRule;
+type AnyRule = PatternRule | typeof assignments;
+const isNamed = (rule: PatternRule): rule is NamedRule => "acceptsNamed" in rule;
 
 /** Finds secrets in contents: the rules, and exact strings. */
 export class SecretFinder {
@@ -45,10 +85,12 @@ export class SecretFinder {
 	readonly #rules: readonly AnyRule[];
 	readonly #own: readonly { readonly rule: string; readonly value: string; readonly text: string }[];
 	readonly #ruleOf: readonly number[];
+	/** How literals of rules look in base64, after those of the rules: where in a group of four characters each begins. */
+	readonly #encoded: readonly number[];
 
 	/** @param own this machine's own secrets, searched as exact strings */
 	constructor(own: readonly OwnSecret[] = []) {
-		this.#rules = [...rules, ...assignmentRules];
+		this.#rules = [...rules, ...placedRules, assignments];
 		const literals: Literal[] = [];
 		const ruleOf: number[] = [];
 		for (const [index, { literals: texts, anyCase = false }] of this.#rules.entries())
@@ -56,6 +98,14 @@ export class SecretFinder {
 				literals.push({ text, anyCase });
 				ruleOf.push(index);
 			}
+		const encoded: number[] = [];
+		for (const text of encodedLiterals)
+			for (const { spelling, at } of base64Spellings(text)) {
+				literals.push({ text: spelling, anyCase: false });
+				encoded.push(at);
+			}
+		this.#encoded = encoded;
+		for (const text of escapeLiterals) literals.push({ text, anyCase: false });
 		this.#own = own.flatMap(({ name, value }) => spellings(value).map((text) => ({ rule: `own:${name}`, value, text })));
 		for (const { text } of this.#own) literals.push({ text, anyCase: false });
 		this.#finder = new LiteralFinder(literals);
@@ -71,28 +121,44 @@ export class SecretFinder {
 	matches(content: Uint8Array, limit = maxFindings): Match[] {
 		const bytes = readable(content);
 		const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
-		const found = this.#search(bytes, text, limit);
-		if (found.length < limit)
-			for (const { text: joined, at } of joinedLines(text)) {
-				for (const match of this.#search(Buffer.from(joined, "latin1"), joined, limit)) {
-					// Where the line is not split, it has been found already.
-					if (!found.some(({ value }) => value === match.value)) found.push({ ...match, start: at, end: at + 1 });
-				}
-			}
+		const escapes: number[] = [];
+		const found = this.#search(bytes, text, limit, escapes);
+		for (const derive of [joinedLines, unescaped]) {
+			if (found.length >= limit) break;
+			for (const { text: derived, at } of derive(text, escapes)) this.#searchDerived({ text: derived, at, end: at + 1 }, found, limit);
+		}
 		return found.sort((a, b) => a.start - b.start).slice(0, limit);
 	}
 
-	#search(bytes: Uint8Array, text: string, limit: number): Match[] {
+	/** Searches what a content stands for; what it holds is said to be where that begins. */
+	#searchDerived({ text, at, end }: Derived & { readonly end: number }, found: Match[], limit: number): void {
+		// Most of it is as it is in the content, and has been found there.
+		for (const match of this.#search(Buffer.from(text, "latin1"), text, limit, null))
+			if (!found.some(({ value }) => value === match.value)) found.push({ ...match, start: at, end });
+	}
+
+	/** @param escapes where escaped characters are, to be filled in; texts in base64 are decoded then; null: what is searched is derived already */
+	#search(bytes: Uint8Array, text: string, limit: number, escapes: number[] | null): Match[] {
 		const found: Match[] = [];
 		let overTo = 0;
+		let decodedTo = 0;
+		const ruleCount = this.#ruleOf.length;
+		const escapesFrom = ruleCount + this.#encoded.length;
+		const ownFrom = escapesFrom + escapeLiterals.length;
 		this.#finder.search(bytes, (literal, offset) => {
-			const ruleIndex = this.#ruleOf[literal];
-			if (ruleIndex === undefined) {
-				const own = this.#own[literal - this.#ruleOf.length]!;
+			if (literal >= ownFrom) {
+				const own = this.#own[literal - ownFrom]!;
 				found.push({ rule: own.rule, value: own.value, start: offset, end: offset + own.text.length });
+			} else if (literal >= escapesFrom) escapes?.push(offset);
+			else if (literal >= ruleCount) {
+				if (escapes !== null && offset >= decodedTo) {
+					const decoded = decodedAround(text, offset, this.#encoded[literal - ruleCount]!);
+					decodedTo = decoded.end;
+					this.#searchDerived(decoded, found, limit);
+				}
 			} else {
-				const rule = this.#rules[ruleIndex]!;
-				const match = tryRule(rule, text, offset);
+				const rule = this.#rules[this.#ruleOf[literal]!]!;
+				const match = "find" in rule ? assignment(text, offset) : tryRule(rule, text, offset);
 				// Several literals of one secret: the first says it.
 				if (match !== null && (match.start >= overTo || !found.some(({ start, end }) => match.start < end && start < match.end))) {
 					found.push(match);
@@ -105,19 +171,23 @@ export class SecretFinder {
 	}
 }
 
-function tryRule(rule: AnyRule, text: string, offset: number): Match | null {
+function assignment(text: string, offset: number): Match | null {
+	const found = assignments.find(text, offset);
+	return found === null ? null : { rule: assignments.id, ...found };
+}
+
+function tryRule(rule: PatternRule, text: string, offset: number): Match | null {
 	let start = offset;
 	if (rule.back) {
-		const back = rule.back.exec(text.slice(Math.max(0, offset - maxBack), offset));
+		const back = rule.back.exec(text.slice(Math.max(0, offset - (rule.mostBack ?? maxBack)), offset));
 		if (back === null) return null;
 		start = offset - back[0].length;
 	}
-	if (rule.notAfter !== null && !isStart(text, start, rule.notAfter)) return null;
 	rule.pattern.lastIndex = start;
 	const match = rule.pattern.exec(text);
-	if (match === null) return null;
+	if (match === null || (rule.notAfter !== null && !isStart(text, start, rule.notAfter))) return null;
 	if (isNamed(rule)) {
-		if (!rule.acceptsNamed(match, text.slice(Math.max(0, start - 80), start))) return null;
+		if (!rule.acceptsNamed(match, text.slice(Math.max(0, start - charactersBefore), start))) return null;
 	} else {
 		const value = match.groups?.value ?? match[0];
 		if (rule.id !== "private-key" && rule.id !== "url-password" && isPlaceholder(bodyOf(match))) return null;
@@ -125,7 +195,7 @@ function tryRule(rule: AnyRule, text: string, offset: number): Match | null {
 		if (rule.accepts === undefined && match.groups?.body !== undefined && entropy(match.groups.body) < 2.5) return null;
 	}
 	const groups = match.groups ?? {};
-	const value = groups.value ?? groups.quoted ?? groups.bare ?? match[0];
+	const value = groups.value ?? match[0];
 	const within = value === match[0] ? 0 : match[0].lastIndexOf(value);
 	return { rule: rule.id, value, start: start + within, end: start + within + value.length };
 }
@@ -161,45 +231,6 @@ function everySecondIsZero(content: Uint8Array, parity: number): boolean {
 	let others = 0;
 	for (let at = 1 - parity; at < 64 && at < content.length; at += 2) if (content[at] === 0) others++;
 	return zeros >= Math.min(32, content.length >> 1) - 2 && others === 0;
-}
-
-/** How a line goes on in the next one: a backslash at its end, a string that is put together over lines, lines in a list. */
-const lineEnd = /(?:\\|\\n["'],[ \t]*|["'][ \t]*[+.]?[ \t]*)\r?$/;
-const nextStart = /^[ \t]*[+.]?[ \t]*(?:[brfu]?["'])?/;
-
-/** Lines that are one to whoever reads the format, joined. @returns each with the offset where it begins */
-function joinedLines(text: string): { readonly text: string; readonly at: number }[] {
-	const lines: { text: string; at: number }[] = [];
-	let open: { at: number; parts: string[] } | null = null;
-	let lineStart = 0;
-	/** Where the part of this line begins that is the end of the one before. */
-	let partStart = 0;
-	for (let feed = text.indexOf("\n"); ; feed = text.indexOf("\n", feed + 1)) {
-		const end = feed < 0 ? text.length : feed;
-		const before = text.charCodeAt(text.charCodeAt(end - 1) === 0x0d ? end - 2 : end - 1);
-		// " ' + , . \ and blanks
-		const mayGoOn =
-			before === 0x22 || before === 0x27 || before === 0x2b || before === 0x2c || before === 0x2e || before === 0x5c || before === 0x20;
-		const cut: RegExpExecArray | null = mayGoOn && feed >= 0 ? lineEnd.exec(text.slice(Math.max(partStart, end - 12), end)) : null;
-		const isString: boolean = cut !== null && cut[0][0] !== "\\" ? true : cut !== null && cut[0].length > 2;
-		const next: RegExpExecArray | null = cut === null ? null : nextStart.exec(text.slice(feed + 1, feed + 200));
-		const goesOn: boolean = next !== null && (!isString || /["']$/.test(next[0]));
-		if (goesOn && cut !== null) {
-			open ??= { at: lineStart, parts: [] };
-			open.parts.push(text.slice(partStart, end - cut[0].length));
-			const blanks = isString ? (next as RegExpExecArray)[0].length : /^[ \t]*/.exec((next as RegExpExecArray)[0])![0].length;
-			partStart = feed + 1 + blanks;
-		} else {
-			if (open !== null) {
-				open.parts.push(text.slice(partStart, end));
-				lines.push({ text: open.parts.join(""), at: open.at });
-				open = null;
-			}
-			partStart = feed + 1;
-		}
-		if (feed < 0) return lines;
-		lineStart = feed + 1;
-	}
 }
 
 /** Line and columns of matches, without their values. @param salt for their hashes; null: none */

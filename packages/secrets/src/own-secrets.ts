@@ -1,3 +1,4 @@
+import { base64Spellings } from "./derived.ts";
 import { characterClasses, entropy, isExampleValue, isIdentifier, isPatterned, isWords } from "./randomness.ts";
 
 /** A secret of this machine: where it comes from, and its value. It is in memory only. */
@@ -86,7 +87,7 @@ const own = (name: string, value: string): OwnSecret => ({ name, value: Buffer.f
 export function spellings(value: string): string[] {
 	const bytes = Buffer.from(value, "latin1");
 	const text = bytes.toString("utf8");
-	const written = [JSON.stringify(text).slice(1, -1), encodeURIComponent(text), bytes.toString("base64").replace(/=+$/, "").slice(0, -1)];
+	const written = [JSON.stringify(text).slice(1, -1), encodeURIComponent(text), ...base64Spellings(value).map(({ spelling }) => spelling)];
 	const all = [value, ...written.map((spelling) => Buffer.from(spelling, "utf8").toString("latin1"))];
 	return [...new Set(all)].filter((spelling) => spelling.length >= shortest);
 }

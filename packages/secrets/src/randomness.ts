@@ -56,7 +56,7 @@ const published =
 	/s6BhdRkqt3|gX1fBat3bV|2YotnFZFEjr1zCsicMWpAA|tGzv3JOkF0XG5Qx2TlKWIA|7Fjfp0ZBr1KtDRbnfVdmIw|SlAV32hkKG|mF_9\.B5f|wJalrXUtnFEMI|QWxhZGRpbjpvcGVuIHNlc2FtZQ/;
 
 /** What a base64 text says, where that is text; else "". */
-function decoded(value: string): string {
+export function saidInBase64(value: string): string {
 	if (!/^[A-Za-z0-9+/]{8,400}={0,2}$/.test(value)) return "";
 	const text = Buffer.from(value, "base64").toString("latin1");
 	return /^[\x20-\x7e]+$/.test(text) ? text : "";
@@ -65,11 +65,23 @@ function decoded(value: string): string {
 /** Whether a value that only its name makes a secret was written as an example. The values are shorter and people write more of them. */
 export function isExampleValue(value: string): boolean {
 	if (published.test(value)) return true;
-	const text = decoded(value);
+	const text = saidInBase64(value);
 	if (text !== "" && (placeholderWords.test(text) || published.test(text))) return true;
 	return (
 		placeholderWords.test(value) || isPatterned(value) || /[${}<>()[\]]/.test(value.slice(0, 2)) || /[${][{(]|\{\{|%\(|%[sd]\b/.test(value)
 	);
+}
+
+/** Said of a value by whoever wrote it as an example: no generated value has them by chance. */
+const certainExample =
+	/x{5}|\*{3}|\.{3}|…|example|placehold|change[-_]?me|redact|dummy|lorem|ipsum|your[-_ ]|1234567|abcdef|qwerty|foobar/i;
+const exampleWords =
+	/insert|replace|change|sample|real|your|todo|fixme|test|fake|mock|demo|passw(?:or)?d?|secret|token|hunter|letmein|default|admin|root|user|guest|public|hello|world|undefined|null|none|login|access|private|client|server|super|some|this|valid|api[-_]?key|(?<![A-Za-z])(?:my|foo|bar|baz|key|abc|the)(?![A-Za-z])/gi;
+
+/** A value without the words that examples have: what is left of a generated one with a prefix is most of it. Null: it is an example. */
+export function withoutExampleWords(value: string): string | null {
+	if (published.test(value) || certainExample.test(value)) return null;
+	return value.replaceAll(exampleWords, "");
 }
 
 const uuid = /^\{?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\}?$/i;
@@ -84,7 +96,8 @@ export function isIdentifier(value: string): boolean {
 		/^[\d.,:+-]+$/.test(value) ||
 		/^(?:[a-z][a-z0-9+.-]*:\/\/|\.{0,2}\/|~\/|[A-Za-z]:\\)/.test(value) ||
 		/^data:/.test(value) ||
-		/^[^@\s]+@[^@\s]+\.[a-z]{2,}$/i.test(value) ||
+		/^(?=.*:.*:)[0-9a-f:.]{6,45}$/i.test(value) ||
+		/^[\w.+-]+@[\w-]+(\.[\w-]+)*\.[a-z]{2,}$/i.test(value) ||
 		/^[\w-]+(\.[\w-]+)*\.(?:json|ya?ml|toml|txt|md|js|ts|py|env|pem|key|html?|css|png|svg|conf|ini|com|org|net|io|dev|local|internal)$/i.test(
 			value,
 		)

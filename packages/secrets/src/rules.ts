@@ -1,26 +1,7 @@
-import { characterClasses, entropy, isExampleValue, isIdentifier, isPatterned, isPlaceholder, isWords } from "./randomness.ts";
-
-/** A kind of secret with a form of its own. */
-export interface Rule {
-	readonly id: string;
-	/** Literals that its values contain; one is looked for, and then `pattern` is tried. At least two characters. */
-	readonly literals: readonly string[];
-	readonly anyCase?: boolean;
-	/** Sticky. The secret is the group `value`, or else all of it. Linear: no repetition inside another. */
-	readonly pattern: RegExp;
-	/** How many characters before the literal the pattern begins at most; it is then tried at the start of the token that the literal is in. */
-	readonly back?: RegExp;
-	/** What may not be right before it. Default: a letter or digit. Null: anything may. */
-	readonly notAfter?: RegExp | null;
-	/** Whether a text of that form is one. @param value the secret @param all what the pattern matched */
-	accepts?(value: string, all: RegExpExecArray): boolean;
-}
-
-/** A token with a prefix of its own, and the number of characters after it. */
-function prefixed(id: string, literals: readonly string[], body: string, accepts?: Rule["accepts"]): Rule {
-	const prefix = literals.map((literal) => literal.replaceAll(/[.*+?^${}()|[\]\\/]/g, "\\$&")).join("|");
-	return { id, literals, pattern: new RegExp(`(?:${prefix})(?<body>${body})`, "y"), ...(accepts ? { accepts } : {}) };
-}
+import { characterClasses, entropy, isPatterned, isPlaceholder } from "./randomness.ts";
+import { hasVariety, prefixed, type Rule } from "./rule.ts";
+import { serviceRules } from "./service-rules.ts";
+import { looksDrawn, looksThoughtOut } from "./values.ts";
 
 const isJson = (part: string): Record<string, unknown> | null => {
 	try {
@@ -59,10 +40,9 @@ const isKeyMaterial = (value: string): boolean => {
 /** Base64 of three digits each: what a Discord token begins with, the id of its bot. */
 const discordStarts = ["M", "N", "O"].flatMap((first) => ["D", "T", "j", "z"].map((second) => first + second));
 
-const hasVariety = (value: string) => characterClasses(value) >= 2 && new Set(value).size >= 8;
-
 /** The table of our own. What secretlint knows too is here where its form is sure, so that a file needs no second look. */
 export const rules: readonly Rule[] = [
+	...serviceRules,
 	prefixed("anthropic-key", ["sk-ant-"], "(?:api|admin|oat|sid)\\d{2}-[A-Za-z0-9_-]{32,200}"),
 	prefixed("openai-key", ["sk-proj-", "sk-svcacct-", "sk-admin-", "sk-None-"], "[A-Za-z0-9_-]{32,220}", hasVariety),
 	{
@@ -277,26 +257,16 @@ export const rules: readonly Rule[] = [
 		id: "url-password",
 		literals: ["://"],
 		back: /[a-z][a-z0-9+.-]{1,20}$/i,
+		mostBack: 22,
 		notAfter: null,
 		pattern:
-			/[a-z][a-z0-9+.-]{1,20}:\/\/[^\s:/?#@"'`<>(){}[\]\\,;|$*]{0,120}:(?<value>[^\s/?#@"'`<>(){}[\]\\,|$*]{6,160})@[a-z0-9_[][\w.:[\]-]{0,200}/iy,
+			/[a-z][a-z0-9+.-]{1,20}:\/\/[^\s:/?#@"'`<>(){}[\]\\,;|$*]{0,120}:(?<value>[^\s/?#@"'`<>(){}[\]\\,|$]{6,160})@[a-z0-9_[][\w.:[\]-]{0,200}/iy,
 		accepts: (value, [all = ""]) => {
 			const host = all.slice(all.lastIndexOf("@") + 1);
 			if (/^(?:example|test|foo|bar|domain|yourhost|hostname)\b|\.(?:example|test|invalid)\b|example\.(?:com|org|net)/i.test(host))
 				return false;
 			const decoded = /%[0-9a-f]{2}/i.test(value) ? value.replaceAll(/%[0-9a-f]{2}/gi, "0") : value;
-			return isRandom(decoded, 6, 2.4);
+			return looksDrawn(decoded, 9) || looksThoughtOut(decoded);
 		},
 	},
 ];
-
-/** Whether a value that only its name or place makes a secret looks generated, or like a password that a person thought out. */
-export function isRandom(value: string, shortest: number, bits: number): boolean {
-	if (value.length < shortest || isIdentifier(value) || isExampleValue(value) || isWords(value)) return false;
-	return characterClasses(value) >= 2 && /\d/.test(value) && /[A-Za-z]/.test(value) && entropy(value) >= bits;
-}
-
-/** Rules with a prefix are placeholders where what follows the prefix is one. */
-export function bodyOf(match: RegExpExecArray): string {
-	return match.groups?.body ?? match.groups?.value ?? match[0];
-}

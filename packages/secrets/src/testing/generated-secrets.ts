@@ -31,6 +31,7 @@ function mixed(random: Random, alphabet: string, length: number): string {
 }
 
 const base64url = (value: string) => Buffer.from(value).toString("base64url");
+const uuid = (random: Random) => [8, 4, 4, 4, 12].map((length) => text(random, hex, length)).join("-");
 function pem(random: Random, label: string, start: string, length: number): string {
 	const body = start + text(random, `${alphanumeric}+/`, length - start.length);
 	return `-----BEGIN ${label}-----\n${body.replaceAll(/.{64}/g, "$&\n").trim()}\n-----END ${label}-----`;
@@ -104,6 +105,40 @@ const plain: readonly (readonly [kind: string, parts: readonly string[], alphabe
 	["typeform", ["tf", "p_"], alphanumeric, 44],
 	["tailscale", ["ts", "key-", "auth-"], alphanumeric, 12, "-"],
 	["artifactory", ["AK", "Cp"], alphanumeric, 70],
+	["nvidia", ["nv", "api-"], url, 64],
+	["cerebras", ["cs", "k-"], `${lower}${digits}`, 48],
+	["together", ["tgp", "_v1_"], url, 43],
+	["llamaindex", ["ll", "x-"], alphanumeric, 48],
+	["runpod", ["rp", "a_"], `${upper}${digits}`, 44],
+	["modal", ["a", "k-"], alphanumeric, 22],
+	["apify", ["apify", "_api_"], alphanumeric, 36],
+	["voyage", ["p", "a-"], url, 43],
+	["alibaba", ["LT", "AI"], alphanumeric, 20],
+	["tencent", ["AK", "ID"], alphanumeric, 32],
+	["yandex", ["AQ", "VN"], alphanumeric, 36],
+	["openshift", ["sha", "256~"], url, 43],
+	["deno deploy", ["dd", "p_"], alphanumeric, 36],
+	["neon", ["na", "pi_"], `${lower}${digits}`, 64],
+	["gitlab runner registration", ["GR", "1348941"], url, 20],
+	["sourcegraph", ["sg", "p_"], hex, 40],
+	["nuget", ["oy", "2"], `${lower}${digits}`, 43],
+	["clojars", ["CLO", "JARS_"], `${lower}${digits}`, 60],
+	["prefect", ["pn", "u_"], alphanumeric, 36],
+	["readme", ["rd", "me_"], `${lower}${digits}`, 70],
+	["infracost", ["ic", "o-"], alphanumeric, 32],
+	["posthog", ["ph", "x_"], alphanumeric, 43],
+	["honeycomb", ["hc", "aik_"], `${lower}${digits}`, 58],
+	["razorpay", ["rzp", "_live_"], alphanumeric, 14],
+	["flutterwave", ["FLW", "SECK-"], `${lower}${digits}`, 32, "-X"],
+	["shippo", ["shippo", "_live_"], hex, 40],
+	["easypost", ["EZ", "AK"], alphanumeric, 54],
+	["duffel", ["duffel", "_live_"], url, 43],
+	["polar", ["polar", "_oat_"], url, 43],
+	["mailersend", ["ml", "sn."], hex, 64],
+	["adafruit", ["ai", "o_"], alphanumeric, 28],
+	["adobe", ["p8", "e-"], url, 32],
+	["dropbox", ["s", "l.u."], url, 140],
+	["azure devops", [], alphanumeric, 52, "JQQJ99"],
 ];
 
 /** What follows the parts of the table for kinds with two random parts. */
@@ -111,6 +146,7 @@ const tails: Readonly<Record<string, (random: Random) => string>> = {
 	"github fine-grained": (random) => mixed(random, alphanumeric, 59),
 	"slack bot": (random) => `${text(random, digits, 13)}-${mixed(random, alphanumeric, 24)}`,
 	grafana: (random) => text(random, hex, 8),
+	"azure devops": (random) => mixed(random, alphanumeric, 26),
 	tailscale: (random) => mixed(random, alphanumeric, 32),
 };
 
@@ -135,6 +171,18 @@ export function generatedSecrets(seed: number): GeneratedSecret[] {
 	const claims = base64url(JSON.stringify({ sub: text(random, lower, 9), iat: 1_700_000_000 + Math.floor(random() * 1e7) }));
 	return [
 		...simple,
+		{ kind: "hubspot", value: `${"pat-"}na1-${uuid(random)}` },
+		{ kind: "asana", value: `${"1/"}12${text(random, digits, 14)}:${text(random, hex, 32)}` },
+		{ kind: "zoho", value: `${"10"}00.${text(random, hex, 32)}.${text(random, hex, 32)}` },
+		{ kind: "snyk", value: `${"snyk"}_uat.${text(random, hex, 8)}.${mixed(random, alphanumeric, 80)}` },
+		{ kind: "launchdarkly", value: `${"sd"}k-${uuid(random)}` },
+		{ kind: "feishu webhook", value: `https://open.feishu.cn/${"open-apis"}/bot/v2/hook/${uuid(random)}` },
+		{ kind: "curl", value: `curl -u deploy:${mixed(random, alphanumeric, 16)} https://api.corp-net.io` },
+		{
+			kind: "docker",
+			value: `{"auths":{"r.corp-net.io":{"auth":"${Buffer.from(`a:${mixed(random, alphanumeric, 16)}`).toString("base64")}"}}}`,
+		},
+		{ kind: "basic header", value: `Authorization: Basic ${Buffer.from(`a:${mixed(random, alphanumeric, 16)}`).toString("base64")}` },
 		{ kind: "telegram", value: `${text(random, "123456789", 10)}:AA${mixed(random, url, 33)}` },
 		{ kind: "discord bot", value: `${bot}.${mixed(random, alphanumeric, 6)}.${mixed(random, alphanumeric, 38)}` },
 		{

@@ -1,0 +1,101 @@
+// Which names say that what is assigned to them is secret.
+
+/** What a name says about its value. */
+export type NameKind = "password" | "token" | "key";
+
+/** What such names contain; each is looked for, and then {@link secretNameAt} decides. */
+export const nameLiterals = ["pass", "pwd", "kennwort", "secret", "token", "key", "credential"] as const;
+
+export interface SecretName {
+	readonly kind: NameKind;
+	/** Where the name, with what is appended to it, ends. */
+	readonly end: number;
+}
+
+const stem = /pass(?:[_-]?(?:word|wd|phrase|wort|code))?|pwd|kennwort|secret|token|key|credential/iy;
+/** What may be appended without changing what the name says: `passwords`, `secretKey`, `TOKEN_PROD_2`. */
+const appended = /(?:(?:key|value|val|string|str|text)(?![a-z]))?s?(?:[A-Z0-9_.-][A-Za-z0-9_.-]{0,48})?/y;
+
+/** A word in such a name that says that its value is about a secret, or public. */
+const publicWord =
+	/^(?:hash|hashes|hashed|sha\d*|md5|digest|checksum|fingerprint|thumbprint|ids?|names?|type|kind|count|urls?|uri|path|file|filename|length|len|size|limit|expir\w*|ttl|at|fields?|param\w*|header|prefix|suffix|regex\w*|pattern|label|hint|policy|format|version|index|offset|pos\w*|range|usage|used|budget|address|contract|symbol|issuer|arn|ref|class|colou?r|alg|algorithm|salt|iv|nonce|endpoint|host|manager|provider|image|selector|placeholder|message|title|description|error|link|page|cursor|template|mask|public|pub|csrf|xsrf|schema|spec|test|tests|example|map|mapping|set|list|bytes|bits|code|codes|event|press|down|up|board|chain|frame|frames|word|words|pair|ring|store|signature|sig)$/i;
+/** The word before such a name that says the same. */
+const publicHead =
+	/^(?:public|pub|circle|badge|csrf|xsrf|next|page|continuation|cursor|sync|cancel\w*|max|min|num|total|prompt|completion|input|output|hash(?:ed)?|encrypted|sealed|cache|tokenizer|device|push|forgery|verification|update|change|sequence|grant|export|import|confirm\w*|unit|product|idempotency|request|delete|primary|foreign|sort|partition|row|map|dict|object|json|by|bot|eos|pad|unk|site|recaptcha|publishable)$/i;
+/** Before `key`: which keys are secret. */
+const secretKeyHead =
+	/(?:api|access|auth|authorization|private|priv|sign|signing|encrypt|encryption|crypto|cipher|secret|master|account|shared|preshared|service|hmac|jwt|aes|admin|deploy|app|webhook|storage|subscription|license|licence|session|cookie|security|vault|client|maps|flask|django|rails)[ _.-]?$/i;
+/** Keys that are hardly ever anything but secret. */
+const namedKeyHead = /(?:api|access|auth|authorization|private|secret|sign|signing|encryption|master|session|webhook|preshared)[ _.-]?$/i;
+const constantHead = /(?:^|[^A-Za-z0-9_])[A-Z][A-Z0-9_]{1,40}_$/;
+/** Before `pass`, written together: `dbpass`, `smtppass`. */
+const passHead = /(?:db|user|my|admin|root|smtp|ftp|ssh|sql|mail|app|login|new|old|pg|redis|key|store|ldap|proxy|bind)$/i;
+
+const words = (name: string) => name.split(/[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])/).filter(Boolean);
+const isLower = (code: number) => code >= 0x61 && code <= 0x7a;
+const isUpper = (code: number) => code >= 0x41 && code <= 0x5a;
+const isLetter = (code: number) => isLower(code) || isUpper(code);
+
+/** What may be right behind a name that something is assigned to; most names in code are followed by something else. */
+const followers = new Set([..."\"'`\\:=>|([]*_}?!-) \t\r\n"].map((character) => character.charCodeAt(0)));
+/** The same behind a blank; letters, for a type or a verb. */
+const laterFollowers = new Set([..."\"'`\\:=>|?!-&{*v"].map((character) => character.charCodeAt(0)));
+
+const isNameCharacter = (code: number) =>
+	isLetter(code) || (code >= 0x30 && code <= 0x39) || code === 0x5f || code === 0x2e || code === 0x2d;
+
+/** Whether something may be assigned to the name at an offset: what costs least first. */
+function mayBeAssigned(text: string, offset: number): boolean {
+	let at = offset + 3;
+	for (let most = at + 64; at < most && isNameCharacter(text.charCodeAt(at)); ) at++;
+	let code = text.charCodeAt(at);
+	if (code === 0x2c) return false;
+	if (!followers.has(code)) return false;
+	if (code === 0x28 || code === 0x29) {
+		// A call or the end of one: only of a text, or before an assignment.
+		for (code = text.charCodeAt(++at); code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09; ) code = text.charCodeAt(++at);
+		return laterFollowers.has(code);
+	}
+	if (code !== 0x20 && code !== 0x09) return true;
+	for (code = text.charCodeAt(++at); code === 0x20 || code === 0x09; ) code = text.charCodeAt(++at);
+	if (!isLetter(code))
+		return laterFollowers.has(code) || code === 0x0a || code === 0x0d || (code >= 0x30 && code <= 0x39 && isOption(text, offset));
+	// `is`, `was`, `or`, a type before an equals sign; behind an option or ENV, anything.
+	const end = at + 40;
+	for (let next = at; next < end; next++) {
+		const following = text.charCodeAt(next);
+		if (following === 0x3d) return true;
+		if (following === 0x0a) break;
+	}
+	return /(?:is|was|ist|or|value|default)\b/y.test(text.slice(at, at + 8)) || isOption(text, offset) || /\d/.test(text.slice(at, at + 24));
+}
+
+const isOption = (text: string, offset: number) => /(?:--|ENV|ARG|set|export)/.test(text.slice(Math.max(0, offset - 48), offset));
+
+/** The secret's name whose word begins at an offset. Null: it is none, not secret, or nothing is assigned to it. */
+export function secretNameAt(text: string, offset: number): SecretName | null {
+	if (!mayBeAssigned(text, offset)) return null;
+	stem.lastIndex = offset;
+	const word = stem.exec(text)?.[0];
+	if (word === undefined) return null;
+	const wordEnd = offset + word.length;
+	appended.lastIndex = wordEnd;
+	const tail = (appended.exec(text)?.[0] ?? "").replace(/[.-]+$/, "");
+	const end = wordEnd + tail.length;
+	// The word goes on: `passing`, `tokenizer`, `keyboard`, `PASSIVE`.
+	if (isLetter(text.charCodeAt(end)) || (isUpper(text.charCodeAt(wordEnd - 1)) && isUpper(text.charCodeAt(wordEnd)))) return null;
+	const kind: NameKind = /^(?:pass|pwd|kenn)/i.test(word) ? "password" : /^key/i.test(word) ? "key" : "token";
+	if (kind === "key" && !/[A-Za-z0-9_. -]/.test(text[offset - 1] ?? "")) return null;
+	const head = text.slice(Math.max(0, offset - 48), offset);
+	const isWithin = isLetter(text.charCodeAt(offset - 1)) && !(isLower(text.charCodeAt(offset - 1)) && !isLower(text.charCodeAt(offset)));
+	if (isWithin && word.length <= 4 && kind !== "key" && !passHead.test(head)) return null;
+	// The name of a type: `AWS::ApiGateway::ApiKey`.
+	if (/::[A-Za-z]*$/.test(head)) return null;
+	const [secondLast = "", last = ""] = ["", "", ...words(/[A-Za-z0-9_.-]*$/.exec(head)?.[0] ?? "")].slice(-2);
+	if (publicHead.test(last) || /^pub(?:lic)?$/i.test(secondLast) || words(tail).some((part) => publicWord.test(part))) return null;
+	if (kind === "token" && /^token$/i.test(word) && /^s(?:[_\d]|$)/.test(tail)) return null;
+	if (kind !== "key") return { kind, end };
+	if (!/^(?:_?\d{0,2}|[_-]?(?:base|base64|data|material|value|string|pem|secret))$/i.test(tail)) return null;
+	if (namedKeyHead.test(head)) return { kind: "token", end };
+	return secretKeyHead.test(head) || (word === "KEY" && constantHead.test(head)) ? { kind, end } : null;
+}

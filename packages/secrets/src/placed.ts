@@ -1,0 +1,105 @@
+import { saidInBase64 } from "./randomness.ts";
+import type { NamedRule } from "./rule.ts";
+import { looksDrawn, looksThoughtOut } from "./values.ts";
+
+// Values that are secrets because of their place: an option of a command, a header, a line of a format.
+
+const word = String.raw`[^\s"'\`\\,;<>(){}[\]|&$]`;
+const end = String.raw`(?=[\s"'\`\\,;<)&}\]#|]|$)`;
+const open = String.raw`\\{0,3}["'\`]?`;
+
+const isDrawn = (need: number) => (match: RegExpExecArray) => looksDrawn(match.groups?.value ?? "", need);
+/** Whether a text in base64 is a name and a password. */
+function isUserAndPassword(value: string): boolean {
+	const said = saidInBase64(value);
+	const password = said.slice(said.indexOf(":") + 1);
+	return said.includes(":") && password.length >= 6 && (looksDrawn(password, 10) || looksThoughtOut(password));
+}
+
+export const placedRules: readonly NamedRule[] = [
+	{
+		id: "command-password",
+		literals: ["-u", "--user", "-U"],
+		notAfter: /[A-Za-z0-9_-]/,
+		pattern: new RegExp(String.raw`(?:-[uU]|--(?:proxy-)?user)[ =]{0,2}${open}[\w.@%+-]{0,64}:(?<value>[^\s"'\`\\<>(){}]{6,200})`, "y"),
+		acceptsNamed: isDrawn(11),
+	},
+	{
+		id: "command-password",
+		literals: [" -p", " -a ", " -w "],
+		notAfter: null,
+		pattern: new RegExp(` -(?:p ?|[aw] )${open}(?<value>${word}{8,200})${end}`, "y"),
+		acceptsNamed: (match, before) =>
+			/(?:mysql\w*|mariadb\w*|mycli|sshpass|login|redis-cli|ldap\w+|mongo\w*|sqlcmd|rabbitmq\w*)\b[^\n|;]{0,160}$/.test(before) &&
+			isDrawn(10)(match),
+	},
+	{
+		id: "encoded-credentials",
+		literals: ['"auth', "_auth", "basic ", "auth:", "auth="],
+		anyCase: true,
+		notAfter: /[A-Za-z0-9]/,
+		pattern: new RegExp(
+			String.raw`(?:["']?_?auth${open}\s{0,3}[:=]\s{0,3}${open}|basic\s{1,2})(?<value>[A-Za-z0-9+/]{8,1200}={0,2})(?![A-Za-z0-9+/=])`,
+			"iy",
+		),
+		acceptsNamed: (match) => isUserAndPassword(match.groups?.value ?? ""),
+	},
+	{
+		id: "netrc-password",
+		literals: ["password "],
+		notAfter: /[A-Za-z0-9]/,
+		pattern: /password\s{1,8}(?<value>[^\s"'`\\]{8,200})(?=[\s"'`\\]|$)/y,
+		acceptsNamed: (match, before) =>
+			/\b(?:login|account|machine)\s{1,8}\S{1,120}\s{1,8}$/.test(before) &&
+			(isDrawn(8)(match) || looksThoughtOut(match.groups?.value ?? "")),
+	},
+	{
+		id: "authorization-header",
+		literals: ["authorization", "bearer "],
+		anyCase: true,
+		notAfter: null,
+		pattern: new RegExp(
+			String.raw`(?:authorization${open}\]?\s{0,3}(?:[:=,]|=>)\s{0,3}[frbu@]{0,2}${open}(?:(?:bearer|token|basic|bot|apikey|key)\s{1,2})?|bearer\s{1,2})(?<value>[A-Za-z0-9_.~+/!@#%^*=:?-]{12,2000})${end}`,
+			"iy",
+		),
+		acceptsNamed: (match) => {
+			const value = (match.groups?.value ?? "").replace(/[.:!?]+$/, "");
+			// A JWT has a rule of its own, which knows an unsigned one.
+			return !value.startsWith("eyJ") && (isUserAndPassword(value) || (!/^https?:/.test(value) && looksDrawn(value, 15)));
+		},
+	},
+	{
+		id: "access-signature",
+		literals: ["sig="],
+		notAfter: /[A-Za-z0-9]/,
+		pattern: /sig=(?<value>(?:[A-Za-z0-9+/]|%2[BFbf]){36,90}(?:%3[Dd]|=){0,2})(?![A-Za-z0-9+/])/y,
+		acceptsNamed: (match, before) => /\bs[vperi]=[^\s"']{1,200}$/.test(before) && isDrawn(30)(match),
+	},
+	{
+		id: "pgpass-password",
+		literals: [":5432:", ":5433:", ":*:"],
+		notAfter: null,
+		pattern: /:(?:543\d|\*):[^:\s"']{1,64}:[^:\s"']{1,64}:(?<value>[^\s"'`]{8,120})(?=\s|$)/y,
+		acceptsNamed: isDrawn(12),
+	},
+	{
+		id: "database-password",
+		literals: ["identified by", "requirepass ", "masterauth ", "jdbc:oracle:"],
+		anyCase: true,
+		notAfter: /[A-Za-z0-9]/,
+		pattern: new RegExp(
+			String.raw`(?:identified by|requirepass|masterauth|jdbc:oracle:[a-z]{2,8}:[^/\s"']{1,64}/)\s{0,3}${open}(?<value>[^\s"'\`\\@;]{8,200})`,
+			"iy",
+		),
+		acceptsNamed: isDrawn(11),
+	},
+	{
+		id: "url-password",
+		literals: [":x-oauth-basic@", ":x-oauth-token@"],
+		back: /:\/\/[^\s/:@"'`]{12,200}$/,
+		mostBack: 210,
+		notAfter: null,
+		pattern: /:\/\/(?<value>[^\s/:@"'`]{12,200}):x-oauth/y,
+		acceptsNamed: isDrawn(14),
+	},
+];

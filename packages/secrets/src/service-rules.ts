@@ -1,0 +1,130 @@
+import { characterClasses } from "./randomness.ts";
+import { hasVariety, prefixed, type Rule } from "./rule.ts";
+
+const end = "(?![A-Za-z0-9])";
+const endOfUrl = "(?![A-Za-z0-9_-])";
+const uuid = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
+const ofThreeKinds = (value: string) => characterClasses(value) >= 3 && new Set(value).size >= 10;
+
+/** Tokens of services that begin with a prefix of their own. */
+export const serviceRules: readonly Rule[] = [
+	// models and agents
+	prefixed("nvidia-key", ["nvapi-"], `[A-Za-z0-9_-]{60,70}${endOfUrl}`, hasVariety),
+	prefixed("cerebras-key", ["csk-"], `[a-z0-9]{48}${end}`, hasVariety),
+	prefixed("together-key", ["tgp_v1_"], `[A-Za-z0-9_-]{40,48}${endOfUrl}`, hasVariety),
+	prefixed("llamaindex-key", ["llx-"], `[A-Za-z0-9]{40,60}${end}`, hasVariety),
+	prefixed("jina-key", ["jina_"], `[a-f0-9]{32}[A-Za-z0-9_-]{20,40}${endOfUrl}`, hasVariety),
+	prefixed("wandb-key", ["wandb_v1_"], `[A-Za-z0-9_]{40,100}${end}`, hasVariety),
+	prefixed("helicone-key", ["sk-helicone-", "pk-helicone-"], `[a-z0-9-]{20,60}${end}`, hasVariety),
+	prefixed("runpod-key", ["rpa_"], `[A-Z0-9]{40,50}${end}`, hasVariety),
+	prefixed("modal-token", ["ak-", "as-"], `[A-Za-z0-9]{22}${endOfUrl}`, ofThreeKinds),
+	prefixed("apify-token", ["apify_api_"], `[A-Za-z0-9]{36}${end}`, hasVariety),
+	prefixed("voyage-key", ["pa-"], `[A-Za-z0-9_-]{43}${endOfUrl}`, ofThreeKinds),
+	// clouds
+	prefixed("alibaba-key", ["LTAI"], `[A-Za-z0-9]{17,21}${end}`, ofThreeKinds),
+	prefixed("tencent-key", ["AKID"], `[A-Za-z0-9]{32}${end}`, ofThreeKinds),
+	prefixed("volcengine-key", ["AKLT"], `[A-Za-z0-9+/=_-]{40,80}${end}`, ofThreeKinds),
+	prefixed("yandex-key", ["AQVN", "YCAJE", "YCP", "YCM", "y0_Ag"], `[A-Za-z0-9_-]{22,60}${endOfUrl}`, ofThreeKinds),
+	prefixed("yandex-token", ["t1.9eu"], "[A-Za-z0-9_-]{40,300}\\.[A-Za-z0-9_-]{80,100}={0,2}"),
+	prefixed("aws-access-key", ["A3T"], `[A-Z0-9][A-Z2-7]{16}${end}`, (v) => /\d/.test(v.slice(4)) && new Set(v).size >= 10),
+	prefixed("cloudflare-ca-key", ["v1.0-"], `[a-f0-9]{24}-[a-f0-9]{146}`),
+	prefixed("scaleway-key", ["SCW_SECRET_KEY="], uuid),
+	prefixed("scalingo-token", ["tk-us-"], `[A-Za-z0-9_-]{48}${endOfUrl}`, hasVariety),
+	prefixed("openshift-token", ["sha256~"], `[A-Za-z0-9_-]{43}${endOfUrl}`, hasVariety),
+	prefixed("deno-token", ["ddp_", "ddo_", "ddw_"], `[A-Za-z0-9]{36}${end}`, ofThreeKinds),
+	prefixed("neon-key", ["napi_"], `[a-z0-9]{40,64}${end}`, hasVariety),
+	prefixed("clickhouse-key", ["4b1d"], `[A-Za-z0-9]{38}${end}`, ofThreeKinds),
+	prefixed("harness-token", ["pat.", "sat."], `[A-Za-z0-9_-]{22}\\.[0-9a-f]{24}\\.[A-Za-z0-9]{20}${end}`),
+	// code and packages
+	prefixed("gitlab-token", ["GR1348941"], `[A-Za-z0-9_-]{20}${endOfUrl}`, hasVariety),
+	prefixed("gitlab-token", ["glffct-", "glwt-", "gldr-"], `[A-Za-z0-9_.-]{20,160}`, hasVariety),
+	prefixed("sourcegraph-token", ["sgp_"], `(?:[a-fA-F0-9]{16}_|local_)?[a-fA-F0-9]{40}${end}`),
+	prefixed("nuget-key", ["oy2"], `[a-z0-9]{43}${end}`, (v) => /\d/.test(v.slice(3)) && new Set(v).size >= 14),
+	prefixed("clojars-token", ["CLOJARS_"], `[a-z0-9]{60}${end}`, hasVariety),
+	prefixed("packagist-token", ["packagist_uut_", "packagist_ort_", "packagist_out_"], `[a-f0-9]{60,72}${end}`),
+	prefixed("openvsx-token", ["ovsxat_"], `[0-9a-f-]{36}`),
+	prefixed("postman-key", ["PMAT-"], `[A-Z0-9]{26}${end}`),
+	prefixed("buildkite-circleci-token", ["bkct_", "CCIPRJ_"], "[A-Za-z0-9_]{40,90}", hasVariety),
+	prefixed("prefect-key", ["pnu_", "pnb_"], `[a-zA-Z0-9]{36}${end}`, hasVariety),
+	prefixed("readme-key", ["rdme_"], `[a-z0-9]{70}${end}`, hasVariety),
+	prefixed("infracost-key", ["ico-"], `[A-Za-z0-9]{32}${end}`, ofThreeKinds),
+	prefixed("snyk-token", ["snyk_uat.", "snyk_sat."], "[a-z0-9]{8}\\.[A-Za-z0-9_.-]{40,300}", hasVariety),
+	prefixed(
+		"octopus-key",
+		["API-"],
+		`[A-Z0-9]{25,32}${end}`,
+		(v) => /\d.*\d/.test(v.slice(4)) && /[A-Z]/.test(v.slice(4)) && new Set(v).size >= 12,
+	),
+	prefixed("jfrog-reference-token", ["cmVmdGtuOj"], `[A-Za-z0-9]{54}${end}`, hasVariety),
+	prefixed("unkey-zuplo-key", ["unkey_", "zpka_"], `[A-Za-z0-9_]{24,60}${end}`, ofThreeKinds),
+	// monitoring
+	prefixed("posthog-key", ["phx_", "phs_"], `[A-Za-z0-9_-]{40,60}${endOfUrl}`, hasVariety),
+	prefixed("honeycomb-key", ["hcaik_", "hcamk_", "hcxik_"], `[a-z0-9]{20,70}${end}`, hasVariety),
+	prefixed("axiom-token", ["xaat-", "xapt-"], uuid),
+	prefixed("grafana-token", ["eyJrIjoi"], `[A-Za-z0-9+/]{60,400}={0,3}${end}`, hasVariety),
+	prefixed("newrelic-key", ["NRII-", "NRIQ-", "NRRA-"], `[A-Za-z0-9_-]{32}${endOfUrl}`, hasVariety),
+	prefixed("launchdarkly-key", ["sdk-", "api-", "mob-"], `${uuid}${end}`),
+	// money
+	prefixed("stripe-key", ["sk_org_live_", "ek_live_", "rk_org_live_"], `[A-Za-z0-9_]{20,250}${end}`, hasVariety),
+	prefixed("razorpay-key", ["rzp_live_", "rzp_test_"], `[A-Za-z0-9]{14}${end}`, hasVariety),
+	prefixed("flutterwave-key", ["FLWSECK-", "FLWSECK_TEST-"], `[a-z0-9]{32}-X`),
+	prefixed("shippo-token", ["shippo_live_", "shippo_test_"], `[a-f0-9]{40}${end}`),
+	prefixed("easypost-key", ["EZAK", "EZTK"], `[A-Za-z0-9]{54}${end}`, hasVariety),
+	prefixed("duffel-token", ["duffel_test_", "duffel_live_"], `[A-Za-z0-9_=-]{43}${endOfUrl}`, hasVariety),
+	prefixed("paypal-token", ["access_token$sandbox$"], "[a-z0-9]{16}\\$[a-f0-9]{32}"),
+	prefixed("polar-token", ["polar_oat_", "polar_pat_"], `[A-Za-z0-9_-]{40,60}${endOfUrl}`, hasVariety),
+	prefixed("adyen-key", ["AQE"], "[a-z][A-Za-z0-9+/]{80,200}={0,2}-[A-Za-z0-9+/]{30,60}={0,2}-[\\w!-~]{8,20}"),
+	{
+		id: "bitcoin-key",
+		literals: ["xprv9", "zprvA", "yprvA", "tprv8"],
+		pattern: /[xyzt]prv[98A][1-9A-HJ-NP-Za-km-z]{100,108}(?![A-Za-z0-9])/y,
+	},
+	// offices and mail
+	prefixed("hubspot-token", ["pat-na1-", "pat-na2-", "pat-eu1-", "pat-ap1-"], uuid),
+	prefixed("asana-token", ["2/12"], `\\d{12,18}/12\\d{12,18}:[a-f0-9]{32}${end}`),
+	prefixed("asana-token", ["1/12"], `\\d{12,18}:[a-f0-9]{32}${end}`),
+	prefixed("dropbox-token", ["sl.u.", "sl.B", "sl.A"], "[A-Za-z0-9_-]{120,1500}", hasVariety),
+	prefixed("frameio-token", ["fio-u-"], `[A-Za-z0-9_=-]{64}`, hasVariety),
+	prefixed("mailgun-key", ["pubkey-"], `[a-f0-9]{32}${end}`),
+	prefixed("mailersend-key", ["mlsn."], `[a-f0-9]{64}${end}`),
+	prefixed("zoho-token", ["1000."], `[a-f0-9]{32}\\.[a-f0-9]{32}${end}`),
+	prefixed("intercom-token", ["dG9rO"], "[A-Za-z0-9+/]{55}="),
+	prefixed("salesforce-token", ["00D"], "[A-Za-z0-9]{12,15}![A-Za-z0-9._]{80,130}", ofThreeKinds),
+	prefixed("twitter-bearer", ["AAAAAAAAAAAAAAAAAAAAA"], "[A-Za-z0-9%]{70,110}", ofThreeKinds),
+	prefixed("mapbox-token", ["sk.eyJ"], "[A-Za-z0-9_-]{40,200}\\.[A-Za-z0-9_-]{22}"),
+	prefixed("adafruit-key", ["aio_"], `[A-Za-z0-9]{28}${end}`, ofThreeKinds),
+	prefixed("adobe-secret", ["p8e-", "p8-"], `[A-Za-z0-9_-]{32}${endOfUrl}`, ofThreeKinds),
+	prefixed(
+		"onepassword-secret-key",
+		["A3-"],
+		`[A-Z0-9]{6}-(?:[A-Z0-9]{11}|[A-Z0-9]{6}-[A-Z0-9]{5})-[A-Z0-9]{5}-[A-Z0-9]{5}-[A-Z0-9]{5}${end}`,
+	),
+	prefixed("defined-networking-key", ["dnkey-"], `[a-z0-9=_-]{26}-[a-z0-9=_-]{52}`),
+	prefixed("authress-key", ["sc_", "ext_", "scauth_"], "[a-z0-9]{5,30}\\.[a-z0-9]{4,6}\\.acc[_-][a-z0-9-]{10,32}\\.[a-z0-9+/_=-]{30,120}"),
+	prefixed("feishu-webhook", ["open.feishu.cn/open-apis/bot/v2/hook/"], uuid),
+	prefixed(
+		"google-chat-webhook",
+		["chat.googleapis.com/v1/spaces/"],
+		"[A-Za-z0-9_-]{8,14}/messages\\?key=[A-Za-z0-9_-]{39}&token=[A-Za-z0-9_%=-]{40,50}",
+	),
+	prefixed("wecom-webhook", ["qyapi.weixin.qq.com/cgi-bin/webhook/send?key="], uuid),
+	prefixed("dingtalk-webhook", ["oapi.dingtalk.com/robot/send?access_token="], "[a-f0-9]{64}"),
+	prefixed("zapier-webhook", ["hooks.zapier.com/hooks/catch/"], `\\d{5,9}/[a-z0-9]{6,10}${end}`),
+	{
+		id: "azure-devops-token",
+		literals: ["JQQJ99"],
+		back: /[A-Za-z0-9]{52}$/,
+		pattern: /[A-Za-z0-9]{52}JQQJ99[A-Za-z0-9]{26}(?![A-Za-z0-9])/y,
+	},
+	{
+		id: "azure-functions-key",
+		literals: ["AzFu", "AzCa", "+ASt", "AzSe", "ACDb", "+ARm", "AIoT"],
+		back: /[A-Za-z0-9_+/-]{36,80}$/,
+		notAfter: /[A-Za-z0-9+/_-]/,
+		pattern: /[A-Za-z0-9_+/-]{40,84}={1,2}(?![A-Za-z0-9=])/y,
+		accepts: (value) =>
+			/^(?:[A-Za-z0-9_-]{44}AzFu[A-Za-z0-9_-]{6}|[A-Za-z0-9+/]{42}AzCa[A-Za-z0-9+/]{5,8}|[A-Za-z0-9+/]{76}\+ASt[A-Za-z0-9+/]{6}|[A-Za-z0-9+/]{42}AzSe[A-Za-z0-9+/]{6}|[A-Za-z0-9+/]{76}ACDb[A-Za-z0-9+/]{6}|[A-Za-z0-9+/]{33}(?:\+ARm|AIoT)[A-Za-z0-9+/]{5,6})={1,2}$/.test(
+				value,
+			) && hasVariety(value),
+	},
+];

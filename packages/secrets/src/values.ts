@@ -1,0 +1,54 @@
+import { randomBits } from "./likelihood.ts";
+import { entropy, isExampleValue, isIdentifier, isPatterned, saidInBase64, withoutExampleWords } from "./randomness.ts";
+
+/** What a value is written as, which says what else it may be than a secret. */
+export type Delimiter = "quotes" | "blanks";
+
+const hexadecimal = /^(?:0x)?(?:[0-9a-f]+|[0-9A-F]+)$/;
+/** Public by its form: a key of SSH, a public key or certificate, a template, an expression, a fingerprint. */
+const publicForm =
+	/^(?:AAAA[BCE][23]N|ssh-|ecdsa-|MIIBI[jTD]AN|MIGfMA0|MFkwEwYH|MCowBQYDK2V[uw]AyEA|LS0tLS1CRUdJTiBD|iVBOR|R0lGOD|data:|sha\d+[-:$]|\$2[aby]\$|\$argon2|\$[156]\$|\$pbkdf2|scrypt[:$]|bcrypt|AQICA|ENC\[|vault:|arn:|urn:|projects\/|pk_|pk\.|pub[_-]|public)/;
+const templated = /^[${}<>()[\]%]|[${][{(]|\{\{|%[({]|%[sd]\b|\$\w|<%|#\{/;
+const codeLike =
+	/^[A-Za-z_$][\w$]*(?:(?:\.|::|->)[A-Za-z_$][\w$]*)+$|^[A-Za-z_$]\w*[=!]=[^=]|\(\)|^--?[a-z]|^[A-Za-z_]\w*\[\w+\]|^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$/;
+const colonPairs = /^(?:[0-9A-F]{2}[:-]){5,}[0-9A-F]{2}$/i;
+
+/**
+ * Whether a value that its name or place makes a secret looks drawn at random.
+ * @param need bits by which it must be likelier to be drawn than to be written by people (likelihood.ts)
+ */
+export function looksDrawn(value: string, need: number): boolean {
+	if (value.length < 8 || /[^\x21-\x7e]/.test(value)) return false;
+	if (isIdentifier(value) || isPatterned(value) || publicForm.test(value) || templated.test(value)) return false;
+	if (colonPairs.test(value)) return false;
+	const said = saidInBase64(value);
+	if (said !== "") {
+		const secret = said.slice(said.indexOf(":") + 1);
+		return randomBits(secret) >= 10 && looksDrawn(secret, need);
+	}
+	const rest = withoutExampleWords(value);
+	if (rest === null) return false;
+	const bits = randomBits(rest);
+	if (bits < (rest === value ? need : need + 14) || (bits < 40 && codeLike.test(value))) return false;
+	if (hexadecimal.test(value)) return value.length >= 12 && bits >= 12 && entropy(value) > 2.6;
+	return /\d/.test(value) ? /[A-Za-z]/.test(value) : bits >= 34;
+}
+
+/** Whether it is like a password that a person thought out, of three kinds of characters. */
+export function looksThoughtOut(value: string): boolean {
+	const kinds = [/[a-z]/, /[A-Z]/, /\d/, /[^a-zA-Z0-9]/].filter((pattern) => pattern.test(value)).length;
+	return (
+		value.length >= 8 &&
+		value.length < 20 &&
+		kinds >= 3 &&
+		/\d/.test(value) &&
+		/[A-Za-z]/.test(value) &&
+		!isIdentifier(value) &&
+		!isExampleValue(value) &&
+		!publicForm.test(value) &&
+		!templated.test(value) &&
+		!codeLike.test(value) &&
+		entropy(value) >= 2.7 &&
+		randomBits(value) >= 4
+	);
+}
