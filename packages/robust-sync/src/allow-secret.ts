@@ -8,7 +8,7 @@ import { printable } from "@robust-sync/service/printable";
 import { type Config, type WorkspacePaths, writeAtomicSync } from "@robust-sync/workspace";
 import { openWorkspaceRepository } from "./cycle-context.ts";
 import { machineSecrets } from "./machine-secrets.ts";
-import { allowFile } from "./secrets.ts";
+import { allowFile } from "./secrets/memory.ts";
 
 /** What was allowed where; never the values. */
 export interface AllowedSecrets {

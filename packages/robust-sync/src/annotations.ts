@@ -1,7 +1,7 @@
 import { readHead, withObjectReader } from "@robust-sync/git";
 import { type Annotation, annotatedTrailer, readAnnotation, removeAnnotation } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
-import { secretIn } from "./secrets.ts";
+import { secretIn } from "./secrets/texts.ts";
 
 /** What the next commit is to say about itself; null: nothing, or the last one says it already (its process was killed then). @throws GitError */
 export async function nextAnnotation(context: CycleContext): Promise<Annotation | null> {

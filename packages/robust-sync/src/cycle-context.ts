@@ -13,7 +13,7 @@ import type { PlacedFiles } from "./placed-files.ts";
 import type { StepsAhead } from "./push-steps.ts";
 import type { RefusalSearch } from "./refused-files.ts";
 import type { ReplacedFiles } from "./replaced-files.ts";
-import type { SecretMemory } from "./secrets.ts";
+import type { SecretMemory } from "./secrets/memory.ts";
 import type { Task } from "./task.ts";
 import type { VanishedFiles } from "./vanished-files.ts";
 

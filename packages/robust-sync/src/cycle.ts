@@ -34,7 +34,9 @@ import {
 } from "./refused-files.ts";
 import { refusedBefore } from "./refused-paths.ts";
 import { bringUpToDate, rescueLateWrites } from "./rescue.ts";
-import { listUnpublished, publishedSecrets, secretSkipped, withoutSecrets } from "./secrets.ts";
+import { withoutSecrets } from "./secrets/commits.ts";
+import { publishedSecrets, secretSkipped } from "./secrets/notes.ts";
+import { listUnpublished } from "./secrets/unpublished.ts";
 import { refusedPath } from "./skipped-files.ts";
 import { type Snapshot, takeSnapshot } from "./snapshot.ts";
 import { SyncError, toSyncError } from "./sync-error.ts";

@@ -50,7 +50,7 @@ import { PlacedFiles } from "./placed-files.ts";
 import { readPosition } from "./position.ts";
 import { SyncRecord } from "./record.ts";
 import { ReplacedFiles } from "./replaced-files.ts";
-import { SecretMemory } from "./secrets.ts";
+import { SecretMemory } from "./secrets/memory.ts";
 import { SyncError, toSyncError } from "./sync-error.ts";
 import { tidy, tidyIntervalMs, tidyLatestMs } from "./tidy.ts";
 import { confirmDeletionMs } from "./vanished-files.ts";

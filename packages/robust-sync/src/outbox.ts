@@ -23,7 +23,7 @@ import {
 import * as z from "zod/mini";
 import type { CycleContext } from "./cycle-context.ts";
 import { refusedFiles } from "./refused-files.ts";
-import { heldMessage } from "./secrets.ts";
+import { heldMessage } from "./secrets/texts.ts";
 
 const deliverySchema = z.object({
 	/** Name in sync/pending/, one character a byte. */

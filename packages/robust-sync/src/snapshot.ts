@@ -47,7 +47,9 @@ import { findBareLinks, isPlaceholder, openNestedRepositories } from "./nested-r
 import { untrackOwnFiles } from "./own-tracked.ts";
 import { refusedFiles } from "./refused-files.ts";
 import { type CheckedContent, lookAtReads, noteCommitted, rescueStaleWrites } from "./rescue.ts";
-import { beginSecretSearch, forgetUnchanged, withoutSecretFiles } from "./secrets.ts";
+import { withoutSecretFiles } from "./secrets/files.ts";
+import { forgetUnchanged } from "./secrets/notes.ts";
+import { beginSecretSearch } from "./secrets/policy.ts";
 import { findSpecialFiles, liveDatabaseOf, reasonToSkip, skippedFile } from "./skipped-files.ts";
 import { SyncError, wrongBranch } from "./sync-error.ts";
 import { confirmDeletionMs, separateVanished } from "./vanished-files.ts";

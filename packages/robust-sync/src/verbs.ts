@@ -46,7 +46,7 @@ import { type Options, print, printJson } from "./options.ts";
 import { pauseSync, resumeSync } from "./pause.ts";
 import { promoteMirror } from "./promote.ts";
 import { prepareRestore } from "./restore-verb.ts";
-import { secretInTexts } from "./secrets.ts";
+import { secretInTexts } from "./secrets/texts.ts";
 import { sendMessage } from "./send.ts";
 import { stopInstance } from "./stop.ts";
 import { toSyncError } from "./sync-error.ts";

@@ -57,7 +57,7 @@ export const placedRules: readonly NamedRule[] = [
 		id: "authorization-header",
 		literals: ["authorization", "bearer "],
 		anyCase: true,
-		notAfter: null,
+		notAfter: /[A-Za-z]/,
 		pattern: new RegExp(
 			String.raw`(?:authorization${open}\]?\s{0,3}(?:[:=,]|=>)\s{0,3}[frbu@]{0,2}${open}(?:(?:bearer|token|basic|bot|apikey|key)\s{1,2})?|bearer\s{1,2})(?<value>[A-Za-z0-9_.~+/!@#%^*=:?-]{12,2000})${end}`,
 			"iy",

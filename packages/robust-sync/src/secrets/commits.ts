@@ -1,0 +1,145 @@
+import {
+	displayPath,
+	type FileChange,
+	type GitPath,
+	isArgument,
+	type Oid,
+	openMergeStore,
+	readObjects,
+	readTreePaths,
+	replaceInCommits,
+	type TreeEntry,
+	updateRef,
+	writeIndexEntries,
+} from "@robust-sync/git";
+import { markedAsMade } from "@robust-sync/resolve";
+import type { Finding } from "@robust-sync/secrets";
+import { compactTimestamp, faultPoint } from "@robust-sync/workspace";
+import type { CycleContext } from "../cycle-context.ts";
+import { refusedRefs } from "../refused-files.ts";
+import { remadeSnapshot } from "../remade-snapshot.ts";
+import type { Snapshot } from "../snapshot.ts";
+import { SyncError } from "../sync-error.ts";
+import { syncedBranch } from "../upstream.ts";
+import { cleanKey } from "./memory.ts";
+import { note, reportHeld, stampOf } from "./notes.ts";
+import { isOn } from "./policy.ts";
+import { batchBytes, type Content, maxBlobBytes, search } from "./search.ts";
+import { listUnpublished, type Unpublished, type UnpublishedCommit } from "./unpublished.ts";
+
+/** Longer unpublished histories are for a person. */
+const maxCommits = 2_000;
+
+/** What blobs hold, by path and id. @throws ScanError, GitError */
+async function searchBlobs(
+	context: CycleContext,
+	commits: readonly UnpublishedCommit[],
+): Promise<Map<string, { readonly path: GitPath; readonly finding: Finding }>> {
+	const { repository, memory } = context;
+	const paths = new Map<Oid, Set<GitPath>>();
+	for (const { changes } of commits)
+		for (const { path, oid } of changes) {
+			if (memory.secrets.clean.has(cleanKey(context, oid, path))) continue;
+			const known = paths.get(oid) ?? new Set();
+			known.add(path);
+			paths.set(oid, known);
+		}
+	const found = new Map<string, { readonly path: GitPath; readonly finding: Finding }>();
+	let batch: Content[] = [];
+	let bytes = 0;
+	const flush = async () => {
+		for (const [{ path, oid }, finding] of await search(context, batch)) found.set(`${oid} ${path}`, { path, finding });
+		batch = [];
+		bytes = 0;
+	};
+	const oids = [...paths.keys()];
+	for (let start = 0; start < oids.length; start += 256) {
+		const waiting: Content[] = [];
+		await readObjects(repository, oids.slice(start, start + 256), (oid, content) => {
+			if (content.length > maxBlobBytes) return;
+			const copy = Buffer.from(content);
+			for (const path of paths.get(oid) ?? []) waiting.push({ path, oid, content: copy });
+		});
+		for (const content of waiting) {
+			batch.push(content);
+			bytes += content.content.length;
+			if (bytes > batchBytes) await flush();
+		}
+	}
+	await flush();
+	return found;
+}
+
+/**
+ * Searches all that is not published yet, before anything is. Commits that hold a secret are made again with the last version of the file
+ * that holds none; the file stays on disk as it is, and is reported. The old commits stay reachable here for 30 days.
+ * @returns the snapshot as it is afterwards
+ * @throws SyncError PUSH_REJECTED where they are too many to be made again; ScanError, GitError, LockLostError
+ */
+export async function withoutSecrets(context: CycleContext, snapshot: Snapshot, listed: Unpublished | null = null): Promise<Snapshot> {
+	const { repository, memory, config, lock, log, now } = context;
+	const { secrets } = memory;
+	const { head } = snapshot;
+	if (!isOn(context) || head === null || head === secrets.checked) return snapshot;
+	const { commits } = listed?.head === head ? listed : await listUnpublished(context, snapshot);
+	const found = await searchBlobs(context, commits);
+	if (found.size === 0) {
+		secrets.checked = head;
+		return snapshot;
+	}
+	const findings = new Map<GitPath, Finding>();
+	for (const { path, finding } of found.values()) findings.set(path, finding);
+	if (config.syncSecrets === "warn") {
+		for (const [name, finding] of findings) note(context, name, finding, stampOf(repository.root, name) ?? "");
+		secrets.checked = head;
+		return snapshot;
+	}
+	const names = [...findings.keys()];
+	if (commits.length > maxCommits || !names.every(isArgument)) {
+		const shown = names.slice(0, 3).map((name) => JSON.stringify(displayPath(name)));
+		throw new SyncError(
+			"PUSH_REJECTED",
+			`commits that are not published yet hold a secret (${shown.join(", ")}) and are too many to be made again: take it out of them (git filter-repo, git rebase), or allow it: robust-sync --allow-secret PATH`,
+		);
+	}
+	const store = openMergeStore(repository);
+	const replaced = await replaceInCommits(
+		store,
+		commits.map(({ commit }) => commit),
+		async (commit, parents) => {
+			const entries = await readTreePaths(store, commit, names);
+			const dirty = names.filter((name) => found.has(`${entries.get(name)?.oid} ${name}`));
+			if (dirty.length === 0) return [];
+			const before: Map<GitPath, TreeEntry>[] = [];
+			for (const parent of parents) before.push(await readTreePaths(store, parent, dirty));
+			return dirty.map((name): FileChange => {
+				const entry = before.map((entries) => entries.get(name)).find((entry) => entry !== undefined && entry.mode !== "040000");
+				return entry === undefined ? { path: name, delete: true } : { path: name, ...entry };
+			});
+		},
+		(message) => markedAsMade(message, config.nodeName),
+	);
+	const newHead = replaced.get(head) ?? head;
+	lock.assertHeld();
+	await updateRef(repository, `${refusedRefs}${compactTimestamp(now())}`, head, null, "robust-sync: keep what holds a secret");
+	faultPoint("secret-kept");
+	await updateRef(repository, `refs/heads/${syncedBranch(context)}`, newHead, head, "robust-sync: leave out what holds a secret");
+	memory.known.forget();
+	const entries = await readTreePaths(repository, newHead, names);
+	await writeIndexEntries(
+		repository,
+		names.map((name) => ({ path: name, entry: entries.get(name) ?? null })),
+	);
+	for (const [name, finding] of findings) {
+		const stamp = stampOf(repository.root, name);
+		if (stamp !== null && stamp !== "absent") note(context, name, finding, stamp);
+		else reportHeld(context, displayPath(name), finding);
+	}
+	log.warn(
+		`commits that were not published yet held a secret: made again without it (${newHead.slice(0, 12)} instead of ${head.slice(0, 12)}, which is kept here for 30 days)`,
+	);
+	memory.publishable = newHead;
+	secrets.checked = newHead;
+	const left = Math.max(0, snapshot.committed - findings.size) || (snapshot.committed > 0 ? 1 : 0);
+	return remadeSnapshot(snapshot, replaced, newHead, left);
+}

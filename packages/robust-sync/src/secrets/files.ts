@@ -1,0 +1,81 @@
+import { createHash } from "node:crypto";
+import { type FileChange, fileSystemPath, type GitPath, lstatIfThere, readDiskFile } from "@robust-sync/git";
+import { filtersApply } from "@robust-sync/resolve";
+import type { CycleContext } from "../cycle-context.ts";
+import { letGo, note, stampOf } from "./notes.ts";
+import { isOn } from "./policy.ts";
+import { batchBytes, type Content, maxBlobBytes, search } from "./search.ts";
+
+/**
+ * Searches files of the working tree before they are committed. Where filters apply, what is committed is not what is on disk: then
+ * only {@link withoutSecrets} searches.
+ * @returns those that may be committed
+ * @throws ScanError, GitError
+ */
+export async function withoutSecretFiles(context: CycleContext, names: readonly GitPath[]): Promise<readonly GitPath[]> {
+	const { repository, memory } = context;
+	if (!isOn(context) || names.length === 0) return names;
+	const { held } = memory.secrets;
+	const isHeldStill = (name: GitPath) => {
+		const noted = held.get(name);
+		return noted !== undefined && noted.stamp === stampOf(repository.root, name);
+	};
+	const left = held.size === 0 ? names : names.filter((name) => !isHeldStill(name));
+	if (await filtersApply(repository)) return left;
+	const withheld = new Set<GitPath>();
+	let batch: (Content & { readonly stamp: string })[] = [];
+	let bytes = 0;
+	const flush = async () => {
+		const found = await search(context, batch);
+		for (const content of batch) {
+			const finding = found.get(content);
+			if (finding === undefined) letGo(context, content.path, content.oid);
+			else if (note(context, content.path, finding, content.stamp)) withheld.add(content.path);
+		}
+		batch = [];
+		bytes = 0;
+	};
+	for (const name of left) {
+		const stamp = stampOf(repository.root, name);
+		let file: ReturnType<typeof readDiskFile> = null;
+		try {
+			const stats = lstatIfThere(fileSystemPath(repository.root, name));
+			if ((stats?.size ?? 0) <= maxBlobBytes) file = readDiskFile(repository, name);
+		} catch {
+			// It is reported as unreadable by whoever is to commit it.
+		}
+		if (file === null || stamp === null) {
+			if (stamp === "absent") letGo(context, name);
+			continue;
+		}
+		batch.push({ path: name, oid: file.oid, content: file.content, stamp });
+		bytes += file.content.length;
+		if (bytes > batchBytes) await flush();
+	}
+	await flush();
+	return withheld.size === 0 ? left : left.filter((name) => !withheld.has(name));
+}
+
+/**
+ * The same for contents that are in memory already, and that are what is committed.
+ * @returns the paths that must not be
+ * @throws ScanError
+ */
+export async function secretChanges(context: CycleContext, changes: readonly FileChange[]): Promise<ReadonlySet<GitPath>> {
+	const withheld = new Set<GitPath>();
+	if (!isOn(context)) return withheld;
+	const contents = changes.flatMap((change) =>
+		"content" in change ? [{ path: change.path, oid: oidKey(change.content), content: Buffer.from(change.content) }] : [],
+	);
+	const found = await search(context, contents);
+	for (const content of contents) {
+		const finding = found.get(content);
+		if (finding === undefined) letGo(context, content.path, content.oid);
+		else if (note(context, content.path, finding, stampOf(context.repository.root, content.path) ?? "")) withheld.add(content.path);
+	}
+	for (const change of changes) if ("delete" in change) letGo(context, change.path);
+	return withheld;
+}
+
+/** Not an id of git's: contents that git is given without us asking for the id. */
+const oidKey = (content: Uint8Array): string => `sha256:${createHash("sha256").update(content).digest("hex")}`;

@@ -1,0 +1,86 @@
+import { displayPath, fileSystemPath, type GitPath, lstatIfThere, statStamp } from "@robust-sync/git";
+import type { Finding } from "@robust-sync/secrets";
+import { shellPath } from "@robust-sync/service/printable";
+import type { PublishedSecret, SkippedFile } from "@robust-sync/workspace";
+import type { CycleContext } from "../cycle-context.ts";
+import { cleanKey } from "./memory.ts";
+
+/** The stamp of a path of the workspace as it is on disk (`statStamp`). Null: it cannot be looked at. */
+export function stampOf(root: string, name: GitPath): string | null {
+	try {
+		return statStamp(lstatIfThere(fileSystemPath(root, name)));
+	} catch {
+		return null;
+	}
+}
+
+/** @param why it is published all the same */
+export function notePublished(context: CycleContext, path: string, { rule, line }: Finding, why: string): void {
+	const { published } = context.memory.secrets;
+	const before = published.get(path);
+	if (before?.rule !== rule || before.line !== line)
+		context.log.warn(`a secret is in ${JSON.stringify(path)}, line ${line} (${rule}): ${why}`);
+	published.set(path, { stamp: "", rule, line });
+}
+
+/** Logs that a version of a file is not published. */
+export function reportHeld(context: CycleContext, path: string, { rule, line }: Finding): void {
+	context.log.warn(`a secret is in ${JSON.stringify(path)}, line ${line} (${rule}): this version is not published`);
+}
+
+/** Why SYNC_SECRETS=warn publishes what holds a secret. */
+export const warnOnly = "it is published, because SYNC_SECRETS=warn";
+
+/** Notes a finding at a path. @returns whether the file is to be held */
+export function note(context: CycleContext, name: GitPath, finding: Finding, stamp: string): boolean {
+	if (context.config.syncSecrets !== "hold") {
+		notePublished(context, displayPath(name), finding, warnOnly);
+		return false;
+	}
+	const { held, published } = context.memory.secrets;
+	const { rule, line } = finding;
+	const before = held.get(name);
+	if (before?.rule !== rule || before.line !== line) reportHeld(context, displayPath(name), finding);
+	held.set(name, { stamp, rule, line });
+	published.delete(displayPath(name));
+	return true;
+}
+
+/** @param oid of what is there now; absent: nothing */
+export function letGo(context: CycleContext, name: GitPath, oid?: string): void {
+	const { held, published, clean } = context.memory.secrets;
+	const path = displayPath(name);
+	if (held.delete(name)) context.log.info(`no new secret is in ${JSON.stringify(path)} any more: it is synced again`);
+	if (oid === undefined || clean.has(cleanKey(context, oid, name))) published.delete(path);
+}
+
+/**
+ * Held files that are as HEAD has them now, or gone, are let go.
+ * @param changed what differs from HEAD @param among those of which that is known; absent: all
+ */
+export function forgetUnchanged(context: CycleContext, changed: ReadonlySet<GitPath>, among?: readonly GitPath[]): void {
+	const { held } = context.memory.secrets;
+	for (const name of among ?? [...held.keys()]) {
+		const noted = held.get(name);
+		if (noted !== undefined && !changed.has(name) && noted.stamp !== stampOf(context.repository.root, name)) letGo(context, name);
+	}
+}
+
+/** What to do about a finding, in words. */
+export function secretRemedy({ rule, line }: Pick<Finding, "rule" | "line">, path: string): string {
+	return `line ${line} holds a secret (${rule}): take it out of the file, or, if it may be published, robust-sync --allow-secret ${shellPath(path)}`;
+}
+
+/** Held files as `skipped` reports them, as long as they are as they were. */
+export function secretSkipped(context: CycleContext): SkippedFile[] {
+	return [...context.memory.secrets.held].map(([name, noted]) => ({
+		path: displayPath(name),
+		reason: "secret",
+		remedy: secretRemedy(noted, displayPath(name)),
+	}));
+}
+
+/** What was published although it holds a secret (SYNC_SECRETS=warn). */
+export function publishedSecrets(context: CycleContext): PublishedSecret[] {
+	return [...context.memory.secrets.published].map(([path, { rule, line }]) => ({ path, rule, line }));
+}

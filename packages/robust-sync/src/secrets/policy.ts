@@ -1,0 +1,57 @@
+import { createHash } from "node:crypto";
+import { gitPathIfAllowed, readDiskFile } from "@robust-sync/git";
+import { parseAllowed } from "@robust-sync/secrets";
+import type { CycleContext } from "../cycle-context.ts";
+import { machineSecrets, ownSecretsIntervalMs } from "../machine-secrets.ts";
+import { allowFile } from "./memory.ts";
+
+/** A larger allow file allows nothing. */
+const maxAllowBytes = 1_048_576;
+
+function readAllowText({ repository }: CycleContext): string {
+	const name = gitPathIfAllowed(allowFile);
+	if (name === null) return "";
+	try {
+		const file = readDiskFile(repository, name);
+		return file === null || file.mode === "120000" || file.content.length > maxAllowBytes ? "" : file.content.toString("utf8");
+	} catch {
+		return "";
+	}
+}
+
+/** Reads what decides about findings. Where that has changed, everything is searched again. */
+export async function refreshPolicy(context: CycleContext): Promise<void> {
+	const { config, memory } = context;
+	const { secrets, clock } = memory;
+	if (secrets.ownReadAt === null || clock.now() - secrets.ownReadAt > ownSecretsIntervalMs) {
+		const own = await machineSecrets(context);
+		const key = createHash("sha256").update(JSON.stringify(own)).digest("hex");
+		if (key !== secrets.ownKey) secrets.thread.setOwn(own);
+		secrets.ownKey = key;
+		secrets.ownReadAt = clock.now();
+	}
+	const text = readAllowText(context);
+	const policy = JSON.stringify([config.syncSecrets, text, secrets.ownKey]);
+	if (policy === secrets.policy) return;
+	const isFirst = secrets.policy === "";
+	secrets.policy = policy;
+	secrets.allowed = parseAllowed(text);
+	secrets.clean.clear();
+	secrets.checked = null;
+	secrets.messages.clear();
+	if (!isFirst && (secrets.held.size > 0 || secrets.published.size > 0)) memory.known.forget();
+	secrets.held.clear();
+	secrets.published.clear();
+}
+
+/** Whether anything is searched. */
+export const isOn = ({ config }: CycleContext) => config.syncSecrets !== "off";
+
+/** Reads what decides about findings, before a snapshot. @throws GitError */
+export async function beginSecretSearch(context: CycleContext): Promise<void> {
+	if (isOn(context)) await refreshPolicy(context);
+	else {
+		context.memory.secrets.held.clear();
+		context.memory.secrets.published.clear();
+	}
+}

@@ -1,0 +1,74 @@
+import { displayPath, type GitPath, isArgument, type Oid, readObjectsWhole, readTreePaths, type TreeEntry } from "@robust-sync/git";
+import type { Finding } from "@robust-sync/secrets";
+import type { CycleContext } from "../cycle-context.ts";
+import { knownTip } from "../upstream.ts";
+import { cleanKey, noteClean } from "./memory.ts";
+import { notePublished } from "./notes.ts";
+
+/** So much of the working tree is in memory at once. */
+export const batchBytes = 16 * 1_048_576;
+/** Larger files and blobs are not searched: where MAX_FILE_MB leaves them in. */
+export const maxBlobBytes = 256 * 1_048_576;
+
+/** One content of a path of the workspace. */
+export interface Content {
+	readonly path: GitPath;
+	readonly oid: Oid;
+	readonly content: Buffer;
+}
+
+/**
+ * The first new finding in each content that has one. Contents without a finding are noted as clean. A value that the published version of the
+ * path holds as well cannot be kept from the hub any more: it is reported, and does not hold what is written beside it.
+ * @throws ScanError, GitError
+ */
+export async function search(context: CycleContext, contents: readonly Content[]): Promise<Map<Content, Finding>> {
+	const { secrets } = context.memory;
+	const unknown = contents.filter(({ oid, path }) => !secrets.clean.has(cleanKey(context, oid, path)));
+	const answers = await secrets.thread.scan(
+		unknown.map(({ path, content }) => ({ path: displayPath(path), content })),
+		secrets.allowed,
+		secrets.salt,
+	);
+	const suspects: { readonly content: Content; readonly findings: readonly Finding[] }[] = [];
+	for (const [index, content] of unknown.entries()) {
+		const findings = answers[index] ?? [];
+		if (findings.length > 0) suspects.push({ content, findings });
+		else noteClean(context, content.oid, content.path);
+	}
+	const found = new Map<Content, Finding>();
+	if (suspects.length === 0) return found;
+	const published = await publishedHashes(
+		context,
+		suspects.map(({ content }) => content.path),
+	);
+	for (const { content, findings } of suspects) {
+		const known = published.get(content.path);
+		const first = findings.find(({ hash }) => hash === null || !known?.has(hash));
+		if (first) found.set(content, first);
+		else if (findings[0])
+			notePublished(context, displayPath(content.path), findings[0], "it is in the published version of the file already: docs/leaks.md");
+	}
+	return found;
+}
+
+/** Salted hashes of the secrets that the published versions of some paths hold. @throws ScanError, GitError */
+async function publishedHashes(context: CycleContext, names: readonly GitPath[]): Promise<Map<GitPath, ReadonlySet<string>>> {
+	const { repository, memory } = context;
+	const tip = await knownTip(context);
+	const hashes = new Map<GitPath, ReadonlySet<string>>();
+	const asked = [...new Set(names)].filter(isArgument);
+	if (tip === null || asked.length === 0) return hashes;
+	const entries = new Map<GitPath, TreeEntry>();
+	for (let start = 0; start < asked.length; start += 400)
+		for (const [name, entry] of await readTreePaths(repository, tip, asked.slice(start, start + 400)))
+			if (entry.mode.startsWith("1") && entry.mode !== "160000") entries.set(name, entry);
+	const contents = await readObjectsWhole(
+		repository,
+		[...entries.values()].map(({ oid }) => oid),
+	);
+	const jobs = [...entries].map(([name, { oid }]) => ({ name, path: displayPath(name), content: contents.get(oid) ?? Buffer.alloc(0) }));
+	const answers = await memory.secrets.thread.scan(jobs, [], memory.secrets.salt);
+	for (const [index, { name }] of jobs.entries()) hashes.set(name, new Set((answers[index] ?? []).flatMap(({ hash }) => hash ?? [])));
+	return hashes;
+}

@@ -1,0 +1,52 @@
+import type { Oid } from "@robust-sync/git";
+import { type Finding, ScanThread } from "@robust-sync/secrets";
+import { shellPath } from "@robust-sync/service/printable";
+import type { Config, WorkspacePaths } from "@robust-sync/workspace";
+import { type CycleContext, openWorkspaceRepository } from "../cycle-context.ts";
+import { machineSecrets } from "../machine-secrets.ts";
+import { cleanKey, noteClean } from "./memory.ts";
+import { notePublished, reportHeld, warnOnly } from "./notes.ts";
+import { isOn, refreshPolicy } from "./policy.ts";
+
+/** Where a secret is in a text that is no file: a message, an annotation. Null: nowhere. @throws ScanError */
+export async function secretIn(context: CycleContext, path: string, content: Buffer): Promise<Finding | null> {
+	if (!isOn(context)) return null;
+	await refreshPolicy(context);
+	const [findings = []] = await context.memory.secrets.thread.scan([{ path, content }], context.memory.secrets.allowed);
+	return findings[0] ?? null;
+}
+
+/** The same without a cycle: for what a command is given. @throws ScanError, GitError */
+export async function secretInTexts(paths: WorkspacePaths, config: Config, texts: readonly (string | null)[]): Promise<Finding | null> {
+	const repository = await openWorkspaceRepository(paths, config);
+	const thread = new ScanThread();
+	thread.setOwn(await machineSecrets({ repository, paths }));
+	const [findings = []] = await thread.scan([{ path: "annotation", content: Buffer.from(texts.join("\n")) }], []);
+	return findings[0] ?? null;
+}
+
+/**
+ * Whether a message is held because of a secret, and what to do about it. One that is published all the same is logged once.
+ * @param shown its path for people @returns null: it is delivered
+ * @throws ScanError
+ */
+export async function heldMessage(context: CycleContext, shown: string, blob: Oid, content: Buffer): Promise<string | null> {
+	if (!isOn(context)) return null;
+	await refreshPolicy(context);
+	const { messages, clean } = context.memory.secrets;
+	if (clean.has(cleanKey(context, blob, shown))) return null;
+	const key = `${blob} ${shown}`;
+	const known = messages.get(key);
+	const finding = known ?? (await secretIn(context, shown, content));
+	if (finding === null) {
+		noteClean(context, blob, shown);
+		return null;
+	}
+	const isHeld = context.config.syncSecrets === "hold";
+	if (known === undefined && isHeld) reportHeld(context, shown, finding);
+	else if (known === undefined) notePublished(context, shown, finding, warnOnly);
+	messages.set(key, finding);
+	if (isHeld)
+		return `line ${finding.line} holds a secret (${finding.rule}): remove the message, or allow it: robust-sync --allow-secret ${shellPath(shown)}`;
+	return null;
+}

@@ -1,0 +1,83 @@
+import { type GitPath, gitPathIfAllowed, type Oid, openMergeStore, splitRecords } from "@robust-sync/git";
+import type { CycleContext } from "../cycle-context.ts";
+import type { Snapshot } from "../snapshot.ts";
+import { knownTip } from "../upstream.ts";
+import { isOn } from "./policy.ts";
+
+/** A commit that was not published, and what it put where. */
+export interface UnpublishedCommit {
+	readonly commit: Oid;
+	readonly parents: readonly Oid[];
+	readonly changes: { readonly path: GitPath; readonly oid: Oid }[];
+}
+
+/** Commits that HEAD has and none of `known` has, parents first, by one process. @throws GitError */
+async function unpublishedCommits(context: CycleContext, head: Oid, known: readonly Oid[]): Promise<UnpublishedCommit[]> {
+	const store = openMergeStore(context.repository);
+	const { stdout } = await store.run([
+		"log",
+		"-z",
+		"--topo-order",
+		"--reverse",
+		"--format=%x01%H %P",
+		"--raw",
+		"-c",
+		"-r",
+		"--root",
+		"--no-abbrev",
+		"--no-renames",
+		"--no-mailmap",
+		"--no-show-signature",
+		"--no-ext-diff",
+		"--no-color",
+		head,
+		...known.map((oid) => `^${oid}`),
+		"--",
+	]);
+	const commits: UnpublishedCommit[] = [];
+	let header: string | null = null;
+	for (const token of splitRecords(stdout)) {
+		// A line feed is between a commit and what it changed.
+		const record: string = header === null && token.startsWith("\n") ? token.slice(1) : token;
+		if (header !== null) {
+			const name = gitPathIfAllowed(record);
+			// ":<modes> <ids> <status>": with n parents n+1 modes and n+1 ids, the result's last.
+			const fields = header.split(" ");
+			const parents = /^:*/.exec(header)?.[0].length ?? 1;
+			const mode = fields[parents] ?? "";
+			const oid = fields.at(-2) ?? "";
+			if (name !== null && mode !== "160000" && !/^0+$/.test(oid)) commits.at(-1)?.changes.push({ path: name, oid });
+			header = null;
+		} else if (record.startsWith(":")) header = record;
+		else if (record.startsWith("\x01")) {
+			const [commit = "", ...parents] = record.slice(1).split(" ").filter(Boolean);
+			commits.push({ commit, parents, changes: [] });
+		}
+	}
+	return commits;
+}
+
+/** The commits of a snapshot that are not published, and not searched yet. */
+export interface Unpublished {
+	readonly head: Oid | null;
+	readonly commits: readonly UnpublishedCommit[];
+	/** Whether they are all that is new since own files were last looked for, and all of it is known. */
+	readonly isAll: boolean;
+}
+
+/** @throws GitError */
+export async function listUnpublished(context: CycleContext, { head, status, isDirect }: Snapshot): Promise<Unpublished> {
+	const { secrets, publishable } = context.memory;
+	const nothing = { head, commits: [], isAll: false };
+	if (!isOn(context) || head === null || head === secrets.checked) return nothing;
+	// What a direct snapshot commits was searched as it is.
+	if (isDirect === true && status.head !== null && status.head === secrets.checked) return nothing;
+	const tip = await knownTip(context);
+	if (head === tip) return nothing;
+	const commits = await unpublishedCommits(
+		context,
+		head,
+		[tip, secrets.checked].filter((oid) => oid !== null),
+	);
+	return { head, commits, isAll: tip !== null && publishable === secrets.checked };
+}
