@@ -115,6 +115,8 @@ group("no secrets", () => {
 		["an example address", "postgres://user:password@localhost:5432/db"],
 		["a token of a continued page", `"nextPageToken": "${Buffer.from(id).toString("base64")}"`],
 		["a constant in a list", 'names = ["AI_PASSIVE", "AI_V4MAPPED", "TR31_D0_SYMMETRIC_DATA_ENCRYPTION_KEY", "TR31_E0_EMV_MKEY_APP"]'],
+		["keys that were hit at hand", "oauth_token=sdf0o9823sjdfsdf&access_token='lsdkfol23w54jlksdef'"],
+		["a pattern", "APP_TOKEN = re.compile(r'^[a-z0-9]{80,}==$', re.I)"],
 		["a type that ends in Authorization", '"AWS::Config::AggregationAuthorization": "af318b77aaceeeaa"'],
 		["a type of a schema", '"AWS::ApiGateway::ApiKey": "48205d4ffd7feba3"'],
 		["a public key's token", 'publicKeyToken="1fc8b3b9a1e18e3b"'],

@@ -53,7 +53,7 @@ const placeholderWords =
 
 /** Values that standards and manuals print. */
 const published =
-	/s6BhdRkqt3|gX1fBat3bV|2YotnFZFEjr1zCsicMWpAA|tGzv3JOkF0XG5Qx2TlKWIA|7Fjfp0ZBr1KtDRbnfVdmIw|SlAV32hkKG|mF_9\.B5f|wJalrXUtnFEMI|QWxhZGRpbjpvcGVuIHNlc2FtZQ/;
+	/s6BhdRkqt3|gX1fBat3bV|2YotnFZFEjr1zCsicMWpAA|tGzv3JOkF0XG5Qx2TlKWIA|7Fjfp0ZBr1KtDRbnfVdmIw|SlAV32hkKG|mF_9\.B5f|wJalrXUtnFEMI|QWxhZGRpbjpvcGVuIHNlc2FtZQ|h480djs93hd8|ad180jjd733klru7|45ghiukldjahdnhzdauz/;
 
 /** What a base64 text says, where that is text; else "". */
 export function saidInBase64(value: string): string {
@@ -77,6 +77,14 @@ const certainExample =
 	/x{5}|\*{3}|\.{3}|…|example|placehold|change[-_]?me|redact|dummy|lorem|ipsum|your[-_ ]|1234567|abcdef|qwerty|foobar/i;
 const exampleWords =
 	/insert|replace|change|sample|real|your|todo|fixme|test|fake|mock|demo|passw(?:or)?d?|secret|token|hunter|letmein|default|admin|root|user|guest|public|hello|world|undefined|null|none|login|access|private|client|server|super|some|this|valid|api[-_]?key|(?<![A-Za-z])(?:my|foo|bar|baz|key|abc|the)(?![A-Za-z])/gi;
+
+/** Whether a text in lower case was made by hitting keys at hand: most of its letters are in the row where the fingers rest. */
+export function isMashed(text: string): boolean {
+	const letters = text.replaceAll(/[^a-z]/gi, "");
+	return (
+		letters === letters.toLowerCase() && letters.length >= 6 && letters.replaceAll(/[^asdfghjkl]/g, "").length >= letters.length * 0.75
+	);
+}
 
 /** A value without the words that examples have: what is left of a generated one with a prefix is most of it. Null: it is an example. */
 export function withoutExampleWords(value: string): string | null {

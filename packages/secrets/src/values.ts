@@ -1,5 +1,5 @@
 import { randomBits } from "./likelihood.ts";
-import { entropy, isExampleValue, isIdentifier, isPatterned, saidInBase64, withoutExampleWords } from "./randomness.ts";
+import { entropy, isExampleValue, isIdentifier, isMashed, isPatterned, saidInBase64, withoutExampleWords } from "./randomness.ts";
 
 /** What a value is written as, which says what else it may be than a secret. */
 export type Delimiter = "quotes" | "blanks";
@@ -8,7 +8,7 @@ const hexadecimal = /^(?:0x)?(?:[0-9a-f]+|[0-9A-F]+)$/;
 /** Public by its form: a key of SSH, a public key or certificate, a template, an expression, a fingerprint. */
 const publicForm =
 	/^(?:AAAA[BCE][23]N|ssh-|ecdsa-|MIIBI[jTD]AN|MIGfMA0|MFkwEwYH|MCowBQYDK2V[uw]AyEA|LS0tLS1CRUdJTiBD|iVBOR|R0lGOD|data:|sha\d+[-:$]|\$2[aby]\$|\$argon2|\$[156]\$|\$pbkdf2|scrypt[:$]|bcrypt|AQICA|ENC\[|vault:|arn:|urn:|projects\/|pk_|pk\.|pub[_-]|public)/;
-const templated = /^[${}<>()[\]%]|[${][{(]|\{\{|%[({]|%[sd]\b|\$\w|<%|#\{/;
+const templated = /^[${}<>()[\]%]|[${][{(]|\{\{|%[({]|%[sd]\b|\$\w|<%|#\{|a-z0-9|A-Za-z0|a-zA-Z|\{\d+,?\d*\}|\$$/;
 const codeLike =
 	/^[A-Za-z_$][\w$]*(?:(?:\.|::|->)[A-Za-z_$][\w$]*)+$|^[A-Za-z_$]\w*[=!]=[^=]|\(\)|^--?[a-z]|^[A-Za-z_]\w*\[\w+\]|^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$/;
 const colonPairs = /^(?:[0-9A-F]{2}[:-]){5,}[0-9A-F]{2}$/i;
@@ -20,7 +20,7 @@ const colonPairs = /^(?:[0-9A-F]{2}[:-]){5,}[0-9A-F]{2}$/i;
 export function looksDrawn(value: string, need: number): boolean {
 	if (value.length < 8 || /[^\x21-\x7e]/.test(value)) return false;
 	if (isIdentifier(value) || isPatterned(value) || publicForm.test(value) || templated.test(value)) return false;
-	if (colonPairs.test(value)) return false;
+	if (colonPairs.test(value) || (value.length < 24 && !hexadecimal.test(value) && isMashed(value))) return false;
 	const said = saidInBase64(value);
 	if (said !== "") {
 		const secret = said.slice(said.indexOf(":") + 1);
