@@ -70,6 +70,13 @@ function mayBeAssigned(text: string, offset: number): boolean {
 	return /(?:is|was|ist|or|value|default)\b/y.test(text.slice(at, at + 8)) || isOption(text, offset) || /\d/.test(text.slice(at, at + 24));
 }
 
+/** Where the name at the end of a text begins. */
+function nameStart(text: string): number {
+	let at = text.length;
+	while (at > 0 && isNameCharacter(text.charCodeAt(at - 1))) at--;
+	return at;
+}
+
 const isOption = (text: string, offset: number) => /(?:--|ENV|ARG|set|export)/.test(text.slice(Math.max(0, offset - 48), offset));
 
 /** The secret's name whose word begins at an offset. Null: it is none, not secret, or nothing is assigned to it. */
@@ -91,7 +98,7 @@ export function secretNameAt(text: string, offset: number): SecretName | null {
 	if (isWithin && word.length <= 4 && kind !== "key" && !passHead.test(head)) return null;
 	// The name of a type: `AWS::ApiGateway::ApiKey`.
 	if (/::[A-Za-z]*$/.test(head)) return null;
-	const [secondLast = "", last = ""] = ["", "", ...words(/[A-Za-z0-9_.-]*$/.exec(head)?.[0] ?? "")].slice(-2);
+	const [secondLast = "", last = ""] = ["", "", ...words(head.slice(nameStart(head)))].slice(-2);
 	if (publicHead.test(last) || /^pub(?:lic)?$/i.test(secondLast) || words(tail).some((part) => publicWord.test(part))) return null;
 	if (kind === "token" && /^token$/i.test(word) && /^s(?:[_\d]|$)/.test(tail)) return null;
 	if (kind !== "key") return { kind, end };

@@ -179,7 +179,7 @@ export function generatedSecrets(seed: number): GeneratedSecret[] {
 		{ kind: "feishu webhook", value: `https://open.feishu.cn/${"open-apis"}/bot/v2/hook/${uuid(random)}` },
 		{ kind: "curl", value: `curl -u deploy:${mixed(random, alphanumeric, 16)} https://api.corp-net.io` },
 		{
-			kind: "docker",
+			kind: "docker registry",
 			value: `{"auths":{"r.corp-net.io":{"auth":"${Buffer.from(`a:${mixed(random, alphanumeric, 16)}`).toString("base64")}"}}}`,
 		},
 		{ kind: "basic header", value: `Authorization: Basic ${Buffer.from(`a:${mixed(random, alphanumeric, 16)}`).toString("base64")}` },
