@@ -39,7 +39,7 @@ group("kinds", () => {
 		expect(missed).toEqual([]);
 	});
 
-	test("a secret: split over lines where the format joins them → found, on the line where it begins", () => {
+	test("a secret: split over lines that the format joins → found, on its first line", () => {
 		const missed = secrets
 			.filter(({ kind, name, value }) => name === undefined && kind !== "netrc" && !/\n|:\/\//.test(value))
 			.flatMap(({ kind, value }) => {
