@@ -20,13 +20,21 @@ is_secret() { case $1 in HEARTBEAT_KEY | TELEGRAM_BOT_TOKEN | ALERT_WEBHOOK_URL 
 # is_person: somebody sits at a terminal.
 is_person() { [ -t 0 ] && [ -z "$yes" ]; }
 
+# prompt TEXT [secret]: asks. The terminal's echo is off before a secret is asked for: what is pasted at once shows nowhere.
+prompt() {
+	if [ -n "${2:-}" ] && [ -t 0 ]; then stty -echo 2>/dev/null || true; fi
+	printf '%s' "$1"
+}
+
 # read_reply [secret]: one line of standard input into `reply`, without blanks around it. At the end of input: a person has stopped
 # us; what is no terminal has no more answers, and the defaults go on.
 read_reply() {
 	local ended=''
 	reply=''
 	if [ -n "${1:-}" ] && [ -t 0 ]; then
-		IFS= read -rs reply || ended=1
+		# Not read -s: it would bring back what it found, after restore_terminal.
+		IFS= read -r reply || ended=1
+		restore_terminal
 		printf '\n'
 	else
 		IFS= read -r reply || ended=1
@@ -95,7 +103,7 @@ ask() {
 	while :; do
 		reply=''
 		if [ -z "$yes$input_ended" ]; then
-			printf '  %s%s: ' "$question" "${default:+ [$default]}"
+			prompt "  $question${default:+ [$default]}: " "$secret"
 			read_reply "$secret"
 		fi
 		if [ -z "$reply" ]; then
@@ -223,7 +231,7 @@ ask_key() {
 		say "Heartbeats are authenticated with a key that all nodes share. Enter makes one (the end of this set-up shows what to type on the"
 		say "other machines). Where another node has a key already, paste that: 'grep HEARTBEAT_KEY .sync_env' there shows it. 'none': no key."
 		while :; do
-			printf '  Key [a new one]: '
+			prompt '  Key [a new one]: ' secret
 			read_reply secret
 			if [ -z "$reply" ]; then break; fi
 			if [ "$reply" = none ]; then
