@@ -59,6 +59,21 @@ describe("a loss that is made here", () => {
 		expect([gone(helios), gone(chad), hub()]).toEqual([0, 0, 82]);
 	});
 
+	test("guard: files emptied in many small steps → held, and whole again after a rejection", async () => {
+		const [helios, chad] = await world.pair({ ...tree, ...kept });
+		await helios.start();
+		for (const [index, name] of names.entries()) {
+			helios.write(name, "");
+			if (index % 20 === 19) await until(() => helios.git("show", `HEAD:${name}`) === "", `${name} to be committed`);
+		}
+		await until(() => helios.state()?.status === "held", "the loss to be held");
+		expect((await helios.run(["--reject"])).code).toBe(0);
+		await until(() => names.every((name) => helios.read(name) === tree[name]), "the content to be back");
+		await chad.once();
+		await untilConverged(world, [helios, chad]);
+		expect(names.filter((name) => chad.read(name) !== tree[name])).toEqual([]);
+	});
+
 	test("guard: approved → goes to all nodes, with all that was waiting", async () => {
 		const [helios, chad] = await world.pair({ ...tree, ...kept });
 		helios.remove("data");

@@ -35,3 +35,44 @@ test("content: nothing but blanks and zeros left → emptied", () => {
 		}),
 	);
 });
+
+const lines = (count: number, line: (index: number) => string) => Array.from({ length: count }, (_, index) => line(index)).join("\n");
+const template = "# TODO\nThis is a template, fill in your own words here please, thank you\n";
+const png = (bytes: number, seed: number) =>
+	Buffer.concat([
+		Buffer.from("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "latin1"),
+		Buffer.from(Array.from({ length: bytes }, (_, at) => (at * seed) % 251)),
+	]);
+
+test.each<[string, string | Buffer, string | Buffer, ReturnType<typeof contentChange>]>([
+	["a table of numbers, measured again", lines(400, (n) => `${n},${n * 2}.5`), lines(400, (n) => `${n + 7},${n * 3}.25`), "kept"],
+	["a table of numbers, a row more", lines(400, (n) => `${n},1`), lines(401, (n) => `${n},1`), "kept"],
+	["a table of numbers, a template in its place", lines(400, (n) => `${n},${n * 2}.5`), template, "replaced"],
+	[
+		"a JSON file of few keys, other values",
+		`{"a":[\n${lines(160, (n) => `${n},`)}\n0]}`,
+		`{"a":[\n${lines(150, (n) => `${n * 9},`)}\n0]}`,
+		"kept",
+	],
+	["a JSON file of few keys, a template in its place", `{"a":[\n${lines(160, (n) => `${n},`)}\n0]}`, template, "replaced"],
+	["a JSON file of few keys, random bytes in its place", `{"a":[\n${lines(160, (n) => `${n},`)}\n0]}`, png(3_000, 7), "replaced"],
+	["a value", "1.2.3\n", "2.0.0-rc1\n", "kept"],
+	["a picture, drawn again", png(20_000, 7), png(18_000, 11), "kept"],
+	["a picture, a placeholder of its format", png(20_000, 7), png(300, 11), "replaced"],
+	["a picture, its first bytes", png(20_000, 7), png(20_000, 7).subarray(0, 12), "replaced"],
+	[
+		"Chinese, other commas and a word",
+		lines(20, () => "我们今天去公园散步，天气很好，大家都很高兴"),
+		lines(20, () => "咱们今天去公园散步,天气很好,大家都很高兴"),
+		"kept",
+	],
+	["Chinese, another text", "我们今天去公园散步，天气很好，大家都很高兴", "服务器在夜间重新启动之后没有响应任何请求", "replaced"],
+	[
+		"Russian, half of the words",
+		"один два три четыре пять шесть семь восемь девять десять",
+		"один два три четыре пять и ещё что-то новое совсем",
+		"kept",
+	],
+])("content: %s → as expected", (_name, before, after, change) => {
+	expect(contentChange(Buffer.from(before), Buffer.from(after))).toBe(change);
+});

@@ -1,24 +1,54 @@
 /** What became of one file's content. */
 export type ContentChange = "kept" | "emptied" | "replaced";
 
-/** Files with fewer words than this hold a value rather than a text: another value is no loss. */
+/** A text with fewer words is compared by the form of its lines as well: a table of numbers, a list of flags. */
 const minWords = 8;
 /** So much of the words must be left for a file to be the same one, changed. */
 const keptShare = 0.2;
 /** And so much for one of another name. */
 const editedShare = 0.5;
-/** A binary file of less is a value, too. */
+/** A text of few words, or a binary file, of less is a value rather than a text: another value is no loss. */
+const minTextBytes = 256;
 const minBinaryBytes = 64;
+/** A binary file of the same format must keep so much of its size: a placeholder in its place, or its first bytes alone, are no new version. */
+const keptSizeShare = 0.2;
 /** Formats announce themselves in their first bytes. */
 const magicBytes = 4;
 /** As git does it: what has a NUL byte early on is binary. */
 const binaryWindow = 8_000;
 
-// Letters first: numbers alone change with every measurement. Bytes above 0x7f are letters of UTF-8.
-const word = /[A-Za-z_\x80-\xff][A-Za-z0-9_\x80-\xff]+/g;
+// Letters first: numbers alone change with every measurement.
+const word = /[A-Za-z_][A-Za-z0-9_]+/g;
+const anyWord = /[\p{L}_][\p{L}\p{M}\p{N}_]+/gu;
+/** Scripts that put no blanks between words: each two characters in a row stand for one. */
+const unspaced =
+	/^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}\p{Script=Tibetan}]/u;
+
+const isAscii = (text: string) => !/[\x80-\xff]/.test(text);
 
 function wordsOf(content: Buffer): Set<string> {
-	return new Set(content.toString("latin1").toLowerCase().match(word) ?? []);
+	const bytes = content.toString("latin1");
+	if (isAscii(bytes)) return new Set(bytes.toLowerCase().match(word) ?? []);
+	const words = new Set<string>();
+	for (const one of content.toString("utf8").toLowerCase().match(anyWord) ?? []) {
+		if (!unspaced.test(one)) words.add(one);
+		else for (let at = 0; at + 1 < one.length; at++) words.add(one.slice(at, at + 2));
+	}
+	return words;
+}
+
+/** The lines of a text, without what numbers and blanks say. */
+function formsOf(content: Buffer): Set<string> {
+	const forms = content
+		.toString("latin1")
+		.split("\n")
+		.map((line) =>
+			line
+				.replace(/\s+/g, " ")
+				.replace(/[-+]?\d[\d.]*/g, "0")
+				.trim(),
+		);
+	return new Set(forms.filter((form) => form !== ""));
 }
 
 const isBinary = (content: Buffer) => content.subarray(0, binaryWindow).includes(0);
@@ -36,15 +66,17 @@ export function contentChange(before: Buffer, after: Buffer): ContentChange {
 	if (isBlank(after)) return "emptied";
 	if (isBinary(before)) {
 		if (before.length < minBinaryBytes) return "kept";
-		return before.subarray(0, magicBytes).equals(after.subarray(0, magicBytes)) ? "kept" : "replaced";
+		const isSameFormat = before.subarray(0, magicBytes).equals(after.subarray(0, magicBytes));
+		return isSameFormat && after.length >= keptSizeShare * before.length ? "kept" : "replaced";
 	}
 	const words = wordsOf(before);
-	return words.size < minWords || shareLeft(words, after) >= keptShare ? "kept" : "replaced";
+	if (words.size >= minWords) return shareLeft(words, wordsOf(after)) >= keptShare ? "kept" : "replaced";
+	if (before.length < minTextBytes) return "kept";
+	return shareLeft(formsOf(before), formsOf(after)) >= keptShare ? "kept" : "replaced";
 }
 
-/** How much of some words a content has. */
-function shareLeft(words: ReadonlySet<string>, content: Buffer): number {
-	const left = wordsOf(content);
+/** How much of some words another content has. */
+function shareLeft(words: ReadonlySet<string>, left: ReadonlySet<string>): number {
 	let kept = 0;
 	for (const one of words) if (left.has(one)) kept++;
 	return kept / words.size;
@@ -54,5 +86,5 @@ function shareLeft(words: ReadonlySet<string>, content: Buffer): number {
 export function isEdited(before: Buffer, after: Buffer): boolean {
 	if (isBinary(before)) return false;
 	const words = wordsOf(before);
-	return words.size >= minWords && shareLeft(words, after) >= editedShare;
+	return words.size >= minWords && shareLeft(words, wordsOf(after)) >= editedShare;
 }

@@ -132,8 +132,8 @@ function pairedByName(deleted: readonly LostFile[], added: readonly TreeChange[]
 
 const inDirectory = (name: GitPath) => `${name.slice(0, name.lastIndexOf("/") + 1)}${stemOf(name)}`;
 
-/** What became of files that are still there. @throws GitError */
-async function changedFiles(
+/** What became of files that are still there. @returns those that are emptied or replaced @throws GitError */
+export async function changedFiles(
 	repository: Repository,
 	changes: readonly TreeChange[],
 	compare: (before: Buffer, after: Buffer) => ContentChange = contentChange,

@@ -59,6 +59,10 @@ async function heldAfter(steps: readonly Step[], published: number): Promise<num
 	return loss?.files.length ?? null;
 }
 
+/** A text of many words, so that another one in its place is no value that changed. */
+const text = (index: number) => Array.from({ length: 40 }, (_, at) => `word${index}x${at}`).join(" ");
+const texts = (from: number, to: number, content: (index: number) => string) => range(from, to).map((index) => put(index, content(index)));
+
 const deletions = (...parts: readonly (readonly [at: number, from: number, to: number])[]): Step[] =>
 	parts.map(([at, from, to]) => ({ at, changes: range(from, to).map(remove) }));
 
@@ -71,6 +75,53 @@ describe("slow loss", () => {
 		[
 			"60 by another node, one here",
 			[...deletions([0, 0, 60]).map((step) => ({ ...step, by: "chad" })), ...deletions([60, 60, 61])],
+			1,
+			null,
+		],
+		[
+			"60 of 100 emptied in minutes, 40 published",
+			[0, 1, 2].map((part) => ({ at: part * 120, changes: texts(part * 20, part * 20 + 20, () => "") })),
+			2,
+			60,
+		],
+		[
+			"60 of 100 replaced in minutes",
+			[
+				{ at: -5_000, changes: texts(0, 100, text) },
+				...[5, 6, 7].map((part) => ({ at: part * 120, changes: texts((part - 5) * 20, (part - 4) * 20, (index) => text(index + 1_000)) })),
+			],
+			1,
+			60,
+		],
+		[
+			"60 of 100 emptied, then deleted",
+			[
+				{ at: 0, changes: texts(0, 100, text) },
+				...[10, 11, 12].map((part) => ({ at: part * 60, changes: texts((part - 10) * 20, (part - 9) * 20, () => "") })),
+				...deletions([800, 0, 60]),
+			],
+			1,
+			60,
+		],
+		["30 of 100 emptied, 30 deleted", [{ at: 0, changes: texts(0, 30, () => "") }, ...deletions([60, 30, 60])], 1, 60],
+		[
+			"60 of 100 emptied, and back again",
+			[
+				{ at: 0, changes: texts(0, 60, () => "") },
+				{ at: 60, changes: range(0, 60).map((index) => put(index)) },
+			],
+			1,
+			null,
+		],
+		[
+			"100 of 100 edited, a line each",
+			[
+				{ at: 0, changes: texts(0, 100, text) },
+				...[0, 1, 2, 3].map((part) => ({
+					at: 700 + part * 60,
+					changes: texts(part * 25, part * 25 + 25, (index) => `${text(index)} and more`),
+				})),
+			],
 			1,
 			null,
 		],

@@ -10,14 +10,14 @@ import {
 	type TreeEntry,
 } from "@robust-sync/git";
 import { approvedPaths, approveTrailer } from "./approval.ts";
-import { contentKey, copiedBefore, type Loss, type LostFile } from "./loss.ts";
+import { changedFiles, contentKey, copiedBefore, type Loss, type LostFile } from "./loss.ts";
 import type { GuardLimits } from "./worth-a-look.ts";
 
-/** Deletions of one node within this time are one piece of work, however many commits they are in: a recursive deletion may take minutes. */
+/** What one node takes away within this time is one piece of work, however many commits it is in: a recursive deletion may take minutes. */
 export const slowLossWindowMs = 10 * 60_000;
 const windowSeconds = slowLossWindowMs / 1000;
 /** More commits than this are not looked at: a node makes a few a second at most. */
-const maxCommits = 5_000;
+export const maxCommits = 5_000;
 /** For a comparison that does not end: it is then made without a search for renames. */
 const timeoutMs = 10_000;
 
@@ -26,7 +26,7 @@ export interface SlowLossQuestion {
 	readonly tip: Oid;
 	/** What is to be. */
 	readonly to: Oid;
-	/** Whose deletions are counted. */
+	/** Whose work is counted. */
 	readonly node: string;
 	readonly limits: GuardLimits;
 	readonly isOwn: IsOwnName;
@@ -58,16 +58,19 @@ async function steps(store: Repository, node: string, range: readonly string[], 
 
 interface Event {
 	readonly name: GitPath;
-	readonly how: "deleted" | "made";
+	readonly how: "deleted" | "made" | "changed";
+	/** What was there; of what was made, what is there now. */
 	readonly entry: TreeEntry;
+	/** What is there now, of what was changed. */
+	readonly after: TreeEntry | null;
 }
 
-/** What each of some commits deleted and made. What git finds to be renamed, with edits too, is neither. */
+/** What each of some commits deleted, made and changed. What git finds to be renamed, with edits too, is neither. */
 async function events(store: Repository, commits: readonly Oid[]): Promise<Map<Oid, Event[]>> {
 	const wanted = new Set(commits);
 	const found = new Map<Oid, Event[]>();
 	const compare = (renames: readonly string[]) =>
-		store.run(["diff-tree", "--stdin", "-z", "-r", "--root", "--raw", "--no-abbrev", "--diff-filter=AD", ...renames], {
+		store.run(["diff-tree", "--stdin", "-z", "-r", "--root", "--raw", "--no-abbrev", "--diff-filter=ADMT", ...renames], {
 			input: `${commits.join("\n")}\n`,
 			timeoutMs,
 		});
@@ -82,19 +85,30 @@ async function events(store: Repository, commits: readonly Oid[]): Promise<Map<O
 		} else if (token.startsWith(":")) {
 			const [modeBefore = "", modeAfter = "", before = "", after = "", status] = token.slice(1).split(" ");
 			const name = gitPathIfAllowed(tokens[++at] ?? "");
-			const isDeleted = status === "D";
-			const entry = isDeleted ? { mode: modeBefore, oid: before } : { mode: modeAfter, oid: after };
-			if (name !== null && entry.mode !== "160000") list.push({ name, how: isDeleted ? "deleted" : "made", entry });
+			const [old, now] = [
+				{ mode: modeBefore, oid: before },
+				{ mode: modeAfter, oid: after },
+			];
+			const how = status === "D" ? "deleted" : status === "A" ? "made" : "changed";
+			const entry = how === "made" ? now : old;
+			if (name !== null && entry.mode !== "160000") list.push({ name, how, entry, after: how === "changed" ? now : null });
 		}
 	}
 	return found;
+}
+
+/** One commit of this node, with what it changed. */
+interface Commit {
+	readonly seconds: number;
+	readonly isPublished: boolean;
+	readonly events: readonly Event[];
 }
 
 /** One commit of this node, with what it took away and how many files it made. */
 interface Counted {
 	readonly seconds: number;
 	readonly isPublished: boolean;
-	readonly lost: readonly LostFile[];
+	readonly lost: LostFile[];
 	readonly made: number;
 }
 
@@ -102,16 +116,15 @@ interface Counted {
  * What each commit took away, oldest first, without what a later one, or the same, made again: there, or elsewhere by the same name, as a
  * move does that the watcher saw in two parts.
  */
-function countEvents(
-	commits: readonly { readonly seconds: number; readonly isPublished: boolean; readonly events: readonly Event[] }[],
-): Counted[] {
+function countEvents(commits: readonly Commit[]): Counted[] {
+	const before = firstVersions(commits);
 	const waiting = new Map<string, LostFile[]>();
 	const moved = new Set<LostFile>();
 	const counted = commits.map(({ seconds, isPublished, events: list }) => {
 		const lost: LostFile[] = [];
 		for (const { name, how, entry } of list) {
 			if (how !== "deleted") continue;
-			const file: LostFile = { path: name, how: "deleted", before: entry, after: null };
+			const file: LostFile = { path: name, how: "deleted", before: before.get(name) ?? entry, after: null };
 			const key = contentKey(name, entry);
 			lost.push(file);
 			waiting.set(key, [...(waiting.get(key) ?? []), file]);
@@ -128,6 +141,39 @@ function countEvents(
 	return counted.map((one) => ({ ...one, lost: one.lost.filter((file) => !moved.has(file)) }));
 }
 
+/** What was there before the first change of each file that some commits changed. */
+function firstVersions(commits: readonly Commit[]): Map<GitPath, TreeEntry> {
+	const first = new Map<GitPath, TreeEntry>();
+	for (const { events: list } of commits)
+		for (const { name, how, entry } of list) if (how === "changed" && !first.has(name)) first.set(name, entry);
+	return first;
+}
+
+/**
+ * Adds the files that are there and have lost their content, in one step or many, each to the commit that changed it last. Nothing is read
+ * while they are too few to be a loss.
+ * @param tree after all of the commits
+ * @throws GitError
+ */
+async function countContents(
+	repository: Repository,
+	commits: readonly Commit[],
+	work: readonly Counted[],
+	tree: ReadonlyMap<GitPath, TreeEntry>,
+	{ files }: GuardLimits,
+): Promise<void> {
+	const last = new Map<GitPath, { readonly after: TreeEntry; readonly counted: Counted }>();
+	for (const [at, { events: list }] of commits.entries())
+		for (const { name, after } of list) if (after !== null) last.set(name, { after, counted: work[at] as Counted });
+	const changes = [...firstVersions(commits)].flatMap(([name, before]) => {
+		const after = last.get(name)?.after ?? null;
+		return after !== null && tree.get(name)?.oid === after.oid ? [{ path: name, before, after }] : [];
+	});
+	const deleted = work.reduce((sum, { lost }) => sum + lost.length, 0);
+	if (changes.length + deleted <= files) return;
+	for (const file of await changedFiles(repository, changes)) last.get(file.path)?.counted.lost.push(file);
+}
+
 /**
  * The files of all pieces of work within ten minutes by which the tree lost more than the limits, and of which something is not published.
  * What was made meanwhile took the place of something: files that rotate, come and go, or have new names.
@@ -135,13 +181,16 @@ function countEvents(
 function overLimit(work: readonly Counted[], { files, percent }: GuardLimits, left: number): Set<LostFile> {
 	const held = new Set<LostFile>();
 	for (const [end, last] of work.entries()) {
-		let [net, isOpen, added] = [0, false, end + 1];
+		let [gone, changed, isOpen, added] = [0, 0, false, end + 1];
 		for (let start = end; start >= 0; start--) {
 			const first = work[start] as Counted;
 			if (first.seconds < last.seconds - windowSeconds) break;
-			net += first.lost.length - first.made;
+			const deleted = first.lost.filter(({ how }) => how === "deleted").length;
+			gone += deleted - first.made;
+			changed += first.lost.length - deleted;
 			isOpen ||= !first.isPublished;
-			if (!isOpen || net <= files || net <= (percent / 100) * (left + net)) continue;
+			const net = changed + gone;
+			if (!isOpen || net <= files || net <= (percent / 100) * (left + gone)) continue;
 			for (const one of work.slice(start, added)) for (const file of one.lost) held.add(file);
 			added = start;
 		}
@@ -167,8 +216,8 @@ export async function findSlowLoss(repository: Repository, { tip, to, node, limi
 	const store = openMergeStore(repository);
 	const fresh = await steps(store, node, [to, `^${tip}`]);
 	const own = fresh.filter(({ isMine }) => isMine).map(({ commit }) => commit);
-	const deletes = ({ how }: Event) => how === "deleted";
-	if (own.length === 0 || ![...(await events(store, own)).values()].some((list) => list.some(deletes))) return null;
+	const takes = ({ how }: Event) => how !== "made";
+	if (own.length === 0 || ![...(await events(store, own)).values()].some((list) => list.some(takes))) return null;
 	const unpublished = new Set(fresh.map(({ commit }) => commit));
 	const oldest = fresh.filter(({ isMine }) => isMine).reduce((min, { seconds }) => Math.min(min, seconds), Number.POSITIVE_INFINITY);
 	const all = await steps(store, node, [to], [`--since=@${oldest - windowSeconds} +0000`]);
@@ -179,31 +228,33 @@ export async function findSlowLoss(repository: Repository, { tip, to, node, limi
 	);
 	const [version] = await readableVersions(repository, [to] as const, isOwn);
 	const tree = await readTreeWhole(repository, version);
-	const work = countEvents(
-		mine
-			.map(({ commit, seconds }) => ({
-				seconds,
-				isPublished: !unpublished.has(commit),
-				events: (changed.get(commit) ?? []).filter(({ name }) => !isOwn(name.split("/", 1)[0] ?? "")),
-			}))
-			.sort((a, b) => a.seconds - b.seconds),
-	);
-	const isGone = ({ path: name }: LostFile) => !tree.has(name);
+	const commits = mine
+		.map(({ commit, seconds }) => ({
+			seconds,
+			isPublished: !unpublished.has(commit),
+			events: (changed.get(commit) ?? []).filter(({ name }) => !isOwn(name.split("/", 1)[0] ?? "")),
+		}))
+		.sort((a, b) => a.seconds - b.seconds);
+	const work = countEvents(commits);
+	await countContents(repository, commits, work, tree, limits);
+	const isGone = ({ path: name, after }: LostFile) => tree.get(name)?.oid === after?.oid;
 	const held = [...overLimit(work, limits, tree.size)].filter(isGone);
 	if (held.length === 0) return null;
 	const approvals = all.filter(({ approves }) => approves).map(({ commit }) => commit);
-	const wanted = new Map(held.map((file) => [file.path, null]));
+	const wanted = new Map(held.map((file) => [file.path, file.after]));
 	const approved = approvals.length > 0 ? await approvedPaths(repository, approvals, wanted, isOwn) : new Set<GitPath>();
 	const rest = work.map((one) => ({ ...one, lost: one.lost.filter((file) => !approved.has(file.path)) }));
 	// The newest content of a file that was deleted more than once.
 	const gone = [...overLimit(rest, limits, tree.size)].filter(isGone);
-	const copied = await copiedBefore(repository, version, gone);
+	const isDeleted = ({ how }: LostFile) => how === "deleted";
+	const copied = await copiedBefore(repository, version, gone.filter(isDeleted));
 	const files = new Map(gone.filter((file) => !copied.has(file.path)).map((file) => [file.path, file]));
-	if (files.size <= limits.files || files.size <= (limits.percent / 100) * (tree.size + files.size)) return null;
+	const tracked = tree.size + [...files.values()].filter(isDeleted).length;
+	if (files.size <= limits.files || files.size <= (limits.percent / 100) * tracked) return null;
 	return {
 		kind: "many",
 		files: [...files.values()].sort((a, b) => (a.path < b.path ? -1 : 1)),
-		tracked: tree.size + files.size,
+		tracked,
 		mounts: [],
 	};
 }

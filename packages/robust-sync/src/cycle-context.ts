@@ -3,7 +3,7 @@ import type { Loss } from "@robust-sync/guard";
 import type { IntegrateContext } from "@robust-sync/resolve";
 import type { Logger } from "@robust-sync/service/log";
 import type { Config, Lock, MonotonicClock, WorkspacePaths } from "@robust-sync/workspace";
-import type { DeletionWindow } from "./deletion-window.ts";
+import type { ChangeWindow } from "./change-window.ts";
 import { guardLimits } from "./guard.ts";
 import type { HotFiles } from "./hot-files.ts";
 import type { HubPace } from "./hub-pace.ts";
@@ -94,8 +94,8 @@ export interface CycleMemory {
 	readonly firstChanges: Map<GitPath, number>;
 	/** What may differ from HEAD, as far as that is known without looking at everything. */
 	readonly known: KnownChanges;
-	/** What was deleted a short while ago. */
-	readonly deletions: DeletionWindow;
+	/** What was committed a short while ago. */
+	readonly changes: ChangeWindow;
 	/** What was last asked about a loss, and the answer. */
 	guarded: { readonly key: string; readonly loss: Loss | null } | null;
 	/** What was last said to be held. */

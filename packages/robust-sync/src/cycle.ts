@@ -496,7 +496,7 @@ async function snapshotInto(
 	faultPoint("cycle-after-snapshot");
 	progress.committed += snapshot.committed;
 	progress.deleted += snapshot.deleted;
-	context.memory.deletions.add(snapshot.deleted);
+	context.memory.changes.add(snapshot.changed);
 	progress.rescued += snapshot.rescued;
 	if (snapshot.committed > 0) progress.commits++;
 	await saveDecisions(context, progress, snapshot);

@@ -34,10 +34,10 @@ import {
 } from "@robust-sync/workspace";
 import { AnnouncedHeads } from "./announced-heads.ts";
 import { backOffMs } from "./back-off.ts";
+import { ChangeWindow } from "./change-window.ts";
 import { type CycleResult, runCycle } from "./cycle.ts";
 import { type CycleContext, type CycleMemory, openWorkspaceRepository } from "./cycle-context.ts";
 import { changesText, pulledText, savedText } from "./cycle-text.ts";
-import { DeletionWindow } from "./deletion-window.ts";
 import { changedDirectly } from "./direct-snapshot.ts";
 import { noteFirstChange } from "./first-changes.ts";
 import { sayHeld } from "./guard.ts";
@@ -80,7 +80,7 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean, clock: Monot
 		ownTracked: [],
 		retriedAt: 0,
 		tidiedAt: Number.NEGATIVE_INFINITY,
-		deletions: new DeletionWindow(clock),
+		changes: new ChangeWindow(clock),
 		guarded: null,
 		heldSaid: "",
 		clock,

@@ -179,7 +179,7 @@ export async function takeDirectSnapshot(
 	);
 	for (const name of busy) known.saw(name);
 	const status = { head, branch: memory.branch, entries: [], refused: [], unreadable: [] };
-	const nothing = { status, head, committed: 0, deleted: 0, skipped: known.skipped, rescued: 0, busy, unconfirmed: 0 };
+	const nothing = { status, head, committed: 0, deleted: 0, changed: [], skipped: known.skipped, rescued: 0, busy, unconfirmed: 0 };
 	if (atRest.length + delivered.size === 0) return nothing;
 
 	const found = await lookUp(context, head, [...atRest, ...delivered], delivered);
@@ -240,7 +240,7 @@ export async function takeDirectSnapshot(
 	faultPoint("direct-committed");
 	noteCommitted(context, search);
 	forgetFirstChanges(memory, lookedAt, busy);
-	return { ...nothing, isDirect: true, head: commit, committed: changes.length, deleted: gone.size, rescued };
+	return { ...nothing, isDirect: true, head: commit, committed: changes.length, deleted: gone.size, changed: paths, rescued };
 }
 
 /**

@@ -10,6 +10,7 @@ import {
 	joinLosses,
 	type Loss,
 	type LostFile,
+	recentlyTouched,
 } from "@robust-sync/guard";
 import { isOwnPath } from "@robust-sync/resolve";
 import { printable } from "@robust-sync/service/printable";
@@ -58,9 +59,21 @@ export async function outgoingLoss(context: CycleContext, tip: Oid, to: Oid): Pr
 	return loss;
 }
 
-/** Whether what was deleted a short while ago could be a loss, all together. */
-function mayBeSlowLoss(limits: GuardLimits | null, deleted: number, tracked: number | null): boolean {
-	return limits !== null && deleted > limits.files && (tracked === null || deleted > (limits.percent / 100) * tracked);
+/**
+ * Whether a commit could be a loss, by itself or with what this node committed a short while ago. One that is small costs nothing.
+ * @param to what is in history of it
+ * @param changed files that it changes (they are in memory.changes already), and how many of them it deletes
+ * @throws GitError
+ */
+export async function mayBeLoss(context: CycleContext, to: Oid, changed: number, deleted: number): Promise<boolean> {
+	const { repository, config, memory, now } = context;
+	const limits = guardLimits(config);
+	if (limits === null) return false;
+	const tracked = indexEntries(repository);
+	if (isWorthALook(limits, changed, deleted, tracked) || (deleted > 0 && mountsNow(context).size > 0)) return true;
+	await memory.changes.seed(() => recentlyTouched(repository, { to, node: config.nodeName, now: now() }));
+	const recent = memory.changes.count;
+	return recent > limits.files && (tracked === null || recent > (limits.percent / 100) * tracked);
 }
 
 /**
@@ -69,14 +82,9 @@ function mayBeSlowLoss(limits: GuardLimits | null, deleted: number, tracked: num
  * @throws GitError
  */
 export async function mayPublish(context: CycleContext, tip: Oid | null, to: Oid, fresh: Snapshot | null = null): Promise<boolean> {
-	const { paths, now, config, repository } = context;
+	const { paths, now } = context;
 	if (tip === null || tip === to) return true;
-	if (fresh !== null) {
-		const [limits, tracked] = [guardLimits(config), indexEntries(repository)];
-		const isLarge = isWorthALook(limits, fresh.committed, fresh.deleted, tracked);
-		if (!isLarge && fresh.deleted === 0) return true;
-		if (!isLarge && !mayBeSlowLoss(limits, context.memory.deletions.count, tracked) && mountsNow(context).size === 0) return true;
-	}
+	if (fresh !== null && !(await mayBeLoss(context, to, fresh.committed, fresh.deleted))) return true;
 	const loss = await outgoingLoss(context, tip, to);
 	const notes = readGuardNotes(paths);
 	if (loss === null) {

@@ -71,7 +71,8 @@ export async function splitOperands(
 	return { commits, paths };
 }
 
-const when = (at: number) => new Date(at).toISOString().slice(0, 19).replace("T", " ");
+/** In UTC, and said to be: --at and --since take it as it stands. */
+const when = (at: number) => `${new Date(at).toISOString().slice(0, 19).replace("T", " ")}Z`;
 
 function filesText(entry: HistoryEntry): string {
 	const { files } = entry;

@@ -20,7 +20,6 @@ import {
 	withScratchIndex,
 	writeTree,
 } from "@robust-sync/git";
-import { indexEntries, isWorthALook } from "@robust-sync/guard";
 import { withNodeTrailer } from "@robust-sync/resolve";
 import type { Logger } from "@robust-sync/service/log";
 import { printable } from "@robust-sync/service/printable";
@@ -49,7 +48,7 @@ import { type CycleResult, runCycle } from "./cycle.ts";
 import { type CycleContext, openWorkspaceRepository } from "./cycle-context.ts";
 import { isSearching, newMemory } from "./daemon.ts";
 import { admitForeignWorkspace } from "./foreign-workspace.ts";
-import { guardLimits, heldLosses, outgoingLoss } from "./guard.ts";
+import { heldLosses, mayBeLoss, outgoingLoss } from "./guard.ts";
 import { Mirrors } from "./mirrors.ts";
 import { isPlaceholder } from "./nested-repositories.ts";
 import { configurePace, limitSeenMs, resumeLimit, stillLimited } from "./pace-of-workspace.ts";
@@ -319,8 +318,8 @@ async function heldThen(
 	const tip = await knownTip(context);
 	if (tip === null || head === null) return heldLosses(context, null, false);
 	const deleted = changed.filter((name) => lstatIfThere(fileSystemPath(repository.root, name)) === null).length;
-	const isAsked = deleted > 0 || isWorthALook(guardLimits(config), changed.length, deleted, indexEntries(repository));
-	if (!isAsked) return heldLosses(context, await outgoingLoss(context, tip, head), false);
+	context.memory.changes.add(changed);
+	if (!(await mayBeLoss(context, head, changed.length, deleted))) return heldLosses(context, await outgoingLoss(context, tip, head), false);
 	const objects = path.join(directory, "objects");
 	fs.mkdirSync(objects);
 	const known = [path.join(repository.commonDirectory, "objects"), objects];

@@ -17,5 +17,6 @@ export function remadeSnapshot(snapshot: Snapshot, replaced: ReadonlyMap<Oid, Oi
 		status: { ...status, head: before },
 		committed: isUndone ? 0 : committed,
 		deleted: isUndone ? 0 : snapshot.deleted,
+		changed: isUndone ? [] : snapshot.changed,
 	};
 }

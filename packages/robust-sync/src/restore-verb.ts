@@ -207,10 +207,24 @@ function refuseOwnPlace(repository: Repository, directory: string): void {
 		throw new CommandError(`--to ${shellPath(directory)} is robust-sync's own place: name a directory outside of ${own}`, ExitCode.usage);
 }
 
+/** Node's own recursive mkdir tries for ever where a parent is there and nothing can be made in it (below /proc). @throws the system's error */
+function makeDirectories(directory: Buffer): void {
+	try {
+		fs.mkdirSync(directory);
+	} catch (error) {
+		const { code } = error as NodeJS.ErrnoException;
+		if (code === "EEXIST" && fs.statSync(directory).isDirectory()) return;
+		const parent = directory.subarray(0, Math.max(1, directory.lastIndexOf(0x2f)));
+		if (code !== "ENOENT" || fs.existsSync(parent)) throw error;
+		makeDirectories(parent);
+		fs.mkdirSync(directory);
+	}
+}
+
 /** A new file; nothing that is there is written to, and no link in its directory is followed at its end. */
 function writeNew(directory: string, name: GitPath, mode: string, content: Buffer): void {
 	const file = fileSystemPath(directory, name);
-	fs.mkdirSync(file.subarray(0, file.lastIndexOf(0x2f)), { recursive: true });
+	makeDirectories(file.subarray(0, file.lastIndexOf(0x2f)));
 	if (mode === "120000") fs.symlinkSync(content, file);
 	else fs.writeFileSync(file, content, { flag: "wx", mode: mode === "100755" ? 0o777 : 0o666 });
 }

@@ -62,6 +62,8 @@ export interface Snapshot {
 	/** How many files were committed, and how many of those are deletions. */
 	readonly committed: number;
 	readonly deleted: number;
+	/** Those files, as far as they are known by name. */
+	readonly changed: readonly GitPath[];
 	readonly skipped: readonly SkippedFile[];
 	/** Lost updates that were put right. */
 	readonly rescued: number;
@@ -310,7 +312,7 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	if (paths.length === 0 && copies.length === 0 && !staged && held.written.length === 0 && held.staged.length === 0) {
 		noteHeld(context, held, []);
 		forgetFirstChanges(memory, lookedAt, busy);
-		return { status, head: status.head, committed: 0, deleted: 0, skipped, rescued: 0, busy, unconfirmed };
+		return { status, head: status.head, committed: 0, deleted: 0, changed: [], skipped, rescued: 0, busy, unconfirmed };
 	}
 
 	const changed = [
@@ -403,9 +405,19 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 		const said = stderr.trim().split("\n").at(-1) ?? "";
 		throw new SyncError("HOOK_FAILED", await hookFailureText(repository, "commit", "refused the commit", said));
 	}
-	if (exitCode === 1 && !moved) return { status, head, committed: 0, deleted: 0, skipped, rescued, busy, unconfirmed };
+	if (exitCode === 1 && !moved) return { status, head, committed: 0, deleted: 0, changed: [], skipped, rescued, busy, unconfirmed };
 	const committed = moved ? Math.max(changed.length - unreadable.length, 1) : 0;
-	return { status, head, committed, deleted: Math.min(moved ? deleted : 0, committed), skipped, rescued, busy, unconfirmed };
+	return {
+		status,
+		head,
+		committed,
+		deleted: Math.min(moved ? deleted : 0, committed),
+		changed: moved ? named : [],
+		skipped,
+		rescued,
+		busy,
+		unconfirmed,
+	};
 }
 
 /** Whether there is nothing at a path; unknown counts as something. */

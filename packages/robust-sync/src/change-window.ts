@@ -1,0 +1,56 @@
+import type { GitPath } from "@robust-sync/git";
+import { slowLossWindowMs, type Touched } from "@robust-sync/guard";
+import type { MonotonicClock } from "@robust-sync/workspace";
+
+/** More paths than this are not told apart. */
+const maxPaths = 100_000;
+
+/** Which files this node has committed within the last ten minutes: whether a look at what became of them is worth its time. */
+export class ChangeWindow {
+	readonly #clock: MonotonicClock;
+	readonly #changed = new Map<GitPath, number>();
+	#tooManyAt = Number.NEGATIVE_INFINITY;
+	#isSeeded = false;
+
+	constructor(clock: MonotonicClock) {
+		this.#clock = clock;
+	}
+
+	/** Takes in what a commit changed. */
+	add(paths: Iterable<GitPath>, at = this.#clock.now()): void {
+		for (const name of paths) {
+			if (this.#changed.size >= maxPaths && !this.#changed.has(name)) {
+				this.#tooManyAt = Math.max(this.#tooManyAt, at);
+				return;
+			}
+			// The oldest is first in the map.
+			this.#changed.delete(name);
+			this.#changed.set(name, at);
+		}
+	}
+
+	/**
+	 * Takes in what an earlier process committed, the first time.
+	 * @param earlier asked once: what the history says, with milliseconds ago
+	 */
+	async seed(earlier: () => Promise<readonly Touched[]>): Promise<void> {
+		if (this.#isSeeded) return;
+		const touched = await earlier();
+		this.#isSeeded = true;
+		const own = [...this.#changed];
+		this.#changed.clear();
+		const now = this.#clock.now();
+		for (const { path, ago } of touched) this.add([path], now - Math.max(0, ago));
+		for (const [name, at] of own) this.add([name], at);
+	}
+
+	/** How many files there were; infinitely many: too many to tell. */
+	get count(): number {
+		const after = this.#clock.now() - slowLossWindowMs;
+		for (const [name, at] of this.#changed) {
+			if (at > after) break;
+			this.#changed.delete(name);
+		}
+		return this.#tooManyAt > after ? Number.POSITIVE_INFINITY : this.#changed.size;
+	}
+}
