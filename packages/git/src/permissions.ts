@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
+import { fileMode } from "./disk-file.ts";
 import { displayPath, fileSystemPath, type GitPath, parentOf } from "./git-path.ts";
 import { lstatIfThere } from "./lstat.ts";
 import { isArgument } from "./tree-paths.ts";
@@ -37,6 +38,24 @@ export function keepPermissions(file: string, replaced: fs.Stats, gitMode: strin
 	const now = isOwned ? own : fs.lstatSync(file);
 	const bits = keptBits(replaced.mode, gitMode) & (now.gid === replaced.gid ? 0o777 : 0o707);
 	if ((now.mode & 0o7777) !== bits) fs.chmodSync(file, bits);
+}
+
+/**
+ * The mode that a file gets whose content is replaced: a program that has changed the executable bit since the file was last committed keeps
+ * its change, as with any other change. @param before as it was committed @param onDisk the file that is replaced @param after as it comes in
+ */
+export function mergedMode(before: string | undefined, onDisk: fs.Stats, after: string | undefined): string | undefined {
+	if (!onDisk.isFile() || after === "120000" || (before !== "100644" && before !== "100755")) return after;
+	const there = fileMode(onDisk);
+	return there === before ? after : there;
+}
+
+/** A program has changed the permission bits of a file at the moment when ours took its place: ours gets the same change. */
+export function carryBits(file: string, before: fs.Stats, after: fs.Stats): void {
+	const changed = (before.mode ^ after.mode) & 0o777;
+	if (changed === 0 || !before.isFile() || !after.isFile()) return;
+	const own = fs.lstatSync(file);
+	if (own.isFile()) fs.chmodSync(file, (own.mode & 0o777 & ~changed) | (after.mode & changed));
 }
 
 /** More directories than this are not asked for their ACLs one by one. */

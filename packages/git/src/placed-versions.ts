@@ -18,6 +18,15 @@ const maxLinks = 10_000;
 const keepForMs = 60 * 60_000;
 
 /**
+ * Whether a file that a checkout has put in place still has the content that it had then: a program may have written into it since.
+ * @param stats of the file now
+ */
+export function hasContentOf({ mtimeMs }: PlacedVersion, stats: fs.BigIntStats): boolean {
+	const milliseconds = Number(stats.mtimeNs / 1_000_000_000n) * 1000 + Number(stats.mtimeNs % 1_000_000_000n) / 1e6;
+	return stats.isFile() && milliseconds === mtimeMs;
+}
+
+/**
  * Second links to the files that checkouts put in place, in a directory of our own: a program that saves by renaming a new file over one of
  * them does not take its access time away. Each is named by its inode, so that a link of ours is known as one after any crash.
  */

@@ -20,8 +20,8 @@ import { blobOid, readObjectsWhole, storeBlobs } from "./objects.ts";
 import { canLink, type Obstacle, ObstacleError, obstacleOf, statStamp } from "./obstacle.ts";
 import { type Found, isGone, isSame, modeOnDisk, peek, readContent } from "./on-disk.ts";
 import { OpenDatabases } from "./open-files.ts";
-import { inheritingDirectories, keepPermissions, makeInheritingFile } from "./permissions.ts";
-import { type PlacedVersion, PlacedVersions } from "./placed-versions.ts";
+import { carryBits, inheritingDirectories, keepPermissions, makeInheritingFile, mergedMode } from "./permissions.ts";
+import { hasContentOf, type PlacedVersion, PlacedVersions } from "./placed-versions.ts";
 import { markUnread, readUnseen } from "./read-unseen.ts";
 import { readRef, updateRef } from "./refs.ts";
 import type { Oid, Repository } from "./repository.ts";
@@ -51,6 +51,8 @@ export interface LateWrite {
 	readonly incoming: Buffer | null;
 	/** What else could be read at the path for a moment, newest first: `written` may have been made from it. */
 	readonly exposed: readonly Buffer[];
+	/** git calls `written` unchanged: what a filter keeps local in it may be left out. */
+	readonly isUnchanged?: boolean;
 }
 
 export interface MoveOptions {
@@ -122,6 +124,8 @@ export interface PlacedFile {
 	readonly oid: Oid;
 	readonly version: PlacedVersion;
 	readonly stats: fs.BigIntStats;
+	/** Whether it has the content and mode that it was put there with; else a program has written into it since. */
+	readonly isIntact: boolean;
 }
 
 /** So often a path that is written to without pause is looked at again. */
@@ -224,7 +228,7 @@ class Move {
 	readonly #databases = new OpenDatabases();
 	readonly #placedVersions: PlacedVersions | null;
 	#keepsVersions = false;
-	readonly #placed = new Map<GitPath, Omit<PlacedFile, "path" | "stats">>();
+	readonly #placed = new Map<GitPath, Pick<PlacedFile, "mode" | "oid" | "version">>();
 	/** Directories that hand something down to new files. */
 	#inheriting: ReadonlySet<GitPath | null> = new Set();
 
@@ -425,7 +429,8 @@ class Move {
 			if (file.oid !== wanted.get(name)) return [];
 			try {
 				const stats = fs.lstatSync(fileSystemPath(this.#repository.root, name), { bigint: true });
-				return String(stats.ino) === file.version.ino ? [{ path: name, ...file, stats }] : [];
+				const isIntact = hasContentOf(file.version, stats) && this.#hasMode(file.mode, stats);
+				return String(stats.ino) === file.version.ino ? [{ path: name, ...file, stats, isIntact }] : [];
 			} catch {
 				return [];
 			}
@@ -452,6 +457,18 @@ class Move {
 	#notePlaced(name: GitPath, mode: string | undefined, oid: Oid, version: PlacedVersion | null): void {
 		if (version && mode !== undefined) this.#placed.set(name, { mode, oid, version });
 		else this.#placed.delete(name);
+	}
+
+	get #hasModes(): boolean {
+		return this.#repository.config.get("core.filemode") !== "false";
+	}
+
+	#hasMode(mode: string, stats: fs.BigIntStats): boolean {
+		return !this.#hasModes || ((stats.mode & 0o100n) !== 0n) === (mode === "100755");
+	}
+
+	#modeFor({ before, after }: TreeChange, onDisk: fs.Stats): string | undefined {
+		return this.#hasModes ? mergedMode(before?.mode, onDisk, after?.mode) : after?.mode;
 	}
 
 	/** The index bits of changed paths: the user's stay, and a local or a huge file gets one by which git leaves it alone, too. */
@@ -546,7 +563,15 @@ class Move {
 			expected[index] = file;
 			const incoming = staged[index];
 			if (smudged === null || typeof incoming !== "string" || change.after?.mode === "120000" || ++merges > maxFilteredMerges) continue;
-			const late = { path: change.path, before: smudged, written: content, writtenAt: null, appeared: false, exposed: [] };
+			const late = {
+				path: change.path,
+				before: smudged,
+				written: content,
+				writtenAt: null,
+				appeared: false,
+				exposed: [],
+				isUnchanged: true,
+			};
 			const merged = await this.#options.mergeLate({ ...late, incoming: contentOf(incoming) });
 			if ((await this.#cleanOid(change.path, merged)) === change.after?.oid)
 				staged[index] = await this.#staging.writeOne(merged, change.after?.mode);
@@ -621,6 +646,7 @@ class Move {
 	): boolean {
 		const stats = lstatIfThere(file);
 		const content = stats ? readContent(file, stats) : null;
+		if (stats?.isDirectory()) this.#putDirectoryBeside(change.path, file);
 		if (!stats || content === null) return true;
 		const versions = this.#versions(expected, staged);
 		if (this.#isExpected(change, content, stats, versions)) {
@@ -755,14 +781,32 @@ class Move {
 			fs.rmSync(destination);
 			return "impossible";
 		}
-		const { ino, size, mtimeMs } = fs.lstatSync(destination);
-		const untouched = ino === found.stats.ino && size === found.stats.size && mtimeMs === found.stats.mtimeMs;
+		const out = fs.lstatSync(destination);
+		if (out.isDirectory()) return await this.#returnDirectory(name, destination, swap, fs.lstatSync(staged).ino);
+		const untouched = out.ino === found.stats.ino && out.size === found.stats.size && out.mtimeMs === found.stats.mtimeMs;
+		carryBits(staged, found.stats, out);
 		// The kernel's clock is coarse: two writes in one tick look alike.
-		if (untouched && Math.abs(Date.now() - mtimeMs) > coarseClockMs) return { replaced: found.content };
+		if (untouched && Math.abs(Date.now() - out.mtimeMs) > coarseClockMs) return { replaced: found.content };
 		const taken = peek(destination);
 		if (!taken) return "taken";
 		if (isKnown(taken.content, taken.stats)) return { replaced: taken.content };
 		return await this.#putNewestBack(name, destination, swap, fs.lstatSync(staged).ino);
+	}
+
+	/**
+	 * A directory that was made at the path a moment before a swap has its place back, with all that is in it.
+	 * @param inode of our own file @returns "impossible": nothing was replaced; "taken": `hand` has what a program put in the place of ours
+	 */
+	async #returnDirectory(name: GitPath, hand: Buffer, swap: () => Promise<boolean>, inode: number): Promise<"impossible" | "taken"> {
+		for (let attempt = 0; fs.lstatSync(hand).isDirectory(); attempt++) {
+			if (attempt === maxAttempts) throw this.#writtenTooFast(name);
+			if ((await swap()) || lstatIfThere(this.#live(name)) !== null) continue;
+			fs.renameSync(hand, this.#live(name));
+			return "impossible";
+		}
+		if (fs.lstatSync(hand).ino !== inode) return "taken";
+		fs.rmSync(hand);
+		return "impossible";
 	}
 
 	/**
@@ -913,7 +957,7 @@ class Move {
 				this.#late.push({ change, writes: [this.#writeAt(change.path, there)], appeared, overtaken: false, versions });
 				return;
 			}
-			if (there) keepPermissions(staged, there.stats, change.after?.mode);
+			if (there) keepPermissions(staged, there.stats, this.#modeFor(change, there.stats));
 			const { mode, oid } = change.after as TreeEntry;
 			const replaced = await this.#exchange(change.path, mode, staged, destination, there, (content, stats) =>
 				this.#isExpected(change, content, stats, versions),
@@ -930,7 +974,9 @@ class Move {
 				return;
 			}
 			if (replaced === "taken" || this.#grab(change.path, destination)) {
+				const taken = lstatIfThere(destination);
 				if (!this.#judge(change, destination, expected, staged, appeared)) return;
+				if (there && taken) carryBits(staged, there.stats, taken);
 			} else if (lstatIfThere(live)?.isDirectory() && !this.#giveWay(live)) {
 				// An empty directory that stays is a mount point.
 				if (fs.readdirSync(live).length === 0) throw new ObstacleError("mount-point");
@@ -1004,6 +1050,13 @@ class Move {
 		this.#rescued.push(change.path);
 	}
 
+	/** A process was killed while it had a directory in its hand: that lives beside the file now. */
+	#putDirectoryBeside(name: GitPath, directory: Buffer): void {
+		const { ino } = fs.lstatSync(directory);
+		fs.renameSync(directory, this.#live(besidePath(name, blobOid(Buffer.from(String(ino)), this.#repository.objectFormat))));
+		this.#rescued.push(name);
+	}
+
 	/** Makes the directories above `name`; a file or link that lies where one must be goes beside. */
 	#clearParents(name: GitPath): void {
 		const parent = parentOf(name);
@@ -1064,7 +1117,9 @@ class Move {
 		if ([change.before?.mode, change.after?.mode, modeOnDisk(this.#live(change.path))].includes("120000")) return;
 		const incoming = await this.#withOurs(change.path, to, ours, to);
 		const content = await this.#options.mergeLate({ path: change.path, before, written, writtenAt, appeared, incoming, exposed });
-		await this.#replace(change.path, change.after?.mode, content, written, { from: before, later, lies, overtaken });
+		const onDisk = lstatIfThere(this.#live(change.path));
+		const mode = onDisk === null ? change.after?.mode : this.#modeFor(change, onDisk);
+		await this.#replace(change.path, mode, content, written, { from: before, later, lies, overtaken });
 	}
 
 	/**
@@ -1140,6 +1195,7 @@ class Move {
 					continue;
 				}
 				if (found !== null) notes.push(this.#kept.note(name, destination, this.#kept.idOf(found), null));
+				if (file) carryBits(staged, file.stats, fs.lstatSync(destination));
 			}
 			try {
 				const version = this.#linkInto(name, mode, oid, staged);

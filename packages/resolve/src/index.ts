@@ -5,6 +5,7 @@ export { filtersApply, forgetAttributes } from "./filters-apply.ts";
 export { checkOutFirst } from "./first-checkout.ts";
 export * from "./integrate.ts";
 export { kindAttributes } from "./kind-attributes.ts";
+export * from "./late-writes.ts";
 export { isBelow, isWithin, missingMounts, stillIgnored } from "./local-only.ts";
 export { markedAsMade, nodesIn, nodeTrailer, withNodeTrailer } from "./node-trailer.ts";
 export { isOwnPath, ownPathspecs, trackedOwnFiles } from "./own-files.ts";

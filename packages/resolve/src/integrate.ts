@@ -22,7 +22,6 @@ import {
 	topOf,
 } from "@robust-sync/git";
 import type { GuardLimits } from "@robust-sync/guard";
-import { baseAmong, containsNothingOf } from "@robust-sync/merge";
 import {
 	compactTimestamp,
 	faultPoint,
@@ -43,8 +42,7 @@ import {
 import { saveEarlierMerges } from "./earlier-merges.ts";
 import { filtersApply, forgetAttributes } from "./filters-apply.ts";
 import { Holder } from "./held.ts";
-import { type MergeAnswer, type MergeJob, runJob } from "./merge-jobs.ts";
-import { mergeThread } from "./merge-thread.ts";
+import { mergeLateWriteAside } from "./late-writes.ts";
 import type { Resolution } from "./resolution.ts";
 import { resolveMerge } from "./resolve-merge.ts";
 import { saveVersions } from "./save-versions.ts";
@@ -87,38 +85,6 @@ export interface Integration {
 	readonly commits: number | null;
 }
 
-/** Whether a file that appeared where the old one was missing for a moment is an addition to it, and not all that should be left. */
-export function isAddition({ path: name, before, written, appeared }: LateWrite): boolean {
-	if (!appeared || before === null) return false;
-	return written.length < before.length / 2 || containsNothingOf(Buffer.alloc(0), before, written, Buffer.from(name, "latin1"));
-}
-
-function lateWriteJob(late: LateWrite, incoming: Buffer): MergeJob {
-	const { path: name, before, written, exposed } = late;
-	const base = isAddition(late) || before === null ? null : baseAmong([before, ...exposed], incoming, written, Buffer.from(name, "latin1"));
-	return { path: name, base, a: written, b: incoming, later: "a", attribute: undefined };
-}
-
-function contentOf({ content, winner }: MergeAnswer, { a, b }: MergeJob): Buffer {
-	const bytes = content ?? (winner === "b" ? b : a);
-	return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-/** Content that keeps both a late write and what came in; the late write is the later side. */
-export function mergeLateWrite(late: LateWrite): Buffer {
-	if (late.incoming === null) return late.written;
-	const job = lateWriteJob(late, late.incoming);
-	return contentOf(runJob(job), job);
-}
-
-/** The same, in the thread for merges where it may take a while. @throws MergeThreadError */
-export async function mergeLateWriteAside(late: LateWrite): Promise<Buffer> {
-	if (late.incoming === null) return late.written;
-	const job = lateWriteJob(late, late.incoming);
-	const [answer] = await mergeThread.run([job]);
-	return contentOf(answer as MergeAnswer, job);
-}
-
 /** Saves what each resolution left out, unless that was done before (a move that is taken up again). */
 async function saveAll(context: IntegrateContext, resolutions: readonly Resolution[]): Promise<string[]> {
 	const { repository, paths, now } = context;
@@ -142,6 +108,8 @@ async function move(context: IntegrateContext, journal: Journal, how: { resume: 
 	const { from, to, ref, backup, branch_at, theirs } = journal;
 	const holder = new Holder(context, journal);
 	let heldAt = Number.NEGATIVE_INFINITY;
+	const late: string[] = [];
+	const merging = { ...context, onSaved: (name: string) => void late.push(name) };
 	const options = {
 		held: holder.toRetry(),
 		ownBits: holder.ownBits,
@@ -160,7 +128,7 @@ async function move(context: IntegrateContext, journal: Journal, how: { resume: 
 		resume: how.resume,
 		isOwn: (name: GitPath) => isOwnName(topOf(name)),
 		mergeLate: async (late: LateWrite) =>
-			await mergeLateWriteAside(context.bringUpToDate ? { ...late, written: await context.bringUpToDate(late) } : late),
+			await mergeLateWriteAside(merging, context.bringUpToDate ? { ...late, written: await context.bringUpToDate(late) } : late),
 		checkpoint(step: string) {
 			// Of the steps at each of many files, some: asking means reading a file.
 			const isAtFile = step === "file" || step === "swap" || step === "swapped";
@@ -191,7 +159,8 @@ async function move(context: IntegrateContext, journal: Journal, how: { resume: 
 	}
 	if (kept.status === "rejected") throw kept.reason;
 	const report = moved.value;
-	const { saved, commits } = kept.value;
+	const { commits } = kept.value;
+	const saved = [...kept.value.saved, ...late];
 	context.onPlaced?.(report.placed);
 	faultPoint("move-saved");
 	recordBackup(context, backup, report);

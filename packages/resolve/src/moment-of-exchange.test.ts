@@ -10,7 +10,7 @@ import {
 	replaceFiles,
 } from "@robust-sync/git";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
-import { mergeLateWrite } from "./integrate.ts";
+import { mergeLateWrite } from "./late-writes.ts";
 
 // A file is swapped for the new one in one step, and only then does it show what was there. Where that was written a moment before,
 // it gets its place back: for that moment the new one could be read, and what is made from it was not made from what is there now.

@@ -233,14 +233,15 @@ async function headEntries(
  * takes back what `git add -A` staged of them.
  * @returns to be noted by `noteHeld` after the commit
  */
-export async function stageHeldWrites({ repository, paths }: CycleContext, { written, staged }: HeldView): Promise<HeldWrite[]> {
+export async function stageHeldWrites(context: CycleContext, { written, staged }: HeldView): Promise<HeldWrite[]> {
+	const { repository } = context;
 	const writes: HeldWrite[] = [];
 	for (const held of written) {
 		const name = held.path;
 		const stamp = stampOf(repository.root, name);
 		const disk = await storeCopy(repository, name);
 		if (disk === null || stamp === null) continue;
-		writes.push({ held, disk, stamp, merged: await mergeHeld({ repository, paths }, held, disk) });
+		writes.push({ held, disk, stamp, merged: await mergeHeld(context, held, disk) });
 	}
 	const entries = [
 		...writes.map(({ held, merged }) => ({ path: held.path, entry: merged })),
@@ -251,10 +252,11 @@ export async function stageHeldWrites({ repository, paths }: CycleContext, { wri
 }
 
 async function mergeHeld(
-	{ repository, paths }: Pick<CycleContext, "repository" | "paths">,
+	context: Pick<CycleContext, "repository" | "paths" | "now">,
 	{ path: name, base, target }: HeldPath,
 	disk: TreeEntry,
 ): Promise<TreeEntry> {
+	const { repository, paths } = context;
 	const isText = (entry: TreeEntry | null) => isFileMode(entry?.mode) && entry?.mode !== "120000";
 	// A link is no text, and nothing that came in is nothing to merge with: the later version stays whole.
 	if (target === null || !isText(disk) || !isText(target)) return disk;
@@ -263,7 +265,7 @@ async function mergeHeld(
 		repository,
 		[disk, target, from].flatMap((entry) => (entry ? [entry.oid] : [])),
 	);
-	const content = await mergeLateWriteAside({
+	const content = await mergeLateWriteAside(context, {
 		path: name,
 		before: contents.get(from?.oid ?? "") ?? null,
 		written: contents.get(disk.oid) ?? Buffer.alloc(0),

@@ -36,7 +36,8 @@ export class PlacedFiles {
 	/** These files of ours lie in the working tree now. */
 	add(files: readonly PlacedFile[]): void {
 		const names = new Set(files.map((file) => file.path));
-		this.#unsettled = [...this.#unsettled.filter((file) => !names.has(file.path)), ...files];
+		// What was written to since is for git to read.
+		this.#unsettled = [...this.#unsettled.filter((file) => !names.has(file.path)), ...files.filter((file) => file.isIntact)];
 		for (const { path: name, version } of files) this.#remember(name, version);
 	}
 

@@ -19,7 +19,7 @@ import {
 	withObjectReader,
 } from "@robust-sync/git";
 import { mayStemFrom, originAmong } from "@robust-sync/merge";
-import { isAddition, mergeLateWriteAside, replacedFile } from "@robust-sync/resolve";
+import { isAddition, type LateMergeContext, mergeLateWriteAside, replacedFile } from "@robust-sync/resolve";
 import { printable } from "@robust-sync/service/printable";
 import {
 	compactTimestamp,
@@ -36,6 +36,7 @@ import {
 } from "@robust-sync/workspace";
 import { accessTimesOf } from "./access-times.ts";
 import type { CycleContext } from "./cycle-context.ts";
+import { savedText } from "./cycle-text.ts";
 import { sinceFirstChange } from "./first-changes.ts";
 import { type Replacement, replacementsWindowMs, staleWriteWindowMs, unreadWindowMs } from "./replaced-files.ts";
 
@@ -51,8 +52,14 @@ function readFile(file: Buffer): { content: Buffer; stats: fs.Stats } | null {
 	}
 }
 
-function merge(name: GitPath, base: Buffer | null, written: Buffer, current: Buffer): Promise<Buffer> {
-	return mergeLateWriteAside({ path: name, before: base, written, writtenAt: null, appeared: false, incoming: current, exposed: [] });
+function merge(context: CycleContext, name: GitPath, base: Buffer | null, written: Buffer, current: Buffer): Promise<Buffer> {
+	const late = { path: name, before: base, written, writtenAt: null, appeared: false, incoming: current, exposed: [] };
+	return mergeLateWriteAside(saving(context), late);
+}
+
+/** What a merge leaves out is saved, and that is logged. */
+function saving({ repository, paths, now, log }: CycleContext): LateMergeContext {
+	return { repository, paths, now, onSaved: (name) => log.info(savedText(paths, name)) };
 }
 
 /**
@@ -85,11 +92,13 @@ async function putBack(context: CycleContext, files: readonly FileReplacement[])
 }
 
 async function replaceAsJournalled(
-	{ repository, paths, config, lock, now, memory }: CycleContext,
+	context: CycleContext,
 	{ backup }: RescueJournal,
 	files: readonly FileReplacement[],
 	resume: boolean,
 ): Promise<readonly HeldChange[]> {
+	const { repository, paths, config, lock, now, memory } = context;
+	const merging = saving(context);
 	const options = {
 		staging: paths.staging,
 		backup: path.join(paths.backups, backup),
@@ -97,7 +106,7 @@ async function replaceAsJournalled(
 		versions: paths.versions,
 		keepsVersions: config.syncAtime === "auto",
 		resume,
-		mergeLate: mergeLateWriteAside,
+		mergeLate: (late: LateWrite) => mergeLateWriteAside(merging, late),
 		checkpoint(step: string) {
 			lock.assertHeld();
 			if (step === "swap") faultPoint("rescue-swap");
@@ -166,7 +175,7 @@ export async function rescueLateWrites(context: CycleContext): Promise<number> {
 			const base = bases.get(entry.before) ?? null;
 			if (base?.equals(written)) continue;
 			const live = readFile(fileSystemPath(repository.root, name));
-			const merged = live ? await merge(name, base, written, live.content) : written;
+			const merged = live ? await merge(context, name, base, written, live.content) : written;
 			rescued++;
 			if (live && merged.equals(live.content)) continue;
 			replacements.push({ path: name, mode: live ? fileMode(live.stats) : "100644", content: merged, replaces: live?.content ?? null });
@@ -326,7 +335,7 @@ export async function rescueStaleWrites(
 	for (const { name, live, steps, latest } of suspects) {
 		const newest = newestVersion(latest, contents, committed.get(name) ?? null);
 		const origin = originOf(name, live.content, newest, steps, contents);
-		const merged = origin && newest ? await merge(name, origin.content, live.content, newest) : live.content;
+		const merged = origin && newest ? await merge(context, name, origin.content, live.content, newest) : live.content;
 		if (origin && !merged.equals(live.content)) logOrigin(context, name, origin);
 		checked.push({ path: name, mode: fileMode(live.stats), content: merged });
 		if (!merged.equals(live.content))
@@ -381,7 +390,7 @@ export async function bringUpToDate(context: CycleContext, late: LateWrite): Pro
 	const origin = originOf(name, written, newest, steps, contents);
 	if (!origin || !newest) return written;
 	logOrigin(context, name, origin);
-	return await merge(name, origin.content, written, newest);
+	return await merge(context, name, origin.content, written, newest);
 }
 
 function logOrigin({ log }: CycleContext, name: GitPath, { reason }: Origin): void {
