@@ -23,15 +23,18 @@ const sabotages = {
 
 export const sabotageNames = Object.keys(sabotages);
 
-/** A plugin of esbuild that puts the mistake in. @throws when the source has no such place any more */
-export function sabotagePlugin(name) {
-	const { file, find, replacement } = sabotages[name];
+/** A plugin of esbuild that puts one of these mistakes in. */
+export const sabotagePlugin = (name) => mistakePlugin(name, sabotages[name]);
+
+/** A plugin of esbuild that puts a mistake in. @throws when the source has no such place any more */
+export function mistakePlugin(name, { file, find, replacement }) {
 	return {
 		name: `sabotage-${name}`,
 		setup(build) {
 			build.onLoad({ filter: file }, ({ path: source }) => {
 				const parts = readFileSync(source, "utf8").split(find);
-				if (parts.length !== 2) throw new Error(`${source}: '${find}' is there ${parts.length - 1} times: bring sabotage.mjs up to date`);
+				if (parts.length !== 2)
+					throw new Error(`${source}: '${find}' is there ${parts.length - 1} times: bring the mistake ${name} up to date`);
 				return { contents: parts.join(replacement), loader: "ts" };
 			});
 		},

@@ -160,7 +160,7 @@ test("a fourth is made from the second, where the third was made from that too a
 	expect(read().sort()).toEqual(["first", "fourth", "new", "second", "theirs", "third"]);
 });
 
-test("a program that adds an element at every turn: all are there, and none counts as one that found no file", async () => {
+test("exchange: a program adds an element at every turn → all there, none as new", async () => {
 	const writes = Array.from({ length: 8 }, (_, index) => () => write([...read(), `element ${index}`]));
 	const appeared: boolean[] = [];
 	const mergeLate = (late: LateWrite) => {

@@ -1,0 +1,60 @@
+/** Kinds of files, as packages/merge tells them apart. */
+export const kinds = ["json", "notes", "code", "binary"] as const;
+export type Kind = (typeof kinds)[number];
+
+export const extensions: Readonly<Record<Kind, string>> = { json: "json", notes: "md", code: "py", binary: "bin" };
+
+/** A mark that is in no other content: who finds it knows who wrote it. */
+export const tokenOf = (path: number, name: string | number) => `tok${path}x${name}z`;
+
+/** All marks in some bytes, in their order. */
+export const tokensIn = (bytes: Buffer) => bytes.toString("latin1").match(/tok\d+x[a-z0-9]+z/g) ?? [];
+
+/** A file as its first writer made it. */
+export function firstContent(kind: Kind, token: string): Buffer {
+	switch (kind) {
+		case "json":
+			return Buffer.from(`${JSON.stringify({ [token]: 1 }, null, 2)}\n`);
+		case "notes":
+			return Buffer.from(`# Notes\n\n- ${token}\n`);
+		case "code":
+			return Buffer.from(
+				`import os\n\n\ndef ${token}():\n    return 1\n\n\ndef between():\n    return os\n\n\ndef last():\n    return 3\n`,
+			);
+		case "binary":
+			return Buffer.from(`\0\u0001${token}\0`);
+	}
+}
+
+function withKey(bytes: Buffer, token: string): Buffer {
+	let read: unknown = {};
+	try {
+		read = JSON.parse(bytes.toString("utf8"));
+	} catch {
+		// A program that cannot read its file begins a new one.
+	}
+	return Buffer.from(`${JSON.stringify({ ...(read as object), [token]: 1 }, null, 2)}\n`);
+}
+
+/** What a program makes of a file that it has read. @param at code has one place for what comes in, and one for what is written here */
+export function withToken(kind: Kind, bytes: Buffer, token: string, at: "top" | "bottom"): Buffer {
+	switch (kind) {
+		case "json":
+			return withKey(bytes, token);
+		case "notes":
+			return Buffer.concat([bytes, appended(kind, token)]);
+		case "code": {
+			const text = bytes.toString("utf8");
+			return at === "top" ? Buffer.from(`import ${token}\n${text}`) : Buffer.from(`${text}\n\ndef ${token}():\n    return 2\n`);
+		}
+		case "binary":
+			return Buffer.concat([bytes, appended(kind, token)]);
+	}
+}
+
+/** What a program adds that does not look at what is there. */
+export function appended(kind: Kind, token: string): Buffer {
+	return Buffer.from(
+		kind === "binary" ? `${token}\0` : kind === "notes" ? `- ${token}\n` : kind === "code" ? `\n# ${token}\n` : `"${token}"\n`,
+	);
+}

@@ -1,0 +1,338 @@
+import { spawnSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { GitError } from "@robust-sync/git";
+import { personEnvironment } from "@robust-sync/git/fixtures/scratch";
+import { act, actNames, Subject } from "./acts.ts";
+import { extensions, firstContent, type Kind, tokenOf, tokensIn, withToken } from "./contents.ts";
+import { type Call, Killed, Trap } from "./trap.ts";
+import { World } from "./world.ts";
+
+/** How the product replaces a file: by an exchange in one step, or, where the file system has none, by a rename and a link. */
+export const ways = ["exchange", "link"] as const;
+export type Way = (typeof ways)[number];
+
+/** What the commit that comes in does to the path. */
+export const incomings = ["change", "delete", "create", "mode"] as const;
+export type Incoming = (typeof incomings)[number];
+
+/** Acts that concern more than one path: the process is killed, a person uses git, another commit comes, the clock is set. */
+export const widerActs = ["kill", "second", "git-add", "git-commit", "clock"] as const;
+
+/** One act at one step. */
+export interface Event {
+	/**
+	 * Before which call: `17` the 17th that names the path, `g5` the 5th git command, `m9` the 9th that changes something; `c17` and `cg5` count
+	 * from the journal of the checkout on; `1:c17` is in the life of the process after the first kill; `end` is after the cycle.
+	 */
+	readonly step: string;
+	readonly act: string;
+}
+
+/** One experiment with one path. */
+export interface Trace {
+	readonly kind: Kind;
+	/** By an exchange where it is not given. */
+	readonly way?: Way;
+	readonly incoming: Incoming;
+	readonly events: readonly Event[];
+}
+
+/** A person's commit in the middle of a checkout ends the cycle with an error, and the next one goes on. */
+const usesGit = (trace: Trace) => trace.events.some(({ act }) => act.startsWith("git-"));
+
+export const isWide = (trace: Trace) => trace.events.some(({ act }) => (widerActs as readonly string[]).includes(act));
+
+/** As `--only` takes it: `notes change 17=append m9=kill`, `link json change c5=rename`. */
+export const traceText = ({ kind, incoming, events, way = "exchange" }: Trace) =>
+	[...(way === "exchange" ? [] : [way]), kind, incoming, ...events.map(({ step, act }) => `${step}=${act}`)].join(" ");
+
+/** @throws Error with what is expected */
+export function parseTrace(text: string): Trace {
+	const words = text.trim().split(/\s+/);
+	const isLinking = words[0] === "link";
+	const [kind, incoming, ...events] = isLinking ? words.slice(1) : words;
+	const trace: Trace = {
+		...(isLinking ? { way: "link" } : {}),
+		kind: kind as Kind,
+		incoming: incoming as Incoming,
+		events: events.map((event) => {
+			const [step = "", act = ""] = event.split("=");
+			return { step, act };
+		}),
+	};
+	const isKnown = (name: string) => actNames.includes(name) || (widerActs as readonly string[]).includes(name);
+	if (!Object.hasOwn(extensions, trace.kind) || !incomings.includes(trace.incoming) || !trace.events.every((event) => isKnown(event.act)))
+		throw new Error(
+			`invalid trace "${text}": expected [link] <kind> <incoming> <step>=<act>…; kinds ${Object.keys(extensions).join(" ")}; incoming ${incomings.join(" ")}; acts ${[...actNames, ...widerActs].join(" ")}`,
+		);
+	return trace;
+}
+
+/** What was found of one trace. */
+export interface Outcome {
+	readonly trace: Trace;
+	/** One line each; none: all is well. */
+	readonly problems: readonly string[];
+	/** The steps that it had, with the call that each was before. */
+	readonly steps: ReadonlyMap<string, string>;
+	/** Acts that were carried out; the others were not possible, or their step did not come. */
+	readonly done: number;
+}
+
+/** More cycles than this are not needed after those that were cut short. */
+const mostLives = 5;
+
+/** A path of a batch. */
+class Experiment {
+	readonly trace: Trace;
+	readonly number: number;
+	readonly name: string;
+	readonly subject: Subject;
+	readonly incoming: Buffer | null;
+	readonly steps = new Map<string, string>();
+	readonly waiting: Map<string, string[]>;
+	done = 0;
+	#calls = 0;
+	#phase = "";
+
+	constructor(trace: Trace, number: number, world: World) {
+		this.trace = trace;
+		this.number = number;
+		const file = `p${number}.${extensions[trace.kind]}`;
+		this.name = `d${number}/${file}`;
+		const [base, added] = [tokenOf(number, "base"), tokenOf(number, "new")];
+		const first = trace.incoming === "create" ? null : firstContent(trace.kind, base);
+		const changed =
+			trace.incoming === "delete"
+				? null
+				: trace.incoming === "mode"
+					? first
+					: withToken(trace.kind, first ?? firstContent(trace.kind, base), added, "top");
+		this.incoming = changed;
+		this.subject = new Subject(trace.kind, world.path("here", this.name), first, (name) => tokenOf(number, name), [base, added]);
+		const isThere = trace.incoming === "change" || trace.incoming === "mode";
+		for (const token of tokensIn(Buffer.concat([first ?? Buffer.alloc(0), changed ?? Buffer.alloc(0)])))
+			this.subject.needs.set(token, isThere ? "tree" : "kept");
+		this.waiting = new Map();
+		for (const { step, act } of trace.events) this.waiting.set(step, [...(this.waiting.get(step) ?? []), act]);
+	}
+
+	/** The next call that names the path. @returns the acts before it */
+	nextCall(phase: string, call: Call): string[] {
+		if (phase !== this.#phase) this.#calls = 0;
+		this.#phase = phase;
+		return this.meet(`${phase}${++this.#calls}`, call.name);
+	}
+
+	meet(step: string, call: string): string[] {
+		this.steps.set(step, call);
+		const acts = this.waiting.get(step) ?? [];
+		this.waiting.delete(step);
+		return acts;
+	}
+}
+
+/** Explores many paths in one checkout, or one after the other where an act concerns more than its path. */
+export class Batch {
+	readonly #world = new World();
+	readonly #experiments: readonly Experiment[];
+	readonly #byFile: ReadonlyMap<string, Experiment>;
+	readonly #trap: Trap;
+	/** Those whose acts may happen now. */
+	#active: ReadonlySet<Experiment> = new Set();
+	#life = 0;
+	#isCheckout = false;
+	#gits = 0;
+	#changes = 0;
+
+	/** @param canExchange as Trap takes it */
+	constructor(traces: readonly Trace[], canExchange: boolean) {
+		this.#experiments = traces.map((trace, number) => new Experiment(trace, number, this.#world));
+		this.#byFile = new Map(this.#experiments.map((experiment) => [path.basename(experiment.name), experiment]));
+		this.#trap = new Trap((call) => this.#observe(call), canExchange);
+	}
+
+	#observe(call: Call): void {
+		const life = this.#life > 0 ? `${this.#life}:` : "";
+		const phase = `${life}${this.#isCheckout ? "c" : ""}`;
+		const isGit = call.name.startsWith("git ");
+		if (isGit) this.#gits++;
+		if (call.changes) this.#changes++;
+		const named = new Set<Experiment>();
+		for (const file of call.files) {
+			const experiment = this.#byFile.get(file);
+			if (experiment && this.#active.has(experiment)) named.add(experiment);
+		}
+		for (const experiment of named) {
+			for (const next of experiment.subject.next.splice(0)) next();
+			this.#perform(experiment, experiment.nextCall(phase, call));
+		}
+		if (isGit) {
+			const step = `${phase}g${this.#gits}`;
+			for (const experiment of this.#active) this.#perform(experiment, experiment.meet(step, call.name));
+		}
+		if (call.changes && this.#active.size === 1) {
+			const [experiment] = [...this.#active] as [Experiment];
+			this.#perform(experiment, experiment.meet(`${life}m${this.#changes}`, `${call.name} ${call.files.join(" ")}`));
+		}
+		// From here on it is the checkout, which has the same steps whatever happened to other paths before.
+		if (call.name === "renameSync" && call.files[1] === "journal.json" && !this.#isCheckout) {
+			this.#isCheckout = true;
+			this.#gits = 0;
+		}
+	}
+
+	#perform(experiment: Experiment, names: readonly string[]): void {
+		const { subject } = experiment;
+		for (const name of names) {
+			if (name === "kill") {
+				experiment.done++;
+				this.#trap.kill();
+			} else if (name === "clock") {
+				this.#world.stepMs += 86_400_000;
+				experiment.done++;
+			} else if (name === "second") {
+				const token = tokenOf(experiment.number, "second");
+				const content = withToken(subject.kind, experiment.incoming ?? firstContent(subject.kind, token), token, "top");
+				subject.needs.set(token, "tree");
+				this.#world.commitOnHub(new Map([[experiment.name, content]]));
+				experiment.done++;
+			} else if (name === "git-add" || name === "git-commit") {
+				const add = this.#person("add", "--all", "--", experiment.name);
+				if (add && (name === "git-add" || this.#person("commit", "--quiet", "-m", "by hand"))) experiment.done++;
+			} else if (act(subject, name)) experiment.done++;
+		}
+	}
+
+	/** A person's git; what it refuses, or cannot do because something is locked, is not done. */
+	#person(...args: string[]): boolean {
+		return spawnSync("git", args, { cwd: this.#world.path("here"), env: personEnvironment(this.#world.directory) }).status === 0;
+	}
+
+	/** A cycle of the first node in which acts happen, and those after it where it was killed. */
+	async #disturbed(experiments: readonly Experiment[]): Promise<void> {
+		this.#life = 0;
+		this.#active = new Set(experiments);
+		for (const { subject } of experiments) if (subject.base !== null) subject.oldAppend = fs.openSync(subject.file, "a");
+		for (;;) {
+			[this.#gits, this.#changes, this.#isCheckout] = [0, 0, false];
+			try {
+				await this.#trap.during(() => this.#world.cycle("here"));
+				break;
+			} catch (error) {
+				const isOvertaken = error instanceof GitError && experiments.some(({ trace }) => usesGit(trace));
+				if ((!(error instanceof Killed) && !isOvertaken) || this.#life === mostLives) throw error;
+				this.#life++;
+				// The daemon goes on after a failure, and knows what it knew.
+				if (error instanceof Killed) this.#world.restart("here");
+			}
+		}
+		this.#active = new Set();
+		for (const experiment of experiments) {
+			const { subject } = experiment;
+			for (const next of subject.next.splice(0)) next();
+			for (const later of subject.later.splice(0)) later();
+			this.#perform(experiment, experiment.meet("end", "the cycle is over"));
+			for (const then of [...subject.next.splice(0), ...subject.later.splice(0)]) then();
+			if (subject.oldAppend !== null) fs.closeSync(subject.oldAppend);
+		}
+	}
+
+	/** @returns what was found, in the order of the traces */
+	async run(): Promise<Outcome[]> {
+		const world = this.#world;
+		this.#trap.set();
+		try {
+			world.commitOnHub(new Map<string, Buffer | null>([["README", Buffer.from("here\n")], ...this.#filesOf(this.#experiments, false)]));
+			await world.cycle("here");
+			await world.cycle("there");
+			const alone = this.#experiments.filter(({ trace }) => isWide(trace));
+			const together = this.#experiments.filter(({ trace }) => !isWide(trace));
+			const failures = new Map<Experiment, string>();
+			for (const group of [...(together.length > 0 ? [together] : []), ...alone.map((experiment) => [experiment])]) {
+				world.commitOnHub(
+					new Map(this.#filesOf(group, true)),
+					new Set(group.filter(({ trace }) => trace.incoming === "mode").map((experiment) => experiment.name)),
+				);
+				try {
+					await this.#disturbed(group);
+				} catch (error) {
+					for (const experiment of group) failures.set(experiment, `the cycle failed: ${(error as Error).stack}`);
+				}
+			}
+			return await this.#outcomes(failures);
+		} finally {
+			this.#trap.remove();
+			await world.remove();
+		}
+	}
+
+	#filesOf(experiments: readonly Experiment[], isIncoming: boolean): [string, Buffer | null][] {
+		return experiments.flatMap(({ name, subject, incoming }): [string, Buffer | null][] =>
+			isIncoming ? [[name, incoming]] : subject.base === null ? [] : [[name, subject.base]],
+		);
+	}
+
+	async #outcomes(failures: ReadonlyMap<Experiment, string>): Promise<Outcome[]> {
+		let general: string[];
+		try {
+			general = [...(await this.#world.settle()), ...this.#world.problems()];
+		} catch (error) {
+			general = [`a later cycle failed: ${(error as Error).stack}`];
+		}
+		const kept = this.#world.keptTokens();
+		return this.#experiments.map((experiment) => {
+			const failure = failures.get(experiment);
+			const problems = [...(failure === undefined ? [] : [failure]), ...general, ...this.#problemsOf(experiment, kept)];
+			return { trace: experiment.trace, problems, steps: experiment.steps, done: experiment.done };
+		});
+	}
+
+	#problemsOf({ name, subject, trace }: Experiment, kept: ReadonlySet<string>): string[] {
+		const { bytes, executable } = this.#world.tree(path.dirname(name));
+		const counts = new Map<string, number>();
+		for (const token of tokensIn(bytes)) counts.set(token, (counts.get(token) ?? 0) + 1);
+		const isMerged = subject.kind === "json" || subject.kind === "notes" || (subject.kind === "code" && subject.marks <= 1);
+		const isRelaxed = subject.isRelaxed || !isMerged || trace.incoming === "create";
+		const problems: string[] = [];
+		for (const [token, need] of subject.needs) {
+			const count = counts.get(token) ?? 0;
+			if (count > 1 && !subject.isRelaxed) problems.push(`${token} is there ${count} times`);
+			if (count > 0 || need === "free") continue;
+			if (!kept.has(token)) problems.push(`${token} is lost`);
+			else if (need === "tree" && !isRelaxed) problems.push(`${token} is not in the tree`);
+		}
+		const wantsMode = subject.isExecutable || (trace.incoming === "mode" && trace.events.length === 0);
+		if (wantsMode && counts.size > 0 && executable.length === 0 && !subject.isRelaxed) problems.push("it is not executable");
+		return problems.map((problem) => `${problem}; in the tree: ${[...counts.keys()].join(" ") || "nothing"}`);
+	}
+}
+
+/** How many paths are in one checkout, and how many traces with wider acts one after the other in one workspace. */
+const pathsAtOnce = 400;
+const wideInARow = 20;
+
+/**
+ * Runs traces, in batches.
+ * @param report called after each batch @param stop called before each batch: true ends it
+ */
+export async function explore(
+	traces: readonly Trace[],
+	report: (outcomes: readonly Outcome[]) => void = () => undefined,
+	stop: () => boolean = () => false,
+): Promise<Outcome[]> {
+	const outcomes: Outcome[] = [];
+	for (const way of ways) {
+		for (const wide of [false, true]) {
+			const chosen = traces.filter((trace) => isWide(trace) === wide && (trace.way ?? "exchange") === way);
+			const size = wide ? wideInARow : pathsAtOnce;
+			for (let start = 0; start < chosen.length && !stop(); start += size) {
+				const found = await new Batch(chosen.slice(start, start + size), way === "exchange").run();
+				outcomes.push(...found);
+				report(found);
+			}
+		}
+	}
+	return outcomes;
+}

@@ -1,0 +1,94 @@
+import { type ParseArgsConfig, parseArgs } from "node:util";
+import { type Kind, kinds } from "./contents.ts";
+import { explore, type Incoming, incomings, type Outcome, parseTrace, traceText, type Way, ways } from "./explorer.ts";
+import { complete, exploreWithin, quickTraces } from "./schedules.ts";
+
+// `npm run explore`: every interleaving of a checkout with what programs write meanwhile (docs/design/concurrent-writes.md).
+
+const usage = `usage: npm run explore -- [--bound 1|2] [--kind ${kinds.join("|")}] [--incoming ${incomings.join("|")}] [--way ${ways.join("|")}]
+                          [--share 0..1] [--seed N] [--narrow] [--stop] [--quick] [--only "TRACE"]
+  --bound     acts a trace (default 1)
+  --kind, --incoming  only these; all by default
+  --way       how files are replaced: exchange (default), or link, as on file systems that cannot exchange them
+  --share     runs this part of the traces, chosen by --seed (default 1 and 1)
+  --narrow    without kills, a person's git, a second commit and clock steps: each of these takes cycles of its own
+  --stop      ends at the first batch with a failing trace
+  --quick     what npm test runs: one act at each call of a checkout of notes, and the traces that have failed once
+  --only      runs one trace, as it was printed, and shows its steps; given several times, runs all of them
+`;
+
+const options = {
+	bound: { type: "string", default: "1" },
+	kind: { type: "string" },
+	incoming: { type: "string" },
+	way: { type: "string", default: "exchange" },
+	share: { type: "string", default: "1" },
+	seed: { type: "string", default: "1" },
+	only: { type: "string", multiple: true },
+	narrow: { type: "boolean", default: false },
+	quick: { type: "boolean", default: false },
+	stop: { type: "boolean", default: false },
+	help: { type: "boolean", default: false },
+} satisfies ParseArgsConfig["options"];
+
+const failed = (outcomes: readonly Outcome[]) => outcomes.filter(({ problems }) => problems.length > 0);
+
+function print({ trace, problems }: Outcome): void {
+	process.stdout.write(`FAILED ${traceText(trace)}\n${problems.map((problem) => `  ${problem.replaceAll("\n", "\n  ")}\n`).join("")}`);
+}
+
+async function only(text: string): Promise<number> {
+	const [outcome] = (await explore([parseTrace(text)])) as [Outcome];
+	for (const [step, call] of outcome.steps) {
+		const acts = outcome.trace.events.filter((event) => event.step === step).map((event) => event.act);
+		process.stdout.write(`${step.padStart(6)}  ${call}${acts.length > 0 ? `  <- ${acts.join(", ")}` : ""}\n`);
+	}
+	if (outcome.problems.length > 0) print(outcome);
+	else process.stdout.write(`nothing lost; ${outcome.done} of ${outcome.trace.events.length} acts were possible\n`);
+	return outcome.problems.length > 0 ? 1 : 0;
+}
+
+/** @returns the exit code: 1 where a trace failed, 2 for arguments that are not understood */
+async function main(): Promise<number> {
+	const { values } = parseArgs({ options });
+	if (values.help) {
+		process.stdout.write(usage);
+		return 0;
+	}
+	const [first, ...others] = values.only ?? [];
+	if (first !== undefined && others.length === 0) return await only(first);
+	const [bound, share, seed] = [Number(values.bound), Number(values.share), Number(values.seed)];
+	const isOne = <T extends string>(value: string | undefined, all: readonly T[]) =>
+		value === undefined || (all as readonly string[]).includes(value);
+	if (!(bound === 1 || bound === 2) || !(share >= 0 && share <= 1) || !Number.isInteger(seed)) throw new Error("a number is out of range");
+	if (!isOne(values.kind, kinds) || !isOne(values.incoming, incomings) || !isOne(values.way, ways))
+		throw new Error("no such kind or incoming change");
+	const started = performance.now();
+	let [count, whole, bad] = [0, 0, 0];
+	const report = (outcomes: readonly Outcome[], left: number) => {
+		[count, whole] = [count + outcomes.length, whole + complete(outcomes)];
+		for (const outcome of failed(outcomes)) {
+			bad++;
+			print(outcome);
+		}
+		const seconds = Math.round((performance.now() - started) / 1000);
+		if (!values.quick) process.stderr.write(`${seconds} s: ${count} traces, ${bad} failed, ${left} left of this kind\n`);
+	};
+	const traces = values.quick ? quickTraces() : first === undefined ? null : [first, ...others].map(parseTrace);
+	if (traces !== null) await explore(traces, (outcomes) => report(outcomes, 0));
+	else
+		for (const kind of values.kind === undefined ? kinds : [values.kind as Kind])
+			for (const incoming of values.incoming === undefined ? incomings : [values.incoming as Incoming]) {
+				const bounds = { way: values.way as Way, kind, incoming, bound, share, seed, wide: !values.narrow } as const;
+				await exploreWithin(bounds, report, () => values.stop && bad > 0);
+			}
+	process.stdout.write(`${count} traces, ${whole} of them with every act carried out, ${bad} failed\n`);
+	return bad > 0 ? 1 : 0;
+}
+
+try {
+	process.exitCode = await main();
+} catch (error) {
+	process.stderr.write(`explore: ${(error as Error).message}\n${usage}`);
+	process.exitCode = 2;
+}

@@ -1,0 +1,160 @@
+import fs from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
+import { FileExchanger, Repository } from "@robust-sync/git";
+
+// Every system call of the product passes here before it is made, and so does every git command. The product has no hook for this and
+// needs none: its modules call the functions of node:fs by name, and these are replaced as long as a trap is set.
+
+/** One call that is about to be made. */
+export interface Call {
+	/** The function of node:fs, `exchange`, `copyAttributes`, or `git` with its first argument. */
+	readonly name: string;
+	/** The last components of the paths that it names, one character a byte. */
+	readonly files: readonly string[];
+	/** Whether it changes something on disk. */
+	readonly changes: boolean;
+}
+
+/** The process counts as killed: from here on each of its calls throws this, whatever catches it. */
+export class Killed extends Error {
+	override readonly name = "Killed";
+}
+
+/** Functions of node:fs → whether they change something. `openSync` changes something by its flags. */
+const traps: Readonly<Record<string, boolean>> = {
+	lstatSync: false,
+	statSync: false,
+	readlinkSync: false,
+	openSync: false,
+	readFileSync: false,
+	existsSync: false,
+	readdirSync: false,
+	writeFileSync: true,
+	appendFileSync: true,
+	copyFileSync: true,
+	linkSync: true,
+	symlinkSync: true,
+	renameSync: true,
+	unlinkSync: true,
+	rmSync: true,
+	rmdirSync: true,
+	mkdirSync: true,
+	truncateSync: true,
+	utimesSync: true,
+	chmodSync: true,
+	chownSync: true,
+};
+
+/** Those that name two files. */
+const twoPaths: ReadonlySet<string> = new Set(["copyFileSync", "linkSync", "symlinkSync", "renameSync"]);
+
+const writing = fs.constants.O_WRONLY | fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_TRUNC;
+
+function isWriting(flags: unknown): boolean {
+	return typeof flags === "string" ? /[wa+x]/.test(flags) : typeof flags === "number" && (flags & writing) !== 0;
+}
+
+function lastComponent(name: unknown): string | null {
+	const text = Buffer.isBuffer(name) ? name.toString("latin1") : typeof name === "string" ? Buffer.from(name).toString("latin1") : null;
+	return text === null ? null : text.slice(text.lastIndexOf("/") + 1);
+}
+
+type Function = (...args: unknown[]) => unknown;
+
+/** Calls `observe` before each call of the product while it is set and enabled. Only one at a time. */
+export class Trap {
+	readonly #observe: (call: Call) => void;
+	readonly #real = new Map<string, Function>();
+	readonly #exchange = FileExchanger.prototype.exchange;
+	readonly #copyAttributes = FileExchanger.prototype.copyAttributes;
+	readonly #run = Repository.prototype.run;
+	#isEnabled = false;
+	#isInside = false;
+	#isDead = false;
+
+	readonly #canExchange: boolean;
+
+	/** @param canExchange whether files can be exchanged in one step; else they are renamed away and linked */
+	constructor(observe: (call: Call) => void, canExchange: boolean) {
+		this.#observe = observe;
+		this.#canExchange = canExchange;
+	}
+
+	/** Replaces the functions. */
+	set(): void {
+		const trap = this;
+		const functions = fs as unknown as Record<string, Function>;
+		for (const [name, changes] of Object.entries(traps)) {
+			const real = functions[name] as Function;
+			this.#real.set(name, real);
+			functions[name] = (...args) => trap.#pass(name, args, changes || (name === "openSync" && isWriting(args[1])), () => real(...args));
+		}
+		syncBuiltinESMExports();
+		FileExchanger.prototype.exchange = async function (a, b) {
+			if (!trap.#canExchange) return false;
+			trap.#meet("exchange", [a, b], true);
+			const done = await trap.#exchange.call(this, a, b);
+			trap.#meet("exchanged", [a, b], true);
+			return done;
+		};
+		FileExchanger.prototype.copyAttributes = async function (from, to) {
+			trap.#meet("copyAttributes", [from, to], true);
+			return await trap.#copyAttributes.call(this, from, to);
+		};
+		Repository.prototype.run = async function (args, options) {
+			trap.#meet(`git ${args[0]}`, [], true);
+			const result = await trap.#run.call(this, args, options);
+			if (trap.#isDead) throw new Killed();
+			return result;
+		};
+	}
+
+	/** Puts the real functions back. */
+	remove(): void {
+		for (const [name, real] of this.#real) (fs as unknown as Record<string, Function>)[name] = real;
+		syncBuiltinESMExports();
+		FileExchanger.prototype.exchange = this.#exchange;
+		FileExchanger.prototype.copyAttributes = this.#copyAttributes;
+		Repository.prototype.run = this.#run;
+	}
+
+	/** Observes what `work` does, and nothing else. */
+	async during<T>(work: () => Promise<T>): Promise<T> {
+		this.#isEnabled = true;
+		try {
+			return await work();
+		} finally {
+			this.#isEnabled = false;
+			this.#isDead = false;
+		}
+	}
+
+	/** To be called by the observer: the process is dead until the work that is observed has ended. */
+	kill(): never {
+		this.#isDead = true;
+		throw new Killed();
+	}
+
+	#meet(name: string, paths: readonly unknown[], changes: boolean): void {
+		if (!this.#isEnabled || this.#isInside) return;
+		if (this.#isDead) throw new Killed();
+		this.#isInside = true;
+		try {
+			this.#observe({ name, files: paths.map(lastComponent).filter((file) => file !== null), changes });
+		} finally {
+			this.#isInside = false;
+		}
+	}
+
+	#pass(name: string, args: readonly unknown[], changes: boolean, real: () => unknown): unknown {
+		if (!this.#isEnabled || this.#isInside) return real();
+		this.#meet(name, args.slice(0, twoPaths.has(name) ? 2 : 1), changes);
+		// Calls that node:fs makes of itself are one call of the product.
+		this.#isInside = true;
+		try {
+			return real();
+		} finally {
+			this.#isInside = false;
+		}
+	}
+}

@@ -1,0 +1,154 @@
+import { spawnSync } from "node:child_process";
+import fs from "node:fs";
+import os from "node:os";
+import type { Repository } from "@robust-sync/git";
+import { personEnvironment, Scratch } from "@robust-sync/git/fixtures/scratch";
+import { ensureExcluded, type MonotonicClock, monotonicClock, parseConfig, WorkspacePaths } from "@robust-sync/workspace";
+import { type CycleResult, runCycle } from "../../cycle.ts";
+import { newMemory } from "../../daemon.ts";
+import { cycleContext } from "../cycle-context.ts";
+import { tokensIn } from "./contents.ts";
+
+const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/** In memory, where that is possible: nothing here is about a disk. */
+const memoryDirectory = fs.existsSync("/dev/shm") ? "/dev/shm" : os.tmpdir();
+
+/** What one commit has at some paths; null: no file. */
+export type Files = ReadonlyMap<string, Buffer | null>;
+
+/** Two nodes and their hub, with cycles in this process. The clock is ours. */
+export class World extends Scratch {
+	/** How far our clocks are ahead of the kernel's, milliseconds. */
+	aheadMs = 0;
+	/** The same of the one that a person can set, on top. */
+	stepMs = 0;
+	readonly #clock: MonotonicClock = { bootId: monotonicClock.bootId, now: () => monotonicClock.now() + this.aheadMs };
+	readonly #memories = new Map<string, ReturnType<typeof newMemory>>();
+	readonly #repositories = new Map<string, Repository>();
+
+	constructor() {
+		super("explore", memoryDirectory);
+		this.hub();
+		for (const name of ["here", "there"]) ensureExcluded(this.init(name, this.path("hub.git")));
+	}
+
+	/** A commit on the hub that a third node has pushed. One process. */
+	commitOnHub(files: Files, executable: ReadonlySet<string> = new Set()): void {
+		const parts: (string | Buffer)[] = [
+			"commit refs/heads/main\ncommitter Third <third@example.org> ",
+			`${Math.floor((Date.now() + this.aheadMs) / 1000)} +0000\ndata 6\nthird\n\n`,
+		];
+		if (fs.existsSync(this.path("hub.git/refs/heads/main"))) parts.push("from refs/heads/main^0\n");
+		for (const [name, content] of files) {
+			if (content === null) parts.push(`D ${name}\n`);
+			else parts.push(`M ${executable.has(name) ? "100755" : "100644"} inline ${name}\ndata ${content.length}\n`, content, "\n");
+		}
+		const input = Buffer.concat(parts.map((part) => (typeof part === "string" ? Buffer.from(part) : part)));
+		const env = personEnvironment(this.directory);
+		const { status, stderr } = spawnSync("git", ["--git-dir", this.path("hub.git"), "fast-import", "--quiet"], { input, env });
+		if (status !== 0) throw new Error(stderr.toString("utf8"));
+	}
+
+	/** One cycle of a node, as its daemon makes it. */
+	async cycle(name: "here" | "there"): Promise<CycleResult> {
+		const known = this.#memories.get(name);
+		const memory = known ?? newMemory(new WorkspacePaths(this.path(name)), true, this.#clock);
+		this.#memories.set(name, memory);
+		const repository = this.#repositories.get(name) ?? (await this.open(name));
+		this.#repositories.set(name, repository);
+		const config = parseConfig({ NODE_NAME: name, GUARD: "0", SYNC_SECRETS: "off", SYNC_PUSH_INTERVAL: "0" });
+		const now = () => Date.now() + this.aheadMs + this.stepMs;
+		return await runCycle(await cycleContext(this, name, { memory, repository, config, log: silent, now }));
+	}
+
+	/** The process of a node has been killed, and another one begins. */
+	restart(name: "here" | "there"): void {
+		const memory = newMemory(new WorkspacePaths(this.path(name)), true, this.#clock);
+		this.#memories.set(name, { ...memory, branch: "main", lastBranch: "main", resumed: true });
+	}
+
+	/** Cycles until nothing more happens. @returns what is wrong with that: it must come to rest */
+	async settle(): Promise<string[]> {
+		for (let round = 0; round < 12; round++) {
+			let isBusy = false;
+			for (const name of ["here", "there"] as const) {
+				this.aheadMs += 700;
+				const { busy, committed, pulled, pushed, rescued } = await this.cycle(name);
+				isBusy ||= busy + committed + pulled + pushed + rescued > 0;
+			}
+			if (!isBusy) return [];
+		}
+		return ["the nodes do not come to rest"];
+	}
+
+	/** What is wrong with the repositories and with what is left behind, one line each. */
+	problems(): string[] {
+		const problems: string[] = [];
+		const [here, there, hub] = ["here", "there", "hub.git"].map((name) => this.git(name, "rev-parse", "main").trim());
+		if (here !== there || here !== hub) problems.push(`the nodes and the hub differ: ${here} ${there} ${hub}`);
+		for (const name of ["here", "there"]) {
+			const status = this.git(name, "status", "--porcelain", "--untracked-files=all");
+			if (status !== "") problems.push(`${name}: git status is not clean: ${status}`);
+			const differs = this.#differsFromCommit(name);
+			if (differs !== "") problems.push(`${name}: the files are not those of the commit, and the index hides it: ${differs}`);
+			const paths = new WorkspacePaths(this.path(name));
+			for (const left of [paths.journal, paths.staging, `${paths.sync}/rescue.json`])
+				if (fs.existsSync(left)) problems.push(`${name}: ${left} is left behind`);
+			const held = fs.existsSync(`${paths.sync}/held.json`) ? fs.readFileSync(`${paths.sync}/held.json`, "utf8") : "";
+			if (/"reason"/.test(held)) problems.push(`${name}: a path is held: ${held}`);
+			for (const lock of this.#filesBelow(`${name}/.git`)) if (lock.endsWith(".lock")) problems.push(`${name}: ${lock} is left behind`);
+		}
+		return problems;
+	}
+
+	/** What an index says that knows nothing of the files' times: git reads them all. */
+	#differsFromCommit(name: string): string {
+		const options = {
+			cwd: this.path(name),
+			env: { ...personEnvironment(this.directory), GIT_INDEX_FILE: this.path("fresh-index") },
+			encoding: "utf8",
+		} as const;
+		fs.rmSync(this.path("fresh-index"), { force: true });
+		const read = spawnSync("git", ["read-tree", "main"], options);
+		return read.stderr + spawnSync("git", ["status", "--porcelain", "--untracked-files=all"], options).stdout;
+	}
+
+	*#filesBelow(directory: string): Generator<string> {
+		const entries = fs.existsSync(this.path(directory)) ? fs.readdirSync(this.path(directory), { withFileTypes: true }) : [];
+		for (const entry of entries) {
+			if (entry.isDirectory()) yield* this.#filesBelow(`${directory}/${entry.name}`);
+			else yield `${directory}/${entry.name}`;
+		}
+	}
+
+	/** What is on disk below a directory of the first node: contents of files, targets of links; and which files are executable. */
+	tree(directory: string): { bytes: Buffer; executable: string[] } {
+		const parts: Buffer[] = [];
+		const executable: string[] = [];
+		for (const file of this.#filesBelow(`here/${directory}`)) {
+			const stats = fs.lstatSync(this.path(file));
+			if (stats.isSymbolicLink()) parts.push(fs.readlinkSync(this.path(file), { encoding: "buffer" }));
+			else {
+				if ((stats.mode & 0o100) !== 0) executable.push(file);
+				parts.push(fs.readFileSync(this.path(file)));
+			}
+			parts.push(Buffer.from("\n"));
+		}
+		return { bytes: Buffer.concat(parts), executable };
+	}
+
+	/** Every mark in history and in saved versions. */
+	keptTokens(): Set<string> {
+		const kept = new Set<string>();
+		const take = (bytes: Buffer) => {
+			for (const token of tokensIn(bytes)) kept.add(token);
+		};
+		for (const name of ["here", "there"])
+			for (const file of this.#filesBelow(`${name}/sync/conflicts`)) take(fs.readFileSync(this.path(file)));
+		const options = { cwd: this.path("here"), env: personEnvironment(this.directory), maxBuffer: 1 << 30 };
+		const objects = spawnSync("git", ["rev-list", "--objects", "--no-object-names", "main"], options).stdout;
+		take(spawnSync("git", ["cat-file", "--batch"], { ...options, input: objects }).stdout);
+		return kept;
+	}
+}
