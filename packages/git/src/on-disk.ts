@@ -26,7 +26,8 @@ export function peek(file: Buffer): Found | null {
 		const content = readContent(file, stats);
 		return content === null ? null : { content, stats };
 	} catch (error) {
-		if (isGone(error)) return null;
+		// A directory has taken its place since.
+		if (isGone(error) || (error as NodeJS.ErrnoException).code === "EISDIR") return null;
 		throw error;
 	}
 }
