@@ -1,10 +1,11 @@
 import { execFileSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { cleanCommits, objectOid, writeObjects } from "./clean-tree.ts";
+import { cleanCommits } from "./clean-tree.ts";
 import { rawTree } from "./fixtures/raw-objects.ts";
 import { personEnvironment, Scratch } from "./fixtures/scratch.ts";
 import { openMergeStore } from "./merge-store.ts";
+import { objectOid, writeObjects } from "./object-writer.ts";
 import type { Oid, Repository } from "./repository.ts";
 
 let scratch: Scratch;

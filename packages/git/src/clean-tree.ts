@@ -1,7 +1,6 @@
-import { createHash } from "node:crypto";
-import { deflateSync } from "node:zlib";
 import { openMergeStore } from "./merge-store.ts";
 import { type ObjectReader, present, withObjectReader } from "./object-reader.ts";
+import { type NewObject, objectOid, writeObjects } from "./object-writer.ts";
 import type { Oid, Repository } from "./repository.ts";
 import { isPathAllowed } from "./verify-path.ts";
 
@@ -128,45 +127,6 @@ function isFlawed(entries: readonly Entry[]): boolean {
 
 function serialiseTree(entries: readonly Entry[]): Buffer {
 	return Buffer.concat(entries.flatMap(({ mode, name, oid }) => [Buffer.from(`${mode} ${name}\0`, "latin1"), Buffer.from(oid, "hex")]));
-}
-
-/** An object that is to be written. */
-interface NewObject {
-	readonly type: "commit" | "tree";
-	readonly content: Buffer;
-}
-
-/** The id that an object gets. */
-export function objectOid({ type, content }: NewObject, format: Repository["objectFormat"]): Oid {
-	return createHash(format).update(`${type} ${content.length}\0`).update(content).digest("hex");
-}
-
-const packTypes = { commit: 1, tree: 2 };
-
-/** Objects as a pack (gitformat-pack(5)). */
-function packOf(objects: readonly NewObject[], format: Repository["objectFormat"]): Buffer {
-	const header = Buffer.alloc(12);
-	header.write("PACK");
-	header.writeUInt32BE(2, 4);
-	header.writeUInt32BE(objects.length, 8);
-	const parts: Buffer[] = [header];
-	for (const { type, content } of objects) {
-		const size: number[] = [];
-		let byte = (packTypes[type] << 4) | (content.length & 15);
-		for (let rest = content.length >>> 4; rest > 0; rest >>>= 7) {
-			size.push(byte | 0x80);
-			byte = rest & 0x7f;
-		}
-		size.push(byte);
-		parts.push(Buffer.from(size), deflateSync(content));
-	}
-	const pack = Buffer.concat(parts);
-	return Buffer.concat([pack, createHash(format).update(pack).digest()]);
-}
-
-/** Writes commits and trees by one process; nothing refers to them yet. @throws GitError */
-export async function writeObjects(store: Repository, objects: readonly NewObject[]): Promise<void> {
-	if (objects.length > 0) await store.run(["unpack-objects", "-q"], { input: packOf(objects, store.objectFormat) });
 }
 
 /** How many entries there are in a tree, each directory counted once. */

@@ -1,7 +1,8 @@
-import { cleanCommits, type IsOwnName, objectOid, writeObjects } from "./clean-tree.ts";
+import { cleanCommits, type IsOwnName } from "./clean-tree.ts";
 import { type GitPath, gitPathIfAllowed, splitRecords } from "./git-path.ts";
 import { nulRecords } from "./nul-records.ts";
 import { type ObjectReader, withObjectReader } from "./object-reader.ts";
+import { objectOid, writeObjects } from "./object-writer.ts";
 import type { Oid, Repository } from "./repository.ts";
 
 /** When each side last touched what one asks about, committer dates in seconds since the epoch. */

@@ -1,6 +1,7 @@
-import { cleanCommits, type IsOwnName, objectOid, writeObjects } from "./clean-tree.ts";
+import { cleanCommits, type IsOwnName } from "./clean-tree.ts";
 import { type FileChange, writeCommit } from "./fast-import.ts";
 import { withObjectReader } from "./object-reader.ts";
+import { objectOid, writeObjects } from "./object-writer.ts";
 import type { Oid, Repository } from "./repository.ts";
 
 const treeOf = (commit: string) => /^tree ([0-9a-f]+)$/m.exec(commit)?.[1] ?? "";

@@ -36,7 +36,8 @@ const program = createProgram(
 	"robust-sync",
 	"Keeps a git working directory the same on two or more machines, unattended, and never loses a byte.",
 )
-	.option("--dry-run", "with --once, --restore, --undo: say what it would do, and do nothing")
+	.option("--dry-run", "with --once, --restore, --undo, --forget, --forget-value: say what it would do, and do nothing")
+	.option("--check", "with --forget-value: search hub and node for the value, and say where it is")
 	.option("--interval <seconds>", "seconds between cycles when nothing happens (SYNC_INTERVAL)", notEmpty)
 	.option("--secrets <what>", "files that hold a secret: hold, warn or off (SYNC_SECRETS)", notEmpty)
 	.option("--exclude <patterns>", "paths that this node neither sends nor checks out, as in .gitignore (SYNC_EXCLUDE)", notEmpty)
@@ -166,6 +167,19 @@ defineVerbs<Options>(
 			description: "what looks secret in this file may be published: note it in .secretsallow, by salted hashes",
 			options: ["--json"],
 			run: async (options) => (await import("./verbs.ts")).allow(options),
+		},
+		{
+			flags: "--forget",
+			description: "take files out of the whole history, on all nodes; without a PATH: again what came back to the hub",
+			operands: { usage: "PATH…", min: 0, max: maxOperands },
+			options: ["--dry-run", "--json"],
+			run: async (options, operands) => (await import("./verbs.ts")).forget(options, operands),
+		},
+		{
+			flags: "--forget-value <file>",
+			description: "take the value in this file (-: standard input) out of the whole history, on all nodes",
+			options: ["--dry-run", "--check", "--json"],
+			run: async (options) => (await import("./verbs.ts")).forget(options, []),
 		},
 		{
 			flags: "--promote <name>",

@@ -4,6 +4,7 @@ import type { IntegrateContext } from "@robust-sync/resolve";
 import type { Logger } from "@robust-sync/service/log";
 import type { Config, Lock, MonotonicClock, WorkspacePaths } from "@robust-sync/workspace";
 import type { ChangeWindow } from "./change-window.ts";
+import type { ForgetMemory } from "./forget/forget-state.ts";
 import { guardLimits } from "./guard.ts";
 import type { HotFiles } from "./hot-files.ts";
 import type { HubPace } from "./hub-pace.ts";
@@ -116,6 +117,8 @@ export interface CycleMemory {
 	readonly validStates: Map<string, string>;
 	/** What was searched for secrets, and what was found. */
 	readonly secrets: SecretMemory;
+	/** Maps of what is to be forgotten. */
+	readonly forget: ForgetMemory;
 	/** What our checkouts replaced a short while ago. */
 	readonly replaced: ReplacedFiles;
 }

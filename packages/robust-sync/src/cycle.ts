@@ -15,6 +15,8 @@ import { raceWaitMs } from "./back-off.ts";
 import { type CycleContext, integrateContext } from "./cycle-context.ts";
 import { bringIndexUpToDate, leave } from "./direct-snapshot.ts";
 import { excludeFromNowOn, excludeFromTheStart, keepExcluded } from "./excluded.ts";
+import { forgetSkipped } from "./forget/forget-state.ts";
+import { fetchWithoutForgotten } from "./forget/forgotten-upstream.ts";
 import { heldLosses, mayPublish, outgoingLoss, releaseApproved } from "./guard.ts";
 import { heldSkipped } from "./held.ts";
 import { waitUntilQuiet } from "./hot-files.ts";
@@ -33,6 +35,7 @@ import {
 	refusedSkipped,
 } from "./refused-files.ts";
 import { refusedBefore } from "./refused-paths.ts";
+import { remadeSnapshot } from "./remade-snapshot.ts";
 import { bringUpToDate, rescueLateWrites } from "./rescue.ts";
 import { withoutSecrets } from "./secrets/commits.ts";
 import { publishedSecrets, secretSkipped } from "./secrets/notes.ts";
@@ -40,7 +43,7 @@ import { listUnpublished } from "./secrets/unpublished.ts";
 import { refusedPath } from "./skipped-files.ts";
 import { type Snapshot, takeSnapshot } from "./snapshot.ts";
 import { SyncError, toSyncError } from "./sync-error.ts";
-import { askAhead, fetchUpstream, knownTip, nameUnbornBranch, requireRemote, syncedBranch, type Upstream } from "./upstream.ts";
+import { askAhead, knownTip, nameUnbornBranch, requireRemote, syncedBranch, type Upstream } from "./upstream.ts";
 
 /** What one cycle did. */
 export interface CycleResult {
@@ -195,6 +198,7 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 		...heldSkipped(context),
 		...refusedSkipped(context),
 		...secretSkipped(context),
+		...forgetSkipped(memory.forget),
 	];
 	const reported = new Set(skipped.map(({ path }) => path));
 	skipped.push(...ownTrackedFiles(context).filter(({ path }) => !reported.has(path)));
@@ -321,7 +325,9 @@ async function exchange(
 	};
 	/** @returns what was merged; "race": another node pushed first, nothing is published */
 	const mergeAndPublish = async (): Promise<Plan | null | "race"> => {
-		const upstream = await fetchUpstream(context, moved, asked);
+		const upstream = await fetchWithoutForgotten(context, moved, asked);
+		const { replaced } = upstream;
+		if (replaced !== null) latest = remadeSnapshot(latest, replaced, (await readHead(repository)).oid ?? "");
 		pace.asked();
 		faultPoint("cycle-fetched");
 		progress.rewritten ||= upstream.rewritten;
@@ -329,7 +335,8 @@ async function exchange(
 		isForeign = tip !== memory.synced;
 		const plan = await again(await planFor(context, latest.head, upstream), tip);
 		progress.heldAt = null;
-		if (plan === null || !plan.publish) return plan;
+		refusal = upstream.problem;
+		if (plan === null || !plan.publish || upstream.problem !== null) return plan;
 		if (!(await mayPublish(context, tip, plan.to))) {
 			// What came in is checked out; what is held here stays here.
 			progress.heldAt = tip;

@@ -40,6 +40,7 @@ import { type CycleContext, type CycleMemory, openWorkspaceRepository } from "./
 import { changesText, pulledText, savedText } from "./cycle-text.ts";
 import { changedDirectly } from "./direct-snapshot.ts";
 import { noteFirstChange } from "./first-changes.ts";
+import { ForgetMemory } from "./forget/forget-state.ts";
 import { sayHeld } from "./guard.ts";
 import { HubPace, waitAfterCycleMs } from "./hub-pace.ts";
 import { KnownChanges } from "./known-changes.ts";
@@ -94,6 +95,7 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean, clock: Monot
 		excluded: { stamp: "", files: 0 },
 		validStates: new Map(),
 		secrets: new SecretMemory(),
+		forget: new ForgetMemory(),
 		replaced: new ReplacedFiles(paths, clock),
 	};
 }

@@ -9,6 +9,8 @@ export interface Options {
 	interval?: string;
 	send?: string;
 	forgetMount?: string;
+	forgetValue?: string;
+	check?: boolean;
 	promote?: string;
 	allowSecret?: string;
 	secrets?: string;

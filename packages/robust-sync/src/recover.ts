@@ -20,6 +20,7 @@ import {
 import { checkOutFirst, type IntegrateContext, integrate, resumeIntegration } from "@robust-sync/resolve";
 import { compactTimestamp, faultPoint } from "@robust-sync/workspace";
 import { type CycleContext, integrateContext } from "./cycle-context.ts";
+import { resumeForget } from "./forget/forgotten-upstream.ts";
 import { restoreLocalNotes } from "./held.ts";
 import { repairRepository } from "./repair.ts";
 import { bringUpToDate, finishPutBack } from "./rescue.ts";
@@ -52,6 +53,7 @@ const table: readonly (readonly [found: string, recover: (context: CycleContext)
 	["a detached HEAD", attachDetachedHead],
 	["a clone that was never checked out", checkOutClone],
 	["files that must stay local, without the notes about them", holdLocalAgain],
+	["a forgetting that was interrupted", resumeForget],
 ];
 
 /**

@@ -162,6 +162,11 @@ export class ReplacedFiles {
 		return Math.abs(now - Date.parse(replaced_at) - (this.#clock.now() - monotonic_ms)) < largestStepMs;
 	}
 
+	/** Manifests were changed on disk: they are read again. */
+	reread(): void {
+		this.#backups.clear();
+	}
+
 	/** Writes a manifest again, and remembers it. A backup that is known stays as old as it is. */
 	write(name: string, files: readonly ReplacedFile[], now: number): void {
 		if (files.length === 0) return;

@@ -66,7 +66,7 @@ function saving({ repository, paths, now, log }: CycleContext): LateMergeContext
  * Puts merged content into the working tree, keeping what it replaces, and notes that in a manifest of its own. In a journal first.
  * @returns files that could not be replaced, and are as they were
  */
-async function putBack(context: CycleContext, files: readonly FileReplacement[]): Promise<readonly HeldChange[]> {
+export async function putBack(context: CycleContext, files: readonly FileReplacement[]): Promise<readonly HeldChange[]> {
 	if (files.length === 0) return [];
 	const { repository, paths, now } = context;
 	context.lock.assertHeld();

@@ -38,6 +38,7 @@ import { type Decided, type Decision, decide } from "./decide.ts";
 import { examine } from "./doctor/doctor.ts";
 import type { Finding } from "./doctor/finding.ts";
 import { admitForeignWorkspace } from "./foreign-workspace.ts";
+import { forget as forgetEverywhere } from "./forget/forget-verb.ts";
 import { forgetMount } from "./forget-mount.ts";
 import { showHistory } from "./history-verb.ts";
 import { initWorkspace } from "./init.ts";
@@ -407,6 +408,16 @@ export async function send(options: Options): Promise<number> {
 	if (options.json) printJson({ pending: name });
 	else print(`in the outbox as ${printable(name)}: it is delivered with the next cycle`);
 	return ExitCode.ok;
+}
+
+/** Takes a value or files out of the history, on all nodes. @returns the exit code */
+export async function forget(options: Options, operands: readonly string[]): Promise<number> {
+	const { paths, config, logger } = await prepare(options);
+	try {
+		return await forgetEverywhere({ paths, config, logger, options }, operands);
+	} finally {
+		await logger.flush();
+	}
 }
 
 /** Lets go of a mount that is missing for good. @returns the exit code */

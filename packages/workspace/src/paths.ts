@@ -88,6 +88,10 @@ export class WorkspacePaths {
 	get guardNotes(): string {
 		return path.join(this.sync, "guard.json");
 	}
+	/** Which maps of what is to be forgotten this node has applied (robust-sync, forget/). */
+	get forgetState(): string {
+		return path.join(this.sync, "forget.json");
+	}
 	/** The outbox's fixed names: which pending file is delivered under which path. */
 	/** Files that the hub refuses to take (robust-sync, refused-files.ts). */
 	get refusedFiles(): string {

@@ -25,6 +25,7 @@ export const skipReasons = [
 	"refused-path",
 	"refused-by-hub",
 	"secret",
+	"forget-refused",
 	...holdReasons,
 ] as const satisfies readonly string[];
 export const errorCodes = [
@@ -51,6 +52,7 @@ export const errorCodes = [
 	"HOOK_FAILED",
 	"CORRUPT_REPOSITORY",
 	"REMOTE_DAMAGED",
+	"FORGOTTEN_RETURNED",
 	"PAUSED",
 	"INTERNAL",
 ] as const;

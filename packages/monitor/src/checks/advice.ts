@@ -53,6 +53,10 @@ export const adviceFor: Readonly<Record<ErrorCode, { cause: string; action: stri
 		cause: "the remote answers, and cannot hand out the newest commit of the branch.",
 		action: "robust-sync --status names the commit, and the command that takes it back",
 	},
+	FORGOTTEN_RETURNED: {
+		cause: "a node with another HEARTBEAT_KEY, or none, pushed the old history again.",
+		action: "give that node the key of the others, then run robust-sync --forget",
+	},
 	PAUSED: { cause: "someone paused sync.", action: "robust-sync --resume" },
 	INTERNAL: { cause: "a fault of robust-sync or something unforeseen.", action: "tail -n 50 logs/sync.log" },
 };

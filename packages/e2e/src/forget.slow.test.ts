@@ -1,0 +1,122 @@
+import { execFileSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { ensureExcluded } from "@robust-sync/workspace";
+import type { Node, NodeOptions } from "./fixture/node.ts";
+import { World } from "./fixture/world.ts";
+
+let world: World;
+beforeEach(() => {
+	world = new World("forget");
+});
+afterEach(() => world.remove());
+
+const value = 'tok_9sK2"mQ7vXcL4';
+const quoted = 'tok_9sK2\\"mQ7vXcL4';
+const withKey = (key: string): NodeOptions => ({ env: { HEARTBEAT_KEY: key, SYNC_SECRETS: "off" } });
+const oneKey = "a key that all of them have";
+
+/** One more node at the hub's tip. */
+function joined(name: string, options: NodeOptions): Node {
+	const node = world.node(name, options);
+	node.git("fetch", "--quiet", "origin");
+	node.git("checkout", "--quiet", "-B", "main", "origin/main", "--no-track");
+	ensureExcluded(node.workspace);
+	return node;
+}
+
+/** Every object of a repository, reachable or not, as one text. */
+function objects(repository: string): string {
+	return execFileSync("git", ["-C", repository, "cat-file", "--batch-all-objects", "--batch"], { maxBuffer: 1_073_741_824 }).toString(
+		"latin1",
+	);
+}
+
+/** Files below a directory, those of the repository too, that hold the value as it is. */
+function filesWith(directory: string): string[] {
+	return fs
+		.readdirSync(directory, { recursive: true, withFileTypes: true })
+		.filter((entry) => entry.isFile())
+		.map((entry) => path.join(entry.parentPath, entry.name))
+		.filter((file) => [value, quoted].some((one) => fs.readFileSync(file).includes(one)));
+}
+
+const hub = () => world.path("hub.git");
+const valueFile = () => {
+	world.write("value", `${value}\n`);
+	return world.path("value");
+};
+const subjects = (node: Node) => node.git("log", "--topo-order", "--format=%an %at %s", "main").split("\n");
+
+describe("forget", () => {
+	test("forget: five nodes, one offline, one killed → gone everywhere, trees the same", async () => {
+		const options = withKey(oneKey);
+		const [helios, chad] = await world.pair({ "notes.md": "one\n", "d/private.md": "private\n", "plain.md": "plain\n" }, options);
+		const untouched = helios.git("rev-parse", "main").trim();
+		chad.write("notes.md", `one\nuse ${value} for it\n`);
+		chad.write("conf/a.json", `{"token": "${quoted}", "n": 1}\n`);
+		await chad.once();
+		await helios.run(["--annotate", `because of ${value}`]);
+		helios.write("plain.md", "plain two\n");
+		await helios.once();
+		const [juno, karl, nina] = ["juno", "karl", "nina"].map((name) => joined(name, options)) as [Node, Node, Node];
+		const before = subjects(helios);
+		// Offline, with commits of its own, and more that is not committed.
+		fs.renameSync(hub(), `${hub()}.away`);
+		karl.write("karl.md", `mine: ${value}\n`);
+		await karl.failure();
+		karl.write("karl.md", "mine\n");
+		await karl.failure();
+		fs.renameSync(`${hub()}.away`, hub());
+		juno.write("draft.md", `draft with ${value}\n`);
+		const dry = await helios.run(["--forget-value", valueFile(), "--dry-run", "--json"]);
+		const plan = JSON.parse(dry.stdout) as { commits: string[]; messages: string[]; paths: string[] };
+		expect([plan.messages.length, plan.paths]).toEqual([1, ["conf/a.json", "notes.md"]]);
+		const done = await helios.run(["--forget-value", valueFile()]);
+		expect([done.code, done.stderr.includes(value)]).toEqual([0, false]);
+		expect(subjects(helios).slice(-before.length)).toEqual(before);
+		expect(helios.git("merge-base", untouched, "main").trim()).toBe(untouched);
+		for (const place of ["forget-noted", "forget-files", "forget-index", "forget-dropping"])
+			expect((await nina.run(["--once"], { env: { ROBUST_SYNC_FAULT: place } })).code).toBe("SIGKILL");
+		for (const node of [nina, chad, juno, karl, helios, chad, juno, nina]) await node.once();
+		expect((await juno.run(["--forget", "d/private.md"])).code).toBe(0);
+		for (const node of [helios, chad, karl, nina]) await node.once();
+		const nodes = [helios, chad, juno, karl, nina];
+		expect(new Set(nodes.map((node) => node.git("rev-parse", "main"))).size).toBe(1);
+		expect(nodes.map((node) => node.git("status", "--porcelain"))).toEqual(nodes.map(() => ""));
+		expect(helios.read("karl.md")).toBe("mine\n");
+		expect(helios.read("draft.md")).toMatch(/^draft with forgotten-a[0-9a-f]{12}\n$/);
+		expect(JSON.parse(helios.read("conf/a.json"))).toMatchObject({ n: 1 });
+		expect(nodes.map((node) => node.exists("d/private.md"))).toEqual(nodes.map(() => false));
+		expect(nodes.flatMap((node) => filesWith(node.workspace))).toEqual([]);
+		for (const place of [...nodes.map((node) => node.path(".git")), hub()]) {
+			const all = objects(place);
+			expect([value, quoted, "private\n"].filter((one) => all.includes(one))).toEqual([]);
+		}
+		for (const node of nodes) node.fsck();
+		expect((await karl.run(["--forget-value", valueFile(), "--check"])).code).toBe(0);
+	});
+
+	test("forget: another key → refused and merged; what came back → taken out again", async () => {
+		const [helios, chad] = await world.pair({ "notes.md": "one\n" }, withKey(oneKey));
+		helios.write("notes.md", `one\n${value}\n`);
+		await helios.once();
+		await chad.once();
+		const other = { env: { HEARTBEAT_KEY: "a key of another fleet" } };
+		expect((await helios.run(["--forget-value", valueFile()], { env: { HEARTBEAT_KEY: "" } })).code).toBe(2);
+		expect((await helios.run(["--forget-value", valueFile()])).code).toBe(0);
+		const state = await chad.once(other);
+		expect(state.skipped).toMatchObject([{ path: expect.stringContaining(".robust-sync/forget/"), reason: "forget-refused" }]);
+		expect(objects(chad.path(".git"))).toContain(value);
+		expect(await helios.failure()).toMatchObject({ code: "FORGOTTEN_RETURNED", message: expect.stringContaining("robust-sync --forget") });
+		expect(objects(helios.path(".git"))).not.toContain(value);
+		const again = await helios.run(["--forget"]);
+		expect([again.code, again.stderr]).toEqual([0, expect.any(String)]);
+		await chad.once();
+		await helios.once();
+		expect(chad.git("rev-parse", "main")).toBe(helios.git("rev-parse", "main"));
+		expect(objects(chad.path(".git"))).not.toContain(value);
+		expect(world.git(hub(), "log", "-p", "main")).not.toContain(value);
+	});
+});

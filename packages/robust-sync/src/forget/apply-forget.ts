@@ -1,0 +1,187 @@
+import fs from "node:fs";
+import path from "node:path";
+import { dropObjects, isAncestor, ObjectWriter, type Oid, openMergeStore, type Repository, readHead } from "@robust-sync/git";
+import { backupsOnMount, faultPoint, listBackupNames, mountPointsBelow, timestamp } from "@robust-sync/workspace";
+import type { CycleContext } from "../cycle-context.ts";
+import { bringIndexUpToDate } from "../direct-snapshot.ts";
+import { SyncError } from "../sync-error.ts";
+import { deriveValues, ForgetRefusedError } from "./derive-values.ts";
+import { blobId } from "./find-maps.ts";
+import type { ForgetMap } from "./forget-map.ts";
+import { readDropList, readForgetState, removeDropList, writeDropList, writeForgetState } from "./forget-state.ts";
+import { type Rewritten, rewriteAll } from "./rewrite-all.ts";
+import { rewriteGitFiles, rewriteRefs } from "./rewrite-refs.ts";
+import { type Scrub, scrubBackup, scrubFiles, scrubIds } from "./scrub-files.ts";
+import { withoutValues } from "./value.ts";
+import { cleanWorkingCopies, removeWorkingCopies, rewriteIndex } from "./working-copies.ts";
+
+/** What applying maps came to. */
+export interface Applied {
+	/** Every commit that became another one. */
+	readonly commits: ReadonlyMap<Oid, Oid>;
+	/** Where HEAD is now. */
+	readonly head: Oid | null;
+}
+
+/** The history on the hub must be what the function makes of the one that was there: else more was changed than what is listed. */
+async function refuseOtherChanges(
+	repository: Repository,
+	maps: readonly ForgetMap[],
+	{ commits }: Rewritten,
+	{ tip, before }: { readonly tip: Oid; readonly before: Oid | null },
+): Promise<void> {
+	const store = openMergeStore(repository);
+	const isIn = async (commit: Oid) => await isAncestor(store, commits.get(commit) ?? commit, commits.get(tip) ?? tip).catch(() => false);
+	const last = maps.at(-1);
+	const became = last === undefined ? undefined : commits.get(last.from);
+	if (last !== undefined && became !== undefined && became !== last.to)
+		throw new ForgetRefusedError(
+			"the history that came with it is not what it makes of the old one: more was changed than what is to be forgotten",
+		);
+	if (before !== null && !(await isIn(before)))
+		throw new ForgetRefusedError(
+			"the history that came with it lacks commits of the old one: more was changed than what is to be forgotten",
+		);
+}
+
+/** Texts, saved versions, kept files, messages and logs of this node, outside of the working tree. */
+function scrubOwnFiles({ repository, paths }: CycleContext, scrub: Scrub): number {
+	let count = 0;
+	const mounts = [...mountPointsBelow(repository.root)];
+	for (const name of listBackupNames(paths)) {
+		const directory = path.join(paths.backups, name);
+		const onMounts = mounts.map((mount) => backupsOnMount(repository.root, mount, name).toString());
+		count += scrubBackup(directory, [directory, ...onMounts], scrub);
+	}
+	for (const directory of [paths.backups, paths.conflicts, paths.pending, paths.versions, paths.logs])
+		count += scrubFiles(directory, scrub);
+	scrubIds(paths.conflicts, scrub, (file) => file.endsWith("/manifest.json"));
+	const isState = (file: string) => path.dirname(file) === paths.sync && file.endsWith(".json") && file !== paths.forgetState;
+	scrubIds(paths.sync, scrub, isState);
+	for (const name of fs.existsSync(paths.sync) ? fs.readdirSync(paths.sync) : []) {
+		const file = path.join(paths.sync, name);
+		if (isState(file)) count += scrubFiles(paths.sync, scrub, (other) => other !== file);
+	}
+	return count;
+}
+
+/** Nothing that a process remembers may lead to what is gone. */
+function forgetMemory({ memory }: CycleContext, commits: ReadonlyMap<Oid, Oid>): void {
+	memory.known.forget();
+	memory.replaced.reread();
+	memory.publishable = null;
+	memory.secrets.checked = null;
+	memory.secrets.clean.clear();
+	memory.synced = memory.synced === null ? null : (commits.get(memory.synced) ?? memory.synced);
+	memory.steps = null;
+	memory.search = null;
+	memory.guarded = null;
+	memory.announced.clear();
+}
+
+/** Removes what is listed, if anything is. */
+async function dropListed({ repository, log }: CycleContext): Promise<void> {
+	const list = readDropList(repository);
+	if (list === null) return;
+	const left = await dropObjects(repository, list);
+	if (left.length > 0)
+		log.warn(
+			`${left.length} objects of what was forgotten are in another repository that this one borrows from (objects/info/alternates): remove them there`,
+		);
+	removeDropList(repository);
+}
+
+/**
+ * Applies maps to all of this node: the history of every ref, index, working tree, saved versions, kept files, messages and logs; then removes
+ * the old objects. Killed anywhere, `resumeForget` goes on.
+ * @param maps in the order of time, with valid signatures
+ * @param at the hub's tip, and where it was before; null: not known
+ * @throws ForgetRefusedError before anything was changed; GitError, the file system's error
+ */
+export async function applyForget(
+	context: CycleContext,
+	maps: readonly ForgetMap[],
+	at: { readonly tip: Oid; readonly before: Oid | null },
+): Promise<Applied> {
+	const { repository, paths, lock, log, now } = context;
+	if (repository.isShallow)
+		throw new ForgetRefusedError("this repository is a shallow clone, which lacks the commits to rewrite: run 'git fetch --unshallow'");
+	await bringIndexUpToDate(context);
+	const store = openMergeStore(repository);
+	const values = await deriveValues(store, maps);
+	const rewritten = await rewriteAll(store, maps, values);
+	await refuseOtherChanges(repository, maps, rewritten, at);
+	faultPoint("forget-verified");
+	lock.assertHeld();
+	const state = readForgetState(paths);
+	const fresh = maps.filter(({ id }) => !state.applied.includes(id));
+	writeForgetState(paths, { ...state, running: maps.map(({ id }) => id) });
+	faultPoint("forget-noted");
+	log.info(`forgetting: ${maps.length} maps, ${rewritten.blobs.size} blobs, ${rewritten.commits.size} commits`);
+	const gone = fresh.flatMap((map) => map.paths.map((one) => one.path));
+	const onDisk = await cleanWorkingCopies(context, values);
+	await removeWorkingCopies(context, gone);
+	faultPoint("forget-files");
+	lock.assertHeld();
+	const replaced = (oid: Oid) => rewritten.commits.get(oid) ?? rewritten.tags.get(oid) ?? rewritten.blobs.get(oid);
+	await rewriteRefs(repository, replaced);
+	faultPoint("forget-refs");
+	const inIndex = await rewriteIndex(repository, (oid) => rewritten.blobs.get(oid), gone);
+	faultPoint("forget-index");
+	const removed = new Set([...rewritten.removed].filter((oid) => !inIndex.has(oid)));
+	const nothing = Buffer.from("forgotten\n");
+	if (removed.size > 0) {
+		const writer = new ObjectWriter(store);
+		await writer.add({ type: "blob", content: nothing });
+		await writer.flush();
+	}
+	const scrub: Scrub = {
+		clean: (content) => withoutValues(content, values),
+		replacement: (oid) => replaced(oid) ?? (removed.has(oid) ? blobId(repository, nothing) : undefined),
+		blobId: (content) => blobId(repository, content),
+		instead: (oid) => (removed.has(oid) ? nothing : null),
+	};
+	scrubOwnFiles(context, scrub);
+	await rewriteGitFiles(repository, scrub);
+	faultPoint("forget-scrubbed");
+	const dropped = new Set([...rewritten.dropped, ...onDisk].filter((oid) => !rewritten.removed.has(oid) || removed.has(oid)));
+	// Another process may have made a ref of an old commit just now: then all of this is done once more.
+	const { stdout } = await repository.run(["rev-list", "--all", "--reflog"]);
+	if (
+		stdout
+			.toString("latin1")
+			.split("\n")
+			.some((oid) => rewritten.commits.has(oid))
+	)
+		throw new SyncError("INTERNAL", "another process refers to commits that are being forgotten: it is tried again with the next cycle");
+	lock.assertHeld();
+	writeDropList(repository, dropped);
+	faultPoint("forget-dropping");
+	await dropListed(context);
+	faultPoint("forget-dropped");
+	forgetMemory(context, rewritten.commits);
+	writeForgetState(paths, finished(readForgetState(paths)));
+	log.warn(
+		`forgot what ${maps.at(-1)?.node ?? "another node"} asked for (${timestamp(now())}): ${rewritten.commits.size} commits were made again`,
+	);
+	return { commits: rewritten.commits, head: (await readHead(repository)).oid };
+}
+
+const finished = (state: ReturnType<typeof readForgetState>) => ({
+	...state,
+	applied: [...new Set([...state.applied, ...state.running])],
+	running: [],
+});
+
+/** Ends the removal of objects that was begun; what comes before it is done again. @returns whether maps are still to be applied */
+export async function resumeDrop(context: CycleContext): Promise<boolean> {
+	const { repository, paths } = context;
+	const state = readForgetState(paths);
+	if (readDropList(repository) !== null) {
+		await dropListed(context);
+		writeForgetState(paths, finished(state));
+		forgetMemory(context, new Map());
+		return false;
+	}
+	return state.running.length > 0;
+}

@@ -1,0 +1,75 @@
+import fs from "node:fs";
+import path from "node:path";
+import { listAllObjects, localHub, type Oid, Repository, runOnNetwork, withObjectReader } from "@robust-sync/git";
+import type { Config, WorkspacePaths } from "@robust-sync/workspace";
+import { contentOfFile, filesBelow } from "./scrub-files.ts";
+import { type Forms, holds } from "./value.ts";
+
+/** One place that has a value. */
+export interface Place {
+	/** `file`: of the workspace; `object`: of its repository; `hub`: of the hub's; `git`: another file of the git directory. */
+	readonly where: "file" | "object" | "hub" | "git";
+	/** A path, or the type and id of an object. */
+	readonly name: string;
+}
+
+/** Objects with a value, reachable or not. @throws GitError */
+async function objectsWith(repository: Repository, forms: Forms): Promise<{ type: string; oid: Oid }[]> {
+	const all = await listAllObjects(repository);
+	const found: { type: string; oid: Oid }[] = [];
+	await withObjectReader(repository, async (reader) => {
+		for (const [type, oids] of Object.entries(all))
+			await reader.each(oids, (_info, content, index) => {
+				if (content && holds(content, forms)) found.push({ type, oid: oids[index] ?? "" });
+			});
+	});
+	return found;
+}
+
+/** A directory as a repository of its own, with this one's settings for connections. */
+export function bareRepository(repository: Repository, directory: string): Repository {
+	return new Repository({ ...repository, root: directory, gitDirectory: directory, commonDirectory: directory });
+}
+
+/** The objects of a hub: of a directory here all; of one elsewhere those that a clone gets. @throws GitError when it cannot be reached */
+async function hubObjectsWith(repository: Repository, remote: string, forms: Forms): Promise<{ type: string; oid: Oid }[]> {
+	const local = localHub(repository, remote);
+	if (local !== null) return await objectsWith(bareRepository(repository, local), forms);
+	const url = repository.config.get(`remote.${remote}.url`) ?? remote;
+	const directory = path.join(repository.commonDirectory, "robust-sync", `check-${process.pid}`);
+	try {
+		await runOnNetwork(repository, ["clone", "--quiet", "--mirror", "--end-of-options", url, directory]);
+		return await objectsWith(bareRepository(repository, directory), forms);
+	} finally {
+		fs.rmSync(directory, { recursive: true, force: true });
+	}
+}
+
+/**
+ * Searches hub, repository, working tree, saved versions, backups, messages and logs for a value.
+ * @param own a file that holds the value on purpose: it is no place
+ * @throws GitError when the hub cannot be reached
+ */
+export async function searchValue(
+	repository: Repository,
+	paths: WorkspacePaths,
+	config: Config,
+	forms: Forms,
+	own: string | null,
+): Promise<Place[]> {
+	const places: Place[] = [];
+	for (const { type, oid } of await hubObjectsWith(repository, config.syncRemote, forms))
+		places.push({ where: "hub", name: `${type} ${oid}` });
+	for (const { type, oid } of await objectsWith(repository, forms)) places.push({ where: "object", name: `${type} ${oid}` });
+	const dotGit = path.join(paths.root, ".git");
+	const search = (directory: string, where: Place["where"], skips: (file: string) => boolean) => {
+		for (const file of filesBelow(directory, skips)) {
+			if (own !== null && path.resolve(file) === own) continue;
+			const content = contentOfFile(file);
+			if (content && holds(content, forms)) places.push({ where, name: path.relative(paths.root, file) });
+		}
+	};
+	search(paths.root, "file", (file) => file === dotGit);
+	search(repository.commonDirectory, "git", (file) => file === path.join(repository.commonDirectory, "objects"));
+	return places;
+}

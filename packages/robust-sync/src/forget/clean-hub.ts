@@ -1,0 +1,35 @@
+import { dropObjects, localHub, Repository, readHead } from "@robust-sync/git";
+import type { Config } from "@robust-sync/workspace";
+import { bareRepository } from "./check-value.ts";
+import { deriveValues } from "./derive-values.ts";
+import { findMaps } from "./find-maps.ts";
+import { rewriteAll } from "./rewrite-all.ts";
+
+const byHand = "on the hub, run: git reflog expire --expire=now --all && git gc --prune=now (a git host: ask its support)";
+
+/**
+ * A hub that is a directory of this machine loses the old objects as well, and no others.
+ * @param repository of a node that has applied all maps
+ * @returns what is left to do on the hub, in words; null: nothing. Never throws
+ */
+export async function cleanHub(repository: Repository, config: Config): Promise<string | null> {
+	const directory = localHub(repository, config.syncRemote);
+	if (directory === null) return byHand;
+	try {
+		const { oid: head } = await readHead(repository);
+		const { maps } = await findMaps(repository, head === null ? [] : [head], config.heartbeatKeys);
+		const { stdout } = await bareRepository(repository, directory).run(["rev-parse", "--path-format=absolute", "--git-common-dir"]);
+		const common = bareRepository(repository, stdout.toString("utf8").trim());
+		const hub = new Repository({ ...common, env: { ...common.env, GIT_NO_REPLACE_OBJECTS: "1" } });
+		const { commits, dropped } = await rewriteAll(hub, maps, await deriveValues(hub, maps), false);
+		const listed = async (...options: string[]) => (await hub.run(["rev-list", "--all", ...options])).stdout.toString("latin1").split("\n");
+		const still = (await listed("--reflog")).find((oid) => commits.has(oid));
+		if (still !== undefined)
+			return `the hub has other branches or reflogs with the old history (${still.slice(0, 12)}): remove them there; then ${byHand}`;
+		const reachable = new Set(await listed("--objects", "--no-object-names"));
+		const left = await dropObjects(hub, new Set([...dropped].filter((oid) => !reachable.has(oid))));
+		return left.length === 0 ? null : `${left.length} objects are in another repository that the hub borrows from: ${byHand}`;
+	} catch {
+		return byHand;
+	}
+}

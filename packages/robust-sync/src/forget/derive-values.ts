@@ -1,0 +1,82 @@
+import { type ObjectReader, type Oid, type Repository, withObjectReader } from "@robust-sync/git";
+import { blobId } from "./find-maps.ts";
+import { blobsOf, type ForgetMap } from "./forget-map.ts";
+import { formsOf, holds, type Values, valuesBetween, withoutValues } from "./value.ts";
+
+/** A map that is not applied: its signature is right, and what it says is not what forgetting is. */
+export class ForgetRefusedError extends Error {
+	override readonly name = "ForgetRefusedError";
+}
+
+const pairsAtOnce = 64;
+
+const messageOf = (commit: Buffer) => {
+	const at = commit.indexOf("\n\n");
+	return at < 0 ? Buffer.alloc(0) : commit.subarray(at + 2);
+};
+
+/** Contents of objects that may be missing. */
+async function contentsOf(reader: ObjectReader, oids: readonly Oid[]): Promise<(Buffer | null)[]> {
+	const found: (Buffer | null)[] = [];
+	await reader.each(oids, (_info, content) => found.push(content === null ? null : Buffer.from(content)));
+	return found;
+}
+
+/**
+ * The values that maps forget, from old objects that are here and the cleaned ones. Each pair is checked: the second is the first with
+ * placeholders for the value, and nothing else.
+ * @param maps in the order of time
+ * @param store the objects, as openMergeStore has them
+ * @returns by the ids of the maps; a map of which nothing is here has none
+ * @throws ForgetRefusedError, GitError
+ */
+export async function deriveValues(store: Repository, maps: readonly ForgetMap[]): Promise<Values> {
+	const ids = maps.map(({ id }) => id);
+	const blobs = [...blobsOf(maps)];
+	const commits = maps.flatMap((map) => Object.entries(map.commits));
+	const values = new Map<string, Buffer>();
+	const learn = (old: Buffer, cleaned: Buffer) => {
+		for (const [id, value] of valuesBetween(old, cleaned, ids) ?? []) {
+			if (values.get(id)?.equals(value) === false)
+				throw new ForgetRefusedError("its blobs were not cleaned of one and the same value: take the file out, and forget again");
+			values.set(id, value);
+		}
+	};
+	const ordered = (): Values => new Map(ids.flatMap((id) => (values.has(id) ? [[id, values.get(id) as Buffer] as const] : [])));
+	await withObjectReader(store, async (reader) => {
+		const each = async (pairs: readonly (readonly [Oid, Oid])[], use: (old: Buffer, cleaned: Buffer | null, after: Oid) => void) => {
+			for (let start = 0; start < pairs.length; start += pairsAtOnce) {
+				const some = pairs.slice(start, start + pairsAtOnce);
+				const contents = await contentsOf(reader, some.flat());
+				for (const [index, [, after]] of some.entries()) {
+					const old = contents[2 * index];
+					if (old) use(old, contents[2 * index + 1] ?? null, after);
+				}
+			}
+		};
+		await each(blobs, (old, cleaned) => cleaned && learn(old, cleaned));
+		await each(commits, (old, cleaned) => cleaned && learn(messageOf(old), messageOf(cleaned)));
+		const known = ordered();
+		await each(blobs, (old, _cleaned, after) => {
+			if (blobId(store, withoutValues(old, known)) !== after)
+				throw new ForgetRefusedError("it changes a file by more than placeholders in the place of one value: take the file out");
+		});
+	});
+	return ordered();
+}
+
+/** Blobs that hold a value, with what they become: those of this node alone that no map names. @throws GitError */
+export async function blobsWithValues(
+	store: Repository,
+	blobs: readonly Oid[],
+	values: Values,
+	receive: (oid: Oid, cleaned: Buffer) => void,
+): Promise<void> {
+	if (values.size === 0) return;
+	const forms = [...values].map(([id, value]) => formsOf(value, id));
+	await withObjectReader(store, (reader) =>
+		reader.each(blobs, (_info, content, index) => {
+			if (content && forms.some((one) => holds(content, one))) receive(blobs[index] ?? "", withoutValues(content, values));
+		}),
+	);
+}

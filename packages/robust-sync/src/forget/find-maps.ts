@@ -1,0 +1,70 @@
+import { type ObjectReader, type Oid, objectOid, openMergeStore, type Repository, withObjectReader } from "@robust-sync/git";
+import { type ForgetMap, forgetDirectory, inOrderOfTime, maxMaps, readMap } from "./forget-map.ts";
+
+/** What commits carry of what is to be forgotten. */
+export interface FoundMaps {
+	readonly maps: readonly ForgetMap[];
+	readonly refused: readonly { readonly path: string; readonly reason: string }[];
+}
+
+const maxMapBytes = 64 * 1_048_576;
+
+/** The names and ids in a directory of a commit. Null: there is none. */
+async function listed(reader: ObjectReader, commit: Oid, idLength: number): Promise<Map<string, Oid>> {
+	const entries = new Map<string, Oid>();
+	await reader.each([`${commit}:${forgetDirectory}`], (info, content) => {
+		if (info?.type !== "tree" || content === null) return;
+		for (let at = 0; at < content.length && entries.size < maxMaps; ) {
+			const space = content.indexOf(0x20, at);
+			const nul = content.indexOf(0, space + 1);
+			if (space < 0 || nul < 0) return;
+			entries.set(content.toString("latin1", space + 1, nul), content.toString("hex", nul + 1, nul + 1 + idLength));
+			at = nul + 1 + idLength;
+		}
+	});
+	return entries;
+}
+
+/**
+ * The maps in the trees of some commits, those with a valid signature apart from the others.
+ * @throws GitError
+ */
+export async function findMaps(repository: Repository, commits: readonly Oid[], keys: readonly string[]): Promise<FoundMaps> {
+	const maps = new Map<string, ForgetMap>();
+	const refused = new Map<string, string>();
+	const idLength = repository.objectFormat === "sha1" ? 20 : 32;
+	await withObjectReader(openMergeStore(repository), async (reader) => {
+		for (const commit of new Set(commits)) {
+			const entries = [...(await listed(reader, commit, idLength))].filter(([name]) => name.endsWith(".json"));
+			await reader.each(
+				entries.map(([, oid]) => oid),
+				(info, content, index) => {
+					const [name = ""] = entries[index] ?? [];
+					const path = `${forgetDirectory}/${Buffer.from(name, "latin1").toString("utf8")}`;
+					const read = readMap(name, info?.type === "blob" ? content : null, keys);
+					if (read.kind === "map") maps.set(read.map.id, read.map);
+					else refused.set(path, read.reason);
+				},
+				maxMapBytes,
+			);
+		}
+	});
+	return { maps: inOrderOfTime([...maps.values()]), refused: [...refused].map(([path, reason]) => ({ path, reason })) };
+}
+
+/** Which of some objects are there. @throws GitError */
+export async function presentAmong(repository: Repository, oids: readonly Oid[]): Promise<Set<Oid>> {
+	if (oids.length === 0) return new Set();
+	const infos = await withObjectReader(openMergeStore(repository), (reader) => reader.infos(oids));
+	return new Set(oids.filter((_oid, index) => infos[index] !== null));
+}
+
+/** The id of a content as a blob. */
+export const blobId = (repository: Repository, content: Buffer): Oid => objectOid({ type: "blob", content }, repository.objectFormat);
+
+/** All that maps replace: none of it should be anywhere. */
+export const replacedBy = (maps: readonly ForgetMap[]): Oid[] => [
+	...new Set(
+		maps.flatMap(({ from, to, blobs, commits }) => [...(from === to ? [] : [from]), ...Object.keys(blobs), ...Object.keys(commits)]),
+	),
+];

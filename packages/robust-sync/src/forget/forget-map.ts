@@ -1,0 +1,112 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
+import { type GitPath, isGitPath } from "@robust-sync/git";
+import * as z from "zod/mini";
+
+// What is to be forgotten, as it travels: ids of objects and paths, never a value. It is part of the tree, in a file that is named by its id.
+
+/** Where such files are. */
+export const forgetDirectory = ".robust-sync/forget";
+/** More maps than this, and larger ones, are not read. */
+export const maxMaps = 1_000;
+const maxMapBytes = 64 * 1_048_576;
+
+const objectId = z.string().check(z.regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/));
+const pairs = z.record(objectId, objectId);
+
+const mapSchema = z.strictObject({
+	schema: z.literal(1),
+	/** Names the file, and is part of each placeholder. */
+	id: z.string().check(z.regex(/^[0-9a-f]{12}$/)),
+	created_at: z.string().check(z.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/)),
+	node: z.string().check(z.regex(/^[a-z0-9][a-z0-9-]{0,62}$/)),
+	/** The tip of the branch, and what it became. */
+	from: objectId,
+	to: objectId,
+	/** Blobs that hold the value, and the same with placeholders. */
+	blobs: pairs,
+	/** Commits whose messages hold it, and what they became. */
+	commits: pairs,
+	/** Files and directories that are taken out, with the blobs that they had; a path has one character a byte. */
+	paths: z.array(z.strictObject({ path: z.custom<GitPath>(isGitPath, "not a path"), blobs: z.array(objectId) })),
+	/** HMAC-SHA-256 of all the rest, hexadecimal. */
+	signature: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
+});
+
+/** A forgetting, as it travels in the tree. */
+export type ForgetMap = z.infer<typeof mapSchema>;
+export type UnsignedMap = Omit<ForgetMap, "signature">;
+
+/** JSON with the keys of each object in order and no white space. */
+function canonical(value: unknown): string {
+	if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+	if (value !== null && typeof value === "object")
+		return `{${Object.entries(value)
+			.sort(([a], [b]) => (a < b ? -1 : 1))
+			.map(([key, inner]) => `${JSON.stringify(key)}:${canonical(inner)}`)
+			.join(",")}}`;
+	return JSON.stringify(value);
+}
+
+/** The purpose is part of what is signed: no datagram of a heartbeat is a map. */
+const hmac = (map: UnsignedMap, key: string) =>
+	createHmac("sha256", key)
+		.update(`robust-sync forget 1\n${canonical(map)}`)
+		.digest();
+
+/** @param key HEARTBEAT_KEY, the newest */
+export function signMap(map: UnsignedMap, key: string): ForgetMap {
+	return { ...map, signature: hmac(map, key).toString("hex") };
+}
+
+/** The file of a map. */
+export const mapFile = (id: string): string => `${forgetDirectory}/${id}.json`;
+
+/** Its content. */
+export const mapText = (map: ForgetMap): Buffer => Buffer.from(`${JSON.stringify(map, null, "\t")}\n`);
+
+/** What a file in the directory of maps is. */
+export type MapRead = { readonly kind: "map"; readonly map: ForgetMap } | { readonly kind: "refused"; readonly reason: string };
+
+/**
+ * Reads a map that came with a commit, which anybody can write who may push.
+ * @param name of its file @param keys any of which may have signed it
+ */
+export function readMap(name: string, content: Buffer | null, keys: readonly string[]): MapRead {
+	const refused = (reason: string) => ({ kind: "refused", reason }) as const;
+	if (content === null || content.length > maxMapBytes) return refused("it is too large");
+	let parsed: ReturnType<typeof mapSchema.safeParse>;
+	try {
+		parsed = mapSchema.safeParse(JSON.parse(content.toString("utf8")));
+	} catch {
+		return refused("it is not JSON");
+	}
+	if (!parsed.success) return refused("it is not a map of what to forget");
+	const map = parsed.data;
+	if (name !== `${map.id}.json`) return refused("its name is not its id");
+	if (keys.length === 0) return refused("this node has no HEARTBEAT_KEY to check its signature with: set the one of the other nodes");
+	const { signature, ...unsigned } = map;
+	const given = Buffer.from(signature, "hex");
+	if (!keys.some((key) => timingSafeEqual(hmac(unsigned, key), given)))
+		return refused("its signature is not of this node's HEARTBEAT_KEY: take the file out, or give all nodes the same key");
+	return { kind: "map", map };
+}
+
+/** Maps in the order in which they were made. */
+export const inOrderOfTime = (maps: readonly ForgetMap[]): ForgetMap[] =>
+	[...maps].sort((a, b) => (a.created_at === b.created_at ? (a.id < b.id ? -1 : 1) : a.created_at < b.created_at ? -1 : 1));
+
+/** Old blobs and the newest ones in their places, through all maps. */
+export function blobsOf(maps: readonly ForgetMap[], own: Iterable<readonly [string, string]> = []): Map<string, string> {
+	const next = new Map([...maps.flatMap(({ blobs }) => Object.entries(blobs)), ...own]);
+	const found = new Map<string, string>();
+	for (const [before, first] of next) {
+		let after = first;
+		const seen = new Set([before]);
+		while (!seen.has(after) && next.has(after)) {
+			seen.add(after);
+			after = next.get(after) ?? after;
+		}
+		if (!seen.has(after)) found.set(before, after);
+	}
+	return found;
+}

@@ -1,0 +1,72 @@
+import fs from "node:fs";
+import path from "node:path";
+import type { Oid, Repository } from "@robust-sync/git";
+import { readState, type SkippedFile, type WorkspacePaths, writeAtomicSync } from "@robust-sync/workspace";
+import * as z from "zod/mini";
+
+const objectId = z.string().check(z.regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/));
+const mapId = z.string().check(z.regex(/^[0-9a-f]{12}$/));
+
+const stateSchema = z.object({
+	schema: z.literal(1),
+	/** Maps that this node has applied. */
+	applied: z.array(mapId),
+	/** Maps that it was applying; a start goes on with them. */
+	running: z.array(mapId),
+	/** A tip of the hub that has what was forgotten, and the same without it; null: the hub has none. */
+	returned: z.nullable(z.object({ tip: objectId, clean: objectId })),
+});
+export type ForgetState = z.infer<typeof stateSchema>;
+
+const nothing: ForgetState = { schema: 1, applied: [], running: [], returned: null };
+
+/** Reads `sync/forget.json`. One that is missing or not valid: nothing was applied, which is found out again. */
+export function readForgetState(paths: WorkspacePaths): ForgetState {
+	const read = readState(paths.forgetState, stateSchema);
+	return read.kind === "ok" ? read.state : nothing;
+}
+
+/** Writes it durably. @throws the file system's error */
+export function writeForgetState(paths: WorkspacePaths, state: ForgetState): void {
+	writeAtomicSync(paths.forgetState, `${JSON.stringify(state)}\n`);
+}
+
+/** What a process remembers of it from cycle to cycle. */
+export class ForgetMemory {
+	/** The tip whose maps were read last, and that needs nothing. */
+	examined: Oid | null = null;
+	/** Maps that are not applied, and why. */
+	refused: readonly { readonly path: string; readonly reason: string }[] = [];
+}
+
+/** Maps that this node does not apply, as `skipped` reports them. */
+export function forgetSkipped({ refused }: ForgetMemory): SkippedFile[] {
+	return refused.map(({ path: file, reason }) => ({
+		path: file,
+		reason: "forget-refused",
+		remedy: `it is not applied here, and the old history stays: ${reason}`,
+	}));
+}
+
+const dropFile = (repository: Repository) => path.join(repository.commonDirectory, "robust-sync/forget-objects");
+
+/** Notes which objects are to be removed: from here on nothing else is needed to end what was begun. @throws the file system's error */
+export function writeDropList(repository: Repository, oids: Iterable<Oid>): void {
+	fs.mkdirSync(path.dirname(dropFile(repository)), { recursive: true });
+	writeAtomicSync(dropFile(repository), `${[...oids].join("\n")}\n`);
+}
+
+/** The objects that are still to be removed; null: there is no list. */
+export function readDropList(repository: Repository): Set<Oid> | null {
+	try {
+		const text = fs.readFileSync(dropFile(repository), "latin1");
+		return new Set(text.split("\n").filter((line) => /^[0-9a-f]{40,64}$/.test(line)));
+	} catch {
+		return null;
+	}
+}
+
+/** All of them are removed. */
+export function removeDropList(repository: Repository): void {
+	fs.rmSync(dropFile(repository), { force: true });
+}

@@ -1,0 +1,110 @@
+import { type Oid, readHead, readRemoteBranch } from "@robust-sync/git";
+import type { CycleContext } from "../cycle-context.ts";
+import { SyncError } from "../sync-error.ts";
+import { fetchUpstream, knownTip, syncedBranch, type Upstream } from "../upstream.ts";
+import { applyForget, resumeDrop } from "./apply-forget.ts";
+import { ForgetRefusedError } from "./derive-values.ts";
+import { type FoundMaps, findMaps, presentAmong, replacedBy } from "./find-maps.ts";
+import { readForgetState, writeForgetState } from "./forget-state.ts";
+
+/** The remote's tip, without what is forgotten. */
+export interface CleanUpstream extends Upstream {
+	/** Commits that became other ones; null: nothing was made again. */
+	readonly replaced: ReadonlyMap<Oid, Oid> | null;
+	/** The hub has what was forgotten: what this node has may not be put on top of that. null: it has not. */
+	readonly problem: SyncError | null;
+}
+
+const plain = (upstream: Upstream): CleanUpstream => ({ ...upstream, replaced: null, problem: null });
+
+function hubHasIt(remote: string): SyncError {
+	return new SyncError(
+		"FORGOTTEN_RETURNED",
+		`'${remote}' has again what was forgotten: a node with another HEARTBEAT_KEY, or none, pushed it. Give that node the key of the others, then run 'robust-sync --forget' without a path on this node, which takes it out again; until then nothing of this node is published`,
+	);
+}
+
+/** All maps that this node knows of, and those of a tip. @throws GitError */
+async function mapsFor(context: CycleContext, tip: Oid | null): Promise<FoundMaps> {
+	const { repository, config } = context;
+	const { oid: head } = await readHead(repository);
+	const commits = [tip, head].filter((oid) => oid !== null);
+	const found = await findMaps(repository, commits, config.heartbeatKeys);
+	context.memory.forget.refused = found.refused;
+	return found;
+}
+
+/** What of an incoming tip has to be done about forgetting; also where a start goes on. @throws SyncError, GitError, the file system's error */
+export async function withoutForgotten(context: CycleContext, upstream: Upstream): Promise<CleanUpstream> {
+	const { repository, paths, memory, config, log } = context;
+	const { tip } = upstream;
+	if (tip === null || memory.forget.examined === tip) return plain(upstream);
+	// This node pushed it: nothing came in.
+	if (memory.forget.examined !== null && tip === (await readHead(repository)).oid) {
+		memory.forget.examined = tip;
+		return plain(upstream);
+	}
+	const { maps, refused } = await mapsFor(context, tip);
+	const state = readForgetState(paths);
+	const isApplied = ({ id }: { id: string }) => state.applied.includes(id);
+	const isBack = maps.length > 0 && (await presentAmong(repository, replacedBy(maps))).size > 0;
+	if (!isBack) {
+		const fresh = maps.filter((map) => !isApplied(map)).map(({ id }) => id);
+		if (fresh.length > 0) writeForgetState(paths, { ...state, applied: [...state.applied, ...fresh] });
+		memory.forget.examined = tip;
+		return plain({ ...upstream, rewritten: upstream.rewritten && !(fresh.length > 0) });
+	}
+	try {
+		const { commits } = await applyForget(context, maps, { tip, before: upstream.before });
+		const clean = commits.get(tip) ?? tip;
+		const returned = clean === tip ? null : { tip, clean };
+		writeForgetState(paths, { ...readForgetState(paths), returned });
+		memory.forget.examined = clean;
+		const problem = returned === null ? null : hubHasIt(config.syncRemote);
+		return { tip: clean, before: null, rewritten: false, replaced: commits, problem };
+	} catch (error) {
+		if (!(error instanceof ForgetRefusedError)) throw error;
+		log.warn(`a map of what to forget is not applied: ${error.message}`);
+		const path = ".robust-sync/forget";
+		memory.forget.refused = [...refused, { path, reason: error.message }];
+		memory.forget.examined = tip;
+		return plain(upstream);
+	}
+}
+
+/** As fetchUpstream, and what came is without what is forgotten. @throws SyncError, GitError, the file system's error */
+export async function fetchWithoutForgotten(
+	context: CycleContext,
+	hint: boolean,
+	asked: Promise<Oid | null> | null,
+): Promise<CleanUpstream> {
+	const { repository, paths, config } = context;
+	const { returned } = readForgetState(paths);
+	if (returned !== null) {
+		// It is not fetched again and again.
+		const tip = await readRemoteBranch(repository, config.syncRemote, syncedBranch(context));
+		if (tip === returned.tip)
+			return { tip: returned.clean, before: null, rewritten: false, replaced: null, problem: hubHasIt(config.syncRemote) };
+		writeForgetState(paths, { ...readForgetState(paths), returned: null });
+	}
+	return await withoutForgotten(context, await fetchUpstream(context, hint, asked));
+}
+
+/** A process that was killed while it applied maps is followed by this one, before anything else is done. */
+export async function resumeForget(context: CycleContext): Promise<string | null> {
+	if (context.memory.branch === null || !(await resumeDrop(context))) return null;
+	const tip = await knownTip(context);
+	const { maps } = await mapsFor(context, tip);
+	const { running } = readForgetState(context.paths);
+	if (tip === null || !running.every((id) => maps.some((map) => map.id === id))) return null;
+	try {
+		await applyForget(context, maps, { tip, before: null });
+	} catch (error) {
+		if (!(error instanceof ForgetRefusedError)) throw error;
+		// The old objects are gone, or other maps came meanwhile: the next fetch finds out what is left to do.
+		context.log.warn(`a forgetting that was interrupted cannot be finished: ${error.message}`);
+		writeForgetState(context.paths, { ...readForgetState(context.paths), running: [] });
+		return null;
+	}
+	return "finished the forgetting that was interrupted";
+}

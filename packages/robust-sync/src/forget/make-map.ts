@@ -1,0 +1,125 @@
+import { randomBytes } from "node:crypto";
+import {
+	type GitPath,
+	gitPathOf,
+	HistoryRewriter,
+	inOrder,
+	listAllObjects,
+	type NewObject,
+	ObjectWriter,
+	type Oid,
+	objectOid,
+	openMergeStore,
+	withObjectReader,
+	writeCommit,
+} from "@robust-sync/git";
+import { withNodeTrailer } from "@robust-sync/resolve";
+import { timestamp } from "@robust-sync/workspace";
+import type { CycleContext } from "../cycle-context.ts";
+import { ownIdentity } from "../own-identity.ts";
+import { blobsWithValues } from "./derive-values.ts";
+import { blobId } from "./find-maps.ts";
+import { type ForgetMap, mapFile, mapText, signMap } from "./forget-map.ts";
+import { formsOf, withoutValue } from "./value.ts";
+import { blobsAt } from "./working-copies.ts";
+
+/** What a person wants to be forgotten. */
+export interface Wanted {
+	readonly value: Buffer | null;
+	readonly paths: readonly GitPath[];
+}
+
+/** A history without it. Nothing refers to it yet. */
+export interface MadeMap {
+	readonly map: ForgetMap;
+	/** The commit that carries the map, on top of the new history; without writing: the new history itself. */
+	readonly tip: Oid;
+	/** Commits that became other ones, and how many there are in all. */
+	readonly commits: ReadonlyMap<Oid, Oid>;
+	readonly total: number;
+}
+
+/** Called from time to time, with how far it is. */
+export type Progress = (what: string, done: number, total: number) => void;
+
+/**
+ * Makes a branch's history without a value or paths, with a signed map on top.
+ * @param from the tip of the branch, with all its history here
+ * @param key HEARTBEAT_KEY @param writes whether anything is written, or only counted
+ * @returns null: the history has nothing of it
+ * @throws GitError
+ */
+export async function makeMap(
+	context: CycleContext,
+	from: Oid,
+	wanted: Wanted,
+	key: string,
+	progress: Progress,
+	writes = true,
+): Promise<MadeMap | null> {
+	const { repository, config, now } = context;
+	const store = openMergeStore(repository);
+	const id = randomBytes(6).toString("hex");
+	const { value } = wanted;
+	const forms = value === null ? null : formsOf(value, id);
+	const writer = new ObjectWriter(store);
+	const write = async (object: NewObject) => (writes ? await writer.add(object) : objectOid(object, repository.objectFormat));
+	const hits = new Map<Oid, Buffer>();
+	if (value !== null) {
+		const { blob } = await listAllObjects(store);
+		progress("files searched", 0, blob.length);
+		await blobsWithValues(store, blob, new Map([[id, value]]), (oid, cleaned) => hits.set(oid, cleaned));
+		progress("files searched", blob.length, blob.length);
+	}
+	const blobs = new Map([...hits].map(([oid, cleaned]) => [oid, blobId(repository, cleaned)]));
+	for (const content of hits.values()) await write({ type: "blob", content });
+	const order = await inOrder(store, [from]);
+	const atPaths = wanted.paths.length === 0 ? new Map<GitPath, Set<Oid>>() : await blobsAt(store, order, wanted.paths);
+	const paths = wanted.paths.map((path) => ({ path, blobs: [...(atPaths.get(path) ?? [])].sort() }));
+	const messages = new Set<Oid>();
+	const rule = {
+		blobs,
+		paths: paths.map((one) => ({ path: one.path, marker: mapFile(id), blobs: new Set(one.blobs) })),
+		watched: new Set<Oid>(),
+		message: (oid: Oid, message: Buffer) => {
+			const cleaned = forms === null ? message : withoutValue(message, forms);
+			if (cleaned !== message) messages.add(oid);
+			return cleaned;
+		},
+	};
+	const made = await withObjectReader(store, async (reader) => {
+		const rewriter = new HistoryRewriter(reader, write, rule, repository.objectFormat);
+		await rewriter.rewrite(order, (done) => progress("commits", done, order.length));
+		await writer.flush();
+		return rewriter;
+	});
+	const to = made.commits.get(from) ?? from;
+	if (to === from) return null;
+	const { met } = made;
+	const map = signMap(
+		{
+			schema: 1,
+			id,
+			created_at: timestamp(now()),
+			node: config.nodeName,
+			from,
+			to,
+			blobs: Object.fromEntries([...blobs].filter(([oid]) => met.has(oid)).sort()),
+			commits: Object.fromEntries([...messages].sort().map((oid) => [oid, made.commits.get(oid) ?? oid])),
+			paths,
+		},
+		key,
+	);
+	const subject = value === null ? `forget ${paths.length === 1 ? "a path" : `${paths.length} paths`}` : "forget a value";
+	const result = { map, commits: made.commits, total: order.length };
+	if (!writes) return { ...result, tip: to };
+	const { commit } = await writeCommit(store, {
+		parents: [to],
+		...ownIdentity(context),
+		date: Math.floor(now() / 1000),
+		message: Buffer.from(`${withNodeTrailer(`${config.nodeName}: ${subject}`, config.nodeName)}\n`),
+		tree: null,
+		changes: [{ path: gitPathOf(mapFile(id)), mode: "100644", content: mapText(map) }],
+	});
+	return { ...result, tip: commit };
+}

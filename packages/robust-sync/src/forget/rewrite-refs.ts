@@ -1,0 +1,54 @@
+import fs from "node:fs";
+import path from "node:path";
+import type { Oid, Repository } from "@robust-sync/git";
+import { contentOfFile, filesBelow, type Scrub, scrubFiles, withNewIds } from "./scrub-files.ts";
+
+/** Moves every ref to what it became, all at once; those that moved meanwhile stop it. @throws GitError */
+export async function rewriteRefs(repository: Repository, replaced: (oid: Oid) => Oid | undefined): Promise<number> {
+	const { stdout } = await repository.run(["for-each-ref", "--format=%(objectname) %(if)%(symref)%(then)link%(else)ref%(end) %(refname)"]);
+	const lines: string[] = [];
+	for (const line of stdout.toString("latin1").split("\n")) {
+		const [oid = "", kind, ...rest] = line.split(" ");
+		const now = replaced(oid);
+		if (kind === "ref" && now !== undefined) lines.push(`update ${rest.join(" ")}\0${now}\0${oid}\0`);
+	}
+	if (lines.length > 0)
+		await repository.run(["update-ref", "-m", "robust-sync: forget", "-z", "--stdin"], { input: Buffer.from(lines.join(""), "latin1") });
+	return lines.length;
+}
+
+/** Names in a git directory that hold ids of commits, and are no refs (gitrevisions(7)). */
+const pseudoRefs = /^(?:[A-Z]+_)?HEAD$|^AUTO_MERGE$/;
+/** Where a git directory has its reflogs (gitrepository-layout(5)). */
+const reflogs = "logs";
+/** Texts that git and people wrote there. */
+const texts = /^(?:COMMIT_EDITMSG|MERGE_MSG|SQUASH_MSG|TAG_EDITMSG|SUBMODULE_UPDATE_MSG)$/;
+
+/**
+ * Reflogs keep their entries, with the new ids; so do the other places in a git directory that name commits.
+ * @throws GitError, the file system's error
+ */
+export async function rewriteGitFiles(repository: Repository, scrub: Scrub): Promise<void> {
+	const { commonDirectory } = repository;
+	const worktrees = path.join(commonDirectory, "worktrees");
+	const others = fs.existsSync(worktrees) ? fs.readdirSync(worktrees).map((name) => path.join(worktrees, name)) : [];
+	for (const directory of new Set([commonDirectory, repository.gitDirectory, ...others])) {
+		const rewrite = (file: string) => {
+			const content = contentOfFile(file);
+			if (content === null) return;
+			const next = scrub.clean(Buffer.from(withNewIds(content.toString("latin1"), scrub), "latin1"));
+			if (!next.equals(content)) {
+				const temporary = `${file}.${process.pid}.new`;
+				fs.writeFileSync(temporary, next);
+				fs.renameSync(temporary, file);
+			}
+		};
+		for (const file of filesBelow(path.join(directory, reflogs))) rewrite(file);
+		for (const name of fs.readdirSync(directory)) if (pseudoRefs.test(name) || texts.test(name)) rewrite(path.join(directory, name));
+	}
+	if (repository.config.get("extensions.refstorage") === "reftable") await repository.run(["reflog", "expire", "--expire=now", "--all"]);
+	scrubFiles(path.join(commonDirectory, "rr-cache"), scrub);
+	scrubFiles(path.join(commonDirectory, "robust-sync"), scrub, (file) =>
+		/\/(?:merge\.git|backups|staging|versions|forget-objects)$/.test(file),
+	);
+}

@@ -1,0 +1,141 @@
+import fs from "node:fs";
+import path from "node:path";
+import type { Oid } from "@robust-sync/git";
+
+/** What is taken out of files that are not part of the working tree. */
+export interface Scrub {
+	/** The same content without values; itself where it holds none. */
+	clean(content: Buffer): Buffer;
+	/** The object in the place of one; absent: it stays. */
+	replacement(oid: Oid): Oid | undefined;
+	/** The id of a content as a blob. */
+	blobId(content: Buffer): Oid;
+	/** What takes the place of a file with a content that was taken out by its path; null: it was not. */
+	instead(oid: Oid): Buffer | null;
+}
+
+/** Larger files are left, as they are in a search. */
+const maxBytes = 512 * 1_048_576;
+
+/** All regular files below a directory; no link is followed. */
+export function* filesBelow(directory: string, skips: (file: string) => boolean = () => false): Generator<string> {
+	let entries: fs.Dirent[];
+	try {
+		entries = fs.readdirSync(directory, { withFileTypes: true });
+	} catch {
+		return;
+	}
+	for (const entry of entries) {
+		const file = path.join(directory, entry.name);
+		if (skips(file)) continue;
+		if (entry.isDirectory()) yield* filesBelow(file, skips);
+		else if (entry.isFile()) yield file;
+	}
+}
+
+/** The content of a regular file; null: it is none, too large, or cannot be read. */
+export function contentOfFile(file: string): Buffer | null {
+	try {
+		const stats = fs.lstatSync(file);
+		return stats.isFile() && stats.size <= maxBytes ? fs.readFileSync(file) : null;
+	} catch {
+		return null;
+	}
+}
+
+/** In its place, so that a process that appends to it goes on doing so. */
+function overwrite(file: string, content: Buffer): void {
+	const { mode } = fs.lstatSync(file);
+	const isReadOnly = (mode & 0o200) === 0;
+	if (isReadOnly) fs.chmodSync(file, mode | 0o200);
+	const descriptor = fs.openSync(file, fs.constants.O_RDWR | fs.constants.O_NOFOLLOW);
+	try {
+		for (let at = 0; at < content.length; ) at += fs.writeSync(descriptor, content, at, content.length - at, at);
+		fs.ftruncateSync(descriptor, content.length);
+		fs.fsyncSync(descriptor);
+	} finally {
+		fs.closeSync(descriptor);
+		if (isReadOnly) fs.chmodSync(file, mode);
+	}
+}
+
+/** Ids of objects in a text: each that was replaced becomes the one in its place. */
+export function withNewIds(text: string, scrub: Pick<Scrub, "replacement">): string {
+	return text.replace(/\b(?:[0-9a-f]{64}|[0-9a-f]{40})\b/g, (oid) => scrub.replacement(oid) ?? oid);
+}
+
+function scrubbed(content: Buffer, scrub: Scrub): Buffer {
+	return scrub.instead(scrub.blobId(content)) ?? scrub.clean(content);
+}
+
+/** Saved versions, kept files, waiting messages, logs. @returns how many files were changed @throws the file system's error */
+export function scrubFiles(directory: string, scrub: Scrub, skips: (file: string) => boolean = () => false): number {
+	let count = 0;
+	for (const file of filesBelow(directory, skips)) {
+		const content = contentOfFile(file);
+		if (content === null) continue;
+		const cleaned = scrubbed(content, scrub);
+		if (cleaned === content || cleaned.equals(content)) continue;
+		overwrite(file, cleaned);
+		count++;
+	}
+	return count;
+}
+
+/** State and manifests that name objects by their ids. @throws the file system's error */
+export function scrubIds(directory: string, scrub: Scrub, isState: (file: string) => boolean): void {
+	for (const file of filesBelow(directory)) {
+		if (!isState(file)) continue;
+		const text = contentOfFile(file)?.toString("utf8");
+		if (text === undefined) continue;
+		const changed = withNewIds(text, scrub);
+		if (changed !== text) overwrite(file, Buffer.from(changed));
+	}
+}
+
+interface KeptEntry {
+	file?: unknown;
+	size?: unknown;
+	mtime_ms?: unknown;
+}
+
+/**
+ * One directory of replaced files with its manifests: a file that is as its manifest says stays so, for whoever looks for later writes.
+ * @param kept where the files are: on another file system below the workspace they are apart @throws the file system's error
+ */
+export function scrubBackup(directory: string, kept: readonly string[], scrub: Scrub): number {
+	let count = 0;
+	const changed = new Map<string, { readonly before: fs.Stats; readonly after: fs.Stats }>();
+	for (const root of kept)
+		for (const file of filesBelow(root)) {
+			if (root === directory && /^manifest(?:-\d+)?\.json$/.test(path.relative(root, file))) continue;
+			const content = contentOfFile(file);
+			if (content === null) continue;
+			const cleaned = scrubbed(content, scrub);
+			if (cleaned === content || cleaned.equals(content)) continue;
+			const before = fs.lstatSync(file);
+			overwrite(file, cleaned);
+			changed.set(path.relative(root, file), { before, after: fs.lstatSync(file) });
+			count++;
+		}
+	for (const name of fs.readdirSync(directory).filter((one) => /^manifest(?:-\d+)?\.json$/.test(one))) {
+		const file = path.join(directory, name);
+		const text = contentOfFile(file)?.toString("utf8");
+		if (text === undefined) continue;
+		let manifest: { files?: KeptEntry[] };
+		try {
+			manifest = JSON.parse(withNewIds(text, scrub)) as { files?: KeptEntry[] };
+		} catch {
+			continue;
+		}
+		for (const entry of Array.isArray(manifest.files) ? manifest.files : []) {
+			const stats = typeof entry.file === "string" ? changed.get(Buffer.from(entry.file, "latin1").toString("utf8")) : undefined;
+			if (stats === undefined || entry.size !== stats.before.size || entry.mtime_ms !== stats.before.mtimeMs) continue;
+			entry.size = stats.after.size;
+			entry.mtime_ms = stats.after.mtimeMs;
+		}
+		const next = `${JSON.stringify(manifest)}\n`;
+		if (next !== text) overwrite(file, Buffer.from(next));
+	}
+	return count;
+}

@@ -1,0 +1,91 @@
+import { describe, expect, test } from "@jest/globals";
+import { ScanThread } from "@robust-sync/secrets";
+import fc from "fast-check";
+import { formsOf, holds, valuesBetween, withoutValue, withoutValues } from "./value.ts";
+
+const id = "0123456789ab";
+const other = "ba9876543210";
+/** Values as they are issued, and as nobody issues them. */
+const value = fc.oneof(
+	fc.string({ minLength: 8, maxLength: 40, unit: "grapheme" }).map((text) => Buffer.from(text)),
+	fc.uint8Array({ minLength: 8, maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
+	fc.constantFrom("aaaaaaab", 'quote"and\\slash', "-----BEGIN KEY-----\nabc\ndef\n-----END KEY-----").map((text) => Buffer.from(text)),
+);
+const text = fc.string({ maxLength: 30, unit: "grapheme" }).map((one) => Buffer.from(one));
+
+/** A content with a value in some of its forms, between texts. */
+const content = fc.tuple(value, fc.array(fc.tuple(text, fc.nat({ max: 4 })), { maxLength: 6 }), text).map(([secret, parts, end]) => {
+	const forms = [...formsOf(secret, id).values()];
+	return {
+		secret,
+		content: Buffer.concat([...parts.flatMap(([before, kind]) => [before, forms[kind % forms.length]?.value ?? secret]), end]),
+	};
+});
+
+describe("forget", () => {
+	test("value: any content → clean of all its forms, again the same", () => {
+		fc.assert(
+			fc.property(content, ({ secret, content: before }) => {
+				const forms = formsOf(secret, id);
+				const after = withoutValue(before, forms);
+				expect(withoutValue(after, forms)).toEqual(after);
+				expect(holds(after, forms)).toBe(false);
+				if (!holds(before, forms)) expect(after).toBe(before);
+			}),
+			{ numRuns: 200 },
+		);
+	});
+
+	test("value: one form in a content → derived from the pair", () => {
+		fc.assert(
+			fc.property(value, fc.array(text, { minLength: 2, maxLength: 6 }), fc.nat({ max: 4 }), (secret, parts, kind) => {
+				const forms = [...formsOf(secret, id).values()];
+				const written = forms[kind % forms.length]?.value ?? secret;
+				const before = Buffer.concat(parts.flatMap((part, index) => (index === 0 ? [part] : [written, part])));
+				const after = withoutValue(before, formsOf(secret, id));
+				const found = valuesBetween(before, after, [id]);
+				// Texts around it may be read as a part of it: then too it is clean by what was found.
+				expect(found).not.toBeNull();
+				expect(withoutValues(before, found ?? new Map())).toEqual(after);
+			}),
+			{ numRuns: 200 },
+		);
+	});
+
+	test.each([
+		["a byte more", "key = forgotten-a0123456789ab!\n"],
+		["two values", "key = forgotten-a0123456789ab\nforgotten-a0123456789ab"],
+		["nothing", ""],
+		["another id", "key = forgotten-aba9876543210\n"],
+		["another text", "kex = forgotten-a0123456789ab\n"],
+	])("value: a cleaned version with %s → refused", (_what, cleaned) => {
+		const before = Buffer.from("key = sk-ABCDEFGH12345678\n");
+		expect(valuesBetween(before, Buffer.from("key = forgotten-a0123456789ab\n"), [id])).not.toBeNull();
+		expect(valuesBetween(before, Buffer.from(cleaned), [id])).toBeNull();
+	});
+
+	test("value: some left in the file, or another one taken → refused", () => {
+		const before = Buffer.from("sk-ABCDEFGH12345678 and sk-ABCDEFGH12345678 and pk-ABCDEFGH12345678");
+		const half = Buffer.from("forgotten-a0123456789ab and sk-ABCDEFGH12345678 and pk-ABCDEFGH12345678");
+		const both = Buffer.from("forgotten-a0123456789ab and sk-ABCDEFGH12345678 and forgotten-a0123456789ab");
+		expect([half, both].map((cleaned) => valuesBetween(before, cleaned, [id]))).toEqual([null, null]);
+	});
+
+	test("value: two forgettings in one file → both derived", () => {
+		const values = new Map([
+			[id, Buffer.from("sk-ABCDEFGH12345678")],
+			[other, Buffer.from("another-value-1234")],
+		]);
+		const before = Buffer.from("a sk-ABCDEFGH12345678\nb another-value-1234\nc sk-ABCDEFGH12345678\n");
+		expect(valuesBetween(before, withoutValues(before, values), [id, other])).toEqual(values);
+	});
+
+	test("value: a placeholder in the place of a secret → no finding", async () => {
+		const { placeholder } = formsOf(Buffer.from("sk-ABCDEFGH12345678"), id).get("a") as { placeholder: Buffer };
+		const job = {
+			path: "config.json",
+			content: Buffer.from(`{"api_key": "${placeholder}"}\npassword = "${placeholder}"\nTOKEN=${placeholder}\n`),
+		};
+		expect(await new ScanThread().scan([job], [])).toEqual([[]]);
+	});
+});

@@ -1,0 +1,195 @@
+/** One way in which a value stands in files, each with its own placeholder: by that it is known later how long it was. */
+interface Form {
+	readonly value: Buffer;
+	readonly placeholder: Buffer;
+}
+
+const kinds = ["a", "b", "c", "d", "e"] as const;
+type Kind = (typeof kinds)[number];
+
+/** A value, however it is written, with what takes its place. */
+export type Forms = ReadonlyMap<Kind, Form>;
+
+/** Shorter values would take away what is no secret. */
+export const minValueBytes = 8;
+const maxTries = 10_000;
+
+const swapped = (text: Buffer) => Buffer.from(text).swap16();
+const toText = (value: Buffer) => {
+	const text = value.toString("utf8");
+	return Buffer.from(text).equals(value) ? text : null;
+};
+
+/** How each kind is written, and read. As it is; as JSON and most languages quote it; in an address; in UTF-16. */
+const codecs: Readonly<Record<Kind, { readonly encode: (text: string) => Buffer; readonly decode: (value: Buffer) => string }>> = {
+	a: { encode: (text) => Buffer.from(text), decode: (value) => value.toString("utf8") },
+	b: {
+		encode: (text) => Buffer.from(JSON.stringify(text).slice(1, -1)),
+		decode: (value) => JSON.parse(`"${value.toString("utf8")}"`) as string,
+	},
+	c: { encode: (text) => Buffer.from(encodeURIComponent(text)), decode: (value) => decodeURIComponent(value.toString("latin1")) },
+	d: { encode: (text) => Buffer.from(text, "utf16le"), decode: (value) => value.toString("utf16le") },
+	e: { encode: (text) => swapped(Buffer.from(text, "utf16le")), decode: (value) => swapped(value).toString("utf16le") },
+};
+
+function placeholderOf(id: string, kind: Kind): Buffer {
+	const text = `forgotten-${kind}${id}`;
+	return kind === "d" || kind === "e" ? codecs[kind].encode(text) : Buffer.from(text);
+}
+
+/** All forms of a value that differ. @param id of the forgetting: 12 hexadecimal digits */
+export function formsOf(value: Buffer, id: string): Forms {
+	const forms = new Map<Kind, Form>([["a", { value, placeholder: placeholderOf(id, "a") }]]);
+	const text = toText(value);
+	if (text === null || text.includes("\0")) return forms;
+	for (const kind of kinds) {
+		if (kind === "a") continue;
+		let encoded: Buffer;
+		try {
+			encoded = codecs[kind].encode(text);
+		} catch {
+			// Half a pair of UTF-16 has no address.
+			continue;
+		}
+		if (![...forms.values()].some((form) => form.value.equals(encoded)))
+			forms.set(kind, { value: encoded, placeholder: placeholderOf(id, kind) });
+	}
+	return forms;
+}
+
+/** Whether a content has the value in any form. */
+export function holds(content: Buffer, forms: Forms): boolean {
+	for (const { value } of forms.values()) if (content.includes(value)) return true;
+	return false;
+}
+
+/** A content with placeholders for the value, wherever it is; itself where it is nowhere. A pure function. */
+export function withoutValue(content: Buffer, forms: Forms): Buffer {
+	const next = [...forms.values()].map((form) => ({ form, at: content.indexOf(form.value) })).filter(({ at }) => at >= 0);
+	if (next.length === 0) return content;
+	const parts: Buffer[] = [];
+	let done = 0;
+	for (;;) {
+		let first: (typeof next)[number] | undefined;
+		for (const candidate of next) {
+			if (candidate.at >= 0 && candidate.at < done) candidate.at = content.indexOf(candidate.form.value, done);
+			if (candidate.at < 0) continue;
+			const isFirst = first === undefined || candidate.at < first.at;
+			if (isFirst || (candidate.at === first?.at && candidate.form.value.length > first.form.value.length)) first = candidate;
+		}
+		if (first === undefined) break;
+		parts.push(content.subarray(done, first.at), first.form.placeholder);
+		done = first.at + first.form.value.length;
+	}
+	parts.push(content.subarray(done));
+	return Buffer.concat(parts);
+}
+
+/** One place of a placeholder: which forgetting, and how the value was written there. */
+interface Mark {
+	readonly id: string;
+	readonly kind: Kind;
+}
+
+/** A cleaned content as literal text between placeholders. */
+function split(cleaned: Buffer, ids: readonly string[]): { literals: Buffer[]; found: Mark[] } {
+	const literals: Buffer[] = [];
+	const found: Mark[] = [];
+	const next = ids
+		.flatMap((id) => kinds.map((kind) => ({ mark: { id, kind }, text: placeholderOf(id, kind), at: -1 })))
+		.map((candidate) => ({ ...candidate, at: cleaned.indexOf(candidate.text) }))
+		.filter(({ at }) => at >= 0);
+	let done = 0;
+	for (;;) {
+		let first: (typeof next)[number] | undefined;
+		for (const candidate of next) {
+			if (candidate.at >= 0 && candidate.at < done) candidate.at = cleaned.indexOf(candidate.text, done);
+			if (candidate.at >= 0 && (first === undefined || candidate.at < first.at)) first = candidate;
+		}
+		if (first === undefined) break;
+		literals.push(cleaned.subarray(done, first.at));
+		found.push(first.mark);
+		done = first.at + first.text.length;
+	}
+	literals.push(cleaned.subarray(done));
+	return { literals, found };
+}
+
+type Encoded = ReadonlyMap<string, { readonly mark: Mark; readonly bytes: Buffer }>;
+const keyOf = ({ id, kind }: Mark) => `${kind}${id}`;
+
+/** What stood in the places of the placeholders, where there is an answer that fits. */
+function encodedIn(old: Buffer, { literals, found }: { literals: readonly Buffer[]; found: readonly Mark[] }): Encoded | null {
+	let tries = 0;
+	const fit = (start: number, from: number, before: Encoded): Encoded | null => {
+		let at = from;
+		let known = before;
+		// Places whose length is known need no step of their own.
+		for (let index = start; ; index++) {
+			const literal = literals[index] as Buffer;
+			if (!old.subarray(at, at + literal.length).equals(literal)) return null;
+			at += literal.length;
+			const mark = found[index];
+			if (mark === undefined) return at === old.length ? known : null;
+			const key = keyOf(mark);
+			const rest = found.slice(index);
+			const value = known.get(key)?.bytes;
+			if (value !== undefined) {
+				if (!old.subarray(at, at + value.length).equals(value)) return null;
+				at += value.length;
+			} else if (rest.every((other) => keyOf(other) === key || known.has(keyOf(other)))) {
+				// The only length that is left.
+				let others = literals.slice(index + 1).reduce((sum, one) => sum + one.length, 0);
+				for (const other of rest) others += known.get(keyOf(other))?.bytes.length ?? 0;
+				const bytes = (old.length - at - others) / rest.filter((other) => keyOf(other) === key).length;
+				if (!Number.isInteger(bytes) || bytes <= 0) return null;
+				known = new Map([...known, [key, { mark, bytes: old.subarray(at, at + bytes) }]]);
+				at += bytes;
+			} else {
+				const next = literals[index + 1] as Buffer;
+				for (let end = at + minValueBytes; end <= old.length && tries < maxTries; end++) {
+					if (!old.subarray(end, end + next.length).equals(next)) continue;
+					tries++;
+					const answer = fit(index + 1, end, new Map([...known, [key, { mark, bytes: old.subarray(at, end) }]]));
+					if (answer) return answer;
+				}
+				return null;
+			}
+		}
+	};
+	return found.length === 0 ? null : fit(0, 0, new Map());
+}
+
+/** What was forgotten by each of some forgettings, in the order in which they were made. */
+export type Values = ReadonlyMap<string, Buffer>;
+
+/** A content without any of some values, as one forgetting after the other makes it. */
+export function withoutValues(content: Buffer, values: Values): Buffer {
+	let cleaned = content;
+	for (const [id, value] of values) cleaned = withoutValue(cleaned, formsOf(value, id));
+	return cleaned;
+}
+
+/**
+ * The values that were replaced, from a content and its cleaned version. Null: the second is not the first with placeholders for one value of
+ * each forgetting, and nothing else.
+ * @param ids of the forgettings, in their order
+ */
+export function valuesBetween(old: Buffer, cleaned: Buffer, ids: readonly string[]): Values | null {
+	const encoded = encodedIn(old, split(cleaned, ids));
+	if (encoded === null) return null;
+	const values = new Map<string, Buffer>();
+	for (const id of ids) {
+		for (const kind of kinds) {
+			const found = encoded.get(`${kind}${id}`);
+			if (found === undefined || values.has(id)) continue;
+			try {
+				const value = Buffer.from(kind === "a" ? found.bytes : Buffer.from(codecs[kind].decode(found.bytes)));
+				if (value.length >= minValueBytes) values.set(id, value);
+			} catch {
+				// Another kind may tell.
+			}
+		}
+	}
+	return withoutValues(old, values).equals(cleaned) ? values : null;
+}

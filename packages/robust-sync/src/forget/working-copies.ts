@@ -1,0 +1,168 @@
+import fs from "node:fs";
+import { setImmediate } from "node:timers/promises";
+import {
+	type FileReplacement,
+	fileSystemPath,
+	type GitPath,
+	gitPathBytes,
+	isFileMode,
+	type Oid,
+	parentOf,
+	parseGitPathList,
+	type Repository,
+	readDiskFile,
+	readIndexFlags,
+	writeFlaggedIndexEntries,
+} from "@robust-sync/git";
+import { isOwnPath } from "@robust-sync/resolve";
+import { formatSize } from "@robust-sync/workspace";
+import type { CycleContext } from "../cycle-context.ts";
+import { putBack } from "../rescue.ts";
+import { blobId } from "./find-maps.ts";
+import type { Values } from "./value.ts";
+import { withoutValues } from "./value.ts";
+
+/** So much of the working tree is in memory at once. */
+const batchBytes = 32 * 1_048_576;
+/** As many files are read without a pause. */
+const filesAtOnce = 200;
+const maxFileBytes = 512 * 1_048_576;
+/** A file that its writer fills with the value again and again is left to the scanner. */
+const maxRounds = 3;
+
+/** Files of the working tree that git does not ignore. @param below one of these paths; none: all @throws GitError */
+export async function workingFiles(repository: Repository, below: readonly string[] = []): Promise<GitPath[]> {
+	const specs = below.map((one) => Buffer.from(`:(top,literal)${one}`, "latin1"));
+	const args = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+	const found: GitPath[] = [];
+	// git takes path specifications with bytes that are not UTF-8 by its standard input only where a command reads them there.
+	if (specs.length === 0) found.push(...parseGitPathList((await repository.run(args)).stdout));
+	else {
+		const all = parseGitPathList((await repository.run(args)).stdout);
+		found.push(...all.filter((name) => below.some((one) => name === one || name.startsWith(`${one}/`))));
+	}
+	return [...new Set(found)].filter((name) => !isOwnPath(name));
+}
+
+/**
+ * Replaces values in the files of the working tree, as a person would, by an exchange that keeps what was there; that is cleaned later.
+ * @returns the blobs that they had @throws GitError, the file system's error
+ */
+export async function cleanWorkingCopies(context: CycleContext, values: Values): Promise<Set<Oid>> {
+	const { repository, log } = context;
+	const before = new Set<Oid>();
+	if (values.size === 0) return before;
+	for (let round = 1; round <= maxRounds; round++) {
+		let changed = 0;
+		let batch: FileReplacement[] = [];
+		let bytes = 0;
+		const flush = async () => {
+			const held = batch.length > 0 ? await putBack(context, batch) : [];
+			for (const { path: name } of held) log.warn(`${JSON.stringify(name)} cannot be replaced: what was forgotten is still in it`);
+			batch = [];
+			bytes = 0;
+		};
+		let looked = 0;
+		for (const name of await workingFiles(repository)) {
+			// Timers, such as that of the lock, go on meanwhile.
+			if (++looked % filesAtOnce === 0) await setImmediate();
+			let file: ReturnType<typeof readDiskFile>;
+			try {
+				const stats = fs.lstatSync(fileSystemPath(repository.root, name));
+				if (stats.size > maxFileBytes || !(stats.isFile() || stats.isSymbolicLink())) {
+					if (stats.isFile())
+						log.warn(`${JSON.stringify(name)} is larger than ${formatSize(maxFileBytes)}: it is not searched for what was forgotten`);
+					continue;
+				}
+				file = readDiskFile(repository, name);
+			} catch {
+				continue;
+			}
+			if (file === null) continue;
+			const content = withoutValues(file.content, values);
+			if (content === file.content || content.equals(file.content)) continue;
+			changed++;
+			before.add(blobId(repository, file.content));
+			if (file.mode === "120000") {
+				const link = fileSystemPath(repository.root, name);
+				fs.unlinkSync(link);
+				fs.symlinkSync(content, link);
+			} else if (isFileMode(file.mode)) {
+				batch.push({ path: name, mode: file.mode === "100755" ? "100755" : "100644", content, replaces: Buffer.from(file.content) });
+				bytes += 2 * content.length;
+			}
+			if (bytes > batchBytes) await flush();
+		}
+		await flush();
+		if (changed === 0) break;
+	}
+	return before;
+}
+
+/** Removes files of the working tree at, and below, some paths. Ignored ones stay. @throws GitError, the file system's error */
+export async function removeWorkingCopies({ repository }: CycleContext, paths: readonly string[]): Promise<void> {
+	if (paths.length === 0) return;
+	for (const name of await workingFiles(repository, paths)) {
+		fs.rmSync(fileSystemPath(repository.root, name), { force: true, recursive: false });
+		for (let above = parentOf(name); above !== null; above = parentOf(above)) {
+			try {
+				fs.rmdirSync(fileSystemPath(repository.root, above));
+			} catch {
+				break;
+			}
+		}
+	}
+}
+
+/**
+ * Index entries of blobs that were replaced, or taken out.
+ * @param replaced the blob in the place of one; null: the entry goes @param paths whose entries go
+ * @returns the blobs that the index has now @throws GitError
+ */
+export async function rewriteIndex(
+	repository: Repository,
+	replaced: (oid: Oid) => Oid | undefined,
+	paths: readonly string[],
+): Promise<Set<Oid>> {
+	const { stdout } = await repository.run(["ls-files", "-s", "-z"]);
+	const left = new Set<Oid>();
+	const entries: { path: GitPath; entry: { mode: string; oid: Oid } | null }[] = [];
+	for (const record of stdout.toString("latin1").split("\0").filter(Boolean)) {
+		const tab = record.indexOf("\t");
+		const [mode = "", oid = ""] = record.slice(0, tab).split(" ");
+		const [name] = parseGitPathList(Buffer.from(record.slice(tab + 1), "latin1"));
+		if (name === undefined) continue;
+		const isGone = paths.some((one) => name === one || name.startsWith(`${one}/`));
+		const now = replaced(oid);
+		if (isGone) entries.push({ path: name, entry: null });
+		else if (now !== undefined) entries.push({ path: name, entry: { mode, oid: now } });
+		if (!isGone) left.add(now ?? oid);
+	}
+	if (entries.length > 0) {
+		const flags = await readIndexFlags(
+			repository,
+			entries.map(({ path: name }) => name),
+		);
+		await writeFlaggedIndexEntries(repository, entries, flags);
+	}
+	return left;
+}
+
+/** Blobs that commits had at, and below, some paths. @throws GitError */
+export async function blobsAt(repository: Repository, commits: readonly Oid[], paths: readonly GitPath[]): Promise<Map<GitPath, Set<Oid>>> {
+	const found = new Map<GitPath, Set<Oid>>();
+	for (const name of paths) {
+		const options = ["--stdin", "--no-commit-id", "--raw", "-z", "-r", "-m", "--root", "--no-abbrev", "--no-renames"];
+		const { stdout } = await repository.run(["diff-tree", ...options, "--", `:(top,literal)${gitPathBytes(name).toString("utf8")}`], {
+			input: `${commits.join("\n")}\n`,
+		});
+		const oids = new Set<Oid>();
+		for (const record of stdout.toString("latin1").split("\0")) {
+			const [, , before = "", after = "", status] = record.split(" ");
+			if (!record.startsWith(":") || status === undefined) continue;
+			for (const oid of [before, after]) if (!/^0+$/.test(oid)) oids.add(oid);
+		}
+		found.set(name, oids);
+	}
+	return found;
+}
