@@ -57,8 +57,8 @@ export class AttributesAhead {
 		}
 		const answers = this.#exchanger.copyAllAttributes(files.map(({ from, to }) => [from, Buffer.from(to)]));
 		for (const [at, { to, ino, ctimeMs }] of files.entries()) this.#begun.set(to, { ino, ctimeMs, done: answers[at] as Promise<boolean> });
-		// The other process names the files by these directories.
-		void Promise.all(answers).finally(() => {
+		// The other process names the files by these directories. Who waits for an answer sees what went wrong.
+		void Promise.allSettled(answers).then(() => {
 			for (const place of places.values()) place.close();
 		});
 	}
