@@ -4,11 +4,22 @@ import type { Strategy } from "./resolution.ts";
 /** Longer lists end in a count: a message is for reading. */
 const maxListedPaths = 100;
 
+/**
+ * What a path is quoted for: controls, format characters, lone surrogates and private use of Unicode 15, and what this format itself uses.
+ * A list, not \p{C}: every node must write the same message, whatever Unicode its Node.js knows.
+ */
+const quotedCharacters = new RegExp(
+	`["\\\\\\0-\\x1f\\x7f-\\x9f\\xad\\u0600-\\u0605\\u061c\\u06dd\\u070f\\u0890\\u0891\\u08e2\\u180e\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u2064\\u2066-\\u206f` +
+		`\\ud800-\\udfff\\ue000-\\uf8ff\\ufeff\\ufff9-\\ufffb\\u{110bd}\\u{110cd}\\u{13430}-\\u{1343f}\\u{1bca0}-\\u{1bca3}\\u{1d173}-\\u{1d17a}` +
+		`\\u{e0001}\\u{e0020}-\\u{e007f}\\u{f0000}-\\u{10ffff}]`,
+	"u",
+);
+
 /** The path as it is, or C-quoted as git quotes it (git-config(1), core.quotePath) when it would break the line, mislead a reader, or is not UTF-8. */
 function messagePath(path: GitPath): string {
 	const bytes = gitPathBytes(path);
 	const text = bytes.toString("utf8");
-	if (!/["\\\p{C}\p{Zl}\p{Zp}]/u.test(text) && Buffer.from(text).equals(bytes)) return text;
+	if (!quotedCharacters.test(text) && Buffer.from(text).equals(bytes)) return text;
 	return `"${path.replace(/["\\\x00-\x1f\x7f-\xff]/g, (byte) =>
 		byte === '"' || byte === "\\" ? `\\${byte}` : `\\${byte.charCodeAt(0).toString(8).padStart(3, "0")}`,
 	)}"`;
