@@ -94,7 +94,8 @@ export const notRun: readonly (readonly [file: string, first: string, reason: st
 		"kubectl apply -f deploy/kubernetes/secret.yaml -f deploy/kubernetes/statefulset.yaml",
 		"needs a cluster; the manifests are checked by manifests.test.ts",
 	],
-	["docs/leaks.md", "", "searches for a value that leaked, in a file that a person makes"],
+	["docs/leaks.md", "robust-sync --forget-value ~/V --check", "forgets a value that leaked; forget.slow.test.ts does"],
+	["docs/leaks.md", "robust-sync --forget-value ~/V --dry-run", "forgets a value that leaked; forget.slow.test.ts does"],
 	["SECURITY.md", "location / {", "a web server's configuration; web-server.slow.test.ts holds it against a real one"],
 	[
 		"docs/design/chaos.md",

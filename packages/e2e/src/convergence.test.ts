@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { writeAndKill } from "./fixture/fleet.ts";
 import { World } from "./fixture/world.ts";
 
 let world: World;
@@ -7,10 +6,6 @@ beforeEach(() => {
 	world = new World("converge");
 });
 afterEach(() => world.remove());
-
-test("two nodes write at once while their daemons are killed: identical in the end, every written line there once", async () => {
-	await writeAndKill(world, { nodes: 2, writeMs: 3_000, pauseMs: 20, kills: 3, intervalSeconds: 0.3, settleMs: 60_000 });
-}, 120_000);
 
 test("two nodes that merge the same two commits make the same commit", async () => {
 	const [helios, chad] = await world.pair({ "a.json": '{"x":0}\n', "n.md": "1\n" });
