@@ -44,6 +44,7 @@ import { ForgetMemory } from "./forget/forget-state.ts";
 import { sayHeld } from "./guard.ts";
 import { HubPace, waitAfterCycleMs } from "./hub-pace.ts";
 import { KnownChanges } from "./known-changes.ts";
+import { LoopSleep } from "./loop-sleep.ts";
 import { Mirrors } from "./mirrors.ts";
 import { OwnChanges } from "./own-changes.ts";
 import { configurePace, resumeLimit } from "./pace-of-workspace.ts";
@@ -171,7 +172,7 @@ export class Daemon {
 	#pollTimer: NodeJS.Timeout | undefined;
 	/** A checkout has placed files of which the index knows nothing. */
 	#unsettled = false;
-	#wakeUp: (() => void) | undefined;
+	readonly #between = new LoopSleep();
 	#woken = false;
 	#stopped = false;
 	#loop: Promise<void> = Promise.resolve();
@@ -229,7 +230,7 @@ export class Daemon {
 	/** Something changed: a cycle now, or right after the one that runs. */
 	wake(): void {
 		this.#woken = true;
-		this.#wakeUp?.();
+		this.#between.wake();
 	}
 
 	/** Files changed. Where cycles fail, that is no reason to try more often than the interval says. */
@@ -266,7 +267,7 @@ export class Daemon {
 	/** Ends the loop after the cycle in progress. */
 	async finish(): Promise<void> {
 		this.#stopped = true;
-		this.#wakeUp?.();
+		this.#between.end();
 		await this.#loop;
 	}
 
@@ -324,14 +325,7 @@ export class Daemon {
 	async #sleep(waitMs: number): Promise<void> {
 		if (this.#woken) return;
 		this.#control?.idle(waitMs + 1_000);
-		await new Promise<void>((resolve) => {
-			const timer = setTimeout(resolve, waitMs);
-			this.#wakeUp = () => {
-				clearTimeout(timer);
-				resolve();
-			};
-		});
-		this.#wakeUp = undefined;
+		await this.#between.sleep(waitMs);
 	}
 
 	/** One cycle under the cycle lock. @returns milliseconds until the next */
