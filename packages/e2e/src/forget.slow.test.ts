@@ -77,8 +77,10 @@ describe("forget", () => {
 		expect([done.code, done.stderr.includes(value)]).toEqual([0, false]);
 		expect(subjects(helios).slice(-before.length)).toEqual(before);
 		expect(helios.git("merge-base", untouched, "main").trim()).toBe(untouched);
-		for (const place of ["forget-noted", "forget-files", "forget-index", "forget-dropping"])
-			expect((await nina.run(["--once"], { env: { ROBUST_SYNC_FAULT: place } })).code).toBe("SIGKILL");
+		const kill = async (node: Node, place: string) =>
+			expect([place, (await node.run(["--once"], { env: { ROBUST_SYNC_FAULT: place } })).code]).toEqual([place, "SIGKILL"]);
+		for (const step of ["verified", "noted", "files", "refs", "index", "scrubbed", "dropping"]) await kill(nina, `forget-${step}`);
+		await kill(juno, "forget-dropped");
 		for (const node of [nina, chad, juno, karl, helios, chad, juno, nina]) await node.once();
 		expect((await juno.run(["--forget", "d/private.md"])).code).toBe(0);
 		for (const node of [helios, chad, karl, nina]) await node.once();
