@@ -269,7 +269,7 @@ const steps = {
 	},
 	chaos: async () => {
 		if (scripts.chaos)
-			await step("chaos", "npm", ["run", "-s", "chaos", "--", "--nodes", "3", "--minutes", "4", "--seed", "11"], {
+			await step("chaos", "npm", ["run", "-s", "chaos", "--", "--nodes", "3", "--minutes", "3", "--seed", "11"], {
 				limitMs: 9 * minutes,
 			});
 	},

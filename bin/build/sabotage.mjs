@@ -16,7 +16,7 @@ const sabotages = {
 	},
 	"overwrite-what-is-there": {
 		file: /git\/src\/working-tree\.ts$/,
-		find: "await this.#refuseHuge(change, live);\n\t\t\tconst there = peek(live);",
+		find: "await this.#attributes?.finish(live, staged);\n\t\t\tconst there = peek(live);",
 		replacement: "fs.rmSync(live, { force: true });\n\t\t\tfs.linkSync(staged, live);\n\t\t\treturn;\n\t\t\tconst there = peek(live);",
 	},
 };
