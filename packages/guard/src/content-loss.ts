@@ -75,6 +75,14 @@ export function contentChange(before: Buffer, after: Buffer): ContentChange {
 	return shareLeft(formsOf(before), formsOf(after)) >= keptShare ? "kept" : "replaced";
 }
 
+/**
+ * The same of what was changed little by little: another text in the place of a text is somebody's work then, bytes of another format are not.
+ */
+export function slowContentChange(before: Buffer, after: Buffer): ContentChange {
+	const change = contentChange(before, after);
+	return change === "replaced" && !isBinary(before) && !isBinary(after) ? "kept" : change;
+}
+
 /** How much of some words another content has. */
 function shareLeft(words: ReadonlySet<string>, left: ReadonlySet<string>): number {
 	let kept = 0;

@@ -85,13 +85,22 @@ describe("slow loss", () => {
 			60,
 		],
 		[
-			"60 of 100 replaced in minutes",
+			"60 of 100 replaced by bytes of no text in minutes",
 			[
 				{ at: -5_000, changes: texts(0, 100, text) },
-				...[5, 6, 7].map((part) => ({ at: part * 120, changes: texts((part - 5) * 20, (part - 4) * 20, (index) => text(index + 1_000)) })),
+				...[5, 6, 7].map((part) => ({
+					at: part * 120,
+					changes: texts((part - 5) * 20, (part - 4) * 20, (index) => `\0${text(index + 1_000)}`),
+				})),
 			],
 			1,
 			60,
+		],
+		[
+			"100 of 100 written anew by a program, 20 a minute",
+			[0, 1, 2, 3, 4].map((part) => ({ at: part * 60, changes: texts(part * 20, part * 20 + 20, (index) => text(index + 1_000)) })),
+			1,
+			null,
 		],
 		[
 			"60 of 100 emptied, then deleted",

@@ -10,6 +10,7 @@ import {
 	type TreeEntry,
 } from "@robust-sync/git";
 import { approvedPaths, approveTrailer } from "./approval.ts";
+import { slowContentChange } from "./content-loss.ts";
 import { changedFiles, contentKey, copiedBefore, type Loss, type LostFile } from "./loss.ts";
 import type { GuardLimits } from "./worth-a-look.ts";
 
@@ -171,7 +172,7 @@ async function countContents(
 	});
 	const deleted = work.reduce((sum, { lost }) => sum + lost.length, 0);
 	if (changes.length + deleted <= files) return;
-	for (const file of await changedFiles(repository, changes)) last.get(file.path)?.counted.lost.push(file);
+	for (const file of await changedFiles(repository, changes, slowContentChange)) last.get(file.path)?.counted.lost.push(file);
 }
 
 /**
