@@ -76,7 +76,7 @@ export function contentChange(before: Buffer, after: Buffer): ContentChange {
 }
 
 /**
- * The same of what was changed little by little: another text in the place of a text is somebody's work then, bytes of another format are not.
+ * The same of what was changed little by little: another text in the place of a text is work then, bytes of another format are not.
  */
 export function slowContentChange(before: Buffer, after: Buffer): ContentChange {
 	const change = contentChange(before, after);

@@ -2,5 +2,5 @@ export * from "./approval.ts";
 export * from "./content-loss.ts";
 export * from "./loss.ts";
 export * from "./recently-touched.ts";
-export * from "./slow-loss.ts";
+export { findSlowLoss, joinLosses, slowLossWindowMs } from "./slow-loss.ts";
 export * from "./worth-a-look.ts";

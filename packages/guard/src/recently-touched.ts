@@ -1,5 +1,5 @@
-import { type GitPath, gitPathIfAllowed, nulRecords, type Oid, openMergeStore, type Repository } from "@robust-sync/git";
-import { maxCommits, slowLossWindowMs } from "./slow-loss.ts";
+import { type GitPath, type Oid, openMergeStore, type Repository } from "@robust-sync/git";
+import { events, slowLossWindowMs, steps } from "./slow-loss.ts";
 
 /** A file that a commit changed or deleted. */
 export interface Touched {
@@ -9,7 +9,8 @@ export interface Touched {
 }
 
 /**
- * Which files a node's own commits changed or deleted within the last ten minutes, oldest first.
+ * Which files a node's own commits changed or deleted within the last ten minutes, oldest first. What others changed is not looked at: it
+ * may be as large as they like.
  * @param to the newest commit
  * @param node whose commits
  * @param now milliseconds since the epoch
@@ -19,34 +20,14 @@ export async function recentlyTouched(
 	repository: Repository,
 	{ to, node, now }: { readonly to: Oid; readonly node: string; readonly now: number },
 ): Promise<Touched[]> {
-	const touched: Touched[] = [];
-	let ago: number | null = null;
-	let isPath = false;
-	const { onOutput, end } = nulRecords((record) => {
-		const token = record.toString("latin1");
-		if (isPath) {
-			isPath = false;
-			const path = gitPathIfAllowed(token);
-			if (path !== null && ago !== null) touched.push({ path, ago });
-			return;
-		}
-		const text = token.trimStart();
-		if (text.startsWith(":")) isPath = true;
-		else if (text.startsWith("\u0002")) {
-			const [seconds = "", by = ""] = text.slice(1).split("\n");
-			ago = Buffer.from(by.trim(), "latin1").toString("utf8") === node ? now - Number(seconds) * 1000 : null;
-		}
-	});
+	const store = openMergeStore(repository);
 	const since = Math.floor((now - slowLossWindowMs) / 1000);
-	await openMergeStore(repository).run(
-		[
-			...["log", "-z", "--no-merges", "--raw", "--no-abbrev", "--no-renames", "--no-show-signature", "--diff-filter=DMT"],
-			...[`--max-count=${maxCommits}`, `--since=@${since} +0000`],
-			"--format=%x02%ct%n%(trailers:key=Robust-Sync-Node,valueonly,separator=%x2C)",
-			...["--end-of-options", to, "--"],
-		],
-		{ onOutput },
+	const own = (await steps(store, node, [to], [`--since=@${since} +0000`])).filter(({ isMine }) => isMine).reverse();
+	const changed = await events(
+		store,
+		own.map(({ commit }) => commit),
 	);
-	end();
-	return touched.reverse();
+	return own.flatMap(({ commit, seconds }) =>
+		(changed.get(commit) ?? []).flatMap(({ name, how }) => (how === "made" ? [] : [{ path: name, ago: now - seconds * 1000 }])),
+	);
 }

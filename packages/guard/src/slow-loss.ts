@@ -18,7 +18,7 @@ import type { GuardLimits } from "./worth-a-look.ts";
 export const slowLossWindowMs = 10 * 60_000;
 const windowSeconds = slowLossWindowMs / 1000;
 /** More commits than this are not looked at: a node makes a few a second at most. */
-export const maxCommits = 5_000;
+const maxCommits = 5_000;
 /** For a comparison that does not end: it is then made without a search for renames. */
 const timeoutMs = 10_000;
 
@@ -43,7 +43,7 @@ interface Step {
 const trailer = (key: string) => `%(trailers:key=${key},valueonly,separator=%x2C)`;
 
 /** Commits, newest first; no merges. */
-async function steps(store: Repository, node: string, range: readonly string[], since: readonly string[] = []): Promise<Step[]> {
+export async function steps(store: Repository, node: string, range: readonly string[], since: readonly string[] = []): Promise<Step[]> {
 	const format = `--format=%H%n%ct%n${trailer("Robust-Sync-Node")}%n${trailer(approveTrailer)}`;
 	const options = ["-z", "--no-merges", `--max-count=${maxCommits}`, "--no-show-signature", format, ...since];
 	const { stdout } = await store.run(["log", ...options, "--end-of-options", ...range, "--"]);
@@ -67,7 +67,8 @@ interface Event {
 }
 
 /** What each of some commits deleted, made and changed. What git finds to be renamed, with edits too, is neither. */
-async function events(store: Repository, commits: readonly Oid[]): Promise<Map<Oid, Event[]>> {
+export async function events(store: Repository, commits: readonly Oid[]): Promise<Map<Oid, Event[]>> {
+	if (commits.length === 0) return new Map();
 	const wanted = new Set(commits);
 	const found = new Map<Oid, Event[]>();
 	const compare = (renames: readonly string[]) =>

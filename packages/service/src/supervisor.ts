@@ -13,7 +13,7 @@ export type WorkerProcess = Pick<ChildProcess, "pid" | "kill" | "on" | "once">;
 export interface SupervisorClock {
 	/** Milliseconds since some fixed moment. */
 	now(): number;
-	/** Calls back once after so many milliseconds; returns how to call it off. */
+	/** Calls back once after a number of milliseconds; returns how to call it off. */
 	after(ms: number, callback: () => void): () => void;
 }
 

@@ -68,7 +68,7 @@ export class WorkspacePaths {
 	get journal(): string {
 		return path.join(this.sync, "journal.json");
 	}
-	/** Which files are being replaced because somebody wrote them from an old version; there only while that is done. */
+	/** Which files are being replaced because a program wrote them from an old version; there only while that is done. */
 	get rescueJournal(): string {
 		return path.join(this.sync, "rescue.json");
 	}
