@@ -2,8 +2,8 @@ import fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { until } from "@robust-sync/git/fixtures/scratch";
-import { writeState } from "@robust-sync/workspace";
-import { type Node, untilConverged } from "./fixture/node.ts";
+import { hear } from "./fixture/hear.ts";
+import { untilConverged } from "./fixture/node.ts";
 import { World } from "./fixture/world.ts";
 
 let world: World;
@@ -11,31 +11,6 @@ beforeEach(() => {
 	world = new World("daemon");
 });
 afterEach(() => world.remove());
-
-/** What the heartbeat writes when a peer was heard. */
-async function hear(node: Node, peer: string, head: string | null): Promise<void> {
-	await writeState(node.paths.peerState(peer), {
-		schema: 1,
-		peer,
-		address: null,
-		status: "alive",
-		received_at: new Date().toISOString(),
-		sequence: 1,
-		boot_id: "b",
-		missed: 0,
-		rtt_ms: null,
-		clock_offset_ms: null,
-		phi: null,
-		hears_us: null,
-		authenticated: false,
-		head,
-		last_sync: null,
-		sync_status: "idle",
-		consecutive_failures: 0,
-		messages_pending: 0,
-		services: { sync: "up", heartbeat: "up", "health-server": "unknown", monitor: "unknown" },
-	});
-}
 
 describe("failures", () => {
 	test("are counted, said, backed off from, and recovered from, with a line in the log", async () => {

@@ -1,7 +1,7 @@
 import { classify, GitError } from "./errors.ts";
 import { remoteText } from "./remote-text.ts";
 import type { Oid, Repository } from "./repository.ts";
-import { runOnNetwork } from "./transport.ts";
+import { isRace, refusedSummary, runOnNetwork } from "./transport.ts";
 
 /**
  * Replaces the remote's branch by a commit that does not contain it: by force, with a lease on where the branch is. Only for a history from
@@ -24,13 +24,9 @@ export async function replaceRemoteBranch(
 		{ accept: [0, 1] },
 	);
 	if (exitCode === 0) return "pushed";
-	const refused = stdout
-		.toString("utf8")
-		.split("\n")
-		.find((line) => line.startsWith("!\t"));
-	const summary = refused?.split("\t")[2] ?? "";
-	if (/stale info|fetch first|cannot lock ref|incorrect old value|failed to lock/i.test(summary)) return "race";
-	if (refused === undefined) throw classify("push", stderr, exitCode, null, answer);
+	const summary = refusedSummary(stdout);
+	if (summary === undefined) throw classify("push", stderr, exitCode, null, answer);
+	if (isRace(summary)) return "race";
 	throw new GitError(
 		"PUSH_REJECTED",
 		`the remote refuses to replace '${branch}': ${summary}: allow a forced push there for this once (receive.denyNonFastForwards, protected branches)`,

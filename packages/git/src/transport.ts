@@ -122,6 +122,17 @@ export type PushOutcome = "pushed" | "race";
 const raced =
 	/fetch first|non-fast-forward|stale info|failed to update ref|cannot lock ref|incorrect old value|reference already exists|failed to lock|unable to create .*\.lock/i;
 
+/** What `git push --porcelain` says of a ref that was refused: "!", from and to, and "<summary> (<reason>)". Undefined: no ref was. */
+export const refusedSummary = (stdout: Buffer): string | undefined =>
+	stdout
+		.toString("utf8")
+		.split("\n")
+		.find((line) => line.startsWith("!\t"))
+		?.split("\t")[2];
+
+/** Whether a ref was refused because it is elsewhere by now. */
+export const isRace = (summary: string): boolean => raced.test(summary);
+
 /** Whether `commit` contains `expected`; a parent is found without a process. */
 async function contains(repository: Repository, commit: Oid, expected: Oid): Promise<boolean> {
 	if (commit === expected || (await readParents(repository, commit)).includes(expected)) return true;
@@ -174,14 +185,9 @@ export async function pushCommit(
 		{ accept: [0, 1] },
 	);
 	if (exitCode === 0) return "pushed";
-	// Porcelain: "<flag>\t<from>:<to>\t<summary> (<reason>)"
-	const refused = stdout
-		.toString("utf8")
-		.split("\n")
-		.find((line) => line.startsWith("!\t"));
-	if (refused !== undefined) {
-		const summary = refused.split("\t")[2] ?? "";
-		if (raced.test(summary)) {
+	const summary = refusedSummary(stdout);
+	if (summary !== undefined) {
+		if (isRace(summary)) {
 			// "[remote rejected]" is the other side's answer.
 			if (summary.startsWith("[rejected]")) onUnsent?.();
 			return "race";

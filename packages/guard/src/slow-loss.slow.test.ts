@@ -97,7 +97,7 @@ describe("slow loss", () => {
 			60,
 		],
 		[
-			"100 of 100 written anew by a program, 20 a minute",
+			"100 of 100 written again by a program, 20 a minute",
 			[0, 1, 2, 3, 4].map((part) => ({ at: part * 60, changes: texts(part * 20, part * 20 + 20, (index) => text(index + 1_000)) })),
 			1,
 			null,

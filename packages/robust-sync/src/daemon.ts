@@ -39,6 +39,7 @@ import { type CycleResult, runCycle } from "./cycle.ts";
 import { type CycleContext, type CycleMemory, openWorkspaceRepository } from "./cycle-context.ts";
 import { changesText, pulledText, savedText } from "./cycle-text.ts";
 import { changedDirectly } from "./direct-snapshot.ts";
+import { fileStamp } from "./file-stamp.ts";
 import { noteFirstChange } from "./first-changes.ts";
 import { ForgetMemory } from "./forget/forget-state.ts";
 import { sayHeld } from "./guard.ts";
@@ -455,14 +456,10 @@ export class Daemon {
 
 	/** Opened once; again when its configuration changed, or after a failure. */
 	async #open(): Promise<Repository> {
-		const stamp = (file: string) => {
-			const stats = fs.statSync(file, { throwIfNoEntry: false });
-			return `${stats?.mtimeMs} ${stats?.size} ${stats?.ino}`;
-		};
-		if (this.#repository && stamp(`${this.#repository.commonDirectory}/config`) === this.#repositoryStamp) return this.#repository;
+		if (this.#repository && fileStamp(`${this.#repository.commonDirectory}/config`) === this.#repositoryStamp) return this.#repository;
 		const repository = await openWorkspaceRepository(this.#paths, this.#config, this.#ssh);
 		ensureExcluded(this.#paths.root);
-		this.#repositoryStamp = stamp(`${repository.commonDirectory}/config`);
+		this.#repositoryStamp = fileStamp(`${repository.commonDirectory}/config`);
 		this.#repository = repository;
 		return repository;
 	}

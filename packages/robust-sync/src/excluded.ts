@@ -1,4 +1,3 @@
-import fs from "node:fs";
 import {
 	excludedAmong,
 	excludePatterns,
@@ -18,6 +17,7 @@ import { leaveExcluded, placeIncluded } from "@robust-sync/resolve";
 import { counted } from "@robust-sync/service/counted";
 import { isLinkedWorkTree } from "@robust-sync/workspace";
 import { type CycleContext, integrateContext } from "./cycle-context.ts";
+import { fileStamp } from "./file-stamp.ts";
 
 // SYNC_EXCLUDE: what is configured, and what is in effect. A path that is excluded from now on is published first, as it is here.
 
@@ -29,10 +29,7 @@ function onlyFewer(before: readonly string[], after: readonly string[]): boolean
 	return after.length === 0 || (isPlain && after.every((pattern) => before.includes(pattern)));
 }
 
-const stampOfIndex = ({ repository }: CycleContext): string => {
-	const stats = fs.statSync(`${repository.gitDirectory}/index`, { throwIfNoEntry: false });
-	return stats ? `${stats.ino} ${stats.mtimeMs} ${stats.size}` : "";
-};
+const stampOfIndex = ({ repository }: CycleContext): string => fileStamp(`${repository.gitDirectory}/index`);
 
 /** Brings index and files to what is in effect. Asks nothing where neither the index nor the patterns have changed since. */
 async function enforce(context: CycleContext): Promise<readonly GitPath[]> {

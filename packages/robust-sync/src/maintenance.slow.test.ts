@@ -1,3 +1,6 @@
+import { spawn } from "node:child_process";
+import fs from "node:fs";
+import os from "node:os";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { killRunningGit } from "@robust-sync/git";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
@@ -14,6 +17,71 @@ afterEach(() => scratch.remove());
 
 const git = (...args: string[]) => scratch.git("helios", ...args);
 const makeLoose = (count: number) => scratch.makeLooseObjects("helios", count);
+const hasLocks = () =>
+	fs.readdirSync(scratch.path("helios/.git"), { recursive: true, encoding: "utf8" }).some((name) => name.endsWith(".lock"));
+
+test("many loose objects become a pack, none is lost, also of those that nothing refers to; few stay as they are", async () => {
+	const repository = await scratch.open("helios");
+	expect(await maintain(repository, Date.now())).toBeNull();
+	expect(countStorage(repository).packs).toBe(0);
+	const blobs = makeLoose(3_500);
+	expect(await maintain(repository, Date.now())).toMatch(/^about \d+ loose objects and 0 packs became 0 and 1$/);
+	expect(countStorage(repository)).toEqual({ loose: 0, packs: 1 });
+	for (const blob of [blobs[0], blobs.at(-1)]) expect(git("cat-file", "-t", blob ?? "").trim()).toBe("blob");
+	git("fsck", "--strict", "--no-dangling");
+	expect(hasLocks()).toBe(false);
+});
+
+test("many small packs are rolled up into few", async () => {
+	const repository = await scratch.open("helios");
+	for (let index = 0; index < 31; index++) {
+		scratch.write("helios/notes.md", `${index}\n`);
+		scratch.commitAll("helios");
+		git("repack", "-q", "-d");
+	}
+	expect(countStorage(repository).packs).toBe(31);
+	await maintain(repository, Date.now());
+	expect(countStorage(repository).packs).toBeLessThan(5);
+	expect(git("rev-list", "--count", "HEAD").trim()).toBe("32");
+});
+
+test("history gets a commit graph, and a killed writer's lock does not stop the next one", async () => {
+	const repository = await scratch.open("helios");
+	fs.mkdirSync(scratch.path("helios/.git/objects/info/commit-graphs"), { recursive: true });
+	scratch.write("helios/.git/objects/info/commit-graphs/commit-graph-chain.lock", "");
+	await maintain(repository, Date.now());
+	expect(fs.existsSync(scratch.path("helios/.git/objects/info/commit-graphs/commit-graph-chain"))).toBe(true);
+	git("commit-graph", "verify");
+	expect(hasLocks()).toBe(false);
+});
+
+test("while another git collects garbage nothing is done", async () => {
+	const repository = await scratch.open("helios");
+	makeLoose(3_500);
+	const other = spawn("git", ["cat-file", "--batch"], { cwd: scratch.path("helios"), stdio: ["pipe", "ignore", "ignore"] });
+	try {
+		scratch.write("helios/.git/gc.pid", `${other.pid} ${os.hostname()}`);
+		expect(await maintain(repository, Date.now())).toBeNull();
+		expect(countStorage(repository).packs).toBe(0);
+	} finally {
+		other.stdin.end();
+		await new Promise((resolve) => other.once("exit", resolve));
+	}
+	// Its pid is nobody's now.
+	expect(await maintain(repository, Date.now())).not.toBeNull();
+});
+
+test("what killed gits left half written goes after hours, and not before", async () => {
+	const repository = await scratch.open("helios");
+	const leftovers = ["pack/tmp_pack_abc", "17/tmp_obj_def"].map((name) => `helios/.git/objects/${name}`);
+	for (const name of [...leftovers, "helios/.git/objects/pack/tmp_pack_now"]) scratch.write(name, "half");
+	const old = Date.now() / 1000 - 7 * 60 * 60;
+	for (const name of leftovers) fs.utimesSync(scratch.path(name), old, old);
+	await maintain(repository, Date.now());
+	for (const name of leftovers) expect(fs.existsSync(scratch.path(name))).toBe(false);
+	expect(fs.existsSync(scratch.path("helios/.git/objects/pack/tmp_pack_now"))).toBe(true);
+});
+
 test("killed at any moment it leaves every object, and the next one finishes", async () => {
 	const repository = await scratch.open("helios");
 	const blobs: string[] = [];

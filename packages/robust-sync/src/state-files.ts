@@ -18,6 +18,7 @@ import {
 	WorkspacePaths,
 } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
+import { fileStamp } from "./file-stamp.ts";
 import { outboxSchema } from "./outbox.ts";
 import { refusedSchema } from "./refused-files.ts";
 
@@ -71,11 +72,6 @@ export function invalidStates(paths: WorkspacePaths): InvalidState[] {
 	});
 }
 
-const stampOf = (file: string): string => {
-	const stats = fs.lstatSync(file, { throwIfNoEntry: false });
-	return stats === undefined ? "" : `${stats.ino} ${stats.mtimeMs} ${stats.size}`;
-};
-
 /**
  * Moves away the files by which cycles remember what is to be done, where they are not valid: nothing is passed over without a word.
  * @returns what was moved, for the log; null: nothing
@@ -84,7 +80,7 @@ const stampOf = (file: string): string => {
 export async function setAsideInvalidStates({ paths, memory, now }: CycleContext): Promise<string | null> {
 	const moved: string[] = [];
 	for (const [file, schema] of ofCycles(paths)) {
-		const stamp = stampOf(file);
+		const stamp = fileStamp(file, fs.lstatSync);
 		if (stamp === "" || memory.validStates.get(file) === stamp) continue;
 		readOwnState(file, schema, {
 			now,

@@ -7,6 +7,7 @@ import {
 	type Oid,
 	openMergeStore,
 	type Repository,
+	readHead,
 	readRemoteBranch,
 	replaceRemoteBranch,
 } from "@robust-sync/git";
@@ -82,7 +83,8 @@ function wantedOf({ paths, options }: ForgetRequest, operands: readonly string[]
 	const value = options.forgetValue === undefined ? null : readValue(options.forgetValue);
 	const names = operands.map((operand) => selectedPath(paths.root, process.cwd(), operand));
 	for (const name of names) {
-		const isOurs = name === "" || isOwnPath(name) || name === ".robust-sync" || name.startsWith(`${forgetDirectory}`);
+		const isOurs =
+			name === "" || isOwnPath(name) || name === ".robust-sync" || name === forgetDirectory || name.startsWith(`${forgetDirectory}/`);
 		if (isOurs)
 			throw new CommandError(
 				`${printable(displayPath(name) || ".")} cannot be forgotten: name files or directories of the workspace`,
@@ -92,10 +94,12 @@ function wantedOf({ paths, options }: ForgetRequest, operands: readonly string[]
 	return { value, paths: [...new Set(names)] };
 }
 
-const progressTo =
-	(isShown: boolean): Progress =>
+/** How far it is, on a terminal, where no program reads the result. */
+const progressOf =
+	({ options }: ForgetRequest): Progress =>
 	(what, done, total) => {
-		if (isShown) process.stderr.write(`\r${what}: ${done} of ${total}${done === total ? "\n" : ""}`);
+		if (process.stderr.isTTY === true && options.json !== true)
+			process.stderr.write(`\r${what}: ${done} of ${total}${done === total ? "\n" : ""}`);
 	};
 
 /** Does something under the cycle lock, with the repository as a cycle would leave it. */
@@ -120,13 +124,12 @@ async function underLock<T>({ paths, config, logger }: ForgetRequest, use: (cont
 
 /** Replaces the branch on the hub. @returns null: the history has nothing of what is to be forgotten */
 async function publish(request: ForgetRequest, wanted: Wanted, key: string): Promise<MadeMap | null> {
-	const progress = progressTo(process.stderr.isTTY === true && request.options.json !== true);
 	for (let attempt = 1; attempt <= maxRaces; attempt++) {
 		const made = await underLock(request, async (context) => {
 			const { repository, config, lock } = context;
 			const { tip } = await fetchUpstream(context, true, null);
 			if (tip === null) return null;
-			const map = await makeMap(context, tip, wanted, key, progress);
+			const map = await makeMap(context, tip, wanted, key, progressOf(request));
 			if (map === null) return null;
 			lock.assertHeld();
 			const outcome = await replaceRemoteBranch(repository, config.syncRemote, syncedBranch(context), map.tip, tip);
@@ -189,7 +192,7 @@ async function dryRun(request: ForgetRequest, wanted: Wanted, key: string): Prom
 	const found = await underLock(request, async (context) => {
 		const { tip } = await fetchUpstream(context, true, null);
 		if (tip === null) return null;
-		const made = await makeMap(context, tip, wanted, key, progressTo(process.stderr.isTTY === true && options.json !== true), false);
+		const made = await makeMap(context, tip, wanted, key, progressOf(request), false);
 		if (made === null) return null;
 		const oids = new Set([...Object.keys(made.map.blobs), ...made.map.paths.flatMap((one) => one.blobs)]);
 		return {
@@ -241,9 +244,12 @@ async function check({ paths, config, options }: ForgetRequest, wanted: Wanted):
 /** A cycle, which applies what is to be forgotten to this node. @throws CommandError where it fails */
 async function applyHere({ paths, config, logger }: ForgetRequest): Promise<Extract<OnceOutcome, { ok: true }>> {
 	const outcome = await syncOnce({ paths, config, logger });
-	if (outcome.ok) return outcome;
-	const { code, message } = outcome.error;
-	throw new CommandError(`${code}: ${message}`, ExitCode.failed, { cause: outcome.error.cause });
+	if (!outcome.ok) throw cycleFailed(outcome);
+	return outcome;
+}
+
+function cycleFailed({ error: { code, message, cause } }: Extract<OnceOutcome, { ok: false }>): CommandError {
+	return new CommandError(`${code}: ${message}`, ExitCode.failed, { cause });
 }
 
 /** Takes out again what came back to the hub. */
@@ -251,8 +257,7 @@ async function again(request: ForgetRequest): Promise<number> {
 	const { paths, config, logger, options } = request;
 	const outcome = await syncOnce({ paths, config, logger });
 	const { returned } = readForgetState(paths);
-	if (!outcome.ok && outcome.error.code !== "FORGOTTEN_RETURNED")
-		throw new CommandError(`${outcome.error.code}: ${outcome.error.message}`, ExitCode.failed, { cause: outcome.error.cause });
+	if (!outcome.ok && outcome.error.code !== "FORGOTTEN_RETURNED") throw cycleFailed(outcome);
 	if (returned === null) {
 		if (options.json) printJson({ schema: 1, replaced: false });
 		else print("the hub has nothing of what was forgotten before; to forget more, name a PATH, or --forget-value FILE");
@@ -260,8 +265,8 @@ async function again(request: ForgetRequest): Promise<number> {
 	}
 	const done = await underLock(request, async ({ repository, memory }) => {
 		const branch = memory.branch ?? "";
-		const { stdout } = await repository.run(["rev-parse", "--verify", "HEAD"]);
-		return await replaceRemoteBranch(repository, config.syncRemote, branch, stdout.toString("latin1").trim(), returned.tip);
+		const { oid: head } = await readHead(repository);
+		return head === null ? "race" : await replaceRemoteBranch(repository, config.syncRemote, branch, head, returned.tip);
 	});
 	if (done === "race") throw new CommandError("another node pushed meanwhile: run it again", ExitCode.failed);
 	await applyHere(request);
