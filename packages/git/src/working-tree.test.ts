@@ -1,104 +1,28 @@
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { usesAttributes } from "./attributes.ts";
+import { describe, expect, test } from "@jest/globals";
 import { besidePath } from "./beside-path.ts";
 import { FileExchanger } from "./exchange-files.ts";
-import { Scratch } from "./fixtures/scratch.ts";
-import { fileSystemPath, type GitPath, gitPathFromText } from "./git-path.ts";
+import {
+	backedUp,
+	expectArrived,
+	history,
+	keepBoth,
+	live,
+	move,
+	put,
+	read,
+	reopen,
+	repository,
+	root,
+	scratch,
+	type Tree,
+	template,
+} from "./fixtures/moves.ts";
+import { type GitPath, gitPathFromText } from "./git-path.ts";
 import { readRef } from "./refs.ts";
-import type { Repository } from "./repository.ts";
-import { type LateWrite, type MoveOptions, type MoveReport, moveWorkingTree } from "./working-tree.ts";
-
-type Content = string | { executable: string } | { link: string };
-type Tree = Record<string, Content>;
-
-let scratch: Scratch;
-let repository: Repository;
-beforeEach(() => {
-	scratch = new Scratch("move");
-	scratch.init("w");
-});
-afterEach(() => scratch.remove());
-
-const root = () => scratch.path("w");
-const live = (name: string) => fileSystemPath(root(), gitPathFromText(name));
-const read = (name: string) => fs.readFileSync(live(name), "utf8");
-const exists = (name: string) => {
-	try {
-		fs.lstatSync(live(name));
-		return true;
-	} catch {
-		return false;
-	}
-};
-
-function put(name: string, content: Content): void {
-	fs.mkdirSync(path.dirname(path.join(root(), name)), { recursive: true });
-	fs.rmSync(live(name).toString(), { force: true, recursive: true });
-	if (typeof content === "object" && "link" in content) fs.symlinkSync(content.link, live(name));
-	else
-		fs.writeFileSync(live(name), typeof content === "string" ? content : content.executable, {
-			mode: typeof content === "string" ? 0o644 : 0o755,
-		});
-}
-
-function clear(): void {
-	for (const name of fs.readdirSync(root())) if (name !== ".git") fs.rmSync(path.join(root(), name), { recursive: true });
-}
-
-/** Two commits on top of each other, the working tree at the first (null: no commit yet). */
-async function history(before: Tree | null, after: Tree): Promise<{ from: string | null; to: string }> {
-	const make = (tree: Tree) => {
-		clear();
-		for (const [name, content] of Object.entries(tree)) put(name, content);
-		return scratch.commitAll("w");
-	};
-	const from = before ? make(before) : null;
-	const to = make(after);
-	if (from) scratch.git("w", "reset", "-q", "--hard", from);
-	else {
-		scratch.git("w", "update-ref", "-d", "refs/heads/main");
-		scratch.git("w", "read-tree", "--empty");
-		clear();
-	}
-	repository = await scratch.open("w");
-	return { from, to };
-}
-
-/** Keeps every line of both, each once: enough to see that nothing is lost. */
-function keepBoth({ written, incoming }: LateWrite): Buffer {
-	if (incoming === null) return written;
-	const lines = [...written.toString("latin1").split("\n"), ...incoming.toString("latin1").split("\n")].filter(Boolean);
-	return Buffer.from(`${[...new Set(lines)].join("\n")}\n`, "latin1");
-}
-
-async function move(ids: { from: string | null; to: string }, options: Partial<MoveOptions> = {}): Promise<MoveReport> {
-	return await moveWorkingTree(
-		repository,
-		{ ...ids, ref: "refs/heads/main", staging: scratch.path("staging"), backup: scratch.path("backup"), mergeLate: keepBoth, ...options },
-		await usesAttributes(repository),
-	);
-}
-
-function backedUp(): string[] {
-	const found: string[] = [];
-	const walk = (directory: string) => {
-		for (const entry of fs.readdirSync(directory, { withFileTypes: true })) {
-			if (entry.isDirectory()) walk(path.join(directory, entry.name));
-			else if (entry.isFile()) found.push(fs.readFileSync(path.join(directory, entry.name), "utf8"));
-		}
-	};
-	if (fs.existsSync(scratch.path("backup"))) walk(scratch.path("backup"));
-	return found;
-}
-
-function expectArrived(to: string): void {
-	expect(scratch.git("w", "rev-parse", "HEAD").trim()).toBe(to);
-	expect(scratch.git("w", "status", "--porcelain", "--untracked-files=all")).toBe("");
-	expect(fs.existsSync(scratch.path("staging")) ? fs.readdirSync(scratch.path("staging")) : []).toEqual([]);
-}
+import { moveWorkingTree } from "./working-tree.ts";
 
 describe("a clean working tree arrives at the other commit, byte for byte", () => {
 	const long = "n".repeat(255);
@@ -167,7 +91,7 @@ describe("a clean working tree arrives at the other commit, byte for byte", () =
 		fs.writeFileSync(name, "2");
 		const to = scratch.commitAll("w");
 		scratch.git("w", "reset", "-q", "--hard", from);
-		repository = await scratch.open("w");
+		await reopen();
 		await move({ from, to });
 		expectArrived(to);
 		expect(fs.readFileSync(name, "utf8")).toBe("2");
@@ -324,104 +248,7 @@ describe("what somebody else has there is never destroyed", () => {
 		expect(besidePath("d.d/.hidden" as GitPath, "0123456789")).toBe("d.d/.hidden~01234567");
 	});
 });
-
-/** The history is made once, and the working tree copied for every try. */
-async function template(before: Tree, after: Tree): Promise<{ ids: { from: string | null; to: string }; again(): Promise<void> }> {
-	const ids = await history(before, after);
-	fs.cpSync(root(), scratch.path("template"), { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
-	return {
-		ids,
-		async again() {
-			for (const name of ["w", "backup", "staging"]) fs.rmSync(scratch.path(name), { recursive: true, force: true });
-			fs.cpSync(scratch.path("template"), root(), { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
-		},
-	};
-}
-
-describe("a write that happens in the middle of the move is never destroyed", () => {
-	const before = { "d/log": "1\n", gone: "1\n" };
-	const after = { "d/log": "1\n2\n", "z/new": "theirs\n" };
-	const makeParent = (name: string) => fs.mkdirSync(path.dirname(live(name).toString()), { recursive: true });
-	const writers: readonly (readonly [how: string, write: (name: string, text: string) => void])[] = [
-		["appended", (name, text) => fs.existsSync(live(name)) && fs.appendFileSync(live(name), text)],
-		["written over", (name, text) => [makeParent(name), fs.writeFileSync(live(name), text)]],
-		[
-			"renamed over it",
-			(name, text) => {
-				makeParent(name);
-				fs.writeFileSync(scratch.path("temporary"), text);
-				fs.renameSync(scratch.path("temporary"), live(name));
-			},
-		],
-	];
-	test.each(writers)(
-		"%s, at every step, to every file",
-		async (_how, write) => {
-			const { ids, again } = await template(before, after);
-			for (const name of ["d/log", "gone", "z/new"]) {
-				// As many steps as there are, found by walking on until none is left.
-				for (let at = 0; ; at++) {
-					await again();
-					let step = 0;
-					let wrote = false;
-					await move(ids, {
-						checkpoint: () => {
-							if (step++ !== at) return;
-							const had = fs.existsSync(live(name));
-							write(name, "late\n");
-							wrote = had || fs.existsSync(live(name));
-						},
-					});
-					if (step <= at) break;
-					expect(await readRef(repository, "refs/heads/main")).toBe(ids.to);
-					// In the live file, not only set aside: a person or the next snapshot finds it there.
-					if (wrote)
-						expect({ name, at, text: exists(name) ? read(name) : "" }).toEqual({ name, at, text: expect.stringContaining("late\n") });
-				}
-			}
-			scratch.git("w", "fsck", "--strict");
-		},
-		60_000,
-	);
-});
-
 describe("a move that was interrupted is taken up again", () => {
-	const before: Tree = { a: "1\n", "d/b": "1\n", gone: "1\n", l: { link: "x" } };
-	const after: Tree = { a: "2\n", "d/b/c": "1\n", l: "no link\n", "z/new": { executable: "1\n" } };
-
-	test.each([false, true])(
-		"at every step, a write in between: %s",
-		async (writes) => {
-			const { ids, again } = await template(before, after);
-			for (let at = 0; ; at++) {
-				await again();
-				let step = 0;
-				const stopped = move(ids, {
-					checkpoint: () => {
-						if (step++ === at) throw new Error("stop here");
-					},
-				});
-				const done = await stopped.then(
-					() => true,
-					() => false,
-				);
-				if (done) break;
-				if (writes) {
-					if (exists("a")) fs.appendFileSync(live("a"), "late\n");
-					else put("a", "late\n");
-				}
-				await move(ids, { resume: true });
-				expect(await readRef(repository, "refs/heads/main")).toBe(ids.to);
-				if (writes) {
-					expect(read("a")).toContain("late\n");
-					expect(scratch.git("w", "status", "--porcelain", "--untracked-files=all").trim()).toBe("M a");
-				} else expectArrived(ids.to);
-			}
-			scratch.git("w", "fsck", "--strict");
-		},
-		60_000,
-	);
-
 	test("late writes that were set aside before the interruption are merged in after it, and never overwritten", async () => {
 		const { ids, again } = await template({ a: "1\n" }, { a: "2\n" });
 		for (const step of ["files", "index", "ref"]) {
