@@ -10,8 +10,8 @@ import { withLock } from "./single-file-lock.mjs";
 
 const dist = path.join(root, "dist");
 
-/** What runs in a thread of its own (packages/resolve/src/merge-thread.ts), and the executables that start it. */
-const mergeWorker = { source: "packages/resolve/src/merge-worker.ts", startedBy: ["robust-sync", "conflict-resolver"] };
+/** What runs in a thread of its own (packages/resolve/src/merge/merge-thread.ts), and the executables that start it. */
+const mergeWorker = { source: "packages/resolve/src/merge/merge-worker.ts", startedBy: ["robust-sync", "conflict-resolver"] };
 
 /** The same for what searches for secrets (packages/secrets/src/scan-thread.ts). */
 const scanWorker = { source: "packages/secrets/src/scan-worker.ts", startedBy: ["robust-sync"] };

@@ -2,7 +2,7 @@
 // of the checkout, `c+` the one after it, `m*` any
 // step of the cycle around it.
 
-const workingTree = /git\/src\/working-tree\.ts$/;
+const workingTree = /git\/src\/worktree\/working-tree\.ts$/;
 
 export const explorerMutants = {
 	"foreign-write-as-ours": {
@@ -31,19 +31,19 @@ export const explorerMutants = {
 	},
 	"replaced-files-are-forgotten": {
 		trace: "notes change end=append-old",
-		file: /resolve\/src\/integrate\.ts$/,
+		file: /resolve\/src\/checkout\/integrate\.ts$/,
 		find: "if (report.kept.length === 0) return;",
 		replacement: "if (report.kept.length >= 0) return;",
 	},
 	"loser-of-a-late-merge-is-not-saved": {
 		trace: "json change c*=append",
-		file: /resolve\/src\/late-writes\.ts$/,
+		file: /resolve\/src\/checkout\/late-writes\.ts$/,
 		find: "if (answer.lost && ",
 		replacement: "if (Date.now() < 0 && answer.lost && ",
 	},
 	"no-journal": {
 		trace: "notes change 1=open-append m*=kill",
-		file: /resolve\/src\/integrate\.ts$/,
+		file: /resolve\/src\/checkout\/integrate\.ts$/,
 		find: 'writeJournal(paths, journal);\n\tfaultPoint("integrate-journalled");',
 		replacement: "",
 	},

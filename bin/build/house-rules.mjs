@@ -1,4 +1,5 @@
 // The rules of ARCHITECTURE.md about who may import, start or know what: pure functions from sources to the places that break them.
+import path from "node:path";
 
 /** An arrow points only downwards: a package may import the packages of lower floors. Executables never import each other. */
 const floors = {
@@ -61,6 +62,52 @@ function checkDirection({ name, sources }) {
 	return problems;
 }
 
+/** Relative imports of a source that load code, not only types: the sources of the package that it needs. */
+function neededBy({ file, text }) {
+	const code = withoutComments(text);
+	const statements = /^\s*(?:import|export)\s(?!type\b)(?:[^"';`]*?\sfrom\s)?\s*"(\.[^"]+)"/gm;
+	const calls = /\bimport\(\s*"(\.[^"]+)"\s*\)/g;
+	return [...code.matchAll(statements), ...code.matchAll(calls)].map(([, name]) => path.posix.join(path.posix.dirname(file), name));
+}
+
+/** One way round in a graph, `[a, b, a]`; null: there is none. */
+function findCircle(graph) {
+	const done = new Set();
+	const visit = (node, above) => {
+		if (above.includes(node)) return [...above.slice(above.indexOf(node)), node];
+		if (done.has(node)) return null;
+		for (const next of graph.get(node) ?? []) {
+			const circle = visit(next, [...above, node]);
+			if (circle) return circle;
+		}
+		done.add(node);
+		return null;
+	};
+	for (const node of graph.keys()) {
+		const circle = visit(node, []);
+		if (circle) return circle;
+	}
+	return null;
+}
+
+/** No file needs itself through others, and no folder does: folders of a package are layers too. What lies in no folder may be above or below all. */
+function checkCircles({ name, sources }) {
+	const root = `packages/${name}/src`;
+	const files = new Map();
+	const folders = new Map();
+	for (const source of sources.filter(({ file }) => !isTestSupport(file))) {
+		const needed = neededBy(source);
+		files.set(source.file, needed);
+		const folder = path.posix.dirname(source.file);
+		const others = needed.map((file) => path.posix.dirname(file)).filter((other) => other !== folder && other !== root);
+		if (folder !== root) folders.set(folder, new Set([...(folders.get(folder) ?? []), ...others]));
+	}
+	return [files, folders]
+		.map(findCircle)
+		.filter((circle) => circle !== null)
+		.map((circle) => `packages/${name}: imports go in a circle: ${circle.join(" → ")}`);
+}
+
 function checkDeclared({ name, manifest, readme, sources }) {
 	const problems = [];
 	const runtime = Object.keys(manifest.dependencies ?? {});
@@ -118,13 +165,13 @@ const reserved = [
 	},
 ];
 
-/** Only packages/git/src/git-path.ts makes a GitPath: what it did not check cannot be one. */
+/** Only packages/git/src/paths/git-path.ts makes a GitPath: what it did not check cannot be one. */
 function checkGitPaths({ sources }) {
 	return sources
 		.filter(
 			({ file, text }) =>
 				!isTestSupport(file) &&
-				!file.endsWith("git/src/git-path.ts") &&
+				!file.endsWith("git/src/paths/git-path.ts") &&
 				/\bas (?:unknown as )?(?:GitPath|RawPath)\b/.test(withoutComments(text)),
 		)
 		.map(({ file }) => `${file}: casts to GitPath: make one with gitPathOf, gitPathIfAllowed or pathIn, which check it`);
@@ -169,6 +216,7 @@ function checkPure({ name, sources }) {
 export function checkHouse(houses) {
 	return houses.flatMap((house) => [
 		...checkDirection(house),
+		...checkCircles(house),
 		...checkDeclared(house),
 		...checkExactVersions(`packages/${house.name}`, house.manifest),
 		...checkReserved(house),

@@ -1,3 +1,4 @@
+import path from "node:path";
 import { describe, expect, test } from "@jest/globals";
 // @ts-expect-error: plain JavaScript, so that it runs before anything is installed
 import { checkExactVersions, checkHouse, checkLicences, importsOf, isAllowedLicence } from "./house-rules.mjs";
@@ -39,7 +40,28 @@ describe("dependency direction", () => {
 	test("a cast to GitPath outside of its own file is found", () => {
 		const text = "const name = record.slice(3) as GitPath;";
 		expect(problemsOf({ name: "git", text }).join()).toContain("casts to GitPath");
-		expect(problemsOf({ name: "git", file: "packages/git/src/git-path.ts", text })).toEqual([]);
+		expect(problemsOf({ name: "git", file: "packages/git/src/paths/git-path.ts", text })).toEqual([]);
+	});
+
+	test.each([
+		["files", { "a.ts": "b.ts", "b.ts": "a.ts" }],
+		["folders", { "low/a.ts": "high/b.ts", "high/c.ts": "low/d.ts" }],
+	])("imports: %s in a circle → found, unless only types are imported", (_what, imports) => {
+		const root = "packages/git/src";
+		const problems = (keyword: string) =>
+			checkHouse([
+				{
+					name: "git",
+					manifest: {},
+					readme: "",
+					sources: Object.entries(imports).map(([file, other]) => {
+						const relative = path.posix.relative(path.posix.dirname(file), other);
+						return { file: `${root}/${file}`, text: `${keyword} { x } from "${relative.startsWith(".") ? relative : `./${relative}`}";` };
+					}),
+				},
+			]).join();
+		expect(problems("import")).toContain("imports go in a circle");
+		expect(problems("import type")).toBe("");
 	});
 
 	test("a package that nobody gave a floor is found", () => {

@@ -4,18 +4,18 @@ import { readFileSync } from "node:fs";
 /** name → in which source what is replaced by what. */
 const sabotages = {
 	"drop-the-loser": {
-		file: /resolve\/src\/save-versions\.ts$/,
+		file: /resolve\/src\/saved\/save-versions\.ts$/,
 		find: "if (!what.files.some(({ save }) => save)) return null;",
 		replacement: "return null;",
 	},
 	"skip-a-message": {
-		file: /robust-sync\/src\/outbox\.ts$/,
+		file: /robust-sync\/src\/outbox\/outbox\.ts$/,
 		find: "const content = readPending(paths, name);",
 		replacement:
 			'const content = readPending(paths, name); if (name.endsWith("4.txt")) { fs.rmSync(pendingFile(paths, name), { force: true }); continue; }',
 	},
 	"overwrite-what-is-there": {
-		file: /git\/src\/working-tree\.ts$/,
+		file: /git\/src\/worktree\/working-tree\.ts$/,
 		find: "await this.#attributes?.finish(live, staged);\n\t\t\tconst there = peek(live);",
 		replacement: "fs.rmSync(live, { force: true });\n\t\t\tfs.linkSync(staged, live);\n\t\t\treturn;\n\t\t\tconst there = peek(live);",
 	},

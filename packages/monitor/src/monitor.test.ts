@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { monitorStatusSchema, readState, timestamp } from "@robust-sync/workspace";
-import { ChannelError } from "./channels/channel.ts";
+import { ChannelError } from "./delivery/channel.ts";
 import { changeSilences } from "./lifecycle/silences.ts";
 import { commitId, hour, minute, NodeFixture, RecordingChannel } from "./testing/node-fixture.ts";
 

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Config, timestamp } from "@robust-sync/workspace";
-import { type Channel, ChannelError, type Delivery } from "./channels/channel.ts";
 import { type ConfiguredChannels, configuredChannels } from "./channels/configured.ts";
+import { type Channel, ChannelError, type Delivery } from "./delivery/channel.ts";
 import { composeMessages } from "./delivery/message.ts";
 import type { Undelivered } from "./delivery/undelivered.ts";
 

@@ -7,8 +7,8 @@ import { WorkspacePaths } from "@robust-sync/workspace/paths";
 import { sharesPidNamespace } from "@robust-sync/workspace/process-table";
 import { readState } from "@robust-sync/workspace/read-state";
 import { syncStateSchema } from "@robust-sync/workspace/state-schemas";
-import { type Options, print } from "./options.ts";
-import { formatStatus, notRunning, reportStatus, statusDocument } from "./status-report.ts";
+import { type Options, print } from "./commands/options.ts";
+import { formatStatus, notRunning, reportStatus, statusDocument } from "./commands/status-report.ts";
 
 async function status(options: Options): Promise<number> {
 	const paths = new WorkspacePaths(locateWorkspace({ flag: options.workspace }));

@@ -1,5 +1,5 @@
-export { backOffMs } from "./back-off.ts";
-export { type CycleResult, runCycle } from "./cycle.ts";
-export { type CycleContext, type CycleMemory, openWorkspaceRepository } from "./cycle-context.ts";
-export { newMemory } from "./daemon.ts";
-export { SyncError, toSyncError } from "./sync-error.ts";
+export { backOffMs } from "./context/back-off.ts";
+export { type CycleContext, type CycleMemory, openWorkspaceRepository } from "./context/cycle-context.ts";
+export { SyncError, toSyncError } from "./context/sync-error.ts";
+export { type CycleResult, runCycle } from "./cycle/cycle.ts";
+export { newMemory } from "./daemon/daemon.ts";

@@ -8,7 +8,7 @@ import { printable } from "@robust-sync/service/printable";
 import { version } from "@robust-sync/service/version";
 import { listMessages, locateWorkspace, WorkspacePaths } from "@robust-sync/workspace";
 import * as z from "zod/mini";
-import type { Options } from "./options.ts";
+import type { Options } from "./commands/options.ts";
 
 /** A program that hangs must not hang its agent. */
 const programTimeoutMs = 10 * 60_000;

@@ -31,29 +31,29 @@ import {
 	withRemoteMessage,
 	writeAnnotation,
 } from "@robust-sync/workspace";
-import { allowSecret } from "./allow-secret.ts";
-import { countsText, savedText } from "./cycle-text.ts";
-import { Daemon } from "./daemon.ts";
-import { type Decided, type Decision, decide } from "./decide.ts";
+import { allowSecret } from "./commands/allow-secret.ts";
+import { type Decided, type Decision, decide } from "./commands/decide.ts";
+import { admitForeignWorkspace } from "./commands/foreign-workspace.ts";
+import { forgetMount } from "./commands/forget-mount.ts";
+import { forget as forgetEverywhere } from "./commands/forget-verb.ts";
+import { showHistory } from "./commands/history-verb.ts";
+import { initWorkspace } from "./commands/init.ts";
+import { dryRun, syncOnce } from "./commands/once.ts";
+import { type Options, print, printJson } from "./commands/options.ts";
+import { pauseSync, resumeSync } from "./commands/pause.ts";
+import { promoteMirror } from "./commands/promote.ts";
+import { prepareRestore } from "./commands/restore-verb.ts";
+import { sendMessage } from "./commands/send.ts";
+import { stopInstance } from "./commands/stop.ts";
+import { prepareUndo } from "./commands/undo-verb.ts";
+import { isDone, waitForSync } from "./commands/wait.ts";
+import { countsText, savedText } from "./context/cycle-text.ts";
+import { toSyncError } from "./context/sync-error.ts";
+import type { Task } from "./cycle/task.ts";
+import { Daemon } from "./daemon/daemon.ts";
 import { examine } from "./doctor/doctor.ts";
 import type { Finding } from "./doctor/finding.ts";
-import { admitForeignWorkspace } from "./foreign-workspace.ts";
-import { forget as forgetEverywhere } from "./forget/forget-verb.ts";
-import { forgetMount } from "./forget-mount.ts";
-import { showHistory } from "./history-verb.ts";
-import { initWorkspace } from "./init.ts";
-import { dryRun, syncOnce } from "./once.ts";
-import { type Options, print, printJson } from "./options.ts";
-import { pauseSync, resumeSync } from "./pause.ts";
-import { promoteMirror } from "./promote.ts";
-import { prepareRestore } from "./restore-verb.ts";
 import { secretInTexts } from "./secrets/texts.ts";
-import { sendMessage } from "./send.ts";
-import { stopInstance } from "./stop.ts";
-import { toSyncError } from "./sync-error.ts";
-import type { Task } from "./task.ts";
-import { prepareUndo } from "./undo-verb.ts";
-import { isDone, waitForSync } from "./wait.ts";
 
 // Everything but `--status`: loaded when a verb needs it, so that a look at the state is quick (bin/build/build.mjs).
 

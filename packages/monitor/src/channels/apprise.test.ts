@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { parseConfig } from "@robust-sync/workspace";
+import { type Channel, ChannelError } from "../delivery/channel.ts";
 import { sendTestAlert } from "../test-alert.ts";
 import { appriseChannel } from "./apprise.ts";
-import { type Channel, ChannelError } from "./channel.ts";
 import { configuredChannels } from "./configured.ts";
 import { isOnPath } from "./openclaw.ts";
 

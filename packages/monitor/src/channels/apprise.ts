@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type Channel, ChannelError, type Delivery } from "./channel.ts";
+import { type Channel, ChannelError, type Delivery } from "../delivery/channel.ts";
 import { runProgram } from "./run-program.ts";
 
 /** It may have to load a hundred plug-ins, and then talk to a server. */

@@ -1,6 +1,6 @@
 import type { Config } from "@robust-sync/workspace";
+import type { Channel } from "../delivery/channel.ts";
 import { appriseChannel } from "./apprise.ts";
-import type { Channel } from "./channel.ts";
 import { isOnPath, openclawChannel } from "./openclaw.ts";
 import { telegramChannel } from "./telegram.ts";
 import { webhookChannel } from "./webhook.ts";

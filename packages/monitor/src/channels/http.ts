@@ -1,5 +1,5 @@
 import type { Dispatcher, Pool } from "undici";
-import { ChannelError } from "./channel.ts";
+import { ChannelError } from "../delivery/channel.ts";
 
 /** What came back. */
 export interface HttpReply {

@@ -1,7 +1,7 @@
 import { accessSync, constants, statSync } from "node:fs";
 import path from "node:path";
+import type { Channel, Delivery } from "../delivery/channel.ts";
 import { splitText } from "../delivery/message.ts";
-import type { Channel, Delivery } from "./channel.ts";
 import { runProgram } from "./run-program.ts";
 
 const timeoutMs = 30_000;

@@ -1,6 +1,6 @@
 import net from "node:net";
 import tls from "node:tls";
-import { ChannelError } from "./channel.ts";
+import { ChannelError } from "../delivery/channel.ts";
 import { reasonOf } from "./http.ts";
 
 const timeoutMs = 10_000;

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { redact } from "@robust-sync/service/redact";
 import { secretVariables } from "@robust-sync/workspace";
+import { ChannelError } from "../delivery/channel.ts";
 import { oneLine } from "../plain-text.ts";
-import { ChannelError } from "./channel.ts";
 
 export interface ProgramOptions {
 	readonly timeoutMs: number;

@@ -1,7 +1,7 @@
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { afterEach, describe, expect, test } from "@jest/globals";
+import { ChannelError } from "../delivery/channel.ts";
 import { type Answer, botError, HttpReceiver, messageSent } from "../testing/http-receiver.ts";
-import { ChannelError } from "./channel.ts";
 import { postJson } from "./http.ts";
 import { telegramChannel } from "./telegram.ts";
 

@@ -1,7 +1,7 @@
 import { redact } from "@robust-sync/service/redact";
+import { type Channel, ChannelError, type Delivery } from "../delivery/channel.ts";
 import { splitText } from "../delivery/message.ts";
 import { oneLine } from "../plain-text.ts";
-import { type Channel, ChannelError, type Delivery } from "./channel.ts";
 import { type HttpReply, postJson } from "./http.ts";
 
 export interface TelegramOptions {

@@ -1,7 +1,7 @@
 import { redact } from "@robust-sync/service/redact";
+import { type Channel, ChannelError, type Delivery } from "../delivery/channel.ts";
 import type { Undelivered } from "../delivery/undelivered.ts";
 import { oneLine } from "../plain-text.ts";
-import { type Channel, ChannelError, type Delivery } from "./channel.ts";
 import { postJson } from "./http.ts";
 import { reachHost } from "./reach.ts";
 

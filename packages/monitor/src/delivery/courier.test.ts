@@ -1,7 +1,7 @@
 import { expect, test } from "@jest/globals";
 import { timestamp } from "@robust-sync/workspace";
-import { ChannelError } from "../channels/channel.ts";
 import { FakeClock, RecordingChannel } from "../testing/node-fixture.ts";
+import { ChannelError } from "./channel.ts";
 import { Courier } from "./courier.ts";
 import type { Undelivered } from "./undelivered.ts";
 

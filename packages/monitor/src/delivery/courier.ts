@@ -1,8 +1,8 @@
 import { formatDuration } from "@robust-sync/service/durations";
 import type { Logger } from "@robust-sync/service/log";
 import { faultPoint } from "@robust-sync/workspace";
-import { type Channel, ChannelError } from "../channels/channel.ts";
 import type { ChannelHealth } from "../readings/facts.ts";
+import { type Channel, ChannelError } from "./channel.ts";
 import { composeMessages } from "./message.ts";
 import type { Undelivered } from "./undelivered.ts";
 

@@ -14,7 +14,7 @@ import {
 	timestamp,
 	WorkspacePaths,
 } from "@robust-sync/workspace";
-import type { Channel, Delivery } from "../channels/channel.ts";
+import type { Channel, Delivery } from "../delivery/channel.ts";
 import type { Clock } from "../delivery/courier.ts";
 import { Monitor } from "../monitor.ts";
 import type { DiskView, RepositoryView, UnitView } from "../readings/facts.ts";

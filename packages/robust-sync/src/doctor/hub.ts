@@ -1,8 +1,8 @@
 import { GitError, listRemote, probeWrite, type Repository, readHead, readRef } from "@robust-sync/git";
 import { printable, shellPath } from "@robust-sync/service/printable";
 import type { Config, WorkspacePaths } from "@robust-sync/workspace";
-import { limitSeenMs } from "../pace-of-workspace.ts";
-import { cleanRemoteMessage } from "../remote-message.ts";
+import { cleanRemoteMessage } from "../context/remote-message.ts";
+import { limitSeenMs } from "../remote/pace-of-workspace.ts";
 import { type Finding, failed, ok, warning } from "./finding.ts";
 
 const firstSteps: Readonly<Record<string, string>> = {

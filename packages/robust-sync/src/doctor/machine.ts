@@ -5,7 +5,7 @@ import path from "node:path";
 import { beneath, gitPathIfAllowed, type Repository } from "@robust-sync/git";
 import { shellPath } from "@robust-sync/service/printable";
 import { type Config, formatSize, isOwnName, type WorkspacePaths } from "@robust-sync/workspace";
-import { accessTimesOf } from "../access-times.ts";
+import { accessTimesOf } from "../checkout/access-times.ts";
 import { type Finding, failed, ok, warning } from "./finding.ts";
 
 const oldestNode = [20, 11] as const;

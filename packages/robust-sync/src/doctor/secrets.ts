@@ -1,7 +1,7 @@
 import type { Repository } from "@robust-sync/git";
 import { counted } from "@robust-sync/service/counted";
 import { type Config, readState, syncStateSchema, type WorkspacePaths } from "@robust-sync/workspace";
-import { machineSecrets } from "../machine-secrets.ts";
+import { machineSecrets } from "../context/machine-secrets.ts";
 import { type Finding, ok, warning } from "./finding.ts";
 
 /** Whether files are searched for secrets, and what is held because of one. @throws GitError */

@@ -24,7 +24,7 @@ import {
 	syncStateSchema,
 	type WorkspacePaths,
 } from "@robust-sync/workspace";
-import { invalidStates } from "../state-files.ts";
+import { invalidStates } from "../cycle/state-files.ts";
 import { type Finding, failed, ok, warning } from "./finding.ts";
 
 /** The directory itself, what lies in it that is ours, and who may read it. */

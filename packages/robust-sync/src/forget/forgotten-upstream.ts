@@ -1,7 +1,7 @@
 import { type Oid, readHead, readRemoteBranch } from "@robust-sync/git";
-import type { CycleContext } from "../cycle-context.ts";
-import { SyncError } from "../sync-error.ts";
-import { fetchUpstream, knownTip, syncedBranch, type Upstream } from "../upstream.ts";
+import type { CycleContext } from "../context/cycle-context.ts";
+import { SyncError } from "../context/sync-error.ts";
+import { fetchUpstream, knownTip, syncedBranch, type Upstream } from "../remote/upstream.ts";
 import { applyForget, resumeDrop } from "./apply-forget.ts";
 import { ForgetRefusedError } from "./derive-values.ts";
 import { type FoundMaps, findMaps, presentAmong, replacedBy } from "./find-maps.ts";

@@ -15,8 +15,8 @@ import {
 } from "@robust-sync/git";
 import { withNodeTrailer } from "@robust-sync/resolve";
 import { timestamp } from "@robust-sync/workspace";
-import type { CycleContext } from "../cycle-context.ts";
-import { ownIdentity } from "../own-identity.ts";
+import type { CycleContext } from "../context/cycle-context.ts";
+import { ownIdentity } from "../context/own-identity.ts";
 import { blobsWithValues } from "./derive-values.ts";
 import { blobId } from "./find-maps.ts";
 import { type ForgetMap, mapFile, mapText, signMap } from "./forget-map.ts";

@@ -16,8 +16,8 @@ import {
 } from "@robust-sync/git";
 import { isOwnPath } from "@robust-sync/resolve";
 import { formatSize } from "@robust-sync/workspace";
-import type { CycleContext } from "../cycle-context.ts";
-import { putBack } from "../rescue.ts";
+import { putBack } from "../checkout/rescue.ts";
+import type { CycleContext } from "../context/cycle-context.ts";
 import { blobId } from "./find-maps.ts";
 import type { Values } from "./value.ts";
 import { withoutValues } from "./value.ts";

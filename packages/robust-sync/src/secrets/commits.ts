@@ -15,12 +15,12 @@ import {
 import { markedAsMade } from "@robust-sync/resolve";
 import type { Finding } from "@robust-sync/secrets";
 import { compactTimestamp, faultPoint } from "@robust-sync/workspace";
-import type { CycleContext } from "../cycle-context.ts";
-import { refusedRefs } from "../refused-files.ts";
-import { remadeSnapshot } from "../remade-snapshot.ts";
-import type { Snapshot } from "../snapshot.ts";
-import { SyncError } from "../sync-error.ts";
-import { syncedBranch } from "../upstream.ts";
+import type { CycleContext } from "../context/cycle-context.ts";
+import { remadeSnapshot } from "../context/remade-snapshot.ts";
+import { SyncError } from "../context/sync-error.ts";
+import { refusedRefs } from "../remote/refused-files.ts";
+import { syncedBranch } from "../remote/upstream.ts";
+import type { Snapshot } from "../snapshot/snapshot.ts";
 import { cleanKey } from "./memory.ts";
 import { note, reportHeld, stampOf } from "./notes.ts";
 import { isOn } from "./policy.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { type FileChange, fileSystemPath, type GitPath, lstatIfThere, readDiskFile } from "@robust-sync/git";
 import { filtersApply } from "@robust-sync/resolve";
-import type { CycleContext } from "../cycle-context.ts";
+import type { CycleContext } from "../context/cycle-context.ts";
 import { letGo, note, stampOf } from "./notes.ts";
 import { isOn } from "./policy.ts";
 import { batchBytes, type Content, maxBlobBytes, search } from "./search.ts";

@@ -1,6 +1,6 @@
 import type { GitPath, Oid } from "@robust-sync/git";
 import { type Allowed, type Finding, newSalt, ScanThread } from "@robust-sync/secrets";
-import type { CycleContext } from "../cycle-context.ts";
+import type { CycleContext } from "../context/cycle-context.ts";
 
 // Nothing that looks like a secret is published. Two looks: at files before they are committed, so that a secret gets into no commit; and at
 // the blobs of all that was not published yet, before anything is: whatever door they came in by.

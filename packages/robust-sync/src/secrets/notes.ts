@@ -2,7 +2,7 @@ import { displayPath, fileSystemPath, type GitPath, lstatIfThere, statStamp } fr
 import type { Finding } from "@robust-sync/secrets";
 import { shellPath } from "@robust-sync/service/printable";
 import type { PublishedSecret, SkippedFile } from "@robust-sync/workspace";
-import type { CycleContext } from "../cycle-context.ts";
+import type { CycleContext } from "../context/cycle-context.ts";
 import { cleanKey } from "./memory.ts";
 
 /** The stamp of a path of the workspace as it is on disk (`statStamp`). Null: it cannot be looked at. */

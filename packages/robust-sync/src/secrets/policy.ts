@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { gitPathIfAllowed, readDiskFile } from "@robust-sync/git";
 import { parseAllowed } from "@robust-sync/secrets";
-import type { CycleContext } from "../cycle-context.ts";
-import { machineSecrets, ownSecretsIntervalMs } from "../machine-secrets.ts";
+import type { CycleContext } from "../context/cycle-context.ts";
+import { machineSecrets, ownSecretsIntervalMs } from "../context/machine-secrets.ts";
 import { allowFile } from "./memory.ts";
 
 /** A larger allow file allows nothing. */

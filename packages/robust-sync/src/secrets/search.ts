@@ -1,7 +1,7 @@
 import { displayPath, type GitPath, isArgument, type Oid, readObjectsWhole, readTreePaths, type TreeEntry } from "@robust-sync/git";
 import type { Finding } from "@robust-sync/secrets";
-import type { CycleContext } from "../cycle-context.ts";
-import { knownTip } from "../upstream.ts";
+import type { CycleContext } from "../context/cycle-context.ts";
+import { knownTip } from "../remote/upstream.ts";
 import { cleanKey, noteClean } from "./memory.ts";
 import { notePublished } from "./notes.ts";
 

@@ -1,7 +1,7 @@
 import { type GitPath, gitPathIfAllowed, type Oid, openMergeStore, splitRecords } from "@robust-sync/git";
-import type { CycleContext } from "../cycle-context.ts";
-import type { Snapshot } from "../snapshot.ts";
-import { knownTip } from "../upstream.ts";
+import type { CycleContext } from "../context/cycle-context.ts";
+import { knownTip } from "../remote/upstream.ts";
+import type { Snapshot } from "../snapshot/snapshot.ts";
 import { isOn } from "./policy.ts";
 
 /** A commit that was not published, and what it put where. */

@@ -2,9 +2,9 @@ import fs from "node:fs";
 import { Scratch, until } from "@robust-sync/git/fixtures/scratch";
 import { type Config, type MonotonicClock, monotonicClock, parseConfig, WorkspacePaths } from "@robust-sync/workspace";
 import fc from "fast-check";
-import type { CycleResult } from "../cycle.ts";
-import { runCycle } from "../cycle.ts";
-import { newMemory } from "../daemon.ts";
+import type { CycleResult } from "../cycle/cycle.ts";
+import { runCycle } from "../cycle/cycle.ts";
+import { newMemory } from "../daemon/daemon.ts";
 import { cycleContext } from "./cycle-context.ts";
 
 /** One file that an agent on helios and one on chad change. */

@@ -4,8 +4,8 @@ import { expect } from "@jest/globals";
 import { lostVersions, owned } from "@robust-sync/git/fixtures/owned-files";
 import { Scratch, until } from "@robust-sync/git/fixtures/scratch";
 import { parseConfig, WorkspacePaths } from "@robust-sync/workspace";
-import type { CycleResult } from "../cycle.ts";
-import { syncOnce } from "../once.ts";
+import { syncOnce } from "../commands/once.ts";
+import type { CycleResult } from "../cycle/cycle.ts";
 
 const nodes = ["helios", "chad"] as const;
 type Name = (typeof nodes)[number];

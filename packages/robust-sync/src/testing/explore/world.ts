@@ -4,8 +4,8 @@ import os from "node:os";
 import type { Repository } from "@robust-sync/git";
 import { personEnvironment, Scratch } from "@robust-sync/git/fixtures/scratch";
 import { ensureExcluded, type MonotonicClock, monotonicClock, parseConfig, WorkspacePaths } from "@robust-sync/workspace";
-import { type CycleResult, runCycle } from "../../cycle.ts";
-import { newMemory } from "../../daemon.ts";
+import { type CycleResult, runCycle } from "../../cycle/cycle.ts";
+import { newMemory } from "../../daemon/daemon.ts";
 import { cycleContext } from "../cycle-context.ts";
 import { tokensIn } from "./contents.ts";
 

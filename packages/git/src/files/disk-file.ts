@@ -1,0 +1,52 @@
+import fs from "node:fs";
+import { blobOid } from "../objects/objects.ts";
+import { beneath } from "../paths/beneath.ts";
+import type { GitPath } from "../paths/git-path.ts";
+import type { Oid, Repository } from "../process/repository.ts";
+import { readUnseen } from "./read-unseen.ts";
+
+/** What lies at a path of the working tree. */
+export interface DiskFile {
+	readonly content: Buffer;
+	/** As git writes it: 100644 100755 120000. */
+	readonly mode: string;
+	readonly oid: Oid;
+	readonly mtimeMs: number;
+}
+
+const isGone = (error: unknown) => ["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
+
+/** How git writes the mode of a plain file. */
+export function fileMode(stats: fs.Stats): "100644" | "100755" {
+	return (stats.mode & 0o100) !== 0 ? "100755" : "100644";
+}
+
+/** Whether the mode of a tree entry is that of a plain file or a link: no directory, no submodule. */
+export const isFileMode = (mode: string | undefined): mode is "100644" | "100755" | "120000" =>
+	mode === "100644" || mode === "100755" || mode === "120000";
+
+/**
+ * Reads a file or link; null where there is none (or a directory, or something special).
+ * @param leavesTrace a person decides by it: its access time shows the read. Else that stays as it is @throws the file system's error
+ */
+export function readDiskFile(repository: Repository, name: GitPath, leavesTrace = false): DiskFile | null {
+	try {
+		// What lies behind a link is no file of the workspace.
+		return beneath(repository.root, name, (file) => readFileAt(repository, file, leavesTrace));
+	} catch (error) {
+		if (isGone(error)) return null;
+		throw error;
+	}
+}
+
+function readFileAt(repository: Repository, file: Buffer, leavesTrace: boolean): DiskFile | null {
+	const stats = fs.lstatSync(file, { throwIfNoEntry: false });
+	if (!stats || !(stats.isFile() || stats.isSymbolicLink())) return null;
+	const content = stats.isSymbolicLink()
+		? fs.readlinkSync(file, { encoding: "buffer" })
+		: leavesTrace
+			? fs.readFileSync(file)
+			: readUnseen(file);
+	const mode = stats.isSymbolicLink() ? "120000" : fileMode(stats);
+	return { content, mode, oid: blobOid(content, repository.objectFormat), mtimeMs: stats.mtimeMs };
+}

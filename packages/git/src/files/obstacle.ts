@@ -1,0 +1,81 @@
+import fs from "node:fs";
+import { GitError } from "../process/errors.ts";
+
+/** Why one path cannot be placed or removed here. The names are those of docs/contract.md (`skipped`). */
+export type Obstacle =
+	| "other-file-system"
+	| "not-permitted"
+	| "read-only"
+	| "name-too-long"
+	| "name-not-allowed"
+	| "mount-point"
+	| "in-the-way"
+	| "impossible-link"
+	| "no-hard-links"
+	| "filter-failed"
+	| "unreadable"
+	| "too-large"
+	| "live-database";
+
+// What is not here (no space, no descriptors, no memory) is a failure of the machine, not of one path.
+const byCode: Readonly<Record<string, Obstacle>> = {
+	EXDEV: "other-file-system",
+	EACCES: "not-permitted",
+	EPERM: "not-permitted",
+	ETXTBSY: "not-permitted",
+	EROFS: "read-only",
+	ENAMETOOLONG: "name-too-long",
+	EILSEQ: "name-not-allowed",
+	EINVAL: "name-not-allowed",
+	EBUSY: "mount-point",
+	ENOTDIR: "in-the-way",
+	EISDIR: "in-the-way",
+	EEXIST: "in-the-way",
+	ENOTEMPTY: "in-the-way",
+	ELOOP: "in-the-way",
+	EMLINK: "in-the-way",
+	ENOTSUP: "no-hard-links",
+	EOPNOTSUPP: "no-hard-links",
+	ENOSYS: "no-hard-links",
+	EIO: "unreadable",
+	ESTALE: "unreadable",
+	ENXIO: "unreadable",
+	EUCLEAN: "unreadable",
+	EBADMSG: "unreadable",
+	ERR_FS_FILE_TOO_LARGE: "too-large",
+	ERR_STRING_TOO_LONG: "too-large",
+};
+
+/** An obstacle that was recognised before a system call failed. */
+export class ObstacleError extends Error {
+	override readonly name = "ObstacleError";
+	readonly obstacle: Obstacle;
+
+	constructor(obstacle: Obstacle) {
+		super(obstacle);
+		this.obstacle = obstacle;
+	}
+}
+
+/** The obstacle of one path that an error stands for; null: it concerns more than that path. */
+export function obstacleOf(error: unknown): Obstacle | null {
+	if (error instanceof ObstacleError) return error.obstacle;
+	if (error instanceof GitError) return null;
+	return byCode[(error as NodeJS.ErrnoException).code ?? ""] ?? null;
+}
+
+/** Whether files of a directory can have a second name (link(2)). @param file an existing file of ours @param probe a free name beside it */
+export function canLink(file: string, probe: string): boolean {
+	try {
+		fs.linkSync(file, probe);
+		fs.rmSync(probe);
+		return true;
+	} catch {
+		return false;
+	}
+}
+
+/** Identifies a file on disk by lstat, so that a later write shows. "absent": there is none. @throws the file system's error */
+export function statStamp(stats: fs.Stats | null): string {
+	return stats === null ? "absent" : `${stats.mode.toString(8)} ${stats.ino} ${stats.size} ${stats.mtimeMs}`;
+}

@@ -1,0 +1,135 @@
+import { spawn } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { isArgument } from "../objects/tree-paths.ts";
+import { displayPath, fileSystemPath, type GitPath, parentOf } from "../paths/git-path.ts";
+import { fileMode } from "./disk-file.ts";
+import { lstatIfThere } from "./lstat.ts";
+
+// git carries one permission bit, the owner's x. All else of a file's permissions is local, and stays when its content is replaced.
+
+/** The permission bits of a file that takes another one's place: those of the old one, with x as git has it. */
+export function keptBits(bits: number, gitMode: string | undefined): number {
+	const isExecutable = (bits & 0o100) !== 0;
+	if (gitMode === "100755") return isExecutable ? bits & 0o777 : (bits & 0o777) | ((bits & 0o444) >> 2);
+	return isExecutable ? bits & 0o666 : bits & 0o777;
+}
+
+/**
+ * Gives a new file the owner, group and permission bits of the one that it will replace. An owner or group that this user cannot give
+ * stays as it is. @param gitMode of the new file
+ */
+export function keepPermissions(file: string, replaced: fs.Stats, gitMode: string | undefined): void {
+	const own = fs.lstatSync(file);
+	if (own.isSymbolicLink() || !replaced.isFile()) return;
+	const isOwned = own.uid === replaced.uid && own.gid === replaced.gid;
+	if (!isOwned) {
+		try {
+			fs.lchownSync(file, replaced.uid, replaced.gid);
+		} catch {
+			try {
+				fs.lchownSync(file, own.uid, replaced.gid);
+			} catch {
+				// Only root can give files away; a group must be one's own.
+			}
+		}
+	}
+	// The bits of a group that it does not have would be another group's.
+	const now = isOwned ? own : fs.lstatSync(file);
+	const bits = keptBits(replaced.mode, gitMode) & (now.gid === replaced.gid ? 0o777 : 0o707);
+	if ((now.mode & 0o7777) !== bits) fs.chmodSync(file, bits);
+}
+
+/**
+ * The mode that a file gets whose content is replaced: a program that has changed the executable bit since the file was last committed keeps
+ * its change, as with any other change. @param before as it was committed @param onDisk the file that is replaced @param after as it comes in
+ */
+export function mergedMode(before: string | undefined, onDisk: fs.Stats, after: string | undefined): string | undefined {
+	if (!onDisk.isFile() || after === "120000" || (before !== "100644" && before !== "100755")) return after;
+	const there = fileMode(onDisk);
+	return there === before ? after : there;
+}
+
+/** A program has changed the permission bits of a file at the moment when ours took its place: ours gets the same change. */
+export function carryBits(file: string, before: fs.Stats, after: fs.Stats): void {
+	const changed = (before.mode ^ after.mode) & 0o777;
+	if (changed === 0 || !before.isFile() || !after.isFile()) return;
+	const own = fs.lstatSync(file);
+	if (own.isFile()) fs.chmodSync(file, (own.mode & 0o777 & ~changed) | (after.mode & changed));
+}
+
+/** More directories than this are not asked for their ACLs one by one. */
+const maxAsked = 1_000;
+
+/** Those of some directories that have an access control list, as ls(1) marks them; none where it does not. */
+async function withAcl(root: string, directories: readonly string[]): Promise<Set<string>> {
+	if (directories.length === 0 || directories.length > maxAsked) return new Set();
+	const text = await new Promise<string>((resolve) => {
+		const child = spawn("ls", ["-ldnU", "--quoting-style=c", "--", ...directories.map((name) => path.join(root, name))], {
+			stdio: ["ignore", "pipe", "ignore"],
+		});
+		const chunks: Buffer[] = [];
+		child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
+		child.on("error", () => resolve(""));
+		child.on("close", () => resolve(Buffer.concat(chunks).toString("latin1")));
+	});
+	const lines = text.split("\n").filter((line) => line !== "");
+	if (lines.length !== directories.length) return new Set();
+	return new Set(directories.filter((_, index) => lines[index]?.[10] === "+"));
+}
+
+/**
+ * Which directories of new files hand something down to what is made in them: a group (setgid) or a default access control list. A
+ * directory that is not there yet is made in the nearest one that is.
+ * @param parents directories of the working tree; null: its top
+ */
+export async function inheritingDirectories(root: string, parents: readonly (GitPath | null)[]): Promise<Set<GitPath | null>> {
+	const nearest = new Map<GitPath | null, GitPath | null>();
+	const stats = new Map<GitPath | null, fs.Stats | null>();
+	const statOf = (name: GitPath | null) => {
+		const known = stats.get(name);
+		if (known !== undefined) return known;
+		let found: fs.Stats | null = null;
+		try {
+			found = lstatIfThere(name === null ? root : fileSystemPath(root, name));
+		} catch {
+			// Not ours to look at: the placement says so.
+		}
+		stats.set(name, found);
+		return found;
+	};
+	for (const parent of new Set(parents)) {
+		let at = parent;
+		while (at !== null && statOf(at) === null) at = parentOf(at);
+		nearest.set(parent, at);
+		statOf(at);
+	}
+	const existing = [...new Set(nearest.values())];
+	const setgid = new Set(existing.filter((name) => ((statOf(name)?.mode ?? 0) & 0o2000) !== 0));
+	const others = existing.filter((name) => !setgid.has(name) && (name === null || isArgument(name)));
+	const acl = await withAcl(
+		root,
+		others.map((name) => (name === null ? "." : displayPath(name))),
+	);
+	const special = new Set([...setgid, ...others.filter((name) => acl.has(name === null ? "." : displayPath(name)))]);
+	return new Set([...nearest].filter(([, at]) => special.has(at)).map(([parent]) => parent));
+}
+
+/**
+ * Makes an empty file in a directory, so that the kernel gives it what the directory hands down, and takes it away to `file`.
+ * @param beside a free name in that directory @param gitMode of the new file @returns whether that could be done
+ */
+export function makeInheritingFile(beside: Buffer, file: string, gitMode: string | undefined): boolean {
+	try {
+		fs.closeSync(fs.openSync(beside, "wx", gitMode === "100755" ? 0o777 : 0o666));
+	} catch {
+		return false;
+	}
+	try {
+		fs.renameSync(beside, file);
+		return true;
+	} catch {
+		fs.rmSync(beside, { force: true });
+		return false;
+	}
+}

@@ -1,0 +1,378 @@
+import type { ObjectReader } from "../objects/object-reader.ts";
+import type { NewObject } from "../objects/object-writer.ts";
+import type { Oid, Repository } from "../process/repository.ts";
+
+/** What is to be otherwise in a whole history. */
+export interface HistoryRule {
+	/** Blobs, and the blobs in their places, wherever they are. */
+	readonly blobs: ReadonlyMap<Oid, Oid>;
+	/** Paths that are taken out of every commit. */
+	readonly paths: readonly PathRule[];
+	/** More blobs of these paths, of which is asked afterwards whether any new tree has them (`removedBlobs`). */
+	readonly watched: ReadonlySet<Oid>;
+	/** The message of a commit, or of a tag, in the new history. */
+	message(oid: Oid, message: Buffer): Buffer;
+}
+
+/** A file or directory that is taken out of all commits that do not know of it yet. */
+export interface PathRule {
+	/** One character a byte. */
+	readonly path: string;
+	/** A file, one character a byte: a commit that has it knows of this rule, and loses only the listed blobs at the path. */
+	readonly marker: string;
+	readonly blobs: ReadonlySet<Oid>;
+}
+
+/** Which entries below a directory go. */
+interface PathNode {
+	readonly key: number;
+	readonly children: Map<string, PathNode>;
+	/** Everything at this path goes. */
+	all: boolean;
+	/** These blobs go, at this path and below it. */
+	readonly blobs: Set<string>;
+}
+
+const binary = (oid: Oid) => Buffer.from(oid, "hex").toString("latin1");
+const hex = (id: string) => Buffer.from(id, "latin1").toString("hex");
+
+/** Commits that are read at once. */
+const commitsAtOnce = 2_000;
+const maxLevels = 2_000;
+const directoryByte = 0x34;
+/** Headers that say something about the commit as it was. */
+const signatures = /\n(?:gpgsig|gpgsig-sha256|mergetag) [^\n]*(?:\n [^\n]*)*/g;
+
+interface NewTree {
+	/** Binary id, one character a byte. null: nothing is left in it. */
+	readonly id: string | null;
+}
+
+/**
+ * Makes commits, trees and tags again by a rule. A pure function of the objects and the rule: what does not change, and has no changed parent,
+ * keeps its id. Author, committer and dates stay; a signature, which would be wrong, goes.
+ */
+export class HistoryRewriter {
+	readonly #reader: ObjectReader;
+	readonly #write: (object: NewObject) => Promise<Oid>;
+	readonly #rule: HistoryRule;
+	readonly #idLength: number;
+	readonly #blobs: ReadonlyMap<string, string>;
+	readonly #nodes: PathNode[] = [];
+	readonly #tries = new Map<string, PathNode | null>();
+	readonly #results = new Map<string, NewTree>();
+	readonly #markers = new Map<string, ReadonlySet<string>>();
+	readonly #roots = new Map<string, Oid>();
+	readonly #listed: ReadonlySet<string>;
+	/** Commits, and the commits in their places. */
+	readonly commits = new Map<Oid, Oid>();
+	/** Listed blobs that trees hold, by their old ids. */
+	readonly #met = new Set<string>();
+	/** Blobs of path rules that some new tree still has. */
+	readonly #left = new Set<string>();
+
+	/** @param write stores a new object */
+	constructor(reader: ObjectReader, write: (object: NewObject) => Promise<Oid>, rule: HistoryRule, format: Repository["objectFormat"]) {
+		this.#reader = reader;
+		this.#write = write;
+		this.#rule = rule;
+		this.#idLength = format === "sha1" ? 20 : 32;
+		this.#blobs = new Map([...rule.blobs].map(([before, after]) => [binary(before), binary(after)]));
+		this.#listed = new Set([...rule.paths.flatMap(({ blobs }) => [...blobs]), ...rule.watched].map(binary));
+	}
+
+	/** Blobs of the rule that commits had. */
+	get met(): ReadonlySet<Oid> {
+		return new Set([...this.#met].map(hex));
+	}
+
+	/** Trees that no new commit has, and that had something of what was replaced. */
+	get replacedTrees(): Set<Oid> {
+		const kept = new Set<string>();
+		const replaced = new Set<string>();
+		for (const [key, { id }] of this.#results) {
+			const before = key.slice(0, this.#idLength);
+			if (id !== null) kept.add(id);
+			if (id !== before) replaced.add(before);
+		}
+		return new Set([...replaced].filter((id) => !kept.has(id)).map(hex));
+	}
+
+	/** Blobs that were taken out by path and that no new tree has at another one. */
+	get removedBlobs(): Set<Oid> {
+		return new Set([...this.#listed].filter((id) => !this.#left.has(id)).map(hex));
+	}
+
+	#node(): PathNode {
+		const node = { key: this.#nodes.length, children: new Map<string, PathNode>(), all: false, blobs: new Set<string>() };
+		this.#nodes.push(node);
+		return node;
+	}
+
+	/** The path rules of a commit that has some of the markers. */
+	#trie(known: ReadonlySet<string>): PathNode | null {
+		const { paths } = this.#rule;
+		if (paths.length === 0) return null;
+		const key = paths.map(({ marker }) => (known.has(marker) ? "1" : "0")).join("");
+		const before = this.#tries.get(key);
+		if (before !== undefined) return before;
+		const root = this.#node();
+		for (const { path, marker, blobs } of paths) {
+			let node = root;
+			for (const part of path.split("/")) {
+				const child = node.children.get(part) ?? this.#node();
+				node.children.set(part, child);
+				node = child;
+			}
+			if (!known.has(marker)) node.all = true;
+			else for (const blob of blobs) node.blobs.add(binary(blob));
+		}
+		const inherit = (node: PathNode) => {
+			for (const child of node.children.values()) {
+				for (const blob of node.blobs) child.blobs.add(blob);
+				inherit(child);
+			}
+		};
+		inherit(root);
+		this.#tries.set(key, root);
+		return root;
+	}
+
+	/** What is below a path of which listed blobs go, by its node. */
+	readonly #below = new Map<number, PathNode>();
+
+	#child(node: PathNode | null, name: string): PathNode | null {
+		if (node === null) return null;
+		const child = node.children.get(name);
+		if (child !== undefined || node.blobs.size === 0) return child ?? null;
+		if (node.children.size === 0) return node;
+		const below = this.#below.get(node.key) ?? { ...this.#node(), blobs: node.blobs };
+		this.#below.set(node.key, below);
+		return below;
+	}
+
+	/** Reads the trees below some that were not made again yet. */
+	async #load(roots: readonly (readonly [string, PathNode | null])[]): Promise<Map<string, Buffer>> {
+		const contents = new Map<string, Buffer>();
+		const key = (id: string, node: PathNode | null) => (node === null ? id : `${id}${node.key}`);
+		const asked = new Set<string>();
+		let wanted = roots.filter(([id, node]) => !this.#results.has(key(id, node)));
+		for (let level = 0; wanted.length > 0 && level < maxLevels; level++) {
+			const fresh = [...new Set(wanted.map(([id]) => id))].filter((id) => !contents.has(id));
+			await this.#reader.each(fresh.map(hex), (info, content, index) => {
+				if (info?.type === "tree" && content) contents.set(fresh[index] ?? "", Buffer.from(content));
+			});
+			const next: (readonly [string, PathNode | null])[] = [];
+			for (const [id, node] of wanted) {
+				const content = contents.get(id);
+				if (content === undefined) continue;
+				this.#eachEntry(content, (isDirectory, child, start, end) => {
+					if (!isDirectory) return;
+					const below = node === null ? null : this.#child(node, content.toString("latin1", start, end));
+					const entry = key(child, below);
+					if (below?.all || asked.has(entry) || this.#results.has(entry)) return;
+					asked.add(entry);
+					next.push([child, below]);
+				});
+			}
+			wanted = next;
+		}
+		return contents;
+	}
+
+	#eachEntry(
+		content: Buffer,
+		receive: (isDirectory: boolean, id: string, nameStart: number, nameEnd: number, entryStart: number) => void,
+	): void {
+		for (let at = 0; at < content.length; ) {
+			const space = content.indexOf(0x20, at);
+			const nul = content.indexOf(0, space + 1);
+			if (space < 0 || nul < 0 || nul + 1 + this.#idLength > content.length) return;
+			const end = nul + 1 + this.#idLength;
+			let first = at;
+			while (content[first] === 0x30) first++;
+			receive(content[first] === directoryByte && space - first === 5, content.toString("latin1", nul + 1, end), space + 1, nul, at);
+			at = end;
+		}
+	}
+
+	/** A tree after those in it. */
+	async #tree(contents: ReadonlyMap<string, Buffer>, root: string, rootNode: PathNode | null): Promise<NewTree> {
+		const key = (id: string, node: PathNode | null) => (node === null ? id : `${id}${node.key}`);
+		const stack: (readonly [string, PathNode | null])[] = [[root, rootNode]];
+		const open = new Set<string>();
+		while (stack.length > 0) {
+			const [id, node] = stack.at(-1) as readonly [string, PathNode | null];
+			const name = key(id, node);
+			const content = contents.get(id);
+			if (this.#results.has(name)) stack.pop();
+			else if (content === undefined) {
+				this.#results.set(name, { id });
+				stack.pop();
+			} else {
+				const missing: (readonly [string, PathNode | null])[] = [];
+				if (!open.has(name)) {
+					this.#eachEntry(content, (isDirectory, child, start, end) => {
+						if (!isDirectory) return;
+						const below = node === null ? null : this.#child(node, content.toString("latin1", start, end));
+						if (!below?.all && !this.#results.has(key(child, below))) missing.push([child, below]);
+					});
+					open.add(name);
+				}
+				if (missing.length > 0) {
+					stack.push(...missing);
+					continue;
+				}
+				this.#results.set(name, await this.#newTree(id, content, node));
+				stack.pop();
+			}
+		}
+		return this.#results.get(key(root, rootNode)) as NewTree;
+	}
+
+	async #newTree(id: string, content: Buffer, node: PathNode | null): Promise<NewTree> {
+		const parts: Buffer[] = [];
+		let isChanged = false;
+		/** Up to here the entries are as they were. */
+		let copied = 0;
+		let count = 0;
+		this.#eachEntry(content, (isDirectory, entry, start, end, at) => {
+			const below = node === null ? null : this.#child(node, content.toString("latin1", start, end));
+			const after = end + 1 + this.#idLength;
+			let next: string | null = entry;
+			if (below?.all) next = null;
+			else if (isDirectory) next = (this.#results.get(below === null ? entry : `${entry}${below.key}`) ?? { id: entry }).id;
+			else if (below?.blobs.has(entry)) next = null;
+			else {
+				const replacement = this.#blobs.get(entry);
+				if (replacement !== undefined) {
+					this.#met.add(entry);
+					next = replacement;
+				}
+				if (this.#listed.has(next)) this.#left.add(next);
+			}
+			if (next !== null) count++;
+			if (next === entry) return;
+			isChanged = true;
+			parts.push(content.subarray(copied, next === null ? at : end + 1));
+			if (next !== null) parts.push(Buffer.from(next, "latin1"));
+			copied = after;
+		});
+		if (!isChanged) return { id };
+		if (count === 0) return { id: null };
+		parts.push(content.subarray(copied));
+		return { id: binary(await this.#write({ type: "tree", content: Buffer.concat(parts) })) };
+	}
+
+	/** The markers of path rules that a tree has. */
+	async #markersIn(contents: ReadonlyMap<string, Buffer>, root: string): Promise<ReadonlySet<string>> {
+		const { paths } = this.#rule;
+		const [directory = ""] = paths[0]?.marker.split("/", 1) ?? [];
+		let top: string | null = null;
+		const content = contents.get(root);
+		if (content !== undefined)
+			this.#eachEntry(content, (isDirectory, id, start, end) => {
+				if (isDirectory && content.toString("latin1", start, end) === directory) top = id;
+			});
+		if (top === null) return new Set();
+		const known = this.#markers.get(top);
+		if (known) return known;
+		const found = new Set<string>();
+		const markers = [...new Set(paths.map(({ marker }) => marker))];
+		const infos = await this.#reader.infos(
+			markers.map((marker) => Buffer.from(`${hex(top ?? "")}:${marker.slice(directory.length + 1)}`, "latin1")),
+		);
+		for (const [index, info] of infos.entries()) if (info?.type === "blob") found.add(markers[index] ?? "");
+		this.#markers.set(top, found);
+		return found;
+	}
+
+	/**
+	 * Makes commits again.
+	 * @param oids parents before their children @param progress called with how many are done
+	 * @throws GitError
+	 */
+	async rewrite(oids: readonly Oid[], progress: (done: number) => void = () => undefined): Promise<void> {
+		for (let start = 0; start < oids.length; start += commitsAtOnce) {
+			const some = oids.slice(start, start + commitsAtOnce);
+			const texts = new Map<Oid, Buffer>();
+			await this.#reader.each(some, (info, content, index) => {
+				if (info?.type === "commit" && content) texts.set(some[index] ?? "", Buffer.from(content));
+			});
+			const rootOf = new Map<Oid, string>();
+			for (const [oid, text] of texts) rootOf.set(oid, binary(/^tree ([0-9a-f]+)/.exec(text.toString("latin1", 0, 80))?.[1] ?? ""));
+			const unknown = [...new Set(rootOf.values())].filter((root) => !this.#roots.has(root));
+			const tops = this.#rule.paths.length > 0 ? await this.#contentsOf(unknown) : new Map<string, Buffer>();
+			const withNodes: (readonly [string, PathNode | null])[] = [];
+			for (const root of unknown) withNodes.push([root, this.#trie(await this.#markersIn(tops, root))]);
+			const contents = await this.#load(withNodes);
+			for (const [root, node] of withNodes) {
+				const { id } = await this.#tree(contents, root, node);
+				this.#roots.set(root, id === null ? await this.#write({ type: "tree", content: Buffer.alloc(0) }) : hex(id));
+			}
+			for (const [oid, text] of texts) await this.#commit(oid, text, this.#roots.get(rootOf.get(oid) ?? "") ?? "");
+			progress(start + some.length);
+		}
+	}
+
+	async #contentsOf(ids: readonly string[]): Promise<Map<string, Buffer>> {
+		const contents = new Map<string, Buffer>();
+		await this.#reader.each(ids.map(hex), (info, content, index) => {
+			if (info?.type === "tree" && content) contents.set(ids[index] ?? "", Buffer.from(content));
+		});
+		return contents;
+	}
+
+	async #commit(oid: Oid, content: Buffer, tree: Oid): Promise<void> {
+		const at = content.indexOf("\n\n");
+		const [end, rest] = at < 0 ? [content.length, Buffer.alloc(0)] : [at, content.subarray(at + 2)];
+		const message = this.#rule.message(oid, rest);
+		const header = content.toString("latin1", 0, end);
+		let changed = header.replace(/^tree [0-9a-f]+/, `tree ${tree}`);
+		if (this.commits.size > 0)
+			changed = changed.replace(/^parent ([0-9a-f]+)$/gm, (line, parent: Oid) => {
+				const now = this.commits.get(parent);
+				return now === undefined ? line : `parent ${now}`;
+			});
+		if (changed === header && message.equals(rest)) return;
+		const unsigned = changed.replace(signatures, "");
+		const object = { type: "commit", content: Buffer.concat([Buffer.from(`${unsigned}\n\n`, "latin1"), message]) } as const;
+		this.commits.set(oid, await this.#write(object));
+	}
+
+	/** Annotated tags of what was made again. @returns the tags in their places */
+	async tags(oids: readonly Oid[]): Promise<Map<Oid, Oid>> {
+		const made = new Map<Oid, Oid>();
+		const texts: (readonly [Oid, Buffer])[] = [];
+		await this.#reader.each(oids, (info, content, index) => {
+			if (info?.type === "tag" && content) texts.push([oids[index] ?? "", Buffer.from(content)]);
+		});
+		for (const [oid, content] of texts) {
+			const at = content.indexOf("\n\n");
+			if (at < 0) continue;
+			const header = content.toString("latin1", 0, at);
+			const target = /^object ([0-9a-f]+)/.exec(header)?.[1] ?? "";
+			const now = this.commits.get(target) ?? this.#rule.blobs.get(target);
+			const rest = content.subarray(at + 2);
+			const message = this.#rule.message(oid, rest);
+			if (now === undefined && message.equals(rest)) continue;
+			const signature = message.indexOf("-----BEGIN PGP SIGNATURE-----");
+			const unsigned = signature < 0 ? message : message.subarray(0, signature);
+			const changed = header.replace(/^object [0-9a-f]+/, `object ${now ?? target}`);
+			made.set(oid, await this.#write({ type: "tag", content: Buffer.concat([Buffer.from(`${changed}\n\n`, "latin1"), unsigned]) }));
+		}
+		return made;
+	}
+
+	/** Trees that no commit has: those that hold something of what was replaced are in `replacedTrees` afterwards. @throws GitError */
+	async visit(oids: readonly Oid[]): Promise<void> {
+		const removed = this.removedBlobs;
+		const node = removed.size === 0 ? null : this.#node();
+		if (node !== null) for (const blob of removed) node.blobs.add(binary(blob));
+		for (let start = 0; start < oids.length; start += commitsAtOnce) {
+			const roots = oids.slice(start, start + commitsAtOnce).map((oid) => [binary(oid), node] as const);
+			const contents = await this.#load(roots);
+			for (const [root] of roots) if (contents.has(root)) await this.#tree(contents, root, node);
+		}
+	}
+}

@@ -1,0 +1,64 @@
+import fs from "node:fs";
+import { fileMode } from "../files/disk-file.ts";
+import { lstatIfThere } from "../files/lstat.ts";
+import { readUnseen } from "../files/read-unseen.ts";
+import type { TreeEntry } from "../objects/merge-tree.ts";
+import { blobOid } from "../objects/objects.ts";
+import { fileSystemPath, type GitPath, gitPathBytes } from "../paths/git-path.ts";
+import { GitError } from "../process/errors.ts";
+import type { Repository } from "../process/repository.ts";
+
+/** A name as git reads it from a list of lines: quoted, every odd byte in octal. */
+function quotedLine(name: GitPath): string {
+	if (/^[\w./ -]+$/.test(name) && name[0] !== '"') return `${name}\n`;
+	const bytes = Array.from(gitPathBytes(name), (byte) =>
+		byte > 0x20 && byte < 0x7f && byte !== 0x22 && byte !== 0x5c ? String.fromCharCode(byte) : `\\${byte.toString(8).padStart(3, "0")}`,
+	);
+	return `"${bytes.join("")}"\n`;
+}
+
+async function hash(repository: Repository, names: readonly GitPath[], found: Map<GitPath, string>): Promise<void> {
+	if (names.length === 0) return;
+	try {
+		const { stdout } = await repository.run(["hash-object", "--stdin-paths"], { input: names.map(quotedLine).join("") });
+		for (const [index, oid] of stdout.toString("latin1").trim().split("\n").entries()) found.set(names[index]!, oid);
+	} catch (error) {
+		if (!(error instanceof GitError) || error.code === "GIT_TIMEOUT") throw error;
+		if (names.length === 1) return;
+		// One of them cannot be read or cleaned.
+		const middle = names.length >> 1;
+		await hash(repository, names.slice(0, middle), found);
+		await hash(repository, names.slice(middle), found);
+	}
+}
+
+/**
+ * What git would store for the files of the working tree, by its own question: the content through its clean filters, and the mode. No entry
+ * for a path that is no file and no link, or that cannot be read. Nothing is stored.
+ * @param filters whether filters may apply; without them only the file system is asked
+ * @throws GitError GIT_TIMEOUT
+ */
+export async function cleanEntries(repository: Repository, names: readonly GitPath[], filters: boolean): Promise<Map<GitPath, TreeEntry>> {
+	const modes = new Map<GitPath, string>();
+	const oids = new Map<GitPath, string>();
+	const toHash: GitPath[] = [];
+	for (const name of names) {
+		const file = fileSystemPath(repository.root, name);
+		try {
+			const stats = lstatIfThere(file);
+			if (stats?.isSymbolicLink()) {
+				modes.set(name, "120000");
+				oids.set(name, blobOid(fs.readlinkSync(file, { encoding: "buffer" }), repository.objectFormat));
+			} else if (stats?.isFile()) {
+				modes.set(name, fileMode(stats));
+				if (filters) toHash.push(name);
+				else oids.set(name, blobOid(readUnseen(file), repository.objectFormat));
+			}
+		} catch {
+			// Unreadable: not known.
+		}
+	}
+	await hash(repository, toHash, oids);
+	const entries = [...oids].map(([name, oid]) => [name, { mode: modes.get(name) ?? "100644", oid }] as const);
+	return new Map(entries);
+}

@@ -1,0 +1,100 @@
+import { displayPath, type GitPath, gitPathIfAllowed, isGitPath, type RawPath, rawPath } from "../paths/git-path.ts";
+import type { Oid, Repository } from "../process/repository.ts";
+
+/** One path that is not as HEAD has it. */
+export interface StatusEntry {
+	readonly path: GitPath;
+	readonly kind: "changed" | "untracked" | "unmerged";
+	/** Index against HEAD, and working tree against index: `.` is unchanged, else M T A D (git-status(1), Short Format). */
+	readonly index: string;
+	readonly worktree: string;
+	/** Whether the path is a submodule. */
+	readonly submodule: boolean;
+}
+
+/** What `git status` knows: where HEAD is, and every path that differs. */
+export interface Status {
+	/** null: no commit yet. */
+	readonly head: Oid | null;
+	/** null: HEAD is detached. */
+	readonly branch: string | null;
+	readonly entries: readonly StatusEntry[];
+	/** What differs under a name that no working tree may have. */
+	readonly refused: readonly RawPath[];
+	/** Directories that could not be looked into: what is in them is neither changed nor gone, but unknown. */
+	readonly unreadable: readonly GitPath[];
+}
+
+// git has no other way to say it; the path is as it is, quotes in it too.
+const notOpened = /^warning: could not open directory '(.*?)\/?': (?:Permission denied|Operation not permitted)$/gm;
+
+/** Parses `git status --porcelain=v2 -z --branch` (git-status(1), Porcelain Format Version 2), and what it printed on stderr. */
+export function parseStatus(output: Buffer, warnings = ""): Status {
+	let head: Oid | null = null;
+	let branch: string | null = null;
+	const entries: StatusEntry[] = [];
+	const refused: RawPath[] = [];
+	const add = (name: string, entry: Omit<StatusEntry, "path">) => {
+		const path = gitPathIfAllowed(name);
+		if (path === null) refused.push(rawPath(name));
+		else entries.push({ path, ...entry });
+	};
+	for (let at = 0; at < output.length; ) {
+		const found = output.indexOf(0, at);
+		const end = found < 0 ? output.length : found;
+		const record = output.toString("latin1", at, end);
+		at = end + 1;
+		switch (record[0]) {
+			case "#": {
+				const [, name, value = ""] = record.split(" ", 3);
+				if (name === "branch.oid" && value !== "(initial)") head = value;
+				if (name === "branch.head" && value !== "(detached)")
+					branch = Buffer.from(record.slice("# branch.head ".length), "latin1").toString("utf8");
+				break;
+			}
+			case "1":
+			case "u": {
+				// "1 XY sub mH mI mW hH hI path", "u XY sub m1 m2 m3 mW h1 h2 h3 path"
+				const fields = record.split(" ");
+				const name = fields.slice(record[0] === "1" ? 8 : 10).join(" ");
+				add(name, {
+					kind: record[0] === "1" ? "changed" : "unmerged",
+					index: fields[1]?.[0] ?? ".",
+					worktree: fields[1]?.[1] ?? ".",
+					submodule: fields[2]?.[0] === "S",
+				});
+				break;
+			}
+			case "?":
+				add(record.slice(2), {
+					kind: "untracked",
+					index: "?",
+					worktree: "?",
+					submodule: false,
+				});
+				break;
+		}
+	}
+	const unreadable = [...warnings.matchAll(notOpened)].map((match) => Buffer.from(match[1] ?? "").toString("latin1")).filter(isGitPath);
+	return { head, branch, entries, refused, unreadable };
+}
+
+/**
+ * The state of HEAD, index and working tree, by one process. Untracked files one by one; a nested repository as its directory with a slash.
+ * @param unchanged paths that are known to be as HEAD and index have them: git does not read these files
+ */
+export async function readStatus(repository: Repository, unchanged: readonly GitPath[] = []): Promise<Status> {
+	const left = unchanged.length === 0 ? [] : ["--", ".", ...unchanged.map((name) => `:(top,exclude,literal)${displayPath(name)}`)];
+	const { stdout, stderr } = await repository.run([
+		"status",
+		"--porcelain=v2",
+		"-z",
+		"--branch",
+		"--no-ahead-behind",
+		"--no-renames",
+		"--untracked-files=all",
+		"--ignore-submodules=dirty",
+		...left,
+	]);
+	return parseStatus(stdout, stderr);
+}

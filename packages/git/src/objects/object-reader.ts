@@ -1,0 +1,205 @@
+import { PassThrough } from "node:stream";
+import { GitError } from "../process/errors.ts";
+import type { Oid, Repository } from "../process/repository.ts";
+
+export interface ObjectInfo {
+	readonly oid: Oid;
+	readonly type: "blob" | "tree" | "commit" | "tag";
+	/** Bytes. */
+	readonly size: number;
+}
+
+/** Told about one object: null for one that does not exist, no content for one that is over the limit. */
+export type ReceiveObject = (info: ObjectInfo | null, content: Buffer | null, index: number) => void;
+
+interface Request {
+	readonly names: readonly Buffer[];
+	next: number;
+	readonly receive: ReceiveObject;
+	resolve(): void;
+	reject(error: unknown): void;
+	readonly withContents: boolean;
+	readonly limit: number;
+}
+
+/** A content that has been announced and is arriving; `left` bytes of it are still to come, the line feed after it included. */
+interface IncomingContent {
+	readonly info: ObjectInfo;
+	left: number;
+	/** Where a content is gathered that comes in several chunks. */
+	large: Buffer | null;
+}
+
+/** The content, or CORRUPT_REPOSITORY with the id of what is missing. */
+export function present(content: Buffer | null, oid: Oid): Buffer {
+	if (content) return content;
+	throw new GitError("CORRUPT_REPOSITORY", `object ${oid} is missing: run git fsck --full, then fetch it from another node`);
+}
+
+/** Asks one `git cat-file --batch-command` process about many objects (git-cat-file(1), BATCH OUTPUT). */
+export class ObjectReader {
+	readonly #input = new PassThrough();
+	readonly #requests: Request[] = [];
+	#pending: Buffer[] = [];
+	#pendingBytes = 0;
+	/** What the last header announced. */
+	#content: IncomingContent | null = null;
+	#failure: unknown = null;
+	readonly ended: Promise<void>;
+
+	constructor(repository: Repository) {
+		this.ended = repository
+			.run(["cat-file", "--batch-command", "-z", "--buffer"], { input: this.#input, onOutput: (chunk) => this.#onOutput(chunk) })
+			.then(
+				() => this.#fail(new GitError("CORRUPT_REPOSITORY", "an object could not be read: run git fsck --full")),
+				(error) => this.#fail(error),
+			);
+	}
+
+	/**
+	 * Hands over many objects in order, one by one, so that never more than one is in memory because of us.
+	 * @param names ids, or anything that gitrevisions(7) allows, such as `<tree>:<path>`
+	 * @param limit bytes; larger contents are not kept
+	 * @throws GitError; what the receiver throws
+	 */
+	each(names: readonly (string | Buffer)[], receive: ReceiveObject, limit = Number.POSITIVE_INFINITY): Promise<void> {
+		return this.#ask(names, true, limit, receive);
+	}
+
+	/** Id, type and size of each name, in order; null where there is none. @throws GitError */
+	async infos(names: readonly (string | Buffer)[]): Promise<(ObjectInfo | null)[]> {
+		const found: (ObjectInfo | null)[] = [];
+		await this.#ask(names, false, 0, (info) => found.push(info));
+		return found;
+	}
+
+	/** The contents of a few objects, in order. @throws GitError CORRUPT_REPOSITORY when one is missing */
+	async contents(oids: readonly Oid[]): Promise<Buffer[]> {
+		const found: Buffer[] = [];
+		await this.each(oids, (_info, content, index) => found.push(Buffer.from(present(content, oids[index] ?? ""))));
+		return found;
+	}
+
+	close(): void {
+		this.#input.end();
+	}
+
+	#ask(names: readonly (string | Buffer)[], withContents: boolean, limit: number, receive: ReceiveObject): Promise<void> {
+		if (names.length === 0) return Promise.resolve();
+		return new Promise((resolve, reject) => {
+			if (this.#failure) {
+				reject(this.#failure);
+				return;
+			}
+			const asBytes = names.map((name) => (typeof name === "string" ? Buffer.from(name) : name));
+			this.#requests.push({ names: asBytes, next: 0, receive, resolve, reject, withContents, limit });
+			const command = Buffer.from(withContents ? "contents " : "info ");
+			this.#input.write(Buffer.concat([...asBytes.flatMap((name) => [command, name, Buffer.of(0)]), Buffer.from("flush\0")]));
+		});
+	}
+
+	#fail(error: unknown): void {
+		this.#failure ??= error;
+		for (const request of this.#requests.splice(0)) request.reject(this.#failure);
+	}
+
+	#onOutput(chunk: Buffer): void {
+		if (this.#failure) return;
+		this.#pending.push(chunk);
+		this.#pendingBytes += chunk.length;
+		try {
+			while (this.#requests[0] && this.#step(this.#requests[0])) {
+				const [request] = this.#requests;
+				if (request && request.next === request.names.length) {
+					this.#requests.shift();
+					request.resolve();
+				}
+			}
+		} catch (error) {
+			this.#fail(error);
+			this.close();
+		}
+	}
+
+	/** Takes one header or one content off what has arrived. False: more must arrive first. */
+	#step(request: Request): boolean {
+		if (this.#content) {
+			const { info, left } = this.#content;
+			if (info.size > request.limit) {
+				const dropped = Math.min(left, this.#pendingBytes);
+				this.#drop(this.#joined(), dropped);
+				this.#content.left -= dropped;
+				if (this.#content.left > 0) return false;
+				this.#content = null;
+				request.receive(info, null, request.next++);
+				return true;
+			}
+			if (this.#content.large === null && this.#pendingBytes >= left) {
+				const buffer = this.#joined();
+				this.#drop(buffer, left);
+				this.#content = null;
+				request.receive(info, buffer.subarray(0, left - 1), request.next++);
+				return true;
+			}
+			const large = this.#gather(this.#content);
+			if (large === null) return false;
+			this.#content = null;
+			request.receive(info, large.subarray(0, info.size), request.next++);
+			return true;
+		}
+		if (this.#pendingBytes === 0) return false;
+		const buffer = this.#joined();
+		// A name that is echoed may hold line breaks: it is recognised whole.
+		const echoed = Buffer.concat([request.names[request.next] ?? Buffer.alloc(0), Buffer.from(" missing\n")]);
+		if (buffer.subarray(0, echoed.length).equals(echoed)) {
+			this.#drop(buffer, echoed.length);
+			request.receive(null, null, request.next++);
+			return true;
+		}
+		const end = buffer.indexOf(10);
+		if (end < 0 || (buffer.length < echoed.length && buffer.equals(echoed.subarray(0, buffer.length)))) return false;
+		const header = buffer.toString("latin1", 0, end);
+		const match = /^([0-9a-f]{40,64}) (blob|tree|commit|tag) (\d+)$/.exec(header);
+		if (!match) throw new GitError("CORRUPT_REPOSITORY", `an object could not be read (${header}): run git fsck --full`);
+		const info: ObjectInfo = { oid: match[1] ?? "", type: match[2] as ObjectInfo["type"], size: Number(match[3]) };
+		this.#drop(buffer, end + 1);
+		if (request.withContents) this.#content = { info, left: info.size + 1, large: null };
+		else request.receive(info, null, request.next++);
+		return true;
+	}
+
+	/** Moves what has arrived of a large content to its place, so that it is never in memory twice. @returns all of it; null: more must arrive */
+	#gather(content: IncomingContent): Buffer | null {
+		content.large ??= Buffer.allocUnsafe(content.left);
+		for (const chunk of this.#pending.splice(0)) {
+			const taken = Math.min(chunk.length, content.left);
+			chunk.copy(content.large, content.large.length - content.left, 0, taken);
+			content.left -= taken;
+			this.#pendingBytes -= taken;
+			if (taken < chunk.length) this.#pending.push(chunk.subarray(taken));
+		}
+		return content.left === 0 ? content.large : null;
+	}
+
+	#joined(): Buffer {
+		if (this.#pending.length !== 1) this.#pending = [Buffer.concat(this.#pending)];
+		return this.#pending[0] ?? Buffer.alloc(0);
+	}
+
+	#drop(buffer: Buffer, bytes: number): void {
+		const rest = buffer.subarray(bytes);
+		this.#pending = [rest];
+		this.#pendingBytes = rest.length;
+	}
+}
+
+/** Opens a reader for as long as `use` takes. The process ends with it, also when it fails. */
+export async function withObjectReader<T>(repository: Repository, use: (reader: ObjectReader) => Promise<T>): Promise<T> {
+	const reader = new ObjectReader(repository);
+	try {
+		return await use(reader);
+	} finally {
+		reader.close();
+		await reader.ended;
+	}
+}

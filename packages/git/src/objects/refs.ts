@@ -1,0 +1,110 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { inflateSync } from "node:zlib";
+import type { Oid, Repository } from "../process/repository.ts";
+import { readObjectsWhole } from "./objects.ts";
+
+function readOid(file: string): Oid | null {
+	try {
+		const text = readFileSync(file, "latin1").trim();
+		return /^[0-9a-f]{40,64}$/.test(text) ? text : null;
+	} catch {
+		return null;
+	}
+}
+
+/**
+ * The commit that `ref` (a full name, such as refs/heads/main) names, or null. Reads the loose file where there is one; else asks git.
+ * Whether the commit can be read is not looked at: a branch in a damaged repository is not one that has no commits.
+ */
+export async function readRef(repository: Repository, ref: string): Promise<Oid | null> {
+	if (repository.config.get("extensions.refstorage") === undefined) {
+		const loose = readOid(path.join(repository.commonDirectory, ref));
+		if (loose) return loose;
+	}
+	const { stdout, exitCode } = await repository.run(["rev-parse", "--verify", "--quiet", "--end-of-options", ref], {
+		accept: [0, 1, 128],
+	});
+	return exitCode === 0 ? stdout.toString("latin1").trim() : null;
+}
+
+/** Where HEAD is: its branch (null: detached) and commit (null: none yet). Starts a process only where the branch is packed. */
+export async function readHead(repository: Repository): Promise<{ branch: string | null; oid: Oid | null }> {
+	if (repository.config.get("extensions.refstorage") === undefined) {
+		const text = readFileSync(path.join(repository.gitDirectory, "HEAD"), "utf8").trim();
+		const branch = /^ref: refs\/heads\/(.+)$/.exec(text)?.[1];
+		if (branch !== undefined) return { branch, oid: await readRef(repository, `refs/heads/${branch}`) };
+		if (/^[0-9a-f]{40,64}$/.test(text)) return { branch: null, oid: text };
+	}
+	const { stdout, exitCode } = await repository.run(["symbolic-ref", "--quiet", "--short", "HEAD"], { accept: [0, 1] });
+	return { branch: exitCode === 0 ? stdout.toString("utf8").trim() : null, oid: await readRef(repository, "HEAD") };
+}
+
+/** Moves `ref` from `before` (null: it must not exist) to `after`. @throws GitError INDEX_LOCKED or INTERNAL when it is elsewhere by now */
+export async function updateRef(repository: Repository, ref: string, after: Oid, before: Oid | null, reason: string): Promise<void> {
+	await repository.run(["update-ref", "-m", reason, "--create-reflog", ref, after, before ?? repository.zeroOid]);
+}
+
+/** Removes `ref`, if it is still at `before`. */
+export async function deleteRef(repository: Repository, ref: string, before: Oid): Promise<void> {
+	await repository.run(["update-ref", "-d", ref, before]);
+}
+
+/** Makes HEAD name the branch `ref` without touching index or working tree. */
+export async function attachHead(repository: Repository, ref: string): Promise<void> {
+	await repository.run(["symbolic-ref", "-m", "robust-sync: attach HEAD", "HEAD", ref]);
+}
+
+/** Whether `ancestor` is reachable from `descendant`. @throws GitError when one of them is missing */
+export async function isAncestor(repository: Repository, ancestor: Oid, descendant: Oid): Promise<boolean> {
+	if (ancestor === descendant) return true;
+	const { exitCode } = await repository.run(["merge-base", "--is-ancestor", ancestor, descendant], { accept: [0, 1] });
+	return exitCode === 0;
+}
+
+/** How two commits stand to each other, by one process. */
+export async function relation(repository: Repository, ours: Oid, theirs: Oid): Promise<"same" | "ahead" | "behind" | "diverged"> {
+	if (ours === theirs) return "same";
+	const { stdout, exitCode } = await repository.run(["merge-base", ours, theirs], { accept: [0, 1] });
+	const base = exitCode === 0 ? stdout.toString("latin1").trim() : null;
+	return base === ours ? "behind" : base === theirs ? "ahead" : "diverged";
+}
+
+/** How many commits each of two has that the other lacks. */
+export async function aheadBehind(repository: Repository, ours: Oid, theirs: Oid): Promise<{ ahead: number; behind: number }> {
+	if (ours === theirs) return { ahead: 0, behind: 0 };
+	const { stdout } = await repository.run(["rev-list", "--left-right", "--count", `${ours}...${theirs}`]);
+	const [ahead = "0", behind = "0"] = stdout.toString("latin1").trim().split("\t");
+	return { ahead: Number(ahead), behind: Number(behind) };
+}
+
+/** How many commits `to` has that `from` lacks; all of them when `from` is null. */
+export async function countCommits(repository: Repository, from: Oid | null, to: Oid): Promise<number> {
+	if (from === to) return 0;
+	const { stdout } = await repository.run(["rev-list", "--count", to, ...(from ? [`^${from}`] : [])]);
+	return Number(stdout.toString("latin1").trim());
+}
+
+/** A commit's raw text. One that was made or fetched a moment ago is a loose object, for which no process is needed. */
+async function readCommit(repository: Repository, commit: Oid): Promise<string> {
+	try {
+		return inflateSync(readFileSync(path.join(repository.commonDirectory, "objects", commit.slice(0, 2), commit.slice(2)))).toString(
+			"latin1",
+		);
+	} catch {
+		return (await readObjectsWhole(repository, [commit])).get(commit)?.toString("latin1") ?? "";
+	}
+}
+
+/** The committer date of a commit, in seconds since the epoch; 0 where it has none that can be read. @throws GitError when the commit is missing */
+export async function committerDate(repository: Repository, commit: Oid): Promise<number> {
+	const [header = ""] = (await readCommit(repository, commit)).split("\n\n");
+	const date = Number(/^committer .* (\d+) [+-]\d{4}$/m.exec(header)?.[1] ?? 0);
+	return Number.isSafeInteger(date) ? date : 0;
+}
+
+/** The parents of a commit, in order. @throws GitError when the commit is missing */
+export async function readParents(repository: Repository, commit: Oid): Promise<Oid[]> {
+	const [header = ""] = (await readCommit(repository, commit)).split("\n\n");
+	return [...header.matchAll(/^parent ([0-9a-f]{40,64})$/gm)].map(([, parent = ""]) => parent);
+}

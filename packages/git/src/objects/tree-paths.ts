@@ -1,0 +1,85 @@
+import { displayPath, type GitPath, gitPathIfAllowed, isGitPath, splitRecords, withoutSlash } from "../paths/git-path.ts";
+import type { Oid, Repository } from "../process/repository.ts";
+import type { TreeEntry } from "./merge-tree.ts";
+
+/** Whether a path can be told to git as an argument: names need not be UTF-8, arguments are. */
+export function isArgument(name: GitPath): boolean {
+	return Buffer.from(displayPath(name)).toString("latin1") === name;
+}
+
+/**
+ * What a commit has at some paths (a directory: mode 040000), by one process that reads no index and only the trees above them.
+ * @param names such as `isArgument` says yes to
+ * @throws GitError
+ */
+export async function readTreePaths(repository: Repository, commit: Oid, names: readonly GitPath[]): Promise<Map<GitPath, TreeEntry>> {
+	if (names.length === 0) return new Map();
+	return await listTree(repository, [commit, "--", ...names.map(displayPath)]);
+}
+
+/** All that a clean commit or tree has, files and submodules. @throws GitError */
+export async function readTreeWhole(repository: Repository, tree: Oid): Promise<Map<GitPath, TreeEntry>> {
+	return await listTree(repository, ["-r", "--end-of-options", tree]);
+}
+
+async function listTree(repository: Repository, args: readonly string[]): Promise<Map<GitPath, TreeEntry>> {
+	const { stdout } = await repository.run(["ls-tree", "-z", "--full-tree", ...args], {
+		env: { GIT_LITERAL_PATHSPECS: "1" },
+	});
+	// "<mode> <type> <oid>\t<path>"
+	return new Map(
+		splitRecords(stdout).flatMap((record) => {
+			const tab = record.indexOf("\t");
+			const [mode = "", , oid = ""] = record.slice(0, tab).split(" ");
+			const name = gitPathIfAllowed(record.slice(tab + 1));
+			return name === null ? [] : [[name, { mode, oid }] as const];
+		}),
+	);
+}
+
+/** Those of some paths that an ignore rule covers, whether they are tracked or not (git-check-ignore(1)). Reads no index. @throws GitError */
+export async function readIgnored(repository: Repository, names: readonly GitPath[]): Promise<Set<GitPath>> {
+	if (names.length === 0) return new Set();
+	// The only one of these commands that takes no GIT_LITERAL_PATHSPECS; what begins with "./" is a name, whatever is in it.
+	const { stdout } = await repository.run(["check-ignore", "-z", "--stdin", "--no-index"], {
+		input: Buffer.from(names.map((name) => `./${name}\0`).join(""), "latin1"),
+		accept: [0, 1],
+	});
+	return new Set(
+		splitRecords(stdout)
+			.map((name) => name.slice("./".length))
+			.filter(isGitPath),
+	);
+}
+
+/**
+ * What git does not track, as it stands on disk: what ignore rules cover (a directory that one covers as a whole is one entry, without a slash
+ * at its end), and what they do not. @param directory of the working tree; null: all of it @throws GitError
+ */
+export async function listIgnored(
+	repository: Repository,
+	directory: GitPath | null,
+): Promise<{ readonly ignored: readonly GitPath[]; readonly untracked: readonly GitPath[] }> {
+	const { stdout } = await repository.run(
+		[
+			"status",
+			"--porcelain=v1",
+			"-z",
+			"--ignored=matching",
+			"--untracked-files=all",
+			"--no-renames",
+			"--ignore-submodules=all",
+			...(directory !== null && isArgument(directory) ? ["--", displayPath(directory)] : []),
+		],
+		{ env: { GIT_LITERAL_PATHSPECS: "1" } },
+	);
+	// "XY <path>"
+	const records = splitRecords(stdout);
+	const of = (mark: string) =>
+		records
+			.filter((record) => record.startsWith(mark))
+			.map((record) => record.slice(3))
+			.filter(isGitPath)
+			.map(withoutSlash);
+	return { ignored: of("!! "), untracked: of("?? ") };
+}

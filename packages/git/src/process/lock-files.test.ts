@@ -1,0 +1,184 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import fs from "node:fs";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { personEnvironment, Scratch, until } from "../fixtures/scratch.ts";
+import { findLockFiles, lockHolder, setAsideLockFile } from "./lock-files.ts";
+import { operationInProgress } from "./operation.ts";
+import type { Repository } from "./repository.ts";
+
+let scratch: Scratch;
+let repository: Repository;
+const running: ChildProcess[] = [];
+beforeEach(async () => {
+	scratch = new Scratch("locks");
+	scratch.init("w");
+	scratch.write("w/a", "1\n");
+	scratch.commitAll("w");
+	repository = await scratch.open("w");
+});
+afterEach(async () => {
+	for (const child of running.splice(0)) {
+		try {
+			process.kill(-(child.pid ?? 0), "SIGKILL");
+		} catch {
+			child.kill("SIGKILL");
+		}
+	}
+	await scratch.remove();
+});
+
+function person(command: string, args: string[], env: Record<string, string> = {}): ChildProcess {
+	const child = spawn(command, args, {
+		cwd: scratch.path("w"),
+		env: { ...personEnvironment(scratch.directory), ...env },
+		stdio: "ignore",
+		detached: true,
+	});
+	running.push(child);
+	return child;
+}
+
+const index = () => scratch.path("w/.git/index.lock");
+
+test("every kind of lock file that git leaves is found, and nothing else", () => {
+	const left = [
+		"index.lock",
+		"HEAD.lock",
+		"config.lock",
+		"packed-refs.lock",
+		"shallow.lock",
+		"refs/heads/main.lock",
+		"refs/remotes/origin/x.lock",
+	];
+	for (const name of [...left, "objects/aa.lock", "hooks/x.lock", "index.locked"]) {
+		fs.mkdirSync(scratch.path("w/.git", name, ".."), { recursive: true });
+		fs.writeFileSync(scratch.path("w/.git", name), "");
+	}
+	expect(
+		findLockFiles(repository)
+			.map((file) => file.slice(repository.gitDirectory.length + 1))
+			.sort(),
+	).toEqual(left.sort());
+});
+
+describe("a lock that a live git holds has a holder", () => {
+	test("while its editor is open (git has closed the file by then)", async () => {
+		scratch.write("w/a", "2\n");
+		person("git", ["commit", "-a"], { GIT_EDITOR: "sleep 30 #" });
+		await until(() => fs.existsSync(index()), "the lock");
+		expect(lockHolder(repository, index())?.command).toMatch(/^git/);
+	});
+
+	test("while a hook of it hangs", async () => {
+		scratch.write("w/.git/hooks/pre-commit", "#!/bin/sh\nsleep 30\n", 0o755);
+		scratch.write("w/a", "2\n");
+		person("git", ["commit", "-a", "-m", "x"]);
+		await until(() => fs.existsSync(index()), "the lock");
+		expect(lockHolder(repository, index())).not.toBeNull();
+	});
+
+	test("started from elsewhere with -C or --git-dir", async () => {
+		scratch.write("w/.git/hooks/pre-commit", "#!/bin/sh\nsleep 30\n", 0o755);
+		scratch.write("w/a", "2\n");
+		const child = spawn("git", [`--git-dir=${scratch.path("w/.git")}`, `--work-tree=${scratch.path("w")}`, "commit", "-a", "-m", "x"], {
+			cwd: "/",
+			env: personEnvironment(scratch.directory),
+			stdio: "ignore",
+			detached: true,
+		});
+		running.push(child);
+		await until(() => fs.existsSync(index()), "the lock");
+		expect(lockHolder(repository, index())?.command).toMatch(/^git/);
+	});
+
+	test("when it is another program that has the file open", async () => {
+		person("sh", ["-c", `exec 9>'${index()}'; exec sleep 30`]);
+		await until(() => fs.existsSync(index()), "the lock");
+		await until(() => lockHolder(repository, index()) !== null, "its holder");
+	});
+});
+
+test("a lock that a killed git left has none", async () => {
+	scratch.write("w/a", "2\n");
+	const child = person("git", ["commit", "-a"], { GIT_EDITOR: "sleep 30 #" });
+	await until(() => fs.existsSync(index()), "the lock");
+	process.kill(-(child.pid ?? 0), "SIGKILL");
+	await new Promise((resolve) => child.once("close", resolve));
+	expect(fs.existsSync(index())).toBe(true);
+	await until(() => lockHolder(repository, index()) === null, "the holder to be gone");
+});
+
+test("a git that works elsewhere is no holder", async () => {
+	scratch.init("elsewhere");
+	scratch.write("elsewhere/a", "1\n");
+	scratch.commitAll("elsewhere");
+	scratch.write("elsewhere/a", "2\n");
+	scratch.write("elsewhere/.git/hooks/pre-commit", "#!/bin/sh\nsleep 30\n", 0o755);
+	const child = spawn("git", ["commit", "-a", "-m", "x"], {
+		cwd: scratch.path("elsewhere"),
+		env: personEnvironment(scratch.directory),
+		stdio: "ignore",
+		detached: true,
+	});
+	running.push(child);
+	await until(() => fs.existsSync(scratch.path("elsewhere/.git/index.lock")), "its lock");
+	fs.writeFileSync(index(), "");
+	expect(lockHolder(repository, index())).toBeNull();
+});
+
+describe("a lock is set aside", () => {
+	test("where a person can look at it, never over another", () => {
+		for (const content of ["first", "second"]) {
+			fs.writeFileSync(index(), content);
+			const { ino } = fs.statSync(index());
+			expect(setAsideLockFile(repository, index(), ino, "20260218T020000.000Z")).not.toBeNull();
+		}
+		expect(fs.existsSync(index())).toBe(false);
+		const directory = scratch.path("w/.git/robust-sync/stale-locks");
+		expect(
+			fs
+				.readdirSync(directory)
+				.map((name) => fs.readFileSync(`${directory}/${name}`, "utf8"))
+				.sort(),
+		).toEqual(["first", "second"]);
+	});
+
+	test("only the one that was looked at", () => {
+		fs.writeFileSync(index(), "");
+		expect(setAsideLockFile(repository, index(), 1, "x")).toBeNull();
+		expect(fs.existsSync(index())).toBe(true);
+		fs.rmSync(index());
+		expect(setAsideLockFile(repository, index(), 1, "x")).toBeNull();
+	});
+});
+
+describe("what a person left open is told by its name", () => {
+	const open = (action: () => void) => {
+		try {
+			action();
+		} catch {
+			// git stops at the conflict and says so by its exit code.
+		}
+		return operationInProgress(repository.gitDirectory)?.name;
+	};
+	beforeEach(() => {
+		scratch.git("w", "checkout", "-q", "-b", "other");
+		scratch.write("w/a", "other\n");
+		scratch.commitAll("w");
+		scratch.git("w", "checkout", "-q", "main");
+		scratch.write("w/a", "main\n");
+		scratch.commitAll("w");
+	});
+
+	test("nothing", () => expect(operationInProgress(repository.gitDirectory)).toBeNull());
+	test("a merge", () => expect(open(() => scratch.git("w", "merge", "other"))).toBe("merge"));
+	test("a rebase", () => expect(open(() => scratch.git("w", "rebase", "other"))).toBe("rebase"));
+	test("a rebase of the old kind", () => expect(open(() => scratch.git("w", "rebase", "--apply", "other"))).toBe("rebase"));
+	test("a cherry-pick", () => expect(open(() => scratch.git("w", "cherry-pick", "other"))).toBe("cherry-pick"));
+	test("a revert", () => expect(open(() => scratch.git("w", "revert", "--no-edit", "HEAD~1"))).toBe("revert"));
+	test("a mailbox that is applied", () => {
+		scratch.write("patch", scratch.git("w", "format-patch", "-1", "--stdout", "other"));
+		expect(open(() => scratch.git("w", "am", scratch.path("patch")))).toBe("am");
+	});
+	test("a bisect", () => expect(open(() => scratch.git("w", "bisect", "start"))).toBe("bisect"));
+});

@@ -1,0 +1,37 @@
+import { classify, GitError } from "../process/errors.ts";
+import { remoteText } from "../process/remote-text.ts";
+import type { Oid, Repository } from "../process/repository.ts";
+import { isRace, refusedSummary, runOnNetwork } from "./transport.ts";
+
+/**
+ * Replaces the remote's branch by a commit that does not contain it: by force, with a lease on where the branch is. Only for a history from
+ * which something was taken on purpose.
+ * @param expected where the remote's branch must be
+ * @returns "race": it is elsewhere, and was left as it is
+ * @throws GitError PUSH_REJECTED where the remote refuses it, or the code of the failure
+ */
+export async function replaceRemoteBranch(
+	repository: Repository,
+	remote: string,
+	branch: string,
+	commit: Oid,
+	expected: Oid,
+): Promise<"pushed" | "race"> {
+	const lease = `--force-with-lease=refs/heads/${branch}:${expected}`;
+	const { stdout, stderr, exitCode, answer } = await runOnNetwork(
+		repository,
+		["push", "--porcelain", "--quiet", lease, "--no-verify", "--no-signed", "--end-of-options", remote, `${commit}:refs/heads/${branch}`],
+		{ accept: [0, 1] },
+	);
+	if (exitCode === 0) return "pushed";
+	const summary = refusedSummary(stdout);
+	if (summary === undefined) throw classify("push", stderr, exitCode, null, answer);
+	if (isRace(summary)) return "race";
+	throw new GitError(
+		"PUSH_REJECTED",
+		`the remote refuses to replace '${branch}': ${summary}: allow a forced push there for this once (receive.denyNonFastForwards, protected branches)`,
+		stderr,
+		exitCode,
+		{ remoteMessage: remoteText(stderr, answer.remote) },
+	);
+}

@@ -1,0 +1,230 @@
+import { isAncestor, readParents } from "../objects/refs.ts";
+import { classify, GitError } from "../process/errors.ts";
+import type { GitResult, GitRunOptions } from "../process/exec.ts";
+import { hookFailureText } from "../process/hook-failure.ts";
+import { type NetworkAnswer, NetworkLog } from "../process/network-log.ts";
+import { remoteText } from "../process/remote-text.ts";
+import type { Oid, Repository } from "../process/repository.ts";
+import { isHubDiskFull } from "./hub-disk.ts";
+import { pushLargeFiles } from "./large-files.ts";
+
+/** What a remote offers. */
+export interface RemoteRefs {
+	/** Branch name to commit. */
+	readonly branches: ReadonlyMap<string, Oid>;
+	/** The branch that the remote's HEAD names, if that branch exists. */
+	readonly defaultBranch: string | null;
+}
+
+/** The remote-tracking ref of a branch. */
+export function trackingRef(remote: string, branch: string): string {
+	return `refs/remotes/${remote}/${branch}`;
+}
+
+/**
+ * Runs a command that talks to a remote. Its failure is called after what git, ssh and the web server say, each apart from what programs
+ * on the remote write.
+ * @param options accept: as of runGit; the answer tells what such an exit means
+ * @throws GitError
+ */
+export async function runOnNetwork(
+	repository: Repository,
+	args: readonly string[],
+	options: Pick<GitRunOptions, "accept"> = {},
+): Promise<GitResult & { answer: NetworkAnswer }> {
+	const log = new NetworkLog(repository);
+	try {
+		const result = await repository.run(args, {
+			...options,
+			timeoutMs: repository.networkTimeoutMs,
+			env: log.env,
+			explain: (command, stderr, exitCode, signal) => classify(command, stderr, exitCode, signal, log.read()),
+		});
+		return { ...result, answer: log.read() };
+	} finally {
+		log.end();
+	}
+}
+
+/** Whether git accepts the name of a branch that a remote told (git-check-ref-format(1)), and it reads as nothing else. */
+function isBranchName(name: string): boolean {
+	return !/^-|^@$|^HEAD$|[\0-\x20\x7f~^:?*[\\]|\.\.|@\{|\/\/|^\/|\/$|\.$|(^|\/)\.|\.lock($|\/)/.test(name) && name !== "";
+}
+
+/** All branches of the remote, by one connection. An empty remote has none. @throws GitError when it cannot be reached */
+export async function listRemote(repository: Repository, remote: string): Promise<RemoteRefs> {
+	const { stdout } = await runOnNetwork(repository, [
+		"ls-remote",
+		"--symref",
+		"--quiet",
+		"--end-of-options",
+		remote,
+		"HEAD",
+		"refs/heads/*",
+	]);
+	const branches = new Map<string, Oid>();
+	let target: string | null = null;
+	for (const line of stdout.toString("utf8").split("\n")) {
+		const [value = "", name = ""] = line.split("\t");
+		if (name === "HEAD" && value.startsWith("ref: refs/heads/")) target = value.slice("ref: refs/heads/".length);
+		else if (name.startsWith("refs/heads/") && isBranchName(name.slice("refs/heads/".length)))
+			branches.set(name.slice("refs/heads/".length), value);
+	}
+	return { branches, defaultBranch: target !== null && branches.has(target) ? target : null };
+}
+
+/** The commit of one branch of the remote; null when it has no such branch. The cheapest question there is. */
+export async function readRemoteBranch(repository: Repository, remote: string, branch: string): Promise<Oid | null> {
+	const { stdout } = await runOnNetwork(repository, ["ls-remote", "--quiet", "--end-of-options", remote, `refs/heads/${branch}`]);
+	for (const line of stdout.toString("utf8").split("\n")) {
+		const [oid = "", name = ""] = line.split("\t");
+		if (name === `refs/heads/${branch}`) return oid;
+	}
+	return null;
+}
+
+/**
+ * Fetches one branch into its remote-tracking ref. Not forced at first: git itself then says whether the remote's history
+ * was rewritten.
+ * @returns whether the new tip does not contain the old one
+ * @throws GitError; also when the remote has no such branch
+ */
+export async function fetchBranch(repository: Repository, remote: string, branch: string): Promise<{ rewritten: boolean }> {
+	const refspec = `refs/heads/${branch}:${trackingRef(remote, branch)}`;
+	const fetch = (spec: string, accept: readonly number[]) =>
+		runOnNetwork(
+			repository,
+			[
+				"fetch",
+				"--quiet",
+				"--no-tags",
+				"--no-write-fetch-head",
+				"--no-auto-maintenance",
+				"--no-recurse-submodules",
+				"--refmap=",
+				"--end-of-options",
+				remote,
+				spec,
+			],
+			{ accept },
+		);
+	const { exitCode, stderr } = await fetch(refspec, [0, 1]);
+	if (exitCode === 0) return { rewritten: false };
+	const again = await fetch(`+${refspec}`, [0, 1]);
+	if (again.exitCode !== 0) throw classify("fetch", again.stderr || stderr, again.exitCode, null, again.answer);
+	return { rewritten: true };
+}
+
+/** How a push ended: it is on the remote, or the remote's branch had moved. */
+export type PushOutcome = "pushed" | "race";
+
+// Two pushes at the same instant: the loser is told so by one of these, whoever of client and server noticed it.
+const raced =
+	/fetch first|non-fast-forward|stale info|failed to update ref|cannot lock ref|incorrect old value|reference already exists|failed to lock|unable to create .*\.lock/i;
+
+/** What `git push --porcelain` says of a ref that was refused: "!", from and to, and "<summary> (<reason>)". Undefined: no ref was. */
+export const refusedSummary = (stdout: Buffer): string | undefined =>
+	stdout
+		.toString("utf8")
+		.split("\n")
+		.find((line) => line.startsWith("!\t"))
+		?.split("\t")[2];
+
+/** Whether a ref was refused because it is elsewhere by now. */
+export const isRace = (summary: string): boolean => raced.test(summary);
+
+/** Whether `commit` contains `expected`; a parent is found without a process. */
+async function contains(repository: Repository, commit: Oid, expected: Oid): Promise<boolean> {
+	if (commit === expected || (await readParents(repository, commit)).includes(expected)) return true;
+	return await isAncestor(repository, expected, commit);
+}
+
+export interface PushOptions {
+	/** Run the user's pre-push hook. Default false. */
+	hooks?: boolean;
+	/**
+	 * Where the remote's branch must be: one that moved, is gone or came up meanwhile stays as it is. It is in the history of the commit.
+	 * null: the remote must not have the branch. Absent: wherever the commit is a fast-forward.
+	 */
+	expected?: Oid | null;
+	/** Called where git saw, before it sent anything, that the remote's branch is elsewhere. */
+	onUnsent?: () => void;
+}
+
+/**
+ * Pushes `commit` to the remote's `branch`, never by force.
+ * @throws GitError PUSH_REJECTED when the remote refuses it for good, or the code of the failure
+ */
+export async function pushCommit(
+	repository: Repository,
+	remote: string,
+	branch: string,
+	commit: Oid,
+	{ hooks = false, expected, onUnsent }: PushOptions = {},
+): Promise<PushOutcome> {
+	// A lease alone would let a push drop commits.
+	if (expected && !(await contains(repository, commit, expected))) {
+		onUnsent?.();
+		return "race";
+	}
+	await pushLargeFiles(repository, remote, branch, commit);
+	const { stdout, stderr, exitCode, answer } = await runOnNetwork(
+		repository,
+		[
+			"push",
+			"--porcelain",
+			"--quiet",
+			"--no-force",
+			...(expected === undefined ? [] : [`--force-with-lease=refs/heads/${branch}:${expected ?? ""}`]),
+			...(hooks ? [] : ["--no-verify"]),
+			"--no-signed",
+			"--end-of-options",
+			remote,
+			`${commit}:refs/heads/${branch}`,
+		],
+		{ accept: [0, 1] },
+	);
+	if (exitCode === 0) return "pushed";
+	const summary = refusedSummary(stdout);
+	if (summary !== undefined) {
+		if (isRace(summary)) {
+			// "[remote rejected]" is the other side's answer.
+			if (summary.startsWith("[rejected]")) onUnsent?.();
+			return "race";
+		}
+		const isAnswer = !summary.startsWith("[remote failure]") && (answer.http?.status ?? 0) < 400;
+		if (isAnswer) throw await refusal(repository, remote, branch, summary, stderr, exitCode, answer);
+	}
+	// Only a hook of this repository ends a push with 1 before git has a line for the remote. The last line is git's own.
+	if (hooks && stdout.length === 0) {
+		const said = stderr.trim().split("\n").slice(0, -1).at(-1) ?? "";
+		throw new GitError("HOOK_FAILED", await hookFailureText(repository, "push", "refused the push", said), stderr, exitCode);
+	}
+	const failure = classify("push", stderr, exitCode, null, answer);
+	if (failure.code !== "INTERNAL") throw failure;
+	const { detail, remoteMessage } = failure;
+	throw new GitError("PUSH_REJECTED", failure.message, detail, exitCode, { remoteMessage });
+}
+
+// What git-receive-pack answers when it cannot store what it got. No hook has run by then.
+const unpackerError = "[remote rejected] (unpacker error)";
+
+/** A push that the remote refused, by its status line. What the remote wrote is passed on, and decides nothing. */
+async function refusal(
+	repository: Repository,
+	remote: string,
+	branch: string,
+	summary: string,
+	stderr: string,
+	exitCode: number,
+	{ remote: overSsh }: NetworkAnswer,
+): Promise<GitError> {
+	const remoteMessage = remoteText(stderr, overSsh);
+	const notStored = summary === unpackerError;
+	if (notStored && isHubDiskFull(repository, remote))
+		return new GitError("DISK_FULL", "git push: the disk of the hub is full: free some space there", stderr, exitCode, { remoteMessage });
+	const advice = notStored ? "it cannot, or will not, store what it got: see what it says" : `allow this node to push to '${branch}' there`;
+	const declined = !notStored && summary.startsWith("[remote rejected] ");
+	const message = `the remote refused the push: ${summary}: ${advice}`;
+	return new GitError("PUSH_REJECTED", message, stderr, exitCode, { remoteMessage, notStored, declined });
+}

@@ -1,0 +1,75 @@
+import type { FileExchanger } from "../files/exchange-files.ts";
+import { lstatIfThere } from "../files/lstat.ts";
+import type { TreeChange } from "../objects/diff.ts";
+import { type HeldPlace, openBeneath } from "../paths/beneath.ts";
+import { gitPathBytes, parentOf } from "../paths/git-path.ts";
+import type { Staged } from "./staging.ts";
+
+/** Files that are asked about in one go: the way to the other process and back takes longer than its work. */
+const filesAtATime = 64;
+
+/** Times of files are stamped by ticks of this length or less: two changes in one tick look alike. */
+export const coarseClockMs = 50;
+
+/** What was begun for a staged file, and the file that it will replace as that was before. */
+interface Begun {
+	readonly ino: number;
+	readonly ctimeMs: number;
+	readonly done: Promise<boolean>;
+}
+
+/**
+ * Gives staged files the access lists and extended attributes of the files that they will replace: of many files ahead, and again of
+ * those that have changed since, which their ctime shows.
+ */
+export class AttributesAhead {
+	readonly #root: string;
+	readonly #exchanger: FileExchanger;
+	/** By the staged file. */
+	readonly #begun = new Map<string, Begun>();
+
+	/** @param root the working tree */
+	constructor(root: string, exchanger: FileExchanger) {
+		this.#root = root;
+		this.#exchanger = exchanger;
+	}
+
+	/** Begins with a number of changes, where the one at `index` is the first of them. @param staged what each change puts in place */
+	begin(index: number, changes: readonly TreeChange[], staged: readonly (Staged | undefined)[]): void {
+		if (index % filesAtATime !== 0) return;
+		const places = new Map<string | null, HeldPlace>();
+		const files: { readonly from: Buffer; readonly to: string; readonly ino: number; readonly ctimeMs: number }[] = [];
+		for (let at = index; at < Math.min(index + filesAtATime, changes.length); at++) {
+			const [change, to] = [changes[at] as TreeChange, staged[at]];
+			if (change.before === null || typeof to !== "string") continue;
+			try {
+				const directory = parentOf(change.path);
+				const place = places.get(directory) ?? openBeneath(this.#root, change.path);
+				places.set(directory, place);
+				const slash = place.file.lastIndexOf(0x2f);
+				const bytes = gitPathBytes(change.path);
+				const from = Buffer.concat([place.file.subarray(0, slash + 1), bytes.subarray(bytes.lastIndexOf(0x2f) + 1)]);
+				const stats = lstatIfThere(from);
+				if (stats && Math.abs(Date.now() - stats.ctimeMs) > coarseClockMs) files.push({ from, to, ino: stats.ino, ctimeMs: stats.ctimeMs });
+			} catch {
+				// What is wrong there is found when the file is replaced.
+			}
+		}
+		const answers = this.#exchanger.copyAllAttributes(files.map(({ from, to }) => [from, Buffer.from(to)]));
+		for (const [at, { to, ino, ctimeMs }] of files.entries()) this.#begun.set(to, { ino, ctimeMs, done: answers[at] as Promise<boolean> });
+		// The other process names the files by these directories. Who waits for an answer sees what went wrong.
+		void Promise.allSettled(answers).then(() => {
+			for (const place of places.values()) place.close();
+		});
+	}
+
+	/** Returns when `staged` has the attributes of the file that it is about to replace. */
+	async finish(live: Buffer, staged: string): Promise<void> {
+		const begun = this.#begun.get(staged);
+		this.#begun.delete(staged);
+		if (begun) await begun.done;
+		const stats = lstatIfThere(live);
+		if (stats === null || (begun?.ino === stats.ino && begun.ctimeMs === stats.ctimeMs)) return;
+		await this.#exchanger.copyAttributes(live, Buffer.from(staged));
+	}
+}

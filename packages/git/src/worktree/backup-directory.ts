@@ -1,0 +1,134 @@
+import fs from "node:fs";
+import path from "node:path";
+import { lstatIfThere } from "../files/lstat.ts";
+import { type GitPath, gitPath, gitPathBytes } from "../paths/git-path.ts";
+
+/** A directory below `late/`: `<number>`, or `<number>-<inode of our file that was linked there>`. */
+interface LateDirectory {
+	readonly directory: string;
+	readonly number: number;
+	readonly inode: string | undefined;
+}
+
+function lateDirectory(directory: string): LateDirectory {
+	const [number, inode] = directory.split("-");
+	return { directory, number: Number(number), inode };
+}
+
+/** Times that we set are exact to a microsecond; two ticks of the kernel's clock are at least a millisecond apart. */
+export const timeErrorMs = 0.01;
+
+const inOneTick = (a: number, b: number) => Math.abs(a - b) < timeErrorMs;
+
+function parentBytes(file: Buffer): Buffer {
+	return file.subarray(0, file.lastIndexOf(0x2f));
+}
+
+/**
+ * Where the files go that are taken out of the working tree: `files/<path>` what lay there first, `late/<number>/<path>` all that came
+ * after it.
+ */
+export class BackupDirectory {
+	readonly directory: string;
+	/** What an interrupted move has left below `late/`, in its order. */
+	readonly #lateBefore: readonly LateDirectory[];
+	#lateSequence: number;
+	readonly #made = new Set<string>();
+
+	/** @param directory made when needed */
+	constructor(directory: string) {
+		this.directory = directory;
+		const late = path.join(directory, "late");
+		this.#lateBefore = fs.existsSync(late)
+			? fs
+					.readdirSync(late)
+					.map(lateDirectory)
+					.sort((a, b) => a.number - b.number)
+			: [];
+		this.#lateSequence = (this.#lateBefore.at(-1)?.number ?? -1) + 1;
+	}
+
+	#below(directory: string, name: GitPath): Buffer {
+		return Buffer.concat([Buffer.from(`${this.directory}/${directory}/`), gitPathBytes(name)]);
+	}
+
+	/** For the file that lies at a path first. */
+	first(name: GitPath): Buffer {
+		return this.#below("files", name);
+	}
+
+	/**
+	 * For what is taken away at a path besides that one.
+	 * @param ours a file of ours that is linked there, to be swapped: if a crash leaves it there, it shows that it is ours by its inode
+	 */
+	nextLate(name: GitPath, ours?: string | Buffer): Buffer {
+		const inode = ours === undefined ? "" : `-${fs.lstatSync(ours).ino}`;
+		return this.#below(`late/${this.#lateSequence++}${inode}`, name);
+	}
+
+	/** Gives a file another link below `late/`. @param isOurs as for nextLate @returns the link */
+	linkLate(name: GitPath, file: string | Buffer, isOurs: boolean): Buffer {
+		const link = this.nextLate(name, isOurs ? file : undefined);
+		this.makeParents(link);
+		fs.linkSync(file, link);
+		return link;
+	}
+
+	/**
+	 * What an interrupted move took away at a path, and what of ours it would have put there, or has. In the order in which it was written;
+	 * of what was written in one tick that is the newest which was swapped away last, and has no second link.
+	 */
+	takenBefore(name: GitPath): { readonly file: Buffer; readonly isOurs: boolean }[] {
+		const found = this.#lateBefore.map(({ directory, inode }) => ({
+			file: this.#below(`late/${directory}`, name),
+			inode,
+			wasSwapped: inode !== undefined,
+		}));
+		return [{ file: this.first(name), inode: undefined, wasSwapped: true }, ...found]
+			.flatMap(({ file, inode, wasSwapped }) => {
+				const stats = lstatIfThere(file);
+				return stats ? [{ file, isOurs: String(stats.ino) === inode, wasSwapped, writtenAt: stats.mtimeMs }] : [];
+			})
+			.sort((a, b) => (inOneTick(a.writtenAt, b.writtenAt) ? Number(a.wasSwapped) - Number(b.wasSwapped) : a.writtenAt - b.writtenAt));
+	}
+
+	/** The path of a file of this directory, from here. */
+	pathBelow(file: Buffer): GitPath {
+		return gitPath(file.subarray(Buffer.byteLength(this.directory) + 1));
+	}
+
+	/** Makes the directories above a file of this directory. */
+	makeParents(file: Buffer): void {
+		this.#make(parentBytes(file));
+	}
+
+	/** Removes directories that nothing was put into. Without any file, this one too. */
+	removeEmpty(): void {
+		const remove = (directory: Buffer) => {
+			for (const entry of fs.readdirSync(directory, { withFileTypes: true, encoding: "buffer" }) as unknown as fs.Dirent<Buffer>[])
+				if (entry.isDirectory()) remove(Buffer.concat([directory, Buffer.from("/"), entry.name]));
+			try {
+				fs.rmdirSync(directory);
+			} catch {
+				// There is something in it.
+			}
+		};
+		if (fs.existsSync(this.directory)) remove(Buffer.from(this.directory));
+	}
+
+	#make(directory: Buffer): void {
+		const key = directory.toString("latin1");
+		if (this.#made.has(key)) return;
+		// fs.mkdir's recursive mode decodes names; this one keeps their bytes.
+		try {
+			fs.mkdirSync(directory, { mode: 0o700 });
+		} catch (error) {
+			const { code } = error as NodeJS.ErrnoException;
+			if (code === "ENOENT") {
+				this.#make(parentBytes(directory));
+				fs.mkdirSync(directory, { mode: 0o700 });
+			} else if (code !== "EEXIST") throw error;
+		}
+		this.#made.add(key);
+	}
+}

@@ -1,0 +1,122 @@
+import fs from "node:fs";
+import path from "node:path";
+import { lstatIfThere } from "../files/lstat.ts";
+import { ObstacleError } from "../files/obstacle.ts";
+import { openBeneath } from "../paths/beneath.ts";
+import { directoriesAbove, fileSystemPath, type GitPath, gitPathOf, mountStoreName } from "../paths/git-path.ts";
+
+// Neither link(2) nor rename(2) leads from one file system to another: files of one that is mounted below the workspace are staged and kept
+// in a directory of ours at its top. A `.gitignore` of its own keeps git out of it.
+
+/** A store of a file system below the workspace, made and checked. */
+interface Store {
+	readonly directory: string;
+	close(): void;
+}
+
+/** Stores of the file systems below the workspace, opened when they are first needed. */
+export class MountStores {
+	readonly #root: string;
+	readonly #mounts: ReadonlySet<GitPath>;
+	readonly #backups: string;
+	readonly #stores = new Map<GitPath, Store>();
+	/** The file system that a directory is on, as the directory at its top; null: the workspace's own. */
+	readonly #tops = new Map<GitPath, { readonly top: GitPath | null; readonly device: number | null }>();
+	#rootDevice: number | undefined;
+
+	/**
+	 * @param mounts mount points below the workspace: a bind mount has the same device number, and link(2) refuses it all the same
+	 * @param backups the directory of all backups on the workspace's file system: what a store keeps for one that is gone, goes
+	 */
+	constructor(root: string, mounts: Iterable<GitPath>, backups: string) {
+		this.#root = root;
+		this.#mounts = new Set(mounts);
+		this.#backups = backups;
+	}
+
+	/** The top of the file system of a path's directory; null: it is the workspace's own. */
+	topOf(name: GitPath): GitPath | null {
+		let above: { readonly top: GitPath | null; readonly device: number | null } = { top: null, device: this.#device() };
+		for (const directory of directoriesAbove(name)) {
+			const known = this.#tops.get(directory);
+			if (known === undefined) {
+				const device = this.#deviceOf(directory);
+				const isTop = this.#mounts.has(directory) || (device !== null && above.device !== null && device !== above.device);
+				above = { top: isTop ? directory : above.top, device };
+				this.#tops.set(directory, above);
+			} else above = known;
+			// Nothing below what is not there is there.
+			if (above.device === null) break;
+		}
+		return above.top;
+	}
+
+	/** Whether a path is a store of ours, or in one: what a commit has there is not placed. */
+	isInside(name: GitPath): boolean {
+		const top = this.topOf(name);
+		if (top === null) return false;
+		const store = `${top}/${mountStoreName}`;
+		return name === store || name.startsWith(`${store}/`);
+	}
+
+	/**
+	 * The store at a top, for this process; it stays the same directory whatever becomes of the path.
+	 * @throws ObstacleError other-file-system: what is there under its name is not ours alone; the file system's error
+	 */
+	open(top: GitPath): string {
+		const known = this.#stores.get(top);
+		if (known) return known.directory;
+		const place = openBeneath(this.#root, gitPathOf(`${top}/${mountStoreName}/x`), { makeParents: true, mode: 0o700 });
+		try {
+			const directory = place.file.subarray(0, -2).toString();
+			const stats = fs.statSync(`${directory}/.`);
+			// Whoever else can write there decides what is placed.
+			if (stats.uid !== process.geteuid?.() || (stats.mode & 0o022) !== 0) throw new ObstacleError("other-file-system");
+			writeIfMissing(`${directory}/.gitignore`, "*\n");
+			fs.rmSync(`${directory}/staging`, { recursive: true, force: true });
+			this.#removeOrphans(`${directory}/backups`);
+			this.#stores.set(top, { directory, close: place.close });
+			return directory;
+		} catch (error) {
+			place.close();
+			throw error;
+		}
+	}
+
+	/** Removes what was staged, and forgets the stores. */
+	close(): void {
+		for (const { directory, close } of this.#stores.values()) {
+			fs.rmSync(`${directory}/staging`, { recursive: true, force: true });
+			close();
+		}
+		this.#stores.clear();
+		this.#tops.clear();
+	}
+
+	#device(): number {
+		this.#rootDevice ??= fs.statSync(this.#root).dev;
+		return this.#rootDevice;
+	}
+
+	#deviceOf(directory: GitPath): number | null {
+		try {
+			return lstatIfThere(fileSystemPath(this.#root, directory))?.dev ?? null;
+		} catch {
+			return null;
+		}
+	}
+
+	#removeOrphans(backups: string): void {
+		if (!fs.existsSync(backups)) return;
+		for (const name of fs.readdirSync(backups))
+			if (!fs.existsSync(path.join(this.#backups, name))) fs.rmSync(path.join(backups, name), { recursive: true, force: true });
+	}
+}
+
+function writeIfMissing(file: string, text: string): void {
+	try {
+		fs.writeFileSync(file, text, { flag: "wx", mode: 0o600 });
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+	}
+}

@@ -1,0 +1,157 @@
+import fs from "node:fs";
+import path from "node:path";
+import { markUnread, openUnseen, readUnseen } from "../files/read-unseen.ts";
+
+/** A version that a checkout has put in place, by which it can be asked whether a program has read it since. */
+export interface PlacedVersion {
+	/** Of the file, in decimal: the name of its second link. */
+	readonly ino: string;
+	/** As it was when the version was put in place: milliseconds since the epoch. */
+	readonly atimeMs: number;
+	/** The same of its content. */
+	readonly mtimeMs: number;
+}
+
+/** More links than this are not kept: of the oldest versions it is unknown then whether they were read. */
+const maxLinks = 10_000;
+/** An agent may think for so long about what it has read. */
+const keepForMs = 60 * 60_000;
+
+/**
+ * Whether a file that a checkout has put in place still has the content that it had then: a program may have written into it since.
+ * @param stats of the file now
+ */
+export function hasContentOf({ mtimeMs }: PlacedVersion, stats: fs.BigIntStats): boolean {
+	const milliseconds = Number(stats.mtimeNs / 1_000_000_000n) * 1000 + Number(stats.mtimeNs % 1_000_000_000n) / 1e6;
+	return stats.isFile() && milliseconds === mtimeMs;
+}
+
+/**
+ * Second links to the files that checkouts put in place, in a directory of our own: a program that saves by renaming a new file over one of
+ * them does not take its access time away. Each is named by its inode, so that a link of ours is known as one after any crash.
+ */
+export class PlacedVersions {
+	readonly #directory: string;
+
+	/** @param directory on the working tree's file system; made when needed */
+	constructor(directory: string) {
+		this.#directory = directory;
+	}
+
+	#link(ino: bigint | string): string {
+		return path.join(this.#directory, String(ino));
+	}
+
+	/** Makes room for this number of links. False: too many to keep, or no directory for them. */
+	prepare(count: number): boolean {
+		try {
+			fs.mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+			if (fs.readdirSync(this.#directory).length + count > maxLinks) this.prune(Date.now(), maxLinks / 2);
+			return count <= maxLinks / 2;
+		} catch {
+			return false;
+		}
+	}
+
+	/** Keeps a link to a file that is about to be put in place. Null: it cannot be kept. */
+	keep(file: string): PlacedVersion | null {
+		try {
+			const { ino } = fs.lstatSync(file, { bigint: true });
+			const { atimeMs, mtimeMs } = fs.lstatSync(file);
+			fs.linkSync(file, this.#link(ino));
+			return { ino: String(ino), atimeMs, mtimeMs };
+		} catch {
+			// Evidence that cannot be kept is missing evidence.
+			return null;
+		}
+	}
+
+	/** Removes a link: whether that version was read is unknown from now on. */
+	drop(ino: string): void {
+		try {
+			fs.unlinkSync(this.#link(ino));
+		} catch {
+			// There is none.
+		}
+	}
+
+	/** Whether a file has a link of ours: one of its names is none of anybody else's. */
+	has(file: string | Buffer): boolean {
+		try {
+			const { ino, dev } = fs.lstatSync(file, { bigint: true });
+			const link = fs.lstatSync(this.#link(ino), { bigint: true });
+			return link.ino === ino && link.dev === dev;
+		} catch {
+			return false;
+		}
+	}
+
+	/** Whether no program has read a version since it was put in place. False: one has, or it is unknown. */
+	isUnread({ ino, atimeMs }: PlacedVersion): boolean {
+		try {
+			const stats = fs.lstatSync(this.#link(ino), { bigint: true });
+			return String(stats.ino) === ino && stats.isFile() && Number(stats.atimeMs) === atimeMs && stats.atimeNs % 1_000_000_000n === 0n;
+		} catch {
+			return false;
+		}
+	}
+
+	/** Removes links to files that were put in place, or taken away, more than an hour ago, and the oldest above `limit`. @returns how many stay */
+	prune(now: number, limit: number = maxLinks): number {
+		let names: string[];
+		try {
+			names = fs.readdirSync(this.#directory);
+		} catch {
+			return 0;
+		}
+		const links = names.flatMap((name) => {
+			const stats = fs.lstatSync(this.#link(name), { throwIfNoEntry: false });
+			// A time in the future says that the clock was set.
+			return stats ? [{ name, ageMs: Math.abs(now - stats.ctimeMs) }] : [];
+		});
+		links.sort((a, b) => a.ageMs - b.ageMs);
+		const kept = links.filter(({ ageMs }, index) => index < limit && ageMs <= keepForMs).length;
+		for (const { name } of links.slice(kept)) fs.rmSync(this.#link(name), { recursive: true, force: true });
+		return kept;
+	}
+}
+
+/**
+ * Whether access times on a file system tell what was read: every read of a file that is marked as unread changes it, also a copy that shares
+ * its blocks, and a read with O_NOATIME and a write do not.
+ * @param directory on that file system, in which a file may be made for a moment
+ */
+export function accessTimesTell(directory: string): boolean {
+	const file = path.join(directory, `.atime-${process.pid}`);
+	const copy = `${file}-copy`;
+	const atime = () => fs.lstatSync(file).atimeMs;
+	try {
+		fs.writeFileSync(file, "probe", { mode: 0o600 });
+		const readsShow = (read: () => void) => {
+			markUnread(file);
+			const before = atime();
+			read();
+			return atime() !== before;
+		};
+		const descriptor = openUnseen(file, fs.constants.O_RDWR);
+		try {
+			if (readsShow(() => fs.writeSync(descriptor, "probed"))) return false;
+		} finally {
+			fs.closeSync(descriptor);
+		}
+		if (readsShow(() => readUnseen(file)) || !readsShow(() => fs.readFileSync(file))) return false;
+		let isShared = true;
+		const shows = readsShow(() => {
+			try {
+				fs.copyFileSync(file, copy, fs.constants.COPYFILE_FICLONE_FORCE);
+			} catch {
+				isShared = false;
+			}
+		});
+		return shows || !isShared;
+	} catch {
+		return false;
+	} finally {
+		for (const made of [file, copy]) fs.rmSync(made, { force: true });
+	}
+}

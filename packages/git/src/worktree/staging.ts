@@ -1,0 +1,216 @@
+import { spawn } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { isFileMode } from "../files/disk-file.ts";
+import { ObstacleError } from "../files/obstacle.ts";
+import { markUnread } from "../files/read-unseen.ts";
+import type { TreeChange } from "../objects/diff.ts";
+import { type ObjectReader, present, withObjectReader } from "../objects/object-reader.ts";
+import { type GitPath, gitPathBytes, gitPathList } from "../paths/git-path.ts";
+import { GitError } from "../process/errors.ts";
+import type { Oid, Repository } from "../process/repository.ts";
+
+/** False: the target is empty, too long or has a NUL in it (symlink(2)). */
+function makeLink(target: Buffer, file: string): boolean {
+	try {
+		fs.symlinkSync(target, file);
+		return true;
+	} catch (error) {
+		const { code } = error as NodeJS.ErrnoException;
+		if (["ENOENT", "ENAMETOOLONG", "EINVAL", "ERR_INVALID_ARG_VALUE"].includes(code ?? "")) return false;
+		throw error;
+	}
+}
+
+/** Larger contents are not read into memory to be checked out. */
+const largeBytes = 4_194_304;
+
+/** More files than this are made durable by one sync of the file system instead of one fsync each. */
+const fsyncEachUpTo = 64;
+
+async function makeDurable(files: readonly string[], directory: string): Promise<void> {
+	if (files.length === 0) return;
+	if (files.length <= fsyncEachUpTo) {
+		await Promise.all(
+			files.map(async (file) => {
+				const handle = await fs.promises.open(file, "r");
+				try {
+					await handle.sync();
+				} finally {
+					await handle.close();
+				}
+			}),
+		);
+		return;
+	}
+	await new Promise<void>((resolve, reject) => {
+		const child = spawn("sync", ["-f", "--", directory], { stdio: "ignore" });
+		child.on("error", reject);
+		child.on("close", (code) => (code === 0 ? resolve() : reject(new Error(`sync -f ${directory} failed (exit ${code})`))));
+	});
+}
+
+/** A staged file; or why this one cannot be made here. */
+export type Staged = string | ObstacleError;
+
+/** A directory of our own for files that are to be linked into the working tree, durable before they are. */
+export class Staging {
+	readonly #repository: Repository;
+	readonly directory: string;
+	#sequence = 0;
+
+	/** @param directory on the workspace's file system */
+	constructor(repository: Repository, directory: string) {
+		this.#repository = repository;
+		this.directory = directory;
+	}
+
+	/**
+	 * A process that was killed, perhaps one with our pid, has left its files: some are linked to live files, and writing to them
+	 * would write through.
+	 */
+	clear(): void {
+		this.remove();
+		fs.mkdirSync(this.directory, { recursive: true, mode: 0o700 });
+	}
+
+	remove(): void {
+		fs.rmSync(this.directory, { recursive: true, force: true });
+	}
+
+	/** A name that no other file here has. */
+	nextFile(): string {
+		return path.join(this.directory, String(this.#sequence++));
+	}
+
+	/** A staged file again, here, on another file system. Durable. @returns its file */
+	copyOf(file: string): string {
+		const copy = this.nextFile();
+		if (fs.lstatSync(file).isSymbolicLink()) {
+			fs.symlinkSync(fs.readlinkSync(file, { encoding: "buffer" }), copy);
+			return copy;
+		}
+		fs.copyFileSync(file, copy, fs.constants.COPYFILE_EXCL);
+		const descriptor = fs.openSync(copy, "r");
+		try {
+			fs.fsyncSync(descriptor);
+		} finally {
+			fs.closeSync(descriptor);
+		}
+		return copy;
+	}
+
+	/** One content. @returns its file */
+	async writeOne(content: Buffer, mode: string | undefined): Promise<string> {
+		const file = this.nextFile();
+		fs.writeFileSync(file, content, { mode: mode === "100755" ? 0o777 : 0o666 });
+		markUnread(file);
+		await makeDurable([file], this.directory);
+		return file;
+	}
+
+	/**
+	 * One side's contents, as they are to lie on disk. @param filters through git's filters and line-end rules
+	 * @returns by index of the change, undefined where it has no file
+	 */
+	async write(changes: readonly TreeChange[], side: "before" | "after", filters: boolean): Promise<(Staged | undefined)[]> {
+		fs.mkdirSync(this.directory, { recursive: true, mode: 0o700 });
+		const wanted = changes.map((change) => (isFileMode(change[side]?.mode) ? change[side] : null));
+		if (filters) {
+			// A link has no filter; git cuts a target at a NUL, which is not what the commit says.
+			const only = (isLink: boolean) =>
+				changes.map((change) => ((change[side]?.mode === "120000") === isLink ? change : { ...change, [side]: null }));
+			const [links, files] = [await this.write(only(true), side, false), await this.#writeFiltered(only(false), side)];
+			return files.map((file, index) => file ?? links[index]);
+		}
+		const files = wanted.map((entry) => (entry ? this.nextFile() : undefined));
+		const impossible = new Set<number>();
+		const queue = [...wanted.keys()].filter((index) => wanted[index]);
+		const permissions = (index: number) => (wanted[index]?.mode === "100755" ? 0o777 : 0o666);
+		const large: number[] = [];
+		const oidOf = (index: number) => wanted[index]?.oid as Oid;
+		const read = async (reader: ObjectReader) => {
+			const infos = await reader.infos(queue.map(oidOf));
+			const small = queue.filter((_, at) => (infos[at]?.size ?? 0) <= largeBytes);
+			large.push(...queue.filter((_, at) => (infos[at]?.size ?? 0) > largeBytes));
+			await reader.each(small.map(oidOf), (_info, found, at) => {
+				const index = small[at] as number;
+				const [content, file] = [present(found, oidOf(index)), files[index] as string];
+				if (wanted[index]?.mode === "120000") {
+					if (!makeLink(content, file)) impossible.add(index);
+				} else {
+					fs.writeFileSync(file, content, { mode: permissions(index) });
+					markUnread(file);
+				}
+			});
+		};
+		if (queue.length > 0) await withObjectReader(this.#repository, read);
+		for (const index of large) await this.#writeLarge(oidOf(index), files[index] as string, permissions(index));
+		await makeDurable(files.filter((file, index) => file !== undefined && wanted[index]?.mode !== "120000") as string[], this.directory);
+		return files.map((file, index) => (impossible.has(index) ? new ObstacleError("impossible-link") : file));
+	}
+
+	/** git writes it itself: a large file need not pass through our memory. */
+	async #writeLarge(oid: Oid, file: string, permissions: number): Promise<void> {
+		const output = fs.openSync(file, "wx", permissions);
+		try {
+			await this.#repository.run(["cat-file", "blob", oid], { outputTo: output });
+		} catch (error) {
+			// git says that it cannot write, and not why: where the disk is full, we cannot either.
+			fs.writeSync(output, Buffer.alloc(65_536));
+			throw error;
+		} finally {
+			fs.closeSync(output);
+		}
+		markUnread(file);
+	}
+
+	/** By an index of just these paths, checked out below this directory. A filter that fails concerns its file alone. */
+	async #writeFiltered(changes: readonly TreeChange[], side: "before" | "after"): Promise<(Staged | undefined)[]> {
+		const directory = path.join(this.directory, side);
+		const env = { GIT_INDEX_FILE: path.join(this.directory, `${side}.index`) };
+		const entries = changes.map((change) => (isFileMode(change[side]?.mode) ? change[side] : null));
+		const lines = changes.flatMap((change, index) =>
+			entries[index] ? [Buffer.from(`${entries[index]?.mode} ${entries[index]?.oid}\t`), gitPathBytes(change.path), Buffer.of(0)] : [],
+		);
+		await this.#repository.run(["update-index", "-z", "--index-info"], { input: lines, env });
+		const names = changes.flatMap((change, index) => (entries[index] ? [change.path] : []));
+		await this.#checkOut(names, directory, env);
+		const files = changes.map((change, index) => {
+			if (!entries[index]) return undefined;
+			const flat = this.nextFile();
+			try {
+				fs.renameSync(Buffer.concat([Buffer.from(`${directory}/`), gitPathBytes(change.path)]), flat);
+				if (entries[index]?.mode !== "120000") markUnread(flat);
+				return flat;
+			} catch (error) {
+				const { code } = error as NodeJS.ErrnoException;
+				if (code === "ENAMETOOLONG") return new ObstacleError("name-too-long");
+				if (code !== "ENOENT" && code !== "ENOTDIR") throw error;
+				return new ObstacleError(entries[index]?.mode === "120000" ? "impossible-link" : "filter-failed");
+			}
+		});
+		await makeDurable(
+			files.filter((file, index) => typeof file === "string" && entries[index]?.mode !== "120000") as string[],
+			this.directory,
+		);
+		return files;
+	}
+
+	/** git stops at a file whose filter fails: the others are checked out without it. */
+	async #checkOut(names: readonly GitPath[], directory: string, env: Readonly<Record<string, string>>): Promise<void> {
+		if (names.length === 0) return;
+		try {
+			await this.#repository.run(["checkout-index", "-q", "-f", "-z", "--stdin", `--prefix=${directory}/`], {
+				env,
+				input: gitPathList(names),
+			});
+		} catch (error) {
+			if (!(error instanceof GitError) || error.code === "DISK_FULL" || error.code === "GIT_TIMEOUT") throw error;
+			if (names.length === 1) return;
+			const middle = names.length >> 1;
+			await this.#checkOut(names.slice(0, middle), directory, env);
+			await this.#checkOut(names.slice(middle), directory, env);
+		}
+	}
+}

@@ -1,0 +1,90 @@
+import fs from "node:fs";
+import path from "node:path";
+import { describe, expect, test } from "@jest/globals";
+import { exists, expectArrived, live, move, put, read, repository, scratch, type Tree, template } from "../fixtures/moves.ts";
+import { readRef } from "../objects/refs.ts";
+
+describe("a write that happens in the middle of the move is never destroyed", () => {
+	const before = { "d/log": "1\n", gone: "1\n" };
+	const after = { "d/log": "1\n2\n", "z/new": "theirs\n" };
+	const makeParent = (name: string) => fs.mkdirSync(path.dirname(live(name).toString()), { recursive: true });
+	const writers: readonly (readonly [how: string, write: (name: string, text: string) => void])[] = [
+		["appended", (name, text) => fs.existsSync(live(name)) && fs.appendFileSync(live(name), text)],
+		["written over", (name, text) => [makeParent(name), fs.writeFileSync(live(name), text)]],
+		[
+			"renamed over it",
+			(name, text) => {
+				makeParent(name);
+				fs.writeFileSync(scratch.path("temporary"), text);
+				fs.renameSync(scratch.path("temporary"), live(name));
+			},
+		],
+	];
+	test.each(writers)(
+		"%s, at every step, to every file",
+		async (_how, write) => {
+			const { ids, again } = await template(before, after);
+			for (const name of ["d/log", "gone", "z/new"]) {
+				// As many steps as there are, found by walking on until none is left.
+				for (let at = 0; ; at++) {
+					await again();
+					let step = 0;
+					let wrote = false;
+					await move(ids, {
+						checkpoint: () => {
+							if (step++ !== at) return;
+							const had = fs.existsSync(live(name));
+							write(name, "late\n");
+							wrote = had || fs.existsSync(live(name));
+						},
+					});
+					if (step <= at) break;
+					expect(await readRef(repository, "refs/heads/main")).toBe(ids.to);
+					// In the live file, not only set aside: a person or the next snapshot finds it there.
+					if (wrote)
+						expect({ name, at, text: exists(name) ? read(name) : "" }).toEqual({ name, at, text: expect.stringContaining("late\n") });
+				}
+			}
+			scratch.git("w", "fsck", "--strict");
+		},
+		60_000,
+	);
+});
+
+describe("a move that was interrupted is taken up again", () => {
+	const before: Tree = { a: "1\n", "d/b": "1\n", gone: "1\n", l: { link: "x" } };
+	const after: Tree = { a: "2\n", "d/b/c": "1\n", l: "no link\n", "z/new": { executable: "1\n" } };
+
+	test.each([false, true])(
+		"at every step, a write in between: %s",
+		async (writes) => {
+			const { ids, again } = await template(before, after);
+			for (let at = 0; ; at++) {
+				await again();
+				let step = 0;
+				const stopped = move(ids, {
+					checkpoint: () => {
+						if (step++ === at) throw new Error("stop here");
+					},
+				});
+				const done = await stopped.then(
+					() => true,
+					() => false,
+				);
+				if (done) break;
+				if (writes) {
+					if (exists("a")) fs.appendFileSync(live("a"), "late\n");
+					else put("a", "late\n");
+				}
+				await move(ids, { resume: true });
+				expect(await readRef(repository, "refs/heads/main")).toBe(ids.to);
+				if (writes) {
+					expect(read("a")).toContain("late\n");
+					expect(scratch.git("w", "status", "--porcelain", "--untracked-files=all").trim()).toBe("M a");
+				} else expectArrived(ids.to);
+			}
+			scratch.git("w", "fsck", "--strict");
+		},
+		60_000,
+	);
+});

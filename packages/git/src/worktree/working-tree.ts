@@ -1,0 +1,1247 @@
+import fs from "node:fs";
+import path from "node:path";
+import { isFileMode } from "../files/disk-file.ts";
+import { FileExchanger } from "../files/exchange-files.ts";
+import { lstatIfThere } from "../files/lstat.ts";
+import { canLink, type Obstacle, ObstacleError, obstacleOf, statStamp } from "../files/obstacle.ts";
+import { type Found, isGone, isSame, modeOnDisk, peek, readContent } from "../files/on-disk.ts";
+import { OpenDatabases } from "../files/open-files.ts";
+import { carryBits, inheritingDirectories, keepPermissions, makeInheritingFile, mergedMode } from "../files/permissions.ts";
+import { markUnread, readUnseen } from "../files/read-unseen.ts";
+import { cleanEntries } from "../index/clean-entries.ts";
+import { writeFlaggedIndexEntries } from "../index/index-file.ts";
+import { type IndexFlags, readIndexFlags } from "../index/index-flags.ts";
+import { diffTrees, type TreeChange } from "../objects/diff.ts";
+import type { TreeEntry } from "../objects/merge-tree.ts";
+import { blobOid, readObjectsWhole, storeBlobs } from "../objects/objects.ts";
+import { readRef, updateRef } from "../objects/refs.ts";
+import { isArgument } from "../objects/tree-paths.ts";
+import { beneath, type HeldPlace, openBeneath } from "../paths/beneath.ts";
+import { besidePath } from "../paths/beside-path.ts";
+import { directoriesAbove, displayPath, fileSystemPath, type GitPath, parentOf } from "../paths/git-path.ts";
+import { GitError } from "../process/errors.ts";
+import type { Oid, Repository } from "../process/repository.ts";
+import { AttributesAhead, coarseClockMs } from "./attributes-ahead.ts";
+import { BackupDirectory } from "./backup-directory.ts";
+import { type KeptFile, KeptFiles, type KeptNote } from "./kept-files.ts";
+import { MountStores } from "./mount-store.ts";
+import { hasContentOf, type PlacedVersion, PlacedVersions } from "./placed-versions.ts";
+import { type Staged, Staging } from "./staging.ts";
+
+// The move of a working tree from one commit to another, such that no byte that somebody else wrote is ever destroyed:
+// what lies at a path is renamed into the backup directory first (whatever it is by then), the new file is linked into
+// its place (link(2) fails where a file has appeared meanwhile), and only then is what was taken away compared with what
+// should have been there. git's own checkout looks first and overwrites later.
+
+/** Somebody wrote to a path between the last snapshot and the move. */
+export interface LateWrite {
+	readonly path: GitPath;
+	/** What should have been found there: the content as `from` has it, or as we put it there a moment ago; null: nothing. */
+	readonly before: Buffer | null;
+	/** What was found on disk. */
+	readonly written: Buffer;
+	/** When that was written, in milliseconds since the epoch, by the file's own times; null: just now. */
+	readonly writtenAt: number | null;
+	/**
+	 * It appeared in the moment in which we had taken `before` away: a program that opens, appends and closes has then made a new
+	 * file, with nothing in it but what it appended.
+	 */
+	readonly appeared: boolean;
+	/** Content as `to` has it; null: `to` has no such file. */
+	readonly incoming: Buffer | null;
+	/** What else could be read at the path for a moment, newest first: `written` may have been made from it. */
+	readonly exposed: readonly Buffer[];
+	/** git calls `written` unchanged: what a filter keeps local in it may be left out. */
+	readonly isUnchanged?: boolean;
+}
+
+export interface MoveOptions {
+	/** Where HEAD is; null: no commit yet. */
+	from: Oid | null;
+	to: Oid;
+	/** The branch to move, as a full ref name; null: no branch moves, only files and index. */
+	ref: string | null;
+	/** Where the branch is, when that is not `from`. */
+	branchAt?: Oid | null;
+	/** A directory of our own on the workspace's file system, emptied afterwards. */
+	staging: string;
+	/** Takes the files that are replaced, under their paths below `files/`. Made when needed; kept. */
+	backup: string;
+	/** Mount points below the workspace: their files are staged and kept on its own file system (mount-store.ts). */
+	mounts?: Iterable<GitPath>;
+	/** A directory of our own for second links to what is put in place (placed-versions.ts). */
+	versions?: string;
+	/** Keeps such links; else it is unknown later what was read. */
+	keepsVersions?: boolean;
+	/** Paths that are no part of the working tree, whatever the commits say: they are left as they are. */
+	isOwn?(name: GitPath): boolean;
+	/** A move that was interrupted is taken up again: the backup may hold files already. */
+	resume?: boolean;
+	/** Content that keeps both a late write and the incoming change. */
+	mergeLate(late: LateWrite): Buffer | Promise<Buffer>;
+	/** Paths that earlier moves held, as changes from what their writers have read to what HEAD has. */
+	held?: readonly TreeChange[];
+	/** Held paths whose index bits a move has set, not the user. */
+	ownBits?: ReadonlySet<GitPath>;
+	/** Tries the held paths again, also where nothing comes in for them. */
+	retryHeld?: boolean;
+	/**
+	 * Decides before anything is touched which paths stay untouched, because their local content must not leave this node or their file
+	 * system is missing. @param flags index bits of the changed paths
+	 */
+	keepLocal?(changes: readonly TreeChange[], flags: ReadonlyMap<GitPath, IndexFlags>): Promise<ReadonlyMap<GitPath, IndexFlags | null>>;
+	/** Called before the index moves on, with the paths that could not be placed or removed, for the caller to note them durably. */
+	onHeld?(held: readonly HeldChange[], changes: readonly TreeChange[]): Promise<void>;
+	/** Called before each durable step with its name, and after each swap; throws to stop there. */
+	checkpoint?(step: "staged" | "file" | "swap" | "swapped" | "files" | "index" | "ref"): void;
+	/** Swaps files; one of its own by default. */
+	exchanger?(): FileExchanger;
+}
+
+/** A path that was left as it is, and why. Index and branch have moved on all the same. */
+export interface HeldChange extends TreeChange {
+	readonly obstacle: Obstacle;
+	/** The file on disk, where it is known to be as `before` (`statStamp`); null: it has to be compared. */
+	readonly seen: string | null;
+}
+
+export interface MoveReport {
+	readonly changes: readonly TreeChange[];
+	readonly kept: readonly KeptFile[];
+	/** Late writes that were merged in; they are uncommitted changes now. */
+	readonly rescued: readonly GitPath[];
+	/** Paths that could not be placed or removed. */
+	readonly held: readonly HeldChange[];
+	/** Files that were put in place and lie there. */
+	readonly placed: readonly PlacedFile[];
+}
+
+/** A file of ours in the working tree, as it was when all was done. */
+export interface PlacedFile {
+	readonly path: GitPath;
+	readonly mode: string;
+	/** The blob that git would store for it. */
+	readonly oid: Oid;
+	readonly version: PlacedVersion;
+	readonly stats: fs.BigIntStats;
+	/** Whether it has the content and mode that it was put there with; else a program has written into it since. */
+	readonly isIntact: boolean;
+}
+
+/** So often a path that is written to without pause is looked at again. */
+const maxAttempts = 100;
+/** After so many tries to merge into a file, one that only grows counts as known. */
+const appendAttempts = 3;
+
+/** A file above this is compared by its size first: no merge takes it. */
+const hugeBytes = 100_000_000;
+
+/** For more files than this, what a filter keeps local in them is only kept in the backup: each costs a process. */
+const maxFilteredMerges = 200;
+
+/** New content for one file of the working tree. */
+export interface FileReplacement {
+	readonly path: GitPath;
+	readonly mode: "100644" | "100755";
+	readonly content: Buffer;
+	/** What was on disk when `content` was made; null: nothing. Anything else found there is merged in. */
+	readonly replaces: Buffer | null;
+}
+
+/** What came of replacing single files. */
+export interface ReplaceReport {
+	/** The files that were taken away. */
+	readonly kept: readonly KeptFile[];
+	/** Paths that could not be replaced and are as they were. */
+	readonly held: readonly HeldChange[];
+}
+
+/** What a path looks like on disk, on either side of the move. */
+interface Versions {
+	readonly before: Buffer | null;
+	readonly incoming: Buffer | null;
+}
+
+/** A late write, with what else could be read at its path for a moment before: it was made from nothing that came after it. */
+interface Write {
+	readonly content: Buffer;
+	readonly at: LateWrite["writtenAt"];
+	readonly exposed: readonly Buffer[];
+}
+
+/** What was written to a path before or while it was moved. */
+interface LateWrites {
+	readonly change: TreeChange;
+	/** Oldest first, at least one; the newest one is in its place, or something newer. */
+	readonly writes: readonly Write[];
+	/** Which of them we have put back there, when that is not the newest one. */
+	readonly lies?: Buffer | undefined;
+	/** The first of them appeared while the path was empty for a moment. */
+	readonly appeared: boolean;
+	/** The path was empty for a moment after them, and something appeared there by now. */
+	readonly overtaken: boolean;
+	readonly versions: Versions | null;
+}
+
+/** What was taken away and has its place again. */
+interface Returned {
+	/** In the order in which it was written; all but the newest one in `kept`, and that too where something newer has its place. */
+	readonly taken: readonly { readonly content: Buffer; readonly kept: Buffer | null }[];
+	readonly overtaken: boolean;
+}
+
+/** A path at which there is never anything. */
+const nowhere = Buffer.from("/proc/self/nowhere/at/all");
+
+/** What a staged file holds: what comes in, as it is to lie on disk. */
+const contentOf = (staged: string) => readContent(staged, fs.lstatSync(staged)) ?? Buffer.alloc(0);
+
+/** Where the files of one file system are staged and kept. */
+interface Site {
+	/** The directory at its top; null: the workspace's own. */
+	readonly top: GitPath | null;
+	readonly staging: Staging;
+	readonly backup: BackupDirectory;
+}
+
+class Move {
+	readonly #repository: Repository;
+	readonly #options: MoveOptions;
+	readonly #staging: Staging;
+	readonly #backup: BackupDirectory;
+	readonly #stores: MountStores;
+	readonly #sites = new Map<GitPath | null, Site>();
+	readonly #kept: KeptFiles;
+	#filters: boolean;
+	/** Late writes: back in their places, to be merged there. */
+	readonly #late: LateWrites[] = [];
+	readonly #rescued: GitPath[] = [];
+	readonly #held: HeldChange[] = [];
+	/** Second links to files of somebody that were put back, and to ours that were made for late writes: until all is done, a start after a crash finds them. */
+	readonly #spare: Buffer[] = [];
+	/** Of the working tree, as far as they are known to be there. */
+	readonly #directories = new Set<GitPath>();
+	#exchanger: FileExchanger | null = null;
+	#attributes: AttributesAhead | null = null;
+	/** The path that is worked at, its directory held open. */
+	#open: { readonly name: GitPath; readonly place: HeldPlace } | null = null;
+	readonly #databases = new OpenDatabases();
+	readonly #placedVersions: PlacedVersions | null;
+	#keepsVersions = false;
+	readonly #placed = new Map<GitPath, Pick<PlacedFile, "mode" | "oid" | "version">>();
+	/** Directories that hand something down to new files. */
+	#inheriting: ReadonlySet<GitPath | null> = new Set();
+
+	constructor(repository: Repository, options: MoveOptions, filters: boolean) {
+		this.#repository = repository;
+		this.#options = options;
+		this.#staging = new Staging(repository, path.join(options.staging, String(process.pid)));
+		this.#backup = new BackupDirectory(options.backup);
+		this.#stores = new MountStores(repository.root, options.mounts ?? [], path.dirname(options.backup));
+		this.#sites.set(null, { top: null, staging: this.#staging, backup: this.#backup });
+		this.#kept = new KeptFiles((name) => this.#siteOf(name), repository.objectFormat);
+		this.#filters = filters;
+		this.#placedVersions = options.versions === undefined ? null : new PlacedVersions(options.versions);
+	}
+
+	/** Where a path's files are staged and kept. @throws ObstacleError other-file-system; the file system's error */
+	#siteOf(name: GitPath): Site {
+		const top = this.#stores.topOf(name);
+		const known = this.#sites.get(top);
+		if (known !== undefined || top === null) return known as Site;
+		const store = this.#stores.open(top);
+		const staging = new Staging(this.#repository, path.join(store, "staging", String(process.pid)));
+		staging.clear();
+		const backup = new BackupDirectory(path.join(store, "backups", path.basename(this.#options.backup)));
+		const site = { top, staging, backup };
+		this.#sites.set(top, site);
+		return site;
+	}
+
+	/** What was staged, on the file system of the path that it is for. */
+	#stagedFor(name: GitPath, file: string): string {
+		const { top, staging } = this.#siteOf(name);
+		return top === null ? file : staging.copyOf(file);
+	}
+
+	#closeStores(): void {
+		for (const { top, backup } of this.#sites.values()) if (top !== null) backup.removeEmpty();
+		this.#stores.close();
+	}
+
+	/**
+	 * Names the file at a path by its open directory: what a commit or another user puts above it meanwhile does not lead us elsewhere.
+	 * Where a link or a file is above it, or nothing, there is nothing at the path.
+	 */
+	#live(name: GitPath): Buffer {
+		if (this.#open?.name === name) return this.#open.place.file;
+		this.#closePlace();
+		try {
+			const place = openBeneath(this.#repository.root, name);
+			this.#open = { name, place };
+			return place.file;
+		} catch (error) {
+			if (!isGone(error) && !["ELOOP", "ENAMETOOLONG"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+			return nowhere;
+		}
+	}
+
+	/** The directories above a path may be other ones by now. */
+	#closePlace(): void {
+		this.#open?.place.close();
+		this.#open = null;
+	}
+
+	/**
+	 * A replacement that was interrupted: what was taken away and nobody knew of is merged into what lies there now. Nothing was
+	 * taken: nothing has happened.
+	 */
+	async #replaceAgain({ path: name, mode, content, replaces }: FileReplacement): Promise<void> {
+		const taken = this.#siteOf(name)
+			.backup.takenBefore(name)
+			.flatMap(({ file, isOurs }) => {
+				const found = peek(file);
+				return found ? [{ file, isOurs, ...found }] : [];
+			});
+		if (taken.every(({ isOurs }) => isOurs)) return;
+		const live = peek(this.#live(name));
+		let [wanted, before] = [live?.content ?? content, replaces];
+		const ours = [content, ...taken.flatMap((entry) => (entry.isOurs ? [entry.content] : []))];
+		wanted = await this.#withOurs(name, replaces, ours, wanted);
+		for (const { file, isOurs, content: written, stats } of taken) {
+			// It was put back already: writing to the live file would write to it.
+			if (stats.ino === live?.stats.ino) fs.rmSync(file);
+			else this.#kept.expose(name, file, written, isOurs);
+			if (isOurs || (replaces !== null && written.equals(replaces))) continue;
+			const exposed = [content, ...this.#kept.exposedTo(name, written)];
+			const late = { path: name, before, written, writtenAt: stats.mtimeMs, appeared: false, incoming: wanted, exposed };
+			[wanted, before] = [await this.#options.mergeLate(late), written];
+		}
+		if (live && wanted.equals(live.content)) this.#kept.noteAfter(name, wanted, []);
+		else await this.#replace(name, mode, wanted, live?.content ?? null);
+	}
+
+	#startExchanger(): void {
+		this.#exchanger = this.#options.exchanger?.() ?? new FileExchanger();
+		this.#attributes = new AttributesAhead(this.#repository.root, this.#exchanger);
+	}
+
+	/** Replaces single files, outside of any move. */
+	async replaceAll(files: readonly FileReplacement[]): Promise<ReplaceReport> {
+		this.#staging.clear();
+		this.#startExchanger();
+		this.#keepsVersions = this.#options.keepsVersions === true && this.#placedVersions?.prepare(files.length) === true;
+		try {
+			for (const file of files) {
+				await this.#orHold({ path: file.path, before: null, after: null }, async () => {
+					if (this.#options.resume === true) await this.#replaceAgain(file);
+					else await this.#replace(file.path, file.mode, file.content, file.replaces);
+				});
+			}
+			await storeBlobs(this.#repository, this.#staging.directory, this.#kept.toStore);
+			this.#removeSpare();
+		} finally {
+			this.#closePlace();
+			this.#exchanger?.close();
+			this.#staging.remove();
+			this.#closeStores();
+		}
+		return { kept: this.#kept.all, held: this.#held };
+	}
+
+	async run(): Promise<MoveReport> {
+		const { from, to, ref, checkpoint } = this.#options;
+		this.#staging.clear();
+		const all = await diffTrees(this.#repository, from ?? this.#repository.emptyTree, to);
+		const diff = all.filter(({ path: name }) => this.#options.isOwn?.(name) !== true);
+		const heldBefore = new Map(this.#options.held?.map((change) => [change.path, change]));
+		const changed = new Set(diff.map((change) => change.path));
+		// A held path still has what its writers have read, not what `from` has.
+		const changes = [
+			...diff.map((change) => ({ ...change, before: (heldBefore.get(change.path) ?? change).before })),
+			...(this.#options.retryHeld === true ? [...heldBefore.values()].filter((change) => !changed.has(change.path)) : []),
+		];
+		// Attributes that come in apply to what comes in with them.
+		this.#filters ||= changes.some(
+			({ path: name, after }) => after !== null && (name === ".gitattributes" || name.endsWith("/.gitattributes")),
+		);
+		// Started early: by the time the files are staged it is there.
+		if (changes.some(({ before, after }) => before !== null && isFileMode(after?.mode))) this.#startExchanger();
+		this.#keepsVersions = this.#options.keepsVersions === true && this.#placedVersions?.prepare(changes.length) === true;
+		try {
+			const flags = await readIndexFlags(
+				this.#repository,
+				changes.map((change) => change.path),
+			);
+			const local = (await this.#options.keepLocal?.(changes, flags)) ?? new Map<GitPath, IndexFlags | null>();
+			const added = changes.filter(({ path: name, before, after }) => before === null && isFileMode(after?.mode) && !local.has(name));
+			const inheriting = inheritingDirectories(
+				this.#repository.root,
+				added.map((change) => parentOf(change.path)),
+			);
+			const staged = await this.#staging.write(changes, "after", this.#filters);
+			const expected = this.#filters ? await this.#versionsOnDisk(changes, staged) : null;
+			this.#inheriting = await inheriting;
+			checkpoint?.("staged");
+			for (let index = changes.length - 1; index >= 0; index--) {
+				const change = changes[index] as TreeChange;
+				if (isFileMode(change.after?.mode) || local.has(change.path)) continue;
+				checkpoint?.("file");
+				await this.#orHold(change, () => this.#remove(change, expected?.[index] ?? null));
+			}
+			for (const [index, change] of changes.entries()) {
+				this.#attributes?.begin(index, changes, staged);
+				if (change.after === null || local.has(change.path)) continue;
+				checkpoint?.("file");
+				await this.#orHold(change, async () => {
+					if (isFileMode(change.after?.mode)) await this.#place(change, staged[index], expected?.[index] ?? null);
+					else this.#placeSubmodule(change.path);
+				});
+			}
+			await this.#mergeLateWrites();
+			await storeBlobs(this.#repository, this.#staging.directory, this.#kept.toStore);
+			checkpoint?.("files");
+			await this.#options.onHeld?.(this.#held, changes);
+			await this.#updateIndex(changes, this.#bitsAfter(flags, local));
+			checkpoint?.("index");
+			// A move that is taken up again may have come this far before.
+			if (ref !== null && (this.#options.resume !== true || (await readRef(this.#repository, ref)) !== to)) {
+				await updateRef(this.#repository, ref, to, this.#options.branchAt ?? from, "robust-sync: integrate");
+			}
+			if (this.#repository.isSparse && changes.length > 0) await this.#keepSparse();
+			checkpoint?.("ref");
+			this.#removeSpare();
+			// What could not be placed has left directories that it was to be kept in.
+			if (this.#held.length > 0) this.#backup.removeEmpty();
+		} finally {
+			this.#closePlace();
+			this.#exchanger?.close();
+			this.#staging.remove();
+			this.#closeStores();
+		}
+		return { changes, kept: this.#kept.all, rescued: this.#rescued, held: this.#held, placed: this.#placedFiles(changes) };
+	}
+
+	/** Files with the commit's content that are where they were put. One that was merged with a late write is a change for the next snapshot. */
+	#placedFiles(changes: readonly TreeChange[]): PlacedFile[] {
+		const wanted = new Map(changes.map(({ path: name, after }) => [name, after?.oid]));
+		return [...this.#placed].flatMap(([name, file]) => {
+			if (file.oid !== wanted.get(name)) return [];
+			try {
+				const stats = fs.lstatSync(fileSystemPath(this.#repository.root, name), { bigint: true });
+				const isIntact = hasContentOf(file.version, stats) && this.#hasMode(file.mode, stats);
+				return String(stats.ino) === file.version.ino ? [{ path: name, ...file, stats, isIntact }] : [];
+			} catch {
+				return [];
+			}
+		});
+	}
+
+	/** Links a staged file to its place, which must be empty. @throws EEXIST */
+	#linkInto(name: GitPath, mode: string | undefined, oid: Oid, staged: string): PlacedVersion | null {
+		const version = this.#keepVersion(mode, staged);
+		try {
+			fs.linkSync(staged, this.#live(name));
+		} catch (error) {
+			if (version) this.#placedVersions?.drop(version.ino);
+			throw error;
+		}
+		this.#notePlaced(name, mode, oid, version);
+		return version;
+	}
+
+	#keepVersion(mode: string | undefined, staged: string): PlacedVersion | null {
+		return mode === "120000" || !this.#keepsVersions ? null : (this.#placedVersions?.keep(staged) ?? null);
+	}
+
+	#notePlaced(name: GitPath, mode: string | undefined, oid: Oid, version: PlacedVersion | null): void {
+		if (version && mode !== undefined) this.#placed.set(name, { mode, oid, version });
+		else this.#placed.delete(name);
+	}
+
+	get #hasModes(): boolean {
+		return this.#repository.config.get("core.filemode") !== "false";
+	}
+
+	#hasMode(mode: string, stats: fs.BigIntStats): boolean {
+		return !this.#hasModes || ((stats.mode & 0o100n) !== 0n) === (mode === "100755");
+	}
+
+	#modeFor({ before, after }: TreeChange, onDisk: fs.Stats): string | undefined {
+		return this.#hasModes ? mergedMode(before?.mode, onDisk, after?.mode) : after?.mode;
+	}
+
+	/** The index bits of changed paths: the user's stay, and a local or a huge file gets one by which git leaves it alone, too. */
+	#bitsAfter(flags: ReadonlyMap<GitPath, IndexFlags>, local: ReadonlyMap<GitPath, IndexFlags | null>): Map<GitPath, IndexFlags> {
+		const bits = new Map([...flags].filter(([name]) => this.#options.ownBits?.has(name) !== true));
+		for (const [name, own] of local) if (own) bits.set(name, own);
+		// git would read all of it each time.
+		for (const { path: name, obstacle } of this.#held)
+			if (obstacle === "too-large" && !bits.has(name)) bits.set(name, { skipWorktree: true, assumeUnchanged: false });
+		return bits;
+	}
+
+	/** Does the work at one path. Where this machine does not allow it, that path is held: what was there has its place again, and all else goes on. */
+	async #orHold(change: TreeChange, work: () => void | Promise<void>): Promise<void> {
+		try {
+			await work();
+		} catch (error) {
+			this.#hold(change, error);
+		}
+	}
+
+	#hold(change: TreeChange, error: unknown): void {
+		let obstacle = obstacleOf(error);
+		if (obstacle === null) throw error;
+		const { path: failed = "", syscall } = error as NodeJS.ErrnoException;
+		const own = this.#options.backup;
+		// Our own directory cannot be written: that concerns every path.
+		if (syscall === "mkdir" && failed.startsWith(own) && obstacle !== "name-too-long") throw error;
+		if (syscall === "link" && obstacle === "not-permitted" && !this.#canLink(change.path)) obstacle = "no-hard-links";
+		this.#held.push({ ...change, obstacle, seen: this.#giveBack(change) });
+	}
+
+	#canLink(name: GitPath): boolean {
+		const { staging } = this.#siteOf(name);
+		const file = staging.nextFile();
+		fs.writeFileSync(file, "");
+		return canLink(file, staging.nextFile());
+	}
+
+	/** A held path has what was taken away from it again. @returns its stamp, where it is known to be as `before` */
+	#giveBack(change: TreeChange): string | null {
+		try {
+			const first = this.#siteOf(change.path).backup.first(change.path);
+			const live = this.#live(change.path);
+			if (lstatIfThere(live) === null && lstatIfThere(first) !== null) this.#putBack(change.path, first);
+			const stats = lstatIfThere(live);
+			if (stats === null) return change.before === null ? statStamp(null) : null;
+			const there = peek(live);
+			if (there === null) return null;
+			return this.#isExpected(change, there.content, there.stats, null) ? statStamp(there.stats) : null;
+		} catch {
+			return null;
+		}
+	}
+
+	/** A submodule is an empty directory until a person fills it. */
+	#placeSubmodule(name: GitPath): void {
+		this.#clearParents(name);
+		const live = this.#live(name);
+		const stats = lstatIfThere(live);
+		if (stats !== null && !stats.isDirectory()) throw new ObstacleError("in-the-way");
+		if (stats === null) fs.mkdirSync(live);
+	}
+
+	/**
+	 * What the old versions look like on disk. Where git calls a file unchanged, because its clean filter gives the old blob, it is the
+	 * file itself, whatever the smudge filter would give. What a filter keeps local in it is merged into the staged file, unless that
+	 * would be stored as something else than what comes in.
+	 */
+	async #versionsOnDisk(changes: readonly TreeChange[], staged: (Staged | undefined)[]): Promise<(string | null)[]> {
+		const expected = (await this.#staging.write(changes, "before", true)).map((file) => (typeof file === "string" ? file : null));
+		const differing = changes.flatMap((change, index) => {
+			if (change.before?.mode !== "100644" && change.before?.mode !== "100755") return [];
+			const first = this.#options.resume === true ? this.#peekTaken(change.path) : null;
+			const smudged = expected[index] ? contentOf(expected[index]) : null;
+			return [
+				{ change, index, content: first, smudged, isTaken: true },
+				{ change, index, content: this.#peekFile(this.#live(change.path)), smudged, isTaken: false },
+			].filter(({ content }) => content !== null && !(smudged !== null && content.equals(smudged)));
+		});
+		const live = differing.filter(({ isTaken }) => !isTaken).map(({ change }) => change.path);
+		const clean = await cleanEntries(this.#repository, live, true);
+		let merges = 0;
+		for (const { change, index, content: found, smudged, isTaken } of differing) {
+			const content = found as Buffer;
+			const oid = isTaken ? await this.#cleanOid(change.path, content) : clean.get(change.path)?.oid;
+			if (oid !== change.before?.oid) continue;
+			// It was read before git read it: it is the same still.
+			if (!isTaken && this.#peekFile(this.#live(change.path))?.equals(content) !== true) continue;
+			const file = this.#staging.nextFile();
+			fs.writeFileSync(file, content);
+			expected[index] = file;
+			const incoming = staged[index];
+			if (smudged === null || typeof incoming !== "string" || change.after?.mode === "120000" || ++merges > maxFilteredMerges) continue;
+			const late = {
+				path: change.path,
+				before: smudged,
+				written: content,
+				writtenAt: null,
+				appeared: false,
+				exposed: [],
+				isUnchanged: true,
+			};
+			const merged = await this.#options.mergeLate({ ...late, incoming: contentOf(incoming) });
+			if ((await this.#cleanOid(change.path, merged)) === change.after?.oid)
+				staged[index] = await this.#staging.writeOne(merged, change.after?.mode);
+		}
+		return expected;
+	}
+
+	#peekTaken(name: GitPath): Buffer | null {
+		try {
+			return this.#peekFile(this.#siteOf(name).backup.first(name));
+		} catch {
+			// What cannot be kept there was never taken away.
+			return null;
+		}
+	}
+
+	#peekFile(file: Buffer): Buffer | null {
+		try {
+			const found = peek(file);
+			return found?.stats.isFile() ? found.content : null;
+		} catch {
+			return null;
+		}
+	}
+
+	/** What git would store for content at a path; null: its filter fails, or git cannot be told the path. */
+	async #cleanOid(name: GitPath, content: Buffer): Promise<Oid | null> {
+		if (!isArgument(name)) return null;
+		try {
+			const { stdout } = await this.#repository.run(["hash-object", `--path=${displayPath(name)}`, "--stdin"], { input: content });
+			return stdout.toString("latin1").trim();
+		} catch (error) {
+			if (error instanceof GitError && error.code !== "GIT_TIMEOUT") return null;
+			throw error;
+		}
+	}
+
+	/** What lies outside of a sparse checkout goes out of sight again, unless somebody wrote to it (git-sparse-checkout(1), reapply). */
+	async #keepSparse(): Promise<void> {
+		await this.#repository.run(["update-index", "-q", "--refresh"], { accept: [0, 1] });
+		await this.#repository.run(["sparse-checkout", "reapply"], { accept: [0, 1, 128] });
+	}
+
+	/** Renames what lies at `name` into the backup. False: there is nothing, or a directory, which stays. */
+	#grab(name: GitPath, destination: Buffer): boolean {
+		const live = this.#live(name);
+		const stats = lstatIfThere(live);
+		if (!stats || stats.isDirectory()) return false;
+		this.#siteOf(name).backup.makeParents(destination);
+		try {
+			fs.renameSync(live, destination);
+			return true;
+		} catch (error) {
+			if (isGone(error)) return false;
+			throw error;
+		}
+	}
+
+	/**
+	 * Looks at a file that was taken away. As `from` has it: it is noted, and stays away. Anything else was written late: it goes
+	 * back at once, so that its writer never sees the path without it, and is merged there in the end.
+	 * @param exposed what else could be read there before it
+	 * @returns whether it was as expected
+	 */
+	#judge(
+		change: TreeChange,
+		file: Buffer,
+		expected: string | null | undefined,
+		staged: string | null,
+		appeared = false,
+		exposed: readonly Buffer[] = [],
+	): boolean {
+		const stats = lstatIfThere(file);
+		const content = stats ? readContent(file, stats) : null;
+		if (stats?.isDirectory()) this.#putDirectoryBeside(change.path, file);
+		if (!stats || content === null) return true;
+		const versions = this.#versions(expected, staged);
+		if (this.#isExpected(change, content, stats, versions)) {
+			this.#noteExpected(change, file, content, versions);
+			return true;
+		}
+		const write = this.#write(change.path, content, stats.mtimeMs, exposed);
+		const overtaken = !this.#putBack(change.path, file);
+		if (overtaken) this.#kept.expose(change.path, file, content, false);
+		this.#late.push({ change, writes: [write], appeared, overtaken, versions });
+		return false;
+	}
+
+	/**
+	 * The same for all that interrupted moves took away at one path, or had put there, in its order: what was written late is merged in
+	 * memory, and put there once.
+	 * @returns whether any was
+	 */
+	#judgeAll(
+		change: TreeChange,
+		earlier: ReturnType<BackupDirectory["takenBefore"]>,
+		expected: string | null | undefined,
+		staged: string,
+	): boolean {
+		const before = this.#late.length;
+		for (const [index, { file, isOurs }] of earlier.entries()) {
+			const ours = isOurs ? peek(file) : null;
+			if (ours) this.#kept.expose(change.path, file, ours.content, true);
+			// What came in took the place of the first one, until it was written over.
+			if (!isOurs) this.#judge(change, file, expected, staged, false, index === 0 ? [] : [contentOf(staged)]);
+		}
+		const late = this.#late.splice(before);
+		if (late.length === 0) return false;
+		const writes = new Map<Oid, Write>();
+		for (const write of late.flatMap((entry) => entry.writes)) {
+			const oid = blobOid(write.content);
+			if (!writes.has(oid)) writes.set(oid, write);
+		}
+		const [{ versions }] = late as [LateWrites];
+		const lies = late.findLast(({ overtaken }) => !overtaken)?.writes[0]?.content;
+		this.#late.push({ change, writes: [...writes.values()], lies, appeared: false, overtaken: lies === undefined, versions });
+		return true;
+	}
+
+	/** Filters make what lies on disk differ from the blobs: then the versions are what they look like on disk. */
+	#versions(expected: string | null | undefined, staged: string | null): Versions | null {
+		const read = (version: string | null | undefined) => (version ? readContent(version, fs.lstatSync(version)) : null);
+		return this.#filters ? { before: read(expected), incoming: read(staged) } : null;
+	}
+
+	#isExpected({ before }: TreeChange, content: Buffer, stats: fs.Stats, versions: Versions | null): boolean {
+		return (
+			isFileMode(before?.mode) &&
+			stats.isSymbolicLink() === (before?.mode === "120000") &&
+			(versions ? content.equals(versions.before ?? Buffer.alloc(0)) : blobOid(content, this.#repository.objectFormat) === before?.oid)
+		);
+	}
+
+	#incomingId({ after }: TreeChange, versions: Versions | null): Oid | null {
+		if (versions?.incoming) return this.#kept.idOf(versions.incoming);
+		return isFileMode(after?.mode) ? (after?.oid ?? null) : null;
+	}
+
+	#noteExpected(change: TreeChange, file: Buffer, content: Buffer, versions: Versions | null): void {
+		const { path: name, before } = change;
+		this.#cutHardLinks(name, file);
+		const note = this.#kept.note(
+			name,
+			file,
+			versions ? this.#kept.idOf(content) : (before?.oid ?? ""),
+			this.#incomingId(change, versions),
+			true,
+		);
+		// What a process that had it open has appended since it was read is a late write.
+		note.size = content.length;
+	}
+
+	/** A file with other names goes on living there: what is written to it by those is none of this path's. */
+	#cutHardLinks(name: GitPath, file: Buffer): void {
+		const stats = fs.lstatSync(file);
+		if (!stats.isFile() || stats.nlink - Number(this.#placedVersions?.has(file) ?? false) === 1) return;
+		const { backup } = this.#siteOf(name);
+		const copy = backup.nextLate(name);
+		backup.makeParents(copy);
+		fs.copyFileSync(file, copy, fs.constants.COPYFILE_FICLONE);
+		fs.utimesSync(copy, stats.atimeMs / 1000, stats.mtimeMs / 1000);
+		fs.renameSync(copy, file);
+	}
+
+	/**
+	 * Puts `staged` in the place of a file whose content is known, without a moment in which a reader finds nothing there.
+	 * @param destination takes what was there
+	 * @param found what lies there, as far as is known
+	 * @returns what was there; or what was written at this very moment and seen too late: it has its place again. "impossible": it cannot
+	 * be done this way; "taken": what is no file was put there, and `destination` has it
+	 */
+	async #exchange(
+		name: GitPath,
+		mode: string | undefined,
+		staged: string,
+		destination: Buffer,
+		found: Found | null,
+		isKnown: (content: Buffer, stats: fs.Stats) => boolean,
+	): Promise<{ readonly replaced: Buffer; readonly version: PlacedVersion | null } | Returned | "impossible" | "taken"> {
+		const version = found === null ? null : this.#keepVersion(mode, staged);
+		const done = await this.#swap(name, staged, destination, found, isKnown);
+		if (typeof done === "object" && "replaced" in done) return { ...done, version };
+		if (version) this.#placedVersions?.drop(version.ino);
+		return done;
+	}
+
+	async #swap(
+		name: GitPath,
+		staged: string,
+		destination: Buffer,
+		found: Found | null,
+		isKnown: (content: Buffer, stats: fs.Stats) => boolean,
+	): Promise<{ readonly replaced: Buffer } | Returned | "impossible" | "taken"> {
+		const live = this.#live(name);
+		const swap = async () => {
+			this.#options.checkpoint?.("swap");
+			const { ino } = fs.lstatSync(destination);
+			const said = (await this.#exchanger?.exchange(destination, live)) === true;
+			this.#options.checkpoint?.("swapped");
+			// Who swapped them may have been killed before saying so.
+			return said || fs.lstatSync(destination).ino !== ino;
+		};
+		if (!found || !(await this.#exchanger?.ready)) return "impossible";
+		this.#siteOf(name).backup.makeParents(destination);
+		fs.linkSync(staged, destination);
+		if (!(await swap())) {
+			fs.rmSync(destination);
+			return "impossible";
+		}
+		const out = fs.lstatSync(destination);
+		if (out.isDirectory()) return await this.#returnDirectory(name, destination, swap, fs.lstatSync(staged).ino);
+		const untouched = out.ino === found.stats.ino && out.size === found.stats.size && out.mtimeMs === found.stats.mtimeMs;
+		carryBits(staged, found.stats, out);
+		// The kernel's clock is coarse: two writes in one tick look alike.
+		if (untouched && Math.abs(Date.now() - out.mtimeMs) > coarseClockMs) return { replaced: found.content };
+		const taken = peek(destination);
+		if (!taken) return "taken";
+		if (isKnown(taken.content, taken.stats)) return { replaced: taken.content };
+		return await this.#putNewestBack(name, destination, swap, fs.lstatSync(staged).ino);
+	}
+
+	/**
+	 * A directory that was made at the path a moment before a swap has its place back, with all that is in it.
+	 * @param inode of our own file @returns "impossible": nothing was replaced; "taken": `hand` has what a program put in the place of ours
+	 */
+	async #returnDirectory(name: GitPath, hand: Buffer, swap: () => Promise<boolean>, inode: number): Promise<"impossible" | "taken"> {
+		for (let attempt = 0; fs.lstatSync(hand).isDirectory(); attempt++) {
+			if (attempt === maxAttempts) throw this.#writtenTooFast(name);
+			if ((await swap()) || lstatIfThere(this.#live(name)) !== null) continue;
+			fs.renameSync(hand, this.#live(name));
+			return "impossible";
+		}
+		if (fs.lstatSync(hand).ino !== inode) return "taken";
+		fs.rmSync(hand);
+		return "impossible";
+	}
+
+	/**
+	 * What was written a moment before a swap gets its place back, and so does what was written over ours meanwhile, until what comes
+	 * back is what we put there.
+	 * @param hand what was taken away
+	 * @param inode of our own file, which lies in its place; it has another link
+	 */
+	async #putNewestBack(name: GitPath, hand: Buffer, swap: () => Promise<boolean>, inode: number): Promise<Returned> {
+		const taken: { readonly content: Buffer; kept: Buffer | null }[] = [];
+		let lying = inode;
+		let overtaken = false;
+		for (let attempt = 0; ; attempt++) {
+			const there = peek(hand);
+			if (!there) break;
+			// All of it stays where it is, for the next start.
+			if (attempt === maxAttempts) throw this.#writtenTooFast(name);
+			// A link of ours keeps its inode from being given to another file.
+			taken.push({ content: there.content, kept: this.#siteOf(name).backup.linkLate(name, hand, false) });
+			const isSwapped = await swap();
+			if (!isSwapped) overtaken = !this.#putBack(name, hand);
+			if (!isSwapped || fs.lstatSync(hand).ino === lying) break;
+			lying = there.stats.ino;
+		}
+		fs.rmSync(hand, { force: true });
+		const newest = taken.at(-1);
+		if (newest?.kept && !overtaken) {
+			// It has its place, and may lose it in the next moment to one who had read ours.
+			this.#spare.push(newest.kept);
+			newest.kept = null;
+		}
+		return { taken, overtaken };
+	}
+
+	#writtenTooFast(name: GitPath): Error {
+		return new Error(`${displayPath(name)} is written too fast to be merged; its versions lie in ${this.#options.backup}`);
+	}
+
+	/** A write that is seen now. @param at when it was made @param more what could be read before it, besides what is known already */
+	#write(name: GitPath, content: Buffer, at: Write["at"] = null, more: readonly Buffer[] = []): Write {
+		return { content, at, exposed: [...this.#kept.exposedTo(name, content, at), ...more] };
+	}
+
+	/** A write that lies there. */
+	#writeAt(name: GitPath, { content, stats }: Found): Write {
+		return this.#write(name, content, Math.max(stats.mtimeMs, stats.ctimeMs));
+	}
+
+	/** Remembers what could be read for a moment around a swap that was undone. @param ours what we had put there, from `staged` */
+	#noteReturned(name: GitPath, staged: string, ours: Buffer, { taken }: Returned): Write[] {
+		return taken.map(({ content, kept }, index) => {
+			const write = this.#write(name, content);
+			// The first one lay there before ours.
+			if (index === 0) this.#exposeStaged(name, staged, ours);
+			if (kept) this.#kept.expose(name, kept, content, false);
+			return write;
+		});
+	}
+
+	#exposeStaged(name: GitPath, staged: string, content: Buffer): void {
+		this.#kept.expose(name, this.#siteOf(name).backup.linkLate(name, staged, true), content, true);
+	}
+
+	#removeSpare(): void {
+		for (const file of this.#spare.splice(0)) fs.rmSync(file);
+	}
+
+	/** Gives a file that was taken away its place again. False: there is a newer one by now. */
+	#putBack(name: GitPath, file: Buffer): boolean {
+		try {
+			fs.linkSync(file, this.#live(name));
+		} catch (error) {
+			if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+			// A process that was killed had put it back already, and not yet removed this link.
+			if (lstatIfThere(this.#live(name))?.ino !== lstatIfThere(file)?.ino) return false;
+		}
+		fs.rmSync(file);
+		return true;
+	}
+
+	#remove(change: TreeChange, expected: string | null | undefined): void {
+		// What a commit has in a store of ours was never placed.
+		if (this.#stores.isInside(change.path)) return;
+		const site = this.#siteOf(change.path);
+		const backup = site.backup.first(change.path);
+		const resumed = this.#options.resume === true && lstatIfThere(backup) !== null;
+		if (change.before?.mode === "160000") return;
+		const there = peek(this.#live(change.path));
+		this.#refuseDatabase(this.#live(change.path), there);
+		const versions = this.#versions(expected, null);
+		if (!resumed && there && !this.#isExpected(change, there.content, there.stats, versions)) {
+			this.#late.push({ change, writes: [this.#writeAt(change.path, there)], appeared: false, overtaken: false, versions });
+			return;
+		}
+		const grabbed = !resumed && this.#grab(change.path, backup);
+		if (grabbed) this.#judge(change, backup, expected, null);
+		if (resumed) for (const { file } of site.backup.takenBefore(change.path)) this.#judge(change, file, expected, null);
+		for (let parent = parentOf(change.path); parent !== null; parent = parentOf(parent)) {
+			try {
+				fs.rmdirSync(this.#live(parent));
+			} catch {
+				break;
+			}
+		}
+	}
+
+	async #place(change: TreeChange, file: Staged | undefined, expected: string | null | undefined): Promise<void> {
+		if (typeof file !== "string") throw file ?? new ObstacleError("impossible-link");
+		if (this.#stores.isInside(change.path)) throw new ObstacleError("in-the-way");
+		this.#clearParents(change.path);
+		const near = this.#stagedFor(change.path, file);
+		const staged = this.#inheriting.has(parentOf(change.path)) ? this.#followDirectory(change, near) : near;
+		const site = this.#siteOf(change.path);
+		const backup = site.backup.first(change.path);
+		const live = this.#live(change.path);
+		let judged = false;
+		if (this.#options.resume === true) {
+			// An exchange that was prepared and not made.
+			if (isSame(backup, staged)) fs.rmSync(backup);
+			const earlier = site.backup.takenBefore(change.path);
+			judged = earlier.some(({ isOurs }) => !isOurs);
+			const late = this.#judgeAll(change, earlier, expected, staged);
+			const isThere = isSame(live, staged);
+			// Ours lay there, for a moment or until it was written over.
+			if (late || (judged && !isThere)) {
+				const copy = site.staging.nextFile();
+				const content = contentOf(staged);
+				fs.writeFileSync(copy, content);
+				// It stands for what the first attempt put there, whenever that was.
+				fs.utimesSync(copy, 0, 0);
+				this.#exposeStaged(change.path, copy, content);
+			}
+			if (late || isThere) return;
+		}
+		// Since the path was empty for a moment.
+		let appeared = false;
+		for (let attempt = 0; ; attempt++) {
+			const destination = attempt === 0 && !judged ? backup : site.backup.nextLate(change.path, staged);
+			const versions = this.#versions(expected, staged);
+			// No wait between the look and the swap.
+			await this.#exchanger?.ready;
+			await this.#refuseHuge(change, live);
+			await this.#attributes?.finish(live, staged);
+			const there = peek(live);
+			this.#refuseDatabase(live, there);
+			if (there && !this.#isExpected(change, there.content, there.stats, versions)) {
+				// Written late: it stays where its writer and its readers look for it, and is merged there in the end.
+				this.#late.push({ change, writes: [this.#writeAt(change.path, there)], appeared, overtaken: false, versions });
+				return;
+			}
+			if (there) keepPermissions(staged, there.stats, this.#modeFor(change, there.stats));
+			const { mode, oid } = change.after as TreeEntry;
+			const replaced = await this.#exchange(change.path, mode, staged, destination, there, (content, stats) =>
+				this.#isExpected(change, content, stats, versions),
+			);
+			if (typeof replaced === "object" && "replaced" in replaced) {
+				this.#noteExpected(change, destination, replaced.replaced, versions);
+				this.#notePlaced(change.path, mode, oid, replaced.version);
+				this.#kept.placedAs(change.path, this.#incomingId(change, versions), replaced.version);
+				return;
+			}
+			if (typeof replaced === "object") {
+				const writes = this.#noteReturned(change.path, staged, contentOf(staged), replaced);
+				this.#late.push({ change, writes, overtaken: replaced.overtaken, appeared, versions });
+				return;
+			}
+			if (replaced === "taken" || this.#grab(change.path, destination)) {
+				const taken = lstatIfThere(destination);
+				if (!this.#judge(change, destination, expected, staged, appeared)) return;
+				if (there && taken) carryBits(staged, there.stats, taken);
+			} else if (lstatIfThere(live)?.isDirectory() && !this.#giveWay(live)) {
+				// An empty directory that stays is a mount point.
+				if (fs.readdirSync(live).length === 0) throw new ObstacleError("mount-point");
+				this.#placeBeside(change, staged);
+				return;
+			}
+			try {
+				const version = this.#linkInto(change.path, mode, oid, staged);
+				this.#kept.placedAs(change.path, this.#incomingId(change, versions), version);
+				return;
+			} catch (error) {
+				// Somebody made a file there in this very moment: it is looked at like the one before.
+				if ((error as NodeJS.ErrnoException).code !== "EEXIST" || attempt > maxAttempts) throw error;
+				appeared = true;
+			}
+		}
+	}
+
+	/** A database that a program has open stays: SQLite writes into the file that it opened, and reads what lies beside it by its name. */
+	#refuseDatabase(live: Buffer, there: Found | null): void {
+		if (there && this.#databases.isOpen(live, there)) throw new ObstacleError("live-database");
+	}
+
+	/** A huge file that is not as it was is not read: it stays. */
+	async #refuseHuge({ before }: TreeChange, live: Buffer): Promise<void> {
+		const stats = lstatIfThere(live);
+		if (!stats?.isFile() || stats.size <= hugeBytes) return;
+		const oid = isFileMode(before?.mode) ? before?.oid : undefined;
+		const size = oid === undefined ? null : Number((await this.#repository.run(["cat-file", "-s", oid])).stdout.toString("latin1"));
+		if (size !== stats.size) throw new ObstacleError("too-large");
+	}
+
+	/** A new file gets what its directory hands down. @returns the staged file that has it, with the same content */
+	#followDirectory({ path: name, after }: TreeChange, staged: string): string {
+		if (after?.mode === "120000" || lstatIfThere(this.#live(name)) !== null) return staged;
+		const file = this.#siteOf(name).staging.nextFile();
+		const beside = Buffer.concat([
+			this.#live(name).subarray(0, this.#live(name).lastIndexOf(0x2f)),
+			Buffer.from(`/.robust-sync-new-${process.pid}`),
+		]);
+		if (!makeInheritingFile(beside, file, after?.mode)) return staged;
+		const descriptor = fs.openSync(file, "r+");
+		try {
+			fs.writeFileSync(descriptor, readUnseen(staged));
+			markUnread(file);
+			fs.fsyncSync(descriptor);
+		} finally {
+			fs.closeSync(descriptor);
+		}
+		return file;
+	}
+
+	/** A directory in the way of a file: gone when it is empty, all the way down. */
+	#giveWay(directory: Buffer): boolean {
+		try {
+			for (const name of fs.readdirSync(directory, { encoding: "buffer" })) {
+				const below = Buffer.concat([directory, Buffer.from("/"), name]);
+				if (!lstatIfThere(below)?.isDirectory() || !this.#giveWay(below)) return false;
+			}
+			fs.rmdirSync(directory);
+			return true;
+		} catch {
+			return false;
+		}
+	}
+
+	/** The directory keeps the name; the incoming file lives beside it, and the next snapshot says so in history. */
+	#placeBeside(change: TreeChange, staged: string): void {
+		const beside = this.#live(besidePath(change.path, change.after?.oid ?? ""));
+		if (!lstatIfThere(beside)) fs.linkSync(staged, beside);
+		this.#rescued.push(change.path);
+	}
+
+	/** A process was killed while it had a directory in its hand: that lives beside the file now. */
+	#putDirectoryBeside(name: GitPath, directory: Buffer): void {
+		const { ino } = fs.lstatSync(directory);
+		fs.renameSync(directory, this.#live(besidePath(name, blobOid(Buffer.from(String(ino)), this.#repository.objectFormat))));
+		this.#rescued.push(name);
+	}
+
+	/** Makes the directories above `name`; a file or link that lies where one must be goes beside. */
+	#clearParents(name: GitPath): void {
+		const parent = parentOf(name);
+		if (parent === null) return;
+		const { root, objectFormat } = this.#repository;
+		for (const directory of directoriesAbove(name)) {
+			if (this.#directories.has(directory)) continue;
+			this.#closePlace();
+			beneath(root, directory, (live) => {
+				const stats = lstatIfThere(live);
+				if (stats && !stats.isDirectory()) {
+					const content = readContent(live, stats) ?? Buffer.alloc(0);
+					beneath(root, besidePath(directory, blobOid(content, objectFormat)), (beside) => fs.renameSync(live, beside));
+					this.#rescued.push(directory);
+				}
+				if (!stats?.isDirectory()) fs.mkdirSync(live);
+			});
+			this.#directories.add(directory);
+		}
+	}
+
+	async #blobsOf(change: TreeChange): Promise<{ before: Buffer | null; incoming: Buffer | null }> {
+		const oidOf = (side: TreeChange["before"]) => (isFileMode(side?.mode) ? (side?.oid ?? null) : null);
+		const [before, after] = [oidOf(change.before), oidOf(change.after)];
+		const contents = await readObjectsWhole(
+			this.#repository,
+			[before, after].filter((oid) => oid !== null),
+		);
+		return { before: contents.get(before ?? "") ?? null, incoming: contents.get(after ?? "") ?? null };
+	}
+
+	/**
+	 * What an interrupted move had made of late writes is in what it was about to put there, or had. Whoever wrote from that has it, and
+	 * must not be taken for who added it.
+	 */
+	async #withOurs(name: GitPath, before: Buffer | null, ours: readonly Buffer[], incoming: Buffer): Promise<Buffer> {
+		let all = incoming;
+		for (const written of ours)
+			all = await this.#options.mergeLate({ path: name, before, written, writtenAt: null, appeared: false, incoming: all, exposed: [] });
+		return all;
+	}
+
+	async #mergeLateWrites(): Promise<void> {
+		for (const late of this.#late) await this.#orHold(late.change, () => this.#mergeLateWrite(late));
+	}
+
+	async #mergeLateWrite({ change, writes, lies, appeared, overtaken, versions }: LateWrites): Promise<void> {
+		const [{ content: written, at: writtenAt, exposed }, ...later] = writes as [Write, ...Write[]];
+		const { before, incoming: to } = versions ?? (await this.#blobsOf(change));
+		const ours = this.#kept.exposedByUs(change.path).filter((content) => !to?.equals(content));
+		// Somebody wrote just what came in.
+		if (later.length === 0 && ours.length === 0 && to?.equals(written) && modeOnDisk(this.#live(change.path)) === change.after?.mode)
+			return;
+		this.#rescued.push(change.path);
+		// Changed here, deleted there: the changed version stays.
+		if (to === null) return;
+		// A link is no text: the later version stays as a whole, and history has the other one.
+		if ([change.before?.mode, change.after?.mode, modeOnDisk(this.#live(change.path))].includes("120000")) return;
+		const incoming = await this.#withOurs(change.path, to, ours, to);
+		const content = await this.#options.mergeLate({ path: change.path, before, written, writtenAt, appeared, incoming, exposed });
+		const onDisk = lstatIfThere(this.#live(change.path));
+		const mode = onDisk === null ? change.after?.mode : this.#modeFor(change, onDisk);
+		await this.#replace(change.path, mode, content, written, { from: before, later, lies, overtaken });
+	}
+
+	/**
+	 * Puts `content`, which was made from `there`, in the place of `there`. What somebody wrote in between was made from that too,
+	 * and is merged in.
+	 * @param how `from`: what lay there before all of that; `later`: what is known to have been written after `there`, oldest first;
+	 * `lies`: which of these lies there; `overtaken`: none does: `there` was away for a moment, and something else is in its place by now
+	 */
+	async #replace(
+		name: GitPath,
+		mode: string | undefined,
+		content: Buffer,
+		there: Buffer | null,
+		how: { from?: Buffer | null; later?: readonly Write[]; lies?: Buffer | undefined; overtaken?: boolean } = {},
+	): Promise<void> {
+		const { from = null, later = [], overtaken = false } = how;
+		let [wanted, known, appeared] = [content, there, overtaken && later.length === 0];
+		const notes: KeptNote[] = [];
+		const mergeIn = async ({ content: written, at: writtenAt, exposed: others }: Write, appearsNext: boolean) => {
+			const exposed = [...others, ...(from ? [from] : [])];
+			wanted = await this.#options.mergeLate({ path: name, before: known, written, writtenAt, appeared, incoming: wanted, exposed });
+			[known, appeared] = [written, appearsNext];
+		};
+		const mergeAll = async (writes: readonly Write[], appearsNext: boolean) => {
+			for (const [index, write] of writes.entries()) await mergeIn(write, appearsNext && index === writes.length - 1);
+		};
+		await mergeAll(later, overtaken);
+		known = how.lies ?? known;
+		let witness: Buffer | null = null;
+		for (let attempt = 0; attempt < maxAttempts; attempt++) {
+			if (witness) fs.rmSync(witness);
+			this.#clearParents(name);
+			const { staging, backup } = this.#siteOf(name);
+			const staged = await staging.writeOne(wanted, mode);
+			const destination = backup.nextLate(name, staged);
+			// Nobody else knows this content: if we are killed when it lies there, the next start finds by this link what others wrote from.
+			witness = backup.linkLate(name, staged, true);
+			this.#clearParents(name);
+			await this.#exchanger?.ready;
+			await this.#exchanger?.copyAttributes(this.#live(name), Buffer.from(staged));
+			const there = peek(this.#live(name));
+			// Who only appends cannot be caught up with: what came on top is found in the kept file later.
+			const isKnown = (found: Buffer) =>
+				known !== null && (attempt < appendAttempts ? found.equals(known) : found.subarray(0, known.length).equals(known));
+			if (there?.stats.isFile() && !isKnown(there.content)) {
+				await mergeIn(this.#writeAt(name, there), false);
+				continue;
+			}
+			const file = there?.stats.isFile() ? there : null;
+			if (file) keepPermissions(staged, file.stats, mode);
+			const oid = blobOid(wanted, this.#repository.objectFormat);
+			const replaced = await this.#exchange(name, mode, staged, destination, file, (found, stats) => stats.isFile() && isKnown(found));
+			if (typeof replaced === "object" && "replaced" in replaced) {
+				const merged = known ?? replaced.replaced;
+				const note = this.#kept.note(name, destination, this.#kept.idOf(merged), null);
+				note.size = merged.length;
+				this.#notePlaced(name, mode, oid, this.#filters ? null : replaced.version);
+				this.#kept.noteAfter(name, wanted, [...notes, note], replaced.version);
+				this.#spare.push(witness);
+				return;
+			}
+			if (typeof replaced === "object") {
+				await mergeAll(this.#noteReturned(name, staged, wanted, replaced), replaced.overtaken);
+				continue;
+			}
+			if (replaced === "taken" || this.#grab(name, destination)) {
+				const found = readContent(destination, fs.lstatSync(destination));
+				if (found !== null && !(known !== null && found.equals(known))) {
+					// Back at once: merging takes time, and its writer must not miss it meanwhile.
+					const back = this.#putBack(name, destination);
+					if (!back) notes.push(this.#kept.note(name, destination, this.#kept.idOf(found), null));
+					await mergeIn(this.#write(name, found), !back);
+					continue;
+				}
+				if (found !== null) notes.push(this.#kept.note(name, destination, this.#kept.idOf(found), null));
+				if (file) carryBits(staged, file.stats, fs.lstatSync(destination));
+			}
+			try {
+				const version = this.#linkInto(name, mode, oid, staged);
+				this.#kept.noteAfter(name, wanted, notes, version);
+				this.#spare.push(witness);
+				return;
+			} catch (error) {
+				if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+				appeared = true;
+			}
+		}
+		throw this.#writtenTooFast(name);
+	}
+
+	async #updateIndex(changes: readonly TreeChange[], flags: ReadonlyMap<GitPath, IndexFlags>): Promise<void> {
+		if (changes.length === 0) return;
+		await writeFlaggedIndexEntries(
+			this.#repository,
+			changes.map(({ path: name, after }) => ({ path: name, entry: after })),
+			flags,
+		);
+	}
+}
+
+/**
+ * Moves working tree, index and branch from one commit to another. An uncommitted byte is never destroyed: replaced files
+ * are kept in `backup`, and what was written meanwhile is merged in. After a crash at any point the same call with
+ * `resume` goes on where it stopped.
+ * @throws GitError, and the file system's errors; what was not done yet is then done by the next call with `resume`
+ */
+export async function moveWorkingTree(repository: Repository, options: MoveOptions, filters: boolean): Promise<MoveReport> {
+	return await new Move(repository, options, filters).run();
+}
+
+/**
+ * Replaces files one by one as moveWorkingTree does: what lies there is renamed into `backup`, and content that nobody knew
+ * of is merged in. Index and branch stay as they are. After a crash the same call with `resume` goes on where it stopped.
+ */
+export async function replaceFiles(
+	repository: Repository,
+	options: Pick<
+		MoveOptions,
+		"staging" | "backup" | "mounts" | "versions" | "keepsVersions" | "resume" | "mergeLate" | "checkpoint" | "exchanger"
+	>,
+	files: readonly FileReplacement[],
+): Promise<ReplaceReport> {
+	const unused = { from: null, to: "", ref: null };
+	return await new Move(repository, { ...unused, ...options }, false).replaceAll(files);
+}

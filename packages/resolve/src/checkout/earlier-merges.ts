@@ -1,0 +1,95 @@
+import type { Oid } from "@robust-sync/git";
+import { LockLostError, listSavedVersions, readUnsavedMerges, type UnsavedMerge, writeUnsavedMerges } from "@robust-sync/workspace";
+import { resolveMerge } from "../merge/resolve-merge.ts";
+import { walkBetween } from "../saved/resolutions-between.ts";
+import { saveVersions } from "../saved/save-versions.ts";
+import type { IntegrateContext } from "./integrate.ts";
+
+/** A checkout waits no longer than this for merges of other nodes to be computed again; later cycles go on. */
+const budgetMs = 3_000;
+/** A merge whose versions could not be saved in this many cycles is given up. Both its parents stay in history. */
+const maxFailures = 5;
+/** The list is bounded, so that a peer cannot make it grow for ever: the oldest are given up. */
+const maxUnsaved = 10_000;
+
+/** Names in `sync/conflicts/` are looked at this far back for merges that are saved already. */
+const savedLookback = 1_000;
+
+type EarlierContext = Pick<IntegrateContext, "repository" | "paths" | "now" | "lock" | "warn">;
+
+const short = (commit: Oid) => commit.slice(0, 12);
+
+/** Computes one merge again and saves what lost in it. A commit that computing does not give was not made by us: nothing is saved. */
+async function saveOne({ repository, paths, now, warn }: EarlierContext, { commit, ours, theirs }: UnsavedMerge): Promise<string | null> {
+	const resolution = await resolveMerge(repository, ours, theirs);
+	if (resolution.commit === commit) return await saveVersions(repository, paths, resolution, now());
+	warn?.("a commit says that robust-sync merged it, but merging its parents gives another: no versions are saved for it", {
+		commit: short(commit),
+		merged: short(resolution.commit),
+	});
+	return null;
+}
+
+/** Saves as many as the time allows, and leaves the others on the list. A failure is logged, and tried again in a later cycle. */
+async function saveSome(context: EarlierContext, unsaved: readonly UnsavedMerge[]): Promise<string[]> {
+	const { paths, warn } = context;
+	const deadline = performance.now() + budgetMs;
+	const known = new Set(listSavedVersions(paths, savedLookback).map(({ manifest }) => manifest?.merge_commit));
+	const saved: string[] = [];
+	const left: UnsavedMerge[] = [];
+	for (const merge of unsaved) {
+		if (known.has(merge.commit)) continue;
+		if (performance.now() > deadline) {
+			left.push(merge);
+			continue;
+		}
+		context.lock.assertHeld();
+		try {
+			const name = await saveOne(context, merge);
+			if (name !== null) saved.push(name);
+		} catch (error) {
+			if (error instanceof LockLostError) throw error;
+			const failures = merge.failures + 1;
+			const gaveUp = failures >= maxFailures;
+			if (!gaveUp) left.push({ ...merge, failures });
+			warn?.(
+				gaveUp
+					? "the losing versions of another node's merge cannot be saved here, given up: both sides are in git's history"
+					: "the losing versions of another node's merge could not be saved here yet: trying again in the next cycle",
+				{ commit: short(merge.commit), error: error instanceof Error ? error.message : String(error) },
+			);
+		}
+	}
+	if (left.length > maxUnsaved)
+		warn?.("too many merges of other nodes wait for their losing versions to be saved: the oldest are given up", {
+			count: left.length - maxUnsaved,
+		});
+	writeUnsavedMerges(paths, left.slice(-maxUnsaved));
+	return saved;
+}
+
+/**
+ * The saved versions of merges that only other nodes made, for what `to` has and `from` lacks. Never fails because of what is in those
+ * commits: what cannot be computed or saved now stays on a list for later cycles.
+ * @returns names below sync/conflicts/, and how many commits lie between; null: that was not counted
+ * @throws GitError when history cannot be walked; the file system's error when the list cannot be written; LockLostError
+ */
+export async function saveEarlierMerges(
+	context: EarlierContext,
+	from: Oid | null,
+	to: Oid,
+): Promise<{ readonly saved: string[]; readonly commits: number | null }> {
+	if (from === null) return { saved: [], commits: null };
+	const walked = await walkBetween(context.repository, from, to);
+	if (walked.resolutions.length === 0) return { saved: [], commits: walked.commits };
+	const waiting = readUnsavedMerges(context.paths);
+	const listed = new Set(waiting.map(({ commit }) => commit));
+	const added = walked.resolutions.filter(({ commit }) => !listed.has(commit)).map((merge) => ({ ...merge, failures: 0 }));
+	return { saved: await saveSome(context, [...added, ...waiting]), commits: walked.commits };
+}
+
+/** Goes on with the merges that an earlier checkout had no time for. One look at a file where there are none. @throws as saveEarlierMerges */
+export async function continueEarlierMerges(context: EarlierContext): Promise<string[]> {
+	const waiting = readUnsavedMerges(context.paths);
+	return waiting.length === 0 ? [] : await saveSome(context, waiting);
+}

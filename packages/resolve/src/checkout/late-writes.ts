@@ -1,0 +1,75 @@
+import { blobOid, type LateWrite, type Repository } from "@robust-sync/git";
+import { baseAmong, containsNothingOf } from "@robust-sync/merge";
+import type { WorkspacePaths } from "@robust-sync/workspace";
+import { type MergeAnswer, type MergeJob, runJob } from "../merge/merge-jobs.ts";
+import { mergeThread } from "../merge/merge-thread.ts";
+import { saveVersionsOf, type VersionContent } from "../saved/save-versions.ts";
+
+// A late write is merged where it was found, before any commit has it: history cannot give back what such a merge leaves out.
+
+/** Whether a file that appeared where the old one was missing for a moment is an addition to it, and not all that should be left. */
+export function isAddition({ path: name, before, written, appeared }: LateWrite): boolean {
+	if (!appeared || before === null) return false;
+	return written.length < before.length / 2 || containsNothingOf(Buffer.alloc(0), before, written, Buffer.from(name, "latin1"));
+}
+
+function lateWriteJob(late: LateWrite, incoming: Buffer): MergeJob {
+	const { path: name, before, written, exposed } = late;
+	const base = isAddition(late) || before === null ? null : baseAmong([before, ...exposed], incoming, written, Buffer.from(name, "latin1"));
+	return { path: name, base, a: written, b: incoming, later: "a", attribute: undefined };
+}
+
+function contentOf({ content, winner }: MergeAnswer, { a, b }: MergeJob): Buffer {
+	const bytes = content ?? (winner === "b" ? b : a);
+	return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Content that keeps both a late write and what came in; the late write is the later side. */
+export function mergeLateWrite(late: LateWrite): Buffer {
+	if (late.incoming === null) return late.written;
+	const job = lateWriteJob(late, late.incoming);
+	return contentOf(runJob(job), job);
+}
+
+/** What keeping both sides of such a merge needs. */
+export interface LateMergeContext {
+	readonly repository: Repository;
+	readonly paths: WorkspacePaths;
+	readonly now: () => number;
+	/** Called with the name of each directory of saved versions. */
+	readonly onSaved?: (name: string) => void;
+}
+
+/** Merges whose sides are saved: where no commit can be made, each cycle merges the same again. */
+const savedMerges = new WeakMap<Repository, Set<string>>();
+const rememberedMerges = 1_000;
+
+function savedMergesOf(repository: Repository): Set<string> {
+	const known = savedMerges.get(repository) ?? new Set<string>();
+	savedMerges.set(repository, known);
+	if (known.size >= rememberedMerges) known.clear();
+	return known;
+}
+
+/**
+ * The same, in the thread for merges where it may take a while. Where the result leaves something out, both sides are saved in
+ * `sync/conflicts/` first.
+ * @throws MergeThreadError; as saveVersionsOf
+ */
+export async function mergeLateWriteAside({ repository, paths, now, onSaved }: LateMergeContext, late: LateWrite): Promise<Buffer> {
+	if (late.incoming === null) return late.written;
+	const job = lateWriteJob(late, late.incoming);
+	const [answer] = (await mergeThread.run([job])) as [MergeAnswer];
+	const known = savedMergesOf(repository);
+	const key = `${blobOid(job.a)} ${blobOid(job.b)} ${late.path}`;
+	if (answer.lost && late.isUnchanged !== true && !known.has(key)) {
+		const version = (content: Uint8Array | null): VersionContent | null => (content === null ? null : { mode: "100644", content });
+		const winner = ({ merged: "merged", a: "ours", b: "theirs" } as const)[answer.winner];
+		const versions = { ours: version(job.a), theirs: version(job.b), base: version(job.base) };
+		const files = [{ path: late.path, type: "content", strategy: answer.strategy, winner, save: true, versions }];
+		const name = await saveVersionsOf(repository, paths, { commit: null, ours: null, theirs: null, base: null, files }, now());
+		known.add(key);
+		if (name !== null) onSaved?.(name);
+	}
+	return contentOf(answer, job);
+}

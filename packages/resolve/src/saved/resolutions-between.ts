@@ -1,0 +1,58 @@
+import { type Oid, openMergeStore, type Repository, type WalkedCommit, walkCommits } from "@robust-sync/git";
+import { mergeIdentity } from "../merge/merge-commits.ts";
+import { startsLikeResolved } from "../merge/merge-message.ts";
+
+/** A merge that another node made, to be computed again: it gives the same commit, and the versions that it chose from. */
+export interface EarlierResolution {
+	/** The parent that is this node's own history; where neither is, the first. */
+	readonly ours: Oid;
+	readonly theirs: Oid;
+	readonly commit: Oid;
+}
+
+/**
+ * The merges among what `to` has and `from` lacks that look as if robust-sync had resolved something in them, oldest first. A node that
+ * fast-forwards over them saves the same versions as the node that made them, by resolveMerge of their parents. Anybody can write such a
+ * commit: only if resolveMerge gives the same id is it one of ours.
+ * @throws GitError
+ */
+export async function resolutionsBetween(repository: Repository, from: Oid, to: Oid): Promise<EarlierResolution[]> {
+	return (await walkBetween(repository, from, to)).resolutions;
+}
+
+/** What resolveMerge writes is recognised without computing it: parents by id, one identity, one date, the message of these two parents. */
+function looksResolved({ parents, author, committer, message }: WalkedCommit): boolean {
+	const [first = "", second = ""] = parents;
+	return (
+		parents.length === 2 &&
+		first < second &&
+		author === committer &&
+		author.startsWith(`${mergeIdentity} `) &&
+		startsLikeResolved(message, first, second)
+	);
+}
+
+/** The same, with the number of commits that `to` has and `from` lacks: one walk tells both. @throws GitError */
+export async function walkBetween(
+	repository: Repository,
+	from: Oid,
+	to: Oid,
+): Promise<{ readonly commits: number; readonly resolutions: EarlierResolution[] }> {
+	if (from === to) return { commits: 0, resolutions: [] };
+	const found: EarlierResolution[] = [];
+	// Parents come before children, so that one pass tells which commits have `from` in their history.
+	const ownHistory = new Set<Oid>([from]);
+	const commits = await walkCommits(openMergeStore(repository), from, to);
+	// What the walk leaves out, `from` has.
+	const walked = new Set(commits.map(({ commit }) => commit));
+	const isOwn = (parent: Oid) => ownHistory.has(parent) || !walked.has(parent);
+	for (const commit of commits) {
+		const { commit: oid, parents } = commit;
+		if (parents.some((parent) => ownHistory.has(parent))) ownHistory.add(oid);
+		if (!looksResolved(commit)) continue;
+		const [first, second] = parents as [Oid, Oid];
+		const secondIsOurs = !isOwn(first) && isOwn(second);
+		found.push(secondIsOurs ? { ours: second, theirs: first, commit: oid } : { ours: first, theirs: second, commit: oid });
+	}
+	return { commits: commits.length, resolutions: found };
+}

@@ -1,0 +1,324 @@
+import {
+	cleanEntries,
+	displayPath,
+	excludePattern,
+	fileSystemPath,
+	type GitPath,
+	isArgument,
+	isFileMode,
+	localExcludes,
+	lstatIfThere,
+	readObjectsWhole,
+	readTreePaths,
+	type Status,
+	type StatusEntry,
+	statStamp,
+	storeBlobs,
+	storeCopy,
+	type TreeEntry,
+	withoutSlash,
+	writeIndexEntries,
+} from "@robust-sync/git";
+import { filtersApply, isBelow, isWithin, mergeLateWriteAside, stillIgnored } from "@robust-sync/resolve";
+import {
+	type HeldPath,
+	type HeldState,
+	hasHeldNotes,
+	heldAbove,
+	holdRemedies,
+	mountPointsBelow,
+	neverCommitted,
+	nothingHeld,
+	readHeld,
+	type SkippedFile,
+	writeHeld,
+} from "@robust-sync/workspace";
+import type { CycleContext } from "../context/cycle-context.ts";
+import { reasonToSkip } from "./skipped-files.ts";
+
+// A held path is as its writers left it, while HEAD and the index have what came in. A snapshot must not take that for a change of
+// the user's. What somebody then writes there was made from what they could read: its base is what is on disk, not HEAD.
+
+/** Held paths against what git status found. */
+export interface HeldView {
+	/** Whether an entry of the status is no change of the user's. */
+	hides(entry: StatusEntry): boolean;
+	/** Held paths that were written to since. */
+	readonly written: readonly HeldPath[];
+	/** Held paths whose entry somebody staged as it is on disk, by `git add -A`: it is no change. */
+	readonly staged: readonly HeldPath[];
+	/** What was held before. */
+	readonly before: HeldState;
+	/** What is held from now on, those that were written to included. */
+	readonly state: HeldState;
+}
+
+/** A held path that was written to: what HEAD is to have there, and what the writer left on disk. */
+interface HeldWrite {
+	readonly held: HeldPath;
+	readonly disk: TreeEntry;
+	readonly stamp: string;
+	readonly merged: TreeEntry;
+}
+
+const hidesNothing: HeldView = { hides: () => false, written: [], staged: [], before: nothingHeld, state: nothingHeld };
+
+/** Mount points inside the workspace. Ask before and after a status: what was one at both times was one all the while. */
+export function mountsNow({ repository }: CycleContext): Set<GitPath> {
+	const points = [...mountPointsBelow(repository.root)];
+	return new Set(points.filter((point) => !isWithin(point, ".git") && !neverCommitted.some((own) => isWithin(point, own))));
+}
+
+/** A file's stamp; null: the file system does not say. */
+function stampOf(root: string, name: GitPath): string | null {
+	try {
+		return statStamp(lstatIfThere(fileSystemPath(root, name)));
+	} catch {
+		return null;
+	}
+}
+
+const isSameEntry = (a: TreeEntry | null | undefined, b: TreeEntry | null | undefined) => a?.oid === b?.oid && a?.mode === b?.mode;
+
+/** A directory whose file system is missing: nothing below it is a deletion. A directory that has all its files again is an ordinary one. */
+function stillMissing(held: HeldState, mounted: ReadonlySet<GitPath>, entries: readonly StatusEntry[]): GitPath[] {
+	return [...held.mounts].filter(
+		(mount) =>
+			!mounted.has(mount) &&
+			(entries.some(({ path: name, worktree }) => worktree === "D" && isBelow(name, mount)) ||
+				[...held.paths.values()].some(({ path: name, reason }) => reason === "missing-mount" && isBelow(name, mount))),
+	);
+}
+
+/**
+ * Compares what is held with what git status found. Changes nothing.
+ * @param mounted mount points that were there before the status and after it
+ * @throws GitError
+ */
+export async function viewHeld(context: CycleContext, status: Status, mounted: ReadonlySet<GitPath>): Promise<HeldView> {
+	const { repository, paths, config } = context;
+	const held = readHeld(paths);
+	if (held.paths.size === 0 && held.mounts.size === 0 && mounted.size === 0) return hidesNothing;
+	const { root } = repository;
+	const entries = new Map(status.entries.map((entry) => [entry.path as string, entry]));
+	const missing = stillMissing(held, mounted, status.entries);
+	const isMissing = (name: string) => missing.some((mount) => isBelow(name, mount));
+	const local = [...held.paths.values()].filter(({ reason }) => reason === "ignored-here");
+	const [heads, ignored] = await Promise.all([
+		headEntries(context, status, [...held.paths.keys()]),
+		stillIgnored(
+			repository,
+			local.map((entry) => entry.path),
+		),
+	]);
+	const lines = local.some(({ excluded }) => excluded) ? localExcludes(repository) : new Set<GitPath>();
+	/** A negation beat our line, and its user has taken the line away. */
+	const isReleased = ({ path: name, excluded }: HeldPath) =>
+		excluded === true && !ignored.has(name) && !lines.has(name) && excludePattern(name) !== null;
+	const next = new Map<GitPath, HeldPath>();
+	const written: HeldPath[] = [];
+	const staged: HeldPath[] = [];
+	const toCompare: { readonly held: HeldPath; readonly stamp: string; readonly isStaged: boolean }[] = [];
+	for (const was of held.paths.values()) {
+		const name = was.path;
+		const target = heads.has(name) ? (heads.get(name) ?? null) : was.target;
+		const entry = { ...was, target };
+		const listed = entries.get(name);
+		if (isMissing(name)) next.set(name, entry);
+		else if (entry.reason === "ignored-here") {
+			const isStaged = listed?.kind === "changed" && listed.index !== "." && listed.index !== "D";
+			// An index bit or a rule keeps `git add -A` away from it: its user has named it.
+			if (isStaged && (target === null ? entry.covered === true : !repository.isSparse)) continue;
+			const outcome = localNow(isReleased(entry) ? { ...entry, covered: true } : entry, ignored.has(name), stampOf(root, name));
+			if (outcome === "written") written.push(entry);
+			else if (outcome !== null) {
+				next.set(name, outcome);
+				if (isStaged) staged.push(entry);
+			}
+		} else {
+			const stamp = stampOf(root, name);
+			const isStaged = listed?.kind === "changed" && listed.index !== ".";
+			// A huge file has an index bit: git does not list it.
+			const isHidden = entry.reason === "too-large";
+			// An ignored file that is to be deleted is not listed either.
+			const isKept = entry.reason === "guard" && target === null;
+			// Its user deletes it as well.
+			if (isKept && stamp === "absent") continue;
+			if (stamp === null || (stamp === entry.seen && !isStaged && (listed || isHidden || isKept || stamp === "absent")))
+				next.set(name, entry);
+			// As HEAD has it.
+			else if (!listed && !isHidden && !isKept && !(stamp === "absent" && target !== null)) continue;
+			else if (stamp === "absent") {
+				// Removed here, changed there: the changed version comes as soon as it can.
+				if (entry.base === null || !isSameEntry(entry.base, target))
+					next.set(name, { ...entry, base: null, seen: "absent", ...(entry.reason === "guard" ? { approved: true } : {}) });
+			} else if (reasonToSkip(root, name, config.maxFileMb) !== null) next.set(name, { ...entry, seen: null });
+			else toCompare.push({ held: entry, stamp, isStaged });
+		}
+	}
+	const filters = toCompare.length > 0 && (await filtersApply(repository));
+	const disk = await cleanEntries(
+		repository,
+		toCompare.map((entry) => entry.held.path),
+		filters,
+	);
+	for (const { held: entry, stamp, isStaged } of toCompare) {
+		const found = disk.get(entry.path);
+		if (found === undefined || isSameEntry(found, entry.base)) {
+			next.set(entry.path, { ...entry, seen: found === undefined ? null : stamp });
+			if (isStaged) staged.push(entry);
+		} else if (!isSameEntry(found, entry.target)) written.push(entry);
+	}
+	const state: HeldState = { paths: next, mounts: new Set([...mounted, ...missing]) };
+	const hidden: HeldState = { ...state, paths: new Map([...next, ...written.map((entry) => [entry.path, entry] as const)]) };
+	return {
+		written,
+		staged,
+		before: held,
+		state,
+		hides({ path: name, kind }) {
+			if (isMissing(name)) return true;
+			// A directory stands for what is untracked below it.
+			const above = heldAbove(hidden, withoutSlash(name));
+			return above !== null && (above.path === name || kind === "untracked");
+		},
+	};
+}
+
+/**
+ * Where `sync/held.json` is lost, the lines in `.git/info/exclude` still say what was ignored here. A file that a negation un-ignored
+ * meanwhile is held again before a snapshot could publish it.
+ * @returns how many
+ * @throws GitError, the file system's error
+ */
+export async function restoreLocalNotes({ repository, paths }: Pick<CycleContext, "repository" | "paths">): Promise<number> {
+	if (hasHeldNotes(paths)) return 0;
+	const names = [...localExcludes(repository)].filter((name) => stampOf(repository.root, name) !== "absent");
+	if (names.length === 0) return 0;
+	const covered = await stillIgnored(repository, names);
+	const exposed = names.filter((name) => !covered.has(name));
+	if (exposed.length === 0) return 0;
+	const note = { reason: "ignored-here", base: null, target: null, seen: null, covered: false, excluded: true } as const;
+	writeHeld(paths, { ...nothingHeld, paths: new Map(exposed.map((name) => [name, { path: name, ...note }])) });
+	return exposed.length;
+}
+
+/** A local file now. Null: it is none any more; "written": its user publishes it, though another node has that name too. */
+function localNow(held: HeldPath, covered: boolean, stamp: string | null): HeldPath | "written" | null {
+	if (held.covered === true && !covered && !held.flag) return held.target === null ? null : "written";
+	const { target, excluded, flag } = held;
+	if (target === null && covered && !flag && (!excluded || stamp === "absent")) return null;
+	return { ...held, covered };
+}
+
+/** What HEAD has at held paths; null: nothing. No entry where git cannot be asked. */
+async function headEntries(
+	{ repository }: CycleContext,
+	{ head }: Status,
+	names: readonly GitPath[],
+): Promise<Map<GitPath, TreeEntry | null>> {
+	const found = new Map<GitPath, TreeEntry | null>();
+	if (head === null) return found;
+	const asked = names.filter(isArgument);
+	for (let start = 0; start < asked.length; start += 500) {
+		const some = asked.slice(start, start + 500);
+		const entries = await readTreePaths(repository, head, some);
+		for (const name of some) found.set(name, entries.get(name) ?? null);
+	}
+	return found;
+}
+
+/**
+ * Stages what was written to held paths: merged with what came in, from the version that its writer had read, although it cannot be placed. Also
+ * takes back what `git add -A` staged of them.
+ * @returns to be noted by `noteHeld` after the commit
+ */
+export async function stageHeldWrites(context: CycleContext, { written, staged }: HeldView): Promise<HeldWrite[]> {
+	const { repository } = context;
+	const writes: HeldWrite[] = [];
+	for (const held of written) {
+		const name = held.path;
+		const stamp = stampOf(repository.root, name);
+		const disk = await storeCopy(repository, name);
+		if (disk === null || stamp === null) continue;
+		writes.push({ held, disk, stamp, merged: await mergeHeld(context, held, disk) });
+	}
+	const entries = [
+		...writes.map(({ held, merged }) => ({ path: held.path, entry: merged })),
+		...staged.map(({ path: name, target }) => ({ path: name, entry: target })),
+	];
+	if (entries.length > 0) await writeIndexEntries(repository, entries);
+	return writes;
+}
+
+async function mergeHeld(
+	context: Pick<CycleContext, "repository" | "paths" | "now">,
+	{ path: name, base, target }: HeldPath,
+	disk: TreeEntry,
+): Promise<TreeEntry> {
+	const { repository, paths } = context;
+	const isText = (entry: TreeEntry | null) => isFileMode(entry?.mode) && entry?.mode !== "120000";
+	// A link is no text, and nothing that came in is nothing to merge with: the later version stays whole.
+	if (target === null || !isText(disk) || !isText(target)) return disk;
+	const from = isText(base) ? base : null;
+	const contents = await readObjectsWhole(
+		repository,
+		[disk, target, from].flatMap((entry) => (entry ? [entry.oid] : [])),
+	);
+	const content = await mergeLateWriteAside(context, {
+		path: name,
+		before: contents.get(from?.oid ?? "") ?? null,
+		written: contents.get(disk.oid) ?? Buffer.alloc(0),
+		writtenAt: null,
+		appeared: false,
+		incoming: contents.get(target.oid) ?? Buffer.alloc(0),
+		exposed: [],
+	});
+	const [oid = disk.oid] = await storeBlobs(repository, paths.staging, [content]);
+	return { mode: base !== null && disk.mode === base.mode ? target.mode : disk.mode, oid };
+}
+
+/** Notes what is held from now on. Call it when the snapshot is committed. @throws the file system's error */
+export function noteHeld({ paths }: CycleContext, { before, state }: HeldView, writes: readonly HeldWrite[]): void {
+	// What the snapshot itself could not put back is held since.
+	const since = [...readHeld(paths).paths].filter(([name]) => !before.paths.has(name));
+	const next = new Map([...state.paths, ...since]);
+	for (const { held, disk, stamp, merged } of writes) {
+		if (isSameEntry(disk, merged)) continue;
+		const reason = held.reason === "ignored-here" ? "in-the-way" : held.reason;
+		next.set(held.path, { path: held.path, reason, base: disk, target: merged, seen: stamp });
+	}
+	writeHeld(paths, { ...state, paths: next });
+}
+
+/** Held paths as `skipped` reports them. A mount that is missing stands for all that is below it. */
+export function heldSkipped({ repository, paths }: CycleContext): SkippedFile[] {
+	const held = readHeld(paths);
+	const mounted = held.mounts.size > 0 ? mountPointsBelow(repository.root) : new Set<GitPath>();
+	const missing = [...held.mounts].filter((mount) => !mounted.has(mount));
+	const entry = (name: GitPath, reason: HeldPath["reason"]): SkippedFile => ({
+		path: displayPath(name),
+		reason,
+		remedy: holdRemedies[reason],
+	});
+	return [
+		...missing.map((mount) => entry(mount, "missing-mount")),
+		...[...held.paths.values()]
+			// Thousands of files that one decision is about: the state says how many, and names the first.
+			.filter(({ path: name, reason }) => reason !== "guard" && !missing.some((mount) => isBelow(name, mount)))
+			.map(({ path: name, reason }) => entry(name, reason)),
+	];
+}
+
+/**
+ * Which of some paths a look at them alone can deal with: local files are left out. Null: something is held there, and everything must be
+ * looked at.
+ */
+export function withoutHeld({ repository, paths }: CycleContext, names: readonly GitPath[]): readonly GitPath[] | null {
+	const held = readHeld(paths);
+	if (held.paths.size === 0 && held.mounts.size === 0) return names;
+	const rest = names.filter((name) => held.paths.get(name)?.reason !== "ignored-here");
+	if (rest.some((name) => heldAbove(held, name) !== null)) return null;
+	const mounted = held.mounts.size > 0 ? mountPointsBelow(repository.root) : new Set<GitPath>();
+	return rest.some((name) => [...held.mounts].some((mount) => !mounted.has(mount) && isBelow(name, mount))) ? null : rest;
+}

@@ -1,0 +1,336 @@
+import fs from "node:fs";
+import path from "node:path";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { type GitPath, gitPathFromText } from "@robust-sync/git";
+import { Scratch } from "@robust-sync/git/fixtures/scratch";
+import { compactTimestamp, type MonotonicClock, timestamp, WorkspacePaths, writeRescueJournal } from "@robust-sync/workspace";
+import type { CycleContext } from "../context/cycle-context.ts";
+import { newMemory } from "../daemon/daemon.ts";
+import { takeSnapshot } from "../snapshot/snapshot.ts";
+import { cycleContext } from "../testing/cycle-context.ts";
+import { ReplacedFiles } from "./replaced-files.ts";
+import { bringUpToDate, finishPutBack, rescueStaleWrites } from "./rescue.ts";
+
+let monotonic = 1_000;
+const clock: MonotonicClock = { bootId: "this boot", now: () => monotonic };
+let scratch: Scratch;
+let paths: WorkspacePaths;
+beforeEach(() => {
+	monotonic = 1_000;
+	scratch = new Scratch("replaced");
+	scratch.init("helios");
+	paths = new WorkspacePaths(scratch.path("helios"));
+	fs.mkdirSync(paths.backups, { recursive: true });
+});
+afterEach(() => scratch.remove());
+
+const minute = 60_000;
+const noon = Date.UTC(2026, 1, 18, 12);
+const name = "state.json" as GitPath;
+/** Ids of blobs. */
+const [one, two, three, four] = ["1", "2", "3", "4"].map((digit) => digit.repeat(40)) as [string, string, string, string];
+
+/** A checkout that replaced `before` by `after` while the clock showed `at`. */
+function replace(replaced: ReplacedFiles, before: string, after: string, at: number): void {
+	const backup = compactTimestamp(at);
+	fs.mkdirSync(path.join(paths.backups, backup), { recursive: true });
+	replaced.write(
+		backup,
+		[{ path: name, file: gitPathFromText("files/state.json"), before, after, committed: true, size: 1, mtime_ms: at }],
+		at,
+	);
+}
+
+/** Commits a file. @returns its blob */
+function store(content: string, file: string = name): string {
+	scratch.write(`helios/${file}`, content);
+	scratch.commitAll("helios");
+	return scratch.git("helios", "rev-parse", `HEAD:${file}`).trim();
+}
+
+const contextOf = (memory: CycleContext["memory"], now: number) => cycleContext(scratch, "helios", { memory, now: () => now });
+
+test("a clock that is set back does not change the order and the age of what was replaced", () => {
+	const replaced = new ReplacedFiles(paths, clock);
+	replaced.recent(noon, minute);
+	replace(replaced, one, two, noon + 20 * minute);
+	monotonic += 2_000;
+	replace(replaced, two, three, noon);
+	monotonic += 3_000;
+	expect(replaced.replacements(noon + 3_000).get(name)).toEqual([
+		{ before: one, after: two, ageMs: 5_000, committed: true },
+		{ before: two, after: three, ageMs: 3_000, committed: true },
+	]);
+	monotonic += 5 * minute;
+	expect(replaced.replacements(noon + 5 * minute).size).toBe(0);
+});
+
+test("a clock that is set ahead does not make what was just replaced old", () => {
+	const replaced = new ReplacedFiles(paths, clock);
+	replaced.recent(noon, minute);
+	replace(replaced, one, two, noon);
+	monotonic += 1_000;
+	expect(
+		replaced
+			.replacements(noon + 90 * minute)
+			.get(name)
+			?.map(({ ageMs }) => ageMs),
+	).toEqual([1_000]);
+	expect(replaced.recent(noon + 90 * minute, 60 * minute)).toHaveLength(1);
+});
+
+test("after a restart, whatever the clock was set to meanwhile, order and age are the same", () => {
+	const first = new ReplacedFiles(paths, clock);
+	replace(first, one, two, noon + 25 * minute);
+	monotonic += 1_000;
+	replace(first, two, three, noon + 25 * minute + 1_000);
+	monotonic += 1_000;
+	replace(first, three, four, noon);
+	monotonic += 2_000;
+	for (const now of [noon + 2_000, noon - 5 * minute, noon + 50 * minute])
+		expect(new ReplacedFiles(paths, clock).replacements(now).get(name)).toEqual([
+			{ before: one, after: two, ageMs: 4_000, committed: true },
+			{ before: two, after: three, ageMs: 3_000, committed: true },
+			{ before: three, after: four, ageMs: 2_000, committed: true },
+		]);
+});
+
+test("after a reboot the age is what the clock says, and nothing lies in the future", () => {
+	const before = new ReplacedFiles(paths, clock);
+	replace(before, one, two, noon);
+	replace(before, two, three, noon + 1_000);
+	const agesAt = (now: number) =>
+		new ReplacedFiles(paths, { bootId: "the next boot", now: () => 7 })
+			.replacements(now)
+			.get(name)
+			?.map(({ after, ageMs }) => [after, ageMs]);
+	expect(agesAt(noon + 4_000)).toEqual([
+		[two, 4_000],
+		[three, 3_000],
+	]);
+	expect(agesAt(noon - minute)).toEqual([
+		[two, 0],
+		[three, 0],
+	]);
+});
+
+test("replaced files: kept open for 30 days → looked at, not pruned, as old as it is", () => {
+	const old = Date.now() - 30 * 86_400_000;
+	const first = new ReplacedFiles(paths, clock);
+	for (let index = 0; index < 12; index++) replace(first, one, two, old + index);
+	const backup = compactTimestamp(old);
+	const file = path.join(paths.backups, backup, "files", name);
+	fs.mkdirSync(path.dirname(file));
+	fs.writeFileSync(file, "1");
+	const later = () => new ReplacedFiles(paths, { bootId: "later", now: () => 1 });
+	const isWatched = (replaced: ReplacedFiles) => replaced.watched(Date.now()).some((entry) => entry.name === backup);
+	const [entry] = first.watched(old).flatMap(({ name: of, manifest }) => (of === backup ? (manifest?.files ?? []) : []));
+	const seen = () => ({ ...(entry as NonNullable<typeof entry>), size: fs.statSync(file).size, mtime_ms: fs.statSync(file).mtimeMs });
+	first.write(backup, [seen()], old);
+
+	const open = fs.openSync(file, "a");
+	const replaced = later();
+	expect(isWatched(replaced)).toBe(true);
+	fs.writeSync(open, "2");
+	replaced.write(backup, [seen()], Date.now());
+	expect(isWatched(replaced)).toBe(true);
+	expect(replaced.replacements(Date.now()).get(name)).toBeUndefined();
+	expect(later().prune(Date.now())).toBe(1);
+	fs.closeSync(open);
+	expect(isWatched(later())).toBe(false);
+
+	// Written before it was closed, while this program did not run.
+	fs.appendFileSync(file, "3");
+	const restarted = later();
+	expect(isWatched(restarted)).toBe(true);
+	expect(restarted.prune(Date.now())).toBe(0);
+	expect(isWatched(restarted)).toBe(true);
+	restarted.write(backup, [seen()], Date.now());
+	expect(later().prune(Date.now())).toBe(1);
+	expect(fs.existsSync(file)).toBe(false);
+});
+
+test("a stale write that is written over before a cycle can look is still one: the first change after the checkout counts", async () => {
+	const before = store('{\n"chad": 1,\n"helios": 1\n}\n');
+	const after = store('{\n"chad": 2,\n"helios": 1\n}\n');
+	const now = Date.now();
+	const memory = newMemory(paths, true, clock);
+	memory.replaced.recent(now, minute);
+	replace(memory.replaced, before, after, now - 25_000);
+	monotonic += 25_000;
+	const context = await contextOf(memory, now);
+	const written = '{\n"chad": 1,\n"helios": 3\n}\n';
+	scratch.write("helios/state.json", written);
+	// Nobody saw a change before: 25 s after the checkout it may well be meant.
+	expect((await rescueStaleWrites(context, [name])).rescued).toBe(0);
+	expect(scratch.read("helios/state.json")).toBe(written);
+	memory.firstChanges.set(name, monotonic - 24_000);
+	expect((await rescueStaleWrites(context, [name])).rescued).toBe(1);
+	expect(JSON.parse(scratch.read("helios/state.json"))).toEqual({ chad: 2, helios: 3 });
+});
+
+test("a stale write that a slow move finds late is still one, also where nobody watches: the file's own time counts", async () => {
+	const before = store('{\n"chad": 1,\n"helios": 1\n}\n');
+	const after = store('{\n"chad": 2,\n"helios": 1\n}\n');
+	const now = Date.now();
+	const memory = newMemory(paths, true, clock);
+	memory.replaced.recent(now, minute);
+	replace(memory.replaced, before, after, now - 15_000);
+	monotonic += 15_000;
+	const context = await contextOf(memory, now);
+	const there = Buffer.from('{\n"chad": 2,\n"helios": 1\n}\n');
+	const written = Buffer.from('{\n"chad": 1,\n"helios": 3\n}\n');
+	const found = async (writtenAt: number | null) => {
+		const late = { path: name, before: there, written, writtenAt, appeared: false, incoming: there, exposed: [] };
+		return JSON.parse((await bringUpToDate(context, late)).toString()) as unknown;
+	};
+	expect(await found(now - 7_000)).toEqual({ chad: 2, helios: 3 });
+	// Fifteen seconds after the checkout it may well be meant.
+	for (const writtenAt of [now, null]) expect(await found(writtenAt)).toEqual({ chad: 1, helios: 3 });
+});
+
+test("where the daemon was killed nobody knows when the first write came: the first look after that takes it for a stale one", async () => {
+	const before = store('{\n"chad": 1,\n"helios": 1\n}\n');
+	const after = store('{\n"chad": 2,\n"helios": 1\n}\n');
+	const now = Date.now();
+	replace(new ReplacedFiles(paths, clock), before, after, now - 25_000);
+	monotonic += 25_000;
+	const written = '{\n"chad": 1,\n"helios": 3\n}\n';
+	for (const [resumed, looked, rescued] of [
+		[false, false, 0],
+		[true, true, 0],
+		[true, false, 1],
+	] as const) {
+		scratch.write("helios/state.json", written);
+		const memory = { ...newMemory(paths, true, clock), resumed, looked };
+		expect((await rescueStaleWrites(await contextOf(memory, now), [name])).rescued).toBe(rescued);
+	}
+	expect(JSON.parse(scratch.read("helios/state.json"))).toEqual({ chad: 2, helios: 3 });
+});
+
+test("a change that is seen while a snapshot is taken is still the first one for the next snapshot", async () => {
+	scratch.write("helios/state.json", "1\n");
+	// Later than what is just being written, which would wait.
+	const now = Date.now() + minute;
+	const memory = newMemory(paths, true, clock);
+	memory.firstChanges.set(name, monotonic - 5_000);
+	memory.firstChanges.set("other.json" as GitPath, monotonic + 1);
+	const context = await contextOf(memory, now);
+	expect((await takeSnapshot(context)).committed).toBe(1);
+	expect([...memory.firstChanges.keys()]).toEqual(["other.json"]);
+	memory.firstChanges.set(name, monotonic - 1);
+	expect((await takeSnapshot(context)).committed).toBe(0);
+	expect([...memory.firstChanges.keys()]).toEqual(["other.json"]);
+});
+
+test("an answer that replaces all that a file held is no lost update; one that grew from what it held before is", async () => {
+	const now = Date.now();
+	const memory = newMemory(paths, true);
+	const written = { turn: "chad's\n", "notes.md": "# notes\nchad\n", "turn.json": '{"chad": 1}\n', "turn.log": "chad\n" };
+	const replaced = Object.entries({
+		turn: ["nobody's\n", "helios'\n"],
+		"notes.md": ["# notes\n", "# notes\nhelios\n"],
+		"turn.json": ["{}\n", '{"helios": 1}\n'],
+		"turn.log": ["start\n", "start\nhelios\n"],
+	}).map(([file, [before = "", after = ""]]) => ({
+		path: gitPathFromText(file),
+		file: gitPathFromText(`files/${file}`),
+		before: store(before, file),
+		after: store(after, file),
+		committed: true,
+		size: 1,
+		mtime_ms: now - 500,
+	}));
+	const backup = compactTimestamp(now - 500);
+	fs.mkdirSync(path.join(paths.backups, backup), { recursive: true });
+	memory.replaced.write(backup, replaced, now - 500);
+	for (const [file, content] of Object.entries(written)) scratch.write(`helios/${file}`, content);
+	const names = Object.keys(written) as GitPath[];
+	expect((await rescueStaleWrites(await contextOf(memory, Date.now()), names)).rescued).toBe(3);
+	expect(scratch.read("helios/turn")).toBe("chad's\n");
+	expect(scratch.read("helios/notes.md")).toBe("# notes\nhelios\nchad\n");
+	expect(JSON.parse(scratch.read("helios/turn.json"))).toEqual({ chad: 1, helios: 1 });
+	expect(scratch.read("helios/turn.log").trim().split("\n").sort()).toEqual(["chad", "helios"]);
+});
+
+test("several versions could be read before the newest took their place: a write may have been made from any of them", async () => {
+	const now = Date.now();
+	const json = (...keys: string[]) => `${JSON.stringify(Object.fromEntries(keys.map((key) => [key, 1])), null, "\t")}\n`;
+	const ours = store(json("chad", "incoming"));
+	const written = store(json("chad", "first"));
+	const after = store(json("chad", "first", "incoming"));
+	const file = { path: name, after, committed: false, size: 1, mtime_ms: now };
+	for (const [madeFrom, keys] of [
+		["what lay there for a moment", ["chad", "incoming", "second"]],
+		["what was written before that", ["chad", "first", "second"]],
+		["what was there before both", ["chad", "second"]],
+	] as const) {
+		fs.rmSync(paths.backups, { recursive: true });
+		const memory = newMemory(paths, true);
+		const backup = compactTimestamp(now);
+		fs.mkdirSync(path.join(paths.backups, backup), { recursive: true });
+		memory.replaced.write(
+			backup,
+			[
+				{ ...file, file: gitPathFromText("late/1/state.json"), before: ours },
+				{ ...file, file: gitPathFromText("late/0/state.json"), before: written },
+			],
+			now,
+		);
+		scratch.write("helios/state.json", json(...keys));
+		expect({ madeFrom, ...(await rescueStaleWrites(await contextOf(memory, Date.now()), [name])) }).toMatchObject({ madeFrom, rescued: 1 });
+		// Who had read neither overwrote the first by themselves; what came in is there again.
+		expect(JSON.parse(scratch.read("helios/state.json"))).toMatchObject({ chad: 1, incoming: 1, second: 1 });
+		if (keys.length > 2) expect(JSON.parse(scratch.read("helios/state.json"))).toHaveProperty("first");
+	}
+});
+
+test("what was written while a stale write is put back lies there with it, and still waits for a commit when that is committed", () => {
+	const replaced = new ReplacedFiles(paths, clock);
+	const write = (at: number, after: string) => {
+		const backup = compactTimestamp(at);
+		fs.mkdirSync(path.join(paths.backups, backup), { recursive: true });
+		replaced.write(
+			backup,
+			[{ path: name, file: gitPathFromText("files/state.json"), before: "x", after, committed: false, size: 1, mtime_ms: at }],
+			at,
+		);
+	};
+	write(noon, "one");
+	const lookedAt = monotonic;
+	monotonic += 10;
+	write(noon + 10, "two");
+	monotonic += 10;
+	write(noon + 20, "three");
+	replaced.markCommitted(new Map([[name, "two"]]), lookedAt, noon + 30);
+	const left = () => replaced.replacements(noon + 30).get(name);
+	expect(left()?.map(({ after, committed }) => [after, committed])).toEqual([
+		["one", true],
+		["two", true],
+		["three", false],
+	]);
+	replaced.markCommitted(new Map([[name, "four"]]), monotonic, noon + 40);
+	expect(left()?.every(({ committed }) => committed)).toBe(true);
+});
+
+test("killed while a stale write is put back: what was written in that moment is merged in by the next start, and who read what was there before is still known", async () => {
+	const json = (...keys: string[]) => `${JSON.stringify(Object.fromEntries(keys.map((key) => [key, 1])), null, "\t")}\n`;
+	const mended = store(json("chad", "incoming", "one"));
+	const stale = store(json("chad", "one"));
+	const backup = compactTimestamp(Date.now());
+	scratch.write("helios/state.json", json("chad", "incoming", "one"));
+	scratch.write(`helios/sync/backups/${backup}/late/0/state.json`, json("chad", "one", "two"));
+	const context = await contextOf(newMemory(paths, true), Date.now());
+	const files = [{ path: name, mode: "100644" as const, replaces: stale, content: mended }];
+	writeRescueJournal(paths, { schema: 1, ref: "refs/heads/elsewhere", backup, files, started_at: timestamp(Date.now()) });
+	expect(await finishPutBack(context)).toBeNull();
+	writeRescueJournal(paths, { schema: 1, ref: "refs/heads/main", backup, files, started_at: timestamp(Date.now()) });
+	expect(await finishPutBack(context)).toBe(1);
+	const read = () => Object.keys(JSON.parse(scratch.read("helios/state.json"))).sort();
+	expect(read()).toEqual(["chad", "incoming", "one", "two"]);
+	expect(await finishPutBack(context)).toBeNull();
+	scratch.write("helios/state.json", json("chad", "one", "two", "three"));
+	expect((await rescueStaleWrites(context, [name])).rescued).toBe(1);
+	expect(read()).toEqual(["chad", "incoming", "one", "three", "two"]);
+	expect(fs.existsSync(paths.rescueJournal)).toBe(false);
+});

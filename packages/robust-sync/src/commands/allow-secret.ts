@@ -1,0 +1,70 @@
+import fs from "node:fs";
+import path from "node:path";
+import { displayPath, type GitPath, readDiskFile } from "@robust-sync/git";
+import { selectedPath } from "@robust-sync/history";
+import { type Finding, newSalt, parseAllowed, ScanThread, withAllowed } from "@robust-sync/secrets";
+import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
+import { printable } from "@robust-sync/service/printable";
+import { type Config, type WorkspacePaths, writeAtomicSync } from "@robust-sync/workspace";
+import { openWorkspaceRepository } from "../context/cycle-context.ts";
+import { machineSecrets } from "../context/machine-secrets.ts";
+import { allowFile } from "../secrets/memory.ts";
+
+/** What was allowed where; never the values. */
+export interface AllowedSecrets {
+	readonly path: string;
+	readonly findings: readonly Pick<Finding, "rule" | "line">[];
+}
+
+/** The content of the file or waiting message that a person names, and the pattern of the paths at which it is committed. @throws CommandError, PathError */
+function contentOf(
+	paths: WorkspacePaths,
+	name: string,
+	read: (name: GitPath) => Buffer | null,
+): { path: string; pattern: string; content: Buffer } {
+	const pending = path.resolve(paths.root, name);
+	if (path.dirname(pending) === paths.pending) {
+		const shown = path.relative(paths.root, pending);
+		try {
+			return { path: shown, pattern: "messages", content: fs.readFileSync(pending) };
+		} catch (error) {
+			throw new CommandError(`${printable(shown)} cannot be read (${(error as NodeJS.ErrnoException).code})`, ExitCode.failed, {
+				cause: error,
+			});
+		}
+	}
+	const selected = selectedPath(paths.root, process.cwd(), name);
+	const content = read(selected);
+	if (content === null) throw new CommandError(`${printable(name)} is no file: name the file that holds the value`, ExitCode.usage);
+	return { path: displayPath(selected), pattern: displayPath(selected), content };
+}
+
+/**
+ * Notes in `.secretsallow` that what looks secret in a file may be published: by salted hashes, for this path only.
+ * @throws CommandError where there is no such file; PathError, GitError, ScanError, the file system's error
+ */
+export async function allowSecret(paths: WorkspacePaths, config: Config, name: string): Promise<AllowedSecrets> {
+	const repository = await openWorkspaceRepository(paths, config);
+	const file = contentOf(paths, name, (selected) => {
+		try {
+			return readDiskFile(repository, selected)?.content ?? null;
+		} catch {
+			return null;
+		}
+	});
+	const list = path.join(paths.root, allowFile);
+	const text = fs.existsSync(list) ? fs.readFileSync(list, "utf8") : "";
+	const salt = newSalt();
+	const thread = new ScanThread();
+	thread.setOwn(await machineSecrets({ repository, paths }));
+	const [findings = []] = await thread.scan([{ path: file.path, content: file.content }], parseAllowed(text), salt);
+	if (findings.length > 0) {
+		// A message is looked at in the outbox, and where it is delivered.
+		const isMessage = file.pattern === "messages";
+		const once = isMessage ? withAllowed(text, file.path, findings, salt) : withAllowed(text, file.pattern, findings, salt);
+		const pattern = `messages/**\t`;
+		const lines = isMessage ? findings.map(({ rule, hash }) => `${pattern}${rule}\t${salt}.${hash}\n`) : [];
+		writeAtomicSync(list, once + [...new Set(lines)].join(""), 0o644);
+	}
+	return { path: file.path, findings: findings.map(({ rule, line }) => ({ rule, line })) };
+}

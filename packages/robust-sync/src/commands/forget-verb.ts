@@ -1,0 +1,327 @@
+import fs from "node:fs";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+	displayPath,
+	isAncestor,
+	type Oid,
+	openMergeStore,
+	type Repository,
+	readHead,
+	readRemoteBranch,
+	replaceRemoteBranch,
+} from "@robust-sync/git";
+import { selectedPath } from "@robust-sync/history";
+import { isOwnPath } from "@robust-sync/resolve";
+import { counted } from "@robust-sync/service/counted";
+import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
+import type { Logger } from "@robust-sync/service/log";
+import { printable, shellWord } from "@robust-sync/service/printable";
+import {
+	acquireLock,
+	type Config,
+	ensureExcluded,
+	makeOwnDirectory,
+	readState,
+	syncStateSchema,
+	type WorkspacePaths,
+} from "@robust-sync/workspace";
+import { type CycleContext, openWorkspaceRepository } from "../context/cycle-context.ts";
+import { recover } from "../cycle/recover.ts";
+import { newMemory } from "../daemon/daemon.ts";
+import { searchValue } from "../forget/check-value.ts";
+import { cleanHub } from "../forget/clean-hub.ts";
+import { forgetDirectory } from "../forget/forget-map.ts";
+import { readForgetState } from "../forget/forget-state.ts";
+import { type MadeMap, makeMap, type Progress, type Wanted } from "../forget/make-map.ts";
+import { formsOf, minValueBytes } from "../forget/value.ts";
+import { fetchUpstream, requireRemote, syncedBranch } from "../remote/upstream.ts";
+import { type OnceOutcome, syncOnce } from "./once.ts";
+import { type Options, print, printJson } from "./options.ts";
+
+const maxValueBytes = 65_536;
+/** Other nodes push meanwhile: the history is made again at most this many times. */
+const maxRaces = 8;
+const raceWaitMs = 200;
+const lockWaitMs = 60_000;
+
+/** What a command is given. */
+export interface ForgetRequest {
+	readonly paths: WorkspacePaths;
+	readonly config: Config;
+	readonly logger: Logger;
+	readonly options: Options;
+}
+
+/** The value in a file, or on standard input, without the line feeds at its end. @throws CommandError */
+function readValue(file: string): Buffer {
+	let content: Buffer;
+	try {
+		content = fs.readFileSync(file === "-" ? 0 : file);
+	} catch (error) {
+		throw new CommandError(
+			`${printable(file)} cannot be read (${(error as NodeJS.ErrnoException).code}): name a file that holds the value`,
+			ExitCode.usage,
+			{
+				cause: error,
+			},
+		);
+	}
+	let end = content.length;
+	while (end > 0 && (content[end - 1] === 10 || content[end - 1] === 13)) end--;
+	const value = content.subarray(0, end);
+	if (value.length < minValueBytes || new Set(value).size < 3)
+		throw new CommandError(
+			`a value of ${minValueBytes} bytes or more is needed, which is not one character again and again: a shorter one would be found where it is no secret`,
+			ExitCode.usage,
+		);
+	if (value.length > maxValueBytes) throw new CommandError(`a value has at most ${maxValueBytes} bytes`, ExitCode.usage);
+	return value;
+}
+
+function wantedOf({ paths, options }: ForgetRequest, operands: readonly string[]): Wanted {
+	const value = options.forgetValue === undefined ? null : readValue(options.forgetValue);
+	const names = operands.map((operand) => selectedPath(paths.root, process.cwd(), operand));
+	for (const name of names) {
+		const isOurs =
+			name === "" || isOwnPath(name) || name === ".robust-sync" || name === forgetDirectory || name.startsWith(`${forgetDirectory}/`);
+		if (isOurs)
+			throw new CommandError(
+				`${printable(displayPath(name) || ".")} cannot be forgotten: name files or directories of the workspace`,
+				ExitCode.usage,
+			);
+	}
+	return { value, paths: [...new Set(names)] };
+}
+
+/** How far it is, on a terminal, where no program reads the result. */
+const progressOf =
+	({ options }: ForgetRequest): Progress =>
+	(what, done, total) => {
+		if (process.stderr.isTTY === true && options.json !== true)
+			process.stderr.write(`\r${what}: ${done} of ${total}${done === total ? "\n" : ""}`);
+	};
+
+/** Does something under the cycle lock, with the repository as a cycle would leave it. */
+async function underLock<T>({ paths, config, logger }: ForgetRequest, use: (context: CycleContext) => Promise<T>): Promise<T> {
+	makeOwnDirectory(paths.sync);
+	const lock = await acquireLock(paths.cycleLock, { purpose: "robust-sync --forget", waitMs: lockWaitMs });
+	try {
+		ensureExcluded(paths.root);
+		const repository = await openWorkspaceRepository(paths, config);
+		const memory = newMemory(paths, false);
+		const read = readState(paths.syncState, syncStateSchema);
+		memory.branch = config.syncBranch;
+		memory.lastBranch = read.kind === "ok" ? read.state.branch : null;
+		const context: CycleContext = { repository, paths, config, log: logger, now: Date.now, lock, memory };
+		await recover(context);
+		requireRemote(context);
+		return await use(context);
+	} finally {
+		await lock.release();
+	}
+}
+
+/** Replaces the branch on the hub. @returns null: the history has nothing of what is to be forgotten */
+async function publish(request: ForgetRequest, wanted: Wanted, key: string): Promise<MadeMap | null> {
+	for (let attempt = 1; attempt <= maxRaces; attempt++) {
+		const made = await underLock(request, async (context) => {
+			const { repository, config, lock } = context;
+			const { tip } = await fetchUpstream(context, true, null);
+			if (tip === null) return null;
+			const map = await makeMap(context, tip, wanted, key, progressOf(request));
+			if (map === null) return null;
+			lock.assertHeld();
+			const outcome = await replaceRemoteBranch(repository, config.syncRemote, syncedBranch(context), map.tip, tip);
+			return outcome === "pushed" ? map : "race";
+		});
+		if (made !== "race") return made;
+		await sleep(raceWaitMs * attempt);
+	}
+	throw new CommandError(
+		"other nodes push again and again: pause them (robust-sync --pause 10m on each), and run it again",
+		ExitCode.failed,
+	);
+}
+
+/** Brings the new history to the mirrors as well. @returns what went wrong, a line each */
+async function replaceOnMirrors(request: ForgetRequest, made: MadeMap): Promise<string[]> {
+	const { config } = request;
+	if (config.syncMirrors.length === 0) return [];
+	return await underLock(request, async ({ repository, memory }) => {
+		const problems: string[] = [];
+		const branch = memory.branch ?? "";
+		for (const mirror of config.syncMirrors) {
+			try {
+				const tip = await readRemoteBranch(repository, mirror, branch);
+				if (tip === null || tip === made.tip) continue;
+				const isOld = await isAncestor(openMergeStore(repository), tip, made.map.from).catch(() => false);
+				const outcome = isOld ? await replaceRemoteBranch(repository, mirror, branch, made.tip, tip) : "race";
+				if (outcome === "race")
+					problems.push(`mirror '${mirror}' has other commits: it was left as it is; empty it, and it gets the new history`);
+			} catch (error) {
+				problems.push(`mirror '${mirror}': ${error instanceof Error ? error.message : String(error)}`);
+			}
+		}
+		return problems;
+	});
+}
+
+/** Paths of a history that hold some objects, each of them at one path. */
+async function pathsWith(repository: Repository, tip: Oid, oids: ReadonlySet<Oid>): Promise<string[]> {
+	const { stdout } = await openMergeStore(repository).run(["rev-list", "--objects", tip]);
+	const found = new Set<string>();
+	for (const line of stdout.toString("utf8").split("\n")) {
+		const space = line.indexOf(" ");
+		if (space > 0 && oids.has(line.slice(0, space))) found.add(line.slice(space + 1));
+	}
+	return [...found].sort();
+}
+
+const nodesOf = ({ nodeName, peers }: Config) => [nodeName, ...peers.map(({ name }) => name)];
+
+const notReached = [
+	"clones, forks and backups that no node of this workspace owns",
+	"what a git host keeps (pull requests, caches): ask its support",
+	"nodes that are offline: they do it before they push again",
+	"files that git ignores, and values that are written in another way (base64, compressed)",
+];
+
+async function dryRun(request: ForgetRequest, wanted: Wanted, key: string): Promise<number> {
+	const { options, config } = request;
+	const found = await underLock(request, async (context) => {
+		const { tip } = await fetchUpstream(context, true, null);
+		if (tip === null) return null;
+		const made = await makeMap(context, tip, wanted, key, progressOf(request), false);
+		if (made === null) return null;
+		const oids = new Set([...Object.keys(made.map.blobs), ...made.map.paths.flatMap((one) => one.blobs)]);
+		return {
+			commits: [...made.commits.keys()],
+			total: made.total,
+			messages: Object.keys(made.map.commits),
+			paths: await pathsWith(context.repository, tip, oids),
+		};
+	});
+	if (options.json)
+		printJson({
+			schema: 1,
+			dry_run: true,
+			commits: found?.commits ?? [],
+			commits_in_all: found?.total ?? 0,
+			messages: found?.messages ?? [],
+			paths: found?.paths ?? [],
+			nodes: nodesOf(config),
+			not_reached: notReached,
+		});
+	else if (found === null)
+		print("the history of the branch has nothing of it: nothing to do (robust-sync --forget-value FILE --check searches everywhere)");
+	else {
+		print(
+			`would make ${found.commits.length} of ${counted(found.total, "commit")} again, the first ${found.commits[0]?.slice(0, 12) ?? ""}`,
+		);
+		for (const name of found.paths) print(`${wanted.value === null ? "would remove" : "would clean "} ${printable(name)}`);
+		if (found.messages.length > 0) print(`would clean  the messages of ${counted(found.messages.length, "commit")}`);
+		print(`nodes: ${nodesOf(config).join(", ")}`);
+		for (const line of notReached) print(`not reached: ${line}`);
+	}
+	return ExitCode.ok;
+}
+
+async function check({ paths, config, options }: ForgetRequest, wanted: Wanted): Promise<number> {
+	if (wanted.value === null) throw new CommandError("--check needs --forget-value FILE: the value to search for", ExitCode.usage);
+	const repository = await openWorkspaceRepository(paths, config);
+	const own = options.forgetValue === "-" || options.forgetValue === undefined ? null : path.resolve(options.forgetValue);
+	const places = await searchValue(repository, paths, config, formsOf(wanted.value, "000000000000"), own);
+	if (options.json) printJson({ schema: 1, found: places });
+	else {
+		for (const { where, name } of places) print(`${where.padEnd(6)}  ${printable(name)}`);
+		if (places.length === 0)
+			print("found nowhere: hub, repository, files, saved versions, backups, messages and logs of this node were searched");
+	}
+	return places.length === 0 ? ExitCode.ok : ExitCode.failed;
+}
+
+/** A cycle, which applies what is to be forgotten to this node. @throws CommandError where it fails */
+async function applyHere({ paths, config, logger }: ForgetRequest): Promise<Extract<OnceOutcome, { ok: true }>> {
+	const outcome = await syncOnce({ paths, config, logger });
+	if (!outcome.ok) throw cycleFailed(outcome);
+	return outcome;
+}
+
+function cycleFailed({ error: { code, message, cause } }: Extract<OnceOutcome, { ok: false }>): CommandError {
+	return new CommandError(`${code}: ${message}`, ExitCode.failed, { cause });
+}
+
+/** Takes out again what came back to the hub. */
+async function again(request: ForgetRequest): Promise<number> {
+	const { paths, config, logger, options } = request;
+	const outcome = await syncOnce({ paths, config, logger });
+	const { returned } = readForgetState(paths);
+	if (!outcome.ok && outcome.error.code !== "FORGOTTEN_RETURNED") throw cycleFailed(outcome);
+	if (returned === null) {
+		if (options.json) printJson({ schema: 1, replaced: false });
+		else print("the hub has nothing of what was forgotten before; to forget more, name a PATH, or --forget-value FILE");
+		return ExitCode.ok;
+	}
+	const done = await underLock(request, async ({ repository, memory }) => {
+		const branch = memory.branch ?? "";
+		const { oid: head } = await readHead(repository);
+		return head === null ? "race" : await replaceRemoteBranch(repository, config.syncRemote, branch, head, returned.tip);
+	});
+	if (done === "race") throw new CommandError("another node pushed meanwhile: run it again", ExitCode.failed);
+	await applyHere(request);
+	const left = await cleanHub(await openWorkspaceRepository(paths, config), config);
+	if (options.json) printJson({ schema: 1, replaced: true, hub: left });
+	else {
+		print("the hub's branch was replaced: what was forgotten is out of it again");
+		if (left !== null) print(left);
+	}
+	return ExitCode.ok;
+}
+
+/**
+ * Takes a value, or paths, out of the whole history, here, on the hub, and by a signed map on every other node.
+ * @returns the exit code @throws CommandError
+ */
+export async function forget(request: ForgetRequest, operands: readonly string[]): Promise<number> {
+	const { paths, config, options } = request;
+	const wanted = wantedOf(request, operands);
+	if (options.check) return await check(request, wanted);
+	const [key] = config.heartbeatKeys;
+	if (key === undefined)
+		throw new CommandError(
+			`forgetting needs HEARTBEAT_KEY, with which the other nodes check that it is meant: set the same one in .sync_env on every node`,
+			ExitCode.usage,
+		);
+	if (options.dryRun) {
+		if (wanted.value === null && wanted.paths.length === 0)
+			throw new CommandError("--dry-run needs a PATH, or --forget-value FILE", ExitCode.usage);
+		return await dryRun(request, wanted, key);
+	}
+	if (wanted.value === null && wanted.paths.length === 0) return await again(request);
+	// What waits here goes first, and what came in is here.
+	await applyHere(request);
+	const made = await publish(request, wanted, key);
+	if (made === null) {
+		if (options.json) printJson({ schema: 1, replaced: false, commits: 0 });
+		else
+			print(
+				`the history of the branch has nothing of it: nothing was changed${wanted.value === null ? "" : `; search everywhere with: robust-sync --forget-value ${shellWord(options.forgetValue ?? "-")} --check`}`,
+			);
+		return ExitCode.ok;
+	}
+	const problems = await replaceOnMirrors(request, made);
+	const { result } = await applyHere(request);
+	const left = await cleanHub(await openWorkspaceRepository(paths, config), config);
+	if (options.json)
+		printJson({ schema: 1, replaced: true, id: made.map.id, commits: made.commits.size, head: result.head, problems, hub: left });
+	else {
+		print(`forgotten: ${made.commits.size} of ${counted(made.total, "commit")} made again, here and on the hub`);
+		for (const line of problems) print(line);
+		if (left !== null) print(left);
+		print(
+			`${config.peers.length > 0 ? `${config.peers.map(({ name }) => name).join(", ")}: ` : ""}the other nodes do the same with their next cycle, before they push`,
+		);
+	}
+	return ExitCode.ok;
+}

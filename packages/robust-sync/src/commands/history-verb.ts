@@ -1,0 +1,142 @@
+import {
+	displayPath,
+	fileSystemPath,
+	type GitPath,
+	lstatIfThere,
+	type Oid,
+	type Repository,
+	readHead,
+	workspaceRoot,
+} from "@robust-sync/git";
+import {
+	commitAt,
+	type HistoryEntry,
+	historyDocument,
+	looksLikeId,
+	type Moment,
+	patchOf,
+	readHistory,
+	resolveMoment,
+	selectedPath,
+	totalsOf,
+} from "@robust-sync/history";
+import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
+import { printable } from "@robust-sync/service/printable";
+import { type Config, isNodeName, readState, syncStateSchema, type WorkspacePaths } from "@robust-sync/workspace";
+import { openWorkspaceRepository } from "../context/cycle-context.ts";
+import { type Options, print, printJson } from "./options.ts";
+
+const defaultLimit = 50;
+/** So many files are named of an entry; the rest are counted. */
+const namedFiles = 3;
+
+/** @throws CommandError (2) where `--by` is no name of a node */
+export function nodeAsked({ by }: Options): string | null {
+	if (by !== undefined && !isNodeName(by) && by.length > 100) throw new CommandError(`--by takes the name of a node`, ExitCode.usage);
+	return by ?? null;
+}
+
+/** The moment that a flag names; null: it is not given. @throws MomentError, GitError */
+export async function momentAsked(repository: Repository, text: string | undefined, now: number): Promise<Moment | null> {
+	return text === undefined ? null : await resolveMoment(repository, text, now);
+}
+
+/** Whether there is, or ever was, something at a path. @throws GitError */
+export async function isKnownPath(repository: Repository, name: GitPath): Promise<boolean> {
+	if (name === workspaceRoot || lstatIfThere(fileSystemPath(repository.root, name)) !== null) return true;
+	const { oid: head } = await readHead(repository);
+	return head !== null && (await readHistory(repository, { head, paths: [name], limit: 1 })).length > 0;
+}
+
+/** Paths and commits among what was named; a commit wins over a path. @throws PathError, CommandError where what looks like a commit is neither */
+export async function splitOperands(
+	repository: Repository,
+	operands: readonly string[],
+	now: number,
+): Promise<{ commits: Oid[]; paths: GitPath[] }> {
+	const commits: Oid[] = [];
+	const paths: GitPath[] = [];
+	for (const operand of operands) {
+		const moment =
+			looksLikeId(operand) || /^HEAD([~^]\d*)*$/.test(operand) ? await resolveMoment(repository, operand, now).catch(() => null) : null;
+		if (moment?.kind === "commit") {
+			commits.push((await commitAt(repository, moment)) ?? "");
+			continue;
+		}
+		const name = selectedPath(repository.root, process.cwd(), operand);
+		if (/^HEAD([~^]\d*)*$/.test(operand) || (looksLikeId(operand) && !(await isKnownPath(repository, name))))
+			throw new CommandError(`there is no commit ${operand} here, and no file of that name: see robust-sync --history`, ExitCode.failed);
+		paths.push(name);
+	}
+	return { commits, paths };
+}
+
+/** In UTC, and said to be: --at and --since take it as it stands. */
+const when = (at: number) => `${new Date(at).toISOString().slice(0, 19).replace("T", " ")}Z`;
+
+function filesText(entry: HistoryEntry): string {
+	const { files } = entry;
+	if (files.length === 0) return "";
+	const totals = totalsOf(files);
+	const counts = (["added", "changed", "renamed", "deleted"] as const).flatMap((change) =>
+		totals[change] > 0 ? [`${totals[change]} ${change}`] : [],
+	);
+	const shown = files.slice(0, namedFiles).map(({ path, from }) => {
+		const name = printable(displayPath(path));
+		return from === null ? name : `${printable(displayPath(from))} → ${name}`;
+	});
+	const names = files.length > shown.length ? [...shown, "…"] : shown;
+	return `${counts.join(", ")} (+${totals.lines_added} −${totals.lines_deleted}): ${names.join(", ")}`;
+}
+
+/** One entry for people: a line, and what was said about it below. */
+function formatEntry(entry: HistoryEntry, kind: string): string {
+	const { at, node, commit, subject, text, agent, run } = entry;
+	const what = filesText(entry) || printable(subject);
+	const lines = [`${when(at)}  ${printable(node).padEnd(10)}  ${kind.padEnd(7)}  ${commit.slice(0, 12)}  ${what}`];
+	const who = [agent === null ? "" : `agent ${agent}`, run === null ? "" : `run ${run}`].filter((part) => part !== "").join(", ");
+	if (who !== "") lines.push(`    ${printable(who)}`);
+	for (const line of text.split("\n").filter(Boolean)) lines.push(`    ${printable(line)}`);
+	return lines.join("\n");
+}
+
+/** Prints the history. @returns the exit code @throws MomentError, PathError, GitError */
+export async function showHistory(
+	paths: WorkspacePaths,
+	config: Config,
+	options: Options,
+	operands: readonly string[],
+	now = Date.now(),
+): Promise<number> {
+	const repository = await openWorkspaceRepository(paths, config);
+	const { oid: head } = await readHead(repository);
+	const names = operands.map((operand) => selectedPath(repository.root, process.cwd(), operand)).filter((name) => name !== workspaceRoot);
+	const entries =
+		head === null
+			? []
+			: await readHistory(repository, {
+					head,
+					paths: names,
+					since: await momentAsked(repository, options.since, now),
+					until: await momentAsked(repository, options.until, now),
+					node: nodeAsked(options),
+					agent: options.agent ?? null,
+					run: options.run ?? null,
+					limit: options.limit ?? defaultLimit,
+				});
+	const state = readState(paths.syncState, syncStateSchema);
+	const held = new Set((state.kind === "ok" ? (state.state.held ?? []) : []).map(({ commit }) => commit));
+	const kindOf = ({ commit, kind }: HistoryEntry) => (held.has(commit) ? "held" : kind);
+	const documents: unknown[] = [];
+	for (const entry of entries) {
+		const patch = options.diff ? await patchOf(repository, entry, names) : null;
+		if (options.json) documents.push({ ...historyDocument(entry), kind: kindOf(entry), ...(patch === null ? {} : { diff: patch }) });
+		else {
+			print(formatEntry(entry, kindOf(entry)));
+			for (const line of patch?.split("\n") ?? []) print(line.split("\t").map(printable).join("\t"));
+		}
+	}
+	if (options.json) printJson({ schema: 1, entries: documents });
+	else if (entries.length === 0) print("nothing");
+	return ExitCode.ok;
+}

@@ -1,0 +1,230 @@
+import fs from "node:fs";
+import path from "node:path";
+import { displayPath, fileSystemPath, type GitPath, type Oid, type Repository, readHead, readObjects, readStatus } from "@robust-sync/git";
+import {
+	commitAt,
+	planRestore,
+	type RestoredPath,
+	resolveMoment,
+	restoreChanges,
+	restoreTrailer,
+	selectedPath,
+} from "@robust-sync/history";
+import { counted } from "@robust-sync/service/counted";
+import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
+import { printable, shellPath } from "@robust-sync/service/printable";
+import { type Config, neverCommitted, type WorkspacePaths } from "@robust-sync/workspace";
+import { openWorkspaceRepository } from "../context/cycle-context.ts";
+import { approvalFor, commitChanges, type Task } from "../cycle/task.ts";
+import { excludedText } from "../snapshot/excluded.ts";
+import { type Options, print, printJson } from "./options.ts";
+
+/** What a verb is to do by a cycle; or what it has done already. */
+export type Request = { readonly task: null; readonly exitCode: number } | { readonly task: Task; isDone(): boolean; report(): void };
+
+type Outcome = Awaited<ReturnType<typeof planRestore>>;
+
+const actions = { restore: "restore", replace: "replace", remove: "remove" } as const satisfies Record<RestoredPath["action"], string>;
+
+function report(paths: WorkspacePaths, options: Options, from: Oid, { changes, blocked }: Outcome, isDryRun: boolean): void {
+	if (options.json) {
+		printJson({
+			schema: 1,
+			dry_run: isDryRun,
+			from,
+			files: changes.map(({ path: name, action }) => ({ path: displayPath(name), action })),
+			blocked: blocked.map(displayPath),
+		});
+		refuseNothing(changes.length, blocked.length);
+		return;
+	}
+	for (const { path: name, action } of changes)
+		print(`${isDryRun ? "would " : ""}${actions[action].padEnd(8)} ${printable(displayPath(name))}`);
+	for (const name of blocked) print(`left     ${printable(displayPath(name))}: something else has its place: name that, too`);
+	refuseNothing(changes.length, blocked.length);
+	if (changes.length === 0) print(`nothing to do: as at ${from.slice(0, 12)}`);
+	else if (!isDryRun)
+		print(`as at ${from.slice(0, 12)}: ${counted(changes.length, "file")}; what was there is in history and in ${paths.backupsText}/`);
+}
+
+/** Who asked for files and gets none of them must not take that for success. @throws CommandError */
+function refuseNothing(changed: number, blocked: number): void {
+	if (changed === 0 && blocked > 0)
+		throw new CommandError("nothing is restored: what has the place of the files must be moved away, or be named, too", ExitCode.failed);
+}
+
+function refuseUnknown(unknown: readonly GitPath[], at: string): void {
+	if (unknown.length === 0) return;
+	const names = unknown.slice(0, 5).map((name) => JSON.stringify(displayPath(name)));
+	throw new CommandError(
+		`${names.join(", ")}${unknown.length > names.length ? ", …" : ""}: not there at ${at}, and not there now: see robust-sync --history PATH`,
+		ExitCode.failed,
+	);
+}
+
+/** Checks what is to be put back. @throws CommandError, MomentError, PathError, GitError */
+export async function prepareRestore(
+	paths: WorkspacePaths,
+	config: Config,
+	options: Options,
+	operands: readonly string[],
+	now = Date.now(),
+): Promise<Request> {
+	const at = options.at;
+	if (at === undefined) throw new CommandError("--restore takes --at TIME: a duration (2h), a date, or a commit", ExitCode.usage);
+	const repository = await openWorkspaceRepository(paths, config);
+	const names = operands.map((operand) => selectedPath(repository.root, process.cwd(), operand));
+	const from = await commitAt(repository, await resolveMoment(repository, at, now));
+	if (from === null)
+		throw new CommandError(
+			`there was no commit yet at ${at}: the oldest is shown by robust-sync --history --limit 1000000`,
+			ExitCode.failed,
+		);
+	const question = { from, paths: names, deletedOnly: options.deletedOnly === true };
+	if (options.to !== undefined) return { task: null, exitCode: await restoreTo(repository, options, question) };
+	if (options.dryRun) {
+		const { oid: head } = await readHead(repository);
+		const outcome = await planRestore(repository, { ...question, head: head ?? repository.emptyTree });
+		refuseUnknown(outcome.unknown, at);
+		report(paths, options, from, await withUncommitted(repository, question, outcome), true);
+		return { task: null, exitCode: ExitCode.ok };
+	}
+	let outcome: Outcome | null = null;
+	let elsewhere: string | null = null;
+	return {
+		async task(context, head) {
+			const plan = await planRestore(context.repository, { ...question, head });
+			refuseUnknown(plan.unknown, at);
+			const changes = restoreChanges(plan.changes);
+			const about = `${counted(plan.changes.length, "file")} as at ${from.slice(0, 12)}`;
+			const trailers = `${approvalFor(context, head, changes)}${restoreTrailer}: ${from}\n`;
+			const done =
+				changes.length === 0
+					? null
+					: await commitChanges(context, head, `${context.config.nodeName}: restore ${about}\n\n${trailers}`, changes);
+			elsewhere = await excludedText(
+				context,
+				plan.changes.map((change) => change.path),
+			);
+			outcome = plan;
+			return done;
+		},
+		isDone: () => outcome !== null,
+		report() {
+			if (outcome === null) return;
+			report(paths, options, from, outcome, false);
+			if (elsewhere !== null && !options.json) print(elsewhere);
+		},
+	};
+}
+
+/** What is not committed yet differs from what it is to be, as far as is known without reading it. */
+async function withUncommitted(
+	repository: Repository,
+	question: { readonly from: Oid; readonly paths: readonly GitPath[]; readonly deletedOnly: boolean },
+	outcome: Outcome,
+): Promise<Outcome> {
+	const { entries } = await readStatus(repository);
+	const whole = await planRestore(repository, { ...question, deletedOnly: false, head: repository.emptyTree });
+	const known = new Map(outcome.changes.map((change) => [change.path, change]));
+	const wanted = new Map(whole.changes.map((change) => [change.path, change]));
+	for (const { path: name, worktree, kind } of entries) {
+		const change = wanted.get(name);
+		const isGone = worktree === "D";
+		if (change && (isGone || !question.deletedOnly)) known.set(name, { ...change, action: isGone ? "restore" : "replace" });
+		else if (
+			kind === "untracked" &&
+			!change &&
+			!question.deletedOnly &&
+			question.paths.some((one) => one === "" || name === one || name.startsWith(`${one}/`))
+		)
+			known.set(name, { path: name, action: "remove", entry: null });
+	}
+	return { ...outcome, changes: [...known.values()].sort((a, b) => (a.path < b.path ? -1 : 1)) };
+}
+
+/** Puts the files into another directory; what is there already stays. */
+async function restoreTo(
+	repository: Repository,
+	options: Options,
+	{ from, paths: names }: { readonly from: Oid; readonly paths: readonly GitPath[] },
+): Promise<number> {
+	const { changes, unknown } = await planRestore(repository, { from, paths: names, head: repository.emptyTree });
+	refuseUnknown(unknown, from.slice(0, 12));
+	const directory = path.resolve(options.to ?? "");
+	refuseOwnPlace(repository, directory);
+	const files = changes.flatMap(({ path: name, entry }) => (entry !== null && entry.mode !== "160000" ? [{ name, ...entry }] : []));
+	const [taken] = files.filter(({ name }) => fs.lstatSync(fileSystemPath(directory, name), { throwIfNoEntry: false }) !== undefined);
+	if (taken)
+		throw new CommandError(
+			`${printable(displayPath(taken.name))} is in ${printable(directory)} already: nothing was written; name another directory`,
+			ExitCode.failed,
+		);
+	if (!options.dryRun) {
+		let index = 0;
+		await readObjects(
+			repository,
+			files.map(({ oid }) => oid),
+			(_oid, content) => {
+				const { name, mode } = files[index++] as (typeof files)[number];
+				writeNew(directory, name, mode, content);
+			},
+		);
+	}
+	if (options.json)
+		printJson({
+			schema: 1,
+			dry_run: options.dryRun === true,
+			from,
+			to: directory,
+			files: files.map(({ name }) => ({ path: displayPath(name), action: "restore" })),
+			blocked: [],
+		});
+	else {
+		for (const { name } of files) print(`${options.dryRun ? "would " : ""}restore  ${printable(path.join(directory, displayPath(name)))}`);
+	}
+	return ExitCode.ok;
+}
+
+/** A path with the links above it followed, as far as it exists. */
+function realPath(name: string): string {
+	try {
+		return fs.realpathSync(name);
+	} catch {
+		const parent = path.dirname(name);
+		return parent === name ? name : path.join(realPath(parent), path.basename(name));
+	}
+}
+
+/** git's own directory and ours hold no files of a person's. @throws CommandError */
+function refuseOwnPlace(repository: Repository, directory: string): void {
+	const real = realPath(directory);
+	const isIn = (place: string) => `${real}/`.startsWith(`${realPath(place)}/`);
+	if ([repository.gitDirectory, repository.commonDirectory].some(isIn))
+		throw new CommandError("--to takes a directory outside of git's own", ExitCode.usage);
+	const own = neverCommitted.find((name) => isIn(path.join(repository.root, name)));
+	if (own !== undefined)
+		throw new CommandError(`--to ${shellPath(directory)} is robust-sync's own place: name a directory outside of ${own}`, ExitCode.usage);
+}
+
+/** Node's own recursive mkdir tries for ever where a parent is there and nothing can be made in it (below /proc). @throws the system's error */
+function makeDirectories(directory: Buffer): void {
+	try {
+		fs.mkdirSync(directory);
+	} catch (error) {
+		const { code } = error as NodeJS.ErrnoException;
+		if (code === "EEXIST" && fs.statSync(directory).isDirectory()) return;
+		const parent = directory.subarray(0, Math.max(1, directory.lastIndexOf(0x2f)));
+		if (code !== "ENOENT" || fs.existsSync(parent)) throw error;
+		makeDirectories(parent);
+		fs.mkdirSync(directory);
+	}
+}
+
+/** A new file; nothing that is there is written to, and no link in its directory is followed at its end. */
+function writeNew(directory: string, name: GitPath, mode: string, content: Buffer): void {
+	const file = fileSystemPath(directory, name);
+	makeDirectories(file.subarray(0, file.lastIndexOf(0x2f)));
+	if (mode === "120000") fs.symlinkSync(content, file);
+	else fs.writeFileSync(file, content, { flag: "wx", mode: mode === "100755" ? 0o777 : 0o666 });
+}

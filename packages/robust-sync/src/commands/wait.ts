@@ -1,0 +1,152 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { displayPath, fileSystemPath, type GitPath, isAncestor, lstatIfThere, type Oid, readHead } from "@robust-sync/git";
+import {
+	isHolderAlive,
+	listPending,
+	peerStateSchema,
+	readLockHolder,
+	readPause,
+	readState,
+	type SyncState,
+	syncStateSchema,
+	withRemoteMessage,
+} from "@robust-sync/workspace";
+import type { CycleContext } from "../context/cycle-context.ts";
+import { toSyncError } from "../context/sync-error.ts";
+import { knownTip } from "../remote/upstream.ts";
+import { lookForCandidates, lookingContext, type OnceOptions, syncOnce, wakeHolder } from "./once.ts";
+
+const pollMs = 50;
+/** Where a cycle was not enough (a deletion gets a second look), the next one is waited for so long before the instance is asked again. */
+const againMs = 1_000;
+
+/** What {@link waitForSync} found. */
+export interface Waited {
+	/** The commit that holds everything that was there at the beginning; null: not all of it was committed in time. */
+	readonly head: string | null;
+	/** It is on the hub. */
+	readonly isPublished: boolean;
+	/** Of each peer that was asked for, whether it has that commit. */
+	readonly peers: Readonly<Record<string, boolean>>;
+	/** Files and messages of the beginning that are in no commit yet. */
+	readonly missing: readonly string[];
+	/** How many files are left out of commits (`robust-sync --status` names them). */
+	readonly skipped: number;
+	/** Why it takes long, where that is known. */
+	readonly problem: string | null;
+}
+
+export interface WaitOptions extends OnceOptions {
+	/** Names of peers that are to have it too. */
+	readonly peers: readonly string[];
+	readonly timeoutMs: number;
+}
+
+/** Is everything done that was waited for? */
+export function isDone({ isPublished, peers }: Waited): boolean {
+	return isPublished && Object.values(peers).every(Boolean);
+}
+
+/**
+ * Waits until all that was written before the call is on the hub, and the named peers have it. A running instance is asked for a cycle;
+ * where none runs, cycles are run here. What is written meanwhile is not waited for.
+ * @throws GitError, SyncError, LockedError
+ */
+export async function waitForSync(options: WaitOptions): Promise<Waited> {
+	const { paths, now = Date.now } = options;
+	const begun = now();
+	const deadline = performance.now() + options.timeoutMs;
+	const context = await lookingContext(options);
+	const wanted = new Set((await lookForCandidates(context, (await readHead(context.repository)).oid)).changed);
+	const pending = () => listPending(paths).map(({ name }) => name.toString("latin1"));
+	const messages = new Set(pending());
+
+	let missing: string[] = [];
+	let head: Oid | null = null;
+	let skipped = 0;
+	let problem: string | null = null;
+	const look = async () => {
+		const { oid } = await readHead(context.repository);
+		const { changed, skipped: left } = await lookForCandidates(context, oid);
+		skipped = left.length;
+		const waiting = pending().filter((name) => messages.has(name));
+		missing = [
+			...changed.filter((name) => wanted.has(name) && !isNewerThan(context, name, begun)).map(displayPath),
+			...waiting.map((name) => `the message ${Buffer.from(name, "latin1").toString("utf8")}`),
+		];
+		if (missing.length === 0) head = oid;
+	};
+
+	let isPublished = false;
+	for (let first = true; ; first = false) {
+		if (!first || (wanted.size === 0 && messages.size === 0)) await look();
+		isPublished = head !== null && (await isOnHub(context, head));
+		if (isPublished || (!first && performance.now() >= deadline)) break;
+		const pause = readPause(paths, now());
+		if (pause !== null) {
+			if (first) await look();
+			problem = "sync is paused: robust-sync --resume ends it";
+			break;
+		}
+		problem = await oneCycle(options, Math.min(deadline, performance.now() + (first ? Number.POSITIVE_INFINITY : againMs)));
+	}
+	const peers = Object.fromEntries(options.peers.map((peer) => [peer, false]));
+	while (isPublished && head !== null) {
+		for (const peer of options.peers) peers[peer] ||= await hasPeer(context, peer, head);
+		if (Object.values(peers).every(Boolean) || performance.now() >= deadline) break;
+		await sleep(pollMs);
+	}
+	return { head, isPublished, peers, missing, skipped, problem: isPublished ? null : problem };
+}
+
+/** Written again since: no longer what was waited for. What is gone is waited for until that is committed. */
+function isNewerThan({ repository }: CycleContext, name: GitPath, at: number): boolean {
+	const stats = lstatIfThere(fileSystemPath(repository.root, name));
+	return stats !== null && stats.ctimeMs > at;
+}
+
+async function isOnHub(context: CycleContext, head: Oid): Promise<boolean> {
+	const tip = await knownTip(context);
+	return tip !== null && (tip === head || (await isAncestor(context.repository, head, tip)));
+}
+
+/** By its heartbeat: the commit that it last brought into its working tree. */
+async function hasPeer({ repository, paths }: CycleContext, peer: string, head: Oid): Promise<boolean> {
+	const read = readState(paths.peerState(peer), peerStateSchema);
+	const theirs = read.kind === "ok" ? read.state.head : null;
+	if (theirs === null || !/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(theirs)) return false;
+	if (theirs === head) return true;
+	// One that we lack comes with the next cycle.
+	const { exitCode } = await repository.run(["cat-file", "-e", `${theirs}^{commit}`], { accept: [0, 1, 128] });
+	return exitCode === 0 && (await isAncestor(repository, head, theirs));
+}
+
+/** A cycle of the running instance, or one of our own. @returns why it failed; null: it did not */
+async function oneCycle(options: WaitOptions, deadline: number): Promise<string | null> {
+	const { paths } = options;
+	const file = paths.instanceLock("sync");
+	const holder = readLockHolder(file);
+	if (holder === null || !(await isHolderAlive(file, holder))) {
+		const outcome = await syncOnce(options);
+		if (outcome.ok) return null;
+		await sleep(Math.max(0, Math.min(againMs, deadline - performance.now())));
+		const { code, message, remoteMessage } = toSyncError(outcome.error);
+		return `${code}: ${withRemoteMessage(message, remoteMessage)}`;
+	}
+	const state = (): SyncState | null => {
+		const read = readState(paths.syncState, syncStateSchema);
+		return read.kind === "ok" ? read.state : null;
+	};
+	// The one in progress may have looked at the files already.
+	const before = state();
+	const cycles = (before?.totals.cycles ?? 0) + (before?.status === "syncing" ? 1 : 0);
+	await wakeHolder(file, holder);
+	let after = state();
+	while (performance.now() < deadline) {
+		after = state();
+		if (after !== null && after.totals.cycles > cycles && after.status !== "syncing") break;
+		await sleep(pollMs);
+	}
+	const error = after?.last_error ?? null;
+	return error === null ? null : `${error.code}: ${withRemoteMessage(error.message, error.remote_message)}`;
+}

@@ -1,0 +1,256 @@
+import fs from "node:fs";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+	attachHead,
+	deleteRef,
+	findLockFiles,
+	isAncestor,
+	isIndexMissing,
+	isIndexWhole,
+	lockHolder,
+	operationInProgress,
+	pruningCollector,
+	readHead,
+	readRef,
+	rebuildIndex,
+	setAsideLockFile,
+	updateRef,
+} from "@robust-sync/git";
+import { checkOutFirst, type IntegrateContext, integrate, resumeIntegration } from "@robust-sync/resolve";
+import { compactTimestamp, faultPoint } from "@robust-sync/workspace";
+import { restoreLocalNotes } from "../checkout/held.ts";
+import { bringUpToDate, finishPutBack } from "../checkout/rescue.ts";
+import { type CycleContext, integrateContext } from "../context/cycle-context.ts";
+import { SyncError, wrongBranch } from "../context/sync-error.ts";
+import { resumeForget } from "../forget/forgotten-upstream.ts";
+import { repairRepository } from "./repair.ts";
+import { setAsideInvalidStates } from "./state-files.ts";
+
+/** What recovery did, for the log and the totals. */
+export interface Recovery {
+	readonly done: readonly string[];
+	readonly rescued: number;
+}
+
+/** A live git is waited for so long before the cycle gives up with INDEX_LOCKED. */
+const liveLockPatienceMs = 10_000;
+/** Between two looks at a lock that nobody seems to hold: one that a git holds for a moment is gone by then. */
+const secondLookMs = 30;
+const collectorLookMs = 100;
+
+/** What is found in `.git` or `sync/` → what is done. In this order; each row is safe to be killed in. */
+const table: readonly (readonly [found: string, recover: (context: CycleContext) => Promise<string | null>])[] = [
+	["a state file of ours that is not valid", setAsideInvalidStates],
+	["a lock file that a killed git left", setAsideStaleLocks],
+	["a garbage collection that prunes at once", waitForCollector],
+	["an index that a power cut tore", makeIndexAgain],
+	["objects that the last cycle missed", mendObjects],
+	["files that were being put back, with more in them", finishInterruptedPutBack],
+	["a move of the working tree that was interrupted", finishInterruptedMove],
+	["what a killed process was putting together", clearStaging],
+	["a person's rebase, merge, cherry-pick, revert or bisect", leaveOpenOperation],
+	["a detached HEAD", attachDetachedHead],
+	["a clone that was never checked out", checkOutClone],
+	["files that must stay local, without the notes about them", holdLocalAgain],
+	["a forgetting that was interrupted", resumeForget],
+];
+
+/**
+ * Brings the repository back to where a cycle can start, whatever a crash or a person left. Never deletes user data; what
+ * it did is one line each.
+ * @throws SyncError INDEX_LOCKED, OPERATION_OPEN, WRONG_BRANCH, DETACHED_HEAD
+ */
+export async function recover(context: CycleContext): Promise<Recovery> {
+	const done: string[] = [];
+	for (const [, handle] of table) {
+		const line = await handle(context);
+		if (line === null) continue;
+		done.push(line);
+		context.log.warn(`recovered: ${line}`);
+	}
+	return { done, rescued: done.length };
+}
+
+/**
+ * A person may have begun a merge, or switched branches, while the cycle waited for the network: then nothing is committed or checked out.
+ * @throws SyncError OPERATION_OPEN, WRONG_BRANCH, DETACHED_HEAD
+ */
+export async function refuseOpenOperation(context: CycleContext): Promise<void> {
+	await leaveOpenOperation(context);
+	await attachDetachedHead(context);
+}
+
+async function setAsideStaleLocks({ repository, log, now }: CycleContext): Promise<string | null> {
+	const moved: string[] = [];
+	const deadline = performance.now() + liveLockPatienceMs;
+	for (;;) {
+		const files = findLockFiles(repository);
+		if (files.length === 0) break;
+		const inodes = new Map(files.map((file) => [file, fs.statSync(file, { throwIfNoEntry: false })?.ino]));
+		await sleep(secondLookMs);
+		let waiting = false;
+		for (const [file, inode] of inodes) {
+			if (inode === undefined || fs.statSync(file, { throwIfNoEntry: false })?.ino !== inode) continue;
+			const holder = lockHolder(repository, file);
+			if (holder === null) {
+				if (setAsideLockFile(repository, file, inode, compactTimestamp(now())) !== null)
+					moved.push(path.relative(repository.commonDirectory, file));
+				continue;
+			}
+			// What a collector that works in the background holds is in nobody's way; one that prunes is waited for below.
+			if (/\/gc\.(log|pid)\.lock$/.test(file)) continue;
+			waiting = true;
+			if (performance.now() > deadline) {
+				throw new SyncError("INDEX_LOCKED", `${file} is held by '${holder.command}' (pid ${holder.pid}): wait until it is done, or end it`);
+			}
+			log.debug(`${file} is held by '${holder.command}' (pid ${holder.pid}): waiting`);
+		}
+		if (!waiting) break;
+	}
+	return moved.length > 0 ? `set aside ${moved.join(", ")}, which no live process holds` : null;
+}
+
+/** A write that is found in the middle of a move may have been made from an older version, there as anywhere. */
+function upToDate(context: CycleContext): CycleContext & Pick<IntegrateContext, "bringUpToDate"> {
+	return { ...integrateContext(context), bringUpToDate: (late) => bringUpToDate(context, late) };
+}
+
+async function holdLocalAgain(context: CycleContext): Promise<string | null> {
+	const count = await restoreLocalNotes(context);
+	return count > 0 ? `sync/held.json was lost: ${count} files that were ignored here go on being local` : null;
+}
+
+async function makeIndexAgain({ repository, memory, now }: CycleContext): Promise<string | null> {
+	const thorough = !memory.indexChecked;
+	memory.indexChecked = true;
+	if (isIndexWhole(repository, thorough)) return null;
+	await rebuildIndex(repository, compactTimestamp(now()));
+	return "the index was torn: made again from HEAD, no file was touched";
+}
+
+async function mendObjects(context: CycleContext): Promise<string | null> {
+	if (!context.memory.damaged) return null;
+	const done = await repairRepository(context);
+	context.memory.damaged = false;
+	return done;
+}
+
+/** What we make now is not referenced yet, and would be pruned before it is. */
+async function waitForCollector({ repository, log }: CycleContext): Promise<null> {
+	const deadline = performance.now() + liveLockPatienceMs;
+	for (;;) {
+		const collector = pruningCollector(repository);
+		if (collector === null) return null;
+		if (performance.now() > deadline) {
+			throw new SyncError(
+				"INDEX_LOCKED",
+				`'git gc --prune' (pid ${collector.pid}) is at work in the repository: wait until it is done, or end it`,
+			);
+		}
+		log.debug(`git gc --prune (pid ${collector.pid}) is at work: waiting`);
+		await sleep(collectorLookMs);
+	}
+}
+
+async function finishInterruptedMove(context: CycleContext): Promise<string | null> {
+	const resumed = await resumeIntegration(upToDate(context));
+	return resumed ? `finished the interrupted checkout of ${resumed.head.slice(0, 12)} (${resumed.changed.length} files)` : null;
+}
+
+/** No index: nobody has deleted anything here, whatever is missing. */
+async function checkOutClone(context: CycleContext): Promise<string | null> {
+	const { repository } = context;
+	if (!isIndexMissing(repository)) return null;
+	const { branch, oid } = await readHead(repository);
+	if (branch === null || oid === null) return null;
+	const done = await checkOutFirst(upToDate(context), `refs/heads/${branch}`, oid);
+	return `there was no index: ${done === null ? "made from HEAD" : `checked out what was missing (${done.changed.length} ${done.changed.length === 1 ? "file" : "files"})`}`;
+}
+
+async function finishInterruptedPutBack(context: CycleContext): Promise<string | null> {
+	const count = await finishPutBack(context);
+	return count === null ? null : `finished what was interrupted while ${count} late or stale writes were merged in`;
+}
+
+/** Under the cycle lock nobody else is at work there: what was staged was never moved anywhere, or is linked where it belongs. */
+async function clearStaging({ paths }: CycleContext): Promise<null> {
+	fs.rmSync(paths.staging, { recursive: true, force: true });
+	return null;
+}
+
+async function leaveOpenOperation({ repository }: CycleContext): Promise<null> {
+	const operation = operationInProgress(repository.gitDirectory);
+	if (!operation || operation.name === "bisect") return null;
+	const next =
+		operation.name === "merge"
+			? "run 'conflict-resolver --resolve' (or --abort)"
+			: `finish it with 'git ${operation.name} --continue' (or --abort), or run 'conflict-resolver --resolve'`;
+	throw new SyncError("OPERATION_OPEN", `a ${operation.name} is in progress and was not begun by us: ${next}; syncing goes on after that`);
+}
+
+/** A commit that was on no branch is kept under this name while it is merged. */
+const detachedPrefix = "robust-sync/detached-";
+
+/** The branch is chosen once: what is configured, else what is checked out at the first look. */
+async function attachDetachedHead(context: CycleContext): Promise<string | null> {
+	const { repository, config, memory } = context;
+	const { branch: attached, oid } = await readHead(repository);
+	const interrupted = attached?.startsWith(detachedPrefix) ? attached : null;
+	if (attached !== null && interrupted === null) {
+		memory.branch ??= config.syncBranch ?? (memory.resumed ? await lastBranch(context) : null) ?? attached;
+		if (attached === memory.branch) return null;
+		if (oid === null && config.syncBranch !== null) {
+			await attachHead(repository, `refs/heads/${config.syncBranch}`);
+			return `the unborn branch is named ${config.syncBranch} now, as SYNC_BRANCH says`;
+		}
+		throw wrongBranch(attached, memory.branch);
+	}
+	if (operationInProgress(repository.gitDirectory)?.name === "bisect")
+		throw new SyncError("OPERATION_OPEN", "a bisect is in progress: finish it with 'git bisect reset'; syncing goes on after that");
+	const target = config.syncBranch ?? memory.branch ?? (await lastBranch(context)) ?? (await onlyBranch(context));
+	if (target === null)
+		throw new SyncError("DETACHED_HEAD", "HEAD is detached and no branch is configured: run 'git checkout <branch>', or set SYNC_BRANCH");
+	memory.branch = target;
+	const ref = `refs/heads/${target}`;
+	const tip = await readRef(repository, ref);
+	if (oid === null) return null;
+	if (tip === null || (await isAncestor(repository, tip, oid))) {
+		if (tip !== oid) await updateRef(repository, ref, oid, tip, "robust-sync: re-attach a detached HEAD");
+		await attachHead(repository, ref);
+		if (interrupted) await deleteRef(repository, `refs/heads/${interrupted}`, oid);
+		return `HEAD was detached at ${oid.slice(0, 12)}: '${target}' has its commits now and is checked out`;
+	}
+	if (await isAncestor(repository, oid, tip)) {
+		throw new SyncError(
+			"DETACHED_HEAD",
+			`HEAD is detached at ${oid.slice(0, 12)}, an older commit of '${target}': run 'git checkout ${target}' when you are done looking; syncing goes on after that`,
+		);
+	}
+	// Commits of both: the branch's tip is merged into where HEAD is, on a branch that HEAD then becomes.
+	const kept = `refs/heads/${interrupted ?? `${detachedPrefix}${oid.slice(0, 12)}`}`;
+	if (interrupted === null) {
+		if ((await readRef(repository, kept)) !== oid) await updateRef(repository, kept, oid, null, "robust-sync: keep a detached HEAD");
+		faultPoint("detached-kept");
+		await attachHead(repository, kept);
+	}
+	faultPoint("detached-attached");
+	const { head } = await integrate(upToDate(context), kept, oid, tip);
+	faultPoint("detached-merged");
+	await updateRef(repository, ref, head, tip, "robust-sync: re-attach a detached HEAD");
+	await attachHead(repository, ref);
+	await deleteRef(repository, kept, head);
+	return `HEAD was detached at ${oid.slice(0, 12)}: merged into '${target}', which is checked out now`;
+}
+
+/** The branch that was synced when this node last ran, if it is still there. */
+async function lastBranch({ repository, memory }: CycleContext): Promise<string | null> {
+	if (memory.lastBranch === null || memory.lastBranch.startsWith(detachedPrefix)) return null;
+	return (await readRef(repository, `refs/heads/${memory.lastBranch}`)) === null ? null : memory.lastBranch;
+}
+
+async function onlyBranch({ repository }: CycleContext): Promise<string | null> {
+	const { stdout } = await repository.run(["for-each-ref", "--format=%(refname:lstrip=2)", "--count=2", "refs/heads/"]);
+	const branches = stdout.toString("utf8").trim().split("\n");
+	return branches.length === 1 && branches[0] ? branches[0] : null;
+}

@@ -1,0 +1,69 @@
+import {
+	fetchEverything,
+	forceRef,
+	formerTips,
+	hasCommit,
+	isComplete,
+	mendReflogs,
+	type Oid,
+	readHead,
+	readRef,
+	rebuildIndex,
+	removeCommitGraph,
+	setAsideDamagedObjects,
+	trackingRef,
+} from "@robust-sync/git";
+import { compactTimestamp } from "@robust-sync/workspace";
+import type { CycleContext } from "../context/cycle-context.ts";
+import { SyncError } from "../context/sync-error.ts";
+import { requireRemote } from "../remote/upstream.ts";
+
+/** So many former places of the branch are tried before a person must look. */
+const tipsToTry = 20;
+
+/**
+ * Mends a repository in which objects are missing or damaged (a pruning gc beside us, a disk, a power cut): what the remote has is
+ * fetched again; a branch whose own last commits cannot be read goes back to the newest that can; the index is made again. No file
+ * is touched, so that what those commits held is committed again by the next snapshot.
+ * @returns what was done, in words
+ * @throws SyncError CORRUPT_REPOSITORY when that is not enough; GitError when the remote cannot be reached
+ */
+export async function repairRepository(context: CycleContext): Promise<string> {
+	const { repository, config, memory, now } = context;
+	requireRemote(context);
+	const { branch, oid: head } = await readHead(repository);
+	const synced = branch ?? memory.branch ?? memory.lastBranch ?? "main";
+	const ref = branch === null ? "HEAD" : `refs/heads/${branch}`;
+	const damaged = setAsideDamagedObjects(repository);
+	removeCommitGraph(repository);
+	const done = damaged > 0 ? [`set ${damaged} damaged objects aside`] : [];
+	// git fetches nothing while a branch points to what is not there.
+	const known = await readRef(repository, trackingRef(config.syncRemote, synced));
+	if (known !== null && !(await hasCommit(repository, known))) await forceRef(repository, trackingRef(config.syncRemote, synced), null, "");
+	const former = formerTips(repository, ref).slice(0, tipsToTry);
+	const isBroken = head !== null && !(await hasCommit(repository, head));
+	if (isBroken)
+		await forceRef(repository, ref, await newest(former, (tip) => hasCommit(repository, tip)), `robust-sync: ${head} cannot be read`);
+	const tip = await fetchEverything(repository, config.syncRemote, synced);
+	done.push("fetched everything from the remote again");
+	if (head !== null) {
+		const found = await newest([head, ...former, tip], (candidate) => isComplete(repository, candidate));
+		if (found === null) {
+			throw new SyncError(
+				"CORRUPT_REPOSITORY",
+				"objects are missing that the remote does not have either: run git fsck --full, and clone it again beside if they cannot be found",
+			);
+		}
+		if (isBroken || found !== head) await forceRef(repository, ref, found, "robust-sync: mended");
+		if (found !== head) done.push(`went back from ${head.slice(0, 12)}, which cannot be read, to ${found.slice(0, 12)}`);
+	}
+	await mendReflogs(repository);
+	await rebuildIndex(repository, compactTimestamp(now()));
+	done.push("made the index again");
+	return `objects were missing or damaged: ${done.join(", ")}; no file was touched`;
+}
+
+async function newest(tips: readonly Oid[], isGood: (tip: Oid) => Promise<boolean>): Promise<Oid | null> {
+	for (const tip of tips) if (await isGood(tip)) return tip;
+	return null;
+}

@@ -1,0 +1,92 @@
+import fs from "node:fs";
+import path from "node:path";
+import { printable } from "@robust-sync/service/printable";
+import {
+	annotationSchema,
+	guardNotesSchema,
+	healthStateSchema,
+	heartbeatStateSchema,
+	heldStateSchema,
+	journalSchema,
+	monitorStatusSchema,
+	pauseFileSchema,
+	peerStateSchema,
+	readOwnState,
+	readState,
+	rescueJournalSchema,
+	unsavedMergesSchema,
+	WorkspacePaths,
+} from "@robust-sync/workspace";
+import type { CycleContext } from "../context/cycle-context.ts";
+import { fileStamp } from "../context/file-stamp.ts";
+import { outboxSchema } from "../outbox/outbox.ts";
+import { refusedSchema } from "../remote/refused-files.ts";
+
+/** A state file that cannot be read as what it should be. */
+export interface InvalidState {
+	/** Its name in `sync/`. */
+	readonly name: string;
+	readonly problem: string;
+	/** What fixes it. */
+	readonly fix: string;
+}
+
+type Schema = Parameters<typeof readState>[1];
+
+/** The files by which a cycle remembers what it has still to do. */
+const ofCycles = (paths: WorkspacePaths): readonly (readonly [file: string, schema: Schema])[] => [
+	[paths.outboxNames, outboxSchema],
+	[paths.journal, journalSchema],
+	[paths.rescueJournal, rescueJournalSchema],
+	[paths.held, heldStateSchema],
+	[paths.refusedFiles, refusedSchema],
+	[paths.unsavedMerges, unsavedMergesSchema],
+	[paths.guardNotes, guardNotesSchema],
+	[paths.annotation, annotationSchema],
+];
+
+function peerFiles(paths: WorkspacePaths): string[] {
+	try {
+		return fs
+			.readdirSync(paths.sync)
+			.filter((name) => WorkspacePaths.peerOfFile(name) !== null)
+			.map((name) => path.join(paths.sync, name));
+	} catch {
+		return [];
+	}
+}
+
+/** All state files but `sync_state.json` that are there and are not valid. Changes nothing, never throws. */
+export function invalidStates(paths: WorkspacePaths): InvalidState[] {
+	const table: (readonly [file: string, schema: Schema, fix: string])[] = [
+		...ofCycles(paths).map(([file, schema]) => [file, schema, "robust-sync --once sets it aside and begins it again"] as const),
+		[paths.pause, pauseFileSchema, "robust-sync --resume"],
+		[paths.heartbeatState, heartbeatStateSchema, "restart heartbeat"],
+		[paths.healthState, healthStateSchema, "restart health-server"],
+		[paths.monitorStatus, monitorStatusSchema, "restart monitor"],
+		...peerFiles(paths).map((file) => [file, peerStateSchema, "restart heartbeat"] as const),
+	];
+	return table.flatMap(([file, schema, fix]) => {
+		const read = readState(file, schema);
+		return read.kind === "invalid" ? [{ name: path.basename(file), problem: printable(read.problem), fix }] : [];
+	});
+}
+
+/**
+ * Moves away the files by which cycles remember what is to be done, where they are not valid: nothing is passed over without a word.
+ * @returns what was moved, for the log; null: nothing
+ * @throws NotOursError; the file system's error
+ */
+export async function setAsideInvalidStates({ paths, memory, now }: CycleContext): Promise<string | null> {
+	const moved: string[] = [];
+	for (const [file, schema] of ofCycles(paths)) {
+		const stamp = fileStamp(file, fs.lstatSync);
+		if (stamp === "" || memory.validStates.get(file) === stamp) continue;
+		readOwnState(file, schema, {
+			now,
+			onCorrupt: (to, problem) => moved.push(`sync/${path.basename(file)} was not valid (${problem}): it is ${path.basename(to)} now`),
+		});
+		memory.validStates.set(file, stamp);
+	}
+	return moved.length > 0 ? printable(moved.join("; ")) : null;
+}

@@ -1,0 +1,54 @@
+import { type FileChange, type Oid, openMergeStore, updateRef, writeCommit } from "@robust-sync/git";
+import { approveTrailer, isWorthALook } from "@robust-sync/guard";
+import { carryOutPlan, type Integration, withNodeTrailer } from "@robust-sync/resolve";
+import { faultPoint } from "@robust-sync/workspace";
+import { bringUpToDate } from "../checkout/rescue.ts";
+import { type CycleContext, integrateContext } from "../context/cycle-context.ts";
+import { guardLimits } from "../context/guard-limits.ts";
+import { ownIdentity } from "../context/own-identity.ts";
+import { syncedBranch } from "../remote/upstream.ts";
+
+/** What a task came to: where HEAD is, and what moved; null: nothing but the branch. */
+export interface TaskDone {
+	readonly head: Oid;
+	readonly integration: Integration | null;
+}
+
+/** Something that a person asked for, carried out by a cycle on top of its snapshot. Null: there was nothing to do. */
+export type Task = (context: CycleContext, head: Oid) => Promise<TaskDone | null>;
+
+/**
+ * A commit on top of HEAD, and the working tree with it, in one journalled step that destroys no byte. It is on disk when this returns, and
+ * published by this cycle or a later one.
+ * @param head where HEAD is, with all that was written up to now
+ * @throws GitError, the file system's errors, LockLostError; the next cycle goes on with a move that was begun
+ */
+export async function commitChanges(context: CycleContext, head: Oid, message: string, changes: readonly FileChange[]): Promise<TaskDone> {
+	const { repository, lock, now } = context;
+	const { commit } = await writeCommit(openMergeStore(repository), {
+		parents: [head],
+		...ownIdentity(context),
+		date: Math.floor(now() / 1000),
+		message: Buffer.from(`${withNodeTrailer(message, context.config.nodeName)}\n`),
+		tree: null,
+		changes,
+	});
+	faultPoint("task-written");
+	lock.assertHeld();
+	const ref = `refs/heads/${syncedBranch(context)}`;
+	if (changes.length === 0) {
+		await updateRef(repository, ref, commit, head, "robust-sync: task");
+		return { head: commit, integration: null };
+	}
+	const plan = { kind: "fast-forward", from: head, to: commit, theirs: null, resolution: null, publish: true, refused: [] } as const;
+	// A person has asked for it: no second word is needed.
+	const unguarded = { ...integrateContext(context), guard: null };
+	const integration = await carryOutPlan({ ...unguarded, bringUpToDate: (late) => bringUpToDate(context, late) }, ref, plan);
+	return { head: commit, integration };
+}
+
+/** The trailer by which other nodes, too, take a large loss for meant, where changes could be one. */
+export function approvalFor({ config }: CycleContext, head: Oid, changes: readonly FileChange[]): string {
+	const deleted = changes.filter((change) => "delete" in change).length;
+	return isWorthALook(guardLimits(config) ?? { files: 0, percent: 0 }, changes.length, deleted, null) ? `${approveTrailer}: ${head}\n` : "";
+}

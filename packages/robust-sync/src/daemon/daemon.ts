@@ -1,0 +1,643 @@
+import fs from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+	displayPath,
+	GitError,
+	type GitPath,
+	parseGitPathList,
+	type Repository,
+	readStatus,
+	SshConnections,
+	withoutSlash,
+} from "@robust-sync/git";
+import { counted } from "@robust-sync/service/counted";
+import type { ServiceControl } from "@robust-sync/service/lifecycle";
+import type { Logger } from "@robust-sync/service/log";
+import {
+	acquireLock,
+	type Config,
+	ensureExcluded,
+	type Lock,
+	LockedError,
+	LockLostError,
+	type MonotonicClock,
+	makeOwnDirectory,
+	monotonicClock,
+	type Pause,
+	pauseText,
+	peerStateSchema,
+	readPause,
+	readState,
+	recordCycle,
+	WorkspacePaths,
+	withRemoteMessage,
+} from "@robust-sync/workspace";
+import { sayHeld } from "../checkout/guard.ts";
+import { PlacedFiles } from "../checkout/placed-files.ts";
+import { ReplacedFiles } from "../checkout/replaced-files.ts";
+import { backOffMs } from "../context/back-off.ts";
+import { type CycleContext, type CycleMemory, openWorkspaceRepository } from "../context/cycle-context.ts";
+import { changesText, pulledText, savedText } from "../context/cycle-text.ts";
+import { fileStamp } from "../context/file-stamp.ts";
+import { noteFirstChange } from "../context/first-changes.ts";
+import { SyncError, toSyncError } from "../context/sync-error.ts";
+import { type CycleResult, runCycle } from "../cycle/cycle.ts";
+import { SyncRecord } from "../cycle/record.ts";
+import { ForgetMemory } from "../forget/forget-state.ts";
+import { HubPace, waitAfterCycleMs } from "../remote/hub-pace.ts";
+import { Mirrors } from "../remote/mirrors.ts";
+import { configurePace, resumeLimit } from "../remote/pace-of-workspace.ts";
+import { readPosition } from "../remote/position.ts";
+import { SecretMemory } from "../secrets/memory.ts";
+import { changedDirectly } from "../snapshot/direct-snapshot.ts";
+import { KnownChanges } from "../snapshot/known-changes.ts";
+import { confirmDeletionMs } from "../snapshot/vanished-files.ts";
+import { AnnouncedHeads } from "./announced-heads.ts";
+import { ChangeWindow } from "./change-window.ts";
+import { LoopSleep } from "./loop-sleep.ts";
+import { OwnChanges } from "./own-changes.ts";
+import { tidy, tidyIntervalMs, tidyLatestMs } from "./tidy.ts";
+import { Settler, WorkspaceWatcher } from "./watch.ts";
+
+/** A fresh memory, for a process that starts. */
+export function newMemory(paths: WorkspacePaths, deferHot: boolean, clock: MonotonicClock = monotonicClock): CycleMemory {
+	return {
+		branch: null,
+		lastBranch: null,
+		resumed: false,
+		looked: false,
+		damaged: false,
+		indexChecked: false,
+		synced: null,
+		announced: new Set(),
+		hot: new Map(),
+		vanished: new Map(),
+		deferHot,
+		scannedAt: Number.NEGATIVE_INFINITY,
+		specialFiles: [],
+		bareLinks: [],
+		databaseCopiedAt: new Map(),
+		ownTrackedChecked: false,
+		publishable: null,
+		refused: [],
+		ownTracked: [],
+		retriedAt: 0,
+		tidiedAt: Number.NEGATIVE_INFINITY,
+		changes: new ChangeWindow(clock),
+		guarded: null,
+		heldSaid: "",
+		clock,
+		known: new KnownChanges(clock),
+		firstChanges: new Map(),
+		mirrors: null,
+		pace: new HubPace(),
+		placed: new PlacedFiles(paths),
+		steps: null,
+		search: null,
+		excluded: { stamp: "", files: 0 },
+		validStates: new Map(),
+		secrets: new SecretMemory(),
+		forget: new ForgetMemory(),
+		replaced: new ReplacedFiles(paths, clock),
+	};
+}
+
+export interface DaemonOptions {
+	paths: WorkspacePaths;
+	config: Config;
+	/** Reads the configuration again, for SIGHUP. */
+	reloadConfig(): Config;
+	logger: Logger;
+	now?: () => number;
+	random?: () => number;
+}
+
+/** Changes pause for this long before a cycle starts, and in a burst it starts after this long at the latest. */
+const quietMs = 20;
+const burstMs = 250;
+/** State is rewritten at least this often (the contract says every 30 s). */
+const recordIntervalMs = 20_000;
+/** Where nothing can be watched, changes are looked for this often. */
+const pollMs = 5_000;
+const cycleLockPatienceMs = 60_000;
+/** While paused the loop looks again at least this often, whatever became of the clock. */
+const longestSleepMs = 60_000;
+const mostAnnounced = 64;
+/** The second in which a checkout ended is over. */
+const settleAfterMs = 1_050;
+/** A peer's heartbeat ends a back-off, but not more often than this. */
+const minRetryMs = 1_000;
+
+/** A node that merges needs longer than one that only pushes: after so many pushes in a row the latter waits a multiple of its own time. */
+const streakUntilYield = 2;
+const yieldFactor = 2;
+const maxYieldMs = 1_000;
+
+/** Whether a search for what the hub refuses waits for the next push that may go out. */
+export function isSearching({ search, pace }: CycleMemory): boolean {
+	return search !== null && pace.waitToPushMs() > 0;
+}
+
+/** The loop: a cycle at every interval, and whenever something says that there is work. */
+export class Daemon {
+	readonly #options: DaemonOptions;
+	readonly #paths: WorkspacePaths;
+	readonly #log: Logger;
+	readonly #now: () => number;
+	readonly #random: () => number;
+	readonly #own: OwnChanges;
+	readonly #memory: CycleMemory;
+	readonly #record: SyncRecord;
+	readonly #settler: Settler;
+	readonly #ssh = new SshConnections();
+	readonly #announcements = new AnnouncedHeads({
+		has: async (head) => await this.#has(head),
+		wanted: (head) => {
+			const { announced } = this.#memory;
+			// Cleared by a cycle that succeeds; a remote that is away for days must not let it grow.
+			if (announced.size >= mostAnnounced) announced.clear();
+			announced.add(head);
+			this.wake();
+		},
+	});
+	#config: Config;
+	#control: ServiceControl | undefined;
+	#instance: Lock | undefined;
+	#repository: Repository | undefined;
+	#repositoryStamp = "";
+	/** The address that the pace is for; null: not known yet. */
+	#hubUrl: string | null = null;
+	#watcher: WorkspaceWatcher | undefined;
+	#stateWatchers: fs.FSWatcher[] = [];
+	#recordTimer: NodeJS.Timeout | undefined;
+	#pollTimer: NodeJS.Timeout | undefined;
+	/** A checkout has placed files of which the index knows nothing. */
+	#unsettled = false;
+	readonly #between = new LoopSleep();
+	#woken = false;
+	#stopped = false;
+	#loop: Promise<void> = Promise.resolve();
+	#progress = 0;
+	#lastAttempt = 0;
+	#failures = 0;
+	/** How many cycles in a row had to be followed by another, because files changed while they ran. */
+	#streak = 0;
+	/** No cycle starts before this (performance.now()), so that a node that writes without pause leaves others time to push. */
+	#notBefore = 0;
+	/** Paths that changed while a cycle ran. */
+	#during: Set<GitPath> | null = null;
+
+	constructor(options: DaemonOptions) {
+		this.#options = options;
+		this.#paths = options.paths;
+		this.#config = options.config;
+		this.#log = options.logger;
+		this.#now = options.now ?? Date.now;
+		this.#random = options.random ?? Math.random;
+		this.#memory = newMemory(options.paths, true);
+		this.#own = new OwnChanges(options.paths.root, this.#memory.clock);
+		this.#record = new SyncRecord(
+			options.paths,
+			() => this.#config,
+			this.#now,
+			(line) => this.#log.warn(line),
+		);
+		this.#settler = new Settler(() => this.#settled(), quietMs, burstMs);
+	}
+
+	get progress(): number {
+		return this.#progress;
+	}
+
+	/** Takes the instance lock and starts the loop. @throws LockedError (exit code 4) */
+	async start(control: ServiceControl): Promise<void> {
+		this.#control = control;
+		this.#memory.resumed = fs.existsSync(this.#paths.instanceLock("sync"));
+		this.#memory.lastBranch = this.#record.state.branch;
+		this.#memory.ownTracked = this.#record.ownTracked;
+		this.#memory.damaged = this.#record.state.last_error?.code === "CORRUPT_REPOSITORY";
+		this.#instance = await acquireLock(this.#paths.instanceLock("sync"), { purpose: "robust-sync", onLost: () => this.#lockLost() });
+		ensureExcluded(this.#paths.root);
+		await this.#record.update({ status: "idle" });
+		this.#failures = this.#record.state.consecutive_failures;
+		this.#memory.mirrors = new Mirrors({ log: this.#log, now: this.#now, random: this.#random }, this.#record.state.mirrors);
+		this.#recordTimer = setInterval(() => {
+			if (fs.existsSync(this.#paths.sync) && this.#isOurs()) void this.#record.update({});
+		}, recordIntervalMs);
+		this.#watchStates();
+		this.#loop = this.#run();
+	}
+
+	/** Something changed: a cycle now, or right after the one that runs. */
+	wake(): void {
+		this.#woken = true;
+		this.#between.wake();
+	}
+
+	/** Files changed. Where cycles fail, that is no reason to try more often than the interval says. */
+	#settled(): void {
+		// A remote that is left alone is no reason to wait: what changed is committed.
+		const isLocal = this.#memory.pace.limitedMs() > 0;
+		if (this.#failures > 0 && !isLocal && this.#now() - this.#lastAttempt < this.#config.syncIntervalSeconds * 1000) return;
+		this.wake();
+	}
+
+	/** The configuration is read again; a bad one changes nothing. */
+	async reload(): Promise<void> {
+		const hub = this.#config.syncRemote;
+		this.#config = this.#options.reloadConfig();
+		if (this.#config.syncRemote !== hub) this.#memory.pace.recovered();
+		this.#log.setLevel(this.#config.logLevel);
+		for (const secret of this.#config.secrets) this.#log.addSecret(secret);
+		this.#repository = undefined;
+		this.#memory.branch = this.#config.syncBranch ?? this.#memory.branch;
+		this.#stopWatching();
+		this.wake();
+	}
+
+	#stopWatching(): void {
+		this.#watcher?.close();
+		this.#watcher = undefined;
+		this.#memory.known.watching(false);
+	}
+
+	get memoryLimitBytes(): number {
+		return this.#config.memoryLimitMb * 1_048_576;
+	}
+
+	/** Ends the loop after the cycle in progress. */
+	async finish(): Promise<void> {
+		this.#stopped = true;
+		this.#between.end();
+		await this.#loop;
+	}
+
+	/** Finishes and puts everything away. */
+	async stop(): Promise<void> {
+		await this.finish();
+		clearInterval(this.#recordTimer);
+		clearInterval(this.#pollTimer);
+		this.#settler.cancel();
+		this.#watcher?.close();
+		for (const watcher of this.#stateWatchers) watcher.close();
+		this.#announcements.close();
+		await this.#ssh.dispose();
+		if (fs.existsSync(this.#paths.sync) && this.#isOurs()) await this.#record.stopped();
+		await this.#instance?.release();
+	}
+
+	/** Whether this process is still the one that works here: before it writes what another may be writing by now. */
+	#isOurs(): boolean {
+		// The whole workspace is away, the lock with it, and may come back: the cycles say so.
+		if (!fs.existsSync(this.#paths.root)) return true;
+		try {
+			this.#instance?.assertHeld();
+			return true;
+		} catch {
+			return false;
+		}
+	}
+
+	#lockLost(): void {
+		// The whole workspace is away, the lock with it: the cycles say so, and go on when it is back.
+		if (!fs.existsSync(this.#paths.root)) return;
+		this.#log.error("the instance lock is no longer ours: stopping before anything else is touched");
+		this.#control?.exit(75, "lock lost", { graceMs: 0 });
+	}
+
+	async #run(): Promise<void> {
+		while (!this.#stopped) {
+			const yieldMs = this.#notBefore - performance.now();
+			if (yieldMs > 0) await sleep(yieldMs, undefined, { signal: this.#control?.signal as AbortSignal }).catch(() => undefined);
+			if (this.#stopped) break;
+			this.#woken = false;
+			const waitMs = await this.#attempt();
+			this.#progress++;
+			if (this.#stopped) break;
+			const settleMs = this.#unsettled && !this.#woken ? Math.min(waitMs, settleAfterMs) : 0;
+			if (settleMs > 0) {
+				await this.#sleep(settleMs);
+				if (settleMs === settleAfterMs && !this.#woken && !this.#stopped) await this.#settleIndex();
+			}
+			await this.#sleep(waitMs - settleMs);
+		}
+	}
+
+	async #sleep(waitMs: number): Promise<void> {
+		if (this.#woken) return;
+		this.#control?.idle(waitMs + 1_000);
+		await this.#between.sleep(waitMs);
+	}
+
+	/** One cycle under the cycle lock. @returns milliseconds until the next */
+	async #attempt(): Promise<number> {
+		const started = performance.now();
+		const intervalMs = this.#config.syncIntervalSeconds * 1000;
+		// A cycle may take as long as its slowest git commands.
+		this.#control?.idle(this.#config.gitTimeoutSeconds * 4_000 + 600_000);
+		this.#lastAttempt = this.#now();
+		let lock: Lock | undefined;
+		let context: CycleContext | undefined;
+		try {
+			if (!fs.existsSync(this.#paths.root))
+				throw new SyncError("NOT_A_REPOSITORY", `the workspace ${this.#paths.root} is gone: put it back, or stop this service`);
+			this.#instance?.assertHeld();
+			lock = await acquireLock(this.#paths.cycleLock, {
+				purpose: "a sync cycle",
+				waitMs: cycleLockPatienceMs,
+				onLost: () => this.#lockLost(),
+			});
+			// Under the lock: whoever paused waits for it, and then no cycle runs.
+			const pause = readPause(this.#paths, this.#now());
+			if (pause !== null) return await this.#pause(pause);
+			this.#announcements.cycleBegins();
+			void this.#record.syncing();
+			this.#during = new Set();
+			context = await this.#context(lock);
+			const result = await runCycle(context);
+			lock.assertHeld();
+			this.#instance?.assertHeld();
+			// The index is written last: its time is the file system's, whatever the clock shows.
+			if (result.checkedOut.length > 0) this.#own.add(result.checkedOut, fs.statSync(`${context.repository.gitDirectory}/index`).mtimeMs);
+			const durationMs = performance.now() - started;
+			const limitedMs = this.#memory.pace.limitedMs();
+			const waitMs = waitAfterCycleMs(result.postponedMs, intervalMs);
+			recordCycle(this.#paths, this.#now(), durationMs, false);
+			if (limitedMs > 0) await this.#record.waited(result, durationMs, this.#now() + limitedMs);
+			else {
+				this.#memory.pace.recovered();
+				await this.#record.succeeded(result, durationMs, this.#now() + waitMs);
+			}
+			this.#say(result, durationMs, limitedMs > 0);
+			sayHeld(context, result.held);
+			if (limitedMs === 0) this.#failures = 0;
+			this.#unsettled ||= result.checkedOut.length > 0;
+			this.#watch(context.repository);
+			await this.#afterCycle(context, result, durationMs);
+			this.#mirror(context, result);
+			await this.#tidy(context, result);
+			if (result.busy > 0 && result.busy === result.unconfirmed && result.waiting === 0) return confirmDeletionMs;
+			return result.busy > 0 || result.waiting > 0 ? quietMs : waitMs;
+		} catch (error) {
+			if (error instanceof LockLostError) {
+				this.#lockLost();
+				return Math.min(intervalMs, 1_000);
+			}
+			if (error instanceof LockedError) {
+				this.#log.info(error.message);
+				return Math.min(intervalMs, 1_000);
+			}
+			return await this.#failed(error, performance.now() - started, context);
+		} finally {
+			this.#during = null;
+			await lock?.release();
+			await this.#announcements.cycleEnded();
+		}
+	}
+
+	/** When the second of a checkout is over, the index is told how its files are, so that no git reads them (placed-files.ts). */
+	async #settleIndex(): Promise<void> {
+		this.#unsettled = false;
+		const { placed, known } = this.#memory;
+		let lock: Lock | undefined;
+		try {
+			const repository = await this.#open();
+			const index = fs.statSync(`${repository.gitDirectory}/index`);
+			// Where only what was seen to change is looked at, git reads nothing; and an index of that size is not written twice.
+			if (known.isOfUse(index.size)) return;
+			lock = await acquireLock(this.#paths.cycleLock, { purpose: "a sync cycle", waitMs: 0 });
+			placed.settle(repository);
+		} catch (error) {
+			this.#log.debug(`the index could not be told how files are: ${error instanceof Error ? error.message : String(error)}`);
+		} finally {
+			await lock?.release();
+		}
+	}
+
+	/** @returns milliseconds until it ends, at most `longestSleepMs` */
+	async #pause(pause: Pause): Promise<number> {
+		const { status, paused } = this.#record.state;
+		// Every change of a file wakes the loop: the state is written where it says something new.
+		if (status !== "paused" || paused?.since !== pause.since || paused.until !== pause.until) {
+			this.#log.info(`paused ${pauseText(pause)}`);
+			await this.#record.paused(pause);
+		}
+		return pause.until === null ? longestSleepMs : Math.max(1, Math.min(longestSleepMs, Date.parse(pause.until) - this.#now()));
+	}
+
+	/** After the hub its mirrors, beside the cycles: one that does not answer holds nothing up. */
+	#mirror({ repository, memory }: CycleContext, { head, branch, postponedMs }: CycleResult): void {
+		const config = this.#config;
+		const { mirrors } = memory;
+		if (mirrors === null || head === null || postponedMs !== null) return;
+		if (config.syncMirrors.length === 0 && (this.#record.state.mirrors ?? []).length === 0) return;
+		void mirrors.push({ repository, config, branch, head }).then(() => {
+			if (this.#stopped) return;
+			void this.#record.update({ mirrors: mirrors.states(config) });
+			if (mirrors.tips.size > 0) this.wake();
+		});
+	}
+
+	async #context(lock: Lock): Promise<CycleContext> {
+		const repository = await this.#open();
+		this.#memory.branch = this.#config.syncBranch ?? this.#memory.branch;
+		this.#configurePace(repository);
+		return { repository, paths: this.#paths, config: this.#config, log: this.#log, now: this.#now, lock, memory: this.#memory };
+	}
+
+	/** How often the remote is used. A wait that another remote asked for is over. */
+	#configurePace(repository: Repository): void {
+		const { pace } = this.#memory;
+		const url = configurePace(pace, repository, { paths: this.#paths, config: this.#config, now: this.#now });
+		if (this.#hubUrl === null) resumeLimit(pace, repository, this.#record.state, this.#now());
+		else if (url !== this.#hubUrl) pace.recovered();
+		this.#hubUrl = url;
+	}
+
+	/** Opened once; again when its configuration changed, or after a failure. */
+	async #open(): Promise<Repository> {
+		if (this.#repository && fileStamp(`${this.#repository.commonDirectory}/config`) === this.#repositoryStamp) return this.#repository;
+		const repository = await openWorkspaceRepository(this.#paths, this.#config, this.#ssh);
+		ensureExcluded(this.#paths.root);
+		this.#repositoryStamp = fileStamp(`${repository.commonDirectory}/config`);
+		this.#repository = repository;
+		return repository;
+	}
+
+	#say(result: CycleResult, durationMs: number, isLimited: boolean): void {
+		if (this.#failures > 0 && !isLimited) this.#log.info(`recovered after ${this.#failures} failures`);
+		const parts = [
+			changesText(result),
+			result.delivered > 0 ? `${counted(result.delivered, "message")} delivered` : "",
+			pulledText(result),
+			result.resolved > 0 ? `${counted(result.resolved, "file")} resolved` : "",
+			result.rescued > 0 ? `${result.rescued} rescued` : "",
+			result.pushed > 0 ? `${counted(result.pushed, "commit")} pushed` : "",
+			result.committed > 0 && result.ahead > 0 ? `${counted(result.ahead, "commit")} to be pushed later` : "",
+		].filter((part) => part !== "");
+		const line = `${parts.length > 0 ? parts.join(", ") : "nothing to do"} (${Math.round(durationMs)} ms)`;
+		if (parts.length > 0) this.#log.info(line, { head: result.head?.slice(0, 12) });
+		else this.#log.debug(line);
+		if (result.rewritten)
+			this.#log.warn("HISTORY_REWRITTEN: somebody forced a push to the remote; both histories were merged, nothing was dropped");
+		for (const name of result.saved) this.#log.info(savedText(this.#paths, name));
+	}
+
+	async #failed(error: unknown, durationMs: number, context: CycleContext | undefined): Promise<number> {
+		let failure: SyncError;
+		try {
+			failure = toSyncError(error);
+		} catch {
+			this.#lockLost();
+			return 0;
+		}
+		if (!this.#isOurs()) return 0;
+		this.#repository = undefined;
+		this.#memory.damaged ||= failure.code === "CORRUPT_REPOSITORY";
+		// A connection that hangs must not be what the next attempt goes through.
+		await this.#ssh.closeAll();
+		this.#failures++;
+		const { pace } = this.#memory;
+		const waitMs =
+			failure.code === "RATE_LIMITED"
+				? pace.limited(failure.retryAfterMs, this.#random())
+				: isSearching(this.#memory)
+					? pace.waitToPushMs()
+					: backOffMs(this.#failures, this.#config.syncIntervalSeconds * 1000, this.#random());
+		this.#log.error(`${failure.code}: ${withRemoteMessage(failure.message, failure.remoteMessage)}`, {
+			failures: this.#failures,
+			retry_in_ms: waitMs,
+		});
+		if (failure.cause instanceof GitError && failure.cause.detail) this.#log.debug(failure.cause.detail);
+		else if (failure.code === "INTERNAL" && failure.cause instanceof Error) this.#log.debug(failure.cause.stack ?? "");
+		if (fs.existsSync(this.#paths.sync)) {
+			recordCycle(this.#paths, this.#now(), durationMs, true);
+			await this.#record.failed(failure, this.#now() + waitMs, context ? await readPosition(context) : {});
+		}
+		// Until the remote may be asked again, cycles go on without it: they commit, and begin to watch.
+		if (failure.code === "RATE_LIMITED" && failure.cause) return Math.min(waitMs, this.#config.syncIntervalSeconds * 1000);
+		return waitMs;
+	}
+
+	/** What was written while the files were moved would otherwise wait: its events cannot be told from ours. */
+	async #afterCycle(context: CycleContext, result: CycleResult, durationMs: number): Promise<void> {
+		const during = this.#during ?? new Set();
+		this.#during = null;
+		const foreign = [...during].filter((name) => !this.#own.isOurs(name));
+		// What was seen before this cycle was looked at by it; what is only our own checkout is no change.
+		const { firstChanges } = this.#memory;
+		const unseen = new Set(foreign);
+		for (const name of firstChanges.keys()) {
+			if (!unseen.has(name) && (result.busy === 0 || during.has(name))) firstChanges.delete(name);
+		}
+		this.#streak = foreign.length > 0 && result.pushed > 0 ? this.#streak + 1 : 0;
+		if (this.#streak >= streakUntilYield) this.#notBefore = performance.now() + Math.min(maxYieldMs, yieldFactor * durationMs);
+		if (result.checkedOut.length === 0) {
+			if (foreign.length > 0) this.#settler.touch();
+			return;
+		}
+		const changed =
+			(await changedDirectly(context, result.checkedOut)) ??
+			(await readStatus(context.repository, context.memory.placed.untouched(context.repository))).entries.map(({ path }) => path);
+		const dirty = new Set(changed);
+		for (const name of result.checkedOut) if (dirty.has(name)) noteFirstChange(this.#memory, name);
+		const skipped = new Set(result.skipped.map((entry) => entry.path));
+		if (changed.some((name) => !skipped.has(displayPath(name).replace(/\/$/, "")))) this.#settler.touch();
+	}
+
+	/** When there was nothing to do, there is time for it. */
+	async #tidy(context: CycleContext, result: CycleResult): Promise<void> {
+		const sinceMs = Math.abs(this.#now() - this.#memory.tidiedAt);
+		const isBusy = result.busy > 0 || result.waiting > 0 || this.#woken;
+		if (sinceMs < tidyIntervalMs || (isBusy && sinceMs < tidyLatestMs) || this.#stopped) return;
+		this.#memory.tidiedAt = this.#now();
+		try {
+			await tidy(context);
+		} catch (error) {
+			if (error instanceof LockLostError) throw error;
+			this.#log.warn(`housekeeping failed: ${error instanceof Error ? error.message : String(error)}`);
+		}
+	}
+
+	#watch(repository: Repository): void {
+		if (!this.#config.syncWatch || this.#watcher || this.#pollTimer) return;
+		void this.#startWatcher(repository);
+	}
+
+	async #startWatcher(repository: Repository): Promise<void> {
+		const { stdout } = await repository
+			.run(["ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory"])
+			.catch(() => ({ stdout: Buffer.alloc(0) }));
+		const ignored = parseGitPathList(stdout)
+			.filter((name) => name.endsWith("/"))
+			.map((name) => withoutSlash(name));
+		if (this.#watcher || this.#stopped) return;
+		this.#watcher = new WorkspaceWatcher({
+			root: this.#paths.root,
+			ignored,
+			onChange: (changed) => this.#changed(changed),
+			onLimit: (reason) => {
+				this.#memory.known.watching(false);
+				this.#log.warn(
+					`the kernel's limit of file watches is reached (${reason}): looking for changes every ${pollMs / 1000} s instead; raise fs.inotify.max_user_watches`,
+				);
+				this.#pollTimer ??= setInterval(() => this.wake(), pollMs);
+			},
+		});
+		// What changed between the cycle and the first watch.
+		this.#memory.known.watching(true);
+		this.#settler.touch();
+	}
+
+	#changed(name: GitPath): void {
+		this.#memory.known.saw(name);
+		// What was ignored was not watched; the next cycle begins to watch again.
+		if (name === ".gitignore" || name.endsWith("/.gitignore")) this.#stopWatching();
+		if (!this.#during && this.#own.isOurs(name)) return;
+		noteFirstChange(this.#memory, name);
+		// Back and away again, as an editor saves once more: that is another gap, with a wait of its own.
+		this.#memory.vanished.delete(name);
+		if (this.#during) this.#during.add(name);
+		else this.#settler.touch();
+	}
+
+	/** State files of the other services, and the outbox. */
+	#watchStates(): void {
+		if (!this.#config.syncWatch) return;
+		try {
+			makeOwnDirectory(this.#paths.pending);
+			const watcher = fs.watch(this.#paths.sync, (_event, name) => {
+				const peer = name === null ? null : WorkspacePaths.peerOfFile(name);
+				if (peer !== null) this.#peerChanged(peer);
+			});
+			watcher.on("error", () => undefined);
+			const outbox = fs.watch(this.#paths.pending, (_event, name) => {
+				if (name !== null && !name.startsWith(".") && !name.endsWith(".tmp")) this.#settler.touch();
+			});
+			outbox.on("error", () => undefined);
+			this.#stateWatchers = [watcher, outbox];
+		} catch (error) {
+			this.#log.warn(`sync/ cannot be watched (${(error as NodeJS.ErrnoException).code}): messages and peers are looked at every interval`);
+		}
+	}
+
+	/** A head that we lack starts a cycle; any word from a peer ends a back-off. */
+	#peerChanged(peer: string): void {
+		const read = readState(this.#paths.peerState(peer), peerStateSchema);
+		if (read.kind !== "ok") return;
+		const { head, received_at } = read.state;
+		if (this.#memory.pace.limitedMs() > 0) return;
+		if (this.#failures > 0) {
+			const heard = received_at === null ? 0 : Date.parse(received_at);
+			if (heard > this.#lastAttempt && this.#now() - this.#lastAttempt >= Math.min(minRetryMs, this.#config.syncIntervalSeconds * 1000))
+				this.wake();
+		}
+		if (head === null || head === this.#record.state.head) return;
+		this.#announcements.announced(peer, head);
+	}
+
+	async #has(head: string): Promise<boolean> {
+		const known = await this.#repository?.run(["cat-file", "-e", `${head}^{commit}`], { accept: [0, 1, 128] }).catch(() => undefined);
+		return known?.exitCode === 0;
+	}
+}

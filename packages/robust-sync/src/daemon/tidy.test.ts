@@ -1,0 +1,30 @@
+import fs from "node:fs";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { Scratch } from "@robust-sync/git/fixtures/scratch";
+import { cycleContext } from "../testing/cycle-context.ts";
+import { tidy } from "./tidy.ts";
+
+let scratch: Scratch;
+beforeEach(() => {
+	scratch = new Scratch("tidy");
+	scratch.init("helios");
+	scratch.write("helios/notes.md", "hello\n");
+	scratch.commitAll("helios");
+});
+afterEach(() => scratch.remove());
+
+test("what killed processes left half made goes after an hour, and nothing else", async () => {
+	const old = new Date(Date.now() - 2 * 60 * 60_000);
+	const refs = "helios/.git/robust-sync/merge.git/refs";
+	const gone = ["helios/sync/sync_state.json.123", "helios/sync/outbox.tmp", `${refs}/new/aaaa`, `${refs}/new/aaaa.lock`];
+	const kept = ["helios/sync/monitor_status.json", "helios/sync/mine.txt", `${refs}/heads/none`];
+	for (const name of [...gone, ...kept]) {
+		scratch.write(name, "half");
+		fs.utimesSync(scratch.path(name), old, old);
+	}
+	const now = ["helios/sync/new.tmp", `${refs}/new/bbbb.lock`];
+	for (const name of now) scratch.write(name, "half");
+	await tidy(await cycleContext(scratch, "helios"));
+	expect(gone.filter((name) => fs.existsSync(scratch.path(name)))).toEqual([]);
+	expect([...kept, ...now].filter((name) => !fs.existsSync(scratch.path(name)))).toEqual([]);
+});

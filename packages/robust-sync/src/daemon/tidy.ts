@@ -1,0 +1,45 @@
+import fs from "node:fs";
+import path from "node:path";
+import { pruneSavedVersions } from "@robust-sync/resolve";
+import type { CycleContext } from "../context/cycle-context.ts";
+import { pruneRefused } from "../remote/refused-files.ts";
+import { maintain } from "./maintenance.ts";
+
+/** Housekeeping is looked at this often. */
+export const tidyIntervalMs = 10 * 60_000;
+/** On a node that never rests it is done all the same after this long: about 10 minutes of work without rest make 10,000 loose objects. */
+export const tidyLatestMs = 12 * 60_000;
+/** What a process that was killed left half made is gone after this long. */
+const leftoverMs = 60 * 60_000;
+
+/**
+ * Housekeeping between cycles: old backups, empty directories of saved versions, leftovers of killed processes, and the
+ * repository's loose objects. Only ever removes what this project made.
+ */
+export async function tidy(context: CycleContext): Promise<void> {
+	const { paths, memory, now, repository, log } = context;
+	const removed = memory.replaced.prune(now());
+	if (removed > 0) log.info(`removed ${removed} backups older than 7 days`);
+	memory.placed.prune(now());
+	pruneSavedVersions(paths);
+	removeLeftovers(paths.sync, /\.(tmp|dead)$|\.json\.\d+$/, now());
+	removeLeftovers(path.join(repository.commonDirectory, "robust-sync/merge.git/refs/new"), /./, now());
+	await pruneRefused(context);
+	context.lock.assertHeld();
+	const packed = await maintain(repository, now());
+	if (packed !== null) log.info(`packed the repository: ${packed}`);
+}
+
+function removeLeftovers(directory: string, pattern: RegExp, now: number): void {
+	let names: string[];
+	try {
+		names = fs.readdirSync(directory);
+	} catch {
+		return;
+	}
+	for (const name of names.filter((candidate) => pattern.test(candidate))) {
+		const file = path.join(directory, name);
+		const stats = fs.lstatSync(file, { throwIfNoEntry: false });
+		if (stats && now - stats.mtimeMs > leftoverMs) fs.rmSync(file, { recursive: true, force: true });
+	}
+}

@@ -1,0 +1,267 @@
+import { execFileSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { Scratch } from "@robust-sync/git/fixtures/scratch";
+import { listPending, parseConfig, WorkspacePaths } from "@robust-sync/workspace";
+import type { CycleContext } from "../context/cycle-context.ts";
+import { collectOutbox, confirmDelivered, enqueueMessage, markCommitted } from "./outbox.ts";
+
+let scratch: Scratch;
+let paths: WorkspacePaths;
+let clock: number;
+beforeEach(() => {
+	scratch = new Scratch("outbox");
+	paths = new WorkspacePaths(scratch.directory);
+	fs.mkdirSync(paths.pending, { recursive: true });
+	clock = Date.parse("2026-02-18T02:00:00.000Z");
+});
+afterEach(() => scratch.remove());
+
+function context(limit = "95"): CycleContext {
+	const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+	// What is searched for secrets needs a repository: packages/e2e/src/secrets.slow.test.ts.
+	const config = parseConfig({ NODE_NAME: "helios", MAX_FILE_MB: limit, SYNC_SECRETS: "off" });
+	return { paths, config, now: () => clock, log } as unknown as CycleContext;
+}
+
+let put = 0;
+function message(name: string | Buffer, text: string): void {
+	const file = Buffer.concat([Buffer.from(`${paths.pending}/`), Buffer.from(name)]);
+	fs.writeFileSync(file, text);
+	fs.utimesSync(file, 1_000 + put, 1_000 + put++);
+}
+
+/** One delivery from beginning to end, as a cycle makes it. */
+async function deliver(limit?: string, atOnce?: number): Promise<number> {
+	const outbox = await collectOutbox(context(limit), atOnce);
+	return confirmDelivered(context(limit), markCommitted(context(limit), outbox));
+}
+
+const directory = () => `${scratch.directory}/messages/helios`;
+/** The delivered files by name, in the order of their times. */
+const delivered = () =>
+	(fs.readdirSync(directory(), { recursive: true }) as string[])
+		.filter((name) => fs.statSync(`${directory()}/${name}`).isFile())
+		.sort((a, b) => (path.basename(a) < path.basename(b) ? -1 : 1))
+		.map((name) => [name, fs.readFileSync(`${directory()}/${name}`, "utf8")]);
+const day = "2026-02-18";
+
+test("a message is delivered under a time and its name, and leaves the outbox", async () => {
+	message("hello.txt", "hi");
+	expect(await deliver()).toBe(1);
+	expect(delivered()).toEqual([["2026-02-18/20260218T020000.000Z-hello.txt", "hi"]]);
+	expect(listPending(paths)).toEqual([]);
+	expect(await deliver()).toBe(0);
+});
+
+test("in the order in which they were put there, also when the clock steps back", async () => {
+	for (const text of ["1", "2", "3"]) message(`m${text}`, text);
+	await deliver();
+	clock -= 86_400_000;
+	for (const text of ["4", "5"]) message(`a${text}`, text);
+	await deliver();
+	clock += 86_400_000;
+	message("0", "6");
+	await deliver();
+	expect(delivered().map(([, text]) => text)).toEqual(["1", "2", "3", "4", "5", "6"]);
+});
+
+test("many in one cycle do not overtake those of the next", async () => {
+	for (let index = 0; index < 50; index++) message(`m${index}`, `first ${index}`);
+	await deliver();
+	clock += 3;
+	message("last", "last");
+	await deliver();
+	const texts = delivered().map(([, text]) => text);
+	expect(texts).toEqual([...Array.from({ length: 50 }, (_, index) => `first ${index}`), "last"]);
+});
+
+test("more than one cycle should deliver: the oldest first, the rest is said to wait, and what is too large is said at once", async () => {
+	for (let index = 0; index < 5; index++) message(`m${index}`, String(index));
+	message("large", "x".repeat(1_000_001));
+	const outbox = await collectOutbox(context("1"), 2);
+	expect(outbox).toMatchObject({ waiting: 3, skipped: [{ path: "sync/pending/large", reason: "too-large" }] });
+	expect(outbox.targets).toHaveLength(2);
+	expect(confirmDelivered(context(), markCommitted(context(), outbox))).toBe(2);
+	expect([await deliver("1", 2), await deliver("1", 2), await deliver("1", 2)]).toEqual([2, 1, 0]);
+	expect(delivered().map(([, text]) => text)).toEqual(["0", "1", "2", "3", "4"]);
+});
+
+test("what was begun is not left for later because something older came meanwhile: it would be delivered twice", async () => {
+	for (const text of ["1", "2"]) message(`m${text}`, text);
+	await collectOutbox(context(), 2);
+	message("older", "0");
+	fs.utimesSync(`${paths.pending}/older`, 1, 1);
+	expect(await deliver(undefined, 2)).toBe(3);
+	expect(delivered()).toHaveLength(3);
+	expect(listPending(paths)).toEqual([]);
+});
+
+test("name and time are fixed once: a crash before the commit delivers to the same place", async () => {
+	message("m", "1");
+	const first = await collectOutbox(context());
+	clock += 60_000;
+	const again = await collectOutbox(context());
+	expect(again.targets).toEqual(first.targets);
+	expect(again.deliveries).toEqual(first.deliveries);
+	expect(delivered()).toHaveLength(1);
+});
+
+/** What a version without days has fixed for the message `m`. */
+async function fixedBefore(committed: boolean): Promise<void> {
+	message("m", "1");
+	const { deliveries } = await collectOutbox(context());
+	fs.rmSync(`${directory()}/${day}`, { recursive: true });
+	const before = deliveries.map(({ day: _day, ...delivery }) => ({ ...delivery, committed }));
+	fs.writeFileSync(paths.outboxNames, JSON.stringify({ schema: 1, deliveries: before, latest: "20260218T020000.000Z" }));
+}
+
+test("outbox: fixed by a version without days → delivered there, once; the next one by day", async () => {
+	await fixedBefore(false);
+	clock += 86_400_000;
+	expect(await deliver()).toBe(1);
+	message("n", "2");
+	expect(await deliver()).toBe(1);
+	expect(delivered()).toEqual([
+		["20260218T020000.000Z-m", "1"],
+		["2026-02-19/20260219T020000.000Z-n", "2"],
+	]);
+});
+
+test("outbox: committed by a version without days → confirmed, not delivered again", async () => {
+	await fixedBefore(true);
+	expect(await deliver()).toBe(1);
+	expect(delivered()).toEqual([]);
+});
+
+test("outbox: back to a version without days after the commit → its entry is one that version knows", async () => {
+	message("m", "1");
+	markCommitted(context(), await collectOutbox(context()));
+	const [entry] = JSON.parse(fs.readFileSync(paths.outboxNames, "utf8")).deliveries;
+	expect(entry).toMatchObject({ target: "messages/helios/20260218T020000.000Z-m", committed: true });
+});
+
+test("outbox: the list is lost, the name is taken in the old or the new layout → another time", async () => {
+	fs.mkdirSync(`${directory()}/${day}`, { recursive: true });
+	fs.writeFileSync(`${directory()}/20260218T020000.000Z-m`, "old");
+	fs.writeFileSync(`${directory()}/${day}/20260218T020000.001Z-m`, "new");
+	message("m", "1");
+	expect(await deliver()).toBe(1);
+	expect(fs.readFileSync(`${directory()}/${day}/20260218T020000.002Z-m`, "utf8")).toBe("1");
+});
+
+test("outbox: a file in the place of a day → only the messages of that day wait", async () => {
+	fs.mkdirSync(directory(), { recursive: true });
+	fs.writeFileSync(`${directory()}/${day}`, "");
+	message("m", "1");
+	expect((await collectOutbox(context())).skipped).toMatchObject([{ path: "sync/pending/m", reason: "refused-path" }]);
+	clock += 86_400_000;
+	message("n", "2");
+	const outbox = await collectOutbox(context());
+	expect(outbox).toMatchObject({ targets: ["messages/helios/2026-02-19/20260219T020000.000Z-n"], skipped: [{ path: "sync/pending/m" }] });
+	fs.rmSync(`${directory()}/${day}`);
+	expect((await collectOutbox(context())).targets).toHaveLength(2);
+});
+
+test("after the commit it is never written again, whatever became of the file", async () => {
+	message("m", "1");
+	const outbox = markCommitted(context(), await collectOutbox(context()));
+	fs.rmSync(`${directory()}/${day}/20260218T020000.000Z-m`);
+	const again = await collectOutbox(context());
+	expect(again.targets).toEqual([]);
+	expect(delivered()).toEqual([]);
+	expect(confirmDelivered(context(), markCommitted(context(), again))).toBe(1);
+	expect(outbox.deliveries).toHaveLength(1);
+});
+
+describe("a message that is replaced under the same name", () => {
+	test("while the first is on its way is another message", async () => {
+		message("m", "1");
+		const outbox = markCommitted(context(), await collectOutbox(context()));
+		message("m", "2");
+		expect(confirmDelivered(context(), outbox)).toBe(0);
+		expect(listPending(paths)).toHaveLength(1);
+		await deliver();
+		expect(delivered().map(([, text]) => text)).toEqual(["1", "2"]);
+	});
+	test("in the middle of the confirmation neither is lost nor doubled", async () => {
+		message("m", "1");
+		const outbox = markCommitted(context(), await collectOutbox(context()));
+		const [delivery] = outbox.deliveries;
+		// Killed after the file was taken by its hidden name.
+		fs.renameSync(`${paths.pending}/m`, `${paths.pending}/.delivered-${delivery?.blob}`);
+		await deliver();
+		expect(fs.readdirSync(paths.pending)).toEqual([]);
+		expect(delivered()).toHaveLength(1);
+	});
+	test("and was taken away under the hidden name gets its own name back", async () => {
+		message("m", "1");
+		const outbox = markCommitted(context(), await collectOutbox(context()));
+		message("m", "another");
+		fs.renameSync(`${paths.pending}/m`, `${paths.pending}/.delivered-${outbox.deliveries[0]?.blob}`);
+		await deliver();
+		expect(delivered().map(([, text]) => text)).toEqual(["1", "another"]);
+	});
+});
+
+test("names with any bytes, and of any length, arrive; the extension of a long one stays", async () => {
+	const names = [
+		Buffer.from([0x61, 0xff]),
+		Buffer.from("-rf"),
+		Buffer.from("new\nline"),
+		Buffer.from("ü '\""),
+		Buffer.from(`${"n".repeat(251)}.txt`),
+	];
+	for (const [index, name] of names.entries()) message(name, String(index));
+	expect(await deliver()).toBe(names.length);
+	const files = fs.readdirSync(`${directory()}/${day}`, { encoding: "buffer" }).map((name) => name.toString("latin1"));
+	for (const name of names.slice(0, 4)) expect(files.some((file) => file.endsWith(`Z-${name.toString("latin1")}`))).toBe(true);
+	expect(files.some((file) => /n+~[0-9a-f]{8}\.txt$/.test(file) && file.length <= 255)).toBe(true);
+});
+
+test("one that is too large is reported and stays, without holding the others up; what is still being written is left alone", async () => {
+	message("large", "x".repeat(3_000));
+	message("small", "1");
+	message(".hidden", "1");
+	message("half.tmp", "1");
+	const outbox = await collectOutbox(context("0.002"));
+	expect(outbox.skipped).toEqual([{ path: "sync/pending/large", reason: "too-large" }]);
+	expect(confirmDelivered(context(), markCommitted(context(), outbox))).toBe(1);
+	expect(fs.readdirSync(paths.pending).sort()).toEqual([".hidden", "half.tmp", "large"]);
+});
+
+test("a list of fixed names that is torn or hostile is begun again", async () => {
+	message("m", "1");
+	for (const content of ['{"schema":1,', '{"schema":1,"deliveries":[{"name":"../../x","blob":1}]}', "[]"]) {
+		fs.writeFileSync(paths.outboxNames, content);
+		message("m", content);
+		await deliver();
+	}
+	expect(delivered()).toHaveLength(3);
+});
+
+describe("putting a message into the outbox", () => {
+	test("is whole or not at all, and never over another one", () => {
+		expect(enqueueMessage(paths, "m.txt", Buffer.from("1"))).toBe("m.txt");
+		expect(enqueueMessage(paths, "m.txt", Buffer.from("2"))).toBe("m-1.txt");
+		expect(enqueueMessage(paths, "ü".repeat(120), Buffer.from("3"))).toBe("ü".repeat(120));
+		expect(fs.readdirSync(paths.pending).sort()).toEqual(["m-1.txt", "m.txt", "ü".repeat(120)].sort());
+	});
+});
+
+test("outbox: a directory, a pipe, a link → reported, the rest is delivered", async () => {
+	message("hello.txt", "hi");
+	fs.mkdirSync(`${paths.pending}/directory/inside`, { recursive: true });
+	fs.mkdirSync(`${paths.pending}/.hidden`);
+	fs.symlinkSync("/etc/hostname", `${paths.pending}/link`);
+	execFileSync("mkfifo", [`${paths.pending}/pipe`]);
+	const { skipped } = await collectOutbox(context());
+	expect(skipped.map(({ path: name, reason }) => `${name} ${reason}`)).toEqual(
+		["directory", "link", "pipe"].map((name) => `sync/pending/${name} special-file`),
+	);
+	expect(skipped[0]?.remedy).toContain("a message is a regular file");
+	expect(await deliver()).toBe(1);
+	// Also where nothing else waits.
+	expect((await collectOutbox(context())).skipped).toEqual(skipped);
+});

@@ -1,0 +1,384 @@
+import { randomUUID } from "node:crypto";
+import fs from "node:fs";
+import path from "node:path";
+import { beneath, blobOid, displayPath, type GitPath, gitPathOf, lstatIfThere, PlacesBeneath, rawPath } from "@robust-sync/git";
+import {
+	compactTimestamp,
+	faultPoint,
+	fsyncDirectory,
+	listPending,
+	listUnfit,
+	makeDurable,
+	makeOwnDirectory,
+	messageTarget,
+	objectId,
+	parseCompactTimestamp,
+	readState,
+	type SkippedFile,
+	singleName,
+	timestamp,
+	WorkspacePaths,
+	writeAtomicSync,
+} from "@robust-sync/workspace";
+import * as z from "zod/mini";
+import type { CycleContext } from "../context/cycle-context.ts";
+import { refusedFiles } from "../remote/refused-files.ts";
+import { heldMessage } from "../secrets/texts.ts";
+
+const deliverySchema = z.object({
+	/** Name in sync/pending/, one character a byte. */
+	name: singleName,
+	/** Blob id of its content: the same name with other content is another message. */
+	blob: objectId,
+	/** Time and name, behind the node's directory, in the same form. Fixed once. A version that knows no days delivers there. */
+	target: messageTarget,
+	/** The directory of its day, below that of the node; absent: it was fixed before there were such. */
+	day: z.optional(z.string().check(z.regex(/^\d{4}-\d\d-\d\d$/))),
+	/** Whether the delivered file is in a commit of ours: from then on it is never written again. */
+	committed: z.boolean(),
+});
+export const outboxSchema = z.object({
+	schema: z.literal(1),
+	deliveries: z.array(deliverySchema),
+	/** The greatest time that a message of this node was given, so that order survives a clock that steps back. */
+	latest: z.optional(z.string()),
+});
+
+/** One message on its way: fixed in `sync/outbox.json` before anything is copied. */
+export type Delivery = z.infer<typeof deliverySchema>;
+
+export interface Outbox {
+	readonly deliveries: readonly Delivery[];
+	/** Paths in the work tree that the next snapshot must commit. */
+	readonly targets: readonly GitPath[];
+	readonly skipped: readonly SkippedFile[];
+	/** How many messages wait for the next cycle: these are enough for one. */
+	readonly waiting: number;
+}
+
+/** Where a message is delivered, relative to the workspace. Hosts limit how many files a directory may have, so each day has one of its own. */
+function placeOf({ target, day }: Pick<Delivery, "target" | "day">): string {
+	return day === undefined ? target : `${path.dirname(target)}/${day}/${path.basename(target)}`;
+}
+
+/** More messages than this are delivered by several cycles, oldest first: each takes its time and memory, and nobody should wait for all. */
+const maxMessagesPerCycle = 10_000;
+
+/** The longest name that file systems take. */
+const maxNameBytes = 255;
+
+/** `<time>-<name>`; a name that would be too long loses its middle, not its extension. */
+function deliveredName(time: string, name: Buffer, blob: string): Buffer {
+	const prefix = Buffer.from(`${time}-`);
+	if (prefix.length + name.length <= maxNameBytes) return Buffer.concat([prefix, name]);
+	const extension = name.subarray(Math.max(name.lastIndexOf(0x2e), name.length - 20));
+	const mark = Buffer.from(`~${blob.slice(0, 8)}`);
+	return Buffer.concat([prefix, name.subarray(0, maxNameBytes - prefix.length - extension.length - mark.length), mark, extension]);
+}
+
+type Fixed = Pick<z.infer<typeof outboxSchema>, "deliveries" | "latest">;
+
+function readFixed(paths: WorkspacePaths): Fixed {
+	const read = readState(paths.outboxNames, outboxSchema);
+	return read.kind === "ok" ? read.state : { deliveries: [] };
+}
+
+function writeFixed(paths: WorkspacePaths, fixed: Fixed): void {
+	writeAtomicSync(paths.outboxNames, `${JSON.stringify({ schema: 1, ...fixed })}\n`);
+}
+
+function pendingFile(paths: WorkspacePaths, name: string): Buffer {
+	return Buffer.concat([Buffer.from(`${paths.pending}/`), Buffer.from(name, "latin1")]);
+}
+
+/**
+ * Brings every waiting message to its place below `messages/<node>/<day>/`: time and name are fixed on disk first, so that a retry
+ * after a crash delivers each exactly once, and in the order in which they were put into the outbox.
+ * @param limit so many at once; those that were begun before are not left for later
+ */
+export async function collectOutbox(context: CycleContext, limit = maxMessagesPerCycle): Promise<Outbox> {
+	const { paths, config, now, log } = context;
+	const before = readFixed(paths);
+	putBackGrabbed(paths, before.deliveries);
+	const pending = listPending(paths);
+	const unfit = unfitMessages(paths);
+	if (pending.length === 0 && before.deliveries.length === 0) return { deliveries: [], targets: [], skipped: unfit, waiting: 0 };
+	const known = new Map(before.deliveries.map((delivery) => [`${delivery.name}\0${delivery.blob}`, delivery]));
+	const begun = new Set(before.deliveries.map((delivery) => delivery.name));
+	const deliveries: Delivery[] = [];
+	const skipped = [...unfit];
+	let latest = before.latest ?? "";
+	let clock = now();
+	let waiting = 0;
+	const places = new PlacesBeneath(paths.root);
+	try {
+		for (const message of pending) {
+			const name = message.name.toString("latin1");
+			if (message.size > config.maxFileMb * 1_000_000) {
+				skipped.push({ path: `sync/pending/${displayPath(rawPath(name))}`, reason: "too-large" });
+				continue;
+			}
+			if (deliveries.length >= limit && !begun.has(name)) {
+				waiting++;
+				continue;
+			}
+			let blob: string;
+			let content: Buffer;
+			try {
+				content = fs.readFileSync(pendingFile(paths, name));
+				blob = blobOid(content);
+			} catch (error) {
+				if ((error as NodeJS.ErrnoException).code !== "ENOENT")
+					skipped.push({ path: `sync/pending/${displayPath(rawPath(name))}`, reason: "unreadable" });
+				continue;
+			}
+			const shown = `sync/pending/${displayPath(rawPath(name))}`;
+			const remedy = await heldMessage(context, shown, blob, content);
+			if (remedy !== null) {
+				skipped.push({ path: shown, reason: "secret", remedy });
+				continue;
+			}
+			let delivery = known.get(`${name}\0${blob}`);
+			if (!delivery) {
+				clock = Math.max(clock, (parseCompactTimestamp(latest) ?? 0) + 1);
+				const deliveryAt = (at: number) => ({
+					name,
+					blob,
+					target: `${WorkspacePaths.messagesOf(config.nodeName)}/${deliveredName(compactTimestamp(at), message.name, blob).toString("latin1")}`,
+					day: timestamp(at).slice(0, 10),
+					committed: false,
+				});
+				// Where the list of fixed names was lost, another message may have this one.
+				for (
+					delivery = deliveryAt(clock);
+					isThere(places, placeOf(delivery)) || isThere(places, delivery.target);
+					delivery = deliveryAt(clock)
+				)
+					clock++;
+				latest = compactTimestamp(clock);
+			}
+			deliveries.push(delivery);
+		}
+	} finally {
+		places.close();
+	}
+	// Gone by now: delivered and confirmed in an earlier life, or taken back by whoever wrote it before it was sent.
+	faultPoint("outbox-before-names");
+	writeFixed(paths, { deliveries, latest });
+	faultPoint("outbox-named");
+	const refused = refusedFiles({ paths, now });
+	const open = deliveries.filter((delivery) => !delivery.committed && !refused.has(gitPathOf(placeOf(delivery))));
+	const free: Delivery[] = [];
+	const blockedBy = new Map<string, string | null>();
+	for (const delivery of open) {
+		const directory = path.dirname(placeOf(delivery));
+		const known = blockedBy.get(directory);
+		const blocked = known === undefined ? blockedDirectory(paths, directory) : known;
+		const remedy = `'${blocked}' is no directory any more: move it away, or take it back on the remote`;
+		if (known === undefined && blocked !== null && ![...blockedBy.values()].includes(blocked)) log.warn(`messages wait: ${remedy}`);
+		blockedBy.set(directory, blocked);
+		if (blocked === null) free.push(delivery);
+		else skipped.push({ path: `sync/pending/${displayPath(rawPath(delivery.name))}`, reason: "refused-path", remedy });
+	}
+	const targets = await placeMessages(paths, free);
+	if (targets.length > 0) log.debug(`${targets.length} messages to deliver`);
+	return { deliveries, targets, skipped, waiting };
+}
+
+/** What nobody can deliver, for the report. */
+function unfitMessages(paths: WorkspacePaths): SkippedFile[] {
+	const remedy = "a message is a regular file: move this out of sync/pending/, or send the files in it one by one (robust-sync --send)";
+	return listUnfit(paths).map((name) => ({ path: `sync/pending/${displayPath(rawPath(name))}`, reason: "special-file", remedy }));
+}
+
+/** Whether there is a file at a target; what lies behind a link is none. */
+function isThere(places: PlacesBeneath, target: string): boolean {
+	try {
+		return lstatIfThere(places.file(Buffer.from(target, "latin1"))) !== null;
+	} catch (error) {
+		if (["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return false;
+		throw error;
+	}
+}
+
+/** A directory of messages, or one above it, where something else has taken its place: nothing is written through that. */
+function blockedDirectory(paths: WorkspacePaths, directory: string): string | null {
+	const directories = directory.split("/");
+	for (const [at] of directories.entries()) {
+		const name = directories.slice(0, at + 1).join("/");
+		const stats = lstatIfThere(`${paths.root}/${name}`);
+		if (stats && !stats.isDirectory()) return name;
+	}
+	return null;
+}
+
+const grabbedPrefix = ".delivered-";
+
+/** A crash in the middle of a confirmation leaves a file under a hidden name: a delivered one goes, any other gets its name back. */
+function putBackGrabbed(paths: WorkspacePaths, deliveries: readonly Delivery[]): void {
+	for (const { name, blob } of deliveries) {
+		const grabbed = pendingFile(paths, `${grabbedPrefix}${blob}`);
+		if (!fs.existsSync(grabbed)) continue;
+		if (blobOid(fs.readFileSync(grabbed)) !== blob) fs.renameSync(grabbed, pendingFile(paths, name));
+		else fs.rmSync(grabbed);
+	}
+}
+
+/** Copies messages to where they are delivered, durably, each whole or not at all. @returns the paths of all that are there */
+async function placeMessages(paths: WorkspacePaths, deliveries: readonly Delivery[]): Promise<GitPath[]> {
+	if (deliveries.length === 0) return [];
+	const directories = new Set(deliveries.map((delivery) => path.dirname(placeOf(delivery))));
+	// Made here, component by component, so that none of them is a link.
+	for (const directory of directories) beneath(paths.root, Buffer.from(`${directory}/x`), () => undefined, { makeParents: true });
+	const staging = path.join(paths.staging, "messages");
+	fs.mkdirSync(staging, { recursive: true, mode: 0o700 });
+	const targets = new Set<GitPath>();
+	const staged: { from: string; target: string }[] = [];
+	const places = new PlacesBeneath(paths.root, { makeParents: true });
+	try {
+		for (const [index, delivery] of deliveries.entries()) {
+			const { name, blob } = delivery;
+			const target = placeOf(delivery);
+			if (!isThere(places, target)) {
+				const content = readPending(paths, name);
+				// Replaced or taken back in this very moment: the next cycle has another look.
+				if (content === null || blobOid(content) !== blob) continue;
+				const from = path.join(staging, String(index));
+				fs.writeFileSync(from, content);
+				staged.push({ from, target });
+			}
+			targets.add(gitPathOf(target));
+		}
+	} finally {
+		// Opened again afterwards: a moment later other directories may be above the targets.
+		places.close();
+	}
+	await makeDurable(
+		staged.map(({ from }) => from),
+		staging,
+	);
+	try {
+		for (const { from, target } of staged) {
+			try {
+				moveInto(places, from, Buffer.from(target, "latin1"));
+			} catch (error) {
+				// A link or a file where the directory was, of this node under an earlier name: the message waits.
+				if ((error as NodeJS.ErrnoException).code !== "ENOTDIR") throw error;
+				targets.delete(gitPathOf(target));
+			}
+		}
+	} finally {
+		places.close();
+	}
+	fs.rmSync(staging, { recursive: true });
+	for (const directory of directories) {
+		fsyncDirectory(path.join(paths.root, directory));
+		fsyncDirectory(path.join(paths.root, path.dirname(directory)));
+	}
+	faultPoint("outbox-placed");
+	return [...targets];
+}
+
+/** Where `sync/` is on another file system, by a copy beside the target. */
+function moveInto(places: PlacesBeneath, from: string, target: Buffer): void {
+	try {
+		fs.renameSync(from, places.file(target));
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw error;
+		const directory = target.subarray(0, target.lastIndexOf(0x2f) + 1);
+		const copy = places.file(Buffer.concat([directory, Buffer.from(`.${randomUUID()}.tmp`)]));
+		fs.writeFileSync(copy, fs.readFileSync(from), { flag: "wx", flush: true });
+		fs.renameSync(copy, places.file(target));
+	}
+}
+
+function readPending(paths: WorkspacePaths, name: string): Buffer | null {
+	try {
+		return fs.readFileSync(pendingFile(paths, name));
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+		throw error;
+	}
+}
+
+/** The messages are in a commit of ours: whatever becomes of the file there, it is not written again. */
+export function markCommitted({ paths }: CycleContext, outbox: Outbox): Outbox {
+	const { deliveries, targets } = outbox;
+	if (targets.length === 0) return outbox;
+	const placed = new Set<string>(targets);
+	const marked = deliveries.map((delivery) => ({ ...delivery, committed: delivery.committed || placed.has(placeOf(delivery)) }));
+	writeFixed(paths, { ...readFixed(paths), deliveries: marked });
+	faultPoint("outbox-committed");
+	return { ...outbox, deliveries: marked };
+}
+
+/**
+ * The commit that holds the messages is on the remote: the pending files go. A file that was replaced meanwhile under the
+ * same name is another message and stays.
+ * @param refused paths that the hub refuses to take: such a message stays as well
+ * @returns how many were delivered
+ */
+export function confirmDelivered(
+	{ paths }: CycleContext,
+	{ deliveries }: Outbox,
+	refused: ReadonlyMap<string, unknown> = new Map(),
+): number {
+	if (deliveries.length === 0) return 0;
+	let delivered = 0;
+	const isRefused = (delivery: Delivery) => refused.has(placeOf(delivery));
+	for (const delivery of deliveries) {
+		const { name, blob, committed } = delivery;
+		if (!committed || isRefused(delivery)) continue;
+		const file = pendingFile(paths, name);
+		// Taken by a hidden name first: what is removed is what was looked at.
+		const grabbed = pendingFile(paths, `${grabbedPrefix}${blob}`);
+		try {
+			fs.renameSync(file, grabbed);
+			if (blobOid(fs.readFileSync(grabbed)) === blob) {
+				fs.rmSync(grabbed);
+				delivered++;
+			} else {
+				fs.linkSync(grabbed, file);
+				fs.rmSync(grabbed);
+			}
+		} catch (error) {
+			if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+		}
+		faultPoint("outbox-removed");
+	}
+	// One that the hub refuses waits here; its commit was made again without it.
+	const left = deliveries.filter((delivery) => !delivery.committed || isRefused(delivery));
+	writeFixed(paths, { ...readFixed(paths), deliveries: left.map((delivery) => ({ ...delivery, committed: false })) });
+	faultPoint("outbox-confirmed");
+	return delivered;
+}
+
+/** Puts a message into the outbox whole: written under a hidden name, then renamed. @returns its name in `sync/pending/` */
+export function enqueueMessage(paths: WorkspacePaths, name: string, content: Buffer): string {
+	makeOwnDirectory(paths.sync);
+	makeOwnDirectory(paths.pending);
+	const temporary = path.join(paths.pending, `.${randomUUID()}.tmp`);
+	const file = fs.openSync(temporary, "wx", 0o600);
+	try {
+		fs.writeFileSync(file, content);
+		fs.fsyncSync(file);
+	} finally {
+		fs.closeSync(file);
+	}
+	for (let attempt = 0; ; attempt++) {
+		const parsed = path.parse(name);
+		const free = attempt === 0 ? name : `${parsed.name}-${attempt}${parsed.ext}`;
+		try {
+			// link, not rename: a message that waits under the same name is not overwritten.
+			fs.linkSync(temporary, path.join(paths.pending, free));
+			fs.rmSync(temporary);
+			fsyncDirectory(paths.pending);
+			return free;
+		} catch (error) {
+			if ((error as NodeJS.ErrnoException).code !== "EEXIST") {
+				fs.rmSync(temporary, { force: true });
+				throw error;
+			}
+		}
+	}
+}

@@ -1,0 +1,411 @@
+import {
+	diffTrees,
+	displayPath,
+	type FileChange,
+	fileSystemPath,
+	GitError,
+	type GitPath,
+	isGitPath,
+	lstatIfThere,
+	type Oid,
+	openMergeStore,
+	type Repository,
+	readableVersions,
+	readTreePaths,
+	updateRef,
+	walkCommits,
+	writeCommit,
+	writeIndexEntries,
+} from "@robust-sync/git";
+import { isOwnPath, markedAsMade, nodesIn, withNodeTrailer } from "@robust-sync/resolve";
+import { compactTimestamp, faultPoint, readState, type SkippedFile, type WorkspacePaths, writeAtomicSync } from "@robust-sync/workspace";
+import * as z from "zod/mini";
+import type { CycleContext } from "../context/cycle-context.ts";
+import { cleanRemoteMessage } from "../context/remote-message.ts";
+import { syncedBranch } from "./upstream.ts";
+
+/** Longer unpublished histories, and more files, are for a person. */
+const maxCommits = 500;
+const maxFiles = 5_000;
+/** The most pushes made to find the files that the hub refuses. */
+const maxAttempts = 24;
+/** When the first parts are all refused, a commit without any of the files says whether it is for the files at all. */
+const partsUntilProbe = 2;
+/** What was replaced stays reachable under these names; they are never pushed. */
+export const refusedRefs = "refs/robust-sync/refused/";
+
+export const refusedSchema = z.object({
+	schema: z.literal(1),
+	files: z.array(
+		z.object({
+			path: z.custom<GitPath>((value) => isGitPath(value), "not a path of the workspace"),
+			/** How the file was when the hub refused it (`stampOf`): once it is otherwise, it is tried again. */
+			stamp: z.string(),
+			/** The hub's words. */
+			words: z.string(),
+			/** When, milliseconds since 1970: after a day it is tried again, for the hub's rules may have changed. */
+			at: z.number(),
+			/** How often in a row the hub could not store it, which a full disk may be the reason of: it is tried again sooner. */
+			not_stored: z.optional(z.number()),
+		}),
+	),
+});
+type RefusedFile = z.infer<typeof refusedSchema>["files"][number];
+
+function stampOf(root: string, name: GitPath): string {
+	const stats = lstatIfThere(fileSystemPath(root, name));
+	return stats === null ? "none" : `${stats.size} ${stats.mtimeMs} ${stats.ino} ${stats.mode}`;
+}
+
+function readAll(paths: WorkspacePaths): readonly RefusedFile[] {
+	const read = readState(paths.refusedFiles, refusedSchema);
+	return read.kind === "ok" ? read.state.files : [];
+}
+
+const retryMs = 24 * 3_600_000;
+const firstRetryMs = 60_000;
+
+/** How long a file is left out, milliseconds. */
+function waitMs({ not_stored }: RefusedFile): number {
+	return not_stored === undefined ? retryMs : Math.min(retryMs, firstRetryMs * 2 ** Math.min(Math.max(0, not_stored - 1), 16));
+}
+
+/** The files that the hub refuses and that are still as they were then. */
+export function refusedFiles({ paths, now }: Pick<CycleContext, "paths" | "now">): ReadonlyMap<GitPath, RefusedFile> {
+	const files = new Map<GitPath, RefusedFile>();
+	for (const file of readAll(paths)) {
+		try {
+			const ageMs = now() - file.at;
+			if (ageMs >= 0 && ageMs < waitMs(file) && stampOf(paths.root, file.path) === file.stamp) files.set(file.path, file);
+		} catch {
+			// Something else is above it now.
+		}
+	}
+	return files;
+}
+
+/** They are reported as long as they wait. */
+export function refusedSkipped(context: CycleContext): SkippedFile[] {
+	return [...refusedFiles(context).values()].map(({ path, words }) => ({
+		path: displayPath(path),
+		reason: "refused-by-hub",
+		remedy: `change or remove the file, or allow it on the hub${words === "" ? "" : `, which says: ${words}`}`,
+	}));
+}
+
+/** What the hub refused within the last day, however it is by now: known to be for the file. */
+function refusedBefore({ paths, now }: CycleContext): ReadonlyMap<GitPath, RefusedFile> {
+	const recent = readAll(paths).filter(({ at }) => Math.abs(now() - at) < 2 * retryMs);
+	return new Map(recent.map((file) => [file.path, file]));
+}
+
+function writeRefused({ paths }: CycleContext, files: Iterable<RefusedFile>): void {
+	writeAtomicSync(paths.refusedFiles, `${JSON.stringify({ schema: 1, files: [...files] })}\n`);
+}
+
+function remember(context: CycleContext, refused: ReadonlyMap<GitPath, GitError>): void {
+	const { paths, now } = context;
+	const files = new Map(refusedBefore(context));
+	for (const [path, { remoteMessage, notStored }] of refused) {
+		const words = (cleanRemoteMessage(remoteMessage) ?? "").split("\n").join(" / ").slice(0, 500);
+		const stamp = stampOf(paths.root, path);
+		const times = (files.get(path)?.not_stored ?? 0) + 1;
+		files.set(path, { path, stamp, words, at: now(), ...(notStored ? { not_stored: times } : {}) });
+	}
+	writeRefused(context, files.values());
+}
+
+/** Everything that is committed is on the hub: only what still waits was refused. */
+export function forgetPublished(context: CycleContext): void {
+	const all = readAll(context.paths);
+	if (all.length === 0) return;
+	const waiting = refusedFiles(context);
+	if (waiting.size < all.length) writeRefused(context, waiting.values());
+}
+
+/** Whether the remote refuses a push for what some file or commit is, as far as its answer tells. */
+export function isDeclined(error: unknown): error is GitError {
+	return error instanceof GitError && error.declined;
+}
+
+/** Whether the remote could not, or would not, store what a push brought. */
+export function isNotStored(error: unknown): error is GitError {
+	return error instanceof GitError && error.notStored;
+}
+
+/** Whether a part of what the remote refused may be taken. */
+function mayBeForAFile(error: unknown): error is GitError {
+	return error instanceof GitError && (error.declined || error.notStored || error.code === "PUSH_TOO_LARGE");
+}
+
+/** A search for the files that the hub refuses, by pushes of parts. It may take several cycles, where pushes keep an interval. */
+export interface RefusalSearch {
+	/** The refusal that it began with. */
+	readonly cause: GitError;
+	/** Files that are pushed together, one group after another; null: it has not begun. */
+	groups: GitPath[][] | null;
+	/** Pushes that were made, and how many of them the hub took. */
+	attempts: number;
+	accepted: number;
+	/** It is known that it is for files. */
+	isProven: boolean;
+	/** Found so far, with the refusal. */
+	readonly refused: Map<GitPath, GitError>;
+}
+
+/** A search that begins. @param cause what the hub answered to a push of everything */
+export function newSearch(cause: GitError): RefusalSearch {
+	return { cause, groups: null, attempts: 0, accepted: 0, isProven: false, refused: new Map() };
+}
+
+/** What is not published, commit by commit. */
+interface Unpublished {
+	readonly head: Oid;
+	readonly commits: readonly { readonly changes: readonly FileChange[]; readonly text: Awaited<ReturnType<typeof walkCommits>>[number] }[];
+	readonly files: readonly GitPath[];
+}
+
+const differences = async (repository: Repository, before: Oid, after: Oid) =>
+	await diffTrees(repository, ...(await readableVersions(repository, [before, after] as const, isOwnPath)));
+
+const changesBetween = async (repository: Repository, before: Oid, after: Oid): Promise<FileChange[]> =>
+	(await differences(repository, before, after)).map(({ path, after: entry }) =>
+		entry === null ? { path, delete: true } : { path, ...entry },
+	);
+
+async function readUnpublished(repository: Repository, tip: Oid | null, head: Oid): Promise<Unpublished | null> {
+	const walked = await walkCommits(repository, tip, head);
+	if (walked.length > maxCommits) return null;
+	const commits: Unpublished["commits"][number][] = [];
+	const files = new Set((await differences(repository, tip ?? repository.emptyTree, head)).map(({ path }) => path));
+	for (const text of walked) {
+		const [parent, ...others] = text.parents;
+		// A merge joins what the commits that it merges brought; what it made of them is in the last commit.
+		const changes = others.length > 0 ? [] : await changesBetween(repository, parent ?? repository.emptyTree, text.commit);
+		for (const { path } of changes) files.add(path);
+		commits.push({ changes, text });
+	}
+	return files.size > maxFiles ? null : { head, commits, files: [...files] };
+}
+
+/**
+ * The unpublished commits made again on `base` with what they do to some files only.
+ * @param base null: the remote has no branch yet
+ * @returns `base` where they do nothing to those
+ */
+async function makeAgain(
+	repository: Repository,
+	{ head, commits }: Unpublished,
+	base: Oid | null,
+	wanted: ReadonlySet<GitPath>,
+	node: string,
+): Promise<Oid | null> {
+	const store = openMergeStore(repository);
+	let at = base;
+	const add = async (changes: readonly FileChange[], { author, committer, message }: Unpublished["commits"][number]["text"]) => {
+		if (changes.length === 0) return;
+		const [, identity = "", date = "0"] = /^(.*) (-?\d+)$/.exec(committer) ?? [];
+		const [, by = identity, authored = date] = /^(.*) (-?\d+)$/.exec(author) ?? [];
+		const { commit } = await writeCommit(store, {
+			parents: at === null ? [] : [at],
+			identity,
+			author: by,
+			date: Math.max(0, Number(date)),
+			authorDate: Math.max(0, Number(authored)),
+			message: Buffer.from(markedAsMade(message, node)),
+			tree: null,
+			changes,
+		});
+		at = commit;
+	};
+	for (const { changes, text } of commits)
+		await add(
+			changes.filter(({ path }) => wanted.has(path)),
+			text,
+		);
+	const left = (await changesBetween(repository, at ?? repository.emptyTree, head)).filter(({ path }) => wanted.has(path));
+	const last = commits.at(-1);
+	if (last) await add(left, last.text);
+	return at;
+}
+
+/** The last unpublished commit without any of its files. */
+async function makeWithoutFiles(repository: Repository, { commits }: Unpublished, base: Oid | null, node: string): Promise<Oid> {
+	const { committer = "", author = "", message = "" } = commits.at(-1)?.text ?? {};
+	const [, identity = "", date = "0"] = /^(.*) (-?\d+)$/.exec(committer) ?? [];
+	const [, by = identity, authored = date] = /^(.*) (-?\d+)$/.exec(author) ?? [];
+	const isOurs = nodesIn(message).length > 0;
+	const { commit } = await writeCommit(openMergeStore(repository), {
+		parents: base === null ? [] : [base],
+		identity,
+		author: by,
+		date: Math.max(0, Number(date)),
+		authorDate: Math.max(0, Number(authored)),
+		message: Buffer.from(isOurs ? `${withNodeTrailer(`${node}: leave out what the hub refuses`, node)}\n` : markedAsMade(message, node)),
+		tree: null,
+		changes: [],
+	});
+	return commit;
+}
+
+/** How a search went on. */
+export interface LeftOut {
+	/** Where HEAD is now; null: nothing was changed. */
+	readonly head: Oid | null;
+	/** Where the remote is, as far as this node knows; null: it has no branch yet. */
+	readonly tip: Oid | null;
+	/** Another node pushed in between. */
+	readonly isRace: boolean;
+	/** It goes on when the next push may go out. */
+	readonly isWaiting: boolean;
+	/** Why it ended: the hub refuses everything, or another failure. null: it did not fail. */
+	readonly error: unknown;
+}
+
+const halves = (files: readonly GitPath[]): GitPath[][] => {
+	const middle = Math.ceil(files.length / 2);
+	return [files.slice(0, middle), files.slice(middle)].filter((group) => group.length > 0);
+};
+
+/** The groups of a search for what is to be tried. */
+function groupsOf(search: RefusalSearch, untried: readonly GitPath[], before: ReadonlyMap<GitPath, RefusedFile>): GitPath[][] {
+	if (search.groups !== null) {
+		// HEAD may have gone on since the last cycle.
+		const wanted = new Set(untried);
+		const groups = search.groups.map((group) => group.filter((name) => wanted.has(name))).filter((group) => group.length > 0);
+		const grouped = new Set(groups.flat());
+		const others = untried.filter((name) => !grouped.has(name) && !search.refused.has(name));
+		return others.length > 0 ? [...groups, others] : groups;
+	}
+	const [only] = untried;
+	if (untried.length === 1 && only !== undefined) {
+		// A push of it alone was refused.
+		search.refused.set(only, search.cause);
+		search.isProven = before.has(only);
+		return [];
+	}
+	const fresh = untried.filter((name) => !before.has(name));
+	const again = untried.filter((name) => before.has(name));
+	return fresh.length === 0 || again.length === 0 ? halves(untried) : [fresh, again];
+}
+
+/**
+ * The hub refuses what this node has not published yet. Finds by pushes of parts which files it refuses, publishes the rest, and makes the
+ * unpublished commits again without those files, which stay on disk and are reported. The old commits stay reachable here. Each part is a
+ * push: it keeps the push interval, and the search goes on with the next cycle.
+ * @param head what was refused; it contains `tip`
+ * @param tip where the remote is; null: it has no branch yet
+ * @param push brings a commit there from what it is expected to be at. @throws GitError
+ */
+export async function publishWithoutRefused(
+	context: CycleContext,
+	search: RefusalSearch,
+	head: Oid,
+	tip: Oid | null,
+	push: (commit: Oid, expected: Oid | null) => Promise<"pushed" | "race">,
+): Promise<LeftOut> {
+	const { repository, memory, config } = context;
+	const outcome = (fields: Partial<LeftOut>): LeftOut => ({ head: null, tip, isRace: false, isWaiting: false, error: null, ...fields });
+	const unpublished = await readUnpublished(repository, tip, head);
+	if (unpublished === null) return outcome({ error: search.cause });
+	// A run that was killed may have found these files before it could leave them out.
+	const known = refusedFiles(context);
+	const knownHere = unpublished.files.filter((name) => known.has(name));
+	const untried = unpublished.files.filter((name) => !known.has(name));
+	if (knownHere.length + untried.length === 0) return outcome({ error: search.cause });
+	search.groups = groupsOf(search, untried, refusedBefore(context));
+	const { groups, refused } = search;
+	let at: Oid | null = tip;
+	let [isRace, isWaiting] = [false, false];
+	let error: unknown = null;
+	while (search.attempts < maxAttempts && !isRace && error === null) {
+		const isOpen = !search.isProven && search.accepted === 0 && untried.length > 0;
+		const isProbe = isOpen && (groups.length === 0 || search.attempts >= partsUntilProbe);
+		if (groups.length === 0 && !isProbe) break;
+		isWaiting = memory.pace.waitToPushMs() > 0;
+		if (isWaiting) break;
+		const group = isProbe ? [] : (groups.shift() ?? []);
+		const commit = isProbe
+			? await makeWithoutFiles(repository, unpublished, at, config.nodeName)
+			: await makeAgain(repository, unpublished, at, new Set(group), config.nodeName);
+		if (commit === null || commit === at) continue;
+		search.attempts++;
+		try {
+			isRace = (await push(commit, at)) === "race";
+			if (!isRace) {
+				at = commit;
+				search.accepted++;
+			} else if (isProbe) error = search.cause;
+			else groups.unshift(group);
+		} catch (failure) {
+			const [only] = group;
+			if (!mayBeForAFile(failure)) {
+				if (!isProbe) groups.unshift(group);
+				error = failure;
+			}
+			// It does not take a commit without them either: nothing says that it is for a file.
+			else if (isProbe) error = search.cause;
+			else if (group.length === 1 && only !== undefined) refused.set(only, failure);
+			// Until the hub takes something, the large parts first.
+			else if (search.accepted === 0) groups.push(...halves(group));
+			else groups.unshift(...halves(group));
+		}
+	}
+	const isForFiles = search.accepted > 0 || search.isProven || untried.length === 0;
+	if (!isForFiles) return outcome({ isRace: isRace && error === null, isWaiting, error });
+	if (at === tip && refused.size + knownHere.length === 0) return outcome({ isRace, isWaiting, error });
+	const newHead = await leaveOut(context, unpublished, at, { refused, knownHere, groups });
+	refused.clear();
+	return outcome({ head: newHead, tip: at, isRace, isWaiting, error: newHead === null ? search.cause : error });
+}
+
+/**
+ * Moves HEAD and index to the commits made again on `at`; what was not tried yet stays to be published.
+ * @returns the new HEAD; null: nothing is left, and the remote has no branch that HEAD could go back to
+ */
+async function leaveOut(
+	context: CycleContext,
+	unpublished: Unpublished,
+	at: Oid | null,
+	found: {
+		readonly refused: ReadonlyMap<GitPath, GitError>;
+		readonly knownHere: readonly GitPath[];
+		readonly groups: readonly GitPath[][];
+	},
+): Promise<Oid | null> {
+	const { repository, memory, config, lock, log, now } = context;
+	const { head } = unpublished;
+	const newHead = await makeAgain(repository, unpublished, at, new Set(found.groups.flat()), config.nodeName);
+	if (newHead === null) return null;
+	lock.assertHeld();
+	await updateRef(repository, `${refusedRefs}${compactTimestamp(now())}`, head, null, "robust-sync: keep what the hub refused");
+	remember(context, found.refused);
+	faultPoint("refused-kept");
+	await updateRef(repository, `refs/heads/${syncedBranch(context)}`, newHead, head, "robust-sync: leave out what the hub refuses");
+	memory.known.forget();
+	const names = [...found.refused.keys(), ...found.knownHere];
+	const entries = await readTreePaths(repository, newHead, names);
+	await writeIndexEntries(
+		repository,
+		names.map((name) => ({ path: name, entry: entries.get(name) ?? null })),
+	);
+	const shown = names.slice(0, 5).map((name) => JSON.stringify(displayPath(name)));
+	const commits = `${newHead.slice(0, 12)} instead of ${head.slice(0, 12)}, which is kept for 30 days`;
+	if (shown.length === 0)
+		log.info(`commits that were not published yet were made again in parts, for the hub refused the whole (${commits})`);
+	else
+		log.warn(
+			`the hub refuses ${shown.join(", ")}${names.length > shown.length ? ", …" : ""}: commits that were not published yet were made again without ${names.length === 1 ? "it" : "them"} (${commits})`,
+		);
+	return newHead;
+}
+
+const keptMs = 30 * 24 * 3_600_000;
+
+/** Takes names away under which what the hub refused was kept for 30 days. */
+export async function pruneRefused({ repository, now }: CycleContext): Promise<void> {
+	const { stdout } = await repository.run(["for-each-ref", "--format=%(refname)", refusedRefs]);
+	const oldest = compactTimestamp(now() - keptMs);
+	for (const ref of stdout.toString("utf8").split("\n").filter(Boolean))
+		if (ref.slice(refusedRefs.length) < oldest) await repository.run(["update-ref", "-d", ref]);
+}

@@ -1,0 +1,25 @@
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { SlowHub } from "../testing/slow-hub.ts";
+
+// What is written while a cycle waits for the hub is a commit on what its writer had read, and merged like any other: the later writer
+// wins, and both nodes save what lost. More of it: slow-hub.slow.test.ts.
+
+let hub: SlowHub;
+beforeEach(() => {
+	hub = new SlowHub();
+});
+afterEach(() => hub.remove());
+
+test("slow hub: edit after the peer's → it wins, both save the peer's", async () => {
+	await hub.start();
+	hub.writeAll("helios", "helios", 100);
+	await hub.cycle("helios");
+	const { waits, letGo } = hub.hang("chad", "upload-pack");
+	const running = hub.cycle("chad");
+	await waits();
+	hub.writeAll("chad", "chad");
+	letGo();
+	expect(await running).toMatchObject({ rescued: 0, pushed: 2 });
+	await hub.cycle("helios");
+	hub.expectOutcome("chad", "helios");
+});

@@ -1,0 +1,178 @@
+import {
+	attachHead,
+	fetchBranch,
+	GitError,
+	hasCommit,
+	isAncestor,
+	listRemote,
+	type Oid,
+	type Repository,
+	readHead,
+	readRef,
+	readRemoteBranch,
+	trackingRef,
+} from "@robust-sync/git";
+import { shellWord } from "@robust-sync/service/printable";
+import type { CycleContext } from "../context/cycle-context.ts";
+import { SyncError, wrongBranch } from "../context/sync-error.ts";
+import { stillLimited } from "./pace-of-workspace.ts";
+
+/** The remote's tip as this node knows it after a fetch. */
+export interface Upstream {
+	/** null: the remote does not have the branch yet; the first push makes it. */
+	readonly tip: Oid | null;
+	/** The remote's history no longer contains what it had before. */
+	readonly rewritten: boolean;
+	/** The tip as it was known before; the new one contains it, unless `rewritten`. */
+	readonly before: Oid | null;
+}
+
+/** The name that HEAD's branch has, after the first contact at the latest. */
+export function syncedBranch({ memory }: CycleContext): string {
+	if (memory.branch === null) throw new SyncError("INTERNAL", "no branch was chosen yet");
+	return memory.branch;
+}
+
+/** @throws SyncError NO_REMOTE */
+export function requireRemote({ repository, config }: CycleContext): string {
+	const url = repository.config.get(`remote.${config.syncRemote}.url`);
+	if (!url)
+		throw new SyncError(
+			"NO_REMOTE",
+			`the repository has no remote '${config.syncRemote}': run 'git remote add ${config.syncRemote} <url>'`,
+		);
+	return url;
+}
+
+/** The remote-tracking ref's commit, read from disk. */
+export async function knownTip(context: CycleContext): Promise<Oid | null> {
+	return await readRef(context.repository, trackingRef(context.config.syncRemote, syncedBranch(context)));
+}
+
+/**
+ * An unborn branch takes the name of the remote's: two nodes whose `git init` chose different names must not sync past each
+ * other. Only before the first commit.
+ */
+export async function nameUnbornBranch(context: CycleContext): Promise<void> {
+	const { repository, config, memory } = context;
+	const { branch, oid } = await readHead(repository);
+	if (oid !== null || branch === null || config.syncBranch !== null) return;
+	const limitedMs = memory.pace.limitedMs();
+	if (limitedMs > 0) throw stillLimited(limitedMs, context.now());
+	const { branches, defaultBranch } = await listRemote(repository, config.syncRemote);
+	if (branches.size === 0) return;
+	const only = branches.size === 1 ? [...branches.keys()][0] : null;
+	const name = defaultBranch ?? only;
+	if (!name)
+		throw new SyncError(
+			"NO_REMOTE",
+			`the remote has no branch '${branch}' but ${[...branches.keys()].slice(0, 5).join(", ")}: set SYNC_BRANCH to the one to sync`,
+		);
+	await attachHead(repository, `refs/heads/${name}`);
+	memory.branch = name;
+}
+
+/**
+ * Asks the remote where its branch is while this node is looked at, where the question will most likely be put anyway: nothing
+ * says that it moved, or that there is something to push.
+ * @returns the answer; null: not asked. Whoever does not need it must wait for it all the same.
+ */
+export function askAhead(context: CycleContext): Promise<Oid | null> | null {
+	const { repository, config, memory } = context;
+	if (memory.announced.size > 0 || memory.firstChanges.size > 0 || !memory.pace.mayAsk()) return null;
+	const answer = readRemoteBranch(repository, config.syncRemote, syncedBranch(context));
+	// A failure is for those who need the answer.
+	answer.catch(() => undefined);
+	return answer;
+}
+
+/**
+ * Learns where the remote's branch is. Asks first (one cheap question) when nothing says that it moved; fetches when it did.
+ * @param hint a peer announced a head that we lack, or a push was refused: fetch at once
+ * @param asked the question, where it was put ahead
+ */
+export async function fetchUpstream(context: CycleContext, hint: boolean, asked: Promise<Oid | null> | null): Promise<Upstream> {
+	const { repository, config } = context;
+	const branch = syncedBranch(context);
+	const known = await knownTip(context);
+	if (!hint || known === null) {
+		const tip = await (asked ?? readRemoteBranch(repository, config.syncRemote, branch));
+		if (tip === null) {
+			await refuseMissingBranch(context, branch, known);
+			return { tip: null, rewritten: false, before: known };
+		}
+		if (tip === known) return { tip, rewritten: false, before: known };
+	}
+	const fetched = await fetchBranch(repository, config.syncRemote, branch).catch(async (error: unknown) => {
+		// git has no code for a branch that is not there.
+		if (!(error instanceof GitError) || error.code !== "INTERNAL") throw error;
+		const tip = await readRemoteBranch(repository, config.syncRemote, branch);
+		if (tip !== null) throw (await remoteDamage(context, error, tip, known)) ?? error;
+		await refuseMissingBranch(context, branch, known);
+		return null;
+	});
+	if (fetched === null) return { tip: null, rewritten: false, before: known };
+	const { rewritten } = fetched;
+	return { tip: await knownTip(context), rewritten, before: known };
+}
+
+/**
+ * A hub takes any object, also a tree that its own git cannot read: it then breaks off every fetch of the branch. Told from other failures
+ * by what the remote still does: it says where the branch is, and that commit is none that we have.
+ * @returns null: it is something else
+ */
+async function remoteDamage(context: CycleContext, error: GitError, tip: Oid, known: Oid | null): Promise<SyncError | null> {
+	const { repository, config } = context;
+	if (error.signal !== null || tip === known || (await hasCommit(repository, tip))) return null;
+	const branch = syncedBranch(context);
+	const ref = `refs/heads/${branch}`;
+	const remedy =
+		known === null
+			? "run 'git fsck' there, and take the broken commit out of the branch"
+			: `take it back with 'git push ${shellWord(`--force-with-lease=${ref}:${tip}`)} ${shellWord(config.syncRemote)} ${shellWord(`${known}:${ref}`)}' from any node`;
+	return new SyncError(
+		"REMOTE_DAMAGED",
+		`the remote answers, but its git cannot hand out commit ${tip} of '${branch}': it, or one before it, is broken there: ${remedy}; what changes here is committed meanwhile`,
+		{ cause: error },
+	);
+}
+
+/** An empty remote is an invitation; one that has other branches, or had ours, is a mistake that only a person can judge. */
+async function refuseMissingBranch({ repository, config, memory }: CycleContext, branch: string, known: Oid | null): Promise<void> {
+	const { branches, defaultBranch } = await listRemote(repository, config.syncRemote);
+	if (branches.size === 0) return;
+	const names = [...branches.keys()].map(shellWord);
+	const others = `${names.slice(0, 5).join(", ")}${names.length > 5 ? ", …" : ""}`;
+	const tip = known ?? memory.synced;
+	const { lastBranch } = memory;
+	if (tip === null && lastBranch !== null && lastBranch !== branch && branches.has(lastBranch)) throw wrongBranch(branch, lastBranch);
+	if (tip === null)
+		throw new SyncError(
+			"NO_REMOTE",
+			`the remote has no branch '${branch}' but ${others}: set SYNC_BRANCH, or rename with 'git branch -m ${names[0]}'`,
+		);
+	const renamed = await renamedTo(repository, branches, defaultBranch, tip);
+	const name = shellWord(branch);
+	const putBack = `git push ${shellWord(config.syncRemote)} ${name}`;
+	const follow = renamed === null ? null : `git branch -m ${name} ${shellWord(renamed)}`;
+	const advice =
+		follow === null
+			? `put it back with '${putBack}'`
+			: `it was most likely renamed: follow with '${follow}'${config.syncBranch === null ? "" : " and set SYNC_BRANCH"} (to put it back instead: '${putBack}')`;
+	throw new SyncError("BRANCH_GONE", `the branch '${branch}' is gone from the remote, which has ${others}: ${advice}`);
+}
+
+/** The remote's branch that holds what ours was last seen at: ours by another name. null: none is known to. */
+async function renamedTo(
+	repository: Repository,
+	branches: ReadonlyMap<string, Oid>,
+	defaultBranch: string | null,
+	tip: Oid,
+): Promise<string | null> {
+	const same = [...branches].filter(([, oid]) => oid === tip).map(([name]) => name);
+	if (same.length > 0) return same.find((name) => name === defaultBranch) ?? same[0] ?? null;
+	const candidates = [...branches].sort(([a], [b]) => Number(b === defaultBranch) - Number(a === defaultBranch)).slice(0, 5);
+	// One that went on meanwhile is only recognised if its commits are here.
+	for (const [name, oid] of candidates) if (await isAncestor(repository, tip, oid).catch(() => false)) return name;
+	return null;
+}

@@ -1,0 +1,175 @@
+import { renameSync } from "node:fs";
+import {
+	beneath,
+	displayPath,
+	type GitPath,
+	isArgument,
+	lstatIfThere,
+	type Oid,
+	openMergeStore,
+	readHead,
+	readRef,
+	readTreePaths,
+	rewriteCommits,
+	trackingRef,
+	updateRef,
+	writeIndexEntries,
+} from "@robust-sync/git";
+import { isOwnPath, markedAsMade, ownPathspecs, trackedOwnFiles } from "@robust-sync/resolve";
+import {
+	compactTimestamp,
+	faultPoint,
+	isMadeByUs,
+	isOwnName,
+	isReadAsState,
+	type SkippedFile,
+	unmistakableNames,
+	type WorkspacePaths,
+} from "@robust-sync/workspace";
+import { refusedPath } from "../checkout/skipped-files.ts";
+import type { CycleContext } from "../context/cycle-context.ts";
+import { remadeSnapshot } from "../context/remade-snapshot.ts";
+import { knownTip, syncedBranch } from "../remote/upstream.ts";
+import type { Snapshot } from "./snapshot.ts";
+
+function setAside(paths: WorkspacePaths, names: readonly GitPath[], now: number): string | null {
+	const directory = `${paths.backups.slice(paths.root.length + 1)}/${compactTimestamp(now)}/files`;
+	let moved = 0;
+	for (const name of names) {
+		const to = Buffer.concat([Buffer.from(`${directory}/`), Buffer.from(name, "latin1")]);
+		try {
+			beneath(paths.root, name, (from) => beneath(paths.root, to, (file) => renameSync(from, file), { makeParents: true }));
+			moved++;
+		} catch (error) {
+			if (!["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+		}
+	}
+	return moved > 0 ? directory : null;
+}
+
+/** Arguments of one process: of the longest paths, below the kernel's limit of 2 MiB. */
+const namesAProcess = 400;
+
+/** Those of some paths that the remote's branch has as this node knows it; all where it knows of none. */
+async function cameWithClone({ repository, config, memory }: CycleContext, names: readonly GitPath[]): Promise<GitPath[]> {
+	const { branch } = await readHead(repository);
+	const tip = await readRef(repository, trackingRef(config.syncRemote, memory.branch ?? config.syncBranch ?? branch ?? ""));
+	if (tip === null) return [...names];
+	const came: GitPath[] = names.filter((name) => !isArgument(name));
+	const asked = names.filter(isArgument);
+	for (let start = 0; start < asked.length; start += namesAProcess)
+		came.push(...(await readTreePaths(repository, tip, asked.slice(start, start + namesAProcess))).keys());
+	return came;
+}
+
+/**
+ * Sets aside what is tracked below `sync/`, came from the remote, and would be read as state of this node. What a person here has committed
+ * is state of this node, and stays. Before anything reads it, whenever another program has moved HEAD.
+ */
+export async function setAsideTrackedState(context: CycleContext): Promise<void> {
+	const { repository, paths, memory, log, now } = context;
+	// An index or a HEAD that cannot be read is recovered first.
+	if ((await readHead(repository).catch(() => null))?.oid !== memory.synced) memory.ownTrackedChecked = false;
+	if (memory.ownTrackedChecked) return;
+	const names = (await trackedOwnFiles(repository).catch(() => [])).filter((name) => isReadAsState(name));
+	if (names.length === 0) return;
+	const directory = setAside(paths, await cameWithClone(context, names), now());
+	if (directory !== null) log.warn(`what came with the repository below sync/ is no state of this node: it is in ${directory} now`);
+}
+
+/**
+ * Takes files of ours out of the index that a person or a peer has put there, once in the life of a process and when the status shows
+ * one: the next commit no longer has them. On disk they stay as they are.
+ * @returns whether there were any
+ */
+export async function untrackOwnFiles({ repository, memory, lock, log }: CycleContext): Promise<boolean> {
+	if (memory.ownTrackedChecked) return false;
+	memory.ownTrackedChecked = true;
+	const names = await trackedOwnFiles(repository);
+	if (names.length === 0) return false;
+	lock.assertHeld();
+	await writeIndexEntries(
+		repository,
+		names.map((name) => ({ path: name, entry: null })),
+	);
+	memory.known.forget();
+	memory.ownTracked = [...new Set([...memory.ownTracked, ...names.filter((name) => !isMadeByUs(name)).map(displayPath)])];
+	const shown = names.slice(0, 3).map((name) => JSON.stringify(displayPath(name)));
+	log.warn(
+		`no longer tracked, because robust-sync keeps files of its own under these names: ${shown.join(", ")}${names.length > shown.length ? ", …" : ""}: rename what you want to sync`,
+	);
+	return true;
+}
+
+/** A node that has never seen the remote's branch may be given a history with directories of these names, from before it was a workspace. */
+const firstPathspecs = unmistakableNames.map((name) => `:(top,icase)${name}`);
+/** What was replaced stays reachable under these names; they are never pushed. */
+const replacedRefs = "refs/robust-sync/replaced/";
+
+/** Commits that the remote lacks and that hold files of ours, or come after such; parents first. Almost always one process, and none. */
+async function commitsWithOwnFiles(context: CycleContext, head: Oid): Promise<Oid[]> {
+	const { repository, memory } = context;
+	const tip = await knownTip(context);
+	const known = tip === null ? [] : [`^${tip}`];
+	const checked = memory.publishable === null ? [] : [`^${memory.publishable}`];
+	const pathspecs = tip === null ? firstPathspecs : ownPathspecs;
+	const found = await repository.run([
+		"rev-list",
+		"--full-history",
+		"--max-count=1",
+		"--ignore-missing",
+		head,
+		...known,
+		...checked,
+		"--",
+		...pathspecs,
+	]);
+	if (found.stdout.length === 0) return [];
+	const { stdout } = await repository.run(["rev-list", "--topo-order", "--reverse", head, ...known, "--"]);
+	return stdout.toString("latin1").split("\n").filter(Boolean);
+}
+
+/**
+ * Files of ours that a person has committed must not reach the remote in a later commit's history either: commits that were never
+ * published are made again without them, before anything is pushed or merged. The old ones stay reachable here.
+ * @param touched the paths that the commits which were not published and not looked at yet put something to; null: not known
+ * @returns the snapshot as it is afterwards
+ * @throws GitError, LockLostError
+ */
+export async function withoutOwnFiles(context: CycleContext, snapshot: Snapshot, touched: readonly GitPath[] | null): Promise<Snapshot> {
+	const { repository, memory, lock, log } = context;
+	const { head, status } = snapshot;
+	if (head === null || head === memory.publishable) return snapshot;
+	const isOurs = snapshot.isDirect === true && status.head === memory.publishable;
+	const isWithout = isOurs || (touched !== null && !touched.some(isOwnPath));
+	const commits = isWithout ? [] : await commitsWithOwnFiles(context, head);
+	const messageOf = (message: string) => markedAsMade(message, context.config.nodeName);
+	const replaced =
+		commits.length === 0 ? new Map<Oid, Oid>() : await rewriteCommits(openMergeStore(repository), commits, isOwnName, messageOf);
+	const newHead = replaced.get(head) ?? head;
+	if (newHead !== head) {
+		lock.assertHeld();
+		const ref = `${replacedRefs}${head}`;
+		if ((await readRef(repository, ref)) === null) await updateRef(repository, ref, head, null, "robust-sync: keep what was committed");
+		faultPoint("own-files-kept");
+		await updateRef(repository, `refs/heads/${syncedBranch(context)}`, newHead, head, "robust-sync: leave out own files");
+		memory.known.forget();
+		log.warn(
+			`commits that were not published yet held files of robust-sync's own: made again without them (${newHead.slice(0, 12)} instead of ${head.slice(0, 12)}, which is kept as ${ref})`,
+		);
+	}
+	memory.publishable = newHead;
+	return remadeSnapshot(snapshot, replaced, newHead);
+}
+
+/** What was tracked and is not synced any more, as long as it is on disk. */
+export function ownTrackedFiles({ memory, paths }: CycleContext): SkippedFile[] {
+	memory.ownTracked = memory.ownTracked.filter((name) => {
+		try {
+			return beneath(paths.root, Buffer.from(name), (file) => lstatIfThere(file) !== null);
+		} catch {
+			return false;
+		}
+	});
+	return memory.ownTracked.map((name) => refusedPath(Buffer.from(name).toString("latin1")));
+}
