@@ -5,7 +5,7 @@ import path from "node:path";
 import { root } from "./bootstrap.mjs";
 
 /** What was there when the rules came. These numbers only go down: who removes some lowers them. */
-export const bounds = { bannedWords: 167, longTestNames: 230 };
+export const bounds = { bannedWords: 167, longTestNames: 35 };
 export const maxTestNameLength = 80;
 
 /** @returns the words that the glossary's last section lists, each as a pattern */

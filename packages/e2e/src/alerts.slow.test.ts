@@ -128,7 +128,7 @@ async function firesOnceAndIsOverOnce(
 }
 
 describe("on one node", () => {
-	test("a process dies: killed under its supervisor, it is told although it comes back by itself", async () => {
+	test("alert: a process is killed under its supervisor → sent, although it comes back", async () => {
 		const [helios] = await world.pair({ "notes.md": "hello\n" }, { env: intervals });
 		await helios.start();
 		start(helios, "monitor", ["--daemon"], settings());
@@ -151,7 +151,7 @@ describe("on one node", () => {
 		expect(readFileSync(helios.paths.monitorStatus, "utf8")).not.toContain("secret-token");
 	});
 
-	test("sync fails three times in a row: the hub is gone, and comes back", async () => {
+	test("alert: sync fails three times in a row → sent, over when the hub is back", async () => {
 		const [helios] = await world.pair({ "notes.md": "hello\n" }, { env: intervals });
 		await helios.start();
 		start(helios, "monitor", ["--daemon"], settings());
@@ -164,7 +164,7 @@ describe("on one node", () => {
 		);
 	});
 
-	test("git conflicts unresolved: a person's rebase stops at one", async () => {
+	test("alert: a person's rebase stops at a conflict → sent, over when resolved", async () => {
 		const [helios] = await world.pair({ "notes.md": "hello\n" }, { env: intervals });
 		helios.git("checkout", "-q", "-b", "mine");
 		helios.write("notes.md", "mine\n");
@@ -211,7 +211,7 @@ if (!canCut) process.stderr.write("alerts.slow.test.ts: the cut network is not r
 		for (const namespace of [here, there]) ip("netns", "del", namespace);
 	});
 
-	test("no heartbeat: the cable is pulled, and put back", async () => {
+	test("alert: the cable is pulled and put back → no heartbeat is sent, then over", async () => {
 		const [helios, chad] = await world.pair({ "notes.md": "hello\n" }, { env: intervals });
 		await helios.start();
 		await chad.start();
@@ -233,7 +233,7 @@ if (!canCut) process.stderr.write("alerts.slow.test.ts: the cut network is not r
 		);
 	});
 
-	test("a monitor that dies is told by the other node's", async () => {
+	test("alert: a monitor dies → the other node's monitor sends it", async () => {
 		const [helios, chad] = await world.pair({ "notes.md": "hello\n" }, { env: intervals });
 		await helios.start();
 		await chad.start();

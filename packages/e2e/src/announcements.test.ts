@@ -28,7 +28,7 @@ async function freeUdpPort(): Promise<number> {
 	return port;
 }
 
-test("a change on one node is on the other at once, though neither would look for hours: their heartbeats tell", async () => {
+test("announcement: a change, no scan for hours → on the other node at once", async () => {
 	const nodes = await world.pair({ a: "1\n" });
 	const [helios, chad] = nodes;
 	const ports = [await freeUdpPort(), await freeUdpPort()];

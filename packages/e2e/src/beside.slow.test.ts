@@ -12,7 +12,7 @@ beforeEach(() => {
 afterEach(() => world.remove());
 
 describe("programs that write while we commit", () => {
-	test("a file that is written in pieces arrives whole in the end", async () => {
+	test("file in flux: written in pieces → arrives whole in the end", async () => {
 		const [helios, chad] = await world.pair({ a: "1" }, { env: { SYNC_INTERVAL: "0.3" } });
 		await helios.start();
 		await chad.start();
@@ -29,7 +29,7 @@ describe("programs that write while we commit", () => {
 		await untilConverged(world, [helios, chad]);
 	}, 60_000);
 
-	test("a file that never rests is committed as it is after 10 seconds at the latest", async () => {
+	test("file in flux: never rests → committed as it is after 10 s at the latest", async () => {
 		const [node] = await world.pair({ a: "1" });
 		let stop = false;
 		const writer = (async () => {
@@ -50,7 +50,7 @@ describe("programs that write while we commit", () => {
 		expect(world.git("hub.git", "show", "main:restless")).toMatch(/^(\d+\n)?$/);
 	}, 60_000);
 
-	test("a file that is at rest does not wait for one that is not", async () => {
+	test("file in flux: beside one at rest → that one does not wait", async () => {
 		const [node] = await world.pair({ a: "1" });
 		let stop = false;
 		const writer = (async () => {
@@ -71,7 +71,7 @@ describe("programs that write while we commit", () => {
 });
 
 describe("untracked and changed files in the way of what comes in", () => {
-	test("an untracked file, an ignored one, a directory: both versions survive", async () => {
+	test("file in the way: untracked, ignored, a directory → both versions survive", async () => {
 		const [helios, chad] = await world.pair({ ".gitignore": "ignored\n" });
 		chad.write("plain.md", "from chad\n");
 		chad.write("dir", "a file on chad\n");
@@ -108,7 +108,7 @@ describe("untracked and changed files in the way of what comes in", () => {
 });
 
 describe("a person's git beside the daemon", () => {
-	test("commit, stash, gc, branch, worktree, reset: nothing is lost and syncing goes on", async () => {
+	test("person's git: commit, stash, gc, branch, reset → nothing lost, sync goes on", async () => {
 		const [helios, chad] = await world.pair({ a: "1\n", b: "1\n" }, { env: { SYNC_INTERVAL: "0.2" } });
 		await helios.start();
 		await chad.start();
@@ -171,7 +171,7 @@ describe("a person's git beside the daemon", () => {
 });
 
 describe("several of ours at once", () => {
-	test("--once, conflict-resolver --resolve, --status, --send and a second daemon beside the daemon, again and again: each does its part", async () => {
+	test("commands: beside the daemon, again and again → each does its part", async () => {
 		const [helios, chad] = await world.pair({ "state.json": "{}\n" }, { env: { SYNC_INTERVAL: "0.2" } });
 		await helios.start();
 		for (let round = 0; round < 3; round++) {
@@ -197,7 +197,7 @@ describe("several of ours at once", () => {
 		helios.fsck();
 	}, 60_000);
 
-	test("--once beside the daemon and many of them: serialized, nobody waits for ever, the state file stays the daemon's", async () => {
+	test("--once: beside the daemon and many of them → serialised, none waits for ever", async () => {
 		const [node] = await world.pair({ a: "1" });
 		await node.start({ env: { SYNC_INTERVAL: "0.2" } });
 		const worker = node.worker();
@@ -213,7 +213,7 @@ describe("several of ours at once", () => {
 		expect(Object.keys(node.files()).sort()).toEqual(["a", "f0", "f1", "f2", "f3", "f4", "f5"]);
 	}, 60_000);
 
-	test("--once waits for a cycle in progress, and is refused with 4 and its pid when that takes too long", async () => {
+	test("--once: a cycle in progress → waits; refused with 4 and its pid if too long", async () => {
 		const [node] = await world.pair({ a: "1" });
 		world.write("hub.git/hooks/pre-receive", "#!/bin/sh\nsleep 3\n", 0o755);
 		node.write("b", "1");
@@ -223,7 +223,7 @@ describe("several of ours at once", () => {
 		expect([(await first).code, second.code]).toEqual([0, 0]);
 	}, 60_000);
 
-	test("two workspaces on one machine do not know of each other", async () => {
+	test("two workspaces: on one machine → independent of each other", async () => {
 		const [helios, chad] = await world.pair();
 		const daemons = [await helios.start(), await chad.start()];
 		expect(helios.worker()).not.toBe(chad.worker());
@@ -232,7 +232,7 @@ describe("several of ours at once", () => {
 		await daemons[0]?.ended;
 	});
 
-	test("two daemons in two clones with the same NODE_NAME still lose nothing", async () => {
+	test("two daemons: same NODE_NAME in two clones → nothing is lost", async () => {
 		const [helios] = await world.pair({ a: "1" }, { env: { NODE_NAME: "same", SYNC_INTERVAL: "0.3" } });
 		const twin = world.nodes[1];
 		await helios.start();

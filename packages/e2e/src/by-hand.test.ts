@@ -9,7 +9,7 @@ beforeEach(() => {
 });
 afterEach(() => world.remove());
 
-test("the other side's file, taken with git checkout: the cycle that commits it saves both versions", async () => {
+test("conflict by hand: theirs by git checkout → the next cycle saves both versions", async () => {
 	const [helios, chad] = await world.pair({ "test_conflict.json": '{"test": "base"}\n' });
 	chad.write("test_conflict.json", '{"test": "remote"}\n');
 	await chad.once();

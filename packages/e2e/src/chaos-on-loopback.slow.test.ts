@@ -1,7 +1,7 @@
 import { expect, test } from "@jest/globals";
 import { runChaos } from "./chaos/run-chaos.ts";
 
-test("three nodes with writers of all kinds and trouble for some seconds: nothing is lost", async () => {
+test("chaos: three nodes with all kinds of writers and faults → nothing is lost", async () => {
 	const timeline: string[] = [];
 	const { problems, writes, troubles } = await runChaos({
 		nodes: 3,

@@ -19,14 +19,14 @@ test.each([
 	["drop-the-loser", /PROBLEM \S+: merge \w+ left out \w+, and nobody saved it/],
 	["skip-a-message", /PROBLEM messages: 'message \d*4 of node\d' was delivered 0 times/],
 	["overwrite-what-is-there", /PROBLEM .*(is there 0 times|is undefined, not|is missing|other content|is nowhere)/],
-])("a build that does %s is caught", async (sabotage, caught) => {
+])("chaos: a build that does %s → caught", async (sabotage, caught) => {
 	const { code, timeline } = await run("--minutes", "0.3", "--seed", "6", "--sabotage", sabotage);
 	expect(timeline).toMatch(caught);
 	expect(timeline).toMatch(/problems with seed 6/);
 	expect(code).toBe(1);
 });
 
-test("git add, commit, pull --rebase, push in a crontab is caught losing or stalling", async () => {
+test("chaos: git add, commit, pull --rebase, push in a crontab → caught losing", async () => {
 	const { code, timeline } = await run("--minutes", "0.4", "--seed", "5", "--one-liner");
 	expect(timeline).toMatch(/PROBLEM not at rest|PROBLEM .*(is there 0 times|is undefined|conflict marker|is nowhere)/);
 	expect(code).toBe(1);

@@ -25,20 +25,20 @@ async function refused(args: string[], code: number, ...says: (string | RegExp)[
 }
 
 describe("wrong usage is exit code 2 and one line", () => {
-	test("an unknown flag", () => refused(["--frobnicate"], 2, /--frobnicate/));
-	test("an unknown flag beside a verb", () => refused(["--once", "--force"], 2, /--force/));
-	test("two verbs", () => refused(["--once", "--stop"], 2, /--once and --stop/));
-	test("three verbs", () => refused(["--once", "--status", "--send", "x"], 2, /cannot be used together/));
-	test("an argument that is none", () => refused(["frobnicate"], 2, /unexpected argument .frobnicate./));
-	test("a flag without its dashes", () => refused(["status"], 2, /did you mean robust-sync --status\?/));
-	test("a verb without its value", () => refused(["--send"], 2, /--send/));
-	test("--interval without its value", () => refused(["--interval", "--once"], 2, /--interval/));
-	test("--interval that is no number", () => refused(["--once", "--interval", "soon"], 2, /--interval.*soon/));
-	test("--interval of nothing", () => refused(["--once", "--interval", "0"], 2, /--interval.*from/));
-	test("--dry-run without --once", () => refused(["--dry-run"], 2, /--dry-run goes with --once/));
-	test("--workspace that is not there", () => refused(["--once", "--workspace", "/nowhere/at/all"], 2, /nowhere/));
-	test("--workspace that is a file", () => refused(["--status", "--workspace", node.path("a")], 2, /not a directory/));
-	test("no workspace at all", async () => {
+	test("command line: an unknown flag → 2", () => refused(["--frobnicate"], 2, /--frobnicate/));
+	test("command line: an unknown flag beside a verb → 2", () => refused(["--once", "--force"], 2, /--force/));
+	test("command line: two verbs → 2", () => refused(["--once", "--stop"], 2, /--once and --stop/));
+	test("command line: three verbs → 2", () => refused(["--once", "--status", "--send", "x"], 2, /cannot be used together/));
+	test("command line: an argument that is none → 2", () => refused(["frobnicate"], 2, /unexpected argument .frobnicate./));
+	test("command line: a flag without its dashes → 2", () => refused(["status"], 2, /did you mean robust-sync --status\?/));
+	test("command line: a verb without its value → 2", () => refused(["--send"], 2, /--send/));
+	test("command line: --interval without its value → 2", () => refused(["--interval", "--once"], 2, /--interval/));
+	test("command line: --interval that is no number → 2", () => refused(["--once", "--interval", "soon"], 2, /--interval.*soon/));
+	test("command line: --interval of nothing → 2", () => refused(["--once", "--interval", "0"], 2, /--interval.*from/));
+	test("command line: --dry-run without --once → 2", () => refused(["--dry-run"], 2, /--dry-run goes with --once/));
+	test("command line: --workspace that is not there → 2", () => refused(["--once", "--workspace", "/nowhere/at/all"], 2, /nowhere/));
+	test("command line: --workspace that is a file → 2", () => refused(["--status", "--workspace", node.path("a")], 2, /not a directory/));
+	test("command line: no workspace at all → 2", async () => {
 		const ended = await node.run(["--status"], { env: { SYNC_WORKSPACE: undefined }, cwd: world.directory });
 		expect(ended).toMatchObject({ code: 2, stdout: "", stderr: expect.stringMatching(/--workspace.*SYNC_WORKSPACE/) });
 	});
@@ -88,14 +88,14 @@ describe("bad values in .sync_env are exit code 2 and one line", () => {
 	const secrets = new Set(["HEARTBEAT_KEY", "TELEGRAM_BOT_TOKEN", "ALERT_WEBHOOK_URL", "ALERT_APPRISE_URLS"]);
 	afterAll(() => fs.rmSync(node.paths.envFile, { force: true }));
 
-	test("every variable of the contract is tried", () => {
+	test("configuration: every variable of the contract → tried here", () => {
 		const rows = projectFile("docs/contract.md").matchAll(/^\| ([A-Z][A-Z_]+(?:, [A-Z][A-Z_]+)*) \|/gm);
 		const variables = [...rows].flatMap(([, names = ""]) => names.split(", "));
 		expect(variables.length).toBeGreaterThan(25);
 		expect(variables.filter((name) => !(name in bad))).toEqual([]);
 	});
 
-	test.each(Object.entries(bad))("%s=%s", async (variable, value) => {
+	test.each(Object.entries(bad))("configuration: %s=%s → 2", async (variable, value) => {
 		fs.writeFileSync(node.paths.envFile, `export ${variable}="${value}"\n`);
 		const ended = await node.run(["--once"], {
 			env: { [variable]: undefined, NODE_NAME: variable === "NODE_NAME" ? undefined : "helios" },
@@ -129,7 +129,7 @@ test.each([
 });
 
 describe("--help and --version", () => {
-	test("name every verb, and need no workspace", async () => {
+	test("--help and --version: no workspace → every verb is named", async () => {
 		const help = await node.run(["--help"], { env: { SYNC_WORKSPACE: "/nowhere" } });
 		expect(help.code).toBe(0);
 		for (const flag of ["--once", "--stop", "--status", "--send", "--dry-run", "--interval", "--json", "--workspace", "--verbose"])
@@ -147,14 +147,14 @@ describe("--status", () => {
 		quiet = world.node("quiet");
 	});
 
-	test("where nothing ever ran: 3, and it says so", async () => {
+	test("--status: nothing ever ran → 3, and says so", async () => {
 		expect(await quiet.run(["--status"])).toMatchObject({ code: 3, stdout: expect.stringMatching(/not running/) });
 		const json = await quiet.run(["--status", "--json"]);
 		expect(json.code).toBe(3);
 		expect(JSON.parse(json.stdout)).toMatchObject({ running: false, status: "stopped" });
 	});
 
-	test("changes nothing", async () => {
+	test("--status: any state → changes nothing", async () => {
 		await quiet.run(["--status"]);
 		expect(fs.readdirSync(quiet.workspace)).toEqual([".git"]);
 	});
@@ -164,7 +164,7 @@ describe("--status", () => {
 		["empty", ""],
 		["hostile", JSON.stringify({ schema: 1, node: "\u001b[2J", pid: -1, pid_started_at: "never", status: "fine" })],
 		["very deep", "[".repeat(50_000)],
-	])("with a state file that is %s: 3, no crash, nothing moved", async (_what, content) => {
+	])("--status: a state file that is %s → 3, no crash, nothing moved", async (_what, content) => {
 		fs.mkdirSync(quiet.paths.sync, { recursive: true });
 		fs.writeFileSync(quiet.paths.syncState, content);
 		const ended = await quiet.run(["--status"]);
@@ -173,7 +173,7 @@ describe("--status", () => {
 		expect(fs.readFileSync(quiet.paths.syncState, "utf8")).toBe(content);
 	});
 
-	test("after one cycle, with nothing running: 3, and when it last succeeded", async () => {
+	test("--status: after one cycle, nothing running → 3, and when it last succeeded", async () => {
 		const ended = await node.run(["--status", "--json"]);
 		expect(ended.code).toBe(3);
 		expect(JSON.parse(ended.stdout)).toMatchObject({
@@ -186,20 +186,20 @@ describe("--status", () => {
 });
 
 describe("--once", () => {
-	test("a truncated state file is moved aside, and the cycle goes on", async () => {
+	test("--once: a truncated state file → moved aside, the cycle goes on", async () => {
 		fs.writeFileSync(node.paths.syncState, '{"schema":1,');
 		expect(await node.once()).toMatchObject({ status: "idle", last_error: null });
 		expect(fs.readdirSync(node.paths.sync).some((name) => name.startsWith("sync_state.json.corrupt-"))).toBe(true);
 	});
 
-	test("says in words what it did, on stdout, and nothing else there", async () => {
+	test("--once: done → what it did in words on stdout, nothing else there", async () => {
 		node.write("b", "1");
 		const ended = await node.run(["--once"]);
 		expect(ended.code).toBe(0);
 		expect(ended.stdout).toMatch(/^in sync at [0-9a-f]{12}: 1 file committed, 0 commits pulled, 1 pushed/);
 	});
 
-	test("a failure is exit code 1, its code and what to do in one line", async () => {
+	test("--once: a failure → 1, its code and what to do in one line", async () => {
 		const alone = world.node("alone", { git: false });
 		const ended = await alone.run(["--once"]);
 		expect(ended).toMatchObject({
@@ -209,7 +209,7 @@ describe("--once", () => {
 		});
 	});
 
-	test("a closed pipe as reader is no failure", async () => {
+	test("--once: a closed pipe as reader → no failure", async () => {
 		const { spawnSync } = await import("node:child_process");
 		const bin = new URL("../../../bin/robust-sync", import.meta.url).pathname;
 		const ended = spawnSync("sh", ["-c", `${bin} --once --workspace '${node.workspace}' | true; exit 0`], { env: world.environment() });
@@ -218,7 +218,7 @@ describe("--once", () => {
 });
 
 describe("--dry-run", () => {
-	test("says what a cycle would do and does nothing: no file, no ref, no index, no log, not even a time changes", async () => {
+	test("--dry-run: changes are there → listed; no file, ref, index or log changes", async () => {
 		const dry = world.node("dry", { hub: "dry.git" });
 		dry.write("notes.md", "1\n");
 		expect(JSON.parse((await dry.run(["--once", "--dry-run", "--json"])).stdout)).toMatchObject({ would_commit: ["notes.md"], head: null });
@@ -251,7 +251,7 @@ describe("--dry-run", () => {
 		expect(everything()).toEqual(before);
 	});
 
-	test("says when there is nothing to do, and what would be fetched", async () => {
+	test("--dry-run: nothing to do, or something to fetch → says which", async () => {
 		await node.once();
 		expect((await node.run(["--once", "--dry-run"])).stdout).toBe("nothing to do\n");
 		const other = world.node("other");
@@ -266,7 +266,7 @@ describe("--dry-run", () => {
 });
 
 describe("--send", () => {
-	test("a file, standard input, and names that look like flags or are still being written", async () => {
+	test("--send: a file, standard input, names like flags or half written → sent", async () => {
 		fs.writeFileSync(world.path("hello.txt"), "from a file");
 		fs.writeFileSync(world.path("--help"), "a strange name");
 		fs.writeFileSync(world.path(".draft.tmp"), "hidden");
@@ -280,7 +280,7 @@ describe("--send", () => {
 		expect(node.messages().sort()).toEqual(["a strange name", "from a file", "from stdin", "hidden"]);
 	});
 
-	test("twice the same name: both wait", async () => {
+	test("--send: twice the same name → both wait", async () => {
 		for (const text of ["one", "two"]) {
 			fs.writeFileSync(world.path("same.txt"), text);
 			await node.run(["--send", world.path("same.txt")]);
@@ -290,12 +290,12 @@ describe("--send", () => {
 		expect(node.messages().filter((text) => text === "one" || text === "two")).toEqual(["one", "two"]);
 	});
 
-	test("a file that is not there: 1, and what to do", () => refused(["--send", "/nowhere/x"], 1, /cannot be read.*ENOENT/));
-	test("a directory: 1", () => refused(["--send", world.directory], 1, /cannot be read/));
-	test("an empty name: 2", () => refused(["--send", ""], 2, /--send/));
+	test("--send: a file that is not there → 1, and what to do", () => refused(["--send", "/nowhere/x"], 1, /cannot be read.*ENOENT/));
+	test("--send: a directory → 1", () => refused(["--send", world.directory], 1, /cannot be read/));
+	test("--send: an empty name → 2", () => refused(["--send", ""], 2, /--send/));
 });
 
-test("--stop where nothing runs: 0, and it says so", async () => {
+test("--stop: nothing runs → 0, and says so", async () => {
 	expect(await node.run(["--stop"])).toMatchObject({ code: 0, stdout: expect.stringMatching(/not running/) });
 	const json = await node.run(["--stop", "--json"]);
 	expect(JSON.parse(json.stdout)).toEqual({ stopped: false, pid: null, unit: null });

@@ -75,7 +75,7 @@ function start(name: string, flags: readonly string[], executable: string, ...ar
 const hasEnded = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null;
 
 each(tried)("containers on one workspace, with %s", (_kind, flags) => {
-	test("containers: robust-sync runs in one → one instance, --status and --stop right from all", async () => {
+	test("containers: robust-sync runs in one → one instance, answers right from all", async () => {
 		const first = start("one", flags, "robust-sync");
 		await node.untilState((state) => state.status === "idle" && state.totals.cycles > 1, "a cycle of the first container");
 		const pid = node.state()?.pid;
@@ -139,7 +139,7 @@ each(tried.slice(0, 1))("containers on one workspace, once more with %s", (_kind
 		180_000,
 	);
 
-	test("containers: a path of 200 characters, and a workspace that is read-only inside → the same answers", async () => {
+	test("containers: path of 200 characters, read-only workspace → the same answers", async () => {
 		const deep = path.join(world.directory, "d".repeat(100), "e".repeat(100));
 		fs.mkdirSync(deep, { recursive: true });
 		const first = start("one", flags, "robust-sync");

@@ -12,7 +12,7 @@ beforeEach(() => {
 });
 afterEach(() => world.remove());
 
-test("two nodes write at once for a minute with kills: identical in the end, every written line there once", async () => {
+test("convergence: two nodes write for a minute with kills → identical, no line lost", async () => {
 	await writeAndKill(world, {
 		nodes: 2,
 		writeMs: 60_000 * share,
@@ -23,7 +23,7 @@ test("two nodes write at once for a minute with kills: identical in the end, eve
 	});
 });
 
-test("five nodes write at once for a minute with kills: identical in the end, every written line there once", async () => {
+test("convergence: five nodes write for a minute with kills → identical, none lost", async () => {
 	await writeAndKill(world, {
 		nodes: 5,
 		writeMs: 60_000 * share,
@@ -34,7 +34,7 @@ test("five nodes write at once for a minute with kills: identical in the end, ev
 	});
 });
 
-test("300 kills at random times while programs write: 0 lost, 0 doubled, 0 hand repairs", async () => {
+test("convergence: 300 kills at random times → 0 lost, 0 doubled, 0 hand repairs", async () => {
 	await writeAndKill(world, {
 		nodes: 2,
 		writeMs: 210_000 * share,
@@ -46,7 +46,7 @@ test("300 kills at random times while programs write: 0 lost, 0 doubled, 0 hand 
 	});
 });
 
-test("ten nodes push at the same instant: no node starves, all end with all files", async () => {
+test("convergence: ten nodes push at the same instant → none starves, all have all", async () => {
 	const nodes = Array.from({ length: 10 }, (_, index) => world.node(`node${index}`));
 	nodes[0]?.write("base", "1");
 	await nodes[0]?.once();

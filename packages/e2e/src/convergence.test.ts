@@ -7,7 +7,7 @@ beforeEach(() => {
 });
 afterEach(() => world.remove());
 
-test("two nodes that merge the same two commits make the same commit", async () => {
+test("merge commit: two nodes merge the same two commits → the same commit", async () => {
 	const [helios, chad] = await world.pair({ "a.json": '{"x":0}\n', "n.md": "1\n" });
 	helios.write("a.json", '{"x":0,"helios":1}\n');
 	chad.write("a.json", '{"x":0,"chad":1}\n');

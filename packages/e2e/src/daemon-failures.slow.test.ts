@@ -13,7 +13,7 @@ beforeEach(() => {
 afterEach(() => world.remove());
 
 describe("failures", () => {
-	test("are counted, said, backed off from, and recovered from, with a line in the log", async () => {
+	test("daemon: cycles fail → counted, logged, backed off from, recovered from", async () => {
 		const [node] = await world.pair();
 		await node.start({ env: { SYNC_INTERVAL: "0.2", MAX_SYNC_FAILURES: "3" } });
 		fs.renameSync(world.path("hub.git"), world.path("away.git"));
@@ -28,7 +28,7 @@ describe("failures", () => {
 		expect(node.log()).toMatch(/recovered after \d+ failures/);
 	});
 
-	test("SIGUSR1 ends a back-off at once, and so does a word from a peer", async () => {
+	test("back-off: SIGUSR1, or a peer's announcement → ends at once", async () => {
 		const [node] = await world.pair();
 		fs.renameSync(world.path("hub.git"), world.path("away.git"));
 		await node.start({ env: { SYNC_INTERVAL: "3600" } });
@@ -45,7 +45,7 @@ describe("failures", () => {
 		await node.untilState((state) => state.status === "idle" && state.consecutive_failures === 0, "the retry after the word");
 	});
 
-	test("files that change while the remote is away do not hammer it, and are all there when it is back", async () => {
+	test("back-off: files change while the remote is away → not hammered, all arrive", async () => {
 		const [node] = await world.pair();
 		await node.start({ env: { SYNC_INTERVAL: "1" } });
 		fs.renameSync(world.path("hub.git"), world.path("away.git"));
@@ -63,7 +63,7 @@ describe("failures", () => {
 });
 
 describe("the world changes under a running daemon", () => {
-	test("the workspace disappears and comes back", async () => {
+	test("daemon: the workspace disappears and comes back → goes on", async () => {
 		const [node] = await world.pair();
 		await node.start({ env: { SYNC_INTERVAL: "0.3" } });
 		const worker = node.worker();
@@ -80,7 +80,7 @@ describe("the world changes under a running daemon", () => {
 		expect(node.worker()).toBe(worker);
 	});
 
-	test("its lock is taken away: it stops with 75 before it touches anything, and is started again", async () => {
+	test("daemon: its lock is taken away → 75 before it touches anything, restarted", async () => {
 		const [node] = await world.pair();
 		await node.start();
 		const worker = node.worker();
@@ -91,7 +91,7 @@ describe("the world changes under a running daemon", () => {
 		await until(() => world.git("hub.git", "ls-tree", "--name-only", "main").includes("a"), "the file on the hub");
 	});
 
-	test("sync/ is deleted: it starts again and goes on", async () => {
+	test("daemon: sync/ is deleted → starts again and goes on", async () => {
 		const [node] = await world.pair();
 		await node.start({ env: { SYNC_INTERVAL: "0.5" } });
 		fs.rmSync(node.paths.sync, { recursive: true, force: true });

@@ -31,7 +31,7 @@ async function cyclesAtRest(node: Node): Promise<number> {
 }
 
 describe("a change starts a cycle", () => {
-	test("a burst of changes does not wait for its end", async () => {
+	test("watch: a burst of changes → a cycle before its end", async () => {
 		const [node] = await world.pair({ a: "1" });
 		await node.start();
 		let stop = false;
@@ -53,7 +53,7 @@ describe("a change starts a cycle", () => {
 		);
 	});
 
-	test("a person's git that holds the index for a moment is waited for, and no cycle fails for it", async () => {
+	test("watch: a person's git holds the index for a moment → waited for, no failure", async () => {
 		const [node] = await world.pair({ a: "1" });
 		await node.start();
 		let stop = false;
@@ -82,7 +82,7 @@ describe("a change starts a cycle", () => {
 		expect(node.state()?.totals.failures).toBe(0);
 	}, 60_000);
 
-	test("our own checkouts, .git, sync/ and logs/ do not", async () => {
+	test("watch: our own checkouts, .git, sync/ and logs/ → no cycle", async () => {
 		const [helios, chad] = await world.pair({ a: "1" });
 		await helios.start({ env: { SYNC_INTERVAL: "86400" } });
 		const atStart = await cyclesAtRest(helios);
@@ -102,7 +102,7 @@ describe("a change starts a cycle", () => {
 		await until(() => world.git("hub.git", "show", "main:d1/f1") === "mine\n", "the edit on the hub");
 	});
 
-	test("SYNC_WATCH=0: the interval alone", async () => {
+	test("SYNC_WATCH: 0 → cycles at the interval alone", async () => {
 		const [node] = await world.pair({ a: "1" });
 		await node.start({ env: { SYNC_WATCH: "0", SYNC_INTERVAL: "86400" } });
 		const before = await cyclesAtRest(node);
@@ -114,7 +114,7 @@ describe("a change starts a cycle", () => {
 });
 
 describe("without a service manager", () => {
-	test("a worker that is killed is started again, and never two at once", async () => {
+	test("supervisor: its worker is killed → started again, never two at once", async () => {
 		const [node] = await world.pair();
 		const daemon = await node.start();
 		for (let round = 0; round < 2; round++) {
@@ -131,7 +131,7 @@ describe("without a service manager", () => {
 		expect((await daemon.ended).code).toBe(0);
 	});
 
-	test("a worker whose supervisor is killed stops, and another daemon can start", async () => {
+	test("supervisor: killed itself → its worker stops, another daemon can start", async () => {
 		const [node] = await world.pair();
 		const daemon = await node.start();
 		daemon.process.kill("SIGKILL");

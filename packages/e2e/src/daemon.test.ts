@@ -13,7 +13,7 @@ beforeEach(() => {
 afterEach(() => world.remove());
 
 describe("one instance a workspace", () => {
-	test("a second daemon is refused with 4 and the first one's pid, and the first goes on", async () => {
+	test("instance: a second daemon → refused with 4 and the pid, the first goes on", async () => {
 		const [node] = await world.pair();
 		await node.start();
 		const pid = node.worker();
@@ -30,7 +30,7 @@ describe("one instance a workspace", () => {
 		expect(node.worker()).toBe(pid);
 	});
 
-	test("two started at the same moment: one runs, the other is refused", async () => {
+	test("instance: two started at the same moment → one runs, the other is refused", async () => {
 		const [node] = await world.pair();
 		const both = [await node.start({ ready: false }), await node.start({ ready: false })];
 		const first = await Promise.race(both.map((daemon) => daemon.ended));
@@ -38,7 +38,7 @@ describe("one instance a workspace", () => {
 		await node.untilState((state) => state.totals.cycles > 1, "a cycle of the other");
 	});
 
-	test("a lock that a killed daemon left never blocks", async () => {
+	test("instance: a lock that a killed daemon left → never blocks", async () => {
 		const [node] = await world.pair();
 		const daemon = await node.start({ env: { INVOCATION_ID: "x" } });
 		daemon.process.kill("SIGKILL");
@@ -48,7 +48,7 @@ describe("one instance a workspace", () => {
 		expect(node.worker()).not.toBe(daemon.process.pid);
 	});
 
-	test("the lock file names the holder by pid and by the kernel's time of its start", async () => {
+	test("instance: lock file → names the holder by pid and the kernel's start time", async () => {
 		const [node] = await world.pair();
 		await node.start();
 		const holder = readLockHolder(node.paths.instanceLock("sync"));
@@ -57,7 +57,7 @@ describe("one instance a workspace", () => {
 });
 
 describe("--status and --stop from another shell", () => {
-	test("running: 0, then stopped: 3; --stop is 0 both times", async () => {
+	test("--status: running, then stopped → 0, then 3; --stop is 0 both times", async () => {
 		const [node] = await world.pair();
 		const daemon = await node.start();
 		const status = await node.run(["--status", "--json"]);
@@ -78,7 +78,7 @@ describe("--status and --stop from another shell", () => {
 		expect(fs.readdirSync(node.paths.sync).filter((name) => name.endsWith(".lock"))).toEqual([]);
 	});
 
-	test("failing: 1, with the reason", async () => {
+	test("--status: failing → 1, with the reason", async () => {
 		const [node] = await world.pair();
 		fs.renameSync(world.path("hub.git"), world.path("away.git"));
 		await node.start();
@@ -88,7 +88,7 @@ describe("--status and --stop from another shell", () => {
 });
 
 describe("SIGTERM", () => {
-	test("lets the cycle in progress end: what it was committing is published", async () => {
+	test("SIGTERM: a cycle in progress → ends, what it committed is published", async () => {
 		const [node] = await world.pair();
 		// A hub that takes its time, so that the signal falls into the push.
 		world.write("hub.git/hooks/pre-receive", "#!/bin/sh\nsleep 1\n", 0o755);
@@ -101,7 +101,7 @@ describe("SIGTERM", () => {
 		expect(node.state()?.status).toBe("stopped");
 	});
 
-	test("a second one stops at once", async () => {
+	test("SIGTERM: a second one → stops at once", async () => {
 		const [node] = await world.pair();
 		world.write("hub.git/hooks/pre-receive", "#!/bin/sh\nsleep 20\n", 0o755);
 		const daemon = await node.start();
@@ -117,7 +117,7 @@ describe("SIGTERM", () => {
 		await until(() => node.worker() === null, "the worker to be gone");
 	});
 
-	test("SIGINT, too", async () => {
+	test("SIGINT: once → stops in the same way", async () => {
 		const [node] = await world.pair();
 		const daemon = await node.start();
 		daemon.process.kill("SIGINT");
@@ -126,7 +126,7 @@ describe("SIGTERM", () => {
 });
 
 describe("without a service manager", () => {
-	test("wrong configuration ends it at once with 2", async () => {
+	test("daemon: wrong configuration → ends at once with 2", async () => {
 		const [node] = await world.pair();
 		expect(await node.run([], { env: { SYNC_INTERVAL: "often" } })).toMatchObject({
 			code: 2,
@@ -136,7 +136,7 @@ describe("without a service manager", () => {
 });
 
 describe("a change starts a cycle", () => {
-	test("a written, changed, renamed and deleted file is on the hub long before the interval", async () => {
+	test("watch: a file written, changed, renamed, deleted → on the hub at once", async () => {
 		const [node] = await world.pair({ a: "1" });
 		await node.start();
 		const onHub = (name: string) => {
@@ -181,7 +181,7 @@ describe("a change starts a cycle", () => {
 		expect(Math.max(...delays)).toBeLessThan(10_000);
 	});
 
-	test("a message in the outbox, and a head that a peer announces, too", async () => {
+	test("watch: a message in the outbox, a head that a peer announces → a cycle", async () => {
 		const [helios, chad] = await world.pair();
 		await helios.start();
 		await helios.run(["--send", "-"], { input: "hello" });
@@ -198,7 +198,7 @@ describe("a change starts a cycle", () => {
 });
 
 describe("the interval", () => {
-	test("brings what others pushed, without any local change", async () => {
+	test("interval: others pushed, no local change → their changes arrive", async () => {
 		const [helios, chad] = await world.pair();
 		await helios.start({ env: { SYNC_INTERVAL: "0.3" } });
 		chad.write("b", "1");
@@ -206,7 +206,7 @@ describe("the interval", () => {
 		await until(() => helios.exists("b"), "chad's file");
 	});
 
-	test("SIGHUP reads the configuration again; a bad one changes nothing", async () => {
+	test("SIGHUP: configuration read again → a bad one changes nothing", async () => {
 		const [node] = await world.pair();
 		fs.writeFileSync(node.paths.envFile, "SYNC_INTERVAL=86400\n");
 		await node.start({ env: { SYNC_INTERVAL: "" } });
@@ -223,7 +223,7 @@ describe("the interval", () => {
 	});
 });
 
-test("a daemon that is stopped (SIGSTOP) and continued goes on", async () => {
+test("SIGSTOP: stopped and continued → goes on", async () => {
 	const [node] = await world.pair();
 	await node.start({ env: { SYNC_INTERVAL: "0.3" } });
 	const worker = node.worker() ?? 0;
@@ -235,7 +235,7 @@ test("a daemon that is stopped (SIGSTOP) and continued goes on", async () => {
 	expect(node.worker()).toBe(worker);
 });
 
-test("the state file is whole at every moment, and says what is going on", async () => {
+test("state file: at every moment → whole, and says what is going on", async () => {
 	const [node] = await world.pair();
 	await node.start({ env: { SYNC_INTERVAL: "0.05" } });
 	const seen = new Set<string>();
@@ -249,7 +249,7 @@ test("the state file is whole at every moment, and says what is going on", async
 	expect([...seen].sort()).toEqual(["idle", "syncing"]);
 });
 
-test("secrets and passwords in addresses are in no log, no state and no output", async () => {
+test("secrets: passwords in addresses → in no log, state or output", async () => {
 	const node = world.node("helios", { env: { TELEGRAM_BOT_TOKEN: "123456:very-secret-token", HEARTBEAT_KEY: "0123456789abcdef-key" } });
 	node.git("remote", "set-url", "origin", "http://sync:hunter22@127.0.0.1:9/hub.git");
 	node.write("a", "1");

@@ -34,7 +34,7 @@ async function onSmallDisk(options: string): Promise<{ disk: SmallDisk; node: No
 }
 
 describe("a disk that is full", () => {
-	test("while committing: DISK_FULL, the state whole; it goes on by itself when there is space", async () => {
+	test("full disk: while committing → DISK_FULL, state whole, goes on by itself", async () => {
 		const setup = await onSmallDisk("size=8m");
 		if (!setup) return;
 		const { disk, node, peer } = setup;
@@ -51,7 +51,7 @@ describe("a disk that is full", () => {
 		node.fsck();
 	});
 
-	test("while fetching and checking out: DISK_FULL, no file is half, what was there stays", async () => {
+	test("full disk: fetching, checking out → DISK_FULL, no file half, the old ones stay", async () => {
 		const setup = await onSmallDisk("size=8m");
 		if (!setup) return;
 		const { disk, node, peer } = setup;
@@ -73,7 +73,7 @@ describe("a disk that is full", () => {
 		node.fsck();
 	});
 
-	test("while git writes a large file for us: DISK_FULL too, no file is half", async () => {
+	test("full disk: git writes a large file for us → DISK_FULL, no file is half", async () => {
 		const setup = await onSmallDisk("size=24m");
 		if (!setup) return;
 		const { disk, node, peer } = setup;
@@ -91,7 +91,7 @@ describe("a disk that is full", () => {
 		node.fsck();
 	});
 
-	test("while the daemon writes its state: it lives, and says the truth again when there is space", async () => {
+	test("full disk: the daemon writes its state → lives, state right once there is space", async () => {
 		const setup = await onSmallDisk("size=6m");
 		if (!setup) return;
 		const { disk, node } = setup;
@@ -106,7 +106,7 @@ describe("a disk that is full", () => {
 		expect(node.worker()).toBe(worker);
 	});
 
-	test("without inodes: DISK_FULL, and it goes on by itself", async () => {
+	test("full disk: no inodes → DISK_FULL, and goes on by itself", async () => {
 		const setup = await onSmallDisk("size=8m,nr_inodes=400");
 		if (!setup) return;
 		const { disk, node } = setup;
@@ -119,7 +119,7 @@ describe("a disk that is full", () => {
 		node.fsck();
 	});
 
-	test("on the hub: DISK_FULL that names the remote, and nothing is lost here", async () => {
+	test("full disk: on the hub → DISK_FULL that names the remote, nothing lost here", async () => {
 		const node = world.node("helios");
 		node.write("a", "1");
 		await node.once();
@@ -137,7 +137,7 @@ describe("a disk that is full", () => {
 });
 
 describe("a file system that is read-only", () => {
-	test("the workspace's: PERMISSION_DENIED in one line, and it goes on by itself", async () => {
+	test("read-only: the workspace → PERMISSION_DENIED in one line, goes on by itself", async () => {
 		const setup = await onSmallDisk("size=8m");
 		if (!setup) return;
 		const { disk, node } = setup;
@@ -150,7 +150,7 @@ describe("a file system that is read-only", () => {
 		await node.once();
 	});
 
-	test("the hub's: PUSH_REJECTED, and it goes on by itself", async () => {
+	test("read-only: the hub → PUSH_REJECTED, goes on by itself", async () => {
 		const node = world.node("helios");
 		node.write("a", "1");
 		await node.once();
@@ -176,7 +176,7 @@ describe("a damaged repository", () => {
 		["empty", (file: string) => fs.writeFileSync(file, "")],
 		["torn", (file: string) => fs.writeFileSync(file, fs.readFileSync(file).subarray(0, 5))],
 		["missing", (file: string) => fs.rmSync(file)],
-	])("an object that is %s: CORRUPT_REPOSITORY, no file is touched; the next cycle fetches it again and goes on", async (_how, damage) => {
+	])("damage: an object that is %s → CORRUPT_REPOSITORY, fetched by the next cycle", async (_how, damage) => {
 		const [helios, chad] = await world.pair({ "a.json": '{"x":0}\n' });
 		helios.write("a.json", '{"x":0,"h":1}\n');
 		chad.write("a.json", '{"x":0,"c":1}\n');
@@ -194,7 +194,7 @@ describe("a damaged repository", () => {
 		expect(helios.log()).toMatch(/recovered: objects were missing or damaged/);
 	});
 
-	test("a commit of ours that nobody else has and that cannot be read: the branch goes back to what can, the files are committed again", async () => {
+	test("damage: our own unpushed commit is unreadable → back to a good one, files again", async () => {
 		const [helios, chad] = await world.pair({ a: "1", b: "1" });
 		fs.renameSync(world.path("hub.git"), world.path("away.git"));
 		helios.write("a", "2");
@@ -215,7 +215,7 @@ describe("a damaged repository", () => {
 		expect(helios.log()).toMatch(/went back from [0-9a-f]{12}, which cannot be read/);
 	});
 
-	test("an index that is empty, torn or nonsense: set aside and made again, nothing is lost", async () => {
+	test("damage: an index that is empty, torn or nonsense → set aside, made again", async () => {
 		const [node] = await world.pair({ a: "1", b: "1" });
 		for (const [index, damage] of [
 			(content: Buffer) => content.subarray(0, 0),
@@ -234,7 +234,7 @@ describe("a damaged repository", () => {
 		expect(fs.readdirSync(node.path(".git/robust-sync/torn-indexes")).length).toBe(4);
 	});
 
-	test("an automatic gc of another git, with packs and prune, while we run", async () => {
+	test("damage: another git's automatic gc with prune → nothing is lost", async () => {
 		const [helios, chad] = await world.pair({ a: "1" });
 		for (let round = 0; round < 5; round++) {
 			helios.write("a", `${round}`);

@@ -31,7 +31,7 @@ test("editor: 25 saves by unlink and rewrite → no deletion in history", async 
 	expect(chad.files()).toEqual({ "notes.md": "25\n" });
 }, 120_000);
 
-test("rename beside the daemon → one commit", async () => {
+test("editor: rename beside the daemon → one commit", async () => {
 	const [helios] = await world.pair({ "d/a.txt": "a file with\nsome lines\nin it\n", "d/b.txt": "another\nwith others\n" });
 	await helios.start();
 	fs.renameSync(helios.path("d"), helios.path("e"));

@@ -28,19 +28,19 @@ function copy(): ReturnType<typeof copyOf> {
 	return copied;
 }
 
-test("there are fault points around every durable step", () => {
+test("fault points: every durable step → one before and after it", () => {
 	for (const prefix of ["cycle-", "snapshot-", "outbox-", "integrate-", "move-", "rescue-", "saved-versions-", "write-"])
 		expect(names.filter((name) => name.startsWith(prefix)).length).toBeGreaterThan(0);
 });
 
-test("without a crash all is well (so that what follows means something)", async () => {
+test("fault points: no crash → all is well", async () => {
 	const { helios, chad } = copy();
 	await helios.once();
 	await expectAllIsWell(world as World, helios, chad);
 });
 
 describe("killed at a fault point, the next cycle goes on: nothing lost, nothing doubled, nothing to repair", () => {
-	test.each(names)("%s", async (name) => {
+	test.each(names)("fault point: killed at %s → the next cycle goes on", async (name) => {
 		const { helios } = copy();
 		await bringInto(helios, name);
 		const killed = await helios.run(["--once"], { env: { ROBUST_SYNC_FAULT: name } });
@@ -50,7 +50,7 @@ describe("killed at a fault point, the next cycle goes on: nothing lost, nothing
 	});
 });
 
-test("killed again and again at one point after the other, with a cycle of the peer in between", async () => {
+test("fault point: killed at one after the other, the peer's cycles between → no loss", async () => {
 	const { helios, chad } = copy();
 	for (const name of [
 		"snapshot-staged",

@@ -9,7 +9,7 @@ beforeEach(() => {
 afterEach(() => world.remove());
 
 describe("the first contact", () => {
-	test("an empty remote and an unborn branch: the first push makes the branch", async () => {
+	test("first contact: empty remote, unborn branch → the first push makes the branch", async () => {
 		const node = world.node("helios");
 		node.write("notes.md", "hello\n");
 		expect(await node.once()).toMatchObject({
@@ -22,14 +22,14 @@ describe("the first contact", () => {
 		expect(world.git("hub.git", "rev-parse", "main").trim()).toBe(node.head());
 	});
 
-	test("an empty remote and nothing to commit: no commit, no failure, and the first file later works", async () => {
+	test("first contact: empty remote, nothing to commit → no failure, later files work", async () => {
 		const node = world.node("helios");
 		expect(await node.once()).toMatchObject({ status: "idle", head: null });
 		node.write("a", "1");
 		expect(await node.once()).toMatchObject({ status: "idle", last_cycle: { committed: 1, pushed: 1 } });
 	});
 
-	test("an empty remote and commits that a person made: they are pushed", async () => {
+	test("first contact: empty remote, a person's commits → pushed", async () => {
 		const node = world.node("helios");
 		node.write("a", "1");
 		const commit = world.commitAll("helios");
@@ -37,13 +37,13 @@ describe("the first contact", () => {
 		expect(world.git("hub.git", "rev-parse", "main").trim()).toBe(commit);
 	});
 
-	test("a remote with history and an unborn branch without files: the files arrive", async () => {
+	test("first contact: remote with history, unborn branch, no files → they arrive", async () => {
 		const [, chad] = await world.pair({ a: "1", "d/b": "2" });
 		expect(chad.files()).toEqual({ a: "1", "d/b": "2" });
 		expect(chad.dirty()).toBe("");
 	});
 
-	test("a remote with history and an unborn branch with other files: both trees are kept", async () => {
+	test("first contact: remote with history, unborn branch, other files → both kept", async () => {
 		const helios = world.node("helios");
 		helios.write("a", "1");
 		await helios.once();
@@ -56,7 +56,7 @@ describe("the first contact", () => {
 		expect(helios.head()).toBe(chad.head());
 	});
 
-	test("unrelated histories: merged, both trees kept, files of the same name merged or saved", async () => {
+	test("first contact: unrelated histories → both trees, same names merged or saved", async () => {
 		const helios = world.node("helios");
 		helios.write("same.md", "from helios\n");
 		helios.write("helios.md", "1");
@@ -78,7 +78,7 @@ describe("the first contact", () => {
 		expect(JSON.parse(state ?? "")).toEqual({ helios: 1, chad: 2 });
 	});
 
-	test("a remote whose only branch has another name: an unborn branch takes it", async () => {
+	test("first contact: only branch of the remote has another name → taken", async () => {
 		const helios = world.node("helios");
 		helios.git("symbolic-ref", "HEAD", "refs/heads/trunk");
 		helios.write("a", "1");
@@ -91,7 +91,7 @@ describe("the first contact", () => {
 		expect(world.git("hub.git", "for-each-ref", "--format=%(refname:short)").trim()).toBe("trunk");
 	});
 
-	test("a branch with commits that the remote does not have, but others: NO_REMOTE, and what to do; nothing is pushed", async () => {
+	test("first contact: other branches on the remote → NO_REMOTE, what to do, no push", async () => {
 		const helios = world.node("helios");
 		helios.write("a", "1");
 		await helios.once();
@@ -108,14 +108,14 @@ describe("the first contact", () => {
 		expect(chad.files()).toEqual({ a: "1", b: "1" });
 	});
 
-	test("SYNC_BRANCH names the branch, also where HEAD is unborn under another name", async () => {
+	test("first contact: SYNC_BRANCH, HEAD unborn under another name → that branch", async () => {
 		const helios = world.node("helios", { env: { SYNC_BRANCH: "sync" } });
 		helios.write("a", "1");
 		expect(await helios.once()).toMatchObject({ branch: "sync" });
 		expect(world.git("hub.git", "for-each-ref", "--format=%(refname:short)").trim()).toBe("sync");
 	});
 
-	test("SYNC_REMOTE names the remote", async () => {
+	test("first contact: SYNC_REMOTE → that remote", async () => {
 		const helios = world.node("helios", { env: { SYNC_REMOTE: "backup" } });
 		helios.write("a", "1");
 		expect((await helios.failure()).message).toMatch(/no remote 'backup'.*git remote add backup/);
@@ -123,7 +123,7 @@ describe("the first contact", () => {
 		expect(await helios.once()).toMatchObject({ remote: "backup" });
 	});
 
-	test("another branch is checked out than was synced → WRONG_BRANCH names both", async () => {
+	test("first contact: another branch checked out than synced → WRONG_BRANCH, both named", async () => {
 		const node = world.node("helios");
 		node.write("a", "1");
 		await node.once();
@@ -137,7 +137,7 @@ describe("the first contact", () => {
 		await node.once();
 	});
 
-	test("no remote: NO_REMOTE naming the command; the state says so too", async () => {
+	test("first contact: no remote → NO_REMOTE naming the command, in the state too", async () => {
 		const node = world.node("helios");
 		node.git("remote", "remove", "origin");
 		const failure = await node.failure();
@@ -145,7 +145,7 @@ describe("the first contact", () => {
 		expect(node.state()).toMatchObject({ status: "failed", consecutive_failures: 1, last_error: { code: "NO_REMOTE" } });
 	});
 
-	test("not a repository: NOT_A_REPOSITORY naming the two commands that fix it, and they do", async () => {
+	test("first contact: not a repository → NOT_A_REPOSITORY, its two commands fix it", async () => {
 		const node = world.node("helios", { git: false });
 		const failure = await node.failure();
 		expect(failure).toMatchObject({
@@ -158,7 +158,7 @@ describe("the first contact", () => {
 		expect(await node.once()).toMatchObject({ status: "idle", consecutive_failures: 0 });
 	});
 
-	test("a remote that is not there: REMOTE_UNREACHABLE; the files are committed all the same", async () => {
+	test("first contact: remote is not there → REMOTE_UNREACHABLE, files committed", async () => {
 		const node = world.node("helios");
 		fs.renameSync(world.path("hub.git"), world.path("away.git"));
 		node.write("a", "1");
@@ -175,7 +175,7 @@ describe("the first contact", () => {
 		expect(node.state()).toMatchObject({ consecutive_failures: 2, ahead: 1 });
 	});
 
-	test("a branch that was deleted on the remote while others are there: BRANCH_GONE with the command that follows", async () => {
+	test("first contact: branch deleted on the remote → BRANCH_GONE with the command", async () => {
 		const [helios] = await world.pair();
 		world.git("hub.git", "branch", "-m", "main", "elsewhere");
 		world.git("hub.git", "symbolic-ref", "HEAD", "refs/heads/elsewhere");
@@ -192,7 +192,7 @@ describe("the first contact", () => {
 		expect(world.git("hub.git", "show", "elsewhere:b")).toBe("1");
 	});
 
-	test("a hub that was made again, empty, is filled again", async () => {
+	test("first contact: a hub made again, empty → filled again", async () => {
 		const [helios, chad] = await world.pair({ a: "1" });
 		fs.rmSync(world.path("hub.git"), { recursive: true });
 		world.hub();

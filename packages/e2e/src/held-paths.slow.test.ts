@@ -230,7 +230,7 @@ const obstacles: readonly Obstacle[] = [
 		expect(chad.read("a.md")).toContain("late");
 	});
 
-	test("held path: a file above 2 GiB here, edited by the peer → ours stays, all else goes on", async () => {
+	test("held path: file above 2 GiB here, edited by the peer → ours stays, rest goes on", async () => {
 		const [helios, chad] = await world.pair({ "big.bin": "1\n" });
 		fs.truncateSync(chad.path("big.bin"), 2 ** 31 + 100);
 		helios.write("big.bin", "2\n");
@@ -242,7 +242,7 @@ const obstacles: readonly Obstacle[] = [
 		expect(helios.read("big.bin")).toBe("2\n");
 	});
 
-	test("mount: missing, then mounted again → no deletion meanwhile, its changes arrive afterwards", async () => {
+	test("mount: missing, then mounted again → no deletion, its changes arrive later", async () => {
 		const [helios, chad] = await world.pair({ "other.md": "1\n" });
 		const store = world.path("store");
 		fs.mkdirSync(store);

@@ -38,7 +38,7 @@ describe("restore", () => {
 		helios.fsck();
 	});
 
-	test("restore: a link has the place of the directory → nothing written through it, exit code 1", async () => {
+	test("restore: a link in the directory's place → not written through, exit code 1", async () => {
 		const at = head(helios);
 		world.write("outside/x", "safe\n");
 		helios.remove("d");
@@ -91,7 +91,7 @@ describe("restore", () => {
 		expect([again.code, again.stderr]).toEqual([1, expect.stringContaining("nothing was written")]);
 	});
 
-	test("restore: beside a daemon, over an edit that nobody committed → the edit is in history", async () => {
+	test("restore: beside a daemon, over an uncommitted edit → the edit is in history", async () => {
 		const at = head(helios);
 		helios.write("notes.md", "second\n");
 		await helios.once();
@@ -124,7 +124,7 @@ describe("restore", () => {
 });
 
 describe("undo", () => {
-	test("undo: one key of a node → the other's later key stays, an undo of that brings it back", async () => {
+	test("undo: one key of a node → the other's later key stays; undone, it is back", async () => {
 		helios.write("s.json", json.replace("1", "10"));
 		helios.remove("d/x");
 		await helios.once();
@@ -196,7 +196,7 @@ describe("undo", () => {
 	});
 });
 
-test("history: annotated, followed over a rename, by node, agent and run, as text and JSON", async () => {
+test("history: annotated, over a rename, by node, agent and run → text and JSON", async () => {
 	expect((await run(helios, "--annotate", "tidy the notes\n\nAgent: forged", "--agent", "bot", "--run", "42")).code).toBe(0);
 	fs.renameSync(helios.path("notes.md"), helios.path("d/plan.md"));
 	await helios.once();

@@ -112,7 +112,7 @@ describe("hostile trees", () => {
 		240_000,
 	);
 
-	test("hostile peer: a bomb and a conflict in one merge → one result, bounded time and memory", async () => {
+	test("hostile peer: a bomb and a conflict in one merge → one result, bounded cost", async () => {
 		const [helios, chad] = await world.pair({ "list.txt": "one\ntwo\nthree\n" });
 		await helios.once();
 		const peer = new HostilePeer(world);

@@ -49,7 +49,7 @@ describe("in a large workspace", () => {
 	}, 60_000);
 	afterAll(() => world.remove());
 
-	test("a change is committed and pushed without a look at the other files, and the index follows", async () => {
+	test("large workspace: a change → pushed without a full scan, the index follows", async () => {
 		const name = Object.keys(files)[7] ?? "";
 		helios.write(name, "changed\n");
 		await until(() => onHub(name) === "changed\n", "the change on the hub");
@@ -60,7 +60,7 @@ describe("in a large workspace", () => {
 		expect(chad.dirty()).toBe("");
 	}, 30_000);
 
-	test("new, moved and deleted files, a directory, a message, and both at once: both nodes end alike", async () => {
+	test("large workspace: new, moved, deleted, a message, both at once → nodes end alike", async () => {
 		fs.renameSync(helios.path(Object.keys(files)[1] ?? ""), helios.path("archive/moved.md"));
 		helios.write("new/directory/file.md", "new\n");
 		await until(() => onHub("new/directory/file.md") !== null && onHub("archive/moved.md") === "1\n", "both on the hub");
@@ -81,7 +81,7 @@ describe("in a large workspace", () => {
 		}
 	}, 60_000);
 
-	test("what a person stages or commits is found at the next cycle", async () => {
+	test("large workspace: a person stages or commits → found at the next cycle", async () => {
 		fs.appendFileSync(helios.path(".git/info/exclude"), "\n*.local\n");
 		helios.write("notes.local", "not for others\n");
 		helios.write("notes.md", "for others\n");
@@ -105,7 +105,7 @@ describe("a daemon that is killed in the middle of such a snapshot", () => {
 	afterEach(() => world.remove());
 
 	test.each(faultPointNames(["robust-sync"]).filter((name) => name.startsWith("direct-")))(
-		"loses nothing, and the next one goes on: %s",
+		"large workspace: killed at %s → nothing lost, the next one goes on",
 		async (name) => {
 			await startAndSettle(helios, { ROBUST_SYNC_FAULT: name });
 			const worker = helios.worker();

@@ -11,14 +11,14 @@ beforeEach(() => {
 });
 afterEach(() => world.remove());
 
-test("2,000 lines appended at full speed through an open descriptor while 50 edits of the peer are checked out: all, once each, on both nodes", async () => {
+test("late writes: 2,000 lines by an open descriptor, 50 checkouts → all, once each", async () => {
 	await appendWhileEdited(world, 2_000 * share, 50 * share);
 });
 
-test("two agents add 500 keys each to one object and 500 elements each to one array by read, wait up to 300 ms, rename: all 2,000 are there, on both", async () => {
+test("agents: two add 500 keys and 500 elements each by read, wait, rename → all 2,000", async () => {
 	await readWaitWrite(world, 500 * share, 300);
 });
 
-test("two agents add keys while each moment of a swap takes up to 40 ms: all are there", async () => {
+test("agents: two add keys, each moment of a swap takes up to 40 ms → all are there", async () => {
 	await readWaitWrite(world, 20, 120, { ROBUST_SYNC_PAUSE: "swap=40" });
 });

@@ -8,7 +8,7 @@ beforeEach(() => {
 });
 afterEach(() => world.remove());
 
-test("a write into a file that a checkout took away is merged in at the next look, once", async () => {
+test("late write: into a file that a checkout took away → merged once, at a scan", async () => {
 	const [helios, chad] = await world.pair({ "log.txt": "start\n" });
 	chad.write("log.txt", "start\nchad\n");
 	await chad.once();
@@ -21,7 +21,7 @@ test("a write into a file that a checkout took away is merged in at the next loo
 	expect((await helios.once()).totals.rescued).toBe(1);
 });
 
-test("backups older than 7 days go, never below the newest 10", async () => {
+test("backups: older than 7 days → removed, never below the newest 10", async () => {
 	const [node] = await world.pair();
 	const name = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString().replaceAll(/[-:]/g, "");
 	fs.mkdirSync(node.paths.backups, { recursive: true });

@@ -72,7 +72,7 @@ test("daemon: a push interval → the first change at once, a burst in few pushe
 	expect(pushes()).toBeLessThanOrEqual(2 + Math.floor((Date.now() - started) / 3_000));
 });
 
-test("nginx: limit_req, 429 with Retry-After → RATE_LIMITED, left alone for that long; then it goes on", async () => {
+test("nginx: 429 with Retry-After → RATE_LIMITED, left alone that long, then goes on", async () => {
 	const server = await WebServer.start(world, world.directory);
 	if (server === null) return;
 	const failureOf = async (way: "limited" | "later") => {
@@ -92,7 +92,7 @@ test("nginx: limit_req, 429 with Retry-After → RATE_LIMITED, left alone for th
 	expect(world.git("hub.git", "ls-tree", "--name-only", "main")).toContain("later");
 });
 
-test("nginx: client_max_body_size 1m, five commits of 300 kB made offline → pushed in steps; 1.5 MB → named", async () => {
+test("nginx: 1 MB limit, five commits of 300 kB → in steps; one too large → named", async () => {
 	const server = await WebServer.start(world, world.directory);
 	if (server === null) return;
 	helios.git("remote", "set-url", "origin", server.url("small"));
@@ -108,7 +108,7 @@ test("nginx: client_max_body_size 1m, five commits of 300 kB made offline → pu
 	expect(message).toMatch(/commit [0-9a-f]{12} does not get through even by itself; the largest file in it is too-large\.bin \(1\.5 MB\)/);
 });
 
-test("hub restored from an old backup → what it lost is pushed again, nothing is lost", async () => {
+test("hub: restored from an old backup → what it lost is pushed again, nothing lost", async () => {
 	const backup = world.git("hub.git", "rev-parse", "main").trim();
 	for (const name of ["b", "c"]) {
 		helios.write(name, "1");

@@ -12,7 +12,7 @@ afterEach(() => world.remove());
 
 const onHub = (name: string) => () => world.git("hub.git", "ls-tree", "-r", "--name-only", "main").split("\n").includes(name);
 
-test("memory above MEMORY_LIMIT_MB in a process that grows: the cycle is finished, it is logged, exit 75, started again, nothing lost", async () => {
+test("memory: above MEMORY_LIMIT_MB → cycle finished, 75, started again, nothing lost", async () => {
 	const [node] = await world.pair({ a: "1" });
 	world.write(
 		"grow.mjs",
@@ -44,7 +44,7 @@ test("memory above MEMORY_LIMIT_MB in a process that grows: the cycle is finishe
 }, 60_000);
 
 describe("few open files are allowed", () => {
-	test("a daemon that may open 64 syncs: directories that it cannot watch are looked at instead", async () => {
+	test("open files: limit of 64 → directories that are not watched are scanned", async () => {
 		const files = Object.fromEntries(Array.from({ length: 80 }, (_, index) => [`d${index}/f`, "1"]));
 		const [node] = await world.pair(files, { within: ["prlimit", "--nofile=64:64"] });
 		await node.start({ env: { SYNC_INTERVAL: "1", INVOCATION_ID: "e2e" } });
@@ -54,7 +54,7 @@ describe("few open files are allowed", () => {
 		await until(() => world.git("hub.git", "show", "main:d79/f") === "2", "the change on the hub");
 	}, 60_000);
 
-	test("so few that no git can be started: said with what to do, nothing is touched, and it goes on when there are more", async () => {
+	test("open files: too few to start git → says what to do, goes on when there are more", async () => {
 		const [node] = await world.pair(
 			{ a: "1" },
 			{ within: ["sh", "-c", 'exec prlimit --nofile="$FILES:$FILES" "$0" "$@"'], env: { FILES: "1024" } },
@@ -69,7 +69,7 @@ describe("few open files are allowed", () => {
 	});
 });
 
-test("the kernel's limit of watches is really reached: one warning, changes are looked for, and it syncs", async () => {
+test("watches: the kernel's limit reached → one warning, changes are scanned for", async () => {
 	// A user namespace has limits of its own (namespaces(7), /proc/sys/user): they bind nobody else.
 	const limited = ["unshare", "--user", "--map-root-user", "sh", "-c", 'echo 5 >/proc/sys/user/max_inotify_watches && exec "$0"'];
 	if (spawnSync(limited[0] ?? "", [...limited.slice(1), "true"]).status !== 0) {

@@ -98,7 +98,7 @@ describe("an SQLite database of which the peer's version comes", () => {
 	);
 
 	test.each(["delete", "wal"])(
-		"open database, journal_mode=%s: written to → its rows and the peer's kept, file intact",
+		"database: open, journal_mode=%s, written to → its rows and the peer's, intact",
 		async (mode) => {
 			if (!sqliteIsInstalled()) return;
 			const { helios, chad, run } = await openOnHelios(mode);
@@ -126,7 +126,7 @@ describe("an SQLite database of which the peer's version comes", () => {
 });
 
 describe("an SQLite database that a program has open", () => {
-	test("is never committed torn: where the sqlite3 program is, a consistent copy is", async () => {
+	test("database: open, the sqlite3 program is there → a consistent copy, never torn", async () => {
 		if (!sqliteIsInstalled()) return;
 		const [helios, chad] = await world.pair();
 		const shell = spawn("sqlite3", [helios.path("memory.db")], { stdio: ["pipe", "pipe", "inherit"] });
@@ -156,7 +156,7 @@ describe("an SQLite database that a program has open", () => {
 		expect(helios.dirty()).toBe("");
 	}, 60_000);
 
-	test("is left out and reported where the program is not; the rest syncs, and it does when it is closed", async () => {
+	test("database: open, no sqlite3 program → left out and reported until it is closed", async () => {
 		const [helios, chad] = await world.pair();
 		const env = { PATH: pathWithoutSqlite() };
 		for (const suffix of ["-wal", "-journal"]) {
@@ -174,7 +174,7 @@ describe("an SQLite database that a program has open", () => {
 		expect(chad.read("memory.db")).toBe(helios.read("memory.db"));
 	});
 
-	test("files that are only called like its companions sync as ever", async () => {
+	test("database: files only named like its companions → sync as ever", async () => {
 		const [helios, chad] = await world.pair({ "notes-wal": "1", "x-journal": "2", x: "not a database", "y.db": "SQLite format 3\0alone" });
 		helios.write("notes-wal", "3");
 		expect((await helios.once()).skipped).toEqual([]);

@@ -314,7 +314,7 @@ describe("a local file", () => {
 			expect(chad.exists(name) || backups.some((file) => file.endsWith(name))).toBe(true);
 	});
 
-	test("local file: a tracked one that is hidden and not changed → follows the peer, bit kept", async () => {
+	test("local file: tracked, hidden and not changed → follows the peer, bit kept", async () => {
 		const [helios, chad] = await world.pair({ "a.yml": "1\n", "b.yml": "1\n" });
 		chad.git("update-index", "--skip-worktree", "a.yml");
 		chad.git("update-index", "--assume-unchanged", "b.yml");

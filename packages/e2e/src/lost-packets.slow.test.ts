@@ -26,7 +26,7 @@ async function hubInNamespace(env: Record<string, string>) {
 }
 
 describe("packets that get lost (iptables DROP, nobody is told)", () => {
-	test("a connection that stood open becomes half-open: killed after GIT_TIMEOUT, no ssh is left, all is there when they pass again", async () => {
+	test("lost packets: an open connection becomes half-open → killed after GIT_TIMEOUT", async () => {
 		const lab = await hubInNamespace({ GIT_TIMEOUT: "1.5", SYNC_INTERVAL: "0.4" });
 		if (!lab) return;
 		const { namespace, ssh, nodes, clients } = lab;
@@ -51,7 +51,7 @@ describe("packets that get lost (iptables DROP, nobody is told)", () => {
 		);
 	}, 90_000);
 
-	test("no connection comes about: killed after GIT_TIMEOUT with its whole process group, what was written is committed here", async () => {
+	test("lost packets: no connection → killed after GIT_TIMEOUT, writes committed here", async () => {
 		const lab = await hubInNamespace({ GIT_TIMEOUT: "1" });
 		if (!lab) return;
 		const { namespace, ssh, nodes, clients } = lab;
@@ -71,7 +71,7 @@ describe("packets that get lost (iptables DROP, nobody is told)", () => {
 	}, 60_000);
 });
 
-test("a network without a way out, names that do not resolve: REMOTE_UNREACHABLE at once, and it goes on by itself", async () => {
+test("network: no route, unknown names → REMOTE_UNREACHABLE at once, goes on later", async () => {
 	const lab = await hubInNamespace({});
 	if (!lab) return;
 	const { namespace, ssh, nodes } = lab;
@@ -90,7 +90,7 @@ test("a network without a way out, names that do not resolve: REMOTE_UNREACHABLE
 	expect(world.git("hub.git", "show", "main:b")).toBe("1");
 }, 60_000);
 
-test("the hub's disk is full, or read-only, over ssh: said with its code, nothing is lost, and it goes on by itself", async () => {
+test("hub over ssh: disk full, or read-only → its code, nothing lost, goes on later", async () => {
 	const { SmallDisk } = await import("./fixture/small-disk.ts");
 	const { cpSync, writeFileSync } = await import("node:fs");
 	// First the disk: a network namespace has mounts of its own from its beginning.

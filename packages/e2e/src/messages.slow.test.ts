@@ -10,7 +10,7 @@ beforeEach(() => {
 });
 afterEach(() => world.remove());
 
-test("10,000 messages in one cycle: each delivered once, in the order in which they were put there", async () => {
+test("messages: 10,000 in one cycle → each delivered once, in order", async () => {
 	const [helios, chad] = await world.pair();
 	fs.mkdirSync(helios.paths.pending, { recursive: true });
 	for (let index = 0; index < 10_000; index++) {
@@ -31,7 +31,7 @@ test("10,000 messages in one cycle: each delivered once, in the order in which t
 	expect(helios.pending()).toBe(0);
 });
 
-test("more messages than one cycle delivers: a daemon goes on until all are delivered, each once, in order", async () => {
+test("messages: more than one cycle delivers → all delivered, each once, in order", async () => {
 	const [helios, chad] = await world.pair();
 	fs.mkdirSync(helios.paths.pending, { recursive: true });
 	const count = 10_050;

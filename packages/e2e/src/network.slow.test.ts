@@ -45,7 +45,7 @@ function aim(node: Node, url: string): void {
 	});
 	const env = (key = "user") => ({ GIT_SSH_COMMAND: ssh.command({ key }) });
 
-	test("two daemons sync over it", async () => {
+	test("ssh hub: two daemons → sync", async () => {
 		const [helios, chad] = await world.pair({ a: "1" }, { env: { SYNC_INTERVAL: "0.5", ...env() } });
 		for (const node of [helios, chad]) {
 			aim(node, ssh.url(world.path("hub.git")));
@@ -60,7 +60,7 @@ function aim(node: Node, url: string): void {
 		await untilConverged(world, [helios, chad]);
 	}, 60_000);
 
-	test("it goes away and comes back: REMOTE_UNREACHABLE meanwhile, then everything is there", async () => {
+	test("ssh hub: goes away and comes back → REMOTE_UNREACHABLE, then all is there", async () => {
 		const [node] = await world.pair({ a: "1" }, { env: { SYNC_INTERVAL: "0.3", ...env() } });
 		aim(node, ssh.url(world.path("hub.git")));
 		await node.start();
@@ -72,7 +72,7 @@ function aim(node: Node, url: string): void {
 		await untilConverged(world, [node]);
 	}, 60_000);
 
-	test("a changed host key, and a refused key: AUTH_FAILED with what to do, and never a prompt", async () => {
+	test("ssh hub: changed host key, refused key → AUTH_FAILED, what to do, no prompt", async () => {
 		const [node] = await world.pair({ a: "1" });
 		aim(node, ssh.url(world.path("hub.git")));
 		expect(await node.failure({ env: env("stranger") })).toMatchObject({
@@ -97,7 +97,7 @@ describe("a hub over real http", () => {
 	});
 	afterEach(() => server.close());
 
-	test("with a password in the address syncs, and the password is in no log", async () => {
+	test("http hub: password in the address → syncs, the password is in no log", async () => {
 		node.write("b", "1");
 		await node.once();
 		expect(world.git("hub.git", "show", "main:b")).toBe("1");
@@ -111,7 +111,7 @@ describe("a hub over real http", () => {
 		[403, "AUTH_FAILED"],
 		[429, "RATE_LIMITED"],
 		[500, "REMOTE_UNREACHABLE"],
-	] as const)("answers %d: %s, and recovers by itself", async (status, code) => {
+	] as const)("http hub: answers %d → %s, and recovers by itself", async (status, code) => {
 		node.write("b", "1");
 		server.answer = status;
 		expect((await node.failure()).code).toBe(code);
@@ -124,7 +124,7 @@ describe("a hub over real http", () => {
 });
 
 describe("a server that does not behave", () => {
-	test("accepts and says nothing: killed after GIT_TIMEOUT with its whole process group, GIT_TIMEOUT is said", async () => {
+	test("http hub: accepts and says nothing → killed after GIT_TIMEOUT with its group", async () => {
 		const [node] = await world.pair({ a: "1" });
 		const silent = await startSilentServer();
 		try {
@@ -139,7 +139,7 @@ describe("a server that does not behave", () => {
 		}
 	});
 
-	test("a daemon that is stopped in the middle of it leaves no orphan", async () => {
+	test("http hub: the daemon is stopped in the middle → no orphan", async () => {
 		const [node] = await world.pair({ a: "1" });
 		const silent = await startSilentServer();
 		try {
@@ -158,7 +158,7 @@ describe("a server that does not behave", () => {
 		}
 	});
 
-	test("trickles one byte at a time: killed after GIT_TIMEOUT", async () => {
+	test("http hub: trickles one byte at a time → killed after GIT_TIMEOUT", async () => {
 		const [node] = await world.pair({ a: "1" });
 		const server = net.createServer((socket) => {
 			const head = "HTTP/1.1 200 OK\r\nContent-Type: application/x-git-upload-pack-advertisement\r\nContent-Length: 100000\r\n\r\n";
@@ -176,7 +176,7 @@ describe("a server that does not behave", () => {
 		}
 	});
 
-	test("closes in the middle of a pack: REMOTE_UNREACHABLE, the repository stays whole, the next cycle goes on", async () => {
+	test("http hub: closes in the middle of a pack → REMOTE_UNREACHABLE, repository whole", async () => {
 		const [helios, chad] = await world.pair({ a: "1" });
 		for (let index = 0; index < 30; index++) chad.write(`large${index}`, Buffer.alloc(20_000, Math.random().toString(36).repeat(10)));
 		await chad.once();
@@ -212,7 +212,7 @@ describe("a server that does not behave", () => {
 		}
 	});
 
-	test("a hub whose hook refuses: PUSH_REJECTED with what it said; what others pushed is received all the same", async () => {
+	test("hub hook: refuses → PUSH_REJECTED with its words; others' pushes are received", async () => {
 		const [helios, chad] = await world.pair({ a: "1" });
 		chad.write("from-chad", "1");
 		await chad.once();

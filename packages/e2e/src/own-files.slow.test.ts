@@ -103,7 +103,7 @@ describe("own files", () => {
 		expect(fs.readdirSync(helios.path("sync/pending"))).toEqual([]);
 	}, 60_000);
 
-	test("conflict-resolver: own files are tracked → out of its commit, on disk as they were", async () => {
+	test("conflict-resolver: own files tracked → out of its commit, on disk as they were", async () => {
 		const [helios, chad] = await world.pair({ "a.txt": "base\n" });
 		await helios.once();
 		chad.write("a.txt", "chad\n");

@@ -49,39 +49,36 @@ const points = [
 	"outbox-confirmed",
 ];
 
-test.each(points)(
-	"the power goes at the end of a cycle, or at: %s; all that was not fsynced is torn; nothing is lost and the next cycle goes on",
-	async (fault) => {
-		if (!straceIsInstalled()) return;
-		const [helios, chad] = await world.pair({ "state.json": '{"x":0}\n', "notes.md": "1\n" });
-		chad.write("state.json", '{"x":0,"chad":1}\n');
-		chad.write("from-chad", "chad\n");
-		await chad.once();
-		helios.write("state.json", '{"x":0,"helios":1}\n');
-		helios.write("notes.md", "1\nhelios\n");
-		fs.mkdirSync(helios.paths.pending, { recursive: true });
-		fs.writeFileSync(path.join(helios.paths.pending, "m"), "message");
-		// What programs wrote is theirs to make durable.
-		execFileSync("sync");
-		const torn = [...traceCycle(helios, fault)].filter((file) => !file.includes("/logs/"));
-		for (const file of torn) fs.writeFileSync(file, "");
-		// None of these may be in doubt when a cycle has announced its commit. What git derives from objects (objects/info/) may.
-		const precious = torn
-			.map((file) => path.relative(helios.workspace, file))
-			.filter((name) =>
-				/^(state\.json|notes\.md|from-chad|messages\/)|^\.git\/objects\/(?!info\/)|^\.git\/refs\/|^\.git\/packed-refs|^\.git\/HEAD$|^sync\/[^/]*\.json$|manifest\.json$/.test(
-					name,
-				),
-			);
-		expect(precious).toEqual([]);
-		await helios.once();
-		await chad.once();
-		await helios.once();
-		for (const node of [helios, chad]) {
-			node.fsck();
-			expect(JSON.parse(node.read("state.json"))).toEqual({ x: 0, chad: 1, helios: 1 });
-			expect([node.read("notes.md"), node.read("from-chad"), node.messages("helios")]).toEqual(["1\nhelios\n", "chad\n", ["message"]]);
-		}
-		expect(helios.head()).toBe(chad.head());
-	},
-);
+test.each(points)("power cut: at the end of a cycle, or at: %s → torn, nothing lost, goes on", async (fault) => {
+	if (!straceIsInstalled()) return;
+	const [helios, chad] = await world.pair({ "state.json": '{"x":0}\n', "notes.md": "1\n" });
+	chad.write("state.json", '{"x":0,"chad":1}\n');
+	chad.write("from-chad", "chad\n");
+	await chad.once();
+	helios.write("state.json", '{"x":0,"helios":1}\n');
+	helios.write("notes.md", "1\nhelios\n");
+	fs.mkdirSync(helios.paths.pending, { recursive: true });
+	fs.writeFileSync(path.join(helios.paths.pending, "m"), "message");
+	// What programs wrote is theirs to make durable.
+	execFileSync("sync");
+	const torn = [...traceCycle(helios, fault)].filter((file) => !file.includes("/logs/"));
+	for (const file of torn) fs.writeFileSync(file, "");
+	// None of these may be in doubt when a cycle has announced its commit. What git derives from objects (objects/info/) may.
+	const precious = torn
+		.map((file) => path.relative(helios.workspace, file))
+		.filter((name) =>
+			/^(state\.json|notes\.md|from-chad|messages\/)|^\.git\/objects\/(?!info\/)|^\.git\/refs\/|^\.git\/packed-refs|^\.git\/HEAD$|^sync\/[^/]*\.json$|manifest\.json$/.test(
+				name,
+			),
+		);
+	expect(precious).toEqual([]);
+	await helios.once();
+	await chad.once();
+	await helios.once();
+	for (const node of [helios, chad]) {
+		node.fsck();
+		expect(JSON.parse(node.read("state.json"))).toEqual({ x: 0, chad: 1, helios: 1 });
+		expect([node.read("notes.md"), node.read("from-chad"), node.messages("helios")]).toEqual(["1\nhelios\n", "chad\n", ["message"]]);
+	}
+	expect(helios.head()).toBe(chad.head());
+});

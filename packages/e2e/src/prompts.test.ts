@@ -71,7 +71,7 @@ async function onTerminal(env: Record<string, string>): Promise<{ code: number |
 	60_000,
 );
 
-test("a credential helper that waits for a person is killed after GIT_TIMEOUT with what it started", async () => {
+test("credential helper: waits for a person → killed after GIT_TIMEOUT with its group", async () => {
 	const web = await startHttpServer(world.directory);
 	web.password = "hunter22";
 	world.atEnd(() => web.close());

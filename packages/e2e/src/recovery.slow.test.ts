@@ -41,7 +41,7 @@ function stopsAt(node: Node, ...args: string[]): void {
 }
 
 describe("lock files of a killed git", () => {
-	test("of every kind are set aside, said in one line, counted, and the cycle goes on", async () => {
+	test("lock files: of every kind, left by a killed git → set aside, one line, counted", async () => {
 		const [node] = await world.pair({ a: "1" });
 		const left = [
 			"index.lock",
@@ -62,7 +62,7 @@ describe("lock files of a killed git", () => {
 		expect(fs.readdirSync(node.path(".git/robust-sync/stale-locks"))).toHaveLength(left.length);
 	});
 
-	test("a git that was really killed in the middle of a commit", async () => {
+	test("lock files: a git killed in the middle of a commit → the cycle goes on", async () => {
 		const [node] = await world.pair({ a: "1" });
 		node.write("a", "2");
 		const child = person(node, ["commit", "-a"], { GIT_EDITOR: "sleep 60 #" });
@@ -73,7 +73,7 @@ describe("lock files of a killed git", () => {
 	});
 });
 
-test("a live git that holds index.lock is waited for, then INDEX_LOCKED naming it; when it is done the cycle goes on", async () => {
+test("lock files: a live git holds index.lock → waited for, INDEX_LOCKED names it", async () => {
 	const [node] = await world.pair({ a: "1" });
 	node.write("a", "2");
 	const editing = person(node, ["commit", "-a"], { GIT_EDITOR: "sleep 60 #" });
@@ -109,7 +109,7 @@ describe("what a person left open is left alone and reported; when it is done sy
 		["cherry-pick", ["cherry-pick", "other"], ["cherry-pick", "--abort"]],
 		["revert", ["revert", "--no-edit", "HEAD~1"], ["revert", "--abort"]],
 	];
-	test.each(cases)("a %s", async (name, begin, end) => {
+	test.each(cases)("left open: a %s → left alone and reported until it is done", async (name, begin, end) => {
 		stopsAt(node, ...begin);
 		const dirty = node.dirty();
 		const failure = await node.failure();
@@ -122,7 +122,7 @@ describe("what a person left open is left alone and reported; when it is done sy
 		expect(world.git("hub.git", "show", "main:a")).toBe("main\n");
 	});
 
-	test("a rebase -i that was left open with a clean tree", async () => {
+	test("left open: a rebase -i with a clean tree → left alone and reported", async () => {
 		const { execFileSync } = await import("node:child_process");
 		execFileSync("git", ["rebase", "-q", "-i", "HEAD~1"], {
 			cwd: node.workspace,
@@ -134,7 +134,7 @@ describe("what a person left open is left alone and reported; when it is done sy
 		await node.once();
 	});
 
-	test("a bisect", async () => {
+	test("left open: a bisect → left alone and reported", async () => {
 		node.write("c", "1");
 		await node.once();
 		node.git("bisect", "start", "HEAD", "HEAD~2");
@@ -144,7 +144,7 @@ describe("what a person left open is left alone and reported; when it is done sy
 		await node.once();
 	});
 
-	test("another branch that is checked out is not synced; when the person is back it goes on", async () => {
+	test("left open: another branch checked out → not synced until the person is back", async () => {
 		await node.once();
 		const daemon = await node.start({ env: { SYNC_INTERVAL: "0.3" } });
 		node.git("checkout", "-q", "other");
@@ -169,7 +169,7 @@ describe("what a person left open is left alone and reported; when it is done sy
 });
 
 describe("a detached HEAD", () => {
-	test("with new commits is attached again without losing one", async () => {
+	test("detached HEAD: with new commits → attached again, none lost", async () => {
 		const [node] = await world.pair({ a: "1" });
 		await node.once();
 		node.git("checkout", "-q", "--detach");
@@ -185,7 +185,7 @@ describe("a detached HEAD", () => {
 		expect(node.log()).toMatch(/recovered: HEAD was detached/);
 	});
 
-	test("with commits while the branch got others: both are kept", async () => {
+	test("detached HEAD: with commits, the branch got others → both are kept", async () => {
 		const [node] = await world.pair({ a: "1" });
 		node.git("checkout", "-q", "--detach");
 		node.write("detached", "1");
@@ -201,7 +201,7 @@ describe("a detached HEAD", () => {
 		expect(node.dirty()).toBe("");
 	});
 
-	test("at an older commit, to look at it: left alone and reported", async () => {
+	test("detached HEAD: at an older commit → left alone and reported", async () => {
 		const [node] = await world.pair({ a: "1" });
 		node.write("a", "2");
 		await node.once();
@@ -215,7 +215,7 @@ describe("a detached HEAD", () => {
 });
 
 describe("a rewritten history", () => {
-	test("drops nothing local: both are merged, and it is reported once", async () => {
+	test("rewritten history: on the hub → nothing local lost, merged, reported once", async () => {
 		const [helios, chad] = await world.pair({ a: "1\n" });
 		helios.write("kept", "1");
 		await helios.once();
@@ -236,7 +236,7 @@ describe("a rewritten history", () => {
 });
 
 describe("an interrupted move of ours", () => {
-	test("is not finished over another branch that a person checked out meanwhile", async () => {
+	test("interrupted checkout: another branch checked out → not finished over it", async () => {
 		const [helios, chad] = await world.pair({ a: "1\n" });
 		helios.git("branch", "other");
 		chad.write("a", "2\n");
@@ -257,7 +257,7 @@ describe("an interrupted move of ours", () => {
 	test.each([
 		["message", [] as string[]],
 		["content", ["h", "a"]],
-	])("interrupted checkout: a person amends the commit's %s → what came in stays the peer's", async (_what, changed) => {
+	])("interrupted checkout: the commit's %s amended → what came in stays the peer's", async (_what, changed) => {
 		const [helios, chad] = await world.pair({ a: "1\n", log: "start\n" });
 		chad.write("a", "2\n");
 		chad.write("new", "chad\n");
@@ -282,7 +282,7 @@ describe("an interrupted move of ours", () => {
 		expect(helios.dirty()).toBe("");
 	});
 
-	test("is forgotten where a person moved the branch; nothing of either is lost", async () => {
+	test("interrupted checkout: a person moved the branch → forgotten, nothing lost", async () => {
 		const [helios, chad] = await world.pair({ a: "1\n" });
 		chad.write("a", "2\n");
 		await chad.once();

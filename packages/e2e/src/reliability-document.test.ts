@@ -23,7 +23,7 @@ const sources = (pattern: RegExp) =>
 		.join("\n");
 const named = (cell: string) => [...cell.matchAll(/(\*?)"([^"]+)"/g)].map(([, slow, name]) => ({ slow: slow === "*", name: name ?? "" }));
 
-test("every promise and every row names a test", () => {
+test("reliability document: every promise and every row → names a test", () => {
 	for (const cells of rows(document))
 		expect({ row: cells[0], tests: named(cells.at(-1) ?? "").length, cells: cells.length }).toEqual({
 			row: cells[0],
@@ -34,7 +34,7 @@ test("every promise and every row names a test", () => {
 	expect(rows(document).length).toBeGreaterThan(50);
 });
 
-test("every test that is named in docs/reliability.md exists, in the suite that it is said to be in", () => {
+test("reliability document: every test named → exists, in the suite it is said to be", () => {
 	const fast = sources(/^(?!.*\.slow\.test\.ts$).*\.test\.ts$/);
 	const slow = sources(/\.slow\.test\.ts$/);
 	// Names stand in the sources as they are, in double quotes or, where they hold some, in others.
@@ -46,6 +46,6 @@ test("every test that is named in docs/reliability.md exists, in the suite that 
 	expect(missing).toEqual([]);
 });
 
-test("what is not promised is said", () => {
+test("reliability document: what is not promised → listed", () => {
 	expect(document).toMatch(/## Not promised\n\n(- .*\n){5,}/);
 });

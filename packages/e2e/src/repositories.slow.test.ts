@@ -18,7 +18,7 @@ function adopt(name: string): Node {
 }
 
 describe("attributes and filters", () => {
-	test("eol=crlf: CRLF on disk on both sides, LF in history, no endless changes", async () => {
+	test("attributes: eol=crlf → CRLF on disk on both sides, LF in history, no changes", async () => {
 		const [helios, chad] = await world.pair({ ".gitattributes": "*.txt text eol=crlf\n", "a.txt": "1\r\n" });
 		expect(helios.git("show", "HEAD:a.txt")).toBe("1\n");
 		expect(chad.read("a.txt")).toBe("1\r\n");
@@ -32,7 +32,7 @@ describe("attributes and filters", () => {
 		expect(helios.head()).toBe(head);
 	});
 
-	test("filter of the user's on both sides: one that fails → its path is held, nothing is corrupt", async () => {
+	test("attributes: a user's filter that fails → its path is held, nothing corrupt", async () => {
 		const helios = world.node("helios");
 		const chad = world.node("chad");
 		for (const node of [helios, chad]) {
@@ -60,7 +60,7 @@ describe("attributes and filters", () => {
 		expect(chad.dirty()).toBe("");
 	});
 
-	test("files marked for Git LFS where it is not installed travel as they are", async () => {
+	test("Git LFS: not installed → marked files travel as they are", async () => {
 		const [helios, chad] = await world.pair({ ".gitattributes": "*.bin filter=lfs diff=lfs merge=lfs -text\n", "a.bin": "\0binary" });
 		expect(chad.read("a.bin")).toBe("\0binary");
 		chad.write("a.bin", "\0changed");
@@ -69,7 +69,7 @@ describe("attributes and filters", () => {
 		expect(helios.read("a.bin")).toBe("\0changed");
 	});
 
-	test("files that Git LFS keeps: what is large arrives before its pointer, and of two at once one is whole, never half of each", async () => {
+	test("Git LFS: installed → content before its pointer, of two at once one is whole", async () => {
 		if (spawnSync("git", ["lfs", "version"]).status !== 0) return;
 		const [helios, chad] = [world.node("helios"), world.node("chad")];
 		const large = (letter: string, size: number) => Buffer.alloc(size, letter);
@@ -107,7 +107,7 @@ describe("attributes and filters", () => {
 	});
 });
 
-test("submodules: the pointer syncs, the checkout inside is never touched", async () => {
+test("submodules: the pointer syncs → the checkout inside is never touched", async () => {
 	world.init("library");
 	world.write("library/l", "1");
 	world.commitAll("library");
@@ -134,7 +134,7 @@ test("submodules: the pointer syncs, the checkout inside is never touched", asyn
 	expect(chad.read("lib/l")).toBe("changed inside");
 });
 
-test("a shallow clone syncs both ways, and grows no holes", async () => {
+test("shallow clone: both ways → syncs, grows no holes", async () => {
 	const [helios] = await world.pair({ a: "1" });
 	for (const text of ["2", "3", "4"]) {
 		helios.write("a", text);
@@ -152,7 +152,7 @@ test("a shallow clone syncs both ways, and grows no holes", async () => {
 	helios.fsck();
 });
 
-test("a partial clone fetches what it needs", async () => {
+test("partial clone: objects missing → fetches what it needs", async () => {
 	const [helios] = await world.pair({ a: "1\n", "d/b": "1\n" });
 	world.git("hub.git", "config", "uploadpack.allowFilter", "true");
 	world.git("hub.git", "config", "uploadpack.allowAnySHA1InWant", "true");
@@ -168,7 +168,7 @@ test("a partial clone fetches what it needs", async () => {
 	expect(helios.read("a")).toBe("partial\n1\nhelios\n");
 });
 
-test("a sparse checkout keeps its shape, and loses nothing of what it does not show", async () => {
+test("sparse checkout: both ways → keeps its shape, loses nothing that is not shown", async () => {
 	const [helios, chad] = await world.pair({ "in/a": "1", "out/b": "1", top: "1" });
 	chad.git("status");
 	chad.git("sparse-checkout", "set", "in");
@@ -187,7 +187,7 @@ test("a sparse checkout keeps its shape, and loses nothing of what it does not s
 	expect(helios.files()).toEqual({ "in/a": "2", "in/c": "1", "out/b": "2", "out/new": "1", top: "1" });
 });
 
-test("a linked work tree is a workspace like any other", async () => {
+test("linked work tree: as workspace → syncs like any other", async () => {
 	const [helios, chad] = await world.pair({ a: "1" });
 	world.git("hub.git", "branch", "side", "main");
 	world.git(".", "clone", "-q", "--no-checkout", world.path("hub.git"), "owner");
@@ -202,7 +202,7 @@ test("a linked work tree is a workspace like any other", async () => {
 	expect(chad.files()).toEqual({ a: "1" });
 });
 
-test("SHA-256 repositories", async () => {
+test("SHA-256: as object format → syncs", async () => {
 	world.git(".", "init", "-q", "--bare", "--object-format=sha256", "--initial-branch=main", "hub256.git");
 	const nodes = ["one", "two"].map((name) => {
 		world.git(".", "init", "-q", "--object-format=sha256", "--initial-branch=main", name);
@@ -222,7 +222,7 @@ test("SHA-256 repositories", async () => {
 	expect(one.files()).toEqual(two.files());
 });
 
-test("a repository of another user is refused with a clear error, unless safe.directory says otherwise", async () => {
+test("owner: another user's repository → refused, unless safe.directory allows it", async () => {
 	if (process.getuid?.() !== 0) return;
 	const [node] = await world.pair({ a: "1" });
 	fs.chmodSync(world.directory, 0o755);
@@ -233,7 +233,7 @@ test("a repository of another user is refused with a clear error, unless safe.di
 	await node.once();
 });
 
-test("a workspace reached through a symbolic link", async () => {
+test("symbolic link: the workspace reached through one → syncs", async () => {
 	const [helios, chad] = await world.pair({ a: "1" });
 	fs.symlinkSync(helios.workspace, world.path("alias"));
 	helios.write("b", "1");

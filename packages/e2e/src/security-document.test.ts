@@ -17,7 +17,7 @@ const rows = (markdown: string) =>
 		);
 const named = (cell: string) => [...cell.matchAll(/"([^"]+)"/g)].map(([, name]) => name ?? "");
 
-test("threat model: every party of the document → what it is trusted with, and what not", () => {
+test("threat model: each party of the document → its trust, and the limits of it", () => {
 	for (const party of ["the hub", "a peer with", "a peer without", "another user", "the programs"]) {
 		const row = rows(model).find(([who]) => who?.startsWith(party));
 		expect({ party, cells: row?.length }).toEqual({ party, cells: 3 });

@@ -35,7 +35,7 @@ test.each([
 	["minutes", 70, "120"],
 	["longer than GIT_TIMEOUT", 10, "3"],
 ])(
-	"outage of %s, edits on two nodes → the later wins, both save the other",
+	"slow hub: outage of %s, edits on two nodes → the later wins, both save the other",
 	async (_what, seconds, timeout) => {
 		const env = { GIT_TIMEOUT: timeout, SYNC_INTERVAL: "2" };
 		const [helios, chad] = await world.pair(Object.fromEntries(Object.entries(owned).map(([file, content]) => [file, content("nobody")])), {

@@ -12,7 +12,7 @@ beforeEach(() => {
 afterEach(() => world.remove());
 
 describe("a snapshot", () => {
-	test("is one commit with a line that a person can read, by the node", async () => {
+	test("snapshot: changes → one commit by the node, with a line for people", async () => {
 		const node = world.node("helios");
 		for (const name of ["notes.md", "state.json", "z"]) node.write(name, "1");
 		await node.once();
@@ -24,7 +24,7 @@ describe("a snapshot", () => {
 		expect(node.git("log", "-1", "--format=%s").trim()).toBe("helios: 1 file (z)");
 	});
 
-	test("is made by the person whom git is configured for", async () => {
+	test("snapshot: git has an identity → committed as that person", async () => {
 		const node = world.node("helios");
 		node.git("config", "user.name", "Caleb");
 		node.git("config", "user.email", "caleb@example.org");
@@ -33,7 +33,7 @@ describe("a snapshot", () => {
 		expect(node.git("log", "-1", "--format=%an <%ae>").trim()).toBe("Caleb <caleb@example.org>");
 	});
 
-	test("no change makes no commit, nor does a file that was only touched", async () => {
+	test("snapshot: no change, or a file only touched → no commit", async () => {
 		const [node] = await world.pair({ a: "1" });
 		const head = node.head();
 		fs.utimesSync(node.path("a"), new Date(), new Date());
@@ -41,7 +41,7 @@ describe("a snapshot", () => {
 		expect(node.head()).toBe(head);
 	});
 
-	test("takes what a person has staged as well", async () => {
+	test("snapshot: a person has staged something → taken as well", async () => {
 		const [node] = await world.pair({ a: "1" });
 		node.write("a", "2");
 		node.git("add", "a");
@@ -54,7 +54,7 @@ describe("a snapshot", () => {
 		expect(node.git("ls-tree", "HEAD")).toBe("");
 	});
 
-	test("never holds our own files, even where a .gitignore takes the exclusion back", async () => {
+	test("snapshot: a .gitignore takes the exclusion back → still none of our own files", async () => {
 		const node = world.node("helios");
 		node.write(".gitignore", "!/sync/\n!/logs/\n!.sync_env\n");
 		node.write(".sync_env", "export NODE_NAME=helios\n");
@@ -65,7 +65,7 @@ describe("a snapshot", () => {
 		expect(fs.readFileSync(node.path(".gitignore"), "utf8")).toBe("!/sync/\n!/logs/\n!.sync_env\n");
 	});
 
-	test("leaves out what a person's .gitignore says", async () => {
+	test("snapshot: a person's .gitignore → left out", async () => {
 		const node = world.node("helios");
 		node.write(".gitignore", "*.tmp\nnode_modules/\n");
 		for (const name of ["a.tmp", "node_modules/x/y", "kept"]) node.write(name, "1");
@@ -75,7 +75,7 @@ describe("a snapshot", () => {
 });
 
 describe("names and contents are synced byte for byte", () => {
-	test("blanks, quotes, line feeds, leading dashes, 255 bytes, bytes that are not UTF-8, case and Unicode form", async () => {
+	test("names: blanks, quotes, line feeds, 255 bytes, not UTF-8, Unicode forms → as is", async () => {
 		const names = [
 			" leading",
 			"with blank",
@@ -116,7 +116,7 @@ describe("names and contents are synced byte for byte", () => {
 		expect(helios.dirty()).toBe("");
 	});
 
-	test("a rename by case only or by Unicode form only, of a file and of a directory, while the other side changes it", async () => {
+	test("renames: by case or Unicode form only, the other side changes it → both arrive", async () => {
 		const composed = "\u00fc";
 		const decomposed = "u\u0308";
 		const lines = "1\n2\n3\n";
@@ -137,7 +137,7 @@ describe("names and contents are synced byte for byte", () => {
 		expect([helios.dirty(), chad.dirty()]).toEqual(["", ""]);
 	});
 
-	test("modes, links, empty files, CRLF, BOM, NUL, no line feed at the end", async () => {
+	test("contents: modes, links, empty, CRLF, BOM, NUL, no last line feed → as they are", async () => {
 		const helios = world.node("helios");
 		const chad = world.node("chad");
 		helios.git("config", "core.autocrlf", "true");
@@ -166,7 +166,7 @@ describe("names and contents are synced byte for byte", () => {
 		expect(fs.statSync(helios.path("empty")).mode & 0o111).not.toBe(0);
 	});
 
-	test("a file becomes a directory and the other way round, a directory becomes a link", async () => {
+	test("kinds: a file becomes a directory and back, a directory a link → arrives", async () => {
 		const [helios, chad] = await world.pair({ a: "1", "b/c/d": "2", "e/f": "3" });
 		helios.remove("a");
 		helios.write("a/x", "4");
@@ -181,7 +181,7 @@ describe("names and contents are synced byte for byte", () => {
 });
 
 describe("what cannot be committed is skipped and reported, and the rest syncs", () => {
-	test("a file over MAX_FILE_MB; once it is small again it syncs", async () => {
+	test("skipped: a file over MAX_FILE_MB → left out; once small again it syncs", async () => {
 		const [helios, chad] = await world.pair({ a: "1" }, { env: { MAX_FILE_MB: "0.1" } });
 		helios.write("deep/large.bin", Buffer.alloc(150_000));
 		helios.write("small", "1");
@@ -194,7 +194,7 @@ describe("what cannot be committed is skipped and reported, and the rest syncs",
 		expect(chad.read("deep/large.bin")).toBe("now small");
 	});
 
-	test("without MAX_FILE_MB: all that `find -size +95M` finds is left out, what has 95 MB is not", async () => {
+	test("skipped: no MAX_FILE_MB, sizes around 95 MB → as find -size +95M decides", async () => {
 		const [node] = await world.pair({ a: "1" });
 		for (const [name, size] of [
 			["at-the-limit", 95_000_000],
@@ -210,7 +210,7 @@ describe("what cannot be committed is skipped and reported, and the rest syncs",
 		expect(world.git("hub.git", "cat-file", "-s", "main:at-the-limit").trim()).toBe("95000000");
 	}, 60_000);
 
-	test("a tracked file that grows over the limit stays as it was on the other side", async () => {
+	test("skipped: a tracked file grows over the limit → the other side keeps its version", async () => {
 		const [helios, chad] = await world.pair({ a: "1" }, { env: { MAX_FILE_MB: "0.1" } });
 		helios.write("a", Buffer.alloc(150_000));
 		expect(await helios.once()).toMatchObject({ skipped: [{ path: "a", reason: "too-large" }] });
@@ -219,7 +219,7 @@ describe("what cannot be committed is skipped and reported, and the rest syncs",
 		expect(fs.statSync(helios.path("a")).size).toBe(150_000);
 	});
 
-	test("sockets, fifos and devices", async () => {
+	test("skipped: sockets, fifos and devices → left out", async () => {
 		const [helios, chad] = await world.pair({ a: "1" });
 		execFileSync("mkfifo", [helios.path("pipe")]);
 		// Only root may make a device.
@@ -239,7 +239,7 @@ describe("what cannot be committed is skipped and reported, and the rest syncs",
 		}
 	});
 
-	test("a tracked file that becomes a fifo", async () => {
+	test("skipped: a tracked file becomes a fifo → left out", async () => {
 		const [helios, chad] = await world.pair({ a: "1", b: "1" });
 		helios.remove("a");
 		execFileSync("mkfifo", [helios.path("a")]);
@@ -249,7 +249,7 @@ describe("what cannot be committed is skipped and reported, and the rest syncs",
 		expect([chad.read("a"), chad.read("b")]).toEqual(["1", "2"]);
 	});
 
-	test("unreadable files and directories (chmod 000), for a user who is not root", async () => {
+	test("skipped: unreadable files and directories, for a user not root → left out", async () => {
 		const uid = process.getuid?.() === 0 ? 65_534 : undefined;
 		await world.remove();
 		world = World.forOthers("snapshot");
@@ -303,7 +303,7 @@ describe("nested repositories by SYNC_NESTED", () => {
 		if (remote) world.git(path.relative(world.directory, node.path(name)), "remote", "add", "origin", "https://example.org/x.git");
 	};
 
-	test("auto: an agent's folder without a remote is synced as files, a clone is skipped and reported", async () => {
+	test("SYNC_NESTED auto: no remote → synced as files; a clone → skipped, reported", async () => {
 		const [helios, chad] = await world.pair({ a: "1" });
 		nested(helios, "agents/one", false);
 		nested(helios, "agents/fresh", false, false);
@@ -332,7 +332,7 @@ describe("nested repositories by SYNC_NESTED", () => {
 		expect(chad.read("agents/one/later")).toBe("1");
 	});
 
-	test("what is ignored in it stays out, whatever its first file is called", async () => {
+	test("SYNC_NESTED auto: ignored in it, whatever the first file's name → stays out", async () => {
 		const [helios, chad] = await world.pair({ ".gitignore": ".env\n*.key\n" });
 		world.git(".", "init", "-q", "helios/agent");
 		helios.write("agent/.env", "SECRET=1");
@@ -345,7 +345,7 @@ describe("nested repositories by SYNC_NESTED", () => {
 		expect(helios.git("log", "--all", "--format=", "--name-only")).not.toMatch(/\.env|a\.key/);
 	});
 
-	test("nothing but ignored or skipped files in it: nothing is committed, cycle after cycle", async () => {
+	test("SYNC_NESTED auto: only ignored or skipped files → nothing committed, ever", async () => {
 		const [helios] = await world.pair({ ".gitignore": ".env\n" });
 		world.git(".", "init", "-q", "helios/agent");
 		helios.write("agent/.env", "SECRET=1");
@@ -356,7 +356,7 @@ describe("nested repositories by SYNC_NESTED", () => {
 		expect(helios.git("status", "--porcelain").trim()).toMatch(/^(\?\? agent\/)?$/);
 	});
 
-	test("contents: also one with a remote; skip: none", async () => {
+	test("SYNC_NESTED contents or skip: one with a remote → synced; none", async () => {
 		const [helios] = await world.pair({ a: "1" });
 		nested(helios, "clone", true);
 		nested(helios, "agent", false);
@@ -370,7 +370,7 @@ describe("nested repositories by SYNC_NESTED", () => {
 		expect(helios.git("ls-tree", "-r", "--name-only", "HEAD")).toContain("clone/deep/file");
 	});
 
-	test("a repository in a repository", async () => {
+	test("SYNC_NESTED auto: a repository in a repository → as outside", async () => {
 		const [helios, chad] = await world.pair({ a: "1" });
 		nested(helios, "one", false);
 		nested(helios, "one/two", false);
@@ -379,7 +379,7 @@ describe("nested repositories by SYNC_NESTED", () => {
 		expect(chad.read("one/two/deep/file")).toBe("deep\n");
 	});
 
-	test("a bare link that a person's `git add` committed becomes files", async () => {
+	test("SYNC_NESTED auto: a bare link that git add committed → becomes files", async () => {
 		const [helios, chad] = await world.pair({ a: "1" });
 		nested(helios, "agent", false);
 		helios.git("-c", "advice.addEmbeddedRepo=false", "add", "agent");
@@ -392,7 +392,7 @@ describe("nested repositories by SYNC_NESTED", () => {
 });
 
 describe("commits run without a person's habits", () => {
-	test("hooks that fail or hang, signing with a pinentry, a file system monitor that lies, a template, an editor: none of them matters", async () => {
+	test("commits: failing hooks, signing, fsmonitor, template, editor → do not matter", async () => {
 		const [node] = await world.pair({ a: "1" });
 		for (const hook of [
 			"pre-commit",
@@ -448,7 +448,7 @@ describe("commits run without a person's habits", () => {
 		expect(node.git("log", "-1", "--format=%s").trim()).toBe("helios: 2 files (a, new)");
 	});
 
-	test("with SYNC_HOOKS=1 they run, and a failing one is HOOK_FAILED", async () => {
+	test("SYNC_HOOKS 1: hooks run → a failing one is HOOK_FAILED", async () => {
 		const [node] = await world.pair({ a: "1" }, { env: { SYNC_HOOKS: "1" } });
 		node.write(".git/hooks/pre-commit", "#!/bin/sh\necho 'no secrets here' >&2\nexit 1\n", 0o755);
 		node.write("a", "2");
@@ -468,7 +468,7 @@ describe("commits run without a person's habits", () => {
 		await node.once();
 	});
 
-	test("with SYNC_HOOKS=1 one that hangs is killed after GIT_TIMEOUT with all that it started: HOOK_FAILED, and it goes on without it", async () => {
+	test("SYNC_HOOKS 1: one hangs → killed after GIT_TIMEOUT, HOOK_FAILED, goes on without", async () => {
 		const [node] = await world.pair({ a: "1" }, { env: { SYNC_HOOKS: "1", GIT_TIMEOUT: "1" } });
 		node.write(".git/hooks/pre-commit", `#!/bin/sh\ntrap '' TERM\nsleep 987654 &\necho $! >'${world.path("child")}'\nwait\nwait\n`, 0o755);
 		node.write("a", "2");

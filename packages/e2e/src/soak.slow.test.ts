@@ -1,7 +1,7 @@
 import { expect, test } from "@jest/globals";
 import { simulateDay } from "./soak/simulated-day.ts";
 
-test("three simulated hours: memory, descriptors, packs and loose objects stay where they are", async () => {
+test("soak: three simulated hours → memory, descriptors, packs, objects stay flat", async () => {
 	const samples = await simulateDay({ hours: 3 });
 	const [early, late] = [samples.slice(1, 5), samples.slice(-4)];
 	const mean = (of: typeof samples, value: (sample: (typeof samples)[number]) => number) =>

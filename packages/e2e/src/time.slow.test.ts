@@ -37,7 +37,7 @@ const clock = (which: "both" | "wall") => ({
 });
 const onHub = (name: string) => () => world.git("hub.git", "ls-tree", "-r", "--name-only", "main").split("\n").includes(name);
 
-test("a running daemon whose clock steps a day ahead, two back and home again misses no change and no message", async () => {
+test("clock: a day ahead, two back, home, under a daemon → no change or message missed", async () => {
 	await node.start({ env: { ...clock("wall"), SYNC_INTERVAL: "60" } });
 	const worker = node.worker();
 	for (const [index, offset] of [day, -day, 0].entries()) {
@@ -73,7 +73,7 @@ describe("stopped (SIGSTOP) for ten minutes in the middle of a cycle", () => {
 		return daemon;
 	}
 
-	test("and continued: nobody took its lock, the cycle ends and it goes on", async () => {
+	test("SIGSTOP: in a cycle, then continued → its lock is not taken, the cycle ends", async () => {
 		const daemon = await stopInTheMiddle();
 		expect((await node.run(["--status"])).code).toBe(0);
 		const other = await node.run([], { env: { INVOCATION_ID: "e2e" } });
@@ -85,7 +85,7 @@ describe("stopped (SIGSTOP) for ten minutes in the middle of a cycle", () => {
 		expect(node.state()).toMatchObject({ pid: daemon.process.pid, last_error: null });
 	}, 60_000);
 
-	test("while its lock was taken away and another took over: 75 before it touches anything", async () => {
+	test("SIGSTOP: in a cycle, another took its lock → 75 before it touches anything", async () => {
 		const daemon = await stopInTheMiddle();
 		for (const name of fs.readdirSync(node.paths.sync).filter((file) => file.endsWith(".lock"))) fs.rmSync(`${node.paths.sync}/${name}`);
 		node.write("c", "1");

@@ -25,7 +25,7 @@ async function serve(root = world.directory): Promise<WebServer | null> {
 }
 
 describe("a hub behind nginx with git's http-backend and basic auth", () => {
-	test("two nodes sync, one with the password in the address, one with a credential helper; large pushes too; no log has it", async () => {
+	test("web hub: password in the address or by a helper, large pushes → in no log", async () => {
 		const server = await serve();
 		if (!server) return;
 		aim(helios, server.url());
@@ -42,7 +42,7 @@ describe("a hub behind nginx with git's http-backend and basic auth", () => {
 		for (const node of [helios, chad]) expect(node.log() + JSON.stringify(node.state())).not.toContain("hunter22");
 	}, 60_000);
 
-	test("a wrong password, none, 403: AUTH_FAILED; 429: RATE_LIMITED; 502: REMOTE_UNREACHABLE; then it goes on by itself", async () => {
+	test("web hub: wrong or no password, 403, 429, 502 → its code, goes on by itself", async () => {
 		const server = await serve();
 		if (!server) return;
 		helios.write("b", "1");
@@ -61,7 +61,7 @@ describe("a hub behind nginx with git's http-backend and basic auth", () => {
 		expect(world.git("hub.git", "show", "main:b")).toBe("1");
 	}, 60_000);
 
-	test("that sends one byte a second: killed after GIT_TIMEOUT, nothing of it is left running", async () => {
+	test("web hub: one byte a second → killed after GIT_TIMEOUT, nothing left running", async () => {
 		const server = await serve();
 		if (!server) return;
 		aim(helios, server.url("trickle"));
@@ -81,7 +81,7 @@ describe("a hub behind nginx with git's http-backend and basic auth", () => {
 		await until(() => clients().length === 0, "git and its helper to be gone");
 	}, 30_000);
 
-	test("whose disk is full, or read-only: said with its code, nothing is lost, and it goes on by itself", async () => {
+	test("web hub: disk full, or read-only → its code, nothing lost, goes on by itself", async () => {
 		const disk = SmallDisk.mount(world, "disk", "size=3m");
 		if (!disk) return;
 		fs.cpSync(world.path("hub.git"), world.path("disk/hub.git"), { recursive: true });

@@ -28,7 +28,7 @@ class Hurried extends Random {
 }
 
 // Where lines ended in their number, what was left of line 10 was line 1.
-test("what a full disk leaves of a line is not taken for a line that was written before", async () => {
+test("checker: a line cut by a full disk → not a line that was written before", async () => {
 	const disk = SmallDisk.mount(world, "disk", "size=64k");
 	// Only root may mount.
 	if (disk === null) return expect(process.getuid?.()).not.toBe(0);
@@ -54,7 +54,7 @@ test("what a full disk leaves of a line is not taken for a line that was written
 	expect(checkLines(disk.directory, hub, ledger).map(({ what }) => what)).toContain("shared.log: 'node1 line 3;' is there 2 times");
 }, 30_000);
 
-test("a file that came back is told, unless a person's --amend made two commits of the one that brought it", () => {
+test("checker: a file came back → reported, unless an --amend made two commits", () => {
 	const commit = (...args: string[]) => world.git("w", "commit", "-q", "-m", "node1: 1 file", ...args);
 	const writeOwned = (content: string) => {
 		fs.writeFileSync(world.path("w/owned.md"), content);

@@ -52,7 +52,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 	afterAll(async () => lab?.remove());
 
 	describe("setup", () => {
-		test("says everything that is missing at once, changes nothing and ends with 2", async () => {
+		test("setup: something is missing → everything said at once, nothing changed, 2", async () => {
 			await helios.run('systemd-run -q --unit squatter node -e \'require("node:net").createServer().listen(8080, "127.0.0.1")\'');
 			const { code, stderr } = await helios.attempt(`cd ${workspace} && HEARTBEAT_PORT=99999 NODE_NAME=helios ${setup} --yes`);
 			expect(code).toBe(2);
@@ -66,7 +66,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 			await helios.run("systemctl stop squatter");
 		});
 
-		test("takes an unknown host key only when a person confirms it", async () => {
+		test("setup: an unknown host key → taken only when a person confirms it", async () => {
 			const refused = await chad.attempt(`cd ${workspace} && ${environment(chad)} ${setup}`, { input: "no\n" });
 			expect(refused.code).toBe(2);
 			expect(refused.stdout).toContain(
@@ -78,7 +78,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 			expect(taken.code).toBe(0);
 		});
 
-		test("starts all four services, from a clean clone", async () => {
+		test("setup: a clean clone → all four services start", async () => {
 			await helios.run(`printf '%s' '${lab.hubKey()}' > /root/.ssh/known_hosts`);
 			await inWorkspace(helios, "echo 'written before anything was installed' > README.md");
 			const begun = performance.now();
@@ -90,7 +90,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 			expect(await helios.run(`stat -c '%a %U' ${workspace}/.sync_env`)).toBe("600 root");
 		});
 
-		test("changes nothing when it is run again", async () => {
+		test("setup: run again → changes nothing", async () => {
 			const pids = await Promise.all(services.map((service) => mainPid(helios, service)));
 			const before = await helios.run(
 				`cat ${workspace}/.sync_env /etc/systemd/system/helios-* /etc/cron.d/helios-*; ls -l /opt/robust-sync`,
@@ -103,7 +103,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 			);
 		});
 
-		test("keeps a unit that was changed by hand, and lays its own beside it", async () => {
+		test("setup: a unit changed by hand → kept, its own laid beside it", async () => {
 			const unit = "/etc/systemd/system/helios-monitor.service";
 			// What `systemctl edit --full` leaves.
 			await helios.run(`cp ${unit} /root/unit && sed -i 's/^RestartSec=1$/RestartSec=2/' ${unit} && systemctl daemon-reload`);
@@ -114,7 +114,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 			await helios.run(`mv ${unit}.new ${unit} && systemctl daemon-reload`);
 		});
 
-		test("after a reboot all eight services run, health is ok, and files and messages cross", async () => {
+		test("setup: a reboot → all eight services run, health ok, files and messages cross", async () => {
 			await converged(lab);
 			for (const node of lab.nodes) await node.powerOff();
 			for (const node of lab.nodes) {
@@ -148,7 +148,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 			await until("chad's outbox is empty", async () => (await syncState(chad))?.messages_pending === 0);
 		});
 
-		test("everything under Verify and Troubleshooting works as typed", async () => {
+		test("setup: everything under Verify and Troubleshooting → works as typed", async () => {
 			await helios.run("systemctl start helios-sync helios-heartbeat helios-health-server helios-monitor");
 			await helios.run("systemctl enable helios-sync helios-heartbeat helios-health-server helios-monitor");
 			await helios.run("systemctl status helios-sync helios-heartbeat helios-health-server helios-monitor");
@@ -181,7 +181,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 			await until("they answer again", async () => (await allActive(helios)) && (await health(helios)) !== undefined);
 		});
 
-		test("each unit is as hard as promised", async () => {
+		test("setup: each unit → as hard as promised", async () => {
 			const limits = { sync: 30, heartbeat: 20, "health-server": 20, monitor: 20 };
 			for (const service of services) {
 				const said = await helios.run(
@@ -207,7 +207,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 	});
 
 	describe("scenario 1: a crash", () => {
-		test.each(services)("%s is killed and runs again, and nothing is lost", async (service) => {
+		test.each(services)("crash: %s is killed → runs again, nothing lost", async (service) => {
 			const before = await mainPid(helios, service);
 			await inWorkspace(helios, `echo 'written before ${service} died' > before-${service}.txt`);
 			// As typed in the user's document for sync, with the name of the program.
@@ -221,7 +221,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 			await until("what was written meanwhile is on chad", () => chad.is(`test -e ${workspace}/before-${service}.txt`));
 		});
 
-		test("locks: by hand beside the service, in a sandbox or not → exit 4, --status 0, --stop names the unit", async () => {
+		test("locks: by hand beside the service, sandboxed or not → 4, --status is 0", async () => {
 			const pid = await mainPid(helios, "sync");
 			// A sandbox with a /proc and a boot id of its own.
 			const sandbox =
@@ -245,7 +245,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 			}
 		});
 
-		test("a service that hangs is killed by its watchdog and started again", async () => {
+		test("crash: a service hangs → killed by its watchdog and started again", async () => {
 			// Nobody wants to wait for the minute of the real unit.
 			await helios.run(
 				"mkdir -p /run/systemd/system/helios-sync.service.d && printf '[Service]\\nWatchdogSec=3\\n' > /run/systemd/system/helios-sync.service.d/quick.conf && systemctl daemon-reload && systemctl restart helios-sync",
@@ -264,7 +264,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 	});
 
 	describe("scenario 2: the network is down", () => {
-		test("retries with growing delays, one alert, and both are the same soon after it is back", async () => {
+		test("network down: growing delays, one alert → both the same soon after it is back", async () => {
 			await converged(lab);
 			await hub.run(": > /tmp/alerts");
 			const from = await helios.run(`wc -l < ${workspace}/logs/sync.log`);
@@ -297,7 +297,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 	});
 
 	describe("scenario 3: a conflict", () => {
-		test("as typed: both versions are saved, and both nodes end the same", async () => {
+		test("conflict: resolved as typed → both versions saved, both nodes end the same", async () => {
 			await converged(lab);
 			await helios.run("systemctl stop helios-sync");
 			await inWorkspace(chad, `echo '{"test": "remote"}' > test_conflict.json`);
@@ -321,7 +321,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 	});
 
 	describe("scenario 4: memory", () => {
-		test("a service above its limit ends its cycle, exits with 75 and is started again", async () => {
+		test("memory: a service above its limit → ends its cycle, 75, started again", async () => {
 			// An exit that counts as success is not in the journal: a line of our own after every stop.
 			const dropIn = "/run/systemd/system/helios-sync.service.d";
 			await helios.run(
@@ -345,7 +345,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 			expect(await property(helios, "sync", "Result")).toBe("success");
 		});
 
-		test("a configuration that is wrong is no tight loop, and right again it runs again", async () => {
+		test("configuration: wrong → no tight loop; right again → runs again", async () => {
 			await inWorkspace(helios, "echo 'export SYNC_INTERVAL=soon' >> .sync_env && systemctl restart helios-sync || true");
 			await until("it says why", () => helios.is(`grep -q 'SYNC_INTERVAL="soon"' ${workspace}/logs/sync_service.log`));
 			const count = async () => Number(await inWorkspace(helios, "grep -c 'SYNC_INTERVAL=\"soon\"' logs/sync_service.log"));
@@ -366,7 +366,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 	});
 
 	describe("power cuts", () => {
-		test("the plug is pulled 20 times in the middle of cycles: nothing is lost, everything is whole", async () => {
+		test("power cut: 20 times in the middle of cycles → nothing lost, everything whole", async () => {
 			await converged(lab);
 			const writer = `cd ${workspace} && i=$(cat /var/tmp/count 2>/dev/null || echo 0); while :; do i=$((i + 1)); echo "line $i" >> diary.log; echo "$i" > /var/tmp/count.new; mv /var/tmp/count.new /var/tmp/count; printf '{"beat": %d}\\n' "$i" > beat.json; sleep 0.02; done`;
 			for (let cut = 1; cut <= 20; cut++) {
@@ -399,7 +399,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 				`rm -rf ${next} && cp -a ${cloneInside} ${next} && sed -i 's/"version": "[^"]*"/"version": "${version}"/' ${next}/package.json && touch ${next}/dist/*.mjs`,
 			);
 
-		test("an upgrade replaces the programs service by service and keeps state", async () => {
+		test("upgrade: service by service → programs replaced, state kept", async () => {
 			await makeNext("9.1.0");
 			const before = await syncState(helios);
 			const { code, stdout, stderr } = await helios.attempt(`cd ${workspace} && bash ${next}/deploy/setup.sh --upgrade`);
@@ -411,7 +411,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 			await crossing(helios, chad, "after-the-upgrade.txt");
 		});
 
-		test("an upgrade that fails goes back", async () => {
+		test("upgrade: one that fails → goes back", async () => {
 			await makeNext("9.2.0");
 			await helios.run(`echo 'process.exit(1)' > ${next}/dist/health-server.mjs; touch ${next}/dist/*.mjs`);
 			const { code, stderr } = await helios.attempt(`cd ${workspace} && bash ${next}/deploy/setup.sh --upgrade`, { timeout_ms: 180_000 });
@@ -422,7 +422,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 			await crossing(helios, chad, "after-the-failed-upgrade.txt");
 		});
 
-		test("two nodes live on one machine, the second as the user whose workspace it is, and one goes without the other", async () => {
+		test("two nodes: on one machine, the second as its user → one goes without the other", async () => {
 			const second = "/home/bob/work";
 			await chad.run(`useradd -m -s /bin/bash bob && cp -a /root/.ssh /home/bob/ && chown -R bob: /home/bob/.ssh
 				su - bob -c 'git clone -q root@hub:/srv/workspace.git ${second}'`);
@@ -453,7 +453,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 			expect(await chad.run("ls /etc/systemd/system | grep -c ^second || true")).toBe("0");
 		});
 
-		test("a user without root gets services of their own", async () => {
+		test("services: a user without root → services of their own", async () => {
 			await chad.run(`useradd -m -s /bin/bash alice && loginctl enable-linger alice && cp -a ${cloneInside} /home/alice/robust-sync
 				git clone -q --bare root@hub:/srv/workspace.git /home/alice/hub.git && git clone -q /home/alice/hub.git /home/alice/work && chown -R alice: /home/alice`);
 			await until("alice's manager runs", () => chad.is("test -S /run/user/$(id -u alice)/systemd/private"));
@@ -466,7 +466,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 			await chad.run(asAlice("cd ~/work && bash ~/robust-sync/deploy/setup.sh --uninstall && test ! -e ~/.local/share/robust-sync"));
 		});
 
-		test("uninstall leaves no unit, no process and no link, and the workspace as it was", async () => {
+		test("uninstall: units, processes and links → gone, the workspace as it was", async () => {
 			await converged(lab);
 			await chad.run("systemctl stop chad-robust-sync.target");
 			const snapshot = () =>

@@ -17,7 +17,7 @@ afterEach(async () => {
 
 const bytes = (name: string) => Buffer.from(scratch.path(name));
 
-test("two files, a file and a link, names with any bytes", async () => {
+test("exchange: two files, a file and a link, names of any bytes → swapped", async () => {
 	scratch.write("a", "1");
 	scratch.write("b", "2");
 	expect(await exchanger.exchange(bytes("a"), bytes("b"))).toBe(true);
@@ -29,14 +29,14 @@ test("two files, a file and a link, names with any bytes", async () => {
 	expect(fs.readlinkSync(scratch.path("a"))).toBe("nowhere");
 });
 
-test("a file that is not there: nothing happens", async () => {
+test("exchange: a file that is not there → nothing happens", async () => {
 	scratch.write("a", "1");
 	expect(await exchanger.exchange(bytes("a"), bytes("missing"))).toBe(false);
 	expect(scratch.read("a")).toBe("1");
 	expect(fs.existsSync(scratch.path("missing"))).toBe(false);
 });
 
-test("many at once are answered in order", async () => {
+test("exchange: many at once → answered in order", async () => {
 	for (let index = 0; index < 200; index++) scratch.write(`f${index}`, String(index));
 	const answers = await Promise.all(
 		Array.from({ length: 100 }, (_, index) => exchanger.exchange(bytes(`f${index}`), bytes(index % 2 ? `f${index + 100}` : "missing"))),
@@ -45,7 +45,7 @@ test("many at once are answered in order", async () => {
 	expect(scratch.read("f1")).toBe("101");
 });
 
-test("where it cannot be done it says no, and so it does after its end", async () => {
+test("exchange: where it cannot be done, or after its end → refused", async () => {
 	scratch.write("a", "1");
 	scratch.write("b", "2");
 	expect(await new FileExchanger("abacus").exchange(bytes("a"), bytes("b"))).toBe(false);

@@ -37,7 +37,7 @@ test("permissions: a new file in the place of another → its owner, group and b
 	expect({ mode, uid, gid }).toEqual({ mode: old.mode, uid: old.uid, gid: old.gid });
 });
 
-test("permissions: directories with setgid, and new ones below them → hand it down, others do not", async () => {
+test("permissions: directories with setgid, new ones below → handed down there only", async () => {
 	for (const name of ["plain", "group", "group/inner"]) fs.mkdirSync(scratch.path(name));
 	fs.chmodSync(scratch.path("group"), 0o2775);
 	fs.chmodSync(scratch.path("group/inner"), 0o755);
@@ -75,7 +75,7 @@ describe("a checkout", () => {
 		scratch.commitAll("w");
 	});
 
-	test("permissions: checkout of changed files → their bits, owner and group stay; x follows git", async () => {
+	test("permissions: checkout of changed files → bits, owner, group stay; x follows git", async () => {
 		before = () => {
 			fs.chmodSync(scratch.path("w/secret"), 0o600);
 			fs.chmodSync(scratch.path("w/group"), 0o664);
@@ -107,7 +107,7 @@ describe("a checkout", () => {
 		expect(fs.readdirSync(scratch.path("w/d")).sort()).toEqual(["deep", "new", "x"]);
 	});
 
-	test("permissions: a replaced file with another hard link → a write to that is not this path's", async () => {
+	test("permissions: a replaced file with a hard link → a write there is not this path's", async () => {
 		before = () => fs.linkSync(scratch.path("w/secret"), scratch.path("other"));
 		await checkOut(() => scratch.write("w/secret", "2\n"));
 		const backup = fs.lstatSync(scratch.path("backup/files/secret"));

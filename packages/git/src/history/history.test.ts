@@ -38,7 +38,7 @@ async function repository(format: string) {
 
 const paths = (...names: string[]) => ({ paths: new Set(names as GitPath[]), blobs: new Set<Oid>() });
 
-test.each(["sha1", "sha256"])("history: hostile commits (%s) → each path's date, of their clean versions, at once", async (format) => {
+test.each(["sha1", "sha256"])("history: hostile commits (%s) → each path's date, of clean versions, at once", async (format) => {
 	const { store, blob, tree, commit } = await repository(format);
 	const [one, two, three] = [blob("1\n"), blob("2\n"), blob("3\n")];
 	let bomb = tree(["100644", "f", one]);

@@ -101,7 +101,7 @@ async function rewrite(store: Repository, rule: HistoryRule, commits: readonly O
 }
 
 describe("rewritten history", () => {
-	test.each(["sha1", "sha256"])("any commits, blobs and paths by a rule (%s) → as each commit alone says", async (format) => {
+	test.each(["sha1", "sha256"])("rewrite: any commits, blobs and paths by a rule (%s) → as each commit alone says", async (format) => {
 		await fc.assert(
 			fc.asyncProperty(steps, async (all) => {
 				const name = history(format, all);

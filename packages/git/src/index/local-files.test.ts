@@ -75,7 +75,7 @@ test("clean entries: odd names, links, filters → what git add would store", as
 	);
 });
 
-test("index bits: set with the entries in one step → there, read back, and no lock is left", async () => {
+test("index bits: set with the entries in one step → there, read back, no lock left", async () => {
 	for (const name of ["a", "b", "c"]) scratch.write(`w/${name}`, name);
 	scratch.commitAll("w");
 	const repository = await scratch.open("w");

@@ -31,7 +31,7 @@ async function rewriteForever(bytes: number): Promise<void> {
 	await until(() => fs.existsSync(file), "the restless file");
 }
 
-test("files are taken as they are on disk, and what is gone is gone from the index", async () => {
+test("staging: files as they are on disk → in the index; what is gone is gone there", async () => {
 	scratch.write("w/b", "2\n");
 	fs.rmSync(scratch.path("w/a"));
 	await stageFiles(repository, ["a", "b"].map(gitPathFromText));
@@ -39,7 +39,7 @@ test("files are taken as they are on disk, and what is gone is gone from the ind
 	expect(staged("b")).toBe("2\n");
 });
 
-test("many files are one pack, and not as many files to be fsynced; empty ones and those with a filter among them", async () => {
+test("staging: many, with empty ones and a filter → one pack, not a file each to fsync", async () => {
 	const names = Array.from({ length: 2_000 }, (_, index) => `many/${index}.md`);
 	for (const name of names) scratch.write(`w/${name}`, `${name}\n`);
 	scratch.write("w/empty", "");
@@ -56,7 +56,7 @@ test.each([
 	["small, so that git reads it", 20_000],
 	["large, so that git maps it", 3_000_000],
 ])(
-	"a file that is emptied and written again all the time is taken as it is at some moment, and leaves no lock: %s",
+	"staging: a file emptied and written all the time → one moment of it, no lock: %s",
 	async (_name, bytes) => {
 		await rewriteForever(bytes);
 		for (let round = 0; round < 20; round++) {

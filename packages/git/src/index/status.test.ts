@@ -39,7 +39,7 @@ const oddNames: readonly Buffer[] = [
 	.map((name) => Buffer.from(name))
 	.concat([Buffer.from([0x66, 0xff, 0xfe, 0x80]), Buffer.from([0x01, 0x7f]), Buffer.alloc(255, "n")]);
 
-test("untracked, changed, deleted and staged files with odd names keep their bytes", async () => {
+test("status: untracked, changed, deleted, staged, odd names → bytes kept", async () => {
 	const root = scratch.init("odd");
 	const file = (name: Buffer, suffix = "") => fileSystemPath(root, gitPath(Buffer.concat([name, Buffer.from(suffix)]).subarray(0, 255)));
 	for (const name of oddNames) fs.writeFileSync(file(name), "1");
@@ -66,7 +66,7 @@ test("untracked, changed, deleted and staged files with odd names keep their byt
 });
 
 describe("HEAD as the status tells it", () => {
-	test("unborn", async () => {
+	test("status: HEAD is unborn → said so", async () => {
 		scratch.init("unborn");
 		expect(await readStatus(await scratch.open("unborn"))).toEqual({
 			head: null,
@@ -76,7 +76,7 @@ describe("HEAD as the status tells it", () => {
 			unreadable: [],
 		});
 	});
-	test("detached, and a branch that is not ASCII", async () => {
+	test("status: HEAD is detached, or the branch not ASCII → said so", async () => {
 		scratch.init("detached");
 		const commit = scratch.commitAll("detached");
 		scratch.git("detached", "checkout", "-q", "-b", "größe/1");
@@ -86,7 +86,7 @@ describe("HEAD as the status tells it", () => {
 	});
 });
 
-test("an unmerged path, a submodule and a nested repository are told apart", async () => {
+test("status: unmerged path, submodule, nested repository → told apart", async () => {
 	scratch.init("mixed");
 	scratch.write("mixed/a", "1\n");
 	scratch.commitAll("mixed");
@@ -107,13 +107,13 @@ test("an unmerged path, a submodule and a nested repository are told apart", asy
 	]);
 });
 
-test("output that is cut off in the middle does not throw", () => {
+test("status: output cut off in the middle → no exception", () => {
 	const whole = Buffer.from("# branch.oid (initial)\0# branch.head main\0? a\x001 .M N... 100644 100644 100644 0 0 b c\0");
 	for (let length = 0; length < whole.length; length++) expect(() => parseStatus(whole.subarray(0, length))).not.toThrow();
 	expect(parseStatus(whole).entries.map((entry) => entry.path)).toEqual(["a", "b c"]);
 });
 
-test("paths are shown to people as text, and found again by their bytes", () => {
+test("paths: shown as text → found again by their bytes", () => {
 	expect(displayPath(gitPathFromText("größe"))).toBe("größe");
 	expect(displayPath(gitPath(Buffer.from([0x61, 0xff])))).toBe("a\ufffd");
 	expect(fileSystemPath("/r", gitPath(Buffer.from([0x61, 0xff])) as GitPath)).toEqual(Buffer.from([0x2f, 0x72, 0x2f, 0x61, 0xff]));

@@ -34,7 +34,7 @@ async function read(names: readonly string[], limit?: number): Promise<[ObjectIn
 	return found;
 }
 
-test("objects of all sizes, and one that is missing, come in order and whole, however they are cut on the way", async () => {
+test("reader: objects of all sizes, one missing, cut anywhere → in order and whole", async () => {
 	const names = ["small", "large", "empty", "missing", "larger", "large", "last"];
 	const found = await read(names);
 	expect(found.map(([info, content]) => [info?.size, content])).toEqual(
@@ -45,7 +45,7 @@ test("objects of all sizes, and one that is missing, come in order and whole, ho
 	);
 });
 
-test("what is over the limit is told without its content, and what follows is right", async () => {
+test("reader: one over the limit → no content, and what follows is right", async () => {
 	const found = await read(["large", "small", "larger", "last"], 1_000);
 	expect(found.map(([info, content]) => [info?.size, content])).toEqual([
 		[large.length, null],

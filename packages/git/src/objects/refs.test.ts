@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => scratch.remove());
 
-test("HEAD: a branch, loose or packed; detached; unborn", async () => {
+test("HEAD: a branch, loose or packed; detached; unborn → read as that", async () => {
 	expect(await readHead(repository)).toEqual({ branch: "main", oid: commits[2] });
 	scratch.git("w", "pack-refs", "--all");
 	expect(await readHead(repository)).toEqual({ branch: "main", oid: commits[2] });
@@ -29,7 +29,7 @@ test("HEAD: a branch, loose or packed; detached; unborn", async () => {
 	expect(await readHead(await scratch.open("unborn"))).toEqual({ branch: "main", oid: null });
 });
 
-test("a ref moves only from where it was thought to be", async () => {
+test("ref: not where it was expected → not moved", async () => {
 	const [one = "", two = "", three = ""] = commits;
 	await updateRef(repository, "refs/heads/x", one, null, "made");
 	await updateRef(repository, "refs/heads/x", two, one, "moved");
@@ -40,7 +40,7 @@ test("a ref moves only from where it was thought to be", async () => {
 	expect(await readRef(repository, "refs/heads/nothing")).toBeNull();
 });
 
-test("HEAD is attached without touching the files", async () => {
+test("HEAD: attached to a branch → the files are not touched", async () => {
 	scratch.write("w/a", "uncommitted");
 	await attachHead(repository, "refs/heads/x");
 	expect(await readHead(repository)).toEqual({ branch: "x", oid: commits[1] });
@@ -48,7 +48,7 @@ test("HEAD is attached without touching the files", async () => {
 	await attachHead(repository, "refs/heads/main");
 });
 
-test("who is ahead of whom", async () => {
+test("commits: of two tips → who is ahead of whom", async () => {
 	const [one = "", , three = ""] = commits;
 	expect(await isAncestor(repository, one, three)).toBe(true);
 	expect(await isAncestor(repository, three, one)).toBe(false);
@@ -57,7 +57,7 @@ test("who is ahead of whom", async () => {
 	expect(await countCommits(repository, null, three)).toBe(3);
 });
 
-test("a repository of SHA-256 works the same", async () => {
+test("SHA-256: repository of that format → works the same", async () => {
 	scratch.git(".", "init", "-q", "--object-format=sha256", "--initial-branch=main", "sha256");
 	const commit = scratch.commitAll("sha256");
 	const other = await scratch.open("sha256");
@@ -66,7 +66,7 @@ test("a repository of SHA-256 works the same", async () => {
 	expect(scratch.git("sha256", "hash-object", "-t", "tree", "/dev/null").trim()).toBe(other.emptyTree);
 });
 
-test("objects are handed over in the order asked for, large and empty ones, and a missing one is named", async () => {
+test("objects: asked for, large, empty, missing → in that order, the missing named", async () => {
 	const contents = ["", "x".repeat(3_000_000), "\n\n", "a missing\n"];
 	const oids: string[] = [];
 	for (const [index, content] of contents.entries()) {

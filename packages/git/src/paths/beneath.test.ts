@@ -23,7 +23,7 @@ const write = (name: string, makeParents = false) =>
 	beneath(root, Buffer.from(name, "latin1"), (file) => fs.writeFileSync(file, name, { flag: "wx" }), { makeParents });
 
 describe("beneath", () => {
-	test("beneath: names below directories → written there, missing directories made on request", () => {
+	test("beneath: names below directories → written there, missing ones made on request", () => {
 		for (const name of ["top", "a/one", "a/b/two", "a/\xff\xfe/three"]) write(name, true);
 		expect(fs.readFileSync(path.join(root, "a/b/two"), "utf8")).toBe("a/b/two");
 		expect(fs.existsSync(Buffer.from(`${root}/a/\xff\xfe/three`, "latin1"))).toBe(true);
@@ -46,7 +46,7 @@ describe("beneath", () => {
 		},
 	);
 
-	test("beneath: the directory becomes a link after the check → the file goes where it was", () => {
+	test("beneath: directory becomes a link after the check → the file goes where it was", () => {
 		fs.mkdirSync(path.join(root, "swapped"));
 		beneath(root, Buffer.from("swapped/x"), (file) => {
 			fs.renameSync(path.join(root, "swapped"), path.join(root, "aside"));
@@ -73,7 +73,7 @@ describe("beneath", () => {
 		expect(fs.readdirSync("/proc/self/fd").length).toBe(before);
 	});
 
-	test("many places beneath: files of two directories in turn → each in its own, none through a link", () => {
+	test("beneath: files of two directories in turn → each in its own, none through a link", () => {
 		const open = () => fs.readdirSync("/proc/self/fd").length;
 		const before = open();
 		const places = new PlacesBeneath(root, { makeParents: true });

@@ -46,7 +46,7 @@ async function failureOf(url: string, env: NodeJS.ProcessEnv = {}, networkTimeou
 (hasSshServer ? describe : describe.skip)("a hub over real ssh", () => {
 	const withKey = (key = "user", knownHosts = "known_hosts") => ({ GIT_SSH_COMMAND: ssh.command({ key, knownHosts }) });
 
-	test("answers, takes pushes and gives fetches", async () => {
+	test("ssh hub: answers → takes pushes and gives fetches", async () => {
 		scratch.git("work", "remote", "set-url", "origin", ssh.url(scratch.path("hub.git")));
 		const repository = await scratch.open("work", { env: withKey() });
 		expect(await readRemoteBranch(repository, "origin", "main")).toBe(head);
@@ -55,14 +55,14 @@ async function failureOf(url: string, env: NodeJS.ProcessEnv = {}, networkTimeou
 		expect(await pushCommit(repository, "origin", "second", head)).toBe("pushed");
 	});
 
-	test("whose host key is unknown: AUTH_FAILED, and what to do", async () => {
+	test("ssh hub: unknown host key → AUTH_FAILED, and what to do", async () => {
 		fs.writeFileSync(ssh.file("empty"), "");
 		const failure = await failureOf(ssh.url(scratch.path("hub.git")), withKey("user", "empty"));
 		expect(failure.code).toBe("AUTH_FAILED");
 		expect(failure.message).toMatch(/host key.*ssh-keyscan/);
 	});
 
-	test("whose host key has changed: AUTH_FAILED, and what to do", async () => {
+	test("ssh hub: changed host key → AUTH_FAILED, and what to do", async () => {
 		await ssh.changeHostKey();
 		const failure = await failureOf(ssh.url(scratch.path("hub.git")), withKey());
 		expect(failure.code).toBe("AUTH_FAILED");
@@ -70,13 +70,13 @@ async function failureOf(url: string, env: NodeJS.ProcessEnv = {}, networkTimeou
 		ssh.trustHostKey();
 	});
 
-	test("that refuses the key: AUTH_FAILED, and what to do", async () => {
+	test("ssh hub: refuses the key → AUTH_FAILED, and what to do", async () => {
 		const failure = await failureOf(ssh.url(scratch.path("hub.git")), withKey("stranger"));
 		expect(failure.code).toBe("AUTH_FAILED");
 		expect(failure.message).toMatch(/refused our credentials.*key without passphrase/);
 	});
 
-	test("whose key has a passphrase: AUTH_FAILED at once, nobody is asked", async () => {
+	test("ssh hub: key with a passphrase → AUTH_FAILED at once, nobody is asked", async () => {
 		const { execFileSync } = await import("node:child_process");
 		execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "secret", "-f", ssh.file("locked")]);
 		const started = performance.now();
@@ -84,13 +84,13 @@ async function failureOf(url: string, env: NodeJS.ProcessEnv = {}, networkTimeou
 		expect(performance.now() - started).toBeLessThan(10_000);
 	});
 
-	test("without the repository: REMOTE_UNREACHABLE, naming the address", async () => {
+	test("ssh hub: without the repository → REMOTE_UNREACHABLE, naming the address", async () => {
 		const failure = await failureOf(ssh.url(scratch.path("missing.git")), withKey());
 		expect(failure.code).toBe("REMOTE_UNREACHABLE");
 		expect(failure.message).toMatch(/missing\.git/);
 	});
 
-	test("ssh hub: its programs write what other failures look like → no code from it, words kept", async () => {
+	test("ssh hub: its programs print what other failures look like → no code from it", async () => {
 		const words = "No space left on device\nPermission denied (publickey).\nkex_exchange_identification: no\nfatal: not a git repository";
 		scratch.write("liar", `#!/bin/sh\ncat >&2 <<'E'\n${words}\nE\nexit 1\n`, 0o755);
 		scratch.git("work", "config", "remote.origin.uploadpack", scratch.path("liar"));
@@ -99,13 +99,13 @@ async function failureOf(url: string, env: NodeJS.ProcessEnv = {}, networkTimeou
 		expect(failure).toMatchObject({ code: "REMOTE_UNREACHABLE", remoteMessage: words });
 	});
 
-	test("where nothing listens: REMOTE_UNREACHABLE", async () => {
+	test("ssh hub: nothing listens → REMOTE_UNREACHABLE", async () => {
 		expect((await failureOf(`ssh://nobody@127.0.0.1:${await freePort()}/x`)).code).toBe("REMOTE_UNREACHABLE");
 	});
 });
 
 describe("a hub over real http", () => {
-	test("answers and takes pushes, with a password in the address", async () => {
+	test("http hub: password in the address → answers and takes pushes", async () => {
 		web.password = "hunter22";
 		web.answer = "serve";
 		scratch.git("work", "remote", "set-url", "origin", web.url.replace("//", "//sync:hunter22@").concat("/hub.git"));
@@ -114,7 +114,7 @@ describe("a hub over real http", () => {
 		expect(await pushCommit(repository, "origin", "third", head)).toBe("pushed");
 	});
 
-	test("with the wrong password, or none: AUTH_FAILED, and nobody is asked for one", async () => {
+	test("http hub: wrong password, or none → AUTH_FAILED, nobody is asked", async () => {
 		web.password = "hunter22";
 		web.answer = "serve";
 		expect((await failureOf(web.url.replace("//", "//sync:wrong@").concat("/hub.git"))).code).toBe("AUTH_FAILED");
@@ -129,7 +129,7 @@ describe("a hub over real http", () => {
 		[500, "REMOTE_UNREACHABLE"],
 		[502, "REMOTE_UNREACHABLE"],
 		[503, "RATE_LIMITED"],
-	] as const)("answers %d: %s", async (status, code) => {
+	] as const)("http hub: answers %d → %s", async (status, code) => {
 		web.answer = status;
 		expect((await failureOf(`${web.url}/hub.git`)).code).toBe(code);
 	});
@@ -158,33 +158,33 @@ describe("a hub over real http", () => {
 		web.maxBytes = Number.POSITIVE_INFINITY;
 	});
 
-	test("says nothing: GIT_TIMEOUT", async () => {
+	test("http hub: says nothing → GIT_TIMEOUT", async () => {
 		web.answer = "silence";
 		expect((await failureOf(`${web.url}/hub.git`, {}, 400)).code).toBe("GIT_TIMEOUT");
 	});
 
-	test("where nothing listens: REMOTE_UNREACHABLE", async () => {
+	test("http hub: nothing listens → REMOTE_UNREACHABLE", async () => {
 		expect((await failureOf(`http://127.0.0.1:${await freePort()}/x.git`)).code).toBe("REMOTE_UNREACHABLE");
 	});
 
-	test("a name that does not resolve: REMOTE_UNREACHABLE", async () => {
+	test("http hub: name does not resolve → REMOTE_UNREACHABLE", async () => {
 		expect((await failureOf("http://no-such-host.invalid/x.git")).code).toBe("REMOTE_UNREACHABLE");
 		if (hasSsh) expect((await failureOf("ssh://git@no-such-host.invalid/x.git")).code).toBe("REMOTE_UNREACHABLE");
 	});
 });
 
 describe("a hub in the file system", () => {
-	test("that is not there: REMOTE_UNREACHABLE", async () => {
+	test("file hub: is not there → REMOTE_UNREACHABLE", async () => {
 		expect((await failureOf(scratch.path("nowhere.git"))).code).toBe("REMOTE_UNREACHABLE");
 		expect((await failureOf(`file://${scratch.path("nowhere.git")}`)).code).toBe("REMOTE_UNREACHABLE");
 	});
 
-	test("that has no such branch is an answer, not a failure", async () => {
+	test("file hub: no such branch → an answer, not a failure", async () => {
 		scratch.git("work", "remote", "set-url", "origin", scratch.path("hub.git"));
 		expect(await readRemoteBranch(await scratch.open("work"), "origin", "nothing")).toBeNull();
 	});
 
-	test("whose hook declines: PUSH_REJECTED, with what it said", async () => {
+	test("file hub: its hook declines → PUSH_REJECTED, with what it said", async () => {
 		const hook = scratch.path("hub.git/hooks/pre-receive");
 		fs.mkdirSync(scratch.path("hub.git/hooks"), { recursive: true });
 		fs.writeFileSync(hook, "#!/bin/sh\necho not on my watch >&2\nexit 1\n", { mode: 0o755 });
@@ -197,7 +197,7 @@ describe("a hub in the file system", () => {
 		fs.rmSync(hook);
 	});
 
-	test("a hook that writes what other failures look like → PUSH_REJECTED, its words kept", async () => {
+	test("file hub: its hook prints what other failures look like → PUSH_REJECTED", async () => {
 		const words = [
 			"fatal: Permission denied (publickey).",
 			"No space left on device",
@@ -235,29 +235,29 @@ describe("a workspace that cannot be opened", () => {
 	const open = (directory: string) =>
 		openRepository({ directory, node: "n", env: { PATH: process.env.PATH, HOME: scratch.directory, GIT_CONFIG_NOSYSTEM: "1" } });
 
-	test("not a repository: the two commands that make it one", async () => {
+	test("workspace: not a repository → the two commands that make it one", async () => {
 		fs.mkdirSync(scratch.path("plain"));
 		await expect(open(scratch.path("plain"))).rejects.toMatchObject({
 			code: "NOT_A_REPOSITORY",
 			message: expect.stringMatching(/'git init'.*'git remote add origin <url>'/),
 		});
 	});
-	test("a bare repository", async () => {
+	test("workspace: a bare repository → refused", async () => {
 		await expect(open(scratch.path("hub.git"))).rejects.toMatchObject({ code: "NOT_A_REPOSITORY", message: expect.stringMatching(/bare/) });
 	});
-	test("a directory inside a work tree", async () => {
+	test("workspace: a directory inside a work tree → refused", async () => {
 		fs.mkdirSync(scratch.path("work/deep"));
 		await expect(open(scratch.path("work/deep"))).rejects.toMatchObject({
 			code: "NOT_A_REPOSITORY",
 			message: expect.stringContaining(scratch.path("work")),
 		});
 	});
-	test("a configuration that does not parse: CORRUPT_REPOSITORY", async () => {
+	test("workspace: configuration does not parse → CORRUPT_REPOSITORY", async () => {
 		scratch.init("broken");
 		fs.writeFileSync(scratch.path("broken/.git/config"), "[core\n");
 		await expect(open(scratch.path("broken"))).rejects.toMatchObject({ code: "CORRUPT_REPOSITORY" });
 	});
-	test("an empty object, as after a power cut: CORRUPT_REPOSITORY", async () => {
+	test("workspace: an empty object, as after a power cut → CORRUPT_REPOSITORY", async () => {
 		scratch.init("torn");
 		scratch.write("torn/a", "content");
 		scratch.commitAll("torn");
@@ -270,14 +270,14 @@ describe("a workspace that cannot be opened", () => {
 		fs.rmSync(file);
 		await expect(repository.run(["archive", "--output=/dev/null", "HEAD"])).rejects.toMatchObject({ code: "CORRUPT_REPOSITORY" });
 	});
-	test("an index that does not parse: CORRUPT_REPOSITORY", async () => {
+	test("workspace: index does not parse → CORRUPT_REPOSITORY", async () => {
 		scratch.init("index");
 		scratch.commitAll("index");
 		fs.writeFileSync(scratch.path("index/.git/index"), "nonsense");
 		const repository = await scratch.open("index");
 		await expect(repository.run(["status"])).rejects.toMatchObject({ code: "CORRUPT_REPOSITORY" });
 	});
-	test("a live index.lock: INDEX_LOCKED", async () => {
+	test("workspace: a live index.lock → INDEX_LOCKED", async () => {
 		scratch.init("locked");
 		fs.writeFileSync(scratch.path("locked/.git/index.lock"), "");
 		const repository = await scratch.open("locked");
@@ -285,7 +285,7 @@ describe("a workspace that cannot be opened", () => {
 			repository.run(["update-index", "--add", "--cacheinfo", `100644,${"e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"},a`]),
 		).rejects.toMatchObject({ code: "INDEX_LOCKED" });
 	});
-	test("of another user: PERMISSION_DENIED, naming safe.directory", async () => {
+	test("workspace: of another user → PERMISSION_DENIED, naming safe.directory", async () => {
 		if (process.getuid?.() !== 0) return;
 		scratch.init("foreign");
 		fs.chownSync(scratch.path("foreign"), 12_345, 12_345);
@@ -307,7 +307,7 @@ describe("a workspace that cannot be opened", () => {
 			message: expect.stringMatching(/the hub.*belongs to another user.*foreign-hub\.git/s),
 		});
 	});
-	test("with a git that is too old: GIT_TOO_OLD, naming both versions", () => {
+	test("workspace: git too old → GIT_TOO_OLD, naming both versions", () => {
 		expect(() => checkGitVersion("git version 2.37.9")).toThrow(expect.objectContaining({ code: "GIT_TOO_OLD" }));
 		expect(() => checkGitVersion("nonsense")).toThrow(expect.objectContaining({ code: "GIT_TOO_OLD" }));
 		for (const text of ["git version 2.38.0", "git version 2.39.5 (Apple Git-154)", "git version 3.0.0", "git version 10.1"])
@@ -315,7 +315,7 @@ describe("a workspace that cannot be opened", () => {
 	});
 });
 
-test("a full disk is DISK_FULL", async () => {
+test("workspace: full disk → DISK_FULL", async () => {
 	// The smallest file system there is: a write to it fails as on a full disk.
 	scratch.init("full");
 	const repository = await scratch.open("full");

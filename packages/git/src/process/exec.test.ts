@@ -44,7 +44,7 @@ describe("a command that takes too long is killed with everything that it starte
 		}
 	});
 
-	test("the same by http, whose helper is a process of its own", async () => {
+	test("timeout: http, whose helper is a process of its own → killed as well", async () => {
 		const silent = await startSilentServer();
 		try {
 			const started = performance.now();
@@ -58,7 +58,7 @@ describe("a command that takes too long is killed with everything that it starte
 		}
 	});
 
-	test("a hook that ignores SIGTERM and hangs", async () => {
+	test("timeout: a hook ignores SIGTERM and hangs → killed", async () => {
 		const hook = scratch.path("repo/.git/hooks/pre-commit");
 		fs.mkdirSync(scratch.path("repo/.git/hooks"), { recursive: true });
 		fs.writeFileSync(hook, "#!/bin/sh\ntrap '' TERM INT HUP\nwhile :; do sleep 0.1734; done\n", { mode: 0o755 });
@@ -72,7 +72,7 @@ describe("a command that takes too long is killed with everything that it starte
 		fs.rmSync(hook);
 	});
 
-	test("on our own last moment", async () => {
+	test("timeout: our own last moment → killed", async () => {
 		const silent = await startSilentServer();
 		try {
 			const run = runGit(scratch.path("repo"), ["ls-remote", `http://127.0.0.1:${silent.port}/x.git`], env);
@@ -87,7 +87,7 @@ describe("a command that takes too long is killed with everything that it starte
 	});
 });
 
-test("a remote that talks without end does not fill our memory", async () => {
+test("exec: a remote talks without end → memory stays bounded", async () => {
 	// An alias is the simplest git command that prints what we like.
 	const flood = ["-c", "alias.flood=!head -c 300000000 /dev/zero | tr '\\0' x >&2; exit 3", "flood"];
 	const before = process.memoryUsage().rss;
@@ -95,7 +95,7 @@ test("a remote that talks without end does not fill our memory", async () => {
 	expect(process.memoryUsage().rss - before).toBeLessThan(100_000_000);
 });
 
-test("input goes in as text, bytes, pieces; a command that does not read it is judged by its exit code", async () => {
+test("exec: input as text, bytes, pieces, or unread → judged by the exit code", async () => {
 	const hash = async (input: Parameters<typeof runGit>[3]) =>
 		(await runGit(scratch.path("repo"), ["hash-object", "--stdin"], env, input)).stdout.toString().trim();
 	const oid = await hash({ input: "hello\n" });
@@ -109,7 +109,7 @@ test("input goes in as text, bytes, pieces; a command that does not read it is j
 	expect(await hash({ input: large })).toMatch(/^[0-9a-f]{40}$/);
 });
 
-test("a missing directory and a missing git are said in words", async () => {
+test("exec: a missing directory, a missing git → said in words", async () => {
 	await expect(runGit(scratch.path("nowhere"), ["version"], env)).rejects.toMatchObject({ message: expect.stringContaining("nowhere") });
 	await expect(runGit(scratch.directory, ["version"], { ...env, PATH: scratch.directory })).rejects.toMatchObject({
 		code: "INTERNAL",
@@ -117,7 +117,7 @@ test("a missing directory and a missing git are said in words", async () => {
 	});
 });
 
-test("processes are counted", async () => {
+test("exec: processes → counted", async () => {
 	const before = gitProcessesStarted();
 	await runGit(scratch.directory, ["version"], env);
 	expect(gitProcessesStarted()).toBe(before + 1);

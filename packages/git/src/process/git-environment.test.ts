@@ -34,13 +34,14 @@ describe("nothing of the caller's environment points git elsewhere", () => {
 	const env = gitEnvironment({ env: { ...dangerous, HOME: "/home/x", PATH: "/bin" } });
 
 	test.each(["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE"])(
-		"%s",
+		"environment: %s → git goes nowhere else",
 		(name) => expect(env[name]).toBeUndefined(),
 	);
-	test.each(["GIT_EXTERNAL_DIFF", "GIT_TRACE", "GIT_CONFIG_PARAMETERS", "GIT_LITERAL_PATHSPECS"])("%s", (name) =>
-		expect(env[name]).toBeUndefined(),
+	test.each(["GIT_EXTERNAL_DIFF", "GIT_TRACE", "GIT_CONFIG_PARAMETERS", "GIT_LITERAL_PATHSPECS"])(
+		"environment: set by the caller, %s → git goes nowhere else",
+		(name) => expect(env[name]).toBeUndefined(),
 	);
-	test("no prompt, pager or editor, and messages in the language that failures are told by", () => {
+	test("environment: any → no prompt, pager or editor; messages in one language", () => {
 		expect(env).toMatchObject({
 			GIT_TERMINAL_PROMPT: "0",
 			GIT_ASKPASS: "",
@@ -57,7 +58,7 @@ describe("nothing of the caller's environment points git elsewhere", () => {
 	});
 });
 
-test("what a person needs to reach the remote stays", () => {
+test("environment: what a person needs to reach the remote → stays", () => {
 	const given = { GIT_SSL_CAINFO: "/ca", GIT_SSL_NO_VERIFY: "1", GIT_PROXY_COMMAND: "p", GIT_CONFIG_GLOBAL: "/g", http_proxy: "http://p" };
 	expect(gitEnvironment({ env: given })).toMatchObject(given);
 });
@@ -66,25 +67,25 @@ describe("ssh never asks and notices a dead line", () => {
 	const command = (options: Parameters<typeof gitEnvironment>[0]) => gitEnvironment({ env: {}, ...options }).GIT_SSH_COMMAND;
 	const batch = /-o BatchMode=yes -o ConnectTimeout=\d+ -o ServerAliveInterval=\d+/;
 
-	test("where nothing is configured", () => expect(command({})).toMatch(batch));
-	test("with a person's own ssh command", () => {
+	test("ssh: nothing configured → never asks, notices a dead line", () => expect(command({})).toMatch(batch));
+	test("ssh: a person's own command → never asks, notices a dead line", () => {
 		expect(command({ sshCommand: "ssh -i ~/.ssh/hub" })).toMatch(/^ssh -i ~\/\.ssh\/hub -o BatchMode=yes/);
 		expect(command({ sshCommand: '"/usr/bin/ssh" -p 2' })).toMatch(batch);
 		expect(command({ env: { GIT_SSH_COMMAND: "/opt/ssh -v" }, sshCommand: "ssh" })).toMatch(/^\/opt\/ssh -v -o BatchMode/);
 	});
-	test("a program that is not OpenSSH gets no options of OpenSSH", () => {
+	test("ssh: a program that is not OpenSSH → no options of OpenSSH", () => {
 		expect(command({ sshCommand: "plink -batch" })).toBe("plink -batch");
 		expect(gitEnvironment({ env: { GIT_SSH: "/usr/bin/plink" } }).GIT_SSH_COMMAND).toBeUndefined();
 	});
-	test("the host key check stays what the user made it", () => expect(command({})).not.toMatch(/StrictHostKey/));
+	test("ssh: host key check → as the user made it", () => expect(command({})).not.toMatch(/StrictHostKey/));
 });
 
-test("hooks run only where they are wanted", () => {
+test("hooks: wanted or not → run only where wanted", () => {
 	expect(setting(gitEnvironment({ env: {} }), "core.hooksPath")).toBe("/dev/null");
 	expect(setting(gitEnvironment({ env: {}, hooks: true }), "core.hooksPath")).toBeUndefined();
 });
 
-test("our settings win over a person's, as git itself reads them", () => {
+test("settings: ours against a person's → ours win, as git reads them", () => {
 	const env = gitEnvironment({ env: { PATH: process.env.PATH, HOME: "/nonexistent", GIT_CONFIG_NOSYSTEM: "1" } });
 	const read = (key: string) => execFileSync("git", ["config", "--get", key], { env, encoding: "utf8" }).trim();
 	expect([read("commit.gpgSign"), read("core.autocrlf"), read("gc.auto"), read("core.fsync")]).toEqual([

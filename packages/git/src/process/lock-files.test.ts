@@ -40,7 +40,7 @@ function person(command: string, args: string[], env: Record<string, string> = {
 
 const index = () => scratch.path("w/.git/index.lock");
 
-test("every kind of lock file that git leaves is found, and nothing else", () => {
+test("lock files: every kind that git leaves → found, and nothing else", () => {
 	const left = [
 		"index.lock",
 		"HEAD.lock",
@@ -62,14 +62,14 @@ test("every kind of lock file that git leaves is found, and nothing else", () =>
 });
 
 describe("a lock that a live git holds has a holder", () => {
-	test("while its editor is open (git has closed the file by then)", async () => {
+	test("lock holder: its editor is open, the file closed → found", async () => {
 		scratch.write("w/a", "2\n");
 		person("git", ["commit", "-a"], { GIT_EDITOR: "sleep 30 #" });
 		await until(() => fs.existsSync(index()), "the lock");
 		expect(lockHolder(repository, index())?.command).toMatch(/^git/);
 	});
 
-	test("while a hook of it hangs", async () => {
+	test("lock holder: a hook of it hangs → found", async () => {
 		scratch.write("w/.git/hooks/pre-commit", "#!/bin/sh\nsleep 30\n", 0o755);
 		scratch.write("w/a", "2\n");
 		person("git", ["commit", "-a", "-m", "x"]);
@@ -77,7 +77,7 @@ describe("a lock that a live git holds has a holder", () => {
 		expect(lockHolder(repository, index())).not.toBeNull();
 	});
 
-	test("started from elsewhere with -C or --git-dir", async () => {
+	test("lock holder: started elsewhere with -C or --git-dir → found", async () => {
 		scratch.write("w/.git/hooks/pre-commit", "#!/bin/sh\nsleep 30\n", 0o755);
 		scratch.write("w/a", "2\n");
 		const child = spawn("git", [`--git-dir=${scratch.path("w/.git")}`, `--work-tree=${scratch.path("w")}`, "commit", "-a", "-m", "x"], {
@@ -91,14 +91,14 @@ describe("a lock that a live git holds has a holder", () => {
 		expect(lockHolder(repository, index())?.command).toMatch(/^git/);
 	});
 
-	test("when it is another program that has the file open", async () => {
+	test("lock holder: another program has the file open → found", async () => {
 		person("sh", ["-c", `exec 9>'${index()}'; exec sleep 30`]);
 		await until(() => fs.existsSync(index()), "the lock");
 		await until(() => lockHolder(repository, index()) !== null, "its holder");
 	});
 });
 
-test("a lock that a killed git left has none", async () => {
+test("lock holder: a killed git left it → none", async () => {
 	scratch.write("w/a", "2\n");
 	const child = person("git", ["commit", "-a"], { GIT_EDITOR: "sleep 30 #" });
 	await until(() => fs.existsSync(index()), "the lock");
@@ -108,7 +108,7 @@ test("a lock that a killed git left has none", async () => {
 	await until(() => lockHolder(repository, index()) === null, "the holder to be gone");
 });
 
-test("a git that works elsewhere is no holder", async () => {
+test("lock holder: a git that works elsewhere → none", async () => {
 	scratch.init("elsewhere");
 	scratch.write("elsewhere/a", "1\n");
 	scratch.commitAll("elsewhere");
@@ -127,7 +127,7 @@ test("a git that works elsewhere is no holder", async () => {
 });
 
 describe("a lock is set aside", () => {
-	test("where a person can look at it, never over another", () => {
+	test("setting aside: a lock → where a person can see it, never over another", () => {
 		for (const content of ["first", "second"]) {
 			fs.writeFileSync(index(), content);
 			const { ino } = fs.statSync(index());
@@ -143,7 +143,7 @@ describe("a lock is set aside", () => {
 		).toEqual(["first", "second"]);
 	});
 
-	test("only the one that was looked at", () => {
+	test("setting aside: replaced meanwhile → only the one that was examined", () => {
 		fs.writeFileSync(index(), "");
 		expect(setAsideLockFile(repository, index(), 1, "x")).toBeNull();
 		expect(fs.existsSync(index())).toBe(true);
@@ -170,15 +170,16 @@ describe("what a person left open is told by its name", () => {
 		scratch.commitAll("w");
 	});
 
-	test("nothing", () => expect(operationInProgress(repository.gitDirectory)).toBeNull());
-	test("a merge", () => expect(open(() => scratch.git("w", "merge", "other"))).toBe("merge"));
-	test("a rebase", () => expect(open(() => scratch.git("w", "rebase", "other"))).toBe("rebase"));
-	test("a rebase of the old kind", () => expect(open(() => scratch.git("w", "rebase", "--apply", "other"))).toBe("rebase"));
-	test("a cherry-pick", () => expect(open(() => scratch.git("w", "cherry-pick", "other"))).toBe("cherry-pick"));
-	test("a revert", () => expect(open(() => scratch.git("w", "revert", "--no-edit", "HEAD~1"))).toBe("revert"));
-	test("a mailbox that is applied", () => {
+	test("open operation: nothing → none", () => expect(operationInProgress(repository.gitDirectory)).toBeNull());
+	test("open operation: a merge → named", () => expect(open(() => scratch.git("w", "merge", "other"))).toBe("merge"));
+	test("open operation: a rebase → named", () => expect(open(() => scratch.git("w", "rebase", "other"))).toBe("rebase"));
+	test("open operation: a rebase of the old kind → named", () =>
+		expect(open(() => scratch.git("w", "rebase", "--apply", "other"))).toBe("rebase"));
+	test("open operation: a cherry-pick → named", () => expect(open(() => scratch.git("w", "cherry-pick", "other"))).toBe("cherry-pick"));
+	test("open operation: a revert → named", () => expect(open(() => scratch.git("w", "revert", "--no-edit", "HEAD~1"))).toBe("revert"));
+	test("open operation: a mailbox that is applied → named", () => {
 		scratch.write("patch", scratch.git("w", "format-patch", "-1", "--stdout", "other"));
 		expect(open(() => scratch.git("w", "am", scratch.path("patch")))).toBe("am");
 	});
-	test("a bisect", () => expect(open(() => scratch.git("w", "bisect", "start"))).toBe("bisect"));
+	test("open operation: a bisect → named", () => expect(open(() => scratch.git("w", "bisect", "start"))).toBe("bisect"));
 });

@@ -77,7 +77,7 @@ bySsh("connections that a killed process kept open are closed by the next one", 
 	await connections.dispose();
 });
 
-test("a place that is too deep for sockets means a connection for each command, not a failure", () => {
+test("ssh connection: the place is too deep for sockets → one each command, no failure", () => {
 	const deep = scratch.path("a-directory-with-a-name-that-leaves-no-room-for-a-socket");
 	fs.mkdirSync(deep);
 	expect(new SshConnections(deep).options).toBe("");

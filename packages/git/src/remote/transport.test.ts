@@ -9,7 +9,7 @@ beforeAll(() => {
 });
 afterAll(() => scratch.remove());
 
-test("an empty remote: no branch, and the first push makes it", async () => {
+test("remote: empty → no branch, the first push makes it", async () => {
 	const hub = scratch.hub("empty.git");
 	scratch.init("first", hub);
 	const commit = scratch.commitAll("first");
@@ -21,7 +21,7 @@ test("an empty remote: no branch, and the first push makes it", async () => {
 	expect(await readRef(repository, trackingRef("origin", "main"))).toBe(commit);
 });
 
-test("a remote that moved: race, never force; after a fetch the push goes through", async () => {
+test("push: the remote moved → race, never force; after a fetch it goes through", async () => {
 	const hub = scratch.hub("race.git");
 	scratch.init("a", hub);
 	const base = scratch.commitAll("a", "base");
@@ -39,7 +39,7 @@ test("a remote that moved: race, never force; after a fetch the push goes throug
 	expect(await pushCommit(a, "origin", "main", scratch.git("a", "rev-parse", "HEAD").trim())).toBe("pushed");
 });
 
-test("ten pushes at the same instant: one wins, the others are told race and nothing else", async () => {
+test("push: ten at the same instant → one wins, the others get race, nothing else", async () => {
 	const hub = scratch.hub("ten.git");
 	scratch.init("base", hub);
 	scratch.commitAll("base");
@@ -54,7 +54,7 @@ test("ten pushes at the same instant: one wins, the others are told race and not
 	expect(outcomes.sort()).toEqual(["pushed", ...Array(9).fill("race")]);
 });
 
-test("a rewritten history is noticed once, and fetched all the same", async () => {
+test("fetch: a rewritten history → noticed once, fetched all the same", async () => {
 	const hub = scratch.hub("rewritten.git");
 	scratch.init("x", hub);
 	scratch.commitAll("x", "one");
@@ -69,14 +69,14 @@ test("a rewritten history is noticed once, and fetched all the same", async () =
 	expect(await fetchBranch(y, "origin", "main")).toEqual({ rewritten: false });
 });
 
-test("a branch that is gone is an error of the fetch", async () => {
+test("fetch: the branch is gone → an error", async () => {
 	const hub = scratch.hub("gone.git");
 	scratch.init("g", hub);
 	scratch.commitAll("g");
 	await expect(fetchBranch(await scratch.open("g"), "origin", "main")).rejects.toMatchObject({ name: "GitError" });
 });
 
-test("tags, other branches, FETCH_HEAD and the user's refspecs stay untouched", async () => {
+test("fetch: tags, other branches, FETCH_HEAD, the user's refspecs → untouched", async () => {
 	const hub = scratch.hub("quiet.git");
 	scratch.init("p", hub);
 	scratch.commitAll("p");

@@ -21,7 +21,7 @@ describe("a write that happens in the middle of the move is never destroyed", ()
 		],
 	];
 	test.each(writers)(
-		"%s, at every step, to every file",
+		"checkout: %s, at every step, to every file → both stay",
 		async (_how, write) => {
 			const { ids, again } = await template(before, after);
 			for (const name of ["d/log", "gone", "z/new"]) {
@@ -56,7 +56,7 @@ describe("a move that was interrupted is taken up again", () => {
 	const after: Tree = { a: "2\n", "d/b/c": "1\n", l: "no link\n", "z/new": { executable: "1\n" } };
 
 	test.each([false, true])(
-		"at every step, a write in between: %s",
+		"checkout: killed at every step, a write in between: %s → taken up again",
 		async (writes) => {
 			const { ids, again } = await template(before, after);
 			for (let at = 0; ; at++) {

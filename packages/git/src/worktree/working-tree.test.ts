@@ -56,7 +56,7 @@ describe("a clean working tree arrives at the other commit, byte for byte", () =
 			Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`d${index % 7}/f${index}`, `${index}`])),
 		],
 	];
-	test.each(cases)("%s", async (_what, before, after) => {
+	test.each(cases)("checkout: %s → the other commit, byte for byte", async (_what, before, after) => {
 		const ids = await history(before, after);
 		const report = await move(ids);
 		expectArrived(ids.to);
@@ -68,7 +68,7 @@ describe("a clean working tree arrives at the other commit, byte for byte", () =
 		}
 	});
 
-	test("large files, which git writes itself, beside small ones: new, replaced, executable", async () => {
+	test("checkout: large files beside small, new, replaced, executable → as committed", async () => {
 		const large = (text: string) => text.repeat(700_000);
 		const ids = await history(
 			{ "a.bin": large("before"), small: "1\n" },
@@ -83,7 +83,7 @@ describe("a clean working tree arrives at the other commit, byte for byte", () =
 		expect(backedUp()).toContain(large("before"));
 	});
 
-	test("names that are not UTF-8", async () => {
+	test("checkout: names that are not UTF-8 → as committed", async () => {
 		const name = Buffer.concat([Buffer.from(`${root()}/d/`), Buffer.from([0x61, 0xff, 0xfe])]);
 		fs.mkdirSync(path.join(root(), "d"));
 		fs.writeFileSync(name, "1");
@@ -97,7 +97,7 @@ describe("a clean working tree arrives at the other commit, byte for byte", () =
 		expect(fs.readFileSync(name, "utf8")).toBe("2");
 	});
 
-	test("what is replaced is kept, and the process that has it open writes into what is kept", async () => {
+	test("checkout: replaced file that a process has open → kept, its writes are in it", async () => {
 		const ids = await history({ "d/log": "1\n", same: "x" }, { "d/log": "1\n2\n", same: "x" });
 		const open = fs.openSync(live("d/log"), "a");
 		const report = await move(ids);
@@ -108,7 +108,7 @@ describe("a clean working tree arrives at the other commit, byte for byte", () =
 		expect(read("d/log")).toBe("1\n2\n");
 	});
 
-	test("files that do not differ are not touched", async () => {
+	test("checkout: files that do not differ → not touched", async () => {
 		const ids = await history({ a: "1", b: "1" }, { a: "2", b: "1" });
 		const before = fs.lstatSync(live("b"));
 		await move(ids);
@@ -118,7 +118,7 @@ describe("a clean working tree arrives at the other commit, byte for byte", () =
 });
 
 describe("what somebody else has there is never destroyed", () => {
-	test("an uncommitted change", async () => {
+	test("foreign write: an uncommitted change → stays", async () => {
 		const ids = await history({ a: "1\n" }, { a: "2\n" });
 		put("a", "mine\n");
 		const report = await move(ids);
@@ -127,7 +127,7 @@ describe("what somebody else has there is never destroyed", () => {
 		expect(backedUp()).toContain("mine\n");
 	});
 
-	test("an uncommitted change of a file that the other side deletes", async () => {
+	test("foreign write: an uncommitted change, the other side deletes → stays", async () => {
 		const ids = await history({ a: "1\n", b: "1" }, { b: "1" });
 		put("a", "mine\n");
 		const report = await move(ids);
@@ -135,7 +135,7 @@ describe("what somebody else has there is never destroyed", () => {
 		expect(read("a")).toBe("mine\n");
 	});
 
-	test("an untracked file in the way, an ignored one, and one with the same content", async () => {
+	test("foreign write: untracked, ignored, same content in the way → stays", async () => {
 		const ids = await history({ ".gitignore": "ignored\n" }, { ".gitignore": "ignored\n", plain: "theirs\n", "d/same": "same\n" });
 		scratch.git("w", "checkout", "-q", ids.to);
 		scratch.git("w", "checkout", "-q", "main");
@@ -147,7 +147,7 @@ describe("what somebody else has there is never destroyed", () => {
 		expect(read("d/same")).toBe("same\n");
 	});
 
-	test("a directory with files in the way of a file: it keeps the name, the file lives beside it", async () => {
+	test("foreign write: directory in a file's way → keeps the name, the file beside it", async () => {
 		const ids = await history({ x: "1" }, { x: "1", "a.txt": "theirs\n" });
 		put("a.txt/mine", "mine\n");
 		const report = await move(ids);
@@ -157,14 +157,14 @@ describe("what somebody else has there is never destroyed", () => {
 		expect(read(beside ?? "")).toBe("theirs\n");
 	});
 
-	test("an empty directory gives way to a file", async () => {
+	test("foreign write: empty directory in a file's way → removed", async () => {
 		const ids = await history({ x: "1" }, { x: "1", a: "theirs\n" });
 		fs.mkdirSync(path.join(root(), "a/b/c"), { recursive: true });
 		await move(ids);
 		expect(read("a")).toBe("theirs\n");
 	});
 
-	test("a file in the way of a directory lives beside it", async () => {
+	test("foreign write: file in a directory's way → lives beside it", async () => {
 		const ids = await history({ x: "1" }, { x: "1", "a/b": "theirs\n" });
 		put("a", "mine\n");
 		const report = await move(ids);
@@ -174,7 +174,7 @@ describe("what somebody else has there is never destroyed", () => {
 		expect(read(beside ?? "")).toBe("mine\n");
 	});
 
-	test("a link in the way of a directory is not followed", async () => {
+	test("foreign write: link in a directory's way → not followed", async () => {
 		const ids = await history({ x: "1" }, { x: "1", "a/b": "theirs\n" });
 		fs.mkdirSync(scratch.path("outside"));
 		fs.symlinkSync(scratch.path("outside"), live("a"));
@@ -183,7 +183,7 @@ describe("what somebody else has there is never destroyed", () => {
 		expect(read("a/b")).toBe("theirs\n");
 	});
 
-	test("a file that was deleted here and changed there comes back as theirs", async () => {
+	test("foreign write: deleted here, changed there → comes back as theirs", async () => {
 		const ids = await history({ a: "1\n" }, { a: "2\n" });
 		fs.rmSync(live("a"));
 		await move(ids);
@@ -221,7 +221,7 @@ describe("what somebody else has there is never destroyed", () => {
 		expectArrived(ids.to);
 	});
 
-	test("a fifo in the way is set aside and nobody waits for a writer", async () => {
+	test("foreign write: fifo in the way → set aside, no wait for a writer", async () => {
 		const ids = await history({ x: "1" }, { x: "1", pipe: "theirs\n" });
 		const { execFileSync } = await import("node:child_process");
 		execFileSync("mkfifo", [path.join(root(), "pipe")]);
@@ -229,7 +229,7 @@ describe("what somebody else has there is never destroyed", () => {
 		expect(read("pipe")).toBe("theirs\n");
 	});
 
-	test("a file whose name of 255 bytes leaves no room for a mark", async () => {
+	test("conflict copy: name of 255 bytes leaves no room for a mark → still made", async () => {
 		const long = `${"n".repeat(251)}.txt`;
 		const ids = await history({ [long]: "1\n" }, { [long]: "2\n" });
 		put(long, "mine\n");
@@ -238,7 +238,7 @@ describe("what somebody else has there is never destroyed", () => {
 		expect(read(long)).toBe("mine\n2\n");
 	});
 
-	test("the beside name of a name of 255 bytes still fits", () => {
+	test("conflict copy: name of 255 bytes → its own name fits", () => {
 		for (const name of [`${"n".repeat(251)}.txt`, "n".repeat(255), `d/${".".repeat(255)}`, `d.d/${"ü".repeat(127)}`]) {
 			const beside = besidePath(gitPathFromText(name), "0123456789abcdef");
 			expect(beside).toContain("~01234567");
@@ -249,7 +249,7 @@ describe("what somebody else has there is never destroyed", () => {
 	});
 });
 describe("a move that was interrupted is taken up again", () => {
-	test("late writes that were set aside before the interruption are merged in after it, and never overwritten", async () => {
+	test("interrupted: late writes set aside before → merged in after it, not overwritten", async () => {
 		const { ids, again } = await template({ a: "1\n" }, { a: "2\n" });
 		for (const step of ["files", "index", "ref"]) {
 			await again();
@@ -267,7 +267,7 @@ describe("a move that was interrupted is taken up again", () => {
 		}
 	});
 
-	test("leftovers in the staging directory that are linked to live files are not written through", async () => {
+	test("interrupted: staged leftovers linked to live files → not written through", async () => {
 		const ids = await history({ a: "1\n", b: "precious\n" }, { a: "2\n", b: "precious\n" });
 		const leftover = scratch.path("staging", String(process.pid));
 		fs.mkdirSync(leftover, { recursive: true });
@@ -278,7 +278,7 @@ describe("a move that was interrupted is taken up again", () => {
 		expectArrived(ids.to);
 	});
 
-	test("a branch that somebody moved meanwhile is not moved back", async () => {
+	test("interrupted: a branch moved meanwhile → not moved back", async () => {
 		const ids = await history({ a: "1\n" }, { a: "2\n" });
 		const elsewhere = scratch.git("w", "commit-tree", "-m", "x", "-p", ids.from ?? "", `${ids.from}^{tree}`).trim();
 		await expect(
@@ -293,7 +293,7 @@ describe("a move that was interrupted is taken up again", () => {
 });
 
 describe("filters and line ends", () => {
-	test("text=auto eol=crlf: the working tree has CRLF, the repository LF, and nothing looks changed", async () => {
+	test("filters: text=auto eol=crlf → CRLF on disk, LF in git, nothing looks changed", async () => {
 		const attributes = "*.txt text eol=crlf\n";
 		const ids = await history({ ".gitattributes": attributes, "a.txt": "1\n" }, { ".gitattributes": attributes, "a.txt": "1\n2\n" });
 		fs.rmSync(live("a.txt"));
@@ -305,7 +305,7 @@ describe("filters and line ends", () => {
 		expectArrived(ids.to);
 	});
 
-	test("a late write to a file with CRLF keeps its lines and its line ends", async () => {
+	test("filters: a late write to a CRLF file → keeps its lines and line ends", async () => {
 		const attributes = "*.txt text eol=crlf\n";
 		const ids = await history({ ".gitattributes": attributes, "a.txt": "1\n" }, { ".gitattributes": attributes, "a.txt": "1\n2\n" });
 		put("a.txt", "1\r\nmine\r\n");
@@ -313,7 +313,7 @@ describe("filters and line ends", () => {
 		expect(read("a.txt").split("\r\n").sort()).toEqual(["", "1", "2", "mine"].sort());
 	});
 
-	test("a filter of the user's runs", async () => {
+	test("filters: the user's own → runs", async () => {
 		scratch.git("w", "config", "filter.upper.smudge", "tr a-z A-Z");
 		scratch.git("w", "config", "filter.upper.clean", "tr A-Z a-z");
 		const attributes = "*.up filter=upper\n";
@@ -324,7 +324,7 @@ describe("filters and line ends", () => {
 		expectArrived(ids.to);
 	});
 
-	test("the attributes that apply are those of the commit that is moved to", async () => {
+	test("filters: attributes that apply → those of the commit checked out", async () => {
 		const ids = await history({ "a.txt": "1\n" }, { ".gitattributes": "*.txt text eol=crlf\n", "a.txt": "1\n2\n", "b.txt": "3\n" });
 		await moveWorkingTree(
 			repository,
@@ -335,7 +335,7 @@ describe("filters and line ends", () => {
 	});
 });
 
-test("a reader finds every file at every moment of the move, the old or the new one", async () => {
+test("reader: at every moment of a checkout → the old or the new file, never none", async () => {
 	const names = Array.from({ length: 40 }, (_, index) => `f${index}`);
 	const ids = await history(Object.fromEntries(names.map((name) => [name, "old"])), Object.fromEntries(names.map((name) => [name, "new"])));
 	const reader = spawn(

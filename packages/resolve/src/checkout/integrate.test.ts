@@ -17,7 +17,7 @@ function contextAt(now: () => number): IntegrateContext {
 	return { repository, paths, lock: { assertHeld: () => undefined, release: async () => undefined }, now };
 }
 
-test("a move whose versions cannot be saved fails only when nothing of it goes on any more, and is taken up again", async () => {
+test("checkout: saving fails → fails only when none of it runs on, then taken up again", async () => {
 	const many = Object.fromEntries(Array.from({ length: 400 }, (_, index) => [`d/${index}`, `${index}\n`]));
 	const base = history.commit([], { "s.json": '{"a": 1}\n' });
 	const ours = history.commit([base], { "s.json": '{"a": 2}\n' });
@@ -58,7 +58,7 @@ test.each([
 	["at once", false, false],
 	["by the start after a kill", true, false],
 	["after files were touched", true, true],
-])("checkout: it cannot be staged, %s → a newer one takes its place only if nothing was touched", async (_when, resumed, isTouched) => {
+])("checkout: cannot be staged, %s → a newer one only if nothing was touched", async (_when, resumed, isTouched) => {
 	const first = history.commit([], { a: "1", b: "1" });
 	const huge = history.commit([first], { a: "2", b: "1", huge: "which does not fit" });
 	const cured = history.commit([huge], { a: "3", huge: null });

@@ -101,18 +101,18 @@ function leave(directory: string, elements: readonly string[]): void {
 
 const blob = (oid: string | null) => JSON.parse(scratch.git("w", "cat-file", "blob", oid ?? "")) as string[];
 
-test("an element added in that moment, and one by who read what lay there for the moment, while the first is merged", async () => {
+test("swap: one adds, another who read the swapped-out version adds → both merged", async () => {
 	const { look, mergeLate } = slowProgram("second");
 	await move([() => write(["theirs", "first"]), look], { mergeLate });
 	expect(read().sort()).toEqual(["first", "new", "second", "theirs"]);
 });
 
-test("the second is written before the first has its place back", async () => {
+test("swap: the second is written before the first is back → both merged", async () => {
 	await move([() => write(["theirs", "first"]), () => write([...read(), "second"])]);
 	expect(read().sort()).toEqual(["first", "new", "second", "theirs"]);
 });
 
-test("what the first had written is read in the moment in which the second is swapped for it, and what is made from that is written over the second", async () => {
+test("swap: third writer from the first while the second is swapped in → all merged", async () => {
 	const { look, mergeLate } = slowProgram("third");
 	await move(
 		[
@@ -127,7 +127,7 @@ test("what the first had written is read in the moment in which the second is sw
 	expect(read().sort()).toEqual(["first", "new", "second", "theirs", "third"]);
 });
 
-test("a third is written over the first, just when the second is swapped for it: what is newest stays, and nothing is lost", async () => {
+test("swap: a third is written over the first at that moment → newest stays, none lost", async () => {
 	let second: string[] = [];
 	await move([
 		() => write(["theirs", "first"]),
@@ -140,7 +140,7 @@ test("a third is written over the first, just when the second is swapped for it:
 	expect(read().sort()).toEqual(["first", "new", "second", "theirs", "third"]);
 });
 
-test("a fourth is made from the second, where the third was made from that too and swapped away for a moment", async () => {
+test("swap: a fourth from the second, from which the third was made too → all merged", async () => {
 	let second: string[] = [];
 	const { look, mergeLate } = slowProgram("fourth");
 	await move(
@@ -174,7 +174,7 @@ test("exchange: a program adds an element at every turn → all there, none as n
 	expect(read().sort()).toEqual([...Array.from({ length: 8 }, (_, index) => `element ${index}`), "new", "theirs"]);
 });
 
-test("a program that writes faster than we can put its writes back: it is given up, nothing is lost, and the next start has all", async () => {
+test("swap: writes faster than we can merge → given up, the next start has all", async () => {
 	let written = 0;
 	const faster = () => write(["theirs", `write ${written++}`]);
 	await expect(move(Array(200).fill(faster))).rejects.toThrow("list.json is written too fast to be merged");
@@ -183,7 +183,7 @@ test("a program that writes faster than we can put its writes back: it is given 
 	expect(read()).toEqual(expect.arrayContaining(["theirs", "new", `write ${written - 1}`]));
 });
 
-test("the second comes after all is done: what it was made from is on record", async () => {
+test("swap: the second comes after all is done → its base is on record", async () => {
 	const kept = await move([() => write(["theirs", "first"])]);
 	expect(read().sort()).toEqual(["first", "new", "theirs"]);
 	expect(kept.map(({ before, after, committed }) => ({ before: blob(before).sort(), after: blob(after).sort(), committed }))).toEqual([
@@ -192,7 +192,7 @@ test("the second comes after all is done: what it was made from is on record", a
 	]);
 });
 
-test("a process that opened what lay there for the moment writes into it: it is kept, and shows as written to", async () => {
+test("swap: a process holds the swapped-out file open and writes → kept, shown as such", async () => {
 	let open = 0;
 	const kept = await move([
 		() => write(["theirs", "first"]),
@@ -209,7 +209,7 @@ test("a process that opened what lay there for the moment writes into it: it is 
 	expect(blob(exposed.before)).toEqual(["theirs", "new"]);
 });
 
-test("a process that is killed in that moment: the next one brings in what was written, and what was made from ours", async () => {
+test("swap: killed at that moment → the next start merges both writes", async () => {
 	const kill = () => {
 		throw new Error("killed");
 	};
@@ -224,7 +224,7 @@ test("a process that is killed in that moment: the next one brings in what was w
 	}
 });
 
-test("the same where a single file is replaced", async () => {
+test("swap: killed, a single file is replaced → the same", async () => {
 	const replace = async (before: readonly (() => void)[], options: Partial<MoveOptions> = {}) => {
 		const content = Buffer.from(text(["theirs", "new"]));
 		return await replaceFiles(
@@ -262,7 +262,7 @@ test("the same where a single file is replaced", async () => {
 	expect(read()).toEqual(["theirs"]);
 });
 
-test("a process that is killed right before a swap: what it would have put there was never there, and takes nothing away", async () => {
+test("swap: killed right before it → the new one was never there, takes nothing away", async () => {
 	const kill = () => {
 		throw new Error("killed");
 	};
@@ -279,7 +279,7 @@ test("a process that is killed right before a swap: what it would have put there
 	for (const { after } of kept.filter(({ committed }) => !committed)) expect(blob(after)).toHaveLength(5);
 });
 
-test("killed after more and more was merged in and put there: who wrote from that keeps it", async () => {
+test("swap: killed after more was merged in → a write made from that keeps it", async () => {
 	const merged = ["theirs", "new", "first", "second"];
 	leave("0", ["theirs", "first"]);
 	leave("1", merged);
@@ -292,7 +292,7 @@ test("killed after more and more was merged in and put there: who wrote from tha
 	expect(read().sort()).toEqual(["first", "fourth", "new", "second", "theirs", "third"]);
 });
 
-test("killed after two writes, the second made from the first: the first was not made from the second, which takes nothing of it away", async () => {
+test("swap: killed after two independent writes → neither takes from the other", async () => {
 	startFromTurns();
 	leave("0", ["theirs", "turn 1", "first"]);
 	leave("1", ["theirs", "turn 2", "new", "first", "second"]);
@@ -301,7 +301,7 @@ test("killed after two writes, the second made from the first: the first was not
 	expect(read().sort()).toEqual(["first", "new", "second", "theirs", "third", "turn 3"]);
 });
 
-test("the same in one move, with a third that is made from the second", async () => {
+test("swap: in one checkout, a third made from the second → the same", async () => {
 	startFromTurns();
 	const writes = [
 		["theirs", "turn 1", "first"],
@@ -312,7 +312,7 @@ test("the same in one move, with a third that is made from the second", async ()
 	expect(read().sort()).toEqual(["first", "new", "second", "theirs", "third", "turn 3"]);
 });
 
-test("killed while the first lies there again and the second, made from ours, is in our hand", async () => {
+test("swap: killed with the first back, the second in our hand → both are merged", async () => {
 	const killAtSecond = () => {
 		let swaps = 0;
 		return (step: string) => {
@@ -331,7 +331,7 @@ test("killed while the first lies there again and the second, made from ours, is
 	}
 });
 
-test("however often it was interrupted, all that was taken away is put there at once", async () => {
+test("swap: interrupted however often → all that was taken is put there at once", async () => {
 	let swaps = 0;
 	const count = () => {
 		swaps++;
@@ -348,7 +348,7 @@ test("however often it was interrupted, all that was taken away is put there at 
 	expect(swaps).toBe(1);
 });
 
-test("a single file that is replaced: the same", async () => {
+test("swap: interrupted, a single file → the same", async () => {
 	const { look, mergeLate } = slowProgram("second");
 	const content = text(["theirs", "new"]);
 	const exchanger = () => new Interrupted([() => write(["theirs", "first"]), look]);

@@ -20,7 +20,7 @@ function files(of: readonly (typeof cases)[number][], side: "base" | "ours" | "t
 	return Object.fromEntries(of.flatMap((one) => (one[side] === null ? [] : [[pathOf(one), Buffer.from(one[side])]])));
 }
 
-test("every case gives the same bytes and the same losses through real commits, in both orders", async () => {
+test("merge: every case, real commits, both orders → the same bytes and losses", async () => {
 	const attributes = Object.fromEntries(
 		cases.flatMap((one) =>
 			one.attribute

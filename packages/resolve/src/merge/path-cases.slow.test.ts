@@ -45,7 +45,7 @@ interface About {
 }
 
 describe("every path case merges to what the rules say, whichever parent is named first,", () => {
-	test.each(names)("%s", async (name) => {
+	test.each(names)("path case: %s → as the rules say, in both orders", async (name) => {
 		const directory = path.join(root, name);
 		const about = JSON.parse(readFileSync(path.join(directory, "case.json"), "utf8")) as About;
 		const [base, ours, theirs, expected] = ["base", "ours", "theirs", "expected"].map((role) => tree(path.join(directory, role))) as [
@@ -69,6 +69,6 @@ describe("every path case merges to what the rules say, whichever parent is name
 	});
 });
 
-test("there are cases for every path rule", () => {
+test("path cases: every path rule → has cases", () => {
 	expect(names.length).toBeGreaterThanOrEqual(25);
 });

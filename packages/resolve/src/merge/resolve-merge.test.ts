@@ -44,7 +44,7 @@ const lines = (...changes: [number, string][]) =>
 	Array.from({ length: 30 }, (_, index) => `${changes.find(([line]) => line === index)?.[1] ?? `line ${index}`}\n`).join("");
 
 describe("the merge commit", () => {
-	test("holds every file merged by its kind, has both parents in the order of their ids, and dates and message that follow from them", async () => {
+	test("merge commit: both sides changed → each file by kind, parents in order of ids", async () => {
 		const base = history.commit([], { "state.json": '{"a": 1, "b": 2}\n', "x.log": "one\n", "notes.md": "a\n\nb\n", other: "kept\n" });
 		const a = history.commit([base], { "state.json": '{"a": 5, "b": 2}\n', "x.log": "one\ntwo\n", "notes.md": "A\n\nb\n" });
 		const b = history.commit([base], { "state.json": '{"a": 1, "b": 7}\n', "x.log": "one\nthree\n", "notes.md": "a\n\nB\n" });
@@ -68,7 +68,7 @@ Resolved: records x.log`,
 		expect(merge.base).toBe(base);
 	});
 
-	test("is the same on another clone, whose owner has other settings, attributes and replaced objects", async () => {
+	test("merge commit: another clone's settings, attributes, replaced objects → the same", async () => {
 		const base = history.commit([], { "a.json": '{"a": 1}\n', "b.txt": lines() });
 		const a = history.commit([base], { "a.json": '{"a": 2}\n', "b.txt": lines([1, "A"]) });
 		const b = history.commit([base], { "a.json": '{"a": 1, "c": 3}\n', "b.txt": null, "c.txt": lines([20, "B"]) });
@@ -86,13 +86,13 @@ Resolved: records x.log`,
 		}
 	});
 
-	test("of sides that touch different files is made without a resolution", async () => {
+	test("merge commit: sides touch different files → no resolution", async () => {
 		const { files, report } = await merged({ a: "1\n", b: "1\n" }, { a: "2\n" }, { b: "3\n" });
 		expect(files).toEqual({ a: "2\n", b: "3\n" });
 		expect(report).toEqual([]);
 	});
 
-	test("lists the first hundred resolved paths and counts the rest; the number of processes does not depend on the files", async () => {
+	test("merge commit: more than a hundred paths → counted; processes stay the same", async () => {
 		const many = (content: string) => Object.fromEntries(Array.from({ length: 130 }, (_, index) => [`f${1000 + index}.json`, content]));
 		const base = history.commit([], { ...many('{"a": 1}\n') });
 		const [a, b] = [history.commit([base], many('{"a": 2}\n')), history.commit([base], many('{"a": 1, "b": 1}\n'))];
@@ -107,7 +107,7 @@ Resolved: records x.log`,
 });
 
 describe("what is reported and saved", () => {
-	test("a file whose line merge git finds clean is merged by its kind all the same, and not reported", async () => {
+	test("report: git finds the line merge clean → merged by kind, not reported", async () => {
 		const base = '{\n  "a": 1,\n  "x": 1,\n  "y": 1,\n  "z": 1,\n  "b": 1\n}\n';
 		const { files, report } = await merged(
 			{ "s.json": base },
@@ -121,7 +121,7 @@ describe("what is reported and saved", () => {
 		expect(clean.report).toEqual([{ path: "t", type: "clean", strategy: "prose", winner: "merged", save: false }]);
 	});
 
-	test("a conflict that was merged without a loss is reported with its sides; a change of the same value loses the older", async () => {
+	test("report: merged without a loss → with its sides; the same value → older is lost", async () => {
 		const { report, merge } = await merged({ "s.json": '{"a": 1}' }, { "s.json": '{"a": 2}' }, { "s.json": '{"a": 1, "b": 1}' });
 		expect(report).toEqual([{ path: "s.json", type: "content", strategy: "json", winner: "merged", save: true }]);
 		expect(merge.files[0]?.versions).toEqual({
@@ -138,7 +138,7 @@ describe("what is reported and saved", () => {
 describe("the later side", () => {
 	const binary = (text: string) => `\0${text}`;
 
-	test("is the one whose last commit that touched the path has the later date, not the one with the later head", async () => {
+	test("later side: path's last commit → by its date, not the later head's", async () => {
 		const base = history.commit([], { "x.bin": binary("base"), other: "1" });
 		const early = history.commit([base], { "x.bin": binary("early") }, { date: 1_800_000_000 });
 		const a = history.commit([early], { other: "2" }, { date: 1_800_009_000 });
@@ -146,7 +146,7 @@ describe("the later side", () => {
 		expect(await history.files((await mergeBoth(a, b)).commit)).toEqual({ "x.bin": binary("late"), other: "2" });
 	});
 
-	test("at equal times is the one with the greater blob id", async () => {
+	test("later side: equal times → the greater blob id", async () => {
 		const base = history.commit([], { "x.bin": binary("base") });
 		const contents = [binary("one"), binary("two")];
 		const [a = "", b = ""] = contents.map((content) => history.commit([base], { "x.bin": content }, { date: 1_800_000_000 }));
@@ -154,7 +154,7 @@ describe("the later side", () => {
 		expect((await history.files((await mergeBoth(a, b)).commit))["x.bin"]).toBe(greater);
 	});
 
-	test("of a renamed file is found under the name that each side has", async () => {
+	test("later side: renamed file → found under each side's name", async () => {
 		const base = history.commit([], { "x.lock": lines(), "package-lock.json": '{"v": 1, "packages": ["a", "b", "c", "d", "e", "f"]}\n' });
 		const early = history.commit(
 			[base],
@@ -170,7 +170,7 @@ describe("the later side", () => {
 		expect((await history.files((await mergeBoth(a, b)).commit))["sub/package-lock.json"]).toContain('"v": 3');
 	});
 
-	test("counts a person's merge that settled the file", async () => {
+	test("later side: a person's merge settled the file → counts", async () => {
 		const base = history.commit([], { "x.bin": binary("base") });
 		const [one, two] = [
 			history.commit([base], { "x.bin": binary("one") }, { date: 1_800_000_000 }),
@@ -183,7 +183,7 @@ describe("the later side", () => {
 });
 
 describe("path rules", () => {
-	test("changed and deleted: the changed version stays, on either side", async () => {
+	test("path: changed and deleted → the changed version, on either side", async () => {
 		const { files, report } = await merged({ a: "1\n", b: "1\n", c: "keep" }, { a: "2\n", b: null }, { a: null, b: "3\n" });
 		expect(files).toEqual({ a: "2\n", b: "3\n", c: "keep" });
 		expect(report).toEqual([
@@ -192,7 +192,7 @@ describe("path rules", () => {
 		]);
 	});
 
-	test("added by both: merged by kind with an empty base", async () => {
+	test("path: added by both → merged by kind, empty base", async () => {
 		const { files, report } = await merged(
 			{ x: "" },
 			{ "n.json": '{"a": 1}\n', "l.log": "a\n" },
@@ -206,19 +206,19 @@ describe("path rules", () => {
 		]);
 	});
 
-	test("a file and a directory of one name: the directory keeps it, the file lives beside it", async () => {
+	test("path: a file and a directory of one name → the file beside the directory", async () => {
 		const { files, report } = await merged({ x: "" }, { "data.txt": "file\n" }, { "data.txt/inner": "in\n" });
 		expect(files).toEqual({ x: "", "data.txt/inner": "in\n", [`data~${hex8("file\n")}.txt`]: "file\n" });
 		expect(report).toEqual([{ path: "data.txt", type: "file/directory", strategy: "both-names", winner: "both", save: true }]);
 	});
 
-	test("a file that the other side made a directory of stays beside it when it was changed", async () => {
+	test("path: a changed file that the other made a directory of → beside it", async () => {
 		const { files, report } = await merged({ d: "1\n" }, { d: null, "d/in": "x\n" }, { d: "2\n" });
 		expect(files).toEqual({ "d/in": "x\n", [`d~${hex8("2\n")}`]: "2\n" });
 		expect(report).toEqual([{ path: "d", type: "file/directory", strategy: "both-names", winner: "both", save: true }]);
 	});
 
-	test("renamed and changed: the change lands under the new name", async () => {
+	test("path: renamed and changed → the change under the new name", async () => {
 		const { files, report } = await merged({ old: lines() }, { old: null, new: lines([1, "A"]) }, { old: lines([20, "B"]) });
 		expect(files).toEqual({ new: lines([1, "A"], [20, "B"]) });
 		expect(report).toEqual([{ path: "new", type: "clean", strategy: "prose", winner: "merged", save: false }]);
@@ -227,13 +227,13 @@ describe("path rules", () => {
 		});
 	});
 
-	test("renamed and deleted: the renamed file stays", async () => {
+	test("path: renamed and deleted → the renamed file stays", async () => {
 		const { files, report } = await merged({ old: lines(), x: "" }, { old: null, new: lines([1, "A"]) }, { old: null });
 		expect(files).toEqual({ x: "", new: lines([1, "A"]) });
 		expect(report).toEqual([{ path: "new", type: "rename/delete", strategy: "kept-modified", winner: "ours", save: true }]);
 	});
 
-	test("renamed to two names: both names, each with the merged content", async () => {
+	test("path: renamed to two names → both, each with the merged content", async () => {
 		const { files, report } = await merged({ old: lines() }, { old: null, one: lines([1, "A"]) }, { old: null, two: lines([20, "B"]) });
 		expect(files).toEqual({ one: lines([1, "A"], [20, "B"]), two: lines([1, "A"], [20, "B"]) });
 		expect(report).toEqual(
@@ -241,7 +241,7 @@ describe("path rules", () => {
 		);
 	});
 
-	test("renamed to two names, one of which the other side gave to a new file: merged with that", async () => {
+	test("path: renamed to two names, one new on the other side → merged with that", async () => {
 		const { files } = await merged(
 			{ old: lines() },
 			{ old: null, "one.md": lines([1, "A"]) },
@@ -251,7 +251,7 @@ describe("path rules", () => {
 		for (const line of [...lines([1, "A"], [20, "B"]).trim().split("\n"), "new"]) expect(files["one.md"]?.split("\n")).toContain(line);
 	});
 
-	test("two files renamed to one name: the later keeps it, the other lives beside it, each with the other side's changes", async () => {
+	test("path: two files renamed to one name → later keeps it, other beside, all merged", async () => {
 		const other = (text: string) => Array.from({ length: 30 }, (_, index) => `other ${index === 4 ? text : index}\n`).join("");
 		const { files, report } = await merged(
 			{ "x.md": lines(), "y.md": other("4") },
@@ -263,7 +263,7 @@ describe("path rules", () => {
 		expect(report).toEqual([{ path: "name.md", type: "rename/rename", strategy: "both-names", winner: "both", save: true }]);
 	});
 
-	test("renamed onto a name that the other side gave to a new file: merged by kind, with the other side's change of the renamed file", async () => {
+	test("path: renamed onto a name new on the other side → merged by kind, changes kept", async () => {
 		const { files } = await merged(
 			{ "x.md": lines() },
 			{ "x.md": null, "name.md": lines([1, "A"]) },
@@ -273,7 +273,7 @@ describe("path rules", () => {
 		for (const line of ["A", "B", "new", "line 5"]) expect(files["name.md"]?.split("\n")).toContain(line);
 	});
 
-	test("both renamed to the same name, and a directory in the way of a rename", async () => {
+	test("path: renamed alike by both, a directory in a rename's way → one file, beside", async () => {
 		expect((await merged({ old: lines() }, { old: null, new: lines([1, "A"]) }, { old: null, new: lines([20, "B"]) })).files).toEqual({
 			new: lines([1, "A"], [20, "B"]),
 		});
@@ -286,7 +286,7 @@ describe("path rules", () => {
 		);
 	});
 
-	test("a directory that one side renamed does not take the other side's new files along", async () => {
+	test("path: directory renamed by one side → the other's new files do not follow", async () => {
 		const { files } = await merged(
 			{ "d/x": lines(), "d/y": "y\n" },
 			{ "d/x": null, "d/y": null, "e/x": lines(), "e/y": "y\n" },
@@ -295,7 +295,7 @@ describe("path rules", () => {
 		expect(Object.keys(files).sort()).toEqual(["d/new", "e/x", "e/y"]);
 	});
 
-	test("a mode changed on one side is kept beside the other's content; added by both, executable wins", async () => {
+	test("path: mode changed on one side → kept; added by both → executable wins", async () => {
 		const { files } = await merged({ run: lines() }, { run: { executable: lines() } }, { run: lines([3, "B"]) });
 		expect(files.run).toBe(`100755 ${lines([3, "B"])}`);
 		expect((await merged({ run: lines() }, { run: { executable: lines([20, "A"]) } }, { run: lines([3, "B"]) })).files.run).toBe(
@@ -306,7 +306,7 @@ describe("path rules", () => {
 		expect(added.report).toEqual([{ path: "run", type: "mode", strategy: "kept-modified", winner: "theirs", save: true }]);
 	});
 
-	test("symbolic links, and a link against a file: the later side whole", async () => {
+	test("path: links, a link against a file → the later side whole", async () => {
 		const links = await merged({ l: { symlink: "base" } }, { l: { symlink: "A" } }, { l: { symlink: "B" } });
 		expect(links.files.l).toBe("120000 B");
 		expect(links.report).toEqual([{ path: "l", type: "symlink", strategy: "later", winner: "theirs", save: true }]);
@@ -316,7 +316,7 @@ describe("path rules", () => {
 		expect((await merged({ x: "" }, { l: "file\n" }, { l: { symlink: "B" } })).files).toEqual({ x: "", l: "120000 B" });
 	});
 
-	test("submodules: the later pointer; against a file the later of the two", async () => {
+	test("path: submodules → the later pointer; against a file → the later of the two", async () => {
 		const [one, two, three] = ["1", "2", "3"].map((digit) => digit.repeat(40)) as [Oid, Oid, Oid];
 		const { files, report } = await merged({ s: { submodule: one } }, { s: { submodule: three } }, { s: { submodule: two } });
 		expect(files.s).toBe(`160000 ${two}`);
@@ -324,7 +324,7 @@ describe("path rules", () => {
 		expect((await merged({ x: "" }, { s: { submodule: one } }, { s: "file\n" })).files).toEqual({ x: "", s: "file\n" });
 	});
 
-	test("a submodule pointer that has the other in its history wins, also when it is the earlier one", async () => {
+	test("path: a submodule pointer with the other in its history → wins, even if earlier", async () => {
 		history.git("init", "-q", "sub");
 		const inSub = (...args: string[]) => history.git("-C", "sub", "-c", "user.name=T", "-c", "user.email=t@example.org", ...args);
 		const [one, two, three] = ["1", "2", "3"].map((message) => {
@@ -335,7 +335,7 @@ describe("path rules", () => {
 		expect(files.sub).toBe(`160000 ${three}`);
 	});
 
-	test("paths of any bytes", async () => {
+	test("path: any bytes → merged like any other", async () => {
 		const names = ["with space", "-dash", 'quote"s', "back\\slash", "new\nline", "\xff\xfe", "ü".normalize("NFD"), "x".repeat(255)];
 		const all = (content: string) =>
 			Object.fromEntries(names.map((name) => [Buffer.from(name, name === "\xff\xfe" ? "latin1" : "utf8").toString("latin1"), content]));
@@ -355,7 +355,7 @@ describe("attributes", () => {
 		return (await merged({ ...base, ".gitattributes": attributes }, older, later)).report[0]?.strategy;
 	};
 
-	test("name the kind: robust-sync=<kind>, merge=union, -merge, binary; nonsense does not", async () => {
+	test("attributes: robust-sync=<kind>, merge=union, -merge → kind; nonsense → none", async () => {
 		expect(await strategy("x.md", "*.md robust-sync=code\n")).toBe("code");
 		expect(await strategy("x.md", "*.md merge=union\n")).toBe("records");
 		expect(await strategy("x.md", "*.md -merge\n")).toBe("later");
@@ -365,7 +365,7 @@ describe("attributes", () => {
 		expect(await strategy("d/x.md", "*.txt robust-sync=code\n")).toBe("prose");
 	});
 
-	test("in a directory above the file, the nearest wins", async () => {
+	test("attributes: in a directory above → the nearest wins", async () => {
 		const { report } = await merged(
 			{
 				"d/e/x.md": "a\n",
@@ -382,7 +382,7 @@ describe("attributes", () => {
 		]);
 	});
 
-	test("that one side changed, or both, count as the merge leaves them", async () => {
+	test("attributes: changed by one side, or both → count as merged", async () => {
 		const one = await merged({ "x.md": "a\n" }, { "x.md": "b\n", ".gitattributes": "*.md robust-sync=later\n" }, { "x.md": "c\n" });
 		expect(one.files["x.md"]).toBe("c\n");
 		expect(one.report[0]?.strategy).toBe("later");
@@ -398,7 +398,7 @@ describe("attributes", () => {
 		]);
 	});
 
-	test("of this node alone (.git/info/attributes) do not count", async () => {
+	test("attributes: of this node alone → do not count", async () => {
 		const file = `${history.directory}/.git/info/attributes`;
 		const { writeFileSync, rmSync } = await import("node:fs");
 		writeFileSync(file, "* -merge robust-sync=later\n");
@@ -408,7 +408,7 @@ describe("attributes", () => {
 });
 
 describe("a damaged repository", () => {
-	test("without a tree or a blob is an error, never a merge without the files", async () => {
+	test("damage: no tree or blob → an error, never a merge without the files", async () => {
 		const base = history.commit([], { "d/a": "1\n", "d/b": "1\n" });
 		const [a, b] = [history.commit([base], { "d/a": "2\n" }), history.commit([base], { "d/a": "damaged 3\n", "d/c": "c\n" })];
 		for (const name of [`${b}:d`, `${b}:d/a`, `${b}^{tree}`]) {
@@ -423,7 +423,7 @@ describe("a damaged repository", () => {
 });
 
 describe("histories", () => {
-	test("without a common commit: both trees, merged where they overlap", async () => {
+	test("history: no common commit → both trees, merged where they overlap", async () => {
 		const a = history.commit([], { "a.txt": "a\n", "s.json": '{"a": 1}\n' });
 		const b = history.commit([], { "b.txt": "b\n", "s.json": '{"b": 2}\n' });
 		const merge = await mergeBoth(a, b);
@@ -433,7 +433,7 @@ describe("histories", () => {
 		expect(merge.base).toBeNull();
 	});
 
-	test("that cross: what both merges had in common is the base, so that nothing comes back", async () => {
+	test("history: crossing merges → base is what both had, so nothing comes back", async () => {
 		const base = history.commit([], { "s.json": '{"k": 1}\n' });
 		const [one, two] = [
 			history.commit([base], { "s.json": '{"k": 1, "one": 1}\n' }),
@@ -448,7 +448,7 @@ describe("histories", () => {
 		expect(await history.files(merge.commit)).toEqual({ "s.json": '{"k": 5, "two": 2}\n' });
 	});
 
-	test("merged again with either parent change nothing", async () => {
+	test("history: merged again with either parent → no change", async () => {
 		const base = history.commit([], { "s.json": '{"a": 1}\n', d: "1\n" });
 		const [a, b] = [
 			history.commit([base], { "s.json": '{"a": 2}\n', d: "2\n" }),

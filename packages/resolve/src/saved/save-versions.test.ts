@@ -31,7 +31,7 @@ async function conflict() {
 }
 
 describe("saved versions", () => {
-	test("hold a version that no commit has: a renamed file with the other side's change, beside what that side added under the new name", async () => {
+	test("saved: renamed, changed by the other, name added there → a version of no commit", async () => {
 		const lines = Array.from({ length: 12 }, (_, index) => `line ${index}\n`);
 		const base = history.commit([], { "old.md": lines.join("") });
 		const ours = history.commit([base], { "old.md": null, "new.md": lines.with(0, "ours\n").join("") });
@@ -47,7 +47,7 @@ describe("saved versions", () => {
 		}
 	});
 
-	test("hold each side of a conflicted file whole, with a manifest that says who won", async () => {
+	test("saved: a conflicted file → each side whole, a manifest says who won", async () => {
 		const { base, ours, theirs } = await conflict();
 		const resolution = await resolveMerge(history.repository, ours, theirs);
 		const name = await saveVersions(history.repository, history.paths, resolution, now);
@@ -96,7 +96,7 @@ describe("saved versions", () => {
 		expect(statSync(path.join(history.paths.conflicts, name ?? "", "files/s.json.ours")).mtimeMs).toBeGreaterThan(Date.now() - 60_000);
 	});
 
-	test("are not made when nothing conflicted, and have a name of their own in the same millisecond", async () => {
+	test("saved: nothing conflicted → none; same millisecond → names of their own", async () => {
 		const base = history.commit([], { "clean.md": "1\n\n2\n\n3\n" });
 		const clean = await resolveMerge(
 			history.repository,
@@ -114,7 +114,7 @@ describe("saved versions", () => {
 		expect(names).toEqual(["20260218T020000.000Z", "20260218T020000.001Z"]);
 	});
 
-	test("have room for every path: too long with a suffix, in the way of another, not UTF-8", async () => {
+	test("saved: paths too long, in another's way, not UTF-8 → all have room", async () => {
 		const names = ["x".repeat(252), "a", "a.ours/b", "\xff"];
 		const all = (content: string) => Object.fromEntries(names.map((name) => [name, content]));
 		const base = history.commit([], all("1\n"));
@@ -137,7 +137,7 @@ describe("saved versions", () => {
 		expect(manifest.files.find(({ path_hex }) => path_hex === "ff")?.path).toBe("\ufffd");
 	});
 
-	test("are written whole or not at all: a missing blob leaves nothing behind", async () => {
+	test("saved: a missing blob → whole or not at all, nothing left behind", async () => {
 		const { ours, theirs } = await conflict();
 		const resolution = await resolveMerge(history.repository, ours, theirs);
 		const lost = blobOid(Buffer.from('{"a": 3}\n'));
@@ -151,7 +151,7 @@ describe("saved versions", () => {
 		expect(await saveVersions(history.repository, history.paths, resolution, now)).not.toBeNull();
 	});
 
-	test("a file in the place of the directory is the file system's error, and stays", async () => {
+	test("saved: a file in the directory's place → the file system's error, it stays", async () => {
 		const { ours, theirs } = await conflict();
 		const resolution = await resolveMerge(history.repository, ours, theirs);
 		mkdirSync(history.paths.sync);
@@ -162,7 +162,7 @@ describe("saved versions", () => {
 });
 
 describe("tidying", () => {
-	test("removes directories that a person's cleanup emptied and what a dead process left, and nothing else", () => {
+	test("cleanup: emptied directories, a dead process's leftovers → removed, nothing else", () => {
 		const { conflicts } = history.paths;
 		mkdirSync(path.join(conflicts, "20260101T000000.000Z/files/d"), { recursive: true });
 		mkdirSync(path.join(conflicts, "20260102T000000.000Z/files"), { recursive: true });
@@ -174,7 +174,7 @@ describe("tidying", () => {
 		expect(readdirSync(conflicts).sort()).toEqual([`${unfinishedPrefix}${process.pid}-x`, "20260102T000000.000Z", "mine"]);
 	});
 
-	test("goes with the user's find -mtime +30 -delete", async () => {
+	test("cleanup: the user's find -mtime +30 -delete → goes with it", async () => {
 		const { ours, theirs } = await conflict();
 		const resolution = await resolveMerge(history.repository, ours, theirs);
 		const name = (await saveVersions(history.repository, history.paths, resolution, now)) ?? "";
@@ -191,7 +191,7 @@ describe("tidying", () => {
 });
 
 describe("a node that fast-forwards", () => {
-	test("finds the merges that resolved something, oldest first, with its own side as ours", async () => {
+	test("fast-forward: merges that resolved something → oldest first, own side as ours", async () => {
 		const { base, ours: a, theirs: b } = await conflict();
 		const { commit: first } = await resolveMerge(history.repository, a, b);
 		const mine = history.commit([base], { mine: "1\n" });
@@ -210,7 +210,7 @@ describe("a node that fast-forwards", () => {
 		expect(await resolutionsBetween(history.repository, second, second)).toEqual([]);
 	});
 
-	test("is not led astray by a person's merge with such a message", async () => {
+	test("fast-forward: a person's merge with such a message → not led astray", async () => {
 		const { base, ours: a, theirs: b } = await conflict();
 		const merge = history.commit([a, b], { x: "1" }, { message: "Merge\n\nResolved: json x" });
 		expect(await resolutionsBetween(history.repository, base, merge)).toEqual([]);

@@ -7,7 +7,7 @@ const share = Number(process.env.SLOW_SHARE ?? 1);
 const first = Number(process.env.WALK_SEED ?? 20_261_126);
 
 for (const nodes of [2, 3, 4, 5, 6, 7]) {
-	test(`${nodes} nodes, two hundred edits: one commit in the end, everything that was ever written accounted for`, async () => {
+	test(`histories: ${nodes} nodes, two hundred edits → one commit, all accounted for`, async () => {
 		const seed = first + nodes;
 		process.stderr.write(`${nodes} nodes: WALK_SEED=${first}\n`);
 		expect(await walkAndAudit({ nodes, seed, edits: Math.ceil(200 * share) })).toEqual([]);

@@ -7,7 +7,7 @@ test("whole histories: four nodes merge at random → one commit, all accounted 
 	expect(await walkAndAudit({ nodes: 4, seed: 12, edits: 24 })).toEqual([]);
 });
 
-test("what a merge lost without saving it, a node that saved nothing and one that ended elsewhere are found", async () => {
+test("histories: an unsaved loss, a node saving nothing or ending elsewhere → found", async () => {
 	const found = await walkAndAudit({
 		nodes: 3,
 		seed: 13,

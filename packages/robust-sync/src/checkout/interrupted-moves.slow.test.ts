@@ -149,7 +149,7 @@ async function run(world: World): Promise<void> {
 	}
 }
 
-test("whatever programs write at whatever step of a move that is killed again and again is there in the end", async () => {
+test("checkout: writes at any step, killed again and again → all there in the end", async () => {
 	await fc.assert(
 		fc.asyncProperty(fc.array(event, { minLength: 10, maxLength: 60 }), async (events) => {
 			const world = new World(events);

@@ -50,7 +50,7 @@ function store(content: string, file: string = name): string {
 
 const contextOf = (memory: CycleContext["memory"], now: number) => cycleContext(scratch, "helios", { memory, now: () => now });
 
-test("a clock that is set back does not change the order and the age of what was replaced", () => {
+test("replaced files: the clock is set back → order and age stay", () => {
 	const replaced = new ReplacedFiles(paths, clock);
 	replaced.recent(noon, minute);
 	replace(replaced, one, two, noon + 20 * minute);
@@ -65,7 +65,7 @@ test("a clock that is set back does not change the order and the age of what was
 	expect(replaced.replacements(noon + 5 * minute).size).toBe(0);
 });
 
-test("a clock that is set ahead does not make what was just replaced old", () => {
+test("replaced files: the clock is set ahead → the newest does not become old", () => {
 	const replaced = new ReplacedFiles(paths, clock);
 	replaced.recent(noon, minute);
 	replace(replaced, one, two, noon);
@@ -79,7 +79,7 @@ test("a clock that is set ahead does not make what was just replaced old", () =>
 	expect(replaced.recent(noon + 90 * minute, 60 * minute)).toHaveLength(1);
 });
 
-test("after a restart, whatever the clock was set to meanwhile, order and age are the same", () => {
+test("replaced files: restart, clock set meanwhile → order and age stay", () => {
 	const first = new ReplacedFiles(paths, clock);
 	replace(first, one, two, noon + 25 * minute);
 	monotonic += 1_000;
@@ -95,7 +95,7 @@ test("after a restart, whatever the clock was set to meanwhile, order and age ar
 		]);
 });
 
-test("after a reboot the age is what the clock says, and nothing lies in the future", () => {
+test("replaced files: reboot → age by the clock, nothing in the future", () => {
 	const before = new ReplacedFiles(paths, clock);
 	replace(before, one, two, noon);
 	replace(before, two, three, noon + 1_000);
@@ -150,7 +150,7 @@ test("replaced files: kept open for 30 days → looked at, not pruned, as old as
 	expect(fs.existsSync(file)).toBe(false);
 });
 
-test("a stale write that is written over before a cycle can look is still one: the first change after the checkout counts", async () => {
+test("lost update: written over before a scan → found by the first change's time", async () => {
 	const before = store('{\n"chad": 1,\n"helios": 1\n}\n');
 	const after = store('{\n"chad": 2,\n"helios": 1\n}\n');
 	const now = Date.now();
@@ -169,7 +169,7 @@ test("a stale write that is written over before a cycle can look is still one: t
 	expect(JSON.parse(scratch.read("helios/state.json"))).toEqual({ chad: 2, helios: 3 });
 });
 
-test("a stale write that a slow move finds late is still one, also where nobody watches: the file's own time counts", async () => {
+test("lost update: a slow checkout finds it late, no watcher → by the file's own time", async () => {
 	const before = store('{\n"chad": 1,\n"helios": 1\n}\n');
 	const after = store('{\n"chad": 2,\n"helios": 1\n}\n');
 	const now = Date.now();
@@ -189,7 +189,7 @@ test("a stale write that a slow move finds late is still one, also where nobody 
 	for (const writtenAt of [now, null]) expect(await found(writtenAt)).toEqual({ chad: 1, helios: 3 });
 });
 
-test("where the daemon was killed nobody knows when the first write came: the first look after that takes it for a stale one", async () => {
+test("lost update: the daemon was killed → the first scan takes a write for one", async () => {
 	const before = store('{\n"chad": 1,\n"helios": 1\n}\n');
 	const after = store('{\n"chad": 2,\n"helios": 1\n}\n');
 	const now = Date.now();
@@ -208,7 +208,7 @@ test("where the daemon was killed nobody knows when the first write came: the fi
 	expect(JSON.parse(scratch.read("helios/state.json"))).toEqual({ chad: 2, helios: 3 });
 });
 
-test("a change that is seen while a snapshot is taken is still the first one for the next snapshot", async () => {
+test("lost update: seen while a snapshot is taken → the first change for the next one", async () => {
 	scratch.write("helios/state.json", "1\n");
 	// Later than what is just being written, which would wait.
 	const now = Date.now() + minute;
@@ -223,7 +223,7 @@ test("a change that is seen while a snapshot is taken is still the first one for
 	expect([...memory.firstChanges.keys()]).toEqual(["other.json"]);
 });
 
-test("an answer that replaces all that a file held is no lost update; one that grew from what it held before is", async () => {
+test("lost update: replaces all of the file → none; grew from what it held → one", async () => {
 	const now = Date.now();
 	const memory = newMemory(paths, true);
 	const written = { turn: "chad's\n", "notes.md": "# notes\nchad\n", "turn.json": '{"chad": 1}\n', "turn.log": "chad\n" };
@@ -253,7 +253,7 @@ test("an answer that replaces all that a file held is no lost update; one that g
 	expect(scratch.read("helios/turn.log").trim().split("\n").sort()).toEqual(["chad", "helios"]);
 });
 
-test("several versions could be read before the newest took their place: a write may have been made from any of them", async () => {
+test("base: several versions were readable before → the write may be from any of them", async () => {
 	const now = Date.now();
 	const json = (...keys: string[]) => `${JSON.stringify(Object.fromEntries(keys.map((key) => [key, 1])), null, "\t")}\n`;
 	const ours = store(json("chad", "incoming"));
@@ -285,7 +285,7 @@ test("several versions could be read before the newest took their place: a write
 	}
 });
 
-test("what was written while a stale write is put back lies there with it, and still waits for a commit when that is committed", () => {
+test("rebase: a write while a lost update is merged → on disk with it, still to commit", () => {
 	const replaced = new ReplacedFiles(paths, clock);
 	const write = (at: number, after: string) => {
 		const backup = compactTimestamp(at);
@@ -313,7 +313,7 @@ test("what was written while a stale write is put back lies there with it, and s
 	expect(left()?.every(({ committed }) => committed)).toBe(true);
 });
 
-test("killed while a stale write is put back: what was written in that moment is merged in by the next start, and who read what was there before is still known", async () => {
+test("rebase: killed meanwhile → the next start merges the write and keeps its base", async () => {
 	const json = (...keys: string[]) => `${JSON.stringify(Object.fromEntries(keys.map((key) => [key, 1])), null, "\t")}\n`;
 	const mended = store(json("chad", "incoming", "one"));
 	const stale = store(json("chad", "one"));

@@ -93,7 +93,7 @@ test("unread version: written over within 10 minutes → both changes stay", asy
 	expect(log).toContainEqual(expect.stringMatching(/was written from an older version \(no program has read the newest version\)/));
 });
 
-test("unread versions: where the rule holds, and where a write stands after 10 s", async () => {
+test("unread versions: where the rule holds → and where a write stands after 10 s", async () => {
 	const names = ["several", "second", "read", "link", "same", "local", "git"].map((name) => `${name}.json`);
 	const version = (turn: string, ...keys: string[]) => ({ turn, ...Object.fromEntries(names.map((name) => [name, json(...keys)])) });
 	const context = await checkOut([version("0\n", "zero"), version("1\n", "zero", "one"), version("2\n", "zero", "one", "two")]);

@@ -11,14 +11,14 @@ test.each([
 	["EPERM", "PERMISSION_DENIED"],
 	["EROFS", "PERMISSION_DENIED"],
 	["EIO", "INTERNAL"],
-])("the file system's %s is %s, with what to do", (code, expected) => {
+])("error code: the file system's %s → %s, with what to do", (code, expected) => {
 	const error = toSyncError(Object.assign(new Error("no"), { code, path: "/x/y" }));
 	expect(error.code).toBe(expected);
 	expect(error.message).not.toContain("\n");
 	if (expected !== "INTERNAL") expect(error.message).toContain("/x/y");
 });
 
-test("git's errors keep their code, others are INTERNAL in one line, a lost lock passes", () => {
+test("error code: git's → kept; others → INTERNAL in one line; a lost lock passes", () => {
 	expect(toSyncError(new GitError("AUTH_FAILED", "m"))).toMatchObject({ code: "AUTH_FAILED", message: "m" });
 	const own = new SyncError("PUSH_RACE", "x");
 	expect(toSyncError(own)).toBe(own);
@@ -27,7 +27,7 @@ test("git's errors keep their code, others are INTERNAL in one line, a lost lock
 	expect(() => toSyncError(new LockLostError("gone"))).toThrow(LockLostError);
 });
 
-test("a snapshot's message is one line that a person can read, whatever the files are called", () => {
+test("commit message: whatever the files are called → one line for people", () => {
 	const message = (...names: string[]) => snapshotMessage("helios", names.map((name) => Buffer.from(name).toString("latin1")) as never);
 	expect(message("notes.md")).toBe("helios: 1 file (notes.md)");
 	expect(message("a", "b", "c", "d")).toBe("helios: 4 files (a, b, …)");

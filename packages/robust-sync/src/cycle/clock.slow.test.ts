@@ -28,7 +28,7 @@ async function cycle(name: string, offsetMs: number) {
 	return { paths, result: outcome.result };
 }
 
-test("a clock that steps a day ahead and back loses no file, no message and no order", async () => {
+test("clock: a day ahead and back → no file, message or order lost", async () => {
 	for (const [index, offset] of [0, day, -day, 0, -day, day].entries()) {
 		scratch.write("helios/notes.md", `${index}\n`);
 		const pending = scratch.path("helios/sync/pending");
@@ -47,7 +47,7 @@ test("a clock that steps a day ahead and back loses no file, no message and no o
 	expect(messages.map((name) => scratch.read(`chad/messages/helios/${name}`))).toEqual(["0", "1", "2", "3", "4", "5"]);
 });
 
-test("nodes whose clocks differ by two days merge to the same files", async () => {
+test("clock: nodes two days apart → merge to the same files", async () => {
 	scratch.write("helios/state.json", '{"a":0}\n');
 	await cycle("helios", 0);
 	await cycle("chad", 0);
@@ -70,7 +70,7 @@ test("nodes whose clocks differ by two days merge to the same files", async () =
 	]);
 });
 
-test("files with times in the future or before 1970 are committed like any other", async () => {
+test("clock: files from the future or before 1970 → committed like any other", async () => {
 	scratch.write("helios/future", "1");
 	scratch.write("helios/past", "1");
 	fs.utimesSync(scratch.path("helios/future"), 4_000_000_000, 4_000_000_000);

@@ -40,7 +40,7 @@ async function change(file: string) {
 	return await runCycle(context);
 }
 
-test("push interval: changes are committed at once, pushed together; a message is not delivered before", async () => {
+test("push interval: changes → committed at once, pushed together, messages with them", async () => {
 	context.memory.pace.configure(20_000, 0);
 	expect(await change("a")).toMatchObject({ postponedMs: null, ahead: 0 });
 	expect(pushes()).toBe(1);
@@ -76,7 +76,7 @@ test("push interval: changes are committed at once, pushed together; a message i
 	).toBe(true);
 });
 
-test("a limited remote: commits go on, no request is made until the time is over", async () => {
+test("limited remote: commits go on → no request until the time is over", async () => {
 	await change("a");
 	context.memory.pace.limited(null, 0);
 	const before = web.requests.length;
@@ -92,7 +92,7 @@ test("a limited remote: commits go on, no request is made until the time is over
 	expect(scratch.git("hub.git", "show", "main:d")).toBe("d");
 });
 
-test("questions: peers announce → not asked before its time, an announced head is fetched", async () => {
+test("questions: peers announce → asked when due, an announced head is fetched", async () => {
 	await change("a");
 	context.memory.pace.configure(20_000, 300_000);
 	await runCycle(context);
@@ -110,7 +110,7 @@ test("questions: peers announce → not asked before its time, an announced head
 	expect(web.requests.length).toBeGreaterThan(then);
 });
 
-test("--once in a back-off → no request, says how long; refused again → doubled", async () => {
+test("--once: in a back-off → no request, says how long; refused again → doubled", async () => {
 	await change("a");
 	Object.assign(web, { answer: 429, headers: { "content-type": "text/plain" }, body: "slow down" });
 	const start = Date.now() + 1_000;
@@ -161,7 +161,7 @@ test("--once: a push in steps, a push interval → keeps it, all is there", asyn
 	expect(scratch.git("hub.git", "ls-tree", "--name-only", "main").trim().split("\n")).toHaveLength(4);
 });
 
-test("five busy nodes, a public host → six pushes a minute, all arrives", async () => {
+test("public host: five busy nodes → six pushes a minute, all arrives", async () => {
 	const names = ["a", "b", "c", "d", "e"].map((letter) => `node-${letter}`);
 	const url = "https://github.com/me/workspace.git";
 	const counted = scratch.path("pushes");

@@ -82,7 +82,7 @@ test("announced heads: those of one peer lead to nothing → another peer is not
 	expect(wanted.at(-1)?.head).toBe(head(7));
 });
 
-test("announced heads: announced while a cycle runs → tried after it, and not judged by it", async () => {
+test("announced heads: while a cycle runs → tried after it, not judged by it", async () => {
 	heads.cycleBegins();
 	heads.announced("chad", head(1));
 	await pass(0);

@@ -4,7 +4,7 @@ import { ChangeWindow } from "./change-window.ts";
 
 const paths = (...names: string[]) => names as GitPath[];
 
-test("changes: within ten minutes, each file once → counted; those before the start as well", async () => {
+test("changes: within ten minutes, each file once → counted, earlier ones too", async () => {
 	let now = 1_000_000;
 	const window = new ChangeWindow({ bootId: "boot", now: () => now });
 	window.add(paths("a", "b"));

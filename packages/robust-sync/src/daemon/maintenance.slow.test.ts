@@ -20,7 +20,7 @@ const makeLoose = (count: number) => scratch.makeLooseObjects("helios", count);
 const hasLocks = () =>
 	fs.readdirSync(scratch.path("helios/.git"), { recursive: true, encoding: "utf8" }).some((name) => name.endsWith(".lock"));
 
-test("many loose objects become a pack, none is lost, also of those that nothing refers to; few stay as they are", async () => {
+test("maintenance: many loose objects → a pack, none lost; few → as they are", async () => {
 	const repository = await scratch.open("helios");
 	expect(await maintain(repository, Date.now())).toBeNull();
 	expect(countStorage(repository).packs).toBe(0);
@@ -32,7 +32,7 @@ test("many loose objects become a pack, none is lost, also of those that nothing
 	expect(hasLocks()).toBe(false);
 });
 
-test("many small packs are rolled up into few", async () => {
+test("maintenance: many small packs → rolled up into few", async () => {
 	const repository = await scratch.open("helios");
 	for (let index = 0; index < 31; index++) {
 		scratch.write("helios/notes.md", `${index}\n`);
@@ -45,7 +45,7 @@ test("many small packs are rolled up into few", async () => {
 	expect(git("rev-list", "--count", "HEAD").trim()).toBe("32");
 });
 
-test("history gets a commit graph, and a killed writer's lock does not stop the next one", async () => {
+test("maintenance: commit graph, a killed writer's lock → written, the next goes on", async () => {
 	const repository = await scratch.open("helios");
 	fs.mkdirSync(scratch.path("helios/.git/objects/info/commit-graphs"), { recursive: true });
 	scratch.write("helios/.git/objects/info/commit-graphs/commit-graph-chain.lock", "");
@@ -55,7 +55,7 @@ test("history gets a commit graph, and a killed writer's lock does not stop the 
 	expect(hasLocks()).toBe(false);
 });
 
-test("while another git collects garbage nothing is done", async () => {
+test("maintenance: another git collects garbage → nothing is done", async () => {
 	const repository = await scratch.open("helios");
 	makeLoose(3_500);
 	const other = spawn("git", ["cat-file", "--batch"], { cwd: scratch.path("helios"), stdio: ["pipe", "ignore", "ignore"] });
@@ -71,7 +71,7 @@ test("while another git collects garbage nothing is done", async () => {
 	expect(await maintain(repository, Date.now())).not.toBeNull();
 });
 
-test("what killed gits left half written goes after hours, and not before", async () => {
+test("maintenance: half-written leftovers → removed after hours, not before", async () => {
 	const repository = await scratch.open("helios");
 	const leftovers = ["pack/tmp_pack_abc", "17/tmp_obj_def"].map((name) => `helios/.git/objects/${name}`);
 	for (const name of [...leftovers, "helios/.git/objects/pack/tmp_pack_now"]) scratch.write(name, "half");
@@ -82,7 +82,7 @@ test("what killed gits left half written goes after hours, and not before", asyn
 	expect(fs.existsSync(scratch.path("helios/.git/objects/pack/tmp_pack_now"))).toBe(true);
 });
 
-test("killed at any moment it leaves every object, and the next one finishes", async () => {
+test("maintenance: killed at any moment → every object stays, the next one finishes", async () => {
 	const repository = await scratch.open("helios");
 	const blobs: string[] = [];
 	let killed = 0;

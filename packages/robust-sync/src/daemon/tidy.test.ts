@@ -13,7 +13,7 @@ beforeEach(() => {
 });
 afterEach(() => scratch.remove());
 
-test("what killed processes left half made goes after an hour, and nothing else", async () => {
+test("leftovers: of killed processes → removed after an hour, nothing else is", async () => {
 	const old = new Date(Date.now() - 2 * 60 * 60_000);
 	const refs = "helios/.git/robust-sync/merge.git/refs";
 	const gone = ["helios/sync/sync_state.json.123", "helios/sync/outbox.tmp", `${refs}/new/aaaa`, `${refs}/new/aaaa.lock`];

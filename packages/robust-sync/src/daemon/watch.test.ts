@@ -37,7 +37,7 @@ const told = (name: string) =>
 	);
 
 describe("what is told", () => {
-	test("files written, changed, renamed and removed, in directories that were there and in new ones", async () => {
+	test("watch: files written, changed, renamed, removed, new directories → reported", async () => {
 		scratch.write("deep/er/a", "1");
 		watch();
 		scratch.write("deep/er/a", "2");
@@ -58,13 +58,13 @@ describe("what is told", () => {
 		);
 	});
 
-	test("names that are not UTF-8 keep their bytes", async () => {
+	test("watch: names that are not UTF-8 → bytes kept", async () => {
 		watch();
 		fs.writeFileSync(Buffer.concat([Buffer.from(`${scratch.directory}/`), Buffer.from([0x61, 0xff])]), "1");
 		await told("a\u00ff");
 	});
 
-	test("nothing of .git, sync/, logs/, .sync_env, nested .git directories and what is ignored", async () => {
+	test("watch: .git, sync/, logs/, .sync_env, nested .git, ignored → nothing", async () => {
 		for (const name of [".git/x", "sync/x", "logs/x", "nested/.git/x", "node_modules/x/y", "kept/x"]) scratch.write(name, "1");
 		watch({ ignored: ["node_modules"] });
 		for (const name of [".git/x", "sync/x", "logs/x", "nested/.git/x", "node_modules/x/y", ".sync_env", "kept/x"]) scratch.write(name, "2");
@@ -74,7 +74,7 @@ describe("what is told", () => {
 });
 
 describe("the kernel's limit", () => {
-	test.each(["ENOSPC", "EMFILE", "ENFILE"])("%s is told once, and everything is let go", (code) => {
+	test.each(["ENOSPC", "EMFILE", "ENFILE"])("watch limit: %s → reported once, everything is released", (code) => {
 		for (let index = 0; index < 5; index++) scratch.write(`d${index}/f`, "1");
 		let watches = 0;
 		let closed = 0;
@@ -88,7 +88,7 @@ describe("the kernel's limit", () => {
 		expect([watches, closed, watcher?.size]).toEqual([4, 3, 0]);
 	});
 
-	test("a directory that went away or may not be read is no limit", () => {
+	test("watch limit: a directory gone or unreadable → no limit", () => {
 		scratch.write("d/f", "1");
 		const { limits } = watch({
 			watch: ((directory: Buffer) => {
@@ -102,7 +102,7 @@ describe("the kernel's limit", () => {
 });
 
 describe("changes pause before a cycle starts", () => {
-	test("after the last one, at the latest some time after the first", async () => {
+	test("debounce: many changes → after the last, at the latest some time after the first", async () => {
 		let fired = 0;
 		const settler = new Settler(() => fired++, 30, 120);
 		const started = performance.now();
@@ -123,7 +123,7 @@ describe("changes pause before a cycle starts", () => {
 });
 
 describe("our own changes", () => {
-	test("are told from anybody else's by what lies there", () => {
+	test("own changes: and another's at the same path → told apart by the file on disk", () => {
 		let monotonic = 1_000;
 		const own = new OwnChanges(scratch.directory, { bootId: "this boot", now: () => monotonic });
 		scratch.write("d/a", "1");
@@ -138,7 +138,7 @@ describe("our own changes", () => {
 	});
 });
 
-test("a watched directory that is replaced by a file, and back", async () => {
+test("own changes: a directory replaced by a file, and back → watched again", async () => {
 	scratch.write("x/y", "1");
 	watch();
 	fs.rmSync(scratch.path("x"), { recursive: true });

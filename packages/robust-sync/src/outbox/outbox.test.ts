@@ -47,7 +47,7 @@ const delivered = () =>
 		.map((name) => [name, fs.readFileSync(`${directory()}/${name}`, "utf8")]);
 const day = "2026-02-18";
 
-test("a message is delivered under a time and its name, and leaves the outbox", async () => {
+test("outbox: a message → delivered under a time and its name, out of the outbox", async () => {
 	message("hello.txt", "hi");
 	expect(await deliver()).toBe(1);
 	expect(delivered()).toEqual([["2026-02-18/20260218T020000.000Z-hello.txt", "hi"]]);
@@ -55,7 +55,7 @@ test("a message is delivered under a time and its name, and leaves the outbox", 
 	expect(await deliver()).toBe(0);
 });
 
-test("in the order in which they were put there, also when the clock steps back", async () => {
+test("outbox: several, the clock steps back → in the order in which they were put", async () => {
 	for (const text of ["1", "2", "3"]) message(`m${text}`, text);
 	await deliver();
 	clock -= 86_400_000;
@@ -67,7 +67,7 @@ test("in the order in which they were put there, also when the clock steps back"
 	expect(delivered().map(([, text]) => text)).toEqual(["1", "2", "3", "4", "5", "6"]);
 });
 
-test("many in one cycle do not overtake those of the next", async () => {
+test("outbox: many in one cycle → do not overtake those of the next", async () => {
 	for (let index = 0; index < 50; index++) message(`m${index}`, `first ${index}`);
 	await deliver();
 	clock += 3;
@@ -77,7 +77,7 @@ test("many in one cycle do not overtake those of the next", async () => {
 	expect(texts).toEqual([...Array.from({ length: 50 }, (_, index) => `first ${index}`), "last"]);
 });
 
-test("more than one cycle should deliver: the oldest first, the rest is said to wait, and what is too large is said at once", async () => {
+test("outbox: more than one cycle's worth → oldest first, too large reported at once", async () => {
 	for (let index = 0; index < 5; index++) message(`m${index}`, String(index));
 	message("large", "x".repeat(1_000_001));
 	const outbox = await collectOutbox(context("1"), 2);
@@ -88,7 +88,7 @@ test("more than one cycle should deliver: the oldest first, the rest is said to 
 	expect(delivered().map(([, text]) => text)).toEqual(["0", "1", "2", "3", "4"]);
 });
 
-test("what was begun is not left for later because something older came meanwhile: it would be delivered twice", async () => {
+test("outbox: begun, something older comes meanwhile → not left, no second delivery", async () => {
 	for (const text of ["1", "2"]) message(`m${text}`, text);
 	await collectOutbox(context(), 2);
 	message("older", "0");
@@ -98,7 +98,7 @@ test("what was begun is not left for later because something older came meanwhil
 	expect(listPending(paths)).toEqual([]);
 });
 
-test("name and time are fixed once: a crash before the commit delivers to the same place", async () => {
+test("outbox: crash before the commit → same name and time, the same place", async () => {
 	message("m", "1");
 	const first = await collectOutbox(context());
 	clock += 60_000;
@@ -117,7 +117,7 @@ async function fixedBefore(committed: boolean): Promise<void> {
 	fs.writeFileSync(paths.outboxNames, JSON.stringify({ schema: 1, deliveries: before, latest: "20260218T020000.000Z" }));
 }
 
-test("outbox: fixed by a version without days → delivered there, once; the next one by day", async () => {
+test("outbox: fixed by a version without days → delivered there once, the next by day", async () => {
 	await fixedBefore(false);
 	clock += 86_400_000;
 	expect(await deliver()).toBe(1);
@@ -135,14 +135,14 @@ test("outbox: committed by a version without days → confirmed, not delivered a
 	expect(delivered()).toEqual([]);
 });
 
-test("outbox: back to a version without days after the commit → its entry is one that version knows", async () => {
+test("outbox: back to a version without days after the commit → an entry it knows", async () => {
 	message("m", "1");
 	markCommitted(context(), await collectOutbox(context()));
 	const [entry] = JSON.parse(fs.readFileSync(paths.outboxNames, "utf8")).deliveries;
 	expect(entry).toMatchObject({ target: "messages/helios/20260218T020000.000Z-m", committed: true });
 });
 
-test("outbox: the list is lost, the name is taken in the old or the new layout → another time", async () => {
+test("outbox: list lost, name taken in the old or new layout → another time", async () => {
 	fs.mkdirSync(`${directory()}/${day}`, { recursive: true });
 	fs.writeFileSync(`${directory()}/20260218T020000.000Z-m`, "old");
 	fs.writeFileSync(`${directory()}/${day}/20260218T020000.001Z-m`, "new");
@@ -164,7 +164,7 @@ test("outbox: a file in the place of a day → only the messages of that day wai
 	expect((await collectOutbox(context())).targets).toHaveLength(2);
 });
 
-test("after the commit it is never written again, whatever became of the file", async () => {
+test("outbox: after the commit → never written again, whatever became of the file", async () => {
 	message("m", "1");
 	const outbox = markCommitted(context(), await collectOutbox(context()));
 	fs.rmSync(`${directory()}/${day}/20260218T020000.000Z-m`);
@@ -176,7 +176,7 @@ test("after the commit it is never written again, whatever became of the file", 
 });
 
 describe("a message that is replaced under the same name", () => {
-	test("while the first is on its way is another message", async () => {
+	test("outbox: replaced while the first is being delivered → another message", async () => {
 		message("m", "1");
 		const outbox = markCommitted(context(), await collectOutbox(context()));
 		message("m", "2");
@@ -185,7 +185,7 @@ describe("a message that is replaced under the same name", () => {
 		await deliver();
 		expect(delivered().map(([, text]) => text)).toEqual(["1", "2"]);
 	});
-	test("in the middle of the confirmation neither is lost nor doubled", async () => {
+	test("outbox: replaced in the middle of the confirmation → none lost, none doubled", async () => {
 		message("m", "1");
 		const outbox = markCommitted(context(), await collectOutbox(context()));
 		const [delivery] = outbox.deliveries;
@@ -195,7 +195,7 @@ describe("a message that is replaced under the same name", () => {
 		expect(fs.readdirSync(paths.pending)).toEqual([]);
 		expect(delivered()).toHaveLength(1);
 	});
-	test("and was taken away under the hidden name gets its own name back", async () => {
+	test("outbox: replaced, taken away under the hidden name → its own name again", async () => {
 		message("m", "1");
 		const outbox = markCommitted(context(), await collectOutbox(context()));
 		message("m", "another");
@@ -205,7 +205,7 @@ describe("a message that is replaced under the same name", () => {
 	});
 });
 
-test("names with any bytes, and of any length, arrive; the extension of a long one stays", async () => {
+test("outbox: names of any bytes and length → arrive, long ones keep the extension", async () => {
 	const names = [
 		Buffer.from([0x61, 0xff]),
 		Buffer.from("-rf"),
@@ -220,7 +220,7 @@ test("names with any bytes, and of any length, arrive; the extension of a long o
 	expect(files.some((file) => /n+~[0-9a-f]{8}\.txt$/.test(file) && file.length <= 255)).toBe(true);
 });
 
-test("one that is too large is reported and stays, without holding the others up; what is still being written is left alone", async () => {
+test("outbox: too large → reported, stays, holds no other up; half written → left", async () => {
 	message("large", "x".repeat(3_000));
 	message("small", "1");
 	message(".hidden", "1");
@@ -231,7 +231,7 @@ test("one that is too large is reported and stays, without holding the others up
 	expect(fs.readdirSync(paths.pending).sort()).toEqual([".hidden", "half.tmp", "large"]);
 });
 
-test("a list of fixed names that is torn or hostile is begun again", async () => {
+test("outbox: the list of fixed names torn or hostile → begun again", async () => {
 	message("m", "1");
 	for (const content of ['{"schema":1,', '{"schema":1,"deliveries":[{"name":"../../x","blob":1}]}', "[]"]) {
 		fs.writeFileSync(paths.outboxNames, content);
@@ -242,7 +242,7 @@ test("a list of fixed names that is torn or hostile is begun again", async () =>
 });
 
 describe("putting a message into the outbox", () => {
-	test("is whole or not at all, and never over another one", () => {
+	test("putting: a message → whole or not at all, never over another one", () => {
 		expect(enqueueMessage(paths, "m.txt", Buffer.from("1"))).toBe("m.txt");
 		expect(enqueueMessage(paths, "m.txt", Buffer.from("2"))).toBe("m-1.txt");
 		expect(enqueueMessage(paths, "ü".repeat(120), Buffer.from("3"))).toBe("ü".repeat(120));

@@ -84,7 +84,7 @@ test.each([
 	[5, 0],
 	[5, 4_900],
 	[5, 37_000],
-])("a day of %d nodes that write every second from %d ms on → six pushes a minute at most", (nodes, from) => {
+])("hub pace: %d nodes write each second from %d ms on → at most six pushes a minute", (nodes, from) => {
 	const intervalMs = pushIntervalMs("auto", "git@github.com:x", nodes);
 	const names = Array.from({ length: nodes }, (_, index) => `node${index}`);
 	const all: number[] = [];
@@ -102,14 +102,14 @@ test.each([
 	expect(minutes).toEqual([]);
 });
 
-test("a change after a quiet period → pushed at once; those after it together", () => {
+test("hub pace: a change after a quiet period → pushed at once; those after together", () => {
 	expect(pushesOf([0, 100, 5_000, 60_000, 120_000], 20_000)).toEqual({
 		pushes: [150, 20_300, 60_150, 120_150],
 		waits: [150, 20_200, 15_300, 150, 150],
 	});
 });
 
-test("a limited remote → left alone a minute, doubling to an hour, then as before", () => {
+test("hub pace: a limited remote → left alone a minute, doubling to an hour", () => {
 	let now = 0;
 	const pace = new HubPace(() => now);
 	const waits: number[] = [];

@@ -34,7 +34,7 @@ async function done(node: string) {
 
 const tip = (repository: string) => scratch.git(repository, "rev-parse", "main").trim();
 
-test("mirror: the hub has it → the mirror has it too; one that is away fails nothing and is reported", async () => {
+test("mirror: the hub has it → the mirror too; one away fails nothing, is reported", async () => {
 	scratch.write("helios/a", "1");
 	const state = await done("helios");
 	expect(state.mirrors).toMatchObject([{ name: "backup", head: tip("hub.git"), error: null }]);
@@ -61,7 +61,7 @@ test("mirror: another history, no remote of that name → reported, nothing is m
 	expect((await done("helios")).mirrors).toMatchObject([{ error: { code: "NO_REMOTE" } }]);
 });
 
-test("promotion: the old hub comes back with what others pushed there → merged, both remotes have everything", async () => {
+test("promotion: the old hub comes back with others' pushes → merged, both have all", async () => {
 	scratch.write("helios/a", "1");
 	await done("helios");
 	await done("chad");
@@ -86,7 +86,7 @@ test("promotion: the old hub comes back with what others pushed there → merged
 	expect(new Set([tip("hub.git"), tip("backup.git"), tip("helios"), tip("chad")]).size).toBe(1);
 });
 
-test("promotion: no mirror, one that is away or lacks the branch, set by the environment → refused, nothing changed", async () => {
+test("promotion: no mirror, one away, lacking the branch, set by environment → refused", async () => {
 	scratch.write("helios/a", "1");
 	await done("helios");
 	const before = scratch.read("helios/.sync_env");

@@ -50,7 +50,7 @@ test.each([413, 408])("web hub: %d for five commits at once → pushed in steps,
 	expect(pushes() - before).toBeLessThanOrEqual(6);
 });
 
-test("web hub: a size refusal, and the branch moved meanwhile → steps are merges, everything is there", async () => {
+test("web hub: size refusal, the branch moved meanwhile → merges in steps, all there", async () => {
 	web.maxBytes = 400_000;
 	scratch.git(".", "clone", "-q", "hub.git", "chad");
 	scratch.write("chad/from-chad", "1");
@@ -63,7 +63,7 @@ test("web hub: a size refusal, and the branch moved meanwhile → steps are merg
 	expect(scratch.git("hub.git", "rev-parse", "main")).toBe(scratch.git("helios", "rev-parse", "HEAD"));
 });
 
-test("web hub: one commit is too large by itself → those before it are there, commit and file are named", async () => {
+test("web hub: one commit too large → those before are there, commit and file named", async () => {
 	web.maxBytes = 400_000;
 	fiveCommits();
 	scratch.write("helios/small", "1");
@@ -76,7 +76,7 @@ test("web hub: one commit is too large by itself → those before it are there, 
 	expect(onHub()).toHaveLength(6);
 });
 
-test("hub with receive.maxInputSize: five commits at once → pushed in steps; a file too large → left out", async () => {
+test("receive.maxInputSize: five commits → in steps; a file too large → left out", async () => {
 	scratch.git("hub.git", "config", "receive.maxInputSize", "400000");
 	fiveCommits();
 	expect(await runCycle(context)).toMatchObject({ pushed: 5 });

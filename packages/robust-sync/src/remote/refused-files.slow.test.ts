@@ -46,7 +46,7 @@ const wait = (file: string) => ({
 	remedy: expect.stringContaining(`${file.split("/").at(-1)} holds a secret`),
 });
 
-test("push protection: one file of several → the others go out in the same cycle, it stays and is reported", async () => {
+test("push protection: one file of several → the others go out, it stays, reported", async () => {
 	refuse(secret);
 	scratch.write("helios/b", "1");
 	scratch.write("helios/key.txt", "SECRET");
@@ -73,7 +73,7 @@ test("push protection: one file of several → the others go out in the same cyc
 	expect(onHub()).toContain("key.txt");
 });
 
-test("push protection: a new version of a published file → the old one stays on the hub, the new one here", async () => {
+test("push protection: new version of a published file → old on the hub, new here", async () => {
 	refuse(secret);
 	scratch.write("helios/a", "SECRET");
 	scratch.write("helios/b", "1");
@@ -148,7 +148,7 @@ test("fsck: an object of one file is refused → it is left out, the others go o
 	expect(onHub()).toEqual(["a", "b"]);
 });
 
-test("a file is not stored → tried again in a minute, then ever more rarely", async () => {
+test("push protection: a file is not stored → tried after a minute, ever more rarely", async () => {
 	scratch.git("hub.git", "config", "receive.maxInputSize", "100000");
 	scratch.write("helios/x", randomBytes(200_000));
 	await runCycle(context);
@@ -190,22 +190,19 @@ test("refused pushes: a push interval → one push a turn, then healthy", async 
 	expect(onHub()).toEqual(["a", "f00", "f01", "f02", "f04", "f05", "f06", "f07"]);
 });
 
-test.each(["pre-receive", "update"])(
-	"protected branch by %s: everything is refused → PUSH_REJECTED, nothing is made again",
-	async (hook) => {
-		scratch.write(`hub.git/hooks/${hook}`, "#!/bin/sh\necho protected >&2\nexit 1\n", 0o755);
-		scratch.write("helios/b", "1");
-		scratch.write("helios/c", "1");
-		await expect(runCycle(context)).rejects.toMatchObject({ code: "PUSH_REJECTED", remoteMessage: expect.stringContaining("protected") });
-		expect(scratch.git("helios", "ls-tree", "--name-only", "HEAD").trim().split("\n")).toEqual(["a", "b", "c"]);
-		expect(scratch.git("helios", "for-each-ref", refusedRefs)).toBe("");
-		fs.rmSync(scratch.path(`hub.git/hooks/${hook}`));
-		await runCycle(context);
-		expect(onHub()).toEqual(["a", "b", "c"]);
-	},
-);
+test.each(["pre-receive", "update"])("protected branch by %s: all is refused → PUSH_REJECTED, nothing is made again", async (hook) => {
+	scratch.write(`hub.git/hooks/${hook}`, "#!/bin/sh\necho protected >&2\nexit 1\n", 0o755);
+	scratch.write("helios/b", "1");
+	scratch.write("helios/c", "1");
+	await expect(runCycle(context)).rejects.toMatchObject({ code: "PUSH_REJECTED", remoteMessage: expect.stringContaining("protected") });
+	expect(scratch.git("helios", "ls-tree", "--name-only", "HEAD").trim().split("\n")).toEqual(["a", "b", "c"]);
+	expect(scratch.git("helios", "for-each-ref", refusedRefs)).toBe("");
+	fs.rmSync(scratch.path(`hub.git/hooks/${hook}`));
+	await runCycle(context);
+	expect(onHub()).toEqual(["a", "b", "c"]);
+});
 
-test("twenty files, three refused → found by a bounded number of pushes, in one cycle", async () => {
+test("push protection: twenty files, three refused → found by few pushes, in one cycle", async () => {
 	refuse(`echo "$f" | grep -q -e 03 -e 11 -e 12`);
 	for (let index = 0; index < 20; index++) scratch.write(`helios/f${String(index).padStart(2, "0")}`, String(index));
 	const { skipped } = await runCycle(context);
@@ -213,7 +210,7 @@ test("twenty files, three refused → found by a bounded number of pushes, in on
 	expect(onHub()).toHaveLength(18);
 });
 
-test("a message that the hub refuses → it waits in the outbox, others are delivered; allowed → delivered once", async () => {
+test("refused message: others are delivered → it waits; allowed → delivered once", async () => {
 	refuse(secret);
 	enqueueMessage(context.paths, "bad", Buffer.from("SECRET"));
 	enqueueMessage(context.paths, "good", Buffer.from("hello"));
@@ -232,7 +229,7 @@ test("a message that the hub refuses → it waits in the outbox, others are deli
 	expect(listPending(context.paths)).toEqual([]);
 });
 
-test("refused while another node pushed → merged, the rest goes out, published history stays", async () => {
+test("push protection: another node pushed meanwhile → merged, published history stays", async () => {
 	scratch.git(".", "clone", "-q", "hub.git", "chad");
 	scratch.write("chad/from-chad", "1");
 	const theirs = scratch.commitAll("chad");

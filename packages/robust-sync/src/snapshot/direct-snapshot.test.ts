@@ -49,7 +49,7 @@ const git = (...args: string[]) => scratch.git("w", ...args);
 const isDirect = () => git("reflog", "-1", "--format=%gs").trim() === "robust-sync: snapshot";
 
 describe("what the watcher saw is committed without a look at anything else", () => {
-	test("a changed, a new, a deleted file, a link, a mode; afterwards index and tree agree with the files", async () => {
+	test("incremental: changed, new, deleted, link, mode → index and tree agree with files", async () => {
 		scratch.write("w/notes/a.md", "changed\n");
 		scratch.write("w/notes/new in ümlaut.md", "new\n");
 		fs.rmSync(scratch.path("w/notes/b.md"));
@@ -69,7 +69,7 @@ describe("what the watcher saw is committed without a look at anything else", ()
 		expect(git("fsck", "--strict")).toBe("");
 	});
 
-	test("what an ignore rule covers stays out, unless it is tracked or a message", async () => {
+	test("incremental: covered by an ignore rule → out, unless tracked or a message", async () => {
 		scratch.write("w/x.tmp", "x\n");
 		scratch.write("w/message.tmp", "m\n");
 		scratch.write("w/notes/a.md", "changed\n");
@@ -80,7 +80,7 @@ describe("what the watcher saw is committed without a look at anything else", ()
 		expect(git("ls-tree", "-r", "--name-only", "HEAD")).toContain("message.tmp");
 	});
 
-	test("names that mean something to git are names", async () => {
+	test("incremental: names that mean something to git → names", async () => {
 		for (const name of [":(top)a", ":!b", "*.md", "-c", "--help", ":/d"]) {
 			scratch.write(`w/${name}`, `${name}\n`);
 			saw(name);
@@ -92,21 +92,21 @@ describe("what the watcher saw is committed without a look at anything else", ()
 		expect(git("status", "--porcelain")).toBe("");
 	});
 
-	test("a message that was delivered this instant does not wait", async () => {
+	test("incremental: a message delivered this instant → does not wait", async () => {
 		scratch.write("w/message.tmp", "m\n");
 		const { mtimeMs } = fs.statSync(scratch.path("w/message.tmp"));
 		expect((await takeSnapshot({ ...context, now: () => mtimeMs + 5 }, ["message.tmp"] as GitPath[])).committed).toBe(1);
 		expect(isDirect()).toBe(true);
 	});
 
-	test("a file that was written but is as it was makes no commit", async () => {
+	test("incremental: a file written but the same → no commit", async () => {
 		scratch.write("w/notes/a.md", "a\n");
 		saw("notes/a.md");
 		expect(await cycle()).toBe(0);
 		expect(git("rev-list", "--count", "HEAD").trim()).toBe("1");
 	});
 
-	test("a file that is being written waits", async () => {
+	test("incremental: a file being written → waits", async () => {
 		scratch.write("w/notes/a.md", "half");
 		saw("notes/a.md");
 		const { mtimeMs } = fs.statSync(scratch.path("w/notes/a.md"));
@@ -117,7 +117,7 @@ describe("what the watcher saw is committed without a look at anything else", ()
 });
 
 describe("everything is looked at", () => {
-	test("again after ten minutes: a change that no event told of is found", async () => {
+	test("full scan: ten minutes after the last → a change without an event is found", async () => {
 		scratch.write("w/notes/a.md", "missed\n");
 		expect(await cycle()).toBe(0);
 		monotonic += 9 * minute;
@@ -150,7 +150,7 @@ describe("everything is looked at", () => {
 		expect(git("show", "HEAD:notes/a.md")).toBe("changed\n");
 	});
 
-	test("from then on, when attributes below came", async () => {
+	test("full scan: attributes came below → from then on", async () => {
 		scratch.write("w/notes/.gitattributes", "* text\n");
 		saw("notes/.gitattributes");
 		await cycle();
@@ -160,7 +160,7 @@ describe("everything is looked at", () => {
 		expect(git("show", "HEAD:notes/a.md")).toBe("crlf\n");
 	});
 
-	test("after a snapshot that failed half-way", async () => {
+	test("full scan: a snapshot failed half-way → the next one", async () => {
 		scratch.write("w/notes/a.md", "changed\n");
 		saw("notes/a.md");
 		const lost = new Error("the lock is lost");
@@ -175,7 +175,7 @@ describe("everything is looked at", () => {
 		expect(git("show", "HEAD:notes/a.md")).toBe("changed\n");
 	});
 
-	test("when nobody watches", async () => {
+	test("full scan: nobody watches → every one", async () => {
 		context.memory.known.watching(false);
 		scratch.write("w/notes/a.md", "changed\n");
 		saw("notes/a.md");
@@ -184,7 +184,7 @@ describe("everything is looked at", () => {
 	});
 });
 
-test("an index that did not follow (a process was killed before that) is mended by the next full look", async () => {
+test("full scan: the index did not follow, the process was killed → set right by it", async () => {
 	scratch.write("w/notes/a.md", "changed\n");
 	scratch.write("w/notes/new.md", "new\n");
 	fs.rmSync(scratch.path("w/notes/b.md"));
@@ -200,7 +200,7 @@ test("an index that did not follow (a process was killed before that) is mended 
 	expect(git("rev-parse", "HEAD")).toBe(head);
 });
 
-test("after a checkout it is told what was written meanwhile", async () => {
+test("full scan: after a checkout → writes meanwhile are found", async () => {
 	expect(await changedDirectly(context, ["notes/a.md"] as GitPath[])).toEqual([]);
 	scratch.write("w/notes/a.md", "written\n");
 	expect(await changedDirectly(context, ["notes/a.md", "notes/b.md"] as GitPath[])).toEqual(["notes/a.md"]);

@@ -54,7 +54,7 @@ test.each<[string, string, string, string]>([
 	expect(look([added], { isNew: [added] })).toEqual([]);
 });
 
-test("vanished directory → all that was in it waits", () => {
+test("vanished directory: a scan → all that was in it waits", () => {
 	fs.rmSync(scratch.path("w/d"), { recursive: true });
 	expect(look(["d/a", "d/b", "e/c"])).toEqual(["d/a", "d/b"]);
 });
