@@ -21,29 +21,29 @@ const all = (name: string) => instructions.filter(([instruction]) => instruction
 
 // Docker cannot run where tests run: what hadolint would say (the rules' numbers are its), and what a build would stumble over.
 describe("the Dockerfile", () => {
-	test("names a version of every image it begins with (DL3006, DL3007)", () => {
+	test("Dockerfile: its images → each with a version (DL3006, DL3007)", () => {
 		for (const text of all("FROM")) expect(text).toMatch(/^[\w./-]+:(?!latest)[\w.-]+( AS \w+)?$/);
 	});
 
-	test("installs packages without questions, recommendations and lists that stay (DL3009, DL3014, DL3015)", () => {
+	test("Dockerfile: packages → no questions, extras or lists (DL3009, DL3014, DL3015)", () => {
 		const runs = all("RUN").filter((text) => text.includes("apt-get"));
 		expect(runs.length).toBeGreaterThan(0);
 		for (const text of runs)
 			expect(text).toMatch(/apt-get update .*apt-get install -y --no-install-recommends .*rm -rf \/var\/lib\/apt\/lists\/\*/);
 	});
 
-	test("copies and never adds, uses absolute directories, starts programs without a shell (DL3000, DL3020, DL3025)", () => {
+	test("Dockerfile: copies, directories, programs → plain forms (DL3000, DL3020, DL3025)", () => {
 		expect(all("ADD")).toEqual([]);
 		for (const text of all("WORKDIR")) expect(text).toMatch(/^\//);
 		for (const text of [...all("ENTRYPOINT"), ...all("CMD")]) expect(JSON.parse(text)).toEqual(expect.any(Array));
 		expect(all("HEALTHCHECK").join()).toMatch(/CMD \["/);
 	});
 
-	test("ends as a user who is not root (DL3002)", () => {
+	test("Dockerfile: its last user → not root (DL3002)", () => {
 		expect(all("USER").at(-1)).toBe("node");
 	});
 
-	test("copies what is there: files of the clone, and every executable from the build", () => {
+	test("Dockerfile: what it copies → there: files of the clone, every executable", () => {
 		const copies = all("COPY").map((text) => text.split(/\s+/));
 		const built = copies.filter(([from]) => from === "--from=build").flatMap((words) => words.slice(1, -1));
 		for (const name of fs.readdirSync(path.join(clone, "bin")).filter((name) => fs.statSync(path.join(clone, "bin", name)).isFile()))
@@ -54,7 +54,7 @@ describe("the Dockerfile", () => {
 	});
 });
 
-test("the compose file starts what the image has, with variables that exist", () => {
+test("compose file: what it starts → in the image, with variables that exist", () => {
 	const compose = fs.readFileSync(path.join(container, "compose.yaml"), "utf8");
 	const variables = fs.readFileSync(path.join(clone, "docs/contract.md"), "utf8");
 	const ofContainers = ["SYNC_HUB", "PAGE_PORT"];
@@ -112,7 +112,7 @@ describe("node.sh, the program of a node's container", () => {
 			}
 		});
 
-	test("makes the workspace, syncs it, and stops everything when the container is stopped", async () => {
+	test("node.sh: the container is stopped → workspace made, synced, everything stopped", async () => {
 		fs.writeFileSync(path.join(workspace, "hello.txt"), "hello\n");
 		const [HEALTH_PORT, PAGE_PORT] = [String(await freePort()), String(await freePort())];
 		const ended = start({ HEARTBEAT_PORT: String(await freePort()), HEALTH_PORT, PAGE_PORT });
@@ -138,12 +138,12 @@ describe("node.sh, the program of a node's container", () => {
 		expect(running()).toEqual([]);
 	});
 
-	test("without a HEARTBEAT_KEY → it ends at once, with 2", async () => {
+	test("node.sh: no HEARTBEAT_KEY → ends at once, with 2", async () => {
 		expect(await start({ HEARTBEAT_KEY: "" })).toBe(2);
 		expect(fs.existsSync(path.join(workspace, ".git"))).toBe(false);
 	});
 
-	test("ends, and the container with it, when the configuration is wrong", async () => {
+	test("node.sh: wrong configuration → ends, and the container with it", async () => {
 		expect(await start({ HEARTBEAT_PORT: "many" })).toBe(1);
 		expect(running()).toEqual([]);
 	});

@@ -47,7 +47,7 @@ function demo(
 	});
 }
 
-test("the demo shows every step, ends with 0 and leaves nothing running", async () => {
+test("demo: run → shows every step, 0, leaves nothing running", async () => {
 	const { code, stdout } = await demo();
 	expect(stdout.slice(-1500)).toContain("The demo went as promised");
 	expect(code).toBe(0);
@@ -60,7 +60,7 @@ test("the demo shows every step, ends with 0 and leaves nothing running", async 
 	expect(running()).toEqual([]);
 }, 120_000);
 
-test("interrupted, it stops everything, removes its directory and says so by its exit code", async () => {
+test("demo: interrupted → stops everything, removes its directory, exit code says so", async () => {
 	let sent = false;
 	const { code } = await demo((text, kill) => {
 		if (sent || !text.includes("\n2. ")) return;

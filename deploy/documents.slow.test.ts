@@ -110,7 +110,7 @@ test("documents: the configuration of the README → accepted, and read as it st
 	expect(said).toMatch(/^CALEB_TELEGRAM_ID\t512366713$/m);
 });
 
-test("documents: the containers' block → a key of 48 digits, and the compose file that is there", async () => {
+test("documents: the containers' block → a key of 48 digits, the compose file", async () => {
 	fs.cpSync(clone, home("helios"), { recursive: true });
 	program("docker", `printf '%s\\n' "$*" > '${directory}/asked'; test -f "$3"`);
 	await typed("helios", textOf("containers"));
@@ -136,7 +136,7 @@ test("documents: the containers' block → a key of 48 digits, and the compose f
 		/^export HEARTBEAT_KEY=(\w+)$/m.exec(fs.readFileSync(path.join(home(name), "workspace/.sync_env"), "utf8"))?.[1];
 	const once = (name: string) => on(name, "cd ~/workspace && robust-sync --once");
 
-	test("steps 1 to 3, a file there and back, the key, a file back from history, upgrade, uninstall", async () => {
+	test("README: steps 1 to 3, a file there and back, history, upgrade → work as typed", async () => {
 		await on("helios", textOf("hub"));
 		for (const name of ["helios", "chad"]) {
 			await on(name, textOf("workspace"));
@@ -182,7 +182,7 @@ test("documents: the containers' block → a key of 48 digits, and the compose f
 		expect(await on("helios", "robust-sync --version")).toMatch(/^robust-sync /);
 	}, 600_000);
 
-	test("documents: several agents on one host → a node each, what one writes is on the hub", async () => {
+	test("documents: agents on one host → a node each, what one writes is on the hub", async () => {
 		const [heartbeat, other, health, otherHealth] = [await freePort(), await freePort(), await freePort(), await freePort()];
 		const ports = (text: string) =>
 			text
@@ -199,7 +199,7 @@ test("documents: the containers' block → a key of 48 digits, and the compose f
 			expect(fs.readFileSync(path.join(home("helios"), agent, ".sync_env"), "utf8")).toMatch(new RegExp(`NODE_NAME=.?${agent}`));
 	}, 300_000);
 
-	test("documents: a laptop and a server → both have what the other wrote, a pause begins and ends", async () => {
+	test("documents: a laptop and a server → both have all, a pause begins and ends", async () => {
 		fs.mkdirSync(home("server"));
 		await on("server", `${textOf("hub")}\n${textOf("workspace").replace("helios:hub.git", "~/hub.git")}`);
 		fs.writeFileSync(path.join(home("server"), "workspace/server.md"), "server\n");

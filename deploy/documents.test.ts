@@ -5,7 +5,7 @@ import { blockName, blocks, commandLanguages, notRun, run } from "./testing/docu
 
 const root = path.resolve(import.meta.dirname, "..");
 
-test("documents: a command block that is neither run nor listed with a reason → named here", () => {
+test("documents: a command block neither run nor listed with a reason → named here", () => {
 	// A block without a language may hide commands; those of other languages are data.
 	const commands = blocks.filter(({ language }) => language === "" || commandLanguages.includes(language));
 	const known = [

@@ -67,7 +67,7 @@ const setup = (port: number) =>
 	`NODE_NAME=racer HEARTBEAT_PORT=${port} HEALTH_PORT=${port} timeout 100 bash ${root}/deploy/setup.sh --yes --workspace ${workspace}`;
 
 (isRoot ? describe : describe.skip)("setup.sh as root, in another user's workspace", () => {
-	test("everything in it is made by that user, with nothing of root's environment", async () => {
+	test("setup as root: for a user → everything made by that user, none of root's setting", async () => {
 		const upload = path.join(directory, "home/upload");
 		fs.writeFileSync(upload, `#!/bin/sh\nprintenv > ${directory}/home/seen\nexec git-upload-pack "$@"\n`, { mode: 0o755 });
 		configure("remote.origin.uploadpack", upload);
@@ -81,7 +81,7 @@ const setup = (port: number) =>
 		expect(seen).not.toContain("SYNC_SECRET_OF_ROOT");
 	});
 
-	test("the user swaps .sync_env, sync, logs for links at every moment → no file of root changes", async () => {
+	test("setup as root: links swapped in at every moment → no file of root changes", async () => {
 		const before = stateOfRoot();
 		const swap = `
 			cd ${workspace}
@@ -103,7 +103,7 @@ const setup = (port: number) =>
 		}
 	});
 
-	test("what the repository's settings say becomes no line of a service file", async () => {
+	test("setup as root: the repository's settings → no line of a service file", async () => {
 		// A hub in a directory whose name ends a word and a line of a unit.
 		const evil = path.join(directory, 'home/x"\nExecStartPre=+/bin/touch ');
 		fs.cpSync(path.join(directory, "hub.git"), evil, { recursive: true });
@@ -119,7 +119,7 @@ const setup = (port: number) =>
 		expect(said).not.toContain("ExecStartPre");
 	});
 
-	test("a workspace of root's that another user could replace is refused", async () => {
+	test("setup as root: root's workspace that another user could replace → refused", async () => {
 		execFileSync("chown", ["-R", "0:0", workspace, path.join(directory, "hub.git")]);
 		const { code, said } = await install(setup(28_773));
 		expect(code).toBe(2);

@@ -45,7 +45,7 @@ function talk(
 const files = (where: string) => fs.readdirSync(where, { recursive: true, encoding: "utf8" }).sort();
 
 describe("setup.sh at a terminal", () => {
-	test("wrong answers → each is refused when given, asked again, and the rest is kept", async () => {
+	test("setup dialogue: wrong answers → each refused and asked again, the rest is kept", async () => {
 		const { code, said, asked } = await talk([
 			[/Name of this node/, "No Name\n"],
 			[/Name of this node/, "helios\n"],
@@ -112,7 +112,7 @@ describe("setup.sh at a terminal", () => {
 		expect(files(directory)).toEqual(before);
 	});
 
-	test("a bot without a chat → asked again, and left out on '-'", async () => {
+	test("setup dialogue: a bot without a chat → asked again, left out on '-'", async () => {
 		const { code, said, asked } = await talk([
 			[/Name of this node/, "alone\n"],
 			[/Peers/, "\n"],

@@ -102,7 +102,7 @@ describe("wrong usage ends with 2 and one line", () => {
 		[["--keep"], "--keep goes with --demo"],
 		[["--demo", "--yes"], "--demo goes with --keep only"],
 		[["--upgrade", "--uninstall"], "cannot be used together"],
-	])("%j", async (args, said) => {
+	])("setup usage: %j → 2 and one line", async (args, said) => {
 		const { code, stderr } = await setup(args);
 		expect(code).toBe(2);
 		expect(stderr.trim().split("\n")).toHaveLength(1);
@@ -145,7 +145,7 @@ test.each([
 	}
 });
 
-test("called by sh, or by a bash that plays sh: works as by bash", () => {
+test("setup usage: called by sh, or a bash that plays sh → works as by bash", () => {
 	for (const shell of [["sh"], ["bash", "--posix"]]) {
 		const { status, stdout } = spawnSync(shell[0] as string, [...shell.slice(1), path.join(clone, "deploy/setup.sh"), "--help"], {
 			encoding: "utf8",
@@ -156,7 +156,7 @@ test("called by sh, or by a bash that plays sh: works as by bash", () => {
 });
 
 describe("without a service manager, for one user", () => {
-	test("everything that is missing is said at once, and nothing is changed", async () => {
+	test("setup: things are missing → all said at once, nothing changed", async () => {
 		git(workspace, "remote", "remove", "origin");
 		const before = snapshot(workspace);
 		const { code, stderr } = await setup(["--user", "--yes"], { env: { NODE_NAME: "Not A Name" } });
@@ -168,7 +168,7 @@ describe("without a service manager, for one user", () => {
 		expect(fs.readdirSync(home)).toEqual([]);
 	});
 
-	test("sync a link, logs and .sync_env committed → refused together, nothing behind the link changes", async () => {
+	test("setup: sync a link, logs and .sync_env committed → refused, nothing changes", async () => {
 		const elsewhere = path.join(directory, "elsewhere");
 		fs.mkdirSync(path.join(elsewhere, "pending"), { recursive: true, mode: 0o755 });
 		fs.symlinkSync(elsewhere, path.join(workspace, "sync"));
@@ -191,7 +191,7 @@ describe("without a service manager, for one user", () => {
 		expect(fs.statSync(elsewhere).mode & 0o777).toBe(0o755);
 	});
 
-	test("robust-sync's own clone → refused as a workspace", async () => {
+	test("setup: robust-sync's own clone → refused as a workspace", async () => {
 		const source = path.join(clone, "packages/service/package.json");
 		fs.mkdirSync(path.dirname(source), { recursive: true });
 		fs.writeFileSync(source, "{}");
@@ -207,7 +207,7 @@ describe("without a service manager, for one user", () => {
 		}
 	});
 
-	test("a directory that is no work tree, and a port that is taken, are named", async () => {
+	test("setup: a directory that is no work tree, a taken port → named", async () => {
 		const outside = path.join(directory, "elsewhere");
 		fs.mkdirSync(outside);
 		expect((await setup(["--user", "--yes"], { cwd: outside })).stderr).toContain(`${outside} is not in a git work tree`);
@@ -220,7 +220,7 @@ describe("without a service manager, for one user", () => {
 		expect(stderr).toContain(`tcp port ${port} is taken`);
 	});
 
-	test("--dry-run says what it would do and does nothing", async () => {
+	test("setup: --dry-run → says what it would do and does nothing", async () => {
 		const before = snapshot(workspace);
 		const { code, stdout } = await setup(["--user", "--yes", "--dry-run"], {
 			env: { NODE_NAME: "helios", HEALTH_PORT: String(await freePort()) },
@@ -231,7 +231,7 @@ describe("without a service manager, for one user", () => {
 		expect(fs.readdirSync(home)).toEqual([]);
 	});
 
-	test("a clone that lies where the programs would go is neither written into nor removed", async () => {
+	test("setup: a clone where the programs would go → not written into, not removed", async () => {
 		const usual = path.join(home, ".local/share/robust-sync");
 		fs.mkdirSync(path.dirname(usual), { recursive: true });
 		fs.renameSync(clone, usual);
@@ -245,7 +245,7 @@ describe("without a service manager, for one user", () => {
 		}
 	});
 
-	test("--dry-run of a clone that was never built says the same, without building it", async () => {
+	test("setup: --dry-run of a clone never built → the same, without building it", async () => {
 		const fresh = path.join(directory, "unbuilt");
 		for (const part of ["bin", "deploy", "package.json"]) fs.cpSync(path.join(clone, part), path.join(fresh, part), { recursive: true });
 		const { code, stdout, stderr } = await setup(["--user", "--yes", "--dry-run"], {
@@ -260,7 +260,7 @@ describe("without a service manager, for one user", () => {
 		expect(fs.readdirSync(home)).toEqual([]);
 	});
 
-	test("installs, asks with defaults, syncs once; again it changes nothing; uninstall leaves the workspace", async () => {
+	test("setup: defaults, run twice, uninstalled → installed once, workspace stays", async () => {
 		fs.writeFileSync(path.join(workspace, "notes.md"), "hello\n");
 		// Another program of the same name.
 		const foreign = path.join(home, ".local/bin/monitor");
@@ -328,7 +328,7 @@ describe("without a service manager, for one user", () => {
 	}, 120_000);
 });
 
-test("the scripts pass shellcheck, where it is installed, and bash's own check everywhere", () => {
+test("setup: its scripts → pass shellcheck if installed, bash's own check everywhere", () => {
 	const scripts = [
 		"deploy/setup.sh",
 		...fs.readdirSync(path.join(root, "deploy/setup")).map((name) => `deploy/setup/${name}`),

@@ -37,11 +37,11 @@ function section(number: number): string {
 describe.each(executables)("%s", (name) => {
 	const takesOperands = ["conflict-resolver", "monitor", "robust-sync"].includes(name);
 
-	test("has the options that every executable has", () => {
+	test("options: every executable → has the common ones", () => {
 		expect(sorted(flagsOf(name))).toEqual(expect.arrayContaining(common));
 	});
 
-	test("is described in the contract with all its other options, and with none that it does not have", () => {
+	test("options: the contract → describes all, and none that is not there", () => {
 		const paragraph = section(3)
 			.split("\n\n")
 			.filter((text) => text.startsWith(`**${name}**`))
@@ -50,7 +50,7 @@ describe.each(executables)("%s", (name) => {
 		expect(sorted(flagsIn(paragraph)).filter((flag) => !common.includes(flag))).toEqual(own);
 	});
 
-	test("has a manual page with the options of --help", () => {
+	test("manual page: every executable → has the options of --help", () => {
 		const page = read(`dist/share/man/${name}.1`);
 		const options = page
 			.slice(page.indexOf(".SH OPTIONS"), page.indexOf(".SH EXAMPLES"))
@@ -64,7 +64,7 @@ describe.each(executables)("%s", (name) => {
 		expect(page).toContain(`.TH ${name.toUpperCase()} 1`);
 	});
 
-	test("has a manual page with examples of its own options, and the contract's words on its variables", () => {
+	test("manual page: its examples and variables → its own options, the contract's words", () => {
 		for (const [command] of examples[name as keyof typeof examples]) {
 			const own = (command as string).split("|").find((part) => part.trim().startsWith(`${name} `)) ?? "";
 			expect([...flagsOf(name)]).toEqual(expect.arrayContaining([...flagsIn(own)]));
@@ -74,7 +74,7 @@ describe.each(executables)("%s", (name) => {
 		expect(environment).toContain("\\fBNODE_NAME\\fR [the short host name]\nthis node; [a-z0-9]");
 	});
 
-	test("has a manual page that is set without a warning, where groff is installed", () => {
+	test("manual page: groff is installed → set without a warning", () => {
 		const { error, stderr, stdout } = spawnSync(
 			"groff",
 			["-man", "-ww", "-Tutf8", "-P-cbou", path.join(root, `dist/share/man/${name}.1`)],
@@ -98,7 +98,7 @@ describe.each(executables)("%s", (name) => {
 		return offers.split("\n").filter(Boolean);
 	}
 
-	test("is completed by bash: options, directories after --workspace, nothing of ours after another value", () => {
+	test("bash completion: options, directories after --workspace → offered, else nothing", () => {
 		expect(sorted(bashOffers("--"))).toEqual(sorted(flagsOf(name)));
 		expect(bashOffers("--ver")).toEqual(expect.arrayContaining(["--verbose", "--version"]));
 		expect(bashOffers("--workspace", "../pack")).toEqual(["../packages"]);
@@ -108,7 +108,7 @@ describe.each(executables)("%s", (name) => {
 		for (const flag of withNumber) expect(bashOffers(flag, "")).toEqual([]);
 	});
 
-	test("is completed by zsh: its script names the options, and zsh accepts it where it is installed", () => {
+	test("zsh completion: its script → names the options, zsh accepts it if installed", () => {
 		const file = path.join(root, "dist/share/zsh", `_${name}`);
 		const text = readFileSync(file, "utf8");
 		const specs = Array.from(text.matchAll(/^\t'?(?:\([^)]*\)'\{)?(?:-\w,)?(--[a-z-]+)/gm), ([, flag]) => flag as string);
@@ -117,7 +117,7 @@ describe.each(executables)("%s", (name) => {
 		if (!error) expect(stderr).toBe("");
 	});
 
-	test("is completed by fish: its script names the options, and fish offers them where it is installed", () => {
+	test("fish completion: its script → names the options, fish offers them if installed", () => {
 		const file = path.join(root, "dist/share/fish", `${name}.fish`);
 		const text = readFileSync(file, "utf8");
 		const lines = Array.from(text.matchAll(/^complete -c (\S+)(?: -s \w)? -l ([a-z-]+)/gm));
@@ -128,7 +128,7 @@ describe.each(executables)("%s", (name) => {
 	});
 });
 
-test("every variable of the contract is on a manual page", () => {
+test("manual pages: variables of the contract → each on a page", () => {
 	const names = Array.from(section(2).matchAll(/^\| ([A-Z][A-Z_, ]*) \|/gm), ([, found]) => (found as string).split(", ")).flat();
 	expect(names.length).toBeGreaterThan(25);
 	for (const variable of names)
@@ -143,7 +143,7 @@ describe("README.md", () => {
 	const readme = read("README.md");
 	const table = readme.split(/^## /m).find((part) => part.startsWith("Commands")) ?? "";
 
-	test("its table names every executable, and only options that they have", () => {
+	test("README: its table → every executable, only options that they have", () => {
 		const rows = Array.from(table.matchAll(/^\| `([a-z-]+)(.*)$/gm));
 		expect(sorted(new Set(rows.map(([, name]) => name as string)))).toEqual(sorted(executables));
 		for (const [row, name] of rows) {
@@ -152,13 +152,13 @@ describe("README.md", () => {
 		}
 	});
 
-	test("its exit codes are the contract's", () => {
+	test("README: its exit codes → the contract's", () => {
 		const line = /^Exit codes: .*$/m.exec(table)?.[0] ?? "";
 		expect(line.match(/\b\d+\b/g)?.map(Number)).toEqual(exitCodes.map(([code]: [number, string]) => code));
 	});
 });
 
-test("manual pages say of exit codes what the contract says", () => {
+test("manual pages: exit codes → what the contract says", () => {
 	const rows = Array.from(section(3).matchAll(/^\| (\d+) \| (.*) \|$/gm), ([, code, meaning]) => [
 		Number(code),
 		(meaning as string).replaceAll("`", ""),
@@ -167,13 +167,13 @@ test("manual pages say of exit codes what the contract says", () => {
 });
 
 describe("deploy/setup.sh", () => {
-	test("takes every variable of the contract as an answer, and no other", () => {
+	test("setup.sh: answers → every variable of the contract, and no other", () => {
 		const documented = Array.from(section(2).matchAll(/^\| ([A-Z_, ]+) \|/gm)).flatMap(([, names]) => (names ?? "").split(", "));
 		const list = /^variables=\(([^)]*)\)/m.exec(read("deploy/setup/answers.sh"))?.[1] ?? "";
 		expect(sorted(list.split(/\s+/).filter(Boolean))).toEqual(sorted(documented));
 	});
 
-	test("its help names the flags of the contract", () => {
+	test("setup.sh: its help → the flags of the contract", () => {
 		const said = execFileSync("bash", [path.join(root, "deploy/setup.sh"), "--help"], { encoding: "utf8" });
 		const described = said.slice(said.indexOf("\n\n"));
 		const documented = sorted(flagsIn(section(9)));

@@ -61,7 +61,7 @@ describe("a clone that was never built", () => {
 	});
 	afterAll(() => rmSync(clone, { recursive: true, force: true }));
 
-	test("builds once when all its executables are called at the same time", async () => {
+	test("fresh clone: all executables called at the same time → built once", async () => {
 		const all = await Promise.all(executables.map((name) => start(path.join(clone, "bin", name), ["--version"])));
 		for (const [index, { code, stdout }] of all.entries()) {
 			expect(stdout).toMatch(new RegExp(`^${executables[index]} \\d+\\.\\d+\\.\\d+`));
@@ -71,11 +71,11 @@ describe("a clone that was never built", () => {
 		expect(said).toHaveLength(1);
 	});
 
-	test("does not build, and says nothing, from then on", async () => {
+	test("fresh clone: called again → not built, nothing said", async () => {
 		expect((await start(path.join(clone, "bin/monitor"), ["--version"])).stderr).toBe("");
 	});
 
-	test("gives the same bundles, byte for byte, as a second build and as a build elsewhere", async () => {
+	test("fresh clone: a second build, a build elsewhere → the same bytes", async () => {
 		const first = hashes(clone);
 		expect(Object.keys(first)).toEqual(expect.arrayContaining([...executables.map((name) => `${name}.mjs`), "sbom.cdx.json"]));
 		expect((await start(process.execPath, [path.join(clone, "bin/build/build.mjs")])).code).toBe(0);
@@ -92,7 +92,7 @@ describe("a clone that was never built", () => {
 		}
 	});
 
-	test("gives a package that npx runs in an empty directory, with nothing to fetch or to build", async () => {
+	test("fresh clone: its package under npx → runs with nothing to fetch or build", async () => {
 		const elsewhere = mkdtempSync(path.join(os.tmpdir(), "robust-sync-package-"));
 		try {
 			const packed = await start("npm", ["pack", "--json", "--pack-destination", elsewhere], { cwd: clone });
@@ -125,7 +125,7 @@ describe("a clone that was never built", () => {
 		}
 	});
 
-	test("has a bill of materials that names every bundled package with version, licence and hash", () => {
+	test("fresh clone: bill of materials → each bundled package, version, licence, hash", () => {
 		const { bomFormat, components } = JSON.parse(readFileSync(path.join(clone, "dist/sbom.cdx.json"), "utf8"));
 		expect(bomFormat).toBe("CycloneDX");
 		for (const { purl, licenses, hashes: locked } of components) {

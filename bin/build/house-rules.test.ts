@@ -19,7 +19,7 @@ function problemsOf({ name, manifest = {}, readme = "", text, file = `packages/$
 const workspaceDependency = (name: string) => ({ dependencies: { [`@robust-sync/${name}`]: "workspace:*" } });
 
 describe("dependency direction", () => {
-	test("an executable may import the packages below it", () => {
+	test("imports: an executable, the packages below it → allowed", () => {
 		expect(problemsOf({ name: "monitor", manifest: workspaceDependency("git"), text: 'import { x } from "@robust-sync/git";' })).toEqual(
 			[],
 		);
@@ -30,14 +30,14 @@ describe("dependency direction", () => {
 		["a lower floor that imports a higher one", "git", "service"],
 		["neighbours on one floor", "merge", "git"],
 		["a product package that imports the tests", "monitor", "e2e"],
-	])("%s is found", (_what, name, other) => {
+	])("imports: %s → found", (_what, name, other) => {
 		const text = `import { x } from "@robust-sync/${other}/part";`;
 		expect(problemsOf({ name, manifest: workspaceDependency(other), text }).join()).toContain(
 			`${name} must not import @robust-sync/${other}/part`,
 		);
 	});
 
-	test("a cast to GitPath outside of its own file is found", () => {
+	test("paths: a cast to GitPath outside of its own file → found", () => {
 		const text = "const name = record.slice(3) as GitPath;";
 		expect(problemsOf({ name: "git", text }).join()).toContain("casts to GitPath");
 		expect(problemsOf({ name: "git", file: "packages/git/src/paths/git-path.ts", text })).toEqual([]);
@@ -64,35 +64,35 @@ describe("dependency direction", () => {
 		expect(problems("import type")).toBe("");
 	});
 
-	test("a package that nobody gave a floor is found", () => {
+	test("layers: a package without a floor → found", () => {
 		expect(problemsOf({ name: "utils", text: "" }).join()).toContain("has no floor");
 	});
 });
 
 describe("declared dependencies", () => {
-	test("one that is listed and never imported is found", () => {
+	test("dependencies: listed and never imported → found", () => {
 		expect(problemsOf({ name: "monitor", manifest: { dependencies: { chalk: "5.6.2" } }, readme: "chalk", text: "" }).join()).toContain(
 			"chalk is listed and never imported",
 		);
 	});
 
-	test("one that is imported and not listed is found", () => {
+	test("dependencies: imported and not listed → found", () => {
 		expect(problemsOf({ name: "monitor", text: 'const { default: got } = await import("got");' }).join()).toContain("imports got");
 	});
 
-	test("one that the README does not justify is found", () => {
+	test("dependencies: not justified in the README → found", () => {
 		expect(
 			problemsOf({ name: "monitor", manifest: { dependencies: { chalk: "5.6.2" } }, text: 'import chalk from "chalk";' }).join(),
 		).toContain("does not say why chalk is there");
 	});
 
-	test("only tests may use test tools", () => {
+	test("test tools: imported by a product source → found; by a test → allowed", () => {
 		const text = 'import fc from "fast-check";';
 		expect(problemsOf({ name: "monitor", text, file: "packages/monitor/src/idea.test.ts" })).toEqual([]);
 		expect(problemsOf({ name: "monitor", text }).join()).toContain("imports fast-check");
 	});
 
-	test("a range instead of a version is found", () => {
+	test("versions: a range instead of a version → found", () => {
 		expect(checkExactVersions("here", { dependencies: { a: "^1.2.3", b: "1.2.3", c: "workspace:*" } })).toEqual([
 			"here: a is ^1.2.3: write the exact version",
 		]);
@@ -106,7 +106,7 @@ describe("what only one package may do", () => {
 		["naming a state file", "packages/workspace knows", 'readFileSync(path.join(root, x, "sync_state.json"));'],
 		["naming our directory", "packages/workspace knows", 'path.join(root, "sync");'],
 		["naming our directory in a template", "packages/workspace knows", ["`$", "{root}/logs`"].join("")],
-	])("%s elsewhere is found", (_what, expected, text) => {
+	])("reserved: %s elsewhere → found", (_what, expected, text) => {
 		expect(problemsOf({ name: "monitor", text }).join()).toContain(expected);
 		expect(problemsOf({ name: "monitor", text: `// ${text}\n` })).toEqual([]);
 	});
@@ -116,11 +116,11 @@ describe("what only one package may do", () => {
 		["the clock", "const at = Date.now();"],
 		["chance", "Math.random();"],
 		["the environment", "process.env.HOME;"],
-	])("merge with %s is found", (_what, text) => {
+	])("purity: merge with %s → found", (_what, text) => {
 		expect(problemsOf({ name: "merge", text })).toHaveLength(1);
 	});
 
-	test("merge may use buffers", () => {
+	test("purity: merge with buffers → allowed", () => {
 		expect(problemsOf({ name: "merge", text: 'import { Buffer } from "node:buffer";' })).toEqual([]);
 	});
 });
@@ -133,18 +133,18 @@ describe("licences", () => {
 		["MIT AND GPL-3.0", false],
 		["GPL-3.0-only", false],
 		[undefined, false],
-	])("%s: %s", (expression, allowed) => {
+	])("licences: %s → %s", (expression, allowed) => {
 		expect(isAllowedLicence(expression)).toBe(allowed);
 	});
 
-	test("a licence that is fine for a tool is not fine in a bundle", () => {
+	test("licences: fine for a tool → not fine in a bundle", () => {
 		const axe = { name: "axe-core", version: "4.0.0", licence: "MPL-2.0" };
 		expect(checkLicences([{ ...axe, bundled: false }])).toEqual([]);
 		expect(checkLicences([{ ...axe, bundled: true }])).toHaveLength(1);
 	});
 });
 
-test("imports are found in every form, and not in comments or other strings", () => {
+test("importsOf: any form, comments, other strings → imports only", () => {
 	const text = `
 import a from "a";
 import type { B } from "b";

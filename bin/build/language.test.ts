@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "@jest/globals";
-import { bannedWords, longTestNames, overBound } from "./language.mjs";
+import { bannedWords, formlessTestNames, longTestNames, overBound } from "./language.mjs";
 
 const glossary = readFileSync(path.resolve(import.meta.dirname, "../../docs/glossary.md"), "utf8");
 
@@ -11,10 +11,16 @@ test("language: the words of the glossary's last section → found in any case, 
 	expect(() => bannedWords("# Glossary")).toThrow("no list");
 });
 
-test("language: a test's name above 80 characters → named; one of 80 and other strings → not", () => {
+test("language: a name above 80 characters → named; one of 80, other strings → not", () => {
 	const [short, long] = ["n".repeat(80), "n".repeat(81)];
 	const text = [`test("${short}", run);`, `test("${long}", run);`, `test.each([1, 2])("${long}", run);`, `say("${long}");`].join("\n");
 	expect(longTestNames(text)).toEqual([long, long]);
+});
+
+test("language: a name without subject, condition and outcome → named", () => {
+	const text = 'test("goes on", run);\ntest.each([["(", 1]])("disk: %s → named", run);\ntest(`full → held`, run);';
+	expect(formlessTestNames(text)).toEqual(["goes on", "full → held"]);
+	expect(formlessTestNames(`describe("disk:", () => {${text}});`)).toEqual(["goes on"]);
 });
 
 test("language: more than the bound → one problem that names files; as many → none", () => {

@@ -129,7 +129,7 @@ test.each([null, "22", "24", "26"])("npm package: global on Node %s → commands
 	expect(existsSync(path.join(world, "chad/note.md"))).toBe(true);
 });
 
-test("npm package: npx in an empty directory → runs from the registry, leaves nothing there", () => {
+test("npm package: npx in an empty directory → runs from the registry, nothing left", () => {
 	const empty = path.join(directory, "empty");
 	mkdirSync(empty);
 	expect(run("npx", ["-y", packageName, "--version"], { cwd: empty })).toMatch(/^robust-sync \d/);

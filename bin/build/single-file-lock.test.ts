@@ -30,7 +30,7 @@ function contender(): Promise<number | null> {
 }
 const log = () => readFileSync(path.join(directory, "log"), "utf8");
 
-test("of many that come at once, one works and the others wait for it", async () => {
+test("build lock: many come at once → one works, the others wait for it", async () => {
 	expect(await Promise.all(Array.from({ length: 4 }, contender))).toEqual([0, 0, 0, 0]);
 	expect(log()).toBe("begin\nend\n");
 	expect(existsSync(lock)).toBe(false);
@@ -39,13 +39,13 @@ test("of many that come at once, one works and the others wait for it", async ()
 test.each([
 	["a process that is gone", () => `${spawnSync("true").pid} 1\n`],
 	["a process whose number another one has now", () => `${process.pid} 1\n`],
-])("what %s left is no hindrance", async (_what, holder) => {
+])("build lock: what %s left → no hindrance", async (_what, holder) => {
 	writeFileSync(lock, holder());
 	expect(await contender()).toBe(0);
 	expect(log()).toBe("begin\nend\n");
 });
 
-test("nor is an empty file that a power cut left", async () => {
+test("build lock: an empty file left by a power cut → no hindrance", async () => {
 	writeFileSync(lock, "");
 	const before = Date.now() / 1000 - 60;
 	utimesSync(lock, before, before);

@@ -31,7 +31,7 @@ function run(...args: string[]) {
 }
 
 describe("the command", () => {
-	test("refuses what makes no sense with exit code 2 and one line", () => {
+	test("command: makes no sense → exit code 2 and one line", () => {
 		for (const args of [
 			[],
 			["--nonsense"],
@@ -47,7 +47,7 @@ describe("the command", () => {
 		}
 	});
 
-	test("answers --check with 0 or 1, --resolve with 0, and --json with one document", () => {
+	test("command: --check, --resolve, --json → 0 or 1, 0, one document", () => {
 		person.branches({ f: "line 1\n" }, { f: "line 2\n" }, { f: "line 3\n" });
 		expect(run("--check")).toMatchObject({ status: 0, stdout: "no conflicts\n" });
 		person.git("merge", "theirs");
@@ -85,7 +85,7 @@ describe("the command", () => {
 		expect(person.git("ls-files", "logs").trim()).toBe("logs/app.log");
 	});
 
-	test("fails with 1, the code and what to do", () => {
+	test("command: fails → 1, the code and what to do", () => {
 		const outside = spawnSync(process.execPath, [bundle, "--check", "--workspace", directory], { encoding: "utf8" });
 		expect(outside.status).toBe(1);
 		expect(outside.stderr).toMatch(/^conflict-resolver: NOT_A_REPOSITORY: .*git init/);
@@ -97,7 +97,7 @@ describe("the command", () => {
 		expect(run("--restore", "latest", "--side", "ours")).toMatchObject({ status: 1 });
 	});
 
-	test("refuses a git that is too old by its version, whatever else that git cannot do", () => {
+	test("command: git too old → refused by its version, whatever else it cannot do", () => {
 		fs.writeFileSync(person.scratch.path("git"), '#!/bin/sh\n[ "$1" = --version ] && echo git version 2.37.1 || exit 1\n', { mode: 0o755 });
 		const { status, stderr } = spawnSync(process.execPath, [bundle, "--resolve"], {
 			cwd: person.workspace,
@@ -110,7 +110,7 @@ describe("the command", () => {
 		});
 	});
 
-	test("takes a truncated pack for damage, not for a branch without commits", () => {
+	test("command: a truncated pack → damage, not a branch without commits", () => {
 		person.diverged({ f: "line 1\n" }, { f: "line 2\n" }, { f: "line 3\n" });
 		person.git("gc", "--quiet");
 		const packs = person.scratch.path("mine/.git/objects/pack");
@@ -126,7 +126,7 @@ describe("the command", () => {
 		expect(person.read("f").split("\n").sort()).toEqual(["", "line 2", "line 3"]);
 	});
 
-	test("tells what a run that was killed had resolved, and where its versions are", () => {
+	test("command: after a killed run → tells what it resolved, where its versions are", () => {
 		person.diverged({ f: "line 1\n" }, { f: "line 2\n" }, { f: "line 3\n" });
 		const killed = spawnSync(process.execPath, [bundle, "--resolve"], {
 			cwd: person.workspace,
@@ -143,7 +143,7 @@ describe("the command", () => {
 		});
 	});
 
-	test("changes nothing when the disk is full, and goes on when there is room", () => {
+	test("command: full disk → changes nothing, goes on when there is room", () => {
 		const big = (text: string) => `${text}\n${"x".repeat(200_000)}\n`;
 		person.branches({ f: big("1") }, { f: big("2") }, { f: big("3") });
 		person.git("merge", "theirs");
@@ -174,7 +174,7 @@ describe("the command", () => {
 		expect(person.status()).toBe("");
 	});
 
-	test("waits for a cycle in progress", async () => {
+	test("command: a cycle in progress → waits", async () => {
 		person.branches({ f: "1\n" }, { f: "2\n" }, { f: "3\n" });
 		person.git("merge", "theirs");
 		const paths = new WorkspacePaths(person.workspace);
@@ -207,7 +207,7 @@ describe("the merge driver", () => {
 		);
 	};
 
-	test("makes a person's git merge and git rebase merge by kind; what loses is saved", () => {
+	test("merge driver: a person's git merge and rebase → by kind, what loses is saved", () => {
 		person.branches(
 			{ "s.json": '{"a": 1}\n', "it's a $(file).md": "1\n", "-x.log": "1\n" },
 			{ "s.json": '{"a": 2}\n', "it's a $(file).md": "2\n", "-x.log": "1\n2\n" },

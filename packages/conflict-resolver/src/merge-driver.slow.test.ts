@@ -19,7 +19,7 @@ afterAll(async () => {
 	await person.remove();
 });
 
-test("every case gives the same bytes in a person's git merge", () => {
+test("merge driver: every case in a person's git merge → the same bytes", () => {
 	const bundle = bundleExecutable(directory);
 	const cases = readCases().filter((_, index) => index % Math.ceil(1 / share) === 0);
 	const pathOf = ({ name, path: file }: (typeof cases)[number]) => `${name.replaceAll(" ", "-")}/${file}`;

@@ -14,7 +14,7 @@ const resolve = async (options = {}) => await resolveConflicts(await person.cont
 const parents = () => person.git("log", "-1", "--format=%P").trim().split(" ");
 
 describe("a merge in progress", () => {
-	test("merge in progress: → merged by kind, committed, versions and markers kept", async () => {
+	test("merge in progress: resolved → merged by kind, committed, versions, markers kept", async () => {
 		person.branches(
 			{ "s.json": '{"a": 1}\n', "x.log": "1\n" },
 			{ "s.json": '{"a": 2}\n', "x.log": "1\n2\n" },
@@ -136,7 +136,7 @@ describe("a merge in progress", () => {
 		expect(person.status()).toBe(" M g\n?? untracked\n");
 	});
 
-	test("with --dry-run is only told about", async () => {
+	test("merge in progress: --dry-run → only reported", async () => {
 		person.branches({ "f.md": "1\n" }, { "f.md": "2\n" }, { "f.md": "3\n" });
 		person.git("merge", "theirs");
 		const before = person.snapshot();
@@ -145,7 +145,7 @@ describe("a merge in progress", () => {
 		expect(person.saved()).toEqual([]);
 	});
 
-	test("is untouched when a version is missing, and the next run goes on", async () => {
+	test("merge in progress: a version is missing → untouched, the next run goes on", async () => {
 		person.branches({ f: "1\n" }, { f: "2\n" }, { f: "3\n" });
 		const oid = person.git("rev-parse", "theirs:f").trim();
 		person.git("merge", "theirs");
@@ -160,7 +160,7 @@ describe("a merge in progress", () => {
 		expect(person.status()).toBe("");
 	});
 
-	test("is taken up again by the next run, wherever a run was killed", async () => {
+	test("merge in progress: killed anywhere → taken up again by the next run", async () => {
 		person.branches({ f: "1\n" }, { f: "2\n" }, { f: "3\n" });
 		person.git("merge", "theirs");
 		// Killed after the file was set aside; and after the index was written.
@@ -177,7 +177,7 @@ describe("a merge in progress", () => {
 describe("anything else in progress is resolved and staged, and git's own command goes on", () => {
 	const sides = [{ "s.json": '{"a": 1}\n' }, { "s.json": '{"a": 2}\n' }, { "s.json": '{"a": 1, "b": 2}\n' }] as const;
 
-	test("a rebase", async () => {
+	test("left open: a rebase → resolved and staged, git's own command goes on", async () => {
 		person.branches(...sides);
 		expect(person.git("rebase", "theirs")).toContain("CONFLICT");
 		const report = await resolve();
@@ -189,7 +189,7 @@ describe("anything else in progress is resolved and staged, and git's own comman
 		expect(person.savedFiles()["s.json.base"]).toBe('{"a": 1}\n');
 	});
 
-	test("a cherry-pick", async () => {
+	test("left open: a cherry-pick → resolved and staged, git's own command goes on", async () => {
 		person.branches(...sides);
 		person.git("cherry-pick", "theirs");
 		expect(await resolve()).toMatchObject({ operation: "cherry-pick", next: "git cherry-pick --continue" });
@@ -198,7 +198,7 @@ describe("anything else in progress is resolved and staged, and git's own comman
 		expect(JSON.parse(person.read("s.json"))).toEqual({ a: 2, b: 2 });
 	});
 
-	test("a revert", async () => {
+	test("left open: a revert → resolved and staged, git's own command goes on", async () => {
 		const [first, second, third] = ['{"a": 1, "k": 0}\n', '{"a": 2, "k": 0}\n', '{"a": 2, "k": 1}\n'];
 		person.commit({ "s.json": first });
 		const reverted = person.commit({ "s.json": second });
@@ -210,7 +210,7 @@ describe("anything else in progress is resolved and staged, and git's own comman
 		expect(JSON.parse(person.read("s.json"))).toEqual({ a: 1, k: 1 });
 	});
 
-	test("a stash", async () => {
+	test("left open: a stash → resolved and staged, git's own command goes on", async () => {
 		person.commit(sides[0]);
 		person.write(sides[2]);
 		person.git("stash", "-q");
@@ -223,7 +223,7 @@ describe("anything else in progress is resolved and staged, and git's own comman
 });
 
 describe("the fetched upstream", () => {
-	test("is merged as a cycle would; nothing is fetched or pushed", async () => {
+	test("fetched upstream: other commits → merged as a cycle would, no fetch, no push", async () => {
 		person.diverged({ "s.json": '{"a": 1}\n' }, { "s.json": '{"a": 2}\n' }, { "s.json": '{"a": 1, "b": 2}\n' });
 		person.write({ new: "uncommitted\n" });
 		const upstream = person.git("rev-parse", "origin/main");
@@ -287,14 +287,14 @@ describe("the fetched upstream", () => {
 		expect(person.savedFiles()).toMatchObject({ "f.ours": "local\n", "f.theirs": "base\n" });
 	});
 
-	test("is nothing where there is none, or all of it is here", async () => {
+	test("fetched upstream: none, or all of it is here → nothing to do", async () => {
 		person.commit({ f: "1\n" });
 		expect(await resolve()).toMatchObject({ files: [], commit: null });
 		person.git("push", "-q", "origin", "main");
 		expect(await resolve()).toMatchObject({ files: [], commit: null });
 	});
 
-	test("with --dry-run is only told about", async () => {
+	test("fetched upstream: --dry-run → only reported", async () => {
 		person.diverged({ f: "1\n" }, { f: "2\n" }, { f: "3\n" });
 		const before = person.snapshot();
 		expect((await resolve({ dryRun: true })).files.map(({ path }) => path)).toEqual(["f"]);

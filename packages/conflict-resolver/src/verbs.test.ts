@@ -20,7 +20,7 @@ const plain = new Chalk({ level: 0 });
 const exists = (name: string) => fs.existsSync(person.scratch.path("mine", name));
 
 describe("--check", () => {
-	test("lists path, type, kind, and both sides' sizes and times", async () => {
+	test("--check: unmerged paths → path, type, kind, both sizes and times", async () => {
 		person.branches(
 			{ "s.json": '{"a": 1}\n', gone: "1\n" },
 			{ "s.json": '{"a": 22}\n', gone: null },
@@ -58,7 +58,7 @@ describe("--check", () => {
 		expect(text).toContain("conflict-resolver --resolve");
 	});
 
-	test("finds none where nothing is unmerged", async () => {
+	test("--check: nothing unmerged → none", async () => {
 		person.commit({ f: "1\n" });
 		expect((await listConflicts(await person.context())).conflicts).toEqual([]);
 		expect(checkText(await listConflicts(await person.context()), plain)).toBe("no conflicts");
@@ -66,7 +66,7 @@ describe("--check", () => {
 });
 
 describe("--report", () => {
-	test("says what conflicted, when, who won, and how to get the other version", async () => {
+	test("--report: a conflict → what, when, who won, how to get the other version", async () => {
 		person.branches({ "s.json": '{"a": 1}\n' }, { "s.json": '{"a": 2}\n' }, { "s.json": '{"a": 3}\n' });
 		person.git("merge", "theirs");
 		await resolveConflicts(await person.context());
@@ -126,7 +126,7 @@ describe("--restore", () => {
 		await resolveConflicts(await person.context());
 	};
 
-	test("puts one path's version back as a new change; what lay there is set aside", async () => {
+	test("--restore: one path → back as a new change, the present one set aside", async () => {
 		await conflict();
 		const before = person.read("d/s.json");
 		const name = person.saved()[0]?.name ?? "";
@@ -149,7 +149,7 @@ describe("--restore", () => {
 		expect(person.setAside(report.setAside, "gone")).toBe("2\n");
 	});
 
-	test("keeps links and executable files what they were", async () => {
+	test("--restore: links and executable files → what they were", async () => {
 		person.commit({ x: "x\n" });
 		fs.symlinkSync("base", person.scratch.path("mine/l"));
 		person.commit({ "run.sh": "1\n" });
@@ -190,7 +190,7 @@ describe("--restore", () => {
 		},
 	);
 
-	test("refuses what is not there, and a manifest that points outside", async () => {
+	test("--restore: not there, or a manifest that points outside → refused", async () => {
 		await expect(restoreVersions(await person.context(), "latest", undefined, "ours")).rejects.toThrow("no saved versions");
 		await conflict();
 		await expect(restoreVersions(await person.context(), "20200101T000000.000Z", undefined, "ours")).rejects.toThrow("name one of");
@@ -222,7 +222,7 @@ describe("--abort", () => {
 		expect(exists(".git/MERGE_HEAD")).toBe(false);
 	});
 
-	test.each(["rebase", "cherry-pick"])("of a %s", async (command) => {
+	test.each(["rebase", "cherry-pick"])("--abort: a %s → as before it", async (command) => {
 		person.branches({ f: "1\n" }, { f: "2\n" }, { f: "3\n" });
 		person.git(command, "theirs");
 		person.write({ f: "edited\n" });
@@ -234,7 +234,7 @@ describe("--abort", () => {
 		expect(person.setAside(report.setAside, "f")).toBe("edited\n");
 	});
 
-	test("of a stash that did not apply leaves the stash", async () => {
+	test("--abort: a stash that did not apply → the stash stays", async () => {
 		person.commit({ f: "1\n" });
 		person.write({ f: "2\n" });
 		person.git("stash", "-q");
@@ -245,7 +245,7 @@ describe("--abort", () => {
 		expect(person.git("stash", "list")).not.toBe("");
 	});
 
-	test("does nothing where nothing is in progress", async () => {
+	test("--abort: nothing in progress → nothing", async () => {
 		person.commit({ f: "1\n" });
 		expect(await abortOperation(await person.context())).toEqual({ operation: null, aborted: false, setAside: null });
 	});

@@ -59,7 +59,7 @@ describe("a loss that is made here", () => {
 		expect([gone(helios), gone(chad), hub()]).toEqual([0, 0, 82]);
 	});
 
-	test("guard: files emptied in many small steps → held, and whole again after a rejection", async () => {
+	test("guard: files emptied in many small steps → held, whole again after --reject", async () => {
 		const [helios, chad] = await world.pair({ ...tree, ...kept });
 		await helios.start();
 		for (const [index, name] of names.entries()) {

@@ -33,7 +33,7 @@ describe("pause:", () => {
 		await until(() => onHub("mine") && helios.exists("theirs"), "both files");
 	}, 60_000);
 
-	test("a paused daemon that is killed and started again → still paused, and ends by itself", async () => {
+	test("a paused daemon killed and started again → still paused, ends by itself", async () => {
 		const [node] = await world.pair({ a: "1" });
 		const daemon = await node.start();
 		expect((await node.run(["--pause", "4s", "--json"])).code).toBe(0);

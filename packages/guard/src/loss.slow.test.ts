@@ -114,13 +114,13 @@ const disasters: readonly (readonly [string, Tree, Tree, Loss["kind"] | null])[]
 ];
 
 describe("a loss between two commits", () => {
-	test.each(disasters)("%s → %#", async (_name, before, after, expected) => {
+	test.each(disasters)("loss: %s → %#", async (_name, before, after, expected) => {
 		const from = await commit(before);
 		const to = await commit(after, [from]);
 		expect((await findLoss(repository, { from, to, limits }))?.kind ?? null).toBe(expected);
 	});
 
-	test("a week of small deletions that arrives at once → no loss", async () => {
+	test("loss: a week of small deletions arrives at once → none", async () => {
 		const from = await commit(tree);
 		let to = from;
 		for (let day = 1; day <= 5; day++)
@@ -132,7 +132,7 @@ describe("a loss between two commits", () => {
 		expect(await findLoss(repository, { from, to, limits })).toBeNull();
 	});
 
-	test("a deletion that was committed in parts → one loss", async () => {
+	test("loss: a deletion committed in parts → one", async () => {
 		const from = await commit(tree);
 		let to = from;
 		for (let part = 1; part <= 5; part++)
@@ -144,14 +144,14 @@ describe("a loss between two commits", () => {
 		expect((await findLoss(repository, { from, to, limits }))?.files).toHaveLength(150);
 	});
 
-	test("a merge that drops what both sides have → loss", async () => {
+	test("loss: a merge drops what both sides have → found", async () => {
 		const base = await commit(tree);
 		const [ours, theirs] = [await commit({ ...tree, a: "1" }, [base]), await commit({ ...tree, b: "1" }, [base])];
 		const to = await commit({ a: "1", b: "1" }, [ours, theirs]);
 		expect((await findLoss(repository, { from: ours, to, limits }))?.kind).toBe("whole-tree");
 	});
 
-	test("a mount point below which nothing is left → loss, however small", async () => {
+	test("loss: a mount point below which nothing is left → found, however small", async () => {
 		const from = await commit({ ...tree, "usb/a": "1", "usb/b": "2" });
 		const to = await commit(tree, [from]);
 		const mounts = [gitPathOf("usb"), gitPathOf("notes")];
@@ -160,7 +160,7 @@ describe("a loss between two commits", () => {
 		expect(await findLoss(repository, { from, to: part, limits, mounts })).toBeNull();
 	});
 
-	test("a commit that approves it → no loss, a second one after it → loss", async () => {
+	test("loss: approved by a commit → none, a second one after it → found", async () => {
 		const from = await commit(tree);
 		const gone = without(tree, (name) => name.startsWith("notes/"));
 		const first = await commit(gone, [from]);
@@ -172,7 +172,7 @@ describe("a loss between two commits", () => {
 		expect(loss?.files).toHaveLength(60);
 	});
 
-	test("an approval of something else → still a loss", async () => {
+	test("loss: an approval of something else → still found", async () => {
 		const from = await commit(tree);
 		const approval = await commit(tree, [from], { message: `helios: approve\n\n${approveTrailer}: ${from}\n` });
 		const to = await commit({}, [approval]);
@@ -184,7 +184,7 @@ describe("a loss between two commits", () => {
 		[5, 0, 5, false],
 		[4, 4, 5, true],
 		[4, 5, 5, false],
-	])("more than %i files and %i percent, %i of 100 gone → %s", async (files, percent, gone, isLoss) => {
+	])("loss: more than %i files and %i percent, %i of 100 gone → %s", async (files, percent, gone, isLoss) => {
 		const whole = notes(100);
 		const from = await commit(whole);
 		const to = await commit(

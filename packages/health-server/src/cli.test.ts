@@ -61,7 +61,7 @@ async function health(): Promise<{ node: string }> {
 }
 
 describe("health-server", () => {
-	test("says where it answers, writes its state, and ends cleanly when asked", async () => {
+	test("health-server: asked to end → had said where it answers, written its state", async () => {
 		writeFileSync(node.paths.envFile, "export HEARTBEAT_KEY=0123456789abcdef\n", { mode: 0o644 });
 		const run = await serving();
 		expect(run.stdout).toBe(`health-server: helios at http://127.0.0.1:${port}/\n`);
@@ -74,7 +74,7 @@ describe("health-server", () => {
 		expect(log.match(/can read what is secret in it \(HEARTBEAT_KEY\): chmod 600/g)).toHaveLength(1);
 	});
 
-	test("answers at every address, as it is built", async () => {
+	test("health-server: built → answers at every address", async () => {
 		node.healthy();
 		const saved = node.saved(Date.now(), { "a.txt": { ours: "1\n", theirs: "2\n" } });
 		await serving();
@@ -94,7 +94,7 @@ describe("health-server", () => {
 		expect(codes).toEqual(targets.map((target) => [target, 200]));
 	});
 
-	test("--status: 3 when it never ran, 0 while it runs, 3 after it was killed", async () => {
+	test("health-server: --status → 3 never ran, 0 runs, 3 after it was killed", async () => {
 		const before = new Run(["--status"]);
 		expect([await before.ended, before.stdout]).toEqual([3, "health-server is not running: never started here\n"]);
 		const run = await serving();
@@ -120,7 +120,7 @@ describe("health-server", () => {
 		expect(run.stderr).toMatch(new RegExp(`^health-server: port ${port} on 127.0.0.1 is taken by ${who}: .*--port.*\\n$`));
 	});
 
-	test.each([true, false])("a second instance is exit 4, naming the first (with a service manager: %p)", async (unit) => {
+	test.each([true, false])("health-server: a second instance → 4, naming the first (service manager: %p)", async (unit) => {
 		const first = await serving();
 		const second = new Run(["--port", String(port)], { unit });
 		expect(await second.ended).toBe(4);
@@ -135,20 +135,20 @@ describe("health-server", () => {
 		[["--nonsense"], /unknown option '--nonsense'/],
 		[["--json"], /--json goes with --status/],
 		[["extra"], /too many arguments|unexpected argument/],
-	])("%p is exit 2 and one line", async (args, message) => {
+	])("health-server: %p → 2 and one line", async (args, message) => {
 		const run = new Run(args);
 		expect(await run.ended).toBe(2);
 		expect(run.stderr).toMatch(message);
 		expect(run.stderr.split("\n")).toHaveLength(2);
 	});
 
-	test("the IPv6 loopback address works as well", async () => {
+	test("health-server: the IPv6 loopback address → works as well", async () => {
 		const run = await new Run(["--port", String(port), "--host", "::1"]).answering();
 		expect(run.stdout).toContain(`http://[::1]:${port}/`);
 		expect((await fetch(`http://[::1]:${port}/livez`)).status).toBe(200);
 	});
 
-	test("without a service manager a worker that is killed is started again", async () => {
+	test("health-server: no service manager, worker killed → started again", async () => {
 		const run = await serving({ unit: false });
 		const { pid } = ownState();
 		expect(pid).not.toBe(run.child.pid);
@@ -159,7 +159,7 @@ describe("health-server", () => {
 		await expect(health()).rejects.toThrow();
 	});
 
-	test("SIGHUP reads the configuration again", async () => {
+	test("health-server: SIGHUP → configuration read again", async () => {
 		writeFileSync(node.paths.envFile, "export PEERS=chad=192.0.2.7\n");
 		const run = await serving();
 		const peers = async () =>
@@ -170,7 +170,7 @@ describe("health-server", () => {
 		await eventually(async () => (await peers()).length === 2);
 	});
 
-	test("goes on answering when its state directory is taken away", async () => {
+	test("health-server: state directory taken away → goes on answering", async () => {
 		await serving();
 		rmSync(node.paths.sync, { recursive: true });
 		expect(await health()).toMatchObject({ status: "error" });

@@ -60,7 +60,7 @@ function burst(requests: number, targets: readonly string[]): Promise<void> {
 	});
 }
 
-test("a million requests do not make it grow", async () => {
+test("endurance: a million requests → does not grow", async () => {
 	node.healthy();
 	for (let n = 0; n < 10; n++) node.peer(`peer-${n}`);
 	const child = await start();
@@ -89,7 +89,7 @@ test("a million requests do not make it grow", async () => {
 	expect(late).toBeLessThan(early * 1.1 + 4);
 });
 
-test("rewrites its state file at least every 30 s, and shows itself as up", async () => {
+test("endurance: its state file → rewritten at least every 30 s, shown as up", async () => {
 	await start();
 	const updatedAt = () => JSON.parse(readFileSync(node.paths.healthState, "utf8")).updated_at;
 	const first = updatedAt();

@@ -28,7 +28,7 @@ function raw(served: Served, text: string, { halfClose = false } = {}): Promise<
 }
 
 describe("/health", () => {
-	test("has exactly the documented fields and 200 when all is well", async () => {
+	test("/health: all is well → exactly the documented fields and 200", async () => {
 		node.healthy();
 		const served = await node.serve();
 		const { code, json, headers } = await served.ask("/health");
@@ -89,21 +89,21 @@ describe("/health", () => {
 		expect([reply.json.status, reply.code]).toEqual([status, code]);
 	});
 
-	test("an unresolved conflict is an error", async () => {
+	test("/health: an unresolved conflict → an error", async () => {
 		node.healthy();
 		const served = await node.serve({ repository: { ...quietRepository, unmergedPaths: async () => 2 } });
 		expect(await served.ask("/health")).toMatchObject({ code: 503, json: { status: "error" } });
 		expect((await served.ask("/status")).json.conflicts.unresolved).toBe(2);
 	});
 
-	test("counts what is in the outbox, not what is still being written", async () => {
+	test("/health: outbox → counted, without what is still being written", async () => {
 		node.healthy();
 		for (const name of ["a.json", "b.md", ".hidden", "c.tmp"]) node.pending(name);
 		const served = await node.serve();
 		expect((await served.ask("/health")).json.messages_pending).toBe(2);
 	});
 
-	test("every answer shows the state as it is now", async () => {
+	test("/health: state changes → every answer shows it as it is now", async () => {
 		const served = await node.serve();
 		expect((await served.ask("/health")).json).toMatchObject({ status: "error", last_sync: null });
 		for (let round = 0; round < 20; round++) {
@@ -120,7 +120,7 @@ describe("/health", () => {
 		expect((await served.ask("/health")).code).toBe(200);
 	});
 
-	test("a state file that is replaced all the time is never seen half", async () => {
+	test("/health: a state file replaced all the time → never seen half", async () => {
 		const served = await node.serve();
 		node.sync();
 		let isOn = true;
@@ -137,7 +137,7 @@ describe("/health", () => {
 });
 
 describe("git", () => {
-	test("is asked only when the index moved, and one question serves all who wait", async () => {
+	test("git: many requests → asked when the index moved, one question serves all", async () => {
 		node.healthy();
 		let asked = 0;
 		let stamp = "1";
@@ -160,7 +160,7 @@ describe("git", () => {
 		expect(asked).toBe(2);
 	});
 
-	test("that hangs holds a request up for one second only, and the next ones not at all", async () => {
+	test("git: hangs → one request waits one second, the next ones not at all", async () => {
 		node.healthy();
 		let release = () => {};
 		const served = await node.serve({
@@ -177,7 +177,7 @@ describe("git", () => {
 		await eventually(async () => (await served.ask("/status")).json.conflicts.unresolved === 3);
 	});
 
-	test("that fails leaves the last value, with its age and the reason", async () => {
+	test("git: fails → the last value stays, with its age and the reason", async () => {
 		node.healthy();
 		let stamp = "1";
 		let works = true;
@@ -203,7 +203,7 @@ describe("git", () => {
 });
 
 describe("/status", () => {
-	test("has every documented part", async () => {
+	test("/status: all services → every documented part", async () => {
 		node.healthy();
 		const served = await node.serve();
 		const { json, code } = await served.ask("/status");
@@ -218,7 +218,7 @@ describe("/status", () => {
 		expect(json.services).toEqual({ sync: "up", heartbeat: "up", "health-server": "up", monitor: "up" });
 	});
 
-	test("is 200 and says why when nothing ever ran", async () => {
+	test("/status: nothing ever ran → 200, and says why", async () => {
 		const served = await node.serve({ peers: "chad=192.0.2.7" });
 		const { json, code } = await served.ask("/status");
 		expect(code).toBe(200);
@@ -249,7 +249,7 @@ describe("/status", () => {
 		expect((await served.ask("/status")).json.service_reasons.sync).toBe("stopped");
 	});
 
-	test("never shows a dead writer as alive", async () => {
+	test("/status: a dead writer → never shown as alive", async () => {
 		node.sync({ status: "syncing", pid: 4_194_000, updated_at: timestamp(Date.now() - 50_000) });
 		node.peer("chad", { status: "alive", received_at: timestamp(Date.now() - 500_000) });
 		const served = await node.serve();
@@ -260,7 +260,7 @@ describe("/status", () => {
 		expect(json.peers[0]).toMatchObject({ status: "down", reported_status: "alive" });
 	});
 
-	test("shows the peers that are configured or talked to, and none that was left behind", async () => {
+	test("/status: peers → configured or talked to, none that was left behind", async () => {
 		node.healthy();
 		node.peer("gone", { status: "down" });
 		node.heartbeat({ peers: ["chad", "vega", "../evil"] });
@@ -274,7 +274,7 @@ describe("/status", () => {
 		expect(status).toBe("ok");
 	});
 
-	test("lists saved versions newest first, 50 of them, and older ones on request", async () => {
+	test("/status: saved versions → newest first, 50 of them, older ones on request", async () => {
 		const names = Array.from({ length: 60 }, (_, n) =>
 			node.saved(1_770_000_000_000 + n, { "a.json": { ours: "1", theirs: "2" } }),
 		).reverse();
@@ -287,7 +287,7 @@ describe("/status", () => {
 		expect(older.map((saved: { saved: string }) => saved.saved)).toEqual(names.slice(50));
 	});
 
-	test("hostile state files change nothing but their own part", async () => {
+	test("/status: hostile state files → change nothing but their own part", async () => {
 		node.healthy();
 		const hostile: unknown[] = [
 			"",
@@ -315,7 +315,7 @@ describe("/status", () => {
 });
 
 describe("probes", () => {
-	test("/livez answers always, /readyz once state can be read", async () => {
+	test("probes: /livez and /readyz → always, and once state can be read", async () => {
 		const served = await node.serve();
 		expect((await served.ask("/livez")).code).toBe(200);
 		expect((await served.ask("/readyz")).code).toBe(200);
@@ -328,7 +328,7 @@ describe("probes", () => {
 describe("methods and targets", () => {
 	const paths = ["/health", "/status", "/metrics", "/livez", "/readyz", "/", "/view", "/saved"];
 
-	test.each(paths)("HEAD %s has the headers of GET and no body", async (target) => {
+	test.each(paths)("methods: HEAD %s → headers of GET, no body", async (target) => {
 		node.healthy();
 		const served = await node.serve();
 		const get = await served.ask(target);
@@ -338,7 +338,7 @@ describe("methods and targets", () => {
 		if (target !== "/health" && target !== "/status") expect(head.headers["content-length"]).toBe(get.headers["content-length"]);
 	});
 
-	test.each(["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "QUERY"])("%s is 405 with Allow", async (method) => {
+	test.each(["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "QUERY"])("methods: %s → 405 with Allow", async (method) => {
 		const served = await node.serve();
 		for (const target of [...paths, "/nowhere"]) {
 			const reply = await served.ask(target, { method });
@@ -346,7 +346,7 @@ describe("methods and targets", () => {
 		}
 	});
 
-	test("CONNECT is 405 too", async () => {
+	test("methods: CONNECT → 405 too", async () => {
 		const served = await node.serve();
 		expect(await raw(served, "CONNECT example.org:443 HTTP/1.1\r\nHost: localhost\r\n\r\n")).toMatch(
 			/^HTTP\/1.1 405 [\s\S]*Allow: GET, HEAD/,
@@ -367,21 +367,21 @@ describe("methods and targets", () => {
 		"/health%00",
 		"/metrics;x",
 		"/diff/20260218T020000.000Z/0",
-	])("%s is 404 as JSON", async (target) => {
+	])("targets: %s → 404 as JSON", async (target) => {
 		const served = await node.serve();
 		const reply = await served.ask(target);
 		expect([reply.code, typeof reply.json.error]).toEqual([404, "string"]);
 		expect(reply.headers["content-type"]).toBe("application/json; charset=utf-8");
 	});
 
-	test("a query is ignored where it means nothing", async () => {
+	test("targets: a query that means nothing → ignored", async () => {
 		node.healthy();
 		const served = await node.serve();
 		expect((await served.ask("/health?x=1&y")).code).toBe(200);
 		expect((await served.ask("/?before=nonsense")).code).toBe(200);
 	});
 
-	test("an error of ours shows nothing of the inside", async () => {
+	test("targets: an error of ours → shows nothing of the inside", async () => {
 		const errors: unknown[] = [];
 		node.healthy();
 		const served = await node.serve({
@@ -411,7 +411,7 @@ describe("Host", () => {
 		"[::1]:8080",
 		"localhost.",
 		"ip6-localhost",
-	])("%s is answered", async (host) => {
+	])("Host: %s → answered", async (host) => {
 		const served = await node.serve();
 		expect((await served.ask("/livez", { headers: { Host: host } })).code).toBe(200);
 	});
@@ -428,28 +428,28 @@ describe("Host", () => {
 		"user@localhost",
 		"127.0.0.1/",
 		" ",
-	])("%p is 403", async (host) => {
+	])("Host: %p → 403", async (host) => {
 		const served = await node.serve();
 		expect((await served.ask("/livez", { headers: { Host: host } })).code).toBe(403);
 	});
 
-	test("an empty one is 403", async () => {
+	test("Host: an empty one → 403", async () => {
 		const served = await node.serve();
 		expect(await raw(served, "GET /livez HTTP/1.1\r\nHost:\r\n\r\n")).toMatch(/^HTTP\/1.1 403 /);
 	});
 
-	test("none is fine for HTTP/1.0 and 400 for HTTP/1.1", async () => {
+	test("Host: none → fine for HTTP/1.0, 400 for HTTP/1.1", async () => {
 		const served = await node.serve();
 		expect(await raw(served, "GET /livez HTTP/1.0\r\n\r\n")).toMatch(/^HTTP\/1.1 200 /);
 		expect(await raw(served, "GET /livez HTTP/1.1\r\n\r\n")).toMatch(/^HTTP\/1.1 400 /);
 	});
 
-	test("two are 400, whatever they name", async () => {
+	test("Host: two → 400, whatever they name", async () => {
 		const served = await node.serve();
 		expect(await raw(served, "GET /livez HTTP/1.1\r\nHost: localhost\r\nhost: evil.example\r\n\r\n")).toMatch(/^HTTP\/1.1 400 /);
 	});
 
-	test("an absolute target has to name this machine as well", async () => {
+	test("Host: an absolute target → has to name this machine as well", async () => {
 		const served = await node.serve();
 		expect((await served.ask("http://evil.example/livez")).code).toBe(403);
 		expect((await served.ask("http://localhost/livez")).code).toBe(200);
@@ -457,7 +457,7 @@ describe("Host", () => {
 });
 
 describe("connections", () => {
-	test("more than 8 KiB of headers are 431", async () => {
+	test("connections: more than 8 KiB of headers → 431", async () => {
 		const served = await node.serve();
 		const answer = await raw(served, `GET /livez HTTP/1.1\r\nHost: localhost\r\nX: ${"x".repeat(10_000)}\r\n\r\n`);
 		expect(answer).toMatch(/^HTTP\/1.1 431 /);
@@ -468,13 +468,13 @@ describe("connections", () => {
 		"\x16\x03\x01\x02\x00\x01\x00\x01\xfc",
 		"GET /livez HTTP/9.9\r\n\r\n",
 		"GET  HTTP/1.1\r\nHost: localhost\r\n\r\n",
-	])("what is no HTTP is 400: %p", async (bytes) => {
+	])("connections: no HTTP: %p → 400", async (bytes) => {
 		const served = await node.serve();
 		expect(await raw(served, bytes, { halfClose: true })).toMatch(/^HTTP\/1.1 400 /);
 		expect((await served.ask("/livez")).code).toBe(200);
 	});
 
-	test("keep-alive and pipelining: answers in order on one connection", async () => {
+	test("connections: keep-alive and pipelining → answers in order on one connection", async () => {
 		node.healthy();
 		const served = await node.serve();
 		const one = (target: string, more = "") => `GET ${target} HTTP/1.1\r\nHost: localhost\r\n${more}\r\n`;
@@ -482,7 +482,7 @@ describe("connections", () => {
 		expect([...answer.matchAll(/^HTTP\/1.1 (\d+)/gm)].map((match) => match[1])).toEqual(["200", "404", "200", "200"]);
 	});
 
-	test("a hundred slow clients are closed in time, and others are served meanwhile", async () => {
+	test("connections: a hundred slow clients → closed in time, others are served", async () => {
 		const served = await node.serve({ patienceMs: 1_000 });
 		const closed: Promise<string>[] = [];
 		const sockets: Socket[] = [];
@@ -507,7 +507,7 @@ describe("connections", () => {
 		expect(answers[0]).toMatch(/^HTTP\/1.1 408 |^$/);
 	});
 
-	test("the 257th connection is not taken", async () => {
+	test("connections: the 257th → not taken", async () => {
 		const served = await node.serve();
 		const sockets = Array.from({ length: 256 }, () => connect(served.port, "127.0.0.1"));
 		await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.on("connect", resolve))));
@@ -523,7 +523,7 @@ describe("connections", () => {
 });
 
 describe("the page", () => {
-	test("is one self-contained document under a strict policy", async () => {
+	test("page: asked for → one self-contained document under a strict policy", async () => {
 		node.healthy();
 		const served = await node.serve();
 		const { text, headers } = await served.ask("/");
@@ -535,7 +535,7 @@ describe("the page", () => {
 		expect(text).toContain("chad");
 	});
 
-	test("has an ETag, is 304 for whoever has it, and 200 again after a change", async () => {
+	test("page: its ETag → 304 to the same, 200 again after a change", async () => {
 		node.healthy();
 		const served = await node.serve();
 		const first = await served.ask("/");
@@ -548,7 +548,7 @@ describe("the page", () => {
 		expect(third.text).toContain("Worth a look");
 	});
 
-	test("shows hostile names as text only", async () => {
+	test("page: hostile names → shown as text only", async () => {
 		const evil = `<img src=x onerror=alert(1)>"'&`;
 		node.sync({ skipped: [{ path: evil, reason: "too-large" }], branch: evil });
 		node.pending("<script>alert(1)<!--");
@@ -559,7 +559,7 @@ describe("the page", () => {
 		expect(text).toContain("&lt;img src=x onerror=alert(1)&gt;&quot;&#39;&amp;");
 	});
 
-	test("says by which way alerts are told, and claims nothing that it cannot know", async () => {
+	test("page: alerts → by which way, nothing claimed that it cannot know", async () => {
 		const served = await node.serve();
 		const { text: fresh } = await served.ask("/");
 		expect(fresh).not.toContain("every file of the workspace is synced");
@@ -604,7 +604,7 @@ describe("events", () => {
 		}
 	}
 
-	test("bring the whole view first and then only what changed, within a second", async () => {
+	test("events: a change → the whole view first, then changes, within a second", async () => {
 		node.healthy();
 		const served = await node.serve();
 		const events = eventsOf(served);
@@ -621,7 +621,7 @@ describe("events", () => {
 		await events.return(undefined);
 	});
 
-	test("the 33rd open page is asked to poll", async () => {
+	test("events: the 33rd open page → asked to poll", async () => {
 		const served = await node.serve();
 		const aborts = Array.from({ length: 32 }, () => new AbortController());
 		await Promise.all(aborts.map((abort) => fetch(`${served.url}/events`, { signal: abort.signal })));
@@ -630,7 +630,7 @@ describe("events", () => {
 		await eventually(async () => (await served.ask("/events", { method: "HEAD" })).code === 200);
 	});
 
-	test("end when the server does", async () => {
+	test("events: the server ends → they end", async () => {
 		const served = await node.serve();
 		const events = eventsOf(served);
 		await events.next();
@@ -640,7 +640,7 @@ describe("events", () => {
 });
 
 describe("saved versions", () => {
-	test("are served as they are, and only those", async () => {
+	test("saved versions: asked for → served as they are, and only those", async () => {
 		const name = node.saved(Date.now(), {
 			"notes/a b?.json": { ours: '{"a":1}\n', theirs: "\0\xff" },
 			"page.html": { ours: "<script>1</script>" },
@@ -675,7 +675,7 @@ describe("saved versions", () => {
 		}
 	});
 
-	test("nothing outside of sync/conflicts can be read, by no spelling and no link", async () => {
+	test("saved versions: any spelling, any link → nothing outside of sync/conflicts", async () => {
 		const name = node.saved(Date.now(), { "a.json": { ours: "1" } });
 		const directory = path.join(node.paths.conflicts, name);
 		writeFileSync(path.join(node.paths.sync, "secret"), "secret");
@@ -705,7 +705,7 @@ describe("saved versions", () => {
 		}
 	});
 
-	test("stand side by side with the result, as a page and as data", async () => {
+	test("saved versions: beside the result → as a page and as data", async () => {
 		const name = node.saved(Date.now(), { "a.txt": { ours: "one\nours\nresult\n", theirs: "one\ntheirs\nresult\n" } });
 		const asked: string[] = [];
 		const served = await node.serve({
@@ -726,7 +726,7 @@ describe("saved versions", () => {
 		expect((await served.ask(`/diff/${name}/1`)).code).toBe(404);
 	});
 
-	test("a result that git does not give is left out", async () => {
+	test("saved versions: a result that git does not give → left out", async () => {
 		const name = node.saved(Date.now(), { "a.txt": { ours: "1\n", theirs: "2\n" } });
 		const served = await node.serve({ repository: { ...quietRepository, fileAt: () => Promise.reject(new Error("gone")) } });
 		const page = await served.ask(`/diff/${name}/0`);

@@ -26,7 +26,7 @@ async function scrape(options: Parameters<NodeFixture["serve"]>[0] = {}): Promis
 const deployed = (file: string) => readFileSync(fileURLToPath(new URL(`../../../deploy/${file}`, import.meta.url)), "utf8");
 
 describe("metrics", () => {
-	test("are exactly those of the contract", () => {
+	test("metrics: their names → exactly those of the contract", () => {
 		expect(metricNames).toEqual(
 			[
 				"build_info last_success_timestamp_seconds cycles_total failures_total consecutive_failures",
@@ -41,7 +41,7 @@ describe("metrics", () => {
 		);
 	});
 
-	test("carry the values of the state files in base units", async () => {
+	test("metrics: their values → of the state files, in base units", async () => {
 		node.healthy();
 		node.pending("a.json");
 		const last = "2026-02-18T02:00:00.500Z";
@@ -86,7 +86,7 @@ describe("metrics", () => {
 		});
 	});
 
-	test("leave out what is not known, so that nobody takes it for 0", async () => {
+	test("metrics: not known → left out, not 0", async () => {
 		const samples = await scrape({
 			peers: "chad=192.0.2.7",
 			repository: { ...quietRepository, unmergedPaths: () => Promise.reject(new Error("no git")) },
@@ -102,13 +102,13 @@ describe("metrics", () => {
 		expect(samples.get('robust_sync_service_up{service="sync"}')).toBe(0);
 	});
 
-	test("are all named with their help, whatever is known", async () => {
+	test("metrics: whatever is known → all named with their help", async () => {
 		const { text } = await (await node.serve()).ask("/metrics");
 		const named = Array.from(text.matchAll(/^# HELP (\S+) .+\n# TYPE \1 (gauge|counter)$/gm), ([, name]) => name);
 		expect(named).toEqual(metricNames);
 	});
 
-	test("a dead writer is not up, and its alerts are not claimed to fire", async () => {
+	test("metrics: a dead writer → not up, its alerts not claimed to fire", async () => {
 		node.healthy();
 		node.monitor({
 			pid: 4_194_000,
@@ -121,7 +121,7 @@ describe("metrics", () => {
 		expect(samples.get('robust_sync_peer_up{peer="chad"}')).toBe(0);
 	});
 
-	test("escape label values", async () => {
+	test("metrics: label values → escaped", async () => {
 		node.healthy();
 		node.heartbeat({ totals: { sent: 1, received: 1, acked: 1, rejected: { 'a"b\\c\nd': 7 } } });
 		expect((await scrape()).get('robust_sync_heartbeats_rejected_total{reason="a\\"b\\\\c\\nd"}')).toBe(7);
@@ -133,7 +133,7 @@ describe("what is deployed for Prometheus and Grafana", () => {
 	const mentioned = (text: string) => new Set([...text.matchAll(/(?<![:\w])robust_sync_\w+(?![:\w])/g)].map(([name]) => name));
 
 	test.each(["prometheus/alerts.yml", "prometheus/recording.yml", "prometheus/rules.test.yml", "grafana/robust-sync.json"])(
-		"%s names only metrics that are exposed",
+		"deployed: %s → only metrics that are exposed",
 		(file) => {
 			const names = mentioned(deployed(file));
 			expect(names.size).toBeGreaterThan(3);
@@ -141,7 +141,7 @@ describe("what is deployed for Prometheus and Grafana", () => {
 		},
 	);
 
-	test("the board shows every metric, each panel somewhere of its own", () => {
+	test("deployed: the board → every metric, each panel somewhere of its own", () => {
 		const board = JSON.parse(deployed("grafana/robust-sync.json"));
 		expect(metricNames.filter((name) => !mentioned(JSON.stringify(board)).has(name))).toEqual([]);
 		const places = board.panels.map(({ gridPos }: { gridPos: { x: number; y: number; w: number; h: number } }) => gridPos);
@@ -154,7 +154,7 @@ describe("what is deployed for Prometheus and Grafana", () => {
 		expect(new Set(board.panels.map(({ id }: { id: number }) => id)).size).toBe(board.panels.length);
 	});
 
-	test("every alert rule has a unit test", () => {
+	test("deployed: alert rules → each has a unit test", () => {
 		const rules = [...deployed("prometheus/alerts.yml").matchAll(/- alert: (\w+)/g)].map((match) => match[1]);
 		const tested = new Set([...deployed("prometheus/rules.test.yml").matchAll(/alertname: (\w+)/g)].map((match) => match[1]));
 		expect(rules.length).toBeGreaterThan(10);

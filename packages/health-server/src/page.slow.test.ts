@@ -216,7 +216,7 @@ let node: NodeFixture;
 			["wide", { width: 1280 }],
 			["dark", { width: 1280, dark: true }],
 			["narrow", { width: 360 }],
-		] as const)("%s: no complaint from the browser, no serious finding of axe, nothing cut off", async (form, options) => {
+		] as const)("page: %s → no complaint of the browser or axe, nothing cut off", async (form, options) => {
 			const served = await node.serve(prepare());
 			const { page, problems } = await open(served, options);
 			for (const summary of await page.locator("details.file:first-of-type > summary").all()) await summary.click();
@@ -227,7 +227,7 @@ let node: NodeFixture;
 			expect(problems).toEqual([]);
 		});
 
-		test("without JavaScript everything is there", async () => {
+		test("page: no JavaScript → everything is there", async () => {
 			const served = await node.serve(prepare());
 			const { page } = await open(served, { javaScriptEnabled: false });
 			await page.screenshot({ path: path.join(pictures, `${name.replaceAll(" ", "-")}-no-script.png`), fullPage: true });
@@ -237,7 +237,7 @@ let node: NodeFixture;
 		});
 	});
 
-	test("shows a change by itself, without losing what was opened", async () => {
+	test("page: a change → shown by itself, what was opened stays", async () => {
 		const served = await node.serve(states["conflict saved"]?.());
 		const { page, problems } = await open(served);
 		await page.locator("details.file > summary").first().click();
@@ -252,7 +252,7 @@ let node: NodeFixture;
 		expect(problems).toEqual([]);
 	});
 
-	test("paints first without waiting for another request", async () => {
+	test("page: first paint → without waiting for another request", async () => {
 		const served = await node.serve(states.ok?.());
 		const { page } = await open(served);
 		await page.goto("about:blank");
@@ -268,7 +268,7 @@ let node: NodeFixture;
 		expect(paintedAt).toBeGreaterThan(0);
 	});
 
-	test("copies the exact command that restores a version", async () => {
+	test("page: copy → the exact command that restores a version", async () => {
 		const served = await node.serve(states["conflict saved"]?.());
 		const { page } = await open(served);
 		await page.locator("details.file > summary").nth(1).click();
@@ -279,7 +279,7 @@ let node: NodeFixture;
 		);
 	});
 
-	test("polls where events do not come through, and says so when nobody answers", async () => {
+	test("page: no events → polls, and says so when nobody answers", async () => {
 		node.healthy();
 		const served = await node.serve();
 		const context = await browser.newContext();
@@ -294,7 +294,7 @@ let node: NodeFixture;
 		expect(await page.title()).toMatch(/^\? helios/);
 	});
 
-	test("everything can be reached and opened by keyboard", async () => {
+	test("page: keyboard → everything can be reached and opened", async () => {
 		const served = await node.serve(states["conflict saved"]?.());
 		const { page } = await open(served);
 		const reached = new Set<string>();
@@ -308,7 +308,7 @@ let node: NodeFixture;
 		expect(reached).toContain("summary");
 	});
 
-	test("is usable with 100 peers and 1,000 saved resolutions", async () => {
+	test("page: 100 peers and 1,000 saved resolutions → usable", async () => {
 		node.healthy();
 		dayOfCycles();
 		for (let n = 0; n < 100; n++) node.peer(`peer-${n}`, n % 9 === 0 ? { status: "down" } : {});
@@ -371,7 +371,7 @@ let node: NodeFixture;
 			expect(problems).toEqual([]);
 		});
 
-		test("history: one change side by side, its commit, a download of a version", async () => {
+		test("history: one change side by side → its commit, a download of a version", async () => {
 			const { served: serving, commits } = withHistory();
 			const served = await serving;
 			const { page, problems } = await open(served, { target: "/history" });

@@ -39,12 +39,12 @@ function promtool(args: string[], input = ""): { code: number | null; output: st
 		["test", "rules", "rules.test.yml"],
 		["check", "config", "prometheus.yml"],
 		["check", "config", "--agent", "--syntax-only", "agent.yml"],
-	])("promtool %s %s", (...args) => {
+	])("promtool: %s %s → passes", (...args) => {
 		const { code, output } = promtool(args);
 		expect([code, code === 0 ? "" : output]).toEqual([0, ""]);
 	});
 
-	test("promtool check metrics has nothing to say, whatever is known", async () => {
+	test("promtool: check metrics, whatever is known → nothing to say", async () => {
 		const served = await node.serve({ peers: "nova=192.0.2.9" });
 		expect(promtool(["check", "metrics"], (await served.ask("/metrics")).text)).toEqual({ code: 0, output: "" });
 		node.healthy();

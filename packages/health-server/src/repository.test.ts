@@ -36,7 +36,7 @@ async function conflict(): Promise<void> {
 }
 
 describe("the repository, through git", () => {
-	test("counts unmerged paths, each once, and none when they are resolved", async () => {
+	test("repository: unmerged paths → each once, none when resolved", async () => {
 		await conflict();
 		const watch = new UnmergedWatch(gitReader(root, "helios"));
 		await watch.refresh();
@@ -47,7 +47,7 @@ describe("the repository, through git", () => {
 		expect(watch.value.count).toBe(0);
 	});
 
-	test("reads a file of a commit, and null for what is not there or too large", async () => {
+	test("repository: a file of a commit → read; missing or too large → null", async () => {
 		const id = await commit({ "b c.txt": "hello\n" });
 		const reader = gitReader(root, "helios");
 		expect(String(await reader.fileAt(id, "b c.txt", 100))).toBe("hello\n");
@@ -57,7 +57,7 @@ describe("the repository, through git", () => {
 		expect(await reader.fileAt("--help", "b c.txt", 100)).toBeNull();
 	});
 
-	test("a directory that is no repository is said, and found once it is one", async () => {
+	test("repository: a directory that is none → said, and found once it is one", async () => {
 		rmSync(path.join(root, ".git"), { recursive: true });
 		const watch = new UnmergedWatch(gitReader(root, "helios"));
 		await watch.refresh();

@@ -8,7 +8,7 @@ function drawn(rows: Row[]): string[] {
 }
 
 describe("versions side by side", () => {
-	test("what a side lost stands beside what took its place", () => {
+	test("side by side: what a side lost → beside what took its place", () => {
 		const rows = sideBySide({
 			ours: ["{", "busy", "old", "}"],
 			result: ["{", "busy", "new", "owner", "}"],
@@ -17,11 +17,11 @@ describe("versions side by side", () => {
 		expect(drawn(rows)).toEqual(["= { | { | {", "  busy | busy | calm", "  old | new | new", "  - | owner | owner", "= } | } | }"]);
 	});
 
-	test("a side that did not have the file has no cells", () => {
+	test("side by side: a side without the file → no cells", () => {
 		expect(drawn(sideBySide({ ours: null, result: ["a"], theirs: ["a"] }))).toEqual(["= - | a | a"]);
 	});
 
-	test("without a result the sides are paired with each other", () => {
+	test("side by side: no result → the sides paired with each other", () => {
 		expect(drawn(sideBySide({ ours: ["a", "b", "c"], result: null, theirs: ["a", "x", "c"] }))).toEqual([
 			"= a | - | a",
 			"  b | - | x",
@@ -29,7 +29,7 @@ describe("versions side by side", () => {
 		]);
 	});
 
-	test("two large versions without a common line take no longer than the limit", () => {
+	test("side by side: two large versions, no common line → within the limit", () => {
 		const lines = (word: string) => Array.from({ length: 20_000 }, (_, n) => `${word} ${n}`);
 		const start = performance.now();
 		const rows = sideBySide({ ours: lines("a"), result: lines("b"), theirs: lines("c") });
@@ -37,7 +37,7 @@ describe("versions side by side", () => {
 		expect(rows.length).toBeGreaterThanOrEqual(20_000);
 	});
 
-	test("every line of every version is there once and in order, whatever they are", () => {
+	test("side by side: any versions → every line once and in order", () => {
 		const lines = fc.array(fc.constantFrom("a", "b", "c", "", "{"), { maxLength: 12 });
 		const maybe = fc.option(lines, { nil: null });
 		fc.assert(

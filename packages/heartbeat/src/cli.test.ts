@@ -103,7 +103,7 @@ describe("heartbeat --once", () => {
 });
 
 describe("heartbeat --status", () => {
-	test("--status: → a line a peer, as text and as JSON; nothing changes", async () => {
+	test("--status: two peers → a line each, as text and as JSON; nothing changes", async () => {
 		helios.start();
 		chad.start();
 		await eventually(() => helios.peer("chad")?.hears_us === true, 15_000);
@@ -146,7 +146,7 @@ describe("bad usage and configuration", () => {
 		[["--once", "--peers", "helios=127.0.0.1"], "no peer to send to"],
 		[["--nonsense"], "--nonsense"],
 		[["operand"], "unexpected argument"],
-	])("%j is exit 2 and one line", async (args, what) => {
+	])("usage: %j → 2 and one line", async (args, what) => {
 		const { code, stdout, stderr } = await helios.run(...args);
 		expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
 		expect(stderr).toContain(what);

@@ -112,7 +112,7 @@ describe("two heartbeats on real sockets", () => {
 		expect(helios.peer("chad")?.address).toBe(`127.0.0.1:${port}`);
 	});
 
-	test("dead peer: → down in the state file at PEER_TIMEOUT", async () => {
+	test("dead peer: PEER_TIMEOUT is over → down in the state file", async () => {
 		await bothAlive({ HEARTBEAT_INTERVAL: "0.2", PEER_TIMEOUT: "1" });
 		// Ends without a goodbye: nobody tells helios.
 		const transport = await silence(chad);
@@ -224,7 +224,7 @@ describe("a heartbeat that starts", () => {
 		expect(names.filter((name) => name.includes(".corrupt-"))).toHaveLength(2);
 	});
 
-	test("restart: → totals go on, peers heard before are known", async () => {
+	test("restart: totals and peers heard before → go on, known", async () => {
 		await bothAlive();
 		await Promise.all([helios.stop(), chad.stop()]);
 		const before = ownState(helios);

@@ -12,7 +12,7 @@ test("endurance: a thousand days at 20 % loss → no false down, deaths found in
 	expect(result.slowestDeathMs).toBeLessThanOrEqual(enduranceTimeoutMs + 5_000);
 });
 
-test.each([0.1, 0.3, 0.5, 0.6])("a hundred days at %d loss: every death is found in time", (lossRate) => {
+test.each([0.1, 0.3, 0.5, 0.6])("endurance: a hundred days at %d loss → every death is found in time", (lossRate) => {
 	const result = endure({ days: 100 * share, lossRate, seed: 2, deathEveryMs: 6 * 3_600_000 });
 	expect(result.slowestDeathMs).toBeLessThanOrEqual(enduranceTimeoutMs + 5_000);
 });

@@ -9,7 +9,7 @@ test("endurance: ten days at 20 % loss → no false down, each death found in ti
 	expect(result.slowestDeathMs).toBeLessThanOrEqual(enduranceTimeoutMs + 5_000);
 });
 
-test.each([0.1, 0.4, 0.6])("at %d loss every death is found in time, and every return", (lossRate) => {
+test.each([0.1, 0.4, 0.6])("endurance: at %d loss → every death and every return is found in time", (lossRate) => {
 	const result = endure({ days: 3, lossRate, seed: 7, deathEveryMs: 3_600_000 });
 	expect(result.slowestDeathMs).toBeLessThanOrEqual(enduranceTimeoutMs + 5_000);
 	// A return takes three datagrams in a row.

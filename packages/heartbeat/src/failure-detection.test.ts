@@ -6,7 +6,7 @@ import { ReplayWindow } from "./replay-window.ts";
 import { burstTokens, maxSources, SourceBudget, sourceOf } from "./source-budget.ts";
 
 describe("φ", () => {
-	test("is the number of nines of a normal tail", () => {
+	test("phi: a normal tail → its number of nines", () => {
 		// Standard normal tail probabilities: tables, and R's pnorm(log.p = TRUE) in the far tail.
 		for (const [z, tail] of [
 			[0, 0.5],
@@ -31,7 +31,7 @@ describe("φ", () => {
 		expect(phi.phi(1e9)).toBe(1_000);
 	});
 
-	test("has more patience with a peer whose heartbeats vary", () => {
+	test("phi: a peer whose heartbeats vary → more patience", () => {
 		const [steady, loose] = [new PhiAccrual(60_000), new PhiAccrual(60_000)];
 		for (let i = 0; i < 100; i++) {
 			steady.add(60_000);
@@ -40,7 +40,7 @@ describe("φ", () => {
 		expect(loose.suspectAfterMs()).toBeGreaterThan(steady.suspectAfterMs() + 30_000);
 	});
 
-	test("takes a gap of three beats for three intervals, not for one slow one", () => {
+	test("phi: a gap of three beats → three intervals, not one slow one", () => {
 		const detector = new FailureDetector(60_000, 180_000);
 		detector.heard(0);
 		for (let beat = 1; beat < 300; beat += 3) {
@@ -52,7 +52,7 @@ describe("φ", () => {
 });
 
 describe("the window against replay", () => {
-	test("agrees with a list of everything that was seen", () => {
+	test("replay window: any order → agrees with a list of all that was seen", () => {
 		let state = 1;
 		const random = (below: number) => {
 			state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
@@ -72,7 +72,7 @@ describe("the window against replay", () => {
 		}
 	});
 
-	test("survives any leap", () => {
+	test("replay window: any leap → survives", () => {
 		const window = new ReplayWindow();
 		for (const leap of [1, 2, 33, 34, 66, 98, 161, 162, 2 ** 40, 2 ** 40 + 63, 2 ** 53 - 1]) {
 			expect(window.accept(leap)).toBe(true);
@@ -83,7 +83,7 @@ describe("the window against replay", () => {
 });
 
 describe("the budget of a source", () => {
-	test("is a burst and then so many a second", () => {
+	test("source budget: a source sends → a burst, then so many a second", () => {
 		const budget = new SourceBudget();
 		const take = (count: number, now: number) => Array.from({ length: count }, () => budget.take("a", now)).filter(Boolean).length;
 		expect(take(1_000, 0)).toBe(burstTokens);
@@ -92,13 +92,13 @@ describe("the budget of a source", () => {
 		expect(budget.take("b", 1_000_000)).toBe(true);
 	});
 
-	test("needs bounded memory, whoever sends", () => {
+	test("source budget: whoever sends → bounded memory", () => {
 		const budget = new SourceBudget();
 		for (let i = 0; i < 100_000; i++) budget.take(`source ${i}`, 0);
 		expect(budget.size).toBe(maxSources);
 	});
 
-	test("is for an IPv4 address or an IPv6 /64", () => {
+	test("source budget: an address → IPv4, or an IPv6 /64", () => {
 		expect(sourceOf("10.1.2.3")).toBe("10.1.2.3");
 		expect(sourceOf("2001:db8:1:2:3:4:5:6")).toBe("2001:db8:1:2");
 		expect(sourceOf("2001:db8:1:2::9")).toBe("2001:db8:1:2");
@@ -109,7 +109,7 @@ describe("the budget of a source", () => {
 });
 
 describe("the clock filter", () => {
-	test("takes the shortest round trip of the last eight", () => {
+	test("clock filter: eight exchanges → the shortest round trip counts", () => {
 		const filter = new ClockFilter();
 		expect(filter.best).toBeNull();
 		for (const rttMs of [40, 10, 30, 50, 60, 70, 80, 90]) filter.add({ rttMs, offsetMs: rttMs / 10 });
@@ -120,7 +120,7 @@ describe("the clock filter", () => {
 		expect(filter.best).toEqual({ rttMs: 30, offsetMs: 3 });
 	});
 
-	test("starts again when a clock was set, not when a datagram was slow", () => {
+	test("clock filter: a clock was set → starts again; a slow datagram → does not", () => {
 		const filter = new ClockFilter();
 		filter.add({ rttMs: 10, offsetMs: 0 });
 		filter.add({ rttMs: 400, offsetMs: 190 });
@@ -129,7 +129,7 @@ describe("the clock filter", () => {
 		expect(filter.best).toEqual({ rttMs: 20, offsetMs: 3_000 });
 	});
 
-	test("measures what a symmetric path allows", () => {
+	test("clock filter: a symmetric path → measures what it allows", () => {
 		// Sent at 1,000; there in 30 ms, where it is 5,000 ms later; answered after 7 ms; back in 30 ms.
 		expect(measure(1_000, 6_030, 7, 67)).toEqual({ rttMs: 60, offsetMs: 5_000 });
 	});

@@ -25,7 +25,7 @@ test("fuzz: any bytes → decoded within bounds or refused, never an exception",
 });
 
 test.each([[[]], [["a shared secret of the test"]]])(
-	"nothing of it is believed, and peers go on hearing each other (keys: %j)",
+	"fuzz: hostile datagrams (keys: %j) → none believed, peers hear each other",
 	(secrets) => {
 		const fleet = new SimulatedFleet({ names: ["helios", "chad"], seed: 4, settings: { secrets } });
 		const helios = fleet.member("helios");

@@ -69,7 +69,7 @@ describe("two nodes", () => {
 });
 
 describe("a silent peer", () => {
-	test("silent peer: → suspect, then down exactly PEER_TIMEOUT after its last datagram", () => {
+	test("silent peer: after its last datagram → suspect, down exactly at PEER_TIMEOUT", () => {
 		const { fleet, helios, chad, time } = pair();
 		time.pass(20 * minute);
 		const lastWordMs = fleet.view("helios", "chad").receivedAtMs! - helios.clock.wallOffsetMs;
@@ -101,7 +101,7 @@ describe("a silent peer", () => {
 		expect(fleet.view("helios", "chad")).toMatchObject({ status: "alive", hearsUs: true, missed: 0, reason: null });
 	});
 
-	test("goodbye: → down at once with its reason; late datagrams change nothing", async () => {
+	test("goodbye: received → down at once with its reason; late datagrams change nothing", async () => {
 		const { fleet, chad, time } = pair({ conditions: { duplicateRate: 1, reorder: { rate: 0.5, delayMs: 2_000 } } });
 		time.pass(5 * minute);
 		fleet.network.conditions.reorder.rate = 0;

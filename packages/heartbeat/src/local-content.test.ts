@@ -19,7 +19,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(paths.root, { recursive: true }));
 
-test("nothing is known before robust-sync ran, except that the heartbeat does", () => {
+test("local content: robust-sync never ran → only that the heartbeat does", () => {
 	expect(content.get()).toEqual({
 		head: null,
 		lastSyncMs: null,
@@ -51,7 +51,7 @@ test("services: process gone → down; state file invalid → unknown", async ()
 	expect(content.get().services).toEqual({ sync: "down", heartbeat: "up", "health-server": "unknown", monitor: "unknown" });
 });
 
-test("files are read once a second at most, unless somebody knows that they changed", async () => {
+test("local content: files → read once a second at most, at once when known to change", async () => {
 	expect(content.get().syncStatus).toBeNull();
 	await writeState(paths.syncState, syncStateOf("helios", {}));
 	now += 999;

@@ -49,7 +49,7 @@ const timeoutSeconds = 6;
 		machines.remove();
 	});
 
-	test("one-way loss: → down at PEER_TIMEOUT there, not heard here; both recover", async () => {
+	test("one-way loss: cut, then healed → down there, not heard here; both recover", async () => {
 		const two = ["helios", "chad"] as const;
 		boot((name) => machines.ipv4(name), two);
 		await allAlive(two);
@@ -64,7 +64,7 @@ const timeoutSeconds = 6;
 		await allAlive(two);
 	});
 
-	test("a cut between two of three is a broken link, not a dead host", async () => {
+	test("partition: between two of three → a broken link, not a dead host", async () => {
 		boot((name) => machines.ipv4(name));
 		await allAlive();
 		machines.cut("chad", "helios");
@@ -86,7 +86,7 @@ const timeoutSeconds = 6;
 		await allAlive();
 	});
 
-	test("the same over IPv6, and a peer that comes back on another port is found there", async () => {
+	test("IPv6: a peer comes back on another port → found there", async () => {
 		const two = ["helios", "chad"] as const;
 		boot((name) => `[${machines.ipv6(name)}]:8765`, two);
 		await allAlive(two);

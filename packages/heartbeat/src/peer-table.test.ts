@@ -28,7 +28,7 @@ const view = (fields: Partial<PeerView>): PeerView => ({
 	...fields,
 });
 
-test("a peer is one line that says how it is, columns aligned", () => {
+test("peer table: a peer → one line that says how it is, columns aligned", () => {
 	const rows = [
 		view({}),
 		view({
@@ -55,11 +55,11 @@ test("a peer is one line that says how it is, columns aligned", () => {
 	]);
 });
 
-test("lines end at the edge of the terminal", () => {
+test("peer table: a narrow terminal → lines end at its edge", () => {
 	for (const line of peerTable([peerState(view({}), true)], now, new Chalk({ level: 0 }), 40)) expect(line.length).toBeLessThanOrEqual(40);
 });
 
-test("on a terminal the table stays below what is logged", () => {
+test("peer table: on a terminal → stays below what is logged", () => {
 	const written: string[] = [];
 	const stream = Object.assign(new PassThrough(), { columns: 100, rows: 24, isTTY: true }) as unknown as NodeJS.WriteStream;
 	stream.on("data", (chunk) => written.push(String(chunk)));
@@ -89,7 +89,7 @@ test("on a terminal the table stays below what is logged", () => {
 	expect(written.slice(5)).toEqual(["after\n"]);
 });
 
-test("a terminal without a size shows the peers as one of 80 columns and 24 lines does", () => {
+test("peer table: a terminal without a size → as one of 80 columns and 24 lines", () => {
 	const written: string[] = [];
 	const stream = Object.assign(new PassThrough(), { columns: 0, rows: 0, isTTY: true }) as unknown as NodeJS.WriteStream;
 	stream.on("data", (chunk) => written.push(String(chunk)));

@@ -259,7 +259,7 @@ describe("what is accepted", () => {
 		expect(chad.node.totals.rejected.own).toBe(0);
 	});
 
-	test("two peers with one name: → the one that started last counts, an error in the log", () => {
+	test("two peers, one name: both send → the last started counts, an error in the log", () => {
 		const { fleet, helios, chad, time } = pair({ settings: { secrets: [key] } });
 		time.pass(minute);
 		const twin = new FleetMember("chad", { host: "10.3.3.3", port: 8765 }, chad.clock);
@@ -274,7 +274,7 @@ describe("what is accepted", () => {
 		]);
 	});
 
-	test("unknown peer, or another receiver: → refused without an answer", () => {
+	test("unknown peer: or another receiver → refused without an answer", () => {
 		const { fleet, helios, time } = pair({ settings: { secrets: [key] } });
 		time.pass(second);
 		const keyring = new Keyring([key]);

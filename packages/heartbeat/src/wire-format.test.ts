@@ -31,7 +31,7 @@ function documentedVectors(): { title: string; key: string; hex: string; fields:
 describe("docs/heartbeat-protocol.md", () => {
 	const vectors = documentedVectors();
 
-	test("has a vector for every type of datagram, with and without a key", () => {
+	test("protocol document: every type of datagram → a vector with and without a key", () => {
 		expect(new Set(vectors.map(({ fields }) => fields.type))).toEqual(
 			new Set(["heartbeat", "ack", "challenge", "goodbye", "ping-req", "indirect-ack"]),
 		);
@@ -39,7 +39,7 @@ describe("docs/heartbeat-protocol.md", () => {
 	});
 
 	test.each(vectors.map((vector) => [vector.title, vector] as const))(
-		"vector %s reads as documented and is written as documented",
+		"protocol document: vector %s → reads and is written as documented",
 		(_, vector) => {
 			const keyring = new Keyring(vector.key === "" ? [] : [vector.key]);
 			const datagram = Buffer.from(vector.hex.replaceAll(" ", ""), "hex");
@@ -56,7 +56,7 @@ describe("docs/heartbeat-protocol.md", () => {
 });
 
 describe("a datagram", () => {
-	test("comes back as it was written, whatever is in it", () => {
+	test("datagram: whatever is in it → comes back as it was written", () => {
 		const name = fc.stringMatching(/^[a-z0-9][a-z0-9-]{0,62}$/);
 		const hex = (digits: number) => fc.stringMatching(new RegExp(`^[0-9a-f]{${digits}}$`));
 		const uint32 = fc.integer({ min: 0, max: 0xffff_ffff });
@@ -96,13 +96,13 @@ describe("a datagram", () => {
 		);
 	});
 
-	test("with everything in it still fits into the padded size", () => {
+	test("datagram: everything in it → fits into the padded size", () => {
 		const name = "n".repeat(63);
 		const largest: Message = { ...heartbeat, from: name, to: name, head: "f".repeat(64), nonce: new Uint8Array(16) };
 		expect(encode(largest, { padTo: paddedBytes, authenticated: true })).toHaveLength(paddedBytes);
 	});
 
-	test("with an unknown field is read as if the field were not there", () => {
+	test("datagram: an unknown field → read as if it were not there", () => {
 		const known = encode(heartbeat);
 		const extended = Buffer.concat([known, Buffer.from([200, 0, 3, 1, 2, 3]), Buffer.from([200, 0, 0])]);
 		expect(decode(extended)).toEqual(heartbeat);
@@ -125,11 +125,11 @@ describe("a datagram", () => {
 		["with a field beyond the end", Buffer.concat([encode(heartbeat), Buffer.from([200, 255, 255])])],
 		["with half a field header at the end", Buffer.concat([encode(heartbeat), Buffer.from([200, 0])])],
 		["that says it has an authenticator but is shorter than one", patched(6, 1).subarray(0, 50)],
-	])("%s is malformed", (_, datagram) => {
+	])("datagram: %s → malformed", (_, datagram) => {
 		expect(decode(datagram)).toBe("malformed");
 	});
 
-	test("of another version is told apart from a malformed one", () => {
+	test("datagram: another version → told apart from a malformed one", () => {
 		expect(decode(patched(4, 2))).toBe("version");
 		expect(decode(patched(4, 0))).toBe("version");
 	});
@@ -149,7 +149,7 @@ describe("keys", () => {
 		return datagram;
 	};
 
-	test("any changed bit is noticed", () => {
+	test("datagram: any changed bit → noticed", () => {
 		const datagram = signedBy(fresh);
 		const keyring = new Keyring([fresh]);
 		expect(keyring.verify(datagram)).toBe(0);
@@ -160,7 +160,7 @@ describe("keys", () => {
 		}
 	});
 
-	test("tell by which of them a datagram was signed", () => {
+	test("keys: several → by which of them a datagram was signed", () => {
 		const both = new Keyring([fresh, old]);
 		expect(both.verify(signedBy(fresh))).toBe(0);
 		expect(both.verify(signedBy(old))).toBe(1);
@@ -170,7 +170,7 @@ describe("keys", () => {
 		expect(new Keyring([old]).verify(datagram)).toBe(0);
 	});
 
-	test("an authenticator cannot be stripped, nor is one taken on trust", () => {
+	test("keys: an authenticator → cannot be stripped, is not taken on trust", () => {
 		expect(new Keyring([fresh]).verify(signedBy())).toBe(-1);
 		expect(new Keyring([]).verify(signedBy(fresh))).toBe(-1);
 		expect(new Keyring([]).verify(signedBy())).toBe(0);

@@ -35,7 +35,7 @@ test.each(["", "yesterday-ish", "2026-02-31", "2026-13-01", "-1h", "--all", "HEA
 	},
 );
 
-test("moment: a commit, whole, short or by name → that commit; a time → where the branch was", async () => {
+test("moment: a commit, whole, short or by name → it; a time → where the branch was", async () => {
 	for (const text of [commit, commit.slice(0, 8), "HEAD", "main"])
 		expect(await resolveMoment(repository, text, now)).toEqual({ kind: "commit", commit });
 	expect(await commitAt(repository, { kind: "time", at: Date.now() + 1_000 })).toBe(commit);

@@ -10,7 +10,7 @@ function text(content: Uint8Array): string {
 
 describe("every case merges to what the rules say,", () => {
 	test.each(cases.map((one) => [one.name, one] as const))(
-		"%s",
+		"merge case: %s → as the rules say",
 		(_, { path, base, ours, theirs, expected, later, attribute, ...wanted }: Case) => {
 			const merged = mergeContents({ path, base, a: ours, b: theirs, later: later === "ours" ? "a" : "b", attribute });
 			const swapped = mergeContents({ path: Buffer.from(path), base, a: theirs, b: ours, later: later === "ours" ? "b" : "a", attribute });
@@ -28,7 +28,7 @@ describe("every case merges to what the rules say,", () => {
 	);
 });
 
-test("there are at least 120 cases, of all kinds", () => {
+test("merge cases: their number → at least 120, of all kinds", () => {
 	expect(cases.length).toBeGreaterThanOrEqual(120);
 	expect(new Set(cases.map(({ name }) => name.split("/")[0]))).toEqual(
 		new Set(["append", "code", "json", "keyed", "later", "one-side", "prose", "records"]),

@@ -27,7 +27,7 @@ function checked(a: Int32Array, b: Int32Array): number {
 }
 
 describe("sequences are aligned as far as they can be", () => {
-	test("where a few elements come again and again", () => {
+	test("alignment: a few elements come again and again → as far as can be", () => {
 		const elements = fc.array(fc.nat(2), { minLength: 250, maxLength: 400 });
 		const edits = fc.array(fc.tuple(fc.nat(400), fc.nat(2), fc.boolean()), { minLength: 1, maxLength: 30 });
 		fc.assert(
@@ -41,7 +41,7 @@ describe("sequences are aligned as far as they can be", () => {
 		);
 	});
 
-	test("where there are many of them and few edits", () => {
+	test("alignment: many of them and few edits → as far as can be", () => {
 		const base = Int32Array.from({ length: 20_000 }, (_, i) => (i * 7919) % 50);
 		expect(
 			checked(

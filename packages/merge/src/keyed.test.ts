@@ -65,7 +65,7 @@ const MUTANTS: readonly { readonly bug: string; readonly merge: Merge; readonly 
 const FORMATS = ["YAML", "TOML", "INI", ".env", "front matter", "a fenced block"];
 
 describe("the checks of keys and values find a merge that", () => {
-	test.each(MUTANTS.map((mutant) => [mutant.bug, mutant] as const))("%s", (_, { merge, found }) => {
+	test.each(MUTANTS.map((mutant) => [mutant.bug, mutant] as const))("keyed checks: a merge that %s → found", (_, { merge, found }) => {
 		for (const name of FORMATS) {
 			expect(keyedFaults(mergeContents, triple(name))).toEqual([]);
 			expect(keyedFaults(merge, triple(name))).toContainEqual(expect.stringMatching(found));
@@ -80,7 +80,7 @@ describe("the checks of keys and values find a merge that", () => {
 		["leaves a comma out of a notebook", "notebooks", (r: string) => r.replace("},", "}")],
 		["has a cell twice", "notebooks", (r: string) => r.replace('"id": "b"', '"id": "a"')],
 		["gives a line of a cell up", "notebooks", (r: string) => r.replace("x = a1", "")],
-	])("%s", (_, name, change) => {
+	])("keyed checks: made to spoil, a merge that %s → found", (_, name, change) => {
 		expect(keyedFaults(mergeContents, triple(name))).toEqual([]);
 		expect(keyedFaults(spoil(change, calm), triple(name))).not.toEqual([]);
 	});

@@ -20,11 +20,11 @@ describe("git would report", () => {
 		["an insertion beside a change", "a\nb\nc\n", "a\nx\nb\nc\n", "a\nB\nc\n", true],
 		["line ends alone against a change", "a\nb\n", "a\r\nb\r\n", "a\nc\n", true],
 		["a final line end added by both, and more", "a\nb", "a\nb\n", "a\nb\nc\n", true],
-	])("%s: %#", (_what, base, a, b, expected) => {
+	])("line conflict: %s → %#", (_what, base, a, b, expected) => {
 		expect(conflict(base, a, b)).toBe(expected);
 	});
 
-	test("files that both added unless they are the same, and binary files", () => {
+	test("line conflict: both added, unless the same; binary files → reported", () => {
 		expect(conflict(null, "a\n", "b\n")).toBe(true);
 		expect(conflict(null, "a\n", "a\n")).toBe(false);
 		expect(conflict("a\nb\nc\n\0", "A\nb\nc\n\0", "a\nb\nC\n\0")).toBe(true);

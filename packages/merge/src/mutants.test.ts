@@ -183,7 +183,7 @@ function sortedKeys(json: string): string {
 }
 
 describe("the checks of the invariants find a merge that", () => {
-	test.each(MUTANTS.map((mutant) => [mutant.bug, mutant] as const))("%s", (_, { on, merge, found }) => {
+	test.each(MUTANTS.map((mutant) => [mutant.bug, mutant] as const))("invariants: a merge that %s → found", (_, { on, merge, found }) => {
 		expect(violations(mergeContents, on)).toEqual([]);
 		expect(violations(merge, on).map(({ invariant }) => invariant)).toContain(found);
 	});

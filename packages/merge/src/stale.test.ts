@@ -5,7 +5,7 @@ import { baseAmong, containsNothingOf, mayStemFrom, originAmong } from "./stale.
 const bytes = (value: unknown) => Buffer.from(typeof value === "string" ? value : `${JSON.stringify(value, null, "\t")}\n`);
 const object = (...keys: string[]) => bytes(Object.fromEntries(keys.map((key) => [key, 1])));
 
-test("what holds one piece of a change has seen it; what holds none has not", () => {
+test("base: holds one piece of a change → has seen it; holds none → has not", () => {
 	const nothingOf = (before: unknown, after: unknown, written: unknown, path = "state.json") =>
 		containsNothingOf(bytes(before), bytes(after), bytes(written), path);
 	expect(nothingOf({ a: 1 }, { a: 1, b: 1, c: 1 }, { a: 1, mine: 1 })).toBe(true);
@@ -19,13 +19,13 @@ test("what holds one piece of a change has seen it; what holds none has not", ()
 	expect(nothingOf({ a: 1 }, { a: 1 }, { a: 2 })).toBe(false);
 });
 
-test("text without a line of what was there was written again; a document or a log grows from anything", () => {
+test("base: no line of what was there → written again; a document or a log → grows", () => {
 	expect(mayStemFrom(bytes("one\ntwo\n"), bytes("three\n"), "notes.md")).toBe(false);
 	expect(mayStemFrom(bytes("one\ntwo\n"), bytes("two\n"), "notes.md")).toBe(true);
 	expect(mayStemFrom(bytes({}), bytes({ a: 1 }), "state.json")).toBe(true);
 });
 
-test("of several versions that gave way to the newest, a write was made from the one that it has all of", () => {
+test("base: several versions gave way to the newest → the one it has all of", () => {
 	const [first, incoming, both] = [object("start", "first"), object("start", "incoming"), object("start", "first", "incoming")];
 	const origin = (versions: Buffer[], ...keys: string[]) => originAmong(versions, both, object(...keys), "state.json");
 	for (const versions of [
@@ -44,7 +44,7 @@ test("of several versions that gave way to the newest, a write was made from the
 	);
 });
 
-test("the base of a late write is the version that it has all of, also where it was merged in before", () => {
+test("base: a late write merged in before → the version that it has all of", () => {
 	const [theirs, ours, both] = [object("start", "incoming"), object("start", "first"), object("start", "incoming", "first", "second")];
 	const base = (incoming: Buffer, ...keys: string[]) => baseAmong([ours, theirs], incoming, object(...keys), "state.json");
 	expect(base(object("start", "incoming", "first"), "start", "incoming", "second")).toBe(theirs);
@@ -57,7 +57,7 @@ test("the base of a late write is the version that it has all of, also where it 
 	expect(baseAmong([ours, longer], both, object("start", "first", "more", "mine"), "state.json")).toBe(longer);
 });
 
-test("whatever is added one after the other: a write made from any of the versions is told to be made from that one", () => {
+test("base: anything added in turn, a write from any version → that version", () => {
 	fc.assert(
 		fc.property(fc.uniqueArray(fc.stringMatching(/^[a-z]{1,4}$/), { minLength: 3, maxLength: 12 }), fc.nat(), (keys, pick) => {
 			const [mine = "", ...added] = keys;
@@ -69,7 +69,7 @@ test("whatever is added one after the other: a write made from any of the versio
 	);
 });
 
-test("the same where every write changes one field, too, so that no version has all of an older one", () => {
+test("base: every write changes one field too, none has all of an older → the same", () => {
 	const document = (turn: number, elements: readonly string[]) => Buffer.from(JSON.stringify({ turn, elements: ["#", ...elements] }));
 	fc.assert(
 		fc.property(fc.uniqueArray(fc.stringMatching(/^[a-z]{1,4}$/), { minLength: 3, maxLength: 12 }), fc.nat(), (elements, pick) => {

@@ -36,7 +36,7 @@ function startAll(paths: WorkspacePaths) {
 }
 
 describe("--check", () => {
-	test("works when nothing runs, says so, and what to do", async () => {
+	test("--check: nothing runs → works, says so, and what to do", async () => {
 		const paths = monitor.workspace();
 		for (const args of [["--check"], []]) {
 			const { code, stdout, stderr } = await monitor.run(paths, args);
@@ -48,7 +48,7 @@ describe("--check", () => {
 		expect(existsSync(paths.monitorStatus)).toBe(false);
 	});
 
-	test("is 0 when all is well, with the daemon beside it", async () => {
+	test("--check: all is well, the daemon beside it → 0", async () => {
 		const paths = monitor.workspace();
 		startAll(paths);
 		const daemon = monitor.start(paths, ["--daemon"]);
@@ -66,7 +66,7 @@ describe("--check", () => {
 		await becomes(() => daemon.exitCode === 0);
 	});
 
-	test("a chat without a way to reach it makes no node ill, and is said", async () => {
+	test("--check: a chat that cannot be reached → said, makes no node ill", async () => {
 		const { stdout } = await monitor.run(monitor.workspace({ CALEB_TELEGRAM_ID: "512366713" }), ["--check", "--json"]);
 		expect(JSON.parse(stdout).checks.find((check: { name: string }) => check.name === "alerts")).toMatchObject({
 			status: "ok",
@@ -74,7 +74,7 @@ describe("--check", () => {
 		});
 	});
 
-	test("sees a real merge conflict in the repository, and an open operation", async () => {
+	test("--check: a real merge conflict, an open operation → seen", async () => {
 		const paths = monitor.workspace();
 		startAll(paths);
 		const git = (...args: string[]) =>
@@ -118,21 +118,21 @@ describe("usage", () => {
 		[["--silence", "no such; alert", "1h"], /not the name of an alert/],
 		[["--daemon", "--json"], /--json goes with/],
 		[["--nonsense"], /unknown option/],
-	])("%j is exit 2 with one line", async (args, message) => {
+	])("usage: %j → 2 with one line", async (args, message) => {
 		const { code, stdout, stderr } = await monitor.run(monitor.workspace(), args);
 		expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
 		expect(stderr).toMatch(message);
 		expect(stderr.trim().split("\n")).toHaveLength(1);
 	});
 
-	test("a bad configuration is exit 2, and names no secret", async () => {
+	test("usage: a bad configuration → 2, names no secret", async () => {
 		const paths = monitor.workspace({ MONITOR_INTERVAL: "often" });
 		expect(await monitor.run(paths, ["--check"])).toMatchObject({ code: 2, stderr: expect.stringContaining('MONITOR_INTERVAL="often"') });
 	});
 });
 
 describe("--silence and --unsilence", () => {
-	test("are kept, shown and ended", async () => {
+	test("--silence: set, shown, ended → kept", async () => {
 		const paths = monitor.workspace();
 		expect(await monitor.run(paths, ["--silence", "process:*", "2h"])).toMatchObject({
 			code: 0,
@@ -146,7 +146,7 @@ describe("--silence and --unsilence", () => {
 });
 
 describe("--test-alert", () => {
-	test("sends one marked message and says by which channel", async () => {
+	test("--test-alert: a channel → one marked message, says by which", async () => {
 		const server = await botApi();
 		const paths = monitor.workspace({ ...telegram(server), ALERT_WEBHOOK_URL: `${server.url}/hook` });
 		expect(await monitor.run(paths, ["--test-alert"])).toEqual({ code: 0, stdout: "✓ telegram: sent\n✓ webhook: sent\n", stderr: "" });
@@ -154,7 +154,7 @@ describe("--test-alert", () => {
 		expect(texts(server).find(Boolean)).toContain("This is a test of the alerts of robust-sync.");
 	});
 
-	test("a refusal is exit 1 with what to correct, and without the token", async () => {
+	test("--test-alert: a refusal → 1 with what to correct, without the token", async () => {
 		const server = await botApi(botError(401, "Unauthorized"));
 		const { code, stdout, stderr } = await monitor.run(monitor.workspace(telegram(server)), ["--test-alert", "--json"]);
 		expect(code).toBe(1);
@@ -164,14 +164,14 @@ describe("--test-alert", () => {
 		expect(stdout + stderr).not.toContain("the_secret_token");
 	});
 
-	test("without a channel it says what to set", async () => {
+	test("--test-alert: no channel → says what to set", async () => {
 		expect(await monitor.run(monitor.workspace(), ["--test-alert"])).toMatchObject({
 			code: 1,
 			stdout: expect.stringContaining("no channel is configured"),
 		});
 	});
 
-	test("goes by openclaw when there is no token and the command is there", async () => {
+	test("--test-alert: no token, the command is there → goes by openclaw", async () => {
 		const paths = monitor.workspace({ CALEB_TELEGRAM_ID: "512366713" });
 		const bin = path.join(paths.root, "bin");
 		mkdirSync(bin);
@@ -209,7 +209,7 @@ describe("--daemon", () => {
 		expect(readFileSync(paths.logFile("monitor"), "utf8")).toContain("firing: sync died");
 	}, 40_000);
 
-	test("a second one in the same workspace is exit 4 and names the first", async () => {
+	test("--daemon: a second one → 4 and names the first", async () => {
 		const paths = monitor.workspace();
 		const first = monitor.start(paths, ["--daemon"]);
 		await becomes(() => existsSync(paths.monitorStatus));
@@ -224,7 +224,7 @@ describe("--daemon", () => {
 		["monitor:noted", 1],
 		["monitor:sent", 2],
 		["monitor:recorded", 1],
-	])("killed at %s: told again after the restart, %d in all", async (fault, total) => {
+	])("--daemon: killed at %s → sent again after the restart, %d in all", async (fault, total) => {
 		const server = await botApi();
 		const paths = monitor.workspace({ ...telegram(server), MONITOR_INTERVAL: "1" });
 		const [sync] = startAll(paths);
@@ -270,7 +270,7 @@ describe("--daemon", () => {
 		expect(written(paths)).not.toContain("the_secret_token");
 	});
 
-	test("without a service manager it supervises itself: killed, it comes back", async () => {
+	test("--daemon: no service manager, killed → comes back", async () => {
 		const paths = monitor.workspace();
 		const supervisor = monitor.start(paths, ["--daemon"], { INVOCATION_ID: "" });
 		const pid = () => (existsSync(paths.monitorStatus) ? (JSON.parse(readFileSync(paths.monitorStatus, "utf8")).pid as number) : 0);

@@ -33,7 +33,7 @@ function statusFile(node: NodeFixture) {
 }
 
 describe("the four alerts of the user: each fires once and is over once", () => {
-	test("no heartbeat for three minutes", async () => {
+	test("alert: no heartbeat for three minutes → once, and over once", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		await node.pass(monitor, 5 * minute, well(node));
@@ -56,7 +56,7 @@ describe("the four alerts of the user: each fires once and is over once", () => 
 		expect(node.channel.texts[1]).toMatch(/^helios: ✅ Over: “chad is silent”\nFrom 02:05:00 UTC to 02:29:00 UTC \(24 min\)\.$/);
 	});
 
-	test("sync fails three times in a row", async () => {
+	test("alert: sync fails three times in a row → once, and over once", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		for (const failures of [1, 2])
@@ -80,7 +80,7 @@ describe("the four alerts of the user: each fires once and is over once", () => 
 		expect(node.channel.texts[1]).toContain("✅ Over: “sync failed");
 	});
 
-	test("a git conflict stays unresolved", async () => {
+	test("alert: a git conflict stays unresolved → once, and over once", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		await node.pass(monitor, minute, well(node));
@@ -106,7 +106,7 @@ describe("the four alerts of the user: each fires once and is over once", () => 
 		expect(node.channel.texts.join("\n")).toContain("a git conflict is unresolved\n1 path has conflicts in ");
 	});
 
-	test("a process dies", async () => {
+	test("alert: a process dies → once, and over once", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		await node.pass(monitor, minute, well(node));
@@ -125,7 +125,7 @@ describe("the four alerts of the user: each fires once and is over once", () => 
 });
 
 describe("processes", () => {
-	test("a restart in good order is not told, a stop that lasts is", async () => {
+	test("process: an orderly restart → not sent, a stop that lasts → sent", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		node.stop("health-server");
@@ -139,7 +139,7 @@ describe("processes", () => {
 		expect(node.channel.texts[0]).toContain("health-server is stopped");
 	});
 
-	test("one whose process hangs and writes no more is told", async () => {
+	test("process: hangs and writes no more → sent", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		await node.pass(monitor, 3 * minute, () => {
@@ -151,7 +151,7 @@ describe("processes", () => {
 		expect(node.channel.texts[0]).toContain("health-server hangs");
 	});
 
-	test("a pid that another program was given since does not pass for ours", async () => {
+	test("process: its pid belongs to another program → not taken for ours", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		node.running.set(node.pidOf("heartbeat"), 123_456_789);
@@ -159,7 +159,7 @@ describe("processes", () => {
 		expect(node.channel.texts[0]).toContain("heartbeat died");
 	});
 
-	test("after a reboot there is time to start", async () => {
+	test("process: after a reboot → has time to start", async () => {
 		const node = newNode();
 		for (const service of ["sync", "heartbeat", "health-server"] as const) node.kill(service);
 		node.bootId = "boot-2";
@@ -170,7 +170,7 @@ describe("processes", () => {
 		expect(node.channel.texts).toEqual([]);
 	});
 
-	test("one that is up at every look but was restarted again and again is told", async () => {
+	test("process: up at each check, restarted again and again → sent", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		for (let i = 0; i < 4; i++) {
@@ -185,7 +185,7 @@ describe("processes", () => {
 		expect(node.channel.texts[1]).toContain("✅ Over");
 	});
 
-	test("systemd's restart counter counts where there is one", async () => {
+	test("process: systemd's restart counter → counts where there is one", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		const unit = { unit: "helios-sync", activeState: "active", subState: "running", result: "success", enabled: true, restarts: 7 };
@@ -198,7 +198,7 @@ describe("processes", () => {
 		expect(node.channel.texts[0]).toContain("journalctl -u helios-sync");
 	});
 
-	test("what was never started is told only when it is needed or systemd is to start it", async () => {
+	test("process: never started → sent only if needed, or systemd is to start it", async () => {
 		const node = newNode();
 		rmSync(node.paths.healthState);
 		rmSync(node.paths.syncState);
@@ -252,7 +252,7 @@ describe("processes", () => {
 });
 
 describe("peers", () => {
-	test("one that was never heard is told after PEER_TIMEOUT", async () => {
+	test("peer: never heard → sent after PEER_TIMEOUT", async () => {
 		const node = newNode({ CHAD_HOST: "", PEERS: "apollo=10.0.0.7" });
 		const monitor = node.monitor();
 		await node.pass(monitor, 3 * minute, () => node.beat());
@@ -262,7 +262,7 @@ describe("peers", () => {
 		expect(node.channel.texts[0]).toContain("apollo was never heard");
 	});
 
-	test("when our own heartbeat is dead, its peers are not told to be silent", async () => {
+	test("peer: our own heartbeat is dead → its peers are not called silent", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		await node.pass(monitor, minute, well(node));
@@ -283,7 +283,7 @@ describe("peers", () => {
 		expect(node.channel.texts[0]).toContain("heartbeat died");
 	});
 
-	test("remote and peer unreachable at once are one message that says so", async () => {
+	test("peer: remote and peer unreachable at once → one message that says so", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		await node.pass(monitor, 5 * minute, well(node));
@@ -306,7 +306,7 @@ describe("peers", () => {
 		expect(node.channel.texts[1]).toMatch(/Over: “sync failed[\s\S]*Over: “chad is silent/);
 	});
 
-	test("one that does not hear us, and clocks that differ", async () => {
+	test("peer: does not hear us, clocks that differ → sent", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		await node.pass(
@@ -334,7 +334,7 @@ describe("peers", () => {
 		for (const name of names) expect(all.split(`🔴 ${name} is silent`)).toHaveLength(2);
 	});
 
-	test("nodes that disagree for ten minutes are told; for nine they are not", async () => {
+	test("peer: nodes disagree for ten minutes → sent; for nine → not", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		const differ = all(
@@ -351,7 +351,7 @@ describe("peers", () => {
 });
 
 describe("sync", () => {
-	test("no success for five intervals is told, although it never says that it failed", async () => {
+	test("sync: no success for five intervals → sent, although it reports no failure", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		const lastSync = timestamp(node.now);
@@ -364,7 +364,7 @@ describe("sync", () => {
 		expect(node.channel.texts[0]).toContain("no successful sync for ");
 	});
 
-	test("started with a longer --interval it is not late", async () => {
+	test("sync: a longer --interval → not late", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		const start = node.now;
@@ -427,7 +427,7 @@ describe("sync", () => {
 });
 
 describe("disk and clock", () => {
-	test("a full disk is the cause of a sync that fails for it", async () => {
+	test("disk: full → the cause of a sync that fails for it", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		node.disk = { freeBytes: 5e9, totalBytes: 100e9, freeInodes: 5e6, totalInodes: 1e7 };
@@ -443,7 +443,7 @@ describe("disk and clock", () => {
 		expect(node.channel.texts[1]).toContain("🔴 disk is nearly out of space");
 	});
 
-	test("inodes count as well", async () => {
+	test("disk: inodes → count as well", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		node.disk = { freeBytes: 50e9, totalBytes: 100e9, freeInodes: 10, totalInodes: 1e7 };
@@ -451,7 +451,7 @@ describe("disk and clock", () => {
 		expect(node.channel.texts[0]).toContain("disk is nearly out of inodes");
 	});
 
-	test("a clock that is set by hours is told once; a machine that slept is not", async () => {
+	test("clock: set by hours → sent once; a machine that slept → not", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		await node.pass(monitor, 2 * minute, well(node));
@@ -466,7 +466,7 @@ describe("disk and clock", () => {
 		expect(node.channel.texts[0]).toContain("The clock was set back by 2 h.");
 	});
 
-	test("the odd one out among peers is this node", async () => {
+	test("clock: the odd one out among peers → this node", async () => {
 		const node = newNode({ PEERS: "apollo=a,zeus=z" });
 		const monitor = node.monitor();
 		await node.pass(monitor, 5 * minute, () => {
@@ -479,7 +479,7 @@ describe("disk and clock", () => {
 });
 
 describe("never lost, never doubled", () => {
-	test("channel fails, then works: → sent with the time of the event", async () => {
+	test("channel: fails, then works → sent with the time of the event", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		node.channel.failure = new ChannelError("the network is unreachable");
@@ -497,7 +497,7 @@ describe("never lost, never doubled", () => {
 		expect(statusFile(node).undelivered).toEqual([]);
 	});
 
-	test("it survives a restart of the monitor, and is sent by the next one", async () => {
+	test("channel: the monitor is restarted → sent by the next one", async () => {
 		const node = newNode();
 		const first = node.monitor();
 		node.channel.failure = new ChannelError("no network");
@@ -511,7 +511,7 @@ describe("never lost, never doubled", () => {
 		expect(node.channel.texts[0]).toContain("sync died");
 	});
 
-	test("one channel that fails does not hold up another, and each gets it once", async () => {
+	test("channel: one fails → no other is held up, each gets it once", async () => {
 		const node = newNode();
 		const webhook = new RecordingChannel("webhook");
 		webhook.failure = new ChannelError("the connection was refused");
@@ -532,7 +532,7 @@ describe("never lost, never doubled", () => {
 		expect(statusFile(node).undelivered).toEqual([]);
 	});
 
-	test("a state that cannot be written is no reason to tell nobody", async () => {
+	test("channel: state cannot be written → sent all the same", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		rmSync(node.paths.monitorStatus, { force: true });
@@ -543,7 +543,7 @@ describe("never lost, never doubled", () => {
 		expect(node.log.filter((line) => line.includes("cannot be written"))).toHaveLength(1);
 	});
 
-	test("without a channel alerts stay in the log and in state, and nothing piles up", async () => {
+	test("channel: none → in the log and in state, nothing piles up", async () => {
 		const node = newNode();
 		const monitor = node.monitor([]);
 		node.kill("sync");
@@ -555,7 +555,7 @@ describe("never lost, never doubled", () => {
 });
 
 describe("silences", () => {
-	test("written by the command, heeded by the daemon, shown in state", async () => {
+	test("silences: set by the command → heeded by the daemon, shown in state", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		await changeSilences(node.paths, node.now, () => [{ id: "process:*", until: timestamp(node.now + hour) }]);
@@ -578,7 +578,7 @@ describe("hostile and broken files", () => {
 		["null", "null"],
 		["an array", "[]"],
 	];
-	test.each(hostile)("state files that are %s: the round ends, the rest is still watched", async (_name, content) => {
+	test.each(hostile)("files: state files that are %s → the round ends, the rest is still watched", async (_name, content) => {
 		const node = newNode();
 		const monitor = node.monitor();
 		for (const file of [node.paths.heartbeatState, node.paths.healthState, node.paths.peerState("chad"), node.paths.silences])
@@ -589,7 +589,7 @@ describe("hostile and broken files", () => {
 		expect(statusFile(node).checks.find((check) => check.name === "heartbeat:chad")?.status).toBe("warning");
 	});
 
-	test("impossible and future times, huge numbers and long texts do no harm", async () => {
+	test("files: impossible and future times, huge numbers, long texts → no harm", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		const never = "9999-99-99T99:99:99.999Z";
@@ -610,7 +610,7 @@ describe("hostile and broken files", () => {
 		expect(statusFile(node).status).toBe("critical");
 	});
 
-	test("its own file broken: set aside, said, started again", async () => {
+	test("files: its own, broken → set aside, said, started again", async () => {
 		const node = newNode();
 		writeFileSync(node.paths.monitorStatus, "{ broken");
 		const monitor = node.monitor();
@@ -620,7 +620,7 @@ describe("hostile and broken files", () => {
 		expect(statusFile(node).status).toBe("ok");
 	});
 
-	test("its own file with damaged alerts: the others are kept", async () => {
+	test("files: its own, with damaged alerts → the others are kept", async () => {
 		const node = newNode();
 		const first = node.monitor();
 		node.kill("sync");
@@ -651,7 +651,7 @@ describe("hostile and broken files", () => {
 		expect(node.channel.texts[0]?.split("\n")).toHaveLength(4);
 	});
 
-	test("peers named in files of others are never taken for paths", async () => {
+	test("files: peers named in others' → never taken for paths", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		await node.pass(
@@ -667,7 +667,7 @@ describe("hostile and broken files", () => {
 	});
 });
 
-test("a quiet half day: no message, and the state stays small", async () => {
+test("quiet half day: no events → no message, small state", async () => {
 	const node = newNode();
 	const monitor = node.monitor();
 	await node.pass(monitor, 12 * hour, well(node), 10 * minute);

@@ -8,5 +8,5 @@ describe("one line of plain text", () => {
 		["lone \ud800 half", "lone \\ud800 half"],
 		["x".repeat(400), `${"x".repeat(299)}…`],
 		["😀".repeat(200), `${"😀".repeat(149)}…`],
-	])("%j", (text, line) => expect(oneLine(text)).toBe(line));
+	])("plain text: %j → one line", (text, line) => expect(oneLine(text)).toBe(line));
 });

@@ -220,7 +220,7 @@ describe("sync that someone paused:", () => {
 	});
 });
 
-test("a large loss that is held → one alert at once: how many, which, both commands", async () => {
+test("large loss held: one check → one alert: how many, which, both commands", async () => {
 	const node = newNode();
 	const monitor = node.monitor();
 	const loss = { direction: "outgoing", commit: "b".repeat(40), deleted: 80, emptied: 0, replaced: 0, files: 80, tracked: 82 } as const;

@@ -132,7 +132,7 @@ group("no secrets", () => {
 		["escaped text", '"caf\\u00e9 \\u0026 token=\\u0022none\\u0022 \\x1b[0m %20%2F"'],
 		["code that compares", "if (token.kind === SyntaxKind.Token2 && password.length >= 12) {"],
 	];
-	test.each(rows)("%s → nothing is found", (_name, content) => {
+	test.each(rows)("finder: %s → nothing is found", (_name, content) => {
 		expect(finder.matches(Buffer.from(content)).map(({ rule }) => rule)).toEqual([]);
 	});
 });

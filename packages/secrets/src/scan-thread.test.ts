@@ -5,7 +5,7 @@ import { generatedSecrets } from "./testing/generated-secrets.ts";
 
 const token = generatedSecrets(3).find(({ kind }) => kind === "github personal")?.value ?? "";
 
-test("a large content: secrets anywhere, at the windows' edges too → each once, on its line", async () => {
+test("large content: secrets anywhere, at windows' edges too → each once, on its line", async () => {
 	const thread = new ScanThread();
 	const line = `${"a line of text ".repeat(60)}\n`;
 	const lines = Array.from({ length: 12_000 }, (_, index) => (index % 1_500 === 700 ? `x ${token}\n` : line));

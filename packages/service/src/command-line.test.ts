@@ -11,22 +11,22 @@ function demo(...args: string[]) {
 }
 
 describe("what every command has", () => {
-	test("--help names every flag, on stdout, exit 0", () => {
+	test("command: --help → every flag, on stdout, exit 0", () => {
 		const { stdout, stderr, status } = demo("--help");
 		expect(status).toBe(0);
 		expect(stderr).toBe("");
 		for (const flag of ["--help", "--version", "--workspace <dir>", "--verbose", "--once", "SAVED [PATH]"]) expect(stdout).toContain(flag);
 	});
 
-	test("--version says the version that the build put in", () => {
+	test("command: --version → the version that the build put in", () => {
 		expect(demo("--version")).toEqual({ stdout: "demo 1.2.3\n", stderr: "", status: 0 });
 	});
 
-	test("without a verb the fallback runs", () => {
+	test("command: no verb → the fallback runs", () => {
 		expect(demo()).toEqual({ stdout: "nothing asked\n", stderr: "", status: 0 });
 	});
 
-	test("a verb gets its options and hands back its exit code", () => {
+	test("command: a verb → gets its options, hands back its exit code", () => {
 		expect(JSON.parse(demo("--once", "--dry-run", "--workspace", "/w", "--interval", "5").stdout)).toEqual({
 			once: true,
 			dryRun: true,
@@ -36,7 +36,7 @@ describe("what every command has", () => {
 		expect(demo("--status").status).toBe(3);
 	});
 
-	test("operands after -- may start with a dash, and - is a value", () => {
+	test("command: operands after -- → may start with a dash, - is a value", () => {
 		expect(JSON.parse(demo("--restore", "--", "a", "-b").stdout)).toEqual(["a", "-b"]);
 		expect(JSON.parse(demo("--send", "-").stdout)).toEqual({ send: "-" });
 	});
@@ -59,20 +59,20 @@ describe("wrong usage is exit 2 and one line on stderr", () => {
 		[["stray"], "demo: unexpected argument 'stray'; see demo --help\n"],
 		[["--restore"], "demo: --restore takes SAVED [PATH]; see demo --help\n"],
 		[["--restore", "a", "b", "c"], "demo: unexpected argument 'c'; see demo --help\n"],
-	])("%j", (args, line) => {
+	])("usage: %j → 2 and one line", (args, line) => {
 		expect(demo(...args)).toEqual({ stdout: "", stderr: line, status: 2 });
 	});
 });
 
 describe("a failure is one line and an exit code", () => {
-	test("the command's own, the contract's, and 1 for the codes of other programs", () => {
+	test("failure: exit code → the command's, the contract's, 1 for other programs'", () => {
 		expect(demo("--fail", "locked")).toEqual({ stdout: "", stderr: "demo: another instance (pid 42) holds the lock\n", status: 4 });
 		expect(demo("--fail", "typed")).toEqual({ stdout: "", stderr: "demo: wrong setting\n", status: 2 });
 		expect(demo("--fail", "foreign")).toEqual({ stdout: "", stderr: "demo: git failed\n", status: 1 });
 		expect(demo("--fail", "text that is no Error")).toEqual({ stdout: "", stderr: "demo: text that is no Error\n", status: 1 });
 	});
 
-	test("also where nobody was waiting for it", () => {
+	test("failure: nobody was waiting for it → the same", () => {
 		expect(demo("--fail", "later")).toEqual({ stdout: "", stderr: "demo: nobody was waiting\n", status: 1 });
 		expect(demo("--fail", "rejected")).toEqual({ stdout: "", stderr: "demo: nobody was waiting\n", status: 4 });
 	});
@@ -88,7 +88,7 @@ describe("a failure is one line and an exit code", () => {
 });
 
 describe("the end", () => {
-	test("everything on stdout arrives before the exit, also through a slow pipe", () => {
+	test("the end: everything on stdout → arrives before the exit, by a slow pipe too", () => {
 		const shell = `"${process.execPath}" "${stage.file("command.mjs")}" --flood | (sleep 0.3; wc -l)`;
 		expect(spawnSync("bash", ["-c", `${shell}; exit \${PIPESTATUS[0]}`], { encoding: "utf8" })).toMatchObject({
 			stdout: expect.stringMatching(/^\s*20000\n$/),
@@ -97,7 +97,7 @@ describe("the end", () => {
 		});
 	});
 
-	test("a reader that goes away changes neither the exit code nor stderr", () => {
+	test("the end: a reader goes away → neither exit code nor stderr change", () => {
 		const shell = `"${process.execPath}" "${stage.file("command.mjs")}" --flood | head -1; exit \${PIPESTATUS[0]}`;
 		expect(spawnSync("bash", ["-c", shell], { encoding: "utf8" })).toMatchObject({
 			stdout: `0 ${"x".repeat(60)}\n`,
@@ -106,14 +106,14 @@ describe("the end", () => {
 		});
 	});
 
-	test("a full disk behind stdout is a failure that is said", () => {
+	test("the end: a full disk behind stdout → a failure that is said", () => {
 		const shell = `"${process.execPath}" "${stage.file("command.mjs")}" --once >/dev/full`;
 		const { stderr, status } = spawnSync("bash", ["-c", shell], { encoding: "utf8" });
 		expect(status).toBe(1);
 		expect(stderr).toMatch(/^demo: .*ENOSPC.*\n$/);
 	});
 
-	test("a timer left behind does not hold the exit up", () => {
+	test("the end: a timer left behind → does not hold the exit up", () => {
 		expect(demo("--linger")).toEqual({ stdout: "done\n", stderr: "", status: 0 });
 	});
 });

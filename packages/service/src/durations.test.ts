@@ -11,7 +11,7 @@ describe("durations", () => {
 		[86_400_000 * 2 + 5_000, "2 d"],
 		[Number.NaN, "0 s"],
 		[-5, "0 s"],
-	])("%d ms is %s", (ms, text) => expect(formatDuration(ms)).toBe(text));
+	])("durations: %d ms → %s", (ms, text) => expect(formatDuration(ms)).toBe(text));
 
 	test.each([
 		["30m", 1_800_000],
@@ -25,9 +25,9 @@ describe("durations", () => {
 		["-1h", null],
 		["1y", null],
 		["h", null],
-	])("%s reads as %s", (text, ms) => expect(parseDuration(text)).toBe(ms));
+	])("durations: %s → %s", (text, ms) => expect(parseDuration(text)).toBe(ms));
 
-	test("a time of another day carries its date; one that is none does no harm", () => {
+	test("durations: a time of another day → with its date; none → no harm", () => {
 		const now = Date.UTC(2026, 1, 18, 2, 0, 0);
 		expect(formatTime(now - 1_000, now)).toBe("01:59:59 UTC");
 		expect(formatTime(now - 86_400_000, now)).toBe("2026-02-17 02:00:00 UTC");

@@ -8,7 +8,7 @@ afterAll(() => stage.remove());
 const said = (text: string) => text.trimEnd().split("\n");
 
 describe("stopping", () => {
-	test.each(["SIGTERM", "SIGINT"] as const)("%s lets the service finish; exit 0", async (signal) => {
+	test.each(["SIGTERM", "SIGINT"] as const)("stopping: %s → the service finishes, exit 0", async (signal) => {
 		const service = stage.start("service", ["slow-stop"]);
 		await service.says("started");
 		service.kill(signal);
@@ -16,7 +16,7 @@ describe("stopping", () => {
 		expect(said(service.stdout).slice(2)).toEqual(["aborted", `stop ${signal}`, "stopped"]);
 	});
 
-	test("a second signal ends it at once", async () => {
+	test("stopping: a second signal → ends at once", async () => {
 		const service = stage.start("service", ["endless-stop"]);
 		await service.says("started");
 		service.kill("SIGTERM");
@@ -26,7 +26,7 @@ describe("stopping", () => {
 		expect(service.stderr).toContain("second signal (SIGINT): stopping at once");
 	});
 
-	test("Ctrl-C that a wrapper passes on a second time is one signal", async () => {
+	test("stopping: Ctrl-C passed on a second time by a wrapper → one signal", async () => {
 		const service = stage.start("service", ["slow-stop"]);
 		await service.says("started");
 		service.kill("SIGINT");
@@ -35,7 +35,7 @@ describe("stopping", () => {
 		expect(service.stdout).toContain("stopped");
 	});
 
-	test("a service that does not finish in its grace period is left; exit 1", async () => {
+	test("stopping: not finished in its grace period → left, exit 1", async () => {
 		const service = stage.start("service", ["endless-stop"], { GRACE: "200" });
 		await service.says("started");
 		service.kill("SIGTERM");
@@ -43,7 +43,7 @@ describe("stopping", () => {
 		expect(service.stderr).toContain("did not stop in time reason=SIGTERM waited_ms=200");
 	});
 
-	test("a stop() that fails is logged; exit 1", async () => {
+	test("stopping: stop() fails → logged, exit 1", async () => {
 		const service = stage.start("service", ["failing-stop"]);
 		await service.says("started");
 		service.kill("SIGTERM");
@@ -51,7 +51,7 @@ describe("stopping", () => {
 		expect(service.stderr).toContain('stopping failed error="cannot stop"');
 	});
 
-	test("a signal during the start waits for it, then stops what was started", async () => {
+	test("stopping: a signal during the start → waits for it, stops what was started", async () => {
 		const service = stage.start("service", ["slow-start"]);
 		await service.says("starting");
 		service.kill("SIGTERM");
@@ -61,7 +61,7 @@ describe("stopping", () => {
 });
 
 describe("signals that change nothing about its life", () => {
-	test("SIGHUP reloads, also a second time; SIGUSR1 wakes and opens no debugger", async () => {
+	test("signals: SIGHUP twice, SIGUSR1 → reloads; wakes, no debugger", async () => {
 		const service = stage.start("service");
 		await service.says("started");
 		service.kill("SIGHUP");
@@ -75,7 +75,7 @@ describe("signals that change nothing about its life", () => {
 		expect(service.stderr).not.toContain("Debugger");
 	});
 
-	test("a reload that fails is logged and leaves everything as it was", async () => {
+	test("signals: a reload fails → logged, everything as it was", async () => {
 		const service = stage.start("service", ["bad-reload"]);
 		await service.says("started");
 		service.kill("SIGHUP");
@@ -89,7 +89,7 @@ describe("signals that change nothing about its life", () => {
 });
 
 describe("failures", () => {
-	test("an error of start() reaches the command line once, and the log file", async () => {
+	test("failure: of start() → reaches the command line once, and the log file", async () => {
 		const service = stage.start("service", ["fail-start"], { LOG: stage.file("failed.log") });
 		expect(await service.ended).toBe(4);
 		expect(service.stderr).toBe("demo: another instance (pid 42) holds the lock\n");
@@ -99,7 +99,7 @@ describe("failures", () => {
 	test.each([
 		["throw", "uncaught exception: (intermediate value) is not a function"],
 		["reject", "unhandled rejection: nobody cares"],
-	])("%s: is logged on one line, with its stack, and ends the service with 1", async (behaviour, message) => {
+	])("failure: %s → one line in the log, with its stack, exit 1", async (behaviour, message) => {
 		const service = stage.start("service", [behaviour]);
 		expect(await service.ended).toBe(1);
 		const lines = said(service.stderr).filter((line) => line.includes("ERROR"));
@@ -111,7 +111,7 @@ describe("failures", () => {
 });
 
 describe("leaving to be restarted", () => {
-	test("past the memory limit it finishes the cycle, stops and exits with 75", async () => {
+	test("restart: past the memory limit → finishes the cycle, stops, 75", async () => {
 		const service = stage.start("service", ["grow-on-wake"]);
 		await service.says("started");
 		service.kill("SIGUSR1");
@@ -120,7 +120,7 @@ describe("leaving to be restarted", () => {
 		expect(service.stderr).toMatch(/memory limit passed.* rss_bytes=\d+ limit_bytes=188743680/);
 	});
 
-	test("for its own reason it stops first; without grace it leaves at once", async () => {
+	test("restart: its own reason → stops first; without grace leaves at once", async () => {
 		const orderly = stage.start("service", ["restart"]);
 		const atOnce = stage.start("service", ["lock-lost"]);
 		expect(await orderly.ended).toBe(75);
@@ -143,7 +143,7 @@ describe("the service manager", () => {
 		return { told, env: { PATH: `${directory}:${process.env.PATH}`, NOTIFY_SOCKET: "@demo" } };
 	}
 
-	test("hears of readiness, status, reload and stop, in this order", async () => {
+	test("service manager: a whole life → readiness, status, reload, stop in this order", async () => {
 		const { told, env } = manager("order");
 		const service = stage.start("service", [], env);
 		await until(
@@ -168,7 +168,7 @@ describe("the service manager", () => {
 
 	const pings = (told: string[]) => told.filter((line) => line === "@demo WATCHDOG=1").length;
 
-	test("gets signs of life while the loop moves, and none any more when it hangs", async () => {
+	test("service manager: the loop moves, then hangs → signs of life, then none", async () => {
 		const { told, env } = manager("hang");
 		const service = stage.start("service", ["hang-on-wake"], { ...env, WATCHDOG_USEC: "600000" });
 		await until(
@@ -191,7 +191,7 @@ describe("the service manager", () => {
 		expect(children.trim()).toBe("");
 	});
 
-	test("gets signs of life from a loop that sleeps longer than the watchdog's window", async () => {
+	test("service manager: a loop sleeps beyond the watchdog's window → signs of life", async () => {
 		const { told, env } = manager("idle");
 		const service = stage.start("service", ["idle"], { ...env, WATCHDOG_USEC: "600000", WATCHDOG_PID: "" });
 		await until(
@@ -201,7 +201,7 @@ describe("the service manager", () => {
 		expect(service.child.exitCode).toBeNull();
 	});
 
-	test("is given no signs of life by a process that it does not watch", async () => {
+	test("service manager: a process that it does not watch → no signs of life", async () => {
 		const { told, env } = manager("other");
 		const service = stage.start("service", [], { ...env, WATCHDOG_USEC: "30000", WATCHDOG_PID: "1" });
 		await until(
@@ -216,7 +216,7 @@ describe("the service manager", () => {
 	test.each([
 		["missing", undefined],
 		["failing", "exit 1"],
-	])("that cannot be reached (systemd-notify %s) is one warning and no reason to stop", async (name, script) => {
+	])("service manager: cannot be reached (systemd-notify %s) → one warning, goes on", async (name, script) => {
 		const env = script ? manager(name, script).env : { PATH: "/nowhere", NOTIFY_SOCKET: "@demo" };
 		const service = stage.start("service", [], { ...env, WATCHDOG_USEC: "30000" });
 		await service.says("started");

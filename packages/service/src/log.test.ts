@@ -38,7 +38,7 @@ function stderrOf(run: () => void): string {
 }
 
 describe("a record", () => {
-	test("as text is one line for people", () => {
+	test("record: as text → one line for people", () => {
 		const log = logger();
 		log.info("cycle done", { pulled: 2, path: "a b.md", none: null, list: [1, "x"], missing: undefined });
 		log.warn("odd\nname\u001b[31m", { 'quo"te': 'say "hi"' });
@@ -48,7 +48,7 @@ describe("a record", () => {
 		expect(lines()[1]).toMatch(/Z WARN {2}sync: odd\\nname\\u001b\[31m quo"te="say \\"hi\\""$/);
 	});
 
-	test("as JSON is one object with time, level, name, msg and the fields", () => {
+	test("record: as JSON → one object with time, level, name, msg and the fields", () => {
 		const log = logger({ format: "json" });
 		log.error("push failed", { code: "PUSH_RACE", name: "mine", error: Object.assign(new TypeError("no"), { code: "EX" }) });
 		const record = JSON.parse(lines()[0]!);
@@ -63,12 +63,12 @@ describe("a record", () => {
 		expect(new Date(record.time).toISOString()).toBe(record.time);
 	});
 
-	test("an error among the fields reads as its message", () => {
+	test("record: an error among the fields → its message", () => {
 		logger().error("failed", { error: new Error("disk is full") });
 		expect(lines()[0]).toMatch(/failed error="disk is full"$/);
 	});
 
-	test("below the level is not written, until the level changes", () => {
+	test("record: below the level → not written, until the level changes", () => {
 		const log = logger({ level: "warn" });
 		log.info("one");
 		log.warn("two");
@@ -88,7 +88,7 @@ describe("a record", () => {
 		expect(() => JSON.parse(lines()[0]!)).not.toThrow();
 	});
 
-	test("with anything in its fields is written, and cut to a readable length", () => {
+	test("record: anything in its fields → written, cut to a readable length", () => {
 		const circle: Record<string, unknown> = { big: 10n, bytes: Buffer.from("abc"), map: new Map([["k", 1]]), never: new Date(Number.NaN) };
 		circle.self = circle;
 		const log = logger({ format: "json" });
@@ -106,7 +106,7 @@ describe("a record", () => {
 });
 
 describe("stderr", () => {
-	test("that is no terminal gets whole lines without colours, in the format asked for", async () => {
+	test("stderr: no terminal → whole lines without colours, in the format asked for", async () => {
 		const text = stage.start("talker", ["text", "info"]);
 		expect(await text.ended).toBe(0);
 		expect(text.stdout).toBe("");
@@ -123,7 +123,7 @@ describe("stderr", () => {
 		).toEqual(["debug", "info", "warn", "error"]);
 	});
 
-	test("on a terminal gets short coloured lines, without colours under NO_COLOR", () => {
+	test("stderr: a terminal → short coloured lines, no colours under NO_COLOR", () => {
 		const onTerminal = (env: Record<string, string>) =>
 			spawnSync("script", ["-qec", `"${process.execPath}" "${stage.file("talker.mjs")}" text info`, "/dev/null"], {
 				encoding: "utf8",
@@ -136,7 +136,7 @@ describe("stderr", () => {
 		expect(colours.replaceAll(/\u001b\[\d+m/g, "")).toMatch(/^\d\d:\d\d:\d\d working path="a b"\n/);
 	});
 
-	test("and file both get a record; toFile only the file", () => {
+	test("stderr: and file → both get a record; toFile → only the file", () => {
 		const log = logger({ stderr: true });
 		const text = stderrOf(() => {
 			log.info("both");
@@ -148,7 +148,7 @@ describe("stderr", () => {
 });
 
 describe("the log file", () => {
-	test("is rotated by size and only so many are kept", () => {
+	test("log file: its size → rotated by it, only so many kept", () => {
 		const log = logger({ maxBytes: 1_000, keep: 2 });
 		for (let i = 0; i < 50; i++) log.info(`record ${i} ${"x".repeat(100)}`);
 		expect(readdirSync(directory).sort()).toEqual(["sync.log", "sync.log.1", "sync.log.2"]);
@@ -191,7 +191,7 @@ describe("the log file", () => {
 		expect(lines()).toEqual([expect.stringMatching(/four$/)]);
 	});
 
-	test("a rotation that a killed process left unfinished holds nobody up", () => {
+	test("log file: a rotation left unfinished by a killed process → no hindrance", () => {
 		const dead = spawnSync(process.execPath, ["-e", "0"]).pid;
 		writeFileSync(`${logFile()}.rotating`, String(dead));
 		const log = logger({ maxBytes: 1_000 });
@@ -236,13 +236,13 @@ describe("the log file", () => {
 		expect(readdirSync(directory)).toEqual([]);
 	});
 
-	test("on a full disk goes to stderr as well", () => {
+	test("log file: full disk → goes to stderr as well", () => {
 		const text = stderrOf(() => logger({ file: "/dev/full" }).info("squeezed"));
 		expect(text).toMatch(/cannot be written \(ENOSPC/);
 		expect(text).toMatch(/INFO {2}sync: squeezed\n/);
 	});
 
-	test("is closed by close() and opened by the next record", async () => {
+	test("log file: close() → closed, opened by the next record", async () => {
 		const log = logger();
 		log.info("one");
 		await log.close();

@@ -11,21 +11,21 @@ describe("redact", () => {
 		["https://example.org/@scope/name", "https://example.org/@scope/name"],
 		["mail me@example.org about http://example.org", "mail me@example.org about http://example.org"],
 		["https://:only-password@host", "https://[redacted]@host"],
-	])("%s", (text, clean) => {
+	])("redact: %s → no secret left", (text, clean) => {
 		expect(redact(text)).toBe(clean);
 	});
 
-	test("a secret goes in every form in which it can stand in text", () => {
+	test("redact: every form in which a secret can stand in text → gone", () => {
 		const secret = 'top "secret"/+key';
 		const text = [secret, JSON.stringify({ secret }), `https://host/?key=${encodeURIComponent(secret)}`].join(" ");
 		expect(redact(text, [secret])).toBe('[redacted] {"secret":"[redacted]"} https://host/?key=[redacted]');
 	});
 
-	test("a secret inside a longer one leaves nothing behind", () => {
+	test("redact: a secret inside a longer one → nothing left behind", () => {
 		expect(redact("abcdefgh", ["abcd", "abcdefgh"])).not.toMatch(/abcd|efgh/);
 	});
 
-	test("no secret of four characters or more survives", () => {
+	test("redact: any secret of four characters or more → none survives", () => {
 		fc.assert(
 			fc.property(fc.string({ minLength: 4 }), fc.string(), fc.string(), (secret, before, after) => {
 				// A secret that is part of the mark itself cannot be hidden by it.
@@ -36,7 +36,7 @@ describe("redact", () => {
 		);
 	});
 
-	test("a long text without credentials takes no time to speak of", () => {
+	test("redact: a long text without credentials → no time to speak of", () => {
 		const started = performance.now();
 		redact(`${"a".repeat(500_000)}://${"b".repeat(500_000)}`);
 		expect(performance.now() - started).toBeLessThan(10_000);

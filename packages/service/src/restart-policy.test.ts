@@ -5,7 +5,7 @@ const crash = (lived_ms: number) => ({ code: null, signal: "SIGKILL" as const, l
 const exit = (code: number, lived_ms = 60_000) => ({ code, signal: null, lived_ms });
 
 describe("restart policy", () => {
-	test("waits 1 s, doubling to 60 s, and starts over after 5 min of health", () => {
+	test("restart policy: deaths in a row → 1 s doubling to 60 s, over after 5 min health", () => {
 		const policy = new RestartPolicy();
 		const pauses = Array.from({ length: 8 }, () => policy.judge(crash(10)));
 		expect(pauses.map((verdict) => "restart_ms" in verdict && verdict.restart_ms)).toEqual([
@@ -16,7 +16,7 @@ describe("restart policy", () => {
 		expect(policy.judge(exit(1))).toEqual({ restart_ms: 2_000 });
 	});
 
-	test.each([0, 2, 4])("ends with exit code %i", (code) => {
+	test.each([0, 2, 4])("restart policy: exit code %i → ends", (code) => {
 		expect(new RestartPolicy().judge(exit(code))).toEqual({ exitCode: code });
 	});
 

@@ -21,7 +21,7 @@ test.each([
 	[{ INVOCATION_ID: "x" }, false],
 	[{ NOTIFY_SOCKET: "/run/x" }, false],
 	[{ ROBUST_SYNC_WORKER: "1" }, false],
-])("with %j around it a command needs a supervisor: %j", (env, needed) => {
+])("supervisor: %j around it → a command needs one: %j", (env, needed) => {
 	expect(needsSupervisor(env)).toBe(needed);
 });
 
@@ -67,7 +67,7 @@ describe("with a clock of our own", () => {
 		return { result, workers, pass, die };
 	}
 
-	test("dead worker: → replaced after 1 s, then 2 s, after 5 min of health 1 s again", async () => {
+	test("supervisor: dead worker → replaced after 1 s, 2 s, after 5 min of health 1 s", async () => {
 		const { result, workers, pass, die } = staged();
 		for (const [lived, pause] of [
 			[10, 1_000],
@@ -89,7 +89,7 @@ describe("with a clock of our own", () => {
 		expect(await result).toBe(0);
 	});
 
-	test("a worker that cannot be started counts as a dead one", async () => {
+	test("supervisor: a worker that cannot be started → counts as a dead one", async () => {
 		const { result, workers, pass, die } = staged();
 		Object.assign(workers[0]!, { pid: undefined });
 		workers[0]!.emit("error", new Error("EAGAIN"));
@@ -121,7 +121,7 @@ const gone = (pid: number) =>
 	);
 
 describe("with real processes", () => {
-	test("a worker killed with -9 is replaced, by one worker", async () => {
+	test("supervisor: a worker killed with -9 → replaced, by one worker", async () => {
 		const { supervisor, worker } = await supervised();
 		process.kill(worker, "SIGKILL");
 		await supervisor.says("started", 2);
@@ -134,7 +134,7 @@ describe("with real processes", () => {
 		await gone(workerOf(supervisor));
 	});
 
-	test("SIGHUP and SIGUSR1 reach the worker, even sent before it could take them", async () => {
+	test("supervisor: SIGHUP and SIGUSR1, even early → reach the worker", async () => {
 		const supervisor = stage.start("service", ["supervised"]);
 		await supervisor.says("supervisor");
 		await until(
@@ -165,7 +165,7 @@ describe("with real processes", () => {
 		expect(supervisor.stdout).toMatch(/stop SIGINT\nstopped\n$/);
 	});
 
-	test("a worker whose supervisor was killed with -9 stops by itself, in order", async () => {
+	test("supervisor: killed with -9 → its worker stops by itself, in order", async () => {
 		const { supervisor, worker } = await supervised(["slow-stop"]);
 		supervisor.kill("SIGKILL");
 		expect(await supervisor.ended).toBe("SIGKILL");
@@ -173,7 +173,7 @@ describe("with real processes", () => {
 		expect(supervisor.stdout).toMatch(/stop the supervisor is gone\nstopped\n$/);
 	});
 
-	test("a worker that hangs is killed and replaced", async () => {
+	test("supervisor: a worker hangs → killed and replaced", async () => {
 		const { supervisor, worker } = await supervised(["hang-on-wake"], { STALL: "1500" });
 		supervisor.kill("SIGUSR1");
 		await supervisor.says("started", 2);
@@ -184,7 +184,7 @@ describe("with real processes", () => {
 		expect(await supervisor.ended).toBe(0);
 	});
 
-	test("asked to stop between two workers it ends without another one", async () => {
+	test("supervisor: asked to stop between two workers → ends without another one", async () => {
 		const { supervisor, worker } = await supervised();
 		process.kill(worker, "SIGKILL");
 		await until(
@@ -196,7 +196,7 @@ describe("with real processes", () => {
 		expect(supervisor.stdout.match(/started/g)).toHaveLength(1);
 	});
 
-	test("a worker that does not stop is killed; exit 1", async () => {
+	test("supervisor: a worker does not stop → killed, exit 1", async () => {
 		const { supervisor, worker } = await supervised(["endless-stop"], { KILL_AFTER: "300" });
 		supervisor.kill("SIGTERM");
 		expect(await supervisor.ended).toBe(1);
@@ -226,7 +226,7 @@ function workersOf(pid: number): number[] {
 }
 
 describe("stopProcess", () => {
-	test("stops a worker together with its supervisor", async () => {
+	test("stopProcess: a worker and its supervisor → stopped together", async () => {
 		const { supervisor, worker } = await supervised();
 		expect(await stopProcess(worker)).toBe("stopped");
 		expect(await supervisor.ended).toBe(0);
@@ -234,7 +234,7 @@ describe("stopProcess", () => {
 		expect(await stopProcess(worker)).toBe("not-running");
 	});
 
-	test("stops a service without a supervisor", async () => {
+	test("stopProcess: a service without a supervisor → stopped", async () => {
 		const service = stage.start("service");
 		await service.says("started");
 		const stopping = stopProcess(service.child.pid!);
@@ -242,7 +242,7 @@ describe("stopProcess", () => {
 		expect(await stopping).toBe("stopped");
 	});
 
-	test("kills one that hangs", async () => {
+	test("stopProcess: one that hangs → killed", async () => {
 		const service = stage.start("service", ["endless-stop"]);
 		await service.says("started");
 		const stopping = stopProcess(service.child.pid!, { killAfterMs: 300 });

@@ -19,12 +19,12 @@ function watched(window_ms = 60_000) {
 }
 
 describe("watchdog", () => {
-	test("a loop that moves lives", () => {
+	test("watchdog: a loop that moves → lives", () => {
 		const { world, aliveFor } = watched();
 		expect(aliveFor(3_600_000, () => world.progress++)).toBe(3_600_000);
 	});
 
-	test("a loop that never moves is given up within half a window", () => {
+	test("watchdog: a loop that never moves → given up within half a window", () => {
 		expect(watched().aliveFor(3_600_000)).toBeLessThanOrEqual(30_000);
 	});
 
@@ -44,7 +44,7 @@ describe("watchdog", () => {
 		expect(aliveFor(3_600_000)).toBeLessThanOrEqual(60_000);
 	});
 
-	test("a service that only answers to events is idle for ever", () => {
+	test("watchdog: a service that only answers to events → idle for ever", () => {
 		const { watchdog, aliveFor } = watched();
 		watchdog.idle(Number.POSITIVE_INFINITY);
 		expect(aliveFor(3_600_000)).toBe(3_600_000);

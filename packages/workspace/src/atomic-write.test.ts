@@ -15,20 +15,20 @@ beforeEach(() => {
 });
 afterEach(() => fs.rmSync(directory, { recursive: true, force: true }));
 
-test("makes the directory of ours, but not the workspace that went away", async () => {
+test("atomic write: our directory is missing → made; the workspace → not made", async () => {
 	await writeAtomic(file, "1");
 	expect(fs.readFileSync(file, "utf8")).toBe("1");
 	await expect(writeAtomic(path.join(directory, "gone/sync/state.json"), "1")).rejects.toMatchObject({ code: "ENOENT" });
 	expect(fs.existsSync(path.join(directory, "gone"))).toBe(false);
 });
 
-test("writes of one process arrive in order, and leave nothing behind", async () => {
+test("atomic write: several of one process → arrive in order, leave nothing behind", async () => {
 	await Promise.all(Array.from({ length: 50 }, (_, index) => writeAtomic(file, String(index))));
 	expect(fs.readFileSync(file, "utf8")).toBe("49");
 	expect(fs.readdirSync(path.dirname(file))).toEqual(["state.json"]);
 });
 
-test("a failed write leaves the old file untouched", async () => {
+test("atomic write: fails → the old file untouched", async () => {
 	await writeAtomic(file, "old");
 	fs.rmSync(file);
 	fs.mkdirSync(file);
@@ -38,7 +38,7 @@ test("a failed write leaves the old file untouched", async () => {
 	expect(fs.readFileSync(path.join(file, "inside"), "utf8")).toBe("kept");
 });
 
-test("a reader, and a crash at any moment, sees one whole version", async () => {
+test("atomic write: a reader, a crash at any moment → one whole version", async () => {
 	const writer = bundleFixture("state-writer", directory);
 	fs.mkdirSync(path.dirname(file));
 	for (let round = 0; round < 8; round++) {

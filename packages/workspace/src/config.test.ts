@@ -60,25 +60,28 @@ describe("values that are not accepted are refused, each with its variable and w
 	];
 	const secrets = new Set(["HEARTBEAT_KEY", "TELEGRAM_BOT_TOKEN", "ALERT_WEBHOOK_URL", "ALERT_APPRISE_URLS"]);
 
-	test.each(bad.flatMap(([variable, values]) => values.map((value) => [variable, value] as const)))("%s=%s", (variable, value) => {
-		let error: unknown;
-		try {
-			parseConfig({ NODE_NAME: "helios", [variable]: value });
-		} catch (caught) {
-			error = caught;
-		}
-		expect(error).toBeInstanceOf(ConfigError);
-		const { message, exitCode, variable: named } = error as ConfigError;
-		expect(exitCode).toBe(2);
-		expect(named).toBe(variable);
-		expect(message).toContain(variable);
-		expect(message).toContain("give ");
-		expect(message).not.toContain("\n");
-		if (secrets.has(variable)) expect(message).not.toContain(value);
-		else expect(message).toContain(JSON.stringify(value));
-	});
+	test.each(bad.flatMap(([variable, values]) => values.map((value) => [variable, value] as const)))(
+		"configuration: %s=%s → refused, with its variable and what is accepted",
+		(variable, value) => {
+			let error: unknown;
+			try {
+				parseConfig({ NODE_NAME: "helios", [variable]: value });
+			} catch (caught) {
+				error = caught;
+			}
+			expect(error).toBeInstanceOf(ConfigError);
+			const { message, exitCode, variable: named } = error as ConfigError;
+			expect(exitCode).toBe(2);
+			expect(named).toBe(variable);
+			expect(message).toContain(variable);
+			expect(message).toContain("give ");
+			expect(message).not.toContain("\n");
+			if (secrets.has(variable)) expect(message).not.toContain(value);
+			else expect(message).toContain(JSON.stringify(value));
+		},
+	);
 
-	test("every variable of the contract has its bad values here", () => {
+	test("configuration: every variable of the contract → has its bad values here", () => {
 		const contract = fs.readFileSync(new URL("./config.ts", import.meta.url), "utf8");
 		const used = new Set([...contract.matchAll(/"([A-Z][A-Z0-9]+(?:_[A-Z0-9]+)*)"/g)].map((match) => match[1] ?? ""));
 		expect([...used].filter((name) => !bad.some(([variable]) => variable === name))).toEqual([]);
@@ -86,7 +89,7 @@ describe("values that are not accepted are refused, each with its variable and w
 });
 
 describe("values that are accepted", () => {
-	test("nothing set gives the contract's defaults", () => {
+	test("configuration: nothing set → the contract's defaults", () => {
 		expect(parseConfig({ NODE_NAME: "helios" })).toEqual({
 			nodeName: "helios",
 			peers: [],
@@ -128,11 +131,11 @@ describe("values that are accepted", () => {
 		});
 	});
 
-	test("an empty value counts as not given", () => {
+	test("configuration: an empty value → not given", () => {
 		expect(parseConfig({ NODE_NAME: "helios", SYNC_INTERVAL: "", PEERS: " ", SYNC_BRANCH: "" }).syncIntervalSeconds).toBe(60);
 	});
 
-	test("peers come from PEERS and from the two shorthands; a node ignores its own", () => {
+	test("configuration: PEERS and two shorthands → peers, this node left out", () => {
 		const { peers } = parseConfig({
 			NODE_NAME: "helios",
 			PEERS: "zeus=10.0.0.3:9000, ares=[fd00::3]:9001,,hera=fd00::4",
@@ -148,16 +151,16 @@ describe("values that are accepted", () => {
 		]);
 	});
 
-	test("PEERS names chad more precisely than CHAD_HOST", () => {
+	test("configuration: PEERS and CHAD_HOST → PEERS names chad more precisely", () => {
 		expect(parseConfig({ NODE_NAME: "helios", PEERS: "chad=a:1", CHAD_HOST: "b" }).peers).toEqual([{ name: "chad", host: "a", port: 1 }]);
 	});
 
-	test("a branch with slashes, and numbers with a fraction, are fine", () => {
+	test("configuration: a branch with slashes, numbers with a fraction → fine", () => {
 		const config = parseConfig({ NODE_NAME: "n", SYNC_BRANCH: "feature/x-1", SYNC_INTERVAL: "0.5", MAX_FILE_MB: "0.1" });
 		expect([config.syncBranch, config.syncIntervalSeconds, config.maxFileMb]).toEqual(["feature/x-1", 0.5, 0.1]);
 	});
 
-	test("secrets are listed for redaction, both keys while one is being changed", () => {
+	test("configuration: secrets → listed for redaction, both keys while one changes", () => {
 		const config = parseConfig({
 			NODE_NAME: "n",
 			HEARTBEAT_KEY: "0123456789abcdef,fedcba9876543210",
@@ -167,7 +170,7 @@ describe("values that are accepted", () => {
 		expect(config.secrets).toEqual(["0123456789abcdef", "fedcba9876543210", "123:abc", "https://u:p@example.org/x"]);
 	});
 
-	test("names that are not ours are ignored", () => {
+	test("configuration: names that are not ours → ignored", () => {
 		expect(() => parseConfig({ NODE_NAME: "n", SYNC_INTERVALL: "x", PATH: "/bin" })).not.toThrow();
 	});
 });
@@ -176,17 +179,17 @@ describe("flag over environment over .sync_env over default", () => {
 	const load = (envFile: string | null, env: NodeJS.ProcessEnv, flags = {}) =>
 		loadConfig({ workspace: workspaceWith(envFile), env: { NODE_NAME: "n", ...env }, flags });
 
-	test("each level wins over the ones below it", () => {
+	test("configuration: flag, environment, .sync_env, default → each wins over the next", () => {
 		const file = "export SYNC_INTERVAL=11 # seconds\nMAX_FILE_MB=12\nGIT_TIMEOUT='13'\n";
 		const config = load(file, { MAX_FILE_MB: "22", GIT_TIMEOUT: "23" }, { GIT_TIMEOUT: "33", SYNC_INTERVAL: undefined });
 		expect([config.syncIntervalSeconds, config.maxFileMb, config.gitTimeoutSeconds, config.maxSyncFailures]).toEqual([11, 22, 33, 3]);
 	});
 
-	test("an empty variable of the environment does not hide the file's", () => {
+	test("configuration: an empty variable of the environment → the file's counts", () => {
 		expect(load("SYNC_INTERVAL=11", { SYNC_INTERVAL: "" }).syncIntervalSeconds).toBe(11);
 	});
 
-	test("no file is no problem; an unreadable one is exit code 2", () => {
+	test("configuration: no file → no problem; an unreadable one → 2", () => {
 		expect(load(null, {}).syncIntervalSeconds).toBe(60);
 		const workspace = workspaceWith(null);
 		fs.mkdirSync(path.join(workspace, ".sync_env"));
@@ -194,7 +197,7 @@ describe("flag over environment over .sync_env over default", () => {
 	});
 });
 
-test("the default node name is the short host name, made legal", () => {
+test("configuration: no node name → the short host name, made legal", () => {
 	expect(defaultNodeName("Helios.example.org")).toBe("helios");
 	expect(defaultNodeName("--My_Host--")).toBe("my-host--");
 	expect(defaultNodeName("ö")).toBe("node");
@@ -202,7 +205,7 @@ test("the default node name is the short host name, made legal", () => {
 	expect(defaultNodeName("x".repeat(80))).toHaveLength(63);
 });
 
-test("hosts are split from ports, IPv6 included", () => {
+test("configuration: hosts with ports, IPv6 → split", () => {
 	expect(parseHostPort("chad", 1)).toEqual({ host: "chad", port: 1 });
 	expect(parseHostPort("chad.example.:22", 1)).toEqual({ host: "chad.example.", port: 22 });
 	expect(parseHostPort("fe80::1%eth0", 1)).toEqual({ host: "fe80::1%eth0", port: 1 });
@@ -210,7 +213,7 @@ test("hosts are split from ports, IPv6 included", () => {
 	for (const text of ["", ":22", "a:b", "[::1", "a..:x", "-a", "a b", "[::1]22"]) expect(parseHostPort(text, 1)).toBeNull();
 });
 
-test("only loopback names and addresses are loopback", () => {
+test("configuration: loopback names and addresses → only those are", () => {
 	for (const host of ["127.0.0.1", "127.255.255.255", "localhost", "::1", "[::1]"]) expect(isLoopback(host)).toBe(true);
 	for (const host of ["0.0.0.0", "::", "127.0.0.1.example.org", "127.1", "1270.0.0.1", "localhost.example", "::ffff:127.0.0.1"])
 		expect(isLoopback(host)).toBe(false);

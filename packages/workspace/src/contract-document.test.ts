@@ -37,11 +37,11 @@ describe("docs/contract.md", () => {
 		),
 	);
 
-	test("names every variable that is read, and no other", () => {
+	test("contract: variables → every one that is read, and no other", () => {
 		expect([...rows.keys()].sort()).toEqual([...variables].sort());
 	});
 
-	test("has the defaults that are used", () => {
+	test("contract: defaults → those that are used", () => {
 		const defaults = parseConfig({});
 		const documented = Object.fromEntries([...rows].filter(([, fallback]) => /^[\d.]+$|^[a-z]+$/.test(fallback)));
 		expect(documented).toMatchObject({
@@ -78,25 +78,25 @@ describe("docs/contract.md", () => {
 		["peer_<name>_state.json", peerStateSchema],
 		["health_state.json", healthStateSchema],
 		["monitor_status.json", monitorStatusSchema],
-	])("names every field of %s", (name, schema) => {
+	])("contract: %s → every field named", (name, schema) => {
 		const paragraph = section(4)
 			.split("\n\n")
 			.find((text) => text.startsWith(`**${name}**`));
 		expect([...words(paragraph ?? "")]).toEqual(expect.arrayContaining(Object.keys(schema.shape)));
 	});
 
-	test("names every field of an alert and of a manifest", () => {
+	test("contract: an alert and a manifest → every field named", () => {
 		expect([...words(section(4))]).toEqual(expect.arrayContaining(Object.keys(alertSchema.shape)));
 		const fields = [...Object.keys(manifestSchema.shape), ...Object.keys(manifestSchema.shape.files.def.element.shape)];
 		expect([...words(section(7))]).toEqual(expect.arrayContaining(fields));
 	});
 
-	test("names every status, every reason to skip a file, and every error code", () => {
+	test("contract: status, reasons to skip a file, error codes → every one named", () => {
 		expect([...words(section(4))]).toEqual(expect.arrayContaining([...syncStatuses, ...skipReasons]));
 		expect(section(5).match(/\b[A-Z]+(_[A-Z]+)+\b|\b(PAUSED|INTERNAL)\b/g)).toEqual([...errorCodes]);
 	});
 
-	test("names every file of ours in the workspace", () => {
+	test("contract: files of ours in the workspace → every one named", () => {
 		const paths = new WorkspacePaths("/w");
 		const names = Object.getOwnPropertyNames(WorkspacePaths.prototype)
 			.map((property) => Reflect.get(paths, property))

@@ -15,7 +15,7 @@ beforeEach(() => {
 });
 afterEach(() => fs.rmSync(paths.root, { recursive: true, force: true }));
 
-test("cycles are counted into slots of 30 seconds", () => {
+test("cycle history: cycles → counted into slots of 30 seconds", () => {
 	recordCycle(paths, start, 10, false);
 	recordCycle(paths, start + 29_999, 30, true);
 	recordCycle(paths, start + 30_000, 5, false);
@@ -25,20 +25,20 @@ test("cycles are counted into slots of 30 seconds", () => {
 	]);
 });
 
-test("keeps 24 hours and never grows past that", () => {
+test("cycle history: more than 24 hours → does not grow past that", () => {
 	for (let hour = 0; hour < 72; hour++) recordCycle(paths, start + hour * 3_600_000, 1, false);
 	expect(readCycleHistory(paths, start + 71 * 3_600_000)).toHaveLength(24);
 	for (let slot = 0; slot < 3_000; slot++) recordCycle(paths, start + slot * slotMs, 1, false);
 	expect(fs.statSync(paths.cycleHistory).size).toBe(2_880 * 48);
 });
 
-test("a clock that steps back or far ahead shows nothing from the future", () => {
+test("cycle history: a clock back or far ahead → nothing from the future", () => {
 	recordCycle(paths, start + day * 30, 1, false);
 	recordCycle(paths, start, 1, false);
 	expect(readCycleHistory(paths, start)).toEqual([{ at: start, cycles: 1, failures: 0, longest_ms: 1 }]);
 });
 
-test("a torn, hostile or missing file is history lost, nothing more", () => {
+test("cycle history: torn, hostile or missing file → history lost, nothing more", () => {
 	expect(readCycleHistory(paths, start)).toEqual([]);
 	fs.writeFileSync(paths.cycleHistory, Buffer.from("\xff\xfe 1 2 3\n-1 -1 -1 -1\n1e9 x\n", "latin1"));
 	expect(readCycleHistory(paths, start)).toEqual([]);
@@ -50,7 +50,7 @@ test("a torn, hostile or missing file is history lost, nothing more", () => {
 	expect(readCycleHistory(paths, start)).toEqual([]);
 });
 
-test("a duration of any size fits its slot", () => {
+test("cycle history: a duration of any size → fits its slot", () => {
 	recordCycle(paths, start, Number.MAX_SAFE_INTEGER, false);
 	recordCycle(paths, start + slotMs, 1, false);
 	expect(readCycleHistory(paths, start + slotMs)).toHaveLength(2);

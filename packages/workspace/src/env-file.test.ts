@@ -34,19 +34,19 @@ describe("a file written for a shell means what the shell says", () => {
 		["a tab before the comment", "A=1\t# c"],
 		["a dollar in single quotes", "A='$HOME'"],
 	];
-	test.each(cases)("%s", (_what, text) => {
+	test.each(cases)(".sync_env: %s → as the shell says", (_what, text) => {
 		expect(parseEnvText(text).A ?? "").toBe(asShell(text, "A"));
 	});
 });
 
-test("nothing is executed or expanded", () => {
+test(".sync_env: commands and variables → nothing executed or expanded", () => {
 	expect(parseEnvText("A=$(touch /tmp/never)\nB=`id`\nC=$HOME\n")).toEqual({ A: "$(touch /tmp/never)", B: "id", C: "$HOME" });
 });
 
-test("Windows line ends and a byte order mark do not become part of names or values", () => {
+test(".sync_env: Windows line ends, byte order mark → not part of names or values", () => {
 	expect(parseEnvText("\uFEFFA=1\r\nexport B='2'\r\n")).toEqual({ A: "1", B: "2" });
 });
 
-test("garbage is not an assignment", () => {
+test(".sync_env: garbage → no assignment", () => {
 	expect(parseEnvText("this is not a file of variables\n\0\0\n=x\n")).toEqual({});
 });

@@ -20,7 +20,7 @@ function fill(): void {
 	}
 }
 
-test("our own files are never committed; those with the same names further down are", () => {
+test("exclusion: our own files → never committed; same names further down → are", () => {
 	git("init", "-q");
 	fill();
 	ensureExcluded(root);
@@ -32,7 +32,7 @@ test("our own files are never committed; those with the same names further down 
 	expect(fs.existsSync(path.join(root, ".gitignore"))).toBe(false);
 });
 
-test("is written once, and keeps what a person wrote there", () => {
+test("exclusion: written twice → once there, what a person wrote is kept", () => {
 	git("init", "-q");
 	const file = path.join(root, ".git/info/exclude");
 	fs.writeFileSync(file, "*.mine");
@@ -43,7 +43,7 @@ test("is written once, and keeps what a person wrote there", () => {
 	expect(once).toMatch(/^\*\.mine\n/);
 });
 
-test("works without .git/info, and in a linked work tree", () => {
+test("exclusion: no .git/info, a linked work tree → works", () => {
 	git("init", "-q");
 	fs.rmSync(path.join(root, ".git/info"), { recursive: true });
 	ensureExcluded(root);
@@ -59,7 +59,7 @@ test("works without .git/info, and in a linked work tree", () => {
 	}
 });
 
-test("does nothing where there is no repository", () => {
+test("exclusion: no repository → does nothing", () => {
 	expect(() => ensureExcluded(root)).not.toThrow();
 	fs.writeFileSync(path.join(root, ".git"), "nonsense");
 	expect(() => ensureExcluded(root)).not.toThrow();

@@ -80,17 +80,17 @@ function input(changes: Partial<HealthInput> = {}, state: Partial<SyncState> = {
 const status = (changes: Partial<HealthInput> = {}, state: Partial<SyncState> = {}) => deriveHealth(input(changes, state)).status;
 
 describe("whether a service is up", () => {
-	test("its process runs, started when it says, and writes", () => {
+	test("service: its process runs, started when it says, writes → up", () => {
 		expect(writerLiveness(ok(sync), now, table)).toEqual({ status: "up", reason: "" });
 	});
-	test("never started, or a file that does not parse: unknown", () => {
+	test("service: never started, or a file that does not parse → unknown", () => {
 		expect(writerLiveness(missing, now, table).status).toBe("unknown");
 		expect(writerLiveness({ kind: "invalid", problem: "not JSON" }, now, table)).toEqual({
 			status: "unknown",
 			reason: expect.stringContaining("not JSON"),
 		});
 	});
-	test("stopped, dead, another process with its pid, or silent: down", () => {
+	test("service: stopped, dead, another's pid, silent → down", () => {
 		for (const change of [
 			{ status: "stopped" as const },
 			{ pid: 11 },
@@ -101,10 +101,10 @@ describe("whether a service is up", () => {
 			expect(writerLiveness(ok({ ...sync, ...change }), now, table).status).toBe("down");
 		}
 	});
-	test("two seconds of clock slew do not make another process of it", () => {
+	test("service: two seconds of clock slew → the same process", () => {
 		expect(writerLiveness(ok({ ...sync, pid_started_at: ago(3_602_000) }), now, table).status).toBe("up");
 	});
-	test("all four services are answered for", () => {
+	test("service: all four → answered for", () => {
 		expect(Object.keys(servicesLiveness(input().view, now, table))).toEqual(["sync", "heartbeat", "health-server", "monitor"]);
 	});
 });
@@ -122,7 +122,7 @@ test("liveness: configuration not accepted → the reason of each service that i
 });
 
 describe("a peer as a reader sees it", () => {
-	test("what the file says, while the heartbeat hears", () => {
+	test("peer: the heartbeat hears → what the file says", () => {
 		expect(peerLiveness(peer, now, 180_000)).toBe("alive");
 		expect(peerLiveness({ ...peer, status: "down" }, now, 180_000)).toBe("down");
 		expect(peerLiveness({ ...peer, status: "unknown", received_at: null }, now, 180_000)).toBe("unknown");
@@ -134,10 +134,10 @@ describe("a peer as a reader sees it", () => {
 });
 
 describe("how a node stands", () => {
-	test("ok when everything is", () => {
+	test("node: everything is → ok", () => {
 		expect(deriveHealth(input())).toEqual({ status: "ok", reasons: [] });
 	});
-	test("error when sync does not run, does not succeed, or says that it failed", () => {
+	test("node: sync does not run, succeed, or says that it failed → error", () => {
 		expect(status({}, { pid: 11 })).toBe("error");
 		expect(status({ view: { ...input().view, sync: missing } })).toBe("error");
 		expect(status({}, { last_sync: ago(301_000) })).toBe("error");
@@ -158,10 +158,10 @@ describe("how a node stands", () => {
 		expect(judged({ interval_seconds: 1e12, last_sync: ago(6 * 86_400_000) })).toBe("error");
 		expect(judged({})).toBe("error");
 	});
-	test("no success yet is no error while the first five intervals last", () => {
+	test("node: no success in the first five intervals → no error", () => {
 		expect(status({}, { last_sync: null, started_at: ago(200_000) })).toBe("ok");
 	});
-	test("error when a conflict is unresolved or a critical alert fires", () => {
+	test("node: a conflict unresolved, a critical alert → error", () => {
 		expect(status({ conflictsUnresolved: 1 })).toBe("error");
 		expect(status({ view: { ...input().view, monitor: ok(monitor("critical", "firing")) } })).toBe("error");
 	});
@@ -172,7 +172,7 @@ describe("how a node stands", () => {
 		expect(status({ oldestPendingMs: 600_001 })).toBe("degraded");
 		expect(status({ view: { ...input().view, monitor: ok(monitor("warning", "firing")) } })).toBe("degraded");
 	});
-	test("degraded when heartbeat or monitor died; one that never ran is a choice", () => {
+	test("node: heartbeat or monitor died → degraded; never ran → a choice", () => {
 		const dead = { ...monitor("warning", "resolved"), pid: 11 };
 		expect(deriveHealth(input({ view: { ...input().view, monitor: ok(dead) } }))).toEqual({
 			status: "degraded",
@@ -192,16 +192,16 @@ describe("how a node stands", () => {
 		expect(status({ view: { ...input().view, heartbeat: ok(silent) } })).toBe("degraded");
 		expect(status()).toBe("ok");
 	});
-	test("degraded while a critical alert is held whose condition is gone", () => {
+	test("node: a critical alert held, its condition gone → degraded", () => {
 		const held = monitor("critical", "firing");
 		held.alerts = held.alerts.map((alert) => ({ ...alert, clear_since: ago(500) }));
 		expect(status({ view: { ...input().view, monitor: ok(held) } })).toBe("degraded");
 	});
-	test("a resolved or pending alert is no reason", () => {
+	test("node: a resolved or pending alert → no reason", () => {
 		for (const state of ["resolved", "pending"] as const)
 			expect(status({ view: { ...input().view, monitor: ok(monitor("critical", state)) } })).toBe("ok");
 	});
-	test("every reason is named, the worst decides", () => {
+	test("node: several reasons → every one named, the worst decides", () => {
 		const { status: worst, reasons } = deriveHealth(input({ peers: [{ ...peer, status: "down" }], conflictsUnresolved: 2 }));
 		expect(worst).toBe("error");
 		expect(reasons.map((reason) => reason.name)).toEqual(["conflicts", "heartbeat:chad"]);

@@ -20,15 +20,15 @@ afterAll(() => fs.rmSync(base, { recursive: true, force: true }));
 
 const at = (name: string) => path.join(base, name);
 
-test("--workspace comes first, and may be relative to nothing but the process", () => {
+test("locate: --workspace → comes first, relative to nothing but the process", () => {
 	expect(locateWorkspace({ flag: at("flag"), env: { SYNC_WORKSPACE: at("variable") }, cwd: at("configured") })).toBe(at("flag"));
 });
 
-test("then $SYNC_WORKSPACE", () => {
+test("locate: $SYNC_WORKSPACE → next", () => {
 	expect(locateWorkspace({ env: { SYNC_WORKSPACE: at("variable") }, cwd: at("configured") })).toBe(at("variable"));
 });
 
-test("then the nearest ancestor with .sync_env, before a git work tree that is nearer", () => {
+test("locate: ancestor with .sync_env → before a git work tree that is nearer", () => {
 	expect(locateWorkspace({ env: {}, cwd: at("configured/repo/deep/er") })).toBe(at("configured"));
 });
 
@@ -42,12 +42,12 @@ test("locate: a .sync_env below the top of a work tree → not taken", () => {
 	expect(() => locateWorkspace({ env: {}, cwd: at("repository/docs"), needsConsent: true })).toThrow(NoConsentError);
 });
 
-test("then the top level of the git work tree, a linked one too", () => {
+test("locate: git work tree, a linked one too → its top level", () => {
 	expect(locateWorkspace({ env: {}, cwd: at("repository/deep") })).toBe(at("repository"));
 	expect(locateWorkspace({ env: {}, cwd: at("linked/deep") })).toBe(at("linked"));
 });
 
-test("a name that is no directory is exit code 2, in one line", () => {
+test("locate: a name that is no directory → 2, in one line", () => {
 	for (const options of [{ flag: at("missing") }, { flag: at("configured/.sync_env") }, { env: { SYNC_WORKSPACE: at("missing") } }]) {
 		const locate = () => locateWorkspace(options);
 		expect(locate).toThrow(WorkspaceNotFoundError);
@@ -55,7 +55,7 @@ test("a name that is no directory is exit code 2, in one line", () => {
 	}
 });
 
-test("nothing found is exit code 2 with all the ways to name one", () => {
+test("locate: nothing found → 2 with all the ways to name one", () => {
 	expect(() => locateWorkspace({ env: {}, cwd: "/" })).toThrow(
 		expect.objectContaining({ exitCode: 2, message: expect.stringMatching(/--workspace.*SYNC_WORKSPACE.*\.sync_env/) }),
 	);
@@ -70,7 +70,7 @@ describe("consent: what writes needs a workspace that someone made one", () => {
 		return root;
 	};
 
-	test("named, configured or marked → found", () => {
+	test("consent: named, configured or marked → found", () => {
 		expect(locateWorkspace({ flag: at("repository"), env: {}, needsConsent })).toBe(at("repository"));
 		expect(locateWorkspace({ env: { SYNC_WORKSPACE: at("repository") }, needsConsent })).toBe(at("repository"));
 		expect(locateWorkspace({ env: {}, cwd: at("configured/repo"), needsConsent })).toBe(at("configured"));
@@ -106,7 +106,7 @@ describe("consent: what writes needs a workspace that someone made one", () => {
 		"[robust-sync]\n\tworkspace = true\n[core]\n\tbare = false\n[robust-sync]\n\tworkspace = false\n",
 		'[robust-sync "other"]\n\tworkspace = true\n',
 		"[robust-sync]\n\tworkspaces = true\n",
-	])("a repository with the configuration %j → refused in two lines", (text) => {
+	])("consent: a repository with the configuration %j → refused in two lines", (text) => {
 		const root = mark(text);
 		expect(() => locateWorkspace({ env: {}, cwd: root, needsConsent })).toThrow(
 			expect.objectContaining({ exitCode: 2, lines: [expect.stringContaining(root), expect.stringContaining("--init")] }),

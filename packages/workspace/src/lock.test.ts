@@ -49,7 +49,7 @@ function start(how: string, rounds = 0): { child: ChildProcess; lines: string[];
 	};
 }
 
-test("the lock file names its holder, and goes with it", async () => {
+test("lock: taken → the file names its holder, and goes with it", async () => {
 	const lock = await acquireLock(file, { purpose: "a cycle" });
 	expect(readLockHolder(file)).toMatchObject({ pid: process.pid, pid_started_at: processStartedAt(process.pid), purpose: "a cycle" });
 	lock.assertHeld();
@@ -57,7 +57,7 @@ test("the lock file names its holder, and goes with it", async () => {
 	expect(fs.readdirSync(path.dirname(file))).toEqual([]);
 });
 
-test("a live holder is named and not robbed, however old its lock is", async () => {
+test("lock: a live holder, however old its lock → named, not robbed", async () => {
 	const holder = start("hold");
 	await holder.says("held");
 	const longAgo = new Date("2001-01-01T00:00:00Z");
@@ -73,7 +73,7 @@ test("a live holder is named and not robbed, however old its lock is", async () 
 	expect(holder.lines).not.toContain("lost");
 });
 
-test("a stopped (SIGSTOP) holder keeps its lock", async () => {
+test("lock: a stopped (SIGSTOP) holder → keeps its lock", async () => {
 	const holder = start("hold");
 	await holder.says("held");
 	holder.child.kill("SIGSTOP");
@@ -82,7 +82,7 @@ test("a stopped (SIGSTOP) holder keeps its lock", async () => {
 	await expect(acquireLock(file, { purpose: "a test" })).rejects.toBeInstanceOf(LockedError);
 });
 
-test("a dead holder never blocks", async () => {
+test("lock: a dead holder → never blocks", async () => {
 	const dead = start("die");
 	await dead.ended;
 	expect(readLockHolder(file)?.pid).toBe(dead.child.pid);
@@ -111,7 +111,7 @@ test("lock: holder before a reboot, reused pid, torn or empty file → never blo
 	expect(fs.readdirSync(path.dirname(file))).toEqual([]);
 });
 
-test("a directory where the lock should be is set aside", async () => {
+test("lock: a directory in its place → set aside", async () => {
 	fs.mkdirSync(path.join(file, "inside"), { recursive: true });
 	const lock = await acquireLock(file, { purpose: "a test" });
 	lock.assertHeld();
@@ -131,7 +131,7 @@ test("lock: released while its directory was away → does not block afterwards"
 	await again.release();
 });
 
-test("waits for a holder that lets go", async () => {
+test("lock: a holder that lets go → waited for", async () => {
 	const first = await acquireLock(file, { purpose: "a test" });
 	const waiting = acquireLock(file, { purpose: "another", waitMs: 10_000 });
 	await sleep(60);
@@ -142,7 +142,7 @@ test("waits for a holder that lets go", async () => {
 });
 
 describe("a lock that was lost is noticed before anything is touched", () => {
-	test("because it was removed", async () => {
+	test("lock lost: it was removed → noticed before anything is touched", async () => {
 		let told = 0;
 		const lock = await acquireLock(file, { purpose: "a test", onLost: () => told++ });
 		fs.rmSync(file);
@@ -152,7 +152,7 @@ describe("a lock that was lost is noticed before anything is touched", () => {
 		await lock.release();
 	});
 
-	test("because another process has it; letting go leaves the other's alone", async () => {
+	test("lock lost: another process has it → noticed; letting go leaves the other's alone", async () => {
 		const lock = await acquireLock(file, { purpose: "a test" });
 		fs.rmSync(file);
 		const other = start("hold");
@@ -163,7 +163,7 @@ describe("a lock that was lost is noticed before anything is touched", () => {
 	});
 });
 
-test("of many that race for a dead holder's lock exactly one wins, and keeps it", async () => {
+test("lock: many race for a dead holder's → exactly one wins, and keeps it", async () => {
 	for (let round = 0; round < 3; round++) {
 		fs.rmSync(path.join(directory, "counter"), { force: true });
 		const dead = start("die");
@@ -178,7 +178,7 @@ test("of many that race for a dead holder's lock exactly one wins, and keeps it"
 	}
 });
 
-test("what is done under the lock is never done twice at once", async () => {
+test("lock: work under it → never done twice at once", async () => {
 	fs.writeFileSync(path.join(directory, "counter"), "0");
 	const counters = Array.from({ length: 3 }, () => start("count", 15));
 	await Promise.all(counters.map((counter) => counter.ended));
@@ -186,7 +186,7 @@ test("what is done under the lock is never done twice at once", async () => {
 	expect(fs.readFileSync(path.join(directory, "counter"), "utf8")).toBe("45");
 });
 
-test("a process that died is told from one that lives", async () => {
+test("process: died or lives → told apart", async () => {
 	const holder = start("hold");
 	await holder.says("held");
 	const written = readLockHolder(file);

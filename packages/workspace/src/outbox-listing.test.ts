@@ -19,7 +19,7 @@ function put(name: string | Buffer, second: number): void {
 	fs.utimesSync(file, second, second);
 }
 
-test("outbox: → oldest first, then by name; without what is still being written", () => {
+test("outbox: several → oldest first, then by name; without what is being written", () => {
 	put("c", 30);
 	put("b", 20);
 	put("a", 30);
@@ -31,7 +31,7 @@ test("outbox: → oldest first, then by name; without what is still being writte
 	expect(oldestPendingMs(paths, 50_000)).toBe(30_000);
 });
 
-test("names keep their bytes", () => {
+test("outbox: names of any bytes → bytes kept", () => {
 	const names = [Buffer.from([0x61, 0xff, 0xfe]), Buffer.from("new\nline"), Buffer.from("-rf"), Buffer.from("ü 'quoted' \"twice\"")];
 	for (const name of names) put(name, 10);
 	expect(
@@ -41,7 +41,7 @@ test("names keep their bytes", () => {
 	).toEqual(names.map((name) => name.toString("latin1")).sort());
 });
 
-test("no outbox is an empty outbox", () => {
+test("outbox: none → an empty one", () => {
 	fs.rmdirSync(paths.pending);
 	expect(listPending(paths)).toEqual([]);
 	expect(oldestPendingMs(paths, 0)).toBeNull();

@@ -40,13 +40,13 @@ const state: SyncState = {
 	totals: { cycles: 0, failures: 0, commits: 0, resolved: 0, rescued: 0 },
 };
 
-test("what was written is read", async () => {
+test("state file: written → read", async () => {
 	await writeState(file, state);
 	expect(readState(file, syncStateSchema)).toEqual({ kind: "ok", state });
 	expect(fs.readdirSync(directory)).toEqual(["sync_state.json"]);
 });
 
-test("fields of a newer version do no harm", async () => {
+test("state file: fields of a newer version → no harm", async () => {
 	await writeState(file, { ...state, invented_later: { deep: [1] } });
 	expect(readState(file, syncStateSchema)).toEqual({ kind: "ok", state });
 });
@@ -72,18 +72,18 @@ describe("a file that is not a state file is invalid, never an exception", () =>
 		["nested a hundred thousand deep", "[".repeat(100_000)],
 		["two documents", text + text],
 	];
-	test.each(hostile)("%s", (_what, content) => {
+	test.each(hostile)("state file: %s → invalid", (_what, content) => {
 		fs.writeFileSync(file, content);
 		expect(readState(file, syncStateSchema).kind).toBe("invalid");
 	});
 
-	test("larger than any honest one: not even read", () => {
+	test("state file: larger than any honest one → not even read", () => {
 		fs.writeFileSync(file, "");
 		fs.truncateSync(file, 20 * 1024 * 1024 * 1024);
 		expect(readState(file, syncStateSchema)).toEqual({ kind: "invalid", problem: expect.stringMatching(/larger than/) });
 	});
 
-	test("a directory in its place, a fifo in its place", () => {
+	test("state file: a directory or a fifo in its place → invalid", () => {
 		fs.mkdirSync(file);
 		expect(readState(file, syncStateSchema)).toEqual({ kind: "invalid", problem: "not a regular file" });
 	});
@@ -96,7 +96,7 @@ describe("a file that is not a state file is invalid, never an exception", () =>
 		}
 	});
 
-	test("every prefix of a valid file is invalid", () => {
+	test("state file: every prefix of a valid one → invalid", () => {
 		for (let length = 0; length < text.length; length += 7) {
 			fs.writeFileSync(file, text.slice(0, length));
 			expect(readState(file, syncStateSchema).kind).toBe("invalid");
@@ -107,7 +107,7 @@ describe("a file that is not a state file is invalid, never an exception", () =>
 describe("the owner of a file that does not parse", () => {
 	const now = () => Date.parse("2026-02-18T02:00:00.000Z");
 
-	test("moves it aside, says so, and starts again", () => {
+	test("corrupt state: its owner → moves it aside, says so, starts again", () => {
 		fs.writeFileSync(file, "{torn");
 		const told: string[] = [];
 		expect(readOwnState(file, syncStateSchema, { now, onCorrupt: (moved, problem) => told.push(moved, problem) })).toBeNull();
@@ -116,14 +116,14 @@ describe("the owner of a file that does not parse", () => {
 		expect(fs.existsSync(file)).toBe(false);
 	});
 
-	test("moves a directory aside as well, so that writing works again", async () => {
+	test("corrupt state: a directory → moved aside as well, writing works again", async () => {
 		fs.mkdirSync(path.join(file, "deep"), { recursive: true });
 		expect(readOwnState(file, syncStateSchema, { now })).toBeNull();
 		await writeState(file, state);
 		expect(readState(file, syncStateSchema).kind).toBe("ok");
 	});
 
-	test("two corrupt files in one millisecond are both kept", () => {
+	test("corrupt state: two in one millisecond → both kept", () => {
 		for (const content of ["{a", "{b"]) {
 			fs.writeFileSync(file, content);
 			readOwnState(file, syncStateSchema, { now });

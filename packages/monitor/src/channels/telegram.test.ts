@@ -35,7 +35,7 @@ async function refused(promise: Promise<void>): Promise<ChannelError> {
 const delivery = (text: string) => ({ text, items: [], node: "helios" });
 
 describe("sendMessage", () => {
-	test("is POSTed as JSON with chat_id and plain text", async () => {
+	test("sendMessage: a text → POSTed as JSON with chat_id and plain text", async () => {
 		const server = await listen(messageSent);
 		await telegramChannel({ apiUrl: `${server.url}/`, token, chatId: "512366713" }).send(delivery("helios: *bold* <b>x</b> ✅"));
 		expect(server.received).toHaveLength(1);
@@ -48,13 +48,13 @@ describe("sendMessage", () => {
 		});
 	});
 
-	test("names a channel by its @name", async () => {
+	test("sendMessage: a channel → named by its @name", async () => {
 		const server = await listen(messageSent);
 		await telegramChannel({ apiUrl: server.url, token, chatId: "@alerts_of_caleb" }).send(delivery("x"));
 		expect(server.bodies()[0]).toMatchObject({ chat_id: "@alerts_of_caleb" });
 	});
 
-	test("a text over 4,096 characters is several messages, cut between lines", async () => {
+	test("sendMessage: over 4,096 characters → several messages, cut between lines", async () => {
 		const server = await listen(messageSent);
 		const lines = Array.from({ length: 300 }, (_, i) => `line ${i} ${"ä".repeat(30)}`);
 		await telegramChannel({ apiUrl: server.url, token, chatId: "1" }).send(delivery(lines.join("\n")));
@@ -109,7 +109,7 @@ describe("what the Bot API answers", () => {
 		],
 		["a cut connection is for later", "cut", { misconfigured: false, retryAfterMs: null, message: /cut/ }],
 	];
-	test.each(cases)("%s", async (_name, answer, expected) => {
+	test.each(cases)("Bot API: %s → as it says", async (_name, answer, expected) => {
 		const server = await listen(answer);
 		const error = await refused(telegramChannel({ apiUrl: server.url, token, chatId: "1" }).send(delivery("x")));
 		expect({ misconfigured: error.misconfigured, retryAfterMs: error.retryAfterMs }).toEqual({
@@ -119,14 +119,14 @@ describe("what the Bot API answers", () => {
 		expect(error.message).toMatch(expected.message);
 	});
 
-	test("an answer that echoes the token does not get it into the error", async () => {
+	test("Bot API: an answer echoes the token → not in the error", async () => {
 		const server = await listen({ status: 403, body: { ok: false, description: `no access to /bot${token}/sendMessage` } });
 		expect((await refused(telegramChannel({ apiUrl: server.url, token, chatId: "1" }).send(delivery("x")))).message).toContain(
 			"[redacted]",
 		);
 	});
 
-	test("nobody listening, an unknown host: said without the address", async () => {
+	test("Bot API: nobody listens, unknown host → said without the address", async () => {
 		const server = await listen(messageSent);
 		const { url } = server;
 		await receivers.pop()?.close();
@@ -136,7 +136,7 @@ describe("what the Bot API answers", () => {
 		await refused(telegramChannel({ apiUrl: "http://nowhere.invalid", token, chatId: "1" }).send(delivery("x")));
 	});
 
-	test("a server that takes the request and says nothing can be left", async () => {
+	test("Bot API: takes the request and says nothing → can be left", async () => {
 		const server = await listen("silence");
 		const controller = new AbortController();
 		const sending = refused(
@@ -161,7 +161,7 @@ describe("a proxy in the environment", () => {
 		process.env.NO_PROXY = "";
 	}
 
-	test("is asked for a tunnel, with its password in the header it belongs in", async () => {
+	test("proxy: in the environment → asked for a tunnel, password in its own header", async () => {
 		const server = await listen(messageSent);
 		const heads: string[] = [];
 		await proxy((socket, head) => {
@@ -183,7 +183,7 @@ describe("a proxy in the environment", () => {
 		["cuts the connection", (socket: Socket) => void socket.resetAndDestroy()],
 		["refuses", (socket: Socket) => void socket.end("HTTP/1.1 407 No\r\n\r\n")],
 		["talks nonsense", (socket: Socket) => void socket.end("hello\r\n\r\n")],
-	])("that %s is a failure at once, and its password never named", async (_what, answer) => {
+	])("proxy: %s → a failure at once, its password never named", async (_what, answer) => {
 		let dialled = 0;
 		await proxy((socket) => {
 			dialled++;
@@ -194,12 +194,12 @@ describe("a proxy in the environment", () => {
 		expect(dialled).toBe(1);
 	});
 
-	test("that says nothing is left after the time limit", async () => {
+	test("proxy: says nothing → left after the time limit", async () => {
 		await proxy(() => undefined);
 		await expect(postJson("http://api.telegram.example", {}, { timeoutMs: 200 })).rejects.toThrow("no answer within 0.2 s");
 	});
 
-	test("is left out where NO_PROXY says so", async () => {
+	test("proxy: NO_PROXY → left out", async () => {
 		const server = await listen(messageSent);
 		process.env.HTTP_PROXY = "http://127.0.0.1:1";
 		process.env.NO_PROXY = "127.0.0.1";

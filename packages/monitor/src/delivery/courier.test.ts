@@ -72,7 +72,7 @@ test("delivery: fails → retried with growing pauses up to 5 min, one warning",
 	expect(log.some((line) => line.includes("alerts get out again"))).toBe(true);
 });
 
-test("waits as long as the other side asks", async () => {
+test("courier: the other side asks for time → waits as long", async () => {
 	const { clock, channel, courier, add } = stage();
 	channel.failure = new ChannelError("slow down", { retryAfterMs: 40_000 });
 	add("a");
@@ -99,7 +99,7 @@ test("delivery: a person must correct it → error, retried every 10 min or on r
 	expect(courier.health()).toMatchObject([{ failures: 0, misconfigured: false, lastError: null }]);
 });
 
-test("what is added while one is under way goes after it, never twice", async () => {
+test("courier: added while one is being sent → goes after it, never twice", async () => {
 	const { courier, channel, add, waiting } = stage();
 	add("a");
 	const sending = courier.pump();
@@ -111,7 +111,7 @@ test("what is added while one is under way goes after it, never twice", async ()
 	expect(waiting()).toEqual([]);
 });
 
-test("stopping waits for what is under way and starts nothing more", async () => {
+test("courier: stopping → waits for that one, starts nothing more", async () => {
 	const { courier, channel, add } = stage();
 	let finish: () => void = () => undefined;
 	channel.send = async () => {

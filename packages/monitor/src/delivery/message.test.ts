@@ -25,7 +25,7 @@ function item(changes: Partial<Undelivered> = {}): Undelivered {
 }
 
 describe("messages", () => {
-	test("several alerts are one message that names the node once", () => {
+	test("message: several alerts → one message that names the node once", () => {
 		const messages = composeMessages(
 			[
 				item({ cause: "the network.", action: "git ls-remote" }),
@@ -39,12 +39,12 @@ describe("messages", () => {
 		]);
 	});
 
-	test("one told late says when it happened", () => {
+	test("message: sent late → says when it happened", () => {
 		const [message] = composeMessages([item()], "helios", now + 26 * 3_600_000);
 		expect(message?.text).toContain("sync failed (happened 2026-02-18 02:00:00 UTC, could not be sent until now)");
 	});
 
-	test("a reminder says for how long", () => {
+	test("message: a reminder → says for how long", () => {
 		const [message] = composeMessages(
 			[item({ kind: "reminder", at: timestamp(now + 4 * 3_600_000), noted_at: timestamp(now + 4 * 3_600_000) })],
 			"helios",
@@ -53,7 +53,7 @@ describe("messages", () => {
 		expect(message?.text).toContain("🔴 Still, for 4 h: sync failed");
 	});
 
-	test("every item is in exactly one message, no message is over the limit", () => {
+	test("message: any items → each in exactly one message, none over the limit", () => {
 		const items = Array.from({ length: 200 }, (_, i) => item({ id: `a${i}`, detail: "x".repeat(i * 7) }));
 		const messages = composeMessages(items, "helios", now);
 		expect(messages.flatMap((message) => message.items)).toEqual(items);
@@ -62,7 +62,7 @@ describe("messages", () => {
 });
 
 describe("splitting", () => {
-	test("loses nothing, stays below the limit, never cuts a character in two", () => {
+	test("splitting: any text → nothing lost, below the limit, no character cut", () => {
 		fc.assert(
 			fc.property(
 				fc.array(fc.string({ unit: "grapheme", maxLength: 60 }), { maxLength: 20 }),
@@ -83,7 +83,7 @@ describe("splitting", () => {
 });
 
 describe("what waits", () => {
-	test("a reminder of something nobody has heard of yet is left out", () => {
+	test("queue: a reminder of an alert never sent → left out", () => {
 		const first = item();
 		expect(addUndelivered([first], [item({ kind: "reminder" })])).toEqual([first]);
 	});

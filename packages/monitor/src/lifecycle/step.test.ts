@@ -8,7 +8,7 @@ const hour = 60 * minute;
 const kinds = (driver: LifecycleDriver) => driver.events.map((event) => `${event.id} ${event.kind}`);
 
 describe("the life of an alert", () => {
-	test("fires once, stays quiet while it lasts, is told to be over once", () => {
+	test("alert: condition lasts, then ends → fires once, quiet, over once", () => {
 		const driver = new LifecycleDriver();
 		for (let i = 0; i < 60; i++) driver.look(30 * second, [problem("sync")]);
 		for (let i = 0; i < 60; i++) driver.look(30 * second, []);
@@ -16,7 +16,7 @@ describe("the life of an alert", () => {
 		expect(driver.record("sync")?.state).toBe("resolved");
 	});
 
-	test("is pending until its condition has lasted for its time", () => {
+	test("alert: its time is not over → pending", () => {
 		const driver = new LifecycleDriver();
 		const slow = problem("conflicts", { forMs: minute });
 		expect(driver.look(0, [slow])).toEqual([]);
@@ -26,7 +26,7 @@ describe("the life of an alert", () => {
 		expect(driver.record("conflicts")?.state).toBe("firing");
 	});
 
-	test("that was only pending leaves no trace", () => {
+	test("alert: only pending → leaves no trace", () => {
 		const driver = new LifecycleDriver();
 		driver.look(0, [problem("conflicts", { forMs: minute })]);
 		driver.look(30 * second, []);
@@ -34,7 +34,7 @@ describe("the life of an alert", () => {
 		expect(driver.events).toEqual([]);
 	});
 
-	test("says when it began by what was read, and when it was over", () => {
+	test("alert: began and over → when, by what was read", () => {
 		const driver = new LifecycleDriver();
 		const since = driver.now - 5 * minute;
 		driver.look(0, [problem("heartbeat:chad", { since })]);
@@ -48,7 +48,7 @@ describe("the life of an alert", () => {
 		]);
 	});
 
-	test("is not resolved by one good look", () => {
+	test("alert: one good check → not resolved", () => {
 		const driver = new LifecycleDriver();
 		driver.look(0, [problem("sync")]);
 		driver.look(30 * second, []);
@@ -57,7 +57,7 @@ describe("the life of an alert", () => {
 		expect(kinds(driver)).toEqual(["sync firing"]);
 	});
 
-	test("that becomes worse is told again, after the cooldown", () => {
+	test("alert: becomes worse → sent again, after the cooldown", () => {
 		const driver = new LifecycleDriver();
 		driver.look(0, [problem("disk", { severity: "warning" })]);
 		expect(driver.look(minute, [problem("disk")])).toEqual([]);
@@ -67,7 +67,7 @@ describe("the life of an alert", () => {
 		expect(driver.look(minute, [])).toMatchObject([{ kind: "resolved", severity: "critical" }]);
 	});
 
-	test("reminds after 1, 4 and 12 hours, then daily", () => {
+	test("alert: lasts → reminders after 1, 4 and 12 hours, then daily", () => {
 		const driver = new LifecycleDriver();
 		const start = driver.now;
 		for (let t = 0; t <= 61 * hour; t += 10 * minute) driver.look(t === 0 ? 0 : 10 * minute, [problem("sync")]);
@@ -75,7 +75,7 @@ describe("the life of an alert", () => {
 		expect(reminders).toEqual([1, 4, 12, 36, 60]);
 	});
 
-	test("told before a restart is not told again after it", () => {
+	test("alert: sent before a restart → not sent again", () => {
 		const driver = new LifecycleDriver();
 		driver.look(0, [problem("sync")]);
 		const after = new LifecycleDriver();
@@ -84,7 +84,7 @@ describe("the life of an alert", () => {
 		expect(after.look(0, [problem("sync")], true)).toEqual([]);
 	});
 
-	test("what was pending before a gap must be seen again for its full time", () => {
+	test("alert: pending before a gap → seen again for its full time", () => {
 		const driver = new LifecycleDriver();
 		const slow = problem("conflicts:heads", { forMs: 10 * minute });
 		driver.look(0, [slow]);
@@ -93,7 +93,7 @@ describe("the life of an alert", () => {
 		expect(driver.look(minute, [slow])).toHaveLength(1);
 	});
 
-	test("an event is told once, with no word when it is over", () => {
+	test("alert: an event → sent once, no word when it is over", () => {
 		const driver = new LifecycleDriver();
 		const event = (occurrence: string) => problem("sync:skipped", { once: true, occurrence });
 		for (let i = 0; i < 200; i++) driver.look(minute, [event("one")]);
@@ -113,7 +113,7 @@ describe("a check that flaps", () => {
 		return driver;
 	}
 
-	test("once in 10 s for an hour: at most 1 + 12 notifications", () => {
+	test("flapping: once in 10 s for an hour → at most 1 + 12 notifications", () => {
 		expect(flap(10 * second, 5 * second, second).events.length).toBeLessThanOrEqual(13);
 		expect(flap(10 * second, 5 * second, 5 * second).events.length).toBeLessThanOrEqual(13);
 	});
@@ -133,7 +133,7 @@ describe("a check that flaps", () => {
 		);
 	});
 
-	test("that comes back within the cooldown is told when the cooldown is over", () => {
+	test("flapping: back within the cooldown → sent when that is over", () => {
 		const driver = new LifecycleDriver();
 		driver.look(0, [problem("sync")]);
 		driver.look(30 * second, []);
@@ -145,7 +145,7 @@ describe("a check that flaps", () => {
 });
 
 describe("cause and symptom", () => {
-	test("a symptom of an active alert is not told", () => {
+	test("symptom: its cause is active → not sent", () => {
 		const driver = new LifecycleDriver();
 		driver.look(0, [problem("process:heartbeat")]);
 		for (let i = 0; i < 20; i++)
@@ -153,7 +153,7 @@ describe("cause and symptom", () => {
 		expect(kinds(driver)).toEqual(["process:heartbeat firing"]);
 	});
 
-	test("a symptom that outlives its cause is told then", () => {
+	test("symptom: outlives its cause → sent then", () => {
 		const driver = new LifecycleDriver();
 		const symptom = problem("heartbeat:chad", { symptomOf: ["process:heartbeat"] });
 		driver.look(0, [problem("process:heartbeat"), symptom]);
@@ -184,14 +184,14 @@ describe("cause and symptom", () => {
 		for (let i = 0; i < 20; i++) expect(driver.look(30 * second, i % 2 ? [remote] : [remote, late])).toEqual([]);
 	});
 
-	test("several in one look are told in one go", () => {
+	test("symptoms: several at one check → sent in one go", () => {
 		const driver = new LifecycleDriver();
 		expect(driver.look(0, [problem("sync"), problem("disk"), problem("conflicts")])).toHaveLength(3);
 	});
 });
 
 describe("silence", () => {
-	test("nothing is told while it holds; what still fires is told when it ends", () => {
+	test("silence: holds, then ends → nothing, then what still fires", () => {
 		const driver = new LifecycleDriver();
 		driver.settings.silenced.push("sync");
 		for (let i = 0; i < 10; i++) expect(driver.look(minute, [problem("sync")])).toEqual([]);
@@ -200,7 +200,7 @@ describe("silence", () => {
 		expect(driver.look(minute, [problem("sync")])).toMatchObject([{ kind: "firing" }]);
 	});
 
-	test("what was told before and is over meanwhile is told to be over when it ends", () => {
+	test("silence: sent before, over meanwhile → over is sent when it ends", () => {
 		const driver = new LifecycleDriver();
 		driver.look(0, [problem("sync")]);
 		driver.settings.silenced.push("sync");
@@ -211,7 +211,7 @@ describe("silence", () => {
 });
 
 describe("a clock that is set", () => {
-	test("back by hours: nothing hangs, nothing floods", () => {
+	test("clock: back by hours → nothing hangs, nothing floods", () => {
 		const driver = new LifecycleDriver();
 		driver.look(0, [problem("sync")]);
 		driver.look(-6 * hour, [problem("sync")]);
@@ -221,7 +221,7 @@ describe("a clock that is set", () => {
 		expect(kinds(driver)).toEqual(["sync firing", "sync resolved"]);
 	});
 
-	test("times that are none or lie ahead do no harm", () => {
+	test("clock: times that are none or lie ahead → no harm", () => {
 		const driver = new LifecycleDriver();
 		driver.look(0, [problem("a", { since: Number.NaN }), problem("b", { since: driver.now + 50 * hour }), problem("c", { since: -1e18 })]);
 		expect(driver.events.map((event) => event.since)).toEqual([driver.now, driver.now, driver.now]);

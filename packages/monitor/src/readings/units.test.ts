@@ -1,7 +1,7 @@
 import { expect, test } from "@jest/globals";
 import { parseUnits } from "./units.ts";
 
-test("what systemctl show prints of four units, known and not", () => {
+test("units: systemctl show of four, known and not → read", () => {
 	const output = [
 		"Id=helios-sync.service\nLoadState=loaded\nActiveState=activating\nSubState=auto-restart\nResult=signal\nUnitFileState=enabled\nNRestarts=4",
 		"Id=helios-heartbeat.service\nLoadState=loaded\nActiveState=inactive\nSubState=dead\nResult=success\nUnitFileState=disabled\nNRestarts=0",
@@ -16,7 +16,7 @@ test("what systemctl show prints of four units, known and not", () => {
 	});
 });
 
-test("nonsense is no unit", () => {
+test("units: nonsense → no unit", () => {
 	for (const output of ["", "\n\n\n", "x", "Id=", "=\n=\n\nId=helios-sync.service"]) {
 		expect(Object.values(parseUnits(output, "helios")).every((unit) => unit === null)).toBe(true);
 	}
