@@ -103,7 +103,7 @@ class SimulatedPeer {
 	}
 }
 
-/** A heartbeat with so many simulated peers, all of which it takes for alive. */
+/** A heartbeat with this many simulated peers, all of which it takes for alive. */
 async function withPeers<T>(
 	count: number,
 	use: (pid: number, peers: SimulatedPeer[], workspace: HeartbeatWorkspace) => Promise<T>,

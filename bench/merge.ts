@@ -294,7 +294,7 @@ function comparison(lab: Lab): BenchRow[] {
 			const theirs = faults(of, merge);
 			for (const [fault, what] of [
 				["invalid", "is not JSON"],
-				["lost", "lacks something that a side wrote, and nobody is told"],
+				["lost", "lacks something that a side wrote, unreported"],
 				["back", "has something that was removed, or more of it than there was"],
 				["rewritten", "is written otherwise where nobody changed it"],
 			] as const) {

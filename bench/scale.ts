@@ -135,7 +135,7 @@ async function fastImport(hub: string, parts: Iterable<string>): Promise<void> {
 	await ended;
 }
 
-/** One commit with so many files, a thousand a directory. */
+/** One commit with this many files, a thousand a directory. */
 function* filesAtOnce(files: number): Generator<string> {
 	yield "commit refs/heads/main\ncommitter bench <bench@localhost> 1700000000 +0000\ndata 1\nx\n";
 	for (let i = 0; i < files; i++) {

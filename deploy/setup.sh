@@ -35,11 +35,11 @@ usage() {
 	cat <<'USAGE'
 Usage: bash deploy/setup.sh [--workspace DIR] [--yes] [--dry-run] [--user] [--upgrade] [--uninstall] [--prefix DIR] [--own-clone] [--key-from FILE] [--demo [--keep]]
 
-Installs robust-sync for one workspace (the git work tree of the current directory) and starts its four services.
+Installs robust-sync for one workspace (the git working tree of the current directory) and starts its four services.
 Asks a few questions; every configuration variable that is set in the environment is taken as the answer
 (HEARTBEAT_KEY=none: no key; without one a new one is made).
 
-  --workspace DIR  the directory that is synced, instead of the git work tree of the current directory
+  --workspace DIR  the directory that is synced, instead of the git working tree of the current directory
   --yes            ask nothing: the defaults for whatever the environment does not answer
   --dry-run        say what would be done, and change nothing
   --user           services of this user (systemctl --user), in ~/.local, even when called by root

@@ -207,10 +207,10 @@ describe("without a service manager, for one user", () => {
 		}
 	});
 
-	test("setup: a directory that is no work tree, a taken port → named", async () => {
+	test("setup: a directory that is no working tree, a taken port → named", async () => {
 		const outside = path.join(directory, "elsewhere");
 		fs.mkdirSync(outside);
-		expect((await setup(["--user", "--yes"], { cwd: outside })).stderr).toContain(`${outside} is not in a git work tree`);
+		expect((await setup(["--user", "--yes"], { cwd: outside })).stderr).toContain(`${outside} is not in a git working tree`);
 		const server = net.createServer();
 		await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 		const { port } = server.address() as net.AddressInfo;

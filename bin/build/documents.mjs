@@ -110,7 +110,7 @@ export function manualPage({ name, description, operands, options }, others, ver
 		".SH SYNOPSIS",
 		`\\fB${roff(name)}\\fR [options]${operands ? ` ${roff(operands)}` : ""}`,
 		".SH DESCRIPTION",
-		`${roff(description.replace(/\.?$/, "."))} It finds the directory that is synced by \\fB\\-\\-workspace\\fR, by $SYNC_WORKSPACE, as the nearest directory above that holds \\fI.sync_env\\fR, or as the top of the git work tree.`,
+		`${roff(description.replace(/\.?$/, "."))} It finds the directory that is synced by \\fB\\-\\-workspace\\fR, by $SYNC_WORKSPACE, as the nearest directory above that holds \\fI.sync_env\\fR, or as the top of the git working tree.`,
 		".SH OPTIONS",
 		...options.flatMap((option) => [".TP", flags(option), roff(option.description)]),
 		".SH EXAMPLES",

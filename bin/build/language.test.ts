@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "@jest/globals";
-import { bannedWords, formlessTestNames, longTestNames, overBound } from "./language.mjs";
+import { bannedWords, formlessTestNames, longTestNames, otherSpellings, overBound } from "./language.mjs";
 
 const glossary = readFileSync(path.resolve(import.meta.dirname, "../../docs/glossary.md"), "utf8");
 
@@ -9,6 +9,12 @@ test("language: the words of the glossary's last section → found in any case, 
 	const found = bannedWords(glossary).flatMap((word: RegExp) => "Made ANEW, renewed; so  many, so many.".match(word) ?? []);
 	expect(found).toEqual(["ANEW", "so many"]);
 	expect(() => bannedWords("# Glossary")).toThrow("no list");
+});
+
+test("language: a term that the glossary spells another way → found", () => {
+	const found = otherSpellings(glossary).flatMap((word: RegExp) => "A Work tree, a working tree, a newline.".match(word) ?? []);
+	expect(found).toEqual(["Work tree", "newline"]);
+	expect(() => otherSpellings("# Glossary")).toThrow("no list");
 });
 
 test("language: a name above 80 characters → named; one of 80, other strings → not", () => {

@@ -17,7 +17,7 @@ new_key=''
 
 is_secret() { case $1 in HEARTBEAT_KEY | TELEGRAM_BOT_TOKEN | ALERT_WEBHOOK_URL | ALERT_APPRISE_URLS) ;; *) return 1 ;; esac }
 
-# is_person: somebody sits at a terminal.
+# is_person: someone sits at a terminal.
 is_person() { [ -t 0 ] && [ -z "$yes" ]; }
 
 # prompt TEXT [secret]: asks. The terminal's echo is off before a secret is asked for: what is pasted at once shows nowhere.
@@ -123,7 +123,7 @@ ask() {
 	[ -z "$reply" ] || answers[$name]=$reply
 }
 
-# missing_or_again REASON: said; true when there is somebody to ask again.
+# missing_or_again REASON: said; true when there is someone to ask again.
 missing_or_again() {
 	if [ -n "$yes$input_ended" ]; then
 		missing_lines "$1"

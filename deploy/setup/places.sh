@@ -50,12 +50,12 @@ executable_of() {
 	if [ "$1" = sync ]; then printf robust-sync; else printf '%s' "$1"; fi
 }
 
-# find_workspace: --workspace, else the git work tree of the current directory.
+# find_workspace: --workspace, else the git working tree of the current directory.
 find_workspace() {
 	workspace=''
 	local from=${workspace_asked:-.}
 	if [ ! -d "$from" ]; then
-		missing "$from is not a directory: name the git work tree that is to be synced"
+		missing "$from is not a directory: name the git working tree that is to be synced"
 		return
 	fi
 	if ! command -v git >/dev/null; then return; fi
@@ -63,11 +63,11 @@ find_workspace() {
 	workspace=$(cd -P "$from" && top_by_hand)
 	if [ -z "$workspace" ]; then
 		from=$(cd -P "$from" && pwd)
-		missing "$from is not in a git work tree: cd to the directory that is to be synced, or 'git clone <hub> <dir>' first, or name it with --workspace DIR"
+		missing "$from is not in a git working tree: cd to the directory that is to be synced, or 'git clone <hub> <dir>' first, or name it with --workspace DIR"
 		return
 	fi
 	if [ -n "$workspace_asked" ] && [ "$workspace" != "$(cd -P "$workspace_asked" && pwd)" ]; then
-		missing "$workspace_asked is inside the git work tree $workspace, not its top: name $workspace, or make $workspace_asked a repository of its own (git init, git remote add origin <hub>)"
+		missing "$workspace_asked is inside the git working tree $workspace, not its top: name $workspace, or make $workspace_asked a repository of its own (git init, git remote add origin <hub>)"
 	fi
 	case $workspace in
 		*[[:cntrl:]]* | *'"'* | *"'"* | *[\\]*) missing "the path $workspace has quotes, backslashes or control characters, which service files cannot name: move it" ;;

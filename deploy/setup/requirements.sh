@@ -44,7 +44,7 @@ check_programs() {
 	fi
 }
 
-# check_own_clone: the source of robust-sync itself, which is hardly what somebody wants to sync; unless it was said, or is so already.
+# check_own_clone: the source of robust-sync itself, which is hardly what someone wants to sync; unless it was said, or is so already.
 check_own_clone() {
 	if [ -z "$workspace" ] || [ -n "$own_clone" ] || [ "$workspace" != "$clone" ] || [ -e "$workspace/.sync_env" ]; then return 0; fi
 	as_owner git -C "$workspace" cat-file -e HEAD:packages/service/package.json 2>/dev/null || return 0
@@ -68,13 +68,13 @@ check_work_tree() {
 		return
 	fi
 	if [ "$(as_owner git -C "$workspace" rev-parse --is-inside-work-tree 2>/dev/null)" != true ]; then
-		missing "$workspace has a git repository and no work tree of its own: name the directory that is to be synced"
+		missing "$workspace has a git repository and no working tree of its own: name the directory that is to be synced"
 		return
 	fi
 	if [ -n "$node" ] && ! as_owner "$node" --version >/dev/null 2>&1; then
 		missing "$owner, as whom the services run, cannot start $node: install Node.js where every user can"
 	fi
-	good "$workspace is a git work tree of $owner"
+	good "$workspace is a git working tree of $owner"
 }
 
 # ssh_target URL: "user@host port" of an ssh address, or nothing.
@@ -259,7 +259,7 @@ check_manager() {
 	command -v systemd-notify >/dev/null || missing "systemd-notify is not installed (it is part of systemd): services tell with it that they are ready and alive"
 }
 
-# is_foreign FILE: a program, page or completion of somebody else's.
+# is_foreign FILE: a program, page or completion of someone else's.
 is_foreign() {
 	[ -e "$1" ] || [ -L "$1" ] || return 1
 	case $(readlink "$1" || true) in "$prefix"/*) return 1 ;; esac

@@ -11,7 +11,7 @@ unit_word() {
 	printf '"%s"' "${text//\$/\$\$}"
 }
 
-# What lies outside of the workspace and a cycle writes: the common directory of a linked work tree, a hub on this machine.
+# What lies outside of the workspace and a cycle writes: the common directory of a linked working tree, a hub on this machine.
 outside_paths() {
 	local common url
 	common=$(as_owner git -C "$workspace" rev-parse --path-format=absolute --git-common-dir 2>/dev/null || true)
@@ -102,7 +102,7 @@ install_file() {
 		note "$file was changed by hand and is kept; this version's is $file.new (changes of a few lines are better made with systemctl edit)"
 		if [ "$text" != "$(cat "$file.new" 2>/dev/null)" ]; then change "write $file.new" write_text "$file.new" "$text"; fi
 	else
-		# Somebody else's under our name, such as an earlier system's.
+		# Someone else's under our name, such as an earlier system's.
 		if [ -e "$file" ] && ! grep -qsF "$seal" "$file"; then change "keep what was $file as $file.old" cp -a "$file" "$file.old"; fi
 		change "write $file" write_text "$file" "$text"
 		file_changed=1
@@ -147,10 +147,10 @@ start_units() {
 }
 
 # The weekly cleanup of the user's document, and rotation of what the services print. System-wide installations only.
-install_housekeeping() {
+install_maintenance() {
 	[ "$scope" = system ] || {
 		say "weekly cleanup of logs and saved versions, if you want it: these two lines in your crontab (crontab -e):"
-		render_housekeeping robust-sync.cron | sed -n "s/^\([0-9].* \* [0-9]\) $owner /\1 /p" | sed 's/^/    /'
+		render_maintenance robust-sync.cron | sed -n "s/^\([0-9].* \* [0-9]\) $owner /\1 /p" | sed 's/^/    /'
 		return 0
 	}
 	local name=${config[NODE_NAME]}-robust-sync place
@@ -159,11 +159,11 @@ install_housekeeping() {
 			note "/etc/${place%%/*} is not there: ${place#*:} is not installed"
 			continue
 		fi
-		install_file "/etc/${place%:*}" "$(render_housekeeping "${place#*:}")"
+		install_file "/etc/${place%:*}" "$(render_maintenance "${place#*:}")"
 	done
 }
 
-render_housekeeping() {
+render_maintenance() {
 	local text quoted="'$workspace'"
 	text=$(cat "$clone/deploy/$1")
 	# In a crontab % is a line break unless it is escaped.

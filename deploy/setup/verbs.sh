@@ -53,7 +53,7 @@ do_install() {
 	if [ "$manager" = systemd ]; then
 		chapter "The services"
 		install_units
-		install_housekeeping
+		install_maintenance
 		start_units
 	fi
 	if [ -n "$dry" ]; then
@@ -247,7 +247,7 @@ do_upgrade() {
 	link_programs
 	if [ "$manager" = systemd ]; then
 		install_units
-		install_housekeeping
+		install_maintenance
 		chapter "One service after the other"
 		failures=()
 		# Sync last: whatever is wrong with the new version should show in those that change nothing.

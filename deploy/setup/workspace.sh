@@ -68,7 +68,7 @@ replace_key() {
 
 write_env_file() { env_file_text | put_env_file; }
 
-# put_env_file: standard input becomes .sync_env, whole or not at all; a link that somebody put there meanwhile is replaced, and not followed.
+# put_env_file: standard input becomes .sync_env, whole or not at all; a link that someone put there meanwhile is replaced, and not followed.
 # shellcheck disable=SC2016 # expanded by that shell
 put_env_file() {
 	as_owner sh -c 'umask 077 && part=$(mktemp "$1/sync/.sync_env.XXXXXX") && cat >"$part" && mv -fT "$part" "$1/.sync_env"' sh "$workspace"
@@ -85,7 +85,7 @@ configure_git() {
 	if ! as_owner git -C "$workspace" config user.email >/dev/null; then
 		change "set user.name=${config[NODE_NAME]} and user.email=${config[NODE_NAME]}@robust-sync in this repository, as git knows no name for $owner" set_identity
 	fi
-	# The mark of robust-sync --init: it still says yes when .sync_env is lost. A linked work tree shares its settings with others.
+	# The mark of robust-sync --init: it still says yes when .sync_env is lost. A linked working tree shares its settings with others.
 	if [ "$(as_owner git -C "$workspace" rev-parse --path-format=absolute --git-dir)" = "$(as_owner git -C "$workspace" rev-parse --path-format=absolute --git-common-dir)" ] &&
 		[ "$(as_owner git -C "$workspace" config --local robust-sync.workspace || true)" != true ]; then
 		change "mark this repository as a workspace of robust-sync in its git settings" as_owner git -C "$workspace" config --local robust-sync.workspace true

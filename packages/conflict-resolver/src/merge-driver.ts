@@ -60,7 +60,7 @@ async function attributeOf(repository: Repository, path: GitPath) {
 
 /**
  * Merges one file for git: by its kind, without markers, never a conflict. What a side loses is saved in sync/conflicts/ first.
- * @param directory the top of the work tree, where git runs drivers
+ * @param directory the top of the working tree, where git runs drivers
  * @throws GitError, the file system's errors: git then reports a conflict and leaves the file as it was
  */
 export async function runMergeDriver(

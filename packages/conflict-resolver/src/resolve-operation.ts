@@ -212,7 +212,7 @@ function withoutOwn({ entries, byHand, files }: Plan): Plan {
 	};
 }
 
-/** Brings the working tree to what was decided: what lies there is set aside first, whatever it is. */
+/** Brings the working tree to what was decided: what is there is set aside first, whatever it is. */
 async function place(context: ResolverContext, { entries }: Plan, scratch: Repository): Promise<string | null> {
 	const aside = new SetAside(context.repository, context.paths, context.now());
 	const missing: GitPath[] = [];

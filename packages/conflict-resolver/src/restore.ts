@@ -78,7 +78,7 @@ function obstacleAt(root: string, target: GitPath): string | null {
 }
 
 /**
- * Puts a side of saved versions back into the working tree, as a change like any other: the next sync commits it. What lies there is set
+ * Puts a side of saved versions back into the working tree, as a change like any other: the next sync commits it. What is there is set
  * aside. A path that the side did not have is removed.
  * @param saved name of a directory in sync/conflicts/, or `latest`
  * @param only one path; undefined: every saved one

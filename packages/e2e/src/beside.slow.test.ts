@@ -112,7 +112,7 @@ describe("a person's git beside the daemon", () => {
 		const [helios, chad] = await world.pair({ a: "1\n", b: "1\n" }, { env: { SYNC_INTERVAL: "0.2" } });
 		await helios.start();
 		await chad.start();
-		// The daemon's git and a person's meet at index.lock now and then, and a pruning gc may have to be mended: one tries again.
+		// The daemon's git and a person's meet at index.lock now and then, and a pruning gc may have to be repaired: one tries again.
 		const tries = async (...args: string[]) => {
 			let said = "";
 			await until(
@@ -152,7 +152,7 @@ describe("a person's git beside the daemon", () => {
 		await tries("worktree", "add", "-q", world.path("worktree"), "kept-0");
 		world.write("worktree/elsewhere", "1");
 		world.git("worktree", "add", "-A");
-		world.git("worktree", "commit", "-q", "-m", "in a linked work tree");
+		world.git("worktree", "commit", "-q", "-m", "in a linked working tree");
 		await untilConverged(world, [helios, chad], { deadlineMs: 60_000 });
 		for (const node of [helios, chad]) {
 			node.fsck();

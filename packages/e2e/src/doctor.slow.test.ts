@@ -197,7 +197,7 @@ const faults: readonly [fault: string, plant: (node: Node) => void, check: strin
 		/another user|cannot be read and written/,
 	],
 	[
-		"no git work tree",
+		"no git working tree",
 		(node) => fs.renameSync(node.path(".git"), node.path("not-git")),
 		"repository",
 		"failed",

@@ -5,7 +5,7 @@ import { type Node, untilConverged } from "./fixture/node.ts";
 import { faultPointNames } from "./fixture/sources.ts";
 import { World } from "./fixture/world.ts";
 
-// So many files that an index costs more than all the rest of a cycle; with long names it takes fewer of them.
+// This many files that an index costs more than all the rest of a cycle; with long names it takes fewer of them.
 const files = Object.fromEntries(
 	Array.from({ length: 1_900 }, (_, index) => [`archive/${index % 50}/${"a-rather-long-name-".repeat(12)}${index}.md`, `${index}\n`]),
 );

@@ -25,7 +25,7 @@ async function hubInNamespace(env: Record<string, string>) {
 	return { namespace, ssh, nodes, clients };
 }
 
-describe("packets that get lost (iptables DROP, nobody is told)", () => {
+describe("packets that get lost (iptables DROP, silently)", () => {
 	test("lost packets: an open connection becomes half-open → killed after GIT_TIMEOUT", async () => {
 		const lab = await hubInNamespace({ GIT_TIMEOUT: "1.5", SYNC_INTERVAL: "0.4" });
 		if (!lab) return;

@@ -182,7 +182,7 @@ describe("a server that does not behave", () => {
 		await chad.once();
 		const web = await startHttpServer(world.directory);
 		let limit = 3_000;
-		// Between git and the real server: lets so many bytes through in a connection, then hangs up.
+		// Between git and the real server: lets this many bytes through in a connection, then hangs up.
 		const proxy = net.createServer((client) => {
 			const upstream = net.connect(Number(new URL(web.url).port), "127.0.0.1");
 			let passed = 0;

@@ -187,7 +187,7 @@ test("sparse checkout: both ways → keeps its shape, loses nothing that is not 
 	expect(helios.files()).toEqual({ "in/a": "2", "in/c": "1", "out/b": "2", "out/new": "1", top: "1" });
 });
 
-test("linked work tree: as workspace → syncs like any other", async () => {
+test("linked working tree: as workspace → syncs like any other", async () => {
 	const [helios, chad] = await world.pair({ a: "1" });
 	world.git("hub.git", "branch", "side", "main");
 	world.git(".", "clone", "-q", "--no-checkout", world.path("hub.git"), "owner");

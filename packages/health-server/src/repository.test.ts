@@ -61,7 +61,7 @@ describe("the repository, through git", () => {
 		rmSync(path.join(root, ".git"), { recursive: true });
 		const watch = new UnmergedWatch(gitReader(root, "helios"));
 		await watch.refresh();
-		expect(watch.value).toMatchObject({ count: null, problem: expect.stringMatching(/not a git work tree/) });
+		expect(watch.value).toMatchObject({ count: null, problem: expect.stringMatching(/not a git working tree/) });
 		await git("init", "-q", "-b", "main");
 		await commit({ "a.txt": "1\n" });
 		await watch.refresh();

@@ -49,7 +49,7 @@ export function gitReader(root: string, node: string): RepositoryReader {
 	};
 }
 
-/** `.git`, or where a `.git` file points (gitrepository-layout(5)): linked work trees and submodules. */
+/** `.git`, or where a `.git` file points (gitrepository-layout(5)): linked working trees and submodules. */
 function gitDirectory(root: string): string {
 	const dotGit = path.join(root, ".git");
 	if (statSync(dotGit).isDirectory()) return dotGit;

@@ -38,7 +38,7 @@ export async function runHealthServer(options: RunOptions): Promise<number> {
 		warnAtStart(exposedSecrets(paths.envFile, shellPath(paths.envFile)), logger);
 		return await (await import("./serve.ts")).serve(options, paths, config, logger);
 	}
-	// What no restart can mend is said here, at once, and not by one worker after the other.
+	// What no restart can repair is said here, at once, and not by one worker after the other.
 	const lock = paths.instanceLock("health-server");
 	const holder = readLockHolder(lock);
 	if (holder && (await isHolderAlive(lock, holder))) throw new LockedError(lock, holder);

@@ -75,7 +75,7 @@ export interface SnapshotOptions {
 	table?: ProcessTable;
 }
 
-/** So many saved resolutions and waiting messages are listed in `/status` and on the page; the rest is only counted. */
+/** This many saved resolutions and waiting messages are listed in `/status` and on the page; the rest is only counted. */
 export const listedSaved = 50;
 const listedMessages = 20;
 // Files inside these directories change without the directory's own time changing.

@@ -7,7 +7,7 @@ export interface Clock {
 	monotonicMs(): number;
 	/** Milliseconds since the epoch; may be set at any moment. */
 	wallMs(): number;
-	/** Calls back once, not before so many milliseconds have passed. */
+	/** Calls back once, not before this many milliseconds have passed. */
 	schedule(delayMs: number, callback: () => void): TimerHandle;
 	cancel(timer: TimerHandle): void;
 }

@@ -83,7 +83,7 @@ describe("the window against replay", () => {
 });
 
 describe("the budget of a source", () => {
-	test("source budget: a source sends → a burst, then so many a second", () => {
+	test("source budget: a source sends → a burst, then a steady rate", () => {
 		const budget = new SourceBudget();
 		const take = (count: number, now: number) => Array.from({ length: count }, () => budget.take("a", now)).filter(Boolean).length;
 		expect(take(1_000, 0)).toBe(burstTokens);

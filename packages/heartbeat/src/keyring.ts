@@ -38,7 +38,7 @@ export class Keyring {
 	}
 
 	/**
-	 * Whether a decoded datagram is by somebody who has one of the keys: which one, or -1. Without keys: 0 if it is
+	 * Whether a decoded datagram is by someone who has one of the keys: which one, or -1. Without keys: 0 if it is
 	 * unauthenticated, since an authenticator that we cannot check is no better than a wrong one.
 	 */
 	verify(datagram: Buffer): number {

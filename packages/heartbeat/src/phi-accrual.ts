@@ -92,7 +92,7 @@ export class PhiAccrual {
 		return Math.max(Math.sqrt(variance), mean * minDeviationFraction + minDeviationMs);
 	}
 
-	/** φ after so many milliseconds of silence. */
+	/** φ after this many milliseconds of silence. */
 	phi(silentMs: number): number {
 		return Math.min(maxPhi, negLog10Tail((silentMs - this.meanMs) / this.deviationMs));
 	}

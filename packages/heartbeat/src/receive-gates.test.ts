@@ -8,7 +8,7 @@ import { decode, encode, type Message, maxDatagramBytes } from "./wire-format.ts
 describe("without a key", () => {
 	const elsewhere = { host: "10.66.6.6", port: 8765 };
 
-	/** Somebody who says to be chad, and answers every challenge; from `address`. @returns the datagrams that came back */
+	/** Someone who says to be chad, and answers every challenge; from `address`. @returns the datagrams that came back */
 	function impostor(fleet: SimulatedFleet, address: Address, how: Partial<Message> = {}): Message[] {
 		const helios = fleet.member("helios");
 		const received: Message[] = [];

@@ -4,7 +4,7 @@ export const burstTokens = 100;
 /** How many sources are remembered: bounded, whoever sends from however many addresses. */
 export const maxSources = 1_024;
 
-/** What one source may still send: a burst, and then so many a second. */
+/** What one source may still send: a burst, and then this many a second. */
 export class TokenBucket {
 	#tokens = burstTokens;
 	#at = Number.NEGATIVE_INFINITY;

@@ -66,7 +66,7 @@ export class StateFiles {
 		await this.#writer.settled();
 	}
 
-	/** Something about a peer changed; `urgent`: somebody waits for it. */
+	/** Something about a peer changed; `urgent`: someone waits for it. */
 	peerChanged(peer: string, urgent: boolean): void {
 		if (urgent) {
 			this.#gathered.delete(peer);
@@ -253,7 +253,7 @@ class FileWriter {
 	}
 }
 
-/** Leaves nothing half-written; where somebody removed `sync/`, the next write has a place again. */
+/** Leaves nothing half-written; where someone removed `sync/`, the next write has a place again. */
 function tidyAfter(error: NodeJS.ErrnoException, temporary: string): void {
 	try {
 		rmSync(temporary, { force: true });

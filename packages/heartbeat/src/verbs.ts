@@ -50,7 +50,7 @@ export async function run(options: Options): Promise<number> {
 	});
 	try {
 		if (needsSupervisor()) {
-			// What no restart can mend is said here, at once, and not by one worker after the other.
+			// What no restart can repair is said here, at once, and not by one worker after the other.
 			const instance = paths.instanceLock("heartbeat");
 			const running = readLockHolder(instance);
 			if (running && (await isHolderAlive(instance, running))) throw new LockedError(instance, running);

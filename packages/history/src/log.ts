@@ -58,7 +58,7 @@ export interface HistoryQuery {
 	readonly node?: string | null;
 	readonly agent?: string | null;
 	readonly run?: string | null;
-	/** So many entries at most. */
+	/** This many entries at most. */
 	readonly limit?: number;
 	/** Children before parents, whatever their dates. */
 	readonly inOrder?: boolean;

@@ -6,7 +6,7 @@ import { bodyOf, kindOfCommit, nodeOf, trailersOf } from "./trailers.ts";
 test.each([
 	["helios: 1 file (a)\n", "Caleb", "helios"],
 	["helios: 1 file (a)\n\nRobust-Sync-Node: chad\n", "Caleb", "chad"],
-	["mend the gate\n", "Caleb", "Caleb"],
+	["paint the gate\n", "Caleb", "Caleb"],
 	["Fix: the gate\n", "Caleb", "Caleb"],
 	["helios: 1 file (a)\n\nRobust-Sync-Node: ../../etc\n", "Caleb", "helios"],
 ])("node: of %j by %s → %s", (message, author, expected) => {

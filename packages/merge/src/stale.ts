@@ -11,7 +11,7 @@ import { splitLines } from "./lines.ts";
 type Pieces = Map<string, number>;
 
 /**
- * Was a file written by somebody who had not seen a change of it? True when nothing of the change from `before` to `after` is in
+ * Was a file written by someone who had not seen a change of it? True when nothing of the change from `before` to `after` is in
  * `written`: no leaf (JSON), record or line that the change added or changed; if it only removed, none of its removals.
  *
  * @returns false when there was no change to see (`before` equals `after`, or differs in spacing only), and when `written` is what the change

@@ -22,7 +22,7 @@ export interface MonitorOptions {
 	readonly random?: () => number;
 }
 
-/** Rounds further apart than so many intervals: nobody looked in between. */
+/** Rounds further apart than this many intervals: nobody looked in between. */
 const roundsMissedForGap = 3;
 
 /**

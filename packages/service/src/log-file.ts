@@ -30,7 +30,7 @@ const rotationLockStale_ms = 60_000;
 /**
  * A log file that several processes append to. Each record is one write(2) with O_APPEND at once, so it is in the
  * file when the process dies the next moment, and stands whole between the records of others. Before each write
- * the path is compared with the open file: a file that logrotate moved, that somebody deleted, or that another
+ * the path is compared with the open file: a file that logrotate moved, that someone deleted, or that another
  * process rotated is opened again.
  */
 export class LogFile {
@@ -46,7 +46,7 @@ export class LogFile {
 	/**
 	 * Appends one record.
 	 *
-	 * @param line the record with its newline
+	 * @param line the record with its line feed
 	 * @throws the error of the file system when it could not be written; the next call tries again
 	 */
 	write(line: string): void {

@@ -15,7 +15,7 @@ export interface LogRecord {
  * A record for people: `2026-02-18T02:00:00.000Z INFO  sync: message key=value ...`, on one line.
  *
  * @param record the record
- * @returns the line without its newline
+ * @returns the line without its line feed
  */
 export function textLine(record: LogRecord): string {
 	const fields = textFields(record, []);
@@ -23,13 +23,13 @@ export function textLine(record: LogRecord): string {
 }
 
 /**
- * A record for somebody who watches: `HH:MM:SS message key=value`, local time, coloured by level;
+ * A record for someone who watches: `HH:MM:SS message key=value`, local time, coloured by level;
  * WARN and ERROR before the message.
  *
  * @param record the record
  * @param chalk the colours of the stream
  * @param omit fields to leave out
- * @returns the line without its newline
+ * @returns the line without its line feed
  */
 export function terminalLine(record: LogRecord, chalk: ChalkInstance, omit: readonly string[] = []): string {
 	const time = new Date(record.time);

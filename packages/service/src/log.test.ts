@@ -148,7 +148,7 @@ describe("stderr", () => {
 });
 
 describe("the log file", () => {
-	test("log file: its size → rotated by it, only so many kept", () => {
+	test("log file: its size → rotated by it, a bounded number kept", () => {
 		const log = logger({ maxBytes: 1_000, keep: 2 });
 		for (let i = 0; i < 50; i++) log.info(`record ${i} ${"x".repeat(100)}`);
 		expect(readdirSync(directory).sort()).toEqual(["sync.log", "sync.log.1", "sync.log.2"]);

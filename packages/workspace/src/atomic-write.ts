@@ -21,7 +21,7 @@ function preparePlace(file: string): void {
 	if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink()) unlinkSync(file);
 }
 
-/** Numbers the temporary files of this process. Housekeeping removes those that a crash leaves, by their ending. */
+/** Numbers the temporary files of this process. Maintenance removes those that a crash leaves, by their ending. */
 let written = 0;
 const nextName = (file: string) => `${file}.${process.pid}-${++written}.tmp`;
 

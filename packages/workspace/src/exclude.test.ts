@@ -43,7 +43,7 @@ test("exclusion: written twice → once there, what a person wrote is kept", () 
 	expect(once).toMatch(/^\*\.mine\n/);
 });
 
-test("exclusion: no .git/info, a linked work tree → works", () => {
+test("exclusion: no .git/info, a linked working tree → works", () => {
 	git("init", "-q");
 	fs.rmSync(path.join(root, ".git/info"), { recursive: true });
 	ensureExcluded(root);

@@ -3,7 +3,7 @@ import path from "node:path";
 import { assertOurs } from "./own-directory.ts";
 import { neverCommitted } from "./paths.ts";
 
-/** The repository's common directory (gitrepository-layout(5)), or null when `root` is not the top of a work tree. */
+/** The repository's common directory (gitrepository-layout(5)), or null when `root` is not the top of a working tree. */
 export function commonGitDirectory(root: string): string | null {
 	const dotGit = path.join(root, ".git");
 	const stats = statSync(dotGit, { throwIfNoEntry: false });
@@ -21,7 +21,7 @@ export function commonGitDirectory(root: string): string | null {
 	}
 }
 
-/** Whether `root` is a linked work tree (git-worktree(1)): its repository's configuration is that of others as well. */
+/** Whether `root` is a linked working tree (git-worktree(1)): its repository's configuration is that of others as well. */
 export function isLinkedWorkTree(root: string): boolean {
 	const common = commonGitDirectory(root);
 	if (common === null || statSync(path.join(root, ".git")).isDirectory()) return false;

@@ -3,7 +3,7 @@ import { secretVariables } from "./config.ts";
 import { readEnvFile } from "./env-file.ts";
 
 /**
- * A `.sync_env` with secrets in it that other users may read, in one line with the command that mends it; null: nothing is wrong, or it
+ * A `.sync_env` with secrets in it that other users may read, in one line with the command that repairs it; null: nothing is wrong, or it
  * cannot be looked at. Never throws.
  * @param shown the file as a word of that command
  */

@@ -28,11 +28,11 @@ test("locate: $SYNC_WORKSPACE → next", () => {
 	expect(locateWorkspace({ env: { SYNC_WORKSPACE: at("variable") }, cwd: at("configured") })).toBe(at("variable"));
 });
 
-test("locate: ancestor with .sync_env → before a git work tree that is nearer", () => {
+test("locate: ancestor with .sync_env → before a git working tree that is nearer", () => {
 	expect(locateWorkspace({ env: {}, cwd: at("configured/repo/deep/er") })).toBe(at("configured"));
 });
 
-test("locate: a .sync_env below the top of a work tree → not taken", () => {
+test("locate: a .sync_env below the top of a working tree → not taken", () => {
 	fs.mkdirSync(at("configured/repo/docs"));
 	fs.writeFileSync(at("configured/repo/docs/.sync_env"), "export NODE_NAME=evil\n");
 	fs.mkdirSync(at("repository/docs/deep"), { recursive: true });
@@ -42,7 +42,7 @@ test("locate: a .sync_env below the top of a work tree → not taken", () => {
 	expect(() => locateWorkspace({ env: {}, cwd: at("repository/docs"), needsConsent: true })).toThrow(NoConsentError);
 });
 
-test("locate: git work tree, a linked one too → its top level", () => {
+test("locate: git working tree, a linked one too → its top level", () => {
 	expect(locateWorkspace({ env: {}, cwd: at("repository/deep") })).toBe(at("repository"));
 	expect(locateWorkspace({ env: {}, cwd: at("linked/deep") })).toBe(at("linked"));
 });
@@ -80,7 +80,7 @@ describe("consent: what writes needs a workspace that someone made one", () => {
 		}
 	});
 
-	test("consent: only the main work tree is marked → a linked one needs its .sync_env", () => {
+	test("consent: only the main working tree is marked → a linked one needs its .sync_env", () => {
 		const root = mark("[robust-sync]\n\tworkspace = true\n");
 		const gitDirectory = path.join(root, ".git/worktrees/other");
 		fs.mkdirSync(gitDirectory, { recursive: true });
@@ -91,7 +91,7 @@ describe("consent: what writes needs a workspace that someone made one", () => {
 		expect(() => locateWorkspace({ env: {}, cwd: linked, needsConsent })).toThrow(NoConsentError);
 		fs.writeFileSync(path.join(linked, ".sync_env"), "");
 		expect(locateWorkspace({ env: {}, cwd: linked, needsConsent })).toBe(linked);
-		// A work tree whose git directory is elsewhere is not a linked one (git init --separate-git-dir, submodules).
+		// A working tree whose git directory is elsewhere is not a linked one (git init --separate-git-dir, submodules).
 		const apart = fs.mkdtempSync(path.join(base, "apart-"));
 		fs.writeFileSync(path.join(apart, ".git"), `gitdir: ${path.join(root, ".git")}\n`);
 		expect(locateWorkspace({ env: {}, cwd: apart, needsConsent })).toBe(apart);

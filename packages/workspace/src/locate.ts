@@ -32,7 +32,7 @@ export const workspaceMarker = { key: "robust-sync.workspace", value: "true" } a
 /** Whether the repository's own configuration has {@link workspaceMarker}: `git config` writes it in this form. */
 function isMarked(root: string): boolean {
 	const gitDirectory = commonGitDirectory(root);
-	// The mark is the main work tree's: nobody who makes that one a workspace means the others, nor the other way round.
+	// The mark is the main working tree's: nobody who makes that one a workspace means the others, nor the other way round.
 	if (gitDirectory === null || isLinkedWorkTree(root)) return false;
 	let section = "";
 	let hasMark = false;
@@ -75,7 +75,7 @@ function ancestors(directory: string): string[] {
 	}
 }
 
-/** Whether a directory is below the top of a work tree: a `.sync_env` there may be what a peer committed, and is nobody's configuration. */
+/** Whether a directory is below the top of a working tree: a `.sync_env` there may be what a peer committed, and is nobody's configuration. */
 function isInsideWorkTree(directory: string): boolean {
 	const [own, ...above] = ancestors(directory).map((at) => existsSync(path.join(at, ".git")));
 	return own === false && above.includes(true);
@@ -91,7 +91,7 @@ function existingDirectory(directory: string, from: string): string {
 
 /**
  * The absolute path of the workspace: `--workspace`, `$SYNC_WORKSPACE`, the nearest ancestor of the current directory
- * that holds `.sync_env` and is not below the top of a work tree, the top level of the current git work tree; in that order.
+ * that holds `.sync_env` and is not below the top of a working tree, the top level of the current git working tree; in that order.
  * @throws WorkspaceNotFoundError, NoConsentError; OwnPlaceError when something else is in the place of our own files (checkOwnPlaces)
  */
 export function locateWorkspace(options: LocateOptions = {}): string {
@@ -100,7 +100,7 @@ export function locateWorkspace(options: LocateOptions = {}): string {
 	return root;
 }
 
-/** The same without a look at what lies there: for those who report on that. @throws WorkspaceNotFoundError, NoConsentError */
+/** The same without a look at what is there: for those who report on that. @throws WorkspaceNotFoundError, NoConsentError */
 export function findWorkspace({ flag, env = process.env, cwd = process.cwd(), needsConsent = false }: LocateOptions): string {
 	if (flag !== undefined) return existingDirectory(flag, "--workspace");
 	if (env.SYNC_WORKSPACE) return existingDirectory(env.SYNC_WORKSPACE, "SYNC_WORKSPACE");
@@ -111,6 +111,6 @@ export function findWorkspace({ flag, env = process.env, cwd = process.cwd(), ne
 	if (workTree && needsConsent && !isMarked(workTree)) throw new NoConsentError(workTree);
 	if (workTree) return workTree;
 	throw new WorkspaceNotFoundError(
-		"no workspace here: name it with --workspace DIR or SYNC_WORKSPACE, or run inside a directory that holds .sync_env or a git work tree",
+		"no workspace here: name it with --workspace DIR or SYNC_WORKSPACE, or run inside a directory that holds .sync_env or a git working tree",
 	);
 }

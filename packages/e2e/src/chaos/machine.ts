@@ -165,7 +165,7 @@ function parentOf(pid: number): number {
 	}
 }
 
-/** What a process of a machine is started with: Date follows CHAOS_CLOCK, as if somebody had set the clock. */
+/** What a process of a machine is started with: Date follows CHAOS_CLOCK, as if someone had set the clock. */
 export const clockStep = `import fs from "node:fs";
 const RealDate = Date, real = Date.now;
 let ahead = 0, lookedAt = 0;

@@ -281,7 +281,7 @@ export const troubles: readonly Trouble[] = [
 	},
 ];
 
-/** No space is left but a few pages; or, where somebody writes so fast that the kernel finds more used than that, a few more. */
+/** No space is left but a few pages; or, where someone writes so fast that the kernel finds more used than that, a few more. */
 function fillUp(disk: SmallDisk | null): void {
 	if (!disk) return;
 	for (let spareKb = 16; ; spareKb *= 4) {

@@ -68,7 +68,7 @@ const appender: Writer = (workspace, node, ledger, random, signal) => {
 	);
 };
 
-/** A program that thinks longer about what it read takes away what came meanwhile (docs/reliability.md): ours would only where the machine stands still. */
+/** A program that thinks longer about what it read takes away what came meanwhile (docs/reliability.md): ours would only where the machine stalls. */
 const longestThoughtMs = 5_000;
 
 /** Reads a shared JSON object, thinks, and writes it back with one key more, and a key that all set. */

@@ -17,7 +17,7 @@ export interface HistoryCost {
 
 const files = 50;
 
-/** A history of so many commits that all change one of fifty files, by one process (git-fast-import(1)). */
+/** A history of this many commits that all change one of fifty files, by one process (git-fast-import(1)). */
 function makeHistory(world: World, hub: string, commits: number): void {
 	const parts: string[] = [];
 	const file = (index: number, content: string) => `M 100644 inline notes/${index % files}.md\ndata ${content.length}\n${content}\n`;
@@ -70,7 +70,7 @@ export async function measureHistory(lengths: readonly number[], rounds: number)
 	try {
 		const nodes = lengths.map((commits) => ({ commits, node: makeNode(world, commits), publish: [] as number[], merge: [] as number[] }));
 		for (const { node } of nodes) await node.start();
-		// Housekeeping, as it has been done by then.
+		// Maintenance, as it has been done by then.
 		for (const { node } of nodes) await node.run(["--once"]);
 		for (let round = -2; round < rounds; round++) {
 			for (const { node, publish, merge } of nodes) {

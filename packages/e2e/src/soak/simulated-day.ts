@@ -35,7 +35,7 @@ const sampleEvery = 10;
 /** Nodes agree within so long, real time, or the soak has failed. */
 const agreeMs = 60_000;
 
-/** All files below a directory. Housekeeping goes on meanwhile: what is removed while we look is not there. */
+/** All files below a directory. Maintenance goes on meanwhile: what is removed while we look is not there. */
 function* filesBelow(directory: string): Generator<string> {
 	let entries: fs.Dirent[] = [];
 	try {

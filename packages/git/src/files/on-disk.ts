@@ -18,7 +18,7 @@ export function readContent(file: Buffer | string, stats: fs.Stats): Buffer | nu
 	return stats.isFile() ? readUnseen(file) : null;
 }
 
-/** What lies there, left where it is; null: nothing, or nothing that has a content. */
+/** What is there, left where it is; null: nothing, or nothing that has a content. */
 export function peek(file: Buffer): Found | null {
 	const stats = lstatIfThere(file);
 	if (!stats || stats.isDirectory()) return null;

@@ -12,7 +12,7 @@ import { writeIndexEntries } from "./index-file.ts";
 const restlessMs = 1_000;
 const attempts = 5;
 
-/** From so many files on, their blobs go into one pack: each by itself is a file that must be fsynced. */
+/** From this many files on, their blobs go into one pack: each by itself is a file that must be fsynced. */
 const packFrom = 1_000;
 /** For every blob git looks through all that it has put into the pack before: its time grows with the square of this. */
 const filesAPack = 20_000;

@@ -16,15 +16,15 @@ const maxPlainPaths = 200_000;
 const maxCopies = 100;
 /** Directories in one another: a path of 4,096 bytes (PATH_MAX) has fewer. */
 const maxDepth = 1_000;
-/** So many times it is found out exactly whether a tree is small enough by now. */
+/** This many times it is found out exactly whether a tree is small enough by now. */
 const maxExactCuts = 20;
 /** Levels that are read at all. */
 const maxLevels = 2 * maxDepth;
-/** So many refused entries are named one by one. */
+/** This many refused entries are named one by one. */
 const maxNamed = 100;
 /** Trees and commits that a process remembers: some hundred bytes each. */
 const maxRememberedCommits = 20_000;
-/** So many commits are read at once. */
+/** This many commits are read at once. */
 const commitsAtOnce = 1_000;
 const maxRemembered = 500_000;
 

@@ -119,7 +119,7 @@ export async function forceRef(repository: Repository, ref: string, after: Oid |
 }
 
 /** Takes entries that point to broken commits out of all reflogs; everything else in them stays (git-reflog(1), --stale-fix). */
-export async function mendReflogs(repository: Repository): Promise<void> {
+export async function repairReflogs(repository: Repository): Promise<void> {
 	await repository.run(["reflog", "expire", "--stale-fix", "--expire=never", "--expire-unreachable=never", "--all"], {
 		accept: [0, 1, 128],
 	});

@@ -245,7 +245,7 @@ describe("a workspace that cannot be opened", () => {
 	test("workspace: a bare repository → refused", async () => {
 		await expect(open(scratch.path("hub.git"))).rejects.toMatchObject({ code: "NOT_A_REPOSITORY", message: expect.stringMatching(/bare/) });
 	});
-	test("workspace: a directory inside a work tree → refused", async () => {
+	test("workspace: a directory inside a working tree → refused", async () => {
 		fs.mkdirSync(scratch.path("work/deep"));
 		await expect(open(scratch.path("work/deep"))).rejects.toMatchObject({
 			code: "NOT_A_REPOSITORY",

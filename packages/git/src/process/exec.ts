@@ -6,7 +6,7 @@ import { classify, GitError } from "./errors.ts";
 export interface GitRunOptions {
 	/** What it reads on standard input. */
 	input?: string | Uint8Array | Iterable<string | Uint8Array> | Readable;
-	/** Killed with its whole process group after so many milliseconds. */
+	/** Killed with its whole process group after this many milliseconds. */
 	timeoutMs?: number;
 	/** Exit codes that are an answer and not a failure. Default [0]. */
 	accept?: readonly number[];

@@ -9,7 +9,7 @@ import { lockHolder, setAsideLockFile } from "./lock-files.ts";
 /** A 40 or 64 digit object id. */
 export type Oid = string;
 
-/** So often a command is run that a shrinking file kills, with so many milliseconds in between. */
+/** This often a command is run that a shrinking file kills, with this many milliseconds in between. */
 const shrunkFileAttempts = 8;
 const shrunkFilePauseMs = 20;
 
@@ -33,7 +33,7 @@ export function checkGitVersion(text: string): void {
 }
 
 export interface OpenOptions {
-	/** The top level of the work tree. */
+	/** The top level of the working tree. */
 	directory: string;
 	/** Who commits where the user has configured nobody. */
 	node: string;
@@ -45,9 +45,9 @@ export interface OpenOptions {
 	sshOptions?: string;
 }
 
-/** A work tree with its repository, opened. All git commands on it go through `run`. */
+/** A working tree with its repository, opened. All git commands on it go through `run`. */
 export class Repository {
-	/** The top level of the work tree, absolute, symlinks resolved as git does. */
+	/** The top level of the working tree, absolute, symlinks resolved as git does. */
 	readonly root: string;
 	readonly gitDirectory: string;
 	readonly commonDirectory: string;
@@ -126,7 +126,7 @@ function parseConfigList(output: Buffer): Map<string, string> {
 }
 
 /**
- * Opens the repository whose work tree's top level is `directory`.
+ * Opens the repository whose working tree's top level is `directory`.
  * @throws GitError NOT_A_REPOSITORY (also for a bare one, or a directory below the top level), GIT_TOO_OLD, PERMISSION_DENIED
  */
 export async function openRepository(options: OpenOptions): Promise<Repository> {
@@ -172,7 +172,7 @@ export async function openRepository(options: OpenOptions): Promise<Repository> 
 		if (/not a git repository|must be run in a work tree/i.test(layout.stderr)) {
 			throw new GitError(
 				"NOT_A_REPOSITORY",
-				`${directory} is not a git work tree: run 'git init' there, then 'git remote add origin <url>'`,
+				`${directory} is not a git working tree: run 'git init' there, then 'git remote add origin <url>'`,
 				layout.stderr,
 			);
 		}
@@ -186,7 +186,7 @@ export async function openRepository(options: OpenOptions): Promise<Repository> 
 	if (path.resolve(root) !== path.resolve(directory) && !sameDirectory(root, directory)) {
 		throw new GitError(
 			"NOT_A_REPOSITORY",
-			`${directory} is inside the git work tree ${root}: name its top level as the workspace, or run 'git init' in it, then 'git remote add origin <url>'`,
+			`${directory} is inside the git working tree ${root}: name its top level as the workspace, or run 'git init' in it, then 'git remote add origin <url>'`,
 		);
 	}
 	const config = parseConfigList(list.stdout);

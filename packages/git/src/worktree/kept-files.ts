@@ -31,7 +31,7 @@ export type KeptNote = { -readonly [K in keyof KeptFile]: KeptFile[K] };
 interface Exposure {
 	readonly note: KeptNote;
 	readonly content: Buffer;
-	/** Whether we made it; else somebody wrote it, who did not make it from itself. */
+	/** Whether we made it; else someone wrote it, who did not make it from itself. */
 	readonly isOurs: boolean;
 	/** When it was written, in milliseconds since the epoch, by the file's own time. */
 	readonly at: number;

@@ -117,7 +117,7 @@ describe("a clean working tree arrives at the other commit, byte for byte", () =
 	});
 });
 
-describe("what somebody else has there is never destroyed", () => {
+describe("what someone else has there is never destroyed", () => {
 	test("foreign write: an uncommitted change → stays", async () => {
 		const ids = await history({ a: "1\n" }, { a: "2\n" });
 		put("a", "mine\n");

@@ -28,12 +28,12 @@ import { MountStores } from "./mount-store.ts";
 import { hasContentOf, type PlacedVersion, PlacedVersions } from "./placed-versions.ts";
 import { type Staged, Staging } from "./staging.ts";
 
-// The move of a working tree from one commit to another, such that no byte that somebody else wrote is ever destroyed:
+// The move of a working tree from one commit to another, such that no byte that someone else wrote is ever destroyed:
 // what lies at a path is renamed into the backup directory first (whatever it is by then), the new file is linked into
 // its place (link(2) fails where a file has appeared meanwhile), and only then is what was taken away compared with what
 // should have been there. git's own checkout looks first and overwrites later.
 
-/** Somebody wrote to a path between the last snapshot and the move. */
+/** Someone wrote to a path between the last snapshot and the move. */
 export interface LateWrite {
 	readonly path: GitPath;
 	/** What should have been found there: the content as `from` has it, or as we put it there a moment ago; null: nothing. */
@@ -128,9 +128,9 @@ export interface PlacedFile {
 	readonly isIntact: boolean;
 }
 
-/** So often a path that is written to without pause is looked at again. */
+/** This often a path that is written to without pause is looked at again. */
 const maxAttempts = 100;
-/** After so many tries to merge into a file, one that only grows counts as known. */
+/** After this many tries to merge into a file, one that only grows counts as known. */
 const appendAttempts = 3;
 
 /** A file above this is compared by its size first: no merge takes it. */
@@ -217,7 +217,7 @@ class Move {
 	readonly #late: LateWrites[] = [];
 	readonly #rescued: GitPath[] = [];
 	readonly #held: HeldChange[] = [];
-	/** Second links to files of somebody that were put back, and to ours that were made for late writes: until all is done, a start after a crash finds them. */
+	/** Second links to files of someone that were put back, and to ours that were made for late writes: until all is done, a start after a crash finds them. */
 	readonly #spare: Buffer[] = [];
 	/** Of the working tree, as far as they are known to be there. */
 	readonly #directories = new Set<GitPath>();
@@ -293,7 +293,7 @@ class Move {
 	}
 
 	/**
-	 * A replacement that was interrupted: what was taken away and nobody knew of is merged into what lies there now. Nothing was
+	 * A replacement that was interrupted: what was taken away and nobody knew of is merged into what is there now. Nothing was
 	 * taken: nothing has happened.
 	 */
 	async #replaceAgain({ path: name, mode, content, replaces }: FileReplacement): Promise<void> {
@@ -609,7 +609,7 @@ class Move {
 		}
 	}
 
-	/** What lies outside of a sparse checkout goes out of sight again, unless somebody wrote to it (git-sparse-checkout(1), reapply). */
+	/** What lies outside of a sparse checkout goes out of sight again, unless someone wrote to it (git-sparse-checkout(1), reapply). */
 	async #keepSparse(): Promise<void> {
 		await this.#repository.run(["update-index", "-q", "--refresh"], { accept: [0, 1] });
 		await this.#repository.run(["sparse-checkout", "reapply"], { accept: [0, 1, 128] });
@@ -739,7 +739,7 @@ class Move {
 	/**
 	 * Puts `staged` in the place of a file whose content is known, without a moment in which a reader finds nothing there.
 	 * @param destination takes what was there
-	 * @param found what lies there, as far as is known
+	 * @param found what is there, as far as is known
 	 * @returns what was there; or what was written at this very moment and seen too late: it has its place again. "impossible": it cannot
 	 * be done this way; "taken": what is no file was put there, and `destination` has it
 	 */
@@ -850,7 +850,7 @@ class Move {
 		return { content, at, exposed: [...this.#kept.exposedTo(name, content, at), ...more] };
 	}
 
-	/** A write that lies there. */
+	/** A write that is there. */
 	#writeAt(name: GitPath, { content, stats }: Found): Write {
 		return this.#write(name, content, Math.max(stats.mtimeMs, stats.ctimeMs));
 	}
@@ -988,7 +988,7 @@ class Move {
 				this.#kept.placedAs(change.path, this.#incomingId(change, versions), version);
 				return;
 			} catch (error) {
-				// Somebody made a file there in this very moment: it is looked at like the one before.
+				// Someone made a file there at this moment: it is looked at like the one before.
 				if ((error as NodeJS.ErrnoException).code !== "EEXIST" || attempt > maxAttempts) throw error;
 				appeared = true;
 			}
@@ -1107,7 +1107,7 @@ class Move {
 		const [{ content: written, at: writtenAt, exposed }, ...later] = writes as [Write, ...Write[]];
 		const { before, incoming: to } = versions ?? (await this.#blobsOf(change));
 		const ours = this.#kept.exposedByUs(change.path).filter((content) => !to?.equals(content));
-		// Somebody wrote just what came in.
+		// Someone wrote just what came in.
 		if (later.length === 0 && ours.length === 0 && to?.equals(written) && modeOnDisk(this.#live(change.path)) === change.after?.mode)
 			return;
 		this.#rescued.push(change.path);
@@ -1123,10 +1123,10 @@ class Move {
 	}
 
 	/**
-	 * Puts `content`, which was made from `there`, in the place of `there`. What somebody wrote in between was made from that too,
+	 * Puts `content`, which was made from `there`, in the place of `there`. What someone wrote in between was made from that too,
 	 * and is merged in.
 	 * @param how `from`: what lay there before all of that; `later`: what is known to have been written after `there`, oldest first;
-	 * `lies`: which of these lies there; `overtaken`: none does: `there` was away for a moment, and something else is in its place by now
+	 * `lies`: which of these is there; `overtaken`: none does: `there` was away for a moment, and something else is in its place by now
 	 */
 	async #replace(
 		name: GitPath,
@@ -1155,7 +1155,7 @@ class Move {
 			const { staging, backup } = this.#siteOf(name);
 			const staged = await staging.writeOne(wanted, mode);
 			const destination = backup.nextLate(name, staged);
-			// Nobody else knows this content: if we are killed when it lies there, the next start finds by this link what others wrote from.
+			// Nobody else knows this content: if we are killed when it is there, the next start finds by this link what others wrote from.
 			witness = backup.linkLate(name, staged, true);
 			this.#clearParents(name);
 			await this.#exchanger?.ready;
@@ -1231,7 +1231,7 @@ export async function moveWorkingTree(repository: Repository, options: MoveOptio
 }
 
 /**
- * Replaces files one by one as moveWorkingTree does: what lies there is renamed into `backup`, and content that nobody knew
+ * Replaces files one by one as moveWorkingTree does: what is there is renamed into `backup`, and content that nobody knew
  * of is merged in. Index and branch stay as they are. After a crash the same call with `resume` goes on where it stopped.
  */
 export async function replaceFiles(

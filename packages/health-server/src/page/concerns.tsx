@@ -55,7 +55,7 @@ export function alerts({ view, services: liveness, node }: NodeSnapshot): VNode 
 		.sort((a, b) => alertOrder[a.state] - alertOrder[b.state] || (a.since < b.since ? 1 : -1))
 		.slice(0, shownAlerts);
 	const failing = monitor?.checks.filter((check) => check.status !== "ok") ?? [];
-	// That nobody is told of alerts is worth a line although it is a choice.
+	// That alerts are sent to no one is worth a line although it is a choice.
 	const delivery = monitor?.checks.find((check) => check.name === "alerts");
 	const dead = liveness.monitor.status !== "up";
 	return (

@@ -15,7 +15,7 @@ export type Version =
 /** Larger files are for an editor. */
 export const largestShown_bytes = 512 * 1024;
 const shownRows = 3_000;
-/** Lines that are the same in all versions are folded away beyond so many around each difference. */
+/** Lines that are the same in all versions are folded away beyond this many around each difference. */
 const context = 3;
 
 /** Tells text from what is none: a NUL, or bytes that are no UTF-8. */

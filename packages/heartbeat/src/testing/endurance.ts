@@ -18,7 +18,7 @@ export interface EnduranceResult {
 }
 
 /**
- * Lets two nodes with the default settings live for so many days on a bad network; every few hours one of them dies
+ * Lets two nodes with the default settings live for this many days on a bad network; every few hours one of them dies
  * without a word, stays dead for ten minutes, and starts again.
  */
 export function endure(options: { days: number; lossRate: number; seed: number; deathEveryMs: number }): EnduranceResult {

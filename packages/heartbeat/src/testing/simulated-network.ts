@@ -46,7 +46,7 @@ export class SimulatedTime {
 		return this.#now;
 	}
 
-	/** Calls back after so many milliseconds; the entry is for {@link cancel}. */
+	/** Calls back after this many milliseconds; the entry is for {@link cancel}. */
 	schedule(delayMs: number, run: () => void): Entry {
 		const entry: Entry = { at: this.#now + Math.max(0, delayMs), order: this.#order++, run };
 		const heap = this.#heap;
@@ -65,7 +65,7 @@ export class SimulatedTime {
 		entry.run = null;
 	}
 
-	/** Lets so many milliseconds pass. */
+	/** Lets this many milliseconds pass. */
 	pass(ms: number): void {
 		const until = this.#now + ms;
 		for (let entry = this.#heap[0]; entry && entry.at <= until; entry = this.#heap[0]) {

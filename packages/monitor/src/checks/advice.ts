@@ -3,7 +3,7 @@ import type { Facts } from "../readings/facts.ts";
 
 /** What usually stands behind an error of a cycle, and what to do about it (docs/contract.md, section 5). */
 export const adviceFor: Readonly<Record<ErrorCode, { cause: string; action: string }>> = {
-	NOT_A_REPOSITORY: { cause: "the workspace is not a git work tree.", action: "git init, then git remote add origin <url>" },
+	NOT_A_REPOSITORY: { cause: "the workspace is not a git working tree.", action: "git init, then git remote add origin <url>" },
 	NO_REMOTE: { cause: "the remote, or its branch, is not there.", action: "what the message says; git remote -v shows the remotes" },
 	NO_COMMITS: { cause: "the repository has no commit yet.", action: "robust-sync --once" },
 	REMOTE_UNREACHABLE: { cause: "the network or the remote's host is down.", action: "git ls-remote" },
@@ -25,7 +25,7 @@ export const adviceFor: Readonly<Record<ErrorCode, { cause: string; action: stri
 		action: "the command that the message names; git ls-remote --heads lists the branches",
 	},
 	PUSH_RACE: { cause: "other nodes push all the time.", action: "robust-sync --once" },
-	HISTORY_REWRITTEN: { cause: "somebody force-pushed.", action: "git log --oneline --graph -20" },
+	HISTORY_REWRITTEN: { cause: "someone force-pushed.", action: "git log --oneline --graph -20" },
 	INDEX_LOCKED: { cause: "another git process holds the index.", action: "ps -C git" },
 	CONFLICT_UNRESOLVED: {
 		cause: "both sides changed the same place.",

@@ -82,7 +82,7 @@ export function checkConflicts(facts: Facts): Finding {
 		});
 	}
 	const summary =
-		repository === null && facts.repositoryProblem === null ? "no git work tree here" : "no unresolved conflicts, nothing left open";
+		repository === null && facts.repositoryProblem === null ? "no git working tree here" : "no unresolved conflicts, nothing left open";
 	return { name, summary, problems };
 }
 

@@ -6,10 +6,10 @@ import { executableOf, serviceAction } from "./advice.ts";
 
 /** A stop that was asked for is followed by a start when it is a restart or an upgrade. */
 const restartGraceMs = 10_000;
-/** After a boot, a first installation or a stop on purpose: so long may it take until somebody starts it. */
+/** After a boot, a first installation or a stop on purpose: so long may it take until someone starts it. */
 const startGraceMs = 60_000;
 const settlingMs = 30_000;
-/** So many restarts within ten minutes are a loop, although it is up at every look. */
+/** This many restarts within ten minutes are a loop, although it is up at every look. */
 export const crashLoopRestarts = 3;
 
 /** Whether one of this node's four services runs: by its state file, its pid with the kernel's start time, and systemd's own view. */

@@ -10,7 +10,7 @@ import type { Undelivered } from "./undelivered.ts";
 export interface Clock {
 	/** Milliseconds since the epoch. */
 	now(): number;
-	/** Calls back once after so many milliseconds; returns how to call it off. */
+	/** Calls back once after this many milliseconds; returns how to call it off. */
 	after(ms: number, callback: () => void): () => void;
 }
 

@@ -58,7 +58,7 @@ export function toUndelivered(event: AlertEvent, channels: readonly string[], no
 	};
 }
 
-/** Of one alert so many items may wait for a channel; of more, those in the middle are only counted. */
+/** Of one alert this many items may wait for a channel; of more, those in the middle are only counted. */
 const mostWaitingPerAlert = 4;
 
 /**

@@ -16,10 +16,10 @@ const marks: readonly (readonly [file: string, operation: NonNullable<Repository
 
 const listingTimeoutMs = 20_000;
 
-/** Reads how the repository of a work tree stands. null: `root` is not the top of one. Throws GitError when its index cannot be read. */
+/** Reads how the repository of a working tree stands. null: `root` is not the top of one. Throws GitError when its index cannot be read. */
 export type RepositoryReader = () => Promise<RepositoryView | null>;
 
-/** The directory of this work tree in its repository, following the `.git` file of a linked one. */
+/** The directory of this working tree in its repository, following the `.git` file of a linked one. */
 function gitDirectory(root: string): string | null {
 	const dotGit = path.join(root, ".git");
 	const stats = statSync(dotGit, { throwIfNoEntry: false });
@@ -30,7 +30,7 @@ function gitDirectory(root: string): string | null {
 }
 
 /**
- * A reader for one work tree. The open operation is seen by its files; git is started for the unmerged paths only when the
+ * A reader for one working tree. The open operation is seen by its files; git is started for the unmerged paths only when the
  * index has changed since the last look.
  */
 export function repositoryReader(root: string): RepositoryReader {

@@ -26,7 +26,7 @@ export async function becomes(condition: () => boolean, withinMs = 10_000): Prom
 	}
 }
 
-/** `monitor` as an executable, bundled as the build does it, in a git work tree of its own. */
+/** `monitor` as an executable, bundled as the build does it, in a git working tree of its own. */
 export class Executable {
 	readonly #directory = mkdtempSync(path.join(tmpdir(), "robust-sync-monitor-"));
 	readonly #bundle = path.join(this.#directory, "monitor.mjs");

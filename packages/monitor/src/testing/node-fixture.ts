@@ -241,7 +241,7 @@ export class NodeFixture {
 		this.put(this.paths.syncState, state);
 	}
 
-	/** Sync after so many failures in a row. */
+	/** Sync after this many failures in a row. */
 	failing(
 		failures: number,
 		code: NonNullable<SyncState["last_error"]>["code"] = "AUTH_FAILED",

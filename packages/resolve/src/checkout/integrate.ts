@@ -77,7 +77,7 @@ export interface Integration {
 	readonly changed: readonly GitPath[];
 	/** How many of these were taken away, because they are gone from the commit. */
 	readonly deleted: number;
-	/** Paths at which somebody wrote while the files were moved; merged in, not committed yet. */
+	/** Paths at which someone wrote while the files were moved; merged in, not committed yet. */
 	readonly rescued: readonly GitPath[];
 	/** Names of the directories below sync/conflicts/ that were written. */
 	readonly saved: readonly string[];
@@ -280,7 +280,7 @@ export async function planFastForward(repository: Repository, ours: Oid | null, 
 export async function planIntegration(repository: Repository, ours: Oid | null, theirs: Oid): Promise<Plan> {
 	const standing = ours === null ? "behind" : await relation(repository, ours, theirs);
 	const nothing = { kind: "nothing", from: ours, to: ours ?? theirs, theirs: null, resolution: null, publish: false, refused: [] } as const;
-	// What this node made or checked out is clean. What somebody else put there is found once.
+	// What this node made or checked out is clean. What someone else put there is found once.
 	if (standing === "same" && lookedAt.has(repository)) return nothing;
 	lookedAt.add(repository);
 	if (ours === null || standing === "behind") return await planFastForward(repository, ours, theirs);

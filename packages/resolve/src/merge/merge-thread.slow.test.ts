@@ -38,7 +38,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 const bytes = (text: string) => new Uint8Array(Buffer.from(text));
 
-/** A state file of an agent with so many tasks, of which each side changed one. */
+/** A state file of an agent with this many tasks, of which each side changed one. */
 function job(name: string, tasks: number, side: "a" | "b" = "b"): MergeJob {
 	const text = (changed: number) =>
 		JSON.stringify(

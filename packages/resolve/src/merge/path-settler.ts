@@ -39,7 +39,7 @@ export interface SettledPath {
 	readonly results: readonly { readonly path: GitPath; readonly entry: TreeEntry }[];
 }
 
-/** A file on its way into the result: bytes where it was merged, else the blob that is there already. */
+/** A file that goes into the result: bytes where it was merged, else the blob that is there already. */
 export type Made = { readonly mode: string; readonly content: Buffer } | TreeEntry;
 
 /** What becomes of one path. */
@@ -89,7 +89,7 @@ export interface OpenMerge {
 	readonly later?: "first" | "second";
 }
 
-/** So many files are read, and merged in one go; enough that handing them to the other thread costs nothing beside it. */
+/** This many files are read, and merged in one go; enough that handing them to the other thread costs nothing beside it. */
 const groupsAtATime = 512;
 const bytesAtATime = 8 * 1024 * 1024;
 

@@ -76,7 +76,7 @@ Resolved: records x.log`,
 		try {
 			clone.git("config", "merge.renames", "false");
 			clone.git("config", "merge.directoryRenames", "true");
-			clone.git("config", "user.name", "Somebody Else");
+			clone.git("config", "user.name", "Someone Else");
 			clone.git("replace", a, base);
 			const merge = await resolveMerge(clone.repository, b, a);
 			expect(merge.commit).toBe((await mergeBoth(a, b)).commit);

@@ -113,7 +113,7 @@ const maxNames = 1_000;
 
 const asText = (entry: VersionContent) => Buffer.from(`Subproject commit ${"oid" in entry ? entry.oid : ""}\n`);
 
-/** So many files are written in one go, and so many bytes held for it. */
+/** This many files are written in one go, and this many bytes held for it. */
 const filesAtATime = 64;
 const bytesAtATime = 8 * 1024 * 1024;
 

@@ -8,7 +8,7 @@ const steady = ["state.json", "messages.jsonl", "agent.log"];
 
 /**
  * Follows every token through a walk. Knows nothing of how files are merged: it looks at contents before and after, and asks that each
- * token is where somebody can find it: in the tree, in the versions saved by that merge, or taken away by an edit that history shows.
+ * token is where someone can find it: in the tree, in the versions saved by that merge, or taken away by an edit that history shows.
  */
 export class Account {
 	readonly #history: History;

@@ -82,7 +82,7 @@ export class RandomWalk {
 		this.nodes = Array.from({ length: nodes }, (_, number) => ({ number, head: this.first, saved: new Set<Oid>() }));
 	}
 
-	/** Edits and syncs in random order until there were so many edits; then everybody syncs until nobody has anything new. */
+	/** Edits and syncs in random order until there were this many edits; then everybody syncs until nobody has anything new. */
 	async run(edits: number): Promise<void> {
 		while (this.#edit < firstEdit + edits) {
 			const choice = this.#below(10);
@@ -102,7 +102,7 @@ export class RandomWalk {
 		return this.nodes.map(() => rest.splice(this.#below(rest.length), 1)[0] as WalkingNode);
 	}
 
-	/** So many nodes sync with the hub at the same time. */
+	/** This many nodes sync with the hub at the same time. */
 	async #together(count: number): Promise<void> {
 		await Promise.all(
 			this.#shuffled()
@@ -111,7 +111,7 @@ export class RandomWalk {
 		);
 	}
 
-	/** Merges what the hub has and pushes, again where somebody else was faster. */
+	/** Merges what the hub has and pushes, again where someone else was faster. */
 	async #sync(node: WalkingNode): Promise<void> {
 		for (;;) {
 			const hub = this.hub;

@@ -33,7 +33,7 @@ import { mountsNow } from "./held.ts";
 // A snapshot that takes away too much is committed and not published; what comes in and takes away too much is taken into history, and its
 // files stay (packages/resolve). Both wait for a person's word. Which it is follows from the commits: nothing is lost with a state file.
 
-/** So many paths are named in the state file. */
+/** This many paths are named in the state file. */
 const namedPaths = 10;
 
 /** The loss that this node would publish with `to`, where the remote is at `tip`; null: none, or a person has approved it. @throws GitError */

@@ -37,7 +37,7 @@ import type { CycleContext } from "../context/cycle-context.ts";
 import { reasonToSkip } from "./skipped-files.ts";
 
 // A held path is as its writers left it, while HEAD and the index have what came in. A snapshot must not take that for a change of
-// the user's. What somebody then writes there was made from what they could read: its base is what is on disk, not HEAD.
+// the user's. What someone then writes there was made from what they could read: its base is what is on disk, not HEAD.
 
 /** Held paths against what git status found. */
 export interface HeldView {
@@ -45,7 +45,7 @@ export interface HeldView {
 	hides(entry: StatusEntry): boolean;
 	/** Held paths that were written to since. */
 	readonly written: readonly HeldPath[];
-	/** Held paths whose entry somebody staged as it is on disk, by `git add -A`: it is no change. */
+	/** Held paths whose entry someone staged as it is on disk, by `git add -A`: it is no change. */
 	readonly staged: readonly HeldPath[];
 	/** What was held before. */
 	readonly before: HeldState;

@@ -31,7 +31,7 @@ const found = [
 	"read write nothing read write read read read write read write nothing read write read read append nothing append write kill read read kill",
 	"write nothing read nothing read nothing read nothing write nothing nothing read nothing nothing write nothing read append append kill append kill nothing nothing write write read",
 ].map((events): [Event[]] => [events.split(" ") as Event[]]);
-/** More: so many random ones, with another seed each time. */
+/** More: this many random ones, with another seed each time. */
 const moreRuns = Number(process.env.MOVE_RUNS ?? 0);
 
 interface State {

@@ -315,13 +315,13 @@ test("rebase: a write while a lost update is merged → on disk with it, still t
 
 test("rebase: killed meanwhile → the next start merges the write and keeps its base", async () => {
 	const json = (...keys: string[]) => `${JSON.stringify(Object.fromEntries(keys.map((key) => [key, 1])), null, "\t")}\n`;
-	const mended = store(json("chad", "incoming", "one"));
+	const repaired = store(json("chad", "incoming", "one"));
 	const stale = store(json("chad", "one"));
 	const backup = compactTimestamp(Date.now());
 	scratch.write("helios/state.json", json("chad", "incoming", "one"));
 	scratch.write(`helios/sync/backups/${backup}/late/0/state.json`, json("chad", "one", "two"));
 	const context = await contextOf(newMemory(paths, true), Date.now());
-	const files = [{ path: name, mode: "100644" as const, replaces: stale, content: mended }];
+	const files = [{ path: name, mode: "100644" as const, replaces: stale, content: repaired }];
 	writeRescueJournal(paths, { schema: 1, ref: "refs/heads/elsewhere", backup, files, started_at: timestamp(Date.now()) });
 	expect(await finishPutBack(context)).toBeNull();
 	writeRescueJournal(paths, { schema: 1, ref: "refs/heads/main", backup, files, started_at: timestamp(Date.now()) });

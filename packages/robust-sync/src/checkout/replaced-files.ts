@@ -21,7 +21,7 @@ import {
 export const lateWriteWindowMs = 60 * 60_000;
 /** A file that is rewritten this soon after a checkout may have been read before it. */
 export const staleWriteWindowMs = 10_000;
-/** Somebody who rewrites a file that was rewritten from a stale version is looked for as long as this after the checkout. */
+/** Someone who rewrites a file that was rewritten from a stale version is looked for as long as this after the checkout. */
 export const replacementsWindowMs = 2 * staleWriteWindowMs + 60_000;
 /** An agent that has read a file may think for so long, and then write it back. */
 export const unreadWindowMs = 60 * 60_000;
@@ -31,7 +31,7 @@ const largestStepMs = 24 * 60 * 60_000;
 const longestMoveMs = 10 * 60_000;
 /** Which older files are still open is asked this often. */
 const openIntervalMs = 30_000;
-/** So many of the newest backups are looked at when a program starts, however old they are: about 40 ms. */
+/** This many of the newest backups are looked at when a program starts, however old they are: about 40 ms. */
 const lookedAtFirst = 200;
 /** Backups go after a week, but the newest ten stay. */
 const keepForMs = 7 * 24 * 60 * 60_000;
@@ -54,7 +54,7 @@ export class ReplacedFiles {
 	readonly #paths: WorkspacePaths;
 	readonly #clock: MonotonicClock;
 	readonly #backups = new Map<string, Backup>();
-	/** When each was complete, by the monotonic clock: names and dates are wrong as soon as somebody sets the other one. */
+	/** When each was complete, by the monotonic clock: names and dates are wrong as soon as someone sets the other one. */
 	readonly #completeAt = new Map<string, number>();
 	#lookedAt: number | null = null;
 	#askedAt = Number.NEGATIVE_INFINITY;

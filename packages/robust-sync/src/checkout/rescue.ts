@@ -283,7 +283,7 @@ export interface CheckedContent {
 
 /** Paths checked out within the last 10 s. */
 export interface StaleWriteSearch {
-	/** With the content that was looked at, stale writes mended, and is to be committed. */
+	/** With the content that was looked at, stale writes repaired, and is to be committed. */
 	readonly checked: readonly CheckedContent[];
 	/** When that was, by the monotonic clock. */
 	readonly lookedAt: number;
@@ -364,7 +364,7 @@ function holdReplacements(
 	writeHeld(paths, { ...state, paths: next });
 }
 
-/** What was looked at is committed. Not so what was written while it was put back, which then lies there with it. */
+/** What was looked at is committed. Not so what was written while it was put back, which then is there with it. */
 export function noteCommitted({ repository, memory, now }: CycleContext, { checked, lookedAt }: Omit<StaleWriteSearch, "rescued">): void {
 	if (checked.length === 0) return;
 	const committed = new Map(checked.map(({ path: name, content }) => [name, blobOid(content, repository.objectFormat)]));

@@ -27,7 +27,7 @@ import { openWorkspaceRepository } from "../context/cycle-context.ts";
 import { type Options, print, printJson } from "./options.ts";
 
 const defaultLimit = 50;
-/** So many files are named of an entry; the rest are counted. */
+/** This many files are named of an entry; the rest are counted. */
 const namedFiles = 3;
 
 /** @throws CommandError (2) where `--by` is no name of a node */

@@ -205,7 +205,7 @@ const peersProblem = (peers: string) => problemOf("PEERS", peers);
  */
 export async function initWorkspace(paths: WorkspacePaths, options: Options, env: NodeJS.ProcessEnv = process.env): Promise<number> {
 	if (!fs.existsSync(`${paths.root}/.git`)) {
-		throw new CommandError(`${paths.root} is not the top of a git work tree: run git init or git clone first`, ExitCode.usage);
+		throw new CommandError(`${paths.root} is not the top of a git working tree: run git init or git clone first`, ExitCode.usage);
 	}
 	const repository = await openRepository({ directory: paths.root, node: defaultNodeName() });
 	const remote = env.SYNC_REMOTE || "origin";

@@ -1,8 +1,8 @@
-/** Back-off never waits longer than so many sync intervals. */
+/** Back-off never waits longer than this many sync intervals. */
 export const maxIntervals = 8;
 
 /**
- * Milliseconds until the next attempt after so many failures in a row: full jitter over an exponentially growing window, from
+ * Milliseconds until the next attempt after this many failures in a row: full jitter over an exponentially growing window, from
  * nothing up to interval × 2^(failures-1), at most interval × 8 (M. Brooker, "Exponential Backoff And Jitter", AWS 2015).
  * @param random in [0, 1)
  */

@@ -87,7 +87,7 @@ export interface CycleMemory {
 	ownTracked: readonly string[];
 	/** When held paths were last tried again. */
 	retriedAt: number;
-	/** When housekeeping was last done. */
+	/** When maintenance was last done. */
 	tidiedAt: number;
 	/** What nobody sets: ages are told by it. */
 	readonly clock: MonotonicClock;

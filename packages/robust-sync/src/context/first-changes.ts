@@ -1,7 +1,7 @@
 import type { GitPath } from "@robust-sync/git";
 import type { CycleMemory } from "./cycle-context.ts";
 
-/** While cycles fail, so many paths are remembered with the time of their first change; of others the last one counts. */
+/** While cycles fail, this many paths are remembered with the time of their first change; of others the last one counts. */
 const maxFirstChanges = 10_000;
 
 /** A change of a path was seen: the first one since it was last committed is remembered. */

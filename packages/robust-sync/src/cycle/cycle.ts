@@ -73,7 +73,7 @@ export interface CycleResult {
 	readonly waiting: number;
 	/** Paths that our own checkout changed. */
 	readonly checkedOut: readonly GitPath[];
-	/** The remote's history was rewritten by somebody; both histories are merged. */
+	/** The remote's history was rewritten by someone; both histories are merged. */
 	readonly rewritten: boolean;
 	/** Directories below sync/conflicts/ that were written. */
 	readonly saved: readonly string[];
@@ -441,7 +441,7 @@ async function planFor({ repository }: CycleContext, head: Oid | null, { tip, be
 async function checkOut(context: CycleContext, plan: Plan, progress: Progress): Promise<void> {
 	if (plan.kind === "nothing") return;
 	const ref = `refs/heads/${syncedBranch(context)}`;
-	// A fast-forward counts on its way.
+	// A fast-forward counts as it goes.
 	const counting =
 		plan.kind === "fast-forward" && plan.from !== null ? null : countCommits(context.repository, plan.from, plan.theirs ?? plan.to);
 	// Looked at when the move is over: nothing of a cycle goes on in the background when it has failed.

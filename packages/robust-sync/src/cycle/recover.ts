@@ -45,7 +45,7 @@ const table: readonly (readonly [found: string, recover: (context: CycleContext)
 	["a lock file that a killed git left", setAsideStaleLocks],
 	["a garbage collection that prunes at once", waitForCollector],
 	["an index that a power cut tore", makeIndexAgain],
-	["objects that the last cycle missed", mendObjects],
+	["objects that the last cycle missed", repairObjects],
 	["files that were being put back, with more in them", finishInterruptedPutBack],
 	["a move of the working tree that was interrupted", finishInterruptedMove],
 	["what a killed process was putting together", clearStaging],
@@ -129,7 +129,7 @@ async function makeIndexAgain({ repository, memory, now }: CycleContext): Promis
 	return "the index was torn: made again from HEAD, no file was touched";
 }
 
-async function mendObjects(context: CycleContext): Promise<string | null> {
+async function repairObjects(context: CycleContext): Promise<string | null> {
 	if (!context.memory.damaged) return null;
 	const done = await repairRepository(context);
 	context.memory.damaged = false;

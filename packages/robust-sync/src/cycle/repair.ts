@@ -4,12 +4,12 @@ import {
 	formerTips,
 	hasCommit,
 	isComplete,
-	mendReflogs,
 	type Oid,
 	readHead,
 	readRef,
 	rebuildIndex,
 	removeCommitGraph,
+	repairReflogs,
 	setAsideDamagedObjects,
 	trackingRef,
 } from "@robust-sync/git";
@@ -18,11 +18,11 @@ import type { CycleContext } from "../context/cycle-context.ts";
 import { SyncError } from "../context/sync-error.ts";
 import { requireRemote } from "../remote/upstream.ts";
 
-/** So many former places of the branch are tried before a person must look. */
+/** This many former places of the branch are tried before a person must look. */
 const tipsToTry = 20;
 
 /**
- * Mends a repository in which objects are missing or damaged (a pruning gc beside us, a disk, a power cut): what the remote has is
+ * Repairs a repository in which objects are missing or damaged (a pruning gc beside us, a disk, a power cut): what the remote has is
  * fetched again; a branch whose own last commits cannot be read goes back to the newest that can; the index is made again. No file
  * is touched, so that what those commits held is committed again by the next snapshot.
  * @returns what was done, in words
@@ -54,10 +54,10 @@ export async function repairRepository(context: CycleContext): Promise<string> {
 				"objects are missing that the remote does not have either: run git fsck --full, and clone it again beside if they cannot be found",
 			);
 		}
-		if (isBroken || found !== head) await forceRef(repository, ref, found, "robust-sync: mended");
+		if (isBroken || found !== head) await forceRef(repository, ref, found, "robust-sync: repaired");
 		if (found !== head) done.push(`went back from ${head.slice(0, 12)}, which cannot be read, to ${found.slice(0, 12)}`);
 	}
-	await mendReflogs(repository);
+	await repairReflogs(repository);
 	await rebuildIndex(repository, compactTimestamp(now()));
 	done.push("made the index again");
 	return `objects were missing or damaged: ${done.join(", ")}; no file was touched`;

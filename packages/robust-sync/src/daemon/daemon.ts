@@ -128,7 +128,7 @@ const settleAfterMs = 1_050;
 /** A peer's heartbeat ends a back-off, but not more often than this. */
 const minRetryMs = 1_000;
 
-/** A node that merges needs longer than one that only pushes: after so many pushes in a row the latter waits a multiple of its own time. */
+/** A node that merges needs longer than one that only pushes: after this many pushes in a row the latter waits a multiple of its own time. */
 const streakUntilYield = 2;
 const yieldFactor = 2;
 const maxYieldMs = 1_000;
@@ -479,7 +479,7 @@ export class Daemon {
 		if (parts.length > 0) this.#log.info(line, { head: result.head?.slice(0, 12) });
 		else this.#log.debug(line);
 		if (result.rewritten)
-			this.#log.warn("HISTORY_REWRITTEN: somebody forced a push to the remote; both histories were merged, nothing was dropped");
+			this.#log.warn("HISTORY_REWRITTEN: someone forced a push to the remote; both histories were merged, nothing was dropped");
 		for (const name of result.saved) this.#log.info(savedText(this.#paths, name));
 	}
 
@@ -555,7 +555,7 @@ export class Daemon {
 			await tidy(context);
 		} catch (error) {
 			if (error instanceof LockLostError) throw error;
-			this.#log.warn(`housekeeping failed: ${error instanceof Error ? error.message : String(error)}`);
+			this.#log.warn(`maintenance failed: ${error instanceof Error ? error.message : String(error)}`);
 		}
 	}
 

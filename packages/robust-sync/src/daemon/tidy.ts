@@ -5,7 +5,7 @@ import type { CycleContext } from "../context/cycle-context.ts";
 import { pruneRefused } from "../remote/refused-files.ts";
 import { maintain } from "./maintenance.ts";
 
-/** Housekeeping is looked at this often. */
+/** Maintenance is looked at this often. */
 export const tidyIntervalMs = 10 * 60_000;
 /** On a node that never rests it is done all the same after this long: about 10 minutes of work without rest make 10,000 loose objects. */
 export const tidyLatestMs = 12 * 60_000;
@@ -13,7 +13,7 @@ export const tidyLatestMs = 12 * 60_000;
 const leftoverMs = 60 * 60_000;
 
 /**
- * Housekeeping between cycles: old backups, empty directories of saved versions, leftovers of killed processes, and the
+ * Maintenance between cycles: old backups, empty directories of saved versions, leftovers of killed processes, and the
  * repository's loose objects. Only ever removes what this project made.
  */
 export async function tidy(context: CycleContext): Promise<void> {

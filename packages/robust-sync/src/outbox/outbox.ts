@@ -44,12 +44,12 @@ export const outboxSchema = z.object({
 	latest: z.optional(z.string()),
 });
 
-/** One message on its way: fixed in `sync/outbox.json` before anything is copied. */
+/** One message in delivery: fixed in `sync/outbox.json` before anything is copied. */
 export type Delivery = z.infer<typeof deliverySchema>;
 
 export interface Outbox {
 	readonly deliveries: readonly Delivery[];
-	/** Paths in the work tree that the next snapshot must commit. */
+	/** Paths in the working tree that the next snapshot must commit. */
 	readonly targets: readonly GitPath[];
 	readonly skipped: readonly SkippedFile[];
 	/** How many messages wait for the next cycle: these are enough for one. */
@@ -94,7 +94,7 @@ function pendingFile(paths: WorkspacePaths, name: string): Buffer {
 /**
  * Brings every waiting message to its place below `messages/<node>/<day>/`: time and name are fixed on disk first, so that a retry
  * after a crash delivers each exactly once, and in the order in which they were put into the outbox.
- * @param limit so many at once; those that were begun before are not left for later
+ * @param limit this many at once; those that were begun before are not left for later
  */
 export async function collectOutbox(context: CycleContext, limit = maxMessagesPerCycle): Promise<Outbox> {
 	const { paths, config, now, log } = context;
@@ -241,7 +241,7 @@ async function placeMessages(paths: WorkspacePaths, deliveries: readonly Deliver
 			const target = placeOf(delivery);
 			if (!isThere(places, target)) {
 				const content = readPending(paths, name);
-				// Replaced or taken back in this very moment: the next cycle has another look.
+				// Replaced or taken back at this moment: the next cycle has another look.
 				if (content === null || blobOid(content) !== blob) continue;
 				const from = path.join(staging, String(index));
 				fs.writeFileSync(from, content);

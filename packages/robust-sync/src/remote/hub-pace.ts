@@ -3,7 +3,7 @@ const firstLimitMs = 60_000;
 const longestLimitMs = 3_600_000;
 /** A wait that a state file claims to be left of an earlier one is never longer. */
 const longestResumedMs = 24 * 3_600_000;
-/** So many sync intervals may pass between two questions while every peer announces what it pushes, at most `longestAskMs`. */
+/** This many sync intervals may pass between two questions while every peer announces what it pushes, at most `longestAskMs`. */
 const askIntervals = 5;
 const longestAskMs = 600_000;
 /** A push counts for its turn when it begins within this part of the round after it. */

@@ -70,7 +70,7 @@ function isElsewhere(root: string, name: GitPath, seen: Map<GitPath, boolean>): 
 
 type Content = Pick<DiskFile, "mode" | "content" | "oid">;
 
-/** What lies there, as git would store it; null: nothing; undefined: something that only the full look can deal with. @param limit bytes */
+/** What is there, as git would store it; null: nothing; undefined: something that only the full scan can deal with. @param limit bytes */
 function contentAt({ repository, config }: CycleContext, name: GitPath, limit: number): Content | null | undefined {
 	if (reasonToSkip(repository.root, name, config.maxFileMb) !== null) return undefined;
 	try {
@@ -82,7 +82,7 @@ function contentAt({ repository, config }: CycleContext, name: GitPath, limit: n
 	}
 }
 
-/** Changes against `entries`, what HEAD has; null: something needs the full look. */
+/** Changes against `entries`, what HEAD has; null: something needs the full scan. */
 function changesOf(
 	context: CycleContext,
 	names: readonly GitPath[],
@@ -104,7 +104,7 @@ function changesOf(
 	return changes;
 }
 
-/** What HEAD has at some paths, and which of the others an ignore rule covers; null: these paths only the full look can deal with. */
+/** What HEAD has at some paths, and which of the others an ignore rule covers; null: these paths only the full scan can deal with. */
 async function lookUp(
 	{ repository }: CycleContext,
 	head: Oid,
@@ -245,7 +245,7 @@ export async function takeDirectSnapshot(
 
 /**
  * Tells the index what direct snapshots committed. Until then `git status` shows those paths as staged the other way round. Where that
- * fails, the next look is at everything, and mends it.
+ * fails, the next look is at everything, and repairs it.
  */
 export async function bringIndexUpToDate({ repository, memory, lock, log }: CycleContext): Promise<void> {
 	const { known } = memory;

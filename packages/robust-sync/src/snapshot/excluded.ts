@@ -74,7 +74,7 @@ async function switchTo(context: CycleContext, wanted: readonly string[]): Promi
 }
 
 function putIntoEffect({ repository, paths }: CycleContext, wanted: readonly string[]): void {
-	// The lines of a linked work tree are those of others as well.
+	// The lines of a linked working tree are those of others as well.
 	if (!isLinkedWorkTree(paths.root)) writeExcludeLines(repository, wanted);
 	setExcludePatterns(repository, wanted);
 }

@@ -29,7 +29,7 @@ export class KnownChanges {
 	/** When everything was last looked at with the watcher already at work; null: never, or something was missed since. */
 	#lookedAt: number | null = null;
 	#left: Left | null = null;
-	/** What the last full look left out; reported until the next one. */
+	/** What the last full scan left out; reported until the next one. */
 	skipped: readonly SkippedFile[] = [];
 	/** Paths of commits that the index does not know of yet. */
 	readonly indexBehind = new Set<GitPath>();

@@ -11,11 +11,11 @@ import {
 	writeIndexEntries,
 } from "@robust-sync/git";
 
-/** Whether the nested repository in `directory` has a remote of its own: then it is somebody's clone and not an agent's folder. */
+/** Whether the nested repository in `directory` has a remote of its own: then it is someone's clone and not an agent's folder. */
 function hasRemote(directory: Buffer): boolean {
 	const dotGit = Buffer.concat([directory, Buffer.from("/.git")]);
 	try {
-		// A `.git` file points elsewhere: a submodule or a linked work tree, synced by its own repository.
+		// A `.git` file points elsewhere: a submodule or a linked working tree, synced by its own repository.
 		if (!fs.lstatSync(dotGit).isDirectory()) return true;
 		return /^\s*\[remote\s/m.test(fs.readFileSync(Buffer.concat([dotGit, Buffer.from("/config")]), "utf8"));
 	} catch {
@@ -89,7 +89,7 @@ export async function openNestedRepositories(
 		}
 		if (!holdsFiles(fileSystemPath(repository.root, directory))) continue;
 		await writeIndexEntries(repository, [
-			// A bare link of the same name gives way.
+			// A bare link of the same name is replaced.
 			{ path: directory, entry: null },
 			{ path: pathIn(directory, placeholder), entry: { mode: "100644", oid: emptyBlob[repository.objectFormat] } },
 		]);

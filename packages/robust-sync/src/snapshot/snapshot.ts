@@ -152,7 +152,7 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 		if (kind === "changed" && index === "D" && !untracked.has(name) && !isGone(repository.root, name)) continue;
 		// A link that gave way to the files below it is out of the index already.
 		if (isOwnPath(name)) {
-			// Somebody has put it into the index.
+			// Someone has put it into the index.
 			if (index !== "?" && index !== "D") memory.ownTrackedChecked = false;
 			else if (index === "?" && !isExactlyOurs(name)) skipped.push(skippedFile(name, "refused-path"));
 			continue;
