@@ -11,9 +11,10 @@ import type { Merged, Sides } from "./sides.ts";
 export type KeyedFormat = "toml" | "yaml" | "ini" | "env" | "properties" | "words";
 
 const INI_SYNTAX: Readonly<Record<Exclude<KeyedFormat, "toml" | "yaml">, IniSyntax>> = {
-	ini: { quotedLines: false, between: /^([^=]*)=[ \t]*/ },
+	ini: { quotedLines: false, between: /^([^=]*(?==)|[^=:]+(?=:(?:[ \t]|$)))[=:][ \t]*/ },
 	env: { quotedLines: true, between: /^([^=]*)=[ \t]*/ },
-	properties: { quotedLines: false, between: /^([^=:]*)[=:][ \t]*/ },
+	// A key ends at the first blank, `=` or `:` that is not escaped (java.util.Properties).
+	properties: { quotedLines: false, between: /^[ \t]*((?:\\.|[^=:\s\\])+)(?:[ \t]*[=:][ \t]*|[ \t]+)/ },
 	words: { quotedLines: false, between: /^[ \t]*([^ \t]+)[ \t]+/ },
 };
 

@@ -20,7 +20,7 @@ const JSON_EXTENSIONS = new Set(
 		.map((extension) => `.${extension}`),
 );
 const RECORD_EXTENSIONS = new Set([".jsonl", ".ndjson", ".csv", ".tsv", ".log"]);
-const PROSE_EXTENSIONS = new Set([".md", ".markdown", ".mdc", ".qmd", ".txt", ".org", ".rst", ".adoc"]);
+const PROSE_EXTENSIONS = new Set([".md", ".markdown", ".mdc", ".qmd", ".txt", ".org", ".rst", ".adoc", ".asciidoc"]);
 
 /** Files of keys and values by their extension. */
 const KEYED_EXTENSIONS: Readonly<Record<string, KeyedFormat>> = {
@@ -67,6 +67,13 @@ const SINGLE_VALUE_EXTENSIONS = new Set([".pub", ".pid", ".sha1", ".sha256", ".s
 /** Lines of these say something each by themselves. */
 const RECORD_NAMES = new Set(["known_hosts", "authorized_keys", "allowed_signers"]);
 
+const MARKUPS: Readonly<Record<string, NoteSyntax["markup"]>> = {
+	".org": "org",
+	".adoc": "asciidoc",
+	".asciidoc": "asciidoc",
+	".rst": "restructured",
+};
+
 /** Text with front matter whose lines depend on their neighbours. */
 const CODE_WITH_FRONT_MATTER = new Set([".mdx", ".rmd", ".html", ".htm", ".liquid", ".njk"]);
 
@@ -112,7 +119,7 @@ const CODE_EXTENSIONS = new Set(
 	`yaml yml toml ini cfg conf config properties env editorconfig json5 hjson xml xsd xsl xslt xhtml html htm svg vue svelte astro css scss sass less styl
 	js mjs cjs jsx ts mts cts tsx coffee py pyi pyx pyw rb erb rake gemspec php phtml pl pm t lua tcl r rmd jl m mm swift kt kts java scala sbt groovy gradle
 	clj cljs cljc edn cs csx fs fsx fsi vb vbs c h cc hh cpp hpp cxx hxx inl ino d go rs zig nim v sv vhd vhdl asm s hs lhs ml mli ex exs erl hrl elm dart
-	sol move cairo sql psql graphql gql proto thrift avsc prisma tf tfvars hcl nix bzl bazel cmake mk mak make ninja gn gni sh bash zsh fish ksh csh ps1
+	sol move cairo ledger hledger journal beancount ebuild vhost strings http rest sql psql graphql gql proto thrift avsc prisma tf tfvars hcl nix bzl bazel cmake mk mak make ninja gn gni sh bash zsh fish ksh csh ps1
 	psm1 psd1 drawio dio ics ical vcf vcs rss atom resx xaml kml gpx opml caddy bat cmd awk sed vim el lisp scm rkt tex sty cls bib ipy service socket timer target mount path desktop rules diff patch dockerfile
 	containerfile cue dhall jsonnet libsonnet rego feature pug jade haml ejs hbs handlebars mustache liquid j2 jinja jinja2 tmpl tpl po pot plist csproj
 	vcxproj props targets sln pbxproj xcconfig entitlements storyboard xib ipynb_ wat glsl vert frag hlsl wgsl cu cuh f f90 f95 for pas pp ada adb ads
@@ -125,7 +132,9 @@ const CODE_NAMES = new Set(
 	`makefile gnumakefile dockerfile containerfile vagrantfile jenkinsfile rakefile gemfile podfile brewfile procfile justfile cmakelists.txt
 	requirements.txt constraints.txt robots.txt build workspace go.mod go.work .env .envrc .bashrc .zshrc .profile .bash_profile .vimrc .gitconfig .gitmodules
 	.npmrc .yarnrc .editorconfig .sync_env crontab caddyfile fstab sudoers ssh_config sshd_config nginx.conf haproxy.cfg .netrc .inputrc .curlrc
-	.wgetrc .screenrc .psqlrc`.split(/\s+/),
+	.wgetrc .screenrc .psqlrc codeowners .htaccess .htpasswd .tmux.conf .xresources .xinitrc .zprofile .zshenv .bash_logout .login .logout
+	hosts exports passwd group smb.conf wg0.conf i3config muttrc gitolite.conf .mailrc .ledger .hledger.journal main.cf master.cf pkgbuild guardfile
+	fastfile appfile dangerfile snapfile meson.build`.split(/\s+/),
 );
 
 /** The last part of a path, lower case; bytes that are not ASCII do not matter here. */
@@ -164,7 +173,7 @@ export function noteSyntax(path: Uint8Array | string, kind: Kind | "unknown"): N
 	const extension = extensionOf(path);
 	if (CODE_WITH_FRONT_MATTER.has(extension)) return { markup: "plain", asCode: true };
 	if (kind !== "prose" && kind !== "unknown") return null;
-	return { markup: extension === ".org" ? "org" : extension === ".rst" || extension === ".adoc" ? "plain" : "markdown", asCode: false };
+	return { markup: MARKUPS[extension] ?? "markdown", asCode: false };
 }
 
 /** What pairs a text must have: elements, BEGIN and END, braces. */
@@ -232,10 +241,13 @@ export function namedKind(path: Uint8Array | string, contents: readonly Uint8Arr
 	return "unknown";
 }
 
-/** `.ssh/config`, what it includes, and the settings of programs that are named `.somethingrc`. */
+/** `.ssh/config`, what it includes, and the settings of programs: `.somethingrc`, `.config/…/config`. */
 function isHiddenConfig(path: Uint8Array | string, name: string): boolean {
 	const text = typeof path === "string" ? path : toLatin1(path);
-	return /^\.[a-z0-9_-]+rc$/.test(name) || /(?:^|\/)(?:\.?ssh\/config|sshd?_config)(?:\.d\/[^/]+)?$/.test(text);
+	// A hidden name without extension is a program's settings; lists of patterns and names are lists all the same.
+	if (/^\.[a-z0-9_-]+$/.test(name) && !/(?:ignore|attributes|keep|mailmap|list|words|dictionary)$/.test(name)) return true;
+	if (name === "config" && /(?:^|\/)\.[^/]+\//.test(text)) return true;
+	return /(?:^|\/)(?:\.?ssh\/config|sshd?_config)(?:\.d\/[^/]+)?$/.test(text);
 }
 
 /**

@@ -128,11 +128,16 @@ function mergeUnchecked(path: Uint8Array | string, attribute: AttributeKind | un
 		const merged = wholeSide(sides);
 		if (merged !== null) return { strategy: "later", merged };
 	}
+	const { older, later } = sides;
 	switch (kind) {
 		case "later":
 			return { strategy: "later", merged: mergeLater(sides) };
-		case "records":
+		case "records": {
+			// A table without its header is none.
+			const kept = /^\.[ct]sv$/.test(extensionOf(path)) && (older.length === 0 || later.length === 0) ? emptied(sides) : null;
+			if (kept !== null) return { strategy: "records", merged: kept };
 			return { strategy: "records", merged: mergeRecords(sides, extensionOf(path)) };
+		}
 		case "keyed":
 			return mergeKeyed(keyedFormat(path, contents) ?? "ini", sides);
 		default:

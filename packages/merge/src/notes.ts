@@ -4,7 +4,7 @@ import type { Lines } from "./lines.ts";
 import { type Lost, mergeAddedBlocks, mergeBlocks } from "./notes/blocks.ts";
 import { isValidFrontMatter, mergeFrontMatter, type Note, splitNote } from "./notes/front-matter.ts";
 import { mayHaveStatements, mergeStatements } from "./notes/lines.ts";
-import { type Markup, mayHaveBlocks, splitUnits, type Unit } from "./notes/units.ts";
+import { INDENTED, type Markup, mayHaveBlocks, splitUnits, type Unit } from "./notes/units.ts";
 import { type MergedText, mergePlainly } from "./plain-text.ts";
 import { mergeProseLines } from "./prose.ts";
 import type { Merged, Sides } from "./sides.ts";
@@ -90,7 +90,7 @@ export function noteFaults(content: Uint8Array, markup: Markup, known: () => Rea
 	if (front !== null && splitNote(body.replace(/^\n+/, "")).front?.format === front.format) faults.add("front matter twice");
 	for (const { block, text } of mayHaveBlocks(body, markup) ? splitUnits(body, markup) : []) {
 		if (block === null) continue;
-		if (block.close === "") faults.add("block without end");
+		if (block.close === "" && block.language !== INDENTED) faults.add("block without end");
 		if (!/^(?:json|ya?ml$|toml$)/.test(block.language)) continue;
 		blocks ??= known();
 		if (blocks.has(text)) continue;

@@ -22,7 +22,7 @@ const NAMED_RECORDS = new Set([".jsonl", ".ndjson"]);
 export function mergeRecords(sides: Sides, extension: string): Merged {
 	const { base, older, later } = sides;
 	const quoted = extension === ".csv" || extension === ".tsv";
-	const separator = extension === ".csv" ? "," : "\t";
+	const separator = extension === ".csv" ? separatorOf([older, later]) : "\t";
 	const split = (bytes: Uint8Array | null): Lines => (bytes === null ? NO_LINES : splitRecords(toLatin1(bytes), quoted));
 	const named = quoted || NAMED_RECORDS.has(extension) ? ([split(base), split(older), split(later)] as const) : null;
 	const unified = named && (quoted ? unifyRows(...named, separator) : unifyObjects(...named));
@@ -38,6 +38,12 @@ export function mergeRecords(sides: Sides, extension: string): Merged {
 	else text.addAllOf(whole);
 	// A record that a side added is there, or its equal from the other side is: nothing else can be lost.
 	return { content: fromLatin1(text.toString()), olderLost: unified?.olderLost ?? false, laterLost: unified?.laterLost ?? false };
+}
+
+/** What parts the fields of a CSV file: a comma, unless its first line has none and has semicolons (where a comma is the decimal sign). */
+function separatorOf(sides: readonly Uint8Array[]): "," | ";" {
+	const first = sides.filter(({ length }) => length > 0).map((side) => (side.includes(0x0a) ? side.subarray(0, side.indexOf(0x0a)) : side));
+	return first.length > 0 && first.every((line) => !line.includes(0x2c) && line.includes(0x3b)) ? ";" : ",";
 }
 
 function addMerged(text: MergedText, aligned: Aligned, readTime: TimeReader): void {

@@ -70,7 +70,8 @@ export function identities(
 	return distinct(versions, (tree, node) => (tree.type[node]! < ARRAY ? writtenScalar(tree, node) : null), values);
 }
 
-function identity(tree: JsonTree, node: number): string | null {
+/** What a member that names an element says; null: it is no name. */
+export function identity(tree: JsonTree, node: number): string | null {
 	return node !== NONE && (tree.type[node] === STRING || tree.type[node] === NUMBER) ? scalarValue(tree, node) : null;
 }
 

@@ -10,6 +10,7 @@ import { type Elements, identities, numberElements } from "./identity.ts";
 import { mergeKeyed } from "./keyed.ts";
 import { comments, type Layout, layout } from "./layout.ts";
 import { areScalars, byPlace, onlyReplaced, scalarList } from "./places.ts";
+import { joinSameNames } from "./same-name.ts";
 import { mergeSequence, withoutRepetitions } from "./sequence.ts";
 import { mergeTextLines, type TextNode } from "./text-lines.ts";
 import { ARRAY, type JsonTree, NONE, NUMBER, OBJECT, valueText } from "./tree.ts";
@@ -198,11 +199,14 @@ export class TreeMerge {
 		const list = numbers === null ? null : scalarList(elements, numbers, base !== null);
 		if (list === "places") return this.#write(byPlace(older.kids.length, base !== null), versions, depth);
 		const ids = list === "sequence" ? null : identities(elements, this.#keys, this.#identities);
-		if (ids !== null) return this.#write(mergeKeyed(ids[0]!, ids[1]!, ids[2]!, ...this.#changed(versions)), versions, depth, !scalars);
+		if (ids !== null)
+			return this.#write(mergeKeyed(ids[0]!, ids[1]!, ids[2]!, ...this.#changed(versions)), versions, depth, () => !scalars);
 		const [inBase, inOlder, inLater] = numbers ?? this.#numbered(elements);
 		const likeness = (one: Layout | null, other: Layout) => (i: number, j: number) => this.#likeness(one!, i, other, j);
 		const entries = mergeSequence(inBase!, inOlder!, inLater!, likeness(base, older), likeness(base, later), likeness(older, later));
-		return this.#write(scalars ? withoutRepetitions(entries, inBase!, inOlder!, inLater!, true) : entries, versions, depth);
+		if (scalars) return this.#write(withoutRepetitions(entries, inBase!, inOlder!, inLater!, true), versions, depth);
+		const named = joinSameNames(entries, elements[1]!, elements[2]!, this.#keys);
+		return this.#write(named.entries, versions, depth, (entry) => named.joined.has(entry));
 	}
 
 	/** Did both sides only replace elements where they stand? Most of a long list is written alike, and is not looked at. */
@@ -289,7 +293,7 @@ export class TreeMerge {
 		return shared;
 	}
 
-	#write(entries: readonly Entry[], versions: Versions, depth: number, areNamed = false): string {
+	#write(entries: readonly Entry[], versions: Versions, depth: number, isNamed: (entry: Entry) => boolean = () => false): string {
 		const { base, older, later } = versions;
 		return writeContainer(entries, {
 			...versions,
@@ -297,7 +301,7 @@ export class TreeMerge {
 			value: (entry) => {
 				const [o, l] = [older.kids[entry.older]!, later.kids[entry.later]!];
 				if (entry.base !== NONE) return this.#value(base!.kids[entry.base]!, o, l, depth + 1);
-				return areNamed ? this.#oneOf(o, l) : this.#value(NONE, o, l, depth + 1);
+				return isNamed(entry) ? this.#oneOf(o, l) : this.#value(NONE, o, l, depth + 1);
 			},
 			commentLost: () => {
 				this.#olderLost = true;

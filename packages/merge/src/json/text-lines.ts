@@ -1,6 +1,7 @@
 import { isAppend, mergeAppend } from "../append.ts";
 import { fromLatin1, toLatin1 } from "../bytes.ts";
 import { mergeCode } from "../code.ts";
+import type { Merged, Sides } from "../sides.ts";
 import { ARRAY, children, type JsonTree, STRING, valueText } from "./tree.ts";
 
 /** One version of a text that JSON holds as a string, or as a list of the text's lines, each with its line feed. */
@@ -30,7 +31,7 @@ export function mergeTextLines(base: TextNode | null, older: TextNode, later: Te
 		older: fromLatin1(plainText(older)),
 		later: fromLatin1(plainText(later)),
 	};
-	const merged = isAppend(sides) && addsLines(sides) ? mergeAppend(sides) : mergeCode(sides);
+	const merged = mergeCut(sides) ?? (isAppend(sides) && addsLines(sides) ? mergeAppend(sides) : mergeCode(sides));
 	const result = toLatin1(merged.content);
 	const { olderLost } = merged;
 	if (result === toLatin1(sides.later)) return { text: valueText(tree, node), olderLost };
@@ -40,6 +41,30 @@ export function mergeTextLines(base: TextNode | null, older: TextNode, later: Te
 	if (tree.type[node] === STRING) return { text: `"${result.replaceAll("\n", String.raw`\n`)}"`, olderLost };
 	const layout = [later, older].find((side) => side.tree.size[side.node]! > 0)!;
 	return { text: inLayoutOf(layout, written), olderLost };
+}
+
+/**
+ * Where one side only cut lines off at the end or at the start (a cell was split in two), and the other changed none of them, they go.
+ *
+ * @returns null: no side did.
+ */
+function mergeCut({ base, older, later }: Sides): Merged | null {
+	if (base === null) return null;
+	const [before, mine, theirs] = [base, older, later].map((content) => toLatin1(content)) as [string, string, string];
+	const text = withoutCut(before, mine, theirs) ?? withoutCut(before, theirs, mine);
+	return text === null ? null : { content: fromLatin1(text), olderLost: false, laterLost: false };
+}
+
+function withoutCut(base: string, cut: string, other: string): string | null {
+	if (cut === "" || cut.length >= base.length) return null;
+	const kept = cut.endsWith("\n") ? cut.slice(0, -1) : cut;
+	if (base.startsWith(`${kept}\n`)) {
+		const tail = base.slice(kept.length);
+		if (tail.length > 1 && other.length > tail.length && other.endsWith(tail)) return other.slice(0, -tail.length) + cut.slice(kept.length);
+	}
+	if (!base.endsWith(`\n${cut}`)) return null;
+	const head = base.slice(0, base.length - cut.length);
+	return other.length > head.length && other.startsWith(head) ? other.slice(head.length) : null;
 }
 
 /** Did both sides begin a new line? One that finished the last line wrote another one. */

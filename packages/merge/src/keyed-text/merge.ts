@@ -1,4 +1,3 @@
-import { spend } from "../budget.ts";
 import { fromLatin1, toLatin1 } from "../bytes.ts";
 import { choose } from "../choose.ts";
 import { mergeCode } from "../code.ts";
@@ -9,6 +8,7 @@ import { mergeSequence, withoutRepetitions } from "../json/sequence.ts";
 import { NONE } from "../json/tree.ts";
 import { trimBlanks } from "./blanks.ts";
 import { commentLines, commentsBetween, hasLostComment, mayHaveComments, withoutComments } from "./comments.ts";
+import { elementName, identities, isRenamed, likeness, mapKeys, normalized } from "./elements.ts";
 import type { Block, Flow, Item, Leaf, Value } from "./item.ts";
 
 export interface MergedTree {
@@ -16,9 +16,6 @@ export interface MergedTree {
 	readonly olderLost: boolean;
 	readonly laterLost: boolean;
 }
-
-/** Items that name an element of a list, the most telling first. */
-const IDENTITY_KEYS = ["id", "_id", "uuid", "guid", "key", "name", "slug", "path", "url"];
 
 /**
  * Merges two versions of a structured text: maps key by key, lists by identity or as sequences, values by the later rule. The result is put
@@ -188,6 +185,11 @@ class TreeMerge {
 	}
 
 	#entries({ base, older, later }: Versions<Block | Flow>): Entry[] {
+		if (base !== null && isRenamed(base, older, later)) {
+			const [before, mine, theirs] = [base.items[0]!.key, older.items[0]!.key, later.items[0]!.key];
+			if (mine !== before && theirs !== before && mine !== theirs) this.olderLost = true;
+			return [{ base: 0, older: 0, later: 0 }];
+		}
 		const versions = [base?.items ?? [], older.items, later.items] as const;
 		// What changed only its comments goes where the other side removed it.
 		const changed = (side: readonly Item[]) => (inBase: number, inSide: number) => !saysTheSame(versions[0][inBase]!, side[inSide]!);
@@ -198,7 +200,7 @@ class TreeMerge {
 			return mergeKeyed(b!, o!, l!, changed(versions[1]), changed(versions[2]));
 		}
 		const [b, o, l] = versions.map((items) =>
-			interner.ids(items.map((item) => normalized(this.#hasComments ? withoutComments(item) : item.text))),
+			interner.ids(items.map((item) => elementName(this.#hasComments ? withoutComments(item) : item.text))),
 		);
 		const likenessOf = (one: readonly Item[], other: readonly Item[]) => (i: number, j: number) => likeness(one[i]!.value, other[j]!.value);
 		const [inBase, inOlder, inLater] = versions;
@@ -324,74 +326,6 @@ function plain(trivia: string): string {
 
 function withoutBlanks(line: string): string {
 	return line.replace(/[ \t]+/g, "");
-}
-
-/** The text of an element as far as it says which one it is. */
-function normalized(text: string): string {
-	return trimBlanks(text).replace(/\n[ \t]+/g, "\n");
-}
-
-/** The keys of a map. Where a version has one more than once (a setting with several values), each value is an item of its own. */
-function mapKeys(versions: readonly (readonly Item[])[]): string[][] {
-	const repeated = new Set<string>();
-	for (const items of versions) {
-		const seen = new Set<string>();
-		for (const { key } of items) {
-			if (seen.has(key)) repeated.add(key);
-			seen.add(key);
-		}
-	}
-	if (repeated.size === 0) return versions.map((items) => items.map(({ key }) => key));
-	return versions.map((items) => {
-		const times = new Map<string, number>();
-		return items.map(({ key, text }) => {
-			if (!repeated.has(key)) return key;
-			const own = `${key}\0${normalized(text)}`;
-			const before = times.get(own) ?? 0;
-			times.set(own, before + 1);
-			return before === 0 ? own : `${own}\0${before}`;
-		});
-	});
-}
-
-/** What names the elements of a list in all versions, or null. */
-function identities(versions: readonly (readonly Item[])[]): string[][] | null {
-	if (versions.every((items) => items.length === 0)) return null;
-	for (const name of IDENTITY_KEYS) {
-		const found = versions.map((items) => items.map((element) => memberText(element.value, name)));
-		if (found.every((ids) => !ids.includes(null) && new Set(ids).size === ids.length)) return found as string[][];
-	}
-	const resources = versions.map((items) => items.map(({ key }) => key));
-	return resources.every((keys) => !keys.includes("") && new Set(keys).size === keys.length) ? resources : null;
-}
-
-function memberText(value: Value, name: string): string | null {
-	const items = membersOf(value);
-	const found = items.find((member) => member.key === name);
-	return found?.value.type === "leaf" && found.value.text !== "" ? found.value.text.replace(/^(["'])(.*)\1$/, "$2") : null;
-}
-
-/** The members of a map; in TOML a table's keys are a block of their own. */
-function membersOf(value: Value): readonly Item[] {
-	if (value.type === "leaf" || value.list) return [];
-	return value.items.flatMap((member) => (member.key === "" && member.value.type === "block" ? member.value.items : [member]));
-}
-
-/** How likely two elements of a list are one element, changed. 0: they are two. */
-function likeness(one: Value, other: Value): number {
-	if (one.type !== other.type) return 0;
-	if (one.type === "leaf") return 0.05;
-	if (one.list !== (other as Block | Flow).list) return 0;
-	if (one.list) return 0.1;
-	const [mine, theirs] = [membersOf(one), membersOf(other)];
-	if (mine.length === 1 && theirs.length === 1 && mine[0]!.key === theirs[0]!.key)
-		return 0.05 + likeness(mine[0]!.value, theirs[0]!.value) / 2;
-	// Of every member one step, and one for each of its characters that are compared.
-	spend(one.text.length + (other as Block | Flow).text.length);
-	const texts = new Set(theirs.map(({ text }) => normalized(text)));
-	const shared = mine.filter(({ text }) => texts.has(normalized(text))).length / Math.max(mine.length, theirs.length, 1);
-	// Two maps that have less in common would give one that nobody wrote.
-	return shared >= 0.5 ? shared : 0;
 }
 
 function mergeLines(base: string, older: string, later: string): { text: string; olderLost: boolean } {

@@ -39,7 +39,7 @@ const KEYED: Readonly<Record<string, KeyedFormat>> = {
 const JSON_LANGUAGES = new Set(["json", "jsonc", "json5", "geojson", "topojson"]);
 const RECORD_LANGUAGES: Readonly<Record<string, string>> = { csv: ".csv", tsv: ".tsv", jsonl: ".jsonl", ndjson: ".ndjson" };
 /** Blocks whose lines say something by themselves. */
-const PROSE_LANGUAGES = new Set(["", "text", "txt", "plaintext", "console", "output", "log", "md", "markdown", "quote", "verse", "center"]);
+const PROSE_LANGUAGES = new Set(["text", "txt", "plaintext", "console", "output", "log", "md", "markdown", "quote", "verse", "center"]);
 
 /**
  * Merges every block that both sides have and puts the result into all versions, so that to the merge of lines it is a line that stays.

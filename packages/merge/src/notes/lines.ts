@@ -19,6 +19,14 @@ function task(line: string): Statement | null {
 	return found === null ? null : { subject: `task ${found[3]}`, before: found[1]!, says: found[2]!, behind: found[3]! };
 }
 
+/** A heading of Org with the state of its task: the words are the subject, the state is what is said (https://orgmode.org/manual/TODO-Items.html). */
+function orgTask(line: string): Statement | null {
+	const found = /^(\*+[ \t]+)(TODO|DONE|NEXT|WAIT(?:ING)?|HOLD|STARTED|DOING|PROJ|IDEA|KILL|CANCELL?ED|DELEGATED|SOMEDAY)([ \t].*)$/.exec(
+		line,
+	);
+	return found === null ? null : { subject: `task ${found[3]}`, before: found[1]!, says: found[2]!, behind: found[3]! };
+}
+
 /** A property on a line of its own: `key:: value`, `#+KEY: value` in Org, `:key: value` in AsciiDoc and reStructuredText. */
 function property(line: string, markup: Markup): Statement | null {
 	const pattern =
@@ -43,6 +51,7 @@ const TABLE_RULE = /^[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|[ \t:
 export function mayHaveStatements(text: string, markup: Markup): boolean {
 	if (markup === "markdown" && text.includes("|") && /^[ \t]*\|?[ \t]*:?-+:?[ \t]*\|/m.test(text)) return true;
 	if (text.includes("[") && /^[ \t>]*(?:[-*+]|\d{1,9}[.)])[ \t]+\[[^\]\n]{1,4}\][ \t]/m.test(text)) return true;
+	if (markup === "org" && /^\*+[ \t]+[A-Z]{4,9}[ \t]/m.test(text)) return true;
 	return markup === "markdown" ? text.includes("::") : /^[ \t]*(?:#\+|:)[\w-]+:[ \t]/m.test(text);
 }
 
@@ -143,7 +152,8 @@ function statements(units: readonly Unit[], markup: Markup): Found {
 	for (const [index, { text, block }] of units.entries()) {
 		if (block !== null) continue;
 		const next = markup === "markdown" ? units[index + 1] : undefined;
-		const statement = task(text) ?? property(text, markup) ?? tableHead(text, next?.block === null ? next.text : undefined);
+		const state = markup === "org" ? orgTask(text) : null;
+		const statement = state ?? task(text) ?? property(text, markup) ?? tableHead(text, next?.block === null ? next.text : undefined);
 		if (statement !== null) found.set(statement.subject, found.has(statement.subject) ? null : { index, statement });
 	}
 	return found;

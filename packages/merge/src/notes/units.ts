@@ -19,11 +19,13 @@ export interface FencedBlock {
 	readonly close: string;
 }
 
-export type Markup = "markdown" | "org" | "plain";
+export type Markup = "markdown" | "org" | "asciidoc" | "restructured" | "plain";
 
 /** May a body have blocks? Most have none, and looking for them line by line takes longer than a merge. */
 export function mayHaveBlocks(text: string, markup: Markup): boolean {
 	if (markup === "markdown") return text.includes("```") || text.includes("~~~") || text.includes("{%");
+	if (markup === "asciidoc") return ASCIIDOC_FENCE.test(text);
+	if (markup === "restructured") return text.includes(".. ") && RESTRUCTURED_BLOCK.test(text);
 	return markup === "org" && /^[ \t]*(?::[\w-]+:|#\+begin_)/im.test(text);
 }
 
@@ -79,6 +81,8 @@ function blockEnd(lines: readonly string[], from: number, markup: Markup, endles
 		if (found === null) endless.add(name);
 		return found;
 	}
+	if (markup === "asciidoc") return asciidocEnd(lines, from, endless);
+	if (markup === "restructured") return restructuredEnd(lines, from);
 	const liquid = LIQUID_BLOCK.exec(line);
 	if (liquid !== null) return liquidEnd(lines, from, liquid as unknown as [string, string, string], endless);
 	const fence = /^[ \t>]*(?:[-*+][ \t]+)?(`{3,}|~{3,})[ \t]*(.*)$/.exec(line);
@@ -111,6 +115,42 @@ function liquidEnd(
 	// A fenced block inside is what it says that it is.
 	else if (lines.slice(from + 1, found.past).some((line) => /^[ \t>]*(?:`{3}|~{3})/.test(line))) return null;
 	return found;
+}
+
+/** Listing, literal and passthrough blocks of AsciiDoc (https://docs.asciidoctor.org/asciidoc/latest/blocks/delimited/). */
+const ASCIIDOC_FENCE = /^(?:-{4,}|\.{4,}|\+{4,})[ \t]*$/m;
+
+function asciidocEnd(lines: readonly string[], from: number, endless: Set<string>): BlockEnd | null {
+	const fence = trimEnd(lines[from]!);
+	if (!ASCIIDOC_FENCE.test(fence) || endless.has(fence)) return null;
+	const source = /^\[source[^,\]]*,[ \t]*([\w+#-]+)/.exec(lines[from - 1] ?? "");
+	const found = ending(lines, from, (line) => trimEnd(line) === fence, (source?.[1] ?? "").toLowerCase(), false);
+	if (found === null) endless.add(fence);
+	return found;
+}
+
+/** What a directive of reStructuredText holds as it is: the lines further in below it. It is code to the merge, since options can be among them. */
+const RESTRUCTURED_BLOCK =
+	/^([ \t]*)\.\. (?:code-block|sourcecode|code|highlight|raw|math|csv-table|list-table|graphviz|mermaid|parsed-literal)::/m;
+export const INDENTED = "indented";
+
+function restructuredEnd(lines: readonly string[], from: number): BlockEnd | null {
+	const found = RESTRUCTURED_BLOCK.exec(lines[from]!);
+	if (found === null) return null;
+	const indent = found[1]!.length;
+	let past = from + 1;
+	for (let at = from + 1; at < lines.length; at++) {
+		spend(STEPS_PER_LINE);
+		const text = lines[at]!.trimStart();
+		if (text === "") continue;
+		if (lines[at]!.length - text.length <= indent) break;
+		past = at + 1;
+	}
+	return past === from + 1 ? null : { language: INDENTED, past, closed: false };
+}
+
+function trimEnd(line: string): string {
+	return line.replace(/[ \t]+$/, "");
 }
 
 function ending(

@@ -208,7 +208,8 @@ function nothingResurrected(input: MergeInput, output: MergeOutput, { base, a, b
 		return null;
 	}
 	// A file that was emptied was left so by a crash: what the other side made of it stays.
-	if (output.strategy !== "records" && [input.a, input.b].some((content) => text(content).trim() === "")) return null;
+	const isLog = output.strategy === "records" && !/\.[ct]sv$/.test(String(input.path));
+	if (!isLog && [input.a, input.b].some((content) => text(content).trim() === "")) return null;
 	// Front matter without an end: that side was torn in writing, and the other one stays whole.
 	if (
 		output.strategy === "prose" &&

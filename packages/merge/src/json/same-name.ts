@@ -1,0 +1,57 @@
+import { spend } from "../budget.ts";
+import type { Interner } from "../interner.ts";
+import type { Entry } from "./entry.ts";
+import { type Elements, identity } from "./identity.ts";
+import { NONE, OBJECT } from "./tree.ts";
+import { member } from "./value.ts";
+
+/** Names that programs make up, so that no two elements share one by chance. */
+const GENERATED_NAMES = ["id", "_id", "uuid", "guid"];
+
+const STEPS_PER_ENTRY = 20;
+
+/**
+ * Makes one entry of two that have one name in a sequence of which not every element has one (cells of a notebook): one of the older side alone and
+ * one of the later side alone. It is where the later side has it.
+ *
+ * @returns the entries, and those of them that were made of two.
+ */
+export function joinSameNames(
+	entries: readonly Entry[],
+	older: Elements,
+	later: Elements,
+	keys: Interner,
+): { readonly entries: readonly Entry[]; readonly joined: ReadonlySet<Entry> } {
+	const joined = new Set<Entry>();
+	const alone = (side: "older" | "later") => entries.filter((entry) => entry[side === "older" ? "later" : "older"] === NONE);
+	const [inOlder, inLater] = [alone("older"), alone("later")];
+	if (inOlder.length === 0 || inLater.length === 0) return { entries, joined };
+	let all = entries;
+	for (const name of GENERATED_NAMES) {
+		const key = keys.id(name);
+		const byName = (of: readonly Entry[], { tree, nodes }: Elements, side: "older" | "later") => {
+			spend(STEPS_PER_ENTRY * of.length);
+			const found = new Map<string, Entry | null>();
+			for (const entry of of) {
+				const node = nodes[entry[side]]!;
+				const value = tree.type[node] === OBJECT ? identity(tree, member(tree, node, key)) : null;
+				if (value !== null) found.set(value, found.has(value) ? null : entry);
+			}
+			return found;
+		};
+		const [mine, theirs] = [byName(inOlder, older, "older"), byName(inLater, later, "later")];
+		const gone = new Set<Entry>();
+		const replaced = new Map<Entry, Entry>();
+		for (const [value, l] of theirs) {
+			const o = mine.get(value);
+			if (!o || l === null || joined.has(o) || joined.has(l)) continue;
+			const one: Entry = { base: NONE, older: o.older, later: l.later };
+			gone.add(o);
+			replaced.set(l, one);
+			joined.add(one);
+		}
+		if (gone.size > 0) all = all.filter((entry) => !gone.has(entry)).map((entry) => replaced.get(entry) ?? entry);
+		if (gone.size > 0) break;
+	}
+	return { entries: all, joined };
+}

@@ -1,0 +1,114 @@
+import { spend } from "../budget.ts";
+import { trimBlanks } from "./blanks.ts";
+import type { Block, Flow, Item, Value } from "./item.ts";
+
+/** Items that name an element of a list, the most telling first. */
+const IDENTITY_KEYS = ["id", "_id", "uuid", "guid", "key", "name", "slug", "path", "url"];
+
+/** Words that mean something else in quotes. */
+const RESERVED = /^(?:true|false|null|yes|no|on|off|y|n|inf|nan)$/i;
+
+/** The same for elements that are one word, in whatever quotes. */
+export function elementName(text: string): string {
+	const name = normalized(text);
+	const last = name[name.length - 1];
+	if (last !== '"' && last !== "'") return name;
+	const found = /^(-[ \t]+)?(["'])([A-Za-z_][\w./@+-]*)\2$/.exec(name);
+	return found === null || RESERVED.test(found[3]!) ? name : (found[1] ?? "") + found[3];
+}
+
+/**
+ * Is an element of a list that is one key with its value (`- Home: index.md`) the same element under another key in a side? Then key and value
+ * are merged each by itself.
+ */
+export function isRenamed(base: Block | Flow, older: Block | Flow, later: Block | Flow): boolean {
+	if (![base, older, later].every((version) => isOnDash(version) && version.items.length === 1)) return false;
+	const [before, mine, theirs] = [base.items[0]!, older.items[0]!, later.items[0]!];
+	if ((mine.key === before.key && theirs.key === before.key) || !isTelling(before.value)) return false;
+	return [mine, theirs].every((item) => item.key === before.key || saysAsMuch(item, before));
+}
+
+/** A map that starts on the line of its dash. */
+function isOnDash(value: Value): boolean {
+	return value.type === "block" && value.compact && !value.list;
+}
+
+/** A number or a truth value can be there under many keys. */
+function isTelling({ text }: Value): boolean {
+	const plain = trimBlanks(text);
+	return plain.length >= 4 && !RESERVED.test(plain) && /[A-Za-z\x80-\xff]/.test(plain);
+}
+
+function saysAsMuch(one: Item, other: Item): boolean {
+	return normalized(one.value.text) === normalized(other.value.text);
+}
+
+/** The text of an element as far as it says which one it is. */
+export function normalized(text: string): string {
+	return trimBlanks(text).replace(/\n[ \t]+/g, "\n");
+}
+
+/** The keys of a map. Where a version has one more than once (a setting with several values), each value is an item of its own. */
+export function mapKeys(versions: readonly (readonly Item[])[]): string[][] {
+	const repeated = new Set<string>();
+	for (const items of versions) {
+		const seen = new Set<string>();
+		for (const { key } of items) {
+			if (seen.has(key)) repeated.add(key);
+			seen.add(key);
+		}
+	}
+	if (repeated.size === 0) return versions.map((items) => items.map(({ key }) => key));
+	return versions.map((items) => {
+		const times = new Map<string, number>();
+		return items.map(({ key, text }) => {
+			if (!repeated.has(key)) return key;
+			const own = `${key}\0${normalized(text)}`;
+			const before = times.get(own) ?? 0;
+			times.set(own, before + 1);
+			return before === 0 ? own : `${own}\0${before}`;
+		});
+	});
+}
+
+/** What names the elements of a list in all versions, or null. */
+export function identities(versions: readonly (readonly Item[])[]): string[][] | null {
+	if (versions.every((items) => items.length === 0)) return null;
+	for (const name of IDENTITY_KEYS) {
+		const found = versions.map((items) => items.map((element) => memberText(element.value, name)));
+		if (found.every((ids) => !ids.includes(null) && new Set(ids).size === ids.length)) return found as string[][];
+	}
+	const resources = versions.map((items) => items.map(({ key }) => key));
+	return resources.every((keys) => !keys.includes("") && new Set(keys).size === keys.length) ? resources : null;
+}
+
+function memberText(value: Value, name: string): string | null {
+	const items = membersOf(value);
+	const found = items.find((member) => member.key === name);
+	return found?.value.type === "leaf" && found.value.text !== "" ? found.value.text.replace(/^(["'])(.*)\1$/, "$2") : null;
+}
+
+/** The members of a map; in TOML a table's keys are a block of their own. */
+function membersOf(value: Value): readonly Item[] {
+	if (value.type === "leaf" || value.list) return [];
+	return value.items.flatMap((member) => (member.key === "" && member.value.type === "block" ? member.value.items : [member]));
+}
+
+/** How likely two elements of a list are one element, changed. 0: they are two. */
+export function likeness(one: Value, other: Value): number {
+	if (one.type !== other.type) return 0;
+	if (one.type === "leaf") return 0.05;
+	if (one.list !== (other as Block | Flow).list) return 0;
+	if (one.list) return 0.1;
+	const [mine, theirs] = [membersOf(one), membersOf(other)];
+	if (mine.length === 1 && theirs.length === 1) {
+		if (mine[0]!.key === theirs[0]!.key) return 0.05 + likeness(mine[0]!.value, theirs[0]!.value) / 2;
+		return isOnDash(one) && isOnDash(other) && isTelling(mine[0]!.value) && saysAsMuch(mine[0]!, theirs[0]!) ? 0.5 : 0;
+	}
+	// Of every member one step, and one for each of its characters that are compared.
+	spend(one.text.length + (other as Block | Flow).text.length);
+	const texts = new Set(theirs.map(({ text }) => normalized(text)));
+	const shared = mine.filter(({ text }) => texts.has(normalized(text))).length / Math.max(mine.length, theirs.length, 1);
+	// Two maps that have less in common would give one that nobody wrote.
+	return shared >= 0.5 ? shared : 0;
+}
