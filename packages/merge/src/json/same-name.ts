@@ -8,7 +8,7 @@ import { member } from "./value.ts";
 /** Names that programs make up, so that no two elements share one by chance. */
 const GENERATED_NAMES = ["id", "_id", "uuid", "guid"];
 
-const STEPS_PER_ENTRY = 20;
+const STEPS_PER_ENTRY = 40;
 
 /**
  * Makes one entry of two that have one name in a sequence of which not every element has one (cells of a notebook): one of the older side alone and
@@ -29,22 +29,24 @@ export function joinSameNames(
 	let all = entries;
 	for (const name of GENERATED_NAMES) {
 		const key = keys.id(name);
-		const byName = (of: readonly Entry[], { tree, nodes }: Elements, side: "older" | "later") => {
-			spend(STEPS_PER_ENTRY * of.length);
-			const found = new Map<string, Entry | null>();
+		const byName = (of: readonly Entry[], version: Elements, side: "older" | "later") => {
+			const names = namesOf(version, key);
+			if (names === null) return null;
+			const found = new Map<string, Entry>();
 			for (const entry of of) {
-				const node = nodes[entry[side]]!;
-				const value = tree.type[node] === OBJECT ? identity(tree, member(tree, node, key)) : null;
-				if (value !== null) found.set(value, found.has(value) ? null : entry);
+				const value = names[entry[side]] ?? null;
+				if (value !== null) found.set(value, entry);
 			}
 			return found;
 		};
 		const [mine, theirs] = [byName(inOlder, older, "older"), byName(inLater, later, "later")];
+		// Where a name may repeat it does not say which element it is.
+		if (mine === null || theirs === null) continue;
 		const gone = new Set<Entry>();
 		const replaced = new Map<Entry, Entry>();
 		for (const [value, l] of theirs) {
 			const o = mine.get(value);
-			if (!o || l === null || joined.has(o) || joined.has(l)) continue;
+			if (o === undefined) continue;
 			const one: Entry = { base: NONE, older: o.older, later: l.later };
 			gone.add(o);
 			replaced.set(l, one);
@@ -54,4 +56,12 @@ export function joinSameNames(
 		if (gone.size > 0) break;
 	}
 	return { entries: all, joined };
+}
+
+/** What names each element, null for one without a name; null: two have the same name. */
+function namesOf({ tree, nodes }: Elements, key: number): (string | null)[] | null {
+	spend(STEPS_PER_ENTRY * nodes.length);
+	const names = nodes.map((node) => (tree.type[node] === OBJECT ? identity(tree, member(tree, node, key)) : null));
+	const known = names.filter((name) => name !== null);
+	return new Set(known).size === known.length ? names : null;
 }

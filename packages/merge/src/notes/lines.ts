@@ -13,10 +13,15 @@ interface Statement {
 	readonly behind: string;
 }
 
-/** A task of a list: its words are the subject, the mark in its box is what is said. A character may be several bytes. */
+/** When a task was done or cancelled, as plugins of Obsidian write it behind its words; a character may be several bytes. */
+const COMPLETION = /(?:[ \t]+\xe2(?:\x9c\x85|\x9d\x8c)[ \t]*\d{4}-\d{2}-\d{2}|[ \t]+[[(](?:completion|cancelled)::[^\])]*[\])])+[ \t]*$/;
+
+/** A task of a list: its words are the subject, the mark in its box and when it was done are what is said. */
 function task(line: string): Statement | null {
 	const found = /^([ \t>]*(?:[-*+]|\d{1,9}[.)])[ \t]+\[)([^\]]{1,4})(\][ \t].*)$/.exec(line);
-	return found === null ? null : { subject: `task ${found[3]}`, before: found[1]!, says: found[2]!, behind: found[3]! };
+	if (found === null) return null;
+	const [, before, mark, behind] = found as unknown as [string, string, string, string];
+	return { subject: `task ${behind.replace(COMPLETION, "")}`, before, says: mark + behind, behind: "" };
 }
 
 /** A heading of Org with the state of its task: the words are the subject, the state is what is said (https://orgmode.org/manual/TODO-Items.html). */
