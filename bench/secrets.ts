@@ -64,7 +64,7 @@ async function cycles(workspaces: readonly Workspace[]): Promise<number[]> {
 export async function run(): Promise<BenchTable> {
 	const contents = corpus();
 	const finder = new SecretFinder([{ name: "own", value: "q7-Zk.w2Lx" }]);
-	const search = perMegabyte(contents, (content) => finder.matches(content));
+	const search = perMegabyte(contents, (content) => finder.inspect(content));
 	const hash = perMegabyte(contents, (content) => createHash("sha1").update(content).digest("hex"));
 	const [on = Number.NaN, off = Number.NaN] = await inLab(async (one) =>
 		inLab(async (other) => {

@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { covers, newSalt, notAllowed, parseAllowed, withAllowed } from "./allowed.ts";
+import { covers, newSalt, notAllowed, parseAllowed, patternOf, withAllowed } from "./allowed.ts";
 import { hashOf } from "./finder.ts";
 import { credentialSecrets, isSearchable, isSecretName, netrcSecrets, secretsOf } from "./own-secrets.ts";
 
@@ -27,7 +27,7 @@ test("a pattern: many wildcards on a long path → answers at once", () => {
 
 test("an allowed value: the same path, rule and value → allowed; another of each → not", () => {
 	const salt = newSalt();
-	const text = withAllowed("", "docs/a*.md", [{ rule: "jwt", hash: hashOf("value", salt) }], salt);
+	const text = withAllowed("", [patternOf("docs/a*.md")], [{ rule: "jwt", hash: hashOf("value", salt) }], salt);
 	const allowed = parseAllowed(text);
 	const match = { rule: "jwt", value: "value" };
 	expect(notAllowed(allowed, "docs/a*.md", [match])).toEqual([]);
@@ -35,6 +35,14 @@ test("an allowed value: the same path, rule and value → allowed; another of ea
 	expect(notAllowed(allowed, "docs/a*.md", [{ ...match, rule: "other" }])).toHaveLength(1);
 	expect(notAllowed(allowed, "docs/a*.md", [{ ...match, value: "another" }])).toHaveLength(1);
 	expect(text).not.toContain("value\t");
+});
+
+test("this machine's own secret: allowed by a file that travels → held; here → allowed", () => {
+	const salt = newSalt();
+	const lines = ["own:.env A", "*"].map((rule) => `**\t${rule}\t${salt}.${hashOf("value", salt)}`).join("\n");
+	const match = { rule: "own:.env A", value: "value" };
+	expect(notAllowed(parseAllowed(lines), "a.md", [match])).toEqual([match]);
+	expect(notAllowed(parseAllowed(lines, true), "a.md", [match])).toEqual([]);
 });
 
 test("an allow file: lines that say nothing → allow nothing", () => {

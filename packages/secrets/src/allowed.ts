@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { hashOf } from "./finder.ts";
+import { ownRule } from "./own-secrets.ts";
 
 /** One line of `.secretsallow`: where which value is deliberate. */
 export interface Allowed {
@@ -9,20 +10,22 @@ export interface Allowed {
 	readonly rule: string;
 	readonly salt: string;
 	readonly hash: string;
+	/** Said on this machine, of its own secrets: a file that travels cannot allow those. */
+	readonly isLocal: boolean;
 }
 
 const header = `# Values that look secret and may be published: path pattern, rule, salted hash of the value, separated by tabs.
 # Written by: robust-sync --allow-secret PATH
 `;
 
-/** What `.secretsallow` says. Lines that it does not understand allow nothing. */
-export function parseAllowed(text: string): Allowed[] {
+/** What `.secretsallow` says. Lines that it does not understand allow nothing. @param isLocal the text is of this machine, and of nobody else */
+export function parseAllowed(text: string, isLocal = false): Allowed[] {
 	return text.split(/\r?\n/).flatMap((line) => {
 		const [glob = "", rule = "", value = ""] = line.split("\t");
 		const [, salt, hash] = /^([0-9a-f]{16,64})\.([0-9a-f]{64})$/.exec(value.trim()) ?? [];
 		return line.startsWith("#") || glob === "" || rule === "" || salt === undefined || hash === undefined
 			? []
-			: [{ glob, rule, salt, hash }];
+			: [{ glob, rule, salt, hash, isLocal }];
 	});
 }
 
@@ -31,20 +34,24 @@ export function newSalt(): string {
 	return randomBytes(12).toString("hex");
 }
 
+/** The pattern that covers a path, and of others only those with other blanks in their name. @param path as UTF-8 text */
+export const patternOf = (path: string): string => path.replaceAll(/[*?\\]/g, "\\$&").replaceAll(/[\t\r\n]/g, "?");
+
 /**
- * A `.secretsallow` with some values at a path added to it.
- * @param text the file as it is; "": there is none @param path as UTF-8 text @param findings with hashes by `salt`
+ * A `.secretsallow` with some values added to it.
+ * @param text the file as it is; "": there is none @param patterns of paths @param findings with hashes by `salt`
  */
 export function withAllowed(
 	text: string,
-	path: string,
+	patterns: readonly string[],
 	findings: readonly { readonly rule: string; readonly hash: string | null }[],
 	salt: string,
 ): string {
-	const glob = path.replaceAll(/[*?\\]/g, "\\$&");
-	const lines = new Set(findings.flatMap(({ rule, hash }) => (hash === null ? [] : [`${glob}\t${rule}\t${salt}.${hash}\n`])));
+	const lines = patterns.flatMap((pattern) =>
+		findings.flatMap(({ rule, hash }) => (hash === null ? [] : [`${pattern}\t${rule}\t${salt}.${hash}\n`])),
+	);
 	const before = text === "" ? header : text.endsWith("\n") ? text : `${text}\n`;
-	return before + [...lines].join("");
+	return before + [...new Set(lines)].join("");
 }
 
 /** A part of a pattern: a character, or how many of which there may be. */
@@ -94,6 +101,12 @@ export function notAllowed<T extends { readonly rule: string; readonly value: st
 ): T[] {
 	const here = matches.length === 0 ? [] : allowed.filter(({ glob }) => covers(glob, path));
 	return matches.filter(
-		({ rule, value }) => !here.some((entry) => (entry.rule === "*" || entry.rule === rule) && hashOf(value, entry.salt) === entry.hash),
+		({ rule, value }) =>
+			!here.some(
+				(entry) =>
+					(entry.rule === "*" || entry.rule === rule) &&
+					(entry.isLocal || !rule.startsWith(ownRule)) &&
+					hashOf(value, entry.salt) === entry.hash,
+			),
 	);
 }

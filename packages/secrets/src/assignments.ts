@@ -123,4 +123,4 @@ function assignedAt(text: string, offset: number): Assigned | null {
 }
 
 /** Values that are secrets because of the name that they are assigned to. */
-export const assignments = { id: "assigned-secret", literals: nameLiterals, anyCase: true, find: assignedAt } as const;
+export const assignments = { id: "assigned-secret", literals: nameLiterals, anyCase: true, next: "", find: assignedAt } as const;

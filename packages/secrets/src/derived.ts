@@ -1,3 +1,5 @@
+import type { Literal } from "./literals.ts";
+
 // What a content says to whoever reads its format: lines that are one, characters that are escaped, texts in base64.
 
 /** A text that a content stands for, and where in the content. */
@@ -10,59 +12,93 @@ export interface Derived {
 const lineEnd = /(?:\\|\\n["'],[ \t]*|["'`][ \t]*(?:[+.&]|\.\.|<>|\|\|)?[ \t]*\\?)\r?$/;
 const nextStart = /^[ \t]*(?:[+.&]|\.\.|<>|\|\|)?[ \t]*(?:[brfu@]?["'`])?/;
 
-/** A block of YAML whose lines are one, and each of which is one word: `token: >-`. Tried where such a line begins to end. */
-const foldedBlock = /[>|][-+\d]{0,2}[ \t]{0,3}\r?\n((?:[ \t]{1,40}[^\s:]{4,400}\r?\n){2,40})/y;
+const isQuote = (code: number) => code === 0x22 || code === 0x27 || code === 0x60;
 
-/** Lines that are one to whoever reads the format, joined, each with the offset where it begins. */
-export function joinedLines(text: string): Derived[] {
-	const lines: Derived[] = [];
-	let open: { at: number; parts: string[] } | null = null;
-	let lineStart = 0;
-	/** Where the part of this line begins that is the end of the one before. */
-	let partStart = 0;
-	for (let feed = text.indexOf("\n"); ; feed = text.indexOf("\n", feed + 1)) {
-		const end = feed < 0 ? text.length : feed;
-		const before = text.charCodeAt(text.charCodeAt(end - 1) === 0x0d ? end - 2 : end - 1);
-		// " ' ` + , . & | > \ and blanks
-		const mayGoOn =
-			before === 0x22 ||
-			before === 0x27 ||
-			before === 0x60 ||
-			before === 0x2b ||
-			before === 0x2c ||
-			before === 0x2e ||
-			before === 0x26 ||
-			before === 0x7c ||
-			before === 0x3e ||
-			before === 0x5c ||
-			before === 0x20;
-		const lastButOne = text.charCodeAt(end - 2);
-		if (feed >= 0 && (before === 0x3e || before === 0x7c || lastButOne === 0x3e || lastButOne === 0x7c)) {
-			foldedBlock.lastIndex = before === 0x3e || before === 0x7c ? text.lastIndexOf(String.fromCharCode(before), end) : end - 2;
-			const words = foldedBlock.exec(text)?.[1];
-			if (words !== undefined)
-				lines.push({ text: `${text.slice(lineStart, end).replace(/[>|].{0,4}$/, "")}${words.replaceAll(/\s+/g, "")}`, at: lineStart });
-		}
-		const cut: RegExpExecArray | null = mayGoOn && feed >= 0 ? lineEnd.exec(text.slice(Math.max(partStart, end - 12), end)) : null;
-		const isString: boolean = cut !== null && cut[0][0] !== "\\" ? true : cut !== null && cut[0].length > 2;
-		const next: RegExpExecArray | null = cut === null ? null : nextStart.exec(text.slice(feed + 1, feed + 200));
-		const goesOn: boolean = next !== null && (!isString || /["'`]$/.test(next[0]));
-		if (goesOn && cut !== null) {
-			open ??= { at: lineStart, parts: [] };
-			open.parts.push(text.slice(partStart, end - cut[0].length));
-			const blanks = isString ? (next as RegExpExecArray)[0].length : /^[ \t]*/.exec((next as RegExpExecArray)[0])![0].length;
-			partStart = feed + 1 + blanks;
-		} else {
-			if (open !== null) {
-				open.parts.push(text.slice(partStart, end));
-				lines.push({ text: open.parts.join(""), at: open.at });
-				open = null;
-			}
-			partStart = feed + 1;
-		}
-		if (feed < 0) return lines;
-		lineStart = feed + 1;
+/** The last place at or before one that is no blank. */
+function behindBlanks(text: string, start: number, from: number): number {
+	let at = from;
+	for (let code = text.charCodeAt(at); at >= start && (code === 0x20 || code === 0x09); code = text.charCodeAt(at)) at--;
+	return at;
+}
+
+/** Whether `lineEnd` can match, by its last characters: it nearly never can. */
+function lineMayGoOn(text: string, start: number, end: number): boolean {
+	let at = end - 1;
+	if (text.charCodeAt(at) === 0x0d) at--;
+	const last = text.charCodeAt(at);
+	if (last === 0x5c) return true;
+	at = behindBlanks(text, start, at);
+	// A comma: only of a list of lines, `\n",`.
+	if (text.charCodeAt(at) === 0x2c) return isQuote(text.charCodeAt(at - 1)) && text.charCodeAt(at - 2) === 0x6e;
+	// + . & | >
+	for (let count = 0; count < 2; count++) {
+		const code = text.charCodeAt(at);
+		if (code === 0x2b || code === 0x2e || code === 0x26 || code === 0x7c || code === 0x3e) at--;
 	}
+	if (text.charCodeAt(at) === 0x3c) at--;
+	at = behindBlanks(text, start, at);
+	return at >= start && isQuote(text.charCodeAt(at));
+}
+
+/** A block of YAML whose lines are one, and each of which is one word: `token: >-`. */
+const foldedStart = /[>|][-+\d]{0,2}[ \t]{0,3}\r?$/;
+const foldedLines = /(?:[ \t]{1,40}[^\s:]{4,400}\r?\n){2,40}/y;
+
+/** What a line that goes on in the next one may end with, and what may be behind it. */
+const stringEnds = [
+	...['"', "'", "`"].flatMap((quote) => ["", " ", ".", " ."].map((tail) => quote + tail)),
+	...["+", "+ ", "&", "& ", "..", "||", "|| ", "<>", "<> "],
+];
+const foldedEnds = [">", "|"].flatMap((sign) => ["", "-", "+", "2", "4", "2-", "4-", "- "].map((tail) => ` ${sign}${tail}`));
+const nextOfString = " \t\"'`+.&|<brfuBRFU@";
+const printable = Array.from({ length: 95 }, (_, index) => String.fromCharCode(0x20 + index)).join("");
+/** Ends of lines that may go on: only these are looked at. */
+export const lineEndLiterals: readonly Literal[] = [
+	...stringEnds.map((text) => ({ text, next: nextOfString })),
+	{ text: "\\", next: `${printable}\t` },
+	...['\\n",', "\\n',", ...foldedEnds].map((text) => ({ text, next: "" })),
+].flatMap(({ text, next }) => ["\n", "\r\n"].map((feed) => ({ text: text + feed, anyCase: false, next })));
+
+/** How a line goes on in the next one: how many characters of its end, and of the start of the next one, are no part of the value. */
+function seamAt(text: string, start: number, feed: number): { readonly before: number; readonly behind: number } | null {
+	if (!lineMayGoOn(text, start, feed)) return null;
+	const cut = lineEnd.exec(text.slice(Math.max(start, feed - 12), feed));
+	const next = cut === null ? null : nextStart.exec(text.slice(feed + 1, feed + 200));
+	if (cut === null || next === null) return null;
+	const isString = cut[0][0] !== "\\" || cut[0].length > 2;
+	if (isString && !/["'`]$/.test(next[0])) return null;
+	return { before: cut[0].length, behind: isString ? next[0].length : /^[ \t]*/.exec(next[0])![0].length };
+}
+
+/** Lines that are one to whoever reads the format, joined, each with the offset where it begins. @param feeds of line ends that may go on, ascending */
+export function joinedLines(text: string, feeds: readonly number[]): Derived[] {
+	const lines: Derived[] = [];
+	let doneTo = 0;
+	for (const feed of feeds) {
+		if (feed < doneTo) continue;
+		const lineStart = feed === 0 ? 0 : text.lastIndexOf("\n", feed - 1) + 1;
+		const folded = foldedStart.exec(text.slice(Math.max(lineStart, feed - 8), feed));
+		if (folded !== null) {
+			foldedLines.lastIndex = feed + 1;
+			const words = foldedLines.exec(text)?.[0];
+			if (words !== undefined)
+				lines.push({ text: `${text.slice(lineStart, feed - folded[0].length)}${words.replaceAll(/\s+/g, "")}`, at: lineStart });
+		}
+		const parts: string[] = [];
+		let partStart = lineStart;
+		let end = feed;
+		for (let seam = seamAt(text, partStart, end); seam !== null; seam = end < text.length ? seamAt(text, partStart, end) : null) {
+			parts.push(text.slice(partStart, end - seam.before));
+			partStart = end + 1 + seam.behind;
+			const next = text.indexOf("\n", partStart);
+			end = next < 0 ? text.length : next;
+		}
+		if (parts.length === 0) continue;
+		parts.push(text.slice(partStart, end));
+		lines.push({ text: parts.join(""), at: lineStart });
+		doneTo = end;
+	}
+	return lines;
 }
 
 /** Printable characters of ASCII as formats escape them. */
@@ -77,10 +113,16 @@ const maxUnescaped = 2_000_000;
 const seams = /(\\{0,3}["'`])[ \t]{0,3}(?:[+.&]|\.\.|\|\||<>)[ \t]{0,3}\1/g;
 
 /** What an escape of a printable character begins with, or a place where strings are put together. */
-export const escapeLiterals = [
+export const escapeLiterals: readonly Literal[] = [
 	...['" + "', "' + '", "` + `", '"+"', "'+'", '" . "', "' . '", '" & "', '" || "', "' || '", '" <> "', '" .. "'],
-	...["\\u00", "\\u{", "\\x", "%2", "%3", "%4", "%5", "%6", "%7", "&#"],
-] as const;
+	...["\\u00", "\\u{"],
+]
+	.map((text): Literal => ({ text, anyCase: false }))
+	.concat(
+		{ text: "\\x", anyCase: false, next: "234567" },
+		{ text: "&#", anyCase: false, next: "xX0123456789" },
+		["%2", "%3", "%4", "%5", "%6", "%7"].map((text) => ({ text, anyCase: false, next: "0123456789abcdefABCDEF" })),
+	);
 
 /** Parts of a content with escaped characters, decoded, and with strings that are put together. @param offsets of {@link escapeLiterals}, ascending */
 export function unescaped(text: string, offsets: readonly number[]): Derived[] {

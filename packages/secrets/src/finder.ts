@@ -1,13 +1,14 @@
 import { createHmac } from "node:crypto";
 import { assignments } from "./assignments.ts";
-import { base64Spellings, type Derived, decodedAround, escapeLiterals, joinedLines, unescaped } from "./derived.ts";
+import { base64Spellings, type Derived, decodedAround, escapeLiterals, joinedLines, lineEndLiterals, unescaped } from "./derived.ts";
 import { type Literal, LiteralFinder } from "./literals.ts";
-import { type OwnSecret, spellings } from "./own-secrets.ts";
+import { type OwnSecret, ownRule, spellings } from "./own-secrets.ts";
 import { placedRules } from "./placed.ts";
+import { isPublished } from "./published.ts";
 import { entropy, isPlaceholder } from "./randomness.ts";
 import { bodyOf, type NamedRule, type Rule } from "./rule.ts";
 import { rules } from "./rules.ts";
-import { mayConcernSecretlint } from "./secretlint-literals.ts";
+import { type Excerpt, excerptsAround, secretlintLiterals } from "./secretlint-literals.ts";
 
 /** Where a secret is, and of which kind. Never what it is. */
 export interface Finding {
@@ -29,8 +30,28 @@ export interface Match {
 	readonly end: number;
 }
 
-/** Findings of one file that are reported; one is enough to hold it. */
-const maxFindings = 50;
+/** What a search of one content came to. */
+export interface Inspected {
+	/** The content as it was searched: UTF-16 as UTF-8. */
+	readonly bytes: Buffer;
+	/** In ascending order of their places. */
+	readonly matches: Match[];
+	/** Matches that were said to be none. */
+	readonly skipped: readonly Match[];
+	/** Where secretlint's rules may find more. */
+	readonly excerpts: readonly Excerpt[];
+}
+
+/** Places that a search meets, and that are looked at afterwards. */
+interface Places {
+	readonly escapes: number[];
+	/** Line feeds. */
+	readonly lineEnds: number[];
+	readonly secretlint: number[];
+}
+
+/** Findings of one file that are compared; one is enough to hold it. */
+const maxFindings = 1_000;
 /** A token is not longer before its literal than this, unless its rule says how long it is. */
 const maxBack = 120;
 /** So much before a match is given to the rules that ask for it. */
@@ -77,6 +98,12 @@ export function hashOf(value: string, salt: string): string {
 
 type PatternRule = Rule | NamedRule;
 type AnyRule = PatternRule | typeof assignments;
+/** Which matches are none. */
+type Skips = (match: Match) => boolean;
+interface Skipping {
+	readonly skips: Skips | undefined;
+	readonly skipped: Match[];
+}
 const isNamed = (rule: PatternRule): rule is NamedRule => "acceptsNamed" in rule;
 
 /** Finds secrets in contents: the rules, and exact strings. */
@@ -93,9 +120,9 @@ export class SecretFinder {
 		this.#rules = [...rules, ...placedRules, assignments];
 		const literals: Literal[] = [];
 		const ruleOf: number[] = [];
-		for (const [index, { literals: texts, anyCase = false }] of this.#rules.entries())
+		for (const [index, { literals: texts, anyCase = false, next }] of this.#rules.entries())
 			for (const text of texts) {
-				literals.push({ text, anyCase });
+				literals.push({ text, anyCase, ...(text.length === 2 && next !== undefined ? { next } : {}) });
 				ruleOf.push(index);
 			}
 		const encoded: number[] = [];
@@ -105,63 +132,87 @@ export class SecretFinder {
 				encoded.push(at);
 			}
 		this.#encoded = encoded;
-		for (const text of escapeLiterals) literals.push({ text, anyCase: false });
-		this.#own = own.flatMap(({ name, value }) => spellings(value).map((text) => ({ rule: `own:${name}`, value, text })));
+		literals.push(...escapeLiterals);
+		this.#own = own.flatMap(({ name, value }) => spellings(value).map((text) => ({ rule: `${ownRule}${name}`, value, text })));
 		for (const { text } of this.#own) literals.push({ text, anyCase: false });
+		literals.push(...secretlintLiterals, ...lineEndLiterals);
 		this.#finder = new LiteralFinder(literals);
 		this.#ruleOf = ruleOf;
 	}
 
-	/** Whether it is certain that a content holds no secret: no literal of a rule is followed by what the rule is about, and none of secretlint's is there. */
-	isClean(content: Uint8Array): boolean {
-		return this.matches(content, 1).length === 0 && !mayConcernSecretlint(content);
+	/** All secrets of a content, values included. @param limit the most that are returned */
+	matches(content: Uint8Array, limit = maxFindings): Match[] {
+		return this.inspect(content, limit).matches;
 	}
 
-	/** All secrets of a content, values included, in ascending order of their places. @param limit the most that are returned */
-	matches(content: Uint8Array, limit = maxFindings): Match[] {
-		const bytes = readable(content);
-		const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
-		const escapes: number[] = [];
-		const found = this.#search(bytes, text, limit, escapes);
-		for (const derive of [joinedLines, unescaped]) {
+	/**
+	 * The same, and what is left to secretlint.
+	 * @param limit the most matches that are returned @param skips matches that are none: they do not count, and nothing else is found in their place
+	 */
+	inspect(content: Uint8Array, limit = maxFindings, skips?: Skips): Inspected {
+		const readableBytes = readable(content);
+		const bytes = Buffer.from(readableBytes.buffer, readableBytes.byteOffset, readableBytes.byteLength);
+		const text = bytes.toString("latin1");
+		const places: Places = { escapes: [], lineEnds: [], secretlint: [] };
+		const skipping: Skipping = { skips, skipped: [] };
+		const found = this.#search(bytes, text, limit, places, skipping);
+		for (const derive of [() => joinedLines(text, ascending(places.lineEnds)), () => unescaped(text, ascending(places.escapes))]) {
 			if (found.length >= limit) break;
-			for (const { text: derived, at } of derive(text, escapes)) this.#searchDerived({ text: derived, at, end: at + 1 }, found, limit);
+			for (const { text: derived, at } of derive()) this.#searchDerived({ text: derived, at, end: at + 1 }, found, limit, skipping);
 		}
-		return found.sort((a, b) => a.start - b.start).slice(0, limit);
+		const matches = found.sort((a, b) => a.start - b.start).slice(0, limit);
+		const { skipped } = skipping;
+		const excerpts = places.secretlint.length === 0 ? [] : excerptsAround(text, places.secretlint, [...matches, ...skipped]);
+		return { bytes, matches, skipped, excerpts };
 	}
 
 	/** Searches what a content stands for; what it holds is said to be where that begins. */
-	#searchDerived({ text, at, end }: Derived & { readonly end: number }, found: Match[], limit: number): void {
+	#searchDerived({ text, at, end }: Derived & { readonly end: number }, found: Match[], limit: number, skipping: Skipping): void {
 		// Most of it is as it is in the content, and has been found there.
-		for (const match of this.#search(Buffer.from(text, "latin1"), text, limit, null))
-			if (!found.some(({ value }) => value === match.value)) found.push({ ...match, start: at, end });
+		for (const match of this.#search(Buffer.from(text, "latin1"), text, limit, null, skipping))
+			if (!found.some(({ value }) => value === match.value) && !skipping.skipped.some(({ value }) => value === match.value))
+				found.push({ ...match, start: at, end });
 	}
 
-	/** @param escapes where escaped characters are, to be filled in; texts in base64 are decoded then; null: what is searched is derived already */
-	#search(bytes: Uint8Array, text: string, limit: number, escapes: number[] | null): Match[] {
+	/** @param places to be filled in; texts in base64 are decoded then; null: what is searched is derived already */
+	#search(bytes: Uint8Array, text: string, limit: number, places: Places | null, skipping: Skipping): Match[] {
 		const found: Match[] = [];
+		/** With those that are skipped. */
+		const met: Match[] = [];
 		let overTo = 0;
 		let decodedTo = 0;
 		const ruleCount = this.#ruleOf.length;
 		const escapesFrom = ruleCount + this.#encoded.length;
 		const ownFrom = escapesFrom + escapeLiterals.length;
+		const secretlintFrom = ownFrom + this.#own.length;
+		const take = (match: Match) => {
+			// What a content stands for has places of its own.
+			if (skipping.skips?.(match)) skipping.skipped.push(places === null ? { ...match, start: 0, end: 0 } : match);
+			else found.push(match);
+		};
+		const lineEndsFrom = secretlintFrom + secretlintLiterals.length;
 		this.#finder.search(bytes, (literal, offset) => {
-			if (literal >= ownFrom) {
+			if (literal >= lineEndsFrom) places?.lineEnds.push(offset + lineEndLiterals[literal - lineEndsFrom]!.text.length - 1);
+			else if (literal >= secretlintFrom) places?.secretlint.push(offset);
+			else if (literal >= ownFrom) {
 				const own = this.#own[literal - ownFrom]!;
-				found.push({ rule: own.rule, value: own.value, start: offset, end: offset + own.text.length });
-			} else if (literal >= escapesFrom) escapes?.push(offset);
+				const match = { rule: own.rule, value: own.value, start: offset, end: offset + own.text.length };
+				take(match);
+			} else if (literal >= escapesFrom) places?.escapes.push(offset);
 			else if (literal >= ruleCount) {
-				if (escapes !== null && offset >= decodedTo) {
+				if (places !== null && offset >= decodedTo) {
 					const decoded = decodedAround(text, offset, this.#encoded[literal - ruleCount]!);
 					decodedTo = decoded.end;
-					this.#searchDerived(decoded, found, limit);
+					this.#searchDerived(decoded, found, limit, skipping);
 				}
 			} else {
 				const rule = this.#rules[this.#ruleOf[literal]!]!;
 				const match = "find" in rule ? assignment(text, offset) : tryRule(rule, text, offset);
 				// Several literals of one secret: the first says it.
-				if (match !== null && (match.start >= overTo || !found.some(({ start, end }) => match.start < end && start < match.end))) {
-					found.push(match);
+				const isNew = match !== null && (match.start >= overTo || !met.some(({ start, end }) => match.start < end && start < match.end));
+				if (match !== null && isNew && !isPublished(match.value)) {
+					take(match);
+					met.push(match);
 					overTo = Math.max(overTo, match.end);
 				}
 			}
@@ -170,6 +221,8 @@ export class SecretFinder {
 		return found;
 	}
 }
+
+const ascending = (places: number[]) => places.sort((a, b) => a - b);
 
 function assignment(text: string, offset: number): Match | null {
 	const found = assignments.find(text, offset);

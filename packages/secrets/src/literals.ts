@@ -5,39 +5,52 @@ export interface Literal {
 	/** One character for each byte, at least two. Lower case where `anyCase`. */
 	readonly text: string;
 	readonly anyCase: boolean;
+	/** What may be right behind it, a character each: needed for a text of two characters, which is too often there by chance. */
+	readonly next?: string;
 }
 
 const isLetter = (code: number) => code >= 0x61 && code <= 0x7a;
 
 interface Entry {
 	readonly bytes: Uint8Array;
-	/** Where in it the two bytes are that it is found by. */
+	/** Where in it the three bytes are that it is found by; the third may be behind its end. */
 	readonly anchor: number;
 	readonly anyCase: boolean;
 	readonly index: number;
 }
 
+const slots = 32_768;
+/** The key of three bytes, from the key of those one byte before, and the next byte. Bytes further back have been shifted out. */
+const nextKey = (key: number, code: number) => ((key << 5) ^ code) & 0x7fff;
+const anything = 0xff;
+
 /**
- * Finds many literals in one pass over the bytes. Each is found by the two neighbouring bytes of it that are rarest in texts: a table of them
- * rejects nearly every position, so the cost hardly depends on the number of literals.
+ * Finds many literals in one pass over the bytes. Each is found by the three neighbouring bytes of it that are rarest in texts. A table of
+ * them, which says what may be behind, rejects nearly every place: the cost hardly depends on the number of literals.
  */
 export class LiteralFinder {
-	readonly #isAnchor = new Uint8Array(65_536);
-	readonly #entries: (Entry[] | undefined)[] = new Array<Entry[] | undefined>(65_536);
+	/** By the key of three bytes, a bit for each value of the last three bits of the byte behind them. */
+	readonly #behind = new Uint8Array(slots);
+	readonly #entries: (Entry[] | undefined)[] = new Array<Entry[] | undefined>(slots);
 
 	constructor(literals: readonly Literal[]) {
-		for (const [index, { text, anyCase }] of literals.entries()) {
+		for (const [index, { text, anyCase, next = "" }] of literals.entries()) {
 			const bytes = Buffer.from(text, "latin1");
-			if (bytes.length < 2) throw new RangeError(`the literal ${JSON.stringify(text)} is shorter than two bytes`);
-			const anchor = rarestPair(text);
-			for (const a of variants(bytes[anchor]!, anyCase))
-				for (const b of variants(bytes[anchor + 1]!, anyCase)) {
-					const key = (a << 8) | b;
-					this.#isAnchor[key] = 1;
-					const entries = this.#entries[key] ?? [];
-					entries.push({ bytes, anchor, anyCase, index });
-					this.#entries[key] = entries;
-				}
+			if (bytes.length < 2 || (bytes.length === 2 && next === ""))
+				throw new RangeError(`the literal ${JSON.stringify(text)} is shorter than three bytes, and it is not said what is behind it`);
+			const anchor = rarestTriple(text);
+			const codesAt = (at: number) => (at < bytes.length ? variants(bytes[at]!, anyCase) : [...Buffer.from(next, "latin1")]);
+			const keys = new Set<number>();
+			for (const a of codesAt(anchor))
+				for (const b of codesAt(anchor + 1)) for (const c of codesAt(anchor + 2)) keys.add(nextKey(nextKey(nextKey(0, a), b), c));
+			// The case of a letter is not in its last three bits.
+			const behind = anchor + 3 < bytes.length ? 1 << (bytes[anchor + 3]! & 7) : anything;
+			for (const key of keys) {
+				this.#behind[key]! |= behind;
+				const entries = this.#entries[key] ?? [];
+				entries.push({ bytes, anchor, anyCase, index });
+				this.#entries[key] = entries;
+			}
 		}
 	}
 
@@ -46,18 +59,27 @@ export class LiteralFinder {
 	 * with true.
 	 */
 	search(content: Uint8Array, found: (literal: number, offset: number) => boolean | undefined): void {
-		const isAnchor = this.#isAnchor;
 		const last = content.length - 1;
-		let key = content[0] ?? 0;
-		for (let at = 0; at < last; at++) {
-			key = ((key << 8) | content[at + 1]!) & 0xffff;
-			if (isAnchor[key] === 1 && this.#lookUp(key, content, at, found)) return;
+		for (let at = this.#nextPlace(content, 0, last); at < last; at = this.#nextPlace(content, at + 1, last))
+			if (this.#lookUp(keyAt(content, at), content, at - 2, found)) return;
+		if (last >= 0) this.#lookUp(keyAt(content, last), content, last - 2, found);
+	}
+
+	/** Where three bytes end that may be of a literal. No call is in this loop: it is where the time goes. */
+	#nextPlace(content: Uint8Array, from: number, last: number): number {
+		const behind = this.#behind;
+		let key = from === 0 ? 0 : keyAt(content, from - 1);
+		for (let at = from; at < last; at++) {
+			key = ((key << 5) ^ content[at]!) & 0x7fff;
+			const bits = behind[key]!;
+			if (bits !== 0 && ((bits >> (content[at + 1]! & 7)) & 1) === 1) return at;
 		}
+		return last;
 	}
 
 	/** @returns whether the search is to end */
 	#lookUp(key: number, content: Uint8Array, at: number, found: (literal: number, offset: number) => boolean | undefined): boolean {
-		const entries = this.#entries[key]!;
+		const entries = this.#entries[key] ?? [];
 		for (let index = 0; index < entries.length; index++) {
 			const entry = entries[index]!;
 			const start = at - entry.anchor;
@@ -67,10 +89,18 @@ export class LiteralFinder {
 	}
 }
 
-/** Where the two neighbouring characters of a text are that follow each other least often. */
-function rarestPair(text: string): number {
+/** The key of the three bytes that end at a place. */
+function keyAt(content: Uint8Array, at: number): number {
+	let key = 0;
+	for (let from = Math.max(0, at - 2); from <= at; from++) key = nextKey(key, content[from]!);
+	return key;
+}
+
+/** Where the three neighbouring characters of a text are that follow each other least often, and that another one follows. */
+function rarestTriple(text: string): number {
+	const cost = (at: number) => pairCost(text, at) + pairCost(text, at + 1);
 	let rarest = 0;
-	for (let at = 1; at + 1 < text.length; at++) if (pairCost(text, at) > pairCost(text, rarest)) rarest = at;
+	for (let at = 1; at + 3 < text.length; at++) if (cost(at) > cost(rarest)) rarest = at;
 	return rarest;
 }
 

@@ -9,6 +9,9 @@ export interface OwnSecret {
 	readonly value: string;
 }
 
+/** What the rules of this machine's own secrets begin with. */
+export const ownRule = "own:";
+
 /** Shorter values are in texts by chance. */
 const shortest = 8;
 

@@ -8,6 +8,10 @@ const word = String.raw`[^\s"'\`\\,;<>(){}[\]|&$]`;
 const end = String.raw`(?=[\s"'\`\\,;<)&}\]#|]|$)`;
 const open = String.raw`\\{0,3}["'\`]?`;
 
+const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+/** What may be behind an option of one letter: its value, in quotes or not. */
+const afterOption = ` =:"'\`\\${letters}${letters.toLowerCase()}0123456789_.@%+-`;
+
 const isDrawn = (need: number) => (match: RegExpExecArray) => looksDrawn(match.groups?.value ?? "", need);
 /** Whether a text in base64 is a name and a password. */
 function isUserAndPassword(value: string): boolean {
@@ -20,6 +24,7 @@ export const placedRules: readonly NamedRule[] = [
 	{
 		id: "command-password",
 		literals: ["-u", "--user", "-U"],
+		next: afterOption,
 		notAfter: /[A-Za-z0-9_-]/,
 		pattern: new RegExp(String.raw`(?:-[uU]|--(?:proxy-)?user)[ =]{0,2}${open}[\w.@%+-]{0,64}:(?<value>[^\s"'\`\\<>(){}]{6,200})`, "y"),
 		acceptsNamed: isDrawn(11),

@@ -41,7 +41,7 @@ export function isPatterned(text: string): boolean {
 }
 
 const longPlaceholder =
-	/x{4}|\*{3}|\.{3}|example|placehold|change-?_?me|replace|redacted|dummy|insert|sample|not-?_?a-?_?real|not-?_?real|your[-_ ]|<[a-z]|todo|fixme|0{8}|installation|personal|access|secret|passw|token/i;
+	/x{4}|\*{3}|\.{3}|example|placehold|change-?_?me|replace|redacted|1234-1234|dummy|insert|sample|not-?_?a-?_?real|not-?_?real|your[-_ ]|<[a-z]|todo|fixme|0{8}|installation|personal|access|secret|passw|token/i;
 
 /** Whether a value with a well-known form was written to show the form: `ghp_xxxxxxxx`, `AKIA…EXAMPLE`. */
 export function isPlaceholder(value: string): boolean {
@@ -74,7 +74,7 @@ export function isExampleValue(value: string): boolean {
 
 /** Said of a value by whoever wrote it as an example: no generated value has them by chance. */
 const certainExample =
-	/x{5}|\*{3}|\.{3}|…|example|placehold|change[-_]?me|redact|dummy|lorem|ipsum|your[-_ ]|1234567|abcdef|qwerty|foobar/i;
+	/p(?:[a@]|%40)ss\W{0,6}w[o0]rd|x{5}|\*{3}|\.{3}|…|example|placehold|change[-_]?me|redact|dummy|lorem|ipsum|your[-_ ]|1234567|abcdef|qwerty|foobar/i;
 const exampleWords =
 	/insert|replace|change|sample|real|your|todo|fixme|test|fake|mock|demo|passw(?:or)?d?|secret|token|hunter|letmein|default|admin|root|user|guest|public|hello|world|undefined|null|none|login|access|private|client|server|super|some|this|valid|api[-_]?key|(?<![A-Za-z])(?:my|foo|bar|baz|key|abc|the)(?![A-Za-z])/gi;
 

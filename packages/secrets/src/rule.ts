@@ -6,6 +6,8 @@ export interface Rule {
 	/** Literals that its values contain; one is looked for, and then `pattern` is tried. At least two characters. */
 	readonly literals: readonly string[];
 	readonly anyCase?: boolean;
+	/** What may be right behind its literals, a character each; only for those of two characters. */
+	readonly next?: string;
 	/** Sticky. The secret is the group `value`, or else all of it. Linear: no repetition inside another. */
 	readonly pattern: RegExp;
 	/** How many characters before the literal the pattern begins at most; it is then tried at the start of the token that the literal is in. */

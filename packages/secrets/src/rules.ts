@@ -1,3 +1,4 @@
+import { isToyKey } from "./published.ts";
 import { characterClasses, entropy, isPatterned, isPlaceholder } from "./randomness.ts";
 import { hasVariety, prefixed, type Rule } from "./rule.ts";
 import { serviceRules } from "./service-rules.ts";
@@ -36,6 +37,8 @@ const isKeyMaterial = (value: string): boolean => {
 		!/example|x{6}/i.test(whole)
 	);
 };
+
+const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 /** Base64 of three digits each: what a Discord token begins with, the id of its bot. */
 const discordStarts = ["M", "N", "O"].flatMap((first) => ["D", "T", "j", "z"].map((second) => first + second));
@@ -138,6 +141,7 @@ export const rules: readonly Rule[] = [
 	{
 		id: "discord-token",
 		literals: discordStarts,
+		next: "AEIMQUYcgk",
 		pattern: /[MNO][DTjz][AEIMQUYcgk][wxyz0-5][A-Za-z0-9_-]{18,26}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,40}(?![A-Za-z0-9_-])/y,
 		notAfter: /[A-Za-z0-9_.+/-]/,
 		accepts: (value) => /^\d{15,21}$/.test(Buffer.from(value.split(".")[0] ?? "", "base64url").toString("latin1")),
@@ -165,7 +169,13 @@ export const rules: readonly Rule[] = [
 	{ id: "mailchimp-key", literals: ["-us"], back: /[a-f0-9]{32}$/, pattern: /[a-f0-9]{32}-us\d{1,2}(?![A-Za-z0-9])/y },
 	prefixed("brevo-key", ["xkeysib-"], "[a-f0-9]{64}-[A-Za-z0-9]{16}"),
 	prefixed("postmark-resend-key", ["re_"], "[A-Za-z0-9]{8}_[A-Za-z0-9]{22,24}(?![A-Za-z0-9_])", (v) => characterClasses(v) >= 4),
-	{ id: "twilio-key", literals: ["SK"], pattern: /SK[a-f0-9]{32}(?![A-Za-z0-9])/y, accepts: (v) => /\d/.test(v) && /[a-f]/.test(v) },
+	{
+		id: "twilio-key",
+		literals: ["SK"],
+		next: "0123456789abcdef",
+		pattern: /SK[a-f0-9]{32}(?![A-Za-z0-9])/y,
+		accepts: (v) => /\d/.test(v) && /[a-f]/.test(v),
+	},
 	prefixed("digitalocean-token", ["dop_v1_", "doo_v1_", "dor_v1_"], "[a-f0-9]{64}"),
 	prefixed("flyio-token", ["fo1_", "fm1r_", "fm2_", "fm1a_"], "[A-Za-z0-9_+/=-]{43,600}", (v) => characterClasses(v) >= 4),
 	prefixed("heroku-key", ["HRKU-"], "[A-Za-z0-9_-]{36,64}", hasVariety),
@@ -218,6 +228,7 @@ export const rules: readonly Rule[] = [
 	{
 		id: "azure-client-secret",
 		literals: ["Q~"],
+		next: `${letters}${letters.toLowerCase()}0123456789_~.-`,
 		back: /[A-Za-z0-9_~.-]{3}\d$/,
 		notAfter: /[A-Za-z0-9_~.-]/,
 		pattern: /[A-Za-z0-9_~.-]{3}\dQ~[A-Za-z0-9_~.-]{31,34}(?![A-Za-z0-9_~.-])/y,
@@ -238,7 +249,8 @@ export const rules: readonly Rule[] = [
 			`-{4,5} ?BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)? ?-{4,5}(?<value>(?:[A-Za-z0-9+/=:() ]|${between}){60,20000})`,
 			"y",
 		),
-		accepts: (value) =>
+		accepts: (value, [all = ""]) =>
+			!isToyKey(all, value) &&
 			isKeyMaterial(value.replaceAll(/(?:Proc-Type|DEK-Info|Comment|Version)[^\n\\]{0,80}/g, "").replace(/-{4,5} ?END.*$/s, "")),
 	},
 	{
@@ -265,7 +277,10 @@ export const rules: readonly Rule[] = [
 			const host = all.slice(all.lastIndexOf("@") + 1);
 			if (/^(?:example|test|foo|bar|domain|yourhost|hostname)\b|\.(?:example|test|invalid)\b|example\.(?:com|org|net)/i.test(host))
 				return false;
-			const decoded = /%[0-9a-f]{2}/i.test(value) ? value.replaceAll(/%[0-9a-f]{2}/gi, "0") : value;
+			const decoded = value.replaceAll(/%([0-9a-f]{2})/gi, (_all, code: string) => {
+				const character = String.fromCharCode(Number.parseInt(code, 16));
+				return /[!-~]/.test(character) ? character : "0";
+			});
 			return looksDrawn(decoded, 9) || looksThoughtOut(decoded);
 		},
 	},

@@ -1,13 +1,13 @@
 import { Worker } from "node:worker_threads";
 import type { Allowed } from "./allowed.ts";
-import { type Finding, SecretFinder } from "./finder.ts";
+import { describe, type Finding, SecretFinder } from "./finder.ts";
 import type { OwnSecret } from "./own-secrets.ts";
-import { findingsIn, type ScanJob } from "./scan.ts";
+import { findingsIn, inspectAllowed, type ScanJob } from "./scan.ts";
 import type { ScanRequest } from "./scan-worker.ts";
 
 declare const __SCAN_WORKER__: string | undefined;
 
-/** Jobs of less than this many bytes that hold no literal of a rule are done at once: they are over before a message arrives. */
+/** Jobs of less than this many bytes that secretlint is not needed for are done at once: they are over before a message arrives. */
 const inlineBytes = 256 * 1024;
 /** A thread without work ends after this long, and gives its memory back. */
 const idleMs = 30_000;
@@ -124,7 +124,10 @@ export class ScanThread {
 
 	async #scanBatch(jobs: readonly ScanJob[], bytes: number, allowed: readonly Allowed[], salt: string | null): Promise<Finding[][]> {
 		if (jobs.length === 0) return [];
-		if (bytes < inlineBytes && jobs.every(({ content }) => this.#finder.isClean(content))) return jobs.map(() => []);
+		if (bytes < inlineBytes) {
+			const here = this.#scanHere(jobs, allowed, salt);
+			if (here !== null) return here;
+		}
 		// A constant in a bundle: the thread has secretlint, and the executable that starts it does not.
 		if (typeof __SCAN_WORKER__ === "undefined") {
 			const { secretlintMatches } = await import("./secretlint.ts");
@@ -143,6 +146,17 @@ export class ScanThread {
 			);
 			this.#isOwnSent = true;
 		});
+	}
+
+	/** What is found without secretlint. Null: it is needed. */
+	#scanHere(jobs: readonly ScanJob[], allowed: readonly Allowed[], salt: string | null): Finding[][] | null {
+		const answers: Finding[][] = [];
+		for (const job of jobs) {
+			const { matches, excerpts } = inspectAllowed(this.#finder, job, allowed);
+			if (excerpts.length > 0) return null;
+			answers.push(describe(job.content, matches, salt));
+		}
+		return answers;
 	}
 
 	#start(file: URL): Worker {

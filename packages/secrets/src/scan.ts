@@ -1,5 +1,6 @@
-import { type Allowed, notAllowed } from "./allowed.ts";
-import { describe, type Finding, type Match, type SecretFinder } from "./finder.ts";
+import { type Allowed, covers, notAllowed } from "./allowed.ts";
+import { describe, type Finding, type Inspected, type Match, type SecretFinder } from "./finder.ts";
+import type { Excerpt } from "./secretlint-literals.ts";
 
 /** One content to look at. */
 export interface ScanJob {
@@ -8,22 +9,26 @@ export interface ScanJob {
 	readonly content: Uint8Array;
 }
 
+/** secretlint's rules, as a function: one thread has them, and the executable that starts it does not. */
+export type Secretlint = (content: Buffer, excerpts: readonly Excerpt[]) => Promise<Match[]>;
+
+/** What a content holds that `.secretsallow` does not allow, and where secretlint may find more. Allowed values count for nothing, however many. */
+export function inspectAllowed(finder: SecretFinder, { path, content }: ScanJob, allowed: readonly Allowed[]): Inspected {
+	// Most contents have no match: then nobody asks which patterns cover the path.
+	let here: readonly Allowed[] | null = null;
+	return finder.inspect(content, undefined, (match) => {
+		here ??= allowed.filter(({ glob }) => covers(glob, path));
+		return here.length > 0 && notAllowed(here, path, [match]).length === 0;
+	});
+}
+
 /** Secrets of a content that `.secretsallow` does not allow, with their values. Pure but for secretlint, which is given. */
-export async function matchesIn(
-	finder: SecretFinder,
-	{ path, content }: ScanJob,
-	allowed: readonly Allowed[],
-	secretlint: (content: Buffer) => Promise<Match[]>,
-): Promise<Match[]> {
-	const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
-	const matches = finder.matches(bytes);
-	for (const match of await secretlint(bytes))
-		if (!matches.some(({ start, end }) => match.start < end && start < match.end)) matches.push(match);
-	return notAllowed(
-		allowed,
-		path,
-		matches.sort((a, b) => a.start - b.start),
-	);
+export async function matchesIn(finder: SecretFinder, job: ScanJob, allowed: readonly Allowed[], secretlint: Secretlint): Promise<Match[]> {
+	const { bytes, matches, skipped, excerpts } = inspectAllowed(finder, job, allowed);
+	const more = excerpts.length === 0 ? [] : notAllowed(allowed, job.path, await secretlint(bytes, excerpts));
+	for (const match of more)
+		if (![...matches, ...skipped].some(({ start, end }) => match.start < end && start < match.end)) matches.push(match);
+	return matches.sort((a, b) => a.start - b.start);
 }
 
 /** What is found, without values. @param salt for their hashes; null: none */
@@ -31,7 +36,7 @@ export async function findingsIn(
 	finder: SecretFinder,
 	job: ScanJob,
 	allowed: readonly Allowed[],
-	secretlint: (content: Buffer) => Promise<Match[]>,
+	secretlint: Secretlint,
 	salt: string | null = null,
 ): Promise<Finding[]> {
 	return describe(job.content, await matchesIn(finder, job, allowed, secretlint), salt);

@@ -1,7 +1,8 @@
-import { LiteralFinder } from "./literals.ts";
+import type { Match } from "./finder.ts";
+import type { Literal } from "./literals.ts";
 
 /** What the values of secretlint's recommended rules begin with or contain. The rules run only around these: over whole files they take 40 ms/MB. */
-const literals = [
+const texts = [
 	"AKIA",
 	"AGPA",
 	"AIDA",
@@ -23,8 +24,15 @@ const literals = [
 	"ntn_",
 	"BEGIN ",
 	"SG.",
-	"shp",
-	"gh",
+	"shppa_",
+	"shpca_",
+	"shpat_",
+	"shpss_",
+	"ghp_",
+	"gho_",
+	"ghu_",
+	"ghs_",
+	"ghr_",
 	"github_pat_",
 	"glpat-",
 	"glsa_",
@@ -44,39 +52,45 @@ const literals = [
 	"dckr_pat_",
 	"figd_",
 ] as const;
-/** Only with enough behind it that could be a token or a password. */
-const plausible = /^[\w.:/+@-]{0,24}[\w.:/+-]{16}|^BEGIN [A-Z ]*PRIVATE/;
+/** The same, as they are searched for. */
+export const secretlintLiterals: readonly Literal[] = texts.map((text) => ({ text, anyCase: false }));
 
-const finder = new LiteralFinder(literals.map((text) => ({ text, anyCase: false })));
+/** Only with enough behind it that could be a token, a key or an address with a password. */
+const plausible =
+	/^(?:mongodb|mysql|postgres)[\w+]{0,8}:\/\/[^:/\s]{1,100}:[^@/\s]{1,200}@|^BEGIN ?[A-Z ]*PRIVATE|^_authToken=[^$]|^(?:npm|gh[pousr])_\w{36}|^(?!mongodb|mysql|postgres|BEGIN|_auth|npm_|gh[pousr]_)[\w.:/+@-]{0,24}[\w.:/+-]{16}/;
+const plausibleBytes = 320;
+
 /** Bytes of a content that the rules are given before and after a literal: a secret and its name. */
 const beforeBytes = 256;
 const afterBytes = 4_096;
 /** More excerpts of one content than this are not looked at: each takes a millisecond. */
 const maxExcerpts = 64;
+/** So far before their values the literals of these are: the frame of a key, the scheme of an address. */
+const frameBytes = 80;
+const framed = /^(?:private-key|slack-webhook|url-password)$/;
 
+/** A part of a content, by its bytes. */
 export interface Excerpt {
 	start: number;
 	end: number;
 }
 
-/** The parts of a content that the rules are to look at. */
-export function excerptsOf(content: Buffer): Excerpt[] {
+/**
+ * The parts of a content that the rules are to look at.
+ * @param text one character a byte @param offsets of {@link secretlintLiterals} @param known what was found there already
+ */
+export function excerptsAround(text: string, offsets: readonly number[], known: readonly Match[]): Excerpt[] {
 	const excerpts: Excerpt[] = [];
-	finder.search(content, (_literal, offset) => {
+	for (const offset of [...offsets].sort((a, b) => a - b)) {
 		const open = excerpts.at(-1);
-		if (open !== undefined && offset < open.end - afterBytes / 2) return false;
-		if (!plausible.test(content.toString("latin1", offset, offset + 64))) return false;
+		if (open !== undefined && offset < open.end - afterBytes / 2) continue;
+		if (!plausible.test(text.slice(offset, offset + plausibleBytes))) continue;
+		if (known.some(({ rule, start, end }) => offset < end && offset >= start - (framed.test(rule) ? frameBytes : 0))) continue;
 		const start = Math.max(0, offset - beforeBytes);
-		const end = Math.min(content.length, offset + afterBytes);
+		const end = Math.min(text.length, offset + afterBytes);
 		if (open !== undefined && start <= open.end) open.end = end;
-		else if (excerpts.length >= maxExcerpts) return true;
+		else if (excerpts.length >= maxExcerpts) break;
 		else excerpts.push({ start, end });
-		return false;
-	});
+	}
 	return excerpts;
-}
-
-/** Whether there are any. */
-export function mayConcernSecretlint(content: Uint8Array): boolean {
-	return excerptsOf(Buffer.from(content.buffer, content.byteOffset, content.byteLength)).length > 0;
 }

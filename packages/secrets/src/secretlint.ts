@@ -1,17 +1,18 @@
 import { lintSource } from "@secretlint/core";
 import { creator } from "@secretlint/secretlint-rule-preset-recommend";
 import type { Match } from "./finder.ts";
+import { isPublished, isToyKey } from "./published.ts";
 import { isExampleValue, isPlaceholder } from "./randomness.ts";
-import { excerptsOf } from "./secretlint-literals.ts";
+import type { Excerpt } from "./secretlint-literals.ts";
 
 const config = {
 	rules: [{ id: "@secretlint/secretlint-rule-preset-recommend", rule: creator, options: {} }],
 };
 
-/** What secretlint's recommended rules find, without obvious examples. */
-export async function secretlintMatches(content: Buffer): Promise<Match[]> {
+/** What secretlint's recommended rules find in parts of a content, without obvious examples. */
+export async function secretlintMatches(content: Buffer, excerpts: readonly Excerpt[]): Promise<Match[]> {
 	const found: Match[] = [];
-	for (const { start, end } of excerptsOf(content)) {
+	for (const { start, end } of excerpts) {
 		// Its comments, which switch rules off, are text like any other: whoever writes a file does not decide whether it is looked at.
 		const text = content.toString("latin1", start, end).replaceAll("secretlint-", "secretlint_");
 		const { messages } = await lintSource({
@@ -20,7 +21,7 @@ export async function secretlintMatches(content: Buffer): Promise<Match[]> {
 		});
 		for (const { ruleId, range, messageId } of messages) {
 			const value = text.slice(range[0], range[1]);
-			if (isFalse(ruleId, messageId, value)) continue;
+			if (isFalse(ruleId, messageId, value) || isPublished(value)) continue;
 			found.push({
 				rule: ruleId.replace(/^@secretlint\/secretlint-rule-/, "secretlint-"),
 				value,
@@ -38,6 +39,7 @@ function isFalse(ruleId: string, messageId: string, value: string): boolean {
 		const password = /:\/\/[^:/@]*:([^@]*)@/.exec(value)?.[1] ?? "";
 		return password.length < 8 || isExampleValue(password) || !/\d/.test(password) || !/[A-Za-z]/.test(password);
 	}
+	if (/privatekey/.test(ruleId) && isToyKey(value, value.replace(/^-{4,5}[^-]*-{4,5}/, ""))) return true;
 	if (/privatekey/.test(ruleId)) return value.replaceAll(/[^A-Za-z0-9+/]/g, "").length < 120 || isPlaceholder(value.slice(40, 80));
 	// The number of an account is no secret.
 	if (/aws/.test(ruleId) && /account/i.test(messageId)) return true;

@@ -2,13 +2,14 @@ import fs from "node:fs";
 import path from "node:path";
 import { displayPath, type GitPath, readDiskFile } from "@robust-sync/git";
 import { selectedPath } from "@robust-sync/history";
-import { type Finding, newSalt, parseAllowed, ScanThread, withAllowed } from "@robust-sync/secrets";
+import { type Finding, newSalt, ownRule, parseAllowed, patternOf, ScanThread, withAllowed } from "@robust-sync/secrets";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { printable } from "@robust-sync/service/printable";
 import { type Config, type WorkspacePaths, writeAtomicSync } from "@robust-sync/workspace";
 import { openWorkspaceRepository } from "../context/cycle-context.ts";
 import { machineSecrets } from "../context/machine-secrets.ts";
-import { allowFile } from "../secrets/memory.ts";
+import { allowFile, localAllowFile } from "../secrets/memory.ts";
+import { readLocalAllowText } from "../secrets/policy.ts";
 
 /** What was allowed where; never the values. */
 export interface AllowedSecrets {
@@ -53,18 +54,28 @@ export async function allowSecret(paths: WorkspacePaths, config: Config, name: s
 		}
 	});
 	const list = path.join(paths.root, allowFile);
+	const localList = localAllowFile(repository.commonDirectory);
 	const text = fs.existsSync(list) ? fs.readFileSync(list, "utf8") : "";
+	const localText = readLocalAllowText(repository.commonDirectory);
 	const salt = newSalt();
 	const thread = new ScanThread();
 	thread.setOwn(await machineSecrets({ repository, paths }));
-	const [findings = []] = await thread.scan([{ path: file.path, content: file.content }], parseAllowed(text), salt);
-	if (findings.length > 0) {
-		// A message is looked at in the outbox, and where it is delivered.
-		const isMessage = file.pattern === "messages";
-		const once = isMessage ? withAllowed(text, file.path, findings, salt) : withAllowed(text, file.pattern, findings, salt);
-		const pattern = `messages/**\t`;
-		const lines = isMessage ? findings.map(({ rule, hash }) => `${pattern}${rule}\t${salt}.${hash}\n`) : [];
-		writeAtomicSync(list, once + [...new Set(lines)].join(""), 0o644);
-	}
+	const allowed = [...parseAllowed(text), ...parseAllowed(localText, true)];
+	const [findings = []] = await thread.scan([{ path: file.path, content: file.content }], allowed, salt);
+	// A message is looked at in the outbox, and where it is delivered.
+	const patterns = file.pattern === "messages" ? [patternOf(file.path), "messages/**"] : [patternOf(file.pattern)];
+	const add = (target: string, before: string, some: readonly Finding[], mode: number) => {
+		if (some.length === 0) return;
+		fs.mkdirSync(path.dirname(target), { recursive: true });
+		writeAtomicSync(target, withAllowed(before, patterns, some, salt), mode);
+	};
+	const isOwn = ({ rule }: Finding) => rule.startsWith(ownRule);
+	add(
+		list,
+		text,
+		findings.filter((finding) => !isOwn(finding)),
+		0o644,
+	);
+	add(localList, localText, findings.filter(isOwn), 0o600);
 	return { path: file.path, findings: findings.map(({ rule, line }) => ({ rule, line })) };
 }

@@ -1,3 +1,4 @@
+import path from "node:path";
 import type { GitPath, Oid } from "@robust-sync/git";
 import { type Allowed, type Finding, newSalt, ScanThread } from "@robust-sync/secrets";
 import type { CycleContext } from "../context/cycle-context.ts";
@@ -7,6 +8,9 @@ import type { CycleContext } from "../context/cycle-context.ts";
 
 /** Where deliberate values are listed, at the top of the workspace. */
 export const allowFile = ".secretsallow";
+
+/** The same for this machine's own secrets: it does not travel, so no peer can allow them. */
+export const localAllowFile = (commonDirectory: string): string => path.join(commonDirectory, "robust-sync", "secretsallow");
 
 /** A file that is held, or was published, because of what is in it. */
 export interface Noted {

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
+import fs from "node:fs";
 import { gitPathIfAllowed, readDiskFile } from "@robust-sync/git";
 import { parseAllowed } from "@robust-sync/secrets";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { machineSecrets, ownSecretsIntervalMs } from "../context/machine-secrets.ts";
-import { allowFile } from "./memory.ts";
+import { allowFile, localAllowFile } from "./memory.ts";
 
 /** A larger allow file allows nothing. */
 const maxAllowBytes = 1_048_576;
@@ -14,6 +15,17 @@ function readAllowText({ repository }: CycleContext): string {
 	try {
 		const file = readDiskFile(repository, name);
 		return file === null || file.mode === "120000" || file.content.length > maxAllowBytes ? "" : file.content.toString("utf8");
+	} catch {
+		return "";
+	}
+}
+
+/** What this machine alone allows: values among its own secrets that are none. */
+export function readLocalAllowText(commonDirectory: string): string {
+	try {
+		const file = localAllowFile(commonDirectory);
+		const stats = fs.lstatSync(file);
+		return stats.isFile() && stats.size <= maxAllowBytes ? fs.readFileSync(file, "utf8") : "";
 	} catch {
 		return "";
 	}
@@ -31,11 +43,12 @@ export async function refreshPolicy(context: CycleContext): Promise<void> {
 		secrets.ownReadAt = clock.now();
 	}
 	const text = readAllowText(context);
-	const policy = JSON.stringify([config.syncSecrets, text, secrets.ownKey]);
+	const localText = readLocalAllowText(context.repository.commonDirectory);
+	const policy = JSON.stringify([config.syncSecrets, text, localText, secrets.ownKey]);
 	if (policy === secrets.policy) return;
 	const isFirst = secrets.policy === "";
 	secrets.policy = policy;
-	secrets.allowed = parseAllowed(text);
+	secrets.allowed = [...parseAllowed(text), ...parseAllowed(localText, true)];
 	secrets.clean.clear();
 	secrets.checked = null;
 	secrets.messages.clear();
