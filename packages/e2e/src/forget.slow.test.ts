@@ -121,4 +121,54 @@ describe("forget", () => {
 		expect(objects(chad.path(".git"))).not.toContain(value);
 		expect(world.git(hub(), "log", "-p", "main")).not.toContain(value);
 	});
+
+	test("forget: other working trees, stashes, notes, tags, a mirror → all without it", async () => {
+		const mirror = world.path("mirror.git");
+		world.git(".", "init", "--quiet", "--bare", "-b", "main", mirror);
+		const options = { env: { HEARTBEAT_KEY: oneKey, SYNC_SECRETS: "off", SYNC_MIRRORS: "mirror" } };
+		const helios = world.node("helios", options);
+		helios.git("remote", "add", "mirror", mirror);
+		helios.write("notes.md", "one\n");
+		helios.write(`name-${value}.md`, "one\n");
+		await helios.once();
+		helios.git("checkout", "-qb", "side");
+		helios.write("side.md", `side ${value}\n`);
+		helios.git("add", "-A");
+		helios.git("commit", "-qm", `side ${value}`);
+		helios.git("checkout", "-q", "main");
+		helios.git("merge", "-q", "--no-ff", "--no-commit", "side");
+		helios.write("resolution.md", `resolved with ${value}\n`);
+		helios.git("add", "-A");
+		helios.git("commit", "-qm", "merge");
+		helios.git("notes", "add", "-m", `note ${value}`);
+		helios.git("tag", "-a", "-m", `tag ${value}`, "v1");
+		helios.git("worktree", "add", "-q", world.path("linked"), "side");
+		await helios.once();
+		helios.write("notes.md", `stashed ${value}\n`);
+		helios.git("stash", "-q");
+		const dry = await helios.run(["--forget-value", valueFile(), "--dry-run", "--json"]);
+		expect(JSON.parse(dry.stdout)).toMatchObject({ names: [`name-${value}.md`], paths: ["resolution.md", "side.md"] });
+		expect((await helios.run(["--forget-value", valueFile()])).code).toBe(0);
+		const own = world.path("own");
+		world.write("own", '"created_at"');
+		const refused = await helios.run(["--forget-value", own]);
+		expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining("it is no secret")]);
+		helios.git("mv", `name-${value}.md`, "renamed.md");
+		await helios.once();
+		const withoutNames = (repository: string) => {
+			const ids = world
+				.git(repository, "cat-file", "--batch-all-objects", "--batch-check")
+				.split("\n")
+				.filter((line) => / (?:blob|commit|tag) /.test(line))
+				.map((line) => line.split(" ")[0]);
+			return execFileSync("git", ["-C", repository, "cat-file", "--batch"], { input: ids.join("\n") }).toString("latin1");
+		};
+		for (const repository of [helios.workspace, mirror, hub()]) expect(withoutNames(repository)).not.toContain(value);
+		expect(fs.readFileSync(world.path("linked/side.md"), "utf8")).toMatch(/^side forgotten-/);
+		expect(world.git("linked", "status", "--porcelain", "--untracked-files=no")).toBe("");
+		expect(helios.git("stash", "list").trim().split("\n")).toHaveLength(1);
+		expect(helios.git("stash", "show", "-p")).toContain("stashed forgotten-");
+		helios.fsck();
+		expect(world.git("linked", "fsck", "--full")).not.toMatch(/missing|invalid|error/);
+	});
 });

@@ -167,16 +167,37 @@ async function replaceOnMirrors(request: ForgetRequest, made: MadeMap): Promise<
 	});
 }
 
-/** Paths of a history that hold some objects, each of them at one path. */
-async function pathsWith(repository: Repository, tip: Oid, oids: ReadonlySet<Oid>): Promise<string[]> {
+/** Paths of a history that hold some objects, each of them at one path, and those with a value in their name. */
+async function pathsWith(
+	repository: Repository,
+	tip: Oid,
+	oids: ReadonlySet<Oid>,
+	value: Buffer | null,
+): Promise<{ paths: string[]; named: string[] }> {
 	const { stdout } = await openMergeStore(repository).run(["rev-list", "--objects", tip]);
 	const found = new Set<string>();
+	const named = new Set<string>();
+	const text = value?.toString("utf8");
 	for (const line of stdout.toString("utf8").split("\n")) {
 		const space = line.indexOf(" ");
-		if (space > 0 && oids.has(line.slice(0, space))) found.add(line.slice(space + 1));
+		if (space <= 0) continue;
+		const name = line.slice(space + 1);
+		if (oids.has(line.slice(0, space))) found.add(name);
+		if (text !== undefined && name.includes(text)) named.add(name);
 	}
-	return [...found].sort();
+	return { paths: [...found].sort(), named: [...named].sort() };
 }
+
+/** The same of the files that a commit has: what a value that was forgotten is still in. */
+async function namesWith({ paths, config, options }: ForgetRequest, head: Oid | null, value: Buffer | null): Promise<string[]> {
+	if (value === null || head === null) return [];
+	const repository = await openWorkspaceRepository(paths, config);
+	const { stdout } = await openMergeStore(repository).run(["ls-tree", "-r", "-t", "-z", "--name-only", head]);
+	const names = stdout.toString("utf8").split("\0");
+	return options.json ? [] : names.filter((name) => name.includes(value.toString("utf8")));
+}
+
+const inName = (name: string) => `the value is in a name, and names stay in history: ${printable(name)}: revoke the value (docs/leaks.md)`;
 
 const nodesOf = ({ nodeName, peers }: Config) => [nodeName, ...peers.map(({ name }) => name)];
 
@@ -199,7 +220,7 @@ async function dryRun(request: ForgetRequest, wanted: Wanted, key: string): Prom
 			commits: [...made.commits.keys()],
 			total: made.total,
 			messages: Object.keys(made.map.commits),
-			paths: await pathsWith(context.repository, tip, oids),
+			...(await pathsWith(context.repository, tip, oids, wanted.value)),
 		};
 	});
 	if (options.json)
@@ -210,6 +231,7 @@ async function dryRun(request: ForgetRequest, wanted: Wanted, key: string): Prom
 			commits_in_all: found?.total ?? 0,
 			messages: found?.messages ?? [],
 			paths: found?.paths ?? [],
+			names: found?.named ?? [],
 			nodes: nodesOf(config),
 			not_reached: notReached,
 		});
@@ -221,6 +243,7 @@ async function dryRun(request: ForgetRequest, wanted: Wanted, key: string): Prom
 		);
 		for (const name of found.paths) print(`${wanted.value === null ? "would remove" : "would clean "} ${printable(name)}`);
 		if (found.messages.length > 0) print(`would clean  the messages of ${counted(found.messages.length, "commit")}`);
+		for (const name of found.named) print(inName(name));
 		print(`nodes: ${nodesOf(config).join(", ")}`);
 		for (const line of notReached) print(`not reached: ${line}`);
 	}
@@ -318,6 +341,7 @@ export async function forget(request: ForgetRequest, operands: readonly string[]
 	else {
 		print(`forgotten: ${made.commits.size} of ${counted(made.total, "commit")} made again, here and on the hub`);
 		for (const line of problems) print(line);
+		for (const name of await namesWith(request, result.head, wanted.value)) print(inName(name));
 		if (left !== null) print(left);
 		print(
 			`${config.peers.length > 0 ? `${config.peers.map(({ name }) => name).join(", ")}: ` : ""}the other nodes do the same with their next cycle, before they push`,

@@ -9,6 +9,7 @@ import { deriveValues, ForgetRefusedError } from "./derive-values.ts";
 import { blobId } from "./find-maps.ts";
 import type { ForgetMap } from "./forget-map.ts";
 import { readDropList, readForgetState, removeDropList, writeDropList, writeForgetState } from "./forget-state.ts";
+import { cleanLinkedTrees } from "./linked-trees.ts";
 import { type Rewritten, rewriteAll } from "./rewrite-all.ts";
 import { rewriteGitFiles, rewriteRefs } from "./rewrite-refs.ts";
 import { type Scrub, scrubBackup, scrubFiles, scrubIds } from "./scrub-files.ts";
@@ -64,6 +65,9 @@ function scrubOwnFiles({ repository, paths }: CycleContext, scrub: Scrub): numbe
 	}
 	return count;
 }
+
+/** What takes the place of a file that was taken out by its path. */
+const nothing = Buffer.from("forgotten\n");
 
 /** Nothing that a process remembers may lead to what is gone. */
 function forgetMemory({ memory }: CycleContext, commits: ReadonlyMap<Oid, Oid>): void {
@@ -126,21 +130,23 @@ export async function applyForget(
 	const replaced = (oid: Oid) => rewritten.commits.get(oid) ?? rewritten.tags.get(oid) ?? rewritten.blobs.get(oid);
 	await rewriteRefs(repository, replaced);
 	faultPoint("forget-refs");
-	const inIndex = await rewriteIndex(repository, (oid) => rewritten.blobs.get(oid), gone);
+	const scrubOf = (removed: ReadonlySet<Oid>): Scrub => ({
+		clean: (content) => withoutValues(content, values),
+		replacement: (oid) => replaced(oid) ?? (removed.has(oid) ? blobId(repository, nothing) : undefined),
+		blobId: (content) => blobId(repository, content),
+		instead: (oid) => (removed.has(oid) ? nothing : null),
+	});
+	const inPlace = (oid: Oid) => rewritten.blobs.get(oid);
+	const inIndex = await rewriteIndex(repository, inPlace, gone);
+	for (const oid of await cleanLinkedTrees(repository, inPlace, gone, scrubOf(new Set()), log)) inIndex.add(oid);
 	faultPoint("forget-index");
 	const removed = new Set([...rewritten.removed].filter((oid) => !inIndex.has(oid)));
-	const nothing = Buffer.from("forgotten\n");
 	if (removed.size > 0) {
 		const writer = new ObjectWriter(store);
 		await writer.add({ type: "blob", content: nothing });
 		await writer.flush();
 	}
-	const scrub: Scrub = {
-		clean: (content) => withoutValues(content, values),
-		replacement: (oid) => replaced(oid) ?? (removed.has(oid) ? blobId(repository, nothing) : undefined),
-		blobId: (content) => blobId(repository, content),
-		instead: (oid) => (removed.has(oid) ? nothing : null),
-	};
+	const scrub = scrubOf(removed);
 	scrubOwnFiles(context, scrub);
 	await rewriteGitFiles(repository, scrub);
 	faultPoint("forget-scrubbed");

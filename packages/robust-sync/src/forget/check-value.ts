@@ -2,13 +2,14 @@ import fs from "node:fs";
 import path from "node:path";
 import { listAllObjects, localHub, type Oid, Repository, runOnNetwork, withObjectReader } from "@robust-sync/git";
 import type { Config, WorkspacePaths } from "@robust-sync/workspace";
+import { linkedTrees } from "./linked-trees.ts";
 import { contentOfFile, filesBelow } from "./scrub-files.ts";
 import { type Forms, holds } from "./value.ts";
 
 /** One place that has a value. */
 export interface Place {
-	/** `file`: of the workspace; `object`: of its repository; `hub`: of the hub's; `git`: another file of the git directory. */
-	readonly where: "file" | "object" | "hub" | "git";
+	/** `file`: of the workspace; `object`: of its repository; `hub`, `mirror`: of the hub's, of a mirror's; `git`: another file of the git directory. */
+	readonly where: "file" | "object" | "hub" | "mirror" | "git";
 	/** A path, or the type and id of an object. */
 	readonly name: string;
 }
@@ -46,7 +47,7 @@ async function hubObjectsWith(repository: Repository, remote: string, forms: For
 }
 
 /**
- * Searches hub, repository, working tree, saved versions, backups, messages and logs for a value.
+ * Searches hub, mirrors, repository, working tree, saved versions, backups, messages and logs for a value.
  * @param own a file that holds the value on purpose: it is no place
  * @throws GitError when the hub cannot be reached
  */
@@ -60,6 +61,9 @@ export async function searchValue(
 	const places: Place[] = [];
 	for (const { type, oid } of await hubObjectsWith(repository, config.syncRemote, forms))
 		places.push({ where: "hub", name: `${type} ${oid}` });
+	for (const mirror of config.syncMirrors)
+		for (const { type, oid } of await hubObjectsWith(repository, mirror, forms))
+			places.push({ where: "mirror", name: `${mirror} ${type} ${oid}` });
 	for (const { type, oid } of await objectsWith(repository, forms)) places.push({ where: "object", name: `${type} ${oid}` });
 	const dotGit = path.join(paths.root, ".git");
 	const search = (directory: string, where: Place["where"], skips: (file: string) => boolean) => {
@@ -70,6 +74,7 @@ export async function searchValue(
 		}
 	};
 	search(paths.root, "file", (file) => file === dotGit);
+	for (const tree of linkedTrees(repository)) search(tree.root, "file", (file) => file === path.join(tree.root, ".git"));
 	search(repository.commonDirectory, "git", (file) => file === path.join(repository.commonDirectory, "objects"));
 	return places;
 }

@@ -8,12 +8,21 @@ import { rewriteAll } from "./rewrite-all.ts";
 const byHand = "on the hub, run: git reflog expire --expire=now --all && git gc --prune=now (a git host: ask its support)";
 
 /**
- * A hub that is a directory of this machine loses the old objects as well, and no others.
+ * A hub, or mirror, that is a directory of this machine loses the old objects as well, and no others.
  * @param repository of a node that has applied all maps
  * @returns what is left to do on the hub, in words; null: nothing. Never throws
  */
 export async function cleanHub(repository: Repository, config: Config): Promise<string | null> {
-	const directory = localHub(repository, config.syncRemote);
+	const left: string[] = [];
+	for (const remote of [config.syncRemote, ...config.syncMirrors]) {
+		const one = await cleanRemote(repository, config, remote);
+		if (one !== null) left.push(remote === config.syncRemote ? one : `mirror '${remote}': ${one}`);
+	}
+	return left.length === 0 ? null : left.join("\n");
+}
+
+async function cleanRemote(repository: Repository, config: Config, remote: string): Promise<string | null> {
+	const directory = localHub(repository, remote);
 	if (directory === null) return byHand;
 	try {
 		const { oid: head } = await readHead(repository);

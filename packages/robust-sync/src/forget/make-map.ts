@@ -10,17 +10,19 @@ import {
 	type Oid,
 	objectOid,
 	openMergeStore,
+	type Repository,
 	withObjectReader,
 	writeCommit,
 } from "@robust-sync/git";
 import { withNodeTrailer } from "@robust-sync/resolve";
+import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { timestamp } from "@robust-sync/workspace";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { ownIdentity } from "../context/own-identity.ts";
 import { blobsWithValues } from "./derive-values.ts";
 import { blobId } from "./find-maps.ts";
-import { type ForgetMap, mapFile, mapText, signMap } from "./forget-map.ts";
-import { formsOf, withoutValue } from "./value.ts";
+import { type ForgetMap, forgetDirectory, mapFile, mapText, signMap } from "./forget-map.ts";
+import { type Forms, formsOf, holds, withoutValue } from "./value.ts";
 import { blobsAt } from "./working-copies.ts";
 
 /** What a person wants to be forgotten. */
@@ -42,12 +44,24 @@ export interface MadeMap {
 /** Called from time to time, with how far it is. */
 export type Progress = (what: string, done: number, total: number) => void;
 
+/** Whether a value is in maps, which are signed, or in what every commit says. @throws GitError */
+async function isOurText(store: Repository, tip: Oid, forms: Forms, nodeName: string): Promise<boolean> {
+	const texts = [Buffer.from(`${forgetDirectory}/${withNodeTrailer("", nodeName)}`)];
+	const { stdout } = await store.run(["ls-tree", "-r", "-z", tip, "--", `${forgetDirectory}/`]);
+	const oids = stdout
+		.toString("latin1")
+		.split("\0")
+		.flatMap((record) => (record === "" ? [] : (record.slice(0, record.indexOf("\t")).split(" ")[2] ?? [])));
+	await withObjectReader(store, (reader) => reader.each(oids, (_info, content) => content && texts.push(Buffer.from(content))));
+	return texts.some((text) => holds(text, forms));
+}
+
 /**
  * Makes a branch's history without a value or paths, with a signed map on top.
  * @param from the tip of the branch, with all its history here
  * @param key HEARTBEAT_KEY @param writes whether anything is written, or only counted
  * @returns null: the history has nothing of it
- * @throws GitError
+ * @throws CommandError where the value is none of a person; GitError
  */
 export async function makeMap(
 	context: CycleContext,
@@ -62,6 +76,11 @@ export async function makeMap(
 	const id = randomBytes(6).toString("hex");
 	const { value } = wanted;
 	const forms = value === null ? null : formsOf(value, id);
+	if (forms !== null && (await isOurText(store, from, forms, config.nodeName)))
+		throw new CommandError(
+			"the value is part of what robust-sync itself writes into every history (.robust-sync/forget, trailers, names of nodes): it is no secret",
+			ExitCode.usage,
+		);
 	const writer = new ObjectWriter(store);
 	const write = async (object: NewObject) => (writes ? await writer.add(object) : objectOid(object, repository.objectFormat));
 	const hits = new Map<Oid, Buffer>();

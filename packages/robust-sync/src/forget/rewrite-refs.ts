@@ -3,6 +3,9 @@ import path from "node:path";
 import type { Oid, Repository } from "@robust-sync/git";
 import { contentOfFile, filesBelow, type Scrub, scrubFiles, withNewIds } from "./scrub-files.ts";
 
+const refMessage = "robust-sync: forget";
+const ownEntry = new RegExp(`^[^\\n]*\\t${refMessage}\\n`, "gm");
+
 /** Moves every ref to what it became, all at once; those that moved meanwhile stop it. @throws GitError */
 export async function rewriteRefs(repository: Repository, replaced: (oid: Oid) => Oid | undefined): Promise<number> {
 	const { stdout } = await repository.run(["for-each-ref", "--format=%(objectname) %(if)%(symref)%(then)link%(else)ref%(end) %(refname)"]);
@@ -13,7 +16,7 @@ export async function rewriteRefs(repository: Repository, replaced: (oid: Oid) =
 		if (kind === "ref" && now !== undefined) lines.push(`update ${rest.join(" ")}\0${now}\0${oid}\0`);
 	}
 	if (lines.length > 0)
-		await repository.run(["update-ref", "-m", "robust-sync: forget", "-z", "--stdin"], { input: Buffer.from(lines.join(""), "latin1") });
+		await repository.run(["update-ref", "-m", refMessage, "-z", "--stdin"], { input: Buffer.from(lines.join(""), "latin1") });
 	return lines.length;
 }
 
@@ -36,7 +39,10 @@ export async function rewriteGitFiles(repository: Repository, scrub: Scrub): Pro
 		const rewrite = (file: string) => {
 			const content = contentOfFile(file);
 			if (content === null) return;
-			const next = scrub.clean(Buffer.from(withNewIds(content.toString("latin1"), scrub), "latin1"));
+			const text = withNewIds(content.toString("latin1"), scrub);
+			// Each entry of this one is something that was stashed: our own move of the ref is none.
+			const entries = file.endsWith("/refs/stash") ? text.replaceAll(ownEntry, "") : text;
+			const next = scrub.clean(Buffer.from(entries, "latin1"));
 			if (!next.equals(content)) {
 				const temporary = `${file}.${process.pid}.new`;
 				fs.writeFileSync(temporary, next);

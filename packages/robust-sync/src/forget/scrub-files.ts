@@ -34,7 +34,7 @@ export function* filesBelow(directory: string, skips: (file: string) => boolean 
 }
 
 /** The content of a regular file; null: it is none, too large, or cannot be read. */
-export function contentOfFile(file: string): Buffer | null {
+export function contentOfFile(file: fs.PathLike): Buffer | null {
 	try {
 		const stats = fs.lstatSync(file);
 		return stats.isFile() && stats.size <= maxBytes ? fs.readFileSync(file) : null;
@@ -44,7 +44,7 @@ export function contentOfFile(file: string): Buffer | null {
 }
 
 /** In its place, so that a process that appends to it goes on doing so. */
-function overwrite(file: string, content: Buffer): void {
+function overwrite(file: fs.PathLike, content: Buffer): void {
 	const { mode } = fs.lstatSync(file);
 	const isReadOnly = (mode & 0o200) === 0;
 	if (isReadOnly) fs.chmodSync(file, mode | 0o200);
@@ -71,15 +71,32 @@ function scrubbed(content: Buffer, scrub: Scrub): Buffer {
 /** Saved versions, kept files, waiting messages, logs. @returns how many files were changed @throws the file system's error */
 export function scrubFiles(directory: string, scrub: Scrub, skips: (file: string) => boolean = () => false): number {
 	let count = 0;
-	for (const file of filesBelow(directory, skips)) {
-		const content = contentOfFile(file);
-		if (content === null) continue;
-		const cleaned = scrubbed(content, scrub);
-		if (cleaned === content || cleaned.equals(content)) continue;
-		overwrite(file, cleaned);
-		count++;
-	}
+	for (const file of filesBelow(directory, skips)) if (scrubFile(file, scrub)) count++;
 	return count;
+}
+
+/** One file, or link, in its place. @returns whether it was changed @throws the file system's error */
+export function scrubFile(file: fs.PathLike, scrub: Scrub): boolean {
+	const content = contentOfFile(file);
+	if (content === null) return scrubLink(file, scrub);
+	const cleaned = scrubbed(content, scrub);
+	if (cleaned === content || cleaned.equals(content)) return false;
+	overwrite(file, cleaned);
+	return true;
+}
+
+function scrubLink(file: fs.PathLike, scrub: Scrub): boolean {
+	let target: Buffer;
+	try {
+		target = fs.readlinkSync(file, { encoding: "buffer" });
+	} catch {
+		return false;
+	}
+	const cleaned = scrub.clean(target);
+	if (cleaned.equals(target)) return false;
+	fs.unlinkSync(file);
+	fs.symlinkSync(cleaned, file);
+	return true;
 }
 
 /** State and manifests that name objects by their ids. @throws the file system's error */
