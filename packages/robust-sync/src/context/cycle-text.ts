@@ -1,7 +1,7 @@
 import { counted } from "@robust-sync/service/counted";
 import { printable } from "@robust-sync/service/printable";
 import { readSavedVersions, type WorkspacePaths, winnerText } from "@robust-sync/workspace";
-import type { CycleResult } from "../cycle/cycle.ts";
+import type { CycleResult } from "../cycle/progress.ts";
 
 /** What a cycle committed, in words: a deletion is called one. Empty: nothing. */
 export function changesText({ committed, deleted }: Pick<CycleResult, "committed" | "deleted">): string {

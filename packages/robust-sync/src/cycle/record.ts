@@ -18,7 +18,7 @@ import {
 import { accessTimesOf } from "../checkout/access-times.ts";
 import type { SyncError } from "../context/sync-error.ts";
 import { limitedMsOf } from "../remote/pace-of-workspace.ts";
-import type { CycleResult } from "./cycle.ts";
+import type { CycleResult } from "./progress.ts";
 
 /** A failure as `sync_state.json` has it, without secrets. */
 export function lastErrorOf(error: SyncError, secrets: Iterable<string>, at: string): NonNullable<SyncState["last_error"]> {

@@ -1,0 +1,98 @@
+import { setImmediate } from "node:timers/promises";
+import { diffTrees, readHead } from "@robust-sync/git";
+import { type Plan, saveDecidedForUpstream } from "@robust-sync/resolve";
+import { faultPoint } from "@robust-sync/workspace";
+import type { CycleContext } from "../context/cycle-context.ts";
+import { knownTip } from "../remote/upstream.ts";
+import { withoutSecrets } from "../secrets/commits.ts";
+import { listUnpublished } from "../secrets/unpublished.ts";
+import { bringIndexUpToDate, leave } from "../snapshot/direct-snapshot.ts";
+import { waitUntilQuiet } from "../snapshot/hot-files.ts";
+import { withoutOwnFiles } from "../snapshot/own-tracked.ts";
+import { type Snapshot, takeSnapshot } from "../snapshot/snapshot.ts";
+import { noteIntegration, type Progress } from "./progress.ts";
+import { refuseOpenOperation } from "./recover.ts";
+
+// The steps scan and commit of a cycle: each of its snapshots is taken here.
+
+/** A network that took longer than this is no moment any more: everything is looked at again, whatever the watcher saw. */
+export const momentMs = 1_000;
+/** Files that are being written, and that a checkout would replace, are waited for this long. */
+const busyWaitMs = 200;
+
+/** Scans, and commits what was found, without what must not be published. @param targets messages that are part of it */
+export async function snapshotInto(
+	context: CycleContext,
+	progress: Progress,
+	targets: Parameters<typeof takeSnapshot>[1] = [],
+): Promise<Snapshot> {
+	faultPoint("cycle-before-snapshot");
+	const taken = await takeSnapshot(context, targets);
+	const unpublished = await listUnpublished(context, taken);
+	const touched = unpublished.isAll ? unpublished.commits.flatMap(({ changes }) => changes.map((change) => change.path)) : null;
+	const snapshot = await withoutSecrets(context, await withoutOwnFiles(context, taken, touched), unpublished);
+	progress.snapshot = snapshot;
+	// So that what a person commits or stages from here on is seen by the next snapshot of this cycle.
+	await leave(context);
+	faultPoint("cycle-after-snapshot");
+	progress.committed += snapshot.committed;
+	progress.deleted += snapshot.deleted;
+	context.memory.changes.add(snapshot.changed);
+	progress.rescued += snapshot.rescued;
+	if (snapshot.committed > 0) progress.commits++;
+	await saveDecisions(context, progress, snapshot);
+	return snapshot;
+}
+
+/**
+ * What was written since the latest snapshot is committed on HEAD, which has not moved: the cycle may have waited for the network for
+ * seconds or minutes since then.
+ * @param plan what would be checked out next
+ * @throws SyncError OPERATION_OPEN, WRONG_BRANCH, DETACHED_HEAD when a person has begun something of their own meanwhile
+ */
+export async function snapshotAgain(
+	context: CycleContext,
+	latest: Snapshot,
+	plan: Plan,
+	progress: Progress,
+	waitedMs: number,
+): Promise<Snapshot> {
+	const { repository, memory, now } = context;
+	await refuseOpenOperation(context);
+	// The kernel's events of this moment are read in the next turns of the loop.
+	for (let turn = 0; turn < 2; turn++) await setImmediate();
+	const isQuiet = memory.known.isWatching && memory.firstChanges.size === 0 && waitedMs < momentMs;
+	if (isQuiet && (await readHead(repository)).oid === latest.head) return latest;
+	const snapshot = await snapshotInto(context, progress);
+	if (snapshot.busy.length === 0) return snapshot;
+	const replaced = new Set((await diffTrees(repository, snapshot.head ?? repository.emptyTree, plan.to)).map((change) => change.path));
+	const inTheWay = snapshot.busy.filter((name) => replaced.has(name));
+	if (inTheWay.length === 0) return snapshot;
+	await waitUntilQuiet(repository.root, inTheWay, memory.hot, now, busyWaitMs);
+	return await snapshotInto(context, progress);
+}
+
+/** Carries out what a person asked for, on top of a snapshot. */
+export async function taskInto(context: CycleContext, progress: Progress, snapshot: Snapshot): Promise<Snapshot> {
+	const { task } = context;
+	if (task === undefined || snapshot.head === null) return snapshot;
+	await bringIndexUpToDate(context);
+	const done = await task(context, snapshot.head);
+	if (done === null) return snapshot;
+	progress.isTaskDone = true;
+	progress.commits++;
+	if (done.integration !== null) noteIntegration(done.integration, progress);
+	await leave(context);
+	// What a person asked for may bring a secret back.
+	return await withoutSecrets(context, { ...snapshot, head: done.head, isDirect: false });
+}
+
+/** A person may have staged the other side's file in the place of their own; who never uses git stages nothing. */
+async function saveDecisions(context: CycleContext, progress: Progress, { status, head, committed }: Snapshot): Promise<void> {
+	const { repository, paths, now } = context;
+	const staged = status.entries.some(({ kind, index }) => kind === "changed" && index === "M");
+	const tip = committed > 0 && staged && head !== null ? await knownTip(context) : null;
+	if (tip === null || head === null) return;
+	const { saved } = await saveDecidedForUpstream(repository, paths, { head: status.head, commit: head, tip }, now());
+	if (saved !== null) progress.saved.push(saved);
+}
