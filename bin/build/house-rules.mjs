@@ -108,6 +108,15 @@ function checkCircles({ name, sources }) {
 		.map((circle) => `packages/${name}: imports go in a circle: ${circle.join(" → ")}`);
 }
 
+const mostLines = 400;
+
+/** A product source of more than 400 lines says on its first line why it is one: `// Above 400 lines: …`. */
+function checkLength({ sources }) {
+	return sources
+		.filter(({ file, text }) => !isTestSupport(file) && text.split("\n").length > mostLines + 1 && !text.startsWith("// Above 400 lines: "))
+		.map(({ file }) => `${file}: has more than ${mostLines} lines: split it, or say why not on its first line ("// Above 400 lines: …")`);
+}
+
 function checkDeclared({ name, manifest, readme, sources }) {
 	const problems = [];
 	const runtime = Object.keys(manifest.dependencies ?? {});
@@ -217,6 +226,7 @@ export function checkHouse(houses) {
 	return houses.flatMap((house) => [
 		...checkDirection(house),
 		...checkCircles(house),
+		...checkLength(house),
 		...checkDeclared(house),
 		...checkExactVersions(`packages/${house.name}`, house.manifest),
 		...checkReserved(house),

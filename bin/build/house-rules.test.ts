@@ -64,6 +64,13 @@ describe("dependency direction", () => {
 		expect(problems("import type")).toBe("");
 	});
 
+	test("length: more than 400 lines → found, unless the first line says why", () => {
+		const lines = "\n".repeat(401);
+		expect(problemsOf({ name: "git", text: lines }).join()).toContain("has more than 400 lines");
+		expect(problemsOf({ name: "git", text: "\n".repeat(400) })).toEqual([]);
+		expect(problemsOf({ name: "git", text: `// Above 400 lines: one table.${lines}` })).toEqual([]);
+	});
+
 	test("layers: a package without a floor → found", () => {
 		expect(problemsOf({ name: "utils", text: "" }).join()).toContain("has no floor");
 	});

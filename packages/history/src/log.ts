@@ -1,3 +1,4 @@
+// Above 400 lines: the walk of a log, its filters and its paging share one state, the commits read ahead.
 import {
 	cleanCommits,
 	diffWithRenames,

@@ -1,3 +1,4 @@
+// Above 400 lines: one account of what was written against what is there.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import fs from "node:fs";

@@ -1,3 +1,4 @@
+// Above 400 lines: one recursive function of a tree, with its memory and its limits.
 import { isPathAllowed } from "../paths/verify-path.ts";
 import type { Oid, Repository } from "../process/repository.ts";
 import { openMergeStore } from "./merge-store.ts";

@@ -1,3 +1,4 @@
+// Above 400 lines: the steps of one checkout share what they hold, expect and have put aside; they are judged as a whole by the explorer.
 import fs from "node:fs";
 import path from "node:path";
 import { isFileMode } from "../files/disk-file.ts";

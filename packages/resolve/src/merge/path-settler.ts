@@ -1,3 +1,4 @@
+// Above 400 lines: one decision a path; the cases read each other's results (a rename of one is an addition of the other).
 import {
 	besidePath,
 	blobOid,

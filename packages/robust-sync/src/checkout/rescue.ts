@@ -1,3 +1,4 @@
+// Above 400 lines: late writes, lost updates and what was interrupted are three entries to one merge and one way back to the disk.
 import fs from "node:fs";
 import path from "node:path";
 import {

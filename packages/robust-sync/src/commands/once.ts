@@ -60,7 +60,7 @@ import { withoutSecretFiles } from "../secrets/files.ts";
 import { secretSkipped } from "../secrets/notes.ts";
 import { beginSecretSearch } from "../secrets/policy.ts";
 import { isPlaceholder } from "../snapshot/nested-repositories.ts";
-import { type Candidates, findCandidates } from "../snapshot/snapshot.ts";
+import { type Candidates, findCandidates } from "../snapshot/scan.ts";
 import { admitForeignWorkspace } from "./foreign-workspace.ts";
 
 /** A cycle in progress is waited for so long. */

@@ -1,3 +1,4 @@
+// Above 400 lines: one state machine: when a cycle runs, and what happens before and after it.
 import fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import {

@@ -1,3 +1,4 @@
+// Above 400 lines: one search by pushes, whose state goes from cycle to cycle.
 import {
 	diffTrees,
 	displayPath,

@@ -1,57 +1,38 @@
-import fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
-	commitTree,
-	directoriesAbove,
-	displayPath,
-	excludedAmong,
 	excludePatterns,
-	fileSystemPath,
-	GitError,
 	type GitPath,
-	type GitResult,
-	gitPathList,
 	hookFailureText,
 	isArgument,
-	lstatIfThere,
-	mountStoreName,
 	type Oid,
-	pathsInIndex,
-	Repository,
 	readHead,
-	readStatus,
-	readTreePaths,
 	type Status,
 	stageFiles,
-	storeBlobs,
 	updateRef,
-	withoutSlash,
-	withSlash,
 	writeIndexEntries,
-	writeTree,
 } from "@robust-sync/git";
-import { filtersApply, forgetAttributes, isOwnPath, withNodeTrailer } from "@robust-sync/resolve";
-import { counted } from "@robust-sync/service/counted";
-import { printable } from "@robust-sync/service/printable";
-import { annotatedMessage, faultPoint, holdRemedies, neverCommitted, removeAnnotation, type SkippedFile } from "@robust-sync/workspace";
-import { type HeldView, mountsNow, noteHeld, stageHeldWrites, viewHeld } from "../checkout/held.ts";
-import { type CheckedContent, lookAtReads, noteCommitted, rescueStaleWrites } from "../checkout/rescue.ts";
-import { findSpecialFiles, liveDatabaseOf, reasonToSkip, skippedFile } from "../checkout/skipped-files.ts";
+import { filtersApply, forgetAttributes, withNodeTrailer } from "@robust-sync/resolve";
+import { annotatedMessage, faultPoint, holdRemedies, removeAnnotation, type SkippedFile } from "@robust-sync/workspace";
+import { noteHeld, stageHeldWrites } from "../checkout/held.ts";
+import { lookAtReads, noteCommitted, rescueStaleWrites } from "../checkout/rescue.ts";
+import { skippedFile } from "../checkout/skipped-files.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { forgetFirstChanges } from "../context/first-changes.ts";
 import { SyncError, wrongBranch } from "../context/sync-error.ts";
-import { refusedFiles } from "../remote/refused-files.ts";
 import { withoutSecretFiles } from "../secrets/files.ts";
 import { forgetUnchanged } from "../secrets/notes.ts";
 import { beginSecretSearch } from "../secrets/policy.ts";
 import { nextAnnotation } from "./annotations.ts";
 import { commitDate } from "./commit-date.ts";
+import { commit, commitIndex, isStaged, isStagedByCommit, restoreInIndex, stageAndCommit, stageChecked } from "./commit-index.ts";
 import { bringIndexUpToDate, takeDirectSnapshot } from "./direct-snapshot.ts";
 import { unstageExcluded } from "./excluded.ts";
 import { separateHot, waitUntilQuiet } from "./hot-files.ts";
 import { changedCopies, copyLiveDatabases } from "./live-database.ts";
-import { findBareLinks, isPlaceholder, openNestedRepositories } from "./nested-repositories.ts";
+import { isPlaceholder } from "./nested-repositories.ts";
 import { untrackOwnFiles } from "./own-tracked.ts";
+import { findCandidates, hasLinkAbove, isGone, isNothing } from "./scan.ts";
+import { snapshotMessage } from "./snapshot-message.ts";
 import { confirmDeletionMs, separateVanished } from "./vanished-files.ts";
 
 /** What a snapshot found and did. */
@@ -73,150 +54,6 @@ export interface Snapshot {
 	readonly unconfirmed: number;
 	/** Committed without the index (direct-snapshot.ts): nothing that a person staged is in it. */
 	readonly isDirect?: boolean;
-}
-
-/** What would be committed now, sorted for git: what is gone first, so that a file can become a directory. */
-export interface Candidates {
-	readonly status: Status;
-	readonly changed: readonly GitPath[];
-	readonly skipped: readonly SkippedFile[];
-	readonly held: HeldView;
-	/** Databases that a program has open: the file on disk must not be committed, a copy by the database itself may. */
-	readonly databases: readonly GitPath[];
-}
-
-/** Sockets and the like come and go without git noticing; looking for them costs a walk. */
-const scanIntervalMs = 10 * 60_000;
-
-/** Reads the status and leaves out what docs/contract.md says is never committed. Opens nested repositories by SYNC_NESTED. */
-export async function findCandidates(context: CycleContext): Promise<Candidates> {
-	const { repository, config, memory, now } = context;
-	const scan = now() - memory.scannedAt >= scanIntervalMs || now() < memory.scannedAt;
-	const mountedBefore = mountsNow(context);
-	memory.placed.settle(repository);
-	const untouched = memory.placed.untouched(repository);
-	const [first, specialFiles, bareLinks] = await Promise.all([
-		readStatus(repository, untouched),
-		scan ? findSpecialFiles(repository.root) : memory.specialFiles,
-		scan ? findBareLinks(repository) : memory.bareLinks,
-	]);
-	if (scan) {
-		memory.scannedAt = now();
-		memory.specialFiles = specialFiles;
-		memory.bareLinks = bareLinks;
-	}
-	let status = first;
-	// A person has committed something, perhaps files of ours.
-	if (memory.synced !== null && status.head !== memory.synced) memory.ownTrackedChecked = false;
-	const nested = new Set<GitPath>();
-	if (bareLinks.length > 0) {
-		// Another tool's `git add` committed a link in place of the files.
-		const { skipped, opened } = await openNestedRepositories(repository, bareLinks, config.syncNested);
-		for (const directory of skipped) nested.add(withSlash(directory));
-		memory.bareLinks = skipped;
-		if (opened) status = await readStatus(repository, untouched);
-	}
-	// One round opens the repositories of one depth; a repository inside them shows up in the next.
-	for (let depth = 0; depth < 16; depth++) {
-		const directories = status.entries
-			.filter((entry) => entry.kind === "untracked" && entry.path.endsWith("/") && !nested.has(entry.path))
-			.map((entry) => entry.path);
-		if (directories.length === 0) break;
-		const { skipped, opened } = await openNestedRepositories(repository, directories, config.syncNested);
-		for (const directory of skipped) nested.add(withSlash(directory));
-		if (!opened) break;
-		status = await readStatus(repository, untouched);
-	}
-	const mounted = mountsNow(context);
-	const held = await viewHeld(context, status, new Set([...mountedBefore].filter((mount) => mounted.has(mount))));
-	const skipped: SkippedFile[] = [...nested].map((directory) => skippedFile(withoutSlash(directory), "nested-repository"));
-	skipped.push(
-		...specialFiles
-			.filter((file) => fs.existsSync(`${repository.root}/${file}`))
-			.map((file) => ({ path: file, reason: "special-file" as const })),
-	);
-	skipped.push(...status.refused.map((name) => skippedFile(name, "refused-path")));
-	skipped.push(...status.unreadable.map((directory) => skippedFile(directory, "unreadable")));
-	const changed: GitPath[] = [];
-	const refused = refusedFiles(context);
-	const databases = new Set<GitPath>();
-	const untracked = new Set(status.entries.flatMap((entry) => (entry.kind === "untracked" ? [entry.path] : [])));
-	const excluded = await excludedAmong(
-		repository,
-		status.entries.map((entry) => entry.path),
-	);
-	for (const entry of status.entries) {
-		const { path: name, submodule, kind, index } = entry;
-		if (held.hides(entry) || refused.has(name) || excluded.has(name)) continue;
-		// `git rm --cached` of a file that is ignored: the person wants it here and not in commits.
-		if (kind === "changed" && index === "D" && !untracked.has(name) && !isGone(repository.root, name)) continue;
-		// A link that gave way to the files below it is out of the index already.
-		if (isOwnPath(name)) {
-			// Someone has put it into the index.
-			if (index !== "?" && index !== "D") memory.ownTrackedChecked = false;
-			else if (index === "?" && !isExactlyOurs(name)) skipped.push(skippedFile(name, "refused-path"));
-			continue;
-		}
-		// What is ours there, or is in the place of it; its own `.gitignore` may be gone.
-		if (kind === "untracked" && isInMountStore(name, mounted)) {
-			if (!isGone(repository.root, name)) skipped.push(skippedFile(name, "refused-path"));
-			continue;
-		}
-		if (submodule && index === "D") continue;
-		if (name.endsWith("/") || nested.has(withSlash(name))) continue;
-		if (submodule && kind === "changed" && fs.existsSync(Buffer.concat([fileSystemPath(repository.root, name), Buffer.from("/.git")]))) {
-			changed.push(name);
-			continue;
-		}
-		const reason = reasonToSkip(repository.root, name, config.maxFileMb);
-		if (reason === null) changed.push(name);
-		else if (reason === "live-database") {
-			const database = liveDatabaseOf(repository.root, name) ?? name;
-			// One that waits for its program to end has an older version than HEAD.
-			if (!held.state.paths.has(database)) databases.add(database);
-		} else if (!skipped.some((entry) => entry.path === displayPath(name))) skipped.push(skippedFile(name, reason));
-	}
-	return { status, changed, skipped, held, databases: [...databases] };
-}
-
-/** Whether a path is the directory that we keep at the top of a file system below the workspace, or in it. */
-function isInMountStore(name: GitPath, mounts: ReadonlySet<GitPath>): boolean {
-	return [...mounts].some((mount) => `${name}/`.startsWith(`${mount}/${mountStoreName}/`));
-}
-
-// Excluded by .git/info/exclude, but a `.gitignore` may take that back.
-function isExactlyOurs(name: GitPath): boolean {
-	return neverCommitted.some((own) => name === own || name.startsWith(`${own}/`));
-}
-
-/** Whether no file is there (any more): nothing, or a directory. */
-export function isGone(root: string, name: GitPath): boolean {
-	try {
-		const stats = lstatIfThere(fileSystemPath(root, name));
-		return !stats || stats.isDirectory();
-	} catch {
-		return false;
-	}
-}
-
-function hasLinkAbove(root: string, name: GitPath): boolean {
-	return directoriesAbove(name).some((above) => lstatIfThere(fileSystemPath(root, above))?.isSymbolicLink());
-}
-
-/**
- * One line that a person can read: `helios: 3 files (notes.md, state.json, …)`; what is gone is said to be: `helios: 22 files deleted
- * (a, b, …)`, or `helios: 3 files (a, b, …), 22 deleted`.
- * @param gone those of the paths that are deleted
- */
-export function snapshotMessage(node: string, paths: readonly GitPath[], gone: ReadonlySet<GitPath> = new Set()): string {
-	const left = paths.filter((name) => !gone.has(name));
-	const deleted = paths.length - left.length;
-	const listed = left.length > 0 ? left : paths;
-	const shown = listed.slice(0, 2).map((name) => printable(displayPath(name)));
-	const names = listed.length > shown.length ? [...shown, "…"] : shown;
-	const list = `(${names.join(", ")})`;
-	if (left.length === 0 && deleted > 0) return `${node}: ${counted(deleted, "file")} deleted ${list}`;
-	return `${node}: ${counted(left.length, "file")} ${list}${deleted > 0 ? `, ${deleted} deleted` : ""}`;
 }
 
 /**
@@ -420,114 +257,10 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	};
 }
 
-/** Whether there is nothing at a path; unknown counts as something. */
-function isNothing(root: string, name: GitPath): boolean {
-	try {
-		return lstatIfThere(fileSystemPath(root, name)) === null;
-	} catch {
-		return false;
-	}
-}
-
-/** Takes paths back into the index, as HEAD has them, that are not in it. @returns these */
-async function restoreInIndex(repository: Repository, head: Oid, names: readonly GitPath[]): Promise<GitPath[]> {
-	if (names.length === 0) return [];
-	const listed = await pathsInIndex(repository, names);
-	const vanished = names.filter((name) => !listed.has(name));
-	if (vanished.length === 0) return [];
-	const entries = await readTreePaths(repository, head, vanished);
-	await writeIndexEntries(
-		repository,
-		[...entries].map(([name, entry]) => ({ path: name, entry })),
-	);
-	return vanished;
-}
-
 /** `--once` looks again this often whether a name that vanished has come back. */
 const secondLookMs = 100;
 
 function untrackedAmong({ entries }: Status): (name: GitPath) => boolean {
 	const untracked = new Set(entries.flatMap(({ kind, path: name }) => (kind === "untracked" ? [name] : [])));
 	return (name) => untracked.has(name);
-}
-
-/** More files than this are staged by a command that is made for it. */
-const maxStagedByCommit = 100;
-
-/** Whether all that is to be committed are files that git knows, changed or gone: then the commit can stage them itself. Hooks would inherit how. */
-function isStagedByCommit({ repository, config }: CycleContext, { entries }: Status, paths: readonly GitPath[]): boolean {
-	if (paths.length === 0 || paths.length > maxStagedByCommit || repository.isSparse || config.syncHooks) return false;
-	const plain = new Set(
-		entries
-			.filter(({ kind, index, worktree, submodule }) => kind === "changed" && index === "." && "MD".includes(worktree) && !submodule)
-			.map((entry) => entry.path),
-	);
-	return paths.every((name) => plain.has(name) && !hasLinkAbove(repository.root, name));
-}
-
-/** One process instead of two. Null: git stumbled over a file, and has staged nothing. */
-async function stageAndCommit(context: CycleContext, message: string, date: number, paths: readonly GitPath[]): Promise<GitResult | null> {
-	try {
-		const options = ["-m", message, "--include", "--pathspec-from-file=-", "--pathspec-file-nul"];
-		return await commit(context, date, options, gitPathList(paths), { GIT_LITERAL_PATHSPECS: "1" });
-	} catch (error) {
-		if (error instanceof GitError && error.code === "INTERNAL") return null;
-		throw error;
-	}
-}
-
-/** A hook of the user's gets as long as the network does: one that waits for an answer would hold us up for ever. @param date seconds since the epoch */
-async function commit(
-	{ repository, config }: CycleContext,
-	date: number,
-	options: readonly string[],
-	input: string | Buffer,
-	env: Readonly<Record<string, string>> = {},
-): Promise<GitResult> {
-	const hooks = config.syncHooks;
-	const dates = { GIT_AUTHOR_DATE: `@${date} +0000`, GIT_COMMITTER_DATE: `@${date} +0000` };
-	try {
-		return await repository.run(
-			["commit", "--quiet", ...(hooks ? [] : ["--no-verify"]), "--cleanup=verbatim", "--no-status", "--allow-empty-message", ...options],
-			{ input, env: { ...env, ...dates }, accept: [0, 1], ...(hooks ? { timeoutMs: repository.networkTimeoutMs } : {}) },
-		);
-	} catch (error) {
-		if (!hooks || !(error instanceof GitError) || error.code !== "GIT_TIMEOUT") throw error;
-		const what = `did not end within ${config.gitTimeoutSeconds} s (GIT_TIMEOUT) and was killed`;
-		throw new SyncError("HOOK_FAILED", await hookFailureText(repository, "commit", what, ""), { cause: error });
-	}
-}
-
-/** The same by the index alone. @returns exit code 1: there is nothing to commit */
-async function commitIndex(
-	{ repository }: CycleContext,
-	date: number,
-	{ branch, head }: { branch: string; head: Oid },
-	message: string,
-): Promise<Pick<GitResult, "exitCode" | "stderr">> {
-	const tree = await writeTree(repository);
-	const before = (await repository.run(["rev-parse", "--verify", "--end-of-options", `${head}^{tree}`])).stdout.toString("latin1").trim();
-	if (tree === before) return { exitCode: 1, stderr: "" };
-	const dates = { GIT_AUTHOR_DATE: `@${date} +0000`, GIT_COMMITTER_DATE: `@${date} +0000` };
-	const dated = new Repository({ ...repository, env: { ...repository.env, ...dates } });
-	await updateRef(repository, `refs/heads/${branch}`, await commitTree(dated, tree, [head], message), head, "robust-sync: snapshot");
-	return { exitCode: 0, stderr: "" };
-}
-
-async function isStaged(repository: Repository): Promise<boolean> {
-	return (await repository.run(["diff", "--cached", "--quiet"], { accept: [0, 1] })).exitCode === 1;
-}
-
-// Exactly the content that was looked at: a write in between is the next snapshot's, which looks again.
-async function stageChecked({ repository, paths }: CycleContext, checked: readonly CheckedContent[]): Promise<void> {
-	if (checked.length === 0) return;
-	const oids = await storeBlobs(
-		repository,
-		paths.staging,
-		checked.map(({ content }) => content),
-	);
-	await writeIndexEntries(
-		repository,
-		checked.map(({ path: name, mode }, index) => ({ path: name, entry: { mode, oid: oids[index] ?? "" } })),
-	);
 }

@@ -1,0 +1,160 @@
+import fs from "node:fs";
+import {
+	directoriesAbove,
+	displayPath,
+	excludedAmong,
+	fileSystemPath,
+	type GitPath,
+	lstatIfThere,
+	mountStoreName,
+	readStatus,
+	type Status,
+	withoutSlash,
+	withSlash,
+} from "@robust-sync/git";
+import { isOwnPath } from "@robust-sync/resolve";
+import { neverCommitted, type SkippedFile } from "@robust-sync/workspace";
+import { type HeldView, mountsNow, viewHeld } from "../checkout/held.ts";
+import { findSpecialFiles, liveDatabaseOf, reasonToSkip, skippedFile } from "../checkout/skipped-files.ts";
+import type { CycleContext } from "../context/cycle-context.ts";
+import { refusedFiles } from "../remote/refused-files.ts";
+import { findBareLinks, openNestedRepositories } from "./nested-repositories.ts";
+
+// The step scan of a cycle: what git and the disk have, sorted into what would be committed and what would not.
+
+/** What would be committed now, sorted for git: what is gone first, so that a file can become a directory. */
+export interface Candidates {
+	readonly status: Status;
+	readonly changed: readonly GitPath[];
+	readonly skipped: readonly SkippedFile[];
+	readonly held: HeldView;
+	/** Databases that a program has open: the file on disk must not be committed, a copy by the database itself may. */
+	readonly databases: readonly GitPath[];
+}
+
+/** Sockets and the like come and go without git noticing; looking for them costs a walk. */
+const scanIntervalMs = 10 * 60_000;
+
+/** Reads the status and leaves out what docs/contract.md says is never committed. Opens nested repositories by SYNC_NESTED. */
+export async function findCandidates(context: CycleContext): Promise<Candidates> {
+	const { repository, config, memory, now } = context;
+	const scan = now() - memory.scannedAt >= scanIntervalMs || now() < memory.scannedAt;
+	const mountedBefore = mountsNow(context);
+	memory.placed.settle(repository);
+	const untouched = memory.placed.untouched(repository);
+	const [first, specialFiles, bareLinks] = await Promise.all([
+		readStatus(repository, untouched),
+		scan ? findSpecialFiles(repository.root) : memory.specialFiles,
+		scan ? findBareLinks(repository) : memory.bareLinks,
+	]);
+	if (scan) {
+		memory.scannedAt = now();
+		memory.specialFiles = specialFiles;
+		memory.bareLinks = bareLinks;
+	}
+	let status = first;
+	// A person has committed something, perhaps files of ours.
+	if (memory.synced !== null && status.head !== memory.synced) memory.ownTrackedChecked = false;
+	const nested = new Set<GitPath>();
+	if (bareLinks.length > 0) {
+		// Another tool's `git add` committed a link in place of the files.
+		const { skipped, opened } = await openNestedRepositories(repository, bareLinks, config.syncNested);
+		for (const directory of skipped) nested.add(withSlash(directory));
+		memory.bareLinks = skipped;
+		if (opened) status = await readStatus(repository, untouched);
+	}
+	// One round opens the repositories of one depth; a repository inside them shows up in the next.
+	for (let depth = 0; depth < 16; depth++) {
+		const directories = status.entries
+			.filter((entry) => entry.kind === "untracked" && entry.path.endsWith("/") && !nested.has(entry.path))
+			.map((entry) => entry.path);
+		if (directories.length === 0) break;
+		const { skipped, opened } = await openNestedRepositories(repository, directories, config.syncNested);
+		for (const directory of skipped) nested.add(withSlash(directory));
+		if (!opened) break;
+		status = await readStatus(repository, untouched);
+	}
+	const mounted = mountsNow(context);
+	const held = await viewHeld(context, status, new Set([...mountedBefore].filter((mount) => mounted.has(mount))));
+	const skipped: SkippedFile[] = [...nested].map((directory) => skippedFile(withoutSlash(directory), "nested-repository"));
+	skipped.push(
+		...specialFiles
+			.filter((file) => fs.existsSync(`${repository.root}/${file}`))
+			.map((file) => ({ path: file, reason: "special-file" as const })),
+	);
+	skipped.push(...status.refused.map((name) => skippedFile(name, "refused-path")));
+	skipped.push(...status.unreadable.map((directory) => skippedFile(directory, "unreadable")));
+	const changed: GitPath[] = [];
+	const refused = refusedFiles(context);
+	const databases = new Set<GitPath>();
+	const untracked = new Set(status.entries.flatMap((entry) => (entry.kind === "untracked" ? [entry.path] : [])));
+	const excluded = await excludedAmong(
+		repository,
+		status.entries.map((entry) => entry.path),
+	);
+	for (const entry of status.entries) {
+		const { path: name, submodule, kind, index } = entry;
+		if (held.hides(entry) || refused.has(name) || excluded.has(name)) continue;
+		// `git rm --cached` of a file that is ignored: the person wants it here and not in commits.
+		if (kind === "changed" && index === "D" && !untracked.has(name) && !isGone(repository.root, name)) continue;
+		// A link that gave way to the files below it is out of the index already.
+		if (isOwnPath(name)) {
+			// Someone has put it into the index.
+			if (index !== "?" && index !== "D") memory.ownTrackedChecked = false;
+			else if (index === "?" && !isExactlyOurs(name)) skipped.push(skippedFile(name, "refused-path"));
+			continue;
+		}
+		// What is ours there, or is in the place of it; its own `.gitignore` may be gone.
+		if (kind === "untracked" && isInMountStore(name, mounted)) {
+			if (!isGone(repository.root, name)) skipped.push(skippedFile(name, "refused-path"));
+			continue;
+		}
+		if (submodule && index === "D") continue;
+		if (name.endsWith("/") || nested.has(withSlash(name))) continue;
+		if (submodule && kind === "changed" && fs.existsSync(Buffer.concat([fileSystemPath(repository.root, name), Buffer.from("/.git")]))) {
+			changed.push(name);
+			continue;
+		}
+		const reason = reasonToSkip(repository.root, name, config.maxFileMb);
+		if (reason === null) changed.push(name);
+		else if (reason === "live-database") {
+			const database = liveDatabaseOf(repository.root, name) ?? name;
+			// One that waits for its program to end has an older version than HEAD.
+			if (!held.state.paths.has(database)) databases.add(database);
+		} else if (!skipped.some((entry) => entry.path === displayPath(name))) skipped.push(skippedFile(name, reason));
+	}
+	return { status, changed, skipped, held, databases: [...databases] };
+}
+
+/** Whether a path is the directory that we keep at the top of a file system below the workspace, or in it. */
+function isInMountStore(name: GitPath, mounts: ReadonlySet<GitPath>): boolean {
+	return [...mounts].some((mount) => `${name}/`.startsWith(`${mount}/${mountStoreName}/`));
+}
+
+// Excluded by .git/info/exclude, but a `.gitignore` may take that back.
+function isExactlyOurs(name: GitPath): boolean {
+	return neverCommitted.some((own) => name === own || name.startsWith(`${own}/`));
+}
+
+/** Whether no file is there (any more): nothing, or a directory. */
+export function isGone(root: string, name: GitPath): boolean {
+	try {
+		const stats = lstatIfThere(fileSystemPath(root, name));
+		return !stats || stats.isDirectory();
+	} catch {
+		return false;
+	}
+}
+
+export function hasLinkAbove(root: string, name: GitPath): boolean {
+	return directoriesAbove(name).some((above) => lstatIfThere(fileSystemPath(root, above))?.isSymbolicLink());
+}
+
+/** Whether there is nothing at a path; unknown counts as something. */
+export function isNothing(root: string, name: GitPath): boolean {
+	try {
+		return lstatIfThere(fileSystemPath(root, name)) === null;
+	} catch {
+		return false;
+	}
+}

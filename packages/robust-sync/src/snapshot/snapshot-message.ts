@@ -1,0 +1,19 @@
+import { displayPath, type GitPath } from "@robust-sync/git";
+import { counted } from "@robust-sync/service/counted";
+import { printable } from "@robust-sync/service/printable";
+
+/**
+ * One line that a person can read: `helios: 3 files (notes.md, state.json, …)`; what is gone is said to be: `helios: 22 files deleted
+ * (a, b, …)`, or `helios: 3 files (a, b, …), 22 deleted`.
+ * @param gone those of the paths that are deleted
+ */
+export function snapshotMessage(node: string, paths: readonly GitPath[], gone: ReadonlySet<GitPath> = new Set()): string {
+	const left = paths.filter((name) => !gone.has(name));
+	const deleted = paths.length - left.length;
+	const listed = left.length > 0 ? left : paths;
+	const shown = listed.slice(0, 2).map((name) => printable(displayPath(name)));
+	const names = listed.length > shown.length ? [...shown, "…"] : shown;
+	const list = `(${names.join(", ")})`;
+	if (left.length === 0 && deleted > 0) return `${node}: ${counted(deleted, "file")} deleted ${list}`;
+	return `${node}: ${counted(left.length, "file")} ${list}${deleted > 0 ? `, ${deleted} deleted` : ""}`;
+}
