@@ -103,6 +103,7 @@ export function statusDocument(snapshot: NodeSnapshot) {
 		uptime: snapshot.uptimeSeconds,
 		workspace: snapshot.workspace,
 		sync: written(view.sync, up("sync"), now),
+		progress: snapshot.progress,
 		heartbeat: written(view.heartbeat, up("heartbeat"), now),
 		peers: snapshot.peers.map((peer) => peerDocument(peer, now, ourHead)),
 		monitor: written(view.monitor, up("monitor"), now),

@@ -18,10 +18,12 @@ import {
 	type PeerStatus,
 	type PendingMessage,
 	type ProcessTable,
+	type ProgressState,
 	parseCompactTimestamp,
 	peerLiveness,
 	peerStateSchema,
 	readCycleHistory,
+	readProgress,
 	readState,
 	type SavedDirectory,
 	type ServiceLiveness,
@@ -57,6 +59,8 @@ export interface NodeSnapshot {
 	readonly peers: readonly PeerView[];
 	readonly outbox: { readonly count: number; readonly oldest: readonly PendingMessage[] };
 	readonly unmerged: Unmerged;
+	/** Work that takes long and goes on now; null: none. */
+	readonly progress: ProgressState | null;
 	readonly saved: { readonly count: number; readonly newest: readonly SavedDirectory[] };
 	readonly history: readonly CycleSlot[];
 	readonly intervals: { readonly syncSeconds: number; readonly peerTimeoutSeconds: number };
@@ -215,6 +219,7 @@ export class SnapshotReader {
 			peers,
 			outbox: { count: pending.length, oldest: pending.slice(0, listedMessages) },
 			unmerged,
+			progress: readProgress(paths, now),
 			saved,
 			history,
 			intervals: { syncSeconds: config.syncIntervalSeconds, peerTimeoutSeconds: config.peerTimeoutSeconds },

@@ -5,6 +5,7 @@ import { printable } from "@robust-sync/service/printable";
 import { locateWorkspace } from "@robust-sync/workspace/locate";
 import { WorkspacePaths } from "@robust-sync/workspace/paths";
 import { sharesPidNamespace } from "@robust-sync/workspace/process-table";
+import { readProgress } from "@robust-sync/workspace/progress";
 import { readState } from "@robust-sync/workspace/read-state";
 import { syncStateSchema } from "@robust-sync/workspace/state-schemas";
 import { type Options, print } from "./commands/options.ts";
@@ -23,8 +24,9 @@ async function status(options: Options): Promise<number> {
 	}
 	// Why it cannot be started is what people look for here.
 	const problem = report.running ? null : (await import("@robust-sync/workspace/configuration-problem")).configurationProblem(paths.root);
-	if (options.json) print(statusDocument(report, problem));
-	else print(formatStatus(report, Date.now(), paint(process.stdout)));
+	const progress = readProgress(paths, Date.now());
+	if (options.json) print(statusDocument(report, { configurationProblem: problem, progress }));
+	else print(formatStatus(report, Date.now(), paint(process.stdout), progress));
 	if (problem !== null && !options.json) print(`  not accepted  ${printable(problem)}`);
 	return report.exitCode;
 }

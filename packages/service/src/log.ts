@@ -4,6 +4,7 @@ import { type LogRecord, terminalLine, textLine } from "./log-text.ts";
 import { paint } from "./paint.ts";
 import { printable, printableJsonText } from "./printable.ts";
 import { redact, secretForms } from "./redact.ts";
+import { hideLine } from "./terminal-line.ts";
 
 export { redact } from "./redact.ts";
 
@@ -95,6 +96,7 @@ export function createLogger(options: LogOptions): Logger {
 	}
 
 	function toStderr(json: string, record: LogRecord | undefined): void {
+		hideLine();
 		if (short && record) process.stderr.write(`${terminalLine(record, chalk, level === "debug" ? [] : ["stack"])}\n`);
 		else process.stderr.write(render(json, record));
 	}

@@ -30,6 +30,7 @@ export * from "./paths.ts";
 export * from "./pause.ts";
 export * from "./peers.ts";
 export * from "./process-table.ts";
+export * from "./progress.ts";
 export * from "./read-state.ts";
 export * from "./remote-message.ts";
 export * from "./rescue-journal.ts";

@@ -125,6 +125,10 @@ export class WorkspacePaths {
 	get pause(): string {
 		return path.join(this.sync, "pause.json");
 	}
+	/** How far work is that takes long (progress.ts). */
+	get progress(): string {
+		return path.join(this.sync, "progress.json");
+	}
 	/** Alerts that a person silenced, and until when; written by `monitor --silence`, read by the monitor. */
 	get silences(): string {
 		return path.join(this.sync, "silences.json");

@@ -5,7 +5,8 @@ import { fileModeText, innerPath, innerPathHex, workspacePath } from "./trusted-
 // Unknown fields are dropped, never fatal: a newer writer and an older reader get on (docs/contract.md, section 4).
 
 const count = z.number().check(z.gte(0));
-const timestamp = z.string().check(z.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/));
+export const timestampSchema = z.string().check(z.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/));
+const timestamp = timestampSchema;
 const writer = {
 	schema: z.literal(1),
 	node: z.string(),
@@ -287,3 +288,9 @@ export const manifestSchema = z.object({
 });
 /** `manifest.json` of one directory of saved versions. `saved` names files below the directory, such as `files/notes.md.ours`. */
 export type Manifest = z.infer<typeof manifestSchema>;
+
+/** `sync/silences.json`: alerts that a person silenced, and until when. */
+export const silencesSchema = z.object({
+	schema: z.literal(1),
+	silences: z.array(z.object({ id: z.string(), until: timestamp })),
+});

@@ -306,7 +306,8 @@ export class HistoryRewriter {
 			const withNodes: (readonly [string, PathNode | null])[] = [];
 			for (const root of unknown) withNodes.push([root, this.#trie(await this.#markersIn(tops, root))]);
 			const contents = await this.#load(withNodes);
-			for (const [root, node] of withNodes) {
+			for (const [index, [root, node]] of withNodes.entries()) {
+				progress(start + Math.floor((index / withNodes.length) * some.length));
 				const { id } = await this.#tree(contents, root, node);
 				this.#roots.set(root, id === null ? await this.#write({ type: "tree", content: Buffer.alloc(0) }) : hex(id));
 			}

@@ -5,6 +5,7 @@ import type { TreeEntry } from "../objects/merge-tree.ts";
 import { isArgument } from "../objects/tree-paths.ts";
 import { displayPath, fileSystemPath, type GitPath, gitPathList } from "../paths/git-path.ts";
 import { GitError } from "../process/errors.ts";
+import { watchFiles } from "../process/process-progress.ts";
 import type { Repository } from "../process/repository.ts";
 import { writeIndexEntries } from "./index-file.ts";
 
@@ -34,7 +35,10 @@ export async function stageFiles(
 	const command = ["update-index", "-z", "--add", "--remove", "--replace", ...options, "--stdin"];
 	const failed: GitPath[] = [];
 	for (let start = 0; start < paths.length; start += filesAPack) {
-		failed.push(...(await stage(paths.slice(start, start + filesAPack), repository, (input) => repository.run(command, { input, env }))));
+		const names = paths.slice(start, start + filesAPack);
+		const list = { what: "adding files", root: repository.root, names, before: start, total: paths.length };
+		const onRunning = watchFiles(repository, list);
+		failed.push(...(await stage(names, repository, (input) => repository.run(command, { input, env, onRunning }))));
 	}
 	return failed;
 }

@@ -17,6 +17,8 @@ export interface GitRunOptions {
 	onOutput?: (chunk: Buffer) => "enough" | undefined | void;
 	/** Standard output goes straight to this open file descriptor: none of it is ever in our memory. */
 	outputTo?: number;
+	/** Called with the process's id once it runs; what that answers is called when it has ended. */
+	onRunning?: ((pid: number) => () => void) | undefined;
 	/** What a failure is called. Default: classify, from standard error and the exit code alone. */
 	explain?: typeof classify;
 }
@@ -87,7 +89,9 @@ export async function runGit(
 			signalGroup(child, "SIGTERM");
 			killer = setTimeout(() => signalGroup(child, "SIGKILL"), killGraceMs);
 		}, timeoutMs);
+		const ended = child.pid === undefined ? undefined : options.onRunning?.(child.pid);
 		const settle = () => {
+			ended?.();
 			running.delete(child);
 			clearTimeout(timer);
 			clearTimeout(killer);

@@ -5,6 +5,7 @@ import { GitError } from "./errors.ts";
 import { type GitResult, type GitRunOptions, runGit } from "./exec.ts";
 import { type ConfigEntry, gitEnvironment } from "./git-environment.ts";
 import { lockHolder, setAsideLockFile } from "./lock-files.ts";
+import { ignoreProgress, type OnProgress } from "./progress.ts";
 
 /** A 40 or 64 digit object id. */
 export type Oid = string;
@@ -43,6 +44,8 @@ export interface OpenOptions {
 	env?: NodeJS.ProcessEnv;
 	/** More options for ssh (SshConnections). */
 	sshOptions?: string;
+	/** Told how far long work is. */
+	onProgress?: OnProgress;
 }
 
 /** A working tree with its repository, opened. All git commands on it go through `run`. */
@@ -58,6 +61,7 @@ export class Repository {
 	/** git's configuration, keys as git prints them (section and name in lower case), the last value of each. */
 	readonly config: ReadonlyMap<string, string>;
 	readonly env: Readonly<Record<string, string>>;
+	readonly onProgress: OnProgress;
 
 	constructor(fields: Omit<Repository, "run" | "emptyTree" | "zeroOid">) {
 		this.root = fields.root;
@@ -69,6 +73,7 @@ export class Repository {
 		this.networkTimeoutMs = fields.networkTimeoutMs;
 		this.config = fields.config;
 		this.env = fields.env;
+		this.onProgress = fields.onProgress;
 	}
 
 	/**
@@ -130,7 +135,15 @@ function parseConfigList(output: Buffer): Map<string, string> {
  * @throws GitError NOT_A_REPOSITORY (also for a bare one, or a directory below the top level), GIT_TOO_OLD, PERMISSION_DENIED
  */
 export async function openRepository(options: OpenOptions): Promise<Repository> {
-	const { directory, node, networkTimeoutMs = 120_000, hooks = false, env = process.env, sshOptions } = options;
+	const {
+		directory,
+		node,
+		networkTimeoutMs = 120_000,
+		hooks = false,
+		env = process.env,
+		sshOptions,
+		onProgress = ignoreProgress,
+	} = options;
 	const plain = gitEnvironment({ env, hooks });
 	const version = versionChecked && env === process.env ? null : runGit(directory, ["--version"], plain);
 	const answers = Promise.all([
@@ -209,6 +222,7 @@ export async function openRepository(options: OpenOptions): Promise<Repository> 
 		isShallow: shallow === "true",
 		isSparse: config.get("core.sparsecheckout") === "true",
 		networkTimeoutMs,
+		onProgress,
 		config,
 		env: gitEnvironment({
 			env,

@@ -1,4 +1,5 @@
 import { classify, GitError } from "../process/errors.ts";
+import { watchPush } from "../process/process-progress.ts";
 import { remoteText } from "../process/remote-text.ts";
 import type { Oid, Repository } from "../process/repository.ts";
 import { isRace, refusedSummary, runOnNetwork } from "./transport.ts";
@@ -21,7 +22,7 @@ export async function replaceRemoteBranch(
 	const { stdout, stderr, exitCode, answer } = await runOnNetwork(
 		repository,
 		["push", "--porcelain", "--quiet", lease, "--no-verify", "--no-signed", "--end-of-options", remote, `${commit}:refs/heads/${branch}`],
-		{ accept: [0, 1] },
+		{ accept: [0, 1], onRunning: watchPush(repository, remote, commit) },
 	);
 	if (exitCode === 0) return "pushed";
 	const summary = refusedSummary(stdout);

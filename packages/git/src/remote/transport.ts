@@ -3,6 +3,7 @@ import { classify, GitError } from "../process/errors.ts";
 import type { GitResult, GitRunOptions } from "../process/exec.ts";
 import { hookFailureText } from "../process/hook-failure.ts";
 import { type NetworkAnswer, NetworkLog } from "../process/network-log.ts";
+import { watchFetch, watchPush } from "../process/process-progress.ts";
 import { remoteText } from "../process/remote-text.ts";
 import type { Oid, Repository } from "../process/repository.ts";
 import { isHubDiskFull } from "./hub-disk.ts";
@@ -24,13 +25,13 @@ export function trackingRef(remote: string, branch: string): string {
 /**
  * Runs a command that talks to a remote. Its failure is called after what git, ssh and the web server say, each apart from what programs
  * on the remote write.
- * @param options accept: as of runGit; the answer tells what such an exit means
+ * @param options as of runGit; the answer tells what such an exit means
  * @throws GitError
  */
 export async function runOnNetwork(
 	repository: Repository,
 	args: readonly string[],
-	options: Pick<GitRunOptions, "accept"> = {},
+	options: Pick<GitRunOptions, "accept" | "onRunning"> = {},
 ): Promise<GitResult & { answer: NetworkAnswer }> {
 	const log = new NetworkLog(repository);
 	try {
@@ -106,7 +107,7 @@ export async function fetchBranch(repository: Repository, remote: string, branch
 				remote,
 				spec,
 			],
-			{ accept },
+			{ accept, onRunning: watchFetch(repository) },
 		);
 	const { exitCode, stderr } = await fetch(refspec, [0, 1]);
 	if (exitCode === 0) return { rewritten: false };
@@ -182,7 +183,7 @@ export async function pushCommit(
 			remote,
 			`${commit}:refs/heads/${branch}`,
 		],
-		{ accept: [0, 1] },
+		{ accept: [0, 1], onRunning: watchPush(repository, remote, commit) },
 	);
 	if (exitCode === 0) return "pushed";
 	const summary = refusedSummary(stdout);

@@ -8,6 +8,8 @@ import type { TreeChange } from "../objects/diff.ts";
 import { type ObjectReader, present, withObjectReader } from "../objects/object-reader.ts";
 import { type GitPath, gitPathBytes, gitPathList } from "../paths/git-path.ts";
 import { GitError } from "../process/errors.ts";
+import { watchFiles } from "../process/process-progress.ts";
+import { WorkCounter } from "../process/progress.ts";
 import type { Oid, Repository } from "../process/repository.ts";
 
 /** False: the target is empty, too long or has a NUL in it (symlink(2)). */
@@ -124,6 +126,7 @@ export class Staging {
 			return files.map((file, index) => file ?? links[index]);
 		}
 		const files = wanted.map((entry) => (entry ? this.nextFile() : undefined));
+		const counter = new WorkCounter(this.#repository.onProgress, "writing files", files.length);
 		const impossible = new Set<number>();
 		const queue = [...wanted.keys()].filter((index) => wanted[index]);
 		const permissions = (index: number) => (wanted[index]?.mode === "100755" ? 0o777 : 0o666);
@@ -136,6 +139,7 @@ export class Staging {
 			await reader.each(small.map(oidOf), (_info, found, at) => {
 				const index = small[at] as number;
 				const [content, file] = [present(found, oidOf(index)), files[index] as string];
+				counter.add();
 				if (wanted[index]?.mode === "120000") {
 					if (!makeLink(content, file)) impossible.add(index);
 				} else {
@@ -145,7 +149,11 @@ export class Staging {
 			});
 		};
 		if (queue.length > 0) await withObjectReader(this.#repository, read);
-		for (const index of large) await this.#writeLarge(oidOf(index), files[index] as string, permissions(index));
+		for (const index of large) {
+			await this.#writeLarge(oidOf(index), files[index] as string, permissions(index));
+			counter.add();
+		}
+		counter.end();
 		await makeDurable(files.filter((file, index) => file !== undefined && wanted[index]?.mode !== "120000") as string[], this.directory);
 		return files.map((file, index) => (impossible.has(index) ? new ObstacleError("impossible-link") : file));
 	}
@@ -204,6 +212,14 @@ export class Staging {
 			await this.#repository.run(["checkout-index", "-q", "-f", "-z", "--stdin", `--prefix=${directory}/`], {
 				env,
 				input: gitPathList(names),
+				onRunning: watchFiles(this.#repository, {
+					what: "writing files",
+					root: directory,
+					names,
+					before: 0,
+					total: names.length,
+					isMade: true,
+				}),
 			});
 		} catch (error) {
 			if (!(error instanceof GitError) || error.code === "DISK_FULL" || error.code === "GIT_TIMEOUT") throw error;

@@ -21,6 +21,7 @@ import { beneath, type HeldPlace, openBeneath } from "../paths/beneath.ts";
 import { besidePath } from "../paths/beside-path.ts";
 import { directoriesAbove, displayPath, fileSystemPath, type GitPath, parentOf } from "../paths/git-path.ts";
 import { GitError } from "../process/errors.ts";
+import { WorkCounter } from "../process/progress.ts";
 import type { Oid, Repository } from "../process/repository.ts";
 import { AttributesAhead, coarseClockMs } from "./attributes-ahead.ts";
 import { BackupDirectory } from "./backup-directory.ts";
@@ -390,7 +391,9 @@ class Move {
 				checkpoint?.("file");
 				await this.#orHold(change, () => this.#remove(change, expected?.[index] ?? null));
 			}
+			const counter = new WorkCounter(this.#repository.onProgress, "checking out", changes.length);
 			for (const [index, change] of changes.entries()) {
+				counter.add();
 				this.#attributes?.begin(index, changes, staged);
 				if (change.after === null || local.has(change.path)) continue;
 				checkpoint?.("file");
@@ -399,6 +402,7 @@ class Move {
 					else this.#placeSubmodule(change.path);
 				});
 			}
+			counter.end();
 			await this.#mergeLateWrites();
 			await storeBlobs(this.#repository, this.#staging.directory, this.#kept.toStore);
 			checkpoint?.("files");

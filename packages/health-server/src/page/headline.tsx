@@ -1,4 +1,4 @@
-import { exactDuration } from "@robust-sync/workspace";
+import { exactDuration, progressText } from "@robust-sync/workspace";
 import type { NodeSnapshot } from "../snapshot.ts";
 import { badge, commit, count, timeOr } from "./text.tsx";
 import { type Child, h, type VNode } from "./vnode.ts";
@@ -19,7 +19,7 @@ function worstFirst(reasons: NodeSnapshot["health"]["reasons"]) {
 }
 
 /** The answer to "how does it stand?" and every reason. */
-export function headline({ node, health, workspace }: NodeSnapshot): VNode {
+export function headline({ node, health, workspace, progress }: NodeSnapshot): VNode {
 	const { mark, words } = verdicts[health.status];
 	return (
 		<section id="headline" class={`headline ${health.status}`} aria-labelledby="verdict">
@@ -33,6 +33,14 @@ export function headline({ node, health, workspace }: NodeSnapshot): VNode {
 				<p class="workspace">
 					<code>{workspace}</code>
 				</p>
+				{progress && (
+					<p class="progress">
+						{progress.total !== null && progress.total > 0 && (
+							<progress max={progress.total} value={Math.min(progress.done, progress.total)} aria-label={progress.what} />
+						)}{" "}
+						<span>{progressText(progress)}</span>
+					</p>
+				)}
 				{health.reasons.length > 0 && (
 					<ul class="reasons">
 						{worstFirst(health.reasons).map((reason) => (

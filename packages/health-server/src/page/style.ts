@@ -37,6 +37,7 @@ p+p,.empty+.empty{margin-top:8px}
 .headline.degraded{border-left-color:var(--warn)}.headline.degraded .mark{background:var(--warn-bg);color:var(--warn)}
 .headline.error{border-left-color:var(--bad)}.headline.error .mark{background:var(--bad-bg);color:var(--bad)}
 .headline>div:last-child{min-width:0}
+.headline .progress{display:flex;flex-wrap:wrap;gap:8px 12px;align-items:center;margin-top:8px}.headline .progress progress{width:12rem;accent-color:var(--ok)}
 h1{font-size:1.5rem;line-height:1.25;font-weight:650;letter-spacing:-.01em}
 h1 .node{color:var(--soft);font-weight:500;margin-right:.15em}
 .workspace{color:var(--soft);font-size:.88rem;margin-top:2px}

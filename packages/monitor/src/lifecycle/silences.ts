@@ -1,10 +1,4 @@
-import { acquireLock, ensureExcluded, readState, type WorkspacePaths, writeState } from "@robust-sync/workspace";
-import * as z from "zod/mini";
-
-const silencesSchema = z.object({
-	schema: z.literal(1),
-	silences: z.array(z.object({ id: z.string(), until: z.string().check(z.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/)) })),
-});
+import { acquireLock, ensureExcluded, readState, silencesSchema, type WorkspacePaths, writeState } from "@robust-sync/workspace";
 
 /** Alerts with this id are not told until then. An id that ends in `*` stands for all that begin like it. */
 export interface Silence {

@@ -27,13 +27,14 @@ import {
 	type WorkspacePaths,
 } from "@robust-sync/workspace";
 import { type CycleContext, openWorkspaceRepository } from "../context/cycle-context.ts";
+import { workspaceProgress } from "../context/progress.ts";
 import { recover } from "../cycle/recover.ts";
 import { newMemory } from "../daemon/daemon.ts";
 import { searchValue } from "../forget/check-value.ts";
 import { cleanHub } from "../forget/clean-hub.ts";
 import { forgetDirectory } from "../forget/forget-map.ts";
 import { readForgetState } from "../forget/forget-state.ts";
-import { type MadeMap, makeMap, type Progress, type Wanted } from "../forget/make-map.ts";
+import { type MadeMap, makeMap, type Wanted } from "../forget/make-map.ts";
 import { formsOf, minValueBytes } from "../forget/value.ts";
 import { fetchUpstream, requireRemote, syncedBranch } from "../remote/upstream.ts";
 import { type OnceOutcome, syncOnce } from "./once.ts";
@@ -94,21 +95,15 @@ function wantedOf({ paths, options }: ForgetRequest, operands: readonly string[]
 	return { value, paths: [...new Set(names)] };
 }
 
-/** How far it is, on a terminal, where no program reads the result. */
-const progressOf =
-	({ options }: ForgetRequest): Progress =>
-	(what, done, total) => {
-		if (process.stderr.isTTY === true && options.json !== true)
-			process.stderr.write(`\r${what}: ${done} of ${total}${done === total ? "\n" : ""}`);
-	};
-
 /** Does something under the cycle lock, with the repository as a cycle would leave it. */
 async function underLock<T>({ paths, config, logger }: ForgetRequest, use: (context: CycleContext) => Promise<T>): Promise<T> {
 	makeOwnDirectory(paths.sync);
 	const lock = await acquireLock(paths.cycleLock, { purpose: "robust-sync --forget", waitMs: lockWaitMs });
+	const work = workspaceProgress(paths, logger, Date.now);
 	try {
 		ensureExcluded(paths.root);
-		const repository = await openWorkspaceRepository(paths, config);
+		work.begin();
+		const repository = await openWorkspaceRepository(paths, config, { onProgress: work.report });
 		const memory = newMemory(paths, false);
 		const read = readState(paths.syncState, syncStateSchema);
 		memory.branch = config.syncBranch;
@@ -118,6 +113,7 @@ async function underLock<T>({ paths, config, logger }: ForgetRequest, use: (cont
 		requireRemote(context);
 		return await use(context);
 	} finally {
+		await work.end();
 		await lock.release();
 	}
 }
@@ -129,7 +125,7 @@ async function publish(request: ForgetRequest, wanted: Wanted, key: string): Pro
 			const { repository, config, lock } = context;
 			const { tip } = await fetchUpstream(context, true, null);
 			if (tip === null) return null;
-			const map = await makeMap(context, tip, wanted, key, progressOf(request));
+			const map = await makeMap(context, tip, wanted, key);
 			if (map === null) return null;
 			lock.assertHeld();
 			const outcome = await replaceRemoteBranch(repository, config.syncRemote, syncedBranch(context), map.tip, tip);
@@ -213,7 +209,7 @@ async function dryRun(request: ForgetRequest, wanted: Wanted, key: string): Prom
 	const found = await underLock(request, async (context) => {
 		const { tip } = await fetchUpstream(context, true, null);
 		if (tip === null) return null;
-		const made = await makeMap(context, tip, wanted, key, progressOf(request), false);
+		const made = await makeMap(context, tip, wanted, key, false);
 		if (made === null) return null;
 		const oids = new Set([...Object.keys(made.map.blobs), ...made.map.paths.flatMap((one) => one.blobs)]);
 		return {

@@ -46,6 +46,7 @@ import {
 } from "@robust-sync/workspace";
 import { heldLosses, mayBeLoss, outgoingLoss } from "../checkout/guard.ts";
 import { type CycleContext, openWorkspaceRepository } from "../context/cycle-context.ts";
+import { workspaceProgress } from "../context/progress.ts";
 import { SyncError, toSyncError } from "../context/sync-error.ts";
 import { type CycleResult, runCycle } from "../cycle/cycle.ts";
 import { SyncRecord } from "../cycle/record.ts";
@@ -126,6 +127,7 @@ export async function syncOnce({ paths, config, logger, now = Date.now, task }: 
 	);
 	const memory = newMemory(paths, false);
 	let context: CycleContext | undefined;
+	const work = workspaceProgress(paths, logger, now);
 	const pause = readPause(paths, now());
 	if (pause !== null) {
 		await lock.release();
@@ -134,7 +136,8 @@ export async function syncOnce({ paths, config, logger, now = Date.now, task }: 
 	try {
 		if (!beside) void record.syncing();
 		ensureExcluded(paths.root);
-		const repository = await openWorkspaceRepository(paths, config);
+		work.begin();
+		const repository = await openWorkspaceRepository(paths, config, { onProgress: work.report });
 		memory.branch = config.syncBranch;
 		memory.lastBranch = record.state.branch;
 		memory.ownTracked = record.ownTracked;
@@ -177,6 +180,7 @@ export async function syncOnce({ paths, config, logger, now = Date.now, task }: 
 		}
 		return { ok: false, error: failure, state: record.state };
 	} finally {
+		await work.end();
 		await record.flushed();
 		await lock.release();
 		if (beside) await wakeHolder(instance, daemon);

@@ -2,6 +2,7 @@ import { counted } from "@robust-sync/service/counted";
 import { ExitCode } from "@robust-sync/service/exit-codes";
 import { printable, printableJson } from "@robust-sync/service/printable";
 import { heldLossCommands, heldLossText } from "@robust-sync/workspace/held-loss-text";
+import { type ProgressState, progressText } from "@robust-sync/workspace/progress";
 import type { StateRead } from "@robust-sync/workspace/read-state";
 import { withRemoteMessage } from "@robust-sync/workspace/remote-message";
 import { skipText } from "@robust-sync/workspace/skip-remedies";
@@ -42,13 +43,19 @@ function age(at: string | null, now: number): string {
 	return `${Math.round(seconds / 3_600)} h ago`;
 }
 
-/**
- * The report for programs.
- * @param configurationProblem what would be refused at the next start; null: nothing
- */
-export function statusDocument({ running, state }: StatusReport, configurationProblem: string | null): string {
+/** What belongs to the report, beside the state. */
+export interface StatusExtras {
+	/** What would be refused at the next start; null: nothing. */
+	readonly configurationProblem: string | null;
+	/** Work that takes long and goes on now; null: none. */
+	readonly progress: ProgressState | null;
+}
+
+/** The report for programs. */
+export function statusDocument({ running, state }: StatusReport, { configurationProblem, progress }: StatusExtras): string {
 	const problem = configurationProblem === null ? {} : { configuration_problem: configurationProblem };
-	return printableJson({ running, ...(state ?? { schema: 1 }), ...(running ? {} : { status: "stopped" }), ...problem }, 2);
+	const status = running ? {} : { status: "stopped" };
+	return printableJson({ running, ...(state ?? { schema: 1 }), ...status, ...(progress === null ? {} : { progress }), ...problem }, 2);
 }
 
 /** Colours, or none. */
@@ -59,8 +66,15 @@ export interface Paint {
 }
 
 /** The report for people. */
-export function formatStatus({ running, state, reason }: StatusReport, now: number, paint: Paint): string {
-	if (!state) return `robust-sync is ${paint.yellow("not running")} (${printable(reason)})`;
+export function formatStatus(
+	{ running, state, reason }: StatusReport,
+	now: number,
+	paint: Paint,
+	progress: ProgressState | null = null,
+): string {
+	// Also beside a daemon, and before the first cycle is over.
+	const atWork = progress === null ? [] : [`  at work     ${printable(progressText(progress))}`];
+	if (!state) return [`robust-sync is ${paint.yellow("not running")} (${printable(reason)})`, ...atWork].join("\n");
 	const colour =
 		!running || state.status === "paused" ? paint.yellow : state.status === "idle" || state.status === "syncing" ? paint.green : paint.red;
 	const lines = [
@@ -70,6 +84,7 @@ export function formatStatus({ running, state, reason }: StatusReport, now: numb
 					`  paused      since ${printable(state.paused.since)}, ${printable(state.paused.until === null ? "until robust-sync --resume" : `until ${state.paused.until}`)}`,
 				]
 			: []),
+		...atWork,
 		`  node        ${printable(state.node)}`,
 		`  last sync   ${printable(state.last_sync ?? "never")}${state.last_sync ? ` (${age(state.last_sync, now)})` : ""}`,
 		`  branch      ${printable(`${state.branch ?? "-"} on ${state.remote ?? "-"}, at ${state.head?.slice(0, 12) ?? "no commit"}`)}${state.ahead || state.behind ? `, ${state.ahead} ahead, ${state.behind} behind` : ""}`,

@@ -1,4 +1,4 @@
-import { type GitPath, openRepository, type PlacedFile, type Repository, type SshConnections } from "@robust-sync/git";
+import { type GitPath, type OnProgress, openRepository, type PlacedFile, type Repository, type SshConnections } from "@robust-sync/git";
 import type { Loss } from "@robust-sync/guard";
 import type { IntegrateContext } from "@robust-sync/resolve";
 import type { Logger } from "@robust-sync/service/log";
@@ -123,13 +123,22 @@ export interface CycleMemory {
 	readonly replaced: ReplacedFiles;
 }
 
-/** Opens the repository of a workspace with its configuration. @param ssh connections to keep open between commands @throws GitError */
-export async function openWorkspaceRepository(paths: WorkspacePaths, config: Config, ssh?: SshConnections): Promise<Repository> {
+/**
+ * Opens the repository of a workspace with its configuration.
+ * @param given ssh: connections to keep open between commands; onProgress: told how far long work is
+ * @throws GitError
+ */
+export async function openWorkspaceRepository(
+	paths: WorkspacePaths,
+	config: Config,
+	{ ssh, onProgress }: { readonly ssh?: SshConnections; readonly onProgress?: OnProgress } = {},
+): Promise<Repository> {
 	return await openRepository({
 		directory: paths.root,
 		node: config.nodeName,
 		networkTimeoutMs: config.gitTimeoutSeconds * 1000,
 		hooks: config.syncHooks,
 		...(ssh ? { sshOptions: ssh.options } : {}),
+		...(onProgress ? { onProgress } : {}),
 	});
 }

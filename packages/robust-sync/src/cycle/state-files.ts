@@ -14,11 +14,13 @@ import {
 	readOwnState,
 	readState,
 	rescueJournalSchema,
+	silencesSchema,
 	unsavedMergesSchema,
 	WorkspacePaths,
 } from "@robust-sync/workspace";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { fileStamp } from "../context/file-stamp.ts";
+import { forgetStateSchema } from "../forget/forget-state.ts";
 import { outboxSchema } from "../outbox/outbox.ts";
 import { refusedSchema } from "../remote/refused-files.ts";
 
@@ -61,6 +63,8 @@ export function invalidStates(paths: WorkspacePaths): InvalidState[] {
 	const table: (readonly [file: string, schema: Schema, fix: string])[] = [
 		...ofCycles(paths).map(([file, schema]) => [file, schema, "robust-sync --once sets it aside and begins it again"] as const),
 		[paths.pause, pauseFileSchema, "robust-sync --resume"],
+		[paths.silences, silencesSchema, "monitor --silence begins it again: until then every alert is sent"],
+		[paths.forgetState, forgetStateSchema, "rm sync/forget.json: what was forgotten is found out again from the history"],
 		[paths.heartbeatState, heartbeatStateSchema, "restart heartbeat"],
 		[paths.healthState, healthStateSchema, "restart health-server"],
 		[paths.monitorStatus, monitorStatusSchema, "restart monitor"],

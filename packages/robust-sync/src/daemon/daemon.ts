@@ -14,6 +14,7 @@ import {
 import { counted } from "@robust-sync/service/counted";
 import type { ServiceControl } from "@robust-sync/service/lifecycle";
 import type { Logger } from "@robust-sync/service/log";
+import type { WorkProgress } from "@robust-sync/service/work-progress";
 import {
 	acquireLock,
 	type Config,
@@ -41,6 +42,7 @@ import { type CycleContext, type CycleMemory, openWorkspaceRepository } from "..
 import { changesText, pulledText, savedText } from "../context/cycle-text.ts";
 import { fileStamp } from "../context/file-stamp.ts";
 import { noteFirstChange } from "../context/first-changes.ts";
+import { workspaceProgress } from "../context/progress.ts";
 import { SyncError, toSyncError } from "../context/sync-error.ts";
 import { type CycleResult, runCycle } from "../cycle/cycle.ts";
 import { SyncRecord } from "../cycle/record.ts";
@@ -151,6 +153,8 @@ export class Daemon {
 	readonly #record: SyncRecord;
 	readonly #settler: Settler;
 	readonly #ssh = new SshConnections();
+	/** How far a long cycle is. */
+	readonly #work: WorkProgress;
 	readonly #announcements = new AnnouncedHeads({
 		has: async (head) => await this.#has(head),
 		wanted: (head) => {
@@ -203,6 +207,7 @@ export class Daemon {
 			this.#now,
 			(line) => this.#log.warn(line),
 		);
+		this.#work = workspaceProgress(this.#paths, this.#log, this.#now);
 		this.#settler = new Settler(() => this.#settled(), quietMs, burstMs);
 	}
 
@@ -354,6 +359,7 @@ export class Daemon {
 			this.#announcements.cycleBegins();
 			void this.#record.syncing();
 			this.#during = new Set();
+			this.#work.begin();
 			context = await this.#context(lock);
 			const result = await runCycle(context);
 			lock.assertHeld();
@@ -391,6 +397,7 @@ export class Daemon {
 			return await this.#failed(error, performance.now() - started, context);
 		} finally {
 			this.#during = null;
+			await this.#work.end();
 			await lock?.release();
 			await this.#announcements.cycleEnded();
 		}
@@ -458,7 +465,7 @@ export class Daemon {
 	/** Opened once; again when its configuration changed, or after a failure. */
 	async #open(): Promise<Repository> {
 		if (this.#repository && fileStamp(`${this.#repository.commonDirectory}/config`) === this.#repositoryStamp) return this.#repository;
-		const repository = await openWorkspaceRepository(this.#paths, this.#config, this.#ssh);
+		const repository = await openWorkspaceRepository(this.#paths, this.#config, { ssh: this.#ssh, onProgress: this.#work.report });
 		ensureExcluded(this.#paths.root);
 		this.#repositoryStamp = fileStamp(`${repository.commonDirectory}/config`);
 		this.#repository = repository;

@@ -3,6 +3,7 @@ import { type Config, loadConfig, type WorkspacePaths } from "@robust-sync/works
 import { checkExcluded } from "./excluded.ts";
 import { type Finding, failed, ok } from "./finding.ts";
 import { checkHub } from "./hub.ts";
+import { checkHubLimits } from "./hub-limits.ts";
 import { checkAccessTimes, checkFileSystem, checkFilters, checkVersions, checkWatches } from "./machine.ts";
 import { checkByMonitor, checkChannels, checkPeerStates, checkPeers, checkState, checkUnits } from "./others.ts";
 import { checkPorts } from "./ports.ts";
@@ -53,6 +54,7 @@ export async function examine(paths: WorkspacePaths, version: string, tell: (fin
 		});
 		say(await safely("repository", () => checkRepository(repository, config)));
 		say(await safely("hub", () => checkHub(repository, config, paths)));
+		say(await safely("hub limits", () => checkHubLimits(repository, config)));
 		say(await safely("filters", () => checkFilters(repository)));
 		say(await safely("excluded", () => checkExcluded(repository, config)));
 		say(await safely("secrets", () => checkSecrets(paths, repository, config)));

@@ -8,6 +8,7 @@ import { type Config, parseConfig, timestamp, WorkspacePaths } from "@robust-syn
 import { checkExcluded } from "./excluded.ts";
 import type { Finding } from "./finding.ts";
 import { checkHub } from "./hub.ts";
+import { checkHubLimits } from "./hub-limits.ts";
 import { checkAccessTimes, checkFileSystem, checkFilters, checkVersions, checkWatches, type Disk } from "./machine.ts";
 import { channelFindings, checkPeerStates, checkState, unitFindings } from "./others.ts";
 import { checkPorts } from "./ports.ts";
@@ -193,12 +194,25 @@ test.each<[fault: string, file: string, message: RegExp, fix: RegExp]>([
 	["a torn list of messages", "outbox.json", /^sync\/outbox\.json is not valid: not JSON/, /--once sets it aside/],
 	["torn notes of held paths", "held.json", /held\.json is not valid/, /--once sets it aside/],
 	["a torn heartbeat state", "heartbeat_state.json", /heartbeat_state\.json/, /restart heartbeat/],
+	["a torn list of silenced alerts", "silences.json", /silences\.json/, /monitor --silence/],
+	["a torn note of what was forgotten", "forget.json", /forget\.json/, /rm sync\/forget\.json/],
 	["a torn state of a peer", "peer_chad_state.json", /peer_chad_state\.json/, /restart heartbeat/],
 ])("doctor: %s → one line", (_, file, message, fix) => {
 	expect(troubles(checkPlaces(paths))).toEqual([]);
 	state(file, "{");
 	expectOne(checkPlaces(paths), "state", "failed", message);
 	expect(troubles(checkPlaces(paths))[0]?.fix).toMatch(fix);
+});
+
+test("doctor: silenced alerts → a line each, none for a silence that is over", () => {
+	const [now, later] = [Date.now(), timestamp(Date.now() + 60_000)];
+	const silences = [
+		{ id: "heartbeat:*", until: later },
+		{ id: "disk", until: timestamp(now - 1_000) },
+	];
+	state("silences.json", { schema: 1, silences });
+	expectOne(checkPlaces(paths), "silences", "warning", new RegExp(`^no alert about heartbeat:\\* until ${later}`));
+	expect(troubles(checkPlaces(paths))[0]?.fix).toBe("monitor --unsilence 'heartbeat:*'");
 });
 
 test("doctor: a torn pause.json → it pauses, and how to end that", () => {
@@ -255,30 +269,92 @@ test("doctor: hub: branch gone or never there, an unknown mirror → one line ea
 	expect(scratch.git("hub.git", "for-each-ref", "--format=%(refname)").trim()).toBe("refs/heads/main");
 });
 
+const at = timestamp(0);
+const syncState = {
+	...{
+		schema: 1,
+		node: "helios",
+		pid: 1,
+		pid_started_at: at,
+		updated_at: at,
+		started_at: at,
+		status: "idle",
+		last_attempt: at,
+		last_sync: at,
+	},
+	...{ last_error: null, consecutive_failures: 0, next_attempt: null, branch: "main", remote: "origin", head: null, ahead: 0, behind: 0 },
+	...{ messages_pending: 0, skipped: [], last_cycle: null, totals: { cycles: 1, failures: 0, commits: 0, resolved: 0, rescued: 0 } },
+};
+
+const remote = (url: string) => scratch.git("node", "config", "remote.origin.url", url);
+
+test.each<[fault: string, url: string | null, values: Record<string, string>, check: string, message: RegExp]>([
+	[
+		"pushes more often than GitHub bears",
+		"git@github.com:a/b.git",
+		{ SYNC_PUSH_INTERVAL: "5" },
+		"push interval",
+		/at most six pushes a minute by 1 node/,
+	],
+	[
+		"an interval for one node, and there are three",
+		"https://gitlab.com/a/b.git",
+		{ SYNC_PUSH_INTERVAL: "10", PEERS: `${peers},juno=127.0.0.1:10` },
+		"push interval",
+		/by 3 nodes, which is every 30 s/,
+	],
+	[
+		"files that GitHub refuses",
+		"ssh://git@github.com/a/b.git",
+		{ MAX_FILE_MB: "500" },
+		"hub limits",
+		/MAX_FILE_MB=500, and github\.com takes files of at most 100\.0 MB/,
+	],
+	[
+		"pushes that the hub refuses",
+		null,
+		{},
+		"hub limits",
+		/MAX_FILE_MB=95, and the hub takes pushes of at most 10\.5 MB \(receive\.maxInputSize\)/,
+	],
+])("doctor: hub: %s → one line", async (_, url, values, check, message) => {
+	const hub = scratch.path("hub.git");
+	const look = async (given: Record<string, string>) => await checkHubLimits(await scratch.open("node"), config(given));
+	try {
+		expect(troubles(await look({}))).toEqual([]);
+		if (url === null) scratch.git("hub.git", "config", "receive.maxInputSize", "10m");
+		else {
+			remote(url);
+			expect(troubles(await look({ PEERS: values.PEERS ?? "" }))).toEqual([]);
+		}
+		expectOne(await look(values), check, "warning", message);
+	} finally {
+		remote(hub);
+		if (url === null) scratch.git("hub.git", "config", "--unset", "receive.maxInputSize");
+	}
+});
+
+test("doctor: hub: it limits this node → one line, and it is not asked", async () => {
+	const now = Date.now();
+	const error = { code: "RATE_LIMITED", message: "too many", at: timestamp(now + 1_000) };
+	state("sync_state.json", { ...syncState, last_error: error, consecutive_failures: 1, next_attempt: timestamp(now + 90_000) });
+	// It is not there: whoever asked it would fail.
+	fs.renameSync(scratch.path("hub.git"), scratch.path("away.git"));
+	try {
+		expectOne(await checkHub(await scratch.open("node"), config(), paths), "hub", "warning", /left alone for another \d\d s/);
+	} finally {
+		fs.renameSync(scratch.path("away.git"), scratch.path("hub.git"));
+	}
+});
+
 test("doctor: state: files left out, secrets on the hub → a line each", () => {
-	const at = timestamp(0);
-	const sync = {
-		...{
-			schema: 1,
-			node: "helios",
-			pid: 1,
-			pid_started_at: at,
-			updated_at: at,
-			started_at: at,
-			status: "idle",
-			last_attempt: at,
-			last_sync: at,
-		},
-		...{ last_error: null, consecutive_failures: 0, next_attempt: null, branch: "main", remote: "origin", head: null, ahead: 0, behind: 0 },
-		...{ messages_pending: 0, skipped: [], last_cycle: null, totals: { cycles: 1, failures: 0, commits: 0, resolved: 0, rescued: 0 } },
-	};
-	state("sync_state.json", sync);
+	state("sync_state.json", syncState);
 	expect(troubles(checkState(paths))).toEqual([]);
 	for (const reason of ["too-large", "ignored-here", "in-the-way", "filter-failed", "special-file", "nested-repository", "secret"]) {
-		state("sync_state.json", { ...sync, skipped: [{ path: "x", reason }] });
+		state("sync_state.json", { ...syncState, skipped: [{ path: "x", reason }] });
 		expectOne(checkState(paths), "files", "warning", new RegExp(`^x is not synced: ${reason}`));
 	}
-	state("sync_state.json", { ...sync, secrets: [{ path: "x", rule: "github-token", line: 3 }] });
+	state("sync_state.json", { ...syncState, secrets: [{ path: "x", rule: "github-token", line: 3 }] });
 	expectOne(checkState(paths), "secrets", "failed", /^x, line 3, holds a secret/);
 });
 

@@ -10,7 +10,7 @@ import {
 	readHead,
 } from "@robust-sync/git";
 import { isOwnPath } from "@robust-sync/resolve";
-import { shellPath } from "@robust-sync/service/printable";
+import { printable, shellPath, shellWord } from "@robust-sync/service/printable";
 import {
 	type Config,
 	checkOwnPlaces,
@@ -21,6 +21,7 @@ import {
 	pauseText,
 	readPause,
 	readState,
+	silencesSchema,
 	syncStateSchema,
 	type WorkspacePaths,
 } from "@robust-sync/workspace";
@@ -57,6 +58,10 @@ export function checkPlaces(paths: WorkspacePaths): Finding[] {
 	if (found.length === 0) found.push(ok(check, paths.root));
 	const pause = readPause(paths, Date.now());
 	if (pause !== null) found.push(warning("pause", `sync is paused ${pauseText(pause)}`, "robust-sync --resume"));
+	const silences = readState(paths.silences, silencesSchema);
+	for (const { id, until } of silences.kind === "ok" ? silences.state.silences : [])
+		if (Date.parse(until) > Date.now())
+			found.push(warning("silences", `no alert about ${printable(id)} until ${printable(until)}`, `monitor --unsilence ${shellWord(id)}`));
 	for (const { name, problem, fix } of invalidStates(paths)) found.push(failed("state", `sync/${name} is not valid: ${problem}`, fix));
 	const state = readState(paths.syncState, syncStateSchema);
 	for (const held of (state.kind === "ok" ? state.state.held : null) ?? [])

@@ -1,4 +1,4 @@
-import { type ObjectReader, type Oid, type Repository, withObjectReader } from "@robust-sync/git";
+import { type ObjectReader, type Oid, type Repository, WorkCounter, withObjectReader } from "@robust-sync/git";
 import { blobId } from "./find-maps.ts";
 import { blobsOf, type ForgetMap } from "./forget-map.ts";
 import { formsOf, holds, type Values, valuesBetween, withoutValues } from "./value.ts";
@@ -74,9 +74,12 @@ export async function blobsWithValues(
 ): Promise<void> {
 	if (values.size === 0) return;
 	const forms = [...values].map(([id, value]) => formsOf(value, id));
+	const counter = new WorkCounter(store.onProgress, "searching the history", blobs.length, "objects");
 	await withObjectReader(store, (reader) =>
 		reader.each(blobs, (_info, content, index) => {
+			counter.add();
 			if (content && forms.some((one) => holds(content, one))) receive(blobs[index] ?? "", withoutValues(content, values));
 		}),
 	);
+	counter.end();
 }

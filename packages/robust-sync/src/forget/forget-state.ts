@@ -7,7 +7,7 @@ import * as z from "zod/mini";
 const objectId = z.string().check(z.regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/));
 const mapId = z.string().check(z.regex(/^[0-9a-f]{12}$/));
 
-const stateSchema = z.object({
+export const forgetStateSchema = z.object({
 	schema: z.literal(1),
 	/** Maps that this node has applied. */
 	applied: z.array(mapId),
@@ -16,13 +16,13 @@ const stateSchema = z.object({
 	/** A tip of the hub that has what was forgotten, and the same without it; null: the hub has none. */
 	returned: z.nullable(z.object({ tip: objectId, clean: objectId })),
 });
-export type ForgetState = z.infer<typeof stateSchema>;
+export type ForgetState = z.infer<typeof forgetStateSchema>;
 
 const nothing: ForgetState = { schema: 1, applied: [], running: [], returned: null };
 
 /** Reads `sync/forget.json`. One that is missing or not valid: nothing was applied, which is found out again. */
 export function readForgetState(paths: WorkspacePaths): ForgetState {
-	const read = readState(paths.forgetState, stateSchema);
+	const read = readState(paths.forgetState, forgetStateSchema);
 	return read.kind === "ok" ? read.state : nothing;
 }
 

@@ -11,6 +11,7 @@ import {
 	objectOid,
 	openMergeStore,
 	type Repository,
+	WorkCounter,
 	withObjectReader,
 	writeCommit,
 } from "@robust-sync/git";
@@ -41,9 +42,6 @@ export interface MadeMap {
 	readonly total: number;
 }
 
-/** Called from time to time, with how far it is. */
-export type Progress = (what: string, done: number, total: number) => void;
-
 /** Whether a value is in maps, which are signed, or in what every commit says. @throws GitError */
 async function isOurText(store: Repository, tip: Oid, forms: Forms, nodeName: string): Promise<boolean> {
 	const texts = [Buffer.from(`${forgetDirectory}/${withNodeTrailer("", nodeName)}`)];
@@ -63,14 +61,7 @@ async function isOurText(store: Repository, tip: Oid, forms: Forms, nodeName: st
  * @returns null: the history has nothing of it
  * @throws CommandError where the value is none of a person; GitError
  */
-export async function makeMap(
-	context: CycleContext,
-	from: Oid,
-	wanted: Wanted,
-	key: string,
-	progress: Progress,
-	writes = true,
-): Promise<MadeMap | null> {
+export async function makeMap(context: CycleContext, from: Oid, wanted: Wanted, key: string, writes = true): Promise<MadeMap | null> {
 	const { repository, config, now } = context;
 	const store = openMergeStore(repository);
 	const id = randomBytes(6).toString("hex");
@@ -86,9 +77,7 @@ export async function makeMap(
 	const hits = new Map<Oid, Buffer>();
 	if (value !== null) {
 		const { blob } = await listAllObjects(store);
-		progress("files searched", 0, blob.length);
 		await blobsWithValues(store, blob, new Map([[id, value]]), (oid, cleaned) => hits.set(oid, cleaned));
-		progress("files searched", blob.length, blob.length);
 	}
 	const blobs = new Map([...hits].map(([oid, cleaned]) => [oid, blobId(repository, cleaned)]));
 	for (const content of hits.values()) await write({ type: "blob", content });
@@ -108,7 +97,9 @@ export async function makeMap(
 	};
 	const made = await withObjectReader(store, async (reader) => {
 		const rewriter = new HistoryRewriter(reader, write, rule, repository.objectFormat);
-		await rewriter.rewrite(order, (done) => progress("commits", done, order.length));
+		const counter = new WorkCounter(store.onProgress, "rewriting the history", order.length, "commits");
+		await rewriter.rewrite(order, (done) => counter.upTo(done));
+		counter.end();
 		await writer.flush();
 		return rewriter;
 	});

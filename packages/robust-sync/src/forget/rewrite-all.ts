@@ -7,6 +7,7 @@ import {
 	type Oid,
 	objectOid,
 	type Repository,
+	WorkCounter,
 	withObjectReader,
 } from "@robust-sync/git";
 import { blobsWithValues } from "./derive-values.ts";
@@ -54,7 +55,9 @@ export async function rewriteAll(store: Repository, maps: readonly ForgetMap[], 
 	};
 	return await withObjectReader(store, async (reader) => {
 		const rewriter = new HistoryRewriter(reader, write, rule, store.objectFormat);
-		await rewriter.rewrite(order);
+		const counter = new WorkCounter(store.onProgress, "rewriting the history", order.length, "commits");
+		await rewriter.rewrite(order, (done) => counter.upTo(done));
+		counter.end();
 		const tags = await rewriter.tags(objects.tag);
 		await rewriter.visit(objects.tree);
 		await writer.flush();

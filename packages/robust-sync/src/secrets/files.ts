@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type FileChange, fileSystemPath, type GitPath, lstatIfThere, readDiskFile } from "@robust-sync/git";
+import { type FileChange, fileSystemPath, type GitPath, lstatIfThere, readDiskFile, WorkCounter } from "@robust-sync/git";
 import { filtersApply } from "@robust-sync/resolve";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { letGo, note, stampOf } from "./notes.ts";
@@ -35,7 +35,8 @@ export async function withoutSecretFiles(context: CycleContext, names: readonly 
 		batch = [];
 		bytes = 0;
 	};
-	for (const name of left) {
+	const counter = new WorkCounter(repository.onProgress, "searching files for secrets", left.length);
+	for (const [index, name] of left.entries()) {
 		const stamp = stampOf(repository.root, name);
 		let file: ReturnType<typeof readDiskFile> = null;
 		try {
@@ -50,9 +51,12 @@ export async function withoutSecretFiles(context: CycleContext, names: readonly 
 		}
 		batch.push({ path: name, oid: file.oid, content: file.content, stamp });
 		bytes += file.content.length;
-		if (bytes > batchBytes) await flush();
+		if (bytes <= batchBytes) continue;
+		await flush();
+		counter.upTo(index + 1);
 	}
 	await flush();
+	counter.end();
 	return withheld.size === 0 ? left : left.filter((name) => !withheld.has(name));
 }
 

@@ -1,4 +1,7 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
+import { hideLine } from "@robust-sync/service/terminal-line";
+import { WorkProgress } from "@robust-sync/service/work-progress";
+import { progressText } from "@robust-sync/workspace";
 import { type Kind, kinds } from "./contents.ts";
 import { explore, type Incoming, incomings, type Outcome, parseTrace, traceText, type Way, ways } from "./explorer.ts";
 import { complete, exploreWithin, quickTraces } from "./schedules.ts";
@@ -63,25 +66,36 @@ async function main(): Promise<number> {
 	if (!(bound === 1 || bound === 2) || !(share >= 0 && share <= 1) || !Number.isInteger(seed)) throw new Error("a number is out of range");
 	if (!isOne(values.kind, kinds) || !isOne(values.incoming, incomings) || !isOne(values.way, ways))
 		throw new Error("no such kind or incoming change");
-	const started = performance.now();
 	let [count, whole, bad] = [0, 0, 0];
+	const work = new WorkProgress({
+		text: ({ perSecond, remainingSeconds, ...fields }) =>
+			`${progressText({ ...fields, per_second: perSecond, remaining_seconds: remainingSeconds })}, ${bad} failed`,
+		log: (line, isShown) => {
+			if (!isShown) process.stderr.write(`${line}\n`);
+		},
+	});
+	let [ofKind, kindNow] = [0, "some traces"];
+	work.begin();
 	const report = (outcomes: readonly Outcome[], left: number) => {
 		[count, whole] = [count + outcomes.length, whole + complete(outcomes)];
 		for (const outcome of failed(outcomes)) {
 			bad++;
+			hideLine();
 			print(outcome);
 		}
-		const seconds = Math.round((performance.now() - started) / 1000);
-		if (!values.quick) process.stderr.write(`${seconds} s: ${count} traces, ${bad} failed, ${left} left of this kind\n`);
+		ofKind += outcomes.length;
+		work.report({ what: `exploring ${kindNow}`, done: ofKind, total: ofKind + left, unit: "traces" });
 	};
 	const traces = values.quick ? quickTraces() : first === undefined ? null : [first, ...others].map(parseTrace);
-	if (traces !== null) await explore(traces, (outcomes) => report(outcomes, 0));
+	if (traces !== null) await explore(traces, (outcomes) => report(outcomes, traces.length - ofKind - outcomes.length));
 	else
 		for (const kind of values.kind === undefined ? kinds : [values.kind as Kind])
 			for (const incoming of values.incoming === undefined ? incomings : [values.incoming as Incoming]) {
 				const bounds = { way: values.way as Way, kind, incoming, bound, share, seed, wide: !values.narrow } as const;
+				[ofKind, kindNow] = [0, `${kind} ${incoming}`];
 				await exploreWithin(bounds, report, () => values.stop && bad > 0);
 			}
+	await work.end();
 	process.stdout.write(`${count} traces, ${whole} of them with every act carried out, ${bad} failed\n`);
 	return bad > 0 ? 1 : 0;
 }

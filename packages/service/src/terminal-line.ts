@@ -1,0 +1,16 @@
+/** The terminal with a line that is to go before anything else is written to it. */
+let shownOn: NodeJS.WriteStream | null = null;
+
+/** Shows one line at the bottom of a terminal, in place of the one before; it is cut at the terminal's width. Does nothing elsewhere. */
+export function showLine(text: string, stream: NodeJS.WriteStream = process.stderr): void {
+	if (!stream.isTTY) return;
+	const width = Math.max(20, stream.columns || 80) - 1;
+	stream.write(`\r\u001b[K${text.slice(0, width)}`);
+	shownOn = stream;
+}
+
+/** Takes that line away, if there is one: before a line that is to stay. */
+export function hideLine(): void {
+	shownOn?.write("\r\u001b[K");
+	shownOn = null;
+}
