@@ -1,4 +1,4 @@
-// The pictures of the README, from a demo that really runs: `node bin/build/pictures.mjs [DIRECTORY]` (default docs/pictures). Needs chromium.
+// The pictures of the README, from a demo that really runs: `npm run pictures [-- DIRECTORY]` (default docs/pictures). Needs chromium.
 import { spawn } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";

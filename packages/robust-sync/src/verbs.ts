@@ -303,7 +303,7 @@ export async function doctor(options: Options): Promise<number> {
 	const paths = new WorkspacePaths(findWorkspace({ flag: options.workspace }));
 	const colours = paint(process.stdout);
 	const colourOf = { ok: colours.green, warning: colours.yellow, failed: colours.red };
-	const findings = await examine(paths, version, ({ check, status, message, fix }) => {
+	const findings = await examine(paths, { version, isNamed: options.workspace !== undefined }, ({ check, status, message, fix }) => {
 		if (options.json) return;
 		print(`${colourOf[status].call(colours, marks[status])}  ${check.padEnd(21)}  ${printable(message)}`);
 		if (fix !== null) print(`${" ".repeat(32)}→ ${fix}`);

@@ -1,7 +1,7 @@
 import { openRepository } from "@robust-sync/git";
-import { type Config, loadConfig, type WorkspacePaths } from "@robust-sync/workspace";
+import { type Config, isWorkspace, loadConfig, type WorkspacePaths } from "@robust-sync/workspace";
 import { checkExcluded } from "./excluded.ts";
-import { type Finding, failed, ok } from "./finding.ts";
+import { type Finding, failed, ok, warning } from "./finding.ts";
 import { checkHub } from "./hub.ts";
 import { checkHubLimits } from "./hub-limits.ts";
 import { checkAccessTimes, checkFileSystem, checkFilters, checkVersions, checkWatches } from "./machine.ts";
@@ -22,9 +22,14 @@ async function safely(check: string, look: () => Finding[] | Promise<Finding[]>)
 /**
  * Looks at everything that a person would check by hand, one after the other, and tells of each as soon as it is known. Changes nothing but
  * a ref of its own on the hub, which it takes away again, and a directory in `sync/`. Never throws.
+ * @param given version: of this program; isNamed: the workspace was named by a flag, which is consent enough
  * @param tell called with each finding
  */
-export async function examine(paths: WorkspacePaths, version: string, tell: (finding: Finding) => void): Promise<Finding[]> {
+export async function examine(
+	paths: WorkspacePaths,
+	{ version, isNamed }: { readonly version: string; readonly isNamed: boolean },
+	tell: (finding: Finding) => void,
+): Promise<Finding[]> {
 	const all: Finding[] = [];
 	const say = (findings: readonly Finding[]) => {
 		for (const finding of findings) {
@@ -34,6 +39,8 @@ export async function examine(paths: WorkspacePaths, version: string, tell: (fin
 	};
 	say([checkVersions(version)]);
 	say(await safely("workspace", () => checkPlaces(paths)));
+	if (!isNamed && !isWorkspace(paths.root))
+		say([warning("workspace", "a git repository that nobody made a workspace: nothing of it is published", "robust-sync --init")]);
 	// Nothing is read or written below what is not ours.
 	if (all.some(({ check, status }) => check === "workspace" && status === "failed")) return all;
 	let config: Config;

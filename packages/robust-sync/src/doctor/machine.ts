@@ -121,6 +121,7 @@ export function checkFileSystem(paths: WorkspacePaths, disk = realDisk): Finding
 /** Whether a write that is based on an older version is known long after a checkout. */
 export function checkAccessTimes(paths: WorkspacePaths, config: Config): Finding {
 	const check = "access times";
+	if (config.syncAtime !== "off" && !fs.existsSync(paths.sync)) return ok(check, "probed by the first cycle");
 	const { tell, reason } = accessTimesOf(paths, config);
 	const effect = "a write from an older version is known for 10 s after a checkout only";
 	if (tell || config.syncAtime === "off")

@@ -147,12 +147,13 @@ const byStatus = { ok, warning, critical: failed } as const;
 
 /** What `monitor --check` says: services, clock, conflicts, alerts and their channels. */
 export async function checkByMonitor(paths: WorkspacePaths): Promise<Finding[]> {
+	const isNew = readState(paths.syncState, syncStateSchema).kind === "missing";
 	const answer = (await ask("monitor", ["--check"], paths)) as Checks | null;
 	if (!Array.isArray(answer?.checks)) return [failed("monitor", "monitor --check gave no answer", "monitor --check")];
 	return (
 		answer.checks
-			// The disk is looked at by itself, and the peers were just asked.
-			.filter(({ name }) => name !== "disk" && !name.startsWith("heartbeat:"))
+			// The disk is looked at by itself, and the peers were just asked; before the first cycle there is no last one.
+			.filter(({ name }) => name !== "disk" && !name.startsWith("heartbeat:") && !(isNew && name === "sync"))
 			.map(({ name, status, message }) => {
 				const [text = "", action] = printable(message).split(/ ?Do: /);
 				const make = byStatus[status as keyof typeof byStatus] ?? warning;
@@ -164,7 +165,8 @@ export async function checkByMonitor(paths: WorkspacePaths): Promise<Finding[]> 
 /** Files that are left out or held, by what the running instance last wrote, and its last failure. */
 export function checkState(paths: WorkspacePaths): Finding[] {
 	const read = readState(paths.syncState, syncStateSchema);
-	if (read.kind === "missing") return [warning("sync", "robust-sync has never run here", "robust-sync --once")];
+	// Whether it runs at all is said with the services.
+	if (read.kind === "missing") return [ok("sync", "no cycle yet")];
 	if (read.kind === "invalid") return [failed("sync", `sync_state.json is not valid: ${printable(read.problem)}`, "restart robust-sync")];
 	const { skipped, last_error, secrets } = read.state;
 	const found = [...failure(last_error)];

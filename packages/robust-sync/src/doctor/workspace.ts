@@ -98,7 +98,6 @@ export async function checkRepository(repository: Repository, config: Config): P
 				"robust-sync --once sets it aside, where no git holds it",
 			),
 		);
-	if (oid === null) found.push(warning(check, "there is no commit yet: the first cycle makes one", "robust-sync --once"));
 	if (repository.isShallow)
 		found.push(warning(check, "the clone is shallow: histories that go further back cannot be merged", "git fetch --unshallow"));
 	const { stdout } = await repository.run(["ls-files", "-z", "--", ...neverCommitted.map((name) => `:(top,icase)${name}`)]);
@@ -111,6 +110,7 @@ export async function checkRepository(repository: Repository, config: Config): P
 				"git rm -r --cached --ignore-unmatch sync logs .sync_env",
 			),
 		);
-	if (found.length === 0) found.push(ok(check, `branch ${branch}, at ${oid?.slice(0, 12)}`));
+	if (found.length === 0)
+		found.push(ok(check, `branch ${branch}, ${oid === null ? "no commit yet: the first cycle makes one" : `at ${oid.slice(0, 12)}`}`));
 	return found;
 }
