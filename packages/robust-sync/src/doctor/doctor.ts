@@ -1,5 +1,6 @@
 import { openRepository } from "@robust-sync/git";
 import { type Config, isWorkspace, loadConfig, type WorkspacePaths } from "@robust-sync/workspace";
+import { checkExchange } from "./exchange.ts";
 import { checkExcluded } from "./excluded.ts";
 import { type Finding, failed, ok, warning } from "./finding.ts";
 import { checkHub } from "./hub.ts";
@@ -52,6 +53,9 @@ export async function examine(
 		return all;
 	}
 	say(await safely("file system", () => checkFileSystem(paths)));
+	// Where nothing can be written, that was just said.
+	if (!all.some(({ check, status }) => check === "file system" && status === "failed"))
+		say(await safely("file system", async () => [await checkExchange(paths)]));
 	say(await safely("access times", () => [checkAccessTimes(paths, config)]));
 	const opening = await safely("repository", async () => {
 		const repository = await openRepository({

@@ -3,8 +3,10 @@ import fs from "node:fs";
 import net, { type AddressInfo } from "node:net";
 import path from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
+import { FileExchanger } from "@robust-sync/git";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
 import { type Config, parseConfig, timestamp, WorkspacePaths } from "@robust-sync/workspace";
+import { checkExchange } from "./exchange.ts";
 import { checkExcluded } from "./excluded.ts";
 import type { Finding } from "./finding.ts";
 import { checkHub } from "./hub.ts";
@@ -76,6 +78,18 @@ test.each<[fault: string, disk: Disk, status: Finding["status"], message: RegExp
 ])("doctor: file system: %s → one line", (_, given, status, message) => {
 	expectOne(checkFileSystem(paths, given), "file system", status, message);
 	expect(fs.readdirSync(paths.sync)).toEqual(["pending"]);
+});
+
+test("doctor: file system: files cannot be exchanged → one line, nothing left behind", async () => {
+	expect(troubles([await checkExchange(paths)])).toEqual([]);
+	expectOne([await checkExchange(paths, new FileExchanger("unknown"))], "file system", "warning", /cannot be exchanged/);
+	expect(fs.readdirSync(paths.sync)).toEqual(["pending"]);
+});
+
+test("doctor: access times: a workspace that is new → nothing", () => {
+	fs.rmSync(paths.sync, { recursive: true });
+	expect(troubles([checkAccessTimes(paths, config())])).toEqual([]);
+	expect(troubles(checkState(paths))).toEqual([]);
 });
 
 test("doctor: watches: more directories than the kernel allows, or nearly → one line", () => {
