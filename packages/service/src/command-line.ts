@@ -227,12 +227,24 @@ function report(program: Command, error: unknown, argv: string[]): number {
 		complain(program, `${message.replace(/\.$/, "")}; see ${program.name()} --help`);
 		return ExitCode.usage;
 	}
-	const message = error instanceof Error ? error.message || error.name : String(error);
+	const message = error instanceof Error ? withAdvice(error.message || error.name, error) : String(error);
 	for (const line of linesOf(error) ?? [message]) complain(program, line);
 	if (error instanceof Error && (program.opts<CommonOptions>().verbose || argv.includes("--verbose"))) {
 		process.stderr.write(`${stackLines(redact(stackOf(error))).join("\n")}\n`);
 	}
 	return exitCodeOf(error);
+}
+
+const advices: Readonly<Record<string, string>> = {
+	ENOSPC: "the disk is full: free some space",
+	EDQUOT: "the disk quota is used up: free some space",
+	EROFS: "the file system is read-only: mount it read-write",
+};
+
+/** What the file system says is no word for people. */
+function withAdvice(message: string, { code = "" }: NodeJS.ErrnoException): string {
+	const advice = message.startsWith(`${code}:`) ? advices[code] : undefined;
+	return advice === undefined ? message : `${advice} (${message})`;
 }
 
 /** An error that takes more than one line to explain says so itself. */

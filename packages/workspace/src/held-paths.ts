@@ -20,7 +20,7 @@ export const holdRemedies = {
 	"mount-point": "a mount point is in the way: unmount it, or rename the path on another node",
 	"missing-mount":
 		"the file system that was mounted here is missing: mount it again; if it is gone for good, put the files back, or run 'robust-sync --forget-mount DIRECTORY', which removes its files on all nodes",
-	"in-the-way": "a file or directory that cannot be replaced is in the way: move it elsewhere",
+	"in-the-way": "a file, directory, pipe, socket or device that cannot be replaced is in the way: move it elsewhere",
 	"impossible-link": "the symbolic link has no valid target: remove it on another node",
 	"no-hard-links": "the file system does not support hard links: move the workspace to one that does (ext4, xfs, btrfs)",
 	"filter-failed": "a git filter or encoding (.gitattributes) fails for this file: correct the attribute, the filter or the file",
@@ -30,6 +30,7 @@ export const holdRemedies = {
 	"live-database":
 		"a program has this database open, so the other nodes' version waits: close the program, or, where it left a -wal or -journal file, open the database once with sqlite3 and close it",
 	"too-large": "the file here is larger than MAX_FILE_MB: make it smaller, or raise the limit",
+	"disk-full": "the file system that is mounted here is full: free some space on it",
 } as const satisfies Record<string, string>;
 export type HoldReason = keyof typeof holdRemedies;
 export const holdReasons = Object.keys(holdRemedies) as readonly HoldReason[];

@@ -15,9 +15,11 @@ export type Obstacle =
 	| "filter-failed"
 	| "unreadable"
 	| "too-large"
+	| "disk-full"
 	| "live-database";
 
-// What is not here (no space, no descriptors, no memory) is a failure of the machine, not of one path.
+// What is not here (no space, no descriptors, no memory) is a failure of the machine, not of one path; but for the space of a file system
+// of its own inside the workspace.
 const byCode: Readonly<Record<string, Obstacle>> = {
 	EXDEV: "other-file-system",
 	EACCES: "not-permitted",
@@ -57,11 +59,15 @@ export class ObstacleError extends Error {
 	}
 }
 
-/** The obstacle of one path that an error stands for; null: it concerns more than that path. */
-export function obstacleOf(error: unknown): Obstacle | null {
+/**
+ * The obstacle of one path that an error stands for; null: it concerns more than that path.
+ * @param onMount the path is on another file system than the workspace: that one may be full, and nothing else is
+ */
+export function obstacleOf(error: unknown, onMount = false): Obstacle | null {
 	if (error instanceof ObstacleError) return error.obstacle;
 	if (error instanceof GitError) return null;
-	return byCode[(error as NodeJS.ErrnoException).code ?? ""] ?? null;
+	const code = (error as NodeJS.ErrnoException).code ?? "";
+	return byCode[code] ?? (onMount && (code === "ENOSPC" || code === "EDQUOT") ? "disk-full" : null);
 }
 
 /** Whether files of a directory can have a second name (link(2)). @param file an existing file of ours @param probe a free name beside it */

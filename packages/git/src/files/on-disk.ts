@@ -12,6 +12,15 @@ export interface Found {
 /** Whether a file system's error says that there is nothing. */
 export const isGone = (error: unknown) => ["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
 
+/** Whether it is a file or a link: what git can keep. */
+export const isContent = (stats: fs.Stats | null): stats is fs.Stats => stats?.isFile() === true || stats?.isSymbolicLink() === true;
+
+/** Whether a pipe, socket or device is at a path. */
+export function isSpecial(file: Buffer | string): boolean {
+	const stats = lstatIfThere(file);
+	return stats !== null && !stats.isFile() && !stats.isSymbolicLink() && !stats.isDirectory();
+}
+
 /** The bytes of a file, or where a link leads; null: it is neither. Access times stay. */
 export function readContent(file: Buffer | string, stats: fs.Stats): Buffer | null {
 	if (stats.isSymbolicLink()) return fs.readlinkSync(file, { encoding: "buffer" });

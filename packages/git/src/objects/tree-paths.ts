@@ -75,11 +75,14 @@ export async function listIgnored(
 	);
 	// "XY <path>"
 	const records = splitRecords(stdout);
+	const isWithin = (name: GitPath, above: GitPath) => name === above || name.startsWith(`${above}/`);
 	const of = (mark: string) =>
 		records
 			.filter((record) => record.startsWith(mark))
 			.map((record) => record.slice(3))
 			.filter(isGitPath)
-			.map(withoutSlash);
+			.map(withoutSlash)
+			// git was not told of a directory whose name cannot be an argument.
+			.filter((name) => directory === null || isWithin(name, directory) || isWithin(directory, name));
 	return { ignored: of("!! "), untracked: of("?? ") };
 }

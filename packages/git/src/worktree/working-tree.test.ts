@@ -221,14 +221,6 @@ describe("what someone else has there is never destroyed", () => {
 		expectArrived(ids.to);
 	});
 
-	test("foreign write: fifo in the way → set aside, no wait for a writer", async () => {
-		const ids = await history({ x: "1" }, { x: "1", pipe: "theirs\n" });
-		const { execFileSync } = await import("node:child_process");
-		execFileSync("mkfifo", [path.join(root(), "pipe")]);
-		await move(ids);
-		expect(read("pipe")).toBe("theirs\n");
-	});
-
 	test("conflict copy: name of 255 bytes leaves no room for a mark → still made", async () => {
 		const long = `${"n".repeat(251)}.txt`;
 		const ids = await history({ [long]: "1\n" }, { [long]: "2\n" });

@@ -5,7 +5,7 @@ import { isFileMode } from "../files/disk-file.ts";
 import { FileExchanger } from "../files/exchange-files.ts";
 import { lstatIfThere } from "../files/lstat.ts";
 import { canLink, type Obstacle, ObstacleError, obstacleOf, statStamp } from "../files/obstacle.ts";
-import { type Found, isGone, isSame, modeOnDisk, peek, readContent } from "../files/on-disk.ts";
+import { type Found, isContent, isGone, isSame, isSpecial, modeOnDisk, peek, readContent } from "../files/on-disk.ts";
 import { OpenDatabases } from "../files/open-files.ts";
 import { carryBits, inheritingDirectories, keepPermissions, makeInheritingFile, mergedMode } from "../files/permissions.ts";
 import { markUnread, readUnseen } from "../files/read-unseen.ts";
@@ -194,6 +194,8 @@ interface Returned {
 
 /** A path at which there is never anything. */
 const nowhere = Buffer.from("/proc/self/nowhere/at/all");
+
+const isSameEntry = ({ before, after }: TreeChange) => before?.oid === after?.oid && before?.mode === after?.mode;
 
 /** What a staged file holds: what comes in, as it is to lie on disk. */
 const contentOf = (staged: string) => readContent(staged, fs.lstatSync(staged)) ?? Buffer.alloc(0);
@@ -496,7 +498,7 @@ class Move {
 	}
 
 	#hold(change: TreeChange, error: unknown): void {
-		let obstacle = obstacleOf(error);
+		let obstacle = obstacleOf(error, this.#stores.topOf(change.path) !== null);
 		if (obstacle === null) throw error;
 		const { path: failed = "", syscall } = error as NodeJS.ErrnoException;
 		const own = this.#options.backup;
@@ -620,11 +622,11 @@ class Move {
 		await this.#repository.run(["sparse-checkout", "reapply"], { accept: [0, 1, 128] });
 	}
 
-	/** Renames what lies at `name` into the backup. False: there is nothing, or a directory, which stays. */
+	/** Renames what lies at `name` into the backup. False: there is nothing, or a directory, pipe, socket or device, which stays. */
 	#grab(name: GitPath, destination: Buffer): boolean {
 		const live = this.#live(name);
 		const stats = lstatIfThere(live);
-		if (!stats || stats.isDirectory()) return false;
+		if (!isContent(stats)) return false;
 		this.#siteOf(name).backup.makeParents(destination);
 		try {
 			fs.renameSync(live, destination);
@@ -787,7 +789,7 @@ class Move {
 			return "impossible";
 		}
 		const out = fs.lstatSync(destination);
-		if (out.isDirectory()) return await this.#returnDirectory(name, destination, swap, fs.lstatSync(staged).ino);
+		if (!isContent(out)) return await this.#returnOther(name, destination, swap, fs.lstatSync(staged).ino);
 		const untouched = out.ino === found.stats.ino && out.size === found.stats.size && out.mtimeMs === found.stats.mtimeMs;
 		carryBits(staged, found.stats, out);
 		// The kernel's clock is coarse: two writes in one tick look alike.
@@ -799,11 +801,11 @@ class Move {
 	}
 
 	/**
-	 * A directory that was made at the path a moment before a swap has its place back, with all that is in it.
+	 * A directory (pipe, socket, device) that was made at the path a moment before a swap has its place back, with all that is in it.
 	 * @param inode of our own file @returns "impossible": nothing was replaced; "taken": `hand` has what a program put in the place of ours
 	 */
-	async #returnDirectory(name: GitPath, hand: Buffer, swap: () => Promise<boolean>, inode: number): Promise<"impossible" | "taken"> {
-		for (let attempt = 0; fs.lstatSync(hand).isDirectory(); attempt++) {
+	async #returnOther(name: GitPath, hand: Buffer, swap: () => Promise<boolean>, inode: number): Promise<"impossible" | "taken"> {
+		for (let attempt = 0; !isContent(fs.lstatSync(hand)); attempt++) {
 			if (attempt === maxAttempts) throw this.#writtenTooFast(name);
 			if ((await swap()) || lstatIfThere(this.#live(name)) !== null) continue;
 			fs.renameSync(hand, this.#live(name));
@@ -957,6 +959,8 @@ class Move {
 			await this.#attributes?.finish(live, staged);
 			const there = peek(live);
 			this.#refuseDatabase(live, there);
+			// It was held, and a newer commit brings what is there.
+			if (there && isSameEntry(change) && this.#isExpected(change, there.content, there.stats, versions)) return;
 			if (there && !this.#isExpected(change, there.content, there.stats, versions)) {
 				// Written late: it stays where its writer and its readers look for it, and is merged there in the end.
 				this.#late.push({ change, writes: [this.#writeAt(change.path, there)], appeared, overtaken: false, versions });
@@ -982,6 +986,9 @@ class Move {
 				const taken = lstatIfThere(destination);
 				if (!this.#judge(change, destination, expected, staged, appeared)) return;
 				if (there && taken) carryBits(staged, there.stats, taken);
+			} else if (isSpecial(live)) {
+				// A program may have it open, and finds it by its name.
+				throw new ObstacleError("in-the-way");
 			} else if (lstatIfThere(live)?.isDirectory() && !this.#giveWay(live)) {
 				// An empty directory that stays is a mount point.
 				if (fs.readdirSync(live).length === 0) throw new ObstacleError("mount-point");
@@ -1072,6 +1079,7 @@ class Move {
 			this.#closePlace();
 			beneath(root, directory, (live) => {
 				const stats = lstatIfThere(live);
+				if (isSpecial(live)) throw new ObstacleError("in-the-way");
 				if (stats && !stats.isDirectory()) {
 					const content = readContent(live, stats) ?? Buffer.alloc(0);
 					beneath(root, besidePath(directory, blobOid(content, objectFormat)), (beside) => fs.renameSync(live, beside));
@@ -1208,7 +1216,9 @@ class Move {
 				this.#spare.push(witness);
 				return;
 			} catch (error) {
-				if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+				// What is no file stays, and the path is held.
+				const isOther = lstatIfThere(this.#live(name))?.isDirectory() || isSpecial(this.#live(name));
+				if ((error as NodeJS.ErrnoException).code !== "EEXIST" || isOther) throw error;
 				appeared = true;
 			}
 		}

@@ -5,6 +5,8 @@ import { type MergeAnswer, type MergeJob, runJob } from "../merge/merge-jobs.ts"
 import { mergeThread } from "../merge/merge-thread.ts";
 import { saveVersionsOf, type VersionContent } from "../saved/save-versions.ts";
 
+const lineFeed = 0x0a;
+
 // A late write is merged where it was found, before any commit has it: history cannot give back what such a merge leaves out.
 
 /** Whether a file that appeared where the old one was missing for a moment is an addition to it, and not all that should be left. */
@@ -20,15 +22,35 @@ function lateWriteJob(late: LateWrite, incoming: Buffer): MergeJob {
 }
 
 function contentOf({ content, winner }: MergeAnswer, { a, b }: MergeJob): Buffer {
-	const bytes = content ?? (winner === "b" ? b : a);
-	return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+	return bytesOf(content ?? (winner === "b" ? b : a));
+}
+
+const bytesOf = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+const linesOf = (bytes: Buffer) => new Set(bytes.toString("latin1").split("\n"));
+
+/**
+ * What was only appended, through a descriptor from before the checkout, is at the end of what is there by now, as it would be had its
+ * writer opened the file anew. For code alone, and where its merge leaves something out: every other kind keeps the additions of both.
+ */
+function appendedTo({ base, a: written, b: incoming }: MergeJob, { lost, strategy }: MergeAnswer): Buffer | null {
+	if (!lost || strategy !== "code" || base === null || base.length === 0) return null;
+	const [before, after, live] = [base, written, incoming].map(bytesOf) as [Buffer, Buffer, Buffer];
+	if (!after.subarray(0, before.length).equals(before) || before.at(-1) !== lineFeed) return null;
+	const tail = after.subarray(before.length);
+	const [old, there] = [linesOf(before), linesOf(live)];
+	const added = [...linesOf(tail)].filter((line) => !old.has(line));
+	// A process that was killed has put it there already.
+	if (added.length === 0 || added.some((line) => there.has(line))) return null;
+	const ends = live.length === 0 || live.at(-1) === lineFeed;
+	return Buffer.concat([live, ends ? Buffer.alloc(0) : Buffer.of(lineFeed), tail]);
 }
 
 /** Content that keeps both a late write and what came in; the late write is the later side. */
 export function mergeLateWrite(late: LateWrite): Buffer {
 	if (late.incoming === null) return late.written;
 	const job = lateWriteJob(late, late.incoming);
-	return contentOf(runJob(job), job);
+	const answer = runJob(job);
+	return appendedTo(job, answer) ?? contentOf(answer, job);
 }
 
 /** What keeping both sides of such a merge needs. */
@@ -60,6 +82,8 @@ export async function mergeLateWriteAside({ repository, paths, now, onSaved }: L
 	if (late.incoming === null) return late.written;
 	const job = lateWriteJob(late, late.incoming);
 	const [answer] = (await mergeThread.run([job])) as [MergeAnswer];
+	const appended = appendedTo(job, answer);
+	if (appended) return appended;
 	const known = savedMergesOf(repository);
 	const key = `${blobOid(job.a)} ${blobOid(job.b)} ${late.path}`;
 	if (answer.lost && late.isUnchanged !== true && !known.has(key)) {

@@ -144,6 +144,8 @@ export async function viewHeld(context: CycleContext, status: Status, mounted: R
 			const isKept = entry.reason === "guard" && target === null;
 			// Its user deletes it as well.
 			if (isKept && stamp === "absent") continue;
+			// Nothing is to come, and nothing is there: a newer commit has ended it.
+			if (stamp === "absent" && target === null && entry.base === null) continue;
 			if (stamp === null || (stamp === entry.seen && !isStaged && (listed || isHidden || isKept || stamp === "absent")))
 				next.set(name, entry);
 			// As HEAD has it.
