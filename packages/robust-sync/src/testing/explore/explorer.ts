@@ -6,15 +6,18 @@ import { personEnvironment } from "@robust-sync/git/fixtures/scratch";
 import { act, actNames, Subject } from "./acts.ts";
 import { extensions, firstContent, type Kind, tokenOf, tokensIn, withToken } from "./contents.ts";
 import { type Call, Killed, Trap } from "./trap.ts";
-import { World } from "./world.ts";
+import { type Files, World } from "./world.ts";
 
 /** How the product replaces a file: by an exchange in one step, or, where the file system has none, by a rename and a link. */
 export const ways = ["exchange", "link"] as const;
 export type Way = (typeof ways)[number];
 
 /** What the commit that comes in does to the path. */
-export const incomings = ["change", "delete", "create", "mode"] as const;
+export const incomings = ["change", "delete", "create", "mode", "link", "directory", "parent", "rename", "rename-here"] as const;
 export type Incoming = (typeof incomings)[number];
+
+/** What makes something else of the path than another version of the same file: a mark of either side need not be at that path. */
+const changesPlaces: ReadonlySet<Incoming> = new Set(["create", "link", "directory", "parent", "rename", "rename-here"]);
 
 /** Acts that concern more than one path: the process is killed, a person uses git, another commit comes, the clock is set. */
 export const widerActs = ["kill", "second", "git-add", "git-commit", "clock"] as const;
@@ -89,7 +92,11 @@ class Experiment {
 	readonly number: number;
 	readonly name: string;
 	readonly subject: Subject;
+	/** What the commit that comes in has at the path. */
 	readonly incoming: Buffer | null;
+	/** Everything of the first commit, and of the one that comes in. */
+	readonly before: Files;
+	readonly after: Files;
 	readonly steps = new Map<string, string>();
 	readonly waiting: Map<string, string[]>;
 	done = 0;
@@ -102,18 +109,25 @@ class Experiment {
 		const file = `p${number}.${extensions[trace.kind]}`;
 		this.name = `d${number}/${file}`;
 		const [base, added] = [tokenOf(number, "base"), tokenOf(number, "new")];
-		const first = trace.incoming === "create" ? null : firstContent(trace.kind, base);
-		const changed =
-			trace.incoming === "delete"
-				? null
-				: trace.incoming === "mode"
-					? first
-					: withToken(trace.kind, first ?? firstContent(trace.kind, base), added, "top");
+		const { incoming } = trace;
+		const original = firstContent(trace.kind, base);
+		const other = `d${number}/other-${file}`;
+		const first = incoming === "create" || incoming === "rename-here" ? null : original;
+		const renewed = withToken(trace.kind, original, added, "top");
+		const changed = incoming === "mode" || incoming === "rename-here" ? original : ["change", "create"].includes(incoming) ? renewed : null;
 		this.incoming = changed;
+		this.before = new Map(incoming === "rename-here" ? [[other, original]] : first === null ? [] : [[this.name, first]]);
+		this.after = new Map<string, Buffer | string | null>([
+			...(incoming === "parent" ? [] : ([[this.name, incoming === "link" ? added : changed]] as const)),
+			...(incoming === "directory" ? ([[`${this.name}/inside`, renewed]] as const) : []),
+			...(incoming === "parent" ? ([[`d${number}`, renewed]] as const) : []),
+			...(incoming === "rename" ? ([[other, original]] as const) : []),
+			...(incoming === "rename-here" ? ([[other, null]] as const) : []),
+		]);
 		this.subject = new Subject(trace.kind, world.path("here", this.name), first, (name) => tokenOf(number, name), [base, added]);
-		const isThere = trace.incoming === "change" || trace.incoming === "mode";
-		for (const token of tokensIn(Buffer.concat([first ?? Buffer.alloc(0), changed ?? Buffer.alloc(0)])))
-			this.subject.needs.set(token, isThere ? "tree" : "kept");
+		const isThere = incoming === "change" || incoming === "mode";
+		const contents = [...this.before.values(), ...this.after.values()].map((content) => Buffer.from(content ?? ""));
+		for (const token of new Set(tokensIn(Buffer.concat(contents)))) this.subject.needs.set(token, isThere ? "tree" : "kept");
 		this.waiting = new Map();
 		for (const { step, act } of trace.events) this.waiting.set(step, [...(this.waiting.get(step) ?? []), act]);
 	}
@@ -149,7 +163,13 @@ export class Batch {
 	/** @param canExchange as Trap takes it */
 	constructor(traces: readonly Trace[], canExchange: boolean) {
 		this.#experiments = traces.map((trace, number) => new Experiment(trace, number, this.#world));
-		this.#byFile = new Map(this.#experiments.map((experiment) => [path.basename(experiment.name), experiment]));
+		this.#byFile = new Map(
+			this.#experiments.flatMap((experiment) =>
+				[path.basename(experiment.name), ...(experiment.trace.incoming === "parent" ? [path.dirname(experiment.name)] : [])].map(
+					(file) => [file, experiment] as const,
+				),
+			),
+		);
 		this.#trap = new Trap((call) => this.#observe(call), canExchange);
 	}
 
@@ -244,7 +264,9 @@ export class Batch {
 		const world = this.#world;
 		this.#trap.set();
 		try {
-			world.commitOnHub(new Map<string, Buffer | null>([["README", Buffer.from("here\n")], ...this.#filesOf(this.#experiments, false)]));
+			world.commitOnHub(
+				new Map<string, Buffer | string | null>([["README", Buffer.from("here\n")], ...this.#filesOf(this.#experiments, false)]),
+			);
 			await world.cycle("here");
 			await world.cycle("there");
 			const alone = this.#experiments.filter(({ trace }) => isWide(trace));
@@ -268,10 +290,8 @@ export class Batch {
 		}
 	}
 
-	#filesOf(experiments: readonly Experiment[], isIncoming: boolean): [string, Buffer | null][] {
-		return experiments.flatMap(({ name, subject, incoming }): [string, Buffer | null][] =>
-			isIncoming ? [[name, incoming]] : subject.base === null ? [] : [[name, subject.base]],
-		);
+	#filesOf(experiments: readonly Experiment[], isIncoming: boolean): [string, Buffer | string | null][] {
+		return experiments.flatMap(({ before, after }) => [...(isIncoming ? after : before)]);
 	}
 
 	async #outcomes(failures: ReadonlyMap<Experiment, string>): Promise<Outcome[]> {
@@ -294,17 +314,20 @@ export class Batch {
 		const counts = new Map<string, number>();
 		for (const token of tokensIn(bytes)) counts.set(token, (counts.get(token) ?? 0) + 1);
 		const isMerged = subject.kind === "json" || subject.kind === "notes" || (subject.kind === "code" && subject.marks <= 1);
-		const isRelaxed = subject.isRelaxed || !isMerged || trace.incoming === "create";
+		const isElsewhere = changesPlaces.has(trace.incoming);
+		const isRelaxed = subject.isRelaxed || !isMerged || isElsewhere;
 		const problems: string[] = [];
 		for (const [token, need] of subject.needs) {
 			const count = counts.get(token) ?? 0;
-			if (count > 1 && !subject.isRelaxed) problems.push(`${token} is there ${count} times`);
+			if (count > 1 && !subject.isRelaxed && (!isElsewhere || trace.incoming === "create"))
+				problems.push(`${token} is there ${count} times`);
 			if (count > 0 || need === "free") continue;
 			if (!kept.has(token)) problems.push(`${token} is lost`);
 			else if (need === "tree" && !isRelaxed) problems.push(`${token} is not in the tree`);
 		}
 		const wantsMode = subject.isExecutable || (trace.incoming === "mode" && trace.events.length === 0);
-		if (wantsMode && counts.size > 0 && executable.length === 0 && !subject.isRelaxed) problems.push("it is not executable");
+		if (wantsMode && counts.size > 0 && executable.length === 0 && !subject.isRelaxed && (!isElsewhere || trace.incoming === "create"))
+			problems.push("it is not executable");
 		return problems.map((problem) => `${problem}; in the tree: ${[...counts.keys()].join(" ") || "nothing"}`);
 	}
 }

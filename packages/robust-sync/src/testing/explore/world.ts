@@ -14,8 +14,8 @@ const silent = { debug: () => undefined, info: () => undefined, warn: () => unde
 /** In memory, where that is possible: nothing here is about a disk. */
 const memoryDirectory = fs.existsSync("/dev/shm") ? "/dev/shm" : os.tmpdir();
 
-/** What one commit has at some paths; null: no file. */
-export type Files = ReadonlyMap<string, Buffer | null>;
+/** What one commit has at some paths: a file's content, where a link leads, or null: nothing. */
+export type Files = ReadonlyMap<string, Buffer | string | null>;
 
 /** Two nodes and their hub, with cycles in this process. The clock is ours. */
 export class World extends Scratch {
@@ -41,8 +41,9 @@ export class World extends Scratch {
 		];
 		if (fs.existsSync(this.path("hub.git/refs/heads/main"))) parts.push("from refs/heads/main^0\n");
 		for (const [name, content] of files) {
+			const mode = typeof content === "string" ? "120000" : executable.has(name) ? "100755" : "100644";
 			if (content === null) parts.push(`D ${name}\n`);
-			else parts.push(`M ${executable.has(name) ? "100755" : "100644"} inline ${name}\ndata ${content.length}\n`, content, "\n");
+			else parts.push(`M ${mode} inline ${name}\ndata ${content.length}\n`, content, "\n");
 		}
 		const input = Buffer.concat(parts.map((part) => (typeof part === "string" ? Buffer.from(part) : part)));
 		const env = personEnvironment(this.directory);
@@ -122,11 +123,15 @@ export class World extends Scratch {
 		}
 	}
 
-	/** What is on disk below a directory of the first node: contents of files, targets of links; and which files are executable. */
+	/** What is on disk below a directory of the first node, or beside it: contents of files, targets of links; and which files are executable. */
 	tree(directory: string): { bytes: Buffer; executable: string[] } {
 		const parts: Buffer[] = [];
 		const executable: string[] = [];
-		for (const file of this.#filesBelow(`here/${directory}`)) {
+		const names = fs.readdirSync(this.path("here"), { withFileTypes: true });
+		const own = names.filter(({ name }) => name === directory || name.startsWith(`${directory}~`));
+		for (const file of own.flatMap((entry) =>
+			entry.isDirectory() ? [...this.#filesBelow(`here/${entry.name}`)] : [`here/${entry.name}`],
+		)) {
 			const stats = fs.lstatSync(this.path(file));
 			if (stats.isSymbolicLink()) parts.push(fs.readlinkSync(this.path(file), { encoding: "buffer" }));
 			else {
