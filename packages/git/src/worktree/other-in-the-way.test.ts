@@ -2,8 +2,8 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { Scratch } from "../fixtures/scratch.ts";
-import type { GitPath } from "../paths/git-path.ts";
 import { listIgnored } from "../objects/tree-paths.ts";
+import type { GitPath } from "../paths/git-path.ts";
 import { moveWorkingTree } from "./working-tree.ts";
 
 let scratch: Scratch;
@@ -41,7 +41,7 @@ const move = async (ids: { from: string; to: string }, checkpoint: (step: string
 		false,
 	);
 
-test("checkout: a pipe where a file, or a directory of one, comes in → held, the pipe stays", async () => {
+test("checkout: a pipe where a file or a directory comes in → held, the pipe stays", async () => {
 	const ids = history({ a: "1", changed: "1", gone: "1" }, { a: "2", changed: "2", new: "2", "d/e": "2" });
 	for (const name of ["new", "d", "changed", "gone"]) {
 		fs.rmSync(scratch.path(`w/${name}`), { force: true });

@@ -11,7 +11,7 @@ function merged(name: string, before: string, written: string, live: string): st
 
 const text = (lines: readonly string[]) => lines.map((line) => `${line}\n`).join("");
 
-test.each(["x.py", "Makefile", "x.md", "x.log", "x.toml"])("late appends to %s, between other nodes' lines → all of both, once", (name) => {
+test.each(["x.py", "Makefile", "x.md", "x.log", "x.toml"])("late append: to %s, between other nodes' lines → all of both, once", (name) => {
 	const lines = fc.uniqueArray(fc.stringMatching(/^[a-z]{3,8}$/), { minLength: 1, maxLength: 3 });
 	fc.assert(
 		fc.property(fc.array(fc.tuple(lines, lines), { minLength: 1, maxLength: 6 }), (rounds) => {
@@ -31,12 +31,12 @@ test.each(["x.py", "Makefile", "x.md", "x.log", "x.toml"])("late appends to %s, 
 	);
 });
 
-test("late append to code: put there already before a kill → not twice", () => {
+test("late append: to code, put there already before a kill → not twice", () => {
 	const [before, live] = ["a = 1\nb = 1\n", "a = 2\nb = 2\nmine = 1\n"];
 	expect(merged("x.py", before, `${before}mine = 1\n`, live).match(/mine/g)).toHaveLength(1);
 });
 
-test("late append to code: the last line was changed by another node → that stays, and so does the append", () => {
+test("late append: to code, last line changed by another node → both stay", () => {
 	expect(merged("x.py", "a = 1\nb = 1\n", "a = 1\nb = 1\nmine = 1\n", "a = 1\nb = 2\nhers = 1\n")).toBe(
 		"a = 1\nb = 2\nhers = 1\nmine = 1\n",
 	);

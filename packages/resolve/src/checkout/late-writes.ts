@@ -30,7 +30,7 @@ const linesOf = (bytes: Buffer) => new Set(bytes.toString("latin1").split("\n"))
 
 /**
  * What was only appended, through a descriptor from before the checkout, is at the end of what is there by now, as it would be had its
- * writer opened the file anew. For code alone, and where its merge leaves something out: every other kind keeps the additions of both.
+ * writer opened the file again. For code alone, and where its merge leaves something out: every other kind keeps the additions of both.
  */
 function appendedTo({ base, a: written, b: incoming }: MergeJob, { lost, strategy }: MergeAnswer): Buffer | null {
 	if (!lost || strategy !== "code" || base === null || base.length === 0) return null;

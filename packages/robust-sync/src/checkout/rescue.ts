@@ -39,6 +39,7 @@ import type { CycleContext } from "../context/cycle-context.ts";
 import { savedText } from "../context/cycle-text.ts";
 import { sinceFirstChange } from "../context/first-changes.ts";
 import { accessTimesOf } from "./access-times.ts";
+import { lateWritePlace } from "./late-write-place.ts";
 import { type Replacement, replacementsWindowMs, staleWriteWindowMs, unreadWindowMs } from "./replaced-files.ts";
 
 /** More kept files than this are looked at in turns, so that a huge checkout does not slow every cycle for an hour. */
@@ -153,14 +154,14 @@ export async function rescueLateWrites(context: CycleContext): Promise<number> {
 	for (const backup of memory.replaced.watched(now())) {
 		if (!backup.manifest) continue;
 		if (looks > looksPerCycle && now() - backup.takenAt > 60_000 && Math.floor(now() / 1000) % 10 !== 0) continue;
-		const changed: { index: number; written: Buffer; stats: fs.Stats }[] = [];
+		const changed: { index: number; written: Buffer; stats: fs.Stats; place: GitPath }[] = [];
 		for (const [index, entry] of backup.manifest.files.entries()) {
 			looks++;
 			const kept = keptFilePath(context.paths, backup.name, entry);
 			const stats = kept === null ? null : lstatIfThere(kept);
 			if (!kept || !stats?.isFile() || (stats.size === entry.size && stats.mtimeMs === entry.mtime_ms)) continue;
 			const read = readFile(kept);
-			if (read) changed.push({ index, written: read.content, stats: read.stats });
+			if (read) changed.push({ index, written: read.content, stats: read.stats, place: lateWritePlace(repository, backup.name, entry) });
 		}
 		if (changed.length === 0) continue;
 		const files = backup.manifest.files;
@@ -169,10 +170,9 @@ export async function rescueLateWrites(context: CycleContext): Promise<number> {
 			changed.map(({ index }) => files[index]?.before ?? ""),
 		);
 		const replacements: FileReplacement[] = [];
-		for (const { index, written } of changed) {
+		for (const { index, written, place: name } of changed) {
 			const entry = files[index];
 			if (!entry) continue;
-			const name = entry.path;
 			const base = bases.get(entry.before) ?? null;
 			if (base?.equals(written)) continue;
 			const live = readFile(fileSystemPath(repository.root, name));
@@ -189,9 +189,9 @@ export async function rescueLateWrites(context: CycleContext): Promise<number> {
 			changed.map(({ written }) => written),
 		);
 		const updated = [...files];
-		for (const [position, { index, stats }] of changed.entries()) {
+		for (const [position, { index, stats, place }] of changed.entries()) {
 			const entry = files[index];
-			if (entry && !held.has(entry.path))
+			if (entry && !held.has(place))
 				updated[index] = { ...entry, before: seen[position] ?? entry.before, size: stats.size, mtime_ms: stats.mtimeMs };
 		}
 		memory.replaced.write(backup.name, updated, now());

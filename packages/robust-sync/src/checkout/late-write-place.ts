@@ -1,0 +1,18 @@
+import { besidePath, blobOid, fileSystemPath, type GitPath, lstatIfThere, type Repository } from "@robust-sync/git";
+import type { ReplacedFile } from "@robust-sync/workspace";
+
+/**
+ * Where belongs what was written to a replaced file through a descriptor from before: to its path; or beside it, where the path is a directory
+ * by now, a link (which is no text), a pipe, socket or device. All that comes through one descriptor goes to one file.
+ * @param backup the name of the backup that has the file
+ */
+export function lateWritePlace({ root, objectFormat }: Repository, backup: string, { path: name, file }: ReplacedFile): GitPath {
+	let stats: ReturnType<typeof lstatIfThere> = null;
+	try {
+		stats = lstatIfThere(fileSystemPath(root, name));
+	} catch {
+		// It cannot be told: putting it there says why.
+	}
+	if (stats === null || stats.isFile()) return name;
+	return besidePath(name, blobOid(Buffer.from(`${backup}/${file}`), objectFormat));
+}
