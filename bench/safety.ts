@@ -155,7 +155,75 @@ async function measureStarts(): Promise<Starts> {
 	});
 }
 
+/** A cycle that merges what a program wrote into a replaced file that it still has open; and one that commits the same change. */
+async function measureForeignWrites(): Promise<{ foreign: number; normal: number }> {
+	return await inLab(async (lab) => {
+		const [from, to] = await pair(lab, {});
+		const taken = { foreign: [] as number[], normal: [] as number[] };
+		const cycleOf = async (write: () => void) => {
+			write();
+			await sleep(quietMs);
+			return await timed(() => to.cycle());
+		};
+		for (let round = -2; round < rounds; round++) {
+			const name = `d0/f${round + 2}.txt`;
+			const descriptor = fs.openSync(path.join(to.directory, name), "a");
+			await cycle([from, to], name, `${to.read(name)}their line ${round}\n`);
+			const foreign = await cycleOf(() => fs.writeSync(descriptor, `a late line ${round}\n`));
+			fs.closeSync(descriptor);
+			if (!to.read(name)?.includes(`a late line ${round}`)) throw new Error("the late line was not merged in one cycle");
+			const normal = await cycleOf(() => fs.appendFileSync(path.join(to.directory, name), `a line ${round}\n`));
+			await from.cycle();
+			if (round < 0) continue;
+			taken.foreign.push(foreign);
+			taken.normal.push(normal);
+		}
+		return { foreign: median(taken.foreign), normal: median(taken.normal) };
+	});
+}
+
+/** How many files come in at once, and how often that is measured. */
+const checkouts = [
+	{ count: 1, times: 9 },
+	{ count: 100, times: 5 },
+	{ count: 10_000, times: 1 },
+];
+
+/** A cycle that fetches and checks out so many changed files, and `git fetch`, `git merge --ff-only` of the same commit. */
+async function measureCheckouts(): Promise<{ count: number; ours: number; floor: number }[]> {
+	return await inLab(async (lab) => {
+		const from = await lab.workspace("helios");
+		from.fill(10_000);
+		await from.git("add", "-A");
+		await from.git("commit", "-q", "-m", "first");
+		await from.git("push", "-q", "-u", "origin", "main");
+		const [to, bare] = [await lab.workspace("chad"), await lab.workspace("bare")];
+		await to.start({ ...noWatch, GUARD: "0" });
+		const found = [];
+		for (const { count, times } of checkouts) {
+			const taken = { ours: [] as number[], floor: [] as number[] };
+			for (let round = 0; round < times; round++) {
+				for (let i = 0; i < count; i++) from.write(`d${Math.floor(i / 100)}/f${i}.txt`, `changed ${count} ${round} ${i}\n`);
+				await from.git("commit", "-q", "-a", "-m", "change");
+				await from.git("push", "-q");
+				taken.ours.push(await timed(() => to.cycle()));
+				taken.floor.push(
+					await timed(async () => {
+						await bare.git("fetch", "-q");
+						await bare.git("merge", "-q", "--ff-only", "origin/main");
+					}),
+				);
+				if (to.read("d0/f0.txt") !== bare.read("d0/f0.txt")) throw new Error("the change did not arrive in one cycle");
+			}
+			found.push({ count, ours: median(taken.ours), floor: median(taken.floor) });
+		}
+		return found;
+	});
+}
+
 export async function run(): Promise<BenchTable> {
+	const checkedOut = await measureCheckouts();
+	const foreignWrites = await measureForeignWrites();
 	const cycles = await measureCycles();
 	const after = await measureStarts();
 	return {
@@ -167,10 +235,15 @@ export async function run(): Promise<BenchTable> {
 			timeRow("start after kill -9 at rest", after.atRest, after.normal, "≤ 1.5 ×"),
 			timeRow("start after kill -9 that left index.lock", after.withLock, after.normal, "≤ 1.5 ×"),
 			timeRow("start after kill -9 in the middle of a checkout of 10 files", after.inCheckout, after.normalIncoming, "≤ 1.5 ×"),
+			timeRow("a cycle after a write into a replaced file", foreignWrites.foreign, foreignWrites.normal, "≤ 3 ×"),
+			...checkedOut.map(({ count, ours, floor }) =>
+				timeRow(`fetch and check out ${count.toLocaleString("en")} of 10,000 files`, ours, floor, "-"),
+			),
 		],
 		notes: [
 			"floor of the cycles: a new file (so that nothing is replaced and kept), with fsync made a no-op in our processes and core.fsync=none in git's.",
 			"a start ends with its first cycle, recorded; floor: after SIGTERM, with the same work to do.",
+			"floor of the cycle after a write into a replaced file: one that commits the same line written to the path; of the checkouts: git fetch, git merge --ff-only.",
 		],
 	};
 }
