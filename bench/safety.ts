@@ -189,7 +189,7 @@ const checkouts = [
 	{ count: 10_000, times: 1 },
 ];
 
-/** A cycle that fetches and checks out so many changed files, and `git fetch`, `git merge --ff-only` of the same commit. */
+/** A cycle that fetches and checks out a number of changed files, and `git fetch`, `git merge --ff-only` of the same commit. */
 async function measureCheckouts(): Promise<{ count: number; ours: number; floor: number }[]> {
 	return await inLab(async (lab) => {
 		const from = await lab.workspace("helios");
