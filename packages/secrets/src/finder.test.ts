@@ -110,6 +110,10 @@ group("no secrets", () => {
 		["a lock file", `integrity sha512-${Buffer.from(id.repeat(2)).toString("base64")}`],
 		["an image", `![](data:image/png;base64,${Buffer.from(id.repeat(40)).toString("base64")})`],
 		["an unsigned JWT", `${Buffer.from('{"alg":"none"}').toString("base64url")}.${Buffer.from('{"sub":"a"}').toString("base64url")}.`],
+		[
+			"a JWT of a format's documents",
+			`${Buffer.from('{"alg":"ES256"}').toString("base64url")}.${Buffer.from('{"sub":"johndoe"}').toString("base64url")}.T_SYLQV3A5_kFDDVNuoadoURSEtuSOR-dG2CMmrP`,
+		],
 		["a counting API", '"usage": {"prompt_tokens": 1234567890123, "total_tokens": 1234567890456}'],
 		[
 			"an RSA key of 512 bits",

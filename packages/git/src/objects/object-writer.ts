@@ -16,6 +16,39 @@ export function objectOid({ type, content }: NewObject, format: Repository["obje
 
 const packTypes = { commit: 1, tree: 2, blob: 3, tag: 4 };
 
+/** The most bytes in one block that is not compressed (RFC 1951). */
+const maxStored = 65_535;
+
+/** A content as zlib writes it without compression (RFC 1950): for a small object, the state that zlib sets up costs more than all else. */
+export function storedZlib(content: Uint8Array): Buffer {
+	const blocks = Math.max(1, Math.ceil(content.length / maxStored));
+	const out = Buffer.allocUnsafe(2 + 5 * blocks + content.length + 4);
+	out.writeUInt16BE(0x7801, 0);
+	let at = 2;
+	for (let block = 0; block < blocks; block++) {
+		const part = content.subarray(block * maxStored, (block + 1) * maxStored);
+		out[at] = block === blocks - 1 ? 1 : 0;
+		out.writeUInt16LE(part.length, at + 1);
+		out.writeUInt16LE(part.length ^ 0xffff, at + 3);
+		out.set(part, at + 5);
+		at += 5 + part.length;
+	}
+	let low = 1;
+	let high = 0;
+	// As many as fit into a number of 32 bits before the remainder is taken.
+	for (let start = 0; start < content.length; start += 3_800) {
+		const end = Math.min(content.length, start + 3_800);
+		for (let index = start; index < end; index++) {
+			low += content[index] as number;
+			high += low;
+		}
+		low %= 65_521;
+		high %= 65_521;
+	}
+	out.writeUInt32BE(((high << 16) | low) >>> 0, at);
+	return out;
+}
+
 /** Objects as a pack (gitformat-pack(5)). */
 function packOf(objects: readonly NewObject[], format: Repository["objectFormat"], level: number): Buffer {
 	const header = Buffer.alloc(12);
@@ -31,7 +64,7 @@ function packOf(objects: readonly NewObject[], format: Repository["objectFormat"
 			byte = rest & 0x7f;
 		}
 		size.push(byte);
-		parts.push(Buffer.from(size), deflateSync(content, { level, chunkSize: content.length + 128 }));
+		parts.push(Buffer.from(size), level === 0 ? storedZlib(content) : deflateSync(content, { level, chunkSize: content.length + 128 }));
 	}
 	const pack = Buffer.concat(parts);
 	return Buffer.concat([pack, createHash(format).update(pack).digest()]);
