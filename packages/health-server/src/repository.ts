@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
+import { fileStamp } from "@robust-sync/workspace/file-stamp";
 import { openOnce } from "./open-once.ts";
 
 /** What the dashboard asks the repository. Both may be slow: callers bound their wait. */
@@ -40,8 +41,7 @@ export function gitReader(root: string, node: string): RepositoryReader {
 		},
 		indexStamp() {
 			try {
-				const stats = statSync(path.join(gitDirectory(root), "index"), { throwIfNoEntry: false });
-				return stats ? `${stats.ino} ${stats.size} ${stats.mtimeMs} ${stats.ctimeMs}` : "no index";
+				return fileStamp(path.join(gitDirectory(root), "index")) ?? "no index";
 			} catch {
 				return "no repository";
 			}

@@ -1,16 +1,14 @@
-import { type Stats, statSync } from "node:fs";
+import { fileStamp } from "@robust-sync/workspace/file-stamp";
 
 /** What tells that a file or directory is another than before. Files are replaced by rename, so the inode counts too. */
 type Stamp = string;
 
 function stampOf(file: string): Stamp {
-	let stats: Stats | undefined;
 	try {
-		stats = statSync(file, { throwIfNoEntry: false });
+		return fileStamp(file) ?? "missing";
 	} catch (error) {
 		return (error as NodeJS.ErrnoException).code ?? "unreadable";
 	}
-	return stats ? `${stats.ino} ${stats.size} ${stats.mtimeMs} ${stats.ctimeMs}` : "missing";
 }
 
 interface Entry {

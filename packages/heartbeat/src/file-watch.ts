@@ -1,5 +1,6 @@
 import { type FSWatcher, type Stats, statSync, watch } from "node:fs";
 import path from "node:path";
+import { fileStamp } from "@robust-sync/workspace/file-stamp";
 
 /** What the kernel cannot tell (network file systems, exhausted inotify) is found this late. */
 const defaultPollMs = 2_000;
@@ -66,8 +67,11 @@ export class FileWatch {
 	}
 
 	#fingerprint(): string {
-		const stats = statOf(this.#file);
-		return stats ? `${stats.ino} ${stats.size} ${stats.mtimeMs} ${stats.ctimeMs}` : "";
+		try {
+			return fileStamp(this.#file) ?? "";
+		} catch {
+			return "";
+		}
 	}
 }
 

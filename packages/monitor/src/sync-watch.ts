@@ -1,5 +1,5 @@
-import { statSync } from "node:fs";
 import { readState, syncStateSchema, type WorkspacePaths } from "@robust-sync/workspace";
+import { fileStamp } from "@robust-sync/workspace/file-stamp";
 
 /**
  * Notices between two rounds that sync has something to say: a failure too many, another error, or one that is over. An
@@ -18,8 +18,7 @@ export class SyncWatch {
 	hasNews(maxFailures: number): boolean {
 		let signature: string;
 		try {
-			const stats = statSync(this.#paths.syncState, { throwIfNoEntry: false });
-			signature = stats ? `${stats.ino} ${stats.size} ${stats.mtimeMs}` : "";
+			signature = fileStamp(this.#paths.syncState) ?? "";
 		} catch {
 			return false;
 		}

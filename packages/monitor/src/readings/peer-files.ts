@@ -1,5 +1,5 @@
-import { statSync } from "node:fs";
 import { type PeerState, peerStateSchema, readState, type StateRead } from "@robust-sync/workspace";
+import { fileStamp } from "@robust-sync/workspace/file-stamp";
 
 /** Reads the state file of a peer. */
 export type PeerFileReader = (file: string) => StateRead<PeerState>;
@@ -20,8 +20,7 @@ export function peerFileReader(): PeerFileReader {
 /** null: it cannot even be looked at. */
 function signatureOf(file: string): string | null {
 	try {
-		const stats = statSync(file, { bigint: true, throwIfNoEntry: false });
-		return stats ? `${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}` : "missing";
+		return fileStamp(file) ?? "missing";
 	} catch {
 		return null;
 	}

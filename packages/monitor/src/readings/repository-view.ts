@@ -1,6 +1,7 @@
-import { readFileSync, type Stats, statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { gitEnvironment, runGit } from "@robust-sync/git";
+import { fileStamp } from "@robust-sync/workspace/file-stamp";
 import type { RepositoryView } from "./facts.ts";
 
 /** What git leaves in its directory while an operation is open (gitrepository-layout(5), git-rebase(1), git-am(1)). */
@@ -41,15 +42,10 @@ export function repositoryReader(root: string): RepositoryReader {
 		const open = marks
 			.map(([file, operation]) => ({ operation, stats: statSync(path.join(directory, file), { throwIfNoEntry: false }) }))
 			.find((mark) => mark.stats !== undefined);
-		const index = statSync(path.join(directory, "index"), { throwIfNoEntry: false });
-		const signature = index ? signatureOf(index) : "none";
-		if (known?.signature !== signature) known = { signature, unmerged: index ? await countUnmerged(root) : 0 };
+		const signature = fileStamp(path.join(directory, "index")) ?? "none";
+		if (known?.signature !== signature) known = { signature, unmerged: signature !== "none" ? await countUnmerged(root) : 0 };
 		return { unmerged: known.unmerged, operation: open?.operation ?? null, operationSince: open?.stats?.mtimeMs ?? null };
 	};
-}
-
-function signatureOf(stats: Stats): string {
-	return `${stats.ino} ${stats.size} ${stats.mtimeMs} ${stats.ctimeMs}`;
 }
 
 /** `git ls-files -u -z`: one line for each stage of each unmerged path, `mode oid stage TAB path NUL`. */

@@ -1,0 +1,12 @@
+import { statSync } from "node:fs";
+
+/**
+ * By what a file is known to be as it was when it was last read. The inode counts because state files are replaced by rename; the time of
+ * change (ctime) tells of a write whose own time was set back.
+ * @returns null: there is none
+ * @throws file system errors other than that
+ */
+export function fileStamp(file: string): string | null {
+	const stats = statSync(file, { bigint: true, throwIfNoEntry: false });
+	return stats ? `${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}` : null;
+}
