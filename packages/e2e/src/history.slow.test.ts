@@ -110,6 +110,10 @@ describe("restore", () => {
 		[["--restore", "nothing-there", "--at", "HEAD"], 1, "not there at HEAD"],
 		[["--undo"], 2, "--undo takes commits"],
 		[["--undo", "HEAD", "--by", "chad"], 2, "not both"],
+		[["--undo", "--by", "helios"], 2, "add --since TIME"],
+		[["--undo", "--by", "helios", "."], 2, "or --all"],
+		[["--undo", "--all"], 2, "--undo takes commits"],
+		[["--undo", "HEAD", "--all"], 2, "not both"],
 		[["--undo", "0".repeat(40)], 1, "there is no commit 0000"],
 		[["--undo", "deadbeef"], 1, "there is no commit deadbeef"],
 		[["--undo", "HEAD~99"], 1, "there is no commit HEAD~99"],
@@ -207,7 +211,7 @@ test("history: annotated, over a rename, by node, agent and run → text and JSO
 	const { entries } = (await run(helios, "--history", "d/plan.md", "--json", "--diff")).json();
 	expect(entries).toMatchObject([
 		{ node: "chad", kind: "change", agent: null, lines_added: 2, diff: expect.stringContaining("+three") },
-		{ node: "helios", agent: "bot", run: "42", text: "tidy the notes\nAgent: forged", files: [{ from: "notes.md", change: "renamed" }] },
+		{ node: "helios", agent: "bot", run: "42", text: "tidy the notes\n\nAgent: forged", files: [{ from: "notes.md", change: "renamed" }] },
 		{ node: "helios", files: [{ path: "notes.md", change: "added" }] },
 	]);
 	// How many are shown changes nothing in what each says.

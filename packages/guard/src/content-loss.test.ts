@@ -57,6 +57,8 @@ test.each<[string, string | Buffer, string | Buffer, ReturnType<typeof contentCh
 	["a JSON file of few keys, a template in its place", `{"a":[\n${lines(160, (n) => `${n},`)}\n0]}`, template, "replaced"],
 	["a JSON file of few keys, random bytes in its place", `{"a":[\n${lines(160, (n) => `${n},`)}\n0]}`, png(3_000, 7), "replaced"],
 	["a value", "1.2.3\n", "2.0.0-rc1\n", "kept"],
+	["a value of 70 bytes, another one", lines(7, (n) => `key = ${n}23`), lines(7, (n) => `option: ${n}`), "kept"],
+	["a value of 70 bytes, random bytes in its place", lines(7, (n) => `key = ${n}23`), png(60, 7), "replaced"],
 	["a picture, drawn again", png(20_000, 7), png(18_000, 11), "kept"],
 	["a picture, a placeholder of its format", png(20_000, 7), png(300, 11), "replaced"],
 	["a picture, its first bytes", png(20_000, 7), png(20_000, 7).subarray(0, 12), "replaced"],

@@ -7,7 +7,7 @@ const minWords = 8;
 const keptShare = 0.2;
 /** And so much for one of another name. */
 const editedShare = 0.5;
-/** A text of few words, or a binary file, of less is a value rather than a text: another value is no loss. */
+/** A text of few words, or a binary file, of less is a value rather than a text: another value is no loss, bytes in place of a text are one. */
 const minTextBytes = 256;
 const minBinaryBytes = 64;
 /** A binary file of the same format must keep so much of its size: a placeholder in its place, or its first bytes alone, are no new version. */
@@ -71,7 +71,7 @@ export function contentChange(before: Buffer, after: Buffer): ContentChange {
 	}
 	const words = wordsOf(before);
 	if (words.size >= minWords) return shareLeft(words, wordsOf(after)) >= keptShare ? "kept" : "replaced";
-	if (before.length < minTextBytes) return "kept";
+	if (before.length < minTextBytes) return before.length >= minBinaryBytes && isBinary(after) ? "replaced" : "kept";
 	return shareLeft(formsOf(before), formsOf(after)) >= keptShare ? "kept" : "replaced";
 }
 

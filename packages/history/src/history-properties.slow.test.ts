@@ -59,10 +59,10 @@ function edited(before: string | null, { file, how, at }: Step, word: string): s
 const identity = (node: string) => `${node} <${node}@robust-sync>`;
 let seconds = 1_700_000_000;
 
-async function commitOn(head: Oid | null, changes: readonly FileChange[], node = "helios"): Promise<Oid> {
+async function commitOn(head: Oid | null, changes: readonly FileChange[], node = "helios", other?: Oid): Promise<Oid> {
 	seconds += 60;
 	const made = {
-		parents: head === null ? [] : [head],
+		parents: [head, other].filter((parent) => parent != null),
 		identity: identity(node),
 		date: seconds,
 		message: Buffer.from(`${node}: 1 file (x)\n`),
@@ -181,6 +181,46 @@ describe("undo and restore over random histories of three nodes", () => {
 		);
 	});
 
+	const followed = async (head: Oid, query: { quick: boolean; limit?: number }) =>
+		await readHistory(repository, { head, paths: [gitPathOf("b/new.md")], ...query });
+
+	test("history: quickly, or by clean trees → the same", async () => {
+		await fc.assert(
+			fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 8 }), async (steps) => {
+				const { head } = await play(steps);
+				if (head === null) return;
+				const merge = await commitOn(
+					await commitOn(head, [{ path: gitPathOf("left"), mode: "100644", content: Buffer.from("1") }]),
+					[],
+					"chad",
+					head,
+				);
+				for (const paths of [[], ["d"], ["c.md", "d/e.txt"]])
+					for (const limit of [3, 1_000]) {
+						const query = { head: merge, paths: paths.map(gitPathOf), limit };
+						expect(await readHistory(repository, { ...query, quick: true })).toEqual(await readHistory(repository, query));
+					}
+			}),
+			{ numRuns: 4 },
+		);
+	});
+
+	test.each([false, true])("history: renamed twice, a merge between: %s → each commit once, newest first", async (isMerged) => {
+		const text = Array.from({ length: 20 }, (_, index) => `line ${index} of the text\n`).join("");
+		const file = (name: string, content: string): FileChange => ({ path: gitPathOf(name), mode: "100644", content: Buffer.from(content) });
+		const gone = (name: string): FileChange => ({ path: gitPathOf(name), delete: true });
+		const one = await commitOn(null, [file("a.md", text), file("b.md", "an older b\n")]);
+		const two = await commitOn(one, [gone("b.md")]);
+		const three = await commitOn(two, [gone("a.md"), file("b.md", `${text}two\n`)]);
+		const four = await commitOn(three, [file("b.md", `${text}three\n`)]);
+		const aside = isMerged ? await commitOn(three, [file("other", "1")]) : null;
+		const five = await commitOn(four, [gone("b.md"), file("c.md", `${text}three\n`)], "helios", aside ?? undefined);
+		const head = await commitOn(five, [file("c.md", `${text}four\n`)]);
+		const entries = await readHistory(repository, { head, paths: [gitPathOf("c.md")], quick: true });
+		expect(entries.map(({ commit }) => commit)).toEqual(isMerged ? [head, five] : [head, five, four, three, two, one]);
+		if (!isMerged) expect(entries.map(({ files: [changed] }) => changed?.from ?? null)).toEqual([null, "b.md", null, "a.md", null, null]);
+	});
+
 	test("history: of a file that was renamed and edited → all of it, newest first", async () => {
 		const text = Array.from({ length: 20 }, (_, index) => `line ${index} of the text\n`).join("");
 		const file = (name: string, content: string): FileChange => ({ path: gitPathOf(name), mode: "100644", content: Buffer.from(content) });
@@ -188,7 +228,8 @@ describe("undo and restore over random histories of three nodes", () => {
 		const two = await commitOn(one, [{ path: gitPathOf("a.md"), delete: true }, file("b/new.md", `${text}more\n`)], "chad");
 		const three = await commitOn(two, [file("other", "2")]);
 		const head = await commitOn(three, [file("b/new.md", `${text}even more\n`)], "juno");
-		const entries = await readHistory(repository, { head, paths: [gitPathOf("b/new.md")] });
+		for (const quick of [false, true]) expect(await followed(head, { quick })).toEqual(await followed(head, { quick: false }));
+		const entries = await readHistory(repository, { head, paths: [gitPathOf("b/new.md")], quick: true });
 		expect(
 			entries.map(({ commit, node, files: [changed] }) => [commit, node, changed?.change, changed?.from ?? null, changed?.linesAdded]),
 		).toEqual([

@@ -1,36 +1,32 @@
-// Above 400 lines: the walk of a log, its filters and its paging share one state, the commits read ahead.
+import { isUtf8 } from "node:buffer";
 import {
 	cleanCommits,
 	diffWithRenames,
 	displayPath,
 	emptyCommit,
+	GitError,
 	type GitPath,
-	gitPathIfAllowed,
+	gitPathBytes,
 	isArgument,
-	nulRecords,
 	type Oid,
 	openMergeStore,
 	type Repository,
 	readTreePaths,
+	topOf,
 } from "@robust-sync/git";
 import { isOwnName, timestamp } from "@robust-sync/workspace";
+import type { ChangedFiles, HistoryFile } from "./changed-files.ts";
 import type { Moment } from "./moment.ts";
 import { isSelected } from "./selected-paths.ts";
 import { agentTrailer, bodyOf, type HistoryKind, kindOfCommit, nodeOf, runTrailer, trailersOf } from "./trailers.ts";
+import { compareCommits, type Header, type Range, readHeaders, type Walked, walkWithFiles } from "./walk.ts";
 
-/** One file that a commit changed. */
-export interface HistoryFile {
-	readonly path: GitPath;
-	/** The name that it had before; null: the same. */
-	readonly from: GitPath | null;
-	readonly change: "added" | "changed" | "deleted" | "renamed";
-	/** Lines; null: it is binary. */
-	readonly linesAdded: number | null;
-	readonly linesDeleted: number | null;
-	/** Blob ids; null: there is none on that side. */
-	readonly before: Oid | null;
-	readonly after: Oid | null;
-}
+export type { HistoryFile } from "./changed-files.ts";
+
+/** Commits compared by one process where their trees are cleaned first: it ends soon where a few are enough. */
+const comparedAtOnce = 500;
+/** A file that was renamed more often is followed no further. */
+const maxNames = 100;
 
 /** One commit as people see it. */
 export interface HistoryEntry {
@@ -65,21 +61,12 @@ export interface HistoryQuery {
 	readonly inOrder?: boolean;
 	/** Milliseconds; default: as long as any local command. */
 	readonly timeoutMs?: number;
+	/**
+	 * Compares trees as they are, with limited memory, which costs what `git log` costs; where that fails, and without it, their
+	 * clean versions are compared.
+	 */
+	readonly quick?: boolean;
 }
-
-/** The headers of commits, newest first, and where the walk ended. */
-interface Header {
-	readonly commit: Oid;
-	readonly parents: readonly Oid[];
-	readonly seconds: number;
-	readonly author: string;
-	readonly message: string;
-}
-
-/** The last second of the year 9999. */
-const maxSeconds = 253_402_300_799;
-/** Commits compared by one process: it ends soon where a few are enough. */
-const comparedAtOnce = 500;
 
 /** Whether history has a path as a directory, if at all. */
 async function isDirectory(store: Repository, head: Oid, name: GitPath): Promise<boolean> {
@@ -102,145 +89,6 @@ async function isDirectory(store: Repository, head: Oid, name: GitPath): Promise
 
 /** Whether git can be told a path: names need not be UTF-8, arguments are. */
 const canBeTold = (name: GitPath) => isArgument(name) && !displayPath(name).includes("\ufffd");
-
-/** A commit may claim any date. @returns one that can be shown: before 1970 and after 9999 are the ends */
-function usableSeconds(text: string): number {
-	return Math.min(Math.max(Number(text) || 0, 0), maxSeconds);
-}
-
-function headerOf(record: Buffer): Header {
-	const [commit = "", parents = "", seconds = "", author = "", ...lines] = record.toString("utf8").split("\n");
-	return { commit, parents: parents.split(" ").filter(Boolean), seconds: usableSeconds(seconds), author, message: lines.join("\n") };
-}
-
-/**
- * Reads the headers of a range alone: git compares no more of the trees than it takes to know which commits touch the paths.
- * @param isWanted the others are passed over
- * @returns those that are wanted, and the oldest of all; null: there are enough, and it was not asked for
- */
-async function readHeaders(
-	store: Repository,
-	{ since, until, inOrder, timeoutMs }: HistoryQuery,
-	range: readonly string[],
-	paths: readonly GitPath[],
-	limit: number,
-	isWanted: ((header: Header) => boolean) | null,
-): Promise<{ headers: Header[]; oldest: Header | null }> {
-	const headers: Header[] = [];
-	let last: Header | null = null;
-	const { onOutput: add, end } = nulRecords((record) => {
-		last = headerOf(record);
-		if (headers.length < limit && (isWanted?.(last) ?? true)) headers.push(last);
-	});
-	const args = [
-		"log",
-		"-z",
-		...(inOrder ? ["--topo-order"] : []),
-		...(Number.isFinite(limit) && isWanted === null ? [`--max-count=${limit}`] : []),
-		...(since?.kind === "time" ? [`--since=@${Math.floor(since.at / 1000)} +0000`] : []),
-		...(until?.kind === "time" ? [`--until=@${Math.floor(until.at / 1000)} +0000`] : []),
-		"--no-mailmap",
-		"--no-show-signature",
-		"--encoding=UTF-8",
-		"--format=%H%n%P%n%ct%n%an%n%B",
-		"--end-of-options",
-		...range,
-		"--",
-		...paths.map(displayPath),
-	];
-	await store.run(args, {
-		env: { GIT_LITERAL_PATHSPECS: "1" },
-		...(timeoutMs === undefined ? {} : { timeoutMs }),
-		onOutput(chunk) {
-			add(chunk);
-			return headers.length >= limit ? "enough" : undefined;
-		},
-	});
-	if (headers.length < limit) end();
-	return { headers, oldest: headers.length < limit ? last : null };
-}
-
-interface RawFile {
-	path: GitPath;
-	from: GitPath | null;
-	change: HistoryFile["change"];
-	before: Oid | null;
-	after: Oid | null;
-	linesAdded: number | null;
-	linesDeleted: number | null;
-}
-
-const changes: Readonly<Record<string, HistoryFile["change"]>> = { A: "added", D: "deleted", R: "renamed", C: "added" };
-const isNothing = (oid: string) => /^0+$/.test(oid);
-const count = (text: string) => (text === "-" ? null : Number(text));
-
-/** Takes `git diff-tree --stdin -z --raw --numstat` apart, token by token. */
-class FilesParser {
-	readonly files = new Map<string, Map<string, RawFile>>();
-	readonly #commits: ReadonlySet<string>;
-	#current = new Map<string, RawFile>();
-	/** Paths that the record at hand still takes, and what becomes of them. */
-	#wanted: { left: number; names: string[]; done: (names: string[]) => void } | null = null;
-
-	/** @param commits as they were asked about */
-	constructor(commits: ReadonlySet<string>) {
-		this.#commits = commits;
-	}
-
-	token(token: Buffer): void {
-		const text = token.toString("latin1");
-		if (this.#wanted !== null) {
-			this.#wanted.names.push(text);
-			if (--this.#wanted.left > 0) return;
-			const { names, done } = this.#wanted;
-			this.#wanted = null;
-			done(names);
-			return;
-		}
-		const record = text.replace(/^\n+/, "");
-		if (record.startsWith(":")) this.#raw(record);
-		else if (this.#commits.has(record)) {
-			this.#current = new Map();
-			this.files.set(record, this.#current);
-		} else if (record !== "") this.#numstat(record);
-	}
-
-	/** ":<mode> <mode> <id> <id> <status>", then one path or two. */
-	#raw(record: string): void {
-		const [, , before = "", after = "", status = ""] = record.slice(1).split(" ");
-		const isPair = status.startsWith("R") || status.startsWith("C");
-		const files = this.#current;
-		this.#take(isPair ? 2 : 1, (names) => {
-			const path = gitPathIfAllowed(names.at(-1) ?? "");
-			if (path === null) return;
-			files.set(path, {
-				path,
-				from: status.startsWith("R") ? gitPathIfAllowed(names[0] ?? "") : null,
-				change: changes[status[0] ?? ""] ?? "changed",
-				before: isNothing(before) ? null : before,
-				after: isNothing(after) ? null : after,
-				linesAdded: null,
-				linesDeleted: null,
-			});
-		});
-	}
-
-	/** "<added> TAB <deleted> TAB <path>", or nothing behind the second tab and two paths. */
-	#numstat(record: string): void {
-		const [, added = "", deleted = "", name = ""] = /^(\d+|-)\t(\d+|-)\t([\s\S]*)$/.exec(record) ?? [];
-		const files = this.#current;
-		const note = (path: string) => {
-			const file = files.get(path);
-			if (file) [file.linesAdded, file.linesDeleted] = [count(added), count(deleted)];
-		};
-		if (name !== "") note(name);
-		else this.#take(2, (names) => note(names[1] ?? ""));
-	}
-
-	#take(left: number, done: (names: string[]) => void): void {
-		this.#wanted = { left, names: [], done };
-	}
-}
 
 /**
  * What commits changed; a merge nothing. Their clean versions are compared: the tree of a commit that a peer pushed may have millions of
@@ -271,18 +119,34 @@ async function readFiles(
 	}
 	const found = new Map<Oid, HistoryFile[]>();
 	if (lines.length === 0) return found;
-	const parser = new FilesParser(new Set(commitOf.keys()));
-	const { onOutput, end } = nulRecords((record) => parser.token(record));
-	const format = ["--stdin", "-z", "-r", "--root", "--raw", "--numstat", "--no-abbrev", "-M", "--no-ext-diff", "--no-textconv"];
-	await store.run(["diff-tree", ...format, "--", ...paths.map(displayPath)], {
-		env: { GIT_LITERAL_PATHSPECS: "1" },
-		input: lines.join(""),
-		...(timeoutMs === undefined ? {} : { timeoutMs }),
-		onOutput,
-	});
-	end();
-	for (const [own, files] of parser.files) found.set(commitOf.get(own) ?? own, [...files.values()]);
+	for (const [own, files] of await compareCommits(store, lines, { paths, timeoutMs, isLimited: false }))
+		found.set(commitOf.get(own) ?? own, [...files.values()]);
 	return found;
+}
+
+/** Names of our own are in no history. */
+const ownFiles = (files: ChangedFiles): HistoryFile[] => [...files.values()].filter((file) => !isOwnName(topOf(file.path)));
+
+/** The same for many commits, without cleaning them. @throws GitError where their trees make git fail */
+async function readFilesQuickly(
+	store: Repository,
+	headers: readonly Header[],
+	paths: readonly GitPath[],
+	timeoutMs: number | undefined,
+): Promise<Map<Oid, HistoryFile[]>> {
+	const lines = headers.flatMap(({ commit, parents }) => (parents.length <= 1 ? [`${commit}\n`] : []));
+	const found = await compareCommits(store, lines, { paths, timeoutMs, isLimited: true });
+	return new Map([...found].map(([commit, files]) => [commit, ownFiles(files)]));
+}
+
+/** @returns null: it takes cleaned trees @throws GitError GIT_TIMEOUT */
+async function unlessGitFails<T>(attempt: () => Promise<T>): Promise<T | null> {
+	try {
+		return await attempt();
+	} catch (error) {
+		if (!(error instanceof GitError) || error.code === "GIT_TIMEOUT") throw error;
+		return null;
+	}
 }
 
 /** The name that a file had before the commit that made it under this one; null: it was new. @throws GitError */
@@ -304,10 +168,10 @@ function entryOf({ commit, parents, seconds, author, message }: Header, files: r
 		commit,
 		parents,
 		at: seconds * 1000,
-		node: nodeOf(message, author, trailers),
+		node: nodeOf(message, author, trailers, parents.length > 1),
 		kind: kindOfCommit(parents.length, trailers, names),
 		subject,
-		text: bodyOf(message),
+		text: bodyOf(message, trailers),
 		agent: trailers.get(agentTrailer)?.at(-1) ?? null,
 		run: trailers.get(runTrailer)?.at(-1) ?? null,
 		files,
@@ -317,37 +181,142 @@ function entryOf({ commit, parents, seconds, author, message }: Header, files: r
 /** Which commits are asked for by what they say themselves; null: all. */
 function filterOf({ node, agent, run }: HistoryQuery): ((header: Header) => boolean) | null {
 	if (node == null && agent == null && run == null) return null;
-	return ({ message, author }) => {
+	return ({ message, author, parents }) => {
 		const trailers = trailersOf(message);
-		if (node != null && nodeOf(message, author, trailers) !== node) return false;
+		if (node != null && nodeOf(message, author, trailers, parents.length > 1) !== node) return false;
 		if (agent != null && trailers.get(agentTrailer)?.at(-1) !== agent) return false;
 		return run == null || trailers.get(runTrailer)?.at(-1) === run;
 	};
 }
 
+/** Paths as git can be told them; `untold`: those of which one cannot be, by which all commits are filtered then. */
+function toldPaths({ paths = [] }: HistoryQuery): { paths: readonly GitPath[]; untold: readonly GitPath[] | null } {
+	return paths.every(canBeTold) ? { paths, untold: null } : { paths: [], untold: paths };
+}
+
+const rangeOf = ({ head, since, until, inOrder, timeoutMs }: HistoryQuery, paths: readonly GitPath[]): Range => ({
+	start: until?.kind === "commit" ? until.commit : head,
+	paths,
+	since,
+	until,
+	inOrder,
+	timeoutMs,
+});
+
 /**
- * Commits, newest first: one process for what they say, which is ended when there are enough, and one for what they changed.
+ * Commits, newest first.
  * @throws GitError
  */
 export async function readHistory(repository: Repository, query: HistoryQuery): Promise<HistoryEntry[]> {
-	const { head, since, until, limit = Number.POSITIVE_INFINITY, timeoutMs } = query;
 	const store = openMergeStore(repository);
-	const untold = query.paths?.every(canBeTold) === false ? (query.paths ?? null) : null;
-	let paths = untold === null ? (query.paths ?? []) : [];
+	const quickly =
+		query.quick === true && filterOf(query) === null ? await unlessGitFails(async () => await readQuickly(store, query)) : null;
+	return quickly ?? (await readCarefully(store, query));
+}
+
+/** By one process for all, whatever there is in the trees. */
+async function readQuickly(store: Repository, query: HistoryQuery): Promise<HistoryEntry[]> {
+	const { limit = Number.POSITIVE_INFINITY } = query;
+	const { paths, untold } = toldPaths(query);
+	const range = rangeOf(query, paths);
+	const [only] = paths;
+	if (untold === null && paths.length === 1 && only !== undefined) return (await walkFollowing(store, range, only, limit)).slice(0, limit);
+	const walked = await walkWithFiles(store, range, untold === null ? limit : Number.POSITIVE_INFINITY);
+	const entries = walked.map(({ header, files }) => entryOf(header, ownFiles(files)));
+	if (untold === null) return entries;
+	return entries
+		.map((entry) => ({ ...entry, files: entry.files.filter((file) => isSelected(file.path, untold)) }))
+		.filter((entry) => entry.files.length > 0)
+		.slice(0, limit);
+}
+
+/** Where a file got its name from another one. */
+interface Origin {
+	readonly header: Header;
+	readonly from: GitPath;
+	/** Whether all that was walked before descends from it in one line. */
+	readonly isLinear: boolean;
+}
+
+/** Whether nothing was merged between two commits. @throws GitError */
+async function isLinear(store: Repository, start: Oid, end: Oid): Promise<boolean> {
+	const { stdout } = await store.run(["rev-list", "--min-parents=2", "--max-count=1", "--end-of-options", start, `^${end}`, "--"]);
+	return stdout.length === 0;
+}
+
+/**
+ * Follows one path over the renames of the file. Where no merge lies before a rename, the walk goes on from there with both names: each
+ * commit is walked through once.
+ */
+async function walkFollowing(store: Repository, range: Range, only: GitPath, limit: number): Promise<HistoryEntry[]> {
+	const found = new Map<Oid, HistoryEntry>();
+	let names: readonly GitPath[] = [only];
+	let current = only;
+	let { start } = range;
+	while (found.size < limit && names.length <= maxNames) {
+		const ender = new AbortController();
+		let origin: Promise<Origin | null> | null = null;
+		const originOf = async (header: Header, name: GitPath): Promise<Origin | null> => {
+			const from = await nameBefore(store, header, name);
+			return from === null ? null : { header, from, isLinear: await isLinear(store, start, header.commit) };
+		};
+		const onCommit = ({ header, files }: Walked) => {
+			const file = files.get(current);
+			// The older name is asked about already.
+			if (file?.from != null) current = file.from;
+			else if (origin === null && file?.change === "added" && header.parents.length === 1) {
+				origin = originOf(header, current);
+				origin.then(
+					(known) => known?.isLinear && ender.abort(),
+					() => undefined,
+				);
+			}
+		};
+		const walked = await walkWithFiles(store, { ...range, start, paths: names }, limit - found.size, onCommit, ender.signal);
+		const last = walked.at(-1);
+		let made: Origin | null = await (origin as Promise<Origin | null> | null);
+		if (made === null && last && last.files.get(current)?.change === "added") {
+			const from = await nameBefore(store, last.header, current);
+			if (from !== null) made = { header: last.header, from, isLinear: true };
+		}
+		const end = made?.isLinear ? walked.findIndex(({ header }) => header.commit === made.header.commit) + 1 : walked.length;
+		for (const { header, files } of walked.slice(0, end))
+			if (!found.has(header.commit)) found.set(header.commit, entryOf(header, ownFiles(files)));
+		if (made === null) break;
+		const { header, from } = made;
+		const files = await readFiles(store, [header], [from, current], range.timeoutMs);
+		found.set(header.commit, entryOf(header, files.get(header.commit) ?? []));
+		[names, start, current] = [[from, ...names], header.parents[0] ?? "", from];
+		if (made.isLinear) continue;
+		// What is older than the rename was walked through by the newer name only.
+		for (const entry of await walkFollowing(store, { ...range, start }, from, limit))
+			if (!found.has(entry.commit)) found.set(entry.commit, entry);
+		return range.inOrder ? [...found.values()] : [...found.values()].sort((a, b) => b.at - a.at);
+	}
+	return [...found.values()];
+}
+
+/** By one process for what commits say, which is ended when there are enough, and one for what their clean versions changed. */
+async function readCarefully(store: Repository, query: HistoryQuery): Promise<HistoryEntry[]> {
+	const { head, limit = Number.POSITIVE_INFINITY, timeoutMs } = query;
+	const told = toldPaths(query);
+	const { untold } = told;
+	let { paths } = told;
 	const [only] = paths;
 	let followed = paths.length === 1 && only !== undefined && !(await isDirectory(store, head, only)) ? only : null;
-	let start = until?.kind === "commit" ? until.commit : head;
+	let { start } = rangeOf(query, paths);
 	const entries: HistoryEntry[] = [];
 	for (;;) {
-		const range = [start, ...(since?.kind === "commit" ? [`^${since.commit}`] : [])];
 		const wanted = untold === null ? limit - entries.length : Number.POSITIVE_INFINITY;
-		const { headers, oldest } = await readHeaders(store, query, range, paths, wanted, filterOf(query));
+		const { headers, oldest } = await readHeaders(store, { ...rangeOf(query, paths), start }, wanted, filterOf(query));
+		const quick = query.quick === true && headers.length > comparedAtOnce;
+		const all = quick ? await unlessGitFails(async () => await readFilesQuickly(store, headers, paths, timeoutMs)) : null;
 		for (let at = 0; at < headers.length && entries.length < limit; at += comparedAtOnce) {
 			const some = headers.slice(at, at + comparedAtOnce);
-			const files = await readFiles(store, some, paths, timeoutMs);
+			const files = all ?? (await readFiles(store, some, paths, timeoutMs));
 			for (const header of some) {
-				const all = files.get(header.commit) ?? [];
-				const own = untold === null ? all : all.filter((file) => isSelected(file.path, untold));
+				const changed = files.get(header.commit) ?? [];
+				const own = untold === null ? changed : changed.filter((file) => isSelected(file.path, untold));
 				if (untold === null || own.length > 0) entries.push(entryOf(header, own));
 			}
 		}
@@ -363,6 +332,14 @@ export async function readHistory(repository: Repository, query: HistoryQuery): 
 		[start, paths, followed] = [parent, [name], name];
 	}
 	return entries.slice(0, limit);
+}
+
+const hexOf = (key: string, name: GitPath) =>
+	/^[ -~]*$/.test(name) || isUtf8(gitPathBytes(name)) ? {} : { [`${key}_hex`]: gitPathBytes(name).toString("hex") };
+
+/** A path for programs: as text, and where it is not UTF-8 its bytes, too. */
+export function pathFields(name: GitPath): { path: string; path_hex?: string } {
+	return { path: displayPath(name), ...hexOf("path", name) };
 }
 
 /** An entry for programs: times as text, paths as text, and what was counted. */
@@ -390,8 +367,8 @@ export function historyDocument({
 		run,
 		...totalsOf(files),
 		files: files.map(({ path, from, change, linesAdded, linesDeleted }) => ({
-			path: displayPath(path),
-			...(from === null ? {} : { from: displayPath(from) }),
+			...pathFields(path),
+			...(from === null ? {} : { from: displayPath(from), ...hexOf("from", from) }),
 			change,
 			lines_added: linesAdded,
 			lines_deleted: linesDeleted,
@@ -408,14 +385,11 @@ export function totalsOf(files: readonly HistoryFile[]): {
 	lines_added: number;
 	lines_deleted: number;
 } {
-	const of = (change: HistoryFile["change"]) => files.filter((file) => file.change === change).length;
-	const sum = (lines: (number | null)[]) => lines.reduce<number>((total, line) => total + (line ?? 0), 0);
-	return {
-		added: of("added"),
-		changed: of("changed"),
-		deleted: of("deleted"),
-		renamed: of("renamed"),
-		lines_added: sum(files.map((file) => file.linesAdded)),
-		lines_deleted: sum(files.map((file) => file.linesDeleted)),
-	};
+	const totals = { added: 0, changed: 0, deleted: 0, renamed: 0, lines_added: 0, lines_deleted: 0 };
+	for (const { change, linesAdded, linesDeleted } of files) {
+		totals[change]++;
+		totals.lines_added += linesAdded ?? 0;
+		totals.lines_deleted += linesDeleted ?? 0;
+	}
+	return totals;
 }

@@ -24,6 +24,8 @@ test.each([
 	["2026-11-28T10:00Z", "2026-11-28T10:00:00Z"],
 	["2026-11-28 10:00:30+01:00", "2026-11-28T09:00:30Z"],
 	["2026-11-28T10:00:00.5Z", "2026-11-28T10:00:00.5Z"],
+	["99999d", "1970-01-01T00:00:00Z"],
+	["1969-12-31T00:00:00Z", "1970-01-01T00:00:00Z"],
 ])("moment: %s → %s", async (text, expected) => {
 	expect(await resolveMoment(repository, text, now)).toEqual({ kind: "time", at: Date.parse(expected) });
 });
@@ -39,5 +41,5 @@ test("moment: a commit, whole, short or by name → it; a time → where the bra
 	for (const text of [commit, commit.slice(0, 8), "HEAD", "main"])
 		expect(await resolveMoment(repository, text, now)).toEqual({ kind: "commit", commit });
 	expect(await commitAt(repository, { kind: "time", at: Date.now() + 1_000 })).toBe(commit);
-	expect(await commitAt(repository, { kind: "time", at: 1_000_000 })).toBeNull();
+	for (const at of [0, 1_000_000]) expect(await commitAt(repository, { kind: "time", at })).toBeNull();
 });

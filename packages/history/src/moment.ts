@@ -46,14 +46,16 @@ export const looksLikeId = (text: string): boolean => /^[0-9a-f]{7,64}$/.test(te
 
 /** @param now milliseconds since the epoch @throws MomentError, GitError */
 export async function resolveMoment(repository: Repository, text: string, now: number): Promise<Moment> {
+	// git reads no time before 1970, and takes one for now.
+	const timeAt = (at: number): Moment => ({ kind: "time", at: Math.max(0, at) });
 	const at = parseDate(text.trim());
-	if (at !== null) return { kind: "time", at };
+	if (at !== null) return timeAt(at);
 	// Plain digits are the beginning of an id, not seconds.
 	const ms = /[a-z]/i.test(text) ? parseDuration(text) : null;
-	if (ms !== null && !looksLikeId(text)) return { kind: "time", at: now - ms };
+	if (ms !== null && !looksLikeId(text)) return timeAt(now - ms);
 	const commit = await commitNamed(repository, text);
 	if (commit !== null) return { kind: "commit", commit };
-	if (ms !== null) return { kind: "time", at: now - ms };
+	if (ms !== null) return timeAt(now - ms);
 	throw new MomentError(text);
 }
 

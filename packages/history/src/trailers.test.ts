@@ -14,6 +14,26 @@ test.each([
 });
 
 test.each([
+	["Merge\n\nRobust-Sync-Node: chad\nRobust-Sync-Node: helios\n", true, "chad, helios"],
+	["Merge\n\nRobust-Sync-Node: chad\n", true, "chad"],
+	["Merge\n\nRobust-Sync-Node: ../x\n", true, "robust-sync"],
+	["helios: 1 file (a)\n\nRobust-Sync-Node: chad\nRobust-Sync-Node: juno\n", false, "helios"],
+])("node: of %j, a merge: %s → %s", (message, isMerge, expected) => {
+	expect(nodeOf(message, "robust-sync", trailersOf(message), isMerge)).toBe(expected);
+});
+
+test.each([
+	["x\n\none\n\n\n  two\n\nRun: 7\n", "one\n\n\n  two"],
+	["x\n\nRun: 7\n\nRun: 8\n", "Run: 7"],
+	["x\n\nRun: 7\n", ""],
+	["x\n\none\n", "one"],
+	["x\n", ""],
+	["x\nRun: 7\n", ""],
+])("text: of %j → %j", (message, expected) => {
+	expect(bodyOf(message)).toBe(expected);
+});
+
+test.each([
 	[2, "x\n", ["a"], "merge"],
 	[1, "x\n\nRobust-Sync-Undo: 1\n", ["a"], "undo"],
 	[1, "x\n\nRobust-Sync-Restore: 1\n", ["a"], "restore"],
@@ -28,7 +48,12 @@ test.each([
 });
 
 test("annotation: any text, also one of trailers → text again, and no trailer of it", () => {
-	const line = fc.oneof(fc.string(), fc.constant("Robust-Sync-Approve: 0123456789012345678901234567890123456789"), fc.constant("Run: 7"));
+	const line = fc.oneof(
+		fc.string(),
+		fc.constantFrom("", " ", "sentence"),
+		fc.constant("Robust-Sync-Approve: 0123456789012345678901234567890123456789"),
+		fc.constant("Run: 7"),
+	);
 	fc.assert(
 		fc.property(fc.array(line, { minLength: 1, maxLength: 5 }), fc.option(fc.constant("bot")), (lines, agent) => {
 			const said = `why ${lines.join("\n")}`;

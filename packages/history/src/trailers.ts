@@ -10,12 +10,19 @@ export const runTrailer = "Run";
 /** Who writes a longer name is not a node of ours. */
 const longestName = 100;
 
+/** The blank lines between paragraphs. */
+function gapsOf(text: string): { readonly start: number; readonly end: number }[] {
+	if (!text.includes("\n")) return [];
+	return [...text.matchAll(/\n\s*\n/g)].map(({ 0: { length }, index }) => ({ start: index, end: index + length }));
+}
+
 /** The values of a commit message's trailers: the lines `Key: value` of its last paragraph (git-interpret-trailers(1)). */
 export function trailersOf(message: string): Map<string, string[]> {
-	const paragraphs = message.trimEnd().split(/\n\s*\n/);
+	const text = message.trimEnd();
 	const found = new Map<string, string[]>();
-	if (paragraphs.length < 2) return found;
-	for (const line of (paragraphs.at(-1) ?? "").split("\n")) {
+	const last = gapsOf(text).at(-1);
+	if (last === undefined) return found;
+	for (const line of text.slice(last.end).split("\n")) {
 		const [, key = "", value = ""] = /^([A-Za-z][A-Za-z0-9-]*): (.+)$/.exec(line) ?? [];
 		if (key === "") return new Map();
 		found.set(key, [...(found.get(key) ?? []), value.trim()]);
@@ -23,19 +30,23 @@ export function trailersOf(message: string): Map<string, string[]> {
 	return found;
 }
 
-/** The message without subject and trailers. */
-export function bodyOf(message: string): string {
-	const paragraphs = message.trim().split(/\n\s*\n/);
-	const end = trailersOf(message).size > 0 ? -1 : undefined;
-	return paragraphs.slice(1, end).join("\n\n");
+/** The message without subject and trailers; blank lines in it stay. */
+export function bodyOf(message: string, trailers: ReadonlyMap<string, unknown> = trailersOf(message)): string {
+	const text = message.trim();
+	const gaps = gapsOf(text);
+	const [first, last] = [gaps[0], gaps.at(-1)];
+	if (!first || !last) return "";
+	return text.slice(first.end, trailers.size > 0 ? Math.max(first.end, last.start) : undefined);
 }
 
-/** The node that made a commit: as it says itself; else as the subjects of our snapshots begin; else the author. */
-export function nodeOf(message: string, author: string, trailers = trailersOf(message)): string {
-	// A merge names those whose commits it joins.
+/**
+ * The node that made a commit: as it says itself; else as the subjects of our snapshots begin; else the author. Every node makes the same
+ * merge: it is of those whose commits it joins.
+ */
+export function nodeOf(message: string, author: string, trailers = trailersOf(message), isMerge = false): string {
 	const all = trailers.get(nodeTrailer) ?? [];
-	const said = all.length === 1 ? all[0] : undefined;
-	if (said !== undefined && isNodeName(said)) return said;
+	const said = all.filter(isNodeName);
+	if (said.length > 0 && (isMerge || all.length === 1)) return said.join(", ");
 	const named = /^([^:\s]+): /.exec(message)?.[1];
 	return named !== undefined && isNodeName(named) ? named : author.trim().slice(0, longestName);
 }

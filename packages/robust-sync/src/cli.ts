@@ -53,6 +53,7 @@ const program = createProgram(
 	.option("--since <time>", "from then on: a duration (2h), a date, or a commit", notEmpty)
 	.option("--until <time>", "up to then: the same", notEmpty)
 	.option("--by <node>", "only what this node did", notEmpty)
+	.option("--all", "with --undo --by: all that the node ever did, without --since or --until")
 	.option("--agent <name>", "the program that works; with --history: only what it did", notEmpty)
 	.option("--run <id>", "which run of it; with --history: only that", notEmpty)
 	.option("--limit <n>", "with --history: the most entries to show (50)", wholeNumber(1, 1_000_000_000))
@@ -125,7 +126,7 @@ defineVerbs<Options>(
 			flags: "--undo",
 			description: "take changes back, and keep what was done later",
 			operands: { usage: "COMMIT|PATH…", min: 0, max: maxOperands },
-			options: ["--since", "--until", "--by", "--dry-run", "--json"],
+			options: ["--since", "--until", "--by", "--all", "--dry-run", "--json"],
 			run: async (options, operands) => (await import("./verbs.ts")).undo(options, operands),
 		},
 		{

@@ -87,7 +87,7 @@ function tools(workspace: WorkspacePaths): Readonly<Record<string, Definition>> 
 		},
 		undo: {
 			description:
-				"Take back changes of a node, a period or single commits, and keep later work. With dry_run (the default) only say what would be done.",
+				"Take back changes of a node, a period or single commits, and keep later work. With dry_run (the default) only say what would be done. A node without since, until or paths takes all: true.",
 			readOnly: false,
 			input: z.object({
 				commits: z.optional(z.array(z.string().check(z.regex(/^[0-9a-f]{4,64}$/))).check(z.maxLength(1_000))),
@@ -95,11 +95,21 @@ function tools(workspace: WorkspacePaths): Readonly<Record<string, Definition>> 
 				by: z.optional(text),
 				since: z.optional(text),
 				until: z.optional(text),
+				all: z.optional(z.boolean()),
 				dry_run: z._default(z.boolean(), true),
 			}),
-			run: (input: { commits?: string[]; paths?: string[]; by?: string; since?: string; until?: string; dry_run: boolean }) => ({
+			run: (input: {
+				commits?: string[];
+				paths?: string[];
+				by?: string;
+				since?: string;
+				until?: string;
+				all?: boolean;
+				dry_run: boolean;
+			}) => ({
 				args: [
 					"--undo",
+					...(input.all ? ["--all"] : []),
 					...option("--by", input.by),
 					...option("--since", input.since),
 					...option("--until", input.until),

@@ -196,7 +196,8 @@ async function byTask(
 	const { code, message, remoteMessage } = outcome.error;
 	const said = `${code}: ${withRemoteMessage(message, remoteMessage)}`;
 	if (!isDone()) throw new CommandError(said, ExitCode.failed, { cause: outcome.error.cause });
-	report(outcome.state.held ?? [], outcome.state.head);
+	// The state has what was held before: this cycle did not get as far as looking again.
+	report([], outcome.state.head);
 	process.stderr.write(`robust-sync: done here, and not published yet: ${printable(said)}\n`);
 	return ExitCode.ok;
 }

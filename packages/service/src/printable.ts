@@ -8,6 +8,7 @@ const unprintable = /(?![\ufe0e\ufe0f])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default
 const unprintableInJson = /(?![\ufe0e\ufe0f\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu;
 /** Most text: nothing to look at. */
 const plain = /^[\u0020-\u007e]*$/;
+const plainJson = /^[\t\n\u0020-\u007e]*$/;
 
 const shortEscapes: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
@@ -37,7 +38,7 @@ export function printableJson(value: unknown, indent?: number | string): string 
 
 /** The same for what is JSON already, as JSON.stringify writes it: line feeds and tabs are between values only. */
 export function printableJsonText(text: string): string {
-	return text.replace(unprintableInJson, units);
+	return plainJson.test(text) ? text : text.replace(unprintableInJson, units);
 }
 
 const octal = (byte: number) => `\\${byte.toString(8).padStart(3, "0")}`;

@@ -46,11 +46,10 @@ function nameOf(flag: string, value: string | undefined): string | null {
  * @throws AnnotationError
  */
 export function annotationOf(said: { text: string; agent?: string | undefined; run?: string | undefined }, now: number): Annotation {
-	// What would begin another part of the message, or a trailer, stays a text: paragraphs are joined.
+	// Trailers are the last paragraph of a message, and those of an annotation come behind its text (annotatedMessage).
 	const text = said.text
 		.replace(/\r\n?/g, "\n")
 		.replace(/[\0-\x08\x0b-\x1f\x7f]/g, "")
-		.replace(/\n\s*\n/g, "\n")
 		.trim();
 	if (text === "" || text.length > maxTextLength)
 		throw new AnnotationError(`--annotate takes a text of at most ${maxTextLength} characters: what is longer belongs into a file`);

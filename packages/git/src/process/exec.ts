@@ -19,6 +19,10 @@ export interface GitRunOptions {
 	outputTo?: number;
 	/** Called with the process's id once it runs; what that answers is called when it has ended. */
 	onRunning?: ((pid: number) => () => void) | undefined;
+	/** Ends git early, which is no failure. */
+	signal?: AbortSignal;
+	/** The most memory that git may allocate (RLIMIT_DATA; packs are mapped, and not counted): it fails where it needs more. */
+	maxDataBytes?: number;
 	/** What a failure is called. Default: classify, from standard error and the exit code alone. */
 	explain?: typeof classify;
 }
@@ -56,6 +60,11 @@ export function killRunningGit(signal: NodeJS.Signals = "SIGTERM"): void {
 	for (const child of running) signalGroup(child, signal);
 }
 
+/** A shell sets the limit, and becomes git. */
+function limited(args: readonly string[], bytes: number): [string, string[]] {
+	return ["/bin/sh", ["-c", `ulimit -S -d ${Math.floor(bytes / 1024)} 2>/dev/null; exec git "$@"`, "git", ...args]];
+}
+
 /**
  * The one door to git: starts `git` in `directory` with `args`, in a process group of its own, and waits for its end.
  * @param env the whole environment (git-environment.ts)
@@ -67,11 +76,12 @@ export async function runGit(
 	env: Readonly<Record<string, string>>,
 	options: GitRunOptions = {},
 ): Promise<GitResult> {
-	const { input, timeoutMs = localTimeoutMs, accept = [0], onOutput } = options;
+	const { input, timeoutMs = localTimeoutMs, accept = [0], onOutput, signal: ender, maxDataBytes } = options;
 	const command = args.find((arg) => !arg.startsWith("-")) ?? "";
 	if (started++ === 0) process.once("exit", () => killRunningGit());
 	return await new Promise<GitResult>((resolve, reject) => {
-		const child = spawn("git", args, {
+		const [program, all] = maxDataBytes === undefined ? ["git", args] : limited(args, maxDataBytes);
+		const child = spawn(program, all, {
 			cwd: directory,
 			env: options.env ? { ...env, ...options.env } : env,
 			detached: true,
@@ -90,18 +100,22 @@ export async function runGit(
 			killer = setTimeout(() => signalGroup(child, "SIGKILL"), killGraceMs);
 		}, timeoutMs);
 		const ended = child.pid === undefined ? undefined : options.onRunning?.(child.pid);
+		const endEarly = () => {
+			enough = true;
+			signalGroup(child, "SIGTERM");
+		};
+		if (ender?.aborted) endEarly();
+		ender?.addEventListener("abort", endEarly);
 		const settle = () => {
 			ended?.();
+			ender?.removeEventListener("abort", endEarly);
 			running.delete(child);
 			clearTimeout(timer);
 			clearTimeout(killer);
 		};
 		child.stdout?.on("data", (chunk: Buffer) => {
 			if (!onOutput) stdout.push(chunk);
-			else if (!enough && onOutput(chunk) === "enough") {
-				enough = true;
-				signalGroup(child, "SIGTERM");
-			}
+			else if (!enough && onOutput(chunk) === "enough") endEarly();
 		});
 		child.stderr?.on("data", (chunk: Buffer) => {
 			// A remote can say anything for as long as it likes.

@@ -19,3 +19,19 @@ export function nulRecords(receive: (record: Buffer) => void): { onOutput(chunk:
 		},
 	};
 }
+
+/** The same with text, one character a byte: for output of many short records. @param receive called for each record, and for what follows the last NUL */
+export function nulTexts(receive: (record: string) => void): { onOutput(chunk: Buffer): void; end(): void } {
+	let rest = "";
+	return {
+		onOutput(chunk) {
+			const records = chunk.toString("latin1").split("\0");
+			records[0] = rest + records[0];
+			rest = records.pop() ?? "";
+			for (const record of records) receive(record);
+		},
+		end() {
+			if (rest !== "") receive(rest);
+		},
+	};
+}

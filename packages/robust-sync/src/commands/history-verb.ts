@@ -27,6 +27,8 @@ import { openWorkspaceRepository } from "../context/cycle-context.ts";
 import { type Options, print, printJson } from "./options.ts";
 
 const defaultLimit = 50;
+/** Lines that are written together. */
+const printedAtOnce = 1_000;
 /** This many files are named of an entry; the rest are counted. */
 const namedFiles = 3;
 
@@ -45,7 +47,7 @@ export async function momentAsked(repository: Repository, text: string | undefin
 export async function isKnownPath(repository: Repository, name: GitPath): Promise<boolean> {
 	if (name === workspaceRoot || lstatIfThere(fileSystemPath(repository.root, name)) !== null) return true;
 	const { oid: head } = await readHead(repository);
-	return head !== null && (await readHistory(repository, { head, paths: [name], limit: 1 })).length > 0;
+	return head !== null && (await readHistory(repository, { head, paths: [name], limit: 1, quick: true })).length > 0;
 }
 
 /** Paths and commits among what was named; a commit wins over a path. @throws PathError, CommandError where what looks like a commit is neither */
@@ -96,7 +98,7 @@ function formatEntry(entry: HistoryEntry, kind: string): string {
 	const lines = [`${when(at)}  ${printable(node).padEnd(10)}  ${kind.padEnd(7)}  ${commit.slice(0, 12)}  ${what}`];
 	const who = [agent === null ? "" : `agent ${agent}`, run === null ? "" : `run ${run}`].filter((part) => part !== "").join(", ");
 	if (who !== "") lines.push(`    ${printable(who)}`);
-	for (const line of text.split("\n").filter(Boolean)) lines.push(`    ${printable(line)}`);
+	if (text !== "") for (const line of text.split("\n")) lines.push(line.trim() === "" ? "" : `    ${printable(line)}`);
 	return lines.join("\n");
 }
 
@@ -123,19 +125,23 @@ export async function showHistory(
 					agent: options.agent ?? null,
 					run: options.run ?? null,
 					limit: options.limit ?? defaultLimit,
+					quick: true,
 				});
 	const state = readState(paths.syncState, syncStateSchema);
 	const held = new Set((state.kind === "ok" ? (state.state.held ?? []) : []).map(({ commit }) => commit));
 	const kindOf = ({ commit, kind }: HistoryEntry) => (held.has(commit) ? "held" : kind);
 	const documents: unknown[] = [];
+	const lines: string[] = [];
 	for (const entry of entries) {
 		const patch = options.diff ? await patchOf(repository, entry, names) : null;
 		if (options.json) documents.push({ ...historyDocument(entry), kind: kindOf(entry), ...(patch === null ? {} : { diff: patch }) });
 		else {
-			print(formatEntry(entry, kindOf(entry)));
-			for (const line of patch?.split("\n") ?? []) print(line.split("\t").map(printable).join("\t"));
+			lines.push(formatEntry(entry, kindOf(entry)));
+			for (const line of patch?.split("\n") ?? []) lines.push(line.split("\t").map(printable).join("\t"));
+			if (lines.length >= printedAtOnce) print(lines.splice(0).join("\n"));
 		}
 	}
+	if (lines.length > 0) print(lines.join("\n"));
 	if (options.json) printJson({ schema: 1, entries: documents });
 	else if (entries.length === 0) print("nothing");
 	return ExitCode.ok;

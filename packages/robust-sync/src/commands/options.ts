@@ -25,6 +25,7 @@ export interface Options {
 	since?: string;
 	until?: string;
 	by?: string;
+	all?: boolean;
 	limit?: number;
 	diff?: boolean;
 	at?: string;

@@ -3,6 +3,7 @@ import path from "node:path";
 import { displayPath, fileSystemPath, type GitPath, type Oid, type Repository, readHead, readObjects, readStatus } from "@robust-sync/git";
 import {
 	commitAt,
+	pathFields,
 	planRestore,
 	type RestoredPath,
 	resolveMoment,
@@ -32,7 +33,7 @@ function report(paths: WorkspacePaths, options: Options, from: Oid, { changes, b
 			schema: 1,
 			dry_run: isDryRun,
 			from,
-			files: changes.map(({ path: name, action }) => ({ path: displayPath(name), action })),
+			files: changes.map(({ path: name, action }) => ({ ...pathFields(name), action })),
 			blocked: blocked.map(displayPath),
 		});
 		refuseNothing(changes.length, blocked.length);
@@ -177,7 +178,7 @@ async function restoreTo(
 			dry_run: options.dryRun === true,
 			from,
 			to: directory,
-			files: files.map(({ name }) => ({ path: displayPath(name), action: "restore" })),
+			files: files.map(({ name }) => ({ ...pathFields(name), action: "restore" })),
 			blocked: [],
 		});
 	else {

@@ -1,5 +1,14 @@
-import { displayPath, type Oid, openMergeStore, type Repository, readHead, walkCommits } from "@robust-sync/git";
-import { type HistoryEntry, planUndo, readHistory, type UndoPlan, undoTrailer } from "@robust-sync/history";
+import {
+	displayPath,
+	type GitPath,
+	type Oid,
+	openMergeStore,
+	type Repository,
+	readHead,
+	walkCommits,
+	workspaceRoot,
+} from "@robust-sync/git";
+import { type HistoryEntry, pathFields, planUndo, readHistory, type UndoPlan, undoTrailer } from "@robust-sync/history";
 import { counted } from "@robust-sync/service/counted";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { printable } from "@robust-sync/service/printable";
@@ -18,6 +27,8 @@ const reasons = {
 	"later-work": "left as it is: later work would go with it",
 	part: "taken back but for what was changed later",
 } as const;
+
+const isRoot = (name: GitPath) => name === workspaceRoot;
 
 type Named = Pick<HistoryEntry, "commit" | "parents">;
 
@@ -42,8 +53,8 @@ function report(options: Options, { changes, left, undone }: UndoPlan, isDryRun:
 			schema: 1,
 			dry_run: isDryRun,
 			undone,
-			files: changes.map((change) => ({ path: displayPath(change.path), action: "delete" in change ? "remove" : "write" })),
-			left: left.map(({ path, commit, reason }) => ({ path: displayPath(path), commit, reason })),
+			files: changes.map((change) => ({ ...pathFields(change.path), action: "delete" in change ? "remove" : "write" })),
+			left: left.map(({ path, commit, reason }) => ({ ...pathFields(path), commit, reason })),
 		});
 		return;
 	}
@@ -69,7 +80,7 @@ export async function prepareUndo(
 	const node = nodeAsked(options);
 	const [since, until] = [await momentAsked(repository, options.since, now), await momentAsked(repository, options.until, now)];
 	const isPeriod = node !== null || since !== null || until !== null;
-	if (named.commits.length > 0 && isPeriod)
+	if (named.commits.length > 0 && (isPeriod || options.all))
 		throw new CommandError("--undo takes commits, or --by, --since and --until; not both", ExitCode.usage);
 	for (const name of named.paths)
 		if (!(await isKnownPath(repository, name)))
@@ -79,12 +90,18 @@ export async function prepareUndo(
 			);
 	if (named.commits.length === 0 && !isPeriod)
 		throw new CommandError("--undo takes commits, --by NODE, --since TIME or --until TIME: see robust-sync --history", ExitCode.usage);
-	const wholePaths = named.paths.some((name) => name === "") ? [] : named.paths;
+	const isBounded = since !== null || until !== null || named.commits.length > 0 || (named.paths.length > 0 && !named.paths.some(isRoot));
+	if (!isBounded && !options.all && !options.dryRun)
+		throw new CommandError(
+			`--undo --by ${printable(node ?? "NODE")} alone takes back all that it ever did: add --since TIME (2h, a date, a commit), or --all if that is meant; --dry-run shows it`,
+			ExitCode.usage,
+		);
+	const wholePaths = named.paths.some(isRoot) ? [] : named.paths;
 	// Chosen once: what a cycle commits meanwhile was not meant.
 	const commits: readonly Named[] =
 		named.commits.length > 0
 			? await namedCommits(repository, start, named.commits)
-			: (await readHistory(repository, { head: start, paths: wholePaths, since, until, node, inOrder: true })).filter(
+			: (await readHistory(repository, { head: start, paths: wholePaths, since, until, node, inOrder: true, quick: true })).filter(
 					({ kind }) => kind !== "merge" && kind !== "message" && kind !== "approve" && kind !== "reject",
 				);
 	const plan = async (head: Oid) => await planUndo(repository, { head, commits, paths: wholePaths });
