@@ -16,7 +16,8 @@ async function safely(check: string, look: () => Finding[] | Promise<Finding[]>)
 	try {
 		return await look();
 	} catch (error) {
-		return [failed(check, error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error), null)];
+		const message = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
+		return [failed(check, message, "robust-sync --doctor once more; report this line if it stays")];
 	}
 }
 

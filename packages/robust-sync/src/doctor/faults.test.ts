@@ -348,6 +348,18 @@ test.each<[fault: string, url: string | null, values: Record<string, string>, ch
 	}
 });
 
+test("doctor: hub limits: a hub that is nowhere, or a file → nothing about limits", async () => {
+	const hub = scratch.path("hub.git");
+	try {
+		for (const url of ["nowhere.git", "hub.git/HEAD", "hub.git/HEAD/below"]) {
+			remote(scratch.path(url));
+			expect(troubles(await checkHubLimits(await scratch.open("node"), config()))).toEqual([]);
+		}
+	} finally {
+		remote(hub);
+	}
+});
+
 test("doctor: hub: it limits this node → one line, and it is not asked", async () => {
 	const now = Date.now();
 	const error = { code: "RATE_LIMITED", message: "too many", at: timestamp(now + 1_000) };

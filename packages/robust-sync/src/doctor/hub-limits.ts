@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { localHub, Repository } from "@robust-sync/git";
 import { counted } from "@robust-sync/service/counted";
 import { printable } from "@robust-sync/service/printable";
@@ -16,10 +17,11 @@ const bytesOf = (text: string): number => {
 	return Number(number) * 1_024 ** " kmg".indexOf(unit.toLowerCase() || " ");
 };
 
-/** receive.maxInputSize of a hub on this machine, bytes; null: none, or it is elsewhere. */
+/** receive.maxInputSize of a hub on this machine, bytes; null: none, or it is elsewhere or nowhere. */
 async function largestPush(repository: Repository, remote: string): Promise<number | null> {
 	const directory = localHub(repository, remote);
-	if (directory === null) return null;
+	// Whether it is there at all is another line's matter.
+	if (directory === null || !existsSync(`${directory}/.`)) return null;
 	// By the hub's own configuration, as its receive-pack reads it.
 	const hub = new Repository({ ...repository, root: directory });
 	const { stdout, exitCode } = await hub.run(["config", "--get", "receive.maxInputSize"], { accept: [0, 1, 128] });
