@@ -92,6 +92,21 @@ const disasters: readonly (readonly [string, Tree, Tree, Loss["kind"] | null])[]
 		),
 		null,
 	],
+	[
+		"a formatter that renames into another directory, too",
+		tree,
+		renamed(
+			mapped(tree, (content) => `${content.replace(/ /g, ",")}end\n`),
+			(name) => `out/${name.replace(/md$/, "txt")}`,
+		),
+		null,
+	],
+	[
+		"texts of other files under the old names, elsewhere",
+		tree,
+		renamed(notes(160, "notes", "q"), (name) => `out/${name}.txt`),
+		"whole-tree",
+	],
 	["a directory that was moved", tree, renamed(tree, (name) => `archive/${name}`), null],
 	[
 		"a directory that was copied first and deleted later",

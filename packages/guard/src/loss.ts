@@ -111,26 +111,27 @@ export async function copiedBefore(repository: Repository, to: Oid, deleted: rea
 	return copied;
 }
 
-/** What has a new name and other content, where git does not look for pairs because there are too many: same directory and stem, or same name. */
+/** By what a renamed file is known, the surest first: its directory and stem, its last directory and stem, its name, its stem. */
+function namesOf(name: GitPath): string[] {
+	const directory = name.slice(0, name.lastIndexOf("/") + 1);
+	const parent = directory.slice(directory.lastIndexOf("/", directory.length - 2) + 1);
+	const stem = stemOf(name);
+	return [`in ${directory}${stem}`, `below ${parent}${stem}`, `name ${name.slice(directory.length)}`, `stem ${stem}`];
+}
+
+/** What has a new name and other content, where git does not look for pairs because there are too many, or too little of a line is left. */
 function pairedByName(deleted: readonly LostFile[], added: readonly TreeChange[]): TreeChange[] {
-	const stems = new Map<string, TreeChange>();
-	const names = new Map<string, TreeChange>();
-	for (const change of added) {
-		stems.set(inDirectory(change.path), change);
-		names.set(change.path.slice(change.path.lastIndexOf("/") + 1), change);
-	}
+	const known = new Map(added.flatMap((change) => namesOf(change.path).map((name) => [name, change] as const)));
 	const used = new Set<TreeChange>();
 	return deleted.flatMap((file) => {
-		const pair = [stems.get(inDirectory(file.path)), names.get(file.path.slice(file.path.lastIndexOf("/") + 1))].find(
-			(change) => change !== undefined && !used.has(change),
-		);
+		const pair = namesOf(file.path)
+			.map((name) => known.get(name))
+			.find((change) => change !== undefined && !used.has(change));
 		if (!pair) return [];
 		used.add(pair);
 		return [{ path: file.path, before: file.before, after: pair.after }];
 	});
 }
-
-const inDirectory = (name: GitPath) => `${name.slice(0, name.lastIndexOf("/") + 1)}${stemOf(name)}`;
 
 /** What became of files that are still there. @returns those that are emptied or replaced @throws GitError */
 export async function changedFiles(

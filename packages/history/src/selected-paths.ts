@@ -9,10 +9,12 @@ export class PathError extends Error {
 }
 
 /**
- * What a person names, as a path of the workspace: relative to where they are, if that is inside it, else to the workspace; `.` is all of it.
+ * What a person names, as a path of the workspace: relative to where they are, if that is inside it, else to the workspace; `.` is all of it,
+ * and an empty name nothing: a script's variable that is not set must not mean everything.
  * @throws PathError
  */
 export function selectedPath(root: string, cwd: string, text: string): GitPath {
+	if (text === "") throw new PathError('a PATH is empty: name a file or a directory, or "." for all of the workspace');
 	const isInside = (full: string) => full === root || full.startsWith(`${root}${path.sep}`);
 	const full = path.resolve(isInside(cwd) ? cwd : root, text);
 	if (!isInside(full)) throw new PathError(`${JSON.stringify(text)} is not in the workspace ${root}`);
