@@ -49,6 +49,8 @@ describe("Model Context Protocol:", () => {
 				"undo",
 				"wait",
 			]);
+			const changing = tools.filter(({ annotations }) => annotations?.readOnlyHint !== true).map(({ name }) => name);
+			expect(changing.sort()).toEqual(["annotate", "restore", "send", "undo", "wait"]);
 			expect((await call(client, "status")).text).toContain(`"running": false`);
 			helios.write("notes.md", "two\n");
 			const sent = await call(client, "send", { message: "--help; $(reboot)\n" });

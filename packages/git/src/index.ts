@@ -38,6 +38,7 @@ export * from "./paths/verify-path.ts";
 export * from "./process/errors.ts";
 export * from "./process/exec.ts";
 export * from "./process/git-environment.ts";
+export * from "./process/git-version.ts";
 export * from "./process/hook-failure.ts";
 export * from "./process/lock-files.ts";
 export * from "./process/nul-records.ts";

@@ -235,3 +235,18 @@ test("large loss held: one check → one alert: how many, which, both commands",
 	expect(node.channel.texts).toHaveLength(1);
 	expect(node.channel.texts[0]).toMatch(/80 files of 82 \(80 deleted: d\/f1, d\/f2, d\/f3, …\)[\s\S]*--approve[\s\S]*--reject/);
 });
+
+test.each([true, false])("sync check: long without a success, running: %j → only then it 'hangs'", async (isRunning) => {
+	const node = newNode();
+	const monitor = node.monitor();
+	const last_sync = timestamp(node.now);
+	if (!isRunning) node.stop("sync");
+	const beat = () => {
+		node.beat();
+		node.sync({ last_sync });
+	};
+	await node.pass(monitor, 60 * minute, beat, 20 * minute);
+	const shown = monitor.memory.checks.find(({ name }) => name === "sync")?.message;
+	expect(shown).toMatch(/No sync has succeeded for/);
+	expect(/robust-sync hangs/.test(shown ?? "")).toBe(isRunning);
+});

@@ -24,9 +24,10 @@ async function status(options: Options): Promise<number> {
 	}
 	// Why it cannot be started is what people look for here.
 	const problem = report.running ? null : (await import("@robust-sync/workspace/configuration-problem")).configurationProblem(paths.root);
-	const progress = readProgress(paths, Date.now());
-	if (options.json) print(statusDocument(report, { configurationProblem: problem, progress }));
-	else print(formatStatus(report, Date.now(), paint(process.stdout), progress));
+	const pause = report.running ? null : (await import("@robust-sync/workspace/pause")).readPause(paths, Date.now());
+	const extras = { configurationProblem: problem, progress: readProgress(paths, Date.now()), pause };
+	if (options.json) print(statusDocument(report, extras));
+	else print(formatStatus(report, Date.now(), paint(process.stdout), extras));
 	if (problem !== null && !options.json) print(`  not accepted  ${printable(problem)}`);
 	return report.exitCode;
 }

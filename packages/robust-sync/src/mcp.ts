@@ -29,6 +29,9 @@ interface Definition {
 	run(input: never): { args: readonly string[]; stdin?: string } | { answer: unknown };
 }
 
+/** What they do can take away what is in a file. */
+const destructive: ReadonlySet<string> = new Set(["restore", "undo"]);
+
 /** An option of the command line, where it was given; its value is never taken for an option. */
 const option = (flag: string, value: string | number | undefined): string[] => (value === undefined ? [] : [`${flag}=${value}`]);
 /** Operands, which are never taken for options. */
@@ -142,7 +145,8 @@ function tools(workspace: WorkspacePaths): Readonly<Record<string, Definition>> 
 		},
 		wait: {
 			description: "Return when everything written before is on the hub, and with peers also on these nodes.",
-			readOnly: true,
+			// Where no instance runs, it runs cycles: they commit, push and check out.
+			readOnly: false,
 			input: z.object({
 				peers: z.optional(z.array(text).check(z.maxLength(1_000))),
 				timeout_seconds: z.optional(z.number().check(z.gte(0), z.lte(600))),
@@ -199,7 +203,7 @@ export async function mcp(options: Options): Promise<number> {
 				name,
 				description,
 				inputSchema: z.toJSONSchema(input, { io: "input" }) as Tool["inputSchema"],
-				annotations: { readOnlyHint: readOnly, destructiveHint: !readOnly && name !== "send" && name !== "annotate" },
+				annotations: { readOnlyHint: readOnly, destructiveHint: destructive.has(name) },
 			}),
 		),
 	}));

@@ -4,7 +4,8 @@ let shownOn: NodeJS.WriteStream | null = null;
 /** Shows one line at the bottom of a terminal, in place of the one before; it is cut at the terminal's width. Does nothing elsewhere. */
 export function showLine(text: string, stream: NodeJS.WriteStream = process.stderr): void {
 	if (!stream.isTTY) return;
-	const width = Math.max(20, stream.columns || 80) - 1;
+	// A line that wraps could not be taken away again.
+	const width = Math.max(1, (stream.columns || 80) - 1);
 	stream.write(`\r\u001b[K${text.slice(0, width)}`);
 	shownOn = stream;
 }

@@ -1,6 +1,6 @@
 import { Writable } from "node:stream";
 import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
-import { hideLine } from "./terminal-line.ts";
+import { hideLine, showLine } from "./terminal-line.ts";
 import { bar, type MeasuredWork, WorkProgress } from "./work-progress.ts";
 
 beforeEach(() => {
@@ -13,7 +13,7 @@ afterEach(() => {
 /** A terminal, or a file, that notes what is written. */
 class Screen extends Writable {
 	readonly isTTY: boolean;
-	readonly columns = 60;
+	columns = 60;
 	text = "";
 	constructor(isTTY: boolean) {
 		super();
@@ -137,4 +137,16 @@ test.each([
 	[5, 0, 100, ""],
 ])("progress: a bar for %d of %s in %d columns → %s", (done, total, room, text) => {
 	expect(bar({ done, total }, room)).toBe(text);
+});
+
+test.each([
+	[0, 79],
+	[1, 1],
+	[12, 11],
+	[60, 59],
+])("progress: a terminal of %d columns → at most %d are written", (columns, most) => {
+	const screen = Object.assign(new Screen(true), { columns });
+	showLine("x".repeat(200), screen as unknown as NodeJS.WriteStream);
+	expect(/x*$/.exec(screen.text)?.[0]).toHaveLength(most);
+	hideLine();
 });

@@ -19,14 +19,15 @@ export interface ConfiguredChannels {
 export function configuredChannels(config: Config, env: NodeJS.ProcessEnv = process.env): ConfiguredChannels {
 	const { calebTelegramId: chatId, telegramBotToken: token, telegramApiUrl: apiUrl, alertWebhookUrl, appriseUrls } = config;
 	const channels: Channel[] = [];
-	let problem: string | null = null;
+	const problems: string[] = [];
 	if (token !== null && chatId !== null) channels.push(telegramChannel({ apiUrl, token, chatId }));
-	else if (token !== null) problem = "TELEGRAM_BOT_TOKEN is set, but CALEB_TELEGRAM_ID (who is alerted) is not";
+	else if (token !== null) problems.push("TELEGRAM_BOT_TOKEN is set, but CALEB_TELEGRAM_ID (who is alerted) is not");
 	else if (chatId !== null && isOnPath("openclaw", env)) channels.push(openclawChannel(chatId, config.secrets, env));
-	else if (chatId !== null) problem = "CALEB_TELEGRAM_ID is set, but neither TELEGRAM_BOT_TOKEN is nor is the openclaw command on PATH";
+	else if (chatId !== null)
+		problems.push("CALEB_TELEGRAM_ID is set, but neither TELEGRAM_BOT_TOKEN is nor is the openclaw command on PATH");
 	if (appriseUrls.length > 0 && !isOnPath("apprise", env))
-		problem ??= "ALERT_APPRISE_URLS is set, but the apprise command is not on PATH: apt-get install apprise";
+		problems.push("ALERT_APPRISE_URLS is set, but the apprise command is not on PATH: apt-get install apprise");
 	else for (const url of appriseUrls) channels.push(appriseChannel(url, config.secrets, env));
 	if (alertWebhookUrl !== null) channels.push(webhookChannel(alertWebhookUrl));
-	return { channels, problem };
+	return { channels, problem: problems.length > 0 ? problems.join("; ") : null };
 }

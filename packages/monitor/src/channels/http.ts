@@ -102,10 +102,15 @@ async function readText(body: AsyncIterable<Buffer>): Promise<string> {
 	return Buffer.concat(chunks).subarray(0, longestBody).toString("utf8");
 }
 
-/** Seconds; the other form, a date, is not used by the services that are spoken to here (RFC 9110, 10.2.3). */
-function parseRetryAfter(header: string | string[] | undefined): number | null {
-	const text = Array.isArray(header) ? header[0] : header;
-	return text !== undefined && /^\d{1,6}$/.test(text) ? Number(text) * 1000 : null;
+/**
+ * Retry-After in milliseconds: seconds (some services write fractions), or the date by which a proxy says it (RFC 9110, 10.2.3); null: neither.
+ * @param now milliseconds since the epoch
+ */
+export function parseRetryAfter(header: string | string[] | undefined, now = Date.now()): number | null {
+	const text = (Array.isArray(header) ? header[0] : header)?.trim() ?? "";
+	if (/^\d{1,6}(\.\d{1,9})?$/.test(text)) return Math.ceil(Number(text) * 1000);
+	const at = /^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$/.test(text) ? Date.parse(text) : Number.NaN;
+	return Number.isNaN(at) ? null : Math.max(0, at - now);
 }
 
 /** Why there was no answer, in words of our own: a client's message may hold the address. */

@@ -54,6 +54,8 @@ test("openclaw: a chat, no token, on PATH → chosen; a token → never", () => 
 	const names = (values: Record<string, string>) => configuredChannels(parseConfig(values), env).channels.map((channel) => channel.name);
 	expect(names({ CALEB_TELEGRAM_ID: "1" })).toEqual([]);
 	expect(configuredChannels(parseConfig({ CALEB_TELEGRAM_ID: "1" }), env).problem).toContain("neither TELEGRAM_BOT_TOKEN");
+	const both = parseConfig({ CALEB_TELEGRAM_ID: "1", ALERT_APPRISE_URLS: "ntfys://example.org/topic" });
+	expect(configuredChannels(both, { ...env, PATH: directory }).problem).toMatch(/neither TELEGRAM_BOT_TOKEN.*; ALERT_APPRISE_URLS/);
 	install("exit 0");
 	expect(names({ CALEB_TELEGRAM_ID: "1" })).toEqual(["openclaw"]);
 	expect(names({ CALEB_TELEGRAM_ID: "1", TELEGRAM_BOT_TOKEN: "1:a" })).toEqual(["telegram"]);

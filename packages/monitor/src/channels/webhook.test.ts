@@ -2,6 +2,7 @@ import { afterEach, expect, test } from "@jest/globals";
 import { timestamp } from "@robust-sync/workspace";
 import type { Undelivered } from "../delivery/undelivered.ts";
 import { type Answer, HttpReceiver } from "../testing/http-receiver.ts";
+import { parseRetryAfter } from "./http.ts";
 import { webhookChannel } from "./webhook.ts";
 
 const receivers: HttpReceiver[] = [];
@@ -73,3 +74,14 @@ test("webhook: 4xx → configuration error; 5xx, 429 → later; address stays se
 	await expect(send(url, [item()])).rejects.toMatchObject({ misconfigured: false, retryAfterMs: 9_000 });
 	await expect(send(url, [item()])).rejects.toMatchObject({ misconfigured: false });
 });
+
+test.each([
+	["9", 9_000],
+	["0.35", 350],
+	["Wed, 18 Feb 2026 02:00:20 GMT", 20_000],
+	["Wed, 18 Feb 2026 01:00:00 GMT", 0],
+	["soon", null],
+	["-1", null],
+	["99999999", null],
+	[undefined, null],
+])("webhook: Retry-After: %j → %j ms", (header, ms) => expect(parseRetryAfter(header, now)).toBe(ms));

@@ -19,7 +19,7 @@ import { filtersApply } from "./filters-apply.ts";
 import { commitWithout } from "./first-checkout.ts";
 import { type IntegrateContext, newJournal, recordBackup, removeIfEmpty } from "./integrate.ts";
 import { mergeLateWriteAside } from "./late-writes.ts";
-import { inPlaceOf, isDirectory } from "./local-only.ts";
+import { inPlaceOf, isDirectory, isNoFile } from "./local-only.ts";
 
 // SYNC_EXCLUDE: git's own way to have a path in the index and not on disk is its skip-worktree bit, as a sparse checkout sets it. The
 // commits that come and go hold the path all the same, so it is no deletion anywhere.
@@ -112,7 +112,8 @@ export async function leaveExcluded(
 		context,
 		present.flatMap((name) => {
 			const target = entries.get(name);
-			return leaving.has(name) || target === undefined ? [] : [localNote(name, target)];
+			const isSubmodule = target !== undefined && isNoFile(target) && isDirectory(repository.root, name);
+			return leaving.has(name) || target === undefined || isSubmodule ? [] : [localNote(name, target)];
 		}),
 	);
 	setLeaving(repository, true);

@@ -45,6 +45,9 @@ function lstat(root: string, name: GitPath) {
 /** Whether a path is a directory on disk, and no link to one. */
 export const isDirectory = (root: string, name: GitPath): boolean => lstat(root, name)?.isDirectory() === true;
 
+/** Whether a version of a path has no file: a submodule, or none at all. */
+export const isNoFile = (entry: TreeChange["after"]): boolean => entry === null || entry.mode === "160000";
+
 /** The first component of a path that is on disk and no directory, else the path itself where it is a directory; null: nothing is in its place. */
 export function inPlaceOf(root: string, name: GitPath): GitPath | null {
 	for (let slash = name.indexOf("/"); ; slash = name.indexOf("/", slash + 1)) {
@@ -117,8 +120,8 @@ export async function findLocalOnly(
 			continue;
 		}
 		if (excluded.has(name)) {
-			// What is on disk is this node's own, whatever is in it.
-			const isEmpty = inPlaceOf(root, name) === null;
+			// What is on disk is this node's own, whatever is in it. A submodule's directory is a repository of its own: none of it is ours.
+			const isEmpty = inPlaceOf(root, name) === null || ([before, after].every(isNoFile) && isDirectory(root, name));
 			const bits = { skipWorktree: true, assumeUnchanged: flags.get(name)?.assumeUnchanged ?? false };
 			result.set(name, isEmpty ? { reason: "excluded", covered: true, bits } : { reason: "ignored-here", covered: true, bits });
 			continue;

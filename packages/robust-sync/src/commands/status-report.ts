@@ -6,7 +6,7 @@ import { type ProgressState, progressText } from "@robust-sync/workspace/progres
 import type { StateRead } from "@robust-sync/workspace/read-state";
 import { withRemoteMessage } from "@robust-sync/workspace/remote-message";
 import { skipText } from "@robust-sync/workspace/skip-remedies";
-import type { SyncState } from "@robust-sync/workspace/state-schemas";
+import type { Pause, SyncState } from "@robust-sync/workspace/state-schemas";
 import { writerLiveness } from "@robust-sync/workspace/writer-liveness";
 
 /** What `--status` found. */
@@ -49,12 +49,14 @@ export interface StatusExtras {
 	readonly configurationProblem: string | null;
 	/** Work that takes long and goes on now; null: none. */
 	readonly progress: ProgressState | null;
+	/** The pause that holds where no instance runs, whose state would say it; null: none. */
+	readonly pause: Pause | null;
 }
 
 /** The report for programs. */
-export function statusDocument({ running, state }: StatusReport, { configurationProblem, progress }: StatusExtras): string {
+export function statusDocument({ running, state }: StatusReport, { configurationProblem, progress, pause }: StatusExtras): string {
 	const problem = configurationProblem === null ? {} : { configuration_problem: configurationProblem };
-	const status = running ? {} : { status: "stopped" };
+	const status = running ? {} : { status: "stopped", paused: pause };
 	return printableJson({ running, ...(state ?? { schema: 1 }), ...status, ...(progress === null ? {} : { progress }), ...problem }, 2);
 }
 
@@ -70,20 +72,23 @@ export function formatStatus(
 	{ running, state, reason }: StatusReport,
 	now: number,
 	paint: Paint,
-	progress: ProgressState | null = null,
+	{ progress, pause }: Pick<StatusExtras, "progress" | "pause">,
 ): string {
 	// Also beside a daemon, and before the first cycle is over.
+	const paused = running ? (state?.status === "paused" ? (state.paused ?? null) : null) : pause;
+	const pauseLines =
+		paused === null
+			? []
+			: [
+					`  paused      since ${printable(paused.since)}, ${printable(paused.until === null ? "until robust-sync --resume" : `until ${paused.until}`)}`,
+				];
 	const atWork = progress === null ? [] : [`  at work     ${printable(progressText(progress))}`];
-	if (!state) return [`robust-sync is ${paint.yellow("not running")} (${printable(reason)})`, ...atWork].join("\n");
+	if (!state) return [`robust-sync is ${paint.yellow("not running")} (${printable(reason)})`, ...pauseLines, ...atWork].join("\n");
 	const colour =
 		!running || state.status === "paused" ? paint.yellow : state.status === "idle" || state.status === "syncing" ? paint.green : paint.red;
 	const lines = [
 		`robust-sync is ${colour(running ? state.status : `not running (${printable(reason)})`)}${running ? ` (pid ${state.pid}, since ${printable(state.started_at)})` : ""}`,
-		...(state.status === "paused" && state.paused
-			? [
-					`  paused      since ${printable(state.paused.since)}, ${printable(state.paused.until === null ? "until robust-sync --resume" : `until ${state.paused.until}`)}`,
-				]
-			: []),
+		...pauseLines,
 		...atWork,
 		`  node        ${printable(state.node)}`,
 		`  last sync   ${printable(state.last_sync ?? "never")}${state.last_sync ? ` (${age(state.last_sync, now)})` : ""}`,

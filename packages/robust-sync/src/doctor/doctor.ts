@@ -1,4 +1,4 @@
-import { openRepository } from "@robust-sync/git";
+import { openRepository, readGitVersion } from "@robust-sync/git";
 import { type Config, isWorkspace, loadConfig, type WorkspacePaths } from "@robust-sync/workspace";
 import { checkExchange } from "./exchange.ts";
 import { checkExcluded } from "./excluded.ts";
@@ -39,7 +39,7 @@ export async function examine(
 			tell(finding);
 		}
 	};
-	say([checkVersions(version)]);
+	say([checkVersions(version, await readGitVersion())]);
 	say(await safely("workspace", () => checkPlaces(paths)));
 	if (!isNamed && !isWorkspace(paths.root))
 		say([warning("workspace", "a git repository that nobody made a workspace: nothing of it is published", "robust-sync --init")]);

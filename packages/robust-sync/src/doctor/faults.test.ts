@@ -396,6 +396,10 @@ test("doctor: SYNC_EXCLUDE is set and not in effect → a line", async () => {
 
 test("doctor: a healthy machine → only ok", () => {
 	expect(
-		troubles([checkVersions("0.2.0"), ...checkFileSystem(paths, disk()), checkAccessTimes(paths, config({ SYNC_ATIME: "off" }))]),
+		troubles([
+			checkVersions("0.2.0", "git version 2.39.5"),
+			...checkFileSystem(paths, disk()),
+			checkAccessTimes(paths, config({ SYNC_ATIME: "off" })),
+		]),
 	).toEqual([]);
 });

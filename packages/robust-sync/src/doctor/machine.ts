@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { beneath, gitPathIfAllowed, type Repository } from "@robust-sync/git";
+import { beneath, checkGitVersion, gitPathIfAllowed, type Repository } from "@robust-sync/git";
 import { shellPath } from "@robust-sync/service/printable";
 import { type Config, formatSize, isOwnName, type WorkspacePaths } from "@robust-sync/workspace";
 import { accessTimesOf } from "../checkout/access-times.ts";
@@ -10,12 +10,21 @@ import { type Finding, failed, ok, warning } from "./finding.ts";
 
 const oldestNode = [20, 11] as const;
 
-/** Node and this program; git's version is told by the repository's opening. */
-export function checkVersions(version: string): Finding {
+/** This program, Node and git. @param git what `git --version` prints; null: git cannot be run */
+export function checkVersions(version: string, git: string | null): Finding {
+	const check = "versions";
 	const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 	const isOld = major < oldestNode[0] || (major === oldestNode[0] && minor < oldestNode[1]);
-	const text = `robust-sync ${version}, Node ${process.versions.node}, ${os.type()} ${os.release()}`;
-	return isOld ? failed("versions", `${text}: Node is too old`, `install Node ${oldestNode.join(".")} or newer`) : ok("versions", text);
+	const gitVersion = /\d+(?:\.\d+)+/.exec(git ?? "")?.[0];
+	const text = `robust-sync ${version}, Node ${process.versions.node}, git ${gitVersion ?? "unknown"}, ${os.type()} ${os.release()}`;
+	if (isOld) return failed(check, `${text}: Node is too old`, `install Node ${oldestNode.join(".")} or newer`);
+	if (git === null) return failed(check, `${text}: git cannot be run`, "apt-get install git");
+	try {
+		checkGitVersion(git);
+		return ok(check, text);
+	} catch (error) {
+		return failed(check, (error as Error).message, "apt-get install git, from a newer release or backports");
+	}
 }
 
 // statfs(2)

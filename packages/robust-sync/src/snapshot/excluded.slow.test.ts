@@ -132,3 +132,20 @@ test("SYNC_EXCLUDE: beside a person's sparse checkout → deletes nothing", asyn
 	await cycle("chad");
 	expect([scratch.read("chad/media/a"), onHub("out/o")]).toEqual(["2\n", "2\n"]);
 }, 120_000);
+
+test("SYNC_EXCLUDE: a submodule, also a newer one → not reported, its directory stays", async () => {
+	const [first, second] = ["1".repeat(40), "2".repeat(40)];
+	const link = (oid: string) => scratch.git("helios", "update-index", "--add", "--cacheinfo", `160000,${oid},media/lib`);
+	scratch.write("helios/.gitmodules", '[submodule "media/lib"]\n\tpath = media/lib\n\turl = ../lib\n');
+	fs.mkdirSync(scratch.path("helios/media/lib"), { recursive: true });
+	link(first);
+	await pair({ top: "1\n" });
+	expect(exists("chad/media/lib")).toBe(true);
+	expect(await cycle("chad", "media/")).toMatchObject({ excluded: 1, skipped: [] });
+	link(second);
+	await cycle("helios");
+	expect(await cycle("chad", "media/")).toMatchObject({ excluded: 1, skipped: [] });
+	expect([dirty("chad"), scratch.git("chad", "rev-parse", "HEAD:media/lib").trim()]).toEqual(["", second]);
+	expect(await cycle("chad")).toMatchObject({ excluded: 0, skipped: [] });
+	expect([exists("chad/media/lib"), dirty("chad"), scratch.git("chad", "rev-parse", "HEAD:media/lib").trim()]).toEqual([true, "", second]);
+}, 120_000);
