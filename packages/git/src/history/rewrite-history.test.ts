@@ -90,7 +90,7 @@ function commitOf(objects: ReturnType<typeof allObjects>, oid: Oid) {
 }
 
 async function rewrite(store: Repository, rule: HistoryRule, commits: readonly Oid[]): Promise<HistoryRewriter> {
-	const writer = new ObjectWriter(store);
+	const writer = new ObjectWriter(store, new Set(Object.values(await listAllObjects(store)).flat()));
 	return await withObjectReader(store, async (reader) => {
 		const rewriter = new HistoryRewriter(reader, (object) => writer.add(object), rule, store.objectFormat);
 		await rewriter.rewrite(commits);

@@ -36,6 +36,10 @@ export function present(content: Buffer | null, oid: Oid): Buffer {
 	throw new GitError("CORRUPT_REPOSITORY", `object ${oid} is missing: run git fsck --full, then fetch it from another node`);
 }
 
+const missingLine = Buffer.from(" missing\n");
+/** With it the word after a name begins that is missing, and that of no type. */
+const letterM = 0x6d;
+
 /** Asks one `git cat-file --batch-command` process about many objects (git-cat-file(1), BATCH OUTPUT). */
 export class ObjectReader {
 	readonly #input = new PassThrough();
@@ -150,14 +154,18 @@ export class ObjectReader {
 		if (this.#pendingBytes === 0) return false;
 		const buffer = this.#joined();
 		// A name that is echoed may hold line breaks: it is recognised whole.
-		const echoed = Buffer.concat([request.names[request.next] ?? Buffer.alloc(0), Buffer.from(" missing\n")]);
-		if (buffer.subarray(0, echoed.length).equals(echoed)) {
-			this.#drop(buffer, echoed.length);
-			request.receive(null, null, request.next++);
-			return true;
+		const name = request.names[request.next] ?? Buffer.alloc(0);
+		if (buffer.length < name.length + 2 || buffer[name.length + 1] === letterM) {
+			const echoed = Buffer.concat([name, missingLine]);
+			if (buffer.subarray(0, echoed.length).equals(echoed)) {
+				this.#drop(buffer, echoed.length);
+				request.receive(null, null, request.next++);
+				return true;
+			}
+			if (buffer.length < echoed.length && buffer.equals(echoed.subarray(0, buffer.length))) return false;
 		}
 		const end = buffer.indexOf(10);
-		if (end < 0 || (buffer.length < echoed.length && buffer.equals(echoed.subarray(0, buffer.length)))) return false;
+		if (end < 0) return false;
 		const header = buffer.toString("latin1", 0, end);
 		const match = /^([0-9a-f]{40,64}) (blob|tree|commit|tag) (\d+)$/.exec(header);
 		if (!match) throw new GitError("CORRUPT_REPOSITORY", `an object could not be read (${header}): run git fsck --full`);

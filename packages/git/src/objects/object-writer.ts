@@ -84,36 +84,42 @@ const maxBatchObjects = 50_000;
 /** Writes any number of objects, many at once. What was added can be read after the next `flush`. */
 export class ObjectWriter {
 	readonly #store: Repository;
-	#objects: NewObject[] = [];
+	readonly #present: ReadonlySet<Oid> | null;
+	#objects = new Map<Oid, NewObject>();
 	#bytes = 0;
 
-	/** @param store from openMergeStore */
-	constructor(store: Repository) {
+	/**
+	 * @param store from openMergeStore
+	 * @param present ids of all its objects, where they are known; otherwise git is asked for each new one
+	 */
+	constructor(store: Repository, present: ReadonlySet<Oid> | null = null) {
 		this.#store = store;
+		this.#present = present;
 	}
 
 	/** @returns the id that the object has. @throws GitError */
 	async add(object: NewObject): Promise<Oid> {
 		const oid = objectOid(object, this.#store.objectFormat);
-		this.#objects.push(object);
+		if (this.#present?.has(oid) || this.#objects.has(oid)) return oid;
+		this.#objects.set(oid, object);
 		this.#bytes += object.content.length;
-		if (this.#bytes > maxBatchBytes || this.#objects.length > maxBatchObjects) await this.flush();
+		if (this.#bytes > maxBatchBytes || this.#objects.size > maxBatchObjects) await this.flush();
 		return oid;
 	}
 
 	/** Writes what waits. @throws GitError */
 	async flush(): Promise<void> {
-		const waiting = this.#objects.splice(0);
+		const oids = [...this.#objects.keys()];
+		const waiting = [...this.#objects.values()];
+		this.#objects = new Map();
 		this.#bytes = 0;
 		if (waiting.length < packFrom) {
 			await writeObjects(this.#store, waiting);
 			return;
 		}
 		// Another node may have made the same ones: they were fetched then.
-		const infos = await withObjectReader(this.#store, (reader) =>
-			reader.infos(waiting.map((object) => objectOid(object, this.#store.objectFormat))),
-		);
-		const objects = waiting.filter((_object, index) => infos[index] === null);
+		const infos = this.#present ? null : await withObjectReader(this.#store, (reader) => reader.infos(oids));
+		const objects = infos === null ? waiting : waiting.filter((_object, index) => infos[index] === null);
 		if (objects.length < packFrom) await writeObjects(this.#store, objects);
 		// Ids hardly get smaller, and the next maintenance writes such packs again: not compressed, it takes a fifth of the time.
 		else await this.#store.run(["index-pack", "--stdin"], { input: packOf(objects, this.#store.objectFormat, 0) });

@@ -72,13 +72,11 @@ export async function makeMap(context: CycleContext, from: Oid, wanted: Wanted, 
 			"the value is part of what robust-sync itself writes into every history (.robust-sync/forget, trailers, names of nodes): it is no secret",
 			ExitCode.usage,
 		);
-	const writer = new ObjectWriter(store);
+	const objects = await listAllObjects(store);
+	const writer = new ObjectWriter(store, new Set(Object.values(objects).flat()));
 	const write = async (object: NewObject) => (writes ? await writer.add(object) : objectOid(object, repository.objectFormat));
 	const hits = new Map<Oid, Buffer>();
-	if (value !== null) {
-		const { blob } = await listAllObjects(store);
-		await blobsWithValues(store, blob, new Map([[id, value]]), (oid, cleaned) => hits.set(oid, cleaned));
-	}
+	if (value !== null) await blobsWithValues(store, objects.blob, new Map([[id, value]]), (oid, cleaned) => hits.set(oid, cleaned));
 	const blobs = new Map([...hits].map(([oid, cleaned]) => [oid, blobId(repository, cleaned)]));
 	for (const content of hits.values()) await write({ type: "blob", content });
 	const order = await inOrder(store, [from]);

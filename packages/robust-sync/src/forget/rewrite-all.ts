@@ -13,7 +13,7 @@ import {
 import { blobsWithValues } from "./derive-values.ts";
 import { blobId } from "./find-maps.ts";
 import { blobsOf, type ForgetMap, mapFile } from "./forget-map.ts";
-import { type Values, withoutValues } from "./value.ts";
+import { formsOf, type Values, withoutValue } from "./value.ts";
 import { blobsAt } from "./working-copies.ts";
 
 /** What a whole repository becomes. Nothing refers to it yet. */
@@ -32,9 +32,9 @@ export interface Rewritten {
  * @throws GitError
  */
 export async function rewriteAll(store: Repository, maps: readonly ForgetMap[], values: Values, writes = true): Promise<Rewritten> {
-	const writer = new ObjectWriter(store);
-	const write = async (object: NewObject) => (writes ? await writer.add(object) : objectOid(object, store.objectFormat));
 	const objects = await listAllObjects(store);
+	const writer = new ObjectWriter(store, new Set(Object.values(objects).flat()));
+	const write = async (object: NewObject) => (writes ? await writer.add(object) : objectOid(object, store.objectFormat));
 	const own: [Oid, Oid][] = [];
 	const listed = blobsOf(maps);
 	const made: Buffer[] = [];
@@ -47,11 +47,12 @@ export async function rewriteAll(store: Repository, maps: readonly ForgetMap[], 
 	const order = await inOrder(store, objects.commit);
 	const names = maps.flatMap(({ paths }) => paths.map((one) => one.path));
 	const ownAtPaths = names.length === 0 ? [] : [...(await blobsAt(store, order, names)).values()];
+	const forms = [...values].map(([id, value]) => formsOf(value, id));
 	const rule = {
 		blobs,
 		paths: maps.flatMap((map) => map.paths.map((one) => ({ path: one.path, marker: mapFile(map.id), blobs: new Set(one.blobs) }))),
 		watched: new Set(ownAtPaths.flatMap((oids) => [...oids])),
-		message: (_oid: Oid, message: Buffer) => withoutValues(message, values),
+		message: (_oid: Oid, message: Buffer) => forms.reduce(withoutValue, message),
 	};
 	return await withObjectReader(store, async (reader) => {
 		const rewriter = new HistoryRewriter(reader, write, rule, store.objectFormat);
