@@ -274,7 +274,7 @@ const steps = {
 			});
 	},
 	// As much of each as there is time for; `npm run test:slow` by itself takes all.
-	slow: () => testSuite("slow", "slow suite", { limitMs: 46 * minutes, env: { MERGE_RUNS: "4000", SLOW_SHARE: "0.2" } }),
+	slow: () => testSuite("slow", "slow suite", { limitMs: 46 * minutes, env: { MERGE_RUNS: "3000", SLOW_SHARE: "0.15" } }),
 	nodes: () => fastOnOtherNodes(fastSeconds),
 };
 try {
