@@ -12,11 +12,11 @@ beforeEach(() => {
 afterEach(() => world.remove());
 
 test("late writes: 2,000 lines by an open descriptor, 50 checkouts → all, once each", async () => {
-	await appendWhileEdited(world, 2_000 * share, 50 * share);
+	await appendWhileEdited(world, Math.ceil(2_000 * share), Math.ceil(50 * share));
 });
 
 test("agents: two add 500 keys and 500 elements each by read, wait, rename → all 2,000", async () => {
-	await readWaitWrite(world, 500 * share, 300);
+	await readWaitWrite(world, Math.ceil(500 * share), 300);
 });
 
 test("agents: two add keys, each moment of a swap takes up to 40 ms → all are there", async () => {

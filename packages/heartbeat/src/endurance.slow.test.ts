@@ -5,7 +5,7 @@ import { enduranceTimeoutMs, endure } from "./testing/endurance.ts";
 const share = Number(process.env.SLOW_SHARE ?? 1);
 
 test("endurance: a thousand days at 20 % loss → no false down, deaths found in time", () => {
-	const days = 1_000 * share;
+	const days = Math.ceil(1_000 * share);
 	const result = endure({ days, lossRate: 0.2, seed: 1, deathEveryMs: 24 * 3_600_000 });
 	expect(result.deaths).toBeGreaterThan(0.9 * days);
 	expect(result.falseDowns).toBe(0);
