@@ -1,6 +1,7 @@
 export * from "./files/disk-file.ts";
 export * from "./files/exchange-files.ts";
 export * from "./files/lstat.ts";
+export * from "./files/make-durable.ts";
 export * from "./files/obstacle.ts";
 export { openFilesBelow } from "./files/open-files.ts";
 export * from "./files/permissions.ts";

@@ -18,7 +18,6 @@ export * from "./journal.ts";
 export * from "./liveness.ts";
 export * from "./locate.ts";
 export * from "./lock.ts";
-export * from "./make-durable.ts";
 export * from "./messages.ts";
 export * from "./monotonic-clock.ts";
 export * from "./mount-points.ts";

@@ -1,7 +1,7 @@
-import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { isFileMode } from "../files/disk-file.ts";
+import { makeDurable } from "../files/make-durable.ts";
 import { ObstacleError } from "../files/obstacle.ts";
 import { markUnread } from "../files/read-unseen.ts";
 import type { TreeChange } from "../objects/diff.ts";
@@ -26,31 +26,6 @@ function makeLink(target: Buffer, file: string): boolean {
 
 /** Larger contents are not read into memory to be checked out. */
 const largeBytes = 4_194_304;
-
-/** More files than this are made durable by one sync of the file system instead of one fsync each. */
-const fsyncEachUpTo = 64;
-
-async function makeDurable(files: readonly string[], directory: string): Promise<void> {
-	if (files.length === 0) return;
-	if (files.length <= fsyncEachUpTo) {
-		await Promise.all(
-			files.map(async (file) => {
-				const handle = await fs.promises.open(file, "r");
-				try {
-					await handle.sync();
-				} finally {
-					await handle.close();
-				}
-			}),
-		);
-		return;
-	}
-	await new Promise<void>((resolve, reject) => {
-		const child = spawn("sync", ["-f", "--", directory], { stdio: "ignore" });
-		child.on("error", reject);
-		child.on("close", (code) => (code === 0 ? resolve() : reject(new Error(`sync -f ${directory} failed (exit ${code})`))));
-	});
-}
 
 /** A staged file; or why this one cannot be made here. */
 export type Staged = string | ObstacleError;

@@ -8,20 +8,13 @@ import {
 	type GitPath,
 	gitPathBytes,
 	gitPathOf,
+	makeDurable,
 	openMergeStore,
 	PlacesBeneath,
 	type Repository,
 	withObjectReader,
 } from "@robust-sync/git";
-import {
-	compactTimestamp,
-	faultPoint,
-	fsyncDirectory,
-	type Manifest,
-	makeDurable,
-	timestamp,
-	type WorkspacePaths,
-} from "@robust-sync/workspace";
+import { compactTimestamp, faultPoint, fsyncDirectory, type Manifest, timestamp, type WorkspacePaths } from "@robust-sync/workspace";
 import type { Resolution, ResolvedFile, Role } from "../merge/resolution.ts";
 import { pruneSavedVersions, unfinishedPrefix } from "./prune-saved-versions.ts";
 import { nodesOfSide, type SideNodes } from "./side-nodes.ts";

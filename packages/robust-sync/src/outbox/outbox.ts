@@ -1,14 +1,23 @@
 import { randomUUID } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
-import { beneath, blobOid, displayPath, type GitPath, gitPathOf, lstatIfThere, PlacesBeneath, rawPath } from "@robust-sync/git";
+import {
+	beneath,
+	blobOid,
+	displayPath,
+	type GitPath,
+	gitPathOf,
+	lstatIfThere,
+	makeDurable,
+	PlacesBeneath,
+	rawPath,
+} from "@robust-sync/git";
 import {
 	compactTimestamp,
 	faultPoint,
 	fsyncDirectory,
 	listPending,
 	listUnfit,
-	makeDurable,
 	makeOwnDirectory,
 	messageTarget,
 	objectId,
