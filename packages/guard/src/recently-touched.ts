@@ -22,7 +22,7 @@ export async function recentlyTouched(
 ): Promise<Touched[]> {
 	const store = openMergeStore(repository);
 	const since = Math.floor((now - slowLossWindowMs) / 1000);
-	const own = (await steps(store, node, [to], [`--since=@${since} +0000`])).filter(({ isMine }) => isMine).reverse();
+	const own = (await steps(store, node, [to], since)).filter(({ isMine }) => isMine).reverse();
 	const changed = await events(
 		store,
 		own.map(({ commit }) => commit),

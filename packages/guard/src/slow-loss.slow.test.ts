@@ -36,8 +36,8 @@ interface Step {
 	readonly approves?: boolean;
 }
 
-/** A history of which the first `published` steps are. @returns how many files are held; null: none */
-async function heldAfter(steps: readonly Step[], published: number): Promise<number | null> {
+/** A history of which the first `published` steps are. @param origin the time of step 0, in seconds @returns how many files are held; null: none */
+async function heldAfter(steps: readonly Step[], published: number, origin = start): Promise<number | null> {
 	let head: Oid | null = null;
 	let tip: Oid = "";
 	const first: Step = { at: -100_000, changes: range(0, 100).map((index) => put(index)) };
@@ -46,7 +46,7 @@ async function heldAfter(steps: readonly Step[], published: number): Promise<num
 		const made: Parameters<typeof writeCommit>[1] = {
 			parents: head === null ? [] : [head],
 			identity: "one person <p@x>",
-			date: start + at,
+			date: Math.max(0, origin + at),
 			message: Buffer.from(`step\n\n${trailers}\n`),
 			tree: head === null ? repository.emptyTree : null,
 			changes,
@@ -206,5 +206,9 @@ describe("slow loss", () => {
 	];
 	test.each(rows)("slow loss: %s → held or not", async (_name, steps, published, held) => {
 		expect(await heldAfter(steps, published)).toBe(held);
+	});
+
+	test("slow loss: 60 of 100 in minutes, by a clock that stands in 1970 → 60", async () => {
+		expect(await heldAfter(deletions([0, 0, 20], [120, 20, 40], [240, 40, 60]), 2, 60)).toBe(60);
 	});
 });

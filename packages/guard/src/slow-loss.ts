@@ -43,10 +43,12 @@ interface Step {
 
 const trailer = (key: string) => `%(trailers:key=${key},valueonly,separator=%x2C)`;
 
-/** Commits, newest first; no merges. */
-export async function steps(store: Repository, node: string, range: readonly string[], since: readonly string[] = []): Promise<Step[]> {
+/** Commits, newest first; no merges. @param since seconds since the epoch; null: all */
+export async function steps(store: Repository, node: string, range: readonly string[], since: number | null = null): Promise<Step[]> {
 	const format = `--format=%H%n%ct%n${trailer("Robust-Sync-Node")}%n${trailer(approveTrailer)}`;
-	const options = ["-z", "--no-merges", `--max-count=${maxCommits}`, "--no-show-signature", format, ...since];
+	// git takes a time before 1970 for now: a clock that was never set begins there.
+	const from = since === null ? [] : [`--since=@${Math.max(0, since)} +0000`];
+	const options = ["-z", "--no-merges", `--max-count=${maxCommits}`, "--no-show-signature", format, ...from];
 	const { stdout } = await store.run(["log", ...options, "--end-of-options", ...range, "--"]);
 	return stdout
 		.toString("utf8")
@@ -228,7 +230,7 @@ export async function findSlowLoss(repository: Repository, { tip, to, node, limi
 	if (own.length === 0 || ![...(await events(store, own)).values()].some((list) => list.some(takes))) return null;
 	const unpublished = new Set(fresh.map(({ commit }) => commit));
 	const oldest = fresh.filter(({ isMine }) => isMine).reduce((min, { seconds }) => Math.min(min, seconds), Number.POSITIVE_INFINITY);
-	const all = await steps(store, node, [to], [`--since=@${oldest - windowSeconds} +0000`]);
+	const all = await steps(store, node, [to], oldest - windowSeconds);
 	const mine = all.filter(({ isMine }) => isMine).reverse();
 	const changed = await events(
 		store,

@@ -194,6 +194,13 @@ function toldPaths({ paths = [] }: HistoryQuery): { paths: readonly GitPath[]; u
 	return paths.every(canBeTold) ? { paths, untold: null } : { paths: [], untold: paths };
 }
 
+/** The entry of a commit; none where it touches no `untold` path. */
+function entriesOf(header: Header, files: readonly HistoryFile[], untold: readonly GitPath[] | null): HistoryEntry[] {
+	if (untold === null) return [entryOf(header, files)];
+	const selected = files.filter((file) => isSelected(file.path, untold));
+	return selected.length > 0 ? [entryOf(header, selected)] : [];
+}
+
 const rangeOf = ({ head, since, until, inOrder, timeoutMs }: HistoryQuery, paths: readonly GitPath[]): Range => ({
 	start: until?.kind === "commit" ? until.commit : head,
 	paths,
@@ -222,12 +229,7 @@ async function readQuickly(store: Repository, query: HistoryQuery): Promise<Hist
 	const [only] = paths;
 	if (untold === null && paths.length === 1 && only !== undefined) return (await walkFollowing(store, range, only, limit)).slice(0, limit);
 	const walked = await walkWithFiles(store, range, untold === null ? limit : Number.POSITIVE_INFINITY);
-	const entries = walked.map(({ header, files }) => entryOf(header, ownFiles(files)));
-	if (untold === null) return entries;
-	return entries
-		.map((entry) => ({ ...entry, files: entry.files.filter((file) => isSelected(file.path, untold)) }))
-		.filter((entry) => entry.files.length > 0)
-		.slice(0, limit);
+	return walked.flatMap(({ header, files }) => entriesOf(header, ownFiles(files), untold)).slice(0, limit);
 }
 
 /** Where a file got its name from another one. */
@@ -314,11 +316,7 @@ async function readCarefully(store: Repository, query: HistoryQuery): Promise<Hi
 		for (let at = 0; at < headers.length && entries.length < limit; at += comparedAtOnce) {
 			const some = headers.slice(at, at + comparedAtOnce);
 			const files = all ?? (await readFiles(store, some, paths, timeoutMs));
-			for (const header of some) {
-				const changed = files.get(header.commit) ?? [];
-				const own = untold === null ? changed : changed.filter((file) => isSelected(file.path, untold));
-				if (untold === null || own.length > 0) entries.push(entryOf(header, own));
-			}
+			for (const header of some) entries.push(...entriesOf(header, files.get(header.commit) ?? [], untold));
 		}
 		// Where there are enough, the last of them may be the one that made it.
 		const first = oldest ?? headers.at(-1);

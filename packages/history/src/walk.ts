@@ -67,7 +67,7 @@ function logArguments({ start, paths, since, until, inOrder }: Range, limit: num
 	];
 }
 
-const optionsOf = ({ timeoutMs }: Range) => ({
+const optionsOf = ({ timeoutMs }: Pick<Range, "timeoutMs">) => ({
 	env: { GIT_LITERAL_PATHSPECS: "1" },
 	...(timeoutMs === undefined ? {} : { timeoutMs }),
 });
@@ -168,9 +168,8 @@ export async function compareCommits(
 	});
 	const { onOutput, end } = nulTexts((record) => parser.token(record));
 	await store.run(["diff-tree", "--stdin", "-z", "-r", "--root", ...filesFormat, "--", ...paths.map(displayPath)], {
-		env: { GIT_LITERAL_PATHSPECS: "1" },
+		...optionsOf({ timeoutMs }),
 		input: pairs.join(""),
-		...(timeoutMs === undefined ? {} : { timeoutMs }),
 		...(isLimited ? { maxDataBytes } : {}),
 		onOutput,
 	});

@@ -93,7 +93,7 @@ function tools(workspace: WorkspacePaths): Readonly<Record<string, Definition>> 
 				"Take back changes of a node, a period or single commits, and keep later work. With dry_run (the default) only say what would be done. A node without since, until or paths takes all: true.",
 			readOnly: false,
 			input: z.object({
-				commits: z.optional(z.array(z.string().check(z.regex(/^[0-9a-f]{4,64}$/))).check(z.maxLength(1_000))),
+				commits: z.optional(z.array(z.string().check(z.regex(/^[0-9a-f]{7,64}$/))).check(z.maxLength(1_000))),
 				paths: z.optional(paths),
 				by: z.optional(text),
 				since: z.optional(text),

@@ -37,6 +37,12 @@ test("an allowed value: the same path, rule and value → allowed; another of ea
 	expect(text).not.toContain("value\t");
 });
 
+test.each(["#notes#", "a*b?.md", "a\\b.md", "a\tb\n.md"])("an allowed value: at %j → allowed there", (path) => {
+	const salt = newSalt();
+	const text = withAllowed("", [patternOf(path)], [{ rule: "jwt", hash: hashOf("value", salt) }], salt);
+	expect(notAllowed(parseAllowed(text), path, [{ rule: "jwt", value: "value" }])).toEqual([]);
+});
+
 test("this machine's own secret: allowed by a file that travels → held; here → allowed", () => {
 	const salt = newSalt();
 	const lines = ["own:.env A", "*"].map((rule) => `**\t${rule}\t${salt}.${hashOf("value", salt)}`).join("\n");

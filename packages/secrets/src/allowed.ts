@@ -34,8 +34,8 @@ export function newSalt(): string {
 	return randomBytes(12).toString("hex");
 }
 
-/** The pattern that covers a path, and of others only those with other blanks in their name. @param path as UTF-8 text */
-export const patternOf = (path: string): string => path.replaceAll(/[*?\\]/g, "\\$&").replaceAll(/[\t\r\n]/g, "?");
+/** The pattern that covers a path, and of others only those with other blanks in their name; it begins no comment. @param path as UTF-8 text */
+export const patternOf = (path: string): string => path.replaceAll(/[*?\\]|^#/g, "\\$&").replaceAll(/[\t\r\n]/g, "?");
 
 /**
  * A `.secretsallow` with some values added to it.

@@ -173,6 +173,22 @@ group("own secrets", () => {
 		expect([value, JSON.stringify(value), encodeURIComponent(value), `x ${base64} y`].map(isFound)).toEqual([true, true, true, true]);
 		expect(isFound("another text")).toBe(false);
 	});
+
+	const token = generatedSecrets(3).find(({ kind }) => kind === "github personal")?.value ?? "";
+	const [start, end] = [token.slice(0, 10), token.slice(10)];
+	test.each([
+		["as it is", token],
+		["put together", `x = "${start}" + "${end}"\n`],
+		["on two lines", `x = "${start}" +\n  "${end}"\n`],
+		["folded", `token: >-\n  ${start}\n  ${end}\n`],
+		["escaped", `x = "\\x67${token.slice(1)}"\n`],
+		["in an address", `x=%67${token.slice(1)}\n`],
+		["in base64", Buffer.from(`token = ${token} of a text`).toString("base64")],
+	])("own secret: %s, its other rules allowed → found", (_form, content) => {
+		const finder = new SecretFinder([{ name: "X", value: token }]);
+		const { matches } = finder.inspect(Buffer.from(content), undefined, ({ rule }) => !rule.startsWith("own:"));
+		expect(new Set(matches.map(({ rule }) => rule))).toEqual(new Set(["own:X"]));
+	});
 });
 
 test("allowed values: more than are compared at once → the next one is still found", () => {

@@ -169,9 +169,11 @@ export class SecretFinder {
 	/** Searches what a content stands for; what it holds is said to be where that begins. */
 	#searchDerived({ text, at, end }: Derived & { readonly end: number }, found: Match[], limit: number, skipping: Skipping): void {
 		// Most of it is as it is in the content, and has been found there.
-		for (const match of this.#search(Buffer.from(text, "latin1"), text, limit, null, skipping))
-			if (!found.some(({ value }) => value === match.value) && !skipping.skipped.some(({ value }) => value === match.value))
-				found.push({ ...match, start: at, end });
+		for (const match of this.#search(Buffer.from(text, "latin1"), text, limit, null, skipping)) {
+			// An own secret is not covered by another rule's match: a file that travels may allow that one.
+			const covers = ({ rule, value }: Match) => value === match.value && (rule === match.rule || !match.rule.startsWith(ownRule));
+			if (!found.some(covers) && !skipping.skipped.some(covers)) found.push({ ...match, start: at, end });
+		}
 	}
 
 	/** @param places to be filled in; texts in base64 are decoded then; null: what is searched is derived already */

@@ -185,12 +185,15 @@ async function pathsWith(
 }
 
 /** The same of the files that a commit has: what a value that was forgotten is still in. */
-async function namesWith({ paths, config, options }: ForgetRequest, head: Oid | null, value: Buffer | null): Promise<string[]> {
+async function namesWith({ paths, config }: ForgetRequest, head: Oid | null, value: Buffer | null): Promise<string[]> {
 	if (value === null || head === null) return [];
 	const repository = await openWorkspaceRepository(paths, config);
 	const { stdout } = await openMergeStore(repository).run(["ls-tree", "-r", "-t", "-z", "--name-only", head]);
-	const names = stdout.toString("utf8").split("\0");
-	return options.json ? [] : names.filter((name) => name.includes(value.toString("utf8")));
+	const text = value.toString("utf8");
+	return stdout
+		.toString("utf8")
+		.split("\0")
+		.filter((name) => name.includes(text));
 }
 
 const inName = (name: string) => `the value is in a name, and names stay in history: ${printable(name)}: revoke the value (docs/leaks.md)`;
