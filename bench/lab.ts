@@ -45,7 +45,7 @@ export async function timed(work: () => unknown): Promise<number> {
 	return performance.now() - started;
 }
 
-/** Looks every millisecond until `isTrue`. @throws after 60 s, or this many that BENCH_PATIENCE_S says (a million files take longer) */
+/** Looks every millisecond until `isTrue`. @throws after 60 s, or as many seconds as BENCH_PATIENCE_S says (a million files take longer) */
 export async function until(what: string, isTrue: () => boolean): Promise<void> {
 	const deadline = performance.now() + Number(process.env.BENCH_PATIENCE_S ?? 60) * 1_000;
 	while (!isTrue()) {

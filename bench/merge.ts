@@ -294,7 +294,7 @@ function comparison(lab: Lab): BenchRow[] {
 			const theirs = faults(of, merge);
 			for (const [fault, what] of [
 				["invalid", "is not JSON"],
-				["lost", "lacks something that a side wrote, unreported"],
+				["lost", "lacks something that a side wrote, without a report"],
 				["back", "has something that was removed, or more of it than there was"],
 				["rewritten", "is written otherwise where nobody changed it"],
 			] as const) {

@@ -46,6 +46,7 @@ export * from "./process/nul-records.ts";
 export * from "./process/operation.ts";
 export { ignoreProgress, type OnProgress, type Progress, WorkCounter } from "./process/progress.ts";
 export * from "./process/repository.ts";
+export * from "./process/retry-after.ts";
 export * from "./process/ssh-connection.ts";
 export { localHub } from "./remote/hub-disk.ts";
 export * from "./remote/replace-branch.ts";

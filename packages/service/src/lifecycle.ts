@@ -20,7 +20,7 @@ export interface ServiceControl {
 	exit(code: number, reason: string, options?: { graceMs?: number }): void;
 	/**
 	 * The main loop has nothing to do for this many milliseconds (Infinity: it only answers to events), or begins one
-	 * step that may take so long. Until then the watchdog expects no progress; the next change of progress() ends
+	 * step that may take that long. Until then the watchdog expects no progress; the next change of progress() ends
 	 * that. Without it progress() must change every half window (under our own supervisor 5 min; else WatchdogSec/2).
 	 */
 	idle(durationMs: number): void;

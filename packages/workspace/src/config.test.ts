@@ -189,6 +189,18 @@ describe("flag over environment over .sync_env over default", () => {
 		expect(load("SYNC_INTERVAL=11", { SYNC_INTERVAL: "" }).syncIntervalSeconds).toBe(11);
 	});
 
+	test("configuration: three values not accepted → a line each, a flag's by its name", () => {
+		const env = { LOG_LEVEL: "chatty", HEARTBEAT_KEY: "short" };
+		const lines = [
+			"HEARTBEAT_KEY has a value that is not accepted: give a secret",
+			'--interval "soon" is not accepted: give a number',
+			'LOG_LEVEL="chatty" is not accepted: give one of',
+		].map((start) => expect.stringMatching(new RegExp(`^${start}[^\n]*$`)));
+		expect(() => loadConfig({ workspace: workspaceWith(null), flags: { SYNC_INTERVAL: "soon" }, env })).toThrow(
+			expect.objectContaining({ exitCode: 2, name: "ConfigError", lines, message: expect.not.stringContaining("\n") }),
+		);
+	});
+
 	test("configuration: no file → no problem; an unreadable one → 2", () => {
 		expect(load(null, {}).syncIntervalSeconds).toBe(60);
 		const workspace = workspaceWith(null);

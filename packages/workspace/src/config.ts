@@ -87,6 +87,19 @@ export class ConfigError extends Error {
 	}
 }
 
+/** More than one variable has such a value: a line each. Exit code 2. */
+class ConfigErrors extends Error {
+	readonly exitCode = 2;
+	override readonly name = "ConfigError";
+	readonly lines: readonly string[];
+
+	constructor(errors: readonly ConfigError[]) {
+		const lines = errors.map(({ message }) => message);
+		super(lines.join("; "));
+		this.lines = lines;
+	}
+}
+
 /** The variables whose values are never shown. */
 export const secretVariables: ReadonlySet<string> = new Set([
 	"HEARTBEAT_KEY",
@@ -322,6 +335,21 @@ export function parseConfig(values: Values): Config {
 	};
 }
 
+/** Every variable in `values` whose value is not accepted, and the configuration without those. */
+export function checkConfig(values: Values): { config: Config; errors: ConfigError[] } {
+	const left = { ...values };
+	const errors: ConfigError[] = [];
+	for (;;) {
+		try {
+			return { config: parseConfig(left), errors };
+		} catch (error) {
+			if (!(error instanceof ConfigError) || !(error.variable in left)) throw error;
+			errors.push(error);
+			delete left[error.variable];
+		}
+	}
+}
+
 /** The flags that stand for a variable: what is wrong with a value is said by the name it was given with. */
 const flagOf: Readonly<Record<string, string>> = {
 	NODE_NAME: "--node",
@@ -342,17 +370,18 @@ export interface LoadConfigOptions {
 
 /**
  * The configuration of a workspace: flag over environment over `.sync_env` over default.
- * @throws ConfigError, EnvFileError (both exit code 2)
+ * @throws ConfigError, or one error with a line for each where several values are not accepted; EnvFileError (all exit code 2)
  */
 export function loadConfig({ workspace, flags = {}, env = process.env }: LoadConfigOptions): Config {
 	const merged: Record<string, string | undefined> = { ...readEnvFile(path.join(workspace, ".sync_env")) };
 	for (const source of [env, flags]) {
 		for (const [name, value] of Object.entries(source)) if (value !== undefined && value !== "") merged[name] = value;
 	}
-	try {
-		return parseConfig(merged);
-	} catch (error) {
-		const flag = error instanceof ConfigError && flags[error.variable] ? flagOf[error.variable] : undefined;
-		throw flag === undefined ? error : (error as ConfigError).ofFlag(flag);
-	}
+	const { config, errors } = checkConfig(merged);
+	const [first, ...others] = errors.map((error) => {
+		const flag = flags[error.variable] ? flagOf[error.variable] : undefined;
+		return flag === undefined ? error : error.ofFlag(flag);
+	});
+	if (first === undefined) return config;
+	throw others.length === 0 ? first : new ConfigErrors([first, ...others]);
 }

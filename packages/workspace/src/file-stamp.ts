@@ -1,12 +1,13 @@
-import { statSync } from "node:fs";
+import { type lstatSync, statSync } from "node:fs";
 
 /**
  * By what a file is known to be as it was when it was last read. The inode counts because state files are replaced by rename; the time of
  * change (ctime) tells of a write whose own time was set back.
+ * @param stat `lstatSync` where a link is not followed
  * @returns null: there is none
  * @throws file system errors other than that
  */
-export function fileStamp(file: string): string | null {
-	const stats = statSync(file, { bigint: true, throwIfNoEntry: false });
+export function fileStamp(file: string, stat: typeof statSync | typeof lstatSync = statSync): string | null {
+	const stats = stat(file, { bigint: true, throwIfNoEntry: false });
 	return stats ? `${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}` : null;
 }

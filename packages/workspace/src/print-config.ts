@@ -1,27 +1,12 @@
 // The configuration that services of a workspace would start with: `node dist/print-config.mjs FILE` prints one "NAME<TAB>value" a line
 // for deploy/setup.sh. Values are those of FILE, an .sync_env, and the defaults; secrets are checked and not printed. What is not accepted
 // is one line on standard error for each variable, and exit code 2.
-import { type Config, ConfigError, parseConfig, secretVariables } from "./config.ts";
+import { ConfigError, checkConfig, secretVariables } from "./config.ts";
 import { EnvFileError, readEnvFile } from "./env-file.ts";
-
-/** Every variable whose value is not accepted, and the configuration without those. */
-function check(written: Record<string, string>): { config: Config; errors: ConfigError[] } {
-	const values = { ...written };
-	const errors: ConfigError[] = [];
-	for (;;) {
-		try {
-			return { config: parseConfig(values), errors };
-		} catch (error) {
-			if (!(error instanceof ConfigError) || !(error.variable in values)) throw error;
-			errors.push(error);
-			delete values[error.variable];
-		}
-	}
-}
 
 try {
 	const written = readEnvFile(process.argv[2] ?? "");
-	const { config, errors } = check(written);
+	const { config, errors } = checkConfig(written);
 	for (const { message, exitCode } of errors) {
 		process.stderr.write(`${message}\n`);
 		process.exitCode = exitCode;

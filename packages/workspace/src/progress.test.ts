@@ -20,7 +20,7 @@ test.each([
 	[{ total: null, remaining_seconds: null }, "adding files: 12,000, 800/s"],
 	[{ per_second: null, remaining_seconds: null }, "adding files: 12,000 of 50,000 (24 %)"],
 	[{ what: "rewriting", unit: "commits", remaining_seconds: 200 }, "rewriting: 12,000 of 50,000 commits (24 %), about 3 min left, 800/s"],
-	[{ what: "sending", unit: "bytes", remaining_seconds: 9_000 }, "sending: 12.0 kB of 50.0 kB (24 %), about 2.5 h left, 800 bytes/s"],
+	[{ what: "sending", unit: "bytes", remaining_seconds: 9_000 }, "sending: 12.0 kB of 50.0 kB (24 %), about 3 h left, 800 bytes/s"],
 	[{ done: 60_000, remaining_seconds: 0 }, "adding files: 60,000 of 50,000 (100 %), about 0 s left, 800/s"],
 	[{ done: 0, total: 0, per_second: null, remaining_seconds: null }, "adding files: 0 of 0"],
 ])("progress: %j → %s", (fields, text) => {

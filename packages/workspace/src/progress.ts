@@ -1,5 +1,6 @@
 import { rmSync } from "node:fs";
 import * as z from "zod/mini";
+import { shortDuration } from "./format-duration.ts";
 import { formatSize } from "./format-size.ts";
 import type { WorkspacePaths } from "./paths.ts";
 import { readState } from "./read-state.ts";
@@ -47,12 +48,6 @@ export async function writeProgress(
 
 const whole = (value: number) => Math.round(value).toLocaleString("en-US");
 
-function lengthOf(seconds: number): string {
-	if (seconds < 100) return `${seconds} s`;
-	if (seconds < 5_400) return `${Math.round(seconds / 60)} min`;
-	return `${(seconds / 3_600).toFixed(1)} h`;
-}
-
 /** `adding files: 12,000 of 50,000 (24 %), about 48 s left, 800/s`. */
 export function progressText({
 	what,
@@ -67,7 +62,7 @@ export function progressText({
 	const noun = isBytes || what.endsWith(` ${unit}`) ? "" : ` ${unit}`;
 	const share = total === null || total <= 0 ? "" : ` (${Math.floor((Math.min(done, total) / total) * 100)} %)`;
 	const parts = [`${what}: ${amount(done)}${total === null ? "" : ` of ${amount(total)}`}${noun}${share}`];
-	if (remaining_seconds !== null) parts.push(`about ${lengthOf(remaining_seconds)} left`);
+	if (remaining_seconds !== null) parts.push(`about ${shortDuration(remaining_seconds * 1_000)} left`);
 	if (per_second !== null) parts.push(`${amount(per_second)}/s`);
 	return parts.join(", ");
 }

@@ -87,7 +87,7 @@ const crashLoopStarts = 3;
 
 /**
  * Alerts that came without a reason, that stayed after the end, and that never came although they had to.
- * @param outages incidents that were made long enough that someone must be told
+ * @param outages incidents that were made to last so long that an alert must be sent
  * @param watchers names of the nodes whose monitors ran
  */
 export function checkAlerts(

@@ -17,7 +17,7 @@ const maxPlainPaths = 200_000;
 const maxCopies = 100;
 /** Directories in one another: a path of 4,096 bytes (PATH_MAX) has fewer. */
 const maxDepth = 1_000;
-/** This many times it is found out exactly whether a tree is small enough by now. */
+/** How often it is at most found out exactly whether a tree is small enough by now. */
 const maxExactCuts = 20;
 /** Levels that are read at all. */
 const maxLevels = 2 * maxDepth;

@@ -30,6 +30,17 @@ test.each<[string, string[], HttpAnswer | null]>([
 		["HTTP/1.1 503 x", "Retry-After: Thu, 01 Jan 2026 00:01:30 GMT"],
 		{ status: 503, retryAfterMs: 90_000, isLimited: true },
 	],
+	["a fraction of a second", ["HTTP/1.1 429 x", "Retry-After: 0.35"], { status: 429, retryAfterMs: 350, isLimited: true }],
+	[
+		"a date of the older form",
+		["HTTP/1.1 503 x", "Retry-After: Thursday, 01-Jan-26 00:01:30 GMT"],
+		{ status: 503, retryAfterMs: 90_000, isLimited: true },
+	],
+	[
+		"a date that is over",
+		["HTTP/1.1 429 x", "Retry-After: Wed, 31 Dec 2025 00:00:00 GMT"],
+		{ status: 429, retryAfterMs: 0, isLimited: true },
+	],
 	["a year", ["HTTP/1.1 429 x", "Retry-After: 31536000"], { status: 429, retryAfterMs: 86_400_000, isLimited: true }],
 	["nonsense", ["HTTP/1.1 429 x", "Retry-After: soon"], { status: 429, retryAfterMs: null, isLimited: false }],
 	["negative", ["HTTP/1.1 429 x", "Retry-After: -5"], { status: 429, retryAfterMs: null, isLimited: false }],

@@ -2,6 +2,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import type { Repository } from "./repository.ts";
+import { parseRetryAfter } from "./retry-after.ts";
 
 /** The last answer of a web server to one git command. */
 export interface HttpAnswer {
@@ -52,14 +53,11 @@ export function readHttpTrace(trace: string, now: number): HttpAnswer | null {
 	if (status === null || status > 599) return null;
 	const remaining = headers.get("x-ratelimit-remaining") ?? headers.get("ratelimit-remaining");
 	const retryAfterMs = parseRetryAfter(headers.get("retry-after"), headers.get("date"), now);
-	return { status, retryAfterMs, isLimited: remaining === "0" || retryAfterMs !== null };
-}
-
-/** RFC 9110, section 10.2.3: seconds, or a date; that is read against the server's own clock where it says what that shows. */
-function parseRetryAfter(value: string | undefined, date: string | undefined, now: number): number | null {
-	if (value === undefined) return null;
-	const waitMs = /^\d{1,9}$/.test(value) ? Number(value) * 1_000 : Date.parse(value) - (Date.parse(date ?? "") || now);
-	return Number.isNaN(waitMs) || waitMs < 0 ? null : Math.min(waitMs, longestRetryAfterMs);
+	return {
+		status,
+		retryAfterMs: retryAfterMs === null ? null : Math.min(retryAfterMs, longestRetryAfterMs),
+		isLimited: remaining === "0" || retryAfterMs !== null,
+	};
 }
 
 let directory: string | null | undefined;

@@ -10,7 +10,7 @@ import { ignoreProgress, type OnProgress } from "./progress.ts";
 /** A 40 or 64 digit object id. */
 export type Oid = string;
 
-/** This often a command is run that a shrinking file kills, with this many milliseconds in between. */
+/** How often a command that a shrinking file kills is run, and the pause in between. */
 const shrunkFileAttempts = 8;
 const shrunkFilePauseMs = 20;
 

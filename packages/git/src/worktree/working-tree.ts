@@ -130,7 +130,7 @@ export interface PlacedFile {
 	readonly isIntact: boolean;
 }
 
-/** This often a path that is written to without pause is looked at again. */
+/** How often a path that is written to without pause is looked at again. */
 const maxAttempts = 100;
 /** After this many tries to merge into a file, one that only grows counts as known. */
 const appendAttempts = 3;

@@ -22,11 +22,9 @@ export function joinSameNames(
 	later: Elements,
 	keys: Interner,
 ): { readonly entries: readonly Entry[]; readonly joined: ReadonlySet<Entry> } {
-	const joined = new Set<Entry>();
 	const alone = (side: "older" | "later") => entries.filter((entry) => entry[side === "older" ? "later" : "older"] === NONE);
 	const [inOlder, inLater] = [alone("older"), alone("later")];
-	if (inOlder.length === 0 || inLater.length === 0) return { entries, joined };
-	let all = entries;
+	if (inOlder.length === 0 || inLater.length === 0) return { entries, joined: new Set() };
 	for (const name of GENERATED_NAMES) {
 		const key = keys.id(name);
 		const byName = (of: readonly Entry[], version: Elements, side: "older" | "later") => {
@@ -47,15 +45,16 @@ export function joinSameNames(
 		for (const [value, l] of theirs) {
 			const o = mine.get(value);
 			if (o === undefined) continue;
-			const one: Entry = { base: NONE, older: o.older, later: l.later };
 			gone.add(o);
-			replaced.set(l, one);
-			joined.add(one);
+			replaced.set(l, { base: NONE, older: o.older, later: l.later });
 		}
-		if (gone.size > 0) all = all.filter((entry) => !gone.has(entry)).map((entry) => replaced.get(entry) ?? entry);
-		if (gone.size > 0) break;
+		if (gone.size === 0) continue;
+		return {
+			entries: entries.filter((entry) => !gone.has(entry)).map((entry) => replaced.get(entry) ?? entry),
+			joined: new Set(replaced.values()),
+		};
 	}
-	return { entries: all, joined };
+	return { entries, joined: new Set() };
 }
 
 /** What names each element, null for one without a name; null: two have the same name. */

@@ -1,3 +1,4 @@
+import { parseRetryAfter } from "@robust-sync/git";
 import type { Dispatcher, Pool } from "undici";
 import { ChannelError } from "../delivery/channel.ts";
 
@@ -43,7 +44,7 @@ export async function postJson(url: string, body: unknown, { signal, timeoutMs =
 		}).then(async (reply) => ({
 			status: reply.statusCode,
 			body: await readText(reply.body),
-			retryAfterMs: parseRetryAfter(reply.headers["retry-after"]),
+			retryAfterMs: parseRetryAfter(firstOf(reply.headers["retry-after"]), firstOf(reply.headers.date), Date.now()),
 		}));
 		return await Promise.race([exchange, limit.reached]);
 	} catch (error) {
@@ -102,16 +103,7 @@ async function readText(body: AsyncIterable<Buffer>): Promise<string> {
 	return Buffer.concat(chunks).subarray(0, longestBody).toString("utf8");
 }
 
-/**
- * Retry-After in milliseconds: seconds (some services write fractions), or the date by which a proxy says it (RFC 9110, 10.2.3); null: neither.
- * @param now milliseconds since the epoch
- */
-export function parseRetryAfter(header: string | string[] | undefined, now = Date.now()): number | null {
-	const text = (Array.isArray(header) ? header[0] : header)?.trim() ?? "";
-	if (/^\d{1,6}(\.\d{1,9})?$/.test(text)) return Math.ceil(Number(text) * 1000);
-	const at = /^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$/.test(text) ? Date.parse(text) : Number.NaN;
-	return Number.isNaN(at) ? null : Math.max(0, at - now);
-}
+const firstOf = (header: string | string[] | undefined) => (Array.isArray(header) ? header[0] : header);
 
 /** Why there was no answer, in words of our own: a client's message may hold the address. */
 export function reasonOf(error: unknown): string {

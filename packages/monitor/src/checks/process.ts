@@ -6,7 +6,7 @@ import { executableOf, serviceAction } from "./advice.ts";
 
 /** A stop that was asked for is followed by a start when it is a restart or an upgrade. */
 const restartGraceMs = 10_000;
-/** After a boot, a first installation or a stop on purpose: so long may it take until someone starts it. */
+/** After a boot, a first installation or a stop on purpose: a service may take this long to be started. */
 const startGraceMs = 60_000;
 const settlingMs = 30_000;
 /** This many restarts within ten minutes are a loop, although it is up at every look. */

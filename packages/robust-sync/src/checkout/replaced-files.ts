@@ -21,7 +21,7 @@ import {
 export const lateWriteWindowMs = 60 * 60_000;
 /** A file that is rewritten this soon after a checkout may have been read before it. */
 export const staleWriteWindowMs = 10_000;
-/** Someone who rewrites a file that was rewritten from a stale version is looked for as long as this after the checkout. */
+/** For this long after the checkout, a file that was rewritten from a stale version is watched for another writer that rewrites it in turn. */
 export const replacementsWindowMs = 2 * staleWriteWindowMs + 60_000;
 /** An agent that has read a file may think for so long, and then write it back. */
 export const unreadWindowMs = 60 * 60_000;

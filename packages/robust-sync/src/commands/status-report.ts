@@ -1,6 +1,7 @@
 import { counted } from "@robust-sync/service/counted";
 import { ExitCode } from "@robust-sync/service/exit-codes";
 import { printable, printableJson } from "@robust-sync/service/printable";
+import { shortDuration } from "@robust-sync/workspace/format-duration";
 import { heldLossCommands, heldLossText } from "@robust-sync/workspace/held-loss-text";
 import { type ProgressState, progressText } from "@robust-sync/workspace/progress";
 import type { StateRead } from "@robust-sync/workspace/read-state";
@@ -36,11 +37,7 @@ export function notRunning(report: StatusReport, reason: string): StatusReport {
 }
 
 function age(at: string | null, now: number): string {
-	if (at === null) return "never";
-	const seconds = Math.max(0, Math.round((now - Date.parse(at)) / 1000));
-	if (seconds < 120) return `${seconds} s ago`;
-	if (seconds < 7_200) return `${Math.round(seconds / 60)} min ago`;
-	return `${Math.round(seconds / 3_600)} h ago`;
+	return at === null ? "never" : `${shortDuration(now - Date.parse(at))} ago`;
 }
 
 /** What belongs to the report, beside the state. */

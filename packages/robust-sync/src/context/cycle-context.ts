@@ -112,7 +112,7 @@ export interface CycleMemory {
 	/** A search for the files that the hub refuses, which is not over. */
 	search: RefusalSearch | null;
 	/** How the index was when it was last known to be as SYNC_EXCLUDE wants it, and how many tracked files are excluded. */
-	excluded: { readonly stamp: string; readonly files: number };
+	excluded: { readonly stamp: string | null; readonly files: number };
 	/** How each state file was when it was last found to be valid (state-files.ts). */
 	readonly validStates: Map<string, string>;
 	/** What was searched for secrets, and what was found. */

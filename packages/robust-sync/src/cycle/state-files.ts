@@ -18,8 +18,8 @@ import {
 	unsavedMergesSchema,
 	WorkspacePaths,
 } from "@robust-sync/workspace";
+import { fileStamp } from "@robust-sync/workspace/file-stamp";
 import type { CycleContext } from "../context/cycle-context.ts";
-import { fileStamp } from "../context/file-stamp.ts";
 import { forgetStateSchema } from "../forget/forget-state.ts";
 import { outboxSchema } from "../outbox/outbox.ts";
 import { refusedSchema } from "../remote/refused-files.ts";
@@ -85,7 +85,7 @@ export async function setAsideInvalidStates({ paths, memory, now }: CycleContext
 	const moved: string[] = [];
 	for (const [file, schema] of ofCycles(paths)) {
 		const stamp = fileStamp(file, fs.lstatSync);
-		if (stamp === "" || memory.validStates.get(file) === stamp) continue;
+		if (stamp === null || memory.validStates.get(file) === stamp) continue;
 		readOwnState(file, schema, {
 			now,
 			onCorrupt: (to, problem) => moved.push(`sync/${path.basename(file)} was not valid (${problem}): it is ${path.basename(to)} now`),

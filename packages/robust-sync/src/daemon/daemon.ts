@@ -34,13 +34,13 @@ import {
 	WorkspacePaths,
 	withRemoteMessage,
 } from "@robust-sync/workspace";
+import { fileStamp } from "@robust-sync/workspace/file-stamp";
 import { sayHeld } from "../checkout/guard.ts";
 import { PlacedFiles } from "../checkout/placed-files.ts";
 import { ReplacedFiles } from "../checkout/replaced-files.ts";
 import { backOffMs } from "../context/back-off.ts";
 import { type CycleContext, type CycleMemory, openWorkspaceRepository } from "../context/cycle-context.ts";
 import { changesText, pulledText, savedText } from "../context/cycle-text.ts";
-import { fileStamp } from "../context/file-stamp.ts";
 import { noteFirstChange } from "../context/first-changes.ts";
 import { workspaceProgress } from "../context/progress.ts";
 import { SyncError, toSyncError } from "../context/sync-error.ts";
@@ -97,7 +97,7 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean, clock: Monot
 		placed: new PlacedFiles(paths),
 		steps: null,
 		search: null,
-		excluded: { stamp: "", files: 0 },
+		excluded: { stamp: null, files: 0 },
 		validStates: new Map(),
 		secrets: new SecretMemory(),
 		forget: new ForgetMemory(),
@@ -169,7 +169,7 @@ export class Daemon {
 	#control: ServiceControl | undefined;
 	#instance: Lock | undefined;
 	#repository: Repository | undefined;
-	#repositoryStamp = "";
+	#repositoryStamp: string | null = null;
 	/** The address that the pace is for; null: not known yet. */
 	#hubUrl: string | null = null;
 	#watcher: WorkspaceWatcher | undefined;

@@ -9,5 +9,5 @@ export interface Finding {
 }
 
 export const ok = (check: string, message: string): Finding => ({ check, status: "ok", message, fix: null });
-export const warning = (check: string, message: string, fix: string | null): Finding => ({ check, status: "warning", message, fix });
-export const failed = (check: string, message: string, fix: string | null): Finding => ({ check, status: "failed", message, fix });
+export const warning = (check: string, message: string, fix: string): Finding => ({ check, status: "warning", message, fix });
+export const failed = (check: string, message: string, fix: string): Finding => ({ check, status: "failed", message, fix });

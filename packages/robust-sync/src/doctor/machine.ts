@@ -123,7 +123,7 @@ export function checkFileSystem(paths: WorkspacePaths, disk = realDisk): Finding
 		if (probe !== null) fs.rmSync(probe, { recursive: true, force: true });
 	}
 	if (found.length === 0)
-		found.push(ok(check, `${((bavail / Math.max(1, blocks)) * 100).toFixed(0)} % free (${((bavail * bsize) / 1e9).toFixed(1)} GB)`));
+		found.push(ok(check, `${((bavail / Math.max(1, blocks)) * 100).toFixed(0)} % free (${formatSize(bavail * bsize)})`));
 	return found;
 }
 

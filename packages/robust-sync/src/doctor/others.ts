@@ -143,8 +143,6 @@ interface Checks {
 	readonly checks?: readonly { readonly name: string; readonly status: string; readonly message: string }[];
 }
 
-const byStatus = { ok, warning, critical: failed } as const;
-
 /** What `monitor --check` says: services, clock, conflicts, alerts and their channels. */
 export async function checkByMonitor(paths: WorkspacePaths): Promise<Finding[]> {
 	const isNew = readState(paths.syncState, syncStateSchema).kind === "missing";
@@ -156,8 +154,8 @@ export async function checkByMonitor(paths: WorkspacePaths): Promise<Finding[]> 
 			.filter(({ name }) => name !== "disk" && !name.startsWith("heartbeat:") && !(isNew && name === "sync"))
 			.map(({ name, status, message }) => {
 				const [text = "", action] = printable(message).split(/ ?Do: /);
-				const make = byStatus[status as keyof typeof byStatus] ?? warning;
-				return { ...make(name, text, null), fix: status === "ok" ? null : (action ?? "monitor --check") };
+				if (status === "ok") return ok(name, text);
+				return (status === "critical" ? failed : warning)(name, text, action ?? "monitor --check");
 			})
 	);
 }

@@ -16,8 +16,8 @@ import {
 import { leaveExcluded, placeIncluded } from "@robust-sync/resolve";
 import { counted } from "@robust-sync/service/counted";
 import { isLinkedWorkTree } from "@robust-sync/workspace";
+import { fileStamp } from "@robust-sync/workspace/file-stamp";
 import { type CycleContext, integrateContext } from "../context/cycle-context.ts";
-import { fileStamp } from "../context/file-stamp.ts";
 
 // SYNC_EXCLUDE: what is configured, and what is in effect. A path that is excluded from now on is published first, as it is here.
 
@@ -29,17 +29,17 @@ function onlyFewer(before: readonly string[], after: readonly string[]): boolean
 	return after.length === 0 || (isPlain && after.every((pattern) => before.includes(pattern)));
 }
 
-const stampOfIndex = ({ repository }: CycleContext): string => fileStamp(`${repository.gitDirectory}/index`);
+const stampOfIndex = ({ repository }: CycleContext): string | null => fileStamp(`${repository.gitDirectory}/index`);
 
 /** Brings index and files to what is in effect. Asks nothing where neither the index nor the patterns have changed since. */
 async function enforce(context: CycleContext): Promise<readonly GitPath[]> {
 	const { repository, memory, log } = context;
 	if (excludePatterns(repository).length === 0) {
-		memory.excluded = { stamp: "", files: 0 };
+		memory.excluded = { stamp: null, files: 0 };
 		return [];
 	}
 	const again = isLeaving(repository);
-	if (!again && memory.excluded.stamp !== "" && memory.excluded.stamp === stampOfIndex(context)) return [];
+	if (!again && memory.excluded.stamp !== null && memory.excluded.stamp === stampOfIndex(context)) return [];
 	const { oid: head } = await readHead(repository);
 	if (head === null || isIndexMissing(repository)) return [];
 	const { count, left } = await leaveExcluded(integrateContext(context), head, again);
@@ -69,7 +69,7 @@ async function switchTo(context: CycleContext, wanted: readonly string[]): Promi
 	context.lock.assertHeld();
 	putIntoEffect(context, wanted);
 	memory.known.forget();
-	memory.excluded = { stamp: "", files: 0 };
+	memory.excluded = { stamp: null, files: 0 };
 	return [...placed, ...(await enforce(context))];
 }
 

@@ -257,7 +257,7 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	};
 }
 
-/** `--once` looks again this often whether a name that vanished has come back. */
+/** The pause after which `--once` looks again whether a name that vanished has come back. */
 const secondLookMs = 100;
 
 function untrackedAmong({ entries }: Status): (name: GitPath) => boolean {
