@@ -122,6 +122,11 @@ describe("secrets", () => {
 		helios.write("log.txt", "connecting with q7-Zk.w2Lx\n");
 		helios.write("example.md", `an example: ${token}\n`);
 		expect(skippedPaths(await helios.once())).toEqual(["example.md", "log.txt"]);
+		// A peer's link to a file of this machine: its content must not become the list.
+		fs.symlinkSync(helios.path(".env"), helios.path(".secretsallow"));
+		const refused = await helios.run(["--allow-secret", "example.md"]);
+		expect([refused.code, fs.lstatSync(helios.path(".secretsallow")).isSymbolicLink()]).toEqual([1, true]);
+		fs.unlinkSync(helios.path(".secretsallow"));
 		const allowed = await helios.run(["--allow-secret", "example.md"]);
 		expect([allowed.code, allowed.stdout.includes(token)]).toEqual([0, false]);
 		expect(skippedPaths(await helios.once())).toEqual(["log.txt"]);
@@ -130,6 +135,18 @@ describe("secrets", () => {
 		expect(chad.read(".secretsallow")).not.toContain(token);
 		helios.write("copy.md", `${token}\n`);
 		expect(skippedPaths(await helios.once())).toEqual(["copy.md", "log.txt"]);
+		// A peer's rule un-ignores the file, which stays local: its values are this machine's own all the same.
+		chad.write(".gitignore", "!.env*\n");
+		await chad.once();
+		const env = { SYNC_EXCLUDE: ".env.local" };
+		await helios.once({ env });
+		helios.write(".env.local", "API_PASSWORD=r8-Wm.x3Py\n");
+		helios.write("log.txt", "connected with q7-Zk.w2Lx\n");
+		helios.write("log2.txt", "connected with r8-Wm.x3Py\n");
+		expect(skippedPaths(await helios.once({ env }))).toEqual(["copy.md", "log.txt", "log2.txt"]);
+		expect(helios.read(".gitignore")).toBe("!.env*\n");
+		helios.remove("log2.txt");
+		helios.write("log.txt", "connecting with q7-Zk.w2Lx\n");
 		const warned = await helios.once({ env: { SYNC_SECRETS: "warn" } });
 		expect(warned.secrets?.map(({ path: name }) => name).sort()).toEqual(["copy.md", "log.txt"]);
 		await chad.once();

@@ -9,7 +9,7 @@ import { type Config, type WorkspacePaths, writeAtomicSync } from "@robust-sync/
 import { openWorkspaceRepository } from "../context/cycle-context.ts";
 import { machineSecrets } from "../context/machine-secrets.ts";
 import { allowFile, localAllowFile } from "../secrets/memory.ts";
-import { readLocalAllowText } from "../secrets/policy.ts";
+import { readAllowText, readLocalAllowText } from "../secrets/policy.ts";
 
 /** What was allowed where; never the values. */
 export interface AllowedSecrets {
@@ -42,7 +42,7 @@ function contentOf(
 
 /**
  * Notes in `.secretsallow` that what looks secret in a file may be published: by salted hashes, for this path only.
- * @throws CommandError where there is no such file; PathError, GitError, ScanError, the file system's error
+ * @throws CommandError where there is no such file, or a list cannot be added to; PathError, GitError, ScanError, the file system's error
  */
 export async function allowSecret(paths: WorkspacePaths, config: Config, name: string): Promise<AllowedSecrets> {
 	const repository = await openWorkspaceRepository(paths, config);
@@ -55,8 +55,14 @@ export async function allowSecret(paths: WorkspacePaths, config: Config, name: s
 	});
 	const list = path.join(paths.root, allowFile);
 	const localList = localAllowFile(repository.commonDirectory);
-	const text = fs.existsSync(list) ? fs.readFileSync(list, "utf8") : "";
+	const text = readAllowText(repository);
 	const localText = readLocalAllowText(repository.commonDirectory);
+	// What a link leads to must not become the list, which is published.
+	if (text === null || localText === null)
+		throw new CommandError(
+			`${printable(text === null ? list : localList)} is no plain file of at most 1 MiB, or cannot be read: remove it first`,
+			ExitCode.failed,
+		);
 	const salt = newSalt();
 	const thread = new ScanThread();
 	thread.setOwn(await machineSecrets({ repository, paths }));

@@ -1,9 +1,9 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { type GitPath, gitPathIfAllowed, readIgnored } from "@robust-sync/git";
+import { excludedAmong, type GitPath, gitPathIfAllowed, readIgnored } from "@robust-sync/git";
 import { credentialSecrets, netrcSecrets, type OwnSecret, secretsOf } from "@robust-sync/secrets";
-import { neverCommitted, readEnvFile, secretVariables } from "@robust-sync/workspace";
+import { heldAbove, neverCommitted, readEnvFile, readHeld, secretVariables } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
 
 /** Between two looks at the files that this machine's secrets are in. */
@@ -63,7 +63,7 @@ function envFiles(root: string): string[] {
 }
 
 /**
- * This machine's own secrets: the values in `.sync_env`, in `.env` files that git ignores, in `~/.netrc` and `~/.git-credentials`, and
+ * This machine's own secrets: the values in `.sync_env`, in `.env` files that git ignores or that this node keeps to itself, in `~/.netrc` and `~/.git-credentials`, and
  * secret-looking variables of the environment. They are returned and kept nowhere else.
  * @throws GitError
  */
@@ -77,9 +77,13 @@ export async function machineSecrets(
 		return checked === null ? [] : [checked];
 	});
 	const ignored = await readIgnored(repository, names);
+	// Where a peer's rule un-ignores a file, it stays local, and its values stay this machine's own.
+	const excluded = await excludedAmong(repository, names);
+	const held = readHeld(paths);
+	const local = names.filter((name) => ignored.has(name) || excluded.has(name) || heldAbove(held, name)?.reason === "ignored-here");
 	const all = [
 		...secretsOf(variablesOf(paths.envFile), ".sync_env ", secretVariables),
-		...[...ignored].flatMap((name) => {
+		...local.flatMap((name) => {
 			const file = Buffer.from(name, "latin1").toString("utf8");
 			return secretsOf(variablesOf(path.join(repository.root, file)), `${file} `);
 		}),

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import fs from "node:fs";
-import { gitPathIfAllowed, readDiskFile } from "@robust-sync/git";
+import { gitPathIfAllowed, type Repository, readDiskFile } from "@robust-sync/git";
 import { parseAllowed } from "@robust-sync/secrets";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { machineSecrets, ownSecretsIntervalMs } from "../context/machine-secrets.ts";
@@ -9,25 +9,28 @@ import { allowFile, localAllowFile } from "./memory.ts";
 /** A larger allow file allows nothing. */
 const maxAllowBytes = 1_048_576;
 
-function readAllowText({ repository }: CycleContext): string {
+/** What the workspace allows; "": there is no such file; null: it is a link, too large, or cannot be read, and allows nothing. */
+export function readAllowText(repository: Repository): string | null {
 	const name = gitPathIfAllowed(allowFile);
-	if (name === null) return "";
+	if (name === null) return null;
 	try {
 		const file = readDiskFile(repository, name);
-		return file === null || file.mode === "120000" || file.content.length > maxAllowBytes ? "" : file.content.toString("utf8");
+		if (file === null) return "";
+		return file.mode === "120000" || file.content.length > maxAllowBytes ? null : file.content.toString("utf8");
 	} catch {
-		return "";
+		return null;
 	}
 }
 
-/** What this machine alone allows: values among its own secrets that are none. */
-export function readLocalAllowText(commonDirectory: string): string {
+/** What this machine alone allows: values among its own secrets that are none. @returns as {@link readAllowText} */
+export function readLocalAllowText(commonDirectory: string): string | null {
 	try {
 		const file = localAllowFile(commonDirectory);
-		const stats = fs.lstatSync(file);
-		return stats.isFile() && stats.size <= maxAllowBytes ? fs.readFileSync(file, "utf8") : "";
+		const stats = fs.lstatSync(file, { throwIfNoEntry: false });
+		if (stats === undefined) return "";
+		return stats.isFile() && stats.size <= maxAllowBytes ? fs.readFileSync(file, "utf8") : null;
 	} catch {
-		return "";
+		return null;
 	}
 }
 
@@ -42,8 +45,8 @@ export async function refreshPolicy(context: CycleContext): Promise<void> {
 		secrets.ownKey = key;
 		secrets.ownReadAt = clock.now();
 	}
-	const text = readAllowText(context);
-	const localText = readLocalAllowText(context.repository.commonDirectory);
+	const text = readAllowText(context.repository) ?? "";
+	const localText = readLocalAllowText(context.repository.commonDirectory) ?? "";
 	const policy = JSON.stringify([config.syncSecrets, text, localText, secrets.ownKey]);
 	if (policy === secrets.policy) return;
 	const isFirst = secrets.policy === "";
