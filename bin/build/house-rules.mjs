@@ -70,7 +70,7 @@ function neededBy({ file, text }) {
 	return [...code.matchAll(statements), ...code.matchAll(calls)].map(([, name]) => path.posix.join(path.posix.dirname(file), name));
 }
 
-/** One way round in a graph, `[a, b, a]`; null: there is none. */
+/** A cycle of a graph, as `[a, b, a]`; null: there is none. */
 function findCircle(graph) {
 	const done = new Set();
 	const visit = (node, above) => {

@@ -241,7 +241,7 @@ const advices: Readonly<Record<string, string>> = {
 	EROFS: "the file system is read-only: mount it read-write",
 };
 
-/** What the file system says is no word for people. */
+/** The file system's own words do not say what to do. */
 function withAdvice(message: string, { code = "" }: NodeJS.ErrnoException): string {
 	const advice = message.startsWith(`${code}:`) ? advices[code] : undefined;
 	return advice === undefined ? message : `${advice} (${message})`;

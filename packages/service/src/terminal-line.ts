@@ -1,4 +1,4 @@
-/** The terminal with a line that is to go before anything else is written to it. */
+/** The terminal that shows a line now; it is taken away before anything else is written there. */
 let shownOn: NodeJS.WriteStream | null = null;
 
 /** Shows one line at the bottom of a terminal, in place of the one before; it is cut at the terminal's width. Does nothing elsewhere. */

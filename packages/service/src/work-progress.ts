@@ -88,7 +88,7 @@ export class WorkProgress {
 		this.#hasBar = terminal.isTTY === true && env.TERM !== "dumb";
 	}
 
-	/** Work begins, of which reports tell from now on. */
+	/** Work begins: only reports from now on count. */
 	begin(): void {
 		this.#beganAt ??= this.#clock();
 	}

@@ -1,7 +1,7 @@
 import { type lstatSync, statSync } from "node:fs";
 
 /**
- * By what a file is known to be as it was when it was last read. The inode counts because state files are replaced by rename; the time of
+ * A file with the same stamp as before was neither written nor replaced. The inode counts because state files are replaced by rename; the time of
  * change (ctime) tells of a write whose own time was set back.
  * @param stat `lstatSync` where a link is not followed
  * @returns null: there is none

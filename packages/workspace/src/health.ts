@@ -33,7 +33,7 @@ export interface HealthInput {
 
 /** A message that waits longer than this for delivery is worth a look. */
 const pendingTooLongMs = 10 * 60_000;
-/** This many intervals without a success, and syncing does not work, whatever it says. */
+/** After this many intervals without a success, syncing does not work, whatever it says. */
 const intervalsUntilStale = 5;
 const longestIntervalSeconds = 86_400;
 

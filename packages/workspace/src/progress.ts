@@ -27,7 +27,7 @@ export const progressSchema = z.object({
 });
 export type ProgressState = z.infer<typeof progressSchema>;
 
-/** A file that is older than this is one of a process that was killed. */
+/** An older file was left by a process that was killed. */
 const validMs = 30_000;
 
 /** How far the work is that goes on now; null: none that takes long. Never throws. @param now milliseconds since the epoch */

@@ -5,8 +5,10 @@ import { fileModeText, innerPath, innerPathHex, workspacePath } from "./trusted-
 // Unknown fields are dropped, never fatal: a newer writer and an older reader get on (docs/contract.md, section 4).
 
 const count = z.number().check(z.gte(0));
-export const timestampSchema = z.string().check(z.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/));
-const timestamp = timestampSchema;
+const timestamp = z.string().check(z.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/));
+
+export { timestamp as timestampSchema };
+
 const writer = {
 	schema: z.literal(1),
 	node: z.string(),

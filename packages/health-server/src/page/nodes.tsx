@@ -3,7 +3,7 @@ import type { NodeSnapshot, PeerView } from "../snapshot.ts";
 import { badge, commit, count, empty, table, time, timeOr } from "./text.tsx";
 import { type Child, h, type VNode } from "./vnode.ts";
 
-/** More than this many links are no picture any more; those that need a look come first. */
+/** More links than this make no readable picture; those that need a look come first. */
 const drawnPeers = 8;
 const urgency = { down: 0, suspect: 1, unknown: 2, alive: 3 } as const;
 const kinds = { alive: "ok", suspect: "warn", down: "bad", unknown: "quiet" } as const;

@@ -8,7 +8,7 @@ const IDENTITY_KEYS = ["id", "_id", "uuid", "guid", "key", "name", "slug", "path
 /** Words that mean something else in quotes. */
 const RESERVED = /^(?:true|false|null|yes|no|on|off|y|n|inf|nan)$/i;
 
-/** The same for elements that are one word, in whatever quotes. */
+/** What an element of a list says: its text; where that is one word, without the quotes around it. */
 export function elementName(text: string): string {
 	const name = normalized(text);
 	const last = name[name.length - 1];

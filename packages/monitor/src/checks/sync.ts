@@ -95,7 +95,7 @@ export function checkSync(facts: Facts): Finding {
 			severity: "critical",
 			title: `no successful sync for ${formatDuration(stale)}`,
 			detail: `No sync has succeeded for ${formatDuration(stale)} (${lastSyncText}; status ${state.status}).`,
-			// A process that does not run is said to be so by `process:sync`, with what to do.
+			// `process:sync` reports a process that does not run, with what to do.
 			...(facts.services.sync.status === "down" ? {} : { cause: "robust-sync hangs, or a git command takes very long." }),
 			action: "robust-sync --status; tail -n 50 logs/sync.log",
 			since: now - stale,

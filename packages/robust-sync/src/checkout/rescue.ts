@@ -284,7 +284,7 @@ export interface CheckedContent {
 
 /** Paths checked out within the last 10 s. */
 export interface StaleWriteSearch {
-	/** With the content that was looked at, stale writes repaired, and is to be committed. */
+	/** The content that was looked at, with stale writes repaired; it is to be committed. */
 	readonly checked: readonly CheckedContent[];
 	/** When that was, by the monotonic clock. */
 	readonly lookedAt: number;

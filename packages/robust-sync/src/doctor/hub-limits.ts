@@ -20,7 +20,7 @@ const bytesOf = (text: string): number => {
 /** receive.maxInputSize of a hub on this machine, bytes; null: none, or it is elsewhere or nowhere. */
 async function largestPush(repository: Repository, remote: string): Promise<number | null> {
 	const directory = localHub(repository, remote);
-	// Whether it is there at all is another line's matter.
+	// Another check says whether it is there at all.
 	if (directory === null || !existsSync(`${directory}/.`)) return null;
 	// By the hub's own configuration, as its receive-pack reads it.
 	const hub = new Repository({ ...repository, root: directory });

@@ -14,7 +14,7 @@ test.each([
 	});
 });
 
-test("doctor: versions → names git's", () => {
+test("doctor: versions, all new enough → ok, names git's", () => {
 	expect(checkVersions("0.2.0", "git version 2.39.5 (Apple Git-154)\n")).toMatchObject({
 		status: "ok",
 		message: expect.stringContaining(", git 2.39.5, "),
