@@ -146,7 +146,31 @@ const obstacles: readonly Obstacle[] = [
 		held: ["data.md mount-point"],
 		meanwhile: {},
 	},
+	{
+		name: "a pipe where a file comes in",
+		files: {},
+		place: (chad) => makePipe(chad.path("data.md")),
+		change: (helios) => helios.write("data.md", "two\n"),
+		held: ["data.md in-the-way"],
+		meanwhile: {},
+	},
+	{
+		name: "a pipe in the place of a file, changed by the peer",
+		files: { "data.md": "one\n" },
+		place(chad) {
+			chad.remove("data.md");
+			return makePipe(chad.path("data.md"));
+		},
+		change: (helios) => helios.write("data.md", "two\n"),
+		held: ["data.md in-the-way"],
+		meanwhile: {},
+	},
 ];
+
+function makePipe(file: string): () => void {
+	execFileSync("mkfifo", [file]);
+	return () => fs.rmSync(file);
+}
 
 (isRoot ? describe : describe.skip)("a path that cannot be placed", () => {
 	test.each(obstacles)("held path: $name → all else goes on, cured afterwards", async ({ files, place, change, held, meanwhile }) => {

@@ -3,6 +3,7 @@ export * from "./files/exchange-files.ts";
 export * from "./files/lstat.ts";
 export * from "./files/make-durable.ts";
 export * from "./files/obstacle.ts";
+export { isSpecial } from "./files/on-disk.ts";
 export { openFilesBelow } from "./files/open-files.ts";
 export * from "./files/permissions.ts";
 export * from "./files/read-unseen.ts";

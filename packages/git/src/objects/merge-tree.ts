@@ -10,6 +10,10 @@ export interface TreeEntry {
 	readonly oid: Oid;
 }
 
+/** Whether two versions of a path are the same one; both may be none. */
+export const isSameEntry = (a: TreeEntry | null | undefined, b: TreeEntry | null | undefined): boolean =>
+	a?.oid === b?.oid && a?.mode === b?.mode;
+
 /** The up to three versions that git leaves at a path that it did not merge (git-merge-tree(1), Conflicted file info). */
 export interface Stages {
 	readonly base: TreeEntry | null;

@@ -37,7 +37,7 @@ export function present(content: Buffer | null, oid: Oid): Buffer {
 }
 
 const missingLine = Buffer.from(" missing\n");
-/** With it the word after a name begins that is missing, and that of no type. */
+/** `missing` begins with it, and no type of an object does. */
 const letterM = 0x6d;
 
 /** Asks one `git cat-file --batch-command` process about many objects (git-cat-file(1), BATCH OUTPUT). */

@@ -8,8 +8,8 @@ import type { Oid, Repository } from "./repository.ts";
 const shownAfterMs = 2_000;
 const intervalMs = 1_000;
 const estimateTimeoutMs = 60_000;
-/** So far below the process that is started another one is looked for. */
-const mostAncestors = 8;
+/** Another process is looked for at most this many levels below the one that was started. */
+const mostLevels = 8;
 
 /** Called with the process that was started; what it answers is called when that process has ended. */
 export type WatchProcess = (pid: number) => () => void;
@@ -135,7 +135,7 @@ function bytesOf(command: string, counter: "rchar" | "wchar", pid: number, depth
 		const directory = `/proc/${pid}`;
 		if (fs.readFileSync(`${directory}/cmdline`, "latin1").split("\0").includes(command))
 			return Number(new RegExp(`^${counter}: (\\d+)$`, "m").exec(fs.readFileSync(`${directory}/io`, "latin1"))?.[1] ?? 0);
-		if (depth >= mostAncestors) return null;
+		if (depth >= mostLevels) return null;
 		for (const child of fs.readFileSync(`${directory}/task/${pid}/children`, "latin1").split(" ").filter(Boolean)) {
 			const bytes = bytesOf(command, counter, Number(child), depth + 1);
 			if (bytes !== null) return bytes;
@@ -146,7 +146,7 @@ function bytesOf(command: string, counter: "rchar" | "wchar", pid: number, depth
 	return null;
 }
 
-/** Reports what a fetch receives. How much it will be, git does not know either before it is there. */
+/** Reports what a fetch receives. git itself does not know the total before all of it is there. */
 export function watchFetch({ onProgress, commonDirectory }: Repository): WatchProcess | undefined {
 	const directory = path.join(commonDirectory, "objects", "pack");
 	// One that an earlier fetch left behind does not grow.

@@ -12,7 +12,7 @@ export interface Progress {
 /** Called for each item of work, so it must cost next to nothing; with null when that work is over. Never throws. */
 export type OnProgress = (progress: Progress | null) => void;
 
-/** For those who do not want to know. */
+/** Where progress is shown nowhere. */
 export const ignoreProgress: OnProgress = () => undefined;
 
 /** Counts the items of one piece of work. */

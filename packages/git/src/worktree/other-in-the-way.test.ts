@@ -1,48 +1,14 @@
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
-import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { Scratch } from "../fixtures/scratch.ts";
+import { expect, test } from "@jest/globals";
+import { history, move, scratch } from "../fixtures/moves.ts";
 import { listIgnored } from "../objects/tree-paths.ts";
 import type { GitPath } from "../paths/git-path.ts";
-import { moveWorkingTree } from "./working-tree.ts";
-
-let scratch: Scratch;
-beforeEach(() => {
-	scratch = new Scratch("other");
-	scratch.init("w");
-});
-afterEach(() => scratch.remove());
 
 const makeSpecial = (file: string) => execFileSync("mkfifo", [file]);
 
-/** Two commits, the working tree at the first. */
-function history(before: Record<string, string>, after: Record<string, string>) {
-	const make = (tree: Record<string, string>) => {
-		for (const name of fs.readdirSync(scratch.path("w"))) if (name !== ".git") fs.rmSync(scratch.path(`w/${name}`), { recursive: true });
-		for (const [name, content] of Object.entries(tree)) scratch.write(`w/${name}`, content);
-		return scratch.commitAll("w");
-	};
-	const [from, to] = [make(before), make(after)];
-	scratch.git("w", "reset", "-q", "--hard", from);
-	return { from, to };
-}
-
-const move = async (ids: { from: string; to: string }, checkpoint: (step: string) => void = () => undefined) =>
-	await moveWorkingTree(
-		await scratch.open("w"),
-		{
-			...ids,
-			ref: "refs/heads/main",
-			staging: scratch.path("staging"),
-			backup: scratch.path("backup"),
-			mergeLate: ({ written }) => written,
-			checkpoint,
-		},
-		false,
-	);
-
 test("checkout: a pipe where a file or a directory comes in → held, the pipe stays", async () => {
-	const ids = history({ a: "1", changed: "1", gone: "1" }, { a: "2", changed: "2", new: "2", "d/e": "2" });
+	const ids = await history({ a: "1", changed: "1", gone: "1" }, { a: "2", changed: "2", new: "2", "d/e": "2" });
 	for (const name of ["new", "d", "changed", "gone"]) {
 		fs.rmSync(scratch.path(`w/${name}`), { force: true });
 		makeSpecial(scratch.path(`w/${name}`));
@@ -59,13 +25,15 @@ test("checkout: a pipe where a file or a directory comes in → held, the pipe s
 });
 
 test.each(["swap", "swapped"])("checkout: a pipe that is made at the %s → held, the pipe stays", async (step) => {
-	const ids = history({ a: "1" }, { a: "2" });
+	const ids = await history({ a: "1" }, { a: "2" });
 	let isMade = false;
-	const report = await move(ids, (now) => {
-		if (now !== step || isMade) return;
-		isMade = true;
-		fs.rmSync(scratch.path("w/a"));
-		makeSpecial(scratch.path("w/a"));
+	const report = await move(ids, {
+		checkpoint: (now) => {
+			if (now !== step || isMade) return;
+			isMade = true;
+			fs.rmSync(scratch.path("w/a"));
+			makeSpecial(scratch.path("w/a"));
+		},
 	});
 	expect({ isMade, isPipe: fs.lstatSync(scratch.path("w/a")).isFIFO() }).toEqual({ isMade: true, isPipe: true });
 	if (step === "swap") expect(report.held.map(({ obstacle }) => obstacle)).toEqual(["in-the-way"]);

@@ -13,7 +13,7 @@ import { cleanEntries } from "../index/clean-entries.ts";
 import { writeFlaggedIndexEntries } from "../index/index-file.ts";
 import { type IndexFlags, readIndexFlags } from "../index/index-flags.ts";
 import { diffTrees, type TreeChange } from "../objects/diff.ts";
-import type { TreeEntry } from "../objects/merge-tree.ts";
+import { isSameEntry, type TreeEntry } from "../objects/merge-tree.ts";
 import { blobOid, readObjectsWhole, storeBlobs } from "../objects/objects.ts";
 import { readRef, updateRef } from "../objects/refs.ts";
 import { isArgument } from "../objects/tree-paths.ts";
@@ -194,8 +194,6 @@ interface Returned {
 
 /** A path at which there is never anything. */
 const nowhere = Buffer.from("/proc/self/nowhere/at/all");
-
-const isSameEntry = ({ before, after }: TreeChange) => before?.oid === after?.oid && before?.mode === after?.mode;
 
 /** What a staged file holds: what comes in, as it is to lie on disk. */
 const contentOf = (staged: string) => readContent(staged, fs.lstatSync(staged)) ?? Buffer.alloc(0);
@@ -959,8 +957,8 @@ class Move {
 			await this.#attributes?.finish(live, staged);
 			const there = peek(live);
 			this.#refuseDatabase(live, there);
-			// It was held, and a newer commit brings what is there.
-			if (there && isSameEntry(change) && this.#isExpected(change, there.content, there.stats, versions)) return;
+			// It was held, and the newer commit brings just what is on disk.
+			if (there && isSameEntry(change.before, change.after) && this.#isExpected(change, there.content, there.stats, versions)) return;
 			if (there && !this.#isExpected(change, there.content, there.stats, versions)) {
 				// Written late: it stays where its writer and its readers look for it, and is merged there in the end.
 				this.#late.push({ change, writes: [this.#writeAt(change.path, there)], appeared, overtaken: false, versions });
@@ -1217,8 +1215,8 @@ class Move {
 				return;
 			} catch (error) {
 				// What is no file stays, and the path is held.
-				const isOther = lstatIfThere(this.#live(name))?.isDirectory() || isSpecial(this.#live(name));
-				if ((error as NodeJS.ErrnoException).code !== "EEXIST" || isOther) throw error;
+				const other = lstatIfThere(this.#live(name));
+				if ((error as NodeJS.ErrnoException).code !== "EEXIST" || (other !== null && !isContent(other))) throw error;
 				appeared = true;
 			}
 		}

@@ -3,6 +3,7 @@ import {
 	type GitPath,
 	type HeldChange,
 	type IndexFlags,
+	isSameEntry,
 	type Oid,
 	type Repository,
 	type TreeChange,
@@ -40,8 +41,6 @@ export interface HolderContext {
 	readonly guard?: GuardLimits | null;
 	readonly now: () => number;
 }
-
-const isSameEntry = (a: HeldPath["base"], b: HeldPath["base"]) => a?.oid === b?.oid && a?.mode === b?.mode;
 
 /** Whether a path waits for a person's word. */
 const isGuarded = (held: HeldPath | undefined) => held?.reason === "guard" && held.approved !== true;

@@ -6,6 +6,7 @@ import {
 	type GitPath,
 	gitPathBytes,
 	gitPathOf,
+	isSameEntry,
 	lastTouches,
 	type ObjectReader,
 	type Oid,
@@ -52,7 +53,6 @@ export interface Outcome {
 }
 
 const isRegular = (entry: TreeEntry | null): entry is TreeEntry => entry?.mode === "100644" || entry?.mode === "100755";
-const sameEntry = (a: TreeEntry | null, b: TreeEntry | null) => a?.oid === b?.oid && a?.mode === b?.mode;
 
 /** Three ways on the mode of a regular file: the side that changed it; both, as they can only where there is no base: executable wins. */
 function mergeModes(base: TreeEntry | null, first: TreeEntry, second: TreeEntry): string {
@@ -414,7 +414,7 @@ export class PathSettler {
 		const [otherPath, other] = [...opposite.renames]
 			.map(([name, { from: source, after: entry }]) => [name, source === from ? entry : null] as const)
 			.find(([, entry]) => entry) ?? [from, opposite.changed.get(from) ?? null];
-		if (!other || !isRegular(other) || !isRegular(after) || sameEntry(other, before)) return { made: after, settled: null, from };
+		if (!other || !isRegular(other) || !isRegular(after) || isSameEntry(other, before)) return { made: after, settled: null, from };
 		const [mine, its] = [
 			{ entry: after, content: await this.#load(after), path: to },
 			{ entry: other, content: await this.#load(other), path: otherPath },
@@ -465,7 +465,7 @@ export class PathSettler {
 						lost: false,
 						reported: true,
 					},
-					files: sameEntry(ours, theirs)
+					files: isSameEntry(ours, theirs)
 						? [{ path, made: stays }]
 						: [
 								{ path, made: stays },

@@ -6,6 +6,7 @@ import {
 	type GitPath,
 	isArgument,
 	isFileMode,
+	isSameEntry,
 	localExcludes,
 	lstatIfThere,
 	readObjectsWhole,
@@ -77,8 +78,6 @@ function stampOf(root: string, name: GitPath): string | null {
 		return null;
 	}
 }
-
-const isSameEntry = (a: TreeEntry | null | undefined, b: TreeEntry | null | undefined) => a?.oid === b?.oid && a?.mode === b?.mode;
 
 /** A directory whose file system is missing: nothing below it is a deletion. A directory that has all its files again is an ordinary one. */
 function stillMissing(held: HeldState, mounted: ReadonlySet<GitPath>, entries: readonly StatusEntry[]): GitPath[] {

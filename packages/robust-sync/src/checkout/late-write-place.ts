@@ -2,8 +2,8 @@ import { besidePath, blobOid, fileSystemPath, type GitPath, lstatIfThere, type R
 import type { ReplacedFile } from "@robust-sync/workspace";
 
 /**
- * Where belongs what was written to a replaced file through a descriptor from before: to its path; or beside it, where the path is a directory
- * by now, a link (which is no text), a pipe, socket or device. All that comes through one descriptor goes to one file.
+ * The path for what a program wrote to a replaced file through a descriptor from before the checkout: the file's own; or one beside it, where
+ * that one is a directory by now, a link (which is no text), a pipe, socket or device. All that comes through one descriptor goes to one file.
  * @param backup the name of the backup that has the file
  */
 export function lateWritePlace({ root, objectFormat }: Repository, backup: string, { path: name, file }: ReplacedFile): GitPath {

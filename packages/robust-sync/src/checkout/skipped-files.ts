@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import fs from "node:fs";
-import { displayPath, fileSystemPath, type GitPath, gitPathIfAllowed, lstatIfThere, type RawPath } from "@robust-sync/git";
+import { displayPath, fileSystemPath, type GitPath, gitPathIfAllowed, isSpecial, lstatIfThere, type RawPath } from "@robust-sync/git";
 import { neverCommitted, type SkippedFile } from "@robust-sync/workspace";
 
 const sqliteMagic = Buffer.from("SQLite format 3\0");
@@ -112,4 +112,13 @@ export async function findSpecialFiles(root: string): Promise<string[]> {
 			),
 		);
 	});
+}
+
+/** Whether one that was found is still there, and nothing else in its place. */
+export function isStillSpecial(root: string, name: string): boolean {
+	try {
+		return isSpecial(`${root}/${name}`);
+	} catch {
+		return false;
+	}
 }

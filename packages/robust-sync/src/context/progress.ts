@@ -2,7 +2,8 @@ import type { Logger } from "@robust-sync/service/log";
 import { type MeasuredWork, WorkProgress } from "@robust-sync/service/work-progress";
 import { progressText, type WorkspacePaths, writeProgress } from "@robust-sync/workspace";
 
-const fieldsOf = ({ what, done, total, unit, perSecond, remainingSeconds }: MeasuredWork) => ({
+/** The same as progressText and the state file name it. */
+export const fieldsOf = ({ what, done, total, unit, perSecond, remainingSeconds }: MeasuredWork) => ({
 	what,
 	done,
 	total,

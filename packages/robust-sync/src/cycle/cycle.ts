@@ -1,5 +1,6 @@
 import { countCommits, type Oid, readHead } from "@robust-sync/git";
 import { continueEarlierMerges } from "@robust-sync/resolve";
+import type { SkippedFile } from "@robust-sync/workspace";
 import { heldLosses, outgoingLoss } from "../checkout/guard.ts";
 import { heldSkipped } from "../checkout/held.ts";
 import { refusedBefore } from "../checkout/refused-paths.ts";
@@ -72,6 +73,12 @@ interface Outcome {
 	readonly head: Oid | null;
 }
 
+/** The first entry of each path: a person reads each once. */
+function onePerPath(entries: readonly SkippedFile[]): SkippedFile[] {
+	const named = new Set<string>();
+	return entries.filter(({ path }) => !named.has(path) && named.add(path));
+}
+
 /** The last step: confirms messages, remembers where the remote is, and says what the cycle did. @throws LockLostError, GitError */
 async function record(context: CycleContext, progress: Progress, { outbox, committed, head }: Outcome): Promise<CycleResult> {
 	const isAllPublished = progress.heldAt === null && progress.postponedMs === null && progress.late === 0;
@@ -96,17 +103,17 @@ async function record(context: CycleContext, progress: Progress, { outbox, commi
 	if (memory.pace.limitedMs() === 0) memory.announced.clear();
 	const { snapshot, late, heldAt: _heldAt, isTaskDone: _isTaskDone, ...done } = progress;
 	const refused = memory.refused.map(refusedPath);
-	const skipped = [
+	// What is held comes first: until it is placed, it matters more than why the same path is left out of commits.
+	const skipped = onePerPath([
+		...heldSkipped(context),
 		...(snapshot?.skipped ?? []),
 		...outbox.skipped,
 		...refused,
-		...heldSkipped(context),
 		...refusedSkipped(context),
 		...secretSkipped(context),
 		...forgetSkipped(memory.forget),
-	];
-	const reported = new Set(skipped.map(({ path }) => path));
-	skipped.push(...ownTrackedFiles(context).filter(({ path }) => !reported.has(path)));
+		...ownTrackedFiles(context),
+	]);
 	const busy = (snapshot?.busy.length ?? 0) + late;
 	return {
 		head,

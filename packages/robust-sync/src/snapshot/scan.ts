@@ -15,7 +15,7 @@ import {
 import { isOwnPath } from "@robust-sync/resolve";
 import { neverCommitted, type SkippedFile } from "@robust-sync/workspace";
 import { type HeldView, mountsNow, viewHeld } from "../checkout/held.ts";
-import { findSpecialFiles, liveDatabaseOf, reasonToSkip, skippedFile } from "../checkout/skipped-files.ts";
+import { findSpecialFiles, isStillSpecial, liveDatabaseOf, reasonToSkip, skippedFile } from "../checkout/skipped-files.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { refusedFiles } from "../remote/refused-files.ts";
 import { findBareLinks, openNestedRepositories } from "./nested-repositories.ts";
@@ -79,7 +79,7 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 	const skipped: SkippedFile[] = [...nested].map((directory) => skippedFile(withoutSlash(directory), "nested-repository"));
 	skipped.push(
 		...specialFiles
-			.filter((file) => fs.existsSync(`${repository.root}/${file}`))
+			.filter((file) => isStillSpecial(repository.root, file))
 			.map((file) => ({ path: file, reason: "special-file" as const })),
 	);
 	skipped.push(...status.refused.map((name) => skippedFile(name, "refused-path")));

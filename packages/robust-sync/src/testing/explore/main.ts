@@ -2,6 +2,7 @@ import { type ParseArgsConfig, parseArgs } from "node:util";
 import { hideLine } from "@robust-sync/service/terminal-line";
 import { WorkProgress } from "@robust-sync/service/work-progress";
 import { progressText } from "@robust-sync/workspace";
+import { fieldsOf } from "../../context/progress.ts";
 import { type Kind, kinds } from "./contents.ts";
 import { explore, type Incoming, incomings, type Outcome, parseTrace, traceText, type Way, ways } from "./explorer.ts";
 import { complete, exploreWithin, quickTraces } from "./schedules.ts";
@@ -68,8 +69,7 @@ async function main(): Promise<number> {
 		throw new Error("no such kind or incoming change");
 	let [count, whole, bad] = [0, 0, 0];
 	const work = new WorkProgress({
-		text: ({ perSecond, remainingSeconds, ...fields }) =>
-			`${progressText({ ...fields, per_second: perSecond, remaining_seconds: remainingSeconds })}, ${bad} failed`,
+		text: (measured) => `${progressText(fieldsOf(measured))}, ${bad} failed`,
 		log: (line, isShown) => {
 			if (!isShown) process.stderr.write(`${line}\n`);
 		},
