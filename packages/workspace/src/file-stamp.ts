@@ -1,13 +1,22 @@
-import { type lstatSync, statSync } from "node:fs";
+import { type BigIntStats, type lstatSync, statSync } from "node:fs";
 
 /**
  * A file with the same stamp as before was neither written nor replaced. The inode counts because state files are replaced by rename; the time of
  * change (ctime) tells of a write whose own time was set back.
  * @param stat `lstatSync` where a link is not followed
- * @returns null: there is none
+ * @returns null: there is none, also where its directory is a file (Node 22 and newer answer that for `statSync` only, Node 20 for neither)
  * @throws file system errors other than that
  */
 export function fileStamp(file: string, stat: typeof statSync | typeof lstatSync = statSync): string | null {
-	const stats = stat(file, { bigint: true, throwIfNoEntry: false });
+	const stats = statsOf(file, stat);
 	return stats ? `${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}` : null;
+}
+
+function statsOf(file: string, stat: typeof statSync | typeof lstatSync): BigIntStats | undefined {
+	try {
+		return stat(file, { bigint: true, throwIfNoEntry: false });
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code === "ENOTDIR") return undefined;
+		throw error;
+	}
 }
