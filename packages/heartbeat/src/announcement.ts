@@ -1,13 +1,13 @@
-/** When a head that nobody acknowledged is told again, milliseconds after the first time. */
+/** Milliseconds after the first announcement of a head at which it is repeated while it is not acknowledged. */
 const repeatOffsetsMs = [200, 400, 800] as const;
-/** Rounds of announcements keep at least this distance: a burst of commits is one or two rounds, and a single one does not wait. */
+/** Smallest gap between rounds of announcements: a burst of commits is one or two rounds, and a single one does not wait. */
 export const burstGapMs = 25;
 
-/** What one peer has to be told of one head: told until acknowledged, four times at most. */
+/** Announces one head to one peer: repeated until acknowledged, four times at most. */
 export class Announcement {
 	readonly head: string | null;
 	readonly #startedAt: number;
-	#told = 0;
+	#sent = 0;
 
 	/** @param now monotonic milliseconds */
 	constructor(head: string | null, now: number) {
@@ -15,21 +15,21 @@ export class Announcement {
 		this.#startedAt = now;
 	}
 
-	/** When it is to be told again; Infinity when that was often enough. */
+	/** When the next repetition is due; Infinity after the last one. */
 	get deadline(): number {
-		const offset = repeatOffsetsMs[this.#told];
+		const offset = repeatOffsetsMs[this.#sent];
 		return offset === undefined ? Number.POSITIVE_INFINITY : this.#startedAt + offset;
 	}
 
-	/** How long ago it was told first, milliseconds. */
+	/** Milliseconds since the first announcement. */
 	age(now: number): number {
 		return now - this.#startedAt;
 	}
 
-	/** Whether it is to be told again now. */
+	/** Whether a repetition is due now. If so, counts it as sent. */
 	isDue(now: number): boolean {
 		if (now < this.deadline) return false;
-		this.#told++;
+		this.#sent++;
 		return true;
 	}
 }

@@ -3,7 +3,7 @@ import type { NodeState } from "./node-state.ts";
 import type { PeerTimers } from "./peer-timers.ts";
 import type { Sender } from "./sender.ts";
 
-/** Reports a new head to all peers at once, in a burst of changes once in {@link burstGapMs}. */
+/** Announces a new head to all peers at once; in a burst of changes, once in {@link burstGapMs}. */
 export class Announcer {
 	readonly #state: NodeState;
 	readonly #sender: Sender;
@@ -18,7 +18,7 @@ export class Announcer {
 		this.#timers = timers;
 	}
 
-	/** The head of the first heartbeats is no news. */
+	/** The head of the first heartbeats is not announced. */
 	start(): void {
 		this.#announcedHead = this.#state.surroundings.content().head;
 	}
@@ -27,7 +27,7 @@ export class Announcer {
 		this.#state.clock.cancel(this.#roundTimer);
 	}
 
-	/** Announces the head, now or at the end of the burst; nothing happens unless it changed. */
+	/** Announces the head, now or at the end of the burst. Does nothing if it did not change. */
 	announce(): void {
 		const { clock, isRunning } = this.#state;
 		if (!isRunning || this.#roundTimer !== null) return;

@@ -85,7 +85,7 @@ describe("heartbeat --once", () => {
 		expect(chad.peer("helios")).toMatchObject({ address: `127.0.0.1:${heliosPort}`, boot_id: null, services: { heartbeat: "unknown" } });
 	});
 
-	test("--once: a peer does not answer → exit 1 and what to check", async () => {
+	test("--once: a peer does not answer → exit 1, the causes to check", async () => {
 		const { code, stdout } = await helios.run("--once", "--peers", `chad=127.0.0.1:${chadPort},atlas=no-such-host.invalid`);
 		expect(code).toBe(1);
 		expect(stdout).toContain("chad: no answer from");
@@ -95,9 +95,9 @@ describe("heartbeat --once", () => {
 	test("--once: another key → no answer", async () => {
 		chad.start(["--port", String(chadPort)]);
 		await eventually(() => chad.state() !== null, 15_000);
-		const stranger = new HeartbeatWorkspace({ NODE_NAME: "helios", HEARTBEAT_KEY: key });
-		expect((await stranger.run("--once", "--peers", `chad=127.0.0.1:${chadPort}`)).code).toBe(1);
-		await stranger.remove();
+		const unknownNode = new HeartbeatWorkspace({ NODE_NAME: "helios", HEARTBEAT_KEY: key });
+		expect((await unknownNode.run("--once", "--peers", `chad=127.0.0.1:${chadPort}`)).code).toBe(1);
+		await unknownNode.remove();
 		await eventually(() => (chad.state()!.totals.rejected.key ?? 0) > 0);
 	});
 });
@@ -121,7 +121,7 @@ describe("heartbeat --status", () => {
 		expect(JSON.parse(stdout)).toEqual({ running: false, reason: "never started here", schema: 1, peers: [] });
 	});
 
-	test("status: a configuration that is not accepted → says so, and still exits 3", async () => {
+	test("status: a configuration that is not accepted → reported, and still exit 3", async () => {
 		writeFileSync(helios.paths.envFile, "export LOG_LEVEL=chatty\n");
 		const { code, stdout } = await helios.run("--status");
 		expect(code).toBe(3);

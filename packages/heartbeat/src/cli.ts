@@ -13,7 +13,7 @@ async function status(options: Options): Promise<number> {
 		import("./settings.ts"),
 	]);
 	const now = Date.now();
-	// A configuration that is not accepted is what people look for here; the peers are then judged by the defaults.
+	// The configuration may be the reason for this call: if it is refused, the peers are judged by the default timeout.
 	const problem = configurationProblem(paths.root);
 	const { peerTimeoutSeconds } = problem === null ? heartbeatConfig(paths.root, {}) : parseConfig({});
 	const report = reportStatus(paths, peerTimeoutSeconds * 1_000, now);
@@ -32,7 +32,7 @@ const settings = ["--node", "--peer-host", "--peer", "--peers", "--port", "--int
 
 const program = createProgram(
 	"heartbeat",
-	"Tells the peers that this node lives and how it stands, knows within seconds which of them live, and announces every change at once",
+	"Reports this node's state to the peers, detects within seconds which of them live, and announces every change at once",
 )
 	.option("--node <name>", "name of this node (NODE_NAME)", notEmpty)
 	.option("--peer-host <host>", "the one peer's host name or address, with :port if it is not the default", notEmpty)
@@ -51,7 +51,12 @@ defineVerbs<Options>(
 			options: [...settings, "--json"],
 			run: async (options) => (await import("./verbs.ts")).once(options),
 		},
-		{ flags: "--status", description: "say how it stands, and change nothing (exit 3: it does not run)", options: ["--json"], run: status },
+		{
+			flags: "--status",
+			description: "show the current state, and change nothing (exit 3: not running)",
+			options: ["--json"],
+			run: status,
+		},
 	],
 	{ options: settings, run: async (options) => (await import("./verbs.ts")).run(options) },
 );

@@ -2,13 +2,13 @@
 export interface ClockSample {
 	/** Round trip without the peer's own delay, milliseconds. */
 	readonly rttMs: number;
-	/** The peer's clock minus ours, milliseconds; true within ± rtt / 2. */
+	/** The peer's clock minus ours, milliseconds; accurate to ± rtt / 2. */
 	readonly offsetMs: number;
 }
 
 /** RFC 5905, section 10: the clock filter has 8 stages. */
 const stages = 8;
-/** Clocks drift (100 ppm over 8 intervals of 60 s: 48 ms) and are read in whole milliseconds: no step yet. */
+/** Allows for drift (100 ppm over 8 intervals of 60 s: 48 ms) and for clocks that are read in whole milliseconds. */
 const driftAllowanceMs = 50;
 
 /**
@@ -35,8 +35,8 @@ export class ClockFilter {
 	}
 
 	/**
-	 * Takes a measurement. One whose interval of possible offsets lies apart from that of the best means that a clock was
-	 * set (the intersection of Marzullo 1984): what was measured before is forgotten.
+	 * Adds a measurement. If its interval of possible offsets does not overlap that of the best one, a clock was
+	 * set (the intersection of Marzullo 1984): the earlier measurements are discarded.
 	 */
 	add(sample: ClockSample): void {
 		if (this.#best) {
@@ -48,7 +48,7 @@ export class ClockFilter {
 		this.#best = this.#samples.reduce((best, one) => (one.rttMs <= best.rttMs ? one : best));
 	}
 
-	/** Forgets everything: our own clock was set. */
+	/** Discards all measurements: our own clock was set. */
 	reset(): void {
 		this.#samples = [];
 		this.#best = null;

@@ -1,11 +1,11 @@
-/** A timer that was set; to be handed back to {@link Clock.cancel}. */
+/** A timer, for {@link Clock.cancel}. */
 export type TimerHandle = unknown;
 
 /** Time and timers, as the protocol sees them. */
 export interface Clock {
-	/** Milliseconds since some fixed moment; never goes back (CLOCK_MONOTONIC, so time in suspend does not count). */
+	/** Milliseconds since an arbitrary origin; never goes back (CLOCK_MONOTONIC: time in suspend does not count). */
 	monotonicMs(): number;
-	/** Milliseconds since the epoch; may be set at any moment. */
+	/** Milliseconds since the epoch; may be set at any time. */
 	wallMs(): number;
 	/** Calls back once, not before this many milliseconds have passed. */
 	schedule(delayMs: number, callback: () => void): TimerHandle;

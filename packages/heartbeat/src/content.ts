@@ -1,6 +1,6 @@
 import type { WireServices, WireSyncStatus } from "./wire-format.ts";
 
-/** What a node tells of itself in every heartbeat; null: not known. */
+/** What a node reports of itself in every heartbeat; null: not known. */
 export interface Content {
 	/** The newest commit that is on the remote. */
 	readonly head: string | null;
@@ -14,7 +14,7 @@ export interface Content {
 
 export const unknownServices: WireServices = { sync: "unknown", heartbeat: "unknown", "health-server": "unknown", monitor: "unknown" };
 
-/** What is known of a peer that never said anything. */
+/** The report of a peer that has sent none. */
 export const noContent: Content = {
 	head: null,
 	lastSyncMs: null,

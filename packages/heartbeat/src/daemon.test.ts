@@ -49,7 +49,7 @@ describe("two heartbeats on real sockets", () => {
 		expect(Math.abs(helios.peer("chad")!.clock_offset_ms!)).toBeLessThanOrEqual(5 + helios.peer("chad")!.rtt_ms! / 2);
 		expect(ownState(helios)).toMatchObject({ node: "helios", port: helios.port, authenticated: true, peers: ["chad"], pid: process.pid });
 		expect(log(helios)).not.toContain("not authenticated");
-		// Nothing half-written, nothing left over.
+		// No partial file, no file left over.
 		await Promise.all([helios.stop(), chad.stop()]);
 		expect(readdirSync(helios.paths.sync).filter((name) => !name.endsWith(".json"))).toEqual([]);
 	});
@@ -114,7 +114,7 @@ describe("two heartbeats on real sockets", () => {
 
 	test("dead peer: PEER_TIMEOUT is over → down in the state file", async () => {
 		await bothAlive({ HEARTBEAT_INTERVAL: "0.2", PEER_TIMEOUT: "1" });
-		// Ends without a goodbye: nobody tells helios.
+		// Ends without a goodbye: no datagram reaches helios.
 		const transport = await silence(chad);
 		const lastWord = Date.parse(helios.peer("chad")!.received_at!);
 		await eventually(() => helios.peer("chad")?.status === "suspect");
@@ -141,7 +141,7 @@ describe("an announcement", () => {
 		const delays: number[] = [];
 		for (let i = 1; i <= 20; i++) {
 			const next = head(i.toString(16).at(-1)!);
-			// Not part of what is measured: robust-sync writes its state with a barrier of its own.
+			// Not part of the measured time: robust-sync writes its state with a barrier of its own.
 			await helios.sync({ head: next });
 			const written = performance.now();
 			await eventually(() => chad.peer("helios")?.head === next, 2_000, `head ${i} announced`);
@@ -171,7 +171,7 @@ describe("an announcement", () => {
 		expect([...seen].sort()).toEqual([head("a"), head("c")].filter((one) => seen.has(one)));
 	});
 
-	test("announcement: sync/ was removed and came back → still announced", async () => {
+	test("announcement: sync/ removed and made again → still announced", async () => {
 		await bothAlive({ HEARTBEAT_INTERVAL: "0.3", PEER_TIMEOUT: "5" });
 		rmSync(helios.paths.sync, { recursive: true });
 		await eventually(() => existsSync(helios.paths.heartbeatState), 15_000);
@@ -210,13 +210,13 @@ describe("a heartbeat that starts", () => {
 
 	test("state file: datagrams are refused → counted there within seconds", async () => {
 		await helios.start({ PEERS: "" });
-		const stranger = await openUdpTransport({ host: null, port: 0 });
-		for (const text of ["hello", ""]) stranger.send(Buffer.from(text), { host: "127.0.0.1", port: helios.port });
+		const unknownNode = await openUdpTransport({ host: null, port: 0 });
+		for (const text of ["hello", ""]) unknownNode.send(Buffer.from(text), { host: "127.0.0.1", port: helios.port });
 		await eventually(() => ownState(helios).totals.rejected.malformed === 2, 5_000);
-		stranger.close();
+		unknownNode.close();
 	});
 
-	test("start: state files that do not parse → moved aside, goes on", async () => {
+	test("start: state files that do not parse → moved aside, heartbeat runs", async () => {
 		writeFileSync(helios.paths.heartbeatState, '{"schema":1,"node":');
 		writeFileSync(helios.paths.peerState("chad"), "[[[[");
 		await bothAlive();

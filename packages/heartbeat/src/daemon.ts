@@ -34,9 +34,9 @@ export interface HeartbeatDaemonOptions {
 }
 
 const bytesPerMb = 1_048_576;
-/** The event loop shows that it turns this often, for the watchdog. */
+/** How often the event loop reports progress to the watchdog. */
 const progressMs = 5_000;
-/** Nothing that heartbeat has to finish takes longer than its goodbyes and one write. */
+/** The longest a stop may take: the goodbyes and one write. */
 const stopGraceMs = 5_000;
 
 /** The continuous heartbeat of one node: the protocol, its files, and the process around it. */
@@ -73,7 +73,7 @@ export class HeartbeatDaemon {
 		return node ? node.peerNames.map((peer) => node.view(peer)!) : [];
 	}
 
-	/** Moves as long as the event loop turns. */
+	/** Counts up as long as the event loop turns. */
 	get progress(): number {
 		return this.#progress;
 	}
@@ -121,7 +121,7 @@ export class HeartbeatDaemon {
 			onProblem: (error) =>
 				error ? this.logger.error(`state cannot be written: ${error.message}`) : this.logger.info("state can be written again"),
 		});
-		this.#say(config);
+		this.#logSettings(config);
 		this.#watch = new FileWatch(this.#paths.syncState, () => {
 			content.refresh();
 			node.announce();
@@ -158,15 +158,15 @@ export class HeartbeatDaemon {
 		this.#node?.configure(nodeSettings({ ...this.#config, peers: config.peers.filter(({ name }) => name !== before.nodeName) }));
 		this.#forgetFormerPeers();
 		for (const peer of this.#node?.peerNames ?? []) this.#files?.peerChanged(peer, true);
-		this.#say(config);
+		this.#logSettings(config);
 	}
 
-	/** SIGUSR1: every peer is asked now. */
+	/** SIGUSR1: sends every peer a heartbeat now. */
 	wake(): void {
 		this.#node?.probeAll();
 	}
 
-	#say(config: Config): void {
+	#logSettings(config: Config): void {
 		const where = `UDP port ${this.port}`;
 		const peers = config.peers.map(({ name, host, port }) => `${name} at ${formatAddress({ host, port })}`).join(", ");
 		if (config.peers.length > 0)
@@ -177,7 +177,7 @@ export class HeartbeatDaemon {
 		}
 	}
 
-	/** What earlier processes of this node left. Returns their sums. */
+	/** Reads the state files of earlier processes of this node. Returns their totals. */
 	#restore(node: HeartbeatNode) {
 		const onCorrupt = (movedTo: string, problem: string) =>
 			this.logger.warn(`a state file did not parse (${problem}): moved to ${movedTo}, starting again`);
@@ -197,7 +197,7 @@ export class HeartbeatDaemon {
 		return read(() => readOwnState(this.#paths.heartbeatState, heartbeatStateSchema, { onCorrupt }))?.totals ?? null;
 	}
 
-	/** The files of peers that are not configured any more would be read as peers that went silent. */
+	/** Removes the files of peers that are no longer configured: readers would take them for peers that went silent. */
 	#forgetFormerPeers(): void {
 		const known = new Set(this.#node?.peerNames);
 		for (const file of readdirSync(this.#paths.sync)) {

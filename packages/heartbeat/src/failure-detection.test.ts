@@ -23,15 +23,15 @@ describe("φ", () => {
 	test("φ: a steady peer → threshold after about 1.4 intervals, exactly when announced", () => {
 		const phi = new PhiAccrual(60_000);
 		for (let i = 0; i < 200; i++) phi.add(60_000 + (i % 2 ? 1_000 : -1_000));
-		const patience = phi.suspectAfterMs();
-		expect(patience).toBeGreaterThan(70_000);
-		expect(patience).toBeLessThan(90_000);
-		expect(phi.phi(patience)).toBeCloseTo(suspicionThreshold, 3);
+		const silenceMs = phi.suspectAfterMs();
+		expect(silenceMs).toBeGreaterThan(70_000);
+		expect(silenceMs).toBeLessThan(90_000);
+		expect(phi.phi(silenceMs)).toBeCloseTo(suspicionThreshold, 3);
 		expect(phi.phi(0)).toBeLessThan(0.01);
 		expect(phi.phi(1e9)).toBe(1_000);
 	});
 
-	test("phi: a peer whose heartbeats vary → more patience", () => {
+	test("phi: a peer whose heartbeats vary → suspected later", () => {
 		const [steady, loose] = [new PhiAccrual(60_000), new PhiAccrual(60_000)];
 		for (let i = 0; i < 100; i++) {
 			steady.add(60_000);
@@ -129,7 +129,7 @@ describe("the clock filter", () => {
 		expect(filter.best).toEqual({ rttMs: 20, offsetMs: 3_000 });
 	});
 
-	test("clock filter: a symmetric path → measures what it allows", () => {
+	test("clock filter: a symmetric path → offset within ± rtt / 2", () => {
 		// Sent at 1,000; there in 30 ms, where it is 5,000 ms later; answered after 7 ms; back in 30 ms.
 		expect(measure(1_000, 6_030, 7, 67)).toEqual({ rttMs: 60, offsetMs: 5_000 });
 	});

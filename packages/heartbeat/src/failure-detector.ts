@@ -1,23 +1,23 @@
 import type { PeerStatus } from "@robust-sync/workspace";
 import { PhiAccrual } from "./phi-accrual.ts";
 
-/** When a silent peer is probed, after the silence became suspicious; then every 8 s. */
+/** When a silent peer is probed, milliseconds after it became suspect; then every 8 s. */
 const probeOffsetsMs = [0, 1_000, 2_000, 4_000, 8_000] as const;
 const probeEveryMs = 8_000;
-/** … and this long before it would be down: one lost datagram should not decide. */
+/** The last probe is sent this long before the timeout: one lost datagram should not decide. */
 const lastProbesMs = [4_000, 2_000, 1_000] as const;
-/** Suspicion comes at this part of the timeout at the latest, whatever φ says, so that probes have the rest of it. */
+/** A peer is suspect at this part of the timeout at the latest, whatever φ is, so that probes have the rest. */
 const latestSuspicion = 2 / 3;
-/** How long every peer has to answer after a pause of this process. */
+/** Grace: how long every peer has to answer after a pause of this process. */
 const graceMs = 5_000;
 
-/** What is due at some moment. */
+/** What is due at a given time. */
 export interface DetectorStep {
 	/** The status or its reason changed. */
 	readonly changed: boolean;
 	/** Send the peer a heartbeat now. */
 	readonly probe: boolean;
-	/** Ask others for it, too. */
+	/** Ask third nodes for an indirect ack, too. */
 	readonly probeIndirectly: boolean;
 }
 
@@ -40,10 +40,10 @@ export class FailureDetector {
 	/** When the current series of probes began. */
 	#probesSince: number | null = null;
 	#lastProbe = Number.NEGATIVE_INFINITY;
-	/** A peer that was heard before we started: since when we listen, and when it counts as down if it stays silent. */
+	/** Set for a peer that an earlier process of ours heard: since when we listen. It is down a timeout later if it stays silent. */
 	#listensSince: number | null = null;
 	#lostAt: number | null = null;
-	#saidGoodbye = false;
+	#hasLeft = false;
 
 	constructor(intervalMs: number, timeoutMs: number) {
 		this.#intervalMs = intervalMs;
@@ -55,29 +55,29 @@ export class FailureDetector {
 		return this.#status;
 	}
 
-	/** Why the status is what it is; null when there is nothing to say. */
+	/** The reason for the status; null: none. */
 	get reason(): string | null {
 		return this.#reason;
 	}
 
-	/** Whether a datagram from the peer is overdue, or never came. */
+	/** Whether the next datagram of the peer is overdue, or the peer was never heard. */
 	get isSilent(): boolean {
 		return this.#status !== "alive" || this.#probesSince !== null;
 	}
 
 	/** The peer's last datagram was a goodbye. */
-	get hasSaidGoodbye(): boolean {
-		return this.#saidGoodbye;
+	get hasLeft(): boolean {
+		return this.#hasLeft;
 	}
 
-	/** Other peers hear this one. */
+	/** Whether other peers hear this one. */
 	get isHeardByOthers(): boolean {
 		return this.#indirect !== null;
 	}
 
-	/** Whether it is worth asking others for this peer. */
+	/** Whether third nodes should be asked for an indirect ack of this peer. */
 	get isLost(): boolean {
-		return (this.#status === "suspect" || this.#status === "down") && !this.#saidGoodbye;
+		return (this.#status === "suspect" || this.#status === "down") && !this.#hasLeft;
 	}
 
 	/** Replaces the configured timeout. */
@@ -85,7 +85,7 @@ export class FailureDetector {
 		this.#timeoutMs = timeoutMs;
 	}
 
-	/** Sets the interval that the peer reports; another one than before begins a new measurement. */
+	/** Sets the interval that the peer reports. A changed interval restarts the measurement. */
 	setInterval(intervalMs: number): void {
 		if (intervalMs === this.#intervalMs) return;
 		this.#intervalMs = intervalMs;
@@ -100,7 +100,7 @@ export class FailureDetector {
 		this.#lostAt = now + this.#timeoutMs;
 	}
 
-	/** An accepted datagram of the peer came. Returns whether the status changed. */
+	/** Records an accepted datagram of the peer. Returns whether the status changed. */
 	heard(now: number): boolean {
 		const changed = this.#status !== "alive";
 		this.#status = "alive";
@@ -109,16 +109,16 @@ export class FailureDetector {
 		this.#indirect = null;
 		this.#lostAt = null;
 		this.#probesSince = null;
-		this.#saidGoodbye = false;
+		this.#hasLeft = false;
 		return changed;
 	}
 
-	/** A new incarnation of the peer began: its beats are counted from one again. */
+	/** Begins a new incarnation of the peer: its beats count from one again. */
 	restarted(): void {
 		this.#lastBeat = null;
 	}
 
-	/** A regular heartbeat came. The difference of the numbers is how many intervals the time since the last one spans. */
+	/** Records a regular heartbeat. The difference of the numbers is how many intervals the time since the last one spans. */
 	beat(number: number, now: number): void {
 		const last = this.#lastBeat;
 		if (last && number <= last.number) return;
@@ -126,7 +126,7 @@ export class FailureDetector {
 		this.#lastBeat = { number, at: now };
 	}
 
-	/** Another peer, `by`, reports that this one has just answered it. Returns whether status or reason changed. */
+	/** Records an indirect ack: `by` reports that the peer has just answered it. Returns whether status or reason changed. */
 	indirectAck(by: string, now: number): boolean {
 		if (!this.isLost) return false;
 		this.#indirect = { by, at: now };
@@ -138,34 +138,34 @@ export class FailureDetector {
 		return changed;
 	}
 
-	/** The peer stops. */
-	saidGoodbye(reason: string): void {
+	/** Records the peer's goodbye. */
+	receivedGoodbye(reason: string): void {
 		this.#status = "down";
 		this.#reason = `said goodbye${reason === "" ? "" : `: ${reason}`}`;
 		this.#indirect = null;
 		this.#probesSince = null;
 		this.#lastBeat = null;
 		this.#lostAt = null;
-		this.#saidGoodbye = true;
+		this.#hasLeft = true;
 	}
 
-	/** This process was paused: no peer becomes suspect or down before it had time to answer. */
+	/** Grants a grace after a pause of this process: no peer becomes suspect or down before it had time to answer. */
 	grantGrace(now: number): void {
 		this.#graceUntil = now + Math.min(graceMs, this.#timeoutMs);
-		// What arrives next spans our pause, not the peer's interval.
+		// The next interval would span our pause, not the peer's interval.
 		this.#lastBeat = null;
 		if (this.#lostAt !== null) this.#lostAt = Math.max(this.#lostAt, this.#graceUntil);
 		this.probe(now);
 	}
 
-	/** Starts a series of probes now; for a peer that was never heard a short one. */
+	/** Starts a series of probes now; a short one for a peer that was never heard. */
 	probe(now: number): void {
 		if (this.#status === "down") return;
 		this.#probesSince = now;
 		this.#lastProbe = Number.NEGATIVE_INFINITY;
 	}
 
-	/** How many heartbeats in a row did not come. */
+	/** How many heartbeats in a row are missing. */
 	missed(now: number): number {
 		const since = this.#lastHeard ?? this.#listensSince;
 		if (since === null || this.#status === "alive") return 0;
@@ -177,7 +177,7 @@ export class FailureDetector {
 		return this.#lastHeard === null ? null : this.#phi.phi(now - this.#lastHeard);
 	}
 
-	/** The next moment at which {@link advance} has something to do; Infinity if only a datagram can change anything. */
+	/** When {@link advance} has something to do next; Infinity if only a datagram can change anything. */
 	get deadline(): number {
 		if (this.#status === "unknown") return Math.min(this.#lostAt ?? Number.POSITIVE_INFINITY, this.#probeAt);
 		if (this.#status === "down") return Number.POSITIVE_INFINITY;
@@ -225,7 +225,7 @@ export class FailureDetector {
 		return Math.max(Math.max(this.#lastHeard, this.#indirect?.at ?? 0) + this.#timeoutMs, this.#graceUntil);
 	}
 
-	/** The next probe of the series: the first of its moments after the last probe. */
+	/** When the next probe of the series is due: the first of its times after the last probe. */
 	get #probeAt(): number {
 		const since = this.#probesSince;
 		if (since === null) return Number.POSITIVE_INFINITY;
@@ -235,7 +235,7 @@ export class FailureDetector {
 		if (next === Number.POSITIVE_INFINITY && this.#status !== "unknown") {
 			const round = Math.floor((last - since) / probeEveryMs) + 1;
 			next = since + round * probeEveryMs;
-			// The division may round down what was reached exactly.
+			// The division may round down a time that was reached exactly.
 			if (next <= last) next += probeEveryMs;
 		}
 		if (this.#status === "suspect") {

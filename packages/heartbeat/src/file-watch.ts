@@ -2,12 +2,12 @@ import { type FSWatcher, type Stats, statSync, watch } from "node:fs";
 import path from "node:path";
 import { fileStamp } from "@robust-sync/workspace/file-stamp";
 
-/** What the kernel cannot tell (network file systems, exhausted inotify) is found this late. */
+/** Poll for changes that the kernel does not report (network file systems, exhausted inotify). */
 const defaultPollMs = 2_000;
 
 /**
  * Calls back whenever a file was replaced or written: at once through its directory's events (inotify(7) on the directory
- * outlives the file's replacement by rename), and by a look every two seconds where these fail.
+ * outlives the file's replacement by rename), and by a poll every two seconds where these fail.
  */
 export class FileWatch {
 	readonly #file: string;
@@ -24,7 +24,7 @@ export class FileWatch {
 		this.#lastSeen = this.#fingerprint();
 		this.#poll = setInterval(() => {
 			this.#watchDirectory();
-			this.#look();
+			this.#check();
 		}, pollMs);
 		this.#poll.unref();
 	}
@@ -47,7 +47,7 @@ export class FileWatch {
 		const name = path.basename(this.#file);
 		try {
 			this.#watcher = watch(directory, (_event, changed) => {
-				if (changed === name) this.#look();
+				if (changed === name) this.#check();
 			});
 			this.#watcher.on("error", () => {
 				this.#watcher?.close();
@@ -58,8 +58,8 @@ export class FileWatch {
 		}
 	}
 
-	/** One write makes several events: only what differs from the last look counts. */
-	#look(): void {
+	/** One write makes several events: only a changed fingerprint counts. */
+	#check(): void {
 		const seen = this.#fingerprint();
 		if (seen === this.#lastSeen) return;
 		this.#lastSeen = seen;

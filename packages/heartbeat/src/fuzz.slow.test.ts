@@ -31,7 +31,7 @@ test.each([
 		chad.start();
 		await eventually(() => helios.peer("chad")?.status === "alive" && chad.peer("helios")?.hears_us === true, 20_000);
 		const fuzz = new FuzzedDatagrams(6, "chad", "helios");
-		// Made beforehand, so that sending is what takes the time; each is sent with another byte changed every time.
+		// Made beforehand, so that sending takes most of the time; each is sent with another byte changed every time.
 		const pool = Array.from({ length: 20_000 }, () => fuzz.next());
 		let fewestBytes = Number.POSITIVE_INFINITY;
 		let mostBytes = 0;
@@ -43,7 +43,7 @@ test.each([
 			if (i % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
 			if (i % 50_000 !== 0) continue;
 			statuses.add(helios.peer("chad")!.status);
-			// The first tenth is what V8 grows to under any load.
+			// During the first tenth V8's heap grows to its size under load.
 			if (i < 100_000) continue;
 			const bytes = rssBytes(child.pid!);
 			fewestBytes = Math.min(fewestBytes, bytes);

@@ -25,7 +25,7 @@ test("fuzz: any bytes → decoded within bounds or refused, never an exception",
 });
 
 test.each([[[]], [["a shared secret of the test"]]])(
-	"fuzz: hostile datagrams (keys: %j) → none believed, peers hear each other",
+	"fuzz: hostile datagrams (keys: %j) → none accepted, peers hear each other",
 	(secrets) => {
 		const fleet = new SimulatedFleet({ names: ["helios", "chad"], seed: 4, settings: { secrets } });
 		const helios = fleet.member("helios");

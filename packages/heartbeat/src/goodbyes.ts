@@ -2,7 +2,7 @@ import type { NodeState } from "./node-state.ts";
 import type { Peer } from "./peer.ts";
 import type { Sender } from "./sender.ts";
 
-/** Goodbyes are repeated until acknowledged, but a stop waits for them only this long. */
+/** Goodbyes are repeated until acknowledged, but never delay a stop by more than this. */
 const repeatsMs = [60, 160] as const;
 const maxWaitMs = 300;
 
@@ -17,14 +17,14 @@ export class Goodbyes {
 		this.#sender = sender;
 	}
 
-	/** A datagram of ours was answered by `peer`: its goodbye, once {@link send} has begun. */
+	/** Records that `peer` answered a datagram of ours: its goodbye, once {@link send} has begun. */
 	acknowledged(peer: Peer): void {
 		this.#onAcknowledged?.(peer);
 	}
 
 	/**
-	 * Sends a goodbye to every peer. Resolves when every peer that was alive has acknowledged it, after 0.3 s at the latest;
-	 * from then on the node is not running.
+	 * Sends a goodbye to every peer. Resolves when every peer that was alive has acknowledged it, after 0.3 s at the latest.
+	 * The node is not running afterwards.
 	 */
 	send(reason: string): Promise<void> {
 		const { clock, peers } = this.#state;

@@ -90,7 +90,7 @@ describe("a silent peer", () => {
 		expect(fleet.view("helios", "chad").missed).toBeGreaterThanOrEqual(9);
 	});
 
-	test("silent peer: comes back → alive with its first heartbeat", () => {
+	test("silent peer: heard again → alive with its first heartbeat", () => {
 		const { fleet, chad, time } = pair();
 		time.pass(minute);
 		chad.die();
@@ -242,7 +242,7 @@ describe("a peer that moves", () => {
 		chad.transport.send = (datagram, to) => transport.send(datagram, to);
 		const sent = record(fleet);
 		time.pass(minute + 10 * second);
-		// It has not answered the challenge (nobody listens there yet): nothing but answers goes to the new address.
+		// It has not answered the challenge (no process listens there yet): nothing but answers goes to the new address.
 		expect(fleet.view("helios", "chad").address).toBe("10.0.0.1:8765");
 		expect(sent.filter(({ to, message }) => to.host === moved.host && message.type === "heartbeat")).toEqual([]);
 

@@ -9,8 +9,8 @@ import { Receiver } from "./receiver.ts";
 import { Sender } from "./sender.ts";
 
 /**
- * One node of the heartbeat protocol (docs/heartbeat-protocol.md): sends, answers, and knows how its peers are. All
- * effects go through its surroundings, so that a thousand days pass in a test. docs/design/heartbeat.md explains the parts.
+ * One node of the heartbeat protocol (docs/heartbeat-protocol.md): sends, answers, and tracks the state of its peers. All
+ * effects go through its surroundings, so that a test can simulate a thousand days. docs/design/heartbeat.md explains the parts.
  */
 export class HeartbeatNode {
 	readonly #state: NodeState;
@@ -72,7 +72,7 @@ export class HeartbeatNode {
 	}
 
 	/**
-	 * Takes from a state file that an earlier process of this node heard `peer`: silent from now on, it will be down, not unknown.
+	 * Restores from a state file that an earlier process of this node heard `peer`: if it stays silent, it is down, not unknown.
 	 *
 	 * @param receivedAtMs milliseconds since the epoch
 	 */
@@ -83,7 +83,7 @@ export class HeartbeatNode {
 		known.detector.wasHeardBefore(this.#state.clock.monotonicMs());
 	}
 
-	/** Sends the first heartbeats and answers from now on. */
+	/** Starts: sends the first heartbeats and answers from now on. */
 	start(): void {
 		const state = this.#state;
 		state.isRunning = true;
@@ -93,7 +93,7 @@ export class HeartbeatNode {
 	}
 
 	/**
-	 * Says goodbye to every peer. Resolves when all that live have acknowledged it, after 0.3 s at the latest. Then nothing
+	 * Sends every peer a goodbye. Resolves when all live peers have acknowledged it, after 0.3 s at the latest. Then nothing
 	 * is sent or answered any more; the transport is not closed.
 	 */
 	stop(reason: string): Promise<void> {
@@ -105,7 +105,7 @@ export class HeartbeatNode {
 		return this.#goodbyes.send(reason);
 	}
 
-	/** Takes a changed configuration. What is known of peers that stay is kept. */
+	/** Replaces the configuration. The state of peers that stay is kept. */
 	configure(settings: NodeSettings): void {
 		const state = this.#state;
 		const secretsBefore = state.secrets;
@@ -119,7 +119,7 @@ export class HeartbeatNode {
 				continue;
 			}
 			peer.setConfig(config);
-			// The key that it understood until now has another place in the ring.
+			// The key that the peer understood may have another index now.
 			peer.key = Math.max(0, settings.secrets.indexOf(secretsBefore[peer.key] ?? ""));
 			peer.detector.setTimeout(settings.timeoutMs);
 			peer.nextBeatAt = state.clock.monotonicMs();
@@ -132,7 +132,7 @@ export class HeartbeatNode {
 		}
 	}
 
-	/** Reports the head to all peers: now, or at the end of the burst. Does nothing when it did not change. */
+	/** Announces the head to all peers: now, or at the end of the burst. Does nothing if it did not change. */
 	announce(): void {
 		this.#announcer.announce();
 	}
@@ -146,7 +146,7 @@ export class HeartbeatNode {
 		}
 	}
 
-	/** What is known of one peer; undefined: not a peer. */
+	/** The state of one peer; undefined: not a peer. */
 	view(name: string): PeerView | undefined {
 		const peer = this.#state.peers.get(name);
 		return peer && viewOf(peer, this.#state.clock.monotonicMs());

@@ -2,12 +2,12 @@ import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from "no
 import { authenticatorBytes, isAuthenticated } from "./wire-format.ts";
 
 /**
- * The shared secrets: HMAC-SHA-256 (RFC 2104) over the whole datagram. While a key is changed there are two; each peer is
- * then spoken to with the one that it understands.
+ * The shared secrets: HMAC-SHA-256 (RFC 2104) over the whole datagram. During a key change there are two; each peer is
+ * sent datagrams signed with the one that it understands.
  */
 export class Keyring {
 	readonly #keys: readonly KeyObject[];
-	/** A digest comes as a string of bytes and is put here: a buffer of its own each time is memory outside of V8's heap. */
+	/** Reused for every digest: a buffer for each would be memory outside of V8's heap. */
 	readonly #digest = Buffer.alloc(authenticatorBytes);
 
 	/** @param secrets newest first, two at most; none: datagrams are neither signed nor verified */
@@ -28,7 +28,7 @@ export class Keyring {
 	/**
 	 * Puts the authenticator into the last 32 bytes of a datagram that was encoded with room for it.
 	 *
-	 * @param key 0: the newest; what is not there counts as the newest
+	 * @param key 0: the newest; an index that does not exist counts as the newest
 	 */
 	sign(datagram: Buffer, key = 0): void {
 		const secret = this.#keys[key] ?? this.#keys[0];
@@ -38,7 +38,7 @@ export class Keyring {
 	}
 
 	/**
-	 * Whether a decoded datagram is by someone who has one of the keys: which one, or -1. Without keys: 0 if it is
+	 * The index of the key that signed a decoded datagram, or -1. Without keys: 0 if it is
 	 * unauthenticated, since an authenticator that we cannot check is no better than a wrong one.
 	 */
 	verify(datagram: Buffer): number {
@@ -50,7 +50,7 @@ export class Keyring {
 		return this.#keys.findIndex((key) => timingSafeEqual(this.#authenticator(key, body), given));
 	}
 
-	/** Good until the next call. */
+	/** Valid until the next call. */
 	#authenticator(key: KeyObject, message: Buffer): Buffer {
 		this.#digest.write(createHmac("sha256", key).update(message).digest("binary"), "latin1");
 		return this.#digest;

@@ -8,7 +8,7 @@ const redrawMs = 1_000;
 /** CSI n A: cursor up; CSI J: erase to the end of the screen (ECMA-48). */
 const eraseLines = (lines: number) => (lines > 0 ? `\x1b[${lines}A\r\x1b[J` : "");
 
-/** The peers at the bottom of a terminal, a line each, drawn again every second; what is logged scrolls by above. */
+/** The peers at the bottom of a terminal, a line each, redrawn every second; log lines scroll by above. */
 export class LiveTable {
 	readonly #stream: NodeJS.WriteStream;
 	readonly #peers: () => readonly PeerView[];
@@ -33,7 +33,7 @@ export class LiveTable {
 		this.#timer.unref();
 	}
 
-	/** Leaves the last picture standing. */
+	/** Stops drawing and leaves the last table on the screen. */
 	stop(): void {
 		if (this.#timer) clearInterval(this.#timer);
 		this.#timer = null;
@@ -64,7 +64,7 @@ export class LiveTable {
 	#draw(): void {
 		if (!this.#timer && this.#lines > 0) return;
 		const rows = this.#peers().map((view) => peerState(view, false));
-		// A terminal that nobody gave a size says 0.
+		// A terminal without a known size reports 0.
 		const [columns, height] = [this.#stream.columns || 80, this.#stream.rows || 24];
 		const table = peerTable(rows, Date.now(), paint(this.#stream), columns - 1);
 		const shown = table.length < height ? table : [...table.slice(0, height - 2), `… and ${table.length - height + 2} more`];

@@ -32,17 +32,17 @@ test("local content: robust-sync never ran → only that the heartbeat does", ()
 });
 
 test("head: not on the remote yet → the last one that is there is reported", async () => {
-	const told = async (fields: Parameters<typeof syncStateOf>[1]) => {
+	const announced = async (fields: Parameters<typeof syncStateOf>[1]) => {
 		await writeState(paths.syncState, syncStateOf("helios", fields));
 		return content.refresh().head;
 	};
-	expect(await told({ head: headA, ahead: 1 })).toBeNull();
-	expect(await told({ head: headA, ahead: 0, status: "syncing" })).toBeNull();
-	expect(await told({ head: headA })).toBe(headA);
-	expect(await told({ head: headB, ahead: 2, status: "retrying", consecutive_failures: 4 })).toBe(headA);
+	expect(await announced({ head: headA, ahead: 1 })).toBeNull();
+	expect(await announced({ head: headA, ahead: 0, status: "syncing" })).toBeNull();
+	expect(await announced({ head: headA })).toBe(headA);
+	expect(await announced({ head: headB, ahead: 2, status: "retrying", consecutive_failures: 4 })).toBe(headA);
 	expect(content.get()).toMatchObject({ syncStatus: "retrying", consecutiveFailures: 4 });
-	expect(await told({ head: headB })).toBe(headB);
-	expect(await told({ head: "not a commit" })).toBe(headB);
+	expect(await announced({ head: headB })).toBe(headB);
+	expect(await announced({ head: "not a commit" })).toBe(headB);
 });
 
 test("services: process gone → down; state file invalid → unknown", async () => {
@@ -58,7 +58,7 @@ test("local content: files → read once a second at most, at once when known to
 	expect(content.get().syncStatus).toBeNull();
 	now += 1;
 	expect(content.get().syncStatus).toBe("idle");
-	// The clock was set back: what was read then is not fresh for as long as that.
+	// The clock was set back: the reading counts as stale for as long as that.
 	await writeState(paths.syncState, syncStateOf("helios", { status: "failed" }));
 	now -= 3_600_000;
 	expect(content.get().syncStatus).toBe("failed");

@@ -1,19 +1,19 @@
 import { kernelProcessTable, type ProcessTable, readNodeView, servicesLiveness, type WorkspacePaths } from "@robust-sync/workspace";
 import type { Content } from "./content.ts";
 
-/** Heartbeats to a thousand peers go out one by one: within this time they all tell what was read once. */
+/** Heartbeats to a thousand peers go out one by one: within this time they all report the same reading. */
 const freshForMs = 1_000;
 
 export interface LocalContentOptions {
 	paths: WorkspacePaths;
-	/** Whether the asker is this node's heartbeat itself, which is then up whatever its file says. */
+	/** Whether the caller is this node's heartbeat itself, which is then up whatever its file says. */
 	isHeartbeat: boolean;
 	/** Milliseconds since the epoch. */
 	now?: () => number;
 	table?: ProcessTable;
 }
 
-/** How this node stands, from its state files. */
+/** This node's own report, from its state files. */
 export class LocalContent {
 	readonly #options: LocalContentOptions;
 	readonly #now: () => number;
@@ -26,7 +26,7 @@ export class LocalContent {
 		this.#now = options.now ?? Date.now;
 	}
 
-	/** What was read within the last second, or is read now. */
+	/** The reading of the last second, or a new one. */
 	get(): Content {
 		const age = this.#now() - this.#readAt;
 		return this.#content && age >= 0 && age < freshForMs ? this.#content : this.refresh();
@@ -38,7 +38,7 @@ export class LocalContent {
 		const view = readNodeView(this.#options.paths);
 		const services = servicesLiveness(view, now, this.#options.table ?? kernelProcessTable);
 		const sync = view.sync.kind === "ok" ? view.sync.state : null;
-		// Peers can only fetch what is on the remote: a head that is not there yet would make them look for it in vain.
+		// Peers can only fetch commits that are on the remote: announcing a head before would make them fetch in vain.
 		if (sync?.status === "idle" && sync.ahead === 0 && sync.head !== null && /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(sync.head)) {
 			this.#publishedHead = sync.head;
 		}

@@ -20,7 +20,7 @@ export interface NodeSettings {
 	readonly secrets: readonly string[];
 }
 
-/** Receives what people should know. */
+/** The log of a node. */
 export interface NodeLog {
 	debug(message: string, fields?: Record<string, unknown>): void;
 	info(message: string, fields?: Record<string, unknown>): void;
@@ -28,21 +28,21 @@ export interface NodeLog {
 	error(message: string, fields?: Record<string, unknown>): void;
 }
 
-/** Every effect that a node has, and everything that it reads from outside. */
+/** All effects of a node, and everything that it reads from outside. */
 export interface NodeSurroundings {
 	readonly clock: Clock;
 	readonly transport: Transport;
 	readonly resolver: Resolver;
-	/** Returns that many random bytes; nonces and the boot id need them unpredictable. */
+	/** Returns `count` random bytes; nonces and the boot id need them unpredictable. */
 	random(bytes: number): Uint8Array;
 	/** What this node's heartbeats report; called for each heartbeat. */
 	content(): Content;
 	readonly log: NodeLog;
-	/** The state of a peer changed. `urgent`: a reader waits for it (status, head, …); otherwise only a time or a measurement changed. */
+	/** The state of a peer changed. `urgent`: write it at once (status, head, …); otherwise only a time or a measurement changed. */
 	onChange(peer: string, urgent: boolean): void;
 }
 
-/** Counters since the node was made. */
+/** Counters of the node since it was made. */
 export interface NodeTotals {
 	/** Heartbeats sent: regular ones, probes, announcements and answers to challenges. */
 	sent: number;
@@ -53,7 +53,7 @@ export interface NodeTotals {
 	rejected: Record<RejectReason, number>;
 }
 
-/** What the sender, the receive gates, the receiver and the timers of one node share. */
+/** The state that the sender, the receive gates, the receiver and the timers of one node share. */
 export class NodeState {
 	readonly name: string;
 	/** Random, chosen at start: with the peer's acceptance count it makes an incarnation. */
@@ -107,7 +107,7 @@ export class NodeState {
 		return peer;
 	}
 
-	/** Records that the peer has shown to be at `address`. Returns whether that is new. */
+	/** Records that the peer has proved to be at `address`. Returns whether that is new. */
 	confirmAddress(peer: Peer, address: Address): boolean {
 		if (sameAddress(peer.confirmed, address)) return false;
 		const before = peer.confirmed;

@@ -1,7 +1,7 @@
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from "node:crypto";
 import { nonceBytes } from "./wire-format.ts";
 
-/** How long a nonce is good for: this at least, twice this at most. Many round trips, and far less than anybody's patience. */
+/** How long a nonce is valid: at least this, at most twice this. Many round trips, and still short for an attacker. */
 const periodMs = 8_000;
 
 /**
@@ -17,9 +17,9 @@ export class Nonces {
 	}
 
 	/**
-	 * The nonce for whom a challenge is meant.
+	 * The nonce of a challenge.
 	 *
-	 * @param subject everything that it is bound to; anything that differs makes it void
+	 * @param subject everything that the nonce is bound to; any difference makes it void
 	 * @param now monotonic milliseconds
 	 */
 	issue(subject: string, now: number): Buffer {

@@ -8,11 +8,11 @@ import { type Address, canonicalHost, formatAddress, type Resolver } from "./tra
 import { openUdpTransport, systemResolver } from "./udp-transport.ts";
 import { decode, encode, type Message, paddedBytes } from "./wire-format.ts";
 
-/** What became of the heartbeat to one peer. */
+/** The outcome of the heartbeat to one peer. */
 export interface OnceResult {
 	readonly peer: string;
 	readonly answered: boolean;
-	/** Where the answer came from, or where the heartbeat went; null: nowhere. */
+	/** Where the answer came from, or else where the heartbeat went; null: nowhere. */
 	readonly address: string | null;
 	readonly rttMs: number | null;
 	readonly clockOffsetMs: number | null;
@@ -20,9 +20,9 @@ export interface OnceResult {
 	readonly reason: string | null;
 }
 
-/** How long answers are waited for. */
+/** How long to wait for answers. */
 export const onceWaitMs = 2_000;
-/** An unanswered heartbeat is sent again then: one lost datagram is no dead peer. */
+/** When an unanswered heartbeat is sent again: one lost datagram does not mean a dead peer. */
 const repeatsMs = [500, 1_000, 1_500] as const;
 
 interface Sent {
@@ -32,7 +32,7 @@ interface Sent {
 
 /**
  * Sends one heartbeat to each peer and waits up to two seconds for the answers. Uses a port of its own and is marked
- * transient, so that it works beside a running heartbeat and no peer takes it for one.
+ * transient, so that it works beside a running heartbeat and no peer mistakes it for that one.
  */
 export async function heartbeatOnce(config: Config, content: Content, resolver: Resolver = systemResolver()): Promise<OnceResult[]> {
 	const transport = await openUdpTransport({ host: config.heartbeatBind, port: 0 });
@@ -78,7 +78,7 @@ export async function heartbeatOnce(config: Config, content: Content, resolver: 
 			const message = decode(datagram);
 			if (typeof message === "string") return;
 			const inquiry = message.to === config.nodeName ? inquiries.get(message.from) : undefined;
-			// Without a key an answer counts only from where the name leads.
+			// Without a key an answer counts only from an address that the name resolves to.
 			if (inquiry && !keyring.authenticates && !inquiry.hosts.has(from.host)) return;
 			if (!inquiry || inquiry.result.answered || message.echo?.bootId !== bootId) return;
 			const sent = inquiry.sent.get(message.echo.sequence);
@@ -123,7 +123,7 @@ export async function heartbeatOnce(config: Config, content: Content, resolver: 
 class Inquiry {
 	readonly peer: PeerAddress;
 	readonly sent = new Map<number, Sent>();
-	/** The addresses of its name. */
+	/** The addresses of the peer's host name. */
 	readonly hosts = new Set<string>();
 	sequence = 0;
 	result: OnceResult;

@@ -1,6 +1,6 @@
 import type { HeartbeatFlags } from "./settings.ts";
 
-/** The flags of heartbeat, as the command line hands them over. */
+/** The flags of heartbeat, as parsed from the command line. */
 export interface Options extends HeartbeatFlags {
 	workspace?: string;
 	verbose?: boolean;

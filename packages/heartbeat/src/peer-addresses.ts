@@ -17,7 +17,7 @@ export class PeerAddresses {
 	}
 
 	/**
-	 * Resolves the peer's name, unless that is in progress. A name that fails keeps the addresses that it had.
+	 * Resolves the peer's name, unless that is in progress. If it fails, the known addresses are kept.
 	 *
 	 * @param now monotonic milliseconds
 	 */
@@ -46,7 +46,7 @@ export class PeerAddresses {
 		this.#state.surroundings.onChange(peer.name, true);
 	}
 
-	/** Returns whether the name leads to an address that it did not lead to before. */
+	/** Stores the addresses of the name. Returns whether one of them is new. */
 	#resolved(peer: Peer, hosts: readonly string[]): boolean {
 		const { isAuthenticated, log, surroundings } = this.#state;
 		peer.resolveProblem = null;

@@ -28,7 +28,7 @@ const view = (fields: Partial<PeerView>): PeerView => ({
 	...fields,
 });
 
-test("peer table: a peer → one line that says how it is, columns aligned", () => {
+test("peer table: a peer → one line with its state, columns aligned", () => {
 	const rows = [
 		view({}),
 		view({
@@ -59,7 +59,7 @@ test("peer table: a narrow terminal → lines end at its edge", () => {
 	for (const line of peerTable([peerState(view({}), true)], now, new Chalk({ level: 0 }), 40)) expect(line.length).toBeLessThanOrEqual(40);
 });
 
-test("peer table: on a terminal → stays below what is logged", () => {
+test("peer table: on a terminal → stays below the log lines", () => {
 	const written: string[] = [];
 	const stream = Object.assign(new PassThrough(), { columns: 100, rows: 24, isTTY: true }) as unknown as NodeJS.WriteStream;
 	stream.on("data", (chunk) => written.push(String(chunk)));

@@ -5,12 +5,12 @@ import type { Sender } from "./sender.ts";
 
 /** Spreads the heartbeats of a fleet that was started together. */
 const jitterFraction = 0.05;
-/** A timer this much too late means that this process was stopped, suspended, or starved. */
+/** A timer that is this late means that this process was stopped, suspended, or starved. */
 const pauseMs = { min: 200, max: 2_000, timeoutFraction: 0.1 } as const;
-/** The wall clock ran this much faster or slower than the monotonic one since the last check: it was set, or we were suspended. */
+/** If the wall clock gained or lost this much on the monotonic one since the last check, it was set, or we were suspended. */
 const clockStepMs = 1_000;
 
-/** Decides when each peer gets a heartbeat, a probe or a question to third nodes: one timer for each peer. */
+/** Decides when each peer gets a heartbeat, a probe or a ping-req through third nodes: one timer for each peer. */
 export class PeerTimers {
 	readonly #state: NodeState;
 	readonly #sender: Sender;
@@ -24,12 +24,12 @@ export class PeerTimers {
 		this.#wallMinusMonotonicMs = state.clock.wallMs() - state.clock.monotonicMs();
 	}
 
-	/** Sends the first heartbeat to a peer, and the others from now on. */
+	/** Sends the first heartbeat to a peer, and schedules the others. */
 	start(peer: Peer): void {
 		const now = this.#state.clock.monotonicMs();
 		peer.nextBeatAt = now;
 		peer.resolveAt = now;
-		// The first heartbeat may be lost, or come before the peer is up: both nodes may just be booting.
+		// The first heartbeat may be lost, or arrive before the peer is up: both nodes may just be booting.
 		peer.detector.probe(now);
 		this.#runDue(peer, now);
 	}
@@ -44,7 +44,7 @@ export class PeerTimers {
 		this.disarm(peer);
 		peer.timerAt = due;
 		peer.timer = clock.schedule(due - now, () => {
-			// Timers go off up to a millisecond, or a rounding error, early: that is on time.
+			// Timers fire up to a millisecond, or a rounding error, early: that counts as on time.
 			const firedAt = Math.max(clock.monotonicMs(), due);
 			peer.timer = null;
 			peer.timerAt = Number.POSITIVE_INFINITY;
@@ -71,19 +71,19 @@ export class PeerTimers {
 			state.rounds = Math.max(state.rounds, peer.beats);
 		}
 		const isAnnouncement = peer.announcement?.isDue(now) ?? false;
-		// Without a key the configured name decides where a peer is: it is resolved also while the peer is alive.
+		// Without a key the configured name decides where a peer is, so it is resolved while the peer is alive, too.
 		if ((peer.detector.isSilent || !state.isAuthenticated) && now >= peer.resolveAt) this.#addresses.resolve(peer, now);
 		if (isBeat || isAnnouncement || step.probe) this.#sender.heartbeat(peer, isBeat ? { beat: peer.beats } : {});
 		if (step.probeIndirectly || (isBeat && peer.detector.isLost)) this.#sender.pingRequests(peer);
 		this.arm(peer);
 	}
 
-	/** Gives all peers time to answer after a pause of this process, or a step of its clock. */
+	/** Grants all peers a grace after a pause of this process, or a step of its clock. */
 	#checkClocks(lateMs: number, now: number): void {
 		const { clock, log, peers, timeoutMs } = this.#state;
 		const offset = clock.wallMs() - now;
 		const isStepped = Math.abs(offset - this.#wallMinusMonotonicMs) > clockStepMs;
-		// Slewing (adjtime) moves slowly: only the difference since the last check counts.
+		// Slewing (adjtime) is slow: only the difference since the last check counts.
 		this.#wallMinusMonotonicMs = offset;
 		const limit = Math.max(pauseMs.min, Math.min(pauseMs.max, timeoutMs * pauseMs.timeoutFraction));
 		if (lateMs <= limit && !isStepped) return;
@@ -96,7 +96,7 @@ export class PeerTimers {
 		for (const peer of peers.values()) {
 			if (isStepped) peer.clockFilter.reset();
 			peer.detector.grantGrace(now);
-			// Their own timers are as late as this one: without this each of them would grant the grace again.
+			// The timers of the other peers are as late as this one: without this each of them would grant the grace again.
 			this.disarm(peer);
 			this.arm(peer);
 		}

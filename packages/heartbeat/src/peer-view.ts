@@ -3,7 +3,7 @@ import type { Content } from "./content.ts";
 import type { Peer } from "./peer.ts";
 import { formatAddress } from "./transport.ts";
 
-/** What is known of one peer, for the state file and for people. */
+/** The state of one peer, for the state file and for people. */
 export interface PeerView {
 	readonly name: string;
 	readonly address: string | null;
@@ -38,7 +38,7 @@ export function viewOf(peer: Peer, nowMs: number): PeerView {
 		rttMs: clockFilter.best?.rttMs ?? null,
 		clockOffsetMs: clockFilter.best?.offsetMs ?? null,
 		phi: detector.phi(nowMs),
-		// The last report of a silent peer is out of date, and a peer that said goodbye hears no node.
+		// The last report of a silent peer is outdated, and a peer that sent a goodbye hears no node.
 		hearsUs: detector.status === "down" && peer.hearsUs ? null : peer.hearsUs,
 		content: peer.content,
 	};
@@ -56,6 +56,6 @@ function causeOf({ detector, address, resolveProblem, refusal }: Peer): PeerCaus
 	if (detector.status === "alive") return null;
 	if (refusal !== null) return refusal.cause;
 	if (address === null && resolveProblem !== null) return "unresolved";
-	if (detector.hasSaidGoodbye) return "stopped";
+	if (detector.hasLeft) return "stopped";
 	return detector.isHeardByOthers ? "link" : null;
 }

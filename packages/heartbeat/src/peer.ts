@@ -8,13 +8,13 @@ import { TokenBucket } from "./source-budget.ts";
 import { type Address, sameAddress } from "./transport.ts";
 import type { Message } from "./wire-format.ts";
 
-/** Datagrams of ours to one peer that may still be answered. */
+/** How many unanswered datagrams of ours to one peer are remembered. */
 const maxOutstanding = 32;
-/** How many former boot ids of a peer are remembered, so that none of them is accepted again. */
+/** How many retired boot ids of a peer are remembered, so that none of them is accepted again. */
 const maxRetired = 8;
-/** A host name may have many addresses; more than these are not tried. */
+/** A host name may have many addresses; no more than these are tried. */
 const maxTargets = 4;
-/** Addresses that are kept of a name. */
+/** How many former addresses of a name are kept. */
 export const maxResolved = 32;
 
 /** One of our datagrams, until it is answered. */
@@ -22,57 +22,57 @@ export interface Outstanding {
 	readonly sentMonotonicMs: number;
 	readonly sentWallMs: number;
 	readonly to: Address;
-	/** The head that it reported. */
+	/** The head that the datagram reported. */
 	readonly head: string | null;
 	/** How many challenges in a row led to it. */
 	readonly challenges: number;
 }
 
-/** A peer that asked us whether we hear this one. */
-export interface IndirectAsker {
-	readonly asker: string;
+/** A peer that sent us a ping-req for this one. */
+export interface Requester {
+	readonly requester: string;
 	readonly to: Address;
 	readonly until: number;
 }
 
-/** Everything that a node knows of one peer. */
+/** Everything that a node knows about one peer. */
 export class Peer {
 	config: PeerAddress;
 	readonly detector: FailureDetector;
 	readonly clockFilter = new ClockFilter();
-	/** What it may send from where it is known to be. */
+	/** The budget of its datagrams from its known addresses. */
 	readonly budget = new TokenBucket();
 	/** Addresses of the configured host name, when last resolved. */
 	resolved: readonly Address[] = [];
 	resolveProblem: string | null = null;
 	isResolving = false;
 	resolveAt = 0;
-	/** Where the peer has shown to be. */
+	/** Where the peer has proved to be. */
 	confirmed: Address | null = null;
 	sequence = 0;
 	beats = 0;
 	nextBeatAt = 0;
 	announcement: Announcement | null = null;
 	readonly outstanding = new Map<number, Outstanding>();
-	/** Which of our keys the peer understands: 1, the older one, only if it has shown to have no other. */
+	/** Index of the key of ours that the peer understands: 1, the older one, only if it has proved to have no other. */
 	key = 0;
-	/** Of the incarnation that is accepted. */
+	/** Replay window of the accepted incarnation. */
 	bootId: string | null = null;
 	window = new ReplayWindow();
-	/** How often a boot id or transient sender was accepted: part of every nonce, so that none works twice. */
+	/** How many times a boot id or transient sender was accepted: part of every nonce, so that none works twice. */
 	acceptances = 0;
 	readonly retired = new Map<string, { at: number }>();
 	contentSequence = 0;
 	content: Content = noContent;
 	/** When the last accepted datagram came, milliseconds since the epoch. */
 	receivedAtMs: number | null = null;
-	/** The same, from the state file of an earlier process of ours. */
+	/** The same, as restored from the state file of an earlier process of ours. */
 	previouslyReceivedAtMs: number | null = null;
 	hearsUs: boolean | null = null;
 	/** Sequence of the last datagram of the peer that was used. */
 	lastSequence: number | null = null;
-	askers: IndirectAsker[] = [];
-	/** Why the peer's datagrams were last refused, while nothing better is known. */
+	requesters: Requester[] = [];
+	/** Why the peer's datagrams were last refused; null once one was accepted. */
 	refusal: { readonly why: string; readonly cause: "key" | "address" | "misdirected" } | null = null;
 	timer: unknown = null;
 	timerAt = Number.POSITIVE_INFINITY;
@@ -86,22 +86,22 @@ export class Peer {
 		return this.config.name;
 	}
 
-	/** Where to send: where the peer has shown to be; while it is silent also wherever its name leads. */
+	/** Where to send: the address that the peer has proved, and while it is silent also every address of its name. */
 	get targets(): readonly Address[] {
 		if (!this.confirmed) return this.resolved.slice(0, maxTargets);
 		if (!this.detector.isSilent) return [this.confirmed];
 		return [this.confirmed, ...this.resolved.filter((address) => !sameAddress(address, this.confirmed))].slice(0, maxTargets);
 	}
 
-	/** Whether `address` is one of those that are known of it. */
+	/** Whether `address` is a known address of this peer. */
 	isAt(address: Address): boolean {
 		return sameAddress(this.confirmed, address) || this.resolved.some((known) => sameAddress(known, address));
 	}
 
 	/**
-	 * Whether a datagram from `address` may be the peer's where only the address can show it. Where the configured name leads; at
-	 * another port there only while the peer is not heard at its configured one (it was restarted elsewhere, or an address
-	 * translation changes ports), so that no other program of that machine takes its place.
+	 * Whether a datagram from `address` may be the peer's where only the address can prove it. True for an address of the
+	 * configured name. At another port there only while the peer is not heard at its configured one (it was restarted elsewhere,
+	 * or an address translation changes ports), so that no other program of that machine can impersonate it.
 	 */
 	mayBeAt(address: Address): boolean {
 		if (this.isNamed(address, false)) return true;
@@ -129,7 +129,7 @@ export class Peer {
 		this.outstanding.set(sequence, outstanding);
 	}
 
-	/** Takes a changed configuration. Another address makes everything that is known of the old one void. */
+	/** Replaces the peer's configuration. A changed address makes everything known about the old one void. */
 	setConfig(config: PeerAddress): void {
 		if (config.host === this.config.host && config.port === this.config.port) return;
 		this.config = config;
@@ -138,7 +138,7 @@ export class Peer {
 		this.resolveAt = 0;
 	}
 
-	/** Accepts an incarnation of the peer: the one before is over. */
+	/** Accepts an incarnation of the peer, and retires the one before. */
 	acceptBootId(bootId: string, sequence: number, now: number): void {
 		if (this.bootId !== null) this.retire(this.bootId, now);
 		this.bootId = bootId;
@@ -149,7 +149,7 @@ export class Peer {
 		this.detector.restarted();
 	}
 
-	/** Ends an incarnation: its boot id is never accepted again. */
+	/** Retires an incarnation: its boot id is never accepted again. */
 	retire(bootId: string, now: number): void {
 		this.retired.delete(bootId);
 		this.retired.set(bootId, { at: now });
@@ -158,7 +158,7 @@ export class Peer {
 		if (oldest !== undefined) this.retired.delete(oldest);
 	}
 
-	/** Takes over what a heartbeat reports. Returns whether anything is new. */
+	/** Stores what a heartbeat reports. Returns whether any of it is new. */
 	takeContent(message: Message): boolean {
 		const content: Content = {
 			head: message.head ?? null,
@@ -168,7 +168,7 @@ export class Peer {
 			messagesPending: message.messagesPending ?? null,
 			services: message.services ?? noContent.services,
 		};
-		// A sender that does not stay cannot tell whether its node hears us.
+		// A transient sender does not know whether its node hears us.
 		const hearsUs = message.transient ? this.hearsUs : (message.heard ?? null);
 		const changed = hearsUs !== this.hearsUs || !sameContent(content, this.content);
 		this.content = content;

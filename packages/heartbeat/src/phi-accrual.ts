@@ -4,7 +4,7 @@ const windowSamples = 100;
 /** Timers, scheduling and the senders' own jitter of ±5 % make intervals vary at least this much. */
 const minDeviationFraction = 0.05;
 const minDeviationMs = 20;
-/** Beyond this φ says nothing more, and JSON should not carry astronomic numbers. */
+/** Larger values of φ carry no information, and JSON should not carry astronomic numbers. */
 const maxPhi = 1_000;
 
 /** log10 of erfc(x) for x ≥ 0, within 1.2e-7 relative (Numerical Recipes, 3rd ed., 6.2.2, erfccheb); never underflows. */
@@ -53,23 +53,23 @@ export class PhiAccrual {
 	#sum = 0;
 	#squares = 0;
 
-	/** @param expectedMs the interval that the peer is believed to keep, until it has shown its own */
+	/** @param expectedMs the assumed interval of the peer, until it has shown its own */
 	constructor(expectedMs: number) {
 		this.setInterval(expectedMs);
 	}
 
-	/** The peer keeps another interval from now on: what was seen before says nothing about it. */
+	/** Resets the window: the peer has another interval from now on, and the earlier ones say nothing about it. */
 	setInterval(expectedMs: number): void {
 		this.#count = 0;
 		this.#next = 0;
 		this.#sum = 0;
 		this.#squares = 0;
-		// Two samples around the expectation, as in Akka's detector: a mean at once, and a doubt that goes with experience.
+		// Two samples around the expectation, as in Akka's detector: a mean at once, and an uncertainty that shrinks with experience.
 		this.add(expectedMs * 0.9);
 		this.add(expectedMs * 1.1);
 	}
 
-	/** Takes one observed interval, milliseconds. */
+	/** Adds one observed interval, milliseconds. */
 	add(intervalMs: number): void {
 		if (this.#count === windowSamples) {
 			const gone = this.#samples[this.#next]!;

@@ -4,7 +4,7 @@ import { openUdpTransport, type UdpOptions, type UdpTransport } from "./udp-tran
 
 const ssTimeoutMs = 2_000;
 
-/** The process that has a UDP port, as `name (pid N)`, if ss(8) is there and may know; null otherwise. */
+/** The process that has a UDP port, as `name (pid N)`; null: ss(8) is missing or cannot see it. */
 export function udpPortHolder(port: number): Promise<string | null> {
 	return new Promise((resolve) => {
 		execFile("ss", ["-ulnpH", "sport", "=", `:${port}`], { timeout: ssTimeoutMs }, (error, stdout) => {
@@ -15,9 +15,9 @@ export function udpPortHolder(port: number): Promise<string | null> {
 }
 
 /**
- * Opens the socket, or says what to do.
+ * Opens the socket, or fails with advice.
  *
- * @throws CommandError with exit code 1 when the port or address cannot be had
+ * @throws CommandError with exit code 1 when the port or address cannot be opened
  */
 export async function openPort(options: UdpOptions): Promise<UdpTransport> {
 	try {

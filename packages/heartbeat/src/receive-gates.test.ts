@@ -8,7 +8,7 @@ import { decode, encode, type Message, maxDatagramBytes } from "./wire-format.ts
 describe("without a key", () => {
 	const elsewhere = { host: "10.66.6.6", port: 8765 };
 
-	/** Someone who says to be chad, and answers every challenge; from `address`. @returns the datagrams that came back */
+	/** A sender at `address` that claims to be chad, and answers every challenge. @returns the datagrams that came back */
 	function impostor(fleet: SimulatedFleet, address: Address, how: Partial<Message> = {}): Message[] {
 		const helios = fleet.member("helios");
 		const received: Message[] = [];
@@ -61,7 +61,7 @@ describe("without a key", () => {
 	test.each<[string, Address]>([
 		["another address", elsewhere],
 		["another port of its address", { host: "10.0.0.1", port: 9999 }],
-	])("heartbeat without a key: a sender at %s while the peer lives → not believed", (_name, address) => {
+	])("heartbeat without a key: a sender at %s while the peer lives → not accepted", (_name, address) => {
 		const { fleet, helios, chad, time } = pair();
 		chad.content = { ...chad.content, head: headA };
 		time.pass(70 * second);
@@ -120,7 +120,7 @@ describe("without a key", () => {
 		};
 		expect(moveTo("10.8.8.8")).toMatchObject({ status: "alive", address: "10.8.8.8:8765" });
 		expect(moveTo("2001:db8::8")).toMatchObject({ status: "alive", address: "[2001:db8::8]:8765" });
-		// A name server that is away for a while takes nothing away.
+		// A name server that is down for a while takes nothing away.
 		failure = Object.assign(new Error("no"), { code: "EAI_AGAIN" });
 		time.pass(10 * minute);
 		expect(fleet.view("helios", "chad")).toMatchObject({ status: "alive", address: "[2001:db8::8]:8765" });
@@ -181,7 +181,7 @@ describe("what is accepted", () => {
 		expect(helios.node.totals.received).toBe(0);
 	});
 
-	test("challenge: its nonce comes twice, or from elsewhere → accepted once, from there", () => {
+	test("challenge: its nonce twice, or from elsewhere → accepted once, from there", () => {
 		const { fleet, helios, chad, time } = pair({ settings: { secrets: [key] } });
 		const sent = record(fleet);
 		time.pass(second);
@@ -280,7 +280,7 @@ describe("what is accepted", () => {
 		const keyring = new Keyring([key]);
 		const sent = record(fleet);
 		for (const [from, to] of [
-			["stranger", "helios"],
+			["unknown-node", "helios"],
 			["chad", "atlas"],
 		] as const) {
 			const datagram = encode(

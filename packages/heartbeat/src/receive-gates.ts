@@ -6,9 +6,9 @@ import { SourceBudget, sourceOf } from "./source-budget.ts";
 import { type Address, formatAddress } from "./transport.ts";
 import { decode, type Message } from "./wire-format.ts";
 
-/** The same warning goes into the log once in this time. */
+/** The same warning is logged at most once in this time. */
 const warnEveryMs = 600_000;
-/** A retired boot id that still sends after this long is no straggler. */
+/** A retired boot id that still sends after this long is a second node, not a delayed datagram. */
 const stragglerMs = 5_000;
 
 /**
@@ -44,18 +44,18 @@ export class ReceiveGates {
 		if (!isAuthenticated && !(message.transient ? peer.isNamed(from, true) : peer.mayBeAt(from))) {
 			return this.#rejectAddress(peer, from, at);
 		}
-		// A peer that signs with the older key although it has both only waits for us to show that we have the newer one.
+		// A peer that signs with the older key although it has both waits for proof that we have the newer one.
 		const key = verifiedBy > 0 && !message.twoKeys ? verifiedBy : 0;
 		return { peer, reception: { message, length: datagram.length, from, at, wallMs, key } };
 	}
 
-	/** Refuses what was received before, or comes from an incarnation that is over. Two nodes with one name show here. */
+	/** Refuses repeated datagrams and those of retired incarnations. Two nodes with one name are noticed here. */
 	rejectReplay(peer: Peer, { message, from, at }: Reception): void {
 		this.#reject("replay");
 		const retired = peer.retired.get(message.bootId);
 		if (!retired || at - retired.at < stragglerMs || peer.detector.status !== "alive") return;
 		this.#warn("error", `twice ${peer.name}`, `two nodes call themselves '${peer.name}': give each its own NODE_NAME`, {
-			believed: peer.confirmed ? formatAddress(peer.confirmed) : undefined,
+			accepted: peer.confirmed ? formatAddress(peer.confirmed) : undefined,
 			refused: formatAddress(from),
 		});
 	}
@@ -96,33 +96,33 @@ export class ReceiveGates {
 		return this.#reject("key");
 	}
 
-	/** Without a key any sender that answers a challenge could claim to be a peer: only the configured name decides where it is. */
+	/** Without a key any sender that answers a challenge could claim to be a peer: only the configured name decides where a peer is. */
 	#rejectAddress(peer: Peer, from: Address, now: number): null {
 		const why = `they do not come from where ${peer.config.host} leads: correct PEERS, or set HEARTBEAT_KEY on all nodes`;
 		this.#warn("warn", `elsewhere ${peer.name}`, `datagrams from '${peer.name}' are refused: ${why}`, { address: formatAddress(from) });
 		this.#setRefusal(peer, "address", `its datagrams are refused: ${why}`);
-		// The name may have come to lead there since it was last resolved.
+		// The name may have changed since it was last resolved.
 		if (now >= peer.resolveAt) this.#addresses.resolve(peer, now);
 		return this.#reject("address");
 	}
 
-	/** A peer has a budget of its own at its known addresses, so that a flood from elsewhere costs it nothing. */
+	/** A peer has a budget of its own at its known addresses, so that a flood from elsewhere cannot use it up. */
 	#takeToken(peer: Peer | null, from: Address, now: number): boolean {
 		return peer?.isAt(from) ? peer.budget.take(now) : this.#budget.take(sourceOf(from.host), now);
 	}
 
-	/** Keeps for the state file why a peer that is not alive is refused. */
+	/** Records for the state file why the datagrams of a peer that is not alive are refused. */
 	#setRefusal(peer: Peer, cause: "key" | "address" | "misdirected", why: string): void {
 		if (peer.refusal?.why === why || peer.detector.status === "alive") return;
 		peer.refusal = { why, cause };
 		this.#state.surroundings.onChange(peer.name, false);
 	}
 
-	/** Logs what a person should look into, once in ten minutes for each `key`. */
+	/** Logs what a person should know, once in ten minutes for each `key`. */
 	#warn(level: "warn" | "error", key: string, message: string, fields: Record<string, unknown>): void {
 		const now = this.#state.clock.monotonicMs();
 		if (now - (this.#warnedAt.get(key) ?? Number.NEGATIVE_INFINITY) < warnEveryMs) return;
-		// Keys are made of configured names and reasons only, except for unknown peers: these share one. So the map is bounded.
+		// Keys consist of configured names and reasons, and all unknown peers share one: the map is bounded.
 		this.#warnedAt.set(key, now);
 		this.#state.log[level](message, fields);
 	}

@@ -12,15 +12,15 @@ import type { Sender } from "./sender.ts";
 import { type Address, sameAddress } from "./transport.ts";
 import { type Echo, type Message, paddedBytes } from "./wire-format.ts";
 
-/** How long an answer from a third node is waited for, and how many peers may wait for one target. */
+/** How long to wait for an indirect ack, and how many peers may wait for one target. */
 const indirectWaitMs = 5_000;
-const maxAskers = 8;
-/** A challenge that is answered by a challenge again and again ends here. */
+const maxRequesters = 8;
+/** Ends a loop of challenges that are answered by challenges. */
 const maxChallengesInARow = 3;
-/** A peer that only ever challenges gets the same announcement again only after this long. */
+/** A peer that only ever challenges gets the same announcement again after this long at the earliest. */
 const announceAgainAfterMs = 10_000;
 
-/** Draws the conclusions from the datagrams that passed the gates: which incarnation of a peer counts, where it is, what it reports. */
+/** Handles the datagrams that passed the gates: which incarnation of a peer counts, where it is, what it reports. */
 export class Receiver {
 	readonly #state: NodeState;
 	readonly #gates: ReceiveGates;
@@ -77,7 +77,7 @@ export class Receiver {
 			else peer.acceptances++;
 			if (!message.transient) isNews = this.#state.confirmAddress(peer, from);
 		}
-		// A program beside a heartbeat that is heard: any user of that machine could be it, and the heartbeat itself reports the state.
+		// A transient sender beside a live heartbeat: any user of that machine could be it, and the heartbeat reports the state itself.
 		const isBeside = message.transient === true && !this.#state.isAuthenticated && !peer.mayBeAt(from);
 		const isAtHome = message.transient || sameAddress(peer.confirmed, from);
 		this.#sender.answer(peer, reception, isAtHome ? undefined : this.#nonces.issue(subject, at));
@@ -103,7 +103,7 @@ export class Receiver {
 		if (before !== null && peer.detector.status !== "down") this.#state.log.info(`${peer.name} was restarted`, { peer: peer.name });
 	}
 
-	/** The peer is alive. `isNews`: what it reports changed. */
+	/** Records that the peer is alive. `isNews`: its report changed. */
 	#heardFrom(peer: Peer, { message, at, wallMs, key }: Reception, isNews: boolean): void {
 		peer.receivedAtMs = wallMs;
 		peer.key = key;
@@ -111,7 +111,7 @@ export class Receiver {
 		peer.refusal = null;
 		if (peer.detector.heard(at)) this.#state.statusChanged(peer);
 		else this.#state.surroundings.onChange(peer.name, isNews);
-		if (peer.askers.length > 0) this.#answerAskers(peer, at);
+		if (peer.requesters.length > 0) this.#answerRequesters(peer, at);
 	}
 
 	#onAnswer(peer: Peer, reception: Reception): void {
@@ -133,14 +133,14 @@ export class Receiver {
 		this.#heardFrom(peer, reception, this.#onEcho(peer, answered, echo, reception));
 		// Only now: the answer reports that we hear the peer.
 		if (message.type === "challenge" && message.nonce && length >= paddedBytes && answered.challenges < maxChallengesInARow) {
-			// The challenged heartbeat was not used: its head is repeated until it is acknowledged, like a new one.
+			// The challenged heartbeat was not used: its head is announced until it is acknowledged, like a new one.
 			if (!peer.announcement || peer.announcement.age(at) > announceAgainAfterMs) peer.announcement = new Announcement(answered.head, at);
 			this.#sender.heartbeat(peer, { to: from, key, nonce: message.nonce, challenges: answered.challenges + 1 });
 		}
 		this.#goodbyes.acknowledged(peer);
 	}
 
-	/** A datagram of ours was answered. Returns whether that changes what is known of the peer. */
+	/** Records the answer to a datagram of ours. Returns whether the known state of the peer changed. */
 	#onEcho(peer: Peer, answered: Outstanding, echo: Echo, { message, from, at }: Reception): boolean {
 		const elapsedMs = at - answered.sentMonotonicMs;
 		peer.clockFilter.add(measure(answered.sentWallMs, echo.receivedAtUs / 1_000, echo.holdUs / 1_000, elapsedMs));
@@ -156,13 +156,13 @@ export class Receiver {
 		this.#sender.answer(peer, reception);
 		peer.receivedAtMs = wallMs;
 		peer.lastSequence = message.sequence;
-		// Datagrams of this incarnation that are still under way, or recorded, must not bring it back to life.
+		// Datagrams of this incarnation that are delayed, or recorded, must not make the peer alive again.
 		peer.retire(message.bootId, at);
 		peer.bootId = null;
 		peer.acceptances++;
 		peer.hearsUs = false;
 		peer.announcement = null;
-		peer.detector.saidGoodbye(printable(message.reason ?? ""));
+		peer.detector.receivedGoodbye(printable(message.reason ?? ""));
 		this.#state.statusChanged(peer);
 	}
 
@@ -171,14 +171,14 @@ export class Receiver {
 		this.#heardFrom(peer, reception, false);
 		const target = message.target === undefined ? undefined : this.#state.peers.get(message.target);
 		if (!target || target === peer) return;
-		target.askers = target.askers.filter(({ asker, until }) => asker !== peer.name && until > at).slice(-maxAskers + 1);
-		target.askers.push({ asker: peer.name, to: from, until: at + indirectWaitMs });
+		target.requesters = target.requesters.filter(({ requester, until }) => requester !== peer.name && until > at).slice(-maxRequesters + 1);
+		target.requesters.push({ requester: peer.name, to: from, until: at + indirectWaitMs });
 		this.#sender.heartbeat(target);
 	}
 
-	#answerAskers(target: Peer, now: number): void {
-		for (const { asker, to, until } of target.askers.splice(0)) {
-			const peer = this.#state.peers.get(asker);
+	#answerRequesters(target: Peer, now: number): void {
+		for (const { requester, to, until } of target.requesters.splice(0)) {
+			const peer = this.#state.peers.get(requester);
 			if (peer && until >= now) this.#sender.indirectAck(peer, to, target);
 		}
 	}

@@ -1,7 +1,7 @@
 const windowSize = 64;
 
 /**
- * Which sequences of one boot of a peer were seen: the highest and the 63 below it (the sliding window of RFC 4303,
+ * The sequences of one boot of a peer that were seen: the highest and the 63 below it (the sliding window of RFC 4303,
  * section 3.4.3, in two 32-bit words). Reordered datagrams pass once, repeated or older ones never.
  */
 export class ReplayWindow {
@@ -16,7 +16,7 @@ export class ReplayWindow {
 		return this.#highest;
 	}
 
-	/** Takes note of a sequence (≥ 1). Returns whether it is new. */
+	/** Records a sequence (≥ 1). Returns whether it is new. */
 	accept(sequence: number): boolean {
 		const ahead = sequence - this.#highest;
 		if (ahead > 0) {

@@ -4,18 +4,18 @@ import type { Reception } from "./reception.ts";
 import type { Address } from "./transport.ts";
 import { encode, type Message, newMessage, paddedBytes } from "./wire-format.ts";
 
-/** How many third nodes are asked for a peer that is not heard. */
+/** How many third nodes get a ping-req for a silent peer. */
 const maxIndirectAsked = 3;
 
-/** What makes a heartbeat other than a probe to wherever the peer may be. */
+/** How a heartbeat differs from a probe of every address that the peer may have. */
 export interface HeartbeatOptions {
-	/** Which regular heartbeat to this peer it is; without it the peer's intervals are not measured by it. */
+	/** The number of this regular heartbeat to the peer; undefined: not a regular one, so the peer measures no interval by it. */
 	readonly beat?: number;
-	/** The only address that it goes to. */
+	/** The only address to send to. */
 	readonly to?: Address;
-	/** Index of the only key that it is signed with. */
+	/** Index of the only key to sign with. */
 	readonly key?: number;
-	/** The nonce of the challenge that it answers. */
+	/** The nonce of the challenge that this answers. */
 	readonly nonce?: Uint8Array;
 	/** How many challenges in a row led to it. */
 	readonly challenges?: number;
@@ -71,7 +71,7 @@ export class Sender {
 		}
 	}
 
-	/** Answers by an ack, or by a challenge when there is a nonce; never by more bytes than came. */
+	/** Answers with an ack, or with a challenge if there is a nonce; never with more bytes than arrived. */
 	answer(peer: Peer, { message: request, length, from, at, wallMs, key }: Reception, nonce?: Uint8Array): void {
 		const { clock } = this.#state;
 		const reply = this.#message(peer, nonce ? "challenge" : "ack", clock.wallMs());
@@ -85,7 +85,7 @@ export class Sender {
 		this.#send(reply, from, { key, padTo: nonce ? Math.min(length, paddedBytes) : 0, limit: length });
 	}
 
-	/** Asks up to three peers that are alive for one that is not heard (SWIM's ping-req: Das, Gupta, Motivala, DSN 2002). */
+	/** Sends up to three live peers a ping-req for one that is silent (SWIM: Das, Gupta, Motivala, DSN 2002). */
 	pingRequests(target: Peer): void {
 		const { clock, peers } = this.#state;
 		const candidates = [...peers.values()].filter((peer) => peer !== target && peer.detector.status === "alive" && peer.confirmed);
@@ -97,7 +97,7 @@ export class Sender {
 		}
 	}
 
-	/** Reports to `peer`, at `to`, that `target` has just answered. */
+	/** Sends `peer`, at `to`, an indirect ack: `target` has just answered. */
 	indirectAck(peer: Peer, to: Address, target: Peer): void {
 		const message = this.#message(peer, "indirect-ack", this.#state.clock.wallMs());
 		message.target = target.name;

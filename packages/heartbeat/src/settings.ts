@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { type Config, isNodeName, loadConfig, parseHostPort } from "@robust-sync/workspace/config";
 
-/** The flags of `heartbeat` that stand for variables. */
+/** The flags of `heartbeat` that set configuration variables. */
 export interface HeartbeatFlags {
 	node?: string;
 	peer?: string;
@@ -13,7 +13,7 @@ export interface HeartbeatFlags {
 }
 
 /**
- * The configuration with the flags over it. Peers that are named by flags are the only ones then: `CHAD_HOST` and
+ * The configuration, overridden by the flags. Peers that flags name are then the only ones: `CHAD_HOST` and
  * `HELIOS_HOST` of the workspace do not add to them.
  *
  * @throws CommandError, ConfigError, EnvFileError: all exit code 2
@@ -30,7 +30,7 @@ export function heartbeatConfig(workspace: string, flags: HeartbeatFlags, env: N
 	return { ...config, peers: config.peers.filter((peer) => named.has(peer.name)) };
 }
 
-/** The value of PEERS that the flags stand for; undefined: they name no peer. */
+/** PEERS as the flags give it; undefined: they name no peer. */
 function peersFlag({ peer, peerHost, peers }: HeartbeatFlags): string | undefined {
 	if (peers !== undefined && (peerHost !== undefined || peer !== undefined)) {
 		throw new CommandError("--peers names all peers: give it without --peer-host and --peer", ExitCode.usage);

@@ -1,10 +1,10 @@
-/** Datagrams a second that one source may have checked and answered, and how many at once. */
+/** Datagrams a second of one source that are checked and answered, and the size of a burst. */
 export const tokensPerSecond = 50;
 export const burstTokens = 100;
-/** How many sources are remembered: bounded, whoever sends from however many addresses. */
+/** How many sources are remembered, so that memory is bounded however many addresses send. */
 export const maxSources = 1_024;
 
-/** What one source may still send: a burst, and then this many a second. */
+/** The token bucket of one source. */
 export class TokenBucket {
 	#tokens = burstTokens;
 	#at = Number.NEGATIVE_INFINITY;
@@ -26,7 +26,7 @@ export class TokenBucket {
 
 /**
  * A token bucket for each source of datagrams, in bounded memory: the least recently seen source is forgotten first,
- * which can only give a source more than its budget, never another one less.
+ * which can only give that source more than its budget, never another one less.
  */
 export class SourceBudget {
 	readonly #buckets = new Map<string, TokenBucket>();
@@ -43,14 +43,14 @@ export class SourceBudget {
 	/**
 	 * Takes one token of `source`.
 	 *
-	 * @param source what counts as one source: see {@link sourceOf}
+	 * @param source the key of the source: see {@link sourceOf}
 	 * @param now monotonic milliseconds
 	 * @returns whether there was one
 	 */
 	take(source: string, now: number): boolean {
 		let bucket = this.#buckets.get(source);
 		if (bucket) {
-			// A Map keeps the order of insertion: what is used moves to the end.
+			// A Map keeps the order of insertion: the source that was used last moves to the end.
 			this.#buckets.delete(source);
 		} else {
 			bucket = new TokenBucket();
@@ -62,7 +62,7 @@ export class SourceBudget {
 	}
 }
 
-/** The source that an address belongs to: an IPv4 address, or the /64 of an IPv6 address, which is what one customer gets. */
+/** The source of an address: an IPv4 address, or the /64 of an IPv6 address, which is what one customer gets. */
 export function sourceOf(host: string): string {
 	if (!host.includes(":")) return host;
 	const [left = "", right] = host.replace(/%.*/, "").split("::");

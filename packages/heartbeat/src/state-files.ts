@@ -14,33 +14,33 @@ import {
 import type { HeartbeatNode } from "./heartbeat-node.ts";
 import type { PeerView } from "./peer-view.ts";
 
-/** Changes that nobody waits for (the time of the last word, a round trip) are gathered this long. */
+/** Changes that no reader waits for (the time of the last datagram, a round trip) are gathered for this long. */
 const gatherMs = 1_000;
 /** This node's own file is written again at least this often; the contract says 30 s. */
 const rewriteMs = 10_000;
-/** What is known of a peer is written again at least this often, where there are few of them. */
+/** The state of a peer is written again at least this often, unless there are many peers. */
 const peerRewriteMs = 20_000;
-/** With many peers this is the time for each of them: 20 writes a second, each of which makes the disk's cache write back. */
+/** With many peers, the interval is this long for each: 20 writes a second, each of which makes the disk's cache write back. */
 const perPeerMs = 50;
 
 export interface StateFilesOptions {
 	paths: WorkspacePaths;
 	node: HeartbeatNode;
 	port: number;
-	/** Sums of earlier processes of this node. */
+	/** Totals of earlier processes of this node. */
 	totalsBefore: HeartbeatState["totals"] | null;
-	/** Told once when writing begins to fail, and once when it works again (null). */
+	/** Called once when writing begins to fail, and once when it works again (null). */
 	onProblem(error: Error | null): void;
 }
 
-/** Writes `heartbeat_state.json` and `peer_<name>_state.json`, soon after what they tell of has changed. */
+/** Writes `heartbeat_state.json` and `peer_<name>_state.json`, soon after their content has changed. */
 export class StateFiles {
 	readonly #options: StateFilesOptions;
 	readonly #writer: FileWriter;
 	readonly #startedAt = timestamp(Date.now());
 	readonly #pidStartedAt = processStartedAt(process.pid) ?? timestamp(Date.now());
 	readonly #gathered = new Set<string>();
-	/** When what is known of a peer was last written, monotonic milliseconds. */
+	/** When the state of a peer was last written, monotonic milliseconds. */
 	readonly #writtenAt = new Map<string, number>();
 	readonly #timers: NodeJS.Timeout[] = [];
 	#gathering: NodeJS.Timeout | null = null;
@@ -51,7 +51,7 @@ export class StateFiles {
 		this.#writer = new FileWriter(options.onProblem);
 	}
 
-	/** Writes everything, and from now on regularly. Resolves when the first time is done. */
+	/** Writes everything, and from now on regularly. Resolves after the first write. */
 	async start(): Promise<void> {
 		const { node } = this.#options;
 		this.#timers.push(setInterval(() => this.#writeOwn(), rewriteMs));
@@ -63,10 +63,10 @@ export class StateFiles {
 		);
 		this.#writeOwn();
 		for (const peer of node.peerNames) this.#writePeer(peer);
-		await this.#writer.settled();
+		await this.#writer.idle();
 	}
 
-	/** Something about a peer changed; `urgent`: someone waits for it. */
+	/** Reports that a peer changed; `urgent`: readers wait for it. */
 	peerChanged(peer: string, urgent: boolean): void {
 		if (urgent) {
 			this.#gathered.delete(peer);
@@ -83,7 +83,7 @@ export class StateFiles {
 		}, gatherMs);
 	}
 
-	/** Everybody's turn comes, also that of silent peers: what they missed becomes more. */
+	/** Writes each peer in turn, silent ones too: the number of their missing heartbeats grows. */
 	#writeOldest(): void {
 		const { peerNames } = this.#options.node;
 		const longest = Math.max(peerRewriteMs, peerNames.length * perPeerMs);
@@ -91,8 +91,8 @@ export class StateFiles {
 	}
 
 	/**
-	 * How long a change waits that is hardly more than a newer time of the last word. Silence is suspicious, and so urgent,
-	 * after 2/3 of the timeout: with a third of it at most, no reader takes a peer for down whom this node hears.
+	 * How long a change waits that is little more than a newer time of the last datagram. Suspicion is urgent and comes
+	 * after 2/3 of the timeout, so with a third of it at most no reader takes a peer for down that this node hears.
 	 */
 	get #spacingMs(): number {
 		const { node } = this.#options;
@@ -109,7 +109,7 @@ export class StateFiles {
 		if (this.#gathering) clearTimeout(this.#gathering);
 		this.#writeOwn();
 		for (const peer of this.#options.node.peerNames) this.#writePeer(peer);
-		await this.#writer.settled();
+		await this.#writer.idle();
 	}
 
 	#writeOwn(): void {
@@ -117,7 +117,7 @@ export class StateFiles {
 		this.#writer.write(paths.heartbeatState, () => this.#ownState());
 	}
 
-	/** How many datagrams were refused so far: whoever looks for why a peer is not heard should not wait for it. */
+	/** How many datagrams were refused so far: someone who looks for the reason of a silence should not wait for it. */
 	#refused(): number {
 		let sum = 0;
 		for (const count of Object.values(this.#options.node.totals.rejected)) sum += count;
@@ -162,7 +162,7 @@ export class StateFiles {
 	}
 }
 
-/** What is known of a peer, in the form of its state file. */
+/** The state of a peer in the form of its state file. */
 export function peerState(view: PeerView, authenticated: boolean): PeerState {
 	const { content } = view;
 	return {
@@ -196,8 +196,8 @@ function round(value: number | null): number | null {
 
 /**
  * Writes files whole: temporary file, fsync, rename. Unlike writeAtomic it does not wait for the directory as well: a
- * power cut may bring the file before back, which the next heartbeat corrects, and an announcement is readable earlier.
- * One write at a time for each file; what changes meanwhile is one further write, with the newest state.
+ * power cut may bring back the previous file, which the next heartbeat corrects, and an announcement is readable earlier.
+ * One write at a time for each file; changes during a write are gathered in one further write, with the newest state.
  */
 class FileWriter {
 	readonly #onProblem: (error: Error | null) => void;
@@ -217,7 +217,7 @@ class FileWriter {
 		this.#writing.set(file, this.#run(file, state));
 	}
 
-	async settled(): Promise<void> {
+	async idle(): Promise<void> {
 		while (this.#writing.size > 0) await Promise.all(this.#writing.values());
 	}
 
@@ -232,7 +232,7 @@ class FileWriter {
 
 	async #replace(file: string, state: object | null): Promise<void> {
 		if (state === null) return;
-		// One owner, one name: what a crash leaves behind is overwritten.
+		// One owner, one name: the rest of a crash is overwritten.
 		const temporary = `${file}.tmp`;
 		try {
 			const handle = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, 0o600);
@@ -253,12 +253,12 @@ class FileWriter {
 	}
 }
 
-/** Leaves nothing half-written; where someone removed `sync/`, the next write has a place again. */
+/** Leaves no partial file. If `sync/` was removed, it is made again for the next write. */
 function tidyAfter(error: NodeJS.ErrnoException, temporary: string): void {
 	try {
 		rmSync(temporary, { force: true });
 		if (error.code === "ENOENT") makeOwnDirectory(path.dirname(temporary));
 	} catch {
-		// The next write says what is wrong.
+		// The next write reports the error.
 	}
 }

@@ -9,7 +9,7 @@ import { readState } from "@robust-sync/workspace/read-state";
 import { type HeartbeatState, heartbeatStateSchema, type PeerState, peerStateSchema } from "@robust-sync/workspace/state-schemas";
 import { peerTable } from "./peer-table.ts";
 
-/** What `--status` found. */
+/** The result of `--status`. */
 export interface StatusReport {
 	readonly running: boolean;
 	/** Why it does not run; empty when it does. */

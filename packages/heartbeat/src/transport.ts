@@ -8,7 +8,7 @@ export interface Address {
 	readonly port: number;
 }
 
-/** A literal address in the one form in which the system names a sender: IPv4 without the IPv6 around it, IPv6 as inet_ntop(3), a zone by name. */
+/** A literal address in the form in which the system names a sender: IPv4 not mapped into IPv6, IPv6 as inet_ntop(3), a zone by name. */
 export function canonicalHost(host: string): string {
 	const [literal = "", zone] = host.split("%", 2);
 	if (!isIPv6(literal)) return literal;
@@ -24,9 +24,9 @@ export function canonicalHost(host: string): string {
 
 /** Carries datagrams; may lose, repeat, delay and reorder them. */
 export interface Transport {
-	/** Never throws and promises nothing: what cannot be sent is lost. */
+	/** Never throws, and guarantees nothing: a datagram that cannot be sent is lost. */
 	send(datagram: Buffer, to: Address): void;
-	/** From now on every datagram that arrives goes to `receive`. */
+	/** Passes every datagram that arrives from now on to `receive`. */
 	listen(receive: (datagram: Buffer, from: Address) => void): void;
 	close(): void;
 }

@@ -20,7 +20,7 @@ export interface UdpOptions {
 const mappedPrefix = "::ffff:";
 /** No IPv6 here: not compiled in, switched off, or without any address. */
 const noIpv6: readonly string[] = ["EAFNOSUPPORT", "EADDRNOTAVAIL", "EINVAL", "EPROTONOSUPPORT"];
-/** A thousand peers that start at once; what the kernel grants of it is enough. */
+/** For a thousand peers that start at once; a smaller buffer, if the kernel grants no more, is enough. */
 const receiveBufferBytes = 2 * 1024 * 1024;
 
 /**
@@ -43,7 +43,7 @@ async function open(host: string, port: number): Promise<UdpTransport> {
 	const socket = dgram.createSocket({
 		type,
 		ipv6Only: false,
-		// Only literal addresses come here: no resolver, and so the datagram leaves within the call.
+		// All addresses here are literal: without a resolver the datagram leaves within the call.
 		lookup: (address, _options, done) => done(null, address, type === "udp4" ? 4 : 6),
 	});
 	await new Promise<void>((resolve, reject) => {
@@ -53,12 +53,12 @@ async function open(host: string, port: number): Promise<UdpTransport> {
 			resolve();
 		});
 	});
-	// Unreachable hosts and networks are told in this way as well; to the protocol they are lost datagrams.
+	// Unreachable hosts and networks are reported in this way, too; to the protocol they are lost datagrams.
 	socket.on("error", () => {});
 	try {
 		socket.setRecvBufferSize(receiveBufferBytes);
 	} catch {
-		// The default has to do.
+		// Not granted: the default is enough.
 	}
 	let isOpen = true;
 	return {
@@ -71,7 +71,7 @@ async function open(host: string, port: number): Promise<UdpTransport> {
 			try {
 				socket.send(datagram, to.port, type === "udp6" && isV4 ? mappedPrefix + to.host : to.host);
 			} catch {
-				// An address that the system does not take (a scope that is gone): lost.
+				// The system refuses the address (a scope that is gone): lost.
 			}
 		},
 		listen(receive) {

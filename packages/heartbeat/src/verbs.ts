@@ -28,7 +28,7 @@ import type { Options } from "./options.ts";
 import { openPort } from "./port-holder.ts";
 import { heartbeatConfig } from "./settings.ts";
 
-// Everything but `--status`: loaded when a verb needs it, so that a look at the state is quick (bin/build/build.mjs).
+// All modes but `--status`: loaded when needed, so that a look at the state is quick (bin/build/build.mjs).
 
 /** Runs continuously, in the foreground; is its own supervisor where there is no service manager. @returns the exit code */
 export async function run(options: Options): Promise<number> {
@@ -50,7 +50,7 @@ export async function run(options: Options): Promise<number> {
 	});
 	try {
 		if (needsSupervisor()) {
-			// What no restart can repair is said here, at once, and not by one worker after the other.
+			// A problem that no restart can repair is reported once, here, and not by one worker after the other.
 			const instance = paths.instanceLock("heartbeat");
 			const running = readLockHolder(instance);
 			if (running && (await isHolderAlive(instance, running))) throw new LockedError(instance, running);
@@ -71,7 +71,7 @@ export async function run(options: Options): Promise<number> {
 
 /**
  * Datagrams leave short-lived garbage only. Without this V8 answers a flood of them by doubling the space for young objects,
- * up to 16 MB and three times that in memory, and keeps it; with it memory stays the same whatever arrives.
+ * up to 16 MB and three times that in memory, and keeps it. With it memory stays the same, whatever arrives.
  */
 function keepYoungGenerationSmall(): void {
 	setFlagsFromString("--semi-space-growth-factor=1");

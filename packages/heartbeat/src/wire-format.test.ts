@@ -56,7 +56,7 @@ describe("docs/heartbeat-protocol.md", () => {
 });
 
 describe("a datagram", () => {
-	test("datagram: whatever is in it → comes back as it was written", () => {
+	test("datagram: any content → decoded as it was encoded", () => {
 		const name = fc.stringMatching(/^[a-z0-9][a-z0-9-]{0,62}$/);
 		const hex = (digits: number) => fc.stringMatching(new RegExp(`^[0-9a-f]{${digits}}$`));
 		const uint32 = fc.integer({ min: 0, max: 0xffff_ffff });
@@ -124,7 +124,7 @@ describe("a datagram", () => {
 		["with a field of the wrong length", Buffer.concat([encode({ ...heartbeat, heard: undefined }), Buffer.from([7, 0, 2, 1, 1])])],
 		["with a field beyond the end", Buffer.concat([encode(heartbeat), Buffer.from([200, 255, 255])])],
 		["with half a field header at the end", Buffer.concat([encode(heartbeat), Buffer.from([200, 0])])],
-		["that says it has an authenticator but is shorter than one", patched(6, 1).subarray(0, 50)],
+		["that claims an authenticator but is shorter than one", patched(6, 1).subarray(0, 50)],
 	])("datagram: %s → malformed", (_, datagram) => {
 		expect(decode(datagram)).toBe("malformed");
 	});

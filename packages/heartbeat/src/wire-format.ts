@@ -1,8 +1,8 @@
-/** The datagrams of docs/heartbeat-protocol.md, sections 1 to 3: bytes in, bytes out, nothing believed yet. */
+/** The datagrams of docs/heartbeat-protocol.md, sections 1 to 3: encoding and decoding, without any trust in the sender. */
 
 /** Fits the smallest IPv6 path MTU without fragments. */
 export const maxDatagramBytes = 1_200;
-/** What heartbeats, challenges and ping-reqs are padded to, so that any reply fits into what caused it. */
+/** Heartbeats, challenges and ping-reqs are padded to this size, so that no reply is larger than its request. */
 export const paddedBytes = 384;
 export const authenticatorBytes = 32;
 export const nonceBytes = 16;
@@ -45,7 +45,7 @@ const Tag = {
 } as const;
 const lastKnownTag = Tag.reason;
 
-/** Which datagram an answer answers, and when that one arrived by the answerer's clock. */
+/** The datagram that an answer refers to, and when that one arrived by the clock of the answering node. */
 export interface Echo {
 	readonly bootId: string;
 	readonly sequence: number;
@@ -65,7 +65,7 @@ export interface Message {
 	sentAtUs: number;
 	from: string;
 	to: string;
-	/** The sender does not stay: neither its boot id nor its address means anything later. */
+	/** The sender is short-lived: neither its boot id nor its address is of use later. */
 	transient?: boolean | undefined;
 	/** The sender has an older key as well as the newest. */
 	twoKeys?: boolean | undefined;
@@ -86,8 +86,8 @@ export interface Message {
 }
 
 /**
- * A message without optional fields. They are all there from the beginning, as undefined: every message has one shape, which
- * is what V8 makes fast code for.
+ * A message without optional fields. All of them are there from the beginning, as undefined: every message then has one
+ * shape, for which V8 makes fast code.
  */
 export function newMessage(type: MessageType, bootId: string, sequence: number, sentAtUs: number, from: string, to: string): Message {
 	return {
@@ -139,7 +139,7 @@ function writeSafeInteger(bytes: Buffer, value: number, offset: number): void {
 	bytes.writeUInt32BE(value % 0x1_0000_0000, offset + 4);
 }
 
-/** Whether the datagram says that it carries an authenticator. Only for one that {@link decode} accepted. */
+/** Whether the datagram claims to carry an authenticator. Only for a datagram that {@link decode} accepted. */
 export function isAuthenticated(datagram: Buffer): boolean {
 	return (datagram[6]! & flagAuthenticated) !== 0;
 }
@@ -147,7 +147,7 @@ export function isAuthenticated(datagram: Buffer): boolean {
 /**
  * Reads a datagram from anywhere. Takes time linear in its length and keeps no reference to it.
  *
- * @param bytes what arrived; the authenticator is not checked here (keyring.ts)
+ * @param bytes the datagram; its authenticator is not checked here (keyring.ts)
  * @returns the message, or why there is none; never throws
  */
 export function decode(bytes: Buffer): Message | DecodeProblem {
@@ -186,7 +186,7 @@ export function decode(bytes: Buffer): Message | DecodeProblem {
 	return message;
 }
 
-/** Puts one known field into `message`. False when its length or value cannot be. */
+/** Stores one known field in `message`. False if its length or value is invalid. */
 function readField(message: Message, tag: number, bytes: Buffer, start: number, end: number): boolean {
 	const length = end - start;
 	switch (tag) {
@@ -199,7 +199,7 @@ function readField(message: Message, tag: number, bytes: Buffer, start: number, 
 		case Tag.lastSync: {
 			if (length !== 8) return false;
 			const value = readSafeInteger(bytes, start);
-			// Beyond this no Date can be made of it (ECMA-262, time values).
+			// No Date can represent a later time (ECMA-262, time values).
 			if (value < 0 || value > 8.64e15) return false;
 			message.lastSyncMs = value;
 			return true;
@@ -262,7 +262,7 @@ function readField(message: Message, tag: number, bytes: Buffer, start: number, 
 	}
 }
 
-/** The largest integer of 4 bytes; counts beyond it are sent as this. */
+/** The largest integer of 4 bytes; larger counts are sent as this. */
 const maxUint32 = 0xffff_ffff;
 // Written in place and copied out at its final size: a datagram costs one allocation.
 const scratch = Buffer.alloc(maxDatagramBytes);
@@ -292,7 +292,7 @@ class FieldWriter {
 /**
  * Writes a datagram.
  *
- * @param message what it says; names must be node names, hex of the right length
+ * @param message its fields; names must be node names, hex of the right length
  * @param options padTo: pad to this many bytes in all, if it is shorter; authenticated: leaves room for the
  * authenticator at the end, as 32 zero bytes (keyring.ts fills them in)
  * @returns a buffer of its own

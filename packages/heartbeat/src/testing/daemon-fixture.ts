@@ -17,7 +17,7 @@ import {
 import { HeartbeatDaemon } from "../daemon.ts";
 import { openUdpTransport } from "../udp-transport.ts";
 
-/** Whether ss(8) is there, which tells who has a port. */
+/** Whether ss(8) is there, which names the process that has a port. */
 export const canNameHolders = spawnSync("ss", ["-V"]).error === undefined;
 
 /** Waits until a condition holds. @throws after `withinMs` */

@@ -7,19 +7,19 @@ export const dayMs = 24 * 60 * minute;
 export const enduranceTimeoutMs = 180 * second;
 
 export interface EnduranceResult {
-	/** How often a peer was called down that lived and could be heard. */
+	/** How many times a live, reachable peer was reported down. */
 	falseDowns: number;
 	suspicions: number;
 	deaths: number;
-	/** From a death's last word to the call, the longest, milliseconds. */
+	/** From a peer's last datagram to the report of its death, the longest, milliseconds. */
 	slowestDeathMs: number;
-	/** From a new start to the first call of alive, the longest, milliseconds. */
+	/** From a restart to the first report of alive, the longest, milliseconds. */
 	slowestReturnMs: number;
 }
 
 /**
- * Lets two nodes with the default settings live for this many days on a bad network; every few hours one of them dies
- * without a word, stays dead for ten minutes, and starts again.
+ * Runs two nodes with the default settings for this many days on a bad network; every few hours one of them is killed
+ * without a goodbye, stays dead for ten minutes, and starts again.
  */
 export function endure(options: { days: number; lossRate: number; seed: number; deathEveryMs: number }): EnduranceResult {
 	const { days, lossRate, seed, deathEveryMs } = options;
@@ -46,7 +46,7 @@ export function endure(options: { days: number; lossRate: number; seed: number; 
 		fleet.time.pass(deathEveryMs * (0.5 + random.fraction()));
 		countWhileAlive();
 		const [victim, witness] = random.fraction() < 0.5 ? [helios, chad] : [chad, helios];
-		// What it sent last may still be under way.
+		// Its last datagram may still be in flight.
 		victim.die();
 		fleet.time.pass(second);
 		const lastWordMs = (fleet.view(witness.name, victim.name).receivedAtMs ?? 0) - witness.clock.wallOffsetMs;

@@ -86,7 +86,7 @@ export class FuzzedDatagrams {
 		}
 	}
 
-	/** Fields whose values look like fields, as deep as it goes; and what another protocol would nest. */
+	/** Fields whose values look like fields, nested as deeply as the datagram has room; and structures of another protocol. */
 	#nested(): Buffer {
 		if (this.#below(2) === 0) return Buffer.from("[".repeat(1 + this.#below(1_200)));
 		const head = encode({ type: "heartbeat", bootId: "00".repeat(8), sequence: 1, sentAtUs: 0, from: this.#from, to: this.#to });

@@ -14,7 +14,7 @@ import {
 
 const executable = fileURLToPath(new URL("../../../../bin/heartbeat", import.meta.url));
 
-/** What a finished command left. */
+/** The result of a finished command. */
 export interface Finished {
 	code: number | null;
 	stdout: string;
@@ -80,7 +80,7 @@ export class HeartbeatWorkspace {
 		return readFileSync(this.paths.logFile("heartbeat"), "utf8");
 	}
 
-	/** Ends what runs and removes the directory. */
+	/** Ends the running processes and removes the directory. */
 	async remove(): Promise<void> {
 		await Promise.all(
 			[...this.#children].map((child) => {

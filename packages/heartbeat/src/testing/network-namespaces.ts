@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 
 const run = (command: string, ...args: string[]) => execFileSync(command, args, { stdio: ["ignore", "pipe", "pipe"] }).toString();
 
-/** Whether network namespaces can be made here; null, or why not. */
+/** Why network namespaces cannot be made here; null: they can. */
 export function namespacesProblem(): string | null {
 	if (process.getuid?.() !== 0) return "network namespaces need root";
 	try {
@@ -57,12 +57,12 @@ export class Machines {
 		return `fd77::${1 + this.#names.indexOf(name)}`;
 	}
 
-	/** What a command is run under to be on that machine. */
+	/** The command prefix that runs a program on that machine. */
 	on(name: string): string[] {
 		return ["ip", "netns", "exec", this.#namespace(name)];
 	}
 
-	/** Nothing gets from one machine to the other any more, by IPv4; the other direction is not touched. */
+	/** Drops all IPv4 traffic from one machine to the other; the other direction is not touched. */
 	cut(from: string, to: string): void {
 		const address = this.ipv4(to);
 		if (this.#iptables) {
@@ -71,7 +71,7 @@ export class Machines {
 			this.#cuts.push(() => run(...(this.on(to) as [string]), "iptables", "-D", "INPUT", ...rule));
 			return;
 		}
-		// No iptables: frames to a hardware address that nobody has are lost just as silently.
+		// No iptables: frames to a hardware address that no machine has are lost just as silently.
 		const neighbour = [address, "dev", "eth0"];
 		run("ip", "-n", this.#namespace(from), "neigh", "replace", ...neighbour, "lladdr", "02:00:00:00:00:99", "nud", "permanent");
 		this.#cuts.push(() => run("ip", "-n", this.#namespace(from), "neigh", "del", ...neighbour));

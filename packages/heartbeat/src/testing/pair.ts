@@ -14,7 +14,7 @@ export function pair(options: Partial<ConstructorParameters<typeof SimulatedFlee
 	return { fleet, helios: fleet.member("helios"), chad: fleet.member("chad"), time: fleet.time };
 }
 
-/** Everything sent on the network from now on. */
+/** Records everything sent on the network from now on. */
 export function record(fleet: SimulatedFleet): { message: Message; datagram: Buffer; from: Address; to: Address; atMs: number }[] {
 	const sent: ReturnType<typeof record> = [];
 	fleet.network.onSend = (datagram, from, to) => {
@@ -24,6 +24,6 @@ export function record(fleet: SimulatedFleet): { message: Message; datagram: Buf
 	return sent;
 }
 
-/** How many datagrams a member refused, by reason; without reasons that never came. */
+/** How many datagrams a member refused, by reason; without reasons that never occurred. */
 export const rejected = (member: FleetMember) =>
 	Object.fromEntries(Object.entries(member.node.totals.rejected).filter(([, count]) => count > 0));

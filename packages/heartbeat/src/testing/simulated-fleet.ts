@@ -22,7 +22,7 @@ export interface FleetOptions {
 export class FleetMember {
 	readonly name: string;
 	readonly address: Address;
-	/** Of the process that runs now: what an earlier one had set never goes off. */
+	/** Clock of the process that runs now: timers of an earlier one never fire. */
 	clock: SimulatedClock;
 	node!: HeartbeatNode;
 	transport!: Transport;
@@ -34,7 +34,7 @@ export class FleetMember {
 		messagesPending: null,
 		services: unknownServices,
 	};
-	/** Every change that was reported as urgent: when, about whom, the status then. */
+	/** Every change that was reported as urgent: when, about which peer, the status then. */
 	readonly changes: { atMs: number; peer: string; status: string }[] = [];
 	readonly logged: { level: string; message: string }[] = [];
 
@@ -44,7 +44,7 @@ export class FleetMember {
 		this.clock = clock;
 	}
 
-	/** Ends without a word, as by kill -9 or a power cut. */
+	/** Ends without a goodbye, as by kill -9 or a power cut. */
 	die(): void {
 		this.transport.close();
 		this.clock.stop();
@@ -105,7 +105,7 @@ export class SimulatedFleet {
 		member.node.start();
 	}
 
-	/** What one member thinks of another. */
+	/** The view that one member has of another. */
 	view(of: string, about: string) {
 		const view = this.member(of).node.view(about);
 		if (!view) throw new Error(`${about} is not a peer of ${of}`);

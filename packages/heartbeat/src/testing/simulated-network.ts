@@ -35,7 +35,7 @@ interface Entry {
 	run: (() => void) | null;
 }
 
-/** The time of a simulation: passes only when told to, and then does everything that is due on the way, in order. */
+/** The time of a simulation: passes only on request, and runs everything that becomes due, in order. */
 export class SimulatedTime {
 	#now = 0;
 	#order = 0;
@@ -120,7 +120,7 @@ export class SimulatedClock implements Clock {
 
 	schedule(delayMs: number, callback: () => void): Entry {
 		const entry: Entry = this.#time.schedule(delayMs, () => {
-			// A stopped process sees its timers expired when it goes on, unless it cancels them first.
+			// A stopped process sees its timers expired when it continues, unless it cancels them first.
 			if (this.#held) this.#held.push(() => entry.run && callback());
 			else callback();
 		});
@@ -131,19 +131,19 @@ export class SimulatedClock implements Clock {
 		if (timer) this.#time.cancel(timer as Entry);
 	}
 
-	/** From now on nothing happens on this machine. */
+	/** Stops the machine: from now on nothing happens on it. */
 	stop(): void {
 		this.#held ??= [];
 	}
 
-	/** Timers that expired meanwhile go off, then what arrived is read. */
+	/** Continues the machine: timers that expired meanwhile fire, then arrived datagrams are read. */
 	goOn(): void {
 		const held = this.#held ?? [];
 		this.#held = null;
 		for (const run of held) run();
 	}
 
-	/** Runs something now, or when the machine goes on. */
+	/** Runs something now, or when the machine continues. */
 	deliver(run: () => void): void {
 		if (this.#held) this.#held.push(run);
 		else run();
@@ -155,14 +155,14 @@ export interface NetworkConditions {
 	lossRate: number;
 	duplicateRate: number;
 	delayMs: { min: number; max: number };
-	/** Extra delay that a datagram gets with this probability: then later ones overtake it. */
+	/** Extra delay that a datagram gets with this probability, so that later ones overtake it. */
 	reorder: { rate: number; delayMs: number };
 }
 
 /** A network in memory that loses, repeats, delays and reorders, the same for the same seed. */
 export class SimulatedNetwork {
 	readonly conditions: NetworkConditions;
-	/** Every datagram that was sent, for who wants to look or to replay; called before loss. */
+	/** Every datagram that was sent, for inspection or replay; called before loss. */
 	onSend: ((datagram: Buffer, from: Address, to: Address) => void) | null = null;
 	readonly #time: SimulatedTime;
 	readonly #random: SeededRandom;
@@ -185,7 +185,7 @@ export class SimulatedNetwork {
 		};
 	}
 
-	/** From now on nothing gets from one host to the other; the other direction is not touched. */
+	/** Drops everything from one host to the other from now on; the other direction is not touched. */
 	cut(fromHost: string, toHost: string): void {
 		this.#cuts.add(`${fromHost}>${toHost}`);
 	}
@@ -194,7 +194,7 @@ export class SimulatedNetwork {
 		this.#cuts.clear();
 	}
 
-	/** Sends as if from `from`, whoever that is: also what an attacker does. */
+	/** Sends with any source address, as an attacker can. */
 	send(datagram: Buffer, from: Address, to: Address): void {
 		this.onSend?.(datagram, from, to);
 		const { lossRate, duplicateRate } = this.conditions;
