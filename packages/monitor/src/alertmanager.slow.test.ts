@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { becomes, Executable } from "./testing/executable.ts";
 import { HttpReceiver } from "./testing/http-receiver.ts";
 
-// The real Alertmanager of Debian takes our alerts, groups them, and knows when they are over.
+// The real Alertmanager of Debian accepts our alerts, groups them, and resolves them.
 
 const program = "/usr/bin/prometheus-alertmanager";
 

@@ -6,7 +6,7 @@ import { readSilences, type Silence } from "./lifecycle/silences.ts";
 import { readFacts, type Sources, systemSources } from "./readings/read-facts.ts";
 import { type CheckRow, overallStatus, peekMemory } from "./status-file.ts";
 
-/** What one look says. */
+/** The result of one run of all checks. */
 export interface CheckReport {
 	readonly node: string;
 	readonly status: MonitorStatus["status"];
@@ -20,8 +20,8 @@ export interface CheckReport {
 }
 
 /**
- * Runs all checks once, beside the daemon or without one. Changes nothing and tells nobody; what only time can show (nodes
- * that disagree for long, a channel that fails) comes from what the daemon last wrote.
+ * Runs all checks once, beside the daemon or without one. Changes nothing and sends nothing. Problems that only time can show (nodes
+ * that disagree for long, a channel that fails) come from the daemon's last status file.
  */
 export async function checkOnce(
 	paths: WorkspacePaths,

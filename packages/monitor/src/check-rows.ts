@@ -5,7 +5,7 @@ import type { AlertRecord } from "./lifecycle/alert-record.ts";
 import type { CheckRow } from "./status-file.ts";
 
 /**
- * The checks as people see them: status, what to do, since when. What is normal for a while counts only once its alert
+ * The checks as people see them: status, remedy, since when. A condition that is normal for a while counts only once its alert
  * fires; `since` is kept from the last round while the status stays the same.
  */
 export function toCheckRows(
@@ -24,7 +24,7 @@ export function toCheckRows(
 		const status = worst?.severity ?? "ok";
 		const last = previous.get(finding.name);
 		const began = [...problems.map((problem) => problem.since ?? now), last?.status === status ? Date.parse(last.since) : now];
-		// What is no time, or lies ahead, is from a file that cannot be trusted.
+		// An invalid or future time is from a file that cannot be trusted.
 		const since = Math.min(now, ...began.filter((at) => at >= 0 && at <= now));
 		const others =
 			problems.length > 1

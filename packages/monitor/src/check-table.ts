@@ -6,7 +6,7 @@ import { matches } from "./lifecycle/silences.ts";
 
 const symbols = { ok: "✓", warning: "!", critical: "✗" } as const;
 
-/** The report as a table for people: a line a check, and what to do beside whatever is not well. */
+/** The report as a table for people: a line a check, with the remedy beside each problem. */
 export function renderTable(report: CheckReport, color: ChalkInstance): string {
 	const now = Date.parse(report.checked_at);
 	const paintBy = { ok: color.green, warning: color.yellow, critical: color.red };
@@ -26,6 +26,6 @@ export function renderTable(report: CheckReport, color: ChalkInstance): string {
 			: paintBy[report.status === "critical" ? "critical" : "warning"](
 					`${report.node}: ${report.status}, ${bad} of ${report.checks.length} checks not ok`,
 				);
-	const idle = report.running.length === 0 ? [color.yellow(`nothing runs on ${report.node}: this is what the files say`)] : [];
+	const idle = report.running.length === 0 ? [color.yellow(`nothing runs on ${report.node}: this is the last recorded state`)] : [];
 	return `${[...lines, ...idle, verdict].join("\n")}\n`;
 }

@@ -36,7 +36,7 @@ function startAll(paths: WorkspacePaths) {
 }
 
 describe("--check", () => {
-	test("--check: nothing runs → works, says so, and what to do", async () => {
+	test("--check: no service runs → reported, with the remedy", async () => {
 		const paths = monitor.workspace();
 		for (const args of [["--check"], []]) {
 			const { code, stdout, stderr } = await monitor.run(paths, args);
@@ -66,7 +66,7 @@ describe("--check", () => {
 		await becomes(() => daemon.exitCode === 0);
 	});
 
-	test("--check: a chat that cannot be reached → said, makes no node ill", async () => {
+	test("--check: a chat that cannot be reached → shown, node still ok", async () => {
 		const { stdout } = await monitor.run(monitor.workspace({ CALEB_TELEGRAM_ID: "512366713" }), ["--check", "--json"]);
 		expect(JSON.parse(stdout).checks.find((check: { name: string }) => check.name === "alerts")).toMatchObject({
 			status: "ok",
@@ -146,7 +146,7 @@ describe("--silence and --unsilence", () => {
 });
 
 describe("--test-alert", () => {
-	test("--test-alert: a channel → one marked message, says by which", async () => {
+	test("--test-alert: a channel → one marked message, the channel printed", async () => {
 		const server = await botApi();
 		const paths = monitor.workspace({ ...telegram(server), ALERT_WEBHOOK_URL: `${server.url}/hook` });
 		expect(await monitor.run(paths, ["--test-alert"])).toEqual({ code: 0, stdout: "✓ telegram: sent\n✓ webhook: sent\n", stderr: "" });
@@ -154,7 +154,7 @@ describe("--test-alert", () => {
 		expect(texts(server).find(Boolean)).toContain("This is a test of the alerts of robust-sync.");
 	});
 
-	test("--test-alert: a refusal → 1 with what to correct, without the token", async () => {
+	test("--test-alert: a refusal → exit 1 with the remedy, without the token", async () => {
 		const server = await botApi(botError(401, "Unauthorized"));
 		const { code, stdout, stderr } = await monitor.run(monitor.workspace(telegram(server)), ["--test-alert", "--json"]);
 		expect(code).toBe(1);
@@ -164,14 +164,14 @@ describe("--test-alert", () => {
 		expect(stdout + stderr).not.toContain("the_secret_token");
 	});
 
-	test("--test-alert: no channel → says what to set", async () => {
+	test("--test-alert: no channel → the settings to add", async () => {
 		expect(await monitor.run(monitor.workspace(), ["--test-alert"])).toMatchObject({
 			code: 1,
 			stdout: expect.stringContaining("no channel is configured"),
 		});
 	});
 
-	test("--test-alert: no token, the command is there → goes by openclaw", async () => {
+	test("--test-alert: no token, the command is there → sent by openclaw", async () => {
 		const paths = monitor.workspace({ CALEB_TELEGRAM_ID: "512366713" });
 		const bin = path.join(paths.root, "bin");
 		mkdirSync(bin);
@@ -270,7 +270,7 @@ describe("--daemon", () => {
 		expect(written(paths)).not.toContain("the_secret_token");
 	});
 
-	test("--daemon: no service manager, killed → comes back", async () => {
+	test("--daemon: no service manager, killed → restarted", async () => {
 		const paths = monitor.workspace();
 		const supervisor = monitor.start(paths, ["--daemon"], { INVOCATION_ID: "" });
 		const pid = () => (existsSync(paths.monitorStatus) ? (JSON.parse(readFileSync(paths.monitorStatus, "utf8")).pid as number) : 0);

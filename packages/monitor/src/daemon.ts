@@ -2,17 +2,17 @@ import { runService, type ServiceControl } from "@robust-sync/service/lifecycle"
 import type { Logger } from "@robust-sync/service/log";
 import { acquireLock, type Config, ensureExcluded, type Lock, readNodeView, type WorkspacePaths } from "@robust-sync/workspace";
 import { type ConfiguredChannels, configuredChannels } from "./channels/configured.ts";
-import { systemClock } from "./delivery/courier.ts";
-import { longestBetweenWrites_ms, Monitor } from "./monitor.ts";
+import { systemClock } from "./delivery/dispatcher.ts";
+import { longestBetweenWritesMs, Monitor } from "./monitor.ts";
 import { ProcessWatch } from "./process-watch.ts";
 import { systemSources } from "./readings/read-facts.ts";
 import { SyncWatch } from "./sync-watch.ts";
 
 /**
- * How often the watched processes and sync's state are looked at: a death is told within 2 s, and that of a worker whose supervisor starts
- * the next one after 1 s is not missed.
+ * Interval at which the watched processes and sync's state are checked: a death is noticed within 2 s, and that of a worker whose supervisor
+ * starts the next one after 1 s is not missed.
  */
-const watchEvery_ms = 1_000;
+const watchEveryMs = 1_000;
 
 export interface DaemonOptions {
 	readonly paths: WorkspacePaths;
@@ -52,17 +52,17 @@ export function runDaemon({ paths, logger, loadConfig }: DaemonOptions): Promise
 		await monitor?.touch();
 	}
 
-	/** What is to be done now; null: nothing, as nearly always. */
+	/** The next action; null: none, as nearly always. */
 	function due(now: number): (() => Promise<void>) | null {
 		const news = syncWatch.hasNews(config.maxSyncFailures);
 		if (now >= dueAt || watch.hasEnded() || news) return round;
 		// Not when the next round is about to write anyway.
-		return now - writtenAt >= longestBetweenWrites_ms && dueAt - now > watchEvery_ms ? touch : null;
+		return now - writtenAt >= longestBetweenWritesMs && dueAt - now > watchEveryMs ? touch : null;
 	}
 
 	function schedule(): void {
 		if (control?.signal.aborted) return;
-		timer = setTimeout(tick, Math.max(1, Math.min(watchEvery_ms, dueAt - performance.now())));
+		timer = setTimeout(tick, Math.max(1, Math.min(watchEveryMs, dueAt - performance.now())));
 	}
 
 	function tick(): void {
@@ -85,7 +85,7 @@ export function runDaemon({ paths, logger, loadConfig }: DaemonOptions): Promise
 			control?.exit(error.exitCode, error.message, { graceMs: 0 });
 			return;
 		}
-		// A round that cannot read something unforeseen is no reason to watch nothing any more.
+		// A round that fails on unforeseen input must not end the monitoring.
 		logger.error("a round of checks failed", { error });
 	}
 

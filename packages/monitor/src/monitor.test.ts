@@ -32,8 +32,8 @@ function statusFile(node: NodeFixture) {
 	return read.state;
 }
 
-describe("the four alerts of the user: each fires once and is over once", () => {
-	test("alert: no heartbeat for three minutes → once, and over once", async () => {
+describe("the four alerts of the user: each fires once and is resolved once", () => {
+	test("alert: no heartbeat for three minutes → fired once, resolved once", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		await node.pass(monitor, 5 * minute, well(node));
@@ -56,7 +56,7 @@ describe("the four alerts of the user: each fires once and is over once", () => 
 		expect(node.channel.texts[1]).toMatch(/^helios: ✅ Over: “chad is silent”\nFrom 02:05:00 UTC to 02:29:00 UTC \(24 min\)\.$/);
 	});
 
-	test("alert: sync fails three times in a row → once, and over once", async () => {
+	test("alert: sync fails three times in a row → fired once, resolved once", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		for (const failures of [1, 2])
@@ -80,7 +80,7 @@ describe("the four alerts of the user: each fires once and is over once", () => 
 		expect(node.channel.texts[1]).toContain("✅ Over: “sync failed");
 	});
 
-	test("alert: a git conflict stays unresolved → once, and over once", async () => {
+	test("alert: a git conflict stays unresolved → fired once, resolved once", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		await node.pass(monitor, minute, well(node));
@@ -106,7 +106,7 @@ describe("the four alerts of the user: each fires once and is over once", () => 
 		expect(node.channel.texts.join("\n")).toContain("a git conflict is unresolved\n1 path has conflicts in ");
 	});
 
-	test("alert: a process dies → once, and over once", async () => {
+	test("alert: a process dies → fired once, resolved once", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		await node.pass(monitor, minute, well(node));
@@ -283,7 +283,7 @@ describe("peers", () => {
 		expect(node.channel.texts[0]).toContain("heartbeat died");
 	});
 
-	test("peer: remote and peer unreachable at once → one message that says so", async () => {
+	test("peer: remote and peer unreachable at once → one message with the common cause", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		await node.pass(monitor, 5 * minute, well(node));
@@ -346,7 +346,7 @@ describe("peers", () => {
 		await node.pass(monitor, 90_000, well(node));
 		await node.pass(monitor, 11 * minute, differ);
 		expect(node.channel.texts).toHaveLength(1);
-		expect(node.channel.texts[0]).toContain("nodes do not agree\nThis node and chad have stood on different commits for more than 10 min.");
+		expect(node.channel.texts[0]).toContain("nodes do not agree\nThis node and chad have been on different commits for more than 10 min.");
 	});
 });
 
@@ -511,7 +511,7 @@ describe("never lost, never doubled", () => {
 		expect(node.channel.texts[0]).toContain("sync died");
 	});
 
-	test("channel: one fails → no other is held up, each gets it once", async () => {
+	test("channel: one fails → no other is delayed, each gets it once", async () => {
 		const node = newNode();
 		const webhook = new RecordingChannel("webhook");
 		webhook.failure = new ChannelError("the connection was refused");

@@ -3,8 +3,8 @@ import { type Config, faultPoint, type WorkspacePaths } from "@robust-sync/works
 import type { ConfiguredChannels } from "./channels/configured.ts";
 import { toCheckRows } from "./check-rows.ts";
 import { runChecks } from "./checks/all.ts";
-import { type Clock, Courier } from "./delivery/courier.ts";
-import { addUndelivered, toUndelivered } from "./delivery/undelivered.ts";
+import { enqueue, toQueuedAlert } from "./delivery/alert-queue.ts";
+import { AlertDispatcher, type Clock } from "./delivery/dispatcher.ts";
 import { describe } from "./findings.ts";
 import type { AlertEvent } from "./lifecycle/alert-record.ts";
 import { matches, readSilences, type Silence } from "./lifecycle/silences.ts";
@@ -22,16 +22,16 @@ export interface MonitorOptions {
 	readonly random?: () => number;
 }
 
-/** Rounds further apart than this many intervals: nobody looked in between. */
+/** Rounds further apart than this many intervals: none ran in between. */
 const roundsMissedForGap = 3;
 
 /**
- * The monitor's memory and its rounds: read, check, take the alerts a step further, write down what there is to tell, and
- * only then tell it. A crash at any point loses nothing; one between a send and its record sends that message twice.
+ * The monitor's state and its rounds: read, check, advance the alerts, record the notifications, and
+ * only then send them. A crash at any point loses nothing; one between a send and its record sends that message twice.
  */
 export class Monitor {
 	readonly #options: MonitorOptions;
-	readonly #courier: Courier;
+	readonly #dispatcher: AlertDispatcher;
 	#config: Config;
 	#channels: ConfiguredChannels;
 	#memory: Memory;
@@ -50,7 +50,7 @@ export class Monitor {
 			logger.warn(`monitor_status.json is not valid, set aside as ${movedTo}: ${problem}`),
 		);
 		this.#carried = { history: this.#memory.history, clock: null };
-		this.#courier = new Courier(options.channels.channels, this.#memory.channels, {
+		this.#dispatcher = new AlertDispatcher(options.channels.channels, this.#memory.channels, {
 			node: options.config.nodeName,
 			clock: options.clock,
 			logger,
@@ -70,39 +70,39 @@ export class Monitor {
 		return this.#rounds;
 	}
 
-	/** One round, after the one under way. Resolves when it is written down; sending goes on by itself. */
+	/** Runs one round, after the running one. Resolves when it is recorded; sending continues in the background. */
 	round(): Promise<void> {
 		this.#round = this.#round.then(() => this.#runRound());
 		return this.#round;
 	}
 
-	/** Resolves when nothing is being sent; what failed waits for its next attempt. */
-	settled(): Promise<void> {
-		return this.#courier.pump();
+	/** Resolves when nothing is being sent; failed deliveries wait for their next attempt. */
+	idle(): Promise<void> {
+		return this.#dispatcher.deliverDue();
 	}
 
-	/** Goes on with another configuration. */
+	/** Replaces the configuration. */
 	reconfigure(config: Config, channels: ConfiguredChannels): void {
 		this.#config = config;
 		this.#channels = channels;
-		this.#courier.setChannels(channels.channels);
+		this.#dispatcher.setChannels(channels.channels);
 		this.#forgetOtherChannels();
 	}
 
-	/** Tries what waits again, whatever its pause. */
+	/** Retries the queue now, whatever the pause. */
 	async retryNow(): Promise<void> {
-		await this.#courier.retryNow();
+		await this.#dispatcher.retryNow();
 	}
 
-	/** Shows readers that it lives, between rounds that are far apart. */
+	/** Shows readers that the monitor lives, between rounds that are far apart. */
 	touch(): Promise<void> {
 		return this.#write();
 	}
 
-	/** Lets what is being sent end, and writes a last time. */
+	/** Lets running deliveries end, and writes a last time. */
 	async stop(): Promise<void> {
 		await this.#round;
-		await this.#courier.stop();
+		await this.#dispatcher.stop();
 		await this.#write();
 	}
 
@@ -116,7 +116,7 @@ export class Monitor {
 			sources,
 			carried: this.#carried,
 			isDaemon: true,
-			channels: this.#courier.health(),
+			channels: this.#dispatcher.health(),
 			channelProblem: this.#channels.problem,
 			undelivered: before.undelivered.length,
 		});
@@ -132,25 +132,25 @@ export class Monitor {
 			cooldownMs: config.alertCooldownSeconds * 1000,
 			resolveAfterMs: intervalMs,
 			hasChannel: this.#channels.channels.length > 0,
-			afterGap: sinceLast > roundsMissedForGap * Math.max(intervalMs, longestBetweenWrites_ms),
+			afterGap: sinceLast > roundsMissedForGap * Math.max(intervalMs, longestBetweenWritesMs),
 		});
 		this.#carried = carried;
 		this.#log(events);
 		const names = this.#channels.channels.map((channel) => channel.name);
-		const added = names.length === 0 ? [] : events.map((event) => toUndelivered(event, names, now));
+		const added = names.length === 0 ? [] : events.map((event) => toQueuedAlert(event, names, now));
 		this.#memory = {
 			checks: toCheckRows(findings, records, before.checks, now),
 			alerts: records,
-			// What was carried while the facts were read is in the present memory, not in the one before.
-			undelivered: addUndelivered(this.#memory.undelivered, added),
-			channels: this.#courier.health(),
+			// Deliveries that ended while the facts were read are in the present state, not in the one before.
+			undelivered: enqueue(this.#memory.undelivered, added),
+			channels: this.#dispatcher.health(),
 			history: carried.history,
 			writtenAt: now,
 		};
 		await this.#write();
 		this.#rounds++;
 		if (added.length > 0) faultPoint("monitor:noted");
-		void this.#courier.pump();
+		void this.#dispatcher.deliverDue();
 	}
 
 	#log(events: readonly AlertEvent[]): void {
@@ -166,11 +166,11 @@ export class Monitor {
 		const undelivered = this.#memory.undelivered
 			.map((item) => (keys.has(item.key) ? { ...item, channels: item.channels.filter((name) => name !== channel) } : item))
 			.filter((item) => item.channels.length > 0);
-		this.#memory = { ...this.#memory, undelivered, channels: this.#courier.health() };
+		this.#memory = { ...this.#memory, undelivered, channels: this.#dispatcher.health() };
 		await this.#write();
 	}
 
-	/** What waits for a channel that is no longer configured waits for nothing. */
+	/** An item that waits only for channels that are no longer configured waits for none. */
 	#forgetOtherChannels(): void {
 		const names = this.#channels.channels.map((channel) => channel.name as string);
 		const undelivered = this.#memory.undelivered
@@ -179,7 +179,7 @@ export class Monitor {
 		this.#memory = { ...this.#memory, undelivered };
 	}
 
-	/** Writes the memory. A disk that is full is no reason to tell nobody: it is logged, and the alert goes out. */
+	/** Writes the state. A full disk must not stop alerts: the error is logged, and the alert is sent. */
 	async #write(): Promise<void> {
 		const { paths, sources, logger } = this.#options;
 		try {
@@ -194,4 +194,4 @@ export class Monitor {
 }
 
 /** Every service rewrites its file at least every 30 s (docs/contract.md, section 4), whatever MONITOR_INTERVAL is. */
-export const longestBetweenWrites_ms = 29_000;
+export const longestBetweenWritesMs = 29_000;

@@ -1,8 +1,8 @@
 import type { NodeView, ProcessTable } from "@robust-sync/workspace";
 
 /**
- * Notices between two rounds that a service's process is gone: a look at /proc for each pid, a few microseconds, so that a
- * death is told within a second and not at the end of the interval.
+ * Notices between two rounds that a service's process is gone: a check of /proc for each pid, a few microseconds, so that a
+ * death is noticed within a second and not at the end of the interval.
  */
 export class ProcessWatch {
 	readonly #table: ProcessTable;
@@ -22,7 +22,7 @@ export class ProcessWatch {
 		}
 	}
 
-	/** Whether one of them has ended since; each is told once. */
+	/** Whether one of them has ended since; each is reported once. */
 	hasEnded(): boolean {
 		const ended = [...this.#seen].filter(([pid, ticks]) => this.#table.startTicks(pid) !== ticks);
 		for (const [pid] of ended) this.#seen.delete(pid);

@@ -25,14 +25,14 @@ interface Options {
 	unsilence?: string;
 }
 
-const longestSilence_ms = 366 * 86_400_000;
+const longestSilenceMs = 366 * 86_400_000;
 
-/** The command line of `monitor`: what it takes and what it prints. */
+/** The command line of `monitor`: its options and its output. */
 export function monitorProgram(): Program {
 	const program = createProgram("monitor", "Checks that syncing works here and on the peers, and alerts when it does not.");
 	program
 		.option("--json", "print the result as one JSON document")
-		.option("--dry-run", "with --test-alert: send nothing, and say whether each channel would take it");
+		.option("--dry-run", "with --test-alert: send nothing, and show whether each channel would accept an alert");
 	const check: Verb<Options> = {
 		flags: "--check",
 		description: "run all checks once and print them (the default); exit 1 if any is not ok",
@@ -46,13 +46,13 @@ export function monitorProgram(): Program {
 			check,
 			{
 				flags: "--test-alert",
-				description: "send one message marked as a test and say by which channels it went",
+				description: "send one message marked as a test and show the result of each channel",
 				options: ["--dry-run", "--json"],
 				run: runTestAlert,
 			},
 			{
 				flags: "--silence <id>",
-				description: "send nothing about an alert for a while: 30m, 2h, 1d; 'heartbeat:*' means all that begin so",
+				description: "send nothing about an alert for a while: 30m, 2h, 1d; 'heartbeat:*' means all with that prefix",
 				options: ["--json"],
 				operands: { usage: "DURATION", min: 1, max: 1 },
 				run: runSilence,
@@ -144,7 +144,7 @@ function alertId(id: string): string {
 async function runSilence(options: Options, [duration = ""]: string[]): Promise<void> {
 	const id = alertId(options.silence ?? "");
 	const length = parseDuration(duration);
-	if (length === null || length > longestSilence_ms || /^\d+$/.test(duration.trim())) {
+	if (length === null || length > longestSilenceMs || /^\d+$/.test(duration.trim())) {
 		throw new CommandError(
 			`${JSON.stringify(duration)} is not a duration: give a number with its unit, for example 30m, 2h or 1d (at most a year)`,
 			ExitCode.usage,
@@ -180,7 +180,7 @@ async function runUnsilence(options: Options): Promise<number> {
 	const others = silences.map((silence) => silence.id).join(", ");
 	print(
 		{ silences },
-		found ? `${id} is told again\n` : `${id} was not silenced${others === "" ? "" : `; these are: ${printable(others)}`}\n`,
+		found ? `alerts about ${id} are sent again\n` : `${id} was not silenced${others === "" ? "" : `; these are: ${printable(others)}`}\n`,
 		options,
 	);
 	return found ? ExitCode.ok : ExitCode.failed;

@@ -10,13 +10,13 @@ import {
 	writeState,
 } from "@robust-sync/workspace";
 import * as z from "zod/mini";
-import { type Undelivered, undeliveredSchema } from "./delivery/undelivered.ts";
+import { type QueuedAlert, queuedAlertSchema } from "./delivery/alert-queue.ts";
 import { type AlertRecord, alertRecordSchema } from "./lifecycle/alert-record.ts";
 import type { Silence } from "./lifecycle/silences.ts";
 import type { ChannelHealth } from "./readings/facts.ts";
 import { emptyHistory, type History, historySchema } from "./readings/history.ts";
 
-// monitor_status.json: the contract's fields for readers, and beside them what the monitor itself goes on from after a restart.
+// monitor_status.json: the contract's fields for readers, and beside them the state that the monitor needs after a restart.
 
 const channelHealthSchema = z.object({
 	name: z.string(),
@@ -36,11 +36,11 @@ const fileSchema = z.extend(monitorStatusSchema, {
 /** One line of the table of checks. */
 export type CheckRow = MonitorStatus["checks"][number];
 
-/** What the monitor remembers. */
+/** The persistent state of the monitor. */
 export interface Memory {
 	readonly checks: readonly CheckRow[];
 	readonly alerts: readonly AlertRecord[];
-	readonly undelivered: readonly Undelivered[];
+	readonly undelivered: readonly QueuedAlert[];
 	readonly channels: readonly ChannelHealth[];
 	readonly history: History;
 	/** When it was last written, milliseconds since the epoch; null: never. */
@@ -49,7 +49,7 @@ export interface Memory {
 
 export const emptyMemory: Memory = { checks: [], alerts: [], undelivered: [], channels: [], history: emptyHistory, writtenAt: null };
 
-/** Items of a list that are as they should be; the others are left out: one damaged alert must not cost the rest. */
+/** The valid items of a list. The others are left out: one damaged alert must not cost the rest. */
 function valid<S extends z.ZodMiniType>(items: readonly unknown[], schema: S): z.infer<S>[] {
 	return items.flatMap((item) => {
 		const result = schema.safeParse(item);
@@ -63,14 +63,14 @@ function toMemory(file: z.infer<typeof fileSchema>): Memory {
 	return {
 		checks: file.checks,
 		alerts: valid(file.alerts, alertRecordSchema),
-		undelivered: valid(file.undelivered, undeliveredSchema),
+		undelivered: valid(file.undelivered, queuedAlertSchema),
 		channels: channels.success ? channels.data : [],
 		history: history.success ? history.data : emptyHistory,
 		writtenAt: Date.parse(file.updated_at),
 	};
 }
 
-/** For the daemon: what it knew when it last wrote. A file that does not parse is set aside and `onCorrupt` told. */
+/** For the daemon: the state that it last wrote. A file that does not parse is moved aside and reported to `onCorrupt`. */
 export function loadMemory(paths: WorkspacePaths, now: () => number, onCorrupt: (movedTo: string, problem: string) => void): Memory {
 	const file = readOwnState(paths.monitorStatus, fileSchema, { now, onCorrupt });
 	return file === null ? emptyMemory : toMemory(file);

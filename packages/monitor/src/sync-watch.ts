@@ -2,8 +2,8 @@ import { readState, syncStateSchema, type WorkspacePaths } from "@robust-sync/wo
 import { fileStamp } from "@robust-sync/workspace/file-stamp";
 
 /**
- * Notices between two rounds that sync has something to say: a failure too many, another error, or one that is over. An
- * error can be gone with the next cycle, long before the interval is over. Costs a stat where nothing was written.
+ * Notices between two rounds that sync's state needs a check: a failure too many, another error, or one that is over. An
+ * error can be gone with the next cycle, long before the interval is over. Costs a stat if nothing was written.
  */
 export class SyncWatch {
 	readonly #paths: WorkspacePaths;
@@ -14,7 +14,7 @@ export class SyncWatch {
 		this.#paths = paths;
 	}
 
-	/** Whether sync says something else than when it was last asked. */
+	/** Whether sync's state differs from the last call in what the checks report. */
 	hasNews(maxFailures: number): boolean {
 		let signature: string;
 		try {

@@ -2,48 +2,48 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Config, timestamp } from "@robust-sync/workspace";
 import { type ConfiguredChannels, configuredChannels } from "./channels/configured.ts";
+import type { QueuedAlert } from "./delivery/alert-queue.ts";
 import { type Channel, ChannelError, type Delivery } from "./delivery/channel.ts";
 import { composeMessages } from "./delivery/message.ts";
-import type { Undelivered } from "./delivery/undelivered.ts";
 
-/** What happened on each channel. */
+/** The result of each channel. */
 export interface TestReport {
 	readonly node: string;
 	readonly channels: readonly { readonly name: string; readonly ok: boolean; readonly error: string | null }[];
-	/** What is wrong with the configuration as it stands, or null. */
+	/** The problem of the present configuration, or null. */
 	readonly problem: string | null;
 }
 
-/** How long a receiver that knows expiry shows the test. */
-const shownFor_ms = 5 * 60_000;
+/** How long a receiver that supports expiry shows the test. */
+const shownForMs = 5 * 60_000;
 
-/** How long a person waits in all for a channel that is rate-limited. */
-const longestWait_ms = 60_000;
+/** How long to wait in all for a channel that is rate-limited. */
+const longestWaitMs = 60_000;
 
-/** Sends; again when the other side asks to wait, as long as that is a minute at most in all. @throws ChannelError */
+/** Sends, and again if the receiver asks for a delay of a minute at most in all. @throws ChannelError */
 async function sendPatiently(channel: Channel, delivery: Delivery, wait: (ms: number) => Promise<unknown>): Promise<void> {
-	for (let left_ms = longestWait_ms; ; ) {
+	for (let leftMs = longestWaitMs; ; ) {
 		try {
 			return await channel.send(delivery);
 		} catch (error) {
-			const asked_ms = error instanceof ChannelError ? error.retryAfterMs : null;
-			// It takes at least a second of the minute: a side that always asks for none is asked 60 times at most.
-			if (asked_ms === null || asked_ms > left_ms || left_ms <= 0) throw error;
-			left_ms -= Math.max(asked_ms, 1_000);
-			await wait(Math.max(asked_ms, 1_000));
+			const askedMs = error instanceof ChannelError ? error.retryAfterMs : null;
+			// Counts at least a second of the minute: a receiver that always asks for no delay gets 60 attempts at most.
+			if (askedMs === null || askedMs > leftMs || leftMs <= 0) throw error;
+			leftMs -= Math.max(askedMs, 1_000);
+			await wait(Math.max(askedMs, 1_000));
 		}
 	}
 }
 
-/** What was found of each channel, with nothing sent. */
+/** The result of the check of each channel, with nothing sent. */
 export interface ProbeReport {
 	readonly node: string;
 	readonly channels: readonly { readonly name: string; readonly ok: boolean; readonly message: string }[];
-	/** What is wrong with the configuration as it stands, or null. */
+	/** The problem of the present configuration, or null. */
 	readonly problem: string | null;
 }
 
-/** Looks whether every configured channel would take an alert: its host, its credentials, its command. Sends none. Never throws. */
+/** Checks whether every configured channel would accept an alert: its host, its credentials, its command. Sends none. Never throws. */
 export async function probeChannels(
 	config: Config,
 	{ channels, problem }: ConfiguredChannels = configuredChannels(config),
@@ -61,7 +61,7 @@ export async function probeChannels(
 }
 
 /**
- * Sends one message that says that it is a test by every configured channel, once. A channel that is rate-limited is waited for, for a minute
+ * Sends one message marked as a test by every configured channel, once. Waits for a channel that is rate-limited, for a minute
  * at most.
  * @param wait resolves after the given number of milliseconds
  */
@@ -71,7 +71,7 @@ export async function sendTestAlert(
 	{ channels, problem }: ConfiguredChannels = configuredChannels(config),
 	wait: (ms: number) => Promise<unknown> = (ms) => sleep(ms),
 ): Promise<TestReport> {
-	const item: Undelivered = {
+	const item: QueuedAlert = {
 		key: randomUUID(),
 		id: "test",
 		kind: "test",
@@ -81,7 +81,7 @@ export async function sendTestAlert(
 		since: timestamp(now),
 		at: timestamp(now),
 		noted_at: timestamp(now),
-		expires_at: timestamp(now + shownFor_ms),
+		expires_at: timestamp(now + shownForMs),
 		channels: channels.map((channel) => channel.name),
 		omitted: 0,
 	};

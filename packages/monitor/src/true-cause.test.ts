@@ -4,7 +4,7 @@ import { errorCodes, type PeerCause, type PeerState, timestamp } from "@robust-s
 import { adviceFor } from "./checks/advice.ts";
 import { minute, NodeFixture } from "./testing/node-fixture.ts";
 
-// What the product knows of a cause is what its alerts and checks say.
+// The alerts and checks name the cause that the product knows.
 
 const nodes: NodeFixture[] = [];
 function newNode(env: Record<string, string> = {}): NodeFixture {
@@ -16,7 +16,7 @@ afterEach(() => {
 	for (const node of nodes.splice(0)) node.remove();
 });
 
-const causes: readonly [cause: PeerCause, reason: string, says: readonly RegExp[]][] = [
+const causes: readonly [cause: PeerCause, reason: string, expected: readonly RegExp[]][] = [
 	[
 		"key",
 		"its datagrams are refused: HEARTBEAT_KEY is not the same there as here",
@@ -26,8 +26,8 @@ const causes: readonly [cause: PeerCause, reason: string, says: readonly RegExp[
 	["misdirected", "it takes this node for 'other'", [/takes this node for another/, /Do: correct PEERS there/]],
 ];
 
-describe("peer that is not heard: the alert names what its heartbeat knows", () => {
-	test.each(causes)("heartbeat alert: %s, peer was heard before → its own title and action", async (cause, reason, says) => {
+describe("peer that is not heard: the alert names the cause that the heartbeat reports", () => {
+	test.each(causes)("heartbeat alert: %s, peer was heard before → its own title and action", async (cause, reason, expected) => {
 		const node = newNode();
 		const monitor = node.monitor();
 		const lost: Partial<PeerState> = { status: "down", received_at: timestamp(node.now), missed: 4, reason, cause };
@@ -36,11 +36,11 @@ describe("peer that is not heard: the alert names what its heartbeat knows", () 
 			node.hear("chad", lost);
 		});
 		expect(node.channel.texts).toHaveLength(1);
-		for (const text of says) expect(node.channel.texts[0]).toMatch(text);
+		for (const text of expected) expect(node.channel.texts[0]).toMatch(text);
 		expect(node.channel.texts[0]).not.toMatch(/is off, its network/);
 	});
 
-	test.each(causes)("heartbeat check: %s, never heard → shown at once, alerted after PEER_TIMEOUT", async (cause, reason, says) => {
+	test.each(causes)("heartbeat check: %s, never heard → shown at once, alerted after PEER_TIMEOUT", async (cause, reason, expected) => {
 		const node = newNode();
 		const monitor = node.monitor();
 		const never: Partial<PeerState> = { status: "unknown", received_at: null, sequence: null, boot_id: null, reason, cause };
@@ -56,7 +56,7 @@ describe("peer that is not heard: the alert names what its heartbeat knows", () 
 			node.hear("chad", never);
 		});
 		expect(node.channel.texts).toHaveLength(1);
-		for (const text of says) expect(node.channel.texts[0]).toMatch(text);
+		for (const text of expected) expect(node.channel.texts[0]).toMatch(text);
 	});
 
 	test("heartbeat alert: peer stopped on purpose → a warning, not before PEER_TIMEOUT", async () => {
@@ -101,7 +101,7 @@ describe("alerts that fire when no channel is configured", () => {
 		expect(node.channel.texts[1]).toContain("Over");
 	});
 
-	test("alert without a channel: over before one is added → nothing is sent", async () => {
+	test("alert without a channel: resolved before one is added → nothing is sent", async () => {
 		const node = newNode();
 		const monitor = node.monitor([]);
 		await node.pass(monitor, 10 * minute, () => {
@@ -119,8 +119,8 @@ describe("alerts that fire when no channel is configured", () => {
 	});
 });
 
-describe("services that do not run: the reason that is known comes first", () => {
-	test("process alert: configuration not accepted → the alert says which value", async () => {
+describe("services that do not run: the known reason comes first", () => {
+	test("process alert: configuration refused → the alert names the value", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		await node.pass(monitor, minute, () => node.beat());
@@ -130,8 +130,8 @@ describe("services that do not run: the reason that is known comes first", () =>
 			node.beat();
 			node.hear("chad");
 		});
-		const told = node.channel.texts.find((text) => /sync is stopped|sync died/.test(text));
-		expect(told).toMatch(/SYNC_INTERVAL.*abc[\s\S]*Do: correct .*\.sync_env/);
+		const text = node.channel.texts.find((text) => /sync is stopped|sync died/.test(text));
+		expect(text).toMatch(/SYNC_INTERVAL.*abc[\s\S]*Do: correct .*\.sync_env/);
 	});
 
 	test("crash loop: the instance lock was lost → the alert names two instances", async () => {
@@ -154,7 +154,7 @@ test.each([
 	["REMOTE_UNREACHABLE", null, 4, /Do: if the hub stays away: robust-sync --promote backup, on every node/],
 	["REMOTE_UNREACHABLE", { code: "REMOTE_UNREACHABLE", message: "x" } as const, 4, /Do: git ls-remote/],
 	["AUTH_FAILED", null, 4, /Do: git ls-remote/],
-] as const)("sync alert: %s, a mirror with error %j, hub away for %d min → what to do", async (code, error, minutes, says) => {
+] as const)("sync alert: %s, a mirror with error %j, hub away for %d min → the remedy", async (code, error, minutes, expected) => {
 	const node = newNode();
 	const monitor = node.monitor();
 	await node.pass(monitor, minutes * minute, () => {
@@ -167,7 +167,7 @@ test.each([
 			mirrors: [{ name: "backup", head: "a".repeat(40), pushed_at: timestamp(node.now - 5 * minute), error }],
 		});
 	});
-	expect(node.channel.texts.join("\n")).toMatch(says);
+	expect(node.channel.texts.join("\n")).toMatch(expected);
 });
 
 test.each(errorCodes.map((code) => [code]))("advice: %s → a cause and an action of its own", (code) => {
@@ -183,7 +183,7 @@ test.each([
 	["PUSH_TOO_LARGE", /client_max_body_size/, /ls-remote|SYNC_INTERVAL/],
 	["BRANCH_GONE", /ls-remote --heads/, /remote add|git push/],
 	["PUSH_REJECTED", /robust-sync --status/, /ls-remote|chown/],
-] as const)("advice: %s → what helps, and not what does not", (code, action, other) => {
+] as const)("advice: %s → the remedy that helps, and no other", (code, action, other) => {
 	expect(adviceFor[code].action).toMatch(action);
 	expect(`${adviceFor[code].cause} ${adviceFor[code].action}`).not.toMatch(other);
 });

@@ -2,18 +2,18 @@ import { createHash } from "node:crypto";
 import { type Channel, ChannelError, type Delivery } from "../delivery/channel.ts";
 import { runProgram } from "./run-program.ts";
 
-/** It may have to load a hundred plug-ins, and then talk to a server. */
+/** Apprise may have to load a hundred plug-ins, and then to wait for a server. */
 const timeoutMs = 60_000;
 
 /**
  * One service that Apprise knows (ntfy, Slack, Discord, Matrix, Gotify, mail, …), by the command `apprise` (Debian's package of that name).
- * Each address is a channel of its own, so that one that fails delays no other. The address goes through a file without a name: it is a secret, and other
- * users of the machine see arguments.
+ * Each address is a channel of its own, so that a failing one delays no other. The address is passed in an unnamed file: it is a secret, and other
+ * users of the machine can see arguments.
  * @param url an address in Apprise's form, such as ntfys://example.org/topic
  */
 export function appriseChannel(url: string, secrets: readonly string[] = [], env: NodeJS.ProcessEnv = process.env): Channel {
 	const scheme = /^([a-z0-9]+)/i.exec(url)?.[1]?.toLowerCase() ?? "";
-	// What the address holds (a password, the part after the scheme) must not come back in what the command prints.
+	// The secret parts of the address (a password, the part after the scheme) must not reappear in the command's output.
 	const parts = [url, ...url.split(/[/@:?&=#]+/).filter((part) => part.length > 8)];
 	return {
 		name: `apprise-${scheme}-${createHash("sha256").update(url).digest("hex").slice(0, 6)}`,
@@ -33,7 +33,7 @@ export function appriseChannel(url: string, secrets: readonly string[] = [], env
 		async probe() {
 			const options = { timeoutMs, input: "a test that is not sent", private: `${url}\n`, secrets: [...secrets, ...parts], env };
 			await runProgram("apprise", ["--dry-run", "--config=/dev/fd/3"], options).catch((error: unknown) => {
-				// What it prints is its whole manual.
+				// The rest of its output is the whole manual.
 				if (!(error instanceof ChannelError) || !error.message.includes("exit code")) throw error;
 				throw new ChannelError("Apprise does not know this address: check ALERT_APPRISE_URLS", { misconfigured: true, cause: error });
 			});

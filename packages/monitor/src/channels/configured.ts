@@ -5,7 +5,7 @@ import { isOnPath, openclawChannel } from "./openclaw.ts";
 import { telegramChannel } from "./telegram.ts";
 import { webhookChannel } from "./webhook.ts";
 
-/** The channels that the configuration names, and what is wrong with it, if anything is. */
+/** The channels that the configuration names, and the problem with it, if there is one. */
 export interface ConfiguredChannels {
 	readonly channels: readonly Channel[];
 	/** One line without a full stop, or null. */
@@ -13,15 +13,15 @@ export interface ConfiguredChannels {
 }
 
 /**
- * Telegram by its Bot API when there is a token, else by the `openclaw` command when it is on PATH; every address of Apprise; and the webhook. All of
- * them are used, none replaces another.
+ * Telegram by its Bot API if a token is set, else by the `openclaw` command if it is on PATH; every address of Apprise; and the webhook. All of
+ * them are used; none replaces another.
  */
 export function configuredChannels(config: Config, env: NodeJS.ProcessEnv = process.env): ConfiguredChannels {
 	const { calebTelegramId: chatId, telegramBotToken: token, telegramApiUrl: apiUrl, alertWebhookUrl, appriseUrls } = config;
 	const channels: Channel[] = [];
 	const problems: string[] = [];
 	if (token !== null && chatId !== null) channels.push(telegramChannel({ apiUrl, token, chatId }));
-	else if (token !== null) problems.push("TELEGRAM_BOT_TOKEN is set, but CALEB_TELEGRAM_ID (who is alerted) is not");
+	else if (token !== null) problems.push("TELEGRAM_BOT_TOKEN is set, but CALEB_TELEGRAM_ID (the chat to alert) is not");
 	else if (chatId !== null && isOnPath("openclaw", env)) channels.push(openclawChannel(chatId, config.secrets, env));
 	else if (chatId !== null)
 		problems.push("CALEB_TELEGRAM_ID is set, but neither TELEGRAM_BOT_TOKEN is nor is the openclaw command on PATH");

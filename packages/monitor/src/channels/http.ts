@@ -2,7 +2,7 @@ import { parseRetryAfter } from "@robust-sync/git";
 import type { Dispatcher, Pool } from "undici";
 import { ChannelError } from "../delivery/channel.ts";
 
-/** What came back. */
+/** The answer of the server. */
 export interface HttpReply {
 	readonly status: number;
 	/** The first 64 KiB. */
@@ -21,8 +21,8 @@ const longestBody = 65_536;
 
 /**
  * POSTs JSON, through the proxy that the environment names (HTTPS_PROXY, HTTP_PROXY, NO_PROXY). The HTTP client is loaded
- * when it is first needed and its connections closed after: a monitor that has nothing to say stays small.
- * @throws ChannelError when no answer came. Its message never holds the address, which may be a secret.
+ * when it is first needed and its connections closed after: a monitor without alerts to send stays small.
+ * @throws ChannelError when there was no answer. Its message never holds the address, which may be a secret.
  */
 export async function postJson(url: string, body: unknown, { signal, timeoutMs = defaultTimeoutMs }: PostOptions = {}): Promise<HttpReply> {
 	const { EnvHttpProxyAgent, Pool, request } = await import("./undici.ts");

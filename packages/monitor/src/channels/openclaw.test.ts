@@ -42,7 +42,7 @@ test("openclaw: any message → one argument, none of our secrets in its environ
 	expect(readFileSync(path.join(directory, "calls.env"), "utf8")).not.toContain("a-key-that-is-secret");
 });
 
-test("openclaw: fails → says how, with its last line and no secret", async () => {
+test("openclaw: fails → error with its last line and no secret", async () => {
 	install("echo one >&2; echo 'no account: a-key-that-is-secret' >&2; exit 3");
 	await expect(openclawChannel("1", ["a-key-that-is-secret"], env).send({ text: "x", items: [], node: "helios" })).rejects.toMatchObject({
 		message: "openclaw failed (exit code 3): no account: [redacted]",

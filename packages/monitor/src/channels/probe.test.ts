@@ -40,14 +40,14 @@ test.each([
 	[401, "Unauthorized", /check TELEGRAM_BOT_TOKEN/],
 	[400, "Bad Request: chat not found", /check CALEB_TELEGRAM_ID/],
 	[500, "oops", /Telegram answers 500/],
-])("channel test: Telegram refuses with %d → said, with what to correct", async (status, description, message) => {
+])("channel test: Telegram refuses with %d → reported with the remedy", async (status, description, message) => {
 	server.answers = [botError(status, description)];
 	const { channels } = await probed(telegram());
 	expect(channels).toEqual([{ name: "telegram", ok: false, message: expect.stringMatching(message) }]);
 	expect(JSON.stringify(channels)).not.toContain("secret_of_the_bot");
 });
 
-test("channel test: webhook → connects, sends nothing; a closed port, no TLS → said", async () => {
+test("channel test: webhook → connects, sends nothing; a closed port, no TLS → reported", async () => {
 	const webhook = async (url: string) => (await probed(parseConfig({ NODE_NAME: "helios", ALERT_WEBHOOK_URL: url }))).channels[0];
 	expect(await webhook(`${server.url}${hookPath}`)).toEqual({ name: "webhook", ok: true, message: "the host answers" });
 	expect(server.received).toEqual([]);
@@ -63,7 +63,7 @@ test("channel test: webhook → connects, sends nothing; a closed port, no TLS �
 	await expect(reachHost("https://example.org/", { HTTPS_PROXY: "http://127.0.0.1:1" })).resolves.toContain("not tested");
 });
 
-test("channel test: apprise → a dry run, the address in no argument; unknown → said", async () => {
+test("channel test: apprise → a dry run, the address in no argument; unknown → reported", async () => {
 	const script = (text: string) => {
 		writeFileSync(path.join(directory, "apprise"), `#!/bin/sh\n${text}\n`);
 		chmodSync(path.join(directory, "apprise"), 0o755);

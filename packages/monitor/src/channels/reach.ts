@@ -15,7 +15,7 @@ function hasProxy({ protocol, hostname }: URL, env: NodeJS.ProcessEnv): boolean 
 
 /**
  * Connects to the host of an address, by TLS where the address says https, and sends no request.
- * @returns what was found, in words that name no part of the address
+ * @returns the result, in words that name no part of the address
  * @throws ChannelError when there is no connection, or the certificate is not valid
  */
 export async function reachHost(address: string, env: NodeJS.ProcessEnv = process.env): Promise<string> {

@@ -8,18 +8,18 @@ import { oneLine } from "../plain-text.ts";
 
 export interface ProgramOptions {
 	readonly timeoutMs: number;
-	/** Its standard input; absent: nothing. */
+	/** Standard input of the program; absent: none. */
 	readonly input?: string | undefined;
-	/** What it can read from descriptor 3: nobody sees that in a list of processes. */
+	/** Content that it can read from descriptor 3, which no list of processes shows. */
 	readonly private?: string | undefined;
-	/** Values that no message of ours may hold. */
+	/** Values that must not appear in our messages. */
 	readonly secrets: readonly string[];
 	readonly env: NodeJS.ProcessEnv;
 	readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Runs a program that tells people something. No shell is involved; what only this program needs (keys, tokens) is not handed on.
+ * Runs a program that sends messages. No shell is involved; secrets that only this program needs (keys, tokens) are not passed on.
  * @throws ChannelError with the last line that it printed
  */
 export async function runProgram(program: string, args: readonly string[], options: ProgramOptions): Promise<void> {
@@ -36,7 +36,7 @@ export async function runProgram(program: string, args: readonly string[], optio
 			reject: false,
 			maxBuffer: 65_536,
 			...(input === undefined ? {} : { input }),
-			// Descriptor 3 whatever the number here; execa's types know small numbers only.
+			// Always descriptor 3: execa's types accept literal numbers only.
 			stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe", ...(file === null ? [] : [file as 3])],
 			...(signal ? { cancelSignal: signal } : {}),
 		});
@@ -46,7 +46,7 @@ export async function runProgram(program: string, args: readonly string[], optio
 	}
 }
 
-/** A file that no name leads to, only its descriptor: a pipe of Node is a socket, which cannot be opened as /dev/fd/3. */
+/** A file without a name, reachable by its descriptor only: a pipe of Node is a socket, which cannot be opened as /dev/fd/3. */
 function openNameless(content: string): number {
 	const directory = mkdtempSync(path.join(tmpdir(), "robust-sync-"));
 	try {

@@ -65,10 +65,10 @@ describe("sendMessage", () => {
 	});
 });
 
-describe("what the Bot API answers", () => {
+describe("answers of the Bot API", () => {
 	const cases: [string, Answer, { misconfigured: boolean; retryAfterMs: number | null; message: RegExp }][] = [
 		[
-			"429 says when to come again",
+			"429 with a delay",
 			botError(429, "Too Many Requests: retry after 7", { retry_after: 7 }),
 			{ misconfigured: false, retryAfterMs: 7_000, message: /retry after 7/ },
 		],
@@ -109,7 +109,7 @@ describe("what the Bot API answers", () => {
 		],
 		["a cut connection is for later", "cut", { misconfigured: false, retryAfterMs: null, message: /cut/ }],
 	];
-	test.each(cases)("Bot API: %s → as it says", async (_name, answer, expected) => {
+	test.each(cases)("Bot API: %s → error by its answer", async (_name, answer, expected) => {
 		const server = await listen(answer);
 		const error = await refused(telegramChannel({ apiUrl: server.url, token, chatId: "1" }).send(delivery("x")));
 		expect({ misconfigured: error.misconfigured, retryAfterMs: error.retryAfterMs }).toEqual({
@@ -126,7 +126,7 @@ describe("what the Bot API answers", () => {
 		);
 	});
 
-	test("Bot API: nobody listens, unknown host → said without the address", async () => {
+	test("Bot API: closed port, unknown host → reported without the address", async () => {
 		const server = await listen(messageSent);
 		const { url } = server;
 		await receivers.pop()?.close();
@@ -136,7 +136,7 @@ describe("what the Bot API answers", () => {
 		await refused(telegramChannel({ apiUrl: "http://nowhere.invalid", token, chatId: "1" }).send(delivery("x")));
 	});
 
-	test("Bot API: takes the request and says nothing → can be left", async () => {
+	test("Bot API: accepts the request, no answer → can be aborted", async () => {
 		const server = await listen("silence");
 		const controller = new AbortController();
 		const sending = refused(
@@ -194,7 +194,7 @@ describe("a proxy in the environment", () => {
 		expect(dialled).toBe(1);
 	});
 
-	test("proxy: says nothing → left after the time limit", async () => {
+	test("proxy: no answer → given up after the time limit", async () => {
 		await proxy(() => undefined);
 		await expect(postJson("http://api.telegram.example", {}, { timeoutMs: 200 })).rejects.toThrow("no answer within 0.2 s");
 	});

@@ -5,7 +5,7 @@ import { oneLine } from "../plain-text.ts";
 import { type HttpReply, postJson } from "./http.ts";
 
 export interface TelegramOptions {
-	/** Where the Bot API is: the public one, or a server of one's own. */
+	/** Base address of the Bot API: the public one, or a private server. */
 	readonly apiUrl: string;
 	/** Secret. */
 	readonly token: string;
@@ -17,7 +17,7 @@ export interface TelegramOptions {
 export function telegramChannel({ apiUrl, token, chatId }: TelegramOptions): Channel {
 	const bot = `${apiUrl.replace(/\/+$/, "")}/bot${token}`;
 	const url = `${bot}/sendMessage`;
-	// Integers in JSON where they are exact; a longer one is as good as text.
+	// Integers in JSON where they are exact; a longer one is sent as text.
 	const chat_id = /^-?\d{1,15}$/.test(chatId) ? Number(chatId) : chatId;
 	return {
 		name: "telegram",
@@ -69,19 +69,19 @@ const advice: Readonly<Record<number, string>> = {
 
 function refusal(reply: HttpReply, token: string): ChannelError {
 	const answer = parse(reply);
-	const said = typeof answer?.description === "string" ? oneLine(redact(answer.description, [token]), 200) : `HTTP ${reply.status}`;
+	const description = typeof answer?.description === "string" ? oneLine(redact(answer.description, [token]), 200) : `HTTP ${reply.status}`;
 	if (reply.status === 429) {
 		const seconds = answer?.parameters?.retry_after;
 		const retryAfterMs = typeof seconds === "number" && seconds >= 0 ? seconds * 1000 : reply.retryAfterMs;
-		return new ChannelError(`Telegram asks to wait: ${said}`, { retryAfterMs });
+		return new ChannelError(`Telegram asks to wait: ${description}`, { retryAfterMs });
 	}
 	const migrated = answer?.parameters?.migrate_to_chat_id;
 	if (typeof migrated === "number") {
 		return new ChannelError(`the group has a new id: set CALEB_TELEGRAM_ID=${migrated}`, { misconfigured: true });
 	}
-	const what = advice[reply.status];
-	if (what !== undefined) return new ChannelError(`Telegram refuses: ${said}: ${what}`, { misconfigured: true });
+	const remedy = advice[reply.status];
+	if (remedy !== undefined) return new ChannelError(`Telegram refuses: ${description}: ${remedy}`, { misconfigured: true });
 	return new ChannelError(
-		reply.status === 200 ? "the answer is not the Bot API's: check TELEGRAM_API_URL" : `Telegram answers ${reply.status}: ${said}`,
+		reply.status === 200 ? "the answer is not the Bot API's: check TELEGRAM_API_URL" : `Telegram answers ${reply.status}: ${description}`,
 	);
 }

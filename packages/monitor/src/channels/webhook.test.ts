@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "@jest/globals";
 import { timestamp } from "@robust-sync/workspace";
-import type { Undelivered } from "../delivery/undelivered.ts";
+import type { QueuedAlert } from "../delivery/alert-queue.ts";
 import { type Answer, HttpReceiver } from "../testing/http-receiver.ts";
 import { webhookChannel } from "./webhook.ts";
 
@@ -15,7 +15,7 @@ async function listen(...answers: Answer[]): Promise<HttpReceiver> {
 }
 
 const now = Date.UTC(2026, 1, 18, 2, 0, 0);
-function item(changes: Partial<Undelivered> = {}): Undelivered {
+function item(changes: Partial<QueuedAlert> = {}): QueuedAlert {
 	return {
 		key: "k",
 		id: "heartbeat:chad",
@@ -33,7 +33,7 @@ function item(changes: Partial<Undelivered> = {}): Undelivered {
 		...changes,
 	};
 }
-const send = (url: string, items: Undelivered[]) => webhookChannel(url, () => now).send({ text: "", items, node: "helios" });
+const send = (url: string, items: QueuedAlert[]) => webhookChannel(url, () => now).send({ text: "", items, node: "helios" });
 
 test("webhook: fires, then over → Alertmanager's array with the same labels", async () => {
 	const server = await listen({ status: 200 });

@@ -1,16 +1,16 @@
 import { redact } from "@robust-sync/service/redact";
+import type { QueuedAlert } from "../delivery/alert-queue.ts";
 import { type Channel, ChannelError, type Delivery } from "../delivery/channel.ts";
-import type { Undelivered } from "../delivery/undelivered.ts";
 import { oneLine } from "../plain-text.ts";
 import { postJson } from "./http.ts";
 import { reachHost } from "./reach.ts";
 
-/** An alert as Alertmanager's API v2 takes it (postableAlert in its openapi.yaml). */
+/** An alert in the form of Alertmanager's API v2 (postableAlert in its openapi.yaml). */
 export interface PostableAlert {
 	readonly labels: Readonly<Record<string, string>>;
 	readonly annotations: Readonly<Record<string, string>>;
 	readonly startsAt: string;
-	/** In the future while it fires (until then nothing more is sent), the moment it was over when it is resolved. */
+	/** While the alert fires: a time in the future (no more is sent until then). When it is resolved: the time of its end. */
 	readonly endsAt: string;
 }
 
@@ -45,10 +45,10 @@ function alertName(id: string): string {
 }
 
 /**
- * What happened to an alert, as Alertmanager takes it. By its labels it knows which alert is over; the severity is one of
- * them, so an alert that became worse is a new one to it, and the one with the lower severity ends.
+ * An alert event in Alertmanager's form. The labels identify the alert that ends; the severity is one of
+ * them, so an alert that became worse is a new one to Alertmanager, and the one with the lower severity ends.
  */
-export function toPostables(item: Undelivered, node: string, now: number): PostableAlert[] {
+export function toPostables(item: QueuedAlert, node: string, now: number): PostableAlert[] {
 	const firing = toPostable(item, node, now);
 	if (item.escalated_from === undefined) return [firing];
 	const ended = { ...firing, labels: { ...firing.labels, severity: item.escalated_from } };
@@ -57,7 +57,7 @@ export function toPostables(item: Undelivered, node: string, now: number): Posta
 	return [{ ...ended, endsAt: new Date(endedAt).toISOString() }, firing];
 }
 
-function toPostable(item: Undelivered, node: string, now: number): PostableAlert {
+function toPostable(item: QueuedAlert, node: string, now: number): PostableAlert {
 	const resolved = item.kind === "resolved";
 	const startsAt = Math.min(Date.parse(item.since), now);
 	const expires = Date.parse(item.expires_at ?? "");
@@ -91,8 +91,8 @@ export function webhookChannel(url: string, now: () => number = Date.now): Chann
 				{ signal },
 			);
 			if (reply.status >= 200 && reply.status < 300) return;
-			const said = oneLine(redact(reply.body, secrets), 200);
-			const message = `the webhook answers ${reply.status}${said === "" ? "" : `: ${said}`}`;
+			const text = oneLine(redact(reply.body, secrets), 200);
+			const message = `the webhook answers ${reply.status}${text === "" ? "" : `: ${text}`}`;
 			if (reply.status === 429 || reply.status >= 500) throw new ChannelError(message, { retryAfterMs: reply.retryAfterMs });
 			throw new ChannelError(`${message}: check ALERT_WEBHOOK_URL`, { misconfigured: true });
 		},
@@ -100,7 +100,7 @@ export function webhookChannel(url: string, now: () => number = Date.now): Chann
 	};
 }
 
-/** A receiver knows states, not stories: of several items about one alert the last is what is true. */
-function latestOfEach(items: readonly Undelivered[]): Undelivered[] {
+/** A receiver stores states, not their history: of several items about one alert the last one counts. */
+function latestOfEach(items: readonly QueuedAlert[]): QueuedAlert[] {
 	return [...new Map(items.map((item) => [item.id, item])).values()];
 }

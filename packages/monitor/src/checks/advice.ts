@@ -1,16 +1,16 @@
 import type { ErrorCode, ServiceName } from "@robust-sync/workspace";
 import type { Facts } from "../readings/facts.ts";
 
-/** What usually stands behind an error of a cycle, and what to do about it (docs/contract.md, section 5). */
+/** The usual cause of an error of a cycle, and the remedy (docs/contract.md, section 5). */
 export const adviceFor: Readonly<Record<ErrorCode, { cause: string; action: string }>> = {
 	NOT_A_REPOSITORY: { cause: "the workspace is not a git working tree.", action: "git init, then git remote add origin <url>" },
-	NO_REMOTE: { cause: "the remote, or its branch, is not there.", action: "what the message says; git remote -v shows the remotes" },
+	NO_REMOTE: { cause: "the remote, or its branch, is not there.", action: "follow the message; git remote -v shows the remotes" },
 	NO_COMMITS: { cause: "the repository has no commit yet.", action: "robust-sync --once" },
 	REMOTE_UNREACHABLE: { cause: "the network or the remote's host is down.", action: "git ls-remote" },
 	AUTH_FAILED: { cause: "the remote refuses this machine's key or token, or its host key is unknown.", action: "git ls-remote" },
 	PUSH_REJECTED: {
 		cause: "the remote refuses the push: a protected branch, a hook or a quota.",
-		action: "robust-sync --status shows what the remote says; allow this node to push there",
+		action: "robust-sync --status shows the remote's answer; allow this node to push there",
 	},
 	PUSH_TOO_LARGE: {
 		cause: "a commit or file is larger than the remote takes in one push.",
@@ -18,7 +18,7 @@ export const adviceFor: Readonly<Record<ErrorCode, { cause: string; action: stri
 	},
 	RATE_LIMITED: {
 		cause: "the remote limits how often it may be asked; it is asked again by itself, more and more rarely.",
-		action: "robust-sync --status says when; if it comes again, raise SYNC_PUSH_INTERVAL and SYNC_INTERVAL in .sync_env on every node",
+		action: "robust-sync --status shows when; if it happens again, raise SYNC_PUSH_INTERVAL and SYNC_INTERVAL in .sync_env on every node",
 	},
 	BRANCH_GONE: {
 		cause: "the branch was renamed or deleted on the remote.",

@@ -3,10 +3,10 @@ import type { Finding, Problem } from "../findings.ts";
 import { oneLine } from "../plain-text.ts";
 import type { Facts } from "../readings/facts.ts";
 
-/** A channel that fails once is retried within seconds; only one that goes on failing is worth a line. */
+/** A channel that fails once is retried within seconds; only a channel that keeps failing is reported. */
 const failuresUntilShown = 2;
 
-/** Whether alerts reach anybody: channels that fail, channels that are refused, alerts that wait. */
+/** Whether alerts are delivered: channels that fail, channels that are refused, alerts that wait. */
 export function checkAlerts(facts: Facts): Finding {
 	const name = "alerts";
 	const { channels, channelProblem, now } = facts;
@@ -22,13 +22,13 @@ export function checkAlerts(facts: Facts): Finding {
 			detail: `${channel.name} has failed ${channel.failures} times since ${formatTime(since, now)}: ${oneLine(channel.lastError ?? "no reason known", 400)}.`,
 			action: channel.misconfigured ? "correct .sync_env, then: monitor --test-alert" : "monitor --test-alert",
 			since,
-			// By the channel itself it cannot be told, and once it can it is over.
+			// An alert about a failing channel cannot be sent by that channel, and once it can the problem is over.
 			notify: working.length > 0,
 		});
 	}
 	const waiting = facts.undelivered === 0 ? "" : `; ${facts.undelivered} wait`;
 	const names = channels.map((channel) => channel.name).join(", ");
-	// Not an alert: nobody could be told of it, and a node without a channel is not ill. Said here, in the log and on the page.
+	// Not an alert: there is no channel to send it by, and a node without a channel is healthy. The check, the log and the page show it.
 	const incomplete = channelProblem === null ? "" : ` (${oneLine(channelProblem, 400)})`;
 	const summary =
 		channels.length === 0 ? `no channel is configured${incomplete}: alerts stay in logs/monitor.log` : `by ${names}${waiting}${incomplete}`;

@@ -10,7 +10,7 @@ import { checkPeerProcesses } from "./peer-process.ts";
 import { checkProcess } from "./process.ts";
 import { checkSync } from "./sync.ts";
 
-/** One round: every check on what was read. Reads nothing and changes nothing. */
+/** One round: runs every check on the facts. Reads nothing and changes nothing. */
 export function runChecks(facts: Facts): Finding[] {
 	const peers = [...facts.peers];
 	return [

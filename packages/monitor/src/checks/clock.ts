@@ -4,7 +4,7 @@ import type { Finding, Problem } from "../findings.ts";
 import type { Facts } from "../readings/facts.ts";
 import { clockOffsetLimitMs } from "./heartbeat.ts";
 
-/** No release of this program is older: a clock before it lost its battery or its NTP server. */
+/** No release of this program is older: an earlier clock lost its battery or its NTP server. */
 const earliestPlausible = Date.UTC(2025, 0, 1);
 /** NTP slews smaller differences; a step of this size puts file times and messages out of order. */
 const stepLimitMs = 5_000;
@@ -18,7 +18,7 @@ export function checkClock(facts: Facts): Finding {
 			id: name,
 			severity: "critical",
 			title: "the clock is wrong",
-			detail: `The clock says ${formatTime(facts.now, 0)}, which cannot be.`,
+			detail: `The clock shows ${formatTime(facts.now, 0)}, which is impossible.`,
 			action: "timedatectl set-ntp true",
 		});
 	}
@@ -30,7 +30,7 @@ export function checkClock(facts: Facts): Finding {
 		.filter((offset) => offset !== null)
 		.sort((a, b) => a - b);
 	const median = offsets[Math.floor(offsets.length / 2)] ?? 0;
-	// Two against one: with a single peer nobody knows who is right, and `heartbeat:<peer>` says so.
+	// Two against one: with a single peer it is unknown which clock is right, and `heartbeat:<peer>` reports the difference.
 	const agreeing = offsets.filter((offset) => Math.abs(offset - median) <= clockOffsetLimitMs).length;
 	if (offsets.length >= 2 && agreeing > offsets.length / 2 && Math.abs(median) > clockOffsetLimitMs) {
 		problems.push({

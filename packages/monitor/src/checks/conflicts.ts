@@ -4,14 +4,14 @@ import type { Finding, Problem } from "../findings.ts";
 import { oneLine } from "../plain-text.ts";
 import type { Facts } from "../readings/facts.ts";
 
-/** A person's rebase or merge takes minutes and is nobody's business; one that is left open holds up every sync. */
+/** A person's rebase or merge takes minutes, which is normal; one that is left open blocks every sync. */
 const operationLeftOpenMs = 10 * 60_000;
 /** Nodes that sync agree within a cycle or two. */
 const headsDifferMs = 10 * 60_000;
-/** The next cycle resolves most conflicts by itself: so long at most is waited for it, and less where nobody is there to do so. */
+/** The next cycle resolves most conflicts by itself, so the alert waits this long at most, and less if no daemon runs. */
 const longestWaitForCycleMs = 60_000;
 const restartOfSyncMs = 10_000;
-const settlingMs = 30_000;
+const alertDelayMs = 30_000;
 
 /** Whether the repository is in the middle of something: unmerged paths, an operation left open, nodes that do not agree. */
 export function checkConflicts(facts: Facts): Finding {
@@ -62,7 +62,7 @@ export function checkConflicts(facts: Facts): Finding {
 			id: "conflicts:heads",
 			severity: "warning",
 			title: "nodes do not agree",
-			detail: `This node and ${listOf(differing)} have stood on different commits for more than ${formatDuration(headsDifferMs)}.`,
+			detail: `This node and ${listOf(differing)} have been on different commits for more than ${formatDuration(headsDifferMs)}.`,
 			cause: "one of them cannot fetch or push.",
 			action: "robust-sync --status, on each",
 			forMs: headsDifferMs,
@@ -77,7 +77,7 @@ export function checkConflicts(facts: Facts): Finding {
 			title: "the repository cannot be read",
 			detail: `The repository cannot be read: ${oneLine(facts.repositoryProblem)}.`,
 			action: "git status",
-			forMs: settlingMs,
+			forMs: alertDelayMs,
 			symptomOf: ["sync"],
 		});
 	}
@@ -97,10 +97,10 @@ function abortOf(operation: string): string {
 	return operation === "bisect" ? "git bisect reset" : `git ${operation} --abort`;
 }
 
-/** Whether a node's head is its own for a while because of what a person did, or is asked: that is told by itself. */
+/** Whether a node's head may differ for a while because of a person's action, or waits for one: another alert reports that. */
 const hasReasonToDiffer = (status: string | null) => status === "paused" || status === "held";
 
-/** Peers that are alive and say a head that is not ours. */
+/** Peers that are alive and report a head that is not ours. */
 function differingPeers(facts: Facts): string[] {
 	const own = facts.view.sync.kind === "ok" ? facts.view.sync.state.head : null;
 	if (own === null || (facts.view.sync.kind === "ok" && hasReasonToDiffer(facts.view.sync.state.status))) return [];

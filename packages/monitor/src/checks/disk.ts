@@ -3,10 +3,10 @@ import type { Finding, Problem } from "../findings.ts";
 import { oneLine } from "../plain-text.ts";
 import type { Facts } from "../readings/facts.ts";
 
-/** Shares of the whole that are left free. */
+/** Fractions of the whole that are free. */
 const warnBelow = 0.1;
 const criticalBelow = 0.03;
-const settlingMs = 30_000;
+const alertDelayMs = 30_000;
 
 /** Free space and inodes of the file system that holds the workspace. */
 export function checkDisk(facts: Facts): Finding {
@@ -17,7 +17,7 @@ export function checkDisk(facts: Facts): Finding {
 		return {
 			name,
 			summary: detail,
-			problems: [{ id: name, severity: "warning", title: "disk is not readable", detail, action: "df .", forMs: settlingMs }],
+			problems: [{ id: name, severity: "warning", title: "disk is not readable", detail, action: "df .", forMs: alertDelayMs }],
 		};
 	}
 	const space = disk.freeBytes / disk.totalBytes;

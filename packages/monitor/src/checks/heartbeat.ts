@@ -6,7 +6,7 @@ import type { Facts } from "../readings/facts.ts";
 
 /** Clocks further apart than this put messages and saved versions visibly out of order. */
 export const clockOffsetLimitMs = 5_000;
-const settlingMs = 30_000;
+const alertDelayMs = 30_000;
 
 /** Whether one peer is heard, hears us, and has the same time. */
 export function checkHeartbeat(facts: Facts, peer: string, read: StateRead<PeerState>): Finding {
@@ -21,7 +21,7 @@ export function checkHeartbeat(facts: Facts, peer: string, read: StateRead<PeerS
 		title: `${peer} is silent`,
 		cause: `${peer} is off, its network is down, or its heartbeat does not run.`,
 		action: remote,
-		// A peer that our heartbeat itself saw go silent is no symptom of its own later death.
+		// A peer that our own heartbeat saw go silent is not a symptom of that heartbeat's later death.
 		symptomOf: view.heartbeat.kind === "ok" && !(read.kind === "ok" && read.state.status === "down") ? ["process:heartbeat"] : [],
 		network: true,
 		...problem,
@@ -33,7 +33,7 @@ export function checkHeartbeat(facts: Facts, peer: string, read: StateRead<PeerS
 		return {
 			name,
 			summary: detail,
-			problems: [{ id: name, severity: "warning", title: `state of ${peer} is not readable`, detail, action, forMs: settlingMs }],
+			problems: [{ id: name, severity: "warning", title: `state of ${peer} is not readable`, detail, action, forMs: alertDelayMs }],
 		};
 	}
 	const known = read.kind === "ok" ? knownCause(read.state, address?.host ?? peer) : null;
@@ -46,7 +46,7 @@ export function checkHeartbeat(facts: Facts, peer: string, read: StateRead<PeerS
 		const waited = now - startedAt;
 		const detail = `${peer} has not been heard once since heartbeat started ${formatTime(startedAt, now)}.`;
 		const isWaiting = waited <= timeoutMs;
-		// What is known to be wrong is shown at once, and alerted when it did not pass.
+		// A known cause is shown at once, and alerted if it did not pass.
 		if (isWaiting && known === null) return { name, summary: `waiting for the first heartbeat of ${peer}`, problems: [] };
 		const title = `${peer} was never heard`;
 		const problem = silent({ detail, title, since: startedAt, ...known, ...(isWaiting ? { severity: "warning", notify: false } : {}) });
@@ -109,7 +109,7 @@ export function checkHeartbeat(facts: Facts, peer: string, read: StateRead<PeerS
 	return { name, summary, problems };
 }
 
-/** What the heartbeat itself knows of why a peer is not heard; null: nothing that goes beyond the silence. */
+/** The reason by which the heartbeat explains that a peer is not heard; null: none beyond the silence. */
 function knownCause(state: PeerState, host: string): (Partial<Problem> & { detail?: string }) | null {
 	const { peer } = state;
 	const why = oneLine(state.reason ?? "", 400);
@@ -133,7 +133,7 @@ function knownCause(state: PeerState, host: string): (Partial<Problem> & { detai
 			return {
 				title: `${peer} is not where its name leads`,
 				detail: `The datagrams of ${peer} are refused: ${why}.`,
-				cause: `${host} leads elsewhere, or another machine says that it is ${peer}.`,
+				cause: `${host} leads elsewhere, or another machine claims to be ${peer}.`,
 				action: "correct PEERS in .sync_env, or set HEARTBEAT_KEY on all nodes",
 			};
 		case "misdirected":

@@ -3,12 +3,12 @@ import type { Finding, Problem } from "../findings.ts";
 import type { Facts } from "../readings/facts.ts";
 import { executableOf } from "./advice.ts";
 
-/** A start over there takes seconds; what a heartbeat said may be from the middle of one. The next one has to say it again. */
+/** A start on the peer takes seconds, and a heartbeat may report the middle of one: the next heartbeat has to confirm it. */
 const startMs = 10_000;
 
 /**
- * The services of a peer, as its heartbeats tell them. A dead monitor is told by nobody but its peers; about the other
- * services its own monitor alerts, so they are told from here only when that one does not run.
+ * The services of a peer, as its heartbeats report them. Only its peers can report a dead monitor. Its own monitor alerts about the
+ * other services, so they are reported from here only when that monitor does not run.
  */
 export function checkPeerProcesses(facts: Facts, peer: string, state: PeerState): Finding[] {
 	if (peerLiveness(state, facts.now, facts.config.peerTimeoutSeconds * 1000) !== "alive") return [];
@@ -21,7 +21,7 @@ export function checkPeerProcesses(facts: Facts, peer: string, state: PeerState)
 			id,
 			severity: service === "monitor" || service === "sync" ? "critical" : "warning",
 			title: `${service} of ${peer} is down`,
-			detail: `${executableOf[service]} does not run on ${peer}, by its own heartbeat.${service === "monitor" ? ` Nobody on ${peer} is watching.` : ""}`,
+			detail: `${executableOf[service]} does not run on ${peer}, by its own heartbeat.${service === "monitor" ? ` No monitor watches ${peer}.` : ""}`,
 			action: `ssh ${host} systemctl status ${peer}-${service}`,
 			forMs: facts.config.heartbeatIntervalSeconds * 1000 + startMs,
 			normalForAWhile: true,

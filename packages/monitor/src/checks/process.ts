@@ -4,12 +4,12 @@ import { oneLine } from "../plain-text.ts";
 import type { Facts } from "../readings/facts.ts";
 import { executableOf, serviceAction } from "./advice.ts";
 
-/** A stop that was asked for is followed by a start when it is a restart or an upgrade. */
+/** A requested stop is followed by a start if it is part of a restart or an upgrade. */
 const restartGraceMs = 10_000;
 /** After a boot, a first installation or a stop on purpose: a service may take this long to be started. */
 const startGraceMs = 60_000;
-const settlingMs = 30_000;
-/** This many restarts within ten minutes are a loop, although it is up at every look. */
+const alertDelayMs = 30_000;
+/** This many restarts within ten minutes are a crash loop, even if the service is up at every check. */
 export const crashLoopRestarts = 3;
 
 /** Whether one of this node's four services runs: by its state file, its pid with the kernel's start time, and systemd's own view. */
@@ -27,7 +27,7 @@ export function checkProcess(facts: Facts, service: ServiceName): Finding {
 			title: `state of ${service} is not readable`,
 			detail: `The state file of ${service} is not valid: ${oneLine(read.problem)}.`,
 			action: `restart ${service}: it sets the file aside and writes a new one`,
-			forMs: settlingMs,
+			forMs: alertDelayMs,
 		});
 	} else if (liveness.status === "unknown") {
 		const problem = neverStarted(facts, service);
@@ -40,7 +40,7 @@ export function checkProcess(facts: Facts, service: ServiceName): Finding {
 	return { name, summary, problems };
 }
 
-/** Without a key peers are known by their addresses alone; with none configured nobody is believed anyway. */
+/** Without a key, peers are known by their addresses alone; with no peers configured, no datagram is accepted anyway. */
 function authentication({ view, peers }: Facts): string {
 	if (view.heartbeat.kind !== "ok" || view.heartbeat.state.authenticated || peers.size === 0) return "";
 	return "; not authenticated: set the same HEARTBEAT_KEY on all nodes";
@@ -74,7 +74,7 @@ function downProblem(facts: Facts, service: ServiceName): Problem {
 	};
 }
 
-/** A configuration that is not accepted is the reason, whatever else it looks like. */
+/** A refused configuration is reported as the cause, whatever the other symptoms are. */
 function configurationCause({ configProblem, root }: Facts): Pick<Problem, "cause" | "action"> | null {
 	if (configProblem === null) return null;
 	return {
@@ -84,15 +84,15 @@ function configurationCause({ configProblem, root }: Facts): Pick<Problem, "caus
 }
 
 /**
- * A service that has never run here. Sync is what this is all for, heartbeat is needed as soon as there are peers: always
- * a finding. The others are a choice: an alert only when systemd is to start them, else a line in the table.
+ * A service that never ran here. Sync is always needed, heartbeat as soon as there are peers: always
+ * a problem. The others are optional: an alert only if systemd is to start them, else a line in the table.
  */
 function neverStarted(facts: Facts, service: ServiceName): Problem | null {
 	const unit = facts.units[service];
 	const needed = service === "sync" || (service === "heartbeat" && facts.peers.size > 0);
 	if (service === "heartbeat" && !needed && !unit?.enabled) return null;
 	const wanted = needed || unit?.enabled === true;
-	const monitor = service === "monitor" ? " Nobody is alerted of anything." : "";
+	const monitor = service === "monitor" ? " No alerts will be sent." : "";
 	return {
 		id: `process:${service}`,
 		severity: needed ? "critical" : "warning",

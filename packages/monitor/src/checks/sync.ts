@@ -13,11 +13,11 @@ import { oneLine } from "../plain-text.ts";
 import type { Facts } from "../readings/facts.ts";
 import { adviceFor } from "./advice.ts";
 
-/** A round or two of grace: a machine that just woke up is behind, and catches up by itself. */
-const settlingMs = 30_000;
-/** As /health has it: a message that waits longer than this for delivery is worth a look. */
+/** A round or two of grace: a machine that just resumed is behind, and catches up by itself. */
+const alertDelayMs = 30_000;
+/** As in /health: a message that waits longer than this for delivery is reported. */
 const pendingTooLongMs = 10 * 60_000;
-/** Of a rewritten history is told once; for so long the check shows it. */
+/** A rewritten history is alerted once; the check shows it for this long. */
 const historyShownMs = 60 * 60_000;
 /** A pause that lasts longer than this was perhaps forgotten. */
 const pausedLongMs = 24 * 60 * 60_000;
@@ -47,7 +47,7 @@ export function checkSync(facts: Facts): Finding {
 		return {
 			name,
 			summary: detail,
-			problems: [{ id: name, severity: "warning", title: "sync state is not readable", detail, action, forMs: settlingMs }],
+			problems: [{ id: name, severity: "warning", title: "sync state is not readable", detail, action, forMs: alertDelayMs }],
 		};
 	}
 	const state = view.sync.state;
@@ -84,7 +84,7 @@ export function checkSync(facts: Facts): Finding {
 			title: "sync is paused",
 			detail: `${pausedText(state)}.`,
 			action: "robust-sync --resume",
-			// Someone asked for it; told of only when it lasts.
+			// A requested pause; reported only if it lasts.
 			notify: now - Date.parse(state.paused?.since ?? state.started_at) > pausedLongMs,
 		});
 	}
@@ -95,11 +95,11 @@ export function checkSync(facts: Facts): Finding {
 			severity: "critical",
 			title: `no successful sync for ${formatDuration(stale)}`,
 			detail: `No sync has succeeded for ${formatDuration(stale)} (${lastSyncText}; status ${state.status}).`,
-			// `process:sync` reports a process that does not run, with what to do.
+			// `process:sync` reports a process that does not run, with its remedy.
 			...(facts.services.sync.status === "down" ? {} : { cause: "robust-sync hangs, or a git command takes very long." }),
 			action: "robust-sync --status; tail -n 50 logs/sync.log",
 			since: now - stale,
-			forMs: settlingMs,
+			forMs: alertDelayMs,
 			symptomOf: [...symptomOf, "process:sync"],
 		});
 	}
@@ -159,7 +159,7 @@ export function checkSync(facts: Facts): Finding {
 			detail: `The oldest message in sync/pending has waited for ${formatDuration(facts.oldestPendingMs)}.`,
 			action: "robust-sync --once",
 			since: now - facts.oldestPendingMs,
-			forMs: settlingMs,
+			forMs: alertDelayMs,
 			symptomOf: ["sync", "process:sync"],
 		});
 	}
@@ -167,14 +167,14 @@ export function checkSync(facts: Facts): Finding {
 	return { name, summary: `${state.status}, ${lastSyncText}${skipped}`, problems };
 }
 
-/** What helps when the hub is away for longer than a peer may be, and a mirror has the branch. */
+/** The remedy when the hub is unreachable for longer than a peer may be, and a mirror has the branch. */
 function promotion({ now, config }: Facts, code: string, lastSync: number | null, state: SyncState): { action?: string } {
 	const mirror = state.mirrors?.find(({ error, head }) => error === null && head !== null);
 	if (!mirror || !networkCodes.includes(code) || now - (lastSync ?? 0) < config.peerTimeoutSeconds * 1_000) return {};
 	return { action: `if the hub stays away: robust-sync --promote ${oneLine(mirror.name, 100)}, on every node` };
 }
 
-/** For how long nothing succeeded, if that is too long; null when it is not. */
+/** For how long nothing succeeded, if that is too long; null otherwise. */
 function staleness(facts: Facts, now: number): number | null {
 	if (facts.view.sync.kind !== "ok") return null;
 	const state = facts.view.sync.state;

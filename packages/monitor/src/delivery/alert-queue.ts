@@ -6,11 +6,11 @@ import type { AlertEvent } from "../lifecycle/alert-record.ts";
 import { oneLine } from "../plain-text.ts";
 
 /**
- * One thing that has not yet reached everybody: all that is needed to tell it later, as kept in monitor_status.json.
- * Whole by itself, so that it survives its alert, the process and the configuration.
+ * One alert event that not every channel has delivered yet, as kept in monitor_status.json.
+ * It is self-contained, so that it survives its alert, the process and the configuration.
  */
-export const undeliveredSchema = z.object({
-	/** Names this item and no other. */
+export const queuedAlertSchema = z.object({
+	/** Unique key of this item. */
 	key: z.string(),
 	/** The alert's id. */
 	id: z.string(),
@@ -24,21 +24,21 @@ export const undeliveredSchema = z.object({
 	since: z.string(),
 	/** When it happened. */
 	at: z.string(),
-	/** When it was written down to be sent. */
+	/** When it was queued. */
 	noted_at: z.string(),
 	expires_at: z.optional(z.string()),
-	/** The channels that still have to carry it. */
+	/** The channels that have not delivered it yet. */
 	channels: z.array(z.string()),
-	/** Changes of the same alert that were left out between the one before and this one. */
+	/** How many changes of the same alert were left out between the one before and this one. */
 	omitted: z._default(z.number(), 0),
 });
-export type Undelivered = z.infer<typeof undeliveredSchema>;
+export type QueuedAlert = z.infer<typeof queuedAlertSchema>;
 
-// Together far below what one message can hold.
+// Together far below the limit of one message.
 const longest = { title: 200, detail: 1_500, cause: 400, action: 400 };
 
-/** What happened, as an item that waits for `channels`. */
-export function toUndelivered(event: AlertEvent, channels: readonly string[], now: number): Undelivered {
+/** An event as an item that waits for `channels`. */
+export function toQueuedAlert(event: AlertEvent, channels: readonly string[], now: number): QueuedAlert {
 	return {
 		key: randomUUID(),
 		id: event.id,
@@ -58,14 +58,14 @@ export function toUndelivered(event: AlertEvent, channels: readonly string[], no
 	};
 }
 
-/** Of one alert this many items may wait for a channel; of more, those in the middle are only counted. */
+/** How many items of one alert may wait for a channel; of more, those in the middle are only counted. */
 const mostWaitingPerAlert = 4;
 
 /**
- * Adds items to what waits. A reminder of something that nobody has heard of yet is left out, and a channel that is down
- * for weeks does not pile up every flap: the first and the latest changes of an alert are kept, the rest counted.
+ * Adds items to the queue. A reminder of an alert that was not delivered yet is left out. A channel that is down
+ * for weeks does not collect every flap: the first and the latest changes of an alert are kept, the rest counted.
  */
-export function addUndelivered(waiting: readonly Undelivered[], added: readonly Undelivered[]): Undelivered[] {
+export function enqueue(waiting: readonly QueuedAlert[], added: readonly QueuedAlert[]): QueuedAlert[] {
 	let list = [...waiting];
 	for (const item of added) {
 		const same = list.filter((other) => other.id === item.id && other.channels.some((channel) => item.channels.includes(channel)));
@@ -82,11 +82,11 @@ export function addUndelivered(waiting: readonly Undelivered[], added: readonly 
 	return list;
 }
 
-/** A notification told this late says when it happened. */
+/** A notification that is sent this late includes the time of the event. */
 const lateMs = 90_000;
 
 /** One item as a block of lines for people. */
-export function renderItem(item: Undelivered, now: number): string {
+export function renderItem(item: QueuedAlert, now: number): string {
 	const at = Date.parse(item.at);
 	const since = Date.parse(item.since);
 	const late = now - Date.parse(item.noted_at) > lateMs ? ` (happened ${formatTime(at, now)}, could not be sent until now)` : "";

@@ -1,28 +1,28 @@
-import type { Undelivered } from "./undelivered.ts";
+import type { QueuedAlert } from "./alert-queue.ts";
 
-/** A way by which people or programs are told. */
+/** A way to send alerts to people or programs. */
 export interface Channel {
 	readonly name: "telegram" | "openclaw" | "webhook" | `apprise-${string}`;
-	/** Tells it. @throws ChannelError */
+	/** Sends a delivery. @throws ChannelError */
 	send(delivery: Delivery): Promise<void>;
-	/** Looks whether it would take a delivery, and sends none. @returns what was found @throws ChannelError */
+	/** Checks whether the channel would accept a delivery, and sends none. @returns the result @throws ChannelError */
 	probe?(): Promise<string>;
 }
 
-/** What a channel is given: the text for people, and the items it tells, for programs. */
+/** One delivery: the text for people, and its alerts for programs. */
 export interface Delivery {
 	readonly text: string;
-	readonly items: readonly Undelivered[];
+	readonly items: readonly QueuedAlert[];
 	readonly node: string;
 	readonly signal?: AbortSignal;
 }
 
-/** A channel did not take a delivery. The message names no secret. */
+/** A channel did not accept a delivery. The message names no secret. */
 export class ChannelError extends Error {
 	override readonly name = "ChannelError";
-	/** What is configured was refused: a person has to correct something. */
+	/** The receiver refused the configuration: a person has to correct it. */
 	readonly misconfigured: boolean;
-	/** The other side said when to come again, milliseconds. */
+	/** The delay that the receiver asked for, milliseconds. */
 	readonly retryAfterMs: number | null;
 
 	constructor(message: string, { misconfigured = false, retryAfterMs = null as number | null, cause = undefined as unknown } = {}) {

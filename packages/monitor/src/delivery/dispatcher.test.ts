@@ -1,17 +1,17 @@
 import { expect, test } from "@jest/globals";
 import { timestamp } from "@robust-sync/workspace";
 import { FakeClock, RecordingChannel } from "../testing/node-fixture.ts";
+import type { QueuedAlert } from "./alert-queue.ts";
 import { ChannelError } from "./channel.ts";
-import { Courier } from "./courier.ts";
-import type { Undelivered } from "./undelivered.ts";
+import { AlertDispatcher } from "./dispatcher.ts";
 
 function stage() {
 	const clock = new FakeClock();
 	const channel = new RecordingChannel();
 	const log: string[] = [];
-	let waiting: Undelivered[] = [];
+	let waiting: QueuedAlert[] = [];
 	const note = (level: string) => (message: string) => void log.push(`${level} ${message}`);
-	const courier = new Courier([channel], [], {
+	const dispatcher = new AlertDispatcher([channel], [], {
 		node: "helios",
 		clock,
 		logger: { info: note("info"), warn: note("warn"), error: note("error") },
@@ -38,81 +38,81 @@ function stage() {
 			omitted: 0,
 		});
 	};
-	return { clock, channel, courier, log, add, waiting: () => waiting };
+	return { clock, channel, dispatcher, log, add, waiting: () => waiting };
 }
 
-/** Lets time pass in steps, and what it started come to its end. */
-async function pass(clock: FakeClock, courier: Courier, ms: number, stepMs = 1_000): Promise<void> {
+/** Lets time pass in steps, and waits for the deliveries that it started. */
+async function pass(clock: FakeClock, dispatcher: AlertDispatcher, ms: number, stepMs = 1_000): Promise<void> {
 	for (let passed = 0; passed < ms; passed += stepMs) {
 		clock.advance(stepMs);
 		await new Promise((resolve) => setImmediate(resolve));
 	}
 	await new Promise((resolve) => setImmediate(resolve));
-	expect(courier).toBeDefined();
+	expect(dispatcher).toBeDefined();
 }
 
 test("delivery: fails → retried with growing pauses up to 5 min, one warning", async () => {
-	const { clock, channel, courier, log, add, waiting } = stage();
+	const { clock, channel, dispatcher, log, add, waiting } = stage();
 	channel.failure = new ChannelError("the network is unreachable");
 	add("a");
-	await courier.pump();
+	await dispatcher.deliverDue();
 	const times: number[] = [];
 	const start = clock.now();
 	for (let seen = channel.attempts, i = 0; i < 1_800; i++) {
-		await pass(clock, courier, 1_000);
+		await pass(clock, dispatcher, 1_000);
 		if (channel.attempts > seen) times.push((clock.now() - start) / 1000);
 		seen = channel.attempts;
 	}
 	expect(times.slice(0, 8)).toEqual([2, 6, 14, 30, 62, 126, 254, 510]);
 	expect(log.filter((line) => line.includes("unreachable"))).toHaveLength(1);
 	channel.failure = null;
-	await pass(clock, courier, 301_000);
+	await pass(clock, dispatcher, 301_000);
 	expect(channel.texts).toHaveLength(1);
 	expect(waiting()).toEqual([]);
 	expect(log.some((line) => line.includes("alerts get out again"))).toBe(true);
 });
 
-test("courier: the other side asks for time → waits as long", async () => {
-	const { clock, channel, courier, add } = stage();
+test("dispatcher: the other side asks for time → waits as long", async () => {
+	const { clock, channel, dispatcher, add } = stage();
 	channel.failure = new ChannelError("slow down", { retryAfterMs: 40_000 });
 	add("a");
-	await courier.pump();
+	await dispatcher.deliverDue();
 	channel.failure = null;
-	await pass(clock, courier, 39_000);
+	await pass(clock, dispatcher, 39_000);
 	expect(channel.attempts).toBe(1);
-	await pass(clock, courier, 1_000);
+	await pass(clock, dispatcher, 1_000);
 	expect(channel.texts).toHaveLength(1);
 });
 
 test("delivery: a person must correct it → error, retried every 10 min or on request", async () => {
-	const { clock, channel, courier, log, add } = stage();
+	const { clock, channel, dispatcher, log, add } = stage();
 	channel.failure = new ChannelError("chat not found", { misconfigured: true });
 	add("a");
-	await courier.pump();
-	await pass(clock, courier, 25 * 60_000, 10_000);
+	await dispatcher.deliverDue();
+	await pass(clock, dispatcher, 25 * 60_000, 10_000);
 	expect(channel.attempts).toBe(3);
 	expect(log.filter((line) => line.startsWith("error"))).toHaveLength(1);
-	expect(courier.health()).toMatchObject([{ name: "telegram", failures: 3, misconfigured: true, lastError: "chat not found" }]);
+	expect(dispatcher.health()).toMatchObject([{ name: "telegram", failures: 3, misconfigured: true, lastError: "chat not found" }]);
 	channel.failure = null;
-	await courier.retryNow();
+	await dispatcher.retryNow();
 	expect(channel.texts).toHaveLength(1);
-	expect(courier.health()).toMatchObject([{ failures: 0, misconfigured: false, lastError: null }]);
+	expect(dispatcher.health()).toMatchObject([{ failures: 0, misconfigured: false, lastError: null }]);
 });
 
-test("courier: added while one is being sent → goes after it, never twice", async () => {
-	const { courier, channel, add, waiting } = stage();
+test("dispatcher: added while one is being sent → sent after it, never twice", async () => {
+	const { dispatcher, channel, add, waiting } = stage();
 	add("a");
-	const sending = courier.pump();
+	const sending = dispatcher.deliverDue();
 	add("b");
-	void courier.pump();
+	void dispatcher.deliverDue();
 	await sending;
-	await courier.pump();
+	await dispatcher.deliverDue();
 	expect(channel.deliveries.flatMap((delivery) => delivery.items.map((item) => item.key))).toEqual(["a", "b"]);
 	expect(waiting()).toEqual([]);
 });
 
-test("courier: stopping → waits for that one, starts nothing more", async () => {
-	const { courier, channel, add } = stage();
+test("dispatcher: stopping → waits for that one, starts nothing more", async () => {
+	const { dispatcher, channel, add } = stage();
 	let finish: () => void = () => undefined;
 	channel.send = async () => {
 		channel.attempts++;
@@ -121,9 +121,9 @@ test("courier: stopping → waits for that one, starts nothing more", async () =
 		});
 	};
 	add("a");
-	void courier.pump();
+	void dispatcher.deliverDue();
 	let stopped = false;
-	const stopping = courier.stop().then(() => {
+	const stopping = dispatcher.stop().then(() => {
 		stopped = true;
 	});
 	await new Promise((resolve) => setImmediate(resolve));
@@ -131,6 +131,6 @@ test("courier: stopping → waits for that one, starts nothing more", async () =
 	finish();
 	await stopping;
 	add("b");
-	await courier.pump();
+	await dispatcher.deliverDue();
 	expect(channel.attempts).toBe(1);
 });

@@ -2,15 +2,15 @@ import { formatDuration } from "@robust-sync/service/durations";
 import type { Logger } from "@robust-sync/service/log";
 import { faultPoint } from "@robust-sync/workspace";
 import type { ChannelHealth } from "../readings/facts.ts";
+import type { QueuedAlert } from "./alert-queue.ts";
 import { type Channel, ChannelError } from "./channel.ts";
 import { composeMessages } from "./message.ts";
-import type { Undelivered } from "./undelivered.ts";
 
 /** Wall clock and timers; injected, so that tests can let hours pass. */
 export interface Clock {
 	/** Milliseconds since the epoch. */
 	now(): number;
-	/** Calls back once after this many milliseconds; returns how to call it off. */
+	/** Calls back once after this many milliseconds; returns a function that cancels it. */
 	after(ms: number, callback: () => void): () => void;
 }
 
@@ -24,13 +24,13 @@ export const systemClock: Clock = {
 	},
 };
 
-export interface CourierOptions {
+export interface DispatcherOptions {
 	readonly node: string;
 	readonly clock: Clock;
 	readonly logger: Pick<Logger, "info" | "warn" | "error">;
-	/** What waits, oldest first. */
-	readonly waiting: () => readonly Undelivered[];
-	/** Remembers, durably, that `channel` has carried the items with these keys. */
+	/** The queue, oldest first. */
+	readonly waiting: () => readonly QueuedAlert[];
+	/** Records, durably, that `channel` has delivered the items with these keys. */
 	readonly delivered: (channel: string, keys: ReadonlySet<string>) => Promise<void>;
 	/** From 0 to 1. */
 	readonly random?: () => number;
@@ -47,35 +47,35 @@ interface ChannelState {
 
 const firstRetryMs = 2_000;
 const longestRetryMs = 5 * 60_000;
-/** What a person has to correct is looked at again this often: they may do it at the other end. */
+/** Retry interval for a refused configuration: a person may correct it at the receiver. */
 const misconfiguredRetryMs = 10 * 60_000;
 /** Longer than any Retry-After of an honest server. */
 const longestRetryAfterMs = 60 * 60_000;
 
 /**
- * Carries what waits to every channel, each at its own pace: at once, and after a failure with growing pauses (2 s to 5 min,
- * or as the other side says). What a channel took is remembered before the next thing is sent to it.
+ * Delivers the queue to every channel, each at its own pace: at once, and after a failure with growing pauses (2 s to 5 min,
+ * or the delay that the receiver asks for). A delivery is recorded before the next one is sent to that channel.
  */
-export class Courier {
-	readonly #options: CourierOptions;
+export class AlertDispatcher {
+	readonly #options: DispatcherOptions;
 	#channels: readonly Channel[];
 	readonly #states = new Map<string, ChannelState>();
 	#cancelTimer: (() => void) | null = null;
 	#stopped = false;
 
-	constructor(channels: readonly Channel[], health: readonly ChannelHealth[], options: CourierOptions) {
+	constructor(channels: readonly Channel[], health: readonly ChannelHealth[], options: DispatcherOptions) {
 		this.#options = options;
 		this.#channels = channels;
 		for (const { name, ...known } of health) this.#states.set(name, { ...known, nextAttempt: 0, busy: null });
 	}
 
-	/** The channels after a change of configuration; what failed before is tried again at once. */
+	/** Replaces the channels after a change of configuration; failed deliveries are retried at once. */
 	setChannels(channels: readonly Channel[]): void {
 		this.#channels = channels;
 		for (const state of this.#states.values()) state.nextAttempt = 0;
 	}
 
-	/** How the channels do. */
+	/** The state of each channel. */
 	health(): ChannelHealth[] {
 		return this.#channels.map(({ name }) => {
 			const { failures, failingSince, lastError, misconfigured } = this.#state(name);
@@ -83,20 +83,20 @@ export class Courier {
 		});
 	}
 
-	/** Starts whatever is due. Resolves when everything that is under way has ended. */
-	async pump(): Promise<void> {
+	/** Starts all deliveries that are due. Resolves when every running delivery has ended. */
+	async deliverDue(): Promise<void> {
 		if (!this.#stopped) for (const channel of this.#channels) this.#start(channel);
-		this.#arm();
+		this.#setTimer();
 		await Promise.all([...this.#states.values()].map((state) => state.busy));
 	}
 
-	/** Tries every channel again now, whatever its pause. */
+	/** Retries every channel now, whatever its pause. */
 	async retryNow(): Promise<void> {
 		for (const state of this.#states.values()) state.nextAttempt = 0;
-		await this.pump();
+		await this.deliverDue();
 	}
 
-	/** Starts nothing any more; resolves when what is under way has ended: a send that was cut off might be sent twice. */
+	/** Starts no further delivery. Resolves when the running ones have ended: a delivery that was cut off might be sent twice. */
 	async stop(): Promise<void> {
 		this.#stopped = true;
 		this.#cancelTimer?.();
@@ -112,23 +112,23 @@ export class Courier {
 		return state;
 	}
 
-	#waitingFor(channel: Channel): Undelivered[] {
+	#waitingFor(channel: Channel): QueuedAlert[] {
 		return this.#options.waiting().filter((item) => item.channels.includes(channel.name));
 	}
 
 	#start(channel: Channel): void {
 		const state = this.#state(channel.name);
 		if (state.busy || this.#options.clock.now() < state.nextAttempt || this.#waitingFor(channel).length === 0) return;
-		state.busy = this.#carry(channel, state).finally(() => {
+		state.busy = this.#deliver(channel, state).finally(() => {
 			state.busy = null;
-			if (!this.#stopped) this.#arm();
+			if (!this.#stopped) this.#setTimer();
 		});
 	}
 
-	async #carry(channel: Channel, state: ChannelState): Promise<void> {
+	async #deliver(channel: Channel, state: ChannelState): Promise<void> {
 		const { node, clock, logger } = this.#options;
 		for (let items = this.#waitingFor(channel); items.length > 0 && !this.#stopped; items = this.#waitingFor(channel)) {
-			// For programs everything at once; for people as much as one message holds.
+			// Programs get everything at once, people as much as one message holds.
 			const whole = channel.name === "webhook" ? { text: "", items } : composeMessages(items, node, clock.now())[0];
 			if (!whole) return;
 			try {
@@ -172,7 +172,7 @@ export class Courier {
 		else logger.warn(`alert not sent by ${channel.name}, trying again: ${failure.message}`, fields);
 	}
 
-	#arm(): void {
+	#setTimer(): void {
 		this.#cancelTimer?.();
 		this.#cancelTimer = null;
 		const times = this.#channels
@@ -180,6 +180,6 @@ export class Courier {
 			.map((channel) => this.#state(channel.name).nextAttempt);
 		if (times.length === 0 || this.#stopped) return;
 		const wait = Math.max(0, Math.min(...times) - this.#options.clock.now());
-		this.#cancelTimer = this.#options.clock.after(wait, () => void this.pump());
+		this.#cancelTimer = this.#options.clock.after(wait, () => void this.deliverDue());
 	}
 }

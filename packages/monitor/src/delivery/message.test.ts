@@ -1,12 +1,12 @@
 import { describe, expect, test } from "@jest/globals";
 import { timestamp } from "@robust-sync/workspace";
 import fc from "fast-check";
+import { enqueue, type QueuedAlert } from "./alert-queue.ts";
 import { composeMessages, splitText } from "./message.ts";
-import { addUndelivered, type Undelivered } from "./undelivered.ts";
 
 const now = Date.UTC(2026, 1, 18, 2, 0, 0);
 let keys = 0;
-function item(changes: Partial<Undelivered> = {}): Undelivered {
+function item(changes: Partial<QueuedAlert> = {}): QueuedAlert {
 	const at = timestamp(now);
 	return {
 		key: `k${keys++}`,
@@ -39,12 +39,12 @@ describe("messages", () => {
 		]);
 	});
 
-	test("message: sent late → says when it happened", () => {
+	test("message: sent late → with the time of the event", () => {
 		const [message] = composeMessages([item()], "helios", now + 26 * 3_600_000);
 		expect(message?.text).toContain("sync failed (happened 2026-02-18 02:00:00 UTC, could not be sent until now)");
 	});
 
-	test("message: a reminder → says for how long", () => {
+	test("message: a reminder → with the duration", () => {
 		const [message] = composeMessages(
 			[item({ kind: "reminder", at: timestamp(now + 4 * 3_600_000), noted_at: timestamp(now + 4 * 3_600_000) })],
 			"helios",
@@ -85,14 +85,13 @@ describe("splitting", () => {
 describe("what waits", () => {
 	test("queue: a reminder of an alert never sent → left out", () => {
 		const first = item();
-		expect(addUndelivered([first], [item({ kind: "reminder" })])).toEqual([first]);
+		expect(enqueue([first], [item({ kind: "reminder" })])).toEqual([first]);
 	});
 
 	test("message: weeks of flaps → the first and last items of an alert, the rest counted", () => {
-		let waiting: Undelivered[] = [];
-		for (let i = 0; i < 1_000; i++)
-			waiting = addUndelivered(waiting, [item({ kind: i % 2 ? "resolved" : "firing", title: `change ${i}` })]);
-		waiting = addUndelivered(waiting, [item({ id: "disk" })]);
+		let waiting: QueuedAlert[] = [];
+		for (let i = 0; i < 1_000; i++) waiting = enqueue(waiting, [item({ kind: i % 2 ? "resolved" : "firing", title: `change ${i}` })]);
+		waiting = enqueue(waiting, [item({ id: "disk" })]);
 		const sync = waiting.filter((entry) => entry.id === "sync");
 		expect(sync).toHaveLength(4);
 		expect(sync.map((entry) => entry.title)).toEqual(["change 0", "change 997", "change 998", "change 999"]);

@@ -1,19 +1,19 @@
-import { renderItem, type Undelivered } from "./undelivered.ts";
+import { type QueuedAlert, renderItem } from "./alert-queue.ts";
 
 /** Telegram's limit for the text of one message, in UTF-16 units (core.telegram.org/bots/api#sendmessage). */
 export const messageLimit = 4_096;
 
-/** A message for people, and the items that it tells. */
+/** A message for people, and the alerts in it. */
 export interface Message {
 	readonly text: string;
-	readonly items: readonly Undelivered[];
+	readonly items: readonly QueuedAlert[];
 }
 
-/** Blocks that tell the same story, set under one line that says so. */
-const sameStory = "The remote and peers are unreachable at once: probably this machine's own network.";
+/** The heading of a message whose alerts have one cause. */
+const outageHeading = "The remote and peers are unreachable at once: probably this machine's own network.";
 
-/** Whether the items are several things that stop when a machine's own network does. */
-function isNetworkStory(items: readonly Undelivered[]): boolean {
+/** Whether the items are several symptoms of this machine's own network being down. */
+function isNetworkOutage(items: readonly QueuedAlert[]): boolean {
 	const firing = items.filter((item) => item.kind === "firing");
 	return (
 		firing.some((item) => item.id === "sync" && /REMOTE_UNREACHABLE|GIT_TIMEOUT/.test(item.title)) &&
@@ -22,12 +22,12 @@ function isNetworkStory(items: readonly Undelivered[]): boolean {
 }
 
 /**
- * Puts everything that is to be told into as few messages as the limit allows. Each names the node that speaks; an item
- * is never torn apart unless it alone is over the limit, and then between lines.
+ * Puts the queue into as few messages as the limit allows. Each begins with the name of this node; an item
+ * is never split unless it alone is over the limit, and then between lines.
  */
-export function composeMessages(items: readonly Undelivered[], node: string, now: number, limit = messageLimit): Message[] {
-	const heading = `${node}:${isNetworkStory(items) ? ` ${sameStory}` : ""}`;
-	const messages: { text: string; items: Undelivered[] }[] = [];
+export function composeMessages(items: readonly QueuedAlert[], node: string, now: number, limit = messageLimit): Message[] {
+	const heading = `${node}:${isNetworkOutage(items) ? ` ${outageHeading}` : ""}`;
+	const messages: { text: string; items: QueuedAlert[] }[] = [];
 	for (const item of items) {
 		const block = renderItem(item, now);
 		const last = messages.at(-1);
@@ -43,7 +43,8 @@ export function composeMessages(items: readonly Undelivered[], node: string, now
 	// A single short block reads better on one line with the node's name.
 	return messages.map((message) => ({
 		...message,
-		text: message.items.length === 1 && !heading.includes(sameStory) ? message.text.replace(`${heading}\n`, `${heading} `) : message.text,
+		text:
+			message.items.length === 1 && !heading.includes(outageHeading) ? message.text.replace(`${heading}\n`, `${heading} `) : message.text,
 	}));
 }
 

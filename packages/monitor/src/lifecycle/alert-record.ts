@@ -4,8 +4,8 @@ import * as z from "zod/mini";
 const optionalTime = z.optional(z.nullable(z.string()));
 
 /**
- * One alert as it is kept in monitor_status.json: the fields of the contract, and what the lifecycle needs to go on after
- * a restart as if there had been none. Times are RFC 3339.
+ * One alert as it is kept in monitor_status.json: the fields of the contract, and the state that the lifecycle needs to continue after
+ * a restart without a gap. Times are RFC 3339.
  */
 export const alertRecordSchema = z.extend(alertSchema, {
 	title: z._default(z.string(), ""),
@@ -19,24 +19,24 @@ export const alertRecordSchema = z.extend(alertSchema, {
 	/** Since when the condition has been gone, while the alert still fires. */
 	clear_since: optionalTime,
 	resolved_at: optionalTime,
-	/** What people were told last and not yet taken back; null: nothing. */
+	/** The severity that was last sent and not yet resolved; null: none. */
 	announced: z.optional(z.nullable(z.enum(severities))),
-	/** It was announced when no channel was configured: it still has to be sent. */
+	/** It was announced while no channel was configured: it still has to be sent. */
 	unheard: z._default(z.boolean(), false),
-	/** How many of the reminder times have passed and are told. */
+	/** How many reminders have been sent. */
 	reminders: z._default(z.number(), 0),
 	/** It came back soon after it was resolved. */
 	flapping: z._default(z.boolean(), false),
 	/** An event and not a state. */
 	once: z._default(z.boolean(), false),
-	/** Which event was told. */
+	/** Identifies the event that was sent. */
 	occurrence: z.optional(z.string()),
 });
 
-/** An alert with its memory. `pending`: seen, not yet for long enough; `firing`; `resolved`. */
+/** An alert with its state. `pending`: seen, but not yet for long enough; `firing`; `resolved`. */
 export type AlertRecord = z.infer<typeof alertRecordSchema>;
 
-/** Something to tell people about one alert. */
+/** A notification about one alert. */
 export interface AlertEvent {
 	readonly id: string;
 	readonly kind: "firing" | "reminder" | "resolved";
@@ -47,13 +47,13 @@ export interface AlertEvent {
 	readonly action?: string | undefined;
 	/** When the condition began, milliseconds since the epoch. */
 	readonly since: number;
-	/** When this happened: fired, or was over. */
+	/** When this happened: fired, or was resolved. */
 	readonly at: number;
 	readonly once: boolean;
-	/** When the next word about it is due at the latest, milliseconds since the epoch; for channels that let alerts expire. */
+	/** When the next notification about it is due at the latest, milliseconds since the epoch; for channels that let alerts expire. */
 	readonly expiresAt: number;
-	/** Told along with another alert as part of the same story. */
+	/** Sent along with another alert that has the same cause. */
 	readonly network: boolean;
-	/** It was told before with this lower severity. */
+	/** It was sent before with this lower severity. */
 	readonly escalatedFrom?: AlertRecord["severity"] | undefined;
 }

@@ -1,6 +1,6 @@
 const hour = 3_600_000;
 const day = 24 * hour;
-/** After the alert began to fire: so long until people are reminded that it still does. Then daily. */
+/** Time from firing to each reminder that the alert still fires, milliseconds. Then daily. */
 const firstReminders: readonly number[] = [hour, 4 * hour, 12 * hour];
 
 /** How many reminder times have passed `elapsedMs` after the alert began to fire. */

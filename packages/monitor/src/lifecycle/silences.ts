@@ -1,6 +1,6 @@
 import { acquireLock, ensureExcluded, readState, silencesSchema, type WorkspacePaths, writeState } from "@robust-sync/workspace";
 
-/** Alerts with this id are not told until then. An id that ends in `*` stands for all that begin like it. */
+/** Alerts with this id are not sent until then. An id that ends in `*` matches all ids with that prefix. */
 export interface Silence {
 	readonly id: string;
 	/** RFC 3339 */
@@ -13,7 +13,7 @@ export function matches(silence: Silence, id: string): boolean {
 	return id === silence.id || id.startsWith(`${silence.id}:`);
 }
 
-/** The silences that hold at `now`. A file that does not parse silences nothing. */
+/** The silences that apply at `now`. A file that does not parse silences nothing. */
 export function readSilences(paths: WorkspacePaths, now: number): Silence[] {
 	const read = readState(paths.silences, silencesSchema);
 	return read.kind === "ok" ? read.state.silences.filter((silence) => Date.parse(silence.until) > now) : [];
@@ -22,8 +22,8 @@ export function readSilences(paths: WorkspacePaths, now: number): Silence[] {
 const lockWaitMs = 5_000;
 
 /**
- * Changes the silences; a daemon that runs heeds them from its next round.
- * @returns what holds then
+ * Changes the silences; a running daemon applies them from its next round.
+ * @returns the silences after the change
  * @throws LockedError when another process changes them for longer than 5 s; the file system's error
  */
 export async function changeSilences(paths: WorkspacePaths, now: number, change: (silences: Silence[]) => Silence[]): Promise<Silence[]> {

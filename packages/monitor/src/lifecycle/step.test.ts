@@ -16,7 +16,7 @@ describe("the life of an alert", () => {
 		expect(driver.record("sync")?.state).toBe("resolved");
 	});
 
-	test("alert: its time is not over → pending", () => {
+	test("alert: forMs is not over → pending", () => {
 		const driver = new LifecycleDriver();
 		const slow = problem("conflicts", { forMs: minute });
 		expect(driver.look(0, [slow])).toEqual([]);
@@ -34,7 +34,7 @@ describe("the life of an alert", () => {
 		expect(driver.events).toEqual([]);
 	});
 
-	test("alert: began and over → when, by what was read", () => {
+	test("alert: began and over → times from the facts", () => {
 		const driver = new LifecycleDriver();
 		const since = driver.now - 5 * minute;
 		driver.look(0, [problem("heartbeat:chad", { since })]);
@@ -71,7 +71,7 @@ describe("the life of an alert", () => {
 		const driver = new LifecycleDriver();
 		const start = driver.now;
 		for (let t = 0; t <= 61 * hour; t += 10 * minute) driver.look(t === 0 ? 0 : 10 * minute, [problem("sync")]);
-		const reminders = driver.events.filter((event) => event.kind === "reminder").map((event) => (event.told - start) / hour);
+		const reminders = driver.events.filter((event) => event.kind === "reminder").map((event) => (event.sentAt - start) / hour);
 		expect(reminders).toEqual([1, 4, 12, 36, 60]);
 	});
 
@@ -93,7 +93,7 @@ describe("the life of an alert", () => {
 		expect(driver.look(minute, [slow])).toHaveLength(1);
 	});
 
-	test("alert: an event → sent once, no word when it is over", () => {
+	test("alert: an event → sent once, nothing when it is over", () => {
 		const driver = new LifecycleDriver();
 		const event = (occurrence: string) => problem("sync:skipped", { once: true, occurrence });
 		for (let i = 0; i < 200; i++) driver.look(minute, [event("one")]);
@@ -124,8 +124,8 @@ describe("a check that flaps", () => {
 			fc.property(looks, fc.constantFrom(5 * second, 10 * second, 30 * second), (script, every) => {
 				const driver = new LifecycleDriver();
 				for (const { bad, looks: count } of script) for (let i = 0; i < count; i++) driver.look(every, bad ? [problem("sync")] : []);
-				const told = driver.events.map((event) => event.told);
-				for (const start of told) expect(told.filter((at) => at >= start && at < start + hour).length).toBeLessThanOrEqual(13);
+				const times = driver.events.map((event) => event.sentAt);
+				for (const start of times) expect(times.filter((at) => at >= start && at < start + hour).length).toBeLessThanOrEqual(13);
 				const order = driver.events.filter((event) => event.kind !== "reminder").map((event) => event.kind);
 				for (const [index, kind] of order.entries()) expect(kind).toBe(index % 2 === 0 ? "firing" : "resolved");
 			}),
@@ -133,7 +133,7 @@ describe("a check that flaps", () => {
 		);
 	});
 
-	test("flapping: back within the cooldown → sent when that is over", () => {
+	test("flapping: back within the cooldown → sent when the cooldown is over", () => {
 		const driver = new LifecycleDriver();
 		driver.look(0, [problem("sync")]);
 		driver.look(30 * second, []);
@@ -191,7 +191,7 @@ describe("cause and symptom", () => {
 });
 
 describe("silence", () => {
-	test("silence: holds, then ends → nothing, then what still fires", () => {
+	test("silence: applies, then ends → nothing, then alerts that still fire", () => {
 		const driver = new LifecycleDriver();
 		driver.settings.silenced.push("sync");
 		for (let i = 0; i < 10; i++) expect(driver.look(minute, [problem("sync")])).toEqual([]);
@@ -200,7 +200,7 @@ describe("silence", () => {
 		expect(driver.look(minute, [problem("sync")])).toMatchObject([{ kind: "firing" }]);
 	});
 
-	test("silence: sent before, over meanwhile → over is sent when it ends", () => {
+	test("silence: alert sent before, over meanwhile → resolved at its end", () => {
 		const driver = new LifecycleDriver();
 		driver.look(0, [problem("sync")]);
 		driver.settings.silenced.push("sync");
@@ -221,7 +221,7 @@ describe("a clock that is set", () => {
 		expect(kinds(driver)).toEqual(["sync firing", "sync resolved"]);
 	});
 
-	test("clock: times that are none or lie ahead → no harm", () => {
+	test("clock: invalid or future times → ignored", () => {
 		const driver = new LifecycleDriver();
 		driver.look(0, [problem("a", { since: Number.NaN }), problem("b", { since: driver.now + 50 * hour }), problem("c", { since: -1e18 })]);
 		expect(driver.events.map((event) => event.since)).toEqual([driver.now, driver.now, driver.now]);

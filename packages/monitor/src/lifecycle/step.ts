@@ -4,40 +4,40 @@ import { describe, type Problem, severityRank } from "../findings.ts";
 import type { AlertEvent, AlertRecord } from "./alert-record.ts";
 import { nextReminder, remindersDue } from "./reminders.ts";
 
-/** What one step of the lifecycle goes by. Times are milliseconds (since the epoch). */
+/** The input of one step of the lifecycle. Times are milliseconds (since the epoch). */
 export interface LifecycleInput {
 	readonly now: number;
 	readonly problems: readonly Problem[];
 	readonly isSilenced: (id: string) => boolean;
-	/** Between two notifications of the same alert. */
+	/** Minimum time between two notifications of the same alert. */
 	readonly cooldownMs: number;
-	/** For so long a condition must be gone until its alert is resolved. */
+	/** How long a condition must be gone until its alert is resolved. */
 	readonly resolveAfterMs: number;
 	/** Whether any channel is configured; without one, alerts are only logged, and sent once there is one. Default true. */
 	readonly hasChannel?: boolean;
-	/** Nobody looked for a while (a stop, a suspended machine): what was pending must be seen again for its full time. */
+	/** No round ran for a while (a stop, a suspended machine): a pending condition must be seen again for its full time. */
 	readonly afterGap: boolean;
 }
 
 /** An alert that comes back within this time after it was resolved is flapping. */
 const flapWindowMs = 60 * 60_000;
-/** Resolved alerts are kept for the dashboard for so long. */
+/** How long resolved alerts are kept for the dashboard. */
 const keepResolvedMs = 24 * 60 * 60_000;
-/** A reminder that would follow so soon on the first word, which came late, is left out. */
+/** No reminder is sent this soon after the first notification, if that was late. */
 const noReminderWithinMs = 30 * 60_000;
-/** Past alerts that are kept at most. */
+/** How many resolved alerts are kept at most. */
 const keepResolved = 200;
-/** An alert that people wait for nowhere is let go by its receivers this long after its next reminder was due. */
+/** A receiver lets an alert expire this long after its next reminder was due. */
 const expiryMarginMs = 15 * 60_000;
 
 /**
- * Takes every alert one step further (pending → firing → resolved, as Prometheus has it) and says what there is to tell.
+ * Advances every alert by one step (pending → firing → resolved, as in Prometheus) and returns the notifications to send.
  * Pure: the same records and input give the same result.
  *
  * - An alert fires when its condition has lasted for its time, and is resolved when it has been gone for `resolveAfterMs`;
  *   one that came back soon after it was resolved must be gone for the cooldown: a flapping check does not notify on each flap.
- * - What people were told and what is true are brought together: fired and not told (cooldown over, not silenced, not the
- *   symptom of another active alert): `firing`; told and over: `resolved`, once; told long ago: `reminder`.
+ * - Announced state and current state are compared: fired and not announced (cooldown over, not silenced, not the
+ *   symptom of another active alert): `firing`; announced and over: `resolved`, once; announced long ago: `reminder`.
  */
 export function step(records: readonly AlertRecord[], input: LifecycleInput): { records: AlertRecord[]; events: AlertEvent[] } {
 	const problems = worstById(input.problems);
@@ -45,7 +45,7 @@ export function step(records: readonly AlertRecord[], input: LifecycleInput): { 
 	for (const [id, problem] of problems) {
 		const record = known.get(id);
 		if (record) known.set(id, observe(record, problem, input));
-		else if (problem.notify !== false) known.set(id, observe(fresh(problem, input), problem, input));
+		else if (problem.notify !== false) known.set(id, observe(newRecord(problem, input), problem, input));
 	}
 	for (const [id, record] of known) {
 		if (problems.has(id)) continue;
@@ -73,12 +73,12 @@ function time(text: string | null | undefined): number | null {
 	return Number.isNaN(at) ? null : at;
 }
 
-/** When the condition began; a time that is none or lies ahead is from a file that cannot be trusted. */
+/** When the condition began. An invalid or future time is from a file that cannot be trusted. */
 function beginning(problem: Problem, fallback: number): number {
 	return problem.since !== undefined && problem.since >= 0 && problem.since < fallback ? problem.since : fallback;
 }
 
-function fresh(problem: Problem, { now }: LifecycleInput): AlertRecord {
+function newRecord(problem: Problem, { now }: LifecycleInput): AlertRecord {
 	return {
 		id: problem.id,
 		severity: problem.severity,
@@ -100,16 +100,16 @@ function fresh(problem: Problem, { now }: LifecycleInput): AlertRecord {
 	};
 }
 
-/** The condition is there. */
+/** Updates the alert of a condition that is present. */
 function observe(before: AlertRecord, problem: Problem, input: LifecycleInput): AlertRecord {
 	const { now } = input;
 	let record = before;
-	// Shown only: for an alert that fires it means that the worst is over (a first failure after a success).
+	// Shown only: for a firing alert it means that the worst is over (a first failure after a success).
 	if (problem.notify === false && record.state !== "pending") return clear(record, input) ?? record;
 	if (record.state === "resolved") {
 		const resolvedAt = time(record.resolved_at);
 		const { last_notified, announced } = record;
-		record = { ...fresh(problem, input), last_notified, announced: announced ?? null, resolved_at: record.resolved_at };
+		record = { ...newRecord(problem, input), last_notified, announced: announced ?? null, resolved_at: record.resolved_at };
 		record.flapping = resolvedAt !== null && now - resolvedAt < flapWindowMs;
 	}
 	if (record.once && problem.occurrence !== record.occurrence) record.announced = null;
@@ -142,11 +142,11 @@ function texts(problem: Problem): Pick<AlertRecord, "message" | "title" | "detai
 	};
 }
 
-/** The condition is gone. null: there is nothing left to remember. */
+/** Updates the alert of a condition that is gone. null: nothing is left to remember. */
 function clear(before: AlertRecord, { now, resolveAfterMs, cooldownMs }: LifecycleInput): AlertRecord | null {
 	const record = { ...before };
 	if (record.state === "pending") {
-		// Told along with another alert: then it is also told to be over.
+		// Announced along with another alert: then its end is announced, too.
 		if ((record.announced ?? null) !== null) return { ...record, state: "resolved", resolved_at: timestamp(now) };
 		return record.resolved_at ? { ...record, state: "resolved" } : null;
 	}
@@ -181,7 +181,7 @@ function cooledDown(record: AlertRecord, { now, cooldownMs }: LifecycleInput): b
 	return last === null || now - last >= cooldownMs || now - last < -cooldownMs;
 }
 
-/** Brings together what people were told and what is true. Changes the records it tells about. */
+/** Compares the announced state with the current one. Changes the records that it announces. */
 function announce(records: AlertRecord[], problems: ReadonlyMap<string, Problem>, input: LifecycleInput): AlertEvent[] {
 	const { now, isSilenced, hasChannel = true } = input;
 	const active = new Set(records.filter((record) => record.state !== "resolved").map((record) => record.id));
@@ -213,39 +213,39 @@ function announce(records: AlertRecord[], problems: ReadonlyMap<string, Problem>
 			events.push({ ...next, severity, ...(worse && announced !== null && !isOwed ? { escalatedFrom: announced } : {}) });
 		}
 	}
-	return [...events, ...mentionRestOfStory(records, problems, events, input)];
+	return [...events, ...announceRelated(records, problems, events, input)];
 }
 
 /**
- * When one of several things that a broken network does is told, the others that have begun (a peer that is late, a first
- * failure) are told with it, and not once more when their own time is over.
+ * When one symptom of a broken network is announced, the others that have begun (a peer that is late, a first
+ * failure) are announced with it, and not once more when their own time is over.
  */
-function mentionRestOfStory(
+function announceRelated(
 	records: AlertRecord[],
 	problems: ReadonlyMap<string, Problem>,
 	events: readonly AlertEvent[],
 	input: LifecycleInput,
 ): AlertEvent[] {
-	const told = new Set(events.map((told) => told.id));
+	const announced = new Set(events.map(({ id }) => id));
 	if (!events.some((event) => event.network && event.kind === "firing")) return [];
-	const mentions: AlertEvent[] = [];
+	const related: AlertEvent[] = [];
 	for (const problem of problems.values()) {
-		if (problem.network !== true || told.has(problem.id) || input.isSilenced(problem.id)) continue;
+		if (problem.network !== true || announced.has(problem.id) || input.isSilenced(problem.id)) continue;
 		let record = records.find((candidate) => candidate.id === problem.id);
 		if (record && ((record.announced ?? null) !== null || record.state === "firing" || !cooledDown(record, input))) continue;
 		if (record?.state === "resolved") {
-			Object.assign(record, { ...fresh(problem, input), ...texts(problem), resolved_at: record.resolved_at });
+			Object.assign(record, { ...newRecord(problem, input), ...texts(problem), resolved_at: record.resolved_at });
 		}
 		if (!record) {
-			record = { ...fresh(problem, input), ...texts(problem) };
+			record = { ...newRecord(problem, input), ...texts(problem) };
 			records.push(record);
 		}
 		record.announced = "critical";
 		record.unheard = input.hasChannel === false;
 		if (!record.unheard) record.last_notified = timestamp(input.now);
-		mentions.push({ ...event(record, "firing", problem, input.now), severity: "critical" });
+		related.push({ ...event(record, "firing", problem, input.now), severity: "critical" });
 	}
-	return mentions;
+	return related;
 }
 
 function event(record: AlertRecord, kind: AlertEvent["kind"], problem: Problem | undefined, now: number): AlertEvent {

@@ -1,15 +1,15 @@
 import type { Config, NodeView, PeerState, ServiceLiveness, ServiceName, StateRead } from "@robust-sync/workspace";
 
-/** What is left open in the repository. */
+/** The open operation of the repository. */
 export interface RepositoryView {
-	/** Paths with conflicts that nobody resolved. */
+	/** Paths with unresolved conflicts. */
 	readonly unmerged: number;
 	readonly operation: null | "merge" | "rebase" | "cherry-pick" | "revert" | "bisect" | "am";
 	/** When the operation was last touched, milliseconds since the epoch. */
 	readonly operationSince: number | null;
 }
 
-/** A file system's room. */
+/** Space and inodes of a file system. */
 export interface DiskView {
 	readonly freeBytes: number;
 	readonly totalBytes: number;
@@ -31,21 +31,21 @@ export interface UnitView {
 	readonly restarts: number;
 }
 
-/** How a service that does not run any more came to its end. */
+/** How a service that does not run any more ended. */
 export type ServiceEnd = "stopped" | "killed" | "before-boot";
 
-/** How a channel does, kept from one delivery to the next. */
+/** The state of a channel, kept from one delivery to the next. */
 export interface ChannelHealth {
 	readonly name: string;
 	readonly failures: number;
 	/** When the failures began, milliseconds since the epoch. */
 	readonly failingSince: number | null;
 	readonly lastError: string | null;
-	/** The other side refused what is configured: no retry will help until a person does something. */
+	/** The receiver refused the configuration: no retry will help until a person corrects it. */
 	readonly misconfigured: boolean;
 }
 
-/** Everything that a round of checks looks at, read once. The checks themselves read nothing. */
+/** All input of a round of checks, read once. The checks themselves read nothing. */
 export interface Facts {
 	/** Milliseconds since the epoch. */
 	readonly now: number;
@@ -59,7 +59,7 @@ export interface Facts {
 	readonly ends: Readonly<Record<ServiceName, ServiceEnd | null>>;
 	/** Services whose instance lock was lost within the last ten minutes. */
 	readonly lockLost: ReadonlySet<ServiceName>;
-	/** What a service that is started now would refuse in the configuration; null: nothing, or all services run. */
+	/** The value of the configuration that a service would refuse at its start; null: none, or all services run. */
 	readonly configProblem: string | null;
 	/** Peers that are configured or that the heartbeat knows. */
 	readonly peers: ReadonlyMap<string, StateRead<PeerState>>;
@@ -68,17 +68,17 @@ export interface Facts {
 	readonly repositoryProblem: string | null;
 	/** null: systemd does not run, or does not know a unit of this service. */
 	readonly units: Readonly<Record<ServiceName, UnitView | null>>;
-	/** How often each service was restarted within the last ten minutes. */
+	/** How many times each service was restarted within the last ten minutes. */
 	readonly recentRestarts: Readonly<Record<ServiceName, number>>;
 	readonly disk: DiskView | null;
-	/** How far the wall clock was set since the last round; 0 or a few: not at all. */
+	/** How far the wall clock was set since the last round; a few milliseconds: not at all. */
 	readonly clockStepMs: number;
 	readonly oldestPendingMs: number | null;
 	/** Files that robust-sync has begun to skip within the last minutes. */
 	readonly newlySkipped: readonly { readonly path: string; readonly reason: string; readonly seenAt: number }[];
-	/** Channels that are configured, with how they do. */
+	/** Configured channels, with their state. */
 	readonly channels: readonly ChannelHealth[];
-	/** What is wrong with the channels' configuration as it stands. */
+	/** The problem of the channels' present configuration. */
 	readonly channelProblem: string | null;
 	readonly undelivered: number;
 }

@@ -3,7 +3,7 @@ import { type NodeView, type ServiceName, type SkippedFile, services } from "@ro
 import * as z from "zod/mini";
 import type { UnitView } from "./facts.ts";
 
-// What a single look cannot show: how often something was restarted, and what was skipped before.
+// Facts that a single reading cannot show: how often a service was restarted, and which files were skipped before.
 
 const serviceHistorySchema = z.object({
 	start: z.nullable(z.string()),
@@ -12,7 +12,7 @@ const serviceHistorySchema = z.object({
 });
 export const historySchema = z.object({
 	services: z.record(z.string(), serviceHistorySchema),
-	/** null: nothing was read yet, and what is skipped is not news. */
+	/** null: nothing was read yet, so no skipped file counts as new. */
 	skipped_known: z.nullable(z.array(z.string())),
 	skipped_recently: z.array(z.object({ path: z.string(), reason: z.string(), seen_at: z.number() })),
 });
@@ -30,7 +30,7 @@ function nameOf(path: string): string {
 	return createHash("sha1").update(path).digest("base64").slice(0, 12);
 }
 
-/** The history after one more look. `newsMs`: for so long a newly skipped file counts as new. */
+/** The history after one more reading. `newsMs`: how long a newly skipped file counts as new. */
 export function observe(
 	before: History,
 	view: NodeView,
@@ -45,7 +45,7 @@ export function observe(
 		const last = before.services[service] ?? { start: null, unit_restarts: null, restarts: [] };
 		const start = read.kind === "ok" ? `${read.state.pid} ${read.state.pid_started_at}` : last.start;
 		const unitRestarts = units[service]?.restarts ?? null;
-		// systemd counts only its own restarts, and none that a person asked for.
+		// systemd counts only its own restarts, and none that a person requested.
 		const restarted =
 			unitRestarts !== null
 				? last.unit_restarts === null
@@ -83,7 +83,7 @@ function observeSkipped(
 	};
 }
 
-/** How often each service was restarted within the last ten minutes. */
+/** How many times each service was restarted within the last ten minutes. */
 export function recentRestarts(history: History): Record<ServiceName, number> {
 	return Object.fromEntries(services.map((service) => [service, history.services[service]?.restarts.length ?? 0])) as Record<
 		ServiceName,

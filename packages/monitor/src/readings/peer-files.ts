@@ -4,7 +4,7 @@ import { fileStamp } from "@robust-sync/workspace/file-stamp";
 /** Reads the state file of a peer. */
 export type PeerFileReader = (file: string) => StateRead<PeerState>;
 
-/** A reader that reads and checks a file again only when it is another: a hundred peers change their files once a minute. */
+/** A reader that reads and checks a file again only when it was replaced: a hundred peers change their files once a minute. */
 export function peerFileReader(): PeerFileReader {
 	const known = new Map<string, { signature: string; read: StateRead<PeerState> }>();
 	return (file) => {
@@ -17,7 +17,7 @@ export function peerFileReader(): PeerFileReader {
 	};
 }
 
-/** null: it cannot even be looked at. */
+/** null: its stamp cannot be read. */
 function signatureOf(file: string): string | null {
 	try {
 		return fileStamp(file) ?? "missing";

@@ -26,10 +26,10 @@ import { type PeerFileReader, peerFileReader } from "./peer-files.ts";
 import { type RepositoryReader, repositoryReader } from "./repository-view.ts";
 import { type Units, unitReader } from "./units.ts";
 
-/** Where facts come from; each can be another in a test. */
+/** The sources of facts; a test can replace each. */
 export interface Sources {
 	now(): number;
-	/** Milliseconds since boot, suspended time included: what a wall clock that was not set advances by. */
+	/** Milliseconds since boot, suspended time included: by this much a wall clock advances that was not set. */
 	uptimeMs(): number | null;
 	readonly table: ProcessTable;
 	disk(root: string): DiskView | null;
@@ -38,7 +38,7 @@ export interface Sources {
 	readonly peerFile: PeerFileReader;
 }
 
-/** What this machine says. */
+/** The sources of this machine. */
 export function systemSources(paths: WorkspacePaths, node: string): Sources {
 	return {
 		now: Date.now,
@@ -70,7 +70,7 @@ function readDisk(root: string): DiskView | null {
 	}
 }
 
-/** What the reading itself carries from one round to the next. */
+/** The state that reading keeps from one round to the next. */
 export interface Carried {
 	readonly history: History;
 	/** Wall clock and uptime of the last round; null: there was none. */
@@ -88,7 +88,7 @@ export interface ReadOptions {
 	readonly undelivered: number;
 }
 
-/** Reads everything that one round of checks looks at. */
+/** Reads all facts for one round of checks. */
 export async function readFacts(options: ReadOptions): Promise<{ facts: Facts; carried: Carried }> {
 	const { paths, config, sources, carried, isDaemon } = options;
 	const [units, repository] = await Promise.all([sources.units(), readRepository(sources.repository)]);
@@ -126,7 +126,7 @@ export async function readFacts(options: ReadOptions): Promise<{ facts: Facts; c
 	return { facts, carried: { history, clock: uptimeMs === null ? null : { wallMs: now, uptimeMs } } };
 }
 
-/** As the crash loop that a fight for a lock looks like. */
+/** A fight for the lock looks like a crash loop. */
 const lockLostShownMs = 10 * 60_000;
 
 async function readRepository(read: RepositoryReader): Promise<{ repository: RepositoryView | null; repositoryProblem: string | null }> {
@@ -137,18 +137,18 @@ async function readRepository(read: RepositoryReader): Promise<{ repository: Rep
 	}
 }
 
-/** The peers that are configured or that the heartbeat was started with. Files of peers that are no longer either are not looked at. */
+/** The peers that are configured or that the heartbeat was started with. The files of other peers are ignored. */
 function readPeers(paths: WorkspacePaths, config: Config, view: NodeView, read: PeerFileReader): Map<string, StateRead<PeerState>> {
 	const names = new Set(config.peers.map((peer) => peer.name));
 	if (view.heartbeat.kind === "ok") for (const peer of view.heartbeat.state.peers) names.add(peer);
 	else if (names.size === 0) for (const state of readPeerStates(paths)) names.add(state.peer);
 	names.delete(config.nodeName);
-	// The names in a state file may be anything: only those that name a file of ours are read.
+	// The names in a state file are input: only those that name a state file of a peer are read.
 	const legal = [...names].filter(isNodeName).sort();
 	return new Map(legal.map((name) => [name, read(paths.peerState(name))]));
 }
 
-/** How a service that is down ended. null: its process is there, and hangs. */
+/** How a service that is down ended. null: its process exists, and hangs. */
 function endOf(service: ServiceName, view: NodeView, paths: WorkspacePaths, table: ProcessTable): ServiceEnd | null {
 	const read = { sync: view.sync, heartbeat: view.heartbeat, "health-server": view.health, monitor: view.monitor }[service];
 	if (read.kind !== "ok") return null;
@@ -160,7 +160,7 @@ function endOf(service: ServiceName, view: NodeView, paths: WorkspacePaths, tabl
 	// The kernel's boot time is in whole seconds, and a clock that is corrected moves it.
 	if (startedAt < bootedAt - 2_500) return "before-boot";
 	const holder = readLockHolder(paths.instanceLock(service));
-	// Whoever ends in an orderly way lets go of its lock; one that was killed cannot.
+	// A service that ends in an orderly way releases its lock; a killed one cannot.
 	if (holder === null) return "stopped";
 	if (holder.boot_id !== table.bootId()) return "before-boot";
 	return isHolderInTable(holder, table) && holder.pid !== pid ? "stopped" : "killed";

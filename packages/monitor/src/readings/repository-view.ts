@@ -4,7 +4,7 @@ import { gitEnvironment, runGit } from "@robust-sync/git";
 import { fileStamp } from "@robust-sync/workspace/file-stamp";
 import type { RepositoryView } from "./facts.ts";
 
-/** What git leaves in its directory while an operation is open (gitrepository-layout(5), git-rebase(1), git-am(1)). */
+/** The files in git's directory while an operation is open (gitrepository-layout(5), git-rebase(1), git-am(1)). */
 const marks: readonly (readonly [file: string, operation: NonNullable<RepositoryView["operation"]>])[] = [
 	["rebase-merge", "rebase"],
 	["rebase-apply/applying", "am"],
@@ -17,7 +17,7 @@ const marks: readonly (readonly [file: string, operation: NonNullable<Repository
 
 const listingTimeoutMs = 20_000;
 
-/** Reads how the repository of a working tree stands. null: `root` is not the top of one. Throws GitError when its index cannot be read. */
+/** Reads the state of the repository of a working tree. null: `root` is not the top of one. Throws GitError when its index cannot be read. */
 export type RepositoryReader = () => Promise<RepositoryView | null>;
 
 /** The directory of this working tree in its repository, following the `.git` file of a linked one. */
@@ -31,8 +31,8 @@ function gitDirectory(root: string): string | null {
 }
 
 /**
- * A reader for one working tree. The open operation is seen by its files; git is started for the unmerged paths only when the
- * index has changed since the last look.
+ * A reader for one working tree. The open operation is detected by its files; git is started for the unmerged paths only when the
+ * index has changed since the last reading.
  */
 export function repositoryReader(root: string): RepositoryReader {
 	let known: { signature: string; unmerged: number } | null = null;

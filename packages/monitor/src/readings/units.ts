@@ -9,7 +9,7 @@ export const noUnits: Units = { sync: null, heartbeat: null, "health-server": nu
 
 const properties = "Id,LoadState,ActiveState,SubState,Result,UnitFileState,NRestarts";
 const timeoutMs = 5_000;
-/** Where systemd knows no unit of ours it is asked again only now and then. */
+/** Where systemd knows no unit of ours it is asked again at this interval only. */
 const askAgainMs = 10 * 60_000;
 
 /** What `systemctl show` printed for several units: blocks of `Name=value`, an empty line between them. */
@@ -40,7 +40,7 @@ function show(node: string, manager: readonly string[]): Promise<Units> {
 		const names = services.map((service) => `${node}-${service}.service`);
 		const args = [...manager, "show", "--no-pager", `--property=${properties}`, "--", ...names];
 		execFile("systemctl", args, { timeout: timeoutMs, env: { ...process.env, LC_ALL: "C" } }, (error, stdout) =>
-			// Without a manager to talk to there are no units, and nothing to complain about.
+			// Without a service manager there are no units, which is no problem.
 			resolve(error ? noUnits : parseUnits(stdout, node)),
 		);
 	});

@@ -10,7 +10,7 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 const banner =
 	'import { createRequire as __createRequire } from "node:module";import { fileURLToPath as __fileURLToPath } from "node:url";const require = __createRequire(import.meta.url), __filename = __fileURLToPath(import.meta.url);';
 
-/** What a finished command left. */
+/** The result of a finished command. */
 export interface Finished {
 	readonly code: number | null;
 	readonly stdout: string;
@@ -98,7 +98,7 @@ export class Executable {
 		});
 	}
 
-	/** A process that stands for a service, with the state that the service would write and its lock. */
+	/** A process in the place of a service, with the state that the service would write and its lock. */
 	service(paths: WorkspacePaths, service: "sync" | "heartbeat" | "health-server"): ChildProcess & { beat: () => void } {
 		const child = spawn("sleep", ["600"], { stdio: "ignore" });
 		this.#children.push(child);

@@ -12,7 +12,7 @@ export interface Received {
 /** How the server answers one request: a status with a body, never at all, or by cutting the connection. */
 export type Answer = { status: number; body?: unknown; headers?: Record<string, string> } | "silence" | "cut";
 
-/** A server on loopback that records what it gets and answers as the test says; the last answer goes on for ever. */
+/** A server on loopback that records requests and answers with the given list; the last answer repeats. */
 export class HttpReceiver {
 	readonly received: Received[] = [];
 	answers: Answer[];
@@ -59,13 +59,13 @@ export class HttpReceiver {
 	}
 }
 
-/** What the Bot API answers to a `sendMessage` that it took (core.telegram.org/bots/api#making-requests). */
+/** The Bot API's answer to an accepted `sendMessage` (core.telegram.org/bots/api#making-requests). */
 export const messageSent: Answer = {
 	status: 200,
 	body: { ok: true, result: { message_id: 7, date: 1_771_380_000, chat: { id: 512366713, type: "private" }, text: "…" } },
 };
 
-/** What it answers to one that it refuses. */
+/** The Bot API's answer to a refused one. */
 export function botError(error_code: number, description: string, parameters?: object): Answer {
 	return { status: error_code, body: { ok: false, error_code, description, ...(parameters ? { parameters } : {}) } };
 }

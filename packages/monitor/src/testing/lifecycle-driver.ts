@@ -6,7 +6,7 @@ import { type LifecycleInput, step } from "../lifecycle/step.ts";
 export class LifecycleDriver {
 	now = Date.UTC(2026, 1, 18, 2, 0, 0);
 	records: AlertRecord[] = [];
-	readonly events: (AlertEvent & { told: number })[] = [];
+	readonly events: (AlertEvent & { sentAt: number })[] = [];
 	readonly settings: Pick<LifecycleInput, "cooldownMs" | "resolveAfterMs" | "isSilenced"> & { silenced: string[] } = {
 		cooldownMs: 300_000,
 		resolveAfterMs: 30_000,
@@ -14,13 +14,13 @@ export class LifecycleDriver {
 		isSilenced: (id) => this.settings.silenced.includes(id),
 	};
 
-	/** One look at the world after `ms`. Returns what is told now. */
+	/** Runs one step after `ms`. Returns the notifications of that step. */
 	look(ms: number, problems: readonly Problem[], afterGap = false): AlertEvent[] {
 		this.now += ms;
 		const result = step(this.records, { ...this.settings, now: this.now, problems, afterGap });
-		// What is kept goes through a file between two rounds.
+		// Records pass through a file between two rounds.
 		this.records = JSON.parse(JSON.stringify(result.records)) as AlertRecord[];
-		this.events.push(...result.events.map((event) => ({ ...event, told: this.now })));
+		this.events.push(...result.events.map((event) => ({ ...event, sentAt: this.now })));
 		return result.events;
 	}
 

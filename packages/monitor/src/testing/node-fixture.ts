@@ -15,7 +15,7 @@ import {
 	WorkspacePaths,
 } from "@robust-sync/workspace";
 import type { Channel, Delivery } from "../delivery/channel.ts";
-import type { Clock } from "../delivery/courier.ts";
+import type { Clock } from "../delivery/dispatcher.ts";
 import { Monitor } from "../monitor.ts";
 import type { DiskView, RepositoryView, UnitView } from "../readings/facts.ts";
 import { peerFileReader } from "../readings/peer-files.ts";
@@ -25,7 +25,7 @@ export const minute = 60_000;
 export const hour = 60 * minute;
 export const commitId = (digit: string) => digit.repeat(40);
 
-/** Time that passes only when the test lets it, in steps, calling what is due on the way. */
+/** Time that passes only on request, in steps, and runs all timers that become due. */
 export class FakeClock implements Clock {
 	time = Date.UTC(2026, 1, 18, 2, 0, 0);
 	#timers: { at: number; callback: () => void }[] = [];
@@ -55,7 +55,7 @@ export class FakeClock implements Clock {
 	}
 }
 
-/** A channel that remembers what it carried, and fails while it is told to. */
+/** A channel that records its deliveries, and fails on request. */
 export class RecordingChannel implements Channel {
 	readonly name: Channel["name"];
 	readonly texts: string[] = [];
@@ -147,7 +147,7 @@ export class NodeFixture {
 		});
 	}
 
-	/** Lets time pass with a round at each interval, as the daemon does. `each`: what the world does before a round. */
+	/** Lets time pass with a round at each interval, as the daemon does. `each` runs before every round. */
 	async pass(
 		monitor: Monitor,
 		ms: number,
@@ -158,11 +158,11 @@ export class NodeFixture {
 			this.clock.advance(everyMs);
 			each();
 			await monitor.round();
-			await monitor.settled();
+			await monitor.idle();
 		}
 	}
 
-	/** What the living services do all the time: rewrite their files, and with a peer that is heard, its file. */
+	/** Simulates the live services: rewrites their files, and that of a peer that is heard. */
 	beat(): void {
 		for (const service of this.#pids.keys()) if (this.running.has(this.pidOf(service))) this.#write(service);
 	}
@@ -179,12 +179,12 @@ export class NodeFixture {
 		this.#write(service);
 	}
 
-	/** As `kill -9` leaves it: the process gone, its files and its lock there. */
+	/** Simulates `kill -9`: the process is gone, its files and its lock stay. */
 	kill(service: ServiceName): void {
 		this.running.delete(this.pidOf(service));
 	}
 
-	/** As an orderly end leaves it. */
+	/** Simulates an orderly end. */
 	stop(service: ServiceName): void {
 		this.running.delete(this.pidOf(service));
 		rmSync(this.paths.instanceLock(service), { force: true });
