@@ -10,10 +10,10 @@ import { userOf, userOfPeer } from "./client-user.ts";
 import { listen } from "./listen.ts";
 import { NodeFixture, type Served } from "./testing/node-fixture.ts";
 
-const nobody = 65_534;
+const unprivilegedUser = 65_534;
 const isRoot = process.getuid?.() === 0;
 
-/** This Node where every user may run it: one that npx or nvm installed lies below a home that only its owner enters. */
+/** A copy of this Node that every user can run: one that npx or nvm installed lies below a home that only its owner enters. */
 let nodeForAll: string;
 let directory: string;
 beforeAll(() => {
@@ -25,7 +25,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-/** What a process of another user gets from each of these paths, over one connection each. */
+/** The answers to a process of another user for each of these paths, over one connection each. */
 async function asUser(
 	uid: number,
 	port: number,
@@ -50,7 +50,7 @@ async function asUser(
 	return JSON.parse(output);
 }
 
-describe("who may see names and contents", () => {
+describe("access to names and contents", () => {
 	let node: NodeFixture;
 	let served: Served;
 	let paths: string[];
@@ -83,7 +83,7 @@ describe("who may see names and contents", () => {
 	others("health server: another user asks → no names, no contents, by any path", async () => {
 		const all = [...paths, "/events", "/health", "/metrics", "/livez", "/readyz", "/nothing"];
 		for (const host of ["127.0.0.1", "::ffff:127.0.0.1"]) {
-			const answers = await asUser(nobody, served.port, all, { host });
+			const answers = await asUser(unprivilegedUser, served.port, all, { host });
 			for (const { text } of answers) expect(text).not.toContain(secret);
 			expect(answers.map(({ code }) => code)).toEqual([403, 403, 200, 403, 403, 403, 403, 503, 200, 200, 200, 403]);
 		}
@@ -91,8 +91,8 @@ describe("who may see names and contents", () => {
 
 	others("health server: that user owns the workspace → everything is shown", async () => {
 		chmodSync(node.paths.root, 0o700);
-		chownSync(node.paths.root, nobody, nobody);
-		const answers = await asUser(nobody, served.port, paths, { host: "::ffff:127.0.0.1" });
+		chownSync(node.paths.root, unprivilegedUser, unprivilegedUser);
+		const answers = await asUser(unprivilegedUser, served.port, paths, { host: "::ffff:127.0.0.1" });
 		expect(answers.map(({ code }) => code)).toEqual(paths.map(() => 200));
 	});
 
@@ -101,7 +101,8 @@ describe("who may see names and contents", () => {
 		ensureToken(node.paths);
 		expect(statSync(node.paths.healthToken).mode & 0o777).toBe(0o600);
 		const token = readFileSync(node.paths.healthToken, "utf8").trim();
-		const ask = async (shown: string) => (await asUser(nobody, served.port, ["/saved"], { headers: { Authorization: shown } }))[0]?.code;
+		const ask = async (shown: string) =>
+			(await asUser(unprivilegedUser, served.port, ["/saved"], { headers: { Authorization: shown } }))[0]?.code;
 		expect([await ask(`Bearer ${token}`), await ask(`Bearer ${token}x`), await ask("Bearer"), await ask(token)]).toEqual([
 			200, 403, 403, 403,
 		]);
@@ -126,7 +127,7 @@ describe("the user of a connection", () => {
 		const server = createServer((request, response) => response.end(String(userOf(request.socket))));
 		servers.push(server);
 		await listen(server, 0, address);
-		for (const uid of isRoot ? [0, nobody, 1234] : [process.getuid?.() ?? 0]) {
+		for (const uid of isRoot ? [0, unprivilegedUser, 1234] : [process.getuid?.() ?? 0]) {
 			const [answer] = await asUser(uid, (server.address() as AddressInfo).port, ["/"], { host });
 			expect(answer?.text).toBe(String(uid));
 		}
@@ -157,7 +158,7 @@ describe("the user of a connection", () => {
 			null,
 		],
 		["nothing", [], null],
-	])("client user: the table has %s → as it says", (_name, rows, user) => {
+	])("client user: the table has %s → the user it lists", (_name, rows, user) => {
 		expect(userOfPeer(ends, [["  sl  local_address rem_address   st", ...rows].join("\n"), ""])).toBe(user);
 	});
 });

@@ -4,7 +4,7 @@ import type { IncomingMessage } from "node:http";
 import type { WorkspacePaths } from "@robust-sync/workspace";
 import { userOf } from "./client-user.ts";
 
-/** Tells who may see names and contents of files. */
+/** Decides which clients may see names and contents of files. */
 export type AccessCheck = (request: IncomingMessage) => boolean;
 
 const tokenPattern = /^[\w-]{32,}$/;
@@ -27,7 +27,7 @@ function readToken(file: string): string | null {
 }
 
 /**
- * Makes the token that a web server in front of this one shows, unless there is one.
+ * Creates the token that a web server in front of this one sends, unless it exists.
  * @throws the file system's error
  */
 export function ensureToken(paths: WorkspacePaths): void {
@@ -48,9 +48,9 @@ export function ensureToken(paths: WorkspacePaths): void {
 const digest = (text: string) => createHash("sha256").update(text).digest();
 
 /**
- * Names and contents of files are for the workspace's owner, root, and the user that this server runs as: known by the client's end of the
- * connection. Behind a web server every client is that server's user; it shows the token of `sync/health_token` instead
- * (`Authorization: Bearer …`), and decides itself whom it lets in.
+ * Names and contents of files are for the workspace's owner, root, and the user that this server runs as, identified by the client's end of the
+ * connection. Behind a web server every client is that server's user; it sends the token of `sync/health_token` instead
+ * (`Authorization: Bearer …`), and decides itself which clients it admits.
  */
 export function ownersOnly(paths: WorkspacePaths): AccessCheck {
 	return (request) => {

@@ -5,14 +5,14 @@ import { parseCompactTimestamp } from "@robust-sync/workspace";
 import { pagePolicy, plainPage } from "./page/page.tsx";
 import type { VNode } from "./page/vnode.ts";
 
-/** What one path answers; `query` is what follows the `?`. */
+/** The answer of one path; `query` is the part after the `?`. */
 export type Answer = (request: IncomingMessage, response: ServerResponse, query: string) => Promise<void> | void;
 
 export const json = "application/json; charset=utf-8";
 const html = "text/html; charset=utf-8";
 const dataPolicy = "default-src 'none'; frame-ancestors 'none'; sandbox";
 
-/** Of every answer that is no page. */
+/** Headers of every answer that is not a page. */
 export const dataHeaders: readonly string[] = [
 	"Cache-Control",
 	"no-store",
@@ -24,7 +24,7 @@ export const dataHeaders: readonly string[] = [
 	"same-origin",
 ];
 
-/** Text goes out with its head in one write; a buffer would take two (writev(2)). */
+/** Text is sent together with its head in one write; a buffer would take two (writev(2)). */
 export function send(
 	request: IncomingMessage,
 	response: ServerResponse,
@@ -48,7 +48,7 @@ export function sendJson(
 	send(request, response, code, json, `${printableJson(value)}\n`, more);
 }
 
-/** With an ETag, and without the body for whoever has it already (RFC 9110, section 13.1.2). */
+/** Answers with an ETag, and without the body if the client has it already (RFC 9110, section 13.1.2). */
 export function sendTagged(
 	request: IncomingMessage,
 	response: ServerResponse,
@@ -87,12 +87,12 @@ export function sendHtml(
 	sendTagged(request, response, html, page, { "Content-Security-Policy": policy, "Cache-Control": "no-cache", ...more });
 }
 
-/** Sends a page that shows one piece. */
+/** Sends a page with one section. */
 export function sendPage(request: IncomingMessage, response: ServerResponse, title: string, piece: VNode, policy = pagePolicy): void {
 	sendHtml(request, response, plainPage(title, piece), policy);
 }
 
-/** The query's `before`: the name of a directory of saved versions; null where it is none. */
+/** The query's `before`: the name of a directory of saved versions; null if it is not a valid one. */
 export function beforeOf(query: string): string | null {
 	const before = new URLSearchParams(query).get("before");
 	return before !== null && parseCompactTimestamp(before) !== null ? before : null;

@@ -61,7 +61,7 @@ async function health(): Promise<{ node: string }> {
 }
 
 describe("health-server", () => {
-	test("health-server: asked to end → had said where it answers, written its state", async () => {
+	test("health-server: SIGTERM → ended; before: address printed, state written", async () => {
 		writeFileSync(node.paths.envFile, "export HEARTBEAT_KEY=0123456789abcdef\n", { mode: 0o644 });
 		const run = await serving();
 		expect(run.stdout).toBe(`health-server: helios at http://127.0.0.1:${port}/\n`);
@@ -170,7 +170,7 @@ describe("health-server", () => {
 		await eventually(async () => (await peers()).length === 2);
 	});
 
-	test("health-server: state directory taken away → goes on answering", async () => {
+	test("health-server: state directory removed → still answers", async () => {
 		await serving();
 		rmSync(node.paths.sync, { recursive: true });
 		expect(await health()).toMatchObject({ status: "error" });

@@ -2,12 +2,12 @@ import { readFileSync } from "node:fs";
 import { isIPv4, type Socket } from "node:net";
 import os from "node:os";
 
-// Whose process is at the other end of a connection on this machine: the kernel lists every TCP socket with the user who made it
-// (proc_net_tcp in the kernel's documentation). Node has no SO_PEERCRED, which TCP would not have either.
+// The user at the other end of a connection on this machine: the kernel lists every TCP socket with the user who made it
+// (proc_net_tcp in the kernel's documentation). Node has no SO_PEERCRED, which TCP would not support either.
 
-/** A socket that no process holds any more has inode 0, and user 0 on older kernels: it tells nothing. */
+/** A socket that no process holds any more has inode 0, and user 0 on older kernels: it identifies no user. */
 const noInode = "0";
-/** ESTABLISHED, and what a client is in that has sent everything and still reads: FIN_WAIT1, FIN_WAIT2. */
+/** ESTABLISHED, and the states of a client that has sent everything and still reads: FIN_WAIT1, FIN_WAIT2. */
 const connected = new Set(["01", "04", "05"]);
 
 /** Four bytes as the kernel prints them: one number of the machine's own byte order. */
@@ -34,7 +34,7 @@ function v6Bytes(address: string): number[] {
 	return [...head, ...new Array<number>(Math.max(0, 16 - head.length - tail.length)).fill(0), ...tail];
 }
 
-/** The forms in which one end can stand in the kernel's tables: an IPv4 address also as IPv4-mapped IPv6, for a client that made an IPv6 socket. */
+/** The forms of one end in the kernel's tables: an IPv4 address also as IPv4-mapped IPv6, for a client with an IPv6 socket. */
 function forms(address: string, port: number): readonly string[] {
 	const suffix = `:${port.toString(16).padStart(4, "0").toUpperCase()}`;
 	const plain = address.replace(/^::ffff:(?=\d+\.)/i, "");
@@ -55,7 +55,7 @@ function readTable(name: "tcp" | "tcp6"): string {
 	}
 }
 
-/** Both ends of a connection, seen from here. */
+/** Both ends of a connection, as this server sees them. */
 export interface Ends {
 	readonly remoteAddress: string;
 	readonly remotePort: number;
@@ -66,7 +66,7 @@ export interface Ends {
 /**
  * The user whose process made the other end of a connection between two processes of this machine.
  * @param tables the kernel's lists of TCP sockets
- * @returns its id; null: the kernel lists no such socket, so that nobody is known
+ * @returns its id; null: the kernel lists no such socket, so the user is unknown
  */
 export function userOfPeer(ends: Ends, tables: readonly string[] = [readTable("tcp"), readTable("tcp6")]): number | null {
 	const theirs = new Set(forms(ends.remoteAddress, ends.remotePort));
@@ -81,14 +81,14 @@ export function userOfPeer(ends: Ends, tables: readonly string[] = [readTable("t
 			users.add(Number(uid));
 		}
 	}
-	// A connection has one other end; where two entries claim to be it, neither is believed.
+	// A connection has one other end: if two entries claim to be it, neither is trusted.
 	const [user] = users;
 	return users.size === 1 && Number.isSafeInteger(user) ? (user as number) : null;
 }
 
 const known = new WeakMap<Socket, number>();
 
-/** The user at the other end of a client's connection, asked of the kernel once for each connection; null: not known. */
+/** The user at the other end of a client's connection, looked up once for each connection; null: unknown. */
 export function userOf(socket: Socket): number | null {
 	const before = known.get(socket);
 	if (before !== undefined) return before;

@@ -1,6 +1,6 @@
 import type { CycleSlot } from "@robust-sync/workspace";
 
-/** Joins slots into longer ones of `lengthMs`, by the time at which each begins. */
+/** Joins slots into longer ones of `lengthMs`, by their start times. */
 export function joinSlots(slots: readonly CycleSlot[], lengthMs: number): Map<number, CycleSlot> {
 	const joined = new Map<number, CycleSlot>();
 	for (const slot of slots) {

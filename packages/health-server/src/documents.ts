@@ -3,12 +3,12 @@ import { type SavedDirectory, type StateRead, timestamp } from "@robust-sync/wor
 import { joinSlots } from "./cycle-slots.ts";
 import type { NodeSnapshot, PeerView } from "./snapshot.ts";
 
-/** The last 24 hours are told in slots of five minutes: 288 at most. */
-const historySlot_ms = 5 * 60_000;
-/** A resolution of thousands of files is told whole by its manifest and by `conflict-resolver --report`. */
+/** The last 24 hours are reported in slots of five minutes: 288 at most. */
+const historySlotMs = 5 * 60_000;
+/** A resolution of thousands of files is listed in full by its manifest and by `conflict-resolver --report`. */
 const listedFiles = 100;
 
-/** `/health`, field by field as the contract has it. */
+/** `/health`, field by field as the contract defines it. */
 export function healthDocument(snapshot: NodeSnapshot) {
 	const { view, health, now } = snapshot;
 	return {
@@ -28,7 +28,7 @@ export function ageSeconds(time: string | number | null, now: number): number | 
 	return Math.max(0, Math.round((now - since) / 1000));
 }
 
-/** The state file's own fields, and beside them whether its writer lives and how old they are; null without the file. */
+/** The state file's own fields, with the liveness of its writer and their age; null without the file. */
 function written<T extends { updated_at: string }>(read: StateRead<T>, running: boolean, now: number) {
 	if (read.kind === "missing") return null;
 	if (read.kind === "invalid") return { running, problem: read.problem };
@@ -46,7 +46,7 @@ function peerDocument({ name, status, state }: PeerView, now: number, ourHead: s
 	};
 }
 
-/** One saved resolution; `files` is null when its manifest is gone. */
+/** One saved resolution; `files` is null if its manifest is missing. */
 export function savedDocument(saved: SavedDirectory) {
 	const { manifest } = saved;
 	return {
@@ -61,7 +61,7 @@ export function savedDocument(saved: SavedDirectory) {
 	};
 }
 
-/** `/status` for other users of this machine: how the node stands, without a name of a file or what a message may quote of one. */
+/** `/status` for other users of this machine: the state of the node, without file names or text that may quote one. */
 export function publicStatusDocument(snapshot: NodeSnapshot) {
 	const { view, services, health, now, outbox, unmerged, saved } = snapshot;
 	const sync = view.sync.kind === "ok" ? view.sync.state : null;
@@ -90,7 +90,7 @@ export function publicStatusDocument(snapshot: NodeSnapshot) {
 	};
 }
 
-/** `/status`: everything that is known, with the age of what was written by others. */
+/** `/status`: the whole state, with the age of the parts that other services wrote. */
 export function statusDocument(snapshot: NodeSnapshot) {
 	const { view, services, health, now, outbox, unmerged, saved } = snapshot;
 	const up = (service: keyof typeof services) => services[service].status === "up";
@@ -126,6 +126,6 @@ export function statusDocument(snapshot: NodeSnapshot) {
 			saved_total: saved.count,
 			saved: saved.newest.map(savedDocument),
 		},
-		history: [...joinSlots(snapshot.history, historySlot_ms).values()].map(({ at, ...slot }) => ({ at: timestamp(at), ...slot })),
+		history: [...joinSlots(snapshot.history, historySlotMs).values()].map(({ at, ...slot }) => ({ at: timestamp(at), ...slot })),
 	};
 }

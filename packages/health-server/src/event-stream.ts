@@ -4,30 +4,30 @@ import type { View } from "./page/view.ts";
 import type { VNode } from "./page/vnode.ts";
 
 export interface EventStreamOptions {
-	/** The view now. @param before what the page was opened with (`?before=`), or null */
+	/** The present view. @param before the `?before=` of the page's address, or null */
 	view(before: string | null): Promise<View>;
 	/** Milliseconds since the epoch. */
 	now: () => number;
-	/** How often the state files are looked at while a page is open. Default 400 ms: a change shows within a second. */
+	/** How often the state files are checked while a page is open. Default 400 ms: a change shows within a second. */
 	intervalMs?: number;
 }
 
 interface Listener {
 	readonly response: ServerResponse;
 	readonly before: string | null;
-	/** What it was sent last, by section. */
+	/** The last version of each section that was sent. */
 	readonly sent: Map<string, string>;
 }
 
-/** More open pages than anyone has; the next one asks by itself every two seconds. */
+/** More open pages than anyone has; further ones poll every two seconds. */
 export const mostListeners = 32;
-const defaultInterval_ms = 400;
-/** A sign of life, so that a page can tell a quiet server from a dead one. */
-const beat_ms = 5_000;
-/** A page that does not take what it is sent is let go. */
-const mostUnsent_bytes = 1024 * 1024;
+const defaultIntervalMs = 400;
+/** Interval of the sign of life by which a page detects a dead server. */
+const beatMs = 5_000;
+/** A page that does not read its stream is disconnected beyond this many unsent bytes. */
+const mostUnsentBytes = 1024 * 1024;
 
-/** Server-Sent Events (HTML Living Standard, section 9.2): tells open pages which sections changed. Costs nothing while no page is open. */
+/** Server-Sent Events (HTML Living Standard, section 9.2): sends changed sections to open pages. Costs nothing while no page is open. */
 export class EventStream {
 	readonly #options: EventStreamOptions;
 	readonly #listeners = new Set<Listener>();
@@ -43,7 +43,7 @@ export class EventStream {
 		return this.#listeners.size;
 	}
 
-	/** Keeps the response open and sends the whole view, then what changes. Its head must be written already. */
+	/** Keeps the response open and sends the whole view, then changes. Its head must be written already. */
 	add(response: ServerResponse, before: string | null): void {
 		const listener: Listener = { response, before, sent: new Map() };
 		this.#listeners.add(listener);
@@ -51,8 +51,8 @@ export class EventStream {
 			this.#listeners.delete(listener);
 			if (this.#listeners.size === 0) this.#stop();
 		});
-		this.#timer ??= setInterval(() => void this.#tell(), this.#options.intervalMs ?? defaultInterval_ms);
-		void this.#tell();
+		this.#timer ??= setInterval(() => void this.#sendChanges(), this.#options.intervalMs ?? defaultIntervalMs);
+		void this.#sendChanges();
 	}
 
 	/** Ends every stream. */
@@ -67,12 +67,12 @@ export class EventStream {
 		this.#timer = null;
 	}
 
-	async #tell(): Promise<void> {
+	async #sendChanges(): Promise<void> {
 		if (this.#busy) return;
 		this.#busy = true;
 		try {
 			const now = performance.now();
-			const isBeat = now - this.#lastBeat >= beat_ms;
+			const isBeat = now - this.#lastBeat >= beatMs;
 			if (isBeat) this.#lastBeat = now;
 			const views = new Map<string | null, Promise<Piece>>();
 			for (const listener of this.#listeners) {
@@ -84,14 +84,14 @@ export class EventStream {
 				this.#send(listener, await piece, isBeat);
 			}
 		} catch {
-			// The next round tries again; the page sees that no beat comes.
+			// The next round tries again; the page notices the missing beat.
 		} finally {
 			this.#busy = false;
 		}
 	}
 
 	#send({ response, sent }: Listener, piece: Piece, isBeat: boolean): void {
-		if (response.writableLength > mostUnsent_bytes) {
+		if (response.writableLength > mostUnsentBytes) {
 			response.destroy();
 			return;
 		}
@@ -118,7 +118,7 @@ function toPiece({ title, status, sections }: View): Piece {
 	return { title, status, sections: sections.map((section) => [idOf(section), JSON.stringify(section)]) };
 }
 
-/** The same for a page that asks: everything at once. */
+/** The message for a page that polls: all sections. */
 export function viewMessage({ title, status, sections }: View, now: number): ViewMessage {
 	return { now, title, status, sections };
 }

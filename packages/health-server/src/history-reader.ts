@@ -2,17 +2,17 @@ import { type GitPath, readHead, withObjectReader } from "@robust-sync/git";
 import { type HistoryEntry, readHistory } from "@robust-sync/history/log";
 import { openOnce } from "./open-once.ts";
 
-/** What the page asks the history. Every question costs a git process, and is ended after ten seconds. */
+/** The queries of the page to the history. Each costs a git process, and is ended after ten seconds. */
 export interface HistoryReader {
 	/**
 	 * Commits, newest first.
-	 * @param before only what is older than this commit, which is left out
+	 * @param before only commits older than this one, which is left out
 	 * @throws GitError
 	 */
 	entries(query: { path: GitPath | null; node: string | null; before: string | null; limit: number }): Promise<HistoryEntry[]>;
 	/** One commit; null: there is none of this id. @throws GitError */
 	entry(commit: string): Promise<HistoryEntry | null>;
-	/** A blob, or null where it is larger than `maxBytes`, with its size. @throws GitError */
+	/** A blob, or null if it is larger than `maxBytes`, with its size. @throws GitError */
 	blob(oid: string, maxBytes: number): Promise<{ readonly content: Buffer | null; readonly size: number } | null>;
 }
 
@@ -20,7 +20,7 @@ const timeoutMs = 10_000;
 /** Commits and blobs are named by whole ids only. */
 export const isObjectId = (text: string): boolean => /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text);
 
-/** The history of the repository in `root`, opened at the first question. */
+/** The history of the repository in `root`, opened at the first query. */
 export function gitHistory(root: string, node: string): HistoryReader {
 	const repository = openOnce(root, node);
 	return {

@@ -2,17 +2,17 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { displayPath } from "@robust-sync/git";
 import { send, sendJson, sendPage } from "./answer.ts";
 import { type HistoryReader, isObjectId } from "./history-reader.ts";
-import { diffView, largestShown_bytes, versionOf } from "./page/diff-view.tsx";
+import { diffView, largestShownBytes, versionOf } from "./page/diff-view.tsx";
 import { commitView, decodePath, entriesShown, historyUrl, historyView } from "./page/history.tsx";
 import { formPolicy } from "./page/page.tsx";
 import { h } from "./page/vnode.ts";
-import { largestSaved_bytes } from "./saved-routes.ts";
+import { largestSavedBytes } from "./saved-routes.ts";
 
-/** At once: each costs a git process, and a long history takes a while. */
+/** Limit of concurrent queries: each costs a git process, and a long history takes a while. */
 const mostQuestions = 4;
 const tooMany = { error: "too many questions about the history at once: ask again" };
 
-/** The history for people: `/history`, `/history/<commit>[/<path>]` and `/version/<commit>/<path>`. Who may ask is checked before. */
+/** The history for people: `/history`, `/history/<commit>[/<path>]` and `/version/<commit>/<path>`. The caller checks the access. */
 export class HistoryRoutes {
 	readonly #history: HistoryReader;
 	#questions = 0;
@@ -24,7 +24,7 @@ export class HistoryRoutes {
 	/** `/history`: commits by node, newest first. */
 	async list(request: IncomingMessage, response: ServerResponse, query: string): Promise<void> {
 		const asked = new URLSearchParams(query);
-		// A name with bytes that are no UTF-8 is found by its address alone.
+		// A name with bytes that are not UTF-8 can be reached by its address alone.
 		const raw = /(?:^|&)path=([^&]*)/.exec(query)?.[1]?.replaceAll("+", "%20") ?? "";
 		const path = raw === "" ? null : decodePath(raw.replace(/%2F/gi, "/").replace(/\/+$/, ""));
 		const before = asked.get("before");
@@ -50,7 +50,7 @@ export class HistoryRoutes {
 			const entry = await this.#history.entry(commit);
 			const file = name === null ? undefined : entry?.files.find((one) => one.path === name);
 			if (!entry || (name !== null && !file)) return { entry: null, file: undefined, before: null, after: null };
-			const limit = kind === "version" ? largestSaved_bytes : largestShown_bytes;
+			const limit = kind === "version" ? largestSavedBytes : largestShownBytes;
 			const read = async (oid: string | null | undefined) => (oid ? await this.#history.blob(oid, limit) : null);
 			return { entry, file, before: kind === "version" ? null : await read(file?.before), after: await read(file?.after) };
 		});
@@ -93,7 +93,7 @@ export class HistoryRoutes {
 		return true;
 	}
 
-	/** Asks a question about the history, which costs a process. Null: enough of them are under way. */
+	/** Runs a query of the history, which costs a process. Null: too many are running. */
 	async #inTurn<T>(ask: () => Promise<T>): Promise<T | null> {
 		if (this.#questions >= mostQuestions) return null;
 		this.#questions++;

@@ -11,7 +11,7 @@ beforeEach(() => {
 });
 afterEach(() => node.remove());
 
-/** Sends bytes as they are and collects everything that comes until the server closes. */
+/** Sends bytes unchanged and collects the answer until the server closes. */
 function raw(served: Served, text: string, { halfClose = false } = {}): Promise<string> {
 	return new Promise((resolve) => {
 		let received = "";
@@ -96,7 +96,7 @@ describe("/health", () => {
 		expect((await served.ask("/status")).json.conflicts.unresolved).toBe(2);
 	});
 
-	test("/health: outbox → counted, without what is still being written", async () => {
+	test("/health: outbox → counted, without unfinished messages", async () => {
 		node.healthy();
 		for (const name of ["a.json", "b.md", ".hidden", "c.tmp"]) node.pending(name);
 		const served = await node.serve();
@@ -218,7 +218,7 @@ describe("/status", () => {
 		expect(json.services).toEqual({ sync: "up", heartbeat: "up", "health-server": "up", monitor: "up" });
 	});
 
-	test("/status: nothing ever ran → 200, and says why", async () => {
+	test("/status: nothing ever ran → 200 with the reason", async () => {
 		const served = await node.serve({ peers: "chad=192.0.2.7" });
 		const { json, code } = await served.ask("/status");
 		expect(code).toBe(200);
@@ -233,14 +233,14 @@ describe("/status", () => {
 		const served = await node.serve();
 		expect((await served.ask("/status")).json.service_reasons.sync).toBe("stopped");
 		node.write(node.paths.envFile, "export SYNC_INTERVAL=abc\n");
-		const said = /stopped; its configuration is not accepted: SYNC_INTERVAL="abc" is not accepted: give/;
+		const reason = /stopped; its configuration is not accepted: SYNC_INTERVAL="abc" is not accepted: give/;
 		const { json } = await served.ask("/status");
-		expect(json.service_reasons).toEqual({ sync: expect.stringMatching(said) });
-		expect(json.reasons).toContainEqual({ name: "sync", severity: "critical", message: expect.stringMatching(said) });
+		expect(json.service_reasons).toEqual({ sync: expect.stringMatching(reason) });
+		expect(json.reasons).toContainEqual({ name: "sync", severity: "critical", message: expect.stringMatching(reason) });
 		const { text } = await served.ask("/");
 		expect(text).toMatch(/SYNC_INTERVAL=(&quot;|")abc/);
 		expect(text).toContain("Correct <code>.sync_env</code>, then start them");
-		// What a secret is worth is said, never the secret.
+		// The variable is named, never the value of a secret.
 		node.write(node.paths.envFile, "export HEARTBEAT_KEY=short\n");
 		const secret = JSON.stringify((await served.ask("/status")).json);
 		expect(secret).toContain("HEARTBEAT_KEY has a value that is not accepted");
@@ -444,7 +444,7 @@ describe("Host", () => {
 		expect(await raw(served, "GET /livez HTTP/1.1\r\n\r\n")).toMatch(/^HTTP\/1.1 400 /);
 	});
 
-	test("Host: two → 400, whatever they name", async () => {
+	test("Host: two → 400, for any names", async () => {
 		const served = await node.serve();
 		expect(await raw(served, "GET /livez HTTP/1.1\r\nHost: localhost\r\nhost: evil.example\r\n\r\n")).toMatch(/^HTTP\/1.1 400 /);
 	});
@@ -483,7 +483,7 @@ describe("connections", () => {
 	});
 
 	test("connections: a hundred slow clients → closed in time, others are served", async () => {
-		const served = await node.serve({ patienceMs: 1_000 });
+		const served = await node.serve({ clientTimeoutMs: 1_000 });
 		const closed: Promise<string>[] = [];
 		const sockets: Socket[] = [];
 		for (let n = 0; n < 100; n++) {
@@ -545,7 +545,7 @@ describe("the page", () => {
 		node.peer("chad", { status: "down" });
 		const third = await served.ask("/", { headers: { "If-None-Match": etag } });
 		expect(third.code).toBe(200);
-		expect(third.text).toContain("Worth a look");
+		expect(third.text).toContain("Degraded");
 	});
 
 	test("page: hostile names → shown as text only", async () => {

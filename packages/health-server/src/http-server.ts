@@ -22,40 +22,40 @@ export interface HealthServerOptions {
 	repository: RepositoryReader;
 	/** For the pages of the history; without it there are none. */
 	history?: HistoryReader;
-	/** What `build_info` and the page say. */
+	/** The version for `build_info` and the page. */
 	version: string;
-	/** Who may see names and contents of files. Default: the owner of the workspace, root, and who shows the token. */
+	/** Decides which clients may see names and contents of files. Default: the owner of the workspace, root, and any client with the token. */
 	mayRead?: AccessCheck;
 	/** Milliseconds since the epoch. */
 	now?: () => number;
-	/** Told of errors in our own code; the client gets no details. */
+	/** Called with errors of our own code; the client gets no details. */
 	onError?: (error: unknown) => void;
-	/** How long a client may take for its request, and a connection may be silent. Default 9.5 s. */
-	patienceMs?: number;
-	/** How often open pages are told of changes. */
+	/** Time limit of a client's request, and of a connection's silence. Default 9.5 s. */
+	clientTimeoutMs?: number;
+	/** How often changes are sent to open pages. */
 	eventIntervalMs?: number;
 }
 
-/** A server that is not listening yet, and the end of everything it holds open. */
+/** A server that does not listen yet, and a way to close everything that it holds open. */
 export interface HealthServer {
 	readonly server: Server;
-	/** Ends open streams and idle connections, lets answers under way finish for 2 s. */
+	/** Ends open streams and idle connections, and lets running answers finish for 2 s. */
 	close(): Promise<void>;
 }
 
 // Slow-loris: checked twice a second, so that a connection is gone after 10 s.
-const patience_ms = 9_500;
-const checkEvery_ms = 500;
-const keepAlive_ms = 5_000;
+const defaultClientTimeoutMs = 9_500;
+const checkEveryMs = 500;
+const keepAliveMs = 5_000;
 const mostConnections = 256;
-const mostHeader_bytes = 8 * 1024;
-const closeGrace_ms = 2_000;
+const mostHeaderBytes = 8 * 1024;
+const closeGraceMs = 2_000;
 
 const endpoints = ["/", "/health", "/status", "/metrics", "/livez", "/readyz", "/events", "/view", "/saved", "/history"];
 
 const nothingHere = { error: "there is nothing at this path", endpoints };
 
-/** Answers without names or contents of files: any user of this machine may have them. `/status` leaves the names out for others. */
+/** Answers without names or contents of files: any user of this machine may read them. `/status` omits the names for others. */
 const forEverybody = new Set(["/health", "/status", "/metrics", "/livez", "/readyz"]);
 const isForEverybody = (path: string) => forEverybody.has(path);
 const ownersOnlyText =
@@ -63,10 +63,10 @@ const ownersOnlyText =
 
 /**
  * The HTTP view of a node. Reads only, for this machine only: GET and HEAD, loopback Host names, no CORS.
- * node:http itself: ten fixed paths need no framework, and its limits on time and size are the ones that count.
+ * node:http itself: ten fixed paths need no framework, and its limits on time and size are all that is needed.
  */
 export function createHealthServer(options: HealthServerOptions): HealthServer {
-	const { paths, snapshots, repository, version, now = Date.now, onError = () => {}, patienceMs = patience_ms } = options;
+	const { paths, snapshots, repository, version, now = Date.now, onError = () => {}, clientTimeoutMs = defaultClientTimeoutMs } = options;
 	const mayRead = options.mayRead ?? ownersOnly(paths);
 
 	const health = remembered((snapshot) => `${printableJson(healthDocument(snapshot), 2)}\n`);
@@ -134,7 +134,7 @@ export function createHealthServer(options: HealthServerOptions): HealthServer {
 	function handle(request: IncomingMessage, response: ServerResponse): Promise<void> | void {
 		const refusal = refusalOf(request);
 		if (refusal) {
-			// Whatever else such a client sends is not waited for.
+			// Further data of such a client is not read.
 			const allow = refusal.code === 405 ? ["Allow", "GET, HEAD"] : [];
 			return sendJson(request, response, refusal.code, { error: refusal.error }, ["Connection", "close", ...allow]);
 		}
@@ -161,11 +161,11 @@ export function createHealthServer(options: HealthServerOptions): HealthServer {
 
 	const server = createServer(
 		{
-			maxHeaderSize: mostHeader_bytes,
-			headersTimeout: patienceMs,
-			requestTimeout: patienceMs,
-			keepAliveTimeout: Math.min(keepAlive_ms, patienceMs),
-			connectionsCheckingInterval: checkEvery_ms,
+			maxHeaderSize: mostHeaderBytes,
+			headersTimeout: clientTimeoutMs,
+			requestTimeout: clientTimeoutMs,
+			keepAliveTimeout: Math.min(keepAliveMs, clientTimeoutMs),
+			connectionsCheckingInterval: checkEveryMs,
 			noDelay: true,
 		},
 		(request, response) => {
@@ -177,8 +177,8 @@ export function createHealthServer(options: HealthServerOptions): HealthServer {
 		},
 	);
 	server.maxConnections = mostConnections;
-	// A client that does not take its answer is not waited for either; streams send a beat more often than this.
-	server.timeout = patienceMs;
+	// The same limit for a client that does not read its answer; streams send a beat more often than this.
+	server.timeout = clientTimeoutMs;
 	server.on("clientError", refuseUnparsed);
 	server.on("connect", (_request, socket: Duplex) => {
 		socket.end(rawAnswer("405 Method Not Allowed", "only GET and HEAD", "Allow: GET, HEAD\r\n"));
@@ -190,14 +190,14 @@ export function createHealthServer(options: HealthServerOptions): HealthServer {
 			events.close();
 			const closed = new Promise<void>((resolve) => server.close(() => resolve()));
 			server.closeIdleConnections();
-			const timer = setTimeout(() => server.closeAllConnections(), closeGrace_ms);
+			const timer = setTimeout(() => server.closeAllConnections(), closeGraceMs);
 			await closed;
 			clearTimeout(timer);
 		},
 	};
 }
 
-/** Goes on at once with what is there already: most answers need no turn of the event loop. */
+/** Continues synchronously if the value is there already: most answers need no turn of the event loop. */
 function when<T>(value: T | Promise<T>, use: (value: T) => Promise<void> | void): Promise<void> | void {
 	return value instanceof Promise ? value.then(use) : use(value);
 }
@@ -216,14 +216,14 @@ function rawAnswer(status: string, error: string, headers = ""): string {
 	return `HTTP/1.1 ${status}\r\nContent-Type: ${json}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n${headers}Connection: close\r\n\r\n${body}`;
 }
 
-/** What is no HTTP, too long or too slow gets one line and is gone. */
+/** A request that is not HTTP, too long or too slow gets one line, and its connection is closed. */
 function refuseUnparsed(error: NodeJS.ErrnoException, socket: Duplex): void {
 	if (error.code === "ECONNRESET" || !socket.writable) {
 		socket.destroy();
 		return;
 	}
 	if (error.code === "HPE_HEADER_OVERFLOW")
-		socket.end(rawAnswer("431 Request Header Fields Too Large", `more than ${mostHeader_bytes} bytes of headers`));
+		socket.end(rawAnswer("431 Request Header Fields Too Large", `more than ${mostHeaderBytes} bytes of headers`));
 	else if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") socket.end(rawAnswer("408 Request Timeout", "the request took too long"));
 	else socket.end(rawAnswer("400 Bad Request", "this is no HTTP request"));
 	// A client that does not close either is cut off.

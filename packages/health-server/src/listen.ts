@@ -14,14 +14,14 @@ export function listen(server: Server, port: number, host: string): Promise<void
 	});
 }
 
-/** Whether the port can be had now. @throws the system's error when not */
+/** Checks that the port is free now. @throws the system's error if it is not */
 export async function tryPort(port: number, host: string): Promise<void> {
 	const probe = createServer();
 	await listen(probe, port, host);
 	await new Promise((resolve) => probe.close(resolve));
 }
 
-/** Turns the system's error into one line that says what to do. @throws CommandError 1, always */
+/** Turns the system's error into one line with the remedy. @throws CommandError 1, always */
 export async function failToListen(error: unknown, { healthPort, healthHost }: Config): Promise<never> {
 	const { code, message } = error as NodeJS.ErrnoException;
 	if (code === "EADDRINUSE") {

@@ -102,7 +102,7 @@ describe("metrics", () => {
 		expect(samples.get('robust_sync_service_up{service="sync"}')).toBe(0);
 	});
 
-	test("metrics: whatever is known → all named with their help", async () => {
+	test("metrics: any state → all named with their help", async () => {
 		const { text } = await (await node.serve()).ask("/metrics");
 		const named = Array.from(text.matchAll(/^# HELP (\S+) .+\n# TYPE \1 (gauge|counter)$/gm), ([, name]) => name);
 		expect(named).toEqual(metricNames);
@@ -128,7 +128,7 @@ describe("metrics", () => {
 	});
 });
 
-describe("what is deployed for Prometheus and Grafana", () => {
+describe("deployed files for Prometheus and Grafana", () => {
 	/** Every metric of ours that a text mentions; recorded series have colons and are judged by promtool. */
 	const mentioned = (text: string) => new Set([...text.matchAll(/(?<![:\w])robust_sync_\w+(?![:\w])/g)].map(([name]) => name));
 

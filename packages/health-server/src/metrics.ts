@@ -12,7 +12,7 @@ interface Metric {
 	readonly help: string;
 	readonly type: "gauge" | "counter";
 	readonly labels?: readonly string[];
-	/** What is known; nothing: only the metric's help is there, so that no one takes "unknown" for 0. */
+	/** The known samples. If there are none, only the metric's help is served, so that "unknown" does not look like 0. */
 	samples(snapshot: NodeSnapshot): Sample[];
 }
 
@@ -22,11 +22,11 @@ const one = (value: number | null | undefined): Sample[] => (value === null || v
 const seconds = (time: string | null | undefined): number | null => (time ? Date.parse(time) / 1000 : null);
 const syncState = ({ view }: NodeSnapshot) => (view.sync.kind === "ok" ? view.sync.state : null);
 const heartbeatState = ({ view }: NodeSnapshot) => (view.heartbeat.kind === "ok" ? view.heartbeat.state : null);
-/** Only of a monitor that lives: alerts that a dead one last saw are no alerts. */
+/** Only of a live monitor: the last alerts of a dead one do not count. */
 const monitorState = ({ view, services }: NodeSnapshot) =>
 	view.monitor.kind === "ok" && services.monitor.status === "up" ? view.monitor.state : null;
 
-/** Never started, and this is what it is all for: sync always, heartbeat where there are peers. The others are a choice. */
+/** Services that must run but were never started: sync always, heartbeat if there are peers. The others are optional. */
 function isMissed({ view, peers }: NodeSnapshot, service: string): boolean {
 	if (service === "sync") return view.sync.kind === "missing";
 	return service === "heartbeat" && view.heartbeat.kind === "missing" && peers.length > 0;
@@ -95,7 +95,7 @@ export const metrics: readonly Metric[] = [
 	},
 	{
 		name: "conflicts_unresolved",
-		help: "Paths with a conflict that nobody resolved.",
+		help: "Paths with an unresolved conflict.",
 		type: "gauge",
 		samples: ({ unmerged }) => one(unmerged.count),
 	},
@@ -214,13 +214,13 @@ export const metricNames: readonly string[] = ["build_info", ...metrics.map(({ n
 const loadLibrary = async () => (await import("prom-client")).default;
 let library: ReturnType<typeof loadLibrary> | null = null;
 
-/** What `/metrics` answers. */
+/** The answer of `/metrics`. */
 export interface Exposition {
 	readonly body: string;
 	readonly contentType: string;
 }
 
-/** Makes the exposition from snapshots; written again only when a value changed. */
+/** Makes the exposition from snapshots; renders again only when a value changed. */
 export function metricsRenderer(version: string): (snapshot: NodeSnapshot) => Exposition | Promise<Exposition> {
 	let last: { key: string; exposition: Exposition | Promise<Exposition> } | null = null;
 	return (snapshot) => {
@@ -242,7 +242,7 @@ export function metricsRenderer(version: string): (snapshot: NodeSnapshot) => Ex
 				entry.exposition = exposition;
 			},
 			() => {
-				// A failure is not kept.
+				// A failed load is tried again.
 				last = null;
 			},
 		);
@@ -254,7 +254,7 @@ async function write(known: readonly Sample[][], node: string, version: string):
 	// Loaded at the first scrape: most nodes have no Prometheus.
 	library ??= loadLibrary();
 	const { Counter, Gauge, Registry } = await library;
-	// A registry for each exposition: what is not known now has no sample in it.
+	// A registry for each exposition: an unknown value has no sample in it.
 	const registry: Registry = new Registry();
 	new Gauge({
 		name: `${prefix}build_info`,

@@ -18,15 +18,14 @@ function haveChromium(): boolean {
 		try {
 			execFileSync("sh", ["-c", "apt-get update -q && apt-get install -y -q --no-install-recommends chromium"], { stdio: "ignore" });
 		} catch {
-			// Said below.
+			// Reported below.
 		}
 	}
 	return existsSync(executablePath);
 }
 
 const available = haveChromium();
-if (!available)
-	process.stderr.write("page.slow.test.ts: no /usr/bin/chromium, and it cannot be installed here: the page is not looked at\n");
+if (!available) process.stderr.write("page.slow.test.ts: no /usr/bin/chromium, and it cannot be installed here: the page is not tested\n");
 
 let browser: Browser;
 let node: NodeFixture;
@@ -237,14 +236,14 @@ let node: NodeFixture;
 		});
 	});
 
-	test("page: a change → shown by itself, what was opened stays", async () => {
+	test("page: a change → shown by itself, opened details stay open", async () => {
 		const served = await node.serve(states["conflict saved"]?.());
 		const { page, problems } = await open(served);
 		await page.locator("details.file > summary").first().click();
 		await page.locator("table.versions").waitFor();
 		await page.locator("h1", { hasText: "All is well" }).waitFor();
 		node.peer("chad", { status: "down" });
-		await page.locator("h1", { hasText: "Worth a look" }).waitFor({ timeout: 10_000 });
+		await page.locator("h1", { hasText: "Degraded" }).waitFor({ timeout: 10_000 });
 		expect(await page.title()).toMatch(/^! helios/);
 		node.saved(Date.now(), { "new.json": { ours: "1", theirs: "2" } });
 		await page.locator("details.file > summary", { hasText: "new.json" }).waitFor();
@@ -279,18 +278,18 @@ let node: NodeFixture;
 		);
 	});
 
-	test("page: no events → polls, and says so when nobody answers", async () => {
+	test("page: no events → polls; no answer → out of date", async () => {
 		node.healthy();
 		const served = await node.serve();
 		const context = await browser.newContext();
 		const page = await context.newPage();
 		await page.route("**/events*", (route) => route.abort());
 		await page.goto(served.url);
-		await page.locator("#live", { hasText: "Asking every 2 s" }).waitFor({ timeout: 5_000 });
+		await page.locator("#live", { hasText: "Polling every 2 s" }).waitFor({ timeout: 5_000 });
 		node.peer("chad", { status: "down" });
-		await page.locator("h1", { hasText: "Worth a look" }).waitFor({ timeout: 5_000 });
+		await page.locator("h1", { hasText: "Degraded" }).waitFor({ timeout: 5_000 });
 		await served.http.close();
-		await page.locator("#live", { hasText: "what you see is old" }).waitFor({ timeout: 20_000 });
+		await page.locator("#live", { hasText: "this page is out of date" }).waitFor({ timeout: 20_000 });
 		expect(await page.title()).toMatch(/^\? helios/);
 	});
 
@@ -350,7 +349,7 @@ let node: NodeFixture;
 			return { served: node.serve({ history: gitHistory(directory, "helios") }), commits };
 		}
 
-		test("history: timeline by node, filtered by path and node → what changed, accessible", async () => {
+		test("history: timeline by node, filtered by path and node → its changes, accessible", async () => {
 			const { served: serving, commits } = withHistory();
 			const served = await serving;
 			const { page, problems } = await open(served);

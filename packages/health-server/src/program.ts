@@ -11,11 +11,11 @@ interface Options extends CommonOptions {
 	json?: boolean;
 }
 
-/** The command `health-server`: its flags, and what each does. */
+/** The command `health-server`: its flags and their actions. */
 export function healthServerProgram(): Program {
 	const program = createProgram(
 		"health-server",
-		"Shows how this node stands: a page, JSON and Prometheus metrics over HTTP, for this machine only",
+		"Shows the state of this node: a page, JSON and Prometheus metrics over HTTP, for this machine only",
 	)
 		.option("--port <n>", "port to answer on (default: HEALTH_PORT, else 8080)", notEmpty)
 		.option("--host <address>", "loopback address to answer on (default: HEALTH_HOST, else 127.0.0.1)", notEmpty)
@@ -26,7 +26,7 @@ export function healthServerProgram(): Program {
 		[
 			{
 				flags: "--status",
-				description: "say whether it runs, and change nothing (exit 3: it does not)",
+				description: "show whether it runs, and change nothing (exit 3: not running)",
 				options: ["--json"],
 				run(options) {
 					const status = ownStatus(new WorkspacePaths(locateWorkspace({ flag: options.workspace })), Date.now());

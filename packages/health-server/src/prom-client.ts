@@ -1,2 +1,2 @@
-// What is used of prom-client, as an ES module of our own: in a bundle that is split, `import()` of a CommonJS package has no named exports.
+// Re-exports the parts of prom-client that are used, as an ES module: in a split bundle, `import()` of a CommonJS package has no named exports.
 export { Counter, Gauge, Registry } from "prom-client";

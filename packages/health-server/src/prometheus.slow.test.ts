@@ -13,7 +13,7 @@ function havePrometheus(): boolean {
 		try {
 			execFileSync("sh", ["-c", "apt-get update -q && apt-get install -y -q --no-install-recommends prometheus"], { stdio: "ignore" });
 		} catch {
-			// Said below.
+			// Reported below.
 		}
 	}
 	return existsSync("/usr/bin/prometheus") && existsSync("/usr/bin/promtool");
@@ -44,7 +44,7 @@ function promtool(args: string[], input = ""): { code: number | null; output: st
 		expect([code, code === 0 ? "" : output]).toEqual([0, ""]);
 	});
 
-	test("promtool: check metrics, whatever is known → nothing to say", async () => {
+	test("promtool: check metrics, any state → no complaint", async () => {
 		const served = await node.serve({ peers: "nova=192.0.2.9" });
 		expect(promtool(["check", "metrics"], (await served.ask("/metrics")).text)).toEqual({ code: 0, output: "" });
 		node.healthy();

@@ -7,7 +7,7 @@ import { kernelProcessTable } from "@robust-sync/workspace/process-table";
 import { readState } from "@robust-sync/workspace/read-state";
 import { healthStateSchema } from "@robust-sync/workspace/state-schemas";
 
-/** What `--status` says. */
+/** The result of `--status`. */
 export interface OwnStatus {
 	readonly running: boolean;
 	readonly status: ServiceLiveness["status"];
@@ -17,7 +17,7 @@ export interface OwnStatus {
 	readonly port: number | null;
 	readonly started_at: string | null;
 	readonly updated_at: string | null;
-	/** What would be refused at the next start, where it does not run. */
+	/** The value of the configuration that the next start would refuse, if the server does not run. */
 	readonly configuration_problem?: string;
 }
 

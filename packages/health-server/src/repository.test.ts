@@ -57,7 +57,7 @@ describe("the repository, through git", () => {
 		expect(await reader.fileAt("--help", "b c.txt", 100)).toBeNull();
 	});
 
-	test("repository: a directory that is none → said, and found once it is one", async () => {
+	test("repository: not a repository → reported, and found once it is one", async () => {
 		rmSync(path.join(root, ".git"), { recursive: true });
 		const watch = new UnmergedWatch(gitReader(root, "helios"));
 		await watch.refresh();

@@ -3,20 +3,20 @@ import path from "node:path";
 import { fileStamp } from "@robust-sync/workspace/file-stamp";
 import { openOnce } from "./open-once.ts";
 
-/** What the dashboard asks the repository. Both may be slow: callers bound their wait. */
+/** The queries of the dashboard to the repository. Both may be slow: callers bound their wait. */
 export interface RepositoryReader {
 	/** How many paths are unmerged in the index. @throws GitError */
 	unmergedPaths(): Promise<number>;
-	/** The file `file` of `commit`, or null when it is not there or larger than `maxBytes`. @throws GitError */
+	/** The file `file` of `commit`, or null if it is missing or larger than `maxBytes`. @throws GitError */
 	fileAt(commit: string, file: string, maxBytes: number): Promise<Buffer | null>;
 	/** Changes whenever the index may have: cheap, starts no process. */
 	indexStamp(): string;
 }
 
-/** git is killed after so long; nobody waits that long for its answer. */
+/** git is killed after this time; no request waits that long. */
 const gitTimeoutMs = 10_000;
 
-/** The repository in `root`, opened at the first question and again when it went away. */
+/** The repository in `root`, opened at the first query, and again if it disappeared. */
 export function gitReader(root: string, node: string): RepositoryReader {
 	const repository = openOnce(root, node);
 	return {
@@ -57,29 +57,29 @@ function gitDirectory(root: string): string {
 	return target ? path.resolve(root, target) : dotGit;
 }
 
-/** The number of unmerged paths as far as known. */
+/** The last known number of unmerged paths. */
 export interface Unmerged {
 	/** null: never known */
 	readonly count: number | null;
 	/** When it was known, milliseconds since the epoch; null: never. */
 	readonly at: number | null;
-	/** Why it is not known again; null: it is. */
+	/** Why it could not be refreshed; null: it is up to date. */
 	readonly problem: string | null;
 }
 
-/** Asked again after so long even when the index looks the same. */
+/** Refreshed after this time even if the index looks the same. */
 const recheckMs = 60_000;
-/** No request waits longer for git. */
+/** The longest that a request waits for git. */
 export const gitWaitMs = 1_000;
 
-/** Keeps the number of unmerged paths, asks git only when the index moved, and lets nobody wait long. */
+/** Caches the number of unmerged paths: runs git only when the index changed, and bounds the wait of each request. */
 export class UnmergedWatch {
 	readonly #reader: RepositoryReader;
 	readonly #now: () => number;
 	#value: Unmerged = { count: null, at: null, problem: "not asked yet" };
 	#stamp: string | null = null;
 	#askedAt = Number.NEGATIVE_INFINITY;
-	/** The question that is under way; `waiting` is null once it took too long to be waited for. */
+	/** The running query; `waiting` is null once it exceeded the limit. */
 	#asking: { waiting: Promise<void> | null } | null = null;
 
 	constructor(reader: RepositoryReader, now: () => number = Date.now) {
@@ -92,7 +92,7 @@ export class UnmergedWatch {
 		return this.#value;
 	}
 
-	/** Nothing to do when the index did not move; else a promise that resolves when git answered, after 1 s at the latest. */
+	/** null if the index did not change; else a promise that resolves when git answered, after 1 s at the latest. */
 	refresh(): Promise<void> | null {
 		const now = this.#now();
 		const stamp = this.#reader.indexStamp();
@@ -100,26 +100,26 @@ export class UnmergedWatch {
 			if (stamp === this.#stamp && Math.abs(now - this.#askedAt) < recheckMs) return null;
 			this.#stamp = stamp;
 			this.#askedAt = now;
-			this.#asking = this.#askWithPatience();
+			this.#asking = this.#askWithinLimit();
 		}
 		return this.#asking.waiting;
 	}
 
-	#askWithPatience(): { waiting: Promise<void> | null } {
+	#askWithinLimit(): { waiting: Promise<void> | null } {
 		const asking: { waiting: Promise<void> | null } = { waiting: null };
 		const answered = this.#ask().finally(() => {
 			clearTimeout(timer);
 			this.#asking = null;
 		});
 		let timer: NodeJS.Timeout | undefined;
-		const patience = new Promise<void>((resolve) => {
+		const limit = new Promise<void>((resolve) => {
 			timer = setTimeout(() => {
-				// Whoever comes while git still thinks is not kept waiting as well.
+				// Requests that arrive while git is still running do not wait as well.
 				asking.waiting = null;
 				resolve();
 			}, gitWaitMs);
 		});
-		asking.waiting = Promise.race([answered, patience]);
+		asking.waiting = Promise.race([answered, limit]);
 		return asking;
 	}
 

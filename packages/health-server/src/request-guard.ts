@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { isLoopback } from "@robust-sync/workspace";
 
-/** Why a request is not answered. */
+/** Why a request is refused. */
 export interface Refusal {
 	readonly code: 400 | 403 | 405;
 	readonly error: string;
@@ -28,7 +28,7 @@ function isAllowedHost(host: string): boolean {
 	return allowed;
 }
 
-/** @param raw names and values in turn */
+/** @param raw names and values, alternating */
 function countHosts(raw: readonly string[]): number {
 	let hosts = 0;
 	for (let at = 0; at < raw.length; at += 2) if (raw[at]?.length === 4 && raw[at]?.toLowerCase() === "host") hosts++;
@@ -41,7 +41,7 @@ function countHosts(raw: readonly string[]): number {
  */
 export function refusalOf(request: IncomingMessage): Refusal | null {
 	const host = request.headers.host;
-	// RFC 9112, 3.2; node itself goes by the first of several.
+	// RFC 9112, 3.2; node itself uses the first of several.
 	if (countHosts(request.rawHeaders) > 1) return { code: 400, error: "more than one Host header" };
 	if (host === undefined ? request.httpVersionMinor > 0 : !isAllowedHost(host)) {
 		return { code: 403, error: "this host name is not answered: use localhost or a loopback address" };
@@ -51,7 +51,7 @@ export function refusalOf(request: IncomingMessage): Refusal | null {
 }
 
 /**
- * The path of a request target without its query, or null when it is no plain path. An absolute target
+ * The path of a request target without its query, or null if it is not a plain path. An absolute target
  * (`GET http://host/health`) must name a loopback host too.
  */
 export function pathOf(target: string): { path: string; query: string } | null {

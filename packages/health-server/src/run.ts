@@ -14,15 +14,15 @@ import { failToListen, tryPort } from "./listen.ts";
 export interface RunOptions {
 	/** The workspace, located. */
 	workspace: string;
-	/** Values of flags by the variable they stand for (HEALTH_PORT, HEALTH_HOST). */
+	/** Values of flags by the variable that they set (HEALTH_PORT, HEALTH_HOST). */
 	flags: Readonly<Record<string, string | undefined>>;
 	verbose: boolean;
-	/** Told the address once it answers. */
+	/** Called with the address once the server answers. */
 	onListening: (line: string) => void;
 }
 
 /**
- * Serves until it is asked to stop; is its own supervisor where there is no service manager.
+ * Serves until a stop is requested; is its own supervisor where there is no service manager.
  * @returns the exit code
  * @throws ConfigError (2), LockedError (4), CommandError 1 when the port is taken
  */
@@ -38,7 +38,7 @@ export async function runHealthServer(options: RunOptions): Promise<number> {
 		warnAtStart(exposedSecrets(paths.envFile, shellPath(paths.envFile)), logger);
 		return await (await import("./serve.ts")).serve(options, paths, config, logger);
 	}
-	// What no restart can repair is said here, at once, and not by one worker after the other.
+	// A problem that no restart can repair is reported once, here, and not by one worker after the other.
 	const lock = paths.instanceLock("health-server");
 	const holder = readLockHolder(lock);
 	if (holder && (await isHolderAlive(lock, holder))) throw new LockedError(lock, holder);

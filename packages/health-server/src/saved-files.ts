@@ -2,16 +2,16 @@ import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync, real
 import path from "node:path";
 import { parseCompactTimestamp, type WorkspacePaths } from "@robust-sync/workspace";
 
-/** A saved file, read. */
+/** The content of a saved file. */
 export interface SavedFile {
 	readonly content: Buffer;
-	/** Its whole size; `content` is shorter when that is more than was asked for. */
+	/** Its whole size; `content` is shorter if that exceeds the requested size. */
 	readonly size: number;
 }
 
 /**
  * Reads `name` (with `/`, such as `files/notes.md.ours`) of the saved directory `saved`. Only regular files that really
- * lie below `sync/conflicts/` are read: every other name, a symbolic link anywhere on the way, a device, is null.
+ * lie below `sync/conflicts/` are read: any other name, a symbolic link in the path, a device, gives null.
  */
 export function readSavedFile(paths: WorkspacePaths, saved: string, name: string, maxBytes: number): SavedFile | null {
 	const segments = name.split("/");
@@ -28,7 +28,7 @@ export function readSavedFile(paths: WorkspacePaths, saved: string, name: string
 	}
 	try {
 		const stats = fstatSync(fd);
-		// The kernel's own word for what was opened (proc(5)): a link on the way, even one put there this instant, shows here.
+		// The kernel's path of the opened file (proc(5)) reveals a symbolic link, even one that was made just now.
 		if (!stats.isFile() || readlinkSync(`/proc/self/fd/${fd}`) !== expected) return null;
 		const content = Buffer.alloc(Math.min(stats.size, maxBytes));
 		let length = 0;

@@ -2,14 +2,14 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { parseCompactTimestamp, type SavedDirectory, sideText, type WorkspacePaths } from "@robust-sync/workspace";
 import { beforeOf, send, sendHtml, sendJson, sendPage } from "./answer.ts";
 import { savedDocument } from "./documents.ts";
-import { diffView, largestShown_bytes, type Version, versionOf } from "./page/diff-view.tsx";
+import { diffView, largestShownBytes, type Version, versionOf } from "./page/diff-view.tsx";
 import { plainPage } from "./page/page.tsx";
 import { type SavedEntry, type Side, savedName, savedVersions } from "./page/saved.tsx";
 import { gitWaitMs, type RepositoryReader } from "./repository.ts";
 import { readSavedFile } from "./saved-files.ts";
 import type { SnapshotReader } from "./snapshot.ts";
 
-export const largestSaved_bytes = 64 * 1024 * 1024;
+export const largestSavedBytes = 64 * 1024 * 1024;
 
 export interface SavedRoutesOptions {
 	readonly paths: WorkspacePaths;
@@ -20,7 +20,7 @@ export interface SavedRoutesOptions {
 /** Whether a client asks for a page, as browsers do and programs do not (RFC 9110, section 12.5.1). */
 const wantsPage = (request: IncomingMessage) => request.headers.accept?.includes("text/html") ?? false;
 
-/** What lost in merges: `/saved`, `/saved/<directory>/<file>` and `/diff/<directory>/<n>`. Who may ask is checked before. */
+/** The saved versions: `/saved`, `/saved/<directory>/<file>` and `/diff/<directory>/<n>`. The caller checks the access. */
 export class SavedRoutes {
 	readonly #options: SavedRoutesOptions;
 
@@ -44,14 +44,14 @@ export class SavedRoutes {
 		sendJson(request, response, 200, { saved: list.map(savedDocument) }, Object.entries(vary).flat());
 	}
 
-	/** One saved version, as it is. @returns whether `path` names one, and was answered */
+	/** Sends one saved version unchanged. @returns whether `path` names one, and was answered */
 	file(request: IncomingMessage, response: ServerResponse, path: string): boolean {
 		const [, saved, encoded] = /^\/saved\/([^/]+)\/(.+)$/.exec(path) ?? [];
 		if (!saved || !encoded) return false;
 		const segments = encoded.split("/").map(decodeSegment);
 		if (segments.some((segment) => segment === null)) return false;
-		const file = readSavedFile(this.#options.paths, saved, segments.join("/"), largestSaved_bytes);
-		if (!file || file.size > largestSaved_bytes) return false;
+		const file = readSavedFile(this.#options.paths, saved, segments.join("/"), largestSavedBytes);
+		if (!file || file.size > largestSavedBytes) return false;
 		const isText = versionOf(file.content).kind !== "binary";
 		send(request, response, 200, isText ? "text/plain; charset=utf-8" : "application/octet-stream", file.content);
 		return true;
@@ -77,14 +77,14 @@ export class SavedRoutes {
 	#directory(name: string): SavedDirectory | null {
 		const at = parseCompactTimestamp(name);
 		if (at === null) return null;
-		// The list is read newest first: what comes before the next millisecond begins with this one.
+		// The list is newest first: the resolutions before the next millisecond begin with this one.
 		const next = new Date(at + 1).toISOString().replaceAll(/[-:]/g, "");
 		return this.#options.snapshots.savedBefore(next, 1).find((saved) => saved.name === name) ?? null;
 	}
 
 	#version(saved: string, file: SavedEntry, side: Side): Version {
 		const name = savedName(file, side);
-		const read = name === null ? null : readSavedFile(this.#options.paths, saved, name, largestShown_bytes);
+		const read = name === null ? null : readSavedFile(this.#options.paths, saved, name, largestShownBytes);
 		return read ? versionOf(read.content, read.size) : versionOf(null);
 	}
 
@@ -94,7 +94,7 @@ export class SavedRoutes {
 		const timeout = new Promise<null>((resolve) => {
 			timer = setTimeout(resolve, gitWaitMs, null);
 		});
-		const read = this.#options.repository.fileAt(commit, file, largestShown_bytes).catch(() => null);
+		const read = this.#options.repository.fileAt(commit, file, largestShownBytes).catch(() => null);
 		return versionOf(await Promise.race([read, timeout]).finally(() => clearTimeout(timer)));
 	}
 }

@@ -17,19 +17,19 @@ import { gitReader } from "./repository.ts";
 import type { RunOptions } from "./run.ts";
 import { SnapshotReader } from "./snapshot.ts";
 
-/** Others take a service for dead that has not written its file for 90 s; the contract asks for 30 s. */
-const stateEvery_ms = 15_000;
-const stopGrace_ms = 5_000;
-const errorEvery_ms = 10_000;
+/** Readers take a service for dead if its file is older than 90 s; the contract requires 30 s. */
+const stateEveryMs = 15_000;
+const stopGraceMs = 5_000;
+const errorEveryMs = 10_000;
 
-/** Serves until it is asked to stop. @returns the exit code @throws LockedError (4), CommandError 1 when the port is taken */
+/** Serves until a stop is requested. @returns the exit code @throws LockedError (4), CommandError 1 when the port is taken */
 export async function serve(options: RunOptions, paths: WorkspacePaths, initial: Config, logger: Logger): Promise<number> {
 	let config = initial;
 	let lock: Lock | null = null;
 	let http: HealthServer | null = null;
 	let timer: NodeJS.Timeout | null = null;
 	let canWrite = true;
-	let lastSaid = Number.NEGATIVE_INFINITY;
+	let lastErrorAt = Number.NEGATIVE_INFINITY;
 	let port = config.healthPort;
 	const startedAt = timestamp(Date.now());
 	const pidStartedAt = processStartedAt(process.pid) ?? startedAt;
@@ -50,7 +50,7 @@ export async function serve(options: RunOptions, paths: WorkspacePaths, initial:
 			await writeState(paths.healthState, state);
 			canWrite = true;
 		} catch (error) {
-			// Answering goes on; said once, not every 15 s.
+			// Answering continues; logged once, not every 15 s.
 			if (canWrite) logger.warn("cannot write its state file", { file: paths.healthState, error });
 			canWrite = false;
 		}
@@ -59,9 +59,9 @@ export async function serve(options: RunOptions, paths: WorkspacePaths, initial:
 	return await runService({
 		name: "health-server",
 		logger,
-		graceMs: stopGrace_ms,
+		graceMs: stopGraceMs,
 		memoryLimitBytes: () => config.memoryLimitMb * 1024 * 1024,
-		// It only answers requests: as long as the event loop turns, it makes progress.
+		// The service only answers requests: it makes progress as long as the event loop turns.
 		progress: () => performance.now(),
 		async start(control) {
 			lock = await acquireLock(paths.instanceLock("health-server"), {
@@ -81,16 +81,16 @@ export async function serve(options: RunOptions, paths: WorkspacePaths, initial:
 				version,
 				snapshots: new SnapshotReader({ paths, repository, config: () => config }),
 				onError: (error) => {
-					// A fault that meets every request must not fill the log as fast as requests come.
-					if (performance.now() - lastSaid < errorEvery_ms) return;
-					lastSaid = performance.now();
+					// A fault of every request must not fill the log at the rate of requests.
+					if (performance.now() - lastErrorAt < errorEveryMs) return;
+					lastErrorAt = performance.now();
 					logger.error("a request failed", { error });
 				},
 			});
 			await listen(http.server, config.healthPort, config.healthHost).catch((error: unknown) => failToListen(error, config));
 			port = (http.server.address() as AddressInfo).port;
 			await writeOwnState();
-			timer = setInterval(() => void writeOwnState(), stateEvery_ms);
+			timer = setInterval(() => void writeOwnState(), stateEveryMs);
 			const address = `http://${config.healthHost === "::1" ? "[::1]" : config.healthHost}:${port}/`;
 			options.onListening(`health-server: ${config.nodeName} at ${address}`);
 			control.status(`answering at ${address}`);

@@ -8,7 +8,7 @@ function drawn(rows: Row[]): string[] {
 }
 
 describe("versions side by side", () => {
-	test("side by side: what a side lost → beside what took its place", () => {
+	test("side by side: a side's lost line → beside its replacement", () => {
 		const rows = sideBySide({
 			ours: ["{", "busy", "old", "}"],
 			result: ["{", "busy", "new", "owner", "}"],

@@ -7,26 +7,26 @@ export interface Cell {
 	readonly text: string;
 }
 
-/** Lines that stand beside each other; null where a version has nothing there. */
+/** A row of lines side by side; null: a version has no line there. */
 export interface Row {
 	readonly ours: Cell | null;
 	readonly theirs: Cell | null;
 	readonly result: Cell | null;
-	/** Every version that is shown has this line, the same. */
+	/** Every shown version has this line, unchanged. */
 	readonly same: boolean;
 }
 
-/** The three versions as lines; null: there is none (a side that did not have the file, a result that is not known). */
+/** The three versions as lines; null: missing (a side that did not have the file, an unknown result). */
 export interface Versions {
 	readonly ours: readonly string[] | null;
 	readonly theirs: readonly string[] | null;
 	readonly result: readonly string[] | null;
 }
 
-/** Two versions that differ nearly everywhere take quadratic time: then they are shown without pairing lines. */
+/** Two versions that differ nearly everywhere take quadratic time: beyond this they are shown without pairing lines. */
 const diffTimeoutMs = 100;
 
-/** For each line of `from`, the index of its equal in `to`, or -1. Rising, as in a longest common subsequence (Myers 1986). */
+/** For each line of `from`, the index of its equal in `to`, or -1. Ascending, as in a longest common subsequence (Myers 1986). */
 function matches(from: readonly string[], to: readonly string[]): Int32Array {
 	const matched = new Int32Array(from.length).fill(-1);
 	let [i, j] = [0, 0];
@@ -40,7 +40,7 @@ function matches(from: readonly string[], to: readonly string[]): Int32Array {
 
 /**
  * Puts versions beside each other, line by line. Lines are paired with those of the result (without a result, theirs with
- * ours); what is between two pairs stands in one block.
+ * ours); the lines between two pairs form one block.
  */
 export function sideBySide({ ours, theirs, result }: Versions): Row[] {
 	if (result === null) {
@@ -103,8 +103,8 @@ function alignTo(first: readonly string[], anchor: readonly string[], second: re
 }
 
 /**
- * Lines that only one version has stand in rows of their own at first. Where rows with a gap in that version follow, they
- * move there: what was replaced stands beside what replaced it.
+ * Lines that only one version has are in rows of their own at first. Where rows with a gap in that version follow, they
+ * move there: replaced lines are beside their replacement.
  */
 function pullUp(rows: readonly Aligned[], column: "first" | "second"): Aligned[] {
 	const pulled: Aligned[] = [];

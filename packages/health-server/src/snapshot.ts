@@ -36,16 +36,16 @@ import {
 import { type RepositoryReader, type Unmerged, UnmergedWatch } from "./repository.ts";
 import { StateCache } from "./state-cache.ts";
 
-/** One peer as seen from here: what its file says, and what can be said now that time has passed. */
+/** One peer as this node sees it: the content of its file, and the conclusions from its age. */
 export interface PeerView {
 	readonly name: string;
-	/** Derived, not what the file says: the heartbeat that wrote it may be dead. */
+	/** Derived, not the status in the file: the heartbeat that wrote it may be dead. */
 	readonly status: PeerStatus;
-	/** null: configured, and never heard of. */
+	/** null: configured, and never heard. */
 	readonly state: PeerState | null;
 }
 
-/** Everything that an answer is made of, at one moment. */
+/** All input of an answer, at one time. */
 export interface NodeSnapshot {
 	readonly now: number;
 	readonly node: string;
@@ -54,24 +54,24 @@ export interface NodeSnapshot {
 	readonly health: { readonly status: HealthStatus; readonly reasons: readonly HealthReason[] };
 	readonly view: NodeView;
 	readonly services: Record<ServiceName, ServiceLiveness>;
-	/** What a service that is started now would refuse in the configuration; null: nothing, or all services run. */
+	/** The value of the configuration that a service would refuse at its start; null: none, or all services run. */
 	readonly configurationProblem: string | null;
 	readonly peers: readonly PeerView[];
 	readonly outbox: { readonly count: number; readonly oldest: readonly PendingMessage[] };
 	readonly unmerged: Unmerged;
-	/** Work that takes long and goes on now; null: none. */
+	/** The long operation that is running; null: none. */
 	readonly progress: ProgressState | null;
 	readonly saved: { readonly count: number; readonly newest: readonly SavedDirectory[] };
 	readonly history: readonly CycleSlot[];
 	readonly intervals: { readonly syncSeconds: number; readonly peerTimeoutSeconds: number };
 }
 
-/** The part of the configuration that is shown or judged by; may change on SIGHUP. */
+/** The part of the configuration that is shown or used for judgement; may change on SIGHUP. */
 export type ShownConfig = Pick<Config, "nodeName" | "peers" | "syncIntervalSeconds" | "peerTimeoutSeconds">;
 
 export interface SnapshotOptions {
 	paths: WorkspacePaths;
-	/** Asked for each snapshot, so that a reload takes effect. */
+	/** Called for each snapshot, so that a reload takes effect. */
 	config: () => ShownConfig;
 	repository: RepositoryReader;
 	/** Milliseconds since the epoch. */
@@ -79,18 +79,18 @@ export interface SnapshotOptions {
 	table?: ProcessTable;
 }
 
-/** This many saved resolutions and waiting messages are listed in `/status` and on the page; the rest is only counted. */
+/** How many saved resolutions and waiting messages `/status` and the page list; the rest is only counted. */
 export const listedSaved = 50;
 const listedMessages = 20;
 // Files inside these directories change without the directory's own time changing.
 const insideChangesMs = 10_000;
 
-// Looking at a dozen files costs as much as a few answers: under load it is done 200 times a second and not for each.
-const busyWindow_ms = 100;
+// Checking a dozen files costs as much as a few answers: under load this is done 200 times a second and not for each.
+const busyWindowMs = 100;
 const busyReads = 200;
-const sharedWhenBusy_ms = 5;
+const sharedWhenBusyMs = 5;
 
-/** Gathers snapshots. Reads a file only when it changed, and everything at most once in a turn of the event loop. */
+/** Makes snapshots. Reads a file only when it changed, and everything at most once in a turn of the event loop. */
 export class SnapshotReader {
 	readonly #options: SnapshotOptions;
 	readonly #now: () => number;
@@ -127,8 +127,8 @@ export class SnapshotReader {
 	}
 
 	/**
-	 * A snapshot that is not older than this turn of the event loop (under thousands of requests a second, than 5 ms); only
-	 * when the index moved does it wait for git, 1 s at most.
+	 * A snapshot that is no older than this turn of the event loop (under thousands of requests a second, than 5 ms). Waits for git only
+	 * when the index changed, 1 s at most.
 	 */
 	read(): NodeSnapshot | Promise<NodeSnapshot> {
 		this.#reads++;
@@ -155,21 +155,21 @@ export class SnapshotReader {
 	}
 
 	#take(): NodeSnapshot {
-		// Whoever waited for git together takes one snapshot together.
+		// Requests that waited for git together share one snapshot.
 		if (this.#current) return this.#current;
 		const forget = () => {
 			this.#current = null;
 		};
-		if (this.#isBusy()) setTimeout(forget, sharedWhenBusy_ms);
+		if (this.#isBusy()) setTimeout(forget, sharedWhenBusyMs);
 		else setImmediate(forget);
 		this.#current = this.#gather();
 		return this.#current;
 	}
 
-	/** Whether snapshots are asked for thousands of times a second. */
+	/** Whether snapshots are requested thousands of times a second. */
 	#isBusy(): boolean {
 		const now = performance.now();
-		if (now - this.#countedSince >= busyWindow_ms) {
+		if (now - this.#countedSince >= busyWindowMs) {
 			this.#wasBusy = this.#reads > busyReads;
 			this.#reads = 0;
 			this.#countedSince = now;
@@ -236,7 +236,7 @@ export class SnapshotReader {
 			});
 			return names;
 		});
-		// A file that stayed behind when its peer was taken out of the configuration says nothing about today.
+		// The file of a peer that is no longer configured says nothing about the present.
 		const configured = config.peers.map((peer) => peer.name);
 		const talkedTo = view.heartbeat.kind === "ok" ? view.heartbeat.state.peers.filter(isNodeName) : [];
 		const leftBehind = (name: string) => talkedTo.length > 0 && !talkedTo.includes(name);
@@ -274,8 +274,8 @@ function peersWithState(paths: WorkspacePaths): string[] {
 }
 
 /**
- * Hundreds of requests a second must not ask the kernel hundreds of times whether the same four processes live. The boot
- * time moves only when the clock is set; a death is seen a tenth of a second later at most.
+ * Hundreds of requests a second must not check hundreds of times with the kernel whether the same four processes live. The boot
+ * time moves only when the clock is set; a death is noticed a tenth of a second later at most.
  */
 function withMemory(table: ProcessTable): ProcessTable {
 	const bootTimeMs = rememberFor(1_000, () => table.bootTimeMs());
@@ -288,7 +288,7 @@ function withMemory(table: ProcessTable): ProcessTable {
 		startTicks(pid) {
 			let known = ticks.get(pid);
 			if (!known) {
-				// Restarted services bring new pids; old ones are forgotten all at once.
+				// Restarted services have new pids; old ones are dropped all at once.
 				if (ticks.size > 16) ticks.clear();
 				known = rememberFor(100, () => table.startTicks(pid));
 				ticks.set(pid, known);

@@ -1,6 +1,6 @@
 import { fileStamp } from "@robust-sync/workspace/file-stamp";
 
-/** What tells that a file or directory is another than before. Files are replaced by rename, so the inode counts too. */
+/** The identity of a file or directory at one time. Files are replaced by rename, so the inode counts too. */
 type Stamp = string;
 
 function stampOf(file: string): Stamp {
@@ -17,11 +17,11 @@ interface Entry {
 	readonly value: unknown;
 }
 
-/** Keeps what was read from a path until the path's time, size or inode changes. */
+/** Caches values read from a path until the path's time, size or inode changes. */
 export class StateCache {
 	readonly #entries = new Map<string, Entry>();
 	readonly #now: () => number;
-	/** How many times something was really read; for tests and for `--verbose`. */
+	/** How many times a value was really read; for tests and for `--verbose`. */
 	reads = 0;
 
 	/** @param now a clock in milliseconds, only compared with itself */
@@ -30,8 +30,8 @@ export class StateCache {
 	}
 
 	/**
-	 * What `read` returned for `path`, read again only when the path changed since or the value is older than `maxAgeMs`
-	 * (for directories whose own time does not tell of changes inside the files below).
+	 * The result of `read` for `path`, read again only when the path changed since or the value is older than `maxAgeMs`
+	 * (for directories whose own time does not change with the files below).
 	 */
 	get<T>(path: string, read: () => T, maxAgeMs = Number.POSITIVE_INFINITY): T {
 		// Before reading: a change during the reading then shows as a change next time.
@@ -45,7 +45,7 @@ export class StateCache {
 		return value;
 	}
 
-	/** Forgets every path that `isWanted` does not want any more, so that names which come and go leave nothing behind. */
+	/** Drops every path for which `isWanted` is false, so that names that come and go leave nothing behind. */
 	prune(isWanted: (path: string) => boolean): void {
 		for (const path of this.#entries.keys()) if (!isWanted(path)) this.#entries.delete(path);
 	}

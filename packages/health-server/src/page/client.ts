@@ -2,7 +2,7 @@
 /// <reference lib="dom.iterable" />
 import type { VNode } from "./vnode.ts";
 
-/** What `/view` and `/events` send. */
+/** The message of `/view` and `/events`. */
 export interface ViewMessage {
 	/** The server's clock, milliseconds since the epoch. */
 	readonly now: number;
@@ -13,8 +13,8 @@ export interface ViewMessage {
 }
 
 /**
- * What runs in the page. It is sent as this function's own source, so it must not use anything from outside itself.
- * Text that comes from the server only ever becomes a text node or an attribute.
+ * The script of the page. It is sent as this function's own source, so it must not use anything from outside itself.
+ * Text from the server only ever becomes a text node or an attribute.
  */
 export function client(): void {
 	const svg = "http://www.w3.org/2000/svg";
@@ -62,7 +62,7 @@ export function client(): void {
 			if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 		}
 		for (const name of element.getAttributeNames()) {
-			// What the reader opened stays open.
+			// Details that the reader opened stay open.
 			if (!(name in attributes) && name !== "open" && name !== "title") element.removeAttribute(name);
 		}
 		if (element.tagName === "TIME" || "data-keep" in attributes) return;
@@ -113,12 +113,12 @@ export function client(): void {
 		tick(main);
 	}
 
-	function say(kind: string, text: string): void {
+	function showConnection(kind: string, text: string): void {
 		live.dataset.kind = kind;
 		if (live.textContent !== text) live.textContent = text;
 	}
 
-	// Events when there are any, else a question every two seconds; both start again by themselves.
+	// Events if possible, else a poll every two seconds; both start again by themselves.
 	let polling: number | undefined;
 	let etag = "";
 	async function poll(): Promise<void> {
@@ -130,7 +130,7 @@ export function client(): void {
 				show(await response.json());
 			}
 		} catch {
-			// Said below when it lasts.
+			// A failure that lasts is shown below.
 		}
 		// Events may have come back meanwhile.
 		if (polling !== undefined) polling = window.setTimeout(poll, pollEveryMs);
@@ -165,9 +165,9 @@ export function client(): void {
 		tick(main);
 		const silentMs = performance.now() - lastHeard;
 		if (silentMs > silentAfterMs) {
-			say("lost", "No answer from the health server: what you see is old");
+			showConnection("lost", "No answer from the health server: this page is out of date");
 			setTitle(`? ${document.title.replace(/^\S+ /, "")}`);
-		} else say(polling === undefined ? "live" : "polling", polling === undefined ? "Live" : "Asking every 2 s");
+		} else showConnection(polling === undefined ? "live" : "polling", polling === undefined ? "Live" : "Polling every 2 s");
 	}, 1_000);
 
 	main.addEventListener("click", (event) => {
@@ -209,6 +209,6 @@ export function client(): void {
 
 	document.documentElement.classList.add("script");
 	tick(main);
-	say("live", "Live");
+	showConnection("live", "Live");
 	listen();
 }

@@ -48,14 +48,14 @@ export function services({ services: liveness, node, configurationProblem }: Nod
 const alertOrder = { firing: 0, pending: 1, resolved: 2 } as const;
 const shownAlerts = 50;
 
-/** What fires, what is about to, what did. */
+/** Firing, pending and resolved alerts. */
 export function alerts({ view, services: liveness, node }: NodeSnapshot): VNode {
 	const monitor = view.monitor.kind === "ok" ? view.monitor.state : null;
 	const list = [...(monitor?.alerts ?? [])]
 		.sort((a, b) => alertOrder[a.state] - alertOrder[b.state] || (a.since < b.since ? 1 : -1))
 		.slice(0, shownAlerts);
 	const failing = monitor?.checks.filter((check) => check.status !== "ok") ?? [];
-	// That alerts are sent to no one is worth a line although it is a choice.
+	// A missing channel is shown although it is a choice.
 	const delivery = monitor?.checks.find((check) => check.name === "alerts");
 	const dead = liveness.monitor.status !== "up";
 	return (
@@ -65,7 +65,7 @@ export function alerts({ view, services: liveness, node }: NodeSnapshot): VNode 
 				empty(
 					`The monitor does not run (${liveness.monitor.reason}): no alerts are sent. Start it with `,
 					<code>{`systemctl start ${node}-monitor`}</code>,
-					monitor && list.length > 0 ? [". What it knew ", time(monitor.updated_at), ":"] : ".",
+					monitor && list.length > 0 ? [". Its last state, ", time(monitor.updated_at), ":"] : ".",
 				)}
 			{monitor && monitor.undelivered.length > 0 && (
 				<p>

@@ -11,7 +11,7 @@ const bars = 288;
 const ground = 44;
 const height = 56;
 
-/** 100 ms and 100 s both have to be seen: the height goes with the logarithm. */
+/** 100 ms and 100 s both have to be visible: the height is logarithmic. */
 function barHeight(ms: number, longest: number): number {
 	return Math.round(10 * (3 + ((ground - 4) * Math.log1p(ms)) / Math.log1p(Math.max(longest, 1)))) / 10;
 }
@@ -27,10 +27,10 @@ function strip(history: readonly CycleSlot[], now: number, summary: string): VNo
 			{joined.map((bar) => {
 				const x = (bar.at - start) / barMs;
 				const tall = barHeight(bar.longest_ms, longest);
-				const says = `${new Date(bar.at).toISOString().slice(11, 16)} UTC: ${count(bar.cycles, "cycle")}, longest ${exactDuration(bar.longest_ms)}, ${bar.failures} failed`;
+				const label = `${new Date(bar.at).toISOString().slice(11, 16)} UTC: ${count(bar.cycles, "cycle")}, longest ${exactDuration(bar.longest_ms)}, ${bar.failures} failed`;
 				return (
 					<g>
-						<title>{says}</title>
+						<title>{label}</title>
 						<rect class={bar.failures > 0 ? "bar failed" : "bar"} x={x} y={ground - tall} width={0.8} height={tall} />
 						{bar.failures > 0 && <rect class="bar failed" x={x} y={ground + 2} width={0.8} height={height - ground - 2} />}
 					</g>
@@ -40,7 +40,7 @@ function strip(history: readonly CycleSlot[], now: number, summary: string): VNo
 	);
 }
 
-/** The last 24 hours of cycles: how long they took and which failed. */
+/** The cycles of the last 24 hours: their duration and failures. */
 export function cycles({ history, now, node, view }: NodeSnapshot): VNode {
 	const total = history.reduce((sum, slot) => sum + slot.cycles, 0);
 	const failures = history.reduce((sum, slot) => sum + slot.failures, 0);

@@ -9,19 +9,19 @@ export type Version =
 	| { readonly kind: "text"; readonly text: string }
 	| { readonly kind: "binary"; readonly bytes: number }
 	| { readonly kind: "too-large"; readonly bytes: number }
-	/** There is none: this side did not have the file, or it cannot be found any more. */
+	/** Missing: this side did not have the file, or it cannot be found any more. */
 	| { readonly kind: "none" };
 
-/** Larger files are for an editor. */
-export const largestShown_bytes = 512 * 1024;
+/** The size limit of shown files; larger ones are for an editor. */
+export const largestShownBytes = 512 * 1024;
 const shownRows = 3_000;
-/** Lines that are the same in all versions are folded away beyond this many around each difference. */
+/** Lines that are the same in all versions are folded beyond this many around each difference. */
 const context = 3;
 
-/** Tells text from what is none: a NUL, or bytes that are no UTF-8. */
+/** Whether the content is not text: a NUL, or bytes that are not UTF-8. */
 export function versionOf(content: Buffer | null, bytes: number = content?.length ?? 0): Version {
 	if (content === null) return { kind: "none" };
-	if (bytes > largestShown_bytes) return { kind: "too-large", bytes };
+	if (bytes > largestShownBytes) return { kind: "too-large", bytes };
 	try {
 		const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(content);
 		return text.includes("\0") ? { kind: "binary", bytes } : { kind: "text", text };
@@ -39,7 +39,7 @@ function linesOf(text: string | null): string[] | null {
 	return lines;
 }
 
-/** How a line of a side stands to the result: it is in it, or was lost; or how a line of the result came about. */
+/** The relation of a line to the result: kept or lost; or the origin of a line of the result. */
 function kindOf(name: "ours" | "result" | "theirs", row: Row, hasResult: boolean): string {
 	const cell = row[name];
 	if (row.same) return "";
@@ -89,10 +89,10 @@ function said(name: string, version: Version): string | null {
 
 const noVersion: Version = { kind: "none" };
 
-/** What the sides are called: with the name of the node. */
+/** Headings of the sides, with the name of the node. */
 export type SideNames = Readonly<Partial<Record<"ours" | "theirs", string>>>;
 
-/** Ours, result and theirs beside each other; the result is left out when it is not known. @param merged null: there is none, these are two versions */
+/** Ours, result and theirs beside each other; an unknown result is left out. @param merged null: there is none, these are two versions */
 export function diffView(file: string, ours: Version, theirs: Version, merged: Version | null, names: SideNames = {}): VNode {
 	const result = merged ?? noVersion;
 	const titles = { ours: "ours", theirs: "theirs", ...names, result: "result" };

@@ -5,8 +5,8 @@ import { type Child, h, type VNode } from "./vnode.ts";
 
 const verdicts = {
 	ok: { mark: "✓", words: "All is well" },
-	degraded: { mark: "!", words: "Worth a look" },
-	error: { mark: "✕", words: "Needs you now" },
+	degraded: { mark: "!", words: "Degraded" },
+	error: { mark: "✕", words: "Action required" },
 } as const;
 
 /** The page's title: the mark first, so that it shows in a narrow tab. */
@@ -18,7 +18,7 @@ function worstFirst(reasons: NodeSnapshot["health"]["reasons"]) {
 	return [...reasons].sort((a, b) => Number(b.severity === "critical") - Number(a.severity === "critical"));
 }
 
-/** The answer to "how does it stand?" and every reason. */
+/** The overall state and every reason for it. */
 export function headline({ node, health, workspace, progress }: NodeSnapshot): VNode {
 	const { mark, words } = verdicts[health.status];
 	return (
@@ -67,7 +67,7 @@ function fact(name: string, value: Child, note: Child = null, kind = ""): VNode 
 	);
 }
 
-/** The few figures that one looks for first. */
+/** The key figures. */
 export function facts(snapshot: NodeSnapshot): VNode {
 	const { view, outbox, unmerged, saved, services, peers } = snapshot;
 	const sync = view.sync.kind === "ok" ? view.sync.state : null;

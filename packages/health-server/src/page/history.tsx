@@ -9,7 +9,7 @@ const filesShown = 5;
 /** With more lanes than this the names are too narrow to read: the other nodes share the last lane. */
 const mostLanes = 6;
 
-/** What the timeline is narrowed to. */
+/** The filter of the timeline. */
 export interface HistoryFilter {
 	readonly path: GitPath | null;
 	readonly node: string | null;
@@ -21,7 +21,7 @@ export function encodePath(name: GitPath): string {
 	return name.replace(/[^A-Za-z0-9._~/-]/g, byte);
 }
 
-/** The same back; null: it is none. @param text as it stands in an address */
+/** The inverse; null: not a valid form. @param text the form in an address */
 export function decodePath(text: string): GitPath | null {
 	if (/[^\x21-\x7e]/.test(text) || /%(?![0-9a-fA-F]{2})/.test(text)) return null;
 	return gitPathIfAllowed(text.replace(/%([0-9a-fA-F]{2})/g, (_all, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))));
@@ -37,9 +37,9 @@ export function historyUrl({ path, node }: HistoryFilter, before: string | null 
 	return `/history${parts.length > 0 ? `?${parts.join("&")}` : ""}`;
 }
 
-/** Where a file's change by a commit is shown side by side. */
+/** Address of a file's change by a commit, side by side. */
 export const changeUrl = (commit: string, name: GitPath): string => `/history/${commit}/${encodePath(name)}`;
-/** Where the version of a file that a commit left is to be had. */
+/** Address of the version of a file in a commit. */
 export const versionUrl = (commit: string, name: GitPath): string => `/version/${commit}/${encodePath(name)}`;
 
 function lines({ linesAdded, linesDeleted }: HistoryFile): string {
@@ -90,7 +90,7 @@ function what(entry: HistoryEntry, filter: HistoryFilter): VNode {
 	);
 }
 
-/** The nodes that are seen, those with the most entries first; each has a lane. */
+/** The lanes: one for each node of the entries, those with the most entries first. */
 function lanesOf(entries: readonly HistoryEntry[]): string[] {
 	const seen = new Map<string, number>();
 	for (const { node } of entries) seen.set(node, (seen.get(node) ?? 0) + 1);
@@ -98,7 +98,7 @@ function lanesOf(entries: readonly HistoryEntry[]): string[] {
 	return names.length <= mostLanes ? names : [...names.slice(0, mostLanes - 1), "others"];
 }
 
-/** Who changed what, newest first: a row for each commit, a lane for each node. */
+/** The timeline, newest first: a row for each commit, a lane for each node. */
 export function historyView(entries: readonly HistoryEntry[], filter: HistoryFilter, isMore: boolean): VNode {
 	const lanes = lanesOf(entries);
 	const last = entries.at(-1);

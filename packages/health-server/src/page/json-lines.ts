@@ -9,11 +9,11 @@ function isJson(text: string): boolean {
 
 const isOneLine = (text: string) => text.trim() !== "" && !text.trim().includes("\n");
 
-/** JSON with each key and element in a line of its own; every token as it was. */
+/** JSON with each key and element on a line of its own; every token unchanged. */
 function spread(text: string): string {
 	let depth = 0;
 	let lines = "";
-	// Strings whole, brackets, commas, colons, and whatever else there is (numbers, words); blanks between them go.
+	// Strings whole, brackets, commas, colons, and all other tokens (numbers, words); blanks between them are dropped.
 	for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s"{}[\],:]+/gs)) {
 		if (token === "}" || token === "]") {
 			depth--;
@@ -28,8 +28,8 @@ function spread(text: string): string {
 }
 
 /**
- * Versions of one JSON document as they are compared: where one of them is a single line, all with a key a line. Others are left alone.
- * @param texts null: a version that is not there
+ * Versions of one JSON document in the form in which they are compared: if one of them is a single line, all with a key a line. Other texts are unchanged.
+ * @param texts null: a missing version
  */
 export function spreadJson<T extends Readonly<Record<string, string | null>>>(texts: T): T {
 	const there = Object.values(texts).filter((text) => text !== null);

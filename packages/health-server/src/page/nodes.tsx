@@ -3,7 +3,7 @@ import type { NodeSnapshot, PeerView } from "../snapshot.ts";
 import { badge, commit, count, empty, table, time, timeOr } from "./text.tsx";
 import { type Child, h, type VNode } from "./vnode.ts";
 
-/** More links than this make no readable picture; those that need a look come first. */
+/** More links than this make no readable picture; links with a problem come first. */
 const drawnPeers = 8;
 const urgency = { down: 0, suspect: 1, unknown: 2, alive: 3 } as const;
 const kinds = { alive: "ok", suspect: "warn", down: "bad", unknown: "quiet" } as const;
@@ -65,7 +65,7 @@ function offset(ms: number | null): string {
 
 function peerRow({ name, status, state }: PeerView, ourHead: string | null): VNode {
 	const down = state ? serviceNames.filter((service) => state.services[service] === "down") : [];
-	// What a node that is down last said of itself says nothing about now.
+	// The last report of a node that is down is out of date.
 	const unknown = !state || status === "down" || serviceNames.every((service) => state.services[service] === "unknown");
 	const cells: Child[] = [
 		badge(kinds[status], status),
@@ -115,13 +115,13 @@ function ownRow(snapshot: NodeSnapshot): VNode {
 	);
 }
 
-/** Who is alive, who hears whom, and whether everybody has the same. */
+/** The nodes: which are alive, which hear each other, and whether their heads agree. */
 export function nodes(snapshot: NodeSnapshot): VNode {
 	const { peers, view } = snapshot;
 	const ourHead = view.sync.kind === "ok" ? view.sync.state.head : null;
 	const known = peers.filter((peer) => peer.state?.head && ourHead);
 	const differing = known.filter((peer) => peer.state?.head !== ourHead).map((peer) => peer.name);
-	const who =
+	const subject =
 		known.length < peers.length
 			? `The ${known.length + 1} nodes whose head is known`
 			: peers.length === 1
@@ -131,7 +131,7 @@ export function nodes(snapshot: NodeSnapshot): VNode {
 		known.length === 0
 			? null
 			: differing.length === 0
-				? `${who} have the same head${known.some((peer) => peer.status === "down") ? ", as far as they were heard" : ""}.`
+				? `${subject} have the same head${known.some((peer) => peer.status === "down") ? ", as far as they were heard" : ""}.`
 				: `Another head than ours: ${differing.slice(0, 5).join(", ")}${differing.length > 5 ? ` and ${differing.length - 5} more` : ""}.`;
 	return (
 		<section id="nodes" class="card wide" aria-labelledby="nodes-title">
@@ -148,7 +148,7 @@ export function nodes(snapshot: NodeSnapshot): VNode {
 			{peers.length > 0 && snapshot.view.heartbeat.kind === "ok" && !snapshot.view.heartbeat.state.authenticated && (
 				<p>
 					{badge("warn", "not authenticated")}
-					{" Heartbeats are believed by the sender's address alone: set the same "}
+					{" Heartbeats are accepted by the sender's address alone: set the same "}
 					<code>HEARTBEAT_KEY</code>
 					{" on all nodes."}
 				</p>

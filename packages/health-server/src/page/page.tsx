@@ -27,14 +27,14 @@ export const pagePolicy = [
 	"trusted-types 'none'",
 ].join("; ");
 
-/** The same for the page of the history, whose form asks this server again. */
+/** The same for the page of the history, whose form queries this server. */
 export const formPolicy = pagePolicy.replace("form-action 'none'", "form-action 'self'");
 
 const icon =
 	"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Crect width='16' height='16' rx='4' fill='%232458c6'/%3E%3Cpath d='M3 6h8l-2-2M13 10H5l2 2' stroke='white' stroke-width='1.6' fill='none'/%3E%3C/svg%3E";
 
 function html(title: string, status: string, body: VNode[], withScript: boolean): string {
-	// Script and style are not escaped inside their elements; ours hold no closing tag.
+	// The content of script and style elements is not escaped; ours contain no closing tag.
 	return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">${toHtml(<title>{title}</title>)}${toHtml(<link rel="icon" href={icon} />)}<style>${style}</style></head><body data-status="${status}">${body.map(toHtml).join("")}${withScript ? `<script>${script}</script>` : ""}</body></html>\n`;
 }
 

@@ -10,10 +10,10 @@ export type SavedEntry = Manifest["files"][number];
 export type Side = "ours" | "theirs" | "base";
 export const sides: readonly Side[] = ["ours", "theirs", "base"];
 
-/** Where the list is: how many files it shows, and how many of one merge. Pages stay small however many conflicts there were: older ones are a click away. */
+/** The list's place and size: how many files it shows, and how many of one merge. Pages stay small however many conflicts there are: older ones are a click away. */
 const places = {
 	"/": { files: 12, ofOne: 6, titles: ["Saved versions", "Saved versions, older"] },
-	// Fewer than a list holds (50): what is left over shows that there are older ones.
+	// Fewer than a list holds (50): the remainder shows that there are older ones.
 	"/saved": { files: 40, ofOne: 40, titles: ["Newest merges", "Older merges"] },
 } as const;
 
@@ -33,7 +33,7 @@ export function savedUrl(saved: string, name: string): string {
 	return `/saved/${saved}/${wellFormed(name).split("/").map(encodeURIComponent).join("/")}`;
 }
 
-/** The command that puts one saved side back as a new change, for a POSIX shell. */
+/** The command that restores one saved side as a new change, for a POSIX shell. */
 export function restoreCommand(workspace: string, saved: string, file: string, side: Side): string {
 	const operands = file.startsWith("-") ? ["--side", side, "--restore", saved, "--", file] : ["--restore", saved, file, "--side", side];
 	return ["conflict-resolver", "--workspace", workspace, ...operands]
@@ -75,10 +75,10 @@ function fileDetails(snapshot: NodeSnapshot, saved: SavedDirectory, file: SavedE
 }
 
 /**
- * Every conflict that was resolved, newest first: both versions, and how to get the other one back.
+ * Every conflict that was resolved, newest first: both versions, and how to restore the other one.
  *
- * @param list what there is from some time on, newest first
- * @param isOlder whether that is not the newest
+ * @param list the resolutions from some time on, newest first
+ * @param isOlder whether the list begins after the newest resolution
  * @param place the address of the page that the list is on
  */
 export function savedVersions(

@@ -1,6 +1,6 @@
 import { type Child, h, type VNode } from "./vnode.ts";
 
-/** A time as the page shows it: exact in HTML; a page with JavaScript makes it relative and keeps the exact one on hover. */
+/** A time as the page shows it: exact in HTML; JavaScript makes it relative and keeps the exact one on hover. */
 export function time(at: string | number): VNode {
 	const iso = new Date(at).toISOString();
 	return <time datetime={iso}>{`${iso.slice(0, 19).replace("T", " ")} UTC`}</time>;
@@ -21,7 +21,7 @@ export function commit(id: string | null | undefined, otherwise = "none yet"): V
 	return id ? <code title={id}>{id.slice(0, 8)}</code> : otherwise;
 }
 
-/** A coloured word. The word says it too: colour is never the only sign. */
+/** A coloured word: the word has the meaning, the colour is never the only sign. */
 export function badge(kind: "ok" | "warn" | "bad" | "quiet", word: string): VNode {
 	return <span class={`badge ${kind}`}>{word}</span>;
 }
@@ -57,7 +57,7 @@ export function table(label: string, head: readonly string[], rows: readonly VNo
 	);
 }
 
-/** What stands where there is nothing: what that means and what to do. */
+/** The text in place of an empty list: its meaning and the next step. */
 export function empty(...text: Child[]): VNode {
 	return <p class="empty">{text}</p>;
 }

@@ -7,7 +7,7 @@ import { nodes } from "./nodes.tsx";
 import { savedVersions } from "./saved.tsx";
 import type { VNode } from "./vnode.ts";
 
-/** What the page shows at one moment; the same whether it is written as HTML or sent to an open page. */
+/** The content of the page at one time, for HTML and for open pages alike. */
 export interface View {
 	readonly title: string;
 	readonly status: string;
@@ -15,7 +15,7 @@ export interface View {
 	readonly sections: readonly VNode[];
 }
 
-/** The page's content. @param older the resolutions before the newest ones, when those are asked for */
+/** The page's content. @param older the resolutions before the newest ones, if requested */
 export function viewOf(snapshot: NodeSnapshot, older: readonly SavedDirectory[] | null = null): View {
 	return {
 		title: title(snapshot),

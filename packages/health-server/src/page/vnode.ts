@@ -4,12 +4,12 @@ import { printable } from "@robust-sync/service/printable";
 export type Attributes = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
 /**
- * A piece of the page: text, or an element as `[tag, attributes, ...children]`. The server writes it as HTML, and sends
- * the same as JSON to a page that is open, which makes nodes of it: text can only ever become a text node.
+ * An element of the page: text, or an element as `[tag, attributes, ...children]`. The server renders it as HTML, and sends
+ * the same as JSON to an open page, which makes DOM nodes of it: text can only ever become a text node.
  */
 export type VNode = string | readonly [tag: string, attributes: Attributes, ...children: VNode[]];
 
-/** What h() takes as a child: lists are flattened, what is false or null is left out. */
+/** The children that h() accepts: lists are flattened, false and null are left out. */
 export type Child = VNode | number | false | null | undefined | readonly Child[];
 
 function isNode(child: readonly unknown[]): child is Exclude<VNode, string> {
@@ -23,7 +23,7 @@ function flatten(children: readonly Child[], into: VNode[]): VNode[] {
 		else if (typeof child === "object") into.push(child);
 		else {
 			const last = into.at(-1);
-			// Text beside text is one text node once it was HTML.
+			// Adjacent texts are one text node in HTML.
 			if (typeof last === "string") into[into.length - 1] = last + printableText(String(child));
 			else into.push(printableText(String(child)));
 		}
@@ -36,7 +36,7 @@ function printableText(text: string): string {
 	return text.split("\t").map(printable).join("\t");
 }
 
-/** What TSX is checked against: any element, its attributes and children as {@link h} takes them. */
+/** The types for TSX: any element, with the attributes and children that {@link h} accepts. */
 export declare namespace h {
 	namespace JSX {
 		type Element = VNode;
@@ -49,7 +49,7 @@ export declare namespace h {
 	}
 }
 
-/** An element, as TSX makes it too. Text and attributes become printable here, so that nothing on a page is shown as it came. */
+/** An element, also for TSX. Text and attributes become printable here, so that no input is shown raw. */
 export function h(tag: string, attributes: Attributes | null, ...children: Child[]): VNode {
 	const shown: Record<string, string | number | true> = {};
 	for (const [name, value] of Object.entries(attributes ?? {})) {
@@ -60,7 +60,7 @@ export function h(tag: string, attributes: Attributes | null, ...children: Child
 
 const escapes: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
 
-/** Text as HTML shows it. A NUL, which HTML cannot hold, becomes U+FFFD. */
+/** Text escaped for HTML. A NUL, which HTML cannot hold, becomes U+FFFD. */
 export function escapeHtml(text: string): string {
 	return text.replaceAll("\0", "\ufffd").replaceAll(/[&<>"']/g, (character) => escapes[character] as string);
 }

@@ -24,7 +24,7 @@ import { type ShownConfig, SnapshotReader } from "../snapshot.ts";
 /** A commit id made of one digit. */
 export const commitId = (digit: string) => digit.repeat(40);
 
-/** A workspace in a temporary directory, with whatever state files a test wants in it. Writers are this process: alive. */
+/** A workspace in a temporary directory, with the state files that a test needs. Their writer is this process: alive. */
 export class NodeFixture {
 	readonly paths: WorkspacePaths;
 	readonly #cleanups: (() => Promise<void> | void)[] = [];
@@ -40,7 +40,7 @@ export class NodeFixture {
 		return { schema: 1 as const, node: "helios", pid: process.pid, pid_started_at: startedAt, updated_at: timestamp(now) };
 	}
 
-	/** Puts a state file in place as the services do: whole, by rename. Text is written as it is. */
+	/** Writes a state file as the services do: whole, by rename. Text is written unchanged. */
 	write(file: string, state: unknown): void {
 		writeFileSync(`${file}.tmp`, typeof state === "string" ? state : JSON.stringify(state));
 		renameSync(`${file}.tmp`, file);
@@ -214,11 +214,11 @@ export interface Reply {
 	readonly code: number;
 	readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 	readonly text: string;
-	// biome-ignore lint/suspicious/noExplicitAny: tests look at whatever came
+	// biome-ignore lint/suspicious/noExplicitAny: tests inspect any answer
 	readonly json: any;
 }
 
-/** A server that runs, and how a test asks it. */
+/** A running server, and the requests of a test. */
 export class Served {
 	readonly http: HealthServer;
 	readonly port: number;
@@ -232,7 +232,7 @@ export class Served {
 		return `http://127.0.0.1:${this.port}`;
 	}
 
-	/** One request, its path sent as it is (fetch would tidy it up). */
+	/** One request, its path sent unchanged (fetch would normalize it). */
 	ask(target: string, { method = "GET", headers = {} }: { method?: string; headers?: Record<string, string> } = {}): Promise<Reply> {
 		return new Promise((resolve, reject) => {
 			const asked = request({ host: "127.0.0.1", port: this.port, path: target, method, headers, agent: false }, (response) => {
@@ -256,7 +256,7 @@ export class Served {
 	}
 }
 
-/** Waits until `look` gives something truthy. @throws when that has not happened after `limitMs` */
+/** Waits until `look` returns something truthy. @throws after `limitMs` */
 export async function eventually<T>(look: () => T | Promise<T>, limitMs = 5_000): Promise<T> {
 	const deadline = performance.now() + limitMs;
 	for (;;) {
