@@ -10,12 +10,12 @@ import {
 	type TreeEntry,
 } from "@robust-sync/git";
 
-/** The trailer by which a person lets a held commit pass, on every node: its value is the commit. */
+/** The trailer with which a person approves a held commit, for every node: its value is the commit. */
 export const approveTrailer = "Robust-Sync-Approve";
-/** The trailer of the commit that puts back what a held commit took away. */
+/** The trailer of the commit that restores the files that a held commit removed. */
 export const rejectTrailer = "Robust-Sync-Reject";
 
-/** The commits that `to` has and `from` lacks, and that approve another one. Anybody can write such a trailer; who may push may approve. @throws GitError */
+/** The commits that `to` has and `from` lacks, and that approve another one. The trailer is not secret: whoever may push may approve. @throws GitError */
 export async function approvalsBetween(repository: Repository, from: Oid, to: Oid): Promise<Oid[]> {
 	if (from === to) return [];
 	const { stdout } = await openMergeStore(repository).run([
@@ -39,9 +39,9 @@ export async function approvalsBetween(repository: Repository, from: Oid, to: Oi
 const isSame = (a: TreeEntry | null, b: TreeEntry | null) => a?.oid === b?.oid && a?.mode === b?.mode;
 
 /**
- * Which of some paths a person has approved to be as they are in `to`: those that a commit with an approval has just so.
- * @param wanted by path what `to` has there; null: nothing
- * @param isOwn names at the top of the tree that are no part of the workspace
+ * The paths of `wanted` whose present state a person has approved: an approved commit has them in exactly this state.
+ * @param wanted by path the state in `to`; null: deleted
+ * @param isOwn whether a name at the top of the tree is not part of the workspace
  * @throws GitError
  */
 export async function approvedPaths(

@@ -1,26 +1,26 @@
-/** What became of one file's content. */
+/** How the content of one file changed. */
 export type ContentChange = "kept" | "emptied" | "replaced";
 
 /** A text with fewer words is compared by the form of its lines as well: a table of numbers, a list of flags. */
 const minWords = 8;
-/** So much of the words must be left for a file to be the same one, changed. */
+/** The share of the words that must remain for a file to count as changed and not as replaced. */
 const keptShare = 0.2;
-/** And so much for one of another name. */
+/** The same for a file with another name. */
 const editedShare = 0.5;
-/** A text of few words, or a binary file, of less is a value rather than a text: another value is no loss, bytes in place of a text are one. */
+/** A shorter text, or a smaller binary file, is a value rather than a text: another value is no loss, bytes in place of a text are one. */
 const minTextBytes = 256;
 const minBinaryBytes = 64;
-/** A binary file of the same format must keep so much of its size: a placeholder in its place, or its first bytes alone, are no new version. */
+/** A binary file of the same format must keep this share of its size: a placeholder, or the first bytes alone, are no new version. */
 const keptSizeShare = 0.2;
-/** Formats announce themselves in their first bytes. */
+/** Magic numbers: the first bytes of binary formats. */
 const magicBytes = 4;
-/** As git does it: what has a NUL byte early on is binary. */
+/** As in git: a file with an early NUL byte is binary. */
 const binaryWindow = 8_000;
 
 // Letters first: numbers alone change with every measurement.
 const word = /[A-Za-z_][A-Za-z0-9_]+/g;
 const anyWord = /[\p{L}_][\p{L}\p{M}\p{N}_]+/gu;
-/** Scripts that put no blanks between words: each two characters in a row stand for one. */
+/** Scripts without blanks between words: each two adjacent characters count as a word. */
 const unspaced =
 	/^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}\p{Script=Tibetan}]/u;
 
@@ -37,7 +37,7 @@ function wordsOf(content: Buffer): Set<string> {
 	return words;
 }
 
-/** The lines of a text, without what numbers and blanks say. */
+/** The lines of a text, without numbers and blanks. */
 function formsOf(content: Buffer): Set<string> {
 	const forms = content
 		.toString("latin1")
@@ -53,7 +53,7 @@ function formsOf(content: Buffer): Set<string> {
 
 const isBinary = (content: Buffer) => content.subarray(0, binaryWindow).includes(0);
 
-/** Whether nothing is written there: no byte at all, blanks, or the zeros that a crash leaves. */
+/** Whether a file is empty: no byte at all, blanks, or the zeros that a crash leaves. */
 export function isBlank(content: Buffer): boolean {
 	return !content.some((byte) => byte !== 0 && byte !== 0x20 && (byte < 0x09 || byte > 0x0d));
 }
@@ -76,21 +76,21 @@ export function contentChange(before: Buffer, after: Buffer): ContentChange {
 }
 
 /**
- * The same of what was changed little by little: another text in the place of a text is work then, bytes of another format are not.
+ * The same for a file that was changed in small steps: another text in place of a text is work then, bytes of another format are not.
  */
 export function slowContentChange(before: Buffer, after: Buffer): ContentChange {
 	const change = contentChange(before, after);
 	return change === "replaced" && !isBinary(before) && !isBinary(after) ? "kept" : change;
 }
 
-/** How much of some words another content has. */
+/** The share of some words that another content has. */
 function shareLeft(words: ReadonlySet<string>, left: ReadonlySet<string>): number {
 	let kept = 0;
 	for (const one of words) if (left.has(one)) kept++;
 	return kept / words.size;
 }
 
-/** Whether a file of another name is the same text, edited. What is too short to tell is not. */
+/** Whether a file of another name is the same text, edited. False for texts that are too short to decide. */
 export function isEdited(before: Buffer, after: Buffer): boolean {
 	if (isBinary(before)) return false;
 	const words = wordsOf(before);

@@ -159,7 +159,7 @@ describe("a loss between two commits", () => {
 		expect((await findLoss(repository, { from, to, limits }))?.files).toHaveLength(150);
 	});
 
-	test("loss: a merge drops what both sides have → found", async () => {
+	test("loss: a merge drops files of both sides → found", async () => {
 		const base = await commit(tree);
 		const [ours, theirs] = [await commit({ ...tree, a: "1" }, [base]), await commit({ ...tree, b: "1" }, [base])];
 		const to = await commit({ a: "1", b: "1" }, [ours, theirs]);

@@ -15,46 +15,46 @@ import {
 } from "@robust-sync/git";
 import { approvalsBetween, approvedPaths } from "./approval.ts";
 import { type ContentChange, contentChange, isEdited } from "./content-loss.ts";
-import { type GuardLimits, wholeTreeFiles, wholeTreeShare } from "./worth-a-look.ts";
+import { type GuardLimits, wholeTreeFiles, wholeTreeShare } from "./possible-loss.ts";
 
-/** One file that a commit takes away. */
+/** One file that a commit deletes, empties or replaces. */
 export interface LostFile {
 	readonly path: GitPath;
 	readonly how: "deleted" | "emptied" | "replaced";
 	readonly before: TreeEntry;
-	/** null: nothing is there any more. */
+	/** null: the file is deleted. */
 	readonly after: TreeEntry | null;
 }
 
-/** A loss that nobody has approved. */
+/** A loss without approval. */
 export interface Loss {
-	/** More than the limits; nearly the whole tree; or all that was below a mount point. */
+	/** More than the limits; nearly the whole tree; or all files below a mount point. */
 	readonly kind: "many" | "whole-tree" | "mount";
 	/** In the order of their paths. */
 	readonly files: readonly LostFile[];
-	/** Files that were tracked before. */
+	/** Number of files that were tracked before. */
 	readonly tracked: number;
 	/** The mount points below which nothing is left. */
 	readonly mounts: readonly GitPath[];
 }
 
 export interface LossQuestion {
-	/** What there was, a commit. */
+	/** The commit before the loss. */
 	readonly from: Oid;
-	/** What there would be, a commit. */
+	/** The commit with the loss. */
 	readonly to: Oid;
 	readonly limits: GuardLimits;
 	/** Directories that are mount points here. */
 	readonly mounts?: Iterable<GitPath>;
-	/** The difference, where it is known. */
+	/** The difference, if known. */
 	readonly changes?: readonly TreeChange[];
-	/** Names that are no part of the workspace. */
+	/** Names that are not part of the workspace. */
 	isOwn?(name: string): boolean;
 }
 
 /** Larger contents are compared by their size alone. */
 const maxComparedBytes = 4 * 1_048_576;
-/** Of a file that large so much must be left. */
+/** The share of such a large file that must remain. */
 const keptOfLarge = 0.05;
 /** Commits of one author within this time are one piece of work: a program that deletes for a while is committed in parts. */
 const togetherSeconds = 10;
@@ -62,7 +62,7 @@ const togetherSeconds = 10;
 const isBlob = (entry: TreeChange["after"]) => entry !== null && entry.mode !== "160000";
 const isLink = (entry: TreeEntry) => entry.mode === "120000";
 
-/** Files deleted in one place whose content, perhaps edited, came up in another: git's own search for renames. @throws GitError */
+/** Files deleted in one place whose content, perhaps edited, was added in another: git's own search for renames. @throws GitError */
 async function movedAway(repository: Repository, from: Oid, to: Oid): Promise<Set<GitPath>> {
 	const { stdout } = await openMergeStore(repository).run([
 		"diff-tree",
@@ -90,10 +90,10 @@ async function movedAway(repository: Repository, from: Oid, to: Oid): Promise<Se
 /** The name without directories and without its last extension. */
 const stemOf = (name: GitPath) => name.slice(name.lastIndexOf("/") + 1).replace(/(.)\.[^.]*$/, "$1");
 
-/** By what a file is known that has another place, or another extension: its content and its name. */
+/** The key of a file that was moved or got another extension: its content and its name. */
 export const contentKey = (name: GitPath, { oid }: TreeEntry): string => `${oid} ${stemOf(name)}`;
 
-/** Copies that an earlier commit had made: a deleted file is no loss where the same content lies elsewhere by the same name. */
+/** Copies that an earlier commit had made: deleting a file is no loss if the same content exists elsewhere by the same name. */
 export async function copiedBefore(repository: Repository, to: Oid, deleted: readonly LostFile[]): Promise<Set<GitPath>> {
 	const there = new Map<string, number>();
 	for (const [name, entry] of await readTreeWhole(repository, to)) {
@@ -111,7 +111,7 @@ export async function copiedBefore(repository: Repository, to: Oid, deleted: rea
 	return copied;
 }
 
-/** By what a renamed file is known, the surest first: its directory and stem, its last directory and stem, its name, its stem. */
+/** The keys of a renamed file, the most reliable first: its directory and stem, its last directory and stem, its name, its stem. */
 function namesOf(name: GitPath): string[] {
 	const directory = name.slice(0, name.lastIndexOf("/") + 1);
 	const parent = directory.slice(directory.lastIndexOf("/", directory.length - 2) + 1);
@@ -119,7 +119,7 @@ function namesOf(name: GitPath): string[] {
 	return [`in ${directory}${stem}`, `below ${parent}${stem}`, `name ${name.slice(directory.length)}`, `stem ${stem}`];
 }
 
-/** What has a new name and other content, where git does not look for pairs because there are too many, or too little of a line is left. */
+/** Renames with other content that git does not find, because there are too many files, or too little of a line remains. */
 function pairedByName(deleted: readonly LostFile[], added: readonly TreeChange[]): TreeChange[] {
 	const known = new Map(added.flatMap((change) => namesOf(change.path).map((name) => [name, change] as const)));
 	const used = new Set<TreeChange>();
@@ -133,7 +133,7 @@ function pairedByName(deleted: readonly LostFile[], added: readonly TreeChange[]
 	});
 }
 
-/** What became of files that are still there. @returns those that are emptied or replaced @throws GitError */
+/** Compares files that still exist. @returns those that are emptied or replaced @throws GitError */
 export async function changedFiles(
 	repository: Repository,
 	changes: readonly TreeChange[],
@@ -146,7 +146,7 @@ export async function changedFiles(
 		if (before === null || after === null || before.oid === after.oid || before.oid === emptyBlob) continue;
 		if (after.oid === emptyBlob) lost.push({ path: name, how: "emptied", before, after });
 		else if (after.mode === "160000" || isLink(before) !== isLink(after)) lost.push({ path: name, how: "replaced", before, after });
-		// Where a link leads is no content.
+		// The target of a symbolic link is not content.
 		else if (!isLink(before)) toRead.push({ path: name, before, after });
 	}
 	await withObjectReader(repository, async (reader) => {
@@ -157,7 +157,7 @@ export async function changedFiles(
 			(info, content, index) => {
 				const file = toRead[index >> 1];
 				if (index % 2 === 0) {
-					// It is overwritten by what comes next.
+					// The buffer is overwritten by the next object.
 					before = content === null ? null : Buffer.from(content);
 					beforeSize = info?.size ?? 0;
 					return;
@@ -173,7 +173,7 @@ export async function changedFiles(
 	return lost;
 }
 
-/** All that is gone between two commits, moves left out. */
+/** All files that are lost between two commits, without moves. */
 async function lostFiles(repository: Repository, { from, to }: LossQuestion, changes: readonly TreeChange[]): Promise<LostFile[]> {
 	const deleted = changes.flatMap(({ path: name, before, after }): LostFile[] =>
 		before !== null && isBlob(before) && after === null ? [{ path: name, how: "deleted", before, after }] : [],
@@ -197,17 +197,17 @@ async function lostFiles(repository: Repository, { from, to }: LossQuestion, cha
 	return [...missing.filter((file) => !renamed.has(file.path)), ...changed].sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-/** Limits `git log --raw` over commits that a peer made. If it takes longer, all of them count as one piece of work. */
+/** Limits `git log --raw` over commits of a peer. If it takes longer, all of them count as one piece of work. */
 const workTimeoutMs = 10_000;
 
-/** One piece of work of one author, and what it touched. */
+/** One piece of work of one author, with the paths that it touched. */
 interface Work {
 	readonly author: string;
 	seconds: number;
 	readonly touched: Set<GitPath>;
 }
 
-/** What was done between two commits, piece by piece. @throws GitError */
+/** The pieces of work between two commits. @throws GitError */
 async function workBetween(repository: Repository, from: Oid, to: Oid): Promise<Work[]> {
 	const works: Work[] = [];
 	let isPath = false;
@@ -256,9 +256,9 @@ function kindOf(lost: number, tracked: number, { files, percent }: GuardLimits):
 }
 
 /**
- * What would be lost between two commits, if that is so much that a person must be asked. Judged piece of work by piece of work: a week of
- * small deletions that arrives at once is none.
- * @returns null: nothing to ask, or it was approved
+ * The files that would be lost between two commits, if they are so many that a person must be asked. Judges each piece of work by itself: a week of
+ * small deletions that arrives at once is no loss.
+ * @returns null: no question, or the loss was approved
  * @throws GitError
  */
 export async function findLoss(repository: Repository, question: LossQuestion): Promise<Loss | null> {
@@ -276,7 +276,7 @@ export async function findLoss(repository: Repository, question: LossQuestion): 
 	if (isSmall) return null;
 	const before = await readTreeWhole(repository, clean.from);
 	const tracked = [...before.values()].filter(isBlob).length;
-	// Nothing that is to be read can make it one.
+	// No content can turn such a small change into a loss.
 	if (mounts.length === 0 && kindOf(changes.length, tracked, limits) === null) return null;
 	const lost = await lostFiles(repository, clean, changed);
 	const emptied = emptiedMounts(mounts, before, lost);
@@ -295,7 +295,7 @@ export async function findLoss(repository: Repository, question: LossQuestion): 
 			kind = net;
 			for (const name of own) held.add(name);
 		}
-		// What no commit took away, a merge did.
+		// Files that no commit removed were removed by a merge.
 		if (kindOf(rest.size, tracked, limits) !== null) {
 			kind = net;
 			for (const name of rest) held.add(name);
@@ -306,7 +306,7 @@ export async function findLoss(repository: Repository, question: LossQuestion): 
 	const wanted = new Map(lost.filter((file) => held.has(file.path)).map((file) => [file.path, file.after] as const));
 	const approved = approvals.length > 0 ? await approvedPaths(repository, approvals, wanted, isOwn) : new Set();
 	const files = lost.filter((file) => held.has(file.path) && !approved.has(file.path));
-	// What is left of an approved loss is judged by itself.
+	// The rest of a loss that was approved in part is judged by itself.
 	const isLeft = emptiedMounts(mounts, before, files).length > 0 || kindOf(files.length, tracked, limits) !== null;
 	return isLeft ? { kind, files, tracked, mounts: emptied } : null;
 }

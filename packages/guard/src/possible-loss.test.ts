@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
-import { indexEntries, isWorthALook } from "./worth-a-look.ts";
+import { indexEntries, isPossibleLoss } from "./possible-loss.ts";
 
 let scratch: Scratch;
 beforeAll(() => {
@@ -20,9 +20,9 @@ test.each([
 	[9, 9, 1, true],
 	[8, 8, 2, false],
 	[5, 5, null, true],
-])("guard: %i paths changed, %i deleted, %s files left → looks closer: %s", (changed, deleted, tracked, expected) => {
-	expect(isWorthALook({ files: 50, percent: 30 }, changed, deleted, tracked)).toBe(expected);
-	expect(isWorthALook(null, changed, deleted, tracked)).toBe(false);
+])("guard: %i paths changed, %i deleted, %s files left → possible loss: %s", (changed, deleted, tracked, expected) => {
+	expect(isPossibleLoss({ files: 50, percent: 30 }, changed, deleted, tracked)).toBe(expected);
+	expect(isPossibleLoss(null, changed, deleted, tracked)).toBe(false);
 });
 
 test("index: entries in its header → as git counts them; none or damaged → not known", async () => {

@@ -2,17 +2,17 @@ import { closeSync, openSync, readSync } from "node:fs";
 import path from "node:path";
 import type { Repository } from "@robust-sync/git";
 
-/** From how many files and from how much of the tracked files (percent) on a loss is held: more than both. Null: nothing ever is. */
+/** A loss is held if it has more than this many files and more than this share of the tracked files (percent). Null: none is ever held. */
 export interface GuardLimits {
 	readonly files: number;
 	readonly percent: number;
 }
 
-/** Losing nearly the whole tree is never ordinary work, even where it has few files. The least number of files, and the share of them. */
+/** Losing nearly the whole tree is never ordinary work, even with few files. The least number of files, and the share of them. */
 export const wholeTreeFiles = 5;
 export const wholeTreeShare = 0.9;
 
-/** How many entries the index has, by its header (gitformat-index(5)): 12 bytes are read. Null: that cannot be told. */
+/** The number of entries in the index, from its header (gitformat-index(5)): reads 12 bytes. Null: unknown. */
 export function indexEntries({ gitDirectory }: Pick<Repository, "gitDirectory">): number | null {
 	let fd: number;
 	try {
@@ -36,7 +36,7 @@ export function indexEntries({ gitDirectory }: Pick<Repository, "gitDirectory">)
  * @param changed paths that the commit adds, changes or deletes, and how many of them it deletes
  * @param tracked files after it; null: not known
  */
-export function isWorthALook(limits: GuardLimits | null, changed: number, deleted: number, tracked: number | null): boolean {
+export function isPossibleLoss(limits: GuardLimits | null, changed: number, deleted: number, tracked: number | null): boolean {
 	if (limits === null || changed === 0) return false;
 	if (changed > limits.files) return true;
 	return changed >= wholeTreeFiles && (tracked === null || changed >= wholeTreeShare * (tracked + deleted));

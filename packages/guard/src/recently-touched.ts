@@ -9,10 +9,10 @@ export interface Touched {
 }
 
 /**
- * Which files a node's own commits changed or deleted within the last ten minutes, oldest first. What others changed is not looked at: it
- * may be as large as they like.
+ * The files that a node's own commits changed or deleted within the last ten minutes, oldest first. Commits of other nodes are not read: they
+ * may be of any size.
  * @param to the newest commit
- * @param node whose commits
+ * @param node the node's name
  * @param now milliseconds since the epoch
  * @throws GitError
  */

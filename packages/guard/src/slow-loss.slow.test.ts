@@ -59,7 +59,7 @@ async function heldAfter(steps: readonly Step[], published: number, origin = sta
 	return loss?.files.length ?? null;
 }
 
-/** A text of many words, so that another one in its place is no value that changed. */
+/** A text of many words, so that another text in its place is not a changed value. */
 const text = (index: number) => Array.from({ length: 40 }, (_, at) => `word${index}x${at}`).join(" ");
 const texts = (from: number, to: number, content: (index: number) => string) => range(from, to).map((index) => put(index, content(index)));
 
@@ -208,7 +208,7 @@ describe("slow loss", () => {
 		expect(await heldAfter(steps, published)).toBe(held);
 	});
 
-	test("slow loss: 60 of 100 in minutes, by a clock that stands in 1970 → 60", async () => {
+	test("slow loss: 60 of 100 in minutes, by a clock in 1970 → 60", async () => {
 		expect(await heldAfter(deletions([0, 0, 20], [120, 20, 40], [240, 40, 60]), 2, 60)).toBe(60);
 	});
 });

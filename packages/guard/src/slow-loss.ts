@@ -13,22 +13,22 @@ import {
 import { approvedPaths, approveTrailer } from "./approval.ts";
 import { slowContentChange } from "./content-loss.ts";
 import { changedFiles, contentKey, copiedBefore, type Loss, type LostFile } from "./loss.ts";
-import type { GuardLimits } from "./worth-a-look.ts";
+import type { GuardLimits } from "./possible-loss.ts";
 
-/** What one node takes away within this time is one piece of work, however many commits it is in: a recursive deletion may take minutes. */
+/** The commits of one node within this time are one piece of work: a recursive deletion may take minutes. */
 export const slowLossWindowMs = 10 * 60_000;
 const windowSeconds = slowLossWindowMs / 1000;
-/** More commits than this are not looked at: a node makes a few a second at most. */
+/** Limit of commits that are read: a node makes a few a second at most. */
 const maxCommits = 5_000;
-/** For a comparison that does not end: it is made without a search for renames then, and not at all where that does not end either. */
+/** Time limit of a comparison: beyond it, it is repeated without a search for renames, and then skipped. */
 const timeoutMs = 10_000;
 
 export interface SlowLossQuestion {
-	/** What is published. */
+	/** The published commit. */
 	readonly tip: Oid;
-	/** What is to be. */
+	/** The commit to publish. */
 	readonly to: Oid;
-	/** Whose work is counted. */
+	/** The node whose work is counted. */
 	readonly node: string;
 	readonly limits: GuardLimits;
 	readonly isOwn: IsOwnName;
@@ -63,13 +63,13 @@ export async function steps(store: Repository, node: string, range: readonly str
 interface Event {
 	readonly name: GitPath;
 	readonly how: "deleted" | "made" | "changed";
-	/** What was there; of what was made, what is there now. */
+	/** The content before; of added files, the present one. */
 	readonly entry: TreeEntry;
-	/** What is there now, of what was changed. */
+	/** The present content of changed files. */
 	readonly after: TreeEntry | null;
 }
 
-/** What each of some commits deleted, made and changed. What git finds to be renamed, with edits too, is neither. */
+/** The paths that each of some commits deleted, added and changed. Renames that git finds, with edits too, are neither. */
 export async function events(store: Repository, commits: readonly Oid[]): Promise<Map<Oid, Event[]>> {
 	if (commits.length === 0) return new Map();
 	const wanted = new Set(commits);
@@ -80,7 +80,7 @@ export async function events(store: Repository, commits: readonly Oid[]): Promis
 			timeoutMs,
 		});
 	const tooLong = (error: unknown) => {
-		// A peer may have put this node's name on a tree bomb: that stops no cycle. What is one large loss is still found by itself.
+		// A peer may have put this node's name on a tree bomb, which must stop no cycle. A single large loss is still found by findLoss.
 		if (error instanceof GitError && error.code === "GIT_TIMEOUT") return { stdout: Buffer.alloc(0) };
 		throw error;
 	};
@@ -107,14 +107,14 @@ export async function events(store: Repository, commits: readonly Oid[]): Promis
 	return found;
 }
 
-/** One commit of this node, with what it changed. */
+/** One commit of this node, with its changes. */
 interface Commit {
 	readonly seconds: number;
 	readonly isPublished: boolean;
 	readonly events: readonly Event[];
 }
 
-/** One commit of this node, with what it took away and how many files it made. */
+/** One commit of this node, with the files that it removed and the number of files that it added. */
 interface Counted {
 	readonly seconds: number;
 	readonly isPublished: boolean;
@@ -123,8 +123,8 @@ interface Counted {
 }
 
 /**
- * What each commit took away, oldest first, without what a later one, or the same, made again: there, or elsewhere by the same name, as a
- * move does that the watcher saw in two parts.
+ * The files that each commit removed, oldest first, without those that it or a later commit added again: at the same path, or elsewhere by the same name, as
+ * with a move that the watcher saw in two parts.
  */
 function countEvents(commits: readonly Commit[]): Counted[] {
 	const before = firstVersions(commits);
@@ -151,7 +151,7 @@ function countEvents(commits: readonly Commit[]): Counted[] {
 	return counted.map((one) => ({ ...one, lost: one.lost.filter((file) => !moved.has(file)) }));
 }
 
-/** What was there before the first change of each file that some commits changed. */
+/** The content of each changed file before its first change. */
 function firstVersions(commits: readonly Commit[]): Map<GitPath, TreeEntry> {
 	const first = new Map<GitPath, TreeEntry>();
 	for (const { events: list } of commits)
@@ -160,9 +160,9 @@ function firstVersions(commits: readonly Commit[]): Map<GitPath, TreeEntry> {
 }
 
 /**
- * Adds the files that are there and have lost their content, in one step or many, each to the commit that changed it last. Nothing is read
+ * Adds the files that still exist but have lost their content, in one step or many, each to the commit that changed it last. Reads nothing
  * while they are too few to be a loss.
- * @param tree after all of the commits
+ * @param tree the tree after all of the commits
  * @throws GitError
  */
 async function countContents(
@@ -185,8 +185,8 @@ async function countContents(
 }
 
 /**
- * The files of all pieces of work within ten minutes by which the tree lost more than the limits, and of which something is not published.
- * What was made meanwhile took the place of something: files that rotate, come and go, or have new names.
+ * The files of all pieces of work within ten minutes by which the tree lost more than the limits, if a part of it is not published yet.
+ * Files added meanwhile count as replacements: files that rotate, come and go, or have new names.
  */
 function overLimit(work: readonly Counted[], { files, percent }: GuardLimits, left: number): Set<LostFile> {
 	const held = new Set<LostFile>();
@@ -208,7 +208,7 @@ function overLimit(work: readonly Counted[], { files, percent }: GuardLimits, le
 	return held;
 }
 
-/** One loss of all that two name. */
+/** Joins two losses. */
 export function joinLosses(one: Loss, other: Loss): Loss {
 	const files = new Map([...other.files, ...one.files].map((file) => [file.path, file]));
 	const sorted = [...files.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
@@ -216,9 +216,9 @@ export function joinLosses(one: Loss, other: Loss): Loss {
 }
 
 /**
- * What a node has taken away by many commits, none of which is a loss, within ten minutes. Only what is not published yet can be held, and the
- * rest of it comes back with it.
- * @returns null: nothing to ask, or it was approved
+ * The files that a node removed by many commits within ten minutes, none of which is a loss alone. Only unpublished commits can be held; a
+ * rejection restores the published part as well.
+ * @returns null: no question, or the loss was approved
  * @throws GitError
  */
 export async function findSlowLoss(repository: Repository, { tip, to, node, limits, isOwn }: SlowLossQuestion): Promise<Loss | null> {

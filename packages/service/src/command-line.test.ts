@@ -10,7 +10,7 @@ function demo(...args: string[]) {
 	return { stdout, stderr, status };
 }
 
-describe("what every command has", () => {
+describe("common options", () => {
 	test("command: --help → every flag, on stdout, exit 0", () => {
 		const { stdout, stderr, status } = demo("--help");
 		expect(status).toBe(0);
@@ -26,7 +26,7 @@ describe("what every command has", () => {
 		expect(demo()).toEqual({ stdout: "nothing asked\n", stderr: "", status: 0 });
 	});
 
-	test("command: a verb → gets its options, hands back its exit code", () => {
+	test("command: a verb → its options passed, its exit code returned", () => {
 		expect(JSON.parse(demo("--once", "--dry-run", "--workspace", "/w", "--interval", "5").stdout)).toEqual({
 			once: true,
 			dryRun: true,
@@ -72,9 +72,9 @@ describe("a failure is one line and an exit code", () => {
 		expect(demo("--fail", "text that is no Error")).toEqual({ stdout: "", stderr: "demo: text that is no Error\n", status: 1 });
 	});
 
-	test("failure: nobody was waiting for it → the same", () => {
-		expect(demo("--fail", "later")).toEqual({ stdout: "", stderr: "demo: nobody was waiting\n", status: 1 });
-		expect(demo("--fail", "rejected")).toEqual({ stdout: "", stderr: "demo: nobody was waiting\n", status: 4 });
+	test("failure: a promise that is not awaited → the same", () => {
+		expect(demo("--fail", "later")).toEqual({ stdout: "", stderr: "demo: not awaited\n", status: 1 });
+		expect(demo("--fail", "rejected")).toEqual({ stdout: "", stderr: "demo: not awaited\n", status: 4 });
 	});
 
 	test("failure: → no stack, no password; --verbose → stack and cause, no password", () => {
@@ -106,7 +106,7 @@ describe("the end", () => {
 		});
 	});
 
-	test("the end: a full disk behind stdout → a failure that is said", () => {
+	test("the end: a full disk behind stdout → a failure that is reported", () => {
 		const shell = `"${process.execPath}" "${stage.file("command.mjs")}" --once >/dev/full`;
 		const { stderr, status } = spawnSync("bash", ["-c", shell], { encoding: "utf8" });
 		expect(status).toBe(1);

@@ -15,29 +15,29 @@ export interface CommonOptions {
 	verbose?: boolean;
 }
 
-/** What a command hands back: an exit code, or nothing for 0. */
+/** The result of a command: an exit code, or nothing for 0. */
 // biome-ignore lint/suspicious/noConfusingVoidType: an action that returns nothing is the usual case
 export type Outcome = number | void;
 
-/** One thing an executable can be asked to do, chosen by a flag; at most one in a call. */
+/** One mode of an executable, chosen by a flag; at most one in a call. */
 export interface Verb<O extends object = Record<string, unknown>> {
 	/** As commander writes them: "--once", "--send <file>". */
 	flags: string;
 	description: string;
 	/** Long names of options ("--dry-run") that belong to this verb: together with a verb that does not list them they are refused. */
 	options?: readonly string[];
-	/** How many operands it takes; without this none. `usage` is shown in the help: "SAVED [PATH]". */
+	/** The number of its operands; without this none. `usage` is shown in the help: "SAVED [PATH]". */
 	operands?: { usage: string; min: number; max: number };
-	/** Does it. Returns the exit code (nothing: 0); throws CommandError to say more. */
+	/** Runs the mode. Returns the exit code (nothing: 0); throws CommandError to fail with a message. */
 	run(options: O & CommonOptions, operands: string[]): Promise<Outcome> | Outcome;
 }
 
-/** What happens without a verb: the same without a flag, or a verb that is taken when none is named. */
+/** The default without a verb: an action without a flag, or one of the verbs. */
 export type Fallback<O extends object = Record<string, unknown>> = Pick<Verb<O>, "options" | "operands" | "run">;
 
-/** A commander Command whose action may hand back an exit code. */
+/** A commander Command whose action may return an exit code. */
 export class Program extends Command {
-	/** The exit code that the action handed back. */
+	/** The exit code that the action returned. */
 	outcome: number = ExitCode.ok;
 
 	// biome-ignore lint/suspicious/noExplicitAny: commander's own signature
@@ -63,7 +63,7 @@ export function createProgram(name: string, description: string): Program {
 		.version(versionLine(name), "-V, --version", "print the version")
 		.helpOption("-h, --help", "print this help")
 		.option("--workspace <dir>", "directory being synced (default: $SYNC_WORKSPACE, else found from the current directory)", notEmpty)
-		.option("--verbose", "say more, and print stack traces of failures")
+		.option("--verbose", "log more, and print stack traces of failures")
 		.allowExcessArguments(false)
 		.exitOverride()
 		.configureOutput({ outputError: () => {} });
@@ -98,8 +98,8 @@ export function wholeNumber(min: number, max: number = Number.MAX_SAFE_INTEGER):
  * option or operand that the verb does not take.
  *
  * @param program from {@link createProgram}, with its options already added
- * @param verbs what it can do
- * @param fallback what it does without a verb: one of the verbs, or something of its own
+ * @param verbs its modes
+ * @param fallback the default without a verb: one of the verbs, or an action of its own
  */
 export function defineVerbs<O extends object = Record<string, unknown>>(
 	program: Program,
@@ -148,7 +148,7 @@ export function defineVerbs<O extends object = Record<string, unknown>>(
 	});
 }
 
-/** People who know other tools leave out the dashes. */
+/** A verb without its dashes gets a hint: users of other tools leave them out. */
 function unexpectedArgument(program: Command, argument: string): string {
 	const isFlag = program.options.some((option) => option.long === `--${argument}`) || ["help", "version"].includes(argument);
 	const hint = isFlag ? `: did you mean ${program.name()} --${argument}?` : `; see ${program.name()} --help`;
@@ -181,7 +181,7 @@ export async function runProgram(program: Command, argv: string[] = process.argv
 	process.stderr.on("error", () => {});
 	for (const event of ["uncaughtException", "unhandledRejection"] as const) {
 		process.on(event, (error: unknown) => {
-			// A running service has its own answer, which includes the log.
+			// A running service reports its failure itself, in the log as well.
 			if (process.listenerCount(event) === 1) process.exit(report(program, error, argv));
 		});
 	}
@@ -241,13 +241,13 @@ const advices: Readonly<Record<string, string>> = {
 	EROFS: "the file system is read-only: mount it read-write",
 };
 
-/** The file system's own words do not say what to do. */
+/** Adds the remedy to an error of the file system. */
 function withAdvice(message: string, { code = "" }: NodeJS.ErrnoException): string {
 	const advice = message.startsWith(`${code}:`) ? advices[code] : undefined;
 	return advice === undefined ? message : `${advice} (${message})`;
 }
 
-/** An error that takes more than one line to explain says so itself. */
+/** An error whose explanation needs more than one line provides it itself. */
 function linesOf(error: unknown): readonly string[] | null {
 	const lines = typeof error === "object" && error !== null && "lines" in error ? error.lines : null;
 	return Array.isArray(lines) && lines.every((line) => typeof line === "string") ? lines : null;

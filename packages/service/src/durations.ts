@@ -19,7 +19,7 @@ export function formatDuration(ms: number): string {
 	return parts.length === 0 ? "0 s" : parts.join(" ");
 }
 
-/** A moment for people: `02:00:12 UTC`, with the date when it is not the day of `now`. */
+/** A time for people: `02:00:12 UTC`, with the date if it is not the day of `now`. */
 export function formatTime(at: number, now: number): string {
 	const iso = new Date(Number.isFinite(at) && Math.abs(at) < 8.64e15 ? at : 0).toISOString();
 	const sameDay = Number.isFinite(now) && iso.slice(0, 10) === new Date(now).toISOString().slice(0, 10);

@@ -6,7 +6,7 @@ export class CommandError extends Error {
 	readonly exitCode: number;
 
 	/**
-	 * @param message one line that says what is wrong and what to do
+	 * @param message one line: the problem and the remedy
 	 * @param exitCode one of {@link ExitCode}
 	 * @param options the error behind it, printed only with --verbose
 	 */

@@ -5,7 +5,7 @@ import { Stage, until } from "./fixtures/processes.ts";
 const stage = new Stage("service");
 afterAll(() => stage.remove());
 
-const said = (text: string) => text.trimEnd().split("\n");
+const linesOf = (text: string) => text.trimEnd().split("\n");
 
 describe("stopping", () => {
 	test.each(["SIGTERM", "SIGINT"] as const)("stopping: %s → the service finishes, exit 0", async (signal) => {
@@ -13,7 +13,7 @@ describe("stopping", () => {
 		await service.says("started");
 		service.kill(signal);
 		expect(await service.ended).toBe(0);
-		expect(said(service.stdout).slice(2)).toEqual(["aborted", `stop ${signal}`, "stopped"]);
+		expect(linesOf(service.stdout).slice(2)).toEqual(["aborted", `stop ${signal}`, "stopped"]);
 	});
 
 	test("stopping: a second signal → ends at once", async () => {
@@ -56,7 +56,7 @@ describe("stopping", () => {
 		await service.says("starting");
 		service.kill("SIGTERM");
 		expect(await service.ended).toBe(0);
-		expect(said(service.stdout).map((line) => line.split(" ")[0])).toEqual(["starting", "started", "stop", "stopped"]);
+		expect(linesOf(service.stdout).map((line) => line.split(" ")[0])).toEqual(["starting", "started", "stop", "stopped"]);
 	});
 });
 
@@ -98,11 +98,11 @@ describe("failures", () => {
 
 	test.each([
 		["throw", "uncaught exception: (intermediate value) is not a function"],
-		["reject", "unhandled rejection: nobody cares"],
+		["reject", "unhandled rejection: not handled"],
 	])("failure: %s → one line in the log, with its stack, exit 1", async (behaviour, message) => {
 		const service = stage.start("service", [behaviour]);
 		expect(await service.ended).toBe(1);
-		const lines = said(service.stderr).filter((line) => line.includes("ERROR"));
+		const lines = linesOf(service.stderr).filter((line) => line.includes("ERROR"));
 		expect(lines).toEqual([expect.stringMatching(/^\S+Z ERROR demo: /)]);
 		expect(lines[0]).toContain(message.split("(")[0]!.trim());
 		expect(lines[0]).toMatch(/stack=".*\\n {4}at /);
@@ -116,7 +116,7 @@ describe("leaving to be restarted", () => {
 		await service.says("started");
 		service.kill("SIGUSR1");
 		expect(await service.ended).toBe(75);
-		expect(said(service.stdout).slice(2)).toEqual(["wake", "drain", "drained", "aborted", "stop memory limit", "stopped"]);
+		expect(linesOf(service.stdout).slice(2)).toEqual(["wake", "drain", "drained", "aborted", "stop memory limit", "stopped"]);
 		expect(service.stderr).toMatch(/memory limit passed.* rss_bytes=\d+ limit_bytes=188743680/);
 	});
 
@@ -132,32 +132,32 @@ describe("leaving to be restarted", () => {
 });
 
 describe("the service manager", () => {
-	/** A directory with a systemd-notify that writes down what it is told. */
-	function manager(name: string, script = 'echo "$NOTIFY_SOCKET $*" >>"$0.told"') {
+	/** A directory with a systemd-notify that records its arguments. */
+	function manager(name: string, script = 'echo "$NOTIFY_SOCKET $*" >>"$0.notified"') {
 		const directory = stage.file(name);
 		mkdirSync(directory);
 		const command = `${directory}/systemd-notify`;
 		writeFileSync(command, `#!/bin/sh\n${script}\n`);
 		chmodSync(command, 0o755);
-		const told = () => (existsSync(`${command}.told`) ? said(readFileSync(`${command}.told`, "utf8")) : []);
-		return { told, env: { PATH: `${directory}:${process.env.PATH}`, NOTIFY_SOCKET: "@demo" } };
+		const notified = () => (existsSync(`${command}.notified`) ? linesOf(readFileSync(`${command}.notified`, "utf8")) : []);
+		return { notified, env: { PATH: `${directory}:${process.env.PATH}`, NOTIFY_SOCKET: "@demo" } };
 	}
 
 	test("service manager: a whole life → readiness, status, reload, stop in this order", async () => {
-		const { told, env } = manager("order");
+		const { notified, env } = manager("order");
 		const service = stage.start("service", [], env);
 		await until(
-			() => told().includes("@demo READY=1"),
-			() => told().join("\n"),
+			() => notified().includes("@demo READY=1"),
+			() => notified().join("\n"),
 		);
 		service.kill("SIGHUP");
 		await until(
-			() => told().length === 4,
-			() => told().join("\n"),
+			() => notified().length === 4,
+			() => notified().join("\n"),
 		);
 		service.kill("SIGTERM");
 		expect(await service.ended).toBe(0);
-		expect(told()).toEqual([
+		expect(notified()).toEqual([
 			"@demo STATUS=two lines",
 			"@demo READY=1",
 			expect.stringMatching(/^@demo RELOADING=1 MONOTONIC_USEC=\d+$/),
@@ -166,24 +166,24 @@ describe("the service manager", () => {
 		]);
 	});
 
-	const pings = (told: string[]) => told.filter((line) => line === "@demo WATCHDOG=1").length;
+	const pings = (notified: string[]) => notified.filter((line) => line === "@demo WATCHDOG=1").length;
 
 	test("service manager: the loop moves, then hangs → signs of life, then none", async () => {
-		const { told, env } = manager("hang");
+		const { notified, env } = manager("hang");
 		const service = stage.start("service", ["hang-on-wake"], { ...env, WATCHDOG_USEC: "600000" });
 		await until(
-			() => pings(told()) >= 4,
-			() => told().join("\n"),
+			() => pings(notified()) >= 4,
+			() => notified().join("\n"),
 		);
 		service.kill("SIGUSR1");
 		await service.says("wake");
-		let last = { count: pings(told()), at_ms: performance.now() };
-		// Silence for a whole window is what makes systemd kill it.
+		let last = { count: pings(notified()), atMs: performance.now() };
+		// systemd kills a service that is silent for a whole window.
 		await until(
 			() => {
-				const count = pings(told());
-				if (count !== last.count) last = { count, at_ms: performance.now() };
-				return performance.now() - last.at_ms > 600;
+				const count = pings(notified());
+				if (count !== last.count) last = { count, atMs: performance.now() };
+				return performance.now() - last.atMs > 600;
 			},
 			() => "silence",
 		);
@@ -192,36 +192,36 @@ describe("the service manager", () => {
 	});
 
 	test("service manager: a loop sleeps beyond the watchdog's window → signs of life", async () => {
-		const { told, env } = manager("idle");
+		const { notified, env } = manager("idle");
 		const service = stage.start("service", ["idle"], { ...env, WATCHDOG_USEC: "600000", WATCHDOG_PID: "" });
 		await until(
-			() => pings(told()) >= 6,
-			() => told().join("\n"),
+			() => pings(notified()) >= 6,
+			() => notified().join("\n"),
 		);
 		expect(service.child.exitCode).toBeNull();
 	});
 
 	test("service manager: a process that it does not watch → no signs of life", async () => {
-		const { told, env } = manager("other");
+		const { notified, env } = manager("other");
 		const service = stage.start("service", [], { ...env, WATCHDOG_USEC: "30000", WATCHDOG_PID: "1" });
 		await until(
-			() => told().includes("@demo READY=1"),
-			() => told().join("\n"),
+			() => notified().includes("@demo READY=1"),
+			() => notified().join("\n"),
 		);
 		service.kill("SIGTERM");
 		expect(await service.ended).toBe(0);
-		expect(pings(told())).toBe(0);
+		expect(pings(notified())).toBe(0);
 	});
 
 	test.each([
 		["missing", undefined],
 		["failing", "exit 1"],
-	])("service manager: cannot be reached (systemd-notify %s) → one warning, goes on", async (name, script) => {
+	])("service manager: cannot be reached (systemd-notify %s) → one warning, still runs", async (name, script) => {
 		const env = script ? manager(name, script).env : { PATH: "/nowhere", NOTIFY_SOCKET: "@demo" };
 		const service = stage.start("service", [], { ...env, WATCHDOG_USEC: "30000" });
 		await service.says("started");
 		await until(
-			() => service.stderr.includes("cannot be told"),
+			() => service.stderr.includes("cannot be notified"),
 			() => service.stderr,
 		);
 		service.kill("SIGTERM");

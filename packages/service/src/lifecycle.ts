@@ -6,15 +6,15 @@ import { reloading, serviceManager } from "./systemd.ts";
 import { Watchdog } from "./watchdog.ts";
 import { stallVariable, type WorkerMessage, workerVariable } from "./worker.ts";
 
-/** What a service can ask of the process around it. */
+/** The requests of a service to the process around it. */
 export interface ServiceControl {
-	/** Aborted as soon as the service is to stop, whatever the reason: ends waits and sleeps. */
+	/** Aborted as soon as the service is to stop, for any reason: ends waits and sleeps. */
 	readonly signal: AbortSignal;
 	/**
-	 * Stops the service for a reason of its own and makes {@link runService} resolve to the code.
+	 * Stops the service on its own initiative and makes {@link runService} resolve to the code.
 	 *
 	 * @param code an exit code, 75 to be restarted
-	 * @param reason goes to stop() and into the log
+	 * @param reason passed to stop() and logged
 	 * @param options graceMs: how long stop() may take, 0 to leave at once (a lost lock)
 	 */
 	exit(code: number, reason: string, options?: { graceMs?: number }): void;
@@ -32,25 +32,25 @@ export interface ServiceControl {
 export interface ServiceHooks {
 	name: string;
 	logger: Logger;
-	/** Resolves once the service is ready; its work goes on after that. An error here is {@link runService}'s error. */
+	/** Resolves once the service is ready; its work continues after that. An error here is {@link runService}'s error. */
 	start(control: ServiceControl): Promise<void>;
-	/** Finishes: resolves when everything has ended and is written. Called once, after start() has settled. */
+	/** Finishes: resolves when everything has ended and is written. Called once, after the promise of start() has ended. */
 	stop(reason: string): Promise<void>;
 	/** SIGHUP: read the configuration again. An error is logged and changes nothing. */
 	reload?(): Promise<void>;
-	/** SIGUSR1: do now what was to be done later. */
+	/** SIGUSR1: do pending work now. */
 	wake?(): void;
 	/** Monotonic counter or timestamp of the last progress of the main loop, for the watchdog. */
 	progress(): number;
 	/** The resident set size above which the service is restarted. */
 	memoryLimitBytes?: () => number;
-	/** Asked when RSS passed the limit: finish the cycle, then resolve. */
+	/** Called when RSS passed the limit: finish the cycle, then resolve. */
 	drain?(): Promise<void>;
 	/** How long stop() may take. Default 30 s. */
 	graceMs?: number;
 }
 
-/** What is around the service; for tests. */
+/** The surroundings of the service; replaceable for tests. */
 export interface ServiceSurroundings {
 	env?: NodeJS.ProcessEnv;
 	rssBytes?: () => number;
@@ -58,26 +58,26 @@ export interface ServiceSurroundings {
 	notifyCommand?: string;
 }
 
-const defaultGrace_ms = 30_000;
+const defaultGraceMs = 30_000;
 // A wrapper (npm, pnpm) passes Ctrl-C on although the terminal sent it to us as well: that is one signal, not two.
-const sameSignal_ms = 200;
-// Longer than the longest cycle should take; a process that grew past its limit cannot be waited for without end.
-const drainLimit_ms = 300_000;
-// While the cycle is finished memory may grow on; twice the limit is a runaway.
+const sameSignalMs = 200;
+// Longer than the longest cycle should take; a process beyond its memory limit must not run without end.
+const drainLimitMs = 300_000;
+// Memory may keep growing while the cycle is finished; twice the limit is a runaway.
 const runawayFactor = 2;
-// After a failure the caller gets this long to put things away, then the process ends whatever holds it up.
-const lastResort_ms = 2_000;
-const farewell_ms = 1_000;
+// After a failure the caller has this long to clean up, then the process exits unconditionally.
+const lastResortMs = 2_000;
+const flushLimitMs = 1_000;
 
 /**
  * Runs a long-lived service until it is stopped.
  *
  * SIGTERM and SIGINT let it finish, at most graceMs; a second one stops at once. SIGHUP reloads, SIGUSR1 wakes.
- * The service manager is told when it is ready, reloading, stopping and alive (sd_notify(3)); a supervisor of our
- * own hears the same, and a worker that lost its supervisor stops. Errors nobody caught are logged and end it.
+ * The service manager is notified when the service is ready, reloading, stopping and alive (sd_notify(3)); our own supervisor
+ * gets the same messages, and a worker that lost its supervisor stops. Uncaught errors are logged and end the service.
  *
  * @param hooks the service
- * @returns the exit code: 0 stopped, 75 memory limit, 1 failed or did not stop in time, or what {@link ServiceControl.exit} named
+ * @returns the exit code: 0 stopped, 75 memory limit, 1 failed or did not stop in time, or the code of {@link ServiceControl.exit}
  * @throws the error of start()
  */
 export function runService(hooks: ServiceHooks, surroundings: ServiceSurroundings = {}): Promise<number> {
@@ -100,7 +100,7 @@ class ServiceRun implements ServiceControl {
 	#stopping = false;
 	#done = false;
 	#code: number = ExitCode.ok;
-	#lastSignal: { name: NodeJS.Signals; at_ms: number } | undefined;
+	#lastSignal: { name: NodeJS.Signals; atMs: number } | undefined;
 	#signals = 0;
 	#reload: Promise<void> = Promise.resolve();
 	#watchdog: Watchdog | undefined;
@@ -153,7 +153,7 @@ class ServiceRun implements ServiceControl {
 			this.#on("disconnect", orphaned);
 			if (!process.connected) setImmediate(orphaned);
 			process.channel?.unref();
-			this.#tellSupervisor("ready-for-signals");
+			this.#notifySupervisor("ready-for-signals");
 		}
 	}
 
@@ -179,7 +179,7 @@ class ServiceRun implements ServiceControl {
 	}
 
 	#failStart(error: unknown): void {
-		// The caller prints it: here it only has to be in the log file.
+		// The caller prints the error: here it is only added to the log file.
 		this.#logger.toFile?.("error", `cannot start: ${error instanceof Error ? error.message : String(error)}`, { error });
 		this.#end(() => this.#reject(error));
 	}
@@ -197,43 +197,43 @@ class ServiceRun implements ServiceControl {
 				}),
 			);
 		}
-		const supervised_ms = this.#env[workerVariable] && process.send ? Number(this.#env[stallVariable]) || undefined : undefined;
-		const window_ms = this.#manager.watchdog_ms ?? supervised_ms;
-		if (window_ms === undefined) return;
-		const watchdog = new Watchdog({ window_ms, progress: () => progress.call(this.#hooks), now: () => performance.now() });
+		const supervisedMs = this.#env[workerVariable] && process.send ? Number(this.#env[stallVariable]) || undefined : undefined;
+		const windowMs = this.#manager.watchdogMs ?? supervisedMs;
+		if (windowMs === undefined) return;
+		const watchdog = new Watchdog({ windowMs, progress: () => progress.call(this.#hooks), now: () => performance.now() });
 		this.#watchdog = watchdog;
 		const timer = setInterval(() => {
-			// start() and stop() have limits of their own (TimeoutStartSec, the grace period) and no loop that could move.
+			// start() and stop() have limits of their own (TimeoutStartSec, the grace period) and no loop that could make progress.
 			if (this.#ready && !this.#stopping && !watchdog.isAlive()) return;
-			if (this.#manager.watchdog_ms !== undefined) this.#manager.notify("WATCHDOG=1");
-			this.#tellSupervisor("alive");
-		}, window_ms / 2);
+			if (this.#manager.watchdogMs !== undefined) this.#manager.notify("WATCHDOG=1");
+			this.#notifySupervisor("alive");
+		}, windowMs / 2);
 		timer.unref();
 		this.#undo.push(() => clearInterval(timer));
 	}
 
-	#tellSupervisor(message: WorkerMessage): void {
+	#notifySupervisor(message: WorkerMessage): void {
 		if (!this.#env[workerVariable] || !process.send || !process.connected) return;
 		process.send(message, undefined, {}, () => {});
 	}
 
 	#asked(signal: NodeJS.Signals): void {
-		const at_ms = performance.now();
-		if (this.#lastSignal?.name === signal && at_ms - this.#lastSignal.at_ms < sameSignal_ms) return;
-		this.#lastSignal = { name: signal, at_ms };
+		const atMs = performance.now();
+		if (this.#lastSignal?.name === signal && atMs - this.#lastSignal.atMs < sameSignalMs) return;
+		this.#lastSignal = { name: signal, atMs };
 		if (++this.#signals > 1) {
 			this.#logger.warn(`second signal (${signal}): stopping at once`);
 			this.#finish(ExitCode.failed);
 			return;
 		}
-		// Asked from outside while leaving to be restarted: then there is nothing to restart for.
+		// An outside request to stop during a stop for a restart: no restart then.
 		this.#code = ExitCode.ok;
 		this.#stop(signal, ExitCode.ok);
 	}
 
-	#stop(reason: string, code: number, grace_ms = this.#hooks.graceMs ?? defaultGrace_ms): void {
+	#stop(reason: string, code: number, graceMs = this.#hooks.graceMs ?? defaultGraceMs): void {
 		if (this.#done) return;
-		if (grace_ms <= 0) {
+		if (graceMs <= 0) {
 			this.#logger.warn("stopping at once", { reason });
 			this.#abort.abort(new Error(reason));
 			this.#finish(code);
@@ -245,9 +245,9 @@ class ServiceRun implements ServiceControl {
 		this.#logger.info("stopping", { reason });
 		this.#manager.notify("STOPPING=1", `STATUS=Stopping: ${reason}`);
 		const timer = setTimeout(() => {
-			this.#logger.warn("did not stop in time", { reason, waited_ms: grace_ms });
+			this.#logger.warn("did not stop in time", { reason, waited_ms: graceMs });
 			this.#finish(ExitCode.failed);
-		}, grace_ms);
+		}, graceMs);
 		this.#undo.push(() => clearTimeout(timer));
 		this.#abort.abort(new Error(reason));
 		void this.#finishWork(reason);
@@ -274,7 +274,7 @@ class ServiceRun implements ServiceControl {
 		}
 		this.#draining = true;
 		this.#logger.warn("memory limit passed: finishing the cycle, then exiting to be restarted", { rss_bytes: rss, limit_bytes: limit });
-		const timer = setTimeout(() => this.#stop("memory limit, and the cycle does not end", ExitCode.restart), drainLimit_ms);
+		const timer = setTimeout(() => this.#stop("memory limit, and the cycle does not end", ExitCode.restart), drainLimitMs);
 		this.#undo.push(() => clearTimeout(timer));
 		void (async () => {
 			try {
@@ -321,25 +321,25 @@ class ServiceRun implements ServiceControl {
 		this.#finish(ExitCode.failed);
 	}
 
-	/** The end, by whatever way: resolves to the code, and makes sure that the process does end after a failure. */
+	/** Ends the service: resolves to the code, and makes sure that the process exits after a failure. */
 	#finish(code: number): void {
-		if (code === ExitCode.failed) setTimeout(() => process.exit(code), lastResort_ms).unref();
+		if (code === ExitCode.failed) setTimeout(() => process.exit(code), lastResortMs).unref();
 		this.#end(() => this.#resolve(code));
 	}
 
-	#end(settle: () => void): void {
+	#end(done: () => void): void {
 		if (this.#done) return;
 		this.#done = true;
-		const told = new Promise<void>((resolve) => {
-			const timer = setTimeout(resolve, farewell_ms);
+		const notified = new Promise<void>((resolve) => {
+			const timer = setTimeout(resolve, flushLimitMs);
 			void this.#manager.flush().then(() => {
 				clearTimeout(timer);
 				resolve();
 			});
 		});
-		void Promise.allSettled([told, this.#logger.flush()]).then(() => {
+		void Promise.allSettled([notified, this.#logger.flush()]).then(() => {
 			for (const undo of this.#undo.splice(0)) undo();
-			settle();
+			done();
 		});
 	}
 }

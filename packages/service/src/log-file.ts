@@ -15,7 +15,7 @@ import {
 import path from "node:path";
 import { isProcessAlive } from "./process-alive.ts";
 
-/** Where a log file is and how much of it is kept. */
+/** The place and the limits of a log file. */
 export interface LogFileOptions {
 	path: string;
 	/** A record that would make the file larger than this many bytes goes to a new file. */
@@ -24,12 +24,12 @@ export interface LogFileOptions {
 	keep: number;
 }
 
-// A rotation is a handful of renames; whoever holds the rotation lock longer than this is gone or its pid is reused.
-const rotationLockStale_ms = 60_000;
+// A rotation is a handful of renames; a process that holds the rotation lock longer than this is gone, or its pid is reused.
+const rotationLockStaleMs = 60_000;
 
 /**
- * A log file that several processes append to. Each record is one write(2) with O_APPEND at once, so it is in the
- * file when the process dies the next moment, and stands whole between the records of others. Before each write
+ * A log file that several processes append to. Each record is one write(2) with O_APPEND, so it is in the
+ * file even if the process dies right after, and whole between the records of other processes. Before each write
  * the path is compared with the open file: a file that logrotate moved, that someone deleted, or that another
  * process rotated is opened again.
  */
@@ -79,8 +79,8 @@ export class LogFile {
 	#open(): void {
 		this.close();
 		const { path: file } = this.#options;
-		// O_NONBLOCK: a fifo nobody reads must be an error, not a hang. It means nothing for files.
-		// O_NOFOLLOW: root must not write where another user's link in the workspace leads.
+		// O_NONBLOCK: a fifo without a reader must be an error, not a hang. It has no effect on files.
+		// O_NOFOLLOW: root must not write through another user's link in the workspace.
 		const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK | constants.O_NOFOLLOW;
 		const directory = path.dirname(file);
 		assertOurDirectory(directory);
@@ -89,7 +89,7 @@ export class LogFile {
 		} catch (error) {
 			if ((error as NodeJS.ErrnoException).code === "ELOOP") throw new Error(`${file} is a symbolic link: remove it`, { cause: error });
 			if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-			// Only the last directory: where the whole workspace is gone, nothing of it must come back.
+			// Creates only the last directory: if the whole workspace is gone, no part of it must reappear.
 			assertOurDirectory(path.dirname(directory));
 			mkdirSync(directory, { mode: 0o700 });
 			this.#fd = openSync(file, flags, 0o600);
@@ -109,7 +109,7 @@ export class LogFile {
 		}
 	}
 
-	/** Moves the files on by one, unless another process is at it or just was. Says whether the path was vacated. */
+	/** Shifts the rotated files by one, unless another process does so or just did. Returns whether the path was vacated. */
 	#rotate(incoming: number): boolean {
 		const { path: file, keep, maxBytes } = this.#options;
 		const lock = `${file}.rotating`;
@@ -122,7 +122,7 @@ export class LogFile {
 			else unlinkSync(file);
 			return true;
 		} catch {
-			// A directory we may not write to: the file grows on, which loses nothing.
+			// The directory is not writable: the file grows, which loses nothing.
 			return false;
 		} finally {
 			unlinkIfThere(lock);
@@ -130,7 +130,7 @@ export class LogFile {
 	}
 }
 
-/** A log file lies in a directory that is no link; and root writes none into another user's, who could have put anything there. */
+/** The directory of a log file must not be a symbolic link; and root writes into no directory of another user, who could put any link there. */
 function assertOurDirectory(directory: string): void {
 	const stats = lstatSync(directory, { throwIfNoEntry: false });
 	if (stats?.isSymbolicLink()) throw new Error(`${directory} is a symbolic link: put a directory in its place`);
@@ -155,7 +155,7 @@ function isStale(lock: string): boolean {
 	try {
 		const pid = Number(readFileSync(lock, "utf8"));
 		if (pid > 0 && !isProcessAlive(pid)) return true;
-		return Math.abs(Date.now() - statSync(lock).mtimeMs) > rotationLockStale_ms;
+		return Math.abs(Date.now() - statSync(lock).mtimeMs) > rotationLockStaleMs;
 	} catch {
 		return false;
 	}

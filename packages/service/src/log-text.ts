@@ -1,7 +1,7 @@
 import type { ChalkInstance } from "chalk";
 import { printable } from "./printable.ts";
 
-/** A record as it was parsed back from its JSON line. */
+/** A record, parsed from its JSON line. */
 export interface LogRecord {
 	/** RFC 3339 UTC with milliseconds. */
 	time: string;
@@ -23,7 +23,7 @@ export function textLine(record: LogRecord): string {
 }
 
 /**
- * A record for someone who watches: `HH:MM:SS message key=value`, local time, coloured by level;
+ * A record for someone who watches a terminal: `HH:MM:SS message key=value`, local time, coloured by level;
  * WARN and ERROR before the message.
  *
  * @param record the record
@@ -35,7 +35,7 @@ export function terminalLine(record: LogRecord, chalk: ChalkInstance, omit: read
 	const time = new Date(record.time);
 	const clock = [time.getHours(), time.getMinutes(), time.getSeconds()].map((part) => String(part).padStart(2, "0")).join(":");
 	const fields = textFields(record, omit);
-	// Not by colour alone: it is missing under NO_COLOR, and not everybody sees it.
+	// Not by colour alone: it is missing under NO_COLOR, and not all people see it.
 	const label = record.level === "warn" || record.level === "error" ? `${record.level.toUpperCase()} ` : "";
 	return `${chalk.dim(clock)} ${byLevel(record.level, chalk)(label + printable(record.msg))}${fields && ` ${chalk.dim(fields)}`}`;
 }

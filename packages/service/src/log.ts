@@ -10,7 +10,7 @@ export { redact } from "./redact.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
-/** Where records go and what they look like. */
+/** The destinations and the format of records. */
 export interface LogOptions {
 	/** The least severe level that is written. */
 	level: LogLevel;
@@ -22,7 +22,7 @@ export interface LogOptions {
 	stderr: boolean | "tty-short";
 	/** Values that must not appear in any record. */
 	secrets: string[];
-	/** The service's name in every record. */
+	/** The service's name, part of every record. */
 	name: string;
 	/** Size in bytes at which the log file is rotated. Default 10 MB. */
 	maxBytes?: number;
@@ -30,17 +30,17 @@ export interface LogOptions {
 	keep?: number;
 }
 
-/** Writes records. No method throws, whatever happens to the log file. */
+/** Writes records. No method throws, not even if the log file fails. */
 export interface Logger {
 	debug(message: string, fields?: Record<string, unknown>): void;
 	info(message: string, fields?: Record<string, unknown>): void;
 	warn(message: string, fields?: Record<string, unknown>): void;
 	error(message: string, fields?: Record<string, unknown>): void;
-	/** Writes to the log file only, for what the caller also prints itself. Without a log file it is not written. */
+	/** Writes to the log file only, for text that the caller prints itself. Without a log file it is not written. */
 	toFile?(level: LogLevel, message: string, fields?: Record<string, unknown>): void;
 	/** Resolves when everything written so far has left the process. */
 	flush(): Promise<void>;
-	/** From now on this value is redacted as well. */
+	/** Redacts this value, too, from now on. */
 	addSecret(value: string): void;
 	setLevel(level: LogLevel): void;
 	/** Flushes and closes the log file. */
@@ -49,14 +49,14 @@ export interface Logger {
 
 const defaultMaxBytes = 10 * 1024 * 1024;
 const defaultKeep = 5;
-// A record is for reading: whole files or packs that end up in a message would push everything else out of the log.
-const longestText_chars = 16_384;
+// Records are for reading: whole files or packs in a message would push everything else out of the log.
+const longestTextChars = 16_384;
 const deepestField = 6;
 
 /**
- * A logger on pino's core. Records are written synchronously, each whole: what was logged before a crash is there.
+ * A logger on pino's core. Records are written synchronously and whole: all records before a crash are in the file.
  *
- * @param options where to and how
+ * @param options destinations and format
  */
 export function createLogger(options: LogOptions): Logger {
 	const secrets = new Set<string>();
@@ -83,7 +83,7 @@ export function createLogger(options: LogOptions): Logger {
 		{ write: deliver },
 	);
 
-	// Records are redacted as lines of JSON, where a secret stands escaped (or URL-encoded), never as it is.
+	// Records are redacted as lines of JSON, where a secret is escaped (or URL-encoded), never in its plain form.
 	function addSecret(value: string): void {
 		for (const form of secretForms(value)) if (form !== value || !/["\\]/.test(form)) secrets.add(form);
 	}
@@ -167,7 +167,7 @@ export function createLogger(options: LogOptions): Logger {
 	};
 }
 
-/** A stderr whose reader is gone must not take the service down. */
+/** A stderr without a reader must not end the service. */
 function ignore(): void {}
 
 function parse(json: string): LogRecord | undefined {
@@ -179,14 +179,12 @@ function parse(json: string): LogRecord | undefined {
 }
 
 function clip(text: string): string {
-	return text.length > longestText_chars
-		? `${text.slice(0, longestText_chars)}… (${text.length - longestText_chars} more characters)`
-		: text;
+	return text.length > longestTextChars ? `${text.slice(0, longestTextChars)}… (${text.length - longestTextChars} more characters)` : text;
 }
 
 const taken = new Set(["time", "level", "name", "msg"]);
 
-/** Fields as they go into a record: own names kept apart from the record's, errors spelled out, long texts cut. */
+/** The fields of a record: names kept apart from the record's own, errors spelled out, long texts cut. */
 function presentable(fields: Record<string, unknown>): Record<string, unknown> {
 	return Object.fromEntries(Object.entries(fields).map(([key, value]) => [taken.has(key) ? `${key}_` : key, presentableValue(value, 0)]));
 }

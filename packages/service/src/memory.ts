@@ -1,6 +1,6 @@
-/** What the memory watch looks at. */
+/** The parameters of the memory watch. */
 export interface MemoryWatchOptions {
-	/** The limit in bytes, asked at each check, so that a reload can change it. */
+	/** The limit in bytes, read at each check, so that a reload can change it. */
 	limitBytes(): number;
 	/** Resident set size in bytes. Default: this process's. */
 	rssBytes?: () => number;
@@ -10,7 +10,7 @@ export interface MemoryWatchOptions {
 	onExceeded(rss: number, limit: number): void;
 }
 
-const defaultEvery_ms = 5_000;
+const defaultEveryMs = 5_000;
 
 /**
  * Checks the resident set size every few seconds.
@@ -23,7 +23,7 @@ export function watchMemory(options: MemoryWatchOptions): () => void {
 		const rss = rssBytes();
 		const limit = options.limitBytes();
 		if (limit > 0 && rss > limit) options.onExceeded(rss, limit);
-	}, options.everyMs ?? defaultEvery_ms);
+	}, options.everyMs ?? defaultEveryMs);
 	timer.unref();
 	return () => clearInterval(timer);
 }

@@ -4,8 +4,8 @@ import { Chalk, type ChalkInstance, supportsColor, supportsColorStderr } from "c
  * Colours for one stream: only when it is a terminal that can show them and NO_COLOR is unset (https://no-color.org).
  *
  * @param stream process.stdout or process.stderr
- * @param env the environment to ask
- * @returns a chalk instance, which leaves text alone when there must be no colour
+ * @param env the environment that is consulted
+ * @returns a chalk instance, which leaves text unchanged without colour
  */
 export function paint(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv = process.env): ChalkInstance {
 	if (!stream.isTTY || env.NO_COLOR !== undefined || env.TERM === "dumb") return new Chalk({ level: 0 });

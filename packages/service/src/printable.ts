@@ -1,12 +1,12 @@
 /**
  * The code points that never reach a terminal, log, page, alert or state as they are: control characters (C0, C1, DEL), line and
- * paragraph separators, format characters (bidirectional overrides and isolates, zero-width characters, tags), everything else that
- * a renderer ignores, and lone surrogates. The two variation selectors of ordinary symbols and emoji stay.
+ * paragraph separators, format characters (bidirectional overrides and isolates, zero-width characters, tags), all other ignorable
+ * characters, and lone surrogates. The two variation selectors of ordinary symbols and emoji stay.
  */
 const unprintable = /(?![\ufe0e\ufe0f])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu;
 /** JSON.stringify itself writes only these two, between values. */
 const unprintableInJson = /(?![\ufe0e\ufe0f\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu;
-/** Most text: nothing to look at. */
+/** Matches most texts, which need no change. */
 const plain = /^[\u0020-\u007e]*$/;
 const plainJson = /^[\t\n\u0020-\u007e]*$/;
 
@@ -28,7 +28,7 @@ export function printable(text: string): string {
 }
 
 /**
- * A value as a JSON document that is safe to show and keeps every string whole: what {@link printable} would escape is escaped as JSON
+ * A value as a JSON document that is safe to show and keeps every string whole: characters that {@link printable} would escape are escaped as JSON
  * escapes it.
  * @param indent as of JSON.stringify
  */
@@ -36,7 +36,7 @@ export function printableJson(value: unknown, indent?: number | string): string 
 	return printableJsonText(JSON.stringify(value, null, indent) ?? "null");
 }
 
-/** The same for what is JSON already, as JSON.stringify writes it: line feeds and tabs are between values only. */
+/** The same for a text that is JSON already, as JSON.stringify writes it: line feeds and tabs are between values only. */
 export function printableJsonText(text: string): string {
 	return plainJson.test(text) ? text : text.replace(unprintableInJson, units);
 }
@@ -65,8 +65,8 @@ export function shellWord(text: string): string {
 }
 
 /**
- * The path of a file as such a word. A name that ends in a line feed gets a slash behind it, which who takes the path ignores: the shells
- * drop line feeds at the end, and not every one knows another way to write them.
+ * The path of a file as such a word. A name that ends in a line feed gets a trailing slash, which commands ignore: shells
+ * drop line feeds at the end, and not every shell has another way to write them.
  */
 export function shellPath(file: string): string {
 	return shellWord(file.endsWith("\n") ? `${file}/` : file);

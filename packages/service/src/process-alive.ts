@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 
 /**
- * Whether a process with this id runs. Says nothing about who it is: ids are reused. One that has ended and only
+ * Whether a process with this id runs. Says nothing about its identity: ids are reused. One that has ended and only
  * waits for its parent to read its exit code (in a container that can be for ever) does not run.
  *
  * @param pid a process id
@@ -18,7 +18,7 @@ export function isProcessAlive(pid: number): boolean {
 
 function isZombie(pid: number): boolean {
 	try {
-		// The command in parentheses may itself hold anything, so the state is what follows the last of them.
+		// The command in parentheses may itself contain parentheses, so the state follows the last of them.
 		return /^.*\) [ZX]/s.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
 	} catch {
 		return false;

@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 
-/** Set in the environment, the executable prints its {@link ProgramInterface} instead of doing anything. */
+/** If this is set in the environment, the executable prints its {@link ProgramInterface} and exits. */
 export const interfaceVariable = "ROBUST_SYNC_PRINT_INTERFACE";
 
-/** What a command line takes, for manual pages and shell completions. */
+/** The command line of a program, for manual pages and shell completions. */
 export interface ProgramInterface {
 	name: string;
 	description: string;

@@ -15,7 +15,7 @@ describe("redact", () => {
 		expect(redact(text)).toBe(clean);
 	});
 
-	test("redact: every form in which a secret can stand in text → gone", () => {
+	test("redact: every form of a secret in text → gone", () => {
 		const secret = 'top "secret"/+key';
 		const text = [secret, JSON.stringify({ secret }), `https://host/?key=${encodeURIComponent(secret)}`].join(" ");
 		expect(redact(text, [secret])).toBe('[redacted] {"secret":"[redacted]"} https://host/?key=[redacted]');

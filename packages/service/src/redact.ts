@@ -1,4 +1,4 @@
-/** What stands in a log where a secret stood. */
+/** The text that replaces a secret in a log. */
 export const redacted = "[redacted]";
 
 // Shorter values would match ordinary words and numbers and make every record unreadable; the contract's secrets are longer.
@@ -8,7 +8,7 @@ const shortestSecret = 4;
 const urlCredentials = /([a-z][a-z0-9+.-]{0,30}):\/\/([^\s/?#"'<>`\\]*)@/gi;
 
 /**
- * The forms in which a secret can show up in text: as it is, URL-encoded and escaped inside a JSON string.
+ * The forms in which a secret can appear in text: plain, URL-encoded and escaped inside a JSON string.
  *
  * @param secret the value; shorter than 4 characters yields nothing
  * @returns the distinct forms
@@ -34,7 +34,7 @@ export function secretForms(secret: string): string[] {
  */
 export function redact(text: string, secrets: Iterable<string> = []): string {
 	const forms = [...secrets].flatMap(secretForms);
-	// One pass, the longest form first: no form leaves a piece of a longer one behind, nor bites into the mark itself.
+	// One pass, the longest form first: no form leaves a part of a longer one behind, or matches inside the replacement.
 	const any = forms.sort((a, b) => b.length - a.length).map((form) => form.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"));
 	const clean = any.length > 0 ? text.replace(new RegExp(any.join("|"), "g"), redacted) : text;
 	if (!clean.includes("://")) return clean;

@@ -28,7 +28,7 @@ test("service under a unit: its output → in its log too, also after that was m
 	expect(fs.readFileSync(file, "utf8")).toBe(stderr);
 });
 
-test("service log: a link, directory, or no directory → not followed, service goes on", () => {
+test("service log: a link, directory, or no directory → not followed, service runs", () => {
 	fs.writeFileSync(path.join(directory, ".sync_env"), "");
 	const target = path.join(directory, "target");
 	fs.writeFileSync(target, "as it was\n");

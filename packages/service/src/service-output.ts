@@ -1,7 +1,7 @@
 import path from "node:path";
 import { LogFile } from "./log-file.ts";
 
-/** Set in unit files: where a service leaves a copy of what it prints for the journal. */
+/** Set in unit files: the file for a copy of the service's output to the journal. */
 export const serviceLogVariable = "ROBUST_SYNC_SERVICE_LOG";
 
 // deploy/robust-sync.logrotate rotates earlier, where it is installed.
@@ -10,7 +10,7 @@ const keep = 2;
 
 /**
  * Copies what this process prints into the file that the unit names. The process opens it itself, with its own rights: the service
- * manager would open it as root, and follow whatever link the workspace's owner had put in its place. A copy that fails is left out:
+ * manager would open it as root, and follow any link that the workspace's owner had put in its place. A copy that fails is left out:
  * the journal has the line.
  *
  * @param env where the variable is looked up; it is removed from there, so that processes started by this one do not write there
@@ -33,6 +33,6 @@ function copy(log: LogFile, chunk: string | Uint8Array): void {
 	try {
 		log.write(typeof chunk === "string" ? chunk : Buffer.from(chunk).toString());
 	} catch {
-		// The stream itself has it.
+		// The journal has this output already.
 	}
 }

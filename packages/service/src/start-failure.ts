@@ -1,12 +1,12 @@
 import { createLogger } from "./log.ts";
 
 /**
- * Loads a service's configuration. One that is not accepted ends the service at once; so that people find the reason where they look for
- * its words, it is logged to the service's own file, too.
+ * Loads a service's configuration. A refused configuration ends the service at once. The reason is logged to the service's own file, too, because people
+ * look for it there.
  *
- * @param name of the service, as its log has it
+ * @param name the service's name in its log
  * @param file the log file
- * @param load throws what is wrong with the configuration
+ * @param load throws the problem of the configuration
  */
 export function loadOrLog<T>(name: string, file: string, load: () => T): T {
 	try {

@@ -2,9 +2,9 @@ import type { Logger } from "./log.ts";
 import { printable } from "./printable.ts";
 
 /**
- * Says once what is wrong and stops nothing: in the log of a service, or as a line on standard error for a command that ends at once.
+ * Reports a problem once and stops nothing: in the log of a service, or as a line on standard error for a command that ends at once.
  *
- * @param problem one line; null: nothing is wrong
+ * @param problem one line; null: none
  * @param to the service's logger, or the command's name
  */
 export function warnAtStart(problem: string | null, to: Logger | string): void {

@@ -4,16 +4,16 @@ import { isProcessAlive } from "./process-alive.ts";
 import { workerVariable } from "./worker.ts";
 
 export interface StopOptions {
-	/** After so long it counts as hanging and is killed. Default 35 s: a service ends itself after 30 s of grace. */
+	/** Time after which a process that hangs is killed. Default 35 s: a service ends itself after 30 s of grace. */
 	killAfterMs?: number;
-	/** Whether the process is still the one that is meant, not another with the same id. Default: whether it exists. */
+	/** Whether the process is still the intended one, and not another with the same id. Default: whether it exists. */
 	isAlive?: () => boolean;
 }
 
-const defaultKillAfter_ms = 35_000;
+const defaultKillAfterMs = 35_000;
 // SIGKILL works at once, except on a process that waits for a disk or a network file system.
-const dying_ms = 5_000;
-const poll_ms = 50;
+const dyingMs = 5_000;
+const pollMs = 50;
 
 /**
  * Stops a service of ours: SIGTERM, and SIGKILL when it hangs. A worker is stopped together
@@ -29,10 +29,10 @@ export async function stopProcess(pid: number, options: StopOptions = {}): Promi
 	const supervisor = supervisorOf(pid);
 	signal(supervisor ?? pid, "SIGTERM");
 	const gone = () => !isAlive() && (supervisor === undefined || !isProcessAlive(supervisor));
-	if (await becomes(gone, options.killAfterMs ?? defaultKillAfter_ms)) return "stopped";
+	if (await becomes(gone, options.killAfterMs ?? defaultKillAfterMs)) return "stopped";
 	if (supervisor !== undefined) signal(supervisor, "SIGKILL");
 	if (isAlive()) signal(pid, "SIGKILL");
-	await becomes(gone, dying_ms);
+	await becomes(gone, dyingMs);
 	return "killed";
 }
 
@@ -40,7 +40,7 @@ export async function stopProcess(pid: number, options: StopOptions = {}): Promi
 function supervisorOf(pid: number): number | undefined {
 	try {
 		if (!readFileSync(`/proc/${pid}/environ`, "latin1").split("\0").includes(`${workerVariable}=1`)) return undefined;
-		// The second field is the command in parentheses and may itself hold anything; the parent is the second after it.
+		// The second field is the command in parentheses and may itself contain anything; the parent is the second field after it.
 		const parent = Number(
 			readFileSync(`/proc/${pid}/stat`, "latin1")
 				.replace(/^.*\) /s, "")
@@ -60,11 +60,11 @@ function signal(pid: number, name: NodeJS.Signals): void {
 	}
 }
 
-async function becomes(condition: () => boolean, within_ms: number): Promise<boolean> {
-	const deadline = performance.now() + within_ms;
+async function becomes(condition: () => boolean, withinMs: number): Promise<boolean> {
+	const deadline = performance.now() + withinMs;
 	while (!condition()) {
 		if (performance.now() > deadline) return false;
-		await sleep(poll_ms);
+		await sleep(pollMs);
 	}
 	return true;
 }

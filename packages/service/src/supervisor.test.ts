@@ -26,7 +26,7 @@ test.each([
 });
 
 describe("with a clock of our own", () => {
-	/** A supervisor whose workers die when told to, in a time that passes when told to. */
+	/** A supervisor whose workers die on request, in simulated time. */
 	function staged() {
 		let now = 0;
 		let timers: { at: number; callback: () => void }[] = [];

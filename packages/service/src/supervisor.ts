@@ -11,9 +11,9 @@ export type WorkerProcess = Pick<ChildProcess, "pid" | "kill" | "on" | "once">;
 
 /** Monotonic time and timers. */
 export interface SupervisorClock {
-	/** Milliseconds since some fixed moment. */
+	/** Milliseconds since an arbitrary origin. */
 	now(): number;
-	/** Calls back once after a number of milliseconds; returns how to call it off. */
+	/** Calls back once after a number of milliseconds; returns a function that cancels it. */
 	after(ms: number, callback: () => void): () => void;
 }
 
@@ -23,9 +23,9 @@ export interface SuperviseOptions {
 	argv: string[];
 	/** The environment of the worker. Default process.env. */
 	env?: NodeJS.ProcessEnv;
-	/** A worker that gives no sign of life for so long is killed and replaced. 0: never. Default 10 minutes. */
+	/** A worker that gives no sign of life for this long is killed and replaced. 0: never. Default 10 minutes. */
 	stallMs?: number;
-	/** How long a worker that was asked to stop may take until it is killed: its own grace of 30 s and a little. */
+	/** How long a worker may take to stop until it is killed: its own grace of 30 s and a margin. */
 	killAfterMs?: number;
 	clock?: SupervisorClock;
 	/** Starts a worker. Default: this executable again, in a session of its own. */
@@ -41,15 +41,15 @@ const systemClock: SupervisorClock = {
 };
 
 // Longer than any single git command may run (GIT_TIMEOUT is 120 s by default), so only a loop that hangs gets there.
-const defaultStall_ms = 600_000;
-const defaultKillAfter_ms = 35_000;
+const defaultStallMs = 600_000;
+const defaultKillAfterMs = 35_000;
 
 /**
- * Is the service manager where there is none: runs this command again as a worker and starts another one when it
+ * Replaces the service manager where there is none: runs this command again as a worker and starts another one when it
  * dies. SIGTERM, SIGINT, SIGHUP and SIGUSR1 are passed on. There is never a second worker: the next one starts only
  * after the last one's end, and a worker whose supervisor was killed stops by itself.
  *
- * @returns the exit code: 0, 2 or 4 as the worker ended with; when both were asked to stop 0, or 1 if the worker did not in time
+ * @returns the exit code: 0, 2 or 4 from the worker; after a requested stop 0, or 1 if the worker did not stop in time
  */
 export function supervise(options: SuperviseOptions): Promise<number> {
 	return new Promise((resolve) => new Supervisor(options, resolve).start());
@@ -60,7 +60,7 @@ class Supervisor {
 	readonly #resolve: (code: number) => void;
 	readonly #logger: Logger;
 	readonly #clock: SupervisorClock;
-	readonly #stall_ms: number;
+	readonly #stallMs: number;
 	readonly #policy = new RestartPolicy();
 	readonly #handlers = new Map<NodeJS.Signals, () => void>();
 	#worker: WorkerProcess | undefined;
@@ -76,7 +76,7 @@ class Supervisor {
 		this.#resolve = resolve;
 		this.#logger = options.logger;
 		this.#clock = options.clock ?? systemClock;
-		this.#stall_ms = options.stallMs ?? defaultStall_ms;
+		this.#stallMs = options.stallMs ?? defaultStallMs;
 	}
 
 	start(): void {
@@ -102,7 +102,7 @@ class Supervisor {
 			// A worker that could not be started reports an error and, on some systems, an exit as well.
 			if (ended) return;
 			ended = true;
-			this.#ended({ code, signal, lived_ms: this.#clock.now() - started }, problem);
+			this.#ended({ code, signal, livedMs: this.#clock.now() - started }, problem);
 		};
 		worker.once("exit", end);
 		worker.on("error", (error) => {
@@ -115,7 +115,7 @@ class Supervisor {
 	#spawn(): ChildProcess {
 		const { argv, env = process.env } = this.#options;
 		return spawn(process.execPath, [...process.execArgv, ...argv], {
-			env: { ...env, [workerVariable]: "1", ...(this.#stall_ms > 0 ? { [stallVariable]: String(this.#stall_ms) } : {}) },
+			env: { ...env, [workerVariable]: "1", ...(this.#stallMs > 0 ? { [stallVariable]: String(this.#stallMs) } : {}) },
 			stdio: ["ignore", "inherit", "inherit", "ipc"],
 			// A session of its own: Ctrl-C reaches the worker once, through us, and not a second time from the terminal.
 			detached: true,
@@ -132,14 +132,14 @@ class Supervisor {
 	#armStall(): void {
 		this.#cancelStall?.();
 		this.#cancelStall = undefined;
-		if (this.#stall_ms <= 0 || !this.#worker) return;
-		this.#cancelStall = this.#clock.after(this.#stall_ms, () => {
-			this.#logger.error("worker hangs; killing it", { pid: this.#worker?.pid, silent_ms: this.#stall_ms });
+		if (this.#stallMs <= 0 || !this.#worker) return;
+		this.#cancelStall = this.#clock.after(this.#stallMs, () => {
+			this.#logger.error("worker hangs; killing it", { pid: this.#worker?.pid, silent_ms: this.#stallMs });
 			this.#worker?.kill("SIGKILL");
 		});
 	}
 
-	/** A signal that a worker without handlers would die of waits until it has them. */
+	/** Delays a signal that would kill a worker without handlers until it has them. */
 	#forward(signal: NodeJS.Signals): void {
 		if (this.#takesSignals) this.#worker?.kill(signal);
 		else this.#waiting.push(signal);
@@ -154,7 +154,7 @@ class Supervisor {
 		}
 		this.#worker.kill(signal);
 		if (!first) return;
-		this.#cancelKill = this.#clock.after(this.#options.killAfterMs ?? defaultKillAfter_ms, () => {
+		this.#cancelKill = this.#clock.after(this.#options.killAfterMs ?? defaultKillAfterMs, () => {
 			this.#logger.error("worker did not stop; killing it", { pid: this.#worker?.pid });
 			this.#worker?.kill("SIGKILL");
 		});
@@ -174,15 +174,15 @@ class Supervisor {
 		const level = exit.code === ExitCode.restart ? "info" : "error";
 		this.#logger[level](`worker ${how}; starting it again`, {
 			pid,
-			lived_ms: Math.round(exit.lived_ms),
-			restart_in_ms: verdict.restart_ms,
+			lived_ms: Math.round(exit.livedMs),
+			restart_in_ms: verdict.restartMs,
 		});
-		if (verdict.restart_ms === 0) this.#startWorker();
-		else this.#cancelRestart = this.#clock.after(verdict.restart_ms, () => this.#startWorker());
+		if (verdict.restartMs === 0) this.#startWorker();
+		else this.#cancelRestart = this.#clock.after(verdict.restartMs, () => this.#startWorker());
 	}
 
 	#verdict(exit: WorkerExit): Verdict {
-		// Whatever a worker that was asked to stop ends with, it is not started again.
+		// A worker that ends after a requested stop is not started again, whatever its exit code.
 		if (this.#stopping) return { exitCode: exit.code === ExitCode.failed || exit.signal === "SIGKILL" ? ExitCode.failed : ExitCode.ok };
 		return this.#policy.judge(exit);
 	}

@@ -1,18 +1,18 @@
 import { spawn } from "node:child_process";
 import type { Logger } from "./log.ts";
 
-/** Tells the service manager how this service is (sd_notify(3)). */
+/** Reports the state of this service to the service manager (sd_notify(3)). */
 export interface ServiceManager {
 	/** Sends assignments such as "READY=1" in one message, after those sent before. Never throws. */
 	notify(...assignments: string[]): void;
 	/** Resolves when everything sent so far has arrived or failed. */
 	flush(): Promise<void>;
-	/** The time within which the manager wants a sign of life, or undefined if it does not watch. */
-	readonly watchdog_ms: number | undefined;
+	/** The watchdog window in which the manager expects a sign of life, or undefined if it has none. */
+	readonly watchdogMs: number | undefined;
 }
 
-// systemd-notify waits up to 5 s for the manager to have read the message; longer means that nobody reads.
-const helperTimeout_ms = 10_000;
+// systemd-notify waits up to 5 s until the manager has read the message; longer means that it does not read.
+const notifyTimeoutMs = 10_000;
 const signOfLife = "WATCHDOG=1";
 
 /**
@@ -20,22 +20,22 @@ const signOfLife = "WATCHDOG=1";
  * systemd-notify(1); the unit needs NotifyAccess=all.
  *
  * @param env where NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID come from; without NOTIFY_SOCKET nothing is sent
- * @param logger hears once when messages cannot be sent
+ * @param logger gets one warning when messages cannot be sent
  * @param command the program that sends them
  */
 export function serviceManager(env: NodeJS.ProcessEnv, logger: Logger, command = "systemd-notify"): ServiceManager {
 	const socket = env.NOTIFY_SOCKET;
-	if (!socket) return { notify() {}, flush: async () => {}, watchdog_ms: undefined };
+	if (!socket) return { notify() {}, flush: async () => {}, watchdogMs: undefined };
 	const queue: string[][] = [];
 	let working: Promise<void> | undefined;
-	let complained = false;
+	let hasWarned = false;
 
 	async function work(): Promise<void> {
 		for (let message = queue.shift(); message; message = queue.shift()) {
 			const problem = await send(command, message, { NOTIFY_SOCKET: socket, PATH: env.PATH });
-			if (problem && !complained) {
-				complained = true;
-				logger.warn("the service manager cannot be told how this service is", { problem, message: message.join(" ") });
+			if (problem && !hasWarned) {
+				hasWarned = true;
+				logger.warn("the service manager cannot be notified of this service's state", { problem, message: message.join(" ") });
 			}
 		}
 		working = undefined;
@@ -49,7 +49,7 @@ export function serviceManager(env: NodeJS.ProcessEnv, logger: Logger, command =
 			working ??= work();
 		},
 		flush: async () => working,
-		watchdog_ms: watchdogWindow(env),
+		watchdogMs: watchdogWindow(env),
 	};
 }
 
@@ -60,10 +60,10 @@ function watchdogWindow(env: NodeJS.ProcessEnv): number | undefined {
 	return usec / 1000;
 }
 
-/** Runs the helper to its end. Resolves to what went wrong, if anything did. */
+/** Runs the command to its end. Resolves to the problem, if there was one. */
 function send(command: string, assignments: string[], env: NodeJS.ProcessEnv): Promise<string | undefined> {
 	return new Promise((resolve) => {
-		const child = spawn(command, assignments, { env, stdio: "ignore", timeout: helperTimeout_ms, killSignal: "SIGKILL" });
+		const child = spawn(command, assignments, { env, stdio: "ignore", timeout: notifyTimeoutMs, killSignal: "SIGKILL" });
 		child.once("error", (error) => resolve(error.message));
 		child.once("exit", (code, signal) =>
 			resolve(code === 0 ? undefined : `${command} ${signal ? `died of ${signal}` : `exited with ${code}`}`),

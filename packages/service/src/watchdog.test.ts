@@ -1,17 +1,17 @@
 import { describe, expect, test } from "@jest/globals";
 import { Watchdog } from "./watchdog.ts";
 
-function watched(window_ms = 60_000) {
+function watched(windowMs = 60_000) {
 	const world = { now: 0, progress: 0 };
-	const watchdog = new Watchdog({ window_ms, now: () => world.now, progress: () => world.progress });
-	/** Lets time pass in the steps in which it is asked; says for how long it reported life. */
+	const watchdog = new Watchdog({ windowMs, now: () => world.now, progress: () => world.progress });
+	/** Lets time pass in steps of half a window; returns for how long signs of life were given. */
 	const aliveFor = (ms: number, each: () => void = () => {}): number => {
 		let alive = 0;
-		for (let passed = 0; passed < ms; passed += window_ms / 2) {
-			world.now += window_ms / 2;
+		for (let passed = 0; passed < ms; passed += windowMs / 2) {
+			world.now += windowMs / 2;
 			each();
 			if (!watchdog.isAlive()) return alive;
-			alive += window_ms / 2;
+			alive += windowMs / 2;
 		}
 		return alive;
 	};

@@ -10,7 +10,7 @@ afterEach(() => {
 	jest.useRealTimers();
 });
 
-/** A terminal, or a file, that notes what is written. */
+/** A terminal, or a file, that records its output. */
 class Screen extends Writable {
 	readonly isTTY: boolean;
 	columns = 60;
@@ -109,7 +109,7 @@ test.each([
 	expect(screen.text).toBe("");
 });
 
-test("progress: a rate that changes → that of the last fifteen seconds", async () => {
+test("progress: a rate that changes → rate of the last fifteen seconds", async () => {
 	const { progress, recorded } = progressOn(new Screen(false));
 	progress.begin();
 	await work(progress, 30);
@@ -120,7 +120,7 @@ test("progress: a rate that changes → that of the last fifteen seconds", async
 	await progress.end();
 });
 
-test("progress: what records it fails → the work goes on, and ends", async () => {
+test("progress: the record fails → the work continues, and ends", async () => {
 	const { progress } = progressOn(new Screen(false), {}, () => Promise.reject(new Error("ENOSPC")));
 	progress.begin();
 	await work(progress, 10);

@@ -1,33 +1,33 @@
 import { hideLine, showLine } from "./terminal-line.ts";
 
-/** How far one piece of work is. */
+/** The progress of one piece of work. */
 export interface Work {
-	/** What is done, for people. */
+	/** The work, for people. */
 	readonly what: string;
 	readonly done: number;
 	/** null: not known. */
 	readonly total: number | null;
-	/** What is counted: `bytes`, or a noun in the plural. */
+	/** The unit: `bytes`, or a noun in the plural. */
 	readonly unit: string;
 }
 
-/** The same with what follows from its course. */
+/** The same with rate and remaining time. */
 export interface MeasuredWork extends Work {
 	/** When this piece began, milliseconds since the epoch. */
 	readonly since: number;
-	/** Items a second, of late; null: too early to say. */
+	/** Items a second, recently; null: too early to know. */
 	readonly perSecond: number | null;
-	/** null: nothing can be said. */
+	/** null: unknown. */
 	readonly remainingSeconds: number | null;
 }
 
-/** Where progress is shown. */
+/** The outputs of progress. */
 export interface ProgressSinks {
-	/** One line about it. */
+	/** Shows one line. */
 	text(work: MeasuredWork): string;
-	/** Takes one line a minute. @param isShown the same is on a terminal */
+	/** Logs one line a minute. @param isShown a terminal shows it, too */
 	log?(line: string, isShown: boolean): void;
-	/** Takes it every few seconds; null: over. May reject. */
+	/** Records it every few seconds; null: finished. May reject. */
 	record?(work: MeasuredWork | null): Promise<void>;
 }
 
@@ -40,12 +40,12 @@ export interface ProgressOptions {
 	env?: NodeJS.ProcessEnv;
 }
 
-/** Work that is over sooner is not shown at all: no timer, nothing written. */
+/** Work that ends sooner is not shown at all: no timer, no output. */
 const shownAfterMs = 2_000;
 const tickMs = 500;
 const recordMs = 1_000;
 const logMs = 60_000;
-/** The rate is taken over this time. */
+/** The period over which the rate is measured. */
 const rateWindowMs = 15_000;
 const leastWindowMs = 1_000;
 const mostCells = 24;
@@ -60,7 +60,7 @@ export function bar({ done, total }: Pick<Work, "done" | "total">, room: number)
 }
 
 /**
- * Shows how far long work is: on a terminal as a bar, in a log once a minute, and to whoever records it. What lasts less than two seconds
+ * Shows the progress of long work: on a terminal as a bar, in a log once a minute, and in a record. Work of less than two seconds
  * leaves no trace.
  */
 export class WorkProgress {
@@ -72,7 +72,7 @@ export class WorkProgress {
 	#beganAt: number | null = null;
 	#work: Work | null = null;
 	#since = 0;
-	/** When how much was done, the oldest first, all of this piece. */
+	/** Samples of the amount done, the oldest first, all of this piece. */
 	#samples: { readonly at: number; readonly done: number }[] = [];
 	#timer: NodeJS.Timeout | undefined;
 	#loggedAt = 0;
@@ -88,12 +88,12 @@ export class WorkProgress {
 		this.#hasBar = terminal.isTTY === true && env.TERM !== "dumb";
 	}
 
-	/** Work begins: only reports from now on count. */
+	/** Begins work: earlier reports do not count. */
 	begin(): void {
 		this.#beganAt ??= this.#clock();
 	}
 
-	/** Takes how far it is; null: the piece is over, and work goes on. Without work that began it does nothing. Never throws. */
+	/** Reports progress; null: the piece is finished, and the work continues. Does nothing if no work began. Never throws. */
 	readonly report = (work: Work | null): void => {
 		if (this.#beganAt === null) return;
 		const at = this.#clock();
@@ -110,7 +110,7 @@ export class WorkProgress {
 		this.#tick();
 	};
 
-	/** The work is over: what was shown is taken away again. Resolves when that is recorded. Never rejects. */
+	/** Ends the work: erases its line. Resolves when the end is recorded. Never rejects. */
 	async end(): Promise<void> {
 		clearInterval(this.#timer);
 		this.#timer = undefined;

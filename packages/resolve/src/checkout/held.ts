@@ -8,7 +8,7 @@ import {
 	type Repository,
 	type TreeChange,
 } from "@robust-sync/git";
-import { findLoss, type GuardLimits, indexEntries, isWorthALook, type Loss } from "@robust-sync/guard";
+import { findLoss, type GuardLimits, indexEntries, isPossibleLoss, type Loss } from "@robust-sync/guard";
 import {
 	faultPoint,
 	type HeldPath,
@@ -145,7 +145,7 @@ export class Holder {
 		if (limits === null || from === null || to === null) return null;
 		const deleted = changes.filter(({ after }) => after === null).length;
 		const entries = indexEntries(this.#repository);
-		if (!isWorthALook(limits, changes.length, deleted, entries === null ? null : entries - deleted)) return null;
+		if (!isPossibleLoss(limits, changes.length, deleted, entries === null ? null : entries - deleted)) return null;
 		// What is excluded here takes nothing away here.
 		const own = changes.filter(({ path: name }) => this.#local.get(name)?.reason !== "excluded");
 		return await findLoss(this.#repository, {

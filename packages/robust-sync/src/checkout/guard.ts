@@ -5,7 +5,7 @@ import {
 	findLoss,
 	findSlowLoss,
 	indexEntries,
-	isWorthALook,
+	isPossibleLoss,
 	joinLosses,
 	type Loss,
 	type LostFile,
@@ -64,7 +64,7 @@ export async function mayBeLoss(context: CycleContext, to: Oid, changed: number,
 	const limits = guardLimits(config);
 	if (limits === null) return false;
 	const tracked = indexEntries(repository);
-	if (isWorthALook(limits, changed, deleted, tracked) || (deleted > 0 && mountsNow(context).size > 0)) return true;
+	if (isPossibleLoss(limits, changed, deleted, tracked) || (deleted > 0 && mountsNow(context).size > 0)) return true;
 	await memory.changes.seed(() => recentlyTouched(repository, { to, node: config.nodeName, now: now() }));
 	const recent = memory.changes.count;
 	return recent > limits.files && (tracked === null || recent > (limits.percent / 100) * tracked);

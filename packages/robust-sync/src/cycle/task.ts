@@ -1,5 +1,5 @@
 import { type FileChange, type Oid, openMergeStore, updateRef, writeCommit } from "@robust-sync/git";
-import { approveTrailer, isWorthALook } from "@robust-sync/guard";
+import { approveTrailer, isPossibleLoss } from "@robust-sync/guard";
 import { carryOutPlan, type Integration, withNodeTrailer } from "@robust-sync/resolve";
 import { faultPoint } from "@robust-sync/workspace";
 import { bringUpToDate } from "../checkout/rescue.ts";
@@ -50,5 +50,7 @@ export async function commitChanges(context: CycleContext, head: Oid, message: s
 /** The trailer by which other nodes, too, take a large loss for meant, where changes could be one. */
 export function approvalFor({ config }: CycleContext, head: Oid, changes: readonly FileChange[]): string {
 	const deleted = changes.filter((change) => "delete" in change).length;
-	return isWorthALook(guardLimits(config) ?? { files: 0, percent: 0 }, changes.length, deleted, null) ? `${approveTrailer}: ${head}\n` : "";
+	return isPossibleLoss(guardLimits(config) ?? { files: 0, percent: 0 }, changes.length, deleted, null)
+		? `${approveTrailer}: ${head}\n`
+		: "";
 }
