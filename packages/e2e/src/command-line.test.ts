@@ -119,9 +119,7 @@ test.each([
 		const { stderr } = await node.run(args, { executable });
 		const log = path.join(node.workspace, "logs/sync.log");
 		const said = executable === "robust-sync" ? fs.readFileSync(log, "utf8").slice(-2_000) : stderr;
-		expect(said.match(new RegExp(`can read what is secret in it \\(HEARTBEAT_KEY\\): chmod 600 ${node.paths.envFile}`, "g"))).toHaveLength(
-			1,
-		);
+		expect(said.match(new RegExp(`can read its secrets \\(HEARTBEAT_KEY\\): chmod 600 ${node.paths.envFile}`, "g"))).toHaveLength(1);
 		expect(`${said}${stderr}`).not.toContain("0123456789abcdef");
 	} finally {
 		fs.rmSync(node.paths.envFile);

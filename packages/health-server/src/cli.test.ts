@@ -71,7 +71,7 @@ describe("health-server", () => {
 		expect(await run.ended).toBe(0);
 		expect(readFileSync(node.paths.logFile("health-server"), "utf8")).toMatch(/stopped/);
 		const log = readFileSync(node.paths.logFile("health-server"), "utf8");
-		expect(log.match(/can read what is secret in it \(HEARTBEAT_KEY\): chmod 600/g)).toHaveLength(1);
+		expect(log.match(/can read its secrets \(HEARTBEAT_KEY\): chmod 600/g)).toHaveLength(1);
 	});
 
 	test("health-server: built → answers at every address", async () => {

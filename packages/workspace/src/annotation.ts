@@ -5,33 +5,33 @@ import type { WorkspacePaths } from "./paths.ts";
 import { readState } from "./read-state.ts";
 import { timestamp } from "./timestamps.ts";
 
-/** When it was said what a commit is for. */
+/** When the annotation was written. */
 export const annotatedTrailer = "Annotated-At";
 
-/** Longer texts belong into a file. */
+/** The length limit of a text; longer ones belong into a file. */
 const maxTextLength = 4_096;
 const maxNameLength = 200;
 
 export const annotationSchema = z.object({
 	schema: z.literal(1),
-	/** Why the next commit is made, in words; several lines are allowed. */
+	/** The reason for the next commit, in words; several lines are allowed. */
 	text: z.string(),
-	/** The program that works, and which run of it; null: not said. */
+	/** The program that works, and its run; null: not given. */
 	agent: z.nullable(z.string()),
 	run: z.nullable(z.string()),
 	at: z.string(),
 });
 
-/** What the next commit of this node says about itself. */
+/** The annotation of this node's next commit. */
 export type Annotation = z.infer<typeof annotationSchema>;
 
-/** An annotation that is not accepted. Exit code 2. */
+/** A refused annotation. Exit code 2. */
 export class AnnotationError extends Error {
 	readonly exitCode = 2;
 	override readonly name = "AnnotationError";
 }
 
-/** A line of a trailer: one line, nothing that a terminal acts on. */
+/** A line of a trailer: one line, without control characters. */
 function nameOf(flag: string, value: string | undefined): string | null {
 	if (value === undefined) return null;
 	const name = value.trim();
@@ -41,12 +41,12 @@ function nameOf(flag: string, value: string | undefined): string | null {
 }
 
 /**
- * Checks what a person or an agent says about the next commit.
+ * Validates the annotation of the next commit.
  * @param now milliseconds since the epoch
  * @throws AnnotationError
  */
 export function annotationOf(said: { text: string; agent?: string | undefined; run?: string | undefined }, now: number): Annotation {
-	// Trailers are the last paragraph of a message, and those of an annotation come behind its text (annotatedMessage).
+	// Trailers are the last paragraph of a message, and those of an annotation follow its text (annotatedMessage).
 	const text = said.text
 		.replace(/\r\n?/g, "\n")
 		.replace(/[\0-\x08\x0b-\x1f\x7f]/g, "")
@@ -62,22 +62,22 @@ export function readAnnotation(paths: WorkspacePaths): Annotation | null {
 	return read.kind === "ok" ? read.state : null;
 }
 
-/** Writes it durably; a later one takes the place of an earlier one. @throws the file system's error */
+/** Writes it durably; it replaces an earlier one. @throws the file system's error */
 export function writeAnnotation(paths: WorkspacePaths, annotation: Annotation): void {
 	writeAtomicSync(paths.annotation, `${JSON.stringify(annotation)}\n`, 0o600);
 }
 
-/** A commit carries it; one that was written meanwhile waits for the next. */
+/** Removes an annotation that is in a commit; one that was written meanwhile stays for the next. */
 export function removeAnnotation(paths: WorkspacePaths, annotation: Annotation): void {
 	const now = readAnnotation(paths);
 	if (now !== null && JSON.stringify(now) === JSON.stringify(annotation)) rmSync(paths.annotation, { force: true });
 }
 
-/** The message of a commit with an annotation: its text as a paragraph, and who worked as trailers. @param subject one line */
+/** The message of a commit with an annotation: its text as a paragraph, agent and run as trailers. @param subject one line */
 export function annotatedMessage(subject: string, annotation: Annotation | null): string {
 	if (annotation === null) return subject;
 	const { text, agent, run, at } = annotation;
-	// There is always one: a text of lines that look like trailers must not be read as them.
+	// There is always one trailer: otherwise text that looks like trailers would be parsed as such.
 	const trailers = [agent === null ? [] : [`Agent: ${agent}`], run === null ? [] : [`Run: ${run}`], `${annotatedTrailer}: ${at}`].flat();
 	return [subject, text, trailers.join("\n")].join("\n\n");
 }

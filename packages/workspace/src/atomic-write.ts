@@ -15,7 +15,7 @@ export function fsyncDirectory(directory: string): void {
 	}
 }
 
-/** A directory of ours, and no link in the file's place: write-file-atomic would replace the file that the link names. */
+/** Refuses a directory that is not ours, and a link in the file's place: write-file-atomic would replace the target of the link. */
 function preparePlace(file: string): void {
 	makeOwnDirectory(path.dirname(file));
 	if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink()) unlinkSync(file);
@@ -61,16 +61,16 @@ export async function writeAtomic(file: string, content: string | Buffer, mode =
 	const before = queues.get(file) ?? Promise.resolve();
 	const result = before.then(write, write);
 	// A failed write is reported to its caller, and must not stop the next one.
-	const settled = result.catch(() => undefined);
-	queues.set(file, settled);
+	const finished = result.catch(() => undefined);
+	queues.set(file, finished);
 	try {
 		await result;
 	} finally {
-		if (queues.get(file) === settled) queues.delete(file);
+		if (queues.get(file) === finished) queues.delete(file);
 	}
 }
 
-/** The same, at once: for journals that must be on disk before the next statement. */
+/** The same, synchronously: for journals that must be on disk before the next statement. */
 export function writeAtomicSync(file: string, content: string | Buffer, mode = 0o600): void {
 	preparePlace(file);
 	faultPoint("write-sync-before");

@@ -49,7 +49,7 @@ test("backup manifest: a part that is missing or torn → as if it did not parse
 	expect(readBackup(paths, name).manifest).toBeNull();
 });
 
-test.each([-1, 0.5, 1e9, "1"])("backup manifest: parts are said to be %j → as if it did not parse", (parts) => {
+test.each([-1, 0.5, 1e9, "1"])("backup manifest: %j as the number of parts → invalid", (parts) => {
 	fs.writeFileSync(path.join(paths.backups, name, "manifest.json"), JSON.stringify({ ...manifestOf(1), parts }));
 	expect(readBackup(paths, name).manifest).toBeNull();
 });

@@ -9,9 +9,9 @@ import { readState } from "./read-state.ts";
 import { parseCompactTimestamp, timestamp } from "./timestamps.ts";
 import { innerGitPath, objectId, workspaceGitPath } from "./trusted-text.ts";
 
-/** A part is closed when it has this many bytes: a state file may be twice as large. */
+/** A part is closed at this many bytes: a state file may be twice as large. */
 const partBytes = 8 * 1024 * 1024;
-/** Of a checkout of ten million files. */
+/** Limit of parts: enough for a checkout of ten million files. */
 const maxParts = 10_000;
 
 const replacedFileSchema = z.object({
@@ -19,27 +19,27 @@ const replacedFileSchema = z.object({
 	path: workspaceGitPath,
 	/** Below the backup's directory, in the same form. */
 	file: innerGitPath,
-	/** The directory at the top of the file system below the workspace that it is kept on; not given: the workspace's own. */
+	/** If the file is kept on a file system below the workspace: the directory at its top. */
 	mount: z.optional(workspaceGitPath),
-	/** Blob that the kept file had, and the blob that took its place (null: deleted). */
+	/** Blob of the kept file, and the blob that replaced it (null: deleted). */
 	before: objectId,
 	after: z.nullable(objectId),
-	/** Whether `after`, or what became of it, is in a commit. */
+	/** Whether `after`, or a version merged from it, is in a commit. */
 	committed: z.boolean(),
-	/** What the kept file looked like when it was last looked at: a later write shows by these. */
+	/** Size and time of the kept file at its last check: a difference shows a later write. */
 	size: z.number(),
 	mtime_ms: z.number(),
-	/** The file that took its place: its inode, by which it has a link in `sync/versions/`, and its times as it was put there. */
+	/** The file that replaced it: its inode, by which it has a link in `sync/versions/`, and its times after it was placed. */
 	placed: z.optional(z.object({ ino: z.string().check(z.regex(/^\d{1,20}$/)), atime_ms: z.number(), mtime_ms: z.number() })),
 });
 const backupManifestSchema = z.object({
 	schema: z.literal(1),
 	replaced_at: z.string(),
-	/** The same moment by the monotonic clock, milliseconds, and the boot that it belongs to: whoever sets the other clock does not change its age. */
+	/** The same time by the monotonic clock, milliseconds, and its boot: setting the wall clock does not change the age. */
 	boot_id: z.optional(z.string()),
 	monotonic_ms: z.optional(z.number()),
 	files: z.array(replacedFileSchema),
-	/** How many files `manifest-1.json`, `manifest-2.json`, … hold more of them. */
+	/** The number of parts `manifest-1.json`, `manifest-2.json`, … with more of them. */
 	parts: z.optional(z.number().check(z.int(), z.nonnegative(), z.maximum(maxParts))),
 });
 const partSchema = z.object({ files: z.array(replacedFileSchema) });
@@ -54,7 +54,7 @@ export interface Backup {
 	readonly name: string;
 	readonly directory: string;
 	readonly takenAt: number;
-	/** null: none was written (a copy that was set aside by hand, or a move that is not complete). */
+	/** null: there is no manifest (a copy that was moved aside by hand, or a checkout that is not complete). */
 	readonly manifest: BackupManifest | null;
 }
 
@@ -73,17 +73,17 @@ export function listBackupNames(paths: WorkspacePaths): string[] {
 		.reverse();
 }
 
-/** What is kept on a file system below the workspace. @param mount the directory at its top, one character a byte @param name of a backup; none: of all */
+/** The backups on a file system below the workspace. @param mount the directory at its top, one character a byte @param name of a backup; none: of all */
 export function backupsOnMount(root: string, mount: GitPath, name = ""): Buffer {
 	return fileSystemPath(root, gitPathOf(`${mount}/${mountStoreName}/backups${name === "" ? "" : `/${name}`}`));
 }
 
-/** Where a kept file of a backup is; null: its file system is not mounted now, or a link leads there. */
+/** The path of a kept file of a backup; null: its file system is not mounted now, or the path has a symbolic link. */
 export function keptFilePath(paths: WorkspacePaths, name: string, { file, mount }: Pick<ReplacedFile, "file" | "mount">): Buffer | null {
 	if (mount === undefined) return fileSystemPath(path.join(paths.backups, name), file);
 	const directory = backupsOnMount(paths.root, mount, name);
 	try {
-		// A path through a link is not the one that was written.
+		// A path through a link is not the recorded one.
 		const real = backupsOnMount(realpathSync.native(paths.root), mount, name);
 		if (!realpathSync.native(directory, "buffer").equals(real)) return null;
 	} catch {
@@ -92,7 +92,7 @@ export function keptFilePath(paths: WorkspacePaths, name: string, { file, mount 
 	return Buffer.concat([directory, Buffer.from("/"), gitPathBytes(file)]);
 }
 
-/** One backup with its manifest. A part that is missing or does not parse makes all of it one that does not. */
+/** One backup with its manifest. A part that is missing or does not parse makes the whole manifest invalid. */
 export function readBackup(paths: WorkspacePaths, name: string): Backup {
 	const directory = path.join(paths.backups, name);
 	return { name, directory, takenAt: parseCompactTimestamp(name) ?? 0, manifest: readManifest(directory) };
@@ -112,7 +112,7 @@ function readManifest(directory: string): BackupManifest | null {
 	return { ...manifest, files };
 }
 
-/** When a backup is complete, for its manifest. @param now milliseconds since the epoch */
+/** The time at which a backup is complete, for its manifest. @param now milliseconds since the epoch */
 export function replacedNow(now: number, clock: MonotonicClock = monotonicClock): Omit<BackupManifest, "files"> {
 	return { schema: 1, replaced_at: timestamp(now), boot_id: clock.bootId, monotonic_ms: clock.now() };
 }

@@ -17,7 +17,7 @@ afterEach(() => {
 	for (const directory of directories.splice(0)) fs.rmSync(directory, { recursive: true, force: true });
 });
 
-describe("values that are not accepted are refused, each with its variable and what is accepted", () => {
+describe("invalid values are refused, each with its variable and the accepted values", () => {
 	const bad: readonly (readonly [variable: string, values: readonly string[]])[] = [
 		["NODE_NAME", ["Helios", "-a", "a_b", "a b", "ü", "a".repeat(64), "../x"]],
 		["PEERS", ["chad", "chad=", "=host", "chad=host:0", "chad=host:65536", "chad=a,chad=b", "Chad=x", "chad=a b", "chad=host:port"]],
@@ -61,7 +61,7 @@ describe("values that are not accepted are refused, each with its variable and w
 	const secrets = new Set(["HEARTBEAT_KEY", "TELEGRAM_BOT_TOKEN", "ALERT_WEBHOOK_URL", "ALERT_APPRISE_URLS"]);
 
 	test.each(bad.flatMap(([variable, values]) => values.map((value) => [variable, value] as const)))(
-		"configuration: %s=%s → refused, with its variable and what is accepted",
+		"configuration: %s=%s → refused, with variable and accepted values",
 		(variable, value) => {
 			let error: unknown;
 			try {

@@ -4,7 +4,7 @@ import path from "node:path";
 import { readEnvFile } from "./env-file.ts";
 import { excludePatternsAccepted, parseExcludePatterns } from "./exclude-patterns.ts";
 
-/** One peer as configured: where its heartbeat listens. */
+/** One configured peer: where its heartbeat listens. */
 export interface PeerAddress {
 	readonly name: string;
 	readonly host: string;
@@ -28,12 +28,12 @@ export interface Config {
 	readonly syncHooks: boolean;
 	/** gitignore patterns of paths that this node neither sends nor checks out. */
 	readonly syncExclude: readonly string[];
-	/** Whether access times tell which version of a file a writer has read: where they are kept, or never. */
+	/** Whether access times show which version of a file a writer has read: where they are kept, or never. */
 	readonly syncAtime: "auto" | "off";
-	/** What becomes of a file that looks as if it held a secret. */
+	/** The treatment of a file that seems to hold a secret. */
 	readonly syncSecrets: "hold" | "warn" | "off";
 	readonly maxFileMb: number;
-	/** Whether large losses are held, and from how many files, and from how much of the tracked files (percent) on: more than both. */
+	/** Whether large losses are held, and the limits: more than this many files, and more than this share (percent) of the tracked files. */
 	readonly guard: boolean;
 	readonly guardFiles: number;
 	readonly guardPercent: number;
@@ -65,7 +65,7 @@ export interface Config {
 	readonly secrets: readonly string[];
 }
 
-/** A variable or flag has a value that is not accepted. One line: the variable, the value (never of a secret), what is accepted. Exit code 2. */
+/** A variable or flag has an invalid value. One line: the variable, the value (never of a secret), the accepted values. Exit code 2. */
 export class ConfigError extends Error {
 	readonly exitCode = 2;
 	override readonly name = "ConfigError";
@@ -81,13 +81,13 @@ export class ConfigError extends Error {
 		this.#accepted = accepted;
 	}
 
-	/** The same by the name of the flag that the value came with. */
+	/** The same with the name of the flag that gave the value. */
 	ofFlag(flag: string): ConfigError {
 		return new ConfigError(this.variable, this.#value, this.#accepted, `${flag} `);
 	}
 }
 
-/** More than one variable has such a value: a line each. Exit code 2. */
+/** Several variables have invalid values: a line each. Exit code 2. */
 class ConfigErrors extends Error {
 	readonly exitCode = 2;
 	override readonly name = "ConfigError";
@@ -196,7 +196,7 @@ function parseExclude(reader: Reader): readonly string[] {
 const nodeNamePattern = /^[a-z0-9][a-z0-9-]{0,62}$/;
 const nodeNameAccepted = "a name of a-z 0-9 and - that starts with a letter or digit, at most 63 characters";
 
-/** Whether `name` may name a node. */
+/** Whether `name` is a valid name of a node. */
 export function isNodeName(name: string): boolean {
 	return nodeNamePattern.test(name);
 }
@@ -273,7 +273,7 @@ export function isLoopback(host: string): boolean {
 	return host === "localhost" || host === "::1" || host === "[::1]" || /^127(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}$/.test(host);
 }
 
-/** Checks every variable in `values` (already merged by precedence). @throws ConfigError at the first that is not accepted. */
+/** Checks every variable in `values` (already merged by precedence). @throws ConfigError at the first invalid value. */
 export function parseConfig(values: Values): Config {
 	const reader = new Reader(values);
 	const nodeName = reader.matching("NODE_NAME", nodeNamePattern, nodeNameAccepted) ?? defaultNodeName();
@@ -335,7 +335,7 @@ export function parseConfig(values: Values): Config {
 	};
 }
 
-/** Every variable in `values` whose value is not accepted, and the configuration without those. */
+/** Every variable in `values` with an invalid value, and the configuration without those. */
 export function checkConfig(values: Values): { config: Config; errors: ConfigError[] } {
 	const left = { ...values };
 	const errors: ConfigError[] = [];
@@ -350,7 +350,7 @@ export function checkConfig(values: Values): { config: Config; errors: ConfigErr
 	}
 }
 
-/** The flags that stand for a variable: what is wrong with a value is said by the name it was given with. */
+/** The flags that set a variable: an error names the flag instead of the variable. */
 const flagOf: Readonly<Record<string, string>> = {
 	NODE_NAME: "--node",
 	SYNC_INTERVAL: "--interval",
@@ -370,7 +370,7 @@ export interface LoadConfigOptions {
 
 /**
  * The configuration of a workspace: flag over environment over `.sync_env` over default.
- * @throws ConfigError, or one error with a line for each where several values are not accepted; EnvFileError (all exit code 2)
+ * @throws ConfigError, or one error with a line for each of several invalid values; EnvFileError (all exit code 2)
  */
 export function loadConfig({ workspace, flags = {}, env = process.env }: LoadConfigOptions): Config {
 	const merged: Record<string, string | undefined> = { ...readEnvFile(path.join(workspace, ".sync_env")) };

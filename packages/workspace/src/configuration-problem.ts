@@ -1,7 +1,7 @@
 import { loadConfig } from "./config.ts";
 
 /**
- * What a service that is started now in `workspace` would refuse in its configuration, in one line; null: nothing. Never throws.
+ * The first value of the configuration that a service would refuse at its start in `workspace`, in one line; null: none. Never throws.
  * The line may quote values, but none of a secret.
  */
 export function configurationProblem(workspace: string): string | null {

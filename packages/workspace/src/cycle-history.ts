@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync, readFileSync, readSync, writeSync } from "node:fs";
 import type { WorkspacePaths } from "./paths.ts";
 
-/** What happened in one slot of time. */
+/** The cycles in one slot of time. */
 export interface CycleSlot {
 	/** Start of the slot, milliseconds since the epoch. */
 	readonly at: number;
@@ -21,14 +21,14 @@ function parseSlot(line: string): CycleSlot | null {
 	return match ? { at: Number(match[1]), cycles: Number(match[2]), failures: Number(match[3]), longest_ms: Number(match[4]) } : null;
 }
 
-// By its place, not by counting lines: slots in which nothing ran are holes without a line end.
+// By position, not by counting lines: slots without cycles are holes without a line end.
 function readSlot(fd: number, index: number): CycleSlot | null {
 	const line = Buffer.alloc(slotBytes - 1);
 	readSync(fd, line, 0, line.length, index * slotBytes);
 	return parseSlot(line.toString("latin1"));
 }
 
-/** Counts one cycle that ended at `now` into the ring. A torn or missing file starts again; this never throws. */
+/** Counts one cycle that ended at `now` into the ring. A torn or missing file starts again. Never throws. */
 export function recordCycle(paths: WorkspacePaths, now: number, durationMs: number, failed: boolean): void {
 	const at = Math.floor(now / slotMs) * slotMs;
 	const index = (at / slotMs) % slots;
@@ -43,7 +43,7 @@ export function recordCycle(paths: WorkspacePaths, now: number, durationMs: numb
 			closeSync(fd);
 		}
 	} catch {
-		// History for a picture: never worth a failed cycle.
+		// The history is only drawn: it must not make a cycle fail.
 	}
 }
 

@@ -2,12 +2,12 @@ import { execFileSync } from "node:child_process";
 import { describe, expect, test } from "@jest/globals";
 import { parseEnvText } from "./env-file.ts";
 
-/** What a shell makes of the same text: the reference. */
+/** The result of a shell for the same text: the reference. */
 function asShell(text: string, name: string): string {
 	return execFileSync("env", ["-i", "sh", "-c", `${text}\nprintf %s "$${name}"`], { encoding: "utf8" });
 }
 
-describe("a file written for a shell means what the shell says", () => {
+describe("a file written for a shell has the shell's meaning", () => {
 	const cases: readonly (readonly [what: string, text: string])[] = [
 		["a plain assignment", "A=1"],
 		["export", "export A=1"],
@@ -34,7 +34,7 @@ describe("a file written for a shell means what the shell says", () => {
 		["a tab before the comment", "A=1\t# c"],
 		["a dollar in single quotes", "A='$HOME'"],
 	];
-	test.each(cases)(".sync_env: %s → as the shell says", (_what, text) => {
+	test.each(cases)(".sync_env: %s → the shell's value", (_what, text) => {
 		expect(parseEnvText(text).A ?? "").toBe(asShell(text, "A"));
 	});
 });

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { parse } from "dotenv";
 
-/** `.sync_env` is there but cannot be read. Exit code 2. */
+/** `.sync_env` exists but cannot be read. Exit code 2. */
 export class EnvFileError extends Error {
 	readonly exitCode = 2;
 	override readonly name = "EnvFileError";

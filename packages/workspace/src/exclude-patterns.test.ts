@@ -26,7 +26,7 @@ test.each([
 	["a\u0001b", "a control character"],
 	["x".repeat(5_000), "is longer than"],
 	["a ".repeat(1_001), "these are 1001"],
-])("SYNC_EXCLUDE: %.20j can match nothing → one line that says why", (text, why) => {
+])("SYNC_EXCLUDE: %.20j can match nothing → one line with the reason", (text, why) => {
 	const parse = () => parseConfig({ SYNC_EXCLUDE: text });
 	expect(parse).toThrow(ConfigError);
 	expect(parse).toThrow(/^SYNC_EXCLUDE=.* is not accepted: give gitignore patterns[^\n]*$/);

@@ -1,12 +1,12 @@
-/** More patterns than this are no list that a person wrote. */
+/** Limit of patterns: no person writes a longer list. */
 const maxPatterns = 1_000;
 /** PATH_MAX: no path is longer, so no pattern need be. */
 const maxPatternBytes = 4_096;
 
-/** What is accepted, for the one line that says so. */
+/** The accepted form, for the error message. */
 export const excludePatternsAccepted = `gitignore patterns separated by blanks (a blank in a name: "\\ "), at most ${maxPatterns}`;
 
-/** Splits at blanks; one behind a backslash belongs to the pattern. */
+/** Splits at blanks; one after a backslash belongs to the pattern. */
 function splitPatterns(text: string): string[] {
 	return (text.match(/(?:\\.|[^\s\\]|\\$)+/gs) ?? []).filter((pattern) => pattern !== "");
 }
@@ -17,7 +17,7 @@ function hasOpenBracket(pattern: string): boolean {
 	return /\[(?![!^]?\]?[^\]]*\])/s.test(rest);
 }
 
-/** Why a pattern can match no path, so that its writer must have meant something else; null: it can. */
+/** Why a pattern can match no path, which is certainly a mistake; null: it can. */
 function problemOf(pattern: string): string | null {
 	const body = pattern.startsWith("!") ? pattern.slice(1) : pattern;
 	if (Buffer.byteLength(pattern) > maxPatternBytes) return `is longer than ${maxPatternBytes} bytes`;
@@ -33,7 +33,7 @@ function problemOf(pattern: string): string | null {
 
 /**
  * The patterns of SYNC_EXCLUDE, in their order.
- * @returns a text instead, where one of them can match nothing: which, and why
+ * @returns a text instead if one of them can match nothing: which one, and why
  */
 export function parseExcludePatterns(text: string): readonly string[] | string {
 	const patterns = splitPatterns(text);

@@ -32,7 +32,7 @@ test("exclusion: our own files → never committed; same names further down → 
 	expect(fs.existsSync(path.join(root, ".gitignore"))).toBe(false);
 });
 
-test("exclusion: written twice → once there, what a person wrote is kept", () => {
+test("exclusion: written twice → once there, a person's lines kept", () => {
 	git("init", "-q");
 	const file = path.join(root, ".git/info/exclude");
 	fs.writeFileSync(file, "*.mine");

@@ -21,7 +21,7 @@ export function commonGitDirectory(root: string): string | null {
 	}
 }
 
-/** Whether `root` is a linked working tree (git-worktree(1)): its repository's configuration is that of others as well. */
+/** Whether `root` is a linked working tree (git-worktree(1)): its repository's configuration is shared with others. */
 export function isLinkedWorkTree(root: string): boolean {
 	const common = commonGitDirectory(root);
 	if (common === null || statSync(path.join(root, ".git")).isDirectory()) return false;
@@ -30,9 +30,9 @@ export function isLinkedWorkTree(root: string): boolean {
 }
 
 /**
- * Makes sure that `.sync_env`, `logs/` and `sync/` are never committed: adds what is missing to `.git/info/exclude`.
- * The user's own `.gitignore` is not touched. Does nothing where there is no repository.
- * @returns takes back what was added, unless the file was changed since
+ * Makes sure that `.sync_env`, `logs/` and `sync/` are never committed: adds missing lines to `.git/info/exclude`.
+ * The user's own `.gitignore` is not touched. Does nothing without a repository.
+ * @returns a function that removes the added lines, unless the file was changed since
  * @throws the file system's error when the file cannot be written.
  */
 export function ensureExcluded(root: string): () => void {
@@ -49,7 +49,7 @@ export function ensureExcluded(root: string): () => void {
 		mkdirSync(path.dirname(file), { recursive: true });
 	}
 	const lines = new Set(text.split("\n"));
-	// Without a slash at the end: a link or a file of that name stays out as well.
+	// Without a slash at the end, so that a link or a file of that name is excluded, too.
 	const patterns = neverCommitted.map((name) => `/${name}`);
 	const missing = patterns.filter((pattern) => !lines.has(pattern));
 	if (missing.length === 0) return nothing;

@@ -2,7 +2,7 @@ import { type BigIntStats, type lstatSync, statSync } from "node:fs";
 
 /**
  * A file with the same stamp as before was neither written nor replaced. The inode counts because state files are replaced by rename; the time of
- * change (ctime) tells of a write whose own time was set back.
+ * change (ctime) reveals a write whose own time was set back.
  * @param stat `lstatSync` where a link is not followed
  * @returns null: there is none, also where its directory is a file (Node 22 and newer answer that for `statSync` only, Node 20 for neither)
  * @throws file system errors other than that

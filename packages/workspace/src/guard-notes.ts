@@ -11,22 +11,22 @@ export const guardNotesSchema = z.object({
 	schema: z.literal(1),
 	/** A commit of this node that is not published. */
 	outgoing: z.nullable(z.object({ commit: objectId, since: z.string(), mounts: z.array(mount) })),
-	/** A commit that came in, and whose deletions were not carried out: its files are in held.json. */
+	/** An incoming commit whose deletions were not checked out: its files are in held.json. */
 	incoming: z.nullable(z.object({ commit: objectId, since: z.string(), tracked: z.number() })),
 });
 
-/** What is remembered of held commits: since when, and what a mount point that is gone by now cannot tell any more. */
+/** The memory of held commits: their times, and the files of a mount point that is gone by now. */
 export type GuardNotes = Omit<z.infer<typeof guardNotesSchema>, "schema">;
 
 export const noGuardNotes: GuardNotes = { outgoing: null, incoming: null };
 
-/** Reads the notes. Without them what is held is found again; only its time is not. */
+/** Reads the notes. Without them held commits are found again; only their times are lost. */
 export function readGuardNotes(paths: WorkspacePaths): GuardNotes {
 	const read = readState(paths.guardNotes, guardNotesSchema);
 	return read.kind === "ok" ? { outgoing: read.state.outgoing, incoming: read.state.incoming } : noGuardNotes;
 }
 
-/** Writes the notes durably, unless they are as given; nothing held removes the file. @throws the file system's error */
+/** Writes the notes durably, if they changed; no held commit removes the file. @throws the file system's error */
 export function writeGuardNotes(paths: WorkspacePaths, notes: GuardNotes): void {
 	if (JSON.stringify(readGuardNotes(paths)) === JSON.stringify({ outgoing: notes.outgoing, incoming: notes.incoming })) return;
 	if (notes.outgoing === null && notes.incoming === null) rmSync(paths.guardNotes, { force: true });

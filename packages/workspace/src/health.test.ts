@@ -80,7 +80,7 @@ function input(changes: Partial<HealthInput> = {}, state: Partial<SyncState> = {
 const status = (changes: Partial<HealthInput> = {}, state: Partial<SyncState> = {}) => deriveHealth(input(changes, state)).status;
 
 describe("whether a service is up", () => {
-	test("service: its process runs, started when it says, writes → up", () => {
+	test("service: its process runs, same start, writes → up", () => {
 		expect(writerLiveness(ok(sync), now, table)).toEqual({ status: "up", reason: "" });
 	});
 	test("service: never started, or a file that does not parse → unknown", () => {
@@ -122,7 +122,7 @@ test("liveness: configuration not accepted → the reason of each service that i
 });
 
 describe("a peer as a reader sees it", () => {
-	test("peer: the heartbeat hears → what the file says", () => {
+	test("peer: the heartbeat runs → status of the file", () => {
 		expect(peerLiveness(peer, now, 180_000)).toBe("alive");
 		expect(peerLiveness({ ...peer, status: "down" }, now, 180_000)).toBe("down");
 		expect(peerLiveness({ ...peer, status: "unknown", received_at: null }, now, 180_000)).toBe("unknown");
@@ -133,11 +133,11 @@ describe("a peer as a reader sees it", () => {
 	});
 });
 
-describe("how a node stands", () => {
+describe("the state of a node", () => {
 	test("node: everything is → ok", () => {
 		expect(deriveHealth(input())).toEqual({ status: "ok", reasons: [] });
 	});
-	test("node: sync does not run, succeed, or says that it failed → error", () => {
+	test("node: sync does not run, does not succeed, or failed → error", () => {
 		expect(status({}, { pid: 11 })).toBe("error");
 		expect(status({ view: { ...input().view, sync: missing } })).toBe("error");
 		expect(status({}, { last_sync: ago(301_000) })).toBe("error");

@@ -5,12 +5,12 @@ import { pauseText } from "./pause.ts";
 import { kernelProcessTable, type ProcessTable } from "./process-table.ts";
 import type { PeerState, Severity, SyncState } from "./state-schemas.ts";
 
-/** `/health`'s word for how the node stands. */
+/** The overall state of the node in `/health`. */
 export type HealthStatus = "ok" | "degraded" | "error";
 
-/** One thing that is not as it should be. */
+/** One problem. */
 export interface HealthReason {
-	/** The check it belongs to, by the names of monitor_status.json. */
+	/** The name of its check, as in monitor_status.json. */
 	readonly name: string;
 	readonly severity: Severity;
 	readonly message: string;
@@ -19,40 +19,40 @@ export interface HealthReason {
 export interface HealthInput {
 	readonly view: NodeView;
 	readonly peers: readonly PeerState[];
-	/** Paths with conflicts that nobody resolved. */
+	/** Paths with unresolved conflicts. */
 	readonly conflictsUnresolved: number;
 	/** Age of the oldest message in the outbox, milliseconds; null: none. */
 	readonly oldestPendingMs: number | null;
 	readonly syncIntervalSeconds: number;
 	readonly peerTimeoutSeconds: number;
-	/** What a service that is started now would refuse in the configuration; null or left out: nothing, or it was not looked at. */
+	/** The value of the configuration that a service would refuse at its start; null or left out: none, or not checked. */
 	readonly configurationProblem?: string | null;
 	readonly now: number;
 	readonly table?: ProcessTable;
 }
 
-/** A message that waits longer than this for delivery is worth a look. */
+/** A message that waits longer than this for delivery is a problem. */
 const pendingTooLongMs = 10 * 60_000;
-/** After this many intervals without a success, syncing does not work, whatever it says. */
+/** Syncing does not work after this many intervals without a success, whatever its status. */
 const intervalsUntilStale = 5;
 const longestIntervalSeconds = 86_400;
 
-/** For so long, milliseconds, sync may go without a success: by the interval it was started with, which it knows better than the configuration. */
+/** How long sync may go without a success, milliseconds: by the interval that it was started with, which is more reliable than the configuration. */
 export function staleAfterMsOf(state: Pick<SyncState, "interval_seconds">, configuredSeconds: number): number {
-	// A longest interval: a number in a file that nobody meant must not silence the check.
+	// An upper bound of the interval: a nonsensical number in a file must not silence the check.
 	return intervalsUntilStale * Math.max(configuredSeconds, Math.min(state.interval_seconds ?? 0, longestIntervalSeconds)) * 1000;
 }
 
-/** What is said of a node that is paused. */
+/** The text for a node that is paused. */
 export function pausedText({ paused }: Pick<SyncState, "paused">): string {
 	return `sync is paused${paused ? ` ${pauseText(paused)}` : ""}: robust-sync --resume ends it`;
 }
 
 /**
- * How this node stands, with every reason: `error` when sync does not run or has not succeeded for five intervals, a
+ * The state of this node, with every reason: `error` when sync does not run or has not succeeded for five intervals, a
  * conflict is unresolved or a critical alert fires; `degraded` when a peer is suspect or down, heartbeat or monitor died, sync is
- * retrying, a message waits too long or a warning fires. What it goes by (`servicesLiveness`, `peerLiveness`, `staleAfterMsOf`) is what the
- * monitor's checks go by.
+ * retrying, a message waits too long or a warning fires. Its rules (`servicesLiveness`, `peerLiveness`, `staleAfterMsOf`) are those of the
+ * monitor's checks.
  */
 export function deriveHealth(input: HealthInput): { status: HealthStatus; reasons: HealthReason[] } {
 	const { view, peers, now, table = kernelProcessTable } = input;
@@ -76,24 +76,24 @@ export function deriveHealth(input: HealthInput): { status: HealthStatus; reason
 	if (input.oldestPendingMs !== null && input.oldestPendingMs > pendingTooLongMs) {
 		add("sync", "warning", `a message has been waiting for ${Math.round(input.oldestPendingMs / 60_000)} min`);
 	}
-	/** Alerts that what is known by now contradicts. */
+	/** Alerts that the present state contradicts. */
 	const alive = new Set<string>();
 	for (const peer of peers) {
 		const status = peerLiveness(peer, now, input.peerTimeoutSeconds * 1000);
 		if (status === "alive") alive.add(`heartbeat:${peer.peer}`);
 		const why = peer.reason ? `: ${peer.reason}` : "";
 		if (status === "suspect" || status === "down") add(`heartbeat:${peer.peer}`, "warning", `${peer.peer} is ${status}${why}`);
-		// Never heard, and it is known that waiting does not help.
+		// Never heard, and for a known reason that waiting does not remove.
 		else if (status === "unknown" && (peer.cause ?? null) !== null)
 			add(`heartbeat:${peer.peer}`, "warning", `${peer.peer} was never heard${why}`);
 	}
-	// Never started is a choice; died is not. The health server itself answers.
+	// A service that was never started may be unwanted; one that died is a problem. The health server itself answers.
 	if (heartbeat.status === "down") add("process:heartbeat", "warning", `heartbeat does not run: ${heartbeat.reason}`);
 	if (monitor.status === "down") add("process:monitor", "warning", `monitor is not running, no alerts will be sent: ${monitor.reason}`);
 	if (view.monitor.kind === "ok") {
 		for (const alert of view.monitor.state.alerts) {
 			if (alert.state !== "firing") continue;
-			// What the alert says may not be true any more: the monitor holds it for a while, or has not looked again yet.
+			// The condition of the alert may be over: the monitor holds it for a while, or has not run a round since.
 			const isOver = (alert.clear_since ?? null) !== null || alive.has(alert.id);
 			if (isOver) add(`alert:${alert.id}`, "warning", `${alert.id} has recovered; the alert ends when it stays so`);
 			else add(`alert:${alert.id}`, alert.severity, alert.message);

@@ -1,13 +1,13 @@
 import type { HeldLoss } from "./state-schemas.ts";
 
-/** What to do about it. */
+/** The remedy. */
 export const heldLossCommands = "robust-sync --approve lets it pass, robust-sync --reject puts the files back";
 
 const shownPaths = 3;
 
 const files = (count: number) => `${count} ${count === 1 ? "file" : "files"}`;
 
-/** A held loss in one line, without what to do. Paths are as the state file has them: to be made printable by whoever prints. */
+/** A held loss in one line, without its remedy. Paths are as in the state file: the caller makes them printable. */
 export function heldLossText({ direction, files: count, deleted, emptied, replaced, tracked, paths }: HeldLoss): string {
 	const how = [
 		deleted > 0 ? `${deleted} deleted` : "",

@@ -46,7 +46,7 @@ test.each([
 	["a mount in .git", JSON.stringify({ schema: 1, paths: [], mounts: [".git/hooks"] })],
 	["NUL in a path", JSON.stringify({ schema: 1, paths: [held("a\0b")], mounts: [] })],
 	["an id that is an option", JSON.stringify({ schema: 1, paths: [held("a", { base: { mode: "100644", oid: "--help" } })], mounts: [] })],
-	["a reason that nobody knows", JSON.stringify({ schema: 1, paths: [{ ...held("a"), reason: "whatever" }], mounts: [] })],
+	["an unknown reason", JSON.stringify({ schema: 1, paths: [{ ...held("a"), reason: "whatever" }], mounts: [] })],
 	["a mount that leads outside", JSON.stringify({ schema: 1, paths: [], mounts: [".."] })],
 	["a list", "[]"],
 ])("held paths: a file with %s → holds nothing", (_what, text) => {
@@ -54,7 +54,7 @@ test.each([
 	expect(readHeld(paths)).toEqual(nothingHeld);
 });
 
-test("held paths: a held directory → stands for what is below it", () => {
+test("held paths: a held directory → covers the paths below it", () => {
 	const state = { paths: new Map([[gitPathFromText("d"), held("d")]]), mounts: new Set<GitPath>() };
 	expect(["d", "d/x", "d/x/y", "dx", "x/d"].map((name) => heldAbove(state, gitPathFromText(name))?.path ?? null)).toEqual([
 		"d",
@@ -65,7 +65,7 @@ test("held paths: a held directory → stands for what is below it", () => {
 	]);
 });
 
-test("held paths: every reason → has a remedy that says what to do", () => {
+test("held paths: every reason → has a remedy", () => {
 	for (const reason of holdReasons) expect(holdRemedies[reason]).toMatch(/^[a-z].{30,}[^.]$/);
 });
 

@@ -5,8 +5,8 @@ import type { WorkspacePaths } from "./paths.ts";
 import { readState } from "./read-state.ts";
 
 /**
- * Why a checkout left a path untouched, and what a person can do about it. The first is for content that is not meant to leave this
- * node; the others are obstacles of this machine. A held path is reported in `skipped`, and nothing else waits for it.
+ * Why a checkout left a path untouched, and the remedy. The first reason is for content that must not leave this
+ * node; the others are obstacles of this machine. A held path is reported in `skipped`, and blocks no other path.
  */
 export const holdRemedies = {
 	"ignored-here":
@@ -35,7 +35,7 @@ export const holdRemedies = {
 export type HoldReason = keyof typeof holdRemedies;
 export const holdReasons = Object.keys(holdRemedies) as readonly HoldReason[];
 
-/** No held path is longer: git itself takes no longer one. */
+/** The longest path of a held path: git itself has the same limit. */
 const maxPathLength = 65_536;
 const heldPath = z.custom<GitPath>((value) => isGitPath(value) && value.length <= maxPathLength, "not a path of the workspace");
 const entry = z.nullable(
@@ -48,22 +48,22 @@ const entry = z.nullable(
 const heldPathSchema = z.object({
 	path: heldPath,
 	reason: z.enum(holdReasons),
-	/** The version that the writers of the file on disk have read; null: none was there. */
+	/** The version that the writers of the file on disk have read; null: none existed. */
 	base: entry,
-	/** What HEAD has at the path; null: nothing. */
+	/** The version in HEAD; null: none. */
 	target: entry,
-	/** The file on disk when it was last compared with `base` (`statStamp`); null: it is to be compared. */
+	/** The file on disk at its last comparison with `base` (`statStamp`); null: not compared yet. */
 	seen: z.nullable(z.string()),
-	/** For `guard`: a person has approved it, on whatever node; it is carried out with the next try. */
+	/** For `guard`: a person has approved it, on any node; the next try checks it out. */
 	approved: z.optional(z.boolean()),
-	/** For `ignored-here`: an ignore rule covered the path when this was written. If none does later, the user here took it away. */
+	/** For `ignored-here`: an ignore rule covered the path when this was written. If none does later, the user removed the rule. */
 	covered: z.optional(z.boolean()),
 	/** For `ignored-here`: a line of ours in `.git/info/exclude` keeps it ignored after another node changed the rules. */
 	excluded: z.optional(z.boolean()),
-	/** For `ignored-here`: the index bit by which git itself leaves the file alone was set by the user, not by us. */
+	/** For `ignored-here`: the user, not we, set the index bit by which git leaves the file alone. */
 	flag: z.optional(z.enum(["skip-worktree", "assume-unchanged"])),
 });
-/** One path that a checkout left untouched. A directory stands for all untracked files below it. */
+/** One path that a checkout left untouched. A directory covers all untracked files below it. */
 export type HeldPath = z.infer<typeof heldPathSchema>;
 
 export const heldStateSchema = z.object({
@@ -73,7 +73,7 @@ export const heldStateSchema = z.object({
 	mounts: z.array(heldPath),
 });
 
-/** What `sync/held.json` says. */
+/** The content of `sync/held.json`. */
 export interface HeldState {
 	readonly paths: ReadonlyMap<GitPath, HeldPath>;
 	readonly mounts: ReadonlySet<GitPath>;
@@ -88,10 +88,10 @@ export function readHeld(paths: WorkspacePaths): HeldState {
 	return { paths: new Map(read.state.paths.map((held) => [held.path, held])), mounts: new Set(read.state.mounts) };
 }
 
-/** Whether there are notes of held paths that can be read. */
+/** Whether the file of held paths exists and can be read. */
 export const hasHeldNotes = (paths: WorkspacePaths): boolean => readState(paths.held, heldStateSchema).kind === "ok";
 
-/** Writes the held paths durably, unless they are as given. Call it before the index or HEAD moves on. @throws the file system's error */
+/** Writes the held paths durably, if they changed. To be called before the index or HEAD changes. @throws the file system's error */
 export function writeHeld(paths: WorkspacePaths, held: HeldState): void {
 	const text = (state: HeldState) =>
 		`${JSON.stringify({ schema: 1, paths: [...state.paths.values()], mounts: [...state.mounts].sort() })}\n`;

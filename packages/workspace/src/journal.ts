@@ -8,21 +8,21 @@ import { branchRef, objectId, timestampName } from "./trusted-text.ts";
 
 export const journalSchema = z.object({
 	schema: z.literal(1),
-	/** Commit that HEAD was at; null: none yet. */
+	/** The commit of HEAD before; null: none yet. */
 	from: z.nullable(objectId),
 	to: objectId,
-	/** Where the branch is, when a person has moved it beyond `from` meanwhile; null: at `from`. */
+	/** The commit of the branch, if a person has moved it beyond `from` meanwhile; null: `from`. */
 	branch_at: z.nullable(objectId),
-	/** Full name of the branch that moves. */
+	/** Full name of the branch that is updated. */
 	ref: branchRef,
-	/** The other side, when `to` is a merge of ours: its saved versions are written again if they are missing. */
+	/** The other parent, if `to` is a merge of ours: its saved versions are written again if they are missing. */
 	theirs: z.nullable(objectId),
-	/** Name of the directory below sync/backups/ that takes the replaced files. */
+	/** Name of the directory below sync/backups/ for the replaced files. */
 	backup: timestampName,
 	started_at: z.string(),
 });
 
-/** A move of the working tree that was begun: written before the first file is touched, removed after the last step. */
+/** A checkout in progress: written before the first file is touched, removed after the last step. */
 export type Journal = z.infer<typeof journalSchema>;
 
 /** Writes the journal durably. @throws the file system's error */
@@ -30,13 +30,13 @@ export function writeJournal(paths: WorkspacePaths, journal: Journal): void {
 	writeAtomicSync(paths.journal, `${JSON.stringify(journal)}\n`);
 }
 
-/** The move that was interrupted, or null. A journal that does not parse was never begun: nothing was touched yet. */
+/** The interrupted checkout, or null. A journal that does not parse belongs to a checkout that had not begun: no file was touched yet. */
 export function readJournal(paths: WorkspacePaths): Journal | null {
 	const read = readState(paths.journal, journalSchema);
 	return read.kind === "ok" ? read.state : null;
 }
 
-/** The move is complete. */
+/** Removes the journal: the checkout is complete. */
 export function removeJournal(paths: WorkspacePaths): void {
 	rmSync(paths.journal, { force: true });
 	fsyncDirectory(path.dirname(paths.journal));

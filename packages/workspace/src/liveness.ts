@@ -18,17 +18,17 @@ import { type ServiceLiveness, type WriterFields, writerLiveness } from "./write
 
 export { type ServiceLiveness, staleAfterMs, type WriterFields, writerLiveness } from "./writer-liveness.ts";
 
-/** Everything that the four services of this node wrote, read again. */
+/** The state files of the four services of this node. */
 export interface NodeView {
 	readonly sync: StateRead<SyncState>;
 	readonly heartbeat: StateRead<HeartbeatState>;
 	readonly health: StateRead<HealthState>;
 	readonly monitor: StateRead<MonitorStatus>;
-	/** Services that hold no instance lock: one whose process is gone let go of it, and did not crash. Left out: not looked at. */
+	/** Services without an instance lock: if their process is gone, it released the lock, and did not crash. Left out: not checked. */
 	readonly unlocked?: ReadonlySet<ServiceName>;
 }
 
-/** The services whose instance lock is not there. */
+/** The services whose instance lock does not exist. */
 export function unlockedServices(paths: WorkspacePaths): ReadonlySet<ServiceName> {
 	return new Set(services.filter((service) => !existsSync(paths.instanceLock(service))));
 }
@@ -46,7 +46,7 @@ export function readNodeView(paths: WorkspacePaths): NodeView {
 
 /**
  * Which of the four services are up; the one function for monitor, heartbeat and health server.
- * @param configurationProblem what a service that is started now would refuse: added to the reason of each that is not up; null: nothing
+ * @param configurationProblem the value that a service would refuse at its start: added to the reason of each that is not up; null: none
  */
 export function servicesLiveness(
 	view: NodeView,
@@ -69,8 +69,8 @@ export function servicesLiveness(
 }
 
 /**
- * The status of a peer as a reader sees it. The heartbeat that wrote the file may itself be dead: then nothing newer than
- * `received_at` is known, and a peer not heard for `peerTimeoutMs` is down, whatever the file says.
+ * The status of a peer as a reader sees it. The heartbeat that wrote the file may itself be dead: then there is no news since
+ * `received_at`, and a peer not heard for `peerTimeoutMs` is down, whatever the file says.
  */
 export function peerLiveness(state: PeerState, now: number, peerTimeoutMs: number): PeerStatus {
 	if (state.status === "down" || state.received_at === null) return state.status;

@@ -61,7 +61,7 @@ test("locate: nothing found → 2 with all the ways to name one", () => {
 	);
 });
 
-describe("consent: what writes needs a workspace that someone made one", () => {
+describe("consent: writing needs a workspace that a person made one", () => {
 	const needsConsent = true;
 	const mark = (text: string) => {
 		const root = fs.mkdtempSync(path.join(base, "marked-"));

@@ -3,36 +3,36 @@ import path from "node:path";
 import { commonGitDirectory, isLinkedWorkTree } from "./exclude.ts";
 import { checkOwnPlaces } from "./own-places.ts";
 
-/** No workspace could be found, or the one that was named is not a directory. Exit code 2. */
+/** No workspace was found, or the named one is not a directory. Exit code 2. */
 export class WorkspaceNotFoundError extends Error {
 	readonly exitCode = 2;
 	override readonly name = "WorkspaceNotFoundError";
 }
 
-/** A git repository that nobody made a workspace. Exit code 2, in two lines. */
+/** A git repository that no person has made a workspace. Exit code 2, in two lines. */
 export class NoConsentError extends Error {
 	readonly exitCode = 2;
 	override readonly name = "NoConsentError";
-	/** The message as it is shown. */
+	/** The message as it is printed. */
 	readonly lines: readonly string[];
 
 	constructor(root: string) {
 		const lines = [
 			`${root} is a git repository, but not a workspace: robust-sync would commit every file there that git does not ignore, and push it`,
-			"to say yes, run `robust-sync --init` there (it first shows what would be published), or name it with --workspace or SYNC_WORKSPACE",
+			"to make it one, run `robust-sync --init` there (it first shows what would be published), or name it with --workspace or SYNC_WORKSPACE",
 		];
 		super(lines.join("; "));
 		this.lines = lines;
 	}
 }
 
-/** The entry that makes a repository a workspace where no `.sync_env` does, as `git config` takes it. */
+/** The configuration entry that makes a repository without `.sync_env` a workspace, in the syntax of `git config`. */
 export const workspaceMarker = { key: "robust-sync.workspace", value: "true" } as const;
 
-/** Whether the repository's own configuration has {@link workspaceMarker}: `git config` writes it in this form. */
+/** Whether the repository's own configuration has {@link workspaceMarker}, in the form in which `git config` writes it. */
 function isMarked(root: string): boolean {
 	const gitDirectory = commonGitDirectory(root);
-	// The mark is the main working tree's: nobody who makes that one a workspace means the others, nor the other way round.
+	// The mark is the main working tree's: making that one a workspace does not include the others, or the reverse.
 	if (gitDirectory === null || isLinkedWorkTree(root)) return false;
 	let section = "";
 	let hasMark = false;
@@ -44,14 +44,14 @@ function isMarked(root: string): boolean {
 			if (value !== undefined) hasMark = value.toLowerCase() === "true";
 		}
 	} catch {
-		// No configuration that can be read says nothing.
+		// A configuration that cannot be read has no mark.
 	}
 	return hasMark;
 }
 
 /**
- * Whether a directory is a workspace that someone made one: named by flag or environment, configured, marked, or used by robust-sync before.
- * @param flag `--workspace`, where it was given
+ * Whether a person made a directory a workspace: named by flag or environment, configured, marked, or used by robust-sync before.
+ * @param flag `--workspace`, if given
  */
 export function isWorkspace(root: string, { flag, env = process.env }: Pick<LocateOptions, "flag" | "env"> = {}): boolean {
 	if (flag !== undefined || (env.SYNC_WORKSPACE && path.resolve(env.SYNC_WORKSPACE) === path.resolve(root))) return true;
@@ -63,7 +63,7 @@ export interface LocateOptions {
 	flag?: string | undefined;
 	env?: NodeJS.ProcessEnv;
 	cwd?: string;
-	/** For what writes or sends: a repository that is only found around the current directory is not enough. */
+	/** For commands that write or send: a repository around the current directory is not enough. */
 	needsConsent?: boolean;
 }
 
@@ -75,7 +75,7 @@ function ancestors(directory: string): string[] {
 	}
 }
 
-/** Whether a directory is below the top of a working tree: a `.sync_env` there may be what a peer committed, and is nobody's configuration. */
+/** Whether a directory is below the top of a working tree: a `.sync_env` there may be a commit of a peer, and is not a configuration. */
 function isInsideWorkTree(directory: string): boolean {
 	const [own, ...above] = ancestors(directory).map((at) => existsSync(path.join(at, ".git")));
 	return own === false && above.includes(true);
@@ -92,7 +92,7 @@ function existingDirectory(directory: string, from: string): string {
 /**
  * The absolute path of the workspace: `--workspace`, `$SYNC_WORKSPACE`, the nearest ancestor of the current directory
  * that holds `.sync_env` and is not below the top of a working tree, the top level of the current git working tree; in that order.
- * @throws WorkspaceNotFoundError, NoConsentError; OwnPlaceError when something else is in the place of our own files (checkOwnPlaces)
+ * @throws WorkspaceNotFoundError, NoConsentError; OwnPlaceError if something else is in the place of our own files (checkOwnPlaces)
  */
 export function locateWorkspace(options: LocateOptions = {}): string {
 	const root = findWorkspace(options);
@@ -100,7 +100,7 @@ export function locateWorkspace(options: LocateOptions = {}): string {
 	return root;
 }
 
-/** The same without a look at what is there: for those who report on that. @throws WorkspaceNotFoundError, NoConsentError */
+/** The same without checkOwnPlaces: for commands that report its result. @throws WorkspaceNotFoundError, NoConsentError */
 export function findWorkspace({ flag, env = process.env, cwd = process.cwd(), needsConsent = false }: LocateOptions): string {
 	if (flag !== undefined) return existingDirectory(flag, "--workspace");
 	if (env.SYNC_WORKSPACE) return existingDirectory(env.SYNC_WORKSPACE, "SYNC_WORKSPACE");

@@ -143,12 +143,12 @@ test("lock: a holder that lets go → waited for", async () => {
 
 describe("a lock that was lost is noticed before anything is touched", () => {
 	test("lock lost: it was removed → noticed before anything is touched", async () => {
-		let told = 0;
-		const lock = await acquireLock(file, { purpose: "a test", onLost: () => told++ });
+		let lostCalls = 0;
+		const lock = await acquireLock(file, { purpose: "a test", onLost: () => lostCalls++ });
 		fs.rmSync(file);
 		expect(() => lock.assertHeld()).toThrow(LockLostError);
 		expect(() => lock.assertHeld()).toThrow(expect.objectContaining({ exitCode: 75 }));
-		expect(told).toBe(1);
+		expect(lostCalls).toBe(1);
 		await lock.release();
 	});
 
@@ -186,7 +186,7 @@ test("lock: work under it → never done twice at once", async () => {
 	expect(fs.readFileSync(path.join(directory, "counter"), "utf8")).toBe("45");
 });
 
-test("process: died or lives → told apart", async () => {
+test("process: died or lives → distinguished", async () => {
 	const holder = start("hold");
 	await holder.says("held");
 	const written = readLockHolder(file);

@@ -7,21 +7,21 @@ import { askPresence, isPresenceName, type OwnPresence, type PresenceRequest, pr
 import { kernelProcessTable, type ProcessTable, pidNamespaceField, processStartedAt, sharesPidNamespace } from "./process-table.ts";
 import type { Timestamp } from "./timestamps.ts";
 
-/** Who holds a lock: written into the lock file in the same step that creates it. */
+/** The holder of a lock: written into the lock file in the same step that creates it. */
 export interface LockHolder {
 	pid: number;
 	pid_started_at: Timestamp;
 	/** Start in clock ticks since boot, and the boot: exact where a stepped clock blurs `pid_started_at`. */
 	start_ticks: number;
 	boot_id: string;
-	/** Where `pid` means something (pid_namespaces(7)). */
+	/** The pid namespace of `pid` (pid_namespaces(7)). */
 	pid_namespace?: string;
 	/** The holder's socket beside the lock file: the kernel answers there while it lives (presence.ts). */
 	socket?: string;
-	/** The systemd unit whose main process the holder is: it is started again when it ends. */
+	/** The systemd unit whose main process the holder is: systemd starts it again when it ends. */
 	unit?: string;
 	token: string;
-	/** What for, in words for people. */
+	/** The purpose of the lock, for people. */
 	purpose: string;
 }
 
@@ -41,38 +41,38 @@ export class LockedError extends Error {
 	}
 }
 
-/** We held the lock and do not any more: stop before touching anything. Exit code 75. */
+/** We lost a lock that we held: stop before touching anything. Exit code 75. */
 export class LockLostError extends Error {
 	readonly exitCode = 75;
 	override readonly name = "LockLostError";
 }
 
-/** A lock that is held. */
+/** A lock that this process holds. */
 export interface Lock {
 	/** @throws LockLostError when the lock file is no longer ours. */
 	assertHeld(): void;
-	/** Lets go. Never throws; does nothing when the lock was lost. */
+	/** Releases the lock. Never throws; does nothing when the lock was lost. */
 	release(): Promise<void>;
 }
 
 export interface LockOptions {
-	/** In words: what the holder does. */
+	/** The holder's activity, in words. */
 	purpose: string;
 	/** How long to wait for a live holder, milliseconds. Default 0. */
 	waitMs?: number;
-	/** Told once when the lock is found to be lost. */
+	/** Called once when the lock is found to be lost. */
 	onLost?: () => void;
 	table?: ProcessTable;
 }
 
-/** Far longer than any process lives: a lock is never taken from a live holder for its age. */
+/** Far longer than any process lives: a lock is never taken from a live holder because of its age. */
 const neverStaleMs = Number.MAX_SAFE_INTEGER;
 const refreshMs = 10_000;
-/** Where only the lock file's time tells whether its holder lives: six refreshes that did not come. */
+/** For holders whose life only the lock file's time shows: six missed refreshes. */
 const silentAfterMs = 60_000;
 const pollMs = 20;
 
-/** Who holds the lock `file`; null when it is free or its content is torn. */
+/** The holder of the lock `file`; null when it is free or its content is torn. */
 export function readLockHolder(file: string): LockHolder | null {
 	try {
 		const holder = JSON.parse(fs.readFileSync(file, "utf8")) as LockHolder;
@@ -83,13 +83,13 @@ export function readLockHolder(file: string): LockHolder | null {
 	}
 }
 
-/** Whether the process that wrote `holder` is in `table`. Says nothing of a holder in another pid namespace. */
+/** Whether the process that wrote `holder` is in `table`. Says nothing about a holder in another pid namespace. */
 export function isHolderInTable(holder: LockHolder, table: ProcessTable = kernelProcessTable): boolean {
 	return sharesPidNamespace(holder.pid_namespace, table) && table.startTicks(holder.pid) === holder.start_ticks;
 }
 
 /**
- * Whether the holder of the lock `file` lives, wherever it runs. Its socket decides; where that cannot be asked, the process table; in
+ * Whether the holder of the lock `file` lives, wherever it runs. Its socket decides; if that cannot be asked, the process table; in
  * another pid namespace the age of the lock file, which a holder refreshes.
  */
 export async function isHolderAlive(file: string, holder: LockHolder, table: ProcessTable = kernelProcessTable): Promise<boolean> {
@@ -103,17 +103,17 @@ export async function isHolderAlive(file: string, holder: LockHolder, table: Pro
 	return stats !== undefined && Math.abs(Date.now() - stats.mtimeMs) < silentAfterMs;
 }
 
-/** Asks the holder of the lock `file` to stop or to look again, also in another pid namespace. @returns false: it cannot be reached */
+/** Asks the holder of the lock `file` to stop or to wake up, also in another pid namespace. @returns false: it cannot be reached */
 export async function askHolder(file: string, { socket }: LockHolder, request: PresenceRequest): Promise<boolean> {
 	return socket !== undefined && (await askPresence(path.dirname(file), socket, request)) === "alive";
 }
 
 /** Tokens of the locks that this process holds. */
 const held = new Set<string>();
-/** Sockets by which this process is known. */
+/** The sockets that prove that this process lives. */
 const ownSockets = new Set<string>();
 
-// A lock of our own that we do not hold was let go while its directory was away (an unmounted disk that is back).
+// A lock of our own that we do not hold was released while its directory was away (an unmounted disk that is back).
 async function blocks(file: string, holder: LockHolder, table: ProcessTable): Promise<boolean> {
 	if (held.has(holder.token)) return true;
 	if (holder.socket === undefined ? holder.pid === process.pid && isHolderInTable(holder, table) : ownSockets.has(holder.socket))
@@ -131,7 +131,7 @@ function unitOfThisProcess(): string | null {
 	}
 }
 
-// proper-lockfile makes and removes a directory. These put a file in its place that appears whole, with its holder inside.
+// proper-lockfile makes and removes a directory. These functions use a file instead, which appears whole, with its holder inside.
 function lockFileSystem(holder: LockHolder) {
 	const text = `${JSON.stringify(holder)}\n`;
 	const owned = (file: string) => readLockHolder(file)?.token === holder.token;
@@ -162,25 +162,25 @@ function lockFileSystem(holder: LockHolder) {
 	};
 }
 
-/** Nobody needs longer for a look and a rename: a breaker's file this old was left by a process that was killed. */
+/** A check and a rename take less than this: an older breaker file was left by a process that was killed. */
 const breakerLeftAfterMs = 10_000;
 
-/** Whether there is a lock file that `dead` wrote; null: one that is torn, which no live process leaves. */
+/** Whether there is a lock file that `dead` wrote; null: a torn one, which no live process leaves. */
 function isStillOf(file: string, dead: LockHolder | null): boolean {
 	if (dead !== null) return readLockHolder(file)?.token === dead.token;
 	try {
 		fs.readFileSync(file);
 	} catch (error) {
-		// A directory was nobody's lock.
+		// A directory was never a lock of ours.
 		return (error as NodeJS.ErrnoException).code === "EISDIR";
 	}
 	return readLockHolder(file) === null && fs.existsSync(file);
 }
 
 /**
- * Takes a dead holder's lock away. Only one process at a time may do so (the breaker), and it looks again right before: a lock that
+ * Removes a dead holder's lock. Only one process at a time may do so (the breaker), and it checks again right before: a lock that
  * another process took meanwhile is not touched.
- * @returns false: another process is at it
+ * @returns false: another process is doing so
  */
 function setAsideDeadLock(file: string, dead: LockHolder | null): boolean {
 	const breaker = `${file}.breaker`;
@@ -195,7 +195,7 @@ function setAsideDeadLock(file: string, dead: LockHolder | null): boolean {
 	try {
 		if (!isStillOf(file, dead)) return true;
 		if (dead?.socket) fs.rmSync(path.join(path.dirname(file), dead.socket), { force: true });
-		// A directory stays, under another name.
+		// A directory is kept, under another name.
 		const aside = `${file}.${randomUUID()}.dead`;
 		fs.renameSync(file, aside);
 		if (!fs.lstatSync(aside).isDirectory()) fs.rmSync(aside);
@@ -205,14 +205,14 @@ function setAsideDeadLock(file: string, dead: LockHolder | null): boolean {
 	}
 }
 
-/** A directory that cannot be written is said to be one, with what to do. */
+/** Adds the remedy to the error of a directory that is not writable. */
 function withRemedy(error: NodeJS.ErrnoException, directory: string): NodeJS.ErrnoException {
 	if (error.code !== "EROFS" && error.code !== "EACCES") return error;
 	const message = `${directory} cannot be written (${error.code}): run this where the workspace is writable, or remount it`;
 	return Object.assign(new Error(message, { cause: error }), { code: error.code });
 }
 
-/** link(2), whose failure says what to do where the file system has no hard links. */
+/** link(2), with the remedy in its error if the file system has no hard links. */
 function linkOrSay(from: string, to: string): void {
 	try {
 		fs.linkSync(from, to);
@@ -225,7 +225,7 @@ function linkOrSay(from: string, to: string): void {
 }
 
 /**
- * Takes the lock `file`. A dead holder (killed, or from before a reboot) never blocks; a live one is never robbed,
+ * Takes the lock `file`. A dead holder (killed, or from before a reboot) never blocks; a live one never loses its lock,
  * however old its lock is.
  * @throws LockedError when a live process still holds it after `waitMs`
  */
@@ -255,7 +255,7 @@ export async function acquireLock(file: string, { purpose, waitMs = 0, onLost, t
 
 const lostNote = (file: string) => `${file}-lost`;
 
-/** Leaves a trace of a lock that was lost: its holder ends, and whoever looks for the reason finds it. */
+/** Leaves a trace of a lock that was lost: its holder ends, and the trace shows the reason. */
 function noteLost(file: string): void {
 	try {
 		fs.rmSync(lostNote(file), { force: true });
@@ -280,7 +280,7 @@ async function take(
 ): Promise<Lock> {
 	let [lost, released] = [false, false];
 	const lose = () => {
-		// proper-lockfile may look at the file in the very moment in which it is given back.
+		// proper-lockfile may check the file at the very time of its release.
 		if (lost || released) return;
 		lost = true;
 		noteLost(file);

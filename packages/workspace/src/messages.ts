@@ -2,7 +2,7 @@ import { type Dirent, readdirSync } from "node:fs";
 import path from "node:path";
 import { WorkspacePaths } from "./paths.ts";
 
-/** A message that was delivered. */
+/** A delivered message. */
 export interface DeliveredMessage {
 	/** The node that sent it: the name of its directory. */
 	readonly node: string;
@@ -10,9 +10,9 @@ export interface DeliveredMessage {
 	readonly path: string;
 }
 
-/** Below a node's directory messages lie directly, or in one directory a day. */
+/** Messages are directly below a node's directory, or in one directory a day. */
 const deepest = 2;
-/** More entries than these are not looked at. */
+/** Limit of directory entries that are read. */
 const mostEntries = 200_000;
 
 /**

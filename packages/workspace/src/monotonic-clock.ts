@@ -1,10 +1,10 @@
 import { kernelProcessTable } from "./process-table.ts";
 
-/** A clock that nobody sets, the same for all processes until the machine is started again. */
+/** A clock that cannot be set, the same for all processes until the machine is started again. */
 export interface MonotonicClock {
-	/** Which boot its times belong to. */
+	/** The boot that its times belong to. */
 	readonly bootId: string;
-	/** Milliseconds since some moment of that boot. */
+	/** Milliseconds since an arbitrary time of that boot. */
 	now(): number;
 }
 

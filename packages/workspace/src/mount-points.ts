@@ -13,7 +13,7 @@ export function mountPointsBelow(root: string, mountinfo = "/proc/self/mountinfo
 	let [text, real] = ["", root];
 	try {
 		text = fs.readFileSync(mountinfo, "latin1");
-		// The kernel names mount points by what links lead to.
+		// The kernel names mount points by their real paths.
 		real = fs.realpathSync(root);
 	} catch {
 		if (text === "") return new Set();
@@ -30,15 +30,15 @@ export function mountPointsBelow(root: string, mountinfo = "/proc/self/mountinfo
 
 /** One mount, as a process sees it (proc_pid_mountinfo(5)). */
 export interface Mount {
-	/** `major:minor` of what is mounted. */
+	/** `major:minor` of the mounted device. */
 	readonly device: string;
 	readonly point: string;
 	readonly type: string;
-	/** Whether reads through it leave access times as they are. */
+	/** Whether reads through it do not update access times. */
 	readonly isNoatime: boolean;
 }
 
-/** The mounts that a process sees, in the order in which they were made; none where that cannot be read. */
+/** The mounts that a process sees, in the order of their creation; none if they cannot be read. */
 export function readMounts(mountinfo = "/proc/self/mountinfo"): Mount[] {
 	let text: string;
 	try {
@@ -54,7 +54,7 @@ export function readMounts(mountinfo = "/proc/self/mountinfo"): Mount[] {
 	});
 }
 
-/** The mount that a directory is on. Null: that cannot be told. */
+/** The mount that a directory is on. Null: unknown. */
 export function mountOf(directory: string, mounts: readonly Mount[] = readMounts()): Mount | null {
 	let real: string;
 	try {
@@ -72,7 +72,7 @@ export function mountOf(directory: string, mounts: readonly Mount[] = readMounts
 }
 
 /**
- * A mount of a device through which reads leave access times as they are, in any mount namespace that this process can see.
+ * A mount of a device through which reads do not update access times, in any mount namespace that this process can see.
  * @returns the mount, and a process that sees it; null: there is none
  */
 export function findNoatimeMount(device: string, proc = "/proc"): { readonly mount: Mount; readonly pid: string } | null {
@@ -89,7 +89,7 @@ export function findNoatimeMount(device: string, proc = "/proc"): { readonly mou
 			if (seen.has(namespace)) continue;
 			seen.add(namespace);
 		} catch {
-			// Gone, or another user's.
+			// The process is gone, or belongs to another user.
 			continue;
 		}
 		const mount = readMounts(`${proc}/${pid}/mountinfo`).find((each) => each.device === device && each.isNoatime);

@@ -19,7 +19,7 @@ function put(name: string | Buffer, second: number): void {
 	fs.utimesSync(file, second, second);
 }
 
-test("outbox: several → oldest first, then by name; without what is being written", () => {
+test("outbox: several → oldest first, then by name; without unfinished ones", () => {
 	put("c", 30);
 	put("b", 20);
 	put("a", 30);

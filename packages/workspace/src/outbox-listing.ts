@@ -6,7 +6,7 @@ import type { WorkspacePaths } from "./paths.ts";
 export interface PendingMessage {
 	/** Its file name, byte for byte. */
 	readonly name: Buffer;
-	/** When it was put there, milliseconds since the epoch. */
+	/** When it was written, milliseconds since the epoch. */
 	readonly since: number;
 	readonly size: number;
 }
@@ -15,7 +15,7 @@ function isStillBeingWritten(name: Buffer): boolean {
 	return name[0] === 0x2e || name.subarray(-4).toString("latin1") === ".tmp";
 }
 
-/** What is in `sync/pending/` and can be no message, because it is no regular file: a directory, a link, a pipe. Names byte for byte, in order. */
+/** The entries of `sync/pending/` that cannot be messages, because they are not regular files: directories, links, pipes. Names byte for byte, in order. */
 export function listUnfit(paths: WorkspacePaths): Buffer[] {
 	return entriesOf(paths)
 		.filter((entry) => !entry.isFile() && !isStillBeingWritten(entry.name))

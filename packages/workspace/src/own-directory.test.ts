@@ -20,7 +20,7 @@ afterEach(() => fs.rmSync(root, { recursive: true }));
 
 const isRoot = process.getuid?.() === 0;
 
-test("own directory: made here → for the owner only, and what is in it too", async () => {
+test("own directory: made here → for the owner only, with its content", async () => {
 	makeOwnDirectory(paths.sync);
 	writeAtomicSync(paths.journal, "{}");
 	recordCycle(paths, Date.now(), 1, false);

@@ -1,7 +1,7 @@
 import { lstatSync, mkdirSync, realpathSync, statSync } from "node:fs";
 import path from "node:path";
 
-/** A directory that this process would write to is a link, no directory, or another user's. Exit code 2. */
+/** A directory that this process would write to is a link, not a directory, or another user's. Exit code 2. */
 export class NotOursError extends Error {
 	readonly exitCode = 2;
 	override readonly name = "NotOursError";
@@ -9,12 +9,12 @@ export class NotOursError extends Error {
 
 const trusted = new Set<number>();
 
-/** From now on this process, as root, may write into directories of this user: root said so in git's safe.directory. */
+/** Allows this process, as root, to write into directories of this user from now on: root has consented in git's safe.directory. */
 export function trustOwner(uid: number): void {
 	trusted.add(uid);
 }
 
-/** The user that a workspace belongs to, where that is another one than root and this process is root; null otherwise. */
+/** The owner of a workspace, if this process is root and the owner is not; null otherwise. */
 export function foreignOwner(root: string, uid: number | undefined = process.geteuid?.()): number | null {
 	if (uid !== 0) return null;
 	const owner = statSync(root, { throwIfNoEntry: false })?.uid ?? 0;
@@ -22,9 +22,9 @@ export function foreignOwner(root: string, uid: number | undefined = process.get
 }
 
 /**
- * Before this process writes into `directory`: it must be a directory and no link, and root writes only into root's own. A user owns what
- * lies in their workspace: whatever root opened there could be a link to a file of root by then, and what root made there the user could
- * neither change nor remove. A directory that is missing passes: its maker checks the one above.
+ * Checks `directory` before this process writes into it: it must be a directory and no link, and root writes only into root's own. A user owns the
+ * content of their workspace: any path that root opened there could be a link to a file of root by then, and the user could
+ * neither change nor remove a file of root. A missing directory passes: the caller that creates it checks the one above.
  * @throws NotOursError
  */
 export function assertOurs(directory: string, uid: number | undefined = process.geteuid?.()): void {
@@ -42,7 +42,7 @@ export function assertOurs(directory: string, uid: number | undefined = process.
 const isLink = (file: string) => lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true;
 
 /**
- * The same for a workspace, which may be reached through a link: where that leads counts.
+ * The same for a workspace, which may be reached through a link: its target counts.
  * @throws NotOursError
  */
 export function assertOurWorkspace(root: string): void {
@@ -50,13 +50,13 @@ export function assertOurWorkspace(root: string): void {
 		assertOurs(realpathSync(root));
 	} catch (error) {
 		if (error instanceof NotOursError) throw error;
-		// It is gone: whoever works in it says so.
+		// It is gone: the caller reports that.
 	}
 }
 
 /**
- * Makes a directory of ours below a workspace, for the owner only; one that is there stays as it is. One level: a workspace that was taken
- * away must not come back as an empty directory.
+ * Makes a directory of ours below a workspace, for the owner only; an existing one is kept. One level: a workspace that was
+ * removed must not come back as an empty directory.
  * @param directory `sync/`, `logs/`, or one below
  * @throws NotOursError when it, or the directory above it, is not ours; the file system's error
  */

@@ -7,7 +7,7 @@ export class OwnPlaceError extends Error {
 	override readonly name = "OwnPlaceError";
 }
 
-/** What each of our own names at the top of a workspace must be, where it is there; those below `sync/` hold what is trusted later. */
+/** The type of each of our own names at the top of a workspace, if it exists; those below `sync/` hold trusted state. */
 const places: readonly (readonly [name: string, kind: "directory" | "file"])[] = [
 	[".sync_env", "file"],
 	["logs", "directory"],
@@ -31,10 +31,10 @@ function problemOf(file: string, stats: Stats, kind: "directory" | "file", owner
 }
 
 /**
- * Checks that `.sync_env`, `logs/`, `sync/` and what is trusted below it are what they must be: no symbolic links, not of another type, not
- * another user's. Nothing may be read or written there before.
+ * Checks that `.sync_env`, `logs/`, `sync/` and the trusted names below it have their proper type: no symbolic links, no other type, no
+ * other owner. No file there may be read or written before.
  * @param root the workspace
- * @throws OwnPlaceError with one line that says what to do
+ * @throws OwnPlaceError with one line with the remedy
  */
 export function checkOwnPlaces(root: string): void {
 	const owner = statSync(root).uid;

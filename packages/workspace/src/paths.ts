@@ -2,14 +2,14 @@ import { lstatSync, type Stats, statSync } from "node:fs";
 import path from "node:path";
 import { mountPointsBelow } from "./mount-points.ts";
 
-/** The four services that report state, under the names that users and peers see. */
+/** The four services that report state, by the names that users and peers see. */
 export const services = ["sync", "heartbeat", "health-server", "monitor"] as const;
 export type ServiceName = (typeof services)[number];
 
-/** Everything that writes a log file of its own. */
+/** The programs that write a log file of their own. */
 export type LogName = ServiceName | "conflict-resolver";
 
-/** Every file name inside a workspace that is ours; no other package knows one (docs/contract.md, section 1). */
+/** Every file name of ours inside a workspace; no other package knows one (docs/contract.md, section 1). */
 export class WorkspacePaths {
 	readonly root: string;
 	#beside: string | null = null;
@@ -36,21 +36,21 @@ export class WorkspacePaths {
 	get backups(): string {
 		return path.join(this.#besideTree(), "backups");
 	}
-	/** The same as a person reads it: relative to the workspace. */
+	/** The same for people: relative to the workspace. */
 	get backupsText(): string {
 		return path.relative(this.root, this.backups);
 	}
-	/** Files on their way into the working tree: same file system, never synced. */
+	/** Staged files of a checkout: same file system as the working tree, never synced. */
 	get staging(): string {
 		return path.join(this.#besideTree(), "staging");
 	}
 
-	/** Second links to files that checkouts put in place, each named by its inode: whether they were read shows there. */
+	/** Second links to files that checkouts placed, each named by its inode: their access times show whether they were read. */
 	get versions(): string {
 		return path.join(this.#besideTree(), "versions");
 	}
 
-	/** What is linked into the working tree, or taken out of it, must be on its file system; `sync/` need not be. */
+	/** Files that are linked into the working tree, or moved out of it, must be on its file system; `sync/` need not be. */
 	#besideTree(): string {
 		if (this.#beside !== null) return this.#beside;
 		const sync = lstatSync(this.sync, { throwIfNoEntry: false });
@@ -64,15 +64,15 @@ export class WorkspacePaths {
 		this.#beside = isApart(sync, "sync") && canUseGit ? path.join(git, "robust-sync") : this.sync;
 		return this.#beside;
 	}
-	/** What robust-sync was doing to the working tree; there only while it does it. */
+	/** The journal of a checkout; exists only while one is in progress. */
 	get journal(): string {
 		return path.join(this.sync, "journal.json");
 	}
-	/** Which files are being replaced because a program wrote them from an old version; there only while that is done. */
+	/** The journal of lost-update merges: files that are being replaced outside of a checkout; exists only meanwhile. */
 	get rescueJournal(): string {
 		return path.join(this.sync, "rescue.json");
 	}
-	/** Merges of other nodes whose losing versions are still to be saved; there only while there are some. */
+	/** Merges of other nodes whose losing versions are still to be saved; exists only if there are some. */
 	get unsavedMerges(): string {
 		return path.join(this.sync, "unsaved_merges.json");
 	}
@@ -80,19 +80,19 @@ export class WorkspacePaths {
 	get held(): string {
 		return path.join(this.sync, "held.json");
 	}
-	/** What the next commit of this node says about itself (annotation.ts). */
+	/** The annotation of this node's next commit (annotation.ts). */
 	get annotation(): string {
 		return path.join(this.sync, "annotation.json");
 	}
-	/** Since when something is held for a person's word (guard-notes.ts). */
+	/** Times of the commits that are held for a decision (guard-notes.ts). */
 	get guardNotes(): string {
 		return path.join(this.sync, "guard.json");
 	}
-	/** Which maps of what is to be forgotten this node has applied (robust-sync, forget/). */
+	/** The maps of forgotten content that this node has applied (robust-sync, forget/). */
 	get forgetState(): string {
 		return path.join(this.sync, "forget.json");
 	}
-	/** The outbox's fixed names: which pending file is delivered under which path. */
+	/** Reserved names of the outbox: the path under which each pending file is delivered. */
 	/** Files that the hub refuses to take (robust-sync, refused-files.ts). */
 	get refusedFiles(): string {
 		return path.join(this.sync, "refused.json");
@@ -111,7 +111,7 @@ export class WorkspacePaths {
 	get heartbeatState(): string {
 		return path.join(this.sync, "heartbeat_state.json");
 	}
-	/** Shown by a web server in front of the health server, to be told names and contents of files. */
+	/** The token that a web server in front of the health server sends to see names and contents of files. */
 	get healthToken(): string {
 		return path.join(this.sync, "health_token");
 	}
@@ -121,11 +121,11 @@ export class WorkspacePaths {
 	get monitorStatus(): string {
 		return path.join(this.sync, "monitor_status.json");
 	}
-	/** That no cycle is to begin, and until when (pause.ts). */
+	/** The pause: no cycle may begin until its end (pause.ts). */
 	get pause(): string {
 		return path.join(this.sync, "pause.json");
 	}
-	/** How far work is that takes long (progress.ts). */
+	/** The progress of long work (progress.ts). */
 	get progress(): string {
 		return path.join(this.sync, "progress.json");
 	}
@@ -133,14 +133,14 @@ export class WorkspacePaths {
 	get silences(): string {
 		return path.join(this.sync, "silences.json");
 	}
-	/** Held for the moment in which the silences are changed. */
+	/** Held while the silences are changed. */
 	get silencesLock(): string {
 		return path.join(this.sync, "silences.lock");
 	}
 	peerState(peer: string): string {
 		return path.join(this.sync, `peer_${peer}_state.json`);
 	}
-	/** The peer that a file name in `sync/` is about, or null. */
+	/** The peer in the name of a file in `sync/`, or null. */
 	static peerOfFile(name: string): string | null {
 		return /^peer_([a-z0-9][a-z0-9-]{0,62})_state\.json$/.exec(name)?.[1] ?? null;
 	}
@@ -186,7 +186,7 @@ const ownNames: ReadonlySet<string> = new Set(neverCommitted);
 const longestOwnName = 1 + Math.max(...neverCommitted.map((name) => name.length));
 
 /**
- * Whether a name at the top of the workspace is one of ours, in any case: a file system that does not tell cases apart takes it for ours.
+ * Whether a name at the top of the workspace is one of ours, in any case: a case-insensitive file system takes it for ours.
  * @param name without a slash; one character for each byte
  */
 export function isOwnName(name: string): boolean {

@@ -33,7 +33,7 @@ describe("pause:", () => {
 		expect((await beginPause(paths, now + 5_000, null)).since).toBe("2026-02-18T02:00:05.000Z");
 	});
 
-	test("resumed → says what held, once", async () => {
+	test("resumed → returns the pause, once", async () => {
 		expect(endPause(paths, now)).toBeNull();
 		await beginPause(paths, now, null);
 		expect(endPause(paths, now)).not.toBeNull();
@@ -48,7 +48,7 @@ describe("pause:", () => {
 		"null",
 		'{"schema":1,"since":"x","until":null}',
 		'{"schema":1,"since":"2026-02-18T02:00:00Z","until":"soon"}',
-	])("the file holds %j → paused until resumed, which takes it away", (text) => {
+	])("the file holds %j → paused until resumed, which removes it", (text) => {
 		fs.mkdirSync(paths.sync, { mode: 0o700 });
 		fs.writeFileSync(paths.pause, text);
 		fs.utimesSync(paths.pause, now / 1000, now / 1000);

@@ -10,7 +10,7 @@ import { compactTimestamp, timestamp } from "./timestamps.ts";
 export const pauseFileSchema = z.object({ schema: z.literal(1), ...pauseSchema.shape });
 
 /**
- * The pause that holds at `now` (milliseconds since the epoch). A file that is not valid pauses until someone resumes: whoever wrote it
+ * The pause in effect at `now` (milliseconds since the epoch). A file that is not valid pauses until a person resumes: its writer
  * wanted no cycle. Never throws.
  */
 export function readPause(paths: WorkspacePaths, now: number): Pause | null {
@@ -30,14 +30,14 @@ function writtenAt(file: string): number | null {
 	}
 }
 
-/** Moves away what has the place of the file and is none, with what is in it. */
+/** Moves a directory or other entry in the place of the file aside, with its content. */
 function setAsideInvalid(file: string, now: number): void {
 	const stats = lstatSync(file, { throwIfNoEntry: false });
 	if (stats !== undefined && !stats.isFile()) renameSync(file, `${file}.corrupt-${compactTimestamp(now)}`);
 }
 
 /**
- * No cycle begins from now on. A second call replaces the end and keeps the beginning.
+ * Begins a pause: no cycle begins from now on. A second call replaces the end and keeps the beginning.
  * @param durationMs how long; null: until {@link endPause}
  * @throws {@link NotOursError}; the file system's error
  */
@@ -50,10 +50,10 @@ export async function beginPause(paths: WorkspacePaths, now: number, durationMs:
 	return pause;
 }
 
-/** Cycles begin again. @returns the pause that held; null: none did @throws {@link NotOursError}; the file system's error */
+/** Ends the pause. @returns the pause that was in effect; null: none @throws {@link NotOursError}; the file system's error */
 export function endPause(paths: WorkspacePaths, now: number): Pause | null {
 	const held = readPause(paths, now);
-	// Nothing there: nothing was ever paused.
+	// The directory does not exist: there was no pause.
 	if (readState(paths.pause, pauseFileSchema).kind !== "missing") {
 		assertOurs(paths.sync);
 		setAsideInvalid(paths.pause, now);

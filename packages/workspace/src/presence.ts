@@ -7,28 +7,28 @@ import path from "node:path";
 // process lives (also while it is stopped or busy), and refuses them from the moment of its death; that holds across pid, mount and
 // network namespaces, where process ids mean nothing (unix(7)).
 
-/** What a process can be asked to do through its socket, by whoever may open it: its owner and root. */
+/** The requests that a process accepts through its socket, from any process that may open it: of its owner and root. */
 export type PresenceRequest = "stop" | "wake";
 
-/** What the kernel says of a socket's process. `unknown`: it cannot be asked from here. */
+/** The kernel's answer about a socket's process. `unknown`: it cannot be asked from here. */
 export type Presence = "alive" | "dead" | "unknown";
 
 /** sun_path holds 108 bytes with its end (unix(7)). */
 const maxSocketPathBytes = 107;
 /** A connection on one machine is made or refused at once; a kernel that is short of memory may delay it. */
 const connectTimeoutMs = 2_000;
-/** A socket this old that nobody answers was left by a process that was killed. */
+/** A socket this old without a listener was left by a process that was killed. */
 const leftoverAfterMs = 60_000;
 const socketNamePattern = /^\.[0-9a-f]{16}\.sock$/;
 
 const signals: Record<PresenceRequest, NodeJS.Signals> = { stop: "SIGTERM", wake: "SIGUSR1" };
 
-/** Whether `name` can be the name of a presence socket: a plain name, so that a lock file leads nowhere else. */
+/** Whether `name` can be the name of a presence socket: a plain name, so that a lock file cannot point elsewhere. */
 export function isPresenceName(name: unknown): name is string {
 	return typeof name === "string" && socketNamePattern.test(name);
 }
 
-/** Opens a directory, and gives a path of a file in it that is short enough for a socket, whatever the directory's length. */
+/** Opens a directory, and returns a path of a file in it that is short enough for a socket, whatever the directory's length. */
 function openDirectory(directory: string): { at(name: string): string | null; close(): void } {
 	const fd = fs.openSync(directory, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
 	const hasProc = fs.existsSync(`/proc/self/fd/${fd}`);
@@ -80,12 +80,12 @@ export async function presenceOf(directory: string, name: string): Promise<Prese
 	return await connect(directory, name, null);
 }
 
-/** Asks the process that listens on `name` in `directory` for something. @returns "alive" when it was handed over */
+/** Sends a request to the process that listens on `name` in `directory`. @returns "alive" when it was delivered */
 export async function askPresence(directory: string, name: string, request: PresenceRequest): Promise<Presence> {
 	return await connect(directory, name, request);
 }
 
-/** Removes what processes that were killed have left in `directory`. */
+/** Removes the sockets of killed processes in `directory`. */
 async function removeLeftovers(directory: string): Promise<void> {
 	for (const name of fs.readdirSync(directory)) {
 		if (!isPresenceName(name)) continue;
@@ -132,7 +132,7 @@ function serve(directory: string): Promise<Listening> {
 			try {
 				fs.chmodSync(file, 0o600);
 			} catch {
-				// Gone with its directory, or a file system without modes: the directory is the owner's alone.
+				// Gone with its directory, or a file system without modes: the directory itself is for the owner only.
 			}
 			process.once("exit", unlink);
 			resolve({
@@ -150,13 +150,13 @@ function serve(directory: string): Promise<Listening> {
 
 /** This process's socket in a directory. */
 export interface OwnPresence {
-	/** Its file's name; null: the file system knows no sockets. */
+	/** Its file's name; null: the file system has no sockets. */
 	readonly name: string | null;
-	/** Not needed any more; the last user's call removes it. */
+	/** Releases it; the last user's call removes it. */
 	release(): void;
 }
 
-/** Listens in `directory`, which must exist, until all who called this have released it. @throws the file system's errors */
+/** Listens in `directory`, which must exist, until all callers have released it. @throws the file system's errors */
 export async function showPresence(directory: string): Promise<OwnPresence> {
 	const { dev, ino } = fs.statSync(directory);
 	const key = `${dev}:${ino}`;
@@ -167,7 +167,7 @@ export async function showPresence(directory: string): Promise<OwnPresence> {
 		known.catch(() => listening.delete(key));
 	}
 	const presence = await known;
-	// Its last user let go while this one waited.
+	// Its last user released it while this caller waited.
 	if (listening.get(key) !== known) return await showPresence(directory);
 	presence.users++;
 	let isReleased = false;

@@ -1,7 +1,7 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { type Timestamp, timestamp } from "./timestamps.ts";
 
-/** What the kernel knows of a process. Injected, so that tests can have other tables. */
+/** The kernel's knowledge of processes. Injected, so that tests can have other tables. */
 export interface ProcessTable {
 	/** When process `pid` started, in clock ticks since boot; null when there is none (or only a zombie). */
 	startTicks(pid: number): number | null;
@@ -9,11 +9,11 @@ export interface ProcessTable {
 	bootTimeMs(): number;
 	/** A name for this boot of this machine. */
 	bootId(): string;
-	/** The pid namespace in which its ids mean something (pid_namespaces(7)); null: not known. Without it: the only one. */
+	/** The pid namespace of its ids (pid_namespaces(7)); null: not known. Without it: the only one. */
 	pidNamespace?(): string | null;
 }
 
-/** USER_HZ: what /proc counts in, 100 on every Linux that Node runs on (proc(5)). */
+/** USER_HZ: the unit of /proc, 100 on every Linux that Node runs on (proc(5)). */
 const ticksPerSecond = 100;
 
 /** The table of this machine, from /proc (proc(5)). */
@@ -22,7 +22,7 @@ export const kernelProcessTable: ProcessTable = {
 		if (!Number.isInteger(pid) || pid <= 0) return null;
 		try {
 			const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-			// The second field is the program's name in parentheses and may hold anything.
+			// The second field is the program's name in parentheses and may itself contain parentheses.
 			const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 			if (fields[0] === "Z" || fields[0] === "X") return null;
 			return Number(fields[19]);
@@ -49,13 +49,13 @@ export const kernelProcessTable: ProcessTable = {
 	},
 };
 
-/** What a state file or lock says of its writer's pid namespace: nothing where that is not known. */
+/** The writer's pid namespace as a field of a state file or lock: absent if not known. */
 export function pidNamespaceField(table: ProcessTable = kernelProcessTable): { pid_namespace?: string } {
 	const namespace = table.pidNamespace?.() ?? null;
 	return namespace === null ? {} : { pid_namespace: namespace };
 }
 
-/** Whether process ids of a writer in `pidNamespace` (undefined: it did not say) can be looked up in `table`. */
+/** Whether process ids of a writer in `pidNamespace` (undefined: not recorded) can be looked up in `table`. */
 export function sharesPidNamespace(pidNamespace: string | undefined, table: ProcessTable = kernelProcessTable): boolean {
 	if (pidNamespace === undefined || table.pidNamespace === undefined) return true;
 	return pidNamespace === table.pidNamespace();
@@ -71,8 +71,8 @@ export function processStartedAt(pid: number, table: ProcessTable = kernelProces
 const startToleranceMs = 2_500;
 
 /**
- * Whether the process that wrote `{pid, pid_started_at}` still runs: the same pid and the same start, so that a pid
- * which another program was given since does not pass for it.
+ * Whether the process that wrote `{pid, pid_started_at}` still runs: the same pid and the same start, so that a reused pid
+ * does not count.
  */
 export function isSameProcess(pid: number, pidStartedAt: Timestamp, table: ProcessTable = kernelProcessTable): boolean {
 	const startedAt = processStartedAt(pid, table);

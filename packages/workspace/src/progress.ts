@@ -10,7 +10,7 @@ import { timestamp } from "./timestamps.ts";
 
 const count = z.number().check(z.gte(0));
 
-/** How far long work is, as whoever holds the cycle lock writes it every few seconds (docs/contract.md, section 13). */
+/** The progress of long work, as the holder of the cycle lock writes it every few seconds (docs/contract.md, section 13). */
 export const progressSchema = z.object({
 	schema: z.literal(1),
 	updated_at: timestampSchema,
@@ -30,13 +30,13 @@ export type ProgressState = z.infer<typeof progressSchema>;
 /** An older file was left by a process that was killed. */
 const validMs = 30_000;
 
-/** How far the work is that goes on now; null: none that takes long. Never throws. @param now milliseconds since the epoch */
+/** The progress of the work that runs now; null: no long work. Never throws. @param now milliseconds since the epoch */
 export function readProgress(paths: WorkspacePaths, now: number): ProgressState | null {
 	const read = readState(paths.progress, progressSchema);
 	return read.kind === "ok" && Math.abs(now - Date.parse(read.state.updated_at)) <= validMs ? read.state : null;
 }
 
-/** Writes it, or takes the file away. @param now milliseconds since the epoch @throws NotOursError; the file system's error */
+/** Writes it, or removes the file. @param now milliseconds since the epoch @throws NotOursError; the file system's error */
 export async function writeProgress(
 	paths: WorkspacePaths,
 	work: (Omit<ProgressState, "schema" | "updated_at" | "since"> & { since: number }) | null,

@@ -1,11 +1,11 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
 import type * as z from "zod/mini";
 
-/** What reading a state file gave. Readers never lock and never change a file. */
+/** The result of reading a state file. Readers never lock and never change a file. */
 export type StateRead<T> =
 	| { readonly kind: "ok"; readonly state: T }
 	| { readonly kind: "missing" }
-	/** Not JSON, not of the schema, or larger than any honest state file; `problem` says where. */
+	/** Not JSON, not of the schema, or larger than any honest state file; `problem` has the details. */
 	| { readonly kind: "invalid"; readonly problem: string };
 
 /** No honest state file comes near this; a hostile one must not fill the memory of its reader. */

@@ -1,9 +1,9 @@
-/** More than this is for the log of who wrote it. */
+/** The rest of a longer message is for the log. */
 const maxShown = 500;
 
 /**
- * A failure's message with what the remote wrote for people behind it, as one line.
- * @param remoteMessage lines; null or absent: it wrote nothing
+ * A failure's message, followed by the remote's text for people, as one line.
+ * @param remoteMessage lines; null or absent: there is none
  */
 export function withRemoteMessage(message: string, remoteMessage: string | null | undefined): string {
 	if (!remoteMessage) return message;

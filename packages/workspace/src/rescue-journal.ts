@@ -10,23 +10,23 @@ export const rescueJournalSchema = z.object({
 	schema: z.literal(1),
 	/** Full name of the branch that was checked out. */
 	ref: branchRef,
-	/** Name of the directory below sync/backups/ that takes the replaced files. */
+	/** Name of the directory below sync/backups/ for the replaced files. */
 	backup: timestampName,
 	files: z.array(
 		z.object({
 			/** One character a byte. */
 			path: workspaceGitPath,
 			mode: z.enum(["100644", "100755"]),
-			/** Blob of what was on disk when `content` was made; null: nothing. */
+			/** Blob on disk when `content` was made; null: none. */
 			replaces: z.nullable(objectId),
-			/** Blob of what is put there. */
+			/** Blob that is written. */
 			content: objectId,
 		}),
 	),
 	started_at: z.string(),
 });
 
-/** Files that are being replaced outside of a move: written before the first is touched, removed when all are on record. */
+/** Files that are being replaced outside of a checkout: written before the first is touched, removed when all are on record. */
 export type RescueJournal = z.infer<typeof rescueJournalSchema>;
 
 /** Writes the journal durably. @throws the file system's error */
@@ -34,13 +34,13 @@ export function writeRescueJournal(paths: WorkspacePaths, journal: RescueJournal
 	writeAtomicSync(paths.rescueJournal, `${JSON.stringify(journal)}\n`);
 }
 
-/** What was interrupted, or null. A journal that does not parse was never begun: nothing was touched yet. */
+/** The interrupted work, or null. A journal that does not parse belongs to work that had not begun: no file was touched yet. */
 export function readRescueJournal(paths: WorkspacePaths): RescueJournal | null {
 	const read = readState(paths.rescueJournal, rescueJournalSchema);
 	return read.kind === "ok" ? read.state : null;
 }
 
-/** All is done. */
+/** Removes the journal: the work is complete. */
 export function removeRescueJournal(paths: WorkspacePaths): void {
 	rmSync(paths.rescueJournal, { force: true });
 	fsyncDirectory(path.dirname(paths.rescueJournal));

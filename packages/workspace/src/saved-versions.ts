@@ -11,7 +11,7 @@ export interface SavedDirectory {
 	readonly name: string;
 	readonly directory: string;
 	readonly savedAt: number;
-	/** null: the manifest is gone or does not parse (a cleanup by age takes files one by one). */
+	/** null: the manifest is missing or does not parse (a cleanup by age may remove files one by one). */
 	readonly manifest: Manifest | null;
 }
 
@@ -37,7 +37,7 @@ export function listSavedVersions(paths: WorkspacePaths, limit = Number.POSITIVE
 	}));
 }
 
-/** The manifest of one directory in `sync/conflicts/`; null: there is none, or it does not parse. */
+/** The manifest of one directory in `sync/conflicts/`; null: missing, or it does not parse. */
 export function readSavedVersions(paths: WorkspacePaths, name: string): Manifest | null {
 	const read = readState(path.join(paths.conflicts, name, "manifest.json"), manifestSchema);
 	return read.kind === "ok" ? read.state : null;

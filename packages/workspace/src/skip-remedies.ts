@@ -1,7 +1,7 @@
 import { holdRemedies } from "./held-paths.ts";
 import type { SkippedFile } from "./state-schemas.ts";
 
-/** What to do about each reason in `skipped`, for people; the entries of held paths carry theirs themselves (`remedy`). */
+/** The remedy for each reason in `skipped`; the entries of held paths carry their own (`remedy`). */
 export const skipRemedies: Readonly<Record<SkippedFile["reason"], string>> = {
 	...holdRemedies,
 	"refused-path": "git accepts no such name in a working tree: rename it where it was made",
@@ -14,7 +14,7 @@ export const skipRemedies: Readonly<Record<SkippedFile["reason"], string>> = {
 	"live-database": "a program has the database open: it is synced once the program closes it, or at once where sqlite3 is installed",
 };
 
-/** The reason and what to do, as one text. It may quote a state file: not printable yet. */
+/** The reason and the remedy, as one text. It may quote a state file: not printable yet. */
 export function skipText({ reason, remedy }: SkippedFile): string {
 	return `${reason}: ${remedy ?? skipRemedies[reason]}`;
 }

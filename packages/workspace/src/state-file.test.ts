@@ -107,11 +107,11 @@ describe("a file that is not a state file is invalid, never an exception", () =>
 describe("the owner of a file that does not parse", () => {
 	const now = () => Date.parse("2026-02-18T02:00:00.000Z");
 
-	test("corrupt state: its owner → moves it aside, says so, starts again", () => {
+	test("corrupt state: its owner → moves it aside, reports it, starts again", () => {
 		fs.writeFileSync(file, "{torn");
-		const told: string[] = [];
-		expect(readOwnState(file, syncStateSchema, { now, onCorrupt: (moved, problem) => told.push(moved, problem) })).toBeNull();
-		expect(told).toEqual([`${file}.corrupt-20260218T020000.000Z`, "not JSON"]);
+		const reported: string[] = [];
+		expect(readOwnState(file, syncStateSchema, { now, onCorrupt: (moved, problem) => reported.push(moved, problem) })).toBeNull();
+		expect(reported).toEqual([`${file}.corrupt-20260218T020000.000Z`, "not JSON"]);
 		expect(fs.readFileSync(`${file}.corrupt-20260218T020000.000Z`, "utf8")).toBe("{torn");
 		expect(fs.existsSync(file)).toBe(false);
 	});

@@ -7,8 +7,8 @@ import { readState } from "./read-state.ts";
 import { compactTimestamp } from "./timestamps.ts";
 
 /**
- * For the one service that owns the file: what was there, or null to start again. A file that does not parse is moved
- * to `<name>.corrupt-<time>` first, and `onCorrupt` told where it went.
+ * For the one service that owns the file: its content, or null to start again. A file that does not parse is moved
+ * to `<name>.corrupt-<time>` first, and `onCorrupt` is called with that name.
  */
 export function readOwnState<S extends z.ZodMiniType>(
 	file: string,
@@ -32,7 +32,7 @@ const notAscii = /[\u007f-\uffff]/g;
 const unit = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 
 /**
- * Writes a state file whole (see writeAtomic), in ASCII: names stay whole, and no terminal on which it is looked at takes one for a command.
+ * Writes a state file whole (see writeAtomic), in ASCII: names stay whole, and a terminal that shows the file cannot interpret them as commands.
  * @throws NotOursError; the file system's error
  */
 export async function writeState(file: string, state: object): Promise<void> {

@@ -2,7 +2,7 @@ import * as z from "zod/mini";
 import { holdReasons } from "./held-paths.ts";
 import { fileModeText, innerPath, innerPathHex, workspacePath } from "./trusted-text.ts";
 
-// Unknown fields are dropped, never fatal: a newer writer and an older reader get on (docs/contract.md, section 4).
+// Unknown fields are dropped, never fatal: newer writers and older readers are compatible (docs/contract.md, section 4).
 
 const count = z.number().check(z.gte(0));
 const timestamp = z.string().check(z.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/));
@@ -14,13 +14,13 @@ const writer = {
 	node: z.string(),
 	pid: z.number(),
 	pid_started_at: timestamp,
-	/** Where `pid` means something; absent where that is not known. */
+	/** The pid namespace of `pid`; absent if not known. */
 	pid_namespace: z.optional(z.string()),
 	updated_at: timestamp,
 };
 
 export const syncStatuses = ["idle", "syncing", "retrying", "failed", "stopped", "paused", "held"] as const;
-/** Every reason in `skipped`: what a snapshot left out, then what a checkout left untouched (held-paths.ts). */
+/** Every reason in `skipped`: of files that a snapshot left out, then of paths that a checkout left untouched (held-paths.ts). */
 export const skipReasons = [
 	"nested-repository",
 	"special-file",
@@ -65,24 +65,24 @@ export type ErrorCode = (typeof errorCodes)[number];
 export const skippedFileSchema = z.object({
 	path: z.string(),
 	reason: z.enum(skipReasons),
-	/** What to do about it, for a path that a checkout left untouched; additive to the contract. */
+	/** The remedy, for a path that a checkout left untouched; additive to the contract. */
 	remedy: z.optional(z.string()),
 });
 
 export const publishedSecretSchema = z.object({ path: z.string(), rule: z.string(), line: count });
-/** A file that was published although it holds a secret (SYNC_SECRETS=warn, or an earlier version of it did): where, never what. */
+/** A file that was published although it holds a secret (SYNC_SECRETS=warn, or in an earlier version): its place, never its value. */
 export type PublishedSecret = z.infer<typeof publishedSecretSchema>;
 
-/** A person, or a program, asked for no cycles: since when, and until when; null: until someone resumes. */
+/** A requested pause: its start and its end; null: until a person resumes. */
 export const pauseSchema = z.object({ since: timestamp, until: z.nullable(timestamp) });
 export type Pause = z.infer<typeof pauseSchema>;
 
 export const heldLossSchema = z.object({
-	/** `outgoing`: a commit of this node that is not published; `incoming`: one that came in and whose files stay as they are here. */
+	/** `outgoing`: a commit of this node that is not published; `incoming`: one whose files stay unchanged here. */
 	direction: z.enum(["outgoing", "incoming"]),
 	commit: z.string(),
 	since: timestamp,
-	/** Files that it would take away, and how. */
+	/** The files that it would remove, and how. */
 	files: count,
 	deleted: count,
 	emptied: count,
@@ -92,15 +92,15 @@ export const heldLossSchema = z.object({
 	/** The first of them. */
 	paths: z.array(z.string()),
 });
-/** A loss that waits for a person's word. */
+/** A loss that waits for a decision. */
 export type HeldLoss = z.infer<typeof heldLossSchema>;
 
 export const mirrorStateSchema = z.object({
 	name: z.string(),
-	/** What it was last brought to, and when; null: never. */
+	/** The commit that it was last brought to, and when; null: never. */
 	head: z.nullable(z.string()),
 	pushed_at: z.nullable(timestamp),
-	/** Why the last attempt failed; null: it did not. */
+	/** Why the last attempt failed; null: it succeeded. */
 	error: z.nullable(z.object({ code: z.enum(errorCodes), message: z.string() })),
 });
 /** One of `mirrors` in `sync_state.json`. */
@@ -117,15 +117,15 @@ export const syncStateSchema = z.object({
 			code: z.enum(errorCodes),
 			message: z.string(),
 			at: timestamp,
-			/** What the remote wrote for people; additive to the contract. */
+			/** The remote's text for people; additive to the contract. */
 			remote_message: z.optional(z.string()),
 		}),
 	),
 	consecutive_failures: count,
 	next_attempt: z.nullable(timestamp),
-	/** With the status `paused`: since when, and until when (null: until someone resumes); additive to the contract. */
+	/** With the status `paused`: start and end (null: until a person resumes); additive to the contract. */
 	paused: z.optional(z.nullable(pauseSchema)),
-	/** Seconds between cycles when nothing happens, as sync itself has it (`--interval`); additive to the contract. */
+	/** Seconds between cycles without changes, as sync itself uses it (`--interval`); additive to the contract. */
 	interval_seconds: z.optional(count),
 	branch: z.nullable(z.string()),
 	remote: z.nullable(z.string()),
@@ -138,11 +138,11 @@ export const syncStateSchema = z.object({
 	skipped: z.array(skippedFileSchema),
 	/** How many tracked files this node neither sends nor checks out (SYNC_EXCLUDE); additive to the contract. */
 	excluded: z.optional(count),
-	/** What was published although it holds a secret (SYNC_SECRETS=warn); additive to the contract. */
+	/** Files that were published although they hold a secret (SYNC_SECRETS=warn); additive to the contract. */
 	secrets: z.optional(z.array(publishedSecretSchema)),
-	/** What waits for `--approve` or `--reject`; additive to the contract. */
+	/** Losses that wait for `--approve` or `--reject`; additive to the contract. */
 	held: z.optional(z.array(heldLossSchema)),
-	/** Whether access times tell here which version of a file a writer has read, and why (not); additive to the contract. */
+	/** Whether access times show here which version of a file a writer has read, and why (not); additive to the contract. */
 	access_times: z.optional(z.object({ tell: z.boolean(), reason: z.string() })),
 	last_cycle: z.nullable(
 		z.object({
@@ -150,7 +150,7 @@ export const syncStateSchema = z.object({
 			committed: count,
 			/** How many of the committed files are deletions; additive to the contract. */
 			deleted: z.optional(count),
-			/** How many files a checkout took away; additive to the contract. */
+			/** How many files a checkout removed; additive to the contract. */
 			removed: z.optional(count),
 			pulled: count,
 			pushed: count,
@@ -183,8 +183,8 @@ export const peerStatuses = ["unknown", "alive", "suspect", "down"] as const;
 export type PeerStatus = (typeof peerStatuses)[number];
 
 /**
- * What is known of why a peer is not heard: it was stopped on purpose, its name does not resolve, its key is another one, its datagrams
- * come from elsewhere, it takes us for another node, or only other peers hear it.
+ * The known reason why a peer is not heard: it was stopped on purpose, its name does not resolve, its key is another one, its datagrams
+ * come from elsewhere, its PEERS has a wrong name for this node, or only other peers hear it.
  */
 export const peerCauses = ["stopped", "unresolved", "key", "address", "misdirected", "link"] as const;
 export type PeerCause = (typeof peerCauses)[number];
@@ -214,9 +214,9 @@ export const peerStateSchema = z.object({
 		"health-server": z.enum(upDown),
 		monitor: z.enum(upDown),
 	}),
-	/** Why the status is what it is, in words; additive to the contract. */
+	/** The reason for the status, in words; additive to the contract. */
 	reason: z.optional(z.nullable(z.string())),
-	/** The same for programs; null: nothing particular is known. */
+	/** The same for programs; null: no particular reason is known. */
 	cause: z.optional(z.nullable(z.enum(peerCauses))),
 });
 /** `peer_<name>_state.json`, written by this node's heartbeat. */
@@ -238,7 +238,7 @@ export const alertSchema = z.object({
 	since: timestamp,
 	last_notified: z.nullable(timestamp),
 	message: z.string(),
-	/** Since when its condition is gone, while the alert is held so as not to tell of each flap; additive to the contract. */
+	/** Since when its condition is gone, while the alert is held so as not to report each flap; additive to the contract. */
 	clear_since: z.optional(z.nullable(timestamp)),
 });
 export const monitorStatusSchema = z.object({
@@ -280,9 +280,9 @@ export const manifestSchema = z.object({
 			saved: z.array(innerPath),
 			/** git's file mode of each version; additive to the contract. */
 			modes: z.optional(z.object({ ours: z.optional(fileModeText), theirs: z.optional(fileModeText), base: z.optional(fileModeText) })),
-			/** The node that each side's version is of, as far as it is known: the author of its commits; additive to the contract. */
+			/** The node of each side's version, if known: the author of its commits; additive to the contract. */
 			nodes: z.optional(z.object({ ours: z.optional(z.string()), theirs: z.optional(z.string()) })),
-			/** Path and saved files byte for byte, where the path is not UTF-8; additive to the contract. */
+			/** Path and saved files byte for byte, if the path is not UTF-8; additive to the contract. */
 			path_hex: z.optional(innerPathHex),
 			saved_hex: z.optional(z.array(innerPathHex)),
 		}),

@@ -1,4 +1,4 @@
-/** A point in time as every file of ours writes it: RFC 3339, UTC, milliseconds (`2026-02-18T02:00:00.000Z`). */
+/** A time in the form of all our files: RFC 3339, UTC, milliseconds (`2026-02-18T02:00:00.000Z`). */
 export type Timestamp = string;
 
 /** Formats milliseconds since the epoch as RFC 3339 UTC with milliseconds. */
@@ -6,7 +6,7 @@ export function timestamp(epochMs: number): Timestamp {
 	return new Date(epochMs).toISOString();
 }
 
-/** The compact form used in file names: `20260218T020000.000Z`. Sorts like the time it names. */
+/** The compact form for file names: `20260218T020000.000Z`. Sorts by time. */
 export function compactTimestamp(epochMs: number): string {
 	return timestamp(epochMs).replaceAll(/[-:]/g, "");
 }

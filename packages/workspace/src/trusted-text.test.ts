@@ -39,7 +39,7 @@ const outside = [
 	"x/",
 ];
 
-describe("what is read back from sync/", () => {
+describe("text read back from sync/", () => {
 	test("backup manifest: names that lead outside → as if it did not parse", () => {
 		const file = { path: "a/b", file: "files/a/b", before: oid, after: null, committed: true, size: 1, mtime_ms: 1 };
 		const read = (fields: object) => {

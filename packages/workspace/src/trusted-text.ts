@@ -3,8 +3,8 @@ import * as z from "zod/mini";
 import { isOwnName } from "./paths.ts";
 import { parseCompactTimestamp } from "./timestamps.ts";
 
-// What is read back from `sync/` decides where is written and what is sent. Whoever can write there, or had it committed, must not be able
-// to name anything else with it: each kind of name has its own check, and a file with a name that fails it is as one that does not parse.
+// Text that is read back from `sync/` decides which files are written and sent. An attacker who can write there, or commit there, must not be able
+// to name any other file with it: each kind of name has its own check, and a file with a name that fails it counts as one that does not parse.
 
 /** Whether a text, one character a byte, is a path that git lets into an index, and ends in no slash. */
 const isPath = (text: unknown): text is GitPath => isGitPath(text) && !text.endsWith("/");
@@ -19,13 +19,13 @@ export const innerPath = z.string().check(z.refine((text) => isPath(bytesOf(text
 export const innerPathHex = z.string().check(z.refine((text) => isHex(text) && isPath(hexBytes(text)), "not a path below its directory"));
 /** The same with one character a byte. */
 export const innerGitPath = z.custom<GitPath>(isPath, "not a path below its directory");
-/** A path of the workspace that is none of ours, as text. */
+/** A path of the workspace that is not one of ours, as text. */
 export const workspacePath = z.string().check(z.refine((text) => isPath(bytesOf(text)) && !isOwn(text), "not a path of the workspace"));
 /** The same with one character a byte. */
 export const workspaceGitPath = z.custom<GitPath>((value) => isPath(value) && !isOwn(value), "not a path of the workspace");
-/** One name in a directory of ours: any that a file system takes. */
+/** One name in a directory of ours: any that a file system accepts. */
 export const singleName = z.string().check(z.refine((text) => !/[/\0]/.test(text) && !["", ".", ".."].includes(text), "not a single name"));
-/** Where a message is delivered: `messages/<node>/<one name>`. */
+/** The path of a delivered message: `messages/<node>/<one name>`. */
 export const messageTarget = z
 	.string()
 	.check(z.refine((text) => /^messages\/[a-z0-9][a-z0-9-]*\/[^/]+$/.test(text) && isPath(text), "not messages/<node>/<name>"));

@@ -13,7 +13,7 @@ export const unsavedMergesSchema = z.object({
 			/** The parent that was this node's own history, and the other one. */
 			ours: oid,
 			theirs: oid,
-			/** How often saving its versions has failed. */
+			/** How many times saving its versions has failed. */
 			failures: z.number().check(z.nonnegative()),
 		}),
 	),

@@ -3,10 +3,10 @@ import type { Manifest } from "./state-schemas.ts";
 type File = Pick<Manifest["files"][number], "winner" | "strategy" | "nodes">;
 type Side = "ours" | "theirs";
 
-/** "ours" and "theirs" are the other way round on the other node: never said alone. */
+/** "ours" and "theirs" are swapped on the other node: never used without the node's name. */
 const fallback = { ours: "this node's", theirs: "the other side's" } as const;
 
-/** The node that a side's version is of; null: not known, or one node wrote both. Not printable yet. */
+/** The node of a side's version; null: not known, or one node wrote both. Not printable yet. */
 export function nodeOf({ nodes }: Pick<File, "nodes">, side: Side): string | null {
 	return nodes?.ours === nodes?.theirs ? null : (nodes?.[side] ?? null);
 }
@@ -17,7 +17,7 @@ export function sideText(file: Pick<File, "nodes">, side: Side | "base"): string
 	return node === null ? side : `${side} (${node})`;
 }
 
-/** Who won a conflict, by the name of the node: "helios's value won". Not printable yet. */
+/** The winner of a conflict, by the name of the node: "helios's value won". Not printable yet. */
 export function winnerText(file: File): string {
 	if (file.winner === "merged") return "merged from both";
 	if (file.winner === "both") return "both kept";

@@ -2,7 +2,7 @@ import { isSameProcess, kernelProcessTable, type ProcessTable, sharesPidNamespac
 import type { StateRead } from "./read-state.ts";
 import type { UpDown } from "./state-schemas.ts";
 
-/** The fields by which any state file tells who wrote it. */
+/** The fields of any state file that identify its writer. */
 export interface WriterFields {
 	pid: number;
 	pid_started_at: string;
@@ -11,20 +11,20 @@ export interface WriterFields {
 	status?: string;
 }
 
-/** A service rewrites its file every 30 s while alive; three missed are no accident. */
+/** A live service rewrites its file every 30 s: silent for three intervals, it is not alive. */
 export const staleAfterMs = 90_000;
 
-/** What is known of one service of this node. `up`: its process runs and writes. */
+/** The liveness of one service of this node. `up`: its process runs and writes. */
 export interface ServiceLiveness {
 	readonly status: UpDown;
-	/** In words, for people: why it is down or unknown; empty when up. */
+	/** For people: why it is down or unknown; empty when up. */
 	readonly reason: string;
 }
 
 /**
  * Whether the writer of a state file is alive: same pid, same start by the kernel, and not silent for long. Of a writer in another pid
  * namespace (a container that shares the workspace) only the silence counts.
- * @param isUnlocked its instance lock is not there: a process that is gone has ended in an orderly way
+ * @param isUnlocked its instance lock does not exist: if its process is gone, it ended in an orderly way
  */
 export function writerLiveness(
 	read: StateRead<WriterFields>,
