@@ -1,20 +1,20 @@
 import { gitPathList, readHead, readStatus, readUnmerged } from "@robust-sync/git";
+import { Backup } from "./backup.ts";
 import { type Operation, readOperation } from "./operation-state.ts";
 import { type ResolverContext, withCycleLock } from "./resolver-context.ts";
-import { SetAside } from "./set-aside.ts";
 
 export interface AbortReport {
-	/** What was given up; null: a stash or the like, which leaves no mark. */
+	/** The operation that was aborted; null: a stash or the like, which leaves no mark. */
 	readonly operation: Operation;
 	/** false: nothing was in progress. */
 	readonly aborted: boolean;
-	/** Name below sync/backups/ of the files as they were; null: none differed. */
+	/** Name below sync/backups/ of the files before the abort; null: none differed. */
 	readonly setAside: string | null;
 }
 
 /**
- * Goes back to before the merge (or rebase, cherry-pick, revert) in progress. Every file that was changed since is set aside first; files
- * that git does not know stay where they are.
+ * Returns to the state before the merge (or rebase, cherry-pick, revert) in progress. Every file that was changed since is backed up first;
+ * untracked files stay.
  * @throws GitError, the file system's errors
  */
 export async function abortOperation(context: ResolverContext): Promise<AbortReport> {
@@ -24,11 +24,11 @@ export async function abortOperation(context: ResolverContext): Promise<AbortRep
 		const unmerged = await readUnmerged(repository);
 		if (name === null && unmerged.size === 0) return { operation: null, aborted: false, setAside: null };
 		const [status, { oid: head }] = await Promise.all([readStatus(repository), readHead(repository)]);
-		const aside = new SetAside(repository, paths, now());
+		const backup = new Backup(repository, paths, now());
 		const changed = status.entries.filter(({ kind, submodule }) => kind !== "untracked" && !submodule).map(({ path }) => path);
-		for (const path of changed) aside.copy(path);
+		for (const path of changed) backup.copy(path);
 		lock.assertHeld();
-		// Edited after it was staged: git refuses to reset such a file. It is set aside by now.
+		// Edited after it was staged: git refuses to reset such a file. It is backed up by now.
 		const edited = status.entries
 			.filter(({ kind, index, worktree }) => kind === "changed" && index !== "." && worktree !== ".")
 			.map(({ path }) => path);
@@ -39,6 +39,6 @@ export async function abortOperation(context: ResolverContext): Promise<AbortRep
 		}
 		if (name === null) await repository.run(["reset", "--quiet", "--merge", ...(head === null ? [] : [head])]);
 		else await repository.run([name, "--abort"]);
-		return { operation: name, aborted: true, setAside: aside.name };
+		return { operation: name, aborted: true, setAside: backup.name };
 	});
 }

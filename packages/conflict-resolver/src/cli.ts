@@ -21,10 +21,10 @@ const printJson = ({ setAside, ...value }: { schema: 1; setAside?: string | null
 	print(printableJson({ ...value, ...(setAside === undefined ? {} : { set_aside: setAside }) }, 2));
 const chalk = paint(process.stdout);
 
-/** Where nobody made the repository a workspace, and nothing of ours is kept there, there is no log either. */
+/** Without a workspace, and without a `sync/` of ours, there is no log either. */
 const keepsLog = ({ isWorkspace, paths }: ResolverContext) => isWorkspace || existsSync(paths.sync);
 
-/** Opens the workspace, does the work, and gives every failure its code and its advice; all of it is in the log file. */
+/** Opens the workspace, runs the work, and adds code and advice to every failure; all of it is in the log file. */
 async function inWorkspace<T>(options: Options, work: (context: ResolverContext) => Promise<T>): Promise<T> {
 	const { failure } = await import("./failure.ts");
 	let context: ResolverContext | undefined;
@@ -33,9 +33,9 @@ async function inWorkspace<T>(options: Options, work: (context: ResolverContext)
 		context = await openWorkspace(options);
 		return await work(context);
 	} catch (error) {
-		const told = failure(error);
-		if (context && keepsLog(context)) context.log.toFile?.("error", told instanceof Error ? told.message : String(told));
-		throw told;
+		const described = failure(error);
+		if (context && keepsLog(context)) context.log.toFile?.("error", described instanceof Error ? described.message : String(described));
+		throw described;
 	} finally {
 		await context?.log.close();
 	}
@@ -106,7 +106,7 @@ async function install(options: Options): Promise<void> {
 	await inWorkspace(options, async ({ repository, paths }) => {
 		(await import("@robust-sync/workspace/own-directory")).assertOurWorkspace(paths.root);
 		const { installDriver } = await import("./install-driver.ts");
-		// This file is bundled into dist/; the executable lies beside it.
+		// This file is bundled into dist/; the executable is beside it.
 		await installDriver(repository, fileURLToPath(new URL("../bin/conflict-resolver", import.meta.url)));
 		if (options.json) printJson({ schema: 1, installed: true });
 		else print("git merge, rebase and cherry-pick in this repository merge by kind now; take it back with --uninstall-driver");
@@ -125,12 +125,12 @@ async function uninstall(options: Options): Promise<void> {
 
 const program = createProgram("conflict-resolver", "Resolves git conflicts by the kind of each file, and keeps both versions.")
 	.option("--json", "print the result as one JSON document")
-	.option("--dry-run", "with --resolve: say what would be done, and do nothing")
+	.option("--dry-run", "with --resolve: print the plan, and change nothing")
 	.addOption(new Option("--side <side>", "with --restore: whose version").choices(["ours", "theirs", "base"]));
 
 const needsVerb = () => {
 	throw new CommandError(
-		"say what to do: --check, --resolve, --report, --abort or --restore; see conflict-resolver --help",
+		"no mode is given: use --check, --resolve, --report, --abort or --restore; see conflict-resolver --help",
 		ExitCode.usage,
 	);
 };
@@ -145,8 +145,13 @@ defineVerbs<Options>(
 			options: ["--json", "--dry-run"],
 			run: resolve,
 		},
-		{ flags: "--report", description: "what is unresolved, and the versions that are saved", options: ["--json"], run: report },
-		{ flags: "--abort", description: "go back to before the merge; what was changed since is set aside", options: ["--json"], run: abort },
+		{ flags: "--report", description: "list unresolved paths and saved versions", options: ["--json"], run: report },
+		{
+			flags: "--abort",
+			description: "return to the state before the merge; files changed since are backed up",
+			options: ["--json"],
+			run: abort,
+		},
 		{
 			flags: "--restore <saved>",
 			description: "put saved versions back as a new change; 'latest' is the newest",

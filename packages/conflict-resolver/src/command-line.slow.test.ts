@@ -85,7 +85,7 @@ describe("the command", () => {
 		expect(person.git("ls-files", "logs").trim()).toBe("logs/app.log");
 	});
 
-	test("command: fails → 1, the code and what to do", () => {
+	test("command: fails → exit 1, the code and the remedy", () => {
 		const outside = spawnSync(process.execPath, [bundle, "--check", "--workspace", directory], { encoding: "utf8" });
 		expect(outside.status).toBe(1);
 		expect(outside.stderr).toMatch(/^conflict-resolver: NOT_A_REPOSITORY: .*git init/);
@@ -126,7 +126,7 @@ describe("the command", () => {
 		expect(person.read("f").split("\n").sort()).toEqual(["", "line 2", "line 3"]);
 	});
 
-	test("command: after a killed run → tells what it resolved, where its versions are", () => {
+	test("command: after a killed run → reports the resolved files and their saved versions", () => {
 		person.diverged({ f: "line 1\n" }, { f: "line 2\n" }, { f: "line 3\n" });
 		const killed = spawnSync(process.execPath, [bundle, "--resolve"], {
 			cwd: person.workspace,
@@ -143,7 +143,7 @@ describe("the command", () => {
 		});
 	});
 
-	test("command: full disk → changes nothing, goes on when there is room", () => {
+	test("command: full disk → changes nothing, resolves when there is room", () => {
 		const big = (text: string) => `${text}\n${"x".repeat(200_000)}\n`;
 		person.branches({ f: big("1") }, { f: big("2") }, { f: big("3") });
 		person.git("merge", "theirs");
@@ -182,7 +182,7 @@ describe("the command", () => {
 		const lock = await acquireLock(paths.cycleLock, { purpose: "a sync cycle" });
 		const child = spawn(process.execPath, [bundle, "--resolve"], { cwd: person.workspace, stdio: "ignore" });
 		const ended = new Promise((resolve) => child.once("close", resolve));
-		// It got as far as the lock: what it writes just before is there, the merge is untouched.
+		// The run got as far as the lock: files from before it exist, the merge is untouched.
 		await new Promise<void>((resolve) => {
 			const timer = setInterval(() => {
 				const exclude = person.scratch.path("mine/.git/info/exclude");
@@ -207,7 +207,7 @@ describe("the merge driver", () => {
 		);
 	};
 
-	test("merge driver: a person's git merge and rebase → by kind, what loses is saved", () => {
+	test("merge driver: a person's git merge and rebase → by kind, losing versions saved", () => {
 		person.branches(
 			{ "s.json": '{"a": 1}\n', "it's a $(file).md": "1\n", "-x.log": "1\n" },
 			{ "s.json": '{"a": 2}\n', "it's a $(file).md": "2\n", "-x.log": "1\n2\n" },

@@ -23,12 +23,12 @@ export interface ConflictSide {
 	readonly at: Timestamp | null;
 }
 
-/** One path that nobody has settled. */
+/** One unresolved path. */
 export interface Conflict {
 	readonly path: string;
 	/** content, add/add, modify/delete, deleted, symlink, submodule. */
 	readonly type: string;
-	/** How it would be merged: json keyed records append prose code later, or kept-modified. */
+	/** The kind of merge: json keyed records append prose code later, or kept-modified. */
 	readonly kind: string;
 	readonly ours: ConflictSide | null;
 	readonly theirs: ConflictSide | null;
@@ -62,7 +62,7 @@ function kindOfContents(name: GitPath, { base, first, second }: Stages, contents
 	return a && b && common !== undefined ? kindOf(name, common, a, b) : "later";
 }
 
-/** What is unmerged in the index, with both sides' sizes and times. Changes nothing. @throws GitError */
+/** The unmerged paths of the index, with both sides' sizes and times. Changes nothing. @throws GitError */
 export async function listConflicts({ repository }: ResolverContext): Promise<UnresolvedConflicts> {
 	const operation = readOperation(repository);
 	const [unmerged, { oid: ours }] = await Promise.all([readUnmerged(repository), readHead(repository)]);
@@ -71,7 +71,7 @@ export async function listConflicts({ repository }: ResolverContext): Promise<Un
 	const store = openMergeStore(repository);
 	const sizes = new Map<Oid, number>();
 	const kinds = new Map<GitPath, string>();
-	// The versions of one path at a time are in memory.
+	// Only the versions of one path at a time are in memory.
 	const wanted = [...unmerged].flatMap(([path, { base, first, second }]) => {
 		const oids = new Set([base, first, second].flatMap((entry) => (entry && entry.mode !== "160000" ? [entry.oid] : [])));
 		return [...oids].map((oid, index) => ({ path, oid, last: index === oids.size - 1 }));

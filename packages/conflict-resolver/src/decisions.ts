@@ -12,7 +12,7 @@ import {
 import { hasConflictMarkers, markerLines } from "./conflict-markers.ts";
 import { automaticMerge } from "./operation-state.ts";
 
-/** A path that a person has settled by hand, without telling git. */
+/** A path that a person has resolved by hand, without `git add`. */
 export interface Decision {
 	readonly path: GitPath;
 	readonly winner: "merged" | "ours" | "theirs";
@@ -22,7 +22,7 @@ function isOneOf({ oid }: DiskFile, { base, first, second }: Stages): boolean {
 	return [base, first, second].some((entry) => entry?.oid === oid);
 }
 
-/** Which of the unmerged paths have conflict markers left on disk. Lines of a version that only look like them are text. */
+/** The unmerged paths with conflict markers left on disk. Lines of a version that only look like them are text. */
 async function halfEdited(
 	repository: Repository,
 	suspects: ReadonlyMap<GitPath, { disk: DiskFile; stages: Stages }>,
@@ -40,7 +40,7 @@ async function halfEdited(
 			wanted.map(({ oid }) => oid),
 			(_info, content, index) => {
 				const path = wanted[index]!.path;
-				// Only the lines that matter are kept.
+				// Only the relevant lines are kept.
 				const lines = content ? Buffer.from(markerLines(content).join("\n"), "latin1") : Buffer.alloc(0);
 				versions.set(path, [...(versions.get(path) ?? []), lines]);
 			},
@@ -51,7 +51,7 @@ async function halfEdited(
 }
 
 /**
- * Which unmerged paths a person has settled in the working tree: edited after the merge began, and no conflict markers left.
+ * The unmerged paths that a person has resolved in the working tree: edited after the merge began, and no conflict markers left.
  * @param beganAt when git stopped, milliseconds since the epoch
  */
 export async function findDecisions(repository: Repository, unmerged: ReadonlyMap<GitPath, Stages>, beganAt: number): Promise<Decision[]> {

@@ -13,7 +13,7 @@ afterEach(async () => await person.remove());
 const oid = (name: string) => person.git("rev-parse", name).trim();
 const resolve = async () => await resolveConflicts(await person.context());
 
-/** What a cycle makes of two commits, whichever of them is its own. */
+/** The result of a cycle for two commits, whichever of them is its own. */
 async function cycleTree(one: string, two: string): Promise<string> {
 	const { repository } = await person.context();
 	const [there, back] = [await resolveMerge(repository, one, two), await resolveMerge(repository, two, one)];
@@ -42,7 +42,7 @@ test("doors: lock files that git merges by line → one side whole, both saved",
 	for (const { path: name, ...lock } of locks) expect([saved[`${name}.ours`], saved[`${name}.theirs`]]).toEqual([lock.ours, lock.theirs]);
 });
 
-test("doors: other strategies, options, an octopus → what a person did stays", async () => {
+test("doors: other strategies, options, an octopus → a person's changes stay", async () => {
 	const locks = { base: "a\n\n\n\n\n\nb\n", ours: "A\n\n\n\n\n\nb\n", theirs: "a\n\n\n\n\n\nB\n" };
 	person.branches({ "x.lock": locks.base }, { "x.lock": locks.ours }, { "x.lock": locks.theirs });
 	const [ours, theirs] = [oid("main"), oid("theirs")];
@@ -64,7 +64,7 @@ test("doors: other strategies, options, an octopus → what a person did stays",
 	expect(person.read("other")).toBe("third\n");
 });
 
-test("doors: a cherry-pick that conflicts → what git merged by line is merged by kind", async () => {
+test("doors: a cherry-pick that conflicts → files that git merged by line merged by kind", async () => {
 	const text = (a: string, b: string) => `${a}\n${"x\n".repeat(9)}${b}\n`;
 	person.branches({ "x.lock": text("a", "b"), f: "1\n" }, { "x.lock": text("A", "b"), f: "2\n" }, { "x.lock": text("a", "B"), f: "3\n" });
 	person.git("cherry-pick", "theirs");

@@ -16,7 +16,7 @@ afterEach(async () => await person.remove());
 const oid = (name: string) => person.git("rev-parse", name).trim();
 const resolve = async () => await resolveConflicts(await person.context());
 
-/** What a cycle makes of two commits, whichever of them is its own. */
+/** The result of a cycle for two commits, whichever of them is its own. */
 async function cycleTree(one: string, two: string): Promise<string> {
 	const { repository } = await person.context();
 	const [there, back] = [await resolveMerge(repository, one, two), await resolveMerge(repository, two, one)];
@@ -58,7 +58,7 @@ test("doors: many kinds, either order → cycle, --resolve and driver agree", as
 	}
 });
 
-test("doors: criss-cross → one base for either order, and what differed is saved", async () => {
+test("doors: criss-cross → one base for either order, differences saved", async () => {
 	const json = (a: number, rest = "") => `{"a": ${a}, "b": 1${rest}}\n`;
 	person.branches(
 		{ ...versions("base"), "s.json": json(0) },

@@ -9,7 +9,7 @@ const fileSystemCodes: Readonly<Record<string, readonly [code: string, advice: s
 	EROFS: ["PERMISSION_DENIED", "the file system is read-only: mount it read-write"],
 };
 
-/** The code of docs/contract.md, section 5, and one line that says what to do, for whatever went wrong. Errors with an exit code of their own pass. */
+/** Any failure with its code of docs/contract.md, section 5, and one line with the remedy. Errors with an exit code of their own pass. */
 export function failure(error: unknown): unknown {
 	if (error instanceof GitError) return new CommandError(`${error.code}: ${error.message}`, ExitCode.failed, { cause: error });
 	const { code, path: file } = (error ?? {}) as NodeJS.ErrnoException;

@@ -14,14 +14,14 @@ const readAttributes = (file: string) => (existsSync(file) ? readFileSync(file, 
 
 /**
  * Makes a person's own `git merge`, `git rebase` and `git cherry-pick` in this repository merge by kind: a driver in `.git/config`, named
- * for every path in `.git/info/attributes`. Nothing else is written; twice is once.
+ * for every path in `.git/info/attributes`. Writes nothing else; idempotent.
  * @param executable absolute path of conflict-resolver
  */
 export async function installDriver(repository: Repository, executable: string): Promise<void> {
 	const settings = [
 		[`${section}.name`, "merge by kind (robust-sync)"],
 		[`${section}.driver`, `${shellQuoted(executable)} --merge-driver %O %A %B -- %P`],
-		// Virtual merge bases are never shown to anybody: git's own merge will do.
+		// Virtual merge bases are internal: git's own merge is enough for them.
 		[`${section}.recursive`, "text"],
 	] as const;
 	for (const [key, value] of settings) await repository.run(["config", "--local", key, value]);
@@ -31,7 +31,7 @@ export async function installDriver(repository: Repository, executable: string):
 	await writeAtomic(file, `${text}${text === "" || text.endsWith("\n") ? "" : "\n"}${begin}\n* merge=robust-sync\n${end}\n`, 0o644);
 }
 
-/** Takes back what installDriver wrote. @returns whether there was anything */
+/** Removes the lines of installDriver. @returns whether there were any */
 export async function uninstallDriver(repository: Repository): Promise<boolean> {
 	const { exitCode } = await repository.run(["config", "--local", "--remove-section", section], { accept: [0, 128] });
 	const file = attributesFile(repository);

@@ -17,11 +17,11 @@ import { mergeContents } from "@robust-sync/merge";
 import { type FileResolution, kindAttributes, resolveFile, saveVersionsOf, type VersionsToSave } from "@robust-sync/resolve";
 import { ensureExcluded, isOwnName, loadConfig, WorkspacePaths } from "@robust-sync/workspace";
 
-/** What git hands to a merge driver (gitattributes(5), Defining a custom merge driver). */
+/** The arguments of a merge driver (gitattributes(5), Defining a custom merge driver). */
 export interface DriverFiles {
 	/** %O */
 	readonly base: string;
-	/** %A: ours, and where the result goes */
+	/** %A: ours, and the file for the result */
 	readonly ours: string;
 	/** %B */
 	readonly theirs: string;
@@ -35,7 +35,7 @@ function mergedCommit(env: NodeJS.ProcessEnv): Oid | null {
 	return heads.length === 1 ? (heads[0] ?? null) : null;
 }
 
-/** The later side: of a merge by its history, of anything else what is being applied. */
+/** The later side: of a merge by its history, otherwise the change that is being applied. */
 async function laterSide(repository: Repository, path: GitPath, ours: Buffer, theirs: Buffer, env: NodeJS.ProcessEnv): Promise<"a" | "b"> {
 	const [{ oid: head }, merged] = [await readHead(repository), mergedCommit(env)];
 	if (head === null || merged === null) return "b";
@@ -59,9 +59,9 @@ async function attributeOf(repository: Repository, path: GitPath) {
 }
 
 /**
- * Merges one file for git: by its kind, without markers, never a conflict. What a side loses is saved in sync/conflicts/ first.
+ * Merges one file for git: by its kind, without markers, never a conflict. Lost versions are saved in sync/conflicts/ first.
  * @param directory the top of the working tree, where git runs drivers
- * @throws GitError, the file system's errors: git then reports a conflict and leaves the file as it was
+ * @throws GitError, the file system's errors: git then reports a conflict and leaves the file unchanged
  */
 export async function runMergeDriver(
 	files: DriverFiles,
@@ -77,7 +77,7 @@ export async function runMergeDriver(
 	try {
 		repository = await openRepository({ directory: paths.root, node: config.nodeName });
 	} catch (error) {
-		// Three files and no repository around them: merged as well, unless that would lose something.
+		// Three files without a repository: merged as well, unless that would lose something.
 		const { content, lost } = mergeContents({ path, base: base.length > 0 ? base : null, a: ours, b: theirs, later: "b" });
 		if (!(error instanceof GitError && error.code === "NOT_A_REPOSITORY") || lost.a || lost.b) throw error;
 		writeFileSync(files.ours, content);
@@ -94,14 +94,14 @@ export async function runMergeDriver(
 	writeFileSync(files.ours, merged.content);
 }
 
-/** What is to be written, and what of it is to be saved. */
+/** The merged content, and the versions to save. */
 type DriverResult = Pick<VersionsToSave, "path" | "type" | "winner" | "versions"> & {
 	readonly content: Uint8Array;
 	readonly lost: boolean;
 };
 
 /**
- * In a `git merge`: what a sync cycle makes of this file when it merges the same commits. Of several merge bases git makes a base by
+ * In a `git merge`: the file in a sync cycle's merge of the same commits. Of several merge bases git makes a base by
  * itself, with conflict markers in it; a cycle does not. null: it is another merge, such as one of merge bases.
  */
 async function ofWholeMerge(
@@ -125,7 +125,7 @@ async function ofThreeFiles(
 	env: NodeJS.ProcessEnv,
 ): Promise<DriverResult> {
 	const [later, attribute] = await Promise.all([laterSide(repository, path, ours, theirs, env), attributeOf(repository, path)]);
-	// git hands over an empty file where there is no base.
+	// git passes an empty file if there is no base.
 	const { content, lost, winner } = mergeContents({ path, base: base.length > 0 ? base : null, a: ours, b: theirs, later, attribute });
 	const version = (bytes: Buffer) => ({ mode: "100644", content: bytes });
 	return {

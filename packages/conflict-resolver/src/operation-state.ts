@@ -2,16 +2,16 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { type Oid, type OperationName, operationInProgress, type Repository } from "@robust-sync/git";
 
-/** What git is in the middle of. `null`: nothing that leaves a mark: a stash, a squash, a checkout with `-m`. */
+/** The operation of git in progress. `null`: one that leaves no mark: a stash, a squash, a checkout with `-m`. */
 export type Operation = Exclude<OperationName, "bisect"> | null;
 
 export interface OperationState {
 	readonly name: Operation;
-	/** The commit that is being merged or applied, where there is one. */
+	/** The commit that is being merged or applied, if there is one. */
 	readonly theirs: Oid | null;
 	/** When git stopped for a person, milliseconds since the epoch. */
 	readonly beganAt: number;
-	/** The git command that goes on when nothing is unmerged; null for a merge, which is completed here. */
+	/** The git command that continues when nothing is unmerged; null for a merge, which is completed here. */
 	readonly next: string | null;
 }
 
@@ -28,7 +28,7 @@ const headOf: Readonly<Record<string, readonly string[]>> = {
 	am: ["rebase-apply/original-commit"],
 };
 
-/** Looks at the marks in the git directory (gitrepository-layout(5)); starts no process. */
+/** Reads the marks in the git directory (gitrepository-layout(5)); starts no process. */
 export function readOperation(repository: Repository): OperationState {
 	const open = operationInProgress(repository.gitDirectory)?.name ?? null;
 	const name = open === "bisect" ? null : open;
@@ -52,13 +52,13 @@ export function readOperation(repository: Repository): OperationState {
 	return { name, theirs, beganAt: Math.max(...stats), next };
 }
 
-/** The tree that git's own merge left, conflict markers included (git-merge(1), AUTO_MERGE); null: an older git, or another kind of conflict. */
+/** The tree of git's own merge, conflict markers included (git-merge(1), AUTO_MERGE); null: an older git, or another kind of conflict. */
 export function automaticMerge(repository: Repository): Oid | null {
 	const oid = read(repository, "AUTO_MERGE");
 	return oid !== null && /^[0-9a-f]{40,64}$/.test(oid) ? oid : null;
 }
 
-/** What the person would have committed the merge with. */
+/** The message prepared for the person's commit of the merge. */
 export function mergeMessageOf(repository: Repository): string {
 	const text = read(repository, "MERGE_MSG");
 	const lines = Buffer.from(text ?? "", "latin1")

@@ -2,13 +2,13 @@ import { listSavedVersions, type Manifest, timestamp } from "@robust-sync/worksp
 import { listConflicts, type UnresolvedConflicts } from "./conflicts.ts";
 import type { ResolverContext } from "./resolver-context.ts";
 
-/** One resolution whose versions are saved. */
+/** One resolution with saved versions. */
 export interface SavedResolution {
-	/** Name below sync/conflicts/: what --restore takes. */
+	/** Name below sync/conflicts/: the argument of --restore. */
 	readonly name: string;
 	readonly resolved_at: string;
 	readonly merge_commit: string | null;
-	/** null: the manifest is gone (a cleanup by age takes files one by one). */
+	/** null: the manifest is missing (a cleanup by age may remove files one by one). */
 	readonly files: Manifest["files"] | null;
 }
 
@@ -18,7 +18,7 @@ export interface Report {
 	readonly saved: readonly SavedResolution[];
 }
 
-/** What is unresolved, and everything that --restore can bring back. Changes nothing. @throws GitError */
+/** The unresolved paths, and all versions that --restore can restore. Changes nothing. @throws GitError */
 export async function makeReport(context: ResolverContext): Promise<Report> {
 	const saved = listSavedVersions(context.paths).map(({ name, savedAt, manifest }) => ({
 		name,

@@ -39,31 +39,31 @@ import {
 } from "@robust-sync/resolve";
 import { printable } from "@robust-sync/service/printable";
 import type { Lock } from "@robust-sync/workspace";
+import { Backup } from "./backup.ts";
 import { conflictType } from "./conflicts.ts";
 import { findDecisions } from "./decisions.ts";
 import { automaticMerge, mergeMessageOf, type OperationState } from "./operation-state.ts";
 import type { ResolveReport } from "./resolve-report.ts";
 import type { ResolverContext } from "./resolver-context.ts";
-import { SetAside } from "./set-aside.ts";
 
-/** What is to become of every path that is open. */
+/** The result for every open path. */
 interface Plan {
-	/** For the index and the working tree; null: gone. */
+	/** For the index and the working tree; null: deleted. */
 	readonly entries: Map<GitPath, TreeEntry | null>;
-	/** Settled by hand: taken from disk. */
+	/** Resolved by hand: taken from disk. */
 	readonly byHand: readonly GitPath[];
 	readonly files: readonly VersionsToSave[];
 }
 
-/** How a person left the paths that git did not leave unmerged. */
+/** A person's changes of paths that git did not leave unmerged. */
 interface Touched {
-	/** Staged otherwise than git's own merge left it; null: nobody knows how that was. */
+	/** Staged with another content than in git's own merge; null: that merge is unknown. */
 	readonly staged: ReadonlySet<GitPath>;
 	/** Edited in the working tree and not staged. */
 	readonly edited: ReadonlySet<GitPath>;
 }
 
-/** The tree that git's own merge left: as git noted it, else (by other strategies than its own) as it would have been. */
+/** The tree of git's own merge: as git recorded it, else (for other strategies than its own) recomputed. */
 async function treeLeftByGit(repository: Repository, commits: readonly Oid[]): Promise<Oid> {
 	const noted = automaticMerge(repository);
 	if (noted !== null) {
@@ -87,8 +87,8 @@ function byHandFile(path: GitPath, stages: Stages, winner: VersionsToSave["winne
 }
 
 /**
- * Brings index and files from what git's own merge left to what our merge of the same commits gives, path by path; a path that a person
- * touched meanwhile stays as they left it.
+ * Brings index and files from git's own merge to our merge of the same commits, path by path; a path that a person
+ * changed meanwhile stays unchanged.
  */
 async function planMerge(
 	{ repository }: ResolverContext,
@@ -98,7 +98,7 @@ async function planMerge(
 	beganAt: number,
 ): Promise<Plan> {
 	const decisions = new Map((await findDecisions(repository, unmerged, beganAt)).map((decision) => [decision.path, decision]));
-	// One after the other: both look at the index.
+	// One after the other: both read the index.
 	const { staged, edited } = await touchedPaths(repository, await treeLeftByGit(repository, commits));
 	const wanted = new Map((await diffIndex(repository, resolution.tree)).map(({ path, before }) => [path, before]));
 	const byPath = new Map<GitPath, ResolvedFile[]>();
@@ -123,28 +123,28 @@ async function planMerge(
 		if (!staged.has(path)) byHand.push(path);
 		for (const file of filesAt(path)) {
 			decided.add(file);
-			// What was staged by hand, git has been told; nobody looks for its versions here.
+			// A path that was staged by hand is resolved with git, and its versions are not saved here.
 			if (!staged.has(path)) files.set(path, { ...file, strategy: "by-hand", winner: "merged", save: true });
 		}
 		wanted.delete(path);
 	}
-	const settled = new Set<ResolvedFile>();
+	const resolved = new Set<ResolvedFile>();
 	for (const [path, entry] of wanted) {
 		if (decisions.has(path)) continue;
 		const about = filesAt(path);
-		// What else comes of a file that a person settled under one of its names.
+		// A further result of a file that a person resolved under one of its names.
 		if (!unmerged.has(path) && about.length > 0 && about.every((file) => decided.has(file))) continue;
 		entries.set(path, entry);
-		for (const file of about) settled.add(file);
+		for (const file of about) resolved.add(file);
 	}
 	for (const file of resolution.files) {
 		if (decided.has(file)) continue;
-		if (settled.has(file) || file.save) files.set(file, { ...file, save: true });
+		if (resolved.has(file) || file.save) files.set(file, { ...file, save: true });
 	}
 	return { entries, byHand, files: [...files.values()].sort((a, b) => (a.path < b.path ? -1 : 1)) };
 }
 
-/** Settles what is unmerged by its stages alone: where git does not say which commits were merged. */
+/** Resolves unmerged paths by their stages alone: where git does not record which commits were merged. */
 async function planStages({ repository, paths }: ResolverContext, unmerged: ReadonlyMap<GitPath, Stages>, beganAt: number): Promise<Plan> {
 	const decisions = new Map((await findDecisions(repository, unmerged, beganAt)).map((decision) => [decision.path, decision]));
 	const entries = new Map<GitPath, TreeEntry | null>();
@@ -157,7 +157,7 @@ async function planStages({ repository, paths }: ResolverContext, unmerged: Read
 			continue;
 		}
 		entries.set(path, null);
-		// Renamed or deleted by both: what became of it has other names.
+		// Renamed or deleted by both: its results have other names.
 		if (stages.first || stages.second) open.set(path, stages);
 	}
 	if (open.size > 0) {
@@ -176,7 +176,7 @@ async function planStages({ repository, paths }: ResolverContext, unmerged: Read
 	return { entries, byHand, files: files.sort((a, b) => (a.path < b.path ? -1 : 1)) };
 }
 
-/** What our merge gives of the commits that the operation merges or applies; null: it does not say which they are. */
+/** Our merge of the commits that the operation merges or applies; null: they are not recorded. */
 async function resolutionOf(
 	repository: Repository,
 	operation: OperationState,
@@ -193,7 +193,7 @@ async function resolutionOf(
 			commits,
 		};
 	}
-	// Of what else is applied, only git's own note tells what it made of it.
+	// For other operations, only git's own record shows its merge.
 	if (!hasUnmerged || automaticMerge(repository) === null || operation.theirs === null) return null;
 	const parents = await commitParents(repository, operation.theirs);
 	const [parent] = parents;
@@ -203,7 +203,7 @@ async function resolutionOf(
 	return { resolution: await resolveApplied(repository, { base, ours: head, theirs: applied }), commits: [head, applied] };
 }
 
-/** Nothing is decided about files of our own: this node's are not touched. */
+/** Files of our own are never resolved: this node's are not touched. */
 function withoutOwn({ entries, byHand, files }: Plan): Plan {
 	return {
 		entries: new Map([...entries].filter(([path]) => !isOwnPath(path))),
@@ -212,18 +212,18 @@ function withoutOwn({ entries, byHand, files }: Plan): Plan {
 	};
 }
 
-/** Brings the working tree to what was decided: what is there is set aside first, whatever it is. */
+/** Checks the result out: every file in its way is backed up first. */
 async function place(context: ResolverContext, { entries }: Plan, scratch: Repository): Promise<string | null> {
-	const aside = new SetAside(context.repository, context.paths, context.now());
+	const backup = new Backup(context.repository, context.paths, context.now());
 	const missing: GitPath[] = [];
 	for (const [path, entry] of entries) {
 		const disk = readDiskFile(context.repository, path);
 		if (disk && entry && disk.oid === entry.oid && disk.mode === entry.mode) continue;
-		if (disk) aside.take(path);
+		if (disk) backup.take(path);
 		if (entry && entry.mode !== "160000") missing.push(path);
 	}
 	await checkoutFromIndex(scratch, missing);
-	return aside.name;
+	return backup.name;
 }
 
 function commitMessage({ repository, config }: ResolverContext, files: readonly VersionsToSave[]): string {
@@ -234,10 +234,10 @@ function commitMessage({ repository, config }: ResolverContext, files: readonly 
 }
 
 /**
- * Settles every path that a merge, rebase, cherry-pick, revert or stash left unmerged. A merge is completed and committed; of anything
- * else the result is staged, and the report says which git command goes on. Versions are saved before anything is changed; a run that is
- * interrupted is done again from the start.
- * @throws GitError, the file system's errors; then nothing was changed, or the next run goes on
+ * Resolves every path that a merge, rebase, cherry-pick, revert or stash left unmerged. A merge is completed and committed; of anything
+ * else the result is staged, and the report names the git command that continues. Versions are saved before anything is changed. A run that is
+ * interrupted is repeated from the start.
+ * @throws GitError, the file system's errors; then nothing was changed, or the next run continues
  */
 export async function resolveOperation(
 	context: ResolverContext,
@@ -262,7 +262,7 @@ export async function resolveOperation(
 	if (dryRun) return { ...report, commit: null, saved: [], setAside: null };
 	mkdirSync(paths.staging, { recursive: true, mode: 0o700 });
 	return await withScratchIndex(repository, paths.staging, async (scratch) => {
-		// Files of our own leave the index, whoever has put them there; on disk they stay.
+		// Files of our own leave the index, whoever added them; on disk they stay.
 		const own = (await trackedOwnFiles(repository)).map((path) => [path, null] as const);
 		const changes = { entries: new Map([...plan.entries, ...own]), fromDisk: plan.byHand };
 		await changeIndex(scratch, changes);

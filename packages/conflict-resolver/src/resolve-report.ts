@@ -3,11 +3,11 @@ import type { Strategy } from "@robust-sync/resolve";
 import type { Manifest } from "@robust-sync/workspace";
 import type { Operation } from "./operation-state.ts";
 
-/** What `--resolve` did, or would do. */
+/** The result of `--resolve`, or its plan. */
 export interface ResolveReport {
-	/** What git was in the middle of; `upstream`: nothing, and the fetched upstream was merged. */
+	/** The operation of git that was in progress; `upstream`: none, and the fetched upstream was merged. */
 	readonly operation: Operation | "upstream";
-	/** Where HEAD is now; null: nothing was committed. */
+	/** HEAD afterwards; null: nothing was committed. */
 	readonly commit: Oid | null;
 	readonly files: readonly {
 		readonly path: string;
@@ -17,8 +17,8 @@ export interface ResolveReport {
 	}[];
 	/** Names below sync/conflicts/. */
 	readonly saved: readonly string[];
-	/** Name below sync/backups/ of what was set aside; null: nothing. */
+	/** Name below sync/backups/ of the backup; null: none. */
 	readonly setAside: string | null;
-	/** The git command that goes on from here; null: none is needed. */
+	/** The git command that continues from here; null: none is needed. */
 	readonly next: string | null;
 }

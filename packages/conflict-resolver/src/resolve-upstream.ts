@@ -31,7 +31,7 @@ import type { ResolverContext } from "./resolver-context.ts";
 type Entry = ResolveReport["files"][number];
 
 const nothing: ResolveReport = { operation: "upstream", commit: null, files: [], saved: [], setAside: null, next: null };
-/** Programs that write at every step are left to the sync cycle after this many. */
+/** Limit of attempts: programs that write at every step are left to the sync cycle. */
 const maxRounds = 5;
 
 const listed = ({ path, type, strategy, winner }: Pick<VersionsToSave, "path" | "type" | "strategy" | "winner">): Entry => ({
@@ -47,7 +47,7 @@ interface Pending {
 	readonly saved: string | null;
 }
 
-/** Commits what is there, as a sync cycle does before it merges. */
+/** Commits the working tree, as a sync cycle does before it merges. */
 async function commitPending(context: ResolverContext, head: Oid | null, tip: Oid, lock: Lock): Promise<Pending> {
 	const { repository, paths, config, now } = context;
 	const status = await readStatus(repository);
@@ -55,7 +55,7 @@ async function commitPending(context: ResolverContext, head: Oid | null, tip: Oi
 	const pending = pendingPaths(repository, status, config.maxFileMb);
 	const own = await trackedOwnFiles(repository);
 	if (pending.length === 0 && !staged && own.length === 0) return { head, decided: [], saved: null };
-	// A sync cycle commits whatever is there: only where someone said that it may. Without anything to merge it is no business of ours.
+	// A sync cycle commits all changes: only in a workspace, to which a person has consented. Without a merge there is no reason to.
 	if (!context.isWorkspace && head !== null && (await isAncestor(repository, tip, head))) return { head, decided: [], saved: null };
 	if (!context.isWorkspace)
 		throw new CommandError(
@@ -79,9 +79,9 @@ async function commitPending(context: ResolverContext, head: Oid | null, tip: Oi
 }
 
 /**
- * Merges what was fetched from the upstream, as a sync cycle would: what is uncommitted is committed first, nothing is fetched, nothing
+ * Merges the fetched upstream, as a sync cycle would: uncommitted changes are committed first, nothing is fetched, nothing
  * is pushed.
- * @throws GitError, the file system's errors; the next run goes on
+ * @throws GitError, the file system's errors; the next run continues
  */
 export async function resolveUpstream(context: ResolverContext, lock: Lock, dryRun: boolean): Promise<ResolveReport> {
 	const { repository, paths, config, log, now } = context;
@@ -97,7 +97,7 @@ export async function resolveUpstream(context: ResolverContext, lock: Lock, dryR
 		if (oid === null || (await isAncestor(repository, tip, oid)) || (await isAncestor(repository, oid, tip))) return nothing;
 		return { ...nothing, files: (await resolveMerge(repository, oid, tip)).files.map(listed) };
 	}
-	// What an earlier run that was interrupted had merged was told to nobody yet.
+	// The merge of an earlier run that was interrupted has not been reported yet.
 	const earlier = resumed ? listSavedVersions(paths).find(({ manifest }) => manifest?.merge_commit === resumed.head) : undefined;
 	const files: Entry[] = (earlier?.manifest?.files ?? []).map(({ path, type, strategy, winner }) => ({ path, type, strategy, winner }));
 	const saved: string[] = earlier ? [earlier.name] : [];

@@ -67,7 +67,7 @@ describe("a merge in progress", () => {
 		expect(person.savedFiles()).toMatchObject({ "edited.md.ours": "ours\n", "edited.md.theirs": "theirs\n", "taken.md.ours": "ours\n" });
 	});
 
-	test("merge in progress: half edited, or text like markers → told apart", async () => {
+	test("merge in progress: half edited, or text like markers → distinguished", async () => {
 		const example = "<<<<<<< HEAD\nan example\n=======\nof a conflict\n>>>>>>> theirs-example\n";
 		person.branches(
 			{ "half.md": "base\n", "doc.md": example },
@@ -145,7 +145,7 @@ describe("a merge in progress", () => {
 		expect(person.saved()).toEqual([]);
 	});
 
-	test("merge in progress: a version is missing → untouched, the next run goes on", async () => {
+	test("merge in progress: a version is missing → untouched, the next run resolves it", async () => {
 		person.branches({ f: "1\n" }, { f: "2\n" }, { f: "3\n" });
 		const oid = person.git("rev-parse", "theirs:f").trim();
 		person.git("merge", "theirs");
@@ -174,10 +174,10 @@ describe("a merge in progress", () => {
 	});
 });
 
-describe("anything else in progress is resolved and staged, and git's own command goes on", () => {
+describe("other operations are resolved and staged, and git's own command continues", () => {
 	const sides = [{ "s.json": '{"a": 1}\n' }, { "s.json": '{"a": 2}\n' }, { "s.json": '{"a": 1, "b": 2}\n' }] as const;
 
-	test("left open: a rebase → resolved and staged, git's own command goes on", async () => {
+	test("left open: a rebase → resolved and staged, git's own command continues", async () => {
 		person.branches(...sides);
 		expect(person.git("rebase", "theirs")).toContain("CONFLICT");
 		const report = await resolve();
@@ -189,7 +189,7 @@ describe("anything else in progress is resolved and staged, and git's own comman
 		expect(person.savedFiles()["s.json.base"]).toBe('{"a": 1}\n');
 	});
 
-	test("left open: a cherry-pick → resolved and staged, git's own command goes on", async () => {
+	test("left open: a cherry-pick → resolved and staged, git's own command continues", async () => {
 		person.branches(...sides);
 		person.git("cherry-pick", "theirs");
 		expect(await resolve()).toMatchObject({ operation: "cherry-pick", next: "git cherry-pick --continue" });
@@ -198,7 +198,7 @@ describe("anything else in progress is resolved and staged, and git's own comman
 		expect(JSON.parse(person.read("s.json"))).toEqual({ a: 2, b: 2 });
 	});
 
-	test("left open: a revert → resolved and staged, git's own command goes on", async () => {
+	test("left open: a revert → resolved and staged, git's own command continues", async () => {
 		const [first, second, third] = ['{"a": 1, "k": 0}\n', '{"a": 2, "k": 0}\n', '{"a": 2, "k": 1}\n'];
 		person.commit({ "s.json": first });
 		const reverted = person.commit({ "s.json": second });
@@ -210,7 +210,7 @@ describe("anything else in progress is resolved and staged, and git's own comman
 		expect(JSON.parse(person.read("s.json"))).toEqual({ a: 1, k: 1 });
 	});
 
-	test("left open: a stash → resolved and staged, git's own command goes on", async () => {
+	test("left open: a stash → resolved and staged, git's own command continues", async () => {
 		person.commit(sides[0]);
 		person.write(sides[2]);
 		person.git("stash", "-q");
@@ -235,7 +235,7 @@ describe("the fetched upstream", () => {
 		expect(person.git("ls-remote", "origin", "main")).toContain(upstream.trim());
 	});
 
-	test("upstream: holds another node's merge → what lost there is saved here too", async () => {
+	test("upstream: holds another node's merge → its losing versions are saved here, too", async () => {
 		person.diverged({ f: "1\n" }, { f: "2\n" }, { f: "3\n" });
 		const { repository } = await person.context();
 		const [ours, theirs] = ["HEAD", "origin/main"].map((name) => person.git("rev-parse", name).trim()) as [string, string];

@@ -8,7 +8,7 @@ import { resolveUpstream } from "./resolve-upstream.ts";
 import { type ResolverContext, withCycleLock } from "./resolver-context.ts";
 
 /**
- * Settles whatever is open: an operation of git's in progress, paths that are unmerged without one, else what was fetched and not merged.
+ * Resolves an operation of git in progress, or unmerged paths without one, or else merges the fetched upstream.
  * @throws LockedError after waiting a minute for a cycle in progress; GitError; the file system's errors
  */
 export async function resolveConflicts(context: ResolverContext, { dryRun = false } = {}): Promise<ResolveReport> {

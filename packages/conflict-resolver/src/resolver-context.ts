@@ -19,9 +19,9 @@ import {
 	WorkspacePaths,
 } from "@robust-sync/workspace";
 
-/** What every verb works with. */
+/** The common input of all modes. */
 export interface ResolverContext {
-	/** Someone made this repository a workspace; else it is only worked in once, and nothing of ours stays that holds nothing. */
+	/** A person made this repository a workspace; otherwise this run is the only one, and leaves no empty directories of ours. */
 	readonly isWorkspace: boolean;
 	readonly paths: WorkspacePaths;
 	readonly config: Config;
@@ -31,8 +31,8 @@ export interface ResolverContext {
 	readonly now: () => number;
 }
 
-/** A cycle in progress is waited for so long. */
-const patienceMs = 60_000;
+/** How long to wait for a cycle in progress. */
+const lockTimeoutMs = 60_000;
 
 /** Opens the workspace that the flag, the environment or the current directory names. @throws WorkspaceNotFoundError, ConfigError, GitError */
 export async function openWorkspace({ workspace, verbose = false }: { workspace?: string; verbose?: boolean }): Promise<ResolverContext> {
@@ -47,7 +47,7 @@ export async function openWorkspace({ workspace, verbose = false }: { workspace?
 		secrets: [...config.secrets],
 	});
 	warnAtStart(exposedSecrets(paths.envFile, shellPath(paths.envFile)), "conflict-resolver");
-	// Root in another user's workspace: git decides, by safe.directory; that it was sudo is no consent.
+	// Root in another user's workspace: git decides, by safe.directory; sudo alone is no consent.
 	const owner = foreignOwner(paths.root);
 	const { SUDO_UID: _caller, ...others } = process.env;
 	const env = owner === null ? process.env : others;
@@ -56,14 +56,14 @@ export async function openWorkspace({ workspace, verbose = false }: { workspace?
 	return { isWorkspace: isWorkspace(paths.root, { flag: workspace }), paths, config, repository, log, now: Date.now };
 }
 
-/** Holds the lock that every change of the repository is made under; waits for a cycle in progress. @throws LockedError after a minute */
+/** Takes the lock for changes of the repository; waits for a cycle in progress. @throws LockedError after a minute */
 export async function withCycleLock<T>(context: ResolverContext, purpose: string, work: (lock: Lock) => Promise<T>): Promise<T> {
 	const { paths, isWorkspace } = context;
 	if (!isWorkspace) await refuseOwnNames(context);
 	const isOurs = isWorkspace || existsSync(paths.sync);
 	makeOwnDirectory(paths.sync);
 	const takeBack = ensureExcluded(paths.root);
-	const lock = await acquireLock(paths.cycleLock, { purpose, waitMs: patienceMs });
+	const lock = await acquireLock(paths.cycleLock, { purpose, waitMs: lockTimeoutMs });
 	try {
 		return await work(lock);
 	} finally {
@@ -73,7 +73,7 @@ export async function withCycleLock<T>(context: ResolverContext, purpose: string
 }
 
 /**
- * A repository that nobody made a workspace may have files of its own under our names: resolving would take them out of the commit.
+ * A repository that is not a workspace may have files of its own under our names: resolving would remove them from the commit.
  * @throws CommandError (exit code 2)
  */
 async function refuseOwnNames({ repository, paths }: ResolverContext): Promise<void> {
@@ -81,12 +81,12 @@ async function refuseOwnNames({ repository, paths }: ResolverContext): Promise<v
 	if (first === undefined) return;
 	const name = printable(displayPath(first));
 	throw new CommandError(
-		`${shellPath(paths.root)} is no workspace, and tracks files under names that robust-sync keeps for itself (${name}): nothing was changed; settle it with git, or make it a workspace with 'robust-sync --init' after renaming them`,
+		`${shellPath(paths.root)} is no workspace, and tracks files under names that robust-sync keeps for itself (${name}): nothing was changed; resolve it with git, or make it a workspace with 'robust-sync --init' after renaming them`,
 		ExitCode.usage,
 	);
 }
 
-/** Removes the directories below `sync/`, and itself, where they hold nothing. @returns whether it is gone */
+/** Removes the empty directories below `sync/`, and itself if it is empty. @returns whether it is gone */
 function removeEmpty(paths: WorkspacePaths): boolean {
 	for (const directory of [paths.conflicts, paths.backups, paths.staging, paths.pending, paths.sync]) {
 		try {

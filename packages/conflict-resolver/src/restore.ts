@@ -3,17 +3,17 @@ import { beneath, type GitPath, gitPath, gitPathFromText, isPathAllowed, readDis
 import type { Role } from "@robust-sync/resolve";
 import { CommandError, ExitCode } from "@robust-sync/service";
 import { isOwnName, listSavedVersions, type Manifest, type SavedDirectory } from "@robust-sync/workspace";
+import { Backup } from "./backup.ts";
 import { type ResolverContext, withCycleLock } from "./resolver-context.ts";
-import { SetAside } from "./set-aside.ts";
 
 export interface RestoreReport {
 	/** Name below sync/conflicts/. */
 	readonly from: string;
 	readonly side: Role;
 	readonly restored: readonly string[];
-	/** The side did not have these: they are gone now. */
+	/** Paths that the side did not have: they are deleted now. */
 	readonly removed: readonly string[];
-	/** Name below sync/backups/ of what was replaced; null: nothing. */
+	/** Name below sync/backups/ of the replaced files; null: none. */
 	readonly setAside: string | null;
 }
 
@@ -57,20 +57,20 @@ function inside(name: GitPath): boolean {
 	return isPathAllowed(name) && !isOwnName(name.split("/", 1)[0] ?? "");
 }
 
-/** A path that cannot be restored, and what lies in its way. */
+/** A path that cannot be restored, with the obstacle. */
 interface Obstacle {
 	readonly path: string;
 	readonly why: string;
 }
 
-/** Why nothing may be put at a path: a directory above it is a link or a file now. null: nothing is in the way. */
+/** Why a path cannot be written: a directory above it is a link or a file now. null: no obstacle. */
 function obstacleAt(root: string, target: GitPath): string | null {
 	try {
 		beneath(root, target, () => undefined);
 		return null;
 	} catch (error) {
 		const { code } = error as NodeJS.ErrnoException;
-		// A missing directory is made.
+		// A missing directory is created.
 		if (code === "ENOENT") return null;
 		if (code === "ENOTDIR" || code === "ELOOP") return "a directory above it is now a symbolic link or a file";
 		throw error;
@@ -78,11 +78,11 @@ function obstacleAt(root: string, target: GitPath): string | null {
 }
 
 /**
- * Puts a side of saved versions back into the working tree, as a change like any other: the next sync commits it. What is there is set
- * aside. A path that the side did not have is removed.
+ * Restores a side of saved versions in the working tree, as a change like any other: the next sync commits it. Present files are
+ * backed up. A path that the side did not have is removed.
  * @param saved name of a directory in sync/conflicts/, or `latest`
  * @param only one path; undefined: every saved one
- * @throws CommandError when there is no such thing; the file system's errors
+ * @throws CommandError if there is no such version; the file system's errors
  */
 export async function restoreVersions(
 	context: ResolverContext,
@@ -114,14 +114,14 @@ export async function restoreVersions(
 		});
 		const blocked = new Set(obstacles.map((obstacle) => obstacle.path));
 		lock.assertHeld();
-		const aside = new SetAside(repository, paths, now());
+		const backup = new Backup(repository, paths, now());
 		const possible = planned.filter(({ file }) => !blocked.has(file.path));
 		for (const { path: target, mode, content } of possible) {
 			if (mode === "160000")
 				throw new CommandError("a submodule is restored with git: git -C <submodule> checkout <commit>", ExitCode.failed);
 			const disk = readDiskFile(repository, target, true);
 			if (disk && content && disk.content.equals(content) && disk.mode === mode) continue;
-			aside.take(target);
+			backup.take(target);
 			if (!content) continue;
 			const put = (file: Buffer) => {
 				if (mode === "120000") fs.symlinkSync(content, file);
@@ -142,7 +142,7 @@ export async function restoreVersions(
 			side,
 			restored: planned.filter(({ content }) => content).map(({ file }) => file.path),
 			removed: planned.filter(({ content }) => !content).map(({ file }) => file.path),
-			setAside: aside.name,
+			setAside: backup.name,
 		};
 	});
 }

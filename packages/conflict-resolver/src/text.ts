@@ -19,7 +19,7 @@ function sideText(name: string, side: ConflictSide | null): string {
 	return `${name}: ${formatSize(side.size)}, ${side.at ? timeText(side.at) : "not committed"}`;
 }
 
-/** Words for what would happen to a path of a kind. */
+/** The planned strategy for a path, in words. */
 const kindText: Readonly<Record<string, string>> = {
 	json: "merged as JSON",
 	records: "merged record by record",
@@ -29,7 +29,7 @@ const kindText: Readonly<Record<string, string>> = {
 	later: "the later file whole",
 	"kept-modified": "the changed version kept",
 	"both-names": "both kept, under two names",
-	"by-hand": "settled by hand",
+	"by-hand": "resolved by hand",
 	driver: "merged by the merge driver",
 };
 
@@ -51,7 +51,7 @@ export function checkText({ operation, conflicts }: UnresolvedConflicts, paint: 
 
 function resolutionText({ name, resolved_at, merge_commit, files }: SavedResolution, paint: ChalkInstance): string[] {
 	const head = `  ${timeText(resolved_at)}  ${paint.bold(name)}${merge_commit ? `  commit ${merge_commit.slice(0, 12)}` : ""}`;
-	if (files === null) return [head, "    the manifest is gone"];
+	if (files === null) return [head, "    the manifest is missing"];
 	return [
 		head,
 		...files
@@ -65,17 +65,17 @@ function resolutionText({ name, resolved_at, merge_commit, files }: SavedResolut
 	];
 }
 
-/** A command to paste into a shell, whatever the file is called. */
+/** A command to paste into a shell, for any file name. */
 function restoreCommand(saved: string, path: string, side: string, workspace: string | undefined): string {
 	const word = shellPath(path);
 	const where = workspace === undefined ? "" : ` --workspace ${shellWord(workspace)}`;
-	// Quotes around every name: a harmless one shows how.
+	// Quotes around every name, as an example for names that need them.
 	const quoted = word === path ? `'${path}'` : word;
 	if (path.startsWith("-")) return `conflict-resolver --side ${side}${where} --restore ${saved} -- ${quoted}`;
 	return `conflict-resolver --restore ${saved} ${quoted} --side ${side}${where}`;
 }
 
-/** `--report` @param workspace as it was named on the command line: the command that is shown then works anywhere */
+/** `--report` @param workspace as it was named on the command line, so that the printed command works in any directory */
 export function reportText({ unresolved, saved }: Report, paint: ChalkInstance, workspace?: string): string {
 	const lines = [
 		paint.bold("Unresolved"),
@@ -98,7 +98,7 @@ export function reportText({ unresolved, saved }: Report, paint: ChalkInstance, 
 	return lines.join("\n");
 }
 
-/** `--resolve`, and with `dryRun` what it would do. @param backups where what was set aside is, relative to the workspace; so below */
+/** `--resolve`, and with `dryRun` its plan. @param backups the directory of backups, relative to the workspace; so below */
 export function resolveText(
 	{ operation, commit, files, saved, setAside, next }: ResolveReport,
 	dryRun: boolean,
@@ -110,7 +110,7 @@ export function resolveText(
 			`${dryRun ? "would resolve" : "resolved"}  ${paint.bold(printable(path))}  ${type}: ${winnerText({ winner, strategy })} (${kindText[strategy] ?? printable(strategy)})`,
 	);
 	for (const name of saved) lines.push(`the versions are in sync/conflicts/${name}`);
-	if (setAside) lines.push(`what lay in the working tree is in ${backups}/${setAside}`);
+	if (setAside) lines.push(`the replaced files are in ${backups}/${setAside}`);
 	if (commit) lines.push(`committed as ${commit.slice(0, 12)}${operation === "merge" ? ": the merge is complete" : ""}`);
 	if (next && !dryRun)
 		lines.push(`${files.length > 0 ? "everything is resolved and staged" : "nothing is unresolved"}; go on with: ${next}`);
@@ -120,8 +120,8 @@ export function resolveText(
 /** `--abort` */
 export function abortText({ operation, aborted, setAside }: AbortReport, backups = "sync/backups"): string {
 	if (!aborted) return "nothing to abort: no merge is in progress";
-	const what = operation === null ? "the unmerged paths are as before" : `the ${operation} is aborted`;
-	return setAside ? `${what}; the files as they were are in ${backups}/${setAside}` : what;
+	const outcome = operation === null ? "the unmerged paths are as before" : `the ${operation} is aborted`;
+	return setAside ? `${outcome}; the previous files are in ${backups}/${setAside}` : outcome;
 }
 
 /** `--restore` */
@@ -129,7 +129,7 @@ export function restoreText({ from, side, restored, removed, setAside }: Restore
 	return [
 		...restored.map((path) => `restored ${printable(path)} (${side}, ${printable(from)})`),
 		...removed.map((path) => `removed ${printable(path)}: ${side} did not have it`),
-		...(setAside ? [`what lay there is in ${backups}/${setAside}`] : []),
+		...(setAside ? [`the replaced files are in ${backups}/${setAside}`] : []),
 		"the next sync commits it",
 	].join("\n");
 }

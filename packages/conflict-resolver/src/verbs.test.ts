@@ -66,7 +66,7 @@ describe("--check", () => {
 });
 
 describe("--report", () => {
-	test("--report: a conflict → what, when, who won, how to get the other version", async () => {
+	test("--report: a conflict → path, time, winner, command for the other version", async () => {
 		person.branches({ "s.json": '{"a": 1}\n' }, { "s.json": '{"a": 2}\n' }, { "s.json": '{"a": 3}\n' });
 		person.git("merge", "theirs");
 		await resolveConflicts(await person.context());
@@ -149,7 +149,7 @@ describe("--restore", () => {
 		expect(person.setAside(report.setAside, "gone")).toBe("2\n");
 	});
 
-	test("--restore: links and executable files → what they were", async () => {
+	test("--restore: links and executable files → restored as such", async () => {
 		person.commit({ x: "x\n" });
 		fs.symlinkSync("base", person.scratch.path("mine/l"));
 		person.commit({ "run.sh": "1\n" });

@@ -8,8 +8,8 @@ function copyFile(from: Buffer, to: Buffer): void {
 	else fs.copyFileSync(from, to, fs.constants.COPYFILE_EXCL);
 }
 
-/** Keeps files of the working tree in `sync/backups/<time>/files/` before something else takes their place. Made when the first file comes. */
-export class SetAside {
+/** Keeps files of the working tree in `sync/backups/<time>/files/` before they are replaced. Created with the first file. */
+export class Backup {
 	readonly #repository: Repository;
 	readonly #directory: string;
 	readonly #name: string;
@@ -23,18 +23,18 @@ export class SetAside {
 		this.#directory = path.join(paths.backups, this.#name);
 	}
 
-	/** The name below sync/backups/; null: nothing was set aside. */
+	/** The name below sync/backups/; null: no file was kept. */
 	get name(): string | null {
 		return this.#count > 0 ? this.#name : null;
 	}
 
-	/** Moves what lies at a path away: it is gone from there afterwards. Who has it open goes on writing into the kept file. */
+	/** Moves the file at a path away. A process that has it open continues to write into the kept file. */
 	take(name: GitPath): void {
 		this.#keep(name, (from, to) => {
 			try {
 				fs.renameSync(from, to);
 			} catch (error) {
-				// A file system that is mounted below the workspace: all that can be taken away from there is the content.
+				// A file system that is mounted below the workspace: only its content can be moved.
 				if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw error;
 				copyFile(from, to);
 				fs.rmSync(from);
@@ -42,7 +42,7 @@ export class SetAside {
 		});
 	}
 
-	/** Keeps what lies at a path, and leaves it there. */
+	/** Keeps a copy of the file at a path, and leaves the file there. */
 	copy(name: GitPath): void {
 		this.#keep(name, copyFile);
 	}
@@ -52,7 +52,7 @@ export class SetAside {
 		try {
 			from = openBeneath(this.#repository.root, name);
 		} catch (error) {
-			// Nothing lies at a path whose directory is missing, or is a link or a file.
+			// There is no file at a path whose directory is missing, or is a link or a file.
 			if (["ENOENT", "ENOTDIR", "ELOOP"].includes((error as NodeJS.ErrnoException).code ?? "")) return;
 			throw error;
 		}
@@ -60,7 +60,7 @@ export class SetAside {
 			const stats = fs.lstatSync(from.file, { throwIfNoEntry: false });
 			if (!stats || stats.isDirectory()) return;
 			const backups = path.dirname(this.#directory);
-			// Where sync/ is on another file system they are elsewhere.
+			// If sync/ is on another file system the copies are elsewhere.
 			fs.mkdirSync(path.dirname(backups), { recursive: true, mode: 0o700 });
 			makeOwnDirectory(backups);
 			makeOwnDirectory(this.#directory);
