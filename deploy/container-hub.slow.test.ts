@@ -7,7 +7,7 @@ const container = path.resolve(import.meta.dirname, "container");
 const mayRun = process.getuid?.() === 0 && fs.existsSync("/usr/sbin/sshd");
 if (!mayRun) process.stderr.write("container-hub.slow.test.ts is skipped: it needs root and an ssh server\n");
 
-/** Runs a script where it can change no file of this machine, with what the image has: a user node, empty /keys and /srv, its own network. */
+/** Runs a script isolated from this machine, in the surroundings of the image: a user node, empty /keys and /srv, its own network. */
 function inImage(script: string): string {
 	const setUp = `
 		set -eu

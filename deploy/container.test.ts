@@ -19,7 +19,7 @@ const instructions = fs
 	.map((line) => [line.slice(0, line.indexOf(" ")), line.slice(line.indexOf(" ") + 1)] as const);
 const all = (name: string) => instructions.filter(([instruction]) => instruction === name).map(([, text]) => text);
 
-// Docker cannot run where tests run: what hadolint would say (the rules' numbers are its), and what a build would stumble over.
+// Docker cannot run where tests run: these are the rules of hadolint (with its numbers), and the errors of a build.
 describe("the Dockerfile", () => {
 	test("Dockerfile: its images → each with a version (DL3006, DL3007)", () => {
 		for (const text of all("FROM")) expect(text).toMatch(/^[\w./-]+:(?!latest)[\w.-]+( AS \w+)?$/);
@@ -43,7 +43,7 @@ describe("the Dockerfile", () => {
 		expect(all("USER").at(-1)).toBe("node");
 	});
 
-	test("Dockerfile: what it copies → there: files of the clone, every executable", () => {
+	test("Dockerfile: copied files → exist in the clone, every executable", () => {
 		const copies = all("COPY").map((text) => text.split(/\s+/));
 		const built = copies.filter(([from]) => from === "--from=build").flatMap((words) => words.slice(1, -1));
 		for (const name of fs.readdirSync(path.join(clone, "bin")).filter((name) => fs.statSync(path.join(clone, "bin", name)).isFile()))
@@ -54,7 +54,7 @@ describe("the Dockerfile", () => {
 	});
 });
 
-test("compose file: what it starts → in the image, with variables that exist", () => {
+test("compose file: its commands → in the image, with variables that exist", () => {
 	const compose = fs.readFileSync(path.join(container, "compose.yaml"), "utf8");
 	const variables = fs.readFileSync(path.join(clone, "docs/contract.md"), "utf8");
 	const ofContainers = ["SYNC_HUB", "PAGE_PORT"];
@@ -102,7 +102,7 @@ describe("node.sh, the program of a node's container", () => {
 		return new Promise((resolve) => process_.on("close", resolve));
 	}
 
-	/** Looks for processes on this test's workspace. */
+	/** Processes on this test's workspace. */
 	const running = () =>
 		fs.readdirSync("/proc").filter((pid) => {
 			try {
@@ -128,7 +128,7 @@ describe("node.sh, the program of a node's container", () => {
 		const deadline = Date.now() + 20_000;
 		while (!onHub() && Date.now() < deadline) await sleep(50);
 		expect(String(onHub())).toBe("hello\n");
-		// What the health check and a browser on the container's machine get.
+		// The requests of the health check and of a browser on the container's machine.
 		const check = () => spawnSync(process.execPath, [path.join(container, "health.mjs")], { env: { HEALTH_PORT }, encoding: "utf8" });
 		while (check().status !== 0 && Date.now() < deadline) await sleep(50);
 		expect(JSON.parse(check().stdout)).toMatchObject({ node: "helios" });

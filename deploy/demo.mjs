@@ -1,4 +1,4 @@
-// Two nodes and a hub in a temporary directory, shown at work: `node deploy/demo.mjs [--keep]`; setup.sh --demo builds and calls it.
+// Demonstrates two nodes and a hub in a temporary directory: `node deploy/demo.mjs [--keep]`; setup.sh --demo builds and calls it.
 import { spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import dgram from "node:dgram";
@@ -11,13 +11,13 @@ import { fileURLToPath } from "node:url";
 
 const bin = path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url))), "bin");
 const keep = process.argv.slice(2).includes("--keep");
-/** Every wait ends here, in milliseconds: a step that takes longer has failed. A loaded machine needs seconds, never this. */
-const deadline_ms = 30_000;
+/** Limit of every wait, in milliseconds: a step that takes longer has failed. A loaded machine needs seconds, never this. */
+const deadlineMs = 30_000;
 const services = ["robust-sync", "heartbeat", "health-server", "monitor"].filter(
 	(name) => spawnSync(process.execPath, [path.join(bin, name), "--version"], { encoding: "utf8" }).stdout !== "",
 );
 const beats = services.includes("heartbeat");
-/** The name of a service's state file, whose pid tells the process that works (its supervisor is another). */
+/** The name of a service's state file, which has the pid of the working process (its supervisor is another). */
 const stateFiles = {
 	"robust-sync": "sync_state.json",
 	heartbeat: "heartbeat_state.json",
@@ -29,21 +29,21 @@ const colourful = process.stdout.isTTY && !process.env.NO_COLOR;
 const colour = (code, text) => (colourful ? `\u001b[${code}m${text}\u001b[0m` : text);
 const begun = performance.now();
 const say = (text) => process.stdout.write(`${text}\n`);
-const chapter = (text) => say(`\n${colour(1, text)}`);
+const section = (text) => say(`\n${colour(1, text)}`);
 const took = (since) => `${Math.max(1, Math.round(performance.now() - since))} ms`;
 const fact = (text) => say(`  ${colour(32, "ok")} ${((performance.now() - begun) / 1000).toFixed(1).padStart(5)} s  ${text}`);
 
-/** Something was not as promised. */
-class Broken extends Error {}
+/** A step of the demo failed. */
+class DemoError extends Error {}
 
 /** Waits until `look` gives something other than undefined, false or null, and returns it. */
 async function until(what, look) {
-	const end = performance.now() + deadline_ms;
+	const end = performance.now() + deadlineMs;
 	for (;;) {
 		stillWanted();
 		const seen = await look();
 		if (seen !== undefined && seen !== false && seen !== null) return seen;
-		if (performance.now() > end) throw new Broken(`waited ${deadline_ms / 1000} s and did not see: ${what}`);
+		if (performance.now() > end) throw new DemoError(`timed out after ${deadlineMs / 1000} s: ${what}`);
 		await sleep(2);
 	}
 }
@@ -63,7 +63,7 @@ const readJson = (file) => {
 	}
 };
 const alive = (pid) => {
-	// A zombie is dead: only its parent has not looked yet.
+	// A zombie is dead: its parent has not collected it yet.
 	const stat = read(`/proc/${pid}/stat`);
 	if (stat !== undefined) return !/\) [ZX] /.test(stat);
 	if (fs.existsSync("/proc/self/stat")) return false;
@@ -87,7 +87,7 @@ const environment = Object.fromEntries(
 
 function git(cwd, ...args) {
 	const result = spawnSync("git", args, { cwd, env: { ...environment, GIT_TERMINAL_PROMPT: "0" }, encoding: "utf8" });
-	if (result.status !== 0) throw new Broken(`git ${args.join(" ")} failed: ${(result.stderr ?? result.error?.message ?? "").trim()}`);
+	if (result.status !== 0) throw new DemoError(`git ${args.join(" ")} failed: ${(result.stderr ?? result.error?.message ?? "").trim()}`);
 	return result.stdout.trim();
 }
 
@@ -124,7 +124,7 @@ class Node {
 	read(...names) {
 		return read(this.at(...names));
 	}
-	/** As an editor saves: the file is whole whenever it is looked at. */
+	/** Saves as an editor does: readers always see a whole file. */
 	write(name, text) {
 		fs.mkdirSync(path.dirname(this.at(name)), { recursive: true });
 		const part = `${this.dir}.part`;
@@ -162,7 +162,7 @@ class Node {
 		});
 		return status === 0 ? stdout.trim() : undefined;
 	}
-	/** Nothing uncommitted. --no-optional-locks: looking must not get in the way of a cycle. */
+	/** Whether nothing is uncommitted. --no-optional-locks: must not block a cycle. */
 	isClean() {
 		return git(this.dir, "--no-optional-locks", "status", "--porcelain") === "";
 	}
@@ -187,7 +187,7 @@ let nodes = [];
 let base = "";
 let interrupted = null;
 function stillWanted() {
-	if (interrupted) throw new Broken(`interrupted by ${interrupted}`);
+	if (interrupted) throw new DemoError(`interrupted by ${interrupted}`);
 }
 
 /** Processes of this demo that still run: by their command line, which names its directory. */
@@ -209,7 +209,7 @@ async function stopAll() {
 		}
 		if (node.processes.has("robust-sync")) node.call("robust-sync", ["--stop"]);
 	}
-	const end = performance.now() + deadline_ms;
+	const end = performance.now() + deadlineMs;
 	while (leftovers().length > 0 && performance.now() < end) await sleep(20);
 	const left = leftovers();
 	for (const pid of left) {
@@ -225,7 +225,7 @@ async function stopAll() {
 async function makeNodes() {
 	base = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "robust-sync-demo-")));
 	say(`${colour(1, "robust-sync demo")}: two nodes, helios and chad, and a hub between them, in ${base}`);
-	say("Nothing outside that directory is touched; the nodes talk over 127.0.0.1 only.");
+	say("Nothing outside that directory is touched; the nodes use 127.0.0.1 only.");
 	const hub = path.join(base, "hub.git");
 	git(base, "init", "-q", "--bare", "-b", "main", hub);
 	const key = randomBytes(24).toString("hex");
@@ -259,7 +259,7 @@ async function makeNodes() {
 }
 
 async function startServices({ hub, helios, chad }) {
-	chapter("1. Both nodes start: sync, heartbeat, health server and monitor");
+	section("1. Both nodes start: sync, heartbeat, health server and monitor");
 	helios.write("README.md", "# The workspace of helios and chad\n");
 	const since = performance.now();
 	for (const node of nodes) for (const service of services) node.start(service);
@@ -275,11 +275,11 @@ async function startServices({ hub, helios, chad }) {
 		await until(`${node.name} hears ${other}`, () => node.peer(other)?.status === "alive" && node.peer(other).hears_us === true);
 	}
 	if (beats) fact("the nodes hear each other's heartbeats, both ways, authenticated with a shared key");
-	await settled("after the start");
+	await synced("after the start");
 }
 
-/** Waits until both nodes and the hub stand at the same commit with nothing uncommitted. */
-async function settled(when) {
+/** Waits until both nodes and the hub are at the same commit with nothing uncommitted. */
+async function synced(when) {
 	const [helios, chad] = nodes;
 	const at = { since: 0, head: "" };
 	return until(`helios and chad are the same ${when}`, async () => {
@@ -309,11 +309,11 @@ async function oneFile(from, to, name) {
 		return to.read(name) === `written on ${from.name}\n` ? took(since) : undefined;
 	});
 	fact(`${from.name} writes ${name}: ${announced ? `announced to ${to.name} after ${announced}, ` : ""}readable there after ${arrival}`);
-	await settled(`after ${name}`);
+	await synced(`after ${name}`);
 }
 
 async function fileCrosses({ helios, chad }) {
-	chapter("2. A file written on one node appears on the other");
+	section("2. A file written on one node appears on the other");
 	say("  (the sync interval is 60 s: what is faster came because the file was seen and the peer was told)");
 	for (const [from, to, name] of [
 		[helios, chad, "notes/first.md"],
@@ -324,7 +324,7 @@ async function fileCrosses({ helios, chad }) {
 }
 
 async function bothWrite({ helios, chad }) {
-	chapter("3. Both write at once");
+	section("3. Both write at once");
 	const since = performance.now();
 	helios.write("from-helios.txt", "helios was here\n");
 	chad.write("from-chad.txt", "chad was here\n");
@@ -332,17 +332,17 @@ async function bothWrite({ helios, chad }) {
 		for (const name of ["from-helios.txt", "from-chad.txt"]) await until(`${name} on ${node.name}`, () => node.read(name));
 	}
 	fact(`both nodes have both files after ${took(since)}`);
-	await settled("after both wrote");
+	await synced("after both wrote");
 }
 
 const asJson = (value) => `${JSON.stringify(value, null, 2)}\n`;
 
 async function bothEditJson({ helios, chad }) {
-	chapter("4. Both edit the same JSON file");
+	section("4. Both edit the same JSON file");
 	const start = { name: "shared state", tasks: { open: 3, done: 12 }, mood: "calm" };
 	helios.write("state.json", asJson(start));
 	await until("state.json on chad", () => chad.read("state.json"));
-	await settled("with state.json");
+	await synced("with state.json");
 
 	let since = performance.now();
 	helios.write("state.json", asJson({ ...start, tasks: { open: 4, done: 12 } }));
@@ -354,7 +354,7 @@ async function bothEditJson({ helios, chad }) {
 		});
 	}
 	fact(`different keys: helios set open = 4, chad set done = 13, both nodes have both after ${took(since)}`);
-	await settled("after different keys");
+	await synced("after different keys");
 
 	const merged = { ...start, tasks: { open: 4, done: 13 } };
 	const known = nodes.map((node) => node.saved().length);
@@ -363,15 +363,16 @@ async function bothEditJson({ helios, chad }) {
 	chad.write("state.json", asJson({ ...merged, mood: "busy" }));
 	const mood = (node) => readJson(node.at("state.json"))?.mood;
 	await until("one value for mood on both nodes", () => mood(helios) === mood(chad) && ["bright", "busy"].includes(mood(helios)));
-	await settled("after the same key");
-	if (mood(helios) !== mood(chad)) throw new Broken(`mood is ${mood(helios)} on helios and ${mood(chad)} on chad`);
+	await synced("after the same key");
+	if (mood(helios) !== mood(chad)) throw new DemoError(`mood is ${mood(helios)} on helios and ${mood(chad)} on chad`);
 	fact(`the same key: helios said "bright", chad said "busy": both nodes have "${mood(helios)}" after ${took(since)}`);
 	const saved = nodes
 		.flatMap((node, index) => node.saved().slice(known[index]))
 		.find(({ manifest }) => manifest.files.some((file) => file.path === "state.json"));
-	if (!saved) throw new Broken("no saved version of state.json in sync/conflicts of helios or chad");
+	if (!saved) throw new DemoError("no saved version of state.json in sync/conflicts of helios or chad");
 	const versions = ["ours", "theirs"].map((side) => readJson(path.join(saved.directory, "files", `state.json.${side}`))?.mood);
-	if (!["bright", "busy"].every((value) => versions.includes(value))) throw new Broken(`the saved versions hold ${versions.join(" and ")}`);
+	if (!["bright", "busy"].every((value) => versions.includes(value)))
+		throw new DemoError(`the saved versions hold ${versions.join(" and ")}`);
 	fact(`and both versions are kept, whole: ${saved.directory}/files/`);
 	return saved;
 }
@@ -383,10 +384,10 @@ function messagesOf(node) {
 }
 
 async function sendMessage({ helios, chad }) {
-	chapter("5. chad sends a message");
+	section("5. chad sends a message");
 	const since = performance.now();
 	const sent = chad.call("robust-sync", ["--send", "-"], "The build is green.\n");
-	if (sent.status !== 0) throw new Broken(`--send failed: ${sent.stderr.trim()}`);
+	if (sent.status !== 0) throw new DemoError(`--send failed: ${sent.stderr.trim()}`);
 	const name = await until("the message on helios", () => {
 		try {
 			return messagesOf(helios)[0];
@@ -400,22 +401,22 @@ async function sendMessage({ helios, chad }) {
 		() => chad.state("robust-sync")?.messages_pending === 0 && fs.readdirSync(chad.at("sync/pending")).length === 0,
 	);
 	const delivered = messagesOf(helios);
-	if (delivered.length !== 1) throw new Broken(`the message was delivered ${delivered.length} times`);
-	if (helios.read("messages/chad", name) !== "The build is green.\n") throw new Broken("the message arrived changed");
+	if (delivered.length !== 1) throw new DemoError(`the message was delivered ${delivered.length} times`);
+	if (helios.read("messages/chad", name) !== "The build is green.\n") throw new DemoError("the message arrived changed");
 	fact("it arrived once, unchanged, and left chad's outbox only after that");
-	await settled("after the message");
+	await synced("after the message");
 }
 
 async function killOne({ hub, helios, chad }) {
-	chapter("6. chad's sync daemon is killed with kill -9");
+	section("6. chad's sync daemon is killed with kill -9");
 	const { pid } = chad.state("robust-sync");
 	const supervisor = chad.processes.get("robust-sync").pid;
-	if (pid === supervisor) throw new Broken("the daemon runs without its supervisor");
+	if (pid === supervisor) throw new DemoError("the daemon runs without its supervisor");
 	const onHub = git(hub, "rev-parse", "main");
 	const since = performance.now();
 	process.kill(pid, "SIGKILL");
 	await until("the killed process is gone", () => !alive(pid));
-	chad.write("while-dead-on-chad.txt", "written while nobody watched\n");
+	chad.write("while-dead-on-chad.txt", "written while sync was dead\n");
 	helios.write("while-dead-on-helios.txt", "helios goes on\n");
 	await until("what helios writes meanwhile on the hub", () => git(hub, "rev-parse", "main") !== onHub);
 	fact(`process ${pid} is dead; helios goes on: its next file is on the hub after ${took(since)}`);
@@ -427,18 +428,18 @@ async function killOne({ hub, helios, chad }) {
 	await until("what was written on chad meanwhile on helios", () => helios.read("while-dead-on-chad.txt"));
 	await until("what was written on helios meanwhile on chad", () => chad.read("while-dead-on-helios.txt"));
 	fact(`nothing was lost: what both wrote meanwhile is on both after ${took(since)}`);
-	await settled("after the crash");
+	await synced("after the crash");
 }
 
 async function heartbeatsAndHealth() {
-	chapter("7. How they see each other");
+	section("7. How they see each other");
 	for (const node of beats ? nodes : []) {
 		const other = nodes.find((peer) => peer !== node).name;
 		const peer = await until(`${node.name}'s word on ${other}`, () => {
 			const state = node.peer(other);
 			return state?.status === "alive" && state.head === git(node.dir, "rev-parse", "HEAD") && state.rtt_ms !== null && state;
 		});
-		if (!peer.authenticated) throw new Broken(`${node.name} took an unauthenticated heartbeat`);
+		if (!peer.authenticated) throw new DemoError(`${node.name} took an unauthenticated heartbeat`);
 		fact(`${node.name} says: ${other} is alive, ${peer.rtt_ms.toFixed(1)} ms away, at the same commit`);
 	}
 	for (const node of nodes) {
@@ -462,10 +463,10 @@ function contents(node) {
 }
 
 async function identical({ hub, helios, chad }) {
-	chapter("8. Both trees are the same");
-	await settled("at the end");
+	section("8. Both trees are the same");
+	await synced("at the end");
 	const [a, b] = [contents(helios), contents(chad)];
-	if (a.size !== b.size || [...a].some(([name, bytes]) => b.get(name) !== bytes)) throw new Broken("the files differ");
+	if (a.size !== b.size || [...a].some(([name, bytes]) => b.get(name) !== bytes)) throw new DemoError("the files differ");
 	for (const node of nodes) fact(`${node.name.padEnd(6)}  tree ${node.tree()}`);
 	fact(`hub     tree ${git(hub, "rev-parse", "main^{tree}")}  (${a.size} files, compared byte for byte)`);
 	git(hub, "fsck", "--no-progress");
@@ -493,7 +494,7 @@ async function demo() {
 	await killOne(world);
 	await heartbeatsAndHealth();
 	await identical(world);
-	chapter("What lost a merge is never gone. The saved versions of this demo:");
+	section("What lost a merge is never gone. The saved versions of this demo:");
 	for (const file of saved.manifest.files) {
 		say(`  ${file.path}: ${path.join(saved.directory, "files", file.path)}.ours  .theirs  .base`);
 	}
@@ -507,7 +508,7 @@ try {
 	await demo();
 } catch (error) {
 	code = 1;
-	say(`\n${colour(31, "FAILED")}: ${error instanceof Broken ? error.message : error.stack}`);
+	say(`\n${colour(31, "FAILED")}: ${error instanceof DemoError ? error.message : error.stack}`);
 	if (base && !interrupted) say(`The logs are in ${base}/*/logs/ and ${base}/*.out`);
 }
 if (code === 0 && keep) howToLook();
@@ -522,5 +523,5 @@ else {
 	if (interrupted && base) fs.rmSync(base, { recursive: true, force: true });
 }
 if (code === 0) say(`${colour(32, "The demo went as promised")} in ${((performance.now() - begun) / 1000).toFixed(1)} s.`);
-// The services that go on are none of this process's business any more.
+// The services that keep running are independent of this process.
 process.exit(code);

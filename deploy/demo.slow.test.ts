@@ -51,7 +51,7 @@ test("demo: run → shows every step, 0, leaves nothing running", async () => {
 	const { code, stdout } = await demo();
 	expect(stdout.slice(-1500)).toContain("The demo went as promised");
 	expect(code).toBe(0);
-	for (const chapter of [1, 2, 3, 4, 5, 6, 7, 8]) expect(stdout).toContain(`\n${chapter}. `);
+	for (const section of [1, 2, 3, 4, 5, 6, 7, 8]) expect(stdout).toContain(`\n${section}. `);
 	const trees = [...stdout.matchAll(/tree ([0-9a-f]{40})/g)].map((found) => found[1]);
 	expect(new Set(trees).size).toBe(1);
 	expect(trees).toHaveLength(3);
@@ -60,7 +60,7 @@ test("demo: run → shows every step, 0, leaves nothing running", async () => {
 	expect(running()).toEqual([]);
 }, 120_000);
 
-test("demo: interrupted → stops everything, removes its directory, exit code says so", async () => {
+test("demo: interrupted → stops everything, removes its directory, exit code 1", async () => {
 	let sent = false;
 	const { code } = await demo((text, kill) => {
 		if (sent || !text.includes("\n2. ")) return;

@@ -10,7 +10,7 @@ import { blockName, blocks, run } from "./testing/documents.ts";
 
 const root = path.resolve(import.meta.dirname, "..");
 const isRoot = process.getuid?.() === 0;
-if (!isRoot) process.stderr.write("documents.slow.test.ts: only root can run what the README says of /opt: those blocks are not run\n");
+if (!isRoot) process.stderr.write("documents.slow.test.ts: only root can run the README's blocks for /opt: they are not run\n");
 
 /** A clone that is built, so that nothing is downloaded. */
 let clone: string;
@@ -53,7 +53,7 @@ interface Ended {
 	said: string;
 }
 
-/** What a person types on a machine, one shell for all of it; whatever fails ends it. */
+/** The input of a person on a machine, one shell for all of it; any failure ends it. */
 function type(machine: string, script: string, { env = {}, shell = ["bash"] }: { env?: Record<string, string>; shell?: string[] } = {}) {
 	const child = spawn(shell[0]!, [...shell.slice(1), "-e", "-o", "pipefail", "-c", script], {
 		cwd: home(machine),
@@ -99,7 +99,7 @@ test("documents: the demo from a fresh clone → as promised", async () => {
 	expect(said).toContain("The demo went as promised");
 }, 300_000);
 
-test("documents: the configuration of the README → accepted, and read as it stands", async () => {
+test("documents: the configuration of the README → accepted, and read unchanged", async () => {
 	const text = textOf("configuration");
 	// A shell reads it, too.
 	expect(await typed("helios", `${text}\nprintf '%s' "$PEERS"`, { shell: ["bash", "--posix"] })).toBe("chad=chad.example.org");
@@ -178,11 +178,11 @@ test("documents: the containers' block → a key of 48 digits, the compose file"
 		expect(left).toEqual([".git", "chad.md", "helios.md"]);
 		expect(fs.readdirSync(path.join(home("chad"), ".system/opt"))).toEqual([]);
 		expect(fs.readdirSync(path.join(home("chad"), ".system/usr/local/bin"))).toEqual([]);
-		// What is installed needs nothing of the clone's; the other machine is not touched.
+		// The installation is independent of the clone; the other machine is not touched.
 		expect(await on("helios", "robust-sync --version")).toMatch(/^robust-sync /);
 	}, 600_000);
 
-	test("documents: agents on one host → a node each, what one writes is on the hub", async () => {
+	test("documents: agents on one host → a node each, one's file is on the hub", async () => {
 		const [heartbeat, other, health, otherHealth] = [await freePort(), await freePort(), await freePort(), await freePort()];
 		const ports = (text: string) =>
 			text

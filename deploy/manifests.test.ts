@@ -44,14 +44,14 @@ interface Validator {
 	errors?: readonly { readonly instancePath: string; readonly keyword: string }[] | null;
 }
 
-/** Generated from the API's own description: of each kind its types and what is required. */
+/** Generated from the API's own description: the fields of each kind with their types, and the required ones. */
 const validators: Readonly<Record<string, Validator>> = {
 	StatefulSet: statefulSet.validate as Validator,
 	Secret: secret.validate as Validator,
 	Service: service.validate as Validator,
 };
 
-/** What is wrong with a manifest: by its schema, and names that the schema does not know, which is what it never asks for. */
+/** The problems of a manifest: by its schema, and unknown names, which the schema ignores. */
 function problemsOf(manifest: Manifest): string[] {
 	const asked = new Set<string>();
 	const all = new Map<string, object>();
@@ -107,7 +107,7 @@ describe("kubernetes:", () => {
 		expect(read(source.replaceAll(from, to)).flatMap(problemsOf)).toContain(problem);
 	});
 
-	test("the pod → not root, read-only root, no capability, only what it mounts", () => {
+	test("the pod → not root, read-only root, no capability, only its mounts", () => {
 		expect(pod.securityContext).toMatchObject({ runAsNonRoot: true, fsGroup: 1000, seccompProfile: { type: "RuntimeDefault" } });
 		const volumes = [...pod.volumes.map(({ name }) => name), ...set.volumeClaimTemplates.map(({ metadata }) => metadata.name)];
 		for (const { securityContext, volumeMounts } of [...pod.initContainers, ...pod.containers]) {

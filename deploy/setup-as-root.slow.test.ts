@@ -28,7 +28,7 @@ beforeEach(() => {
 });
 afterEach(() => fs.rmSync(directory, { recursive: true, force: true }));
 
-/** Sets what the user's own git would set. */
+/** Changes the configuration of the user's own git. */
 const configure = (name: string, value: string) =>
 	execFileSync("git", ["-C", workspace, "config", name, value], {
 		uid,

@@ -23,7 +23,7 @@ afterEach(() => fs.rmSync(directory, { recursive: true, force: true }));
 function talk(
 	answers: readonly (readonly [question: RegExp, answer: string])[],
 ): Promise<{ code: number | null; said: string; asked: number; echo: boolean }> {
-	// The shell around it stays, and sees what the terminal is like afterwards.
+	// The surrounding shell stays, and checks the terminal afterwards.
 	const setup = `bash '${path.join(root, "deploy/setup.sh")}' --user`;
 	const command = `trap : INT; ${setup}; code=$?; stty -a | grep -qw -- -echo && echo 'no echo'; exit $code`;
 	const child = spawn("script", ["-qfec", command, "/dev/null"], { cwd: workspace, env: environment, stdio: ["pipe", "pipe", "inherit"] });
@@ -51,7 +51,7 @@ describe("setup.sh at a terminal", () => {
 			[/Name of this node/, "helios\n"],
 			[/of chad/, "?\n"],
 			[/of chad/, "nowhere.invalid\n"],
-			[/Take it all the same/, "no\n"],
+			[/Use it nevertheless/, "no\n"],
 			[/of chad/, "localhost\n"],
 			[/Seconds/, "chad\n"],
 			[/Seconds/, "0\n"],
@@ -69,7 +69,7 @@ describe("setup.sh at a terminal", () => {
 		for (const line of ["NODE_NAME=helios", "CHAD_HOST=localhost", "SYNC_INTERVAL=30", "HEARTBEAT_PORT=28761", "HEALTH_PORT=28762"])
 			expect(text).toContain(`export ${line}\n`);
 		const key = /HEARTBEAT_KEY=([0-9a-f]{32,})\n/.exec(text)?.[1];
-		// What the other machine is to be given.
+		// The command for the other machine.
 		expect(said).toContain(`HEARTBEAT_KEY=${key} HELIOS_HOST=`);
 	});
 
@@ -77,7 +77,7 @@ describe("setup.sh at a terminal", () => {
 	const questions: readonly (readonly [question: RegExp, answer: string])[] = [
 		[/Name of this node/, "chad\n"],
 		[/of helios/, "nowhere.invalid\n"],
-		[/Take it all the same/, "no\n"],
+		[/Use it nevertheless/, "no\n"],
 		[/of helios/, "localhost\n"],
 		[/Seconds/, "\n"],
 		[/UDP port/, "28763\n"],
@@ -106,7 +106,7 @@ describe("setup.sh at a terminal", () => {
 		expect(said).toContain("nothing was changed");
 		if (at > 0) expect(said).toContain("NODE_NAME='chad' ");
 		if (at > 3) expect(said).toContain("HELIOS_HOST='localhost' ");
-		if (at > 0) expect(said).toMatch(/^To go on with the answers so far: .*setup\.sh --user\r$/m);
+		if (at > 0) expect(said).toMatch(/^To continue with the answers so far: .*setup\.sh --user\r$/m);
 		expect(said).not.toMatch(/123:abc/);
 		if (/Key|token/.test(questions[at]![0].source)) expect(said).not.toContain("half an answer");
 		expect(files(directory)).toEqual(before);

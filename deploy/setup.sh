@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs robust-sync for one workspace and starts it; or shows what it does (--demo).
-# sh and zsh, and bash called as sh, get as far as this: it is written for bash.
+# sh and zsh, and bash called as sh, can run this part: the rest needs bash.
 case "${BASH_VERSION:-}:${SHELLOPTS:-}:" in
 :* | *:posix:*)
 	if command -v bash >/dev/null 2>&1; then exec bash "$0" "$@"; fi
@@ -12,8 +12,8 @@ set -euo pipefail
 
 clone=$(cd -P "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 here=$clone/deploy/setup
-# shellcheck source=setup/say.sh
-. "$here/say.sh"
+# shellcheck source=setup/output.sh
+. "$here/output.sh"
 # shellcheck source=setup/answers.sh
 . "$here/answers.sh"
 # shellcheck source=setup/requirements.sh
@@ -26,35 +26,35 @@ here=$clone/deploy/setup
 . "$here/payload.sh"
 # shellcheck source=setup/units.sh
 . "$here/units.sh"
-# shellcheck source=setup/proof.sh
-. "$here/proof.sh"
-# shellcheck source=setup/verbs.sh
-. "$here/verbs.sh"
+# shellcheck source=setup/smoke-test.sh
+. "$here/smoke-test.sh"
+# shellcheck source=setup/modes.sh
+. "$here/modes.sh"
 
 usage() {
 	cat <<'USAGE'
 Usage: bash deploy/setup.sh [--workspace DIR] [--yes] [--dry-run] [--user] [--upgrade] [--uninstall] [--prefix DIR] [--own-clone] [--key-from FILE] [--demo [--keep]]
 
 Installs robust-sync for one workspace (the git working tree of the current directory) and starts its four services.
-Asks a few questions; every configuration variable that is set in the environment is taken as the answer
-(HEARTBEAT_KEY=none: no key; without one a new one is made).
+Asks a few questions; configuration variables that are set in the environment answer them
+(HEARTBEAT_KEY=none: no key; without one a new key is generated).
 
   --workspace DIR  the directory that is synced, instead of the git working tree of the current directory
-  --yes            ask nothing: the defaults for whatever the environment does not answer
-  --dry-run        say what would be done, and change nothing
+  --yes            ask nothing: use the defaults for all questions that the environment does not answer
+  --dry-run        print the plan, and change nothing
   --user           services of this user (systemctl --user), in ~/.local, even when called by root
-  --upgrade        put this clone's version in place of the installed one, service by service; back again if one fails
-  --uninstall      remove services, links and programs; the workspace's files stay as they are
+  --upgrade        replace the installed version with this clone's, service by service; roll back if one fails
+  --uninstall      remove services, links and programs; the workspace's files stay unchanged
   --prefix DIR     link programs and manual pages into DIR/bin and DIR/share, instead of /usr/local (~/.local for one user)
-  --own-clone      sync the clone of robust-sync itself, when that is really what is wanted
-  --key-from FILE  take the HEARTBEAT_KEY from FILE (-: standard input): the key alone, or another node's .sync_env. Also puts that
-                   key in place of this node's own, when it is set up already
-  --demo           show two nodes and a hub at work in a temporary directory: no root, nothing configured or installed
+  --own-clone      sync the clone of robust-sync itself, if that is intended
+  --key-from FILE  take the HEARTBEAT_KEY from FILE (-: standard input): the key alone, or another node's .sync_env. Also replaces
+                   the key of a node that is set up already
+  --demo           show two nodes and a hub in a temporary directory: no root, nothing configured or installed
   --keep           with --demo: leave them running
   --help           this text
 
-Exit code 0: every component answered its test. 1: one did not; which is said. 2: wrong usage, or something is
-missing; all of it is listed at once. Until the last question is answered nothing is changed; Ctrl-C ends it (130).
+Exit code 0: every component passed its test. 1: a component failed, and its name is printed. 2: wrong usage, or missing requirements,
+all listed at once. Nothing is changed before the last question is answered; Ctrl-C ends it (130).
 USAGE
 }
 

@@ -6,7 +6,7 @@ import path from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 
 const root = path.resolve(import.meta.dirname, "..");
-/** A clone that is built, as far as setup needs it: nobody works on it meanwhile. */
+/** A built clone, as far as setup needs it, that no other process changes. */
 let clone: string;
 
 interface Ended {
@@ -20,7 +20,7 @@ let home: string;
 let workspace: string;
 let hub: string;
 
-/** Only what a bare account has: nothing of the caller's configuration, and no service manager to be found. */
+/** The environment of a bare account: no configuration of the caller, and no service manager. */
 const environment = (extra: Record<string, string> = {}) => ({
 	PATH: process.env.PATH ?? "",
 	HOME: home,
@@ -127,7 +127,7 @@ test.each([
 ])("setup: --key-from with %s → the key, or exit 2", (_name, text, key) => {
 	const file = path.join(directory, "key");
 	fs.writeFileSync(file, text);
-	const script = `here=${root}/deploy/setup; . $here/say.sh; . $here/answers.sh; yes=1; key_from=$1; take_key >/dev/null 2>&1; printf %s "\${HEARTBEAT_KEY-}"; stop_if_missing`;
+	const script = `here=${root}/deploy/setup; . $here/output.sh; . $here/answers.sh; yes=1; key_from=$1; take_key >/dev/null 2>&1; printf %s "\${HEARTBEAT_KEY-}"; stop_on_problems`;
 	for (const [from, input] of [
 		[file, ""],
 		["-", text],
@@ -156,7 +156,7 @@ test("setup usage: called by sh, or a bash that plays sh → works as by bash", 
 });
 
 describe("without a service manager, for one user", () => {
-	test("setup: things are missing → all said at once, nothing changed", async () => {
+	test("setup: things are missing → all reported at once, nothing changed", async () => {
 		git(workspace, "remote", "remove", "origin");
 		const before = snapshot(workspace);
 		const { code, stderr } = await setup(["--user", "--yes"], { env: { NODE_NAME: "Not A Name" } });
@@ -220,7 +220,7 @@ describe("without a service manager, for one user", () => {
 		expect(stderr).toContain(`tcp port ${port} is taken`);
 	});
 
-	test("setup: --dry-run → says what it would do and does nothing", async () => {
+	test("setup: --dry-run → prints the plan, changes nothing", async () => {
 		const before = snapshot(workspace);
 		const { code, stdout } = await setup(["--user", "--yes", "--dry-run"], {
 			env: { NODE_NAME: "helios", HEALTH_PORT: String(await freePort()) },
@@ -278,7 +278,7 @@ describe("without a service manager, for one user", () => {
 		expect(first.stdout).toContain("There is no service manager here");
 		// Before the first question.
 		expect(first.stdout).toMatch(/would be published to origin .*: 1 file, 6 bytes\n.*notes\.md.*Seconds between/s);
-		expect(first.stdout).toContain("no HEARTBEAT_KEY: whoever can send");
+		expect(first.stdout).toContain("no HEARTBEAT_KEY: any program that can send");
 		expect(first.stdout).toContain(`${foreign} is another program and stays`);
 		expect(first.stdout).toContain(`nohup ${path.join(home, ".local/bin/robust-sync")} `);
 
@@ -295,7 +295,7 @@ describe("without a service manager, for one user", () => {
 		expect(elsewhere.status).toBe(3);
 		expect(fs.readlinkSync(program)).toBe(path.join(home, ".local/share/robust-sync/current/bin/robust-sync"));
 
-		// The mark of a workspace says yes, should .sync_env be lost.
+		// The mark of a workspace is the consent if .sync_env is lost.
 		const mark = () => spawnSync("git", ["config", "--local", "robust-sync.workspace"], { cwd: workspace, encoding: "utf8" }).stdout;
 		expect(mark()).toBe("true\n");
 		fs.renameSync(file, `${file}.lost`);
@@ -306,13 +306,13 @@ describe("without a service manager, for one user", () => {
 		const installed = snapshot(home);
 		const again = await setup(["--user", "--yes"], { env: { NODE_NAME: "other" } });
 		expect(again.code).toBe(0);
-		expect(again.stdout).toContain("NODE_NAME=other in the environment is not what .sync_env says ('helios')");
+		expect(again.stdout).toContain("NODE_NAME=other in the environment differs from .sync_env ('helios')");
 		expect(snapshot(home)).toEqual(installed);
 		expect(fs.readFileSync(file, "utf8")).toBe(text);
 
 		const files = () => Object.keys(snapshot(workspace)).filter((name) => !/^(\.git|logs)\/|heartbeat|peer_/.test(name));
 		const data = files();
-		// Uninstall ends what was started by hand as well.
+		// Uninstall also ends services that were started by hand.
 		const heartbeat = spawn(path.join(home, ".local/bin/heartbeat"), ["--workspace", workspace], { env: environment(), stdio: "ignore" });
 		const ended = new Promise((resolve) => heartbeat.on("close", resolve));
 		const lock = path.join(workspace, "sync/heartbeat.lock");

@@ -1,4 +1,4 @@
-// The container's health check, without curl: what /health says. 0: ok or degraded, 1: error, or no answer.
+// The container's health check, without curl: the status of /health. 0: ok or degraded, 1: error, or no answer.
 const port = process.env.HEALTH_PORT || 8080;
 try {
 	const answer = await fetch(`http://127.0.0.1:${port}/health`, { signal: AbortSignal.timeout(5_000) });

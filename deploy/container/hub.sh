@@ -1,5 +1,5 @@
 #!/bin/sh
-# The hub: git over ssh, for the nodes' key, which is made on the first start and left in /keys for them. It opens git on the hub and
+# The hub: git over ssh, for the nodes' key, which is made on the first start and stored in /keys for them. It opens git on the hub and
 # nothing else: its user has git-shell for a shell, and the key no terminal and no forwarding. The hub's own key stays in its own volume.
 set -eu
 if [ ! -e /srv/ssh/host_ed25519 ]; then
@@ -27,7 +27,7 @@ chmod 600 /home/node/.ssh/authorized_keys
 	install -d -o node -g node /srv/workspace.git
 	su node -s /bin/sh -c 'git init -q --bare -b main /srv/workspace.git'
 }
-# sshd lets nobody in whose password is locked, unless it checks keys only through its own list.
+# sshd refuses users with a locked password, unless it checks keys only through its own list.
 usermod -p '*' -s "$(command -v git-shell)" node
 mkdir -p /run/sshd
 exec /usr/sbin/sshd -D -e -h /srv/ssh/host_ed25519 -o PasswordAuthentication=no -o KbdInteractiveAuthentication=no \

@@ -1,7 +1,7 @@
 #!/bin/sh
 # One node: clones the workspace when it is empty, then runs the four services, each under its own supervisor.
-# SYNC_HUB is the address of the hub's repository; the rest is configured as everywhere, by environment or .sync_env.
-# HEARTBEAT_KEY is required, here or in .sync_env. With PAGE_PORT the page can be seen from the machine that runs the container.
+# SYNC_HUB is the address of the hub's repository; other settings come from the environment or .sync_env, as everywhere.
+# HEARTBEAT_KEY is required, here or in .sync_env. With PAGE_PORT the machine that runs the container can open the page.
 set -eu
 cd "${SYNC_WORKSPACE:=/workspace}"
 
@@ -13,7 +13,7 @@ fi
 if [ -r /keys/id_ed25519 ]; then
 	ssh=$HOME/.ssh
 	if [ ! -w "$HOME" ]; then
-		# The root is read-only: ssh is told where the key is, for it looks below the user's home only.
+		# The root is read-only: ssh gets the path of the key, because it only searches the user's home.
 		ssh=$(mktemp -d)
 		export GIT_SSH_COMMAND="ssh -i $ssh/id_ed25519 -o IdentitiesOnly=yes -o UserKnownHostsFile=$ssh/known_hosts"
 	fi

@@ -1,12 +1,12 @@
-// Lets the machine that runs this container see its page: passes what comes from there to PAGE_PORT on to the health-server, which
-// listens on loopback only. Nobody else on the containers' network gets an answer: the page shows saved versions of files.
+// Makes the page visible to the machine that runs this container: forwards connections from there to PAGE_PORT to the health-server, which
+// listens on loopback only. Other machines on the containers' network get no answer: the page shows saved versions of files.
 import { readFileSync } from "node:fs";
 import net from "node:net";
 
 const port = Number(process.env.PAGE_PORT);
 const health = Number(process.env.HEALTH_PORT || 8080);
 
-/** The default gateway's address: what is published on the machine's loopback comes from there. */
+/** The default gateway's address: connections to the port published on the machine's loopback come from there. */
 function gateway() {
 	const routes = readFileSync("/proc/net/route", "utf8").split("\n").slice(1);
 	const [, , address] = routes.map((line) => line.split("\t")).find(([, destination]) => destination === "00000000") ?? [];

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154,SC2034 # variables are shared with the other parts of setup.sh
-# The configuration: what is asked, what is written to .sync_env, and what a .sync_env that is there says.
+# The configuration: questions, answers, and reading and writing .sync_env.
 
 # The variables of docs/contract.md, section 2. A test compares the two lists.
 variables=(
@@ -10,29 +10,29 @@ variables=(
 	ALERT_WEBHOOK_URL ALERT_APPRISE_URLS MEMORY_LIMIT_MB LOG_LEVEL LOG_FORMAT
 )
 declare -A answers=()
-# The key that this run has made; empty: it was given, or there is none.
+# A key that this run has generated; empty: it was given, or there is none.
 made_key=''
-# Set when the key of a .sync_env that is there already is to be replaced (--key-from).
+# Set if --key-from replaces the key of an existing .sync_env.
 new_key=''
 
 is_secret() { case $1 in HEARTBEAT_KEY | TELEGRAM_BOT_TOKEN | ALERT_WEBHOOK_URL | ALERT_APPRISE_URLS) ;; *) return 1 ;; esac }
 
-# is_person: someone sits at a terminal.
-is_person() { [ -t 0 ] && [ -z "$yes" ]; }
+# is_interactive: standard input is a terminal, and --yes is not given.
+is_interactive() { [ -t 0 ] && [ -z "$yes" ]; }
 
-# prompt TEXT [secret]: asks. The terminal's echo is off before a secret is asked for: what is pasted at once shows nowhere.
+# prompt TEXT [secret]: prints a prompt. For a secret it switches the terminal's echo off first, so that pasted text is not shown.
 prompt() {
 	if [ -n "${2:-}" ] && [ -t 0 ]; then stty -echo 2>/dev/null || true; fi
 	printf '%s' "$1"
 }
 
-# read_reply [secret]: one line of standard input into `reply`, without blanks around it. At the end of input: a person has stopped
-# us; what is no terminal has no more answers, and the defaults go on.
+# read_reply [secret]: reads one line of standard input into `reply`, without blanks around it. The end of input at a terminal
+# aborts the set-up; otherwise the defaults answer the remaining questions.
 read_reply() {
 	local ended=''
 	reply=''
 	if [ -n "${1:-}" ] && [ -t 0 ]; then
-		# Not read -s: it would bring back what it found, after restore_terminal.
+		# Not read -s: it would restore its own settings after restore_terminal.
 		IFS= read -r reply || ended=1
 		restore_terminal
 		printf '\n'
@@ -44,17 +44,17 @@ read_reply() {
 	reply=${reply%"${reply##*[![:space:]]}"}
 	if [ -n "$ended" ] && [ -z "$reply" ]; then
 		input_ended=1
-		! [ -t 0 ] || stopped 2
+		! [ -t 0 ] || abort_setup 2
 	fi
 }
 input_ended=''
 
-# A question for a secret switches the terminal's echo off; whoever ends us then gets it back.
+# A question for a secret switches the terminal's echo off; every way out switches it on again.
 terminal=$(stty -g 2>/dev/null) || terminal=''
 restore_terminal() { [ -z "$terminal" ] || stty "$terminal" 2>/dev/null || true; }
 
-# stopped EXIT-CODE: before anything was changed. What was answered, and is no secret, can be used again.
-stopped() {
+# abort_setup EXIT-CODE: ends before anything was changed. Prints a command with the answers so far, without secrets.
+abort_setup() {
 	local name line=''
 	trap - INT TERM HUP
 	restore_terminal
@@ -62,12 +62,12 @@ stopped() {
 	for name in "${variables[@]}"; do
 		if [ -n "${answers[$name]:-}" ] && [ -z "${!name:-}" ] && ! is_secret "$name"; then line+="$name='${answers[$name]}' "; fi
 	done
-	if [ -n "$line" ]; then printf 'To go on with the answers so far: %sbash %s%s\n' "$line" "$clone/deploy/setup.sh" "$arguments" >&2; fi
+	if [ -n "$line" ]; then printf 'To continue with the answers so far: %sbash %s%s\n' "$line" "$clone/deploy/setup.sh" "$arguments" >&2; fi
 	exit "$1"
 }
 
-# why_not NAME VALUE: what is wrong with it, into `reason`; non-zero when it is accepted.
-why_not() {
+# is_rejected NAME VALUE: true if the value is invalid; `reason` has the explanation.
+is_rejected() {
 	local name=$1 value=$2 draft service
 	reason=''
 	case $value in
@@ -93,7 +93,7 @@ why_not() {
 	[ -n "$reason" ]
 }
 
-# ask VARIABLE QUESTION DEFAULT [secret]: the environment, else the person, else the default. What is not accepted is said, and asked again.
+# ask VARIABLE QUESTION DEFAULT [secret]: the environment, else the reply, else the default. An invalid reply is reported, and asked for again.
 ask() {
 	local name=$1 question=$2 default=$3 secret=${4:-} reply=''
 	if [ -n "${!name:-}" ]; then
@@ -107,29 +107,29 @@ ask() {
 			read_reply "$secret"
 		fi
 		if [ -z "$reply" ]; then
-			# A default that cannot be used is a question without one.
-			if [ -z "$default" ] || ! why_not "$name" "$default"; then break; fi
-			missing_or_again "$reason" || return 0
+			# An unusable default becomes a question without one.
+			if [ -z "$default" ] || ! is_rejected "$name" "$default"; then break; fi
+			report_or_retry "$reason" || return 0
 			default=''
 			continue
 		fi
-		if ! why_not "$name" "$reply"; then
+		if ! is_rejected "$name" "$reply"; then
 			if ! is_peer "$name" || resolve_or_confirm "$reply"; then break; fi
 			continue
 		fi
-		missing_or_again "$reason" || return 0
+		report_or_retry "$reason" || return 0
 	done
 	reply=${reply:-$default}
 	[ -z "$reply" ] || answers[$name]=$reply
 }
 
-# missing_or_again REASON: said; true when there is someone to ask again.
-missing_or_again() {
+# report_or_retry REASON: reports it. True if a person can answer again.
+report_or_retry() {
 	if [ -n "$yes$input_ended" ]; then
 		missing_lines "$1"
 		return 1
 	fi
-	bad "$1"
+	error "$1"
 }
 
 is_peer() { case $1 in PEERS | CHAD_HOST | HELIOS_HOST) ;; *) return 1 ;; esac }
@@ -144,14 +144,14 @@ hosts_of() {
 	done
 }
 
-# resolve_or_confirm PEERS-OR-HOST: every name means a machine here, or the person wants it all the same.
+# resolve_or_confirm PEERS-OR-HOST: every name resolves here, or the person confirms it.
 resolve_or_confirm() {
 	local host reply
 	while IFS= read -r host; do
 		resolves "$host" && continue
-		note "'$host' means no machine here (getent hosts $host says nothing): heartbeats reach it once it does"
+		warn "'$host' does not resolve here (getent hosts $host): heartbeats reach it once it does"
 		[ -z "$input_ended" ] || continue
-		printf '  Take it all the same? [no]: '
+		printf '  Use it nevertheless? [no]: '
 		read_reply <&3
 		case $reply in [yY]*) ;; *) return 1 ;; esac
 	done 3<&0 < <(hosts_of "$1")
@@ -166,7 +166,7 @@ default_node_name() {
 
 resolves() { getent hosts "$1" >/dev/null 2>&1; }
 
-# The two nodes that have a variable of their own are each other's default peer, if that name means a machine here.
+# helios and chad are each other's default peer, if that name resolves here.
 ask_peers() {
 	local peer variable default=''
 	case ${answers[NODE_NAME]:-} in
@@ -184,7 +184,7 @@ ask_peers() {
 	fi
 }
 
-# key_assigned: the value of HEARTBEAT_KEY in a .sync_env on standard input, if it is there; of several the last.
+# key_assigned: the last value of HEARTBEAT_KEY in a .sync_env on standard input, if there is one.
 key_assigned() {
 	local line key='' assignment="^[[:space:]]*(export[[:space:]]+)?HEARTBEAT_KEY=('([^']*)'|\"([^\"]*)\"|([^'\"[:space:]]*))"
 	while IFS= read -r line; do
@@ -193,14 +193,14 @@ key_assigned() {
 	printf '%s' "$key"
 }
 
-# take_key: --key-from into HEARTBEAT_KEY, as if it had come in the environment.
+# take_key: reads --key-from into HEARTBEAT_KEY, as if it had come in the environment.
 take_key() {
 	local text key
 	[ -n "$key_from" ] || return 0
 	if [ "$key_from" = - ]; then
-		if [ -t 0 ]; then say "Paste the key, or another node's .sync_env, and end with Ctrl-D:"; fi
+		if [ -t 0 ]; then info "Paste the key, or another node's .sync_env, and end with Ctrl-D:"; fi
 		text=$(head -c 65536 | tr -d '\0\r')
-		# Whoever sits at a terminal is asked there.
+		# Standard input was the key: questions use the terminal.
 		if [ -z "$yes" ] && (: </dev/tty) 2>/dev/null; then exec </dev/tty; fi
 	elif [ -f "$key_from" ] || [ -p "$key_from" ]; then
 		text=$(head -c 65536 -- "$key_from" | tr -d '\0\r') || text=''
@@ -209,7 +209,7 @@ take_key() {
 		return 0
 	fi
 	key=$(key_assigned <<<"$text")
-	# Else one word, and nothing beside it.
+	# Otherwise a single word.
 	[ -n "$key" ] || key=$(awk '{ for (i = 1; i <= NF; i++) word[++n] = $i } END { if (n == 1) print word[1] }' <<<"$text")
 	if [ -z "$key" ]; then
 		missing "--key-from $key_from: neither a key alone nor a .sync_env with a line HEARTBEAT_KEY=…"
@@ -218,7 +218,7 @@ take_key() {
 	HEARTBEAT_KEY=$key
 }
 
-# ask_key: the same on all nodes; made here unless another node has one already.
+# ask_key: the key of all nodes; generated here unless another node has one already.
 ask_key() {
 	case ${HEARTBEAT_KEY:-} in
 		none) return 0 ;;
@@ -228,38 +228,38 @@ ask_key() {
 			;;
 	esac
 	if [ -z "$yes$input_ended" ]; then
-		say "Heartbeats are authenticated with a key that all nodes share. Enter makes one (the end of this set-up shows what to type on the"
-		say "other machines). Where another node has a key already, paste that: 'grep HEARTBEAT_KEY .sync_env' there shows it. 'none': no key."
+		info "Heartbeats are authenticated with a key that all nodes share. Enter generates one (the end of this set-up prints the command for the"
+		info "other machines). Where another node has a key already, paste that: 'grep HEARTBEAT_KEY .sync_env' there shows it. 'none': no key."
 		while :; do
 			prompt '  Key [a new one]: ' secret
 			read_reply secret
 			if [ -z "$reply" ]; then break; fi
 			if [ "$reply" = none ]; then
-				note "without a key whoever can send to this port can pretend to be a peer"
+				warn "without a key any program that can send to this port can pretend to be a peer"
 				return 0
 			fi
-			if ! why_not HEARTBEAT_KEY "$reply"; then
+			if ! is_rejected HEARTBEAT_KEY "$reply"; then
 				answers[HEARTBEAT_KEY]=$reply
 				return 0
 			fi
-			missing_or_again "$reason" || return 0
+			report_or_retry "$reason" || return 0
 		done
 	fi
 	made_key=$(od -An -vtx1 -N24 /dev/urandom | tr -d ' \n')
 	answers[HEARTBEAT_KEY]=$made_key
 }
 
-# ask_telegram: a chat is of no use without a bot, so the bot is asked for first.
+# ask_telegram: a chat is of no use without a bot, so the question for the bot comes first.
 ask_telegram() {
 	if [ -n "$yes$input_ended" ]; then return; fi
 	if [ -z "${TELEGRAM_BOT_TOKEN:-}${CALEB_TELEGRAM_ID:-}" ]; then
-		say "Alerts by Telegram need a bot: write /newbot to @BotFather there, it answers with the bot's token (123456:ABC…)."
+		info "Alerts by Telegram need a bot: write /newbot to @BotFather there, it answers with the bot's token (123456:ABC…)."
 	fi
 	ask TELEGRAM_BOT_TOKEN "Telegram bot token (Enter: no alerts by Telegram)" "" secret
 	if [ -z "${answers[TELEGRAM_BOT_TOKEN]:-}" ]; then return; fi
 	if [ -z "${CALEB_TELEGRAM_ID:-}" ]; then
-		say "The chat: write a message to your bot (or add it to a group), then open https://api.telegram.org/bot<token>/getUpdates:"
-		say "the number after \"chat\":{\"id\": is the chat's id."
+		info "The chat: write a message to your bot (or add it to a group), then open https://api.telegram.org/bot<token>/getUpdates:"
+		info "the number after \"chat\":{\"id\": is the chat's id."
 	fi
 	while [ -z "${CALEB_TELEGRAM_ID:-}${answers[CALEB_TELEGRAM_ID]:-}" ]; do
 		printf "  Telegram chat id ('-': no alerts by Telegram after all): "
@@ -268,42 +268,42 @@ ask_telegram() {
 			unset 'answers[TELEGRAM_BOT_TOKEN]'
 			return 0
 		elif [ -z "$reply" ]; then
-			bad "without a chat the bot has nobody to write to"
-		elif why_not CALEB_TELEGRAM_ID "$reply"; then
-			bad "$reason"
+			error "the bot needs a chat to write to"
+		elif is_rejected CALEB_TELEGRAM_ID "$reply"; then
+			error "$reason"
 		else
 			answers[CALEB_TELEGRAM_ID]=$reply
 		fi
 	done
 }
 
-# check_environment: every variable that is given as an answer, before a person is asked for the others. All that is wrong is said at once.
+# check_environment: validates every variable of the environment before the first question. All problems are reported at once.
 check_environment() {
 	local name reason
 	for name in "${variables[@]}"; do
 		if [ -z "${!name:-}" ] || [ "$name=${!name}" = HEARTBEAT_KEY=none ]; then continue; fi
-		if why_not "$name" "${!name}"; then missing_lines "$reason"; fi
+		if is_rejected "$name" "${!name}"; then missing_lines "$reason"; fi
 	done
 }
 
-# show_survey: what the first cycle publishes, before anything is asked. It is what robust-sync --init shows, which changes nothing here.
+# show_survey: lists the files that the first cycle publishes, before the first question. It runs robust-sync --init without consent, which changes nothing.
 show_survey() {
 	local line survey
 	[ -e "$clone/dist/robust-sync.mjs" ] || return 0
 	survey=$(as_owner env "${variables[@]/#/--unset=}" SYNC_REMOTE="${SYNC_REMOTE:-origin}" "$node" "$clone/bin/robust-sync" --init --workspace "$workspace" </dev/null 2>/dev/null) || true
 	# The owner of the workspace may not be able to read root's clone.
 	[ -n "$survey" ] || return 0
-	chapter "What will be published, and kept in the hub's history"
-	while IFS= read -r line; do say "$line"; done <<<"$survey"
-	if [ -z "$yes" ]; then say "Is there anything that must stay here? Ctrl-C, name it in $workspace/.gitignore, and start again."; fi
+	section "What will be published, and kept in the hub's history"
+	while IFS= read -r line; do info "$line"; done <<<"$survey"
+	if [ -z "$yes" ]; then info "Is there anything that must stay here? Ctrl-C, name it in $workspace/.gitignore, and start again."; fi
 }
 
 # gather_answers: fills `answers` for a new .sync_env.
 gather_answers() {
 	show_survey
-	chapter "Configuration of $workspace"
+	section "Configuration of $workspace"
 	if [ -z "$yes" ]; then
-		say "Enter takes what stands in brackets. Everything can be changed later in .sync_env. Nothing is changed before the last question."
+		info "Press Enter to accept the value in brackets. All values can be changed later in .sync_env. Nothing is changed before the last question."
 	fi
 	ask NODE_NAME "Name of this node" "$(default_node_name)"
 	ask_peers
@@ -321,19 +321,19 @@ gather_answers() {
 # env_file_text: the answers as .sync_env, in the order of the contract.
 env_file_text() {
 	printf '# Configuration of robust-sync for this node: flags and the environment go before it. Never committed.\n'
-	printf '# After a change: systemctl reload %s-sync, or restart what it concerns.\n' "${answers[NODE_NAME]}"
+	printf '# After a change: systemctl reload %s-sync, or restart the service.\n' "${answers[NODE_NAME]}"
 	local name value
 	for name in "${variables[@]}"; do
 		[ -n "${answers[$name]:-}" ] || continue
 		value=${answers[$name]}
-		# Words that a shell reads as they stand need no quotes.
+		# Words without special characters for a shell need no quotes.
 		if [[ $value =~ ^[A-Za-z0-9_./:=,@%+-]+$ ]]; then printf 'export %s=%s\n' "$name" "$value"; else printf "export %s='%s'\n" "$name" "$value"; fi
 	done
 }
 
 declare -A config=()
-# read_config FILE: the effective configuration that the services will see, into `config`. Non-zero with the reasons, one a line, in
-# config_problem when values are not accepted. FILE is a copy that is ours: a workspace's own may be anything by now.
+# read_config FILE: the effective configuration of the services, into `config`. Non-zero if values are invalid, with the reasons, one a
+# line, in config_problem. FILE must be a copy of ours: the workspace's own may change at any time.
 read_config() {
 	local file=$1 name value output
 	config_problem=''
@@ -367,44 +367,44 @@ read_env_file() {
 	return "$code"
 }
 
-# assume_config FILE: for --dry-run on a clone that was never built: what the rest needs, taken as it stands.
+# assume_config FILE: for --dry-run on a clone without a build: reads the needed values without checking them.
 assume_config() {
 	local line assignment='^(export[[:space:]]+)?([A-Z_]+)=["'\'']?([^"'\''#[:space:]]*)'
 	config=([NODE_NAME]=$(default_node_name) [SYNC_REMOTE]=origin [HEARTBEAT_PORT]=8765 [HEALTH_PORT]=8080 [HEALTH_HOST]=127.0.0.1 [MEMORY_LIMIT_MB]=500)
 	while IFS= read -r line; do
 		if [[ $line =~ $assignment ]] && is_variable "${BASH_REMATCH[2]}"; then config[${BASH_REMATCH[2]}]=${BASH_REMATCH[3]}; fi
 	done <"$file"
-	note "the clone is not built: the configuration is taken as it stands, its values are not checked"
+	warn "the clone is not built: the values of the configuration are not checked"
 }
 
-# settle_configuration: asks, or reads what is there; every value that is not accepted becomes a problem.
-settle_configuration() {
-	local file=$workspace/.sync_env draft name said
+# configure: asks the questions, or reads the existing .sync_env; every invalid value becomes a problem.
+configure() {
+	local file=$workspace/.sync_env draft name output
 	if [ -e "$file" ]; then
-		chapter "Configuration of $workspace"
-		say "kept as it is: $file"
+		section "Configuration of $workspace"
+		info "kept as it is: $file"
 		if ! read_env_file; then
 			missing_lines "$config_problem"
 			return
 		fi
-		said=$(read_as_owner "$file" | key_assigned)
-		if [ "${HEARTBEAT_KEY:-$said}" = "$said" ]; then
+		output=$(read_as_owner "$file" | key_assigned)
+		if [ "${HEARTBEAT_KEY:-$output}" = "$output" ]; then
 			:
 		elif [ -n "$key_from" ]; then
-			if why_not HEARTBEAT_KEY "$HEARTBEAT_KEY"; then missing_lines "$reason"; else new_key=1; fi
+			if is_rejected HEARTBEAT_KEY "$HEARTBEAT_KEY"; then missing_lines "$reason"; else new_key=1; fi
 		elif [ "$HEARTBEAT_KEY" != none ]; then
-			note "HEARTBEAT_KEY in the environment is not the one in .sync_env: the file decides (--key-from FILE puts another key there)"
+			warn "HEARTBEAT_KEY in the environment is not the one in .sync_env: the file decides (--key-from FILE puts another key there)"
 		fi
 		for name in "${variables[@]}"; do
-			said=${config[$name]:-}
-			if [ -n "${!name:-}" ] && [ "${!name}" != "$said" ] && ! is_secret "$name"; then
-				note "$name=${!name} in the environment is not what .sync_env says ('$said'): the file decides, edit it"
+			output=${config[$name]:-}
+			if [ -n "${!name:-}" ] && [ "${!name}" != "$output" ] && ! is_secret "$name"; then
+				warn "$name=${!name} in the environment differs from .sync_env ('$output'): the file is used, edit it"
 			fi
 		done
 		return
 	fi
 	check_environment
-	if [ -z "$yes" ]; then stop_if_missing; fi
+	if [ -z "$yes" ]; then stop_on_problems; fi
 	gather_answers
 	if [ "${#problems[@]}" -gt 0 ]; then return; fi
 	draft=$(mktemp)

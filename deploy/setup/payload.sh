@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154,SC2034 # variables are shared with the other parts of setup.sh
-# The programs: a copy that needs nothing of the clone, the link `current` to it, and links to the executables.
+# The programs: a copy that is independent of the clone, the link `current` to it, and links to the executables.
 
-# is_built: every bundle is there and nothing that it is made of is younger.
+# is_built: every bundle exists and none of its sources is newer.
 is_built() {
 	local name
 	for name in "${executables[@]}" print-config; do [ -e "$clone/dist/$name.mjs" ] || return 1; done
@@ -14,13 +14,13 @@ is_built() {
 build() {
 	if is_built; then return; fi
 	[ -e "$clone/bin/build/build.mjs" ] || fail "$clone has neither bundles nor the means to build them: take a complete clone"
-	say "building (the first time dependencies are fetched with npm; this takes up to a minute)"
+	info "building (the first time dependencies are fetched with npm; this takes up to a minute)"
 	"$node" "$clone/bin/build/build.mjs" || fail "the build failed: see the lines above"
 }
 
 payload_version() { "$node" -p 'JSON.parse(require("node:fs").readFileSync(process.argv[1], "utf8")).version' "$clone/package.json"; }
 
-# payload_files: what is copied, relative to the clone.
+# payload_files: the files to copy, relative to the clone.
 payload_files() {
 	local name
 	(
@@ -39,7 +39,7 @@ choose_version_directory() {
 	local version hash
 	version=$(payload_version)
 	version_dir=$prefix/$version
-	# With --dry-run there may be nothing to look at yet.
+	# With --dry-run there may be no build yet.
 	if [ -n "$dry" ] && ! is_built; then
 		content_hash=unknown
 		return
@@ -49,7 +49,7 @@ choose_version_directory() {
 	content_hash=$hash
 }
 
-# Called from the installed copy itself, there is nothing to copy.
+# The installed copy itself has nothing to copy.
 is_installed_copy() { [ -e "$clone/.content" ]; }
 
 copy_payload() {
@@ -59,7 +59,7 @@ copy_payload() {
 	fi
 	choose_version_directory
 	if [ "$(cat "$version_dir/.content" 2>/dev/null)" = "$content_hash" ]; then
-		say "already there: $version_dir"
+		info "already there: $version_dir"
 	else
 		change "copy the programs to $version_dir" copy_files
 	fi
@@ -80,7 +80,7 @@ copy_files() {
 	mv "$part" "$version_dir"
 }
 
-# point_current DIRECTORY: the link changes in one step, so that there is always a whole version behind it.
+# point_current DIRECTORY: changes the link in one step, so that it always points to a whole version.
 point_current() {
 	ln -sfn "$(basename "$1")" "$prefix/current.new"
 	mv -fT "$prefix/current.new" "$prefix/current"
@@ -115,7 +115,7 @@ link_programs() {
 	if [ -d "$clone/dist/share" ] && [ ! -L "$share/man/man1/robust-sync.1" ]; then
 		change "link manual pages and shell completions into $share" link_shared
 	fi
-	case ":$PATH:" in *":$links:"*) ;; *) note "$links is not in your PATH: add it in ~/.profile" ;; esac
+	case ":$PATH:" in *":$links:"*) ;; *) warn "$links is not in your PATH: add it in ~/.profile" ;; esac
 }
 
 link_one() {

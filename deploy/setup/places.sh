@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154,SC2034 # variables are shared with the other parts of setup.sh
-# Where things go: for the whole machine (root) or for one user; under systemd or without it.
+# Places of all files: for the whole machine (root) or for one user; with systemd or without it.
 
 decide_places() {
 	if [ -n "$user_mode" ] || [ "$(id -u)" -ne 0 ]; then
@@ -19,16 +19,16 @@ decide_places() {
 		unit_dir=/etc/systemd/system
 		if [ -d /run/systemd/system ]; then manager=systemd; else manager=none; fi
 	fi
-	# Links elsewhere: once chosen, upgrade and uninstall know it.
+	# A --prefix that was chosen once: upgrade and uninstall use it, too.
 	if [ -z "$link_prefix" ] && [ -r "$prefix/link-prefix" ]; then link_prefix=$(cat "$prefix/link-prefix"); fi
 	if [ -n "$link_prefix" ]; then links=$link_prefix/bin share=$link_prefix/share; fi
 	node=$(command -v node || true)
-	# A version manager's link may move; the services need the program itself.
+	# A version manager's link may change; the services need the program itself.
 	if [ -n "$node" ]; then node=$(readlink -f "$node"); fi
 }
 
-# choose_prefix USUAL OTHER: where the programs go. A clone that lies at the usual place (or anything there that is mounted read-only) is
-# not ours to write into, and even less to remove; where they are once, they stay.
+# choose_prefix USUAL OTHER: the place of the programs. A clone at the usual place (or a read-only mount there) is
+# not ours to write to or to remove. An existing installation keeps its place.
 choose_prefix() {
 	prefix=$1
 	if [ -e "$2/current" ]; then
@@ -38,7 +38,7 @@ choose_prefix() {
 	fi
 }
 
-# ctl ARGUMENTS...: systemctl of the right manager.
+# ctl ARGUMENTS...: systemctl of the system or of the user.
 ctl() {
 	if [ "$scope" = user ]; then systemctl --user "$@"; else systemctl "$@"; fi
 }
@@ -59,7 +59,7 @@ find_workspace() {
 		return
 	fi
 	if ! command -v git >/dev/null; then return; fi
-	# Looked for by hand: root's git does not read the settings of a repository that may be another user's.
+	# Without git: root's git does not read the settings of a repository that may be another user's.
 	workspace=$(cd -P "$from" && top_by_hand)
 	if [ -z "$workspace" ]; then
 		from=$(cd -P "$from" && pwd)
@@ -78,20 +78,20 @@ find_workspace() {
 	owner_home=$(getent passwd "$owner" | cut -d: -f6)
 	if [ "$owner" = UNKNOWN ]; then
 		missing "$workspace belongs to user id $owner_id, which has no name on this machine: chown it"
-		stop_if_missing
+		stop_on_problems
 	fi
-	check_way_to_workspace
+	check_parents_of_workspace
 	if [ "$scope" = user ] && [ "$owner" != "$(id -un)" ]; then missing "$workspace belongs to $owner: run this as $owner, or as root"; fi
 }
 
-# check_way_to_workspace: a user who can write to a directory above root's workspace could put another in its place, and have root work there.
-check_way_to_workspace() {
+# check_parents_of_workspace: a user who can write to a directory above root's workspace could replace it, and have root work there.
+check_parents_of_workspace() {
 	[ "$owner_id" = 0 ] || return 0
 	local at=$workspace holder mode group
 	while [ "$at" != / ]; do
 		at=$(dirname "$at")
 		read -r holder group mode <<<"$(stat -c '%u %g %a' "$at")"
-		# 65534: an id that means nothing in this user namespace.
+		# 65534: an id without a mapping in this user namespace.
 		case $holder in 0 | 65534) ;; *) missing "$workspace belongs to root, and $at to $(stat -c %U "$at"), who could put anything in its place: give the workspace to that user (chown -R), whose services it then gets, or move it" ;; esac
 		mode=$((8#$mode))
 		if [ $((mode & 8#1000)) -ne 0 ]; then continue; fi
@@ -101,7 +101,7 @@ check_way_to_workspace() {
 	done
 }
 
-# The nearest directory, from the current one upwards, that holds .git.
+# The nearest directory, from the current one upwards, with a .git.
 top_by_hand() {
 	local at=$PWD
 	while [ "$at" != / ]; do
@@ -113,9 +113,9 @@ top_by_hand() {
 	done
 }
 
-# as_owner COMMAND...: as the user the services run as, who owns the workspace. As root everything below the workspace is done so, and never
-# as root: whoever may write there can put a link in the place of any file at any moment. That user gets nothing of root's environment, no
-# directory that only root may enter, and no terminal (into which it could type what root's shell then reads).
+# as_owner COMMAND...: runs it as the owner of the workspace, as whom the services run. Root does everything below the workspace so, because
+# its owner can replace any file there with a link at any time. The command gets nothing of root's environment, no
+# directory that only root may enter, and no terminal (into which it could type input for root's shell).
 as_owner() {
 	if [ "$(id -u)" = "$owner_id" ]; then
 		"$@"
@@ -134,9 +134,9 @@ as_owner() {
 	(cd / && "${own[@]}" "${clean[@]}")
 }
 
-# read_as_owner FILE: its content, as its owner may read it; nothing of what is no ordinary file.
+# read_as_owner FILE: the content of a regular file, with its owner's rights.
 # shellcheck disable=SC2016 # expanded by that shell
 read_as_owner() { as_owner timeout 5 sh -c '[ -f "$1" ] && [ ! -L "$1" ] && head -c 1048576 "$1"' sh "$1" 2>/dev/null; }
 
-# The names under which the nodes of this machine are known to setup.sh, one file each: node name, workspace in it.
+# registry: the directory of the nodes of this machine, one file each: its name is the node's, its content the workspace.
 registry() { printf '%s/nodes' "$prefix"; }

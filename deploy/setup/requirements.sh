@@ -1,36 +1,36 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154,SC2034 # variables are shared with the other parts of setup.sh
-# Everything that has to be there, looked at before anything is changed. Each check calls `missing` or stays quiet.
+# All requirements, checked before anything is changed. Each check calls `missing`, or reports success.
 
 least_node=20.11 least_git=2.38 least_free_mb=200
 
-# older VERSION LEAST
+# older VERSION LEAST: whether it is older.
 older() { [ "$1" != "$2" ] && [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n1)" = "$1" ]; }
 
-# packaged PACKAGE LEAST: what this distribution's own package says, where it is new enough: the command that installs it.
+# packaged PACKAGE LEAST: the command that installs this distribution's own package, if that is new enough.
 packaged() {
 	local offered
 	offered=$(LC_ALL=C apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: \(.*\)/\1/p' | sed 's/^[0-9]*://; s/[-+~].*//')
 	case $offered in [0-9]*) if ! older "$offered" "$2"; then printf 'apt-get install %s' "$1"; fi ;; esac
 }
 
-how_to_get_node() {
+node_advice() {
 	local command
 	command=$(packaged nodejs "$least_node")
 	if [ -n "$command" ]; then
 		printf '%s npm' "$command"
 		return
 	fi
-	printf 'from https://nodejs.org/en/download, or as a package from https://github.com/nodesource/distributions; what Debian 12 and Ubuntu 24.04 have themselves is older'
+	printf 'from https://nodejs.org/en/download, or as a package from https://github.com/nodesource/distributions; the packages of Debian 12 and Ubuntu 24.04 are older'
 }
 
 check_programs() {
 	local version how
 	if [ -z "$node" ]; then
-		missing "Node.js $least_node or newer is not installed ($(how_to_get_node))"
+		missing "Node.js $least_node or newer is not installed ($(node_advice))"
 	else
 		version=$("$node" --version 2>/dev/null | sed 's/^v//')
-		if older "${version:-0}" "$least_node"; then missing "Node.js is ${version:-of no known version} ($node): $least_node or newer is needed ($(how_to_get_node))"; else good "Node.js $version"; fi
+		if older "${version:-0}" "$least_node"; then missing "Node.js is ${version:-of no known version} ($node): $least_node or newer is needed ($(node_advice))"; else ok "Node.js $version"; fi
 	fi
 	if ! is_built && ! command -v npx >/dev/null; then
 		missing "npm is not installed, and this clone is not built, or was changed since: npm comes with Node.js from nodejs.org and NodeSource; where nodejs is Debian's own, apt-get install npm. Or copy a clone that another machine has built"
@@ -40,18 +40,18 @@ check_programs() {
 		missing "git $least_git or newer is not installed${how:+ ($how)}"
 	else
 		version=$(git --version | sed 's/^git version \([0-9.]*[0-9]\).*/\1/')
-		if older "$version" "$least_git"; then missing "git is $version: $least_git or newer is needed"; else good "git $version"; fi
+		if older "$version" "$least_git"; then missing "git is $version: $least_git or newer is needed"; else ok "git $version"; fi
 	fi
 }
 
-# check_own_clone: the source of robust-sync itself, which is hardly what someone wants to sync; unless it was said, or is so already.
+# check_own_clone: refuses the clone of robust-sync itself as a workspace, which is hardly ever intended, unless --own-clone is given.
 check_own_clone() {
 	if [ -z "$workspace" ] || [ -n "$own_clone" ] || [ "$workspace" != "$clone" ] || [ -e "$workspace/.sync_env" ]; then return 0; fi
 	as_owner git -C "$workspace" cat-file -e HEAD:packages/service/package.json 2>/dev/null || return 0
-	missing "$workspace is the clone of robust-sync itself: cd to the directory that is to be synced, or name it with --workspace DIR (--own-clone when it is really this one)"
+	missing "$workspace is the clone of robust-sync itself: cd to the directory that is to be synced, or name it with --workspace DIR (--own-clone if this clone is intended)"
 }
 
-# usable_node: Node is there and new enough.
+# usable_node: Node is installed and new enough.
 usable_node() { [ -n "$node" ] && ! older "$("$node" --version 2>/dev/null | sed 's/^v//')" "$least_node"; }
 
 workspace_git() { as_owner env LC_ALL=C GIT_TERMINAL_PROMPT=0 GIT_SSH_COMMAND="$batch_ssh" GIT_ASKPASS= SSH_ASKPASS= git -C "$workspace" -c credential.interactive=false "$@"; }
@@ -74,7 +74,7 @@ check_work_tree() {
 	if [ -n "$node" ] && ! as_owner "$node" --version >/dev/null 2>&1; then
 		missing "$owner, as whom the services run, cannot start $node: install Node.js where every user can"
 	fi
-	good "$workspace is a git working tree of $owner"
+	ok "$workspace is a git working tree of $owner"
 }
 
 # ssh_target URL: "user@host port" of an ssh address, or nothing.
@@ -96,7 +96,7 @@ ssh_target() {
 	printf '%s %s' "$host" "$port"
 }
 
-# check_host_key URL: the key of an ssh hub must be known; an unknown one is shown, and taken only when a person confirms it.
+# check_host_key URL: the key of an ssh hub must be known; an unknown one is shown, and accepted only when a person confirms it.
 check_host_key() {
 	local host port resolved name known file keys reply
 	read -r host port <<<"$(ssh_target "$1")"
@@ -113,23 +113,23 @@ check_host_key() {
 	[ -n "$name" ] || return 0
 	known=$name
 	[ "$port" = 22 ] || known="[$name]:$port"
-	# A jump host or proxy is ssh's own business: ls-remote below says whether it works.
+	# Jump hosts and proxies are left to ssh: ls-remote below shows whether it works.
 	[ -z "$(setting proxycommand)$(setting proxyjump)" ] || return 0
 	for file in $(setting userknownhostsfile) $(setting globalknownhostsfile); do
-		# ssh -G leaves the tilde to its reader.
+		# ssh -G does not expand the tilde.
 		file=${file/#\~/$owner_home}
 		if as_owner ssh-keygen -F "$known" -f "$file" >/dev/null 2>&1; then return 0; fi
 	done
 	keys=$(ssh-keyscan -T 10 -p "$port" "$(setting hostname)" 2>/dev/null | grep -v '^#' || true)
 	if [ -z "$keys" ]; then
-		missing "$name answers no ssh on port $port: is it up, and is the address right?"
+		missing "no ssh server answers at $name, port $port: check that it is up, and the address"
 		return 1
 	fi
-	say "the ssh host key of $known is not known yet. It says it is:"
+	info "the ssh host key of $known is not known yet. Its fingerprints:"
 	ssh-keygen -lf - <<<"$keys" | sed 's/^/      /'
 	reply=no
 	if [ -z "$yes$dry" ]; then
-		printf '  Compare it with what the hub itself shows (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub). The same? [no]: '
+		printf '  Compare them with those on the hub itself (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub). The same? [no]: '
 		read_reply
 	fi
 	case $reply in
@@ -137,7 +137,7 @@ check_host_key() {
 			file=$owner_home/.ssh/known_hosts
 			as_owner mkdir -p -m 700 "$owner_home/.ssh"
 			as_owner tee -a "$file" <<<"$keys" >/dev/null
-			good "the host key of $known is in $file"
+			ok "the host key of $known is in $file"
 			;;
 		*)
 			missing "the ssh host key of $known is not known: compare the fingerprint above, then 'ssh-keyscan -p $port $(setting hostname) >> $owner_home/.ssh/known_hosts'"
@@ -148,38 +148,38 @@ check_host_key() {
 
 check_remote() {
 	[ -n "$workspace" ] && command -v git >/dev/null || return 0
-	local remote=${config[SYNC_REMOTE]:-origin} url branch said
+	local remote=${config[SYNC_REMOTE]:-origin} url branch output
 	if ! url=$(workspace_git remote get-url --push "$remote" 2>/dev/null); then
 		missing "$workspace has no remote '$remote': git -C $workspace remote add $remote <user@hub:path>"
 		return
 	fi
 	check_host_key "$url" || return 0
-	# The address may hold a password: it is not repeated.
-	if ! said=$(workspace_git_for 40 ls-remote --heads "$remote" 2>&1); then
-		missing "the remote '$remote' does not answer $owner without asking anything: $(last_line "$said")"
+	# The address may hold a password: it is not printed.
+	if ! output=$(workspace_git_for 40 ls-remote --heads "$remote" 2>&1); then
+		missing "the remote '$remote' does not answer $owner without asking anything: $(last_line "$output")"
 		return
 	fi
-	good "the remote '$remote' answers"
+	ok "the remote '$remote' answers"
 	branch=${config[SYNC_BRANCH]:-$(workspace_git symbolic-ref --short -q HEAD || true)}
 	if [ -z "$branch" ] || ! workspace_git rev-parse -q --verify HEAD >/dev/null; then
-		say "nothing is committed yet: whether pushing is allowed shows with the first cycle"
+		info "nothing is committed yet: whether pushing is allowed shows with the first cycle"
 		return
 	fi
-	if said=$(workspace_git_for 40 push --dry-run --no-verify --porcelain "$remote" "HEAD:refs/heads/$branch" 2>&1) || grep -q 'rejected.*\(fetch first\|non-fast-forward\)' <<<"$said"; then
-		good "pushing to '$remote' is allowed"
+	if output=$(workspace_git_for 40 push --dry-run --no-verify --porcelain "$remote" "HEAD:refs/heads/$branch" 2>&1) || grep -q 'rejected.*\(fetch first\|non-fast-forward\)' <<<"$output"; then
+		ok "pushing to '$remote' is allowed"
 	else
-		missing "pushing to '$remote' is not allowed for $owner: $(last_line "$said")"
+		missing "pushing to '$remote' is not allowed for $owner: $(last_line "$output")"
 	fi
 }
 
-# workspace_git_for SECONDS ARGUMENTS...
+# workspace_git_for SECONDS ARGUMENTS...: workspace_git with a time limit.
 workspace_git_for() {
 	local seconds=$1
 	shift
 	as_owner timeout -k 2 "$seconds" env LC_ALL=C GIT_TERMINAL_PROMPT=0 GIT_SSH_COMMAND="$batch_ssh" GIT_ASKPASS= SSH_ASKPASS= git -C "$workspace" -c credential.interactive=false "$@"
 }
 
-# The line that says most, without a password in an address.
+# last_line TEXT: the most informative line, without a password in an address.
 last_line() { sed -n '/^\(fatal\|error\|remote\|ssh\|Permission\|Host key\)/p' <<<"$1" | head -n1 | sed 's#//[^/@ ]*@#//***@#g' | grep . || sed -n '$p' <<<"${1:-no answer in time}"; }
 
 # port_is_free tcp|udp PORT ADDRESS
@@ -192,7 +192,7 @@ port_is_free() {
 	' "$1" "$2" "$3" 2>/dev/null
 }
 
-# port_problem VARIABLE PORT UNIT: why the port cannot be had; nothing where it is free, or held by the service that is to be replaced.
+# port_problem VARIABLE PORT UNIT: why the port cannot be used; empty if it is free, or held by the service that will be replaced.
 port_problem() {
 	local kind=udp port=$2 address=${HEARTBEAT_BIND:-${config[HEARTBEAT_BIND]:-0.0.0.0}} holder=''
 	if [ "$1" = HEALTH_PORT ]; then kind=tcp address=${HEALTH_HOST:-${config[HEALTH_HOST]:-127.0.0.1}}; fi
@@ -208,26 +208,26 @@ port_problem() {
 
 check_ports() {
 	[ -n "${config[NODE_NAME]:-}" ] && usable_node || return 0
-	local line name port service said
+	local line name port service output
 	for line in HEARTBEAT_PORT:heartbeat HEALTH_PORT:health-server; do
 		name=${line%:*} service=${line#*:}
 		port=${config[$name]}
-		said=$(port_problem "$name" "$port" "${config[NODE_NAME]}-$service")
-		if [ -n "$said" ]; then missing "$said"; else good "port $port is free, or $service has it already"; fi
+		output=$(port_problem "$name" "$port" "${config[NODE_NAME]}-$service")
+		if [ -n "$output" ]; then missing "$output"; else ok "port $port is free, or $service has it already"; fi
 	done
 }
 
 check_clock() {
 	if [ "$(date +%Y)" -lt 2024 ]; then
-		missing "the clock says $(date -u +%Y-%m-%d): set it (timedatectl set-ntp true), what is newer is decided by it"
+		missing "the clock shows $(date -u +%Y-%m-%d): set it (timedatectl set-ntp true); conflict resolution compares commit times"
 	elif [ "$(timedatectl show -p NTPSynchronized --value 2>/dev/null)" = no ]; then
-		note "the clock is not synchronized: timedatectl set-ntp true (heartbeats measure and report how far it is off)"
+		warn "the clock is not synchronized: timedatectl set-ntp true (heartbeats measure and report how far it is off)"
 	else
-		good "the clock says $(date -u +%Y-%m-%dT%H:%M:%SZ)"
+		ok "the clock shows $(date -u +%Y-%m-%dT%H:%M:%SZ)"
 	fi
 }
 
-# free_mb DIRECTORY: of the nearest directory that exists.
+# free_mb DIRECTORY: free space at the nearest directory that exists.
 free_mb() {
 	local at=$1
 	while [ ! -d "$at" ]; do at=$(dirname "$at"); done
@@ -238,7 +238,7 @@ check_disk() {
 	local at free
 	for at in "$prefix" ${workspace:+"$workspace"}; do
 		free=$(free_mb "$at")
-		if [ "$free" -lt "$least_free_mb" ]; then missing "only $free MB are free for $at: $least_free_mb MB are needed"; else good "$free MB are free for $at"; fi
+		if [ "$free" -lt "$least_free_mb" ]; then missing "only $free MB are free for $at: $least_free_mb MB are needed"; else ok "$free MB are free for $at"; fi
 	done
 }
 
@@ -248,34 +248,34 @@ check_watches() {
 	limit=$(cat /proc/sys/fs/inotify/max_user_watches)
 	directories=$(as_owner find "$workspace" -name .git -prune -o -type d -print 2>/dev/null | head -n "$((limit + 1))" | wc -l)
 	if [ "$((directories * 2))" -gt "$limit" ]; then
-		note "$directories directories, and the kernel watches at most $limit for one user: changes may be seen late. 'echo fs.inotify.max_user_watches=$((directories * 8)) > /etc/sysctl.d/60-robust-sync.conf && sysctl --system' raises it"
+		warn "$directories directories, and the kernel watches at most $limit for one user: changes may be seen late. 'echo fs.inotify.max_user_watches=$((directories * 8)) > /etc/sysctl.d/60-robust-sync.conf && sysctl --system' raises it"
 	else
-		good "file watches: $directories of $limit are needed"
+		ok "file watches: $directories of $limit are needed"
 	fi
 }
 
 check_manager() {
 	[ "$manager" = systemd ] || return 0
-	command -v systemd-notify >/dev/null || missing "systemd-notify is not installed (it is part of systemd): services tell with it that they are ready and alive"
+	command -v systemd-notify >/dev/null || missing "systemd-notify is not installed (it is part of systemd): services report with it that they are ready and alive"
 }
 
-# is_foreign FILE: a program, page or completion of someone else's.
+# is_foreign FILE: a program, manual page or completion that setup did not install.
 is_foreign() {
 	[ -e "$1" ] || [ -L "$1" ] || return 1
 	case $(readlink "$1" || true) in "$prefix"/*) return 1 ;; esac
 }
 
-# check_links: another program of the same name stays, and ours is then called by its full path: the services do so anyway.
+# check_links: another program of the same name stays, and ours is called by its full path, as the services do anyway.
 check_links() {
 	local name
 	for name in "${executables[@]}"; do
 		if is_foreign "$links/$name"; then
-			note "$links/$name is another program and stays: ours is $prefix/current/bin/$name; --prefix DIR puts all links into DIR/bin instead"
+			warn "$links/$name is another program and stays: ours is $prefix/current/bin/$name; --prefix DIR puts all links into DIR/bin instead"
 		fi
 	done
 }
 
-# node_name_problem NAME: two workspaces on one machine need two names, because the services are named so.
+# node_name_problem NAME: two workspaces on one machine need two names, which the names of their services contain.
 node_name_problem() {
 	local known
 	[ -r "$(registry)/$1" ] || return 0
@@ -291,7 +291,7 @@ check_node_name() {
 }
 
 check_requirements() {
-	chapter "What has to be there"
+	section "What has to be there"
 	check_programs
 	find_workspace
 	check_work_tree

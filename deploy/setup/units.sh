@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154,SC2034 # variables are shared with the other parts of setup.sh
-# The services: templates of deploy/ with the names of this node put in, and the files for cron and logrotate.
+# The services: the templates of deploy/ with the names of this node, and the files for cron and logrotate.
 
-# What a user's own manager cannot do without privileges, or does not have.
+# Settings that a user's own manager cannot apply without privileges, or does not have.
 user_manager_lacks='^(User|Group|ProtectSystem|ProtectHome|ReadWritePaths|BindPaths|BindReadOnlyPaths|InaccessiblePaths|TemporaryFileSystem|PrivateTmp|PrivateDevices|PrivateMounts|PrivateUsers|PrivateIPC|ProtectKernel[A-Za-z]*|ProtectControlGroups|ProtectClock|ProtectHostname|ProtectProc|ProcSubset|CapabilityBoundingSet|AmbientCapabilities|IPAddressDeny|IPAddressAllow|DevicePolicy|RemoveIPC|RequiresMountsFor|(After|Wants)=(network-online|time-sync))'
 
 # unit_word TEXT: one word of a unit file (systemd.syntax(7)); % begins a specifier there, $ a variable in ExecStart.
@@ -11,7 +11,7 @@ unit_word() {
 	printf '"%s"' "${text//\$/\$\$}"
 }
 
-# What lies outside of the workspace and a cycle writes: the common directory of a linked working tree, a hub on this machine.
+# outside_paths: paths outside of the workspace to which a cycle writes: the common directory of a linked working tree, a hub on this machine.
 outside_paths() {
 	local common url
 	common=$(as_owner git -C "$workspace" rev-parse --path-format=absolute --git-common-dir 2>/dev/null || true)
@@ -22,23 +22,23 @@ outside_paths() {
 	case $url in /*) outside_path "$(as_owner sh -c 'cd -P "$1" && pwd' sh "$url" 2>/dev/null || true)" ;; esac
 }
 
-# outside_path PATH: for a unit file, unless it has what could end a word or a line there: it is what the repository's settings say.
+# outside_path PATH: a word of a unit file, unless it has characters that could end a word or line there: the path comes from the repository's settings.
 outside_path() { case $1 in '' | *[[:cntrl:]\"\\]*) ;; /*) printf ' %s' "$(unit_path "$1")" ;; esac }
 
 unit_path() { printf '"%s"' "${1//%/%%}"; }
 
-# Directories in homes that a service with its own empty /home must still see: Node itself when a version manager put it there.
+# home_paths: directories in homes that a service with its own empty /home still needs: Node itself if a version manager installed it there.
 home_paths() {
 	case $node in /home/* | /root/* | /run/user/*) printf ' %s' "$(unit_path "$(dirname "$(dirname "$node")")")" ;; esac
 	case $prefix in /home/* | /root/* | /run/user/*) printf ' %s' "$(unit_path "$prefix")" ;; esac
 }
 
-# The alert channel `openclaw` is a program that keeps files of its own.
+# openclaw_paths: the alert channel `openclaw` is a program with files of its own.
 openclaw_paths() {
 	if command -v openclaw >/dev/null && [ -d "$owner_home/.openclaw" ]; then printf ' %s' "$(unit_path "-$owner_home/.openclaw")"; fi
 }
 
-# render TEMPLATE: the template on standard output, with this node's names.
+# render TEMPLATE: prints the template with this node's names.
 render() {
 	local text path limit=${config[MEMORY_LIMIT_MB]%%.*}
 	text=$(cat "$1")
@@ -49,7 +49,7 @@ render() {
 	text=${text//@STATE_PATHS@/"$(unit_path "$workspace/sync") $(unit_path "$workspace/logs")"}
 	text=${text//@WORKSPACE@/"${workspace//%/%%}"}
 	text=${text//@OUTSIDE_PATHS@/"$(outside_paths)"}
-	# Bound by the service manager, which can enter what the workspace's owner cannot: only where root is the owner, and knows where it leads.
+	# The service manager makes this bind mount, and can enter directories that the workspace's owner cannot: only if root is the owner.
 	if [ "$owner_id" = 0 ]; then
 		text=${text//@PROTECT_HOME@/"tmpfs"}
 		text=${text//@HOME_BINDS@/"BindReadOnlyPaths=$(unit_path "$workspace")$(home_paths)"}
@@ -79,19 +79,19 @@ unit_names() {
 	printf '%s-robust-sync.target\n' "$1"
 }
 
-# The last line of a file that setup wrote: it tells a file that was changed by hand since (systemctl edit --full) from ours.
+# The last line of a file that setup wrote has its checksum, which reveals changes by hand (systemctl edit --full).
 seal='# Written by setup.sh, which keeps this file as it is once it was changed by hand: '
 sealed() { printf '%s\n%s%s\n' "$1" "$seal" "$(seal_of "$1")"; }
 seal_of() { sha256sum <<<"$1" | cut -c1-16; }
-# changed_by_hand FILE
+# changed_by_hand FILE: whether it was changed since setup wrote it.
 changed_by_hand() {
 	local line
 	line=$(tail -n1 "$1" 2>/dev/null)
 	case $line in "$seal"*) [ "${line#"$seal"}" != "$(seal_of "$(sed '$d' "$1")")" ] ;; *) grep -qsF "$seal" "$1" ;; esac
 }
 
-# install_file FILE TEXT: says nothing when it is there and the same. Sets file_changed. What a person has changed is kept; ours
-# then lies beside it as FILE.new.
+# install_file FILE TEXT: prints nothing if the file is up to date. Sets file_changed. A file that a person has changed is kept; ours
+# is then written beside it as FILE.new.
 install_file() {
 	local file=$1 text
 	text=$(sealed "$2")
@@ -99,11 +99,11 @@ install_file() {
 	if [ "$text" = "$(cat "$file" 2>/dev/null)" ]; then
 		if [ -e "$file.new" ]; then change "remove $file.new, which $file is now" rm -f "$file.new"; fi
 	elif changed_by_hand "$file"; then
-		note "$file was changed by hand and is kept; this version's is $file.new (changes of a few lines are better made with systemctl edit)"
+		warn "$file was changed by hand and is kept; this version's is $file.new (changes of a few lines are better made with systemctl edit)"
 		if [ "$text" != "$(cat "$file.new" 2>/dev/null)" ]; then change "write $file.new" write_text "$file.new" "$text"; fi
 	else
-		# Someone else's under our name, such as an earlier system's.
-		if [ -e "$file" ] && ! grep -qsF "$seal" "$file"; then change "keep what was $file as $file.old" cp -a "$file" "$file.old"; fi
+		# A file of the same name that setup did not write, such as an earlier system's.
+		if [ -e "$file" ] && ! grep -qsF "$seal" "$file"; then change "keep the former $file as $file.old" cp -a "$file" "$file.old"; fi
 		change "write $file" write_text "$file" "$text"
 		file_changed=1
 	fi
@@ -125,7 +125,7 @@ install_units() {
 	if [ -n "$units_changed" ]; then change "make systemd read them" ctl daemon-reload; fi
 }
 
-# runs_older UNIT: it was started before its file or the programs were last changed: a setup was interrupted in between.
+# runs_older UNIT: whether it was started before its file or the programs were last changed, by a set-up that was interrupted.
 runs_older() {
 	local since newest
 	since=$(date -d "$(ctl show -p ActiveEnterTimestamp --value "$1" 2>/dev/null)" +%s 2>/dev/null) || return 1
@@ -140,23 +140,23 @@ start_units() {
 	for unit in "${names[@]}"; do
 		case $unit in
 			*.target) change "start $unit" ctl start "$unit" || true ;;
-			# One that runs with an older program or unit file is started again; the others are left at work.
+			# A service with an older program or unit file is restarted; the others keep running.
 			*) if [ -n "$units_changed$programs_changed$new_key" ] || runs_older "$unit"; then change "start ${unit%.service}" ctl restart "$unit" || true; else change "start ${unit%.service}, if it does not run" ctl start "$unit" || true; fi ;;
 		esac
 	done
 }
 
-# The weekly cleanup of the user's document, and rotation of what the services print. System-wide installations only.
+# The weekly cleanup, and rotation of the services' output. System-wide installations only.
 install_maintenance() {
 	[ "$scope" = system ] || {
-		say "weekly cleanup of logs and saved versions, if you want it: these two lines in your crontab (crontab -e):"
+		info "weekly cleanup of logs and saved versions, if you want it: these two lines in your crontab (crontab -e):"
 		render_maintenance robust-sync.cron | sed -n "s/^\([0-9].* \* [0-9]\) $owner /\1 /p" | sed 's/^/    /'
 		return 0
 	}
 	local name=${config[NODE_NAME]}-robust-sync place
 	for place in cron.d/$name:robust-sync.cron logrotate.d/$name:robust-sync.logrotate; do
 		if [ ! -d "/etc/${place%%/*}" ]; then
-			note "/etc/${place%%/*} is not there: ${place#*:} is not installed"
+			warn "/etc/${place%%/*} is not there: ${place#*:} is not installed"
 			continue
 		fi
 		install_file "/etc/${place%:*}" "$(render_maintenance "${place#*:}")"

@@ -1,15 +1,15 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154,SC2034 # variables are shared with the other parts of setup.sh
-# What setup does inside the workspace: directories, permissions, .sync_env, git settings of this repository only.
+# Changes inside the workspace: directories, permissions, .sync_env, git settings of this repository only.
 
-# check_own_files: what we keep in the workspace must be ours: no links to elsewhere, and nothing that came with a clone.
+# check_own_files: our files in the workspace must be ours: no symbolic links, and no files of a commit.
 check_own_files() {
 	[ -n "$workspace" ] && command -v git >/dev/null || return 0
 	local name file tracked
 	for name in sync logs .sync_env; do
 		file=$workspace/$name
 		if [ -L "$file" ]; then
-			missing "$file is a symbolic link: remove it (rm $file); what robust-sync keeps there must not lead elsewhere"
+			missing "$file is a symbolic link: remove it (rm $file); robust-sync does not follow links to its own files"
 			continue
 		fi
 		if [ -e "$file" ]; then
@@ -21,11 +21,11 @@ check_own_files() {
 			if [ "$(stat -c %u "$file")" != "$owner_id" ]; then missing "$file belongs to $(stat -c %U "$file") and not to $owner: chown it, or remove it"; fi
 		fi
 		tracked=$(tracked_below "$name")
-		[ -z "$tracked" ] || missing "$file is committed in this repository (${tracked%%$'\n'*}), so it may come from anybody who can push, and is not used: git -C $workspace rm -r -q --cached $name && git -C $workspace commit -m 'robust-sync keeps $name itself'; then read what is left there, and remove what is not yours"
+		[ -z "$tracked" ] || missing "$file is committed in this repository (${tracked%%$'\n'*}), so any user who can push may have written it, and it is not used: git -C $workspace rm -r -q --cached $name && git -C $workspace commit -m 'robust-sync keeps $name itself'; then inspect the remaining files, and remove those that are not yours"
 	done
 }
 
-# tracked_below NAME: the tracked files there, of the index and of the last commit. An empty file that only keeps a directory means nothing.
+# tracked_below NAME: the tracked files there, of the index and of the last commit. A .gitkeep is ignored.
 tracked_below() {
 	{
 		as_owner git -C "$workspace" ls-files -- ":(literal)$1"
@@ -36,13 +36,13 @@ tracked_below() {
 make_directories() {
 	local directory
 	for directory in logs sync sync/pending sync/conflicts sync/backups; do
-		if [ ! -d "$workspace/$directory" ]; then change "make $workspace/$directory" as_owner mkdir -p -m 755 "$workspace/$directory" || fail "$workspace/$directory cannot be made: what is there?"; fi
+		if [ ! -d "$workspace/$directory" ]; then change "make $workspace/$directory" as_owner mkdir -p -m 755 "$workspace/$directory" || fail "$workspace/$directory cannot be made: check what is there"; fi
 	done
 	# State names peers and errors, and saved versions hold the user's files: for the owner only.
 	if [ "$(stat -c %a "$workspace/sync" 2>/dev/null)" != 700 ]; then change "let only $owner into $workspace/sync" let_only_owner "$workspace/sync" d 700; fi
 }
 
-# let_only_owner FILE TYPE MODE: unless it is something else by now.
+# let_only_owner FILE TYPE MODE: changes the mode, unless the file has another type by now.
 let_only_owner() { as_owner find "$1" -maxdepth 0 -type "$2" -exec chmod "$3" {} +; }
 
 make_env_file() {
@@ -51,14 +51,14 @@ make_env_file() {
 		if [ "$(stat -c %a "$file")" != 600 ]; then change "let only $owner read $file" let_only_owner "$file" f 600; fi
 		if [ -n "$new_key" ]; then
 			change "put the given HEARTBEAT_KEY into $file" replace_key
-			if [ "$manager" != systemd ] && ! none_unmanaged; then note "what runs now still has the former key: restart heartbeat"; fi
+			if [ "$manager" != systemd ] && ! none_unmanaged; then warn "what runs now still has the former key: restart heartbeat"; fi
 		fi
 		return
 	fi
 	change "write $file (mode 600)" write_env_file
 }
 
-# replace_key: all else in .sync_env stays as it is.
+# replace_key: replaces the key in .sync_env and keeps all other lines.
 replace_key() {
 	{
 		read_as_owner "$workspace/.sync_env" | awk '!/^[ \t]*(export[ \t]+)?HEARTBEAT_KEY=/'
@@ -68,13 +68,13 @@ replace_key() {
 
 write_env_file() { env_file_text | put_env_file; }
 
-# put_env_file: standard input becomes .sync_env, whole or not at all; a link that someone put there meanwhile is replaced, and not followed.
+# put_env_file: writes standard input to .sync_env, whole or not at all; a link in its place is replaced, and not followed.
 # shellcheck disable=SC2016 # expanded by that shell
 put_env_file() {
 	as_owner sh -c 'umask 077 && part=$(mktemp "$1/sync/.sync_env.XXXXXX") && cat >"$part" && mv -fT "$part" "$1/.sync_env"' sh "$workspace"
 }
 
-# git settings: local to this repository, each said aloud, none of the user's own replaced.
+# configure_git: settings of this repository only, each printed; none of the user's own is replaced.
 configure_git() {
 	local exclude name
 	exclude=$(as_owner git -C "$workspace" rev-parse --git-path info/exclude)
@@ -85,7 +85,7 @@ configure_git() {
 	if ! as_owner git -C "$workspace" config user.email >/dev/null; then
 		change "set user.name=${config[NODE_NAME]} and user.email=${config[NODE_NAME]}@robust-sync in this repository, as git knows no name for $owner" set_identity
 	fi
-	# The mark of robust-sync --init: it still says yes when .sync_env is lost. A linked working tree shares its settings with others.
+	# The mark of robust-sync --init: it is the consent if .sync_env is lost. A linked working tree shares its settings with others.
 	if [ "$(as_owner git -C "$workspace" rev-parse --path-format=absolute --git-dir)" = "$(as_owner git -C "$workspace" rev-parse --path-format=absolute --git-common-dir)" ] &&
 		[ "$(as_owner git -C "$workspace" config --local robust-sync.workspace || true)" != true ]; then
 		change "mark this repository as a workspace of robust-sync in its git settings" as_owner git -C "$workspace" config --local robust-sync.workspace true
@@ -98,7 +98,7 @@ configure_git() {
 
 exclude_line() {
 	as_owner mkdir -p "$(dirname "$1")"
-	# A last line without its end stays a line of its own.
+	# If the last line has no line feed, add one first.
 	# shellcheck disable=SC2016 # expanded by that shell
 	as_owner sh -c 'if [ -s "$1" ] && [ "$(tail -c1 "$1" | wc -l)" = 0 ]; then echo >>"$1"; fi; printf "%s\n" "$2" >>"$1"' sh "$1" "$2"
 }
@@ -108,7 +108,7 @@ set_identity() {
 	as_owner git -C "$workspace" config user.email "${config[NODE_NAME]}@robust-sync"
 }
 
-# The driver's command, by our own path where the name means another program.
+# choose_merge_driver: its command, with our own path if the name is another program's.
 merge_driver_arguments='--merge-driver %O %A %B %P'
 choose_merge_driver() {
 	merge_driver="conflict-resolver $merge_driver_arguments"

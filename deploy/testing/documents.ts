@@ -1,19 +1,19 @@
 import fs from "node:fs";
 import path from "node:path";
 
-// The command blocks of the documents, and what becomes of each: documents.slow.test.ts runs them as they are written.
+// The command blocks of the documents, and their treatment: documents.slow.test.ts runs them as they are written.
 
 const root = path.resolve(import.meta.dirname, "../..");
 
 export interface Block {
 	readonly file: string;
 	readonly language: string;
-	/** The first line without its comment, by which the tables below name it. */
+	/** The first line without its comment, by which the tables below identify it. */
 	readonly first: string;
 	readonly text: string;
 }
 
-/** The documents that tell people what to type. */
+/** The documents with commands for people to type. */
 function documents(): string[] {
 	const below = (directory: string) =>
 		fs
@@ -100,7 +100,7 @@ export const notRun: readonly (readonly [file: string, first: string, reason: st
 	[
 		"docs/design/chaos.md",
 		"git add -A; git commit -qm sync; git pull -q --rebase origin main; git push -q origin main",
-		"what robust-sync is compared with",
+		"the tools of the comparison",
 	],
 ];
 
