@@ -27,7 +27,7 @@ export function formatTable({ name, rows, notes = [], columns = ["what", "ours",
 	return [`\n${name}`, head, widths.map((width) => "-".repeat(width)).join("  "), ...body, ...notes.map((note) => `  ${note}`)].join("\n");
 }
 
-/** What it ran on, for whoever compares. */
+/** The machine of the measurement, for comparisons. */
 function machine() {
 	const git = spawnSync("git", ["--version"], { encoding: "utf8" }).stdout.trim();
 	const [cpu] = os.cpus();
@@ -60,7 +60,7 @@ function runOne(name) {
 }
 
 const args = process.argv.slice(2);
-/** `--json` prints one document in place of tables; the others are for the bench that knows them. */
+/** `--json` prints one document in place of tables; other options are passed to the bench. */
 const flags = args.filter((arg) => /^--(json|install|only=.*)$/.test(arg));
 if (args[0] === "--one") {
 	const [, name, file] = args;

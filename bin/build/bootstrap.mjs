@@ -16,7 +16,7 @@ function lockfileHash() {
 		.digest("hex");
 }
 
-/** True when the dependencies were installed from the lockfile as it is now. */
+/** True when the dependencies were installed from the present lockfile. */
 export function isBootstrapped() {
 	try {
 		return readFileSync(stamp, "utf8") === lockfileHash();

@@ -1,4 +1,4 @@
-// Bundles each executable: dist/<name>.mjs, and what only some verbs need in dist/parts/. `node bin/build/build.mjs [--if-missing|--to-pack]`.
+// Bundles each executable: dist/<name>.mjs, and parts that only some verbs need in dist/parts/. `node bin/build/build.mjs [--if-missing|--to-pack]`.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -10,29 +10,29 @@ import { withLock } from "./single-file-lock.mjs";
 
 const dist = path.join(root, "dist");
 
-/** What runs in a thread of its own (packages/resolve/src/merge/merge-thread.ts), and the executables that start it. */
+/** The source of the merge thread (packages/resolve/src/merge/merge-thread.ts), and the executables that start it. */
 const mergeWorker = { source: "packages/resolve/src/merge/merge-worker.ts", startedBy: ["robust-sync", "conflict-resolver"] };
 
-/** The same for what searches for secrets (packages/secrets/src/scan-thread.ts). */
+/** The same for the thread that searches for secrets (packages/secrets/src/scan-thread.ts). */
 const scanWorker = { source: "packages/secrets/src/scan-worker.ts", startedBy: ["robust-sync"] };
 
-/** Bundles that are no executable: what deploy/setup.sh asks about a configuration. */
+/** Bundles that are not executables: deploy/setup.sh checks a configuration with it. */
 const helpers = { "print-config": "packages/workspace/src/print-config.ts" };
 
 export const executables = Object.keys(JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")).bin);
 
 /**
- * Bundles every executable of the clone at `from` into the directory `out`, with `sbom.cdx.json` beside them: what is in them.
- * The same sources and dependencies give the same bytes, wherever the clone lies.
- * @param plugins of esbuild, such as those that break something on purpose
+ * Bundles every executable of the clone at `from` into the directory `out`, with a bill of materials beside them, `sbom.cdx.json`.
+ * The same sources and dependencies give the same bytes, wherever the clone is.
+ * @param plugins of esbuild, such as those that insert a fault for a test
  */
 export async function bundle(out, from = root, plugins = []) {
 	const esbuild = await import("esbuild");
 	const { version } = JSON.parse(readFileSync(path.join(from, "package.json"), "utf8"));
 	const entries = { ...Object.fromEntries(executables.map((name) => [name, `packages/${name}/src/cli.ts`])), ...helpers };
-	/** For each executable the sources that are in it. */
+	/** For each executable its sources. */
 	const inputsOf = new Map();
-	// Their names have a hash: a process goes on with the one that it was built with.
+	// Their names have a hash: a running process continues with the one that it was built with.
 	const workerOf = async (name, { source }) =>
 		await bundleOne(esbuild, { [name]: source }, { out, from, version, splitting: false, plugins, entryNames: "parts/[name]-[hash]" });
 	const workers = [
@@ -40,7 +40,7 @@ export async function bundle(out, from = root, plugins = []) {
 		{ ...scanWorker, built: await workerOf("scan-worker", scanWorker) },
 	];
 	const [mergeWorkerName, scanWorkerName] = workers.map(({ built }) => path.basename(Object.keys(built.outputs)[0]));
-	// One by one: parts that several executables shared would be many more and smaller files to load.
+	// One by one: parts shared by several executables would be many more and smaller files to load.
 	for (const [name, entry] of Object.entries(entries)) {
 		const parts = partsOf(entry, from);
 		const elsewhere = partsElsewhere(name, parts);
@@ -74,7 +74,7 @@ const lazyChildProcess = {
 	},
 };
 
-/** What is loaded only when a call needs it lies in a file of its own: what the verbs do, but for the quickest answer. */
+/** Code that only some calls need is in files of its own: the verbs, except for the fastest one. */
 function partsOf(entry, from) {
 	const directory = path.join(from, path.dirname(entry));
 	const sources = readdirSync(directory).filter((name) => name === "cli.ts" || name === "program.ts");
@@ -103,7 +103,7 @@ async function bundleOne(
 		outdir: out,
 		outExtension: { ".js": ".mjs" },
 		bundle: true,
-		// What only some verbs need lies in parts of its own: `--status` must not parse the whole daemon.
+		// Parts for some verbs only: `--status` must not parse the whole daemon.
 		splitting,
 		chunkNames: "parts/[name]-[hash]",
 		entryNames,
@@ -147,8 +147,8 @@ function commitOf(from) {
 }
 
 /**
- * Installs what is locked and bundles every executable into dist/. Files appear whole, by rename: a running process never sees half a bundle.
- * @param keepMs parts of earlier builds stay for so long; 0: a package holds none of them
+ * Installs the locked dependencies and bundles every executable into dist/. Files appear whole, by rename: a running process never sees half a bundle.
+ * @param keepMs how long parts of earlier builds are kept; 0: not at all, for a package
  */
 export async function build({ keepMs = keepPartsMs } = {}) {
 	await bootstrap();
@@ -178,7 +178,7 @@ function removeOldParts(current, keepMs) {
 	}
 }
 
-/** Builds unless another process is at it; then waits for that one. Ends the process with one line when it cannot. */
+/** Builds unless another process does; then waits for that one. Ends the process with one line when it cannot. */
 export async function buildOnce() {
 	const isBuilt = () => executables.every((name) => existsSync(path.join(dist, `${name}.mjs`)));
 	try {

@@ -1,5 +1,5 @@
 // Runs the chaos test by hand: `npm run chaos -- --nodes 5 --minutes 10 --seed 7`. With `--sabotage NAME` against a build that
-// loses something on purpose, with `--one-liner` against what a crontab does with git.
+// loses data on purpose, with `--one-liner` against the git commands of a crontab.
 import { runEndToEnd } from "./end-to-end.mjs";
 import { sabotageNames } from "./sabotage.mjs";
 

@@ -1,4 +1,4 @@
-// Checks the rules of ARCHITECTURE.md and docs/glossary.md on the sources as they are, and the licences of what is installed. Part of `npm run lint`.
+// Checks the rules of ARCHITECTURE.md and docs/glossary.md on the present sources, and the licences of the installed packages. Part of `npm run lint`.
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -36,7 +36,7 @@ export function readHouses() {
 		});
 }
 
-/** Everything that pnpm put into node_modules, with its licence, and whether the build put it into a bundle. */
+/** Everything that pnpm installed into node_modules, with its licence, and whether the build bundles it. */
 export function readInstalled() {
 	const bundled = new Set(readJson(path.join(root, "dist/sbom.cdx.json")).components.map(({ name, version }) => `${name}@${version}`));
 	const store = path.join(root, "node_modules/.pnpm");

@@ -1,19 +1,19 @@
-// The steps of .ci/run, one after the other, each within its time: `node bin/build/ci.mjs FILE [step…]`. The totals go into FILE.
+// The steps of .ci/run, one after the other, each within its time: `node bin/build/ci.mjs FILE [step…]`. The totals are written to FILE.
 import { execFileSync, spawn } from "node:child_process";
 import { cpSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
-// Nothing but Node itself is imported: this runs before anything is installed.
+// Imports nothing but Node itself: this runs before anything is installed.
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 const minutes = 60_000;
-/** All of it together on two cores; a merge should not wait longer. The suites on other Node versions take what the rest leaves of it. */
+/** Limit of all steps together on two cores; a merge should not wait longer. The suites on other Node versions share the rest of it. */
 const budgetMs = Number(process.env.CI_BUDGET_MINUTES ?? 58) * minutes;
-/** What must run may take until then on a machine that is slower than most. */
+/** The limit for required steps on a machine that is slower than most. */
 const latestMs = 80 * minutes;
 const otherNodes = ["22", "24", "26"];
-/** More files than these that fail are no matter of chance, and do not run again. */
+/** If more files than these fail, chance is not the cause, and they do not run again. */
 const retriedFiles = 3;
 /** Run on the other Node versions when there is no time for the whole fast suite. */
 const smoke = ["bin/build", "packages/workspace", "packages/service", "packages/git", "packages/merge", "packages/robust-sync"];
@@ -21,13 +21,13 @@ const smoke = ["bin/build", "packages/workspace", "packages/service", "packages/
 const started = performance.now();
 const totals = { passed: 0, failed: 0 };
 const failures = [];
-/** Said at the end, and no failure: what a machine that is slower than most had no time for. */
+/** Printed at the end, and no failure: steps for which a slow machine had no time. */
 const notRun = [];
-/** Said at the end with what was wrong: files that failed beside others and passed when they ran again by themselves. */
+/** Printed at the end with their messages: files that failed beside others and passed alone. */
 const unsteady = [];
 /** More of them fail the run. This number only goes down. */
 const mostUnsteady = 4;
-/** So much of each failed test's message is said again at the end, where it is found. */
+/** This much of each failed test's message is printed again at the end, where people find it. */
 const messageLines = 12;
 const { scripts } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
 const temporary = mkdtempSync(path.join(os.tmpdir(), "robust-sync-ci-"));
@@ -42,7 +42,7 @@ function fail(what) {
 
 /**
  * Runs a command in a process group of its own; the whole group is killed after `limitMs`.
- * @param cwd where; by default in this clone
+ * @param cwd the directory; by default this clone
  * @param capture its output is returned; true: and not shown
  * @returns `{ code, output, seconds, timedOut }`
  */
@@ -114,14 +114,14 @@ function suiteOf(file) {
 	return /\.(slow|systemd)\.test\.ts$/.exec(file)?.[1] ?? "fast";
 }
 
-/** Runs jest on a suite. @returns what it said of each file (record-results.mjs), and how it ended */
+/** Runs jest on a suite. @returns its result for each file (record-results.mjs), and its end */
 async function runSuite(suite, name, { limitMs, env, only, cwd = root }) {
 	say(name);
 	const results = path.join(temporary, `${name.replaceAll(/\W+/g, "-")}.jsonl`);
 	writeFileSync(results, "");
 	const reporters = ["--reporters=default", `--reporters=${path.join(cwd, "bin/build/record-results.mjs")}`];
 	const command = suite === "fast" ? ["test", "--"] : ["run", `test:${suite}`, "--"];
-	// The files first: what follows --reporters is taken for reporters.
+	// The files first: arguments after --reporters are taken for reporters.
 	const { code, seconds, timedOut } = await run("npm", [...command, ...only, ...reporters], {
 		cwd,
 		limitMs: Math.min(limitMs, remainingMs()),
@@ -140,8 +140,8 @@ async function runSuite(suite, name, { limitMs, env, only, cwd = root }) {
 const messagesOf = (record) => record.messages.map((message) => message.split("\n").slice(0, messageLines).join("\n    ")).join("\n    ");
 
 /**
- * One suite of tests: adds what passed and failed, and one failure for each file that did not run. A few files that failed run once
- * more, alone: what fails again has failed, what passes then is told apart, by name and with its message.
+ * One suite of tests: adds passed and failed tests, and one failure for each file that did not run. A few failed files run once
+ * more, alone: a file that fails again has failed, one that passes is listed separately, by name and with its message.
  * @param only parts of paths; nothing: all files of the suite
  * @param cwd the clone that it runs in
  */
@@ -180,8 +180,8 @@ async function testSuite(suite, name, { limitMs, env = {}, only = [], cwd = root
 }
 
 /**
- * The files as they are here, as a clone in a directory that only its owner can enter, with nothing installed or built: where root's
- * clones are (/root), and what the README's second command finds.
+ * The present files as a clone in a directory that only its owner can enter, with nothing installed or built: the situation of root's
+ * clones (/root), and of the README's second command.
  * @returns its path
  */
 function privateClone() {
@@ -195,7 +195,7 @@ function privateClone() {
 			.filter(Boolean);
 	for (const name of list(clone)) rmSync(path.join(clone, name));
 	for (const name of list(root, "--cached", "--others", "--exclude-standard")) {
-		// A link that leads nowhere is a file of the tests as well.
+		// A dangling link is a file of the tests as well.
 		const isThere = lstatSync(path.join(root, name), { throwIfNoEntry: false }) !== undefined;
 		if (isThere) cpSync(path.join(root, name), path.join(clone, name), { verbatimSymlinks: true });
 	}
@@ -219,7 +219,7 @@ async function demo(name, env = {}) {
 		await step(name, "bash", ["deploy/setup.sh", "--demo"], { limitMs: 4 * minutes, env });
 }
 
-/** The PATH with one of the other Node versions that users run in front; undefined, and a failure, when it cannot be had. */
+/** The PATH with one of the other supported Node versions in front; undefined, and a failure, if it is not available. */
 async function pathOfNode(version) {
 	const found = await run("npx", ["-y", "-p", `node@${version}`, "--", "node", "-p", "'path=' + process.execPath"], {
 		limitMs: 5 * minutes,
@@ -238,7 +238,7 @@ async function demosOnOtherNodes() {
 	}
 }
 
-/** The fast suite on the other versions; where their share of the time that is left is too short for all of it, the part that depends on Node most. */
+/** The fast suite on the other versions; if their share of the time is too short for all of it, only the tests that depend most on Node. */
 async function fastOnOtherNodes(fastSeconds) {
 	for (const [index, version] of otherNodes.entries()) {
 		const PATH = await pathOfNode(version);
@@ -255,7 +255,7 @@ async function fastOnOtherNodes(fastSeconds) {
 const [totalsFile, ...wanted] = process.argv.slice(2);
 let fastSeconds = 300;
 const steps = {
-	// First: lint reads from the bill of materials what is bundled.
+	// First: lint reads the list of bundled packages from the bill of materials.
 	build: () => step("build", "npm", ["run", "-s", "build"], { limitMs: 5 * minutes }),
 	lint: () => step("lint", "npm", ["run", "-s", "lint"], { limitMs: 5 * minutes }),
 	fast: async () => {
@@ -286,7 +286,7 @@ say(`done in ${Math.round((performance.now() - started) / 1000)} s`);
 if (unsteady.length > mostUnsteady)
 	fail(`${unsteady.length} test files failed beside others and passed alone: at most ${mostUnsteady} may`);
 for (const what of notRun) process.stdout.write(`NOT RUN ${what}\n`);
-for (const what of unsteady) process.stdout.write(`UNSTEADY (failed, then passed alone) ${what}\n`);
+for (const file of unsteady) process.stdout.write(`UNSTEADY (failed, then passed alone) ${file}\n`);
 for (const what of failures) process.stdout.write(`FAILED  ${what}\n`);
 writeFileSync(totalsFile, `${totals.passed} passed, ${totals.failed} failed\n`);
 process.exitCode = totals.failed === 0 ? 0 : 1;

@@ -8,14 +8,14 @@ import { promisify } from "node:util";
 /** The exit codes of docs/contract.md, section 3; a test compares the two. */
 export const exitCodes = [
 	[0, "done, or healthy"],
-	[1, "it failed, or what was asked about is unhealthy; the message says what to do"],
+	[1, "it failed, or the checked state is unhealthy; the message has the remedy"],
 	[2, "wrong usage or configuration"],
 	[3, "not running (--status)"],
 	[4, "another instance holds the lock; its pid is named"],
 	[75, "exits to be restarted (memory limit, lock lost)"],
 ];
 
-/** The variables of docs/contract.md, section 2, that an executable goes by; a test compares with the contract. */
+/** The variables of docs/contract.md, section 2, that an executable uses; a test compares with the contract. */
 const common = /^(NODE_NAME|MEMORY_LIMIT_MB|LOG_)/;
 const ofPeers = /^(PEERS|CHAD_HOST|HELIOS_HOST|PEER_TIMEOUT)$/;
 export const variablesOf = {
@@ -26,11 +26,11 @@ export const variablesOf = {
 	"conflict-resolver": [/^(NODE_NAME|LOG_|SYNC_REMOTE|SYNC_BRANCH|GUARD|GIT_TIMEOUT)/],
 };
 
-/** What a person types, and what it is for. */
+/** Examples, each with its purpose. */
 export const examples = {
 	"robust-sync": [
 		["robust-sync --once --dry-run", "what the next cycle would commit, fetch and leave out"],
-		["robust-sync --status", "how it stands; exit status 3 when it does not run"],
+		["robust-sync --status", "the current state; exit status 3 when it does not run"],
 		["echo 'deploy is done' | robust-sync --send -", "a message for the other nodes; it arrives in messages/<this node>/"],
 		["robust-sync --doctor", "everything that can be wrong, and what fixes it"],
 		["robust-sync --wait --peers", "after writing: returns when all peers have it"],
@@ -38,13 +38,13 @@ export const examples = {
 		["robust-sync --history notes.md --diff", "who changed a file, and how; newest first"],
 		["robust-sync --restore notes.md docs --at 2h", "a file and a directory as they were two hours ago, as a new change"],
 		["robust-sync --undo --by helios --since 4h --dry-run", "what taking back the last hours of a node would change"],
-		["robust-sync --annotate 'tidy the notes' --agent bot --run 42", "says what the next commit of this node is for"],
-		["robust-sync --reject", "puts back, on all nodes, what a held commit takes away; --approve lets it pass"],
+		["robust-sync --annotate 'tidy the notes' --agent bot --run 42", "describes the next commit of this node"],
+		["robust-sync --reject", "restores, on all nodes, the files that a held commit removes; --approve publishes it"],
 		["robust-sync --stop", "lets the cycle in progress end; under systemd: systemctl stop <node>-sync"],
 	],
 	heartbeat: [
 		["heartbeat --once", "one heartbeat to each peer, and whether each answers"],
-		["heartbeat --status", "who is heard, since when, and why not"],
+		["heartbeat --status", "the state of each peer, and why one is silent"],
 		["heartbeat --node helios --peer-host chad", "runs with one peer and no .sync_env"],
 	],
 	"health-server": [
@@ -58,9 +58,9 @@ export const examples = {
 		["monitor --silence 'heartbeat:*' 2h", "no alerts about peers for two hours"],
 	],
 	"conflict-resolver": [
-		["conflict-resolver --report", "what conflicted, who won, and how to get the other version"],
+		["conflict-resolver --report", "conflicts, their winners, and the commands for the other versions"],
 		["conflict-resolver --restore latest notes.md --side theirs", "the other side's notes.md, as a new change"],
-		["conflict-resolver --resolve --dry-run", "what it would do with a merge that is open"],
+		["conflict-resolver --resolve --dry-run", "the plan for a merge in progress"],
 	],
 };
 
@@ -79,16 +79,16 @@ function contractVariables() {
 		.map((row) => row.map((text) => text.replaceAll("`", "")));
 }
 
-/** Values that an option's argument can have, by its name in the help. */
+/** Values for an option's argument, by its name in the help. */
 const kindOf = (argument) => (/dir/i.test(argument) ? "directory" : /file|saved/i.test(argument) ? "file" : "word");
 
-/** What an executable takes, from its bundle (packages/service/src/program-interface.ts). */
+/** The command line of an executable, from its bundle (packages/service/src/program-interface.ts). */
 async function readInterface(bundle) {
 	const { stdout } = await promisify(execFile)(process.execPath, [bundle], { env: { ...process.env, ROBUST_SYNC_PRINT_INTERFACE: "1" } });
 	return stdout === "" ? null : JSON.parse(stdout);
 }
 
-// roff: a backslash, and a dot or quote that begins a line, mean something else; letters outside of ASCII have a form that needs no encoding (groff_char(7)).
+// roff: a backslash, and a dot or quote that begins a line, have another meaning; letters outside of ASCII have a form that needs no encoding (groff_char(7)).
 const roff = (text) =>
 	text
 		.replaceAll("\\", "\\e")
@@ -116,7 +116,7 @@ export function manualPage({ name, description, operands, options }, others, ver
 		".SH EXAMPLES",
 		...examples[name].flatMap(([command, what]) => [`.TP\n\\fB${roff(command)}\\fR`, roff(what)]),
 		".SH ENVIRONMENT",
-		"Each of these can be set in the environment, or in \\fI.sync_env\\fR, where the environment goes before it. In brackets: the default.",
+		"Each of these can be set in the environment or in \\fI.sync_env\\fR; the environment has precedence. In brackets: the default.",
 		...contractVariables()
 			.filter(([variable]) => variablesOf[name].some((pattern) => pattern.test(variable)))
 			.flatMap(([variable, fallback, meaning]) => [`.TP\n\\fB${variable}\\fR [${roff(fallback)}]`, roff(meaning)]),

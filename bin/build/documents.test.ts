@@ -11,7 +11,7 @@ const executables = Object.keys((JSON.parse(read("package.json")) as { bin: Reco
 const flagsIn = (text: string) => new Set(text.match(/(?<![\w-])--[a-z][a-z-]+/g));
 const sorted = (names: Iterable<string>) => [...names].sort();
 
-/** What a person sees: the options' lines of --help, each with its flags and whether a value follows. */
+/** The options' lines of --help, each with its flags and whether a value follows. */
 function help(name: string): Map<string, { takesValue: boolean }> {
 	const text = execFileSync(process.execPath, [path.join(root, "bin", name), "--help"], { encoding: "utf8" });
 	return new Map(
@@ -88,7 +88,7 @@ describe.each(executables)("%s", (name) => {
 		}
 	});
 
-	/** What bash offers after the words typed so far. */
+	/** The completions of bash after the given words. */
 	function bashOffers(...words: string[]): string[] {
 		const script = `source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); ${`_${name.replaceAll("-", "_")}`}; printf '%s\\n' "\${COMPREPLY[@]}"`;
 		const offers = execFileSync("bash", ["-c", script, "bash", path.join(root, "dist/share/bash", name), name, ...words], {
@@ -102,7 +102,7 @@ describe.each(executables)("%s", (name) => {
 		expect(sorted(bashOffers("--"))).toEqual(sorted(flagsOf(name)));
 		expect(bashOffers("--ver")).toEqual(expect.arrayContaining(["--verbose", "--version"]));
 		expect(bashOffers("--workspace", "../pack")).toEqual(["../packages"]);
-		// Only one that takes operands has a use for the names of files.
+		// Only a program with operands completes file names.
 		expect(bashOffers("contr")).toEqual(takesOperands ? ["contract.md"] : []);
 		const withNumber = ["--port", "--interval"].filter((flag) => helps.get(name)?.has(flag));
 		for (const flag of withNumber) expect(bashOffers(flag, "")).toEqual([]);
@@ -158,7 +158,7 @@ describe("README.md", () => {
 	});
 });
 
-test("manual pages: exit codes → what the contract says", () => {
+test("manual pages: exit codes → those of the contract", () => {
 	const rows = Array.from(section(3).matchAll(/^\| (\d+) \| (.*) \|$/gm), ([, code, meaning]) => [
 		Number(code),
 		(meaning as string).replaceAll("`", ""),

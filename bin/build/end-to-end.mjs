@@ -8,7 +8,7 @@ import { sabotagePlugin } from "./sabotage.mjs";
 
 /**
  * Builds, bundles `packages/e2e/src/<name>/main.ts` and runs it to its end.
- * @param sabotage name of what is broken on purpose in the executables that it is given with --dist
+ * @param sabotage name of the fault in the executables that it gets with --dist
  * @returns its exit code
  */
 export async function runEndToEnd(name, args, sabotage) {

@@ -1,4 +1,4 @@
-// Explores the checkout by hand: `npm run explore -- --bound 1 --kind notes`. With `--mutant NAME` in a build with a mistake in it, which
+// Explores the checkout by hand: `npm run explore -- --bound 1 --kind notes`. With `--mutant NAME` in a build with a fault, which
 // must be found.
 import { spawn } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";

@@ -1,4 +1,4 @@
-// Mistakes that the explorer must find: name → in which source what is replaced by what, and the trace in which it shows; `c*` is any step
+// Faults that the explorer must find: name → source, replaced text, replacement, and the trace that shows the fault; `c*` is any step
 // of the checkout, `c+` the one after it, `m*` any
 // step of the cycle around it.
 

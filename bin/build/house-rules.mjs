@@ -31,12 +31,12 @@ export function isTestSupport(file) {
 	return /\.test\.ts$|\/(fixtures?|testing|cases)\/|-fixture\.ts$/.test(file) || /^(packages\/e2e|bench)\//.test(file);
 }
 
-/** Comments away; strings and line numbers stay. */
+/** Removes comments; keeps strings and line numbers. */
 function withoutComments(text) {
 	return text.replaceAll(/^\s*(\/\/|\/\*|\*(\s|\/|$)).*$/gm, "").replaceAll(/(\s)\/\/ .*$/gm, "$1");
 }
 
-/** Names of everything that a source imports, types included. */
+/** Names of all imports of a source, types included. */
 export function importsOf(text) {
 	const code = withoutComments(text);
 	const statements = /^\s*(?:import|export)\s(?:[^"';`]*?\sfrom\s)?\s*"([^"]+)"/gm;
@@ -90,7 +90,7 @@ function findCircle(graph) {
 	return null;
 }
 
-/** No file needs itself through others, and no folder does: folders of a package are layers too. What lies in no folder may be above or below all. */
+/** No file imports itself through others, and no folder does: folders of a package are layers too. Files in no folder may be above or below all. */
 function checkCircles({ name, sources }) {
 	const root = `packages/${name}/src`;
 	const files = new Map();
@@ -142,14 +142,14 @@ function checkDeclared({ name, manifest, readme, sources }) {
 	return problems;
 }
 
-/** Versions are exact, so that a manifest says what a lockfile would. */
+/** Versions are exact, so that a manifest is as precise as a lockfile. */
 export function checkExactVersions(where, manifest) {
 	return Object.entries({ ...manifest.dependencies, ...manifest.devDependencies })
 		.filter(([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$|^workspace:\*$/.test(version))
 		.map(([dependency, version]) => `${where}: ${dependency} is ${version}: write the exact version`);
 }
 
-/** What may be found where: a pattern, the packages that may have it, and what to do instead. */
+/** Forbidden patterns: the pattern, the packages that may have it, and the alternative. */
 const reserved = [
 	{
 		pattern: /\b(?:spawn|spawnSync|execFile|execFileSync|exec|execSync|execa|execaSync|fork)\(\s*["'`]git\b/,
@@ -174,7 +174,7 @@ const reserved = [
 	},
 ];
 
-/** Only packages/git/src/paths/git-path.ts makes a GitPath: what it did not check cannot be one. */
+/** Only packages/git/src/paths/git-path.ts makes a GitPath: no unchecked text can be one. */
 function checkGitPaths({ sources }) {
 	return sources
 		.filter(
@@ -199,7 +199,7 @@ function checkReserved({ name, sources }) {
 	return problems;
 }
 
-/** `merge` does no I/O: no module of Node that reaches outside, no clock, no chance. */
+/** `merge` does no I/O: no module of Node for the outside, no clock, no randomness. */
 function checkPure({ name, sources }) {
 	if (name !== "merge") return [];
 	const problems = [];
@@ -220,7 +220,7 @@ function checkPure({ name, sources }) {
 
 /**
  * @param houses one for each package: `{ name, manifest, readme, sources: [{ file, text }] }`, files relative to the root
- * @returns what is wrong, one line each; nothing when all is well
+ * @returns the problems, one line each; empty if there are none
  */
 export function checkHouse(houses) {
 	return houses.flatMap((house) => [
@@ -237,7 +237,7 @@ export function checkHouse(houses) {
 
 /** Licences of code that is in our bundles. */
 const bundledLicences = ["MIT", "ISC", "BSD-2-Clause", "BSD-3-Clause", "Apache-2.0", "0BSD", "BlueOak-1.0.0", "CC0-1.0", "Unlicense"];
-/** Licences of what only builds and tests here. */
+/** Licences of packages that are only for building and testing. */
 const toolLicences = [...bundledLicences, "MPL-2.0", "CC-BY-4.0", "Python-2.0", "Zlib"];
 
 /** Whether an SPDX expression can be met with allowed licences only. */

@@ -64,7 +64,7 @@ describe("dependency direction", () => {
 		expect(problems("import type")).toBe("");
 	});
 
-	test("length: more than 400 lines → found, unless the first line says why", () => {
+	test("length: more than 400 lines → found, unless the first line has a reason", () => {
 		const lines = "\n".repeat(401);
 		expect(problemsOf({ name: "git", text: lines }).join()).toContain("has more than 400 lines");
 		expect(problemsOf({ name: "git", text: "\n".repeat(400) })).toEqual([]);
@@ -106,7 +106,7 @@ describe("declared dependencies", () => {
 	});
 });
 
-describe("what only one package may do", () => {
+describe("rights of a single package", () => {
 	test.each([
 		["starting git", "packages/git starts git", 'spawn("git", ["status"]);'],
 		["taking a signal", "packages/service handles", 'process.on("SIGTERM", stop);'],

@@ -39,14 +39,14 @@ export function formlessTestNames(text) {
 	return testNames(text).filter((name) => !form.test(name));
 }
 
-/** What is wrong with a group of sentences: more of them than there were. @param found `{ where, what }`; bound how many there may be */
+/** The problem of a group of sentences, if there are more than the bound. @param found `{ where, what }` */
 export function overBound(found, bound, rule) {
 	if (found.length <= bound) return [];
 	const shown = found.slice(-5).map(({ where, what }) => `  ${where}: ${what}`);
 	return [`language: ${found.length} ${rule}, at most ${bound} may be there; the last of them:\n${shown.join("\n")}`];
 }
 
-/** Checks all texts of the repository. @returns what is wrong, a line each */
+/** Checks all texts of the repository. @returns the problems, a line each */
 export function checkLanguage() {
 	const files = execFileSync("git", ["-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"], { encoding: "utf8" })
 		.split("\0")

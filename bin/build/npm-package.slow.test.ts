@@ -17,7 +17,7 @@ let registry: string;
 let server: ReturnType<typeof spawn>;
 let environment: NodeJS.ProcessEnv;
 
-/** Runs a command to its end. @throws with what it said when it fails */
+/** Runs a command to its end. @throws with its output when it fails */
 function run(command: string, args: string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}): string {
 	return execFileSync(command, args, {
 		cwd: directory,
@@ -37,7 +37,7 @@ async function freePort(): Promise<number> {
 	return port;
 }
 
-/** Starts the registry, with nothing but what is published to it. */
+/** Starts the registry, with only those packages that are published to it. */
 async function startRegistry(): Promise<void> {
 	mkdirSync(path.join(directory, "registry"));
 	// It asks for a tag that not every registry knows.
@@ -89,7 +89,7 @@ beforeAll(async () => {
 	});
 	const { token } = (await user.json()) as { token: string };
 	writeFileSync(path.join(directory, "npmrc"), `registry=${registry}\n${registry.slice("http:".length)}:_authToken=${token}\n`);
-	// What this run was built from: the bundles are there.
+	// Packs the bundles of this run's build.
 	run("npm", ["pack", "--ignore-scripts", "--pack-destination", directory], { cwd: root });
 	const [tarball] = readdirSync(directory).filter((name) => name.endsWith(".tgz"));
 	run("npm", ["publish", path.join(directory, tarball as string)]);

@@ -14,7 +14,7 @@ const services = { sync: name, heartbeat: `${name}-heartbeat`, "health-server": 
 const maintainer = () =>
 	`${process.env.DEBFULLNAME ?? "the robust-sync authors"} <${process.env.DEBEMAIL ?? "robust-sync@packages.debian.org"}>`;
 
-/** What setup.sh puts into a unit for one node, as the specifiers of a template unit (systemd.unit(5)): %f is the workspace. */
+/** Placeholders of a unit for one node, as the specifiers of a template unit (systemd.unit(5)): %f is the workspace. */
 const specifiers = {
 	STATE_PATHS: "%f/sync %f/logs",
 	WORKSPACE_WORD: "%f",
@@ -30,7 +30,7 @@ const specifiers = {
 	MEMORY_MAX_SYNC: "2024M",
 };
 
-/** Lines that a template unit has no use for: its user is in a drop-in; systemd 252 does not know the steps of a restart. */
+/** Lines that a template unit must not have: its user is in a drop-in; systemd 252 does not know the steps of a restart. */
 const leftOut = /^(User|Group|RestartSteps|RestartMaxDelaySec)=|@HOME_BINDS@/;
 
 /** @returns a unit of deploy/ as a template unit of the package */
@@ -158,9 +158,9 @@ function sums(to) {
 }
 
 /**
- * Builds the package from what dist/ holds.
- * @param out the directory that it is put into
- * @param version another one than package.json has
+ * Builds the package from dist/.
+ * @param out the directory for the package
+ * @param version instead of the one in package.json
  * @returns its path
  */
 export function packageDeb(out, version = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")).version) {

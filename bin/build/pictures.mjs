@@ -1,4 +1,4 @@
-// The pictures of the README, from a demo that really runs: `npm run pictures [-- DIRECTORY]` (default docs/pictures). Needs chromium.
+// Makes the pictures of the README from a real run of the demo: `npm run pictures [-- DIRECTORY]` (default docs/pictures). Needs chromium.
 import { spawn } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -11,7 +11,7 @@ const [characterWidth, lineHeight, margin] = [7.83, 19, 18];
 
 /**
  * Runs the demo and leaves it running.
- * @returns its lines with the second each was printed in, its directory, the page of its first node, and what ends it
+ * @returns its lines with the second each was printed in, its directory, the page of its first node, and a function that ends it
  */
 function runDemo() {
 	return new Promise((resolve, reject) => {
@@ -48,7 +48,7 @@ function classOf(text) {
 }
 
 /**
- * A recording as an SVG that plays itself once: each line appears when it was printed. Who wants no motion sees the end.
+ * A recording as an SVG that plays itself once: each line appears when it was printed. With reduced motion it shows the end.
  * @param lines `{ text, at }`, `at` in seconds
  */
 export function recording(lines) {
@@ -77,7 +77,7 @@ export function recording(lines) {
 	].join("\n");
 }
 
-/** The lines that are shown: from the command to the last proof; the demo's directory by a short name. */
+/** The lines of the picture: from the command to the last result; the demo's directory has a short name. */
 function shownLines(lines, directory) {
 	const begin = lines.findIndex(({ text }) => text.startsWith("robust-sync demo:"));
 	const end = lines.findIndex(({ text }) => text.startsWith("What lost a merge"));

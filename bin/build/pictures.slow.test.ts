@@ -21,8 +21,8 @@ if (!hasChromium) process.stderr.write("pictures.slow.test.ts: no /usr/bin/chrom
 	try {
 		await makePictures(directory);
 		const svg = readFileSync(path.join(directory, "demo.svg"), "utf8");
-		const chapters = [...svg.matchAll(/>(\d)\. /g)].map(([, number]) => Number(number));
-		expect(chapters).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+		const sections = [...svg.matchAll(/>(\d)\. /g)].map(([, number]) => Number(number));
+		expect(sections).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
 		expect(svg).not.toMatch(/robust-sync-demo-|NaN|undefined/);
 		for (const scheme of ["light", "dark"]) expect(sizeOf(path.join(directory, `page-${scheme}.png`))).toEqual([1100, 820]);
 	} finally {

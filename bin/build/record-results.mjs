@@ -2,8 +2,8 @@ import { appendFileSync } from "node:fs";
 import { stripVTControlCharacters } from "node:util";
 
 /**
- * A jest reporter: one JSON line a test file, as soon as it is done, into the file that ROBUST_SYNC_TEST_RESULTS names. A run that is killed
- * has then still said which files ran.
+ * A jest reporter: writes one JSON line a test file, as soon as it is done, to the file that ROBUST_SYNC_TEST_RESULTS names. After a run that was
+ * killed it shows which files ran.
  */
 export default class RecordResults {
 	onTestFileResult(_test, result) {

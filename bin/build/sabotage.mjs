@@ -1,7 +1,7 @@
-// Builds of ours that lose something on purpose: the chaos run must find it out, or it proves nothing.
+// Builds that lose data on purpose: the chaos run must detect each, or it proves nothing.
 import { readFileSync } from "node:fs";
 
-/** name → in which source what is replaced by what. */
+/** name → source, replaced text, replacement. */
 const sabotages = {
 	"drop-the-loser": {
 		file: /resolve\/src\/saved\/save-versions\.ts$/,
@@ -23,10 +23,10 @@ const sabotages = {
 
 export const sabotageNames = Object.keys(sabotages);
 
-/** A plugin of esbuild that puts one of these mistakes in. */
+/** A plugin of esbuild that inserts one of these faults. */
 export const sabotagePlugin = (name) => mistakePlugin(name, sabotages[name]);
 
-/** A plugin of esbuild that puts a mistake in. @throws when the source has no such place any more */
+/** A plugin of esbuild that inserts a fault. @throws when the source does not have the text any more */
 export function mistakePlugin(name, { file, find, replacement }) {
 	return {
 		name: `sabotage-${name}`,

@@ -34,7 +34,7 @@ function component(directory, from, hashes, usedBy) {
 
 /**
  * The software bill of materials of the bundles, in CycloneDX 1.6 (https://cyclonedx.org/docs/1.6/json/): the packages whose code is in them,
- * not all that was installed to make them. Without time or serial number, so that the same bundles give the same bytes.
+ * not all that were installed to make them. Without time or serial number, so that the same bundles give the same bytes.
  * @param inputsOf for each executable the files that were bundled into it, relative to the clone
  * @param from the clone
  */

@@ -1,4 +1,4 @@
-// One build or installation at a time in a clone, whoever asks for it.
+// One build or installation at a time in a clone, by any process.
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -17,15 +17,15 @@ function startOf(pid) {
 	return stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
 }
 
-/** Whoever made the file writes its name into it at once; one that stays empty was left by a power cut. */
-const namelessFor_ms = 10_000;
+/** A holder writes its name into the file at once; an empty file this old was left by a power cut. */
+const namelessForMs = 10_000;
 
-/** A number alone does not tell a process: after a boot another one may have it. */
+/** A pid alone does not identify a process: after a boot another one may have it. */
 function isHeld(file) {
 	const text = read(file);
 	if (text === null) return false;
 	const [pid, start] = text.split(/\s/);
-	if (!Number(pid)) return Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0) < namelessFor_ms;
+	if (!Number(pid)) return Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0) < namelessForMs;
 	if (Number(pid) === process.pid) return startOf(pid) === (start ?? "");
 	try {
 		process.kill(Number(pid), 0);
@@ -35,7 +35,7 @@ function isHeld(file) {
 	return startOf(pid) === (start ?? "");
 }
 
-/** Takes the lock if nobody living holds it. A dead holder's is replaced by rename; of two that do so, the last one has it. */
+/** Takes the lock if no live process holds it. A dead holder's is replaced by rename; of two that do so, the last one has it. */
 async function tryTake(file) {
 	const mine = `${process.pid} ${startOf(process.pid)}\n`;
 	try {
@@ -54,7 +54,7 @@ async function tryTake(file) {
 
 /**
  * Runs `work` while holding the lock `file`; waits as long as another living process holds it.
- * @param isDone asked before each try: when it says true, `work` is not needed any more
+ * @param isDone called before each try: if true, `work` is not needed any more
  */
 export async function withLock(file, isDone, work) {
 	mkdirSync(path.dirname(file), { recursive: true });

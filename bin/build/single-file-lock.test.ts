@@ -12,7 +12,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-/** Starts a process that takes the lock, writes "begin" and "end" with a moment between, unless someone has written "end" before. */
+/** Starts a process that takes the lock, writes "begin" and "end" with a pause between, unless "end" has been written before. */
 function contender(): Promise<number | null> {
 	const script = `
 		import { withLock } from ${JSON.stringify(path.join(import.meta.dirname, "single-file-lock.mjs"))};

@@ -6,20 +6,20 @@ import { fileURLToPath } from "node:url";
 import { root } from "./bootstrap.mjs";
 import { build } from "./build.mjs";
 
-/** One suite a run, by the file's name (jest.config.mjs), and how long all of it takes on two cores. */
+/** Each suite by its files' names (jest.config.mjs), and its duration on two cores. */
 const durations = { fast: "6 minutes", slow: "40 minutes", systemd: "12 minutes" };
 export const suites = Object.keys(durations);
 
-/** What the fast suite uses where it is there: without one, the tests that are about it end at once, or check less. */
+/** Optional programs of the fast suite: without one, its tests end at once, or check less. */
 const optionalPrograms = ["fish", "fcgiwrap", "git-lfs", "groff", "ip", "nginx", "shellcheck", "sqlite3", "ss", "ssh", "sshd", "zsh"];
 
-/** @returns those of the programs that no directory of the PATH has, nor those where servers are */
+/** @returns the programs that are in no directory of the PATH, nor in the directories of servers */
 function notInstalled(programs) {
 	const directories = [...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/usr/local/sbin", "/sbin"].filter(Boolean);
 	return programs.filter((name) => !directories.some((directory) => existsSync(path.join(directory, name))));
 }
 
-/** Says what is about to run, how long that takes, and what it leaves out here. */
+/** Prints the suite, its duration, and the programs that are missing here. */
 function announce(suite, args) {
 	const time = args.some((arg) => !arg.startsWith("-")) ? "" : ` It takes about ${durations[suite]} on two cores.`;
 	process.stderr.write(`The ${suite} suite.${time}\n`);
@@ -52,7 +52,7 @@ async function main() {
 		return 1;
 	}
 	const jest = startJest(suite, args);
-	// Ctrl-C reaches jest through the terminal; a signal for us alone is passed on, so that no test is left running.
+	// Ctrl-C reaches jest through the terminal; a signal for this process alone is passed on, so that no test is left running.
 	for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => jest.kill(signal));
 	process.on("SIGINT", () => undefined);
 	return await new Promise((resolve) => {

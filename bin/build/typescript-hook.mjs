@@ -1,4 +1,4 @@
-// `node --import ./bin/build/typescript-hook.mjs file.ts`: runs TypeScript as it is on disk; types are erased, not checked.
+// `node --import ./bin/build/typescript-hook.mjs file.ts`: runs TypeScript sources; types are erased, not checked.
 import { readFileSync } from "node:fs";
 import { register } from "node:module";
 import { fileURLToPath } from "node:url";
