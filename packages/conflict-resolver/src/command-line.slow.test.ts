@@ -126,7 +126,7 @@ describe("the command", () => {
 		expect(person.read("f").split("\n").sort()).toEqual(["", "line 2", "line 3"]);
 	});
 
-	test("command: after a killed run → reports the resolved files and their saved versions", () => {
+	test("command: after a killed run → reports resolved files and their saved versions", () => {
 		person.diverged({ f: "line 1\n" }, { f: "line 2\n" }, { f: "line 3\n" });
 		const killed = spawnSync(process.execPath, [bundle, "--resolve"], {
 			cwd: person.workspace,

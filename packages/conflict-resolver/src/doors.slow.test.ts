@@ -64,7 +64,7 @@ test("doors: other strategies, options, an octopus → a person's changes stay",
 	expect(person.read("other")).toBe("third\n");
 });
 
-test("doors: a cherry-pick that conflicts → files that git merged by line merged by kind", async () => {
+test("doors: a cherry-pick that conflicts → files merged by git are merged by kind", async () => {
 	const text = (a: string, b: string) => `${a}\n${"x\n".repeat(9)}${b}\n`;
 	person.branches({ "x.lock": text("a", "b"), f: "1\n" }, { "x.lock": text("A", "b"), f: "2\n" }, { "x.lock": text("a", "B"), f: "3\n" });
 	person.git("cherry-pick", "theirs");

@@ -15,7 +15,7 @@ import { World } from "./fixture/world.ts";
 
 const bin = fileURLToPath(new URL("../../../bin/", import.meta.url));
 const intervals = { SYNC_INTERVAL: "1", HEARTBEAT_INTERVAL: "1", PEER_TIMEOUT: "6", MONITOR_INTERVAL: "1", HEALTH_PORT: "18097" };
-// Long enough to see that nothing is told twice.
+// Long enough to see that no alert is sent twice.
 const quietMs = 6_000;
 
 let world: World;
@@ -44,7 +44,7 @@ afterEach(async () => {
 	await new Promise((resolve) => bot.close(resolve));
 });
 
-/** What only these tests set: where alerts go, and how often everything looks. */
+/** Settings of these tests only: the channel of alerts, and the intervals. */
 function settings(extra: Record<string, string> = {}): Record<string, string> {
 	const { port } = bot.address() as AddressInfo;
 	return {
@@ -81,8 +81,8 @@ function alerts(node: Node) {
 	return read.kind === "ok" ? read.state.alerts : [];
 }
 
-const told = (what: RegExp) => texts.filter((text) => what.test(text));
-/** What came, and what the monitors say, for a test that failed. */
+const sent = (what: RegExp) => texts.filter((text) => what.test(text));
+/** The received alerts and the monitors' state, for the message of a failed test. */
 function seen(): string {
 	const logs = world.nodes.map((node) => {
 		const file = node.paths.logFile("monitor");
@@ -108,22 +108,22 @@ async function firesOnceAndIsOverOnce(
 ): Promise<void> {
 	await happens();
 	await until(
-		() => told(fires).length > 0,
+		() => sent(fires).length > 0,
 		() => `${fires}: ${seen()}`,
 		60_000,
 	);
 	await sleep(quietMs);
-	expect(told(fires)).toHaveLength(1);
-	expect(told(over)).toHaveLength(0);
+	expect(sent(fires)).toHaveLength(1);
+	expect(sent(over)).toHaveLength(0);
 	await ends();
 	await until(
-		() => told(over).length > 0,
+		() => sent(over).length > 0,
 		() => `${over}: ${seen()}`,
 		60_000,
 	);
 	await sleep(quietMs);
-	expect(told(fires)).toHaveLength(1);
-	expect(told(over)).toHaveLength(1);
+	expect(sent(fires)).toHaveLength(1);
+	expect(sent(over)).toHaveLength(1);
 	for (const text of texts) expect(text).toMatch(/^helios:/);
 }
 
@@ -211,7 +211,7 @@ if (!canCut) process.stderr.write("alerts.slow.test.ts: the cut network is not r
 		for (const namespace of [here, there]) ip("netns", "del", namespace);
 	});
 
-	test("alert: the cable is pulled and put back → no heartbeat is sent, then over", async () => {
+	test("alert: the cable is pulled, then plugged in → silent peer alerted, then resolved", async () => {
 		const [helios, chad] = await world.pair({ "notes.md": "hello\n" }, { env: intervals });
 		await helios.start();
 		await chad.start();

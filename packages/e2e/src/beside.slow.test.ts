@@ -70,7 +70,7 @@ describe("programs that write while we commit", () => {
 	}, 60_000);
 });
 
-describe("untracked and changed files in the way of what comes in", () => {
+describe("untracked and changed files in the way of incoming files", () => {
 	test("file in the way: untracked, ignored, a directory → both versions survive", async () => {
 		const [helios, chad] = await world.pair({ ".gitignore": "ignored\n" });
 		chad.write("plain.md", "from chad\n");
@@ -89,7 +89,7 @@ describe("untracked and changed files in the way of what comes in", () => {
 		await helios.once();
 		await chad.once();
 		await helios.once();
-		// What helios ignores stays its own; chad, who forced it in, has what it committed.
+		// A file that helios ignores stays its own; chad, who forced it in, has his committed version.
 		expect([helios.read("ignored"), chad.read("ignored")]).toEqual(["helios' own\n", "chad's, forced\n"]);
 		expect({ ...helios.files(), ignored: "" }).toEqual({ ...chad.files(), ignored: "" });
 		const text = Object.entries(helios.files())
@@ -158,7 +158,7 @@ describe("a person's git beside the daemon", () => {
 			node.fsck();
 			for (let round = 0; round < 4; round++) expect(node.exists(`by-hand-${round}`)).toBe(true);
 		}
-		// A stash that met the daemon half-way may be left in the list, with a file that just came in: what is in it is not lost.
+		// A stash that the daemon interrupted may stay in the list, with a file that just came in: its content is not lost.
 		const history = helios.git("log", "--all", "--reflog", "--format=", "--name-only", "-m", "--root");
 		for (let round = 0; round < 4; round++) for (const name of ["stashed", "from-chad"]) expect(history).toContain(`${name}-${round}`);
 		expect(
@@ -187,7 +187,7 @@ describe("several of ours at once", () => {
 			]);
 			expect(ended.pop()).toMatchObject({ code: 4, stdout: "", stderr: expect.stringContaining(`pid ${helios.worker()}`) });
 			expect(ended.map(({ code }) => code)).toEqual(Array(5).fill(0));
-			// Who merged a write with what had just come in says so.
+			// The commit that merged a write with an incoming version says so.
 			expect(ended.map(({ stderr }) => stderr).join("")).not.toMatch(/ (?:WARN|ERROR) /);
 		}
 		await until(() => helios.pending() === 0, "the messages to be delivered");

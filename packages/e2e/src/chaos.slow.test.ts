@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "@jest/globals";
 
-// A checker that finds nothing proves nothing, unless it finds what is there.
+// A checker that finds nothing proves nothing, unless it finds planted faults.
 
 const chaos = fileURLToPath(new URL("../../../bin/build/chaos.mjs", import.meta.url));
 

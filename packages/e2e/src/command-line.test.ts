@@ -145,7 +145,7 @@ describe("--status", () => {
 		quiet = world.node("quiet");
 	});
 
-	test("--status: nothing ever ran → 3, and says so", async () => {
+	test("--status: nothing ever ran → exit 3, reported", async () => {
 		expect(await quiet.run(["--status"])).toMatchObject({ code: 3, stdout: expect.stringMatching(/not running/) });
 		const json = await quiet.run(["--status", "--json"]);
 		expect(json.code).toBe(3);
@@ -190,14 +190,14 @@ describe("--once", () => {
 		expect(fs.readdirSync(node.paths.sync).some((name) => name.startsWith("sync_state.json.corrupt-"))).toBe(true);
 	});
 
-	test("--once: done → what it did in words on stdout, nothing else there", async () => {
+	test("--once: done → its result in words on stdout, nothing else", async () => {
 		node.write("b", "1");
 		const ended = await node.run(["--once"]);
 		expect(ended.code).toBe(0);
 		expect(ended.stdout).toMatch(/^in sync at [0-9a-f]{12}: 1 file committed, 0 commits pulled, 1 pushed/);
 	});
 
-	test("--once: a failure → 1, its code and what to do in one line", async () => {
+	test("--once: a failure → exit 1, its code and the remedy in one line", async () => {
 		const alone = world.node("alone", { git: false });
 		const ended = await alone.run(["--once"]);
 		expect(ended).toMatchObject({
@@ -249,7 +249,7 @@ describe("--dry-run", () => {
 		expect(everything()).toEqual(before);
 	});
 
-	test("--dry-run: nothing to do, or something to fetch → says which", async () => {
+	test("--dry-run: nothing to do, or something to fetch → reported", async () => {
 		await node.once();
 		expect((await node.run(["--once", "--dry-run"])).stdout).toBe("nothing to do\n");
 		const other = world.node("other");
@@ -288,12 +288,12 @@ describe("--send", () => {
 		expect(node.messages().filter((text) => text === "one" || text === "two")).toEqual(["one", "two"]);
 	});
 
-	test("--send: a file that is not there → 1, and what to do", () => refused(["--send", "/nowhere/x"], 1, /cannot be read.*ENOENT/));
+	test("--send: a missing file → exit 1, with the remedy", () => refused(["--send", "/nowhere/x"], 1, /cannot be read.*ENOENT/));
 	test("--send: a directory → 1", () => refused(["--send", world.directory], 1, /cannot be read/));
 	test("--send: an empty name → 2", () => refused(["--send", ""], 2, /--send/));
 });
 
-test("--stop: nothing runs → 0, and says so", async () => {
+test("--stop: nothing runs → exit 0, reported", async () => {
 	expect(await node.run(["--stop"])).toMatchObject({ code: 0, stdout: expect.stringMatching(/not running/) });
 	const json = await node.run(["--stop", "--json"]);
 	expect(JSON.parse(json.stdout)).toEqual({ stopped: false, pid: null, unit: null });

@@ -15,13 +15,13 @@ beforeAll(() => {
 });
 afterAll(() => world.remove());
 
-/** As in a terminal in that repository: nothing says that it is a workspace. */
+/** As in a terminal in that repository: nothing marks it as a workspace. */
 const inRepository = (args: string[], executable = "robust-sync") =>
 	node.run(args, { executable, env: { SYNC_WORKSPACE: undefined }, cwd: node.workspace, timeoutMs: 20_000 });
 const listing = () => fs.readdirSync(node.workspace).sort();
 const untouched = [".env", ".git", ".gitignore", "a", "x.tmp"];
 
-describe("a repository that nobody made a workspace", () => {
+describe("a repository that is not a workspace", () => {
 	test.each([
 		["robust-sync", []],
 		["robust-sync", ["--once"]],
@@ -42,7 +42,7 @@ describe("a repository that nobody made a workspace", () => {
 		expect(fs.existsSync(node.path(".git/info/exclude"))).toBe(false);
 	});
 
-	test("consent: --once --dry-run → says what it would do, nothing left", async () => {
+	test("consent: --once --dry-run → prints the plan, leaves nothing behind", async () => {
 		const ended = await inRepository(["--once", "--dry-run"]);
 		expect(ended).toMatchObject({ code: 0, stdout: expect.stringContaining("would commit   .env") });
 		expect(listing()).toEqual(untouched);
@@ -84,7 +84,7 @@ test("consent: --init --yes → .sync_env 0600, and --once syncs, also without i
 	});
 	expect(fs.readFileSync(node.paths.envFile, "utf8")).toBe(text);
 	expect(await inRepository(["--once"])).toMatchObject({ code: 0 });
-	// The mark in the repository's own configuration still says yes; nobody else's configuration does.
+	// The mark in the repository's own configuration is still the consent; no other configuration is.
 	fs.rmSync(node.paths.envFile);
 	const mark = ["config", "--local", "robust-sync.workspace"];
 	expect(node.git(...mark).trim()).toBe("true");

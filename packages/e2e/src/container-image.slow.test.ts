@@ -123,7 +123,7 @@ image(
 		expect((await podman("exec", "sidecar", "id", "-u")).trim()).toBe("1000");
 		expect((await attempt([...apart, "podman", ...storage, "exec", "sidecar", "touch", "/opt/robust-sync/x"])).code).not.toBe(0);
 		expect((await podman("exec", "sidecar", "robust-sync", "--status")).trim()).toMatch(/^robust-sync is (?:idle|syncing) /);
-		// What the other program writes goes out, and its files stay its own.
+		// The other program's files are published, and robust-sync's own files stay local.
 		fs.writeFileSync(path.join(workspace, "second.txt"), "2\n");
 		await until("the second file on the hub", async () =>
 			execFileSync("git", ["-c", "safe.directory=*", "-C", hub, "ls-tree", "--name-only", "main"], { encoding: "utf8" }).includes(

@@ -52,7 +52,7 @@ test("convergence: ten nodes push at the same instant → none starves, all have
 	await nodes[0]?.once();
 	for (const node of nodes) node.write(`from-${node.name}`, node.name);
 	const outcomes = await Promise.all(nodes.map((node) => node.run(["--once", "--json"])));
-	// A race that was lost ten times in a row is said to be one, and nothing else.
+	// A race that was lost ten times in a row is reported as one, and as nothing else.
 	for (const { code, stdout } of outcomes) if (code !== 0) expect(JSON.parse(stdout).last_error.code).toBe("PUSH_RACE");
 	for (const node of nodes) await node.once();
 	for (const node of nodes) if (node.head() !== nodes.at(-1)?.head()) await node.once();

@@ -59,7 +59,7 @@ describe("a change starts a cycle", () => {
 		let stop = false;
 		const person = (async () => {
 			for (let round = 0; !stop; round++) {
-				// What a shell's prompt does: it takes the lock to write down what it found out about a file with another date.
+				// As a shell's prompt: it takes the lock to record the new date of a file.
 				fs.utimesSync(node.path("a"), round, round);
 				node.git("status", "--porcelain");
 				await sleep(1);

@@ -19,7 +19,7 @@ describe("one instance a workspace", () => {
 		const pid = node.worker();
 		const second = await node.run([]);
 		expect(second).toMatchObject({ code: 4, stdout: "", stderr: expect.stringContaining(String(pid)) });
-		// Also under a service manager, where nobody supervises.
+		// Also under a service manager, without our own supervisor.
 		const managed = await node.run([], { env: { INVOCATION_ID: "x" } });
 		expect(managed).toMatchObject({ code: 4, stderr: expect.stringContaining(String(pid)) });
 		node.write("a", "1");
@@ -88,7 +88,7 @@ describe("--status and --stop from another shell", () => {
 });
 
 describe("SIGTERM", () => {
-	test("SIGTERM: a cycle in progress → ends, what it committed is published", async () => {
+	test("SIGTERM: a cycle in progress → ends, its commit is published", async () => {
 		const [node] = await world.pair();
 		// A hub that takes its time, so that the signal falls into the push.
 		world.write("hub.git/hooks/pre-receive", "#!/bin/sh\nsleep 1\n", 0o755);
@@ -235,7 +235,7 @@ test("SIGSTOP: stopped and continued → goes on", async () => {
 	expect(node.worker()).toBe(worker);
 });
 
-test("state file: at every moment → whole, and says what is going on", async () => {
+test("state file: at any time → whole, with the present activity", async () => {
 	const [node] = await world.pair();
 	await node.start({ env: { SYNC_INTERVAL: "0.05" } });
 	const seen = new Set<string>();

@@ -200,7 +200,7 @@ describe("a damaged repository", () => {
 		helios.write("a", "2");
 		await helios.failure();
 		const lost = helios.head();
-		// What it says of the commit would be believed.
+		// Its content for the commit would be trusted.
 		helios.git("commit-graph", "write", "--reachable");
 		fs.rmSync(objectFile(helios, "HEAD"));
 		fs.renameSync(world.path("away.git"), world.path("hub.git"));

@@ -232,7 +232,7 @@ describe("doctor:", () => {
 	}, 60_000);
 
 	test.each(faults)(
-		"%s → named, with what fixes it",
+		"%s → named, with the remedy",
 		async (_, plant, check, status, message) => {
 			const [helios] = await world.pair({ a: "1\n" });
 			await helios.once();

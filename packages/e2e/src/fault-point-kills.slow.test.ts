@@ -5,7 +5,7 @@ import type { World } from "./fixture/world.ts";
 
 // A direct snapshot is a daemon's, in a large workspace: large-workspace.slow.test.ts kills it there. A first checkout is a clone's that git
 // left without one: first-checkout.slow.test.ts stops it at every step.
-// What a person asks for, and commits that are made again: task-kills.slow.test.ts. What is forgotten: forget.slow.test.ts.
+// Requests of a person, and commits that are made again: task-kills.slow.test.ts. Forgetting: forget.slow.test.ts.
 const elsewhere = ["direct-", "first-checkout-", "forget-", "own-files-", "refused-", "secret-", "guard-", "task-"];
 const names = faultPointNames(["robust-sync", "resolve", "git", "workspace"]).filter(
 	(name) => !elsewhere.some((prefix) => name.startsWith(prefix)),

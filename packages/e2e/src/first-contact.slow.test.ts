@@ -91,7 +91,7 @@ describe("the first contact", () => {
 		expect(world.git("hub.git", "for-each-ref", "--format=%(refname:short)").trim()).toBe("trunk");
 	});
 
-	test("first contact: other branches on the remote → NO_REMOTE, what to do, no push", async () => {
+	test("first contact: other branches on the remote → NO_REMOTE, the remedy, no push", async () => {
 		const helios = world.node("helios");
 		helios.write("a", "1");
 		await helios.once();

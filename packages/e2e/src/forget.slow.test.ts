@@ -100,7 +100,7 @@ describe("forget", () => {
 		expect((await karl.run(["--forget-value", valueFile(), "--check"])).code).toBe(0);
 	});
 
-	test("forget: another key → refused and merged; what came back → taken out again", async () => {
+	test("forget: another key → refused and merged; returned content → removed again", async () => {
 		const [helios, chad] = await world.pair({ "notes.md": "one\n" }, withKey(oneKey));
 		helios.write("notes.md", `one\n${value}\n`);
 		await helios.once();

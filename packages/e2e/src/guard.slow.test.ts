@@ -18,7 +18,7 @@ const gone = (node: Node) => names.filter((name) => !node.exists(name)).length;
 const hub = () => world.git("hub.git", "ls-tree", "-r", "--name-only", "main").split("\n").filter(Boolean).length;
 
 describe("a loss that is made here", () => {
-	test("guard: a large deletion here → committed, not published, told", async () => {
+	test("guard: a large deletion here → committed, not published, reported", async () => {
 		const [helios, chad] = await world.pair({ ...tree, ...kept });
 		helios.remove("data");
 		helios.write("notes.md", "hello, too\n");

@@ -83,11 +83,11 @@ async function bothDirectionsGoOn(helios: Node, chad: Node, tag: string): Promis
 interface Obstacle {
 	readonly name: string;
 	readonly files: Record<string, string>;
-	/** Puts the obstacle there. @returns what takes it away; null: only a newer commit cures it */
+	/** Creates the obstacle. @returns a function that removes it; null: only a newer commit cures it */
 	place(chad: Node): (() => void) | null;
 	change(helios: Node): void | Promise<void>;
 	readonly held: readonly string[];
-	/** What chad has meanwhile. */
+	/** chad's state meanwhile. */
 	readonly meanwhile: Record<string, string>;
 }
 
@@ -198,7 +198,7 @@ function makePipe(file: string): () => void {
 		expect(chad.dirty()).toBe("");
 	});
 
-	test("held path: on another file system, written here → merged with what came in", async () => {
+	test("held path: on another file system, written here → merged with incoming version", async () => {
 		const [helios, chad] = await world.pair({ "other.md": "1\n" });
 		mountTmpfs(chad.path("data"));
 		// Others could write there: nothing is staged in it.
@@ -244,7 +244,7 @@ function makePipe(file: string): () => void {
 		expect(chad.state()?.skipped).toEqual([]);
 		expect(helios.messages("chad")).toHaveLength(1);
 		expect(chad.dirty()).toBe("");
-		// What was replaced is kept, and late writes into it arrive.
+		// The replaced file is kept, and late writes into it arrive.
 		const backups = chad.path(".git/robust-sync/backups");
 		const kept = fs
 			.readdirSync(backups)

@@ -118,7 +118,7 @@ describe("restore", () => {
 		[["--undo", "deadbeef"], 1, "there is no commit deadbeef"],
 		[["--undo", "HEAD~99"], 1, "there is no commit HEAD~99"],
 		[["--history", "--since", "x y"], 2, "no time"],
-	])("restore, undo, history: %j → %i, and what to do", async (args, code, said) => {
+	])("restore, undo, history: %j → exit %i, with the remedy", async (args, code, said) => {
 		const before = head(helios);
 		const ended = await run(helios, ...args);
 		expect([ended.code, ended.stderr]).toEqual([code, expect.stringContaining(said)]);
@@ -173,7 +173,7 @@ describe("undo", () => {
 		expect([code, stderr]).toEqual([2, expect.stringContaining("is a merge, and is not taken back")]);
 	});
 
-	test("undo: the remote is away → done here, said, published later", async () => {
+	test("undo: the remote is away → done here, reported, published later", async () => {
 		helios.write("d/x", "bad\n");
 		await helios.once();
 		fs.renameSync(world.path("hub.git"), world.path("away.git"));
@@ -214,7 +214,7 @@ test("history: annotated, over a rename, by node, agent and run → text and JSO
 		{ node: "helios", agent: "bot", run: "42", text: "tidy the notes\n\nAgent: forged", files: [{ from: "notes.md", change: "renamed" }] },
 		{ node: "helios", files: [{ path: "notes.md", change: "added" }] },
 	]);
-	// How many are shown changes nothing in what each says.
+	// The number of shown entries does not change their content.
 	for (const limit of [1, 2, 3]) {
 		const shown = (await run(helios, "--history", "d/plan.md", "--json", "--diff", "--limit", `${limit}`)).json();
 		expect(shown.entries).toEqual(entries.slice(0, limit));

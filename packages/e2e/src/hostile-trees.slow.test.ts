@@ -34,7 +34,7 @@ describe("hostile trees", () => {
 			]);
 			const state = await node.once();
 			expect(state.skipped).toEqual(["..", ".git", "git~1", "sub/.Git"].map((path) => ({ path, reason: "refused-path" })));
-			// A second look tells the same.
+			// A second reading gives the same result.
 			expect((await node.once()).skipped).toHaveLength(4);
 			expect(
 				["config", "hooks", "info"].map((name) => [
@@ -86,7 +86,7 @@ describe("hostile trees", () => {
 		["a directory that is a file", (peer: HostilePeer) => ["40000", "zz", peer.blob("x\n")] as const],
 		["an object that is nowhere", () => ["100644", "zz", "1".repeat(40)] as const],
 	])(
-		"hostile peer: %s → said what to do, work is committed, the command cures",
+		"hostile peer: %s → remedy reported, work is committed, the command cures",
 		async (_name, entry) => {
 			const [helios, chad] = await world.pair();
 			await helios.once();
@@ -132,7 +132,7 @@ describe("hostile trees", () => {
 		expect(chad.read("list.txt")).toBe(helios.read("list.txt"));
 		expect(helios.head()).toBe(chad.head());
 		expect(fs.readdirSync(helios.path("sync/conflicts"))).toHaveLength(1);
-		// Every other reader of the peer's commit, each killed after a minute: what a person restores or takes back, and what the hub refuses.
+		// Every other reader of the peer's commit, each killed after a minute: restoring and undoing by a person, and the hub's checks.
 		for (const args of [
 			["--restore", "list.txt", "--at", bombed],
 			["--undo", bombed],
@@ -207,7 +207,7 @@ describe("hostile trees", () => {
 		];
 		const hook = peer.blob(`#!/bin/sh\ntouch ${world.path("pwned")}\n`);
 		const settings = peer.blob(`[core]\n\thooksPath = ${helios.path("githooks")}\n\tfsmonitor = touch ${world.path("pwned")}\n`);
-		// The user has set it: to a directory that everybody may change.
+		// The user has set it to a directory that all users may change.
 		for (const node of [helios, chad]) node.git("config", "core.hooksPath", "githooks");
 		peer.entries();
 		peer.add(
@@ -343,7 +343,7 @@ describe("hostile trees", () => {
 		await chad.start();
 		for (const [round, shape] of shapes.entries()) {
 			helios.write(`from-helios-${round}`, "honest\n");
-			// Another push may come first, as for anybody.
+			// Another push may come first, as for any node.
 			for (let attempt = 0; ; attempt++) {
 				try {
 					peer.entries();
@@ -428,7 +428,7 @@ describe("hostile trees", () => {
 			await node.once();
 			await helios.once();
 			expect([helios.read(`from-${name}`), helios.read("dir/x")]).toEqual(["mine\n", "x\n"]);
-			// Who deletes, where there is an index, still may.
+			// A deletion with an index is still possible.
 			if (name === "refused") continue;
 			for (const file of ["dir/x", "notes.md"]) fs.rmSync(node.path(file));
 			await node.once();

@@ -15,7 +15,7 @@ let world: World;
 let helios: Node;
 let chad: Node;
 
-/** Whether the node's last commit was written without a look at anything but what changed. */
+/** Whether the node's last commit was made from the watcher's paths alone, without a full scan. */
 const isDirect = (node: Node) => node.git("reflog", "-n", "4", "--format=%gs").includes("robust-sync: snapshot");
 const onHub = (name: string) => {
 	try {
@@ -25,7 +25,7 @@ const onHub = (name: string) => {
 	}
 };
 
-/** The daemon has watched for a whole cycle: from now on it knows what changes. */
+/** The daemon has watched for a whole cycle: from now on it knows the dirty paths. */
 async function startAndSettle(node: Node, more: Record<string, string> = {}): Promise<void> {
 	await node.start({ env: { ...env, ...more } });
 	const cycles = () => node.state()?.totals.cycles ?? 0;
@@ -33,7 +33,7 @@ async function startAndSettle(node: Node, more: Record<string, string> = {}): Pr
 	await until(() => cycles() > before && node.state()?.status === "idle", "the cycle after the first watch");
 }
 
-/** Whoever pushed last, the other one is told. */
+/** A push of either node is announced to the other one. */
 async function untilBothAgree(): Promise<void> {
 	for (const node of [helios, chad]) process.kill(node.worker() ?? 0, "SIGUSR1");
 	await untilConverged(world, [helios, chad]);

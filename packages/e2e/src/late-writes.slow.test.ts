@@ -19,6 +19,6 @@ test("agents: two add 500 keys and 500 elements each by read, wait, rename → a
 	await readWaitWrite(world, Math.ceil(500 * share), 300);
 });
 
-test("agents: two add keys, each moment of a swap takes up to 40 ms → all are there", async () => {
+test("agents: two add keys, each step of a swap takes up to 40 ms → all are there", async () => {
 	await readWaitWrite(world, 20, 120, { ROBUST_SYNC_PAUSE: "swap=40" });
 });

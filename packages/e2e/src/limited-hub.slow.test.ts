@@ -108,7 +108,7 @@ test("nginx: 1 MB limit, five commits of 300 kB → in steps; one too large → 
 	expect(message).toMatch(/commit [0-9a-f]{12} does not get through even by itself; the largest file in it is too-large\.bin \(1\.5 MB\)/);
 });
 
-test("hub: restored from an old backup → what it lost is pushed again, nothing lost", async () => {
+test("hub: restored from an old backup → missing commits pushed again, nothing lost", async () => {
 	const backup = world.git("hub.git", "rev-parse", "main").trim();
 	for (const name of ["b", "c"]) {
 		helios.write(name, "1");

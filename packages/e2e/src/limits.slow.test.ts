@@ -54,7 +54,7 @@ describe("few open files are allowed", () => {
 		await until(() => world.git("hub.git", "show", "main:d79/f") === "2", "the change on the hub");
 	}, 60_000);
 
-	test("open files: too few to start git → says what to do, goes on when there are more", async () => {
+	test("open files: too few to start git → the remedy, goes on when there are more", async () => {
 		const [node] = await world.pair(
 			{ a: "1" },
 			{ within: ["sh", "-c", 'exec prlimit --nofile="$FILES:$FILES" "$0" "$@"'], env: { FILES: "1024" } },
@@ -70,7 +70,7 @@ describe("few open files are allowed", () => {
 });
 
 test("watches: the kernel's limit reached → one warning, changes are scanned for", async () => {
-	// A user namespace has limits of its own (namespaces(7), /proc/sys/user): they bind nobody else.
+	// A user namespace has limits of its own (namespaces(7), /proc/sys/user): they affect no other process.
 	const limited = ["unshare", "--user", "--map-root-user", "sh", "-c", 'echo 5 >/proc/sys/user/max_inotify_watches && exec "$0"'];
 	if (spawnSync(limited[0] ?? "", [...limited.slice(1), "true"]).status !== 0) {
 		process.stderr.write("user namespaces are not allowed here: nothing to test\n");

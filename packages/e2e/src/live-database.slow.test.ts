@@ -35,7 +35,7 @@ function sqliteIsInstalled(): boolean {
 	}
 }
 
-/** A program that has a database open and does what it is told. */
+/** A program that has a database open and runs statements on request. */
 function shellOn(file: string): (sql: string) => Promise<void> {
 	const shell = spawn("sqlite3", [file], { stdio: ["pipe", "pipe", "inherit"] });
 	database = shell;

@@ -36,7 +36,7 @@ interface Case {
 	readonly files?: Record<string, string>;
 	local(chad: Node): void;
 	change(helios: Node): void;
-	/** What chad has on disk in the end, and what the hub has. */
+	/** chad's files and the hub's in the end. */
 	readonly disk: Record<string, string | null>;
 	readonly hub: Record<string, string | null>;
 	readonly skipped: readonly string[];

@@ -20,7 +20,7 @@ async function hubInNamespace(env: Record<string, string>) {
 	world.atEnd(() => ssh.stop({ connections: true }));
 	const nodes = await world.pair({ a: "1" }, { within: namespace.within, env: { GIT_SSH_COMMAND: ssh.command(), ...env } });
 	for (const node of nodes) node.git("remote", "set-url", "origin", ssh.url(world.path("hub.git")));
-	/** git and ssh, but not what the server started. */
+	/** git and ssh, but not the processes of the server. */
 	const clients = () => [...namespace.processes().values()].filter((name) => /^(git|ssh)/.test(name) && name !== "sshd");
 	return { namespace, ssh, nodes, clients };
 }
@@ -101,9 +101,9 @@ test("hub over ssh: disk full, or read-only → its code, nothing lost, goes on 
 	cpSync(world.path("hub.git"), world.path("hubdisk/hub.git"), { recursive: true });
 	for (const each of [node, peer]) each.git("remote", "set-url", "origin", lab.ssh.url(world.path("hubdisk/hub.git")));
 	writeFileSync(node.path("random"), execFileSync("head", ["-c", "20000", "/dev/urandom"]));
-	// Less than a pipe holds: git has sent it all before it is told.
+	// Less than a pipe holds: git has sent it all before it gets the answer.
 	disk.fill(8_000);
-	// What its git says of the disk is for people.
+	// Its git's message about the disk is for people.
 	expect((await node.failure()).code).toBe("PUSH_REJECTED");
 	expect(node.state()?.last_error?.remote_message).toMatch(/./);
 	disk.free();

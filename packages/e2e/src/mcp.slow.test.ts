@@ -68,7 +68,7 @@ describe("Model Context Protocol:", () => {
 		}
 	}, 120_000);
 
-	test("restore and undo → say what they would do, and do it when they are told to", async () => {
+	test("restore and undo → the plan; with dry_run false done", async () => {
 		const [helios] = await world.pair({ "notes.md": "one\n" });
 		const first = helios.git("rev-parse", "HEAD").trim();
 		helios.write("notes.md", "two\n");
@@ -84,7 +84,7 @@ describe("Model Context Protocol:", () => {
 		}
 	}, 120_000);
 
-	test("arguments that are none → an error that says which, and the server goes on", async () => {
+	test("invalid arguments → an error that names them, the server goes on", async () => {
 		const [helios] = await world.pair();
 		const client = await connect(helios.workspace);
 		try {

@@ -20,7 +20,7 @@ function mount(directory: string, ...args: string[]): void {
 	});
 }
 
-/** File systems below the workspace of a node, by what they are. */
+/** File systems below the workspace of a node, by type. */
 const places: Readonly<Record<string, (node: Node) => void>> = {
 	tmpfs: (node) => mount(node.path("data"), "-t", "tmpfs", "tmpfs"),
 	// The device number is the workspace's own.
@@ -76,7 +76,7 @@ function changeAll(helios: Node): void {
 		expect(fs.statSync(chad.path("data/deep/run.sh")).mode & 0o111).not.toBe(0);
 		expect(fs.statSync(chad.path("data/list.md")).mode & 0o777).toBe(0o640);
 		expect(chad.dirty()).toBe("");
-		// The replaced file is kept there: what a program goes on writing into it arrives.
+		// The replaced file is kept there: later writes of a program into it arrive.
 		fs.writeSync(open, "\nlate\n");
 		fs.closeSync(open);
 		await chad.once();

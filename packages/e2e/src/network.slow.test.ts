@@ -72,7 +72,7 @@ function aim(node: Node, url: string): void {
 		await untilConverged(world, [node]);
 	}, 60_000);
 
-	test("ssh hub: changed host key, refused key → AUTH_FAILED, what to do, no prompt", async () => {
+	test("ssh hub: changed host key, refused key → AUTH_FAILED, the remedy, no prompt", async () => {
 		const [node] = await world.pair({ a: "1" });
 		aim(node, ssh.url(world.path("hub.git")));
 		expect(await node.failure({ env: env("stranger") })).toMatchObject({
@@ -124,7 +124,7 @@ describe("a hub over real http", () => {
 });
 
 describe("a server that does not behave", () => {
-	test("http hub: accepts and says nothing → killed after GIT_TIMEOUT with its group", async () => {
+	test("http hub: accepts, no answer → killed after GIT_TIMEOUT with its group", async () => {
 		const [node] = await world.pair({ a: "1" });
 		const silent = await startSilentServer();
 		try {
@@ -149,7 +149,7 @@ describe("a server that does not behave", () => {
 			await until(() => silent.connections() > 0, "the connection");
 			const worker = node.worker() ?? 0;
 			process.kill(worker, "SIGTERM");
-			// Two within a moment count as one: a wrapper and the terminal both pass a signal on.
+			// Two within 200 ms count as one: a wrapper and the terminal both pass a signal on.
 			await sleep(400);
 			process.kill(worker, "SIGTERM");
 			await until(() => processesOn(silent.port).length === 0, "git to be gone");

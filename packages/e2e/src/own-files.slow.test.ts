@@ -14,7 +14,7 @@ afterEach(() => world.remove());
 const published = () =>
 	world.git("hub.git", "log", "--all", "--full-history", "--format=%H", "--", ":(icase)sync", ":(icase)logs", ":(icase).sync_env").trim();
 
-/** What a person does in a workspace with files of ours. */
+/** A person's actions on files of ours in a workspace. */
 const byHand: Record<string, (node: Node) => void> = {
 	"git add -A -f, and a commit": (node) => {
 		node.git("add", "--all", "--force");
@@ -71,7 +71,7 @@ describe("own files", () => {
 				"export NODE_NAME=helios\n",
 			]);
 			expect(helios.git("ls-files", "sync", "logs", ".sync_env")).toBe("");
-			// The state of this node is what it was: the message is delivered, and once.
+			// The state of this node is unchanged: the message is delivered, and once.
 			expect(chad.messages("helios")).toHaveLength(1);
 			expect(helios.head()).toBe(chad.head());
 			expect((await helios.once()).last_cycle?.committed).toBe(0);

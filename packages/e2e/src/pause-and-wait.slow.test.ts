@@ -77,7 +77,7 @@ describe("wait:", () => {
 		expect(onHub("mine")).toBe(true);
 	}, 60_000);
 
-	test("a file that is written without pause → not waited for longer than what was there", async () => {
+	test("a file that is written without pause → waited for only its first version", async () => {
 		const [node] = await world.pair({ a: "1" });
 		await node.start();
 		let stop = false;
@@ -97,7 +97,7 @@ describe("wait:", () => {
 		}
 	}, 60_000);
 
-	test("the hub is away, or sync is paused → exit code 1, with what is missing and why", async () => {
+	test("the hub is away, or sync is paused → exit 1, the missing paths and the reason", async () => {
 		const [node] = await world.pair({ a: "1" });
 		node.write("mine", "1");
 		fs.renameSync(world.path("hub.git"), world.path("away"));

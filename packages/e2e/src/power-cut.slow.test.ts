@@ -59,11 +59,11 @@ test.each(points)("power cut: at the end of a cycle, or at: %s → torn, nothing
 	helios.write("notes.md", "1\nhelios\n");
 	fs.mkdirSync(helios.paths.pending, { recursive: true });
 	fs.writeFileSync(path.join(helios.paths.pending, "m"), "message");
-	// What programs wrote is theirs to make durable.
+	// Programs must make their own writes durable.
 	execFileSync("sync");
 	const torn = [...traceCycle(helios, fault)].filter((file) => !file.includes("/logs/"));
 	for (const file of torn) fs.writeFileSync(file, "");
-	// None of these may be in doubt when a cycle has announced its commit. What git derives from objects (objects/info/) may.
+	// None of these may be in doubt when a cycle has announced its commit. Files that git derives from objects (objects/info/) may.
 	const precious = torn
 		.map((file) => path.relative(helios.workspace, file))
 		.filter((name) =>

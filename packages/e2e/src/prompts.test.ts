@@ -13,12 +13,12 @@ beforeEach(async () => {
 	world = new World("prompts");
 	[node] = await world.pair({ a: "1" });
 	node.write("b", "1");
-	// What asks a person in a window: here it notes that it was started, and waits for ever.
+	// A program that would ask a person in a window: here it records that it was started, and waits for ever.
 	world.write("ask", `#!/bin/sh\necho "$0 $*" >>'${world.path("asked")}'\nsleep 300\n`, 0o755);
 });
 afterEach(() => world.remove());
 
-/** One cycle on a terminal of its own (script(1)), at which nobody types. @returns its exit code and all that the terminal showed */
+/** One cycle on a terminal of its own (script(1)) without input. @returns its exit code and the terminal's content */
 async function onTerminal(env: Record<string, string>): Promise<{ code: number | null; shown: string }> {
 	const bin = new URL("../../../bin/robust-sync", import.meta.url).pathname;
 	const child = spawn("script", ["-qec", `'${bin}' --once`, "/dev/null"], {

@@ -23,7 +23,7 @@ afterEach(async () => {
 	await world.remove();
 });
 
-/** A person's command that goes on in the background. */
+/** A person's command that runs in the background. */
 function person(node: Node, args: string[], env: Record<string, string> = {}): ChildProcess {
 	const child = spawn("git", args, {
 		cwd: node.workspace,
@@ -91,7 +91,7 @@ test("lock files: a live git holds index.lock → waited for, INDEX_LOCKED names
 	expect(world.git("hub.git", "show", "main:a")).toBe("2");
 }, 60_000);
 
-describe("what a person left open is left alone and reported; when it is done syncing goes on", () => {
+describe("operations that a person left open stay and are reported; syncing goes on afterwards", () => {
 	let node: Node;
 	beforeEach(async () => {
 		[node] = await world.pair({ a: "1\n", b: "1\n" });
@@ -257,7 +257,7 @@ describe("an interrupted move of ours", () => {
 	test.each([
 		["message", [] as string[]],
 		["content", ["h", "a"]],
-	])("interrupted checkout: the commit's %s amended → what came in stays the peer's", async (_what, changed) => {
+	])("interrupted checkout: the commit's %s amended → incoming files stay the peer's", async (_what, changed) => {
 		const [helios, chad] = await world.pair({ a: "1\n", log: "start\n" });
 		chad.write("a", "2\n");
 		chad.write("new", "chad\n");
@@ -266,7 +266,7 @@ describe("an interrupted move of ours", () => {
 		helios.write("h", "helios\n");
 		await helios.run(["--once"], { env: { ROBUST_SYNC_FAULT: "move-files" } });
 		expect([helios.read("a"), helios.read("new")]).toEqual(["2\n", "chad\n"]);
-		// A process that had the file open goes on writing into what was taken away.
+		// A process that had the file open continues to write into the removed file.
 		const [backup = ""] = fs.readdirSync(helios.paths.backups);
 		fs.appendFileSync(path.join(helios.paths.backups, backup, "files/log"), "late\n");
 		for (const name of changed) fs.appendFileSync(helios.path(name), "person\n");

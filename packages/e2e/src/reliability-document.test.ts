@@ -34,10 +34,10 @@ test("reliability document: every promise and every row → names a test", () =>
 	expect(rows(document).length).toBeGreaterThan(50);
 });
 
-test("reliability document: every test named → exists, in the suite it is said to be", () => {
+test("reliability document: every test named → exists, in the stated suite", () => {
 	const fast = sources(/^(?!.*\.slow\.test\.ts$).*\.test\.ts$/);
 	const slow = sources(/\.slow\.test\.ts$/);
-	// Names stand in the sources as they are, in double quotes or, where they hold some, in others.
+	// Names are in the sources verbatim, in double quotes or, if they contain some, in others.
 	const missing = rows(document)
 		.flatMap((cells) => named(cells.at(-1) ?? ""))
 		.filter(
@@ -46,6 +46,6 @@ test("reliability document: every test named → exists, in the suite it is said
 	expect(missing).toEqual([]);
 });
 
-test("reliability document: what is not promised → listed", () => {
+test("reliability document: limits → listed", () => {
 	expect(document).toMatch(/## Not promised\n\n(- .*\n){5,}/);
 });

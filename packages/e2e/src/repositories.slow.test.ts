@@ -90,7 +90,7 @@ describe("attributes and filters", () => {
 		expect([large("b", 1_000).toString(), large("c", 2_000).toString()]).toContain(winner);
 		expect(helios.files()).toEqual(chad.files());
 		expect([helios.dirty(), chad.dirty()]).toEqual(["", ""]);
-		// What lost is in history, with its content on the remote.
+		// The losing version is in history, with its content on the remote.
 		fs.rmSync(chad.path(".git/lfs/objects"), { recursive: true });
 		chad.git("lfs", "fetch", "--all", "origin");
 		expect(chad.git("lfs", "ls-files", "--all").trim().split("\n")).toHaveLength(3);
@@ -152,7 +152,7 @@ test("shallow clone: both ways → syncs, grows no holes", async () => {
 	helios.fsck();
 });
 
-test("partial clone: objects missing → fetches what it needs", async () => {
+test("partial clone: objects missing → fetched on demand", async () => {
 	const [helios] = await world.pair({ a: "1\n", "d/b": "1\n" });
 	world.git("hub.git", "config", "uploadpack.allowFilter", "true");
 	world.git("hub.git", "config", "uploadpack.allowAnySHA1InWant", "true");

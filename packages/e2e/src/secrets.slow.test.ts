@@ -19,7 +19,7 @@ function objects(repository: string): string {
 	return run(["cat-file", "--batch-all-objects", "--batch"], "");
 }
 
-/** What robust-sync itself writes for people, on one node. */
+/** The texts that robust-sync writes for people, on one node. */
 function written(node: Node): string {
 	const files = ["logs", "sync"].flatMap((directory) =>
 		fs.existsSync(node.path(directory)) ? fs.readdirSync(node.path(directory)).map((name) => path.join(node.path(directory), name)) : [],

@@ -6,7 +6,7 @@ import { until } from "@robust-sync/git/fixtures/scratch";
 import { type Node, untilConverged } from "./fixture/node.ts";
 import { World } from "./fixture/world.ts";
 
-// Two daemons, and a network that swallows everything for a while: what both write meanwhile.
+// Two daemons, and a network that drops everything for a while: the writes of both meanwhile.
 
 let world: World;
 beforeEach(() => {
@@ -57,7 +57,7 @@ test.each([
 		await sleep(seconds * 1_000);
 		fs.rmSync(world.path("hold"));
 		await untilConverged(world, [helios, chad], { deadlineMs: 60_000 });
-		// A node saves what it loses while it checks out.
+		// A node saves its losing versions while it checks out.
 		const lost = () => [helios, chad].flatMap((node) => lostVersions(node.workspace, "chad", "helios"));
 		await until(
 			() => lost().length === 0,

@@ -180,7 +180,7 @@ describe("names and contents are synced byte for byte", () => {
 	});
 });
 
-describe("what cannot be committed is skipped and reported, and the rest syncs", () => {
+describe("files that cannot be committed are skipped and reported, and the rest syncs", () => {
 	test("skipped: a file over MAX_FILE_MB → left out; once small again it syncs", async () => {
 		const [helios, chad] = await world.pair({ a: "1" }, { env: { MAX_FILE_MB: "0.1" } });
 		helios.write("deep/large.bin", Buffer.alloc(150_000));
@@ -279,7 +279,7 @@ describe("what cannot be committed is skipped and reported, and the rest syncs",
 			expect(paths).toContain("secret");
 			expect(paths.some((name) => name.startsWith("tracked"))).toBe(true);
 			expect(paths.some((name) => name.startsWith("closed"))).toBe(true);
-			// An unreadable directory is not a deletion of what is in it.
+			// An unreadable directory is not a deletion of its files.
 			const tree = world.git("hub.git", "-c", "safe.directory=*", "ls-tree", "-r", "--name-only", "main").trim().split("\n");
 			expect(tree).toEqual(["readable", "tracked/file"]);
 		} finally {
@@ -404,7 +404,7 @@ describe("commits run without a person's habits", () => {
 			"post-index-change",
 		])
 			node.write(`.git/hooks/${hook}`, "#!/bin/sh\necho $0 >> ../hooks-ran\nsleep 60\nexit 1\n", 0o755);
-		// A pinentry that waits for a person, and a file system monitor that hangs and then says that nothing changed.
+		// A pinentry that waits for a person, and a file system monitor that hangs and then reports no changes.
 		for (const program of ["pinentry", "monitor"])
 			node.write(`.git/${program}`, `#!/bin/sh\necho $0 >> ${world.path("hooks-ran")}\nsleep 60\n`, 0o755);
 		node.write(".git/template", "# a template\n");
@@ -457,7 +457,7 @@ describe("commits run without a person's habits", () => {
 			message: `a git hook refused the commit: no secrets here: correct ${node.path(".git/hooks/pre-commit")}, or set SYNC_HOOKS=0`,
 		});
 		node.write(".git/hooks/pre-commit", "#!/bin/sh\nexit 0\n", 0o755);
-		// What a hook prints decides nothing, and hooks may be elsewhere.
+		// The output of a hook decides nothing, and hooks may be elsewhere.
 		node.write("own/pre-push", "#!/bin/sh\necho 'fatal: Connection refused' >&2\nexit 1\n", 0o755);
 		node.git("config", "core.hooksPath", "own");
 		expect(await node.failure()).toMatchObject({
@@ -476,7 +476,7 @@ describe("commits run without a person's habits", () => {
 			code: "HOOK_FAILED",
 			message: expect.stringMatching(/did not end within 1 s .*: correct .*\/pre-commit, or set SYNC_HOOKS=0$/),
 		});
-		// Dead is what nobody has asked for its end yet, too (proc(5), state Z).
+		// A zombie counts as dead, too (proc(5), state Z).
 		const child = `/proc/${world.read("child").trim()}/stat`;
 		await until(() => !fs.existsSync(child) || /\) Z /.test(fs.readFileSync(child, "latin1")), "what the hook started to be gone");
 		node.remove(".git/hooks/pre-commit");

@@ -4,7 +4,7 @@ import type { Node } from "./fixture/node.ts";
 import { faultPointNames } from "./fixture/sources.ts";
 import { World } from "./fixture/world.ts";
 
-// Fault points that no ordinary cycle passes: what a person asked for, and commits that are made again.
+// Fault points that no ordinary cycle passes: requests of a person, and commits that are made again.
 
 let world: World;
 let helios: Node;
@@ -56,7 +56,7 @@ const plights: Record<string, () => Promise<void>> = {
 		helios.write("notes/key.txt", "SECRET\n");
 		helios.write("notes/more.md", "more\n");
 		await killed(["--once"], "refused-kept");
-		// Parts are on the hub: first they are merged, then what it refuses is left out.
+		// Parts are on the hub: first they are merged, then the refused file is left out.
 		await helios.run(["--once"]);
 		await helios.once();
 		expect(everOnHub("notes/key.txt")).toBe(false);
@@ -106,7 +106,7 @@ const plights: Record<string, () => Promise<void>> = {
 	},
 };
 
-describe("killed in the middle of what a person asked for:", () => {
+describe("killed in the middle of a person's request:", () => {
 	test("every such fault point → has a test here", () => {
 		const names = faultPointNames(["robust-sync"]).filter((name) => /^(own-files|refused|secret|guard|task)-/.test(name));
 		expect(names.sort()).toEqual(Object.keys(plights).sort());

@@ -18,7 +18,7 @@ beforeEach(async () => {
 		const offset = () => Number(fs.readFileSync(${JSON.stringify(world.path("offset"))}, "utf8"));
 		const [wall, monotonic] = [Date.now, performance.now.bind(performance)];
 		Date.now = () => wall() + offset();
-		// What stood still for so long (SIGSTOP, a lid that was closed) finds both clocks ahead; a step moves the wall clock only.
+		// A process that was stopped for this long (SIGSTOP, a closed lid) finds both clocks ahead; a step moves the wall clock only.
 		if (process.env.TEST_CLOCK === "both") performance.now = () => monotonic() + offset();`,
 	);
 });
@@ -56,7 +56,7 @@ test("clock: a day ahead, two back, home, under a daemon → no change or messag
 }, 60_000);
 
 describe("stopped (SIGSTOP) for ten minutes in the middle of a cycle", () => {
-	/** Starts a daemon and stops it while its push is on the way; the push itself goes on. */
+	/** Starts a daemon and stops it during its push; the push itself continues. */
 	async function stopInTheMiddle() {
 		const daemon = await node.start({ env: { ...clock("both"), SYNC_INTERVAL: "60" } });
 		world.write(

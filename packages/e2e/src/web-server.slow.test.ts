@@ -90,12 +90,12 @@ describe("a hub behind nginx with git's http-backend and basic auth", () => {
 		aim(helios, server.url());
 		helios.write("random", Buffer.from(Array.from({ length: 20_000 }, () => Math.random() * 256)));
 		disk.fill(8_000);
-		// What its git says of the disk is for people.
+		// Its git's message about the disk is for people.
 		expect((await helios.failure()).code).toBe("PUSH_REJECTED");
 		expect(helios.state()?.last_error?.remote_message).toMatch(/./);
 		disk.free();
 		disk.remount("ro");
-		// How far git gets before it fails decides whether it is heard, or all that the web server says is 502.
+		// Git's progress before the failure decides whether its message arrives, or only the web server's 502.
 		expect((await helios.failure()).code).toMatch(/^(PUSH_REJECTED|REMOTE_UNREACHABLE)$/);
 		disk.remount("rw");
 		await helios.once();

@@ -13,7 +13,7 @@ test.each<readonly [string, Notifications, readonly string[]]>([
 	["was over before", [told("sync", 80_000), told("sync", 90_000, false)], ["alert that is missing: helios was not told of sync"]],
 	["told, and never over", [told("sync", 120_000)], ["alert that is never over: helios sync: sync"]],
 	["an event beside it, which has no end", [told("sync", 120_000), told("sync", 160_000, false), told("sync:skipped", 130_000)], []],
-])("chaos alerts: an outage of the hub, %s → what is wrong", (_name, notifications, problems) => {
+])("chaos alerts: an outage of the hub, %s → its problems", (_name, notifications, problems) => {
 	const earlier = { ...outage, from: 70_000, to: 80_000 };
 	expect(checkAlerts(notifications, [earlier, outage], [outage], ["helios"]).map(({ what }) => what)).toEqual(problems);
 });

@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import type { Problem } from "./checker.ts";
 
-/** What the nemesis did, for how long, and to whom: what may be alerted of, and what must be. */
+/** The incidents of the nemesis, with time and machine: the causes for which alerts may, or must, be sent. */
 export interface Incident {
 	readonly kind: "cut" | "hub" | "disk" | "killed" | "stopped" | "clock" | "person" | "rewritten";
 	/** Null: all of them. */
@@ -24,7 +24,7 @@ interface Notification {
 	readonly summary: string;
 }
 
-/** Runs on a machine of its own: writes down what is POSTed to it, with the time. */
+/** Runs on a machine of its own: records every POST with its time. */
 export const receiverScript = `import fs from "node:fs";
 import http from "node:http";
 const [address, port, file] = process.argv.slice(2);
@@ -57,14 +57,14 @@ export function readNotifications(file: string, incidents: readonly Incident[]):
 				at,
 				node: labels.node ?? "",
 				id: labels.instance ?? "",
-				// The end of one that fires is a promise for later; that of one that is over lies behind.
+				// A firing alert ends in the future, a resolved one in the past.
 				firing: Date.parse(endsAt) > at + aheadMs(labels.node ?? "", at) + 30_000,
 				summary: annotations.summary ?? "",
 			}));
 		});
 }
 
-/** What each alert can be about. An id that is not here is false whenever it comes. */
+/** The subjects of each alert. An id that is not here is false at any time. */
 const reasons: readonly { readonly id: RegExp; readonly kinds: readonly Incident["kind"][] }[] = [
 	{ id: /^heartbeat:clock|^clock/, kinds: ["clock"] },
 	{ id: /^heartbeat:/, kinds: ["cut", "killed", "stopped", "clock", "disk"] },
@@ -76,10 +76,10 @@ const reasons: readonly { readonly id: RegExp; readonly kinds: readonly Incident
 	{ id: /^alerts/, kinds: ["cut"] },
 ];
 
-/** What is told once, because it happened: it has no end (`once` in packages/monitor/src/checks). */
+/** Alerts of events, which are sent once and have no end (`once` in packages/monitor/src/checks). */
 const isEvent = /^clock:step|^sync:(history|skipped|secret)/;
 
-/** An alert comes so long after its reason at the latest: its own delay, the rounds, the peers' news, a slow machine. */
+/** The longest delay of an alert after its cause: its own delay, the rounds, the peers' heartbeats, a slow machine. */
 const slackMs = 60_000;
 
 const crashLoopMs = 10 * 60_000;
@@ -87,7 +87,7 @@ const crashLoopStarts = 3;
 
 /**
  * Alerts that came without a reason, that stayed after the end, and that never came although they had to.
- * @param outages incidents that were made to last so long that an alert must be sent
+ * @param outages incidents that lasted long enough for an alert to be required
  * @param watchers names of the nodes whose monitors ran
  */
 export function checkAlerts(

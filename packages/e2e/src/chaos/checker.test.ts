@@ -27,7 +27,7 @@ class Hurried extends Random {
 	}
 }
 
-// Where lines ended in their number, what was left of line 10 was line 1.
+// When lines ended in their number, a cut line 10 looked like line 1.
 test("checker: a line cut by a full disk → not a line that was written before", async () => {
 	const disk = SmallDisk.mount(world, "disk", "size=64k");
 	// Only root may mount.
@@ -49,7 +49,7 @@ test("checker: a line cut by a full disk → not a line that was written before"
 	expect(text).toContain("\nnode1 line 1\nnode1 line ");
 	const problems = checkLines(disk.directory, hub, ledger).filter(({ what }) => !what.includes("xxx"));
 	expect(problems).toEqual([]);
-	// And it still tells a line that is there twice.
+	// And it still detects a line that is there twice.
 	fs.appendFileSync(file, "node1 line 3;\n");
 	expect(checkLines(disk.directory, hub, ledger).map(({ what }) => what)).toContain("shared.log: 'node1 line 3;' is there 2 times");
 }, 30_000);

@@ -93,7 +93,7 @@ function readBlobs(repository: string, blobs: readonly string[]): string[] {
 	return contents;
 }
 
-/** What is on disk is what the hub has: read and hashed here, because an index can be wrong about a file. */
+/** The files on disk must equal the hub's: read and hashed here, because an index can be wrong about a file. */
 function checkTrees(workspaces: readonly string[], hub: string): Problem[] {
 	const problems: Problem[] = [];
 	const tree = treeOf(hub, "main");
@@ -166,7 +166,7 @@ function isDoubledByPerson(hub: string, file: string, line: string): boolean {
 }
 
 /**
- * Whether a person's `--amend` made two of a commit that this file is in, and both are in history: what the second one's branch took away
+ * Whether a person's `--amend` made two of a commit that this file is in, and both are in history: content that the second one's branch removed
  * again is still in the first one.
  */
 function isAmendedByPerson(hub: string, file: string): boolean {
@@ -227,7 +227,7 @@ function holdsLinesOf(there: Buffer | null, content: Buffer): boolean {
 	);
 }
 
-/** Ids of what is in history and among the saved versions or kept files. */
+/** Ids of all content in history, saved versions and kept files. */
 function keptInHistory(workspaces: readonly string[], hub: string): Set<string> {
 	const reachable = new Set(git(hub, ["rev-list", "--objects", "--no-object-names", "main"]).split("\n"));
 	return new Set(
@@ -248,7 +248,7 @@ export function checkOwned(tree: string, workspaces: readonly string[], hub: str
 	for (const [file, { content, write }] of ledger.owned) {
 		const there = fs.existsSync(path.join(tree, file)) ? fs.readFileSync(path.join(tree, file)) : null;
 		if (content === null ? there === null : there?.equals(content)) continue;
-		// A person's rewritten commit makes one write two that contradict each other: both are there, or one is where what loses belongs.
+		// A person's rewritten commit makes two contradicting writes of one: both exist, or one is among the saved versions.
 		if (content !== null ? holdsLinesOf(there, content) || isKept(content) : isAmendedByPerson(hub, file)) continue;
 		const what = there === null ? "is missing" : content === null ? "came back" : "has other content";
 		problems.push({ what: `${file} ${what}`, file, write });
@@ -267,7 +267,7 @@ function checkMessages(tree: string, ledger: Ledger): Problem[] {
 	});
 }
 
-/** Saved versions and kept files of all nodes, as text: what a person would find. */
+/** Saved versions and kept files of all nodes, as text, as a person would find them. */
 function savedFiles(workspaces: readonly string[]): { file: string; content: Buffer }[] {
 	return workspaces
 		.flatMap((workspace) => [...filesBelow(path.join(workspace, "sync/conflicts")), ...filesBelow(path.join(workspace, "sync/backups"))])
@@ -303,7 +303,7 @@ function checkContested(tree: string, workspaces: readonly string[], hub: string
 	return [...problems, ...checkLosers(hub, saved, [...ledger.contested.keys()])];
 }
 
-/** What lost in a merge, found in history without asking anybody: it must be among the saved versions. */
+/** Versions that lost in a merge, determined from history alone: they must be among the saved versions. */
 function checkLosers(hub: string, saved: readonly { content: Buffer }[], names: readonly string[]): Problem[] {
 	const kept = new Set(saved.map(({ content }) => blobId(content)));
 	const asked: { merge: string; one: string; two: string; name: string; specifiers: string[] }[] = [];
@@ -368,8 +368,8 @@ function checkContents(tree: string): Problem[] {
 }
 
 /**
- * What is wrong at the end; empty: nothing. In the manner of Jepsen (K. Kingsbury): only what was written and what can be
- * read count, not what anybody says of it.
+ * The problems at the end; empty: none. In the manner of Jepsen (K. Kingsbury): only acknowledged writes and readable
+ * content count, not the reports of any program.
  * @param workspaces at rest: synced, nothing running
  */
 export function check(workspaces: readonly string[], hub: string, ledger: Ledger): Problem[] {
@@ -390,7 +390,7 @@ export function check(workspaces: readonly string[], hub: string, ledger: Ledger
 	];
 }
 
-/** The least that shows a problem: who wrote it and when, and which commits brought it in and took it out. */
+/** The evidence for a problem: its writer and time, and the commits that added and removed it. */
 export function evidence(hub: string, { file, write }: Problem): string[] {
 	const lines: string[] = [];
 	if (write) lines.push(`written by ${write.node} at ${write.atMs} ms`);

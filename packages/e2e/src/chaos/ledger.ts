@@ -4,7 +4,7 @@ export interface Written {
 	readonly text: string;
 	/** Milliseconds since the start of the run. */
 	readonly atMs: number;
-	/** What the writer read at this path just before: that is what it knowingly overwrote. */
+	/** The content that the writer read at this path just before: it knowingly overwrote that. */
 	readonly saw?: string | null;
 }
 
@@ -28,7 +28,7 @@ export class Ledger {
 	readonly contested = new Map<string, Written[]>();
 	/** Messages put into outboxes: each must be delivered once, by its node. */
 	readonly messages: Written[] = [];
-	/** What a program found in a file that is always JSON, and could not read. */
+	/** Content of a file that is always JSON, which a program could not parse. */
 	readonly unreadables: { readonly file: string; readonly write: Written }[] = [];
 	#size = 0;
 
@@ -65,7 +65,7 @@ export class Ledger {
 		this.owned.set(file, { content, write: this.#written(node, file) });
 	}
 
-	/** A write of it failed: whatever is there is right. */
+	/** A write of it failed: any content is right. */
 	forget(file: string): void {
 		this.owned.delete(file);
 	}

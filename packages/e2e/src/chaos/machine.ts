@@ -3,7 +3,7 @@ import fs from "node:fs";
 import { SmallDisk } from "../fixture/small-disk.ts";
 import type { World } from "../fixture/world.ts";
 
-/** What runs on every machine. */
+/** The services of every machine. */
 export type Service = "robust-sync" | "heartbeat" | "monitor";
 export const services: readonly Service[] = ["robust-sync", "heartbeat", "monitor"];
 
@@ -13,9 +13,9 @@ const restartMs = 500;
 export interface MachineOptions {
 	readonly hubUrl: string;
 	readonly env: Record<string, string>;
-	/** What its processes are run under: a network namespace of its own. */
+	/** The command prefix of its processes: a network namespace of its own. */
 	readonly under: readonly string[];
-	/** Its workspace lies on a disk of its own that can be full. */
+	/** Its workspace is on a disk of its own that can be full. */
 	readonly ownDisk: boolean;
 	/** How a service is started: the command and its first arguments. */
 	readonly command: (service: Service) => readonly string[];
@@ -134,7 +134,7 @@ export class Machine {
 		return this.#running.get(service)?.pid ?? null;
 	}
 
-	/** Asks every service to end, as a service manager does. @returns what did not end well, in words */
+	/** Stops every service, as a service manager does. @returns the services that did not stop well, in words */
 	async stop(graceMs: number): Promise<string[]> {
 		this.#wanted.clear();
 		const problems: string[] = [];
@@ -165,7 +165,7 @@ function parentOf(pid: number): number {
 	}
 }
 
-/** What a process of a machine is started with: Date follows CHAOS_CLOCK, as if someone had set the clock. */
+/** The environment of a machine's processes: Date follows CHAOS_CLOCK, as if the clock had been set. */
 export const clockStep = `import fs from "node:fs";
 const RealDate = Date, real = Date.now;
 let ahead = 0, lookedAt = 0;

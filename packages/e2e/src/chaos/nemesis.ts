@@ -21,15 +21,15 @@ export interface Arena {
 	readonly network: Machines | null;
 	readonly ledger: Ledger;
 	readonly random: Random;
-	/** What runs on every machine. */
+	/** The programs of every machine. */
 	readonly services: readonly Service[];
-	/** What goes on beside the next trouble; it is said when it is done. */
+	/** An activity beside the next trouble; logged when it is done. */
 	background(work: Promise<string>): void;
-	/** Writes down what was done, for the check of the alerts. */
+	/** Records an incident, for the check of the alerts. */
 	incident(incident: Omit<Incident, "to">, to?: number): void;
 }
 
-/** One kind of trouble: does it, and undoes what does not end by itself. */
+/** One kind of trouble: causes it, and undoes it if it does not end by itself. */
 export interface Trouble {
 	readonly name: string;
 	/** Whether it can be made here. */
@@ -37,7 +37,7 @@ export interface Trouble {
 	make(arena: Arena): Promise<string>;
 }
 
-/** Takes the hub away for so long. Without its HEAD it is no repository; one that is renamed would be made again, in part, by whoever writes into it. */
+/** Takes the hub away for a while. Without its HEAD it is no repository; a renamed one would be made again, in part, by a process that writes to it. */
 export async function hubAway({ hub, incident }: Arena, forMs: number): Promise<void> {
 	const from = Date.now();
 	fs.renameSync(path.join(hub, "HEAD"), path.join(hub, "HEAD.away"));
@@ -58,7 +58,7 @@ export async function cutOff({ network, machines, incident }: Arena, machine: Ma
 	incident({ kind: "cut", node: machine.name, from });
 }
 
-/** What a person types. Whatever git answers is fine: it may be busy. */
+/** A person's commands. Any answer of git is fine: it may be busy. */
 const persons: readonly ((machine: Machine, arena: Arena) => string[][])[] = [
 	({ name, workspace }, { ledger, random }) => {
 		const file = `by-hand-${name}-${Math.floor(random.between(0, 1e9))}.txt`;

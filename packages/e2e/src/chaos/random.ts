@@ -15,7 +15,7 @@ export class Random {
 		return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
 	}
 
-	/** Milliseconds, seconds, whatever: a number from `low` up to `high`. */
+	/** A number from `low` up to `high`, in any unit. */
 	between(low: number, high: number): number {
 		return low + this.next() * (high - low);
 	}

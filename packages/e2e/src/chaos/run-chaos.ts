@@ -24,9 +24,9 @@ export interface ChaosOptions {
 	readonly seed: number;
 	/** Namespaces, ssh and disks of their own; false: all on loopback, a hub in the file system, robust-sync alone. */
 	readonly isReal: boolean;
-	/** What keeps the workspaces the same: robust-sync, a build of it from another directory, or the cron one-liner. */
+	/** The system under test: robust-sync, a build of it from another directory, or the cron one-liner. */
 	readonly system?: { readonly dist: string } | "one-liner";
-	/** Told every event, with the milliseconds since the start. */
+	/** Called with every event, and the milliseconds since the start. */
 	readonly log?: (line: string) => void;
 }
 
@@ -44,10 +44,10 @@ export interface ChaosResult {
 const quiesceMs = 120_000;
 /** Alerts are over this long after that. */
 const alertsOverMs = 60_000;
-/** Long enough that everybody must be told: PEER_TIMEOUT and MAX_SYNC_FAILURES below, and the monitors' rounds. */
+/** Long enough for an alert to be required: PEER_TIMEOUT and MAX_SYNC_FAILURES below, and the monitors' rounds. */
 const outageMs = 25_000;
 
-/** What a crontab that syncs with git does, and many people's first attempt. */
+/** The command of a crontab that syncs with git, many people's first attempt. */
 const oneLiner = "while :; do git add -A; git commit -qm sync; git pull -q --rebase origin main; git push -q origin main; sleep 1; done";
 
 const key = "chaos-needs-sixteen-characters";
@@ -208,7 +208,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
 		const possible = troubles.filter(
 			({ name, isPossible }) => (isPossible?.(arena) ?? true) && (!isOneLiner || !/service|supervisor|once|clock/.test(name)),
 		);
-		// Two outages that must be told of, in a run that is long enough for them.
+		// Two outages for which alerts are required, in a run that is long enough for them.
 		const isLong = running.includes("monitor") && seconds >= 180;
 		const due = isLong
 			? [{ at: seconds * 0.3, kind: "hub" as const }, ...(network ? [{ at: seconds * 0.6, kind: "cut" as const }] : [])]
@@ -219,7 +219,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
 			await sleep(random.between(300, 2_000));
 			if (due[0] && elapsed() > due[0].at * 1000) {
 				const { kind } = due.shift() as (typeof due)[number];
-				// What was done before has been told and is over.
+				// Alerts of earlier incidents have been sent and resolved.
 				await sleep(15_000);
 				say(`a long outage: ${kind}`);
 				const from = Date.now();

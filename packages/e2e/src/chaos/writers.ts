@@ -20,7 +20,7 @@ function replace(file: string, content: string | Buffer): void {
 	}
 }
 
-/** What is read there; null: nothing. */
+/** Reads the content; null: there is none. */
 function read(file: string): string | null {
 	try {
 		return fs.readFileSync(file, "utf8");
@@ -29,7 +29,7 @@ function read(file: string): string | null {
 	}
 }
 
-/** A disk that is full is the nemesis' doing: what failed was not acknowledged. */
+/** A full disk is the nemesis' doing: a write that failed was not acknowledged. */
 function isDiskFull(error: unknown): boolean {
 	return ["ENOSPC", "EDQUOT"].includes((error as NodeJS.ErrnoException).code ?? "");
 }
@@ -52,7 +52,7 @@ const appender: Writer = (workspace, node, ledger, random, signal) => {
 		signal,
 		() => random.between(30, 300),
 		(count) => {
-			// Ends in what no number has: a torn "line 12" is not line 1.
+			// Ends in a character that is in no number: a torn "line 12" is not line 1.
 			const text = `${node} line ${count};`;
 			try {
 				// After a line that may have been torn, a new one is begun.
@@ -68,7 +68,7 @@ const appender: Writer = (workspace, node, ledger, random, signal) => {
 	);
 };
 
-/** A program that thinks longer about what it read takes away what came meanwhile (docs/reliability.md): ours would only where the machine stalls. */
+/** A program that waits between reading and writing removes writes of others meanwhile (docs/reliability.md): ours does so only if the machine stalls. */
 const longestThoughtMs = 5_000;
 
 /** Reads a shared JSON object, thinks, and writes it back with one key more, and a key that all set. */
@@ -157,7 +157,7 @@ const rival: Writer = (workspace, node, ledger, random, signal) =>
 /** A new path takes turns at this rate, on all nodes at once. */
 const meetingMs = 2_500;
 
-/** Makes a file at a path at which programs on other nodes make one at the same moment. */
+/** Makes a file at a path at which programs on other nodes make one at the same time. */
 const meeter: Writer = (workspace, node, ledger, random, signal) =>
 	loop(
 		signal,
@@ -208,7 +208,7 @@ const burst: Writer = (workspace, node, ledger, random, signal) =>
 		},
 	);
 
-/** Programs that know nothing of whatever syncs, by what they do. */
+/** The kinds of programs, none of which knows about the sync. */
 export const programs = { appender, jsonWriter, keeper, rival, meeter, burst } satisfies Record<string, Writer>;
 
 /** The same, and one that sends messages through the outbox. */

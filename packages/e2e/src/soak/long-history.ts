@@ -34,7 +34,7 @@ function makeHistory(world: World, hub: string, commits: number): void {
 	});
 }
 
-/** One node on a hub of its own with so long a history, and a person's clone that moves the hub on. */
+/** One node on a hub of its own with a history of this length, and a person's clone that pushes to the hub. */
 function makeNode(world: World, commits: number): Node {
 	const name = `after-${commits}`;
 	const hub = world.hub(`${name}.git`);
@@ -62,7 +62,7 @@ async function nextCycle(node: Node, change: () => void): Promise<number> {
 }
 
 /**
- * What a cycle costs after histories of different lengths; the nodes take turns, so that whatever else the machine does hits
+ * What a cycle costs after histories of different lengths; the nodes take turns, so that other load of the machine affects
  * all of them.
  */
 export async function measureHistory(lengths: readonly number[], rounds: number): Promise<HistoryCost[]> {

@@ -6,7 +6,7 @@ import type { Node } from "../fixture/node.ts";
 import { World } from "../fixture/world.ts";
 import { cycleMsOf, median } from "./measured-cycle.ts";
 
-/** What was seen on one node at one moment. */
+/** A sample of one node at one time. */
 export interface Sample {
 	/** Simulated. */
 	readonly hours: number;
@@ -25,17 +25,17 @@ export interface Sample {
 
 export interface DayOptions {
 	readonly hours: number;
-	/** Told every sample. */
+	/** Called with every sample. */
 	readonly onSample?: (sample: Sample) => void;
 }
 
 const minuteMs = 60_000;
 /** Between two samples, in simulated minutes. */
 const sampleEvery = 10;
-/** Nodes agree within so long, real time, or the soak has failed. */
+/** Nodes must agree within this real time, or the soak has failed. */
 const agreeMs = 60_000;
 
-/** All files below a directory. Maintenance goes on meanwhile: what is removed while we look is not there. */
+/** All files below a directory. Maintenance runs meanwhile: files that disappear are left out. */
 function* filesBelow(directory: string): Generator<string> {
 	let entries: fs.Dirent[] = [];
 	try {
@@ -82,7 +82,7 @@ function look(node: Node, hours: number, cycles: readonly number[], commits: num
 /**
  * Lives through a day in minutes: two daemons whose clock is set ahead by a minute again and again, with interval to match, and a
  * program on each that writes something every simulated minute; once in ten both at once, into the same file.
- * @returns what was seen on the first node every ten simulated minutes
+ * @returns a sample of the first node for every ten simulated minutes
  */
 export async function simulateDay({ hours, onSample = () => undefined }: DayOptions): Promise<Sample[]> {
 	const world = new World("soak");

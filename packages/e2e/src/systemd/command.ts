@@ -13,11 +13,11 @@ export interface CommandOptions {
 	input?: string;
 	/** On top of this process's environment. */
 	env?: Record<string, string>;
-	/** It is killed after so long. Default 2 minutes. */
+	/** Time limit, after which it is killed. Default 2 minutes. */
 	timeout_ms?: number;
 }
 
-/** Runs a command to its end, whatever its exit code. @throws when it cannot be started */
+/** Runs a command to its end, with any exit code. @throws when it cannot be started */
 export function attempt(argv: readonly string[], options: CommandOptions = {}): Promise<Ended> {
 	return new Promise((resolve, reject) => {
 		const child = spawn(argv[0]!, argv.slice(1), {
@@ -36,14 +36,14 @@ export function attempt(argv: readonly string[], options: CommandOptions = {}): 
 	});
 }
 
-/** Runs a command that must succeed. @returns its standard output @throws with all that it said */
+/** Runs a command that must succeed. @returns its standard output @throws with its output */
 export async function must(argv: readonly string[], options: CommandOptions = {}): Promise<string> {
 	const { code, stdout, stderr } = await attempt(argv, options);
 	if (code !== 0) throw new Error(`${argv.join(" ")} ended with ${code}:\n${stdout}${stderr}`);
 	return stdout;
 }
 
-/** Looks until something is seen. @returns what was seen, and how long it took in milliseconds @throws after the deadline, naming `what` */
+/** Polls until there is a result. @returns the result, and how long it took in milliseconds @throws after the deadline, naming `what` */
 export async function until<T>(
 	what: string,
 	look: () => Promise<T | undefined | false>,

@@ -55,7 +55,7 @@ const users = Object.keys(workspaces) as User[];
 		directory = mkdtempSync(path.join(tmpdir(), `${id}-`));
 		network = await Network.make(id, directory);
 		host = await Machine.make({ name: "host", network, rootFileSystem: base, directory: path.join(directory, "host") });
-		// The machine has this Node without a package: only what the dependency asks for.
+		// The machine has this Node without a package: only its files, for the dependency.
 		const node = path.join(directory, "nodejs");
 		mkdirSync(path.join(node, "DEBIAN"), { recursive: true });
 		writeFileSync(

@@ -29,7 +29,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 	let hub: Machine;
 	let helios: Machine;
 	let chad: Machine;
-	/** What stands in the alert receiver's file: one JSON document a line. */
+	/** The content of the alert receiver's file: one JSON document a line. */
 	const alerts = async () => (await hub.attempt("cat /tmp/alerts")).stdout.split("\n").filter((line) => line !== "");
 
 	beforeAll(async () => {
@@ -52,7 +52,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 	afterAll(async () => lab?.remove());
 
 	describe("setup", () => {
-		test("setup: something is missing → everything said at once, nothing changed, 2", async () => {
+		test("setup: requirements missing → all reported at once, nothing changed, exit 2", async () => {
 			await helios.run('systemd-run -q --unit squatter node -e \'require("node:net").createServer().listen(8080, "127.0.0.1")\'');
 			const { code, stderr } = await helios.attempt(`cd ${workspace} && HEARTBEAT_PORT=99999 NODE_NAME=helios ${setup} --yes`);
 			expect(code).toBe(2);
@@ -105,7 +105,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 
 		test("setup: a unit changed by hand → kept, its own laid beside it", async () => {
 			const unit = "/etc/systemd/system/helios-monitor.service";
-			// What `systemctl edit --full` leaves.
+			// As `systemctl edit --full` leaves it.
 			await helios.run(`cp ${unit} /root/unit && sed -i 's/^RestartSec=1$/RestartSec=2/' ${unit} && systemctl daemon-reload`);
 			const { code, stdout } = await helios.attempt(`cd ${workspace} && ${setup} --yes`);
 			expect(code).toBe(0);
@@ -128,7 +128,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 			}
 			for (const node of lab.nodes) {
 				await until(`all services of ${node.name}`, () => allActive(node));
-				// Where a boot takes longer than the peer's patience, an alert was due, which is over a while after its cause.
+				// If a boot takes longer than the peer's timeout, an alert was due, which is resolved a while after its cause.
 				const isOk = async () => (await health(node))?.status === "ok";
 				await until(`health of ${node.name} is ok`, isOk, { deadline_ms: 150_000 }).catch(async (error) => {
 					throw new Error(`${error.message}\n${await inWorkspace(node, "curl -s http://localhost:8080/status; monitor --check || true")}`);
@@ -246,7 +246,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 		});
 
 		test("crash: a service hangs → killed by its watchdog and started again", async () => {
-			// Nobody wants to wait for the minute of the real unit.
+			// The minute of the real unit would be too long for a test.
 			await helios.run(
 				"mkdir -p /run/systemd/system/helios-sync.service.d && printf '[Service]\\nWatchdogSec=3\\n' > /run/systemd/system/helios-sync.service.d/quick.conf && systemctl daemon-reload && systemctl restart helios-sync",
 			);
@@ -277,10 +277,10 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 						/(?:REMOTE_UNREACHABLE|GIT_TIMEOUT).*retry_in_ms=(\d+)/g,
 					),
 				].map((found) => Number(found[1]));
-			const told = async () => (await alerts()).filter((line) => /failed \d+ times in a row/.test(line)).length;
+			const sentAlerts = async () => (await alerts()).filter((line) => /failed \d+ times in a row/.test(line)).length;
 			try {
 				await until("five failures in a row", async () => (await delays()).length >= 5, { deadline_ms: 120_000, pause_ms: 500 });
-				await until("an alert", async () => (await told()) > 0);
+				await until("an alert", async () => (await sentAlerts()) > 0);
 				await until("a delay longer than the interval of 30 s", async () => Math.max(...(await delays())) > 30_000, {
 					deadline_ms: 120_000,
 				});
@@ -289,8 +289,8 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 				await helios.run("iptables -D OUTPUT -p tcp --dport 22 -j DROP");
 			}
 			const { took_ms } = await converged(lab, 60_000);
-			report(`both the same ${(took_ms / 1000).toFixed(1)} s after the network came back; ${await told()} alert`);
-			expect(await told()).toBe(1);
+			report(`both the same ${(took_ms / 1000).toFixed(1)} s after the network came back; ${await sentAlerts()} alert`);
+			expect(await sentAlerts()).toBe(1);
 			await helios.run(`test -e ${workspace}/dark-chad.txt`);
 			await chad.run(`test -e ${workspace}/dark-helios.txt`);
 		});
@@ -438,7 +438,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 				`for s in ${services.join(" ")}; do ps -o user= -p $(systemctl show -p MainPID --value second-$s); done | sort -u`,
 			);
 			expect(users).toBe("bob");
-			// A service opens its log with its user's rights: what bob puts there leads nowhere that only root may write.
+			// A service opens its log with its user's rights: a link of bob's there reaches nothing that only root may write.
 			const log = `${second}/logs/sync_service.log`;
 			expect(await chad.run(`find ${second} ! -user bob; stat -c '%U' ${log}`)).toBe("bob");
 			await chad.run(`echo "root's" > /root/canary; rm ${log}; ln -s /root/canary ${log}; systemctl restart second-sync`);

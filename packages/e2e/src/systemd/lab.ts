@@ -12,7 +12,7 @@ const clone = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../
 export const cloneInside = "/root/robust-sync";
 export const workspace = "/root/.openclaw/workspace";
 
-/** The files of this clone, as `git clone` and a build would leave them, without what a machine does not need. */
+/** The files of this clone, as after `git clone` and a build, without those that a machine does not need. */
 async function copyClone(to: string): Promise<void> {
 	const listed = await must([
 		"git",
@@ -31,14 +31,14 @@ async function copyClone(to: string): Promise<void> {
 		cpSync(path.join(clone, name), path.join(to, name), { recursive: true });
 	}
 	cpSync(path.join(clone, "dist"), path.join(to, "dist"), { recursive: true, filter: (from) => path.basename(from) !== "types" });
-	// The build is younger than what it was made from.
+	// The build is newer than its sources.
 	const now = new Date();
 	utimesSync(path.join(to, "dist/robust-sync.mjs"), now, now);
 }
 
 const prefix = "robust-sync-lab-";
 
-/** What a test run that was killed has left: machines, mounts, namespaces and directories under the pid of a process that is gone. */
+/** The remains of a test run that was killed: machines, mounts, namespaces and directories under the pid of a process that is gone. */
 async function removeAbandoned(): Promise<void> {
 	const owner = (name: string) => Number(/^robust-sync-lab-(\d+)-/.exec(name)?.[1] ?? 0);
 	const isAbandoned = (name: string) => owner(name) > 0 && !existsSync(`/proc/${owner(name)}`);

@@ -7,7 +7,7 @@ import type { Network } from "./network.ts";
 export interface MachineOptions {
 	name: string;
 	network: Network;
-	/** What it starts from; never written to. */
+	/** Its base image; never written to. */
 	rootFileSystem: string;
 	/** For its own layer of files and its console. */
 	directory: string;
@@ -101,7 +101,7 @@ export class Machine {
 		return ["nsenter", "-t", String(this.#init), "-a", "env", "-i", ...environment, "bash", "-c", script];
 	}
 
-	/** Runs a shell script in it, whatever its exit code. */
+	/** Runs a shell script in it, with any exit code. */
 	attempt(script: string, options?: CommandOptions): Promise<Ended> {
 		return attempt(this.#inside(script), options);
 	}
@@ -121,7 +121,7 @@ export class Machine {
 		await this.#end("SIGRTMIN+4");
 	}
 
-	/** Ends everything in it at once: nothing gets to say goodbye. */
+	/** Kills everything in it at once: no goodbyes are sent. */
 	async pullPlug(): Promise<void> {
 		await this.#end("SIGKILL");
 	}

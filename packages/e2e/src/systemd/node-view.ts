@@ -5,7 +5,7 @@ import type { Machine } from "./machine.ts";
 export const services = ["sync", "heartbeat", "health-server", "monitor"] as const;
 export type Service = (typeof services)[number];
 
-/** What `sync_state.json` says, as far as these tests look. */
+/** The fields of `sync_state.json` that these tests read. */
 export interface SyncState {
 	status: string;
 	head: string | null;
@@ -45,7 +45,7 @@ export async function health(node: Machine): Promise<{ status: string; node: str
 	return code === 0 ? JSON.parse(stdout) : undefined;
 }
 
-/** Waits until both nodes and the hub stand at one commit with nothing uncommitted. @returns its tree, and how long that took */
+/** Waits until both nodes and the hub are at one commit with nothing uncommitted. @returns its tree, and how long that took */
 export async function converged(lab: Lab, deadline_ms = 60_000): Promise<{ tree: string; took_ms: number }> {
 	const { seen, took_ms } = await until(
 		"helios, chad and the hub are the same",

@@ -4,7 +4,7 @@ import { attempt, must } from "./command.ts";
 
 const cache = process.env.ROBUST_SYNC_TEST_CACHE ?? "/var/cache/robust-sync-test";
 
-/** What the tests' machines have installed; another list makes another cached file system. */
+/** The packages of the tests' machines; another list makes another cached file system. */
 const packages = [
 	...["systemd", "systemd-sysv", "dbus", "dbus-user-session", "libpam-systemd"],
 	...["git", "openssh-client", "openssh-server", "cron", "logrotate", "iproute2", "iptables", "procps", "curl", "ca-certificates"],

@@ -47,7 +47,7 @@ test.each([
 	expect(JSON.stringify(channels)).not.toContain("secret_of_the_bot");
 });
 
-test("channel test: webhook → connects, sends nothing; a closed port, no TLS → reported", async () => {
+test("channel test: webhook → connects, sends nothing; closed port, no TLS → reported", async () => {
 	const webhook = async (url: string) => (await probed(parseConfig({ NODE_NAME: "helios", ALERT_WEBHOOK_URL: url }))).channels[0];
 	expect(await webhook(`${server.url}${hookPath}`)).toEqual({ name: "webhook", ok: true, message: "the host answers" });
 	expect(server.received).toEqual([]);
@@ -63,7 +63,7 @@ test("channel test: webhook → connects, sends nothing; a closed port, no TLS �
 	await expect(reachHost("https://example.org/", { HTTPS_PROXY: "http://127.0.0.1:1" })).resolves.toContain("not tested");
 });
 
-test("channel test: apprise → a dry run, the address in no argument; unknown → reported", async () => {
+test("channel test: apprise → dry run, the address in no argument; unknown → reported", async () => {
 	const script = (text: string) => {
 		writeFileSync(path.join(directory, "apprise"), `#!/bin/sh\n${text}\n`);
 		chmodSync(path.join(directory, "apprise"), 0o755);
