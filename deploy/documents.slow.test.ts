@@ -50,7 +50,7 @@ function textOf(name: keyof typeof run): string {
 
 interface Ended {
 	code: number | null;
-	said: string;
+	output: string;
 }
 
 /** The input of a person on a machine, one shell for all of it; any failure ends it. */
@@ -66,18 +66,18 @@ function type(machine: string, script: string, { env = {}, shell = ["bash"] }: {
 		},
 		stdio: ["ignore", "pipe", "pipe"],
 	});
-	let said = "";
-	for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (said += text));
+	let output = "";
+	for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (output += text));
 	return new Promise<Ended>((resolve, reject) => {
 		child.on("error", reject);
-		child.on("close", (code) => resolve({ code, said }));
+		child.on("close", (code) => resolve({ code, output }));
 	});
 }
 
 async function typed(...args: Parameters<typeof type>): Promise<string> {
-	const { code, said } = await type(...args);
-	expect(`${code}\n${args[1]}\n${said}`).toMatch(/^0\n/);
-	return said;
+	const { code, output } = await type(...args);
+	expect(`${code}\n${args[1]}\n${output}`).toMatch(/^0\n/);
+	return output;
 }
 
 function freePort(): Promise<string> {
@@ -95,8 +95,8 @@ test("documents: the demo from a fresh clone → as promised", async () => {
 	fs.cpSync(clone, published, { recursive: true });
 	const who = "-c user.name=x -c user.email=x@x";
 	await typed("helios", `cd ${published} && git init -q -b main && git add --force . && git ${who} commit -q -m 1`);
-	const said = await typed("helios", textOf("clone").replace("<this repository>", published));
-	expect(said).toContain("The demo went as promised");
+	const output = await typed("helios", textOf("clone").replace("<this repository>", published));
+	expect(output).toContain("The demo went as promised");
 }, 300_000);
 
 test("documents: the configuration of the README → accepted, and read unchanged", async () => {
@@ -105,9 +105,9 @@ test("documents: the configuration of the README → accepted, and read unchange
 	expect(await typed("helios", `${text}\nprintf '%s' "$PEERS"`, { shell: ["bash", "--posix"] })).toBe("chad=chad.example.org");
 	const file = path.join(directory, ".sync_env");
 	fs.writeFileSync(file, text.replace("HEARTBEAT_KEY=…", "HEARTBEAT_KEY=0123456789abcdef").replace("TOKEN=…", "TOKEN=123:abc"));
-	const said = await typed("helios", `'${process.execPath}' '${root}/dist/print-config.mjs' '${file}'`);
-	expect(said).toMatch(/^NODE_NAME\thelios$/m);
-	expect(said).toMatch(/^CALEB_TELEGRAM_ID\t512366713$/m);
+	const output = await typed("helios", `'${process.execPath}' '${root}/dist/print-config.mjs' '${file}'`);
+	expect(output).toMatch(/^NODE_NAME\thelios$/m);
+	expect(output).toMatch(/^CALEB_TELEGRAM_ID\t512366713$/m);
 });
 
 test("documents: the containers' block → a key of 48 digits, the compose file", async () => {
@@ -143,9 +143,9 @@ test("documents: the containers' block → a key of 48 digits, the compose file"
 			fs.writeFileSync(path.join(home(name), "workspace", `${name}.md`), `from ${name}\n`);
 		}
 		const ports = async () => ({ HEARTBEAT_PORT: await freePort(), HEALTH_PORT: await freePort() });
-		const said = await on("helios", textOf("install"), { NODE_NAME: "helios", CHAD_HOST: "localhost", ...(await ports()) });
+		const output = await on("helios", textOf("install"), { NODE_NAME: "helios", CHAD_HOST: "localhost", ...(await ports()) });
 		// The line that the set-up of the first machine ends with is typed on the other, as it is.
-		const line = /^ {4,}(HEARTBEAT_KEY=\w+ HELIOS_HOST=\S+ bash .*setup\.sh)$/m.exec(said)?.[1];
+		const line = /^ {4,}(HEARTBEAT_KEY=\w+ HELIOS_HOST=\S+ bash .*setup\.sh)$/m.exec(output)?.[1];
 		expect(line).toBeDefined();
 		await on("chad", `cd ~/workspace && ${line}`, { NODE_NAME: "chad", ...(await ports()) });
 		expect(keyOf("chad")).toBe(keyOf("helios"));

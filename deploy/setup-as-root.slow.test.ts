@@ -44,7 +44,7 @@ const stateOfRoot = () =>
 	});
 
 /** Runs a script as root where the places that an installation writes to are empty, and the user has a name. */
-function install(script: string): Promise<{ code: number | null; said: string }> {
+function install(script: string): Promise<{ code: number | null; output: string }> {
 	const places = `
 		for place in /opt /usr/local /etc/cron.d /etc/logrotate.d; do mkdir -p $place && mount -t tmpfs none $place; done
 		if [ -d /run/systemd ]; then mount -t tmpfs none /run/systemd; fi
@@ -58,9 +58,9 @@ function install(script: string): Promise<{ code: number | null; said: string }>
 		env: { PATH: process.env.PATH, HOME: "/root", LANG: "C.UTF-8", SYNC_SECRET_OF_ROOT: "not for the user" },
 		stdio: ["ignore", "pipe", "pipe"],
 	});
-	let said = "";
-	for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (said += text));
-	return new Promise((resolve) => child.on("close", (code) => resolve({ code, said })));
+	let output = "";
+	for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (output += text));
+	return new Promise((resolve) => child.on("close", (code) => resolve({ code, output })));
 }
 
 const setup = (port: number) =>
@@ -71,8 +71,8 @@ const setup = (port: number) =>
 		const upload = path.join(directory, "home/upload");
 		fs.writeFileSync(upload, `#!/bin/sh\nprintenv > ${directory}/home/seen\nexec git-upload-pack "$@"\n`, { mode: 0o755 });
 		configure("remote.origin.uploadpack", upload);
-		const { code, said } = await install(setup(28_771));
-		expect(`${code}\n${said}`).toMatch(/^0\n/);
+		const { code, output } = await install(setup(28_771));
+		expect(`${code}\n${output}`).toMatch(/^0\n/);
 		expect(execFileSync("find", [workspace, "-not", "-uid", String(uid)], { encoding: "utf8" })).toBe("");
 		expect(fs.statSync(path.join(workspace, ".sync_env")).mode & 0o777).toBe(0o600);
 		expect(fs.statSync(path.join(workspace, "sync")).mode & 0o777).toBe(0o700);
@@ -110,20 +110,20 @@ const setup = (port: number) =>
 		execFileSync("chown", ["-R", `${uid}:${uid}`, path.join(directory, "home")]);
 		configure("remote.origin.url", evil);
 		const parts = path.join(root, "deploy/setup");
-		const { said } = await install(`
+		const { output } = await install(`
 			set -u; clone=${root} here=${parts} yes=1 dry='' user_mode='' own_clone='' link_prefix='' workspace_asked=${workspace}
 			for part in say answers requirements places workspace payload units; do . $here/$part.sh; done
 			decide_places; find_workspace; config=([SYNC_REMOTE]=origin [NODE_NAME]=racer [MEMORY_LIMIT_MB]=500)
 			render $clone/deploy/sync.service`);
-		expect(said).toContain("User=racer");
-		expect(said).not.toContain("ExecStartPre");
+		expect(output).toContain("User=racer");
+		expect(output).not.toContain("ExecStartPre");
 	});
 
 	test("setup as root: root's workspace that another user could replace → refused", async () => {
 		execFileSync("chown", ["-R", "0:0", workspace, path.join(directory, "hub.git")]);
-		const { code, said } = await install(setup(28_773));
+		const { code, output } = await install(setup(28_773));
 		expect(code).toBe(2);
-		expect(said).toContain("could put anything in its place");
+		expect(output).toContain("could put anything in its place");
 		expect(fs.existsSync(path.join(workspace, "sync"))).toBe(false);
 	});
 });

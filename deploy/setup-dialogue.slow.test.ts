@@ -22,31 +22,31 @@ afterEach(() => fs.rmSync(directory, { recursive: true, force: true }));
 /** A person at a terminal of their own (script(1)): types each answer when its question has come. */
 function talk(
 	answers: readonly (readonly [question: RegExp, answer: string])[],
-): Promise<{ code: number | null; said: string; asked: number; echo: boolean }> {
+): Promise<{ code: number | null; output: string; asked: number; echo: boolean }> {
 	// The surrounding shell stays, and checks the terminal afterwards.
 	const setup = `bash '${path.join(root, "deploy/setup.sh")}' --user`;
 	const command = `trap : INT; ${setup}; code=$?; stty -a | grep -qw -- -echo && echo 'no echo'; exit $code`;
 	const child = spawn("script", ["-qfec", command, "/dev/null"], { cwd: workspace, env: environment, stdio: ["pipe", "pipe", "inherit"] });
-	let said = "";
+	let output = "";
 	let read = 0;
 	let asked = 0;
 	child.stdout.setEncoding("utf8").on("data", (text: string) => {
-		said += text;
+		output += text;
 		const next = answers[asked];
-		if (next?.[0].test(said.slice(read))) {
-			read = said.length;
+		if (next?.[0].test(output.slice(read))) {
+			read = output.length;
 			asked++;
 			child.stdin.write(next[1]);
 		}
 	});
-	return new Promise((resolve) => child.on("close", (code) => resolve({ code, said, asked, echo: !/^no echo\r?$/m.test(said) })));
+	return new Promise((resolve) => child.on("close", (code) => resolve({ code, output, asked, echo: !/^no echo\r?$/m.test(output) })));
 }
 
 const files = (where: string) => fs.readdirSync(where, { recursive: true, encoding: "utf8" }).sort();
 
 describe("setup.sh at a terminal", () => {
 	test("setup dialogue: wrong answers → each refused and asked again, the rest is kept", async () => {
-		const { code, said, asked } = await talk([
+		const { code, output, asked } = await talk([
 			[/Name of this node/, "No Name\n"],
 			[/Name of this node/, "helios\n"],
 			[/of chad/, "?\n"],
@@ -64,13 +64,13 @@ describe("setup.sh at a terminal", () => {
 			[/Key/, "\n"],
 			[/bot token/, "\n"],
 		]);
-		expect({ code, asked, said }).toMatchObject({ code: 0, asked: 16 });
+		expect({ code, asked, output }).toMatchObject({ code: 0, asked: 16 });
 		const text = fs.readFileSync(path.join(workspace, ".sync_env"), "utf8");
 		for (const line of ["NODE_NAME=helios", "CHAD_HOST=localhost", "SYNC_INTERVAL=30", "HEARTBEAT_PORT=28761", "HEALTH_PORT=28762"])
 			expect(text).toContain(`export ${line}\n`);
 		const key = /HEARTBEAT_KEY=([0-9a-f]{32,})\n/.exec(text)?.[1];
 		// The command for the other machine.
-		expect(said).toContain(`HEARTBEAT_KEY=${key} HELIOS_HOST=`);
+		expect(output).toContain(`HEARTBEAT_KEY=${key} HELIOS_HOST=`);
 	});
 
 	/** Every question there is, each with an answer that leads to the next one. */
@@ -101,19 +101,19 @@ describe("setup.sh at a terminal", () => {
 		const [end, status] = ends[kind];
 		const answers = [...questions.slice(0, at), [questions[at]![0], end] as const];
 		const before = files(directory);
-		const { code, said, asked, echo } = await talk(answers);
-		expect({ code, asked, echo, said }).toMatchObject({ code: status, asked: answers.length, echo: true });
-		expect(said).toContain("nothing was changed");
-		if (at > 0) expect(said).toContain("NODE_NAME='chad' ");
-		if (at > 3) expect(said).toContain("HELIOS_HOST='localhost' ");
-		if (at > 0) expect(said).toMatch(/^To continue with the answers so far: .*setup\.sh --user\r$/m);
-		expect(said).not.toMatch(/123:abc/);
-		if (/Key|token/.test(questions[at]![0].source)) expect(said).not.toContain("half an answer");
+		const { code, output, asked, echo } = await talk(answers);
+		expect({ code, asked, echo, output }).toMatchObject({ code: status, asked: answers.length, echo: true });
+		expect(output).toContain("nothing was changed");
+		if (at > 0) expect(output).toContain("NODE_NAME='chad' ");
+		if (at > 3) expect(output).toContain("HELIOS_HOST='localhost' ");
+		if (at > 0) expect(output).toMatch(/^To continue with the answers so far: .*setup\.sh --user\r$/m);
+		expect(output).not.toMatch(/123:abc/);
+		if (/Key|token/.test(questions[at]![0].source)) expect(output).not.toContain("half an answer");
 		expect(files(directory)).toEqual(before);
 	});
 
 	test("setup dialogue: a bot without a chat → asked again, left out on '-'", async () => {
-		const { code, said, asked } = await talk([
+		const { code, output, asked } = await talk([
 			[/Name of this node/, "alone\n"],
 			[/Peers/, "\n"],
 			[/Seconds/, "\n"],
@@ -125,9 +125,9 @@ describe("setup.sh at a terminal", () => {
 			[/chat id \(/, "not a chat\n"],
 			[/chat id \(/, "-\n"],
 		]);
-		expect({ code, asked, said }).toMatchObject({ code: 0, asked: 10 });
-		expect(said).toContain("getUpdates");
-		expect(said).toContain("no HEARTBEAT_KEY");
+		expect({ code, asked, output }).toMatchObject({ code: 0, asked: 10 });
+		expect(output).toContain("getUpdates");
+		expect(output).toContain("no HEARTBEAT_KEY");
 		expect(fs.readFileSync(path.join(workspace, ".sync_env"), "utf8")).not.toMatch(/TELEGRAM|KEY/);
 	});
 });

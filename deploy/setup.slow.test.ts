@@ -102,11 +102,11 @@ describe("wrong usage ends with 2 and one line", () => {
 		[["--keep"], "--keep goes with --demo"],
 		[["--demo", "--yes"], "--demo goes with --keep only"],
 		[["--upgrade", "--uninstall"], "cannot be used together"],
-	])("setup usage: %j → 2 and one line", async (args, said) => {
+	])("setup usage: %j → 2 and one line", async (args, output) => {
 		const { code, stderr } = await setup(args);
 		expect(code).toBe(2);
 		expect(stderr.trim().split("\n")).toHaveLength(1);
-		expect(stderr).toContain(said);
+		expect(stderr).toContain(output);
 	});
 });
 

@@ -129,7 +129,7 @@ describe("a datagram", () => {
 		expect(decode(datagram)).toBe("malformed");
 	});
 
-	test("datagram: another version → told apart from a malformed one", () => {
+	test("datagram: another version → distinguished from a malformed one", () => {
 		expect(decode(patched(4, 2))).toBe("version");
 		expect(decode(patched(4, 0))).toBe("version");
 	});

@@ -610,7 +610,7 @@ describe("hostile and broken files", () => {
 		expect(statusFile(node).status).toBe("critical");
 	});
 
-	test("files: its own, broken → set aside, said, started again", async () => {
+	test("files: its own, broken → moved aside, reported, started again", async () => {
 		const node = newNode();
 		writeFileSync(node.paths.monitorStatus, "{ broken");
 		const monitor = node.monitor();

@@ -8,7 +8,7 @@ import { fileStamp } from "@robust-sync/workspace/file-stamp";
 export class SyncWatch {
 	readonly #paths: WorkspacePaths;
 	#signature = "";
-	#said = "";
+	#state = "";
 
 	constructor(paths: WorkspacePaths) {
 		this.#paths = paths;
@@ -27,9 +27,9 @@ export class SyncWatch {
 		const read = readState(this.#paths.syncState, syncStateSchema);
 		if (read.kind !== "ok") return false;
 		const { last_error, consecutive_failures, held = [] } = read.state;
-		const said = `${last_error?.code ?? ""} ${consecutive_failures >= maxFailures} ${held.map(({ direction, commit }) => `${direction} ${commit}`)}`;
-		const isNews = said !== this.#said;
-		this.#said = said;
+		const state = `${last_error?.code ?? ""} ${consecutive_failures >= maxFailures} ${held.map(({ direction, commit }) => `${direction} ${commit}`)}`;
+		const isNews = state !== this.#state;
+		this.#state = state;
 		return isNews;
 	}
 }

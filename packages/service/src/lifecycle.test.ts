@@ -10,7 +10,7 @@ const linesOf = (text: string) => text.trimEnd().split("\n");
 describe("stopping", () => {
 	test.each(["SIGTERM", "SIGINT"] as const)("stopping: %s → the service finishes, exit 0", async (signal) => {
 		const service = stage.start("service", ["slow-stop"]);
-		await service.says("started");
+		await service.prints("started");
 		service.kill(signal);
 		expect(await service.ended).toBe(0);
 		expect(linesOf(service.stdout).slice(2)).toEqual(["aborted", `stop ${signal}`, "stopped"]);
@@ -18,9 +18,9 @@ describe("stopping", () => {
 
 	test("stopping: a second signal → ends at once", async () => {
 		const service = stage.start("service", ["endless-stop"]);
-		await service.says("started");
+		await service.prints("started");
 		service.kill("SIGTERM");
-		await service.says("stop SIGTERM");
+		await service.prints("stop SIGTERM");
 		service.kill("SIGINT");
 		expect(await service.ended).toBe(1);
 		expect(service.stderr).toContain("second signal (SIGINT): stopping at once");
@@ -28,7 +28,7 @@ describe("stopping", () => {
 
 	test("stopping: Ctrl-C passed on a second time by a wrapper → one signal", async () => {
 		const service = stage.start("service", ["slow-stop"]);
-		await service.says("started");
+		await service.prints("started");
 		service.kill("SIGINT");
 		service.kill("SIGINT");
 		expect(await service.ended).toBe(0);
@@ -37,7 +37,7 @@ describe("stopping", () => {
 
 	test("stopping: not finished in its grace period → left, exit 1", async () => {
 		const service = stage.start("service", ["endless-stop"], { GRACE: "200" });
-		await service.says("started");
+		await service.prints("started");
 		service.kill("SIGTERM");
 		expect(await service.ended).toBe(1);
 		expect(service.stderr).toContain("did not stop in time reason=SIGTERM waited_ms=200");
@@ -45,7 +45,7 @@ describe("stopping", () => {
 
 	test("stopping: stop() fails → logged, exit 1", async () => {
 		const service = stage.start("service", ["failing-stop"]);
-		await service.says("started");
+		await service.prints("started");
 		service.kill("SIGTERM");
 		expect(await service.ended).toBe(1);
 		expect(service.stderr).toContain('stopping failed error="cannot stop"');
@@ -53,7 +53,7 @@ describe("stopping", () => {
 
 	test("stopping: a signal during the start → waits for it, stops what was started", async () => {
 		const service = stage.start("service", ["slow-start"]);
-		await service.says("starting");
+		await service.prints("starting");
 		service.kill("SIGTERM");
 		expect(await service.ended).toBe(0);
 		expect(linesOf(service.stdout).map((line) => line.split(" ")[0])).toEqual(["starting", "started", "stop", "stopped"]);
@@ -63,13 +63,13 @@ describe("stopping", () => {
 describe("signals that change nothing about its life", () => {
 	test("signals: SIGHUP twice, SIGUSR1 → reloads; wakes, no debugger", async () => {
 		const service = stage.start("service");
-		await service.says("started");
+		await service.prints("started");
 		service.kill("SIGHUP");
-		await service.says("reload");
+		await service.prints("reload");
 		service.kill("SIGHUP");
-		await service.says("reload", 2);
+		await service.prints("reload", 2);
 		service.kill("SIGUSR1");
-		await service.says("wake");
+		await service.prints("wake");
 		service.kill("SIGTERM");
 		expect(await service.ended).toBe(0);
 		expect(service.stderr).not.toContain("Debugger");
@@ -77,7 +77,7 @@ describe("signals that change nothing about its life", () => {
 
 	test("signals: a reload fails → logged, everything as it was", async () => {
 		const service = stage.start("service", ["bad-reload"]);
-		await service.says("started");
+		await service.prints("started");
 		service.kill("SIGHUP");
 		await until(
 			() => service.stderr.includes('reload failed; going on as before error="bad value"'),
@@ -113,7 +113,7 @@ describe("failures", () => {
 describe("leaving to be restarted", () => {
 	test("restart: past the memory limit → finishes the cycle, stops, 75", async () => {
 		const service = stage.start("service", ["grow-on-wake"]);
-		await service.says("started");
+		await service.prints("started");
 		service.kill("SIGUSR1");
 		expect(await service.ended).toBe(75);
 		expect(linesOf(service.stdout).slice(2)).toEqual(["wake", "drain", "drained", "aborted", "stop memory limit", "stopped"]);
@@ -176,7 +176,7 @@ describe("the service manager", () => {
 			() => notified().join("\n"),
 		);
 		service.kill("SIGUSR1");
-		await service.says("wake");
+		await service.prints("wake");
 		let last = { count: pings(notified()), atMs: performance.now() };
 		// systemd kills a service that is silent for a whole window.
 		await until(
@@ -219,7 +219,7 @@ describe("the service manager", () => {
 	])("service manager: cannot be reached (systemd-notify %s) → one warning, still runs", async (name, script) => {
 		const env = script ? manager(name, script).env : { PATH: "/nowhere", NOTIFY_SOCKET: "@demo" };
 		const service = stage.start("service", [], { ...env, WATCHDOG_USEC: "30000" });
-		await service.says("started");
+		await service.prints("started");
 		await until(
 			() => service.stderr.includes("cannot be notified"),
 			() => service.stderr,

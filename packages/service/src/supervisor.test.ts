@@ -104,7 +104,7 @@ describe("with a clock of our own", () => {
 /** Starts the service under its own supervisor and waits for its first worker. */
 async function supervised(behaviour: string[] = [], env: Record<string, string> = {}) {
 	const supervisor = stage.start("service", ["supervised", ...behaviour], env);
-	await supervisor.says("started");
+	await supervisor.prints("started");
 	return { supervisor, worker: workerOf(supervisor) };
 }
 
@@ -124,7 +124,7 @@ describe("with real processes", () => {
 	test("supervisor: a worker killed with -9 → replaced, by one worker", async () => {
 		const { supervisor, worker } = await supervised();
 		process.kill(worker, "SIGKILL");
-		await supervisor.says("started", 2);
+		await supervisor.prints("started", 2);
 		expect(workerOf(supervisor)).not.toBe(worker);
 		expect(isProcessAlive(worker)).toBe(false);
 		expect(supervisor.stderr).toMatch(/worker died of SIGKILL; starting it again pid=\d+ lived_ms=\d+ restart_in_ms=1000/);
@@ -136,15 +136,15 @@ describe("with real processes", () => {
 
 	test("supervisor: SIGHUP and SIGUSR1, even early → reach the worker", async () => {
 		const supervisor = stage.start("service", ["supervised"]);
-		await supervisor.says("supervisor");
+		await supervisor.prints("supervisor");
 		await until(
 			() => workersOf(supervisor.child.pid!).length === 1,
 			() => "a worker",
 		);
 		supervisor.kill("SIGHUP");
 		supervisor.kill("SIGUSR1");
-		await supervisor.says("reload");
-		await supervisor.says("wake");
+		await supervisor.prints("reload");
+		await supervisor.prints("wake");
 		workerOf(supervisor);
 		supervisor.kill("SIGINT");
 		expect(await supervisor.ended).toBe(0);
@@ -158,7 +158,7 @@ describe("with real processes", () => {
 		});
 		const supervisor = new Running(child);
 		strays.push(child.pid!);
-		await supervisor.says("started");
+		await supervisor.prints("started");
 		workerOf(supervisor);
 		process.kill(-child.pid!, "SIGINT");
 		expect(await supervisor.ended).toBe(0);
@@ -176,7 +176,7 @@ describe("with real processes", () => {
 	test("supervisor: a worker hangs → killed and replaced", async () => {
 		const { supervisor, worker } = await supervised(["hang-on-wake"], { STALL: "1500" });
 		supervisor.kill("SIGUSR1");
-		await supervisor.says("started", 2);
+		await supervisor.prints("started", 2);
 		expect(isProcessAlive(worker)).toBe(false);
 		expect(supervisor.stderr).toContain(`worker hangs; killing it pid=${worker} silent_ms=1500`);
 		workerOf(supervisor);
@@ -212,7 +212,7 @@ describe("with real processes", () => {
 
 	test("worker: exits to be restarted → replaced at once; while stopping → not", async () => {
 		const { supervisor } = await supervised(["restart"]);
-		await supervisor.says("started", 2);
+		await supervisor.prints("started", 2);
 		workerOf(supervisor);
 		expect(supervisor.stderr).toMatch(/worker exited with 75; starting it again .*restart_in_ms=0/);
 		supervisor.kill("SIGTERM");
@@ -236,7 +236,7 @@ describe("stopProcess", () => {
 
 	test("stopProcess: a service without a supervisor → stopped", async () => {
 		const service = stage.start("service");
-		await service.says("started");
+		await service.prints("started");
 		const stopping = stopProcess(service.child.pid!);
 		expect(await service.ended).toBe(0);
 		expect(await stopping).toBe("stopped");
@@ -244,7 +244,7 @@ describe("stopProcess", () => {
 
 	test("stopProcess: one that hangs → killed", async () => {
 		const service = stage.start("service", ["endless-stop"]);
-		await service.says("started");
+		await service.prints("started");
 		const stopping = stopProcess(service.child.pid!, { killAfterMs: 300 });
 		expect(await service.ended).toBe("SIGKILL");
 		expect(await stopping).toBe("killed");

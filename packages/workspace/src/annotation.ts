@@ -45,15 +45,15 @@ function nameOf(flag: string, value: string | undefined): string | null {
  * @param now milliseconds since the epoch
  * @throws AnnotationError
  */
-export function annotationOf(said: { text: string; agent?: string | undefined; run?: string | undefined }, now: number): Annotation {
+export function annotationOf(input: { text: string; agent?: string | undefined; run?: string | undefined }, now: number): Annotation {
 	// Trailers are the last paragraph of a message, and those of an annotation follow its text (annotatedMessage).
-	const text = said.text
+	const text = input.text
 		.replace(/\r\n?/g, "\n")
 		.replace(/[\0-\x08\x0b-\x1f\x7f]/g, "")
 		.trim();
 	if (text === "" || text.length > maxTextLength)
 		throw new AnnotationError(`--annotate takes a text of at most ${maxTextLength} characters: what is longer belongs into a file`);
-	return { schema: 1, text, agent: nameOf("--agent", said.agent), run: nameOf("--run", said.run), at: timestamp(now) };
+	return { schema: 1, text, agent: nameOf("--agent", input.agent), run: nameOf("--run", input.run), at: timestamp(now) };
 }
 
 /** The annotation that waits for a commit; null: none. */

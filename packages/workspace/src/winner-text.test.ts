@@ -11,8 +11,8 @@ test.each([
 	["theirs", "code", undefined, "the other side's version won (theirs)"],
 	["merged", "json", { ours: "helios", theirs: "chad" }, "merged from both"],
 	["both", "both-names", undefined, "both kept"],
-] as const)("a conflict: %s won (%s), nodes %j → %s", (winner, strategy, nodes, said) => {
-	expect(winnerText({ winner, strategy, ...(nodes ? { nodes } : {}) })).toBe(said);
+] as const)("a conflict: %s won (%s), nodes %j → %s", (winner, strategy, nodes, text) => {
+	expect(winnerText({ winner, strategy, ...(nodes ? { nodes } : {}) })).toBe(text);
 });
 
 test("a side: its node known, or not → named beside it", () => {

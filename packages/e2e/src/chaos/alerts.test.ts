@@ -4,15 +4,15 @@ import { checkAlerts } from "./alerts.ts";
 type Notifications = Parameters<typeof checkAlerts>[0];
 
 const outage = { kind: "hub", node: null, from: 100_000, to: 150_000 } as const;
-const told = (id: string, at: number, firing = true): Notifications[number] => ({ at, node: "helios", id, firing, summary: id });
+const alert = (id: string, at: number, firing = true): Notifications[number] => ({ at, node: "helios", id, firing, summary: id });
 
 test.each<readonly [string, Notifications, readonly string[]]>([
-	["never told", [], ["alert that is missing: helios was not told of sync"]],
-	["told while it lasts, and of its end", [told("sync", 120_000), told("sync", 160_000, false)], []],
-	["fires since before", [told("sync", 95_000), told("sync", 160_000, false)], []],
-	["was over before", [told("sync", 80_000), told("sync", 90_000, false)], ["alert that is missing: helios was not told of sync"]],
-	["told, and never over", [told("sync", 120_000)], ["alert that is never over: helios sync: sync"]],
-	["an event beside it, which has no end", [told("sync", 120_000), told("sync", 160_000, false), told("sync:skipped", 130_000)], []],
+	["never sent", [], ["alert that is missing: helios sent none for sync"]],
+	["sent while it lasts, and at its end", [alert("sync", 120_000), alert("sync", 160_000, false)], []],
+	["fires since before", [alert("sync", 95_000), alert("sync", 160_000, false)], []],
+	["was over before", [alert("sync", 80_000), alert("sync", 90_000, false)], ["alert that is missing: helios sent none for sync"]],
+	["sent, and never over", [alert("sync", 120_000)], ["alert that is never over: helios sync: sync"]],
+	["an event beside it, which has no end", [alert("sync", 120_000), alert("sync", 160_000, false), alert("sync:skipped", 130_000)], []],
 ])("chaos alerts: an outage of the hub, %s → its problems", (_name, notifications, problems) => {
 	const earlier = { ...outage, from: 70_000, to: 80_000 };
 	expect(checkAlerts(notifications, [earlier, outage], [outage], ["helios"]).map(({ what }) => what)).toEqual(problems);

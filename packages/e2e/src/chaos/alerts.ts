@@ -124,7 +124,7 @@ export function checkAlerts(
 					incident.from < outage.to &&
 					incident.to > outage.from,
 			);
-			const told = notifications.some(
+			const wasSent = notifications.some(
 				(notification) =>
 					notification.node === node &&
 					notification.id === wanted &&
@@ -136,7 +136,7 @@ export function checkAlerts(
 			const isFiring =
 				notifications.findLast((notification) => notification.node === node && notification.id === wanted && notification.at < outage.from)
 					?.firing === true;
-			if (!disturbed && !told && !isFiring) problems.push({ what: `alert that is missing: ${node} was not told of ${wanted}` });
+			if (!disturbed && !wasSent && !isFiring) problems.push({ what: `alert that is missing: ${node} sent none for ${wanted}` });
 		}
 	}
 	return problems;

@@ -74,7 +74,7 @@ function fold(rows: readonly Row[]): (Row | number)[] {
 	return folded;
 }
 
-function said(name: string, version: Version): string | null {
+function noteOf(name: string, version: Version): string | null {
 	switch (version.kind) {
 		case "text":
 			return null;
@@ -96,7 +96,7 @@ export type SideNames = Readonly<Partial<Record<"ours" | "theirs", string>>>;
 export function diffView(file: string, ours: Version, theirs: Version, merged: Version | null, names: SideNames = {}): VNode {
 	const result = merged ?? noVersion;
 	const titles = { ours: "ours", theirs: "theirs", ...names, result: "result" };
-	const notes = [said(titles.ours, ours), merged === null ? null : said("result", merged), said(titles.theirs, theirs)].filter(
+	const notes = [noteOf(titles.ours, ours), merged === null ? null : noteOf("result", merged), noteOf(titles.theirs, theirs)].filter(
 		(note) => note !== null,
 	);
 	const compared = spreadJson({ ours: textOf(ours), theirs: textOf(theirs), result: textOf(result) });

@@ -56,7 +56,7 @@ export async function postJson(url: string, body: unknown, { signal, timeoutMs =
 	}
 }
 
-/** Rejects when the time is over, or the signal says so. */
+/** Rejects when the time is over, or the signal is aborted. */
 class Deadline {
 	isOver = false;
 	readonly reached: Promise<never>;

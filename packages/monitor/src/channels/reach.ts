@@ -14,7 +14,7 @@ function hasProxy({ protocol, hostname }: URL, env: NodeJS.ProcessEnv): boolean 
 }
 
 /**
- * Connects to the host of an address, by TLS where the address says https, and sends no request.
+ * Connects to the host of an address, by TLS for https, and sends no request.
  * @returns the result, in words that name no part of the address
  * @throws ChannelError when there is no connection, or the certificate is not valid
  */

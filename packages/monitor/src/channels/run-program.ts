@@ -76,8 +76,8 @@ function reasonOf(
 ): string {
 	if (result.timedOut) return `${program} did not finish within ${timeoutMs / 1000} s`;
 	if (result.code === "ENOENT") return `the command ${program} is no longer on PATH`;
-	const said =
+	const lastLine =
 		typeof result.stderr === "string" ? oneLine(result.stderr.split("\n").findLast((line) => line.trim() !== "") ?? "", 200) : "";
 	const how = result.exitCode === undefined ? `ended by ${result.signal ?? result.code ?? "an error"}` : `exit code ${result.exitCode}`;
-	return `${program} failed (${how})${said === "" ? "" : `: ${said}`}`;
+	return `${program} failed (${how})${lastLine === "" ? "" : `: ${lastLine}`}`;
 }

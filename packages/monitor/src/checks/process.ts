@@ -61,7 +61,7 @@ function downProblem(facts: Facts, service: ServiceName): Problem {
 	const read = readOf(facts, service);
 	const asked = read.kind === "ok" && "status" in read.state && read.state.status === "stopped";
 	const systemd =
-		unit === null ? "" : ` systemd says ${unit.activeState} (${unit.subState}${unit.result === "success" ? "" : `, ${unit.result}`}).`;
+		unit === null ? "" : ` systemd: ${unit.activeState} (${unit.subState}${unit.result === "success" ? "" : `, ${unit.result}`}).`;
 	return {
 		id: `process:${service}`,
 		severity: asked ? "warning" : "critical",

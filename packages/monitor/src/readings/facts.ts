@@ -63,7 +63,7 @@ export interface Facts {
 	readonly configProblem: string | null;
 	/** Peers that are configured or that the heartbeat knows. */
 	readonly peers: ReadonlyMap<string, StateRead<PeerState>>;
-	/** null: not a working tree, or it could not be read (`repositoryProblem` says why). */
+	/** null: not a working tree, or it could not be read (`repositoryProblem` has the reason). */
 	readonly repository: RepositoryView | null;
 	readonly repositoryProblem: string | null;
 	/** null: systemd does not run, or does not know a unit of this service. */
