@@ -256,7 +256,7 @@ function kindOf(lost: number, tracked: number, { files, percent }: GuardLimits):
 }
 
 /**
- * The files that would be lost between two commits, if they are so many that a person must be asked. Judges each piece of work by itself: a week of
+ * The files that would be lost between two commits, if a person must approve their loss. Judges each piece of work by itself: a week of
  * small deletions that arrives at once is no loss.
  * @returns null: no question, or the loss was approved
  * @throws GitError
