@@ -254,7 +254,7 @@ describe("without a service manager, for one user", () => {
 		});
 		expect(stderr).toBe("");
 		expect(code).toBe(0);
-		for (const line of ["would build", "its values are not checked", "would write", "would copy", "note helios in"])
+		for (const line of ["would build", "values of the configuration are not checked", "would write", "would copy", "note helios in"])
 			expect(stdout).toContain(line);
 		expect(fs.existsSync(path.join(fresh, "dist"))).toBe(false);
 		expect(fs.readdirSync(home)).toEqual([]);
