@@ -154,7 +154,7 @@ const rival: Writer = (workspace, node, ledger, random, signal) =>
 		},
 	);
 
-/** A new path takes turns at this rate, on all nodes at once. */
+/** A new path at this rate, on all nodes at once. */
 const meetingMs = 2_500;
 
 /** Makes a file at a path at which programs on other nodes make one at the same time. */
