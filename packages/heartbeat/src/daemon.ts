@@ -67,7 +67,7 @@ export class HeartbeatDaemon {
 		return this.#transport?.port ?? 0;
 	}
 
-	/** What is known of every peer now. */
+	/** The present state of every peer. */
 	get peers(): PeerView[] {
 		const node = this.#node;
 		return node ? node.peerNames.map((peer) => node.view(peer)!) : [];

@@ -33,7 +33,7 @@ export async function postJson(url: string, body: unknown, { signal, timeoutMs =
 			connect: { timeout: timeoutMs },
 			clientFactory: (origin, options) => proxyClient(new Pool(origin, options)),
 		});
-		// The client heeds an abort only once it has a connection, so whatever happens before that needs a limit of our own.
+		// The client obeys an abort only once it has a connection, so the time before needs a limit of our own.
 		const exchange = request(url, {
 			method: "POST",
 			headers: { "content-type": "application/json", "user-agent": "robust-sync" },
@@ -51,7 +51,7 @@ export async function postJson(url: string, body: unknown, { signal, timeoutMs =
 		throw new ChannelError(limit.isOver ? `no answer within ${timeoutMs / 1000} s` : reasonOf(error));
 	} finally {
 		limit.cancel();
-		// Ends whatever is still under way.
+		// Ends a request that is still running.
 		await dispatcher?.destroy().catch(() => undefined);
 	}
 }
