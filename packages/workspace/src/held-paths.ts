@@ -12,7 +12,7 @@ export const holdRemedies = {
 	"ignored-here":
 		"this node ignores its own file of this name, so that file stays and is not published: rename or remove it to receive the other nodes' version, or remove the ignore rule here to publish it",
 	"other-file-system":
-		"the directory is on another file system than the workspace, and nothing can be staged there: make it writable for the user that runs robust-sync, and remove a '.robust-sync' at its top that others can write to",
+		"the directory is on another file system than the workspace, and nothing can be staged there: make it writable for the user that runs robust-sync, and remove a '.robust-sync' at its top that others can write to (a file system without permissions: mount it with umask=077)",
 	"not-permitted": "the file or its directory cannot be replaced: make both writable for the user that runs robust-sync (ls -ld, lsattr)",
 	"read-only": "the file system is mounted read-only: mount it read-write",
 	"name-too-long": "the file system here takes no name of this length: rename the file on another node",
@@ -22,7 +22,7 @@ export const holdRemedies = {
 		"the file system that was mounted here is missing: mount it again; if it is gone for good, put the files back, or run 'robust-sync --forget-mount DIRECTORY', which removes its files on all nodes",
 	"in-the-way": "a file, directory, pipe, socket or device that cannot be replaced is in the way: move it elsewhere",
 	"impossible-link": "the symbolic link has no valid target: remove it on another node",
-	"no-hard-links": "the file system does not support hard links: move the workspace to one that does (ext4, xfs, btrfs)",
+	"no-hard-links": "the file system does not support hard links: move the workspace, or the directory that is on it, to one that does (ext4, xfs, btrfs)",
 	"filter-failed": "a git filter or encoding (.gitattributes) fails for this file: correct the attribute, the filter or the file",
 	unreadable: "the file cannot be read: correct its permissions, or check the disk (dmesg)",
 	guard:

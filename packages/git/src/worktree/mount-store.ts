@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { lstatIfThere } from "../files/lstat.ts";
-import { ObstacleError } from "../files/obstacle.ts";
+import { canLink, ObstacleError } from "../files/obstacle.ts";
 import { openBeneath } from "../paths/beneath.ts";
 import { directoriesAbove, fileSystemPath, type GitPath, gitPathOf, mountStoreName } from "../paths/git-path.ts";
 
@@ -61,7 +61,7 @@ export class MountStores {
 
 	/**
 	 * The store at a top, for this process; it stays the same directory whatever becomes of the path.
-	 * @throws ObstacleError other-file-system: what is there under its name is not ours alone; the file system's error
+	 * @throws ObstacleError other-file-system: what is there under its name is not ours alone; no-hard-links; the file system's error
 	 */
 	open(top: GitPath): string {
 		const known = this.#stores.get(top);
@@ -70,8 +70,10 @@ export class MountStores {
 		try {
 			const directory = place.file.subarray(0, -2).toString();
 			const stats = fs.statSync(`${directory}/.`);
-			// Whoever else can write there decides what is placed.
-			if (stats.uid !== process.geteuid?.() || (stats.mode & 0o022) !== 0) throw new ObstacleError("other-file-system");
+			const isOurs = stats.uid === process.geteuid?.();
+			// Whoever else can write there decides what is placed. A file system without permissions (exfat, vfat) has no hard links either.
+			if (!isOurs || (stats.mode & 0o022) !== 0)
+				throw new ObstacleError(isOurs && !hasLinks(directory) ? "no-hard-links" : "other-file-system");
 			writeIfMissing(`${directory}/.gitignore`, "*\n");
 			fs.rmSync(`${directory}/staging`, { recursive: true, force: true });
 			this.#removeOrphans(`${directory}/backups`);
@@ -110,6 +112,18 @@ export class MountStores {
 		if (!fs.existsSync(backups)) return;
 		for (const name of fs.readdirSync(backups))
 			if (!fs.existsSync(path.join(this.#backups, name))) fs.rmSync(path.join(backups, name), { recursive: true, force: true });
+	}
+}
+
+/** Whether files of a directory of ours can have a second name. */
+function hasLinks(directory: string): boolean {
+	const file = `${directory}/.probe-${process.pid}`;
+	fs.rmSync(file, { force: true });
+	fs.writeFileSync(file, "", { flag: "wx" });
+	try {
+		return canLink(file, `${file}-link`);
+	} finally {
+		fs.rmSync(file, { force: true });
 	}
 }
 
