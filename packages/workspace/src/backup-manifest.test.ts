@@ -39,6 +39,21 @@ test.each([
 	expect(JSON.stringify(read) === JSON.stringify(manifest)).toBe(true);
 });
 
+test("backup manifest: files come one by one → parts on disk before the last", () => {
+	const { files, ...fields } = manifestOf(25);
+	const seen = new Set<string>();
+	function* many() {
+		for (let index = 0; index < 10_000; index++) {
+			if (index % 1_000 === 0) for (const part of written()) seen.add(part);
+			yield files[index % files.length] as (typeof files)[number];
+		}
+	}
+	writeBackupManifest(paths, name, { ...fields, files: many() });
+	expect([...seen]).toEqual(["manifest-1.json"]);
+	expect(written()).toEqual(["manifest-1.json", "manifest-2.json", "manifest.json"]);
+	expect(readBackup(paths, name).manifest?.files).toHaveLength(10_000);
+});
+
 test("backup manifest: a part that is missing or torn → as if it did not parse", () => {
 	writeBackupManifest(paths, name, manifestOf(8_000));
 	const part = path.join(paths.backups, name, "manifest-1.json");

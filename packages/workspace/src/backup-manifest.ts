@@ -117,32 +117,32 @@ export function replacedNow(now: number, clock: MonotonicClock = monotonicClock)
 	return { schema: 1, replaced_at: timestamp(now), boot_id: clock.bootId, monotonic_ms: clock.now() };
 }
 
-/**
- * Writes the manifest of a backup durably, in parts that are no larger than any state file. The first part comes last: without it there is no
- * manifest yet. @throws the file system's error
- */
-export function writeBackupManifest(paths: WorkspacePaths, name: string, { files, ...manifest }: BackupManifest): void {
-	const parts = inParts(files);
-	for (let index = parts.length - 1; index >= 0; index--) {
-		const list = `"files":[${(parts[index] ?? []).join()}]`;
-		const head =
-			index > 0 ? "{" : `${JSON.stringify({ ...manifest, ...(parts.length > 1 ? { parts: parts.length - 1 } : {}) }).slice(0, -1)},`;
-		writeAtomicSync(path.join(paths.backups, name, partName(index)), `${head}${list}}\n`);
-	}
-}
+/** A manifest that is to be written: its files may be made one by one. */
+export type NewBackupManifest = Omit<BackupManifest, "files" | "parts"> & { readonly files: Iterable<ReplacedFile> };
 
-/** The files as JSON, in groups. At least one. */
-function inParts(files: readonly ReplacedFile[]): string[][] {
-	const parts: string[][] = [[]];
-	let bytes = 0;
+/**
+ * Writes the manifest of a backup durably, in parts that are no larger than any state file, and with no more than two of them in memory. The
+ * first part comes last: without it there is no manifest yet. @throws the file system's error
+ */
+export function writeBackupManifest(paths: WorkspacePaths, name: string, { files, ...manifest }: NewBackupManifest): void {
+	const write = (index: number, head: string, part: readonly string[]) =>
+		writeAtomicSync(path.join(paths.backups, name, partName(index)), `${head}"files":[${part.join()}]}\n`);
+	let [index, first, part, bytes]: [number, readonly string[] | null, string[], number] = [0, null, [], 0];
+	const end = () => {
+		if (index === 0) first = part;
+		else write(index, "{", part);
+	};
 	for (const file of files) {
 		if (bytes >= partBytes) {
-			parts.push([]);
-			bytes = 0;
+			end();
+			[index, part, bytes] = [index + 1, [], 0];
 		}
 		const text = JSON.stringify(file);
-		parts.at(-1)?.push(text);
+		part.push(text);
 		bytes += Buffer.byteLength(text);
 	}
-	return parts;
+	end();
+	const { schema, replaced_at, boot_id, monotonic_ms } = manifest;
+	const fields = { schema, replaced_at, boot_id, monotonic_ms, ...(index > 0 ? { parts: index } : {}) };
+	write(0, `${JSON.stringify(fields).slice(0, -1)},`, first ?? []);
 }

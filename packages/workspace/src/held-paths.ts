@@ -22,7 +22,8 @@ export const holdRemedies = {
 		"the file system that was mounted here is missing: mount it again; if it is gone for good, put the files back, or run 'robust-sync --forget-mount DIRECTORY', which removes its files on all nodes",
 	"in-the-way": "a file, directory, pipe, socket or device that cannot be replaced is in the way: move it elsewhere",
 	"impossible-link": "the symbolic link has no valid target: remove it on another node",
-	"no-hard-links": "the file system does not support hard links: move the workspace, or the directory that is on it, to one that does (ext4, xfs, btrfs)",
+	"no-hard-links":
+		"the file system does not support hard links: move the workspace, or the directory that is on it, to one that does (ext4, xfs, btrfs)",
 	"filter-failed": "a git filter or encoding (.gitattributes) fails for this file: correct the attribute, the filter or the file",
 	unreadable: "the file cannot be read: correct its permissions, or check the disk (dmesg)",
 	guard:

@@ -3,7 +3,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readHead } from "../objects/refs.ts";
-import { type GitPath, gitPathBytes, gitPathList } from "../paths/git-path.ts";
+import { type GitPath, gitPathList } from "../paths/git-path.ts";
 import { GitError } from "../process/errors.ts";
 import { type Oid, Repository } from "../process/repository.ts";
 import type { IndexFlags } from "./index-flags.ts";
@@ -71,13 +71,24 @@ export interface IndexEntry {
 	readonly entry: { readonly mode: string; readonly oid: Oid } | null;
 }
 
+/** As many entries as this are one piece of what git reads. */
+const entriesAPiece = 512;
+
+/** What `git update-index -z --index-info` reads, in pieces: all paths are taken out first, so that a file can become a directory. */
+function* indexInfo(entries: readonly IndexEntry[], zeroOid: Oid): Generator<Buffer> {
+	const lines: string[] = [];
+	const piece = () => Buffer.from(lines.splice(0).join(""), "latin1");
+	for (const { path: name } of entries) if (lines.push(`0 ${zeroOid}\t${name}\0`) >= entriesAPiece) yield piece();
+	for (const { path: name, entry } of entries)
+		if (entry && lines.push(`${entry.mode} ${entry.oid}\t${name}\0`) >= entriesAPiece) yield piece();
+	yield piece();
+}
+
 /** Sets index entries as given, by one process; nothing is read from the working tree. Their index bits are gone afterwards. */
 export async function writeIndexEntries(repository: Repository, entries: readonly IndexEntry[]): Promise<void> {
-	const removed = entries.flatMap(({ path: name }) => [Buffer.from(`0 ${repository.zeroOid}\t`), gitPathBytes(name), Buffer.of(0)]);
-	const added = entries.flatMap(({ path: name, entry }) =>
-		entry ? [Buffer.from(`${entry.mode} ${entry.oid}\t`), gitPathBytes(name), Buffer.of(0)] : [],
-	);
-	await repository.run(["update-index", "-z", "--index-info"], { input: Buffer.concat([...removed, ...added]) });
+	await repository.run(["update-index", "-z", "--index-info"], {
+		input: { [Symbol.iterator]: () => indexInfo(entries, repository.zeroOid) },
+	});
 }
 
 /** For so long a live git may hold the index. */

@@ -1,4 +1,5 @@
 import { type GitPath, gitPathIfAllowed } from "../paths/git-path.ts";
+import { nulRecords } from "../process/nul-records.ts";
 import type { Oid, Repository } from "../process/repository.ts";
 
 /** One path that differs between two trees. */
@@ -9,35 +10,47 @@ export interface TreeChange {
 	readonly after: { readonly mode: string; readonly oid: Oid } | null;
 }
 
-/** Parses `--raw -z --no-abbrev` output without renames: ":<mode> <mode> <oid> <oid> <status>" NUL path NUL. */
-export function parseRawDiff(output: Buffer): TreeChange[] {
+/** Takes apart `--raw -z --no-abbrev` output without renames as it comes: ":<mode> <mode> <oid> <oid> <status>" NUL path NUL. */
+function rawDiff(): { onOutput(chunk: Buffer): void; changes: TreeChange[] } {
 	const changes: TreeChange[] = [];
-	let at = 0;
-	while (at < output.length) {
-		const headerEnd = output.indexOf(0, at);
-		const pathEnd = output.indexOf(0, headerEnd + 1);
-		if (headerEnd < 0 || pathEnd < 0) break;
-		const [beforeMode = "", afterMode = "", beforeOid = "", afterOid = ""] = output.toString("latin1", at + 1, headerEnd).split(" ");
-		const name = gitPathIfAllowed(output.toString("latin1", headerEnd + 1, pathEnd));
-		at = pathEnd + 1;
+	// Each is one string, however many paths have it.
+	const modes = new Map<string, string>();
+	let sides: Pick<TreeChange, "before" | "after"> | null = null;
+	const { onOutput } = nulRecords((record) => {
+		if (sides === null) {
+			const [first, second] = [record.indexOf(0x20, 15), record.lastIndexOf(0x20)];
+			const side = (modeAt: number, oidFrom: number, oidTo: number) => {
+				const mode = record.toString("latin1", modeAt, modeAt + 6);
+				if (mode === "000000") return null;
+				if (!modes.has(mode)) modes.set(mode, mode);
+				return { mode: modes.get(mode) ?? mode, oid: record.toString("latin1", oidFrom, oidTo) };
+			};
+			sides = { before: side(1, 15, first), after: side(8, first + 1, second) };
+			return;
+		}
+		const name = gitPathIfAllowed(record.toString("latin1"));
 		// In a clean tree there is none: what another one has is nothing that was ever put anywhere.
-		if (name === null) continue;
-		changes.push({
-			path: name,
-			before: beforeMode === "000000" ? null : { mode: beforeMode, oid: beforeOid },
-			after: afterMode === "000000" ? null : { mode: afterMode, oid: afterOid },
-		});
-	}
+		if (name !== null) changes.push({ path: name, ...sides });
+		sides = null;
+	});
+	return { onOutput, changes };
+}
+
+/** The changes of such output as a whole. */
+export function parseRawDiff(output: Buffer): TreeChange[] {
+	const { onOutput, changes } = rawDiff();
+	onOutput(output);
 	return changes;
 }
 
 /** Flags of a diff as {@link parseRawDiff} reads it; only objects follow. */
-const rawDiff = ["-z", "--raw", "--no-abbrev", "--no-renames", "--ignore-submodules=none", "--end-of-options"];
+const diffFlags = ["-z", "--raw", "--no-abbrev", "--no-renames", "--ignore-submodules=none", "--end-of-options"];
 
 /** What changed from tree (or commit) `before` to `after`, path by path. */
 export async function diffTrees(repository: Repository, before: Oid, after: Oid): Promise<TreeChange[]> {
-	const { stdout } = await repository.run(["diff-tree", "-r", ...rawDiff, before, after]);
-	return parseRawDiff(stdout);
+	const { onOutput, changes } = rawDiff();
+	await repository.run(["diff-tree", "-r", ...diffFlags, before, after], { onOutput });
+	return changes;
 }
 
 /**
@@ -45,6 +58,6 @@ export async function diffTrees(repository: Repository, before: Oid, after: Oid)
  * @throws GitError
  */
 export async function diffIndex(repository: Repository, before: Oid): Promise<TreeChange[]> {
-	const { stdout } = await repository.run(["diff-index", "--cached", ...rawDiff, before, "--"]);
+	const { stdout } = await repository.run(["diff-index", "--cached", ...diffFlags, before, "--"]);
 	return parseRawDiff(stdout);
 }

@@ -40,6 +40,9 @@ const missingLine = Buffer.from(" missing\n");
 /** `missing` begins with it, and no type of an object does. */
 const letterM = 0x6d;
 
+/** Names of more objects than this are not in memory at a time, however many are asked for. */
+const namesAtATime = 4_096;
+
 /** Asks one `git cat-file --batch-command` process about many objects (git-cat-file(1), BATCH OUTPUT). */
 export class ObjectReader {
 	readonly #input = new PassThrough();
@@ -88,8 +91,14 @@ export class ObjectReader {
 		this.#input.end();
 	}
 
-	#ask(names: readonly (string | Buffer)[], withContents: boolean, limit: number, receive: ReceiveObject): Promise<void> {
-		if (names.length === 0) return Promise.resolve();
+	async #ask(names: readonly (string | Buffer)[], withContents: boolean, limit: number, receive: ReceiveObject): Promise<void> {
+		for (let start = 0; start < names.length; start += namesAtATime)
+			await this.#askSome(names.slice(start, start + namesAtATime), withContents, limit, (info, content, index) =>
+				receive(info, content, start + index),
+			);
+	}
+
+	#askSome(names: readonly (string | Buffer)[], withContents: boolean, limit: number, receive: ReceiveObject): Promise<void> {
 		return new Promise((resolve, reject) => {
 			if (this.#failure) {
 				reject(this.#failure);

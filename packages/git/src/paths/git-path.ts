@@ -83,7 +83,7 @@ export function parentOf(name: GitPath): GitPath | null {
 
 /** Paths as git's `-z --stdin` takes them. */
 export function gitPathList(names: Iterable<GitPath>): Buffer {
-	return Buffer.concat([...names].flatMap((name) => [gitPathBytes(name), Buffer.of(0)]));
+	return Buffer.from(Array.from(names, (name) => `${name}\0`).join(""), "latin1");
 }
 
 /** The directories above a path, the topmost first. */

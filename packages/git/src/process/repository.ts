@@ -84,8 +84,9 @@ export class Repository {
 	 */
 	async run(args: readonly string[], options: GitRunOptions = {}): Promise<GitResult> {
 		const { input, onOutput, outputTo } = options;
-		const repeatable =
-			onOutput === undefined && outputTo === undefined && (input === undefined || typeof input === "string" || input instanceof Uint8Array);
+		// An iterator is used up by the first attempt; what gives a new one each time is not.
+		const isReusable = input === undefined || typeof input === "string" || !("next" in input || "pipe" in input);
+		const repeatable = onOutput === undefined && outputTo === undefined && isReusable;
 		const lock = `${this.env.GIT_INDEX_FILE ?? path.join(this.gitDirectory, "index")}.lock`;
 		const started = performance.now();
 		for (let attempt = 1; ; attempt++) {

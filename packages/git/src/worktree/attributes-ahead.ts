@@ -3,7 +3,7 @@ import { lstatIfThere } from "../files/lstat.ts";
 import type { TreeChange } from "../objects/diff.ts";
 import { type HeldPlace, openBeneath } from "../paths/beneath.ts";
 import { gitPathBytes, parentOf } from "../paths/git-path.ts";
-import type { Staged } from "./staging.ts";
+import type { StagedFiles } from "./staged-files.ts";
 
 /** Files that are asked about in one go: the way to the other process and back takes longer than its work. */
 const filesAtATime = 64;
@@ -35,12 +35,12 @@ export class AttributesAhead {
 	}
 
 	/** Begins with a number of changes, where the one at `index` is the first of them. @param staged what each change puts in place */
-	begin(index: number, changes: readonly TreeChange[], staged: readonly (Staged | undefined)[]): void {
+	begin(index: number, changes: readonly TreeChange[], staged: Pick<StagedFiles, "at">): void {
 		if (index % filesAtATime !== 0) return;
 		const places = new Map<string | null, HeldPlace>();
 		const files: { readonly from: Buffer; readonly to: string; readonly ino: number; readonly ctimeMs: number }[] = [];
 		for (let at = index; at < Math.min(index + filesAtATime, changes.length); at++) {
-			const [change, to] = [changes[at] as TreeChange, staged[at]];
+			const [change, to] = [changes[at] as TreeChange, staged.at(at)];
 			if (change.before === null || typeof to !== "string") continue;
 			try {
 				const directory = parentOf(change.path);

@@ -1,16 +1,18 @@
 import fs from "node:fs";
 import path from "node:path";
 import { isFileMode } from "../files/disk-file.ts";
-import { makeDurable } from "../files/make-durable.ts";
+import { fsyncEachUpTo, makeDurable } from "../files/make-durable.ts";
 import { ObstacleError } from "../files/obstacle.ts";
 import { markUnread } from "../files/read-unseen.ts";
 import type { TreeChange } from "../objects/diff.ts";
+import type { TreeEntry } from "../objects/merge-tree.ts";
 import { type ObjectReader, present, withObjectReader } from "../objects/object-reader.ts";
 import { type GitPath, gitPathBytes, gitPathList } from "../paths/git-path.ts";
 import { GitError } from "../process/errors.ts";
 import { watchFiles } from "../process/process-progress.ts";
 import { WorkCounter } from "../process/progress.ts";
 import type { Oid, Repository } from "../process/repository.ts";
+import { StagedFiles } from "./staged-files.ts";
 
 /** False: the target is empty, too long or has a NUL in it (symlink(2)). */
 function makeLink(target: Buffer, file: string): boolean {
@@ -27,8 +29,8 @@ function makeLink(target: Buffer, file: string): boolean {
 /** Larger contents are not read into memory to be checked out. */
 const largeBytes = 4_194_304;
 
-/** A staged file; or why this one cannot be made here. */
-export type Staged = string | ObstacleError;
+/** The largest number of objects that is asked for at a time. */
+const objectsAtATime = 4_096;
 
 /** A directory of our own for files that are to be linked into the working tree, durable before they are. */
 export class Staging {
@@ -58,6 +60,11 @@ export class Staging {
 	/** A name that no other file here has. */
 	nextFile(): string {
 		return path.join(this.directory, String(this.#sequence++));
+	}
+
+	/** The list of what is staged for these changes; nothing yet. */
+	#listFor(changes: readonly TreeChange[]): StagedFiles {
+		return new StagedFiles(path.normalize(this.directory), changes.length);
 	}
 
 	/** A staged file again, here, on another file system. Durable. @returns its file */
@@ -90,47 +97,70 @@ export class Staging {
 	 * One side's contents, as they are to lie on disk. @param filters through git's filters and line-end rules
 	 * @returns by index of the change, undefined where it has no file
 	 */
-	async write(changes: readonly TreeChange[], side: "before" | "after", filters: boolean): Promise<(Staged | undefined)[]> {
+	async write(changes: readonly TreeChange[], side: "before" | "after", filters: boolean): Promise<StagedFiles> {
 		fs.mkdirSync(this.directory, { recursive: true, mode: 0o700 });
-		const wanted = changes.map((change) => (isFileMode(change[side]?.mode) ? change[side] : null));
-		if (filters) {
-			// A link has no filter; git cuts a target at a NUL, which is not what the commit says.
-			const only = (isLink: boolean) =>
-				changes.map((change) => ((change[side]?.mode === "120000") === isLink ? change : { ...change, [side]: null }));
-			const [links, files] = [await this.write(only(true), side, false), await this.#writeFiltered(only(false), side)];
-			return files.map((file, index) => file ?? links[index]);
-		}
-		const files = wanted.map((entry) => (entry ? this.nextFile() : undefined));
-		const counter = new WorkCounter(this.#repository.onProgress, "writing files", files.length);
-		const impossible = new Set<number>();
-		const queue = [...wanted.keys()].filter((index) => wanted[index]);
-		const permissions = (index: number) => (wanted[index]?.mode === "100755" ? 0o777 : 0o666);
+		const isLink = (change: TreeChange) => change[side]?.mode === "120000";
+		const indexes = [...changes.keys()].filter((index) => isFileMode(changes[index]?.[side]?.mode));
+		if (!filters) return await this.#writePlain(changes, side, indexes, this.#listFor(changes));
+		// A link has no filter; git cuts a target at a NUL, which is not what the commit says.
+		const files = await this.#writeFiltered(
+			changes.map((change) => (isLink(change) ? { ...change, [side]: null } : change)),
+			side,
+		);
+		const links = indexes.filter((index) => isLink(changes[index] as TreeChange));
+		return await this.#writePlain(changes, side, links, files);
+	}
+
+	/** As the commit has them. @param indexes of the changes to write @param files the list that they are added to */
+	async #writePlain(
+		changes: readonly TreeChange[],
+		side: "before" | "after",
+		indexes: readonly number[],
+		files: StagedFiles,
+	): Promise<StagedFiles> {
+		const counter = new WorkCounter(this.#repository.onProgress, "writing files", indexes.length);
+		const entryAt = (index: number) => (changes[index] as TreeChange)[side] as TreeEntry;
+		const permissions = (index: number) => (entryAt(index).mode === "100755" ? 0o777 : 0o666);
+		const toSync: string[] = [];
 		const large: number[] = [];
-		const oidOf = (index: number) => wanted[index]?.oid as Oid;
-		const read = async (reader: ObjectReader) => {
-			const infos = await reader.infos(queue.map(oidOf));
-			const small = queue.filter((_, at) => (infos[at]?.size ?? 0) <= largeBytes);
-			large.push(...queue.filter((_, at) => (infos[at]?.size ?? 0) > largeBytes));
-			await reader.each(small.map(oidOf), (_info, found, at) => {
-				const index = small[at] as number;
-				const [content, file] = [present(found, oidOf(index)), files[index] as string];
-				counter.add();
-				if (wanted[index]?.mode === "120000") {
-					if (!makeLink(content, file)) impossible.add(index);
-				} else {
-					fs.writeFileSync(file, content, { mode: permissions(index) });
-					markUnread(file);
-				}
-			});
+		const place = (index: number): string => {
+			const number = this.#sequence++;
+			files.set(index, number);
+			const file = files.at(index) as string;
+			if (entryAt(index).mode !== "120000" && toSync.length <= fsyncEachUpTo) toSync.push(file);
+			return file;
 		};
-		if (queue.length > 0) await withObjectReader(this.#repository, read);
+		const read = async (reader: ObjectReader, some: readonly number[]) => {
+			const infos = await reader.infos(some.map((index) => entryAt(index).oid));
+			const small = some.filter((_, at) => (infos[at]?.size ?? 0) <= largeBytes);
+			for (const [at, index] of some.entries()) if ((infos[at]?.size ?? 0) > largeBytes) large.push(index);
+			await reader.each(
+				small.map((index) => entryAt(index).oid),
+				(_info, found, at) => {
+					const index = small[at] as number;
+					const [content, file] = [present(found, entryAt(index).oid), place(index)];
+					counter.add();
+					if (entryAt(index).mode === "120000") {
+						if (!makeLink(content, file)) files.set(index, new ObstacleError("impossible-link"));
+					} else {
+						fs.writeFileSync(file, content, { mode: permissions(index) });
+						markUnread(file);
+					}
+				},
+			);
+		};
+		if (indexes.length > 0)
+			await withObjectReader(this.#repository, async (reader) => {
+				for (let start = 0; start < indexes.length; start += objectsAtATime)
+					await read(reader, indexes.slice(start, start + objectsAtATime));
+			});
 		for (const index of large) {
-			await this.#writeLarge(oidOf(index), files[index] as string, permissions(index));
+			await this.#writeLarge(entryAt(index).oid, place(index), permissions(index));
 			counter.add();
 		}
 		counter.end();
-		await makeDurable(files.filter((file, index) => file !== undefined && wanted[index]?.mode !== "120000") as string[], this.directory);
-		return files.map((file, index) => (impossible.has(index) ? new ObstacleError("impossible-link") : file));
+		await makeDurable(toSync, this.directory);
+		return files;
 	}
 
 	/** git writes it itself: a large file need not pass through our memory. */
@@ -149,7 +179,7 @@ export class Staging {
 	}
 
 	/** By an index of just these paths, checked out below this directory. A filter that fails concerns its file alone. */
-	async #writeFiltered(changes: readonly TreeChange[], side: "before" | "after"): Promise<(Staged | undefined)[]> {
+	async #writeFiltered(changes: readonly TreeChange[], side: "before" | "after"): Promise<StagedFiles> {
 		const directory = path.join(this.directory, side);
 		const env = { GIT_INDEX_FILE: path.join(this.directory, `${side}.index`) };
 		const entries = changes.map((change) => (isFileMode(change[side]?.mode) ? change[side] : null));
@@ -159,24 +189,26 @@ export class Staging {
 		await this.#repository.run(["update-index", "-z", "--index-info"], { input: lines, env });
 		const names = changes.flatMap((change, index) => (entries[index] ? [change.path] : []));
 		await this.#checkOut(names, directory, env);
-		const files = changes.map((change, index) => {
-			if (!entries[index]) return undefined;
+		const files = this.#listFor(changes);
+		const toSync: string[] = [];
+		for (const [index, change] of changes.entries()) {
+			if (!entries[index]) continue;
 			const flat = this.nextFile();
 			try {
 				fs.renameSync(Buffer.concat([Buffer.from(`${directory}/`), gitPathBytes(change.path)]), flat);
-				if (entries[index]?.mode !== "120000") markUnread(flat);
-				return flat;
+				if (entries[index]?.mode !== "120000") {
+					markUnread(flat);
+					if (toSync.length <= fsyncEachUpTo) toSync.push(flat);
+				}
+				files.set(index, flat);
 			} catch (error) {
 				const { code } = error as NodeJS.ErrnoException;
-				if (code === "ENAMETOOLONG") return new ObstacleError("name-too-long");
-				if (code !== "ENOENT" && code !== "ENOTDIR") throw error;
-				return new ObstacleError(entries[index]?.mode === "120000" ? "impossible-link" : "filter-failed");
+				if (code === "ENAMETOOLONG") files.set(index, new ObstacleError("name-too-long"));
+				else if (code !== "ENOENT" && code !== "ENOTDIR") throw error;
+				else files.set(index, new ObstacleError(entries[index]?.mode === "120000" ? "impossible-link" : "filter-failed"));
 			}
-		});
-		await makeDurable(
-			files.filter((file, index) => typeof file === "string" && entries[index]?.mode !== "120000") as string[],
-			this.directory,
-		);
+		}
+		await makeDurable(toSync, this.directory);
 		return files;
 	}
 

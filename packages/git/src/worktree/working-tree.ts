@@ -28,7 +28,8 @@ import { BackupDirectory } from "./backup-directory.ts";
 import { type KeptFile, KeptFiles, type KeptNote } from "./kept-files.ts";
 import { MountStores } from "./mount-store.ts";
 import { hasContentOf, type PlacedVersion, PlacedVersions } from "./placed-versions.ts";
-import { type Staged, Staging } from "./staging.ts";
+import type { Staged, StagedFiles } from "./staged-files.ts";
+import { Staging } from "./staging.ts";
 
 // The move of a working tree from one commit to another, such that no byte that someone else wrote is ever destroyed:
 // what lies at a path is renamed into the backup directory first (whatever it is by then), the new file is linked into
@@ -351,18 +352,26 @@ class Move {
 		return { kept: this.#kept.all, held: this.#held };
 	}
 
+	/** What the move is to change: in memory once, of a commit of a million files too. */
+	async #findChanges(): Promise<TreeChange[]> {
+		const { from, to, held = [], isOwn, retryHeld } = this.#options;
+		const all = await diffTrees(this.#repository, from ?? this.#repository.emptyTree, to);
+		const toHold = new Map(held.map((change) => [change.path, change]));
+		const changes = all.flatMap((change) => {
+			if (isOwn?.(change.path) === true) return [];
+			// A held path still has what its writers have read, not what `from` has.
+			const before = toHold.get(change.path);
+			toHold.delete(change.path);
+			return before === undefined ? change : { ...change, before: before.before };
+		});
+		if (retryHeld === true) changes.push(...toHold.values());
+		return changes;
+	}
+
 	async run(): Promise<MoveReport> {
 		const { from, to, ref, checkpoint } = this.#options;
 		this.#staging.clear();
-		const all = await diffTrees(this.#repository, from ?? this.#repository.emptyTree, to);
-		const diff = all.filter(({ path: name }) => this.#options.isOwn?.(name) !== true);
-		const heldBefore = new Map(this.#options.held?.map((change) => [change.path, change]));
-		const changed = new Set(diff.map((change) => change.path));
-		// A held path still has what its writers have read, not what `from` has.
-		const changes = [
-			...diff.map((change) => ({ ...change, before: (heldBefore.get(change.path) ?? change).before })),
-			...(this.#options.retryHeld === true ? [...heldBefore.values()].filter((change) => !changed.has(change.path)) : []),
-		];
+		const changes = await this.#findChanges();
 		// Attributes that come in apply to what comes in with them.
 		this.#filters ||= changes.some(
 			({ path: name, after }) => after !== null && (name === ".gitattributes" || name.endsWith("/.gitattributes")),
@@ -398,7 +407,7 @@ class Move {
 				if (change.after === null || local.has(change.path)) continue;
 				checkpoint?.("file");
 				await this.#orHold(change, async () => {
-					if (isFileMode(change.after?.mode)) await this.#place(change, staged[index], expected?.[index] ?? null);
+					if (isFileMode(change.after?.mode)) await this.#place(change, staged.at(index), expected?.[index] ?? null);
 					else this.#placeSubmodule(change.path);
 				});
 			}
@@ -543,8 +552,12 @@ class Move {
 	 * file itself, whatever the smudge filter would give. What a filter keeps local in it is merged into the staged file, unless that
 	 * would be stored as something else than what comes in.
 	 */
-	async #versionsOnDisk(changes: readonly TreeChange[], staged: (Staged | undefined)[]): Promise<(string | null)[]> {
-		const expected = (await this.#staging.write(changes, "before", true)).map((file) => (typeof file === "string" ? file : null));
+	async #versionsOnDisk(changes: readonly TreeChange[], staged: StagedFiles): Promise<(string | null)[]> {
+		const before = await this.#staging.write(changes, "before", true);
+		const expected = Array.from(changes, (_, index) => {
+			const file = before.at(index);
+			return typeof file === "string" ? file : null;
+		});
 		const differing = changes.flatMap((change, index) => {
 			if (change.before?.mode !== "100644" && change.before?.mode !== "100755") return [];
 			const first = this.#options.resume === true ? this.#peekTaken(change.path) : null;
@@ -566,7 +579,7 @@ class Move {
 			const file = this.#staging.nextFile();
 			fs.writeFileSync(file, content);
 			expected[index] = file;
-			const incoming = staged[index];
+			const incoming = staged.at(index);
 			if (smudged === null || typeof incoming !== "string" || change.after?.mode === "120000" || ++merges > maxFilteredMerges) continue;
 			const late = {
 				path: change.path,
@@ -579,7 +592,7 @@ class Move {
 			};
 			const merged = await this.#options.mergeLate({ ...late, incoming: contentOf(incoming) });
 			if ((await this.#cleanOid(change.path, merged)) === change.after?.oid)
-				staged[index] = await this.#staging.writeOne(merged, change.after?.mode);
+				staged.set(index, await this.#staging.writeOne(merged, change.after?.mode));
 		}
 		return expected;
 	}

@@ -235,8 +235,13 @@ export function recordBackup({ paths, now }: Pick<IntegrateContext, "paths" | "n
 	if (report.kept.length === 0) return;
 	writeBackupManifest(paths, backup, {
 		...replacedNow(now()),
-		files: report.kept.map(replacedFile),
+		files: replacedFiles(report.kept),
 	});
+}
+
+/** One by one: each is in memory only as long as it is written. */
+function* replacedFiles(kept: MoveReport["kept"]): Generator<ReplacedFile> {
+	for (const file of kept) yield replacedFile(file);
 }
 
 /** A kept file as the manifest has it. */
