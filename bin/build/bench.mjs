@@ -61,7 +61,7 @@ function runOne(name) {
 
 const args = process.argv.slice(2);
 /** `--json` prints one document in place of tables; other options are passed to the bench. */
-const flags = args.filter((arg) => /^--(json|install|only=.*)$/.test(arg));
+const flags = args.filter((arg) => /^--(json|install|only=.*|commits=\d+)$/.test(arg));
 if (args[0] === "--one") {
 	const [, name, file] = args;
 	const before = machine();

@@ -148,6 +148,10 @@ describe("forget", () => {
 		helios.git("stash", "-q");
 		const dry = await helios.run(["--forget-value", valueFile(), "--dry-run", "--json"]);
 		expect(JSON.parse(dry.stdout)).toMatchObject({ names: [`name-${value}.md`], paths: ["resolution.md", "side.md"] });
+		world.git(hub(), "config", "receive.denyNonFastForwards", "true");
+		const denied = await helios.run(["--forget-value", valueFile()]);
+		expect([denied.code, denied.stderr]).toEqual([1, expect.stringContaining("receive.denyNonFastForwards")]);
+		world.git(hub(), "config", "receive.denyNonFastForwards", "false");
 		expect((await helios.run(["--forget-value", valueFile()])).code).toBe(0);
 		const own = world.path("own");
 		world.write("own", '"created_at"');

@@ -9,6 +9,7 @@ export * from "./files/permissions.ts";
 export * from "./files/read-unseen.ts";
 export * from "./history/history.ts";
 export * from "./history/rewrite-commits.ts";
+export * from "./history/history-rule.ts";
 export * from "./history/rewrite-history.ts";
 export * from "./index/attributes.ts";
 export * from "./index/clean-entries.ts";

@@ -1,27 +1,9 @@
 import type { ObjectReader } from "../objects/object-reader.ts";
 import type { NewObject } from "../objects/object-writer.ts";
 import type { Oid, Repository } from "../process/repository.ts";
-
-/** What is to be otherwise in a whole history. */
-export interface HistoryRule {
-	/** Blobs, and the blobs in their places, wherever they are. */
-	readonly blobs: ReadonlyMap<Oid, Oid>;
-	/** Paths that are taken out of every commit. */
-	readonly paths: readonly PathRule[];
-	/** More blobs of these paths, of which is asked afterwards whether any new tree has them (`removedBlobs`). */
-	readonly watched: ReadonlySet<Oid>;
-	/** The message of a commit, or of a tag, in the new history. */
-	message(oid: Oid, message: Buffer): Buffer;
-}
-
-/** A file or directory that is taken out of all commits that do not know of it yet. */
-export interface PathRule {
-	/** One character a byte. */
-	readonly path: string;
-	/** A file, one character a byte: a commit that has it knows of this rule, and loses only the listed blobs at the path. */
-	readonly marker: string;
-	readonly blobs: ReadonlySet<Oid>;
-}
+import type { HistoryRule } from "./history-rule.ts";
+import { type NewTree, PlainTrees } from "./plain-trees.ts";
+import { binary, eachEntry, hex, maxLevels } from "./tree-entries.ts";
 
 /** Which entries below a directory go. */
 interface PathNode {
@@ -33,20 +15,12 @@ interface PathNode {
 	readonly blobs: Set<string>;
 }
 
-const binary = (oid: Oid) => Buffer.from(oid, "hex").toString("latin1");
-const hex = (id: string) => Buffer.from(id, "latin1").toString("hex");
-
 /** Commits that are read at once. */
 const commitsAtOnce = 2_000;
-const maxLevels = 2_000;
-const directoryByte = 0x34;
+/** Where the id of the tree is in a commit: behind `tree `. */
+const treeAt = 5;
 /** Headers that say something about the commit as it was. */
 const signatures = /\n(?:gpgsig|gpgsig-sha256|mergetag) [^\n]*(?:\n [^\n]*)*/g;
-
-interface NewTree {
-	/** Binary id, one character a byte. null: nothing is left in it. */
-	readonly id: string | null;
-}
 
 /**
  * Makes commits, trees and tags again by a rule. A pure function of the objects and the rule: what does not change, and has no changed parent,
@@ -60,25 +34,49 @@ export class HistoryRewriter {
 	readonly #blobs: ReadonlyMap<string, string>;
 	readonly #nodes: PathNode[] = [];
 	readonly #tries = new Map<string, PathNode | null>();
-	readonly #results = new Map<string, NewTree>();
+	readonly #results: Map<string, NewTree> = new Map();
 	readonly #markers = new Map<string, ReadonlySet<string>>();
-	readonly #roots = new Map<string, Oid>();
+	readonly #roots: Map<string, Oid> = new Map();
 	readonly #listed: ReadonlySet<string>;
 	/** Commits, and the commits in their places. */
-	readonly commits = new Map<Oid, Oid>();
+	readonly commits: Map<Oid, Oid> = new Map();
 	/** Listed blobs that trees hold, by their old ids. */
-	readonly #met = new Set<string>();
+	readonly #met: Set<string> = new Set();
 	/** Blobs of path rules that some new tree still has. */
-	readonly #left = new Set<string>();
+	readonly #left: Set<string> = new Set();
+	/** Commits that were looked at, and those that were made. */
+	readonly #done: Set<Oid> = new Set();
 
-	/** @param write stores a new object */
-	constructor(reader: ObjectReader, write: (object: NewObject) => Promise<Oid>, rule: HistoryRule, format: Repository["objectFormat"]) {
+	/**
+	 * @param write stores a new object
+	 * @param before one that did a part of the same, by a rule that says the same about all objects there are: this one goes on from there
+	 */
+	constructor(
+		reader: ObjectReader,
+		write: (object: NewObject) => Promise<Oid>,
+		rule: HistoryRule,
+		format: Repository["objectFormat"],
+		before: HistoryRewriter | null = null,
+	) {
+		if (before !== null) {
+			this.#results = before.#results;
+			this.#roots = before.#roots;
+			this.#met = before.#met;
+			this.#left = before.#left;
+			this.#done = before.#done;
+			this.commits = before.commits;
+		}
 		this.#reader = reader;
 		this.#write = write;
 		this.#rule = rule;
 		this.#idLength = format === "sha1" ? 20 : 32;
 		this.#blobs = new Map([...rule.blobs].map(([before, after]) => [binary(before), binary(after)]));
 		this.#listed = new Set([...rule.paths.flatMap(({ blobs }) => [...blobs]), ...rule.watched].map(binary));
+	}
+
+	/** Whether a commit was looked at, or made. */
+	isDone(oid: Oid): boolean {
+		return this.#done.has(oid);
 	}
 
 	/** Blobs of the rule that commits had. */
@@ -151,6 +149,12 @@ export class HistoryRewriter {
 		return below;
 	}
 
+	/** Where nothing is taken out by its path, each tree is looked through once. */
+	get #plain(): PlainTrees | null {
+		if (this.#rule.paths.length > 0 || this.#listed.size > 0) return null;
+		return new PlainTrees(this.#reader, this.#write, this.#blobs, this.#idLength, this.#results, this.#met);
+	}
+
 	/** Reads the trees below some that were not made again yet. */
 	async #load(roots: readonly (readonly [string, PathNode | null])[]): Promise<Map<string, Buffer>> {
 		const contents = new Map<string, Buffer>();
@@ -166,7 +170,7 @@ export class HistoryRewriter {
 			for (const [id, node] of wanted) {
 				const content = contents.get(id);
 				if (content === undefined) continue;
-				this.#eachEntry(content, (isDirectory, child, start, end) => {
+				eachEntry(content, this.#idLength, (isDirectory, child, start, end) => {
 					if (!isDirectory) return;
 					const below = node === null ? null : this.#child(node, content.toString("latin1", start, end));
 					const entry = key(child, below);
@@ -178,22 +182,6 @@ export class HistoryRewriter {
 			wanted = next;
 		}
 		return contents;
-	}
-
-	#eachEntry(
-		content: Buffer,
-		receive: (isDirectory: boolean, id: string, nameStart: number, nameEnd: number, entryStart: number) => void,
-	): void {
-		for (let at = 0; at < content.length; ) {
-			const space = content.indexOf(0x20, at);
-			const nul = content.indexOf(0, space + 1);
-			if (space < 0 || nul < 0 || nul + 1 + this.#idLength > content.length) return;
-			const end = nul + 1 + this.#idLength;
-			let first = at;
-			while (content[first] === 0x30) first++;
-			receive(content[first] === directoryByte && space - first === 5, content.toString("latin1", nul + 1, end), space + 1, nul, at);
-			at = end;
-		}
 	}
 
 	/** A tree after those in it. */
@@ -212,7 +200,7 @@ export class HistoryRewriter {
 			} else {
 				const missing: (readonly [string, PathNode | null])[] = [];
 				if (!open.has(name)) {
-					this.#eachEntry(content, (isDirectory, child, start, end) => {
+					eachEntry(content, this.#idLength, (isDirectory, child, start, end) => {
 						if (!isDirectory) return;
 						const below = node === null ? null : this.#child(node, content.toString("latin1", start, end));
 						if (!below?.all && !this.#results.has(key(child, below))) missing.push([child, below]);
@@ -236,7 +224,7 @@ export class HistoryRewriter {
 		/** Up to here the entries are as they were. */
 		let copied = 0;
 		let count = 0;
-		this.#eachEntry(content, (isDirectory, entry, start, end, at) => {
+		eachEntry(content, this.#idLength, (isDirectory, entry, start, end, at) => {
 			const below = node === null ? null : this.#child(node, content.toString("latin1", start, end));
 			const after = end + 1 + this.#idLength;
 			let next: string | null = entry;
@@ -271,7 +259,7 @@ export class HistoryRewriter {
 		let top: string | null = null;
 		const content = contents.get(root);
 		if (content !== undefined)
-			this.#eachEntry(content, (isDirectory, id, start, end) => {
+			eachEntry(content, this.#idLength, (isDirectory, id, start, end) => {
 				if (isDirectory && content.toString("latin1", start, end) === directory) top = id;
 			});
 		if (top === null) return new Set();
@@ -294,25 +282,36 @@ export class HistoryRewriter {
 	 */
 	async rewrite(oids: readonly Oid[], progress: (done: number) => void = () => undefined): Promise<void> {
 		for (let start = 0; start < oids.length; start += commitsAtOnce) {
-			const some = oids.slice(start, start + commitsAtOnce);
+			const some = oids.slice(start, start + commitsAtOnce).filter((oid) => !this.#done.has(oid));
 			const texts = new Map<Oid, Buffer>();
-			await this.#reader.each(some, (info, content, index) => {
-				if (info?.type === "commit" && content) texts.set(some[index] ?? "", Buffer.from(content));
-			});
 			const rootOf = new Map<Oid, string>();
-			for (const [oid, text] of texts) rootOf.set(oid, binary(/^tree ([0-9a-f]+)/.exec(text.toString("latin1", 0, 80))?.[1] ?? ""));
+			await this.#reader.each(some, (info, content, index) => {
+				const oid = some[index] ?? "";
+				if (info?.type !== "commit" || content === null) return;
+				texts.set(oid, Buffer.from(content));
+				rootOf.set(oid, binary(content.toString("latin1", treeAt, treeAt + 2 * this.#idLength)));
+			});
 			const unknown = [...new Set(rootOf.values())].filter((root) => !this.#roots.has(root));
-			const tops = this.#rule.paths.length > 0 ? await this.#contentsOf(unknown) : new Map<string, Buffer>();
-			const withNodes: (readonly [string, PathNode | null])[] = [];
-			for (const root of unknown) withNodes.push([root, this.#trie(await this.#markersIn(tops, root))]);
-			const contents = await this.#load(withNodes);
-			for (const [index, [root, node]] of withNodes.entries()) {
-				progress(start + Math.floor((index / withNodes.length) * some.length));
-				const { id } = await this.#tree(contents, root, node);
-				this.#roots.set(root, id === null ? await this.#write({ type: "tree", content: Buffer.alloc(0) }) : hex(id));
-			}
+			const plain = this.#plain;
+			if (plain !== null) {
+				await plain.make(unknown);
+				for (const root of unknown) this.#roots.set(root, hex(this.#results.get(root)?.id ?? root));
+			} else await this.#rootsByPath(unknown);
 			for (const [oid, text] of texts) await this.#commit(oid, text, this.#roots.get(rootOf.get(oid) ?? "") ?? "");
-			progress(start + some.length);
+			for (const oid of some) this.#done.add(oid);
+			progress(Math.min(start + commitsAtOnce, oids.length));
+		}
+	}
+
+	/** Makes root trees again whose entries may go. */
+	async #rootsByPath(unknown: readonly string[]): Promise<void> {
+		const tops = this.#rule.paths.length > 0 ? await this.#contentsOf(unknown) : new Map<string, Buffer>();
+		const withNodes: (readonly [string, PathNode | null])[] = [];
+		for (const root of unknown) withNodes.push([root, this.#trie(await this.#markersIn(tops, root))]);
+		const contents = await this.#load(withNodes);
+		for (const [root, node] of withNodes) {
+			const { id } = await this.#tree(contents, root, node);
+			this.#roots.set(root, id === null ? await this.#write({ type: "tree", content: Buffer.alloc(0) }) : hex(id));
 		}
 	}
 
@@ -329,16 +328,18 @@ export class HistoryRewriter {
 		const [end, rest] = at < 0 ? [content.length, Buffer.alloc(0)] : [at, content.subarray(at + 2)];
 		const message = this.#rule.message(oid, rest);
 		const header = content.toString("latin1", 0, end);
-		let changed = header.replace(/^tree [0-9a-f]+/, `tree ${tree}`);
-		if (this.commits.size > 0)
-			changed = changed.replace(/^parent ([0-9a-f]+)$/gm, (line, parent: Oid) => {
-				const now = this.commits.get(parent);
-				return now === undefined ? line : `parent ${now}`;
-			});
+		const idEnd = treeAt + 2 * this.#idLength;
+		let changed = header.startsWith(tree, treeAt) ? header : `tree ${tree}${header.slice(idEnd)}`;
+		for (let at = idEnd + 1; this.commits.size > 0 && changed.startsWith("parent ", at); at += 8 + 2 * this.#idLength) {
+			const now = this.commits.get(changed.slice(at + 7, at + 7 + 2 * this.#idLength));
+			if (now !== undefined) changed = changed.slice(0, at + 7) + now + changed.slice(at + 7 + 2 * this.#idLength);
+		}
 		if (changed === header && message.equals(rest)) return;
 		const unsigned = changed.replace(signatures, "");
 		const object = { type: "commit", content: Buffer.concat([Buffer.from(`${unsigned}\n\n`, "latin1"), message]) } as const;
-		this.commits.set(oid, await this.#write(object));
+		const made = await this.#write(object);
+		this.commits.set(oid, made);
+		if (this.#rule.paths.length === 0) this.#done.add(made);
 	}
 
 	/** Annotated tags of what was made again. @returns the tags in their places */
@@ -371,7 +372,12 @@ export class HistoryRewriter {
 		const node = removed.size === 0 ? null : this.#node();
 		if (node !== null) for (const blob of removed) node.blobs.add(binary(blob));
 		for (let start = 0; start < oids.length; start += commitsAtOnce) {
-			const roots = oids.slice(start, start + commitsAtOnce).map((oid) => [binary(oid), node] as const);
+			const some = oids.slice(start, start + commitsAtOnce).map(binary);
+			if (node === null && this.#plain !== null) {
+				await this.#plain.make(some);
+				continue;
+			}
+			const roots = some.map((id) => [id, node] as const);
 			const contents = await this.#load(roots);
 			for (const [root] of roots) if (contents.has(root)) await this.#tree(contents, root, node);
 		}

@@ -1,7 +1,6 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Oid, Repository } from "../process/repository.ts";
-import { withObjectReader } from "./object-reader.ts";
 import { removeCommitGraph } from "./repair.ts";
 
 /** The ids in a pack's index (gitformat-pack(5), versions 1 and 2). */
@@ -56,11 +55,22 @@ export async function dropObjects(repository: Repository, oids: ReadonlySet<Oid>
 				rmSync(path.join(packs, `${name}.${end}`), { force: true });
 		}
 	}
-	for (const id of oids) rmSync(path.join(objects, id.slice(0, 2), id.slice(2)), { force: true });
+	removeLoose(objects, oids);
 	removeCommitGraph(repository);
-	const asked = [...oids];
-	const infos = await withObjectReader(repository, (reader) => reader.infos(asked));
-	return asked.filter((_id, index) => infos[index] !== null);
+	if (!existsSync(path.join(objects, "info/alternates"))) return [];
+	// To ask about each, git would look through its packs again for every one that is gone.
+	return Object.values(await listAllObjects(repository))
+		.flat()
+		.filter((oid) => oids.has(oid));
+}
+
+/** Removes those that are files of their own. @throws the file system's error */
+function removeLoose(objects: string, oids: ReadonlySet<Oid>): void {
+	for (const start of readdirSync(objects)) {
+		if (!/^[0-9a-f]{2}$/.test(start)) continue;
+		const directory = path.join(objects, start);
+		for (const rest of readdirSync(directory)) if (oids.has(start + rest)) rmSync(path.join(directory, rest), { force: true });
+	}
 }
 
 /** Every object of a repository, reachable or not, by type. @throws GitError */

@@ -2,7 +2,7 @@ import { classify, GitError } from "../process/errors.ts";
 import { watchPush } from "../process/process-progress.ts";
 import { remoteText } from "../process/remote-text.ts";
 import type { Oid, Repository } from "../process/repository.ts";
-import { isRace, refusedSummary, runOnNetwork } from "./transport.ts";
+import { isRace, readRemoteBranch, refusedSummary, runOnNetwork } from "./transport.ts";
 
 /**
  * Replaces the remote's branch by a commit that does not contain it: by force, with a lease on where the branch is. Only for a history from
@@ -27,7 +27,8 @@ export async function replaceRemoteBranch(
 	if (exitCode === 0) return "pushed";
 	const summary = refusedSummary(stdout);
 	if (summary === undefined) throw classify("push", stderr, exitCode, null, answer);
-	if (isRace(summary)) return "race";
+	// A remote that forbids forced pushes says the same as one whose branch has moved: where the branch is tells them apart.
+	if (isRace(summary) && (await readRemoteBranch(repository, remote, branch)) !== expected) return "race";
 	throw new GitError(
 		"PUSH_REJECTED",
 		`the remote refuses to replace '${branch}': ${summary}: allow a forced push there for this once (receive.denyNonFastForwards, protected branches)`,

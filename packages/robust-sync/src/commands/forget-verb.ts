@@ -33,7 +33,7 @@ import { newMemory } from "../daemon/daemon.ts";
 import { searchValue } from "../forget/check-value.ts";
 import { cleanHub } from "../forget/clean-hub.ts";
 import { forgetDirectory } from "../forget/forget-map.ts";
-import { readForgetState } from "../forget/forget-state.ts";
+import { ForgetMemory, readForgetState } from "../forget/forget-state.ts";
 import { type MadeMap, makeMap, type Wanted } from "../forget/make-map.ts";
 import { formsOf, minValueBytes } from "../forget/value.ts";
 import { fetchUpstream, requireRemote, syncedBranch } from "../remote/upstream.ts";
@@ -264,8 +264,11 @@ async function check({ paths, config, options }: ForgetRequest, wanted: Wanted):
 }
 
 /** A cycle, which applies what is to be forgotten to this node. @throws CommandError where it fails */
-async function applyHere({ paths, config, logger }: ForgetRequest): Promise<Extract<OnceOutcome, { ok: true }>> {
-	const outcome = await syncOnce({ paths, config, logger });
+async function applyHere(
+	{ paths, config, logger }: ForgetRequest,
+	forget = new ForgetMemory(),
+): Promise<Extract<OnceOutcome, { ok: true }>> {
+	const outcome = await syncOnce({ paths, config, logger, forget });
 	if (!outcome.ok) throw cycleFailed(outcome);
 	return outcome;
 }
@@ -292,7 +295,7 @@ async function again(request: ForgetRequest): Promise<number> {
 	});
 	if (done === "race") throw new CommandError("another node pushed meanwhile: run it again", ExitCode.failed);
 	await applyHere(request);
-	const left = await cleanHub(await openWorkspaceRepository(paths, config), config);
+	const left = await cleanHub(await openWorkspaceRepository(paths, config), config, null);
 	if (options.json) printJson({ schema: 1, replaced: true, hub: left });
 	else {
 		print("the hub's branch was replaced: what was forgotten is out of it again");
@@ -333,8 +336,10 @@ export async function forget(request: ForgetRequest, operands: readonly string[]
 		return ExitCode.ok;
 	}
 	const problems = await replaceOnMirrors(request, made);
-	const { result } = await applyHere(request);
-	const left = await cleanHub(await openWorkspaceRepository(paths, config), config);
+	const memory = new ForgetMemory();
+	memory.made = made.made;
+	const { result } = await applyHere(request, memory);
+	const left = await cleanHub(await openWorkspaceRepository(paths, config), config, memory.applied);
 	if (options.json)
 		printJson({ schema: 1, replaced: true, id: made.map.id, commits: made.commits.size, head: result.head, problems, hub: left });
 	else {

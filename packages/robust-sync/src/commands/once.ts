@@ -53,6 +53,7 @@ import { SyncRecord } from "../cycle/record.ts";
 import type { Task } from "../cycle/task.ts";
 import { isSearching, newMemory } from "../daemon/daemon.ts";
 import { tidy } from "../daemon/tidy.ts";
+import type { ForgetMemory } from "../forget/forget-state.ts";
 import { Mirrors } from "../remote/mirrors.ts";
 import { configurePace, limitSeenMs, resumeLimit, stillLimited } from "../remote/pace-of-workspace.ts";
 import { readPosition } from "../remote/position.ts";
@@ -96,6 +97,8 @@ export interface OnceOptions {
 	now?: () => number;
 	/** What a person has asked for. */
 	task?: Task;
+	/** What this process knows of what is to be forgotten, and learns. */
+	forget?: ForgetMemory;
 }
 
 /** What `--once` did. */
@@ -107,7 +110,7 @@ export type OnceOutcome =
  * One cycle, by itself or beside a daemon: that one's state file stays its own, and it is told to look again.
  * @throws LockedError after 60 s of waiting for a cycle in progress; LockLostError
  */
-export async function syncOnce({ paths, config, logger, now = Date.now, task }: OnceOptions): Promise<OnceOutcome> {
+export async function syncOnce({ paths, config, logger, now = Date.now, task, forget }: OnceOptions): Promise<OnceOutcome> {
 	try {
 		await admitForeignWorkspace(paths, config);
 	} catch (error) {
@@ -125,7 +128,7 @@ export async function syncOnce({ paths, config, logger, now = Date.now, task }: 
 		now,
 		(line) => logger.warn(line),
 	);
-	const memory = newMemory(paths, false);
+	const memory = { ...newMemory(paths, false), ...(forget ? { forget } : {}) };
 	let context: CycleContext | undefined;
 	const work = workspaceProgress(paths, logger, now);
 	const pause = readPause(paths, now());

@@ -113,7 +113,7 @@ export async function applyForget(
 	await bringIndexUpToDate(context);
 	const store = openMergeStore(repository);
 	const values = await deriveValues(store, maps);
-	const rewritten = await rewriteAll(store, maps, values);
+	const rewritten = await rewriteAll(store, maps, values, { made: context.memory.forget.made });
 	await refuseOtherChanges(repository, maps, rewritten, at);
 	faultPoint("forget-verified");
 	lock.assertHeld();
@@ -166,6 +166,10 @@ export async function applyForget(
 	await dropListed(context);
 	faultPoint("forget-dropped");
 	forgetMemory(context, rewritten.commits);
+	const { forget } = context.memory;
+	// A daemon has no use for it, and it is large.
+	if (forget.made !== null) forget.applied = rewritten;
+	forget.made = null;
 	writeForgetState(paths, finished(readForgetState(paths)));
 	log.warn(
 		`forgot what ${maps.at(-1)?.node ?? "another node"} asked for (${timestamp(now())}): ${rewritten.commits.size} commits were made again`,

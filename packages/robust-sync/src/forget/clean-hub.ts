@@ -1,27 +1,34 @@
-import { dropObjects, localHub, Repository, readHead } from "@robust-sync/git";
+import { dropObjects, listAllObjects, localHub, openMergeStore, Repository, readHead } from "@robust-sync/git";
 import type { Config } from "@robust-sync/workspace";
 import { bareRepository } from "./check-value.ts";
 import { deriveValues } from "./derive-values.ts";
 import { findMaps } from "./find-maps.ts";
-import { rewriteAll } from "./rewrite-all.ts";
+import { type Rewritten, rewriteAll } from "./rewrite-all.ts";
 
 const byHand = "on the hub, run: git reflog expire --expire=now --all && git gc --prune=now (a git host: ask its support)";
 
 /**
  * A hub, or mirror, that is a directory of this machine loses the old objects as well, and no others.
- * @param repository of a node that has applied all maps
+ * @param repository of a node that has applied all maps @param applied what that came to, where this process did it
  * @returns what is left to do on the hub, in words; null: nothing. Never throws
  */
-export async function cleanHub(repository: Repository, config: Config): Promise<string | null> {
+export async function cleanHub(repository: Repository, config: Config, applied: Rewritten | null): Promise<string | null> {
 	const left: string[] = [];
 	for (const remote of [config.syncRemote, ...config.syncMirrors]) {
-		const one = await cleanRemote(repository, config, remote);
+		const one = await cleanRemote(repository, config, remote, applied);
 		if (one !== null) left.push(remote === config.syncRemote ? one : `mirror '${remote}': ${one}`);
 	}
 	return left.length === 0 ? null : left.join("\n");
 }
 
-async function cleanRemote(repository: Repository, config: Config, remote: string): Promise<string | null> {
+/** Whether a hub has nothing but what the node has, or had: then what the node dropped is all that goes. @throws GitError */
+async function hasOnly(hub: Repository, repository: Repository, { dropped }: Rewritten): Promise<boolean> {
+	const here = new Set(Object.values(await listAllObjects(openMergeStore(repository))).flat());
+	const there = Object.values(await listAllObjects(hub)).flat();
+	return there.every((oid) => here.has(oid) || dropped.has(oid));
+}
+
+async function cleanRemote(repository: Repository, config: Config, remote: string, applied: Rewritten | null): Promise<string | null> {
 	const directory = localHub(repository, remote);
 	if (directory === null) return byHand;
 	try {
@@ -30,7 +37,8 @@ async function cleanRemote(repository: Repository, config: Config, remote: strin
 		const { stdout } = await bareRepository(repository, directory).run(["rev-parse", "--path-format=absolute", "--git-common-dir"]);
 		const common = bareRepository(repository, stdout.toString("utf8").trim());
 		const hub = new Repository({ ...common, env: { ...common.env, GIT_NO_REPLACE_OBJECTS: "1" } });
-		const { commits, dropped } = await rewriteAll(hub, maps, await deriveValues(hub, maps), false);
+		const isKnown = applied !== null && (await hasOnly(hub, repository, applied));
+		const { commits, dropped } = isKnown ? applied : await rewriteAll(hub, maps, await deriveValues(hub, maps), { writes: false });
 		const listed = async (...options: string[]) => (await hub.run(["rev-list", "--all", ...options])).stdout.toString("latin1").split("\n");
 		const still = (await listed("--reflog")).find((oid) => commits.has(oid));
 		if (still !== undefined)

@@ -3,6 +3,7 @@ import path from "node:path";
 import type { Oid, Repository } from "@robust-sync/git";
 import { readState, type SkippedFile, type WorkspacePaths, writeAtomicSync } from "@robust-sync/workspace";
 import * as z from "zod/mini";
+import type { MadeHistory, Rewritten } from "./rewrite-all.ts";
 
 const objectId = z.string().check(z.regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/));
 const mapId = z.string().check(z.regex(/^[0-9a-f]{12}$/));
@@ -37,6 +38,10 @@ export class ForgetMemory {
 	examined: Oid | null = null;
 	/** Maps that are not applied, and why. */
 	refused: readonly { readonly path: string; readonly reason: string }[] = [];
+	/** A map that this process made, with the history that it wrote. */
+	made: MadeHistory | null = null;
+	/** What applying it came to. */
+	applied: Rewritten | null = null;
 }
 
 /** Maps that this node does not apply, as `skipped` reports them. */

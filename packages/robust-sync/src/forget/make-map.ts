@@ -23,6 +23,7 @@ import { ownIdentity } from "../context/own-identity.ts";
 import { blobsWithValues } from "./derive-values.ts";
 import { blobId } from "./find-maps.ts";
 import { type ForgetMap, forgetDirectory, mapFile, mapText, signMap } from "./forget-map.ts";
+import type { MadeHistory } from "./rewrite-all.ts";
 import { type Forms, formsOf, holds, withoutValue } from "./value.ts";
 import { blobsAt } from "./working-copies.ts";
 
@@ -40,6 +41,8 @@ export interface MadeMap {
 	/** Commits that became other ones, and how many there are in all. */
 	readonly commits: ReadonlyMap<Oid, Oid>;
 	readonly total: number;
+	/** What was written, for whoever applies the map in the same process. */
+	readonly made: MadeHistory;
 }
 
 /** Whether a value is in maps, which are signed, or in what every commit says. @throws GitError */
@@ -119,7 +122,7 @@ export async function makeMap(context: CycleContext, from: Oid, wanted: Wanted, 
 		key,
 	);
 	const subject = value === null ? `forget ${paths.length === 1 ? "a path" : `${paths.length} paths`}` : "forget a value";
-	const result = { map, commits: made.commits, total: order.length };
+	const result = { map, commits: made.commits, total: order.length, made: { id, blobs, searched: new Set(objects.blob), rewriter: made } };
 	if (!writes) return { ...result, tip: to };
 	const { commit } = await writeCommit(store, {
 		parents: [to],

@@ -26,25 +26,71 @@ export interface Rewritten {
 	readonly dropped: ReadonlySet<Oid>;
 }
 
+/** The history of a branch, made again by the same process and written: what it found out holds for the whole repository. */
+export interface MadeHistory {
+	readonly id: string;
+	readonly blobs: ReadonlyMap<Oid, Oid>;
+	/** Blobs that were searched for the value. */
+	readonly searched: ReadonlySet<Oid>;
+	readonly rewriter: HistoryRewriter;
+}
+
+/** Whether only the value is taken out that a history was made without, and all that was written then is still here. */
+function isOfOne(
+	made: MadeHistory | null,
+	maps: readonly ForgetMap[],
+	values: Values,
+	objects: { readonly blob: ReadonlySet<Oid>; readonly commit: ReadonlySet<Oid> },
+): made is MadeHistory {
+	if (made === null || values.size !== 1 || !values.has(made.id) || maps.some(({ paths }) => paths.length > 0)) return false;
+	const isHere = (made: ReadonlyMap<Oid, Oid>, here: ReadonlySet<Oid>) => [...made.values()].every((oid) => here.has(oid));
+	return isHere(made.blobs, objects.blob) && isHere(made.rewriter.commits, objects.commit);
+}
+
+/** Whether a history was made by what is to be done now: then that much is done. */
+function isSame(made: MadeHistory, blobs: ReadonlyMap<Oid, Oid>, present: ReadonlySet<Oid>): boolean {
+	for (const [before, after] of blobs) if (present.has(before) && made.blobs.get(before) !== after) return false;
+	return true;
+}
+
+/** Commits that are still to be looked at, parents before their children; none where there is nothing to do. @throws GitError */
+async function orderOf(store: Repository, commits: readonly Oid[], before: HistoryRewriter | null): Promise<Oid[]> {
+	const left = before === null ? commits : commits.filter((oid) => !before.isDone(oid));
+	return left.length > 1 ? await inOrder(store, commits) : [...left];
+}
+
 /**
  * The pure function, carried out on all that a repository has, reachable or not.
  * @param store its objects, as openMergeStore has them @param writes whether anything is written, or only found out
+ * @param made a part of it that is done already
  * @throws GitError
  */
-export async function rewriteAll(store: Repository, maps: readonly ForgetMap[], values: Values, writes = true): Promise<Rewritten> {
+export async function rewriteAll(
+	store: Repository,
+	maps: readonly ForgetMap[],
+	values: Values,
+	{ writes = true, made = null }: { readonly writes?: boolean; readonly made?: MadeHistory | null } = {},
+): Promise<Rewritten> {
 	const objects = await listAllObjects(store);
 	const writer = new ObjectWriter(store, new Set(Object.values(objects).flat()));
 	const write = async (object: NewObject) => (writes ? await writer.add(object) : objectOid(object, store.objectFormat));
 	const own: [Oid, Oid][] = [];
 	const listed = blobsOf(maps);
-	const made: Buffer[] = [];
-	await blobsWithValues(store, objects.blob, values, (oid, cleaned) => {
-		made.push(cleaned);
+	const contents: Buffer[] = [];
+	const present = new Set(objects.blob);
+	const known = isOfOne(made, maps, values, { blob: present, commit: new Set(objects.commit) }) ? made : null;
+	const unknown = known === null ? objects.blob : objects.blob.filter((oid) => !known.searched.has(oid));
+	await blobsWithValues(store, unknown, values, (oid, cleaned) => {
+		contents.push(cleaned);
 		own.push([oid, blobId(store, cleaned)]);
 	});
-	for (const content of made) await write({ type: "blob", content });
-	const blobs = new Map([...listed, ...own]);
-	const order = await inOrder(store, objects.commit);
+	for (const content of contents) await write({ type: "blob", content });
+	const blobs = new Map([...listed, ...(known?.blobs ?? []), ...own]);
+	const before = known !== null && isSame(known, blobs, present) ? known.rewriter : null;
+	const order = await orderOf(store, objects.commit, before);
+	// First the history that is to be made again: what comes of it needs no second look where it is here already.
+	const last = maps.at(-1);
+	const first = last === undefined || before !== null ? [] : await inOrder(store, [last.from]);
 	const names = maps.flatMap(({ paths }) => paths.map((one) => one.path));
 	const ownAtPaths = names.length === 0 ? [] : [...(await blobsAt(store, order, names)).values()];
 	const forms = [...values].map(([id, value]) => formsOf(value, id));
@@ -55,15 +101,14 @@ export async function rewriteAll(store: Repository, maps: readonly ForgetMap[], 
 		message: (_oid: Oid, message: Buffer) => forms.reduce(withoutValue, message),
 	};
 	return await withObjectReader(store, async (reader) => {
-		const rewriter = new HistoryRewriter(reader, write, rule, store.objectFormat);
-		const counter = new WorkCounter(store.onProgress, "rewriting the history", order.length, "commits");
-		await rewriter.rewrite(order, (done) => counter.upTo(done));
+		const rewriter = new HistoryRewriter(reader, write, rule, store.objectFormat, before);
+		const counter = new WorkCounter(store.onProgress, "rewriting the history", first.length + order.length, "commits");
+		await rewriter.rewrite([...first, ...order], (done) => counter.upTo(done));
 		counter.end();
 		const tags = await rewriter.tags(objects.tag);
 		await rewriter.visit(objects.tree);
 		await writer.flush();
 		const removed = rewriter.removedBlobs;
-		const present = new Set(objects.blob);
 		const dropped = new Set([...blobs.keys(), ...removed].filter((oid) => present.has(oid)));
 		for (const oid of [...rewriter.replacedTrees, ...rewriter.commits.keys(), ...tags.keys()]) dropped.add(oid);
 		return { commits: rewriter.commits, tags, blobs, removed, dropped };
