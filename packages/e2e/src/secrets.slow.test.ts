@@ -115,6 +115,30 @@ describe("secrets", () => {
 		helios.fsck();
 	});
 
+	test("secrets: in a name, in a message → neither on the hub, the rest at once", async () => {
+		const [helios] = await world.pair();
+		const token = secretOf("github personal");
+		helios.write(`keys/${token}.txt`, "in the name\n");
+		helios.write("plain.txt", "plain\n");
+		const state = await helios.once();
+		expect(state.skipped).toMatchObject([{ path: "keys/….txt", reason: "secret", remedy: expect.stringContaining("rename it") }]);
+		expect([helios.exists(`keys/${token}.txt`), objects(hubFile()).includes("plain\n")]).toEqual([true, true]);
+		helios.git("add", "--all", "--force", "keys");
+		helios.git("commit", "--quiet", "-m", `name ${token}`, "-m", `for ${token}, and more`);
+		await helios.once();
+		helios.git("commit", "--quiet", "--allow-empty", "-m", `again ${token}\n\nsecond line`);
+		await helios.once();
+		expect(helios.git("log", "-1", "--format=%B").split("\n").slice(0, 3)).toEqual(["again [secret]", "", "second line"]);
+		const hub = execFileSync("git", ["-C", hubFile(), "log", "--format=%B", "--name-only", "main"]).toString();
+		expect([hub.includes(token), hub.includes("second line"), written(helios).includes(token)]).toEqual([false, true, false]);
+		expect(helios.exists(`keys/${token}.txt`)).toBe(true);
+		expect((await helios.run(["--allow-secret", `keys/${token}.txt`])).code).toBe(0);
+		await helios.once();
+		const allowed = execFileSync("git", ["-C", hubFile(), "show", "main:.secretsallow"]).toString();
+		expect([allowed.includes(token), allowed.includes("keys/*.txt")]).toEqual([false, true]);
+		expect(world.git(hubFile(), "ls-tree", "-r", "--name-only", "main")).toContain(token);
+	});
+
 	test("secrets: allowed, or SYNC_SECRETS=warn → published; of this machine → held", async () => {
 		const [helios, chad] = await world.pair({ ".gitignore": ".env\n", "notes.md": "one\n" });
 		const token = secretOf("slack bot");

@@ -24,14 +24,16 @@ const assigning = new RegExp(
 		String.raw`${closing}\s{1,3}(?:is|was|ist):?\s{1,3}`,
 		String.raw`(?:${quote})?\s?>\s{0,40}`,
 		String.raw`(?:${quote})?[*_]{0,2}\s{0,20}\|\s{0,8}`,
-		String.raw`(?:${quote})?\s{0,3}[,;{]?${blank}{1,40}(?:type\s{0,3}=\s{0,3}[a-z"]{1,10}\s{1,40})?(?:${quote})?(?:value|default|content)(?:${quote})?\s{0,3}[:=]\s{0,3}`,
+		String.raw`(?:${quote})?\s{0,3}[,;{]?${blank}{0,40}(?:type\s{0,3}=\s{0,3}[a-z"]{1,10}\s{1,40}|(?:(?:type|description|sensitive)\s{0,12}=\s{0,3}[^\n]{1,120}\n\s{0,40}){1,3})?(?:${quote})?(?:value|default|content)(?:${quote})?\s{0,3}[:=]\s{0,3}`,
+		String.raw`</(?:key|name|id|string)>\s{0,40}<(?:string|value|data)>\s{0,40}`,
 	].join("|"),
 	"y",
 );
 /** The same before a value in quotes: an argument, a call, SQL, a preprocessor. */
 const beside = new RegExp(String.raw`${quote}\)?\s{0,3},\s{0,24}|\(\s{0,24}|\[\s{0,24}|(?:${quote})?\s{1,12}`, "y");
 /** Where a name is the option of a command, or the first word after ENV: what is behind a blank is its value. */
-const optionHead = /(?:--[A-Za-z0-9_-]{0,40}|(?:^|\n)[ \t]{0,8}(?:ENV|ARG|set|setx|setenv|export)[ \t]{1,3}[A-Za-z0-9_]{0,40})$/;
+const optionHead =
+	/(?:--[A-Za-z0-9_-]{0,40}|(?:^|\n)[ \t]{0,8}(?:ENV|ARG|set|setx|setenv|export)[ \t]{1,3}(?:-[A-Za-z]{1,4}[ \t]{1,3})?[A-Za-z0-9_]{0,40})$/;
 
 /** What a value in quotes may begin with: a bracket and a line end, a call, the prefix of a string, a scheme. */
 const opening = new RegExp(
@@ -48,6 +50,21 @@ const endQuote = new RegExp(quote, "y");
 const barePart = /(?:(?:Bearer|Basic|Token)\s)?(?:base64:)?(?<bare>[^\s"'`\\,;<>(){}[\]|&$]{8,2000})(?=[\s"'`\\,;<)&}\]#|]|$)/y;
 
 const longestValue = 2_000;
+
+/** A text over lines: `"""` of TOML and Python, `[[` of Lua. */
+const longString =
+	/(?:(?<mark>"""|''')\r?\n?\s{0,40}(?<triple>[^\s"'`\\]{8,2000})\s{0,40}\k<mark>|\[\[\s{0,40}(?<long>[^\s"'`\\[\]]{8,2000})\s{0,40}\]\])/y;
+
+function longStringAt(text: string, at: number): Assigned | null {
+	const first = text.charCodeAt(at);
+	if ((first !== 0x5b && first !== 0x22 && first !== 0x27) || text.charCodeAt(at + 1) !== first) return null;
+	longString.lastIndex = at;
+	const { triple, long } = longString.exec(text)?.groups ?? {};
+	const value = triple ?? long;
+	if (value === undefined) return null;
+	const start = text.indexOf(value, at);
+	return { value, start, end: start + value.length };
+}
 
 /** Strings of which a value is put together. Null: no string begins here, or it holds something else. */
 function quotedAt(text: string, at: number): Assigned | null {
@@ -78,7 +95,8 @@ function isQuotedSecret(value: string, kind: NameKind): boolean {
 	return looksDrawn(value, value.length < 16 ? 20 : 12);
 }
 
-function isBareSecret(value: string, kind: NameKind): boolean {
+/** Whether a value without quotes is a secret where its name says so. */
+export function acceptsBare(value: string, kind: NameKind): boolean {
 	if (kind === "password") return looksDrawn(value, value.length < 12 ? 18 : 14);
 	if (value.length < 14 || (kind === "key" && /^[0-9a-fx]+$/i.test(value))) return false;
 	return looksDrawn(value, kind === "key" ? 22 : 16);
@@ -88,7 +106,7 @@ function accepted({ value, start, end }: Assigned, kind: NameKind, isQuoted: boo
 	const trimmed = isQuoted ? value : value.replace(/[.:!?*_]+$/, "");
 	// A token with a signature has a rule of its own, which knows an unsigned one.
 	if (/^eyJ[\w-]+\.eyJ[\w-]+\./.test(trimmed)) return null;
-	if (!(isQuoted ? isQuotedSecret(trimmed, kind) : isBareSecret(trimmed, kind))) return null;
+	if (!(isQuoted ? isQuotedSecret(trimmed, kind) : acceptsBare(trimmed, kind))) return null;
 	return { value: trimmed, start, end: isQuoted ? end : start + trimmed.length };
 }
 
@@ -100,7 +118,7 @@ function assignedAt(text: string, offset: number): Assigned | null {
 	const isAssigned = assigning.test(text);
 	if (isAssigned) {
 		const at = assigning.lastIndex;
-		const quoted = quotedAt(text, at);
+		const quoted = longStringAt(text, at) ?? quotedAt(text, at);
 		if (quoted !== null) return accepted(quoted, name.kind, true);
 		barePart.lastIndex = at;
 		const bare = barePart.exec(text)?.groups?.bare;

@@ -179,12 +179,32 @@ const isBase64 = (code: number) =>
 /** So much of a text in base64 is decoded, before and after the place that says that it may hold a secret. */
 const maxBase64 = 6_000;
 
+/** As long are the lines in which base64 is written. */
+const shortestWrapped = 40;
+
+/** Where a text in base64 goes on in the next line. Null: it does not. */
+function wrappedAt(text: string, end: number): number | null {
+	let next = end;
+	if (text.charCodeAt(next) === 0x0d) next++;
+	if (text.charCodeAt(next) !== 0x0a) return null;
+	for (let back = 1; back <= shortestWrapped; back++) if (!isBase64(text.charCodeAt(end - back))) return null;
+	for (next++; text.charCodeAt(next) === 0x20 || text.charCodeAt(next) === 0x09; ) next++;
+	for (let ahead = 0; ahead < 4; ahead++) if (!isBase64(text.charCodeAt(next + ahead))) return null;
+	return next;
+}
+
 /** What a text in base64 says, around a place in it. @param phase where in a group of four characters the place is */
 export function decodedAround(text: string, offset: number, phase: number): Derived & { readonly end: number } {
 	let start = offset;
 	while (start > 0 && offset - start < maxBase64 && isBase64(text.charCodeAt(start - 1))) start--;
 	start += (((offset - start - phase) % 4) + 4) % 4;
 	let end = offset;
-	while (end < text.length && end - offset < maxBase64 && isBase64(text.charCodeAt(end))) end++;
-	return { text: Buffer.from(text.slice(Math.min(start, offset), end), "base64").toString("latin1"), at: start, end };
+	for (;;) {
+		while (end < text.length && end - offset < maxBase64 && isBase64(text.charCodeAt(end))) end++;
+		const next = wrappedAt(text, end);
+		if (next === null || next - offset >= maxBase64) break;
+		end = next;
+	}
+	const encoded = text.slice(Math.min(start, offset), end).replaceAll(/\s+/g, "");
+	return { text: Buffer.from(encoded, "base64").toString("latin1"), at: start, end };
 }

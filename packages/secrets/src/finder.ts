@@ -9,6 +9,7 @@ import { entropy, isPlaceholder } from "./randomness.ts";
 import { bodyOf, type NamedRule, type Rule } from "./rule.ts";
 import { rules } from "./rules.ts";
 import { type Excerpt, excerptsAround, secretlintLiterals } from "./secretlint-literals.ts";
+import { columnAt, type ListRule, listRules } from "./tables.ts";
 
 /** Where a secret is, and of which kind. Never what it is. */
 export interface Finding {
@@ -97,7 +98,7 @@ export function hashOf(value: string, salt: string): string {
 }
 
 type PatternRule = Rule | NamedRule;
-type AnyRule = PatternRule | typeof assignments;
+type AnyRule = PatternRule | ListRule | typeof assignments;
 /** Which matches are none. */
 type Skips = (match: Match) => boolean;
 interface Skipping {
@@ -117,7 +118,7 @@ export class SecretFinder {
 
 	/** @param own this machine's own secrets, searched as exact strings */
 	constructor(own: readonly OwnSecret[] = []) {
-		this.#rules = [...rules, ...placedRules, assignments];
+		this.#rules = [...rules, ...placedRules, ...listRules, assignments];
 		const literals: Literal[] = [];
 		const ruleOf: number[] = [];
 		for (const [index, { literals: texts, anyCase = false, next }] of this.#rules.entries())
@@ -192,6 +193,15 @@ export class SecretFinder {
 			if (skipping.skips?.(match)) skipping.skipped.push(places === null ? { ...match, start: 0, end: 0 } : match);
 			else found.push(match);
 		};
+		const meet = (match: Match | null) => {
+			if (match === null) return;
+			// Several literals of one secret: the first says it.
+			const isNew = match.start >= overTo || !met.some(({ start, end }) => match.start < end && start < match.end);
+			if (!isNew || isPublished(match.value)) return;
+			take(match);
+			met.push(match);
+			overTo = Math.max(overTo, match.end);
+		};
 		const lineEndsFrom = secretlintFrom + secretlintLiterals.length;
 		this.#finder.search(bytes, (literal, offset) => {
 			if (literal >= lineEndsFrom) places?.lineEnds.push(offset + lineEndLiterals[literal - lineEndsFrom]!.text.length - 1);
@@ -209,14 +219,12 @@ export class SecretFinder {
 				}
 			} else {
 				const rule = this.#rules[this.#ruleOf[literal]!]!;
-				const match = "find" in rule ? assignment(text, offset) : tryRule(rule, text, offset);
-				// Several literals of one secret: the first says it.
-				const isNew = match !== null && (match.start >= overTo || !met.some(({ start, end }) => match.start < end && start < match.end));
-				if (match !== null && isNew && !isPublished(match.value)) {
-					take(match);
-					met.push(match);
-					overTo = Math.max(overTo, match.end);
-				}
+				if ("findAll" in rule) for (const one of rule.findAll(text, offset)) meet({ rule: rule.id, ...one });
+				else if ("find" in rule) {
+					const match = assignment(text, offset);
+					if (match !== null) meet(match);
+					else for (const one of columnAt(text, offset)) meet({ rule: rule.id, ...one });
+				} else meet(tryRule(rule, text, offset));
 			}
 			return found.length >= limit;
 		});
@@ -256,10 +264,19 @@ function tryRule(rule: PatternRule, text: string, offset: number): Match | null 
 }
 
 const letterOrDigit = /[A-Za-z0-9]/;
+/** A line of base64 over lines, as a message or a notebook has it for an image: the next line is no start of anything. */
+const wrappedLine = /[A-Za-z0-9+/]{60}(?:\r?\n|\\{1,3}n)$/;
+
+/** Whether a text ends within base64, by its letters of both cases, digits and signs. */
+const isInBase64 = (before: string): boolean =>
+	/(?:[A-Za-z0-9+/]|\\{1,3}n|\r?\n){40}$/.test(before) && /[a-z]/.test(before) && /[A-Z]/.test(before) && /\d/.test(before);
 
 /** Whether a token may begin at an offset. An escape or a colour before it ends in a letter, and is none of its letters. */
 function isStart(text: string, at: number, notAfter: RegExp = letterOrDigit): boolean {
-	if (at === 0 || !notAfter.test(text[at - 1]!)) return true;
+	if (at === 0) return true;
+	if (text[at - 1] === "\n") return !wrappedLine.test(text.slice(Math.max(0, at - 72), at));
+	if (!notAfter.test(text[at - 1]!)) return !/[+/]/.test(text[at - 1]!) || !isInBase64(text.slice(Math.max(0, at - 48), at));
+	if (wrappedLine.test(text.slice(Math.max(0, at - 72), at))) return false;
 	const before = text.slice(Math.max(0, at - 20), at);
 	// In a database or a program what is before a text is its length, whatever letter that is.
 	if (/[\x00-\x08\x0e-\x1a\x7f-\xff][!-~]{0,3}$/.test(before)) return true;
@@ -271,6 +288,7 @@ function isStart(text: string, at: number, notAfter: RegExp = letterOrDigit): bo
 /** UTF-16 as UTF-8; everything else as it is. */
 function readable(content: Uint8Array): Uint8Array {
 	const [first, second] = content;
+	if (first === 0xff && second === 0xfe && content[2] === 0 && content[3] === 0) return ofUtf32(content);
 	const isLittle = first === 0xff && second === 0xfe;
 	const isBig = first === 0xfe && second === 0xff;
 	// Without a mark: what another system's shell writes into a file.
@@ -278,6 +296,17 @@ function readable(content: Uint8Array): Uint8Array {
 	const looksBig = !isLittle && !isBig && content.length >= 16 && everySecondIsZero(content, 0);
 	if (!isLittle && !isBig && !looksLittle && !looksBig) return content;
 	return Buffer.from(new TextDecoder(isLittle || looksLittle ? "utf-16le" : "utf-16be").decode(content), "utf8");
+}
+
+/** UTF-32 with a mark, low byte first. */
+function ofUtf32(content: Uint8Array): Uint8Array {
+	const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
+	const parts: string[] = [];
+	for (let at = 4; at + 4 <= content.length; at += 4) {
+		const code = view.getUint32(at, true);
+		parts.push(code > 0x10ffff ? "\ufffd" : String.fromCodePoint(code));
+	}
+	return Buffer.from(parts.join(""), "utf8");
 }
 
 function everySecondIsZero(content: Uint8Array, parity: number): boolean {

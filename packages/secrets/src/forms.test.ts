@@ -22,6 +22,11 @@ test("random values: every form, alphabet, length → 98 in 100 are found", () =
 	for (const [kind, { all, found }] of counts) expect([kind, found / all >= (kind === "" ? 0.98 : 0.96)]).toEqual([kind, true]);
 });
 
+/** As a generator makes them; of no service. */
+const drawn = "kR7vQ2xWm9TzB4nLp8Hd";
+const image = "iVBORw0KGgoAAAANSUhEUgAAAAUAQVNaAAAFCAYAAACNbyblAAAAHElEQVQI12P4BxRw09";
+const utf32 = (text: string) =>
+	Buffer.concat([...text].map((character) => Buffer.from([character.charCodeAt(0), character.charCodeAt(0) >> 8, 0, 0])));
 const rsa = secretOf("rsa key");
 const hub = secretOf("github personal");
 const escaped = (text: string, write: (code: string) => string) =>
@@ -50,6 +55,26 @@ test.each<[string, string | Buffer]>([
 		`[default]\naws_access_key_id = ${secretOf("aws access key")}\naws_session_token = ${secretOf("aws secret key").repeat(9)}\n`,
 	],
 	["a token in UTF-16", Buffer.from(`\ufeffpassword=${secretOf("generic token")}\r\n`, "utf16le")],
+	["a token in UTF-32", utf32(`\ufefftoken=${secretOf("generic token")}\n`)],
+	["a password in a column of a CSV", `user,password,mail\nanna,${drawn},a@b.c\n`],
+	["a key in a column of a CSV, quoted", `"name";"api_key"\r\n"prod; eu";"${drawn}"\r\n`],
+	["a token in a column of a note's table", `# a\n\n| host | API token |\n| --- | --- |\n| a | ${drawn} |\n`],
+	["a random value in a secret of Kubernetes", `kind: Secret\nmetadata:\n  name: x\ndata:\n  stripe: ${base64(drawn)}\n`],
+	["the same in JSON", JSON.stringify({ apiVersion: "v1", kind: "Secret", data: { stripe: base64(drawn) } }, null, 2)],
+	["a private key in wrapped base64", `key: |\n${base64(rsa).replaceAll(/(.{76})/g, "  $1\n")}\n`],
+	["a session in a header", `Cookie: theme=dark; sessionid=${drawn}; a=b\n`],
+	["a session that a server sets", `set-cookie: __Host-sid=${drawn}; Secure; HttpOnly\n`],
+	["a session of a command", `curl https://corp-net.io -b 'JSESSIONID=${drawn}'\n`],
+	["a session in a file of cookies", `.corp-net.io\tTRUE\t/\tFALSE\t1790000000\tsessionid\t${drawn}\n`],
+	["a token in long brackets of Lua", `return { token = [[${drawn}]] }\n`],
+	["a token in a long string of TOML", `token = """\n${drawn}"""\n`],
+	["the default of a variable of Terraform", `variable "api_key" {\n  type    = string\n  default = "${drawn}"\n}\n`],
+	["a token in a property list", `<key>APIToken</key>\n<string>${drawn}</string>\n`],
+	["a pair of name and value", `{"key":"token","value":"${drawn}"}`],
+	["a token of fish", `set -gx API_TOKEN ${drawn}\n`],
+	["a password of PowerShell", `ConvertTo-SecureString "${drawn}" -AsPlainText -Force\n`],
+	["a token of a registry that is a UUID", "//npm.corp-net.io/:_authToken=3f9c52d1-7b0e-4c8a-9e61-d27ab84f5c03\n"],
+	["the key of a network", `network={\n  ssid="home"\n  psk="${drawn}"\n}\n`],
 ])("%s → found", (_name, content) => {
 	expect(isFound(content)).toBe(true);
 });
@@ -79,4 +104,21 @@ test("escapes and base64 without end: 150 kB of each → ends in linear time", (
 	for (const part of parts) finder.matches(Buffer.from(part.repeat(150_000 / part.length)));
 	const { user, system } = process.cpuUsage(started);
 	expect((user + system) / 1000).toBeLessThan(5_000);
+});
+
+test.each([
+	["the same words in a column", "user,password,mail\nanna,see-the-safe,a@b.c\nbert,change me,b@b.c\n"],
+	["a column of counts", "token,count\nthe,31244\nof,2211\n"],
+	["settings of a Kubernetes document that is no secret", `kind: ConfigMap\ndata:\n  stripe: ${base64(drawn)}\n`],
+	["the checksum of a Kubernetes secret", `kind: Secret\nmetadata:\n  annotations:\n    a: ${"3fa9c1b27d5e".repeat(4)}\ndata: {}\n`],
+	["an image of a notebook in base64", `{"image/png": "${`${image}\\n`.repeat(3)}BSA${drawn}Kx7Qb\\n${image}"}`],
+	["the same over lines of a message", `${`${image}\n`.repeat(3)}BSA${drawn}Kx7Qb\n${image}\n`],
+	["the same behind a sign of base64", `{"image/png": "${image}\\n${image.slice(0, 30)}/BSA${drawn}Kx7Qb"}`],
+	["the address of a meeting", `[call](https://zoom.us/j/916508932?pwd=${drawn})\n`],
+	["the key with which a page searches", `docsearch({\n  appId: "A",\n  apiKey: "50fe39c839958dfad797000f33e2ec17",\n})\n`],
+	["the token of a form in a saved page", `<input type="hidden" name="authenticity_token" value="${drawn}">\n`],
+	["a cookie that lets nobody in", `Cookie: theme=dark; _ga=GA1.2.${drawn}\n`],
+	["a cookie of an example", "Set-Cookie: sessionid=38afes7a8; HttpOnly; Path=/\n"],
+])("no secret: %s → not found", (_name, content) => {
+	expect(isFound(content)).toBe(false);
 });

@@ -4,7 +4,7 @@
 export type NameKind = "password" | "token" | "key";
 
 /** What such names contain; each is looked for, and then {@link secretNameAt} decides. */
-export const nameLiterals = ["pass", "pwd", "kennwort", "secret", "token", "key", "credential"] as const;
+export const nameLiterals = ["pass", "pwd", "psk", "kennwort", "secret", "token", "key", "credential"] as const;
 
 export interface SecretName {
 	readonly kind: NameKind;
@@ -12,7 +12,7 @@ export interface SecretName {
 	readonly end: number;
 }
 
-const stem = /pass(?:[_-]?(?:word|wd|phrase|wort|code))?|pwd|kennwort|secret|token|key|credential/iy;
+const stem = /pass(?:[_-]?(?:word|wd|phrase|wort|code))?|pwd|psk|kennwort|secret|token|key|credential/iy;
 /** What may be appended without changing what the name says: `passwords`, `secretKey`, `TOKEN_PROD_2`. */
 const appended = /(?:(?:key|value|val|string|str|text)(?![a-z]))?s?(?:[A-Z0-9_.-][A-Za-z0-9_.-]{0,48})?/y;
 
@@ -21,7 +21,7 @@ const publicWord =
 	/^(?:hash|hashes|hashed|sha\d*|md5|digest|checksum|fingerprint|thumbprint|ids?|names?|type|kind|count|urls?|uri|path|file|filename|length|len|size|limit|expir\w*|ttl|at|fields?|param\w*|header|prefix|suffix|regex\w*|pattern|label|hint|policy|format|version|index|offset|pos\w*|range|usage|used|budget|address|contract|symbol|issuer|arn|ref|class|colou?r|alg|algorithm|salt|iv|nonce|endpoint|host|manager|provider|image|selector|placeholder|message|title|description|error|link|page|cursor|template|mask|public|pub|csrf|xsrf|schema|spec|test|tests|example|map|mapping|set|list|bytes|bits|code|codes|event|press|down|up|board|chain|frame|frames|word|words|pair|ring|store|signature|sig)$/i;
 /** The word before such a name that says the same. */
 const publicHead =
-	/^(?:public|pub|circle|badge|csrf|xsrf|next|page|continuation|cursor|sync|cancel\w*|max|min|num|total|prompt|completion|input|output|hash(?:ed)?|encrypted|sealed|cache|tokenizer|device|push|forgery|verification|update|change|sequence|grant|export|import|confirm\w*|unit|product|idempotency|request|delete|primary|foreign|sort|partition|row|map|dict|object|json|by|bot|eos|pad|unk|site|recaptcha|publishable)$/i;
+	/^(?:public|pub|authenticity|circle|badge|csrf|xsrf|next|page|continuation|cursor|sync|cancel\w*|max|min|num|total|prompt|completion|input|output|hash(?:ed)?|encrypted|sealed|cache|tokenizer|device|push|forgery|verification|update|change|sequence|grant|export|import|confirm\w*|unit|product|idempotency|request|delete|primary|foreign|sort|partition|row|map|dict|object|json|by|bot|eos|pad|unk|site|recaptcha|publishable)$/i;
 /** Before `key`: which keys are secret. */
 const secretKeyHead =
 	/(?:api|access|auth|authorization|private|priv|sign|signing|encrypt|encryption|crypto|cipher|secret|master|account|shared|preshared|service|hmac|jwt|aes|admin|deploy|app|webhook|storage|subscription|license|licence|session|cookie|security|vault|client|maps|flask|django|rails)[ _.-]?$/i;
@@ -37,7 +37,7 @@ const isUpper = (code: number) => code >= 0x41 && code <= 0x5a;
 const isLetter = (code: number) => isLower(code) || isUpper(code);
 
 /** What may be right behind a name that something is assigned to; most names in code are followed by something else. */
-const followers = new Set([..."\"'`\\:=>|([]*_}?!-) \t\r\n"].map((character) => character.charCodeAt(0)));
+const followers = new Set([..."\"'`\\:=><|([]*_}?!-) \t\r\n"].map((character) => character.charCodeAt(0)));
 /** The same behind a blank; letters, for a type or a verb. */
 const laterFollowers = new Set([..."\"'`\\:=>|?!-&{*v"].map((character) => character.charCodeAt(0)));
 
@@ -91,11 +91,14 @@ export function secretNameAt(text: string, offset: number): SecretName | null {
 	const end = wordEnd + tail.length;
 	// The word goes on: `passing`, `tokenizer`, `keyboard`, `PASSIVE`.
 	if (isLetter(text.charCodeAt(end)) || (isUpper(text.charCodeAt(wordEnd - 1)) && isUpper(text.charCodeAt(wordEnd)))) return null;
-	const kind: NameKind = /^(?:pass|pwd|kenn)/i.test(word) ? "password" : /^key/i.test(word) ? "key" : "token";
+	const kind: NameKind = /^(?:pass|pwd|psk|kenn)/i.test(word) ? "password" : /^key/i.test(word) ? "key" : "token";
 	if (kind === "key" && !/[A-Za-z0-9_. -]/.test(text[offset - 1] ?? "")) return null;
 	const head = text.slice(Math.max(0, offset - 48), offset);
 	const isWithin = isLetter(text.charCodeAt(offset - 1)) && !(isLower(text.charCodeAt(offset - 1)) && !isLower(text.charCodeAt(offset)));
 	if (isWithin && word.length <= 4 && kind !== "key" && !passHead.test(head)) return null;
+	// The address of a meeting, which is there to be passed on; the key with which a page searches its own documents.
+	if (/zoom\.us\/[^\s"']{1,40}[?&]$/i.test(head) || (kind === "key" && /docsearch/i.test(text.slice(Math.max(0, offset - 300), offset))))
+		return null;
 	// The name of a type: `AWS::ApiGateway::ApiKey`.
 	if (/::[A-Za-z]*$/.test(head)) return null;
 	const [secondLast = "", last = ""] = ["", "", ...words(head.slice(nameStart(head)))].slice(-2);

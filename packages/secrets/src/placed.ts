@@ -1,4 +1,4 @@
-import { saidInBase64 } from "./randomness.ts";
+import { isPatterned, saidInBase64 } from "./randomness.ts";
 import type { NamedRule } from "./rule.ts";
 import { looksDrawn, looksThoughtOut } from "./values.ts";
 
@@ -72,6 +72,24 @@ export const placedRules: readonly NamedRule[] = [
 			// A JWT has a rule of its own, which knows an unsigned one.
 			return !value.startsWith("eyJ") && (isUserAndPassword(value) || (!/^https?:/.test(value) && looksDrawn(value, 15)));
 		},
+	},
+	{
+		id: "registry-token",
+		literals: ["_authToken="],
+		notAfter: null,
+		pattern: /_authToken=["']?(?<value>[A-Za-z0-9_.~+/=-]{16,2000})(?=[\s"']|$)/y,
+		acceptsNamed: (match) => {
+			const value = match.groups?.value ?? "";
+			return looksDrawn(value, 15) || (/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(value) && !isPatterned(value));
+		},
+	},
+	{
+		id: "command-password",
+		literals: ["convertto-securestring"],
+		anyCase: true,
+		notAfter: null,
+		pattern: /convertto-securestring\s{1,4}(?:-string\s{1,4})?["'](?<value>[^\s"'`]{8,200})["']/iy,
+		acceptsNamed: (match) => isDrawn(10)(match) || looksThoughtOut(match.groups?.value ?? ""),
 	},
 	{
 		id: "access-signature",

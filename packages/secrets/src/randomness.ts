@@ -45,7 +45,7 @@ const longPlaceholder =
 
 /** Whether a value with a well-known form was written to show the form: `ghp_xxxxxxxx`, `AKIA…EXAMPLE`. */
 export function isPlaceholder(value: string): boolean {
-	return longPlaceholder.test(value) || isPatterned(value);
+	return longPlaceholder.test(value) || published.test(value) || isPatterned(value);
 }
 
 const placeholderWords =
@@ -53,7 +53,7 @@ const placeholderWords =
 
 /** Values that standards and manuals print. */
 const published =
-	/s6BhdRkqt3|gX1fBat3bV|2YotnFZFEjr1zCsicMWpAA|tGzv3JOkF0XG5Qx2TlKWIA|7Fjfp0ZBr1KtDRbnfVdmIw|SlAV32hkKG|mF_9\.B5f|wJalrXUtnFEMI|QWxhZGRpbjpvcGVuIHNlc2FtZQ|h480djs93hd8|ad180jjd733klru7|45ghiukldjahdnhzdauz/;
+	/s6BhdRkqt3|gX1fBat3bV|2YotnFZFEjr1zCsicMWpAA|tGzv3JOkF0XG5Qx2TlKWIA|7Fjfp0ZBr1KtDRbnfVdmIw|SlAV32hkKG|mF_9\.B5f|wJalrXUtnFEMI|QWxhZGRpbjpvcGVuIHNlc2FtZQ|h480djs93hd8|ad180jjd733klru7|Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUz|45ghiukldjahdnhzdauz/;
 
 /** What a base64 text says, where that is text; else "". */
 export function saidInBase64(value: string): string {

@@ -77,6 +77,7 @@ export async function rewriteCommits(
  * @param commits parents before their children
  * @param changesOf what is to be otherwise in the tree of a commit; its parents are the new ones
  * @param messageOf the message of the new commit by the old one's, each one character a byte
+ * @param messages of commits that get another one
  * @returns the new commits by the old ones, of those that changed
  * @throws GitError
  */
@@ -85,6 +86,7 @@ export async function replaceInCommits(
 	commits: readonly Oid[],
 	changesOf: (commit: Oid, parents: readonly Oid[]) => Promise<readonly FileChange[]>,
 	messageOf: (message: string) => string = (message) => message,
+	messages: ReadonlyMap<Oid, string> = new Map(),
 ): Promise<Map<Oid, Oid>> {
 	const replaced = new Map<Oid, Oid>();
 	await withObjectReader(store, async (reader) => {
@@ -94,7 +96,7 @@ export async function replaceInCommits(
 			const parents = parentsOf(splitCommit(text).header).map((parent) => replaced.get(parent) ?? parent);
 			const changes = await changesOf(oid, parents);
 			const isMoved = parents.some((parent) => !text.includes(`\nparent ${parent}\n`));
-			if (changes.length === 0 && !isMoved) continue;
+			if (changes.length === 0 && !isMoved && !messages.has(oid)) continue;
 			let tree = treeOf(text);
 			if (changes.length > 0) {
 				const identity = "robust-sync <robust-sync@localhost>";
@@ -105,7 +107,8 @@ export async function replaceInCommits(
 				replaced.set(oid, parent);
 				continue;
 			}
-			const object = { type: "commit", content: Buffer.from(withTreeAndParents(text, tree, replaced, messageOf), "latin1") } as const;
+			const newMessage = (message: string) => messageOf(messages.get(oid) ?? message);
+			const object = { type: "commit", content: Buffer.from(withTreeAndParents(text, tree, replaced, newMessage), "latin1") } as const;
 			await writeObjects(store, [object]);
 			replaced.set(oid, objectOid(object, store.objectFormat));
 		}

@@ -140,7 +140,9 @@ export function checkSync(facts: Facts): Finding {
 	}
 	const secrets = state.secrets ?? [];
 	if (secrets.length > 0) {
-		const shown = secrets.slice(0, 5).map(({ path, rule, line }) => `${oneLine(path, 120)}, line ${line} (${oneLine(rule, 60)})`);
+		const shown = secrets
+			.slice(0, 5)
+			.map(({ path, rule, line }) => `${oneLine(path, 120)}, ${line === 0 ? "in its name" : `line ${line}`} (${oneLine(rule, 60)})`);
 		problems.push({
 			id: "sync:secret",
 			severity: "critical",

@@ -9,6 +9,8 @@ import { type Config, type WorkspacePaths, writeAtomicSync } from "@robust-sync/
 import { openWorkspaceRepository } from "../context/cycle-context.ts";
 import { machineSecrets } from "../context/machine-secrets.ts";
 import { allowFile, localAllowFile } from "../secrets/memory.ts";
+import { masked } from "../secrets/names.ts";
+import { inName } from "../secrets/notes.ts";
 import { readAllowText, readLocalAllowText } from "../secrets/policy.ts";
 
 /** What was allowed where; never the values. */
@@ -68,8 +70,12 @@ export async function allowSecret(paths: WorkspacePaths, config: Config, name: s
 	thread.setOwn(await machineSecrets({ repository, paths }));
 	const allowed = [...parseAllowed(text), ...parseAllowed(localText, true)];
 	const [findings = []] = await thread.scan([{ path: file.path, content: file.content }], allowed, salt);
-	// A message is looked at in the outbox, and where it is delivered.
-	const patterns = file.pattern === "messages" ? [patternOf(file.path), "messages/**"] : [patternOf(file.pattern)];
+	const [inItsName = []] = await thread.scan([{ path: file.path, content: Buffer.from(file.path.replaceAll("\n", "?")) }], allowed, salt);
+	findings.push(...inItsName.map((finding) => ({ ...finding, line: inName })));
+	// The list is published: a secret that is in the name is not in the pattern. A message is looked at in the outbox, and where it is delivered.
+	const parts = masked(file.path.replaceAll("\n", "?"), inItsName, "\0").split("\0");
+	const own = parts.map(patternOf).join("*");
+	const patterns = file.pattern === "messages" ? [own, "messages/**"] : [own];
 	const add = (target: string, before: string, some: readonly Finding[], mode: number) => {
 		if (some.length === 0) return;
 		fs.mkdirSync(path.dirname(target), { recursive: true });

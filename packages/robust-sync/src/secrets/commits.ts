@@ -22,6 +22,8 @@ import { refusedRefs } from "../remote/refused-files.ts";
 import { syncedBranch } from "../remote/upstream.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import { cleanKey } from "./memory.ts";
+import { cleanMessages } from "./messages.ts";
+import { secretNames } from "./names.ts";
 import { note, reportHeld, stampOf } from "./notes.ts";
 import { isOn } from "./policy.ts";
 import { batchBytes, type Content, maxBlobBytes, search } from "./search.ts";
@@ -30,11 +32,15 @@ import { listUnpublished, type Unpublished, type UnpublishedCommit } from "./unp
 /** Longer unpublished histories are for a person. */
 const maxCommits = 2_000;
 
-/** What blobs hold, by path and id. @throws ScanError, GitError */
-async function searchBlobs(
-	context: CycleContext,
-	commits: readonly UnpublishedCommit[],
-): Promise<Map<string, { readonly path: GitPath; readonly finding: Finding }>> {
+interface Found {
+	readonly path: GitPath;
+	readonly finding: Finding;
+	/** The path for people. */
+	readonly shown: string;
+}
+
+/** What blobs, and their names, hold, by path and id. @throws ScanError, GitError */
+async function searchBlobs(context: CycleContext, commits: readonly UnpublishedCommit[]): Promise<Map<string, Found>> {
 	const { repository, memory } = context;
 	const paths = new Map<Oid, Set<GitPath>>();
 	for (const { changes } of commits)
@@ -44,11 +50,12 @@ async function searchBlobs(
 			known.add(path);
 			paths.set(oid, known);
 		}
-	const found = new Map<string, { readonly path: GitPath; readonly finding: Finding }>();
+	const found = new Map<string, Found>();
 	let batch: Content[] = [];
 	let bytes = 0;
 	const flush = async () => {
-		for (const [{ path, oid }, finding] of await search(context, batch)) found.set(`${oid} ${path}`, { path, finding });
+		for (const [{ path, oid }, finding] of await search(context, batch))
+			found.set(`${oid} ${path}`, { path, finding, shown: displayPath(path) });
 		batch = [];
 		bytes = 0;
 	};
@@ -67,6 +74,15 @@ async function searchBlobs(
 		}
 	}
 	await flush();
+	const changes = commits.flatMap((commit) => commit.changes);
+	const inNames = await secretNames(
+		context,
+		changes.map((change) => change.path),
+	);
+	for (const { path, oid } of changes) {
+		const name = inNames.get(path);
+		if (name) found.set(`${oid} ${path}`, { path, ...name });
+	}
 	return found;
 }
 
@@ -83,20 +99,21 @@ export async function withoutSecrets(context: CycleContext, snapshot: Snapshot, 
 	if (!isOn(context) || head === null || head === secrets.checked) return snapshot;
 	const { commits } = listed?.head === head ? listed : await listUnpublished(context, snapshot);
 	const found = await searchBlobs(context, commits);
-	if (found.size === 0) {
+	const messages = await cleanMessages(context, commits);
+	if (found.size === 0 && messages.size === 0) {
 		secrets.checked = head;
 		return snapshot;
 	}
-	const findings = new Map<GitPath, Finding>();
-	for (const { path, finding } of found.values()) findings.set(path, finding);
+	const findings = new Map<GitPath, Found>();
+	for (const one of found.values()) findings.set(one.path, one);
 	if (config.syncSecrets === "warn") {
-		for (const [name, finding] of findings) note(context, name, finding, stampOf(repository.root, name) ?? "");
+		for (const [name, { finding, shown }] of findings) note(context, name, finding, stampOf(repository.root, name) ?? "", shown);
 		secrets.checked = head;
 		return snapshot;
 	}
 	const names = [...findings.keys()];
 	if (commits.length > maxCommits || !names.every(isArgument)) {
-		const shown = names.slice(0, 3).map((name) => JSON.stringify(displayPath(name)));
+		const shown = [...findings.values()].slice(0, 3).map((one) => JSON.stringify(one.shown));
 		throw new SyncError(
 			"PUSH_REJECTED",
 			`commits that are not published yet hold a secret (${shown.join(", ")}) and are too many to be made again: take it out of them (git filter-repo, git rebase), or allow it: robust-sync --allow-secret PATH`,
@@ -118,6 +135,7 @@ export async function withoutSecrets(context: CycleContext, snapshot: Snapshot, 
 			});
 		},
 		(message) => markedAsMade(message, config.nodeName),
+		messages,
 	);
 	const newHead = replaced.get(head) ?? head;
 	lock.assertHeld();
@@ -130,10 +148,10 @@ export async function withoutSecrets(context: CycleContext, snapshot: Snapshot, 
 		repository,
 		names.map((name) => ({ path: name, entry: entries.get(name) ?? null })),
 	);
-	for (const [name, finding] of findings) {
+	for (const [name, { finding, shown }] of findings) {
 		const stamp = stampOf(repository.root, name);
-		if (stamp !== null && stamp !== "absent") note(context, name, finding, stamp);
-		else reportHeld(context, displayPath(name), finding);
+		if (stamp !== null && stamp !== "absent") note(context, name, finding, stamp, shown);
+		else reportHeld(context, shown, finding);
 	}
 	log.warn(
 		`commits that were not published yet held a secret: made again without it (${newHead.slice(0, 12)} instead of ${head.slice(0, 12)}, which is kept here for 30 days)`,

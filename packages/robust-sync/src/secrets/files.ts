@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { type FileChange, fileSystemPath, type GitPath, lstatIfThere, readDiskFile, WorkCounter } from "@robust-sync/git";
 import { filtersApply } from "@robust-sync/resolve";
 import type { CycleContext } from "../context/cycle-context.ts";
+import { secretNames } from "./names.ts";
 import { letGo, note, stampOf } from "./notes.ts";
 import { isOn } from "./policy.ts";
 import { batchBytes, type Content, maxBlobBytes, search } from "./search.ts";
@@ -23,6 +24,11 @@ export async function withoutSecretFiles(context: CycleContext, names: readonly 
 	const left = held.size === 0 ? names : names.filter((name) => !isHeldStill(name));
 	if (await filtersApply(repository)) return left;
 	const withheld = new Set<GitPath>();
+	const inNames = await secretNames(context, left);
+	for (const [name, { finding, shown }] of inNames) {
+		const stamp = stampOf(repository.root, name);
+		if (stamp !== null && stamp !== "absent" && note(context, name, finding, stamp, shown)) withheld.add(name);
+	}
 	let batch: (Content & { readonly stamp: string })[] = [];
 	let bytes = 0;
 	const flush = async () => {
@@ -37,6 +43,7 @@ export async function withoutSecretFiles(context: CycleContext, names: readonly 
 	};
 	const counter = new WorkCounter(repository.onProgress, "searching files for secrets", left.length);
 	for (const [index, name] of left.entries()) {
+		if (withheld.has(name)) continue;
 		const stamp = stampOf(repository.root, name);
 		let file: ReturnType<typeof readDiskFile> = null;
 		try {
@@ -71,8 +78,15 @@ export async function secretChanges(context: CycleContext, changes: readonly Fil
 	const contents = changes.flatMap((change) =>
 		"content" in change ? [{ path: change.path, oid: oidKey(change.content), content: Buffer.from(change.content) }] : [],
 	);
+	const inNames = await secretNames(
+		context,
+		contents.map(({ path }) => path),
+	);
+	for (const [name, { finding, shown }] of inNames)
+		if (note(context, name, finding, stampOf(context.repository.root, name) ?? "", shown)) withheld.add(name);
 	const found = await search(context, contents);
 	for (const content of contents) {
+		if (withheld.has(content.path)) continue;
 		const finding = found.get(content);
 		if (finding === undefined) letGo(context, content.path, content.oid);
 		else if (note(context, content.path, finding, stampOf(context.repository.root, content.path) ?? "")) withheld.add(content.path);

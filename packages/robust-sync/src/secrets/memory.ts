@@ -16,6 +16,8 @@ export const localAllowFile = (commonDirectory: string): string => path.join(com
 export interface Noted {
 	/** The file on disk when it was searched (`statStamp`). */
 	readonly stamp: string;
+	/** Its path for people. */
+	readonly shown: string;
 	readonly rule: string;
 	readonly line: number;
 }

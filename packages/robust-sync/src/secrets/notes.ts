@@ -5,6 +5,13 @@ import type { PublishedSecret, SkippedFile } from "@robust-sync/workspace";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { cleanKey } from "./memory.ts";
 
+/** The line of a finding that is in the name of a file. */
+export const inName = 0;
+
+/** Where a finding is, for people. */
+const placeOf = (path: string, { rule, line }: Pick<Finding, "rule" | "line">) =>
+	line === inName ? `in the name ${JSON.stringify(path)} (${rule})` : `in ${JSON.stringify(path)}, line ${line} (${rule})`;
+
 /** The stamp of a path of the workspace as it is on disk (`statStamp`). Null: it cannot be looked at. */
 export function stampOf(root: string, name: GitPath): string | null {
 	try {
@@ -15,33 +22,33 @@ export function stampOf(root: string, name: GitPath): string | null {
 }
 
 /** @param why it is published all the same */
-export function notePublished(context: CycleContext, path: string, { rule, line }: Finding, why: string): void {
+export function notePublished(context: CycleContext, path: string, finding: Finding, why: string): void {
+	const { rule, line } = finding;
 	const { published } = context.memory.secrets;
 	const before = published.get(path);
-	if (before?.rule !== rule || before.line !== line)
-		context.log.warn(`a secret is in ${JSON.stringify(path)}, line ${line} (${rule}): ${why}`);
-	published.set(path, { stamp: "", rule, line });
+	if (before?.rule !== rule || before.line !== line) context.log.warn(`a secret is ${placeOf(path, finding)}: ${why}`);
+	published.set(path, { stamp: "", shown: path, rule, line });
 }
 
 /** Logs that a version of a file is not published. */
-export function reportHeld(context: CycleContext, path: string, { rule, line }: Finding): void {
-	context.log.warn(`a secret is in ${JSON.stringify(path)}, line ${line} (${rule}): this version is not published`);
+export function reportHeld(context: CycleContext, path: string, finding: Finding): void {
+	context.log.warn(`a secret is ${placeOf(path, finding)}: this version is not published`);
 }
 
 /** Why SYNC_SECRETS=warn publishes what holds a secret. */
 export const warnOnly = "it is published, because SYNC_SECRETS=warn";
 
-/** Notes a finding at a path. @returns whether the file is to be held */
-export function note(context: CycleContext, name: GitPath, finding: Finding, stamp: string): boolean {
+/** Notes a finding at a path. @param shown the path for people, without the secret where that is in it @returns whether the file is to be held */
+export function note(context: CycleContext, name: GitPath, finding: Finding, stamp: string, shown = displayPath(name)): boolean {
 	if (context.config.syncSecrets !== "hold") {
-		notePublished(context, displayPath(name), finding, warnOnly);
+		notePublished(context, shown, finding, warnOnly);
 		return false;
 	}
 	const { held, published } = context.memory.secrets;
 	const { rule, line } = finding;
 	const before = held.get(name);
-	if (before?.rule !== rule || before.line !== line) reportHeld(context, displayPath(name), finding);
-	held.set(name, { stamp, rule, line });
+	if (before?.rule !== rule || before.line !== line) reportHeld(context, shown, finding);
+	held.set(name, { stamp, shown, rule, line });
 	published.delete(displayPath(name));
 	return true;
 }
@@ -50,7 +57,8 @@ export function note(context: CycleContext, name: GitPath, finding: Finding, sta
 export function letGo(context: CycleContext, name: GitPath, oid?: string): void {
 	const { held, published, clean } = context.memory.secrets;
 	const path = displayPath(name);
-	if (held.delete(name)) context.log.info(`no new secret is in ${JSON.stringify(path)} any more: it is synced again`);
+	const shown = held.get(name)?.shown;
+	if (held.delete(name)) context.log.info(`no new secret is in ${JSON.stringify(shown)} any more: it is synced again`);
 	if (oid === undefined || clean.has(cleanKey(context, oid, name))) published.delete(path);
 }
 
@@ -68,15 +76,17 @@ export function forgetUnchanged(context: CycleContext, changed: ReadonlySet<GitP
 
 /** What to do about a finding, in words. */
 export function secretRemedy({ rule, line }: Pick<Finding, "rule" | "line">, path: string): string {
+	if (line === inName)
+		return `its name holds a secret (${rule}): rename it, or, if the name may be published, allow it: robust-sync --allow-secret, and the name`;
 	return `line ${line} holds a secret (${rule}): take it out of the file, or, if it may be published, robust-sync --allow-secret ${shellPath(path)}`;
 }
 
 /** Held files as `skipped` reports them, as long as they are as they were. */
 export function secretSkipped(context: CycleContext): SkippedFile[] {
-	return [...context.memory.secrets.held].map(([name, noted]) => ({
-		path: displayPath(name),
+	return [...context.memory.secrets.held.values()].map((noted) => ({
+		path: noted.shown,
 		reason: "secret",
-		remedy: secretRemedy(noted, displayPath(name)),
+		remedy: secretRemedy(noted, noted.shown),
 	}));
 }
 

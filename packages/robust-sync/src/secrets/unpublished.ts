@@ -8,6 +8,8 @@ import { isOn } from "./policy.ts";
 export interface UnpublishedCommit {
 	readonly commit: Oid;
 	readonly parents: readonly Oid[];
+	/** One character a byte, in UTF-8. */
+	readonly message: string;
 	readonly changes: { readonly path: GitPath; readonly oid: Oid }[];
 }
 
@@ -19,7 +21,8 @@ async function unpublishedCommits(context: CycleContext, head: Oid, known: reado
 		"-z",
 		"--topo-order",
 		"--reverse",
-		"--format=%x01%H %P",
+		"--encoding=UTF-8",
+		"--format=%x01%H %P%n%B",
 		"--raw",
 		"-c",
 		"-r",
@@ -50,8 +53,9 @@ async function unpublishedCommits(context: CycleContext, head: Oid, known: reado
 			header = null;
 		} else if (record.startsWith(":")) header = record;
 		else if (record.startsWith("\x01")) {
-			const [commit = "", ...parents] = record.slice(1).split(" ").filter(Boolean);
-			commits.push({ commit, parents, changes: [] });
+			const [line = "", ...message] = record.slice(1).split("\n");
+			const [commit = "", ...parents] = line.split(" ").filter(Boolean);
+			commits.push({ commit, parents, message: message.join("\n"), changes: [] });
 		}
 	}
 	return commits;

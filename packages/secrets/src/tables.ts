@@ -1,0 +1,162 @@
+import { type Assigned, acceptsBare } from "./assignments.ts";
+import { secretNameAt } from "./names.ts";
+import { looksDrawn } from "./values.ts";
+
+// Values that a head says to be secret: of a column, of a document.
+
+const maxHead = 4_000;
+/** Wider and longer tables are data, and no lists of accesses: only so much is read. */
+const maxColumns = 64;
+const maxTable = 64_000;
+/** Between the head of a table in a note and its rows. */
+const ruler = /^[ \t]{0,8}\|[\s|:-]{3,400}$/;
+const delimiters = [",", ";", "\t"] as const;
+
+interface Cell {
+	readonly text: string;
+	readonly at: number;
+}
+
+/** The cells of a line, without their quotes. @param from offset of the line */
+function cellsOf(line: string, delimiter: string, from: number): Cell[] {
+	const cells: Cell[] = [];
+	for (let at = 0; at <= line.length; ) {
+		const isQuoted = line[at] === '"';
+		const quote = isQuoted ? line.indexOf('"', at + 1) : -1;
+		const next = line.indexOf(delimiter, Math.max(quote, at));
+		const end = next < 0 ? line.length : next;
+		const raw = line.slice(at, end);
+		const text = raw.replace(/^[\s"'`]+/, "");
+		cells.push({ text: text.replace(/[\s"'`]+$/, ""), at: from + at + raw.length - text.length });
+		at = end + 1;
+	}
+	return cells;
+}
+
+/** What separates the cells of a head. Null: it is none. */
+function delimiterOf(head: string): string | null {
+	if (/^[ \t]{0,8}\|/.test(head)) return "|";
+	const counts = delimiters.map((delimiter) => head.split(delimiter).length - 1);
+	const most = Math.max(...counts);
+	return most === 0 ? null : (delimiters[counts.indexOf(most)] ?? null);
+}
+
+/** The values of a column whose name is at an offset: of a CSV whose first line that is, of a table in a note. */
+export function columnAt(text: string, offset: number): Assigned[] {
+	if (offset > maxHead && text.charCodeAt(offset - 1) !== 0x20 && text.charCodeAt(offset - 1) !== 0x7c) return [];
+	const from = Math.max(0, offset - maxHead);
+	const start = from + text.slice(from, offset).lastIndexOf("\n") + 1;
+	if (start > 0 && !/^[ \t]{0,8}\|/.test(text.slice(start, start + 9))) return [];
+	const length = text.slice(start, start + maxHead).indexOf("\n");
+	if (length < 0) return [];
+	const head = text.slice(start, start + length);
+	const delimiter = delimiterOf(head);
+	if (delimiter === null) return [];
+	const second = text.slice(start + length + 1, start + length + 1 + maxHead).split("\n", 1)[0] ?? "";
+	if (delimiter === "|" && !ruler.test(second)) return [];
+	const names = cellsOf(head, delimiter, start);
+	const column = names.findIndex(({ at, text: name }) => offset >= at && offset < at + name.length);
+	const name = names[column];
+	if (name === undefined || names.length > maxColumns || !/^[A-Za-z][\w .-]{1,40}$/.test(name.text)) return [];
+	const said = secretNameAt(`${name.text}=`, offset - name.at);
+	if (said === null || said.end !== name.text.length) return [];
+	const found: Assigned[] = [];
+	const last = Math.min(text.length, start + maxTable);
+	let rows = 0;
+	for (let at = start + length + 1; at < last; ) {
+		const next = text.slice(at, last).indexOf("\n");
+		const end = next < 0 ? last : at + next;
+		const line = text.slice(at, Math.min(end, at + maxHead));
+		// A ruler further down belongs to the next table.
+		if (delimiter === "|" && (!/^[ \t]{0,8}\|/.test(line) || ruler.test(line) !== (rows === 0))) break;
+		rows++;
+		const cells = cellsOf(line, delimiter, at);
+		const cell = cells.length === names.length ? cells[column] : undefined;
+		const value = cell === undefined || /[\s"'`\\,;<>(){}[\]|&$]/.test(cell.text) ? "" : cell.text;
+		if (cell !== undefined && acceptsBare(value, said.kind)) found.push({ value, start: cell.at, end: cell.at + value.length });
+		at = end + 1;
+	}
+	return found;
+}
+
+const maxDocument = 64_000;
+const dataLine = /^[ \t]*["']?[\w.-]{1,253}["']?:[ \t]{0,8}["']?([A-Za-z0-9+/]{12,4000}={0,2})["']?,?[ \t]*\r?$/gm;
+
+/** The values of a Secret of Kubernetes, in base64, whatever their names are. */
+function kubernetesData(text: string, offset: number): Assigned[] {
+	// What is between two of them belongs to either: nothing is looked through more than twice.
+	const mark = text.startsWith("kind: S", offset) ? "kind: Secret" : '"Secret"';
+	const [start, end] = [Math.max(0, offset - maxDocument), Math.min(text.length, offset + maxDocument)];
+	const nearest = start + Math.max(0, text.slice(start, offset).lastIndexOf(mark));
+	const before = text.slice(nearest, offset).lastIndexOf("\n---");
+	const from = before < 0 ? nearest : nearest + before + 4;
+	const next = text.slice(offset + 20, end).indexOf(mark);
+	const rest = text.slice(offset, next < 0 ? end : offset + 20 + next);
+	const after = rest.indexOf("\n---");
+	const document = text.slice(from, offset) + (after < 0 ? rest : rest.slice(0, after));
+	const found: Assigned[] = [];
+	for (const block of document.matchAll(/^([ \t]*)["']?data["']?:[ \t]*\{?[ \t]*\r?\n((?:\1[ \t]+\S[^\n]*(?:\n|$))+)/gm)) {
+		const [all, , lines = ""] = block;
+		const base = from + (block.index ?? 0) + all.length - lines.length;
+		for (const line of lines.matchAll(dataLine)) {
+			const [whole, value = ""] = line;
+			if (value.length % 4 !== 0 || !looksDrawn(value, 16)) continue;
+			const start = base + (line.index ?? 0) + whole.lastIndexOf(value);
+			found.push({ value, start, end: start + value.length });
+		}
+	}
+	return found;
+}
+
+/** Names of cookies that let their holder in. */
+const sessionName = /sess|^_{0,2}(?:host|secure)?-?sid$|sid$|auth|token|jwt|remember|login|credential/i;
+const cookiePair = /(?<![\w.!#$%&*+^|~-])([\w.!#$%&*+^|~-]{1,80})=([^\s;,"'`\\<>(){}]{16,4000})/g;
+const cookieHead =
+	/(?:cookie2?(?:\\{0,3}["'`])?\s{0,3}(?:[:=,]|=>|,\s{0,3}\\{0,3}["']value\\{0,3}["']\s{0,3}:)\s{0,3}\\{0,3}["'`]?|--cookie[ =]{1,3}["']?| -b ["'])(?=[^\s"'`=]{1,80}=)/iy;
+
+/** Sessions in a header, or in the option of a command. */
+function cookiesAt(text: string, offset: number): Assigned[] {
+	cookieHead.lastIndex = offset;
+	if (!cookieHead.test(text)) return [];
+	const from = cookieHead.lastIndex;
+	if (text[offset] === " " && !/\bcurl\b[^\n]{0,400}$/.test(text.slice(Math.max(0, offset - 420), offset))) return [];
+	const line = text.slice(from, from + maxHead).split(/[\n"'`]|cookie\s?:/i, 1)[0] ?? "";
+	return [...line.matchAll(cookiePair)].flatMap((pair) => {
+		const [all, name = "", value = ""] = pair;
+		if (!sessionName.test(name) || /^eyJ/.test(value) || !looksDrawn(value, 20)) return [];
+		const start = from + (pair.index ?? 0) + all.length - value.length;
+		return [{ value, start, end: start + value.length }];
+	});
+}
+
+const jarLine = /\t(?:TRUE|FALSE)\t\d{1,12}\t([^\t\r\n]{1,80})\t([^\s]{16,4000})/y;
+
+/** A session in a file of cookies, as browsers and curl write it. */
+function jarAt(text: string, offset: number): Assigned[] {
+	// The first of its two flags is behind the domain.
+	const second = /^\t(?:TRUE|FALSE)\t[^\t\n]{1,200}(?=\t)/.exec(text.slice(offset, offset + 220));
+	if (second === null) return [];
+	jarLine.lastIndex = offset + second[0].length;
+	const [, name = "", value = ""] = jarLine.exec(text) ?? [];
+	if (!sessionName.test(name) || !looksDrawn(value, 18)) return [];
+	return [{ value, start: jarLine.lastIndex - value.length, end: jarLine.lastIndex }];
+}
+
+/** A rule that may find several values at one place. */
+export interface ListRule {
+	readonly id: string;
+	readonly literals: readonly string[];
+	readonly anyCase?: boolean;
+	readonly next?: string;
+	findAll(text: string, offset: number): Assigned[];
+}
+
+export const listRules: readonly ListRule[] = [
+	{
+		id: "kubernetes-secret",
+		literals: ["kind: Secret\n", "kind: Secret\r", 'kind: "Secret"', '"kind": "Secret"'],
+		findAll: kubernetesData,
+	},
+	{ id: "session-cookie", literals: ["cookie", "--cookie", ' -b "', " -b '"], anyCase: true, findAll: cookiesAt },
+	{ id: "session-cookie", literals: ["\tTRUE\t", "\tFALSE\t"], findAll: jarAt },
+];
