@@ -1,11 +1,33 @@
+import { isUtf8 } from "node:buffer";
+import { realpathSync } from "node:fs";
 import path from "node:path";
-import { displayPath, type GitPath, gitPathFromText, isGitPath, topOf, workspaceRoot } from "@robust-sync/git";
+import { displayPath, type GitPath, gitPathBytes, gitPathFromText, isGitPath, textBytes, topOf, workspaceRoot } from "@robust-sync/git";
 import { isOwnName } from "@robust-sync/workspace";
 
 /** A path that cannot be asked about. Exit code 2. */
 export class PathError extends Error {
 	readonly exitCode = 2;
 	override readonly name = "PathError";
+}
+
+/** A path with the links above it followed, as far as it exists; what it names itself may be a link. */
+export function realPath(name: string): string {
+	try {
+		return realpathSync(name);
+	} catch {
+		const parent = path.dirname(name);
+		return parent === name ? name : path.join(realPath(parent), path.basename(name));
+	}
+}
+
+const isBelow = (root: string, full: string) => full === root || full.startsWith(root === path.sep ? root : `${root}${path.sep}`);
+
+/** A place by its name below the workspace, also where it, or the workspace, is reached through links; a link at its end stays. */
+function belowWorkspace(root: string, full: string): string | null {
+	if (isBelow(root, full)) return full;
+	const realRoot = realPath(root);
+	const real = realPath(full) === realRoot ? realRoot : path.join(realPath(path.dirname(full)), path.basename(full));
+	return isBelow(realRoot, real) ? path.join(root, path.relative(realRoot, real)) : null;
 }
 
 /**
@@ -15,20 +37,23 @@ export class PathError extends Error {
  */
 export function selectedPath(root: string, cwd: string, text: string): GitPath {
 	if (text === "") throw new PathError('a PATH is empty: name a file or a directory, or "." for all of the workspace');
-	const isInside = (full: string) => full === root || full.startsWith(`${root}${path.sep}`);
-	const full = path.resolve(isInside(cwd) ? cwd : root, text);
-	if (!isInside(full)) throw new PathError(`${JSON.stringify(text)} is not in the workspace ${root}`);
+	const full = belowWorkspace(root, path.resolve(belowWorkspace(root, cwd) ?? root, text));
+	if (full === null) throw new PathError(`${JSON.stringify(text)} is not in the workspace ${root}`);
 	const relative = path.relative(root, full).split(path.sep).join("/");
 	if (relative === "") return workspaceRoot;
-	if (!isGitPath(Buffer.from(relative).toString("latin1")) || isOwnName(topOf(gitPathFromText(relative))))
+	if (!isGitPath(textBytes(relative).toString("latin1")) || isOwnName(topOf(gitPathFromText(relative))))
 		throw new PathError(`${JSON.stringify(text)} is never synced: it has no history`);
 	return gitPathFromText(relative);
 }
 
-/** Whether a path is one of those that were named, or below one. A name that is not UTF-8 is meant by how it is shown. */
+/**
+ * Whether a path is one of those that were named, or below one: byte for byte. A name that is not UTF-8 is also meant by how it is shown,
+ * where it is named so.
+ */
 export function isSelected(name: GitPath, selected: readonly GitPath[]): boolean {
 	return selected.some((one) => {
 		if (one === workspaceRoot || name === one || name.startsWith(`${one}/`)) return true;
+		if (!one.includes("\xef\xbf\xbd") || !isUtf8(gitPathBytes(one))) return false;
 		const [shown, wanted] = [displayPath(name), displayPath(one)];
 		return shown === wanted || shown.startsWith(`${wanted}/`);
 	});

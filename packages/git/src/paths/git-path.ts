@@ -40,9 +40,15 @@ export function gitPath(bytes: Uint8Array): GitPath {
 	return gitPathOf(latin1(bytes));
 }
 
-/** From ordinary text. @throws RefusedPathError */
+/** The bytes of a text in which each byte that is no UTF-8 is a lone surrogate, U+DC80 to U+DCFF (PEP 383): an operand of a command. */
+export function textBytes(text: string): Buffer {
+	const parts = text.split(/([\u{dc80}-\u{dcff}])/u);
+	return Buffer.concat(parts.map((part, index) => (index % 2 === 1 ? Buffer.of(part.charCodeAt(0) & 0xff) : Buffer.from(part, "utf8"))));
+}
+
+/** From ordinary text, or that of an operand ({@link textBytes}). @throws RefusedPathError */
 export function gitPathFromText(text: string): GitPath {
-	return gitPath(Buffer.from(text, "utf8"));
+	return gitPath(textBytes(text));
 }
 
 /** What is to be reported only. @param name bytes, or one character a byte */
