@@ -18,6 +18,7 @@ import { isOwnName, timestamp } from "@robust-sync/workspace";
 import type { ChangedFiles, HistoryFile } from "./changed-files.ts";
 import type { Moment } from "./moment.ts";
 import { isSelected } from "./selected-paths.ts";
+import { cutOffCommits } from "./shallow.ts";
 import { agentTrailer, bodyOf, type HistoryKind, kindOfCommit, nodeOf, runTrailer, trailersOf } from "./trailers.ts";
 import { compareCommits, type Header, type Range, readHeaders, type Walked, walkWithFiles } from "./walk.ts";
 
@@ -218,7 +219,9 @@ export async function readHistory(repository: Repository, query: HistoryQuery): 
 	const store = openMergeStore(repository);
 	const quickly =
 		query.quick === true && filterOf(query) === null ? await unlessGitFails(async () => await readQuickly(store, query)) : null;
-	return quickly ?? (await readCarefully(store, query));
+	const entries = quickly ?? (await readCarefully(store, query));
+	const cutOff = cutOffCommits(repository);
+	return cutOff.size === 0 ? entries : entries.map((entry) => (cutOff.has(entry.commit) ? { ...entry, files: [] } : entry));
 }
 
 /** By one process for all, whatever there is in the trees. */

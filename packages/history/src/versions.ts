@@ -10,6 +10,7 @@ import {
 } from "@robust-sync/git";
 import { isOwnName } from "@robust-sync/workspace";
 import type { HistoryEntry } from "./log.ts";
+import { cutOffCommits } from "./shallow.ts";
 
 /** One version of one file; null: the commit has no file there. @throws GitError */
 export async function readVersion(repository: Repository, commit: Oid, name: GitPath): Promise<Buffer | null> {
@@ -22,33 +23,37 @@ export async function readVersion(repository: Repository, commit: Oid, name: Git
 	return content;
 }
 
+/** A path for git's command line; where an argument cannot hold its bytes, `?` takes their place, which may show another file as well. */
+function pathspec(name: GitPath): string {
+	const shown = displayPath(name);
+	if (!shown.includes("\ufffd")) return `:(top,literal)${shown}`;
+	return `:(top,glob)${name.replace(/[*?[\\]/g, "\\$&").replace(/[\x80-\xff]/g, "?")}`;
+}
+
 /** What a commit changed, as a patch for people; of a merge nothing. @param paths only these; none: all @throws GitError */
 export async function patchOf(
 	repository: Repository,
 	{ commit, parents, files }: HistoryEntry,
 	paths: readonly GitPath[],
 ): Promise<string> {
-	if (parents.length > 1) return "";
+	if (parents.length > 1 || cutOffCommits(repository).has(commit)) return "";
 	// A file that is followed had other names.
 	const names = paths.length === 0 ? [] : files.flatMap(({ path, from }) => (from === null ? [path] : [from, path]));
 	// Of a peer's own tree git may have no end, or fail.
 	const [before, after] = await readableVersions(repository, [parents[0] ?? repository.emptyTree, commit] as const, isOwnName);
-	const { stdout } = await openMergeStore(repository).run(
-		[
-			"diff-tree",
-			"-r",
-			"-p",
-			"-M",
-			"--no-color",
-			"--no-ext-diff",
-			"--no-textconv",
-			"--end-of-options",
-			before,
-			after,
-			"--",
-			...names.map(displayPath),
-		],
-		{ env: { GIT_LITERAL_PATHSPECS: "1" } },
-	);
+	const { stdout } = await openMergeStore(repository).run([
+		"diff-tree",
+		"-r",
+		"-p",
+		"-M",
+		"--no-color",
+		"--no-ext-diff",
+		"--no-textconv",
+		"--end-of-options",
+		before,
+		after,
+		"--",
+		...names.map(pathspec),
+	]);
 	return stdout.toString("utf8").trimEnd();
 }
