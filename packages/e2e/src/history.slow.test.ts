@@ -1,6 +1,8 @@
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { bin } from "./fixture/executables.ts";
 import type { Node } from "./fixture/node.ts";
 import { World } from "./fixture/world.ts";
 
@@ -74,6 +76,16 @@ describe("restore", () => {
 		helios.write("odd/run", "#!/bin/sh\n", 0o755);
 		fs.symlinkSync("../nowhere", helios.path("odd/link"));
 		await helios.once();
+		const other = Buffer.concat([Buffer.from(`${helios.workspace}/odd/`), Buffer.from([0x66, 0xfe, 0x0a, 0x22])]);
+		fs.writeFileSync(other, "another, which is shown by the same name");
+		await helios.once();
+		fs.rmSync(odd);
+		fs.rmSync(other);
+		await helios.once();
+		// Node cannot give an argument that is not UTF-8: a shell can.
+		const named = `"${process.execPath}" "${path.join(bin, "robust-sync")}" --workspace . --restore "$(printf 'odd/f\\377\\n"')" --at HEAD~1`;
+		execFileSync("sh", ["-c", named], { cwd: helios.workspace, env: world.environment({ NODE_NAME: "helios" }) });
+		expect([fs.existsSync(odd), fs.existsSync(other)]).toEqual([true, false]);
 		const before = helios.files();
 		const at = head(helios);
 		helios.remove("odd");
@@ -171,6 +183,19 @@ describe("undo", () => {
 		const merge = chad.git("log", "--merges", "--format=%H", "-1").trim();
 		const { code, stderr } = await run(chad, "--undo", merge);
 		expect([code, stderr]).toEqual([2, expect.stringContaining("is a merge, and is not taken back")]);
+	});
+
+	test("undo: the oldest commit of a shallow clone → refused, older files stay", async () => {
+		helios.write("notes.md", "three\n");
+		await helios.once();
+		helios.git("fetch", "--quiet", "--depth=1", `file://${world.path("hub.git")}`, "main");
+		const before = helios.files();
+		for (const args of [["--since", "1h"], [head(helios)]]) {
+			const { code, stderr } = await run(helios, "--undo", ...args);
+			expect([code, stderr]).toEqual([1, expect.stringContaining("git fetch --unshallow")]);
+		}
+		expect((await run(helios, "--history", "--json")).json().entries).toMatchObject([{ commit: head(helios), files: [] }]);
+		expect(helios.files()).toEqual(before);
 	});
 
 	test("undo: the remote is away → done here, reported, published later", async () => {

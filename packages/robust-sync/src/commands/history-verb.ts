@@ -12,7 +12,6 @@ import {
 	commitAt,
 	type HistoryEntry,
 	historyDocument,
-	looksLikeId,
 	type Moment,
 	patchOf,
 	readHistory,
@@ -50,6 +49,9 @@ export async function isKnownPath(repository: Repository, name: GitPath): Promis
 	return head !== null && (await readHistory(repository, { head, paths: [name], limit: 1, quick: true })).length > 0;
 }
 
+/** A commit by its id or HEAD, or a parent of one (`~2`, `^`). */
+const isRevision = (text: string) => /^(HEAD|[0-9a-f]{7,64})([~^]\d*)*$/.test(text);
+
 /** Paths and commits among what was named; a commit wins over a path. @throws PathError, CommandError where what looks like a commit is neither */
 export async function splitOperands(
 	repository: Repository,
@@ -59,14 +61,17 @@ export async function splitOperands(
 	const commits: Oid[] = [];
 	const paths: GitPath[] = [];
 	for (const operand of operands) {
-		const moment =
-			looksLikeId(operand) || /^HEAD([~^]\d*)*$/.test(operand) ? await resolveMoment(repository, operand, now).catch(() => null) : null;
+		const moment = isRevision(operand) ? await resolveMoment(repository, operand, now).catch(() => null) : null;
 		if (moment?.kind === "commit") {
 			commits.push((await commitAt(repository, moment)) ?? "");
 			continue;
 		}
 		const name = selectedPath(repository.root, process.cwd(), operand);
-		if (/^HEAD([~^]\d*)*$/.test(operand) || (looksLikeId(operand) && !(await isKnownPath(repository, name))))
+		const [first = "", last = ""] = operand.split(/\.{2,3}/);
+		const isRange = isRevision(first) && isRevision(last);
+		if (isRange && !(await isKnownPath(repository, name)))
+			throw new CommandError(`${operand} is a range: give --since ${first} --until ${last} instead`, ExitCode.usage);
+		if (isRevision(operand) && (operand.startsWith("HEAD") || !(await isKnownPath(repository, name))))
 			throw new CommandError(`there is no commit ${operand} here, and no file of that name: see robust-sync --history`, ExitCode.failed);
 		paths.push(name);
 	}

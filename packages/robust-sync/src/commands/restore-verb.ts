@@ -1,11 +1,23 @@
 import fs from "node:fs";
 import path from "node:path";
-import { displayPath, fileSystemPath, type GitPath, type Oid, type Repository, readHead, readObjects, readStatus } from "@robust-sync/git";
+import {
+	directoriesAbove,
+	displayPath,
+	fileSystemPath,
+	type GitPath,
+	lstatIfThere,
+	type Oid,
+	type Repository,
+	readHead,
+	readObjects,
+	readStatus,
+} from "@robust-sync/git";
 import {
 	commitAt,
 	pathFields,
 	planRestore,
 	type RestoredPath,
+	realPath,
 	resolveMoment,
 	restoreChanges,
 	restoreTrailer,
@@ -14,7 +26,7 @@ import {
 import { counted } from "@robust-sync/service/counted";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { printable, shellPath } from "@robust-sync/service/printable";
-import { type Config, neverCommitted, type WorkspacePaths } from "@robust-sync/workspace";
+import { type Config, neverCommitted, readState, syncStateSchema, type WorkspacePaths } from "@robust-sync/workspace";
 import { openWorkspaceRepository } from "../context/cycle-context.ts";
 import { approvalFor, commitChanges, type Task } from "../cycle/task.ts";
 import { excludedText } from "../snapshot/excluded.ts";
@@ -23,26 +35,31 @@ import { type Options, print, printJson } from "./options.ts";
 /** What a verb is to do by a cycle; or what it has done already. */
 export type Request = { readonly task: null; readonly exitCode: number } | { readonly task: Task; isDone(): boolean; report(): void };
 
-type Outcome = Awaited<ReturnType<typeof planRestore>>;
+/** `heldBack`: files whose version on disk is in no commit (it holds a secret, is too large, …), and stays where it is. */
+type Outcome = Awaited<ReturnType<typeof planRestore>> & { readonly heldBack: readonly GitPath[] };
 
 const actions = { restore: "restore", replace: "replace", remove: "remove" } as const satisfies Record<RestoredPath["action"], string>;
 
-function report(paths: WorkspacePaths, options: Options, from: Oid, { changes, blocked }: Outcome, isDryRun: boolean): void {
+function report(paths: WorkspacePaths, options: Options, from: Oid, outcome: Outcome, isDryRun: boolean): void {
+	const { changes, blocked, heldBack } = outcome;
+	const left = blocked.length + heldBack.length;
 	if (options.json) {
 		printJson({
 			schema: 1,
 			dry_run: isDryRun,
 			from,
 			files: changes.map(({ path: name, action }) => ({ ...pathFields(name), action })),
-			blocked: blocked.map(displayPath),
+			blocked: [...blocked, ...heldBack].map(displayPath),
 		});
-		refuseNothing(changes.length, blocked.length);
+		refuseNothing(changes.length, left);
 		return;
 	}
 	for (const { path: name, action } of changes)
 		print(`${isDryRun ? "would " : ""}${actions[action].padEnd(8)} ${printable(displayPath(name))}`);
 	for (const name of blocked) print(`left     ${printable(displayPath(name))}: something else has its place: name that, too`);
-	refuseNothing(changes.length, blocked.length);
+	for (const name of heldBack)
+		print(`left     ${printable(displayPath(name))}: what is there is in no commit (robust-sync --status says why): move it away first`);
+	refuseNothing(changes.length, left);
 	if (changes.length === 0) print(`nothing to do: as at ${from.slice(0, 12)}`);
 	else if (!isDryRun)
 		print(`as at ${from.slice(0, 12)}: ${counted(changes.length, "file")}; what was there is in history and in ${paths.backupsText}/`);
@@ -78,7 +95,9 @@ export async function prepareRestore(
 	const from = await commitAt(repository, await resolveMoment(repository, at, now));
 	if (from === null)
 		throw new CommandError(
-			`there was no commit yet at ${at}: the oldest is shown by robust-sync --history --limit 1000000`,
+			repository.isShallow
+				? `this clone is shallow and has no commit from ${printable(at)} or before: git fetch --unshallow brings them`
+				: `there was no commit yet at ${printable(at)}: the oldest is shown by robust-sync --history --limit 1000000`,
 			ExitCode.failed,
 		);
 	const question = { from, paths: names, deletedOnly: options.deletedOnly === true };
@@ -87,7 +106,7 @@ export async function prepareRestore(
 		const { oid: head } = await readHead(repository);
 		const outcome = await planRestore(repository, { ...question, head: head ?? repository.emptyTree });
 		refuseUnknown(outcome.unknown, at);
-		report(paths, options, from, await withUncommitted(repository, question, outcome), true);
+		report(paths, options, from, await withUncommitted(repository, question, outcome, leftOut(paths)), true);
 		return { task: null, exitCode: ExitCode.ok };
 	}
 	let outcome: Outcome | null = null;
@@ -96,6 +115,7 @@ export async function prepareRestore(
 		async task(context, head) {
 			const plan = await planRestore(context.repository, { ...question, head });
 			refuseUnknown(plan.unknown, at);
+			const heldBack = await heldBackOf(context.repository, question);
 			const changes = restoreChanges(plan.changes);
 			const about = `${counted(plan.changes.length, "file")} as at ${from.slice(0, 12)}`;
 			const trailers = `${approvalFor(context, head, changes)}${restoreTrailer}: ${from}\n`;
@@ -107,7 +127,7 @@ export async function prepareRestore(
 				context,
 				plan.changes.map((change) => change.path),
 			);
-			outcome = plan;
+			outcome = { ...plan, heldBack };
 			return done;
 		},
 		isDone: () => outcome !== null,
@@ -119,20 +139,47 @@ export async function prepareRestore(
 	};
 }
 
+interface Question {
+	readonly from: Oid;
+	readonly paths: readonly GitPath[];
+	readonly deletedOnly: boolean;
+}
+
+/** What the last cycle left out of its commit. */
+function leftOut(paths: WorkspacePaths): ReadonlySet<string> {
+	const read = readState(paths.syncState, syncStateSchema);
+	return new Set(read.kind === "ok" ? read.state.skipped.map((file) => file.path) : []);
+}
+
+/** Files that a snapshot has just left as they are, of those that are to be as they were. @throws GitError */
+async function heldBackOf(repository: Repository, question: Question): Promise<GitPath[]> {
+	if (question.deletedOnly) return [];
+	const { entries } = await readStatus(repository);
+	const changed = entries.filter(({ worktree }) => worktree === "M" || worktree === "T").map((entry) => entry.path);
+	if (changed.length === 0) return [];
+	const { changes } = await planRestore(repository, { ...question, head: repository.emptyTree });
+	const wanted = new Set(changes.map((change) => change.path));
+	return changed.filter((name) => wanted.has(name));
+}
+
 /** What is not committed yet differs from what it is to be, as far as is known without reading it. */
 async function withUncommitted(
 	repository: Repository,
-	question: { readonly from: Oid; readonly paths: readonly GitPath[]; readonly deletedOnly: boolean },
-	outcome: Outcome,
+	question: Question,
+	outcome: Omit<Outcome, "heldBack">,
+	left: ReadonlySet<string>,
 ): Promise<Outcome> {
 	const { entries } = await readStatus(repository);
 	const whole = await planRestore(repository, { ...question, deletedOnly: false, head: repository.emptyTree });
 	const known = new Map(outcome.changes.map((change) => [change.path, change]));
 	const wanted = new Map(whole.changes.map((change) => [change.path, change]));
+	const heldBack: GitPath[] = [];
 	for (const { path: name, worktree, kind } of entries) {
 		const change = wanted.get(name);
 		const isGone = worktree === "D";
-		if (change && (isGone || !question.deletedOnly)) known.set(name, { ...change, action: isGone ? "restore" : "replace" });
+		if (left.has(displayPath(name)) && !isGone) {
+			if (change && !question.deletedOnly) heldBack.push(name);
+		} else if (change && (isGone || !question.deletedOnly)) known.set(name, { ...change, action: isGone ? "restore" : "replace" });
 		else if (
 			kind === "untracked" &&
 			!change &&
@@ -141,7 +188,7 @@ async function withUncommitted(
 		)
 			known.set(name, { path: name, action: "remove", entry: null });
 	}
-	return { ...outcome, changes: [...known.values()].sort((a, b) => (a.path < b.path ? -1 : 1)) };
+	return { ...outcome, changes: [...known.values()].sort((a, b) => (a.path < b.path ? -1 : 1)), heldBack };
 }
 
 /** Puts the files into another directory; what is there already stays. */
@@ -155,22 +202,21 @@ async function restoreTo(
 	const directory = path.resolve(options.to ?? "");
 	refuseOwnPlace(repository, directory);
 	const files = changes.flatMap(({ path: name, entry }) => (entry !== null && entry.mode !== "160000" ? [{ name, ...entry }] : []));
-	const [taken] = files.filter(({ name }) => fs.lstatSync(fileSystemPath(directory, name), { throwIfNoEntry: false }) !== undefined);
-	if (taken)
-		throw new CommandError(
-			`${printable(displayPath(taken.name))} is in ${printable(directory)} already: nothing was written; name another directory`,
-			ExitCode.failed,
-		);
+	refuseTaken(directory, files);
 	if (!options.dryRun) {
 		let index = 0;
-		await readObjects(
-			repository,
-			files.map(({ oid }) => oid),
-			(_oid, content) => {
-				const { name, mode } = files[index++] as (typeof files)[number];
-				writeNew(directory, name, mode, content);
-			},
-		);
+		try {
+			await readObjects(
+				repository,
+				files.map(({ oid }) => oid),
+				(_oid, content) => {
+					const { name, mode } = files[index++] as (typeof files)[number];
+					writeNew(directory, name, mode, content);
+				},
+			);
+		} catch (error) {
+			throw notWritten(directory, error);
+		}
 	}
 	if (options.json)
 		printJson({
@@ -187,14 +233,38 @@ async function restoreTo(
 	return ExitCode.ok;
 }
 
-/** A path with the links above it followed, as far as it exists. */
-function realPath(name: string): string {
-	try {
-		return fs.realpathSync(name);
-	} catch {
-		const parent = path.dirname(name);
-		return parent === name ? name : path.join(realPath(parent), path.basename(name));
+/** Nothing that is there is written over, and what can hold no files is named before anything is written. @throws CommandError */
+function refuseTaken(directory: string, files: readonly { readonly name: GitPath }[]): void {
+	for (let at = directory; at !== path.dirname(at); at = path.dirname(at)) {
+		const isLink = lstatIfThere(at)?.isSymbolicLink() ?? false;
+		const found = fs.existsSync(at) ? fs.statSync(at) : null;
+		if (found?.isDirectory()) break;
+		if (found !== null || isLink)
+			throw new CommandError(
+				`--to ${shellPath(directory)}: ${printable(at)} is ${found === null ? "a link to nothing" : "no directory"}: nothing was written; name another directory`,
+				ExitCode.failed,
+			);
 	}
+	const taken = files.find(({ name }) => {
+		const places = [name, ...directoriesAbove(name)].map((one) => lstatIfThere(fileSystemPath(directory, one)));
+		return places.some((stats, index) => stats !== null && (index === 0 || !stats.isDirectory()));
+	});
+	if (taken)
+		throw new CommandError(
+			`${printable(displayPath(taken.name))} is in ${printable(directory)} already, or something has its place: nothing was written; name another directory`,
+			ExitCode.failed,
+		);
+}
+
+/** What the system said, with what to do. */
+function notWritten(directory: string, error: unknown): unknown {
+	const { code, message, syscall } = error as NodeJS.ErrnoException;
+	if (code === undefined || syscall === undefined || code === "ENOSPC" || code === "EDQUOT" || code === "EROFS") return error;
+	return new CommandError(
+		`--to ${shellPath(directory)}: cannot write there (${printable(message)}); what is there already is whole: name another directory`,
+		ExitCode.failed,
+		{ cause: error },
+	);
 }
 
 /** git's own directory and ours hold no files of a person's. @throws CommandError */

@@ -8,7 +8,7 @@ import {
 	walkCommits,
 	workspaceRoot,
 } from "@robust-sync/git";
-import { type HistoryEntry, pathFields, planUndo, readHistory, type UndoPlan, undoTrailer } from "@robust-sync/history";
+import { cutOffCommits, type HistoryEntry, pathFields, planUndo, readHistory, type UndoPlan, undoTrailer } from "@robust-sync/history";
 import { counted } from "@robust-sync/service/counted";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { printable } from "@robust-sync/service/printable";
@@ -19,6 +19,17 @@ import { excludedText } from "../snapshot/excluded.ts";
 import { isKnownPath, momentAsked, nodeAsked, splitOperands } from "./history-verb.ts";
 import { type Options, print, printJson } from "./options.ts";
 import type { Request } from "./restore-verb.ts";
+
+/** Of the oldest commits of a shallow clone nothing says what they changed: all that is older would be taken for theirs. @throws CommandError */
+function refuseCutOff(repository: Repository, commits: readonly Named[]): void {
+	const cutOff = cutOffCommits(repository);
+	const found = commits.find(({ commit }) => cutOff.has(commit));
+	if (found)
+		throw new CommandError(
+			`this clone is shallow, and ${found.commit.slice(0, 12)} is where it begins: what it changed is not known here; git fetch --unshallow brings the rest, or ask for later commits`,
+			ExitCode.failed,
+		);
+}
 
 /** More are named by the newest and the oldest of them. */
 const maxTrailers = 100;
@@ -104,6 +115,7 @@ export async function prepareUndo(
 			: (await readHistory(repository, { head: start, paths: wholePaths, since, until, node, inOrder: true, quick: true })).filter(
 					({ kind }) => kind !== "merge" && kind !== "message" && kind !== "approve" && kind !== "reject",
 				);
+	refuseCutOff(repository, commits);
 	const plan = async (head: Oid) => await planUndo(repository, { head, commits, paths: wholePaths });
 	if (options.dryRun) {
 		report(options, await plan(start), true);
