@@ -97,6 +97,32 @@ describe("wait:", () => {
 		}
 	}, 60_000);
 
+	test("no instance, and the hub hangs → exit code 1 in time; the cycle goes on", async () => {
+		const [node] = await world.pair({ a: "1" });
+		const gate = world.path("gate");
+		fs.writeFileSync(gate, "");
+		fs.writeFileSync(world.path("receive"), `#!/bin/sh\nwhile [ -e '${gate}' ]; do sleep 0.05; done\nexec git-receive-pack "$@"\n`, {
+			mode: 0o755,
+		});
+		node.git("config", "remote.origin.receivepack", world.path("receive"));
+		node.write("mine", "1");
+		const { code, stderr, stdout } = await node.run(["--wait", "--timeout", "3", "--json"]);
+		expect([code, stderr]).toEqual([1, expect.stringContaining("the cycle that was begun is not over")]);
+		expect(JSON.parse(stdout)).toMatchObject({ done: false, on_hub: false });
+		fs.rmSync(gate);
+		await until(() => onHub("mine"), "the file on the hub");
+		expect((await node.run(["--wait"])).code).toBe(0);
+	}, 60_000);
+
+	test("the remote has another address → the new one is asked", async () => {
+		const [node] = await world.pair({ a: "1" });
+		world.git(".", "clone", "--quiet", "--bare", "hub.git", "other.git");
+		world.git("other.git", "update-ref", "-d", "refs/heads/main");
+		node.git("remote", "set-url", "origin", world.path("other.git"));
+		expect((await node.run(["--wait"])).code).toBe(0);
+		expect(world.git("other.git", "rev-parse", "main")).toBe(node.git("rev-parse", "HEAD"));
+	}, 60_000);
+
 	test("the hub is away, or sync is paused → exit 1, the missing paths and the reason", async () => {
 		const [node] = await world.pair({ a: "1" });
 		node.write("mine", "1");
@@ -117,6 +143,7 @@ describe("wait:", () => {
 		const stranger = await node.run(["--wait", "--peers", "nobody"]);
 		expect([stranger.code, stranger.stderr]).toEqual([2, expect.stringContaining("its peers are chad")]);
 		expect((await node.run(["--wait", "--timeout", "long"])).code).toBe(2);
+		await node.once();
 		const silent = await node.run(["--wait", "--peers", "--timeout", "1"]);
 		expect([silent.code, silent.stderr]).toEqual([1, expect.stringContaining("not on chad yet")]);
 	}, 60_000);

@@ -1,22 +1,27 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { displayPath, fileSystemPath, type GitPath, isAncestor, lstatIfThere, type Oid, readHead } from "@robust-sync/git";
+import { hideLine, showLine } from "@robust-sync/service/terminal-line";
 import {
 	isHolderAlive,
 	listPending,
 	peerStateSchema,
+	progressText,
 	readLockHolder,
 	readPause,
+	readProgress,
 	readState,
 	type SyncState,
 	syncStateSchema,
+	type WorkspacePaths,
 	withRemoteMessage,
 } from "@robust-sync/workspace";
 import type { CycleContext } from "../context/cycle-context.ts";
-import { toSyncError } from "../context/sync-error.ts";
 import { knownTip } from "../remote/upstream.ts";
-import { lookForCandidates, lookingContext, type OnceOptions, syncOnce, wakeHolder } from "./once.ts";
+import { startCycle } from "./cycle-process.ts";
+import { lookForCandidates, lookingContext, type OnceOptions, wakeHolder } from "./once.ts";
 
 const pollMs = 50;
+const shownMs = 500;
 /** Where a cycle was not enough (a deletion gets a second look), the next one is waited for so long before the instance is asked again. */
 const againMs = 1_000;
 
@@ -56,6 +61,23 @@ export async function waitForSync(options: WaitOptions): Promise<Waited> {
 	const { paths, now = Date.now } = options;
 	const begun = now();
 	const deadline = performance.now() + options.timeoutMs;
+	const shown = setInterval(() => showProgress(paths, now()), shownMs).unref();
+	try {
+		return await waitUntil(options, begun, deadline);
+	} finally {
+		clearInterval(shown);
+		hideLine();
+	}
+}
+
+function showProgress(paths: WorkspacePaths, now: number): void {
+	const work = process.stderr.isTTY ? readProgress(paths, now) : null;
+	if (work !== null) showLine(progressText(work));
+	else hideLine();
+}
+
+async function waitUntil(options: WaitOptions, begun: number, deadline: number): Promise<Waited> {
+	const { paths, now = Date.now } = options;
 	const context = await lookingContext(options);
 	const wanted = new Set((await lookForCandidates(context, (await readHead(context.repository)).oid)).changed);
 	const pending = () => listPending(paths).map(({ name }) => name.toString("latin1"));
@@ -77,10 +99,12 @@ export async function waitForSync(options: WaitOptions): Promise<Waited> {
 		if (missing.length === 0) head = oid;
 	};
 
+	// What is known of another remote says nothing about this one.
+	let isAsked = !isConfiguredSince(context);
 	let isPublished = false;
 	for (let first = true; ; first = false) {
 		if (!first || (wanted.size === 0 && messages.size === 0)) await look();
-		isPublished = head !== null && (await isOnHub(context, head));
+		isPublished = isAsked && head !== null && (await isOnHub(context, head));
 		if (isPublished || (!first && performance.now() >= deadline)) break;
 		const pause = readPause(paths, now());
 		if (pause !== null) {
@@ -88,7 +112,8 @@ export async function waitForSync(options: WaitOptions): Promise<Waited> {
 			problem = "sync is paused: robust-sync --resume ends it";
 			break;
 		}
-		problem = await oneCycle(options, Math.min(deadline, performance.now() + (first ? Number.POSITIVE_INFINITY : againMs)));
+		problem = await oneCycle(options, deadline, first ? deadline : Math.min(deadline, performance.now() + againMs));
+		isAsked ||= problem === null;
 	}
 	const peers = Object.fromEntries(options.peers.map((peer) => [peer, false]));
 	while (isPublished && head !== null) {
@@ -110,6 +135,14 @@ async function isOnHub(context: CycleContext, head: Oid): Promise<boolean> {
 	return tip !== null && (tip === head || (await isAncestor(context.repository, head, tip)));
 }
 
+/** Whether the repository was configured after the last cycle that succeeded: its remote may have another address. */
+function isConfiguredSince({ repository, paths }: CycleContext): boolean {
+	const read = readState(paths.syncState, syncStateSchema);
+	const lastSync = read.kind === "ok" ? Date.parse(read.state.last_sync ?? "") : Number.NaN;
+	const configuredAt = lstatIfThere(`${repository.commonDirectory}/config`)?.mtimeMs ?? 0;
+	return !(configuredAt <= lastSync);
+}
+
 /** By its heartbeat: the commit that it last brought into its working tree. */
 async function hasPeer({ repository, paths }: CycleContext, peer: string, head: Oid): Promise<boolean> {
 	const read = readState(paths.peerState(peer), peerStateSchema);
@@ -121,18 +154,27 @@ async function hasPeer({ repository, paths }: CycleContext, peer: string, head: 
 	return exitCode === 0 && (await isAncestor(repository, head, theirs));
 }
 
-/** A cycle of the running instance, or one of our own. @returns why it failed; null: it did not */
-async function oneCycle(options: WaitOptions, deadline: number): Promise<string | null> {
+/** A cycle where no instance runs. One that is not over at the deadline goes on by itself. @returns why it failed; null: it did not */
+async function ownCycle({ paths }: WaitOptions, deadline: number): Promise<string | null> {
+	const cycle = startCycle(paths.root);
+	const alarm = new AbortController();
+	const left = sleep(Math.max(0, deadline - performance.now()), "late" as const, { signal: alarm.signal }).catch(() => null);
+	const outcome = await Promise.race([cycle.ended.then((problem) => ({ problem })), left]);
+	alarm.abort();
+	if (outcome === "late" || outcome === null) {
+		cycle.leave();
+		return "the cycle that was begun is not over, and goes on: robust-sync --status shows when it is";
+	}
+	if (outcome.problem !== null) await sleep(Math.max(0, Math.min(againMs, deadline - performance.now())));
+	return outcome.problem;
+}
+
+/** A cycle of the running instance, or one of our own. @param until when the instance is to be asked again @returns why it failed; null: it did not */
+async function oneCycle(options: WaitOptions, deadline: number, until: number): Promise<string | null> {
 	const { paths } = options;
 	const file = paths.instanceLock("sync");
 	const holder = readLockHolder(file);
-	if (holder === null || !(await isHolderAlive(file, holder))) {
-		const outcome = await syncOnce(options);
-		if (outcome.ok) return null;
-		await sleep(Math.max(0, Math.min(againMs, deadline - performance.now())));
-		const { code, message, remoteMessage } = toSyncError(outcome.error);
-		return `${code}: ${withRemoteMessage(message, remoteMessage)}`;
-	}
+	if (holder === null || !(await isHolderAlive(file, holder))) return await ownCycle(options, deadline);
 	const state = (): SyncState | null => {
 		const read = readState(paths.syncState, syncStateSchema);
 		return read.kind === "ok" ? read.state : null;
@@ -142,7 +184,7 @@ async function oneCycle(options: WaitOptions, deadline: number): Promise<string 
 	const cycles = (before?.totals.cycles ?? 0) + (before?.status === "syncing" ? 1 : 0);
 	await wakeHolder(file, holder);
 	let after = state();
-	while (performance.now() < deadline) {
+	while (performance.now() < until) {
 		after = state();
 		if (after !== null && after.totals.cycles > cycles && after.status !== "syncing") break;
 		await sleep(pollMs);
