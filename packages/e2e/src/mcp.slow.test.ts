@@ -12,7 +12,7 @@ beforeEach(() => {
 afterEach(() => world.remove());
 
 /** The SDK's own client, connected to a server in the workspace. */
-async function connect(workspace: string): Promise<Client> {
+async function connect(workspace: string, cwd = workspace): Promise<Client> {
 	const client = new Client({ name: "test", version: "1" });
 	const env = Object.fromEntries(
 		Object.entries(world.environment({ NODE_NAME: "helios" })).filter((pair): pair is [string, string] => typeof pair[1] === "string"),
@@ -22,6 +22,7 @@ async function connect(workspace: string): Promise<Client> {
 			command: process.execPath,
 			args: [path.join(bin, "robust-sync"), "--mcp", "--workspace", workspace],
 			env,
+			cwd,
 			stderr: "ignore",
 		}),
 	);
@@ -69,12 +70,16 @@ describe("Model Context Protocol:", () => {
 	}, 120_000);
 
 	test("restore and undo → the plan; with dry_run false done", async () => {
-		const [helios] = await world.pair({ "notes.md": "one\n" });
+		const [helios] = await world.pair({ "notes.md": "one\n", HEAD: "one\n", "dir/notes.md": "another\n" });
 		const first = helios.git("rev-parse", "HEAD").trim();
 		helios.write("notes.md", "two\n");
+		helios.write("HEAD", "two\n");
 		await helios.once();
-		const client = await connect(helios.workspace);
+		const client = await connect(helios.workspace, helios.path("dir"));
 		try {
+			// A path is one of the workspace wherever the server runs, and no commit whatever its name.
+			const { text } = await call(client, "undo", { by: "helios", since: first, paths: ["HEAD"] });
+			expect(JSON.parse(text)).toMatchObject({ files: [{ path: "HEAD", action: "write" }] });
 			await call(client, "restore", { paths: ["notes.md"], at: first });
 			expect(helios.read("notes.md")).toBe("two\n");
 			expect((await call(client, "restore", { paths: ["notes.md"], at: first, dry_run: false })).isError).toBe(false);
@@ -95,6 +100,9 @@ describe("Model Context Protocol:", () => {
 				["undo", { commits: ["--exec=x"] }],
 				["wait", { timeout_seconds: -1 }],
 				["send", {}],
+				["history", { paths: ["a\0"] }],
+				// A misspelt name must not mean that everything is undone.
+				["undo", { by: "helios", since: "1h", path: ["a"], dry_run: false }],
 			] as const)
 				expect({ name, ...(await call(client, name, args)) }).toMatchObject({ name, isError: true });
 			expect((await call(client, "wait", { peers: ["--nobody"] })).isError).toBe(true);

@@ -11,13 +11,15 @@ import * as z from "zod/mini";
 import type { Options } from "./commands/options.ts";
 
 /** A program that hangs must not hang its agent. */
-const programTimeoutMs = 10 * 60_000;
+const programTimeoutMs = 15 * 60_000;
 const maxOutputBytes = 8 * 1_048_576;
 /** What an agent is shown of one answer. */
 const maxAnswerBytes = 256 * 1_024;
 const maxMessageBytes = 1_048_576;
 
-const text = z.string().check(z.minLength(1), z.maxLength(4_096));
+/** An argument of a program ends at the first of these. */
+const noNul = z.refine<string>((value) => !value.includes("\0"), "NUL characters are not accepted");
+const text = z.string().check(z.minLength(1), z.maxLength(4_096), noNul);
 const paths = z.array(text).check(z.maxLength(1_000));
 
 interface Definition {
@@ -29,6 +31,9 @@ interface Definition {
 	run(input: never): { args: readonly string[]; stdin?: string } | { answer: unknown };
 }
 
+/** What was begun is ended, also where the client does not want the answer any more. */
+const isEnded: ReadonlySet<string> = new Set(["restore", "undo", "annotate", "send"]);
+
 /** What they do can take away what is in a file. */
 const destructive: ReadonlySet<string> = new Set(["restore", "undo"]);
 
@@ -37,32 +42,48 @@ const option = (flag: string, value: string | number | undefined): string[] => (
 /** Operands, which are never taken for options. */
 const operands = (names: readonly string[] | undefined): string[] => (names === undefined || names.length === 0 ? [] : ["--", ...names]);
 
+/** Never a commit, whatever it looks like. */
+const asPath = (name: string) => (name.startsWith("/") ? name : `./${name}`);
+
 /** The tools, by name. Each runs robust-sync itself, so that an agent gets what a person gets. */
 function tools(workspace: WorkspacePaths): Readonly<Record<string, Definition>> {
 	return {
 		status: {
 			description: "Show the current state of this node: last sync, branch, head, last error, and files that are left out.",
 			readOnly: true,
-			input: z.object({}),
+			input: z.strictObject({}),
 			run: () => ({ args: ["--status"] }),
 		},
 		history: {
-			description: "Show who changed what, newest first. Times are durations (2h), dates or commits.",
+			description: "Show who changed what, newest first. Times are durations (2h), dates or commits; paths are relative to the workspace.",
 			readOnly: true,
-			input: z.object({
+			input: z.strictObject({
 				paths: z.optional(paths),
 				since: z.optional(text),
 				until: z.optional(text),
 				by: z.optional(text),
+				agent: z.optional(text),
+				run: z.optional(text),
 				limit: z.optional(z.int().check(z.gte(1), z.lte(1_000))),
 				diff: z.optional(z.boolean()),
 			}),
-			run: (input: { paths?: string[]; since?: string; until?: string; by?: string; limit?: number; diff?: boolean }) => ({
+			run: (input: {
+				paths?: string[];
+				since?: string;
+				until?: string;
+				by?: string;
+				agent?: string;
+				run?: string;
+				limit?: number;
+				diff?: boolean;
+			}) => ({
 				args: [
 					"--history",
 					...option("--since", input.since),
 					...option("--until", input.until),
 					...option("--by", input.by),
+					...option("--agent", input.agent),
+					...option("--run", input.run),
 					...option("--limit", input.limit ?? 20),
 					...(input.diff ? ["--diff"] : []),
 					...operands(input.paths),
@@ -72,7 +93,7 @@ function tools(workspace: WorkspacePaths): Readonly<Record<string, Definition>> 
 		restore: {
 			description: "Put files or directories back as they were at a time. With dry_run (the default) only say what would be done.",
 			readOnly: false,
-			input: z.object({
+			input: z.strictObject({
 				paths: paths.check(z.minLength(1)),
 				at: text,
 				deleted_only: z.optional(z.boolean()),
@@ -92,7 +113,7 @@ function tools(workspace: WorkspacePaths): Readonly<Record<string, Definition>> 
 			description:
 				"Take back changes of a node, a period or single commits, and keep later work. With dry_run (the default) only say what would be done. A node without since, until or paths takes all: true.",
 			readOnly: false,
-			input: z.object({
+			input: z.strictObject({
 				commits: z.optional(z.array(z.string().check(z.regex(/^[0-9a-f]{7,64}$/))).check(z.maxLength(1_000))),
 				paths: z.optional(paths),
 				by: z.optional(text),
@@ -117,14 +138,14 @@ function tools(workspace: WorkspacePaths): Readonly<Record<string, Definition>> 
 					...option("--since", input.since),
 					...option("--until", input.until),
 					...(input.dry_run ? ["--dry-run"] : []),
-					...operands([...(input.commits ?? []), ...(input.paths ?? [])]),
+					...operands([...(input.commits ?? []), ...(input.paths ?? []).map(asPath)]),
 				],
 			}),
 		},
 		annotate: {
 			description: "Say what the next change of this node is for; it is shown in the history.",
 			readOnly: false,
-			input: z.object({ text, agent: z.optional(text), run: z.optional(text) }),
+			input: z.strictObject({ text, agent: z.optional(text), run: z.optional(text) }),
 			run: (input: { text: string; agent?: string; run?: string }) => ({
 				args: [`--annotate=${input.text}`, ...option("--agent", input.agent), ...option("--run", input.run)],
 			}),
@@ -132,13 +153,13 @@ function tools(workspace: WorkspacePaths): Readonly<Record<string, Definition>> 
 		send: {
 			description: "Send a message to the other nodes; it arrives as a file in messages/<this node>/, exactly once.",
 			readOnly: false,
-			input: z.object({ message: z.string().check(z.minLength(1), z.maxLength(maxMessageBytes)) }),
+			input: z.strictObject({ message: z.string().check(z.minLength(1), z.maxLength(maxMessageBytes)) }),
 			run: (input: { message: string }) => ({ args: ["--send", "-"], stdin: input.message }),
 		},
 		messages: {
 			description: "List messages of the nodes, newest first: files below messages/<node>/, to be read there.",
 			readOnly: true,
-			input: z.object({ node: z.optional(text), limit: z.optional(z.int().check(z.gte(1), z.lte(1_000))) }),
+			input: z.strictObject({ node: z.optional(text), limit: z.optional(z.int().check(z.gte(1), z.lte(1_000))) }),
 			run: (input: { node?: string; limit?: number }) => ({
 				answer: { messages: listMessages(workspace, { node: input.node, limit: input.limit ?? 50 }) },
 			}),
@@ -147,7 +168,7 @@ function tools(workspace: WorkspacePaths): Readonly<Record<string, Definition>> 
 			description: "Return when everything written before is on the hub, and with peers also on these nodes.",
 			// Where no instance runs, it runs cycles: they commit, push and check out.
 			readOnly: false,
-			input: z.object({
+			input: z.strictObject({
 				peers: z.optional(z.array(text).check(z.maxLength(1_000))),
 				timeout_seconds: z.optional(z.number().check(z.gte(0), z.lte(600))),
 			}),
@@ -162,14 +183,28 @@ function tools(workspace: WorkspacePaths): Readonly<Record<string, Definition>> 
 	};
 }
 
-/** Runs robust-sync as a person would. Its exit code 1 or 3 with an answer is an answer. */
-function runItself(workspace: WorkspacePaths, args: readonly string[], stdin: string | undefined): Promise<CallToolResult> {
+/**
+ * Runs robust-sync as a person would. Its exit code 1 or 3 with an answer is an answer.
+ * @param signal ends it: the client does not want the answer any more, or is gone
+ */
+function runItself(
+	workspace: WorkspacePaths,
+	{ args, stdin }: { args: readonly string[]; stdin?: string },
+	signal: AbortSignal | null,
+): Promise<CallToolResult> {
 	const program = realpathSync(process.argv[1] ?? "");
 	return new Promise((resolve) => {
 		const child = execFile(
 			process.execPath,
 			[program, "--json", `--workspace=${workspace.root}`, ...args],
-			{ timeout: programTimeoutMs, maxBuffer: maxOutputBytes, env: { ...process.env, NO_COLOR: "1" } },
+			{
+				timeout: programTimeoutMs,
+				maxBuffer: maxOutputBytes,
+				env: { ...process.env, NO_COLOR: "1" },
+				// Paths of one tool's answer are those of another one's question, wherever the server was started.
+				cwd: workspace.root,
+				...(signal === null ? {} : { signal }),
+			},
 			(error, stdout, stderr) => {
 				const failed = error !== null && stdout.trim() === "";
 				const said = [stdout.trim(), ...(error === null ? [] : [stderr.trim()])].filter(Boolean).join("\n");
@@ -207,18 +242,21 @@ export async function mcp(options: Options): Promise<number> {
 			}),
 		),
 	}));
-	server.setRequestHandler(CallToolRequestSchema, async ({ params: { name, arguments: given = {} } }) => {
+	const gone = new AbortController();
+	server.setRequestHandler(CallToolRequestSchema, async ({ params: { name, arguments: given = {} } }, { signal }) => {
 		const tool = Object.hasOwn(all, name) ? all[name] : undefined;
 		if (tool === undefined) return answerOf(`there is no tool '${printable(name)}': ${Object.keys(all).join(", ")}`, true);
 		const parsed = tool.input.safeParse(given);
 		if (!parsed.success) {
 			const issue = parsed.error.issues[0];
-			return answerOf(`${issue?.path.join(".") || "the arguments"}: ${issue?.message ?? "not as expected"}`, true);
+			const known = Object.keys(tool.input.def.shape).join(", ") || "none";
+			const hint = issue?.code === "unrecognized_keys" ? ` (accepted: ${known})` : "";
+			return answerOf(`${issue?.path.join(".") || "the arguments"}: ${issue?.message ?? "not as expected"}${hint}`, true);
 		}
 		try {
 			const asked = tool.run(parsed.data as never);
 			if ("answer" in asked) return answerOf(JSON.stringify(asked.answer), false);
-			return await runItself(workspace, asked.args, asked.stdin);
+			return await runItself(workspace, asked, isEnded.has(name) ? null : AbortSignal.any([signal, gone.signal]));
 		} catch (error) {
 			return answerOf(error instanceof Error ? error.message : String(error), true);
 		}
@@ -230,6 +268,7 @@ export async function mcp(options: Options): Promise<number> {
 	});
 	await server.connect(transport);
 	await closed;
+	gone.abort();
 	await server.close();
 	return ExitCode.ok;
 }
