@@ -1,6 +1,7 @@
+import { createHash } from "node:crypto";
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { contentChange, isBlank } from "./content-loss.ts";
+import { contentChange, isBlank, slowContentChange, successorChange } from "./content-loss.ts";
 
 const text = fc.array(fc.stringMatching(/^[a-z]{3,9}$/), { minLength: 8, maxLength: 60 }).map((list) => list.join(" "));
 
@@ -77,4 +78,38 @@ test.each<[string, string | Buffer, string | Buffer, ReturnType<typeof contentCh
 	],
 ])("content: %s → as expected", (_name, before, after, change) => {
 	expect(contentChange(Buffer.from(before), Buffer.from(after))).toBe(change);
+});
+
+/** What a good cipher writes. */
+const cipher = (bytes: number) =>
+	Buffer.concat(Array.from({ length: Math.ceil(bytes / 64) }, (_, at) => createHash("sha512").update(`${at} ${bytes}`).digest())).subarray(
+		0,
+		bytes,
+	);
+const prose = lines(12, (n) => `Line ${n} says that customer number ${n} paid for apples and pears`);
+const armor = (body: string) => `-----BEGIN PGP MESSAGE-----\n\n${body}\n=aB3d\n-----END PGP MESSAGE-----\n`;
+const folded = (body: string) => (body.match(/.{1,64}/g) ?? []).join("\n");
+
+test.each<[string, string | Buffer, ReturnType<typeof contentChange>]>([
+	["random bytes", cipher(600), "replaced"],
+	["120 random bytes, few of them zero", cipher(120), "replaced"],
+	["base64", cipher(600).toString("base64"), "replaced"],
+	["base64url in one line", cipher(300).toString("base64url"), "replaced"],
+	["hexadecimal digits", cipher(300).toString("hex"), "replaced"],
+	["armored", armor(folded(cipher(600).toString("base64"))), "replaced"],
+	["a vault", `$ANSIBLE_VAULT;1.1;AES256\n${folded(cipher(400).toString("hex"))}\n`, "replaced"],
+	["an envelope of JSON", JSON.stringify({ v: 1, data: cipher(600).toString("base64") }), "replaced"],
+	["another text", lines(12, (n) => `Zeile ${n}: die Kundin bezahlte Birnen`), "kept"],
+	["a coloured log", lines(30, (n) => `\x1b[32minfo\x1b[0m request ${n} took a while`), "kept"],
+	["paths", lines(40, (n) => `build/output/generated/components/element${n}/index.js`), "kept"],
+	["minified code", lines(9, (n) => `function a${n}(b){return b.map(c=>c*${n}).filter(Boolean)}var d${n}=a${n}([1,2,3]);`), "kept"],
+])("content: a text becomes %s little by little → as expected", (_name, after, change) => {
+	expect(slowContentChange(Buffer.from(prose), Buffer.from(after))).toBe(change);
+});
+
+test("content: an encrypted text is encrypted again, or a text is packed → kept", () => {
+	const [one, other] = [cipher(500), cipher(501)].map((bytes) => Buffer.from(bytes.toString("base64"))) as [Buffer, Buffer];
+	expect(slowContentChange(one, other)).toBe("kept");
+	expect(successorChange(Buffer.from(prose), Buffer.concat([Buffer.from("1f8b0800", "hex"), cipher(300)]))).toBe("kept");
+	expect(successorChange(Buffer.from(prose), cipher(300))).toBe("replaced");
 });

@@ -53,6 +53,32 @@ function formsOf(content: Buffer): Set<string> {
 
 const isBinary = (content: Buffer) => content.subarray(0, binaryWindow).includes(0);
 
+/** Of random bytes a tenth are such characters; of a text next to none, but for the escapes that colour a log. */
+const controlCharacter = /[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]/g;
+const controlShare = 0.04;
+/** What base64, base32 and hexadecimal digits write. */
+const codedRun = /[A-Za-z0-9+/=_-]{32,}/g;
+/** So much of an encrypted text is such runs: it has a header at most. */
+const codedShare = 0.8;
+const isHexadecimal = (run: string) => /^(?:[0-9a-f]+|[0-9A-F]+)$/.test(run);
+const isRandom = (run: string) =>
+	/\d/.test(run) && (isHexadecimal(run) || /^[A-Z2-7=]+$/.test(run) || (/[a-z]/.test(run) && /[A-Z]/.test(run)));
+
+/** Whether nobody can read it: bytes of no text, or a text that is nothing but their code, as encryption writes it. */
+function isScrambled(content: Buffer): boolean {
+	const start = content.subarray(0, binaryWindow).toString("latin1");
+	if (start.includes("\0") || (start.match(controlCharacter) ?? []).length > controlShare * start.length) return true;
+	const coded = (start.match(codedRun) ?? []).filter(isRandom).reduce((sum, run) => sum + run.length, 0);
+	return coded > 0 && coded >= codedShare * start.replace(/\s/g, "").length;
+}
+
+const packedFormats = ["1f8b", "28b52ffd", "fd377a58", "425a68", "504b0304", "377abcaf"].map((magic) => Buffer.from(magic, "hex"));
+
+/** What became of a file that is gone, where one named after it came: what a program packed is in there. */
+export function successorChange(before: Buffer, after: Buffer): ContentChange {
+	return packedFormats.some((magic) => after.subarray(0, magic.length).equals(magic)) ? "kept" : slowContentChange(before, after);
+}
+
 /** Whether a file is empty: no byte at all, blanks, or the zeros that a crash leaves. */
 export function isBlank(content: Buffer): boolean {
 	return !content.some((byte) => byte !== 0 && byte !== 0x20 && (byte < 0x09 || byte > 0x0d));
@@ -76,11 +102,13 @@ export function contentChange(before: Buffer, after: Buffer): ContentChange {
 }
 
 /**
- * The same for a file that was changed in small steps: another text in place of a text is work then, bytes of another format are not.
+ * The same for a file that was changed in small steps: another text in place of a text is work then, bytes of another format or an
+ * encrypted text are not.
  */
 export function slowContentChange(before: Buffer, after: Buffer): ContentChange {
 	const change = contentChange(before, after);
-	return change === "replaced" && !isBinary(before) && !isBinary(after) ? "kept" : change;
+	if (change !== "replaced" || isBinary(before)) return change;
+	return isScrambled(after) && !isScrambled(before) ? "replaced" : "kept";
 }
 
 /** The share of some words that another content has. */

@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type FileChange, gitPathOf, type Oid, openMergeStore, type Repository, writeCommit } from "@robust-sync/git";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
@@ -58,6 +60,9 @@ async function heldAfter(steps: readonly Step[], published: number, origin = sta
 	const loss = await findSlowLoss(repository, { tip, to: head ?? "", node: "helios", limits, isOwn: (top) => top === "sync" });
 	return loss?.files.length ?? null;
 }
+
+/** As encryption writes it: of few bytes, so that none of them need be zero. */
+const scrambled = (index: number) => createHash("sha512").update(`${index}`).digest();
 
 /** A text of many words, so that another text in its place is not a changed value. */
 const text = (index: number) => Array.from({ length: 40 }, (_, at) => `word${index}x${at}`).join(" ");
@@ -133,6 +138,43 @@ describe("slow loss", () => {
 			],
 			1,
 			null,
+		],
+		...(
+			[
+				["random bytes under .locked", "locked", scrambled, 80],
+				["base64 under .enc", "enc", (index: number) => scrambled(index).toString("base64"), 80],
+				["gzip", "gz", (index: number) => gzipSync(text(index)), null],
+				["other texts", "md", (index: number) => text(index + 500), null],
+			] as const
+		).map(
+			([what, extension, content, held]) =>
+				[
+					`80 of 200 become ${what}, 20 a minute, soon after they were made`,
+					[
+						{ at: -60, changes: texts(300, 400, text) },
+						...[0, 1, 2, 3].map((part) => ({
+							at: part * 60,
+							changes: range(300 + part * 20, 320 + part * 20).flatMap((index): FileChange[] => [
+								remove(index),
+								{ path: gitPathOf(`data/f${index}.${extension}`), mode: "100644", content: Buffer.from(content(index)) },
+							]),
+						})),
+					],
+					2,
+					held,
+				] as const,
+		),
+		[
+			"60 of 100 become base64 in place, 20 a minute",
+			[
+				{ at: -5_000, changes: texts(0, 100, text) },
+				...[0, 1, 2].map((part) => ({
+					at: part * 60,
+					changes: texts(part * 20, part * 20 + 20, (index) => scrambled(index).toString("base64")),
+				})),
+			],
+			2,
+			60,
 		],
 		["all published", deletions([0, 0, 40], [60, 40, 80]), 2, null],
 		[

@@ -11,7 +11,7 @@ import {
 	type TreeEntry,
 } from "@robust-sync/git";
 import { approvedPaths, approveTrailer } from "./approval.ts";
-import { slowContentChange } from "./content-loss.ts";
+import { slowContentChange, successorChange } from "./content-loss.ts";
 import { changedFiles, contentKey, copiedBefore, type Loss, type LostFile } from "./loss.ts";
 import type { GuardLimits } from "./possible-loss.ts";
 
@@ -114,12 +114,14 @@ interface Commit {
 	readonly events: readonly Event[];
 }
 
-/** One commit of this node, with the files that it removed and the number of files that it added. */
+/** One commit of this node, with the files that it removed and the files that it added. */
 interface Counted {
 	readonly seconds: number;
 	readonly isPublished: boolean;
 	readonly lost: LostFile[];
-	readonly made: number;
+	readonly made: Set<Event>;
+	/** Files that it made, and that took the place of what is lost. */
+	readonly successors: Set<Event>;
 }
 
 /**
@@ -139,14 +141,14 @@ function countEvents(commits: readonly Commit[]): Counted[] {
 			lost.push(file);
 			waiting.set(key, [...(waiting.get(key) ?? []), file]);
 		}
-		let made = 0;
-		for (const { name, how, entry } of list) {
-			if (how !== "made") continue;
-			const origin = waiting.get(contentKey(name, entry))?.pop();
+		const made = new Set<Event>();
+		for (const event of list) {
+			if (event.how !== "made") continue;
+			const origin = waiting.get(contentKey(event.name, event.entry))?.pop();
 			if (origin) moved.add(origin);
-			else made++;
+			else made.add(event);
 		}
-		return { seconds, isPublished, lost, made };
+		return { seconds, isPublished, lost, made, successors: new Set<Event>() };
 	});
 	return counted.map((one) => ({ ...one, lost: one.lost.filter((file) => !moved.has(file)) }));
 }
@@ -182,6 +184,54 @@ async function countContents(
 	const deleted = work.reduce((sum, { lost }) => sum + lost.length, 0);
 	if (changes.length + deleted <= files) return;
 	for (const file of await changedFiles(repository, changes, slowContentChange)) last.get(file.path)?.counted.lost.push(file);
+	await discountSuccessors(repository, work);
+}
+
+/** A file's name without what was added to its end, from the longest: `a.txt.locked`, `a.txt`, `a`. */
+function stemsOf(name: GitPath): string[] {
+	const found: string[] = [name];
+	for (let dot = name.lastIndexOf("."); dot > name.lastIndexOf("/") + 1; dot = name.lastIndexOf(".", dot - 1))
+		found.push(name.slice(0, dot));
+	return found;
+}
+
+/**
+ * A file that is named after one that is gone (`a.txt.locked`), with content that nobody can read in the place of a text, makes up for
+ * nothing: what encrypts files little by little does not get past.
+ * @throws GitError
+ */
+async function discountSuccessors(repository: Repository, work: readonly Counted[]): Promise<void> {
+	const gone = new Map<string, LostFile[]>();
+	for (const file of work.flatMap(({ lost }) => lost))
+		if (file.how === "deleted")
+			for (const stem of stemsOf(file.path).slice(0, 2)) {
+				const sharing = gone.get(stem);
+				if (sharing) sharing.push(file);
+				else gone.set(stem, [file]);
+			}
+	const successors = new Map<GitPath, { readonly before: TreeEntry; readonly event: Event; readonly counted: Counted }>();
+	const takeOrigin = ({ name }: Event): LostFile | null => {
+		for (const stem of stemsOf(name)) {
+			const sharing = gone.get(stem) ?? [];
+			for (let last = sharing.at(-1); last && successors.has(last.path); last = sharing.at(-1)) sharing.pop();
+			// The file itself may have been made within the same time.
+			const file = sharing.findLast(({ path }) => path !== name && !successors.has(path));
+			if (file) return file;
+		}
+		return null;
+	};
+	for (const counted of work)
+		for (const event of counted.made) {
+			const origin = takeOrigin(event);
+			if (origin) successors.set(origin.path, { before: origin.before, event, counted });
+		}
+	const pairs = [...successors].map(([path, { before, event }]) => ({ path, before, after: event.entry }));
+	for (const { path, how } of await changedFiles(repository, pairs, successorChange)) {
+		const successor = successors.get(path);
+		if (how !== "replaced" || !successor) continue;
+		successor.counted.made.delete(successor.event);
+		successor.counted.successors.add(successor.event);
+	}
 }
 
 /**
@@ -191,16 +241,17 @@ async function countContents(
 function overLimit(work: readonly Counted[], { files, percent }: GuardLimits, left: number): Set<LostFile> {
 	const held = new Set<LostFile>();
 	for (const [end, last] of work.entries()) {
-		let [gone, changed, isOpen, added] = [0, 0, false, end + 1];
+		let [gone, changed, replaced, isOpen, added] = [0, 0, 0, false, end + 1];
 		for (let start = end; start >= 0; start--) {
 			const first = work[start] as Counted;
 			if (first.seconds < last.seconds - windowSeconds) break;
 			const deleted = first.lost.filter(({ how }) => how === "deleted").length;
-			gone += deleted - first.made;
+			gone += deleted - first.made.size;
 			changed += first.lost.length - deleted;
+			replaced += first.successors.size;
 			isOpen ||= !first.isPublished;
 			const net = changed + gone;
-			if (!isOpen || net <= files || net <= (percent / 100) * (left + gone)) continue;
+			if (!isOpen || net <= files || net <= (percent / 100) * (left + gone - replaced)) continue;
 			for (const one of work.slice(start, added)) for (const file of one.lost) held.add(file);
 			added = start;
 		}
@@ -259,7 +310,8 @@ export async function findSlowLoss(repository: Repository, { tip, to, node, limi
 	const isDeleted = ({ how }: LostFile) => how === "deleted";
 	const copied = await copiedBefore(repository, version, gone.filter(isDeleted));
 	const files = new Map(gone.filter((file) => !copied.has(file.path)).map((file) => [file.path, file]));
-	const tracked = tree.size + [...files.values()].filter(isDeleted).length;
+	const replaced = rest.reduce((sum, { successors }) => sum + successors.size, 0);
+	const tracked = tree.size - replaced + [...files.values()].filter(isDeleted).length;
 	if (files.size <= limits.files || files.size <= (limits.percent / 100) * tracked) return null;
 	return {
 		kind: "many",
