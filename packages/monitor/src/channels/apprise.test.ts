@@ -34,20 +34,29 @@ describe("apprise:", () => {
 		install('{ printf "%s\\n" "$@"; echo ==; cat; echo; echo ==; cat /dev/fd/3; echo ==; env; } > "$OUT"');
 		await appriseChannel(url, [], env).send(delivery);
 		const [args = "", text, config, environment] = readFileSync(path.join(directory, "out"), "utf8").split("==\n");
-		expect(args.trim().split("\n")).toEqual(["--config=/dev/fd/3", "--title=robust-sync on helios", "--notification-type=warning"]);
+		expect(args.trim().split("\n")).toEqual(["-v", "--config=/dev/fd/3", "--title=robust-sync on helios", "--notification-type=warning"]);
 		expect(text).toBe(`${delivery.text}\n`);
 		expect(config).toBe(`${url}\n`);
 		expect(environment).not.toContain("a-key-that-is-secret");
 	});
 
 	test("a failure → its last line, without any part of the address", async () => {
-		install("cat >/dev/null; echo 'refused by TIiajkdnlazkcOXrIdevi7FQ at T1JJ3T3L2' >&2; exit 1");
+		install("cat >/dev/null; [ $1 = --dry-run ] && exit; echo 'refused by TIiajkdnlazkcOXrIdevi7FQ at T1JJ3T3L2' >&2; exit 1");
 		const failure = await appriseChannel(url, [], env)
 			.send(delivery)
 			.catch((error: unknown) => error as Error);
 		expect(failure).toBeInstanceOf(ChannelError);
 		expect((failure as Error).message).toMatch(/^apprise failed \(exit code 1\): refused by \[redacted\]/);
 		expect((failure as Error).message).not.toMatch(/TIiajkdn|T1JJ3T3L2/);
+	});
+
+	test("apprise: a failure that is logged on standard output → the reason without time", async () => {
+		install(
+			"cat >/dev/null; [ $1 = --dry-run ] && exit; echo '2026-11-30 03:26:18,650 - WARNING - Failed to send to T1JJ3T3L2: Unauthorized, error=401.'; echo; exit 1",
+		);
+		await expect(appriseChannel(url, [], env).send(delivery)).rejects.toThrow(
+			/^apprise failed \(exit code 1\): Failed to send to \[redacted\]: Unauthorized, error=401\.$/,
+		);
 	});
 
 	test("apprise: two addresses → a channel each, no secret in names; no program: none", () => {

@@ -15,29 +15,32 @@ export function appriseChannel(url: string, secrets: readonly string[] = [], env
 	const scheme = /^([a-z0-9]+)/i.exec(url)?.[1]?.toLowerCase() ?? "";
 	// The secret parts of the address (a password, the part after the scheme) must not reappear in the command's output.
 	const parts = [url, ...url.split(/[/@:?&=#]+/).filter((part) => part.length > 8)];
+	const options = { timeoutMs, private: `${url}\n`, secrets: [...secrets, ...parts], env };
+	const probe = async () => {
+		await runProgram("apprise", ["--dry-run", "--config=/dev/fd/3"], { ...options, input: "a test that is not sent" }).catch(
+			(error: unknown) => {
+				// The rest of its output is the whole manual.
+				if (!(error instanceof ChannelError) || !error.message.includes("exit code")) throw error;
+				throw new ChannelError("Apprise does not know this address: check ALERT_APPRISE_URLS", { misconfigured: true, cause: error });
+			},
+		);
+		return "Apprise knows the address";
+	};
 	return {
 		name: `apprise-${scheme}-${createHash("sha256").update(url).digest("hex").slice(0, 6)}`,
 		async send({ text, items, node, signal }: Delivery) {
 			const isOver = items.length > 0 && items.every(({ kind }) => kind === "resolved");
 			const isCritical = items.some(({ severity }) => severity === "critical");
 			const type = isOver ? "success" : isCritical ? "failure" : "warning";
-			await runProgram("apprise", ["--config=/dev/fd/3", `--title=robust-sync on ${node}`, `--notification-type=${type}`], {
-				timeoutMs,
-				input: text,
-				private: `${url}\n`,
-				secrets: [...secrets, ...parts],
-				env,
-				signal,
-			});
+			// Without -v it does not say why it failed.
+			const args = ["-v", "--config=/dev/fd/3", `--title=robust-sync on ${node}`, `--notification-type=${type}`];
+			try {
+				await runProgram("apprise", args, { ...options, input: text, signal });
+			} catch (error) {
+				if (!signal?.aborted) await probe();
+				throw error;
+			}
 		},
-		async probe() {
-			const options = { timeoutMs, input: "a test that is not sent", private: `${url}\n`, secrets: [...secrets, ...parts], env };
-			await runProgram("apprise", ["--dry-run", "--config=/dev/fd/3"], options).catch((error: unknown) => {
-				// The rest of its output is the whole manual.
-				if (!(error instanceof ChannelError) || !error.message.includes("exit code")) throw error;
-				throw new ChannelError("Apprise does not know this address: check ALERT_APPRISE_URLS", { misconfigured: true, cause: error });
-			});
-			return "Apprise knows the address";
-		},
+		probe,
 	};
 }

@@ -63,6 +63,12 @@ function openNameless(content: string): number {
 	}
 }
 
+/** For people: without the time and the severity that a program logs before it. */
+function lastLine(output: unknown): string {
+	const line = typeof output === "string" ? (output.split("\n").findLast((one) => one.trim() !== "") ?? "") : "";
+	return line.replace(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[,.]\d+ - (?:[A-Z]+ - )?/, "");
+}
+
 function reasonOf(
 	program: string,
 	result: {
@@ -70,14 +76,14 @@ function reasonOf(
 		exitCode?: number | undefined;
 		signal?: string | undefined;
 		code?: string | undefined;
+		stdout?: unknown;
 		stderr?: unknown;
 	},
 	timeoutMs: number,
 ): string {
 	if (result.timedOut) return `${program} did not finish within ${timeoutMs / 1000} s`;
 	if (result.code === "ENOENT") return `the command ${program} is no longer on PATH`;
-	const lastLine =
-		typeof result.stderr === "string" ? oneLine(result.stderr.split("\n").findLast((line) => line.trim() !== "") ?? "", 200) : "";
+	const reason = oneLine(lastLine(result.stderr) || lastLine(result.stdout), 200);
 	const how = result.exitCode === undefined ? `ended by ${result.signal ?? result.code ?? "an error"}` : `exit code ${result.exitCode}`;
-	return `${program} failed (${how})${lastLine === "" ? "" : `: ${lastLine}`}`;
+	return `${program} failed (${how})${reason === "" ? "" : `: ${reason}`}`;
 }
