@@ -167,7 +167,7 @@ next_steps() {
 	if [ -n "$other" ]; then
 		info "On each other machine, in its clone of the workspace (replace $here if it reaches this machine by another name or address):"
 		info "    ${key:+$key }$peers bash <clone of robust-sync>/deploy/setup.sh"
-		if [ -n "$key" ] && [ -z "$made_key" ]; then info "  <key>: grep HEARTBEAT_KEY $workspace/.sync_env"; fi
+		if [ -n "$key" ] && [ -z "$made_key" ]; then info "  <key>: grep HEARTBEAT_KEY $(word "$workspace/.sync_env")"; fi
 		info "Let UDP port ${config[HEARTBEAT_PORT]} through between the machines, both ways; the hub is all that files need."
 		if [ -n "$peers_of_another_key" ]; then
 			warn "key mismatch: $peers_of_another_key and this node have different HEARTBEAT_KEYs and refuse each other's heartbeats. Take the key from there:"
@@ -175,7 +175,7 @@ next_steps() {
 			info "If another machine has a key already, this new one differs from it. Use that key here:"
 		fi
 		if [ -n "$peers_of_another_key$made_key" ]; then
-			info "    ssh <that machine> cat <its workspace>/.sync_env | bash $clone/deploy/setup.sh --workspace '$workspace' --yes --key-from -"
+			info "    ssh <that machine> cat <its workspace>/.sync_env | bash $(word "$clone/deploy/setup.sh") --workspace $(word "$workspace") --yes --key-from -"
 		fi
 		if ! peers_configured; then info "Then name that machine here: PEERS=name=host in $workspace/.sync_env, and restart $n-heartbeat."; fi
 	fi
@@ -194,15 +194,14 @@ summary() {
 		info "curl http://$(health_address)/health"
 	else
 		case ":$PATH:" in *":$links:"*) ;; *) at=$links/ ;; esac
-		at=$as$at
 		info "There is no service manager here that could run the services. Run them under their own supervisor:"
-		info "  nohup ${at}robust-sync   --workspace '$workspace' >/dev/null 2>&1 &"
-		info "  nohup ${at}heartbeat     --workspace '$workspace' >/dev/null 2>&1 &"
-		info "  nohup ${at}health-server --workspace '$workspace' >/dev/null 2>&1 &"
-		info "  nohup ${at}monitor --daemon --workspace '$workspace' >/dev/null 2>&1 &"
-		info "and at boot by the same lines after @reboot in a crontab. ${at}robust-sync --stop ends the first, kill ends the others."
+		info "  nohup $as$(word "${at}robust-sync")   --workspace $(word "$workspace") >/dev/null 2>&1 &"
+		info "  nohup $as$(word "${at}heartbeat")     --workspace $(word "$workspace") >/dev/null 2>&1 &"
+		info "  nohup $as$(word "${at}health-server") --workspace $(word "$workspace") >/dev/null 2>&1 &"
+		info "  nohup $as$(word "${at}monitor") --daemon --workspace $(word "$workspace") >/dev/null 2>&1 &"
+		info "and at boot by the same lines after @reboot in a crontab. $as$(word "${at}robust-sync") --stop ends the first, kill ends the others."
 	fi
-	info "${at}robust-sync --status; tail -f $workspace/logs/sync.log; ${at}monitor --test-alert"
+	info "$as$(word "${at}robust-sync") --status; tail -f $(word "$workspace/logs/sync.log"); $as$(word "${at}monitor") --test-alert"
 	if [ "$scope" = user ] && [ "$manager" = systemd ]; then
 		if [ "$(loginctl show-user "$owner" -p Linger --value 2>/dev/null)" != yes ]; then
 			warn "these services end with your last login; 'loginctl enable-linger $owner' keeps them running and starts them at boot"

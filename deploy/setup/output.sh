@@ -15,6 +15,13 @@ printable() {
 }
 
 section() { printf '\n%s%s%s\n' "$bold" "$(printable "$*")" "$plain"; }
+# word TEXT: as one word of a shell, for commands that people copy.
+word() {
+	case $1 in
+		'' | *[!A-Za-z0-9_./:@%+=,-]*) printf "'%s'" "${1//\'/"'\\''"}" ;;
+		*) printf %s "$1" ;;
+	esac
+}
 info() { printf '  %s\n' "$(printable "$*")"; }
 ok() { printf '  %sok%s  %s\n' "$green" "$plain" "$(printable "$*")"; }
 warn() { printf '  %s!%s   %s\n' "$yellow" "$plain" "$(printable "$*")"; }

@@ -64,7 +64,7 @@ test_service() {
 			;;
 		heartbeat)
 			if ! within 10 program heartbeat --status >/dev/null 2>&1; then
-				test_failed "$unit runs and listens on no port: tail $workspace/logs/heartbeat.log"
+				test_failed "$unit runs and listens on no port: tail $(word "$workspace/logs/heartbeat.log")"
 				return 1
 			fi
 			ok "$unit runs and listens on port ${config[HEARTBEAT_PORT]}"

@@ -38,8 +38,12 @@ make_directories() {
 	for directory in logs sync sync/pending sync/conflicts sync/backups; do
 		if [ ! -d "$workspace/$directory" ]; then change "make $workspace/$directory" as_owner mkdir -p -m 755 "$workspace/$directory" || fail "$workspace/$directory cannot be made: check what is there"; fi
 	done
-	# State names peers and errors, and saved versions hold the user's files: for the owner only.
-	if [ "$(stat -c %a "$workspace/sync" 2>/dev/null)" != 700 ]; then change "let only $owner into $workspace/sync" let_only_owner "$workspace/sync" d 700; fi
+	# State and logs name peers, files and errors, and saved versions hold the user's files: for the owner only.
+	for directory in logs sync; do
+		if [ "$(stat -c %a "$workspace/$directory" 2>/dev/null)" != 700 ]; then
+			change "let only $owner into $workspace/$directory" let_only_owner "$workspace/$directory" d 700
+		fi
+	done
 }
 
 # let_only_owner FILE TYPE MODE: changes the mode, unless the file has another type by now.
