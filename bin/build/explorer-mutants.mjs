@@ -44,8 +44,14 @@ export const explorerMutants = {
 	"no-journal": {
 		trace: "notes change 1=open-append m*=kill",
 		file: /resolve\/src\/checkout\/integrate\.ts$/,
-		find: 'writeJournal(paths, journal);\n\tfaultPoint("integrate-journalled");',
+		find: 'writeJournal(context.paths, journal);\n\tfaultPoint("integrate-journalled");',
 		replacement: "",
+	},
+	"foreign-write-on-head": {
+		trace: "notes change end=rewrite-stale",
+		file: /robust-sync\/src\/checkout\/foreign-writes\.ts$/,
+		find: "if (info?.oid === wanted[at]?.origin) bases[at] ??= commit;",
+		replacement: "bases[at] ??= commit;",
 	},
 	"taken-away-without-a-look": {
 		trace: "notes delete c*=append",

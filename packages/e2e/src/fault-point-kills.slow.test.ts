@@ -29,7 +29,7 @@ function copy(): ReturnType<typeof copyOf> {
 }
 
 test("fault points: every durable step → one before and after it", () => {
-	for (const prefix of ["cycle-", "snapshot-", "outbox-", "integrate-", "move-", "rescue-", "saved-versions-", "write-"])
+	for (const prefix of ["cycle-", "snapshot-", "outbox-", "integrate-", "move-", "foreign-", "rescue-", "saved-versions-", "write-"])
 		expect(names.filter((name) => name.startsWith(prefix)).length).toBeGreaterThan(0);
 });
 

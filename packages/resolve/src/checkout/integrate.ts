@@ -322,13 +322,28 @@ export function newJournal(
 export async function carryOutPlan(context: IntegrateContext, ref: string, plan: Plan): Promise<Integration> {
 	if (plan.kind === "nothing")
 		return { head: plan.to, kind: "nothing", resolution: null, changed: [], deleted: 0, rescued: [], saved: [], commits: 0 };
-	const { paths } = context;
 	const { from, to, theirs, resolution } = plan;
-	const journal = newJournal(context, { from, to, ref, theirs, branch_at: null });
+	return await begin(context, newJournal(context, { from, to, ref, theirs, branch_at: null }), resolution);
+}
+
+/**
+ * The same where the working tree is not as HEAD has it: the versions that the merges on the way leave out are saved as those of other nodes.
+ * @param at `head`: where HEAD is; `disk`: a commit with what is on disk; `to`: a commit that contains HEAD
+ */
+export async function carryOutFrom(
+	context: IntegrateContext,
+	ref: string,
+	{ head, disk, to }: { readonly head: Oid; readonly disk: Oid; readonly to: Oid },
+): Promise<Integration> {
+	const branch_at = disk === head ? null : head;
+	return await begin(context, newJournal(context, { from: disk, to, ref, theirs: null, branch_at }), null);
+}
+
+async function begin(context: IntegrateContext, journal: Journal, known: Resolution | null): Promise<Integration> {
 	context.lock.assertHeld();
-	writeJournal(paths, journal);
+	writeJournal(context.paths, journal);
 	faultPoint("integrate-journalled");
-	return await carryOut(context, journal, false, resolution);
+	return await carryOut(context, journal, false, known);
 }
 
 /** Both at once: brings this node from `ours` to a commit that contains `theirs`. */

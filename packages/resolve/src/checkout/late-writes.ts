@@ -45,6 +45,18 @@ function appendedTo({ base, a: written, b: incoming }: MergeJob, { lost, strateg
 	return Buffer.concat([live, ends ? Buffer.alloc(0) : Buffer.of(lineFeed), tail]);
 }
 
+/**
+ * Whether a late write was only appended to code, and its merge would leave something out: then it goes to the end of what is there.
+ * @throws MergeThreadError
+ */
+export async function isAppendedToCode(late: LateWrite): Promise<boolean> {
+	const { before, written, incoming } = late;
+	if (before === null || incoming === null || before.length === 0 || !written.subarray(0, before.length).equals(before)) return false;
+	const job = lateWriteJob(late, incoming);
+	const [answer] = (await mergeThread.run([job])) as [MergeAnswer];
+	return appendedTo(job, answer) !== null;
+}
+
 /** Content that keeps both a late write and what came in; the late write is the later side. */
 export function mergeLateWrite(late: LateWrite): Buffer {
 	if (late.incoming === null) return late.written;

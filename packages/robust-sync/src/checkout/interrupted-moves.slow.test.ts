@@ -7,7 +7,8 @@ import { compactTimestamp, WorkspacePaths } from "@robust-sync/workspace";
 import fc from "fast-check";
 import { newMemory } from "../daemon/daemon.ts";
 import { cycleContext } from "../testing/cycle-context.ts";
-import { bringUpToDate, rescueLateWrites, rescueStaleWrites } from "./rescue.ts";
+import { mergeForeign, rescueAll } from "../testing/merge-foreign.ts";
+import { bringUpToDate, rescueLateWrites } from "./rescue.ts";
 
 // Programs that write, and a process that is killed, at any step of a move that is taken up again and again: whatever was written is
 // there in the end, and what came in too.
@@ -139,8 +140,8 @@ async function run(world: World): Promise<void> {
 			// The next cycles, with nobody writing any more.
 			world.events.length = 0;
 			for (let cycle = 0; cycle < 3; cycle++) {
-				await rescueLateWrites(context);
-				await rescueStaleWrites(context, ["state.json", "shared.log"] as GitPath[]);
+				await mergeForeign(context, (await rescueLateWrites(context)).foreign);
+				await rescueAll(context, ["state.json", "shared.log"] as GitPath[]);
 			}
 			return;
 		} catch (error) {

@@ -8,8 +8,10 @@ import type { CycleContext } from "../context/cycle-context.ts";
 import { newMemory } from "../daemon/daemon.ts";
 import { takeSnapshot } from "../snapshot/snapshot.ts";
 import { cycleContext } from "../testing/cycle-context.ts";
+import { rescueAll } from "../testing/merge-foreign.ts";
+import { finishPutBack } from "./put-back.ts";
 import { ReplacedFiles } from "./replaced-files.ts";
-import { bringUpToDate, finishPutBack, rescueStaleWrites } from "./rescue.ts";
+import { bringUpToDate } from "./rescue.ts";
 
 let monotonic = 1_000;
 const clock: MonotonicClock = { bootId: "this boot", now: () => monotonic };
@@ -162,10 +164,10 @@ test("lost update: written over before a scan → found by the first change's ti
 	const written = '{\n"chad": 1,\n"helios": 3\n}\n';
 	scratch.write("helios/state.json", written);
 	// Nobody saw a change before: 25 s after the checkout it may well be meant.
-	expect((await rescueStaleWrites(context, [name])).rescued).toBe(0);
+	expect(await rescueAll(context, [name])).toBe(0);
 	expect(scratch.read("helios/state.json")).toBe(written);
 	memory.firstChanges.set(name, monotonic - 24_000);
-	expect((await rescueStaleWrites(context, [name])).rescued).toBe(1);
+	expect(await rescueAll(context, [name])).toBe(1);
 	expect(JSON.parse(scratch.read("helios/state.json"))).toEqual({ chad: 2, helios: 3 });
 });
 
@@ -203,7 +205,7 @@ test("lost update: the daemon was killed → the first scan takes a write for on
 	] as const) {
 		scratch.write("helios/state.json", written);
 		const memory = { ...newMemory(paths, true, clock), resumed, looked };
-		expect((await rescueStaleWrites(await contextOf(memory, now), [name])).rescued).toBe(rescued);
+		expect(await rescueAll(await contextOf(memory, now), [name])).toBe(rescued);
 	}
 	expect(JSON.parse(scratch.read("helios/state.json"))).toEqual({ chad: 2, helios: 3 });
 });
@@ -246,7 +248,7 @@ test("lost update: replaces all of the file → none; grew from what it held →
 	memory.replaced.write(backup, replaced, now - 500);
 	for (const [file, content] of Object.entries(written)) scratch.write(`helios/${file}`, content);
 	const names = Object.keys(written) as GitPath[];
-	expect((await rescueStaleWrites(await contextOf(memory, Date.now()), names)).rescued).toBe(3);
+	expect(await rescueAll(await contextOf(memory, Date.now()), names)).toBe(3);
 	expect(scratch.read("helios/turn")).toBe("chad's\n");
 	expect(scratch.read("helios/notes.md")).toBe("# notes\nhelios\nchad\n");
 	expect(JSON.parse(scratch.read("helios/turn.json"))).toEqual({ chad: 1, helios: 1 });
@@ -278,7 +280,7 @@ test("base: several versions were readable before → the write may be from any 
 			now,
 		);
 		scratch.write("helios/state.json", json(...keys));
-		expect({ madeFrom, ...(await rescueStaleWrites(await contextOf(memory, Date.now()), [name])) }).toMatchObject({ madeFrom, rescued: 1 });
+		expect({ madeFrom, rescued: await rescueAll(await contextOf(memory, Date.now()), [name]) }).toEqual({ madeFrom, rescued: 1 });
 		// Who had read neither overwrote the first by themselves; what came in is there again.
 		expect(JSON.parse(scratch.read("helios/state.json"))).toMatchObject({ chad: 1, incoming: 1, second: 1 });
 		if (keys.length > 2) expect(JSON.parse(scratch.read("helios/state.json"))).toHaveProperty("first");
@@ -330,7 +332,7 @@ test("rebase: killed meanwhile → the next start merges the write and keeps its
 	expect(read()).toEqual(["chad", "incoming", "one", "two"]);
 	expect(await finishPutBack(context)).toBeNull();
 	scratch.write("helios/state.json", json("chad", "one", "two", "three"));
-	expect((await rescueStaleWrites(context, [name])).rescued).toBe(1);
+	expect(await rescueAll(context, [name])).toBe(1);
 	expect(read()).toEqual(["chad", "incoming", "one", "three", "two"]);
 	expect(fs.existsSync(paths.rescueJournal)).toBe(false);
 });

@@ -162,6 +162,11 @@ export class ReplacedFiles {
 		return Math.abs(now - Date.parse(replaced_at) - (this.#clock.now() - monotonic_ms)) < largestStepMs;
 	}
 
+	/** The files of a backup, as its manifest has them now. */
+	filesOf(name: string): readonly ReplacedFile[] {
+		return (this.#backups.get(name)?.manifest ?? readBackup(this.#paths, name).manifest)?.files ?? [];
+	}
+
 	/** Manifests were changed on disk: they are read again. */
 	reread(): void {
 		this.#backups.clear();

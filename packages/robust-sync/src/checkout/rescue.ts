@@ -1,6 +1,4 @@
-// Above 400 lines: late writes, lost updates and what was interrupted are three entries to one merge and one way back to the disk.
 import fs from "node:fs";
-import path from "node:path";
 import {
 	blobOid,
 	displayPath,
@@ -12,34 +10,22 @@ import {
 	type HeldChange,
 	type LateWrite,
 	lstatIfThere,
-	readHead,
+	type Oid,
 	readObjectsWhole,
 	readUnseen,
-	replaceFiles,
 	storeBlobs,
 	withObjectReader,
 } from "@robust-sync/git";
 import { mayStemFrom, originAmong } from "@robust-sync/merge";
-import { isAddition, type LateMergeContext, mergeLateWriteAside, replacedFile } from "@robust-sync/resolve";
+import { filtersApply, isAddition, isAppendedToCode, mergeLateWriteAside } from "@robust-sync/resolve";
 import { printable } from "@robust-sync/service/printable";
-import {
-	compactTimestamp,
-	faultPoint,
-	keptFilePath,
-	mountPointsBelow,
-	type RescueJournal,
-	readHeld,
-	readRescueJournal,
-	removeRescueJournal,
-	timestamp,
-	writeHeld,
-	writeRescueJournal,
-} from "@robust-sync/workspace";
+import { faultPoint, keptFilePath, type ReplacedFile, readHeld, writeHeld } from "@robust-sync/workspace";
 import type { CycleContext } from "../context/cycle-context.ts";
-import { savedText } from "../context/cycle-text.ts";
 import { sinceFirstChange } from "../context/first-changes.ts";
 import { accessTimesOf } from "./access-times.ts";
+import { type Candidate, type ForeignWrite, withBases } from "./foreign-writes.ts";
 import { lateWritePlace } from "./late-write-place.ts";
+import { putBack, readKnown, saving } from "./put-back.ts";
 import { type Replacement, replacementsWindowMs, staleWriteWindowMs, unreadWindowMs } from "./replaced-files.ts";
 
 /** More kept files than this are looked at in turns, so that a huge checkout does not slow every cycle for an hour. */
@@ -54,149 +40,120 @@ function readFile(file: Buffer): { content: Buffer; stats: fs.Stats } | null {
 	}
 }
 
+function lateWrite(name: GitPath, before: Buffer | null, written: Buffer, incoming: Buffer): LateWrite {
+	return { path: name, before, written, writtenAt: null, appeared: false, incoming, exposed: [] };
+}
+
 function merge(context: CycleContext, name: GitPath, base: Buffer | null, written: Buffer, current: Buffer): Promise<Buffer> {
-	const late = { path: name, before: base, written, writtenAt: null, appeared: false, incoming: current, exposed: [] };
-	return mergeLateWriteAside(saving(context), late);
+	return mergeLateWriteAside(saving(context), lateWrite(name, base, written, current));
 }
 
-/** What a merge leaves out is saved, and that is logged. */
-function saving({ repository, paths, now, log }: CycleContext): LateMergeContext {
-	return { repository, paths, now, onSaved: (name) => log.info(savedText(paths, name)) };
+/** What was found in a kept file, as it is by now. */
+interface LateFinding {
+	readonly index: number;
+	readonly entry: ReplacedFile;
+	readonly written: Buffer;
+	readonly stats: fs.Stats;
+	/** Where it goes. */
+	readonly place: GitPath;
 }
 
-/**
- * Puts merged content into the working tree, keeping what it replaces, and notes that in a manifest of its own. In a journal first.
- * @returns files that could not be replaced, and are as they were
- */
-export async function putBack(context: CycleContext, files: readonly FileReplacement[]): Promise<readonly HeldChange[]> {
-	if (files.length === 0) return [];
-	const { repository, paths, now } = context;
-	context.lock.assertHeld();
-	const { branch } = await readHead(repository);
-	const contents = files.flatMap(({ content, replaces }) => (replaces ? [content, replaces] : [content]));
-	await storeBlobs(repository, paths.staging, contents);
-	const oidOf = (content: Buffer) => blobOid(content, repository.objectFormat);
-	const journal: RescueJournal = {
-		schema: 1,
-		ref: `refs/heads/${branch}`,
-		backup: compactTimestamp(now()),
-		files: files.map(({ path: name, mode, content, replaces }) => ({
-			path: name,
-			mode,
-			content: oidOf(content),
-			replaces: replaces && oidOf(replaces),
-		})),
-		started_at: timestamp(now()),
-	};
-	writeRescueJournal(paths, journal);
-	faultPoint("rescue-journalled");
-	return await replaceAsJournalled(context, journal, files, false);
-}
-
-async function replaceAsJournalled(
-	context: CycleContext,
-	{ backup }: RescueJournal,
-	files: readonly FileReplacement[],
-	resume: boolean,
-): Promise<readonly HeldChange[]> {
-	const { repository, paths, config, lock, now, memory } = context;
-	const merging = saving(context);
-	const options = {
-		staging: paths.staging,
-		backup: path.join(paths.backups, backup),
-		mounts: mountPointsBelow(repository.root),
-		versions: paths.versions,
-		keepsVersions: config.syncAtime === "auto",
-		resume,
-		mergeLate: (late: LateWrite) => mergeLateWriteAside(merging, late),
-		checkpoint(step: string) {
-			lock.assertHeld();
-			if (step === "swap") faultPoint("rescue-swap");
-			if (step === "swapped") faultPoint("rescue-swapped");
-		},
-	};
-	// HEAD does not have what is put back: git must look at it, to commit it.
-	const { kept, held } = await replaceFiles(repository, options, files);
-	faultPoint("rescue-replaced");
-	memory.replaced.write(backup, kept.map(replacedFile), now());
-	faultPoint("rescue-recorded");
-	removeRescueJournal(paths);
-	return held;
-}
-
-/** Goes on with files that were being put back when the process was killed. @returns how many; null: there was nothing */
-export async function finishPutBack(context: CycleContext): Promise<number | null> {
-	const { repository, paths } = context;
-	const journal = readRescueJournal(paths);
-	// A person has another branch checked out: their files are not touched. It goes on when they are back.
-	if (!journal || `refs/heads/${(await readHead(repository)).branch}` !== journal.ref) return null;
-	const contents = await readKnown(
-		context,
-		journal.files.flatMap(({ content, replaces }) => (replaces ? [content, replaces] : [content])),
-	);
-	const files = journal.files.flatMap(({ path: name, mode, content: oid, replaces }) => {
-		const content = contents.get(oid);
-		return content ? [{ path: name, mode, content, replaces: contents.get(replaces ?? "") ?? null }] : [];
-	});
-	await replaceAsJournalled(context, journal, files, true);
-	return files.length;
+/** What came of a look at the kept files. */
+export interface LateWriteSearch {
+	/** How many writes were merged into the live files. */
+	readonly rescued: number;
+	/** The others: to be merged as commits on their bases. */
+	readonly foreign: readonly ForeignWrite[];
 }
 
 /**
  * Looks at the files that checkouts of the last hour took away, and at older ones that a process has open: it may have gone on writing into
- * them. What was written there since is merged into the live file.
- * @returns how many files were rescued
+ * them. Where no commit has what its writer had read, what was written there since is merged into the live file.
  */
-export async function rescueLateWrites(context: CycleContext): Promise<number> {
-	const { repository, now, memory } = context;
+export async function rescueLateWrites(context: CycleContext): Promise<LateWriteSearch> {
+	const { now, memory, paths, repository } = context;
 	let looks = 0;
 	let rescued = 0;
-	for (const backup of memory.replaced.watched(now())) {
-		if (!backup.manifest) continue;
-		if (looks > looksPerCycle && now() - backup.takenAt > 60_000 && Math.floor(now() / 1000) % 10 !== 0) continue;
-		const changed: { index: number; written: Buffer; stats: fs.Stats; place: GitPath }[] = [];
-		for (const [index, entry] of backup.manifest.files.entries()) {
+	const foreign: ForeignWrite[] = [];
+	for (const { manifest, name: backup, takenAt } of memory.replaced.watched(now())) {
+		if (!manifest) continue;
+		if (looks > looksPerCycle && now() - takenAt > 60_000 && Math.floor(now() / 1000) % 10 !== 0) continue;
+		const changed: LateFinding[] = [];
+		for (const [index, entry] of manifest.files.entries()) {
 			looks++;
-			const kept = keptFilePath(context.paths, backup.name, entry);
+			const kept = keptFilePath(paths, backup, entry);
 			const stats = kept === null ? null : lstatIfThere(kept);
 			if (!kept || !stats?.isFile() || (stats.size === entry.size && stats.mtimeMs === entry.mtime_ms)) continue;
 			const read = readFile(kept);
-			if (read) changed.push({ index, written: read.content, stats: read.stats, place: lateWritePlace(repository, backup.name, entry) });
+			if (read) changed.push({ index, entry, written: read.content, stats: read.stats, place: lateWritePlace(repository, backup, entry) });
 		}
 		if (changed.length === 0) continue;
-		const files = backup.manifest.files;
 		const bases = await readObjectsWhole(
 			repository,
-			changed.map(({ index }) => files[index]?.before ?? ""),
+			changed.map(({ entry }) => entry.before),
 		);
-		const replacements: FileReplacement[] = [];
-		for (const { index, written, place: name } of changed) {
-			const entry = files[index];
-			if (!entry) continue;
-			const base = bases.get(entry.before) ?? null;
-			if (base?.equals(written)) continue;
-			const live = readFile(fileSystemPath(repository.root, name));
-			const merged = live ? await merge(context, name, base, written, live.content) : written;
-			rescued++;
-			if (live && merged.equals(live.content)) continue;
-			replacements.push({ path: name, mode: live ? fileMode(live.stats) : "100644", content: merged, replaces: live?.content ?? null });
-		}
-		// What could not be merged in is found again in the next cycle.
-		const held = new Set((await putBack(context, replacements)).map((change) => change.path));
-		const seen = await storeBlobs(
-			repository,
-			context.paths.staging,
-			changed.map(({ written }) => written),
-		);
-		const updated = [...files];
-		for (const [position, { index, stats, place }] of changed.entries()) {
-			const entry = files[index];
-			if (entry && !held.has(place))
-				updated[index] = { ...entry, before: seen[position] ?? entry.before, size: stats.size, mtime_ms: stats.mtimeMs };
-		}
-		memory.replaced.write(backup.name, updated, now());
-		faultPoint("rescue-late-recorded");
+		const based = await lateWithBases(context, backup, changed, bases);
+		foreign.push(...based);
+		const isBased = new Set(based.map(({ kept }) => kept?.index));
+		const others = changed.filter(({ index }) => !isBased.has(index));
+		if (others.length > 0) rescued += await mergeIntoLive(context, backup, others, bases);
 	}
+	return { rescued, foreign };
+}
+
+/** Those late writes that can be commits on what their writers had read. */
+async function lateWithBases(
+	context: CycleContext,
+	backup: string,
+	changed: readonly LateFinding[],
+	bases: ReadonlyMap<Oid, Buffer>,
+): Promise<ForeignWrite[]> {
+	const { repository, config } = context;
+	const candidates: Candidate[] = [];
+	for (const { index, entry, written, stats, place: name } of changed) {
+		const origin = bases.get(entry.before);
+		// A link or a directory is there by now: it goes beside.
+		if (origin === undefined || origin.equals(written) || name !== entry.path || stats.size > config.maxFileMb * 1_000_000) continue;
+		const live = readFile(fileSystemPath(repository.root, name));
+		// What was appended to code goes to the end of what is there, as it would had it been opened again.
+		if (live && (await isAppendedToCode(lateWrite(name, origin, written, live.content)))) continue;
+		const oid = blobOid(written, repository.objectFormat);
+		const kept = { backup, index, size: stats.size, mtimeMs: stats.mtimeMs, oid };
+		candidates.push({ path: name, mode: null, content: written, writtenAt: stats.mtimeMs, origin, originOid: entry.before, kept });
+	}
+	return candidates.length === 0 ? [] : await withBases(context, candidates, await filtersApply(repository));
+}
+
+/** Merges late writes into the live files. What could not be merged in is found again in the next cycle. @returns how many */
+async function mergeIntoLive(
+	context: CycleContext,
+	backup: string,
+	changed: readonly LateFinding[],
+	bases: ReadonlyMap<Oid, Buffer>,
+): Promise<number> {
+	const { repository, memory, paths, now } = context;
+	const replacements: FileReplacement[] = [];
+	let rescued = 0;
+	for (const { entry, written, place: name } of changed) {
+		const base = bases.get(entry.before) ?? null;
+		if (base?.equals(written)) continue;
+		const live = readFile(fileSystemPath(repository.root, name));
+		const merged = live ? await merge(context, name, base, written, live.content) : written;
+		rescued++;
+		if (live && merged.equals(live.content)) continue;
+		replacements.push({ path: name, mode: live ? fileMode(live.stats) : "100644", content: merged, replaces: live?.content ?? null });
+	}
+	const held = new Set((await putBack(context, replacements)).map((change) => change.path));
+	const seen = await storeBlobs(
+		repository,
+		paths.staging,
+		changed.map(({ written }) => written),
+	);
+	const updated = [...memory.replaced.filesOf(backup)];
+	for (const [position, { index, entry, stats, place }] of changed.entries())
+		if (!held.has(place)) updated[index] = { ...entry, before: seen[position] ?? entry.before, size: stats.size, mtime_ms: stats.mtimeMs };
+	memory.replaced.write(backup, updated, now());
+	faultPoint("rescue-late-recorded");
 	return rescued;
 }
 
@@ -242,6 +199,7 @@ function unseenSteps(
 /** A version that a write was made from, and why its writer cannot have seen the newest one. */
 interface Origin {
 	readonly content: Buffer;
+	readonly oid: Oid;
 	readonly reason: string;
 }
 
@@ -257,7 +215,7 @@ function originOf(
 	steps: readonly Step[],
 	contents: ReadonlyMap<string, Buffer>,
 ): Origin | null {
-	let origin: Buffer | null = null;
+	let origin: Pick<Origin, "content" | "oid"> | null = null;
 	let reason: string | null = null;
 	const file = Buffer.from(name, "latin1");
 	// Another program's version has the place of ours: whether that was read is unknown.
@@ -269,10 +227,10 @@ function originOf(
 		const older = newer ? originAmong(olders, newer, written, file) : null;
 		if (older === null) break;
 		reason ??= isRecent ? "written within 10 s of a checkout" : "no program has read the newest version";
-		origin = older;
+		origin = { content: older, oid: befores.find((before) => contents.get(before) === older) ?? "" };
 	}
 	// An answer that replaces all that was there brings back nothing of it.
-	return origin && reason && mayStemFrom(origin, written, file) ? { content: origin, reason } : null;
+	return origin && reason && mayStemFrom(origin.content, written, file) ? { ...origin, reason } : null;
 }
 
 /** What a dirty path that was checked out a moment ago must be committed as. */
@@ -282,14 +240,16 @@ export interface CheckedContent {
 	readonly content: Buffer;
 }
 
-/** Paths checked out within the last 10 s. */
+/** What was found at paths that were checked out a while ago. */
 export interface StaleWriteSearch {
 	/** The content that was looked at, with stale writes repaired; it is to be committed. */
 	readonly checked: readonly CheckedContent[];
 	/** When that was, by the monotonic clock. */
 	readonly lookedAt: number;
-	/** How many were rescued. */
+	/** How many were repaired. */
 	readonly rescued: number;
+	/** The other stale writes: not to be committed on HEAD, but on what their writers had read. */
+	readonly foreign: readonly ForeignWrite[];
 }
 
 /** The newest version of a path that its writers could have read: what we last put there, until that is committed. */
@@ -299,7 +259,7 @@ function newestVersion(latest: Replacement | undefined, contents: ReadonlyMap<st
 
 /**
  * Finds lost updates: a program read a file before our checkout and writes it back after it, without the change that we
- * brought. Such a write is merged with the version it was made from as base.
+ * brought. Where a commit has the version it was made from, it is to be committed on that; else it is merged here, with that version as base.
  * @param changed paths that differ from HEAD
  * @param byGit those of them that a person has put there with git (`git checkout <commit> -- <path>`), who reads no file for that
  */
@@ -322,7 +282,7 @@ export async function rescueStaleWrites(
 		const steps = unseenSteps(context, name, replacements, writtenMs, byReads && !byGit.has(name));
 		return steps.length > 0 ? [{ name, live, steps, latest: replacements.at(-1) as Replacement }] : [];
 	});
-	if (suspects.length === 0) return { checked: [], lookedAt, rescued: 0 };
+	if (suspects.length === 0) return { checked: [], lookedAt, rescued: 0, foreign: [] };
 	const contents = await readKnown(
 		context,
 		suspects.flatMap(({ steps }) => steps.flatMap(({ befores, after }) => [...befores, after])),
@@ -331,11 +291,26 @@ export async function rescueStaleWrites(
 		context,
 		suspects.map(({ name }) => name),
 	);
+	const found = suspects.map(({ name, live, steps, latest }) => {
+		const newest = newestVersion(latest, contents, committed.get(name) ?? null);
+		return { name, live, newest, origin: originOf(name, live.content, newest, steps, contents) };
+	});
+	const hasModes = repository.config.get("core.filemode") !== "false";
+	const candidates = found.flatMap(({ name, live: { content, stats }, newest, origin }): Candidate[] => {
+		// What was put there and is in no commit yet must be merged with.
+		if (origin === null || newest === null || committed.get(name)?.equals(newest) !== true) return [];
+		const mode = hasModes ? fileMode(stats) : null;
+		return [{ path: name, mode, content, writtenAt: stats.mtimeMs, origin: origin.content, originOid: origin.oid }];
+	});
+	const foreign = candidates.length === 0 ? [] : await withBases(context, candidates, await filtersApply(repository));
+	const isForeign = new Set(foreign.map((write) => write.path));
 	const checked: CheckedContent[] = [];
 	const replacements: FileReplacement[] = [];
-	for (const { name, live, steps, latest } of suspects) {
-		const newest = newestVersion(latest, contents, committed.get(name) ?? null);
-		const origin = originOf(name, live.content, newest, steps, contents);
+	for (const { name, live, newest, origin } of found) {
+		if (isForeign.has(name)) {
+			logOrigin(context, name, origin as Origin);
+			continue;
+		}
 		const merged = origin && newest ? await merge(context, name, origin.content, live.content, newest) : live.content;
 		if (origin && !merged.equals(live.content)) logOrigin(context, name, origin);
 		checked.push({ path: name, mode: fileMode(live.stats), content: merged });
@@ -344,7 +319,7 @@ export async function rescueStaleWrites(
 	}
 	const held = await putBack(context, replacements);
 	if (held.length > 0) holdReplacements(context, replacements, held);
-	return { checked, lookedAt, rescued: replacements.length };
+	return { checked, lookedAt, rescued: replacements.length, foreign };
 }
 
 /** What is committed and cannot be placed is held, with what is on disk as the version that its writers have read. */
@@ -366,7 +341,10 @@ function holdReplacements(
 }
 
 /** What was looked at is committed. Not so what was written while it was put back, which then is there with it. */
-export function noteCommitted({ repository, memory, now }: CycleContext, { checked, lookedAt }: Omit<StaleWriteSearch, "rescued">): void {
+export function noteCommitted(
+	{ repository, memory, now }: CycleContext,
+	{ checked, lookedAt }: Pick<StaleWriteSearch, "checked" | "lookedAt">,
+): void {
 	if (checked.length === 0) return;
 	const committed = new Map(checked.map(({ path: name, content }) => [name, blobOid(content, repository.objectFormat)]));
 	memory.replaced.markCommitted(committed, lookedAt, now());
@@ -419,13 +397,4 @@ async function readCommitted({ repository }: CycleContext, names: readonly GitPa
 		}),
 	);
 	return found;
-}
-
-/** Blobs that are still there; a base that garbage collection took is no reason to fail. */
-async function readKnown({ repository }: CycleContext, oids: readonly string[]): Promise<Map<string, Buffer>> {
-	try {
-		return await readObjectsWhole(repository, oids);
-	} catch {
-		return new Map();
-	}
 }

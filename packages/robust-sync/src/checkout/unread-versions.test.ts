@@ -9,7 +9,8 @@ import type { CycleContext } from "../context/cycle-context.ts";
 import { newMemory } from "../daemon/daemon.ts";
 import { anyRound, contentOf, fileOf, problemsOf, type Round, save } from "../testing/agents.ts";
 import { cycleContext } from "../testing/cycle-context.ts";
-import { lookAtReads, rescueStaleWrites } from "./rescue.ts";
+import { rescueAll } from "../testing/merge-foreign.ts";
+import { lookAtReads } from "./rescue.ts";
 
 let scratch: Scratch;
 let paths: WorkspacePaths;
@@ -67,7 +68,7 @@ async function writeAll(context: CycleContext, files: Readonly<Record<string, st
 	for (const [name, content] of Object.entries(files)) save(file(name), content, "rename", aheadMs + stepMs);
 	const later = { ...context, now: () => Date.now() + aheadMs + stepMs };
 	lookAtReads(later);
-	await rescueStaleWrites(later, Object.keys(files) as GitPath[], new Set(byGit as GitPath[]));
+	await rescueAll(later, Object.keys(files) as GitPath[], new Set(byGit as GitPath[]));
 	return Object.fromEntries(Object.keys(files).map((name) => [name, scratch.read(`w/${name}`)]));
 }
 
@@ -86,7 +87,7 @@ test("unread version: written over within 10 minutes → both changes stay", asy
 		}
 		lookAtReads(context);
 		const names = writes.map(([number, each]) => fileOf(each, number) as GitPath);
-		if (names.length > 0) await rescueStaleWrites(context, names);
+		if (names.length > 0) await rescueAll(context, names);
 	}
 	const read = (each: Round, number: number) => scratch.read(`w/${fileOf(each, number)}`);
 	expect(rounds.flatMap((each, number) => problemsOf(each, number, [read(each, number), read(each, number)]))).toEqual([]);

@@ -1,7 +1,7 @@
 import { expect, test } from "@jest/globals";
 import { GitError } from "@robust-sync/git";
 import { LockLostError } from "@robust-sync/workspace";
-import { snapshotMessage } from "../snapshot/snapshot-message.ts";
+import { snapshotMessage } from "../context/snapshot-message.ts";
 import { SyncError, toSyncError } from "./sync-error.ts";
 
 test.each([

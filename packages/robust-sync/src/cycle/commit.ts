@@ -2,9 +2,11 @@ import { setImmediate } from "node:timers/promises";
 import { diffTrees, readHead } from "@robust-sync/git";
 import { type Plan, saveDecidedForUpstream } from "@robust-sync/resolve";
 import { faultPoint } from "@robust-sync/workspace";
+import { type ForeignWrite, mergeForeignWrites } from "../checkout/foreign-writes.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { knownTip } from "../remote/upstream.ts";
 import { withoutSecrets } from "../secrets/commits.ts";
+import { secretChanges } from "../secrets/files.ts";
 import { listUnpublished } from "../secrets/unpublished.ts";
 import { bringIndexUpToDate, leave } from "../snapshot/direct-snapshot.ts";
 import { waitUntilQuiet } from "../snapshot/hot-files.ts";
@@ -20,14 +22,23 @@ export const momentMs = 1_000;
 /** Files that are being written, and that a checkout would replace, are waited for this long. */
 const busyWaitMs = 200;
 
-/** Scans, and commits what was found, without what must not be published. @param targets messages that are part of it */
+/**
+ * Scans, and commits what was found, without what must not be published.
+ * @param targets messages that are part of it @param late writes that were found in kept files
+ */
 export async function snapshotInto(
 	context: CycleContext,
 	progress: Progress,
 	targets: Parameters<typeof takeSnapshot>[1] = [],
+	late: readonly ForeignWrite[] = [],
 ): Promise<Snapshot> {
 	faultPoint("cycle-before-snapshot");
-	const taken = await takeSnapshot(context, targets);
+	const found = await takeSnapshot(context, targets);
+	const taken = await withForeignWrites(context, progress, found, late).catch((error: unknown) => {
+		// What is on disk is in no commit yet, and must be looked at again.
+		context.memory.known.forget();
+		throw error;
+	});
 	const unpublished = await listUnpublished(context, taken);
 	const touched = unpublished.isAll ? unpublished.commits.flatMap(({ changes }) => changes.map((change) => change.path)) : null;
 	const snapshot = await withoutSecrets(context, await withoutOwnFiles(context, taken, touched), unpublished);
@@ -42,6 +53,27 @@ export async function snapshotInto(
 	if (snapshot.committed > 0) progress.commits++;
 	await saveDecisions(context, progress, snapshot);
 	return snapshot;
+}
+
+/** Writes from older versions are merged into what was committed. One with a secret in it stays where it is. */
+async function withForeignWrites(
+	context: CycleContext,
+	progress: Progress,
+	taken: Snapshot,
+	late: readonly ForeignWrite[],
+): Promise<Snapshot> {
+	const found = [...late, ...taken.foreign];
+	if (found.length === 0 || taken.head === null) return taken;
+	const contents = found.map(({ path, content }) => ({ path, mode: "100644", content }));
+	const secret = await secretChanges(context, contents);
+	const writes = found.filter((write) => !secret.has(write.path));
+	if (writes.length === 0) return taken;
+	await bringIndexUpToDate(context);
+	const { head, integration } = await mergeForeignWrites(context, taken.head, writes);
+	if (integration !== null) noteIntegration(integration, progress);
+	progress.rescued += writes.length;
+	const names = [...new Set(writes.map((write) => write.path))];
+	return { ...taken, head, isDirect: false, committed: taken.committed + names.length, changed: [...taken.changed, ...names] };
 }
 
 /**

@@ -43,10 +43,11 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 
 	const asked = askAhead(context);
 	const work = async () => {
-		progress.rescued += await rescueLateWrites(context);
+		const late = await rescueLateWrites(context);
+		progress.rescued += late.rescued;
 		await untrackOwnFiles(context);
 		const outbox = await collectOutbox(context);
-		const snapshot = await taskInto(context, progress, await snapshotInto(context, progress, outbox.targets));
+		const snapshot = await taskInto(context, progress, await snapshotInto(context, progress, outbox.targets, late.foreign));
 		const committed = markCommitted(context, outbox);
 		const agree = async () => {
 			const agreed = await syncWithRemote(context, snapshot, progress, asked);

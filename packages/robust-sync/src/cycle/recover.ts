@@ -20,7 +20,8 @@ import {
 import { checkOutFirst, type IntegrateContext, integrate, resumeIntegration } from "@robust-sync/resolve";
 import { compactTimestamp, faultPoint } from "@robust-sync/workspace";
 import { restoreLocalNotes } from "../checkout/held.ts";
-import { bringUpToDate, finishPutBack } from "../checkout/rescue.ts";
+import { finishPutBack } from "../checkout/put-back.ts";
+import { bringUpToDate } from "../checkout/rescue.ts";
 import { type CycleContext, integrateContext } from "../context/cycle-context.ts";
 import { SyncError, wrongBranch } from "../context/sync-error.ts";
 import { resumeForget } from "../forget/forgotten-upstream.ts";

@@ -16,7 +16,7 @@ import {
 } from "@robust-sync/git";
 import { isOwnPath } from "@robust-sync/resolve";
 import { formatSize } from "@robust-sync/workspace";
-import { putBack } from "../checkout/rescue.ts";
+import { putBack } from "../checkout/put-back.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { blobId } from "./find-maps.ts";
 import type { Values } from "./value.ts";

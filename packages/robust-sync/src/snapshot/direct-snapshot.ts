@@ -179,7 +179,18 @@ export async function takeDirectSnapshot(
 	);
 	for (const name of busy) known.saw(name);
 	const status = { head, branch: memory.branch, entries: [], refused: [], unreadable: [] };
-	const nothing = { status, head, committed: 0, deleted: 0, changed: [], skipped: known.skipped, rescued: 0, busy, unconfirmed: 0 };
+	const nothing = {
+		status,
+		head,
+		committed: 0,
+		deleted: 0,
+		changed: [],
+		skipped: known.skipped,
+		rescued: 0,
+		foreign: [],
+		busy,
+		unconfirmed: 0,
+	};
 	if (atRest.length + delivered.size === 0) return nothing;
 
 	const found = await lookUp(context, head, [...atRest, ...delivered], delivered);
@@ -209,16 +220,18 @@ export async function takeDirectSnapshot(
 		context,
 		first.map((change) => change.path),
 	);
-	const { checked, rescued } = search;
+	const { checked, rescued, foreign } = search;
+	const isForeign = new Set(foreign.map((write) => write.path));
 	const given = new Map(checked.map((file) => [file.path, { ...file, oid: blobOid(file.content, repository.objectFormat) }]));
-	const all = given.size === 0 ? first : withoutLate(changesOf(context, wanted, found.entries, given));
-	if (all === null) return null;
+	const asChecked = given.size === 0 ? first : withoutLate(changesOf(context, wanted, found.entries, given));
+	if (asChecked === null) return null;
+	const all = asChecked.filter((change) => !isForeign.has(change.path));
 	const secret = await secretChanges(context, all);
 	forgetUnchanged(context, new Set(all.map((change) => change.path)), wanted);
 	const changes = secret.size === 0 ? all : all.filter((change) => !secret.has(change.path));
 	if (changes.length === 0) {
 		forgetFirstChanges(memory, lookedAt, busy);
-		return { ...nothing, rescued };
+		return { ...nothing, rescued, foreign };
 	}
 	const paths = changes.map((change) => change.path);
 	const gone = new Set(changes.flatMap((change) => ("delete" in change ? [change.path] : [])));
@@ -240,7 +253,7 @@ export async function takeDirectSnapshot(
 	faultPoint("direct-committed");
 	noteCommitted(context, search);
 	forgetFirstChanges(memory, lookedAt, busy);
-	return { ...nothing, isDirect: true, head: commit, committed: changes.length, deleted: gone.size, changed: paths, rescued };
+	return { ...nothing, isDirect: true, head: commit, committed: changes.length, deleted: gone.size, changed: paths, rescued, foreign };
 }
 
 /**

@@ -13,11 +13,13 @@ import {
 } from "@robust-sync/git";
 import { filtersApply, forgetAttributes, withNodeTrailer } from "@robust-sync/resolve";
 import { annotatedMessage, faultPoint, holdRemedies, removeAnnotation, type SkippedFile } from "@robust-sync/workspace";
+import { type ForeignWrite, unstageForeign } from "../checkout/foreign-writes.ts";
 import { noteHeld, stageHeldWrites } from "../checkout/held.ts";
 import { lookAtReads, noteCommitted, rescueStaleWrites } from "../checkout/rescue.ts";
 import { skippedFile } from "../checkout/skipped-files.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { forgetFirstChanges } from "../context/first-changes.ts";
+import { snapshotMessage } from "../context/snapshot-message.ts";
 import { SyncError, wrongBranch } from "../context/sync-error.ts";
 import { withoutSecretFiles } from "../secrets/files.ts";
 import { forgetUnchanged } from "../secrets/notes.ts";
@@ -32,7 +34,6 @@ import { changedCopies, copyLiveDatabases } from "./live-database.ts";
 import { isPlaceholder } from "./nested-repositories.ts";
 import { untrackOwnFiles } from "./own-tracked.ts";
 import { findCandidates, hasLinkAbove, isGone, isNothing } from "./scan.ts";
-import { snapshotMessage } from "./snapshot-message.ts";
 import { confirmDeletionMs, separateVanished } from "./vanished-files.ts";
 
 /** What a snapshot found and did. */
@@ -48,6 +49,8 @@ export interface Snapshot {
 	readonly skipped: readonly SkippedFile[];
 	/** Lost updates that were put right. */
 	readonly rescued: number;
+	/** The other lost updates, which are on disk and not in HEAD: to be merged as commits on what their writers had read. */
+	readonly foreign: readonly ForeignWrite[];
 	/** Files that were being written, and names that vanished a moment ago: they wait for the next snapshot. */
 	readonly busy: readonly GitPath[];
 	/** How many of them vanished, or came with those. */
@@ -72,7 +75,7 @@ export async function takeSnapshot(context: CycleContext, extra: readonly GitPat
 			withNodeTrailer(annotatedMessage(snapshotMessage(context.config.nodeName, changed, gone), annotation), context.config.nodeName);
 		const noted = (snapshot: Snapshot) => {
 			if (annotation !== null && snapshot.committed > 0) removeAnnotation(context.paths, annotation);
-			context.memory.placed.retire(context.repository, snapshot.busy);
+			context.memory.placed.retire(context.repository, [...snapshot.busy, ...snapshot.foreign.map((write) => write.path)]);
 			return snapshot;
 		};
 		const direct = await takeDirectSnapshot(context, extra, (changed, gone) => `${message(changed, gone)}\n`);
@@ -130,6 +133,12 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	}
 	forgetUnchanged(context, new Set(found.changed));
 	quiet = [...(await withoutSecretFiles(context, quiet))];
+	const byGit = found.status.entries.filter(({ index, worktree }) => index !== "." && worktree === ".").map((entry) => entry.path);
+	const search = await rescueStaleWrites(context, quiet, new Set(byGit));
+	const { checked, rescued, foreign } = search;
+	await unstageForeign(context, found.status.head, foreign);
+	const isForeign = new Set(foreign.map((write) => write.path));
+	quiet = quiet.filter((name) => !isForeign.has(name));
 	// What that has remembered of attributes is from before this commit.
 	forgetAttributes(repository, found.changed);
 	const { status } = found;
@@ -149,7 +158,7 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	if (paths.length === 0 && copies.length === 0 && !staged && held.written.length === 0 && held.staged.length === 0) {
 		noteHeld(context, held, []);
 		forgetFirstChanges(memory, lookedAt, busy);
-		return { status, head: status.head, committed: 0, deleted: 0, changed: [], skipped, rescued: 0, busy, unconfirmed };
+		return { status, head: status.head, committed: 0, deleted: 0, changed: [], skipped, rescued, foreign, busy, unconfirmed };
 	}
 
 	const changed = [
@@ -165,9 +174,6 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	const goneSet = new Set(replaced);
 	const gone = paths.filter((name) => !goneSet.has(name) && !submodules.has(name) && isGone(repository.root, name));
 	for (const name of gone) goneSet.add(name);
-	const byGit = status.entries.filter(({ index, worktree }) => index !== "." && worktree === ".").map((entry) => entry.path);
-	const search = await rescueStaleWrites(context, quiet, new Set(byGit));
-	const { checked, rescued } = search;
 	// Where filters apply, only git knows what a file's blob is: it reads it once more.
 	const rereads = checked.length > 0 && (await filtersApply(repository));
 	const readAt = rereads ? memory.clock.now() : search.lookedAt;
@@ -242,7 +248,8 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 		const said = stderr.trim().split("\n").at(-1) ?? "";
 		throw new SyncError("HOOK_FAILED", await hookFailureText(repository, "commit", "refused the commit", said));
 	}
-	if (exitCode === 1 && !moved) return { status, head, committed: 0, deleted: 0, changed: [], skipped, rescued, busy, unconfirmed };
+	if (exitCode === 1 && !moved)
+		return { status, head, committed: 0, deleted: 0, changed: [], skipped, rescued, foreign, busy, unconfirmed };
 	const committed = moved ? Math.max(changed.length - unreadable.length, 1) : 0;
 	return {
 		status,
@@ -252,6 +259,7 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 		changed: moved ? named : [],
 		skipped,
 		rescued,
+		foreign,
 		busy,
 		unconfirmed,
 	};

@@ -214,7 +214,9 @@ export class Batch {
 				experiment.done++;
 			} else if (name === "second") {
 				const token = tokenOf(experiment.number, "second");
-				const content = withToken(subject.kind, experiment.incoming ?? firstContent(subject.kind, token), token, "top");
+				const { incoming } = experiment;
+				// Its mark is there once.
+				const content = incoming === null ? firstContent(subject.kind, token) : withToken(subject.kind, incoming, token, "top");
 				subject.needs.set(token, "tree");
 				this.#world.commitOnHub(new Map([[experiment.name, content]]));
 				experiment.done++;

@@ -1,0 +1,21 @@
+import { type GitPath, readHead } from "@robust-sync/git";
+import { type ForeignWrite, mergeForeignWrites } from "../checkout/foreign-writes.ts";
+import { rescueStaleWrites } from "../checkout/rescue.ts";
+import type { CycleContext } from "../context/cycle-context.ts";
+
+/** Merges writes into HEAD, as a cycle does after its snapshot. */
+export async function mergeForeign(context: CycleContext, writes: readonly ForeignWrite[]): Promise<void> {
+	const { oid } = await readHead(context.repository);
+	if (writes.length > 0 && oid !== null) await mergeForeignWrites(context, oid, writes);
+}
+
+/** Finds lost updates, and merges them whichever way they go. @returns how many */
+export async function rescueAll(
+	context: CycleContext,
+	names: readonly GitPath[],
+	byGit: ReadonlySet<GitPath> = new Set(),
+): Promise<number> {
+	const { rescued, foreign } = await rescueStaleWrites(context, names, byGit);
+	await mergeForeign(context, foreign);
+	return rescued + foreign.length;
+}
