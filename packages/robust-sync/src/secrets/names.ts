@@ -19,31 +19,42 @@ export function masked(text: string, findings: readonly Pick<Finding, "column" |
 	return bytes.toString("utf8");
 }
 
+/** As many names are looked at at once. */
+const namesAtOnce = 10_000;
+
+/** Names with a secret, of a few. @throws ScanError */
+async function search(context: CycleContext, names: readonly GitPath[], found: Map<GitPath, SecretName>): Promise<void> {
+	const { thread, allowed } = context.memory.secrets;
+	const paths = names.map((name) => displayPath(name).replaceAll("\n", "?"));
+	const [all = []] = await thread.scan([{ path: "names", content: Buffer.from(paths.join("\n")) }], []);
+	if (all.length === 0) return;
+	// Each by itself: what two names seem to say together is none, and a path may be allowed.
+	const answers = await thread.scan(
+		paths.map((path) => ({ path, content: Buffer.from(path) })),
+		allowed,
+	);
+	for (const [index, name] of names.entries()) {
+		const findings = answers[index] ?? [];
+		const shown = masked(paths[index] ?? "", findings, "…");
+		if (findings[0]) found.set(name, { finding: { ...findings[0], line: inName }, shown });
+	}
+}
+
 /**
  * Names of files that hold a secret. A name that is published already cannot be kept from the hub any more: it is reported.
  * @throws ScanError, GitError
  */
 export async function secretNames(context: CycleContext, names: readonly GitPath[]): Promise<ReadonlyMap<GitPath, SecretName>> {
-	const { thread, allowed } = context.memory.secrets;
 	const found = new Map<GitPath, SecretName>();
-	const shown = [...new Set(names)].map((name) => ({ name, path: displayPath(name).replaceAll("\n", "?") }));
-	const [all = []] = await thread.scan([{ path: "names", content: Buffer.from(shown.map((one) => one.path).join("\n")) }], []);
-	if (all.length === 0) return found;
-	// Each by itself: what two names seem to say together is none, and a path may be allowed.
-	const answers = await thread.scan(
-		shown.map(({ path }) => ({ path, content: Buffer.from(path) })),
-		allowed,
-	);
-	for (const [index, { name, path }] of shown.entries()) {
-		const findings = answers[index] ?? [];
-		if (findings[0]) found.set(name, { finding: { ...findings[0], line: inName }, shown: masked(path, findings, "…") });
-	}
+	for (let start = 0; start < names.length; start += namesAtOnce) await search(context, names.slice(start, start + namesAtOnce), found);
+	if (found.size === 0) return found;
 	const tip = await knownTip(context);
 	const asked = [...found.keys()].filter(isArgument);
 	if (tip === null || asked.length === 0) return found;
 	for (const name of (await readTreePaths(context.repository, tip, asked)).keys()) {
 		const published = found.get(name);
-		if (published) notePublished(context, published.shown, published.finding, "it is published under that name already: docs/leaks.md");
+		const why = "it is published under that name already: docs/leaks.md";
+		if (published) notePublished(context, displayPath(name), published.finding, why, published.shown);
 		found.delete(name);
 	}
 	return found;

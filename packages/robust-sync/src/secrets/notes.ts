@@ -21,13 +21,17 @@ export function stampOf(root: string, name: GitPath): string | null {
 	}
 }
 
-/** @param why it is published all the same */
-export function notePublished(context: CycleContext, path: string, finding: Finding, why: string): void {
+/** Under which key a published name is noted: its content is noted apart. */
+const nameKey = (path: string) => `${path}\0`;
+
+/** @param why it is published all the same @param shown the path for people, without the secret where that is in it */
+export function notePublished(context: CycleContext, path: string, finding: Finding, why: string, shown = path): void {
 	const { rule, line } = finding;
 	const { published } = context.memory.secrets;
-	const before = published.get(path);
-	if (before?.rule !== rule || before.line !== line) context.log.warn(`a secret is ${placeOf(path, finding)}: ${why}`);
-	published.set(path, { stamp: "", shown: path, rule, line });
+	const key = finding.line === inName ? nameKey(path) : path;
+	const before = published.get(key);
+	if (before?.rule !== rule || before.line !== line) context.log.warn(`a secret is ${placeOf(shown, finding)}: ${why}`);
+	published.set(key, { stamp: "", shown, rule, line });
 }
 
 /** Logs that a version of a file is not published. */
@@ -41,7 +45,7 @@ export const warnOnly = "it is published, because SYNC_SECRETS=warn";
 /** Notes a finding at a path. @param shown the path for people, without the secret where that is in it @returns whether the file is to be held */
 export function note(context: CycleContext, name: GitPath, finding: Finding, stamp: string, shown = displayPath(name)): boolean {
 	if (context.config.syncSecrets !== "hold") {
-		notePublished(context, shown, finding, warnOnly);
+		notePublished(context, displayPath(name), finding, warnOnly, shown);
 		return false;
 	}
 	const { held, published } = context.memory.secrets;
@@ -60,6 +64,7 @@ export function letGo(context: CycleContext, name: GitPath, oid?: string): void 
 	const shown = held.get(name)?.shown;
 	if (held.delete(name)) context.log.info(`no new secret is in ${JSON.stringify(shown)} any more: it is synced again`);
 	if (oid === undefined || clean.has(cleanKey(context, oid, name))) published.delete(path);
+	if (oid === undefined) published.delete(nameKey(path));
 }
 
 /**
@@ -92,5 +97,5 @@ export function secretSkipped(context: CycleContext): SkippedFile[] {
 
 /** What was published although it holds a secret (SYNC_SECRETS=warn). */
 export function publishedSecrets(context: CycleContext): PublishedSecret[] {
-	return [...context.memory.secrets.published].map(([path, { rule, line }]) => ({ path, rule, line }));
+	return [...context.memory.secrets.published.values()].map(({ shown, rule, line }) => ({ path: shown, rule, line }));
 }
