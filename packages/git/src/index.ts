@@ -26,6 +26,7 @@ export * from "./objects/clean-tree.ts";
 export * from "./objects/diff.ts";
 export * from "./objects/drop-objects.ts";
 export * from "./objects/fast-import.ts";
+export * from "./objects/known-contents.ts";
 export * from "./objects/merge-store.ts";
 export * from "./objects/merge-tree.ts";
 export * from "./objects/object-reader.ts";

@@ -3,7 +3,9 @@ import {
 	diffTrees,
 	type GitPath,
 	gitPathIfAllowed,
+	type KnownContents,
 	nulRecords,
+	type ObjectReader,
 	type Oid,
 	openMergeStore,
 	type Repository,
@@ -48,6 +50,8 @@ export interface LossQuestion {
 	readonly mounts?: Iterable<GitPath>;
 	/** The difference, if known. */
 	readonly changes?: readonly TreeChange[];
+	/** Contents that need not be read again. */
+	readonly contents?: KnownContents;
 	/** Names that are not part of the workspace. */
 	isOwn?(name: string): boolean;
 }
@@ -138,6 +142,7 @@ export async function changedFiles(
 	repository: Repository,
 	changes: readonly TreeChange[],
 	compare: (before: Buffer, after: Buffer) => ContentChange = contentChange,
+	known: KnownContents | null = null,
 ): Promise<LostFile[]> {
 	const emptyBlob = blobOid(Buffer.alloc(0), repository.objectFormat);
 	const lost: LostFile[] = [];
@@ -149,7 +154,7 @@ export async function changedFiles(
 		// The target of a symbolic link is not content.
 		else if (!isLink(before)) toRead.push({ path: name, before, after });
 	}
-	await withObjectReader(repository, async (reader) => {
+	const compareAll = async (reader: ObjectReader) => {
 		let before: Buffer | null = null;
 		let beforeSize = 0;
 		await reader.each(
@@ -169,12 +174,17 @@ export async function changedFiles(
 			},
 			maxComparedBytes,
 		);
-	});
+	};
+	await withObjectReader(repository, compareAll, known);
 	return lost;
 }
 
 /** All files that are lost between two commits, without moves. */
-async function lostFiles(repository: Repository, { from, to }: LossQuestion, changes: readonly TreeChange[]): Promise<LostFile[]> {
+async function lostFiles(
+	repository: Repository,
+	{ from, to, contents }: LossQuestion,
+	changes: readonly TreeChange[],
+): Promise<LostFile[]> {
 	const deleted = changes.flatMap(({ path: name, before, after }): LostFile[] =>
 		before !== null && isBlob(before) && after === null ? [{ path: name, how: "deleted", before, after }] : [],
 	);
@@ -193,6 +203,8 @@ async function lostFiles(repository: Repository, { from, to }: LossQuestion, cha
 	const changed = await changedFiles(
 		repository,
 		changes.filter(({ before, after }) => isBlob(before) && after !== null),
+		contentChange,
+		contents,
 	);
 	return [...missing.filter((file) => !renamed.has(file.path)), ...changed].sort((a, b) => (a.path < b.path ? -1 : 1));
 }

@@ -1,7 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { Scratch } from "../fixtures/scratch.ts";
+import { KnownContents } from "./known-contents.ts";
 import { type ObjectInfo, withObjectReader } from "./object-reader.ts";
+import { blobOid } from "./objects.ts";
 
 let scratch: Scratch;
 beforeEach(() => {
@@ -53,4 +55,49 @@ test("reader: one over the limit → no content, and what follows is right", asy
 		[2 * large.length + 3, null],
 		[5, digest(Buffer.from("\0last"))],
 	]);
+});
+
+test("reader: some contents are known, none, all, few in a row → in order and whole", async () => {
+	const all = Array.from({ length: 200 }, (_, index) => Buffer.from(`content ${index}`));
+	for (const [index, content] of all.entries()) scratch.write(`repository/${index}`, content);
+	scratch.commitAll("repository");
+	const repository = await scratch.open("repository");
+	const oids = all.map((content) => blobOid(content));
+	for (const isKnown of [
+		() => false,
+		() => true,
+		(at: number) => at < 70,
+		(at: number) => at >= 130 || at < 3,
+		(at: number) => at % 3 === 0,
+	]) {
+		const known = new KnownContents();
+		for (const [index, content] of all.entries()) if (isKnown(index)) known.add(oids[index] ?? "", content);
+		await withObjectReader(
+			repository,
+			async (reader) => {
+				expect((await reader.infos(oids)).map((info) => [info?.oid, info?.size])).toEqual(
+					all.map((content, at) => [oids[at], content.length]),
+				);
+				const found: [number, string][] = [];
+				await reader.each(oids, (_info, content, index) => found.push([index, String(content)]));
+				expect(found).toEqual(all.map((content, index) => [index, String(content)]));
+				expect(await reader.contents(oids)).toEqual(all);
+			},
+			known,
+		);
+	}
+});
+
+test("reader: all is known → no git process; too large or too much → not kept", async () => {
+	const repository = await scratch.open("repository");
+	const known = new KnownContents();
+	const content = Buffer.from("in no repository");
+	known.add(blobOid(content), content);
+	await withObjectReader(repository, async (reader) => expect(await reader.contents([blobOid(content)])).toEqual([content]), known);
+	known.add("large", Buffer.alloc(65_537));
+	expect(known.get("large")).toBeUndefined();
+	for (let index = 0; index < 1_000; index++) known.add(`of 60 kB ${index}`, Buffer.alloc(60_000));
+	expect([known.get("of 60 kB 0")?.length, known.get("of 60 kB 999")]).toEqual([60_000, undefined]);
+	known.clear();
+	expect(known.get("of 60 kB 0")).toBeUndefined();
 });

@@ -1,6 +1,8 @@
 import { PassThrough } from "node:stream";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { GitError } from "../process/errors.ts";
 import type { Oid, Repository } from "../process/repository.ts";
+import type { KnownContents } from "./known-contents.ts";
 
 export interface ObjectInfo {
 	readonly oid: Oid;
@@ -43,6 +45,9 @@ const letterM = 0x6d;
 /** Names of more objects than this are not in memory at a time, however many are asked for. */
 const namesAtATime = 4_096;
 
+/** After this many known contents in a row, signals and the watchdog get their turn; fewer in a row are asked of git with the others. */
+const knownAtATime = 64;
+
 /** Asks one `git cat-file --batch-command` process about many objects (git-cat-file(1), BATCH OUTPUT). */
 export class ObjectReader {
 	readonly #input = new PassThrough();
@@ -52,10 +57,24 @@ export class ObjectReader {
 	/** What the last header announced. */
 	#content: IncomingContent | null = null;
 	#failure: unknown = null;
-	readonly ended: Promise<void>;
+	readonly #repository: Repository;
+	#running: Promise<void> | null = null;
+	/** Contents that need not be asked for; null: none. */
+	readonly known: KnownContents | null;
 
-	constructor(repository: Repository) {
-		this.ended = repository
+	/** The process starts when the first object is asked for. */
+	constructor(repository: Repository, known: KnownContents | null = null) {
+		this.#repository = repository;
+		this.known = known;
+	}
+
+	/** Settled when the process has ended, or was never needed. */
+	get ended(): Promise<void> {
+		return this.#running ?? Promise.resolve();
+	}
+
+	#start(): void {
+		this.#running ??= this.#repository
 			.run(["cat-file", "--batch-command", "-z", "--buffer"], { input: this.#input, onOutput: (chunk) => this.#onOutput(chunk) })
 			.then(
 				() => this.#fail(new GitError("CORRUPT_REPOSITORY", "an object could not be read: run git fsck --full")),
@@ -69,14 +88,52 @@ export class ObjectReader {
 	 * @param limit bytes; larger contents are not kept
 	 * @throws GitError; what the receiver throws
 	 */
-	each(names: readonly (string | Buffer)[], receive: ReceiveObject, limit = Number.POSITIVE_INFINITY): Promise<void> {
-		return this.#ask(names, true, limit, receive);
+	async each(names: readonly (string | Buffer)[], receive: ReceiveObject, limit = Number.POSITIVE_INFINITY): Promise<void> {
+		const known = this.#runsOfKnown(names);
+		let at = 0;
+		for (const run of [...known, { start: names.length, contents: [] }]) {
+			const from = at;
+			await this.#ask(names.slice(from, run.start), true, limit, (info, content, index) => receive(info, content, from + index));
+			for (const [index, content] of run.contents.entries()) {
+				const info: ObjectInfo = { oid: names[run.start + index] as Oid, type: "blob", size: content.length };
+				receive(info, content.length > limit ? null : content, run.start + index);
+			}
+			if (run.contents.length > 0) await nextTurn();
+			at = run.start + run.contents.length;
+		}
+	}
+
+	/** Where names in a row are known; of a long row, pieces. */
+	#runsOfKnown(names: readonly (string | Buffer)[]): { readonly start: number; readonly contents: Buffer[] }[] {
+		if (this.known === null) return [];
+		const runs: { readonly start: number; readonly contents: Buffer[] }[] = [];
+		for (const [index, name] of names.entries()) {
+			const content = typeof name === "string" ? this.known.get(name) : undefined;
+			if (content === undefined) continue;
+			const last = runs.at(-1);
+			if (last && last.start + last.contents.length === index && last.contents.length < knownAtATime) last.contents.push(content);
+			else runs.push({ start: index, contents: [content] });
+		}
+		return runs.filter(
+			({ start, contents }) => contents.length === knownAtATime || names.length <= knownAtATime || start + contents.length === names.length,
+		);
 	}
 
 	/** Id, type and size of each name, in order; null where there is none. @throws GitError */
 	async infos(names: readonly (string | Buffer)[]): Promise<(ObjectInfo | null)[]> {
-		const found: (ObjectInfo | null)[] = [];
-		await this.#ask(names, false, 0, (info) => found.push(info));
+		const found = names.map((name): ObjectInfo | null => {
+			const content = typeof name === "string" ? this.known?.get(name) : undefined;
+			return content === undefined ? null : { oid: name as Oid, type: "blob", size: content.length };
+		});
+		const asked = [...names.keys()].filter((index) => found[index] === null);
+		await this.#ask(
+			asked.map((index) => names[index] as string | Buffer),
+			false,
+			0,
+			(info, _content, at) => {
+				found[asked[at] as number] = info;
+			},
+		);
 		return found;
 	}
 
@@ -104,6 +161,7 @@ export class ObjectReader {
 				reject(this.#failure);
 				return;
 			}
+			this.#start();
 			const asBytes = names.map((name) => (typeof name === "string" ? Buffer.from(name) : name));
 			this.#requests.push({ names: asBytes, next: 0, receive, resolve, reject, withContents, limit });
 			const command = Buffer.from(withContents ? "contents " : "info ");
@@ -210,9 +268,16 @@ export class ObjectReader {
 	}
 }
 
-/** Opens a reader for as long as `use` takes. The process ends with it, also when it fails. */
-export async function withObjectReader<T>(repository: Repository, use: (reader: ObjectReader) => Promise<T>): Promise<T> {
-	const reader = new ObjectReader(repository);
+/**
+ * Opens a reader for as long as `use` takes. The process ends with it, also when it fails.
+ * @param known contents that need not be asked for
+ */
+export async function withObjectReader<T>(
+	repository: Repository,
+	use: (reader: ObjectReader) => Promise<T>,
+	known: KnownContents | null = null,
+): Promise<T> {
+	const reader = new ObjectReader(repository, known);
 	try {
 		return await use(reader);
 	} finally {

@@ -74,9 +74,15 @@ export class KeptFiles {
 		return blobOid(content, this.#objectFormat);
 	}
 
-	/** A kept file, as it is now: later writes into it show by its size and time. */
-	note(name: GitPath, file: Buffer, before: Oid, after: Oid | null, committed = false): KeptNote {
-		const { size, mtimeMs } = fs.lstatSync(file);
+	/** A kept file, as it is now: later writes into it show by its size and time. @param stats of it, where they are known */
+	note(
+		name: GitPath,
+		file: Buffer,
+		before: Oid,
+		after: Oid | null,
+		{ committed = false, stats = fs.lstatSync(file) }: { readonly committed?: boolean; readonly stats?: fs.Stats } = {},
+	): KeptNote {
+		const { size, mtimeMs } = stats;
 		const { top, backup } = this.#siteOf(name);
 		const place = { file: backup.pathBelow(file), ...(top === null ? {} : { mount: top }) };
 		const note: KeptNote = { path: name, ...place, before, after, committed, size, mtimeMs, placed: null };

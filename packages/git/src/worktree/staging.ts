@@ -5,6 +5,7 @@ import { fsyncEachUpTo, makeDurable } from "../files/make-durable.ts";
 import { ObstacleError } from "../files/obstacle.ts";
 import { markUnread } from "../files/read-unseen.ts";
 import type { TreeChange } from "../objects/diff.ts";
+import type { KnownContents } from "../objects/known-contents.ts";
 import type { TreeEntry } from "../objects/merge-tree.ts";
 import { type ObjectReader, present, withObjectReader } from "../objects/object-reader.ts";
 import { type GitPath, gitPathBytes, gitPathList } from "../paths/git-path.ts";
@@ -36,11 +37,13 @@ const objectsAtATime = 4_096;
 export class Staging {
 	readonly #repository: Repository;
 	readonly directory: string;
+	readonly #contents: KnownContents | null;
 	#sequence = 0;
 
-	/** @param directory on the workspace's file system */
-	constructor(repository: Repository, directory: string) {
+	/** @param directory on the workspace's file system @param contents that need not be read from the repository */
+	constructor(repository: Repository, directory: string, contents: KnownContents | null = null) {
 		this.#repository = repository;
+		this.#contents = contents;
 		this.directory = directory;
 	}
 
@@ -150,10 +153,14 @@ export class Staging {
 			);
 		};
 		if (indexes.length > 0)
-			await withObjectReader(this.#repository, async (reader) => {
-				for (let start = 0; start < indexes.length; start += objectsAtATime)
-					await read(reader, indexes.slice(start, start + objectsAtATime));
-			});
+			await withObjectReader(
+				this.#repository,
+				async (reader) => {
+					for (let start = 0; start < indexes.length; start += objectsAtATime)
+						await read(reader, indexes.slice(start, start + objectsAtATime));
+				},
+				this.#contents,
+			);
 		for (const index of large) {
 			await this.#writeLarge(entryAt(index).oid, place(index), permissions(index));
 			counter.add();

@@ -13,6 +13,7 @@ import { cleanEntries } from "../index/clean-entries.ts";
 import { writeFlaggedIndexEntries } from "../index/index-file.ts";
 import { type IndexFlags, readIndexFlags } from "../index/index-flags.ts";
 import { diffTrees, type TreeChange } from "../objects/diff.ts";
+import type { KnownContents } from "../objects/known-contents.ts";
 import { isSameEntry, type TreeEntry } from "../objects/merge-tree.ts";
 import { blobOid, readObjectsWhole, storeBlobs } from "../objects/objects.ts";
 import { readRef, updateRef } from "../objects/refs.ts";
@@ -78,6 +79,8 @@ export interface MoveOptions {
 	keepsVersions?: boolean;
 	/** Paths that are no part of the working tree, whatever the commits say: they are left as they are. */
 	isOwn?(name: GitPath): boolean;
+	/** Contents that need not be read from the repository. */
+	contents?: KnownContents;
 	/** A move that was interrupted is taken up again: the backup may hold files already. */
 	resume?: boolean;
 	/** Content that keeps both a late write and the incoming change. */
@@ -238,7 +241,7 @@ class Move {
 	constructor(repository: Repository, options: MoveOptions, filters: boolean) {
 		this.#repository = repository;
 		this.#options = options;
-		this.#staging = new Staging(repository, path.join(options.staging, String(process.pid)));
+		this.#staging = new Staging(repository, path.join(options.staging, String(process.pid)), options.contents);
 		this.#backup = new BackupDirectory(options.backup);
 		this.#stores = new MountStores(repository.root, options.mounts ?? [], path.dirname(options.backup));
 		this.#sites.set(null, { top: null, staging: this.#staging, backup: this.#backup });
@@ -730,28 +733,24 @@ class Move {
 
 	#noteExpected(change: TreeChange, file: Buffer, content: Buffer, versions: Versions | null): void {
 		const { path: name, before } = change;
-		this.#cutHardLinks(name, file);
-		const note = this.#kept.note(
-			name,
-			file,
-			versions ? this.#kept.idOf(content) : (before?.oid ?? ""),
-			this.#incomingId(change, versions),
-			true,
-		);
+		const stats = this.#cutHardLinks(name, file);
+		const oid = versions ? this.#kept.idOf(content) : (before?.oid ?? "");
+		const note = this.#kept.note(name, file, oid, this.#incomingId(change, versions), { committed: true, stats });
 		// What a process that had it open has appended since it was read is a late write.
 		note.size = content.length;
 	}
 
-	/** A file with other names goes on living there: what is written to it by those is none of this path's. */
-	#cutHardLinks(name: GitPath, file: Buffer): void {
+	/** A file with other names goes on living there: what is written to it by those is none of this path's. @returns what is in its place */
+	#cutHardLinks(name: GitPath, file: Buffer): fs.Stats {
 		const stats = fs.lstatSync(file);
-		if (!stats.isFile() || stats.nlink - Number(this.#placedVersions?.has(file) ?? false) === 1) return;
+		if (!stats.isFile() || stats.nlink === 1 || (stats.nlink === 2 && this.#placedVersions?.has(file) === true)) return stats;
 		const { backup } = this.#siteOf(name);
 		const copy = backup.nextLate(name);
 		backup.makeParents(copy);
 		fs.copyFileSync(file, copy, fs.constants.COPYFILE_FICLONE);
 		fs.utimesSync(copy, stats.atimeMs / 1000, stats.mtimeMs / 1000);
 		fs.renameSync(copy, file);
+		return fs.lstatSync(file);
 	}
 
 	/**

@@ -66,10 +66,20 @@ export function isJson(text: string): boolean {
 	return typeof parsed !== "string" || parsed === "too-deep";
 }
 
+type Views = [Int32Array, Int32Array, Int32Array, Int32Array, Int32Array, Int32Array, Int32Array, Int32Array];
+
+/** Eight arrays of one piece of memory: of a small document, a piece for each would take as long as reading it. */
+function views(length: number): Views {
+	const memory = new ArrayBuffer(8 * length * Int32Array.BYTES_PER_ELEMENT);
+	const view = (index: number) => new Int32Array(memory, index * length * Int32Array.BYTES_PER_ELEMENT, length);
+	return [view(0), view(1), view(2), view(3), view(4), view(5), view(6), view(7)];
+}
+
 class Parser {
 	readonly #text: string;
 	readonly #keys: KeyNumbers;
-	readonly #scanner: JSONScanner;
+	/** Made when something else than punctuation and plain strings comes. */
+	#scanner: JSONScanner | null = null;
 	/** The token read last, and where it is. */
 	#token = END_OF_TEXT;
 	/** How far the text has been read: the scanner is told where it goes on. */
@@ -102,12 +112,11 @@ class Parser {
 	constructor(text: string, keys: KeyNumbers) {
 		this.#text = text;
 		this.#keys = keys;
-		this.#scanner = createScanner(text);
 		this.#position = text.startsWith(BOM) ? BOM.length : 0;
 		this.#capacity = Math.max(16, text.length >> 4);
 		this.#type = new Uint8Array(this.#capacity);
-		[this.#start, this.#end, this.#next, this.#size] = [this.#ints(), this.#ints(), this.#ints(), this.#ints()];
-		[this.#key, this.#keyStart, this.#keyEnd, this.#comma] = [this.#ints(), this.#ints(), this.#ints(), this.#ints()];
+		const ints = views(this.#capacity);
+		[this.#start, this.#end, this.#next, this.#size, this.#key, this.#keyStart, this.#keyEnd, this.#comma] = ints;
 	}
 
 	parse(): JsonTree | ParseFailure {
@@ -277,6 +286,7 @@ class Parser {
 	}
 
 	#scan(): void {
+		this.#scanner ??= createScanner(this.#text);
 		const scanner = this.#scanner;
 		do {
 			scanner.setPosition(this.#skipSpace());
@@ -305,10 +315,6 @@ class Parser {
 		return cr + 1 === this.#text.length || this.#text.charCodeAt(cr + 1) === 0x0a;
 	}
 
-	#ints(): Int32Array {
-		return new Int32Array(this.#capacity);
-	}
-
 	#grow(): void {
 		spend(STEPS_PER_NODE * (this.#count - this.#paid));
 		this.#paid = this.#count;
@@ -316,18 +322,9 @@ class Parser {
 		const type = new Uint8Array(this.#capacity);
 		type.set(this.#type);
 		this.#type = type;
-		const grown = (old: Int32Array): Int32Array => {
-			const ints = this.#ints();
-			ints.set(old);
-			return ints;
-		};
-		this.#start = grown(this.#start);
-		this.#end = grown(this.#end);
-		this.#next = grown(this.#next);
-		this.#size = grown(this.#size);
-		this.#key = grown(this.#key);
-		this.#keyStart = grown(this.#keyStart);
-		this.#keyEnd = grown(this.#keyEnd);
-		this.#comma = grown(this.#comma);
+		const old = [this.#start, this.#end, this.#next, this.#size, this.#key, this.#keyStart, this.#keyEnd, this.#comma];
+		const ints = views(this.#capacity);
+		for (const [index, view] of ints.entries()) view.set(old[index] as Int32Array);
+		[this.#start, this.#end, this.#next, this.#size, this.#key, this.#keyStart, this.#keyEnd, this.#comma] = ints;
 	}
 }

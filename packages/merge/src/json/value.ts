@@ -115,15 +115,26 @@ export class Values {
 				numbers[at] = interner.id(scalar(tree, at));
 				continue;
 			}
-			const kids = children(tree, at);
-			if (type === ARRAY) numbers[at] = interner.id(`[${kids.map((kid) => numbers[kid]).join()}`);
-			else {
-				kids.sort((x, y) => tree.key[x]! - tree.key[y]!);
-				numbers[at] = interner.id(`{${kids.map((kid) => `${tree.key[kid]}:${numbers[kid]}`).join()}`);
-			}
+			numbers[at] = interner.id(type === ARRAY ? listText(tree, at, numbers) : membersText(tree, at, numbers));
 		}
 		return numbers[node]!;
 	}
+}
+
+/** The numbers of an array's elements as a text. Plain loops: it is made for each container of a document. */
+function listText(tree: JsonTree, array: number, numbers: Int32Array): string {
+	let text = "[";
+	for (let kid = tree.size[array] === 0 ? NONE : array + 1; kid !== NONE; kid = tree.next[kid]!) text += `${numbers[kid]},`;
+	return text;
+}
+
+/** The same of an object's members, in the order of their key numbers. */
+function membersText(tree: JsonTree, object: number, numbers: Int32Array): string {
+	if (tree.size[object] === 1) return `{${tree.key[object + 1]}:${numbers[object + 1]},`;
+	const kids = children(tree, object).sort((x, y) => tree.key[x]! - tree.key[y]!);
+	let text = "{";
+	for (const kid of kids) text += `${tree.key[kid]}:${numbers[kid]},`;
+	return text;
 }
 
 /** The member of an object with a key, or NONE. */

@@ -9,7 +9,7 @@ export type FrontMatterFormat = "yaml" | "toml" | "json";
 /** The properties at the start of a note. */
 export interface FrontMatter {
 	readonly format: FrontMatterFormat;
-	/** The line before and the line after it; empty for JSON, whose brackets are its own. */
+	/** The line before and the line after it; empty for JSON without fences, whose brackets are its own. */
 	readonly open: string;
 	readonly inner: string;
 	readonly close: string;
@@ -26,6 +26,11 @@ export interface Note {
 const FENCES = [
 	{ format: "yaml", open: /^---[ \t]*\n/, close: /^(?:---|\.\.\.)[ \t]*$/ },
 	{ format: "toml", open: /^\+\+\+[ \t]*\n/, close: /^\+\+\+[ \t]*$/ },
+	{ format: "json", open: /^;;;[ \t]*\n/, close: /^;;;[ \t]*$/ },
+	// With its language named.
+	{ format: "yaml", open: /^---[ \t]*ya?ml[ \t]*\n/, close: /^---[ \t]*$/ },
+	{ format: "toml", open: /^---[ \t]*toml[ \t]*\n/, close: /^---[ \t]*$/ },
+	{ format: "json", open: /^---[ \t]*json[ \t]*\n/, close: /^---[ \t]*$/ },
 ] as const;
 
 export function splitNote(text: string): Note {
@@ -56,9 +61,10 @@ export function splitNote(text: string): Note {
 }
 
 /** Two lines of dashes can also be two rules with a paragraph between them. */
-function isProperties(inner: string, format: "yaml" | "toml"): boolean {
+function isProperties(inner: string, format: FrontMatterFormat): boolean {
 	const first = inner.split("\n").find((line) => !/^[ \t]*(?:#.*)?$/.test(line));
 	if (first === undefined) return true;
+	if (format === "json") return /^[ \t]*\{/.test(first);
 	return format === "toml"
 		? /^[ \t]*(?:\[|["'\w][^=]*=)/.test(first)
 		: /^(?:["'][^"']*["'][ \t]*|[^\s#:'"\-[{][^:]*):(?:[ \t]|$)/.test(first);

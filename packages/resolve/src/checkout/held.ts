@@ -4,6 +4,7 @@ import {
 	type HeldChange,
 	type IndexFlags,
 	isSameEntry,
+	type KnownContents,
 	type Oid,
 	type Repository,
 	type TreeChange,
@@ -69,8 +70,15 @@ export class Holder {
 	/** What was ignored before the rules changed. */
 	#ignored: readonly GitPath[] = [];
 	#rulesChange = false;
+	readonly #contents: KnownContents | undefined;
 
-	constructor(context: HolderContext, move: { readonly from: Oid | null; readonly to: Oid } | null = null) {
+	/** @param contents of files that change, as far as they are in memory */
+	constructor(
+		context: HolderContext,
+		move: { readonly from: Oid | null; readonly to: Oid } | null = null,
+		contents: KnownContents | undefined = undefined,
+	) {
+		this.#contents = contents;
 		this.#context = context;
 		this.#repository = context.repository;
 		this.#paths = context.paths;
@@ -153,6 +161,7 @@ export class Holder {
 			to,
 			limits,
 			isOwn: isOwnPath,
+			...(this.#contents ? { contents: this.#contents } : {}),
 			...(own.length < changes.length ? { changes: own } : {}),
 		});
 	}

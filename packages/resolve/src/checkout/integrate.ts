@@ -106,7 +106,7 @@ const assertEveryMs = 10;
 async function move(context: IntegrateContext, journal: Journal, how: { resume: boolean; branch: boolean }, known: Resolution | null) {
 	const { repository, paths, lock } = context;
 	const { from, to, ref, backup, branch_at, theirs } = journal;
-	const holder = new Holder(context, journal);
+	const holder = new Holder(context, journal, known?.contents);
 	let heldAt = Number.NEGATIVE_INFINITY;
 	const late: string[] = [];
 	const merging = { ...context, onSaved: (name: string) => void late.push(name) };
@@ -126,6 +126,7 @@ async function move(context: IntegrateContext, journal: Journal, how: { resume: 
 		versions: paths.versions,
 		keepsVersions: context.keepsVersions === true,
 		resume: how.resume,
+		...(known?.contents ? { contents: known.contents } : {}),
 		isOwn: (name: GitPath) => isOwnName(topOf(name)),
 		mergeLate: async (late: LateWrite) =>
 			await mergeLateWriteAside(merging, context.bringUpToDate ? { ...late, written: await context.bringUpToDate(late) } : late),
@@ -203,6 +204,7 @@ export async function carryOut(
 	known: Resolution | null,
 ): Promise<Integration> {
 	const { report, saved, commits, untouched } = await move(context, journal, { resume, branch: true }, known);
+	known?.contents?.clear();
 	removeJournal(context.paths);
 	faultPoint("move-done");
 	return {

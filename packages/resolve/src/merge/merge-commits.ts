@@ -3,6 +3,7 @@ import {
 	diffTrees,
 	type FileChange,
 	type GitPath,
+	KnownContents,
 	type MergeTreeResult,
 	mergeBases,
 	mergeTree,
@@ -35,6 +36,8 @@ export interface MergedCommits {
 	readonly tree: Oid;
 	readonly bases: readonly Oid[];
 	readonly settled: readonly SettledPath[];
+	/** Versions that were merged, and what became of them. */
+	readonly contents: KnownContents;
 }
 
 /** Bases of bases are merged so deep; below that the first by id stands for all. A hostile history may cross at every step. */
@@ -58,12 +61,14 @@ class CommitMerger {
 	readonly #repository: Repository;
 	readonly #store: Repository;
 	readonly #reader: ObjectReader;
+	readonly #contents: KnownContents;
 	readonly #done = new Map<string, Promise<MergedCommits>>();
 
 	constructor(repository: Repository, store: Repository, reader: ObjectReader) {
 		this.#repository = repository;
 		this.#store = store;
 		this.#reader = reader;
+		this.#contents = reader.known ?? new KnownContents();
 	}
 
 	merge(first: Oid, second: Oid, depth = 0): Promise<MergedCommits> {
@@ -114,7 +119,7 @@ class CommitMerger {
 	async #write(opened: OpenedMerge, parents: readonly Oid[], date: number, trailers: readonly string[] = []): Promise<MergedCommits> {
 		const { first, second, bases, merged, noted } = opened;
 		const outcomes = [...(await this.#settle(opened)), ...noted];
-		const settled = settledPaths(outcomes, this.#store.objectFormat);
+		const settled = settledPaths(outcomes, this.#store.objectFormat, this.#contents);
 		const written = await writeCommit(this.#store, {
 			parents,
 			identity: mergeIdentity,
@@ -124,7 +129,7 @@ class CommitMerger {
 			changes: changes(merged.conflicts.keys(), outcomes),
 			blobs: outcomes.flatMap(({ madeOnTheWay }) => madeOnTheWay ?? []),
 		});
-		return { ...written, bases, settled };
+		return { ...written, bases, settled, contents: this.#contents };
 	}
 
 	async #open(first: Oid, second: Oid, depth: number): Promise<OpenedMerge> {
@@ -212,7 +217,7 @@ function* changes(stagePaths: Iterable<GitPath>, outcomes: readonly Outcome[]): 
  * @param first the commit with the smaller id
  */
 export async function mergeCommits(repository: Repository, store: Repository, first: Oid, second: Oid): Promise<MergedCommits> {
-	return await withObjectReader(store, (reader) => new CommitMerger(repository, store, reader).merge(first, second));
+	return await withObjectReader(store, (reader) => new CommitMerger(repository, store, reader).merge(first, second), new KnownContents());
 }
 
 /** What mergeCommits makes of one path; null: it is none that both sides changed. */

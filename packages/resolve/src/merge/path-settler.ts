@@ -7,6 +7,7 @@ import {
 	gitPathBytes,
 	gitPathOf,
 	isSameEntry,
+	type KnownContents,
 	lastTouches,
 	type ObjectReader,
 	type Oid,
@@ -70,10 +71,15 @@ export function entryOf(made: Made, format: Repository["objectFormat"]): TreeEnt
 	return "content" in made ? { mode: made.mode, oid: blobOid(made.content, format) } : made;
 }
 
-/** The outcomes as they are told, in the order of their paths. */
-export function settledPaths(outcomes: readonly Outcome[], format: Repository["objectFormat"]): SettledPath[] {
+/** The outcomes as they are told, in the order of their paths. @param known gets the contents that were made */
+export function settledPaths(outcomes: readonly Outcome[], format: Repository["objectFormat"], known?: KnownContents): SettledPath[] {
+	const result = ({ path, made }: Outcome["files"][number]) => {
+		const entry = entryOf(made, format);
+		if ("content" in made) known?.add(entry.oid, made.content);
+		return { path, entry };
+	};
 	return outcomes
-		.map(({ settled, files }) => ({ ...settled, results: files.map(({ path, made }) => ({ path, entry: entryOf(made, format) })) }))
+		.map(({ settled, files }) => ({ ...settled, results: files.map(result) }))
 		.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
 }
 
@@ -252,10 +258,15 @@ export class PathSettler {
 				}
 			} while (at < groups.length && batch.length < groupsAtATime && bytes < bytesAtATime);
 			const contents: (Uint8Array | null)[] = [];
+			const oids = batch.flatMap(oidsOf);
 			await this.#reader.each(
-				batch.flatMap(oidsOf),
-				// A copy with memory of its own, which can go to another thread.
-				(_info, content) => contents.push(content && new Uint8Array(content)),
+				oids,
+				(_info, content, index) => {
+					// A copy with memory of its own, which can go to another thread.
+					const copy = content && new Uint8Array(content);
+					if (copy) this.#reader.known?.add(oids[index] as Oid, copy);
+					contents.push(copy);
+				},
 				MAX_MERGED_BYTES,
 			);
 			let content = 0;

@@ -1,4 +1,4 @@
-import type { GitPath, Oid, TreeEntry } from "@robust-sync/git";
+import type { GitPath, KnownContents, Oid, TreeEntry } from "@robust-sync/git";
 import type { Manifest } from "@robust-sync/workspace";
 
 /** How a path was settled: the names of the manifest (docs/contract.md, section 7). */
@@ -33,4 +33,6 @@ export interface Resolution {
 	/** null: the histories have nothing in common. With several merge bases, the first by id. */
 	readonly base: Oid | null;
 	readonly files: readonly ResolvedFile[];
+	/** What was read and made for it, as far as that is still in memory. */
+	readonly contents?: KnownContents;
 }

@@ -31,8 +31,8 @@ export async function resolveMerge(repository: Repository, ours: Oid, theirs: Oi
 	const store = openMergeStore(repository);
 	const [own, their] = await readableVersions(repository, [ours, theirs] as const, isOwnName);
 	const [first, second] = own < their ? [own, their] : [their, own];
-	const { commit, tree, bases, settled } = await mergeCommits(repository, store, first, second);
-	return { commit, tree, ours, theirs, base: bases[0] ?? null, files: settled.map((file) => byRole(file, own === first)) };
+	const { commit, tree, bases, settled, contents } = await mergeCommits(repository, store, first, second);
+	return { commit, tree, ours, theirs, base: bases[0] ?? null, files: settled.map((file) => byRole(file, own === first)), contents };
 }
 
 /** What resolveMerge would make of one file that both sides changed: for a merge driver, which is asked about one at a time. */

@@ -8,7 +8,9 @@ import {
 	type GitPath,
 	gitPathBytes,
 	gitPathOf,
+	type KnownContents,
 	makeDurable,
+	type ObjectReader,
 	openMergeStore,
 	PlacesBeneath,
 	type Repository,
@@ -37,6 +39,8 @@ export interface SavedHeader {
 	readonly theirs: string | null;
 	readonly base: string | null;
 	readonly files: readonly VersionsToSave[];
+	/** Versions that need not be read again. */
+	readonly contents?: KnownContents;
 }
 
 /** Writes below `files/`; where the name cannot be (too long, or a file where a directory must be), below a directory with a short name. */
@@ -110,7 +114,11 @@ const asText = (entry: VersionContent) => Buffer.from(`Subproject commit ${"oid"
 const filesAtATime = 64;
 const bytesAtATime = 8 * 1024 * 1024;
 
-async function writeVersions(repository: Repository, writer: VersionWriter, files: readonly VersionsToSave[]): Promise<GitPath[][]> {
+async function writeVersions(
+	repository: Repository,
+	writer: VersionWriter,
+	{ files, contents: known = null }: { readonly files: readonly VersionsToSave[]; readonly contents?: KnownContents | null },
+): Promise<GitPath[][]> {
 	const saved: GitPath[][] = files.map(() => []);
 	const stored: { file: number; role: Role; oid: string }[] = [];
 	const write = (file: number, role: Role, content: Uint8Array, oid: string | null = null) => {
@@ -127,7 +135,7 @@ async function writeVersions(repository: Repository, writer: VersionWriter, file
 		}
 	}
 	if (stored.length === 0) return saved.map((names) => names.sort());
-	await withObjectReader(openMergeStore(repository), async (reader) => {
+	const writeStored = async (reader: ObjectReader) => {
 		const infos = await reader.infos(stored.map(({ oid }) => oid));
 		for (let at = 0; at < stored.length; ) {
 			let bytes = 0;
@@ -141,7 +149,8 @@ async function writeVersions(repository: Repository, writer: VersionWriter, file
 			await nextTurn();
 			at = end;
 		}
-	});
+	};
+	await withObjectReader(openMergeStore(repository), writeStored, known);
 	return saved.map((names) => names.sort());
 }
 
@@ -184,7 +193,7 @@ export async function saveVersionsOf(
 	try {
 		mkdirSync(unfinished, { mode: 0o700 });
 		const writer = new VersionWriter(unfinished);
-		const saved = await writeVersions(repository, writer, what.files).finally(() => writer.close());
+		const saved = await writeVersions(repository, writer, what).finally(() => writer.close());
 		const [ours, theirs] = await Promise.all([
 			nodesOfSide(repository, what.ours, what.base),
 			nodesOfSide(repository, what.theirs, what.base),
