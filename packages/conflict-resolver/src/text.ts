@@ -1,3 +1,4 @@
+import { operationText } from "@robust-sync/git";
 import { printable, shellPath, shellWord } from "@robust-sync/service/printable";
 import { formatSize, sideText as nameOfSide, winnerText } from "@robust-sync/workspace";
 import type { ChalkInstance } from "chalk";
@@ -37,13 +38,14 @@ function conflictLine({ path, type, kind, ours, theirs }: Conflict, paint: Chalk
 	return `  ${paint.bold(printable(path))}  ${type}\n    ${sideText("ours", ours)}; ${sideText("theirs", theirs)}\n    will be ${kindText[kind] ?? printable(kind)}`;
 }
 
-const operationText = (operation: UnresolvedConflicts["operation"]) => (operation === null ? "" : `a ${operation} is in progress: `);
+const openText = (operation: UnresolvedConflicts["operation"]) =>
+	operation === null ? "" : `${operationText(operation)} is in progress: `;
 
 /** `--check` */
 export function checkText({ operation, conflicts }: UnresolvedConflicts, paint: ChalkInstance): string {
-	if (conflicts.length === 0) return `${operationText(operation)}no conflicts`;
+	if (conflicts.length === 0) return `${openText(operation)}no conflicts`;
 	return [
-		`${operationText(operation)}${count(conflicts.length, "conflict")}`,
+		`${openText(operation)}${count(conflicts.length, "conflict")}`,
 		...conflicts.map((conflict) => conflictLine(conflict, paint)),
 		"resolve with: conflict-resolver --resolve",
 	].join("\n");

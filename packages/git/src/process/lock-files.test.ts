@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import fs from "node:fs";
+import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { personEnvironment, Scratch, until } from "../fixtures/scratch.ts";
 import { findLockFiles, lockHolder, setAsideLockFile } from "./lock-files.ts";
@@ -177,6 +178,15 @@ describe("what a person left open is told by its name", () => {
 		expect(open(() => scratch.git("w", "rebase", "--apply", "other"))).toBe("rebase"));
 	test("open operation: a cherry-pick → named", () => expect(open(() => scratch.git("w", "cherry-pick", "other"))).toBe("cherry-pick"));
 	test("open operation: a revert → named", () => expect(open(() => scratch.git("w", "revert", "--no-edit", "HEAD~1"))).toBe("revert"));
+	test.each(["revert", "cherry-pick"])("open operation: several commits, the first resolved, of a %s → named", (name) => {
+		const commits = name === "revert" ? ["HEAD~1", "HEAD"] : ["other", "other~1"];
+		scratch.git("w", "commit", "-q", "--allow-empty", "-m", "more");
+		expect(open(() => scratch.git("w", name, ...(name === "revert" ? ["--no-edit"] : []), ...commits))).toBe(name);
+		scratch.write("w/a", "resolved\n");
+		scratch.commitAll("w");
+		expect(fs.existsSync(path.join(repository.gitDirectory, "sequencer/todo"))).toBe(true);
+		expect(operationInProgress(repository.gitDirectory)?.name).toBe(name);
+	});
 	test("open operation: a mailbox that is applied → named", () => {
 		scratch.write("patch", scratch.git("w", "format-patch", "-1", "--stdout", "other"));
 		expect(open(() => scratch.git("w", "am", scratch.path("patch")))).toBe("am");

@@ -6,10 +6,19 @@ export type OperationName = "merge" | "rebase" | "am" | "cherry-pick" | "revert"
 
 export interface OperationInProgress {
 	readonly name: OperationName;
+	/** When it was begun, or git last stopped in it, milliseconds since the epoch. */
+	readonly stoppedAt: number;
 	/** When anything of it was last touched, milliseconds since the epoch. */
 	readonly touchedAt: number;
 }
 
+/** An operation with its article, for a sentence. */
+export const operationText = (name: OperationName): string => `${name === "am" ? "an" : "a"} ${name}`;
+
+/** The command that gives an operation up. */
+export const abortCommand = (name: OperationName): string => (name === "bisect" ? "git bisect reset" : `git ${name} --abort`);
+
+const sequencer = "sequencer";
 const marks: readonly (readonly [name: OperationName, file: string])[] = [
 	["rebase", "rebase-merge"],
 	["am", "rebase-apply/applying"],
@@ -17,9 +26,18 @@ const marks: readonly (readonly [name: OperationName, file: string])[] = [
 	["cherry-pick", "CHERRY_PICK_HEAD"],
 	["revert", "REVERT_HEAD"],
 	["merge", "MERGE_HEAD"],
-	["cherry-pick", "sequencer"],
+	["cherry-pick", sequencer],
 	["bisect", "BISECT_LOG"],
 ];
+
+/** Several commits are picked or reverted, and a person has committed the one at which git stopped: what is left to do says which of both. */
+function sequenced(gitDirectory: string): "cherry-pick" | "revert" {
+	try {
+		return /^(revert|r) /.test(readFileSync(path.join(gitDirectory, sequencer, "todo"), "latin1")) ? "revert" : "cherry-pick";
+	} catch {
+		return "cherry-pick";
+	}
+}
 
 /** The operation that is open in the git directory, or null. Reads marks in the directory; starts no process. */
 export function operationInProgress(gitDirectory: string): OperationInProgress | null {
@@ -28,7 +46,8 @@ export function operationInProgress(gitDirectory: string): OperationInProgress |
 		const stats = statSync(file, { throwIfNoEntry: false });
 		if (!stats) continue;
 		const index = statSync(path.join(gitDirectory, "index"), { throwIfNoEntry: false });
-		return { name, touchedAt: Math.max(stats.mtimeMs, index?.mtimeMs ?? 0) };
+		const shown = mark === sequencer ? sequenced(gitDirectory) : name;
+		return { name: shown, stoppedAt: stats.mtimeMs, touchedAt: Math.max(stats.mtimeMs, index?.mtimeMs ?? 0) };
 	}
 	return null;
 }

@@ -1,3 +1,4 @@
+import { abortCommand, operationText } from "@robust-sync/git";
 import { formatDuration, formatTime } from "@robust-sync/service/durations";
 import { type PeerState, peerLiveness } from "@robust-sync/workspace";
 import type { Finding, Problem } from "../findings.ts";
@@ -45,12 +46,12 @@ export function checkConflicts(facts: Facts): Finding {
 		problems.push({
 			id: "conflicts:operation",
 			severity: "warning",
-			title: `a ${repository.operation} is left open`,
+			title: `${operationText(repository.operation)} is left open`,
 			detail: `A git ${repository.operation} has been left open since ${formatTime(since, now)} (${formatDuration(open)}); nothing is synced meanwhile.`,
 			action:
 				repository.operation === "merge"
 					? resolve
-					: `git status; then git ${repository.operation} --continue or ${abortOf(repository.operation)}`,
+					: `git status; then git ${repository.operation} --continue or ${abortCommand(repository.operation)}`,
 			since,
 			notify: long,
 			symptomOf: [name],
@@ -91,10 +92,6 @@ const namesShown = 10;
 function listOf(names: readonly string[]): string {
 	const more = names.length - namesShown;
 	return more > 0 ? `${names.slice(0, namesShown).join(", ")} and ${more} more` : names.join(", ");
-}
-
-function abortOf(operation: string): string {
-	return operation === "bisect" ? "git bisect reset" : `git ${operation} --abort`;
 }
 
 /** Whether a node's head may differ for a while because of a person's action, or waits for one: another alert reports that. */

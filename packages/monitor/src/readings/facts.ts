@@ -1,10 +1,11 @@
+import type { OperationName } from "@robust-sync/git";
 import type { Config, NodeView, PeerState, ServiceLiveness, ServiceName, StateRead } from "@robust-sync/workspace";
 
 /** The open operation of the repository. */
 export interface RepositoryView {
 	/** Paths with unresolved conflicts. */
 	readonly unmerged: number;
-	readonly operation: null | "merge" | "rebase" | "cherry-pick" | "revert" | "bisect" | "am";
+	readonly operation: OperationName | null;
 	/** When the operation was last touched, milliseconds since the epoch. */
 	readonly operationSince: number | null;
 }

@@ -1,19 +1,8 @@
 import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
-import { gitEnvironment, runGit } from "@robust-sync/git";
+import { gitEnvironment, operationInProgress, runGit } from "@robust-sync/git";
 import { fileStamp } from "@robust-sync/workspace/file-stamp";
 import type { RepositoryView } from "./facts.ts";
-
-/** The files in git's directory while an operation is open (gitrepository-layout(5), git-rebase(1), git-am(1)). */
-const marks: readonly (readonly [file: string, operation: NonNullable<RepositoryView["operation"]>])[] = [
-	["rebase-merge", "rebase"],
-	["rebase-apply/applying", "am"],
-	["rebase-apply", "rebase"],
-	["MERGE_HEAD", "merge"],
-	["CHERRY_PICK_HEAD", "cherry-pick"],
-	["REVERT_HEAD", "revert"],
-	["BISECT_LOG", "bisect"],
-];
 
 const listingTimeoutMs = 20_000;
 
@@ -39,12 +28,10 @@ export function repositoryReader(root: string): RepositoryReader {
 	return async () => {
 		const directory = gitDirectory(root);
 		if (directory === null) return null;
-		const open = marks
-			.map(([file, operation]) => ({ operation, stats: statSync(path.join(directory, file), { throwIfNoEntry: false }) }))
-			.find((mark) => mark.stats !== undefined);
+		const open = operationInProgress(directory);
 		const signature = fileStamp(path.join(directory, "index")) ?? "none";
 		if (known?.signature !== signature) known = { signature, unmerged: signature !== "none" ? await countUnmerged(root) : 0 };
-		return { unmerged: known.unmerged, operation: open?.operation ?? null, operationSince: open?.stats?.mtimeMs ?? null };
+		return { unmerged: known.unmerged, operation: open?.name ?? null, operationSince: open?.stoppedAt ?? null };
 	};
 }
 

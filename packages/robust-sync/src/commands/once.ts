@@ -12,6 +12,7 @@ import {
 	type Oid,
 	openMergeStore,
 	operationInProgress,
+	operationText,
 	Repository,
 	readHead,
 	readRemoteBranch,
@@ -306,7 +307,7 @@ export async function dryRun(options: OnceOptions): Promise<DryRun> {
 		would_push: commits || (oid !== null && oid !== remoteHead && (remoteHead === known || remoteHead === null)),
 		held,
 		blocked_by: operation
-			? `a ${operation.name} is in progress`
+			? `${operationText(operation.name)} is in progress`
 			: limitedMs > 0
 				? `the remote limits how often it may be asked: left alone for another ${Math.ceil(limitedMs / 1_000)} s`
 				: null,

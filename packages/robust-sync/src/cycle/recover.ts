@@ -10,6 +10,7 @@ import {
 	isIndexWhole,
 	lockHolder,
 	operationInProgress,
+	operationText,
 	pruningCollector,
 	readHead,
 	readRef,
@@ -187,7 +188,10 @@ async function leaveOpenOperation({ repository }: CycleContext): Promise<null> {
 		operation.name === "merge"
 			? "run 'conflict-resolver --resolve' (or --abort)"
 			: `finish it with 'git ${operation.name} --continue' (or --abort), or run 'conflict-resolver --resolve'`;
-	throw new SyncError("OPERATION_OPEN", `a ${operation.name} is in progress and was not begun by us: ${next}; syncing goes on after that`);
+	throw new SyncError(
+		"OPERATION_OPEN",
+		`${operationText(operation.name)} is in progress and was not begun by us: ${next}; syncing goes on after that`,
+	);
 }
 
 /** A commit that was on no branch is kept under this name while it is merged. */

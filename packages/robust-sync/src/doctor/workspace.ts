@@ -1,10 +1,12 @@
 import fs from "node:fs";
 import path from "node:path";
 import {
+	abortCommand,
 	findLockFiles,
 	isIndexWhole,
 	lockHolder,
 	operationInProgress,
+	operationText,
 	parseGitPathList,
 	type Repository,
 	readHead,
@@ -81,10 +83,10 @@ export async function checkRepository(repository: Repository, config: Config): P
 		found.push(
 			failed(
 				check,
-				`a ${operation.name} is open: nothing is synced until it is finished or ended`,
+				`${operationText(operation.name)} is open: nothing is synced until it is finished or ended`,
 				operation.name === "merge"
 					? "conflict-resolver --report; conflict-resolver --resolve"
-					: `git status; git ${operation.name} --abort`,
+					: `git status; ${abortCommand(operation.name)}`,
 			),
 		);
 	else if (branch === null) found.push(failed(check, "HEAD is detached: no branch is synced", "git checkout <branch>"));
