@@ -74,7 +74,7 @@ const flushLimitMs = 1_000;
  *
  * SIGTERM and SIGINT let it finish, at most graceMs; a second one stops at once. SIGHUP reloads, SIGUSR1 wakes.
  * The service manager is notified when the service is ready, reloading, stopping and alive (sd_notify(3)); our own supervisor
- * gets the same messages, and a worker that lost its supervisor stops. Uncaught errors are logged and end the service.
+ * gets the same messages, and a worker that lost its supervisor is killed. Uncaught errors are logged and end the service.
  *
  * @param hooks the service
  * @returns the exit code: 0 stopped, 75 memory limit, 1 failed or did not stop in time, or the code of {@link ServiceControl.exit}
@@ -149,7 +149,7 @@ class ServiceRun implements ServiceControl {
 		this.#on("uncaughtException", (error: unknown) => this.#crash("uncaught exception", error));
 		this.#on("unhandledRejection", (error: unknown) => this.#crash("unhandled rejection", error));
 		if (this.#env[workerVariable] && process.send) {
-			const orphaned = () => this.#stop("the supervisor is gone", ExitCode.ok);
+			const orphaned = () => void this.#followSupervisor();
 			this.#on("disconnect", orphaned);
 			if (!process.connected) setImmediate(orphaned);
 			process.channel?.unref();
@@ -264,6 +264,27 @@ class ServiceRun implements ServiceControl {
 		}
 		this.#logger.info("stopped", { reason });
 		this.#finish(this.#code);
+	}
+
+	/**
+	 * A supervisor that is gone has crashed or was killed. Nobody asked the service to stop, so nothing may report a stop: the cycle in
+	 * progress is finished, then the worker kills itself. Its lock and its state show a crash, and heartbeat sends no goodbye.
+	 */
+	async #followSupervisor(): Promise<void> {
+		if (this.#stopping || this.#done) return;
+		this.#stopping = true;
+		this.#logger.error("the supervisor is gone: finishing, then ending as it did");
+		const die = () => process.kill(process.pid, "SIGKILL");
+		setTimeout(die, this.#hooks.graceMs ?? defaultGraceMs);
+		this.#abort.abort(new Error("the supervisor is gone"));
+		try {
+			await this.#started;
+			await this.#hooks.drain?.();
+			await this.#logger.close();
+		} catch (error) {
+			this.#logger.error("finishing the cycle failed", { error });
+		}
+		die();
 	}
 
 	#memoryExceeded(rss: number, limit: number): void {

@@ -47,7 +47,7 @@ const defaultKillAfterMs = 35_000;
 /**
  * Replaces the service manager where there is none: runs this command again as a worker and starts another one when it
  * dies. SIGTERM, SIGINT, SIGHUP and SIGUSR1 are passed on. There is never a second worker: the next one starts only
- * after the last one's end, and a worker whose supervisor was killed stops by itself.
+ * after the last one's end, and a worker whose supervisor was killed ends by itself.
  *
  * @returns the exit code: 0, 2 or 4 from the worker; after a requested stop 0, or 1 if the worker did not stop in time
  */
