@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { lstatSync, readdirSync, readFileSync, statfsSync } from "node:fs";
 import path from "node:path";
-import { processStartedAt } from "@robust-sync/workspace";
+import { processStartedAt } from "@robust-sync/system/process-table";
 import { runChecks } from "../packages/monitor/src/checks/all.ts";
 import { emptyHistory } from "../packages/monitor/src/readings/history.ts";
 import { readFacts, systemSources } from "../packages/monitor/src/readings/read-facts.ts";

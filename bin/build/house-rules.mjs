@@ -3,6 +3,8 @@ import path from "node:path";
 
 /** An arrow points only downwards: a package may import the packages of lower floors. Executables never import each other. */
 const floors = {
+	// What the operating system offers, as all others use it.
+	system: -1,
 	merge: 0,
 	git: 0,
 	secrets: 0,

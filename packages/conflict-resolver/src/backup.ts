@@ -1,7 +1,9 @@
 import fs from "node:fs";
 import path from "node:path";
 import { beneath, type GitPath, gitPathBytes, type HeldPlace, openBeneath, type Repository } from "@robust-sync/git";
-import { compactTimestamp, makeOwnDirectory, type WorkspacePaths } from "@robust-sync/workspace";
+import { makeOwnDirectory } from "@robust-sync/system/own-directory";
+import { compactTimestamp } from "@robust-sync/system/timestamps";
+import type { WorkspacePaths } from "@robust-sync/workspace";
 
 function copyFile(from: Buffer, to: Buffer): void {
 	if (fs.lstatSync(from).isSymbolicLink()) fs.symlinkSync(fs.readlinkSync(from, { encoding: "buffer" }), to);

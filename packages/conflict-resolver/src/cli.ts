@@ -104,7 +104,7 @@ async function mergeDriver(options: Options, [ours = "", theirs = "", path = ""]
 
 async function install(options: Options): Promise<void> {
 	await inWorkspace(options, async ({ repository, paths }) => {
-		(await import("@robust-sync/workspace/own-directory")).assertOurWorkspace(paths.root);
+		(await import("@robust-sync/system/own-directory")).assertOurWorkspace(paths.root);
 		const { installDriver } = await import("./install-driver.ts");
 		// This file is bundled into dist/; the executable is beside it.
 		await installDriver(repository, fileURLToPath(new URL("../bin/conflict-resolver", import.meta.url)));
@@ -115,7 +115,7 @@ async function install(options: Options): Promise<void> {
 
 async function uninstall(options: Options): Promise<void> {
 	await inWorkspace(options, async ({ repository, paths }) => {
-		(await import("@robust-sync/workspace/own-directory")).assertOurWorkspace(paths.root);
+		(await import("@robust-sync/system/own-directory")).assertOurWorkspace(paths.root);
 		const { uninstallDriver } = await import("./install-driver.ts");
 		const removed = await uninstallDriver(repository);
 		if (options.json) printJson({ schema: 1, installed: false, removed });

@@ -3,7 +3,8 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import { acquireLock, WorkspacePaths } from "@robust-sync/workspace";
+import { acquireLock } from "@robust-sync/system/lock";
+import { WorkspacePaths } from "@robust-sync/workspace";
 import { bundleExecutable } from "./fixture/bundle.ts";
 import { Person } from "./fixture/person.ts";
 

@@ -11,7 +11,8 @@ import {
 	withObjectReader,
 } from "@robust-sync/git";
 import { kindOf, MAX_MERGED_BYTES } from "@robust-sync/merge";
-import { isOwnName, type Timestamp, timestamp } from "@robust-sync/workspace";
+import { type Timestamp, timestamp } from "@robust-sync/system/timestamps";
+import { isOwnName } from "@robust-sync/workspace";
 import { type OperationState, readOperation } from "./operation-state.ts";
 import type { ResolverContext } from "./resolver-context.ts";
 

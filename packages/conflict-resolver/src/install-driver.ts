@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import type { Repository } from "@robust-sync/git";
-import { writeAtomic } from "@robust-sync/workspace";
+import { writeAtomic } from "@robust-sync/system/atomic-write";
 
 const section = "merge.robust-sync";
 const begin = "# robust-sync merge driver: begin";

@@ -1,4 +1,5 @@
-import { listSavedVersions, type Manifest, timestamp } from "@robust-sync/workspace";
+import { timestamp } from "@robust-sync/system/timestamps";
+import { listSavedVersions, type Manifest } from "@robust-sync/workspace";
 import { listConflicts, type UnresolvedConflicts } from "./conflicts.ts";
 import type { ResolverContext } from "./resolver-context.ts";
 

@@ -38,7 +38,7 @@ import {
 	withNodeTrailer,
 } from "@robust-sync/resolve";
 import { printable } from "@robust-sync/service/printable";
-import type { Lock } from "@robust-sync/workspace";
+import type { Lock } from "@robust-sync/system/lock";
 import { Backup } from "./backup.ts";
 import { conflictType } from "./conflicts.ts";
 import { findDecisions } from "./decisions.ts";

@@ -23,7 +23,8 @@ import {
 } from "@robust-sync/resolve";
 import { CommandError, ExitCode } from "@robust-sync/service";
 import { printable, shellPath } from "@robust-sync/service/printable";
-import { type Lock, listSavedVersions } from "@robust-sync/workspace";
+import type { Lock } from "@robust-sync/system/lock";
+import { listSavedVersions } from "@robust-sync/workspace";
 import { pendingPaths } from "./pending-changes.ts";
 import type { ResolveReport } from "./resolve-report.ts";
 import type { ResolverContext } from "./resolver-context.ts";

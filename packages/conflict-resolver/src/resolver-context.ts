@@ -4,18 +4,15 @@ import { trackedOwnFiles } from "@robust-sync/resolve";
 import { CommandError, createLogger, ExitCode, type Logger } from "@robust-sync/service";
 import { printable, shellPath } from "@robust-sync/service/printable";
 import { warnAtStart } from "@robust-sync/service/start-warning";
+import { acquireLock, type Lock } from "@robust-sync/system/lock";
+import { foreignOwner, makeOwnDirectory, trustOwner } from "@robust-sync/system/own-directory";
 import {
-	acquireLock,
 	type Config,
 	ensureExcluded,
 	exposedSecrets,
-	foreignOwner,
 	isWorkspace,
-	type Lock,
 	loadConfig,
 	locateWorkspace,
-	makeOwnDirectory,
-	trustOwner,
 	WorkspacePaths,
 } from "@robust-sync/workspace";
 

@@ -1,6 +1,7 @@
 import { operationText } from "@robust-sync/git";
 import { printable, shellPath, shellWord } from "@robust-sync/service/printable";
-import { formatSize, sideText as nameOfSide, winnerText } from "@robust-sync/workspace";
+import { formatSize } from "@robust-sync/system/format-size";
+import { sideText as nameOfSide, winnerText } from "@robust-sync/workspace";
 import type { ChalkInstance } from "chalk";
 import type { AbortReport } from "./abort.ts";
 import type { Conflict, ConflictSide, UnresolvedConflicts } from "./conflicts.ts";

@@ -3,7 +3,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { until } from "@robust-sync/git/fixtures/scratch";
-import { lockLostAt, readLockHolder } from "@robust-sync/workspace";
+import { lockLostAt, readLockHolder } from "@robust-sync/system/lock";
 import { bin } from "./fixture/executables.ts";
 import type { Ended, Node } from "./fixture/node.ts";
 import { World } from "./fixture/world.ts";

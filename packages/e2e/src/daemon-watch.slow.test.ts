@@ -2,7 +2,7 @@ import fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { until } from "@robust-sync/git/fixtures/scratch";
-import { isHolderInTable, readLockHolder } from "@robust-sync/workspace";
+import { isHolderInTable, readLockHolder } from "@robust-sync/system/lock";
 import type { Node } from "./fixture/node.ts";
 import { World } from "./fixture/world.ts";
 

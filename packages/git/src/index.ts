@@ -1,12 +1,9 @@
 export * from "./files/disk-file.ts";
 export * from "./files/exchange-files.ts";
-export * from "./files/lstat.ts";
-export * from "./files/make-durable.ts";
 export * from "./files/obstacle.ts";
 export { isSpecial } from "./files/on-disk.ts";
 export { openFilesBelow } from "./files/open-files.ts";
 export * from "./files/permissions.ts";
-export * from "./files/read-unseen.ts";
 export * from "./history/history.ts";
 export * from "./history/history-rule.ts";
 export * from "./history/rewrite-commits.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { printableJson } from "@robust-sync/service/printable";
-import { parseCompactTimestamp } from "@robust-sync/workspace";
+import { parseCompactTimestamp } from "@robust-sync/system/timestamps";
 import { pagePolicy, plainPage } from "./page/page.tsx";
 import type { VNode } from "./page/vnode.ts";
 

@@ -1,5 +1,6 @@
 import path from "node:path";
-import { type SavedDirectory, type StateRead, timestamp } from "@robust-sync/workspace";
+import { timestamp } from "@robust-sync/system/timestamps";
+import type { SavedDirectory, StateRead } from "@robust-sync/workspace";
 import { joinSlots } from "./cycle-slots.ts";
 import type { NodeSnapshot, PeerView } from "./snapshot.ts";
 

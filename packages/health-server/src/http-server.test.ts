@@ -2,7 +2,7 @@ import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { timestamp } from "@robust-sync/workspace";
+import { timestamp } from "@robust-sync/system/timestamps";
 import { eventually, NodeFixture, quietRepository, type Served } from "./testing/node-fixture.ts";
 
 let node: NodeFixture;

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { printable } from "@robust-sync/service/printable";
+import { kernelProcessTable } from "@robust-sync/system/process-table";
 import { configurationProblem } from "@robust-sync/workspace/configuration-problem";
 import { type ServiceLiveness, writerLiveness } from "@robust-sync/workspace/liveness";
 import type { WorkspacePaths } from "@robust-sync/workspace/paths";
-import { kernelProcessTable } from "@robust-sync/workspace/process-table";
 import { readState } from "@robust-sync/workspace/read-state";
 import { healthStateSchema } from "@robust-sync/workspace/state-schemas";
 

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
-import { fileStamp } from "@robust-sync/workspace/file-stamp";
+import { fileStamp } from "@robust-sync/system/file-stamp";
 import { openOnce } from "./open-once.ts";
 
 /** The queries of the dashboard to the repository. Both may be slow: callers bound their wait. */

@@ -3,11 +3,11 @@ import { shellPath } from "@robust-sync/service/printable";
 import { loadOrLog } from "@robust-sync/service/start-failure";
 import { warnAtStart } from "@robust-sync/service/start-warning";
 import { needsSupervisor } from "@robust-sync/service/worker";
+import { isHolderAlive, LockedError, readLockHolder } from "@robust-sync/system/lock";
+import { makeOwnDirectory } from "@robust-sync/system/own-directory";
 import { type Config, loadConfig } from "@robust-sync/workspace/config";
 import { ensureExcluded } from "@robust-sync/workspace/exclude";
 import { exposedSecrets } from "@robust-sync/workspace/exposed-secrets";
-import { isHolderAlive, LockedError, readLockHolder } from "@robust-sync/workspace/lock";
-import { makeOwnDirectory } from "@robust-sync/workspace/own-directory";
 import { WorkspacePaths } from "@robust-sync/workspace/paths";
 import { failToListen, tryPort } from "./listen.ts";
 

@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync, realpathSync } from "node:fs";
 import path from "node:path";
-import { parseCompactTimestamp, type WorkspacePaths } from "@robust-sync/workspace";
+import { parseCompactTimestamp } from "@robust-sync/system/timestamps";
+import type { WorkspacePaths } from "@robust-sync/workspace";
 
 /** The content of a saved file. */
 export interface SavedFile {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { parseCompactTimestamp, type SavedDirectory, sideText, type WorkspacePaths } from "@robust-sync/workspace";
+import { parseCompactTimestamp } from "@robust-sync/system/timestamps";
+import { type SavedDirectory, sideText, type WorkspacePaths } from "@robust-sync/workspace";
 import { beforeOf, send, sendHtml, sendJson, sendPage } from "./answer.ts";
 import { savedDocument } from "./documents.ts";
 import { diffView, largestShownBytes, type Version, versionOf } from "./page/diff-view.tsx";

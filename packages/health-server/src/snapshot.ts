@@ -1,4 +1,6 @@
 import { readdirSync } from "node:fs";
+import { kernelProcessTable, type ProcessTable } from "@robust-sync/system/process-table";
+import { parseCompactTimestamp } from "@robust-sync/system/timestamps";
 import {
 	type Config,
 	type CycleSlot,
@@ -9,7 +11,6 @@ import {
 	healthStateSchema,
 	heartbeatStateSchema,
 	isNodeName,
-	kernelProcessTable,
 	listPending,
 	listSavedVersions,
 	monitorStatusSchema,
@@ -17,9 +18,7 @@ import {
 	type PeerState,
 	type PeerStatus,
 	type PendingMessage,
-	type ProcessTable,
 	type ProgressState,
-	parseCompactTimestamp,
 	peerLiveness,
 	peerStateSchema,
 	readCycleHistory,

@@ -1,4 +1,4 @@
-import { fileStamp } from "@robust-sync/workspace/file-stamp";
+import { fileStamp } from "@robust-sync/system/file-stamp";
 
 /** The identity of a file or directory at one time. Files are replaced by rename, so the inode counts too. */
 type Stamp = string;

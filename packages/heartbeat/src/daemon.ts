@@ -3,17 +3,9 @@ import { readdirSync, rmSync } from "node:fs";
 import { ExitCode } from "@robust-sync/service/exit-codes";
 import type { ServiceControl } from "@robust-sync/service/lifecycle";
 import type { Logger } from "@robust-sync/service/log";
-import {
-	acquireLock,
-	type Config,
-	ensureExcluded,
-	heartbeatStateSchema,
-	type Lock,
-	makeOwnDirectory,
-	peerStateSchema,
-	readOwnState,
-	WorkspacePaths,
-} from "@robust-sync/workspace";
+import { acquireLock, type Lock } from "@robust-sync/system/lock";
+import { makeOwnDirectory } from "@robust-sync/system/own-directory";
+import { type Config, ensureExcluded, heartbeatStateSchema, peerStateSchema, readOwnState, WorkspacePaths } from "@robust-sync/workspace";
 import { systemClock } from "./clock.ts";
 import { FileWatch } from "./file-watch.ts";
 import { HeartbeatNode } from "./heartbeat-node.ts";

@@ -1,6 +1,6 @@
 import { type FSWatcher, type Stats, statSync, watch } from "node:fs";
 import path from "node:path";
-import { fileStamp } from "@robust-sync/workspace/file-stamp";
+import { fileStamp } from "@robust-sync/system/file-stamp";
 
 /** Poll for changes that the kernel does not report (network file systems, exhausted inotify). */
 const defaultPollMs = 2_000;

@@ -1,4 +1,5 @@
-import { kernelProcessTable, type ProcessTable, readNodeView, servicesLiveness, type WorkspacePaths } from "@robust-sync/workspace";
+import { kernelProcessTable, type ProcessTable } from "@robust-sync/system/process-table";
+import { readNodeView, servicesLiveness, type WorkspacePaths } from "@robust-sync/workspace";
 import type { Content } from "./content.ts";
 
 /** Heartbeats to a thousand peers go out one by one: within this time they all report the same reading. */

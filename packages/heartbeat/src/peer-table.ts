@@ -1,5 +1,5 @@
 import { printable } from "@robust-sync/service/printable";
-import { shortDuration } from "@robust-sync/workspace/format-duration";
+import { shortDuration } from "@robust-sync/system/format-duration";
 import type { PeerState, PeerStatus } from "@robust-sync/workspace/state-schemas";
 import type { ChalkInstance } from "chalk";
 

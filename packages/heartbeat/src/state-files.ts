@@ -2,15 +2,10 @@ import { constants, rmSync } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import path from "node:path";
 import { printableJson } from "@robust-sync/service/printable";
-import {
-	type HeartbeatState,
-	makeOwnDirectory,
-	type PeerState,
-	pidNamespaceField,
-	processStartedAt,
-	timestamp,
-	type WorkspacePaths,
-} from "@robust-sync/workspace";
+import { makeOwnDirectory } from "@robust-sync/system/own-directory";
+import { pidNamespaceField, processStartedAt } from "@robust-sync/system/process-table";
+import { timestamp } from "@robust-sync/system/timestamps";
+import type { HeartbeatState, PeerState, WorkspacePaths } from "@robust-sync/workspace";
 import type { HeartbeatNode } from "./heartbeat-node.ts";
 import type { PeerView } from "./peer-view.ts";
 

@@ -8,18 +8,9 @@ import { loadOrLog } from "@robust-sync/service/start-failure";
 import { warnAtStart } from "@robust-sync/service/start-warning";
 import { supervise } from "@robust-sync/service/supervisor";
 import { needsSupervisor } from "@robust-sync/service/worker";
-import {
-	acquireLock,
-	type Config,
-	ensureExcluded,
-	exposedSecrets,
-	isHolderAlive,
-	LockedError,
-	locateWorkspace,
-	makeOwnDirectory,
-	readLockHolder,
-	WorkspacePaths,
-} from "@robust-sync/workspace";
+import { acquireLock, isHolderAlive, LockedError, readLockHolder } from "@robust-sync/system/lock";
+import { makeOwnDirectory } from "@robust-sync/system/own-directory";
+import { type Config, ensureExcluded, exposedSecrets, locateWorkspace, WorkspacePaths } from "@robust-sync/workspace";
 import { HeartbeatDaemon } from "./daemon.ts";
 import { LiveTable } from "./live-table.ts";
 import { LocalContent } from "./local-content.ts";

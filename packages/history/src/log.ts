@@ -14,7 +14,8 @@ import {
 	readTreePaths,
 	topOf,
 } from "@robust-sync/git";
-import { isOwnName, timestamp } from "@robust-sync/workspace";
+import { timestamp } from "@robust-sync/system/timestamps";
+import { isOwnName } from "@robust-sync/workspace";
 import type { ChangedFiles, HistoryFile } from "./changed-files.ts";
 import type { Moment } from "./moment.ts";
 import { isSelected } from "./selected-paths.ts";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { type Oid, type Repository, readHead } from "@robust-sync/git";
-import { parseDuration } from "@robust-sync/service/durations";
+import { parseDuration } from "@robust-sync/system/durations";
 
 /** What a person means by a time. */
 export type Moment = { readonly kind: "time"; readonly at: number } | { readonly kind: "commit"; readonly commit: Oid };

@@ -1,4 +1,5 @@
-import { type Config, type MonitorStatus, type ServiceName, services, timestamp, type WorkspacePaths } from "@robust-sync/workspace";
+import { timestamp } from "@robust-sync/system/timestamps";
+import { type Config, type MonitorStatus, type ServiceName, services, type WorkspacePaths } from "@robust-sync/workspace";
 import { configuredChannels } from "./channels/configured.ts";
 import { toCheckRows } from "./check-rows.ts";
 import { runChecks } from "./checks/all.ts";

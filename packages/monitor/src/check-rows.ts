@@ -1,5 +1,5 @@
 import { printable } from "@robust-sync/service/printable";
-import { timestamp } from "@robust-sync/workspace";
+import { timestamp } from "@robust-sync/system/timestamps";
 import { describe, type Finding, type Problem, severityRank } from "./findings.ts";
 import type { AlertRecord } from "./lifecycle/alert-record.ts";
 import type { CheckRow } from "./status-file.ts";

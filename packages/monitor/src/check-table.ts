@@ -1,5 +1,5 @@
-import { formatDuration, formatTime } from "@robust-sync/service/durations";
 import { printable } from "@robust-sync/service/printable";
+import { formatDuration, formatTime } from "@robust-sync/system/durations";
 import type { ChalkInstance } from "chalk";
 import type { CheckReport } from "./check-once.ts";
 import { matches } from "./lifecycle/silences.ts";

@@ -1,6 +1,7 @@
 import { runService, type ServiceControl } from "@robust-sync/service/lifecycle";
 import type { Logger } from "@robust-sync/service/log";
-import { acquireLock, type Config, ensureExcluded, type Lock, readNodeView, type WorkspacePaths } from "@robust-sync/workspace";
+import { acquireLock, type Lock } from "@robust-sync/system/lock";
+import { type Config, ensureExcluded, readNodeView, type WorkspacePaths } from "@robust-sync/workspace";
 import { type ConfiguredChannels, configuredChannels } from "./channels/configured.ts";
 import { systemClock } from "./delivery/dispatcher.ts";
 import { longestBetweenWritesMs, Monitor } from "./monitor.ts";

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { afterEach, describe, expect, test } from "@jest/globals";
-import { monitorStatusSchema, readState, timestamp } from "@robust-sync/workspace";
+import { timestamp } from "@robust-sync/system/timestamps";
+import { monitorStatusSchema, readState } from "@robust-sync/workspace";
 import { ChannelError } from "./delivery/channel.ts";
 import { changeSilences } from "./lifecycle/silences.ts";
 import { commitId, hour, minute, NodeFixture, RecordingChannel } from "./testing/node-fixture.ts";

@@ -1,5 +1,6 @@
 import type { Logger } from "@robust-sync/service/log";
-import { type Config, faultPoint, type WorkspacePaths } from "@robust-sync/workspace";
+import { faultPoint } from "@robust-sync/system/fault-points";
+import type { Config, WorkspacePaths } from "@robust-sync/workspace";
 import type { ConfiguredChannels } from "./channels/configured.ts";
 import { toCheckRows } from "./check-rows.ts";
 import { runChecks } from "./checks/all.ts";

@@ -1,4 +1,5 @@
-import type { NodeView, ProcessTable } from "@robust-sync/workspace";
+import type { ProcessTable } from "@robust-sync/system/process-table";
+import type { NodeView } from "@robust-sync/workspace";
 
 /**
  * Notices between two rounds that a service's process is gone: a check of /proc for each pid, a few microseconds, so that a

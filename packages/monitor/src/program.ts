@@ -1,9 +1,10 @@
 import { createProgram, defineVerbs, notEmpty, type Program, type Verb } from "@robust-sync/service/command-line";
-import { formatDuration, formatTime, parseDuration } from "@robust-sync/service/durations";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { paint } from "@robust-sync/service/paint";
 import { printable, printableJson, shellPath } from "@robust-sync/service/printable";
 import { warnAtStart } from "@robust-sync/service/start-warning";
+import { formatDuration, formatTime, parseDuration } from "@robust-sync/system/durations";
+import { timestamp } from "@robust-sync/system/timestamps";
 import {
 	type Config,
 	exposedSecrets,
@@ -11,7 +12,6 @@ import {
 	locateWorkspace,
 	monitorStatusSchema,
 	readState,
-	timestamp,
 	WorkspacePaths,
 } from "@robust-sync/workspace";
 import { changeSilences, matches } from "./lifecycle/silences.ts";

@@ -1,14 +1,6 @@
-import {
-	type MonitorStatus,
-	monitorStatusSchema,
-	pidNamespaceField,
-	processStartedAt,
-	readOwnState,
-	readState,
-	timestamp,
-	type WorkspacePaths,
-	writeState,
-} from "@robust-sync/workspace";
+import { pidNamespaceField, processStartedAt } from "@robust-sync/system/process-table";
+import { timestamp } from "@robust-sync/system/timestamps";
+import { type MonitorStatus, monitorStatusSchema, readOwnState, readState, type WorkspacePaths, writeState } from "@robust-sync/workspace";
 import * as z from "zod/mini";
 import { type QueuedAlert, queuedAlertSchema } from "./delivery/alert-queue.ts";
 import { type AlertRecord, alertRecordSchema } from "./lifecycle/alert-record.ts";

@@ -1,5 +1,5 @@
+import { fileStamp } from "@robust-sync/system/file-stamp";
 import { readState, syncStateSchema, type WorkspacePaths } from "@robust-sync/workspace";
-import { fileStamp } from "@robust-sync/workspace/file-stamp";
 
 /**
  * Notices between two rounds that sync's state needs a check: a failure too many, another error, or one that is over. An

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Config, timestamp } from "@robust-sync/workspace";
+import { timestamp } from "@robust-sync/system/timestamps";
+import type { Config } from "@robust-sync/workspace";
 import { type ConfiguredChannels, configuredChannels } from "./channels/configured.ts";
 import type { QueuedAlert } from "./delivery/alert-queue.ts";
 import { type Channel, ChannelError, type Delivery } from "./delivery/channel.ts";

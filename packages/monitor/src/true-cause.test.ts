@@ -1,6 +1,7 @@
 import { appendFileSync, writeFileSync } from "node:fs";
 import { afterEach, describe, expect, test } from "@jest/globals";
-import { errorCodes, type PeerCause, type PeerState, timestamp } from "@robust-sync/workspace";
+import { timestamp } from "@robust-sync/system/timestamps";
+import { errorCodes, type PeerCause, type PeerState } from "@robust-sync/workspace";
 import { adviceFor } from "./checks/advice.ts";
 import { minute, NodeFixture } from "./testing/node-fixture.ts";
 

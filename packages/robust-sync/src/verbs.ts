@@ -1,6 +1,5 @@
 // Above 400 lines: one function a verb, each of a few lines, in one part of the bundle that loads when a verb needs it.
-import { counted } from "@robust-sync/service/counted";
-import { parseDuration } from "@robust-sync/service/durations";
+
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { runService } from "@robust-sync/service/lifecycle";
 import { createLogger } from "@robust-sync/service/log";
@@ -11,8 +10,11 @@ import { warnAtStart } from "@robust-sync/service/start-warning";
 import { supervise } from "@robust-sync/service/supervisor";
 import { version } from "@robust-sync/service/version";
 import { needsSupervisor } from "@robust-sync/service/worker";
+import { counted } from "@robust-sync/system/counted";
+import { parseDuration } from "@robust-sync/system/durations";
+import { acquireLock, isHolderAlive, LockedError, readLockHolder } from "@robust-sync/system/lock";
+import { makeOwnDirectory } from "@robust-sync/system/own-directory";
 import {
-	acquireLock,
 	annotationOf,
 	ensureExcluded,
 	exposedSecrets,
@@ -20,13 +22,9 @@ import {
 	type HeldLoss,
 	heldLossCommands,
 	heldLossText,
-	isHolderAlive,
-	LockedError,
 	loadConfig,
 	locateWorkspace,
-	makeOwnDirectory,
 	pauseText,
-	readLockHolder,
 	skipText,
 	WorkspacePaths,
 	withRemoteMessage,

@@ -15,7 +15,6 @@ export { runService, type ServiceControl, type ServiceHooks, type ServiceSurroun
 export { createLogger, type Logger, type LogLevel, type LogOptions } from "./log.ts";
 export { paint } from "./paint.ts";
 export { printable, printableJson, shellWord } from "./printable.ts";
-export { isProcessAlive } from "./process-alive.ts";
 export { redact } from "./redact.ts";
 export { type StopOptions, stopProcess } from "./stop-process.ts";
 export { type SuperviseOptions, type SupervisorClock, supervise, type WorkerProcess } from "./supervisor.ts";

@@ -13,7 +13,7 @@ import {
 	writeSync,
 } from "node:fs";
 import path from "node:path";
-import { isProcessAlive } from "./process-alive.ts";
+import { isProcessAlive } from "@robust-sync/system/process-alive";
 
 /** The place and the limits of a log file. */
 export interface LogFileOptions {

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isProcessAlive } from "./process-alive.ts";
+import { isProcessAlive } from "@robust-sync/system/process-alive";
 import { workerVariable } from "./worker.ts";
 
 export interface StopOptions {

@@ -1,9 +1,9 @@
 import { rmSync } from "node:fs";
+import { writeAtomicSync } from "@robust-sync/system/atomic-write";
+import { timestamp } from "@robust-sync/system/timestamps";
 import * as z from "zod/mini";
-import { writeAtomicSync } from "./atomic-write.ts";
 import type { WorkspacePaths } from "./paths.ts";
 import { readState } from "./read-state.ts";
-import { timestamp } from "./timestamps.ts";
 
 /** When the annotation was written. */
 export const annotatedTrailer = "Annotated-At";

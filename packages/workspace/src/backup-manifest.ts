@@ -1,12 +1,12 @@
 import { type Dirent, readdirSync, realpathSync } from "node:fs";
 import path from "node:path";
 import { fileSystemPath, type GitPath, gitPathBytes, gitPathOf, mountStoreName } from "@robust-sync/git/git-path";
+import { writeAtomicSync } from "@robust-sync/system/atomic-write";
+import { type MonotonicClock, monotonicClock } from "@robust-sync/system/monotonic-clock";
+import { parseCompactTimestamp, timestamp } from "@robust-sync/system/timestamps";
 import * as z from "zod/mini";
-import { writeAtomicSync } from "./atomic-write.ts";
-import { type MonotonicClock, monotonicClock } from "./monotonic-clock.ts";
 import type { WorkspacePaths } from "./paths.ts";
 import { readState } from "./read-state.ts";
-import { parseCompactTimestamp, timestamp } from "./timestamps.ts";
 import { innerGitPath, objectId, workspaceGitPath } from "./trusted-text.ts";
 
 /** A part is closed at this many bytes: a state file may be twice as large. */

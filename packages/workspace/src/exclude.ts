@@ -1,6 +1,6 @@
 import { appendFileSync, mkdirSync, readFileSync, statSync, truncateSync } from "node:fs";
 import path from "node:path";
-import { assertOurs } from "./own-directory.ts";
+import { assertOurs } from "@robust-sync/system/own-directory";
 import { neverCommitted } from "./paths.ts";
 
 /** The repository's common directory (gitrepository-layout(5)), or null when `root` is not the top of a working tree. */

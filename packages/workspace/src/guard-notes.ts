@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import { type GitPath, isGitPath } from "@robust-sync/git/git-path";
+import { writeAtomicSync } from "@robust-sync/system/atomic-write";
 import * as z from "zod/mini";
-import { writeAtomicSync } from "./atomic-write.ts";
 import type { WorkspacePaths } from "./paths.ts";
 import { readState } from "./read-state.ts";
 import { objectId } from "./trusted-text.ts";

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "@jest/globals";
+import type { ProcessTable } from "@robust-sync/system/process-table";
+import { timestamp } from "@robust-sync/system/timestamps";
 import { deriveHealth, type HealthInput } from "./health.ts";
 import { peerLiveness, servicesLiveness, writerLiveness } from "./liveness.ts";
-import type { ProcessTable } from "./process-table.ts";
 import type { StateRead } from "./read-state.ts";
 import type { HeartbeatState, MonitorStatus, PeerState, SyncState } from "./state-schemas.ts";
-import { timestamp } from "./timestamps.ts";
 
 const now = Date.parse("2026-02-18T02:00:00.000Z");
 const boot = now - 86_400_000;

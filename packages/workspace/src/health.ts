@@ -1,8 +1,8 @@
-import { shortDuration } from "./format-duration.ts";
+import { shortDuration } from "@robust-sync/system/format-duration";
+import { kernelProcessTable, type ProcessTable } from "@robust-sync/system/process-table";
 import { heldLossCommands, heldLossText } from "./held-loss-text.ts";
 import { type NodeView, peerLiveness, servicesLiveness } from "./liveness.ts";
 import { pauseText } from "./pause.ts";
-import { kernelProcessTable, type ProcessTable } from "./process-table.ts";
 import type { PeerState, Severity, SyncState } from "./state-schemas.ts";
 
 /** The overall state of the node in `/health`. */

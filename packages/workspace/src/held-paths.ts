@@ -1,6 +1,6 @@
 import { directoriesAbove, type GitPath, isGitPath } from "@robust-sync/git/git-path";
+import { writeAtomicSync } from "@robust-sync/system/atomic-write";
 import * as z from "zod/mini";
-import { writeAtomicSync } from "./atomic-write.ts";
 import type { WorkspacePaths } from "./paths.ts";
 import { readState } from "./read-state.ts";
 

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
+import { kernelProcessTable, type ProcessTable } from "@robust-sync/system/process-table";
 import { type ServiceName, services, type WorkspacePaths } from "./paths.ts";
-import { kernelProcessTable, type ProcessTable } from "./process-table.ts";
 import { readState, type StateRead } from "./read-state.ts";
 import {
 	type HealthState,

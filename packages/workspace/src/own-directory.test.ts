@@ -2,11 +2,11 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { writeAtomicSync } from "./atomic-write.ts";
+import { writeAtomicSync } from "@robust-sync/system/atomic-write";
+import { acquireLock } from "@robust-sync/system/lock";
+import { assertOurs, makeOwnDirectory, NotOursError } from "@robust-sync/system/own-directory";
 import { recordCycle } from "./cycle-history.ts";
 import { ensureExcluded } from "./exclude.ts";
-import { acquireLock } from "./lock.ts";
-import { assertOurs, makeOwnDirectory, NotOursError } from "./own-directory.ts";
 import { WorkspacePaths } from "./paths.ts";
 import { readStateText } from "./read-state.ts";
 

@@ -1,11 +1,11 @@
 import { lstatSync, renameSync, rmSync } from "node:fs";
+import { assertOurs, makeOwnDirectory, type NotOursError } from "@robust-sync/system/own-directory";
+import { compactTimestamp, timestamp } from "@robust-sync/system/timestamps";
 import * as z from "zod/mini";
-import { assertOurs, makeOwnDirectory, type NotOursError } from "./own-directory.ts";
 import type { WorkspacePaths } from "./paths.ts";
 import { readState } from "./read-state.ts";
 import { writeState } from "./state-file.ts";
 import { type Pause, pauseSchema } from "./state-schemas.ts";
-import { compactTimestamp, timestamp } from "./timestamps.ts";
 
 export const pauseFileSchema = z.object({ schema: z.literal(1), ...pauseSchema.shape });
 

@@ -1,12 +1,12 @@
 import { rmSync } from "node:fs";
+import { shortDuration } from "@robust-sync/system/format-duration";
+import { formatSize } from "@robust-sync/system/format-size";
+import { timestamp } from "@robust-sync/system/timestamps";
 import * as z from "zod/mini";
-import { shortDuration } from "./format-duration.ts";
-import { formatSize } from "./format-size.ts";
 import type { WorkspacePaths } from "./paths.ts";
 import { readState } from "./read-state.ts";
 import { writeState } from "./state-file.ts";
 import { timestampSchema } from "./state-schemas.ts";
-import { timestamp } from "./timestamps.ts";
 
 const count = z.number().check(z.gte(0));
 

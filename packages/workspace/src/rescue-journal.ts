@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import path from "node:path";
+import { fsyncDirectory, writeAtomicSync } from "@robust-sync/system/atomic-write";
 import * as z from "zod/mini";
-import { fsyncDirectory, writeAtomicSync } from "./atomic-write.ts";
 import type { WorkspacePaths } from "./paths.ts";
 import { readState } from "./read-state.ts";
 import { branchRef, objectId, timestampName, workspaceGitPath } from "./trusted-text.ts";

@@ -1,9 +1,9 @@
 import { type Dirent, readdirSync } from "node:fs";
 import path from "node:path";
+import { parseCompactTimestamp } from "@robust-sync/system/timestamps";
 import type { WorkspacePaths } from "./paths.ts";
 import { readState } from "./read-state.ts";
 import { type Manifest, manifestSchema } from "./state-schemas.ts";
-import { parseCompactTimestamp } from "./timestamps.ts";
 
 /** One directory below `sync/conflicts/`. */
 export interface SavedDirectory {

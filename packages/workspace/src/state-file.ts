@@ -1,10 +1,10 @@
 import { existsSync, renameSync } from "node:fs";
 import path from "node:path";
+import { writeAtomic } from "@robust-sync/system/atomic-write";
+import { assertOurs } from "@robust-sync/system/own-directory";
+import { compactTimestamp } from "@robust-sync/system/timestamps";
 import type * as z from "zod/mini";
-import { writeAtomic } from "./atomic-write.ts";
-import { assertOurs } from "./own-directory.ts";
 import { readState } from "./read-state.ts";
-import { compactTimestamp } from "./timestamps.ts";
 
 /**
  * For the one service that owns the file: its content, or null to start again. A file that does not parse is moved

@@ -1,7 +1,7 @@
 import { type GitPath, isGitPath } from "@robust-sync/git/git-path";
+import { parseCompactTimestamp } from "@robust-sync/system/timestamps";
 import * as z from "zod/mini";
 import { isOwnName } from "./paths.ts";
-import { parseCompactTimestamp } from "./timestamps.ts";
 
 // Text that is read back from `sync/` decides which files are written and sent. An attacker who can write there, or commit there, must not be able
 // to name any other file with it: each kind of name has its own check, and a file with a name that fails it counts as one that does not parse.

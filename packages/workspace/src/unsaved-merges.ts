@@ -1,6 +1,6 @@
 import { rmSync } from "node:fs";
+import { writeAtomicSync } from "@robust-sync/system/atomic-write";
 import * as z from "zod/mini";
-import { writeAtomicSync } from "./atomic-write.ts";
 import type { WorkspacePaths } from "./paths.ts";
 import { readState } from "./read-state.ts";
 

@@ -1,4 +1,4 @@
-import { isSameProcess, kernelProcessTable, type ProcessTable, sharesPidNamespace } from "./process-table.ts";
+import { isSameProcess, kernelProcessTable, type ProcessTable, sharesPidNamespace } from "@robust-sync/system/process-table";
 import type { StateRead } from "./read-state.ts";
 import type { UpDown } from "./state-schemas.ts";
 

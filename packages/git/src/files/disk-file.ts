@@ -1,9 +1,9 @@
 import fs from "node:fs";
+import { readUnseen } from "@robust-sync/system/read-unseen";
 import { blobOid } from "../objects/objects.ts";
 import { beneath } from "../paths/beneath.ts";
 import type { GitPath } from "../paths/git-path.ts";
 import type { Oid, Repository } from "../process/repository.ts";
-import { readUnseen } from "./read-unseen.ts";
 
 /** What lies at a path of the working tree. */
 export interface DiskFile {

@@ -1,7 +1,7 @@
 import fs from "node:fs";
+import { lstatIfThere } from "@robust-sync/system/lstat";
+import { readUnseen } from "@robust-sync/system/read-unseen";
 import { fileMode } from "./disk-file.ts";
-import { lstatIfThere } from "./lstat.ts";
-import { readUnseen } from "./read-unseen.ts";
 
 /** A file or link with what is in it. */
 export interface Found {

@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import { lstatIfThere } from "./lstat.ts";
+import { lstatIfThere } from "@robust-sync/system/lstat";
 import type { Found } from "./on-disk.ts";
 
 // Which files programs have open, as proc(5) tells: processes of other users are only seen by root, and where there is no /proc, none is.

@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
+import { lstatIfThere } from "@robust-sync/system/lstat";
 import { isArgument } from "../objects/tree-paths.ts";
 import { displayPath, fileSystemPath, type GitPath, parentOf } from "../paths/git-path.ts";
 import { fileMode } from "./disk-file.ts";
-import { lstatIfThere } from "./lstat.ts";
 
 // git carries one permission bit, the owner's x. All else of a file's permissions is local, and stays when its content is replaced.
 

@@ -1,7 +1,7 @@
 import fs from "node:fs";
+import { lstatIfThere } from "@robust-sync/system/lstat";
+import { readUnseen } from "@robust-sync/system/read-unseen";
 import { fileMode } from "../files/disk-file.ts";
-import { lstatIfThere } from "../files/lstat.ts";
-import { readUnseen } from "../files/read-unseen.ts";
 import type { TreeEntry } from "../objects/merge-tree.ts";
 import { blobOid } from "../objects/objects.ts";
 import { fileSystemPath, type GitPath, gitPathBytes } from "../paths/git-path.ts";

@@ -1,5 +1,5 @@
+import { lstatIfThere } from "@robust-sync/system/lstat";
 import { readDiskFile } from "../files/disk-file.ts";
-import { lstatIfThere } from "../files/lstat.ts";
 import { withSettings } from "../objects/merge-store.ts";
 import type { TreeEntry } from "../objects/merge-tree.ts";
 import { isArgument } from "../objects/tree-paths.ts";

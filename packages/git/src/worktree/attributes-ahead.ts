@@ -1,5 +1,5 @@
+import { lstatIfThere } from "@robust-sync/system/lstat";
 import type { FileExchanger } from "../files/exchange-files.ts";
-import { lstatIfThere } from "../files/lstat.ts";
 import type { TreeChange } from "../objects/diff.ts";
 import { type HeldPlace, openBeneath } from "../paths/beneath.ts";
 import { gitPathBytes, parentOf } from "../paths/git-path.ts";

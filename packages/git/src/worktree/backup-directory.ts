@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
-import { lstatIfThere } from "../files/lstat.ts";
+import { lstatIfThere } from "@robust-sync/system/lstat";
 import { type GitPath, gitPath, gitPathBytes } from "../paths/git-path.ts";
 
 /** A directory below `late/`: `<number>`, or `<number>-<inode of our file that was linked there>`. */

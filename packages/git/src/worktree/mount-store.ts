@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
-import { lstatIfThere } from "../files/lstat.ts";
+import { lstatIfThere } from "@robust-sync/system/lstat";
 import { canLink, ObstacleError } from "../files/obstacle.ts";
 import { openBeneath } from "../paths/beneath.ts";
 import { directoriesAbove, fileSystemPath, type GitPath, gitPathOf, mountStoreName } from "../paths/git-path.ts";

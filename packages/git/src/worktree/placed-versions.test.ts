@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { markUnread, readUnseen } from "../files/read-unseen.ts";
+import { markUnread, readUnseen } from "@robust-sync/system/read-unseen";
 import { Scratch } from "../fixtures/scratch.ts";
 import { writeIndexEntries } from "../index/index-file.ts";
 import { type KnownFile, readIndexEntries, writeIndexStats } from "../index/index-stats.ts";

@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
-import { markUnread, openUnseen, readUnseen } from "../files/read-unseen.ts";
+import { markUnread, openUnseen, readUnseen } from "@robust-sync/system/read-unseen";
 
 /** A version that a checkout has put in place, by which it can be asked whether a program has read it since. */
 export interface PlacedVersion {

@@ -1,9 +1,9 @@
 import fs from "node:fs";
 import path from "node:path";
+import { fsyncEachUpTo, makeDurable } from "@robust-sync/system/make-durable";
+import { markUnread } from "@robust-sync/system/read-unseen";
 import { isFileMode } from "../files/disk-file.ts";
-import { fsyncEachUpTo, makeDurable } from "../files/make-durable.ts";
 import { ObstacleError } from "../files/obstacle.ts";
-import { markUnread } from "../files/read-unseen.ts";
 import type { TreeChange } from "../objects/diff.ts";
 import type { KnownContents } from "../objects/known-contents.ts";
 import type { TreeEntry } from "../objects/merge-tree.ts";

@@ -1,14 +1,14 @@
 // Above 400 lines: the steps of one checkout share what they hold, expect and have put aside; they are judged as a whole by the explorer.
 import fs from "node:fs";
 import path from "node:path";
+import { lstatIfThere } from "@robust-sync/system/lstat";
+import { markUnread, readUnseen } from "@robust-sync/system/read-unseen";
 import { isFileMode } from "../files/disk-file.ts";
 import { FileExchanger } from "../files/exchange-files.ts";
-import { lstatIfThere } from "../files/lstat.ts";
 import { canLink, type Obstacle, ObstacleError, obstacleOf, statStamp } from "../files/obstacle.ts";
 import { type Found, isContent, isGone, isSame, isSpecial, modeOnDisk, peek, readContent } from "../files/on-disk.ts";
 import { OpenDatabases } from "../files/open-files.ts";
 import { carryBits, inheritingDirectories, keepPermissions, makeInheritingFile, mergedMode } from "../files/permissions.ts";
-import { markUnread, readUnseen } from "../files/read-unseen.ts";
 import { cleanEntries } from "../index/clean-entries.ts";
 import { writeFlaggedIndexEntries } from "../index/index-file.ts";
 import { type IndexFlags, readIndexFlags } from "../index/index-flags.ts";

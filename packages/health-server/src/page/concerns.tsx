@@ -1,4 +1,5 @@
-import { formatSize, services as serviceNames, skipText } from "@robust-sync/workspace";
+import { formatSize } from "@robust-sync/system/format-size";
+import { services as serviceNames, skipText } from "@robust-sync/workspace";
 import type { NodeSnapshot } from "../snapshot.ts";
 import { badge, count, empty, table, time } from "./text.tsx";
 import { type Child, h, type VNode } from "./vnode.ts";

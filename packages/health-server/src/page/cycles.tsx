@@ -1,4 +1,5 @@
-import { type CycleSlot, exactDuration, withRemoteMessage } from "@robust-sync/workspace";
+import { exactDuration } from "@robust-sync/system/format-duration";
+import { type CycleSlot, withRemoteMessage } from "@robust-sync/workspace";
 import { joinSlots } from "../cycle-slots.ts";
 import type { NodeSnapshot } from "../snapshot.ts";
 import { count, empty, table, time } from "./text.tsx";

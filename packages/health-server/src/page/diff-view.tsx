@@ -1,4 +1,4 @@
-import { formatSize } from "@robust-sync/workspace";
+import { formatSize } from "@robust-sync/system/format-size";
 import { type Cell, type Row, sideBySide } from "../side-by-side.ts";
 import { spreadJson } from "./json-lines.ts";
 import { count } from "./text.tsx";

@@ -1,4 +1,5 @@
-import { exactDuration, progressText } from "@robust-sync/workspace";
+import { exactDuration } from "@robust-sync/system/format-duration";
+import { progressText } from "@robust-sync/workspace";
 import type { NodeSnapshot } from "../snapshot.ts";
 import { badge, commit, count, timeOr } from "./text.tsx";
 import { type Child, h, type VNode } from "./vnode.ts";

@@ -1,4 +1,5 @@
-import { exactDuration, services as serviceNames } from "@robust-sync/workspace";
+import { exactDuration } from "@robust-sync/system/format-duration";
+import { services as serviceNames } from "@robust-sync/workspace";
 import type { NodeSnapshot, PeerView } from "../snapshot.ts";
 import { badge, commit, count, empty, table, time, timeOr } from "./text.tsx";
 import { type Child, h, type VNode } from "./vnode.ts";

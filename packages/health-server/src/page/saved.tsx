@@ -1,5 +1,6 @@
 import { shellPath, shellWord } from "@robust-sync/service/printable";
-import { type Manifest, type SavedDirectory, sideText, timestamp, winnerText } from "@robust-sync/workspace";
+import { timestamp } from "@robust-sync/system/timestamps";
+import { type Manifest, type SavedDirectory, sideText, winnerText } from "@robust-sync/workspace";
 import type { NodeSnapshot } from "../snapshot.ts";
 import { badge, command, commit, count, empty, time } from "./text.tsx";
 import { h, type VNode } from "./vnode.ts";

@@ -3,17 +3,16 @@ import { request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { processStartedAt } from "@robust-sync/system/process-table";
+import { compactTimestamp, timestamp } from "@robust-sync/system/timestamps";
 import {
-	compactTimestamp,
 	type HeartbeatState,
 	type Manifest,
 	type MonitorStatus,
 	type PeerState,
 	parseConfig,
-	processStartedAt,
 	recordCycle,
 	type SyncState,
-	timestamp,
 	WorkspacePaths,
 } from "@robust-sync/workspace";
 import { createHealthServer, type HealthServer, type HealthServerOptions } from "../http-server.ts";

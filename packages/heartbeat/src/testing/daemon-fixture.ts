@@ -3,14 +3,14 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createLogger, type ServiceControl } from "@robust-sync/service";
+import { processStartedAt } from "@robust-sync/system/process-table";
+import { timestamp } from "@robust-sync/system/timestamps";
 import {
 	type PeerState,
 	parseConfig,
 	peerStateSchema,
-	processStartedAt,
 	readState,
 	type SyncState,
-	timestamp,
 	WorkspacePaths,
 	writeState,
 } from "@robust-sync/workspace";

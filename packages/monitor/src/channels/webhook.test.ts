@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "@jest/globals";
-import { timestamp } from "@robust-sync/workspace";
+import { timestamp } from "@robust-sync/system/timestamps";
 import type { QueuedAlert } from "../delivery/alert-queue.ts";
 import { type Answer, HttpReceiver } from "../testing/http-receiver.ts";
 import { webhookChannel } from "./webhook.ts";

@@ -1,4 +1,4 @@
-import { formatTime } from "@robust-sync/service/durations";
+import { formatTime } from "@robust-sync/system/durations";
 import type { Finding, Problem } from "../findings.ts";
 import { oneLine } from "../plain-text.ts";
 import type { Facts } from "../readings/facts.ts";

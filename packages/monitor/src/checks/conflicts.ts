@@ -1,5 +1,5 @@
 import { abortCommand, operationText } from "@robust-sync/git";
-import { formatDuration, formatTime } from "@robust-sync/service/durations";
+import { formatDuration, formatTime } from "@robust-sync/system/durations";
 import { type PeerState, peerLiveness } from "@robust-sync/workspace";
 import type { Finding, Problem } from "../findings.ts";
 import { oneLine } from "../plain-text.ts";

@@ -1,4 +1,4 @@
-import { formatSize } from "@robust-sync/workspace";
+import { formatSize } from "@robust-sync/system/format-size";
 import type { Finding, Problem } from "../findings.ts";
 import { oneLine } from "../plain-text.ts";
 import type { Facts } from "../readings/facts.ts";

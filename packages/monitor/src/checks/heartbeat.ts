@@ -1,4 +1,4 @@
-import { formatDuration, formatTime } from "@robust-sync/service/durations";
+import { formatDuration, formatTime } from "@robust-sync/system/durations";
 import { type PeerState, peerLiveness, type StateRead } from "@robust-sync/workspace";
 import type { Finding, Problem } from "../findings.ts";
 import { oneLine } from "../plain-text.ts";

@@ -1,4 +1,4 @@
-import { formatDuration, formatTime } from "@robust-sync/service/durations";
+import { formatDuration, formatTime } from "@robust-sync/system/durations";
 import {
 	heldLossCommands,
 	heldLossText,

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { formatDuration, formatTime } from "@robust-sync/service/durations";
-import { severities, timestamp } from "@robust-sync/workspace";
+import { formatDuration, formatTime } from "@robust-sync/system/durations";
+import { timestamp } from "@robust-sync/system/timestamps";
+import { severities } from "@robust-sync/workspace";
 import * as z from "zod/mini";
 import type { AlertEvent } from "../lifecycle/alert-record.ts";
 import { oneLine } from "../plain-text.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { timestamp } from "@robust-sync/workspace";
+import { timestamp } from "@robust-sync/system/timestamps";
 import { FakeClock, RecordingChannel } from "../testing/node-fixture.ts";
 import type { QueuedAlert } from "./alert-queue.ts";
 import { ChannelError } from "./channel.ts";

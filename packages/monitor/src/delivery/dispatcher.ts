@@ -1,6 +1,6 @@
-import { formatDuration } from "@robust-sync/service/durations";
 import type { Logger } from "@robust-sync/service/log";
-import { faultPoint } from "@robust-sync/workspace";
+import { formatDuration } from "@robust-sync/system/durations";
+import { faultPoint } from "@robust-sync/system/fault-points";
 import type { ChannelHealth } from "../readings/facts.ts";
 import type { QueuedAlert } from "./alert-queue.ts";
 import { type Channel, ChannelError } from "./channel.ts";

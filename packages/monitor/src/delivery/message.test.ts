@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { timestamp } from "@robust-sync/workspace";
+import { timestamp } from "@robust-sync/system/timestamps";
 import fc from "fast-check";
 import { enqueue, type QueuedAlert } from "./alert-queue.ts";
 import { composeMessages, splitText } from "./message.ts";

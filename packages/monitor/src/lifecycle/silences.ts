@@ -1,4 +1,5 @@
-import { acquireLock, ensureExcluded, readState, silencesSchema, type WorkspacePaths, writeState } from "@robust-sync/workspace";
+import { acquireLock } from "@robust-sync/system/lock";
+import { ensureExcluded, readState, silencesSchema, type WorkspacePaths, writeState } from "@robust-sync/workspace";
 
 /** Alerts with this id are not sent until then. An id that ends in `*` matches all ids with that prefix. */
 export interface Silence {

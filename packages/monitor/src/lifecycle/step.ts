@@ -1,5 +1,6 @@
 import { printable } from "@robust-sync/service/printable";
-import { type Severity, timestamp } from "@robust-sync/workspace";
+import { timestamp } from "@robust-sync/system/timestamps";
+import type { Severity } from "@robust-sync/workspace";
 import { describe, type Problem, severityRank } from "../findings.ts";
 import type { AlertEvent, AlertRecord } from "./alert-record.ts";
 import { nextReminder, remindersDue } from "./reminders.ts";

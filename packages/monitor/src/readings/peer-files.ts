@@ -1,5 +1,5 @@
+import { fileStamp } from "@robust-sync/system/file-stamp";
 import { type PeerState, peerStateSchema, readState, type StateRead } from "@robust-sync/workspace";
-import { fileStamp } from "@robust-sync/workspace/file-stamp";
 
 /** Reads the state file of a peer. */
 export type PeerFileReader = (file: string) => StateRead<PeerState>;

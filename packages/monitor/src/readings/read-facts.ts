@@ -1,17 +1,13 @@
 import { readFileSync, statfsSync } from "node:fs";
+import { isHolderInTable, lockLostAt, readLockHolder } from "@robust-sync/system/lock";
+import { isSameProcess, kernelProcessTable, type ProcessTable } from "@robust-sync/system/process-table";
 import {
 	type Config,
 	configurationProblem,
-	isHolderInTable,
 	isNodeName,
-	isSameProcess,
-	kernelProcessTable,
-	lockLostAt,
 	type NodeView,
 	oldestPendingMs,
 	type PeerState,
-	type ProcessTable,
-	readLockHolder,
 	readNodeView,
 	readPeerStates,
 	type ServiceName,

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { gitEnvironment, operationInProgress, runGit } from "@robust-sync/git";
-import { fileStamp } from "@robust-sync/workspace/file-stamp";
+import { fileStamp } from "@robust-sync/system/file-stamp";
 import type { RepositoryView } from "./facts.ts";
 
 const listingTimeoutMs = 20_000;

@@ -4,7 +4,9 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { type HeartbeatState, processStartedAt, type SyncState, timestamp, WorkspacePaths } from "@robust-sync/workspace";
+import { processStartedAt } from "@robust-sync/system/process-table";
+import { timestamp } from "@robust-sync/system/timestamps";
+import { type HeartbeatState, type SyncState, WorkspacePaths } from "@robust-sync/workspace";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const banner =

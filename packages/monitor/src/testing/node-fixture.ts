@@ -1,17 +1,17 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import type { LockHolder } from "@robust-sync/system/lock";
+import type { ProcessTable } from "@robust-sync/system/process-table";
+import { timestamp } from "@robust-sync/system/timestamps";
 import {
 	type Config,
 	type HeartbeatState,
-	type LockHolder,
 	type PeerState,
-	type ProcessTable,
 	parseConfig,
 	type ServiceName,
 	type SyncState,
 	services,
-	timestamp,
 	WorkspacePaths,
 } from "@robust-sync/workspace";
 import type { Channel, Delivery } from "../delivery/channel.ts";

@@ -1,5 +1,6 @@
 import type { Oid } from "@robust-sync/git";
-import { LockLostError, listSavedVersions, readUnsavedMerges, type UnsavedMerge, writeUnsavedMerges } from "@robust-sync/workspace";
+import { LockLostError } from "@robust-sync/system/lock";
+import { listSavedVersions, readUnsavedMerges, type UnsavedMerge, writeUnsavedMerges } from "@robust-sync/workspace";
 import { resolveMerge } from "../merge/resolve-merge.ts";
 import { walkBetween } from "../saved/resolutions-between.ts";
 import { saveVersions } from "../saved/save-versions.ts";

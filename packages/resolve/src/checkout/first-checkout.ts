@@ -4,7 +4,6 @@ import {
 	commitTree,
 	fileSystemPath,
 	type GitPath,
-	lstatIfThere,
 	type Oid,
 	openMergeStore,
 	parentOf,
@@ -17,7 +16,9 @@ import {
 	writeIndexEntries,
 	writeTree,
 } from "@robust-sync/git";
-import { faultPoint, isOwnName, writeJournal } from "@robust-sync/workspace";
+import { faultPoint } from "@robust-sync/system/fault-points";
+import { lstatIfThere } from "@robust-sync/system/lstat";
+import { isOwnName, writeJournal } from "@robust-sync/workspace";
 import { carryOut, type IntegrateContext, type Integration, newJournal } from "./integrate.ts";
 
 /** Whether each directory is one, and no link to one. */

@@ -10,13 +10,13 @@ import {
 	type TreeChange,
 } from "@robust-sync/git";
 import { findLoss, type GuardLimits, indexEntries, isPossibleLoss, type Loss } from "@robust-sync/guard";
+import { faultPoint } from "@robust-sync/system/fault-points";
+import { timestamp } from "@robust-sync/system/timestamps";
 import {
-	faultPoint,
 	type HeldPath,
 	type HeldState,
 	readGuardNotes,
 	readHeld,
-	timestamp,
 	type WorkspacePaths,
 	writeGuardNotes,
 	writeHeld,

@@ -1,7 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { compactTimestamp, readJournal, writeJournal } from "@robust-sync/workspace";
+import { compactTimestamp } from "@robust-sync/system/timestamps";
+import { readJournal, writeJournal } from "@robust-sync/workspace";
 import { type History, makeHistory } from "../testing/history-fixture.ts";
 import { type IntegrateContext, integrate, resumeIntegration } from "./integrate.ts";
 

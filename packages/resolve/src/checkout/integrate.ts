@@ -22,19 +22,18 @@ import {
 	topOf,
 } from "@robust-sync/git";
 import type { GuardLimits } from "@robust-sync/guard";
+import { faultPoint } from "@robust-sync/system/fault-points";
+import type { Lock } from "@robust-sync/system/lock";
+import { compactTimestamp, timestamp } from "@robust-sync/system/timestamps";
 import {
-	compactTimestamp,
-	faultPoint,
 	isOwnName,
 	type Journal,
-	type Lock,
 	listSavedVersions,
 	mountPointsBelow,
 	type ReplacedFile,
 	readJournal,
 	removeJournal,
 	replacedNow,
-	timestamp,
 	type WorkspacePaths,
 	writeBackupManifest,
 	writeJournal,

@@ -9,12 +9,12 @@ import {
 	type IndexFlags,
 	isFileMode,
 	listIgnored,
-	lstatIfThere,
 	parentOf,
 	type Repository,
 	readIgnored,
 	type TreeChange,
 } from "@robust-sync/git";
+import { lstatIfThere } from "@robust-sync/system/lstat";
 import { type HeldState, heldAbove, mountPointsBelow, neverCommitted } from "@robust-sync/workspace";
 
 // A file that this node ignores, or hides from git by an index bit, is local: no commit of another node touches it, merges it, or makes

@@ -1,6 +1,8 @@
 import { type Dirent, readdirSync, rmdirSync, rmSync } from "node:fs";
 import path from "node:path";
-import { kernelProcessTable, parseCompactTimestamp, type WorkspacePaths } from "@robust-sync/workspace";
+import { kernelProcessTable } from "@robust-sync/system/process-table";
+import { parseCompactTimestamp } from "@robust-sync/system/timestamps";
+import type { WorkspacePaths } from "@robust-sync/workspace";
 
 /** How a directory is named while it is being written: `.unfinished-<pid>-<random>`. */
 export const unfinishedPrefix = ".unfinished-";

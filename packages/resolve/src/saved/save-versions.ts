@@ -9,14 +9,17 @@ import {
 	gitPathBytes,
 	gitPathOf,
 	type KnownContents,
-	makeDurable,
 	type ObjectReader,
 	openMergeStore,
 	PlacesBeneath,
 	type Repository,
 	withObjectReader,
 } from "@robust-sync/git";
-import { compactTimestamp, faultPoint, fsyncDirectory, type Manifest, timestamp, type WorkspacePaths } from "@robust-sync/workspace";
+import { fsyncDirectory } from "@robust-sync/system/atomic-write";
+import { faultPoint } from "@robust-sync/system/fault-points";
+import { makeDurable } from "@robust-sync/system/make-durable";
+import { compactTimestamp, timestamp } from "@robust-sync/system/timestamps";
+import type { Manifest, WorkspacePaths } from "@robust-sync/workspace";
 import type { Resolution, ResolvedFile, Role } from "../merge/resolution.ts";
 import { pruneSavedVersions, unfinishedPrefix } from "./prune-saved-versions.ts";
 import { nodesOfSide, type SideNodes } from "./side-nodes.ts";

@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import { accessTimesTell } from "@robust-sync/git";
-import { type Config, findNoatimeMount, makeOwnDirectory, mountOf, type WorkspacePaths } from "@robust-sync/workspace";
+import { makeOwnDirectory } from "@robust-sync/system/own-directory";
+import { type Config, findNoatimeMount, mountOf, type WorkspacePaths } from "@robust-sync/workspace";
 
 /** File systems of this kernel alone: on others a program elsewhere may read, and leave no trace here. */
 const localTypes: ReadonlySet<string> = new Set([

@@ -19,7 +19,7 @@ import {
 	writeIndexEntries,
 } from "@robust-sync/git";
 import { carryOutFrom, type Integration, planIntegration, withNodeTrailer } from "@robust-sync/resolve";
-import { faultPoint } from "@robust-sync/workspace";
+import { faultPoint } from "@robust-sync/system/fault-points";
 import { type CycleContext, integrateContext } from "../context/cycle-context.ts";
 import { ownIdentity } from "../context/own-identity.ts";
 import { snapshotMessage } from "../context/snapshot-message.ts";

@@ -13,6 +13,7 @@ import {
 } from "@robust-sync/guard";
 import { isOwnPath } from "@robust-sync/resolve";
 import { printable } from "@robust-sync/service/printable";
+import { timestamp } from "@robust-sync/system/timestamps";
 import {
 	type HeldLoss,
 	type HeldPath,
@@ -20,7 +21,6 @@ import {
 	heldLossText,
 	readGuardNotes,
 	readHeld,
-	timestamp,
 	writeGuardNotes,
 	writeHeld,
 } from "@robust-sync/workspace";

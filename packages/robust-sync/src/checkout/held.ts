@@ -8,7 +8,6 @@ import {
 	isFileMode,
 	isSameEntry,
 	localExcludes,
-	lstatIfThere,
 	readObjectsWhole,
 	readTreePaths,
 	type Status,
@@ -21,6 +20,7 @@ import {
 	writeIndexEntries,
 } from "@robust-sync/git";
 import { filtersApply, isBelow, isWithin, mergeLateWriteAside, stillIgnored } from "@robust-sync/resolve";
+import { lstatIfThere } from "@robust-sync/system/lstat";
 import {
 	type HeldPath,
 	type HeldState,

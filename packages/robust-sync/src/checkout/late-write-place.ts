@@ -1,4 +1,5 @@
-import { besidePath, blobOid, fileSystemPath, type GitPath, lstatIfThere, type Repository } from "@robust-sync/git";
+import { besidePath, blobOid, fileSystemPath, type GitPath, type Repository } from "@robust-sync/git";
+import { lstatIfThere } from "@robust-sync/system/lstat";
 import type { ReplacedFile } from "@robust-sync/workspace";
 
 /**

@@ -2,6 +2,7 @@ import path from "node:path";
 import {
 	blobOid,
 	type FileReplacement,
+	type GitPath,
 	type HeldChange,
 	type LateWrite,
 	type Oid,
@@ -11,24 +12,27 @@ import {
 	storeBlobs,
 } from "@robust-sync/git";
 import { type LateMergeContext, mergeLateWriteAside, replacedFile } from "@robust-sync/resolve";
-import {
-	compactTimestamp,
-	faultPoint,
-	mountPointsBelow,
-	type RescueJournal,
-	readRescueJournal,
-	removeRescueJournal,
-	timestamp,
-	writeRescueJournal,
-} from "@robust-sync/workspace";
+import { faultPoint } from "@robust-sync/system/fault-points";
+import { compactTimestamp, timestamp } from "@robust-sync/system/timestamps";
+import { mountPointsBelow, type RescueJournal, readRescueJournal, removeRescueJournal, writeRescueJournal } from "@robust-sync/workspace";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { savedText } from "../context/cycle-text.ts";
 
 // Content for single files that no commit has: it takes the place of what is there, with a journal of its own.
 
 /** What a merge leaves out is saved, and that is logged. */
-export function saving({ repository, paths, now, log }: CycleContext): LateMergeContext {
+function saving({ repository, paths, now, log }: CycleContext): LateMergeContext {
 	return { repository, paths, now, onSaved: (name) => log.info(savedText(paths, name)) };
+}
+
+/** A write from the version `before`, as the merge takes it. */
+export function lateWrite(path: GitPath, before: Buffer | null, written: Buffer, incoming: Buffer): LateWrite {
+	return { path, before, written, writtenAt: null, appeared: false, incoming, exposed: [] };
+}
+
+/** Merges a write from a version that no commit has, as content. What that leaves out is saved on this node. */
+export function mergeContent(context: CycleContext, name: GitPath, base: Buffer | null, written: Buffer, current: Buffer): Promise<Buffer> {
+	return mergeLateWriteAside(saving(context), lateWrite(name, base, written, current));
 }
 
 /**

@@ -1,15 +1,15 @@
 import fs from "node:fs";
 import path from "node:path";
-import { type GitPath, lstatIfThere, type Oid, openFilesBelow, type PlacedVersion } from "@robust-sync/git";
+import { type GitPath, type Oid, openFilesBelow, type PlacedVersion } from "@robust-sync/git";
+import { lstatIfThere } from "@robust-sync/system/lstat";
+import { type MonotonicClock, monotonicClock } from "@robust-sync/system/monotonic-clock";
+import { parseCompactTimestamp } from "@robust-sync/system/timestamps";
 import {
 	type Backup,
 	backupsOnMount,
 	keptFilePath,
 	listBackupNames,
-	type MonotonicClock,
-	monotonicClock,
 	mountPointsBelow,
-	parseCompactTimestamp,
 	type ReplacedFile,
 	readBackup,
 	replacedNow,

@@ -9,23 +9,24 @@ import {
 	gitPathBytes,
 	type HeldChange,
 	type LateWrite,
-	lstatIfThere,
 	type Oid,
 	readObjectsWhole,
-	readUnseen,
 	storeBlobs,
 	withObjectReader,
 } from "@robust-sync/git";
 import { mayStemFrom, originAmong } from "@robust-sync/merge";
-import { filtersApply, isAddition, isAppendedToCode, mergeLateWriteAside } from "@robust-sync/resolve";
+import { filtersApply, isAddition, isAppendedToCode } from "@robust-sync/resolve";
 import { printable } from "@robust-sync/service/printable";
-import { faultPoint, keptFilePath, type ReplacedFile, readHeld, writeHeld } from "@robust-sync/workspace";
+import { faultPoint } from "@robust-sync/system/fault-points";
+import { lstatIfThere } from "@robust-sync/system/lstat";
+import { readUnseen } from "@robust-sync/system/read-unseen";
+import { keptFilePath, type ReplacedFile, readHeld, writeHeld } from "@robust-sync/workspace";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { sinceFirstChange } from "../context/first-changes.ts";
 import { accessTimesOf } from "./access-times.ts";
 import { type Candidate, type ForeignWrite, withBases } from "./foreign-writes.ts";
 import { lateWritePlace } from "./late-write-place.ts";
-import { putBack, readKnown, saving } from "./put-back.ts";
+import { lateWrite, mergeContent, putBack, readKnown } from "./put-back.ts";
 import { type Replacement, replacementsWindowMs, staleWriteWindowMs, unreadWindowMs } from "./replaced-files.ts";
 
 /** More kept files than this are looked at in turns, so that a huge checkout does not slow every cycle for an hour. */
@@ -38,14 +39,6 @@ function readFile(file: Buffer): { content: Buffer; stats: fs.Stats } | null {
 	} catch {
 		return null;
 	}
-}
-
-function lateWrite(name: GitPath, before: Buffer | null, written: Buffer, incoming: Buffer): LateWrite {
-	return { path: name, before, written, writtenAt: null, appeared: false, incoming, exposed: [] };
-}
-
-function merge(context: CycleContext, name: GitPath, base: Buffer | null, written: Buffer, current: Buffer): Promise<Buffer> {
-	return mergeLateWriteAside(saving(context), lateWrite(name, base, written, current));
 }
 
 /** What was found in a kept file, as it is by now. */
@@ -138,7 +131,7 @@ async function mergeIntoLive(
 		const base = bases.get(entry.before) ?? null;
 		if (base?.equals(written)) continue;
 		const live = readFile(fileSystemPath(repository.root, name));
-		const merged = live ? await merge(context, name, base, written, live.content) : written;
+		const merged = live ? await mergeContent(context, name, base, written, live.content) : written;
 		rescued++;
 		if (live && merged.equals(live.content)) continue;
 		replacements.push({ path: name, mode: live ? fileMode(live.stats) : "100644", content: merged, replaces: live?.content ?? null });
@@ -311,7 +304,7 @@ export async function rescueStaleWrites(
 			logOrigin(context, name, origin as Origin);
 			continue;
 		}
-		const merged = origin && newest ? await merge(context, name, origin.content, live.content, newest) : live.content;
+		const merged = origin && newest ? await mergeContent(context, name, origin.content, live.content, newest) : live.content;
 		if (origin && !merged.equals(live.content)) logOrigin(context, name, origin);
 		checked.push({ path: name, mode: fileMode(live.stats), content: merged });
 		if (!merged.equals(live.content))
@@ -369,7 +362,7 @@ export async function bringUpToDate(context: CycleContext, late: LateWrite): Pro
 	const origin = originOf(name, written, newest, steps, contents);
 	if (!origin || !newest) return written;
 	logOrigin(context, name, origin);
-	return await merge(context, name, origin.content, written, newest);
+	return await mergeContent(context, name, origin.content, written, newest);
 }
 
 function logOrigin({ log }: CycleContext, name: GitPath, { reason }: Origin): void {

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import fs from "node:fs";
-import { displayPath, fileSystemPath, type GitPath, gitPathIfAllowed, isSpecial, lstatIfThere, type RawPath } from "@robust-sync/git";
+import { displayPath, fileSystemPath, type GitPath, gitPathIfAllowed, isSpecial, type RawPath } from "@robust-sync/git";
+import { lstatIfThere } from "@robust-sync/system/lstat";
 import { neverCommitted, type SkippedFile } from "@robust-sync/workspace";
 
 const sqliteMagic = Buffer.from("SQLite format 3\0");

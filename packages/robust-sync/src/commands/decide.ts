@@ -1,7 +1,7 @@
 import { besidePath, directoriesAbove, type FileChange, type GitPath, type Oid, readTreeWhole, type TreeEntry } from "@robust-sync/git";
 import { approveTrailer, rejectTrailer } from "@robust-sync/guard";
-import { counted } from "@robust-sync/service/counted";
-import { faultPoint } from "@robust-sync/workspace";
+import { counted } from "@robust-sync/system/counted";
+import { faultPoint } from "@robust-sync/system/fault-points";
 import { approve, guardedPaths, unpublishedLoss } from "../checkout/guard.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { commitChanges, type TaskDone } from "../cycle/task.ts";

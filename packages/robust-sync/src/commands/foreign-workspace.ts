@@ -1,5 +1,6 @@
 import { openRepository } from "@robust-sync/git";
-import { type Config, foreignOwner, trustOwner, type WorkspacePaths } from "@robust-sync/workspace";
+import { foreignOwner, trustOwner } from "@robust-sync/system/own-directory";
+import type { Config, WorkspacePaths } from "@robust-sync/workspace";
 
 /**
  * Before the first write: root in a workspace of another user goes on only where git would, by an explicit safe.directory of root's own

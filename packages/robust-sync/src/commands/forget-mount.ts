@@ -2,7 +2,8 @@ import path from "node:path";
 import { isWithin } from "@robust-sync/resolve";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { printable } from "@robust-sync/service/printable";
-import { acquireLock, mountPointsBelow, readHeld, type WorkspacePaths, writeHeld } from "@robust-sync/workspace";
+import { acquireLock } from "@robust-sync/system/lock";
+import { mountPointsBelow, readHeld, type WorkspacePaths, writeHeld } from "@robust-sync/workspace";
 
 /** A cycle in progress is waited for so long. */
 const patienceMs = 60_000;

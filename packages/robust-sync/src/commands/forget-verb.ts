@@ -13,19 +13,13 @@ import {
 } from "@robust-sync/git";
 import { selectedPath } from "@robust-sync/history";
 import { isOwnPath } from "@robust-sync/resolve";
-import { counted } from "@robust-sync/service/counted";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import type { Logger } from "@robust-sync/service/log";
 import { printable, shellWord } from "@robust-sync/service/printable";
-import {
-	acquireLock,
-	type Config,
-	ensureExcluded,
-	makeOwnDirectory,
-	readState,
-	syncStateSchema,
-	type WorkspacePaths,
-} from "@robust-sync/workspace";
+import { counted } from "@robust-sync/system/counted";
+import { acquireLock } from "@robust-sync/system/lock";
+import { makeOwnDirectory } from "@robust-sync/system/own-directory";
+import { type Config, ensureExcluded, readState, syncStateSchema, type WorkspacePaths } from "@robust-sync/workspace";
 import { type CycleContext, openWorkspaceRepository } from "../context/cycle-context.ts";
 import { workspaceProgress } from "../context/progress.ts";
 import { recover } from "../cycle/recover.ts";

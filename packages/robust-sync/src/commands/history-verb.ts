@@ -1,13 +1,4 @@
-import {
-	displayPath,
-	fileSystemPath,
-	type GitPath,
-	lstatIfThere,
-	type Oid,
-	type Repository,
-	readHead,
-	workspaceRoot,
-} from "@robust-sync/git";
+import { displayPath, fileSystemPath, type GitPath, type Oid, type Repository, readHead, workspaceRoot } from "@robust-sync/git";
 import {
 	commitAt,
 	type HistoryEntry,
@@ -21,6 +12,7 @@ import {
 } from "@robust-sync/history";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { printable } from "@robust-sync/service/printable";
+import { lstatIfThere } from "@robust-sync/system/lstat";
 import { type Config, isNodeName, readState, syncStateSchema, type WorkspacePaths } from "@robust-sync/workspace";
 import { openWorkspaceRepository } from "../context/cycle-context.ts";
 import { type Options, print, printJson } from "./options.ts";

@@ -5,7 +5,6 @@ import {
 	displayPath,
 	fileSystemPath,
 	type GitPath,
-	lstatIfThere,
 	openRepository,
 	parseGitPathList,
 	type Repository,
@@ -15,10 +14,11 @@ import { ScanThread } from "@robust-sync/secrets";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { printable } from "@robust-sync/service/printable";
 import { redact } from "@robust-sync/service/redact";
+import { formatSize } from "@robust-sync/system/format-size";
+import { lstatIfThere } from "@robust-sync/system/lstat";
 import {
 	defaultNodeName,
 	ensureExcluded,
-	formatSize,
 	isLinkedWorkTree,
 	isNodeName,
 	parseConfig,

@@ -8,7 +8,6 @@ import {
 	displayPath,
 	fileSystemPath,
 	isIndexMissing,
-	lstatIfThere,
 	type Oid,
 	openMergeStore,
 	operationInProgress,
@@ -24,25 +23,21 @@ import {
 import { withNodeTrailer } from "@robust-sync/resolve";
 import type { Logger } from "@robust-sync/service/log";
 import { printable } from "@robust-sync/service/printable";
+import { acquireLock, askHolder, isHolderAlive, isHolderInTable, type LockHolder, readLockHolder } from "@robust-sync/system/lock";
+import { lstatIfThere } from "@robust-sync/system/lstat";
+import { makeOwnDirectory } from "@robust-sync/system/own-directory";
+import { timestamp } from "@robust-sync/system/timestamps";
 import {
-	acquireLock,
-	askHolder,
 	type Config,
 	ensureExcluded,
 	type HeldLoss,
-	isHolderAlive,
-	isHolderInTable,
 	isOwnName,
-	type LockHolder,
 	listPending,
-	makeOwnDirectory,
 	pauseText,
-	readLockHolder,
 	readPause,
 	recordCycle,
 	type SkippedFile,
 	type SyncState,
-	timestamp,
 	type WorkspacePaths,
 } from "@robust-sync/workspace";
 import { heldLosses, mayBeLoss, outgoingLoss } from "../checkout/guard.ts";

@@ -1,15 +1,6 @@
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
-import {
-	acquireLock,
-	beginPause,
-	endPause,
-	ensureExcluded,
-	isHolderAlive,
-	LockedError,
-	type Pause,
-	readLockHolder,
-	type WorkspacePaths,
-} from "@robust-sync/workspace";
+import { acquireLock, isHolderAlive, LockedError, readLockHolder } from "@robust-sync/system/lock";
+import { beginPause, endPause, ensureExcluded, type Pause, type WorkspacePaths } from "@robust-sync/workspace";
 import { wakeHolder } from "./once.ts";
 
 /** The cycle in progress is waited for so long. */

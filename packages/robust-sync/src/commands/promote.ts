@@ -1,15 +1,9 @@
 import fs from "node:fs";
 import { readHead } from "@robust-sync/git";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
-import {
-	type Config,
-	isHolderAlive,
-	isHolderInTable,
-	parseEnvText,
-	readLockHolder,
-	type WorkspacePaths,
-	writeAtomicSync,
-} from "@robust-sync/workspace";
+import { writeAtomicSync } from "@robust-sync/system/atomic-write";
+import { isHolderAlive, isHolderInTable, readLockHolder } from "@robust-sync/system/lock";
+import { type Config, parseEnvText, type WorkspacePaths } from "@robust-sync/workspace";
 import { openWorkspaceRepository } from "../context/cycle-context.ts";
 import { toSyncError } from "../context/sync-error.ts";
 import { checkMirror } from "../remote/mirrors.ts";

@@ -5,7 +5,6 @@ import {
 	displayPath,
 	fileSystemPath,
 	type GitPath,
-	lstatIfThere,
 	type Oid,
 	type Repository,
 	readHead,
@@ -23,9 +22,10 @@ import {
 	restoreTrailer,
 	selectedPath,
 } from "@robust-sync/history";
-import { counted } from "@robust-sync/service/counted";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { printable, shellPath } from "@robust-sync/service/printable";
+import { counted } from "@robust-sync/system/counted";
+import { lstatIfThere } from "@robust-sync/system/lstat";
 import { type Config, neverCommitted, readState, syncStateSchema, type WorkspacePaths } from "@robust-sync/workspace";
 import { openWorkspaceRepository } from "../context/cycle-context.ts";
 import { approvalFor, commitChanges, type Task } from "../cycle/task.ts";

@@ -1,9 +1,9 @@
 import fs from "node:fs";
 import path from "node:path";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
-import { NotOursError } from "@robust-sync/workspace/own-directory";
+import { NotOursError } from "@robust-sync/system/own-directory";
+import { compactTimestamp } from "@robust-sync/system/timestamps";
 import type { WorkspacePaths } from "@robust-sync/workspace/paths";
-import { compactTimestamp } from "@robust-sync/workspace/timestamps";
 import { enqueueMessage } from "../outbox/outbox.ts";
 
 async function readStandardInput(): Promise<Buffer> {

@@ -1,7 +1,7 @@
-import { counted } from "@robust-sync/service/counted";
 import { ExitCode } from "@robust-sync/service/exit-codes";
 import { printable, printableJson } from "@robust-sync/service/printable";
-import { shortDuration } from "@robust-sync/workspace/format-duration";
+import { counted } from "@robust-sync/system/counted";
+import { shortDuration } from "@robust-sync/system/format-duration";
 import { heldLossCommands, heldLossText } from "@robust-sync/workspace/held-loss-text";
 import { type ProgressState, progressText } from "@robust-sync/workspace/progress";
 import type { StateRead } from "@robust-sync/workspace/read-state";

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { stopProcess } from "@robust-sync/service/stop-process";
-import { askHolder, isHolderAlive, isHolderInTable, type LockHolder, readLockHolder } from "@robust-sync/workspace/lock";
+import { askHolder, isHolderAlive, isHolderInTable, type LockHolder, readLockHolder } from "@robust-sync/system/lock";
 import type { WorkspacePaths } from "@robust-sync/workspace/paths";
 
 /** A service ends itself after 30 s of grace. */

@@ -9,9 +9,9 @@ import {
 	workspaceRoot,
 } from "@robust-sync/git";
 import { cutOffCommits, type HistoryEntry, pathFields, planUndo, readHistory, type UndoPlan, undoTrailer } from "@robust-sync/history";
-import { counted } from "@robust-sync/service/counted";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { printable } from "@robust-sync/service/printable";
+import { counted } from "@robust-sync/system/counted";
 import type { Config, WorkspacePaths } from "@robust-sync/workspace";
 import { openWorkspaceRepository } from "../context/cycle-context.ts";
 import { approvalFor, commitChanges } from "../cycle/task.ts";

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { displayPath, fileSystemPath, type GitPath, isAncestor, lstatIfThere, type Oid, readHead } from "@robust-sync/git";
+import { displayPath, fileSystemPath, type GitPath, isAncestor, type Oid, readHead } from "@robust-sync/git";
 import { hideLine, showLine } from "@robust-sync/service/terminal-line";
+import { isHolderAlive, readLockHolder } from "@robust-sync/system/lock";
+import { lstatIfThere } from "@robust-sync/system/lstat";
 import {
-	isHolderAlive,
 	listPending,
 	peerStateSchema,
 	progressText,
-	readLockHolder,
 	readPause,
 	readProgress,
 	readState,

@@ -2,7 +2,9 @@ import { type GitPath, type OnProgress, openRepository, type PlacedFile, type Re
 import type { Loss } from "@robust-sync/guard";
 import type { IntegrateContext } from "@robust-sync/resolve";
 import type { Logger } from "@robust-sync/service/log";
-import type { Config, Lock, MonotonicClock, WorkspacePaths } from "@robust-sync/workspace";
+import type { Lock } from "@robust-sync/system/lock";
+import type { MonotonicClock } from "@robust-sync/system/monotonic-clock";
+import type { Config, WorkspacePaths } from "@robust-sync/workspace";
 import type { PlacedFiles } from "../checkout/placed-files.ts";
 import type { ReplacedFiles } from "../checkout/replaced-files.ts";
 import type { Task } from "../cycle/task.ts";

@@ -1,5 +1,5 @@
-import { counted } from "@robust-sync/service/counted";
 import { printable } from "@robust-sync/service/printable";
+import { counted } from "@robust-sync/system/counted";
 import { readSavedVersions, type WorkspacePaths, winnerText } from "@robust-sync/workspace";
 import type { CycleResult } from "../cycle/progress.ts";
 

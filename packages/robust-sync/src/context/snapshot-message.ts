@@ -1,6 +1,6 @@
 import { displayPath, type GitPath } from "@robust-sync/git";
-import { counted } from "@robust-sync/service/counted";
 import { printable } from "@robust-sync/service/printable";
+import { counted } from "@robust-sync/system/counted";
 
 /**
  * One line that a person can read: `helios: 3 files (notes.md, state.json, …)`; what is gone is said to be: `helios: 22 files deleted

@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
 import { GitError } from "@robust-sync/git";
-import { LockLostError } from "@robust-sync/workspace";
+import { LockLostError } from "@robust-sync/system/lock";
 import { snapshotMessage } from "../context/snapshot-message.ts";
 import { SyncError, toSyncError } from "./sync-error.ts";
 

@@ -1,5 +1,7 @@
 import { GitError } from "@robust-sync/git";
-import { type ErrorCode, LockLostError, NotOursError } from "@robust-sync/workspace";
+import { LockLostError } from "@robust-sync/system/lock";
+import { NotOursError } from "@robust-sync/system/own-directory";
+import type { ErrorCode } from "@robust-sync/workspace";
 
 import { cleanRemoteMessage } from "./remote-message.ts";
 

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { diffTrees, readHead } from "@robust-sync/git";
 import { type Plan, saveDecidedForUpstream } from "@robust-sync/resolve";
-import { faultPoint } from "@robust-sync/workspace";
+import { faultPoint } from "@robust-sync/system/fault-points";
 import { type ForeignWrite, mergeForeignWrites } from "../checkout/foreign-writes.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { knownTip } from "../remote/upstream.ts";

@@ -1,17 +1,16 @@
 import { isOwnPath } from "@robust-sync/resolve";
 import { printable } from "@robust-sync/service/printable";
 import { redact } from "@robust-sync/service/redact";
+import { pidNamespaceField, processStartedAt } from "@robust-sync/system/process-table";
+import { timestamp } from "@robust-sync/system/timestamps";
 import {
 	type Config,
 	listPending,
 	oldestPendingMs,
 	type Pause,
-	pidNamespaceField,
-	processStartedAt,
 	readOwnState,
 	type SyncState,
 	syncStateSchema,
-	timestamp,
 	type WorkspacePaths,
 	writeState,
 } from "@robust-sync/workspace";

@@ -19,7 +19,8 @@ import {
 	updateRef,
 } from "@robust-sync/git";
 import { checkOutFirst, type IntegrateContext, integrate, resumeIntegration } from "@robust-sync/resolve";
-import { compactTimestamp, faultPoint } from "@robust-sync/workspace";
+import { faultPoint } from "@robust-sync/system/fault-points";
+import { compactTimestamp } from "@robust-sync/system/timestamps";
 import { restoreLocalNotes } from "../checkout/held.ts";
 import { finishPutBack } from "../checkout/put-back.ts";
 import { bringUpToDate } from "../checkout/rescue.ts";

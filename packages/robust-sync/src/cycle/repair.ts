@@ -13,7 +13,7 @@ import {
 	setAsideDamagedObjects,
 	trackingRef,
 } from "@robust-sync/git";
-import { compactTimestamp } from "@robust-sync/workspace";
+import { compactTimestamp } from "@robust-sync/system/timestamps";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { SyncError } from "../context/sync-error.ts";
 import { requireRemote } from "../remote/upstream.ts";

@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { printable } from "@robust-sync/service/printable";
+import { fileStamp } from "@robust-sync/system/file-stamp";
 import {
 	annotationSchema,
 	guardNotesSchema,
@@ -18,7 +19,6 @@ import {
 	unsavedMergesSchema,
 	WorkspacePaths,
 } from "@robust-sync/workspace";
-import { fileStamp } from "@robust-sync/workspace/file-stamp";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { forgetStateSchema } from "../forget/forget-state.ts";
 import { outboxSchema } from "../outbox/outbox.ts";

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { countCommits, type GitError, isAncestor, type Oid, pushCommit, readHead } from "@robust-sync/git";
 import { type Plan, planFastForward, planIntegration } from "@robust-sync/resolve";
-import { faultPoint } from "@robust-sync/workspace";
+import { faultPoint } from "@robust-sync/system/fault-points";
 import { mayPublish, releaseApproved } from "../checkout/guard.ts";
 import { refusedPath } from "../checkout/skipped-files.ts";
 import { raceWaitMs } from "../context/back-off.ts";

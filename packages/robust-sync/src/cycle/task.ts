@@ -1,7 +1,7 @@
 import { type FileChange, type Oid, openMergeStore, updateRef, writeCommit } from "@robust-sync/git";
 import { approveTrailer, isPossibleLoss } from "@robust-sync/guard";
 import { carryOutPlan, type Integration, withNodeTrailer } from "@robust-sync/resolve";
-import { faultPoint } from "@robust-sync/workspace";
+import { faultPoint } from "@robust-sync/system/fault-points";
 import { bringUpToDate } from "../checkout/rescue.ts";
 import { type CycleContext, integrateContext } from "../context/cycle-context.ts";
 import { guardLimits } from "../context/guard-limits.ts";

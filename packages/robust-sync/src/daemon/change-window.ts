@@ -1,6 +1,6 @@
 import type { GitPath } from "@robust-sync/git";
 import { slowLossWindowMs, type Touched } from "@robust-sync/guard";
-import type { MonotonicClock } from "@robust-sync/workspace";
+import type { MonotonicClock } from "@robust-sync/system/monotonic-clock";
 
 /** More paths than this are not told apart. */
 const maxPaths = 100_000;

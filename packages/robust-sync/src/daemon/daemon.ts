@@ -11,20 +11,17 @@ import {
 	SshConnections,
 	withoutSlash,
 } from "@robust-sync/git";
-import { counted } from "@robust-sync/service/counted";
 import type { ServiceControl } from "@robust-sync/service/lifecycle";
 import type { Logger } from "@robust-sync/service/log";
 import type { WorkProgress } from "@robust-sync/service/work-progress";
+import { counted } from "@robust-sync/system/counted";
+import { fileStamp } from "@robust-sync/system/file-stamp";
+import { acquireLock, type Lock, LockedError, LockLostError } from "@robust-sync/system/lock";
+import { type MonotonicClock, monotonicClock } from "@robust-sync/system/monotonic-clock";
+import { makeOwnDirectory } from "@robust-sync/system/own-directory";
 import {
-	acquireLock,
 	type Config,
 	ensureExcluded,
-	type Lock,
-	LockedError,
-	LockLostError,
-	type MonotonicClock,
-	makeOwnDirectory,
-	monotonicClock,
 	type Pause,
 	pauseText,
 	peerStateSchema,
@@ -34,7 +31,6 @@ import {
 	WorkspacePaths,
 	withRemoteMessage,
 } from "@robust-sync/workspace";
-import { fileStamp } from "@robust-sync/workspace/file-stamp";
 import { sayHeld } from "../checkout/guard.ts";
 import { PlacedFiles } from "../checkout/placed-files.ts";
 import { ReplacedFiles } from "../checkout/replaced-files.ts";

@@ -2,7 +2,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { lockHolder, type Repository, setAsideLockFile } from "@robust-sync/git";
-import { compactTimestamp } from "@robust-sync/workspace";
+import { compactTimestamp } from "@robust-sync/system/timestamps";
 
 /**
  * How the repository is kept small and fast, in place of git's own gc, which may prune what is not referenced yet, runs when it

@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import { fileSystemPath, type GitPath } from "@robust-sync/git";
-import type { MonotonicClock } from "@robust-sync/workspace";
+import type { MonotonicClock } from "@robust-sync/system/monotonic-clock";
 
 /** Events of our own checkout arrive within this time, on any machine that still works. */
 const rememberMs = 10_000;

@@ -1,5 +1,6 @@
 import fs from "node:fs";
-import { fileSystemPath, type GitPath, gitPathIfAllowed, lstatIfThere, mountStoreName, workspaceRoot } from "@robust-sync/git";
+import { fileSystemPath, type GitPath, gitPathIfAllowed, mountStoreName, workspaceRoot } from "@robust-sync/git";
+import { lstatIfThere } from "@robust-sync/system/lstat";
 import { neverCommitted } from "@robust-sync/workspace";
 
 /** Where changes are seen: a path below the workspace. */

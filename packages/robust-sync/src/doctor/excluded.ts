@@ -1,6 +1,6 @@
 import { excludePatterns, type Repository, trackedExcluded } from "@robust-sync/git";
-import { counted } from "@robust-sync/service/counted";
 import { printable } from "@robust-sync/service/printable";
+import { counted } from "@robust-sync/system/counted";
 import type { Config } from "@robust-sync/workspace";
 import { type Finding, ok, warning } from "./finding.ts";
 

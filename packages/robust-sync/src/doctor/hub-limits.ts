@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
 import { localHub, Repository } from "@robust-sync/git";
-import { counted } from "@robust-sync/service/counted";
 import { printable } from "@robust-sync/service/printable";
-import { type Config, formatSize } from "@robust-sync/workspace";
+import { counted } from "@robust-sync/system/counted";
+import { formatSize } from "@robust-sync/system/format-size";
+import type { Config } from "@robust-sync/workspace";
 import { hostOf, pushIntervalMs } from "../remote/hub-pace.ts";
 import { type Finding, ok, warning } from "./finding.ts";
 

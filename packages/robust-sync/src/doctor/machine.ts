@@ -4,7 +4,8 @@ import os from "node:os";
 import path from "node:path";
 import { beneath, checkGitVersion, gitPathIfAllowed, type Repository } from "@robust-sync/git";
 import { shellPath } from "@robust-sync/service/printable";
-import { type Config, formatSize, isOwnName, type WorkspacePaths } from "@robust-sync/workspace";
+import { formatSize } from "@robust-sync/system/format-size";
+import { type Config, isOwnName, type WorkspacePaths } from "@robust-sync/workspace";
 import { accessTimesOf } from "../checkout/access-times.ts";
 import { type Finding, failed, ok, warning } from "./finding.ts";
 

@@ -2,9 +2,9 @@ import { execFile } from "node:child_process";
 import { existsSync, realpathSync } from "node:fs";
 import path from "node:path";
 import { printable } from "@robust-sync/service/printable";
+import { formatSize } from "@robust-sync/system/format-size";
 import {
 	type Config,
-	formatSize,
 	peerStateSchema,
 	readState,
 	type SyncState,

@@ -1,7 +1,8 @@
 import dgram from "node:dgram";
 import fs from "node:fs";
 import net from "node:net";
-import { type Config, isHolderAlive, readLockHolder, type WorkspacePaths } from "@robust-sync/workspace";
+import { isHolderAlive, readLockHolder } from "@robust-sync/system/lock";
+import type { Config, WorkspacePaths } from "@robust-sync/workspace";
 import { type Finding, failed } from "./finding.ts";
 
 /** Whether another program has a port. @param listen opens it and closes it again @throws the system's error */

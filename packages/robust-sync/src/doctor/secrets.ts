@@ -1,5 +1,5 @@
 import type { Repository } from "@robust-sync/git";
-import { counted } from "@robust-sync/service/counted";
+import { counted } from "@robust-sync/system/counted";
 import { type Config, readState, syncStateSchema, type WorkspacePaths } from "@robust-sync/workspace";
 import { machineSecrets } from "../context/machine-secrets.ts";
 import { type Finding, ok, warning } from "./finding.ts";

@@ -1,7 +1,9 @@
 import fs from "node:fs";
 import path from "node:path";
 import { dropObjects, isAncestor, ObjectWriter, type Oid, openMergeStore, type Repository, readHead } from "@robust-sync/git";
-import { backupsOnMount, faultPoint, listBackupNames, mountPointsBelow, timestamp } from "@robust-sync/workspace";
+import { faultPoint } from "@robust-sync/system/fault-points";
+import { timestamp } from "@robust-sync/system/timestamps";
+import { backupsOnMount, listBackupNames, mountPointsBelow } from "@robust-sync/workspace";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { SyncError } from "../context/sync-error.ts";
 import { bringIndexUpToDate } from "../snapshot/direct-snapshot.ts";

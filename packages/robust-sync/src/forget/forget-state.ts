@@ -1,7 +1,8 @@
 import fs from "node:fs";
 import path from "node:path";
 import type { Oid, Repository } from "@robust-sync/git";
-import { readState, type SkippedFile, type WorkspacePaths, writeAtomicSync } from "@robust-sync/workspace";
+import { writeAtomicSync } from "@robust-sync/system/atomic-write";
+import { readState, type SkippedFile, type WorkspacePaths } from "@robust-sync/workspace";
 import * as z from "zod/mini";
 import type { MadeHistory, Rewritten } from "./rewrite-all.ts";
 

@@ -17,7 +17,7 @@ import {
 } from "@robust-sync/git";
 import { withNodeTrailer } from "@robust-sync/resolve";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
-import { timestamp } from "@robust-sync/workspace";
+import { timestamp } from "@robust-sync/system/timestamps";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { ownIdentity } from "../context/own-identity.ts";
 import { blobsWithValues } from "./derive-values.ts";

@@ -15,7 +15,7 @@ import {
 	writeFlaggedIndexEntries,
 } from "@robust-sync/git";
 import { isOwnPath } from "@robust-sync/resolve";
-import { formatSize } from "@robust-sync/workspace";
+import { formatSize } from "@robust-sync/system/format-size";
 import { putBack } from "../checkout/put-back.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { blobId } from "./find-maps.ts";

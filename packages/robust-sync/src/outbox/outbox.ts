@@ -1,33 +1,22 @@
 import { randomUUID } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
+import { beneath, blobOid, displayPath, type GitPath, gitPathOf, PlacesBeneath, rawPath } from "@robust-sync/git";
+import { fsyncDirectory, writeAtomicSync } from "@robust-sync/system/atomic-write";
+import { faultPoint } from "@robust-sync/system/fault-points";
+import { lstatIfThere } from "@robust-sync/system/lstat";
+import { makeDurable } from "@robust-sync/system/make-durable";
+import { makeOwnDirectory } from "@robust-sync/system/own-directory";
+import { compactTimestamp, parseCompactTimestamp, timestamp } from "@robust-sync/system/timestamps";
 import {
-	beneath,
-	blobOid,
-	displayPath,
-	type GitPath,
-	gitPathOf,
-	lstatIfThere,
-	makeDurable,
-	PlacesBeneath,
-	rawPath,
-} from "@robust-sync/git";
-import {
-	compactTimestamp,
-	faultPoint,
-	fsyncDirectory,
 	listPending,
 	listUnfit,
-	makeOwnDirectory,
 	messageTarget,
 	objectId,
-	parseCompactTimestamp,
 	readState,
 	type SkippedFile,
 	singleName,
-	timestamp,
 	WorkspacePaths,
-	writeAtomicSync,
 } from "@robust-sync/workspace";
 import * as z from "zod/mini";
 import type { CycleContext } from "../context/cycle-context.ts";

@@ -12,7 +12,8 @@ import {
 } from "@robust-sync/git";
 import { printable } from "@robust-sync/service/printable";
 import { redact } from "@robust-sync/service/redact";
-import { type Config, type MirrorState, timestamp } from "@robust-sync/workspace";
+import { timestamp } from "@robust-sync/system/timestamps";
+import type { Config, MirrorState } from "@robust-sync/workspace";
 import { backOffMs } from "../context/back-off.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { SyncError, toSyncError } from "../context/sync-error.ts";

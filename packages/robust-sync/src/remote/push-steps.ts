@@ -12,7 +12,7 @@ import {
 } from "@robust-sync/git";
 import { isOwnPath, planIntegration } from "@robust-sync/resolve";
 import { printable } from "@robust-sync/service/printable";
-import { formatSize } from "@robust-sync/workspace";
+import { formatSize } from "@robust-sync/system/format-size";
 import type { CycleContext } from "../context/cycle-context.ts";
 
 /** More attempts than this are left to the next cycle, which goes on where this one ended. */

@@ -7,7 +7,6 @@ import {
 	GitError,
 	type GitPath,
 	isGitPath,
-	lstatIfThere,
 	type Oid,
 	openMergeStore,
 	type Repository,
@@ -19,7 +18,11 @@ import {
 	writeIndexEntries,
 } from "@robust-sync/git";
 import { isOwnPath, markedAsMade, nodesIn, withNodeTrailer } from "@robust-sync/resolve";
-import { compactTimestamp, faultPoint, readState, type SkippedFile, type WorkspacePaths, writeAtomicSync } from "@robust-sync/workspace";
+import { writeAtomicSync } from "@robust-sync/system/atomic-write";
+import { faultPoint } from "@robust-sync/system/fault-points";
+import { lstatIfThere } from "@robust-sync/system/lstat";
+import { compactTimestamp } from "@robust-sync/system/timestamps";
+import { readState, type SkippedFile, type WorkspacePaths } from "@robust-sync/workspace";
 import * as z from "zod/mini";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { cleanRemoteMessage } from "../context/remote-message.ts";

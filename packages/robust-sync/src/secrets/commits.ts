@@ -14,7 +14,8 @@ import {
 } from "@robust-sync/git";
 import { markedAsMade } from "@robust-sync/resolve";
 import type { Finding } from "@robust-sync/secrets";
-import { compactTimestamp, faultPoint } from "@robust-sync/workspace";
+import { faultPoint } from "@robust-sync/system/fault-points";
+import { compactTimestamp } from "@robust-sync/system/timestamps";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { remadeSnapshot } from "../context/remade-snapshot.ts";
 import { SyncError } from "../context/sync-error.ts";

@@ -1,6 +1,7 @@
-import { displayPath, fileSystemPath, type GitPath, lstatIfThere, statStamp } from "@robust-sync/git";
+import { displayPath, fileSystemPath, type GitPath, statStamp } from "@robust-sync/git";
 import type { Finding } from "@robust-sync/secrets";
 import { shellPath } from "@robust-sync/service/printable";
+import { lstatIfThere } from "@robust-sync/system/lstat";
 import type { PublishedSecret, SkippedFile } from "@robust-sync/workspace";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { cleanKey } from "./memory.ts";

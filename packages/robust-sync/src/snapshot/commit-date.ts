@@ -1,4 +1,5 @@
-import { committerDate, fileSystemPath, type GitPath, lstatIfThere, type Oid, parentOf } from "@robust-sync/git";
+import { committerDate, fileSystemPath, type GitPath, type Oid, parentOf } from "@robust-sync/git";
+import { lstatIfThere } from "@robust-sync/system/lstat";
 import type { CycleContext } from "../context/cycle-context.ts";
 
 /** A base that is dated further ahead than this (seconds) was made by a clock that says nothing. */

@@ -8,7 +8,6 @@ import {
 	GitError,
 	type GitPath,
 	isArgument,
-	lstatIfThere,
 	type Oid,
 	openMergeStore,
 	parentOf,
@@ -22,7 +21,8 @@ import {
 	writeIndexEntries,
 } from "@robust-sync/git";
 import { filtersApply } from "@robust-sync/resolve";
-import { faultPoint } from "@robust-sync/workspace";
+import { faultPoint } from "@robust-sync/system/fault-points";
+import { lstatIfThere } from "@robust-sync/system/lstat";
 import { withoutHeld } from "../checkout/held.ts";
 import { noteCommitted, rescueStaleWrites } from "../checkout/rescue.ts";
 import { reasonToSkip } from "../checkout/skipped-files.ts";

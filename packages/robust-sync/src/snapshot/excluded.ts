@@ -14,9 +14,9 @@ import {
 	writeFlaggedIndexEntries,
 } from "@robust-sync/git";
 import { leaveExcluded, placeIncluded } from "@robust-sync/resolve";
-import { counted } from "@robust-sync/service/counted";
+import { counted } from "@robust-sync/system/counted";
+import { fileStamp } from "@robust-sync/system/file-stamp";
 import { isLinkedWorkTree } from "@robust-sync/workspace";
-import { fileStamp } from "@robust-sync/workspace/file-stamp";
 import { type CycleContext, integrateContext } from "../context/cycle-context.ts";
 
 // SYNC_EXCLUDE: what is configured, and what is in effect. A path that is excluded from now on is published first, as it is here.

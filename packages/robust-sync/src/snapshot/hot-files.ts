@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileSystemPath, type GitPath, lstatIfThere } from "@robust-sync/git";
+import { fileSystemPath, type GitPath } from "@robust-sync/git";
+import { lstatIfThere } from "@robust-sync/system/lstat";
 
 /** A file that was written less than this ago may be half written. */
 export const quietMs = 20;

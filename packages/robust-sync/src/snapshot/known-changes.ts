@@ -1,5 +1,6 @@
 import type { GitPath, Oid } from "@robust-sync/git";
-import type { MonotonicClock, SkippedFile } from "@robust-sync/workspace";
+import type { MonotonicClock } from "@robust-sync/system/monotonic-clock";
+import type { SkippedFile } from "@robust-sync/workspace";
 
 /** Everything is looked at this often, whatever was seen: events can be missed, and a person's staging makes none. */
 const fullLookIntervalMs = 10 * 60_000;

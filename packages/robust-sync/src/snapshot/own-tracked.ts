@@ -4,7 +4,6 @@ import {
 	displayPath,
 	type GitPath,
 	isArgument,
-	lstatIfThere,
 	type Oid,
 	openMergeStore,
 	readHead,
@@ -16,16 +15,10 @@ import {
 	writeIndexEntries,
 } from "@robust-sync/git";
 import { isOwnPath, markedAsMade, ownPathspecs, trackedOwnFiles } from "@robust-sync/resolve";
-import {
-	compactTimestamp,
-	faultPoint,
-	isMadeByUs,
-	isOwnName,
-	isReadAsState,
-	type SkippedFile,
-	unmistakableNames,
-	type WorkspacePaths,
-} from "@robust-sync/workspace";
+import { faultPoint } from "@robust-sync/system/fault-points";
+import { lstatIfThere } from "@robust-sync/system/lstat";
+import { compactTimestamp } from "@robust-sync/system/timestamps";
+import { isMadeByUs, isOwnName, isReadAsState, type SkippedFile, unmistakableNames, type WorkspacePaths } from "@robust-sync/workspace";
 import { refusedPath } from "../checkout/skipped-files.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { remadeSnapshot } from "../context/remade-snapshot.ts";

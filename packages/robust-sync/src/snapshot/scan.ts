@@ -5,7 +5,6 @@ import {
 	excludedAmong,
 	fileSystemPath,
 	type GitPath,
-	lstatIfThere,
 	mountStoreName,
 	readStatus,
 	type Status,
@@ -13,6 +12,7 @@ import {
 	withSlash,
 } from "@robust-sync/git";
 import { isOwnPath } from "@robust-sync/resolve";
+import { lstatIfThere } from "@robust-sync/system/lstat";
 import { neverCommitted, type SkippedFile } from "@robust-sync/workspace";
 import { type HeldView, mountsNow, viewHeld } from "../checkout/held.ts";
 import { findSpecialFiles, isStillSpecial, liveDatabaseOf, reasonToSkip, skippedFile } from "../checkout/skipped-files.ts";

@@ -12,7 +12,8 @@ import {
 	writeIndexEntries,
 } from "@robust-sync/git";
 import { filtersApply, forgetAttributes, withNodeTrailer } from "@robust-sync/resolve";
-import { annotatedMessage, faultPoint, holdRemedies, removeAnnotation, type SkippedFile } from "@robust-sync/workspace";
+import { faultPoint } from "@robust-sync/system/fault-points";
+import { annotatedMessage, holdRemedies, removeAnnotation, type SkippedFile } from "@robust-sync/workspace";
 import { type ForeignWrite, unstageForeign } from "../checkout/foreign-writes.ts";
 import { noteHeld, stageHeldWrites } from "../checkout/held.ts";
 import { lookAtReads, noteCommitted, rescueStaleWrites } from "../checkout/rescue.ts";

@@ -1,5 +1,6 @@
 import type fs from "node:fs";
-import { fileSystemPath, type GitPath, lstatIfThere, parentOf } from "@robust-sync/git";
+import { fileSystemPath, type GitPath, parentOf } from "@robust-sync/git";
+import { lstatIfThere } from "@robust-sync/system/lstat";
 
 /** A name that comes back within this time was never gone: some programs save by removing the file and writing it again. */
 export const confirmDeletionMs = 500;

@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import { Scratch, until } from "@robust-sync/git/fixtures/scratch";
-import { type Config, type MonotonicClock, monotonicClock, parseConfig, WorkspacePaths } from "@robust-sync/workspace";
+import { type MonotonicClock, monotonicClock } from "@robust-sync/system/monotonic-clock";
+import { type Config, parseConfig, WorkspacePaths } from "@robust-sync/workspace";
 import fc from "fast-check";
 import type { CycleResult } from "../cycle/cycle.ts";
 import { runCycle } from "../cycle/cycle.ts";

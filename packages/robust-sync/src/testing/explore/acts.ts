@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import { readUnseen } from "@robust-sync/git";
+import { readUnseen } from "@robust-sync/system/read-unseen";
 import { appended, type Kind, tokensIn, withToken } from "./contents.ts";
 
 /** What becomes of a mark in the end: in the tree; there, in history or among the saved versions; or its own writers destroyed it. */
