@@ -7,7 +7,7 @@ import type { World } from "./fixture/world.ts";
 // left without one: first-checkout.slow.test.ts stops it at every step.
 // Requests of a person, and commits that are made again: task-kills.slow.test.ts. Forgetting: forget.slow.test.ts.
 const elsewhere = ["direct-", "first-checkout-", "forget-", "own-files-", "refused-", "secret-", "guard-", "task-"];
-const names = faultPointNames(["robust-sync", "resolve", "git", "workspace"]).filter(
+const names = faultPointNames(["robust-sync", "resolve", "git", "workspace", "system"]).filter(
 	(name) => !elsewhere.some((prefix) => name.startsWith(prefix)),
 );
 

@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => template.remove());
 
-test.each(faultPointNames(["robust-sync", "resolve", "git", "workspace"]))(
+test.each(faultPointNames(["robust-sync", "resolve", "git", "workspace", "system"]))(
 	"fault point: killed at %s each time it is passed → the next cycle goes on",
 	async (name) => {
 		for (let time = 2; time < 40; time += Math.ceil(1 / share)) {
