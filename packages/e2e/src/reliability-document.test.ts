@@ -18,7 +18,7 @@ function rows(markdown: string): string[][] {
 
 const document = projectFile("docs/reliability.md");
 const sources = (pattern: RegExp) =>
-	sourceFiles(["e2e", "robust-sync", "git", "workspace", "resolve", "service", "conflict-resolver"], pattern)
+	sourceFiles(["e2e", "robust-sync", "git", "workspace", "system", "resolve", "service", "conflict-resolver"], pattern)
 		.map((file) => fs.readFileSync(file, "utf8"))
 		.join("\n");
 const named = (cell: string) => [...cell.matchAll(/(\*?)"([^"]+)"/g)].map(([, slow, name]) => ({ slow: slow === "*", name: name ?? "" }));
