@@ -186,6 +186,21 @@ describe("processes", () => {
 		expect(node.channel.texts[1]).toContain("✅ Over");
 	});
 
+	test("process: cycles of commands between those of the daemon → no restarts", async () => {
+		const node = newNode();
+		const monitor = node.monitor();
+		const command = node.writer("sync").pid + 1_000;
+		node.running.set(command, 500);
+		const pid_started_at = timestamp(node.table.bootTimeMs() + 5_000);
+		let looks = 0;
+		await node.pass(monitor, 5 * minute, () => {
+			well(node)();
+			if (looks++ % 2 === 1) node.sync({ once: true, pid: command, pid_started_at });
+		});
+		expect(looks).toBeGreaterThan(6);
+		expect(node.channel.texts).toEqual([]);
+	});
+
 	test("process: systemd's restart counter → counts where there is one", async () => {
 		const node = newNode();
 		const monitor = node.monitor();

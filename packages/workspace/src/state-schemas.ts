@@ -109,6 +109,8 @@ export type MirrorState = z.infer<typeof mirrorStateSchema>;
 export const syncStateSchema = z.object({
 	...writer,
 	started_at: timestamp,
+	/** Written by a command that makes one cycle (`--once`), not by the daemon; additive to the contract. */
+	once: z.optional(z.boolean()),
 	status: z.enum(syncStatuses),
 	last_attempt: z.nullable(timestamp),
 	last_sync: z.nullable(timestamp),

@@ -43,7 +43,9 @@ export function observe(
 	for (const service of services) {
 		const read = reads[service];
 		const last = before.services[service] ?? { start: null, unit_restarts: null, restarts: [] };
-		const start = read.kind === "ok" ? `${read.state.pid} ${read.state.pid_started_at}` : last.start;
+		// One cycle by a command is no start of the service.
+		const isService = read.kind === "ok" && !("once" in read.state && read.state.once === true);
+		const start = isService ? `${read.state.pid} ${read.state.pid_started_at}` : last.start;
 		const unitRestarts = units[service]?.restarts ?? null;
 		// systemd counts only its own restarts, and none that a person requested.
 		const restarted =

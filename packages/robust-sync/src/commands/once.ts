@@ -116,13 +116,18 @@ export async function syncOnce({ paths, config, logger, now = Date.now, task, fo
 	const lock = await acquireLock(paths.cycleLock, { purpose: "a sync cycle", waitMs: patienceMs });
 	const started = performance.now();
 	const instance = paths.instanceLock("sync");
-	const daemon = readLockHolder(instance);
-	const beside = daemon !== null && (await isHolderAlive(instance, daemon));
+	let daemon: LockHolder | null = null;
+	/** Asked again before each write of the state: a daemon may have been started meanwhile, and that file is its own. */
+	const isBeside = async () => {
+		daemon = readLockHolder(instance);
+		return daemon !== null && (await isHolderAlive(instance, daemon));
+	};
 	const record = new SyncRecord(
 		paths,
 		() => config,
 		now,
 		(line) => logger.warn(line),
+		true,
 	);
 	const memory = { ...newMemory(paths, false), ...(forget ? { forget } : {}) };
 	let context: CycleContext | undefined;
@@ -133,7 +138,7 @@ export async function syncOnce({ paths, config, logger, now = Date.now, task, fo
 		return refused(new SyncError("PAUSED", `sync is paused ${pauseText(pause)}: robust-sync --resume ends it`), record.state, now());
 	}
 	try {
-		if (!beside) void record.syncing();
+		if (!(await isBeside())) void record.syncing();
 		ensureExcluded(paths.root);
 		work.begin();
 		const repository = await openWorkspaceRepository(paths, config, { onProgress: work.report });
@@ -151,6 +156,7 @@ export async function syncOnce({ paths, config, logger, now = Date.now, task, fo
 			waiting = result.waiting;
 			result = addUp(result, await runCycle(context));
 		}
+		const beside = await isBeside();
 		// Without a daemon nobody else does it.
 		if (!beside) await tidy(context);
 		const durationMs = performance.now() - started;
@@ -168,7 +174,7 @@ export async function syncOnce({ paths, config, logger, now = Date.now, task, fo
 		return { ok: true, result, state: record.state };
 	} catch (error) {
 		const failure = toSyncError(error);
-		if (!beside) {
+		if (!(await isBeside())) {
 			recordCycle(paths, now(), performance.now() - started, true);
 			// The next run leaves the remote alone for as long.
 			const isLimited = failure.code === "RATE_LIMITED";
@@ -182,7 +188,7 @@ export async function syncOnce({ paths, config, logger, now = Date.now, task, fo
 		await work.end();
 		await record.flushed();
 		await lock.release();
-		if (beside) await wakeHolder(instance, daemon);
+		if ((await isBeside()) && daemon !== null) await wakeHolder(instance, daemon);
 	}
 }
 

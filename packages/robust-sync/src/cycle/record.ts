@@ -41,7 +41,8 @@ export class SyncRecord {
 	/** The last write, so that a later one waits for it. */
 	#written: Promise<void> = Promise.resolve();
 
-	constructor(paths: WorkspacePaths, config: () => Config, now: () => number, onProblem: (line: string) => void) {
+	/** @param once whether this process makes one cycle and ends: the monitor must not count it as a restart of the daemon */
+	constructor(paths: WorkspacePaths, config: () => Config, now: () => number, onProblem: (line: string) => void, once = false) {
 		this.#paths = paths;
 		this.#config = config;
 		this.#now = now;
@@ -59,6 +60,7 @@ export class SyncRecord {
 			...pidNamespaceField(),
 			updated_at: at,
 			started_at: at,
+			...(once ? { once } : {}),
 			status: "idle",
 			last_attempt: before?.last_attempt ?? null,
 			last_sync: before?.last_sync ?? null,
