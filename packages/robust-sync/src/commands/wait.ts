@@ -112,8 +112,10 @@ async function waitUntil(options: WaitOptions, begun: number, deadline: number):
 			problem = "sync is paused: robust-sync --resume ends it";
 			break;
 		}
-		problem = await oneCycle(options, deadline, first ? deadline : Math.min(deadline, performance.now() + againMs));
-		isAsked ||= problem === null;
+		const found = await oneCycle(options, deadline, first ? deadline : Math.min(deadline, performance.now() + againMs));
+		// That a further cycle is not over yet says less than why the one before it failed.
+		problem = found === unfinished && problem !== null ? problem : found;
+		isAsked ||= found === null;
 	}
 	const peers = Object.fromEntries(options.peers.map((peer) => [peer, false]));
 	while (isPublished && head !== null) {
@@ -154,6 +156,8 @@ async function hasPeer({ repository, paths }: CycleContext, peer: string, head: 
 	return exitCode === 0 && (await isAncestor(repository, head, theirs));
 }
 
+const unfinished = "the cycle that was begun is not over, and goes on: robust-sync --status shows when it is";
+
 /** A cycle where no instance runs. One that is not over at the deadline goes on by itself. @returns why it failed; null: it did not */
 async function ownCycle({ paths }: WaitOptions, deadline: number): Promise<string | null> {
 	const cycle = startCycle(paths.root);
@@ -163,7 +167,7 @@ async function ownCycle({ paths }: WaitOptions, deadline: number): Promise<strin
 	alarm.abort();
 	if (outcome === "late" || outcome === null) {
 		cycle.leave();
-		return "the cycle that was begun is not over, and goes on: robust-sync --status shows when it is";
+		return unfinished;
 	}
 	if (outcome.problem !== null) await sleep(Math.max(0, Math.min(againMs, deadline - performance.now())));
 	return outcome.problem;
