@@ -12,7 +12,7 @@ import { collectOutbox, confirmDelivered, markCommitted } from "../outbox/outbox
 import { refusedFiles, refusedSkipped } from "../remote/refused-files.ts";
 import { askAhead, knownTip, nameUnbornBranch, requireRemote, syncedBranch } from "../remote/upstream.ts";
 import { publishedSecrets, secretSkipped } from "../secrets/notes.ts";
-import { bringIndexUpToDate, leave } from "../snapshot/direct-snapshot.ts";
+import { bringIndexUpToDate, leave, noticeOthers } from "../snapshot/direct-snapshot.ts";
 import { excludeFromNowOn, excludeFromTheStart, keepExcluded } from "../snapshot/excluded.ts";
 import { ownTrackedFiles, setAsideTrackedState, untrackOwnFiles } from "../snapshot/own-tracked.ts";
 import { integrateMirrors, retryHeldPaths } from "./check-out.ts";
@@ -55,7 +55,14 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 			await retryHeldPaths(context, progress);
 			return agreed;
 		};
-		const head = await agree().finally(async () => {
+		let isMoved = false;
+		const move = async () => {
+			const agreed = await agree();
+			isMoved = agreed !== snapshot.head;
+			return agreed;
+		};
+		const head = await move().finally(async () => {
+			if (!isMoved) await noticeOthers(context);
 			await bringIndexUpToDate(context);
 			await leave(context);
 		});

@@ -7,7 +7,7 @@ import { WorkspacePaths } from "@robust-sync/workspace";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { newMemory } from "../daemon/daemon.ts";
 import { cycleContext } from "../testing/cycle-context.ts";
-import { bringIndexUpToDate, changedDirectly, leave } from "./direct-snapshot.ts";
+import { bringIndexUpToDate, changedDirectly, leave, noticeOthers } from "./direct-snapshot.ts";
 import { KnownChanges } from "./known-changes.ts";
 import { takeSnapshot } from "./snapshot.ts";
 
@@ -34,9 +34,12 @@ beforeEach(async () => {
 });
 afterEach(() => scratch.remove());
 
-/** What a cycle does with a snapshot, without a remote. */
-async function cycle(extra: readonly string[] = []): Promise<number> {
+/** What a cycle does with a snapshot, without a remote. @param meanwhile what happens while it would wait for one */
+async function cycle(extra: readonly string[] = [], meanwhile: () => void = () => undefined): Promise<number> {
 	const { committed } = await takeSnapshot(context, extra as GitPath[]);
+	await leave(context);
+	meanwhile();
+	await noticeOthers(context);
 	await bringIndexUpToDate(context);
 	await leave(context);
 	return committed;
@@ -126,6 +129,20 @@ describe("everything is looked at", () => {
 		monotonic += 2 * minute;
 		expect(await cycle()).toBe(1);
 		expect(isDirect()).toBe(false);
+	});
+
+	test.each([
+		["stages", () => git("add", "--force", "notes/own.tmp")],
+		["commits", () => [git("add", "--force", "notes/own.tmp"), git("commit", "-q", "-m", "by hand")]],
+	])("full scan: a person %s during the push → at the next cycle", async (_what, act) => {
+		scratch.write("w/notes/own.tmp", "own\n");
+		scratch.write("w/notes/a.md", "changed\n");
+		saw("notes/a.md");
+		expect(await cycle([], act)).toBe(1);
+		await cycle();
+		expect(git("ls-tree", "-r", "--name-only", "HEAD")).toContain("notes/own.tmp");
+		expect(git("show", "HEAD:notes/a.md")).toBe("changed\n");
+		expect(git("status", "--porcelain")).toBe("");
 	});
 
 	test.each<[string, () => void, string[]]>([

@@ -49,6 +49,15 @@ async function readLeft({ repository, memory }: CycleContext): Promise<Left | nu
 	return { head: (await readHead(repository)).oid, indexStamp: `${stats.ino} ${stats.mtimeMs} ${stats.size}` };
 }
 
+/**
+ * Where a person has staged or committed something since index and HEAD were left by us, everything is looked at next time: `leave` would
+ * take that for ours.
+ */
+export async function noticeOthers(context: CycleContext): Promise<void> {
+	const now = await readLeft(context);
+	if (now !== null && !context.memory.known.isAsLeft(now)) context.memory.known.forget();
+}
+
 /** Remembers how index and HEAD are left by us. */
 export async function leave(context: CycleContext): Promise<void> {
 	const left = await readLeft(context);

@@ -66,7 +66,7 @@ export class KnownChanges {
 	/** Paths to look at; null: everything must be looked at. @param left how index and HEAD are now */
 	toLookAt(left: Left): readonly GitPath[] | null {
 		if (this.#lookedAt === null || this.#clock.now() - this.#lookedAt > fullLookIntervalMs) return null;
-		if (left.indexStamp !== this.#left?.indexStamp || left.head !== this.#left.head) return null;
+		if (!this.isAsLeft(left)) return null;
 		return [...this.#paths];
 	}
 
@@ -86,6 +86,11 @@ export class KnownChanges {
 	/** A look, or what followed from it, failed: nothing is known any more. */
 	forget(): void {
 		this.#lookedAt = null;
+	}
+
+	/** Whether index and HEAD are as we left them. */
+	isAsLeft(left: Left): boolean {
+		return left.indexStamp === this.#left?.indexStamp && left.head === this.#left.head;
 	}
 
 	/** How index and HEAD were left by us. */
