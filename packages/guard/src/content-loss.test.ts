@@ -80,7 +80,7 @@ test.each<[string, string | Buffer, string | Buffer, ReturnType<typeof contentCh
 	expect(contentChange(Buffer.from(before), Buffer.from(after))).toBe(change);
 });
 
-/** What a good cipher writes. */
+/** Bytes like the output of a good cipher. */
 const cipher = (bytes: number) =>
 	Buffer.concat(Array.from({ length: Math.ceil(bytes / 64) }, (_, at) => createHash("sha512").update(`${at} ${bytes}`).digest())).subarray(
 		0,

@@ -53,18 +53,18 @@ function formsOf(content: Buffer): Set<string> {
 
 const isBinary = (content: Buffer) => content.subarray(0, binaryWindow).includes(0);
 
-/** Of random bytes a tenth are such characters; of a text next to none, but for the escapes that colour a log. */
+/** A tenth of random bytes are such characters. A text has almost none, except for the escapes that colour a log. */
 const controlCharacter = /[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]/g;
 const controlShare = 0.04;
-/** What base64, base32 and hexadecimal digits write. */
+/** A run of base64, base32 or hexadecimal. */
 const codedRun = /[A-Za-z0-9+/=_-]{32,}/g;
-/** So much of an encrypted text is such runs: it has a header at most. */
+/** At least this share of an encrypted text consists of such runs; the rest is at most a header. */
 const codedShare = 0.8;
 const isHexadecimal = (run: string) => /^(?:[0-9a-f]+|[0-9A-F]+)$/.test(run);
 const isRandom = (run: string) =>
 	/\d/.test(run) && (isHexadecimal(run) || /^[A-Z2-7=]+$/.test(run) || (/[a-z]/.test(run) && /[A-Z]/.test(run)));
 
-/** Whether nobody can read it: bytes of no text, or a text that is nothing but their code, as encryption writes it. */
+/** Whether a content is unreadable, as encryption leaves it: bytes that are not text, or those bytes as base64, base32 or hexadecimal. */
 function isScrambled(content: Buffer): boolean {
 	const start = content.subarray(0, binaryWindow).toString("latin1");
 	if (start.includes("\0") || (start.match(controlCharacter) ?? []).length > controlShare * start.length) return true;
@@ -74,7 +74,7 @@ function isScrambled(content: Buffer): boolean {
 
 const packedFormats = ["1f8b", "28b52ffd", "fd377a58", "425a68", "504b0304", "377abcaf"].map((magic) => Buffer.from(magic, "hex"));
 
-/** What became of a file that is gone, where one named after it came: what a program packed is in there. */
+/** How the content of a deleted file changed if a new file is named after it. A compressed or packed successor keeps it. */
 export function successorChange(before: Buffer, after: Buffer): ContentChange {
 	return packedFormats.some((magic) => after.subarray(0, magic.length).equals(magic)) ? "kept" : slowContentChange(before, after);
 }
@@ -102,8 +102,8 @@ export function contentChange(before: Buffer, after: Buffer): ContentChange {
 }
 
 /**
- * The same for a file that was changed in small steps: another text in place of a text is work then, bytes of another format or an
- * encrypted text are not.
+ * The same for a file that was changed in small steps. Then a different text counts as work; bytes of another format and encrypted text count
+ * as loss.
  */
 export function slowContentChange(before: Buffer, after: Buffer): ContentChange {
 	const change = contentChange(before, after);

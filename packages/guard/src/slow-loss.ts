@@ -120,7 +120,7 @@ interface Counted {
 	readonly isPublished: boolean;
 	readonly lost: LostFile[];
 	readonly made: Set<Event>;
-	/** Files that it made, and that took the place of what is lost. */
+	/** Files that the commit added, which count as replacements for lost ones. */
 	readonly successors: Set<Event>;
 }
 
@@ -187,7 +187,7 @@ async function countContents(
 	await discountSuccessors(repository, work);
 }
 
-/** A file's name without what was added to its end, from the longest: `a.txt.locked`, `a.txt`, `a`. */
+/** A file's name without its last extensions, the longest first: `a.txt.locked`, `a.txt`, `a`. */
 function stemsOf(name: GitPath): string[] {
 	const found: string[] = [name];
 	for (let dot = name.lastIndexOf("."); dot > name.lastIndexOf("/") + 1; dot = name.lastIndexOf(".", dot - 1))
@@ -196,8 +196,8 @@ function stemsOf(name: GitPath): string[] {
 }
 
 /**
- * A file that is named after one that is gone (`a.txt.locked`), with content that nobody can read in the place of a text, makes up for
- * nothing: what encrypts files little by little does not get past.
+ * A file named after a deleted one (`a.txt.locked`) does not count as its replacement if its content is unreadable and the deleted file was a
+ * text. So a program that encrypts files little by little still reaches the limits.
  * @throws GitError
  */
 async function discountSuccessors(repository: Repository, work: readonly Counted[]): Promise<void> {

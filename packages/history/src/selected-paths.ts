@@ -10,7 +10,7 @@ export class PathError extends Error {
 	override readonly name = "PathError";
 }
 
-/** A path with the links above it followed, as far as it exists; what it names itself may be a link. */
+/** The real path of as much of `name` as exists, links resolved; the missing rest is appended unchanged. */
 export function realPath(name: string): string {
 	try {
 		return realpathSync(name);
@@ -22,7 +22,7 @@ export function realPath(name: string): string {
 
 const isBelow = (root: string, full: string) => full === root || full.startsWith(root === path.sep ? root : `${root}${path.sep}`);
 
-/** A place by its name below the workspace, also where it, or the workspace, is reached through links; a link at its end stays. */
+/** The path below the workspace, even if it or the workspace is reached through links. A link as the last component is not followed. Null: outside. */
 function belowWorkspace(root: string, full: string): string | null {
 	if (isBelow(root, full)) return full;
 	const realRoot = realPath(root);
@@ -47,8 +47,8 @@ export function selectedPath(root: string, cwd: string, text: string): GitPath {
 }
 
 /**
- * Whether a path is one of those that were named, or below one: byte for byte. A name that is not UTF-8 is also meant by how it is shown,
- * where it is named so.
+ * Whether a path is one of the named paths or below one, byte for byte. A path that is not UTF-8 also matches if a person named it in the form
+ * in which it is shown.
  */
 export function isSelected(name: GitPath, selected: readonly GitPath[]): boolean {
 	return selected.some((one) => {

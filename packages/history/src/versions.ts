@@ -23,7 +23,7 @@ export async function readVersion(repository: Repository, commit: Oid, name: Git
 	return content;
 }
 
-/** A path for git's command line; where an argument cannot hold its bytes, `?` takes their place, which may show another file as well. */
+/** A path for git's command line. Bytes that an argument cannot hold become `?`, so the result may include other files. */
 function pathspec(name: GitPath): string {
 	const shown = displayPath(name);
 	if (!shown.includes("\ufffd")) return `:(top,literal)${shown}`;

@@ -17,7 +17,7 @@ const maxOutputBytes = 8 * 1_048_576;
 const maxAnswerBytes = 256 * 1_024;
 const maxMessageBytes = 1_048_576;
 
-/** An argument of a program ends at the first of these. */
+/** An argument of a process ends at its first NUL. */
 const noNul = z.refine<string>((value) => !value.includes("\0"), "NUL characters are not accepted");
 const text = z.string().check(z.minLength(1), z.maxLength(4_096), noNul);
 const paths = z.array(text).check(z.maxLength(1_000));
@@ -31,7 +31,7 @@ interface Definition {
 	run(input: never): { args: readonly string[]; stdin?: string } | { answer: unknown };
 }
 
-/** What was begun is ended, also where the client does not want the answer any more. */
+/** These tools finish even if the client cancels the call. */
 const isEnded: ReadonlySet<string> = new Set(["restore", "undo", "annotate", "send"]);
 
 /** What they do can take away what is in a file. */
@@ -42,7 +42,7 @@ const option = (flag: string, value: string | number | undefined): string[] => (
 /** Operands, which are never taken for options. */
 const operands = (names: readonly string[] | undefined): string[] => (names === undefined || names.length === 0 ? [] : ["--", ...names]);
 
-/** Never a commit, whatever it looks like. */
+/** Makes a name a path, even if it looks like a commit. */
 const asPath = (name: string) => (name.startsWith("/") ? name : `./${name}`);
 
 /** The tools, by name. Each runs robust-sync itself, so that an agent gets what a person gets. */
@@ -184,8 +184,8 @@ function tools(workspace: WorkspacePaths): Readonly<Record<string, Definition>> 
 }
 
 /**
- * Runs robust-sync as a person would. Its exit code 1 or 3 with an answer is an answer.
- * @param signal ends it: the client does not want the answer any more, or is gone
+ * Runs robust-sync as a person would. An answer counts as one even with exit code 1 or 3.
+ * @param signal stops the run: the client has cancelled the call or is gone
  */
 function runItself(
 	workspace: WorkspacePaths,
@@ -201,7 +201,7 @@ function runItself(
 				timeout: programTimeoutMs,
 				maxBuffer: maxOutputBytes,
 				env: { ...process.env, NO_COLOR: "1" },
-				// Paths of one tool's answer are those of another one's question, wherever the server was started.
+				// Paths are relative to the workspace wherever the server was started, so that one tool's answer is valid input for another.
 				cwd: workspace.root,
 				...(signal === null ? {} : { signal }),
 			},

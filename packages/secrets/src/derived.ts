@@ -179,10 +179,10 @@ const isBase64 = (code: number) =>
 /** So much of a text in base64 is decoded, before and after the place that says that it may hold a secret. */
 const maxBase64 = 6_000;
 
-/** As long are the lines in which base64 is written. */
+/** Lines of wrapped base64 are at least this long. */
 const shortestWrapped = 40;
 
-/** Where a text in base64 goes on in the next line. Null: it does not. */
+/** The offset at which base64 continues in the next line. Null: it ends here. */
 function wrappedAt(text: string, end: number): number | null {
 	let next = end;
 	if (text.charCodeAt(next) === 0x0d) next++;

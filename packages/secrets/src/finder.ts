@@ -264,10 +264,10 @@ function tryRule(rule: PatternRule, text: string, offset: number): Match | null 
 }
 
 const letterOrDigit = /[A-Za-z0-9]/;
-/** A line of base64 over lines, as a message or a notebook has it for an image: the next line is no start of anything. */
+/** A line of wrapped base64, such as an image in a message or notebook: no token starts in the next line. */
 const wrappedLine = /[A-Za-z0-9+/]{60}(?:\r?\n|\\{1,3}n)$/;
 
-/** Whether a text ends within base64, by its letters of both cases, digits and signs. */
+/** Whether a text ends inside base64: its end has letters of both cases and digits, and nothing else but base64 characters. */
 const isInBase64 = (before: string): boolean =>
 	/(?:[A-Za-z0-9+/]|\\{1,3}n|\r?\n){40}$/.test(before) && /[a-z]/.test(before) && /[A-Z]/.test(before) && /\d/.test(before);
 
@@ -298,7 +298,7 @@ function readable(content: Uint8Array): Uint8Array {
 	return Buffer.from(new TextDecoder(isLittle || looksLittle ? "utf-16le" : "utf-16be").decode(content), "utf8");
 }
 
-/** UTF-32 with a mark, low byte first. */
+/** Decodes UTF-32 with a byte order mark, little-endian. */
 function ofUtf32(content: Uint8Array): Uint8Array {
 	const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
 	const parts: string[] = [];

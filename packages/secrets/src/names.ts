@@ -96,7 +96,7 @@ export function secretNameAt(text: string, offset: number): SecretName | null {
 	const head = text.slice(Math.max(0, offset - 48), offset);
 	const isWithin = isLetter(text.charCodeAt(offset - 1)) && !(isLower(text.charCodeAt(offset - 1)) && !isLower(text.charCodeAt(offset)));
 	if (isWithin && word.length <= 4 && kind !== "key" && !passHead.test(head)) return null;
-	// The address of a meeting, which is there to be passed on; the key with which a page searches its own documents.
+	// No secrets: the address of a meeting, which is meant to be shared, and the key with which a page searches its own documents.
 	if (/zoom\.us\/[^\s"']{1,40}[?&]$/i.test(head) || (kind === "key" && /docsearch/i.test(text.slice(Math.max(0, offset - 300), offset))))
 		return null;
 	// The name of a type: `AWS::ApiGateway::ApiKey`.

@@ -2,13 +2,13 @@ import { type Assigned, acceptsBare } from "./assignments.ts";
 import { secretNameAt } from "./names.ts";
 import { looksDrawn } from "./values.ts";
 
-// Values that a head says to be secret: of a column, of a document.
+// Values marked as secret by a header: the head of a column, or the kind of a document.
 
 const maxHead = 4_000;
-/** Wider and longer tables are data, and no lists of accesses: only so much is read. */
+/** Limits: wider or longer tables are data, not lists of credentials. */
 const maxColumns = 64;
 const maxTable = 64_000;
-/** Between the head of a table in a note and its rows. */
+/** The line between the head of a Markdown table and its rows. */
 const ruler = /^[ \t]{0,8}\|[\s|:-]{3,400}$/;
 const delimiters = [",", ";", "\t"] as const;
 
@@ -33,7 +33,7 @@ function cellsOf(line: string, delimiter: string, from: number): Cell[] {
 	return cells;
 }
 
-/** What separates the cells of a head. Null: it is none. */
+/** The delimiter of a head's cells. Null: not a table's head. */
 function delimiterOf(head: string): string | null {
 	if (/^[ \t]{0,8}\|/.test(head)) return "|";
 	const counts = delimiters.map((delimiter) => head.split(delimiter).length - 1);
@@ -41,7 +41,7 @@ function delimiterOf(head: string): string | null {
 	return most === 0 ? null : (delimiters[counts.indexOf(most)] ?? null);
 }
 
-/** The values of a column whose name is at an offset: of a CSV whose first line that is, of a table in a note. */
+/** The values of the column whose name is at an offset: in the first line of a CSV, or in the head of a Markdown table. */
 export function columnAt(text: string, offset: number): Assigned[] {
 	if (offset > maxHead && text.charCodeAt(offset - 1) !== 0x20 && text.charCodeAt(offset - 1) !== 0x7c) return [];
 	const from = Math.max(0, offset - maxHead);
@@ -82,9 +82,9 @@ export function columnAt(text: string, offset: number): Assigned[] {
 const maxDocument = 64_000;
 const dataLine = /^[ \t]*["']?[\w.-]{1,253}["']?:[ \t]{0,8}["']?([A-Za-z0-9+/]{12,4000}={0,2})["']?,?[ \t]*\r?$/gm;
 
-/** The values of a Secret of Kubernetes, in base64, whatever their names are. */
+/** The base64 values of a Kubernetes Secret, whatever their names. */
 function kubernetesData(text: string, offset: number): Assigned[] {
-	// What is between two of them belongs to either: nothing is looked through more than twice.
+	// Text between two marks is searched for both, so nothing is read more than twice.
 	const mark = text.startsWith("kind: S", offset) ? "kind: Secret" : '"Secret"';
 	const [start, end] = [Math.max(0, offset - maxDocument), Math.min(text.length, offset + maxDocument)];
 	const nearest = start + Math.max(0, text.slice(start, offset).lastIndexOf(mark));
@@ -108,13 +108,13 @@ function kubernetesData(text: string, offset: number): Assigned[] {
 	return found;
 }
 
-/** Names of cookies that let their holder in. */
+/** Names of cookies that authenticate their holder. */
 const sessionName = /sess|^_{0,2}(?:host|secure)?-?sid$|sid$|auth|token|jwt|remember|login|credential/i;
 const cookiePair = /(?<![\w.!#$%&*+^|~-])([\w.!#$%&*+^|~-]{1,80})=([^\s;,"'`\\<>(){}]{16,4000})/g;
 const cookieHead =
 	/(?:cookie2?(?:\\{0,3}["'`])?\s{0,3}(?:[:=,]|=>|,\s{0,3}\\{0,3}["']value\\{0,3}["']\s{0,3}:)\s{0,3}\\{0,3}["'`]?|--cookie[ =]{1,3}["']?| -b ["'])(?=[^\s"'`=]{1,80}=)/iy;
 
-/** Sessions in a header, or in the option of a command. */
+/** Session cookies in a header, or in an option of a command. */
 function cookiesAt(text: string, offset: number): Assigned[] {
 	cookieHead.lastIndex = offset;
 	if (!cookieHead.test(text)) return [];
@@ -131,9 +131,9 @@ function cookiesAt(text: string, offset: number): Assigned[] {
 
 const jarLine = /\t(?:TRUE|FALSE)\t\d{1,12}\t([^\t\r\n]{1,80})\t([^\s]{16,4000})/y;
 
-/** A session in a file of cookies, as browsers and curl write it. */
+/** A session in a cookie file, in the format of browsers and curl. */
 function jarAt(text: string, offset: number): Assigned[] {
-	// The first of its two flags is behind the domain.
+	// The first of the two flags follows the domain.
 	const second = /^\t(?:TRUE|FALSE)\t[^\t\n]{1,200}(?=\t)/.exec(text.slice(offset, offset + 220));
 	if (second === null) return [];
 	jarLine.lastIndex = offset + second[0].length;

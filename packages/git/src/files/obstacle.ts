@@ -18,8 +18,8 @@ export type Obstacle =
 	| "disk-full"
 	| "live-database";
 
-// What is not here (no space, no descriptors, no memory) is a failure of the machine, not of one path. Only a file system that is mounted
-// inside the workspace can be full by itself (obstacleOf).
+// A code that is not listed (no space, no descriptors, no memory) is a failure of the machine, not of one path. The exception is a file
+// system mounted inside the workspace: it can be full by itself (obstacleOf).
 const byCode: Readonly<Record<string, Obstacle>> = {
 	EXDEV: "other-file-system",
 	EACCES: "not-permitted",

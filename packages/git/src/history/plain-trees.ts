@@ -3,13 +3,13 @@ import type { NewObject } from "../objects/object-writer.ts";
 import type { Oid } from "../process/repository.ts";
 import { binary, hex, maxLevels, type ScannedTree, scanTree } from "./tree-entries.ts";
 
-/** What a tree became. */
+/** The rewritten form of a tree. */
 export interface NewTree {
 	/** Binary id, one character a byte. null: nothing is left in it. */
 	readonly id: string | null;
 }
 
-/** Makes trees again in which ids are written over and no entry goes. Ids are binary, one character a byte. */
+/** Rewrites trees in which ids are replaced and no entry is removed. Ids are binary, one character a byte. */
 export class PlainTrees {
 	readonly #reader: ObjectReader;
 	readonly #write: (object: NewObject) => Promise<Oid>;
@@ -18,7 +18,7 @@ export class PlainTrees {
 	readonly #results: Map<string, NewTree>;
 	readonly #met: Set<string>;
 
-	/** @param results trees that were made already, to be added to @param met of `blobs` those that a tree has, to be added to */
+	/** @param results receives each rewritten tree; may already hold some @param met receives the blobs of `blobs` that a tree contains */
 	constructor(
 		reader: ObjectReader,
 		write: (object: NewObject) => Promise<Oid>,
@@ -35,7 +35,7 @@ export class PlainTrees {
 		this.#met = met;
 	}
 
-	/** Some trees, and all below them. @throws GitError */
+	/** Rewrites these trees and all trees below them. @throws GitError */
 	async make(roots: readonly string[]): Promise<void> {
 		const scanned = new Map<string, ScannedTree>();
 		const levels: string[][] = [];
@@ -54,7 +54,7 @@ export class PlainTrees {
 		for (const ids of levels.reverse()) for (const id of ids) await this.#makeOne(id, scanned);
 	}
 
-	/** A tree after those in it: of these, nearly all were made with a later level. */
+	/** Rewrites a tree after its subtrees. Nearly all of those were rewritten with a deeper level. */
 	async #makeOne(id: string, scanned: ReadonlyMap<string, ScannedTree>): Promise<void> {
 		if (this.#results.has(id)) return;
 		const tree = scanned.get(id);
@@ -77,7 +77,7 @@ export class PlainTrees {
 		}
 		if (!isChanged) return { id };
 		const made = binary(await this.#write({ type: "tree", content }));
-		// It has nothing of what is replaced.
+		// The new tree holds no id that is to be replaced.
 		this.#results.set(made, { id: made });
 		return { id: made };
 	}

@@ -77,7 +77,7 @@ export async function rewriteCommits(
  * @param commits parents before their children
  * @param changesOf what is to be otherwise in the tree of a commit; its parents are the new ones
  * @param messageOf the message of the new commit by the old one's, each one character a byte
- * @param messages of commits that get another one
+ * @param messages the new message for each commit whose message changes
  * @returns the new commits by the old ones, of those that changed
  * @throws GitError
  */

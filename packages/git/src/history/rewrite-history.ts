@@ -44,12 +44,12 @@ export class HistoryRewriter {
 	readonly #met: Set<string> = new Set();
 	/** Blobs of path rules that some new tree still has. */
 	readonly #left: Set<string> = new Set();
-	/** Commits that were looked at, and those that were made. */
+	/** Commits that were examined, and their rewritten versions. */
 	readonly #done: Set<Oid> = new Set();
 
 	/**
 	 * @param write stores a new object
-	 * @param before one that did a part of the same, by a rule that says the same about all objects there are: this one goes on from there
+	 * @param before a rewriter that did part of the work, by a rule with the same result for every present object: this one continues from its results
 	 */
 	constructor(
 		reader: ObjectReader,
@@ -74,7 +74,7 @@ export class HistoryRewriter {
 		this.#listed = new Set([...rule.paths.flatMap(({ blobs }) => [...blobs]), ...rule.watched].map(binary));
 	}
 
-	/** Whether a commit was looked at, or made. */
+	/** Whether a commit was examined, or is a rewritten version. */
 	isDone(oid: Oid): boolean {
 		return this.#done.has(oid);
 	}
@@ -149,7 +149,7 @@ export class HistoryRewriter {
 		return below;
 	}
 
-	/** Where nothing is taken out by its path, each tree is looked through once. */
+	/** The faster rewriter, which reads each tree once. Null: it cannot be used, because something is removed by path. */
 	get #plain(): PlainTrees | null {
 		if (this.#rule.paths.length > 0 || this.#listed.size > 0) return null;
 		return new PlainTrees(this.#reader, this.#write, this.#blobs, this.#idLength, this.#results, this.#met);
@@ -303,7 +303,7 @@ export class HistoryRewriter {
 		}
 	}
 
-	/** Makes root trees again whose entries may go. */
+	/** Rewrites root trees whose entries may be removed. */
 	async #rootsByPath(unknown: readonly string[]): Promise<void> {
 		const tops = this.#rule.paths.length > 0 ? await this.#contentsOf(unknown) : new Map<string, Buffer>();
 		const withNodes: (readonly [string, PathNode | null])[] = [];

@@ -1,20 +1,20 @@
 import type { Oid } from "../process/repository.ts";
 
-/** An id as a tree has it, one character a byte, and for people. */
+/** Converts an id from hexadecimal to the form in a tree (binary, one character a byte), and back. */
 export const binary = (oid: Oid): string => Buffer.from(oid, "hex").toString("latin1");
 export const hex = (id: string): Oid => Buffer.from(id, "latin1").toString("hex");
 
 /** Trees deeper than this stay as they are. */
 export const maxLevels = 2_000;
 
-/** Called for one entry of a tree: its id, binary, one character a byte; where its name and the entry itself are. */
+/** Called for one entry of a tree, with its id (binary, one character a byte) and the offsets of its name and of the entry. */
 export type ReceiveEntry = (isDirectory: boolean, id: string, nameStart: number, nameEnd: number, entryStart: number) => void;
 
 const directoryByte = 0x34;
 const zero = 0x30;
 const blank = 0x20;
 
-/** The entries of a tree, in order. What is behind a damaged one is left out. @param idLength bytes */
+/** The entries of a tree, in order. Stops at a damaged entry. @param idLength bytes */
 export function eachEntry(content: Buffer, idLength: number, receive: ReceiveEntry): void {
 	for (let at = 0; at < content.length; ) {
 		const space = content.indexOf(blank, at);
@@ -28,21 +28,21 @@ export function eachEntry(content: Buffer, idLength: number, receive: ReceiveEnt
 	}
 }
 
-/** Where something is in a tree: ids, one character a byte, and their offsets. */
+/** Ids in a tree (binary, one character a byte), and their offsets. */
 export interface Ids {
 	readonly ids: readonly string[];
 	readonly offsets: readonly number[];
 }
 
-/** A tree with what may have to be replaced in it. */
+/** A tree, and the ids in it that may have to be replaced. */
 export interface ScannedTree {
 	readonly content: Buffer;
 	readonly directories: Ids;
-	/** Files with an id of those asked for. */
+	/** Files with a wanted id. */
 	readonly files: Ids;
 }
 
-/** Looks through a tree once: one string for all of it costs less than one for each id. @param idLength bytes @param wanted ids of files */
+/** Scans a tree once. One string for the whole tree costs less than one for each id. @param idLength bytes @param wanted ids of files */
 export function scanTree(content: Buffer, idLength: number, wanted: { has(id: string): boolean }): ScannedTree {
 	const text = content.toString("latin1");
 	const directories: { ids: string[]; offsets: number[] } = { ids: [], offsets: [] };
@@ -50,7 +50,7 @@ export function scanTree(content: Buffer, idLength: number, wanted: { has(id: st
 	for (let at = 0; at < text.length; ) {
 		let first = at;
 		while (text.charCodeAt(first) === zero) first++;
-		// Modes have five digits or six.
+		// Modes have five or six digits.
 		const space = text.charCodeAt(first + 5) === blank ? first + 5 : text.indexOf(" ", first);
 		const nul = text.indexOf("\0", space + 1);
 		if (space < 0 || nul < 0 || nul + 1 + idLength > text.length) break;

@@ -71,10 +71,10 @@ export interface IndexEntry {
 	readonly entry: { readonly mode: string; readonly oid: Oid } | null;
 }
 
-/** As many entries as this are one piece of what git reads. */
+/** The input for git is written in pieces of this many entries. */
 const entriesAPiece = 512;
 
-/** What `git update-index -z --index-info` reads, in pieces: all paths are taken out first, so that a file can become a directory. */
+/** The input of `git update-index -z --index-info`, in pieces. All paths are removed first, so that a file can become a directory. */
 function* indexInfo(entries: readonly IndexEntry[], zeroOid: Oid): Generator<Buffer> {
 	const lines: string[] = [];
 	const piece = () => Buffer.from(lines.splice(0).join(""), "latin1");

@@ -10,10 +10,10 @@ export interface TreeChange {
 	readonly after: { readonly mode: string; readonly oid: Oid } | null;
 }
 
-/** Takes apart `--raw -z --no-abbrev` output without renames as it comes: ":<mode> <mode> <oid> <oid> <status>" NUL path NUL. */
+/** Parses `--raw -z --no-abbrev` output (without renames) as it arrives: ":<mode> <mode> <oid> <oid> <status>" NUL path NUL. */
 function rawDiff(): { onOutput(chunk: Buffer): void; changes: TreeChange[] } {
 	const changes: TreeChange[] = [];
-	// Each is one string, however many paths have it.
+	// One string for each mode, however many paths have it.
 	const modes = new Map<string, string>();
 	let sides: Pick<TreeChange, "before" | "after"> | null = null;
 	const { onOutput } = nulRecords((record) => {
@@ -36,7 +36,7 @@ function rawDiff(): { onOutput(chunk: Buffer): void; changes: TreeChange[] } {
 	return { onOutput, changes };
 }
 
-/** The changes of such output as a whole. */
+/** Parses complete output of the same form. */
 export function parseRawDiff(output: Buffer): TreeChange[] {
 	const { onOutput, changes } = rawDiff();
 	onOutput(output);

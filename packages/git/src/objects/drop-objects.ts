@@ -58,13 +58,13 @@ export async function dropObjects(repository: Repository, oids: ReadonlySet<Oid>
 	removeLoose(objects, oids);
 	removeCommitGraph(repository);
 	if (!existsSync(path.join(objects, "info/alternates"))) return [];
-	// To ask about each, git would look through its packs again for every one that is gone.
+	// Lists all objects: asked about a missing object, git would search all of its packs again, for each one.
 	return Object.values(await listAllObjects(repository))
 		.flat()
 		.filter((oid) => oids.has(oid));
 }
 
-/** Removes those that are files of their own. @throws the file system's error */
+/** Removes loose objects. @throws the file system's error */
 function removeLoose(objects: string, oids: ReadonlySet<Oid>): void {
 	for (const start of readdirSync(objects)) {
 		if (!/^[0-9a-f]{2}$/.test(start)) continue;

@@ -1,16 +1,16 @@
 import type { Oid } from "../process/repository.ts";
 
-/** Many files of a few KiB each fit, and a process stays small. */
+/** Room for thousands of files of a few KiB, in a process that stays small. */
 const maxBytes = 48 * 1_048_576;
-/** A large content is soon read again by git, and would leave no room for many small ones. */
+/** Larger blobs are not kept: git reads one again quickly, and each would displace many small ones. */
 const maxContentBytes = 65_536;
 
-/** Small blobs that one merge has read or made: whoever needs them next in the same work need not ask git again. */
+/** Caches the small blobs that a merge reads or makes, so that later steps of the same cycle need not ask git for them again. */
 export class KnownContents {
 	readonly #contents = new Map<Oid, Buffer>();
 	#bytes = 0;
 
-	/** Keeps a content that nobody changes any more, while there is room for it. */
+	/** Keeps a content if there is room. The caller must not change it afterwards. */
 	add(oid: Oid, content: Uint8Array): void {
 		if (content.length > maxContentBytes || this.#bytes + content.length > maxBytes || this.#contents.has(oid)) return;
 		this.#bytes += content.length;
@@ -21,7 +21,7 @@ export class KnownContents {
 		return this.#contents.get(oid);
 	}
 
-	/** Forgets all of it. */
+	/** Forgets all contents. */
 	clear(): void {
 		this.#contents.clear();
 		this.#bytes = 0;

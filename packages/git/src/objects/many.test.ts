@@ -8,7 +8,7 @@ import type { Repository } from "../process/repository.ts";
 import { diffTrees } from "./diff.ts";
 import { withObjectReader } from "./object-reader.ts";
 
-// Lists of thousands of paths and objects pass in pieces: what a piece ends with, and the next begins with, is not lost.
+// Lists of thousands of paths and objects pass in pieces. A record at the border of two pieces must not be lost.
 
 const count = 6_000;
 const name = (index: number) => `${index % 7}/${"ä \n\"'".repeat(index % 11)}${index}`;

@@ -39,13 +39,13 @@ export function present(content: Buffer | null, oid: Oid): Buffer {
 }
 
 const missingLine = Buffer.from(" missing\n");
-/** `missing` begins with it, and no type of an object does. */
+/** First letter of `missing`; no object type begins with it. */
 const letterM = 0x6d;
 
-/** Names of more objects than this are not in memory at a time, however many are asked for. */
+/** The names of at most this many objects are in memory at a time, however many are requested. */
 const namesAtATime = 4_096;
 
-/** After this many known contents in a row, signals and the watchdog get their turn; fewer in a row are asked of git with the others. */
+/** After this many known contents in a row, signals and the watchdog get their turn. Shorter runs are requested from git with the other objects. */
 const knownAtATime = 64;
 
 /** Asks one `git cat-file --batch-command` process about many objects (git-cat-file(1), BATCH OUTPUT). */
@@ -59,16 +59,16 @@ export class ObjectReader {
 	#failure: unknown = null;
 	readonly #repository: Repository;
 	#running: Promise<void> | null = null;
-	/** Contents that need not be asked for; null: none. */
+	/** Contents that need not be requested from git; null: none. */
 	readonly known: KnownContents | null;
 
-	/** The process starts when the first object is asked for. */
+	/** The process starts with the first request. */
 	constructor(repository: Repository, known: KnownContents | null = null) {
 		this.#repository = repository;
 		this.known = known;
 	}
 
-	/** Settled when the process has ended, or was never needed. */
+	/** Resolves when the process has ended; at once if it was never started. */
 	get ended(): Promise<void> {
 		return this.#running ?? Promise.resolve();
 	}
@@ -103,7 +103,7 @@ export class ObjectReader {
 		}
 	}
 
-	/** Where names in a row are known; of a long row, pieces. */
+	/** Runs of consecutive names whose contents are known, cut into pieces. */
 	#runsOfKnown(names: readonly (string | Buffer)[]): { readonly start: number; readonly contents: Buffer[] }[] {
 		if (this.known === null) return [];
 		const runs: { readonly start: number; readonly contents: Buffer[] }[] = [];
@@ -269,8 +269,8 @@ export class ObjectReader {
 }
 
 /**
- * Opens a reader for as long as `use` takes. The process ends with it, also when it fails.
- * @param known contents that need not be asked for
+ * Opens a reader for as long as `use` takes. The process ends with `use`, even if that fails.
+ * @param known contents that need not be requested from git
  */
 export async function withObjectReader<T>(
 	repository: Repository,

@@ -40,7 +40,7 @@ export function gitPath(bytes: Uint8Array): GitPath {
 	return gitPathOf(latin1(bytes));
 }
 
-/** The bytes of a text in which each byte that is no UTF-8 is a lone surrogate, U+DC80 to U+DCFF (PEP 383): an operand of a command. */
+/** The bytes of a command's operand: a text in which each byte that is not UTF-8 is a lone surrogate, U+DC80 to U+DCFF (PEP 383). */
 export function textBytes(text: string): Buffer {
 	const parts = text.split(/([\u{dc80}-\u{dcff}])/u);
 	return Buffer.concat(parts.map((part, index) => (index % 2 === 1 ? Buffer.of(part.charCodeAt(0) & 0xff) : Buffer.from(part, "utf8"))));

@@ -6,7 +6,7 @@ export type OperationName = "merge" | "rebase" | "am" | "cherry-pick" | "revert"
 
 export interface OperationInProgress {
 	readonly name: OperationName;
-	/** When it was begun, or git last stopped in it, milliseconds since the epoch. */
+	/** When the operation began, or when git last stopped in it; milliseconds since the epoch. */
 	readonly stoppedAt: number;
 	/** When anything of it was last touched, milliseconds since the epoch. */
 	readonly touchedAt: number;
@@ -30,7 +30,7 @@ const marks: readonly (readonly [name: OperationName, file: string])[] = [
 	["bisect", "BISECT_LOG"],
 ];
 
-/** Several commits are picked or reverted, and a person has committed the one at which git stopped: what is left to do says which of both. */
+/** A cherry-pick or revert of several commits, after a person has committed the one at which git stopped. The remaining todo list shows which. */
 function sequenced(gitDirectory: string): "cherry-pick" | "revert" {
 	try {
 		return /^(revert|r) /.test(readFileSync(path.join(gitDirectory, sequencer, "todo"), "latin1")) ? "revert" : "cherry-pick";

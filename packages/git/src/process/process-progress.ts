@@ -8,7 +8,7 @@ import type { Oid, Repository } from "./repository.ts";
 const shownAfterMs = 2_000;
 const intervalMs = 1_000;
 const estimateTimeoutMs = 60_000;
-/** Another process is looked for at most this many levels below the one that was started. */
+/** Descendants of the started process are searched down to this many levels. */
 const mostLevels = 8;
 
 /** Called with the process that was started; what it answers is called when that process has ended. */
@@ -146,7 +146,7 @@ function bytesOf(command: string, counter: "rchar" | "wchar", pid: number, depth
 	return null;
 }
 
-/** Reports what a fetch receives. git itself does not know the total before all of it is there. */
+/** Reports what a fetch receives. git itself does not know the total until everything has arrived. */
 export function watchFetch({ onProgress, commonDirectory }: Repository): WatchProcess | undefined {
 	const directory = path.join(commonDirectory, "objects", "pack");
 	// One that an earlier fetch left behind does not grow.

@@ -12,7 +12,7 @@ export interface Progress {
 /** Called for each item of work, so it must cost next to nothing; with null when that work is over. Never throws. */
 export type OnProgress = (progress: Progress | null) => void;
 
-/** Where progress is shown nowhere. */
+/** Discards progress: for callers that do not show it. */
 export const ignoreProgress: OnProgress = () => undefined;
 
 /** Counts the items of one piece of work. */

@@ -84,7 +84,7 @@ export class Repository {
 	 */
 	async run(args: readonly string[], options: GitRunOptions = {}): Promise<GitResult> {
 		const { input, onOutput, outputTo } = options;
-		// An iterator is used up by the first attempt; what gives a new one each time is not.
+		// The first attempt uses up an iterator or a stream. An iterable that returns a new iterator each time can be read again.
 		const isReusable = input === undefined || typeof input === "string" || !("next" in input || "pipe" in input);
 		const repeatable = onOutput === undefined && outputTo === undefined && isReusable;
 		const lock = `${this.env.GIT_INDEX_FILE ?? path.join(this.gitDirectory, "index")}.lock`;

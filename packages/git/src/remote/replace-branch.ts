@@ -27,7 +27,7 @@ export async function replaceRemoteBranch(
 	if (exitCode === 0) return "pushed";
 	const summary = refusedSummary(stdout);
 	if (summary === undefined) throw classify("push", stderr, exitCode, null, answer);
-	// A remote that forbids forced pushes says the same as one whose branch has moved: where the branch is tells them apart.
+	// A remote that forbids forced pushes gives the same answer as one whose branch has moved: only the branch's position distinguishes them.
 	if (isRace(summary) && (await readRemoteBranch(repository, remote, branch)) !== expected) return "race";
 	throw new GitError(
 		"PUSH_REJECTED",

@@ -74,7 +74,7 @@ export class KeptFiles {
 		return blobOid(content, this.#objectFormat);
 	}
 
-	/** A kept file, as it is now: later writes into it show by its size and time. @param stats of it, where they are known */
+	/** Records a kept file as it is now; its size and time will show later writes. @param stats of the file, if known */
 	note(
 		name: GitPath,
 		file: Buffer,

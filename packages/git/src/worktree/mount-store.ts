@@ -61,7 +61,7 @@ export class MountStores {
 
 	/**
 	 * The store at a top, for this process; it stays the same directory whatever becomes of the path.
-	 * @throws ObstacleError other-file-system: what is there under its name is not ours alone; no-hard-links; the file system's error
+	 * @throws ObstacleError other-file-system: others can write to the store's directory; no-hard-links; the file system's error
 	 */
 	open(top: GitPath): string {
 		const known = this.#stores.get(top);
@@ -71,7 +71,7 @@ export class MountStores {
 			const directory = place.file.subarray(0, -2).toString();
 			const stats = fs.statSync(`${directory}/.`);
 			const isOurs = stats.uid === process.geteuid?.();
-			// Whoever else can write there decides what is placed. A file system without permissions (exfat, vfat) has no hard links either.
+			// Anyone else who can write there could replace staged files. A file system without permissions (exfat, vfat) has no hard links either.
 			if (!isOurs || (stats.mode & 0o022) !== 0)
 				throw new ObstacleError(isOurs && !hasLinks(directory) ? "no-hard-links" : "other-file-system");
 			writeIfMissing(`${directory}/.gitignore`, "*\n");
@@ -115,7 +115,7 @@ export class MountStores {
 	}
 }
 
-/** Whether files of a directory of ours can have a second name. */
+/** Whether files in a directory of ours can have hard links. */
 function hasLinks(directory: string): boolean {
 	const file = `${directory}/.probe-${process.pid}`;
 	fs.rmSync(file, { force: true });

@@ -1,26 +1,25 @@
 import type { ObstacleError } from "../files/obstacle.ts";
 
-/** A staged file; or why this one cannot be made here. */
+/** The path of a staged file, or the reason why it cannot be staged. */
 export type Staged = string | ObstacleError;
 
 /**
- * What is staged for each of a list of changes. Files are named by numbers, and their paths are made when they are asked for: a list of a
- * million takes 4 MB.
+ * The staged file of each change in a list. Stores a number for each file and makes its path on request: a million changes take 4 MB.
  */
 export class StagedFiles {
 	readonly #directory: string;
 	/** By index of the change: the number of its file; -1: none. */
 	readonly #numbers: Int32Array;
-	/** What is no file of a number. */
+	/** Entries that are not numbered files, by index of the change. */
 	readonly #others = new Map<number, Staged>();
 
-	/** @param directory of the files @param count of the changes */
+	/** @param directory of the files @param count number of changes */
 	constructor(directory: string, count: number) {
 		this.#directory = directory;
 		this.#numbers = new Int32Array(count).fill(-1);
 	}
 
-	/** Of the change at an index; undefined: it has no file. */
+	/** The entry of the change at an index; undefined: nothing is staged for it. */
 	at(index: number): Staged | undefined {
 		const other = this.#others.get(index);
 		if (other !== undefined) return other;
@@ -28,7 +27,7 @@ export class StagedFiles {
 		return number < 0 ? undefined : `${this.#directory}/${number}`;
 	}
 
-	/** @param staged the number of its file, or something else */
+	/** @param staged the number of its file, a path, or an obstacle */
 	set(index: number, staged: number | Staged): void {
 		if (typeof staged === "number") this.#numbers[index] = staged;
 		else this.#others.set(index, staged);

@@ -30,7 +30,7 @@ function makeLink(target: Buffer, file: string): boolean {
 /** Larger contents are not read into memory to be checked out. */
 const largeBytes = 4_194_304;
 
-/** The largest number of objects that is asked for at a time. */
+/** At most this many objects are requested at a time. */
 const objectsAtATime = 4_096;
 
 /** A directory of our own for files that are to be linked into the working tree, durable before they are. */
@@ -65,7 +65,7 @@ export class Staging {
 		return path.join(this.directory, String(this.#sequence++));
 	}
 
-	/** The list of what is staged for these changes; nothing yet. */
+	/** An empty list of staged files for these changes. */
 	#listFor(changes: readonly TreeChange[]): StagedFiles {
 		return new StagedFiles(path.normalize(this.directory), changes.length);
 	}
@@ -114,7 +114,7 @@ export class Staging {
 		return await this.#writePlain(changes, side, links, files);
 	}
 
-	/** As the commit has them. @param indexes of the changes to write @param files the list that they are added to */
+	/** Writes the contents as the commit has them. @param indexes of the changes to write @param files the list to add them to */
 	async #writePlain(
 		changes: readonly TreeChange[],
 		side: "before" | "after",

@@ -355,7 +355,7 @@ class Move {
 		return { kept: this.#kept.all, held: this.#held };
 	}
 
-	/** What the move is to change: in memory once, of a commit of a million files too. */
+	/** The changes of this checkout. Only one list of them is in memory, because a commit may have a million files. */
 	async #findChanges(): Promise<TreeChange[]> {
 		const { from, to, held = [], isOwn, retryHeld } = this.#options;
 		const all = await diffTrees(this.#repository, from ?? this.#repository.emptyTree, to);
@@ -969,7 +969,7 @@ class Move {
 			await this.#attributes?.finish(live, staged);
 			const there = peek(live);
 			this.#refuseDatabase(live, there);
-			// It was held, and the newer commit brings just what is on disk.
+			// The path was held, and the newer commit has the content that is on disk.
 			if (there && isSameEntry(change.before, change.after) && this.#isExpected(change, there.content, there.stats, versions)) return;
 			if (there && !this.#isExpected(change, there.content, there.stats, versions)) {
 				// Written late: it stays where its writer and its readers look for it, and is merged there in the end.

@@ -68,7 +68,7 @@ export function isJson(text: string): boolean {
 
 type Views = [Int32Array, Int32Array, Int32Array, Int32Array, Int32Array, Int32Array, Int32Array, Int32Array];
 
-/** Eight arrays of one piece of memory: of a small document, a piece for each would take as long as reading it. */
+/** Eight arrays in one buffer: for a small document, eight separate allocations would take as long as parsing it. */
 function views(length: number): Views {
 	const memory = new ArrayBuffer(8 * length * Int32Array.BYTES_PER_ELEMENT);
 	const view = (index: number) => new Int32Array(memory, index * length * Int32Array.BYTES_PER_ELEMENT, length);
@@ -78,7 +78,7 @@ function views(length: number): Views {
 class Parser {
 	readonly #text: string;
 	readonly #keys: KeyNumbers;
-	/** Made when something else than punctuation and plain strings comes. */
+	/** Created only when the text has something other than punctuation and plain strings. */
 	#scanner: JSONScanner | null = null;
 	/** The token read last, and where it is. */
 	#token = END_OF_TEXT;

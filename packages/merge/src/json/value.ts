@@ -121,14 +121,14 @@ export class Values {
 	}
 }
 
-/** The numbers of an array's elements as a text. Plain loops: it is made for each container of a document. */
+/** The numbers of an array's elements as a text. Plain loops, because this runs for every container of a document. */
 function listText(tree: JsonTree, array: number, numbers: Int32Array): string {
 	let text = "[";
 	for (let kid = tree.size[array] === 0 ? NONE : array + 1; kid !== NONE; kid = tree.next[kid]!) text += `${numbers[kid]},`;
 	return text;
 }
 
-/** The same of an object's members, in the order of their key numbers. */
+/** The same for an object's members, in the order of their key numbers. */
 function membersText(tree: JsonTree, object: number, numbers: Int32Array): string {
 	if (tree.size[object] === 1) return `{${tree.key[object + 1]}:${numbers[object + 1]},`;
 	const kids = children(tree, object).sort((x, y) => tree.key[x]! - tree.key[y]!);

@@ -9,7 +9,7 @@ export type FrontMatterFormat = "yaml" | "toml" | "json";
 /** The properties at the start of a note. */
 export interface FrontMatter {
 	readonly format: FrontMatterFormat;
-	/** The line before and the line after it; empty for JSON without fences, whose brackets are its own. */
+	/** The fences: `open` is the line before the properties, `close` the line after them. Both are empty for JSON without fences. */
 	readonly open: string;
 	readonly inner: string;
 	readonly close: string;
@@ -27,7 +27,7 @@ const FENCES = [
 	{ format: "yaml", open: /^---[ \t]*\n/, close: /^(?:---|\.\.\.)[ \t]*$/ },
 	{ format: "toml", open: /^\+\+\+[ \t]*\n/, close: /^\+\+\+[ \t]*$/ },
 	{ format: "json", open: /^;;;[ \t]*\n/, close: /^;;;[ \t]*$/ },
-	// With its language named.
+	// The opening fence names the language.
 	{ format: "yaml", open: /^---[ \t]*ya?ml[ \t]*\n/, close: /^---[ \t]*$/ },
 	{ format: "toml", open: /^---[ \t]*toml[ \t]*\n/, close: /^---[ \t]*$/ },
 	{ format: "json", open: /^---[ \t]*json[ \t]*\n/, close: /^---[ \t]*$/ },

@@ -72,7 +72,7 @@ export class Holder {
 	#rulesChange = false;
 	readonly #contents: KnownContents | undefined;
 
-	/** @param contents of files that change, as far as they are in memory */
+	/** @param contents the contents of changed files that are in memory */
 	constructor(
 		context: HolderContext,
 		move: { readonly from: Oid | null; readonly to: Oid } | null = null,

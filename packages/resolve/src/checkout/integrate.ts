@@ -240,7 +240,7 @@ export function recordBackup({ paths, now }: Pick<IntegrateContext, "paths" | "n
 	});
 }
 
-/** One by one: each is in memory only as long as it is written. */
+/** Yields one at a time, so that each is in memory only while it is written. */
 function* replacedFiles(kept: MoveReport["kept"]): Generator<ReplacedFile> {
 	for (const file of kept) yield replacedFile(file);
 }
@@ -328,8 +328,9 @@ export async function carryOutPlan(context: IntegrateContext, ref: string, plan:
 }
 
 /**
- * The same where the working tree is not as HEAD has it: the versions that the merges on the way leave out are saved as those of other nodes.
- * @param at `head`: where HEAD is; `disk`: a commit with what is on disk; `to`: a commit that contains HEAD
+ * The same for a working tree that differs from HEAD. Versions that lose in the merges between `head` and `to` are saved like those of merges
+ * made by other nodes.
+ * @param at `head`: the commit of HEAD; `disk`: a commit with the content of the working tree; `to`: a commit that contains HEAD
  */
 export async function carryOutFrom(
 	context: IntegrateContext,

@@ -46,7 +46,7 @@ function appendedTo({ base, a: written, b: incoming }: MergeJob, { lost, strateg
 }
 
 /**
- * Whether a late write was only appended to code, and its merge would leave something out: then it goes to the end of what is there.
+ * Whether a late write only appends to code, and a merge of it would leave something out. Then the caller appends it to the present file.
  * @throws MergeThreadError
  */
 export async function isAppendedToCode(late: LateWrite): Promise<boolean> {

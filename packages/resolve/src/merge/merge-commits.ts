@@ -36,7 +36,7 @@ export interface MergedCommits {
 	readonly tree: Oid;
 	readonly bases: readonly Oid[];
 	readonly settled: readonly SettledPath[];
-	/** Versions that were merged, and what became of them. */
+	/** Contents of the merged versions and of their results. */
 	readonly contents: KnownContents;
 }
 

@@ -71,7 +71,7 @@ export function entryOf(made: Made, format: Repository["objectFormat"]): TreeEnt
 	return "content" in made ? { mode: made.mode, oid: blobOid(made.content, format) } : made;
 }
 
-/** The outcomes as they are told, in the order of their paths. @param known gets the contents that were made */
+/** The outcomes in reported form, in the order of their paths. @param known receives the contents that were made */
 export function settledPaths(outcomes: readonly Outcome[], format: Repository["objectFormat"], known?: KnownContents): SettledPath[] {
 	const result = ({ path, made }: Outcome["files"][number]) => {
 		const entry = entryOf(made, format);

@@ -33,6 +33,6 @@ export interface Resolution {
 	/** null: the histories have nothing in common. With several merge bases, the first by id. */
 	readonly base: Oid | null;
 	readonly files: readonly ResolvedFile[];
-	/** What was read and made for it, as far as that is still in memory. */
+	/** Contents that the merge read and made, if they are still in memory. */
 	readonly contents?: KnownContents;
 }

@@ -145,7 +145,7 @@ describe("saved versions", () => {
 		expect(existsSync(loose)).toBe(true);
 		const content = readFileSync(loose);
 		unlinkSync(loose);
-		// What the merge has read is still in memory.
+		// The contents that the merge has read are still in memory.
 		resolution.contents?.clear();
 		await expect(saveVersions(history.repository, history.paths, resolution, now)).rejects.toMatchObject({ code: "CORRUPT_REPOSITORY" });
 		expect(readdirSync(history.paths.conflicts)).toEqual([]);

@@ -9,7 +9,7 @@ beforeEach(() => {
 });
 afterEach(() => hub.remove());
 
-/** A writer that has the files open from before the checkout, and writes all of each again. */
+/** A writer that opened the files before the checkout, and rewrites each one in place. */
 function openAll(name: "helios" | "chad"): () => void {
 	const open = Object.entries(owned).map(([file, content]) => [fs.openSync(hub.path(name, file), "r+"), content(name)] as const);
 	return () => {
@@ -21,7 +21,7 @@ function openAll(name: "helios" | "chad"): () => void {
 	};
 }
 
-/** A writer that had read the files before the checkout, and saves all of each by a new file in its place. */
+/** A writer that read the files before the checkout, and replaces each one with a new file. */
 function saveAll(name: "helios" | "chad"): () => void {
 	return () => {
 		for (const file of Object.keys(owned)) fs.rmSync(hub.path(name, file));
@@ -29,7 +29,7 @@ function saveAll(name: "helios" | "chad"): () => void {
 	};
 }
 
-/** The commits whose message says that they were made on an older version, and what each is made on. */
+/** The commits whose message says that they were written from an older version, each with its parents. */
 function foreignCommits(name: string): string[][] {
 	const lines = hub.git(name, "log", "--format=%H %P", "--grep=^Written from the version of").trim().split("\n");
 	return lines.map((line) => line.split(" "));
@@ -49,7 +49,7 @@ test.each([
 	write();
 	for (const name of ["chad", "helios", "chad"] as const) await hub.cycle(name);
 	hub.expectOutcome("chad", "helios");
-	// Those with one base are one commit, and history says what they were made from.
+	// Writes with one base are one commit, whose parent is that base.
 	const commits = foreignCommits("helios");
 	expect(commits.map(([, ...parents]) => parents)).toEqual([[base]]);
 	expect(fs.existsSync(hub.path("chad/sync/rescue.json"))).toBe(false);

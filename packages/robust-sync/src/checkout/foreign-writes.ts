@@ -24,12 +24,12 @@ import { type CycleContext, integrateContext } from "../context/cycle-context.ts
 import { ownIdentity } from "../context/own-identity.ts";
 import { snapshotMessage } from "../context/snapshot-message.ts";
 
-// What a program wrote from a version that is not the newest one of its path becomes a commit on the commit that has that version. The rest
-// is an ordinary merge, which every node can compute again (docs/design/concurrent-writes.md).
+// A program may write from a version that is not the newest one of its path. Its write then becomes a commit whose parent is the commit that has
+// that version. The rest is an ordinary merge, which every node can repeat (docs/design/concurrent-writes.md).
 
-/** A kept file in which a write was found, as it was then. */
+/** A kept file in which a write was found, with its state at that time. */
 export interface KeptPlace {
-	/** The name of the backup, and which of its files. */
+	/** The name of the backup, and the index of the file in its manifest. */
 	readonly backup: string;
 	readonly index: number;
 	readonly size: number;
@@ -37,36 +37,36 @@ export interface KeptPlace {
 	readonly oid: Oid;
 }
 
-/** Content that a program wrote from a version which is not the newest one of its path. */
+/** Content that a program wrote from an older version of its path. */
 export interface ForeignWrite {
 	readonly path: GitPath;
-	/** Of the file; null: it says nothing, and the base's holds. */
+	/** The file's mode; null: unknown, the mode in the base applies. */
 	readonly mode: string | null;
-	/** As git stores it. */
+	/** In the form that git stores (after filters). */
 	readonly content: Buffer;
-	/** A commit of HEAD's history that has the version which its writer had read. */
+	/** A commit in HEAD's history with the version that the writer had read. */
 	readonly base: Oid;
-	/** Milliseconds since the epoch, by the file's own times. */
+	/** Milliseconds since the epoch, from the file's own times. */
 	readonly writtenAt: number;
-	/** HEAD has it already: a process was killed before it noted that. */
+	/** HEAD's history has the write already: an earlier process was killed before it recorded that. */
 	readonly isMerged: boolean;
-	/** Where it was found, unless that is the path itself. */
+	/** The kept file in which the write was found; absent: it was found at the path itself. */
 	readonly kept?: KeptPlace;
 }
 
-/** The same before it is known whether a commit has its base. */
+/** A write for which no base has been looked up yet. */
 export interface Candidate extends Omit<ForeignWrite, "base" | "isMerged"> {
-	/** The version that its writer had read, as it lay on disk, and its blob. */
+	/** The version that the writer had read, as it was on disk, and its blob. */
 	readonly origin: Buffer;
 	readonly originOid: Oid;
 }
 
-/** A base is looked for among this many of the newest commits: one for every four seconds of the hour in which a write may be late. */
+/** A base is searched in this many of the newest commits: about one for every four seconds of the hour in which late writes are expected. */
 const maxCommits = 1_000;
-/** As many are asked about at once: most bases are near. */
+/** Commits in one request: few, because most bases are recent. */
 const commitsAtOnce = 50;
 
-/** As many paths are named to one git command. */
+/** Paths in one git command. */
 const pathsAtOnce = 500;
 
 async function entriesAt({ repository }: CycleContext, commit: Oid, writes: readonly ForeignWrite[]): Promise<Map<GitPath, TreeEntry>> {
@@ -77,7 +77,7 @@ async function entriesAt({ repository }: CycleContext, commit: Oid, writes: read
 	return found;
 }
 
-/** As git would store it: through the clean filter. Null: that fails. */
+/** The content as git would store it, after the clean filter. Null: the filter fails. */
 async function cleaned({ repository }: CycleContext, name: GitPath, content: Buffer): Promise<{ content: Buffer; oid: Oid } | null> {
 	try {
 		const { stdout } = await repository.run(["hash-object", "-w", "--stdin", `--path=${displayPath(name)}`], { input: content });
@@ -90,14 +90,14 @@ async function cleaned({ repository }: CycleContext, name: GitPath, content: Buf
 	}
 }
 
-/** A version that was read, and what was made from it. */
+/** A version that was read, and the version that was written from it. */
 interface Wanted {
 	readonly path: GitPath;
 	readonly origin: Oid;
 	readonly written: Oid;
 }
 
-/** What HEAD's history says of each: its base, and whether a commit on such a base has what was written already. Null: none of the last commits has it. */
+/** For each write the base in HEAD's history, and whether a commit there already makes the same change. Null: none of the last commits is a base. */
 async function findBases(
 	{ repository }: CycleContext,
 	wanted: readonly Wanted[],
@@ -132,12 +132,13 @@ async function findBases(
 }
 
 /**
- * Those writes whose base a commit has. The others were made from what lay at the path for a moment, and no commit knows. None in a partial clone.
- * @param filters whether filters apply: then what lies on disk is not what is stored
+ * The writes whose base is in a commit. The others were made from a version that was at the path for a moment and is in no commit. None in a
+ * partial clone.
+ * @param filters whether filters apply, so that content on disk differs from stored content
  * @throws GitError
  */
 export async function withBases(context: CycleContext, candidates: readonly Candidate[], filters: boolean): Promise<ForeignWrite[]> {
-	// A partial clone would fetch each older version that is asked about, and wait for the network.
+	// A partial clone would fetch each older version on request, and wait for the network.
 	if ([...context.repository.config.keys()].some((key) => /^remote\..+\.promisor$/s.test(key))) return [];
 	const stored: { readonly candidate: Candidate; readonly content: Buffer; readonly origin: Oid }[] = [];
 	for (const candidate of candidates) {
@@ -162,8 +163,8 @@ export async function withBases(context: CycleContext, candidates: readonly Cand
 }
 
 /**
- * The date of such a commit: when the newest of its files was written, never before its base and not in the future. Rounded up: its writer
- * wrote after what was there, where both happened within one second.
+ * The date of such a commit: the time of its newest file, not before its base and not in the future. Rounded up to the next second, because
+ * the write came after the version that it replaced, even if both happened within one second.
  * @returns seconds since the epoch
  */
 async function dateOf({ repository, now }: CycleContext, base: Oid, writes: readonly ForeignWrite[]): Promise<number> {
@@ -177,8 +178,8 @@ function changeOf({ path, content, mode }: ForeignWrite, known: string | undefin
 }
 
 /**
- * Commits writes on what they were made from, those with the same base together. The commits depend on nothing but paths, contents, modes,
- * bases and file times.
+ * Commits each write on its base; writes with the same base are one commit. The commits depend only on paths, contents, modes, bases and file
+ * times.
  */
 async function commitOnBases(context: CycleContext, writes: readonly ForeignWrite[]): Promise<Oid[]> {
 	const { repository, config, lock } = context;
@@ -212,7 +213,7 @@ async function commitOnBases(context: CycleContext, writes: readonly ForeignWrit
 	return commits;
 }
 
-/** A commit with what is on disk: HEAD's, and the writes that were found at their paths. It is in no history. */
+/** A commit with the content on disk: that of HEAD, and the writes found at their paths. It is in no history. */
 async function commitDisk(context: CycleContext, head: Oid, writes: readonly ForeignWrite[]): Promise<Oid> {
 	if (writes.length === 0) return head;
 	const { repository } = context;
@@ -228,7 +229,7 @@ async function commitDisk(context: CycleContext, head: Oid, writes: readonly For
 	return commit;
 }
 
-/** Takes back what a person staged of such writes: HEAD keeps its version until the merge. @throws GitError */
+/** Unstages such writes if a person staged them: HEAD keeps its version until the merge. @throws GitError */
 export async function unstageForeign(context: CycleContext, head: Oid | null, writes: readonly ForeignWrite[]): Promise<void> {
 	if (writes.length === 0 || head === null) return;
 	const entries = await entriesAt(context, head, writes);
@@ -239,9 +240,9 @@ export async function unstageForeign(context: CycleContext, head: Oid | null, wr
 }
 
 /**
- * Merges writes into HEAD as commits on their bases, and checks the result out. After a kill the next start goes on, or finds the same writes
- * again and makes the same commits of them.
- * @param head where HEAD is
+ * Merges writes into HEAD as commits on their bases, and checks the result out. After a kill the next start continues, or finds the same
+ * writes again and makes the same commits from them.
+ * @param head the commit of HEAD
  * @throws GitError, file system errors, LockLostError
  */
 export async function mergeForeignWrites(
@@ -257,7 +258,7 @@ export async function mergeForeignWrites(
 	const disk = await commitDisk(context, head, here);
 	faultPoint("foreign-committed");
 	lock.assertHeld();
-	// It is this node's own: no second word is needed.
+	// The writes are this node's own: the guard for incoming losses does not apply.
 	const unguarded = { ...integrateContext(context), guard: null };
 	const integration = to === disk ? null : await carryOutFrom(unguarded, `refs/heads/${branch}`, { head, disk, to });
 	await indexWinners(context, here, disk, to);
@@ -267,7 +268,7 @@ export async function mergeForeignWrites(
 	return { head: to, integration };
 }
 
-/** The checkout has not touched a file that is in the merge as it was found. The index has HEAD's former version of it. */
+/** Updates the index for files that the merge left unchanged: the checkout did not touch them, so the index still has HEAD's former version. */
 async function indexWinners(context: CycleContext, here: readonly ForeignWrite[], disk: Oid, to: Oid): Promise<void> {
 	if (here.length === 0) return;
 	const [found, merged] = [await entriesAt(context, disk, here), await entriesAt(context, to, here)];
@@ -279,7 +280,7 @@ async function indexWinners(context: CycleContext, here: readonly ForeignWrite[]
 		);
 }
 
-/** What was found in kept files is in HEAD: it is what their writers go on from. */
+/** Records that the writes found in kept files are in HEAD: they are the base of the next write through the same descriptor. */
 function noteKept({ memory, now }: CycleContext, writes: readonly ForeignWrite[]): void {
 	const backups = new Map<string, KeptPlace[]>();
 	for (const { kept } of writes) if (kept) backups.set(kept.backup, [...(backups.get(kept.backup) ?? []), kept]);

@@ -3,8 +3,8 @@ import { lstatIfThere } from "@robust-sync/system/lstat";
 import type { ReplacedFile } from "@robust-sync/workspace";
 
 /**
- * The path for what a program wrote to a replaced file through a descriptor from before the checkout: the file's own; or one beside it, where
- * that one is a directory by now, a link (which is no text), a pipe, socket or device. All that comes through one descriptor goes to one file.
+ * The path for a late write into a replaced file: the file's own path, or one beside it if something other than a regular file is there by now
+ * (a directory, link, pipe, socket or device). All writes through one descriptor go to one file.
  * @param backup the name of the backup that has the file
  */
 export function lateWritePlace({ root, objectFormat }: Repository, backup: string, { path: name, file }: ReplacedFile): GitPath {
@@ -12,7 +12,7 @@ export function lateWritePlace({ root, objectFormat }: Repository, backup: strin
 	try {
 		stats = lstatIfThere(fileSystemPath(root, name));
 	} catch {
-		// It cannot be told: putting it there says why.
+		// Unknown: writing to the path will report the reason.
 	}
 	if (stats === null || stats.isFile()) return name;
 	return besidePath(name, blobOid(Buffer.from(`${backup}/${file}`), objectFormat));

@@ -18,7 +18,7 @@ import { mountPointsBelow, type RescueJournal, readRescueJournal, removeRescueJo
 import type { CycleContext } from "../context/cycle-context.ts";
 import { savedText } from "../context/cycle-text.ts";
 
-// Content for single files that no commit has: it takes the place of what is there, with a journal of its own.
+// Replaces single files with content that is in no commit, with a journal of its own.
 
 /** What a merge leaves out is saved, and that is logged. */
 function saving({ repository, paths, now, log }: CycleContext): LateMergeContext {
@@ -30,7 +30,7 @@ export function lateWrite(path: GitPath, before: Buffer | null, written: Buffer,
 	return { path, before, written, writtenAt: null, appeared: false, incoming, exposed: [] };
 }
 
-/** Merges a write from a version that no commit has, as content. What that leaves out is saved on this node. */
+/** Merges a write from a version that no commit has, as content. What the merge leaves out is saved on this node. */
 export function mergeContent(context: CycleContext, name: GitPath, base: Buffer | null, written: Buffer, current: Buffer): Promise<Buffer> {
 	return mergeLateWriteAside(saving(context), lateWrite(name, base, written, current));
 }

@@ -162,7 +162,7 @@ export class ReplacedFiles {
 		return Math.abs(now - Date.parse(replaced_at) - (this.#clock.now() - monotonic_ms)) < largestStepMs;
 	}
 
-	/** The files of a backup, as its manifest has them now. */
+	/** The files of a backup, from its present manifest. */
 	filesOf(name: string): readonly ReplacedFile[] {
 		return (this.#backups.get(name)?.manifest ?? readBackup(this.#paths, name).manifest)?.files ?? [];
 	}

@@ -41,27 +41,27 @@ function readFile(file: Buffer): { content: Buffer; stats: fs.Stats } | null {
 	}
 }
 
-/** What was found in a kept file, as it is by now. */
+/** A late write found in a kept file, with the file's present state. */
 interface LateFinding {
 	readonly index: number;
 	readonly entry: ReplacedFile;
 	readonly written: Buffer;
 	readonly stats: fs.Stats;
-	/** Where it goes. */
+	/** The path that the write is merged into (lateWritePlace). */
 	readonly place: GitPath;
 }
 
-/** What came of a look at the kept files. */
+/** The result of a check of the kept files. */
 export interface LateWriteSearch {
-	/** How many writes were merged into the live files. */
+	/** The number of writes that were merged into the live files. */
 	readonly rescued: number;
-	/** The others: to be merged as commits on their bases. */
+	/** The other writes, which are to be merged as commits on their bases. */
 	readonly foreign: readonly ForeignWrite[];
 }
 
 /**
- * Looks at the files that checkouts of the last hour took away, and at older ones that a process has open: it may have gone on writing into
- * them. Where no commit has what its writer had read, what was written there since is merged into the live file.
+ * Checks for late writes: in files that checkouts of the last hour replaced, and in older ones that a process still has open. If no commit has
+ * the version that the writer had read, the write is merged into the live file here.
  */
 export async function rescueLateWrites(context: CycleContext): Promise<LateWriteSearch> {
 	const { now, memory, paths, repository } = context;
@@ -94,7 +94,7 @@ export async function rescueLateWrites(context: CycleContext): Promise<LateWrite
 	return { rescued, foreign };
 }
 
-/** Those late writes that can be commits on what their writers had read. */
+/** The late writes that can be committed on the version that their writer had read. */
 async function lateWithBases(
 	context: CycleContext,
 	backup: string,
@@ -105,10 +105,10 @@ async function lateWithBases(
 	const candidates: Candidate[] = [];
 	for (const { index, entry, written, stats, place: name } of changed) {
 		const origin = bases.get(entry.before);
-		// A link or a directory is there by now: it goes beside.
+		// Left to the merge of contents: no base is known, nothing was written, the write goes beside the path, or the file is too large.
 		if (origin === undefined || origin.equals(written) || name !== entry.path || stats.size > config.maxFileMb * 1_000_000) continue;
 		const live = readFile(fileSystemPath(repository.root, name));
-		// What was appended to code goes to the end of what is there, as it would had it been opened again.
+		// Lines appended to code go to the end of the live file, as if the program had opened that.
 		if (live && (await isAppendedToCode(lateWrite(name, origin, written, live.content)))) continue;
 		const oid = blobOid(written, repository.objectFormat);
 		const kept = { backup, index, size: stats.size, mtimeMs: stats.mtimeMs, oid };
@@ -117,7 +117,7 @@ async function lateWithBases(
 	return candidates.length === 0 ? [] : await withBases(context, candidates, await filtersApply(repository));
 }
 
-/** Merges late writes into the live files. What could not be merged in is found again in the next cycle. @returns how many */
+/** Merges late writes into the live files. A write that could not be merged is found again by the next cycle. @returns the number of merged writes */
 async function mergeIntoLive(
 	context: CycleContext,
 	backup: string,
@@ -233,15 +233,15 @@ export interface CheckedContent {
 	readonly content: Buffer;
 }
 
-/** What was found at paths that were checked out a while ago. */
+/** The result of a search for stale writes. */
 export interface StaleWriteSearch {
-	/** The content that was looked at, with stale writes repaired; it is to be committed. */
+	/** The examined content, with stale writes repaired; it is to be committed. */
 	readonly checked: readonly CheckedContent[];
-	/** When that was, by the monotonic clock. */
+	/** When it was examined, by the monotonic clock. */
 	readonly lookedAt: number;
-	/** How many were repaired. */
+	/** The number of repaired writes. */
 	readonly rescued: number;
-	/** The other stale writes: not to be committed on HEAD, but on what their writers had read. */
+	/** The other stale writes: to be committed on the version that their writer had read, not on HEAD. */
 	readonly foreign: readonly ForeignWrite[];
 }
 
@@ -251,10 +251,10 @@ function newestVersion(latest: Replacement | undefined, contents: ReadonlyMap<st
 }
 
 /**
- * Finds lost updates: a program read a file before our checkout and writes it back after it, without the change that we
- * brought. Where a commit has the version it was made from, it is to be committed on that; else it is merged here, with that version as base.
+ * Finds lost updates: a program read a file before our checkout and writes it back afterwards, without the incoming change. If a commit has the
+ * version that the program had read, the write is to be committed on that; else it is merged here, with that version as base.
  * @param changed paths that differ from HEAD
- * @param byGit those of them that a person has put there with git (`git checkout <commit> -- <path>`), who reads no file for that
+ * @param byGit those of them that a person restored with git (`git checkout <commit> -- <path>`), for which no file is read
  */
 export async function rescueStaleWrites(
 	context: CycleContext,
@@ -290,7 +290,7 @@ export async function rescueStaleWrites(
 	});
 	const hasModes = repository.config.get("core.filemode") !== "false";
 	const candidates = found.flatMap(({ name, live: { content, stats }, newest, origin }): Candidate[] => {
-		// What was put there and is in no commit yet must be merged with.
+		// The newest version is one that we put there and that is in no commit yet: only a merge of contents can include it.
 		if (origin === null || newest === null || committed.get(name)?.equals(newest) !== true) return [];
 		const mode = hasModes ? fileMode(stats) : null;
 		return [{ path: name, mode, content, writtenAt: stats.mtimeMs, origin: origin.content, originOid: origin.oid }];

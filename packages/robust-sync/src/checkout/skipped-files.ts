@@ -115,7 +115,7 @@ export async function findSpecialFiles(root: string): Promise<string[]> {
 	});
 }
 
-/** Whether one that was found is still there, and nothing else in its place. */
+/** Whether a special file that was found is still there, and was not replaced by something else. */
 export function isStillSpecial(root: string, name: string): boolean {
 	try {
 		return isSpecial(`${root}/${name}`);

@@ -73,7 +73,7 @@ export async function allowSecret(paths: WorkspacePaths, config: Config, name: s
 	const [findings = []] = await thread.scan([{ path: file.path, content: file.content }], allowed, salt);
 	const [inItsName = []] = await thread.scan([{ path: file.path, content: Buffer.from(file.path.replaceAll("\n", "?")) }], allowed, salt);
 	findings.push(...inItsName.map((finding) => ({ ...finding, line: inName })));
-	// The list is published: a secret that is in the name is not in the pattern. A message is looked at in the outbox, and where it is delivered.
+	// The list is published, so the pattern must not contain a secret from the name. A message is searched in the outbox and where it is delivered.
 	const parts = masked(file.path.replaceAll("\n", "?"), inItsName, "\0").split("\0");
 	const own = parts.map(patternOf).join("*");
 	const patterns = file.pattern === "messages" ? [own, "messages/**"] : [own];

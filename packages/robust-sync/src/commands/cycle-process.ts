@@ -5,16 +5,16 @@ import * as z from "zod/mini";
 
 const maxOutputBytes = 8 * 1_048_576;
 
-/** What of the answer of `--once --json` says why it failed. */
+/** The part of the answer of `--once --json` that has the reason for a failure. */
 const answerSchema = z.object({
 	last_error: z.nullable(z.object({ code: z.string(), message: z.string(), remote_message: z.optional(z.nullable(z.string())) })),
 });
 
-/** A cycle in a process of its own: nobody has to wait for it longer than they want to, and it still ends what it began. */
+/** A cycle in a process of its own: the caller can stop waiting for it at any time, and the cycle still finishes. */
 export interface CycleProcess {
-	/** Resolves with why it failed, null where it did not. Never rejects. */
+	/** Resolves to the reason for its failure; null: it succeeded. Never rejects. */
 	readonly ended: Promise<string | null>;
-	/** Lets it go on alone: this process may end now. */
+	/** Detaches from the cycle: this process can end while it continues. */
 	leave(): void;
 }
 
@@ -24,7 +24,7 @@ function problemOf(exitCode: number | null, stdout: string, stderr: string): str
 		const { last_error: error } = answerSchema.parse(JSON.parse(stdout));
 		if (error !== null) return `${error.code}: ${withRemoteMessage(error.message, error.remote_message ?? null)}`;
 	} catch {
-		// It ended before it had a state to print: its own line says why.
+		// The process ended before it had a state to print: its last line on standard error has the reason.
 	}
 	const line = stderr.trim().split("\n").at(-1) ?? "";
 	return line.replace(/^robust-sync: /, "") || `the cycle ended with ${exitCode === null ? "a signal" : `exit code ${exitCode}`}`;

@@ -41,7 +41,7 @@ export async function isKnownPath(repository: Repository, name: GitPath): Promis
 	return head !== null && (await readHistory(repository, { head, paths: [name], limit: 1, quick: true })).length > 0;
 }
 
-/** A commit by its id or HEAD, or a parent of one (`~2`, `^`). */
+/** Whether a text looks like a commit: an id or HEAD, or an ancestor of one (`~2`, `^`). */
 const isRevision = (text: string) => /^(HEAD|[0-9a-f]{7,64})([~^]\d*)*$/.test(text);
 
 /** Paths and commits among what was named; a commit wins over a path. @throws PathError, CommandError where what looks like a commit is neither */

@@ -93,7 +93,7 @@ export interface OnceOptions {
 	now?: () => number;
 	/** What a person has asked for. */
 	task?: Task;
-	/** What this process knows of what is to be forgotten, and learns. */
+	/** What this process knows about content that is to be forgotten; a cycle updates it. */
 	forget?: ForgetMemory;
 }
 
@@ -103,7 +103,7 @@ export type OnceOutcome =
 	| { readonly ok: false; readonly error: SyncError; readonly state: SyncState };
 
 /**
- * One cycle, by itself or beside a daemon: that one's state file stays its own, and it is told to look again.
+ * One cycle, by itself or beside a daemon. The daemon's state file is not written, and the daemon is notified to scan again.
  * @throws LockedError after 60 s of waiting for a cycle in progress; LockLostError
  */
 export async function syncOnce({ paths, config, logger, now = Date.now, task, forget }: OnceOptions): Promise<OnceOutcome> {
@@ -117,7 +117,7 @@ export async function syncOnce({ paths, config, logger, now = Date.now, task, fo
 	const started = performance.now();
 	const instance = paths.instanceLock("sync");
 	let daemon: LockHolder | null = null;
-	/** Asked again before each write of the state: a daemon may have been started meanwhile, and that file is its own. */
+	/** Whether a daemon runs. Checked before each write of the state file, because a daemon that started meanwhile owns that file. */
 	const isBeside = async () => {
 		daemon = readLockHolder(instance);
 		return daemon !== null && (await isHolderAlive(instance, daemon));

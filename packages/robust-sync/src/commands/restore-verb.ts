@@ -35,7 +35,7 @@ import { type Options, print, printJson } from "./options.ts";
 /** What a verb is to do by a cycle; or what it has done already. */
 export type Request = { readonly task: null; readonly exitCode: number } | { readonly task: Task; isDone(): boolean; report(): void };
 
-/** `heldBack`: files whose version on disk is in no commit (it holds a secret, is too large, …), and stays where it is. */
+/** `heldBack`: files that were not restored, because the version on disk is in no commit (it holds a secret, is too large, …). */
 type Outcome = Awaited<ReturnType<typeof planRestore>> & { readonly heldBack: readonly GitPath[] };
 
 const actions = { restore: "restore", replace: "replace", remove: "remove" } as const satisfies Record<RestoredPath["action"], string>;
@@ -145,13 +145,13 @@ interface Question {
 	readonly deletedOnly: boolean;
 }
 
-/** What the last cycle left out of its commit. */
+/** The paths that the last cycle left out of its commit. */
 function leftOut(paths: WorkspacePaths): ReadonlySet<string> {
 	const read = readState(paths.syncState, syncStateSchema);
 	return new Set(read.kind === "ok" ? read.state.skipped.map((file) => file.path) : []);
 }
 
-/** Files that a snapshot has just left as they are, of those that are to be as they were. @throws GitError */
+/** The files to be restored that still have a change which the last snapshot did not commit. @throws GitError */
 async function heldBackOf(repository: Repository, question: Question): Promise<GitPath[]> {
 	if (question.deletedOnly) return [];
 	const { entries } = await readStatus(repository);
@@ -233,7 +233,7 @@ async function restoreTo(
 	return ExitCode.ok;
 }
 
-/** Nothing that is there is written over, and what can hold no files is named before anything is written. @throws CommandError */
+/** Refuses to overwrite existing files, and a `--to` that cannot be a directory, before anything is written. @throws CommandError */
 function refuseTaken(directory: string, files: readonly { readonly name: GitPath }[]): void {
 	for (let at = directory; at !== path.dirname(at); at = path.dirname(at)) {
 		const isLink = lstatIfThere(at)?.isSymbolicLink() ?? false;
@@ -256,7 +256,7 @@ function refuseTaken(directory: string, files: readonly { readonly name: GitPath
 		);
 }
 
-/** What the system said, with what to do. */
+/** An error of the system, with the remedy. */
 function notWritten(directory: string, error: unknown): unknown {
 	const { code, message, syscall } = error as NodeJS.ErrnoException;
 	if (code === undefined || syscall === undefined || code === "ENOSPC" || code === "EDQUOT" || code === "EROFS") return error;

@@ -20,7 +20,7 @@ import { isKnownPath, momentAsked, nodeAsked, splitOperands } from "./history-ve
 import { type Options, print, printJson } from "./options.ts";
 import type { Request } from "./restore-verb.ts";
 
-/** Of the oldest commits of a shallow clone nothing says what they changed: all that is older would be taken for theirs. @throws CommandError */
+/** Refuses the oldest commits of a shallow clone: their changes are unknown, and all older files would count as added by them. @throws CommandError */
 function refuseCutOff(repository: Repository, commits: readonly Named[]): void {
 	const cutOff = cutOffCommits(repository);
 	const found = commits.find(({ commit }) => cutOff.has(commit));

@@ -99,7 +99,7 @@ async function waitUntil(options: WaitOptions, begun: number, deadline: number):
 		if (missing.length === 0) head = oid;
 	};
 
-	// What is known of another remote says nothing about this one.
+	// After a change of the configuration the known tip may be that of another remote.
 	let isAsked = !isConfiguredSince(context);
 	let isPublished = false;
 	for (let first = true; ; first = false) {
@@ -113,7 +113,7 @@ async function waitUntil(options: WaitOptions, begun: number, deadline: number):
 			break;
 		}
 		const found = await oneCycle(options, deadline, first ? deadline : Math.min(deadline, performance.now() + againMs));
-		// That a further cycle is not over yet says less than why the one before it failed.
+		// The reason why a cycle failed is more helpful than the news that the next one is not over.
 		problem = found === unfinished && problem !== null ? problem : found;
 		isAsked ||= found === null;
 	}
@@ -158,7 +158,7 @@ async function hasPeer({ repository, paths }: CycleContext, peer: string, head: 
 
 const unfinished = "the cycle that was begun is not over, and goes on: robust-sync --status shows when it is";
 
-/** A cycle where no instance runs. One that is not over at the deadline goes on by itself. @returns why it failed; null: it did not */
+/** Runs a cycle of our own. If it is not over at the deadline, it continues without us. @returns the reason for its failure; null: it succeeded */
 async function ownCycle({ paths }: WaitOptions, deadline: number): Promise<string | null> {
 	const cycle = startCycle(paths.root);
 	const alarm = new AbortController();
@@ -173,7 +173,7 @@ async function ownCycle({ paths }: WaitOptions, deadline: number): Promise<strin
 	return outcome.problem;
 }
 
-/** A cycle of the running instance, or one of our own. @param until when the instance is to be asked again @returns why it failed; null: it did not */
+/** One cycle of the running instance, or of our own. @param until when to ask the instance again @returns why it failed; null: it succeeded */
 async function oneCycle(options: WaitOptions, deadline: number, until: number): Promise<string | null> {
 	const { paths } = options;
 	const file = paths.instanceLock("sync");

@@ -2,7 +2,7 @@ import type { Logger } from "@robust-sync/service/log";
 import { type MeasuredWork, WorkProgress } from "@robust-sync/service/work-progress";
 import { progressText, type WorkspacePaths, writeProgress } from "@robust-sync/workspace";
 
-/** The same as progressText and the state file name it. */
+/** Measured work with the field names of progressText and the state file. */
 export const fieldsOf = ({ what, done, total, unit, perSecond, remainingSeconds }: MeasuredWork) => ({
 	what,
 	done,

@@ -23,8 +23,8 @@ export const momentMs = 1_000;
 const busyWaitMs = 200;
 
 /**
- * Scans, and commits what was found, without what must not be published.
- * @param targets messages that are part of it @param late writes that were found in kept files
+ * Scans the working tree and commits the changes, except those that must not be published.
+ * @param targets messages that are part of the snapshot @param late writes that were found in kept files
  */
 export async function snapshotInto(
 	context: CycleContext,
@@ -35,7 +35,7 @@ export async function snapshotInto(
 	faultPoint("cycle-before-snapshot");
 	const found = await takeSnapshot(context, targets);
 	const taken = await withForeignWrites(context, progress, found, late).catch((error: unknown) => {
-		// What is on disk is in no commit yet, and must be looked at again.
+		// The changes on disk are in no commit yet, so the next scan must be a full one.
 		context.memory.known.forget();
 		throw error;
 	});
@@ -55,7 +55,7 @@ export async function snapshotInto(
 	return snapshot;
 }
 
-/** Writes from older versions are merged into what was committed. One with a secret in it stays where it is. */
+/** Merges writes from older versions into the new commit. A write that holds a secret stays on disk only. */
 async function withForeignWrites(
 	context: CycleContext,
 	progress: Progress,

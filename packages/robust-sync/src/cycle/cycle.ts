@@ -81,7 +81,7 @@ interface Outcome {
 	readonly head: Oid | null;
 }
 
-/** The first entry of each path: a person reads each once. */
+/** Keeps the first entry of each path. */
 function onePerPath(entries: readonly SkippedFile[]): SkippedFile[] {
 	const named = new Set<string>();
 	return entries.filter(({ path }) => !named.has(path) && named.add(path));
@@ -111,7 +111,7 @@ async function record(context: CycleContext, progress: Progress, { outbox, commi
 	if (memory.pace.limitedMs() === 0) memory.announced.clear();
 	const { snapshot, late, heldAt: _heldAt, isTaskDone: _isTaskDone, ...done } = progress;
 	const refused = memory.refused.map(refusedPath);
-	// What is held comes first: until it is placed, it matters more than why the same path is left out of commits.
+	// Held paths come first: until such a path is checked out, that matters more than why it is left out of commits.
 	const skipped = onePerPath([
 		...heldSkipped(context),
 		...(snapshot?.skipped ?? []),

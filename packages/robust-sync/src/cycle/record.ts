@@ -41,7 +41,7 @@ export class SyncRecord {
 	/** The last write, so that a later one waits for it. */
 	#written: Promise<void> = Promise.resolve();
 
-	/** @param once whether this process makes one cycle and ends: the monitor must not count it as a restart of the daemon */
+	/** @param once whether this process runs a single cycle; the monitor must not count it as a restart of the daemon */
 	constructor(paths: WorkspacePaths, config: () => Config, now: () => number, onProblem: (line: string) => void, once = false) {
 		this.#paths = paths;
 		this.#config = config;

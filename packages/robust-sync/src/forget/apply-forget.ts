@@ -169,7 +169,7 @@ export async function applyForget(
 	faultPoint("forget-dropped");
 	forgetMemory(context, rewritten.commits);
 	const { forget } = context.memory;
-	// A daemon has no use for it, and it is large.
+	// Kept only for the command that made the map: it is large, and a daemon does not need it.
 	if (forget.made !== null) forget.applied = rewritten;
 	forget.made = null;
 	writeForgetState(paths, finished(readForgetState(paths)));

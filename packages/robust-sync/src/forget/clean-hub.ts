@@ -8,8 +8,8 @@ import { type Rewritten, rewriteAll } from "./rewrite-all.ts";
 const byHand = "on the hub, run: git reflog expire --expire=now --all && git gc --prune=now (a git host: ask its support)";
 
 /**
- * A hub, or mirror, that is a directory of this machine loses the old objects as well, and no others.
- * @param repository of a node that has applied all maps @param applied what that came to, where this process did it
+ * Removes the old objects, and no others, from hubs and mirrors that are directories on this machine.
+ * @param repository of a node that has applied all maps @param applied the result of that, if this process applied them
  * @returns what is left to do on the hub, in words; null: nothing. Never throws
  */
 export async function cleanHub(repository: Repository, config: Config, applied: Rewritten | null): Promise<string | null> {
@@ -21,7 +21,7 @@ export async function cleanHub(repository: Repository, config: Config, applied: 
 	return left.length === 0 ? null : left.join("\n");
 }
 
-/** Whether a hub has nothing but what the node has, or had: then what the node dropped is all that goes. @throws GitError */
+/** Whether all objects of a hub are, or were, on this node: then removing those that the node dropped removes nothing else. @throws GitError */
 async function hasOnly(hub: Repository, repository: Repository, { dropped }: Rewritten): Promise<boolean> {
 	const here = new Set(Object.values(await listAllObjects(openMergeStore(repository))).flat());
 	const there = Object.values(await listAllObjects(hub)).flat();

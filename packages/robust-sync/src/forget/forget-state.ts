@@ -39,9 +39,9 @@ export class ForgetMemory {
 	examined: Oid | null = null;
 	/** Maps that are not applied, and why. */
 	refused: readonly { readonly path: string; readonly reason: string }[] = [];
-	/** A map that this process made, with the history that it wrote. */
+	/** The history that this process rewrote when it made a map; null: none. */
 	made: MadeHistory | null = null;
-	/** What applying it came to. */
+	/** The result of applying that map; null: none. */
 	applied: Rewritten | null = null;
 }
 

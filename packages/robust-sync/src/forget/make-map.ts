@@ -41,7 +41,7 @@ export interface MadeMap {
 	/** Commits that became other ones, and how many there are in all. */
 	readonly commits: ReadonlyMap<Oid, Oid>;
 	readonly total: number;
-	/** What was written, for whoever applies the map in the same process. */
+	/** The rewritten history, so that applying the map in the same process need not compute it again. */
 	readonly made: MadeHistory;
 }
 

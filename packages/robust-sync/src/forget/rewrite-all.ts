@@ -26,7 +26,7 @@ export interface Rewritten {
 	readonly dropped: ReadonlySet<Oid>;
 }
 
-/** The history of a branch, made again by the same process and written: what it found out holds for the whole repository. */
+/** A branch's history that this process has already rewritten. Its results are reused for the whole repository. */
 export interface MadeHistory {
 	readonly id: string;
 	readonly blobs: ReadonlyMap<Oid, Oid>;
@@ -35,7 +35,7 @@ export interface MadeHistory {
 	readonly rewriter: HistoryRewriter;
 }
 
-/** Whether only the value is taken out that a history was made without, and all that was written then is still here. */
+/** Whether an earlier rewrite can be reused: the only thing to remove is its value, and everything that it wrote is still present. */
 function isOfOne(
 	made: MadeHistory | null,
 	maps: readonly ForgetMap[],
@@ -47,22 +47,22 @@ function isOfOne(
 	return isHere(made.blobs, objects.blob) && isHere(made.rewriter.commits, objects.commit);
 }
 
-/** Whether a history was made by what is to be done now: then that much is done. */
+/** Whether an earlier rewrite replaced the present blobs in the same way as the one to be done now. */
 function isSame(made: MadeHistory, blobs: ReadonlyMap<Oid, Oid>, present: ReadonlySet<Oid>): boolean {
 	for (const [before, after] of blobs) if (present.has(before) && made.blobs.get(before) !== after) return false;
 	return true;
 }
 
-/** Commits that are still to be looked at, parents before their children; none where there is nothing to do. @throws GitError */
+/** The commits to examine, parents before their children; none if an earlier rewrite has done them all. @throws GitError */
 async function orderOf(store: Repository, commits: readonly Oid[], before: HistoryRewriter | null): Promise<Oid[]> {
 	const left = before === null ? commits : commits.filter((oid) => !before.isDone(oid));
 	return left.length > 1 ? await inOrder(store, commits) : [...left];
 }
 
 /**
- * The pure function, carried out on all that a repository has, reachable or not.
- * @param store its objects, as openMergeStore has them @param writes whether anything is written, or only found out
- * @param made a part of it that is done already
+ * Rewrites every object of a repository, reachable or not. A pure function of the objects and the maps.
+ * @param store from openMergeStore @param writes false: computes the result without writing objects
+ * @param made an earlier rewrite of a part, by this process
  * @throws GitError
  */
 export async function rewriteAll(
@@ -88,7 +88,7 @@ export async function rewriteAll(
 	const blobs = new Map([...listed, ...(known?.blobs ?? []), ...own]);
 	const before = known !== null && isSame(known, blobs, present) ? known.rewriter : null;
 	const order = await orderOf(store, objects.commit, before);
-	// First the history that is to be made again: what comes of it needs no second look where it is here already.
+	// Rewrites the history of the newest map first: results that are present already need not be examined again.
 	const last = maps.at(-1);
 	const first = last === undefined || before !== null ? [] : await inOrder(store, [last.from]);
 	const names = maps.flatMap(({ paths }) => paths.map((one) => one.path));

@@ -36,11 +36,11 @@ const maxCommits = 2_000;
 interface Found {
 	readonly path: GitPath;
 	readonly finding: Finding;
-	/** The path for people. */
+	/** The path as shown to people: a secret in it is masked. */
 	readonly shown: string;
 }
 
-/** What blobs, and their names, hold, by path and id. @throws ScanError, GitError */
+/** Findings in blobs and in their names, by path and id. @throws ScanError, GitError */
 async function searchBlobs(context: CycleContext, commits: readonly UnpublishedCommit[]): Promise<Map<string, Found>> {
 	const { repository, memory } = context;
 	const paths = new Map<Oid, Set<GitPath>>();

@@ -16,7 +16,7 @@ export const localAllowFile = (commonDirectory: string): string => path.join(com
 export interface Noted {
 	/** The file on disk when it was searched (`statStamp`). */
 	readonly stamp: string;
-	/** Its path for people. */
+	/** Its path as shown to people: a secret in it is masked. */
 	readonly shown: string;
 	readonly rule: string;
 	readonly line: number;

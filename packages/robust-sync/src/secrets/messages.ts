@@ -3,14 +3,14 @@ import type { CycleContext } from "../context/cycle-context.ts";
 import { notePublished, warnOnly } from "./notes.ts";
 import type { UnpublishedCommit } from "./unpublished.ts";
 
-/** What takes the place of a secret in the message of a commit. */
+/** Replaces a secret in a commit's message. */
 const placeholder = "[secret]";
-/** What a message still holds after as many rounds goes with all the rest of it. */
+/** A message that still holds a secret after this many rounds is replaced whole. */
 const maxRounds = 4;
-/** Something that is put together, or encoded, is found at its first character only: then the line goes. */
+/** A finding shorter than this marks only the start of a concatenated or encoded secret: then the whole line is replaced. */
 const shortest = 6;
 
-/** A message without what is found in it. @throws ScanError */
+/** A message with its secrets replaced. @throws ScanError */
 async function withoutFindings({ memory }: CycleContext, message: Buffer): Promise<Buffer> {
 	const { thread } = memory.secrets;
 	let bytes = message;
@@ -31,8 +31,8 @@ async function withoutFindings({ memory }: CycleContext, message: Buffer): Promi
 }
 
 /**
- * Messages of commits that are not published yet and hold a secret, as they are to be instead, one character a byte. SYNC_SECRETS=warn: they
- * are reported, and stay.
+ * New messages, one character a byte, for unpublished commits whose message holds a secret. With SYNC_SECRETS=warn such messages are reported
+ * and left unchanged.
  * @throws ScanError, GitError
  */
 export async function cleanMessages(context: CycleContext, commits: readonly UnpublishedCommit[]): Promise<ReadonlyMap<Oid, string>> {

@@ -7,11 +7,11 @@ import { inName, notePublished } from "./notes.ts";
 /** A secret in the name of a file, and the name without it. */
 export interface SecretName {
 	readonly finding: Finding;
-	/** For people: `keys/….txt`. */
+	/** The name as shown to people: `keys/….txt`. */
 	readonly shown: string;
 }
 
-/** A text without what was found in it, whose columns are those of bytes. */
+/** A text with its findings masked. Columns count bytes. */
 export function masked(text: string, findings: readonly Pick<Finding, "column" | "endColumn">[], mask: string): string {
 	let bytes = Buffer.from(text);
 	for (const { column, endColumn } of [...findings].sort((a, b) => b.column - a.column))
@@ -19,16 +19,16 @@ export function masked(text: string, findings: readonly Pick<Finding, "column" |
 	return bytes.toString("utf8");
 }
 
-/** As many names are looked at at once. */
+/** Names in one search. */
 const namesAtOnce = 10_000;
 
-/** Names with a secret, of a few. @throws ScanError */
+/** Adds those of a few names that hold a secret to `found`. @throws ScanError */
 async function search(context: CycleContext, names: readonly GitPath[], found: Map<GitPath, SecretName>): Promise<void> {
 	const { thread, allowed } = context.memory.secrets;
 	const paths = names.map((name) => displayPath(name).replaceAll("\n", "?"));
 	const [all = []] = await thread.scan([{ path: "names", content: Buffer.from(paths.join("\n")) }], []);
 	if (all.length === 0) return;
-	// Each by itself: what two names seem to say together is none, and a path may be allowed.
+	// Searched again one by one: a finding across two names is not a secret, and a path may be allowed.
 	const answers = await thread.scan(
 		paths.map((path) => ({ path, content: Buffer.from(path) })),
 		allowed,

@@ -6,10 +6,10 @@ import type { PublishedSecret, SkippedFile } from "@robust-sync/workspace";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { cleanKey } from "./memory.ts";
 
-/** The line of a finding that is in the name of a file. */
+/** The line number of a finding in the name of a file. */
 export const inName = 0;
 
-/** Where a finding is, for people. */
+/** The place of a finding, in words. */
 const placeOf = (path: string, { rule, line }: Pick<Finding, "rule" | "line">) =>
 	line === inName ? `in the name ${JSON.stringify(path)} (${rule})` : `in ${JSON.stringify(path)}, line ${line} (${rule})`;
 
@@ -22,10 +22,10 @@ export function stampOf(root: string, name: GitPath): string | null {
 	}
 }
 
-/** Under which key a published name is noted: its content is noted apart. */
+/** The key for a secret in a published name; one in the file's content is noted under the path itself. */
 const nameKey = (path: string) => `${path}\0`;
 
-/** @param why it is published all the same @param shown the path for people, without the secret where that is in it */
+/** @param why the reason for publishing it nevertheless @param shown the path with any secret masked */
 export function notePublished(context: CycleContext, path: string, finding: Finding, why: string, shown = path): void {
 	const { rule, line } = finding;
 	const { published } = context.memory.secrets;
@@ -43,7 +43,7 @@ export function reportHeld(context: CycleContext, path: string, finding: Finding
 /** Why SYNC_SECRETS=warn publishes what holds a secret. */
 export const warnOnly = "it is published, because SYNC_SECRETS=warn";
 
-/** Notes a finding at a path. @param shown the path for people, without the secret where that is in it @returns whether the file is to be held */
+/** Notes a finding at a path. @param shown the path with any secret masked @returns whether the file is to be held */
 export function note(context: CycleContext, name: GitPath, finding: Finding, stamp: string, shown = displayPath(name)): boolean {
 	if (context.config.syncSecrets !== "hold") {
 		notePublished(context, displayPath(name), finding, warnOnly, shown);

@@ -50,8 +50,8 @@ async function readLeft({ repository, memory }: CycleContext): Promise<Left | nu
 }
 
 /**
- * Where a person has staged or committed something since index and HEAD were left by us, everything is looked at next time: `leave` would
- * take that for ours.
+ * If a person has staged or committed something since we last wrote index and HEAD, the next scan is a full one. Otherwise `leave` would take
+ * that state for ours.
  */
 export async function noticeOthers(context: CycleContext): Promise<void> {
 	const now = await readLeft(context);

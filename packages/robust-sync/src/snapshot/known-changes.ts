@@ -88,7 +88,7 @@ export class KnownChanges {
 		this.#lookedAt = null;
 	}
 
-	/** Whether index and HEAD are as we left them. */
+	/** Whether index and HEAD are unchanged since we last wrote them. */
 	isAsLeft(left: Left): boolean {
 		return left.indexStamp === this.#left?.indexStamp && left.head === this.#left.head;
 	}

@@ -50,7 +50,7 @@ export interface Snapshot {
 	readonly skipped: readonly SkippedFile[];
 	/** Lost updates that were put right. */
 	readonly rescued: number;
-	/** The other lost updates, which are on disk and not in HEAD: to be merged as commits on what their writers had read. */
+	/** The other lost updates, on disk and not in HEAD: to be merged as commits on the versions that their writers had read. */
 	readonly foreign: readonly ForeignWrite[];
 	/** Files that were being written, and names that vanished a moment ago: they wait for the next snapshot. */
 	readonly busy: readonly GitPath[];

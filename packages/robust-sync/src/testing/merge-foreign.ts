@@ -9,7 +9,7 @@ export async function mergeForeign(context: CycleContext, writes: readonly Forei
 	if (writes.length > 0 && oid !== null) await mergeForeignWrites(context, oid, writes);
 }
 
-/** Finds lost updates, and merges them whichever way they go. @returns how many */
+/** Finds lost updates and merges them, as content or as commits on their bases. @returns their number */
 export async function rescueAll(
 	context: CycleContext,
 	names: readonly GitPath[],

@@ -215,7 +215,7 @@ export class Batch {
 			} else if (name === "second") {
 				const token = tokenOf(experiment.number, "second");
 				const { incoming } = experiment;
-				// Its mark is there once.
+				// `firstContent` includes the token; `withToken` adds it to content that exists.
 				const content = incoming === null ? firstContent(subject.kind, token) : withToken(subject.kind, incoming, token, "top");
 				subject.needs.set(token, "tree");
 				this.#world.commitOnHub(new Map([[experiment.name, content]]));
