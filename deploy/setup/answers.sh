@@ -295,7 +295,7 @@ show_survey() {
 	[ -n "$survey" ] || return 0
 	section "What will be published, and kept in the hub's history"
 	while IFS= read -r line; do info "$line"; done <<<"$survey"
-	if [ -z "$yes" ]; then info "Is there anything that must stay here? Ctrl-C, name it in $workspace/.gitignore, and start again."; fi
+	if [ -z "$yes" ]; then info "If any of it must not leave this machine: press Ctrl-C, add it to $workspace/.gitignore, and start again."; fi
 }
 
 # gather_answers: fills `answers` for a new .sync_env.

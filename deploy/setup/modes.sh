@@ -168,7 +168,7 @@ next_steps() {
 		info "On each other machine, in its clone of the workspace (replace $here if it reaches this machine by another name or address):"
 		info "    ${key:+$key }$peers bash <clone of robust-sync>/deploy/setup.sh"
 		if [ -n "$key" ] && [ -z "$made_key" ]; then info "  <key>: grep HEARTBEAT_KEY $(word "$workspace/.sync_env")"; fi
-		info "Let UDP port ${config[HEARTBEAT_PORT]} through between the machines, both ways; the hub is all that files need."
+		info "Let UDP port ${config[HEARTBEAT_PORT]} through between the machines, both ways, for heartbeats. Files need the hub only."
 		if [ -n "$peers_of_another_key" ]; then
 			warn "key mismatch: $peers_of_another_key and this node have different HEARTBEAT_KEYs and refuse each other's heartbeats. Take the key from there:"
 		elif [ -n "$made_key" ]; then
@@ -239,7 +239,7 @@ do_upgrade() {
 	fi
 	previous=$(readlink "$prefix/current")
 	copy_payload
-	if [ "$previous" = "$(basename "$version_dir")" ]; then info "$(basename "$version_dir") is what runs already"; fi
+	if [ "$previous" = "$(basename "$version_dir")" ]; then info "$(basename "$version_dir") runs already"; fi
 	saved=$(mktemp -d)
 	for unit in $(unit_names "$name"); do cp -a "$unit_dir/$unit" "$saved/" 2>/dev/null || true; done
 	programs_changed=1
@@ -336,7 +336,7 @@ do_uninstall() {
 	fi
 	if [ -z "$dry" ]; then
 		program robust-sync --stop >/dev/null 2>&1 || true
-		stop_unmanaged || warn "something still runs on $workspace: $(unmanaged | tr '\n' ' ')"
+		stop_unmanaged || warn "services still run on $workspace, with these pids: $(unmanaged | tr '\n' ' ')"
 	fi
 	if [ "$scope" = system ]; then
 		for place in /etc/{cron,logrotate}.d/"$name"-robust-sync{,.new}; do

@@ -113,7 +113,7 @@ top_by_hand() {
 	done
 }
 
-# as_owner COMMAND...: runs it as the owner of the workspace, as whom the services run. Root does everything below the workspace so, because
+# as_owner COMMAND...: runs it as the owner of the workspace, as whom the services run. Root works below the workspace only in this way, because
 # its owner can replace any file there with a link at any time. The command gets nothing of root's environment, no
 # directory that only root may enter, and no terminal (into which it could type input for root's shell).
 as_owner() {

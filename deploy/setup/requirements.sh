@@ -291,7 +291,7 @@ check_node_name() {
 }
 
 check_requirements() {
-	section "What has to be there"
+	section "Requirements"
 	check_programs
 	find_workspace
 	check_work_tree

@@ -121,7 +121,7 @@ show_doctor_findings() {
 	found=$(program robust-sync --doctor --json 2>/dev/null || true)
 	# Without a service manager no service runs yet, which is reported below.
 	if ! lines=$(json 'd.findings.filter((f) => f.status !== "ok" && (process.argv[2] === "systemd" || !f.check.startsWith("process:"))).map((f) => f.check + ": " + f.message + (f.fix ? " (" + f.fix + ")" : "")).map((text) => text.replaceAll("\n", " ")).join("\n")' "$manager" <<<"$found"); then
-		warn "it gave no answer: robust-sync --doctor"
+		warn "robust-sync --doctor gave no answer: run it to see why"
 		return 0
 	fi
 	if [ -z "$lines" ]; then ok "nothing is wrong"; fi

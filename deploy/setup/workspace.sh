@@ -55,7 +55,7 @@ make_env_file() {
 		if [ "$(stat -c %a "$file")" != 600 ]; then change "let only $owner read $file" let_only_owner "$file" f 600; fi
 		if [ -n "$new_key" ]; then
 			change "put the given HEARTBEAT_KEY into $file" replace_key
-			if [ "$manager" != systemd ] && ! none_unmanaged; then warn "what runs now still has the former key: restart heartbeat"; fi
+			if [ "$manager" != systemd ] && ! none_unmanaged; then warn "the running services still have the former key: restart heartbeat"; fi
 		fi
 		return
 	fi

@@ -89,7 +89,7 @@ describe("untracked and changed files in the way of incoming files", () => {
 		await helios.once();
 		await chad.once();
 		await helios.once();
-		// A file that helios ignores stays its own; chad, who forced it in, has his committed version.
+		// helios keeps the file that it ignores; chad, who added it by force, has the committed version.
 		expect([helios.read("ignored"), chad.read("ignored")]).toEqual(["helios' own\n", "chad's, forced\n"]);
 		expect({ ...helios.files(), ignored: "" }).toEqual({ ...chad.files(), ignored: "" });
 		const text = Object.entries(helios.files())

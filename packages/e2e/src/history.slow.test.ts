@@ -82,7 +82,7 @@ describe("restore", () => {
 		fs.rmSync(odd);
 		fs.rmSync(other);
 		await helios.once();
-		// Node cannot give an argument that is not UTF-8: a shell can.
+		// Node cannot pass an argument that is not UTF-8; a shell can.
 		const named = `"${process.execPath}" "${path.join(bin, "robust-sync")}" --workspace . --restore "$(printf 'odd/f\\377\\n"')" --at HEAD~1`;
 		execFileSync("sh", ["-c", named], { cwd: helios.workspace, env: world.environment({ NODE_NAME: "helios" }) });
 		expect([fs.existsSync(odd), fs.existsSync(other)]).toEqual([true, false]);

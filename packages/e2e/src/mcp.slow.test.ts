@@ -69,7 +69,7 @@ describe("Model Context Protocol:", () => {
 		}
 	}, 120_000);
 
-	test("restore and undo → the plan; with dry_run false done", async () => {
+	test("restore and undo → a plan; with dry_run false, carried out", async () => {
 		const [helios] = await world.pair({ "notes.md": "one\n", HEAD: "one\n", "dir/notes.md": "another\n" });
 		const first = helios.git("rev-parse", "HEAD").trim();
 		helios.write("notes.md", "two\n");
@@ -77,7 +77,7 @@ describe("Model Context Protocol:", () => {
 		await helios.once();
 		const client = await connect(helios.workspace, helios.path("dir"));
 		try {
-			// A path is one of the workspace wherever the server runs, and no commit whatever its name.
+			// Paths are relative to the workspace wherever the server runs, and never commits, even if named like one.
 			const { text } = await call(client, "undo", { by: "helios", since: first, paths: ["HEAD"] });
 			expect(JSON.parse(text)).toMatchObject({ files: [{ path: "HEAD", action: "write" }] });
 			await call(client, "restore", { paths: ["notes.md"], at: first });
@@ -89,7 +89,7 @@ describe("Model Context Protocol:", () => {
 		}
 	}, 120_000);
 
-	test("invalid arguments → an error that names them, the server goes on", async () => {
+	test("invalid arguments → an error that names them, the server stays up", async () => {
 		const [helios] = await world.pair();
 		const client = await connect(helios.workspace);
 		try {

@@ -77,7 +77,7 @@ describe("wait:", () => {
 		expect(onHub("mine")).toBe(true);
 	}, 60_000);
 
-	test("a file that is written without pause → waited for only its first version", async () => {
+	test("a file written again and again → waits for its first version only", async () => {
 		const [node] = await world.pair({ a: "1" });
 		await node.start();
 		let stop = false;
@@ -97,7 +97,7 @@ describe("wait:", () => {
 		}
 	}, 60_000);
 
-	test("no instance, and the hub hangs → exit code 1 in time; the cycle goes on", async () => {
+	test("no instance, and the hub hangs → exit code 1 in time; the cycle continues", async () => {
 		const [node] = await world.pair({ a: "1" });
 		const gate = world.path("gate");
 		fs.writeFileSync(gate, "");
@@ -114,7 +114,7 @@ describe("wait:", () => {
 		expect((await node.run(["--wait"])).code).toBe(0);
 	}, 60_000);
 
-	test("the remote has another address → the new one is asked", async () => {
+	test("the remote's address has changed → the new remote is asked", async () => {
 		const [node] = await world.pair({ a: "1" });
 		world.git(".", "clone", "--quiet", "--bare", "hub.git", "other.git");
 		world.git("other.git", "update-ref", "-d", "refs/heads/main");
@@ -130,7 +130,7 @@ describe("wait:", () => {
 		const away = await node.run(["--wait", "--timeout", "5"]);
 		expect(away.code).toBe(1);
 		expect(away.stderr).toMatch(/not on the hub yet; (REMOTE_UNREACHABLE|NO_REMOTE): /);
-		// It comes after the cycle that was left alone.
+		// Runs after the cycle that the last command left running.
 		await node.run(["--once"]);
 		fs.renameSync(world.path("away"), world.path("hub.git"));
 		node.write("more", "1");

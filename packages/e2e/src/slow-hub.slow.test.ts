@@ -6,7 +6,7 @@ import { until } from "@robust-sync/git/fixtures/scratch";
 import { type Node, untilConverged } from "./fixture/node.ts";
 import { World } from "./fixture/world.ts";
 
-// Two daemons, and a network that drops everything for a while: the writes of both meanwhile.
+// Two daemons, and programs that write on both nodes while the network drops everything.
 
 let world: World;
 beforeEach(() => {

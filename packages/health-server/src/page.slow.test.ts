@@ -236,7 +236,7 @@ let node: NodeFixture;
 		});
 	});
 
-	test("page: a change → shown by itself, opened details stay open", async () => {
+	test("page: a change → shown without a reload, opened details stay open", async () => {
 		const served = await node.serve(states["conflict saved"]?.());
 		const { page, problems } = await open(served);
 		await page.locator("details.file > summary").first().click();

@@ -10,8 +10,8 @@ import { systemSources } from "./readings/read-facts.ts";
 import { SyncWatch } from "./sync-watch.ts";
 
 /**
- * Interval at which the watched processes and sync's state are checked: a death is noticed within 2 s, and that of a worker whose supervisor
- * starts the next one after 1 s is not missed.
+ * Interval at which the watched processes and sync's state are checked. A death is noticed within 2 s. A worker's death is not missed, although
+ * its supervisor starts the next worker after 1 s.
  */
 const watchEveryMs = 1_000;
 

@@ -186,7 +186,7 @@ describe("processes", () => {
 		expect(node.channel.texts[1]).toContain("✅ Over");
 	});
 
-	test("process: cycles of commands between those of the daemon → no restarts", async () => {
+	test("process: cycles of commands between the daemon's → not counted as restarts", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		const command = node.writer("sync").pid + 1_000;

@@ -12,16 +12,16 @@ test.each([
 	["\xed\xa0\x80", "\udced\udca0\udc80"],
 	["plain", "plain"],
 	["", ""],
-])("bytes: %j → each that is no UTF-8 is a lone surrogate", (given, expected) => {
+])("bytes: %j → each byte that is not UTF-8 becomes a lone surrogate", (given, expected) => {
 	expect(textOfBytes(bytes(given))).toBe(expected);
 });
 
-test("operands: two names that are shown alike → two texts, in their order", () => {
+test("operands: two names that Node decodes alike → two texts, in their order", () => {
 	const raw = ["node", "x", "--at", "2h", "q\xff", "plain", "q\xfe", "\xef\xbf\xbd"].map(bytes);
 	expect(exactOperands(["q\ufffd", "plain", "q\ufffd", "\ufffd"], () => raw)).toEqual(["q\udcff", "plain", "q\udcfe", "\ufffd"]);
 });
 
-test("operands: not among the arguments → as they are", () => {
+test("operands: not among the arguments → unchanged", () => {
 	expect(exactOperands(["q\ufffd"], () => [])).toEqual(["q\ufffd"]);
 	expect(exactOperands(["a"])).toEqual(["a"]);
 });

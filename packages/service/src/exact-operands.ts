@@ -1,11 +1,11 @@
 import { isUtf8 } from "node:buffer";
 import { readFileSync } from "node:fs";
 
-/** A byte that is no UTF-8, as a lone surrogate: U+DC80 to U+DCFF (PEP 383). */
+/** A byte that is not UTF-8, as a lone surrogate: U+DC80 to U+DCFF (PEP 383). */
 const escaped = (byte: number) => String.fromCharCode(0xdc00 + byte);
 const longestCharacter = 4;
 
-/** Text that keeps all bytes: each that is no UTF-8 is a lone surrogate. The `textBytes` of the git package takes it back. */
+/** Decodes without loss: each byte that is not UTF-8 becomes a lone surrogate. `textBytes` of the git package is the inverse. */
 export function textOfBytes(bytes: Buffer): string {
 	let text = "";
 	for (let at = 0; at < bytes.length; ) {
@@ -19,7 +19,7 @@ export function textOfBytes(bytes: Buffer): string {
 	return text;
 }
 
-/** The arguments of this process as the kernel has them. */
+/** The raw arguments of this process, from the kernel. */
 function ownArguments(): Buffer[] {
 	try {
 		const bytes = readFileSync("/proc/self/cmdline");
@@ -37,10 +37,10 @@ function ownArguments(): Buffer[] {
 }
 
 /**
- * Operands byte for byte: Node decodes arguments and puts U+FFFD in the place of what is no UTF-8, so two names that differ would be one.
- * @param operands as decoded, in the order of the arguments
- * @param raw the arguments of the process
- * @returns the same texts, those with bytes that are no UTF-8 by {@link textOfBytes}
+ * Operands byte for byte. Node replaces bytes that are not UTF-8 by U+FFFD, so that two different names would look the same.
+ * @param operands as Node decoded them, in the order of the arguments
+ * @param raw the raw arguments of the process
+ * @returns the operands; those with bytes that are not UTF-8 in the form of {@link textOfBytes}
  */
 export function exactOperands(operands: readonly string[], raw: () => readonly Buffer[] = ownArguments): string[] {
 	if (!operands.some((operand) => operand.includes("\ufffd"))) return [...operands];

@@ -67,7 +67,7 @@ test("atomic write: room for a part only → ENOSPC, old file whole, nothing lef
 	try {
 		await writeAtomic(file, "old");
 		const content = "x".repeat(1_000_000);
-		// Each page that is left makes another part.
+		// Every round has one page less, so another part of the content is written.
 		for (let pages = 0; pages < 14; pages++) {
 			expect(() => writeAtomicSync(file, content)).toThrow(expect.objectContaining({ code: "ENOSPC" }));
 			await expect(writeAtomic(file, content)).rejects.toMatchObject({ code: "ENOSPC" });

@@ -3,7 +3,7 @@ let met = 0;
 /**
  * A named place where a crash matters. If a test sets ROBUST_SYNC_FAULT to `name`, the process is killed here, at once and
  * without any clean-up, as by a power cut or `kill -9`; with `name#3`, the third time. With ROBUST_SYNC_PAUSE=`swap=40`
- * it pauses for up to 40 ms at each place whose name contains "swap": a race that is lost once in a thousand runs is then lost at once.
+ * it pauses for up to 40 ms at each place whose name contains "swap": a race that is lost once in a thousand runs is then lost in the first.
  * Without the variables it does nothing.
  *
  * @param name unique in the project, such as `monitor:sent`

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { open } from "node:fs/promises";
 
-/** More files than this are made durable by one sync of their file system instead of one fsync each; which ones is no question then. */
+/** More files than this are made durable by one sync of their file system, instead of one fsync each. */
 export const fsyncEachUpTo = 64;
 
 /**

@@ -117,12 +117,12 @@ export function replacedNow(now: number, clock: MonotonicClock = monotonicClock)
 	return { schema: 1, replaced_at: timestamp(now), boot_id: clock.bootId, monotonic_ms: clock.now() };
 }
 
-/** A manifest that is to be written: its files may be made one by one. */
+/** A manifest to write. `files` may be an iterable that makes the entries one by one. */
 export type NewBackupManifest = Omit<BackupManifest, "files" | "parts"> & { readonly files: Iterable<ReplacedFile> };
 
 /**
- * Writes the manifest of a backup durably, in parts that are no larger than any state file, and with no more than two of them in memory. The
- * first part comes last: without it there is no manifest yet. @throws the file system's error
+ * Writes the manifest of a backup durably, in parts within the size limit of state files; at most two parts are in memory. The first part is
+ * written last: without it there is no manifest yet. @throws the file system's error
  */
 export function writeBackupManifest(paths: WorkspacePaths, name: string, { files, ...manifest }: NewBackupManifest): void {
 	const write = (index: number, head: string, part: readonly string[]) =>

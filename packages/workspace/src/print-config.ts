@@ -1,5 +1,5 @@
 // Prints the configuration that services of a workspace would start with: `node dist/print-config.mjs FILE`, one "NAME<TAB>value" a line,
-// for deploy/setup.sh. Values are those of FILE, an .sync_env, and the defaults; secrets are checked and not printed. Each invalid
+// for deploy/setup.sh. Values are those of FILE, which is a .sync_env, and the defaults; secrets are checked and not printed. Each invalid
 // value is one line on standard error; the exit code is 2 then.
 import { ConfigError, checkConfig, secretVariables } from "./config.ts";
 import { EnvFileError, readEnvFile } from "./env-file.ts";

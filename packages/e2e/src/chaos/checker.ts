@@ -166,8 +166,8 @@ function isDoubledByPerson(hub: string, file: string, line: string): boolean {
 }
 
 /**
- * Whether a person's `--amend` made two of a commit that this file is in, and both are in history: content that the second one's branch removed
- * again is still in the first one.
+ * Whether a person amended a commit of this file, and history has both commits. Content that was removed again after the amended commit is
+ * still there from the original one.
  */
 function isAmendedByPerson(hub: string, file: string): boolean {
 	const committers = new Map<string, string[]>();

@@ -62,7 +62,7 @@ async function nextCycle(node: Node, change: () => void): Promise<number> {
 }
 
 /**
- * What a cycle costs after histories of different lengths; the nodes take turns, so that other load of the machine affects
+ * Measures the cost of a cycle after histories of different lengths. The nodes take turns, so that other load of the machine affects
  * all of them.
  */
 export async function measureHistory(lengths: readonly number[], rounds: number): Promise<HistoryCost[]> {

@@ -50,7 +50,7 @@ describe("apprise:", () => {
 		expect((failure as Error).message).not.toMatch(/TIiajkdn|T1JJ3T3L2/);
 	});
 
-	test("apprise: a failure that is logged on standard output → the reason without time", async () => {
+	test("apprise: a failure logged on standard output → the reason, without timestamp", async () => {
 		install(
 			"cat >/dev/null; [ $1 = --dry-run ] && exit; echo '2026-11-30 03:26:18,650 - WARNING - Failed to send to T1JJ3T3L2: Unauthorized, error=401.'; echo; exit 1",
 		);

@@ -19,7 +19,7 @@ export function appriseChannel(url: string, secrets: readonly string[] = [], env
 	const probe = async () => {
 		await runProgram("apprise", ["--dry-run", "--config=/dev/fd/3"], { ...options, input: "a test that is not sent" }).catch(
 			(error: unknown) => {
-				// The rest of its output is the whole manual.
+				// Apprise then prints its whole manual: no part of that is a reason.
 				if (!(error instanceof ChannelError) || !error.message.includes("exit code")) throw error;
 				throw new ChannelError("Apprise does not know this address: check ALERT_APPRISE_URLS", { misconfigured: true, cause: error });
 			},
@@ -32,7 +32,7 @@ export function appriseChannel(url: string, secrets: readonly string[] = [], env
 			const isOver = items.length > 0 && items.every(({ kind }) => kind === "resolved");
 			const isCritical = items.some(({ severity }) => severity === "critical");
 			const type = isOver ? "success" : isCritical ? "failure" : "warning";
-			// Without -v it does not say why it failed.
+			// Without -v Apprise prints no reason for a failure.
 			const args = ["-v", "--config=/dev/fd/3", `--title=robust-sync on ${node}`, `--notification-type=${type}`];
 			try {
 				await runProgram("apprise", args, { ...options, input: text, signal });

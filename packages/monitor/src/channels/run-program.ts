@@ -63,7 +63,7 @@ function openNameless(content: string): number {
 	}
 }
 
-/** For people: without the time and the severity that a program logs before it. */
+/** The last line of a program's output, without a time and severity in front of the text. */
 function lastLine(output: unknown): string {
 	const line = typeof output === "string" ? (output.split("\n").findLast((one) => one.trim() !== "") ?? "") : "";
 	return line.replace(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[,.]\d+ - (?:[A-Z]+ - )?/, "");

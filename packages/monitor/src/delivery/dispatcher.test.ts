@@ -72,7 +72,7 @@ test("delivery: fails → retried with growing pauses up to 5 min, one warning",
 	expect(log.some((line) => line.includes("alerts get out again"))).toBe(true);
 });
 
-test("dispatcher: the other side asks for time → waits as long", async () => {
+test("dispatcher: the receiver asks for a delay → waits that long", async () => {
 	const { clock, channel, dispatcher, add } = stage();
 	channel.failure = new ChannelError("slow down", { retryAfterMs: 40_000 });
 	add("a");
@@ -99,7 +99,7 @@ test("delivery: a person must correct it → error, retried every 10 min or on r
 	expect(dispatcher.health()).toMatchObject([{ failures: 0, misconfigured: false, lastError: null }]);
 });
 
-test("dispatcher: added while one is being sent → sent after it, never twice", async () => {
+test("dispatcher: an item added during a delivery → sent after it, never twice", async () => {
 	const { dispatcher, channel, add, waiting } = stage();
 	add("a");
 	const sending = dispatcher.deliverDue();
@@ -111,7 +111,7 @@ test("dispatcher: added while one is being sent → sent after it, never twice",
 	expect(waiting()).toEqual([]);
 });
 
-test("dispatcher: stopping → waits for that one, starts nothing more", async () => {
+test("dispatcher: stopping → waits for the running delivery, starts no other", async () => {
 	const { dispatcher, channel, add } = stage();
 	let finish: () => void = () => undefined;
 	channel.send = async () => {
