@@ -314,7 +314,7 @@ async function oneFile(from, to, name) {
 
 async function fileCrosses({ helios, chad }) {
 	section("2. A file written on one node appears on the other");
-	say("  (the sync interval is 60 s: faster changes were noticed by the watcher and announced to the peer)");
+	say("  (the sync interval is 60 s: the watcher noticed the change, and the peer was notified at once)");
 	for (const [from, to, name] of [
 		[helios, chad, "notes/first.md"],
 		[helios, chad, "notes/second.md"],

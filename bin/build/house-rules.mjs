@@ -3,7 +3,7 @@ import path from "node:path";
 
 /** An arrow points only downwards: a package may import the packages of lower floors. Executables never import each other. */
 const floors = {
-	// What the operating system offers, as all others use it.
+	// The services of the operating system, for all other packages.
 	system: -1,
 	merge: 0,
 	git: 0,
@@ -92,7 +92,7 @@ function findCircle(graph) {
 	return null;
 }
 
-/** No file imports itself through others, and no folder does: folders of a package are layers too. Files in no folder may be above or below all. */
+/** Finds import cycles between files, and between folders: the folders of a package are layers, too. Files outside of folders may be above or below all. */
 function checkCircles({ name, sources }) {
 	const root = `packages/${name}/src`;
 	const files = new Map();

@@ -21,14 +21,14 @@ const shownForMs = 5 * 60_000;
 /** How long to wait in all for a channel that is rate-limited. */
 const longestWaitMs = 60_000;
 
-/** Sends, and again if the receiver asks for a delay of a minute at most in all. @throws ChannelError */
+/** Sends, and retries as long as the delays that the receiver asks for add up to a minute at most. @throws ChannelError */
 async function sendPatiently(channel: Channel, delivery: Delivery, wait: (ms: number) => Promise<unknown>): Promise<void> {
 	for (let leftMs = longestWaitMs; ; ) {
 		try {
 			return await channel.send(delivery);
 		} catch (error) {
 			const askedMs = error instanceof ChannelError ? error.retryAfterMs : null;
-			// Counts at least a second of the minute: a receiver that always asks for no delay gets 60 attempts at most.
+			// Each retry uses up at least a second of the minute, so a receiver that asks for no delay gets 60 retries at most.
 			if (askedMs === null || askedMs > leftMs || leftMs <= 0) throw error;
 			leftMs -= Math.max(askedMs, 1_000);
 			await wait(Math.max(askedMs, 1_000));

@@ -17,9 +17,9 @@ interface PathNode {
 
 /** Commits that are read at once. */
 const commitsAtOnce = 2_000;
-/** Where the id of the tree is in a commit: behind `tree `. */
+/** Offset of the tree's id in a commit, after `tree `. */
 const treeAt = 5;
-/** Headers that say something about the commit as it was. */
+/** Headers that are only valid for the original commit. */
 const signatures = /\n(?:gpgsig|gpgsig-sha256|mergetag) [^\n]*(?:\n [^\n]*)*/g;
 
 /**

@@ -740,7 +740,7 @@ class Move {
 		note.size = content.length;
 	}
 
-	/** A file with other names goes on living there: what is written to it by those is none of this path's. @returns what is in its place */
+	/** Copies a file that has other hard links: later writes through those names do not concern this path. @returns the stats of the file in the backup */
 	#cutHardLinks(name: GitPath, file: Buffer): fs.Stats {
 		const stats = fs.lstatSync(file);
 		if (!stats.isFile() || stats.nlink === 1 || (stats.nlink === 2 && this.#placedVersions?.has(file) === true)) return stats;
