@@ -149,7 +149,7 @@ export async function walkWithFiles(
 /**
  * What pairs of trees differ in, by one process.
  * @param pairs lines for `git diff-tree --stdin`: a commit and, where it is not compared with its parent, another one
- * @param isLimited whether git may need only so much memory
+ * @param isLimited whether to limit git's memory
  * @returns by the first commit of each line
  * @throws GitError
  */

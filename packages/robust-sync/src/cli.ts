@@ -39,8 +39,8 @@ const program = createProgram(
 	"robust-sync",
 	"Keeps a git working directory the same on two or more machines, unattended, and never loses a byte.",
 )
-	.option("--dry-run", "with --once, --restore, --undo, --forget, --forget-value: say what it would do, and do nothing")
-	.option("--check", "with --forget-value: search hub and node for the value, and say where it is")
+	.option("--dry-run", "with --once, --restore, --undo, --forget, --forget-value: print the plan, and change nothing")
+	.option("--check", "with --forget-value: search hub and node for the value, and print where it is")
 	.option("--interval <seconds>", "seconds between cycles when nothing happens (SYNC_INTERVAL)", notEmpty)
 	.option("--secrets <what>", "files that hold a secret: hold, warn or off (SYNC_SECRETS)", notEmpty)
 	.option("--exclude <patterns>", "paths that this node neither sends nor checks out, as in .gitignore (SYNC_EXCLUDE)", notEmpty)
@@ -50,18 +50,18 @@ const program = createProgram(
 		"--peers [list]",
 		"with --init: the peers, name=host[:port], comma separated (PEERS); with --wait: until these have it too; no list: all",
 	)
-	.option("--timeout <seconds>", "with --wait: give up after so long (60)", notEmpty)
-	.option("--since <time>", "from then on: a duration (2h), a date, or a commit", notEmpty)
-	.option("--until <time>", "up to then: the same", notEmpty)
-	.option("--by <node>", "only what this node did", notEmpty)
-	.option("--all", "with --undo --by: all that the node ever did, without --since or --until")
-	.option("--agent <name>", "the program that works; with --history: only what it did", notEmpty)
-	.option("--run <id>", "which run of it; with --history: only that", notEmpty)
-	.option("--limit <n>", "with --history: the most entries to show (50)", wholeNumber(1, 1_000_000_000))
+	.option("--timeout <seconds>", "with --wait: give up after this time (60)", notEmpty)
+	.option("--since <time>", "from this time on: a duration (2h), a date, or a commit", notEmpty)
+	.option("--until <time>", "up to this time: the same forms", notEmpty)
+	.option("--by <node>", "only changes that this node made", notEmpty)
+	.option("--all", "with --undo --by: all changes of the node, without --since or --until")
+	.option("--agent <name>", "the program that works; with --history: only its changes", notEmpty)
+	.option("--run <id>", "which run of the program; with --history: only changes of that run", notEmpty)
+	.option("--limit <n>", "with --history: show at most this many entries (50)", wholeNumber(1, 1_000_000_000))
 	.option("--diff", "with --history: show what changed")
-	.option("--at <time>", "with --restore: as it was then: a duration (2h), a date, or a commit", notEmpty)
-	.option("--to <dir>", "with --restore: put it into this directory, and change nothing else", notEmpty)
-	.option("--deleted-only", "with --restore: only what is gone, and not what has changed")
+	.option("--at <time>", "with --restore: the time of the version: a duration (2h), a date, or a commit", notEmpty)
+	.option("--to <dir>", "with --restore: write the files into this directory, and change nothing else", notEmpty)
+	.option("--deleted-only", "with --restore: only deleted files, not changed ones")
 	.option("--json", "print the result as one JSON document");
 
 defineVerbs<Options>(
@@ -87,7 +87,7 @@ defineVerbs<Options>(
 		},
 		{
 			flags: "--pause [duration]",
-			description: "begin no cycle for so long (30m, 2h, 1d), or until --resume; waits for the one in progress",
+			description: "begin no cycle for this time (30m, 2h, 1d), or until --resume; waits for the cycle in progress",
 			options: ["--json"],
 			run: async (options) => (await import("./verbs.ts")).pause(options),
 		},
@@ -99,13 +99,13 @@ defineVerbs<Options>(
 		},
 		{
 			flags: "--wait",
-			description: "return when all that was written before is on the hub, and with --peers on these peers",
+			description: "return when everything written before is on the hub, and with --peers on these peers",
 			options: ["--peers", "--timeout", "--json"],
 			run: async (options) => (await import("./verbs.ts")).wait(options),
 		},
 		{
 			flags: "--doctor",
-			description: "look at everything that can be wrong, and say what fixes it",
+			description: "check everything that can be wrong, and print the remedies",
 			options: ["--json"],
 			run: async (options) => (await import("./verbs.ts")).doctor(options),
 		},
@@ -118,33 +118,33 @@ defineVerbs<Options>(
 		},
 		{
 			flags: "--restore",
-			description: "put files or directories back as they were, as a new change",
+			description: "restore an earlier version of files or directories, as a new change",
 			operands: { usage: "PATH…", min: 1, max: maxOperands },
 			options: ["--at", "--to", "--deleted-only", "--dry-run", "--json"],
 			run: async (options, operands) => (await import("./verbs.ts")).restore(options, operands),
 		},
 		{
 			flags: "--undo",
-			description: "take changes back, and keep what was done later",
+			description: "undo changes, and keep later ones",
 			operands: { usage: "COMMIT|PATH…", min: 0, max: maxOperands },
 			options: ["--since", "--until", "--by", "--all", "--dry-run", "--json"],
 			run: async (options, operands) => (await import("./verbs.ts")).undo(options, operands),
 		},
 		{
 			flags: "--annotate <text>",
-			description: "say what the next commit of this node is for",
+			description: "describe the next commit of this node",
 			options: ["--agent", "--run", "--json"],
 			run: async (options) => (await import("./verbs.ts")).annotate(options),
 		},
 		{
 			flags: "--approve",
-			description: "let pass what is held because it takes away many files",
+			description: "let a commit pass that is held because it removes many files",
 			options: ["--json"],
 			run: async (options) => (await import("./verbs.ts")).decideHeld(options, "approve"),
 		},
 		{
 			flags: "--reject",
-			description: "put back, on all nodes, the files that what is held takes away",
+			description: "restore, on all nodes, the files that a held commit removes",
 			options: ["--json"],
 			run: async (options) => (await import("./verbs.ts")).decideHeld(options, "reject"),
 		},
@@ -153,7 +153,12 @@ defineVerbs<Options>(
 			description: "serve the Model Context Protocol on standard input and output, for agents",
 			run: async (options) => (await import("./mcp.ts")).mcp(options),
 		},
-		{ flags: "--status", description: "say how it stands", options: ["--json"], run: status },
+		{
+			flags: "--status",
+			description: "show the current state, and change nothing (exit 3: not running)",
+			options: ["--json"],
+			run: status,
+		},
 		{
 			flags: "--send <file>",
 			description: "put a message into the outbox; - reads it from standard input",
@@ -162,26 +167,26 @@ defineVerbs<Options>(
 		},
 		{
 			flags: "--forget-mount <directory>",
-			description: "a file system that was mounted there is gone for good: what is missing there is deleted on all nodes",
+			description: "declare the file system that was mounted there gone for good: its files are deleted on all nodes",
 			options: ["--json"],
 			run: async (options) => (await import("./verbs.ts")).forgetMountPoint(options),
 		},
 		{
 			flags: "--allow-secret <path>",
-			description: "what looks secret in this file may be published: note it in .secretsallow, by salted hashes",
+			description: "let the values in this file that look secret be published: notes them in .secretsallow, as salted hashes",
 			options: ["--json"],
 			run: async (options) => (await import("./verbs.ts")).allow(options),
 		},
 		{
 			flags: "--forget",
-			description: "take files out of the whole history, on all nodes; without a PATH: again what came back to the hub",
+			description: "remove files from the whole history, on all nodes; without a PATH: remove again what came back to the hub",
 			operands: { usage: "PATH…", min: 0, max: maxOperands },
 			options: ["--dry-run", "--json"],
 			run: async (options, operands) => (await import("./verbs.ts")).forget(options, operands),
 		},
 		{
 			flags: "--forget-value <file>",
-			description: "take the value in this file (-: standard input) out of the whole history, on all nodes",
+			description: "remove the value in this file (-: standard input) from the whole history, on all nodes",
 			options: ["--dry-run", "--check", "--json"],
 			run: async (options) => (await import("./verbs.ts")).forget(options, []),
 		},

@@ -273,7 +273,7 @@ class ServiceRun implements ServiceControl {
 	async #followSupervisor(): Promise<void> {
 		if (this.#stopping || this.#done) return;
 		this.#stopping = true;
-		this.#logger.error("the supervisor is gone: finishing, then ending as it did");
+		this.#logger.error("the supervisor is gone: finishing the work in progress, then ending by SIGKILL");
 		const die = () => process.kill(process.pid, "SIGKILL");
 		setTimeout(die, this.#hooks.graceMs ?? defaultGraceMs);
 		this.#abort.abort(new Error("the supervisor is gone"));

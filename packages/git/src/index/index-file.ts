@@ -91,7 +91,7 @@ export async function writeIndexEntries(repository: Repository, entries: readonl
 	});
 }
 
-/** For so long a live git may hold the index. */
+/** How long to wait for a live git that holds the index. */
 const lockPatienceMs = 10_000;
 const lockPauseMs = 25;
 

@@ -35,7 +35,7 @@ export interface GitResult {
 
 /** Local commands only ever take this long on a disk that does not answer. */
 export const localTimeoutMs = 600_000;
-/** After SIGTERM, so long until SIGKILL: git removes its lock files on SIGTERM. */
+/** Time from SIGTERM to SIGKILL: git removes its lock files on SIGTERM. */
 const killGraceMs = 2_000;
 
 const running = new Set<ChildProcess>();

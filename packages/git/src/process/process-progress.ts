@@ -84,7 +84,7 @@ function realPath(directory: string): string {
 	}
 }
 
-/** A file that cannot be made is passed over, and as many after it. */
+/** A file that cannot be made stays missing: this many names beyond it are checked, too. */
 const lookedAhead = 32;
 
 /** How many of some files that are made one after the other are there. @param from how many were there before */

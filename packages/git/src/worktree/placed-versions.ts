@@ -14,7 +14,7 @@ export interface PlacedVersion {
 
 /** More links than this are not kept: of the oldest versions it is unknown then whether they were read. */
 const maxLinks = 10_000;
-/** An agent may think for so long about what it has read. */
+/** How long an agent may take between reading a file and writing it back. */
 const keepForMs = 60 * 60_000;
 
 /**

@@ -133,7 +133,7 @@ function knownCause(state: PeerState, host: string): (Partial<Problem> & { detai
 			return {
 				title: `${peer} is not where its name leads`,
 				detail: `The datagrams of ${peer} are refused: ${why}.`,
-				cause: `${host} leads elsewhere, or another machine claims to be ${peer}.`,
+				cause: `${host} resolves to another address, or another machine claims to be ${peer}.`,
 				action: "correct PEERS in .sync_env, or set HEARTBEAT_KEY on all nodes",
 			};
 		case "misdirected":

@@ -31,7 +31,7 @@ async function saveOne({ repository, paths, now, warn }: EarlierContext, { commi
 	return null;
 }
 
-/** Saves as many as the time allows, and leaves the others on the list. A failure is logged, and tried again in a later cycle. */
+/** Saves as many merges as the time allows, and leaves the others on the list. A failure is logged, and tried again in a later cycle. */
 async function saveSome(context: EarlierContext, unsaved: readonly UnsavedMerge[]): Promise<string[]> {
 	const { paths, warn } = context;
 	const deadline = performance.now() + budgetMs;

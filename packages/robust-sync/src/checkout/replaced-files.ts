@@ -17,13 +17,13 @@ import {
 	writeBackupManifest,
 } from "@robust-sync/workspace";
 
-/** A process that kept a replaced file open may go on writing into it; for so long it is looked at whether or not a process has it open. */
+/** A process that kept a replaced file open may go on writing into it. For this time the file is checked even if no process has it open. */
 export const lateWriteWindowMs = 60 * 60_000;
 /** A file that is rewritten this soon after a checkout may have been read before it. */
 export const staleWriteWindowMs = 10_000;
 /** For this long after the checkout, a file that was rewritten from a stale version is watched for another writer that rewrites it in turn. */
 export const replacementsWindowMs = 2 * staleWriteWindowMs + 60_000;
-/** An agent that has read a file may think for so long, and then write it back. */
+/** How long an agent may take between reading a file and writing it back. */
 export const unreadWindowMs = 60 * 60_000;
 /** Access times say nothing where the clock was set by more than this since. */
 const largestStepMs = 24 * 60 * 60_000;

@@ -64,7 +64,7 @@ async function checkOut(versions: readonly Readonly<Record<string, string>>[]): 
 
 const json = (...keys: string[]) => `${JSON.stringify(Object.fromEntries(keys.map((key) => [key, 1])), null, "\t")}\n`;
 
-/** Agents write so long after the last checkout, and a cycle finds it. @param stepMs how far the clock was set ahead since */
+/** Agents write this long after the last checkout, and a cycle finds the write. @param stepMs how far the clock was set ahead since */
 async function writeAll(context: CycleContext, files: Readonly<Record<string, string>>, byGit: readonly string[] = [], stepMs = 0) {
 	aheadMs = 60_000;
 	for (const [name, content] of Object.entries(files)) save(file(name), content, "rename", aheadMs + stepMs);

@@ -5,7 +5,7 @@ import { printable } from "@robust-sync/service/printable";
 import { acquireLock } from "@robust-sync/system/lock";
 import { mountPointsBelow, readHeld, type WorkspacePaths, writeHeld } from "@robust-sync/workspace";
 
-/** A cycle in progress is waited for so long. */
+/** How long to wait for a cycle in progress. */
 const patienceMs = 60_000;
 
 const shown = (name: string) => printable(Buffer.from(name, "latin1").toString());

@@ -61,7 +61,7 @@ import { isPlaceholder } from "../snapshot/nested-repositories.ts";
 import { type Candidates, findCandidates } from "../snapshot/scan.ts";
 import { admitForeignWorkspace } from "./foreign-workspace.ts";
 
-/** A cycle in progress is waited for so long. */
+/** How long to wait for a cycle in progress. */
 const patienceMs = 60_000;
 
 /** What was merged into the working tree while the files moved is committed by a follow-up cycle. */
@@ -192,7 +192,7 @@ export async function syncOnce({ paths, config, logger, now = Date.now, task, fo
 	}
 }
 
-/** A push in parts waits so long for its next turn; what takes longer is left to the next run. */
+/** The longest wait for the next part of a push in parts; the rest is left to the next run. */
 const longestTurnMs = 120_000;
 
 /** A cycle, and those that follow where a push goes out in parts: each keeps the push interval. @throws as runCycle */

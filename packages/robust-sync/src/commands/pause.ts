@@ -3,7 +3,7 @@ import { acquireLock, isHolderAlive, LockedError, readLockHolder } from "@robust
 import { beginPause, endPause, ensureExcluded, type Pause, type WorkspacePaths } from "@robust-sync/workspace";
 import { wakeHolder } from "./once.ts";
 
-/** The cycle in progress is waited for so long. */
+/** How long to wait for the cycle in progress. */
 const patienceMs = 60_000;
 
 /** A running instance looks at once what holds now. */

@@ -22,7 +22,7 @@ import { lookForCandidates, lookingContext, type OnceOptions, wakeHolder } from 
 
 const pollMs = 50;
 const shownMs = 500;
-/** Where a cycle was not enough (a deletion gets a second look), the next one is waited for so long before the instance is asked again. */
+/** If one cycle was not enough (a deletion gets a second scan): how long to wait for the next one before asking the instance again. */
 const againMs = 1_000;
 
 /** What {@link waitForSync} found. */

@@ -36,7 +36,7 @@ export interface Recovery {
 	readonly rescued: number;
 }
 
-/** A live git is waited for so long before the cycle gives up with INDEX_LOCKED. */
+/** How long to wait for a live git before the cycle gives up with INDEX_LOCKED. */
 const liveLockPatienceMs = 10_000;
 /** Between two looks at a lock that nobody seems to hold: one that a git holds for a moment is gone by then. */
 const secondLookMs = 30;
