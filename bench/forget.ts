@@ -77,7 +77,7 @@ export async function run(): Promise<BenchTable> {
 		return {
 			name: `A value forgotten in ${commits.toLocaleString("en-US")} commits over ${files} files`,
 			rows: [
-				timeRow("the new history found out (--dry-run), CPU with that of git's processes", dry.cpuMs, floor.cpuMs, "≤ 1.5 ×"),
+				timeRow("the new history worked out (--dry-run), CPU with that of git's processes", dry.cpuMs, floor.cpuMs, "≤ 1.5 ×"),
 				timeRow("… time", dry.wallMs, floor.wallMs, "≤ 1.5 ×"),
 				timeRow(
 					"all of --forget-value: here, pushed, and the old objects removed here and on a hub beside it, CPU",

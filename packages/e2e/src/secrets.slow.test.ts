@@ -120,8 +120,11 @@ describe("secrets", () => {
 		const token = secretOf("github personal");
 		helios.write(`keys/${token}.txt`, "in the name\n");
 		helios.write("plain.txt", "plain\n");
+		helios.write(`sync/pending/${token}.md`, "a message\n");
 		const state = await helios.once();
-		expect(state.skipped).toMatchObject([{ path: "keys/….txt", reason: "secret", remedy: expect.stringContaining("rename it") }]);
+		const held = { reason: "secret", remedy: expect.stringContaining("rename it") };
+		expect(state.skipped).toMatchObject(["sync/pending/….md", "keys/….txt"].map((name) => ({ path: name, ...held })));
+		expect([state.messages_pending, helios.exists(`sync/pending/${token}.md`)]).toEqual([1, true]);
 		expect([helios.exists(`keys/${token}.txt`), objects(hubFile()).includes("plain\n")]).toEqual([true, true]);
 		helios.git("add", "--all", "--force", "keys");
 		helios.git("commit", "--quiet", "-m", `name ${token}`, "-m", `for ${token}, and more`);

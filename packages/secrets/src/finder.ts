@@ -266,17 +266,22 @@ function tryRule(rule: PatternRule, text: string, offset: number): Match | null 
 const letterOrDigit = /[A-Za-z0-9]/;
 /** A line of wrapped base64, such as an image in a message or notebook: no token starts in the next line. */
 const wrappedLine = /[A-Za-z0-9+/]{60}(?:\r?\n|\\{1,3}n)$/;
+const base64End = /(?:[A-Za-z0-9+/]|\\{1,3}n|\r?\n){40}$/;
 
-/** Whether a text ends inside base64: its end has letters of both cases and digits, and nothing else but base64 characters. */
-const isInBase64 = (before: string): boolean =>
-	/(?:[A-Za-z0-9+/]|\\{1,3}n|\r?\n){40}$/.test(before) && /[a-z]/.test(before) && /[A-Z]/.test(before) && /\d/.test(before);
+/** Whether a text ends inside base64. A checksum, which has one case, and a path, which has more slashes, do not count. */
+function isInBase64(before: string, form: RegExp): boolean {
+	const encoded = form.exec(before)?.[0] ?? "";
+	const count = (pattern: RegExp) => encoded.match(pattern)?.length ?? 0;
+	return /[a-z]/.test(encoded) && /\d/.test(encoded) && count(/[A-Z]/g) >= 6 && count(/\/(?!\/)/g) <= encoded.length / 12;
+}
 
 /** Whether a token may begin at an offset. An escape or a colour before it ends in a letter, and is none of its letters. */
 function isStart(text: string, at: number, notAfter: RegExp = letterOrDigit): boolean {
 	if (at === 0) return true;
-	if (text[at - 1] === "\n") return !wrappedLine.test(text.slice(Math.max(0, at - 72), at));
-	if (!notAfter.test(text[at - 1]!)) return !/[+/]/.test(text[at - 1]!) || !isInBase64(text.slice(Math.max(0, at - 48), at));
-	if (wrappedLine.test(text.slice(Math.max(0, at - 72), at))) return false;
+	const isWrapped = () => isInBase64(text.slice(Math.max(0, at - 72), at), wrappedLine);
+	if (text[at - 1] === "\n") return !isWrapped();
+	if (!notAfter.test(text[at - 1]!)) return !/[+/]/.test(text[at - 1]!) || !isInBase64(text.slice(Math.max(0, at - 48), at), base64End);
+	if (isWrapped()) return false;
 	const before = text.slice(Math.max(0, at - 20), at);
 	// In a database or a program what is before a text is its length, whatever letter that is.
 	if (/[\x00-\x08\x0e-\x1a\x7f-\xff][!-~]{0,3}$/.test(before)) return true;
@@ -288,7 +293,8 @@ function isStart(text: string, at: number, notAfter: RegExp = letterOrDigit): bo
 /** UTF-16 as UTF-8; everything else as it is. */
 function readable(content: Uint8Array): Uint8Array {
 	const [first, second] = content;
-	if (first === 0xff && second === 0xfe && content[2] === 0 && content[3] === 0) return ofUtf32(content);
+	if (first === 0xff && second === 0xfe && content[2] === 0 && content[3] === 0) return ofUtf32(content, true);
+	if (first === 0 && second === 0 && content[2] === 0xfe && content[3] === 0xff) return ofUtf32(content, false);
 	const isLittle = first === 0xff && second === 0xfe;
 	const isBig = first === 0xfe && second === 0xff;
 	// Without a mark: what another system's shell writes into a file.
@@ -298,12 +304,12 @@ function readable(content: Uint8Array): Uint8Array {
 	return Buffer.from(new TextDecoder(isLittle || looksLittle ? "utf-16le" : "utf-16be").decode(content), "utf8");
 }
 
-/** Decodes UTF-32 with a byte order mark, little-endian. */
-function ofUtf32(content: Uint8Array): Uint8Array {
+/** Decodes UTF-32 with a byte order mark. */
+function ofUtf32(content: Uint8Array, isLittle: boolean): Uint8Array {
 	const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
 	const parts: string[] = [];
 	for (let at = 4; at + 4 <= content.length; at += 4) {
-		const code = view.getUint32(at, true);
+		const code = view.getUint32(at, isLittle);
 		parts.push(code > 0x10ffff ? "\ufffd" : String.fromCodePoint(code));
 	}
 	return Buffer.from(parts.join(""), "utf8");

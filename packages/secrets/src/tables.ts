@@ -8,9 +8,11 @@ const maxHead = 4_000;
 /** Limits: wider or longer tables are data, not lists of credentials. */
 const maxColumns = 64;
 const maxTable = 64_000;
-/** The line between the head of a Markdown table and its rows. */
-const ruler = /^[ \t]{0,8}\|[\s|:-]{3,400}$/;
-const delimiters = [",", ";", "\t"] as const;
+/** The line between the head of a table and its rows: in Markdown, Org, reStructuredText, and as databases print it. */
+const ruler = /^(?=.{0,400}[-=])(?=.{0,400}[|+])[ \t>|:+=-]{3,400}\r?$/;
+/** What may be before the head of a CSV. */
+const preamble = /^(?:\xef\xbb\xbf)?(?:(?:#[^\n]*|sep=.\r?|[ \t\r]*)\n)*$/;
+const delimiters = [",", ";", "\t", "|"] as const;
 
 interface Cell {
 	readonly text: string;
@@ -21,12 +23,13 @@ interface Cell {
 function cellsOf(line: string, delimiter: string, from: number): Cell[] {
 	const cells: Cell[] = [];
 	for (let at = 0; at <= line.length; ) {
-		const isQuoted = line[at] === '"';
-		const quote = isQuoted ? line.indexOf('"', at + 1) : -1;
+		let quote = line[at] === '"' ? line.indexOf('"', at + 1) : -1;
+		while (quote >= 0 && line[quote + 1] === '"') quote = line.indexOf('"', quote + 2);
 		const next = line.indexOf(delimiter, Math.max(quote, at));
 		const end = next < 0 ? line.length : next;
 		const raw = line.slice(at, end);
-		const text = raw.replace(/^[\s"'`]+/, "");
+		// The mark of a file in UTF-8 may be before the first.
+		const text = raw.replace(/^[\s"'`\xef\xbb\xbf]+/, "");
 		cells.push({ text: text.replace(/[\s"'`]+$/, ""), at: from + at + raw.length - text.length });
 		at = end + 1;
 	}
@@ -35,25 +38,24 @@ function cellsOf(line: string, delimiter: string, from: number): Cell[] {
 
 /** The delimiter of a head's cells. Null: not a table's head. */
 function delimiterOf(head: string): string | null {
-	if (/^[ \t]{0,8}\|/.test(head)) return "|";
 	const counts = delimiters.map((delimiter) => head.split(delimiter).length - 1);
 	const most = Math.max(...counts);
 	return most === 0 ? null : (delimiters[counts.indexOf(most)] ?? null);
 }
 
-/** The values of the column whose name is at an offset: in the first line of a CSV, or in the head of a Markdown table. */
+/** The values of the column whose name is at an offset: in the head of a CSV, or of a table with a line below its head. */
 export function columnAt(text: string, offset: number): Assigned[] {
-	if (offset > maxHead && text.charCodeAt(offset - 1) !== 0x20 && text.charCodeAt(offset - 1) !== 0x7c) return [];
+	if (offset > maxHead && !/[\s|_]/.test(text[offset - 1] ?? "")) return [];
 	const from = Math.max(0, offset - maxHead);
 	const start = from + text.slice(from, offset).lastIndexOf("\n") + 1;
-	if (start > 0 && !/^[ \t]{0,8}\|/.test(text.slice(start, start + 9))) return [];
 	const length = text.slice(start, start + maxHead).indexOf("\n");
 	if (length < 0) return [];
 	const head = text.slice(start, start + length);
-	const delimiter = delimiterOf(head);
+	const second = head.includes("|") ? (text.slice(start + length + 1, start + length + 1 + maxHead).split("\n", 1)[0] ?? "") : "";
+	const isRuled = ruler.test(second);
+	if (!isRuled && (start > maxHead || !preamble.test(text.slice(0, start)))) return [];
+	const delimiter = isRuled ? "|" : delimiterOf(head);
 	if (delimiter === null) return [];
-	const second = text.slice(start + length + 1, start + length + 1 + maxHead).split("\n", 1)[0] ?? "";
-	if (delimiter === "|" && !ruler.test(second)) return [];
 	const names = cellsOf(head, delimiter, start);
 	const column = names.findIndex(({ at, text: name }) => offset >= at && offset < at + name.length);
 	const name = names[column];
@@ -62,14 +64,12 @@ export function columnAt(text: string, offset: number): Assigned[] {
 	if (said === null || said.end !== name.text.length) return [];
 	const found: Assigned[] = [];
 	const last = Math.min(text.length, start + maxTable);
-	let rows = 0;
-	for (let at = start + length + 1; at < last; ) {
+	for (let at = start + length + 1 + (isRuled ? second.length + 1 : 0); at < last; ) {
 		const next = text.slice(at, last).indexOf("\n");
 		const end = next < 0 ? last : at + next;
 		const line = text.slice(at, Math.min(end, at + maxHead));
-		// A ruler further down belongs to the next table.
-		if (delimiter === "|" && (!/^[ \t]{0,8}\|/.test(line) || ruler.test(line) !== (rows === 0))) break;
-		rows++;
+		// Another line like that below the head ends the table. reStructuredText has lines of another kind below each row.
+		if (isRuled && (ruler.test(line) ? line.includes("=") === second.includes("=") : !line.includes("|"))) break;
 		const cells = cellsOf(line, delimiter, at);
 		const cell = cells.length === names.length ? cells[column] : undefined;
 		const value = cell === undefined || /[\s"'`\\,;<>(){}[\]|&$]/.test(cell.text) ? "" : cell.text;

@@ -7,14 +7,21 @@ export function isArgument(name: GitPath): boolean {
 	return Buffer.from(displayPath(name)).toString("latin1") === name;
 }
 
+/** Arguments of one process: of the longest paths, below the kernel's limit of 2 MiB. */
+const pathsAtOnce = 400;
+
 /**
- * What a commit has at some paths (a directory: mode 040000), by one process that reads no index and only the trees above them.
+ * What a commit has at some paths (a directory: mode 040000), by a process for 400 of them that reads no index and only the trees above them.
  * @param names such as `isArgument` says yes to
  * @throws GitError
  */
 export async function readTreePaths(repository: Repository, commit: Oid, names: readonly GitPath[]): Promise<Map<GitPath, TreeEntry>> {
-	if (names.length === 0) return new Map();
-	return await listTree(repository, [commit, "--", ...names.map(displayPath)]);
+	const found = new Map<GitPath, TreeEntry>();
+	for (let start = 0; start < names.length; start += pathsAtOnce) {
+		const some = names.slice(start, start + pathsAtOnce).map(displayPath);
+		for (const [name, entry] of await listTree(repository, [commit, "--", ...some])) found.set(name, entry);
+	}
+	return found;
 }
 
 /** All that a clean commit or tree has, files and submodules. @throws GitError */

@@ -66,15 +66,12 @@ const maxCommits = 1_000;
 /** Commits in one request: few, because most bases are recent. */
 const commitsAtOnce = 50;
 
-/** Paths in one git command. */
-const pathsAtOnce = 500;
-
 async function entriesAt({ repository }: CycleContext, commit: Oid, writes: readonly ForeignWrite[]): Promise<Map<GitPath, TreeEntry>> {
-	const names = writes.map((write) => write.path);
-	const found = new Map<GitPath, TreeEntry>();
-	for (let start = 0; start < names.length; start += pathsAtOnce)
-		for (const [name, entry] of await readTreePaths(repository, commit, names.slice(start, start + pathsAtOnce))) found.set(name, entry);
-	return found;
+	return await readTreePaths(
+		repository,
+		commit,
+		writes.map((write) => write.path),
+	);
 }
 
 /** The content as git would store it, after the clean filter. Null: the filter fails. */

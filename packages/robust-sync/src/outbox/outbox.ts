@@ -131,9 +131,9 @@ export async function collectOutbox(context: CycleContext, limit = maxMessagesPe
 				continue;
 			}
 			const shown = `sync/pending/${displayPath(rawPath(name))}`;
-			const remedy = await heldMessage(context, shown, blob, content);
-			if (remedy !== null) {
-				skipped.push({ path: shown, reason: "secret", remedy });
+			const held = await heldMessage(context, shown, blob, content);
+			if (held !== null) {
+				skipped.push({ ...held, reason: "secret" });
 				continue;
 			}
 			let delivery = known.get(`${name}\0${blob}`);

@@ -76,10 +76,7 @@ async function searchBlobs(context: CycleContext, commits: readonly UnpublishedC
 	}
 	await flush();
 	const changes = commits.flatMap((commit) => commit.changes);
-	const inNames = await secretNames(
-		context,
-		changes.map((change) => change.path),
-	);
+	const inNames = await secretNames(context, [...new Set(changes.map((change) => change.path))]);
 	for (const { path, oid } of changes) {
 		const name = inNames.get(path);
 		if (name) found.set(`${oid} ${path}`, { path, ...name });

@@ -36,8 +36,8 @@ export class SecretMemory {
 	checked: Oid | null = null;
 	readonly held = new Map<GitPath, Noted>();
 	readonly published = new Map<string, Noted>();
-	/** Messages that are held, by their names in the outbox and blobs: where the secret is. */
-	readonly messages = new Map<string, Finding>();
+	/** Messages that are held, by their names in the outbox and blobs: where the secret is, and the path for people. */
+	readonly messages = new Map<string, { readonly finding: Finding; readonly path: string }>();
 	/** When this machine's own secrets were last read, by the clock that nobody sets. */
 	ownReadAt: number | null = null;
 	ownKey = "";

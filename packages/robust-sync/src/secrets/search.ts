@@ -60,9 +60,8 @@ async function publishedHashes(context: CycleContext, names: readonly GitPath[])
 	const asked = [...new Set(names)].filter(isArgument);
 	if (tip === null || asked.length === 0) return hashes;
 	const entries = new Map<GitPath, TreeEntry>();
-	for (let start = 0; start < asked.length; start += 400)
-		for (const [name, entry] of await readTreePaths(repository, tip, asked.slice(start, start + 400)))
-			if (entry.mode.startsWith("1") && entry.mode !== "160000") entries.set(name, entry);
+	for (const [name, entry] of await readTreePaths(repository, tip, asked))
+		if (entry.mode.startsWith("1") && entry.mode !== "160000") entries.set(name, entry);
 	const contents = await readObjectsWhole(
 		repository,
 		[...entries.values()].map(({ oid }) => oid),

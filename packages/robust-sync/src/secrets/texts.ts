@@ -5,7 +5,8 @@ import type { Config, WorkspacePaths } from "@robust-sync/workspace";
 import { type CycleContext, openWorkspaceRepository } from "../context/cycle-context.ts";
 import { machineSecrets } from "../context/machine-secrets.ts";
 import { cleanKey, noteClean } from "./memory.ts";
-import { notePublished, reportHeld, warnOnly } from "./notes.ts";
+import { masked } from "./names.ts";
+import { inName, notePublished, reportHeld, secretRemedy, warnOnly } from "./notes.ts";
 import { isOn, refreshPolicy } from "./policy.ts";
 
 /** Where a secret is in a text that is no file: a message, an annotation. Null: nowhere. @throws ScanError */
@@ -26,27 +27,50 @@ export async function secretInTexts(paths: WorkspacePaths, config: Config, texts
 }
 
 /**
- * Whether a message is held because of a secret, and what to do about it. One that is published all the same is logged once.
- * @param shown its path for people @returns null: it is delivered
+ * Whether a message is held because of a secret in it or in its name, and what to do about it. One that is published all the same is logged once.
+ * @param shown its path for people @returns its path without the secret, and the remedy; null: it is delivered
  * @throws ScanError
  */
-export async function heldMessage(context: CycleContext, shown: string, blob: Oid, content: Buffer): Promise<string | null> {
+export async function heldMessage(
+	context: CycleContext,
+	shown: string,
+	blob: Oid,
+	content: Buffer,
+): Promise<{ readonly path: string; readonly remedy: string } | null> {
 	if (!isOn(context)) return null;
 	await refreshPolicy(context);
-	const { messages, clean } = context.memory.secrets;
-	if (clean.has(cleanKey(context, blob, shown))) return null;
+	const { messages, clean, thread, allowed } = context.memory.secrets;
 	const key = `${blob} ${shown}`;
+	if (clean.has(cleanKey(context, key, shown))) return null;
 	const known = messages.get(key);
-	const finding = known ?? (await secretIn(context, shown, content));
-	if (finding === null) {
+	const name = shown.replaceAll("\n", "?");
+	const [inItsName = [], inContent = []] =
+		known === undefined
+			? await thread.scan(
+					[
+						{ path: shown, content: Buffer.from(name) },
+						{ path: shown, content },
+					],
+					allowed,
+				)
+			: [];
+	const first = inItsName[0] ? { ...inItsName[0], line: inName } : inContent[0];
+	const noted = known ?? (first && { finding: first, path: masked(name, inItsName, "…") });
+	if (noted === undefined) {
+		noteClean(context, key, shown);
+		// Its content is not searched again when it is committed.
 		noteClean(context, blob, shown);
 		return null;
 	}
+	const { finding, path } = noted;
 	const isHeld = context.config.syncSecrets === "hold";
-	if (known === undefined && isHeld) reportHeld(context, shown, finding);
-	else if (known === undefined) notePublished(context, shown, finding, warnOnly);
-	messages.set(key, finding);
-	if (isHeld)
-		return `line ${finding.line} holds a secret (${finding.rule}): remove the message, or allow it: robust-sync --allow-secret ${shellPath(shown)}`;
-	return null;
+	if (known === undefined && isHeld) reportHeld(context, path, finding);
+	else if (known === undefined) notePublished(context, shown, finding, warnOnly, path);
+	messages.set(key, noted);
+	if (!isHeld) return null;
+	const remedy =
+		finding.line === inName
+			? secretRemedy(finding, path)
+			: `line ${finding.line} holds a secret (${finding.rule}): remove the message, or allow it: robust-sync --allow-secret ${shellPath(path)}`;
+	return { path, remedy };
 }

@@ -40,19 +40,13 @@ function setAside(paths: WorkspacePaths, names: readonly GitPath[], now: number)
 	return moved > 0 ? directory : null;
 }
 
-/** Arguments of one process: of the longest paths, below the kernel's limit of 2 MiB. */
-const namesAProcess = 400;
-
 /** Those of some paths that the remote's branch has as this node knows it; all where it knows of none. */
 async function cameWithClone({ repository, config, memory }: CycleContext, names: readonly GitPath[]): Promise<GitPath[]> {
 	const { branch } = await readHead(repository);
 	const tip = await readRef(repository, trackingRef(config.syncRemote, memory.branch ?? config.syncBranch ?? branch ?? ""));
 	if (tip === null) return [...names];
-	const came: GitPath[] = names.filter((name) => !isArgument(name));
-	const asked = names.filter(isArgument);
-	for (let start = 0; start < asked.length; start += namesAProcess)
-		came.push(...(await readTreePaths(repository, tip, asked.slice(start, start + namesAProcess))).keys());
-	return came;
+	const came = await readTreePaths(repository, tip, names.filter(isArgument));
+	return [...names.filter((name) => !isArgument(name)), ...came.keys()];
 }
 
 /**
