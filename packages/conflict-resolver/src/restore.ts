@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import { beneath, type GitPath, gitPath, gitPathFromText, isPathAllowed, readDiskFile } from "@robust-sync/git";
+import { beneath, type GitPath, gitPath, gitPathFromText, isPathAllowed, readDiskFile, textBytes } from "@robust-sync/git";
 import type { Role } from "@robust-sync/resolve";
 import { CommandError, ExitCode } from "@robust-sync/service";
 import { isOwnName, listSavedVersions, type Manifest, type SavedDirectory } from "@robust-sync/workspace";
@@ -20,6 +20,10 @@ export interface RestoreReport {
 type SavedFile = Manifest["files"][number];
 
 const bytesOf = (file: SavedFile): GitPath => (file.path_hex ? gitPath(Buffer.from(file.path_hex, "hex")) : gitPathFromText(file.path));
+
+/** Whether a person means this file: by its path as it is shown, or byte for byte. */
+const isNamed = (file: SavedFile, name: string) =>
+	file.path === name || (file.path_hex !== undefined && textBytes(name).equals(Buffer.from(file.path_hex, "hex")));
 
 function findSaved({ paths }: ResolverContext, saved: string): SavedDirectory {
 	const all = listSavedVersions(paths).filter(({ manifest }) => manifest !== null);
@@ -93,7 +97,7 @@ export async function restoreVersions(
 	const wanted = only?.replace(/(?<=[^/])\/+$/, "");
 	return await withCycleLock(context, "conflict-resolver --restore", async (lock) => {
 		const { name, directory, manifest } = findSaved(context, saved);
-		const files = (manifest?.files ?? []).filter((file) => file.saved.length > 0 && (wanted === undefined || file.path === wanted));
+		const files = (manifest?.files ?? []).filter((file) => file.saved.length > 0 && (wanted === undefined || isNamed(file, wanted)));
 		if (files.length === 0) {
 			const known = (manifest?.files ?? []).filter((file) => file.saved.length > 0).map((file) => file.path);
 			throw new CommandError(

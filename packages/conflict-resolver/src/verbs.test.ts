@@ -171,6 +171,25 @@ describe("--restore", () => {
 		expect(fs.statSync(person.scratch.path("mine/run.sh")).mode & 0o100).toBe(0o100);
 	});
 
+	test("--restore: not UTF-8 → one by its bytes, all by the shown name", async () => {
+		const places = [0xfe, 0xff].map((byte) => Buffer.concat([Buffer.from(`${person.scratch.path("mine")}/q`), Buffer.of(byte)]));
+		const put = (content: string) => {
+			for (const place of places) fs.writeFileSync(place, content);
+			person.scratch.commitAll("mine");
+		};
+		put("1\n");
+		person.git("checkout", "-q", "-b", "theirs");
+		put("2\n");
+		person.git("checkout", "-q", "main");
+		put("3\n");
+		person.git("merge", "theirs");
+		await resolveConflicts(await person.context());
+		await restoreVersions(await person.context(), "latest", "q\ufffd", "base");
+		expect(places.map((place) => fs.readFileSync(place, "utf8"))).toEqual(["1\n", "1\n"]);
+		await restoreVersions(await person.context(), "latest", "q\udcff", "theirs");
+		expect(places.map((place) => fs.readFileSync(place, "utf8"))).toEqual(["1\n", "2\n"]);
+	});
+
 	test.each(["theirs", "ours", "base"] as const)(
 		"--restore: the parent became a peer's link to outside → nothing is touched (%s)",
 		async (side) => {

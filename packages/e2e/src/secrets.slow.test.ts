@@ -3,6 +3,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { formats, generatedSecrets } from "@robust-sync/secrets/fixtures/generated";
+import { bin } from "./fixture/executables.ts";
 import type { Node } from "./fixture/node.ts";
 import { World } from "./fixture/world.ts";
 
@@ -140,6 +141,30 @@ describe("secrets", () => {
 		const allowed = execFileSync("git", ["-C", hubFile(), "show", "main:.secretsallow"]).toString();
 		expect([allowed.includes(token), allowed.includes("keys/*.txt")]).toEqual([false, true]);
 		expect(world.git(hubFile(), "ls-tree", "-r", "--name-only", "main")).toContain(token);
+	});
+
+	test("secrets: files and messages of any name, by a link to the workspace → allowed", async () => {
+		const [helios, chad] = await world.pair();
+		const token = secretOf("slack bot");
+		const named = (directory: string, name: string) => Buffer.concat([Buffer.from(`${directory}/`), Buffer.from(name, "latin1")]);
+		fs.writeFileSync(named(helios.workspace, "q\xff.md"), `an example: ${token}\n`);
+		fs.writeFileSync(named(world.directory, "m\xff.md"), `a message: ${token}\n`);
+		fs.symlinkSync(helios.workspace, world.path("link"));
+		// Node cannot give an argument that is not UTF-8: a shell can.
+		const run = (args: string) =>
+			execFileSync("sh", ["-c", `"${process.execPath}" "${path.join(bin, "robust-sync")}" --workspace "${world.path("link")}" ${args}`], {
+				cwd: world.directory,
+				env: world.environment({ NODE_NAME: "helios" }),
+			});
+		run(`--send "$(printf 'm\\377.md')"`);
+		expect(fs.existsSync(named(helios.paths.pending, "m\xff.md"))).toBe(true);
+		expect(skippedPaths(await helios.once())).toEqual(["q\ufffd.md", "sync/pending/m\ufffd.md"]);
+		run(`--allow-secret "${world.path("link")}/$(printf 'q\\377.md')"`);
+		run(`--allow-secret "${world.path("link")}/sync/pending/$(printf 'm\\377.md')"`);
+		expect(skippedPaths(await helios.once())).toEqual([]);
+		await chad.once();
+		expect(fs.existsSync(named(chad.workspace, "q\xff.md"))).toBe(true);
+		expect(chad.git("grep", "-h", "a message:", "--", "messages/helios")).toContain(token);
 	});
 
 	test("secrets: allowed, or SYNC_SECRETS=warn → published; of this machine → held", async () => {

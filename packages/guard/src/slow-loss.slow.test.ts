@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
+import { rmSync, writeFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { type FileChange, gitPathOf, type Oid, openMergeStore, type Repository, writeCommit } from "@robust-sync/git";
+import { type FileChange, gitPathOf, type Oid, openMergeStore, Repository, writeCommit } from "@robust-sync/git";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
 import { approveTrailer } from "./approval.ts";
 import { findSlowLoss } from "./slow-loss.ts";
@@ -38,8 +39,14 @@ interface Step {
 	readonly approves?: boolean;
 }
 
-/** A history of which the first `published` steps are. @param origin the time of step 0, in seconds @returns how many files are held; null: none */
-async function heldAfter(steps: readonly Step[], published: number, origin = start): Promise<number | null> {
+/**
+ * A history of which the first `published` steps are.
+ * @param origin the time of step 0, in seconds
+ * @param cutOff the step with which a shallow clone begins
+ * @returns how many files are held; null: none
+ */
+async function heldAfter(steps: readonly Step[], published: number, origin = start, cutOff?: number): Promise<number | null> {
+	const shallow = `${repository.commonDirectory}/shallow`;
 	let head: Oid | null = null;
 	let tip: Oid = "";
 	const first: Step = { at: -100_000, changes: range(0, 100).map((index) => put(index)) };
@@ -55,9 +62,12 @@ async function heldAfter(steps: readonly Step[], published: number, origin = sta
 		};
 		head = (await writeCommit(openMergeStore(repository), made)).commit;
 		if (index <= published) tip = head;
+		if (index === cutOff) writeFileSync(shallow, `${head}\n`);
 	}
 	const limits = { files: 50, percent: 30 };
-	const loss = await findSlowLoss(repository, { tip, to: head ?? "", node: "helios", limits, isOwn: (top) => top === "sync" });
+	const clone = new Repository({ ...repository, isShallow: cutOff !== undefined });
+	const loss = await findSlowLoss(clone, { tip, to: head ?? "", node: "helios", limits, isOwn: (top) => top === "sync" });
+	rmSync(shallow, { force: true });
 	return loss?.files.length ?? null;
 }
 
@@ -248,6 +258,11 @@ describe("slow loss", () => {
 	];
 	test.each(rows)("slow loss: %s → held or not", async (_name, steps, published, held) => {
 		expect(await heldAfter(steps, published)).toBe(held);
+	});
+
+	test("slow loss: 60 of 100, after the oldest commit of a shallow clone → 60", async () => {
+		const steps = [{ at: -60, changes: [put(99, "another")] }, ...deletions([0, 0, 20], [120, 20, 40], [240, 40, 60])];
+		expect(await heldAfter(steps, 3, start, 1)).toBe(60);
 	});
 
 	test("slow loss: 60 of 100 in minutes, by a clock in 1970 → 60", async () => {

@@ -74,8 +74,10 @@ export async function events(store: Repository, commits: readonly Oid[]): Promis
 	if (commits.length === 0) return new Map();
 	const wanted = new Set(commits);
 	const found = new Map<Oid, Event[]>();
+	// What the oldest commit of a shallow clone has is not what it added.
+	const root = store.isShallow ? [] : ["--root"];
 	const compare = (renames: readonly string[]) =>
-		store.run(["diff-tree", "--stdin", "-z", "-r", "--root", "--raw", "--no-abbrev", "--diff-filter=ADMT", ...renames], {
+		store.run(["diff-tree", "--stdin", "-z", "-r", ...root, "--raw", "--no-abbrev", "--diff-filter=ADMT", ...renames], {
 			input: `${commits.join("\n")}\n`,
 			timeoutMs,
 		});

@@ -23,7 +23,7 @@ export function realPath(name: string): string {
 const isBelow = (root: string, full: string) => full === root || full.startsWith(root === path.sep ? root : `${root}${path.sep}`);
 
 /** The path below the workspace, even if it or the workspace is reached through links. A link as the last component is not followed. Null: outside. */
-function belowWorkspace(root: string, full: string): string | null {
+export function belowWorkspace(root: string, full: string): string | null {
 	if (isBelow(root, full)) return full;
 	const realRoot = realPath(root);
 	const real = realPath(full) === realRoot ? realRoot : path.join(realPath(path.dirname(full)), path.basename(full));

@@ -1,5 +1,5 @@
 import { Command, CommanderError, InvalidArgumentError, type Option } from "commander";
-import { exactOperands } from "./exact-operands.ts";
+import { exactArguments } from "./exact-operands.ts";
 import { CommandError, ExitCode } from "./exit-codes.ts";
 import { printable } from "./printable.ts";
 import { interfaceVariable, programInterface } from "./program-interface.ts";
@@ -126,7 +126,7 @@ export function defineVerbs<O extends object = Record<string, unknown>>(
 	});
 
 	return program.action(async (...args: unknown[]) => {
-		const operands = Array.isArray(args[0]) ? exactOperands(args[0] as string[]) : [];
+		const operands = Array.isArray(args[0]) ? (args[0] as string[]) : [];
 		const named = givenOptions(program).filter((option) => keys.has(option.attributeName()));
 		if (named.length > 1) {
 			throw new CommandError(`${named.map(flagOf).join(" and ")} cannot be used together; see ${program.name()} --help`, ExitCode.usage);
@@ -193,7 +193,7 @@ export async function runProgram(program: Command, argv: string[] = process.argv
 			process.exit(ExitCode.ok);
 		}
 		refuseFlagsAsValues(program, argv.slice(2));
-		await program.parseAsync(argv);
+		await program.parseAsync(exactArguments(argv));
 		if (program instanceof Program) code = program.outcome;
 	} catch (error) {
 		code = report(program, error, argv);

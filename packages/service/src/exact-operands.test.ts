@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { exactOperands, textOfBytes } from "./exact-operands.ts";
+import { exactArguments, textOfBytes } from "./exact-operands.ts";
 
 const bytes = (text: string) => Buffer.from(text, "latin1");
 
@@ -16,12 +16,19 @@ test.each([
 	expect(textOfBytes(bytes(given))).toBe(expected);
 });
 
-test("operands: two names that Node decodes alike → two texts, in their order", () => {
-	const raw = ["node", "x", "--at", "2h", "q\xff", "plain", "q\xfe", "\xef\xbf\xbd"].map(bytes);
-	expect(exactOperands(["q\ufffd", "plain", "q\ufffd", "\ufffd"], () => raw)).toEqual(["q\udcff", "plain", "q\udcfe", "\ufffd"]);
+test("arguments: two names that Node decodes alike → two texts, in their order", () => {
+	const raw = ["node", "x", "--to", "q\xfd", "--file=q\xff", "plain", "q\xfe", "\xef\xbf\xbd"].map(bytes);
+	const args = ["--to", "q\ufffd", "--file=q\ufffd", "plain", "q\ufffd", "\ufffd"];
+	expect(exactArguments(args, () => raw)).toEqual(["--to", "q\udcfd", "--file=q\udcff", "plain", "q\udcfe", "\ufffd"]);
+	// The process itself has options of Node, and the script by another name.
+	expect(exactArguments(["node", "/x\ufffd", "q\ufffd"], () => ["node", "--flag", "x\xff", "q\xff"].map(bytes))).toEqual([
+		"node",
+		"/x\ufffd",
+		"q\udcff",
+	]);
 });
 
-test("operands: not among the arguments → unchanged", () => {
-	expect(exactOperands(["q\ufffd"], () => [])).toEqual(["q\ufffd"]);
-	expect(exactOperands(["a"])).toEqual(["a"]);
+test("arguments: not those of the process → unchanged", () => {
+	expect(exactArguments(["q\ufffd"], () => [])).toEqual(["q\ufffd"]);
+	expect(exactArguments(["a"])).toEqual(["a"]);
 });

@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { readFileSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 
 /** A byte that is not UTF-8, as a lone surrogate: U+DC80 to U+DCFF (PEP 383). */
 const escaped = (byte: number) => String.fromCharCode(0xdc00 + byte);
@@ -7,6 +7,7 @@ const longestCharacter = 4;
 
 /** Decodes without loss: each byte that is not UTF-8 becomes a lone surrogate. `textBytes` of the git package is the inverse. */
 export function textOfBytes(bytes: Buffer): string {
+	if (isUtf8(bytes)) return bytes.toString("utf8");
 	let text = "";
 	for (let at = 0; at < bytes.length; ) {
 		let end = at + 1;
@@ -37,21 +38,27 @@ function ownArguments(): Buffer[] {
 }
 
 /**
- * Operands byte for byte. Node replaces bytes that are not UTF-8 by U+FFFD, so that two different names would look the same.
- * @param operands as Node decoded them, in the order of the arguments
- * @param raw the raw arguments of the process
- * @returns the operands; those with bytes that are not UTF-8 in the form of {@link textOfBytes}
+ * Arguments byte for byte. Node replaces bytes that are not UTF-8 by U+FFFD, so that two different names would look the same.
+ * @param args the last arguments of this process, as Node decoded them
+ * @param raw all raw arguments of the process
+ * @returns the arguments; those with bytes that are not UTF-8 in the form of {@link textOfBytes}
  */
-export function exactOperands(operands: readonly string[], raw: () => readonly Buffer[] = ownArguments): string[] {
-	if (!operands.some((operand) => operand.includes("\ufffd"))) return [...operands];
-	const known = raw().map((bytes) => ({ bytes, decoded: bytes.toString("utf8") }));
-	let from = 0;
-	return operands.map((operand) => {
-		if (!operand.includes("\ufffd")) return operand;
-		const at = known.findIndex(({ decoded }, index) => index >= from && decoded === operand);
-		const bytes = known[at]?.bytes;
-		if (bytes === undefined) return operand;
-		from = at + 1;
-		return textOfBytes(bytes);
+export function exactArguments(args: readonly string[], raw: () => readonly Buffer[] = ownArguments): string[] {
+	if (!args.some((one) => one.includes("\ufffd"))) return [...args];
+	const known = raw();
+	return args.map((one, at) => {
+		const bytes = known.at(at - args.length);
+		return bytes?.toString("utf8") === one ? textOfBytes(bytes) : one;
 	});
+}
+
+/** The current directory, byte for byte in the same way. */
+export function currentDirectory(): string {
+	const shown = process.cwd();
+	if (!shown.includes("\ufffd")) return shown;
+	try {
+		return textOfBytes(readlinkSync("/proc/self/cwd", "buffer"));
+	} catch {
+		return shown;
+	}
 }

@@ -2,7 +2,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { locateWorkspace, NoConsentError, WorkspaceNotFoundError } from "./locate.ts";
+import { isWorkspace, locateWorkspace, NoConsentError, WorkspaceNotFoundError } from "./locate.ts";
 
 let base: string;
 
@@ -26,6 +26,13 @@ test("locate: --workspace → comes first, relative to nothing but the process",
 
 test("locate: $SYNC_WORKSPACE → next", () => {
 	expect(locateWorkspace({ env: { SYNC_WORKSPACE: at("variable") }, cwd: at("configured") })).toBe(at("variable"));
+});
+
+test("locate: named by a link → the directory to which it leads", () => {
+	fs.symlinkSync("flag", at("link"));
+	const env = { SYNC_WORKSPACE: `${at("link")}/` };
+	for (const root of [locateWorkspace({ flag: at("link"), env: {} }), locateWorkspace({ env })]) expect(root).toBe(at("flag"));
+	expect(isWorkspace(at("flag"), { env })).toBe(true);
 });
 
 test("locate: ancestor with .sync_env → before a git working tree that is nearer", () => {

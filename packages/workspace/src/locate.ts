@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, lstatSync, readFileSync, realpathSync, statSync } from "node:fs";
 import path from "node:path";
 import { commonGitDirectory, isLinkedWorkTree } from "./exclude.ts";
 import { checkOwnPlaces } from "./own-places.ts";
@@ -54,7 +54,8 @@ function isMarked(root: string): boolean {
  * @param flag `--workspace`, if given
  */
 export function isWorkspace(root: string, { flag, env = process.env }: Pick<LocateOptions, "flag" | "env"> = {}): boolean {
-	if (flag !== undefined || (env.SYNC_WORKSPACE && path.resolve(env.SYNC_WORKSPACE) === path.resolve(root))) return true;
+	if (flag !== undefined || (env.SYNC_WORKSPACE && existingDirectory(env.SYNC_WORKSPACE, "SYNC_WORKSPACE") === path.resolve(root)))
+		return true;
 	return existsSync(path.join(root, ".sync_env")) || existsSync(path.join(root, "sync/sync_state.json")) || isMarked(root);
 }
 
@@ -86,12 +87,13 @@ function existingDirectory(directory: string, from: string): string {
 	const stats = statSync(resolved, { throwIfNoEntry: false });
 	if (!stats?.isDirectory())
 		throw new WorkspaceNotFoundError(`${from} '${directory}' is not a directory: name the working directory that is to be synced`);
-	return resolved;
+	// Nothing of ours is written through a link.
+	return lstatSync(resolved).isSymbolicLink() ? realpathSync(resolved) : resolved;
 }
 
 /**
  * The absolute path of the workspace: `--workspace`, `$SYNC_WORKSPACE`, the nearest ancestor of the current directory
- * that holds `.sync_env` and is not below the top of a working tree, the top level of the current git working tree; in that order.
+ * that holds `.sync_env` and is not below the top of a working tree, the top level of the current git working tree; in that order. Never a link.
  * @throws WorkspaceNotFoundError, NoConsentError; OwnPlaceError if something else is in the place of our own files (checkOwnPlaces)
  */
 export function locateWorkspace(options: LocateOptions = {}): string {

@@ -1,8 +1,9 @@
 import fs from "node:fs";
 import path from "node:path";
-import { displayPath, type GitPath, readDiskFile } from "@robust-sync/git";
-import { selectedPath } from "@robust-sync/history";
+import { displayPath, type GitPath, readDiskFile, textBytes } from "@robust-sync/git";
+import { belowWorkspace, selectedPath } from "@robust-sync/history";
 import { type Finding, newSalt, ownRule, parseAllowed, patternOf, ScanThread, withAllowed } from "@robust-sync/secrets";
+import { currentDirectory } from "@robust-sync/service/exact-operands";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { printable } from "@robust-sync/service/printable";
 import { writeAtomicSync } from "@robust-sync/system/atomic-write";
@@ -26,18 +27,18 @@ function contentOf(
 	name: string,
 	read: (name: GitPath) => Buffer | null,
 ): { path: string; pattern: string; content: Buffer } {
-	const pending = path.resolve(paths.root, name);
-	if (path.dirname(pending) === paths.pending) {
-		const shown = path.relative(paths.root, pending);
+	const pending = belowWorkspace(paths.root, path.resolve(paths.root, name));
+	if (pending !== null && path.dirname(pending) === paths.pending) {
+		const shown = textBytes(path.relative(paths.root, pending)).toString("utf8");
 		try {
-			return { path: shown, pattern: "messages", content: fs.readFileSync(pending) };
+			return { path: shown, pattern: "messages", content: fs.readFileSync(textBytes(pending)) };
 		} catch (error) {
 			throw new CommandError(`${printable(shown)} cannot be read (${(error as NodeJS.ErrnoException).code})`, ExitCode.failed, {
 				cause: error,
 			});
 		}
 	}
-	const selected = selectedPath(paths.root, process.cwd(), name);
+	const selected = selectedPath(paths.root, currentDirectory(), name);
 	const content = read(selected);
 	if (content === null) throw new CommandError(`${printable(name)} is no file: name the file that holds the value`, ExitCode.usage);
 	return { path: displayPath(selected), pattern: displayPath(selected), content };

@@ -1,4 +1,5 @@
-import path from "node:path";
+import { displayPath } from "@robust-sync/git";
+import { selectedPath } from "@robust-sync/history";
 import { isWithin } from "@robust-sync/resolve";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { printable } from "@robust-sync/service/printable";
@@ -15,11 +16,10 @@ const shown = (name: string) => printable(Buffer.from(name, "latin1").toString()
  * it counts as deleted.
  * @param directory as `skipped` names it, or absolute
  * @returns what it is called in the workspace
- * @throws CommandError where it is no mount that is missing; LockedError after 60 s of waiting for a cycle in progress
+ * @throws CommandError where it is no mount that is missing; PathError where it is not in the workspace; LockedError after 60 s of waiting for a cycle in progress
  */
 export async function forgetMount(paths: WorkspacePaths, directory: string): Promise<string> {
-	const relative = path.relative(paths.root, path.resolve(paths.root, directory));
-	const name = Buffer.from(relative).toString("latin1");
+	const name = selectedPath(paths.root, paths.root, directory);
 	const lock = await acquireLock(paths.cycleLock, { purpose: "robust-sync --forget-mount", waitMs: patienceMs });
 	try {
 		const held = readHeld(paths);
@@ -30,7 +30,7 @@ export async function forgetMount(paths: WorkspacePaths, directory: string): Pro
 			throw new CommandError(`${printable(directory)} is no missing mount of this workspace: ${known}`, ExitCode.usage);
 		}
 		writeHeld(paths, { ...held, mounts: new Set([...held.mounts].filter((mount) => mounted.has(mount) || !isWithin(mount, name))) });
-		return shown(name);
+		return printable(displayPath(name));
 	} finally {
 		await lock.release();
 	}

@@ -10,9 +10,11 @@ import {
 	readHead,
 	readRemoteBranch,
 	replaceRemoteBranch,
+	textBytes,
 } from "@robust-sync/git";
-import { selectedPath } from "@robust-sync/history";
+import { realPath, selectedPath } from "@robust-sync/history";
 import { isOwnPath } from "@robust-sync/resolve";
+import { currentDirectory } from "@robust-sync/service/exact-operands";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import type { Logger } from "@robust-sync/service/log";
 import { printable, shellWord } from "@robust-sync/service/printable";
@@ -52,7 +54,7 @@ export interface ForgetRequest {
 function readValue(file: string): Buffer {
 	let content: Buffer;
 	try {
-		content = fs.readFileSync(file === "-" ? 0 : file);
+		content = fs.readFileSync(file === "-" ? 0 : textBytes(file));
 	} catch (error) {
 		throw new CommandError(
 			`${printable(file)} cannot be read (${(error as NodeJS.ErrnoException).code}): name a file that holds the value`,
@@ -76,7 +78,7 @@ function readValue(file: string): Buffer {
 
 function wantedOf({ paths, options }: ForgetRequest, operands: readonly string[]): Wanted {
 	const value = options.forgetValue === undefined ? null : readValue(options.forgetValue);
-	const names = operands.map((operand) => selectedPath(paths.root, process.cwd(), operand));
+	const names = operands.map((operand) => selectedPath(paths.root, currentDirectory(), operand));
 	for (const name of names) {
 		const isOurs =
 			name === "" || isOwnPath(name) || name === ".robust-sync" || name === forgetDirectory || name.startsWith(`${forgetDirectory}/`);
@@ -246,7 +248,7 @@ async function dryRun(request: ForgetRequest, wanted: Wanted, key: string): Prom
 async function check({ paths, config, options }: ForgetRequest, wanted: Wanted): Promise<number> {
 	if (wanted.value === null) throw new CommandError("--check needs --forget-value FILE: the value to search for", ExitCode.usage);
 	const repository = await openWorkspaceRepository(paths, config);
-	const own = options.forgetValue === "-" || options.forgetValue === undefined ? null : path.resolve(options.forgetValue);
+	const own = options.forgetValue === "-" || options.forgetValue === undefined ? null : realPath(path.resolve(options.forgetValue));
 	const places = await searchValue(repository, paths, config, formsOf(wanted.value, "000000000000"), own);
 	if (options.json) printJson({ schema: 1, found: places });
 	else {

@@ -10,6 +10,7 @@ import {
 	selectedPath,
 	totalsOf,
 } from "@robust-sync/history";
+import { currentDirectory } from "@robust-sync/service/exact-operands";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { printable } from "@robust-sync/service/printable";
 import { lstatIfThere } from "@robust-sync/system/lstat";
@@ -58,7 +59,7 @@ export async function splitOperands(
 			commits.push((await commitAt(repository, moment)) ?? "");
 			continue;
 		}
-		const name = selectedPath(repository.root, process.cwd(), operand);
+		const name = selectedPath(repository.root, currentDirectory(), operand);
 		const [first = "", last = ""] = operand.split(/\.{2,3}/);
 		const isRange = isRevision(first) && isRevision(last);
 		if (isRange && !(await isKnownPath(repository, name)))
@@ -109,7 +110,9 @@ export async function showHistory(
 ): Promise<number> {
 	const repository = await openWorkspaceRepository(paths, config);
 	const { oid: head } = await readHead(repository);
-	const names = operands.map((operand) => selectedPath(repository.root, process.cwd(), operand)).filter((name) => name !== workspaceRoot);
+	const names = operands
+		.map((operand) => selectedPath(repository.root, currentDirectory(), operand))
+		.filter((name) => name !== workspaceRoot);
 	const entries =
 		head === null
 			? []

@@ -22,6 +22,7 @@ import {
 	restoreTrailer,
 	selectedPath,
 } from "@robust-sync/history";
+import { currentDirectory } from "@robust-sync/service/exact-operands";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { printable, shellPath } from "@robust-sync/service/printable";
 import { counted } from "@robust-sync/system/counted";
@@ -91,7 +92,7 @@ export async function prepareRestore(
 	const at = options.at;
 	if (at === undefined) throw new CommandError("--restore takes --at TIME: a duration (2h), a date, or a commit", ExitCode.usage);
 	const repository = await openWorkspaceRepository(paths, config);
-	const names = operands.map((operand) => selectedPath(repository.root, process.cwd(), operand));
+	const names = operands.map((operand) => selectedPath(repository.root, currentDirectory(), operand));
 	const from = await commitAt(repository, await resolveMoment(repository, at, now));
 	if (from === null)
 		throw new CommandError(
@@ -199,7 +200,9 @@ async function restoreTo(
 ): Promise<number> {
 	const { changes, unknown } = await planRestore(repository, { from, paths: names, head: repository.emptyTree });
 	refuseUnknown(unknown, from.slice(0, 12));
-	const directory = path.resolve(options.to ?? "");
+	const directory = path.resolve(currentDirectory(), options.to ?? "");
+	if (/\p{Cs}/u.test(directory))
+		throw new CommandError(`--to ${shellPath(directory)}: its name is not UTF-8: name another directory`, ExitCode.usage);
 	refuseOwnPlace(repository, directory);
 	const files = changes.flatMap(({ path: name, entry }) => (entry !== null && entry.mode !== "160000" ? [{ name, ...entry }] : []));
 	refuseTaken(directory, files);

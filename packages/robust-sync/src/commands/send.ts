@@ -1,5 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
+import { textBytes } from "@robust-sync/git";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { NotOursError } from "@robust-sync/system/own-directory";
 import { compactTimestamp } from "@robust-sync/system/timestamps";
@@ -25,7 +26,7 @@ export async function sendMessage(paths: WorkspacePaths, source: string): Promis
 	let content: Buffer;
 	let name: string;
 	try {
-		content = source === "-" ? await readStandardInput() : fs.readFileSync(source);
+		content = source === "-" ? await readStandardInput() : fs.readFileSync(textBytes(source));
 		name = source === "-" ? `message-${compactTimestamp(Date.now())}.txt` : pendingName(path.basename(source));
 	} catch (error) {
 		throw new CommandError(

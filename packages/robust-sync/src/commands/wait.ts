@@ -188,11 +188,13 @@ async function oneCycle(options: WaitOptions, deadline: number, until: number): 
 	const cycles = (before?.totals.cycles ?? 0) + (before?.status === "syncing" ? 1 : 0);
 	await wakeHolder(file, holder);
 	let after = state();
-	while (performance.now() < until) {
+	let isOver = false;
+	while (!isOver && performance.now() < until) {
 		after = state();
-		if (after !== null && after.totals.cycles > cycles && after.status !== "syncing") break;
-		await sleep(pollMs);
+		isOver = after !== null && after.totals.cycles > cycles && after.status !== "syncing";
+		if (!isOver) await sleep(pollMs);
 	}
 	const error = after?.last_error ?? null;
-	return error === null ? null : `${error.code}: ${withRemoteMessage(error.message, error.remote_message)}`;
+	if (error === null) return isOver ? null : unfinished;
+	return `${error.code}: ${withRemoteMessage(error.message, error.remote_message)}`;
 }

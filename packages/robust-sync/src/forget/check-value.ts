@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import path from "node:path";
-import { listAllObjects, localHub, type Oid, Repository, runOnNetwork, withObjectReader } from "@robust-sync/git";
+import { listAllObjects, localHub, type Oid, Repository, runOnNetwork, textBytes, withObjectReader } from "@robust-sync/git";
+import { realPath } from "@robust-sync/history";
 import type { Config, WorkspacePaths } from "@robust-sync/workspace";
 import { linkedTrees } from "./linked-trees.ts";
 import { contentOfFile, filesBelow } from "./scrub-files.ts";
@@ -48,7 +49,7 @@ async function hubObjectsWith(repository: Repository, remote: string, forms: For
 
 /**
  * Searches hub, mirrors, repository, working tree, saved versions, backups, messages and logs for a value.
- * @param own a file that holds the value on purpose: it is no place
+ * @param own the real path of a file that holds the value on purpose: it is no place
  * @throws GitError when the hub cannot be reached
  */
 export async function searchValue(
@@ -68,9 +69,9 @@ export async function searchValue(
 	const dotGit = path.join(paths.root, ".git");
 	const search = (directory: string, where: Place["where"], skips: (file: string) => boolean) => {
 		for (const file of filesBelow(directory, skips)) {
-			if (own !== null && path.resolve(file) === own) continue;
+			if (own !== null && path.basename(file) === path.basename(own) && realPath(file) === own) continue;
 			const content = contentOfFile(file);
-			if (content && holds(content, forms)) places.push({ where, name: path.relative(paths.root, file) });
+			if (content && holds(content, forms)) places.push({ where, name: textBytes(path.relative(paths.root, file)).toString("utf8") });
 		}
 	};
 	search(paths.root, "file", (file) => file === dotGit);

@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
-import type { Oid, Repository } from "@robust-sync/git";
+import { type Oid, type Repository, textBytes } from "@robust-sync/git";
 import { contentOfFile, filesBelow, type Scrub, scrubFiles, withNewIds } from "./scrub-files.ts";
 
 const refMessage = "robust-sync: forget";
@@ -44,9 +44,9 @@ export async function rewriteGitFiles(repository: Repository, scrub: Scrub): Pro
 			const entries = file.endsWith("/refs/stash") ? text.replaceAll(ownEntry, "") : text;
 			const next = scrub.clean(Buffer.from(entries, "latin1"));
 			if (!next.equals(content)) {
-				const temporary = `${file}.${process.pid}.new`;
+				const temporary = textBytes(`${file}.${process.pid}.new`);
 				fs.writeFileSync(temporary, next);
-				fs.renameSync(temporary, file);
+				fs.renameSync(temporary, textBytes(file));
 			}
 		};
 		for (const file of filesBelow(path.join(directory, reflogs))) rewrite(file);

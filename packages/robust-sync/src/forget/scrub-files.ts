@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import path from "node:path";
-import type { Oid } from "@robust-sync/git";
+import { type Oid, textBytes } from "@robust-sync/git";
+import { textOfBytes } from "@robust-sync/service/exact-operands";
 
 /** What is taken out of files that are not part of the working tree. */
 export interface Scrub {
@@ -17,24 +18,27 @@ export interface Scrub {
 /** Larger files are left, as they are in a search. */
 const maxBytes = 512 * 1_048_576;
 
-/** All regular files below a directory; no link is followed. */
+/** All regular files below a directory, as texts of which `textBytes` makes their names; no link is followed. */
 export function* filesBelow(directory: string, skips: (file: string) => boolean = () => false): Generator<string> {
-	let entries: fs.Dirent[];
+	let entries: fs.Dirent<Buffer>[];
 	try {
-		entries = fs.readdirSync(directory, { withFileTypes: true });
+		entries = fs.readdirSync(textBytes(directory), { withFileTypes: true, encoding: "buffer" });
 	} catch {
 		return;
 	}
 	for (const entry of entries) {
-		const file = path.join(directory, entry.name);
+		const file = path.join(directory, textOfBytes(entry.name));
 		if (skips(file)) continue;
 		if (entry.isDirectory()) yield* filesBelow(file, skips);
 		else if (entry.isFile()) yield file;
 	}
 }
 
+const rawName = (file: string | Buffer): Buffer => (typeof file === "string" ? textBytes(file) : file);
+
 /** The content of a regular file; null: it is none, too large, or cannot be read. */
-export function contentOfFile(file: fs.PathLike): Buffer | null {
+export function contentOfFile(name: string | Buffer): Buffer | null {
+	const file = rawName(name);
 	try {
 		const stats = fs.lstatSync(file);
 		return stats.isFile() && stats.size <= maxBytes ? fs.readFileSync(file) : null;
@@ -44,7 +48,8 @@ export function contentOfFile(file: fs.PathLike): Buffer | null {
 }
 
 /** In its place, so that a process that appends to it goes on doing so. */
-function overwrite(file: fs.PathLike, content: Buffer): void {
+function overwrite(name: string | Buffer, content: Buffer): void {
+	const file = rawName(name);
 	const { mode } = fs.lstatSync(file);
 	const isReadOnly = (mode & 0o200) === 0;
 	if (isReadOnly) fs.chmodSync(file, mode | 0o200);
@@ -76,16 +81,16 @@ export function scrubFiles(directory: string, scrub: Scrub, skips: (file: string
 }
 
 /** One file, or link, in its place. @returns whether it was changed @throws the file system's error */
-export function scrubFile(file: fs.PathLike, scrub: Scrub): boolean {
+export function scrubFile(file: string | Buffer, scrub: Scrub): boolean {
 	const content = contentOfFile(file);
-	if (content === null) return scrubLink(file, scrub);
+	if (content === null) return scrubLink(rawName(file), scrub);
 	const cleaned = scrubbed(content, scrub);
 	if (cleaned === content || cleaned.equals(content)) return false;
 	overwrite(file, cleaned);
 	return true;
 }
 
-function scrubLink(file: fs.PathLike, scrub: Scrub): boolean {
+function scrubLink(file: Buffer, scrub: Scrub): boolean {
 	let target: Buffer;
 	try {
 		target = fs.readlinkSync(file, { encoding: "buffer" });
@@ -130,9 +135,9 @@ export function scrubBackup(directory: string, kept: readonly string[], scrub: S
 			if (content === null) continue;
 			const cleaned = scrubbed(content, scrub);
 			if (cleaned === content || cleaned.equals(content)) continue;
-			const before = fs.lstatSync(file);
+			const before = fs.lstatSync(textBytes(file));
 			overwrite(file, cleaned);
-			changed.set(path.relative(root, file), { before, after: fs.lstatSync(file) });
+			changed.set(path.relative(root, file), { before, after: fs.lstatSync(textBytes(file)) });
 			count++;
 		}
 	for (const name of fs.readdirSync(directory).filter((one) => /^manifest(?:-\d+)?\.json$/.test(one))) {
@@ -146,7 +151,7 @@ export function scrubBackup(directory: string, kept: readonly string[], scrub: S
 			continue;
 		}
 		for (const entry of Array.isArray(manifest.files) ? manifest.files : []) {
-			const stats = typeof entry.file === "string" ? changed.get(Buffer.from(entry.file, "latin1").toString("utf8")) : undefined;
+			const stats = typeof entry.file === "string" ? changed.get(textOfBytes(Buffer.from(entry.file, "latin1"))) : undefined;
 			if (stats === undefined || entry.size !== stats.before.size || entry.mtime_ms !== stats.before.mtimeMs) continue;
 			entry.size = stats.after.size;
 			entry.mtime_ms = stats.after.mtimeMs;

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
-import { beneath, blobOid, displayPath, type GitPath, gitPathOf, PlacesBeneath, rawPath } from "@robust-sync/git";
+import { beneath, blobOid, displayPath, type GitPath, gitPathOf, PlacesBeneath, rawPath, textBytes } from "@robust-sync/git";
 import { fsyncDirectory, writeAtomicSync } from "@robust-sync/system/atomic-write";
 import { faultPoint } from "@robust-sync/system/fault-points";
 import { lstatIfThere } from "@robust-sync/system/lstat";
@@ -351,7 +351,11 @@ export function confirmDelivered(
 	return delivered;
 }
 
-/** Puts a message into the outbox whole: written under a hidden name, then renamed. @returns its name in `sync/pending/` */
+/**
+ * Puts a message into the outbox whole: written under a hidden name, then renamed.
+ * @param name as an operand, whose bytes it gets (`textBytes`)
+ * @returns its name in `sync/pending/`
+ */
 export function enqueueMessage(paths: WorkspacePaths, name: string, content: Buffer): string {
 	makeOwnDirectory(paths.sync);
 	makeOwnDirectory(paths.pending);
@@ -368,7 +372,7 @@ export function enqueueMessage(paths: WorkspacePaths, name: string, content: Buf
 		const free = attempt === 0 ? name : `${parsed.name}-${attempt}${parsed.ext}`;
 		try {
 			// link, not rename: a message that waits under the same name is not overwritten.
-			fs.linkSync(temporary, path.join(paths.pending, free));
+			fs.linkSync(temporary, textBytes(path.join(paths.pending, free)));
 			fs.rmSync(temporary);
 			fsyncDirectory(paths.pending);
 			return free;
