@@ -13,13 +13,13 @@ const flags = (process.env.BENCH_FLAGS ?? "").split(" ");
 
 const rounds = 15;
 const latencyBudgetMs = 45_000;
-const patienceMs = 60_000;
+const timeoutMs = 60_000;
 const manyFiles = 1_000;
 const idleMs = 20_000;
 const killFiles = 400;
 
-/** Looks every few milliseconds. @returns the time it took; null: not within the patience */
-async function waitFor(isTrue: () => boolean, within = patienceMs): Promise<number | null> {
+/** Looks every few milliseconds. @returns the time it took; null: not within that time */
+async function waitFor(isTrue: () => boolean, within = timeoutMs): Promise<number | null> {
 	const started = performance.now();
 	while (!isTrue()) {
 		if (performance.now() - started > within) return null;
@@ -88,7 +88,7 @@ async function speed(peer: Peer): Promise<Record<string, string>> {
 			while (next < manyFiles && (pair.arrived ? pair.arrived(name(next)) : read(path.join(b, name(next)))) === `file ${next}\n`) next++;
 			return next === manyFiles;
 		});
-		const said = (value: number | null) => (value === null || !Number.isFinite(value) ? `> ${patienceMs / 1_000} s` : ms(value));
+		const said = (value: number | null) => (value === null || !Number.isFinite(value) ? `> ${timeoutMs / 1_000} s` : ms(value));
 		return {
 			"write → readable p50": said(percentile(taken, 0.5)),
 			p95: said(percentile(taken, 0.95)),

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { root } from "./bootstrap.mjs";
-import { checkExactVersions, checkHouse, checkLicences } from "./house-rules.mjs";
+import { checkExactVersions, checkLicences, checkPackages } from "./dependency-rules.mjs";
 import { checkLanguage } from "./language.mjs";
 
 function readJson(file) {
@@ -21,7 +21,7 @@ function sourcesBelow(directory) {
 }
 
 /** All packages with their sources. */
-export function readHouses() {
+export function readPackages() {
 	const directories = [...readdirSync(path.join(root, "packages")).map((name) => `packages/${name}`), "bench"];
 	return directories
 		.filter((directory) => existsSync(path.join(root, directory, "package.json")))
@@ -59,7 +59,7 @@ export function readInstalled() {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
 	const problems = [
-		...checkHouse(readHouses()),
+		...checkPackages(readPackages()),
 		...checkExactVersions("package.json", readJson(path.join(root, "package.json"))),
 		...checkLicences(readInstalled()),
 		...checkLanguage(),

@@ -206,7 +206,7 @@ export async function openRepository(options: OpenOptions): Promise<Repository> 
 	const config = parseConfigList(list.stdout);
 	const identity: ConfigEntry[] = [];
 	// Should we be killed and git not: it gives a silent server up by itself, a little later than we would have ended it.
-	const patience: ConfigEntry[] = [
+	const timeouts: ConfigEntry[] = [
 		["http.lowSpeedLimit", "1"],
 		["http.lowSpeedTime", String(Math.ceil(networkTimeoutMs / 1000) + 5)],
 	];
@@ -230,7 +230,7 @@ export async function openRepository(options: OpenOptions): Promise<Repository> 
 			hooks,
 			sshCommand: config.get("core.sshcommand"),
 			sshOptions,
-			config: [...identity, ...patience, ...names],
+			config: [...identity, ...timeouts, ...names],
 		}),
 	});
 }

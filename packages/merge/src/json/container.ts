@@ -127,8 +127,8 @@ function piece(entry: Entry, isFirst: boolean, merge: ContainerMerge, styles: St
 	const [o, l, b] = [entry.older, entry.later, entry.base];
 	if (inBase) {
 		const [baseText, olderText, laterText] = [chunk(base, b), chunk(older, o), chunk(later, l)];
-		if (olderText === laterText || olderText === baseText) return settle(own(later, l), l === 0, isFirst, styles);
-		if (laterText === baseText) return settle(own(older, o), o === 0, isFirst, styles);
+		if (olderText === laterText || olderText === baseText) return fitWhitespace(own(later, l), l === 0, isFirst, styles);
+		if (laterText === baseText) return fitWhitespace(own(older, o), o === 0, isFirst, styles);
 	}
 	const pick = (read: (of: Layout, i: number) => string) =>
 		trivia(inBase ? read(base, b) : undefined, read(older, o), read(later, l), styles, merge.commentLost);
@@ -139,7 +139,7 @@ function piece(entry: Entry, isFirst: boolean, merge: ContainerMerge, styles: St
 		post: pick(post),
 	};
 	const leadIsOlders = merged.lead === lead(older, o) && merged.lead !== lead(later, l);
-	return settle(merged, leadIsOlders ? o === 0 : l === 0, isFirst, styles);
+	return fitWhitespace(merged, leadIsOlders ? o === 0 : l === 0, isFirst, styles);
 }
 
 /** All of a child but its comma. */
@@ -157,17 +157,17 @@ function own(of: Layout, i: number): Piece {
 
 /** Gives a child that only one side has the whitespace of the place that it comes to. */
 function place(piece: Piece, from: Layout, i: number, isFirst: boolean, merge: ContainerMerge, styles: Styles, other: Layout): Piece {
-	if (other.kids.length === 0 || styles.same(from, other)) return settle(piece, i === 0, isFirst, styles);
+	if (other.kids.length === 0 || styles.same(from, other)) return fitWhitespace(piece, i === 0, isFirst, styles);
 	const target = styles.merged;
 	const source = styles.of(from);
-	if (target === source) return settle(piece, i === 0, isFirst, styles);
+	if (target === source) return fitWhitespace(piece, i === 0, isFirst, styles);
 	const body = reindent(piece.body, source.between, target.between, merge.depth);
 	if (hasComment(piece.lead)) return { ...piece, lead: reindent(piece.lead, source.between, target.between, merge.depth), body };
 	return { ...piece, lead: isFirst ? target.first : target.between, body };
 }
 
 /** Gives a child that becomes the first, or ceases to be, the whitespace that goes with it. */
-function settle(piece: Piece, wasFirst: boolean, isFirst: boolean, styles: Styles): Piece {
+function fitWhitespace(piece: Piece, wasFirst: boolean, isFirst: boolean, styles: Styles): Piece {
 	if ((wasFirst === isFirst && !styles.isForced) || hasComment(piece.lead)) return piece;
 	return { ...piece, lead: isFirst ? styles.merged.first : styles.merged.between };
 }

@@ -20,7 +20,7 @@ import { type ConflictGroup, type Conflicts, crissCross, groupConflicts } from "
 import { isAttributesFile } from "./kind-attributes.ts";
 import { mergeMessage } from "./merge-message.ts";
 import { mergeTrailers } from "./node-trailer.ts";
-import { type Outcome, PathSettler, type SettledPath, settledPaths } from "./path-settler.ts";
+import { type Outcome, PathResolver, type SettledPath, settledPaths } from "./path-resolver.ts";
 
 /** Author and committer of every merge that this computes. */
 export const mergeIdentity = "robust-sync <robust-sync@localhost>";
@@ -101,7 +101,7 @@ class CommitMerger {
 			groups: groups.filter((group) => isAttributesFile(group.path) || wanted.has(group.path)),
 			splits: split ? [split] : [],
 		};
-		const outcomes = await this.#settle({ ...opened, conflicts });
+		const outcomes = await this.#resolve({ ...opened, conflicts });
 		for (const { settled, files } of outcomes) {
 			const file = files.find((candidate) => candidate.path === path);
 			if (!file) continue;
@@ -111,14 +111,14 @@ class CommitMerger {
 		return null;
 	}
 
-	async #settle({ first, second, base, merged, conflicts, later }: OpenedMerge): Promise<Outcome[]> {
+	async #resolve({ first, second, base, merged, conflicts, later }: OpenedMerge): Promise<Outcome[]> {
 		const open = { first, second, base, tree: merged.tree, conflicts, ...(later ? { later } : {}) };
-		return await new PathSettler(this.#repository, this.#store, this.#reader, open).settle();
+		return await new PathResolver(this.#repository, this.#store, this.#reader, open).resolve();
 	}
 
 	async #write(opened: OpenedMerge, parents: readonly Oid[], date: number, trailers: readonly string[] = []): Promise<MergedCommits> {
 		const { first, second, bases, merged, noted } = opened;
-		const outcomes = [...(await this.#settle(opened)), ...noted];
+		const outcomes = [...(await this.#resolve(opened)), ...noted];
 		const settled = settledPaths(outcomes, this.#store.objectFormat, this.#contents);
 		const written = await writeCommit(this.#store, {
 			parents,
@@ -127,7 +127,7 @@ class CommitMerger {
 			message: mergeMessage(first, second, settled, trailers),
 			tree: merged.tree,
 			changes: changes(merged.conflicts.keys(), outcomes),
-			blobs: outcomes.flatMap(({ madeOnTheWay }) => madeOnTheWay ?? []),
+			blobs: outcomes.flatMap(({ intermediateBlobs }) => intermediateBlobs ?? []),
 		});
 		return { ...written, bases, settled, contents: this.#contents };
 	}

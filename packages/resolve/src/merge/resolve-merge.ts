@@ -1,7 +1,7 @@
 import { type GitPath, type Oid, openMergeStore, type Repository, readableVersions } from "@robust-sync/git";
 import { isOwnName } from "@robust-sync/workspace";
 import { applyCommit, mergeCommits, mergeCommitsAt } from "./merge-commits.ts";
-import type { SettledPath } from "./path-settler.ts";
+import type { SettledPath } from "./path-resolver.ts";
 import type { Resolution, ResolvedFile } from "./resolution.ts";
 
 /** What happened to a path, with the sides by the role that they have on this node. */

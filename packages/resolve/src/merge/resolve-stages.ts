@@ -1,6 +1,6 @@
 import { type GitPath, type Oid, openMergeStore, type Repository, type Stages, storeBlobs, withObjectReader } from "@robust-sync/git";
 import { groupConflicts } from "./conflict-groups.ts";
-import { PathSettler, settledPaths } from "./path-settler.ts";
+import { PathResolver, settledPaths } from "./path-resolver.ts";
 import type { ResolvedFile } from "./resolution.ts";
 import { byRole } from "./resolve-merge.ts";
 
@@ -23,17 +23,17 @@ export async function resolveStages(repository: Repository, { stages, tree, stag
 	const store = openMergeStore(repository);
 	const conflicts = groupConflicts({ tree, conflicts: stages, notes: [] }, tree, tree);
 	return await withObjectReader(store, async (reader) => {
-		const outcomes = await new PathSettler(repository, store, reader, {
+		const outcomes = await new PathResolver(repository, store, reader, {
 			first: tree,
 			second: tree,
 			base: null,
 			tree,
 			conflicts,
 			later: "second",
-		}).settle();
-		const merged = outcomes.flatMap(({ files, madeOnTheWay = [] }) => [
+		}).resolve();
+		const merged = outcomes.flatMap(({ files, intermediateBlobs = [] }) => [
 			...files.flatMap(({ made }) => ("content" in made ? [made.content] : [])),
-			...madeOnTheWay,
+			...intermediateBlobs,
 		]);
 		await storeBlobs(repository, staging, merged);
 		return settledPaths(outcomes, repository.objectFormat).map((file) => byRole(file, true));

@@ -7,7 +7,7 @@ import { acquireLock } from "@robust-sync/system/lock";
 import { mountPointsBelow, readHeld, type WorkspacePaths, writeHeld } from "@robust-sync/workspace";
 
 /** How long to wait for a cycle in progress. */
-const patienceMs = 60_000;
+const lockTimeoutMs = 60_000;
 
 const shown = (name: string) => printable(Buffer.from(name, "latin1").toString());
 
@@ -20,7 +20,7 @@ const shown = (name: string) => printable(Buffer.from(name, "latin1").toString()
  */
 export async function forgetMount(paths: WorkspacePaths, directory: string): Promise<string> {
 	const name = selectedPath(paths.root, paths.root, directory);
-	const lock = await acquireLock(paths.cycleLock, { purpose: "robust-sync --forget-mount", waitMs: patienceMs });
+	const lock = await acquireLock(paths.cycleLock, { purpose: "robust-sync --forget-mount", waitMs: lockTimeoutMs });
 	try {
 		const held = readHeld(paths);
 		const mounted = mountPointsBelow(paths.root);

@@ -62,7 +62,7 @@ import { type Candidates, findCandidates } from "../snapshot/scan.ts";
 import { admitForeignWorkspace } from "./foreign-workspace.ts";
 
 /** How long to wait for a cycle in progress. */
-const patienceMs = 60_000;
+const lockTimeoutMs = 60_000;
 
 /** What was merged into the working tree while the files moved is committed by a follow-up cycle. */
 const maxFollowUps = 3;
@@ -113,7 +113,7 @@ export async function syncOnce({ paths, config, logger, now = Date.now, task, fo
 		return refused(toSyncError(error), new SyncRecord(paths, () => config, now, logger.warn).state, now());
 	}
 	makeOwnDirectory(paths.sync);
-	const lock = await acquireLock(paths.cycleLock, { purpose: "a sync cycle", waitMs: patienceMs });
+	const lock = await acquireLock(paths.cycleLock, { purpose: "a sync cycle", waitMs: lockTimeoutMs });
 	const started = performance.now();
 	const instance = paths.instanceLock("sync");
 	let daemon: LockHolder | null = null;

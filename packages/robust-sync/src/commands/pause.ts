@@ -4,7 +4,7 @@ import { beginPause, endPause, ensureExcluded, type Pause, type WorkspacePaths }
 import { wakeHolder } from "./once.ts";
 
 /** How long to wait for the cycle in progress. */
-const patienceMs = 60_000;
+const lockTimeoutMs = 60_000;
 
 /** A running instance looks at once what holds now. */
 async function tellInstance(paths: WorkspacePaths): Promise<void> {
@@ -22,7 +22,7 @@ export async function pauseSync(paths: WorkspacePaths, now: number, durationMs: 
 	ensureExcluded(paths.root);
 	const pause = await beginPause(paths, now, durationMs);
 	try {
-		await (await acquireLock(paths.cycleLock, { purpose: "a pause", waitMs: patienceMs })).release();
+		await (await acquireLock(paths.cycleLock, { purpose: "a pause", waitMs: lockTimeoutMs })).release();
 	} catch (error) {
 		if (!(error instanceof LockedError)) throw error;
 		throw new CommandError(

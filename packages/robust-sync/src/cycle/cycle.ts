@@ -10,7 +10,7 @@ import { type CycleContext, integrateContext } from "../context/cycle-context.ts
 import { forgetSkipped } from "../forget/forget-state.ts";
 import { collectOutbox, confirmDelivered, markCommitted } from "../outbox/outbox.ts";
 import { refusedFiles, refusedSkipped } from "../remote/refused-files.ts";
-import { askAhead, knownTip, nameUnbornBranch, requireRemote, syncedBranch } from "../remote/upstream.ts";
+import { knownTip, nameUnbornBranch, prefetchRemoteTip, requireRemote, syncedBranch } from "../remote/upstream.ts";
 import { publishedSecrets, secretSkipped } from "../secrets/notes.ts";
 import { bringIndexUpToDate, leave, noticeOthers } from "../snapshot/direct-snapshot.ts";
 import { excludeFromNowOn, excludeFromTheStart, keepExcluded } from "../snapshot/excluded.ts";
@@ -41,7 +41,7 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 	await nameUnbornBranch(context);
 	progress.checkedOut.push(...(await keepExcluded(context)));
 
-	const asked = askAhead(context);
+	const asked = prefetchRemoteTip(context);
 	const work = async () => {
 		const late = await rescueLateWrites(context);
 		progress.rescued += late.rescued;

@@ -37,7 +37,7 @@ export interface Recovery {
 }
 
 /** How long to wait for a live git before the cycle gives up with INDEX_LOCKED. */
-const liveLockPatienceMs = 10_000;
+const heldLockTimeoutMs = 10_000;
 /** Between two looks at a lock that nobody seems to hold: one that a git holds for a moment is gone by then. */
 const secondLookMs = 30;
 const collectorLookMs = 100;
@@ -86,7 +86,7 @@ export async function refuseOpenOperation(context: CycleContext): Promise<void> 
 
 async function setAsideStaleLocks({ repository, log, now }: CycleContext): Promise<string | null> {
 	const moved: string[] = [];
-	const deadline = performance.now() + liveLockPatienceMs;
+	const deadline = performance.now() + heldLockTimeoutMs;
 	for (;;) {
 		const files = findLockFiles(repository);
 		if (files.length === 0) break;
@@ -141,7 +141,7 @@ async function repairObjects(context: CycleContext): Promise<string | null> {
 
 /** What we make now is not referenced yet, and would be pruned before it is. */
 async function waitForCollector({ repository, log }: CycleContext): Promise<null> {
-	const deadline = performance.now() + liveLockPatienceMs;
+	const deadline = performance.now() + heldLockTimeoutMs;
 	for (;;) {
 		const collector = pruningCollector(repository);
 		if (collector === null) return null;

@@ -56,7 +56,7 @@ import { ChangeWindow } from "./change-window.ts";
 import { LoopSleep } from "./loop-sleep.ts";
 import { OwnChanges } from "./own-changes.ts";
 import { tidy, tidyIntervalMs, tidyLatestMs } from "./tidy.ts";
-import { Settler, WorkspaceWatcher } from "./watch.ts";
+import { Debouncer, WorkspaceWatcher } from "./watch.ts";
 
 /** A fresh memory, for a process that starts. */
 export function newMemory(paths: WorkspacePaths, deferHot: boolean, clock: MonotonicClock = monotonicClock): CycleMemory {
@@ -147,7 +147,7 @@ export class Daemon {
 	readonly #own: OwnChanges;
 	readonly #memory: CycleMemory;
 	readonly #record: SyncRecord;
-	readonly #settler: Settler;
+	readonly #debouncer: Debouncer;
 	readonly #ssh = new SshConnections();
 	/** How far a long cycle is. */
 	readonly #work: WorkProgress;
@@ -204,7 +204,7 @@ export class Daemon {
 			(line) => this.#log.warn(line),
 		);
 		this.#work = workspaceProgress(this.#paths, this.#log, this.#now);
-		this.#settler = new Settler(() => this.#settled(), quietMs, burstMs);
+		this.#debouncer = new Debouncer(() => this.#settled(), quietMs, burstMs);
 	}
 
 	get progress(): number {
@@ -279,7 +279,7 @@ export class Daemon {
 		await this.finish();
 		clearInterval(this.#recordTimer);
 		clearInterval(this.#pollTimer);
-		this.#settler.cancel();
+		this.#debouncer.cancel();
 		this.#watcher?.close();
 		for (const watcher of this.#stateWatchers) watcher.close();
 		this.#announcements.close();
@@ -537,7 +537,7 @@ export class Daemon {
 		this.#streak = foreign.length > 0 && result.pushed > 0 ? this.#streak + 1 : 0;
 		if (this.#streak >= streakUntilYield) this.#notBefore = performance.now() + Math.min(maxYieldMs, yieldFactor * durationMs);
 		if (result.checkedOut.length === 0) {
-			if (foreign.length > 0) this.#settler.touch();
+			if (foreign.length > 0) this.#debouncer.touch();
 			return;
 		}
 		const changed =
@@ -546,7 +546,7 @@ export class Daemon {
 		const dirty = new Set(changed);
 		for (const name of result.checkedOut) if (dirty.has(name)) noteFirstChange(this.#memory, name);
 		const skipped = new Set(result.skipped.map((entry) => entry.path));
-		if (changed.some((name) => !skipped.has(displayPath(name).replace(/\/$/, "")))) this.#settler.touch();
+		if (changed.some((name) => !skipped.has(displayPath(name).replace(/\/$/, "")))) this.#debouncer.touch();
 	}
 
 	/** When there was nothing to do, there is time for it. */
@@ -590,7 +590,7 @@ export class Daemon {
 		});
 		// What changed between the cycle and the first watch.
 		this.#memory.known.watching(true);
-		this.#settler.touch();
+		this.#debouncer.touch();
 	}
 
 	#changed(name: GitPath): void {
@@ -602,7 +602,7 @@ export class Daemon {
 		// Back and away again, as an editor saves once more: that is another gap, with a wait of its own.
 		this.#memory.vanished.delete(name);
 		if (this.#during) this.#during.add(name);
-		else this.#settler.touch();
+		else this.#debouncer.touch();
 	}
 
 	/** State files of the other services, and the outbox. */
@@ -616,7 +616,7 @@ export class Daemon {
 			});
 			watcher.on("error", () => undefined);
 			const outbox = fs.watch(this.#paths.pending, (_event, name) => {
-				if (name !== null && !name.startsWith(".") && !name.endsWith(".tmp")) this.#settler.touch();
+				if (name !== null && !name.startsWith(".") && !name.endsWith(".tmp")) this.#debouncer.touch();
 			});
 			outbox.on("error", () => undefined);
 			this.#stateWatchers = [watcher, outbox];

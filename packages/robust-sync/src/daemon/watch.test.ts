@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import type { GitPath } from "@robust-sync/git";
 import { Scratch, until } from "@robust-sync/git/fixtures/scratch";
 import { OwnChanges } from "./own-changes.ts";
-import { Settler, WorkspaceWatcher } from "./watch.ts";
+import { Debouncer, WorkspaceWatcher } from "./watch.ts";
 
 let scratch: Scratch;
 let watcher: WorkspaceWatcher | undefined;
@@ -104,19 +104,19 @@ describe("the kernel's limit", () => {
 describe("changes pause before a cycle starts", () => {
 	test("debounce: many changes → after the last, at the latest some time after the first", async () => {
 		let fired = 0;
-		const settler = new Settler(() => fired++, 30, 120);
+		const debouncer = new Debouncer(() => fired++, 30, 120);
 		const started = performance.now();
 		while (fired === 0) {
-			settler.touch();
+			debouncer.touch();
 			await new Promise((resolve) => setTimeout(resolve, 5));
 		}
 		expect(performance.now() - started).toBeGreaterThanOrEqual(100);
 		expect(performance.now() - started).toBeLessThan(10_000);
 		fired = 0;
-		settler.touch();
+		debouncer.touch();
 		await until(() => fired === 1, "the pause to end");
-		settler.touch();
-		settler.cancel();
+		debouncer.touch();
+		debouncer.cancel();
 		await new Promise((resolve) => setTimeout(resolve, 60));
 		expect(fired).toBe(1);
 	});

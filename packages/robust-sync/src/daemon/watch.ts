@@ -117,7 +117,7 @@ function below(directory: GitPath, name: Buffer): GitPath | null {
 }
 
 /** Waits until changes pause: `quietMs` after the last, at the latest `maxMs` after the first. */
-export class Settler {
+export class Debouncer {
 	readonly #fire: () => void;
 	readonly #quietMs: number;
 	readonly #maxMs: number;

@@ -77,7 +77,7 @@ export async function nameUnbornBranch(context: CycleContext): Promise<void> {
  * says that it moved, or that there is something to push.
  * @returns the answer; null: not asked. Whoever does not need it must wait for it all the same.
  */
-export function askAhead(context: CycleContext): Promise<Oid | null> | null {
+export function prefetchRemoteTip(context: CycleContext): Promise<Oid | null> | null {
 	const { repository, config, memory } = context;
 	if (memory.announced.size > 0 || memory.firstChanges.size > 0 || !memory.pace.mayAsk()) return null;
 	const answer = readRemoteBranch(repository, config.syncRemote, syncedBranch(context));

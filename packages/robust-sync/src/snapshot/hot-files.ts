@@ -5,7 +5,7 @@ import { lstatIfThere } from "@robust-sync/system/lstat";
 /** A file that was written less than this ago may be half written. */
 export const quietMs = 20;
 /** A file that never rests is taken as it is after this long. */
-export const patienceMs = 10_000;
+export const settleTimeoutMs = 10_000;
 
 /** Since when each file has been seen changing, milliseconds since the epoch. */
 export type HotFiles = Map<GitPath, number>;
@@ -23,7 +23,7 @@ export function separateHot(root: string, paths: readonly GitPath[], hot: HotFil
 		// A time in the future says nothing.
 		const isHot = age < quietMs && age > -quietMs;
 		const since = hot.get(name) ?? now;
-		if (isHot && now - since < patienceMs) {
+		if (isHot && now - since < settleTimeoutMs) {
 			hot.set(name, since);
 			busy.push(name);
 		} else {

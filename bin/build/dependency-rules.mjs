@@ -1,8 +1,8 @@
 // The rules of ARCHITECTURE.md about who may import, start or know what: pure functions from sources to the places that break them.
 import path from "node:path";
 
-/** An arrow points only downwards: a package may import the packages of lower floors. Executables never import each other. */
-const floors = {
+/** An arrow points only downwards: a package may import the packages of lower layers. Executables never import each other. */
+const layers = {
 	// The services of the operating system, for all other packages.
 	system: -1,
 	merge: 0,
@@ -53,12 +53,13 @@ function packageOf(specifier) {
 
 function checkDirection({ name, sources }) {
 	const problems = [];
-	if (floors[name] === undefined) problems.push(`packages/${name}: has no floor: add it to bin/build/house-rules.mjs and ARCHITECTURE.md`);
+	if (layers[name] === undefined)
+		problems.push(`packages/${name}: has no layer: add it to bin/build/dependency-rules.mjs and ARCHITECTURE.md`);
 	for (const { file, text } of sources) {
 		for (const specifier of importsOf(text)) {
 			if (!specifier.startsWith(ownPrefix)) continue;
 			const other = packageOf(specifier).slice(ownPrefix.length);
-			if (other !== name && !(floors[other] < floors[name])) problems.push(`${file}: ${name} must not import ${specifier}`);
+			if (other !== name && !(layers[other] < layers[name])) problems.push(`${file}: ${name} must not import ${specifier}`);
 		}
 	}
 	return problems;
@@ -73,27 +74,27 @@ function neededBy({ file, text }) {
 }
 
 /** A cycle of a graph, as `[a, b, a]`; null: there is none. */
-function findCircle(graph) {
+function findCycle(graph) {
 	const done = new Set();
 	const visit = (node, above) => {
 		if (above.includes(node)) return [...above.slice(above.indexOf(node)), node];
 		if (done.has(node)) return null;
 		for (const next of graph.get(node) ?? []) {
-			const circle = visit(next, [...above, node]);
-			if (circle) return circle;
+			const cycle = visit(next, [...above, node]);
+			if (cycle) return cycle;
 		}
 		done.add(node);
 		return null;
 	};
 	for (const node of graph.keys()) {
-		const circle = visit(node, []);
-		if (circle) return circle;
+		const cycle = visit(node, []);
+		if (cycle) return cycle;
 	}
 	return null;
 }
 
 /** Finds import cycles between files, and between folders: the folders of a package are layers, too. Files outside of folders may be above or below all. */
-function checkCircles({ name, sources }) {
+function checkCycles({ name, sources }) {
 	const root = `packages/${name}/src`;
 	const files = new Map();
 	const folders = new Map();
@@ -105,9 +106,9 @@ function checkCircles({ name, sources }) {
 		if (folder !== root) folders.set(folder, new Set([...(folders.get(folder) ?? []), ...others]));
 	}
 	return [files, folders]
-		.map(findCircle)
-		.filter((circle) => circle !== null)
-		.map((circle) => `packages/${name}: imports go in a circle: ${circle.join(" → ")}`);
+		.map(findCycle)
+		.filter((cycle) => cycle !== null)
+		.map((cycle) => `packages/${name}: imports go in a cycle: ${cycle.join(" → ")}`);
 }
 
 const mostLines = 400;
@@ -221,19 +222,19 @@ function checkPure({ name, sources }) {
 }
 
 /**
- * @param houses one for each package: `{ name, manifest, readme, sources: [{ file, text }] }`, files relative to the root
+ * @param packages one for each package: `{ name, manifest, readme, sources: [{ file, text }] }`, files relative to the root
  * @returns the problems, one line each; empty if there are none
  */
-export function checkHouse(houses) {
-	return houses.flatMap((house) => [
-		...checkDirection(house),
-		...checkCircles(house),
-		...checkLength(house),
-		...checkDeclared(house),
-		...checkExactVersions(`packages/${house.name}`, house.manifest),
-		...checkReserved(house),
-		...checkGitPaths(house),
-		...checkPure(house),
+export function checkPackages(packages) {
+	return packages.flatMap((each) => [
+		...checkDirection(each),
+		...checkCycles(each),
+		...checkLength(each),
+		...checkDeclared(each),
+		...checkExactVersions(`packages/${each.name}`, each.manifest),
+		...checkReserved(each),
+		...checkGitPaths(each),
+		...checkPure(each),
 	]);
 }
 
@@ -252,5 +253,5 @@ export function isAllowedLicence(expression, allowed = bundledLicences) {
 export function checkLicences(installed) {
 	return installed
 		.filter(({ licence, bundled }) => !isAllowedLicence(licence, bundled ? bundledLicences : toolLicences))
-		.map(({ name, version, licence }) => `${name}@${version}: its licence ${licence} is not on the list in bin/build/house-rules.mjs`);
+		.map(({ name, version, licence }) => `${name}@${version}: its licence ${licence} is not on the list in bin/build/dependency-rules.mjs`);
 }

@@ -43,14 +43,14 @@ export interface SettledPath {
 }
 
 /** A file that goes into the result: bytes where it was merged, else the blob that is there already. */
-export type Made = { readonly mode: string; readonly content: Buffer } | TreeEntry;
+export type ResultFile = { readonly mode: string; readonly content: Buffer } | TreeEntry;
 
 /** What becomes of one path. */
 export interface Outcome {
 	readonly settled: Omit<SettledPath, "results">;
-	readonly files: readonly { readonly path: GitPath; readonly made: Made; readonly beside?: boolean }[];
+	readonly files: readonly { readonly path: GitPath; readonly made: ResultFile; readonly beside?: boolean }[];
 	/** Contents of versions that no commit has: made on the way, and to be stored so that they can be saved. */
-	readonly madeOnTheWay?: readonly Buffer[];
+	readonly intermediateBlobs?: readonly Buffer[];
 }
 
 const isRegular = (entry: TreeEntry | null): entry is TreeEntry => entry?.mode === "100644" || entry?.mode === "100755";
@@ -62,12 +62,12 @@ function mergeModes(base: TreeEntry | null, first: TreeEntry, second: TreeEntry)
 	return "100755";
 }
 
-function contentsOf(...versions: readonly (Made | undefined)[]): Buffer[] {
+function contentsOf(...versions: readonly (ResultFile | undefined)[]): Buffer[] {
 	return versions.flatMap((made) => (made && "content" in made ? [made.content] : []));
 }
 
 /** The mode and blob id of a file, also of one that is not stored yet. */
-export function entryOf(made: Made, format: Repository["objectFormat"]): TreeEntry {
+export function entryOf(made: ResultFile, format: Repository["objectFormat"]): TreeEntry {
 	return "content" in made ? { mode: made.mode, oid: blobOid(made.content, format) } : made;
 }
 
@@ -119,7 +119,7 @@ interface LoadedGroup {
 
 /** What merging one file by its kind gave. */
 interface MergedVersions {
-	readonly made: Made;
+	readonly made: ResultFile;
 	readonly strategy: Strategy;
 	readonly winner: "merged" | "first" | "second";
 	readonly lost: boolean;
@@ -134,7 +134,7 @@ interface MergeToRun {
 const asBuffer = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 /** Settles every path that git left open. */
-export class PathSettler {
+export class PathResolver {
 	readonly #repository: Repository;
 	readonly #store: Repository;
 	readonly #reader: ObjectReader;
@@ -149,7 +149,7 @@ export class PathSettler {
 		this.#merge = merge;
 	}
 
-	async settle(): Promise<Outcome[]> {
+	async resolve(): Promise<Outcome[]> {
 		const { groups, splits } = this.#merge.conflicts;
 		if (groups.length === 0) return [];
 		const [history, sides] = await Promise.all([this.#merge.later ? null : this.#readHistory(), this.#readSides()]);
@@ -158,13 +158,13 @@ export class PathSettler {
 		const attributeGroups = groups.filter(({ path }) => isAttributesFile(path));
 		const inSplit = new Set(splits.flatMap(({ from, first, second }) => [from, first, second]));
 		const others = groups.filter(({ path }) => !isAttributesFile(path) && !inSplit.has(path));
-		const outcomes = await this.#settleGroups(
+		const outcomes = await this.#resolveGroups(
 			attributeGroups.filter(({ path }) => !inSplit.has(path)),
 			sides,
 		);
 		this.#kinds = await this.#readKinds(attributeGroups, outcomes);
-		outcomes.push(...(await this.#settleGroups(others, sides)));
-		for (const split of splits) outcomes.push(...(await this.#settleSplit(split, sides)));
+		outcomes.push(...(await this.#resolveGroups(others, sides)));
+		for (const split of splits) outcomes.push(...(await this.#resolveSplit(split, sides)));
 		return await this.#nameBesides(outcomes);
 	}
 
@@ -208,15 +208,15 @@ export class PathSettler {
 		return first.entry.oid > second.entry.oid ? "first" : "second";
 	}
 
-	async #settleGroups(groups: readonly ConflictGroup[], sides: { first: SideChanges; second: SideChanges } | null): Promise<Outcome[]> {
+	async #resolveGroups(groups: readonly ConflictGroup[], sides: { first: SideChanges; second: SideChanges } | null): Promise<Outcome[]> {
 		const outcomes: Outcome[] = [];
 		const plain: ConflictGroup[] = [];
 		for (const group of groups) {
 			if (isRegular(group.first) && isRegular(group.second)) {
-				if (sides && !group.base) outcomes.push(...(await this.#settleCollision(group, group.first, group.second, sides)));
+				if (sides && !group.base) outcomes.push(...(await this.#resolveCollision(group, group.first, group.second, sides)));
 				else plain.push(group);
 			} else {
-				const outcome = await this.#settleWhole(group);
+				const outcome = await this.#resolveWhole(group);
 				if (outcome) outcomes.push(outcome);
 			}
 		}
@@ -364,7 +364,7 @@ export class PathSettler {
 	}
 
 	/** Paths of which a side is kept whole: deleted by the other, links, submodules, files of different types. */
-	async #settleWhole(group: ConflictGroup): Promise<Outcome | null> {
+	async #resolveWhole(group: ConflictGroup): Promise<Outcome | null> {
 		const { path, base, first, second, notes } = group;
 		const settled = { path, first, second, base };
 		if (!first || !second) {
@@ -393,7 +393,7 @@ export class PathSettler {
 		};
 	}
 
-	async #load(made: Made | null): Promise<Buffer | null> {
+	async #load(made: ResultFile | null): Promise<Buffer | null> {
 		if (!made) return null;
 		if ("content" in made) return made.content;
 		let found: Buffer | null = null;
@@ -408,7 +408,7 @@ export class PathSettler {
 		return found;
 	}
 
-	#entryOf(made: Made): TreeEntry {
+	#entryOf(made: ResultFile): TreeEntry {
 		return entryOf(made, this.#store.objectFormat);
 	}
 
@@ -417,7 +417,7 @@ export class PathSettler {
 		to: GitPath,
 		side: "first" | "second",
 		sides: { first: SideChanges; second: SideChanges },
-	): Promise<{ made: Made; settled: Outcome["settled"] | null; from: GitPath } | null> {
+	): Promise<{ made: ResultFile; settled: Outcome["settled"] | null; from: GitPath } | null> {
 		const rename = sides[side].renames.get(to);
 		if (!rename) return null;
 		const { from, before, after } = rename;
@@ -447,7 +447,7 @@ export class PathSettler {
 	}
 
 	/** Both sides put something at a path that the base does not have. Renamed to it by both: two files, two names; else one file that both added. */
-	async #settleCollision(
+	async #resolveCollision(
 		group: ConflictGroup,
 		first: TreeEntry,
 		second: TreeEntry,
@@ -508,14 +508,14 @@ export class PathSettler {
 					reported: merged.reported,
 				},
 				files: [{ path, made: merged.made, beside }],
-				madeOnTheWay: contentsOf(one?.made, two?.made),
+				intermediateBlobs: contentsOf(one?.made, two?.made),
 			},
 			...extra,
 		];
 	}
 
 	/** Renamed to two names: both names, each with the merged content; where the other side added something under one of them, merged with that. */
-	async #settleSplit(
+	async #resolveSplit(
 		split: { from: GitPath; first: GitPath; second: GitPath },
 		sides: { first: SideChanges; second: SideChanges } | null,
 	): Promise<Outcome[]> {
@@ -529,7 +529,7 @@ export class PathSettler {
 			{ entry: first, content: await this.#load(first), path: split.first },
 			{ entry: second, content: await this.#load(second), path: split.second },
 		];
-		let made: Made;
+		let made: ResultFile;
 		let lost = false;
 		if (isRegular(first) && isRegular(second)) {
 			const merged = await this.#mergeVersions(
@@ -579,7 +579,7 @@ export class PathSettler {
 					reported: true,
 				},
 				files: [{ path, made: both.made, beside }],
-				madeOnTheWay: contentsOf(made),
+				intermediateBlobs: contentsOf(made),
 			});
 		}
 		return outcomes;
@@ -589,7 +589,7 @@ export class PathSettler {
 	async #nameBesides(outcomes: readonly Outcome[]): Promise<Outcome[]> {
 		const named: Outcome[] = [];
 		for (const outcome of outcomes) {
-			const files: { path: GitPath; made: Made }[] = [];
+			const files: { path: GitPath; made: ResultFile }[] = [];
 			for (const { path, made, beside } of outcome.files)
 				files.push({ path: beside ? await this.#nameBeside(path, this.#entryOf(made)) : path, made });
 			named.push({ ...outcome, files });

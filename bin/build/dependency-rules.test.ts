@@ -1,7 +1,7 @@
 import path from "node:path";
 import { describe, expect, test } from "@jest/globals";
 // @ts-expect-error: plain JavaScript, so that it runs before anything is installed
-import { checkExactVersions, checkHouse, checkLicences, importsOf, isAllowedLicence } from "./house-rules.mjs";
+import { checkExactVersions, checkLicences, checkPackages, importsOf, isAllowedLicence } from "./dependency-rules.mjs";
 
 interface House {
 	name: string;
@@ -13,7 +13,7 @@ interface House {
 
 /** Problems of a package with one source file. */
 function problemsOf({ name, manifest = {}, readme = "", text, file = `packages/${name}/src/idea.ts` }: House): string[] {
-	return checkHouse([{ name, manifest, readme, sources: [{ file, text }] }]);
+	return checkPackages([{ name, manifest, readme, sources: [{ file, text }] }]);
 }
 
 const workspaceDependency = (name: string) => ({ dependencies: { [`@robust-sync/${name}`]: "workspace:*" } });
@@ -46,10 +46,10 @@ describe("dependency direction", () => {
 	test.each([
 		["files", { "a.ts": "b.ts", "b.ts": "a.ts" }],
 		["folders", { "low/a.ts": "high/b.ts", "high/c.ts": "low/d.ts" }],
-	])("imports: %s in a circle → found, unless only types are imported", (_what, imports) => {
+	])("imports: %s in a cycle → found, unless only types are imported", (_what, imports) => {
 		const root = "packages/git/src";
 		const problems = (keyword: string) =>
-			checkHouse([
+			checkPackages([
 				{
 					name: "git",
 					manifest: {},
@@ -60,7 +60,7 @@ describe("dependency direction", () => {
 					}),
 				},
 			]).join();
-		expect(problems("import")).toContain("imports go in a circle");
+		expect(problems("import")).toContain("imports go in a cycle");
 		expect(problems("import type")).toBe("");
 	});
 
@@ -72,7 +72,7 @@ describe("dependency direction", () => {
 	});
 
 	test("layers: a package without a floor → found", () => {
-		expect(problemsOf({ name: "utils", text: "" }).join()).toContain("has no floor");
+		expect(problemsOf({ name: "utils", text: "" }).join()).toContain("has no layer");
 	});
 });
 
