@@ -1,7 +1,7 @@
 import type { Oid } from "../process/repository.ts";
 
 /** Room for thousands of files of a few KiB, in a process that stays small. */
-const maxBytes = 48 * 1_048_576;
+const maxBytes = 32 * 1_048_576;
 /** Larger blobs are not kept: git reads one again quickly, and each would displace many small ones. */
 const maxContentBytes = 65_536;
 

@@ -7,6 +7,8 @@ declare const __MERGE_WORKER__: string | undefined;
 const inlineBytes = 16 * 1024;
 /** A thread without work ends after this long, and gives its memory back. */
 const idleMs = 5_000;
+/** Most of what a merge makes is garbage at once; with Node's default of 48 MiB it stays in memory until then, and saves no time. */
+const maxYoungGenerationSizeMb = 8;
 
 /** The bundle of merge-worker.ts beside the bundle that this is in; null: these are the sources, which have none. */
 function bundledWorker(): URL | null {
@@ -43,9 +45,9 @@ export class MergeThread {
 
 	/**
 	 * @param file the bundled merge-worker; null: everything is done in the caller's thread
-	 * @param limits of the thread's memory; the process's own otherwise
+	 * @param limits of the thread's memory
 	 */
-	constructor(file: URL | null = bundledWorker(), limits: ResourceLimits = {}) {
+	constructor(file: URL | null = bundledWorker(), limits: ResourceLimits = { maxYoungGenerationSizeMb }) {
 		this.#file = file;
 		this.#limits = limits;
 	}
