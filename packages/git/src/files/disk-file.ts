@@ -5,7 +5,7 @@ import { beneath } from "../paths/beneath.ts";
 import type { GitPath } from "../paths/git-path.ts";
 import type { Oid, Repository } from "../process/repository.ts";
 
-/** What lies at a path of the working tree. */
+/** What is at a path of the working tree. */
 export interface DiskFile {
 	readonly content: Buffer;
 	/** As git writes it: 100644 100755 120000. */
@@ -31,7 +31,7 @@ export const isFileMode = (mode: string | undefined): mode is "100644" | "100755
  */
 export function readDiskFile(repository: Repository, name: GitPath, leavesTrace = false): DiskFile | null {
 	try {
-		// What lies behind a link is no file of the workspace.
+		// A link's target is no file of the workspace.
 		return beneath(repository.root, name, (file) => readFileAt(repository, file, leavesTrace));
 	} catch (error) {
 		if (isGone(error)) return null;

@@ -60,7 +60,7 @@ export class ObstacleError extends Error {
 }
 
 /**
- * The obstacle of one path that an error stands for; null: it concerns more than that path.
+ * The obstacle at one path behind an error; null: the error concerns more than that path.
  * @param onMount the path is on another file system than the workspace: that one may be full, and nothing else is
  */
 export function obstacleOf(error: unknown, onMount = false): Obstacle | null {

@@ -9,7 +9,7 @@ export interface Found {
 	readonly stats: fs.Stats;
 }
 
-/** Whether a file system's error says that there is nothing. */
+/** Whether a file system's error means that nothing is at the path. */
 export const isGone = (error: unknown) => ["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
 
 /** Whether it is a file or a link: what git can keep. */

@@ -2,7 +2,7 @@ import fs from "node:fs";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import type { Found } from "./on-disk.ts";
 
-// Which files programs have open, as proc(5) tells: processes of other users are only seen by root, and where there is no /proc, none is.
+// The files that programs have open, from proc(5). Only root sees processes of other users; without /proc none is seen.
 
 const sqliteMagic = Buffer.from("SQLite format 3\0");
 

@@ -8,7 +8,7 @@ import { fileMode } from "./disk-file.ts";
 
 // git carries one permission bit, the owner's x. All else of a file's permissions is local, and stays when its content is replaced.
 
-/** The permission bits of a file that takes another one's place: those of the old one, with x as git has it. */
+/** The permission bits of a file that replaces another: those of the old one, with x from git's mode. */
 export function keptBits(bits: number, gitMode: string | undefined): number {
 	const isExecutable = (bits & 0o100) !== 0;
 	if (gitMode === "100755") return isExecutable ? bits & 0o777 : (bits & 0o777) | ((bits & 0o444) >> 2);
@@ -58,7 +58,7 @@ export function carryBits(file: string, before: fs.Stats, after: fs.Stats): void
 	if (own.isFile()) fs.chmodSync(file, (own.mode & 0o777 & ~changed) | (after.mode & changed));
 }
 
-/** More directories than this are not asked for their ACLs one by one. */
+/** With more directories than this, their ACLs are not read one by one. */
 const maxAsked = 1_000;
 
 /** Those of some directories that have an access control list, as ls(1) marks them; none where it does not. */
@@ -93,7 +93,7 @@ export async function inheritingDirectories(root: string, parents: readonly (Git
 		try {
 			found = lstatIfThere(name === null ? root : fileSystemPath(root, name));
 		} catch {
-			// Not ours to look at: the placement says so.
+			// No permission to look: placing the file reports that.
 		}
 		stats.set(name, found);
 		return found;
@@ -116,7 +116,7 @@ export async function inheritingDirectories(root: string, parents: readonly (Git
 }
 
 /**
- * Makes an empty file in a directory, so that the kernel gives it what the directory hands down, and takes it away to `file`.
+ * Makes an empty file in a directory, so that the kernel applies the directory's defaults, and moves it to `file`.
  * @param beside a free name in that directory @param gitMode of the new file @returns whether that could be done
  */
 export function makeInheritingFile(beside: Buffer, file: string, gitMode: string | undefined): boolean {

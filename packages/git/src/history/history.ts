@@ -5,7 +5,7 @@ import { type GitPath, gitPathIfAllowed, splitRecords } from "../paths/git-path.
 import { nulRecords } from "../process/nul-records.ts";
 import type { Oid, Repository } from "../process/repository.ts";
 
-/** When each side last touched what one asks about, committer dates in seconds since the epoch. */
+/** When each side last changed the paths and blobs asked for: committer dates, seconds since the epoch. */
 export interface SideHistory {
 	/** By path. */
 	readonly paths: ReadonlyMap<GitPath, number>;

@@ -35,7 +35,7 @@ async function hash(repository: Repository, names: readonly GitPath[], found: Ma
 /**
  * What git would store for the files of the working tree, by its own question: the content through its clean filters, and the mode. No entry
  * for a path that is no file and no link, or that cannot be read. Nothing is stored.
- * @param filters whether filters may apply; without them only the file system is asked
+ * @param filters whether filters may apply; without them the file system alone decides
  * @throws GitError GIT_TIMEOUT
  */
 export async function cleanEntries(repository: Repository, names: readonly GitPath[], filters: boolean): Promise<Map<GitPath, TreeEntry>> {

@@ -7,10 +7,10 @@ import { Repository } from "../process/repository.ts";
 import type { IndexFlags } from "./index-flags.ts";
 
 // Paths that this node neither sends nor checks out (SYNC_EXCLUDE). The patterns that are in effect belong to the index, whose
-// skip-worktree bits say the same to git: they are in the git directory, in a repository of their own without any object, so that git
-// itself decides what they cover, and no ignore rule of anybody takes part.
+// skip-worktree bits have the same meaning: they are in the git directory, in a repository of their own without any object, so that git
+// itself decides what they cover, and no other ignore rule counts.
 
-/** Files that say what is ignored, merged or allowed are never excluded: without them this node would send what others keep to themselves. */
+/** Files with rules for ignoring, merging or allowing are never excluded: without them this node would publish what other nodes keep local. */
 const alwaysIncluded = ["!.gitignore", "!.gitattributes", "!/.secretsallow"];
 
 type Place = Pick<Repository, "gitDirectory">;

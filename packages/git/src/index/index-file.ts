@@ -96,7 +96,7 @@ const lockPatienceMs = 10_000;
 const lockPauseMs = 25;
 
 /**
- * The same, with index bits on some of the paths, in one step: nobody ever sees the new entry without its bits, whose content could then
+ * The same, with index bits on some of the paths, in one step: no process ever sees the new entry without its bits, whose content could then
  * be committed. The index is written under git's own lock and renamed.
  * @throws GitError INDEX_LOCKED, the file system's error
  */

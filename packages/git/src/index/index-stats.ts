@@ -7,7 +7,7 @@ import type { Oid, Repository } from "../process/repository.ts";
 // gitformat-index(5). The entries that we write have no times (`update-index --index-info`), so that the next git that looks at the working
 // tree reads each file once, to learn that it is unchanged. That read would be taken for one of a program.
 
-/** What an index entry must say, and how its file is on disk. */
+/** The expected index entry, and the state of its file on disk. */
 export interface KnownFile {
 	readonly path: GitPath;
 	readonly mode: string;
@@ -58,7 +58,7 @@ export function readIndexEntries(
 		entries.push({ at, path: previous, flags });
 		at = version === 4 ? nul + 1 : at + ((nul - at + 8) & ~7);
 	}
-	// A part of the index lies elsewhere, or directories stand for what is in them.
+	// A split index, or a sparse one whose directory entries replace their files.
 	for (let extension = at; extension + 8 <= end; extension += 8 + index.readUInt32BE(extension + 4)) {
 		if (["link", "sdir"].includes(index.toString("latin1", extension, extension + 4))) return null;
 	}
@@ -113,7 +113,7 @@ export function writeIndexStats({ gitDirectory, objectFormat }: Repository, file
 			else if (index.readUInt32BE(at + mtimeAt) >= writtenAt) index.writeUInt32BE(0, at + sizeAt);
 		}
 		const hash = index.subarray(-hashBytes);
-		// All zeros: git was told to write none (index.skipHash).
+		// All zeros: git writes none with index.skipHash.
 		if (!hash.every((byte) => byte === 0)) createHash(objectFormat).update(index.subarray(0, -hashBytes)).digest().copy(hash);
 		fs.writeFileSync(descriptor, index);
 		fs.renameSync(lock, file);

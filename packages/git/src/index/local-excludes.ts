@@ -23,7 +23,7 @@ function readExcludes(repository: Repository): string {
 }
 
 /**
- * The paths that lines below our heading in `.git/info/exclude` name. A negation in a `.gitignore` beats such a line, which then says
+ * The paths in the lines below our heading in `.git/info/exclude`. A negation in a `.gitignore` beats such a line, which then means
  * only that the file was ignored here. @throws the file system's error
  */
 export function localExcludes(repository: Repository): Set<GitPath> {

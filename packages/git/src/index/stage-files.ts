@@ -106,7 +106,7 @@ async function stageCopy(repository: Repository, name: GitPath): Promise<void> {
 	await writeIndexEntries(repository, [{ path: name, entry }]);
 }
 
-/** Stores the file as a blob, through its filters; null when it is gone by now. A name that is not UTF-8 cannot be told to git: no filters. */
+/** Stores the file as a blob, through its filters; null: it is gone. A name that is not UTF-8 cannot be an argument of git: no filters then. */
 export async function storeCopy(repository: Repository, name: GitPath): Promise<TreeEntry | null> {
 	const file = readDiskFile(repository, name);
 	if (file === null) return null;

@@ -25,7 +25,7 @@ export interface Status {
 	readonly unreadable: readonly GitPath[];
 }
 
-// git has no other way to say it; the path is as it is, quotes in it too.
+// git reports it in no other way; the path is unquoted, even if it contains quotes.
 const notOpened = /^warning: could not open directory '(.*?)\/?': (?:Permission denied|Operation not permitted)$/gm;
 
 /** Parses `git status --porcelain=v2 -z --branch` (git-status(1), Porcelain Format Version 2), and what it printed on stderr. */

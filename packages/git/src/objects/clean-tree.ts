@@ -5,13 +5,13 @@ import { openMergeStore } from "./merge-store.ts";
 import { type ObjectReader, present, withObjectReader } from "./object-reader.ts";
 import { type NewObject, objectOid, writeObjects } from "./object-writer.ts";
 
-// What a commit holds was chosen by whoever pushed it, and a hub takes any object. A tree with an entry that must not become a path here
-// is replaced by the same tree without that entry, before git or we read it any other way: git's own merge aborts on some of them.
+// The author of a push chooses the content of its commits, and a hub accepts any object. A tree with an entry that must not become a path
+// here is replaced by the same tree without that entry before anything else reads it: git's own merge aborts on some such trees.
 // The clean tree is a function of the tree alone, so every node makes the same one.
 
 /** Paths below one directory that are more than any workspace has. */
 const maxPaths = 3_000_000;
-/** Up to this many paths nobody asks how they come about. */
+/** Trees with up to this many paths are not examined further. */
 const maxPlainPaths = 200_000;
 /** A tree has more paths than entries where a directory is in it more than once; copies of a project are, but only a few. */
 const maxCopies = 100;
@@ -229,7 +229,7 @@ class TreeCleaner {
 		const [parent] = parents;
 		if (parents.length !== 1 || parent === undefined || !text.includes(`\n\n${subject}\n`)) return null;
 		const [content = Buffer.alloc(0)] = await reader.contents([parent]);
-		// A parent that looks so too is not cleaned again: nothing of ours ever stands on such a commit alone.
+		// A parent with the same form is not cleaned again: no commit of ours is based on such a commit alone.
 		if (content.toString("latin1").includes(`\n\n${subject}\n`)) return null;
 		return (await this.commit(reader, parent)).clean === commit ? parent : null;
 	}

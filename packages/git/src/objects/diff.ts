@@ -54,7 +54,7 @@ export async function diffTrees(repository: Repository, before: Oid, after: Oid)
 }
 
 /**
- * What the index has otherwise than tree `before`, path by path. Of a path that is unmerged, `after` says nothing.
+ * What the index has otherwise than tree `before`, path by path. `after` means nothing for an unmerged path.
  * @throws GitError
  */
 export async function diffIndex(repository: Repository, before: Oid): Promise<TreeChange[]> {

@@ -13,7 +13,7 @@ export type FileChange =
 
 export interface NewCommit {
 	readonly parents: readonly Oid[];
-	/** `Name <address>`, of the committer, and of the author where nobody else is. */
+	/** `Name <address>` of the committer, and of the author unless `author` is given. */
 	readonly identity: string;
 	readonly author?: string;
 	/** Seconds since the epoch; the time zone is +0000. */
@@ -24,11 +24,11 @@ export interface NewCommit {
 	/** What the changes are applied to, in order; null: the first parent's. */
 	readonly tree: Oid | null;
 	readonly changes: Iterable<FileChange>;
-	/** Contents to be stored beside it, which nothing refers to yet. */
+	/** More contents to store; no tree has them yet. */
 	readonly blobs?: readonly Uint8Array[];
 }
 
-/** C-style quotes, as git-fast-import(1) reads them: any byte may stand inside. */
+/** A path in C-style quotes (git-fast-import(1)), with any bytes. */
 function quotedPath(name: GitPath): Buffer {
 	const escaped = name.replace(/["\\\n]/g, (character) => (character === "\n" ? "\\n" : `\\${character}`));
 	return Buffer.concat([Buffer.from('"'), Buffer.from(escaped, "latin1"), Buffer.from('"')]);

@@ -28,14 +28,14 @@ const settings: readonly ConfigEntry[] = [
 	["fastimport.unpackLimit", "100"],
 ];
 
-/** An attributes file in the store: with `-merge` git takes one version and leaves the path conflicted, whatever is in it (gitattributes(5)). */
+/** An attributes file in the store: with `-merge` git keeps one version and leaves the path conflicted, whatever its content (gitattributes(5)). */
 export const noLineMerge = "no-line-merge";
 
 function quoted(value: string): string {
 	return `"${value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n")}"`;
 }
 
-/** A git config file with the settings that say how the objects are stored, and where missing ones come from. */
+/** A git config file with the settings for the storage of objects and the source of missing ones. */
 function storeConfig(repository: Repository, isPartial: boolean): string {
 	const lines = ["[core]", "\trepositoryFormatVersion = 1", "\tbare = true"];
 	const extensions = [["objectformat", repository.objectFormat === "sha1" ? undefined : repository.objectFormat]];
@@ -63,7 +63,7 @@ function writeUnlessSame(file: string, content: string): void {
 
 /**
  * A second git directory over the repository's own objects, without refs, index, working tree, hooks, replacements or the settings of
- * a person: what is computed there is a function of the objects alone. It lies in `<common directory>/robust-sync/merge.git`, is
+ * a person: everything computed there is a function of the objects alone. It is in `<common directory>/robust-sync/merge.git`, is
  * made when needed, and may be deleted at any time.
  * @returns a Repository whose `root` is that directory
  * @throws the file system's error when it cannot be made

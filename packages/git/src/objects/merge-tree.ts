@@ -24,7 +24,7 @@ export interface Stages {
 export interface MergeTreeResult {
 	readonly tree: Oid;
 	readonly conflicts: ReadonlyMap<GitPath, Stages>;
-	/** What git says about which paths, its stable short type first ("CONFLICT (rename/rename)"). */
+	/** git's messages with the paths they are about; each begins with git's stable short type ("CONFLICT (rename/rename)"). */
 	readonly notes: readonly { readonly type: string; readonly paths: readonly GitPath[] }[];
 }
 

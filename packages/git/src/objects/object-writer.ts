@@ -90,7 +90,7 @@ export class ObjectWriter {
 
 	/**
 	 * @param store from openMergeStore
-	 * @param present ids of all its objects, where they are known; otherwise git is asked for each new one
+	 * @param present ids of all its objects, where they are known; else git checks each new one
 	 */
 	constructor(store: Repository, present: ReadonlySet<Oid> | null = null) {
 		this.#store = store;
@@ -121,7 +121,7 @@ export class ObjectWriter {
 		const infos = this.#present ? null : await withObjectReader(this.#store, (reader) => reader.infos(oids));
 		const objects = infos === null ? waiting : waiting.filter((_object, index) => infos[index] === null);
 		if (objects.length < packFrom) await writeObjects(this.#store, objects);
-		// Ids hardly get smaller, and the next maintenance writes such packs again: not compressed, it takes a fifth of the time.
+		// Uncompressed: it takes a fifth of the time, ids hardly shrink, and the next maintenance rewrites such packs.
 		else await this.#store.run(["index-pack", "--stdin"], { input: packOf(objects, this.#store.objectFormat, 0) });
 	}
 }

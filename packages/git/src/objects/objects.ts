@@ -10,8 +10,8 @@ export function blobOid(content: Uint8Array, format: Repository["objectFormat"] 
 }
 
 /**
- * The contents of many objects by one process, handed over one by one in the order asked for, so that never more than one is
- * in memory because of us.
+ * Reads many objects with one process, and passes on their contents one by one in the order of the ids, so that at most one is
+ * in memory.
  * @throws GitError CORRUPT_REPOSITORY when one is missing; what the receiver throws
  */
 export async function readObjects(

@@ -14,7 +14,7 @@ function readOid(file: string): Oid | null {
 }
 
 /**
- * The commit that `ref` (a full name, such as refs/heads/main) names, or null. Reads the loose file where there is one; else asks git.
+ * The commit that `ref` (a full name, such as refs/heads/main) names, or null. Reads the loose file if there is one; else starts git.
  * Whether the commit can be read is not looked at: a branch in a damaged repository is not one that has no commits.
  */
 export async function readRef(repository: Repository, ref: string): Promise<Oid | null> {
@@ -62,7 +62,7 @@ export async function isAncestor(repository: Repository, ancestor: Oid, descenda
 	return exitCode === 0;
 }
 
-/** How two commits stand to each other, by one process. */
+/** How two commits are related, by one process. */
 export async function relation(repository: Repository, ours: Oid, theirs: Oid): Promise<"same" | "ahead" | "behind" | "diverged"> {
 	if (ours === theirs) return "same";
 	const { stdout, exitCode } = await repository.run(["merge-base", ours, theirs], { accept: [0, 1] });

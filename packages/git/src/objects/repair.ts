@@ -53,7 +53,7 @@ export function setAsideDamagedObjects(repository: Repository): number {
 	return damaged;
 }
 
-/** Removes the commit graph, which git believes also of commits that are gone (gitformat-commit-graph(5)); it can be made again from what is left. */
+/** Removes the commit graph: git trusts it even for commits that are gone (gitformat-commit-graph(5)), and can compute it again. */
 export function removeCommitGraph(repository: Repository): void {
 	const info = path.join(repository.commonDirectory, "objects/info");
 	for (const name of ["commit-graph", "commit-graphs"]) rmSync(path.join(info, name), { recursive: true, force: true });
@@ -105,7 +105,7 @@ export async function fetchEverything(repository: Repository, remote: string, br
 	return tip;
 }
 
-/** Where a branch was, newest first, as its reflog tells (git-reflog(1)). */
+/** Earlier tips of a branch, newest first, from its reflog (git-reflog(1)). */
 export function formerTips(repository: Repository, ref: string): Oid[] {
 	const file = path.join(repository.commonDirectory, `logs/${ref}`);
 	if (!existsSync(file) || statSync(file).size > 64 * 1024 * 1024) return [];

@@ -2,7 +2,7 @@ import { displayPath, type GitPath, gitPathIfAllowed, isGitPath, splitRecords, w
 import type { Oid, Repository } from "../process/repository.ts";
 import type { TreeEntry } from "./merge-tree.ts";
 
-/** Whether a path can be told to git as an argument: names need not be UTF-8, arguments are. */
+/** Whether a path can be an argument of git: arguments are UTF-8, names need not be. */
 export function isArgument(name: GitPath): boolean {
 	return Buffer.from(displayPath(name)).toString("latin1") === name;
 }
@@ -11,8 +11,8 @@ export function isArgument(name: GitPath): boolean {
 const pathsAtOnce = 400;
 
 /**
- * What a commit has at some paths (a directory: mode 040000), by a process for 400 of them that reads no index and only the trees above them.
- * @param names such as `isArgument` says yes to
+ * A commit's entries at some paths (a directory: mode 040000). Starts one process for each 400 paths; it reads no index and only the trees above them.
+ * @param names for which `isArgument` is true
  * @throws GitError
  */
 export async function readTreePaths(repository: Repository, commit: Oid, names: readonly GitPath[]): Promise<Map<GitPath, TreeEntry>> {
@@ -47,7 +47,7 @@ async function listTree(repository: Repository, args: readonly string[]): Promis
 /** Those of some paths that an ignore rule covers, whether they are tracked or not (git-check-ignore(1)). Reads no index. @throws GitError */
 export async function readIgnored(repository: Repository, names: readonly GitPath[]): Promise<Set<GitPath>> {
 	if (names.length === 0) return new Set();
-	// The only one of these commands that takes no GIT_LITERAL_PATHSPECS; what begins with "./" is a name, whatever is in it.
+	// This command ignores GIT_LITERAL_PATHSPECS. An argument that begins with "./" is always a name.
 	const { stdout } = await repository.run(["check-ignore", "-z", "--stdin", "--no-index"], {
 		input: Buffer.from(names.map((name) => `./${name}\0`).join(""), "latin1"),
 		accept: [0, 1],
@@ -60,8 +60,8 @@ export async function readIgnored(repository: Repository, names: readonly GitPat
 }
 
 /**
- * What git does not track, as it stands on disk: what ignore rules cover (a directory that one covers as a whole is one entry, without a slash
- * at its end), and what they do not. @param directory of the working tree; null: all of it @throws GitError
+ * Untracked files on disk: those that ignore rules cover (a directory that is ignored as a whole is one entry, without a slash
+ * at its end), and the others. @param directory of the working tree; null: all of it @throws GitError
  */
 export async function listIgnored(
 	repository: Repository,
@@ -89,7 +89,7 @@ export async function listIgnored(
 			.map((record) => record.slice(3))
 			.filter(isGitPath)
 			.map(withoutSlash)
-			// git was not told of a directory whose name cannot be an argument.
+			// git did not get a directory whose name cannot be an argument.
 			.filter((name) => directory === null || isWithin(name, directory) || isWithin(directory, name));
 	return { ignored: of("!! "), untracked: of("?? ") };
 }

@@ -73,7 +73,7 @@ function openDirectory(file: Buffer, make: boolean, mode: number): number {
 }
 
 /**
- * Opens the directory in which `name` lies below `root`, component by component: none of them may be a symbolic link. `root` itself may be
+ * Opens the directory that contains `name` below `root`, component by component: none of them may be a symbolic link. `root` itself may be
  * reached through one. Without /proc (not Linux) each component is checked just before use instead.
  * @param name a path below the workspace, or bytes of one below `root`
  * @throws ENOTDIR a component above the last one is a link or no directory; ENOENT one is missing; EINVAL `name` has a component that is

@@ -76,18 +76,18 @@ export function displayPath(name: GitPath | RawPath): string {
 	return Buffer.from(name, "latin1").toString("utf8");
 }
 
-/** Where it lies in the file system below `root`. */
+/** The path in the file system, below `root`. */
 export function fileSystemPath(root: string, name: GitPath): Buffer {
 	return Buffer.concat([Buffer.from(root + path.sep), gitPathBytes(name)]);
 }
 
-/** The directory that a path lies in; null: it lies at the top. */
+/** The directory of a path; null: the path is at the top. */
 export function parentOf(name: GitPath): GitPath | null {
 	const at = name.lastIndexOf("/");
 	return at < 0 ? null : (name.slice(0, at) as GitPath);
 }
 
-/** Paths as git's `-z --stdin` takes them. */
+/** Paths in the form of git's `-z --stdin`. */
 export function gitPathList(names: Iterable<GitPath>): Buffer {
 	return Buffer.from(Array.from(names, (name) => `${name}\0`).join(""), "latin1");
 }
@@ -105,7 +105,7 @@ export function topOf(name: GitPath): GitPath {
 	return name.split("/", 1)[0] as GitPath;
 }
 
-/** What lies in a directory by a name, one character a byte. @throws RefusedPathError */
+/** The path of a name (one character a byte) in a directory. @throws RefusedPathError */
 export function pathIn(directory: GitPath, name: string): GitPath {
 	return gitPathOf(directory === workspaceRoot ? name : `${withoutSlash(directory)}/${name}`);
 }

@@ -10,7 +10,7 @@ const ignoredByHfs = new Set([
 	0x200c, 0x200d, 0x200e, 0x200f, 0x202a, 0x202b, 0x202c, 0x202d, 0x202e, 0x206a, 0x206b, 0x206c, 0x206d, 0x206e, 0x206f, 0xfeff,
 ]);
 
-/** `.git` or its short name, and what NTFS takes for it: dots and spaces after it do not count, a colon begins the name of a stream. */
+/** `.git`, its short name, and their spellings on NTFS: trailing dots and spaces do not count, and a colon begins the name of a stream. */
 const ntfsDotGit = /^(?:\.git|git~1)[. ]*(?:[:\\/]|$)/i;
 /** The same for `.gitmodules`; gi7eba is the beginning of the short name that a hash gives. */
 const ntfsDotGitModules = /^(?:\.gitmodules|gitmod~[1-4])[. ]*(?::|$)/i;
@@ -22,7 +22,7 @@ function isHashedGitModules(name: string): boolean {
 	return tilde >= 0 && tilde <= 6 && "gi7eba".startsWith(short.slice(0, tilde).toLowerCase()) && /^~[1-9][0-9]*$/.test(short.slice(tilde));
 }
 
-/** Length of the UTF-8 sequence at `at`; 0: git takes it for malformed. */
+/** Length of the UTF-8 sequence at `at`; 0: malformed for git. */
 function sequenceLength(name: string, at: number): number {
 	const byte = (offset: number) => name.charCodeAt(at + offset) || 0;
 	const continues = (offset: number) => (byte(offset) & 0xc0) === 0x80;

@@ -1,7 +1,7 @@
 import type { NetworkAnswer } from "./network-log.ts";
 import { remoteText, sshClientText, withoutRemoteText } from "./remote-text.ts";
 
-/** What a git process can fail with that a caller tells apart; the names of docs/contract.md, section 5, and two of our own for callers inside. */
+/** Failures of a git process that callers distinguish: the codes of docs/contract.md, section 5, and two internal ones. */
 export type GitErrorCode =
 	| "NOT_A_REPOSITORY"
 	| "NO_REMOTE"
@@ -20,7 +20,7 @@ export type GitErrorCode =
 	| "CORRUPT_REPOSITORY"
 	| "INTERNAL";
 
-/** A git process failed. `message` is one line that says what to do; `detail` is what git said, for the log. */
+/** A git process failed. `message` is one line with the remedy; `detail` is git's output, for the log. */
 export class GitError extends Error {
 	override readonly name = "GitError";
 	readonly code: GitErrorCode;
@@ -31,7 +31,7 @@ export class GitError extends Error {
 	readonly signal: NodeJS.Signals | null;
 	/** What the remote wrote for people, as it is: nothing follows from it, and it is not printable yet. */
 	readonly remoteMessage: string | null;
-	/** How long the remote asks us to stay away, milliseconds; null: it names no time. */
+	/** The remote's Retry-After, milliseconds; null: it gave none. */
 	readonly retryAfterMs: number | null;
 	/** The remote took a push in and could not, or would not, store it: for its size, a limit of its disk, or an object that it refuses. */
 	readonly notStored: boolean;
@@ -165,10 +165,10 @@ function httpSymptom(command: string, { http }: NetworkAnswer): { code: GitError
 	return { code: "REMOTE_UNREACHABLE", advice };
 }
 
-// What OpenSSH logs where a server hangs up before it has said who it is: MaxStartups and PerSourcePenalties of sshd_config(5).
+// OpenSSH's message when a server hangs up before it has identified itself: MaxStartups and PerSourcePenalties of sshd_config(5).
 const turnedAway = /^kex_exchange_identification: /m;
 
-/** What the ssh client itself says of how it ended; null: nothing that it alone can tell. */
+/** The cause that only the ssh client can report; null: it reported none. */
 function sshSymptom({ ssh }: NetworkAnswer): { code: GitErrorCode; advice: string } | null {
 	return ssh !== null && turnedAway.test(ssh) ? { code: "RATE_LIMITED", advice: limited } : null;
 }
@@ -186,7 +186,7 @@ function ownText(stderr: string, network: NetworkAnswer | null): string {
 /**
  * The one-line advice and the code for a git process that ended with `exitCode`, or by `signal`, and printed `stderr`. What the remote
  * wrote there is shown, and decides nothing.
- * @param network what ssh and the web server said beside it, of a command on the network
+ * @param network messages of ssh and the web server, for a command on the network
  */
 export function classify(
 	command: string,

@@ -118,7 +118,7 @@ export async function runGit(
 			else if (!enough && onOutput(chunk) === "enough") endEarly();
 		});
 		child.stderr?.on("data", (chunk: Buffer) => {
-			// A remote can say anything for as long as it likes.
+			// A remote can send any amount of text.
 			if (stderrBytes < 65_536) stderr.push(chunk);
 			stderrBytes += chunk.length;
 		});

@@ -18,7 +18,7 @@ export interface GitEnvironmentOptions {
 const inherited =
 	/^GIT_(SSH|SSH_COMMAND|SSH_VARIANT|SSL_\w+|HTTP_\w+|PROXY_\w+|ALLOW_PROTOCOL|PROTOCOL|EXEC_PATH|TEMPLATE_DIR|CONFIG_GLOBAL|CONFIG_SYSTEM|CONFIG_NOSYSTEM|ATTR_NOSYSTEM|AUTHOR_NAME|AUTHOR_EMAIL|COMMITTER_NAME|COMMITTER_EMAIL)$/;
 
-/** Nothing asks, signs, pages, converts line ends, collects garbage or follows submodules behind our back. */
+/** Switches off all prompts, signing, pagers, line-end conversion, garbage collection and submodule recursion. */
 const settings: readonly ConfigEntry[] = [
 	["core.pager", "cat"],
 	["core.askPass", ""],

@@ -9,7 +9,7 @@ const hooksOf = {
 } as const;
 
 /**
- * What is said when a hook of this repository stopped a command, whichever it was: what happened, and which files to look at.
+ * The message when a hook of this repository stopped a command: what happened, and which files to look at.
  *
  * @param action what was stopped
  * @param what in words: "refused the commit"

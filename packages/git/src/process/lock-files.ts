@@ -5,7 +5,7 @@ import type { Repository } from "./repository.ts";
 /** A lock file of git's that was found in a repository. */
 export interface GitLockFile {
 	readonly file: string;
-	/** A live process that has it open, or a git that works in this repository; null: nobody. */
+	/** A live process that has the file open, or a git that works in this repository; null: there is none. */
 	readonly holder: { readonly pid: number; readonly command: string } | null;
 }
 
@@ -96,8 +96,8 @@ export function lockHolder(repository: Repository, file: string): GitLockFile["h
 }
 
 /**
- * Moves a lock file that nobody holds to `<git directory>/robust-sync/stale-locks/`, where a person can look at it.
- * @returns where it went; null when it was gone, or replaced, before that
+ * Moves a lock file that no process holds to `<git directory>/robust-sync/stale-locks/`, where a person can look at it.
+ * @returns where it is now; null: it was removed or replaced before
  */
 export function setAsideLockFile(repository: Repository, file: string, inode: number, label: string): string | null {
 	const directory = path.join(repository.commonDirectory, "robust-sync/stale-locks");

@@ -8,9 +8,9 @@ import { parseRetryAfter } from "./retry-after.ts";
 export interface HttpAnswer {
 	/** 100 to 599. */
 	readonly status: number;
-	/** How long the server asks us to stay away, milliseconds; null: it names no time. */
+	/** The server's Retry-After, milliseconds; null: it gave none. */
 	readonly retryAfterMs: number | null;
-	/** It says that the rate limit is used up. */
+	/** The answer reports that the rate limit is used up. */
 	readonly isLimited: boolean;
 }
 
@@ -31,7 +31,7 @@ const maxLogBytes = 1_048_576;
 const prefix = "rs-net-";
 
 /**
- * What a curl trace of git (GIT_TRACE_CURL, git(1)) says of the last answer. Bodies are not in such a trace, and each of its lines begins
+ * The last answer in a curl trace of git (GIT_TRACE_CURL, git(1)). Bodies are not in such a trace, and each of its lines begins
  * with git's own words, so that no server can write a status that it did not send.
  * @param now milliseconds since 1970, for a Retry-After that is a date
  */
@@ -109,7 +109,7 @@ function readLog(file: string): string | null {
 	}
 }
 
-/** Keeps apart, for one git command, what git, ssh, a web server and the remote's programs say. */
+/** Separates the messages of git, ssh, a web server and the remote's programs during one git command. */
 export class NetworkLog {
 	/** Variables for the command. */
 	readonly env: Readonly<Record<string, string>>;
@@ -134,7 +134,7 @@ export class NetworkLog {
 					};
 	}
 
-	/** What was said until now. */
+	/** The messages so far. */
 	read(): NetworkAnswer {
 		if (this.#base === null) return { http: null, ssh: null, remote: "" };
 		const trace = readLog(`${this.#base}.http`);

@@ -15,7 +15,7 @@ const mostLevels = 8;
 export type WatchProcess = (pid: number) => () => void;
 
 /**
- * Looks at a process again and again once it lasts. Costs nothing where nobody wants to know.
+ * Polls a process that runs for longer than a moment. Costs nothing without a listener.
  * @param look what it has done so far @param begin called once, before the first look; never throws
  */
 function watching(onProgress: OnProgress, look: (pid: number) => Progress, begin?: () => void): WatchProcess | undefined {
@@ -61,7 +61,7 @@ function openFiles(pid: number): string[] {
 	}
 }
 
-/** Files that a git process goes through one after the other, which it was told on its standard input. */
+/** The files that a git process works through in order; it reads their names from its standard input. */
 export interface FileList {
 	/** What is done with them, for people. */
 	readonly what: string;
@@ -141,7 +141,7 @@ function bytesOf(command: string, counter: "rchar" | "wchar", pid: number, depth
 			if (bytes !== null) return bytes;
 		}
 	} catch {
-		// It has ended, or this kernel does not tell.
+		// The process has ended, or the kernel does not report it.
 	}
 	return null;
 }

@@ -36,7 +36,7 @@ export function checkGitVersion(text: string): void {
 export interface OpenOptions {
 	/** The top level of the working tree. */
 	directory: string;
-	/** Who commits where the user has configured nobody. */
+	/** Committer name where the user has configured none. */
 	node: string;
 	/** Milliseconds until a command that talks to the remote is killed. */
 	networkTimeoutMs?: number;
@@ -205,12 +205,12 @@ export async function openRepository(options: OpenOptions): Promise<Repository> 
 	}
 	const config = parseConfigList(list.stdout);
 	const identity: ConfigEntry[] = [];
-	// Should we be killed and git not: it gives a silent server up by itself, a little later than we would have ended it.
+	// If only this process is killed, git itself gives up on a silent server, a little after our own timeout.
 	const timeouts: ConfigEntry[] = [
 		["http.lowSpeedLimit", "1"],
 		["http.lowSpeedTime", String(Math.ceil(networkTimeoutMs / 1000) + 5)],
 	];
-	// On a file system that tells cases apart, git would take a rename by case for no rename, and two names for one.
+	// On a case-sensitive file system, this setting would hide renames that change only the case, and unite two files.
 	const isMistaken = config.get("core.ignorecase") === "true" && !existsSync(path.join(directory, ".gIT"));
 	const names: ConfigEntry[] = isMistaken ? [["core.ignoreCase", "false"]] : [];
 	if (!config.get("user.name") && !env.GIT_AUTHOR_NAME) identity.push(["user.name", node]);

@@ -27,7 +27,7 @@ export function isHubDiskFull(repository: Repository, remote: string): boolean {
 	if (directory === null) return false;
 	try {
 		const { blocks, bavail, bsize, files, ffree } = statfsSync(directory);
-		// Some file systems say nothing: all is 0 then.
+		// Some file systems report nothing: all is 0 then.
 		return (blocks > 0 && bavail * bsize < leastFreeBytes) || (files > 0 && ffree === 0);
 	} catch {
 		return false;

@@ -23,9 +23,9 @@ export function trackingRef(remote: string, branch: string): string {
 }
 
 /**
- * Runs a command that talks to a remote. Its failure is called after what git, ssh and the web server say, each apart from what programs
- * on the remote write.
- * @param options as of runGit; the answer tells what such an exit means
+ * Runs a command that talks to a remote. Its failure is classified by the messages of git, ssh and the web server, separate from those of programs
+ * on the remote.
+ * @param options as of runGit; the answer explains such an exit
  * @throws GitError
  */
 export async function runOnNetwork(
@@ -47,7 +47,7 @@ export async function runOnNetwork(
 	}
 }
 
-/** Whether git accepts the name of a branch that a remote told (git-check-ref-format(1)), and it reads as nothing else. */
+/** Whether a branch name from a remote is valid for git (git-check-ref-format(1)) and cannot be read as anything else. */
 function isBranchName(name: string): boolean {
 	return !/^-|^@$|^HEAD$|[\0-\x20\x7f~^:?*[\\]|\.\.|@\{|\/\/|^\/|\/$|\.$|(^|\/)\.|\.lock($|\/)/.test(name) && name !== "";
 }
@@ -85,7 +85,7 @@ export async function readRemoteBranch(repository: Repository, remote: string, b
 }
 
 /**
- * Fetches one branch into its remote-tracking ref. Not forced at first: git itself then says whether the remote's history
+ * Fetches one branch into its remote-tracking ref. Not forced at first: git itself then reports whether the remote's history
  * was rewritten.
  * @returns whether the new tip does not contain the old one
  * @throws GitError; also when the remote has no such branch
@@ -119,11 +119,11 @@ export async function fetchBranch(repository: Repository, remote: string, branch
 /** How a push ended: it is on the remote, or the remote's branch had moved. */
 export type PushOutcome = "pushed" | "race";
 
-// Two pushes at the same instant: the loser is told so by one of these, whoever of client and server noticed it.
+// Two pushes at the same instant: the loser gets one of these, from the client or the server.
 const raced =
 	/fetch first|non-fast-forward|stale info|failed to update ref|cannot lock ref|incorrect old value|reference already exists|failed to lock|unable to create .*\.lock/i;
 
-/** What `git push --porcelain` says of a ref that was refused: "!", from and to, and "<summary> (<reason>)". Undefined: no ref was. */
+/** `git push --porcelain` on a refused ref: "!", from and to, and "<summary> (<reason>)". Undefined: no ref was. */
 export const refusedSummary = (stdout: Buffer): string | undefined =>
 	stdout
 		.toString("utf8")

@@ -5,8 +5,8 @@ import type { Oid, Repository } from "../process/repository.ts";
 import { runOnNetwork } from "./transport.ts";
 
 /**
- * Tries whether a remote takes pushes: makes a ref there and takes it away again.
- * @param ref whole, such as refs/robust-sync/doctor/helios; nobody else's
+ * Checks whether a remote accepts pushes: creates a ref there and deletes it again.
+ * @param ref whole, such as refs/robust-sync/doctor/helios; used by this node only
  * @param known a commit that the remote has, and perhaps this repository too; null: HEAD's is sent
  * @returns false: there is nothing that could be sent
  * @throws GitError PUSH_REJECTED, with the remote's words, or the code of the failure

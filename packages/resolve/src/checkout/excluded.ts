@@ -38,7 +38,7 @@ const localNote = (name: GitPath, target: TreeEntry): HeldPath => ({
 	covered: true,
 });
 
-/** Notes held paths, in the place of what was noted of them unless that says the same. @throws the file system's error */
+/** Records held paths, and replaces older records that differ. @throws the file system's error */
 function noteHeld({ paths }: IntegrateContext, notes: readonly HeldPath[]): void {
 	if (notes.length === 0) return;
 	const held = readHeld(paths);
@@ -86,8 +86,8 @@ async function moveFiles(context: IntegrateContext, repository: Repository, from
 }
 
 /**
- * Gives every tracked path that SYNC_EXCLUDE covers the index bit by which git knows that it is not on disk, and takes its file away where
- * that is as HEAD has it. Any other file there is this node's own from now on, and stays. May be killed at any instant, and called again.
+ * Sets the skip-worktree bit on every tracked path that SYNC_EXCLUDE covers, and moves its file to the backup where
+ * it equals HEAD's version. Any other file there belongs to this node from now on, and stays. May be killed at any instant, and called again.
  * @param head where HEAD is @param again files of paths that have the bit already are taken away as well: an earlier call was interrupted
  * @returns how many tracked paths are excluded, and the paths whose files were taken away
  * @throws GitError, the file system's errors, LockLostError

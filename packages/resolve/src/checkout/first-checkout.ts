@@ -83,8 +83,8 @@ export async function commitWithout(
 }
 
 /**
- * Checks out what HEAD has in a workspace without an index: git refused to (a clone of a commit with paths that no working tree may have),
- * was told not to (`git clone --no-checkout`), or was killed. What is missing is put there, what is there already stays and counts as
+ * Checks HEAD out in a workspace without an index: git refused to (a clone of a commit with paths that no working tree may have),
+ * had the option not to (`git clone --no-checkout`), or was killed. Missing files are placed; files that exist stay and count as
  * changed where it differs. Without this every file would look deleted.
  * @param ref full name of the branch that is checked out @param head where it is
  * @returns null: nothing was missing, and the index is there now

@@ -57,7 +57,7 @@ const ruleHeld = (name: GitPath, covered: boolean): HeldPath => ({
 
 /**
  * The notes of held paths around one checkout. They are on disk before a file is touched (what must stay local) and before the index
- * moves on (what could not be placed): a snapshot after a crash never takes a held path for a change of the user's.
+ * moves on (what could not be placed): a snapshot after a crash never commits a held path as the user's change.
  */
 export class Holder {
 	readonly #context: HolderContext;
@@ -132,7 +132,7 @@ export class Holder {
 		return new Map([...this.#local].map(([name, { bits }]) => [name, bits]));
 	};
 
-	/** What waits for a person's word stays, and so does what a commit takes away that takes away too much. */
+	/** Paths that wait for a person's decision stay, and so do files that a commit removes together with too many others. */
 	async #guardAgainstLoss(changes: readonly TreeChange[], flags: ReadonlyMap<GitPath, IndexFlags>): Promise<void> {
 		const guarded = (name: GitPath): LocalOnly => ({ reason: "guard", covered: false, bits: flags.get(name) ?? null });
 		for (const { path: name, after } of changes) {
@@ -154,7 +154,7 @@ export class Holder {
 		const deleted = changes.filter(({ after }) => after === null).length;
 		const entries = indexEntries(this.#repository);
 		if (!isPossibleLoss(limits, changes.length, deleted, entries === null ? null : entries - deleted)) return null;
-		// What is excluded here takes nothing away here.
+		// The removal of an excluded path removes no file here.
 		const own = changes.filter(({ path: name }) => this.#local.get(name)?.reason !== "excluded");
 		return await findLoss(this.#repository, {
 			from,

@@ -127,7 +127,7 @@ export async function findLocalOnly(
 			continue;
 		}
 		const stays = held.paths.get(name);
-		// A bit that we have set on a held path says nothing about what the user wants.
+		// A bit that we set on a held path is no wish of the user.
 		const bits = stays && !stays.flag ? undefined : flags.get(name);
 		if (stays?.reason === "ignored-here") {
 			const local: LocalOnly = {
@@ -141,7 +141,7 @@ export async function findLocalOnly(
 		} else if (bits) {
 			const flag = bits.skipWorktree ? "skip-worktree" : "assume-unchanged";
 			const stats = lstat(root, name);
-			// A sparse checkout hides paths by the same bit; git takes it off where a file is there all the same.
+			// A sparse checkout hides paths with the same bit; git clears it where a file exists.
 			if (isSparse && bits.skipWorktree && stats === null) continue;
 			const local: LocalOnly = { reason: "ignored-here", covered: false, flag, bits };
 			if (stats === null) result.set(name, local);

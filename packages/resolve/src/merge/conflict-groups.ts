@@ -28,8 +28,8 @@ export interface Conflicts {
 }
 
 /**
- * Puts together what `git merge-tree` says about each path. Where a directory or another type of file is in the way, git moves one side to
- * `<path>~<branch>`, and the branch is what it was called with: the commit's id.
+ * Groups the conflicts of `git merge-tree` by path. Where a directory or another type of file is in the way, git moves one side to
+ * `<path>~<branch>`, where the branch is the operand of merge-tree: the commit's id.
  */
 export function groupConflicts(merged: MergeTreeResult, first: Oid, second: Oid): Conflicts {
 	const aside = new RegExp(`^(.+)~(?:${first}|${second})(?:_\\d+)?$`, "s");

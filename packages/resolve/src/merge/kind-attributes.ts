@@ -32,8 +32,8 @@ function kindFrom(values: ReadonlyMap<string, string>): AttributeKind | undefine
 }
 
 /**
- * The kind that git attributes ask for, by path; only of paths for which they do. The attributes are those of the result of the merge: what
- * the tree holds where one side at most changed it, and what was merged where both did.
+ * The merge kind that git attributes set, by path; paths without one are left out. The attributes are those of the merge result: those of
+ * the tree where at most one side changed them, and the merged ones where both did.
  * @param resolved contents of `.gitattributes` files that were merged themselves; null: not in the result
  */
 export async function kindAttributes(

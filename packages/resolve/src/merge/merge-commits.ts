@@ -25,7 +25,7 @@ import { type Outcome, PathResolver, type SettledPath, settledPaths } from "./pa
 /** Author and committer of every merge that this computes. */
 export const mergeIdentity = "robust-sync <robust-sync@localhost>";
 
-/** The bytes of one file of a merge, and how it came to them. */
+/** One merged file, and how it was resolved. */
 export interface PathResult {
 	readonly content: Buffer;
 	readonly settled: Outcome["settled"];
@@ -40,10 +40,10 @@ export interface MergedCommits {
 	readonly contents: KnownContents;
 }
 
-/** Bases of bases are merged so deep; below that the first by id stands for all. A hostile history may cross at every step. */
+/** Merge bases of merge bases are merged to this depth; below it the first by id is used. A hostile history may cross at every step. */
 const maxDepth = 20;
 
-/** Three versions of a tree, put before git, and what it left open. */
+/** git's merge of two commits, and its conflicts. */
 interface OpenedMerge {
 	readonly first: Oid;
 	readonly second: Oid;
@@ -52,7 +52,7 @@ interface OpenedMerge {
 	readonly merged: MergeTreeResult;
 	readonly conflicts: Conflicts;
 	readonly later?: "first" | "second";
-	/** What was settled without a conflict in `merged`. */
+	/** Paths resolved without a conflict in `merged`. */
 	readonly noted: readonly Outcome[];
 }
 
@@ -91,7 +91,7 @@ class CommitMerger {
 		return await this.#write({ ...opened, later: "second" }, [], 0);
 	}
 
-	/** What becomes of one path of a merge; of the others no more than it takes to know that. */
+	/** The result of a merge at one path; other paths are resolved only as far as it depends on them. */
 	async mergePath(first: Oid, second: Oid, path: GitPath): Promise<PathResult | null> {
 		const opened = await this.#open(first, second, 0);
 		const { groups, splits } = opened.conflicts;
@@ -167,8 +167,8 @@ class CommitMerger {
 	}
 
 	/**
-	 * Where the bases were in conflict, one version of them stands for all, and the side that has just that one looks as if it had changed
-	 * nothing. Both sides chose there: what they differ in is a conflict, and is saved.
+	 * Where the bases were in conflict, one of their versions became the virtual base, and a side with exactly that version looks as if it had changed
+	 * nothing. Both sides made a choice there: their difference is a conflict, and is saved.
 	 */
 	async #contest({ conflicts, first, second }: OpenedMerge, base: Oid, contested: ReadonlySet<GitPath>) {
 		if (contested.size === 0) return { conflicts, noted: [] };
@@ -211,7 +211,7 @@ function* changes(stagePaths: Iterable<GitPath>, outcomes: readonly Outcome[]): 
 }
 
 /**
- * Merges two commits as docs/merge-semantics.md says.
+ * Merges two commits by the rules of docs/merge-semantics.md.
  * @param repository for what is outside the object database: submodules
  * @param store from openMergeStore
  * @param first the commit with the smaller id

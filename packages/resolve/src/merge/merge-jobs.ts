@@ -29,6 +29,6 @@ export function runJob({ path, base, a, b, later, attribute }: MergeJob): MergeA
 	const { content, strategy, winner, lost: losses } = mergeContents({ path, base, a, b, later, attribute });
 	const lost = losses.a || losses.b;
 	const reported = lost || hasLineConflict(base, a, b);
-	// A copy with memory of its own: a view would take all that lies around it to the other thread.
+	// A copy with memory of its own: a view would send its whole buffer to the other thread.
 	return { content: winner === "merged" ? new Uint8Array(content) : null, strategy, winner, lost, reported };
 }

@@ -42,7 +42,7 @@ export function mergeMessage(
 	return Buffer.from(`${lines.join("\n")}\n`);
 }
 
-/** Whether a message says that something was resolved. */
+/** Whether a message reports a resolution. */
 export function saysResolved(message: string): boolean {
 	return /^Resolved: /m.test(message);
 }

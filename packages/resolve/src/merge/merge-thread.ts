@@ -17,7 +17,7 @@ function bundledWorker(): URL | null {
 	return new URL(isPart ? `./${__MERGE_WORKER__}` : `./parts/${__MERGE_WORKER__}`, import.meta.url);
 }
 
-/** A merge could not be computed because its thread died. It says nothing about the result: the same merge is to be tried again. */
+/** The thread of a merge died. The result is unknown: try the same merge again. */
 export class MergeThreadError extends Error {
 	override readonly name = "MergeThreadError";
 }
@@ -34,7 +34,7 @@ interface Pending {
 	reject(error: Error): void;
 }
 
-/** Merges files in a thread of its own, so that the caller's goes on answering signals and the watchdog. */
+/** Merges files in a thread of its own, so that the caller still answers signals and the watchdog. */
 export class MergeThread {
 	readonly #file: URL | null;
 	readonly #limits: ResourceLimits;

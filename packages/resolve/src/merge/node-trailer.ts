@@ -4,12 +4,12 @@ const key = "Robust-Sync-Node";
 /** A merge names no more nodes than this: who has more will not read them. */
 const maxNodes = 16;
 
-/** The trailer (git-interpret-trailers(1)) of a commit that one node made, whatever `user.name` says. */
+/** The trailer (git-interpret-trailers(1)) with the node that made a commit, independent of `user.name`. */
 export function nodeTrailer(node: string): string {
 	return `${key}: ${node}`;
 }
 
-/** A message of one node: history can be asked by node (`git log --grep='^Robust-Sync-Node: helios$'`). A paragraph of trailers at its end goes on. */
+/** A message of one node: history can be filtered by node (`git log --grep='^Robust-Sync-Node: helios$'`). A paragraph of trailers at its end goes on. */
 export function withNodeTrailer(message: string, node: string): string {
 	// Of bytes that are read as Latin-1 only these are blanks.
 	const text = message.replace(/[\t\n\r ]+$/, "");
@@ -19,7 +19,7 @@ export function withNodeTrailer(message: string, node: string): string {
 	return `${text}${hasTrailers ? "\n" : "\n\n"}${nodeTrailer(node)}`;
 }
 
-/** The same for a commit that this node makes again: one that says of which node it is stays as it is. */
+/** The same for a commit that this node rewrites: an existing trailer stays. */
 export function markedAsMade(message: string, node: string): string {
 	return nodesIn(message).length > 0 ? message : `${withNodeTrailer(message, node)}\n`;
 }

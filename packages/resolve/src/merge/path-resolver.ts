@@ -26,7 +26,7 @@ import { mergeThread } from "./merge-thread.ts";
 import type { Strategy } from "./resolution.ts";
 import { submoduleDescendant } from "./submodule.ts";
 
-/** What happened to one path, with the sides in the order of their commit ids. */
+/** How one path was resolved, with the sides in the order of their commit ids. */
 export interface SettledPath {
 	readonly path: GitPath;
 	readonly type: string;
@@ -42,10 +42,10 @@ export interface SettledPath {
 	readonly results: readonly { readonly path: GitPath; readonly entry: TreeEntry }[];
 }
 
-/** A file that goes into the result: bytes where it was merged, else the blob that is there already. */
+/** A file of the result: bytes if it was merged, else an existing blob. */
 export type ResultFile = { readonly mode: string; readonly content: Buffer } | TreeEntry;
 
-/** What becomes of one path. */
+/** The result for one path. */
 export interface Outcome {
 	readonly settled: Omit<SettledPath, "results">;
 	readonly files: readonly { readonly path: GitPath; readonly made: ResultFile; readonly beside?: boolean }[];
@@ -83,20 +83,20 @@ export function settledPaths(outcomes: readonly Outcome[], format: Repository["o
 		.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
 }
 
-/** A merge of which git left paths open. */
+/** A merge in which git left conflicted paths. */
 export interface OpenMerge {
 	readonly first: Oid;
 	readonly second: Oid;
 	/** The commit that git took as base. */
 	readonly base: Oid | null;
-	/** What git made of it; right wherever there is no conflict. */
+	/** The tree that git computed; correct at every path without a conflict. */
 	readonly tree: Oid;
 	readonly conflicts: Conflicts;
-	/** The side that counts as the later one of every path, where that is known; else history says. */
+	/** The later side of every path, where that is known; else commit dates decide for each path. */
 	readonly later?: "first" | "second";
 }
 
-/** This many files are read, and merged in one go; enough that handing them to the other thread costs nothing beside it. */
+/** Files of one batch. At this size the cost of the message to the merging thread is negligible. */
 const groupsAtATime = 512;
 const bytesAtATime = 8 * 1024 * 1024;
 
@@ -154,7 +154,7 @@ export class PathResolver {
 		if (groups.length === 0) return [];
 		const [history, sides] = await Promise.all([this.#merge.later ? null : this.#readHistory(), this.#readSides()]);
 		this.#history = history;
-		// Attributes first: they say how the rest is merged.
+		// Attributes first: the other files are merged by them.
 		const attributeGroups = groups.filter(({ path }) => isAttributesFile(path));
 		const inSplit = new Set(splits.flatMap(({ from, first, second }) => [from, first, second]));
 		const others = groups.filter(({ path }) => !isAttributesFile(path) && !inSplit.has(path));
@@ -177,7 +177,7 @@ export class PathResolver {
 		});
 	}
 
-	/** Where both sides seem to have added a path, one or both may have renamed something to it: only a diff with renames tells. */
+	/** Where both sides seem to have added a path, one or both may have renamed a file to it: only a diff with renames can decide. */
 	async #readSides(): Promise<{ first: SideChanges; second: SideChanges } | null> {
 		const { first, second, base, conflicts } = this.#merge;
 		const collided = conflicts.groups.some((group) => !group.base && isRegular(group.first) && isRegular(group.second));
@@ -585,7 +585,7 @@ export class PathResolver {
 		return outcomes;
 	}
 
-	/** Gives the files that stand aside their names: with the first digits of the blob's id that lead to no other file. */
+	/** Names the conflict copies: with the shortest prefix of the blob's id that makes the name unique. */
 	async #nameBesides(outcomes: readonly Outcome[]): Promise<Outcome[]> {
 		const named: Outcome[] = [];
 		for (const outcome of outcomes) {

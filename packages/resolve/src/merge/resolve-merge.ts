@@ -4,7 +4,7 @@ import { applyCommit, mergeCommits, mergeCommitsAt } from "./merge-commits.ts";
 import type { SettledPath } from "./path-resolver.ts";
 import type { Resolution, ResolvedFile } from "./resolution.ts";
 
-/** What happened to a path, with the sides by the role that they have on this node. */
+/** How a path was resolved, with the sides by their role on this node. */
 export function byRole(
 	{ path, type, strategy, winner, first, second, base, lost, reported, results }: SettledPath,
 	oursIsFirst: boolean,
@@ -35,7 +35,7 @@ export async function resolveMerge(repository: Repository, ours: Oid, theirs: Oi
 	return { commit, tree, ours, theirs, base: bases[0] ?? null, files: settled.map((file) => byRole(file, own === first)), contents };
 }
 
-/** What resolveMerge would make of one file that both sides changed: for a merge driver, which is asked about one at a time. */
+/** The result of resolveMerge for one file that both sides changed. A merge driver gets one file at a time. */
 export interface FileResolution extends Pick<ResolvedFile, "path" | "type" | "strategy" | "winner" | "versions"> {
 	readonly content: Buffer;
 	/** A side has something that is not in the content. */

@@ -3,7 +3,7 @@ import path from "node:path";
 import { displayPath, type GitPath, type Oid, type Repository, runGit } from "@robust-sync/git";
 
 /**
- * Which of two commits of a submodule has the other in its history; null: neither, or the submodule is not here to ask.
+ * The commit of a submodule that contains the other one; null: neither does, or the submodule is not here.
  * @param repository the one that holds the submodule
  */
 export async function submoduleDescendant(

@@ -32,7 +32,7 @@ function looksResolved({ parents, author, committer, message }: WalkedCommit): b
 	);
 }
 
-/** The same, with the number of commits that `to` has and `from` lacks: one walk tells both. @throws GitError */
+/** The same, with the number of commits that `to` has and `from` lacks: both by one walk. @throws GitError */
 export async function walkBetween(
 	repository: Repository,
 	from: Oid,
@@ -40,7 +40,7 @@ export async function walkBetween(
 ): Promise<{ readonly commits: number; readonly resolutions: EarlierResolution[] }> {
 	if (from === to) return { commits: 0, resolutions: [] };
 	const found: EarlierResolution[] = [];
-	// Parents come before children, so that one pass tells which commits have `from` in their history.
+	// Parents come before children, so that one pass finds the commits with `from` in their history.
 	const ownHistory = new Set<Oid>([from]);
 	const commits = await walkCommits(openMergeStore(repository), from, to);
 	// What the walk leaves out, `from` has.

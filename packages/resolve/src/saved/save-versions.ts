@@ -49,7 +49,7 @@ export interface SavedHeader {
 /** Writes below `files/`; where the name cannot be (too long, or a file where a directory must be), below a directory with a short name. */
 class VersionWriter {
 	readonly #directory: string;
-	/** No directory above a file may be a link by now, whoever made it. */
+	/** Checks that no directory above a file has become a link. */
 	readonly #places: PlacesBeneath;
 	readonly #linkedFrom: PlacesBeneath;
 	/** The first file that was written of each blob, and how many names it has. */
@@ -82,7 +82,7 @@ class VersionWriter {
 		}
 	}
 
-	/** Many small files: waiting for each in the thread pool takes three times as long as writing it at once. */
+	/** Synchronous: with many small files, a wait in the thread pool for each takes three times as long. */
 	#put(name: GitPath, content: Uint8Array, oid: string | null): GitPath {
 		const file = this.#places.file(gitPathBytes(name));
 		if (oid !== null && this.#linked(file, oid)) return name;

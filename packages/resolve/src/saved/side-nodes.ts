@@ -12,7 +12,7 @@ export interface SideNodes {
 	of(name: GitPath): string | null;
 }
 
-const nobody: SideNodes = { of: () => null };
+const noNodes: SideNodes = { of: () => null };
 
 /** Our snapshots begin with the name of the node; of other commits it is the author's name (a user may have set one of their own). */
 function writerOf(subject: string, author: string): string {
@@ -28,11 +28,11 @@ function writerIn(text: string): string {
 const format = "%s%n%an";
 
 /**
- * Whose commits `side` has beyond `base`. Merges are nobody's. Only ever shown: where it cannot be found out, nothing is missing but a name.
+ * The nodes whose commits `side` has beyond `base`. Merges belong to no node. For display only: if the nodes are unknown, only names are missing.
  * @param base null: nothing in common, the whole history of the side
  */
 export async function nodesOfSide(repository: Repository, side: Oid | null, base: Oid | null): Promise<SideNodes> {
-	if (side === null) return nobody;
+	if (side === null) return noNodes;
 	const range = base === null ? [side] : [side, `^${base}`];
 	const byPath = new Map<string, string>();
 	try {
@@ -45,7 +45,7 @@ export async function nodesOfSide(repository: Repository, side: Oid | null, base
 		const newest = commits.map(writerIn).find((writer) => writer !== "") ?? null;
 		return { of: (name) => byPath.get(name) ?? newest };
 	} catch (error) {
-		if (error instanceof GitError) return nobody;
+		if (error instanceof GitError) return noNodes;
 		throw error;
 	}
 }

@@ -7,7 +7,7 @@ import { type RandomWalk, token, type WalkedMerge } from "./random-walk.ts";
 const steady = ["state.json", "messages.jsonl", "agent.log"];
 
 /**
- * Follows every token through a walk. Knows nothing of how files are merged: it looks at contents before and after, and asks that each
+ * Follows every token through a walk. Knows nothing of how files are merged: it compares contents before and after, and requires that each
  * token is where someone can find it: in the tree, in the versions saved by that merge, or taken away by an edit that history shows.
  */
 export class Account {

@@ -26,7 +26,7 @@ export class History {
 		return git(this.directory, ...args);
 	}
 
-	/** A commit with the first parent's files, and these changed; each a minute after the one before unless `date` (seconds) says so. */
+	/** A commit with the first parent's files, and these changed; each a minute after the one before unless `date` (seconds) is given. */
 	commit(
 		parents: readonly Oid[],
 		files: Record<string, FixtureFile>,

@@ -82,7 +82,7 @@ export class RandomWalk {
 		this.nodes = Array.from({ length: nodes }, (_, number) => ({ number, head: this.first, saved: new Set<Oid>() }));
 	}
 
-	/** Edits and syncs in random order until there were this many edits; then everybody syncs until nobody has anything new. */
+	/** Edits and syncs in random order until there were this many edits; then all nodes sync until none has anything new. */
 	async run(edits: number): Promise<void> {
 		while (this.#edit < firstEdit + edits) {
 			const choice = this.#below(10);
@@ -201,7 +201,7 @@ export class RandomWalk {
 		files["state.json"] = `${JSON.stringify(state, null, 2)}\n`;
 	}
 
-	/** Adds a line, or takes one away. */
+	/** Adds or removes a line. */
 	#editLines(files: Files, name: string, line: string, append: boolean): void {
 		const lines = (files[name] ?? "").split("\n").slice(0, -1);
 		if (lines.length > 4 && this.#below(4) === 0) lines.splice(this.#below(lines.length), 1);
