@@ -21,19 +21,19 @@ const changes: Readonly<Record<string, HistoryFile["change"]>> = { A: "added", D
 const idOf = (oid: string) => (/^0+$/.test(oid) ? null : oid);
 const count = (text: string) => (text === "-" ? null : Number(text));
 
-/** Takes `-z --raw --numstat` of `git log` and `git diff-tree --stdin` apart, token by token. */
+/** Parses `-z --raw --numstat` of `git log` and `git diff-tree --stdin`, token by token. */
 export class FilesParser {
 	readonly #begin: (token: string) => ChangedFiles | null;
 	#current: ChangedFiles = new Map();
-	/** Paths that the record at hand still takes, and what becomes of them. */
+	/** The paths that the current record still needs, and their consumer. */
 	#wanted: { left: number; names: string[]; done: (names: string[]) => void } | null = null;
 
-	/** @param begin asked about each token that could begin a commit: where its files go; null: it begins none */
+	/** @param begin called for each token that could begin a commit: returns the map for its files; null: the token begins none */
 	constructor(begin: (token: string) => ChangedFiles | null) {
 		this.#begin = begin;
 	}
 
-	/** Takes in one token, one character a byte. */
+	/** Parses one token, one character a byte. */
 	token(token: string): void {
 		if (this.#wanted !== null) {
 			this.#wanted.names.push(token);
@@ -70,7 +70,7 @@ export class FilesParser {
 		});
 	}
 
-	/** "<added> TAB <deleted> TAB <path>", or nothing behind the second tab and two paths. */
+	/** "<added> TAB <deleted> TAB <path>", or nothing after the second tab and two paths. */
 	#numstat(record: string): void {
 		const [, added = "", deleted = "", name = ""] = /^(\d+|-)\t(\d+|-)\t([\s\S]*)$/.exec(record) ?? [];
 		const files = this.#current;

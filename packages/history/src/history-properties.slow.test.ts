@@ -42,7 +42,7 @@ const step: fc.Arbitrary<Step> = fc.record({
 	at: fc.nat(5),
 });
 
-/** What a node makes of a file: each word that it writes is there once in all of history. */
+/** A node's edit of a file: each word that it writes is unique in all of history. */
 function edited(before: string | null, { file, how, at }: Step, word: string): string | null {
 	if (how === "delete") return null;
 	if (file === "d/f.bin") return `\0${word}\0`;

@@ -25,12 +25,12 @@ import { compareCommits, type Header, type Range, readHeaders, type Walked, walk
 
 export type { HistoryFile } from "./changed-files.ts";
 
-/** Commits compared by one process where their trees are cleaned first: it ends soon where a few are enough. */
+/** Commits that one process compares if their trees are cleaned first: small, so that a query with a low limit ends soon. */
 const comparedAtOnce = 500;
-/** A file that was renamed more often is followed no further. */
+/** A file that was renamed more often is not followed further. */
 const maxNames = 100;
 
-/** One commit as people see it. */
+/** One commit, as shown to people. */
 export interface HistoryEntry {
 	readonly commit: Oid;
 	readonly parents: readonly Oid[];
@@ -39,7 +39,7 @@ export interface HistoryEntry {
 	readonly node: string;
 	readonly kind: HistoryKind;
 	readonly subject: string;
-	/** What was said about it, by `--annotate` or a person. */
+	/** The note on it, by `--annotate` or a person. */
 	readonly text: string;
 	readonly agent: string | null;
 	readonly run: string | null;
@@ -48,34 +48,34 @@ export interface HistoryEntry {
 }
 
 export interface HistoryQuery {
-	/** Where to begin; usually HEAD. */
+	/** The newest commit; usually HEAD. */
 	readonly head: Oid;
-	/** Only commits that touch one of them; a single file is followed over its renames. None: all. */
+	/** Only commits that touch one of these paths; a single file is followed over its renames. None: all. */
 	readonly paths?: readonly GitPath[];
 	readonly since?: Moment | null;
 	readonly until?: Moment | null;
 	readonly node?: string | null;
 	readonly agent?: string | null;
 	readonly run?: string | null;
-	/** This many entries at most. */
+	/** At most this many entries. */
 	readonly limit?: number;
 	/** Children before parents, whatever their dates. */
 	readonly inOrder?: boolean;
 	/** Milliseconds; default: as long as any local command. */
 	readonly timeoutMs?: number;
 	/**
-	 * Compares trees as they are, with limited memory, which costs what `git log` costs; where that fails, and without it, their
-	 * clean versions are compared.
+	 * Compares trees as they are, with limited memory, at the cost of `git log`; if that fails, and without this option, clean
+	 * versions are compared.
 	 */
 	readonly quick?: boolean;
 }
 
-/** Whether history has a path as a directory, if at all. */
+/** Whether the path is a directory in history. */
 async function isDirectory(store: Repository, head: Oid, name: GitPath): Promise<boolean> {
 	const modeIn = async (commit: Oid) => (await readTreePaths(store, commit, [name])).get(name)?.mode;
 	const mode = await modeIn(head);
 	if (mode !== undefined) return mode === "040000";
-	// It is gone: what was it before it was last touched?
+	// The path is gone: its type before the commit that last touched it decides.
 	const { stdout } = await store.run(
 		["log", "-1", "--no-show-signature", "--format=%P", "--end-of-options", head, "--", displayPath(name)],
 		{
@@ -89,11 +89,11 @@ async function isDirectory(store: Repository, head: Oid, name: GitPath): Promise
 	return false;
 }
 
-/** Whether git can be told a path: names need not be UTF-8, arguments are. */
-const canBeTold = (name: GitPath) => isArgument(name) && !displayPath(name).includes("\ufffd");
+/** Whether a path can be an argument of git: names need not be UTF-8, arguments are. */
+const isPassable = (name: GitPath) => isArgument(name) && !displayPath(name).includes("\ufffd");
 
 /**
- * What commits changed; a merge nothing. Their clean versions are compared: the tree of a commit that a peer pushed may have millions of
+ * The files that commits changed; none for a merge. Compares clean versions: the tree of a commit that a peer pushed may have millions of
  * paths, or make git fail.
  * @param paths only these; none: all
  * @throws GitError
@@ -115,7 +115,7 @@ async function readFiles(
 		const parent = parents[0] === undefined ? null : (clean.get(parents[0]) ?? parents[0]);
 		if (own === parent) continue;
 		commitOf.set(own, commit);
-		// Without a parent on its line a clean version is compared with what it is the clean version of.
+		// A line without a parent would compare a clean version with its original.
 		const base = parent ?? (own === commit ? null : await emptyCommit(store));
 		lines.push(`${own}${base === null ? "" : ` ${base}`}\n`);
 	}
@@ -126,7 +126,7 @@ async function readFiles(
 	return found;
 }
 
-/** Names of our own are in no history. */
+/** Own files are left out of history. */
 const ownFiles = (files: ChangedFiles): HistoryFile[] => [...files.values()].filter((file) => !isOwnName(topOf(file.path)));
 
 /** The same for many commits, without cleaning them. @throws GitError where their trees make git fail */
@@ -141,7 +141,7 @@ async function readFilesQuickly(
 	return new Map([...found].map(([commit, files]) => [commit, ownFiles(files)]));
 }
 
-/** @returns null: it takes cleaned trees @throws GitError GIT_TIMEOUT */
+/** @returns null: clean trees are needed @throws GitError GIT_TIMEOUT */
 async function unlessGitFails<T>(attempt: () => Promise<T>): Promise<T | null> {
 	try {
 		return await attempt();
@@ -151,7 +151,7 @@ async function unlessGitFails<T>(attempt: () => Promise<T>): Promise<T | null> {
 	}
 }
 
-/** The name that a file had before the commit that made it under this one; null: it was new. @throws GitError */
+/** The name of a file before the commit that gave it this one; null: the file was new. @throws GitError */
 async function nameBefore(store: Repository, { commit, parents }: Header, name: GitPath): Promise<GitPath | null> {
 	const [parent] = parents;
 	if (parent === undefined || parents.length > 1) return null;
@@ -180,7 +180,7 @@ function entryOf({ commit, parents, seconds, author, message }: Header, files: r
 	};
 }
 
-/** Which commits are asked for by what they say themselves; null: all. */
+/** The filter by node, agent and run; null: all commits. */
 function filterOf({ node, agent, run }: HistoryQuery): ((header: Header) => boolean) | null {
 	if (node == null && agent == null && run == null) return null;
 	return ({ message, author, parents }) => {
@@ -191,15 +191,15 @@ function filterOf({ node, agent, run }: HistoryQuery): ((header: Header) => bool
 	};
 }
 
-/** Paths as git can be told them; `untold`: those of which one cannot be, by which all commits are filtered then. */
-function toldPaths({ paths = [] }: HistoryQuery): { paths: readonly GitPath[]; untold: readonly GitPath[] | null } {
-	return paths.every(canBeTold) ? { paths, untold: null } : { paths: [], untold: paths };
+/** Paths as arguments for git; `filtered`: all of them, if one cannot be an argument: then all commits are read and filtered by path here. */
+function passablePaths({ paths = [] }: HistoryQuery): { paths: readonly GitPath[]; filtered: readonly GitPath[] | null } {
+	return paths.every(isPassable) ? { paths, filtered: null } : { paths: [], filtered: paths };
 }
 
-/** The entry of a commit; none where it touches no `untold` path. */
-function entriesOf(header: Header, files: readonly HistoryFile[], untold: readonly GitPath[] | null): HistoryEntry[] {
-	if (untold === null) return [entryOf(header, files)];
-	const selected = files.filter((file) => isSelected(file.path, untold));
+/** The entry of a commit; none if it touches no `filtered` path. */
+function entriesOf(header: Header, files: readonly HistoryFile[], filtered: readonly GitPath[] | null): HistoryEntry[] {
+	if (filtered === null) return [entryOf(header, files)];
+	const selected = files.filter((file) => isSelected(file.path, filtered));
 	return selected.length > 0 ? [entryOf(header, selected)] : [];
 }
 
@@ -225,33 +225,34 @@ export async function readHistory(repository: Repository, query: HistoryQuery): 
 	return cutOff.size === 0 ? entries : entries.map((entry) => (cutOff.has(entry.commit) ? { ...entry, files: [] } : entry));
 }
 
-/** By one process for all, whatever there is in the trees. */
+/** By one process for all, without cleaning the trees. */
 async function readQuickly(store: Repository, query: HistoryQuery): Promise<HistoryEntry[]> {
 	const { limit = Number.POSITIVE_INFINITY } = query;
-	const { paths, untold } = toldPaths(query);
+	const { paths, filtered } = passablePaths(query);
 	const range = rangeOf(query, paths);
 	const [only] = paths;
-	if (untold === null && paths.length === 1 && only !== undefined) return (await walkFollowing(store, range, only, limit)).slice(0, limit);
-	const walked = await walkWithFiles(store, range, untold === null ? limit : Number.POSITIVE_INFINITY);
-	return walked.flatMap(({ header, files }) => entriesOf(header, ownFiles(files), untold)).slice(0, limit);
+	if (filtered === null && paths.length === 1 && only !== undefined)
+		return (await walkFollowing(store, range, only, limit)).slice(0, limit);
+	const walked = await walkWithFiles(store, range, filtered === null ? limit : Number.POSITIVE_INFINITY);
+	return walked.flatMap(({ header, files }) => entriesOf(header, ownFiles(files), filtered)).slice(0, limit);
 }
 
-/** Where a file got its name from another one. */
+/** A rename: the commit, and the earlier name of the file. */
 interface Origin {
 	readonly header: Header;
 	readonly from: GitPath;
-	/** Whether all that was walked before descends from it in one line. */
+	/** Whether all commits walked before descend from it in one line. */
 	readonly isLinear: boolean;
 }
 
-/** Whether nothing was merged between two commits. @throws GitError */
+/** Whether there is no merge between two commits. @throws GitError */
 async function isLinear(store: Repository, start: Oid, end: Oid): Promise<boolean> {
 	const { stdout } = await store.run(["rev-list", "--min-parents=2", "--max-count=1", "--end-of-options", start, `^${end}`, "--"]);
 	return stdout.length === 0;
 }
 
 /**
- * Follows one path over the renames of the file. Where no merge lies before a rename, the walk goes on from there with both names: each
+ * Follows one path over the renames of the file. If no merge precedes a rename, the walk goes on from there with both names: each
  * commit is walked through once.
  */
 async function walkFollowing(store: Repository, range: Range, only: GitPath, limit: number): Promise<HistoryEntry[]> {
@@ -268,7 +269,7 @@ async function walkFollowing(store: Repository, range: Range, only: GitPath, lim
 		};
 		const onCommit = ({ header, files }: Walked) => {
 			const file = files.get(current);
-			// The older name is asked about already.
+			// The walk covers the older name already.
 			if (file?.from != null) current = file.from;
 			else if (origin === null && file?.change === "added" && header.parents.length === 1) {
 				origin = originOf(header, current);
@@ -294,7 +295,7 @@ async function walkFollowing(store: Repository, range: Range, only: GitPath, lim
 		found.set(header.commit, entryOf(header, files.get(header.commit) ?? []));
 		[names, start, current] = [[from, ...names], header.parents[0] ?? "", from];
 		if (made.isLinear) continue;
-		// What is older than the rename was walked through by the newer name only.
+		// The commits before the rename were walked with the newer name only.
 		for (const entry of await walkFollowing(store, { ...range, start }, from, limit))
 			if (!found.has(entry.commit)) found.set(entry.commit, entry);
 		return range.inOrder ? [...found.values()] : [...found.values()].sort((a, b) => b.at - a.at);
@@ -302,31 +303,31 @@ async function walkFollowing(store: Repository, range: Range, only: GitPath, lim
 	return [...found.values()];
 }
 
-/** By one process for what commits say, which is ended when there are enough, and one for what their clean versions changed. */
+/** One process reads the headers, and ends when there are enough; another compares the clean versions. */
 async function readCarefully(store: Repository, query: HistoryQuery): Promise<HistoryEntry[]> {
 	const { head, limit = Number.POSITIVE_INFINITY, timeoutMs } = query;
-	const told = toldPaths(query);
-	const { untold } = told;
-	let { paths } = told;
+	const passable = passablePaths(query);
+	const { filtered } = passable;
+	let { paths } = passable;
 	const [only] = paths;
 	let followed = paths.length === 1 && only !== undefined && !(await isDirectory(store, head, only)) ? only : null;
 	let { start } = rangeOf(query, paths);
 	const entries: HistoryEntry[] = [];
 	for (;;) {
-		const wanted = untold === null ? limit - entries.length : Number.POSITIVE_INFINITY;
+		const wanted = filtered === null ? limit - entries.length : Number.POSITIVE_INFINITY;
 		const { headers, oldest } = await readHeaders(store, { ...rangeOf(query, paths), start }, wanted, filterOf(query));
 		const quick = query.quick === true && headers.length > comparedAtOnce;
 		const all = quick ? await unlessGitFails(async () => await readFilesQuickly(store, headers, paths, timeoutMs)) : null;
 		for (let at = 0; at < headers.length && entries.length < limit; at += comparedAtOnce) {
 			const some = headers.slice(at, at + comparedAtOnce);
 			const files = all ?? (await readFiles(store, some, paths, timeoutMs));
-			for (const header of some) entries.push(...entriesOf(header, files.get(header.commit) ?? [], untold));
+			for (const header of some) entries.push(...entriesOf(header, files.get(header.commit) ?? [], filtered));
 		}
-		// Where there are enough, the last of them may be the one that made it.
+		// With enough commits, the last of them may be the rename.
 		const first = oldest ?? headers.at(-1);
 		const name = followed !== null && first !== undefined ? await nameBefore(store, first, followed) : null;
 		if (name === null || followed === null || first === undefined) break;
-		// What made it under this name took it from another one.
+		// The commit that gave the file this name renamed it.
 		if (entries.at(-1)?.commit === first.commit)
 			entries[entries.length - 1] = entryOf(first, (await readFiles(store, [first], [name, followed], timeoutMs)).get(first.commit) ?? []);
 		const [parent] = first.parents;
@@ -339,12 +340,12 @@ async function readCarefully(store: Repository, query: HistoryQuery): Promise<Hi
 const hexOf = (key: string, name: GitPath) =>
 	/^[ -~]*$/.test(name) || isUtf8(gitPathBytes(name)) ? {} : { [`${key}_hex`]: gitPathBytes(name).toString("hex") };
 
-/** A path for programs: as text, and where it is not UTF-8 its bytes, too. */
+/** A path for programs: as text, and its bytes as well if it is not UTF-8. */
 export function pathFields(name: GitPath): { path: string; path_hex?: string } {
 	return { path: displayPath(name), ...hexOf("path", name) };
 }
 
-/** An entry for programs: times as text, paths as text, and what was counted. */
+/** An entry for programs: times and paths as text, with counts. */
 export function historyDocument({
 	commit,
 	parents,
@@ -378,7 +379,7 @@ export function historyDocument({
 	};
 }
 
-/** How many files and lines. */
+/** The numbers of files and lines. */
 export function totalsOf(files: readonly HistoryFile[]): {
 	added: number;
 	changed: number;

@@ -3,10 +3,10 @@ import path from "node:path";
 import { type Oid, type Repository, readHead } from "@robust-sync/git";
 import { parseDuration } from "@robust-sync/system/durations";
 
-/** What a person means by a time. */
+/** A moment as a person writes it. */
 export type Moment = { readonly kind: "time"; readonly at: number } | { readonly kind: "commit"; readonly commit: Oid };
 
-/** A time that is none. Exit code 2. */
+/** A text that is no moment. Exit code 2. */
 export class MomentError extends Error {
 	readonly exitCode = 2;
 	override readonly name = "MomentError";
@@ -26,12 +26,12 @@ function parseDate(text: string): number | null {
 	if (day === undefined) return null;
 	const at = Date.parse(`${day}T${time}${zone.toUpperCase()}`);
 	if (Number.isNaN(at)) return null;
-	// 2026-02-31 would be taken for the third of March.
+	// Date would turn 2026-02-31 into the third of March.
 	const isSameDay = Number(day.slice(8)) === new Date(Date.parse(`${day}T00:00:00Z`)).getUTCDate();
 	return isSameDay ? at : null;
 }
 
-/** The commit that a name names; null: none. */
+/** The commit with this name; null: there is none. */
 async function commitNamed(repository: Repository, name: string): Promise<Oid | null> {
 	if (name === "" || name.startsWith("-") || /[\0\n]/.test(name)) return null;
 	const { stdout, exitCode } = await repository.run(["rev-parse", "--verify", "--quiet", "--end-of-options", `${name}^{commit}`], {
@@ -46,7 +46,7 @@ export const looksLikeId = (text: string): boolean => /^[0-9a-f]{7,64}$/.test(te
 
 /** @param now milliseconds since the epoch @throws MomentError, GitError */
 export async function resolveMoment(repository: Repository, text: string, now: number): Promise<Moment> {
-	// git reads no time before 1970, and takes one for now.
+	// git reads no time before 1970: it would use the present instead.
 	const timeAt = (at: number): Moment => ({ kind: "time", at: Math.max(0, at) });
 	const at = parseDate(text.trim());
 	if (at !== null) return timeAt(at);
@@ -59,7 +59,7 @@ export async function resolveMoment(repository: Repository, text: string, now: n
 	throw new MomentError(text);
 }
 
-/** Where a branch was at a time, as this repository remembers it (git-reflog(1)); null: it does not go back so far. */
+/** The branch's position at a time, from this repository's reflog (git-reflog(1)); null: the reflog does not go back so far. */
 function rememberedAt(repository: Repository, branch: string, at: number): Oid | null {
 	let text: string;
 	try {
@@ -77,7 +77,7 @@ function rememberedAt(repository: Repository, branch: string, at: number): Oid |
 }
 
 /**
- * The commit whose tree this node had at a moment: by what the repository remembers of its branch, else by the dates of the commits.
+ * The commit whose tree this node had at a moment: from the branch's reflog, else by the dates of the commits.
  * @returns null: there was none yet
  * @throws GitError
  */

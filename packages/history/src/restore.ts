@@ -12,32 +12,32 @@ import {
 import { isOwnName } from "@robust-sync/workspace";
 import { isSelected } from "./selected-paths.ts";
 
-/** What becomes of one path for it to be as it was. */
+/** The change that restores one path. */
 export interface RestoredPath {
 	readonly path: GitPath;
-	/** `restore`: it is gone; `replace`: it is another one; `remove`: it was not there. */
+	/** `restore`: the path is gone; `replace`: it has other content; `remove`: it did not exist then. */
 	readonly action: "restore" | "replace" | "remove";
-	/** What it is to be; null: nothing. */
+	/** The entry to restore; null: none. */
 	readonly entry: TreeEntry | null;
 }
 
 export interface RestoreQuestion {
-	/** The tree as it was: a commit. */
+	/** The commit to restore from. */
 	readonly from: Oid;
-	/** The tree as it is. */
+	/** The present tree. */
 	readonly head: Oid;
-	/** Files and directories; nothing else is touched. */
+	/** Files and directories to restore. */
 	readonly paths: readonly GitPath[];
-	/** Only what is gone comes back. */
+	/** Restores only deleted files. */
 	readonly deletedOnly?: boolean;
 }
 
 const isSame = (a: TreeEntry | undefined, b: TreeEntry | undefined) => a?.oid === b?.oid && a?.mode === b?.mode;
 
 /**
- * Which paths change for some files and directories to be as they were.
- * @returns in the order of the paths; `unknown`: what was named, and is in neither tree; `blocked`: what cannot come back, because something
- * that was not named has its place
+ * The changes that restore some files and directories.
+ * @returns in the order of the paths; `unknown`: named paths that are in neither tree; `blocked`: paths that cannot be restored, because
+ * a path that was not named is in the way
  * @throws GitError
  */
 export async function planRestore(

@@ -4,7 +4,7 @@ import path from "node:path";
 import { displayPath, type GitPath, gitPathBytes, gitPathFromText, isGitPath, textBytes, topOf, workspaceRoot } from "@robust-sync/git";
 import { isOwnName } from "@robust-sync/workspace";
 
-/** A path that cannot be asked about. Exit code 2. */
+/** A path that has no history. Exit code 2. */
 export class PathError extends Error {
 	readonly exitCode = 2;
 	override readonly name = "PathError";
@@ -31,8 +31,8 @@ export function belowWorkspace(root: string, full: string): string | null {
 }
 
 /**
- * What a person names, as a path of the workspace: relative to where they are, if that is inside it, else to the workspace; `.` is all of it,
- * and an empty name nothing: a script's variable that is not set must not mean everything.
+ * Resolves a name from the command line to a path of the workspace: relative to the current directory if that is inside, else to the workspace.
+ * `.` is the whole workspace. An empty name is an error: an unset variable of a script must not select everything.
  * @throws PathError
  */
 export function selectedPath(root: string, cwd: string, text: string): GitPath {
@@ -47,8 +47,8 @@ export function selectedPath(root: string, cwd: string, text: string): GitPath {
 }
 
 /**
- * Whether a path is one of the named paths or below one, byte for byte. A path that is not UTF-8 also matches if a person named it in the form
- * in which it is shown.
+ * Whether a path is one of the named paths or below one, byte for byte. A path that is not UTF-8 also matches the form in which it is
+ * shown to people.
  */
 export function isSelected(name: GitPath, selected: readonly GitPath[]): boolean {
 	return selected.some((one) => {

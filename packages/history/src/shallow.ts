@@ -3,8 +3,8 @@ import path from "node:path";
 import type { Oid, Repository } from "@robust-sync/git";
 
 /**
- * The commits at which a shallow clone begins (gitrepository-layout(5)). Their parents are not here, and git compares them with nothing: what
- * they changed is not known.
+ * The commits at which a shallow clone begins (gitrepository-layout(5)). Their parents are missing, so git compares them with the empty tree:
+ * their changes are unknown.
  */
 export function cutOffCommits({ isShallow, commonDirectory }: Pick<Repository, "isShallow" | "commonDirectory">): ReadonlySet<Oid> {
 	if (!isShallow) return new Set();

@@ -7,7 +7,7 @@ export const undoTrailer = "Robust-Sync-Undo";
 export const agentTrailer = "Agent";
 export const runTrailer = "Run";
 
-/** Who writes a longer name is not a node of ours. */
+/** No node of ours has a longer name. */
 const longestName = 100;
 
 /** The blank lines between paragraphs. */
@@ -40,18 +40,18 @@ export function bodyOf(message: string, trailers: ReadonlyMap<string, unknown> =
 }
 
 /**
- * The node that made a commit: as it says itself; else as the subjects of our snapshots begin; else the author. Every node makes the same
- * merge: it is of those whose commits it joins.
+ * The node that made a commit: from its trailer; else from the subject of a snapshot; else the author. A merge belongs to no
+ * single node, because every node makes the same one: its nodes are those of the commits that it joins.
  */
 export function nodeOf(message: string, author: string, trailers = trailersOf(message), isMerge = false): string {
 	const all = trailers.get(nodeTrailer) ?? [];
-	const said = all.filter(isNodeName);
-	if (said.length > 0 && (isMerge || all.length === 1)) return said.join(", ");
+	const names = all.filter(isNodeName);
+	if (names.length > 0 && (isMerge || all.length === 1)) return names.join(", ");
 	const named = /^([^:\s]+): /.exec(message)?.[1];
 	return named !== undefined && isNodeName(named) ? named : author.trim().slice(0, longestName);
 }
 
-/** What a commit is. */
+/** The kind of a commit. */
 export const historyKinds = ["change", "merge", "message", "restore", "undo", "approve", "reject"] as const;
 export type HistoryKind = (typeof historyKinds)[number];
 

@@ -22,14 +22,14 @@ import { isOwnName } from "@robust-sync/workspace";
 import { isSelected } from "./selected-paths.ts";
 import { isMessage } from "./trailers.ts";
 
-/** What a path has in the tree that is being made. */
+/** A path's entry in the new tree. */
 type Current = TreeEntry | { readonly mode: string; readonly content: Uint8Array };
 
-/** Something that stays as it is. */
+/** A path that stays as it is. */
 export interface LeftPath {
 	readonly path: GitPath;
 	readonly commit: Oid;
-	/** `later-work`: to take it back would take later work away; `part`: the rest of it was taken back. */
+	/** `later-work`: undoing it would remove later work; `part`: only a part of it was undone. */
 	readonly reason: "later-work" | "part";
 }
 
@@ -37,7 +37,7 @@ export interface UndoPlan {
 	/** For the tree of `head`, in the order in which they are applied. */
 	readonly changes: readonly FileChange[];
 	readonly left: readonly LeftPath[];
-	/** Commits of which something is taken back. */
+	/** Commits that were undone, wholly or in part. */
 	readonly undone: readonly Oid[];
 }
 
@@ -53,7 +53,7 @@ const isSame = (a: Current | null, b: TreeEntry | null) =>
 	a === null || b === null ? a === b : "oid" in a && a.oid === b.oid && a.mode === b.mode;
 const isText = (entry: { readonly mode: string } | null) => entry !== null && isFileMode(entry.mode) && entry.mode !== "120000";
 
-/** The tree that is being made: what HEAD has, and what was taken back so far. */
+/** The new tree: HEAD's, with the changes undone so far. */
 class Working {
 	readonly #tree: Map<GitPath, TreeEntry>;
 	readonly #changed = new Map<GitPath, Current | null>();
@@ -79,7 +79,7 @@ class Working {
 		this.#changed.set(name, entry);
 	}
 
-	/** Whether a file could be here: nothing above it is one, and it is no directory. */
+	/** Whether a file could be at a path: no path above it is a file, and it is no directory. */
 	isFree(name: GitPath): boolean {
 		return (this.#below.get(name) ?? 0) === 0 && directoriesAbove(name).every((above) => this.at(above) === null);
 	}
@@ -95,8 +95,8 @@ class Working {
 }
 
 /**
- * Takes commits back, newest first: each by a three-way merge, by the kind of each file, of what it made, what there was before, and what
- * there is now. What was done later stays: a change that cannot be taken back without it is left, and listed.
+ * Undoes commits, newest first. Each file is merged by its kind: the commit's version is the base, the version before it and the present
+ * one are the sides. Later work stays: a change that cannot be undone without it is left, and listed.
  * @throws GitError
  */
 export async function planUndo(repository: Repository, { head, commits, paths = [] }: UndoQuestion): Promise<UndoPlan> {
@@ -131,7 +131,7 @@ class CommitUndo {
 	readonly #working: Working;
 	readonly #commit: Oid;
 	readonly #head: Oid;
-	/** Where a file that the commit left under one name is by now. */
+	/** The present name of each file, by its name in the commit. */
 	#names = new Map<GitPath, GitPath>();
 	#contents = new Map<Oid, Buffer>();
 	#attributes = new Map<GitPath, AttributeKind>();
@@ -144,7 +144,7 @@ class CommitUndo {
 		this.#head = head;
 	}
 
-	/** Reads at once what the merges need. */
+	/** Reads all blobs and attributes that the merges need. */
 	async prepare(made: readonly RenamedChange[]): Promise<void> {
 		const touched = made.filter(({ to, after }) => after !== null && !isSame(this.#working.at(to), after));
 		if (touched.length === 0) return;
@@ -170,7 +170,7 @@ class CommitUndo {
 		// A file that was renamed later keeps its later name.
 		const target = at === to ? from : at;
 		if (isSame(current, after)) {
-			// Who gave it another name wants it.
+			// A later commit renamed the file, so the new name is in use.
 			if (before === null && at !== to) return "later-work";
 			if (before === null) this.#working.set(at, null);
 			else {
@@ -189,7 +189,7 @@ class CommitUndo {
 		return this.#merge(at, target, before, after, current);
 	}
 
-	/** Whether a file can be at `target` once the one at `at` is gone. */
+	/** Whether a file can be at `target` once the file at `at` is gone. */
 	#isFreeBut(target: GitPath, at: GitPath): boolean {
 		const there = this.#working.at(at);
 		this.#working.set(at, null);

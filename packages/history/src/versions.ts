@@ -30,16 +30,16 @@ function pathspec(name: GitPath): string {
 	return `:(top,glob)${name.replace(/[*?[\\]/g, "\\$&").replace(/[\x80-\xff]/g, "?")}`;
 }
 
-/** What a commit changed, as a patch for people; of a merge nothing. @param paths only these; none: all @throws GitError */
+/** The changes of a commit as a patch for people; empty for a merge. @param paths only these; none: all @throws GitError */
 export async function patchOf(
 	repository: Repository,
 	{ commit, parents, files }: HistoryEntry,
 	paths: readonly GitPath[],
 ): Promise<string> {
 	if (parents.length > 1 || cutOffCommits(repository).has(commit)) return "";
-	// A file that is followed had other names.
+	// A followed file had other names.
 	const names = paths.length === 0 ? [] : files.flatMap(({ path, from }) => (from === null ? [path] : [from, path]));
-	// Of a peer's own tree git may have no end, or fail.
+	// A peer's own tree may be endless for git, or make it fail.
 	const [before, after] = await readableVersions(repository, [parents[0] ?? repository.emptyTree, commit] as const, isOwnName);
 	const { stdout } = await openMergeStore(repository).run([
 		"diff-tree",

@@ -2,7 +2,7 @@ import { displayPath, type GitPath, nulTexts, type Oid, type Repository } from "
 import { type ChangedFiles, FilesParser } from "./changed-files.ts";
 import type { Moment } from "./moment.ts";
 
-/** What a commit says of itself. */
+/** The header of a commit. */
 export interface Header {
 	readonly commit: Oid;
 	readonly parents: readonly Oid[];
@@ -11,7 +11,7 @@ export interface Header {
 	readonly message: string;
 }
 
-/** Which commits are walked, newest first. */
+/** The commits to walk, newest first. */
 export interface Range {
 	readonly start: Oid;
 	/** Only commits that touch one of them; none: all. */
@@ -24,7 +24,7 @@ export interface Range {
 
 /** The last second of the year 9999. */
 const maxSeconds = 253_402_300_799;
-/** So much memory git may take for trees that a peer chose: 100,000 commits need a fifth of it, a tree made to have no end fails soon. */
+/** Memory limit for git with trees from a peer: 100,000 commits need a fifth of it, and a tree bomb fails soon. */
 const maxDataBytes = 256 * 1_048_576;
 /** Begins each commit of a walk with files. */
 const mark = "\u0002";
@@ -42,7 +42,7 @@ function headerOf(record: string): Header {
 	return { commit, parents: parents === "" ? [] : parents.split(" "), seconds: usableSeconds(seconds), author, message };
 }
 
-/** How git compares, whatever the user has configured. */
+/** git's way of comparing, independent of the user's configuration. */
 export const filesFormat = ["--raw", "--numstat", "--no-abbrev", "-M", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none"];
 
 function logArguments({ start, paths, since, until, inOrder }: Range, limit: number, more: readonly string[], prefix = ""): string[] {
@@ -73,9 +73,9 @@ const optionsOf = ({ timeoutMs }: Pick<Range, "timeoutMs">) => ({
 });
 
 /**
- * Reads the headers of a range alone: git compares no more of the trees than it takes to know which commits touch the paths.
- * @param isWanted the others are passed over; null: all are wanted
- * @returns those that are wanted, and the oldest of all; null: there are enough, and it was not asked for
+ * Reads the headers of a range. git compares only as much of the trees as it needs to filter by path.
+ * @param isWanted filter; null: all are wanted
+ * @returns the wanted headers, and the oldest of all in the range; null: the limit was reached before it
  * @throws GitError
  */
 export async function readHeaders(
@@ -101,15 +101,15 @@ export async function readHeaders(
 	return { headers, oldest: headers.length < limit ? last : null };
 }
 
-/** A commit with what it changed. */
+/** A commit with its changed files. */
 export interface Walked {
 	readonly header: Header;
 	readonly files: ChangedFiles;
 }
 
 /**
- * Reads commits with their files, by one process. Trees are compared as they are: what a peer pushed may make git fail, or need more memory
- * than it is given.
+ * Reads commits with their files, by one process. Compares trees as they are: those that a peer pushed may make git fail, or exceed the
+ * memory limit.
  * @param onCommit called for each commit once its files are known
  * @param signal ends the walk early
  * @throws GitError
@@ -147,8 +147,8 @@ export async function walkWithFiles(
 }
 
 /**
- * What pairs of trees differ in, by one process.
- * @param pairs lines for `git diff-tree --stdin`: a commit and, where it is not compared with its parent, another one
+ * The differences of pairs of trees, by one process.
+ * @param pairs lines for `git diff-tree --stdin`: a commit and, if it is not compared with its parent, another one
  * @param isLimited whether to limit git's memory
  * @returns by the first commit of each line
  * @throws GitError

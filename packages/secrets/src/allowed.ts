@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { hashOf } from "./finder.ts";
 import { ownRule } from "./own-secrets.ts";
 
-/** One line of `.secretsallow`: where which value is deliberate. */
+/** One line of `.secretsallow`: a deliberate value and the paths where it may be. */
 export interface Allowed {
 	/** Of paths: `*` anything but a slash, `**` anything, `?` one character. */
 	readonly glob: string;
@@ -10,7 +10,7 @@ export interface Allowed {
 	readonly rule: string;
 	readonly salt: string;
 	readonly hash: string;
-	/** Said on this machine, of its own secrets: a file that travels cannot allow those. */
+	/** Allowed on this machine, for its own secrets: a file that is synced cannot allow those. */
 	readonly isLocal: boolean;
 }
 
@@ -18,7 +18,7 @@ const header = `# Values that look secret and may be published: path pattern, ru
 # Written by: robust-sync --allow-secret PATH
 `;
 
-/** What `.secretsallow` says. Lines that it does not understand allow nothing. @param isLocal the text is of this machine, and of nobody else */
+/** Parses `.secretsallow`. Malformed lines allow nothing. @param isLocal the text belongs to this machine alone */
 export function parseAllowed(text: string, isLocal = false): Allowed[] {
 	return text.split(/\r?\n/).flatMap((line) => {
 		const [glob = "", rule = "", value = ""] = line.split("\t");
@@ -34,12 +34,12 @@ export function newSalt(): string {
 	return randomBytes(12).toString("hex");
 }
 
-/** The pattern that covers a path, and of others only those with other blanks in their name; it begins no comment. @param path as UTF-8 text */
+/** A pattern for a path. It also covers paths with other blanks in their name, and does not begin a comment. @param path as UTF-8 text */
 export const patternOf = (path: string): string => path.replaceAll(/[*?\\]|^#/g, "\\$&").replaceAll(/[\t\r\n]/g, "?");
 
 /**
  * A `.secretsallow` with some values added to it.
- * @param text the file as it is; "": there is none @param patterns of paths @param findings with hashes by `salt`
+ * @param text the present file; "": there is none @param patterns of paths @param findings with hashes by `salt`
  */
 export function withAllowed(
 	text: string,
@@ -54,7 +54,7 @@ export function withAllowed(
 	return before + [...new Set(lines)].join("");
 }
 
-/** A part of a pattern: a character, or how many of which there may be. */
+/** A part of a pattern: a character, with the number of its repetitions. */
 type Part = { readonly is: string } | { readonly any: "one" | "name" | "path" | "directories" };
 
 function partsOf(glob: string): Part[] {
@@ -68,12 +68,12 @@ function partsOf(glob: string): Part[] {
 }
 
 /**
- * Whether a pattern covers a path. A pattern without a slash covers files of that name in every directory. Takes as many steps as pattern and
- * path have characters, multiplied: a peer may have written the pattern.
+ * Whether a pattern covers a path. A pattern without a slash covers files of that name in every directory. The cost is at most the product of the
+ * lengths of pattern and path: a peer may have written the pattern.
  */
 export function covers(glob: string, path: string): boolean {
 	const parts = partsOf(glob.includes("/") ? glob : `**/${glob}`);
-	/** At which lengths of the path the parts so far may end. */
+	/** The lengths of the path at which the parts so far may end. */
 	let ends = new Set([0]);
 	for (const part of parts) {
 		const next = new Set<number>();
@@ -93,7 +93,7 @@ export function covers(glob: string, path: string): boolean {
 	return ends.has(path.length);
 }
 
-/** Which of some values at a path are not allowed. */
+/** The values at a path that are not allowed. */
 export function notAllowed<T extends { readonly rule: string; readonly value: string }>(
 	allowed: readonly Allowed[],
 	path: string,

@@ -1,7 +1,7 @@
 import { type NameKind, nameLiterals, secretNameAt } from "./names.ts";
 import { looksDrawn, looksThoughtOut } from "./values.ts";
 
-/** A value that a name makes a secret, and where it is. */
+/** A value whose name marks it as a secret, and its place. */
 export interface Assigned {
 	readonly value: string;
 	readonly start: number;
@@ -10,14 +10,14 @@ export interface Assigned {
 
 /** A quote, also inside a string of JSON, and inside one of those. */
 const quote = String.raw`\\{0,7}["'\`]`;
-/** What ends a name: quotes, the bracket of an index, the asterisks of bold. */
+/** The end of a name: quotes, the bracket of an index, the asterisks of bold. */
 const closing = String.raw`(?:${quote})?[\])}*_]{0,3}(?:${quote})?`;
 /** `: string`, `: &'static str`, ` string`, `[]`: before `=`. */
 const type = String.raw`(?:\s{0,3}:\s{0,3}|\s{1,3})(?:&(?:'[a-z]{1,8}\s)?)?[A-Za-z][A-Za-z<>[\]?.*]{0,30}(?:\s{1,2}\|\s{1,2}[A-Za-z]{1,16})?\s{1,3}(?=:?=)|\[\d{0,4}\]`;
-/** A line feed as it is, or as a string of JSON writes it. */
+/** A line feed, plain or escaped as in JSON. */
 const blank = String.raw`(?:\s|\\{1,3}[nrt])`;
 
-/** What is between a name and a value that may be without quotes. */
+/** The text between a name and a value that may be without quotes. */
 const assigning = new RegExp(
 	[
 		String.raw`${closing}(?:${type})?${blank}{0,24}(?::\s{0,3}[>|][-+\d]{0,2}[ \t]{0,8}\r?\n\s{1,24}|:=|=>|->|={1,3}|!={1,2}|:-|:|\?\?=?|\|\|=?|\sor\s)\*{0,2}${blank}{0,24}`,
@@ -31,17 +31,17 @@ const assigning = new RegExp(
 );
 /** The same before a value in quotes: an argument, a call, SQL, a preprocessor. */
 const beside = new RegExp(String.raw`${quote}\)?\s{0,3},\s{0,24}|\(\s{0,24}|\[\s{0,24}|(?:${quote})?\s{1,12}`, "y");
-/** Where a name is the option of a command, or the first word after ENV: what is behind a blank is its value. */
+/** A name that is the option of a command, or the first word after ENV: its value follows the blank. */
 const optionHead =
 	/(?:--[A-Za-z0-9_-]{0,40}|(?:^|\n)[ \t]{0,8}(?:ENV|ARG|set|setx|setenv|export)[ \t]{1,3}(?:-[A-Za-z]{1,4}[ \t]{1,3})?[A-Za-z0-9_]{0,40})$/;
 
-/** What a value in quotes may begin with: a bracket and a line end, a call, the prefix of a string, a scheme. */
+/** The start of a quoted value may be: a bracket and a line end, a call, the prefix of a string, a scheme. */
 const opening = new RegExp(
 	String.raw`(?:\(${blank}{0,40}(?:\\{0,7}["'],\s{0,40}\\{0,7}["']\s{0,40})?)?(?:(?:new\s)?[A-Za-z_.:!]{1,30}\()?[brfuBRFU@$&]{0,2}(?<quote>${quote})(?:(?:Bearer|Basic|Token|Bot)\s)?(?:base64:)?`,
 	"y",
 );
 const quotedPart = /(?:[^\s"'`\\]|\\{1,2}\/)+/y;
-/** Where a string ends and goes on: `" "`, `" + "`, over lines, in the list of lines of a notebook. */
+/** The seam of a string in several parts: `" "`, `" + "`, over lines, in the list of lines of a notebook. */
 const seam = new RegExp(
 	String.raw`(?:${quote})(?:\\{0,7}n${quote},\s{0,40}${quote})?\s{0,40}(?:[+.&]|\.\.|<>|\|\||\\)?\s{0,40}[brfuBRFU@]{0,2}(?:${quote})(?=[^\s"'\`\\,;:)\]}])`,
 	"y",
@@ -51,7 +51,7 @@ const barePart = /(?:(?:Bearer|Basic|Token)\s)?(?:base64:)?(?<bare>[^\s"'`\\,;<>
 
 const longestValue = 2_000;
 
-/** A text over lines: `"""` of TOML and Python, `[[` of Lua. */
+/** A string over several lines: `"""` of TOML and Python, `[[` of Lua. */
 const longString =
 	/(?:(?<mark>"""|''')\r?\n?\s{0,40}(?<triple>[^\s"'`\\]{8,2000})\s{0,40}\k<mark>|\[\[\s{0,40}(?<long>[^\s"'`\\[\]]{8,2000})\s{0,40}\]\])/y;
 
@@ -66,7 +66,7 @@ function longStringAt(text: string, at: number): Assigned | null {
 	return { value, start, end: start + value.length };
 }
 
-/** Strings of which a value is put together. Null: no string begins here, or it holds something else. */
+/** The string literals that a value consists of. Null: no string begins here, or it contains something else. */
 function quotedAt(text: string, at: number): Assigned | null {
 	opening.lastIndex = at;
 	const open = opening.exec(text);
@@ -82,7 +82,7 @@ function quotedAt(text: string, at: number): Assigned | null {
 		endQuote.lastIndex = end;
 		if (size > longestValue || !endQuote.test(text)) return null;
 		seam.lastIndex = end;
-		// A text that is empty between two quotes is the end of one and the beginning of the next.
+		// An empty text between two quotes: one is the end of a string, the other the beginning of the next.
 		if (part === "" || parts.length > 64 || !seam.test(text)) return { value: parts.join("").replaceAll(/\\+\//g, "/"), start, end };
 		next = seam.lastIndex;
 	}
@@ -95,7 +95,7 @@ function isQuotedSecret(value: string, kind: NameKind): boolean {
 	return looksDrawn(value, value.length < 16 ? 20 : 12);
 }
 
-/** Whether a value without quotes is a secret where its name says so. */
+/** Whether a value without quotes is a secret, given that its name is one of a secret. */
 export function acceptsBare(value: string, kind: NameKind): boolean {
 	if (kind === "password") return looksDrawn(value, value.length < 12 ? 18 : 14);
 	if (value.length < 14 || (kind === "key" && /^[0-9a-fx]+$/i.test(value))) return false;
@@ -104,13 +104,13 @@ export function acceptsBare(value: string, kind: NameKind): boolean {
 
 function accepted({ value, start, end }: Assigned, kind: NameKind, isQuoted: boolean): Assigned | null {
 	const trimmed = isQuoted ? value : value.replace(/[.:!?*_]+$/, "");
-	// A token with a signature has a rule of its own, which knows an unsigned one.
+	// A signed token has a rule of its own, which recognizes unsigned ones.
 	if (/^eyJ[\w-]+\.eyJ[\w-]+\./.test(trimmed)) return null;
 	if (!(isQuoted ? isQuotedSecret(trimmed, kind) : acceptsBare(trimmed, kind))) return null;
 	return { value: trimmed, start, end: isQuoted ? end : start + trimmed.length };
 }
 
-/** The value that the name at an offset makes a secret. Null: there is none. */
+/** The value assigned to the secret's name at an offset. Null: there is none. */
 function assignedAt(text: string, offset: number): Assigned | null {
 	const name = secretNameAt(text, offset);
 	if (name === null) return null;

@@ -1,27 +1,27 @@
 import type { Literal } from "./literals.ts";
 
-// What a content says to whoever reads its format: lines that are one, characters that are escaped, texts in base64.
+// The texts that a content represents in its format: joined lines, unescaped characters, decoded base64.
 
-/** A text that a content stands for, and where in the content. */
+/** A text that a content represents, and its place in the content. */
 export interface Derived {
 	readonly text: string;
 	readonly at: number;
 }
 
-/** How a line goes on in the next one: a backslash at its end, a string that is put together over lines, lines in a list. */
+/** The seam between two lines: a backslash, a string in several parts, lines in a list. */
 const lineEnd = /(?:\\|\\n["'],[ \t]*|["'`][ \t]*(?:[+.&]|\.\.|<>|\|\|)?[ \t]*\\?)\r?$/;
 const nextStart = /^[ \t]*(?:[+.&]|\.\.|<>|\|\|)?[ \t]*(?:[brfu@]?["'`])?/;
 
 const isQuote = (code: number) => code === 0x22 || code === 0x27 || code === 0x60;
 
-/** The last place at or before one that is no blank. */
+/** The last place at or before `at` that is not blank. */
 function behindBlanks(text: string, start: number, from: number): number {
 	let at = from;
 	for (let code = text.charCodeAt(at); at >= start && (code === 0x20 || code === 0x09); code = text.charCodeAt(at)) at--;
 	return at;
 }
 
-/** Whether `lineEnd` can match, by its last characters: it nearly never can. */
+/** Whether `lineEnd` can match, by the last characters of the line: nearly always no. */
 function lineMayGoOn(text: string, start: number, end: number): boolean {
 	let at = end - 1;
 	if (text.charCodeAt(at) === 0x0d) at--;
@@ -40,11 +40,11 @@ function lineMayGoOn(text: string, start: number, end: number): boolean {
 	return at >= start && isQuote(text.charCodeAt(at));
 }
 
-/** A block of YAML whose lines are one, and each of which is one word: `token: >-`. */
+/** A folded block of YAML, each line one word: `token: >-`. */
 const foldedStart = /[>|][-+\d]{0,2}[ \t]{0,3}\r?$/;
 const foldedLines = /(?:[ \t]{1,40}[^\s:]{4,400}\r?\n){2,40}/y;
 
-/** What a line that goes on in the next one may end with, and what may be behind it. */
+/** The ends of a line that may continue in the next one, and the characters that may follow. */
 const stringEnds = [
 	...['"', "'", "`"].flatMap((quote) => ["", " ", ".", " ."].map((tail) => quote + tail)),
 	...["+", "+ ", "&", "& ", "..", "||", "|| ", "<>", "<> "],
@@ -52,14 +52,14 @@ const stringEnds = [
 const foldedEnds = [">", "|"].flatMap((sign) => ["", "-", "+", "2", "4", "2-", "4-", "- "].map((tail) => ` ${sign}${tail}`));
 const nextOfString = " \t\"'`+.&|<brfuBRFU@";
 const printable = Array.from({ length: 95 }, (_, index) => String.fromCharCode(0x20 + index)).join("");
-/** Ends of lines that may go on: only these are looked at. */
+/** Ends of lines that may continue: only these are searched. */
 export const lineEndLiterals: readonly Literal[] = [
 	...stringEnds.map((text) => ({ text, next: nextOfString })),
 	{ text: "\\", next: `${printable}\t` },
 	...['\\n",', "\\n',", ...foldedEnds].map((text) => ({ text, next: "" })),
 ].flatMap(({ text, next }) => ["\n", "\r\n"].map((feed) => ({ text: text + feed, anyCase: false, next })));
 
-/** How a line goes on in the next one: how many characters of its end, and of the start of the next one, are no part of the value. */
+/** The seam between two lines: the numbers of characters at the end of one, and at the start of the next, that are not part of the value. */
 function seamAt(text: string, start: number, feed: number): { readonly before: number; readonly behind: number } | null {
 	if (!lineMayGoOn(text, start, feed)) return null;
 	const cut = lineEnd.exec(text.slice(Math.max(start, feed - 12), feed));
@@ -70,7 +70,7 @@ function seamAt(text: string, start: number, feed: number): { readonly before: n
 	return { before: cut[0].length, behind: isString ? next[0].length : /^[ \t]*/.exec(next[0])![0].length };
 }
 
-/** Lines that are one to whoever reads the format, joined, each with the offset where it begins. @param feeds of line ends that may go on, ascending */
+/** Joins lines that the format treats as one; each with the offset where it begins. @param feeds of line ends that may continue, ascending */
 export function joinedLines(text: string, feeds: readonly number[]): Derived[] {
 	const lines: Derived[] = [];
 	let doneTo = 0;
@@ -101,18 +101,18 @@ export function joinedLines(text: string, feeds: readonly number[]): Derived[] {
 	return lines;
 }
 
-/** Printable characters of ASCII as formats escape them. */
+/** Printable characters of ASCII in the escapes of several formats. */
 const escapes =
 	/\\{1,4}u00([2-7][0-9a-f])|\\{1,4}u\{([2-7][0-9a-f])\}|\\{1,4}x([2-7][0-9a-f])|%([2-7][0-9a-f])|&#x([2-7][0-9a-f]);|&#(\d{2,3});/gi;
-/** So much around an escape is decoded with it. */
+/** Characters around an escape that are decoded with it. */
 const aroundEscape = 240;
 /** More characters of one content than this are not decoded. */
 const maxUnescaped = 2_000_000;
 
-/** A string that is put together in one line. */
+/** A string in several parts on one line. */
 const seams = /(\\{0,3}["'`])[ \t]{0,3}(?:[+.&]|\.\.|\|\||<>)[ \t]{0,3}\1/g;
 
-/** What an escape of a printable character begins with, or a place where strings are put together. */
+/** The starts of an escaped printable character, and of the seam of a string. */
 export const escapeLiterals: readonly Literal[] = [
 	...['" + "', "' + '", "` + `", '"+"', "'+'", '" . "', "' . '", '" & "', '" || "', "' || '", '" <> "', '" .. "'],
 	...["\\u00", "\\u{"],
@@ -124,7 +124,7 @@ export const escapeLiterals: readonly Literal[] = [
 		["%2", "%3", "%4", "%5", "%6", "%7"].map((text) => ({ text, anyCase: false, next: "0123456789abcdefABCDEF" })),
 	);
 
-/** Parts of a content with escaped characters, decoded, and with strings that are put together. @param offsets of {@link escapeLiterals}, ascending */
+/** The parts of a content with escaped characters or strings in several parts, decoded. @param offsets of {@link escapeLiterals}, ascending */
 export function unescaped(text: string, offsets: readonly number[]): Derived[] {
 	const parts: Derived[] = [];
 	let start = -1;
@@ -158,8 +158,8 @@ function decodeEscape(all: string, ...groups: unknown[]): string {
 }
 
 /**
- * Each way in which base64 writes a text, by where in a group of three bytes it begins; without the characters that depend on what is around
- * it. `at`: where in a group of four characters the spelling begins.
+ * The three spellings of a text in base64, one for each offset within a group of three bytes, without the characters that depend on the text around
+ * it. `at`: offset of the spelling within its group of four characters.
  */
 export function base64Spellings(value: string): { readonly spelling: string; readonly at: number }[] {
 	return [0, 1, 2].map((before) => {
@@ -176,7 +176,7 @@ const isBase64 = (code: number) =>
 	code === 0x2b ||
 	code === 0x2d ||
 	code === 0x5f;
-/** So much of a text in base64 is decoded, before and after the place that says that it may hold a secret. */
+/** Characters of base64 that are decoded before and after a place that may hold a secret. */
 const maxBase64 = 6_000;
 
 /** Lines of wrapped base64 are at least this long. */
@@ -193,7 +193,7 @@ function wrappedAt(text: string, end: number): number | null {
 	return next;
 }
 
-/** What a text in base64 says, around a place in it. @param phase where in a group of four characters the place is */
+/** The text that base64 represents, around a place in it. @param phase offset of the place within its group of four characters */
 export function decodedAround(text: string, offset: number, phase: number): Derived & { readonly end: number } {
 	let start = offset;
 	while (start > 0 && offset - start < maxBase64 && isBase64(text.charCodeAt(start - 1))) start--;

@@ -11,15 +11,15 @@ import { rules } from "./rules.ts";
 import { type Excerpt, excerptsAround, secretlintLiterals } from "./secretlint-literals.ts";
 import { columnAt, type ListRule, listRules } from "./tables.ts";
 
-/** Where a secret is, and of which kind. Never what it is. */
+/** The place and kind of a secret. Never its value. */
 export interface Finding {
 	readonly rule: string;
 	/** From 1; lines end with a line feed. */
 	readonly line: number;
-	/** Bytes from the start of the line, from 1, and where it ends: the first byte behind it. */
+	/** Bytes from the start of the line, from 1, and its end: the first byte after it. */
 	readonly column: number;
 	readonly endColumn: number;
-	/** {@link hashOf} the value, where a salt was given. */
+	/** {@link hashOf} the value, if a salt was given. */
 	readonly hash: string | null;
 }
 
@@ -31,19 +31,19 @@ export interface Match {
 	readonly end: number;
 }
 
-/** What a search of one content came to. */
+/** The result of a search of one content. */
 export interface Inspected {
-	/** The content as it was searched: UTF-16 as UTF-8. */
+	/** The searched content: UTF-16 as UTF-8. */
 	readonly bytes: Buffer;
 	/** In ascending order of their places. */
 	readonly matches: Match[];
-	/** Matches that were said to be none. */
+	/** Matches that `skips` accepted. */
 	readonly skipped: readonly Match[];
-	/** Where secretlint's rules may find more. */
+	/** Parts of the content for secretlint's rules. */
 	readonly excerpts: readonly Excerpt[];
 }
 
-/** Places that a search meets, and that are looked at afterwards. */
+/** Places that a search collects for a second pass. */
 interface Places {
 	readonly escapes: number[];
 	/** Line feeds. */
@@ -51,14 +51,14 @@ interface Places {
 	readonly secretlint: number[];
 }
 
-/** Findings of one file that are compared; one is enough to hold it. */
+/** At most this many findings of one file are compared; one is enough to hold the file. */
 const maxFindings = 1_000;
-/** A token is not longer before its literal than this, unless its rule says how long it is. */
+/** Longest distance from the start of a token to its literal, unless its rule sets one. */
 const maxBack = 120;
-/** So much before a match is given to the rules that ask for it. */
+/** Bytes before a match that rules with `acceptsNamed` get. */
 const charactersBefore = 300;
 
-/** What is looked for in base64, too: secrets of Kubernetes, configurations of clusters and registries, and messages are full of it. */
+/** These literals are searched in base64, too: secrets of Kubernetes, configurations of clusters and registries, and messages often contain it. */
 const encodedLiterals = [
 	...[
 		"PRIVATE KEY",
@@ -92,14 +92,14 @@ const encodedLiterals = [
 	],
 ];
 
-/** The salted hash of a value as `.secretsallow` has it. */
+/** The salted hash of a value, in the form of `.secretsallow`. */
 export function hashOf(value: string, salt: string): string {
 	return createHmac("sha256", salt).update(value, "latin1").digest("hex");
 }
 
 type PatternRule = Rule | NamedRule;
 type AnyRule = PatternRule | ListRule | typeof assignments;
-/** Which matches are none. */
+/** Whether a match is to be skipped. */
 type Skips = (match: Match) => boolean;
 interface Skipping {
 	readonly skips: Skips | undefined;
@@ -107,13 +107,13 @@ interface Skipping {
 }
 const isNamed = (rule: PatternRule): rule is NamedRule => "acceptsNamed" in rule;
 
-/** Finds secrets in contents: the rules, and exact strings. */
+/** Finds secrets in contents, by the rules and by exact strings. */
 export class SecretFinder {
 	readonly #finder: LiteralFinder;
 	readonly #rules: readonly AnyRule[];
 	readonly #own: readonly { readonly rule: string; readonly value: string; readonly text: string }[];
 	readonly #ruleOf: readonly number[];
-	/** How literals of rules look in base64, after those of the rules: where in a group of four characters each begins. */
+	/** For the base64 spelling of each literal: its offset within a group of four characters. */
 	readonly #encoded: readonly number[];
 
 	/** @param own this machine's own secrets, searched as exact strings */
@@ -141,14 +141,14 @@ export class SecretFinder {
 		this.#ruleOf = ruleOf;
 	}
 
-	/** All secrets of a content, values included. @param limit the most that are returned */
+	/** All secrets of a content, values included. @param limit at most this many are returned */
 	matches(content: Uint8Array, limit = maxFindings): Match[] {
 		return this.inspect(content, limit).matches;
 	}
 
 	/**
-	 * The same, and what is left to secretlint.
-	 * @param limit the most matches that are returned @param skips matches that are none: they do not count, and nothing else is found in their place
+	 * The same, with the parts for secretlint.
+	 * @param limit at most this many matches are returned @param skips matches to skip: they do not count, and hide other matches at their place
 	 */
 	inspect(content: Uint8Array, limit = maxFindings, skips?: Skips): Inspected {
 		const readableBytes = readable(content);
@@ -167,20 +167,20 @@ export class SecretFinder {
 		return { bytes, matches, skipped, excerpts };
 	}
 
-	/** Searches what a content stands for; what it holds is said to be where that begins. */
+	/** Searches a derived text. A match gets the place in the content where that text begins. */
 	#searchDerived({ text, at, end }: Derived & { readonly end: number }, found: Match[], limit: number, skipping: Skipping): void {
-		// Most of it is as it is in the content, and has been found there.
+		// Most of the text is in the content as it is, where its secrets were found already.
 		for (const match of this.#search(Buffer.from(text, "latin1"), text, limit, null, skipping)) {
-			// An own secret is not covered by another rule's match: a file that travels may allow that one.
+			// Another rule's match does not cover an own secret: a file that is synced may allow that match.
 			const covers = ({ rule, value }: Match) => value === match.value && (rule === match.rule || !match.rule.startsWith(ownRule));
 			if (!found.some(covers) && !skipping.skipped.some(covers)) found.push({ ...match, start: at, end });
 		}
 	}
 
-	/** @param places to be filled in; texts in base64 are decoded then; null: what is searched is derived already */
+	/** @param places collects places, and base64 is decoded; null: the text is derived already */
 	#search(bytes: Uint8Array, text: string, limit: number, places: Places | null, skipping: Skipping): Match[] {
 		const found: Match[] = [];
-		/** With those that are skipped. */
+		/** Matches, including skipped ones. */
 		const met: Match[] = [];
 		let overTo = 0;
 		let decodedTo = 0;
@@ -189,13 +189,13 @@ export class SecretFinder {
 		const ownFrom = escapesFrom + escapeLiterals.length;
 		const secretlintFrom = ownFrom + this.#own.length;
 		const take = (match: Match) => {
-			// What a content stands for has places of its own.
+			// The offsets of a derived text are not those of the content.
 			if (skipping.skips?.(match)) skipping.skipped.push(places === null ? { ...match, start: 0, end: 0 } : match);
 			else found.push(match);
 		};
 		const meet = (match: Match | null) => {
 			if (match === null) return;
-			// Several literals of one secret: the first says it.
+			// Several literals of one secret: the first one reports it.
 			const isNew = match.start >= overTo || !met.some(({ start, end }) => match.start < end && start < match.end);
 			if (!isNew || isPublished(match.value)) return;
 			take(match);
@@ -268,14 +268,14 @@ const letterOrDigit = /[A-Za-z0-9]/;
 const wrappedLine = /[A-Za-z0-9+/]{60}(?:\r?\n|\\{1,3}n)$/;
 const base64End = /(?:[A-Za-z0-9+/]|\\{1,3}n|\r?\n){40}$/;
 
-/** Whether a text ends inside base64. A checksum, which has one case, and a path, which has more slashes, do not count. */
+/** Whether a text ends inside base64. A checksum, with one case only, and a path, with more slashes, do not count. */
 function isInBase64(before: string, form: RegExp): boolean {
 	const encoded = form.exec(before)?.[0] ?? "";
 	const count = (pattern: RegExp) => encoded.match(pattern)?.length ?? 0;
 	return /[a-z]/.test(encoded) && /\d/.test(encoded) && count(/[A-Z]/g) >= 6 && count(/\/(?!\/)/g) <= encoded.length / 12;
 }
 
-/** Whether a token may begin at an offset. An escape or a colour before it ends in a letter, and is none of its letters. */
+/** Whether a token may begin at an offset. A preceding escape or colour ends in a letter that does not belong to the token. */
 function isStart(text: string, at: number, notAfter: RegExp = letterOrDigit): boolean {
 	if (at === 0) return true;
 	const isWrapped = () => isInBase64(text.slice(Math.max(0, at - 72), at), wrappedLine);
@@ -283,21 +283,21 @@ function isStart(text: string, at: number, notAfter: RegExp = letterOrDigit): bo
 	if (!notAfter.test(text[at - 1]!)) return !/[+/]/.test(text[at - 1]!) || !isInBase64(text.slice(Math.max(0, at - 48), at), base64End);
 	if (isWrapped()) return false;
 	const before = text.slice(Math.max(0, at - 20), at);
-	// In a database or a program what is before a text is its length, whatever letter that is.
+	// In a database or a program, the byte before a text is its length, even if it is a letter.
 	if (/[\x00-\x08\x0e-\x1a\x7f-\xff][!-~]{0,3}$/.test(before)) return true;
 	return /\\[nrtbfv0]$|%[0-9A-Fa-f]{2}$|\\u[0-9A-Fa-f]{4}$|\\x[0-9A-Fa-f]{2}$|(?:\x1b|\\u001b|\\x1b|\\033|\\e)\[[0-9;]{0,12}m$/i.test(
 		before,
 	);
 }
 
-/** UTF-16 as UTF-8; everything else as it is. */
+/** Converts UTF-16 to UTF-8; everything else is returned as it is. */
 function readable(content: Uint8Array): Uint8Array {
 	const [first, second] = content;
 	if (first === 0xff && second === 0xfe && content[2] === 0 && content[3] === 0) return ofUtf32(content, true);
 	if (first === 0 && second === 0 && content[2] === 0xfe && content[3] === 0xff) return ofUtf32(content, false);
 	const isLittle = first === 0xff && second === 0xfe;
 	const isBig = first === 0xfe && second === 0xff;
-	// Without a mark: what another system's shell writes into a file.
+	// Without a byte order mark: the shell of another system writes files so.
 	const looksLittle = !isLittle && !isBig && content.length >= 16 && everySecondIsZero(content, 1);
 	const looksBig = !isLittle && !isBig && content.length >= 16 && everySecondIsZero(content, 0);
 	if (!isLittle && !isBig && !looksLittle && !looksBig) return content;
@@ -323,7 +323,7 @@ function everySecondIsZero(content: Uint8Array, parity: number): boolean {
 	return zeros >= Math.min(32, content.length >> 1) - 2 && others === 0;
 }
 
-/** Line and columns of matches, without their values. @param salt for their hashes; null: none */
+/** Lines and columns of matches, without their values. @param salt for their hashes; null: none */
 export function describe(content: Uint8Array, matches: readonly Match[], salt: string | null = null): Finding[] {
 	const bytes = readable(content);
 	const findings: Finding[] = [];

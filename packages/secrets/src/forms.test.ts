@@ -22,7 +22,7 @@ test("random values: every form, alphabet, length → 98 in 100 are found", () =
 	for (const [kind, { all, found }] of counts) expect([kind, found / all >= (kind === "" ? 0.98 : 0.96)]).toEqual([kind, true]);
 });
 
-/** Looks generated, and is no token of any service. */
+/** Looks generated, but is no token of any service. */
 const drawn = "kR7vQ2xWm9TzB4nLp8Hd";
 const image = "iVBORw0KGgoAAAANSUhEUgAAAAUAQVNaAAAFCAYAAACNbyblAAAAHElEQVQI12P4BxRw09";
 const utf32 = (text: string) =>

@@ -1,7 +1,7 @@
 // How likely a text is to have been written by people or programs, beside how likely it is to have been drawn at random.
 
 /**
- * What it costs, in half bits (base 36), that a character follows another one in names, words and addresses of sources; rows are the first
+ * The cost, in half bits (base 36), of one character after another in names, words and addresses of sources; rows are the first
  * character, columns the second: a to z, any digit, anything else. Counted over the 88 MB of sources that npm and Debian ship.
  */
 const pairCosts = [
@@ -35,10 +35,10 @@ const pairCosts = [
 	"9a79aaac9cea9ab8i979cbcfhgfc",
 ].map((row) => Float64Array.from(row, (cost) => Number.parseInt(cost, 36) / 2));
 
-/** Bits that a letter costs in English text (a to z), a digit, and anything else, of which there are many. */
+/** Bits of a letter in English text (a to z), of a digit, and of all other characters. */
 const frequency = [..."3.6.5.4.3.6.5.4.3.9.7.4.5.3.3.5.10.4.3.3.5.6.5.9.5.10.6.6".split(".").map(Number)];
 
-/** The same for the case of a letter behind a letter: bits from lower case to lower and to upper case, and from upper case to both. */
+/** The same for the case of a letter after a letter: bits from lower case to lower and to upper case, and from upper case to both. */
 const lowerToLower = 0.09;
 const lowerToUpper = 4.05;
 const upperToLower = 0.83;
@@ -53,7 +53,7 @@ function classOf(code: number): number {
 	return code >= 0x30 && code <= 0x39 ? digit : other;
 }
 
-/** How many bits it costs that the second of two neighbouring characters follows the first one. Upper case is rarer than lower case. */
+/** Bits of the second of two neighbouring characters, given the first one. Upper case is rarer than lower case. */
 export function pairCost(text: string, at: number): number {
 	const [first, second] = [text.charCodeAt(at), text.charCodeAt(at + 1)];
 	const isUpper = (code: number) => (code >= 0x41 && code <= 0x5a ? 3 : 0);
@@ -63,7 +63,7 @@ export function pairCost(text: string, at: number): number {
 /** Characters that names, paths and addresses seldom have, and generated passwords often. */
 const rare = /[!@#%^*=+?~]/g;
 
-/** How many characters a generator drew from. */
+/** The size of the alphabet that a generator drew from. */
 function alphabetSize(text: string): number {
 	if (/^(?:[0-9a-f]+|[0-9A-F]+)$/.test(text)) return 16;
 	const size = (/[a-z]/.test(text) ? 26 : 0) + (/[A-Z]/.test(text) ? 26 : 0) + (/\d/.test(text) ? 10 : 0);
@@ -72,8 +72,8 @@ function alphabetSize(text: string): number {
 }
 
 /**
- * By how many bits a text is likelier to have been drawn at random than to be a name, a word or an address. Above 12, one in a hundred names
- * is that unlikely; nearly every random text of 16 characters is above 15, of 32 above 40.
+ * The bits by which a text is likelier to be drawn at random than to be a name, a word or an address. One in a hundred names is above 12;
+ * nearly every random text of 16 characters is above 15, of 32 above 40.
  */
 export function randomBits(text: string): number {
 	const drawn = Math.log2(alphabetSize(text));

@@ -1,11 +1,11 @@
 import { pairCost } from "./likelihood.ts";
 
-/** One literal that is looked for. */
+/** One literal to search for. */
 export interface Literal {
 	/** One character for each byte, at least two. Lower case where `anyCase`. */
 	readonly text: string;
 	readonly anyCase: boolean;
-	/** What may be right behind it, a character each: needed for a text of two characters, which is too often there by chance. */
+	/** The characters that may follow; needed for a literal of two characters, which occurs too often by chance. */
 	readonly next?: string;
 }
 
@@ -13,7 +13,7 @@ const isLetter = (code: number) => code >= 0x61 && code <= 0x7a;
 
 interface Entry {
 	readonly bytes: Uint8Array;
-	/** Where in it the three bytes are that it is found by; the third may be behind its end. */
+	/** Offset of the three bytes by which it is found; the third may be after its end. */
 	readonly anchor: number;
 	readonly anyCase: boolean;
 	readonly index: number;
@@ -25,11 +25,11 @@ const nextKey = (key: number, code: number) => ((key << 5) ^ code) & 0x7fff;
 const anything = 0xff;
 
 /**
- * Finds many literals in one pass over the bytes. Each is found by the three neighbouring bytes of it that are rarest in texts. A table of
- * them, which says what may be behind, rejects nearly every place: the cost hardly depends on the number of literals.
+ * Finds many literals in one pass over the bytes. Each literal is found by its three neighbouring bytes that are rarest in texts. A table of
+ * these, with the bytes that may follow, rejects nearly every place: the cost hardly depends on the number of literals.
  */
 export class LiteralFinder {
-	/** By the key of three bytes, a bit for each value of the last three bits of the byte behind them. */
+	/** By the key of three bytes, a bit for each value of the last three bits of the byte after them. */
 	readonly #behind = new Uint8Array(slots);
 	readonly #entries: (Entry[] | undefined)[] = new Array<Entry[] | undefined>(slots);
 
@@ -65,7 +65,7 @@ export class LiteralFinder {
 		if (last >= 0) this.#lookUp(keyAt(content, last), content, last - 2, found);
 	}
 
-	/** Where three bytes end that may be of a literal. No call is in this loop: it is where the time goes. */
+	/** The ends of the triples that may belong to a literal. No call is in this loop: the search spends its time here. */
 	#nextPlace(content: Uint8Array, from: number, last: number): number {
 		const behind = this.#behind;
 		let key = from === 0 ? 0 : keyAt(content, from - 1);
@@ -77,7 +77,7 @@ export class LiteralFinder {
 		return last;
 	}
 
-	/** @returns whether the search is to end */
+	/** @returns whether the search ends */
 	#lookUp(key: number, content: Uint8Array, at: number, found: (literal: number, offset: number) => boolean | undefined): boolean {
 		const entries = this.#entries[key] ?? [];
 		for (let index = 0; index < entries.length; index++) {
@@ -96,7 +96,7 @@ function keyAt(content: Uint8Array, at: number): number {
 	return key;
 }
 
-/** Where the three neighbouring characters of a text are that follow each other least often, and that another one follows. */
+/** The offset of the three neighbouring characters of a text that are rarest together, with a character after them. */
 function rarestTriple(text: string): number {
 	const cost = (at: number) => pairCost(text, at) + pairCost(text, at + 1);
 	let rarest = 0;

@@ -1,31 +1,31 @@
-// Which names say that what is assigned to them is secret.
+// The names whose values are secret.
 
-/** What a name says about its value. */
+/** The kind of value that a name implies. */
 export type NameKind = "password" | "token" | "key";
 
-/** What such names contain; each is looked for, and then {@link secretNameAt} decides. */
+/** Substrings of such names; each is searched, and then {@link secretNameAt} decides. */
 export const nameLiterals = ["pass", "pwd", "psk", "kennwort", "secret", "token", "key", "credential"] as const;
 
 export interface SecretName {
 	readonly kind: NameKind;
-	/** Where the name, with what is appended to it, ends. */
+	/** The end of the name, with its suffix. */
 	readonly end: number;
 }
 
 const stem = /pass(?:[_-]?(?:word|wd|phrase|wort|code))?|pwd|psk|kennwort|secret|token|key|credential/iy;
-/** What may be appended without changing what the name says: `passwords`, `secretKey`, `TOKEN_PROD_2`. */
+/** Suffixes that do not change the meaning of the name: `passwords`, `secretKey`, `TOKEN_PROD_2`. */
 const appended = /(?:(?:key|value|val|string|str|text)(?![a-z]))?s?(?:[A-Z0-9_.-][A-Za-z0-9_.-]{0,48})?/y;
 
-/** A word in such a name that says that its value is about a secret, or public. */
+/** A word after such a name that marks its value as public, or as data about a secret. */
 const publicWord =
 	/^(?:hash|hashes|hashed|sha\d*|md5|digest|checksum|fingerprint|thumbprint|ids?|names?|type|kind|count|urls?|uri|path|file|filename|length|len|size|limit|expir\w*|ttl|at|fields?|param\w*|header|prefix|suffix|regex\w*|pattern|label|hint|policy|format|version|index|offset|pos\w*|range|usage|used|budget|address|contract|symbol|issuer|arn|ref|class|colou?r|alg|algorithm|salt|iv|nonce|endpoint|host|manager|provider|image|selector|placeholder|message|title|description|error|link|page|cursor|template|mask|public|pub|csrf|xsrf|schema|spec|test|tests|example|map|mapping|set|list|bytes|bits|code|codes|event|press|down|up|board|chain|frame|frames|word|words|pair|ring|store|signature|sig)$/i;
-/** The word before such a name that says the same. */
+/** The word before such a name with the same meaning. */
 const publicHead =
 	/^(?:public|pub|authenticity|circle|badge|csrf|xsrf|next|page|continuation|cursor|sync|cancel\w*|max|min|num|total|prompt|completion|input|output|hash(?:ed)?|encrypted|sealed|cache|tokenizer|device|push|forgery|verification|update|change|sequence|grant|export|import|confirm\w*|unit|product|idempotency|request|delete|primary|foreign|sort|partition|row|map|dict|object|json|by|bot|eos|pad|unk|site|recaptcha|publishable)$/i;
-/** Before `key`: which keys are secret. */
+/** Words before `key` that make it a secret one. */
 const secretKeyHead =
 	/(?:api|access|auth|authorization|private|priv|sign|signing|encrypt|encryption|crypto|cipher|secret|master|account|shared|preshared|service|hmac|jwt|aes|admin|deploy|app|webhook|storage|subscription|license|licence|session|cookie|security|vault|client|maps|flask|django|rails)[ _.-]?$/i;
-/** Keys that are hardly ever anything but secret. */
+/** Words before `key` that hardly ever occur with anything but a secret. */
 const namedKeyHead = /(?:api|access|auth|authorization|private|secret|sign|signing|encryption|master|session|webhook|preshared)[ _.-]?$/i;
 const constantHead = /(?:^|[^A-Za-z0-9_])[A-Z][A-Z0-9_]{1,40}_$/;
 /** Before `pass`, written together: `dbpass`, `smtppass`. */
@@ -36,15 +36,15 @@ const isLower = (code: number) => code >= 0x61 && code <= 0x7a;
 const isUpper = (code: number) => code >= 0x41 && code <= 0x5a;
 const isLetter = (code: number) => isLower(code) || isUpper(code);
 
-/** What may be right behind a name that something is assigned to; most names in code are followed by something else. */
+/** The characters that may follow a name with an assignment; most names in code are followed by others. */
 const followers = new Set([..."\"'`\\:=><|([]*_}?!-) \t\r\n"].map((character) => character.charCodeAt(0)));
-/** The same behind a blank; letters, for a type or a verb. */
+/** The same after a blank; letters, for a type or a verb. */
 const laterFollowers = new Set([..."\"'`\\:=>|?!-&{*v"].map((character) => character.charCodeAt(0)));
 
 const isNameCharacter = (code: number) =>
 	isLetter(code) || (code >= 0x30 && code <= 0x39) || code === 0x5f || code === 0x2e || code === 0x2d;
 
-/** Whether something may be assigned to the name at an offset: what costs least first. */
+/** Whether something may be assigned to the name at an offset; the cheapest check comes first. */
 function mayBeAssigned(text: string, offset: number): boolean {
 	let at = offset + 3;
 	for (let most = at + 64; at < most && isNameCharacter(text.charCodeAt(at)); ) at++;
@@ -52,7 +52,7 @@ function mayBeAssigned(text: string, offset: number): boolean {
 	if (code === 0x2c) return false;
 	if (!followers.has(code)) return false;
 	if (code === 0x28 || code === 0x29) {
-		// A call or the end of one: only of a text, or before an assignment.
+		// A call or the end of one: only if a text or an assignment follows.
 		for (code = text.charCodeAt(++at); code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09; ) code = text.charCodeAt(++at);
 		return laterFollowers.has(code);
 	}
@@ -60,7 +60,7 @@ function mayBeAssigned(text: string, offset: number): boolean {
 	for (code = text.charCodeAt(++at); code === 0x20 || code === 0x09; ) code = text.charCodeAt(++at);
 	if (!isLetter(code))
 		return laterFollowers.has(code) || code === 0x0a || code === 0x0d || (code >= 0x30 && code <= 0x39 && isOption(text, offset));
-	// `is`, `was`, `or`, a type before an equals sign; behind an option or ENV, anything.
+	// `is`, `was`, `or`, a type before an equals sign; after an option or ENV, anything.
 	const end = at + 40;
 	for (let next = at; next < end; next++) {
 		const following = text.charCodeAt(next);
@@ -70,7 +70,7 @@ function mayBeAssigned(text: string, offset: number): boolean {
 	return /(?:is|was|ist|or|value|default)\b/y.test(text.slice(at, at + 8)) || isOption(text, offset) || /\d/.test(text.slice(at, at + 24));
 }
 
-/** Where the name at the end of a text begins. */
+/** The start of the name at the end of a text. */
 function nameStart(text: string): number {
 	let at = text.length;
 	while (at > 0 && isNameCharacter(text.charCodeAt(at - 1))) at--;
@@ -79,7 +79,7 @@ function nameStart(text: string): number {
 
 const isOption = (text: string, offset: number) => /(?:--|ENV|ARG|set|export)/.test(text.slice(Math.max(0, offset - 48), offset));
 
-/** The secret's name whose word begins at an offset. Null: it is none, not secret, or nothing is assigned to it. */
+/** The secret's name around the word at an offset. Null: it is not a name, not secret, or nothing is assigned to it. */
 export function secretNameAt(text: string, offset: number): SecretName | null {
 	if (!mayBeAssigned(text, offset)) return null;
 	stem.lastIndex = offset;
@@ -96,7 +96,7 @@ export function secretNameAt(text: string, offset: number): SecretName | null {
 	const head = text.slice(Math.max(0, offset - 48), offset);
 	const isWithin = isLetter(text.charCodeAt(offset - 1)) && !(isLower(text.charCodeAt(offset - 1)) && !isLower(text.charCodeAt(offset)));
 	if (isWithin && word.length <= 4 && kind !== "key" && !passHead.test(head)) return null;
-	// No secrets: the address of a meeting, which is meant to be shared, and the key with which a page searches its own documents.
+	// Not secret: the address of a meeting, which is meant to be shared, and the key with which a page searches its own documents.
 	if (/zoom\.us\/[^\s"']{1,40}[?&]$/i.test(head) || (kind === "key" && /docsearch/i.test(text.slice(Math.max(0, offset - 300), offset))))
 		return null;
 	// The name of a type: `AWS::ApiGateway::ApiKey`.

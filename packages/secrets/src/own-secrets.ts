@@ -1,21 +1,21 @@
 import { base64Spellings } from "./derived.ts";
 import { characterClasses, entropy, isExampleValue, isIdentifier, isPatterned, isWords } from "./randomness.ts";
 
-/** A secret of this machine: where it comes from, and its value. It is in memory only. */
+/** A secret of this machine, with its origin. It is in memory only. */
 export interface OwnSecret {
-	/** What a report may say: `HEARTBEAT_KEY`, `.netrc`. */
+	/** The name for reports: `HEARTBEAT_KEY`, `.netrc`. */
 	readonly name: string;
 	/** One character for each byte. */
 	readonly value: string;
 }
 
-/** What the rules of this machine's own secrets begin with. */
+/** The prefix of the rules for this machine's own secrets. */
 export const ownRule = "own:";
 
-/** Shorter values are in texts by chance. */
+/** Shorter values occur in texts by chance. */
 const shortest = 8;
 
-/** Whether a variable's name says that its value is secret. */
+/** Whether a variable's name marks its value as secret. */
 export function isSecretName(name: string): boolean {
 	return (
 		/(?:^|[_-])(?:pass(?:word|wd|phrase)?|pwd|secrets?|tokens?|apikey|key|keys|pat|credentials?|auth|dsn|private|webhook|salt)(?:$|[_-])|(?:password|passwd|secret|token|apikey)$/i.test(
@@ -25,9 +25,9 @@ export function isSecretName(name: string): boolean {
 }
 
 /**
- * Whether a value can be searched for as an exact string: long enough, and nothing that other files have for other reasons. A word, a number,
- * a path, a host name would hold half of a workspace.
- * @param isNamed its name says that it is secret
+ * Whether a value can be searched as an exact string: long enough, and nothing that other files contain for other reasons. A word, a number,
+ * a path or a host name would hold half of a workspace.
+ * @param isNamed its name is one of a secret
  */
 export function isSearchable(value: string, isNamed: boolean): boolean {
 	if (value.length < shortest || /^[\s\d.,:+-]*$/.test(value) || isIdentifier(value) || isPatterned(value)) return false;
@@ -55,7 +55,7 @@ export function passwordOf(address: string): string | null {
 	}
 }
 
-/** Secrets among variables. @param where what a report may say of their origin, before the name */
+/** Secrets among variables. @param where their origin for reports, before the name */
 export function secretsOf(
 	variables: Readonly<Record<string, string | undefined>>,
 	where: string,
@@ -86,7 +86,7 @@ export function credentialSecrets(text: string): OwnSecret[] {
 
 const own = (name: string, value: string): OwnSecret => ({ name, value: Buffer.from(value, "utf8").toString("latin1") });
 
-/** A value as it is, as JSON writes it, in an address, and in base64. @param value one character for each byte */
+/** The spellings of a value: plain, in JSON, in an address, and in base64. @param value one character for each byte */
 export function spellings(value: string): string[] {
 	const bytes = Buffer.from(value, "latin1");
 	const text = bytes.toString("utf8");

@@ -9,11 +9,11 @@ const end = String.raw`(?=[\s"'\`\\,;<)&}\]#|]|$)`;
 const open = String.raw`\\{0,3}["'\`]?`;
 
 const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-/** What may be behind an option of one letter: its value, in quotes or not. */
+/** The text after an option of one letter: its value, in quotes or not. */
 const afterOption = ` =:"'\`\\${letters}${letters.toLowerCase()}0123456789_.@%+-`;
 
 const isDrawn = (need: number) => (match: RegExpExecArray) => looksDrawn(match.groups?.value ?? "", need);
-/** Whether a text in base64 is a name and a password. */
+/** Whether a text in base64 decodes to a name and a password. */
 function isUserAndPassword(value: string): boolean {
 	const said = saidInBase64(value);
 	const password = said.slice(said.indexOf(":") + 1);
@@ -69,7 +69,7 @@ export const placedRules: readonly NamedRule[] = [
 		),
 		acceptsNamed: (match) => {
 			const value = (match.groups?.value ?? "").replace(/[.:!?]+$/, "");
-			// A JWT has a rule of its own, which knows an unsigned one.
+			// A JWT has a rule of its own, which recognizes an unsigned one.
 			return !value.startsWith("eyJ") && (isUserAndPassword(value) || (!/^https?:/.test(value) && looksDrawn(value, 15)));
 		},
 	},

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 
 /**
- * Fingerprints of keys and tokens that packages of npm and Debian ship, in tests and documents: whoever looks for keys knows them, so they are
- * no secrets. Of the value, never of a path: another key in the same place is one.
+ * Fingerprints of keys and tokens that packages of npm and Debian ship in tests and documents: they are public, so they are
+ * not secret. Of the value, never of a path: another key in the same place is a secret.
  */
 const known = new Set<string>(
 	`
@@ -18,7 +18,7 @@ const known = new Set<string>(
 		.filter(Boolean),
 );
 
-/** A value without what formats put around and between its characters, hashed. */
+/** The hash of a value, without the characters that formats put around and into it. */
 export function fingerprintOf(value: string): string {
 	const body = value
 		.replace(/^-{4,5} ?BEGIN [A-Z0-9 ]{0,40}-{4,5}/, "")
@@ -29,10 +29,10 @@ export function fingerprintOf(value: string): string {
 	return createHash("sha256").update(body, "latin1").digest("hex").slice(0, 12);
 }
 
-/** Whether a value is published by a package, and known. */
+/** Whether a value is one of these. */
 export const isPublished = (value: string): boolean => known.has(fingerprintOf(value));
 
-/** Whether it is an RSA key of less than 1,024 bits: it protects nothing, and is made for tests. Its first bytes say its length. @param all with its frame */
+/** Whether it is an RSA key of less than 1,024 bits: it protects nothing, and is made for tests. Its length is in its first bytes. @param all with its frame */
 export function isToyKey(all: string, value: string): boolean {
 	const whole = value.slice(0, 400).replaceAll(/\\+[nrt]|[^A-Za-z0-9+/]/g, "");
 	return whole.startsWith("MIIB") && (/BEGIN RSA/.test(all.slice(0, 40)) || /^.{0,24}BgkqhkiG9w0BAQEF/.test(whole));

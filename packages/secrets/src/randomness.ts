@@ -7,7 +7,7 @@ export function entropy(text: string): number {
 	return sum;
 }
 
-/** How many of lower case, upper case, digits and other characters a text has. */
+/** The number of character classes in a text: lower case, upper case, digits and others. */
 export function characterClasses(text: string): number {
 	return [/[a-z]/, /[A-Z]/, /\d/, /[^a-zA-Z0-9]/].filter((pattern) => pattern.test(text)).length;
 }
@@ -19,14 +19,14 @@ const sequences = [
 	"0123456789abcdef0123456789abcdef",
 ];
 
-/** How many characters of a text continue the character before: the same, the next or the previous one. */
+/** The number of characters that continue the one before: the same, the next or the previous one. */
 function predictable(text: string): number {
 	let count = 0;
 	for (let at = 1; at < text.length; at++) if (Math.abs(text.charCodeAt(at) - text.charCodeAt(at - 1)) <= 1) count++;
 	return count;
 }
 
-/** Whether a text is repetition or counting: no key generator makes such a one. */
+/** Whether a text is repetition or counting: no key generator makes such a text. */
 export function isPatterned(text: string): boolean {
 	if (new Set(text).size < Math.min(6, text.length / 2)) return true;
 	if (text.length >= 8 && predictable(text) >= text.length * 0.55) return true;
@@ -43,7 +43,7 @@ export function isPatterned(text: string): boolean {
 const longPlaceholder =
 	/x{4}|\*{3}|\.{3}|example|placehold|change-?_?me|replace|redacted|1234-1234|dummy|insert|sample|not-?_?a-?_?real|not-?_?real|your[-_ ]|<[a-z]|todo|fixme|0{8}|installation|personal|access|secret|passw|token/i;
 
-/** Whether a value with a well-known form was written to show the form: `ghp_xxxxxxxx`, `AKIA…EXAMPLE`. */
+/** Whether a value with a well-known form was written as an example of the form: `ghp_xxxxxxxx`, `AKIA…EXAMPLE`. */
 export function isPlaceholder(value: string): boolean {
 	return longPlaceholder.test(value) || published.test(value) || isPatterned(value);
 }
@@ -55,14 +55,14 @@ const placeholderWords =
 const published =
 	/s6BhdRkqt3|gX1fBat3bV|2YotnFZFEjr1zCsicMWpAA|tGzv3JOkF0XG5Qx2TlKWIA|7Fjfp0ZBr1KtDRbnfVdmIw|SlAV32hkKG|mF_9\.B5f|wJalrXUtnFEMI|QWxhZGRpbjpvcGVuIHNlc2FtZQ|h480djs93hd8|ad180jjd733klru7|Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUz|45ghiukldjahdnhzdauz/;
 
-/** What a base64 text says, where that is text; else "". */
+/** The text that base64 represents; "": it is not text. */
 export function saidInBase64(value: string): string {
 	if (!/^[A-Za-z0-9+/]{8,400}={0,2}$/.test(value)) return "";
 	const text = Buffer.from(value, "base64").toString("latin1");
 	return /^[\x20-\x7e]+$/.test(text) ? text : "";
 }
 
-/** Whether a value that only its name makes a secret was written as an example. The values are shorter and people write more of them. */
+/** Whether a value that only its name marks as a secret was written as an example. Such values are shorter, and people write more of them. */
 export function isExampleValue(value: string): boolean {
 	if (published.test(value)) return true;
 	const text = saidInBase64(value);
@@ -72,13 +72,13 @@ export function isExampleValue(value: string): boolean {
 	);
 }
 
-/** Said of a value by whoever wrote it as an example: no generated value has them by chance. */
+/** Words of example values: no generated value has them by chance. */
 const certainExample =
 	/p(?:[a@]|%40)ss\W{0,6}w[o0]rd|x{5}|\*{3}|\.{3}|…|example|placehold|change[-_]?me|redact|dummy|lorem|ipsum|your[-_ ]|1234567|abcdef|qwerty|foobar/i;
 const exampleWords =
 	/insert|replace|change|sample|real|your|todo|fixme|test|fake|mock|demo|passw(?:or)?d?|secret|token|hunter|letmein|default|admin|root|user|guest|public|hello|world|undefined|null|none|login|access|private|client|server|super|some|this|valid|api[-_]?key|(?<![A-Za-z])(?:my|foo|bar|baz|key|abc|the)(?![A-Za-z])/gi;
 
-/** Whether a text in lower case was made by hitting keys at hand: most of its letters are in the row where the fingers rest. */
+/** Whether a text in lower case was typed at random: most of its letters are on the home row. */
 export function isMashed(text: string): boolean {
 	const letters = text.replaceAll(/[^a-z]/gi, "");
 	return (
@@ -86,7 +86,7 @@ export function isMashed(text: string): boolean {
 	);
 }
 
-/** A value without the words that examples have: what is left of a generated one with a prefix is most of it. Null: it is an example. */
+/** A value without the words of examples: of a generated value with a prefix, most remains. Null: it is an example. */
 export function withoutExampleWords(value: string): string | null {
 	if (published.test(value) || certainExample.test(value)) return null;
 	return value.replaceAll(exampleWords, "");
@@ -94,7 +94,7 @@ export function withoutExampleWords(value: string): string | null {
 
 const uuid = /^\{?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\}?$/i;
 
-/** Whether a value is an identifier or a checksum by its form: a UUID, an integrity hash, a date, a version, a path, an address, a number, words. */
+/** Whether the form of a value is that of an identifier or a checksum: a UUID, an integrity hash, a date, a version, a path, an address, a number, words. */
 export function isIdentifier(value: string): boolean {
 	return (
 		uuid.test(value) ||
@@ -112,10 +112,10 @@ export function isIdentifier(value: string): boolean {
 	);
 }
 
-/** Whether every part of a value between separators and capitals is letters: names and sentences are, keys are not. */
+/** Whether every part of a value between separators and capitals consists of letters: so in names and sentences, not in keys. */
 export function isWords(value: string): boolean {
 	const parts = value.split(/[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])/).filter(Boolean);
-	// A generated value falls into many short parts, and has more digits.
+	// A generated value has many short parts, and more digits.
 	return (
 		parts.length <= value.length / 4 &&
 		value.replaceAll(/\D/g, "").length <= 4 &&

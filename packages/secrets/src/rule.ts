@@ -3,24 +3,24 @@ import { characterClasses } from "./randomness.ts";
 /** A kind of secret with a form of its own. */
 export interface Rule {
 	readonly id: string;
-	/** Literals that its values contain; one is looked for, and then `pattern` is tried. At least two characters. */
+	/** Literals that its values contain. At each occurrence `pattern` is tried. At least two characters. */
 	readonly literals: readonly string[];
 	readonly anyCase?: boolean;
-	/** What may be right behind its literals, a character each; only for those of two characters. */
+	/** The characters that may follow its literals; only for literals of two characters. */
 	readonly next?: string;
 	/** Sticky. The secret is the group `value`, or else all of it. Linear: no repetition inside another. */
 	readonly pattern: RegExp;
-	/** How many characters before the literal the pattern begins at most; it is then tried at the start of the token that the literal is in. */
+	/** The most characters between the start of the token and the literal; the pattern is then tried at the start of the token. */
 	readonly back?: RegExp;
-	/** How many characters `back` is given. */
+	/** The number of characters that `back` gets. */
 	readonly mostBack?: number;
-	/** What may not be right before it. Default: a letter or digit. Null: anything may. */
+	/** Forbidden before the match. Default: a letter or digit. Null: nothing is forbidden. */
 	readonly notAfter?: RegExp | null;
-	/** Whether a text of that form is one. @param value the secret @param all what the pattern matched */
+	/** Whether a text of that form is a secret. @param value the secret @param all the whole match */
 	accepts?(value: string, all: RegExpExecArray): boolean;
 }
 
-/** A rule that is given the text before the match, too. */
+/** A rule that also gets the text before the match. */
 export interface NamedRule extends Rule {
 	acceptsNamed(match: RegExpExecArray, before: string): boolean;
 }
@@ -33,7 +33,7 @@ export function prefixed(id: string, literals: readonly string[], body: string, 
 
 export const hasVariety = (value: string): boolean => characterClasses(value) >= 2 && new Set(value).size >= 8;
 
-/** Rules with a prefix are placeholders where what follows the prefix is one. */
+/** A placeholder after the prefix of a rule makes the whole value a placeholder. */
 export function bodyOf(match: RegExpExecArray): string {
 	return match.groups?.body ?? match.groups?.value ?? match[0];
 }

@@ -22,13 +22,13 @@ const isSignedJwt = (value: string): boolean => {
 	return !/1234567890|"john[ _.-]?doe|example\.(?:com|org|net)|"(?:foo|bar|test|joe|payload)"/i.test(claims);
 };
 
-/** Base64 lines of a key, whatever a format puts between them: line breaks, indents, quotes, escapes, commas. */
+/** Base64 lines of a key, with anything that a format puts between them: line breaks, indents, quotes, escapes, commas. */
 const between = String.raw`(?:\\{1,8}[nrt"']|[\s"'\`,+.>#*|-]|\\\r?\n)`;
 const isKeyMaterial = (value: string): boolean => {
 	const body = value.replaceAll(/\\+[nrt]/g, "\n");
 	const [first = ""] = /[A-Za-z0-9+/]{40,}/.exec(body.slice(0, 400)) ?? [];
 	const whole = body.replaceAll(/[^A-Za-z0-9+/=]/g, "");
-	// An RSA key begins with its length; shorter than that it is the beginning of an example.
+	// An RSA key begins with its length; a shorter one is the beginning of an example.
 	return (
 		first !== "" &&
 		whole.length >= (first.startsWith("MII") ? 200 : 60) &&
@@ -40,10 +40,10 @@ const isKeyMaterial = (value: string): boolean => {
 
 const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
-/** Base64 of three digits each: what a Discord token begins with, the id of its bot. */
+/** Base64 of three digits each: a Discord token begins with the id of its bot. */
 const discordStarts = ["M", "N", "O"].flatMap((first) => ["D", "T", "j", "z"].map((second) => first + second));
 
-/** The table of our own. What secretlint knows too is here where its form is sure, so that a file needs no second look. */
+/** Our own table. It repeats rules of secretlint whose form is certain, so that a file needs no second search. */
 export const rules: readonly Rule[] = [
 	...serviceRules,
 	prefixed("anthropic-key", ["sk-ant-"], "(?:api|admin|oat|sid)\\d{2}-[A-Za-z0-9_-]{32,200}"),

@@ -7,16 +7,16 @@ import type { ScanRequest } from "./scan-worker.ts";
 
 declare const __SCAN_WORKER__: string | undefined;
 
-/** Jobs of less than this many bytes that secretlint is not needed for are done at once: they are over before a message arrives. */
+/** Smaller jobs, bytes, that do not need secretlint are done at once: they end before a message to the thread would arrive. */
 const inlineBytes = 256 * 1024;
-/** A thread without work ends after this long, and gives its memory back. */
+/** A thread without work ends after this time, and frees its memory. */
 const idleMs = 30_000;
-/** So much at once in the thread: more is sent when that is done. */
+/** Bytes in the thread at once: more is sent when these are done. */
 const batchBytes = 16 * 1_048_576;
-/** A thread that takes longer for its batch is stuck. */
+/** A thread that needs longer for its batch is stuck. */
 const stuckMs = 120_000;
 
-/** The bundle of scan-worker.ts beside the bundle that this is in. */
+/** The bundle of scan-worker.ts beside the bundle of this file. */
 function bundledWorker(): URL {
 	const name = typeof __SCAN_WORKER__ === "undefined" ? "" : __SCAN_WORKER__;
 	return new URL(/\/parts\/[^/]+$/.test(import.meta.url) ? `./${name}` : `./parts/${name}`, import.meta.url);
@@ -24,14 +24,14 @@ function bundledWorker(): URL {
 
 /** A content, or a window of a large one. */
 interface Part extends ScanJob {
-	/** Which job it is of. */
+	/** The index of its job. */
 	readonly of: number;
 	readonly linesBefore: number;
 }
 
-/** Larger contents are searched in windows, so that no more than these are in the thread's memory. */
+/** Larger contents are searched in windows, to limit the thread's memory. */
 const windowBytes = 4 * 1_048_576;
-/** So much of one window is in the next: no secret is longer. */
+/** Overlap of two windows: no secret is longer. */
 const overlapBytes = 32 * 1024;
 
 function* windowsOf(job: ScanJob, of: number): Generator<Part> {
@@ -45,7 +45,7 @@ function* windowsOf(job: ScanJob, of: number): Generator<Part> {
 		yield { path: job.path, content: content.subarray(start, start + windowBytes), of, linesBefore };
 		if (start + windowBytes >= content.length) return;
 		const reach = start + windowBytes - overlapBytes;
-		// At a line's start, so that lines and columns are those of the whole.
+		// At the start of a line, so that lines and columns match those of the whole content.
 		const feed = content.indexOf(10, reach);
 		const next = feed >= 0 && feed < reach + overlapBytes / 2 ? feed + 1 : reach;
 		for (let at = content.indexOf(10, start); at >= 0 && at < next; at = content.indexOf(10, at + 1)) linesBefore++;
@@ -53,7 +53,7 @@ function* windowsOf(job: ScanJob, of: number): Generator<Part> {
 	}
 }
 
-/** Contents could not be searched. It says nothing about them: nothing of them may be published. */
+/** The search of contents failed. Their secrets are unknown: none of them may be published. */
 export class ScanError extends Error {
 	override readonly name = "ScanError";
 }
@@ -64,7 +64,7 @@ interface Pending {
 	readonly timer: NodeJS.Timeout;
 }
 
-/** Searches contents for secrets in a thread of its own; what certainly holds none is not sent there. */
+/** Searches contents for secrets in a thread of its own; contents that certainly hold none are not sent there. */
 export class ScanThread {
 	readonly #file: URL;
 	#worker: Worker | null = null;
@@ -75,12 +75,12 @@ export class ScanThread {
 	#isOwnSent = false;
 	readonly #pending = new Map<number, Pending>();
 
-	/** @param file the bundled scan-worker; sources have none, and do everything in the caller's thread */
+	/** @param file the bundled scan-worker; sources have none, and search in the caller's thread */
 	constructor(file: URL = bundledWorker()) {
 		this.#file = file;
 	}
 
-	/** This machine's own secrets, from now on. They are in memory only, here and in the thread. */
+	/** Sets this machine's own secrets. They are in memory only, here and in the thread. */
 	setOwn(own: readonly OwnSecret[]): void {
 		this.#own = own;
 		this.#finder = new SecretFinder(own);
@@ -88,9 +88,9 @@ export class ScanThread {
 	}
 
 	/**
-	 * What is found in each content, in the order of the jobs.
+	 * The findings in each content, in the order of the jobs.
 	 * @param salt for hashes of the values; null: none
-	 * @throws ScanError where the search failed, ran out of memory or does not end
+	 * @throws ScanError if the search failed, ran out of memory or does not end
 	 */
 	async scan(jobs: readonly ScanJob[], allowed: readonly Allowed[], salt: string | null = null): Promise<Finding[][]> {
 		const answers: Finding[][] = jobs.map(() => []);
@@ -100,7 +100,7 @@ export class ScanThread {
 			const found = await this.#scanBatch(batch, bytes, allowed, salt);
 			for (const [index, { of, linesBefore }] of batch.entries()) {
 				const known = answers[of] ?? [];
-				// What the windows of a large content have in common is found in both.
+				// A secret in the overlap of two windows is found twice.
 				const isKnown = (finding: Finding) =>
 					known.some(({ line, column, rule }) => line === finding.line && column === finding.column && rule === finding.rule);
 				known.push(
@@ -128,7 +128,7 @@ export class ScanThread {
 			const here = this.#scanHere(jobs, allowed, salt);
 			if (here !== null) return here;
 		}
-		// A constant in a bundle: the thread has secretlint, and the executable that starts it does not.
+		// A constant of the bundles: the thread has secretlint, and its parent does not.
 		if (typeof __SCAN_WORKER__ === "undefined") {
 			const { secretlintMatches } = await import("./secretlint.ts");
 			return await Promise.all(jobs.map((job) => findingsIn(this.#finder, job, allowed, secretlintMatches, salt)));
@@ -148,7 +148,7 @@ export class ScanThread {
 		});
 	}
 
-	/** What is found without secretlint. Null: it is needed. */
+	/** The findings without secretlint. Null: secretlint is needed. */
 	#scanHere(jobs: readonly ScanJob[], allowed: readonly Allowed[], salt: string | null): Finding[][] | null {
 		const answers: Finding[][] = [];
 		for (const job of jobs) {
@@ -163,7 +163,7 @@ export class ScanThread {
 		if (this.#idle) clearTimeout(this.#idle);
 		this.#idle = null;
 		if (this.#worker) return this.#worker;
-		// Whatever the main thread was started with (a profiler, a debugger) is not for the thread.
+		// The options of the main thread (a profiler, a debugger) are not for the thread.
 		const worker = new Worker(file, { name: "secrets", execArgv: [] });
 		this.#worker = worker;
 		this.#isOwnSent = false;

@@ -8,13 +8,13 @@ import { secretlintMatches } from "./secretlint.ts";
 
 let finder = new SecretFinder();
 
-/** A message to the thread: what is new about what is searched, and contents. */
+/** A message to the thread: changed settings, and contents. */
 export interface ScanRequest {
 	readonly id: number;
 	readonly own?: readonly OwnSecret[];
 	readonly allowed: readonly Allowed[];
 	readonly jobs: readonly ScanJob[];
-	/** For hashes of the values; null: none are asked for. */
+	/** For hashes of the values; null: no hashes. */
 	readonly salt: string | null;
 }
 

@@ -2,19 +2,19 @@ import { type Allowed, covers, notAllowed } from "./allowed.ts";
 import { describe, type Finding, type Inspected, type Match, type SecretFinder } from "./finder.ts";
 import type { Excerpt } from "./secretlint-literals.ts";
 
-/** One content to look at. */
+/** One content to search. */
 export interface ScanJob {
 	/** UTF-8 text. */
 	readonly path: string;
 	readonly content: Uint8Array;
 }
 
-/** secretlint's rules, as a function: one thread has them, and the executable that starts it does not. */
+/** secretlint's rules, as a function: one thread has them, and its parent does not. */
 export type Secretlint = (content: Buffer, excerpts: readonly Excerpt[]) => Promise<Match[]>;
 
-/** What a content holds that `.secretsallow` does not allow, and where secretlint may find more. Allowed values count for nothing, however many. */
+/** The secrets of a content that `.secretsallow` does not allow, and the parts for secretlint. Allowed values never count towards the limit. */
 export function inspectAllowed(finder: SecretFinder, { path, content }: ScanJob, allowed: readonly Allowed[]): Inspected {
-	// Most contents have no match: then nobody asks which patterns cover the path.
+	// Most contents have no match: then the patterns need not be compared with the path.
 	let here: readonly Allowed[] | null = null;
 	return finder.inspect(content, undefined, (match) => {
 		here ??= allowed.filter(({ glob }) => covers(glob, path));
@@ -22,7 +22,7 @@ export function inspectAllowed(finder: SecretFinder, { path, content }: ScanJob,
 	});
 }
 
-/** Secrets of a content that `.secretsallow` does not allow, with their values. Pure but for secretlint, which is given. */
+/** Secrets of a content that `.secretsallow` does not allow, with their values. Pure but for secretlint, which is a parameter. */
 export async function matchesIn(finder: SecretFinder, job: ScanJob, allowed: readonly Allowed[], secretlint: Secretlint): Promise<Match[]> {
 	const { bytes, matches, skipped, excerpts } = inspectAllowed(finder, job, allowed);
 	const more = excerpts.length === 0 ? [] : notAllowed(allowed, job.path, await secretlint(bytes, excerpts));
@@ -31,7 +31,7 @@ export async function matchesIn(finder: SecretFinder, job: ScanJob, allowed: rea
 	return matches.sort((a, b) => a.start - b.start);
 }
 
-/** What is found, without values. @param salt for their hashes; null: none */
+/** The findings, without values. @param salt for their hashes; null: none */
 export async function findingsIn(
 	finder: SecretFinder,
 	job: ScanJob,

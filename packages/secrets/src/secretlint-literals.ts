@@ -1,7 +1,7 @@
 import type { Match } from "./finder.ts";
 import type { Literal } from "./literals.ts";
 
-/** What the values of secretlint's recommended rules begin with or contain. The rules run only around these: over whole files they take 40 ms/MB. */
+/** Beginnings and parts of the values of secretlint's recommended rules. The rules run only around these: over whole files they take 40 ms/MB. */
 const texts = [
 	"AKIA",
 	"AGPA",
@@ -52,32 +52,32 @@ const texts = [
 	"dckr_pat_",
 	"figd_",
 ] as const;
-/** The same, as they are searched for. */
+/** The same, in the form for the search. */
 export const secretlintLiterals: readonly Literal[] = texts.map((text) => ({ text, anyCase: false }));
 
-/** Only with enough behind it that could be a token, a key or an address with a password. */
+/** Only with enough after it to be a token, a key or an address with a password. */
 const plausible =
 	/^(?:mongodb|mysql|postgres)[\w+]{0,8}:\/\/[^:/\s]{1,100}:[^@/\s]{1,200}@|^BEGIN ?[A-Z ]*PRIVATE|^_authToken=[^$]|^(?:npm|gh[pousr])_\w{36}|^(?!mongodb|mysql|postgres|BEGIN|_auth|npm_|gh[pousr]_)[\w.:/+@-]{0,24}[\w.:/+-]{16}/;
 const plausibleBytes = 320;
 
-/** Bytes of a content that the rules are given before and after a literal: a secret and its name. */
+/** Bytes of a content that the rules get before and after a literal: a secret and its name. */
 const beforeBytes = 256;
 const afterBytes = 4_096;
-/** More excerpts of one content than this are not looked at: each takes a millisecond. */
+/** At most this many excerpts of one content are searched: each takes a millisecond. */
 const maxExcerpts = 64;
-/** So far before their values the literals of these are: the frame of a key, the scheme of an address. */
+/** Distance from these literals to the start of their values: the frame of a key, the scheme of an address. */
 const frameBytes = 80;
 const framed = /^(?:private-key|slack-webhook|url-password)$/;
 
-/** A part of a content, by its bytes. */
+/** A range of bytes of a content. */
 export interface Excerpt {
 	start: number;
 	end: number;
 }
 
 /**
- * The parts of a content that the rules are to look at.
- * @param text one character a byte @param offsets of {@link secretlintLiterals} @param known what was found there already
+ * The parts of a content that the rules search.
+ * @param text one character a byte @param offsets of {@link secretlintLiterals} @param known matches found there already
  */
 export function excerptsAround(text: string, offsets: readonly number[], known: readonly Match[]): Excerpt[] {
 	const excerpts: Excerpt[] = [];

@@ -9,11 +9,11 @@ const config = {
 	rules: [{ id: "@secretlint/secretlint-rule-preset-recommend", rule: creator, options: {} }],
 };
 
-/** What secretlint's recommended rules find in parts of a content, without obvious examples. */
+/** The findings of secretlint's recommended rules in parts of a content, without obvious examples. */
 export async function secretlintMatches(content: Buffer, excerpts: readonly Excerpt[]): Promise<Match[]> {
 	const found: Match[] = [];
 	for (const { start, end } of excerpts) {
-		// Its comments, which switch rules off, are text like any other: whoever writes a file does not decide whether it is looked at.
+		// Its comments, which switch rules off, count as plain text: the author of a file must not decide whether it is searched.
 		const text = content.toString("latin1", start, end).replaceAll("secretlint-", "secretlint_");
 		const { messages } = await lintSource({
 			source: { content: text, filePath: "/content.txt", ext: ".txt", contentType: "text" },
@@ -33,7 +33,7 @@ export async function secretlintMatches(content: Buffer, excerpts: readonly Exce
 	return found;
 }
 
-/** Findings that documentation is full of. */
+/** Findings that are frequent in documentation. */
 function isFalse(ruleId: string, messageId: string, value: string): boolean {
 	if (/basicauth|database-connection/.test(ruleId)) {
 		const password = /:\/\/[^:/@]*:([^@]*)@/.exec(value)?.[1] ?? "";
@@ -41,7 +41,7 @@ function isFalse(ruleId: string, messageId: string, value: string): boolean {
 	}
 	if (/privatekey/.test(ruleId) && isToyKey(value, value.replace(/^-{4,5}[^-]*-{4,5}/, ""))) return true;
 	if (/privatekey/.test(ruleId)) return value.replaceAll(/[^A-Za-z0-9+/]/g, "").length < 120 || isPlaceholder(value.slice(40, 80));
-	// The number of an account is no secret.
+	// The number of an account is not secret.
 	if (/aws/.test(ruleId) && /account/i.test(messageId)) return true;
 	return isPlaceholder(value.replace(/^[A-Za-z]{2,10}[_.-]/, ""));
 }

@@ -10,7 +10,7 @@ const maxColumns = 64;
 const maxTable = 64_000;
 /** The line between the head of a table and its rows: in Markdown, Org, reStructuredText, and as databases print it. */
 const ruler = /^(?=.{0,400}[-=])(?=.{0,400}[|+])[ \t>|:+=-]{3,400}\r?$/;
-/** What may be before the head of a CSV. */
+/** Characters before the head of a CSV. */
 const preamble = /^(?:\xef\xbb\xbf)?(?:(?:#[^\n]*|sep=.\r?|[ \t\r]*)\n)*$/;
 const delimiters = [",", ";", "\t", "|"] as const;
 
@@ -28,7 +28,7 @@ function cellsOf(line: string, delimiter: string, from: number): Cell[] {
 		const next = line.indexOf(delimiter, Math.max(quote, at));
 		const end = next < 0 ? line.length : next;
 		const raw = line.slice(at, end);
-		// The mark of a file in UTF-8 may be before the first.
+		// A byte order mark may precede the first cell.
 		const text = raw.replace(/^[\s"'`\xef\xbb\xbf]+/, "");
 		cells.push({ text: text.replace(/[\s"'`]+$/, ""), at: from + at + raw.length - text.length });
 		at = end + 1;
@@ -68,7 +68,7 @@ export function columnAt(text: string, offset: number): Assigned[] {
 		const next = text.slice(at, last).indexOf("\n");
 		const end = next < 0 ? last : at + next;
 		const line = text.slice(at, Math.min(end, at + maxHead));
-		// Another line like that below the head ends the table. reStructuredText has lines of another kind below each row.
+		// A second line of this kind ends the table. reStructuredText has lines of another kind below each row.
 		if (isRuled && (ruler.test(line) ? line.includes("=") === second.includes("=") : !line.includes("|"))) break;
 		const cells = cellsOf(line, delimiter, at);
 		const cell = cells.length === names.length ? cells[column] : undefined;

@@ -1,7 +1,7 @@
 import { randomBits } from "./likelihood.ts";
 import { entropy, isExampleValue, isIdentifier, isMashed, isPatterned, saidInBase64, withoutExampleWords } from "./randomness.ts";
 
-/** What a value is written as, which says what else it may be than a secret. */
+/** The form of a value; it limits what the value can be besides a secret. */
 export type Delimiter = "quotes" | "blanks";
 
 const hexadecimal = /^(?:0x)?(?:[0-9a-f]+|[0-9A-F]+)$/;
@@ -14,8 +14,8 @@ const codeLike =
 const colonPairs = /^(?:[0-9A-F]{2}[:-]){5,}[0-9A-F]{2}$/i;
 
 /**
- * Whether a value that its name or place makes a secret looks drawn at random.
- * @param need bits by which it must be likelier to be drawn than to be written by people (likelihood.ts)
+ * Whether a value that its name or place marks as a secret looks drawn at random.
+ * @param need bits by which it must be likelier to be random than to be written by people (likelihood.ts)
  */
 export function looksDrawn(value: string, need: number): boolean {
 	if (value.length < 8 || /[^\x21-\x7e]/.test(value)) return false;
@@ -34,7 +34,7 @@ export function looksDrawn(value: string, need: number): boolean {
 	return /\d/.test(value) ? /[A-Za-z]/.test(value) : bits >= 34;
 }
 
-/** Whether it is like a password that a person thought out, of three kinds of characters. */
+/** Whether it resembles a password that a person invented, with three classes of characters. */
 export function looksThoughtOut(value: string): boolean {
 	const kinds = [/[a-z]/, /[A-Z]/, /\d/, /[^a-zA-Z0-9]/].filter((pattern) => pattern.test(value)).length;
 	return (

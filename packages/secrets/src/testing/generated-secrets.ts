@@ -1,4 +1,4 @@
-// Secrets of every kind, generated: none is written down, so that no scanner of a git host refuses this repository.
+// Generated secrets of every kind: none is in a source, so that no scanner of a git host refuses this repository.
 
 const lower = "abcdefghijklmnopqrstuvwxyz";
 const upper = lower.toUpperCase();
@@ -21,7 +21,7 @@ export function seeded(seed: number): () => number {
 type Random = () => number;
 const text = (random: Random, alphabet: string, length: number) =>
 	Array.from({ length }, () => alphabet[Math.floor(random() * alphabet.length)]).join("");
-/** A text that has letters of both cases and digits, as generated keys of some length do. */
+/** A text with letters of both cases and digits, like generated keys of some length. */
 function mixed(random: Random, alphabet: string, length: number): string {
 	for (;;) {
 		const made = text(random, alphabet, length);
@@ -141,7 +141,7 @@ const plain: readonly (readonly [kind: string, parts: readonly string[], alphabe
 	["azure devops", [], alphanumeric, 52, "JQQJ99"],
 ];
 
-/** What follows the parts of the table for kinds with two random parts. */
+/** The rest of a secret after the parts in the table, for kinds with two random parts. */
 const tails: Readonly<Record<string, (random: Random) => string>> = {
 	"github fine-grained": (random) => mixed(random, alphanumeric, 59),
 	"slack bot": (random) => `${text(random, digits, 13)}-${mixed(random, alphanumeric, 24)}`,
@@ -150,15 +150,15 @@ const tails: Readonly<Record<string, (random: Random) => string>> = {
 	tailscale: (random) => mixed(random, alphanumeric, 32),
 };
 
-/** A secret of one kind; several lines where it has them. */
+/** A secret of one kind; it may have several lines. */
 export interface GeneratedSecret {
 	readonly kind: string;
 	readonly value: string;
-	/** Only a name beside it makes it one. */
+	/** It is a secret only with a name beside it. */
 	readonly name?: string;
 }
 
-/** One secret of each kind. @param seed other ones for another */
+/** One secret of each kind. @param seed another seed gives other secrets */
 export function generatedSecrets(seed: number): GeneratedSecret[] {
 	const random = seeded(seed);
 	const simple = plain.map(([kind, parts, alphabet, length, rest = ""]): GeneratedSecret => {
@@ -218,7 +218,7 @@ export function generatedSecrets(seed: number): GeneratedSecret[] {
 const quoted = (value: string) => JSON.stringify(value);
 const indented = (value: string, by: string) => value.split("\n").join(`\n${by}`);
 
-/** What a secret is written into, as the format writes it. */
+/** Formats into which a secret is written. */
 export const formats: Readonly<Record<string, (name: string, value: string) => string>> = {
 	json: (name, value) => `{\n  "other": [1, 2],\n  ${quoted(name)}: ${quoted(value)}\n}\n`,
 	"json in json": (name, value) => quoted(JSON.stringify({ note: `see below\n${name}: "${value}"`, [name]: value })),

@@ -6,7 +6,7 @@ const lower = "abcdefghijklmnopqrstuvwxyz";
 const upper = lower.toUpperCase();
 const digits = "0123456789";
 
-/** What generators of passwords and keys draw from. */
+/** Alphabets of generators of passwords and keys. */
 export const alphabets = {
 	alphanumeric: lower + upper + digits,
 	"lower case and digits": lower + digits,
@@ -31,7 +31,7 @@ export const passwordNames = [
 	"passphrase",
 	"REDIS_PASSWORD",
 ] as const;
-/** Names of what holds a token or key. */
+/** Names of variables with a token or key. */
 export const tokenNames = [
 	"token",
 	"secret",
@@ -58,13 +58,13 @@ export const tokenNames = [
 	"MY_SERVICE_TOKEN",
 ] as const;
 
-/** 32 bytes in base64, as keys of services are. */
+/** 32 bytes in base64, like keys of services. */
 const keyOf = (value: string) => createHash("sha256").update(value).digest("base64");
 
 type Write = (name: string, value: string) => string;
 const json = (value: unknown) => JSON.stringify(value);
 
-/** A value that is quoted in the form, or delimited as well. */
+/** A value in quotes of the form, or delimited as well. */
 export const quotedForms: Readonly<Record<string, Write>> = {
 	json: (name, value) => `{\n  "a": 1,\n  ${json(name)}: ${json(value)}\n}\n`,
 	"json, one line": (name, value) => `{"a":1,${json(name)}:${json(value)},"b":2}`,
@@ -138,7 +138,7 @@ export const quotedForms: Readonly<Record<string, Write>> = {
 	"escaped as bytes": (name, value) => `${name} = "${[...value].map((c) => `\\x${c.charCodeAt(0).toString(16)}`).join("")}"\n`,
 };
 
-/** A value that only blanks and separators delimit. */
+/** A value with blanks and separators as its only delimiters. */
 export const bareForms: Readonly<Record<string, Write>> = {
 	yaml: (name, value) => `a: b\n${name}: ${value}\n`,
 	"yaml, folded": (name, value) => `${name}: >-\n  ${value}\nb: c\n`,
@@ -170,7 +170,7 @@ export const bareForms: Readonly<Record<string, Write>> = {
 	jdbc: (name, value) => `jdbc:postgresql://db.corp-net.io/a?user=app&${name}=${encodeURIComponent(value)}\n`,
 };
 
-/** A value whose place makes it a secret, without a name of it. */
+/** A value that its place marks as a secret, without a name. */
 export const placedForms: Readonly<Record<string, (value: string) => string>> = {
 	"curl -u": (value) => `curl -u deploy:${value} https://api.corp-net.io/\n`,
 	"curl -u, quoted": (value) => `curl -fsSL -u 'deploy:${value}' https://api.corp-net.io/\n`,
@@ -229,7 +229,7 @@ export const placedForms: Readonly<Record<string, (value: string) => string>> = 
 /** Forms of tokens, which are longer than passwords. */
 const tokenForms = /bearer|token|authorization, bare/;
 
-/** A content with one random value, and what it is made of. */
+/** A content with one random value, and its ingredients. */
 export interface RecallRow {
 	readonly kind: string;
 	readonly form: string;
@@ -241,7 +241,7 @@ export interface RecallRow {
 /** Lengths that generators use. */
 export const lengths = [12, 16, 20, 24, 32, 40, 64] as const;
 
-/** Every form with every alphabet and length, a name of each kind in turn. @param seed other values and names for another */
+/** Every form with every alphabet and length, with names of each kind in turn. @param seed other values and names for another */
 export function writtenSecrets(seed: number): RecallRow[] {
 	const random = seeded(seed);
 	const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)]!;
@@ -249,7 +249,7 @@ export function writtenSecrets(seed: number): RecallRow[] {
 		const letters = alphabets[alphabet];
 		for (;;) {
 			const value = Array.from({ length }, () => letters[Math.floor(random() * letters.length)]).join("");
-			// Generators that take symbols begin and end with a letter or digit here: what is around a value does so as well.
+			// Generators with symbols begin and end with a letter or digit here: the text around a value begins and ends with symbols as well.
 			if (/^[A-Za-z0-9].*[A-Za-z0-9]$/.test(value) && /\d/.test(value) && /[a-z]/i.test(value)) return value;
 		}
 	};
