@@ -1,8 +1,8 @@
 import { greatest, movedElements } from "./moves.ts";
 
 /**
- * Does one side of a sequence already have everything that another side did to the base: its additions, its removals, and its order? Then
- * merging the two gives that side, however their differences from the base would be lined up.
+ * Does one side of a sequence already have all changes that another side made to the base: its additions, removals and order? Then
+ * the merge of the two is that side, however their differences from the base would be aligned.
  *
  * @param whole the side that may contain the other's changes; all three as interned elements (small numbers).
  * @param toPart for each base element its counterpart in the part.
@@ -14,9 +14,9 @@ export function absorbs(whole: Int32Array, part: Int32Array, base: Int32Array, t
 		const [before, there, has] = [inBase[element]!, inPart[element]!, inWhole[element]!];
 		if ((there > before && has < there) || (there < before && has > there)) return false;
 	}
-	// What the part moved and the whole changed is not where the part has it.
+	// The part moved this element, and the whole changed it: it is not at the part's place.
 	for (const position of movedElements(base, part, toPart).keys()) if (inWhole[part[position]!] === 0) return false;
-	// Its order: what both have stands in the whole as it stands in the part. Of what the whole has less often nobody can say which are left.
+	// The order: common elements have the same order in both. Of elements that are less frequent in the whole, it is unknown which ones remain.
 	let found = 0;
 	for (let i = 0; i < part.length; i++) {
 		const element = part[i]!;
@@ -27,7 +27,7 @@ export function absorbs(whole: Int32Array, part: Int32Array, base: Int32Array, t
 	return true;
 }
 
-/** How often each number below `size` is there. */
+/** The frequency of each number below `size`. */
 export function counts(elements: Int32Array, size: number): Int32Array {
 	const found = new Int32Array(size);
 	for (let i = 0; i < elements.length; i++) found[elements[i]!]!++;

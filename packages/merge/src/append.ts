@@ -3,7 +3,7 @@ import { BOM } from "./lines.ts";
 import { mergeProse } from "./prose.ts";
 import type { Merged, Sides } from "./sides.ts";
 
-/** Did both sides only append, whatever became of line ends and byte order mark? What both sides added as a new file is not an append. */
+/** Did both sides only append, apart from line ends and byte order mark? Files that both sides added are no append. */
 export function isAppend({ base, older, later }: Sides): boolean {
 	if (base === null) return false;
 	if (startsWithBytes(older, base) && startsWithBytes(later, base)) return true;
@@ -18,9 +18,9 @@ function withoutLayout(text: string): string {
 }
 
 /**
- * Both tails after the base, the older side's first, each starting a line of its own; if one tail has all lines of the other, that one.
- * An unfinished last line of the base that a side finished counts as part of that side's tail. This is what the prose merge does with such
- * sides: every base line is kept and both sides added at one place.
+ * Both tails after the base, the older side's first, each starting on a new line; if one tail has all lines of the other, that one.
+ * An unfinished last line of the base that a side finished belongs to that side's tail. The prose merge gives the same for such
+ * sides: every base line is kept, and both sides added at one place.
  */
 export function mergeAppend(sides: Sides): Merged {
 	return mergeProse(sides);

@@ -2,7 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import { mergeContents } from "./merge.ts";
 import { hostile } from "./testing/hostile.ts";
 
-// How long each takes is measured in bench/; here each has to end, and alike on both nodes.
+// Durations are measured in bench/; here each merge must end, with the same result on both nodes.
 describe("bounded merge:", () => {
 	test.each(hostile(1).map((one) => [one.name, one] as const))("%s → ends, the same in both orders", (_, { path, base, ours, theirs }) => {
 		const [inBase, a, b] = [base, ours, theirs].map((text) => Buffer.from(text)) as [Buffer, Buffer, Buffer];

@@ -10,7 +10,7 @@ const STEPS = 2_000_000;
 const input = (path: string, base: Uint8Array | null, a: Uint8Array, b: Uint8Array): MergeInput => ({ path, base, a, b, later: "b" });
 
 describe("bounded merge:", () => {
-	// Each is a hundredth of what stopped a merge: what takes more than a hundredth of the budget does not grow in proportion.
+	// Each input is a hundredth of one that exceeded the budget of a merge: inputs above a hundredth of it do not grow in proportion.
 	test.each(hostile(0.01).map((one) => [one.name, one] as const))(
 		"%s → few steps, or one side",
 		(_, { path, base, ours, theirs, budgets = 1 }) => {
@@ -26,7 +26,7 @@ describe("bounded merge:", () => {
 	);
 
 	test("a merge that takes too many steps → the later side whole, the other saved", () => {
-		// Of two kinds of lines in different patterns between unique ones: no two pieces of it are cheap to align.
+		// Two kinds of lines in different patterns between unique ones: no two pieces of it are cheap to align.
 		const pattern = (seed: number) =>
 			Array.from({ length: 300 }, (_, k) => [
 				`unique ${k}`,

@@ -7,8 +7,8 @@ let left = Number.POSITIVE_INFINITY;
  * Runs a merge with a budget of steps. Steps are counted, never measured, so that every node gives up on the same contents.
  * A merge inside another one spends the budget of the outer one.
  *
- * @param steps how many steps the work may take; one is about one turn of a tight loop.
- * @returns what the work gives, or null if its steps are used up.
+ * @param steps limit for the work; one is about one turn of a tight loop.
+ * @returns the result of the work, or null if its steps are used up.
  */
 export function bounded<T>(steps: number, work: () => T): T | null {
 	if (left !== Number.POSITIVE_INFINITY) return work();
@@ -24,7 +24,7 @@ export function bounded<T>(steps: number, work: () => T): T | null {
 }
 
 /**
- * Counts steps of the merge that runs. Outside of {@link bounded} nothing is counted.
+ * Counts steps of the running merge. Outside of {@link bounded} nothing is counted.
  *
  * @throws if fewer are left: the merge ends.
  */

@@ -13,10 +13,10 @@ export function startsWithBytes(whole: Uint8Array, prefix: Uint8Array): boolean 
 	return whole.length >= prefix.length && asBuffer(whole).subarray(0, prefix.length).equals(prefix);
 }
 
-/** The texts of the contents that a merge has read, while it runs: each step of it asks for the same ones. */
+/** The texts of the contents that the running merge has read: its steps ask for the same ones. */
 let texts: Map<Uint8Array, string> | null = null;
 
-/** Runs work that turns the same contents into texts again and again, and changes none of them. */
+/** Runs work that decodes the same contents repeatedly, and changes none of them. */
 export function withTextsKept<T>(work: () => T): T {
 	if (texts !== null) return work();
 	texts = new Map();
@@ -43,7 +43,7 @@ export function fromLatin1(text: string): Uint8Array {
 	return bytes;
 }
 
-/** Shorter contents are turned into text quicker than they are looked up. */
+/** Decoding a shorter content is quicker than a lookup. */
 const MIN_KEPT_BYTES = 4096;
 
 /** Decodes a one-character-per-byte string as UTF-8 (invalid sequences become U+FFFD). */

@@ -5,7 +5,7 @@ import type { Merged, Sides } from "./sides.ts";
 
 /**
  * Merges code line by line with diff3 (Khanna, Kunal and Pierce, "A Formal Investigation of Diff3", 2007): changes of the two sides that
- * touch (share or adjoin base lines) and differ conflict, and then the later side's version of the whole stretch is taken.
+ * touch (share or adjoin base lines) and differ conflict, and the later side's version of the whole stretch stays.
  */
 export function mergeCode({ base, older, later }: Sides): Merged {
 	const lines = splitVersions(base, older, later);
@@ -22,7 +22,7 @@ export function mergeCode({ base, older, later }: Sides): Merged {
 	};
 }
 
-/** Returns how many stretches conflicted. */
+/** @returns the number of conflicting stretches. */
 function addMerged(text: MergedText, aligned: Aligned): number {
 	const olderHunks = hunks(aligned.toOlder, aligned.older.keys.length);
 	const laterHunks = hunks(aligned.toLater, aligned.later.keys.length);
@@ -57,7 +57,7 @@ interface Range {
 	readonly to: number;
 }
 
-/** The lines of a side that stand where base [start, end) stood. Outside the side's hunks its lines are the base's, one for one. */
+/** The lines of a side in place of base [start, end). Outside the side's hunks its lines are the base's, one for one. */
 function sideRange(all: readonly Hunk[], first: number, past: number, start: number, end: number): Range {
 	if (past === first) return { from: 0, to: 0 };
 	const [head, tail] = [all[first]!, all[past - 1]!];

@@ -1,7 +1,7 @@
 /** Characters compared at once. */
 const BLOCK = 256;
 
-/** How many characters two texts share from these positions on; no more than `most`. */
+/** The number of equal characters of two texts after these positions; `most` at most. */
 export function commonStart(a: string, fromA: number, b: string, fromB: number, most: number): number {
 	let length = 0;
 	while (length + BLOCK <= most && a.slice(fromA + length, fromA + length + BLOCK) === b.slice(fromB + length, fromB + length + BLOCK))
@@ -10,7 +10,7 @@ export function commonStart(a: string, fromA: number, b: string, fromB: number, 
 	return length;
 }
 
-/** How many characters two texts share before these positions; no more than `most`. */
+/** The number of equal characters of two texts before these positions; `most` at most. */
 export function commonEnd(a: string, toA: number, b: string, toB: number, most: number): number {
 	let length = 0;
 	while (length + BLOCK <= most && a.slice(toA - length - BLOCK, toA - length) === b.slice(toB - length - BLOCK, toB - length))

@@ -6,7 +6,7 @@ export const UNMATCHED = -1;
 
 /**
  * node-diff3's LCS walks its candidate list for every matching pair, so its cost is at worst
- * matching pairs × shorter length. Up to this many steps it is used as it is (well under 100 ms); above it
+ * matching pairs × shorter length. Up to this many steps it is used directly (well under 100 ms); above,
  * the sequences are first cut at elements that are unique in both.
  */
 const LCS_STEP_LIMIT = 4_000_000;
@@ -15,9 +15,9 @@ const LCS_STEP_LIMIT = 4_000_000;
  * Aligns two sequences of interned elements: equal numbers are equal elements.
  *
  * Common ends are matched first, the middle by a longest common subsequence (Hunt and McIlroy 1976, by
- * node-diff3). Where that would blow up, the middle is cut at the longest increasing run of elements that
- * occur once in both (Bram Cohen's patience diff) and each piece is aligned alone. Where nothing is unique, few edits are still found; a
- * piece with many is taken as replaced.
+ * node-diff3). If that would take too long, the middle is cut at the longest increasing run of elements that
+ * occur once in both (Bram Cohen's patience diff), and each piece is aligned alone. Without unique elements, a few edits are still found; a
+ * piece with many edits counts as replaced.
  *
  * @returns for each index of `a` the index of its counterpart in `b`, or UNMATCHED; counterparts increase.
  */
@@ -64,7 +64,7 @@ function alignRange(a: Int32Array, b: Int32Array, match: Int32Array): void {
 }
 
 /**
- * How many matching pairs there are. node-diff3 walks over at most the shorter length for each of them; of short ranges nothing is counted.
+ * The number of matching pairs: node-diff3 walks over at most the shorter length for each of them. Pairs of short ranges are not counted.
  */
 function matchingPairs(range: Range, a: Int32Array, b: Int32Array, tables: Tables): number | null {
 	const [aStart, aEnd, bStart, bEnd] = range;
@@ -77,11 +77,11 @@ function matchingPairs(range: Range, a: Int32Array, b: Int32Array, tables: Table
 	return pairs;
 }
 
-/** For each element a number, zero where nothing is being looked for: who fills in any takes them out again. */
+/** A number for each element, zero between two uses: each user clears the numbers that it set. */
 interface Tables {
 	readonly first: Int32Array;
 	readonly second: Int32Array;
-	/** The element that the first number is for. */
+	/** The element with the first number. */
 	readonly least: number;
 }
 
@@ -110,7 +110,7 @@ function alignByLcs(a: Int32Array, aStart: number, aEnd: number, b: Int32Array, 
  */
 function alignByEdits(a: Int32Array, aStart: number, aEnd: number, b: Int32Array, bStart: number, bEnd: number, match: Int32Array): void {
 	const [rows, columns] = [aEnd - aStart, bEnd - bStart];
-	/** For each number of edits how far into `a` each diagonal (from -edits to edits, by twos) gets. */
+	/** For each number of edits, the position in `a` that each diagonal (from -edits to edits, by twos) reaches. */
 	const reached: Int32Array[] = [];
 	let [steps, spent] = [0, 0];
 	const down = (last: Int32Array, edits: number, k: number) =>
@@ -149,12 +149,12 @@ function alignByEdits(a: Int32Array, aStart: number, aEnd: number, b: Int32Array
 /** About a tenth of a second. */
 const EDIT_STEP_LIMIT = 20_000_000;
 
-/** The way back takes twice the square of it in bytes: 18 MB. */
+/** The backtrack needs twice the square of it in bytes: 18 MB. */
 const MAX_EDITS = 3_000;
 
 /** Elements that occur exactly once in both ranges, thinned to a longest increasing run, in order. */
 function uniqueAnchors([aStart, aEnd, bStart, bEnd]: Range, a: Int32Array, b: Int32Array, tables: Tables): [number, number][] {
-	// Where each element is, counted from one; below zero: it is there more than once.
+	// The position of each element, from one; below zero: the element occurs more than once.
 	const { first: inA, second: inB, least } = tables;
 	const note = (table: Int32Array, element: number, position: number) => {
 		table[element - least] = table[element - least] === 0 ? position + 1 : -1;
@@ -193,7 +193,7 @@ function longestIncreasing(pairs: readonly [number, number][]): [number, number]
 
 /**
  * An addition or removal next to lines equal to its own ends can be placed in several ways (adding a paragraph and a blank
- * line: the blank before or after?). All are moved down as far as they go, so that the same edit is always described the same way.
+ * line: the blank before or after?). All are moved down as far as possible, so that the same edit always has the same form.
  */
 function slideDown(a: Int32Array, b: Int32Array, match: Int32Array): void {
 	slideRemovals(a, match, b.length);
@@ -206,7 +206,7 @@ function slideRemovals(a: Int32Array, match: Int32Array, bLength: number): void 
 		let start = end;
 		while (start > 0 && match[start - 1] === UNMATCHED) start--;
 		let [from, to] = [start, end + 1];
-		// Only where nothing was added in the same place: that is a replacement and stays where it is.
+		// Only if nothing was added in the same place: that is a replacement, and stays.
 		while (to < a.length && a[from] === a[to] && addedBefore(match, from, to, bLength) === 0 && match[to] !== UNMATCHED) {
 			match[from++] = match[to]!;
 			match[to++] = UNMATCHED;

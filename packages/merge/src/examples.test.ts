@@ -4,7 +4,7 @@ import { mergeContents } from "./merge.ts";
 
 const page = readFileSync(new URL("../../../docs/merge-semantics.md", import.meta.url), "utf8");
 
-/** The cells of a row of a table: what is in backquotes is meant as it is written. */
+/** The cells of a table row: text in backquotes is literal. */
 function cells(row: string): string[] {
 	return (row.match(/(?<=^\||\|)[^|]*(?=\|)/g) ?? []).map((cell) => cell.trim());
 }

@@ -14,11 +14,11 @@ import { isJsonInBytes } from "./valid.ts";
 /**
  * Merges JSON structurally.
  *
- * If one side is not JSON (a torn write), the other side is the result. If the base is not, both sides count as added. What is too deep is not
- * merged, the later side stays. No object of the result has a key twice. If one side only is strict JSON (no comments, no comma after the last
- * child), so is the result, unless the file's name says that its programs take comments.
+ * If one side is not JSON (a torn write), the other side is the result. If the base is not, both sides count as added. If a version is too deep,
+ * the later side stays whole. No object of the result has a repeated key. If one side only is strict JSON (no comments, no comma after the last
+ * child), so is the result, unless programs that use files of this name accept comments.
  *
- * @returns null if no side is JSON: the contents are to be merged as text.
+ * @returns null: no side is JSON, and the contents are to be merged as text.
  */
 export function mergeJson(sides: Sides, path: Uint8Array | string): Merged | null {
 	const { older, later } = sides;
@@ -48,10 +48,10 @@ export function mergeJson(sides: Sides, path: Uint8Array | string): Merged | nul
 	);
 }
 
-/** Valid in, valid out: the merge if it is as good as the sides are, else the better side whole. */
+/** Valid in, valid out: the merge if it is as valid as the sides are, else the better side whole. */
 export function checked(merged: Merged, sides: Sides, older: JsonTree, later: JsonTree, isStrict: boolean): Merged {
 	if (isStrict || (older.isStrict && later.isStrict)) {
-		// Without objects no key can be there twice, and the language's own parser says the rest.
+		// Without objects no key can repeat, and the language's own parser checks the rest.
 		const text = toLatin1(merged.content);
 		if (!text.includes("{") && isJsonInBytes(merged.content)) return merged;
 	}
@@ -88,11 +88,11 @@ function isJsonResult(parsed: JsonTree | ParseFailure): boolean {
 	return typeof parsed !== "string" || parsed === "too-deep";
 }
 
-/** What a file says of itself: an object or array, the beginning of one (or nothing, as after a crash), or something else. */
+/** The content of a file: an object or array, the beginning of one (or nothing, as after a crash), or something else. */
 type Content = "document" | "torn" | "other";
 
 /**
- * Is a file whose name says nothing JSON? If both sides are documents, or one is and the other is torn. Lines of JSON in a file without a
+ * Is a file of unknown type JSON? Yes if both sides are documents, or one is and the other is torn. Lines of JSON in a file without a
  * base may be a log: these are not.
  */
 export function isJsonByContent({ base, older, later }: Sides): boolean {
@@ -131,7 +131,7 @@ function isOneLine(content: Uint8Array): boolean {
 
 const LINE_FEED = 0x0a;
 
-/** Files whose programs read comments, and people write them. */
+/** Files whose programs accept comments, and in which people write them. */
 function takesComments(path: Uint8Array | string): boolean {
 	const text = typeof path === "string" ? path : toLatin1(path);
 	return (

@@ -21,7 +21,7 @@ const INI_SYNTAX: Readonly<Record<Exclude<KeyedFormat, "toml" | "yaml">, IniSynt
 /**
  * Merges a structured text key by key.
  *
- * @returns null if a version is written in a way that is not taken apart: it is to be merged in another way.
+ * @returns null: a version is not parsed completely, and needs another kind of merge.
  */
 export function mergeKeyedText(sides: Sides, format: KeyedFormat): Merged | null {
 	return mergePlainly(sides, (base, older, later) => {
@@ -34,7 +34,7 @@ export function mergeKeyedText(sides: Sides, format: KeyedFormat): Merged | null
 	});
 }
 
-/** Arrays of tables are lists; where a version has two of them among each other, all versions have their elements apart. */
+/** Arrays of tables are lists; if a version has two of them interleaved, the elements are separate items in all versions. */
 function mergeToml(base: string | null, older: string, later: string): ReturnType<typeof mergeTrees> {
 	const scanned = (apart: boolean) =>
 		[base === null ? null : scanToml(base, apart), scanToml(older, apart), scanToml(later, apart)] as const;

@@ -26,7 +26,7 @@ const triple = (name: string): KeyedTriple => ({
 	theirs: entries({ a: "a0", b: "b2", c: "c2", e: "e0" }),
 });
 
-/** A merge that changes its right result. */
+/** A merge that spoils its right result. */
 const spoil =
 	(change: (result: string) => string, lost?: { a: boolean; b: boolean }): Merge =>
 	(input) => {

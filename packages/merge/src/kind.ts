@@ -5,13 +5,13 @@ import { isIniText } from "./keyed-text/scan-ini.ts";
 import type { KeyedFormat } from "./keyed-text.ts";
 import type { NoteSyntax } from "./notes.ts";
 
-/** How a path is merged: the `strategy` of a saved version's manifest. */
+/** The kind of a merge: the `strategy` of a saved version's manifest. */
 export type Kind = "json" | "keyed" | "records" | "append" | "prose" | "code" | "later";
 
-/** What the `robust-sync` git attribute may ask for. */
+/** The values of the `robust-sync` git attribute. */
 export type AttributeKind = "json" | "records" | "prose" | "code" | "later";
 
-/** Larger files are not merged: with three versions in memory as strings and trees this is what a service with a memory limit can hold. */
+/** Larger files are not merged: three versions in memory as strings and trees need what a service with a memory limit has. */
 export const MAX_MERGED_BYTES = 20 * 1024 * 1024;
 
 const JSON_EXTENSIONS = new Set(
@@ -59,12 +59,12 @@ const KEYED_NAMES: Readonly<Record<string, KeyedFormat>> = {
 /** These hold keys and values if every line of them is one. */
 const MAYBE_INI_EXTENSIONS = new Set([".cfg", ".conf", ".config", ".cnf"]);
 
-/** Files of one value: half of one and half of another is a third. */
+/** Files of one value: a mixture of two values is a third. */
 const SINGLE_VALUE_NAMES =
 	/^(?:(?:[\w.]+[-_])?version(?:\.txt)?|\.[a-z]+-?version|\.nvmrc|rust-toolchain|runtime\.txt|cname|head|hostname|machine-id|timezone|current|latest|latest[-_]release)$/;
 const SINGLE_VALUE_EXTENSIONS = new Set([".pub", ".pid", ".sha1", ".sha256", ".sha512", ".md5"]);
 
-/** Lines of these say something each by themselves. */
+/** Each line of these has its meaning by itself. */
 const RECORD_NAMES = new Set(["known_hosts", "authorized_keys", "allowed_signers"]);
 
 const MARKUPS: Readonly<Record<string, NoteSyntax["markup"]>> = {
@@ -98,7 +98,7 @@ const BRACE_EXTENSIONS = new Set([
 	".caddy",
 ]);
 
-/** Written by package managers only, which can write them again: half of one and half of another is worse than either. */
+/** Only package managers write these, and they can regenerate them: a mixture is worse than either version. */
 const LOCK_FILES = new Set(
 	`package-lock.json npm-shrinkwrap.json pnpm-lock.yaml yarn.lock bun.lock bun.lockb deno.lock cargo.lock poetry.lock pdm.lock uv.lock pipfile.lock
 	pixi.lock conda-lock.yml gemfile.lock gems.locked composer.lock go.sum go.work.sum mix.lock pubspec.lock podfile.lock package.resolved cartfile.resolved
@@ -110,11 +110,11 @@ const LOCK_FILES = new Set(
 	),
 );
 
-/** What any other tool calls its lock file. */
+/** The names of all other tools' lock files. */
 const LOCK_EXTENSIONS = new Set([".lock", ".lockb", ".lockfile"]);
 const LOCK_NAMES = /[-_.]lock(?:file)?(?:\.[\w-]+)?\.(?:json|ya?ml|toml|txt|hcl)$|^pylock\..+\.toml$/;
 
-/** Extensions of languages and formats where a line depends on its neighbours. Text with an extension that is not known is prose. */
+/** Extensions of languages and formats in which lines depend on their neighbours. Text with an unknown extension is prose. */
 const CODE_EXTENSIONS = new Set(
 	`yaml yml toml ini cfg conf config properties env editorconfig json5 hjson xml xsd xsl xslt xhtml html htm svg vue svelte astro css scss sass less styl
 	js mjs cjs jsx ts mts cts tsx coffee py pyi pyx pyw rb erb rake gemspec php phtml pl pm t lua tcl r rmd jl m mm swift kt kts java scala sbt groovy gradle
@@ -151,7 +151,7 @@ export function extensionOf(path: Uint8Array | string): string {
 }
 
 /**
- * The format of a file of keys and values, by its name and, where that leaves it open, its content; null: it is none.
+ * The format of a file of keys and values, by its name and, if the name is ambiguous, its content; null: it is none.
  *
  * @param contents the versions that exist.
  */
@@ -168,7 +168,7 @@ function isIni(content: Uint8Array): boolean {
 	return content.length === 0 || isIniText(toLatin1(content).replace(/^\xef\xbb\xbf/, ""));
 }
 
-/** How a note is written; null: its lines are merged without looking for front matter or blocks. */
+/** The format of a note; null: its lines are merged without a search for front matter or blocks. */
 export function noteSyntax(path: Uint8Array | string, kind: Kind | "unknown"): NoteSyntax | null {
 	const extension = extensionOf(path);
 	if (CODE_WITH_FRONT_MATTER.has(extension)) return { markup: "plain", asCode: true };
@@ -176,7 +176,7 @@ export function noteSyntax(path: Uint8Array | string, kind: Kind | "unknown"): N
 	return { markup: MARKUPS[extension] ?? "markdown", asCode: false };
 }
 
-/** What pairs a text must have: elements, BEGIN and END, braces. */
+/** The pairs that must match in a text: elements, BEGIN and END, braces. */
 export function bracketing(path: Uint8Array | string, contents: readonly Uint8Array[]): "xml" | "calendar" | "braces" | null {
 	const extension = extensionOf(path);
 	if (XML_EXTENSIONS.has(extension)) return "xml";
@@ -200,7 +200,7 @@ function hasBraceBlocks(content: Uint8Array): boolean {
 	return /\{[ \t]*\r?$/m.test(text) && /^[ \t]*\}[;,]?[ \t]*\r?$/m.test(text);
 }
 
-/** Does a file hold one value only, by its name or by what is in it? A key in PEM is one value over many lines. */
+/** Does a file hold one value only, by its name or by its content? A key in PEM is one value over many lines. */
 function isSingleValue(name: string, extension: string, contents: readonly Uint8Array[]): boolean {
 	const texts = contents.map((content) => (content.length < 65_536 ? toLatin1(content) : null));
 	if (texts.some((text) => text === null)) return false;
@@ -220,8 +220,8 @@ export function isJsonName(path: Uint8Array | string): boolean {
 }
 
 /**
- * How a path is to be merged, from its git attribute, else its name, else its content. Whether a JSON file really is JSON and whether both
- * sides only appended is decided by {@link kindOf}, which calls this first.
+ * The kind of a path's merge, from its git attribute, else its name, else its content. Whether a JSON file really is JSON, and whether both
+ * sides only appended, is decided by {@link kindOf}, which calls this first.
  *
  * @param contents the versions that exist.
  */
@@ -241,17 +241,17 @@ export function namedKind(path: Uint8Array | string, contents: readonly Uint8Arr
 	return "unknown";
 }
 
-/** `.ssh/config`, what it includes, and the settings of programs: `.somethingrc`, `.config/…/config`. */
+/** `.ssh/config`, its included files, and the settings of programs: `.somethingrc`, `.config/…/config`. */
 function isHiddenConfig(path: Uint8Array | string, name: string): boolean {
 	const text = typeof path === "string" ? path : toLatin1(path);
-	// A hidden name without extension is a program's settings; lists of patterns and names are lists all the same.
+	// A hidden file without extension holds a program's settings; lists of patterns and names are lists even so.
 	if (/^\.[a-z0-9_-]+$/.test(name) && !/(?:ignore|attributes|keep|mailmap|list|words|dictionary)$/.test(name)) return true;
 	if (name === "config" && /(?:^|\/)\.[^/]+\//.test(text)) return true;
 	return /(?:^|\/)(?:\.?ssh\/config|sshd?_config)(?:\.d\/[^/]+)?$/.test(text);
 }
 
 /**
- * What a text without a telling name is: JSON if every version is a JSON object or array; keys and values if every line is one; code if it starts
+ * The kind of a text without a specific name: JSON if every version is a JSON object or array; keys and values if every line is one; code if it starts
  * like a script or markup, or has blocks in braces; else prose.
  */
 export function contentKind(contents: readonly Uint8Array[]): "json" | "keyed" | "code" | "prose" {
@@ -263,7 +263,7 @@ export function contentKind(contents: readonly Uint8Array[]): "json" | "keyed" |
 	return texts.every(hasBraceBlocks) ? "code" : "prose";
 }
 
-/** What git keeps in place of a large file (Git LFS, docs/spec.md): the lines of two of them name no file at all. */
+/** git's placeholder for a large file (Git LFS, docs/spec.md): the lines of two of them name no file at all. */
 function isLargeFilePointer(content: Uint8Array): boolean {
 	return content.length < 1024 && toLatin1(content.subarray(0, 43)).startsWith("version https://git-lfs.github.com/spec/v1");
 }

@@ -1,6 +1,6 @@
 import type { Merged, Sides } from "./sides.ts";
 
-/** The later file whole. The older side changed it too (otherwise there is nothing to merge), so it has lost. */
+/** The later file whole. The older side changed it too (otherwise no merge is needed), so it has lost. */
 export function mergeLater({ later }: Sides): Merged {
 	return { content: later, olderLost: true, laterLost: false };
 }

@@ -29,7 +29,7 @@ export interface Aligned {
 	readonly toLater: Int32Array;
 }
 
-/** What it takes to number a line, to align it and to write it. */
+/** Steps to number a line, to align it and to write it. */
 const STEPS_PER_LINE = 30;
 
 /** Aligns two versions of a text (one character per byte) with their base. */
@@ -52,15 +52,15 @@ export function alignLines(base: Lines, older: Lines, later: Lines): Aligned {
 	};
 }
 
-/** The side that already has everything that the other did, if one has; the later, if both have. */
+/** The side that already has all changes of the other, if one has; the later, if both have. */
 export function absorbingSide({ baseIds, olderIds, laterIds, toOlder, toLater }: Aligned): "older" | "later" | null {
 	if (absorbs(laterIds, olderIds, baseIds, toOlder)) return "later";
 	return absorbs(olderIds, laterIds, baseIds, toLater) ? "older" : null;
 }
 
 /**
- * Additions that are none: lines that a side moved and the other side removed, changed, or moved somewhere else. Such a line is gone from where it
- * was moved to; if both moved it, it is where the later side has it.
+ * Additions that are dropped: lines that one side moved and the other side removed, changed, or moved somewhere else. Such a line is not at the place
+ * that the first side moved it to; if both moved it, the later side's place counts.
  */
 export function overruledMoves({ baseIds, olderIds, laterIds, toOlder, toLater }: Aligned): { older: Set<number>; later: Set<number> } {
 	const [olderMoved, laterMoved] = [movedElements(baseIds, olderIds, toOlder), movedElements(baseIds, laterIds, toLater)];
@@ -70,7 +70,7 @@ export function overruledMoves({ baseIds, olderIds, laterIds, toOlder, toLater }
 	return { older: new Set(older.map(([j]) => j)), later: new Set(later.map(([j]) => j)) };
 }
 
-/** What a side replaced, in base order. */
+/** The side's replacements, in base order. */
 export function hunks(match: Int32Array, sideLength: number): Hunk[] {
 	const found: Hunk[] = [];
 	let [start, from] = [0, 0];
@@ -84,7 +84,7 @@ export function hunks(match: Int32Array, sideLength: number): Hunk[] {
 }
 
 /**
- * Collects the lines of a merge and writes them with the line ends, byte order mark and final line end that the three versions call for:
+ * Collects the lines of a merge and writes them with the line ends, byte order mark and final line end of the merge:
  * for each of these the side that changed it decides.
  */
 export class MergedText {
@@ -103,14 +103,14 @@ export class MergedText {
 		this.#ends = older !== later && (ends === "lf" || ends === "crlf") ? ends : null;
 	}
 
-	/** A base line that both sides kept. */
+	/** A base line of both sides. */
 	keep(index: number): void {
 		const { base, older, later, toOlder, toLater } = this.#aligned;
 		const crlf = choose(isCrlf(base, index), isCrlf(older, toOlder[index]!), isCrlf(later, toLater[index]!));
 		this.#push(base.keys[index]!, crlf, "kept");
 	}
 
-	/** A line that one side has. */
+	/** A line of one side. */
 	add(side: "older" | "later", index: number): void {
 		const lines = this.#aligned[side];
 		this.#push(lines.keys[index]!, isCrlf(lines, index), side);
@@ -122,7 +122,7 @@ export class MergedText {
 	}
 
 	#push(key: string, crlf: boolean, origin: "kept" | "older" | "later" | "both"): void {
-		// The sides' line ends differ throughout: the file goes on with one of them, also in what the other side added.
+		// The sides' line ends differ throughout: the whole file gets one of them, also the other side's additions.
 		const endsInCrlf = this.#ends === null ? crlf : this.#ends === "crlf";
 		this.#keys.push(key);
 		this.#crlf.push(endsInCrlf ? 1 : 0);
@@ -130,7 +130,7 @@ export class MergedText {
 		this.#last = origin;
 	}
 
-	/** All lines of one side, which has everything that the other did. */
+	/** All lines of one side, which has all changes of the other. */
 	addAllOf(side: "older" | "later"): void {
 		const { toOlder, toLater } = this.#aligned;
 		const [mine, others] = side === "older" ? [toOlder, toLater] : [toLater, toOlder];
@@ -150,7 +150,7 @@ export class MergedText {
 		const bom = choose(base.keys.length > 0 ? base.bom : undefined, older.bom, later.bom);
 		const [olderEnded, laterEnded] = [older.keys.length > 0 ? older.ended : later.ended, later.keys.length > 0 ? later.ended : older.ended];
 		const voted = choose(base.keys.length > 0 ? base.ended : undefined, olderEnded, laterEnded);
-		// A last line that one side added ends as that side ends; an empty one without an end would be no line at all.
+		// A last line that one side added ends as in that side; an empty one without an end would be no line at all.
 		const ended = this.#last === "older" ? olderEnded : this.#last === "later" ? laterEnded : voted;
 		const keys = this.#keys;
 		return joinLines({
@@ -169,9 +169,9 @@ export interface LostLines {
 }
 
 /**
- * Lines that a side has more often than the base and that the content has too seldom: lost. Removals by the other side are not losses.
+ * Lines that are more frequent in a side than in the base, and too rare in the content: lost. Removals by the other side are not losses.
  *
- * @param hasBase false: both sides added the text, whatever they were aligned with.
+ * @param hasBase false: both sides added the text, even if they were aligned with something.
  */
 export function lostLines(aligned: Aligned, content: Lines, hasBase = true): LostLines {
 	const { interner, later, olderIds, laterIds } = aligned;

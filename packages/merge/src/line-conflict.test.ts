@@ -8,7 +8,7 @@ const conflict = (base: string | null, a: string, b: string) => {
 	return found;
 };
 
-// Each answer is what `git merge-file` (2.39) gives.
+// Each expected value is the result of `git merge-file` (2.39).
 describe("git would report", () => {
 	test.each([
 		["changes of one line", "a\nb\nc\n", "a\nB\nc\n", "a\nX\nc\n", true],

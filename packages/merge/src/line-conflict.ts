@@ -4,7 +4,7 @@ import { Interner } from "./interner.ts";
 import { type Hunk, hunks } from "./line-alignment.ts";
 
 /**
- * Would git's own line merge report a conflict (git-merge-file(1))? It does where changes of both sides share or adjoin base lines and do
+ * Would git's own line merge report a conflict (git-merge-file(1))? It does if changes of both sides share or adjoin base lines and do
  * not give the same lines, for binary files, and for different contents that both sides added.
  *
  * @param base null: both sides added the path.
@@ -36,7 +36,7 @@ export function hasLineConflict(base: Uint8Array | null, a: Uint8Array, b: Uint8
 	return false;
 }
 
-/** A side's lines where base [start, end) stood. Outside its hunks they are the base's, one for one. */
+/** A side's lines in place of base [start, end). Outside its hunks they are the base's, one for one. */
 function replacement(side: Int32Array, all: readonly Hunk[], first: number, past: number, start: number, end: number): Int32Array {
 	const [head, tail] = [all[first]!, all[past - 1]!];
 	return side.subarray(head.from - (head.start - start), tail.to + (end - tail.end));

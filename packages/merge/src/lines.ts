@@ -5,7 +5,7 @@ import { commonEnd, commonStart } from "./common-ends.ts";
 /** The UTF-8 byte order mark, one character per byte. */
 export const BOM = "\xef\xbb\xbf";
 
-/** A text as lines. What separates lines is kept apart from what they say, so that a change of line ends is not a change of every line. */
+/** A text as lines. Line ends are separate from the lines, so that a change of line ends is not a change of every line. */
 export interface Lines {
 	readonly bom: boolean;
 	/** The lines without their ends. */
@@ -18,7 +18,7 @@ export interface Lines {
 
 export type LineEnds = "lf" | "crlf" | "mixed" | "none";
 
-/** A text that was split already. */
+/** A text, split. */
 export interface SplitText {
 	readonly text: string;
 	readonly lines: Lines;
@@ -27,7 +27,7 @@ export interface SplitText {
 /**
  * Splits a text (one character per byte) into lines. Only LF ends a line; a CR before it belongs to the end.
  *
- * @param like another version: the lines at the start and at the end that both have are taken from it, which is quicker than to make them again.
+ * @param like another version: common lines at the start and at the end are shared with it, which is quicker than splitting.
  */
 export function splitLines(text: string, like?: SplitText): Lines {
 	const bom = text.startsWith(BOM);
@@ -35,7 +35,7 @@ export function splitLines(text: string, like?: SplitText): Lines {
 	return keys === null ? splitAll(text, bom) : { bom, keys, crlf: null, ended: text === "" || text.endsWith("\n") };
 }
 
-/** The lines of a text of which another version is split; null: that is no help. */
+/** The lines of a text of which another version is split; null: the versions share too little. */
 function splitAlike(text: string, { text: other, lines }: SplitText): string[] | null {
 	const most = Math.min(text.length, other.length);
 	if (most < MIN_ALIKE || lines.crlf !== null || lines.bom || text.startsWith(BOM) || text.includes("\r\n")) return null;
@@ -45,9 +45,9 @@ function splitAlike(text: string, { text: other, lines }: SplitText): string[] |
 	let [first, from] = [0, 0];
 	while (first < keys.length && from + keys[first]!.length + 1 <= atStart) from += keys[first++]!.length + 1;
 	let [last, behind] = [keys.length, 0];
-	// A last line without its end belongs to what is split.
+	// A last line without its end is split separately.
 	if (lines.ended && text.endsWith("\n")) {
-		// The line end before a line has to be there as well.
+		// The line end before a line must be equal as well.
 		while (last > first && behind + keys[last - 1]!.length + 1 < atEnd) behind += keys[--last]!.length + 1;
 	}
 	const middle = text.slice(from, text.length - behind);
@@ -56,10 +56,10 @@ function splitAlike(text: string, { text: other, lines }: SplitText): string[] |
 	return [...keys.slice(0, first), ...own, ...keys.slice(last)];
 }
 
-/** Shorter texts are split quicker than they are compared. */
+/** Splitting a shorter text is quicker than comparing it. */
 const MIN_ALIKE = 4096;
 
-/** What it takes to cut out a line. */
+/** Steps to cut out a line. */
 const STEPS_PER_LINE = 10;
 
 function splitAll(text: string, bom: boolean): Lines {
@@ -75,15 +75,15 @@ function splitAll(text: string, bom: boolean): Lines {
 		keys[i] = keys[i]!.slice(0, -1);
 		crlf[i] = 1;
 	}
-	// What its end would be, were it not the last: as the line before it.
+	// The end that it would have if it were not the last: that of the line before it.
 	if (!ended && last > 0) crlf[last] = crlf[last - 1]!;
 	return { bom, keys, crlf, ended };
 }
 
-/** No lines at all: the base of something that both sides added. */
+/** No lines at all: the base of a file that both sides added. */
 export const NO_LINES: Lines = { bom: false, keys: [], crlf: null, ended: true };
 
-/** Splits three versions of a text; no base has no lines. */
+/** Splits three versions of a text; without a base it has no lines. */
 export function splitVersions(base: Uint8Array | null, older: Uint8Array, later: Uint8Array): Record<"base" | "older" | "later", Lines> {
 	const inBase = base === null ? null : splitLines(toLatin1(base));
 	const inOlder = splitLines(toLatin1(older), base === null || inBase === null ? undefined : { text: toLatin1(base), lines: inBase });
@@ -91,7 +91,7 @@ export function splitVersions(base: Uint8Array | null, older: Uint8Array, later:
 	return { base: inBase ?? NO_LINES, older: inOlder, later: splitLines(toLatin1(later), like) };
 }
 
-/** How the lines of a text end, as far as it has ended lines. */
+/** The line ends of a text, as far as it has ended lines. */
 export function lineEnds(lines: Lines): LineEnds {
 	const ended = lines.ended ? lines.keys.length : lines.keys.length - 1;
 	if (ended <= 0) return "none";
@@ -106,7 +106,7 @@ export function isCrlf(lines: Lines, index: number): boolean {
 	return lines.crlf !== null && lines.crlf[index] === 1;
 }
 
-/** Puts lines together again. */
+/** Joins lines. */
 export function joinLines({ bom, keys, crlf, ended }: Lines): string {
 	const last = keys.length - 1;
 	const lines = crlf === null ? keys : keys.map((key, i) => (crlf[i] === 1 && (i < last || ended) ? `${key}\r` : key));

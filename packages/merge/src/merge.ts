@@ -38,14 +38,14 @@ export interface Side {
 }
 
 export interface MergeInput {
-	/** Path in the repository: the kind may follow from its name. */
+	/** Path in the repository: the name may decide the kind. */
 	readonly path: Uint8Array | string;
 	/** The common ancestor's content; null: both sides added the path. */
 	readonly base: Uint8Array | null;
 	/** The two sides, in any order. */
 	readonly a: Uint8Array;
 	readonly b: Uint8Array;
-	/** Which side is the later one of this path. The caller decides, ties included. */
+	/** The later side of this path. The caller decides, ties included. */
 	readonly later: "a" | "b";
 	/** From git attributes; wins over the name. */
 	readonly attribute?: AttributeKind | undefined;
@@ -62,7 +62,7 @@ export interface MergeOutput {
 
 /**
  * Merges two versions of a file with their base, by its kind. Pure and deterministic; swapping the sides (and `later` with them) gives the same
- * content. What only one side changed is that side's, byte for byte.
+ * content. The change of one side alone stays, byte for byte.
  */
 export function mergeContents(input: MergeInput): MergeOutput {
 	const { base, a, b } = input;
@@ -78,7 +78,7 @@ export function mergeContents(input: MergeInput): MergeOutput {
 }
 
 /**
- * How {@link mergeContents} merges a path: by its git attribute, else its name, else its content.
+ * The kind by which {@link mergeContents} merges a path: by its git attribute, else its name, else its content.
  *
  * @param base null: both sides added the path.
  */
@@ -97,12 +97,12 @@ export interface ByKind {
 }
 
 /**
- * Steps that a merge may take (see {@link bounded}): about a second. Files that people and programs write take a tenth of it a megabyte; those
- * merged by key take most of it a megabyte, and all of it for a third of that where only a parser can check the result.
+ * The step budget of a merge (see {@link bounded}): about a second. Usual files need a tenth of it a megabyte; those
+ * merged by key need most of it a megabyte, and all of it for a third of that if only a parser can check the result.
  */
 const MAX_STEPS = 120_000_000;
 
-/** The merge by kind; the later file whole where that takes too many steps, or fails. */
+/** The merge by kind; the later file whole if the merge exceeds the budget, or fails. */
 function mergeWithinBudget(input: Pick<MergeInput, "path" | "attribute">, sides: Sides): ByKind {
 	try {
 		return withTextsKept(() => bounded(MAX_STEPS, () => mergeByKind(input, sides))) ?? { strategy: "later", merged: mergeLater(sides) };
@@ -111,7 +111,7 @@ function mergeWithinBudget(input: Pick<MergeInput, "path" | "attribute">, sides:
 	}
 }
 
-/** The merge by kind as it is: it throws where its steps are used up. */
+/** The merge by kind; throws if its steps are used up. */
 export function mergeByKind({ path, attribute }: Pick<MergeInput, "path" | "attribute">, sides: Sides): ByKind {
 	return validated(path, attribute, sides, mergeUnchecked(path, attribute, sides));
 }
@@ -133,7 +133,7 @@ function mergeUnchecked(path: Uint8Array | string, attribute: AttributeKind | un
 		case "later":
 			return { strategy: "later", merged: mergeLater(sides) };
 		case "records": {
-			// A table without its header is none.
+			// A table without its header is not valid.
 			const kept = /^\.[ct]sv$/.test(extensionOf(path)) && (older.length === 0 || later.length === 0) ? emptied(sides) : null;
 			if (kept !== null) return { strategy: "records", merged: kept };
 			return { strategy: "records", merged: mergeRecords(sides, extensionOf(path)) };
@@ -147,7 +147,7 @@ function mergeUnchecked(path: Uint8Array | string, attribute: AttributeKind | un
 
 function mergeKeyed(format: KeyedFormat, sides: Sides): ByKind {
 	const { base, older, later } = sides;
-	// What cannot be checked in time is not put together.
+	// A result that cannot be checked within the budget is not built.
 	if (format === "yaml" && Math.max(older.length, later.length) > MAX_YAML_BYTES) return { strategy: "later", merged: mergeLater(sides) };
 	const kept = emptied(sides);
 	if (kept !== null) return { strategy: "keyed", merged: kept };
@@ -156,7 +156,7 @@ function mergeKeyed(format: KeyedFormat, sides: Sides): ByKind {
 }
 
 function mergeText(path: Uint8Array | string, attribute: AttributeKind | undefined, kind: "prose" | "code", sides: Sides): ByKind {
-	// An attribute that asks for prose or code is obeyed to the letter.
+	// An attribute that asks for prose or code is followed exactly.
 	if (attribute === "prose") return { strategy: "prose", merged: mergeProse(sides) };
 	if (attribute === "code") return { strategy: "code", merged: mergeCode(sides) };
 	const kept = emptied(sides);
@@ -164,13 +164,13 @@ function mergeText(path: Uint8Array | string, attribute: AttributeKind | undefin
 	const syntax = noteSyntax(path, kind);
 	const note = syntax === null ? null : mergeNote(sides, syntax);
 	if (note !== null) return { strategy: kind, merged: note };
-	// A note that was empty and that both sides filled is as if both had added it.
+	// A note that was empty and that both sides filled counts as added by both.
 	const added = kind === "prose" && sides.base !== null && isBlank(sides.base) ? { ...sides, base: null } : sides;
 	if (isAppend(sides)) return { strategy: "append", merged: mergeAppend(added) };
 	return kind === "prose" ? { strategy: "prose", merged: mergeProse(added) } : { strategy: "code", merged: mergeCode(sides) };
 }
 
-/** An empty file is nearly always a crash: where one side has nothing left, what the other made of the base stays. */
+/** An empty file is nearly always the result of a crash: if one side is empty, the other side's version stays. */
 function emptied({ base, older, later }: Sides): Merged | null {
 	if (base === null || isBlank(base) || isBlank(older) === isBlank(later)) return null;
 	return { content: isBlank(older) ? later : older, olderLost: false, laterLost: false };
@@ -181,8 +181,8 @@ function isBlank(content: Uint8Array): boolean {
 }
 
 /**
- * Valid in, valid out: if the sides are what files of this kind must be, so is the result, or it is one side whole. The merge of JSON checks its
- * result itself: which JSON it must be depends on what the sides are.
+ * Valid in, valid out: if both sides are valid for the kind, so is the result, or it is one side whole. The merge of JSON checks its
+ * result itself: the required variant of JSON depends on the sides.
  */
 export function validated(
 	path: Uint8Array | string,
@@ -197,9 +197,9 @@ export function validated(
 	const kind = strategy === "append" ? namedKind(path, [older, later], attribute) : strategy;
 	const syntax = isNote ? noteSyntax(path, kind) : null;
 	if (syntax !== null && strategy !== "later" && strategy !== "keyed") {
-		// Rules of both sides can come to enclose what is no front matter to either.
+		// Rules of both sides can enclose text that is front matter in neither.
 		if (hasFrontMatter(merged.content) && !hasFrontMatter(older) && !hasFrontMatter(later)) return laterWhole;
-		// A block that a side has as it is, is as good as it is there.
+		// A block that is equal in a side is valid if it is valid there.
 		const faults = noteFaults(merged.content, syntax.markup, () => blocksOf([older, later], syntax.markup));
 		if (faults.size === 0) return { strategy, merged };
 		const inOlder = noteFaults(older, syntax.markup);
@@ -209,7 +209,7 @@ export function validated(
 		if (added.every((fault) => inLater.has(fault))) return { strategy, merged };
 		return inLater.size > 0 && inOlder.size === 0 ? olderWhole : laterWhole;
 	}
-	// The strictest check first; the next one only where neither side passes it.
+	// The strictest check first; the next one only if neither side passes it.
 	for (const check of checksOf(path, attribute, strategy, sides)) {
 		if (check(merged.content)) return { strategy, merged };
 		const [isOlderValid, isLaterValid] = [check(older), check(later)];
@@ -228,7 +228,7 @@ function checksOf(
 	const extension = extensionOf(path);
 	if (strategy === "later") return [];
 	if (attribute !== undefined || strategy === "json") return [];
-	// Not JSON, since it is not UTF-8; many parsers take it all the same.
+	// Not JSON, since it is not UTF-8; many parsers accept it even so.
 	if (isJsonName(path)) return [isJsonInBytes];
 	if (extension === ".jsonl" || extension === ".ndjson") return [isJsonLines];
 	const format = keyedFormat(path, [older, later]);

@@ -1,8 +1,8 @@
 import { UNMATCHED } from "./diff.ts";
 
 /**
- * What a side moved: elements that are once in the base and once in the side, but not in the same place. To a diff these are a removal here and
- * an addition there, and a merge that believed it would bring back what the other side removed or changed.
+ * A side's moves: elements that are once in the base and once in the side, at different places. For a diff these are a removal and
+ * an addition, and a merge by that diff would bring back elements that the other side removed or changed.
  *
  * @param base the elements as small numbers, zero or more; so those of the side.
  * @param match for each base element its counterpart in the side.
@@ -31,7 +31,7 @@ export function greatest(elements: Int32Array): number {
 const ABSENT = -1;
 const REPEATED = -2;
 
-/** Where each number below `size` stands. */
+/** The position of each number below `size`. */
 function onlyPositions(elements: Int32Array, size: number): Int32Array {
 	const positions = new Int32Array(size).fill(ABSENT);
 	for (let i = 0; i < elements.length; i++) positions[elements[i]!] = positions[elements[i]!] === ABSENT ? i : REPEATED;

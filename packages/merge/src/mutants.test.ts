@@ -37,7 +37,7 @@ const NOTES = triple("notes.md", "# Notes\n\nold\n\nend\n", "# Notes\n\nchad\n\n
 const TAILS = triple("today.md", "# Today\n", "# Today\n- chad\n", "# Today\n- helios\n");
 const CODE = triple("tool.py", "a = 1\nb = 2\nc = 3\n", "a = 5\nb = 2\nc = 9\n", "a = 6\nb = 2\nc = 3\n");
 
-/** A merge that changes its right result. */
+/** A merge that spoils its right result. */
 const spoil =
 	(change: (result: string, input: MergeInput) => string, lost?: MergeOutput["lost"]): Merge =>
 	(input) => {
@@ -45,7 +45,7 @@ const spoil =
 		return { ...output, content: bytes(change(text(output.content), input)), lost: lost ?? output.lost };
 	};
 
-/** A merge that changes its right result, but not where only one side changed something. */
+/** A merge that spoils its right result, but not if only one side changed something. */
 const spoilConflicts =
 	(change: (result: string, input: MergeInput) => string, lost?: MergeOutput["lost"]): Merge =>
 	(input) => {

@@ -10,7 +10,7 @@ import { mergeProseLines } from "./prose.ts";
 import type { Merged, Sides } from "./sides.ts";
 import { isLenientJson, isStrictJson, isTomlText, isYamlText } from "./valid.ts";
 
-/** How the text of a note is merged below its front matter. */
+/** The merge of a note's text below its front matter. */
 export interface NoteSyntax {
 	readonly markup: Markup;
 	/** Lines that depend on their neighbours: the later side's version of a stretch stays. */
@@ -18,9 +18,9 @@ export interface NoteSyntax {
 }
 
 /**
- * Merges a note: its front matter by key, blocks of data by their kind, tasks and properties so that each is there once, all else as prose.
+ * Merges a note: its front matter by key, blocks of data by their kind, tasks and properties so that each is there once, the rest as prose.
  *
- * @returns null if it has nothing of these, or mixes line ends: it is prose and nothing else.
+ * @returns null: it has none of these, or mixes line ends: it is plain prose.
  */
 export function mergeNote(sides: Sides, syntax: NoteSyntax): Merged | null {
 	return mergePlainly(sides, (base, older, later) => {
@@ -31,7 +31,7 @@ export function mergeNote(sides: Sides, syntax: NoteSyntax): Merged | null {
 
 function mergeParts(base: Note | null, older: Note, later: Note, { markup, asCode }: NoteSyntax): MergedText | null {
 	const hasFront = [base, older, later].some((note) => note !== null && (note.front !== null || note.torn));
-	// A side whose front matter has no end was torn in writing.
+	// A side whose front matter has no end is a torn write.
 	if (older.torn !== later.torn) {
 		const [whole, torn] = older.torn ? [later, older] : [older, later];
 		if (whole.front !== null) return { text: noteText(whole), olderLost: torn === older, laterLost: torn === later };
@@ -74,10 +74,10 @@ function asLines(units: readonly Unit[]): Lines {
 }
 
 /**
- * Is a note whole: its front matter parses and has an end, every block of data parses, every block has an end? Says the parts that are not, so
+ * Is a note whole: its front matter parses and has an end, every block of data parses, every block has an end? Returns the parts that are not, so
  * that a note which a person left half written is no worse after a merge.
  *
- * @param known blocks that need no look, as {@link blocksOf} has them.
+ * @param known blocks that need no check, as {@link blocksOf} returns them.
  */
 export function noteFaults(content: Uint8Array, markup: Markup, known: () => ReadonlySet<string> = () => new Set()): Set<string> {
 	const faults = new Set<string>();
@@ -86,7 +86,7 @@ export function noteFaults(content: Uint8Array, markup: Markup, known: () => Rea
 	if (torn) faults.add("front matter without end");
 	if (front === null) faults.add("no front matter");
 	else if (!isValidFrontMatter(front)) faults.add("front matter");
-	// Two blocks of properties: the second is text to every reader.
+	// Two blocks of properties: the second is text for every reader.
 	if (front !== null && splitNote(body.replace(/^\n+/, "")).front?.format === front.format) faults.add("front matter twice");
 	for (const { block, text } of mayHaveBlocks(body, markup) ? splitUnits(body, markup) : []) {
 		if (block === null) continue;
@@ -103,7 +103,7 @@ export function noteFaults(content: Uint8Array, markup: Markup, known: () => Rea
 	return faults;
 }
 
-/** The blocks of notes, as they are written. */
+/** The blocks of notes, verbatim. */
 export function blocksOf(contents: readonly Uint8Array[], markup: Markup): Set<string> {
 	const found = new Set<string>();
 	for (const content of contents) {

@@ -3,7 +3,7 @@ import { choose } from "./choose.ts";
 import { BOM, type LineEnds } from "./lines.ts";
 import type { Merged, Sides } from "./sides.ts";
 
-/** What a merge of plain texts gives; null: it cannot merge them. */
+/** The result of a merge of plain texts; null: it cannot merge them. */
 export interface MergedText {
 	readonly text: string;
 	readonly olderLost: boolean;
@@ -11,10 +11,10 @@ export interface MergedText {
 }
 
 /**
- * Merges texts without what is not part of what they say: no byte order mark, LF line ends, an end after the last line. The result gets these back,
+ * Merges texts in a normal form: no byte order mark, LF line ends, an end after the last line. The result gets these back,
  * each from the side that changed it.
  *
- * @returns null if a version mixes line ends, or `merge` gives null.
+ * @returns null: a version mixes line ends, or `merge` returned null.
  */
 export function mergePlainly(sides: Sides, merge: (base: string | null, older: string, later: string) => MergedText | null): Merged | null {
 	const base = sides.base === null ? null : plainText(sides.base);

@@ -6,8 +6,8 @@ import { type Lines, splitLines, splitVersions } from "./lines.ts";
 import type { Merged, Sides } from "./sides.ts";
 
 /**
- * Merges prose line by line: a base line stays if both sides kept it, what either side added is added. Where both changed the same
- * lines both versions stay, the older side's first, without markers. Two versions that both sides added have the lines that they share for a base.
+ * Merges prose line by line: a base line stays if both sides kept it, and additions of either side stay. Of lines that both changed,
+ * both versions stay, the older side's first, without markers. For two versions without a base, their common lines are the base.
  */
 export function mergeProse({ base, older, later }: Sides): Merged {
 	const lines = splitVersions(base, older, later);
@@ -17,9 +17,9 @@ export function mergeProse({ base, older, later }: Sides): Merged {
 }
 
 /**
- * The same of texts that were split already.
+ * The same for texts that are split already.
  *
- * @param split how a merged text is split to see what it has.
+ * @param split splits a merged text in the same way, to compare it.
  */
 export function mergeProseLines(
 	base: Lines | null,
@@ -36,7 +36,7 @@ export function mergeProseLines(
 	return { text, ...lostLines(aligned, split(text), base !== null) };
 }
 
-/** The lines and blocks that two versions share, as far as they say something: blank lines and rules by themselves are no template. */
+/** The common lines and blocks of two versions, if they have content: blank lines and rules by themselves are no template. */
 function commonLines(older: Lines, later: Lines): Lines {
 	const interner = new Interner();
 	const match = align(interner.ids(older.keys), interner.ids(later.keys));
@@ -69,7 +69,7 @@ function addMerged(text: MergedText, aligned: Aligned): void {
 	for (const [i, place] of all.entries()) {
 		for (; next < place.start; next++) text.keep(next);
 		next = place.end;
-		// What a side added right before or after a stretch that the other side rewrote may be part of what was written there.
+		// A side's addition right before or after a stretch that the other side rewrote may be part of that rewrite.
 		const neighbours = [all[i - 1], all[i + 1]].filter((other) => other?.end === place.start || other?.start === place.start) as Place[];
 		if (!isWrittenThere(place, neighbours, aligned)) addBothVersions(text, aligned, place);
 	}
@@ -80,12 +80,12 @@ function addMerged(text: MergedText, aligned: Aligned): void {
 interface Place<Change = number> {
 	readonly start: number;
 	readonly end: number;
-	/** What each side did there: hunks, or the lines that it has there. */
+	/** Each side's part there: hunks, or its lines there. */
 	readonly older: readonly Change[];
 	readonly later: readonly Change[];
 }
 
-/** Where the sides changed the base, in base order. Changes share a place if their ranges share a base line, or if both add at one point. */
+/** The places where the sides changed the base, in base order. Changes share a place if their ranges share a base line, or if both add at one point. */
 function places(aligned: Aligned): Place<Hunk>[] {
 	const olderHunks = hunks(aligned.toOlder, aligned.older.keys.length);
 	const laterHunks = hunks(aligned.toLater, aligned.later.keys.length);
@@ -123,7 +123,7 @@ function samePlace(start: number, end: number, hunk: Hunk): boolean {
 }
 
 /**
- * Is a place nothing but an addition of one side, contained in what the other side alone wrote next to it? Where both wrote there, the side's
+ * Is a place only an addition of one side, contained in the other side's own text next to it? If both wrote there, the side's
  * own lines would change places.
  */
 function isWrittenThere({ start, end, older, later }: Place, neighbours: readonly Place[], { olderIds, laterIds }: Aligned): boolean {
@@ -137,7 +137,7 @@ function indices(group: readonly Hunk[], overruled: ReadonlySet<number>): number
 	return group.flatMap(({ from, to }) => Array.from({ length: to - from }, (_, k) => from + k)).filter((index) => !overruled.has(index));
 }
 
-/** Both versions of one place, the older first; if one contains the other, that one. What they begin or end with alike is there once. */
+/** Both versions of one place, the older first; if one contains the other, that one. Common lines at their start or end are there once. */
 function addBothVersions(text: MergedText, aligned: Aligned, place: Place): void {
 	const { olderIds, laterIds } = aligned;
 	const [start, end] = alikeAtEnds(aligned, place);
@@ -149,7 +149,7 @@ function addBothVersions(text: MergedText, aligned: Aligned, place: Place): void
 }
 
 /**
- * How many lines both versions of a place begin and end with, as far as that is one change made twice: a stretch that both rewrote (a list
+ * The numbers of common lines at the start and end of both versions of a place, if they are one change made twice: a stretch that both rewrote (a list
  * that both numbered again), or a heading that both added.
  */
 function alikeAtEnds({ olderIds, laterIds, later: lines }: Aligned, { start, end, older, later }: Place): [start: number, end: number] {
@@ -164,7 +164,7 @@ function alikeAtEnds({ olderIds, laterIds, later: lines }: Aligned, { start, end
 	if (start === end) return [first, 0];
 	let last = 0;
 	while (last < least - first && isAlike(older.length - 1 - last, later.length - 1 - last)) last++;
-	// Blank lines before what they share part both versions from it.
+	// Blank lines before the common lines separate both versions from them.
 	while (last > 0 && !said(later.length - last)) last--;
 	return first + last === least ? [0, 0] : [first, last];
 }

@@ -2,7 +2,7 @@ import { type Lines, splitLines } from "./lines.ts";
 
 /**
  * Splits a file of records into records: one a line, but in CSV (RFC 4180) a quoted field may span lines, and such lines stay together.
- * If the quotes do not balance, the file is not what its name says and every line is a record.
+ * If the quotes do not balance, the file is not of that format, and every line is a record.
  */
 export function splitRecords(text: string, quoted: boolean): Lines {
 	const lines = splitLines(text);

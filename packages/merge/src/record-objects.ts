@@ -6,7 +6,7 @@ import { parseJson } from "./json/parse.ts";
 import { children, NONE, OBJECT } from "./json/tree.ts";
 import type { Lines } from "./lines.ts";
 
-/** Members that name a record, the most telling first. */
+/** Members that name a record, the most specific first. */
 const RECORD_KEYS = ["id", "_id", "uuid", "key"];
 
 /** The sides with one line for each record that both changed or added, the same in both. */
@@ -21,9 +21,9 @@ export interface Unified {
 
 /**
  * Merges the records of JSON Lines that both sides changed, if every line of all versions is an object and one of {@link RECORD_KEYS} names it:
- * a record that was there is merged by member, one that both added is one side's whole.
+ * an existing record is merged by member, one that both added is one side's whole.
  *
- * @returns null if nothing names the records, or no record was changed by both.
+ * @returns null: records have no names, or no record was changed by both.
  */
 export function unifyObjects(base: Lines, older: Lines, later: Lines): Unified | null {
 	const keys = new Interner();

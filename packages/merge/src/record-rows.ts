@@ -3,29 +3,29 @@ import { choose } from "./choose.ts";
 import type { Lines } from "./lines.ts";
 import type { Unified } from "./record-objects.ts";
 
-/** What it takes to find a row by its name. */
+/** Steps to find a row by its name. */
 const STEPS_PER_ROW = 40;
-/** What it takes to cut a row into fields and to merge them. */
+/** Steps to cut a row into fields and to merge them. */
 const STEPS_PER_CHARACTER = 8;
 
 /**
- * Makes what both sides changed in a CSV or TSV file one: its header (the later side's), and the rows, if the first column names them in every
- * version: field by field where they have equally many. If one side gave the table other columns, the other side's rows get them.
+ * Merges the common changes of a CSV or TSV file: its header (the later side's), and the rows, if the first column names them in every
+ * version: field by field if they have equal numbers of fields. If one side changed the table's columns, the other side's rows get them.
  *
- * @returns null if both changed neither; "later": both gave it other columns, and nobody can say which values go together.
+ * @returns null: both changed neither; "later": both changed the columns, and it is unknown which values belong together.
  */
 export function unifyRows(base: Lines, older: Lines, later: Lines, separator: string): Unified | "later" | null {
 	const headers = [base, older, later].map(({ keys }) => (keys.length === 0 ? [] : fieldsOf(keys[0]!, separator)));
 	const hasHeader = headers.every((header) => header.length === 0 || isHeader(header));
 	const [inBase, inOlder, inLater] = headers as [string[], string[], string[]];
-	// One word may be anything.
+	// A single word may be anything.
 	const areTables = hasHeader && [inBase, inOlder, inLater].every((header) => header.length > 1);
 	if (areTables && inOlder.length !== inLater.length) {
 		const [isOlders, isLaters] = [!sameColumns(inBase, inOlder), !sameColumns(inBase, inLater)];
 		if (isOlders && isLaters) return "later";
 		const [other, changed] = isOlders ? [later, older] : [older, later];
 		const target = isOlders ? inOlder : inLater;
-		// Whoever did not give its own rows the column leaves those of others as they are, too.
+		// A side that did not give its own rows the column leaves those of others unchanged, too.
 		if (!changed.keys.every((row) => row === "" || fieldsOf(row, separator).length === target.length))
 			return unifyFields(base, older, later, separator, true);
 		const converted = (lines: Lines): Lines => ({
@@ -54,14 +54,14 @@ function sameColumns(one: readonly string[], other: readonly string[]): boolean 
 	return one.length === other.length && one.every((name) => other.includes(name));
 }
 
-/** A row in other columns, by their names. One that does not fit the header that it has stays as it is. */
+/** A row converted to other columns, by their names. A row that does not fit its own header stays unchanged. */
 function inColumns(row: string, from: readonly string[], to: readonly string[], separator: string): string {
 	const fields = fieldsOf(row, separator);
 	if (row === "" || fields.length !== from.length) return row;
 	return to.map((name) => fields[from.indexOf(name)] ?? "").join(separator);
 }
 
-/** Did a side write something into a column that is gone? */
+/** Did a side write a value into a removed column? */
 function losesValues(base: Lines, side: Lines, from: readonly string[], to: readonly string[], separator: string): boolean {
 	const gone = from.flatMap((name, i) => (to.includes(name) ? [] : [i]));
 	if (gone.length === 0) return false;
@@ -76,7 +76,7 @@ function valuesAt(fields: readonly string[], columns: readonly number[]): string
 function unifyFields(base: Lines, older: Lines, later: Lines, separator: string, hasHeader: boolean): Unified | null {
 	const [olderKeys, laterKeys] = [[...older.keys], [...later.keys]];
 	let [changes, olderLost, laterLost] = [0, false, false];
-	// What is a row to the older side cannot be its header as well.
+	// A row of the older side cannot be its header as well.
 	if (hasHeader && isConflict(base.keys[0], older.keys[0], later.keys[0]) && !older.keys.includes(later.keys[0]!)) {
 		olderKeys[0] = laterKeys[0]!;
 		[changes, olderLost] = [1, true];
@@ -104,17 +104,17 @@ function unifyFields(base: Lines, older: Lines, later: Lines, separator: string,
 	return changes === 0 ? null : { older: { ...older, keys: olderKeys }, later: { ...later, keys: laterKeys }, olderLost, laterLost };
 }
 
-/** Did both sides change it, and not to the same? What is not there has not been changed. */
+/** Did both sides change it, to different values? A missing row was not changed. */
 function isConflict(base: string | undefined, older: string | undefined, later: string | undefined): boolean {
 	return older !== undefined && later !== undefined && older !== later && older !== base && later !== base;
 }
 
-/** A header names columns: every field says something else, and none is a number or a time. */
+/** A header names columns: all fields are distinct, and none is a number or a time. */
 function isHeader(fields: readonly string[]): boolean {
 	return new Set(fields).size === fields.length && fields.every((field) => /^"?\s*[^\s\d"+-]/.test(field));
 }
 
-/** The rows by their first field; null if it does not name them. */
+/** The rows by their first field; null: it does not name them. */
 function rows(keys: readonly string[], separator: string, from: number): Map<string, number> | null {
 	const found = new Map<string, number>();
 	spend(STEPS_PER_ROW * keys.length);
@@ -127,7 +127,7 @@ function rows(keys: readonly string[], separator: string, from: number): Map<str
 	return found;
 }
 
-/** The fields of a record as they are written, quotes included; of a longer one only as many as asked for. */
+/** The fields of a record, verbatim with quotes; of a longer record only the requested number. */
 function fieldsOf(record: string, separator: string, limit = Number.POSITIVE_INFINITY): string[] {
 	const fields: string[] = [];
 	let [from, quoted] = [0, false];

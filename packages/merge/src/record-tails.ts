@@ -8,16 +8,16 @@ const CARRIAGE_RETURN = 0x0d;
 /** One side's new lines, as offsets into its bytes. */
 interface Tail {
 	readonly bytes: Buffer;
-	/** Where each line starts; one more for the end of the last. */
+	/** The start of each line, and the end of the last. */
 	readonly starts: Int32Array;
 	readonly count: number;
 }
 
 /**
- * The common case of a log, short and without a string a line: both sides only appended whole lines, none of them the same. Gives what
- * the merge of records gives.
+ * The common case of a log, short and without a string a line: both sides only appended whole lines, none of them equal. Gives the same result as
+ * the merge of records.
  *
- * @returns the merged content, or null if this is not that case.
+ * @returns the merged content, or null: it is another case.
  */
 export function mergeTails({ base, older, later }: Sides): Uint8Array | null {
 	if (base === null || (base.length > 0 && base[base.length - 1] !== LINE_FEED)) return null;
@@ -32,7 +32,7 @@ export function mergeTails({ base, older, later }: Sides): Uint8Array | null {
 	return write(base, ofOlder, ofLater, (o, l) => olderTimes.notAfter(o, laterTimes, l));
 }
 
-/** Null: there is a carriage return or a byte order mark, which the general merge knows how to treat. */
+/** Null: there is a carriage return or a byte order mark, which only the general merge supports. */
 function readTail(content: Uint8Array, from: number): Tail | null {
 	const bytes = asBuffer(content);
 	if (bytes.includes(CARRIAGE_RETURN, from) || (from === 0 && bytes[0] === 0xef)) return null;
@@ -54,10 +54,10 @@ function doubled(numbers: Int32Array): Int32Array<ArrayBuffer> {
 	return twice;
 }
 
-/** Pairs of lines with equal times that are compared one by one; with more, hashing is cheaper. */
+/** Pairs of lines with equal times that are compared one by one; for more, hashing is cheaper. */
 const EQUAL_TIMES_LIMIT = 100_000;
 
-/** Where both tails are in the order of time, equal lines have equal times, and nearly all times differ. Null: they are not, or too many are equal. */
+/** If both tails are in the order of time, equal lines have equal times, and nearly all times differ. Null: they are not, or too many are equal. */
 function haveCommonLineByTime(a: Tail, timesOfA: RecordTimes, b: Tail, timesOfB: RecordTimes): boolean | null {
 	if (!timesOfA.isSorted(a.count) || !timesOfB.isSorted(b.count)) return null;
 	let pairs = 0;
@@ -72,7 +72,7 @@ function haveCommonLineByTime(a: Tail, timesOfA: RecordTimes, b: Tail, timesOfB:
 	return false;
 }
 
-/** Comparisons a line that hashing may take before the hashes count as made to collide. */
+/** Comparisons a line with hashes; above it the hashes were made to collide. */
 const COMPARISONS_PER_LINE = 4;
 
 function haveCommonLine(a: Tail, b: Tail): boolean {
@@ -96,7 +96,7 @@ function haveCommonLine(a: Tail, b: Tail): boolean {
 	return false;
 }
 
-/** The slow way, by the strings' own hashes, which are seeded and so cannot be made to collide. */
+/** The slow way, by V8's own string hashes, which are seeded and cannot be made to collide. */
 function haveCommonString(a: Tail, b: Tail): boolean {
 	const lines = new Set<string>();
 	for (let i = 0; i < a.count; i++) lines.add(line(a, i).toString("latin1"));

@@ -14,13 +14,13 @@ export class RecordTimes {
 	#scale: "number" | "calendar" | null = null;
 	#count = 0;
 
-	/** @param length how many records there are. */
+	/** @param length the number of records. */
 	constructor(length: number) {
 		this.#values = new Float64Array(length);
 		this.#nanoseconds = new Float64Array(length);
 	}
 
-	/** Adds the time of the next record. False: it is of another scale than those before. */
+	/** Adds the time of the next record. False: its scale differs from those before. */
 	add(scale: "number" | "calendar", value: number, nanoseconds: number): boolean {
 		this.#scale ??= scale;
 		this.#values[this.#count] = value;
@@ -32,7 +32,7 @@ export class RecordTimes {
 		return this.#scale === other.#scale;
 	}
 
-	/** Does none of the first `count` records come before the one that it follows? */
+	/** Are the first `count` records in the order of time? */
 	isSorted(count: number): boolean {
 		for (let i = 1; i < count; i++) if (!this.notAfter(i - 1, this, i)) return false;
 		return true;
@@ -48,7 +48,7 @@ export class RecordTimes {
 /**
  * Reads the time of the record at [start, end) of a file and adds it to the times read so far.
  *
- * @returns false if it has none that goes with the others'.
+ * @returns false: it has none of the same scale.
  */
 export type TimeReader = (bytes: Uint8Array, start: number, end: number, into: RecordTimes) => boolean;
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { mergeContents } from "./merge.ts";
 
-/** Merges with "theirs" as the later side, in both orders. @returns the content and who lost: `o`urs, `t`heirs */
+/** Merges with "theirs" as the later side, in both orders. @returns the content and the losing sides: `o`urs, `t`heirs */
 function merged(path: string, base: string | null, ours: string, theirs: string): { text: string; lost: string } {
 	const [b, o, t] = [base === null ? null : Buffer.from(base), Buffer.from(ours), Buffer.from(theirs)];
 	const one = mergeContents({ path, base: b, a: o, b: t, later: "b" });

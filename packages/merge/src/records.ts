@@ -14,8 +14,8 @@ import type { Merged, Sides } from "./sides.ts";
 const NAMED_RECORDS = new Set([".jsonl", ".ndjson"]);
 
 /**
- * Merges files whose lines are records: what either side added is added, what either side removed is removed, a record that both added is there
- * once. Of records that are named (an id in JSON Lines, the first column of a table) what both changed is merged. Where both added at one place the records go by their own times if all of them have one, else the older side's come first.
+ * Merges files whose lines are records: additions and removals of either side apply, and a record that both added is there
+ * once. Records with a name (an id in JSON Lines, the first column of a table) that both changed are merged. If both added at one place, the records are ordered by their own times if all have one, else the older side's come first.
  *
  * @param extension the file's extension, lower case, with its dot: `.csv` and `.tsv` have quoted fields and a header.
  */
@@ -36,11 +36,11 @@ export function mergeRecords(sides: Sides, extension: string): Merged {
 	const whole = absorbingSide(aligned);
 	if (whole === null) addMerged(text, aligned, readTime);
 	else text.addAllOf(whole);
-	// A record that a side added is there, or its equal from the other side is: nothing else can be lost.
+	// A record that a side added is there, or the other side's equal one: nothing else can be lost.
 	return { content: fromLatin1(text.toString()), olderLost: unified?.olderLost ?? false, laterLost: unified?.laterLost ?? false };
 }
 
-/** What parts the fields of a CSV file: a comma, unless its first line has none and has semicolons (where a comma is the decimal sign). */
+/** The delimiter of a CSV file: a comma, unless its first line has none and has semicolons (locales with a decimal comma). */
 function separatorOf(sides: readonly Uint8Array[]): "," | ";" {
 	const first = sides.filter(({ length }) => length > 0).map((side) => (side.includes(0x0a) ? side.subarray(0, side.indexOf(0x0a)) : side));
 	return first.length > 0 && first.every((line) => !line.includes(0x2c) && line.includes(0x3b)) ? ";" : ",";
@@ -68,7 +68,7 @@ function addMerged(text: MergedText, aligned: Aligned, readTime: TimeReader): vo
 	}
 }
 
-/** The indices of a side's lines that stand before each base line (or after the last) and are not base lines. */
+/** The indices of a side's own lines before each base line, or after the last. */
 function additionsByGap(match: Int32Array, sideLength: number, overruled: ReadonlySet<number>): Map<number, number[]> {
 	const byGap = new Map<number, number[]>();
 	for (const { start, from, to } of hunks(match, sideLength)) {
@@ -80,7 +80,7 @@ function additionsByGap(match: Int32Array, sideLength: number, overruled: Readon
 }
 
 /**
- * Between two base lines that stay there may be several that go, and so several places. If the sides added the same record at different ones of
+ * Between two base lines that stay, several may be removed, which leaves several places. If the sides added the same record at different ones of
  * them, these are one place.
  */
 function joinPlaces(aligned: Aligned, olderAdds: Map<number, number[]>, laterAdds: Map<number, number[]>): void {
@@ -109,7 +109,7 @@ function join(adds: Map<number, number[]>, places: readonly number[]): void {
 	if (all.length > 0) adds.set(places[0]!, all);
 }
 
-/** Which of the older side's additions the later side did not also add, and where both added at one place what they share there. */
+/** The older side's additions that the later side did not also add, and the common additions at each place. */
 interface Sharing {
 	/** 1 for each line of the older side that it alone added. */
 	readonly alone: Uint8Array;
@@ -119,7 +119,7 @@ interface Sharing {
 /** Positions in the two sides' additions at one place that hold the same record. */
 type Anchor = readonly [inOlder: number, inLater: number];
 
-/** Pairs equal additions: first in place and order, then anywhere, counting: three of a record here and two there are three. */
+/** Pairs equal additions: first in place and order, then anywhere, by count: three of a record here and two there are three. */
 function pairAdditions(aligned: Aligned, olderAdds: Map<number, number[]>, laterAdds: Map<number, number[]>): Sharing {
 	const { olderIds, laterIds } = aligned;
 	const unpaired = new Map<number, number>();
@@ -149,8 +149,8 @@ function pairAdditions(aligned: Aligned, olderAdds: Map<number, number[]>, later
 }
 
 /**
- * Adds what the sides added at one place. What both added in the same order stays in that order and divides the rest; in each part the records
- * go by time, or the older side's first. Each side's own order stays.
+ * Adds the sides' additions at one place. Common additions in the same order stay in that order and divide the rest; in each part the records
+ * are ordered by time, or the older side's come first. Each side's own order stays.
  */
 function addAtGap(
 	text: MergedText,
@@ -177,7 +177,7 @@ function addAtGap(
 	addUpTo(fromOlder.length, fromLater.length);
 }
 
-/** What both sides added at one place in the same order, as pairs of positions. */
+/** The common additions at one place in the same order, as pairs of positions. */
 function sharedAnchors(aligned: Aligned, fromOlder: readonly number[], fromLater: readonly number[]): Anchor[] {
 	const ids = (indices: readonly number[], all: Int32Array) => Int32Array.from(indices, (index) => all[index]!);
 	const match = align(ids(fromOlder, aligned.olderIds), ids(fromLater, aligned.laterIds));

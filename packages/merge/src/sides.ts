@@ -1,4 +1,4 @@
-/** The sides of a merge by age, so that nothing can depend on which one is "ours". */
+/** The sides of a merge by age, so that nothing can depend on which of them is "ours". */
 export interface Sides {
 	/** Null: both sides added the path. */
 	readonly base: Uint8Array | null;
@@ -6,7 +6,7 @@ export interface Sides {
 	readonly later: Uint8Array;
 }
 
-/** What merging two sides by one kind gave. */
+/** The result of a merge by one kind. */
 export interface Merged {
 	readonly content: Uint8Array;
 	/** Does the older (later) side contain something that it added or changed and that is not in the content? */

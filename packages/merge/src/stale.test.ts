@@ -34,7 +34,7 @@ test("base: several versions gave way to the newest → the one it has all of", 
 	]) {
 		expect(origin(versions, "start", "first", "mine")).toBe(first);
 		expect(origin(versions, "start", "incoming", "mine")).toBe(incoming);
-		// Nothing tells them apart.
+		// Nothing distinguishes them.
 		expect(origin(versions, "start", "mine")).toBe(versions[0]);
 		expect(origin(versions, "start", "first", "incoming", "mine")).toBeNull();
 	}
@@ -50,7 +50,7 @@ test("base: a late write merged in before → the version that it has all of", (
 	expect(base(object("start", "incoming", "first"), "start", "incoming", "second")).toBe(theirs);
 	expect(base(both, "start", "incoming", "second")).toBe(theirs);
 	expect(base(both, "start", "first", "second")).toBe(ours);
-	// It took something away: from what it has the rest of, and nothing that came later.
+	// The writer removed something: from the version whose rest it has, and no newer one.
 	expect(base(object("start", "incoming", "first"), "incoming", "second")).toBe(theirs);
 	expect(base(both, "second")).toBe(ours);
 	const longer = object("start", "first", "more");

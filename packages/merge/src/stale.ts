@@ -7,15 +7,15 @@ import { scalarValue, writtenScalar } from "./json/value.ts";
 import { contentKind, namedKind } from "./kind.ts";
 import { splitLines } from "./lines.ts";
 
-/** How often each piece (leaf, record or line) is in a content. */
+/** The frequency of each piece (leaf, record or line) in a content. */
 type Pieces = Map<string, number>;
 
 /**
- * Was a file written by someone who had not seen a change of it? True when nothing of the change from `before` to `after` is in
+ * Whether the writer of a file had not read a change of it: nothing of the change from `before` to `after` is in
  * `written`: no leaf (JSON), record or line that the change added or changed; if it only removed, none of its removals.
  *
- * @returns false when there was no change to see (`before` equals `after`, or differs in spacing only), and when `written` is what the change
- * gave.
+ * @returns false if there was no change to read (`before` equals `after`, or differs in spacing only), and if `written` is the result of the
+ * change.
  */
 export function containsNothingOf(before: Uint8Array, after: Uint8Array, written: Uint8Array, path: Uint8Array | string): boolean {
 	if (sameBytes(before, after) || sameBytes(written, after)) return false;
@@ -29,11 +29,11 @@ export function containsNothingOf(before: Uint8Array, after: Uint8Array, written
 }
 
 /**
- * From which of several versions was `written` made, each of which has given way to `after`? From none that `after` has something over that
- * is in `written`; of the others, from the one that it differs least from.
+ * The version that `written` was made from, of several that `after` replaced. Skips versions whose successor added something that
+ * `written` contains; of the rest, picks the closest.
  *
- * @param versions the likeliest first, where nothing tells them apart
- * @returns null: from none of them
+ * @param versions the likeliest first, for ties
+ * @returns null: none of them
  */
 export function originAmong<T extends Uint8Array>(
 	versions: readonly T[],
@@ -52,15 +52,15 @@ function likeliest<T extends Uint8Array>(versions: readonly T[], written: Uint8A
 	return versions.reduce<T | null>((best, version) => (best === null || isLikelier(version, best, written, path) ? version : best), null);
 }
 
-/** Is it the one that the writer took less away from; of two such ones, had to add less to? */
+/** Prefers the version with fewer deletions, then with fewer additions. */
 function isLikelier(version: Uint8Array, than: Uint8Array, written: Uint8Array, path: Uint8Array | string): boolean {
 	const taken = missing(version, written, path) - missing(than, written, path);
 	return taken < 0 || (taken === 0 && missing(written, version, path) < missing(written, than, path));
 }
 
 /**
- * Which of several versions that lay there is `written` to be merged with as base, when `incoming` is the other side? The one that it has all
- * of; of several such ones that which has all of the others; else the one that it was made from, as far as that can be told.
+ * The merge base for `written`, from several versions of the path, if `incoming` is the other side. It is the version that `written` contains
+ * whole; of several such ones the one that contains the others; else the version that `written` was probably made from.
  *
  * @param versions the likeliest first, at least one
  */
@@ -77,11 +77,11 @@ export function baseAmong<T extends Uint8Array>(
 		if (!containsAllOf(version, written, path)) continue;
 		if (base === null || (containsAllOf(base, version, path) && !containsAllOf(version, base, path))) base = version;
 	}
-	// Where it was merged in before, `incoming` has something of it over every version.
+	// If it was merged before, `incoming` has something of it that no version has.
 	return base ?? originAmong(versions, incoming, written, path) ?? likeliest(versions, written, path) ?? first;
 }
 
-/** How many pieces of a version are not in `written`. */
+/** The number of pieces of a version that are not in `written`. */
 function missing(version: Uint8Array, written: Uint8Array, path: Uint8Array | string): number {
 	if ([version, written].some(isBinary)) return sameBytes(version, written) ? 0 : 1;
 	const [inVersion, inWritten] = pieces([version, written], path) as [Pieces, Pieces];
@@ -91,8 +91,8 @@ function missing(version: Uint8Array, written: Uint8Array, path: Uint8Array | st
 const containsAllOf = (version: Uint8Array, written: Uint8Array, path: Uint8Array | string) => missing(version, written, path) === 0;
 
 /**
- * Can `written` have been made from `before`? Text without a line of it was written by a program that read nothing, or that keeps one
- * value in the file; a JSON document or a file of records grows from any version, also from an empty one.
+ * Can `written` have been made from `before`? The writer of a text without a line of it read nothing, or keeps one
+ * value in the file; a JSON document or a file of records can grow from any version, also from an empty one.
  */
 export function mayStemFrom(before: Uint8Array, written: Uint8Array, path: Uint8Array | string): boolean {
 	const named = namedKind(path, [before, written]);
@@ -122,7 +122,7 @@ function count(all: Iterable<string>): Pieces {
 	return counts;
 }
 
-/** The leaves of a document with the path that leads to each. Elements are named by their identity; in a sequence by nothing: they may move. */
+/** The leaves of a document with the path that leads to each. Elements have their identity as name; elements of a sequence have none: they may move. */
 function leaves(tree: JsonTree, keys: Interner): Pieces {
 	const found: string[] = [];
 	const values = new Interner();

@@ -9,7 +9,7 @@ import { mergeContents, validated } from "./merge.ts";
 const bytes = (text: string) => Buffer.from(text);
 const merged = (content: string) => ({ content: bytes(content), olderLost: false, laterLost: false });
 
-/** Two sides that are what files of the kind must be, and a merge of them that is not. */
+/** Two sides that are valid for their kind, and a merge of them that is not. */
 const ROWS: readonly (readonly [name: string, path: string, strategy: Kind, older: string, later: string, spoilt: string])[] = [
 	["JSON Lines", "a.jsonl", "records", '{"id":1}\n', '{"id":2}\n', '{"id":1}{"id":2}\n'],
 	["YAML", "a.yml", "keyed", "a: 1\n", "b: 1\n", "a: 1\n b: 1\n"],
@@ -42,7 +42,7 @@ describe("valid in, valid out:", () => {
 		expect(whole(older).content).toEqual(sides.older);
 		// A note that a person left half written is no worse after a merge.
 		if (/\.mdx?$/.test(path)) return;
-		// Where the later side is broken itself, and the older one is not, the older one stays.
+		// If the later side is broken itself, and the older one is not, the older one stays.
 		const torn = { base: null, older: bytes(older), later: bytes(spoilt) };
 		const { merged: kept } = validated(path, undefined, torn, { strategy, merged: merged(`${spoilt}${spoilt}`) });
 		expect([Buffer.from(kept.content).toString(), kept.laterLost]).toEqual([older, true]);

@@ -8,16 +8,16 @@ import { type Block, type Leaf, NotScannable } from "./keyed-text/item.ts";
 import { scanYaml } from "./keyed-text/scan-yaml.ts";
 import { BOM } from "./lines.ts";
 
-/** Is a content what files of its kind must be? */
+/** Is a content valid for its kind? */
 export type Check = (content: Uint8Array) => boolean;
 
-/** The parser is slow (about 1 MB a second); what takes longer than a few seconds to check is not worth merging. */
+/** The parser is slow (about 1 MB a second); a file that takes longer than a few seconds to check is not worth merging. */
 export const MAX_YAML_BYTES = 2 * 1024 * 1024;
 
-/** What the parsers take for a byte. */
+/** Steps of the parsers for a byte. */
 const STEPS_PER_YAML_BYTE = 300;
 const STEPS_PER_TOML_BYTE = 30;
-/** What it takes to set the parser up: a note can have thousands of blocks. */
+/** Steps to set the parser up: a note can have thousands of blocks. */
 const STEPS_PER_YAML_TEXT = 3_000;
 const TOO_MANY = Number.MAX_SAFE_INTEGER;
 
@@ -30,7 +30,7 @@ export function isYaml(content: Uint8Array): boolean {
 export function isYamlText(text: string): boolean {
 	if (text.length > PARSED_BYTES && isPlainYaml(text)) return true;
 	spend(isTooDeep(text) ? TOO_MANY : STEPS_PER_YAML_TEXT + text.length * STEPS_PER_YAML_BYTE);
-	// Garbage gives an error for each of its characters: none of them needs to know where it was made.
+	// Garbage gives an error for each of its characters: none of them needs a stack trace.
 	const { stackTraceLimit } = Error;
 	Error.stackTraceLimit = 0;
 	try {
@@ -68,7 +68,7 @@ export function isYamlText(text: string): boolean {
 	}
 }
 
-/** Deeper nesting than this is not shown to the parser: with its stack used up V8 ends the whole process where it compiles a regular expression. */
+/** Deeper nesting is not given to the parser: with a full stack V8 ends the whole process when it compiles a regular expression. */
 const MAX_YAML_DEPTH = 100;
 
 /** May a text be nested too deep for the parser? A line that starts far in, or with many dashes, counts as deep, and so do brackets left open. */
@@ -90,12 +90,12 @@ function isTooDeep(text: string): boolean {
 	return false;
 }
 
-/** Up to this size the parser always has the word. */
+/** Up to this size the parser always decides. */
 const PARSED_BYTES = 64 * 1024;
 
 /**
- * Large files are mostly lists of words and numbers. Where every key is a word and every value plain words, a number, a string in quotes with
- * the usual escapes, or an indented text, finding where things stand is all that a parser would do.
+ * Large files are mostly lists of words and numbers. If every key is a word and every value plain words, a number, a string in quotes with
+ * the usual escapes, or an indented text, the scanner finds every error that a parser would.
  */
 function isPlainYaml(text: string): boolean {
 	if (!/^[\n -~\x80-\xff]*$/.test(text)) return false;
@@ -121,7 +121,7 @@ function isPlainBlock({ items, list }: Block): boolean {
 
 function isPlainLeaf({ text, lines }: Leaf): boolean {
 	if (!lines) return /^(?:-?[\w$/.](?:[^\n:#]|:(?=[^ \n]))*|"(?:[^"\\\n]|\\["\\/nrt])*"|'(?:[^'\n]|'')*')?$/.test(text);
-	// A first line that is blank may be further in than the text: that is left to the parser.
+	// A blank first line may be further in than the text: the parser decides that case.
 	return /^[|>][+-]?\n( +)[^ \n].*\n(?:(?:\1.*)?\n)*$/.test(text);
 }
 
@@ -151,7 +151,7 @@ export function isStrictJson(content: Uint8Array): boolean {
 	return isLenientJson(content) && parses(toLatin1(content).replace(new RegExp(`^${BOM}`), ""));
 }
 
-/** Is it JSON, whatever its letters are encoded in? */
+/** Is it JSON, in any encoding of its letters? */
 export function isJsonInBytes(content: Uint8Array): boolean {
 	return parses(toLatin1(content).replace(new RegExp(`^${BOM}`), ""));
 }

@@ -2,13 +2,13 @@ import { commonEnd, commonStart } from "../common-ends.ts";
 import type { Layout } from "./layout.ts";
 import { NONE } from "./tree.ts";
 
-/** How many children at the start and at the end of two versions of a container are written alike, each with all that is around it. */
+/** The numbers of children at the start and at the end of two versions of a container that are identical, with all bytes around them. */
 export interface Alike {
 	readonly start: number;
 	readonly end: number;
 }
 
-/** Compares two versions of a container as text: most of a large one is what it was. */
+/** Compares two versions of a container as text: most of a large one is unchanged. */
 export function alikeEnds(one: Layout, other: Layout): Alike {
 	const [length, otherLength] = [one.kids.length, other.kids.length];
 	const shorter = Math.min(length, otherLength);
@@ -29,7 +29,7 @@ export function alikeEnds(one: Layout, other: Layout): Alike {
 	return { start, end };
 }
 
-/** Where in a version of `length` children the child is that is written as child `i` of another one; NONE: that is not known. */
+/** The position of child `i` of another version in a version of `length` children; NONE: unknown. */
 export function twin(i: number, { start, end }: Alike, length: number, otherLength: number): number {
 	return i < start ? i : i >= otherLength - end ? i - otherLength + length : NONE;
 }

@@ -6,27 +6,27 @@ import { comments, endsInLineComment, hasComment, head, headStart, type Layout, 
 import { reindent } from "./reindent.ts";
 import { NONE } from "./tree.ts";
 
-/** What the writer of a merged container needs from the merge. */
+/** The input of the writer of a merged container. */
 export interface ContainerMerge {
 	/** Null: the base has no such container here. */
 	readonly base: Layout | null;
 	readonly older: Layout;
 	readonly later: Layout;
-	/** What the older side has as the base has it; the later side as the base, or as the older side if there is no base. */
+	/** The base's child for each child of the older side; for each of the later side the base's, or the older side's if there is no base. */
 	readonly olderAlike: Alike;
 	readonly laterAlike: Alike;
-	/** How many containers are around the children, this one included. */
+	/** The number of containers around the children, this one included. */
 	readonly depth: number;
-	/** Merges the values of a child that is in both sides; positions in the versions' children. */
+	/** Merges the values of a child of both sides; positions in the versions' children. */
 	readonly value: (entry: Entry) => string;
-	/** Called when a comment that the older side wrote is not in the result. */
+	/** Called when a comment of the older side is not in the result. */
 	readonly commentLost: () => void;
 }
 
-/** What it takes to find a child in all versions, to write it, and to read it again in the result. */
+/** Steps to find a child in all versions, to write it, and to read it again in the result. */
 const STEPS_PER_ENTRY = 120;
 
-/** Children of the later version, written as they stand there. */
+/** Children of the later version, copied unchanged. */
 interface Stretch {
 	readonly from: number;
 	readonly to: number;
@@ -42,7 +42,7 @@ interface Piece {
 
 /**
  * Writes a merged container from the bytes of its versions. Everything between the values is chosen three ways, piece by piece, so that
- * what neither side changed stays as it is; only children that change places between first and not first, or come from a side with
+ * unchanged bytes stay unchanged. Only children that become the first or cease to be it, or come from a side with
  * another style, get the whitespace of their new place.
  */
 export function writeContainer(entries: readonly Entry[], merge: ContainerMerge): string {
@@ -102,8 +102,8 @@ export function writeContainer(entries: readonly Entry[], merge: ContainerMerge)
 }
 
 /**
- * Where a run of entries ends that no version changed, that stand in the later one as they do here, and that have a comma there. The first and
- * the last child are none of them: whitespace and comma may differ.
+ * The end of a run of entries that no version changed, that have the same order in the later version, and that have a comma there. The first and
+ * the last child are never in a run: their whitespace and comma may differ.
  */
 function pastUnchanged(entries: readonly Entry[], from: number, merge: ContainerMerge, styles: Styles): number {
 	const { base, older, later, olderAlike, laterAlike } = merge;
@@ -155,7 +155,7 @@ function own(of: Layout, i: number): Piece {
 	return { lead: lead(of, i), body: text.slice(headStart(of.tree, of.kids[i]!), end[of.kids[i]!]!), tail: tail(of, i), post: post(of, i) };
 }
 
-/** Gives a child that only one side has the whitespace of the place that it comes to. */
+/** Gives a child of one side only the whitespace of its new place. */
 function place(piece: Piece, from: Layout, i: number, isFirst: boolean, merge: ContainerMerge, styles: Styles, other: Layout): Piece {
 	if (other.kids.length === 0 || styles.same(from, other)) return fitWhitespace(piece, i === 0, isFirst, styles);
 	const target = styles.merged;
@@ -166,13 +166,13 @@ function place(piece: Piece, from: Layout, i: number, isFirst: boolean, merge: C
 	return { ...piece, lead: isFirst ? target.first : target.between, body };
 }
 
-/** Gives a child that becomes the first, or ceases to be, the whitespace that goes with it. */
+/** Gives a child that becomes the first, or ceases to be, the matching whitespace. */
 function fitWhitespace(piece: Piece, wasFirst: boolean, isFirst: boolean, styles: Styles): Piece {
 	if ((wasFirst === isFirst && !styles.isForced) || hasComment(piece.lead)) return piece;
 	return { ...piece, lead: isFirst ? styles.merged.first : styles.merged.between };
 }
 
-/** What stands in a container that the merge left empty. */
+/** The text between the brackets of a container that the merge left empty. */
 function emptyInside({ base, older, later, commentLost }: ContainerMerge, styles: Styles): string {
 	const [olderEmpty, laterEmpty] = [older.kids.length === 0, later.kids.length === 0];
 	if (olderEmpty && laterEmpty)
@@ -182,7 +182,7 @@ function emptyInside({ base, older, later, commentLost }: ContainerMerge, styles
 	return hasComment(close) ? close : "";
 }
 
-/** Three-way choice of whitespace and comments. Comments count for more: a side that changed them wins over one that only moved them. */
+/** Three-way choice of whitespace and comments. Comments count for more: a side that changed them wins over a side that only moved them. */
 function trivia(base: string | undefined, older: string, later: string, styles: Styles, commentLost: () => void): string {
 	if (older === later || older === base) return later;
 	if (later === base) return older;
@@ -194,7 +194,7 @@ function trivia(base: string | undefined, older: string, later: string, styles: 
 	return later;
 }
 
-/** The styles of the versions of a container and of the merged one, each worked out when first asked for. */
+/** The styles of the versions of a container and of the merged one, each computed on first use. */
 class Styles {
 	readonly #merge: ContainerMerge;
 	readonly #entries: readonly Entry[];
@@ -225,12 +225,12 @@ class Styles {
 		return this.of(this.#isOlders() ? this.#merge.older : this.#merge.later);
 	}
 
-	/** Of whitespace that both sides wrote differently, that of the side whose style the container gets. */
+	/** Of two changes of whitespace, the one of the side whose style the container gets. */
 	preferred(older: string, later: string): string {
 		return this.#isOlders() ? older : later;
 	}
 
-	/** The container spans lines against the three-way choice, because of a child that does. */
+	/** Makes the container span lines against the three-way choice, because one of its children does. */
 	get isForced(): boolean {
 		this.#forced ??= this.#mustSpanLines();
 		return this.#forced;
@@ -260,7 +260,7 @@ class Styles {
 		return this.#brokenSide() === older;
 	}
 
-	/** The only side that has its children on lines of their own. */
+	/** The only side with each child on its own line. */
 	#brokenSide(): Layout | null {
 		const { older, later } = this.#merge;
 		const [inOlder, inLater] = [spansLines(this.of(older)), spansLines(this.of(later))];

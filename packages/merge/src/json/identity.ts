@@ -4,22 +4,22 @@ import { type Alike, twin } from "./alike.ts";
 import { ARRAY, type JsonTree, NONE, NUMBER, OBJECT, STRING } from "./tree.ts";
 import { member, scalarValue, writtenScalar } from "./value.ts";
 
-/** Members that name an element, the most telling first. A cell of a notebook gives one result a run: two runs of it made one each. */
+/** Members that name an element, the most specific first. A cell of a notebook gives one result a run: two runs of it made one each. */
 const IDENTITY_KEYS = ["id", "_id", "uuid", "guid", "key", "code", "name", "slug", "path", "url", "output_type"];
 
-/** What it takes to find what names an element, and to look it up. */
+/** Steps to find an element's name, and to look it up. */
 const STEPS_PER_IDENTITY = 80;
 
 /** One version of an array: its elements in their tree. */
 export interface Elements {
 	readonly tree: JsonTree;
 	readonly nodes: readonly number[];
-	/** An earlier one of the versions, and the elements at the ends that are written as there. */
+	/** An earlier version, and the elements at both ends that are identical to its own. */
 	readonly like?: { readonly version: number; readonly alike: Alike };
 }
 
 /**
- * Numbers the elements of several versions. What is written as in an earlier version gets the number that it has there, without being looked at.
+ * Numbers the elements of several versions. An element that is identical to one of an earlier version gets that one's number without a comparison.
  *
  * @param number gives equal elements equal numbers; null: an element cannot be numbered.
  * @returns null if `number` gave null.
@@ -44,11 +44,11 @@ export function numberElements(
 }
 
 /**
- * How the elements of three versions of an array correspond, if each has something in it that is its own: for arrays of objects a member that
+ * The correspondence of the elements of three versions of an array, if each has an identity: for arrays of objects a member that
  * names them, for scalars themselves.
  *
  * @param values numbers for identities, shared by the versions.
- * @param names members that may name an element, the most telling first.
+ * @param names members that may name an element, the most specific first.
  * @returns for each version one number an element, equal for the same element and distinct within the version; or null: the array is a sequence.
  */
 export function identities(
@@ -70,7 +70,7 @@ export function identities(
 	return distinct(versions, (tree, node) => (tree.type[node]! < ARRAY ? writtenScalar(tree, node) : null), values);
 }
 
-/** What a member that names an element says; null: it is no name. */
+/** The value of a member that names an element; null: it is no name. */
 export function identity(tree: JsonTree, node: number): string | null {
 	return node !== NONE && (tree.type[node] === STRING || tree.type[node] === NUMBER) ? scalarValue(tree, node) : null;
 }
@@ -88,9 +88,9 @@ function distinct(
 	return numbers !== null && areDistinct(numbers) ? numbers : null;
 }
 
-/** Is no number there twice in one version? */
+/** Is every number unique within its version? */
 function areDistinct(versions: readonly Int32Array[]): boolean {
-	/** For each number the version that it was seen in last. */
+	/** For each number the last version that has it. */
 	const seenIn: number[] = [];
 	for (const [version, numbers] of versions.entries()) {
 		for (let i = 0; i < numbers.length; i++) {

@@ -7,14 +7,14 @@ export type Changed = (inBase: number, inSide: number) => boolean;
 /**
  * Merges children that have a key each (members of an object, elements with an identity, distinct scalars): in if both sides have it, or one side
  * added it, or one side changed what the other removed. The order is that of the side that reordered (the later, if both or none did);
- * what only the other side has follows the neighbour that it follows there. At one place the older side's come first.
+ * children of the other side alone follow the neighbour that they follow there. At one place the older side's come first.
  */
 export function mergeKeyed(base: Int32Array, older: Int32Array, later: Int32Array, olderChanged: Changed, laterChanged: Changed): Entry[] {
 	const [inBase, inOlder, inLater] = [positions(base), positions(older), positions(later)];
-	/** The entry of each child of a side, null if it does not stay. A child that both have is one entry. */
+	/** The entry of each child of a side, null if it does not stay. A child of both sides is one entry. */
 	const ofLater: (Entry | null)[] = [];
 	for (let i = 0; i < later.length; i++) {
-		// Of a key that is there twice the last one counts, as to JSON.parse.
+		// Of repeated keys the last one counts, as for JSON.parse.
 		if (inLater(later[i]!) !== i) {
 			ofLater.push(null);
 			continue;
@@ -38,7 +38,7 @@ export function mergeKeyed(base: Int32Array, older: Int32Array, later: Int32Arra
 		: weave(ofLater, ofOlder, "later", "older");
 }
 
-/** The host's children in their order, with what only the guest has after the neighbour that it follows there. */
+/** The host's children in their order, with those of the guest alone after the neighbour that they follow there. */
 function weave(ofHost: (Entry | null)[], ofGuest: (Entry | null)[], host: "older" | "later", guest: "older" | "later"): Entry[] {
 	const followers = new Map<Entry | null, Entry[]>();
 	let neighbour: Entry | null = null;
@@ -50,7 +50,7 @@ function weave(ofHost: (Entry | null)[], ofGuest: (Entry | null)[], host: "older
 		else group.push(entry);
 	}
 	const merged: Entry[] = [];
-	/** The guest's at this place, held back until the older host's own at this place are through. */
+	/** The guest's children at this place, held back until the older host's own children here are written. */
 	let waiting: readonly Entry[] = [];
 	const flush = () => {
 		for (const entry of waiting) merged.push(entry);
@@ -73,10 +73,10 @@ function weave(ofHost: (Entry | null)[], ofGuest: (Entry | null)[], host: "older
 	return merged;
 }
 
-/** Where a key is in one version; NONE: it is not there. */
+/** The position of a key in one version; NONE: the version lacks it. */
 type Positions = (key: number) => number;
 
-/** A table as large as the greatest key is made if that is at most this many times the number of children. */
+/** A table as large as the greatest key is used if it has at most this many times the number of children. */
 const TABLE_PER_CHILD = 8;
 
 function positions(keys: Int32Array): Positions {
@@ -91,7 +91,7 @@ function positions(keys: Int32Array): Positions {
 	return (key) => map.get(key) ?? NONE;
 }
 
-/** Do the keys that all versions have stand in the order of the base? */
+/** Do the common keys of all versions have the order of the base? */
 function inBaseOrder(keys: Int32Array, inBase: Positions, inOther: Positions): boolean {
 	let last = NONE;
 	for (const key of keys) {

@@ -6,7 +6,7 @@ import { children, type JsonTree, NONE } from "./tree.ts";
  *     { <lead> "key": value <tail>, <post> <lead> "key": value <post> <close> }
  *
  * A child owns the whitespace and comments before it (lead), those between it and its comma (tail), and the comments that follow on
- * its line (post). What stands before the closing bracket otherwise is the container's (close).
+ * its line (post). The rest before the closing bracket is the container's (close).
  */
 export interface Layout {
 	readonly tree: JsonTree;
@@ -91,7 +91,7 @@ export function style(of: Layout): Style {
 	return { first, between, close: plain(of.close) };
 }
 
-/** Whitespace as it would be without the comments in it. */
+/** Whitespace without the comments in it. */
 function plain(trivia: string): string {
 	if (!hasComment(trivia)) return trivia;
 	const line = trivia.lastIndexOf("\n");
@@ -99,7 +99,7 @@ function plain(trivia: string): string {
 	return trivia.slice(trivia[line - 1] === "\r" ? line - 1 : line).replace(/\/.*/s, "");
 }
 
-/** What the writer of a container on one line puts after a comma: as after the first comma in it, else as after a colon, else a space. */
+/** The text after a comma in a container on one line: as after its first comma, else as after a colon, else a space. */
 function gap({ tree, node }: Layout): string {
 	const { text } = tree;
 	for (let inner = node + 1; inner < tree.count && tree.start[inner]! < tree.end[node]!; inner++) {
@@ -130,7 +130,7 @@ export function endsInLineComment(trivia: string): boolean {
 	return false;
 }
 
-/** Where the comments end that stand on the same line as what is before them; `from` if what follows them on the line is not the line's end. */
+/** The end of the comments on the line of the preceding token; `from` if more than comments follows on the line. */
 function endOfLineComments(text: string, from: number, limit: number): number {
 	let at = from;
 	let found = from;

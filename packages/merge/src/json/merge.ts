@@ -49,9 +49,9 @@ const NOT_ALIKE = { start: 0, end: 0 };
 /** The greatest number of an element, as a multiple of the count of elements. */
 const TABLE_PER_ELEMENT = 8;
 
-/** What the merge of a value that both sides changed costs beside its text. */
+/** The cost of the merge of a value that both sides changed, without its text. */
 const STEPS_PER_VALUE = 500;
-/** A container costs more: three layouts, alignment, and a text that is put together (70 µs measured for one of a single element). */
+/** A container costs more: three layouts, alignment, and the joined text (70 µs measured for one with a single element). */
 const STEPS_PER_CONTAINER = 12_000;
 
 /** The merge of two versions of a JSON document; see {@link mergeTrees}. */
@@ -78,7 +78,7 @@ export class TreeMerge {
 		this.#keys = keys;
 	}
 
-	/** Merges one value of each document; `b` is NONE if the base has none. One that is new in both is one side's whole. */
+	/** Merges one value of each document; `b` is NONE if the base has none. A value that both sides added is one side's whole. */
 	merge(b: number, o: number, l: number): MergedJson {
 		this.#olderLost = this.#laterLost = false;
 		const text = b === NONE ? this.#oneOf(o, l) : this.#value(b, o, l, 1);
@@ -100,15 +100,15 @@ export class TreeMerge {
 		return { text: (bom ? BOM : "") + before + value + after, olderLost: this.#olderLost, laterLost: this.#laterLost };
 	}
 
-	/** Merges one value that is in both sides. `b` is NONE if the base has none here. */
+	/** Merges one value of both sides. `b` is NONE if the base has none here. */
 	#value(b: number, o: number, l: number, depth: number): string {
 		const [base, older, later] = [this.#base!, this.#older, this.#later];
-		// Here and where a container is written every byte of it is gone over, at each level of it once more.
+		// Every byte of a container is read here and when it is written, again at each level around it.
 		spend((older.end[o]! - older.start[o]! + later.end[l]! - later.start[l]!) >> 4);
 		if (sameText(older, o, later, l)) return valueText(later, l);
 		if (b !== NONE && sameText(base, b, older, o)) return valueText(later, l);
 		if (b !== NONE && sameText(base, b, later, l)) return valueText(older, o);
-		// What a container costs beside its text: layouts, styles, alignment.
+		// The cost of a container without its text: layouts, styles, alignment.
 		spend(STEPS_PER_VALUE);
 		const text = this.#text(b, o, l);
 		if (text !== null) return text;
@@ -121,7 +121,7 @@ export class TreeMerge {
 		return this.#scalar(b, o, l);
 	}
 
-	/** Merges a value that is a text; null if it is none. */
+	/** Merges a value that is a text; null: it is no text. */
 	#text(b: number, o: number, l: number): string | null {
 		const [older, later] = [
 			{ tree: this.#older, node: o },
@@ -134,7 +134,7 @@ export class TreeMerge {
 		return merged?.text ?? null;
 	}
 
-	/** Both sides changed a scalar, or the type of a value: the later side's, unless one of them only wrote it differently. */
+	/** Both sides changed a scalar, or the type of a value: the later side's stays, unless one of the two only changed its notation. */
 	#scalar(b: number, o: number, l: number): string {
 		const [base, older, later] = [this.#base!, this.#older, this.#later];
 		if (this.#values.same(older, o, later, l)) {
@@ -161,8 +161,8 @@ export class TreeMerge {
 	}
 
 	/**
-	 * Two new elements with one name are two things, made without knowing of each other: one of them whole, never some of each. The one that has
-	 * all of the other, else the later.
+	 * Two new elements with one name were made independently: one of them stays whole, never a mixture. It is the one that contains
+	 * the other, else the later.
 	 */
 	#oneOf(o: number, l: number): string {
 		const [older, later] = [this.#older, this.#later];
@@ -209,7 +209,7 @@ export class TreeMerge {
 		return this.#write(named.entries, versions, depth, (entry) => named.joined.has(entry));
 	}
 
-	/** Did both sides only replace elements where they stand? Most of a long list is written alike, and is not looked at. */
+	/** Did both sides only replace elements in place? Most of a long list is identical, and is skipped. */
 	#onlyReplaced(elements: readonly Elements[], { olderAlike, laterAlike }: Versions): boolean {
 		const { length } = elements[0]!.nodes;
 		const [start, end] = [Math.min(olderAlike.start, laterAlike.start), Math.min(olderAlike.end, laterAlike.end)];
@@ -226,7 +226,7 @@ export class TreeMerge {
 	/** Numbers for the elements of three versions of an array, from zero on: equal numbers are equal elements, written alike. */
 	#numbered(versions: readonly Elements[]): Int32Array[] {
 		const numbers = numberElements(versions, (tree, node) => this.#values.written(tree, node))!;
-		// Tables of all numbers are made of them. The numbers of a small array in a large document are made small.
+		// They are the indices of tables, so those of a small array in a large document are made small.
 		const count = versions.reduce((sum, { nodes }) => sum + nodes.length, 0);
 		if (Math.max(...numbers.map(greatest)) < TABLE_PER_ELEMENT * count) return numbers;
 		const small = new Map<number, number>();
@@ -257,7 +257,7 @@ export class TreeMerge {
 		return [changed(older), changed(later)] as const;
 	}
 
-	/** How likely elements of two versions are the same one, changed: by what two objects or arrays share. 0: it is another element. */
+	/** The likelihood that elements of two versions are the same one, changed: by the common content of two objects or arrays. 0: different elements. */
 	#likeness(one: Layout, i: number, side: Layout, j: number): number {
 		const [node, other] = [one.kids[i]!, side.kids[j]!];
 		const type = one.tree.type[node]!;
@@ -272,7 +272,7 @@ export class TreeMerge {
 		return 0.1 + (0.8 * shared) / longer;
 	}
 
-	/** How many members two objects share: one with another value counts little. */
+	/** The number of common members of two objects: one with another value counts little. */
 	#sharedMembers(one: JsonTree, x: number, other: JsonTree, y: number): number {
 		const [mine, theirs] = [this.#values.members(one, x), this.#values.members(other, y)];
 		let [shared, i, j] = [0, 0, 0];
@@ -285,7 +285,7 @@ export class TreeMerge {
 		return shared;
 	}
 
-	/** How many elements two arrays have in the same places. */
+	/** The number of equal elements in the same places of two arrays. */
 	#sharedPlaces(one: JsonTree, x: number, other: JsonTree, y: number): number {
 		const [mine, theirs] = [this.#values.kids(one, x), this.#values.kids(other, y)];
 		let shared = 0;

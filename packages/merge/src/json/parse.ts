@@ -4,10 +4,10 @@ import { BOM } from "../lines.ts";
 import { decodeString } from "./string.ts";
 import { ARRAY, FALSE, type JsonTree, NONE, NULL, NUMBER, OBJECT, STRING, TRUE } from "./tree.ts";
 
-/** Deeper documents are merged as text: nothing that people or agents write is, and what recurses over the tree stays safe. */
+/** Deeper documents are merged as text: people and agents write none, and recursion over the tree stays safe. */
 export const MAX_DEPTH = 500;
 
-/** `torn`: the text ends too early, as what a crash cut off; `too-deep` is only said of documents that are well-formed otherwise. */
+/** `torn`: the text ends too early, as after a crash; `too-deep`: otherwise well-formed. */
 export type ParseFailure = "not-json" | "torn" | "too-deep";
 
 /** Gives equal keys equal small numbers. */
@@ -18,10 +18,10 @@ export interface KeyNumbers {
 /** Thrown inside the parser only. */
 class Malformed extends Error {}
 
-/** What a node takes to be read. Files that people and programs write have one in ten characters or more. */
+/** Steps to read a node. Files that people and programs write have at most one node in ten characters. */
 const STEPS_PER_NODE = 20;
 
-/** Tokens of jsonc-parser's scanner (SyntaxKind in its declarations, a const enum that is not there at run time). */
+/** Tokens of jsonc-parser's scanner (SyntaxKind in its declarations, a const enum without a run-time value). */
 const CLOSE_BRACE = 2;
 const CLOSE_BRACKET = 4;
 const COMMA = 5;
@@ -35,11 +35,11 @@ const CR = 0x0d;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
-/** The tokens of one character, by character code; 0: it starts another token. */
+/** The tokens of one character, by character code; 0: the start of another token. */
 const PUNCTUATION = new Uint8Array(256);
 for (const [i, character] of ["{", "}", "[", "]", ",", ":"].entries()) PUNCTUATION[character.charCodeAt(0)] = i + 1;
 
-/** The type of value that each token is, or starts; NONE: no value. */
+/** The type of value that a token is, or starts; NONE: no value. */
 const VALUE_TYPES = [NONE, OBJECT, NONE, ARRAY, NONE, NONE, NONE, NULL, TRUE, FALSE, STRING, NUMBER];
 
 /**
@@ -47,7 +47,7 @@ const VALUE_TYPES = [NONE, OBJECT, NONE, ARRAY, NONE, NONE, NONE, NULL, TRUE, FA
  * jsonc-parser's scanner, the tree is our own (see the package's README for why). Iterative, so that no nesting can exhaust the stack.
  *
  * @param text one character per byte, a byte order mark allowed.
- * @param keys gives every key a number; documents that are to be compared must share it.
+ * @param keys gives every key a number; documents that are compared must share it.
  * @returns the tree, or why there is none.
  */
 export function parseJson(text: string, keys: KeyNumbers): JsonTree | ParseFailure {
@@ -60,7 +60,7 @@ export function parseJson(text: string, keys: KeyNumbers): JsonTree | ParseFailu
 	}
 }
 
-/** Is the text JSON (with comments and trailing commas allowed), whatever its depth and keys? */
+/** Is the text JSON (with comments and trailing commas allowed), with any depth and keys? */
 export function isJson(text: string): boolean {
 	const parsed = parseJson(text, { id: () => 0 });
 	return typeof parsed !== "string" || parsed === "too-deep";
@@ -78,11 +78,11 @@ function views(length: number): Views {
 class Parser {
 	readonly #text: string;
 	readonly #keys: KeyNumbers;
-	/** Created only when the text has something other than punctuation and plain strings. */
+	/** Created only if the text has tokens besides punctuation and plain strings. */
 	#scanner: JSONScanner | null = null;
-	/** The token read last, and where it is. */
+	/** The last token, and its place. */
 	#token = END_OF_TEXT;
-	/** How far the text has been read: the scanner is told where it goes on. */
+	/** The end of the text read so far, where the scanner continues. */
 	#position: number;
 	#tokenStart = 0;
 	#tokenEnd = 0;
@@ -97,15 +97,15 @@ class Parser {
 	#keyEnd: Int32Array;
 	#comma: Int32Array;
 	#count = 0;
-	/** Nodes whose steps are counted already. */
+	/** Nodes whose steps are counted. */
 	#paid = 0;
 	#duplicate = false;
 	#isStrict = true;
 	#tooDeep = false;
-	/** For each key the object that last had it: a key twice in one object is seen without a set per object. */
+	/** For each key the last object with it: finds a repeated key without a set per object. */
 	readonly #lastObject: number[] = [];
 
-	/** Key lexemes by number, and for each key (shifted by one; 0: none before it) the key that followed it last. */
+	/** Key lexemes by number, and for each key (shifted by one; 0: none before it) the key that last followed it. */
 	readonly #lexemes: string[] = [];
 	readonly #following: number[] = [];
 
@@ -142,18 +142,18 @@ class Parser {
 		};
 	}
 
-	/** Has all of the text been read? */
+	/** Has the whole text been read? */
 	get isAtEnd(): boolean {
 		return this.#position >= this.#text.length;
 	}
 
 	#document(): void {
-		/** Open containers, and for each its child read last. */
+		/** Open containers, and the last child of each. */
 		const open: number[] = [];
 		const last: number[] = [];
 		let container = NONE;
 		for (;;) {
-			// One value, after its key where the container is an object; or the end of a container that is empty or has a trailing comma.
+			// One value, after its key if the container is an object; or the end of a container that is empty or has a trailing comma.
 			const inObject = container !== NONE && this.#type[container] === OBJECT;
 			const before = container === NONE ? NONE : last[last.length - 1]!;
 			let key = NONE;
@@ -198,8 +198,8 @@ class Parser {
 	}
 
 	/**
-	 * Reads a key; NONE if there is none, but the object's end. The same objects come again and again, so the key that followed the one before
-	 * last time is tried first.
+	 * Reads a key; NONE: the object ends. Similar objects repeat, so the key that last followed the preceding one
+	 * is tried first.
 	 */
 	#readKey(before: number): number {
 		const text = this.#text;
@@ -258,7 +258,7 @@ class Parser {
 		return node;
 	}
 
-	/** Goes to the next token that is neither whitespace nor a comment. Most are punctuation or plain strings, and read without the scanner. */
+	/** Goes to the next token that is neither whitespace nor a comment. Most tokens are punctuation or plain strings, which need no scanner. */
 	#advance(): void {
 		const start = this.#skipSpace();
 		const c = this.#text.charCodeAt(start);
@@ -274,7 +274,7 @@ class Parser {
 		this.#position = end;
 	}
 
-	/** Where a string without escapes ends; NONE if it has some, or is none. */
+	/** The end of a string without escapes; NONE: it has some, or it is no string. */
 	#plainStringEnd(start: number): number {
 		const text = this.#text;
 		for (let at = start + 1; at < text.length; at++) {
@@ -294,7 +294,7 @@ class Parser {
 			this.#position = scanner.getPosition();
 			if (this.#token === LINE_COMMENT || this.#token === BLOCK_COMMENT) this.#isStrict = false;
 			if (scanner.getTokenError() !== 0) throw new Malformed();
-			// To the scanner a lone CR ends a line comment, to everything here only LF ends a line.
+			// For the scanner a lone CR ends a line comment, here only LF ends a line.
 			if (this.#token === LINE_COMMENT && this.#text.charCodeAt(this.#position) === CR && !this.#isLineEnd(this.#position))
 				throw new Malformed();
 		} while (this.#token === LINE_COMMENT || this.#token === BLOCK_COMMENT);
@@ -302,7 +302,7 @@ class Parser {
 		this.#tokenEnd = this.#position;
 	}
 
-	/** The scanner reads whitespace too, but builds a string of it, character by character. */
+	/** The scanner reads whitespace too, but builds a string from it, character by character. */
 	#skipSpace(): number {
 		const text = this.#text;
 		let at = this.#position;

@@ -4,7 +4,7 @@ import type { Entry } from "./entry.ts";
 import type { Elements } from "./identity.ts";
 import { ARRAY, NONE, STRING } from "./tree.ts";
 
-/** Longer lists of numbers are taken for tuples only if no side moved anything in them. */
+/** Longer lists of numbers count as tuples only if no side moved anything in them. */
 const LONGEST_TUPLE = 16;
 
 /** How a list of scalars is merged: by place, as a set, or as a sequence. */
@@ -16,7 +16,7 @@ export function areScalars(versions: readonly Elements[]): boolean {
 }
 
 /**
- * Decides how a list of scalars is merged. A list in which every side only replaced elements where they stand keeps its length: coordinates,
+ * Decides how a list of scalars is merged. A list in which every side only replaced elements in place keeps its length: coordinates,
  * ranges, colours, arguments. It is a set only if no place of it was replaced by both sides.
  *
  * @param versions base, older and later; the base without elements if there is none.
@@ -31,7 +31,7 @@ export function scalarList(versions: readonly Elements[], numbers: readonly Int3
 	return replaceOnePlace(byOlder, byLater, numbers) ? "sequence" : "set";
 }
 
-/** Did both sides only replace elements where they stand? Equal elements have equal numbers. */
+/** Did both sides only replace elements in place? Equal elements have equal numbers. */
 export function onlyReplaced([base, older, later]: readonly Int32Array[]): boolean {
 	return [older!, later!].every((side) => areReplacements(hunks(align(base!, side), side.length)));
 }
@@ -47,7 +47,7 @@ export function byPlace(length: number, hasBase: boolean): Entry[] {
 	return entries;
 }
 
-/** Numbers, or values of several types, as many in every version: which one is which is said by its place alone. */
+/** Numbers, or values of several types, with the same count in every version: only the place identifies an element. */
 function isTuple([base, older, later]: readonly Elements[], hasBase: boolean): boolean {
 	const length = older!.nodes.length;
 	if (length === 0 || length > LONGEST_TUPLE || later!.nodes.length !== length) return false;
@@ -55,7 +55,7 @@ function isTuple([base, older, later]: readonly Elements[], hasBase: boolean): b
 	return [base!, older!, later!].some(({ tree, nodes }) => nodes.some((node) => tree.type[node] !== STRING));
 }
 
-/** Did both sides put something in one place that neither the base nor the other side has? */
+/** Did both sides put a new element in one place? */
 function replaceOnePlace(byOlder: readonly Hunk[], byLater: readonly Hunk[], [inBase, inOlder, inLater]: readonly Int32Array[]): boolean {
 	const replacing = (hunks: readonly Hunk[], side: Int32Array, other: Int32Array) => {
 		const known = new Set([...inBase!, ...other]);

@@ -1,12 +1,12 @@
 import { headStart } from "./layout.ts";
 import { children, type JsonTree, OBJECT } from "./tree.ts";
 
-/** The text of a document without the members whose key comes again in their object: to most readers the last one counts. */
+/** The text of a document without all but the last member of each repeated key: for most readers the last one counts. */
 export function withoutRepeatedKeys(tree: JsonTree): string {
 	const { text } = tree;
 	const out: string[] = [];
 	let from = 0;
-	// Containers come before what is in them, so that the cuts come in order but for those inside of another cut.
+	// A container precedes its content, so the cuts are in order, except for those inside another cut.
 	const cuts: (readonly [start: number, end: number])[] = [];
 	for (let node = 0; node < tree.count; node++) {
 		if (tree.type[node] !== OBJECT) continue;

@@ -5,16 +5,16 @@ import { type Elements, identity } from "./identity.ts";
 import { NONE, OBJECT } from "./tree.ts";
 import { member } from "./value.ts";
 
-/** Names that programs make up, so that no two elements share one by chance. */
+/** Names that programs generate, so that no two elements share one by chance. */
 const GENERATED_NAMES = ["id", "_id", "uuid", "guid"];
 
 const STEPS_PER_ENTRY = 40;
 
 /**
- * Makes one entry of two that have one name in a sequence of which not every element has one (cells of a notebook): one of the older side alone and
- * one of the later side alone. It is where the later side has it.
+ * In a sequence in which not every element has a name (cells of a notebook), joins an element of the older side alone and one of the later side
+ * alone, if they have the same name. The joined entry keeps the later side's place.
  *
- * @returns the entries, and those of them that were made of two.
+ * @returns the entries, and those that were joined.
  */
 export function joinSameNames(
 	entries: readonly Entry[],
@@ -38,7 +38,7 @@ export function joinSameNames(
 			return found;
 		};
 		const [mine, theirs] = [byName(inOlder, older, "older"), byName(inLater, later, "later")];
-		// Where a name may repeat it does not say which element it is.
+		// A name that may repeat does not identify an element.
 		if (mine === null || theirs === null) continue;
 		const gone = new Set<Entry>();
 		const replaced = new Map<Entry, Entry>();
@@ -57,7 +57,7 @@ export function joinSameNames(
 	return { entries, joined: new Set() };
 }
 
-/** What names each element, null for one without a name; null: two have the same name. */
+/** The name of each element, null for one without a name; null: two have the same name. */
 function namesOf({ tree, nodes }: Elements, key: number): (string | null)[] | null {
 	spend(STEPS_PER_ENTRY * nodes.length);
 	const names = nodes.map((node) => (tree.type[node] === OBJECT ? identity(tree, member(tree, node, key)) : null));

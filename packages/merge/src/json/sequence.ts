@@ -5,10 +5,10 @@ import { movedElements } from "../moves.ts";
 import type { Entry } from "./entry.ts";
 import { NONE } from "./tree.ts";
 
-/** Replaced stretches up to this many element pairs are searched for the likeliest pairing; larger ones are paired in order. */
+/** Replaced stretches up to this many element pairs are searched for the most similar pairing; larger ones are paired in order. */
 const PAIRING_LIMIT = 2_500;
 
-/** How alike are the elements at these positions of two versions? 0: they cannot be the same element; 1: equal. */
+/** The similarity of the elements at these positions of two versions. 0: they cannot be the same element; 1: equal. */
 export type Likeness = (inOne: number, inOther: number) => number;
 
 /** One side of a sequence against the base. */
@@ -17,15 +17,15 @@ interface Edit {
 	readonly at: Int32Array;
 	/** For each base element: 1 if it was changed. */
 	readonly changed: Uint8Array;
-	/** What the side added, by the base position that it stands before. */
+	/** The side's additions, by the base position after them. */
 	readonly added: ReadonlyMap<number, readonly number[]>;
-	/** The base positions of what the side moved, by its position in the side. To `at` and `added` it is removed and added. */
+	/** The base positions of the elements that the side moved, by its position in the side. `at` and `added` treat them as removed and added. */
 	readonly moved: ReadonlyMap<number, number>;
 }
 
 /**
  * Merges sequences with diff3 over equal elements (the same number is an equal element). An element that one side removed and the other
- * changed stays; additions of both sides at one place are all kept, the older side's first, but what both added there only once.
+ * changed stays; additions of both sides at one place all stay, the older side's first, but common ones only once.
  */
 export function mergeSequence(
 	base: Int32Array,
@@ -40,7 +40,7 @@ export function mergeSequence(
 		return allOf(later, base, older, (inBase, inOlder, inLater) => ({ base: inBase, older: inOlder, later: inLater }));
 	if (absorbs(older, later, base, toLater))
 		return allOf(older, base, later, (inBase, inLater, inOlder) => ({ base: inBase, older: inOlder, later: inLater }));
-	// Which element is which is told the better the more versions of it are known: the other side's counts half as much as the base's.
+	// More versions give more certainty about correspondences: the other side's counts half as much as the base's.
 	const first = edit(base, older, toOlder, olderLikeness);
 	const laterEdit = edit(
 		base,
@@ -56,7 +56,7 @@ export function mergeSequence(
 	);
 	const moves = reconcileMoves(olderEdit, laterEdit);
 	const merged: Entry[] = [];
-	/** Additions since the last base element that stayed, by place: to the sides they may be one place. */
+	/** Additions since the last base element that stayed, by place: the sides may consider them one place. */
 	let waiting: Place[] = [];
 	for (let i = 0; i <= base.length; i++) {
 		const [olderAdds, laterAdds] = [olderEdit.added.get(i), laterEdit.added.get(i)];
@@ -81,9 +81,9 @@ export function mergeSequence(
 }
 
 /**
- * Where no version has an element twice, neither has the result: both sides added it in different places, or one changed another to it.
+ * If no version has an element twice, neither has the result: both sides added it in different places, or one changed another to it.
  *
- * @param areScalars of a scalar that both sides changed the later one stays; what else becomes of two changes shows when they are merged.
+ * @param areScalars of a scalar that both sides changed the later one stays; for other elements the merge of their values decides.
  */
 export function withoutRepetitions(
 	entries: readonly Entry[],
@@ -105,13 +105,13 @@ export function withoutRepetitions(
 	});
 }
 
-/** What the sides added at one place, as positions in the sides. */
+/** The sides' additions at one place, as positions in the sides. */
 interface Place {
 	readonly older: readonly number[];
 	readonly later: readonly number[];
 }
 
-/** Neighbouring places are one if there one side has all that the other added. */
+/** Neighbouring places are one if one side has all additions of the other there. */
 function oneIfContained(places: readonly Place[], older: Int32Array, later: Int32Array): readonly Place[] {
 	if (places.length < 2) return places;
 	const all = { older: places.flatMap((place) => place.older), later: places.flatMap((place) => place.later) };
@@ -125,14 +125,14 @@ function isSubsequence(part: readonly number[], whole: readonly number[]): boole
 	return found === part.length;
 }
 
-/** What becomes of elements that a side moved. */
+/** The effect of moves of elements. */
 interface Moves {
-	/** Additions that are none: the other side removed the element, or both moved it and it is where the later side has it. */
+	/** Additions that are dropped: the other side removed the element, or both moved it and the later side's place counts. */
 	readonly older: ReadonlySet<number>;
 	readonly later: ReadonlySet<number>;
-	/** Additions that are an element of the base which the other side changed: the changed one comes here. */
+	/** Additions that are an element of the base which the other side changed: the changed one is written here. */
 	readonly changed: ReadonlyMap<string, Entry>;
-	/** Base elements that are not where the base has them, though one side did not move them. */
+	/** Base elements that leave their place, though one side did not move them. */
 	readonly elsewhere: ReadonlySet<number>;
 }
 
@@ -202,14 +202,14 @@ function edit(base: Int32Array, side: Int32Array, match: Int32Array, likeness: L
 	return { at, changed, added, moved };
 }
 
-/** Which elements of a replaced stretch are changed ones, in order. Equally many on both sides: one by one. */
+/** The changed elements of a replaced stretch, in order. With equal numbers on both sides: one by one. */
 function pair(start: number, end: number, from: number, to: number, likeness: Likeness): [number, number][] {
 	const [rows, columns] = [end - start, to - from];
 	if (rows === columns || rows * columns > PAIRING_LIMIT) {
 		const inOrder = Array.from({ length: Math.min(rows, columns) }, (_, k): [number, number] => [start + k, from + k]);
 		return inOrder.filter(([i, j]) => likeness(i, j) > 0);
 	}
-	// The pairing with the greatest sum of likenesses (Needleman and Wunsch 1970, without gap costs).
+	// The pairing with the greatest sum of similarities (Needleman and Wunsch 1970, without gap costs).
 	const best = Array.from({ length: rows + 1 }, () => new Float64Array(columns + 1));
 	const alike = Array.from({ length: rows }, (_, r) => Float64Array.from({ length: columns }, (_, c) => likeness(start + r, from + c)));
 	for (let r = rows - 1; r >= 0; r--) {
@@ -229,7 +229,7 @@ function pair(start: number, end: number, from: number, to: number, likeness: Li
 	return pairs;
 }
 
-/** Additions of both sides at one place: what both added once, the rest older first, each in its own order. */
+/** Additions of both sides at one place: common ones once, the rest older first, each in its own order. */
 function addUnion(
 	merged: Entry[],
 	{ older: fromOlder, later: fromLater }: Place,
@@ -237,7 +237,7 @@ function addUnion(
 	later: Int32Array,
 	moves: Moves,
 ): void {
-	// What stands for a changed element is no addition, whatever it equals: numbers below zero are equal to nothing.
+	// A changed element is no addition, even if it equals one: numbers below zero are equal to nothing.
 	const olderIds = Int32Array.from(fromOlder, (position) =>
 		moves.changed.has(`older ${position}`) ? -1 - 2 * position : older[position]!,
 	);

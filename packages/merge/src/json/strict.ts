@@ -7,10 +7,10 @@ export interface Strict {
 	readonly hadComments: boolean;
 }
 
-/** Writes a document so that every JSON parser reads it. */
+/** Writes a document in a form that every JSON parser reads. */
 export function strict(tree: JsonTree): Strict {
 	const { text } = tree;
-	/** What stays, in order: lexemes of keys and values, and the commas and colons between them. */
+	/** The parts that stay, in order: lexemes of keys and values, and the commas and colons between them. */
 	const dropped = new Set<number>();
 	for (let node = 0; node < tree.count; node++) {
 		if (tree.size[node] === 0) continue;

@@ -1,10 +1,10 @@
 const SIMPLE_ESCAPES: Record<string, string> = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" };
 
 /**
- * What a JSON string says, as the UTF-8 bytes of its characters, one character per byte. A lone surrogate becomes its own three bytes (WTF-8),
+ * The value of a JSON string: the UTF-8 bytes of its characters, one character per byte. A lone surrogate becomes its own three bytes (WTF-8),
  * so that two different ones stay different.
  *
- * @param start where the lexeme starts, at its opening quote; it must be well-formed.
+ * @param start start of the lexeme, at its opening quote; it must be well-formed.
  * @param end past its closing quote.
  */
 export function decodeString(text: string, start: number, end: number): string {

@@ -10,7 +10,7 @@ export interface TextNode {
 	readonly node: number;
 }
 
-/** In a notebook: the source of a cell, what it printed, and its results in any text format (`text/plain`). */
+/** In a notebook: the source of a cell, its output, and its results in any text format (`text/plain`). */
 export function isNotebookText({ tree, node }: TextNode): boolean {
 	const key = tree.text.slice(tree.keyStart[node]! + 1, tree.keyEnd[node]! - 1);
 	if (key !== "source" && key !== "text" && !/^[\w.+-]+\/[\w.+-]+$/.test(key)) return false;
@@ -18,10 +18,10 @@ export function isNotebookText({ tree, node }: TextNode): boolean {
 }
 
 /**
- * Merges two versions of a text line by line: what both sides appended is there, elsewhere the later side's version of a line stays.
+ * Merges two versions of a text line by line: appended lines of both sides stay, elsewhere the later side's version of a line.
  *
  * @param base null: both sides added the text.
- * @returns the value as it is written, in the later side's layout; null if the sides hold the text in different ways.
+ * @returns the value as written, in the later side's layout; null: the sides hold the text in different ways.
  */
 export function mergeTextLines(base: TextNode | null, older: TextNode, later: TextNode): { text: string; olderLost: boolean } | null {
 	const { tree, node } = later;
@@ -44,7 +44,7 @@ export function mergeTextLines(base: TextNode | null, older: TextNode, later: Te
 }
 
 /**
- * Where one side only cut lines off at the end or at the start (a cell was split in two), and the other changed none of them, they go.
+ * If one side only cut lines off at the end or at the start (a cell was split in two), and the other changed none of them, they are removed.
  *
  * @returns null: no side did.
  */
@@ -67,14 +67,14 @@ function withoutCut(base: string, cut: string, other: string): string | null {
 	return other.length > head.length && other.startsWith(head) ? other.slice(head.length) : null;
 }
 
-/** Did both sides begin a new line? One that finished the last line wrote another one. */
+/** Did both sides begin a new line? A side that finished the last line wrote another one. */
 function addsLines({ base, older, later }: { base: Uint8Array | null; older: Uint8Array; later: Uint8Array }): boolean {
 	const length = base?.length ?? 0;
 	const starts = (side: Uint8Array) => length === 0 || base![length - 1] === 0x0a || side.length === length || side[length] === 0x0a;
 	return starts(older) && starts(later);
 }
 
-/** The text with its line feeds as they are; every other escape stays as it is written. */
+/** The text with its line feeds decoded; every other escape stays. */
 function plainText({ tree, node }: TextNode): string {
 	const strings = tree.type[node] === STRING ? [node] : children(tree, node);
 	return strings
@@ -83,7 +83,7 @@ function plainText({ tree, node }: TextNode): string {
 		.replace(/\\[\s\S]/g, (escaped) => (escaped === String.raw`\n` ? "\n" : escaped));
 }
 
-/** An array of strings, spaced like another. */
+/** An array of strings, with the spacing of another. */
 function inLayoutOf({ tree, node }: TextNode, strings: readonly string[]): string {
 	const kids = children(tree, node);
 	const [first, last] = [kids[0]!, kids[kids.length - 1]!];

@@ -7,11 +7,11 @@ export const STRING = 4;
 export const ARRAY = 5;
 export const OBJECT = 6;
 
-/** Where there is no node, key or comma. */
+/** No node, key or comma. */
 export const NONE = -1;
 
 /**
- * A JSON document as a syntax tree over its text, in typed arrays: a file with 100,000 objects has a million nodes, and objects for them
+ * A JSON document as a syntax tree over its text, in typed arrays: a file with 100,000 objects has a million nodes, and as objects they
  * would cost more than everything else.
  *
  * Nodes are numbered in document order, the root is 0, and the first child of a container `n` is `n + 1`.
@@ -19,24 +19,24 @@ export const NONE = -1;
 export interface JsonTree {
 	/** One character per byte. */
 	readonly text: string;
-	/** How many nodes there are; the arrays may be longer. */
+	/** The number of nodes; the arrays may be longer. */
 	readonly count: number;
 	readonly type: Uint8Array;
-	/** Where the value starts and ends (past its last character). */
+	/** The start and the end (past the last character) of the value. */
 	readonly start: Int32Array;
 	readonly end: Int32Array;
 	/** The next child of the same container, or NONE. */
 	readonly next: Int32Array;
-	/** How many children a container has. */
+	/** The number of children of a container. */
 	readonly size: Int32Array;
 	/** Interned key of a member; NONE for elements and the root. */
 	readonly key: Int32Array;
-	/** Where the key's lexeme starts and ends, quotes included. */
+	/** The start and the end of the key's lexeme, quotes included. */
 	readonly keyStart: Int32Array;
 	readonly keyEnd: Int32Array;
-	/** Where the comma after a child stands, or NONE. */
+	/** The place of the comma after a child, or NONE. */
 	readonly comma: Int32Array;
-	/** Has some object a key twice? To most readers the last one counts. */
+	/** Has some object a key twice? For most readers the last one counts. */
 	readonly hasKeyTwice: boolean;
 	/** Is it JSON without comments and without commas after the last child? */
 	readonly isStrict: boolean;

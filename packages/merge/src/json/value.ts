@@ -3,7 +3,7 @@ import { Interner } from "../interner.ts";
 import { decodeString } from "./string.ts";
 import { ARRAY, children, type JsonTree, NONE, NUMBER, OBJECT, STRING, valueText } from "./tree.ts";
 
-/** Are two values written alike, byte for byte? */
+/** Are two values identical, byte for byte? */
 export function sameText(a: JsonTree, x: number, b: JsonTree, y: number): boolean {
 	const [startA, endA, startB, endB] = [a.start[x]!, a.end[x]!, b.start[y]!, b.end[y]!];
 	return endA - startA === endB - startB && a.text.slice(startA, endA) === b.text.slice(startB, endB);
@@ -16,12 +16,12 @@ export function scalarValue(tree: JsonTree, node: number): string {
 	return tree.type[node] === NUMBER ? exactDecimal(text) : text;
 }
 
-/** As {@link scalarValue}, but a number is its lexeme: in a list `1` and `1.0` are two elements, so that neither can go for the other. */
+/** As {@link scalarValue}, but a number is its lexeme: in a list `1` and `1.0` are two elements, so that neither can replace the other. */
 export function writtenScalar(tree: JsonTree, node: number): string {
 	return tree.type[node] === NUMBER ? valueText(tree, node) : scalarValue(tree, node);
 }
 
-/** What it takes to give a value its number: its text is looked up in a table. */
+/** The cost of numbering a value: a table lookup of its text. */
 const STEPS_PER_NUMBER = 100;
 
 /** The members of an object in the order of their key numbers, as {@link Values} numbers them. */
@@ -30,7 +30,7 @@ export interface Members {
 	readonly values: Int32Array;
 }
 
-/** The numbers of the nodes of one document; NONE where a node has not been numbered yet. */
+/** The numbers of the nodes of one document; NONE: not numbered yet. */
 interface Numbered {
 	readonly equal: Int32Array;
 	readonly written: Int32Array;
@@ -39,8 +39,8 @@ interface Numbered {
 }
 
 /**
- * Gives the values of several documents numbers, so that values are compared in one step. Every node is numbered at most once in each of the two
- * senses, however deep it is and however often it is asked for. All documents must have been parsed with the same key numbers.
+ * Numbers the values of several documents, so that values are compared in one step. Every node is numbered at most once in each of the two
+ * senses, at any depth. All documents must have been parsed with the same key numbers.
  */
 export class Values {
 	readonly #equal = new Interner();
@@ -48,7 +48,7 @@ export class Values {
 	readonly #documents = new Map<JsonTree, Numbered>();
 
 	/**
-	 * Are two values equal, however they are written? Order of members, whitespace, comments, string escapes and number lexemes do not count;
+	 * Are two values equal, in any notation? Order of members, whitespace, comments, string escapes and number lexemes do not count;
 	 * numbers are compared exactly, as decimals.
 	 */
 	same(a: JsonTree, x: number, b: JsonTree, y: number): boolean {
@@ -61,12 +61,12 @@ export class Values {
 		return this.#number(tree, node, this.#of(tree).equal, this.#equal, scalarValue);
 	}
 
-	/** The same number for values that are equal and whose numbers are written alike. */
+	/** The same number for values that are equal and whose numbers have the same notation. */
 	written(tree: JsonTree, node: number): number {
 		return this.#number(tree, node, this.#of(tree).written, this.#written, writtenScalar);
 	}
 
-	/** The children of a container, worked out once. */
+	/** The children of a container, computed once. */
 	kids(tree: JsonTree, node: number): readonly number[] {
 		const { kids } = this.#of(tree);
 		let found = kids.get(node);
@@ -77,7 +77,7 @@ export class Values {
 		return found;
 	}
 
-	/** The members of an object, worked out once. */
+	/** The members of an object, computed once. */
 	members(tree: JsonTree, node: number): Members {
 		const { members } = this.#of(tree);
 		let found = members.get(node);
@@ -107,7 +107,7 @@ export class Values {
 		let last = node;
 		while (last + 1 < tree.count && tree.start[last + 1]! < tree.end[node]!) last++;
 		spend(STEPS_PER_NUMBER * (last - node + 1));
-		// Children have greater numbers than their container: from the last on no recursion is needed.
+		// Children have greater numbers than their container: a loop from the last one needs no recursion.
 		for (let at = last; at >= node; at--) {
 			if (numbers[at] !== NONE) continue;
 			const type = tree.type[at]!;
@@ -144,7 +144,7 @@ export function member(tree: JsonTree, object: number, key: number): number {
 	return NONE;
 }
 
-/** Exponents with more digits are not added up: no number that means something has one. */
+/** Exponents with more digits are not added up: meaningful numbers have none. */
 const LONGEST_EXPONENT = 15;
 
 /** Writes a JSON number as its significant digits and an exponent, exactly: `1.0`, `1` and `10e-1` are one; `-0` and `0` are two. */
@@ -163,7 +163,7 @@ function exactDecimal(lexeme: string): string {
 	const significant = digits.slice(first, past);
 	if (power.length > LONGEST_EXPONENT) return lexeme;
 	const exponent = Number(power) - fraction.length + (digits.length - past);
-	// Small integers are what most numbers are: these are their own names, however they are written.
+	// Most numbers are small integers: these are their own canonical form.
 	if (exponent >= 0 && significant.length + exponent <= 15 && sign === "") return significant + "0".repeat(exponent);
 	return `${sign}${significant}e${exponent}`;
 }

@@ -1,4 +1,4 @@
-/** A text (one character per byte) without the spaces, tabs and line feeds at its ends. String.trim would take a byte of a letter for a space. */
+/** A text (one character per byte) without the spaces, tabs and line feeds at its ends. String.trim would remove bytes of letters. */
 export function trimBlanks(text: string): string {
 	let [from, to] = [0, text.length];
 	while (from < to && isBlank(text.charCodeAt(from))) from++;
@@ -10,7 +10,7 @@ function isBlank(c: number): boolean {
 	return c === 0x20 || c === 0x09 || c === 0x0a;
 }
 
-/** Where the value that starts at `from` ends on its line: before the comment (` #`) and the blanks before it. */
+/** The end of the value that starts at `from` on its line: before the comment (` #`) and the blanks before it. */
 export function beforeComment(line: string, from: number): number {
 	let end = from;
 	for (let at = from; at < line.length; at++) {

@@ -2,10 +2,10 @@ import { spend } from "../budget.ts";
 import { beforeComment, trimBlanks } from "./blanks.ts";
 import type { Block, Item, Value } from "./item.ts";
 
-/** More comment signs in a line are not looked at. */
+/** More comment signs in a line are ignored. */
 const MAX_SIGNS_PER_LINE = 8;
 
-/** The comment lines of what stands before an item. */
+/** The comment lines before an item. */
 export function commentLines(trivia: string): string[] {
 	return trivia === ""
 		? []
@@ -15,7 +15,7 @@ export function commentLines(trivia: string): string[] {
 				.filter((line) => line !== "");
 }
 
-/** How often each comment stands between the items of a block. */
+/** The number of times that each comment is between the items of a block. */
 export function commentsBetween(version: Block | null): Map<string, number> {
 	const found = new Map<string, number>();
 	for (const trivia of version === null ? [] : [...version.items.map(({ lead }) => lead), version.foot])
@@ -28,7 +28,7 @@ export function mayHaveComments({ text }: { readonly text: string }): boolean {
 	return text.includes("#") || text.includes(";") || text.includes("!");
 }
 
-/** An item as it would be written without its comments. */
+/** An item without its comments. */
 export function withoutComments(item: Item): string {
 	if (!mayHaveComments(item)) return item.text;
 	spend(item.text.length);
@@ -51,13 +51,13 @@ function bareTrivia(trivia: string): string {
 	return trivia.replace(/[ \t]*[#;!][^\n]*\n?/g, "");
 }
 
-/** The rest of a line without the comment in it. */
+/** The rest of a line without its comment. */
 function bareTail(text: string): string {
 	if (!text.includes("#")) return text;
 	return text.slice(0, beforeComment(text, 0)) + (text.endsWith("\n") ? "\n" : "");
 }
 
-/** Does a version have a comment that the base does not have and that the text is without? */
+/** Does a version have a comment that neither the base nor the text has? */
 export function hasLostComment(base: Block | null, version: Block, text: string): boolean {
 	if (!mayHaveComments(version)) return false;
 	const known = new Set<string>();

@@ -2,13 +2,13 @@ import { spend } from "../budget.ts";
 import { trimBlanks } from "./blanks.ts";
 import type { Block, Flow, Item, Value } from "./item.ts";
 
-/** Items that name an element of a list, the most telling first. */
+/** Items that name an element of a list, the most specific first. */
 const IDENTITY_KEYS = ["id", "_id", "uuid", "guid", "key", "name", "slug", "path", "url"];
 
-/** Words that mean something else in quotes. */
+/** Words with another meaning in quotes. */
 const RESERVED = /^(?:true|false|null|yes|no|on|off|y|n|inf|nan)$/i;
 
-/** What an element of a list says: its text; where that is one word, without the quotes around it. */
+/** The value of a list element: its text; if that is one word, without the quotes around it. */
 export function elementName(text: string): string {
 	const name = normalized(text);
 	const last = name[name.length - 1];
@@ -18,8 +18,8 @@ export function elementName(text: string): string {
 }
 
 /**
- * Is an element of a list that is one key with its value (`- Home: index.md`) the same element under another key in a side? Then key and value
- * are merged each by itself.
+ * Whether a list element with a single key and value (`- Home: index.md`) has another key in a side. Then key and value
+ * are merged separately.
  */
 export function isRenamed(base: Block | Flow, older: Block | Flow, later: Block | Flow): boolean {
 	if (![base, older, later].every((version) => isOnDash(version) && version.items.length === 1)) return false;
@@ -33,7 +33,7 @@ function isOnDash(value: Value): boolean {
 	return value.type === "block" && value.compact && !value.list;
 }
 
-/** A number or a truth value can be there under many keys. */
+/** A number or a truth value can be the value of many keys. */
 function isTelling({ text }: Value): boolean {
 	const plain = trimBlanks(text);
 	return plain.length >= 4 && !RESERVED.test(plain) && /[A-Za-z\x80-\xff]/.test(plain);
@@ -43,12 +43,12 @@ function saysAsMuch(one: Item, other: Item): boolean {
 	return normalized(one.value.text) === normalized(other.value.text);
 }
 
-/** The text of an element as far as it says which one it is. */
+/** The part of an element's text that identifies it. */
 export function normalized(text: string): string {
 	return trimBlanks(text).replace(/\n[ \t]+/g, "\n");
 }
 
-/** The keys of a map. Where a version has one more than once (a setting with several values), each value is an item of its own. */
+/** The keys of a map. If a version repeats one (a setting with several values), each value is an item of its own. */
 export function mapKeys(versions: readonly (readonly Item[])[]): string[][] {
 	const repeated = new Set<string>();
 	for (const items of versions) {
@@ -71,7 +71,7 @@ export function mapKeys(versions: readonly (readonly Item[])[]): string[][] {
 	});
 }
 
-/** What names the elements of a list in all versions, or null. */
+/** The key that names the elements of a list in all versions, or null. */
 export function identities(versions: readonly (readonly Item[])[]): string[][] | null {
 	if (versions.every((items) => items.length === 0)) return null;
 	for (const name of IDENTITY_KEYS) {
@@ -94,7 +94,7 @@ function membersOf(value: Value): readonly Item[] {
 	return value.items.flatMap((member) => (member.key === "" && member.value.type === "block" ? member.value.items : [member]));
 }
 
-/** How likely two elements of a list are one element, changed. 0: they are two. */
+/** The likelihood that two elements of a list are one element, changed. 0: they are two. */
 export function likeness(one: Value, other: Value): number {
 	if (one.type !== other.type) return 0;
 	if (one.type === "leaf") return 0.05;
@@ -105,10 +105,10 @@ export function likeness(one: Value, other: Value): number {
 		if (mine[0]!.key === theirs[0]!.key) return 0.05 + likeness(mine[0]!.value, theirs[0]!.value) / 2;
 		return isOnDash(one) && isOnDash(other) && isTelling(mine[0]!.value) && saysAsMuch(mine[0]!, theirs[0]!) ? 0.5 : 0;
 	}
-	// Of every member one step, and one for each of its characters that are compared.
+	// One step for every member, and one for each compared character of it.
 	spend(one.text.length + (other as Block | Flow).text.length);
 	const texts = new Set(theirs.map(({ text }) => normalized(text)));
 	const shared = mine.filter(({ text }) => texts.has(normalized(text))).length / Math.max(mine.length, theirs.length, 1);
-	// Two maps that have less in common would give one that nobody wrote.
+	// Two maps with less in common would give a map that no side wrote.
 	return shared >= 0.5 ? shared : 0;
 }

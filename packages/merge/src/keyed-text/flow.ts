@@ -4,10 +4,10 @@ import { type Flow, type Item, item, leaf, MAX_DEPTH, NotScannable, type Value }
 export type FlowSyntax = "toml" | "yaml";
 
 /**
- * Takes a flow collection apart: a TOML array or inline table, a YAML flow sequence or mapping.
+ * Parses a flow collection: a TOML array or inline table, a YAML flow sequence or mapping.
  *
- * @param from where its opening bracket stands.
- * @returns the collection and where it ends; a leaf if it is written in a way that is not taken apart.
+ * @param from place of its opening bracket.
+ * @returns the collection and its end; a leaf if its notation is not supported.
  * @throws NotScannable if it has no end.
  */
 export function scanFlow(text: string, from: number, syntax: FlowSyntax): { value: Value; end: number } {
@@ -22,7 +22,7 @@ export function scanFlow(text: string, from: number, syntax: FlowSyntax): { valu
 	return { value: leaf(text.slice(from, end)), end };
 }
 
-/** Where the bracket at `from` is closed, past the closing bracket. */
+/** The end of the bracket at `from`, past the closing bracket. */
 function closing(text: string, from: number, syntax: FlowSyntax): number {
 	let depth = 0;
 	for (let at = from; at < text.length; ) {
@@ -59,7 +59,7 @@ function lineEnd(text: string, at: number): number {
 }
 
 /**
- * Where a quoted string ends, past its last quote.
+ * The end of a quoted string, past its last quote.
  *
  * @throws NotScannable if it does not end.
  */
@@ -72,7 +72,7 @@ export function stringEnd(text: string, from: number, syntax: FlowSyntax): numbe
 		else if (syntax === "yaml" && quote === "'" && text.startsWith("''", at)) at += 2;
 		else if (text.startsWith(close, at)) {
 			at += close.length;
-			// Up to two quotes may stand before the closing three.
+			// Up to two quotes may precede the closing three.
 			for (let more = 0; triple && more < 2 && text[at] === quote; more++) at++;
 			return at;
 		} else if (text[at] === "\n" && syntax === "toml" && !triple) break;
@@ -184,7 +184,7 @@ class FlowScanner {
 	}
 }
 
-/** A key without the whitespace and the quotes that it can do without, so that `"a"` and `a` are one key. */
+/** A key without whitespace and needless quotes, so that `"a"` and `a` are one key. */
 export function plainKey(written: string): string {
 	if (/^[\w-]+$/.test(written)) return written;
 	const key = trimBlanks(written);

@@ -1,19 +1,19 @@
 import { spend } from "../budget.ts";
 
 /**
- * A structured text (TOML, YAML, INI, …) as a tree of items, each of which owns a piece of the text. Put together again in order the pieces are
- * the text, byte for byte, so that a merge can take every piece from the version that wrote it.
+ * A structured text (TOML, YAML, INI, …) as a tree of items, each of which owns a piece of the text. The pieces in order are
+ * the text, byte for byte, so that a merge can copy every piece from the version that wrote it.
  *
  * One character is one byte, and lines end in LF.
  */
 export interface Item {
-	/** Names the item among its siblings in a map; in a list it means nothing. */
+	/** Names the item among its siblings in a map; without meaning in a list. */
 	readonly key: string;
 	/** Blank lines and comments before it: whole lines in a block, any trivia in a flow collection. */
 	readonly lead: string;
-	/** Whitespace between the start of the line and the item. Empty where indentation has no meaning. */
+	/** Whitespace between the start of the line and the item. Empty in formats where indentation has no meaning. */
 	readonly indent: string;
-	/** What introduces the value: `key: `, `- `, `[table]` with its line end. */
+	/** The text before the value: `key: `, `- `, `[table]` with its line end. */
 	readonly head: string;
 	readonly value: Value;
 	/** The rest of the value's line; in a flow collection the comment that follows on the line. */
@@ -24,11 +24,11 @@ export interface Item {
 
 export type Value = Leaf | Block | Flow;
 
-/** A value that is taken whole, or line by line if it has several. */
+/** A value that is replaced whole, or merged line by line if it has several lines. */
 export interface Leaf {
 	readonly type: "leaf";
 	readonly text: string;
-	/** Is every line of it a line of what it says (block scalars, multi-line strings), so that lines can be merged? */
+	/** Is every line of it a line of the value (block scalars, multi-line strings), so that lines can be merged? */
 	readonly lines: boolean;
 }
 
@@ -39,7 +39,7 @@ export interface Block {
 	readonly items: readonly Item[];
 	/** Comments after the last item. */
 	readonly foot: string;
-	/** Does the first item stand on the line that introduces the block (`- name: x`)? */
+	/** Is the first item on the line that introduces the block (`- name: x`)? */
 	readonly compact: boolean;
 	readonly text: string;
 }
@@ -50,14 +50,14 @@ export interface Flow {
 	readonly list: boolean;
 	readonly open: string;
 	readonly items: readonly Item[];
-	/** What stands before the closing bracket, and the bracket. */
+	/** The text before the closing bracket, and the bracket. */
 	readonly close: string;
 	/** Is there a comma after the last item? */
 	readonly comma: boolean;
 	readonly text: string;
 }
 
-/** Thrown by a scanner at a text that it does not understand: the text is to be merged in another way. Nobody needs to know where it was made. */
+/** Thrown by a scanner at an unsupported text, which needs another kind of merge. Without a stack trace, which no caller reads. */
 export class NotScannable extends Error {
 	constructor() {
 		const { stackTraceLimit } = Error;
@@ -67,16 +67,16 @@ export class NotScannable extends Error {
 	}
 }
 
-/** Deeper nesting is not taken apart. */
+/** Deeper nesting is not parsed. */
 export const MAX_DEPTH = 100;
 
-/** What it takes to take a text apart (see `spend`), for each of its characters. */
+/** Steps to parse a text (see `spend`), for each of its characters. */
 export const STEPS_PER_CHARACTER = 25;
 
 /**
- * An item whose text follows from its parts.
+ * An item whose text consists of its parts.
  *
- * @param text the same where it is at hand: a piece of a text takes less memory than three that are put together.
+ * @param text the same, if the caller has it: one piece of a text needs less memory than three joined ones.
  */
 export function item(
 	{ key, lead, indent, head, value, tail }: Omit<Item, "text">,
@@ -98,7 +98,7 @@ export function blockText(items: readonly Item[], foot: string, compact: boolean
 	}
 	parts.push(foot);
 	const text = parts.join("");
-	// Each level copies what is in it.
+	// Each level copies its content.
 	spend(text.length);
 	return text;
 }

@@ -18,8 +18,8 @@ export interface MergedTree {
 }
 
 /**
- * Merges two versions of a structured text: maps key by key, lists by identity or as sequences, values by the later rule. The result is put
- * together from the versions' own pieces.
+ * Merges two versions of a structured text: maps key by key, lists by identity or as sequences, values by the later rule. The result is joined
+ * from the versions' own pieces.
  *
  * @param base null: both sides added the text.
  */
@@ -44,7 +44,7 @@ interface Piece {
 	lead: string;
 	readonly indent: string;
 	readonly text: string;
-	/** Does the text end in a comment that ends with its line? */
+	/** Does the text end in a comment that runs to the end of the line? */
 	readonly open: boolean;
 }
 
@@ -57,7 +57,7 @@ class TreeMerge {
 		this.#hasComments = versions.some((version) => version !== null && mayHaveComments(version));
 	}
 
-	/** Merges a value that both sides have. */
+	/** Merges a value of both sides. */
 	value(base: Value | null, older: Value, later: Value): string {
 		if (older.text === later.text || base?.text === older.text) return later.text;
 		if (base?.text === later.text) return older.text;
@@ -67,7 +67,7 @@ class TreeMerge {
 		if (older.type === "flow" && later.type === "flow" && older.list === later.list) {
 			const like = sameShape(base, later) as Flow | null;
 			const merged = () => this.#flow(like, older, later);
-			// A map on one line is one thing: `{ git = …, rev = … }` and `{ git = …, branch = … }` give neither a third.
+			// A map on one line is one value: a mixture of `{ git = …, rev = … }` and `{ git = …, branch = … }` is neither.
 			return !later.list && (like === null || sharesNoKey(like, older, later)) ? this.#oneOf(older, later, merged) : merged();
 		}
 		if (older.type === "leaf" && later.type === "leaf") return this.#leaf(base?.type === "leaf" ? base : null, older, later);
@@ -89,7 +89,7 @@ class TreeMerge {
 	#trivia(base: string | undefined, older: string, later: string): string {
 		if (older === later || base === older) return later;
 		if (base === later) return older;
-		// Comments count for more: a side that changed them wins over one that only changed the blank lines about them.
+		// Comments count for more: a side that changed them wins over a side that only changed the blank lines around them.
 		const [inBase, inOlder, inLater] = [base ?? "", older, later].map((trivia) => commentLines(trivia).join("\n"));
 		if (inOlder === inLater || (base !== undefined && inBase === inOlder)) return later;
 		if (base !== undefined && inBase === inLater) return older;
@@ -116,7 +116,7 @@ class TreeMerge {
 		];
 		const isThere = (line: string) =>
 			inBase.has(line) && (written.get(line) ?? 0) >= Math.max(inOlder.get(line) ?? 0, inLater.get(line) ?? 0);
-		// A comment of the base is not there more often than in a side, wherever its neighbours went; and not if a side removed it.
+		// A comment of the base is in the result at most as often as in a side, even if its neighbours moved; if a side removed it, it is not.
 		const settled = (trivia: string, isOfBoth: boolean) =>
 			withoutLines(
 				trivia,
@@ -125,11 +125,11 @@ class TreeMerge {
 			);
 		for (const [i, entry] of entries.entries()) {
 			const { lead: own, indent, text } = this.#piece({ base, older, later }, entry, target ?? "");
-			// What one side removed and the other changed is as the other has it.
+			// An item that one side removed and the other changed is the changed one.
 			const isChangedAlone = entry.base !== NONE && (entry.older === NONE || entry.later === NONE);
 			const lead = settled(own, !isChangedAlone);
 			if (i > 0 || !later.compact) out.push(lead, indent);
-			// A comment can stand between the dash and an item on lines of its own.
+			// A comment can be between the dash and an item on lines of its own.
 			else if (lead.includes("#")) out.push(lead.replace(/^[ \t\n]+/, ""), indent);
 			out.push(text);
 		}
@@ -169,7 +169,7 @@ class TreeMerge {
 		return out.join("");
 	}
 
-	/** The whitespace before an item: its own, unless it came to be the first or ceased to be, or comes from a side with another layout. */
+	/** The whitespace before an item: its own, unless it became the first or ceased to be, or comes from a side with another layout. */
 	#placed(
 		lead: string,
 		isFirst: boolean,
@@ -191,7 +191,7 @@ class TreeMerge {
 			return [{ base: 0, older: 0, later: 0 }];
 		}
 		const versions = [base?.items ?? [], older.items, later.items] as const;
-		// What changed only its comments goes where the other side removed it.
+		// A change of comments alone does not keep an item that the other side removed.
 		const changed = (side: readonly Item[]) => (inBase: number, inSide: number) => !saysTheSame(versions[0][inBase]!, side[inSide]!);
 		const keys = later.list ? identities(versions) : mapKeys(versions);
 		const interner = new Interner();
@@ -229,14 +229,14 @@ class TreeMerge {
 			this.#part(inBase?.head, inOlder.head, inLater.head) +
 			this.value(inBase?.value ?? null, inOlder.value, inLater.value) +
 			this.#part(inBase?.tail, inOlder.tail, inLater.tail);
-		// An element of an array of tables whose elements stand apart has its name in its key.
+		// The key of an element of an array of tables with separate elements contains its name.
 		const isElement = later.list || inLater.key.includes("\0");
 		const text = isElement && inBase === null ? this.#oneOf(inOlder, inLater, merged) : merged();
 		const indent = target ?? choose(inBase?.indent, inOlder.indent, inLater.indent);
 		return { lead: reindented(lead, inLater.indent, indent), indent, text, open: false };
 	}
 
-	/** Two new elements of one name, or two maps on a line that are one value, were made without knowing of each other: the one that has all of the other, else the later. */
+	/** Two new elements with one name, or two maps on a line that are one value, were made independently: the one that contains the other stays, else the later. */
 	#oneOf(older: Item | Flow, later: Item | Flow, merge: () => string): string {
 		const text = merge();
 		const reads = (item: Item | Flow) => normalized(item.text) === normalized(text);
@@ -253,7 +253,7 @@ class TreeMerge {
 	}
 }
 
-/** Blank lines and comments without the comments that are dropped; the others are announced one by one. */
+/** Blank lines and comments without the dropped comments; each of the others is reported. */
 function withoutLines(trivia: string, drops: (line: string) => boolean, keeps: (line: string) => void): string {
 	if (!/[^ \t\n]/.test(trivia)) return trivia;
 	return trivia
@@ -277,7 +277,7 @@ function sameShape(base: Value | null, side: Block | Flow): Value | null {
 	return base !== null && base.type === side.type && base.list === side.list ? base : null;
 }
 
-/** Has neither side anything left of what the base has? */
+/** Has either side lost all that the base has? */
 function sharesNoKey(base: Flow, older: Flow, later: Flow): boolean {
 	const keys = new Set([...older.items, ...later.items].map(({ key }) => key));
 	return base.items.length > 0 && !base.items.some(({ key }) => keys.has(key));
@@ -297,13 +297,13 @@ function tailOf(entry: Entry, { base, older, later }: Versions<Flow>): string {
 	return choose(inBase?.tail, inOlder.tail, inLater.tail);
 }
 
-/** Gives an item of one side the indentation of the place that it comes to. */
+/** Gives an item of one side the indentation of its new place. */
 function fitted(item: Item, lead: string, text: string, target: string | null): Piece {
 	const indent = target ?? item.indent;
 	return { lead: reindented(lead, item.indent, indent), indent, text: reindented(text, item.indent, indent), open: false };
 }
 
-/** Moves all lines but what stands on the first one's start. */
+/** Moves all lines but the start of the first one. */
 function reindented(text: string, from: string, to: string): string {
 	if (from === to || !text.includes("\n")) return text;
 	return text
@@ -312,14 +312,14 @@ function reindented(text: string, from: string, to: string): string {
 		.join("\n");
 }
 
-/** What a flow collection puts before an item that is not the first. */
+/** The text before an item of a flow collection that is not the first. */
 function between({ items }: Flow): string {
 	if (items.length > 1) return plain(items[1]!.lead);
 	const first = plain(items[0]?.lead ?? "");
 	return first.includes("\n") ? first.slice(first.lastIndexOf("\n")) : " ";
 }
 
-/** Whitespace as it would be without the comments in it. */
+/** Whitespace without the comments in it. */
 function plain(trivia: string): string {
 	return trivia.includes("#") ? trivia.slice(trivia.lastIndexOf("\n")) : trivia;
 }

@@ -2,20 +2,20 @@ import { spend } from "../budget.ts";
 import { trimBlanks } from "./blanks.ts";
 import { type Block, block, type Item, item, leaf, STEPS_PER_CHARACTER } from "./item.ts";
 
-/** How lines without `=` or `:` and the lines below a key are read. */
+/** The meaning of lines without `=` or `:`, and of the lines below a key. */
 export interface IniSyntax {
-	/** Does a value in quotes go on over lines (`.env`)? */
+	/** Does a value in quotes continue over lines (`.env`)? */
 	readonly quotedLines: boolean;
-	/** A key, which is the group, and what stands between it and its value: `=`, `:`, or only a blank (`.tool-versions`). */
+	/** A key, which is the group, and the separator between key and value: `=`, `:`, or only a blank (`.tool-versions`). */
 	readonly between: RegExp;
 }
 
-/** What a line takes beside its characters: it becomes an item. */
+/** Steps for a line besides its characters: it becomes an item. */
 const STEPS_PER_LINE = 60;
 
 /**
- * Takes a text of keys and values apart, with sections (`[name]`) if it has any: INI, `.env`, Java properties, systemd units, git configuration.
- * A line that is nothing of this is a key without a value.
+ * Parses a text of keys and values, with sections (`[name]`) if it has any: INI, `.env`, Java properties, systemd units, git configuration.
+ * Any other line is a key without a value.
  */
 export function scanIni(text: string, syntax: IniSyntax): Block {
 	spend(text.length * STEPS_PER_CHARACTER);
@@ -26,9 +26,9 @@ export function scanIni(text: string, syntax: IniSyntax): Block {
 	const sections: Item[] = [];
 	let section: { lead: string; head: string; key: string; items: Item[] } | null = null;
 	let lead = "";
-	/** Where the next line starts. */
+	/** The start of the next line. */
 	let at = 0;
-	/** Quotes of which none follows: what has no end here has none further down. */
+	/** Quotes without a further one: a string that does not end here ends nowhere below. */
 	const endless = new Set<string>();
 	const close = () => {
 		if (section !== null) sections.push(item({ ...section, indent: "", value: block(false, section.items, ""), tail: "" }));
@@ -66,7 +66,7 @@ export function scanIni(text: string, syntax: IniSyntax): Block {
 	return block(false, [part("", root, afterRoot), part("sections", sections, afterSections)], "");
 }
 
-/** What a line and those that go on with it say, and where the next one starts. */
+/** The text of a line and its continuation lines, and the start of the next line. */
 function entryAt(
 	lines: readonly string[],
 	from: number,
@@ -89,7 +89,7 @@ function entryAt(
 	return { key, head, past: end };
 }
 
-/** The first character of a line that is no blank; empty if there is none. */
+/** The first non-blank character of a line; empty: none. */
 function firstOf(line: string): string {
 	let at = 0;
 	while (line[at] === " " || line[at] === "\t") at++;
@@ -104,7 +104,7 @@ function continues(line: string): boolean {
 	return line.endsWith("\\") && /(?:^|[^\\])(?:\\\\)*\\$/.test(line);
 }
 
-/** A line further in than its key that is no key itself goes on with the value, as Python's configparser reads it. */
+/** An indented line below a key that is no key itself continues the value, as in Python's configparser. */
 function isContinuation(lines: readonly string[], from: number, at: number, hasValue: boolean): boolean {
 	const line = lines[at]!;
 	if (!hasValue || (line[0] !== " " && line[0] !== "\t") || !/^[ \t]+[^ \t#;[]/.test(line)) return false;
@@ -112,7 +112,7 @@ function isContinuation(lines: readonly string[], from: number, at: number, hasV
 	return indent(line) > indent(lines[from]!);
 }
 
-/** Is every line of a text a section, a comment, a key with its value, or goes on with one? */
+/** Is every line of a text a section, a comment, a key with its value, or a continuation of one? */
 export function isIniText(text: string): boolean {
 	let entries = 0;
 	for (const line of text.split(/\r?\n/)) {

@@ -13,10 +13,10 @@ interface Table {
 }
 
 /**
- * Takes a TOML document apart: the keys of the root, then its tables, each with its keys. The elements of an array of tables are a list, and the
+ * Parses a TOML document: the keys of the root, then its tables, each with its keys. The elements of an array of tables are a list, and the
  * tables below an element are the element's.
  *
- * @param apart each element is an item of its own, told by its name: for files whose arrays of tables stand among each other.
+ * @param apart each element is an item of its own, identified by its name: for files with interleaved arrays of tables.
  * @throws NotScannable
  */
 export function scanToml(text: string, apart = false): Block {
@@ -68,7 +68,7 @@ function afterLine(text: string, at: number): number {
 	return end === -1 ? text.length : end + 1;
 }
 
-/** Past the end of a line on which nothing but a comment may follow. */
+/** Past the end of a line that may only contain a comment. */
 function endOfStatement(text: string, from: number): number {
 	const at = afterBlanks(text, from);
 	if (at < text.length && text[at] !== "\n" && text[at] !== "#") throw new NotScannable();
@@ -131,7 +131,7 @@ function valueAt(text: string, from: number): { value: Value; end: number } {
 	return { value: leaf(value, value.includes("\n")), end };
 }
 
-/** What names an element of an array of tables. */
+/** The name of an element of an array of tables. */
 function nameOf({ pairs }: Table): string {
 	for (const name of ["id", "key", "name"]) {
 		const found = pairs.find(({ key }) => key === name);
@@ -140,7 +140,7 @@ function nameOf({ pairs }: Table): string {
 	throw new NotScannable();
 }
 
-/** A table as its keys and the tables below it: two blocks, so that a key never comes to stand behind a table. */
+/** A table as its keys and the tables below it: two blocks, so that a key never follows a table. */
 function written({ pairs, tables }: Table, foot: string, apart: boolean): Block {
 	const groups: Item[] = [];
 	const elementPaths = new Set<string>();

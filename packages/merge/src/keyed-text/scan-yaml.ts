@@ -7,16 +7,16 @@ import { type Block, block, type Item, item, leaf, MAX_DEPTH, NotScannable, STEP
 export const DOCUMENT_START = "---\n";
 
 export interface YamlStream {
-	/** Does the text start with `---`? Where it does not, the first document has one here that is not in the text. */
+	/** Does the text start with `---`? If not, the first document gets one here that is not in the text. */
 	readonly headed: boolean;
 	readonly documents: readonly Item[];
 }
 
 /**
- * Takes YAML apart as far as it is written in the usual way: block mappings and sequences, flow collections, scalars of every style, anchors, tags,
- * comments, several documents. Directives, explicit keys (`? `), keys that are no plain or quoted scalar, and tabs in indentation are not.
+ * Parses the usual forms of YAML: block mappings and sequences, flow collections, scalars of every style, anchors, tags,
+ * comments, several documents. Not supported: directives, explicit keys (`? `), keys that are no plain or quoted scalar, and tabs in indentation.
  *
- * It does not replace a parser: it finds where things stand in YAML that a parser accepts.
+ * It does not replace a parser: it finds the places of items in YAML that a parser accepts.
  *
  * @throws NotScannable
  */
@@ -33,7 +33,7 @@ export function scanYaml(text: string): YamlStream {
 		starts.push(i);
 	}
 	const documents: Item[] = [];
-	// What stands before the first `---` is a document if there is more than comments; else it is that document's lead.
+	// The text before the first `---` is a document if it has more than comments; else it belongs to that document's lead.
 	const headed = starts.length > 0 && lines.slice(0, starts[0]).every(isTrivia);
 	if (!headed) documents.push(document(DOCUMENT_START, lines, 0, starts[0] ?? lines.length));
 	for (const [i, start] of starts.entries()) {
@@ -56,7 +56,7 @@ function document(head: string, lines: readonly string[], from: number, to: numb
 	return item({ key: resourceKey(value), lead: "", indent: "", head, value, tail: "" });
 }
 
-/** What names a Kubernetes resource among the documents of a file; empty for anything else. */
+/** The name of a Kubernetes resource among the documents of a file; empty for any other document. */
 function resourceKey(value: Value): string {
 	const read = (of: Value | undefined, name: string) => {
 		const found = of?.type === "block" && !of.list ? of.items.find(({ key }) => key === name)?.value : undefined;
@@ -107,7 +107,7 @@ class Scanner {
 	#nextContent(from: number): number {
 		let at = from;
 		while (at < this.#to && isTrivia(this.#lines[at]!)) at++;
-		// Every block that ends at one place looks for what follows there.
+		// Every block that ends at one place asks for the text there.
 		spend(at - from);
 		return at;
 	}
@@ -120,7 +120,7 @@ class Scanner {
 		return this.#items(indent, parent, compact, depth, true);
 	}
 
-	/** @param compact where the first item starts on the current line, if it stands behind a dash. */
+	/** @param compact start of the first item on the current line, if it is after a dash. */
 	#items(indent: number, parent: number, compact: { column: number } | null, depth: number, list: boolean): Block {
 		if (depth > MAX_DEPTH) throw new NotScannable();
 		const items: Item[] = [];
@@ -154,7 +154,7 @@ class Scanner {
 		}
 	}
 
-	/** Comments after the last item that stand as far in as the items belong to the block; at the end of the document all of them do. */
+	/** Comments after the last item with the indentation of the block's items; at the end of the document all of them. */
 	#footEnd(from: number, to: number, indent: number, parent: number): number {
 		if (to === this.#to && parent === -1) return to;
 		for (let at = to; at > from; at--) {
@@ -191,8 +191,8 @@ class Scanner {
 	/**
 	 * The value after a key's colon or a dash.
 	 *
-	 * @param column where the item starts on its line; its head runs from there.
-	 * @param from where the value may start.
+	 * @param column start of the item on its line; its head runs from there.
+	 * @param from start of the value at the earliest.
 	 */
 	#value(column: number, from: number, indent: number, depth: number, inMapping: boolean): Pick<Item, "head" | "value" | "tail"> {
 		const line = this.#lines[this.#line]!;
@@ -216,7 +216,7 @@ class Scanner {
 		return { head, ...this.#plain(at, indent) };
 	}
 
-	/** The usual value, a word or a number with no more of it on the next line; null: it is to be looked at more closely. */
+	/** The usual value: a word or a number that does not continue on the next line; null: any other value, for the full check. */
 	#simple(column: number, from: number, at: number, indent: number): Pick<Item, "head" | "value" | "tail"> | null {
 		const line = this.#lines[this.#line]!;
 		if (at === from) return null;
@@ -224,7 +224,7 @@ class Scanner {
 		if (at === line.length || line.charCodeAt(line.length - 1) === 0x20) return null;
 		if (line[at] === "-") return null;
 		const below = this.#line + 1 < this.#to ? this.#lines[this.#line + 1]! : "x";
-		// Whatever stands no further in than this item does not go on with it.
+		// A line that is not further in than this item is not part of it.
 		let further = 0;
 		while (below.charCodeAt(further) === 0x20) further++;
 		if (further > indent || below.length === further || below[further] === "#" || below[further] === "\t") return null;
@@ -264,7 +264,7 @@ class Scanner {
 	#delimited(at: number): { value: Value; tail: string } {
 		const line = this.#lines[this.#line]!;
 		const isQuoted = line[at] === '"' || line[at] === "'";
-		// Most values end on their line or soon after: only as much of the text below is copied as that takes.
+		// Most values end on their line or soon after: only as much of the text below is copied as needed.
 		for (let count = 1; ; count *= 2) {
 			const to = Math.min(this.#line + count, this.#to);
 			const text = this.#lines.slice(this.#line, to).join("\n");
@@ -324,7 +324,7 @@ class Scanner {
 	}
 }
 
-/** A letter, a digit, or a sign that means nothing to YAML within a word. */
+/** A letter, a digit, or a sign without meaning for YAML within a word. */
 function isPlainCharacter(c: number): boolean {
 	return (c >= 0x61 && c <= 0x7a) || (c >= 0x41 && c <= 0x5a) || (c >= 0x2d && c <= 0x39) || c === 0x20 || c === 0x5f || c >= 0x80;
 }
@@ -334,7 +334,7 @@ function quoted(text: string, at: number): { value: Value; end: number } {
 	return { value: leaf(text.slice(at, end)), end };
 }
 
-/** How many spaces a line starts with. */
+/** The number of spaces at the start of a line. */
 function indentation(line: string): number {
 	let at = 0;
 	while (line[at] === " ") at++;
@@ -352,7 +352,7 @@ function isDash(line: string, at: number): boolean {
 	return line[at] === "-" && (at + 1 === line.length || line[at + 1] === " " || line[at + 1] === "\t");
 }
 
-/** Where a plain scalar that starts at `at` ends on its line. */
+/** The end of a plain scalar that starts at `at` on its line. */
 function plainEnd(line: string, at: number): number {
 	for (let i = at; i < line.length; i++) {
 		if (line[i] === ":" && (i + 1 === line.length || SPACE.test(line[i + 1]!))) throw new NotScannable();
@@ -361,7 +361,7 @@ function plainEnd(line: string, at: number): number {
 	return beforeComment(line, at);
 }
 
-/** Where the colon of a key that starts at `at` stands; null: no key starts there. */
+/** The place of the colon of a key that starts at `at`; null: no key starts there. */
 function keyEnd(line: string, at: number): number | null {
 	const c = line[at];
 	if (c === undefined || /[#&*!|>%@`{}[\],]/.test(c) || /^[-?:](?:[ \t]|$)/.test(line.slice(at, at + 2))) return null;
@@ -382,7 +382,7 @@ function keyEnd(line: string, at: number): number | null {
 	return null;
 }
 
-/** A key as it says what it is: `"a"` and `a` are one. */
+/** The canonical form of a key: `"a"` and `a` are one. */
 function keyOf(written: string): string {
 	const key = trimBlanks(written);
 	const quotes = /^(["'])([^\\"']*)\1$/.exec(key);

@@ -15,7 +15,7 @@ import type { Merged, Sides } from "../sides.ts";
 import { isJsonLines, isLenientJson, isStrictJson, isTomlText, isYamlText } from "../valid.ts";
 import type { FencedBlock, Unit } from "./units.ts";
 
-/** Units of the three versions; merging blocks makes the same block the same in all of them. */
+/** Units of the three versions; the merge of blocks makes a block equal in all of them. */
 export interface Versions {
 	readonly base: Unit[];
 	readonly older: Unit[];
@@ -38,11 +38,11 @@ const KEYED: Readonly<Record<string, KeyedFormat>> = {
 };
 const JSON_LANGUAGES = new Set(["json", "jsonc", "json5", "geojson", "topojson"]);
 const RECORD_LANGUAGES: Readonly<Record<string, string>> = { csv: ".csv", tsv: ".tsv", jsonl: ".jsonl", ndjson: ".ndjson" };
-/** Blocks whose lines say something by themselves. */
+/** Blocks whose lines have their meaning by themselves. */
 const PROSE_LANGUAGES = new Set(["text", "txt", "plaintext", "console", "output", "log", "md", "markdown", "quote", "verse", "center"]);
 
 /**
- * Merges every block that both sides have and puts the result into all versions, so that to the merge of lines it is a line that stays.
+ * Merges every block of both sides and puts the result into all versions, so that the merge of lines treats it as an unchanged line.
  */
 export function mergeBlocks(versions: Versions, lost: Lost): void {
 	const { base, older, later } = versions;
@@ -60,7 +60,7 @@ export function mergeBlocks(versions: Versions, lost: Lost): void {
 	const inBase = new Set(base.map(({ block }) => block?.language));
 	for (const [name, o] of newInOlder) {
 		const l = newInLater.get(name);
-		// What both sides added in one place under one name (the settings of a board) is one block.
+		// Two blocks that both sides added in one place under one name (the settings of a board) are one.
 		if (l !== undefined && !inBase.has(older[o]!.block!.language)) {
 			const merged = mergeBlock(null, older[o]!.block!, later[l]!.block!, lost);
 			older[o] = later[l] = merged;
@@ -74,9 +74,9 @@ export function mergeAddedBlocks({ older, later }: Pick<Versions, "older" | "lat
 }
 
 /**
- * For each block of a version its counterpart in another: the equal one, else the one in its place that holds the same.
+ * For each block of a version its counterpart in another: the equal one, else the one in its place with the same kind of content.
  *
- * @param mayMove it may be elsewhere among the other lines. Without a base that would be one block in two places.
+ * @param mayMove it may be at another place among the lines. Without a base that would be one block in two places.
  */
 function counterparts(from: readonly Unit[], to: readonly Unit[], mayMove: boolean): Map<number, number> {
 	const found = new Map<number, number>();
@@ -114,7 +114,7 @@ function counterparts(from: readonly Unit[], to: readonly Unit[], mayMove: boole
 	return found;
 }
 
-/** Blocks that a side added, by what they hold and the line before them, as far as that names one only. */
+/** Blocks that a side added, by their kind and the line before them, if these identify only one. */
 function added(units: readonly Unit[], ofBase: ReadonlyMap<number, number>): Map<string, number> {
 	const known = new Set(ofBase.values());
 	const found = new Map<string, number>();
@@ -148,7 +148,7 @@ function mergeBlock(base: FencedBlock | null, older: FencedBlock, later: FencedB
 		inner: text === "" || text.endsWith("\n") ? text : `${text}\n`,
 		close: choose(base?.close, older.close, later.close),
 	};
-	// Where one side has no end of the block the other's stays.
+	// If one side has no end of the block, the other's stays.
 	const close = block.close === "" ? (older.close === "" ? later.close : older.close) : block.close;
 	const all = block.open + block.inner + close;
 	return { text: close === "" ? all.slice(0, -1) : all, block: { ...block, close } };
@@ -178,7 +178,7 @@ function mergeByLanguage(language: string, sides: Sides): Merged | null {
 	const records = RECORD_LANGUAGES[language];
 	if (records !== undefined) return mergeRecords(sides, records);
 	if (language === "drawer") return mergeDrawer(sides);
-	// What is packed or encoded is one value.
+	// Packed or encoded content is one value.
 	if (/compressed|base64|binary|drawing/.test(language)) return null;
 	return PROSE_LANGUAGES.has(language) ? mergeProse(sides) : mergeCode(sides);
 }
@@ -187,7 +187,7 @@ function isJsonContainer(content: Uint8Array): boolean {
 	return /^[ \t\n]*[{[]/.test(toLatin1(content)) && isLenientJson(content);
 }
 
-/** What a block of a language must be, if its sides are. */
+/** The format of a block's content, if its sides are valid. */
 export function checkOf(language: string, { older, later }: Pick<Sides, "older" | "later">): ((content: Uint8Array) => boolean) | null {
 	if (JSON_LANGUAGES.has(language) || (language === "" && (isJsonContainer(older) || isJsonContainer(later)))) {
 		return isStrictJson(older) && isStrictJson(later) ? isStrictJson : isLenientJson;

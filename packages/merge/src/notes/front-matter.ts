@@ -85,7 +85,7 @@ export function isValidFrontMatter({ format, inner }: FrontMatter): boolean {
 	return format === "yaml" ? isYamlText(inner) : format === "toml" ? isTomlText(inner) : isLenientJson(fromLatin1(inner));
 }
 
-/** Merges the properties of a note by key. Where that cannot be done, one side's are taken whole. */
+/** Merges the properties of a note by key. If that is impossible, one side's stay whole. */
 export function mergeFrontMatter(base: FrontMatter | null, older: FrontMatter | null, later: FrontMatter | null): MergedFrontMatter {
 	const texts = [base, older, later].map((front) => (front === null ? "" : written(front)));
 	const [inBase, inOlder, inLater] = texts as [string, string, string];

@@ -3,20 +3,20 @@ import { trimBlanks } from "../keyed-text/blanks.ts";
 import type { Lost, Versions } from "./blocks.ts";
 import type { Markup, Unit } from "./units.ts";
 
-/** A line that says one thing, so that two versions of it cannot both stay. */
+/** A line with one statement, so that only one of two versions can stay. */
 interface Statement {
-	/** What the line is about. */
+	/** The subject of the line. */
 	readonly subject: string;
-	/** What it says about it; the rest of the line is before and behind. */
+	/** The value of the subject; the rest of the line is before and behind. */
 	readonly before: string;
 	readonly says: string;
 	readonly behind: string;
 }
 
-/** When a task was done or cancelled, as plugins of Obsidian write it behind its words; a character may be several bytes. */
+/** The time when a task was done or cancelled, as plugins of Obsidian write it after its words; a character may be several bytes. */
 const COMPLETION = /(?:[ \t]+\xe2(?:\x9c\x85|\x9d\x8c)[ \t]*\d{4}-\d{2}-\d{2}|[ \t]+[[(](?:completion|cancelled)::[^\])]*[\])])+[ \t]*$/;
 
-/** A task of a list: its words are the subject, the mark in its box and when it was done are what is said. */
+/** A task of a list: its words are the subject, the mark in its box and the time of completion are the value. */
 function task(line: string): Statement | null {
 	const found = /^([ \t>]*(?:[-*+]|\d{1,9}[.)])[ \t]+\[)([^\]]{1,4})(\][ \t].*)$/.exec(line);
 	if (found === null) return null;
@@ -24,7 +24,7 @@ function task(line: string): Statement | null {
 	return { subject: `task ${behind.replace(COMPLETION, "")}`, before, says: mark + behind, behind: "" };
 }
 
-/** A heading of Org with the state of its task: the words are the subject, the state is what is said (https://orgmode.org/manual/TODO-Items.html). */
+/** A heading of Org with the state of its task: the words are the subject, the state is the value (https://orgmode.org/manual/TODO-Items.html). */
 function orgTask(line: string): Statement | null {
 	const found = /^(\*+[ \t]+)(TODO|DONE|NEXT|WAIT(?:ING)?|HOLD|STARTED|DOING|PROJ|IDEA|KILL|CANCELL?ED|DELEGATED|SOMEDAY)([ \t].*)$/.exec(
 		line,
@@ -44,7 +44,7 @@ function property(line: string, markup: Markup): Statement | null {
 	return found === null ? null : { subject: `property ${found[2]!.toLowerCase()}`, before: found[1]!, says: found[3]!, behind: "" };
 }
 
-/** The head of a table: a table has one. The words of its first column and the line below it say which table it is. */
+/** The head of a table: a table has one. The words of its first column and the line below it identify the table. */
 function tableHead(line: string, next: string | undefined): Statement | null {
 	if (next === undefined || !TABLE_RULE.test(next) || !line.includes("|")) return null;
 	return { subject: `table ${firstCell(line)} ${next}`, before: "", says: line, behind: "" };
@@ -61,10 +61,10 @@ export function mayHaveStatements(text: string, markup: Markup): boolean {
 }
 
 /**
- * Where both sides say something else of one thing, the later side's stays: all versions get the line that comes of it. A subject that is in a
+ * If both sides give one subject different values, the later side's stays: all versions get the resulting line. A subject that is in a
  * version more than once is left alone.
  *
- * @returns whether anything was changed.
+ * @returns whether a version was changed.
  */
 export function mergeStatements({ base, older, later }: Versions, markup: Markup, lost: Lost): boolean {
 	let changed = markup === "markdown" && mergeTableHeads({ base, older, later }, lost);
@@ -75,7 +75,7 @@ export function mergeStatements({ base, older, later }: Versions, markup: Markup
 		if (o === null || l === undefined || l === null || b === null) continue;
 		const isTask = subject.startsWith("task ");
 		if (o.statement.says === l.statement.says && (!isTask || b === undefined || b.statement.says === o.statement.says)) continue;
-		// A property that one side alone changed is merged as any line.
+		// A property that one side alone changed is merged as any other line.
 		if (!isTask && b !== undefined && (b.statement.says === o.statement.says || b.statement.says === l.statement.says)) continue;
 		const says = choose(b?.statement.says, o.statement.says, l.statement.says);
 		if (o.statement.says !== says && o.statement.says !== b?.statement.says) lost.olderLost = true;
@@ -94,7 +94,7 @@ export function mergeStatements({ base, older, later }: Versions, markup: Markup
 }
 
 /**
- * Where a side gave a table more or fewer columns, its head and the line below it are one thing: a line of one side below the head of the other
+ * If a side changed a table's number of columns, its head and the line below it are one unit: a line of one side below the head of the other
  * makes no table.
  */
 function mergeTableHeads({ base, older, later }: Versions, lost: Lost): boolean {
@@ -103,7 +103,7 @@ function mergeTableHeads({ base, older, later }: Versions, lost: Lost): boolean 
 	for (const [subject, o] of inOlder) {
 		const [b, l] = [inBase.get(subject), inLater.get(subject)];
 		if (o === null || !l || b === null || (o.rule === l.rule && (b === undefined || b.rule === o.rule))) continue;
-		// The side that gave it other columns has the cells for them.
+		// The side that changed the columns has the cells for them.
 		const rule = choose(b?.rule, o.rule, l.rule);
 		const text = o.rule === l.rule ? choose(b?.text, o.text, l.text) : rule === o.rule ? o.text : l.text;
 		if (o.text !== text && o.text !== b?.text) lost.olderLost = true;

@@ -1,7 +1,7 @@
 import { spend } from "../budget.ts";
 
 /**
- * A note's body as lines, in which what is a document of its own (a fenced block, a block of Liquid, a drawer of Org) is one unit. Texts have LF line ends.
+ * A note's body as lines, in which a document of its own (a fenced block, a block of Liquid, a drawer of Org) is one unit. Texts have LF line ends.
  */
 export interface Unit {
 	/** The lines without the last line feed. */
@@ -10,7 +10,7 @@ export interface Unit {
 }
 
 export interface FencedBlock {
-	/** What it holds, in lower case: `json`, `yaml`, …; empty if the fence does not say. `drawer` for the drawers of Org. */
+	/** The language of its content, in lower case: `json`, `yaml`, …; empty: the fence names none. `drawer` for the drawers of Org. */
 	readonly language: string;
 	/** Opening line, content and closing line, each with its line feeds but for the last. */
 	readonly open: string;
@@ -21,7 +21,7 @@ export interface FencedBlock {
 
 export type Markup = "markdown" | "org" | "asciidoc" | "restructured" | "plain";
 
-/** May a body have blocks? Most have none, and looking for them line by line takes longer than a merge. */
+/** May a body have blocks? Most have none, and the search line by line costs more than a merge. */
 export function mayHaveBlocks(text: string, markup: Markup): boolean {
 	if (markup === "markdown") return text.includes("```") || text.includes("~~~") || text.includes("{%");
 	if (markup === "asciidoc") return ASCIIDOC_FENCE.test(text);
@@ -30,10 +30,10 @@ export function mayHaveBlocks(text: string, markup: Markup): boolean {
 }
 
 const STEPS_PER_LINE = 25;
-/** What it takes to cut a block out, to find it in the other versions, and to merge it. */
+/** Steps to cut a block out, to find it in the other versions, and to merge it. */
 const STEPS_PER_BLOCK = 400;
 
-/** Takes a body apart. */
+/** Splits a body into units. */
 export function splitUnits(text: string, markup: Markup): Unit[] {
 	const lines = text.split("\n");
 	if (lines[lines.length - 1] === "") lines.pop();
@@ -65,7 +65,7 @@ interface BlockEnd {
 	readonly closed: boolean;
 }
 
-/** @param endless names of blocks of which no end follows: what has none here has none further down. */
+/** @param endless names of blocks without a further end: one that does not end here ends nowhere below. */
 function blockEnd(lines: readonly string[], from: number, markup: Markup, endless: Set<string>): BlockEnd | null {
 	const line = lines[from]!;
 	if (markup === "org") {
@@ -88,7 +88,7 @@ function blockEnd(lines: readonly string[], from: number, markup: Markup, endles
 	const fence = /^[ \t>]*(?:[-*+][ \t]+)?(`{3,}|~{3,})[ \t]*(.*)$/.exec(line);
 	if (fence === null) return null;
 	const [, marks, info] = fence as unknown as [string, string, string];
-	// Backticks may not be in what a fence of backticks says: that is a code span.
+	// Backticks may not be in the info string of a fence of backticks: that is a code span.
 	if (marks[0] === "`" && info.includes("`")) return null;
 	const language = /^\{?\.?([^\s{}:,=]*)/.exec(info)![1]!.toLowerCase();
 	const isEnd = (other: string) => {
@@ -98,7 +98,7 @@ function blockEnd(lines: readonly string[], from: number, markup: Markup, endles
 	return ending(lines, from, isEnd, language, true);
 }
 
-/** Tags of Liquid (Jekyll) whose content is no prose (https://jekyllrb.com/docs/liquid/tags/), and what `highlight` says about it. */
+/** Tags of Liquid (Jekyll) whose content is not prose (https://jekyllrb.com/docs/liquid/tags/), and the language that `highlight` names. */
 const LIQUID_BLOCK = /^[ \t]*\{%-?[ \t]*(highlight|raw|comment|codeblock|prism|math|mermaid)\b[ \t]*([\w+#-]*)[^%]*%\}[ \t]*$/;
 
 function liquidEnd(
@@ -112,7 +112,7 @@ function liquidEnd(
 	const language = name === "highlight" || name === "codeblock" || name === "prism" ? word.toLowerCase() : "liquid";
 	const found = ending(lines, from, isEnd, language === "-" || language === "" ? "liquid" : language, false);
 	if (found === null) endless.add(name);
-	// A fenced block inside is what it says that it is.
+	// A fenced block inside has its own language.
 	else if (lines.slice(from + 1, found.past).some((line) => /^[ \t>]*(?:`{3}|~{3})/.test(line))) return null;
 	return found;
 }
@@ -129,7 +129,7 @@ function asciidocEnd(lines: readonly string[], from: number, endless: Set<string
 	return found;
 }
 
-/** What a directive of reStructuredText holds as it is: the lines further in below it. It is code to the merge, since options can be among them. */
+/** The literal content of a directive of reStructuredText: the indented lines below it. The merge treats it as code, since options can be among them. */
 const RESTRUCTURED_BLOCK =
 	/^([ \t]*)\.\. (?:code-block|sourcecode|code|highlight|raw|math|csv-table|list-table|graphviz|mermaid|parsed-literal)::/m;
 export const INDENTED = "indented";

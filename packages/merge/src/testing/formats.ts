@@ -1,6 +1,6 @@
 /**
- * Generated files of keys and values, and what must hold of their merge. Each file is a list of keys with values, written as one format; edits are
- * made to the list, so that what a merge must keep is known without the merge's code. What is read back is read by the formats' own parsers.
+ * Generated files of keys and values, and the requirements for their merge. Each file is a list of keys with values, written in one format; edits are
+ * made to the list, so that the requirements are known without the merge's code. The formats' own parsers read the results.
  */
 import fc from "fast-check";
 import { parse as parseToml, stringify as printToml } from "smol-toml";
@@ -31,7 +31,7 @@ export interface KeyedTriple {
 	readonly theirs: KeyedFile;
 }
 
-/** The formats' own libraries, for what has to be compared with them. */
+/** The formats' own libraries, for comparison. */
 export const libraries = {
 	yaml: { parse: (text: string): unknown => parseYaml(text), print: (value: unknown): string => printYaml(value) },
 	toml: { parse: (text: string): unknown => parseToml(text), print: (value: unknown): string => printToml(value) },
@@ -166,7 +166,7 @@ export function keyedTriples(syntax: KeyedSyntax): fc.Arbitrary<KeyedTriple> {
 		.map(({ base, ours, theirs }) => ({ syntax, base, ours: edited(base, ours), theirs: edited(base, theirs) }));
 }
 
-/** What a merge does wrong with a file of keys and values. */
+/** The faults of a merge of a file of keys and values. */
 export function keyedFaults(merge: Merge, { syntax, base, ours, theirs }: KeyedTriple): string[] {
 	const bytes = (of: KeyedFile) => Buffer.from(syntax.write(of));
 	const input = { path: syntax.path, base: bytes(base), a: bytes(ours), b: bytes(theirs) };
@@ -192,7 +192,7 @@ export function keyedFaults(merge: Merge, { syntax, base, ours, theirs }: KeyedT
 		const [before, mine, yours, now] = [inBase, inOurs, inTheirs, result].map((of) => of.get(key));
 		const [wanted, isLost] = mine === before ? [yours, lost.b] : yours === before || yours === mine ? [mine, lost.a] : [null, false];
 		if (wanted !== null && now !== wanted && !isLost) faults.push(`kept: ${key} is ${now}, not ${wanted}`);
-		// Both changed it: what is not in the result is said to be lost.
+		// Both changed it: anything missing from the result must be reported as lost.
 		if (wanted !== null || before === undefined) continue;
 		if (mine !== undefined && !/^[[{]|\\n/.test(mine) && now !== mine && !lost.a) faults.push(`lost: ${mine} of ${key}`);
 		if (yours !== undefined && !/^[[{]|\\n/.test(yours) && now !== yours && !lost.b) faults.push(`lost: ${yours} of ${key}`);

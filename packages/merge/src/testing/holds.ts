@@ -3,10 +3,10 @@ import { mergeContents } from "../merge.ts";
 import { violations } from "./invariants.ts";
 import type { Generated } from "./triples.ts";
 
-/** Where nothing is said: a change is judged by the same files as the one before it, and a failure is the change's own. */
+/** The default: a change is judged by the same files as the one before it, and a failure is the change's own. */
 const usualSeed = 20_261_126;
 
-/** The seed that the environment names: a number, or "random" to look where nobody has looked yet. */
+/** The seed from the environment: a number, or "random" for new cases. */
 function chooseSeed(named = process.env.MERGE_SEED): number {
 	if (named === "random") return Date.now() % 0x7fffffff;
 	return named === undefined ? usualSeed : Number(named);

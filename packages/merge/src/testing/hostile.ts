@@ -1,4 +1,4 @@
-/** Contents that are made to make a merge slow, as large as their maker likes. */
+/** Contents that make a merge slow, of any size. */
 
 export interface Hostile {
 	readonly name: string;
@@ -6,13 +6,13 @@ export interface Hostile {
 	readonly base: string;
 	readonly ours: string;
 	readonly theirs: string;
-	/** How often its steps would use up the budget; infinity: one side is taken whole whatever its size. */
+	/** The number of times that its steps would use up the budget; infinity: one side stays whole at any size. */
 	readonly budgets?: number;
 }
 
 const list = (length: number, text: (i: number) => string, between = ",") => Array.from({ length }, (_, i) => text(i)).join(between);
 
-/** @param scale 1: as large as it takes to stop a merge that is not bounded. */
+/** @param scale 1: large enough to exceed the budget of a merge. */
 export function hostile(scale: number): Hostile[] {
 	const n = (size: number) => Math.ceil(size * scale);
 	const members = (change: (i: number) => number) => `[{${list(n(60_000), (i) => `"k${i}":${change(i)}`)}}]`;
@@ -25,7 +25,7 @@ export function hostile(scale: number): Hostile[] {
 	const mapping = (more: string) => `${list(n(60_000), (i) => `k${i}: ${i}`, "\n")}\n${more}`;
 	const [ours, theirs] = collidingLines(n(32_000));
 	return [
-		// What a level costs does not shrink with the size.
+		// The cost of a level does not shrink with the size.
 		{ name: "490 arrays deep, 200 KB", path: "a.json", ...versions((side) => deep(490, `"${side.repeat(n(200_000))}"`)), budgets: 4 },
 		{ name: "240 arrays deep with siblings", path: "a.json", ...versions((side) => deepWithSiblings(`"${side}"`)), budgets: 2 },
 		{ name: "100,000 arrays deep", path: "a.json", ...versions((side) => deep(n(100_000), `"${side}"`)) },
@@ -200,7 +200,7 @@ function versions(text: (side: string) => string, [base, ours, theirs]: readonly
 	return { base: text(base), ours: text(ours), theirs: text(theirs) };
 }
 
-/** Lines of which one side changes one near the beginning, the other one near the end. */
+/** Lines; one side changes one near the beginning, the other one near the end. */
 function changed(length: number, line: (i: number, value: number) => string): Pick<Hostile, "base" | "ours" | "theirs"> {
 	const text = (at: number) => `${list(length, (i) => line(i, i === at ? -1 : i), "\n")}\n`;
 	return { base: text(-1), ours: text(10), theirs: text(length - 10) };

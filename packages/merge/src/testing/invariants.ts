@@ -1,5 +1,5 @@
 /**
- * Checks of what must always hold of a merge, each by its own reckoning: contents are taken apart into pieces and counted. None of this uses
+ * Checks of the invariants of a merge, each by its own reckoning: contents are split into pieces and counted. None of this uses
  * the merge's own code; only its inputs and outputs.
  */
 import type { Node } from "jsonc-parser";
@@ -32,15 +32,15 @@ export interface Triple {
 	readonly later: "ours" | "theirs";
 }
 
-/** Which checks a triple is fit for. The writer of a triple knows whether its sides moved things or changed the layout. */
+/** The checks that apply to a triple. Its generator knows whether its sides moved things or changed the layout. */
 export interface Fitness {
 	readonly moves?: boolean;
-	/** A sequence has an element twice, or elements without identity were changed: which is which cannot be known for sure. */
+	/** A sequence has an element twice, or elements without identity were changed: their correspondence cannot be known for sure. */
 	readonly ambiguous?: boolean;
 	readonly relaid?: boolean;
 }
 
-/** Everything that a merge does wrong with a triple. */
+/** All faults of a merge of a triple. */
 export function violations(merge: Merge, triple: Triple, fitness: Fitness = {}): Violation[] {
 	const input: MergeInput = {
 		path: triple.path,
@@ -72,7 +72,7 @@ export function violations(merge: Merge, triple: Triple, fitness: Fitness = {}):
 	return found;
 }
 
-/** 1: the sides may be named either way round. */
+/** 1: the order of the sides does not matter. */
 function symmetric(merge: Merge, input: MergeInput, output: MergeOutput): string | null {
 	const swapped = merge({ ...input, a: input.b, b: input.a, later: input.later === "a" ? "b" : "a" });
 	if (!same(swapped.content, output.content)) return `swapped sides give ${show(swapped.content)} instead of ${show(output.content)}`;
@@ -80,7 +80,7 @@ function symmetric(merge: Merge, input: MergeInput, output: MergeOutput): string
 	return null;
 }
 
-/** 1: what one side alone did is the result. */
+/** 1: a change of one side alone is the result. */
 function identity(merge: Merge, input: MergeInput): string | null {
 	const { base, a, b } = input;
 	const both = merge({ ...input, b: a });
@@ -105,13 +105,13 @@ interface InPieces {
 
 function piecesOf({ base, a, b }: MergeInput, output: MergeOutput): InPieces {
 	const json = output.strategy === "json";
-	// In front matter in JSON a member that gets a follower gets a comma.
+	// In front matter in JSON a member gets a comma when another follows it.
 	const hasMembers = output.strategy === "prose" && [base, a, b].some((content) => content !== null && text(content).startsWith("{"));
-	// What both sides put into a blank note is a template: its blank lines are each side's own.
+	// Both sides' additions to a blank note are templates: the blank lines are each side's own.
 	const isBlank = ["append", "prose"].includes(output.strategy) && base !== null && text(base).trim() === "";
 	const linesOf = (content: Uint8Array) => {
 		if (hasMembers) return lines(content).map((line) => line.replace(/,$/, ""));
-		// Keys and values have their meaning without the lines between them.
+		// Keys and values do not depend on the lines between them.
 		return output.strategy === "keyed" || isBlank ? lines(content).filter((line) => line.trim() !== "") : lines(content);
 	};
 	const split = (content: Uint8Array | null): Pieces =>
@@ -119,7 +119,7 @@ function piecesOf({ base, a, b }: MergeInput, output: MergeOutput): InPieces {
 	return { base: split(base), a: split(a), b: split(b), result: split(output.content) };
 }
 
-/** 2: what a side added or changed is in the result, or the side is said to have lost. */
+/** 2: a side's additions and changes are in the result, or the side is reported as lost. */
 function nothingLost(_: MergeInput, output: MergeOutput, { base, a, b, result }: InPieces): string | null {
 	for (const [side, pieces] of [
 		["a", a],
@@ -127,7 +127,7 @@ function nothingLost(_: MergeInput, output: MergeOutput, { base, a, b, result }:
 	] as const) {
 		if (output.lost[side]) continue;
 		for (const piece of pieces.keys()) {
-			// An empty line says nothing.
+			// An empty line has no content.
 			if (!base.has(piece) && piece.trim() !== "" && !result.has(piece))
 				return `${piece} of side ${side} is neither in the result nor said to be lost`;
 		}
@@ -148,14 +148,14 @@ function nothingLost(_: MergeInput, output: MergeOutput, { base, a, b, result }:
 	return null;
 }
 
-/** 3: what is in the result is in an input, and not more often than the inputs account for. */
+/** 3: every piece of the result is in an input, and not more often than the inputs account for. */
 function nothingInvented({ moves }: Fitness, output: MergeOutput, { base, a, b, result }: InPieces): string | null {
 	for (const [piece, times] of result) {
-		// A block without an end takes the empty lines below it.
+		// A block without an end includes the empty lines below it.
 		if (output.strategy === "prose" && moves === true && piece.trim() === "") continue;
 		const [before, inA, inB] = [base.get(piece) ?? 0, a.get(piece) ?? 0, b.get(piece) ?? 0];
 		if (inA + inB === 0) return `${piece} is in neither side`;
-		// A leaf can be in an element that one side removed and the other changed, and once more in what the first side added.
+		// A leaf can be in an element that one side removed and the other changed, and once more in the first side's additions.
 		const added = Math.max(0, inA - before) + Math.max(0, inB - before);
 		const most =
 			output.strategy === "records"
@@ -168,7 +168,7 @@ function nothingInvented({ moves }: Fitness, output: MergeOutput, { base, a, b, 
 	return null;
 }
 
-/** 3: no array has an id twice that has it once in both sides. */
+/** 3: no array has a repeated id that is unique in both sides. */
 function idTwice(input: MergeInput, output: MergeOutput): string | null {
 	if (output.strategy !== "json") return null;
 	const twice = (content: Uint8Array) =>
@@ -180,7 +180,7 @@ function idTwice(input: MergeInput, output: MergeOutput): string | null {
 	return invented === undefined ? null : `${invented} is there twice`;
 }
 
-/** 3: what one side removed and the other left alone is gone. */
+/** 3: a piece that one side removed and the other left alone is gone. */
 function nothingResurrected(input: MergeInput, output: MergeOutput, { base, a, b, result }: InPieces): string | null {
 	if (input.base === null) return null;
 	if (output.strategy === "json") {
@@ -207,16 +207,16 @@ function nothingResurrected(input: MergeInput, output: MergeOutput, { base, a, b
 		}
 		return null;
 	}
-	// A file that was emptied was left so by a crash: what the other side made of it stays.
+	// A file was emptied by a crash: the other side's version stays.
 	const isLog = output.strategy === "records" && !/\.[ct]sv$/.test(String(input.path));
 	if (!isLog && [input.a, input.b].some((content) => text(content).trim() === "")) return null;
-	// Front matter without an end: that side was torn in writing, and the other one stays whole.
+	// Front matter without an end: that side is a torn write, and the other one stays whole.
 	if (
 		output.strategy === "prose" &&
 		[input.a, input.b].some((content) => lines(content)[0] === "---" && !lines(content).slice(1).includes("---"))
 	)
 		return null;
-	if (output.strategy === "code") return null; // The later side's version of a stretch is what it is.
+	if (output.strategy === "code") return null; // The later side's version of a stretch stays.
 	for (const [piece, before] of base) {
 		for (const [keeper, remover] of [
 			[a, b],
@@ -228,7 +228,7 @@ function nothingResurrected(input: MergeInput, output: MergeOutput, { base, a, b
 	return null;
 }
 
-/** Every value that has a name all the way (keys and ids, no positions), by its path. */
+/** Every value with a name at each level (keys and ids, no positions), by its path. */
 function untouched(content: Uint8Array): Map<string, string> {
 	const source = text(content).replace(/^\uFEFF/, "");
 	const values = new Map<string, string>();
@@ -250,14 +250,14 @@ function valid(input: MergeInput, output: MergeOutput): string | null {
 	const known = new Set([...lines(input.a), ...lines(input.b)]);
 	for (const line of lines(output.content)) if (marker.test(line) && !known.has(line)) return `the marker ${line}`;
 	if (!/\.json$/.test(String(input.path))) return null;
-	// What only one side changed is that side's, torn or not.
+	// A change of one side alone stays, torn or not.
 	if (input.base !== null && (same(input.base, input.a) || same(input.base, input.b))) return null;
 	const sides = [input.a, input.b].filter(isStrictJson).length;
 	if (output.strategy !== "json" && sides === 1) return null;
 	return sides > 0 && !isStrictJson(output.content) ? `not JSON: ${show(output.content)}` : null;
 }
 
-/** What stands in one order in the base and both sides, or in one order in the only side that has it, stands so in the result. */
+/** An order that is the same in the base and both sides, or in the only side with these pieces, is the same in the result. */
 function inOrder({ base, a, b }: MergeInput, output: MergeOutput): string | null {
 	const sequences = output.strategy === "json" ? named : unique;
 	const result = sequences(output.content);
@@ -275,9 +275,9 @@ function inOrder({ base, a, b }: MergeInput, output: MergeOutput): string | null
 				const contested = others.some(
 					(other) => other.includes(first) && other.includes(second) && other.indexOf(first) > other.indexOf(second),
 				);
-				// What follows a neighbour that the versions have in different places cannot be where each of them has it.
+				// A piece whose neighbour has different places in the versions cannot follow it in each of them.
 				if (placedTwice.has(first) || placedTwice.has(second)) continue;
-				// In a file of keys a comment goes with the key that it stands before, or with the head of the file.
+				// In a file of keys a comment belongs to the key below it, or to the head of the file.
 				if (output.strategy === "keyed" && [first, second].some((line) => /^\s*[#;!]/.test(line))) continue;
 				if (!contested && position.get(first)! > position.get(second)!) return `${first} and ${second} changed places in ${list}`;
 			}
@@ -286,7 +286,7 @@ function inOrder({ base, a, b }: MergeInput, output: MergeOutput): string | null
 	return null;
 }
 
-/** What two versions have in different orders. */
+/** The pieces that two versions have in different orders. */
 function inTwoOrders(versions: readonly (readonly string[])[]): Set<string> {
 	const found = new Set<string>();
 	for (const one of versions) {
@@ -301,7 +301,7 @@ function inTwoOrders(versions: readonly (readonly string[])[]): Set<string> {
 	return found;
 }
 
-/** Lines that are there once. */
+/** Lines that occur once. */
 function unique(content: Uint8Array): Map<string, string[]> {
 	const all = lines(content);
 	const counts = count(all);
@@ -333,13 +333,13 @@ function named(content: Uint8Array): Map<string, string[]> | null {
 	return sequences;
 }
 
-/** Fidelity: every line of the result is written as a side writes it, and comments that both sides have are there. */
+/** Fidelity: every line of the result is a line of a side, and common comments of both sides are there. */
 function faithful({ a, b }: MergeInput, output: MergeOutput): string | null {
 	if (output.strategy !== "json") return null;
-	// Without what can have got fewer or more children and still be on this line.
+	// Without the parts whose number of children can have changed on this line.
 	const bare = (line: string) => line.replace(/,$/, "").replace(/(?:\[.*\]|\{\}|[[{])$/, "");
 	const known = new Set([...lines(a), ...lines(b)].map(bare));
-	// Elements of an array on one line come to lines of their own where the other side's array has them so.
+	// Elements of an array on one line get lines of their own if the other side's array has them so.
 	const element = (line: string) => [...lines(a), ...lines(b)].some((other) => other.includes("[") && other.includes(bare(line).trim()));
 	const pretty = [a, b].every((side) => lines(side).length > 1);
 	if (pretty) {
@@ -352,16 +352,16 @@ function faithful({ a, b }: MergeInput, output: MergeOutput): string | null {
 	return null;
 }
 
-/** 5: merging the result with either parent again changes nothing (but, where the sides are laid out differently, perhaps the layout). */
+/** 5: a merge of the result with either parent changes nothing (except, for sides with different layouts, perhaps the layout). */
 function stable(merge: Merge, input: MergeInput, output: MergeOutput, { relaid }: Fitness): string | null {
 	// The two sides undid each other: then the result is the base, and against the base any side is right.
 	if (input.base !== null && same(output.content, input.base)) return null;
-	// Each removed what the other left: an empty file is nearly always a crash, and any side is better.
+	// Each removed what the other left: an empty file is nearly always the result of a crash, and any side is better.
 	if (text(output.content).trim() === "") return null;
 	for (const side of [input.a, input.b]) {
 		const again = merge({ ...input, a: side, b: output.content, later: "b" });
 		if (same(again.content, output.content) || (relaid === true && sameValue(again.content, output.content))) continue;
-		// Blank lines go with the key below them, and it may have another one below it by now.
+		// Blank lines belong to the key below them, which may be another one now.
 		if (output.strategy === "keyed" && filledLines(again.content) === filledLines(output.content)) continue;
 		return `merged again it becomes ${show(again.content)} instead of ${show(output.content)}`;
 	}

@@ -1,10 +1,10 @@
-/** A JSON document as its writer sees it, with every lexeme as it is to be written. */
+/** A JSON document as its writer sees it, with the exact lexemes. */
 export type Model =
 	| { readonly kind: "scalar"; readonly lexeme: string }
 	| { readonly kind: "array"; readonly items: Model[]; readonly inline: boolean }
 	| { readonly kind: "object"; readonly members: [string, Model][] };
 
-/** How a program prints JSON. */
+/** The style of a program that prints JSON. */
 export interface Layout {
 	/** Empty: all on one line. */
 	readonly indent: "" | "  " | "    " | "\t";
@@ -15,7 +15,7 @@ export interface Layout {
 	readonly commentEvery: number;
 }
 
-/** One change that an agent makes. Places are taken modulo what is there. */
+/** One change by an agent. Positions are modulo the length. */
 export type Edit =
 	| {
 			readonly op: "set" | "add" | "remove" | "move";
@@ -77,7 +77,7 @@ function idsOf(items: readonly Model[]): (string | undefined)[] {
 	});
 }
 
-/** Applies edits to a copy; an edit that would name a key or an id twice, or take an id away, does nothing. */
+/** Applies edits to a copy; an edit that would repeat a key or an id, or remove an id, does nothing. */
 export function apply(model: Model, edits: readonly Edit[]): Model {
 	const edited = copy(model);
 	for (const edit of edits) {
@@ -124,7 +124,7 @@ function editArray(items: Model[], edit: Edit): void {
 
 const COMPACT: Layout = { indent: "", lineEnd: "\n", bom: false, finalLineEnd: false, commentEvery: 0 };
 
-/** Is an element twice in some array? */
+/** Does some array repeat an element? */
 export function repeats(model: Model): boolean {
 	return containers(model).some((container) => {
 		if (container.kind === "object") return false;
@@ -143,7 +143,7 @@ export function hasNameless(model: Model): boolean {
 	);
 }
 
-/** Are there lists of scalars? Where one was moved and others replaced, which one became which cannot be known. */
+/** Are there lists of scalars? If one was moved and others replaced, their correspondence cannot be known. */
 export function hasScalarList(model: Model): boolean {
 	return containers(model).some(
 		(container) => container.kind === "array" && container.items.filter(({ kind }) => kind === "scalar").length > 2,

@@ -1,10 +1,10 @@
 /**
- * Takes contents apart into what a person would call its pieces: leaves of JSON, records, lines. Written without anything of the merge: the
- * trees are jsonc-parser's own (the merge has only the tokens from it), and what is valid is JSON.parse's to say.
+ * Splits contents into pieces as a person sees them: leaves of JSON, records, lines. Independent of the merge's code: the
+ * trees are jsonc-parser's own (the merge has only the tokens from it), and JSON.parse decides what is valid.
  */
 import jsonc, { type Node } from "jsonc-parser";
 
-/** How often each piece is in a content. */
+/** The frequency of each piece in a content. */
 export type Pieces = Map<string, number>;
 
 const LENIENT = { allowTrailingComma: true, disallowComments: false };
@@ -21,7 +21,7 @@ export function tree(content: Uint8Array): Node | null {
 	return errors.length > 0 || root === undefined ? null : root;
 }
 
-/** Does JSON.parse take it? */
+/** Does JSON.parse accept it? */
 export function isStrictJson(content: Uint8Array): boolean {
 	try {
 		JSON.parse(text(content).replace(/^\uFEFF/, ""));
@@ -31,7 +31,7 @@ export function isStrictJson(content: Uint8Array): boolean {
 	}
 }
 
-/** Leaves with the keys that lead to them. Elements have no names here: which one an element is can change. */
+/** Leaves with the keys that lead to them. Elements have no names here: their correspondence can change. */
 export function leaves(content: Uint8Array): Pieces {
 	const source = text(content).replace(/^\uFEFF/, "");
 	const found: string[] = [];

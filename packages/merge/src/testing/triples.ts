@@ -1,4 +1,4 @@
-/** Generated triples (base, one side, other side) that look like the files that agents keep. */
+/** Generated triples (base, one side, other side) like the files of agents. */
 import fc from "fast-check";
 import type { Fitness, Triple } from "./invariants.ts";
 import { apply, type Edit, hasNameless, hasScalarList, type Layout, type Model, print, repeats, scalar } from "./json-model.ts";
@@ -167,7 +167,7 @@ export const jsonTriple: fc.Arbitrary<Generated> = fc
 		fitness: { ambiguous: isAmbiguous(document, ours, theirs) },
 	}));
 
-/** Conversations whose turns have no identity: turns come and go, but none is changed. */
+/** Conversations whose turns have no identity: turns are added and removed, but none is changed. */
 export const turnsTriple: fc.Arbitrary<Generated> = fc
 	.record({ document: turns, layout, ours: turnEdits(), theirs: turnEdits(), later })
 	.map(({ document, layout, ours, theirs, later }) => ({
@@ -177,7 +177,7 @@ export const turnsTriple: fc.Arbitrary<Generated> = fc
 		theirs: bytes(print(apply(document, theirs), layout)),
 		later,
 		fitness: {
-			// A turn removed and one added in its place may as well be a turn that was changed.
+			// A removed turn and an added one in its place are indistinguishable from a changed turn.
 			ambiguous:
 				[document, apply(document, ours), apply(document, theirs)].some(repeats) ||
 				[ours, theirs].some((edits) => new Set(edits.map(({ op }) => op === "remove")).size > 1),
@@ -191,7 +191,7 @@ function turnEdits(): fc.Arbitrary<Edit[]> {
 	return fc.array(fc.oneof(append, edit), { maxLength: 5 });
 }
 
-/** The same with things moved, and with a side that prints in another layout. */
+/** The same with moves, and with a side in another layout. */
 export const movedJsonTriple: fc.Arbitrary<Generated> = fc
 	.record({ document, layout, relaid: layout, ours: edits(true), theirs: edits(true), later, which: fc.nat(2) })
 	.map(({ document, layout, relaid, ours, theirs, later, which }) => ({
@@ -234,7 +234,7 @@ function leafEdits(): fc.Arbitrary<Edit[]> {
 	return fc.array(edit, { maxLength: 3 }).map((all) => all);
 }
 
-/** JSON that is not: torn, with a key twice, too deep, not UTF-8; and lines in files that are named otherwise. */
+/** Broken JSON: torn, with a repeated key, too deep, not UTF-8; and lines in files with other names. */
 export const awkwardTriple: fc.Arbitrary<Generated> = fc
 	.record({
 		base: awkward(),
@@ -288,7 +288,7 @@ interface LineFile {
 	readonly line: fc.Arbitrary<string>;
 	readonly ops: readonly LineEdit["op"][];
 	readonly timed?: boolean;
-	/** What names a line: versions that have two lines of one name, or have names in different orders, can be merged in more than one way. */
+	/** The name of a line: versions with two lines of one name, or names in different orders, have more than one right merge. */
 	readonly nameOf?: (line: string) => string;
 }
 
@@ -360,7 +360,7 @@ const LINE_FILES: readonly LineFile[] = [
 	},
 ];
 
-/** Is a key there more than once, or are keys in different orders? */
+/** Does a key repeat, or are keys in different orders? */
 function isUnclear(...versions: readonly (readonly string[])[]): boolean {
 	return versions.some(hasTwice) || versions.some((one) => versions.some((other) => reordered(one.filter(Boolean), other.filter(Boolean))));
 }
@@ -370,7 +370,7 @@ function hasTwice(keys: readonly string[]): boolean {
 	return new Set(found).size < found.length;
 }
 
-/** Do lines that both have stand in another order? */
+/** Do common lines have another order? */
 function reordered(one: readonly string[], other: readonly string[]): boolean {
 	const common = one.filter((line) => other.includes(line));
 	return common.some((line, i) => i > 0 && other.indexOf(common[i - 1]!) > other.indexOf(line));
@@ -398,10 +398,10 @@ export const linesTriple: fc.Arbitrary<Generated> = fc.constantFrom(...LINE_FILE
 				timed ? lines.sort((x, y) => (timeOf(x) < timeOf(y) ? -1 : timeOf(x) > timeOf(y) ? 1 : 0)) : lines;
 			const before = sorted([...base]);
 			const [o, t] = [sorted(applyLines(before, ours)), sorted(applyLines(before, theirs))];
-			// Lines that are there twice, or that come back elsewhere, can be told apart in more than one way.
+			// Repeated lines, and lines that return at another place, have more than one right correspondence.
 			const unclear =
 				[before, o, t].some((lines) => new Set(lines).size < lines.length) ||
-				// Where a fence without its counterpart comes or goes, all below it becomes another thing.
+				// A fence without its counterpart that is added or removed changes the meaning of all lines below it.
 				[before, o, t].some((lines) => lines.includes("```")) ||
 				(nameOf !== undefined && isUnclear(before.map(nameOf), o.map(nameOf), t.map(nameOf))) ||
 				reordered(before, o) ||
@@ -418,7 +418,7 @@ export const linesTriple: fc.Arbitrary<Generated> = fc.constantFrom(...LINE_FILE
 		});
 });
 
-/** All of them, by what they are. */
+/** All of them, by kind. */
 export const families: Readonly<Record<string, fc.Arbitrary<Generated>>> = {
 	"JSON that both sides edited": jsonTriple,
 	"JSON with things moved, and printed again": movedJsonTriple,
