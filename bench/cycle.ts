@@ -120,7 +120,7 @@ export async function run(): Promise<BenchTable> {
 	return {
 		name: `A cycle (1 of ${files} files changed, hub over file://, medians of ${rounds})`,
 		rows: [
-			timeRow("full cycle, write to the other side's disk, two running daemons", full, fullFloor, "≤ 2.0 × (issue 10: 1.6)"),
+			timeRow("full cycle, write to the other side's disk, two running daemons", full, fullFloor, "≤ 1.3 ×"),
 			timeRow("the same as two whole processes, robust-sync --once", once, fullFloor, "-"),
 			{
 				what: "git processes of the full cycle (sender + receiver)",
