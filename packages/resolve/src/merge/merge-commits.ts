@@ -1,4 +1,5 @@
 import {
+	CommitWriter,
 	cleanCommits,
 	diffTrees,
 	type FileChange,
@@ -13,14 +14,13 @@ import {
 	usableDate,
 	withObjectReader,
 	withParent,
-	writeCommit,
 } from "@robust-sync/git";
 import { isOwnName } from "@robust-sync/workspace";
 import { type ConflictGroup, type Conflicts, crissCross, groupConflicts } from "./conflict-groups.ts";
 import { isAttributesFile } from "./kind-attributes.ts";
 import { mergeMessage } from "./merge-message.ts";
 import { mergeTrailers } from "./node-trailer.ts";
-import { type Outcome, PathResolver, type SettledPath, settledPaths } from "./path-resolver.ts";
+import { type Outcome, PathResolver, type SettledPath, type StoreBlob, settledPaths } from "./path-resolver.ts";
 
 /** Author and committer of every merge that this computes. */
 export const mergeIdentity = "robust-sync <robust-sync@localhost>";
@@ -111,25 +111,30 @@ class CommitMerger {
 		return null;
 	}
 
-	async #resolve({ first, second, base, merged, conflicts, later }: OpenedMerge): Promise<Outcome[]> {
+	async #resolve({ first, second, base, merged, conflicts, later }: OpenedMerge, storeBlob?: StoreBlob): Promise<Outcome[]> {
 		const open = { first, second, base, tree: merged.tree, conflicts, ...(later ? { later } : {}) };
-		return await new PathResolver(this.#repository, this.#store, this.#reader, open).resolve();
+		return await new PathResolver(this.#repository, this.#store, this.#reader, open, storeBlob).resolve();
 	}
 
 	async #write(opened: OpenedMerge, parents: readonly Oid[], date: number, trailers: readonly string[] = []): Promise<MergedCommits> {
 		const { first, second, bases, merged, noted } = opened;
-		const outcomes = [...(await this.#resolve(opened)), ...noted];
-		const settled = settledPaths(outcomes, this.#store.objectFormat, this.#contents);
-		const written = await writeCommit(this.#store, {
-			parents,
-			identity: mergeIdentity,
-			date,
-			message: mergeMessage(first, second, settled, trailers),
-			tree: merged.tree,
-			changes: changes(merged.conflicts.keys(), outcomes),
-			blobs: outcomes.flatMap(({ intermediateBlobs }) => intermediateBlobs ?? []),
-		});
-		return { ...written, bases, settled, contents: this.#contents };
+		const writer = new CommitWriter(this.#store);
+		try {
+			const outcomes = [...(await this.#resolve(opened, (content) => writer.add(content))), ...noted];
+			const settled = settledPaths(outcomes, this.#store.objectFormat, this.#contents);
+			const written = await writer.write({
+				parents,
+				identity: mergeIdentity,
+				date,
+				message: mergeMessage(first, second, settled, trailers),
+				tree: merged.tree,
+				changes: changes(merged.conflicts.keys(), outcomes),
+				blobs: outcomes.flatMap(({ intermediateBlobs }) => intermediateBlobs ?? []),
+			});
+			return { ...written, bases, settled, contents: this.#contents };
+		} finally {
+			await writer.close();
+		}
 	}
 
 	async #open(first: Oid, second: Oid, depth: number): Promise<OpenedMerge> {

@@ -100,6 +100,9 @@ export interface OpenMerge {
 const groupsAtATime = 512;
 const bytesAtATime = 8 * 1024 * 1024;
 
+/** Stores a content as a blob. @returns its id; the blob cannot be read yet */
+export type StoreBlob = (content: Buffer) => Oid;
+
 /** A side of one file. */
 interface SideVersion {
 	readonly entry: TreeEntry;
@@ -139,14 +142,17 @@ export class PathResolver {
 	readonly #store: Repository;
 	readonly #reader: ObjectReader;
 	readonly #merge: OpenMerge;
+	readonly #storeBlob: StoreBlob | null;
 	#history: { first: SideHistory; second: SideHistory } | null = null;
 	#kinds: ReadonlyMap<GitPath, AttributeKind> = new Map();
 
-	constructor(repository: Repository, store: Repository, reader: ObjectReader, merge: OpenMerge) {
+	/** @param storeBlob receives the content of files of a large merge, while the others are still being merged; null: contents are in the outcomes */
+	constructor(repository: Repository, store: Repository, reader: ObjectReader, merge: OpenMerge, storeBlob: StoreBlob | null = null) {
 		this.#repository = repository;
 		this.#store = store;
 		this.#reader = reader;
 		this.#merge = merge;
+		this.#storeBlob = storeBlob;
 	}
 
 	async resolve(): Promise<Outcome[]> {
@@ -227,10 +233,12 @@ export class PathResolver {
 	/** Merges many files by their kinds, a batch at a time: while one is merged the next is read, and no more than that is in memory. */
 	async #mergeAll(groups: readonly ConflictGroup[]): Promise<Outcome[]> {
 		const outcomes: Outcome[] = [];
+		// A small merge is over before a process has started. What is in an attributes file is read again for the merge of others.
+		const store = groups.length > groupsAtATime && !groups.some(({ path }) => isAttributesFile(path)) ? this.#storeBlob : null;
 		let running: Promise<Outcome[]> | null = null;
 		for await (const batch of this.#batches(groups)) {
 			const before: Promise<Outcome[]> | null = running;
-			running = this.#mergeBatch(batch);
+			running = this.#mergeBatch(batch, store);
 			// Awaited below, or in the next round: a failure of the one before comes first.
 			running.catch(() => undefined);
 			if (before) outcomes.push(...(await before));
@@ -279,7 +287,7 @@ export class PathResolver {
 		}
 	}
 
-	async #mergeBatch(batch: readonly LoadedGroup[]): Promise<Outcome[]> {
+	async #mergeBatch(batch: readonly LoadedGroup[], store: StoreBlob | null): Promise<Outcome[]> {
 		const versions = batch.map(({ group, base, first, second }) =>
 			this.#prepare(
 				group.path,
@@ -289,7 +297,17 @@ export class PathResolver {
 			),
 		);
 		const merged = await this.#finish(versions);
-		return batch.map(({ group }, index) => this.#groupOutcome(group, merged[index] as MergedVersions));
+		return batch.map(({ group }, index) => {
+			const { made, ...rest } = merged[index] as MergedVersions;
+			return this.#groupOutcome(group, { ...rest, made: store === null ? made : this.#stored(made, store) });
+		});
+	}
+
+	#stored(made: ResultFile, store: StoreBlob): TreeEntry {
+		if (!("content" in made)) return made;
+		const oid = store(made.content);
+		this.#reader.known?.add(oid, made.content);
+		return { mode: made.mode, oid };
 	}
 
 	#groupOutcome(group: ConflictGroup, merged: MergedVersions): Outcome {
