@@ -15,14 +15,14 @@ async function status(options: Options): Promise<number> {
 	const paths = new WorkspacePaths(locateWorkspace({ flag: options.workspace }));
 	const read = readState(paths.syncState, syncStateSchema);
 	let report = reportStatus(read, Date.now());
-	// Of a process in another pid namespace only its lock tells, in both directions: the state file looks alive for a while after its death.
+	// If the process is in another pid namespace, only its lock decides, in both directions: the state file looks alive for a while after its death.
 	if (read.kind === "ok" && (!report.running || !sharesPidNamespace(read.state.pid_namespace))) {
 		if (await (await import("./verbs.ts")).isInstanceAlive(paths)) report = reportStatus(read, Date.now(), true);
-		// Whoever ends in an orderly way lets go of its lock: only without that was it a crash.
+		// A process that ends in an orderly way removes its lock file: a lock file without a holder means a crash.
 		else if (!existsSync(paths.instanceLock("sync"))) report = notRunning(report, "stopped");
 		else if (report.running) report = notRunning(report, `its process ${read.state.pid} is gone`);
 	}
-	// Why it cannot be started is what people look for here.
+	// The reason why it cannot start belongs here.
 	const problem = report.running ? null : (await import("@robust-sync/workspace/configuration-problem")).configurationProblem(paths.root);
 	const pause = report.running ? null : (await import("@robust-sync/workspace/pause")).readPause(paths, Date.now());
 	const extras = { configurationProblem: problem, progress: readProgress(paths, Date.now()), pause };
@@ -32,7 +32,7 @@ async function status(options: Options): Promise<number> {
 	return report.exitCode;
 }
 
-/** As many as a command line takes. */
+/** Limited by the length of a command line. */
 const maxOperands = 100_000;
 
 const program = createProgram(

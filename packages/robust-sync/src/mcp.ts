@@ -13,7 +13,7 @@ import type { Options } from "./commands/options.ts";
 /** A program that hangs must not hang its agent. */
 const programTimeoutMs = 15 * 60_000;
 const maxOutputBytes = 8 * 1_048_576;
-/** What an agent is shown of one answer. */
+/** The most of one answer that an agent gets. */
 const maxAnswerBytes = 256 * 1_024;
 const maxMessageBytes = 1_048_576;
 
@@ -27,25 +27,25 @@ interface Definition {
 	/** It changes nothing. */
 	readonly readOnly: boolean;
 	readonly input: z.ZodMiniObject;
-	/** The arguments of robust-sync, and what it reads from standard input; or an answer of its own. */
+	/** The arguments of robust-sync, and its standard input; or an answer of its own. */
 	run(input: never): { args: readonly string[]; stdin?: string } | { answer: unknown };
 }
 
 /** These tools finish even if the client cancels the call. */
 const isEnded: ReadonlySet<string> = new Set(["restore", "undo", "annotate", "send"]);
 
-/** What they do can take away what is in a file. */
+/** They can remove content of a file. */
 const destructive: ReadonlySet<string> = new Set(["restore", "undo"]);
 
-/** An option of the command line, where it was given; its value is never taken for an option. */
+/** An option of the command line, if its argument is present; its value cannot be read as an option. */
 const option = (flag: string, value: string | number | undefined): string[] => (value === undefined ? [] : [`${flag}=${value}`]);
-/** Operands, which are never taken for options. */
+/** Operands, which cannot be read as options. */
 const operands = (names: readonly string[] | undefined): string[] => (names === undefined || names.length === 0 ? [] : ["--", ...names]);
 
 /** Makes a name a path, even if it looks like a commit. */
 const asPath = (name: string) => (name.startsWith("/") ? name : `./${name}`);
 
-/** The tools, by name. Each runs robust-sync itself, so that an agent gets what a person gets. */
+/** The tools, by name. Each runs robust-sync itself, so that an agent gets the same as a person. */
 function tools(workspace: WorkspacePaths): Readonly<Record<string, Definition>> {
 	return {
 		status: {
@@ -166,7 +166,7 @@ function tools(workspace: WorkspacePaths): Readonly<Record<string, Definition>> 
 		},
 		wait: {
 			description: "Return when everything written before is on the hub, and with peers also on these nodes.",
-			// Where no instance runs, it runs cycles: they commit, push and check out.
+			// Without a running instance, it runs cycles: they commit, push and check out.
 			readOnly: false,
 			input: z.strictObject({
 				peers: z.optional(z.array(text).check(z.maxLength(1_000))),
@@ -185,7 +185,7 @@ function tools(workspace: WorkspacePaths): Readonly<Record<string, Definition>> 
 
 /**
  * Runs robust-sync as a person would. An answer counts as one even with exit code 1 or 3.
- * @param signal stops the run: the client has cancelled the call or is gone
+ * @param signal stops the run: the client has cancelled the call or has disconnected
  */
 function runItself(
 	workspace: WorkspacePaths,
@@ -201,7 +201,7 @@ function runItself(
 				timeout: programTimeoutMs,
 				maxBuffer: maxOutputBytes,
 				env: { ...process.env, NO_COLOR: "1" },
-				// Paths are relative to the workspace wherever the server was started, so that one tool's answer is valid input for another.
+				// Paths are relative to the workspace, independent of the server's working directory, so that one tool's answer is valid input for another.
 				cwd: workspace.root,
 				...(signal === null ? {} : { signal }),
 			},
@@ -224,7 +224,7 @@ function answerOf(said: string, isError: boolean): CallToolResult {
 }
 
 /**
- * Serves the Model Context Protocol on standard input and output until the client hangs up: what an agent needs of this workspace.
+ * Serves the Model Context Protocol on standard input and output until the client disconnects.
  * @see https://modelcontextprotocol.io/specification
  * @returns the exit code
  */

@@ -1,4 +1,4 @@
-// Above 400 lines: one function a verb, each of a few lines, in one part of the bundle that loads when a verb needs it.
+// Above 400 lines: one function a command, each of a few lines, in one part of the bundle that loads when a command needs it.
 
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { runService } from "@robust-sync/service/lifecycle";
@@ -54,11 +54,11 @@ import { examine } from "./doctor/doctor.ts";
 import type { Finding } from "./doctor/finding.ts";
 import { secretInTexts } from "./secrets/texts.ts";
 
-// Everything but `--status`: loaded when a verb needs it, so that a look at the state is quick (bin/build/build.mjs).
+// Everything but `--status`: loaded on demand, so that `--status` is quick (bin/build/build.mjs).
 
 const pathsOf = (options: Options, needsConsent = true) => new WorkspacePaths(locateWorkspace({ flag: options.workspace, needsConsent }));
 
-/** Configuration and a logger: what every verb needs that does something. Loaded when needed. */
+/** Configuration and a logger, for every command that changes something. Loaded when needed. */
 async function prepare(options: Options) {
 	const paths = pathsOf(options, !options.dryRun);
 	const flags = { SYNC_INTERVAL: options.interval, SYNC_SECRETS: options.secrets, SYNC_EXCLUDE: options.exclude };
@@ -122,7 +122,7 @@ export async function isInstanceAlive(paths: WorkspacePaths): Promise<boolean> {
 	return holder !== null && (await isHolderAlive(file, holder));
 }
 
-/** One cycle, or what it would do. @returns the exit code */
+/** One cycle, or its plan. @returns the exit code */
 export async function once(options: Options): Promise<number> {
 	const { paths, config, logger } = await prepare(options);
 	if (options.dryRun) {
@@ -162,9 +162,9 @@ export async function once(options: Options): Promise<number> {
 }
 
 /**
- * One cycle that carries out what a person has asked for. Where only the rest of the cycle failed, that is said, and no failure: it is done
+ * One cycle with a person's task. If only the rest of the cycle failed, that is reported, but is no failure: the task is done
  * here, and published later.
- * @param report prints what came of it @param isDone whether it was carried out @returns the exit code
+ * @param report prints the result @param isDone whether the task was carried out @returns the exit code
  */
 async function byTask(
 	options: Options,
@@ -174,7 +174,7 @@ async function byTask(
 ): Promise<number> {
 	const { paths, config, logger } = await prepare(options);
 	let refused: CommandError | null = null;
-	// What a person asked for and cannot have is no failure of the cycle.
+	// A task that is impossible is no failure of the cycle.
 	const orRefused: Task = async (context, head) => {
 		try {
 			return await task(context, head);
@@ -194,13 +194,13 @@ async function byTask(
 	const { code, message, remoteMessage } = outcome.error;
 	const said = `${code}: ${withRemoteMessage(message, remoteMessage)}`;
 	if (!isDone()) throw new CommandError(said, ExitCode.failed, { cause: outcome.error.cause });
-	// The state has what was held before: this cycle did not get as far as looking again.
+	// The state has the earlier held losses: this cycle failed before its own check.
 	report([], outcome.state.head);
 	process.stderr.write(`robust-sync: done here, and not published yet: ${printable(said)}\n`);
 	return ExitCode.ok;
 }
 
-/** Says a person's word about what is held, by a cycle. @returns the exit code */
+/** Carries out a person's decision on held losses, by a cycle. @returns the exit code */
 export async function decideHeld(options: Options, decision: Decision): Promise<number> {
 	let decided: Decided | null = null;
 	const task: Task = async (context, head) => {
@@ -224,13 +224,13 @@ export async function decideHeld(options: Options, decision: Decision): Promise<
 	);
 }
 
-/** Prints who changed what. @returns the exit code */
+/** Prints the history. @returns the exit code */
 export async function history(options: Options, operands: readonly string[]): Promise<number> {
 	const paths = pathsOf(options, false);
 	return await showHistory(paths, loadConfig({ workspace: paths.root }), options, operands);
 }
 
-/** Puts files back as they were. @returns the exit code */
+/** Restores files. @returns the exit code */
 export async function restore(options: Options, operands: readonly string[]): Promise<number> {
 	const paths = pathsOf(options, !options.dryRun);
 	const request = await prepareRestore(paths, loadConfig({ workspace: paths.root }), options, operands);
@@ -238,7 +238,7 @@ export async function restore(options: Options, operands: readonly string[]): Pr
 	return await byTask(options, request.task, request.isDone, request.report);
 }
 
-/** Takes changes back. @returns the exit code */
+/** Undoes changes. @returns the exit code */
 export async function undo(options: Options, operands: readonly string[]): Promise<number> {
 	const paths = pathsOf(options, !options.dryRun);
 	const request = await prepareUndo(paths, loadConfig({ workspace: paths.root }), options, operands);
@@ -246,7 +246,7 @@ export async function undo(options: Options, operands: readonly string[]): Promi
 	return await byTask(options, request.task, request.isDone, request.report);
 }
 
-/** Notes what the next commit of this node is for. @returns the exit code */
+/** Annotates the next commit of this node. @returns the exit code */
 export async function annotate(options: Options): Promise<number> {
 	const paths = pathsOf(options);
 	makeOwnDirectory(paths.sync);
@@ -268,14 +268,14 @@ export async function stop(options: Options): Promise<number> {
 	const stopped = await stopInstance(paths);
 	if (options.json) printJson({ stopped: stopped !== null, pid: stopped?.pid ?? null, unit: stopped?.unit ?? null });
 	else print(stopped === null ? "robust-sync was not running" : `stopped robust-sync (pid ${stopped.pid})`);
-	// The service manager sees an end that it did not ask for.
+	// The service manager sees an end that it did not request.
 	if (stopped?.unit && !options.json) print(`${stopped.unit} starts it again; to stop it for good: systemctl stop ${stopped.unit}`);
 	return ExitCode.ok;
 }
 
 const longestPauseMs = 10 * 365 * 86_400_000;
 
-/** No cycles for a while. @returns the exit code */
+/** Pauses cycles. @returns the exit code */
 export async function pause(options: Options): Promise<number> {
 	const { pause: given } = options;
 	const durationMs = typeof given === "string" ? parseDuration(given) : null;
@@ -287,7 +287,7 @@ export async function pause(options: Options): Promise<number> {
 	return ExitCode.ok;
 }
 
-/** Cycles again. @returns the exit code */
+/** Resumes cycles. @returns the exit code */
 export async function resume(options: Options): Promise<number> {
 	const held = await resumeSync(pathsOf(options), Date.now());
 	if (options.json) printJson({ paused: null, was_paused: held });
@@ -297,7 +297,7 @@ export async function resume(options: Options): Promise<number> {
 
 const marks = { ok: "ok     ", warning: "warning", failed: "failed " } as const;
 
-/** Everything that a person would check by hand. @returns the exit code */
+/** Runs all checks of `--doctor`. @returns the exit code */
 export async function doctor(options: Options): Promise<number> {
 	const paths = new WorkspacePaths(findWorkspace({ flag: options.workspace }));
 	const colours = paint(process.stdout);
@@ -317,7 +317,7 @@ export async function doctor(options: Options): Promise<number> {
 const longestWaitSeconds = 7 * 86_400;
 const defaultWaitSeconds = 60;
 
-/** Waits until what was written before is where it belongs. @returns the exit code */
+/** Waits until earlier writes are published. @returns the exit code */
 export async function wait(options: Options): Promise<number> {
 	const seconds = options.timeout === undefined ? defaultWaitSeconds : Number(options.timeout);
 	if (!(seconds >= 0 && seconds <= longestWaitSeconds))
@@ -376,7 +376,7 @@ export async function init(options: Options): Promise<number> {
 	return await initWorkspace(pathsOf(options, false), options);
 }
 
-/** Notes that what looks secret in a file may be published. @returns the exit code */
+/** Allows the secrets of a file. @returns the exit code */
 export async function allow(options: Options): Promise<number> {
 	const paths = pathsOf(options);
 	const { path, findings } = await allowSecret(paths, loadConfig({ workspace: paths.root }), options.allowSecret ?? "");
@@ -420,7 +420,7 @@ export async function forget(options: Options, operands: readonly string[]): Pro
 	}
 }
 
-/** Lets go of a mount that is missing for good. @returns the exit code */
+/** Accepts that a mount is missing for good. @returns the exit code */
 export async function forgetMountPoint(options: Options): Promise<number> {
 	const name = await forgetMount(pathsOf(options), options.forgetMount ?? "");
 	if (options.json) printJson({ forgotten: name });

@@ -15,13 +15,13 @@ import { masked } from "../secrets/names.ts";
 import { inName } from "../secrets/notes.ts";
 import { readAllowText, readLocalAllowText } from "../secrets/policy.ts";
 
-/** What was allowed where; never the values. */
+/** The allowed places; never the values. */
 export interface AllowedSecrets {
 	readonly path: string;
 	readonly findings: readonly Pick<Finding, "rule" | "line">[];
 }
 
-/** The content of the file or waiting message that a person names, and the pattern of the paths at which it is committed. @throws CommandError, PathError */
+/** The content of the named file or waiting message, and the pattern of the paths at which it is committed. @throws CommandError, PathError */
 function contentOf(
 	paths: WorkspacePaths,
 	name: string,
@@ -45,8 +45,8 @@ function contentOf(
 }
 
 /**
- * Notes in `.secretsallow` that what looks secret in a file may be published: by salted hashes, for this path only.
- * @throws CommandError where there is no such file, or a list cannot be added to; PathError, GitError, ScanError, the file system's error
+ * Adds to `.secretsallow` that a file's secrets may be published: by salted hashes, for this path only.
+ * @throws CommandError if the file does not exist, or a list cannot be added to; PathError, GitError, ScanError, the file system's error
  */
 export async function allowSecret(paths: WorkspacePaths, config: Config, name: string): Promise<AllowedSecrets> {
 	const repository = await openWorkspaceRepository(paths, config);
@@ -61,7 +61,7 @@ export async function allowSecret(paths: WorkspacePaths, config: Config, name: s
 	const localList = localAllowFile(repository.commonDirectory);
 	const text = readAllowText(repository);
 	const localText = readLocalAllowText(repository.commonDirectory);
-	// What a link leads to must not become the list, which is published.
+	// A link's target must not become the list, which is published.
 	if (text === null || localText === null)
 		throw new CommandError(
 			`${printable(text === null ? list : localList)} is no plain file of at most 1 MiB, or cannot be read: remove it first`,
@@ -74,7 +74,7 @@ export async function allowSecret(paths: WorkspacePaths, config: Config, name: s
 	const [findings = []] = await thread.scan([{ path: file.path, content: file.content }], allowed, salt);
 	const [inItsName = []] = await thread.scan([{ path: file.path, content: Buffer.from(file.path.replaceAll("\n", "?")) }], allowed, salt);
 	findings.push(...inItsName.map((finding) => ({ ...finding, line: inName })));
-	// The list is published, so the pattern must not contain a secret from the name. A message is searched in the outbox and where it is delivered.
+	// The list is published, so the pattern must not contain a secret from the name. A message is searched in the outbox and at its delivery path.
 	const parts = masked(file.path.replaceAll("\n", "?"), inItsName, "\0").split("\0");
 	const own = parts.map(patternOf).join("*");
 	const patterns = file.pattern === "messages" ? [own, "messages/**"] : [own];

@@ -6,17 +6,17 @@ import { approve, guardedPaths, unpublishedLoss } from "../checkout/guard.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { commitChanges, type TaskDone } from "../cycle/task.ts";
 
-/** What a person says about what is held. */
+/** A person's decision on held losses. */
 export type Decision = "approve" | "reject";
 
-/** What came of it. */
+/** The result of a decision. */
 export interface Decided {
 	readonly decision: Decision;
-	/** The files that it was about. */
+	/** The files that the decision concerned. */
 	readonly files: number;
 }
 
-/** Puts files into a tree in which something else may have taken their places: what is there moves beside. */
+/** Restores files in a tree. An entry at the path of one is renamed. */
 export function putBackChanges(tree: ReadonlyMap<GitPath, TreeEntry>, files: ReadonlyMap<GitPath, TreeEntry>): FileChange[] {
 	const directories = new Set([...tree.keys()].flatMap(directoriesAbove));
 	const changes = new Map<GitPath, FileChange>();
@@ -36,9 +36,9 @@ export function putBackChanges(tree: ReadonlyMap<GitPath, TreeEntry>, files: Rea
 }
 
 /**
- * Carries out what a person decided about all that is held: a commit on top of HEAD that says so, and, where it was rejected, has the files
- * again. Both are on disk when this returns, and published by this cycle or a later one.
- * @returns where HEAD is, and what came of it; null: nothing is held
+ * Carries out a decision on all held losses: a commit on top of HEAD that records it and, after a rejection, restores the
+ * files. Both are on disk when this returns, and published by this cycle or a later one.
+ * @returns the new HEAD, and the result; null: nothing is held
  * @throws GitError, the file system's errors, LockLostError
  */
 export async function decide(

@@ -3,9 +3,9 @@ import { foreignOwner, trustOwner } from "@robust-sync/system/own-directory";
 import type { Config, WorkspacePaths } from "@robust-sync/workspace";
 
 /**
- * Before the first write: root in a workspace of another user goes on only where git would, by an explicit safe.directory of root's own
- * configuration (a container with a mounted workspace has one). That root got there by sudo is no consent: what root makes there its
- * owner could not change.
+ * Checked before the first write: in a workspace of another user, root continues only if git would, by an explicit safe.directory in root's own
+ * configuration (a container with a mounted workspace has one). sudo is no consent: the owner could not change
+ * files that root creates.
  * @throws GitError PERMISSION_DENIED, NOT_A_REPOSITORY
  */
 export async function admitForeignWorkspace(paths: WorkspacePaths, config: Config): Promise<void> {

@@ -6,17 +6,17 @@ import { printable } from "@robust-sync/service/printable";
 import { acquireLock } from "@robust-sync/system/lock";
 import { mountPointsBelow, readHeld, type WorkspacePaths, writeHeld } from "@robust-sync/workspace";
 
-/** How long to wait for a cycle in progress. */
+/** Longest wait for a cycle in progress. */
 const lockTimeoutMs = 60_000;
 
 const shown = (name: string) => printable(Buffer.from(name, "latin1").toString());
 
 /**
- * A file system that was mounted inside the workspace is gone for good: from now on its directory is an ordinary one, and what is missing in
- * it counts as deleted.
+ * Accepts that a file system mounted inside the workspace is gone for good: its directory is an ordinary one from now on, and its missing files
+ * count as deleted.
  * @param directory as `skipped` names it, or absolute
- * @returns what it is called in the workspace
- * @throws CommandError where it is no mount that is missing; PathError where it is not in the workspace; LockedError after 60 s of waiting for a cycle in progress
+ * @returns its path in the workspace
+ * @throws CommandError if it is no missing mount; PathError if it is not in the workspace; LockedError after 60 s of waiting for a cycle in progress
  */
 export async function forgetMount(paths: WorkspacePaths, directory: string): Promise<string> {
 	const name = selectedPath(paths.root, paths.root, directory);

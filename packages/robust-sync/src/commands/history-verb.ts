@@ -19,23 +19,23 @@ import { openWorkspaceRepository } from "../context/cycle-context.ts";
 import { type Options, print, printJson } from "./options.ts";
 
 const defaultLimit = 50;
-/** Lines that are written together. */
+/** Lines in one write. */
 const printedAtOnce = 1_000;
-/** This many files are named of an entry; the rest are counted. */
+/** An entry names this many files; the others are counted. */
 const namedFiles = 3;
 
-/** @throws CommandError (2) where `--by` is no name of a node */
+/** @throws CommandError (2) if `--by` is not the name of a node */
 export function nodeAsked({ by }: Options): string | null {
 	if (by !== undefined && !isNodeName(by) && by.length > 100) throw new CommandError(`--by takes the name of a node`, ExitCode.usage);
 	return by ?? null;
 }
 
-/** The moment that a flag names; null: it is not given. @throws MomentError, GitError */
+/** The moment in a flag; null: the flag is absent. @throws MomentError, GitError */
 export async function momentAsked(repository: Repository, text: string | undefined, now: number): Promise<Moment | null> {
 	return text === undefined ? null : await resolveMoment(repository, text, now);
 }
 
-/** Whether there is, or ever was, something at a path. @throws GitError */
+/** Whether a file or directory exists, or ever existed, at a path. @throws GitError */
 export async function isKnownPath(repository: Repository, name: GitPath): Promise<boolean> {
 	if (name === workspaceRoot || lstatIfThere(fileSystemPath(repository.root, name)) !== null) return true;
 	const { oid: head } = await readHead(repository);
@@ -45,7 +45,7 @@ export async function isKnownPath(repository: Repository, name: GitPath): Promis
 /** Whether a text looks like a commit: an id or HEAD, or an ancestor of one (`~2`, `^`). */
 const isRevision = (text: string) => /^(HEAD|[0-9a-f]{7,64})([~^]\d*)*$/.test(text);
 
-/** Paths and commits among what was named; a commit wins over a path. @throws PathError, CommandError where what looks like a commit is neither */
+/** Separates paths and commits among the operands; a commit wins over a path. @throws PathError, CommandError if an operand looks like a commit and is neither */
 export async function splitOperands(
 	repository: Repository,
 	operands: readonly string[],
@@ -71,7 +71,7 @@ export async function splitOperands(
 	return { commits, paths };
 }
 
-/** In UTC, and said to be: --at and --since take it as it stands. */
+/** In UTC, with the zone: --at and --since accept it in this form. */
 const when = (at: number) => `${new Date(at).toISOString().slice(0, 19).replace("T", " ")}Z`;
 
 function filesText(entry: HistoryEntry): string {
@@ -89,7 +89,7 @@ function filesText(entry: HistoryEntry): string {
 	return `${counts.join(", ")} (+${totals.lines_added} −${totals.lines_deleted}): ${names.join(", ")}`;
 }
 
-/** One entry for people: a line, and what was said about it below. */
+/** One entry for people: a line, and its note below. */
 function formatEntry(entry: HistoryEntry, kind: string): string {
 	const { at, node, commit, subject, text, agent, run } = entry;
 	const what = filesText(entry) || printable(subject);

@@ -28,32 +28,32 @@ import {
 import { machineSecrets } from "../context/machine-secrets.ts";
 import { type Options, print } from "./options.ts";
 
-/** What a first cycle would publish. */
+/** The content of the first publication. */
 export interface Survey {
 	readonly files: number;
 	readonly bytes: number;
 	/** The largest ones first, at most five. */
 	readonly largest: readonly { readonly path: GitPath; readonly bytes: number }[];
-	/** Files whose names say that they hold keys or passwords. */
+	/** Files whose names suggest keys or passwords. */
 	readonly secretLooking: readonly GitPath[];
-	/** Files that hold something that looks secret: where. */
+	/** Files with probable secrets, and their places. */
 	readonly secrets: readonly { readonly path: GitPath; readonly rule: string; readonly line: number }[];
-	/** Files and directories that an ignore rule leaves out. */
+	/** Files and directories covered by an ignore rule. */
 	readonly ignored: readonly GitPath[];
 }
 
 const shownNames = 10;
 
-/** Names under which programs keep keys, passwords and tokens. */
+/** Usual names of files with keys, passwords and tokens. */
 const secretNames =
 	/(^|\/)(\.env(\.(?!example$|sample$|template$|dist$)[^/]*)?|[^/]*\.env|\.netrc|\.pgpass|\.git-credentials|\.npmrc|\.pypirc|\.htpasswd|\.dockercfg|id_(rsa|dsa|ecdsa|ed25519)|[^/]*\.(pem|key|p12|pfx|jks|keystore|kdbx|ppk|gpg|age|ovpn)|[^/]*(secret|credential|password|passwd|token)s?(\.(json|ya?ml|toml|txt|ini|conf|env))?|\.(ssh|aws|gnupg|kube|docker)\/.+)$/i;
 
-/** Whether a file's name says that it holds keys or passwords. */
+/** Whether a file's name suggests keys or passwords. */
 export function looksSecret(name: GitPath): boolean {
 	return secretNames.test(name) && !/\.pub$/i.test(name);
 }
 
-/** Looks at what a first cycle would publish; changes nothing. @throws GitError */
+/** Surveys the files that a first cycle would publish; changes nothing. @throws GitError */
 export async function surveyWorkspace(repository: Repository): Promise<Survey> {
 	const list = async (args: readonly string[]) => {
 		const { stdout } = await repository.run(["ls-files", "-z", "--exclude-standard", ...args]);
@@ -140,7 +140,7 @@ export function formatSurvey({ files, bytes, largest, secretLooking, secrets, ig
 	];
 }
 
-/** The text of a new `.sync_env`. */
+/** The content of a new `.sync_env`. */
 export function envText({ node, peers, key }: { node: string; peers: string | null; key: string }): string {
 	const quote = (value: string) => (/^[\w.,:=@/[\]%+-]*$/.test(value) ? value : `'${value.replaceAll("'", "")}'`);
 	return `# The configuration of this workspace for robust-sync; read as a shell would, never executed, never committed.
@@ -163,12 +163,12 @@ export HEARTBEAT_KEY=${quote(key)}
 `;
 }
 
-/** Asks on the terminal, again until an answer is accepted; lines that were typed ahead count. */
+/** Asks on the terminal, again until an answer is valid; lines that were typed ahead count. */
 class Questions {
 	readonly #terminal = createInterface({ input: process.stdin, output: process.stdout });
 	readonly #lines = this.#terminal[Symbol.asyncIterator]();
 
-	/** @param problemOf what is wrong with an answer; null: nothing @throws CommandError (2) when the input ends */
+	/** @param problemOf the problem of an answer; null: it is valid @throws CommandError (2) when the input ends */
 	async ask(question: string, fallback: string, problemOf: (answer: string) => string | null): Promise<string> {
 		for (;;) {
 			process.stdout.write(`${question}${fallback ? ` [${fallback}]` : ""}: `);
@@ -199,9 +199,9 @@ function problemOf(variable: string, value: string): string | null {
 const peersProblem = (peers: string) => problemOf("PEERS", peers);
 
 /**
- * Makes the git repository at `paths.root` a workspace: shows what would be published, asks, writes `.sync_env` and marks the repository.
+ * Makes the git repository at `paths.root` a workspace: shows the files to be published, asks, writes `.sync_env` and marks the repository.
  * @returns the exit code
- * @throws CommandError (2) where there is no one to ask, or an answer is no; GitError; the file system's errors
+ * @throws CommandError (2) without a terminal, or after an answer of no; GitError; the file system's errors
  */
 export async function initWorkspace(paths: WorkspacePaths, options: Options, env: NodeJS.ProcessEnv = process.env): Promise<number> {
 	if (!fs.existsSync(`${paths.root}/.git`)) {

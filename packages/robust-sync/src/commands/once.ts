@@ -61,10 +61,10 @@ import { isPlaceholder } from "../snapshot/nested-repositories.ts";
 import { type Candidates, findCandidates } from "../snapshot/scan.ts";
 import { admitForeignWorkspace } from "./foreign-workspace.ts";
 
-/** How long to wait for a cycle in progress. */
+/** Longest wait for a cycle in progress. */
 const lockTimeoutMs = 60_000;
 
-/** What was merged into the working tree while the files moved is committed by a follow-up cycle. */
+/** A write that was merged during the checkout is committed by a follow-up cycle. */
 const maxFollowUps = 3;
 
 function addUp(first: CycleResult, second: CycleResult): CycleResult {
@@ -91,19 +91,19 @@ export interface OnceOptions {
 	config: Config;
 	logger: Logger;
 	now?: () => number;
-	/** What a person has asked for. */
+	/** The task of the command. */
 	task?: Task;
-	/** What this process knows about content that is to be forgotten; a cycle updates it. */
+	/** The process's memory of content that is to be forgotten; a cycle updates it. */
 	forget?: ForgetMemory;
 }
 
-/** What `--once` did. */
+/** The result of `--once`. */
 export type OnceOutcome =
 	| { readonly ok: true; readonly result: CycleResult; readonly state: SyncState }
 	| { readonly ok: false; readonly error: SyncError; readonly state: SyncState };
 
 /**
- * One cycle, by itself or beside a daemon. The daemon's state file is not written, and the daemon is notified to scan again.
+ * One cycle, alone or beside a daemon. It does not write the daemon's state file, and notifies the daemon to scan again.
  * @throws LockedError after 60 s of waiting for a cycle in progress; LockLostError
  */
 export async function syncOnce({ paths, config, logger, now = Date.now, task, forget }: OnceOptions): Promise<OnceOutcome> {
@@ -151,13 +151,13 @@ export async function syncOnce({ paths, config, logger, now = Date.now, task, fo
 		resumeLimit(memory.pace, repository, record.state, now());
 		let result = await paced(context, task);
 		for (let again = 0; result.busy > 0 && again < maxFollowUps; again++) result = addUp(result, await runCycle(context));
-		// As long as each takes some of them away.
+		// Repeated as long as each cycle delivers some of them.
 		for (let waiting = Number.POSITIVE_INFINITY; result.waiting > 0 && result.waiting < waiting; ) {
 			waiting = result.waiting;
 			result = addUp(result, await runCycle(context));
 		}
 		const beside = await isBeside();
-		// Without a daemon nobody else does it.
+		// Without a daemon no other process does it.
 		if (!beside) await tidy(context);
 		const durationMs = performance.now() - started;
 		const limitedMs = memory.pace.limitedMs();
@@ -176,10 +176,10 @@ export async function syncOnce({ paths, config, logger, now = Date.now, task, fo
 		const failure = toSyncError(error);
 		if (!(await isBeside())) {
 			recordCycle(paths, now(), performance.now() - started, true);
-			// The next run leaves the remote alone for as long.
+			// The next run avoids the remote for as long.
 			const isLimited = failure.code === "RATE_LIMITED";
 			const nextAttempt = isLimited ? now() + memory.pace.limited(failure.retryAfterMs, Math.random()) : null;
-			// Another branch than the synced one is no position of this node.
+			// A branch other than the synced one is no position of this node.
 			const position = context && failure.code !== "WRONG_BRANCH" ? await readPosition(context) : {};
 			await record.failed(failure, nextAttempt, position);
 		}
@@ -195,7 +195,7 @@ export async function syncOnce({ paths, config, logger, now = Date.now, task, fo
 /** The longest wait for the next part of a push in parts; the rest is left to the next run. */
 const longestTurnMs = 120_000;
 
-/** A cycle, and those that follow where a push goes out in parts: each keeps the push interval. @throws as runCycle */
+/** A cycle, and further ones while a push is sent in parts: each keeps the push interval. @throws as runCycle */
 async function paced(context: CycleContext, task: Task | undefined): Promise<CycleResult> {
 	const { memory, log, lock } = context;
 	let sum: CycleResult | null = null;
@@ -215,7 +215,7 @@ async function paced(context: CycleContext, task: Task | undefined): Promise<Cyc
 	}
 }
 
-/** The mirrors after the hub: one that fails is in the state and the log, and fails nothing. What one had of its own is merged by a further cycle. */
+/** Pushes to the mirrors after the hub. A mirror's failure is in the state and the log, but fails no cycle. Commits that only a mirror had are merged by a further cycle. */
 async function mirrorOnce(context: CycleContext, result: CycleResult, record: SyncRecord): Promise<CycleResult> {
 	const { config, memory, repository, log, now } = context;
 	if (config.syncMirrors.length === 0 || result.head === null) return result;
@@ -231,19 +231,19 @@ async function mirrorOnce(context: CycleContext, result: CycleResult, record: Sy
 	return sum;
 }
 
-/** What is said where nothing may be written. */
+/** The message if the workspace is read-only. */
 function refused(error: SyncError, state: SyncState, now: number): OnceOutcome {
 	const last_error = { code: error.code, message: printable(error.message), at: timestamp(now) };
 	return { ok: false, error, state: { ...state, status: "failed", last_error } };
 }
 
-/** Tells a daemon to look again, wherever it runs. */
+/** Wakes a daemon for a new scan, in any pid namespace. */
 export async function wakeHolder(file: string, holder: LockHolder): Promise<void> {
 	if ((await askHolder(file, holder, "wake")) || !isHolderInTable(holder)) return;
 	process.kill(holder.pid, "SIGUSR1");
 }
 
-/** What a cycle would do now. */
+/** The plan of a cycle. */
 export interface DryRun {
 	readonly branch: string | null;
 	readonly head: string | null;
@@ -254,13 +254,13 @@ export interface DryRun {
 	readonly remote_head: string | null;
 	readonly would_fetch: boolean;
 	readonly would_push: boolean;
-	/** What is held for a person's word, or would be. */
+	/** The loss that waits, or would wait, for a person's decision. */
 	readonly held: readonly HeldLoss[];
-	/** What stands in the way, in words; null: nothing. */
+	/** The obstacle, in words; null: none. */
 	readonly blocked_by: string | null;
 }
 
-/** A context for those who look without the cycle lock, and change nothing. @throws GitError, SyncError NO_REMOTE */
+/** A context for commands that read without the cycle lock. @throws GitError, SyncError NO_REMOTE */
 export async function lookingContext({ paths, config, logger, now = Date.now }: OnceOptions): Promise<CycleContext> {
 	const repository = await openWorkspaceRepository(paths, config);
 	const memory = newMemory(paths, false);
@@ -271,12 +271,12 @@ export async function lookingContext({ paths, config, logger, now = Date.now }: 
 	return context;
 }
 
-/** What a snapshot would commit now. No index is touched. @throws GitError */
+/** The paths that a snapshot would commit now. Touches no index. @throws GitError */
 export async function lookForCandidates(context: CycleContext, head: Oid | null): Promise<Candidates> {
 	return await withoutTouchingIndex(context, (scratch) => candidatesOf(scratch, head));
 }
 
-/** Looks, and changes nothing: no ref, no index, no file. @throws GitError, SyncError */
+/** Computes the plan without a change of any ref, index or file. @throws GitError, SyncError */
 export async function dryRun(options: OnceOptions): Promise<DryRun> {
 	const { paths, config } = options;
 	const context = await lookingContext(options);
@@ -315,7 +315,7 @@ export async function dryRun(options: OnceOptions): Promise<DryRun> {
 	};
 }
 
-/** What would wait for a person's word once all of this is committed. What that takes to find out is written below `directory`. */
+/** The loss that would wait for a person's decision once all of this is committed. Temporary objects are written below `directory`. */
 async function heldThen(
 	context: CycleContext,
 	{ repository }: Pick<CycleContext, "repository">,
@@ -335,7 +335,7 @@ async function heldThen(
 	const env = {
 		...repository.env,
 		GIT_OBJECT_DIRECTORY: objects,
-		// In quotes: a colon is what separates them (git(1)).
+		// In quotes: a colon separates the directories (git(1)).
 		GIT_ALTERNATE_OBJECT_DIRECTORIES: known.map((name) => `"${name.replaceAll(/[\\"]/g, "\\$&")}"`).join(":"),
 	};
 	const apart = new Repository({ ...repository, env });
@@ -344,7 +344,7 @@ async function heldThen(
 	return heldLosses(context, await outgoingLoss({ ...context, repository: apart }, tip, commit), false);
 }
 
-/** Where there is no index yet, what is missing is checked out, not deleted (checkOutFirst). */
+/** Without an index, missing files are checked out, not deleted (checkOutFirst). */
 async function candidatesOf(context: CycleContext, head: Oid | null): Promise<Candidates> {
 	const { repository } = context;
 	if (head === null || !isIndexMissing(repository)) return await findCandidates(context);
@@ -354,7 +354,7 @@ async function candidatesOf(context: CycleContext, head: Oid | null): Promise<Ca
 	return { ...found, changed: found.changed.filter((name) => lstatIfThere(fileSystemPath(repository.root, name)) !== null) };
 }
 
-/** `git status` refreshes the index, and a nested repository is opened in it: here in a copy. */
+/** `git status` refreshes the index, and opens nested repositories in it: here in a copy. */
 async function withoutTouchingIndex<T>(context: CycleContext, look: (context: CycleContext, directory: string) => Promise<T>): Promise<T> {
 	const directory = fs.mkdtempSync(path.join(os.tmpdir(), "robust-sync-dry-run-"));
 	try {

@@ -1,6 +1,6 @@
 import { printableJson } from "@robust-sync/service/printable";
 
-/** The flags of robust-sync, as the command line hands them over. */
+/** The flags of robust-sync, as parsed from the command line. */
 export interface Options {
 	workspace?: string;
 	verbose?: boolean;

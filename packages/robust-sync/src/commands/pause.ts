@@ -3,10 +3,10 @@ import { acquireLock, isHolderAlive, LockedError, readLockHolder } from "@robust
 import { beginPause, endPause, ensureExcluded, type Pause, type WorkspacePaths } from "@robust-sync/workspace";
 import { wakeHolder } from "./once.ts";
 
-/** How long to wait for the cycle in progress. */
+/** Longest wait for the cycle in progress. */
 const lockTimeoutMs = 60_000;
 
-/** A running instance looks at once what holds now. */
+/** Wakes a running instance, which reads the pause at once. */
 async function tellInstance(paths: WorkspacePaths): Promise<void> {
 	const file = paths.instanceLock("sync");
 	const holder = readLockHolder(file);
@@ -14,9 +14,9 @@ async function tellInstance(paths: WorkspacePaths): Promise<void> {
 }
 
 /**
- * No cycle begins until the pause ends; the one in progress is waited for, so that nothing is committed or moved once this returns.
+ * Stops cycles until the pause ends. Waits for the cycle in progress, so that nothing is committed or checked out after this returns.
  * @param durationMs milliseconds; null: until {@link resumeSync}
- * @throws CommandError when a cycle goes on for longer than a minute: it is the last one
+ * @throws CommandError if that cycle takes longer than a minute; it is the last one
  */
 export async function pauseSync(paths: WorkspacePaths, now: number, durationMs: number | null): Promise<Pause> {
 	ensureExcluded(paths.root);
@@ -37,7 +37,7 @@ export async function pauseSync(paths: WorkspacePaths, now: number, durationMs: 
 	return pause;
 }
 
-/** Cycles begin again, the first one now. @returns the pause that held; null: none did */
+/** Starts cycles again, the first one now. @returns the ended pause; null: there was none */
 export async function resumeSync(paths: WorkspacePaths, now: number): Promise<Pause | null> {
 	const held = endPause(paths, now);
 	await tellInstance(paths);

@@ -8,17 +8,17 @@ import { openWorkspaceRepository } from "../context/cycle-context.ts";
 import { toSyncError } from "../context/sync-error.ts";
 import { checkMirror } from "../remote/mirrors.ts";
 
-/** What promoting a mirror did. */
+/** The result of promoting a mirror. */
 export interface Promotion {
 	readonly hub: string;
 	readonly mirrors: readonly string[];
-	/** The running instance reads its configuration again. */
+	/** Makes the running instance read its configuration again. */
 	readonly reloaded: boolean;
 }
 
 /**
- * A `.sync_env` with other values for some variables: their lines are replaced by lines at its end, everything else stays as it is.
- * @param values null: the variable is taken out
+ * A `.sync_env` with other values for some variables: their lines are removed and new ones appended, everything else stays.
+ * @param values null: the variable is removed
  */
 export function withVariables(text: string, values: Readonly<Record<string, string | null>>): string {
 	const names = Object.keys(values).join("|");
@@ -29,9 +29,9 @@ export function withVariables(text: string, values: Readonly<Record<string, stri
 }
 
 /**
- * Makes a mirror the hub, and the hub a mirror: in `.sync_env`, and at once in a running instance. Nothing is pushed or fetched here; the
+ * Makes a mirror the hub, and the hub a mirror: in `.sync_env`, and at once in a running instance. Pushes and fetches nothing; the
  * next cycle does that.
- * @throws CommandError where the name is no mirror, the mirror does not answer, or the environment decides
+ * @throws CommandError if the name is no mirror, the mirror does not answer, or the environment sets these variables
  */
 export async function promoteMirror(paths: WorkspacePaths, config: Config, name: string, env = process.env): Promise<Promotion> {
 	if (name === config.syncRemote) return { hub: name, mirrors: config.syncMirrors, reloaded: false };

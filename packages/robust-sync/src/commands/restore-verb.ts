@@ -33,7 +33,7 @@ import { approvalFor, commitChanges, type Task } from "../cycle/task.ts";
 import { excludedText } from "../snapshot/excluded.ts";
 import { type Options, print, printJson } from "./options.ts";
 
-/** What a verb is to do by a cycle; or what it has done already. */
+/** A task for a cycle; or the result if it is done already. */
 export type Request = { readonly task: null; readonly exitCode: number } | { readonly task: Task; isDone(): boolean; report(): void };
 
 /** `heldBack`: files that were not restored, because the version on disk is in no commit (it holds a secret, is too large, …). */
@@ -66,7 +66,7 @@ function report(paths: WorkspacePaths, options: Options, from: Oid, outcome: Out
 		print(`as at ${from.slice(0, 12)}: ${counted(changes.length, "file")}; what was there is in history and in ${paths.backupsText}/`);
 }
 
-/** Who asked for files and gets none of them must not take that for success. @throws CommandError */
+/** A command that restores none of the requested files must fail. @throws CommandError */
 function refuseNothing(changed: number, blocked: number): void {
 	if (changed === 0 && blocked > 0)
 		throw new CommandError("nothing is restored: what has the place of the files must be moved away, or be named, too", ExitCode.failed);
@@ -81,7 +81,7 @@ function refuseUnknown(unknown: readonly GitPath[], at: string): void {
 	);
 }
 
-/** Checks what is to be put back. @throws CommandError, MomentError, PathError, GitError */
+/** Checks the request. @throws CommandError, MomentError, PathError, GitError */
 export async function prepareRestore(
 	paths: WorkspacePaths,
 	config: Config,
@@ -163,7 +163,7 @@ async function heldBackOf(repository: Repository, question: Question): Promise<G
 	return changed.filter((name) => wanted.has(name));
 }
 
-/** What is not committed yet differs from what it is to be, as far as is known without reading it. */
+/** An uncommitted change differs from the version to restore, unless that is known to be equal without a read. */
 async function withUncommitted(
 	repository: Repository,
 	question: Question,
@@ -192,7 +192,7 @@ async function withUncommitted(
 	return { ...outcome, changes: [...known.values()].sort((a, b) => (a.path < b.path ? -1 : 1)), heldBack };
 }
 
-/** Puts the files into another directory; what is there already stays. */
+/** Writes the files into another directory; existing files stay. */
 async function restoreTo(
 	repository: Repository,
 	options: Options,
@@ -259,7 +259,7 @@ function refuseTaken(directory: string, files: readonly { readonly name: GitPath
 		);
 }
 
-/** An error of the system, with the remedy. */
+/** A system error, with the remedy. */
 function notWritten(directory: string, error: unknown): unknown {
 	const { code, message, syscall } = error as NodeJS.ErrnoException;
 	if (code === undefined || syscall === undefined || code === "ENOSPC" || code === "EDQUOT" || code === "EROFS") return error;
@@ -270,7 +270,7 @@ function notWritten(directory: string, error: unknown): unknown {
 	);
 }
 
-/** git's own directory and ours hold no files of a person's. @throws CommandError */
+/** git's own directory and ours contain no user files. @throws CommandError */
 function refuseOwnPlace(repository: Repository, directory: string): void {
 	const real = realPath(directory);
 	const isIn = (place: string) => `${real}/`.startsWith(`${realPath(place)}/`);
@@ -281,7 +281,7 @@ function refuseOwnPlace(repository: Repository, directory: string): void {
 		throw new CommandError(`--to ${shellPath(directory)} is robust-sync's own place: name a directory outside of ${own}`, ExitCode.usage);
 }
 
-/** Node's own recursive mkdir tries for ever where a parent is there and nothing can be made in it (below /proc). @throws the system's error */
+/** Node's own recursive mkdir never ends if a parent exists in which no directory can be made (below /proc). @throws the system's error */
 function makeDirectories(directory: Buffer): void {
 	try {
 		fs.mkdirSync(directory);
@@ -295,7 +295,7 @@ function makeDirectories(directory: Buffer): void {
 	}
 }
 
-/** A new file; nothing that is there is written to, and no link in its directory is followed at its end. */
+/** Creates a file; never writes to an existing one, nor follows a link at the path. */
 function writeNew(directory: string, name: GitPath, mode: string, content: Buffer): void {
 	const file = fileSystemPath(directory, name);
 	makeDirectories(file.subarray(0, file.lastIndexOf(0x2f)));

@@ -13,7 +13,7 @@ async function readStandardInput(): Promise<Buffer> {
 	return Buffer.concat(chunks);
 }
 
-/** A name that starts with a dot or ends in .tmp would count as still being written. */
+/** A name that starts with a dot or ends in .tmp would count as incomplete. */
 function pendingName(name: string): string {
 	return name.replace(/^\.+/, "").replace(/\.tmp$/, ".txt") || "message.txt";
 }

@@ -10,18 +10,18 @@ import { skipText } from "@robust-sync/workspace/skip-remedies";
 import type { Pause, SyncState } from "@robust-sync/workspace/state-schemas";
 import { writerLiveness } from "@robust-sync/workspace/writer-liveness";
 
-/** What `--status` found. */
+/** The result of `--status`. */
 export interface StatusReport {
 	readonly running: boolean;
 	readonly state: SyncState | null;
 	readonly exitCode: number;
-	/** Why there is no state, or why it does not run. */
+	/** Why there is no state, or why the process does not run. */
 	readonly reason: string;
 }
 
 /**
- * What a state file that was read says of its writer. Exit code 0 running and healthy, 1 running and failing, 3 not running.
- * @param holdsLock the kernel says that the holder of the instance lock lives
+ * Reads the writer's condition from its state file. Exit code 0 running and healthy, 1 running and failing, 3 not running.
+ * @param holdsLock the kernel confirms that the holder of the instance lock lives
  */
 export function reportStatus(read: StateRead<SyncState>, now: number, holdsLock = false): StatusReport {
 	const liveness = writerLiveness(read, now);
@@ -31,7 +31,7 @@ export function reportStatus(read: StateRead<SyncState>, now: number, holdsLock 
 	return { running, state, reason: liveness.reason, exitCode: running ? (failing ? ExitCode.failed : ExitCode.ok) : ExitCode.notRunning };
 }
 
-/** The same of a writer that is known to be dead. */
+/** The same for a writer that is known to be dead. */
 export function notRunning(report: StatusReport, reason: string): StatusReport {
 	return { ...report, running: false, reason, exitCode: ExitCode.notRunning };
 }
@@ -40,13 +40,13 @@ function age(at: string | null, now: number): string {
 	return at === null ? "never" : `${shortDuration(now - Date.parse(at))} ago`;
 }
 
-/** What belongs to the report, beside the state. */
+/** The parts of the report beside the state. */
 export interface StatusExtras {
-	/** What would be refused at the next start; null: nothing. */
+	/** The reason why the next start would fail; null: none. */
 	readonly configurationProblem: string | null;
-	/** Work that takes long and goes on now; null: none. */
+	/** Long work in progress; null: none. */
 	readonly progress: ProgressState | null;
-	/** The pause that holds where no instance runs, whose state would say it; null: none. */
+	/** The pause, if no instance runs whose state would contain it; null: none. */
 	readonly pause: Pause | null;
 }
 
@@ -71,7 +71,7 @@ export function formatStatus(
 	paint: Paint,
 	{ progress, pause }: Pick<StatusExtras, "progress" | "pause">,
 ): string {
-	// Also beside a daemon, and before the first cycle is over.
+	// Also beside a daemon, and before the first cycle ends.
 	const paused = running ? (state?.status === "paused" ? (state.paused ?? null) : null) : pause;
 	const pauseLines =
 		paused === null

@@ -9,8 +9,8 @@ const endsWithinMs = 35_000;
 const pollMs = 50;
 
 /**
- * Lets the running instance finish its cycle and stop; its supervisor with it. Also one in another pid namespace, by its socket.
- * @returns who was stopped; null when nothing ran
+ * Stops the running instance after its cycle, and its supervisor. An instance in another pid namespace is reached by its socket.
+ * @returns the stopped process; null: none ran
  * @throws CommandError when it does not stop in time, or cannot be reached from here
  */
 export async function stopInstance(paths: WorkspacePaths): Promise<LockHolder | null> {

@@ -31,7 +31,7 @@ function refuseCutOff(repository: Repository, commits: readonly Named[]): void {
 		);
 }
 
-/** More are named by the newest and the oldest of them. */
+/** Above this number only the newest and the oldest are named. */
 const maxTrailers = 100;
 
 const reasons = {
@@ -43,7 +43,7 @@ const isRoot = (name: GitPath) => name === workspaceRoot;
 
 type Named = Pick<HistoryEntry, "commit" | "parents">;
 
-/** Single commits in the order in which they are taken back. @throws CommandError where one is a merge, or none of this history */
+/** Single commits in the order of their undoing. @throws CommandError if one is a merge, or not of this history */
 async function namedCommits(repository: Repository, head: Oid, commits: readonly Oid[]): Promise<Named[]> {
 	const wanted = new Set(commits);
 	const walked = (await walkCommits(openMergeStore(repository), null, head)).filter(({ commit }) => wanted.has(commit)).reverse();
@@ -76,7 +76,7 @@ function report(options: Options, { changes, left, undone }: UndoPlan, isDryRun:
 	else if (!isDryRun) print(`${counted(undone.length, "commit")} taken back, ${counted(changes.length, "file")} changed`);
 }
 
-/** Checks what is to be taken back. @throws CommandError, MomentError, PathError, GitError */
+/** Checks the request. @throws CommandError, MomentError, PathError, GitError */
 export async function prepareUndo(
 	paths: WorkspacePaths,
 	config: Config,
@@ -108,7 +108,7 @@ export async function prepareUndo(
 			ExitCode.usage,
 		);
 	const wholePaths = named.paths.some(isRoot) ? [] : named.paths;
-	// Chosen once: what a cycle commits meanwhile was not meant.
+	// Chosen once: commits of a concurrent cycle were not meant.
 	const commits: readonly Named[] =
 		named.commits.length > 0
 			? await namedCommits(repository, start, named.commits)

@@ -22,39 +22,39 @@ import { lookForCandidates, lookingContext, type OnceOptions, wakeHolder } from 
 
 const pollMs = 50;
 const shownMs = 500;
-/** If one cycle was not enough (a deletion gets a second scan): how long to wait for the next one before asking the instance again. */
+/** After a cycle that was not enough (a deletion gets a second scan): wait for the next one before asking the instance again. */
 const againMs = 1_000;
 
-/** What {@link waitForSync} found. */
+/** The result of {@link waitForSync}. */
 export interface Waited {
-	/** The commit that holds everything that was there at the beginning; null: not all of it was committed in time. */
+	/** The commit with everything that existed at the beginning; null: some of it was not committed in time. */
 	readonly head: string | null;
-	/** It is on the hub. */
+	/** Whether the commit is on the hub. */
 	readonly isPublished: boolean;
-	/** Of each peer that was asked for, whether it has that commit. */
+	/** For each requested peer, whether it has that commit. */
 	readonly peers: Readonly<Record<string, boolean>>;
 	/** Files and messages of the beginning that are in no commit yet. */
 	readonly missing: readonly string[];
-	/** How many files are left out of commits (`robust-sync --status` names them). */
+	/** The number of files left out of commits (`robust-sync --status` names them). */
 	readonly skipped: number;
-	/** Why it takes long, where that is known. */
+	/** The reason for the delay, if it is known. */
 	readonly problem: string | null;
 }
 
 export interface WaitOptions extends OnceOptions {
-	/** Names of peers that are to have it too. */
+	/** Peers that must have the commit too. */
 	readonly peers: readonly string[];
 	readonly timeoutMs: number;
 }
 
-/** Is everything done that was waited for? */
+/** Whether the wait is over. */
 export function isDone({ isPublished, peers }: Waited): boolean {
 	return isPublished && Object.values(peers).every(Boolean);
 }
 
 /**
- * Waits until all that was written before the call is on the hub, and the named peers have it. A running instance is asked for a cycle;
- * where none runs, cycles are run here. What is written meanwhile is not waited for.
+ * Waits until all that was written before the call is on the hub, and the named peers have it. Asks a running instance for a cycle;
+ * without one, runs cycles here. Later writes are not waited for.
  * @throws GitError, SyncError, LockedError
  */
 export async function waitForSync(options: WaitOptions): Promise<Waited> {
@@ -113,7 +113,7 @@ async function waitUntil(options: WaitOptions, begun: number, deadline: number):
 			break;
 		}
 		const found = await oneCycle(options, deadline, first ? deadline : Math.min(deadline, performance.now() + againMs));
-		// The reason why a cycle failed is more helpful than the news that the next one is not over.
+		// The reason for a failed cycle is more helpful than the fact that the next one still runs.
 		problem = found === unfinished && problem !== null ? problem : found;
 		isAsked ||= found === null;
 	}
@@ -126,7 +126,7 @@ async function waitUntil(options: WaitOptions, begun: number, deadline: number):
 	return { head, isPublished, peers, missing, skipped, problem: isPublished ? null : problem };
 }
 
-/** Written again since: no longer what was waited for. What is gone is waited for until that is committed. */
+/** Written again since: not part of the wait any more. A deleted file stays part of it until the deletion is committed. */
 function isNewerThan({ repository }: CycleContext, name: GitPath, at: number): boolean {
 	const stats = lstatIfThere(fileSystemPath(repository.root, name));
 	return stats !== null && stats.ctimeMs > at;
@@ -145,20 +145,20 @@ function isConfiguredSince({ repository, paths }: CycleContext): boolean {
 	return !(configuredAt <= lastSync);
 }
 
-/** By its heartbeat: the commit that it last brought into its working tree. */
+/** From the peer's heartbeat: the commit of its working tree. */
 async function hasPeer({ repository, paths }: CycleContext, peer: string, head: Oid): Promise<boolean> {
 	const read = readState(paths.peerState(peer), peerStateSchema);
 	const theirs = read.kind === "ok" ? read.state.head : null;
 	if (theirs === null || !/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(theirs)) return false;
 	if (theirs === head) return true;
-	// One that we lack comes with the next cycle.
+	// A missing commit comes with the next cycle.
 	const { exitCode } = await repository.run(["cat-file", "-e", `${theirs}^{commit}`], { accept: [0, 1, 128] });
 	return exitCode === 0 && (await isAncestor(repository, head, theirs));
 }
 
 const unfinished = "the cycle that was begun is not over, and goes on: robust-sync --status shows when it is";
 
-/** Runs a cycle of our own. If it is not over at the deadline, it continues without us. @returns the reason for its failure; null: it succeeded */
+/** Runs a cycle in a child process. If it does not end before the deadline, it continues alone. @returns the reason for its failure; null: it succeeded */
 async function ownCycle({ paths }: WaitOptions, deadline: number): Promise<string | null> {
 	const cycle = startCycle(paths.root);
 	const alarm = new AbortController();
@@ -173,7 +173,7 @@ async function ownCycle({ paths }: WaitOptions, deadline: number): Promise<strin
 	return outcome.problem;
 }
 
-/** One cycle of the running instance, or of our own. @param until when to ask the instance again @returns why it failed; null: it succeeded */
+/** One cycle of the running instance, or of a child process. @param until when to ask the instance again @returns why it failed; null: it succeeded */
 async function oneCycle(options: WaitOptions, deadline: number, until: number): Promise<string | null> {
 	const { paths } = options;
 	const file = paths.instanceLock("sync");
@@ -183,7 +183,7 @@ async function oneCycle(options: WaitOptions, deadline: number, until: number): 
 		const read = readState(paths.syncState, syncStateSchema);
 		return read.kind === "ok" ? read.state : null;
 	};
-	// The one in progress may have looked at the files already.
+	// The cycle in progress may have scanned the files already.
 	const before = state();
 	const cycles = (before?.totals.cycles ?? 0) + (before?.status === "syncing" ? 1 : 0);
 	await wakeHolder(file, holder);

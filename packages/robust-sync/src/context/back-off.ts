@@ -15,11 +15,11 @@ export function backOffMs(failures: number, intervalMs: number, random: number):
 const maxRaceWaitMs = 5_000;
 
 /**
- * How long a node waits that has lost the race to push: at first not at all, then up to a multiple of what one try takes that doubles with
- * every loss, as stations on one wire do (IEEE 802.3, truncated binary exponential back-off). Many nodes on one hub would else mostly
+ * Milliseconds to wait after a lost push race: at first none, then up to a multiple of the duration of one try that doubles with
+ * every loss, as in Ethernet (IEEE 802.3, truncated binary exponential back-off). Without it, many nodes on one hub would mostly
  * undo each other's work.
- * @param losses in a row, from 1 on
- * @param attemptMs what the last try took
+ * @param losses in a row, from 1
+ * @param attemptMs duration of the last try
  * @param random from 0 to 1
  */
 export function raceWaitMs(losses: number, attemptMs: number, random: number): number {

@@ -20,7 +20,7 @@ import type { KnownChanges } from "../snapshot/known-changes.ts";
 import type { VanishedFiles } from "../snapshot/vanished-files.ts";
 import { guardLimits } from "./guard-limits.ts";
 
-/** What a cycle works with. Clock and log come in; nothing here is global. */
+/** The environment of a cycle. Clock and log are parameters; nothing here is global. */
 export interface CycleContext {
 	readonly repository: Repository;
 	readonly paths: WorkspacePaths;
@@ -30,11 +30,11 @@ export interface CycleContext {
 	/** The cycle lock, held. */
 	readonly lock: Lock;
 	readonly memory: CycleMemory;
-	/** What a person has asked for: it is carried out by this cycle, once. */
+	/** The task of a command: carried out by this cycle, once. */
 	readonly task?: Task;
 }
 
-/** A cycle's context as packages/resolve takes it. */
+/** A cycle's context for packages/resolve. */
 export function integrateContext(context: CycleContext): CycleContext & IntegrateContext {
 	const { memory, config } = context;
 	const keepsVersions = config.syncAtime === "auto";
@@ -50,84 +50,84 @@ export function integrateContext(context: CycleContext): CycleContext & Integrat
 
 /** What one process remembers from cycle to cycle. Losing it costs time, never data. */
 export interface CycleMemory {
-	/** The branch that is synced: once chosen, a person's `git checkout` elsewhere does not change it. */
+	/** The synced branch: once chosen, a person's `git checkout` of another branch does not change it. */
 	branch: string | null;
-	/** The branch that was synced when this node last ran. */
+	/** The synced branch of this node's previous process. */
 	lastBranch: string | null;
-	/** The daemon before this one did not stop by itself: its choice of the branch holds. */
+	/** The previous daemon was killed: its choice of the branch holds. */
 	resumed: boolean;
 	/** A snapshot was completed in the life of this process. */
 	looked: boolean;
 	/** The last cycle found objects missing or damaged. */
 	damaged: boolean;
-	/** The index was checked in whole, once in the life of a process. */
+	/** The whole index was checked, once in the life of a process. */
 	indexChecked: boolean;
 	/** The remote's tip at the end of the last success. */
 	synced: string | null;
-	/** Heads that peers announced and that we may lack. */
+	/** Announced heads of peers that may be missing here. */
 	announced: Set<string>;
-	/** Files that were being written when they were last looked at. */
+	/** Files that were being written at the last scan. */
 	hot: HotFiles;
-	/** Names that were missing when they were last looked at. */
+	/** Names that were missing at the last scan. */
 	readonly vanished: VanishedFiles;
-	/** Whether files that are hot are left to a later cycle (a daemon) or waited for (`--once`). */
+	/** Whether hot files are left to a later cycle (a daemon) or waited for (`--once`). */
 	deferHot: boolean;
-	/** Special files and the like, looked for at a bounded interval. */
+	/** Special files and the like; searched at a bounded interval. */
 	scannedAt: number;
 	specialFiles: readonly string[];
-	/** Links to nested repositories that another tool committed. */
+	/** Gitlinks to nested repositories that another tool committed. */
 	bareLinks: readonly GitPath[];
-	/** When a consistent copy of a live database was last taken. */
+	/** Time of the last consistent copy of each live database. */
 	readonly databaseCopiedAt: Map<GitPath, number>;
 	/** The index was searched for our own files. */
 	ownTrackedChecked: boolean;
-	/** Where HEAD was when its commits were last known to hold no files of ours. */
+	/** The last HEAD whose commits were known to contain no own files. */
 	publishable: string | null;
-	/** What is reported of a peer's commits as left out, one character a byte. */
+	/** Left-out paths of a peer's commits, as reported, one character a byte. */
 	refused: readonly string[];
-	/** Files that were tracked, and are not synced any more because their names are ours: reported as long as they are there. */
+	/** Tracked files that are not synced any more because their names are those of own files: reported as long as they exist. */
 	ownTracked: readonly string[];
-	/** When held paths were last tried again. */
+	/** Time of the last retry of held paths. */
 	retriedAt: number;
-	/** When maintenance was last done. */
+	/** Time of the last maintenance. */
 	tidiedAt: number;
-	/** What nobody sets: ages are told by it. */
+	/** Monotonic clock; all ages are measured with it. */
 	readonly clock: MonotonicClock;
-	/** When each path was first seen to change since it was last committed, by that clock: a stale write may be written over before a cycle can look. */
+	/** When each path was first seen to change since its last commit, by the monotonic clock: a stale write may be overwritten before a cycle can read it. */
 	readonly firstChanges: Map<GitPath, number>;
-	/** What may differ from HEAD, as far as that is known without looking at everything. */
+	/** The paths that may differ from HEAD, if they are known without a full scan. */
 	readonly known: KnownChanges;
-	/** What was committed a short while ago. */
+	/** Recent commits. */
 	readonly changes: ChangeWindow;
-	/** What was last asked about a loss, and the answer. */
+	/** The last question about a loss, and the answer. */
 	guarded: { readonly key: string; readonly loss: Loss | null } | null;
-	/** What was last said to be held. */
+	/** The last report of held losses. */
 	heldSaid: string;
-	/** Further remotes; null: there is nobody to push to them. */
+	/** Further remotes; null: this process does not push to them. */
 	mirrors: Mirrors | null;
 	/** When the remote may be used. */
 	readonly pace: HubPace;
-	/** What our checkouts put in place, and whether it was read since. */
+	/** Files that checkouts placed, and whether a program has read them since. */
 	readonly placed: PlacedFiles;
-	/** A push that goes in steps, and is not over. */
+	/** An unfinished push in steps. */
 	steps: StepsAhead | null;
-	/** A search for the files that the hub refuses, which is not over. */
+	/** An unfinished search for the files that the hub refuses. */
 	search: RefusalSearch | null;
-	/** How the index was when it was last known to be as SYNC_EXCLUDE wants it, and how many tracked files are excluded. */
+	/** Stamp of the index when it last matched SYNC_EXCLUDE, and the number of excluded tracked files. */
 	excluded: { readonly stamp: string | null; readonly files: number };
-	/** How each state file was when it was last found to be valid (state-files.ts). */
+	/** Stamp of each state file when it was last valid (state-files.ts). */
 	readonly validStates: Map<string, string>;
-	/** What was searched for secrets, and what was found. */
+	/** Searched contents, and findings. */
 	readonly secrets: SecretMemory;
-	/** Maps of what is to be forgotten. */
+	/** Maps of content to forget. */
 	readonly forget: ForgetMemory;
-	/** What our checkouts replaced a short while ago. */
+	/** Recently replaced files. */
 	readonly replaced: ReplacedFiles;
 }
 
 /**
  * Opens the repository of a workspace with its configuration.
- * @param given ssh: connections to keep open between commands; onProgress: told how far long work is
+ * @param given ssh: connections to keep open between commands; onProgress: called with the progress of long work
  * @throws GitError
  */
 export async function openWorkspaceRepository(

@@ -3,7 +3,7 @@ import { counted } from "@robust-sync/system/counted";
 import { readSavedVersions, type WorkspacePaths, winnerText } from "@robust-sync/workspace";
 import type { CycleResult } from "../cycle/progress.ts";
 
-/** What a cycle committed, in words: a deletion is called one. Empty: nothing. */
+/** A cycle's snapshot in words; names deletions. Empty: nothing was committed. */
 export function changesText({ committed, deleted }: Pick<CycleResult, "committed" | "deleted">): string {
 	const kept = committed - deleted;
 	return [kept > 0 ? `${counted(kept, "file")} committed` : "", deleted > 0 ? `${counted(deleted, "file")} deleted` : ""]
@@ -11,7 +11,7 @@ export function changesText({ committed, deleted }: Pick<CycleResult, "committed
 		.join(", ");
 }
 
-/** What a cycle brought in, in words; also what that took away. Empty: nothing. */
+/** The incoming commits in words, with the files that they deleted. Empty: none. */
 export function pulledText({ pulled, removed }: Pick<CycleResult, "pulled" | "removed">): string {
 	return [pulled > 0 ? `${counted(pulled, "commit")} pulled` : "", removed > 0 ? `${counted(removed, "file")} deleted by it` : ""]
 		.filter((part) => part !== "")
@@ -34,7 +34,7 @@ export function countsText(result: Pick<CycleResult, "committed" | "deleted" | "
 
 const shownConflicts = 3;
 
-/** Where what a merge left out is, and which node's version of each file won. @param name of the directory in sync/conflicts/ */
+/** The place of the versions that a merge left out, and the winner of each file. @param name of the directory in sync/conflicts/ */
 export function savedText(paths: WorkspacePaths, name: string): string {
 	const files = (readSavedVersions(paths, name)?.files ?? []).filter(({ saved }) => saved.length > 0);
 	const shown = files.slice(0, shownConflicts).map((file) => `${printable(file.path)}: ${printable(winnerText(file))}`);

@@ -6,14 +6,14 @@ import { credentialSecrets, netrcSecrets, type OwnSecret, secretsOf } from "@rob
 import { heldAbove, neverCommitted, readEnvFile, readHeld, secretVariables } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
 
-/** Between two looks at the files that this machine's secrets are in. */
+/** Interval of reading the files with this machine's secrets. */
 export const ownSecretsIntervalMs = 30_000;
-/** Larger files are none of these. */
+/** Larger files are not read. */
 const maxFileBytes = 262_144;
-/** Directories that are looked into for `.env` files, and how deep. */
+/** Directories that are searched for `.env` files, and the depth. */
 const maxDirectories = 2_000;
 const maxDepth = 5;
-/** More secrets than this: something else is in these files. */
+/** With more secrets than this, the files contain something else. */
 const maxSecrets = 2_000;
 
 function textOf(file: string): string {
@@ -63,8 +63,8 @@ function envFiles(root: string): string[] {
 }
 
 /**
- * This machine's own secrets: the values in `.sync_env`, in `.env` files that git ignores or that this node keeps to itself, in `~/.netrc` and `~/.git-credentials`, and
- * secret-looking variables of the environment. They are returned and kept nowhere else.
+ * This machine's own secrets: the values in `.sync_env`, in `.env` files that git ignores or that this node keeps local, in `~/.netrc` and `~/.git-credentials`, and
+ * variables of the environment with secret-looking names. They are returned, and stored nowhere.
  * @throws GitError
  */
 export async function machineSecrets(
@@ -77,7 +77,7 @@ export async function machineSecrets(
 		return checked === null ? [] : [checked];
 	});
 	const ignored = await readIgnored(repository, names);
-	// Where a peer's rule un-ignores a file, it stays local, and its values stay this machine's own.
+	// If a peer's rule un-ignores a file, it stays local, and its values stay this machine's own.
 	const excluded = await excludedAmong(repository, names);
 	const held = readHeld(paths);
 	const local = names.filter((name) => ignored.has(name) || excluded.has(name) || heldAbove(held, name)?.reason === "ignored-here");

@@ -1,6 +1,6 @@
 import type { CycleContext } from "./cycle-context.ts";
 
-/** Author or committer as git would name them (git-commit(1), COMMIT INFORMATION); null: it cannot be written as it is. */
+/** Author or committer by git's rules (git-commit(1), COMMIT INFORMATION); null: it cannot be written unchanged. */
 export function identityOf({ repository, config }: CycleContext, role: "author" | "committer"): string | null {
 	const get = (field: "name" | "email", fallback: string) =>
 		repository.env[`GIT_${role}_${field}`.toUpperCase()] ||
@@ -11,7 +11,7 @@ export function identityOf({ repository, config }: CycleContext, role: "author" 
 	return /[<>\n\0]/.test(name + email) ? null : `${name} <${email}>`;
 }
 
-/** Both, for a commit that is written directly: where the user's own name cannot be written, the node's. */
+/** Both, for a commit that is written directly: the node's, if the user's own name cannot be written. */
 export function ownIdentity(context: CycleContext): { readonly author: string; readonly identity: string } {
 	const { nodeName } = context.config;
 	const fallback = `${nodeName} <${nodeName}@robust-sync>`;

@@ -15,7 +15,7 @@ afterEach(() => scratch.remove());
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 const megabyte = 1_000_000;
 
-/** A cycle of a node. @returns what a look at its progress showed, each time that it was another */
+/** A cycle of a node. @returns each state of its progress file */
 async function seenIn(name: string): Promise<ProgressState[]> {
 	const paths = new WorkspacePaths(scratch.path(name));
 	const seen: ProgressState[] = [];
@@ -33,7 +33,7 @@ async function seenIn(name: string): Promise<ProgressState[]> {
 	return seen;
 }
 
-/** One program of the hub takes, or gives, four megabytes a second at most. */
+/** The hub's programs read and write at most four megabytes a second. */
 function throttle(name: string, program: "upload-pack" | "receive-pack"): void {
 	const slowly = "perl -e 'while (sysread(STDIN, $b, 500000)) { select(undef, undef, undef, length($b) / 4e6); syswrite(STDOUT, $b) }'";
 	const pipe = program === "upload-pack" ? `git-upload-pack "$@" | ${slowly}` : `${slowly} | git-receive-pack "$@"`;
@@ -54,6 +54,6 @@ test("progress: a long push and fetch → in sync/ while they last", async () =>
 	expect(pushes.some(({ done }) => done > 0 && done < 16 * megabyte)).toBe(true);
 	const received = await seenIn("chad");
 	expect(received.filter(({ what, done }) => what === "receiving" && done > 0)).not.toEqual([]);
-	// A cycle with nothing long in it leaves no trace.
+	// A cycle without long work leaves no trace.
 	expect(await seenIn("chad")).toEqual([]);
 }, 120_000);

@@ -13,7 +13,7 @@ export const fieldsOf = ({ what, done, total, unit, perSecond, remainingSeconds 
 });
 
 /**
- * Shows how far long work on a workspace is: on a terminal, in the log, and in `sync/` for the page and `--status`. Its `report` goes to
+ * Shows the progress of long work on a workspace: on a terminal, in the log, and in `sync/` for the page and `--status`. Its `report` goes to
  * openWorkspaceRepository. Begun and ended only under the cycle lock.
  * @param now milliseconds since the epoch
  */
@@ -21,7 +21,7 @@ export function workspaceProgress(paths: WorkspacePaths, logger: Pick<Logger, "i
 	return new WorkProgress(
 		{
 			text: (work) => progressText(fieldsOf(work)),
-			// On a terminal it is in sight already.
+			// The terminal shows it already.
 			log: (line, isShown) => (isShown && logger.toFile ? logger.toFile("info", line) : logger.info(line)),
 			record: (work) => writeProgress(paths, work === null ? null : { ...fieldsOf(work), since: work.since }, now()),
 		},

@@ -2,10 +2,10 @@ import type { Oid } from "@robust-sync/git";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 
 /**
- * A snapshot after its commits were made again without something.
- * @param replaced each commit that was made again, with the one in its place
- * @param head where HEAD is now
- * @param committed how many files of the snapshot are left in it, where it is not undone altogether
+ * A snapshot after its commits were rewritten without some files.
+ * @param replaced each rewritten commit, with its replacement
+ * @param head the new HEAD
+ * @param committed number of files left in the snapshot, if it is not undone altogether
  */
 export function remadeSnapshot(snapshot: Snapshot, replaced: ReadonlyMap<Oid, Oid>, head: Oid, committed = snapshot.committed): Snapshot {
 	const { status } = snapshot;

@@ -32,6 +32,6 @@ test("a refused push: the remote's words with a secret → in the state, without
 		remote_message: "x",
 	});
 	expect(lastErrorOf(toSyncError(new GitError("AUTH_FAILED", "no", "", 1)), [], "")).not.toHaveProperty("remote_message");
-	// A message that quotes it already says it once.
+	// A message that quotes it contains it already.
 	expect(withRemoteMessage("refused (ask me)", "ask me")).toBe("refused (ask me)");
 });

@@ -1,9 +1,9 @@
 import { printable } from "@robust-sync/service/printable";
 
-/** The most of what a remote wrote that is kept, in bytes of UTF-8. */
+/** Limit for the remote's text, bytes of UTF-8. */
 export const maxRemoteMessage_bytes = 4_096;
 
-/** What a remote wrote for people, as lines that are safe to show, at most 4 KiB of them; null: nothing. */
+/** The remote's text for people, as lines that are safe to show, at most 4 KiB; null: none. */
 export function cleanRemoteMessage(text: string | null): string | null {
 	if (!text) return null;
 	const bytes = Buffer.from(text.split("\n").map(printable).join("\n"), "utf8");

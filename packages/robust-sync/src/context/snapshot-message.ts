@@ -3,9 +3,9 @@ import { printable } from "@robust-sync/service/printable";
 import { counted } from "@robust-sync/system/counted";
 
 /**
- * One line that a person can read: `helios: 3 files (notes.md, state.json, …)`; what is gone is said to be: `helios: 22 files deleted
+ * One line for people: `helios: 3 files (notes.md, state.json, …)`; deletions are named: `helios: 22 files deleted
  * (a, b, …)`, or `helios: 3 files (a, b, …), 22 deleted`.
- * @param gone those of the paths that are deleted
+ * @param gone the deleted ones of the paths
  */
 export function snapshotMessage(node: string, paths: readonly GitPath[], gone: ReadonlySet<GitPath> = new Set()): string {
 	const left = paths.filter((name) => !gone.has(name));

@@ -5,13 +5,13 @@ import type { ErrorCode } from "@robust-sync/workspace";
 
 import { cleanRemoteMessage } from "./remote-message.ts";
 
-/** A cycle failed. `code` is the contract's (section 5); `message` is one line that says what to do. */
+/** A failed cycle. `code` is the contract's (section 5); `message` is one line with the remedy. */
 export class SyncError extends Error {
 	override readonly name = "SyncError";
 	readonly code: ErrorCode;
-	/** What the remote wrote for people: printable lines. */
+	/** The remote's text for people: printable lines. */
 	readonly remoteMessage: string | null;
-	/** How long the remote asks us to stay away, milliseconds; null: it names no time. */
+	/** The remote's Retry-After, milliseconds; null: it gave none. */
 	readonly retryAfterMs: number | null;
 
 	constructor(code: ErrorCode, message: string, options?: ErrorOptions & { remoteMessage?: string | null; retryAfterMs?: number | null }) {
@@ -30,7 +30,7 @@ const fileSystemCodes: Readonly<Record<string, readonly [code: ErrorCode, advice
 	EROFS: ["PERMISSION_DENIED", "the file system is read-only: mount it read-write"],
 };
 
-/** Any error of a cycle as one with a code of the contract. A lost lock passes: it ends the process. */
+/** Converts any error of a cycle to one with a code of the contract. LockLostError passes: it ends the process. */
 export function toSyncError(error: unknown): SyncError {
 	if (error instanceof SyncError) return error;
 	if (error instanceof LockLostError) throw error;

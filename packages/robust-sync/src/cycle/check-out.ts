@@ -9,16 +9,16 @@ import type { Snapshot } from "../snapshot/snapshot.ts";
 import { momentMs, snapshotAgain } from "./commit.ts";
 import { noteIntegration, type Progress } from "./progress.ts";
 
-// The step check out of a cycle: a plan becomes the working tree, and what is held is tried again.
+// The step check out of a cycle: brings the working tree to the plan's commit, and tries held paths again.
 
 /** Brings the working tree to the commit of a plan. @throws GitError, file system errors; the next start goes on */
 export async function checkOut(context: CycleContext, plan: Plan, progress: Progress): Promise<void> {
 	if (plan.kind === "nothing") return;
 	const ref = `refs/heads/${syncedBranch(context)}`;
-	// A fast-forward counts as it goes.
+	// A fast-forward counts when it is done.
 	const counting =
 		plan.kind === "fast-forward" && plan.from !== null ? null : countCommits(context.repository, plan.from, plan.theirs ?? plan.to);
-	// Looked at when the move is over: nothing of a cycle goes on in the background when it has failed.
+	// Awaited after the checkout: no work of a cycle may continue after its failure.
 	counting?.catch(() => undefined);
 	const integration = await carryOutPlan(
 		{ ...integrateContext(context), bringUpToDate: (late) => bringUpToDate(context, late) },
@@ -26,7 +26,7 @@ export async function checkOut(context: CycleContext, plan: Plan, progress: Prog
 		plan,
 	);
 	const { secrets, publishable } = context.memory;
-	// What came in is published, and what it is merged with was searched.
+	// The incoming commits are published, and the other side of the merge was searched.
 	if (secrets.checked === plan.from && publishable === plan.from) secrets.checked = plan.to;
 	context.memory.publishable = plan.to;
 	progress.pulled += (await counting) ?? integration.commits ?? 0;
@@ -38,10 +38,10 @@ export async function checkOut(context: CycleContext, plan: Plan, progress: Prog
 	noteIntegration(integration, progress);
 }
 
-/** Between two tries to place what is held, where nothing else has changed. */
+/** Interval of retries for held paths without another change. */
 const retryPauseMs = 10_000;
 
-/** Held paths are tried again after a look at everything, at a bounded rate. */
+/** Tries held paths again after a full scan, at a bounded rate. */
 export async function retryHeldPaths(context: CycleContext, progress: Progress): Promise<void> {
 	const { memory, now, repository } = context;
 	const sinceMs = now() - memory.retriedAt;
@@ -55,8 +55,8 @@ export async function retryHeldPaths(context: CycleContext, progress: Progress):
 }
 
 /**
- * Merges what mirrors have and the hub lacks (mirrors.ts): another node pushed it there, or a hub that came back holds it.
- * @returns whether HEAD moved; the next cycle, which follows at once, publishes that
+ * Merges commits that mirrors have and the hub lacks (mirrors.ts): another node pushed them there, or the hub was restored to an older state.
+ * @returns whether HEAD moved; the next cycle, which follows at once, publishes it
  */
 export async function integrateMirrors(context: CycleContext, snapshot: Snapshot, progress: Progress): Promise<boolean> {
 	const { repository, memory, log } = context;

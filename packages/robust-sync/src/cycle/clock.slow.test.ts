@@ -15,7 +15,7 @@ afterEach(() => scratch.remove());
 
 const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
-/** One cycle of a node whose clock is off by so much. */
+/** One cycle of a node whose clock is off by this much. */
 async function cycle(name: string, offsetMs: number) {
 	const paths = new WorkspacePaths(scratch.path(name));
 	const outcome = await syncOnce({
@@ -40,7 +40,7 @@ test("clock: a day ahead and back → no file, message or order lost", async () 
 	}
 	await cycle("chad", day);
 	expect(scratch.read("chad/notes.md")).toBe("5\n");
-	// By day; a time that never steps back puts them in order all the same.
+	// Days apart; commit times that never step back still order them.
 	const messages = (fs.readdirSync(scratch.path("chad/messages/helios"), { recursive: true }) as string[])
 		.filter((name) => name.includes("/"))
 		.sort();

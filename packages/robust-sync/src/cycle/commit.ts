@@ -17,14 +17,14 @@ import { refuseOpenOperation } from "./recover.ts";
 
 // The steps scan and commit of a cycle: each of its snapshots is taken here.
 
-/** A network that took longer than this is no moment any more: everything is looked at again, whatever the watcher saw. */
+/** After a longer wait for the network everything is scanned again, whatever the watcher saw. */
 export const momentMs = 1_000;
-/** Files that are being written, and that a checkout would replace, are waited for this long. */
+/** Longest wait for files that are being written and that a checkout would replace. */
 const busyWaitMs = 200;
 
 /**
  * Scans the working tree and commits the changes, except those that must not be published.
- * @param targets messages that are part of the snapshot @param late writes that were found in kept files
+ * @param targets messages for the snapshot @param late writes that were found in kept files
  */
 export async function snapshotInto(
 	context: CycleContext,
@@ -43,7 +43,7 @@ export async function snapshotInto(
 	const touched = unpublished.isAll ? unpublished.commits.flatMap(({ changes }) => changes.map((change) => change.path)) : null;
 	const snapshot = await withoutSecrets(context, await withoutOwnFiles(context, taken, touched), unpublished);
 	progress.snapshot = snapshot;
-	// So that what a person commits or stages from here on is seen by the next snapshot of this cycle.
+	// Read first, so that the next snapshot of this cycle sees what a person commits or stages from here on.
 	await leave(context);
 	faultPoint("cycle-after-snapshot");
 	progress.committed += snapshot.committed;
@@ -77,10 +77,10 @@ async function withForeignWrites(
 }
 
 /**
- * What was written since the latest snapshot is committed on HEAD, which has not moved: the cycle may have waited for the network for
+ * Commits the writes since the latest snapshot on HEAD, which has not moved: the cycle may have waited for the network for
  * seconds or minutes since then.
- * @param plan what would be checked out next
- * @throws SyncError OPERATION_OPEN, WRONG_BRANCH, DETACHED_HEAD when a person has begun something of their own meanwhile
+ * @param plan the next checkout
+ * @throws SyncError OPERATION_OPEN, WRONG_BRANCH, DETACHED_HEAD if a person has begun an operation meanwhile
  */
 export async function snapshotAgain(
 	context: CycleContext,
@@ -91,7 +91,7 @@ export async function snapshotAgain(
 ): Promise<Snapshot> {
 	const { repository, memory, now } = context;
 	await refuseOpenOperation(context);
-	// The kernel's events of this moment are read in the next turns of the loop.
+	// The kernel's newest events are read in the next turns of the loop.
 	for (let turn = 0; turn < 2; turn++) await setImmediate();
 	const isQuiet = memory.known.isWatching && memory.firstChanges.size === 0 && waitedMs < momentMs;
 	if (isQuiet && (await readHead(repository)).oid === latest.head) return latest;
@@ -104,7 +104,7 @@ export async function snapshotAgain(
 	return await snapshotInto(context, progress);
 }
 
-/** Carries out what a person asked for, on top of a snapshot. */
+/** Carries out a person's task on top of a snapshot. */
 export async function taskInto(context: CycleContext, progress: Progress, snapshot: Snapshot): Promise<Snapshot> {
 	const { task } = context;
 	if (task === undefined || snapshot.head === null) return snapshot;
@@ -115,11 +115,11 @@ export async function taskInto(context: CycleContext, progress: Progress, snapsh
 	progress.commits++;
 	if (done.integration !== null) noteIntegration(done.integration, progress);
 	await leave(context);
-	// What a person asked for may bring a secret back.
+	// The task may restore a secret.
 	return await withoutSecrets(context, { ...snapshot, head: done.head, isDirect: false });
 }
 
-/** A person may have staged the other side's file in the place of their own; who never uses git stages nothing. */
+/** A person may have staged the other side's file in place of their own; a person without git stages nothing. */
 async function saveDecisions(context: CycleContext, progress: Progress, { status, head, committed }: Snapshot): Promise<void> {
 	const { repository, paths, now } = context;
 	const staged = status.entries.some(({ kind, index }) => kind === "changed" && index === "M");

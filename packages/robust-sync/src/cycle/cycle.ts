@@ -26,9 +26,9 @@ export type { CycleResult } from "./progress.ts";
 /**
  * One cycle: recover → collect messages → scan → commit → fetch → merge → publish → check out → record.
  *
- * Scan and commit are one snapshot (commit.ts). Fetch, merge and publish are repeated until no other node was faster (sync-with-remote.ts).
- * A merge is published before the working tree moves to it, so that other nodes have the least time to push in between. What was written
- * while the cycle waited for the network is committed on HEAD before anything is checked out (check-out.ts), and merged like any other
+ * Scan and commit are one snapshot (commit.ts). Fetch, merge and publish are repeated until no other node pushes in between (sync-with-remote.ts).
+ * A merge is published before it is checked out, so that other nodes have the least time to push in between. Writes
+ * during the wait for the network are committed on HEAD before the checkout (check-out.ts), and merged like any other
  * commit. Safe to be killed at any instant: the next cycle goes on.
  * @throws SyncError, GitError, file system errors (see toSyncError); LockLostError
  */
@@ -68,7 +68,7 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 		});
 		return { outbox, committed, head };
 	};
-	// Nothing of a cycle goes on in the background when it is over, or has failed.
+	// No work of a cycle may continue after its end or failure.
 	const { outbox, committed, head } = await work().finally(() => asked?.catch(() => undefined));
 
 	return await record(context, progress, { outbox, committed, head });
@@ -87,13 +87,13 @@ function onePerPath(entries: readonly SkippedFile[]): SkippedFile[] {
 	return entries.filter(({ path }) => !named.has(path) && named.add(path));
 }
 
-/** The last step: confirms messages, remembers where the remote is, and says what the cycle did. @throws LockLostError, GitError */
+/** The last step: confirms messages, remembers the remote's tip, and returns the result. @throws LockLostError, GitError */
 async function record(context: CycleContext, progress: Progress, { outbox, committed, head }: Outcome): Promise<CycleResult> {
 	const isAllPublished = progress.heldAt === null && progress.postponedMs === null && progress.late === 0;
 	progress.checkedOut.push(...(await excludeFromNowOn(context, isAllPublished && progress.snapshot?.busy.length === 0)));
 	// A checkout of this cycle has done its share already.
 	if (progress.pulled === 0) progress.saved.push(...(await continueEarlierMerges(integrateContext(context))));
-	// A process that stood still meanwhile may not be the one that works here any more.
+	// If this process was suspended meanwhile, another one may own the workspace now.
 	context.lock.assertHeld();
 	const { heldAt } = progress;
 	const isHeld = heldAt !== null && head !== null;
@@ -104,14 +104,14 @@ async function record(context: CycleContext, progress: Progress, { outbox, commi
 	const waitsAt = isHeld ? heldAt : isPostponed ? await knownTip(context) : head;
 	const ahead = head === null ? 0 : await countCommits(context.repository, waitsAt, head);
 	const { memory } = context;
-	// The first look of a process: what an earlier one has seen come.
+	// The first cycle of a process: an earlier one has seen them arrive.
 	if (memory.synced === null && memory.refused.length === 0 && head !== null) memory.refused = await refusedBefore(context, head);
 	if (!isPostponed) memory.synced = waitsAt;
-	// A remote that is left alone was not asked for what peers announced.
+	// During a limit the remote was not asked for announced heads.
 	if (memory.pace.limitedMs() === 0) memory.announced.clear();
 	const { snapshot, late, heldAt: _heldAt, isTaskDone: _isTaskDone, ...done } = progress;
 	const refused = memory.refused.map(refusedPath);
-	// Held paths come first: until such a path is checked out, that matters more than why it is left out of commits.
+	// Held paths come first: until such a path is checked out, that matters more than its absence from commits.
 	const skipped = onePerPath([
 		...heldSkipped(context),
 		...(snapshot?.skipped ?? []),

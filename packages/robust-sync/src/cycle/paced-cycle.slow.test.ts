@@ -51,7 +51,7 @@ test("push interval: changes → committed at once, pushed together, messages wi
 	expect(await change("c")).toMatchObject({ committed: 1, postponedMs: 14_000, ahead: 2 });
 	expect(pushes()).toBe(1);
 	expect(fs.readdirSync(context.paths.pending)).toEqual(["hello.md"]);
-	// What another one pushed comes in all the same, and is merged.
+	// Another node's commit is fetched and merged even so.
 	scratch.git(".", "clone", "-q", "hub.git", "chad");
 	scratch.write("chad/from-chad", "1");
 	const theirs = scratch.commitAll("chad");
@@ -65,7 +65,7 @@ test("push interval: changes → committed at once, pushed together, messages wi
 	expect(pushes()).toBe(2);
 	expect(scratch.git("hub.git", "ls-tree", "-r", "--name-only", "main").trim().split("\n")).toHaveLength(5);
 	expect(fs.readdirSync(context.paths.pending)).toEqual([]);
-	// Each of our commits says of which node it is, whoever git takes for the author; a merge, whose commits it joins.
+	// Each commit of a node has its trailer, independent of the author; a merge has the trailers of the commits that it joins.
 	const nodes = scratch.git("hub.git", "log", "--format=%(trailers:key=Robust-Sync-Node,valueonly,separator=%x2C)|%s", "main");
 	expect(
 		nodes
@@ -134,7 +134,7 @@ test("--once: in a back-off → no request, says how long; refused again → dou
 		expect(Date.parse(outcome.state.next_attempt ?? "") - start - seconds * 1_000).toBeGreaterThanOrEqual(leftSeconds * 1_000 - 1_000);
 		if (requests === 0) expect(outcome.error.message).toMatch(/left alone for another \d+ s \(until .*Z\)/);
 	}
-	// What changed is committed here, and goes out after that; or at once, where a person has set another remote.
+	// The change is committed here, and published later; or at once, if a person has set another remote.
 	expect(scratch.git("helios", "ls-files").trim().split("\n")).toContain("at-150");
 	Object.assign(web, { answer: "serve" });
 	const { outcome } = await once(260);
@@ -200,7 +200,7 @@ test("public host: five busy nodes → six pushes a minute, all arrives", async 
 	}
 	expect(pushed.length).toBe(pushesSoFar() - start);
 	expect(pushed.filter((at, index) => (pushed[index + 6] ?? Number.POSITIVE_INFINITY) < at + 60_000)).toEqual([]);
-	// The first change of each node went out at once.
+	// The first change of each node was published at once.
 	expect(pushed.slice(0, 5)).toEqual([0, 1_000, 2_000, 3_000, 4_000]);
 	const files = scratch.git("hub.git", "ls-tree", "--name-only", "main").trim().split("\n");
 	expect(files.filter((file) => file.startsWith("node-"))).toHaveLength(20);

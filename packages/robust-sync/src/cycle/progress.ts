@@ -3,14 +3,14 @@ import type { Integration } from "@robust-sync/resolve";
 import type { HeldLoss, PublishedSecret, SkippedFile } from "@robust-sync/workspace";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 
-/** What one cycle did. */
+/** The result of one cycle. */
 export interface CycleResult {
 	readonly head: Oid | null;
 	readonly branch: string;
-	/** Files committed and how many of them are deletions, commits pulled and pushed, files resolved, late writes merged in. */
+	/** Files committed, and the deletions among them, commits pulled and pushed, files resolved, late writes merged. */
 	readonly committed: number;
 	readonly deleted: number;
-	/** How many files a checkout of ours took away, because they were deleted elsewhere. */
+	/** The number of files that a checkout removed because another node deleted them. */
 	readonly removed: number;
 	readonly commits: number;
 	readonly pulled: number;
@@ -19,30 +19,30 @@ export interface CycleResult {
 	readonly rescued: number;
 	readonly delivered: number;
 	readonly skipped: readonly SkippedFile[];
-	/** How many tracked files this node neither sends nor checks out. */
+	/** The number of tracked files that this node neither sends nor checks out. */
 	readonly excluded: number;
-	/** What was published although it holds a secret. */
+	/** Files published although they hold a secret. */
 	readonly secrets: readonly PublishedSecret[];
-	/** Files that were being written, or late writes that were merged in: another cycle should follow soon. */
+	/** Files that were being written, or merged late writes: another cycle should follow soon. */
 	readonly busy: number;
-	/** How many of them are names that vanished a moment ago, or came with those. */
+	/** The number of names among them that have just vanished, or that appeared with those. */
 	readonly unconfirmed: number;
-	/** Messages that wait for the next cycle, because there are too many for one. */
+	/** Messages above one cycle's limit, which wait for the next. */
 	readonly waiting: number;
 	/** Paths that our own checkout changed. */
 	readonly checkedOut: readonly GitPath[];
-	/** The remote's history was rewritten by someone; both histories are merged. */
+	/** The remote's history was rewritten; both histories are merged. */
 	readonly rewritten: boolean;
-	/** Directories below sync/conflicts/ that were written. */
+	/** New directories below sync/conflicts/. */
 	readonly saved: readonly string[];
-	/** What waits for a person's word, and how many commits are not published because of it. */
+	/** Losses that wait for a person's decision, and the number of commits that are unpublished because of them. */
 	readonly held: readonly HeldLoss[];
 	readonly ahead: number;
-	/** How long the remote is to be left alone with what is committed here, milliseconds (hub-pace.ts); null: nothing waits for that. */
+	/** How long the remote must be avoided, milliseconds, while commits wait here (hub-pace.ts); null: nothing waits. */
 	readonly postponedMs: number | null;
 }
 
-/** What a cycle has done so far; its steps write into it. */
+/** The state of a cycle; its steps write into it. */
 export interface Progress {
 	committed: number;
 	deleted: number;
@@ -55,18 +55,18 @@ export interface Progress {
 	rewritten: boolean;
 	saved: string[];
 	checkedOut: GitPath[];
-	/** Late writes that were merged into the working tree and wait to be committed, and commits that wait to be pushed. */
+	/** Late writes that were merged into the working tree and are not committed yet, and commits that are not pushed yet. */
 	late: number;
 	/** The newest snapshot. */
 	snapshot: Snapshot | null;
-	/** The remote's tip, where what is beyond it is not published. */
+	/** The remote's tip, if later commits are held. */
 	heldAt: Oid | null;
 	postponedMs: number | null;
-	/** What a person asked for was carried out: HEAD has more than the snapshot. */
+	/** A person's task was carried out: HEAD has more than the snapshot. */
 	isTaskDone: boolean;
 }
 
-/** The progress of a cycle that has not begun. */
+/** The progress of a new cycle. */
 export function newProgress(): Progress {
 	return {
 		committed: 0,
@@ -88,7 +88,7 @@ export function newProgress(): Progress {
 	};
 }
 
-/** Takes in what a checkout did. */
+/** Adds the result of a checkout. */
 export function noteIntegration(integration: Integration, progress: Progress): void {
 	progress.saved.push(...integration.saved);
 	for (const name of integration.changed) progress.checkedOut.push(name);

@@ -19,7 +19,7 @@ import type { SyncError } from "../context/sync-error.ts";
 import { limitedMsOf } from "../remote/pace-of-workspace.ts";
 import type { CycleResult } from "./progress.ts";
 
-/** A failure as `sync_state.json` has it, without secrets. */
+/** A failure for `sync_state.json`, without secrets. */
 export function lastErrorOf(error: SyncError, secrets: Iterable<string>, at: string): NonNullable<SyncState["last_error"]> {
 	const known = [...secrets];
 	const { code, message, remoteMessage } = error;
@@ -31,7 +31,7 @@ export function lastErrorOf(error: SyncError, secrets: Iterable<string>, at: str
 	};
 }
 
-/** Keeps `sync_state.json` true: every change of status, and a rewrite at least every 30 s while alive. */
+/** Keeps `sync_state.json` current: writes every change of status, and at least every 30 s while alive. */
 export class SyncRecord {
 	readonly #paths: WorkspacePaths;
 	readonly #config: () => Config;
@@ -88,14 +88,14 @@ export class SyncRecord {
 		return this.#state;
 	}
 
-	/** Files whose names are ours and that the last cycle reported (own-tracked.ts). */
+	/** Files with names of own files that the last cycle reported (own-tracked.ts). */
 	get ownTracked(): string[] {
 		return this.#state.skipped.flatMap(({ path, reason }) =>
 			reason === "refused-path" && path.includes("/") && isOwnPath(path) ? [path] : [],
 		);
 	}
 
-	/** Rewrites the file with these fields changed. Never throws: a state that cannot be written is said in the log, and a full disk must not end the loop. */
+	/** Rewrites the file with these fields changed. Never throws: a failed write is logged, because a full disk must not end the loop. */
 	update(fields: Partial<SyncState>): Promise<void> {
 		this.#state = {
 			...this.#state,
@@ -116,12 +116,12 @@ export class SyncRecord {
 		return this.#written;
 	}
 
-	/** No cycle begins. */
+	/** Cycles are paused. */
 	paused(pause: Pause): Promise<void> {
 		return this.update({ status: "paused", paused: pause, next_attempt: pause.until });
 	}
 
-	/** The time until which the remote is left alone outlives a process. */
+	/** The time until which the remote must be avoided outlives a process. */
 	get #nextKept(): string | null {
 		return limitedMsOf(this.#state, this.#now()) > 0 ? this.#state.next_attempt : null;
 	}
@@ -137,7 +137,7 @@ export class SyncRecord {
 		return this.update({
 			status: result.held.length > 0 ? "held" : "idle",
 			last_sync: at,
-			// Reported once: with the cycle that met it.
+			// Reported once: with the cycle in which it happened.
 			last_error: result.rewritten
 				? {
 						code: "HISTORY_REWRITTEN",
@@ -152,7 +152,7 @@ export class SyncRecord {
 		});
 	}
 
-	/** A cycle did everything but use the remote, which limits this node: why, and since when, stays. */
+	/** A cycle did everything but use the remote, which limits this node: the reason, and its start, stay. */
 	waited(result: CycleResult, durationMs: number, nextAttempt: number): Promise<void> {
 		const status = this.#state.consecutive_failures >= this.#config().maxSyncFailures ? "failed" : "retrying";
 		return this.update({ status, next_attempt: timestamp(nextAttempt), ...this.#outcome(result, durationMs), held: this.#state.held });
@@ -190,7 +190,7 @@ export class SyncRecord {
 		};
 	}
 
-	/** A cycle failed; `final`: nobody tries again by itself. */
+	/** A cycle failed; `final`: there is no automatic retry. */
 	failed(
 		error: SyncError,
 		nextAttempt: number | null,

@@ -30,19 +30,19 @@ import { resumeForget } from "../forget/forgotten-upstream.ts";
 import { repairRepository } from "./repair.ts";
 import { setAsideInvalidStates } from "./state-files.ts";
 
-/** What recovery did, for the log and the totals. */
+/** The result of recovery, for the log and the totals. */
 export interface Recovery {
 	readonly done: readonly string[];
 	readonly rescued: number;
 }
 
-/** How long to wait for a live git before the cycle gives up with INDEX_LOCKED. */
+/** Longest wait for a live git before the cycle fails with INDEX_LOCKED. */
 const heldLockTimeoutMs = 10_000;
-/** Between two looks at a lock that nobody seems to hold: one that a git holds for a moment is gone by then. */
+/** Interval between two checks of a lock without a visible holder: a git that holds it for a moment is done by then. */
 const secondLookMs = 30;
 const collectorLookMs = 100;
 
-/** What is found in `.git` or `sync/` → what is done. In this order; each row is safe to be killed in. */
+/** Leftover in `.git` or `sync/` → remedy. In this order; a kill is safe in each row. */
 const table: readonly (readonly [found: string, recover: (context: CycleContext) => Promise<string | null>])[] = [
 	["a state file of ours that is not valid", setAsideInvalidStates],
 	["a lock file that a killed git left", setAsideStaleLocks],
@@ -60,8 +60,8 @@ const table: readonly (readonly [found: string, recover: (context: CycleContext)
 ];
 
 /**
- * Brings the repository back to where a cycle can start, whatever a crash or a person left. Never deletes user data; what
- * it did is one line each.
+ * Brings the repository back to a state in which a cycle can start, after a crash or a person's command. Never deletes user data; returns
+ * one line for each remedy.
  * @throws SyncError INDEX_LOCKED, OPERATION_OPEN, WRONG_BRANCH, DETACHED_HEAD
  */
 export async function recover(context: CycleContext): Promise<Recovery> {
@@ -76,7 +76,7 @@ export async function recover(context: CycleContext): Promise<Recovery> {
 }
 
 /**
- * A person may have begun a merge, or switched branches, while the cycle waited for the network: then nothing is committed or checked out.
+ * A person may have begun a merge, or switched branches, while the cycle waited for the network: then the cycle neither commits nor checks out.
  * @throws SyncError OPERATION_OPEN, WRONG_BRANCH, DETACHED_HEAD
  */
 export async function refuseOpenOperation(context: CycleContext): Promise<void> {
@@ -101,7 +101,7 @@ async function setAsideStaleLocks({ repository, log, now }: CycleContext): Promi
 					moved.push(path.relative(repository.commonDirectory, file));
 				continue;
 			}
-			// What a collector that works in the background holds is in nobody's way; one that prunes is waited for below.
+			// The lock of a background gc delays nothing; a gc that prunes is waited for below.
 			if (/\/gc\.(log|pid)\.lock$/.test(file)) continue;
 			waiting = true;
 			if (performance.now() > deadline) {
@@ -114,7 +114,7 @@ async function setAsideStaleLocks({ repository, log, now }: CycleContext): Promi
 	return moved.length > 0 ? `set aside ${moved.join(", ")}, which no live process holds` : null;
 }
 
-/** A write that is found in the middle of a move may have been made from an older version, there as anywhere. */
+/** The base of a write that is found during a checkout may be an older version here, too. */
 function upToDate(context: CycleContext): CycleContext & Pick<IntegrateContext, "bringUpToDate"> {
 	return { ...integrateContext(context), bringUpToDate: (late) => bringUpToDate(context, late) };
 }
@@ -139,7 +139,7 @@ async function repairObjects(context: CycleContext): Promise<string | null> {
 	return done;
 }
 
-/** What we make now is not referenced yet, and would be pruned before it is. */
+/** New objects are not referenced yet, and would be pruned. */
 async function waitForCollector({ repository, log }: CycleContext): Promise<null> {
 	const deadline = performance.now() + heldLockTimeoutMs;
 	for (;;) {
@@ -161,7 +161,7 @@ async function finishInterruptedMove(context: CycleContext): Promise<string | nu
 	return resumed ? `finished the interrupted checkout of ${resumed.head.slice(0, 12)} (${resumed.changed.length} files)` : null;
 }
 
-/** No index: nobody has deleted anything here, whatever is missing. */
+/** Without an index no missing file counts as deleted. */
 async function checkOutClone(context: CycleContext): Promise<string | null> {
 	const { repository } = context;
 	if (!isIndexMissing(repository)) return null;
@@ -176,7 +176,7 @@ async function finishInterruptedPutBack(context: CycleContext): Promise<string |
 	return count === null ? null : `finished what was interrupted while ${count} late or stale writes were merged in`;
 }
 
-/** Under the cycle lock nobody else is at work there: what was staged was never moved anywhere, or is linked where it belongs. */
+/** The cycle lock excludes other processes: staged files were never placed, or are linked at their places. */
 async function clearStaging({ paths }: CycleContext): Promise<null> {
 	fs.rmSync(paths.staging, { recursive: true, force: true });
 	return null;
@@ -195,10 +195,10 @@ async function leaveOpenOperation({ repository }: CycleContext): Promise<null> {
 	);
 }
 
-/** A commit that was on no branch is kept under this name while it is merged. */
+/** A commit that is on no branch keeps this name while it is merged. */
 const detachedPrefix = "robust-sync/detached-";
 
-/** The branch is chosen once: what is configured, else what is checked out at the first look. */
+/** The branch is chosen once: the configured one, else the one that is checked out at the first cycle. */
 async function attachDetachedHead(context: CycleContext): Promise<string | null> {
 	const { repository, config, memory } = context;
 	const { branch: attached, oid } = await readHead(repository);
@@ -233,7 +233,7 @@ async function attachDetachedHead(context: CycleContext): Promise<string | null>
 			`HEAD is detached at ${oid.slice(0, 12)}, an older commit of '${target}': run 'git checkout ${target}' when you are done looking; syncing goes on after that`,
 		);
 	}
-	// Commits of both: the branch's tip is merged into where HEAD is, on a branch that HEAD then becomes.
+	// Both have commits: the branch's tip is merged into HEAD, on a new branch.
 	const kept = `refs/heads/${interrupted ?? `${detachedPrefix}${oid.slice(0, 12)}`}`;
 	if (interrupted === null) {
 		if ((await readRef(repository, kept)) !== oid) await updateRef(repository, kept, oid, null, "robust-sync: keep a detached HEAD");
@@ -249,7 +249,7 @@ async function attachDetachedHead(context: CycleContext): Promise<string | null>
 	return `HEAD was detached at ${oid.slice(0, 12)}: merged into '${target}', which is checked out now`;
 }
 
-/** The branch that was synced when this node last ran, if it is still there. */
+/** The synced branch of this node's previous process, if it still exists. */
 async function lastBranch({ repository, memory }: CycleContext): Promise<string | null> {
 	if (memory.lastBranch === null || memory.lastBranch.startsWith(detachedPrefix)) return null;
 	return (await readRef(repository, `refs/heads/${memory.lastBranch}`)) === null ? null : memory.lastBranch;

@@ -18,15 +18,15 @@ import type { CycleContext } from "../context/cycle-context.ts";
 import { SyncError } from "../context/sync-error.ts";
 import { requireRemote } from "../remote/upstream.ts";
 
-/** This many former places of the branch are tried before a person must look. */
+/** This many former tips of the branch are tried before a person must repair it. */
 const tipsToTry = 20;
 
 /**
- * Repairs a repository in which objects are missing or damaged (a pruning gc beside us, a disk, a power cut): what the remote has is
- * fetched again; a branch whose own last commits cannot be read goes back to the newest that can; the index is made again. No file
- * is touched, so that what those commits held is committed again by the next snapshot.
- * @returns what was done, in words
- * @throws SyncError CORRUPT_REPOSITORY when that is not enough; GitError when the remote cannot be reached
+ * Repairs a repository with missing or damaged objects (after a pruning gc, a disk fault, a power cut): fetches the remote's
+ * objects again; moves a branch whose last commits cannot be read back to the newest readable one; rebuilds the index. No file
+ * is touched, so that the next snapshot commits the content of those commits again.
+ * @returns the repairs, in words
+ * @throws SyncError CORRUPT_REPOSITORY if that is not enough; GitError if the remote cannot be reached
  */
 export async function repairRepository(context: CycleContext): Promise<string> {
 	const { repository, config, memory, now } = context;
@@ -37,7 +37,7 @@ export async function repairRepository(context: CycleContext): Promise<string> {
 	const damaged = setAsideDamagedObjects(repository);
 	removeCommitGraph(repository);
 	const done = damaged > 0 ? [`set ${damaged} damaged objects aside`] : [];
-	// git fetches nothing while a branch points to what is not there.
+	// git fetches nothing while a branch points to a missing commit.
 	const known = await readRef(repository, trackingRef(config.syncRemote, synced));
 	if (known !== null && !(await hasCommit(repository, known))) await forceRef(repository, trackingRef(config.syncRemote, synced), null, "");
 	const former = formerTips(repository, ref).slice(0, tipsToTry);

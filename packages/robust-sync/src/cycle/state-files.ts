@@ -24,7 +24,7 @@ import { forgetStateSchema } from "../forget/forget-state.ts";
 import { outboxSchema } from "../outbox/outbox.ts";
 import { refusedSchema } from "../remote/refused-files.ts";
 
-/** A state file that cannot be read as what it should be. */
+/** An invalid state file. */
 export interface InvalidState {
 	/** Its name in `sync/`. */
 	readonly name: string;
@@ -35,7 +35,7 @@ export interface InvalidState {
 
 type Schema = Parameters<typeof readState>[1];
 
-/** The files by which a cycle remembers what it has still to do. */
+/** The files in which a cycle remembers its remaining work. */
 const ofCycles = (paths: WorkspacePaths): readonly (readonly [file: string, schema: Schema])[] => [
 	[paths.outboxNames, outboxSchema],
 	[paths.journal, journalSchema],
@@ -58,7 +58,7 @@ function peerFiles(paths: WorkspacePaths): string[] {
 	}
 }
 
-/** All state files but `sync_state.json` that are there and are not valid. Changes nothing, never throws. */
+/** All invalid state files except `sync_state.json`. Changes nothing, never throws. */
 export function invalidStates(paths: WorkspacePaths): InvalidState[] {
 	const table: (readonly [file: string, schema: Schema, fix: string])[] = [
 		...ofCycles(paths).map(([file, schema]) => [file, schema, "robust-sync --once sets it aside and begins it again"] as const),
@@ -77,8 +77,8 @@ export function invalidStates(paths: WorkspacePaths): InvalidState[] {
 }
 
 /**
- * Moves away the files by which cycles remember what is to be done, where they are not valid: nothing is passed over without a word.
- * @returns what was moved, for the log; null: nothing
+ * Moves invalid files with remaining work away, and reports each of them.
+ * @returns the moved files, for the log; null: none
  * @throws NotOursError; the file system's error
  */
 export async function setAsideInvalidStates({ paths, memory, now }: CycleContext): Promise<string | null> {

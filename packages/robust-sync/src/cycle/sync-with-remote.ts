@@ -18,11 +18,11 @@ import { checkOut } from "./check-out.ts";
 import { snapshotAgain } from "./commit.ts";
 import type { Progress } from "./progress.ts";
 
-// The steps fetch, merge and publish of a cycle, again and again until no other node was faster; then check out.
+// The steps fetch, merge and publish of a cycle, repeated until no other node pushes in between; then check out.
 
 /** Lost races until the cycle gives up with PUSH_RACE. */
 const maxRaces = 10;
-/** Fetch, merge, publish and check out, until this node and the remote agree. @returns the commit that both are at */
+/** Fetches, merges, publishes and checks out, until this node and the remote agree. @returns the commit of both */
 export async function syncWithRemote(
 	context: CycleContext,
 	snapshot: Snapshot,
@@ -33,7 +33,7 @@ export async function syncWithRemote(
 	const { pace } = memory;
 	let latest = snapshot;
 	let waitingSince = performance.now();
-	/** Looks again right before a checkout. @returns the plan for what HEAD is by then */
+	/** Scans again right before a checkout. @returns the plan for the HEAD after that */
 	const again = async (plan: Plan | null, tip: Oid | null): Promise<Plan | null> => {
 		if (plan === null || plan.kind === "nothing" || tip === null) return plan;
 		const before = latest.head;
@@ -53,13 +53,13 @@ export async function syncWithRemote(
 	// The peers announce what they push, and this node has nothing to push.
 	if (isQuiet && head !== null && head === known && !pace.mayAsk()) return head;
 	let hasSearched = false;
-	/** A push that was refused for what it carries goes on in parts, now or in later cycles. @throws `error` where that is no remedy */
+	/** Continues a push that was refused for its content in parts, now or in later cycles. @throws `error` if that is no remedy */
 	const goOnInParts = (error: unknown): void => {
 		if (isDeclined(error) && !hasSearched) memory.search = newSearch(error);
 		else if (mayFitInSteps(error)) memory.steps = { cause: error, size: null };
 		else throw error;
 	};
-	// A push without a fetch first: where the remote is as we left it, its success proves that there was nothing to fetch.
+	// A push without a fetch first: if the remote has not moved, its success proves that there was nothing to fetch.
 	const isFresh = head !== null && !moved && !progress.isTaskDone && (await isFreshOnTop(context, snapshot)) && !(await hasRefused(asked));
 	const isWhole = memory.steps === null && memory.search === null;
 	if (isFresh && isWhole && pace.waitToPushMs() === 0 && (await mayPublish(context, snapshot.status.head, head, snapshot))) {
@@ -77,14 +77,14 @@ export async function syncWithRemote(
 	let refusal: unknown = null;
 	let tip: Oid | null = null;
 	let isForeign = false;
-	/** A part of what may be published may be what must not: the whole is looked at, and so is each part. */
+	/** A part of the outgoing commits may be unpublishable by itself: the whole is checked, and each part. */
 	const publishPart = async (error: GitError, commit: Oid, expected: Oid | null) => {
 		if (await mayPublish(context, expected, commit)) return await publish(context, commit, expected);
 		throw toSyncError(error);
 	};
-	/** Publishes what the hub takes. @returns "race": HEAD or the remote is another commit now. @throws why it ended */
+	/** Publishes everything that the hub accepts. @returns "race": HEAD or the remote's tip has changed. @throws why it ended */
 	const leaveOutRefused = async (search: RefusalSearch, from: Oid): Promise<"race"> => {
-		// It begins when HEAD contains what the remote has.
+		// The search begins when HEAD contains the remote's tip.
 		if (tip !== null && !(await isAncestor(repository, tip, from))) throw search.cause;
 		const found = await publishWithoutRefused(context, search, from, tip, (commit, expected) =>
 			publishPart(search.cause, commit, expected),
@@ -93,7 +93,7 @@ export async function syncWithRemote(
 		tip = found.tip;
 		if (found.head !== null) latest = { ...latest, head: found.head };
 		if (!found.isWaiting) {
-			// With another failure than a refusal it goes on when that is over.
+			// After another failure than a refusal the search continues later.
 			if (found.error === null || found.error === search.cause) memory.search = null;
 			hasSearched = true;
 		}
@@ -101,7 +101,7 @@ export async function syncWithRemote(
 		if (found.isWaiting && found.head === null) throw search.cause;
 		return "race";
 	};
-	/** @returns "race": the next round looks where the remote is now */
+	/** @returns "race": the next round reads the remote's tip again */
 	const pushSteps = async (steps: StepsAhead, from: Oid, to: Oid): Promise<"race" | "stepped"> => {
 		const made = await pushInSteps(context, from, tip, steps, (commit, expected) => publishPart(steps.cause, commit, expected));
 		progress.pushed += made.pushed;
@@ -109,10 +109,10 @@ export async function syncWithRemote(
 		tip = made.tip;
 		if (isNotStored(made.error) && !hasSearched) memory.search = newSearch(made.error);
 		else if (made.error !== null) throw made.error;
-		// What a step left on the remote is fetched, merged and checked out by the next round.
+		// The next round fetches, merges and checks out the commits that a step pushed.
 		return tip === to ? "stepped" : "race";
 	};
-	/** Brings a plan's commit to the remote: whole, in steps, or without what the hub refuses. @throws why it cannot */
+	/** Publishes a plan's commit: whole, in steps, or without the files that the hub refuses. @throws the failure */
 	const bringToRemote = async (to: Oid): Promise<"pushed" | "race" | "stepped"> => {
 		if (memory.steps === null && memory.search === null) {
 			try {
@@ -126,7 +126,7 @@ export async function syncWithRemote(
 		if (memory.search !== null) return await leaveOutRefused(memory.search, from);
 		return memory.steps === null ? "race" : await pushSteps(memory.steps, from, to);
 	};
-	/** @returns what was merged; "race": another node pushed first, nothing is published */
+	/** @returns the merge; "race": another node pushed first, nothing is published */
 	const mergeAndPublish = async (): Promise<Plan | null | "race"> => {
 		const upstream = await fetchWithoutForgotten(context, moved, asked);
 		const { replaced } = upstream;
@@ -141,17 +141,17 @@ export async function syncWithRemote(
 		refusal = upstream.problem;
 		if (plan === null || !plan.publish || upstream.problem !== null) return plan;
 		if (!(await mayPublish(context, tip, plan.to))) {
-			// What came in is checked out; what is held here stays here.
+			// The incoming commits are checked out; held commits stay here.
 			progress.heldAt = tip;
 			return await again(plan, tip);
 		}
-		// Others push as well: what comes in does not wait for the push.
+		// Other nodes push as well: the checkout does not wait for the push.
 		if (pace.waitToPushMs() > 0) {
 			progress.postponedMs = pace.waitToPushMs();
 			if (memory.search !== null) refusal = memory.search.cause;
 			return await again(plan, tip);
 		}
-		// What came in is checked out all the same: a node that may not push still receives.
+		// The incoming commits are checked out even so: a node without permission to push still receives.
 		const outcome = await bringToRemote(plan.to).catch((error: unknown) => {
 			refusal = error;
 			return "refused" as const;
@@ -185,21 +185,21 @@ export async function syncWithRemote(
 	}
 	const { search } = memory;
 	if (search !== null && refusal === search.cause && plan !== null && plan.kind !== "nothing" && pace.waitToPushMs() === 0) {
-		// HEAD contains what the remote has by now: the search can begin.
+		// HEAD contains the remote's tip now: the search can begin.
 		refusal = null;
 		await leaveOutRefused(search, plan.to);
 		progress.late++;
 		return (await readHead(repository)).oid;
 	}
 	if (refusal) throw refusal;
-	// What was written while the merge was pushed goes with the next cycle, which follows at once: another push now could wait as long.
+	// Writes since the merge are pushed by the next cycle, which follows at once: another push now could wait as long.
 	if (plan?.publish && plan.to !== tip && progress.heldAt === null && progress.postponedMs === null) progress.late++;
 	return plan?.to ?? null;
 }
 
 /**
- * Paths that a peer pushed and no working tree may have: reported as long as the remote's branch has them, and after a commit of this node
- * took them out of it until another node moves the branch; logged when they come.
+ * Remembers the paths of a peer's commits that no working tree may have. They are reported as long as the remote's branch has them, and after a commit of this node
+ * removed them until another node moves the branch; logged when they arrive.
  */
 function noteRefused({ log, memory }: CycleContext, { kind, to, refused }: Plan, isForeign: boolean): void {
 	if (isForeign || refused.length > 0) memory.refused = refused;
@@ -213,22 +213,22 @@ function noteRefused({ log, memory }: CycleContext, { kind, to, refused }: Plan,
 async function planFor({ repository }: CycleContext, head: Oid | null, { tip, before, rewritten }: Upstream): Promise<Plan | null> {
 	if (tip === null)
 		return head === null ? null : { kind: "nothing", from: head, to: head, theirs: null, resolution: null, publish: true, refused: [] };
-	// Git only moves a tracking ref forward unless it is forced: nothing need be asked about a node that was at it.
+	// git only moves a tracking ref forward unless forced: a node that was at its old tip can fast-forward without a further check.
 	if (head !== null && head === before && !rewritten && tip !== head) return await planFastForward(repository, head, tip);
 	return await planIntegration(repository, head, tip);
 }
 
-/** Whether all that HEAD has beyond the remote's last known tip are snapshots of ours on top of it. */
+/** Whether HEAD has only snapshots of this node on top of the remote's last known tip. */
 async function isFreshOnTop(context: CycleContext, snapshot: Snapshot): Promise<boolean> {
 	if (snapshot.committed === 0) return false;
 	const known = await knownTip(context);
 	return known !== null && snapshot.status.head === known;
 }
 
-/** How long a push waits for an answer that was asked for. */
+/** Longest wait of a push for a pending answer, milliseconds. */
 const answerWaitMs = 500;
 
-/** Whether the remote, where it was asked already, has refused to answer: it is not sent a push as well. A slow one is not waited for. */
+/** Whether the remote has refused a pending question: then it gets no push either. A slow answer is not waited for. */
 async function hasRefused(asked: Promise<Oid | null> | null): Promise<boolean> {
 	if (asked === null) return false;
 	const late = new AbortController();
@@ -240,7 +240,7 @@ async function hasRefused(asked: Promise<Oid | null> | null): Promise<boolean> {
 	return await Promise.race([answer, isLate]).finally(() => late.abort());
 }
 
-/** @param expected where the remote's branch is, as far as this node knows; null: it has none */
+/** @param expected last known tip of the remote's branch; null: it has none */
 async function publish(context: CycleContext, head: Oid, expected: Oid | null): Promise<"pushed" | "race"> {
 	const { repository, config } = context;
 	context.lock.assertHeld();

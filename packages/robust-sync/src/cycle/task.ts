@@ -8,20 +8,20 @@ import { guardLimits } from "../context/guard-limits.ts";
 import { ownIdentity } from "../context/own-identity.ts";
 import { syncedBranch } from "../remote/upstream.ts";
 
-/** What a task came to: where HEAD is, and what moved; null: nothing but the branch. */
+/** The result of a task: the new HEAD, and the checkout; null: only the branch moved. */
 export interface TaskDone {
 	readonly head: Oid;
 	readonly integration: Integration | null;
 }
 
-/** Something that a person asked for, carried out by a cycle on top of its snapshot. Null: there was nothing to do. */
+/** A person's task, carried out by a cycle on top of its snapshot. Null: nothing to do. */
 export type Task = (context: CycleContext, head: Oid) => Promise<TaskDone | null>;
 
 /**
- * A commit on top of HEAD, and the working tree with it, in one journalled step that destroys no byte. It is on disk when this returns, and
+ * Makes a commit on top of HEAD and checks it out, in one journalled step that destroys no byte. It is on disk when this returns, and
  * published by this cycle or a later one.
- * @param head where HEAD is, with all that was written up to now
- * @throws GitError, the file system's errors, LockLostError; the next cycle goes on with a move that was begun
+ * @param head the present HEAD, with all writes so far
+ * @throws GitError, the file system's errors, LockLostError; the next cycle finishes a checkout that was begun
  */
 export async function commitChanges(context: CycleContext, head: Oid, message: string, changes: readonly FileChange[]): Promise<TaskDone> {
 	const { repository, lock, now } = context;
@@ -41,13 +41,13 @@ export async function commitChanges(context: CycleContext, head: Oid, message: s
 		return { head: commit, integration: null };
 	}
 	const plan = { kind: "fast-forward", from: head, to: commit, theirs: null, resolution: null, publish: true, refused: [] } as const;
-	// A person has asked for it: no second word is needed.
+	// The person's request is the approval.
 	const unguarded = { ...integrateContext(context), guard: null };
 	const integration = await carryOutPlan({ ...unguarded, bringUpToDate: (late) => bringUpToDate(context, late) }, ref, plan);
 	return { head: commit, integration };
 }
 
-/** The trailer by which other nodes, too, take a large loss for meant, where changes could be one. */
+/** The trailer that marks a large loss as approved for other nodes; empty if the changes can be no loss. */
 export function approvalFor({ config }: CycleContext, head: Oid, changes: readonly FileChange[]): string {
 	const deleted = changes.filter((change) => "delete" in change).length;
 	return isPossibleLoss(guardLimits(config) ?? { files: 0, percent: 0 }, changes.length, deleted, null)

@@ -26,7 +26,7 @@ async function pass(ms: number): Promise<void> {
 	clock += ms;
 	await jest.advanceTimersByTimeAsync(ms);
 }
-/** A cycle of 100 ms that brings what `brings` names. */
+/** A cycle of 100 ms that brings the commits in `brings`. */
 async function cycle(...brings: string[]): Promise<void> {
 	heads.cycleBegins();
 	await pass(100);
@@ -60,7 +60,7 @@ test("announced heads: 40 that nobody has a second → at most three cycles a se
 		expect(wanted.filter(({ at }) => at >= second * 1_000 && at < (second + 1) * 1_000).length).toBeLessThanOrEqual(3);
 	}
 	expect(wanted.length).toBeLessThan(15);
-	// The peer itself is heard in the end, and from then on at once.
+	// The peer's own announcement is accepted in the end, and later ones at once.
 	heads.announced("chad", head(1));
 	await pass(5_000);
 	expect(wanted.at(-1)?.head).toBe(head(1));
@@ -92,7 +92,7 @@ test("announced heads: while a cycle runs → tried after it, not judged by it",
 	heads.announced("chad", head(2));
 	await pass(0);
 	expect(wanted.map((one) => one.head)).toEqual([head(1), head(2)]);
-	// During the cycle for it comes the next one, which the same cycle brings.
+	// During its cycle the next one arrives, which the same cycle brings.
 	heads.cycleBegins();
 	heads.announced("chad", head(3));
 	have.add(head(2)).add(head(3));

@@ -1,18 +1,18 @@
-/** After an announcement that led to nothing the next one of that peer waits this long, twice as long each time, at most `longestWaitMs`. */
+/** After an announcement without result the next one of that peer waits this long, twice as long each time, at most `longestWaitMs`. */
 const firstWaitMs = 500;
 const longestWaitMs = 5_000;
-/** Far more peers than anybody has: whatever files appear, this table stays small. */
+/** Far above any real number of peers: bounds this table against forged state files. */
 const mostPeers = 1_024;
 
-/** What is known of one peer's announcements. */
+/** The announcements of one peer. */
 interface Announcements {
-	/** The newest one that nothing was done about. */
+	/** The newest one that has led to no cycle yet. */
 	waiting: string | null;
-	/** A cycle was asked for because of it, and has not begun. */
+	/** The head of a requested cycle that has not begun. */
 	wanted: string | null;
-	/** The cycle that runs was asked for because of it. */
+	/** The head for which the running cycle was requested. */
 	inCycle: string | null;
-	/** How many in a row led to nothing. */
+	/** The number of announcements in a row without result. */
 	failures: number;
 	/** Monotonic milliseconds. */
 	notBefore: number;
@@ -30,8 +30,8 @@ export interface AnnouncedHeadsOptions {
 }
 
 /**
- * Decides which announced heads start a cycle. Anyone who can speak as a peer can announce commits that nobody has: after one that a cycle
- * did not bring, the next ones of that peer wait, and only the newest of them is tried. One that a cycle brings ends that.
+ * Decides which announced heads start a cycle. Anyone with a peer's key can announce commits that do not exist: after a head that its cycle
+ * did not bring, the next ones of that peer wait, and only the newest of them is tried. A head that a cycle brings ends that.
  */
 export class AnnouncedHeads {
 	readonly #options: AnnouncedHeadsOptions;
@@ -43,7 +43,7 @@ export class AnnouncedHeads {
 		this.#now = options.now ?? (() => performance.now());
 	}
 
-	/** A peer says that `head` is its newest commit on the remote. */
+	/** A peer announces `head` as its newest commit on the remote. */
 	announced(peer: string, head: string): void {
 		if (!/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(head)) return;
 		const entry = this.#entry(peer);
@@ -52,7 +52,7 @@ export class AnnouncedHeads {
 		this.#try(entry);
 	}
 
-	/** A cycle begins: what was wanted until now is what it may bring. */
+	/** A cycle begins: it may bring the requested heads. */
 	cycleBegins(): void {
 		for (const entry of this.#peers.values()) {
 			entry.inCycle = entry.wanted ?? entry.inCycle;
@@ -60,7 +60,7 @@ export class AnnouncedHeads {
 		}
 	}
 
-	/** A cycle has ended, well or not: resolves when what it was asked for is judged. */
+	/** A cycle has ended, successfully or not: resolves when its heads are judged. */
 	async cycleEnded(): Promise<void> {
 		for (const entry of this.#peers.values()) {
 			const head = entry.inCycle;
@@ -78,7 +78,7 @@ export class AnnouncedHeads {
 		}
 	}
 
-	/** Nothing starts a cycle any more. */
+	/** Ends the starting of cycles. */
 	close(): void {
 		for (const entry of this.#peers.values()) if (entry.timer) clearTimeout(entry.timer);
 		this.#peers.clear();

@@ -2,10 +2,10 @@ import type { GitPath } from "@robust-sync/git";
 import { slowLossWindowMs, type Touched } from "@robust-sync/guard";
 import type { MonotonicClock } from "@robust-sync/system/monotonic-clock";
 
-/** More paths than this are not told apart. */
+/** Above this number, paths are not counted. */
 const maxPaths = 100_000;
 
-/** Which files this node has committed within the last ten minutes: whether a look at what became of them is worth its time. */
+/** The files that this node committed within the last ten minutes: decides whether the check for slow losses is worth its time. */
 export class ChangeWindow {
 	readonly #clock: MonotonicClock;
 	readonly #changed = new Map<GitPath, number>();
@@ -16,7 +16,7 @@ export class ChangeWindow {
 		this.#clock = clock;
 	}
 
-	/** Takes in what a commit changed. */
+	/** Adds the paths of a commit. */
 	add(paths: Iterable<GitPath>, at = this.#clock.now()): void {
 		for (const name of paths) {
 			if (this.#changed.size >= maxPaths && !this.#changed.has(name)) {
@@ -30,8 +30,8 @@ export class ChangeWindow {
 	}
 
 	/**
-	 * Takes in what an earlier process committed, the first time.
-	 * @param earlier asked once: what the history says, with milliseconds ago
+	 * Adds the commits of an earlier process, the first time.
+	 * @param earlier called once: the files in the history, with milliseconds since
 	 */
 	async seed(earlier: () => Promise<readonly Touched[]>): Promise<void> {
 		if (this.#isSeeded) return;
@@ -44,7 +44,7 @@ export class ChangeWindow {
 		for (const [name, at] of own) this.add([name], at);
 	}
 
-	/** How many files there were; infinitely many: too many to tell. */
+	/** The number of files; infinity: above the limit. */
 	get count(): number {
 		const after = this.#clock.now() - slowLossWindowMs;
 		for (const [name, at] of this.#changed) {

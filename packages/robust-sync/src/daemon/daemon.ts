@@ -58,7 +58,7 @@ import { OwnChanges } from "./own-changes.ts";
 import { tidy, tidyIntervalMs, tidyLatestMs } from "./tidy.ts";
 import { Debouncer, WorkspaceWatcher } from "./watch.ts";
 
-/** A fresh memory, for a process that starts. */
+/** An empty memory, for a new process. */
 export function newMemory(paths: WorkspacePaths, deferHot: boolean, clock: MonotonicClock = monotonicClock): CycleMemory {
 	return {
 		branch: null,
@@ -116,28 +116,28 @@ const quietMs = 20;
 const burstMs = 250;
 /** State is rewritten at least this often (the contract says every 30 s). */
 const recordIntervalMs = 20_000;
-/** Where nothing can be watched, changes are looked for this often. */
+/** Without a watch, scans are this often. */
 const pollMs = 5_000;
 const cycleLockPatienceMs = 60_000;
-/** While paused the loop looks again at least this often, whatever became of the clock. */
+/** While paused the loop wakes at least this often, because the clock may be set. */
 const longestSleepMs = 60_000;
 const mostAnnounced = 64;
-/** The second in which a checkout ended is over. */
+/** After this time, the second of the checkout is over. */
 const settleAfterMs = 1_050;
-/** A peer's heartbeat ends a back-off, but not more often than this. */
+/** A peer's heartbeat ends a back-off, but at most this often. */
 const minRetryMs = 1_000;
 
-/** A node that merges needs longer than one that only pushes: after this many pushes in a row the latter waits a multiple of its own time. */
+/** A node that merges needs longer than one that only pushes: after this many pushes in a row a node without merges waits a multiple of its own cycle time. */
 const streakUntilYield = 2;
 const yieldFactor = 2;
 const maxYieldMs = 1_000;
 
-/** Whether a search for what the hub refuses waits for the next push that may go out. */
+/** Whether a search for the files that the hub refuses waits for the next permitted push. */
 export function isSearching({ search, pace }: CycleMemory): boolean {
 	return search !== null && pace.waitToPushMs() > 0;
 }
 
-/** The loop: a cycle at every interval, and whenever something says that there is work. */
+/** The loop: a cycle at every interval, and at each event that means work. */
 export class Daemon {
 	readonly #options: DaemonOptions;
 	readonly #paths: WorkspacePaths;
@@ -149,13 +149,13 @@ export class Daemon {
 	readonly #record: SyncRecord;
 	readonly #debouncer: Debouncer;
 	readonly #ssh = new SshConnections();
-	/** How far a long cycle is. */
+	/** The progress of a long cycle. */
 	readonly #work: WorkProgress;
 	readonly #announcements = new AnnouncedHeads({
 		has: async (head) => await this.#has(head),
 		wanted: (head) => {
 			const { announced } = this.#memory;
-			// Cleared by a cycle that succeeds; a remote that is away for days must not let it grow.
+			// Cleared by a successful cycle; it must not grow while a remote is away for days.
 			if (announced.size >= mostAnnounced) announced.clear();
 			announced.add(head);
 			this.wake();
@@ -166,13 +166,13 @@ export class Daemon {
 	#instance: Lock | undefined;
 	#repository: Repository | undefined;
 	#repositoryStamp: string | null = null;
-	/** The address that the pace is for; null: not known yet. */
+	/** The address that the pace applies to; null: not known yet. */
 	#hubUrl: string | null = null;
 	#watcher: WorkspaceWatcher | undefined;
 	#stateWatchers: fs.FSWatcher[] = [];
 	#recordTimer: NodeJS.Timeout | undefined;
 	#pollTimer: NodeJS.Timeout | undefined;
-	/** A checkout has placed files of which the index knows nothing. */
+	/** A checkout has placed files without stat data in the index. */
 	#unsettled = false;
 	readonly #between = new LoopSleep();
 	#woken = false;
@@ -181,9 +181,9 @@ export class Daemon {
 	#progress = 0;
 	#lastAttempt = 0;
 	#failures = 0;
-	/** How many cycles in a row had to be followed by another, because files changed while they ran. */
+	/** The number of cycles in a row that needed another one, because files changed while they ran. */
 	#streak = 0;
-	/** No cycle starts before this (performance.now()), so that a node that writes without pause leaves others time to push. */
+	/** No cycle starts before this (performance.now()), so that a node with constant writes leaves others time to push. */
 	#notBefore = 0;
 	/** Paths that changed while a cycle ran. */
 	#during: Set<GitPath> | null = null;
@@ -230,21 +230,21 @@ export class Daemon {
 		this.#loop = this.#run();
 	}
 
-	/** Something changed: a cycle now, or right after the one that runs. */
+	/** Something changed: starts a cycle now, or right after the running one. */
 	wake(): void {
 		this.#woken = true;
 		this.#between.wake();
 	}
 
-	/** Files changed. Where cycles fail, that is no reason to try more often than the interval says. */
+	/** Files changed. While cycles fail, that does not shorten the interval. */
 	#settled(): void {
-		// A remote that is left alone is no reason to wait: what changed is committed.
+		// A limit of the remote delays no commit.
 		const isLocal = this.#memory.pace.limitedMs() > 0;
 		if (this.#failures > 0 && !isLocal && this.#now() - this.#lastAttempt < this.#config.syncIntervalSeconds * 1000) return;
 		this.wake();
 	}
 
-	/** The configuration is read again; a bad one changes nothing. */
+	/** Reads the configuration again; an invalid one changes nothing. */
 	async reload(): Promise<void> {
 		const hub = this.#config.syncRemote;
 		this.#config = this.#options.reloadConfig();
@@ -274,7 +274,7 @@ export class Daemon {
 		await this.#loop;
 	}
 
-	/** Finishes and puts everything away. */
+	/** Finishes and closes everything. */
 	async stop(): Promise<void> {
 		await this.finish();
 		clearInterval(this.#recordTimer);
@@ -288,9 +288,9 @@ export class Daemon {
 		await this.#instance?.release();
 	}
 
-	/** Whether this process is still the one that works here: before it writes what another may be writing by now. */
+	/** Whether this process still owns the workspace: checked before writes that could collide with another process. */
 	#isOurs(): boolean {
-		// The whole workspace is away, the lock with it, and may come back: the cycles say so.
+		// The whole workspace is unmounted, with the lock, and may return: the cycles report it.
 		if (!fs.existsSync(this.#paths.root)) return true;
 		try {
 			this.#instance?.assertHeld();
@@ -301,7 +301,7 @@ export class Daemon {
 	}
 
 	#lockLost(): void {
-		// The whole workspace is away, the lock with it: the cycles say so, and go on when it is back.
+		// The whole workspace is unmounted, with the lock: the cycles report it, and continue when it is back.
 		if (!fs.existsSync(this.#paths.root)) return;
 		this.#log.error("the instance lock is no longer ours: stopping before anything else is touched");
 		this.#control?.exit(75, "lock lost", { graceMs: 0 });
@@ -349,7 +349,7 @@ export class Daemon {
 				waitMs: cycleLockPatienceMs,
 				onLost: () => this.#lockLost(),
 			});
-			// Under the lock: whoever paused waits for it, and then no cycle runs.
+			// Under the lock: a pause waits for it, and then no cycle runs.
 			const pause = readPause(this.#paths, this.#now());
 			if (pause !== null) return await this.#pause(pause);
 			this.#announcements.cycleBegins();
@@ -360,7 +360,7 @@ export class Daemon {
 			const result = await runCycle(context);
 			lock.assertHeld();
 			this.#instance?.assertHeld();
-			// The index is written last: its time is the file system's, whatever the clock shows.
+			// The index is written last: its time is the file system's, independent of the clock.
 			if (result.checkedOut.length > 0) this.#own.add(result.checkedOut, fs.statSync(`${context.repository.gitDirectory}/index`).mtimeMs);
 			const durationMs = performance.now() - started;
 			const limitedMs = this.#memory.pace.limitedMs();
@@ -399,7 +399,7 @@ export class Daemon {
 		}
 	}
 
-	/** When the second of a checkout is over, the index is told how its files are, so that no git reads them (placed-files.ts). */
+	/** After the second of a checkout, writes the files' stat data into the index, so that no git reads them (placed-files.ts). */
 	async #settleIndex(): Promise<void> {
 		this.#unsettled = false;
 		const { placed, known } = this.#memory;
@@ -407,7 +407,7 @@ export class Daemon {
 		try {
 			const repository = await this.#open();
 			const index = fs.statSync(`${repository.gitDirectory}/index`);
-			// Where only what was seen to change is looked at, git reads nothing; and an index of that size is not written twice.
+			// With incremental scans git reads nothing; and a large index is not written twice.
 			if (known.isOfUse(index.size)) return;
 			lock = await acquireLock(this.#paths.cycleLock, { purpose: "a sync cycle", waitMs: 0 });
 			placed.settle(repository);
@@ -418,10 +418,10 @@ export class Daemon {
 		}
 	}
 
-	/** @returns milliseconds until it ends, at most `longestSleepMs` */
+	/** @returns milliseconds until the pause ends, at most `longestSleepMs` */
 	async #pause(pause: Pause): Promise<number> {
 		const { status, paused } = this.#record.state;
-		// Every change of a file wakes the loop: the state is written where it says something new.
+		// Every change of a file wakes the loop: the state is written only if the pause changed.
 		if (status !== "paused" || paused?.since !== pause.since || paused.until !== pause.until) {
 			this.#log.info(`paused ${pauseText(pause)}`);
 			await this.#record.paused(pause);
@@ -429,7 +429,7 @@ export class Daemon {
 		return pause.until === null ? longestSleepMs : Math.max(1, Math.min(longestSleepMs, Date.parse(pause.until) - this.#now()));
 	}
 
-	/** After the hub its mirrors, beside the cycles: one that does not answer holds nothing up. */
+	/** Pushes to the mirrors after the hub, in parallel with the cycles: one that does not answer delays nothing. */
 	#mirror({ repository, memory }: CycleContext, { head, branch, postponedMs }: CycleResult): void {
 		const config = this.#config;
 		const { mirrors } = memory;
@@ -449,7 +449,7 @@ export class Daemon {
 		return { repository, paths: this.#paths, config: this.#config, log: this.#log, now: this.#now, lock, memory: this.#memory };
 	}
 
-	/** How often the remote is used. A wait that another remote asked for is over. */
+	/** Sets how often the remote is used. Another remote's limit ends. */
 	#configurePace(repository: Repository): void {
 		const { pace } = this.#memory;
 		const url = configurePace(pace, repository, { paths: this.#paths, config: this.#config, now: this.#now });
@@ -458,7 +458,7 @@ export class Daemon {
 		this.#hubUrl = url;
 	}
 
-	/** Opened once; again when its configuration changed, or after a failure. */
+	/** The repository, opened once; again after a change of its configuration, or a failure. */
 	async #open(): Promise<Repository> {
 		if (this.#repository && fileStamp(`${this.#repository.commonDirectory}/config`) === this.#repositoryStamp) return this.#repository;
 		const repository = await openWorkspaceRepository(this.#paths, this.#config, { ssh: this.#ssh, onProgress: this.#work.report });
@@ -498,7 +498,7 @@ export class Daemon {
 		if (!this.#isOurs()) return 0;
 		this.#repository = undefined;
 		this.#memory.damaged ||= failure.code === "CORRUPT_REPOSITORY";
-		// A connection that hangs must not be what the next attempt goes through.
+		// The next attempt must not reuse a connection that hangs.
 		await this.#ssh.closeAll();
 		this.#failures++;
 		const { pace } = this.#memory;
@@ -518,17 +518,17 @@ export class Daemon {
 			recordCycle(this.#paths, this.#now(), durationMs, true);
 			await this.#record.failed(failure, this.#now() + waitMs, context ? await readPosition(context) : {});
 		}
-		// Until the remote may be asked again, cycles go on without it: they commit, and begin to watch.
+		// During the remote's limit, cycles continue without it: they commit, and begin to watch.
 		if (failure.code === "RATE_LIMITED" && failure.cause) return Math.min(waitMs, this.#config.syncIntervalSeconds * 1000);
 		return waitMs;
 	}
 
-	/** What was written while the files were moved would otherwise wait: its events cannot be told from ours. */
+	/** Writes during the checkout would otherwise wait: their events are indistinguishable from ours. */
 	async #afterCycle(context: CycleContext, result: CycleResult, durationMs: number): Promise<void> {
 		const during = this.#during ?? new Set();
 		this.#during = null;
 		const foreign = [...during].filter((name) => !this.#own.isOurs(name));
-		// What was seen before this cycle was looked at by it; what is only our own checkout is no change.
+		// This cycle has scanned earlier changes; events of our own checkout are no changes.
 		const { firstChanges } = this.#memory;
 		const unseen = new Set(foreign);
 		for (const name of firstChanges.keys()) {
@@ -549,7 +549,7 @@ export class Daemon {
 		if (changed.some((name) => !skipped.has(displayPath(name).replace(/\/$/, "")))) this.#debouncer.touch();
 	}
 
-	/** When there was nothing to do, there is time for it. */
+	/** Maintenance runs after a cycle without work. */
 	async #tidy(context: CycleContext, result: CycleResult): Promise<void> {
 		const sinceMs = Math.abs(this.#now() - this.#memory.tidiedAt);
 		const isBusy = result.busy > 0 || result.waiting > 0 || this.#woken;
@@ -588,18 +588,18 @@ export class Daemon {
 				this.#pollTimer ??= setInterval(() => this.wake(), pollMs);
 			},
 		});
-		// What changed between the cycle and the first watch.
+		// The changes between the cycle and the first watch.
 		this.#memory.known.watching(true);
 		this.#debouncer.touch();
 	}
 
 	#changed(name: GitPath): void {
 		this.#memory.known.saw(name);
-		// What was ignored was not watched; the next cycle begins to watch again.
+		// Ignored directories were not watched; the next cycle begins to watch again.
 		if (name === ".gitignore" || name.endsWith("/.gitignore")) this.#stopWatching();
 		if (!this.#during && this.#own.isOurs(name)) return;
 		noteFirstChange(this.#memory, name);
-		// Back and away again, as an editor saves once more: that is another gap, with a wait of its own.
+		// A file that reappears and vanishes again, as when an editor saves once more, begins a new gap, with its own wait.
 		this.#memory.vanished.delete(name);
 		if (this.#during) this.#during.add(name);
 		else this.#debouncer.touch();
@@ -625,7 +625,7 @@ export class Daemon {
 		}
 	}
 
-	/** A head that we lack starts a cycle; any word from a peer ends a back-off. */
+	/** A missing head starts a cycle; any heartbeat of a peer ends a back-off. */
 	#peerChanged(peer: string): void {
 		const read = readState(this.#paths.peerState(peer), peerStateSchema);
 		if (read.kind !== "ok") return;

@@ -1,9 +1,9 @@
-/** How a loop waits between two rounds: until the time is over, it is woken, or the loop is to end. */
+/** The wait of a loop between two rounds: until the time is over, or it is woken, or the loop ends. */
 export class LoopSleep {
 	#wake: (() => void) | undefined;
 	#isEnded = false;
 
-	/** @param ms how long, milliseconds; not at all once the loop is to end */
+	/** @param ms milliseconds; no wait after {@link end} */
 	async sleep(ms: number): Promise<void> {
 		if (this.#isEnded) return;
 		await new Promise<void>((resolve) => {
@@ -21,7 +21,7 @@ export class LoopSleep {
 		this.#wake?.();
 	}
 
-	/** Ends the sleep in progress and every later one: the loop may be anywhere when it is told to end. */
+	/** Ends the sleep in progress and every later one: the loop may be at any point when it is stopped. */
 	end(): void {
 		this.#isEnded = true;
 		this.wake();

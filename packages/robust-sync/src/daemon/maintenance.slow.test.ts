@@ -67,7 +67,7 @@ test("maintenance: another git collects garbage → nothing is done", async () =
 		other.stdin.end();
 		await new Promise((resolve) => other.once("exit", resolve));
 	}
-	// Its pid is nobody's now.
+	// Its pid belongs to no process now.
 	expect(await maintain(repository, Date.now())).not.toBeNull();
 });
 

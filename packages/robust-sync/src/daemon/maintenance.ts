@@ -5,22 +5,22 @@ import { lockHolder, type Repository, setAsideLockFile } from "@robust-sync/git"
 import { compactTimestamp } from "@robust-sync/system/timestamps";
 
 /**
- * How the repository is kept small and fast, in place of git's own gc, which may prune what is not referenced yet, runs when it
- * likes, and detaches itself (it is switched off for our commands; a person's own works as ever).
+ * Keeps the repository small and fast, in place of git's own gc, which may prune unreferenced objects, runs at any time,
+ * and detaches itself (it is off for our commands; a person's own commands run it as ever).
  *
- * - Loose objects and packs: rolled up when there are 2,000 loose ones or 30 packs (git-repack(1), --geometric: what is written
- *   again stays proportional to what is new). Each look-up of an object that is not there, as every fetch makes them, asks every pack.
+ * - Loose objects and packs: combined at 2,000 loose ones or 30 packs (git-repack(1), --geometric: the rewritten
+ *   part stays proportional to the new one). A lookup of a missing object, as in every fetch, searches every pack.
  * - Commit graph: without one, merge-base and counting walk through commits one by one. It is written as layers, so that a new
  *   layer costs what is new.
  * - Refs are packed with the objects.
- * - Nothing is ever pruned: an object that nothing refers to may be the base of a late write, or a person's last hope. What git
- *   itself could not finish (`tmp_*`) goes after six hours without a write.
+ * - Nothing is ever pruned: an unreferenced object may be the base of a late write, or a person's last hope. git's
+ *   own unfinished files (`tmp_*`) are removed after six hours without a write.
  *
- * Each step is safe to be killed in: git writes new files and renames them before old ones go.
+ * A kill is safe in each step: git writes new files and renames them before it removes old ones.
  */
 const looseLimit = 2_000;
 const packLimit = 30;
-/** One step takes seconds; one that takes longer waits for a disk, and is tried again next time. */
+/** One step takes seconds; a longer one waits for a disk, and is tried again next time. */
 const stepTimeoutMs = 300_000;
 const leftoverMs = 6 * 60 * 60_000;
 
@@ -41,7 +41,7 @@ export function countStorage(repository: Repository): { loose: number; packs: nu
 	};
 }
 
-/** Another git collects garbage here right now (git-gc(1) writes its pid there): two at once only cost each other. */
+/** Another git collects garbage here right now (git-gc(1) writes its pid there): two at once only slow each other down. */
 function isCollecting(repository: Repository): boolean {
 	try {
 		const [, pid = "", host = ""] = /^(\d+) (\S+)/.exec(fs.readFileSync(path.join(repository.commonDirectory, "gc.pid"), "utf8")) ?? [];
@@ -52,9 +52,9 @@ function isCollecting(repository: Repository): boolean {
 }
 
 /**
- * Looks after the repository's objects and refs where it is time for it.
+ * Maintains the repository's objects and refs if it is due.
  * @param now milliseconds since the epoch
- * @returns what was done, in words; null: there was nothing to do
+ * @returns the work done, in words; null: none
  * @throws GitError
  */
 export async function maintain(repository: Repository, now: number): Promise<string | null> {
@@ -85,7 +85,7 @@ function hasCommitGraph(repository: Repository): boolean {
 }
 
 async function writeCommitGraph(repository: Repository, now: number): Promise<void> {
-	// A killed one leaves its lock, and every later one would refuse.
+	// A killed run leaves its lock, which would stop every later one.
 	const lock = path.join(graphDirectory(repository), "commit-graph-chain.lock");
 	const inode = fs.statSync(lock, { throwIfNoEntry: false })?.ino;
 	if (inode !== undefined) {
@@ -95,7 +95,7 @@ async function writeCommitGraph(repository: Repository, now: number): Promise<vo
 	await repository.run(["commit-graph", "write", "--reachable", "--split", "--no-progress"], { timeoutMs: stepTimeoutMs });
 }
 
-/** What killed gits left half written: nobody has touched it for hours. */
+/** Unfinished files of killed gits: without a write for hours. */
 function removeLeftovers(repository: Repository, now: number): void {
 	const objects = path.join(repository.commonDirectory, "objects");
 	const left = [

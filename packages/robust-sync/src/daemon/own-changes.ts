@@ -2,10 +2,10 @@ import fs from "node:fs";
 import { fileSystemPath, type GitPath } from "@robust-sync/git";
 import type { MonotonicClock } from "@robust-sync/system/monotonic-clock";
 
-/** Events of our own checkout arrive within this time, on any machine that still works. */
+/** Events of our own checkout arrive within this time, on any usable machine. */
 const rememberMs = 10_000;
 
-/** Tells the events of our own checkouts from everybody else's. */
+/** Distinguishes events of our own checkouts from those of other writers. */
 export class OwnChanges {
 	readonly #root: string;
 	readonly #clock: MonotonicClock;
@@ -17,8 +17,8 @@ export class OwnChanges {
 	}
 
 	/**
-	 * We have changed these paths, and the directories above them.
-	 * @param doneAt when all of it was done, by the clock that the file system stamps files with
+	 * Records our changes of these paths, and of the directories above them.
+	 * @param doneAt end of the changes, by the file system's clock
 	 */
 	add(paths: readonly GitPath[], doneAt: number): void {
 		const addedAt = this.#clock.now();
@@ -32,7 +32,7 @@ export class OwnChanges {
 		}
 	}
 
-	/** Whether a change seen at `path` is only ours: we made it, and nothing there is newer than that. */
+	/** Whether a change at `path` is only ours: we made it, and no newer one is there. */
 	isOurs(path: GitPath): boolean {
 		const change = this.#changes.get(path);
 		if (change === undefined || this.#clock.now() - change.addedAt > rememberMs) return false;

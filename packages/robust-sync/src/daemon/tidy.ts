@@ -5,16 +5,16 @@ import type { CycleContext } from "../context/cycle-context.ts";
 import { pruneRefused } from "../remote/refused-files.ts";
 import { maintain } from "./maintenance.ts";
 
-/** Maintenance is looked at this often. */
+/** Interval of the check for due maintenance. */
 export const tidyIntervalMs = 10 * 60_000;
-/** On a node that never rests it is done all the same after this long: about 10 minutes of work without rest make 10,000 loose objects. */
+/** On a node without idle cycles it runs after this long even so: about 10 minutes of constant work make 10,000 loose objects. */
 export const tidyLatestMs = 12 * 60_000;
-/** What a process that was killed left half made is gone after this long. */
+/** Unfinished files of killed processes are removed after this long. */
 const leftoverMs = 60 * 60_000;
 
 /**
- * Maintenance between cycles: old backups, empty directories of saved versions, leftovers of killed processes, and the
- * repository's loose objects. Only ever removes what this project made.
+ * Maintenance between cycles: removes old backups, empty directories of saved versions and leftovers of killed processes, and packs the
+ * repository's loose objects. Only ever removes files of this project.
  */
 export async function tidy(context: CycleContext): Promise<void> {
 	const { paths, memory, now, repository, log } = context;

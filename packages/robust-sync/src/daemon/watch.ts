@@ -3,15 +3,15 @@ import { fileSystemPath, type GitPath, gitPathIfAllowed, mountStoreName, workspa
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import { neverCommitted } from "@robust-sync/workspace";
 
-/** Where changes are seen: a path below the workspace. */
+/** The place of a change: a path below the workspace. */
 export type ChangeListener = (changed: GitPath) => void;
 
 export interface WatchOptions {
 	root: string;
-	/** Directories not to watch, relative to the root, without a slash at the end: what the user's ignore rules cover. */
+	/** Directories to skip, relative to the root, without a slash at the end: those that the user's ignore rules cover. */
 	ignored: readonly GitPath[];
 	onChange: ChangeListener;
-	/** The kernel's limit of watches (or of open files) is reached; nothing is watched any more. */
+	/** Called at the kernel's limit of watches (or of open files); all watching has ended. */
 	onLimit(reason: string): void;
 	/** fs.watch, for tests. */
 	watch?: typeof fs.watch;
@@ -21,7 +21,7 @@ const atTop: ReadonlySet<string> = new Set([...neverCommitted, ".git"]);
 const limitCodes: ReadonlySet<string> = new Set(["ENOSPC", "EMFILE", "ENFILE", "ENOMEM"]);
 
 /**
- * Watches a workspace with one inotify watch a directory, straight from node:fs: changes are told at once. (Measured with
+ * Watches a workspace with one inotify watch a directory, directly with node:fs: changes are reported at once. (Measured with
  * 10,000 files on Node 20: @parcel/watcher holds every event for at least 50 ms, chokidar keeps a watch a file and 90 MB.)
  * A missed event costs one sync interval, no more.
  */
@@ -37,7 +37,7 @@ export class WorkspaceWatcher {
 		this.#add(workspaceRoot);
 	}
 
-	/** How many directories are watched. */
+	/** The number of watched directories. */
 	get size(): number {
 		return this.#watchers.size;
 	}
@@ -85,7 +85,7 @@ export class WorkspaceWatcher {
 	#changed(changed: GitPath | null, event: string): void {
 		if (this.#closed || changed === null || this.#isIgnored(changed)) return;
 		if (event === "rename") {
-			// Something came, went, or was replaced by something of another type.
+			// An entry appeared, vanished, or got another type.
 			if (this.#watchers.has(changed)) this.#remove(changed);
 			if (this.#isDirectory(changed)) this.#add(changed);
 		}
@@ -96,7 +96,7 @@ export class WorkspaceWatcher {
 		try {
 			return lstatIfThere(this.#path(name))?.isDirectory() ?? false;
 		} catch {
-			// Unreadable by now: the next cycle reports it.
+			// Unreadable now: the next cycle reports it.
 			return false;
 		}
 	}
@@ -110,7 +110,7 @@ export class WorkspaceWatcher {
 	}
 }
 
-/** Null: no path of a commit, such as `.git`. */
+/** Null: not a path of a commit, such as `.git`. */
 function below(directory: GitPath, name: Buffer): GitPath | null {
 	const text = name.toString("latin1");
 	return gitPathIfAllowed(directory === workspaceRoot ? text : `${directory}/${text}`);

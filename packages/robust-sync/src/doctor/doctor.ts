@@ -11,7 +11,7 @@ import { checkPorts } from "./ports.ts";
 import { checkSecrets } from "./secrets.ts";
 import { checkPlaces, checkRepository } from "./workspace.ts";
 
-/** One look that must not end the others. */
+/** One check; its failure must not end the others. */
 async function safely(check: string, look: () => Finding[] | Promise<Finding[]>): Promise<Finding[]> {
 	try {
 		return await look();
@@ -22,8 +22,8 @@ async function safely(check: string, look: () => Finding[] | Promise<Finding[]>)
 }
 
 /**
- * Looks at everything that a person would check by hand, one after the other, and tells of each as soon as it is known. Changes nothing but
- * a ref of its own on the hub, which it takes away again, and a directory in `sync/`. Never throws.
+ * Checks everything that a person would check by hand, one after the other, and reports each finding at once. Changes nothing except
+ * a ref of its own on the hub, which it deletes again, and a directory in `sync/`. Never throws.
  * @param given version: of this program; isNamed: the workspace was named by a flag, which is consent enough
  * @param tell called with each finding
  */
@@ -43,7 +43,7 @@ export async function examine(
 	say(await safely("workspace", () => checkPlaces(paths)));
 	if (!isNamed && !isWorkspace(paths.root))
 		say([warning("workspace", "a git repository that nobody made a workspace: nothing of it is published", "robust-sync --init")]);
-	// Nothing is read or written below what is not ours.
+	// A workspace of another user is neither read nor written.
 	if (all.some(({ check, status }) => check === "workspace" && status === "failed")) return all;
 	let config: Config;
 	try {
@@ -54,7 +54,7 @@ export async function examine(
 		return all;
 	}
 	say(await safely("file system", () => checkFileSystem(paths)));
-	// Where nothing can be written, that was just said.
+	// The finding about the read-only workspace covers these.
 	if (!all.some(({ check, status }) => check === "file system" && status === "failed"))
 		say(await safely("file system", async () => [await checkExchange(paths)]));
 	say(await safely("access times", () => [checkAccessTimes(paths, config)]));

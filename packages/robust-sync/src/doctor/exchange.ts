@@ -4,7 +4,7 @@ import { FileExchanger } from "@robust-sync/git";
 import type { WorkspacePaths } from "@robust-sync/workspace";
 import { type Finding, ok, warning } from "./finding.ts";
 
-/** Whether a file is replaced in one step here, without a moment in which it is missing (renameat2(2)). @throws the file system's error */
+/** Whether a file can be replaced in one step here, so that it is never missing (renameat2(2)). @throws the file system's error */
 export async function checkExchange(paths: WorkspacePaths, exchanger = new FileExchanger()): Promise<Finding> {
 	const check = "file system";
 	const directory = fs.mkdtempSync(path.join(fs.existsSync(paths.sync) ? paths.sync : paths.root, ".doctor-"));

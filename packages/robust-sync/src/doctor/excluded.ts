@@ -6,7 +6,7 @@ import { type Finding, ok, warning } from "./finding.ts";
 
 const shownPatterns = 5;
 
-/** What this node neither sends nor checks out, and whether that is what is configured. @throws GitError, the file system's error */
+/** The paths that this node neither sends nor checks out, and whether they match the configuration. @throws GitError, the file system's error */
 export async function checkExcluded(repository: Repository, { syncExclude }: Config): Promise<Finding[]> {
 	const check = "excluded";
 	const current = excludePatterns(repository);

@@ -17,7 +17,7 @@ import { channelFindings, checkPeerStates, checkState, unitFindings } from "./ot
 import { checkPorts } from "./ports.ts";
 import { checkPlaces, checkRepository } from "./workspace.ts";
 
-// Faults that need no process of ours. Those that do: packages/e2e/src/doctor.slow.test.ts.
+// Faults that need no process of ours. The others: packages/e2e/src/doctor.slow.test.ts.
 
 let scratch: Scratch;
 let paths: WorkspacePaths;
@@ -42,7 +42,7 @@ const state = (name: string, value: unknown) =>
 	fs.writeFileSync(path.join(paths.sync, name), typeof value === "string" ? value : JSON.stringify(value));
 const troubles = (findings: readonly Finding[]) => findings.filter(({ status }) => status !== "ok");
 
-/** Exactly one line, with something that fixes it. */
+/** Exactly one line, with a remedy. */
 function expectOne(findings: readonly Finding[], check: string, status: Finding["status"], message: RegExp): void {
 	expect(troubles(findings)).toEqual([{ check, status, message: expect.stringMatching(message), fix: expect.stringMatching(/\S/) }]);
 }
@@ -365,7 +365,7 @@ test("doctor: hub: it limits this node → one line, and it is not asked", async
 	const now = Date.now();
 	const error = { code: "RATE_LIMITED", message: "too many", at: timestamp(now + 1_000) };
 	state("sync_state.json", { ...syncState, last_error: error, consecutive_failures: 1, next_attempt: timestamp(now + 90_000) });
-	// It is not there: whoever asked it would fail.
+	// The program does not exist: a call would fail.
 	fs.renameSync(scratch.path("hub.git"), scratch.path("away.git"));
 	try {
 		expectOne(await checkHub(await scratch.open("node"), config(), paths), "hub", "warning", /left alone for another \d\d s/);

@@ -1,10 +1,10 @@
 /** One line of `robust-sync --doctor`. */
 export interface Finding {
-	/** What was looked at; a few lines may have one name. */
+	/** The subject of the check; a few lines may have one name. */
 	readonly check: string;
 	readonly status: "ok" | "warning" | "failed";
 	readonly message: string;
-	/** The command, or the step, that fixes it; null where there is nothing to fix. */
+	/** The command, or the step, that ends the problem; null: there is none. */
 	readonly fix: string | null;
 }
 

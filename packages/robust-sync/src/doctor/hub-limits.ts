@@ -18,10 +18,10 @@ const bytesOf = (text: string): number => {
 	return Number(number) * 1_024 ** " kmg".indexOf(unit.toLowerCase() || " ");
 };
 
-/** receive.maxInputSize of a hub on this machine, bytes; null: none, or it is elsewhere or nowhere. */
+/** receive.maxInputSize of a hub on this machine, bytes; null: none, or the hub is elsewhere or missing. */
 async function largestPush(repository: Repository, remote: string): Promise<number | null> {
 	const directory = localHub(repository, remote);
-	// Another check says whether it is there at all.
+	// Another check reports a missing hub.
 	if (directory === null || !existsSync(`${directory}/.`)) return null;
 	// By the hub's own configuration, as its receive-pack reads it.
 	const hub = new Repository({ ...repository, root: directory });
@@ -30,7 +30,7 @@ async function largestPush(repository: Repository, remote: string): Promise<numb
 	return bytes > 0 ? bytes : null;
 }
 
-/** How often this node pushes, and whether the hub bears that; which files it takes, as far as that can be seen. @throws GitError */
+/** Compares the push interval and file sizes with the hub's limits, as far as they are known. @throws GitError */
 export async function checkHubLimits(repository: Repository, config: Config): Promise<Finding[]> {
 	const { syncRemote, syncPushInterval, maxFileMb, peers } = config;
 	const key = `remote.${syncRemote}.`;

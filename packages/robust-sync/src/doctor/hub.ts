@@ -44,14 +44,14 @@ async function branchFindings(repository: Repository, config: Config, branches: 
 			];
 }
 
-/** Mirrors that the repository does not have, and a pace that a public host does not bear. */
+/** Mirrors that are missing in the repository, and a pace above a public host's limits. */
 function mirrorFindings(repository: Repository, config: Config): Finding[] {
 	return config.syncMirrors
 		.filter((name) => !repository.config.get(`remote.${name}.url`))
 		.map((name) => failed("hub", `the mirror '${name}' (SYNC_MIRRORS) is no remote of the repository`, `git remote add ${name} <url>`));
 }
 
-/** Whether the hub can be read and written without a question: the last by a ref of our own, which is taken away again. */
+/** Whether the hub can be read and written without a prompt: writing is tried with a ref of our own, which is deleted again. */
 export async function checkHub(repository: Repository, config: Config, paths: WorkspacePaths): Promise<Finding[]> {
 	const check = "hub";
 	const remote = config.syncRemote;

@@ -11,7 +11,7 @@ import { type Finding, failed, ok, warning } from "./finding.ts";
 
 const oldestNode = [20, 11] as const;
 
-/** This program, Node and git. @param git what `git --version` prints; null: git cannot be run */
+/** This program, Node and git. @param git output of `git --version`; null: git cannot be run */
 export function checkVersions(version: string, git: string | null): Finding {
 	const check = "versions";
 	const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
@@ -41,7 +41,7 @@ const networkFileSystems = new Map([
 const lowShare = 0.1;
 const criticalShare = 0.03;
 
-/** What is asked of the file system. */
+/** A probe of the file system. */
 export interface Disk {
 	statfs(directory: string): Pick<fs.StatsFs, "bsize" | "blocks" | "bavail" | "files" | "ffree" | "type">;
 	device(file: string): number;
@@ -58,7 +58,7 @@ const realDisk: Disk = {
 	makeDirectory: (prefix) => fs.mkdtempSync(prefix),
 };
 
-/** What the workspace lies on: free space, hard links, names that differ only in case, networks, and whether `sync/` is on the same one. */
+/** The file system of the workspace: free space, hard links, names that differ only in case, networks, and whether `sync/` is on the same one. */
 export function checkFileSystem(paths: WorkspacePaths, disk = realDisk): Finding[] {
 	const check = "file system";
 	const found: Finding[] = [];
@@ -128,7 +128,7 @@ export function checkFileSystem(paths: WorkspacePaths, disk = realDisk): Finding
 	return found;
 }
 
-/** Whether a write that is based on an older version is known long after a checkout. */
+/** Whether a stale write is still recognized long after a checkout. */
 export function checkAccessTimes(paths: WorkspacePaths, config: Config): Finding {
 	const check = "access times";
 	if (config.syncAtime !== "off" && !fs.existsSync(paths.sync)) return ok(check, "probed by the first cycle");
@@ -161,7 +161,7 @@ function countDirectories(root: string): number {
 				waiting.push(path.join(directory, entry.name));
 			}
 		} catch {
-			// Unreadable: said among the files that are left out.
+			// Unreadable: reported among the files that are left out.
 		}
 	}
 	return count;
@@ -169,7 +169,7 @@ function countDirectories(root: string): number {
 
 const readLimit = () => readNumber("/proc/sys/fs/inotify/max_user_watches");
 
-/** Whether the kernel lets each directory be watched. @param limit how many watches a user may have; null: unknown */
+/** Whether the kernel can watch each directory. @param limit watches of a user; null: unknown */
 export function checkWatches(paths: WorkspacePaths, config: Config, limit = readLimit()): Finding {
 	const check = "watches";
 	if (!config.syncWatch) return ok(check, "off (SYNC_WATCH=0): changes are found at the interval");
@@ -181,7 +181,7 @@ export function checkWatches(paths: WorkspacePaths, config: Config, limit = read
 	return ok(check, `${count} directories of ${limit}`);
 }
 
-/** Filters that files here ask for and that git has no program for. @throws GitError */
+/** Filters for files here without a program in git's configuration. @throws GitError */
 export async function checkFilters(repository: Repository): Promise<Finding[]> {
 	const { stdout: attributes } = await repository.run(["ls-files", "-z", "--cached", "--others", "--", ":(glob)**/.gitattributes"]);
 	const wanted = new Set<string>();
@@ -194,7 +194,7 @@ export async function checkFilters(repository: Repository): Promise<Finding[]> {
 			for (const [, filter] of text.matchAll(/(?:^|\s)filter=([\w.-]+)/gm)) if (filter) wanted.add(filter);
 			for (const [, encoding] of text.matchAll(/\sworking-tree-encoding=([\w.:-]+)/g)) if (encoding) encodings.add(encoding);
 		} catch {
-			// Gone by now.
+			// Removed meanwhile.
 		}
 	}
 	const found: Finding[] = [];

@@ -20,7 +20,7 @@ const programTimeoutMs = 30_000;
 const mostClockOffsetMs = 5_000;
 const shownFiles = 20;
 
-/** Runs another executable of ours for its JSON. @returns null: it gave none */
+/** Runs another executable of ours and parses its JSON. @returns null: it printed none */
 function ask(executable: string, args: readonly string[], paths: WorkspacePaths): Promise<unknown> {
 	const program = path.join(path.dirname(realpathSync(process.argv[1] ?? "")), executable);
 	return new Promise((resolve) => {
@@ -85,7 +85,7 @@ const causes: Readonly<Record<string, string>> = {
 	link: "open UDP between the two machines",
 };
 
-/** What this node's heartbeat last wrote about each peer: why it is not heard, and whether it hears us. */
+/** This node's last heartbeat records of each peer: why it is not heard, and whether it hears us. */
 export function checkPeerStates(paths: WorkspacePaths, config: Pick<Config, "peers" | "heartbeatPort">): Finding[] {
 	return config.peers.flatMap(({ name }) => {
 		const read = readState(paths.peerState(name), peerStateSchema);
@@ -118,7 +118,7 @@ interface Channels {
 	readonly problem?: string | null;
 }
 
-/** What `monitor --test-alert --dry-run` found. */
+/** The result of `monitor --test-alert --dry-run`. */
 export function channelFindings(answer: Channels | null): Finding[] {
 	const check = "channels";
 	if (!Array.isArray(answer?.channels))
@@ -143,14 +143,14 @@ interface Checks {
 	readonly checks?: readonly { readonly name: string; readonly status: string; readonly message: string }[];
 }
 
-/** What `monitor --check` says: services, clock, conflicts, alerts and their channels. */
+/** The result of `monitor --check`: services, clock, conflicts, alerts and their channels. */
 export async function checkByMonitor(paths: WorkspacePaths): Promise<Finding[]> {
 	const isNew = readState(paths.syncState, syncStateSchema).kind === "missing";
 	const answer = (await ask("monitor", ["--check"], paths)) as Checks | null;
 	if (!Array.isArray(answer?.checks)) return [failed("monitor", "monitor --check gave no answer", "monitor --check")];
 	return (
 		answer.checks
-			// The disk is looked at by itself, and the peers were just asked; before the first cycle there is no last one.
+			// Another check covers the disk, and the peers were just asked; before the first cycle there is no last one.
 			.filter(({ name }) => name !== "disk" && !name.startsWith("heartbeat:") && !(isNew && name === "sync"))
 			.map(({ name, status, message }) => {
 				const [text = "", action] = printable(message).split(/ ?Do: /);
@@ -160,10 +160,10 @@ export async function checkByMonitor(paths: WorkspacePaths): Promise<Finding[]> 
 	);
 }
 
-/** Files that are left out or held, by what the running instance last wrote, and its last failure. */
+/** Files that are left out or held, from the state of the running instance, and its last failure. */
 export function checkState(paths: WorkspacePaths): Finding[] {
 	const read = readState(paths.syncState, syncStateSchema);
-	// Whether it runs at all is said with the services.
+	// The check of the services reports whether it runs.
 	if (read.kind === "missing") return [ok("sync", "no cycle yet")];
 	if (read.kind === "invalid") return [failed("sync", `sync_state.json is not valid: ${printable(read.problem)}`, "restart robust-sync")];
 	const { skipped, last_error, secrets } = read.state;
@@ -193,7 +193,7 @@ function failure(error: SyncState["last_error"]): Finding[] {
 	];
 }
 
-/** Units of systemd, where it runs: enabled, and not older than their files. */
+/** Units of systemd, if it runs: enabled, and not older than their files. */
 export async function checkUnits(config: Config): Promise<Finding[]> {
 	if (!existsSync("/run/systemd/system")) return [];
 	const names = services.map((service) => `${config.nodeName}-${service}.service`);
@@ -208,7 +208,7 @@ export async function checkUnits(config: Config): Promise<Finding[]> {
 
 const unitProperties = "Id,LoadState,UnitFileState,NeedDaemonReload,ActiveState,MemoryMax";
 
-/** What is wrong with units, by what `systemctl show` prints of them. */
+/** The problems of units, from the output of `systemctl show`. */
 export function unitFindings(shown: string, names: readonly string[], config: Pick<Config, "memoryLimitMb">): Finding[] {
 	const found: Finding[] = [];
 	for (const block of shown.split(/\n\s*\n/)) {

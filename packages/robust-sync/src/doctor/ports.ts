@@ -5,7 +5,7 @@ import { isHolderAlive, readLockHolder } from "@robust-sync/system/lock";
 import type { Config, WorkspacePaths } from "@robust-sync/workspace";
 import { type Finding, failed } from "./finding.ts";
 
-/** Whether another program has a port. @param listen opens it and closes it again @throws the system's error */
+/** Whether another program uses a port. @param listen opens it and closes it again @throws the system's error */
 async function isTaken(listen: () => Promise<void>): Promise<boolean> {
 	try {
 		await listen();
@@ -38,7 +38,7 @@ async function isRunning(paths: WorkspacePaths, service: "heartbeat" | "health-s
 	return holder !== null && (await isHolderAlive(file, holder));
 }
 
-/** Ports of services of this workspace that do not run, and that another program has. */
+/** Ports of services of this workspace that do not run, and that another program uses. */
 export async function checkPorts(
 	paths: WorkspacePaths,
 	config: Pick<Config, "heartbeatPort" | "heartbeatBind" | "healthPort" | "healthHost" | "peers">,
@@ -53,7 +53,7 @@ export async function checkPorts(
 				`ss -ulpn 'sport = :${heartbeatPort}'; or another HEARTBEAT_PORT`,
 			),
 		);
-	// Who has never run it here may not want it.
+	// A service that never ran here may be unwanted.
 	const isWanted = fs.existsSync(paths.healthState) && !(await isRunning(paths, "health-server"));
 	if (isWanted && (await isTaken(() => listenTcp(healthPort, healthHost === "localhost" ? "127.0.0.1" : healthHost))))
 		found.push(

@@ -4,7 +4,7 @@ import { type Config, readState, syncStateSchema, type WorkspacePaths } from "@r
 import { machineSecrets } from "../context/machine-secrets.ts";
 import { type Finding, ok, warning } from "./finding.ts";
 
-/** Whether files are searched for secrets, and what is held because of one. @throws GitError */
+/** Whether files are searched for secrets, and the files held because of one. @throws GitError */
 export async function checkSecrets(paths: WorkspacePaths, repository: Repository, config: Config): Promise<Finding[]> {
 	const check = "secrets";
 	if (config.syncSecrets === "off")

@@ -30,7 +30,7 @@ import {
 import { invalidStates } from "../cycle/state-files.ts";
 import { type Finding, failed, ok, warning } from "./finding.ts";
 
-/** The directory itself, what lies in it that is ours, and who may read it. */
+/** The directory itself, own files in it, and their permissions. */
 export function checkPlaces(paths: WorkspacePaths): Finding[] {
 	const check = "workspace";
 	const found: Finding[] = [];
@@ -71,7 +71,7 @@ export function checkPlaces(paths: WorkspacePaths): Finding[] {
 	return found;
 }
 
-/** Branch, open operations, and files of ours that are tracked. @throws GitError */
+/** Branch, open operations, and tracked own files. @throws GitError */
 export async function checkRepository(repository: Repository, config: Config): Promise<Finding[]> {
 	const check = "repository";
 	const found: Finding[] = [];

@@ -20,7 +20,7 @@ afterEach(() => scratch.remove());
 
 function context(limit = "95"): CycleContext {
 	const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
-	// What is searched for secrets needs a repository: packages/e2e/src/secrets.slow.test.ts.
+	// The search for secrets needs a repository: packages/e2e/src/secrets.slow.test.ts.
 	const config = parseConfig({ NODE_NAME: "helios", MAX_FILE_MB: limit, SYNC_SECRETS: "off" });
 	return { paths, config, now: () => clock, log } as unknown as CycleContext;
 }
@@ -32,7 +32,7 @@ function message(name: string | Buffer, text: string): void {
 	fs.utimesSync(file, 1_000 + put, 1_000 + put++);
 }
 
-/** One delivery from beginning to end, as a cycle makes it. */
+/** One delivery from beginning to end, as in a cycle. */
 async function deliver(limit?: string, atOnce?: number): Promise<number> {
 	const outbox = await collectOutbox(context(limit), atOnce);
 	return confirmDelivered(context(limit), markCommitted(context(limit), outbox));
@@ -108,7 +108,7 @@ test("outbox: crash before the commit → same name and time, the same place", a
 	expect(delivered()).toHaveLength(1);
 });
 
-/** What a version without days has fixed for the message `m`. */
+/** The entry of a version without day directories for the message `m`. */
 async function fixedBefore(committed: boolean): Promise<void> {
 	message("m", "1");
 	const { deliveries } = await collectOutbox(context());
@@ -189,7 +189,7 @@ describe("a message that is replaced under the same name", () => {
 		message("m", "1");
 		const outbox = markCommitted(context(), await collectOutbox(context()));
 		const [delivery] = outbox.deliveries;
-		// Killed after the file was taken by its hidden name.
+		// Killed after the file got its hidden name.
 		fs.renameSync(`${paths.pending}/m`, `${paths.pending}/.delivered-${delivery?.blob}`);
 		await deliver();
 		expect(fs.readdirSync(paths.pending)).toEqual([]);
@@ -262,6 +262,6 @@ test("outbox: a directory, a pipe, a link → reported, the rest is delivered", 
 	);
 	expect(skipped[0]?.remedy).toContain("a message is a regular file");
 	expect(await deliver()).toBe(1);
-	// Also where nothing else waits.
+	// Also if no other message waits.
 	expect((await collectOutbox(context())).skipped).toEqual(skipped);
 });

@@ -28,17 +28,17 @@ const deliverySchema = z.object({
 	name: singleName,
 	/** Blob id of its content: the same name with other content is another message. */
 	blob: objectId,
-	/** Time and name, behind the node's directory, in the same form. Fixed once. A version that knows no days delivers there. */
+	/** Time and name, below the node's directory, in the same form. Fixed once. A version without day directories delivers there. */
 	target: messageTarget,
-	/** The directory of its day, below that of the node; absent: it was fixed before there were such. */
+	/** The directory of its day, below that of the node; absent: it was fixed by a version without day directories. */
 	day: z.optional(z.string().check(z.regex(/^\d{4}-\d\d-\d\d$/))),
-	/** Whether the delivered file is in a commit of ours: from then on it is never written again. */
+	/** Whether a commit of ours has the delivered file: from then on it is never written again. */
 	committed: z.boolean(),
 });
 export const outboxSchema = z.object({
 	schema: z.literal(1),
 	deliveries: z.array(deliverySchema),
-	/** The greatest time that a message of this node was given, so that order survives a clock that steps back. */
+	/** The latest time of a message of this node, so that order survives a clock that steps back. */
 	latest: z.optional(z.string()),
 });
 
@@ -50,19 +50,19 @@ export interface Outbox {
 	/** Paths in the working tree that the next snapshot must commit. */
 	readonly targets: readonly GitPath[];
 	readonly skipped: readonly SkippedFile[];
-	/** How many messages wait for the next cycle: these are enough for one. */
+	/** The number of messages that wait for the next cycle, above one cycle's limit. */
 	readonly waiting: number;
 }
 
-/** Where a message is delivered, relative to the workspace. Hosts limit how many files a directory may have, so each day has one of its own. */
+/** The directory of delivery, relative to the workspace. Hosts limit the number of files in a directory, so each day has one of its own. */
 function placeOf({ target, day }: Pick<Delivery, "target" | "day">): string {
 	return day === undefined ? target : `${path.dirname(target)}/${day}/${path.basename(target)}`;
 }
 
-/** More messages than this are delivered by several cycles, oldest first: each takes its time and memory, and nobody should wait for all. */
+/** More messages than this are delivered by several cycles, oldest first: each needs time and memory, and delays other changes. */
 const maxMessagesPerCycle = 10_000;
 
-/** The longest name that file systems take. */
+/** The longest name in file systems. */
 const maxNameBytes = 255;
 
 /** `<time>-<name>`; a name that would be too long loses its middle, not its extension. */
@@ -91,8 +91,8 @@ function pendingFile(paths: WorkspacePaths, name: string): Buffer {
 
 /**
  * Brings every waiting message to its place below `messages/<node>/<day>/`: time and name are fixed on disk first, so that a retry
- * after a crash delivers each exactly once, and in the order in which they were put into the outbox.
- * @param limit this many at once; those that were begun before are not left for later
+ * after a crash delivers each exactly once, in the order in which they were put into the outbox.
+ * @param limit messages of one cycle; those that were begun before are never postponed
  */
 export async function collectOutbox(context: CycleContext, limit = maxMessagesPerCycle): Promise<Outbox> {
 	const { paths, config, now, log } = context;
@@ -146,7 +146,7 @@ export async function collectOutbox(context: CycleContext, limit = maxMessagesPe
 					day: timestamp(at).slice(0, 10),
 					committed: false,
 				});
-				// Where the list of fixed names was lost, another message may have this one.
+				// If the list of fixed names was lost, another message may have this one.
 				for (
 					delivery = deliveryAt(clock);
 					isThere(places, placeOf(delivery)) || isThere(places, delivery.target);
@@ -160,7 +160,7 @@ export async function collectOutbox(context: CycleContext, limit = maxMessagesPe
 	} finally {
 		places.close();
 	}
-	// Gone by now: delivered and confirmed in an earlier life, or taken back by whoever wrote it before it was sent.
+	// Removed: delivered and confirmed by an earlier process, or withdrawn by its sender.
 	faultPoint("outbox-before-names");
 	writeFixed(paths, { deliveries, latest });
 	faultPoint("outbox-named");
@@ -183,13 +183,13 @@ export async function collectOutbox(context: CycleContext, limit = maxMessagesPe
 	return { deliveries, targets, skipped, waiting };
 }
 
-/** What nobody can deliver, for the report. */
+/** Undeliverable entries, for the report. */
 function unfitMessages(paths: WorkspacePaths): SkippedFile[] {
 	const remedy = "a message is a regular file: move this out of sync/pending/, or send the files in it one by one (robust-sync --send)";
 	return listUnfit(paths).map((name) => ({ path: `sync/pending/${displayPath(rawPath(name))}`, reason: "special-file", remedy }));
 }
 
-/** Whether there is a file at a target; what lies behind a link is none. */
+/** Whether a file is at a target; a link's target does not count. */
 function isThere(places: PlacesBeneath, target: string): boolean {
 	try {
 		return lstatIfThere(places.file(Buffer.from(target, "latin1"))) !== null;
@@ -199,7 +199,7 @@ function isThere(places: PlacesBeneath, target: string): boolean {
 	}
 }
 
-/** A directory of messages, or one above it, where something else has taken its place: nothing is written through that. */
+/** A directory of messages, or one above it, replaced by another entry: nothing is written through that. */
 function blockedDirectory(paths: WorkspacePaths, directory: string): string | null {
 	const directories = directory.split("/");
 	for (const [at] of directories.entries()) {
@@ -212,7 +212,7 @@ function blockedDirectory(paths: WorkspacePaths, directory: string): string | nu
 
 const grabbedPrefix = ".delivered-";
 
-/** A crash in the middle of a confirmation leaves a file under a hidden name: a delivered one goes, any other gets its name back. */
+/** A crash during a confirmation leaves a file under a hidden name: a delivered one is removed, any other gets its name back. */
 function putBackGrabbed(paths: WorkspacePaths, deliveries: readonly Delivery[]): void {
 	for (const { name, blob } of deliveries) {
 		const grabbed = pendingFile(paths, `${grabbedPrefix}${blob}`);
@@ -222,7 +222,7 @@ function putBackGrabbed(paths: WorkspacePaths, deliveries: readonly Delivery[]):
 	}
 }
 
-/** Copies messages to where they are delivered, durably, each whole or not at all. @returns the paths of all that are there */
+/** Copies messages to their targets, durably, each whole or not at all. @returns the paths of all that exist */
 async function placeMessages(paths: WorkspacePaths, deliveries: readonly Delivery[]): Promise<GitPath[]> {
 	if (deliveries.length === 0) return [];
 	const directories = new Set(deliveries.map((delivery) => path.dirname(placeOf(delivery))));
@@ -239,7 +239,7 @@ async function placeMessages(paths: WorkspacePaths, deliveries: readonly Deliver
 			const target = placeOf(delivery);
 			if (!isThere(places, target)) {
 				const content = readPending(paths, name);
-				// Replaced or taken back at this moment: the next cycle has another look.
+				// Replaced or withdrawn at this moment: the next cycle tries again.
 				if (content === null || blobOid(content) !== blob) continue;
 				const from = path.join(staging, String(index));
 				fs.writeFileSync(from, content);
@@ -248,7 +248,7 @@ async function placeMessages(paths: WorkspacePaths, deliveries: readonly Deliver
 			targets.add(gitPathOf(target));
 		}
 	} finally {
-		// Opened again afterwards: a moment later other directories may be above the targets.
+		// Opened again afterwards: the directories above the targets may have been replaced.
 		places.close();
 	}
 	await makeDurable(
@@ -260,7 +260,7 @@ async function placeMessages(paths: WorkspacePaths, deliveries: readonly Deliver
 			try {
 				moveInto(places, from, Buffer.from(target, "latin1"));
 			} catch (error) {
-				// A link or a file where the directory was, of this node under an earlier name: the message waits.
+				// A link or a file replaced the directory, which this node made under an earlier name: the message waits.
 				if ((error as NodeJS.ErrnoException).code !== "ENOTDIR") throw error;
 				targets.delete(gitPathOf(target));
 			}
@@ -277,7 +277,7 @@ async function placeMessages(paths: WorkspacePaths, deliveries: readonly Deliver
 	return [...targets];
 }
 
-/** Where `sync/` is on another file system, by a copy beside the target. */
+/** If `sync/` is on another file system, through a copy beside the target. */
 function moveInto(places: PlacesBeneath, from: string, target: Buffer): void {
 	try {
 		fs.renameSync(from, places.file(target));
@@ -299,7 +299,7 @@ function readPending(paths: WorkspacePaths, name: string): Buffer | null {
 	}
 }
 
-/** The messages are in a commit of ours: whatever becomes of the file there, it is not written again. */
+/** A commit of ours has the messages: even if the file changes there, it is not written again. */
 export function markCommitted({ paths }: CycleContext, outbox: Outbox): Outbox {
 	const { deliveries, targets } = outbox;
 	if (targets.length === 0) return outbox;
@@ -311,10 +311,10 @@ export function markCommitted({ paths }: CycleContext, outbox: Outbox): Outbox {
 }
 
 /**
- * The commit that holds the messages is on the remote: the pending files go. A file that was replaced meanwhile under the
+ * Deletes the pending files, once the commit with the messages is on the remote. A file that was replaced meanwhile under the
  * same name is another message and stays.
- * @param refused paths that the hub refuses to take: such a message stays as well
- * @returns how many were delivered
+ * @param refused paths that the hub refuses: such a message stays as well
+ * @returns the number of delivered messages
  */
 export function confirmDelivered(
 	{ paths }: CycleContext,
@@ -328,7 +328,7 @@ export function confirmDelivered(
 		const { name, blob, committed } = delivery;
 		if (!committed || isRefused(delivery)) continue;
 		const file = pendingFile(paths, name);
-		// Taken by a hidden name first: what is removed is what was looked at.
+		// Renamed to a hidden name first: the removed file is the compared one.
 		const grabbed = pendingFile(paths, `${grabbedPrefix}${blob}`);
 		try {
 			fs.renameSync(file, grabbed);
@@ -344,7 +344,7 @@ export function confirmDelivered(
 		}
 		faultPoint("outbox-removed");
 	}
-	// One that the hub refuses waits here; its commit was made again without it.
+	// A message that the hub refuses waits here; its commit was rewritten without it.
 	const left = deliveries.filter((delivery) => !delivery.committed || isRefused(delivery));
 	writeFixed(paths, { ...readFixed(paths), deliveries: left.map((delivery) => ({ ...delivery, committed: false })) });
 	faultPoint("outbox-confirmed");
@@ -352,7 +352,7 @@ export function confirmDelivered(
 }
 
 /**
- * Puts a message into the outbox whole: written under a hidden name, then renamed.
+ * Puts a complete message into the outbox: written under a hidden name, then renamed.
  * @param name as an operand, whose bytes it gets (`textBytes`)
  * @returns its name in `sync/pending/`
  */
@@ -371,7 +371,7 @@ export function enqueueMessage(paths: WorkspacePaths, name: string, content: Buf
 		const parsed = path.parse(name);
 		const free = attempt === 0 ? name : `${parsed.name}-${attempt}${parsed.ext}`;
 		try {
-			// link, not rename: a message that waits under the same name is not overwritten.
+			// link, not rename: a waiting message with the same name is not overwritten.
 			fs.linkSync(temporary, textBytes(path.join(paths.pending, free)));
 			fs.rmSync(temporary);
 			fsyncDirectory(paths.pending);

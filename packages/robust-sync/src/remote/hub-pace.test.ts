@@ -43,7 +43,7 @@ test.each([
 	expect(askIntervalMs(push, sync, announced)).toBe(expected);
 });
 
-/** A node that commits at these times, ms, and pushes as soon as it may. @returns when it pushed, and how long each commit waited */
+/** A node that commits at these times, ms, and pushes as soon as permitted. @returns the times of its pushes, and the wait of each commit */
 function pushesOf(commits: readonly number[], intervalMs: number, turnAt: (now: () => number) => PushTurn | null = () => null) {
 	let now = 0;
 	const pace = new HubPace(() => now);
@@ -59,7 +59,7 @@ function pushesOf(commits: readonly number[], intervalMs: number, turnAt: (now: 
 	while (next < commits.length || waiting.length > 0) {
 		const wait = pace.waitToPushMs();
 		if (waiting.length > 0 && wait === 0) {
-			// A cycle takes its time until it pushes.
+			// A cycle needs some time until it pushes.
 			now += 150;
 			pace.pushes();
 			pushes.push(now);

@@ -1,17 +1,17 @@
-/** Of a limited remote is asked again after this long, twice as long each time, at most `longestLimitMs`. */
+/** After a limit the remote is asked again after this long, twice as long each time, at most `longestLimitMs`. */
 const firstLimitMs = 60_000;
 const longestLimitMs = 3_600_000;
-/** A wait that a state file claims to be left of an earlier one is never longer. */
+/** Longest wait that is read from a state file. */
 const longestResumedMs = 24 * 3_600_000;
-/** This many sync intervals may pass between two questions while every peer announces what it pushes, at most `longestAskMs`. */
+/** Sync intervals between two questions while every peer announces its pushes, at most `longestAskMs`. */
 const askIntervals = 5;
 const longestAskMs = 600_000;
-/** A push counts for its turn when it begins within this part of the round after it. */
+/** A push counts for its turn if it begins within this part of the round after it. */
 const turnTolerance = 0.1;
-/** What public hosts ask for: six pushes a minute for a repository (GitHub's "Repository limits"), shared by all nodes. */
+/** The rate limit of public hosts: six pushes a minute for a repository (GitHub's "Repository limits"), shared by all nodes. */
 const publicPushMs = 10_000;
 
-/** Hosts that serve everybody, and the domains below them. */
+/** Public hosts; with the domains below them. */
 const publicHosts = [
 	"github.com",
 	"gitlab.com",
@@ -31,7 +31,7 @@ const publicHosts = [
 	"salsa.debian.org",
 ];
 
-/** The host of a remote's address, in lower case; null: a path, or nothing that names a host. */
+/** The host of a remote's address, in lower case; null: a path, or an address without a host. */
 export function hostOf(url: string): string | null {
 	const [, authority] = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(url) ?? [];
 	// scp's form: [user@]host:path, without a slash before the colon.
@@ -43,7 +43,7 @@ export function hostOf(url: string): string | null {
 /**
  * Milliseconds between two pushes of one node.
  * @param setting SYNC_PUSH_INTERVAL
- * @param nodes how many nodes push to the remote, this one included
+ * @param nodes number of nodes that push to the remote, this one included
  */
 export function pushIntervalMs(setting: number | "auto", url: string, nodes: number): number {
 	if (setting !== "auto") return setting * 1_000;
@@ -52,7 +52,7 @@ export function pushIntervalMs(setting: number | "auto", url: string, nodes: num
 	return isPublic ? publicPushMs * nodes : 0;
 }
 
-/** When, in a round of all nodes, one of them pushes that has pushed before: else they would all wait for the same moment. */
+/** This node's turn in a round of all nodes, after its first push: otherwise all would wait for the same moment. */
 export interface PushTurn {
 	/** From the beginning of the round, milliseconds. */
 	readonly offsetMs: number;
@@ -66,19 +66,19 @@ export function pushTurn(node: string, peers: readonly string[], intervalMs: num
 	return intervalMs > 0 && nodes.length > 1 ? { offsetMs: (nodes.indexOf(node) * intervalMs) / nodes.length, wallNow } : null;
 }
 
-/** Milliseconds between two questions where the remote's branch is. @param areAnnounced every peer is alive and announces what it pushes */
+/** Milliseconds between two questions for the remote's tip. @param areAnnounced every peer is alive and announces its pushes */
 export function askIntervalMs(pushMs: number, syncIntervalMs: number, areAnnounced: boolean): number {
 	return pushMs > 0 && areAnnounced ? Math.max(syncIntervalMs, Math.min(longestAskMs, askIntervals * syncIntervalMs)) : 0;
 }
 
-/** Milliseconds until the next cycle. @param postponedMs until something that waits here may be pushed; null: nothing waits */
+/** Milliseconds until the next cycle. @param postponedMs until the next permitted push of waiting commits; null: nothing waits */
 export function waitAfterCycleMs(postponedMs: number | null, intervalMs: number): number {
 	return Math.min(intervalMs, postponedMs ?? intervalMs);
 }
 
 /**
- * When this process may use the remote: pushes keep an interval, the first after a quiet period goes at once; questions keep one where
- * announced heads take their place; a remote that says it limits us is left alone for at least a minute.
+ * When this process may use the remote: pushes keep an interval, the first after a quiet period goes at once; questions keep one if
+ * announced heads replace them; a remote that limits this node is avoided for at least a minute.
  */
 export class HubPace {
 	readonly #now: () => number;
@@ -95,24 +95,24 @@ export class HubPace {
 		this.#now = now;
 	}
 
-	/** Milliseconds between two pushes, and between two questions; 0: as often as there is reason to. */
+	/** Milliseconds between two pushes, and between two questions; 0: no limit. */
 	configure(pushMs: number, askMs: number, turn: PushTurn | null = null): void {
 		this.#pushMs = pushMs;
 		this.#askMs = askMs;
 		this.#turn = turn;
 	}
 
-	/** How long the remote is still left alone, milliseconds. */
+	/** The remaining time of the limit, milliseconds. */
 	limitedMs(): number {
 		return Math.max(0, this.#limitedUntil - this.#now());
 	}
 
-	/** How long until a push may go out, milliseconds. */
+	/** Milliseconds until a push is permitted. */
 	waitToPushMs(): number {
 		return Math.max(0, this.limitedMs(), this.#nextTurn() - this.#now());
 	}
 
-	/** When the interval since the last push is over; with turns, the next turn after that. */
+	/** The end of the interval since the last push; with turns, the next turn after that. */
 	#nextTurn(): number {
 		if (this.#turn === null || this.#pushMs === 0 || this.#pushedAt === Number.NEGATIVE_INFINITY) return this.#pushedAt + this.#pushMs;
 		const { offsetMs, wallNow } = this.#turn;
@@ -122,13 +122,13 @@ export class HubPace {
 		return Math.ceil((earliest - offsetMs) / this.#pushMs) * this.#pushMs + offsetMs - toWall;
 	}
 
-	/** Whether the remote may be asked where its branch is, with no other reason than that time has passed. */
+	/** Whether the remote may be asked for its tip, without another reason than elapsed time. */
 	mayAsk(): boolean {
 		// A timer may fire a moment early.
 		return this.limitedMs() === 0 && this.#now() >= this.#askedAt + this.#askMs - Math.min(1_000, this.#askMs / 10);
 	}
 
-	/** A push begins, whatever becomes of it. @returns takes that back, where nothing was sent */
+	/** Records the start of a push, even of one that fails. @returns undoes that, if nothing was sent */
 	pushes(): () => void {
 		const before = this.#pushedAt;
 		this.#pushedAt = this.#now();
@@ -137,19 +137,19 @@ export class HubPace {
 		};
 	}
 
-	/** The remote said where its branch is. */
+	/** The remote reported its tip. */
 	asked(): void {
 		this.#askedAt = this.#now();
 	}
 
 	/**
 	 * The remote limits us.
-	 * @param retryAfterMs what it asks for itself; null: it names no time
-	 * @param random in [0, 1): nodes that were turned away together do not come back together
-	 * @returns how long it is left alone from now on, milliseconds
+	 * @param retryAfterMs the remote's Retry-After; null: none
+	 * @param random in [0, 1): nodes that were refused together do not return together
+	 * @returns the length of the limit from now on, milliseconds
 	 */
 	limited(retryAfterMs: number | null, random: number): number {
-		// The refusal of an attempt that was not made says nothing new.
+		// The refusal of an attempt that was not made is no new information.
 		const left = this.limitedMs();
 		if (left > 0) return left;
 		const window = Math.min(longestLimitMs, firstLimitMs * 2 ** Math.min(this.#limits, 16));
@@ -159,9 +159,9 @@ export class HubPace {
 		return waitMs;
 	}
 
-	/** Goes on with a wait that an earlier process began. @param times how often in a row it was turned away */
+	/** Continues a limit of an earlier process. @param times number of refusals in a row */
 	resume(waitMs: number, times: number): void {
-		// The next refusal doubles the wait also where this one is over.
+		// The next refusal doubles the wait even if this one is over.
 		this.#limits = Math.max(1, times);
 		if (waitMs > 0) this.#limitedUntil = this.#now() + Math.min(waitMs, longestResumedMs);
 	}

@@ -75,7 +75,7 @@ test("promotion: the old hub comes back with others' pushes → merged, both hav
 	});
 	expect((await done("helios")).mirrors).toMatchObject([{ name: "origin", error: { code: "REMOTE_UNREACHABLE" } }]);
 	expect(tip("backup.git")).toBe(tip("helios"));
-	// chad was not told, and the hub is back: it goes on with what it had.
+	// chad did not change its hub, and the hub is back: chad continues with its commits.
 	fs.renameSync(scratch.path("away.git"), scratch.path("hub.git"));
 	scratch.write("chad/c", "1");
 	scratch.git("chad", "remote", "remove", "backup");

@@ -19,7 +19,7 @@ import type { CycleContext } from "../context/cycle-context.ts";
 import { SyncError, toSyncError } from "../context/sync-error.ts";
 import { HubPace, pushIntervalMs } from "./hub-pace.ts";
 
-/** What is known of one mirror. */
+/** The state of one mirror. */
 interface Mirror {
 	state: MirrorState;
 	readonly pace: HubPace;
@@ -37,7 +37,7 @@ export interface MirrorsOptions {
 	clock?: () => number;
 }
 
-/** What is pushed, and from where. */
+/** The commit to push, and its repository. */
 export interface MirrorPush {
 	readonly repository: Repository;
 	readonly config: Config;
@@ -46,7 +46,7 @@ export interface MirrorPush {
 }
 
 /**
- * Brings the branch to further remotes after the hub has it: best effort, one after the other, never by force. A mirror that has commits
+ * Pushes the branch to further remotes after the hub has it: best effort, one after the other, never by force. A mirror that has commits
  * of its own is no failure of syncing: they are fetched, and the next cycle merges them.
  */
 export class Mirrors {
@@ -64,7 +64,7 @@ export class Mirrors {
 		for (const state of before) this.#mirror(state.name, state);
 	}
 
-	/** How the configured mirrors are, in their order. */
+	/** The states of the configured mirrors, in their order. */
 	states({ syncMirrors }: Config): MirrorState[] {
 		return syncMirrors.map((name) => this.#mirror(name).state);
 	}
@@ -77,7 +77,7 @@ export class Mirrors {
 		return mirror;
 	}
 
-	/** Brings `head` to every mirror that lacks it and may be used now. Never throws; while it runs, only the newest call waits. */
+	/** Pushes `head` to every mirror that lacks it and may be used now. Never throws; while it runs, only the newest call waits. */
 	async push(what: MirrorPush): Promise<void> {
 		this.#next = what;
 		this.#running ??= this.#run().finally(() => {
@@ -146,7 +146,7 @@ export class Mirrors {
 				: backOffMs(mirror.failures, config.syncIntervalSeconds * 1_000, random);
 		mirror.notBefore = this.#clock() + waitMs;
 		const message = printable(redact(failure.message, [...config.secrets]));
-		// Said once, not with every attempt.
+		// Logged once, not with every attempt.
 		if (mirror.state.error?.code !== code) this.#options.log.warn(`mirror ${name}: ${code}: ${message}`);
 		mirror.state = { name, head, pushed_at, error: { code, message } };
 	}

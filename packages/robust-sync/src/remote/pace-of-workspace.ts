@@ -11,7 +11,7 @@ interface Workspace {
 	readonly now: () => number;
 }
 
-/** Whether this peer says what it pushes: it is alive, and heard from lately. */
+/** Whether this peer announces its pushes: it is alive, and was heard from lately. */
 function announces({ paths, config, now }: Workspace, peer: string): boolean {
 	const read = readState(paths.peerState(peer), peerStateSchema);
 	if (read.kind !== "ok" || read.state.status !== "alive" || read.state.received_at === null) return false;
@@ -28,21 +28,21 @@ export function configurePace(pace: HubPace, repository: Pick<Repository, "confi
 	const pushMs = pushIntervalMs(syncPushInterval, url, peers.length + 1);
 	const areAnnounced = pushMs > 0 && peers.length > 0 && peers.every(({ name }) => announces(workspace, name));
 	const names = peers.map(({ name }) => name);
-	// What a person sets is kept to the second.
+	// A person's setting is kept to the second.
 	const turn = syncPushInterval === "auto" ? pushTurn(nodeName, names, pushMs, now) : null;
 	pace.configure(pushMs, askIntervalMs(pushMs, syncIntervalSeconds * 1_000, areAnnounced), turn);
 	return url;
 }
 
-/** How long a remote that limits this node is still left alone, milliseconds; 0: it may be asked. */
+/** The remaining time of the remote's limit, milliseconds; 0: it may be asked. */
 export function limitedMsOf({ last_error, next_attempt }: Pick<SyncState, "last_error" | "next_attempt">, now: number): number {
 	const until = last_error?.code === "RATE_LIMITED" ? Date.parse(next_attempt ?? "") : Number.NaN;
 	return Number.isNaN(until) ? 0 : Math.max(0, until - now);
 }
 
 /**
- * How long an earlier process of this workspace found that the remote is to be left alone from now on, milliseconds. Where the repository
- * was configured since, the remote may be another one: null, as where the last cycle did not end so.
+ * The remaining time of a limit that an earlier process of this workspace found. If the repository was configured
+ * since, the remote may be another one: null, and also if the last cycle met no limit.
  */
 export function limitLeftMs(
 	repository: Pick<Repository, "commonDirectory">,
@@ -54,19 +54,19 @@ export function limitLeftMs(
 	return configured > Date.parse(state.last_error.at) ? null : limitedMsOf(state, now);
 }
 
-/** Goes on with the wait that an earlier process of this workspace began. */
+/** Continues the limit that an earlier process of this workspace found. */
 export function resumeLimit(pace: HubPace, repository: Pick<Repository, "commonDirectory">, state: SyncState, now: number): void {
 	const leftMs = limitLeftMs(repository, state, now);
 	if (leftMs !== null) pace.resume(leftMs, state.consecutive_failures);
 }
 
-/** The same for a command that only looks. */
+/** The same for a command that only reads. */
 export function limitSeenMs(repository: Pick<Repository, "commonDirectory">, paths: WorkspacePaths, now: number): number {
 	const read = readState(paths.syncState, syncStateSchema);
 	return read.kind === "ok" ? (limitLeftMs(repository, read.state, now) ?? 0) : 0;
 }
 
-/** What a command says that leaves the remote alone. */
+/** The message of a command that avoids the remote. */
 export function stillLimited(waitMs: number, now: number, remoteMessage: string | null = null): SyncError {
 	const seconds = Math.ceil(waitMs / 1_000);
 	const until = new Date(now + waitMs).toISOString().slice(0, 19);

@@ -2,7 +2,7 @@ import { aheadBehind, countCommits, readHead } from "@robust-sync/git";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { knownTip } from "./upstream.ts";
 
-/** Where this node stands against the remote as it was last seen. */
+/** This node's position relative to the last known tip of the remote. */
 export interface Position {
 	readonly head?: string | null;
 	readonly branch?: string | null;
@@ -10,7 +10,7 @@ export interface Position {
 	readonly behind?: number;
 }
 
-/** For the state after a failure: what can be read of it without the remote. Never throws. */
+/** For the state after a failure: the position, as far as it is known without the remote. Never throws. */
 export async function readPosition(context: CycleContext): Promise<Position> {
 	const { repository, memory } = context;
 	const { branch } = memory;

@@ -17,7 +17,7 @@ beforeEach(async () => {
 	scratch.git("hub.git", "config", "receive.unpackLimit", "1");
 	web = await startHttpServer(scratch.directory);
 	scratch.init("helios", `${web.url}/hub.git`);
-	// Pushes say how long they are: by that the server refuses them.
+	// Pushes announce their length: the server refuses them by it.
 	scratch.git("helios", "config", "http.postBuffer", "10000000");
 	context = await cycleContext(scratch, "helios");
 	context = { ...context, memory: { ...newMemory(context.paths, false), branch: "main" } };

@@ -15,39 +15,39 @@ import { printable } from "@robust-sync/service/printable";
 import { formatSize } from "@robust-sync/system/format-size";
 import type { CycleContext } from "../context/cycle-context.ts";
 
-/** More attempts than this are left to the next cycle, which goes on where this one ended. */
+/** More attempts than this are left to the next cycle, which continues from here. */
 const maxAttempts = 40;
 
-/** Whether a push failed for what it carries, so that a part of it may get through. */
+/** Whether a push failed for its content, so that a part of it may succeed. */
 export function mayFitInSteps(error: unknown): error is GitError {
 	return error instanceof GitError && (error.code === "PUSH_TOO_LARGE" || error.notStored || error.cutOff);
 }
 
-/** A push that goes in steps: it may take several cycles, where pushes keep an interval. */
+/** A push in steps: it may last several cycles, if pushes keep an interval. */
 export interface StepsAhead {
-	/** Why all at once did not work. */
+	/** The failure of the whole push. */
 	readonly cause: GitError;
 	/** Commits of the next step; null: half of all. */
 	readonly size: number | null;
 }
 
-/** How far pushing in steps came: what the remote is at now, and how many of our commits went there. */
+/** The result of pushing in steps: the remote's tip now, and the number of our commits there. */
 export interface Steps {
 	readonly tip: Oid | null;
 	readonly pushed: number;
 	/** Another node pushed in between. */
 	readonly isRace: boolean;
-	/** The rest, which has to wait until the next push may go out; null: nothing waits. */
+	/** The rest, which waits for the next permitted push; null: nothing waits. */
 	readonly ahead: StepsAhead | null;
-	/** Why it went no further: naming commit and file, when a single commit does not get through. null: it went on, or is done. */
+	/** The failure that ended it, with commit and file if a single commit is refused. null: it continued, or is done. */
 	readonly error: unknown;
 }
 
 /**
- * Pushes the commits that `head` has and the remote lacks in steps along first parents, half as many at once whenever that does not get
- * through. Where the remote has gone on meanwhile, a step is a merge with it. Each step is a push: it keeps the push interval.
- * @param tip where the remote is; null: it has no branch yet
- * @param push brings a commit there, from what it is expected to be at
+ * Pushes the commits that `head` has and the remote lacks in steps along first parents, half as many at once after each refusal.
+ * If the remote has moved meanwhile, a step is a merge with it. Each step is a push: it keeps the push interval.
+ * @param tip the remote's tip; null: it has no branch yet
+ * @param push pushes a commit, if the remote is still at the expected one
  */
 export async function pushInSteps(
 	{ repository, log, memory: { pace } }: StepsContext,
@@ -86,7 +86,7 @@ export async function pushInSteps(
 
 type StepsContext = Pick<CycleContext, "repository" | "log"> & { memory: Pick<CycleContext["memory"], "pace"> };
 
-/** The same failure, with the commit that does not get through and the largest file that it brings. */
+/** The same failure, with the refused commit and its largest file. */
 async function explained(repository: Repository, commit: Oid, error: GitError): Promise<GitError> {
 	const largest = await largestFile(repository, commit);
 	const file = largest === null ? "" : `; the largest file in it is ${printable(displayPath(largest.path))} (${formatSize(largest.size)})`;
@@ -101,7 +101,7 @@ async function explained(repository: Repository, commit: Oid, error: GitError): 
 	);
 }
 
-/** The largest file that a commit has otherwise than its first parent; null: it only takes files away. */
+/** The largest file that differs between a commit and its first parent; null: the commit only deletes. */
 export async function largestFile(repository: Repository, commit: Oid): Promise<{ path: GitPath; size: number } | null> {
 	const [parent] = await readParents(repository, commit);
 	const versions = await readableVersions(repository, [parent ?? repository.emptyTree, commit] as const, isOwnPath);

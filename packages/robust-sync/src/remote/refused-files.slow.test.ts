@@ -24,7 +24,7 @@ beforeEach(async () => {
 });
 afterEach(() => scratch.remove());
 
-/** As push protection and file size limits answer: every new commit is looked at, the file is named on standard error. */
+/** Like push protection and file size limits: every new commit is checked, and the file is named on standard error. */
 function refuse(condition: string, name = "pre-receive"): void {
 	scratch.write(
 		`hub.git/hooks/${name}`,
@@ -36,7 +36,7 @@ for f in $(git ls-tree -r --name-only $c); do if ${condition}; then echo "permis
 		0o755,
 	);
 }
-/** How many pushes reached the hub. */
+/** The number of pushes that reached the hub. */
 const pushes = () => (fs.existsSync(scratch.path("pushes")) ? fs.readFileSync(scratch.path("pushes"), "utf8").length : 0);
 const secret = 'git show "$c:$f" | grep -q SECRET';
 const onHub = () => scratch.git("hub.git", "ls-tree", "-r", "--name-only", "main").trim().split("\n");
@@ -65,7 +65,7 @@ test("push protection: one file of several → the others go out, it stays, repo
 	expect(scratch.git("helios", "for-each-ref", refusedRefs)).not.toBe("");
 	await pruneRefused({ ...context, now: () => Date.now() + 31 * 86_400_000 });
 	expect(scratch.git("helios", "for-each-ref", refusedRefs)).toBe("");
-	// It waits, and holds nothing up; once it is otherwise, it goes out.
+	// The file waits, and delays no other; after a change it is published.
 	scratch.write("helios/e", "1");
 	expect(await runCycle(context)).toMatchObject({ committed: 1, pushed: 1, skipped: [wait("key.txt")] });
 	scratch.write("helios/key.txt", "harmless now");
@@ -100,7 +100,7 @@ test.each([
 	expect(scratch.git("helios", "log", "-1", "--format=%s|%(trailers:key=Robust-Sync-Node,valueonly)").trim()).toBe(
 		"helios: leave out what the hub refuses|helios",
 	);
-	// Another version is tried at once, and costs no commit of its own once it is known to be for the file.
+	// Another version is tried at once, without a commit of its own once the file is known to be the cause.
 	const commits = scratch.git("hub.git", "rev-list", "--count", "main");
 	scratch.write("helios/key.txt", Buffer.concat([Buffer.from("SECRET too"), randomBytes(200_001)]));
 	expect(await runCycle(context)).toMatchObject(healthy("key.txt"));
@@ -218,7 +218,7 @@ test("refused message: others are delivered → it waits; allowed → delivered 
 	expect(listPending(context.paths).map(({ name }) => String(name))).toEqual(["bad"]);
 	expect(await runCycle(context)).toMatchObject({ delivered: 0, committed: 0 });
 	fs.rmSync(scratch.path("hub.git/hooks/pre-receive"));
-	// The hub's rules changed: tried again after a day, or when the file is otherwise.
+	// The hub's rules changed: the file is tried again after a day, or after a change.
 	expect(refusedFiles({ ...context, now: () => Date.now() + 25 * 3_600_000 }).size).toBe(0);
 	const [file = ""] = fs
 		.readdirSync(scratch.path("helios/messages/helios"), { recursive: true })

@@ -1,4 +1,4 @@
-// Above 400 lines: one search by pushes, whose state goes from cycle to cycle.
+// Above 400 lines: one search by pushes, whose state is carried from cycle to cycle.
 import {
 	diffTrees,
 	displayPath,
@@ -28,14 +28,14 @@ import type { CycleContext } from "../context/cycle-context.ts";
 import { cleanRemoteMessage } from "../context/remote-message.ts";
 import { syncedBranch } from "./upstream.ts";
 
-/** Longer unpublished histories, and more files, are for a person. */
+/** Longer unpublished histories, and more files, are left to a person. */
 const maxCommits = 500;
 const maxFiles = 5_000;
-/** The most pushes made to find the files that the hub refuses. */
+/** The most pushes of a search for the files that the hub refuses. */
 const maxAttempts = 24;
-/** When the first parts are all refused, a commit without any of the files says whether it is for the files at all. */
+/** If the first parts are all refused, a commit without any of the files shows whether a file is the cause at all. */
 const partsUntilProbe = 2;
-/** What was replaced stays reachable under these names; they are never pushed. */
+/** Replaced commits stay reachable under these names, which are never pushed. */
 export const refusedRefs = "refs/robust-sync/refused/";
 
 export const refusedSchema = z.object({
@@ -43,13 +43,13 @@ export const refusedSchema = z.object({
 	files: z.array(
 		z.object({
 			path: z.custom<GitPath>((value) => isGitPath(value), "not a path of the workspace"),
-			/** How the file was when the hub refused it (`stampOf`): once it is otherwise, it is tried again. */
+			/** Stamp of the file when the hub refused it (`stampOf`): after a change it is tried again. */
 			stamp: z.string(),
-			/** The hub's words. */
+			/** The hub's answer. */
 			words: z.string(),
-			/** When, milliseconds since 1970: after a day it is tried again, for the hub's rules may have changed. */
+			/** Time of the refusal, milliseconds since 1970: after a day it is tried again, because the hub's rules may have changed. */
 			at: z.number(),
-			/** How often in a row the hub could not store it, which a full disk may be the reason of: it is tried again sooner. */
+			/** The number of times in a row that the hub could not store it, perhaps because of a full disk: it is tried again sooner. */
 			not_stored: z.optional(z.number()),
 		}),
 	),
@@ -74,7 +74,7 @@ function waitMs({ not_stored }: RefusedFile): number {
 	return not_stored === undefined ? retryMs : Math.min(retryMs, firstRetryMs * 2 ** Math.min(Math.max(0, not_stored - 1), 16));
 }
 
-/** The files that the hub refuses and that are still as they were then. */
+/** The refused files that have not changed since. */
 export function refusedFiles({ paths, now }: Pick<CycleContext, "paths" | "now">): ReadonlyMap<GitPath, RefusedFile> {
 	const files = new Map<GitPath, RefusedFile>();
 	for (const file of readAll(paths)) {
@@ -82,7 +82,7 @@ export function refusedFiles({ paths, now }: Pick<CycleContext, "paths" | "now">
 			const ageMs = now() - file.at;
 			if (ageMs >= 0 && ageMs < waitMs(file) && stampOf(paths.root, file.path) === file.stamp) files.set(file.path, file);
 		} catch {
-			// Something else is above it now.
+			// Another entry is above it now.
 		}
 	}
 	return files;
@@ -97,7 +97,7 @@ export function refusedSkipped(context: CycleContext): SkippedFile[] {
 	}));
 }
 
-/** What the hub refused within the last day, however it is by now: known to be for the file. */
+/** The hub's refusals of the last day, even of files that changed since: known to be caused by the file. */
 function refusedBefore({ paths, now }: CycleContext): ReadonlyMap<GitPath, RefusedFile> {
 	const recent = readAll(paths).filter(({ at }) => Math.abs(now() - at) < 2 * retryMs);
 	return new Map(recent.map((file) => [file.path, file]));
@@ -119,7 +119,7 @@ function remember(context: CycleContext, refused: ReadonlyMap<GitPath, GitError>
 	writeRefused(context, files.values());
 }
 
-/** Everything that is committed is on the hub: only what still waits was refused. */
+/** Everything committed is on the hub: only the waiting files were refused. */
 export function forgetPublished(context: CycleContext): void {
 	const all = readAll(context.paths);
 	if (all.length === 0) return;
@@ -127,42 +127,42 @@ export function forgetPublished(context: CycleContext): void {
 	if (waiting.size < all.length) writeRefused(context, waiting.values());
 }
 
-/** Whether the remote refuses a push for what some file or commit is, as far as its answer tells. */
+/** Whether the remote refuses a push for some file or commit, as far as its answer shows. */
 export function isDeclined(error: unknown): error is GitError {
 	return error instanceof GitError && error.declined;
 }
 
-/** Whether the remote could not, or would not, store what a push brought. */
+/** Whether the remote could not, or would not, store a push. */
 export function isNotStored(error: unknown): error is GitError {
 	return error instanceof GitError && error.notStored;
 }
 
-/** Whether a part of what the remote refused may be taken. */
+/** Whether a part of a refused push may be accepted. */
 function mayBeForAFile(error: unknown): error is GitError {
 	return error instanceof GitError && (error.declined || error.notStored || error.code === "PUSH_TOO_LARGE");
 }
 
-/** A search for the files that the hub refuses, by pushes of parts. It may take several cycles, where pushes keep an interval. */
+/** A search for the files that the hub refuses, by pushes of parts. It may last several cycles, if pushes keep an interval. */
 export interface RefusalSearch {
-	/** The refusal that it began with. */
+	/** The refusal that started it. */
 	readonly cause: GitError;
-	/** Files that are pushed together, one group after another; null: it has not begun. */
+	/** Files that are pushed together, one group after another; null: not begun. */
 	groups: GitPath[][] | null;
-	/** Pushes that were made, and how many of them the hub took. */
+	/** Pushes so far, and the accepted ones. */
 	attempts: number;
 	accepted: number;
-	/** It is known that it is for files. */
+	/** Files are known to be the cause. */
 	isProven: boolean;
 	/** Found so far, with the refusal. */
 	readonly refused: Map<GitPath, GitError>;
 }
 
-/** A search that begins. @param cause what the hub answered to a push of everything */
+/** A new search. @param cause the hub's answer to a push of everything */
 export function newSearch(cause: GitError): RefusalSearch {
 	return { cause, groups: null, attempts: 0, accepted: 0, isProven: false, refused: new Map() };
 }
 
-/** What is not published, commit by commit. */
+/** The unpublished changes, commit by commit. */
 interface Unpublished {
 	readonly head: Oid;
 	readonly commits: readonly { readonly changes: readonly FileChange[]; readonly text: Awaited<ReturnType<typeof walkCommits>>[number] }[];
@@ -184,7 +184,7 @@ async function readUnpublished(repository: Repository, tip: Oid | null, head: Oi
 	const files = new Set((await differences(repository, tip ?? repository.emptyTree, head)).map(({ path }) => path));
 	for (const text of walked) {
 		const [parent, ...others] = text.parents;
-		// A merge joins what the commits that it merges brought; what it made of them is in the last commit.
+		// A merge joins the changes of its parents; its own result is in the last commit.
 		const changes = others.length > 0 ? [] : await changesBetween(repository, parent ?? repository.emptyTree, text.commit);
 		for (const { path } of changes) files.add(path);
 		commits.push({ changes, text });
@@ -193,9 +193,9 @@ async function readUnpublished(repository: Repository, tip: Oid | null, head: Oi
 }
 
 /**
- * The unpublished commits made again on `base` with what they do to some files only.
+ * Rewrites the unpublished commits on `base` with their changes of some files only.
  * @param base null: the remote has no branch yet
- * @returns `base` where they do nothing to those
+ * @returns `base` if they do not change those
  */
 async function makeAgain(
 	repository: Repository,
@@ -252,17 +252,17 @@ async function makeWithoutFiles(repository: Repository, { commits }: Unpublished
 	return commit;
 }
 
-/** How a search went on. */
+/** The result of a round of the search. */
 export interface LeftOut {
-	/** Where HEAD is now; null: nothing was changed. */
+	/** The new HEAD; null: nothing was changed. */
 	readonly head: Oid | null;
-	/** Where the remote is, as far as this node knows; null: it has no branch yet. */
+	/** The last known tip of the remote; null: it has no branch yet. */
 	readonly tip: Oid | null;
 	/** Another node pushed in between. */
 	readonly isRace: boolean;
-	/** It goes on when the next push may go out. */
+	/** It continues at the next permitted push. */
 	readonly isWaiting: boolean;
-	/** Why it ended: the hub refuses everything, or another failure. null: it did not fail. */
+	/** The failure that ended it: the hub refuses everything, or another one. null: none. */
 	readonly error: unknown;
 }
 
@@ -271,10 +271,10 @@ const halves = (files: readonly GitPath[]): GitPath[][] => {
 	return [files.slice(0, middle), files.slice(middle)].filter((group) => group.length > 0);
 };
 
-/** The groups of a search for what is to be tried. */
+/** The groups of a search for the files to try. */
 function groupsOf(search: RefusalSearch, untried: readonly GitPath[], before: ReadonlyMap<GitPath, RefusedFile>): GitPath[][] {
 	if (search.groups !== null) {
-		// HEAD may have gone on since the last cycle.
+		// HEAD may have moved since the last cycle.
 		const wanted = new Set(untried);
 		const groups = search.groups.map((group) => group.filter((name) => wanted.has(name))).filter((group) => group.length > 0);
 		const grouped = new Set(groups.flat());
@@ -283,7 +283,7 @@ function groupsOf(search: RefusalSearch, untried: readonly GitPath[], before: Re
 	}
 	const [only] = untried;
 	if (untried.length === 1 && only !== undefined) {
-		// A push of it alone was refused.
+		// A push of this file alone was refused.
 		search.refused.set(only, search.cause);
 		search.isProven = before.has(only);
 		return [];
@@ -294,12 +294,12 @@ function groupsOf(search: RefusalSearch, untried: readonly GitPath[], before: Re
 }
 
 /**
- * The hub refuses what this node has not published yet. Finds by pushes of parts which files it refuses, publishes the rest, and makes the
- * unpublished commits again without those files, which stay on disk and are reported. The old commits stay reachable here. Each part is a
- * push: it keeps the push interval, and the search goes on with the next cycle.
- * @param head what was refused; it contains `tip`
- * @param tip where the remote is; null: it has no branch yet
- * @param push brings a commit there from what it is expected to be at. @throws GitError
+ * Finds by pushes of parts which unpublished files the hub refuses, publishes the rest, and rewrites the
+ * unpublished commits without those files, which stay on disk and are reported. The old commits stay reachable here. Each part is a
+ * push: it keeps the push interval, and the search continues in the next cycle.
+ * @param head the refused commit; it contains `tip`
+ * @param tip the remote's tip; null: it has no branch yet
+ * @param push pushes a commit, if the remote is still at the expected one. @throws GitError
  */
 export async function publishWithoutRefused(
 	context: CycleContext,
@@ -312,7 +312,7 @@ export async function publishWithoutRefused(
 	const outcome = (fields: Partial<LeftOut>): LeftOut => ({ head: null, tip, isRace: false, isWaiting: false, error: null, ...fields });
 	const unpublished = await readUnpublished(repository, tip, head);
 	if (unpublished === null) return outcome({ error: search.cause });
-	// A run that was killed may have found these files before it could leave them out.
+	// A killed process may have found these files before it could leave them out.
 	const known = refusedFiles(context);
 	const knownHere = unpublished.files.filter((name) => known.has(name));
 	const untried = unpublished.files.filter((name) => !known.has(name));
@@ -347,10 +347,10 @@ export async function publishWithoutRefused(
 				if (!isProbe) groups.unshift(group);
 				error = failure;
 			}
-			// It does not take a commit without them either: nothing says that it is for a file.
+			// The hub refuses a commit without them, too: nothing shows that a file is the cause.
 			else if (isProbe) error = search.cause;
 			else if (group.length === 1 && only !== undefined) refused.set(only, failure);
-			// Until the hub takes something, the large parts first.
+			// Until the hub accepts a part, the large ones first.
 			else if (search.accepted === 0) groups.push(...halves(group));
 			else groups.unshift(...halves(group));
 		}
@@ -364,8 +364,8 @@ export async function publishWithoutRefused(
 }
 
 /**
- * Moves HEAD and index to the commits made again on `at`; what was not tried yet stays to be published.
- * @returns the new HEAD; null: nothing is left, and the remote has no branch that HEAD could go back to
+ * Moves HEAD and index to the commits rewritten on `at`; untried changes stay unpublished.
+ * @returns the new HEAD; null: nothing is left, and the remote has no branch for HEAD to return to
  */
 async function leaveOut(
 	context: CycleContext,
@@ -406,7 +406,7 @@ async function leaveOut(
 
 const keptMs = 30 * 24 * 3_600_000;
 
-/** Takes names away under which what the hub refused was kept for 30 days. */
+/** Removes names of replaced commits after 30 days. */
 export async function pruneRefused({ repository, now }: CycleContext): Promise<void> {
 	const { stdout } = await repository.run(["for-each-ref", "--format=%(refname)", refusedRefs]);
 	const oldest = compactTimestamp(now() - keptMs);

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { SlowHub } from "../testing/slow-hub.ts";
 
-// What is written while a cycle waits for the hub is a commit on what its writer had read, and merged like any other: the later writer
-// wins, and both nodes save what lost. More of it: slow-hub.slow.test.ts.
+// Writes while a cycle waits for the hub are a commit on the version that their writer had read, and merged like any other: the later writer
+// wins, and both nodes save the losing versions. More: slow-hub.slow.test.ts.
 
 let hub: SlowHub;
 beforeEach(() => {

@@ -17,17 +17,17 @@ import type { CycleContext } from "../context/cycle-context.ts";
 import { SyncError, wrongBranch } from "../context/sync-error.ts";
 import { stillLimited } from "./pace-of-workspace.ts";
 
-/** The remote's tip as this node knows it after a fetch. */
+/** The remote's tip after a fetch. */
 export interface Upstream {
-	/** null: the remote does not have the branch yet; the first push makes it. */
+	/** null: the remote does not have the branch yet; the first push creates it. */
 	readonly tip: Oid | null;
-	/** The remote's history no longer contains what it had before. */
+	/** The remote's history no longer contains its last known tip. */
 	readonly rewritten: boolean;
-	/** The tip as it was known before; the new one contains it, unless `rewritten`. */
+	/** The last known tip; the new one contains it, unless `rewritten`. */
 	readonly before: Oid | null;
 }
 
-/** The name that HEAD's branch has, after the first contact at the latest. */
+/** The branch's name, from HEAD or, after the first contact, from the remote. */
 export function syncedBranch({ memory }: CycleContext): string {
 	if (memory.branch === null) throw new SyncError("INTERNAL", "no branch was chosen yet");
 	return memory.branch;
@@ -50,7 +50,7 @@ export async function knownTip(context: CycleContext): Promise<Oid | null> {
 }
 
 /**
- * An unborn branch takes the name of the remote's: two nodes whose `git init` chose different names must not sync past each
+ * An unborn branch gets the name of the remote's: two nodes whose `git init` chose different names must not sync past each
  * other. Only before the first commit.
  */
 export async function nameUnbornBranch(context: CycleContext): Promise<void> {
@@ -73,23 +73,23 @@ export async function nameUnbornBranch(context: CycleContext): Promise<void> {
 }
 
 /**
- * Asks the remote where its branch is while this node is looked at, where the question will most likely be put anyway: nothing
- * says that it moved, or that there is something to push.
- * @returns the answer; null: not asked. Whoever does not need it must wait for it all the same.
+ * Asks the remote for its tip while the scan runs, if the question is likely anyway: there is no sign
+ * that the remote moved, nor of anything to push.
+ * @returns the pending answer; null: not asked. Must be awaited even if unused.
  */
 export function prefetchRemoteTip(context: CycleContext): Promise<Oid | null> | null {
 	const { repository, config, memory } = context;
 	if (memory.announced.size > 0 || memory.firstChanges.size > 0 || !memory.pace.mayAsk()) return null;
 	const answer = readRemoteBranch(repository, config.syncRemote, syncedBranch(context));
-	// A failure is for those who need the answer.
+	// A failure concerns only callers that need the answer.
 	answer.catch(() => undefined);
 	return answer;
 }
 
 /**
- * Learns where the remote's branch is. Asks first (one cheap question) when nothing says that it moved; fetches when it did.
- * @param hint a peer announced a head that we lack, or a push was refused: fetch at once
- * @param asked the question, where it was put ahead
+ * Learns the remote's tip. Asks first (one cheap question) unless there is a sign that it moved; fetches if it did.
+ * @param hint a peer announced a missing head, or a push was refused: fetch at once
+ * @param asked the prefetched answer, if there is one
  */
 export async function fetchUpstream(context: CycleContext, hint: boolean, asked: Promise<Oid | null> | null): Promise<Upstream> {
 	const { repository, config } = context;
@@ -104,7 +104,7 @@ export async function fetchUpstream(context: CycleContext, hint: boolean, asked:
 		if (tip === known) return { tip, rewritten: false, before: known };
 	}
 	const fetched = await fetchBranch(repository, config.syncRemote, branch).catch(async (error: unknown) => {
-		// git has no code for a branch that is not there.
+		// git has no exit code for a missing branch.
 		if (!(error instanceof GitError) || error.code !== "INTERNAL") throw error;
 		const tip = await readRemoteBranch(repository, config.syncRemote, branch);
 		if (tip !== null) throw (await remoteDamage(context, error, tip, known)) ?? error;
@@ -117,9 +117,9 @@ export async function fetchUpstream(context: CycleContext, hint: boolean, asked:
 }
 
 /**
- * A hub takes any object, also a tree that its own git cannot read: it then breaks off every fetch of the branch. Told from other failures
- * by what the remote still does: it says where the branch is, and that commit is none that we have.
- * @returns null: it is something else
+ * A hub accepts any object, also a tree that its own git cannot read: it then breaks off every fetch of the branch. Distinguished from other failures
+ * by the remote's answers: it reports the branch's tip, and that commit is missing here.
+ * @returns null: another failure
  */
 async function remoteDamage(context: CycleContext, error: GitError, tip: Oid, known: Oid | null): Promise<SyncError | null> {
 	const { repository, config } = context;
@@ -137,7 +137,7 @@ async function remoteDamage(context: CycleContext, error: GitError, tip: Oid, kn
 	);
 }
 
-/** An empty remote is an invitation; one that has other branches, or had ours, is a mistake that only a person can judge. */
+/** An empty remote gets the branch; one that has other branches, or had ours, is a mistake that only a person can judge. */
 async function refuseMissingBranch({ repository, config, memory }: CycleContext, branch: string, known: Oid | null): Promise<void> {
 	const { branches, defaultBranch } = await listRemote(repository, config.syncRemote);
 	if (branches.size === 0) return;
@@ -162,7 +162,7 @@ async function refuseMissingBranch({ repository, config, memory }: CycleContext,
 	throw new SyncError("BRANCH_GONE", `the branch '${branch}' is gone from the remote, which has ${others}: ${advice}`);
 }
 
-/** The remote's branch that holds what ours was last seen at: ours by another name. null: none is known to. */
+/** The remote's branch with the last known tip of ours: ours under another name. null: none is known. */
 async function renamedTo(
 	repository: Repository,
 	branches: ReadonlyMap<string, Oid>,
@@ -172,7 +172,7 @@ async function renamedTo(
 	const same = [...branches].filter(([, oid]) => oid === tip).map(([name]) => name);
 	if (same.length > 0) return same.find((name) => name === defaultBranch) ?? same[0] ?? null;
 	const candidates = [...branches].sort(([a], [b]) => Number(b === defaultBranch) - Number(a === defaultBranch)).slice(0, 5);
-	// One that went on meanwhile is only recognised if its commits are here.
+	// A branch that moved meanwhile is only recognized if its commits are here.
 	for (const [name, oid] of candidates) if (await isAncestor(repository, tip, oid).catch(() => false)) return name;
 	return null;
 }

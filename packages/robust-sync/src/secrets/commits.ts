@@ -30,7 +30,7 @@ import { isOn } from "./policy.ts";
 import { batchBytes, type Content, maxBlobBytes, search } from "./search.ts";
 import { listUnpublished, type Unpublished, type UnpublishedCommit } from "./unpublished.ts";
 
-/** Longer unpublished histories are for a person. */
+/** Longer unpublished histories are left to a person. */
 const maxCommits = 2_000;
 
 interface Found {
@@ -85,10 +85,10 @@ async function searchBlobs(context: CycleContext, commits: readonly UnpublishedC
 }
 
 /**
- * Searches all that is not published yet, before anything is. Commits that hold a secret are made again with the last version of the file
- * that holds none; the file stays on disk as it is, and is reported. The old commits stay reachable here for 30 days.
- * @returns the snapshot as it is afterwards
- * @throws SyncError PUSH_REJECTED where they are too many to be made again; ScanError, GitError, LockLostError
+ * Searches all unpublished commits before a push. Commits that hold a secret are rewritten with the last version of the file
+ * that holds none; the file stays on disk unchanged, and is reported. The old commits stay reachable here for 30 days.
+ * @returns the snapshot after the rewrite
+ * @throws SyncError PUSH_REJECTED if they are too many to rewrite; ScanError, GitError, LockLostError
  */
 export async function withoutSecrets(context: CycleContext, snapshot: Snapshot, listed: Unpublished | null = null): Promise<Snapshot> {
 	const { repository, memory, config, lock, log, now } = context;

@@ -9,9 +9,9 @@ import { isOn } from "./policy.ts";
 import { batchBytes, type Content, maxBlobBytes, search } from "./search.ts";
 
 /**
- * Searches files of the working tree before they are committed. Where filters apply, what is committed is not what is on disk: then
+ * Searches files of the working tree before they are committed. If filters apply, the committed content differs from the one on disk: then
  * only {@link withoutSecrets} searches.
- * @returns those that may be committed
+ * @returns the files that may be committed
  * @throws ScanError, GitError
  */
 export async function withoutSecretFiles(context: CycleContext, names: readonly GitPath[]): Promise<readonly GitPath[]> {
@@ -51,7 +51,7 @@ export async function withoutSecretFiles(context: CycleContext, names: readonly 
 			const stats = lstatIfThere(fileSystemPath(repository.root, name));
 			if ((stats?.size ?? 0) <= maxBlobBytes) file = readDiskFile(repository, name);
 		} catch {
-			// It is reported as unreadable by whoever is to commit it.
+			// The commit step reports it as unreadable.
 		}
 		if (file === null || stamp === null) {
 			if (stamp === "absent") letGo(context, name);
@@ -69,8 +69,8 @@ export async function withoutSecretFiles(context: CycleContext, names: readonly 
 }
 
 /**
- * The same for contents that are in memory already, and that are what is committed.
- * @returns the paths that must not be
+ * The same for contents in memory that are committed as they are.
+ * @returns the paths that must not be committed
  * @throws ScanError
  */
 export async function secretChanges(context: CycleContext, changes: readonly FileChange[]): Promise<ReadonlySet<GitPath>> {
@@ -96,5 +96,5 @@ export async function secretChanges(context: CycleContext, changes: readonly Fil
 	return withheld;
 }
 
-/** Not an id of git's: contents that git is given without us asking for the id. */
+/** Not an id of git's: for contents whose blob id is not computed here. */
 const oidKey = (content: Uint8Array): string => `sha256:${createHash("sha256").update(content).digest("hex")}`;

@@ -41,7 +41,7 @@ async function search(context: CycleContext, names: readonly GitPath[], found: M
 }
 
 /**
- * Names of files that hold a secret. A name that is published already cannot be kept from the hub any more: it is reported.
+ * Names of files that hold a secret. A published name cannot be kept from the hub any more: it is reported.
  * @throws ScanError, GitError
  */
 export async function secretNames(context: CycleContext, names: readonly GitPath[]): Promise<ReadonlyMap<GitPath, SecretName>> {

@@ -13,7 +13,7 @@ export const inName = 0;
 const placeOf = (path: string, { rule, line }: Pick<Finding, "rule" | "line">) =>
 	line === inName ? `in the name ${JSON.stringify(path)} (${rule})` : `in ${JSON.stringify(path)}, line ${line} (${rule})`;
 
-/** The stamp of a path of the workspace as it is on disk (`statStamp`). Null: it cannot be looked at. */
+/** The stamp of a path on disk (`statStamp`). Null: it cannot be read. */
 export function stampOf(root: string, name: GitPath): string | null {
 	try {
 		return statStamp(lstatIfThere(fileSystemPath(root, name)));
@@ -40,7 +40,7 @@ export function reportHeld(context: CycleContext, path: string, finding: Finding
 	context.log.warn(`a secret is ${placeOf(path, finding)}: this version is not published`);
 }
 
-/** Why SYNC_SECRETS=warn publishes what holds a secret. */
+/** The reason why SYNC_SECRETS=warn publishes a secret. */
 export const warnOnly = "it is published, because SYNC_SECRETS=warn";
 
 /** Notes a finding at a path. @param shown the path with any secret masked @returns whether the file is to be held */
@@ -58,7 +58,7 @@ export function note(context: CycleContext, name: GitPath, finding: Finding, sta
 	return true;
 }
 
-/** @param oid of what is there now; absent: nothing */
+/** @param oid of the present content; absent: none */
 export function letGo(context: CycleContext, name: GitPath, oid?: string): void {
 	const { held, published, clean } = context.memory.secrets;
 	const path = displayPath(name);
@@ -69,8 +69,8 @@ export function letGo(context: CycleContext, name: GitPath, oid?: string): void 
 }
 
 /**
- * Held files that are as HEAD has them now, or gone, are let go.
- * @param changed what differs from HEAD @param among those of which that is known; absent: all
+ * Releases held files that equal HEAD's version now, or are gone.
+ * @param changed paths that differ from HEAD @param among paths for which that is known; absent: all
  */
 export function forgetUnchanged(context: CycleContext, changed: ReadonlySet<GitPath>, among?: readonly GitPath[]): void {
 	const { held } = context.memory.secrets;
@@ -80,14 +80,14 @@ export function forgetUnchanged(context: CycleContext, changed: ReadonlySet<GitP
 	}
 }
 
-/** What to do about a finding, in words. */
+/** The remedy for a finding, in words. */
 export function secretRemedy({ rule, line }: Pick<Finding, "rule" | "line">, path: string): string {
 	if (line === inName)
 		return `its name holds a secret (${rule}): rename it, or, if the name may be published, allow it: robust-sync --allow-secret, and the name`;
 	return `line ${line} holds a secret (${rule}): take it out of the file, or, if it may be published, robust-sync --allow-secret ${shellPath(path)}`;
 }
 
-/** Held files as `skipped` reports them, as long as they are as they were. */
+/** Held files for `skipped`, as long as they have not changed. */
 export function secretSkipped(context: CycleContext): SkippedFile[] {
 	return [...context.memory.secrets.held.values()].map((noted) => ({
 		path: noted.shown,
@@ -96,7 +96,7 @@ export function secretSkipped(context: CycleContext): SkippedFile[] {
 	}));
 }
 
-/** What was published although it holds a secret (SYNC_SECRETS=warn). */
+/** Files published although they hold a secret (SYNC_SECRETS=warn). */
 export function publishedSecrets(context: CycleContext): PublishedSecret[] {
 	return [...context.memory.secrets.published.values()].map(({ shown, rule, line }) => ({ path: shown, rule, line }));
 }

@@ -9,7 +9,7 @@ import { allowFile, localAllowFile } from "./memory.ts";
 /** A larger allow file allows nothing. */
 const maxAllowBytes = 1_048_576;
 
-/** What the workspace allows; "": there is no such file; null: it is a link, too large, or cannot be read, and allows nothing. */
+/** The workspace's list of allowed values; "": there is no such file; null: it is a link, too large, or cannot be read, and allows nothing. */
 export function readAllowText(repository: Repository): string | null {
 	const name = gitPathIfAllowed(allowFile);
 	if (name === null) return null;
@@ -22,7 +22,7 @@ export function readAllowText(repository: Repository): string | null {
 	}
 }
 
-/** What this machine alone allows: values among its own secrets that are none. @returns as {@link readAllowText} */
+/** The list of this machine alone: values among its own secrets that are not secret. @returns as {@link readAllowText} */
 export function readLocalAllowText(commonDirectory: string): string | null {
 	try {
 		const file = localAllowFile(commonDirectory);
@@ -34,7 +34,7 @@ export function readLocalAllowText(commonDirectory: string): string | null {
 	}
 }
 
-/** Reads what decides about findings. Where that has changed, everything is searched again. */
+/** Reads the rules for findings. After a change, everything is searched again. */
 export async function refreshPolicy(context: CycleContext): Promise<void> {
 	const { config, memory } = context;
 	const { secrets, clock } = memory;
@@ -60,10 +60,10 @@ export async function refreshPolicy(context: CycleContext): Promise<void> {
 	secrets.published.clear();
 }
 
-/** Whether anything is searched. */
+/** Whether the search is on. */
 export const isOn = ({ config }: CycleContext) => config.syncSecrets !== "off";
 
-/** Reads what decides about findings, before a snapshot. @throws GitError */
+/** Reads the rules for findings, before a snapshot. @throws GitError */
 export async function beginSecretSearch(context: CycleContext): Promise<void> {
 	if (isOn(context)) await refreshPolicy(context);
 	else {

@@ -5,9 +5,9 @@ import { knownTip } from "../remote/upstream.ts";
 import { cleanKey, noteClean } from "./memory.ts";
 import { notePublished } from "./notes.ts";
 
-/** So much of the working tree is in memory at once. */
+/** Bytes of the working tree in memory at once. */
 export const batchBytes = 16 * 1_048_576;
-/** Larger files and blobs are not searched: where MAX_FILE_MB leaves them in. */
+/** Larger files and blobs are not searched, if MAX_FILE_MB admits them. */
 export const maxBlobBytes = 256 * 1_048_576;
 
 /** One content of a path of the workspace. */
@@ -19,7 +19,7 @@ export interface Content {
 
 /**
  * The first new finding in each content that has one. Contents without a finding are noted as clean. A value that the published version of the
- * path holds as well cannot be kept from the hub any more: it is reported, and does not hold what is written beside it.
+ * path also holds cannot be kept from the hub any more: it is reported, and does not hold changes beside it.
  * @throws ScanError, GitError
  */
 export async function search(context: CycleContext, contents: readonly Content[]): Promise<Map<Content, Finding>> {

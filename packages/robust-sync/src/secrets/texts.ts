@@ -9,7 +9,7 @@ import { masked } from "./names.ts";
 import { inName, notePublished, reportHeld, secretRemedy, warnOnly } from "./notes.ts";
 import { isOn, refreshPolicy } from "./policy.ts";
 
-/** Where a secret is in a text that is no file: a message, an annotation. Null: nowhere. @throws ScanError */
+/** The place of a secret in a text that is no file: a message, an annotation. Null: none. @throws ScanError */
 export async function secretIn(context: CycleContext, path: string, content: Buffer): Promise<Finding | null> {
 	if (!isOn(context)) return null;
 	await refreshPolicy(context);
@@ -17,7 +17,7 @@ export async function secretIn(context: CycleContext, path: string, content: Buf
 	return findings[0] ?? null;
 }
 
-/** The same without a cycle: for what a command is given. @throws ScanError, GitError */
+/** The same without a cycle: for operands of a command. @throws ScanError, GitError */
 export async function secretInTexts(paths: WorkspacePaths, config: Config, texts: readonly (string | null)[]): Promise<Finding | null> {
 	const repository = await openWorkspaceRepository(paths, config);
 	const thread = new ScanThread();
@@ -27,7 +27,7 @@ export async function secretInTexts(paths: WorkspacePaths, config: Config, texts
 }
 
 /**
- * Whether a message is held because of a secret in it or in its name, and what to do about it. One that is published all the same is logged once.
+ * Whether a message is held because of a secret in it or in its name, and the remedy. A message that is published nevertheless is logged once.
  * @param shown its path for people @returns its path without the secret, and the remedy; null: it is delivered
  * @throws ScanError
  */
@@ -58,7 +58,7 @@ export async function heldMessage(
 	const noted = known ?? (first && { finding: first, path: masked(name, inItsName, "…") });
 	if (noted === undefined) {
 		noteClean(context, key, shown);
-		// Its content is not searched again when it is committed.
+		// The commit step does not search its content again.
 		noteClean(context, blob, shown);
 		return null;
 	}

@@ -4,7 +4,7 @@ import { knownTip } from "../remote/upstream.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import { isOn } from "./policy.ts";
 
-/** A commit that was not published, and what it put where. */
+/** An unpublished commit, and its changes. */
 export interface UnpublishedCommit {
 	readonly commit: Oid;
 	readonly parents: readonly Oid[];
@@ -40,7 +40,7 @@ async function unpublishedCommits(context: CycleContext, head: Oid, known: reado
 	const commits: UnpublishedCommit[] = [];
 	let header: string | null = null;
 	for (const token of splitRecords(stdout)) {
-		// A line feed is between a commit and what it changed.
+		// A line feed separates a commit and its changes.
 		const record: string = header === null && token.startsWith("\n") ? token.slice(1) : token;
 		if (header !== null) {
 			const name = gitPathIfAllowed(record);
@@ -61,11 +61,11 @@ async function unpublishedCommits(context: CycleContext, head: Oid, known: reado
 	return commits;
 }
 
-/** The commits of a snapshot that are not published, and not searched yet. */
+/** The commits of a snapshot that are neither published nor searched yet. */
 export interface Unpublished {
 	readonly head: Oid | null;
 	readonly commits: readonly UnpublishedCommit[];
-	/** Whether they are all that is new since own files were last looked for, and all of it is known. */
+	/** Whether they are all commits since the last search for own files, and completely known. */
 	readonly isAll: boolean;
 }
 
@@ -74,7 +74,7 @@ export async function listUnpublished(context: CycleContext, { head, status, isD
 	const { secrets, publishable } = context.memory;
 	const nothing = { head, commits: [], isAll: false };
 	if (!isOn(context) || head === null || head === secrets.checked) return nothing;
-	// What a direct snapshot commits was searched as it is.
+	// The contents of a direct snapshot were searched directly.
 	if (isDirect === true && status.head !== null && status.head === secrets.checked) return nothing;
 	const tip = await knownTip(context);
 	if (head === tip) return nothing;

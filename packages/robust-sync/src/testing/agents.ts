@@ -8,20 +8,20 @@ import { runCycle } from "../cycle/cycle.ts";
 import { newMemory } from "../daemon/daemon.ts";
 import { cycleContext } from "./cycle-context.ts";
 
-/** One file that an agent on helios and one on chad change. */
+/** A file that an agent on helios and one on chad change. */
 export interface Round {
 	readonly kind: "json" | "records" | "notes" | "code";
-	/** How long chad's agent thinks, seconds. */
+	/** Time between chad's read and write, seconds. */
 	readonly waits: number;
 	readonly way: "in place" | "truncate" | "rename" | "unlink";
-	/** chad's agent looks again before it writes, and takes helios' change away on purpose. */
+	/** chad's agent reads again before it writes, and removes helios' change on purpose. */
 	readonly isDeliberate: boolean;
 }
 
 /** Waits in seconds: around the 10 s within which any such write counts as a lost update, and up to 10 minutes. */
 const waits = [1, 9, 11, 60, 600] as const;
 
-/** Within 10 s a deletion cannot be told from a lost update. */
+/** Within 10 s a deletion is indistinguishable from a lost update. */
 export const anyRound = fc
 	.record({
 		kind: fc.constantFrom<Round["kind"]>("json", "records", "notes", "code"),
@@ -38,7 +38,7 @@ export const fileOf = (round: Round, number: number) => `d${number % 7}/${number
 
 /**
  * Saves a file as programs do it.
- * @param aheadMs how far ahead of the kernel's clock the agent's is
+ * @param aheadMs how far ahead of the kernel's clock the agent's clock is
  */
 export function save(full: string, content: string, way: Round["way"], aheadMs = 0): void {
 	if (way === "in place") {
@@ -57,7 +57,7 @@ export function save(full: string, content: string, way: Round["way"], aheadMs =
 	fs.utimesSync(full, fs.lstatSync(full).atimeMs / 1000, (Date.now() + aheadMs) / 1000);
 }
 
-/** What is wrong with what both nodes have in the end, one line each. */
+/** The faults in the final state of both nodes, one line each. */
 export function problemsOf(round: Round, number: number, [here, there]: readonly [string, string]): string[] {
 	const isTakenAway = round.isDeliberate;
 	const problems = [
@@ -87,7 +87,7 @@ export function contentOf(kind: Round["kind"], number: number, agents: readonly 
 
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
-/** Two nodes with agents that read a file, think, and write all of it back. The clock is ours; the access times are the kernel's. */
+/** Two nodes with agents that read a file, wait, and write it back whole. The clock is ours; the access times are the kernel's. */
 export class Agents extends Scratch {
 	#offsetMs = 0;
 	readonly #clock: MonotonicClock = { bootId: monotonicClock.bootId, now: () => monotonicClock.now() + this.#offsetMs };
@@ -95,14 +95,14 @@ export class Agents extends Scratch {
 	readonly log: string[] = [];
 	config: Config = parseConfig({ NODE_NAME: "chad" });
 
-	/** @param below a directory for both; of the system's by default */
+	/** @param below a directory for both; default: the system's */
 	constructor(below?: string) {
 		super("agents", below);
 		this.hub();
 		for (const name of ["helios", "chad"]) this.init(name, this.path("hub.git"));
 	}
 
-	/** A cycle of one node, as its daemon makes it. */
+	/** A cycle of one node, as in its daemon. */
 	async cycle(name: "helios" | "chad"): Promise<CycleResult> {
 		const memory = this.#memories.get(name) ?? newMemory(new WorkspacePaths(this.path(name)), false, this.#clock);
 		this.#memories.set(name, memory);
@@ -111,7 +111,7 @@ export class Agents extends Scratch {
 		return await runCycle(await cycleContext(this, name, { memory, config, log, now: () => Date.now() + this.#offsetMs }));
 	}
 
-	/** The kernel's second ends: git does not believe an index entry that is as young as the index. */
+	/** The kernel's second ends: git does not trust an index entry that is as young as the index. */
 	async nextSecond(): Promise<void> {
 		const second = Math.floor(Date.now() / 1000);
 		await until(() => Math.floor(Date.now() / 1000) > second, "the next second");
@@ -119,7 +119,7 @@ export class Agents extends Scratch {
 
 	/**
 	 * Each round's file is read on both nodes, changed on helios, and brought to chad, whose agent then writes it back.
-	 * @returns what is wrong in the end, one line each
+	 * @returns the faults in the end, one line each
 	 */
 	async play(rounds: readonly Round[]): Promise<string[]> {
 		const numbers = [...rounds.keys()];

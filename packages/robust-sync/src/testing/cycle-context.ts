@@ -5,7 +5,7 @@ import { newMemory } from "../daemon/daemon.ts";
 
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
-/** What a cycle of node helios works with in the repository `directory` of a scratch directory; a lock that is never lost, and no log. */
+/** A context of node helios for the repository `directory` of a scratch directory; with a lock that is never lost, and no log. */
 export async function cycleContext(scratch: Scratch, directory: string, fields: Partial<CycleContext> = {}): Promise<CycleContext> {
 	const paths = new WorkspacePaths(scratch.path(directory));
 	return {

@@ -3,7 +3,7 @@ import { type ForeignWrite, mergeForeignWrites } from "../checkout/foreign-write
 import { rescueStaleWrites } from "../checkout/rescue.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
 
-/** Merges writes into HEAD, as a cycle does after its snapshot. */
+/** Merges writes into HEAD, like a cycle after its snapshot. */
 export async function mergeForeign(context: CycleContext, writes: readonly ForeignWrite[]): Promise<void> {
 	const { oid } = await readHead(context.repository);
 	if (writes.length > 0 && oid !== null) await mergeForeignWrites(context, oid, writes);

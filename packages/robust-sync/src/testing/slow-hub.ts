@@ -11,7 +11,7 @@ const nodes = ["helios", "chad"] as const;
 type Name = (typeof nodes)[number];
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
-/** Two nodes whose hub answers when a test lets it. */
+/** Two nodes and a hub that answers when a test permits. */
 export class SlowHub extends Scratch {
 	constructor() {
 		super("slow-hub");
@@ -19,7 +19,7 @@ export class SlowHub extends Scratch {
 		for (const name of nodes) this.init(name, this.path("hub.git"));
 	}
 
-	/** Both nodes have the files as nobody has changed them yet. */
+	/** Both nodes have the initial files. */
 	async start(): Promise<void> {
 		this.writeAll("helios", "nobody", 1_000);
 		await this.cycle("helios");
@@ -43,7 +43,7 @@ export class SlowHub extends Scratch {
 		return outcome.result;
 	}
 
-	/** The hub's programs that serve this node hang from now on. @returns functions that wait for one of them, and that let it go */
+	/** Makes the hub's programs for this node hang from now on. @returns functions that wait for one of them, and that release it */
 	hang(name: Name, program: "upload-pack" | "receive-pack", times = 1) {
 		const script = this.path(`${name}-${program}`);
 		const at = (what: string) => this.path(`${name}-${program}.${what}`);
@@ -58,7 +58,7 @@ export class SlowHub extends Scratch {
 		};
 	}
 
-	/** The later writer's files are on both nodes, and what the other one wrote is in them or saved. */
+	/** The later writer's files are on both nodes, and the other one's writes are in them or saved. */
 	expectOutcome(winner: Name, loser: Name): void {
 		for (const name of nodes) expect({ name, lost: lostVersions(this.path(name), winner, loser) }).toEqual({ name, lost: [] });
 		expect(this.git("helios", "rev-parse", "HEAD")).toBe(this.git("chad", "rev-parse", "HEAD"));

@@ -2,23 +2,23 @@ import fs from "node:fs";
 import { readUnseen } from "@robust-sync/system/read-unseen";
 import { appended, type Kind, tokensIn, withToken } from "./contents.ts";
 
-/** What becomes of a mark in the end: in the tree; there, in history or among the saved versions; or its own writers destroyed it. */
+/** The final place of a mark: in the tree; there, in history or among the saved versions; or its own writers destroyed it. */
 export type Need = "tree" | "kept" | "free";
 
-/** One path, who has written there, and what must be found again. */
+/** One path, its writers, and the marks that must be found again. */
 export class Subject {
 	readonly kind: Kind;
 	readonly file: string;
-	/** What every program here had read before the cycle; null: nothing was there. */
+	/** The content that every program here had read before the cycle; null: there was none. */
 	readonly base: Buffer | null;
 	readonly needs = new Map<string, Need>();
-	/** A program took the file away, or made something else of it: no mark must be in the tree. */
+	/** A program removed the file, or changed its type: no mark must be in the tree. */
 	isRelaxed = false;
-	/** The last one who did something has made it executable. */
+	/** The last act made it executable. */
 	isExecutable = false;
 	/** A descriptor that was opened for appending before the cycle. */
 	oldAppend: number | null = null;
-	/** What programs do next, without looking again: at the next step, and at the end of the cycle. */
+	/** Later acts of programs that do not read again: at the next step, and at the end of the cycle. */
 	next: (() => void)[] = [];
 	later: (() => void)[] = [];
 	#written = 0;
@@ -40,7 +40,7 @@ export class Subject {
 		return token;
 	}
 
-	/** The content on disk, looked at by nobody; null: no file is there. */
+	/** The content on disk, read without a trace; null: there is no file. */
 	peek(): Buffer | null {
 		try {
 			return fs.lstatSync(this.file).isFile() ? readUnseen(this.file) : null;
@@ -49,20 +49,20 @@ export class Subject {
 		}
 	}
 
-	/** The content on disk goes, and this takes its place: marks of others that nobody had read are gone by no fault of ours. */
+	/** The content on disk is replaced by this one: unread marks of others are lost by no fault of ours. */
 	destroys(written: Buffer | null, lost: Buffer | null = this.peek()): void {
 		const left = new Set(written === null ? [] : tokensIn(written));
 		for (const token of tokensIn(lost ?? Buffer.alloc(0)))
 			if (!left.has(token) && !this.#incoming.has(token)) this.needs.set(token, "free");
 	}
 
-	/** How many marks are from here. */
+	/** The number of marks from here. */
 	get marks(): number {
 		return this.#written;
 	}
 }
 
-/** Writes as a program does that had read `read`. */
+/** Writes like a program that had read `read`. */
 function rewrite(subject: Subject, read: Buffer | null): Buffer {
 	const content = withToken(subject.kind, read ?? Buffer.alloc(0), subject.mark(), "bottom");
 	subject.destroys(content);
@@ -78,7 +78,7 @@ function isDirectory(file: string): boolean {
 	return fs.lstatSync(file, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
-/** A look that leaves its trace, as that of any program. */
+/** A read with its usual trace. */
 function readAsProgram(subject: Subject): Buffer | null {
 	try {
 		return fs.readFileSync(subject.file);
@@ -93,7 +93,7 @@ function write(descriptor: number, content: Buffer): void {
 }
 
 function appendTo(subject: Subject, descriptor: number): void {
-	// Appended to a document it makes none.
+	// Appending to a document makes it invalid.
 	if (subject.kind === "json") subject.isRelaxed = true;
 	write(descriptor, appended(subject.kind, subject.mark()));
 }
@@ -106,7 +106,7 @@ function takeAway(subject: Subject): void {
 
 const open = (subject: Subject, flags: string) => fs.openSync(subject.file, flags);
 
-/** Everything that a program does to a file, by a short name. One that is not possible where the path is at that time throws. */
+/** Every act of a program on a file, by a short name. An act that is impossible at that time throws. */
 export const acts: Readonly<Record<string, (subject: Subject) => void>> = {
 	append: (subject) => appendTo(subject, open(subject, "a")),
 	"append-old": (subject) => {
@@ -123,7 +123,7 @@ export const acts: Readonly<Record<string, (subject: Subject) => void>> = {
 		const descriptor = open(subject, "r+");
 		const read = fs.readFileSync(subject.file);
 		subject.later.push(() => {
-			// It writes into the file that it has open, which need not be at the path any more.
+			// It writes into its open file, which may not be at the path any more.
 			const content = withToken(subject.kind, read, subject.mark(), "bottom");
 			const lost = Buffer.alloc(fs.fstatSync(descriptor).size);
 			fs.readSync(descriptor, lost, 0, lost.length, 0);

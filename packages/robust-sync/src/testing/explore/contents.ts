@@ -1,16 +1,16 @@
-/** Kinds of files, as packages/merge tells them apart. */
+/** Kinds of files, as packages/merge distinguishes them. */
 export const kinds = ["json", "notes", "code", "binary"] as const;
 export type Kind = (typeof kinds)[number];
 
 export const extensions: Readonly<Record<Kind, string>> = { json: "json", notes: "md", code: "py", binary: "bin" };
 
-/** A mark that is in no other content: who finds it knows who wrote it. */
+/** A mark that is in no other content, and identifies its writer. */
 export const tokenOf = (path: number, name: string | number) => `tok${path}x${name}z`;
 
 /** All marks in some bytes, in their order. */
 export const tokensIn = (bytes: Buffer) => bytes.toString("latin1").match(/tok\d+x[a-z0-9]+z/g) ?? [];
 
-/** A file as its first writer made it. */
+/** A file by its first writer. */
 export function firstContent(kind: Kind, token: string): Buffer {
 	switch (kind) {
 		case "json":
@@ -36,7 +36,7 @@ function withKey(bytes: Buffer, token: string): Buffer {
 	return Buffer.from(`${JSON.stringify({ ...(read as object), [token]: 1 }, null, 2)}\n`);
 }
 
-/** What a program makes of a file that it has read. @param at code has one place for what comes in, and one for what is written here */
+/** A program's next version of a file that it has read. @param at code has one place for incoming changes, and one for local ones */
 export function withToken(kind: Kind, bytes: Buffer, token: string, at: "top" | "bottom"): Buffer {
 	switch (kind) {
 		case "json":
@@ -52,7 +52,7 @@ export function withToken(kind: Kind, bytes: Buffer, token: string, at: "top" | 
 	}
 }
 
-/** What a program adds that does not look at what is there. */
+/** An addition by a program that does not read the file. */
 export function appended(kind: Kind, token: string): Buffer {
 	return Buffer.from(
 		kind === "binary" ? `${token}\0` : kind === "notes" ? `- ${token}\n` : kind === "code" ? `\n# ${token}\n` : `"${token}"\n`,

@@ -8,18 +8,18 @@ import { extensions, firstContent, type Kind, tokenOf, tokensIn, withToken } fro
 import { type Call, Killed, Trap } from "./trap.ts";
 import { type Files, World } from "./world.ts";
 
-/** How the product replaces a file: by an exchange in one step, or, where the file system has none, by a rename and a link. */
+/** The way in which the product replaces a file: by an exchange in one step, or, on file systems without it, by a rename and a link. */
 export const ways = ["exchange", "link"] as const;
 export type Way = (typeof ways)[number];
 
-/** What the commit that comes in does to the path. */
+/** The incoming commit's change of the path. */
 export const incomings = ["change", "delete", "create", "mode", "link", "directory", "parent", "rename", "rename-here"] as const;
 export type Incoming = (typeof incomings)[number];
 
-/** What makes something else of the path than another version of the same file: a mark of either side need not be at that path. */
+/** Acts that change the type of the path: a mark of either side need not be at that path. */
 const changesPlaces: ReadonlySet<Incoming> = new Set(["create", "link", "directory", "parent", "rename", "rename-here"]);
 
-/** Acts that concern more than one path: the process is killed, a person uses git, another commit comes, the clock is set. */
+/** Acts that concern more than one path: a kill, a person's git command, another commit, a set clock. */
 export const widerActs = ["kill", "second", "git-add", "git-commit", "clock"] as const;
 
 /** One act at one step. */
@@ -35,7 +35,7 @@ export interface Event {
 /** One experiment with one path. */
 export interface Trace {
 	readonly kind: Kind;
-	/** By an exchange where it is not given. */
+	/** Default: by an exchange. */
 	readonly way?: Way;
 	readonly incoming: Incoming;
 	readonly events: readonly Event[];
@@ -46,11 +46,11 @@ const usesGit = (trace: Trace) => trace.events.some(({ act }) => act.startsWith(
 
 export const isWide = (trace: Trace) => trace.events.some(({ act }) => (widerActs as readonly string[]).includes(act));
 
-/** As `--only` takes it: `notes change 17=append m9=kill`, `link json change c5=rename`. */
+/** In the syntax of `--only`: `notes change 17=append m9=kill`, `link json change c5=rename`. */
 export const traceText = ({ kind, incoming, events, way = "exchange" }: Trace) =>
 	[...(way === "exchange" ? [] : [way]), kind, incoming, ...events.map(({ step, act }) => `${step}=${act}`)].join(" ");
 
-/** @throws Error with what is expected */
+/** @throws Error with the expected syntax */
 export function parseTrace(text: string): Trace {
 	const words = text.trim().split(/\s+/);
 	const isLinking = words[0] === "link";
@@ -72,18 +72,18 @@ export function parseTrace(text: string): Trace {
 	return trace;
 }
 
-/** What was found of one trace. */
+/** The findings of one trace. */
 export interface Outcome {
 	readonly trace: Trace;
-	/** One line each; none: all is well. */
+	/** One line each; none: no fault. */
 	readonly problems: readonly string[];
-	/** The steps that it had, with the call that each was before. */
+	/** Its steps, with the call after each. */
 	readonly steps: ReadonlyMap<string, string>;
-	/** Acts that were carried out; the others were not possible, or their step did not come. */
+	/** The acts that were carried out; the others were impossible, or their step did not come. */
 	readonly done: number;
 }
 
-/** More cycles than this are not needed after those that were cut short. */
+/** The most cycles that are needed after interrupted ones. */
 const mostLives = 5;
 
 /** A path of a batch. */
@@ -92,9 +92,9 @@ class Experiment {
 	readonly number: number;
 	readonly name: string;
 	readonly subject: Subject;
-	/** What the commit that comes in has at the path. */
+	/** The incoming commit's content at the path. */
 	readonly incoming: Buffer | null;
-	/** Everything of the first commit, and of the one that comes in. */
+	/** Everything of the first commit, and of the incoming one. */
 	readonly before: Files;
 	readonly after: Files;
 	readonly steps = new Map<string, string>();
@@ -147,20 +147,20 @@ class Experiment {
 	}
 }
 
-/** Explores many paths in one checkout, or one after the other where an act concerns more than its path. */
+/** Explores many paths in one checkout, or one after the other if an act concerns more than its path. */
 export class Batch {
 	readonly #world = new World();
 	readonly #experiments: readonly Experiment[];
 	readonly #byFile: ReadonlyMap<string, Experiment>;
 	readonly #trap: Trap;
-	/** Those whose acts may happen now. */
+	/** The paths whose acts may happen now. */
 	#active: ReadonlySet<Experiment> = new Set();
 	#life = 0;
 	#isCheckout = false;
 	#gits = 0;
 	#changes = 0;
 
-	/** @param canExchange as Trap takes it */
+	/** @param canExchange as in Trap */
 	constructor(traces: readonly Trace[], canExchange: boolean) {
 		this.#experiments = traces.map((trace, number) => new Experiment(trace, number, this.#world));
 		this.#byFile = new Map(
@@ -196,7 +196,7 @@ export class Batch {
 			const [experiment] = [...this.#active] as [Experiment];
 			this.#perform(experiment, experiment.meet(`${life}m${this.#changes}`, `${call.name} ${call.files.join(" ")}`));
 		}
-		// From here on it is the checkout, which has the same steps whatever happened to other paths before.
+		// The checkout begins, whose steps do not depend on earlier acts at other paths.
 		if (call.name === "renameSync" && call.files[1] === "journal.json" && !this.#isCheckout) {
 			this.#isCheckout = true;
 			this.#gits = 0;
@@ -227,12 +227,12 @@ export class Batch {
 		}
 	}
 
-	/** A person's git; what it refuses, or cannot do because something is locked, is not done. */
+	/** A person's git command; a refused or locked one has no effect. */
 	#person(...args: string[]): boolean {
 		return spawnSync("git", args, { cwd: this.#world.path("here"), env: personEnvironment(this.#world.directory) }).status === 0;
 	}
 
-	/** A cycle of the first node in which acts happen, and those after it where it was killed. */
+	/** A cycle of the first node in which acts happen, and those after it if it was killed. */
 	async #disturbed(experiments: readonly Experiment[]): Promise<void> {
 		this.#life = 0;
 		this.#active = new Set(experiments);
@@ -246,7 +246,7 @@ export class Batch {
 				const isOvertaken = error instanceof GitError && experiments.some(({ trace }) => usesGit(trace));
 				if ((!(error instanceof Killed) && !isOvertaken) || this.#life === mostLives) throw error;
 				this.#life++;
-				// The daemon goes on after a failure, and knows what it knew.
+				// The daemon continues after a failure, with its memory.
 				if (error instanceof Killed) this.#world.restart("here");
 			}
 		}
@@ -261,7 +261,7 @@ export class Batch {
 		}
 	}
 
-	/** @returns what was found, in the order of the traces */
+	/** @returns the findings, in the order of the traces */
 	async run(): Promise<Outcome[]> {
 		const world = this.#world;
 		this.#trap.set();
@@ -334,7 +334,7 @@ export class Batch {
 	}
 }
 
-/** How many paths are in one checkout, and how many traces with wider acts one after the other in one workspace. */
+/** The number of paths in one checkout, and of traces with wider acts one after the other in one workspace. */
 const pathsAtOnce = 400;
 const wideInARow = 20;
 

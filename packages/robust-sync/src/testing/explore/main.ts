@@ -7,7 +7,7 @@ import { type Kind, kinds } from "./contents.ts";
 import { explore, type Incoming, incomings, type Outcome, parseTrace, traceText, type Way, ways } from "./explorer.ts";
 import { complete, exploreWithin, quickTraces } from "./schedules.ts";
 
-// `npm run explore`: every interleaving of a checkout with what programs write meanwhile (docs/design/concurrent-writes.md).
+// `npm run explore`: every interleaving of a checkout with concurrent writes of programs (docs/design/concurrent-writes.md).
 
 const usage = `usage: npm run explore -- [--bound 1|2] [--kind ${kinds.join("|")}] [--incoming ${incomings.join("|")}] [--way ${ways.join("|")}]
                           [--share 0..1] [--seed N] [--narrow] [--stop] [--quick] [--only "TRACE"]
@@ -52,7 +52,7 @@ async function only(text: string): Promise<number> {
 	return outcome.problems.length > 0 ? 1 : 0;
 }
 
-/** @returns the exit code: 1 where a trace failed, 2 for arguments that are not understood */
+/** @returns the exit code: 1 if a trace failed, 2 for invalid arguments */
 async function main(): Promise<number> {
 	const { values } = parseArgs({ options });
 	if (values.help) {

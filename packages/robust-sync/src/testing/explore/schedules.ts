@@ -3,14 +3,14 @@ import type { Kind } from "./contents.ts";
 import { explore, type Incoming, isWide, type Outcome, parseTrace, type Trace, type Way, widerActs } from "./explorer.ts";
 import { failuresFound } from "./found.ts";
 
-/** Where a trace is disturbed, and by what. */
+/** The set of disturbances of a trace. */
 export interface Bounds {
 	readonly way: Way;
 	readonly kind: Kind;
 	readonly incoming: Incoming;
-	/** How many acts a trace has at most. */
+	/** The most acts of a trace. */
 	readonly bound: 1 | 2;
-	/** Which part of the traces is run, from 0 to 1; chosen by `seed`. */
+	/** The share of the traces that is run, from 0 to 1; chosen by `seed`. */
 	readonly share: number;
 	readonly seed: number;
 	/** With acts that concern more than one path: each of these traces needs cycles of its own. */
@@ -19,7 +19,7 @@ export interface Bounds {
 
 const isChange = (step: string) => /m\d+$/.test(step);
 
-/** All acts at one step. A kill between two calls that change nothing is one before the next that does. */
+/** All acts at one step. A kill between two calls that change nothing is equal to one before the next change. */
 function actsAt(step: string, wide: boolean): string[] {
 	if (isChange(step)) return wide ? ["kill"] : [];
 	return [...actNames, ...(wide ? widerActs.filter((act) => act !== "kill") : [])];
@@ -44,7 +44,7 @@ function part<T>(all: readonly T[], share: number, next: () => number): T[] {
 export function extended({ trace, steps }: Outcome, wide: boolean): Trace[] {
 	const last = trace.events.at(-1)?.step;
 	const all = [...steps.keys()];
-	// In a map the steps are in the order in which they came.
+	// The steps in the map are in the order of their calls.
 	const from = last === undefined ? 0 : all.indexOf(last);
 	if (from < 0) return [];
 	return all.slice(from).flatMap((step) => actsAt(step, wide).map((act) => ({ ...trace, events: [...trace.events, { step, act }] })));
@@ -52,7 +52,7 @@ export function extended({ trace, steps }: Outcome, wide: boolean): Trace[] {
 
 /**
  * Explores all traces within some bounds.
- * @param report called after each batch, with how many traces are left
+ * @param report called after each batch, with the number of remaining traces
  * @param stop called before each batch: true ends it
  */
 export async function exploreWithin(
@@ -65,7 +65,7 @@ export async function exploreWithin(
 	report(found, 0);
 	let before = found;
 	for (let acts = 1; acts <= bound && !stop(); acts++) {
-		// What failed, or was not possible, has nothing to be built on. A share is taken of the last acts.
+		// Traces that failed, or were impossible, get no further acts. A share is taken of the last acts.
 		const base = before.filter(({ trace, problems, done }) => problems.length === 0 && done === trace.events.length);
 		const isLast = acts === bound;
 		const chosen = isLast || share >= 1 ? part(base, isLast && acts > 1 ? Math.sqrt(share) : 1, next) : part(base, Math.sqrt(share), next);
@@ -84,15 +84,15 @@ export async function exploreWithin(
 	return found;
 }
 
-/** Calls of the checkout that name the path, where nobody disturbs it: `npm run explore -- --only "notes change"` shows them. */
+/** Calls of an undisturbed checkout that name the path: `npm run explore -- --only "notes change"` shows them. */
 const callsOfCheckout = 13;
 
-/** What `npm test` runs: every act at each of these calls, and the traces that have failed once. */
+/** The traces of `npm test`: every act at each of these calls, and the traces that have failed once. */
 export function quickTraces(): Trace[] {
 	const steps = Array.from({ length: callsOfCheckout }, (_, index) => `c${index + 1}`);
 	return [...steps.flatMap((step) => actNames.map((act) => `notes change ${step}=${act}`)), ...failuresFound].map(parseTrace);
 }
 
-/** How many of some traces were carried out in whole. */
+/** The number of completed traces. */
 export const complete = (outcomes: readonly Outcome[]) =>
 	outcomes.filter(({ trace, done }) => done === trace.events.length && (trace.events.length > 0 || !isWide(trace))).length;

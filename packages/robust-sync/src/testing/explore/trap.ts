@@ -2,20 +2,20 @@ import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { FileExchanger, Repository } from "@robust-sync/git";
 
-// Every system call of the product passes here before it is made, and so does every git command. The product has no hook for this and
-// needs none: its modules call the functions of node:fs by name, and these are replaced as long as a trap is set.
+// Every system call and git command of the product passes here first. The product has no hook for this and
+// needs none: its modules call the functions of node:fs by name, and these are replaced while a trap is set.
 
-/** One call that is about to be made. */
+/** One call, before it is made. */
 export interface Call {
 	/** The function of node:fs, `exchange`, `copyAttributes`, or `git` with its first argument. */
 	readonly name: string;
-	/** The last components of the paths that it names, one character a byte. */
+	/** The last components of its paths, one character a byte. */
 	readonly files: readonly string[];
-	/** Whether it changes something on disk. */
+	/** Whether it changes the disk. */
 	readonly changes: boolean;
 }
 
-/** The process counts as killed: from here on each of its calls throws this, whatever catches it. */
+/** The process counts as killed: each of its calls throws this from now on, even after a catch. */
 export class Killed extends Error {
 	override readonly name = "Killed";
 }
@@ -118,7 +118,7 @@ export class Trap {
 		Repository.prototype.run = this.#run;
 	}
 
-	/** Observes what `work` does, and nothing else. */
+	/** Observes the calls of `work` only. */
 	async during<T>(work: () => Promise<T>): Promise<T> {
 		this.#isEnabled = true;
 		try {
@@ -129,7 +129,7 @@ export class Trap {
 		}
 	}
 
-	/** To be called by the observer: the process is dead until the work that is observed has ended. */
+	/** For the observer: the process is dead until the observed work has ended. */
 	kill(): never {
 		this.#isDead = true;
 		throw new Killed();
@@ -149,7 +149,7 @@ export class Trap {
 	#pass(name: string, args: readonly unknown[], changes: boolean, real: () => unknown): unknown {
 		if (!this.#isEnabled || this.#isInside) return real();
 		this.#meet(name, args.slice(0, twoPaths.has(name) ? 2 : 1), changes);
-		// Calls that node:fs makes of itself are one call of the product.
+		// Calls inside a function of node:fs are one call of the product.
 		this.#isInside = true;
 		try {
 			return real();

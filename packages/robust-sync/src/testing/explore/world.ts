@@ -12,17 +12,17 @@ import { tokensIn } from "./contents.ts";
 
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
-/** In memory, where that is possible: nothing here is about a disk. */
+/** In memory, if possible: nothing here depends on a disk. */
 const memoryDirectory = fs.existsSync("/dev/shm") ? "/dev/shm" : os.tmpdir();
 
-/** What one commit has at some paths: a file's content, where a link leads, or null: nothing. */
+/** The entries of one commit at some paths: a file's content, a link's target, or null: none. */
 export type Files = ReadonlyMap<string, Buffer | string | null>;
 
 /** Two nodes and their hub, with cycles in this process. The clock is ours. */
 export class World extends Scratch {
 	/** How far our clocks are ahead of the kernel's, milliseconds. */
 	aheadMs = 0;
-	/** The same of the one that a person can set, on top. */
+	/** The same for the clock that a person can set, on top. */
 	stepMs = 0;
 	readonly #clock: MonotonicClock = { bootId: monotonicClock.bootId, now: () => monotonicClock.now() + this.aheadMs };
 	readonly #memories = new Map<string, ReturnType<typeof newMemory>>();
@@ -34,7 +34,7 @@ export class World extends Scratch {
 		for (const name of ["here", "there"]) ensureExcluded(this.init(name, this.path("hub.git")));
 	}
 
-	/** A commit on the hub that a third node has pushed. One process. */
+	/** A commit on the hub by a third node. One process. */
 	commitOnHub(files: Files, executable: ReadonlySet<string> = new Set()): void {
 		const parts: (string | Buffer)[] = [
 			"commit refs/heads/main\ncommitter Third <third@example.org> ",
@@ -52,7 +52,7 @@ export class World extends Scratch {
 		if (status !== 0) throw new Error(stderr.toString("utf8"));
 	}
 
-	/** One cycle of a node, as its daemon makes it. */
+	/** One cycle of a node, as in its daemon. */
 	async cycle(name: "here" | "there"): Promise<CycleResult> {
 		const known = this.#memories.get(name);
 		const memory = known ?? newMemory(new WorkspacePaths(this.path(name)), true, this.#clock);
@@ -64,13 +64,13 @@ export class World extends Scratch {
 		return await runCycle(await cycleContext(this, name, { memory, repository, config, log: silent, now }));
 	}
 
-	/** The process of a node has been killed, and another one begins. */
+	/** The process of a node was killed, and a new one begins. */
 	restart(name: "here" | "there"): void {
 		const memory = newMemory(new WorkspacePaths(this.path(name)), true, this.#clock);
 		this.#memories.set(name, { ...memory, branch: "main", lastBranch: "main", resumed: true });
 	}
 
-	/** Cycles until nothing more happens. @returns what is wrong with that: it must come to rest */
+	/** Cycles until nothing more happens. @returns the faults: the nodes must converge */
 	async settle(): Promise<string[]> {
 		for (let round = 0; round < 12; round++) {
 			let isBusy = false;
@@ -84,7 +84,7 @@ export class World extends Scratch {
 		return ["the nodes do not come to rest"];
 	}
 
-	/** What is wrong with the repositories and with what is left behind, one line each. */
+	/** The faults of the repositories and leftovers, one line each. */
 	problems(): string[] {
 		const problems: string[] = [];
 		const [here, there, hub] = ["here", "there", "hub.git"].map((name) => this.git(name, "rev-parse", "main").trim());
@@ -104,7 +104,7 @@ export class World extends Scratch {
 		return problems;
 	}
 
-	/** What an index says that knows nothing of the files' times: git reads them all. */
+	/** An index without stat data: git reads all files. */
 	#differsFromCommit(name: string): string {
 		const options = {
 			cwd: this.path(name),
@@ -124,7 +124,7 @@ export class World extends Scratch {
 		}
 	}
 
-	/** What is on disk below a directory of the first node, or beside it: contents of files, targets of links; and which files are executable. */
+	/** The files on disk below a directory of the first node, or beside it: contents, targets of links; and the executable ones. */
 	tree(directory: string): { bytes: Buffer; executable: string[] } {
 		const parts: Buffer[] = [];
 		const executable: string[] = [];
