@@ -29,6 +29,7 @@ export * from "./objects/merge-tree.ts";
 export * from "./objects/object-reader.ts";
 export * from "./objects/object-writer.ts";
 export * from "./objects/objects.ts";
+export * from "./objects/oid-set.ts";
 export * from "./objects/refs.ts";
 export * from "./objects/repair.ts";
 export * from "./objects/tree-paths.ts";

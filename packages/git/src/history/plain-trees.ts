@@ -1,7 +1,6 @@
 import type { ObjectReader } from "../objects/object-reader.ts";
-import type { NewObject } from "../objects/object-writer.ts";
-import type { Oid } from "../process/repository.ts";
-import { binary, hex, maxLevels, type ScannedTree, scanTree } from "./tree-entries.ts";
+import type { ObjectSink } from "../objects/object-writer.ts";
+import { binary, hex, maxLevels, type ScannedTree, scanChanges, scanTree } from "./tree-entries.ts";
 
 /** The rewritten form of a tree. */
 export interface NewTree {
@@ -9,26 +8,42 @@ export interface NewTree {
 	readonly id: string | null;
 }
 
+/** A tree, and the path of one place where it is. */
+interface PlacedTree {
+	readonly tree: ScannedTree;
+	readonly place: string;
+	/** Another tree at the place, of which this one has all entries that were not scanned. null: all were. */
+	base: PlacedTree | null;
+	/** The rewritten content, once it is made. */
+	made: Buffer | null;
+}
+
+/** Bytes of the last trees at their places, each old and new, with which the next ones are compared. */
+const maxKeptBytes = 64 * 1_048_576;
+
 /** Rewrites trees in which ids are replaced and no entry is removed. Ids are binary, one character a byte. */
 export class PlainTrees {
 	readonly #reader: ObjectReader;
-	readonly #write: (object: NewObject) => Promise<Oid>;
+	readonly #sink: ObjectSink;
 	readonly #blobs: ReadonlyMap<string, string>;
 	readonly #idLength: number;
 	readonly #results: Map<string, NewTree>;
 	readonly #met: Set<string>;
+	/** The last tree at each place. */
+	readonly #last = new Map<string, PlacedTree>();
+	#keptBytes = 0;
 
 	/** @param results receives each rewritten tree; may already hold some @param met receives the blobs of `blobs` that a tree contains */
 	constructor(
 		reader: ObjectReader,
-		write: (object: NewObject) => Promise<Oid>,
+		sink: ObjectSink,
 		blobs: ReadonlyMap<string, string>,
 		idLength: number,
 		results: Map<string, NewTree>,
 		met: Set<string>,
 	) {
 		this.#reader = reader;
-		this.#write = write;
+		this.#sink = sink;
 		this.#blobs = blobs;
 		this.#idLength = idLength;
 		this.#results = results;
@@ -37,48 +52,85 @@ export class PlainTrees {
 
 	/** Rewrites these trees and all trees below them. @throws GitError */
 	async make(roots: readonly string[]): Promise<void> {
-		const scanned = new Map<string, ScannedTree>();
+		const scanned = new Map<string, PlacedTree>();
 		const levels: string[][] = [];
-		for (let wanted = roots.filter((id) => !this.#results.has(id)); wanted.length > 0 && levels.length < maxLevels; ) {
-			const ids = wanted;
-			const next = new Set<string>();
+		let places = new Map(roots.filter((id) => !this.#results.has(id)).map((id) => [id, ""]));
+		while (places.size > 0 && levels.length < maxLevels) {
+			const ids = [...places.keys()];
+			const above = [...places.values()];
+			const next = new Map<string, string>();
 			await this.#reader.each(ids.map(hex), (info, content, index) => {
 				if (info?.type !== "tree" || content === null) return;
-				const tree = scanTree(Buffer.from(content), this.#idLength, this.#blobs);
-				scanned.set(ids[index] ?? "", tree);
-				for (const id of tree.directories.ids) if (!this.#results.has(id) && !scanned.has(id)) next.add(id);
+				const place = above[index] ?? "";
+				const placed = this.#scan(Buffer.from(content), place);
+				scanned.set(ids[index] ?? "", placed);
+				const { directories } = placed.tree;
+				// The id is part of the text of a whole tree, which would stay in memory with it.
+				for (const [at, id] of directories.ids.entries())
+					if (!this.#results.has(id) && !scanned.has(id) && !next.has(id)) next.set(ownText(id), `${place}/${directories.names[at]}`);
 			});
 			levels.push(ids);
-			wanted = [...next].filter((id) => !scanned.has(id));
+			for (const id of next.keys()) if (scanned.has(id)) next.delete(id);
+			places = next;
 		}
-		for (const ids of levels.reverse()) for (const id of ids) await this.#makeOne(id, scanned);
+		for (const ids of levels.reverse())
+			for (const id of ids) {
+				this.#makeOne(id, scanned);
+				if (this.#sink.isFull) await this.#sink.flush();
+			}
+	}
+
+	/** Of most trees nearly all is as it was in the tree before at the same place. */
+	#scan(content: Buffer, place: string): PlacedTree {
+		const base = this.#last.get(place) ?? null;
+		const changes = base === null ? null : scanChanges(content, base.tree, this.#idLength, this.#blobs);
+		const tree = changes ?? scanTree(content, this.#idLength, this.#blobs);
+		const placed = { tree, place, base: changes === null ? null : base, made: null };
+		this.#keptBytes += 2 * (content.length - (base?.tree.content.length ?? 0));
+		if (this.#keptBytes > maxKeptBytes) {
+			this.#last.clear();
+			this.#keptBytes = 2 * content.length;
+		}
+		this.#last.set(place, placed);
+		return placed;
 	}
 
 	/** Rewrites a tree after its subtrees. Nearly all of those were rewritten with a deeper level. */
-	async #makeOne(id: string, scanned: ReadonlyMap<string, ScannedTree>): Promise<void> {
+	#makeOne(id: string, scanned: ReadonlyMap<string, PlacedTree>): void {
 		if (this.#results.has(id)) return;
-		const tree = scanned.get(id);
-		if (tree !== undefined) for (const child of tree.directories.ids) if (!this.#results.has(child)) await this.#makeOne(child, scanned);
-		this.#results.set(id, tree === undefined ? { id } : await this.#replaced(id, tree));
+		const placed = scanned.get(id);
+		if (placed === undefined) {
+			this.#results.set(id, { id });
+			return;
+		}
+		const whole =
+			placed.base !== null && placed.base.made === null ? scanTree(placed.tree.content, this.#idLength, this.#blobs) : placed.tree;
+		for (const child of whole.directories.ids) if (!this.#results.has(child)) this.#makeOne(ownText(child), scanned);
+		this.#results.set(id, this.#replaced(id, placed, whole));
 	}
 
-	async #replaced(id: string, { content, directories, files }: ScannedTree): Promise<NewTree> {
-		let isChanged = false;
+	/** @param whole the tree, with all entries scanned that its base does not have in their new form */
+	#replaced(id: string, placed: PlacedTree, { content, directories, files, from, to }: ScannedTree): NewTree {
+		const before = placed.base?.made ?? null;
+		placed.base = null;
+		const made = Buffer.from(before ?? content);
+		if (before !== null) content.copy(made, from, from, to);
 		for (const [index, child] of directories.ids.entries()) {
 			const next = this.#results.get(child)?.id ?? child;
-			if (next === child) continue;
-			isChanged = true;
-			content.write(next, directories.offsets[index] ?? 0, this.#idLength, "latin1");
+			if (next !== child) made.write(next, directories.offsets[index] ?? 0, this.#idLength, "latin1");
 		}
 		for (const [index, blob] of files.ids.entries()) {
 			this.#met.add(blob);
-			isChanged = true;
-			content.write(this.#blobs.get(blob) ?? blob, files.offsets[index] ?? 0, this.#idLength, "latin1");
+			made.write(this.#blobs.get(blob) ?? blob, files.offsets[index] ?? 0, this.#idLength, "latin1");
 		}
-		if (!isChanged) return { id };
-		const made = binary(await this.#write({ type: "tree", content }));
+		placed.made = made;
+		if (made.equals(content)) return { id };
+		const result = { id: binary(this.#sink.add({ type: "tree", content: made, series: placed.place })) };
 		// The new tree holds no id that is to be replaced.
-		this.#results.set(made, { id: made });
-		return { id: made };
+		this.#results.set(result.id, result);
+		return result;
 	}
 }
+
+/** The same text, which is not part of another one. */
+const ownText = (id: string): string => Buffer.from(id, "latin1").toString("latin1");

@@ -2,10 +2,11 @@ import { execFileSync } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { personEnvironment, Scratch } from "../fixtures/scratch.ts";
-import { dropObjects, inOrder, listAllObjects } from "../objects/drop-objects.ts";
+import { dropObjects, idLengthOf, inOrder, listAllObjects } from "../objects/drop-objects.ts";
 import { openMergeStore } from "../objects/merge-store.ts";
 import { withObjectReader } from "../objects/object-reader.ts";
 import { ObjectWriter } from "../objects/object-writer.ts";
+import { OidSet } from "../objects/oid-set.ts";
 import type { Oid, Repository } from "../process/repository.ts";
 import type { HistoryRule } from "./history-rule.ts";
 import { HistoryRewriter } from "./rewrite-history.ts";
@@ -96,9 +97,9 @@ async function rewrite(
 	commits: readonly Oid[],
 	before: HistoryRewriter | null = null,
 ): Promise<HistoryRewriter> {
-	const writer = new ObjectWriter(store, new Set(Object.values(await listAllObjects(store)).flat()));
+	const writer = new ObjectWriter(store, new OidSet(idLengthOf(store), Object.values(await listAllObjects(store)).flat()));
 	return await withObjectReader(store, async (reader) => {
-		const rewriter = new HistoryRewriter(reader, (object) => writer.add(object), rule, store.objectFormat, before);
+		const rewriter = new HistoryRewriter(reader, writer, rule, store.objectFormat, before);
 		await rewriter.rewrite(commits);
 		await rewriter.visit((await listAllObjects(store)).tree);
 		await writer.flush();
@@ -126,7 +127,7 @@ describe("rewritten history", () => {
 				const writer = new ObjectWriter(store);
 				for (const oid of blob) {
 					const text = old.get(oid)?.content.toString() ?? "";
-					if (text.includes("SECRET")) blobs.set(oid, await writer.add({ type: "blob", content: Buffer.from(clean(text)) }));
+					if (text.includes("SECRET")) blobs.set(oid, writer.add({ type: "blob", content: Buffer.from(clean(text)) }));
 				}
 				await writer.flush();
 				const listed = new Set(blob.slice(0, 2));
@@ -157,8 +158,8 @@ describe("rewritten history", () => {
 				const head = git("rev-parse", "main");
 				git("update-ref", "refs/heads/main", commits.get(head) ?? head);
 				git("reflog", "expire", "--expire=now", "--all");
-				const dropped = new Set([...commits.keys(), ...replacedTrees, ...removedBlobs, ...blobs.keys()]);
-				expect(await dropObjects(repository, new Set(dropped))).toEqual([]);
+				const dropped = new OidSet(idLengthOf(store), [...commits.keys(), ...replacedTrees, ...removedBlobs, ...blobs.keys()]);
+				expect(await dropObjects(repository, dropped)).toEqual([]);
 				expect(git("fsck", "--full", "--strict", "--no-dangling")).toBe("");
 				expect(git("cat-file", "--batch-all-objects", "--batch")).not.toContain("SECRET");
 			}),

@@ -1,5 +1,5 @@
 import type { ObjectReader } from "../objects/object-reader.ts";
-import type { NewObject } from "../objects/object-writer.ts";
+import type { ObjectSink } from "../objects/object-writer.ts";
 import type { Oid, Repository } from "../process/repository.ts";
 import type { HistoryRule } from "./history-rule.ts";
 import { type NewTree, PlainTrees } from "./plain-trees.ts";
@@ -28,7 +28,8 @@ const signatures = /\n(?:gpgsig|gpgsig-sha256|mergetag) [^\n]*(?:\n [^\n]*)*/g;
  */
 export class HistoryRewriter {
 	readonly #reader: ObjectReader;
-	readonly #write: (object: NewObject) => Promise<Oid>;
+	readonly #sink: ObjectSink;
+	#plainTrees: PlainTrees | null = null;
 	readonly #rule: HistoryRule;
 	readonly #idLength: number;
 	readonly #blobs: ReadonlyMap<string, string>;
@@ -48,12 +49,12 @@ export class HistoryRewriter {
 	readonly #done: Set<Oid> = new Set();
 
 	/**
-	 * @param write stores a new object
+	 * @param sink stores new objects
 	 * @param before a rewriter that did part of the work, by a rule with the same result for every present object: this one continues from its results
 	 */
 	constructor(
 		reader: ObjectReader,
-		write: (object: NewObject) => Promise<Oid>,
+		sink: ObjectSink,
 		rule: HistoryRule,
 		format: Repository["objectFormat"],
 		before: HistoryRewriter | null = null,
@@ -67,7 +68,7 @@ export class HistoryRewriter {
 			this.commits = before.commits;
 		}
 		this.#reader = reader;
-		this.#write = write;
+		this.#sink = sink;
 		this.#rule = rule;
 		this.#idLength = format === "sha1" ? 20 : 32;
 		this.#blobs = new Map([...rule.blobs].map(([before, after]) => [binary(before), binary(after)]));
@@ -152,7 +153,8 @@ export class HistoryRewriter {
 	/** The faster rewriter, which reads each tree once. Null: it cannot be used, because something is removed by path. */
 	get #plain(): PlainTrees | null {
 		if (this.#rule.paths.length > 0 || this.#listed.size > 0) return null;
-		return new PlainTrees(this.#reader, this.#write, this.#blobs, this.#idLength, this.#results, this.#met);
+		this.#plainTrees ??= new PlainTrees(this.#reader, this.#sink, this.#blobs, this.#idLength, this.#results, this.#met);
+		return this.#plainTrees;
 	}
 
 	/** Reads the trees below some that were not made again yet. */
@@ -185,7 +187,7 @@ export class HistoryRewriter {
 	}
 
 	/** A tree after those in it. */
-	async #tree(contents: ReadonlyMap<string, Buffer>, root: string, rootNode: PathNode | null): Promise<NewTree> {
+	#tree(contents: ReadonlyMap<string, Buffer>, root: string, rootNode: PathNode | null): NewTree {
 		const key = (id: string, node: PathNode | null) => (node === null ? id : `${id}${node.key}`);
 		const stack: (readonly [string, PathNode | null])[] = [[root, rootNode]];
 		const open = new Set<string>();
@@ -211,14 +213,14 @@ export class HistoryRewriter {
 					stack.push(...missing);
 					continue;
 				}
-				this.#results.set(name, await this.#newTree(id, content, node));
+				this.#results.set(name, this.#newTree(id, content, node));
 				stack.pop();
 			}
 		}
 		return this.#results.get(key(root, rootNode)) as NewTree;
 	}
 
-	async #newTree(id: string, content: Buffer, node: PathNode | null): Promise<NewTree> {
+	#newTree(id: string, content: Buffer, node: PathNode | null): NewTree {
 		const parts: Buffer[] = [];
 		let isChanged = false;
 		/** Up to here the entries are as they were. */
@@ -249,7 +251,7 @@ export class HistoryRewriter {
 		if (!isChanged) return { id };
 		if (count === 0) return { id: null };
 		parts.push(content.subarray(copied));
-		return { id: binary(await this.#write({ type: "tree", content: Buffer.concat(parts) })) };
+		return { id: binary(this.#sink.add({ type: "tree", content: Buffer.concat(parts) })) };
 	}
 
 	/** The markers of path rules that a tree has. */
@@ -297,7 +299,8 @@ export class HistoryRewriter {
 				await plain.make(unknown);
 				for (const root of unknown) this.#roots.set(root, hex(this.#results.get(root)?.id ?? root));
 			} else await this.#rootsByPath(unknown);
-			for (const [oid, text] of texts) await this.#commit(oid, text, this.#roots.get(rootOf.get(oid) ?? "") ?? "");
+			for (const [oid, text] of texts) this.#commit(oid, text, this.#roots.get(rootOf.get(oid) ?? "") ?? "");
+			if (this.#sink.isFull) await this.#sink.flush();
 			for (const oid of some) this.#done.add(oid);
 			progress(Math.min(start + commitsAtOnce, oids.length));
 		}
@@ -310,8 +313,9 @@ export class HistoryRewriter {
 		for (const root of unknown) withNodes.push([root, this.#trie(await this.#markersIn(tops, root))]);
 		const contents = await this.#load(withNodes);
 		for (const [root, node] of withNodes) {
-			const { id } = await this.#tree(contents, root, node);
-			this.#roots.set(root, id === null ? await this.#write({ type: "tree", content: Buffer.alloc(0) }) : hex(id));
+			const { id } = this.#tree(contents, root, node);
+			this.#roots.set(root, id === null ? this.#sink.add({ type: "tree", content: Buffer.alloc(0) }) : hex(id));
+			if (this.#sink.isFull) await this.#sink.flush();
 		}
 	}
 
@@ -323,7 +327,7 @@ export class HistoryRewriter {
 		return contents;
 	}
 
-	async #commit(oid: Oid, content: Buffer, tree: Oid): Promise<void> {
+	#commit(oid: Oid, content: Buffer, tree: Oid): void {
 		const at = content.indexOf("\n\n");
 		const [end, rest] = at < 0 ? [content.length, Buffer.alloc(0)] : [at, content.subarray(at + 2)];
 		const message = this.#rule.message(oid, rest);
@@ -337,7 +341,7 @@ export class HistoryRewriter {
 		if (changed === header && message.equals(rest)) return;
 		const unsigned = changed.replace(signatures, "");
 		const object = { type: "commit", content: Buffer.concat([Buffer.from(`${unsigned}\n\n`, "latin1"), message]) } as const;
-		const made = await this.#write(object);
+		const made = this.#sink.add(object);
 		this.commits.set(oid, made);
 		if (this.#rule.paths.length === 0) this.#done.add(made);
 	}
@@ -361,7 +365,7 @@ export class HistoryRewriter {
 			const signature = message.indexOf("-----BEGIN PGP SIGNATURE-----");
 			const unsigned = signature < 0 ? message : message.subarray(0, signature);
 			const changed = header.replace(/^object [0-9a-f]+/, `object ${now ?? target}`);
-			made.set(oid, await this.#write({ type: "tag", content: Buffer.concat([Buffer.from(`${changed}\n\n`, "latin1"), unsigned]) }));
+			made.set(oid, this.#sink.add({ type: "tag", content: Buffer.concat([Buffer.from(`${changed}\n\n`, "latin1"), unsigned]) }));
 		}
 		return made;
 	}
@@ -379,7 +383,8 @@ export class HistoryRewriter {
 			}
 			const roots = some.map((id) => [id, node] as const);
 			const contents = await this.#load(roots);
-			for (const [root] of roots) if (contents.has(root)) await this.#tree(contents, root, node);
+			for (const [root] of roots) if (contents.has(root)) this.#tree(contents, root, node);
+			if (this.#sink.isFull) await this.#sink.flush();
 		}
 	}
 }

@@ -37,33 +37,80 @@ export interface Ids {
 /** A tree, and the ids in it that may have to be replaced. */
 export interface ScannedTree {
 	readonly content: Buffer;
-	readonly directories: Ids;
+	readonly directories: Ids & { readonly names: readonly string[] };
 	/** Files with a wanted id. */
 	readonly files: Ids;
+	/** Where entries begin, in the whole tree. */
+	readonly starts: readonly number[];
+	/** The bytes whose entries were scanned. */
+	readonly from: number;
+	readonly to: number;
 }
 
 /** Scans a tree once. One string for the whole tree costs less than one for each id. @param idLength bytes @param wanted ids of files */
 export function scanTree(content: Buffer, idLength: number, wanted: { has(id: string): boolean }): ScannedTree {
-	const text = content.toString("latin1");
-	const directories: { ids: string[]; offsets: number[] } = { ids: [], offsets: [] };
+	return scanRange(content, 0, content.length, idLength, wanted);
+}
+
+/**
+ * Scans only the entries of a tree that differ from those of another one.
+ * @returns null: their entries do not begin at the same offsets, so that all have to be scanned
+ */
+export function scanChanges(
+	content: Buffer,
+	base: Pick<ScannedTree, "content" | "starts">,
+	idLength: number,
+	wanted: { has(id: string): boolean },
+): ScannedTree | null {
+	const { starts } = base;
+	if (content.length !== base.content.length || starts.length === 0) return null;
+	let first = 0;
+	while (first < content.length && content[first] === base.content[first]) first++;
+	let last = content.length - 1;
+	while (last > first && content[last] === base.content[last]) last--;
+	const [begin, end] = [entryAt(starts, first), entryAt(starts, last) + 1];
+	const range = scanRange(content, starts[begin] ?? 0, starts[end] ?? content.length, idLength, wanted);
+	const isAligned = range.starts.length === end - begin && range.starts.every((start, index) => start === starts[begin + index]);
+	return isAligned && range.to === (starts[end] ?? content.length) ? { ...range, starts } : null;
+}
+
+/** The number of the entry that an offset is in. */
+function entryAt(starts: readonly number[], offset: number): number {
+	let [low, high] = [0, starts.length];
+	while (high - low > 1) {
+		const middle = (low + high) >> 1;
+		if ((starts[middle] as number) <= offset) low = middle;
+		else high = middle;
+	}
+	return low;
+}
+
+/** Scans the entries of some bytes, up to the first that is damaged: there `to` is. */
+function scanRange(content: Buffer, from: number, limit: number, idLength: number, wanted: { has(id: string): boolean }): ScannedTree {
+	const text = content.toString("latin1", from, limit);
+	const directories: { ids: string[]; offsets: number[]; names: string[] } = { ids: [], offsets: [], names: [] };
 	const files: { ids: string[]; offsets: number[] } = { ids: [], offsets: [] };
-	for (let at = 0; at < text.length; ) {
+	const starts: number[] = [];
+	let at = 0;
+	while (at < text.length) {
 		let first = at;
 		while (text.charCodeAt(first) === zero) first++;
 		// Modes have five or six digits.
 		const space = text.charCodeAt(first + 5) === blank ? first + 5 : text.indexOf(" ", first);
 		const nul = text.indexOf("\0", space + 1);
 		if (space < 0 || nul < 0 || nul + 1 + idLength > text.length) break;
+		starts.push(from + at);
 		const end = nul + 1 + idLength;
 		const id = text.slice(nul + 1, end);
 		if (text.charCodeAt(first) === directoryByte && space - first === 5) {
 			directories.ids.push(id);
-			directories.offsets.push(nul + 1);
+			directories.offsets.push(from + nul + 1);
+			directories.names.push(text.slice(space + 1, nul));
 		} else if (wanted.has(id)) {
 			files.ids.push(id);
-			files.offsets.push(nul + 1);
+			files.offsets.push(from + nul + 1);
 		}
 		at = end;
 	}
-	return { content, directories, files };
+	return { content, directories, files, starts, from, to: from + at };
 }

@@ -1,47 +1,97 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Oid, Repository } from "../process/repository.ts";
+import type { OidSet } from "./oid-set.ts";
 import { removeCommitGraph } from "./repair.ts";
 
 /** The ids in a pack's index (gitformat-pack(5), versions 1 and 2). */
-function idsOfPack(index: string, hashLength: number): Oid[] {
+function eachIdOfPack(index: string, idLength: number, receive: (content: Buffer, offset: number) => void): void {
 	const content = readFileSync(index);
 	const isNew = content.readUInt32BE(0) === 0xff744f63;
 	const fanout = isNew ? 8 : 0;
 	const count = content.readUInt32BE(fanout + 255 * 4);
-	const [start, step, offset] = isNew ? [fanout + 1024, hashLength, 0] : [1024, hashLength + 4, 4];
-	return Array.from({ length: count }, (_, at) =>
-		content.toString("hex", start + at * step + offset, start + at * step + offset + hashLength),
-	);
+	const [start, step, offset] = isNew ? [fanout + 1024, idLength, 0] : [1024, idLength + 4, 4];
+	for (let at = 0; at < count; at++) receive(content, start + at * step + offset);
 }
+
+const packIndex = /^pack-[0-9a-f]+\.idx$/;
+
+/** The names of a repository's packs, without those that it borrows. @throws the file system's error */
+export function packNames(repository: Repository): string[] {
+	const packs = path.join(objectsOf(repository), "pack");
+	const names = existsSync(packs) ? readdirSync(packs).filter((name) => packIndex.test(name)) : [];
+	return names.map((name) => name.slice(0, -".idx".length));
+}
+
+const objectsOf = ({ env, commonDirectory }: Repository) => env.GIT_OBJECT_DIRECTORY ?? path.join(commonDirectory, "objects");
+/** Bytes in the id of an object. */
+export const idLengthOf = ({ objectFormat }: Pick<Repository, "objectFormat">): number => (objectFormat === "sha1" ? 20 : 32);
+
+/**
+ * The ids of a repository's objects, reachable or not, read from its files: no process is started.
+ * @param without names of packs that are left out @param known ids that are left out
+ * @returns null: it borrows objects from another repository, and git has to list them
+ * @throws the file system's error
+ */
+export function objectIds(repository: Repository, without: ReadonlySet<string>, known: OidSet): Oid[] | null {
+	const objects = objectsOf(repository);
+	if (existsSync(path.join(objects, "info/alternates")) || repository.env.GIT_ALTERNATE_OBJECT_DIRECTORIES !== undefined) return null;
+	const idLength = idLengthOf(repository);
+	const found: Oid[] = [];
+	for (const name of packNames(repository)) {
+		if (without.has(name)) continue;
+		eachIdOfPack(path.join(objects, "pack", `${name}.idx`), idLength, (content, offset) => {
+			if (!known.hasAt(content, offset)) found.push(content.toString("hex", offset, offset + idLength));
+		});
+	}
+	found.push(...looseIds(repository).filter((oid) => !known.has(oid)));
+	return found;
+}
+
+/** The ids of a repository's objects that are in no pack. @throws the file system's error */
+export function looseIds(repository: Repository): Oid[] {
+	const objects = objectsOf(repository);
+	return readdirSync(objects)
+		.filter((start) => looseDirectory.test(start))
+		.flatMap((start) => readdirSync(path.join(objects, start)).map((rest) => start + rest))
+		.filter((name) => /^[0-9a-f]+$/.test(name) && name.length === 2 * idLengthOf(repository));
+}
+
+const looseDirectory = /^[0-9a-f]{2}$/;
 
 /**
  * Removes objects from the repository's own object directory, and nothing else: what else is in a pack with one of them is in a new pack
  * before the old one goes, reachable or not. Nothing may refer to them. A process that reads an old pack meanwhile goes on reading it.
+ * @param without names of packs that have none of them
  * @returns those that are still there: in another repository that this one borrows from
  * @throws GitError, the file system's error; called again it goes on
  */
-export async function dropObjects(repository: Repository, oids: ReadonlySet<Oid>): Promise<Oid[]> {
+export async function dropObjects(repository: Repository, oids: OidSet, without: ReadonlySet<string> = new Set()): Promise<Oid[]> {
 	if (oids.size === 0) return [];
-	const objects = path.join(repository.commonDirectory, "objects");
+	const objects = objectsOf(repository);
 	const packs = path.join(objects, "pack");
-	const hashLength = repository.objectFormat === "sha1" ? 20 : 32;
-	const left = new Set<Oid>();
+	const idLength = idLengthOf(repository);
+	const left: Oid[] = [];
 	const affected: string[] = [];
-	const names = existsSync(packs) ? readdirSync(packs).filter((name) => /^pack-[0-9a-f]+\.idx$/.test(name)) : [];
-	for (const name of names) {
-		const ids = idsOfPack(path.join(packs, name), hashLength);
-		if (!ids.some((id) => oids.has(id))) continue;
-		affected.push(name.slice(0, -".idx".length));
-		for (const id of ids) if (!oids.has(id)) left.add(id);
+	for (const name of packNames(repository)) {
+		if (without.has(name)) continue;
+		const kept: Oid[] = [];
+		let isAffected = false;
+		eachIdOfPack(path.join(packs, `${name}.idx`), idLength, (content, offset) => {
+			if (oids.hasAt(content, offset)) isAffected = true;
+			else kept.push(content.toString("hex", offset, offset + idLength));
+		});
+		if (!isAffected) continue;
+		affected.push(name);
+		for (const oid of kept) left.push(oid);
 	}
 	if (affected.length > 0) {
 		const isPromised = affected.some((name) => existsSync(path.join(packs, `${name}.promisor`)));
 		// Deltas are taken over; to look for new ones is left to the next maintenance.
 		const args = ["pack-objects", "-q", "--window=0", "--delta-base-offset", ...(isPromised ? ["--missing=allow-any"] : [])];
 		let made = "";
-		if (left.size > 0) {
-			const { stdout } = await repository.run([...args, path.join(packs, "pack")], { input: `${[...left].join("\n")}\n` });
+		if (left.length > 0) {
+			const { stdout } = await repository.run([...args, path.join(packs, "pack")], { input: `${left.join("\n")}\n` });
 			made = `pack-${stdout.toString("latin1").trim()}`;
 			if (isPromised) writeFileSync(path.join(packs, `${made}.promisor`), "");
 		}
@@ -65,9 +115,9 @@ export async function dropObjects(repository: Repository, oids: ReadonlySet<Oid>
 }
 
 /** Removes loose objects. @throws the file system's error */
-function removeLoose(objects: string, oids: ReadonlySet<Oid>): void {
+function removeLoose(objects: string, oids: OidSet): void {
 	for (const start of readdirSync(objects)) {
-		if (!/^[0-9a-f]{2}$/.test(start)) continue;
+		if (!looseDirectory.test(start)) continue;
 		const directory = path.join(objects, start);
 		for (const rest of readdirSync(directory)) if (oids.has(start + rest)) rmSync(path.join(directory, rest), { force: true });
 	}

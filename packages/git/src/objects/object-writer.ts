@@ -2,11 +2,14 @@ import { createHash } from "node:crypto";
 import { deflateSync } from "node:zlib";
 import type { Oid, Repository } from "../process/repository.ts";
 import { withObjectReader } from "./object-reader.ts";
+import type { OidSet } from "./oid-set.ts";
 
 /** An object that is to be written. */
 export interface NewObject {
 	readonly type: "commit" | "tree" | "blob" | "tag";
 	readonly content: Buffer;
+	/** Objects with the same key are likely to have much in common: the versions of one directory. In a pack, each is stored as a delta on the last. */
+	readonly series?: string;
 }
 
 /** The id that an object gets. */
@@ -49,6 +52,59 @@ export function storedZlib(content: Uint8Array): Buffer {
 	return out;
 }
 
+/** A length in groups of seven bits, the lowest first; `first` bits of it are in the first byte already. */
+function lengthBytes(length: number, first: number): number[] {
+	const bytes: number[] = [];
+	let byte = first;
+	for (let rest = length; rest > 0; rest = Math.floor(rest / 128)) {
+		bytes.push(byte | 0x80);
+		byte = rest & 0x7f;
+	}
+	bytes.push(byte);
+	return bytes;
+}
+
+/** How far back the base of a delta is (gitformat-pack(5)). */
+function distanceBytes(distance: number): number[] {
+	const bytes = [distance & 0x7f];
+	for (let rest = Math.floor(distance / 128); rest > 0; rest = Math.floor(rest / 128)) bytes.unshift(0x80 | (--rest & 0x7f));
+	return bytes;
+}
+
+const maxCopy = 0xffff;
+const maxInsert = 0x7f;
+
+function copyOps(from: number, to: number): number[] {
+	const bytes: number[] = [];
+	for (let at = from; at < to; at += maxCopy) {
+		const size = Math.min(maxCopy, to - at);
+		// All four bytes of the offset, and two of the size.
+		bytes.push(0xbf, at & 0xff, (at >>> 8) & 0xff, (at >>> 16) & 0xff, at >>> 24, size & 0xff, size >>> 8);
+	}
+	return bytes;
+}
+
+/** A content as a delta on another one: what both begin and end with is copied (gitformat-pack(5), Deltified representation). */
+export function deltaOf(base: Buffer, content: Buffer): Buffer {
+	const shorter = Math.min(base.length, content.length);
+	let start = 0;
+	while (start < shorter && base[start] === content[start]) start++;
+	let end = 0;
+	while (end < shorter - start && base[base.length - 1 - end] === content[content.length - 1 - end]) end++;
+	const sizes = [base.length, content.length].flatMap((length) => lengthBytes(Math.floor(length / 128), length & 0x7f));
+	const parts: Uint8Array[] = [Buffer.from([...sizes, ...copyOps(0, start)])];
+	for (let at = start; at < content.length - end; at += maxInsert) {
+		const part = content.subarray(at, Math.min(at + maxInsert, content.length - end));
+		parts.push(Buffer.of(part.length), part);
+	}
+	parts.push(Buffer.from(copyOps(base.length - end, base.length)));
+	return Buffer.concat(parts);
+}
+
+/** As in git's own packs. */
+const maxDepth = 50;
+const offsetDelta = 6;
+
 /** Objects as a pack (gitformat-pack(5)). */
 function packOf(objects: readonly NewObject[], format: Repository["objectFormat"], level: number): Buffer {
 	const header = Buffer.alloc(12);
@@ -56,15 +112,19 @@ function packOf(objects: readonly NewObject[], format: Repository["objectFormat"
 	header.writeUInt32BE(2, 4);
 	header.writeUInt32BE(objects.length, 8);
 	const parts: Buffer[] = [header];
-	for (const { type, content } of objects) {
-		const size: number[] = [];
-		let byte = (packTypes[type] << 4) | (content.length & 15);
-		for (let rest = Math.floor(content.length / 16); rest > 0; rest = Math.floor(rest / 128)) {
-			size.push(byte | 0x80);
-			byte = rest & 0x7f;
-		}
-		size.push(byte);
-		parts.push(Buffer.from(size), level === 0 ? storedZlib(content) : deflateSync(content, { level, chunkSize: content.length + 128 }));
+	const zlib = (content: Buffer) => (level === 0 ? storedZlib(content) : deflateSync(content, { level, chunkSize: content.length + 128 }));
+	const last = new Map<string, { readonly content: Buffer; readonly offset: number; readonly depth: number }>();
+	let offset = header.length;
+	for (const { type, content, series } of objects) {
+		const base = series === undefined ? undefined : last.get(series);
+		const delta = base !== undefined && base.depth < maxDepth ? deltaOf(base.content, content) : null;
+		const isDelta = delta !== null && base !== undefined && 2 * delta.length < content.length;
+		const data = isDelta ? delta : content;
+		const head = lengthBytes(Math.floor(data.length / 16), ((isDelta ? offsetDelta : packTypes[type]) << 4) | (data.length & 15));
+		const entry = [Buffer.from(isDelta ? [...head, ...distanceBytes(offset - base.offset)] : head), zlib(data)];
+		if (series !== undefined) last.set(series, { content, offset, depth: isDelta ? base.depth + 1 : 0 });
+		for (const part of entry) offset += part.length;
+		parts.push(...entry);
 	}
 	const pack = Buffer.concat(parts);
 	return Buffer.concat([pack, createHash(format).update(pack).digest()]);
@@ -81,30 +141,52 @@ const packFrom = 200;
 const maxBatchBytes = 64 * 1_048_576;
 const maxBatchObjects = 50_000;
 
+/** Where new objects go. */
+export interface ObjectSink {
+	/** @returns the id that the object has */
+	add(object: NewObject): Oid;
+	/** So much waits in memory that `flush` should be called. */
+	readonly isFull: boolean;
+	/** @throws GitError */
+	flush(): Promise<void>;
+}
+
+/** Only the ids of objects are wanted. */
+export function idsOnly(format: Repository["objectFormat"]): ObjectSink {
+	return { add: (object) => objectOid(object, format), isFull: false, flush: () => Promise.resolve() };
+}
+
 /** Writes any number of objects, many at once. What was added can be read after the next `flush`. */
-export class ObjectWriter {
+export class ObjectWriter implements ObjectSink {
 	readonly #store: Repository;
-	readonly #present: ReadonlySet<Oid> | null;
+	readonly #present: OidSet | null;
 	#objects = new Map<Oid, NewObject>();
 	#bytes = 0;
+	/** The names of the packs that were made. */
+	readonly packs = new Set<string>();
 
 	/**
 	 * @param store from openMergeStore
-	 * @param present ids of all its objects, where they are known; else git checks each new one
+	 * @param present ids of all its objects, where they are known; new ones are added; else git checks each new one
 	 */
-	constructor(store: Repository, present: ReadonlySet<Oid> | null = null) {
+	constructor(store: Repository, present: OidSet | null = null) {
 		this.#store = store;
 		this.#present = present;
 	}
 
-	/** @returns the id that the object has. @throws GitError */
-	async add(object: NewObject): Promise<Oid> {
+	/** @returns the id that the object has */
+	add(object: NewObject): Oid {
 		const oid = objectOid(object, this.#store.objectFormat);
 		if (this.#present?.has(oid) || this.#objects.has(oid)) return oid;
+		this.#present?.add(oid);
 		this.#objects.set(oid, object);
 		this.#bytes += object.content.length;
-		if (this.#bytes > maxBatchBytes || this.#objects.size > maxBatchObjects) await this.flush();
 		return oid;
+	}
+
+	/** So much waits in memory that `flush` should be called. */
+	get isFull(): boolean {
+		return this.#bytes > maxBatchBytes || this.#objects.size > maxBatchObjects;
 	}
 
 	/** Writes what waits. @throws GitError */
@@ -113,15 +195,22 @@ export class ObjectWriter {
 		const waiting = [...this.#objects.values()];
 		this.#objects = new Map();
 		this.#bytes = 0;
-		if (waiting.length < packFrom) {
+		// The rest of many belongs to them.
+		const fewest = this.packs.size > 0 ? 1 : packFrom;
+		if (waiting.length < fewest) {
 			await writeObjects(this.#store, waiting);
 			return;
 		}
 		// Another node may have made the same ones: they were fetched then.
 		const infos = this.#present ? null : await withObjectReader(this.#store, (reader) => reader.infos(oids));
 		const objects = infos === null ? waiting : waiting.filter((_object, index) => infos[index] === null);
-		if (objects.length < packFrom) await writeObjects(this.#store, objects);
+		if (objects.length < fewest) await writeObjects(this.#store, objects);
 		// Uncompressed: it takes a fifth of the time, ids hardly shrink, and the next maintenance rewrites such packs.
-		else await this.#store.run(["index-pack", "--stdin"], { input: packOf(objects, this.#store.objectFormat, 0) });
+		else {
+			const { stdout } = await this.#store.run(["index-pack", "--stdin"], { input: packOf(objects, this.#store.objectFormat, 0) });
+			// What it prints is the kind of file, a tab and the id (git-index-pack(1)).
+			const [, id] = stdout.toString("latin1").trim().split("\t");
+			if (id !== undefined) this.packs.add(`pack-${id}`);
+		}
 	}
 }

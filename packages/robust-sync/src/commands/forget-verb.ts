@@ -124,7 +124,7 @@ async function publish(request: ForgetRequest, wanted: Wanted, key: string): Pro
 			const map = await makeMap(context, tip, wanted, key);
 			if (map === null) return null;
 			lock.assertHeld();
-			const outcome = await replaceRemoteBranch(repository, config.syncRemote, syncedBranch(context), map.tip, tip);
+			const outcome = await replaceRemoteBranch(repository, config.syncRemote, syncedBranch(context), map.tip, tip, map.packs);
 			return outcome === "pushed" ? map : "race";
 		});
 		if (made !== "race") return made;
@@ -148,7 +148,7 @@ async function replaceOnMirrors(request: ForgetRequest, made: MadeMap): Promise<
 				const tip = await readRemoteBranch(repository, mirror, branch);
 				if (tip === null || tip === made.tip) continue;
 				const isOld = await isAncestor(openMergeStore(repository), tip, made.map.from).catch(() => false);
-				const outcome = isOld ? await replaceRemoteBranch(repository, mirror, branch, made.tip, tip) : "race";
+				const outcome = isOld ? await replaceRemoteBranch(repository, mirror, branch, made.tip, tip, made.packs) : "race";
 				if (outcome === "race")
 					problems.push(`mirror '${mirror}' has other commits: it was left as it is; empty it, and it gets the new history`);
 			} catch (error) {

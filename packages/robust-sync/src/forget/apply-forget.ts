@@ -1,6 +1,16 @@
 import fs from "node:fs";
 import path from "node:path";
-import { dropObjects, isAncestor, ObjectWriter, type Oid, openMergeStore, type Repository, readHead } from "@robust-sync/git";
+import {
+	dropObjects,
+	idLengthOf,
+	isAncestor,
+	ObjectWriter,
+	type Oid,
+	OidSet,
+	openMergeStore,
+	type Repository,
+	readHead,
+} from "@robust-sync/git";
 import { faultPoint } from "@robust-sync/system/fault-points";
 import { timestamp } from "@robust-sync/system/timestamps";
 import { backupsOnMount, listBackupNames, mountPointsBelow } from "@robust-sync/workspace";
@@ -85,11 +95,14 @@ function forgetMemory({ memory }: CycleContext, commits: ReadonlyMap<Oid, Oid>):
 	memory.announced.clear();
 }
 
-/** Removes what is listed, if anything is. */
-async function dropListed({ repository, log }: CycleContext): Promise<void> {
-	const list = readDropList(repository);
+/** Removes what is listed, if anything is. @param without names of packs that have nothing of it */
+async function dropListed(
+	{ repository, log }: CycleContext,
+	list: OidSet | null = readDropList(repository),
+	without: ReadonlySet<string> = new Set(),
+): Promise<void> {
 	if (list === null) return;
-	const left = await dropObjects(repository, list);
+	const left = await dropObjects(repository, list, without);
 	if (left.length > 0)
 		log.warn(
 			`${left.length} objects of what was forgotten are in another repository that this one borrows from (objects/info/alternates): remove them there`,
@@ -145,16 +158,20 @@ export async function applyForget(
 	const removed = new Set([...rewritten.removed].filter((oid) => !inIndex.has(oid)));
 	if (removed.size > 0) {
 		const writer = new ObjectWriter(store);
-		await writer.add({ type: "blob", content: nothing });
+		writer.add({ type: "blob", content: nothing });
 		await writer.flush();
 	}
 	const scrub = scrubOf(removed);
 	scrubOwnFiles(context, scrub);
 	await rewriteGitFiles(repository, scrub);
 	faultPoint("forget-scrubbed");
-	const dropped = new Set([...rewritten.dropped, ...onDisk].filter((oid) => !rewritten.removed.has(oid) || removed.has(oid)));
+	const dropped = new OidSet(idLengthOf(store));
+	for (const oids of [rewritten.dropped, onDisk])
+		for (const oid of oids) if (!rewritten.removed.has(oid) || removed.has(oid)) dropped.add(oid);
 	// Another process may have made a ref of an old commit just now: then all of this is done once more.
-	const { stdout } = await repository.run(["rev-list", "--all", "--reflog"]);
+	// The new history is left out: it is a result, and has no old commit.
+	const known = maps.some((map) => map.paths.length > 0) ? [] : ["--not", rewritten.commits.get(at.tip) ?? at.tip];
+	const { stdout } = await repository.run(["rev-list", "--all", "--reflog", ...known]);
 	if (
 		stdout
 			.toString("latin1")
@@ -165,7 +182,7 @@ export async function applyForget(
 	lock.assertHeld();
 	writeDropList(repository, dropped);
 	faultPoint("forget-dropping");
-	await dropListed(context);
+	await dropListed(context, dropped, rewritten.packs);
 	faultPoint("forget-dropped");
 	forgetMemory(context, rewritten.commits);
 	const { forget } = context.memory;

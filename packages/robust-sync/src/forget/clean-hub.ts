@@ -1,8 +1,8 @@
-import { dropObjects, listAllObjects, localHub, openMergeStore, Repository, readHead } from "@robust-sync/git";
+import { dropObjects, idLengthOf, listAllObjects, localHub, OidSet, objectIds, packNames, Repository, readHead } from "@robust-sync/git";
 import type { Config } from "@robust-sync/workspace";
 import { bareRepository } from "./check-value.ts";
 import { deriveValues } from "./derive-values.ts";
-import { findMaps } from "./find-maps.ts";
+import { findMaps, presentAmong } from "./find-maps.ts";
 import { type Rewritten, rewriteAll } from "./rewrite-all.ts";
 
 const byHand = "on the hub, run: git reflog expire --expire=now --all && git gc --prune=now (a git host: ask its support)";
@@ -22,10 +22,14 @@ export async function cleanHub(repository: Repository, config: Config, applied: 
 }
 
 /** Whether all objects of a hub are, or were, on this node: then removing those that the node dropped removes nothing else. @throws GitError */
-async function hasOnly(hub: Repository, repository: Repository, { dropped }: Rewritten): Promise<boolean> {
-	const here = new Set(Object.values(await listAllObjects(openMergeStore(repository))).flat());
-	const there = Object.values(await listAllObjects(hub)).flat();
-	return there.every((oid) => here.has(oid) || dropped.has(oid));
+async function hasOnly(hub: Repository, repository: Repository, { objects }: Rewritten): Promise<boolean> {
+	// A pack of the same name has the same objects.
+	const unknown =
+		objectIds(hub, new Set(packNames(repository)), objects) ??
+		Object.values(await listAllObjects(hub))
+			.flat()
+			.filter((oid) => !objects.has(oid));
+	return (await presentAmong(repository, unknown)).size === new Set(unknown).size;
 }
 
 async function cleanRemote(repository: Repository, config: Config, remote: string, applied: Rewritten | null): Promise<string | null> {
@@ -39,12 +43,17 @@ async function cleanRemote(repository: Repository, config: Config, remote: strin
 		const hub = new Repository({ ...common, env: { ...common.env, GIT_NO_REPLACE_OBJECTS: "1" } });
 		const isKnown = applied !== null && (await hasOnly(hub, repository, applied));
 		const { commits, dropped } = isKnown ? applied : await rewriteAll(hub, maps, await deriveValues(hub, maps), { writes: false });
-		const listed = async (...options: string[]) => (await hub.run(["rev-list", "--all", ...options])).stdout.toString("latin1").split("\n");
+		// What that history has is known: it is a result, and has nothing of what goes.
+		const known = head === null || maps.some(({ paths }) => paths.length > 0) ? [] : ["--ignore-missing", "--not", head];
+		const listed = async (...options: string[]) =>
+			(await hub.run(["rev-list", "--all", ...options, ...known])).stdout.toString("latin1").split("\n");
 		const still = (await listed("--reflog")).find((oid) => commits.has(oid));
 		if (still !== undefined)
 			return `the hub has other branches or reflogs with the old history (${still.slice(0, 12)}): remove them there; then ${byHand}`;
 		const reachable = new Set(await listed("--objects", "--no-object-names"));
-		const left = await dropObjects(hub, new Set([...dropped].filter((oid) => !reachable.has(oid))));
+		const gone = new OidSet(idLengthOf(hub));
+		for (const oid of dropped) if (!reachable.has(oid)) gone.add(oid);
+		const left = await dropObjects(hub, gone, isKnown ? applied.packs : new Set());
 		return left.length === 0 ? null : `${left.length} objects are in another repository that the hub borrows from: ${byHand}`;
 	} catch {
 		return byHand;

@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
-import type { Oid, Repository } from "@robust-sync/git";
+import { idLengthOf, type Oid, OidSet, type Repository } from "@robust-sync/git";
 import { writeAtomicSync } from "@robust-sync/system/atomic-write";
 import { readState, type SkippedFile, type WorkspacePaths } from "@robust-sync/workspace";
 import * as z from "zod/mini";
@@ -63,10 +63,14 @@ export function writeDropList(repository: Repository, oids: Iterable<Oid>): void
 }
 
 /** The objects that are still to be removed; null: there is no list. */
-export function readDropList(repository: Repository): Set<Oid> | null {
+export function readDropList(repository: Repository): OidSet | null {
 	try {
 		const text = fs.readFileSync(dropFile(repository), "latin1");
-		return new Set(text.split("\n").filter((line) => /^[0-9a-f]{40,64}$/.test(line)));
+		const idLength = idLengthOf(repository);
+		return new OidSet(
+			idLength,
+			text.split("\n").filter((line) => line.length === 2 * idLength && /^[0-9a-f]+$/.test(line)),
+		);
 	} catch {
 		return null;
 	}

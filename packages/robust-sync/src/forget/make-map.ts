@@ -3,13 +3,16 @@ import {
 	type GitPath,
 	gitPathOf,
 	HistoryRewriter,
+	idLengthOf,
+	idsOnly,
 	inOrder,
 	listAllObjects,
-	type NewObject,
+	looseIds,
 	ObjectWriter,
 	type Oid,
-	objectOid,
+	OidSet,
 	openMergeStore,
+	packNames,
 	type Repository,
 	WorkCounter,
 	withObjectReader,
@@ -23,7 +26,7 @@ import { ownIdentity } from "../context/own-identity.ts";
 import { blobsWithValues } from "./derive-values.ts";
 import { blobId } from "./find-maps.ts";
 import { type ForgetMap, forgetDirectory, mapFile, mapText, signMap } from "./forget-map.ts";
-import type { MadeHistory } from "./rewrite-all.ts";
+import { allOf, type MadeHistory } from "./rewrite-all.ts";
 import { type Forms, formsOf, holds, withoutValue } from "./value.ts";
 import { blobsAt } from "./working-copies.ts";
 
@@ -41,6 +44,8 @@ export interface MadeMap {
 	/** Commits that became other ones, and how many there are in all. */
 	readonly commits: ReadonlyMap<Oid, Oid>;
 	readonly total: number;
+	/** Packs that were written for it. */
+	readonly packs: ReadonlySet<string>;
 	/** The rewritten history, so that applying the map in the same process need not compute it again. */
 	readonly made: MadeHistory;
 }
@@ -75,13 +80,19 @@ export async function makeMap(context: CycleContext, from: Oid, wanted: Wanted, 
 			"the value is part of what robust-sync itself writes into every history (.robust-sync/forget, trailers, names of nodes): it is no secret",
 			ExitCode.usage,
 		);
+	// Their names first: what git lists then is all that is in them.
+	const packs = new Set(packNames(store));
 	const objects = await listAllObjects(store);
-	const writer = new ObjectWriter(store, new Set(Object.values(objects).flat()));
-	const write = async (object: NewObject) => (writes ? await writer.add(object) : objectOid(object, repository.objectFormat));
+	const present = new OidSet(idLengthOf(store), allOf(objects));
+	const writer = new ObjectWriter(store, present);
+	const sink = writes ? writer : idsOnly(repository.objectFormat);
 	const hits = new Map<Oid, Buffer>();
 	if (value !== null) await blobsWithValues(store, objects.blob, new Map([[id, value]]), (oid, cleaned) => hits.set(oid, cleaned));
 	const blobs = new Map([...hits].map(([oid, cleaned]) => [oid, blobId(repository, cleaned)]));
-	for (const content of hits.values()) await write({ type: "blob", content });
+	for (const content of hits.values()) {
+		sink.add({ type: "blob", content });
+		if (sink.isFull) await sink.flush();
+	}
 	const order = await inOrder(store, [from]);
 	const atPaths = wanted.paths.length === 0 ? new Map<GitPath, Set<Oid>>() : await blobsAt(store, order, wanted.paths);
 	const paths = wanted.paths.map((path) => ({ path, blobs: [...(atPaths.get(path) ?? [])].sort() }));
@@ -97,7 +108,7 @@ export async function makeMap(context: CycleContext, from: Oid, wanted: Wanted, 
 		},
 	};
 	const made = await withObjectReader(store, async (reader) => {
-		const rewriter = new HistoryRewriter(reader, write, rule, repository.objectFormat);
+		const rewriter = new HistoryRewriter(reader, sink, rule, repository.objectFormat);
 		const counter = new WorkCounter(store.onProgress, "rewriting the history", order.length, "commits");
 		await rewriter.rewrite(order, (done) => counter.upTo(done));
 		counter.end();
@@ -122,7 +133,15 @@ export async function makeMap(context: CycleContext, from: Oid, wanted: Wanted, 
 		key,
 	);
 	const subject = value === null ? `forget ${paths.length === 1 ? "a path" : `${paths.length} paths`}` : "forget a value";
-	const result = { map, commits: made.commits, total: order.length, made: { id, blobs, searched: new Set(objects.blob), rewriter: made } };
+	for (const name of writer.packs) packs.add(name);
+	const loose = looseIds(store).filter((oid) => present.has(oid));
+	const result = {
+		map,
+		commits: made.commits,
+		total: order.length,
+		packs: writer.packs,
+		made: { id, blobs, rewriter: made, before: objects, objects: present, packs, written: writer.packs, loose },
+	};
 	if (!writes) return { ...result, tip: to };
 	const { commit } = await writeCommit(store, {
 		parents: [to],

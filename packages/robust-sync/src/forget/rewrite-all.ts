@@ -1,11 +1,15 @@
 import {
 	HistoryRewriter,
+	idLengthOf,
+	idsOnly,
 	inOrder,
 	listAllObjects,
-	type NewObject,
+	looseIds,
 	ObjectWriter,
 	type Oid,
-	objectOid,
+	OidSet,
+	objectIds,
+	packNames,
 	type Repository,
 	WorkCounter,
 	withObjectReader,
@@ -24,31 +28,80 @@ export interface Rewritten {
 	readonly removed: ReadonlySet<Oid>;
 	/** Objects that nothing needs afterwards. */
 	readonly dropped: ReadonlySet<Oid>;
+	/** All objects that were there, and those that were written. */
+	readonly objects: OidSet;
+	/** Packs that were written for it and have no object that is dropped. */
+	readonly packs: ReadonlySet<string>;
 }
+
+/** All ids of a listing. */
+export function* allOf(objects: ByType): Generator<Oid> {
+	for (const oids of Object.values(objects)) yield* oids;
+}
+
+type ByType = Readonly<Record<"commit" | "tree" | "blob" | "tag", readonly Oid[]>>;
 
 /** A branch's history that this process has already rewritten. Its results are reused for the whole repository. */
 export interface MadeHistory {
 	readonly id: string;
 	readonly blobs: ReadonlyMap<Oid, Oid>;
-	/** Blobs that were searched for the value. */
-	readonly searched: ReadonlySet<Oid>;
 	readonly rewriter: HistoryRewriter;
+	/** Every object that was there before; all blobs among them were searched for the value. */
+	readonly before: ByType;
+	/** Those, and what was written. */
+	readonly objects: OidSet;
+	/** Packs that hold only such objects, those of them that were written, and the objects that are in no pack. */
+	readonly packs: ReadonlySet<string>;
+	readonly written: ReadonlySet<string>;
+	readonly loose: readonly Oid[];
 }
 
-/** Whether an earlier rewrite can be reused: the only thing to remove is its value, and everything that it wrote is still present. */
-function isOfOne(
-	made: MadeHistory | null,
-	maps: readonly ForgetMap[],
-	values: Values,
-	objects: { readonly blob: ReadonlySet<Oid>; readonly commit: ReadonlySet<Oid> },
-): made is MadeHistory {
-	if (made === null || values.size !== 1 || !values.has(made.id) || maps.some(({ paths }) => paths.length > 0)) return false;
-	const isHere = (made: ReadonlyMap<Oid, Oid>, here: ReadonlySet<Oid>) => [...made.values()].every((oid) => here.has(oid));
-	return isHere(made.blobs, objects.blob) && isHere(made.rewriter.commits, objects.commit);
+/** What a repository has: all of it, and what of that is new since an earlier rewrite. */
+interface Present {
+	readonly objects: ByType;
+	readonly all: OidSet;
+	readonly freshBlobs: readonly Oid[];
+	/** The earlier rewrite, where it can be reused. */
+	readonly made: MadeHistory | null;
+}
+
+/** @throws GitError, the file system's error */
+async function presentIn(store: Repository, made: MadeHistory | null): Promise<Present> {
+	const fresh = made === null ? null : await freshSince(store, made);
+	if (made === null || fresh === null) {
+		const objects = await listAllObjects(store);
+		return { objects, all: new OidSet(idLengthOf(store), allOf(objects)), freshBlobs: objects.blob, made: null };
+	}
+	const { before } = made;
+	const objects = {
+		commit: [...before.commit, ...fresh.commit],
+		tree: [...before.tree, ...fresh.tree],
+		blob: [...before.blob, ...fresh.blob],
+		tag: [...before.tag, ...fresh.tag],
+	};
+	for (const oid of allOf(fresh)) made.objects.add(oid);
+	return { objects, all: made.objects, freshBlobs: fresh.blob, made };
+}
+
+/** The objects that came after an earlier rewrite. Null: some that it had or wrote are gone, or git has to list them. @throws GitError */
+async function freshSince(store: Repository, { objects, packs, loose }: MadeHistory): Promise<ByType | null> {
+	const names = new Set(packNames(store));
+	const unknown = [...packs].every((name) => names.has(name)) ? objectIds(store, packs, objects) : null;
+	const outside = new Set(looseIds(store));
+	if (unknown === null || !loose.every((oid) => outside.has(oid))) return null;
+	const found = { commit: [] as Oid[], tree: [] as Oid[], blob: [] as Oid[], tag: [] as Oid[] };
+	const infos = await withObjectReader(store, (reader) => reader.infos(unknown));
+	for (const info of infos) if (info !== null) found[info.type].push(info.oid);
+	return found;
+}
+
+/** Whether an earlier rewrite did what is to be done now: the only thing to remove is its value. */
+function isOfOne(made: MadeHistory, maps: readonly ForgetMap[], values: Values): boolean {
+	return values.size === 1 && values.has(made.id) && maps.every(({ paths }) => paths.length === 0);
 }
 
 /** Whether an earlier rewrite replaced the present blobs in the same way as the one to be done now. */
-function isSame(made: MadeHistory, blobs: ReadonlyMap<Oid, Oid>, present: ReadonlySet<Oid>): boolean {
+function isSame(made: MadeHistory, blobs: ReadonlyMap<Oid, Oid>, present: OidSet): boolean {
 	for (const [before, after] of blobs) if (present.has(before) && made.blobs.get(before) !== after) return false;
 	return true;
 }
@@ -71,22 +124,23 @@ export async function rewriteAll(
 	values: Values,
 	{ writes = true, made = null }: { readonly writes?: boolean; readonly made?: MadeHistory | null } = {},
 ): Promise<Rewritten> {
-	const objects = await listAllObjects(store);
-	const writer = new ObjectWriter(store, new Set(Object.values(objects).flat()));
-	const write = async (object: NewObject) => (writes ? await writer.add(object) : objectOid(object, store.objectFormat));
+	const reusable = made !== null && isOfOne(made, maps, values) ? made : null;
+	const { objects, all, freshBlobs, made: known } = await presentIn(store, reusable);
+	const writer = new ObjectWriter(store, all);
+	const sink = writes ? writer : idsOnly(store.objectFormat);
 	const own: [Oid, Oid][] = [];
 	const listed = blobsOf(maps);
 	const contents: Buffer[] = [];
-	const present = new Set(objects.blob);
-	const known = isOfOne(made, maps, values, { blob: present, commit: new Set(objects.commit) }) ? made : null;
-	const unknown = known === null ? objects.blob : objects.blob.filter((oid) => !known.searched.has(oid));
-	await blobsWithValues(store, unknown, values, (oid, cleaned) => {
+	await blobsWithValues(store, freshBlobs, values, (oid, cleaned) => {
 		contents.push(cleaned);
 		own.push([oid, blobId(store, cleaned)]);
 	});
-	for (const content of contents) await write({ type: "blob", content });
+	for (const content of contents) {
+		sink.add({ type: "blob", content });
+		if (sink.isFull) await sink.flush();
+	}
 	const blobs = new Map([...listed, ...(known?.blobs ?? []), ...own]);
-	const before = known !== null && isSame(known, blobs, present) ? known.rewriter : null;
+	const before = known !== null && isSame(known, blobs, all) ? known.rewriter : null;
 	const order = await orderOf(store, objects.commit, before);
 	// Rewrites the history of the newest map first: results that are present already need not be examined again.
 	const last = maps.at(-1);
@@ -101,7 +155,7 @@ export async function rewriteAll(
 		message: (_oid: Oid, message: Buffer) => forms.reduce(withoutValue, message),
 	};
 	return await withObjectReader(store, async (reader) => {
-		const rewriter = new HistoryRewriter(reader, write, rule, store.objectFormat, before);
+		const rewriter = new HistoryRewriter(reader, sink, rule, store.objectFormat, before);
 		const counter = new WorkCounter(store.onProgress, "rewriting the history", first.length + order.length, "commits");
 		await rewriter.rewrite([...first, ...order], (done) => counter.upTo(done));
 		counter.end();
@@ -109,8 +163,10 @@ export async function rewriteAll(
 		await rewriter.visit(objects.tree);
 		await writer.flush();
 		const removed = rewriter.removedBlobs;
-		const dropped = new Set([...blobs.keys(), ...removed].filter((oid) => present.has(oid)));
+		const dropped = new Set([...blobs.keys(), ...removed].filter((oid) => all.has(oid)));
 		for (const oid of [...rewriter.replacedTrees, ...rewriter.commits.keys(), ...tags.keys()]) dropped.add(oid);
-		return { commits: rewriter.commits, tags, blobs, removed, dropped };
+		// Where paths are taken out, what is new by one map may go by another.
+		const packs = new Set(names.length > 0 ? [] : [...(known?.written ?? []), ...writer.packs]);
+		return { commits: rewriter.commits, tags, blobs, removed, dropped, objects: all, packs };
 	});
 }

@@ -1,0 +1,88 @@
+import type { Oid } from "../process/repository.ts";
+
+const leastSlots = 64;
+
+/**
+ * A set of ids of objects, for hundreds of thousands of them: as bytes in one block, which costs a tenth of what a set of texts does, and
+ * into which ids go from a pack's index as they are there. Ids are random: their first bytes are their hash.
+ */
+export class OidSet {
+	readonly #idLength: number;
+	#ids: Buffer;
+	/** The number of the id in a slot, from 1; 0: none. */
+	#slots = new Int32Array(leastSlots);
+	#size = 0;
+	readonly #one: Buffer;
+
+	/** @param idLength bytes */
+	constructor(idLength: number, oids: Iterable<Oid> = []) {
+		this.#idLength = idLength;
+		this.#ids = Buffer.alloc((leastSlots / 2) * idLength);
+		this.#one = Buffer.alloc(idLength);
+		for (const oid of oids) this.add(oid);
+	}
+
+	get size(): number {
+		return this.#size;
+	}
+
+	has(oid: Oid): boolean {
+		return oid.length === 2 * this.#idLength && this.hasAt(this.#bytes(oid), 0);
+	}
+
+	/** The same of the id at an offset. */
+	hasAt(bytes: Buffer, offset: number): boolean {
+		return this.#slots[this.#slotOf(bytes, offset)] !== 0;
+	}
+
+	add(oid: Oid): void {
+		this.addAt(this.#bytes(oid), 0);
+	}
+
+	addAt(bytes: Buffer, offset: number): void {
+		const slot = this.#slotOf(bytes, offset);
+		if (this.#slots[slot] !== 0) return;
+		bytes.copy(this.#ids, this.#size * this.#idLength, offset, offset + this.#idLength);
+		this.#slots[slot] = ++this.#size;
+		if (2 * this.#size >= this.#slots.length) this.#grow();
+	}
+
+	*[Symbol.iterator](): Generator<Oid> {
+		for (let at = 0; at < this.#size; at++) yield this.#ids.toString("hex", at * this.#idLength, (at + 1) * this.#idLength);
+	}
+
+	#bytes(oid: Oid): Buffer {
+		this.#one.write(oid, "hex");
+		return this.#one;
+	}
+
+	/** The slot that has the id, or the free one where it belongs. */
+	#slotOf(bytes: Buffer, offset: number): number {
+		const slots = this.#slots;
+		const ids = this.#ids;
+		const mask = slots.length - 1;
+		const first = bytes.readUInt32LE(offset);
+		for (let slot = first & mask; ; slot = (slot + 1) & mask) {
+			const number = slots[slot] as number;
+			if (number === 0) return slot;
+			const start = (number - 1) * this.#idLength;
+			let index = 0;
+			while (index < this.#idLength && ids[start + index] === bytes[offset + index]) index++;
+			if (index === this.#idLength) return slot;
+		}
+	}
+
+	#grow(): void {
+		const slots = new Int32Array(2 * this.#slots.length);
+		const mask = slots.length - 1;
+		for (let number = 1; number <= this.#size; number++) {
+			let slot = this.#ids.readUInt32LE((number - 1) * this.#idLength) & mask;
+			while (slots[slot] !== 0) slot = (slot + 1) & mask;
+			slots[slot] = number;
+		}
+		this.#slots = slots;
+		const ids = Buffer.alloc((slots.length / 2) * this.#idLength);
+		this.#ids.copy(ids);
+		this.#ids = ids;
+	}
+}

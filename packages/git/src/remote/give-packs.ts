@@ -1,0 +1,47 @@
+import fs from "node:fs";
+import path from "node:path";
+import { Repository } from "../process/repository.ts";
+import { localHub } from "./hub-disk.ts";
+
+/** With these a hub examines or shares what it receives in its own way. */
+const ownWay = "^(core\\.sharedrepository|(receive|transfer)\\.fsckobjects)$";
+
+/**
+ * Puts packs of this repository into a hub that is a directory of this machine, as copies: git would send much more, because it does not look
+ * at every old tree for what the hub has. Nothing refers to them there until a push does, which checks that nothing is missing.
+ * @param packs their names
+ * @returns false: the push has to bring the objects, because the hub is elsewhere, receives them in its own way, or cannot be written to
+ */
+export async function givePacks(repository: Repository, remote: string, packs: Iterable<string>): Promise<boolean> {
+	const directory = localHub(repository, remote);
+	if (directory === null) return false;
+	const hub = new Repository({ ...repository, root: directory, gitDirectory: directory, commonDirectory: directory });
+	const own = path.join(repository.commonDirectory, "objects/pack");
+	try {
+		if ((await hub.run(["config", "--get-regexp", ownWay], { accept: [0, 1] })).exitCode === 0) return false;
+		const { stdout } = await hub.run(["rev-parse", "--path-format=absolute", "--git-path", "objects"]);
+		const theirs = path.join(stdout.toString("utf8").replace(/\n$/, ""), "pack");
+		// The index last: with it the pack is part of the hub.
+		for (const name of packs)
+			for (const end of ["pack", "idx"]) copyWhole(path.join(own, `${name}.${end}`), path.join(theirs, `${name}.${end}`));
+		return true;
+	} catch {
+		return false;
+	}
+}
+
+/** A file that is there only when all of it is on the disk. @throws the file system's error */
+function copyWhole(from: string, to: string): void {
+	if (fs.existsSync(to)) return;
+	// git removes such files that a process left behind (git-prune(1)).
+	const temporary = path.join(path.dirname(to), `tmp_pack_${process.pid}`);
+	try {
+		fs.copyFileSync(from, temporary, fs.constants.COPYFILE_FICLONE);
+		const descriptor = fs.openSync(temporary, "r");
+		fs.fsyncSync(descriptor);
+		fs.closeSync(descriptor);
+		fs.renameSync(temporary, to);
+	} finally {
+		fs.rmSync(temporary, { force: true });
+	}
+}

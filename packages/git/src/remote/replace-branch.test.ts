@@ -1,0 +1,41 @@
+import fs from "node:fs";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { Scratch } from "../fixtures/scratch.ts";
+import { replaceRemoteBranch } from "./replace-branch.ts";
+
+let scratch: Scratch;
+beforeAll(() => {
+	scratch = new Scratch("replace-branch");
+});
+afterAll(() => scratch.remove());
+
+const packsOf = (directory: string) =>
+	fs
+		.readdirSync(`${directory}/objects/pack`)
+		.filter((name) => name.endsWith(".pack"))
+		.map((name) => name.slice(0, -".pack".length));
+
+test.each([
+	["takes them", [], (all: string[]) => all, 1],
+	["examines what it receives", ["receive.fsckObjects", "true"], (all: string[]) => all, 0],
+	["is given too few of them", [], () => ["pack-of-another-repository"], 0],
+])("replace a branch: with its packs, a hub that %s → replaced and whole", async (what, setting, given, copied) => {
+	const name = what.replaceAll(" ", "-");
+	const hub = scratch.hub(`${name}.git`);
+	const git = (...args: string[]) => scratch.git(name, ...args).trim();
+	scratch.init(name, hub);
+	const old = scratch.commitAll(name, "old");
+	git("push", "-q", "origin", "main");
+	if (setting.length > 0) scratch.git(hub, "config", ...setting);
+	git("checkout", "-q", "--orphan", "other");
+	scratch.write(`${name}/new`, "new\n");
+	const made = scratch.commitAll(name, "new");
+	git("repack", "-adq");
+	const own = packsOf(scratch.path(name, ".git"));
+	const repository = await scratch.open(name);
+	expect(await replaceRemoteBranch(repository, "origin", "main", made, made, new Set(given(own)))).toBe("race");
+	expect(await replaceRemoteBranch(repository, "origin", "main", made, old, new Set(given(own)))).toBe("pushed");
+	expect(scratch.git(hub, "rev-parse", "main").trim()).toBe(made);
+	expect(scratch.git(hub, "fsck", "--full", "--no-dangling")).toBe("");
+	expect(packsOf(hub).filter((pack) => own.includes(pack))).toHaveLength(copied);
+});
