@@ -71,7 +71,7 @@ describe("a clone that was never built", () => {
 		expect(said).toHaveLength(1);
 	});
 
-	test("fresh clone: called again → not built, nothing said", async () => {
+	test("fresh clone: called again → not built, no output", async () => {
 		expect((await start(path.join(clone, "bin/monitor"), ["--version"])).stderr).toBe("");
 	});
 

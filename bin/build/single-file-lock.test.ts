@@ -39,7 +39,7 @@ test("build lock: many come at once → one works, the others wait for it", asyn
 test.each([
 	["a process that is gone", () => `${spawnSync("true").pid} 1\n`],
 	["a process whose number another one has now", () => `${process.pid} 1\n`],
-])("build lock: what %s left → no hindrance", async (_what, holder) => {
+])("build lock: leftovers of %s → removed", async (_what, holder) => {
 	writeFileSync(lock, holder());
 	expect(await contender()).toBe(0);
 	expect(log()).toBe("begin\nend\n");

@@ -29,7 +29,7 @@ describe("programs that write while we commit", () => {
 		await untilConverged(world, [helios, chad]);
 	}, 60_000);
 
-	test("file in flux: never rests → committed as it is after 10 s at the latest", async () => {
+	test("file in flux: never rests → committed after 10 s at the latest", async () => {
 		const [node] = await world.pair({ a: "1" });
 		let stop = false;
 		const writer = (async () => {
@@ -108,7 +108,7 @@ describe("untracked and changed files in the way of incoming files", () => {
 });
 
 describe("a person's git beside the daemon", () => {
-	test("person's git: commit, stash, gc, branch, reset → nothing lost, sync goes on", async () => {
+	test("person's git: commit, stash, gc, branch, reset → nothing lost, sync continues", async () => {
 		const [helios, chad] = await world.pair({ a: "1\n", b: "1\n" }, { env: { SYNC_INTERVAL: "0.2" } });
 		await helios.start();
 		await chad.start();

@@ -184,7 +184,7 @@ describe("--status", () => {
 });
 
 describe("--once", () => {
-	test("--once: a truncated state file → moved aside, the cycle goes on", async () => {
+	test("--once: a truncated state file → moved aside, the cycle continues", async () => {
 		fs.writeFileSync(node.paths.syncState, '{"schema":1,');
 		expect(await node.once()).toMatchObject({ status: "idle", last_error: null });
 		expect(fs.readdirSync(node.paths.sync).some((name) => name.startsWith("sync_state.json.corrupt-"))).toBe(true);

@@ -63,7 +63,7 @@ describe("failures", () => {
 });
 
 describe("the world changes under a running daemon", () => {
-	test("daemon: the workspace disappears and comes back → goes on", async () => {
+	test("daemon: the workspace disappears and comes back → the daemon continues", async () => {
 		const [node] = await world.pair();
 		await node.start({ env: { SYNC_INTERVAL: "0.3" } });
 		const worker = node.worker();
@@ -91,7 +91,7 @@ describe("the world changes under a running daemon", () => {
 		await until(() => world.git("hub.git", "ls-tree", "--name-only", "main").includes("a"), "the file on the hub");
 	});
 
-	test("daemon: sync/ is deleted → starts again and goes on", async () => {
+	test("daemon: sync/ is deleted → starts again", async () => {
 		const [node] = await world.pair();
 		await node.start({ env: { SYNC_INTERVAL: "0.5" } });
 		fs.rmSync(node.paths.sync, { recursive: true, force: true });

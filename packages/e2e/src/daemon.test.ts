@@ -13,7 +13,7 @@ beforeEach(() => {
 afterEach(() => world.remove());
 
 describe("one instance a workspace", () => {
-	test("instance: a second daemon → refused with 4 and the pid, the first goes on", async () => {
+	test("instance: a second daemon → refused with 4 and the pid, the first continues", async () => {
 		const [node] = await world.pair();
 		await node.start();
 		const pid = node.worker();
@@ -223,7 +223,7 @@ describe("the interval", () => {
 	});
 });
 
-test("SIGSTOP: stopped and continued → goes on", async () => {
+test("SIGSTOP: stopped and continued → syncs again", async () => {
 	const [node] = await world.pair();
 	await node.start({ env: { SYNC_INTERVAL: "0.3" } });
 	const worker = node.worker() ?? 0;

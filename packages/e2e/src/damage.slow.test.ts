@@ -34,7 +34,7 @@ async function onSmallDisk(options: string): Promise<{ disk: SmallDisk; node: No
 }
 
 describe("a disk that is full", () => {
-	test("full disk: while committing → DISK_FULL, state whole, goes on by itself", async () => {
+	test("full disk: while committing → DISK_FULL, state whole, then recovers", async () => {
 		const setup = await onSmallDisk("size=8m");
 		if (!setup) return;
 		const { disk, node, peer } = setup;
@@ -106,7 +106,7 @@ describe("a disk that is full", () => {
 		expect(node.worker()).toBe(worker);
 	});
 
-	test("full disk: no inodes → DISK_FULL, and goes on by itself", async () => {
+	test("full disk: no inodes → DISK_FULL, then recovers", async () => {
 		const setup = await onSmallDisk("size=8m,nr_inodes=400");
 		if (!setup) return;
 		const { disk, node } = setup;
@@ -137,7 +137,7 @@ describe("a disk that is full", () => {
 });
 
 describe("a file system that is read-only", () => {
-	test("read-only: the workspace → PERMISSION_DENIED in one line, goes on by itself", async () => {
+	test("read-only: the workspace → PERMISSION_DENIED in one line, then recovers", async () => {
 		const setup = await onSmallDisk("size=8m");
 		if (!setup) return;
 		const { disk, node } = setup;
@@ -150,7 +150,7 @@ describe("a file system that is read-only", () => {
 		await node.once();
 	});
 
-	test("read-only: the hub → PUSH_REJECTED, goes on by itself", async () => {
+	test("read-only: the hub → PUSH_REJECTED, then recovers", async () => {
 		const node = world.node("helios");
 		node.write("a", "1");
 		await node.once();

@@ -40,7 +40,7 @@ test("fault points: no crash → all is well", async () => {
 });
 
 describe("killed at a fault point, the next cycle goes on: nothing lost, nothing doubled, nothing to repair", () => {
-	test.each(names)("fault point: killed at %s → the next cycle goes on", async (name) => {
+	test.each(names)("fault point: killed at %s → the next cycle continues", async (name) => {
 		const { helios } = copy();
 		await bringInto(helios, name);
 		const killed = await helios.run(["--once"], { env: { ROBUST_SYNC_FAULT: name } });

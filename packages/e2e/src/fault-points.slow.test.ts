@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => template.remove());
 
 test.each(faultPointNames(["robust-sync", "resolve", "git", "workspace", "system"]))(
-	"fault point: killed at %s each time it is passed → the next cycle goes on",
+	"fault point: killed at %s each time it is passed → the next cycle continues",
 	async (name) => {
 		for (let time = 2; time < 40; time += Math.ceil(1 / share)) {
 			const { helios, chad, world } = copyOf(template);

@@ -173,7 +173,7 @@ function makePipe(file: string): () => void {
 }
 
 (isRoot ? describe : describe.skip)("a path that cannot be placed", () => {
-	test.each(obstacles)("held path: $name → all else goes on, cured afterwards", async ({ files, place, change, held, meanwhile }) => {
+	test.each(obstacles)("held path: $name → all else is synced, cured afterwards", async ({ files, place, change, held, meanwhile }) => {
 		const [helios, chad] = await world.pair({ "other.md": "1\n", ...files });
 		await chad.once();
 		const lift = place(chad);
@@ -254,7 +254,7 @@ function makePipe(file: string): () => void {
 		expect(chad.read("a.md")).toContain("late");
 	});
 
-	test("held path: file above 2 GiB here, edited by the peer → ours stays, rest goes on", async () => {
+	test("held path: file above 2 GiB here, edited by the peer → ours stays, rest synced", async () => {
 		const [helios, chad] = await world.pair({ "big.bin": "1\n" });
 		fs.truncateSync(chad.path("big.bin"), 2 ** 31 + 100);
 		helios.write("big.bin", "2\n");
@@ -324,7 +324,7 @@ describe("a path that no machine can place", () => {
 		["a link without a target", "120000", "link", "", "impossible-link"],
 		["a link with NUL in its target", "120000", "link", "a\0b", "impossible-link"],
 		["a link with a target of 5000 bytes", "120000", "link", "t".repeat(5000), "impossible-link"],
-	])("held path: %s → all else goes on, cured by a newer commit", async (_what, mode, name, content, reason) => {
+	])("held path: %s → all else is synced, cured by a newer commit", async (_what, mode, name, content, reason) => {
 		const [helios, chad] = await world.pair({ "other.md": "1\n" });
 		pushRaw([[mode, name, content]]);
 		await chad.once();
@@ -353,7 +353,7 @@ describe("a path that no machine can place", () => {
 		await bothDirectionsGoOn(helios, chad, "second");
 	});
 
-	test("held path: a submodule where an ignored file lies → the file stays", async () => {
+	test("held path: a submodule at an ignored file → the file stays", async () => {
 		const [helios, chad] = await world.pair({ ".gitignore": "module\n", "other.md": "1\n" });
 		chad.write("module", "token\n");
 		await chad.once();

@@ -105,7 +105,7 @@ describe("a daemon that is killed in the middle of such a snapshot", () => {
 	afterEach(() => world.remove());
 
 	test.each(faultPointNames(["robust-sync"]).filter((name) => name.startsWith("direct-")))(
-		"large workspace: killed at %s → nothing lost, the next one goes on",
+		"large workspace: killed at %s → nothing lost, the next one continues",
 		async (name) => {
 			await startAndSettle(helios, { ROBUST_SYNC_FAULT: name });
 			const worker = helios.worker();

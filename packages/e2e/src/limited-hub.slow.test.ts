@@ -72,7 +72,7 @@ test("daemon: a push interval → the first change at once, a burst in few pushe
 	expect(pushes()).toBeLessThanOrEqual(2 + Math.floor((Date.now() - started) / 3_000));
 });
 
-test("nginx: 429 with Retry-After → RATE_LIMITED, left alone that long, then goes on", async () => {
+test("nginx: 429 with Retry-After → RATE_LIMITED, avoided that long, then asked", async () => {
 	const server = await WebServer.start(world, world.directory);
 	if (server === null) return;
 	const failureOf = async (way: "limited" | "later") => {

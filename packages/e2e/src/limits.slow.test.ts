@@ -54,7 +54,7 @@ describe("few open files are allowed", () => {
 		await until(() => world.git("hub.git", "show", "main:d79/f") === "2", "the change on the hub");
 	}, 60_000);
 
-	test("open files: too few to start git → the remedy, goes on when there are more", async () => {
+	test("open files: too few to start git → the remedy, recovers when there are more", async () => {
 		const [node] = await world.pair(
 			{ a: "1" },
 			{ within: ["sh", "-c", 'exec prlimit --nofile="$FILES:$FILES" "$0" "$@"'], env: { FILES: "1024" } },

@@ -71,7 +71,7 @@ describe("packets that get lost (iptables DROP, silently)", () => {
 	}, 60_000);
 });
 
-test("network: no route, unknown names → REMOTE_UNREACHABLE at once, goes on later", async () => {
+test("network: no route, unknown names → REMOTE_UNREACHABLE at once, recovers", async () => {
 	const lab = await hubInNamespace({});
 	if (!lab) return;
 	const { namespace, ssh, nodes } = lab;
@@ -90,7 +90,7 @@ test("network: no route, unknown names → REMOTE_UNREACHABLE at once, goes on l
 	expect(world.git("hub.git", "show", "main:b")).toBe("1");
 }, 60_000);
 
-test("hub over ssh: disk full, or read-only → its code, nothing lost, goes on later", async () => {
+test("hub over ssh: disk full, or read-only → its code, nothing lost, recovers later", async () => {
 	const { SmallDisk } = await import("./fixture/small-disk.ts");
 	const { cpSync, writeFileSync } = await import("node:fs");
 	// First the disk: a network namespace has mounts of its own from its beginning.

@@ -87,7 +87,7 @@ function changeAll(helios: Node): void {
 		expect(chad.tree()).not.toContain(".robust-sync");
 	});
 
-	test("mounted directory: killed at every step → the next cycle goes on", async () => {
+	test("mounted directory: killed at every step → the next cycle continues", async () => {
 		const [helios, chad] = await nodes(places.tmpfs as (node: Node) => void);
 		for (const [index, point] of ["move-staged", "move-file#3", "move-swap", "move-swapped#2", "move-files", "move-index"].entries()) {
 			helios.write("data/list.md", `${index}\n\ntwo\n\nthree\n`);

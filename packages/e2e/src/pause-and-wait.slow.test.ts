@@ -13,7 +13,7 @@ afterEach(() => world.remove());
 const onHub = (name: string) => world.git("hub.git", "ls-tree", "-r", "--name-only", "main").split("\n").includes(name);
 
 describe("pause:", () => {
-	test("a daemon that is paused → commits and takes nothing, until it is resumed", async () => {
+	test("a daemon that is paused → neither commits nor fetches until resumed", async () => {
 		const [helios, chad] = await world.pair({ a: "1" });
 		await helios.start();
 		expect((await helios.run(["--pause"])).stdout).toContain("until someone resumes it; robust-sync --resume ends it");

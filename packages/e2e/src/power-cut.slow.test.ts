@@ -49,7 +49,7 @@ const points = [
 	"outbox-confirmed",
 ];
 
-test.each(points)("power cut: at the end of a cycle, or at: %s → torn, nothing lost, goes on", async (fault) => {
+test.each(points)("power cut: at the end of a cycle, or at: %s → torn, nothing lost, syncs again", async (fault) => {
 	if (!straceIsInstalled()) return;
 	const [helios, chad] = await world.pair({ "state.json": '{"x":0}\n', "notes.md": "1\n" });
 	chad.write("state.json", '{"x":0,"chad":1}\n');

@@ -62,7 +62,7 @@ describe("lock files of a killed git", () => {
 		expect(fs.readdirSync(node.path(".git/robust-sync/stale-locks"))).toHaveLength(left.length);
 	});
 
-	test("lock files: a git killed in the middle of a commit → the cycle goes on", async () => {
+	test("lock files: a git killed in the middle of a commit → the cycle continues", async () => {
 		const [node] = await world.pair({ a: "1" });
 		node.write("a", "2");
 		const child = person(node, ["commit", "-a"], { GIT_EDITOR: "sleep 60 #" });

@@ -468,7 +468,7 @@ describe("commits run without a person's habits", () => {
 		await node.once();
 	});
 
-	test("SYNC_HOOKS 1: one hangs → killed after GIT_TIMEOUT, HOOK_FAILED, goes on without", async () => {
+	test("SYNC_HOOKS 1: one hangs → killed after GIT_TIMEOUT, HOOK_FAILED, syncs without", async () => {
 		const [node] = await world.pair({ a: "1" }, { env: { SYNC_HOOKS: "1", GIT_TIMEOUT: "1" } });
 		node.write(".git/hooks/pre-commit", `#!/bin/sh\ntrap '' TERM\nsleep 987654 &\necho $! >'${world.path("child")}'\nwait\nwait\n`, 0o755);
 		node.write("a", "2");

@@ -112,5 +112,5 @@ describe("killed in the middle of a person's request:", () => {
 		expect(names.sort()).toEqual(Object.keys(plights).sort());
 	});
 
-	test.each(Object.entries(plights))("%s → nothing lost, the next cycle goes on", (_name, plight) => plight(), 120_000);
+	test.each(Object.entries(plights))("%s → nothing lost, the next cycle continues", (_name, plight) => plight(), 120_000);
 });

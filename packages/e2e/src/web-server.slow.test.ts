@@ -42,7 +42,7 @@ describe("a hub behind nginx with git's http-backend and basic auth", () => {
 		for (const node of [helios, chad]) expect(node.log() + JSON.stringify(node.state())).not.toContain("hunter22");
 	}, 60_000);
 
-	test("web hub: wrong or no password, 403, 429, 502 → its code, goes on by itself", async () => {
+	test("web hub: wrong or no password, 403, 429, 502 → its code, then recovers", async () => {
 		const server = await serve();
 		if (!server) return;
 		helios.write("b", "1");
@@ -81,7 +81,7 @@ describe("a hub behind nginx with git's http-backend and basic auth", () => {
 		await until(() => clients().length === 0, "git and its helper to be gone");
 	}, 30_000);
 
-	test("web hub: disk full, or read-only → its code, nothing lost, goes on by itself", async () => {
+	test("web hub: disk full, or read-only → its code, nothing lost, then recovers", async () => {
 		const disk = SmallDisk.mount(world, "disk", "size=3m");
 		if (!disk) return;
 		fs.cpSync(world.path("hub.git"), world.path("disk/hub.git"), { recursive: true });

@@ -31,7 +31,7 @@ async function commit(files: Tree, parents: readonly Oid[] = [], { message = "ch
 const limits = { files: 50, percent: 30 };
 const words = ["budget", "meeting", "travel", "garden", "server", "backup", "recipe", "novel", "harbour", "letter", "violin", "winter"];
 
-/** A note that is like no other one. */
+/** A note that is unlike any other. */
 const note = (index: number, seed = "") =>
 	Array.from({ length: 12 }, (_, at) => `${words[at]}${seed}${index} of the ${words[(at * 5 + index) % 12]}${seed}${at * index}\n`).join(
 		"",

@@ -40,10 +40,10 @@ interface Step {
 }
 
 /**
- * A history of which the first `published` steps are.
+ * A history whose first `published` steps are published.
  * @param origin the time of step 0, in seconds
  * @param cutOff the step with which a shallow clone begins
- * @returns how many files are held; null: none
+ * @returns the number of held files; null: none
  */
 async function heldAfter(steps: readonly Step[], published: number, origin = start, cutOff?: number): Promise<number | null> {
 	const shallow = `${repository.commonDirectory}/shallow`;

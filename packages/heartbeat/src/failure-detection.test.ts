@@ -92,7 +92,7 @@ describe("the budget of a source", () => {
 		expect(budget.take("b", 1_000_000)).toBe(true);
 	});
 
-	test("source budget: whoever sends → bounded memory", () => {
+	test("source budget: any sender → bounded memory", () => {
 		const budget = new SourceBudget();
 		for (let i = 0; i < 100_000; i++) budget.take(`source ${i}`, 0);
 		expect(budget.size).toBe(maxSources);

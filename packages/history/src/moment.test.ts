@@ -31,7 +31,7 @@ test.each([
 });
 
 test.each(["", "yesterday-ish", "2026-02-31", "2026-13-01", "-1h", "--all", "HEAD~50", "0123456789", "a\0b"])(
-	"moment: %j → refused with what is accepted",
+	"moment: %j → refused, with the accepted forms",
 	async (text) => {
 		await expect(resolveMoment(repository, text, now)).rejects.toThrow("give a duration (2h, 30min, 1d), a date");
 	},

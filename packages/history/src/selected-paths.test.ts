@@ -59,7 +59,7 @@ test.each([
 	["q\udcff", ["q\xff", "q\xff/x"]],
 	["q\ufffd", ["q\xff", "q\xff/x", "q\xfe", "q\xef\xbf\xbd"]],
 	["q", []],
-])("path: %j → exactly what is named", (text, expected) => {
+])("path: %j → exactly the named paths", (text, expected) => {
 	const names = ["q\xff", "q\xff/x", "q\xfe", "q\xef\xbf\xbd", "q\xff2"];
 	const selected = [selectedPath(root, root, text)];
 	expect(names.filter((name) => isSelected(bytes(name), selected))).toEqual(expected);

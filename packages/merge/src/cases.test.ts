@@ -10,7 +10,7 @@ function text(content: Uint8Array): string {
 
 describe("every case merges to what the rules say,", () => {
 	test.each(cases.map((one) => [one.name, one] as const))(
-		"merge case: %s → as the rules say",
+		"merge case: %s → the expected result",
 		(_, { path, base, ours, theirs, expected, later, attribute, ...wanted }: Case) => {
 			const merged = mergeContents({ path, base, a: ours, b: theirs, later: later === "ours" ? "a" : "b", attribute });
 			const swapped = mergeContents({ path: Buffer.from(path), base, a: theirs, b: ours, later: later === "ours" ? "b" : "a", attribute });

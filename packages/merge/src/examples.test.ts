@@ -27,7 +27,7 @@ test("merge semantics page: examples → 45 rows or more", () => {
 	expect(rows.length).toBeGreaterThanOrEqual(45);
 });
 
-test.each(rows)("merge semantics page: %s → as the page says", (_, file, base, ours, theirs, result, saved) => {
+test.each(rows)("merge semantics page: %s → the result on the page", (_, file, base, ours, theirs, result, saved) => {
 	const path = file!.replaceAll("`", "");
 	const [a, b] = [contentOf(ours!)!, contentOf(theirs!)!];
 	const merged = mergeContents({ path, base: contentOf(base!), a, b, later: "b" });

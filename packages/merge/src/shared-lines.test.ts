@@ -44,7 +44,7 @@ const prose: [string, string[], string[], string[], string[]][] = [
 	],
 	["blank lines alone", ["x", "", "end"], ["a", "", "", "end"], ["b", "", "", "end"], ["a", "", "b", "", "", "end"]],
 ];
-test.each(prose)("both sides changed one stretch of prose: %s → what both have is once", (_what, base, a, b, expected) => {
+test.each(prose)("both sides changed one stretch of prose: %s → common lines are there once", (_what, base, a, b, expected) => {
 	expect(merged("notes.md", [...head, ...base], [...head, ...a], [...head, ...b]).slice(2)).toEqual(expected);
 });
 

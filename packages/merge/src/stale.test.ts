@@ -19,7 +19,7 @@ test("base: holds one piece of a change → has seen it; holds none → has not"
 	expect(nothingOf({ a: 1 }, { a: 1 }, { a: 2 })).toBe(false);
 });
 
-test("base: no line of what was there → written again; a document or a log → grows", () => {
+test("base: no line of the version → rewritten; a document or a log → grows", () => {
 	expect(mayStemFrom(bytes("one\ntwo\n"), bytes("three\n"), "notes.md")).toBe(false);
 	expect(mayStemFrom(bytes("one\ntwo\n"), bytes("two\n"), "notes.md")).toBe(true);
 	expect(mayStemFrom(bytes({}), bytes({ a: 1 }), "state.json")).toBe(true);

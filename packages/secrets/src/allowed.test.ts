@@ -51,7 +51,7 @@ test("this machine's own secret: allowed by a file that travels → held; here �
 	expect(notAllowed(parseAllowed(lines, true), "a.md", [match])).toEqual([]);
 });
 
-test("an allow file: lines that say nothing → allow nothing", () => {
+test("an allow file: malformed lines → allow nothing", () => {
 	expect(parseAllowed("# a\n\n**\t*\tall\n**\t*\n*\t*\t0.0\njust text\n")).toEqual([]);
 });
 

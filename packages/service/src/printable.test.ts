@@ -31,7 +31,7 @@ describe("printable", () => {
 		["tag \u{e0041}", "tag \\udb40\\udc41"],
 		["half \ud800 of two \udc00", "half \\ud800 of two \\udc00"],
 		["nul \0 del \x7f", "nul \\u0000 del \\u007f"],
-	])("printable: %j → shown without what moves, hides or reorders", (text, shown) => expect(printable(text)).toBe(shown));
+	])("printable: %j → without characters that move, hide or reorder", (text, shown) => expect(printable(text)).toBe(shown));
 
 	test("printable: any text → one line without a forbidden code point, and idempotent", () => {
 		const any = fc.oneof(

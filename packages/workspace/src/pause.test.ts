@@ -59,7 +59,7 @@ describe("pause:", () => {
 		expect(readPause(paths, now + 1)).toBeNull();
 	});
 
-	test("a directory has the file's place → paused until resumed, and it is set aside", async () => {
+	test("a directory has the file's place → paused until resumed, and it is moved aside", async () => {
 		fs.mkdirSync(`${paths.pause}/inside`, { recursive: true, mode: 0o700 });
 		expect(readPause(paths, now)).toMatchObject({ until: null });
 		expect((await beginPause(paths, now, 1_000)).until).not.toBeNull();

@@ -60,7 +60,7 @@ test("exchange: where it cannot be done, or after its end → refused", async ()
 	expect(scratch.read("a")).toBe("1");
 });
 
-/** getfattr(1) and setfattr(1) are not on every machine. @param value null: reads */
+/** getfattr(1) and setfattr(1) are not installed on every machine. @param value null: reads */
 function attribute(file: string, name: string, value: Buffer | null): string {
 	const program =
 		value === null
@@ -83,7 +83,7 @@ const accessList = Buffer.from(
 		["user.odd", odd],
 		["user.empty", Buffer.alloc(0)],
 	] as const;
-	// What the file system does not take is not there to be carried.
+	// An attribute that the file system refuses cannot be carried.
 	for (const [name, value] of given) attribute(scratch.path("from"), name, value);
 	const before = given.map(([name]) => attribute(scratch.path("from"), name, null));
 	expect(await exchanger.copyAttributes(bytes("from"), bytes("to"))).toBe(before.some((value) => value !== "none"));

@@ -59,7 +59,7 @@ test.each(["sha1", "sha256"])("rewritten commits: own files in some (%s) → gon
 		git("log", "-1", "--format=%an%ae%ad%cn%ce%cd%B", both),
 	);
 	expect(git("rev-parse", `${replaced.get(empty)}^`)).toBe(replaced.get(both));
-	// The signature was all that told them apart.
+	// The signature was the only difference between them.
 	expect(replaced.get(merged)).toBe(head);
 	expect(git("fsck", "--strict", "--no-dangling", head)).not.toContain("error");
 });

@@ -30,7 +30,7 @@ const steps = fc.array(
 const contentOf = (number: number) => `content ${number}${number % 2 === 1 ? " SECRET" : ""}\n`;
 
 let count = 0;
-/** A history of its own. @returns its directory */
+/** Makes a new repository for a history. @returns its directory */
 function history(
 	format: string,
 	all: ReadonlyArray<{ writes: [string, number][]; deletes: string[]; back: number; merges: boolean }>,
@@ -55,7 +55,7 @@ function history(
 	return name;
 }
 
-/** Every object of a repository, by one process. */
+/** Reads every object of a repository, by one process. */
 function allObjects(name: string): Map<Oid, { readonly type: string; readonly content: Buffer }> {
 	const output = execFileSync("git", ["-C", scratch.path(name), "cat-file", "--batch-all-objects", "--batch"], {
 		maxBuffer: 64 * 1_048_576,
@@ -84,7 +84,7 @@ function filesOf(objects: ReturnType<typeof allObjects>, tree: Oid, above = "", 
 	return found;
 }
 
-/** A commit apart: its tree, its parents, and all else. */
+/** The parts of a commit: its tree, its parents, and the rest. */
 function commitOf(objects: ReturnType<typeof allObjects>, oid: Oid) {
 	const text = objects.get(oid)?.content.toString("latin1") ?? "";
 	const parents = [...text.matchAll(/^parent ([0-9a-f]+)$/gm)].map(([, parent = ""]) => parent);
@@ -112,7 +112,7 @@ describe("rewritten history", () => {
 		["sha1", "blobs and paths"],
 		["sha256", "blobs and paths"],
 		["sha256", "blobs, in two parts,"],
-	])("rewrite: any commits (%s), %s by a rule → as each commit alone says", async (format, what) => {
+	])("rewrite: any commits (%s), %s by a rule → same result as commit by commit", async (format, what) => {
 		const isPlain = what !== "blobs and paths";
 		await fc.assert(
 			fc.asyncProperty(steps, async (all) => {

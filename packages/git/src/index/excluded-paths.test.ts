@@ -22,7 +22,7 @@ beforeAll(async () => {
 	scratch = new Scratch("excluded");
 	scratch.init("node");
 	for (const name of names) scratch.write(`node/${name}`, "");
-	// No rule of anybody takes part.
+	// No other ignore rule counts.
 	scratch.write("node/.gitignore", "!media/**\nnotes/e.md\n");
 	scratch.git("node", "add", "--all", "--force");
 	repository = await scratch.open("node");

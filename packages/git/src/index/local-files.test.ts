@@ -51,7 +51,7 @@ test("local excludes: lines of ours and of others → only paths, as they were g
 	expect(localExcludes(repository)).toEqual(new Set());
 });
 
-test("clean entries: odd names, links, filters → what git add would store", async () => {
+test("clean entries: odd names, links, filters → equal to git add", async () => {
 	scratch.write("w/.gitattributes", "*.key filter=cut\n");
 	scratch.git("w", "config", "filter.cut.clean", "sed s/secret//");
 	fs.mkdirSync(scratch.path("w/d/e"), { recursive: true });
@@ -109,6 +109,6 @@ test.each([
 ])("obstacle: %s → %s", (code, obstacle) => {
 	const error = Object.assign(new Error(code), { code });
 	expect(obstacleOf(error)).toBe(obstacle);
-	// Another file system than the workspace's may be full by itself.
+	// Only another file system than the workspace's may be full.
 	expect(obstacleOf(error, true)).toBe(code === "ENOSPC" || code === "EDQUOT" ? "disk-full" : obstacle);
 });

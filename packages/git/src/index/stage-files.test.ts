@@ -23,7 +23,7 @@ afterEach(async () => {
 
 const staged = (name: string) => scratch.git("w", "cat-file", "blob", `:${name}`);
 
-/** A program that empties `w/restless` and writes it again as fast as it can. */
+/** A program that empties and rewrites `w/restless` as fast as possible. */
 async function rewriteForever(bytes: number): Promise<void> {
 	const file = scratch.path("w/restless");
 	const program = `const content = Buffer.alloc(${bytes}, "x"); for (;;) require("node:fs").writeFileSync(${JSON.stringify(file)}, content)`;
@@ -31,7 +31,7 @@ async function rewriteForever(bytes: number): Promise<void> {
 	await until(() => fs.existsSync(file), "the restless file");
 }
 
-test("staging: files as they are on disk → in the index; what is gone is gone there", async () => {
+test("staging: files as they are on disk → in the index; deleted ones removed", async () => {
 	scratch.write("w/b", "2\n");
 	fs.rmSync(scratch.path("w/a"));
 	await stageFiles(repository, ["a", "b"].map(gitPathFromText));
@@ -70,7 +70,7 @@ test.each([
 	60_000,
 );
 
-test("stageFiles: what git cannot take → named, and the others are staged", async () => {
+test("stageFiles: one that git refuses → named, the others staged", async () => {
 	fs.mkdirSync(scratch.path("w/directory"));
 	scratch.write("w/a.md", "a");
 	scratch.write("w/z.md", "z");

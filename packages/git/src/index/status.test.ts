@@ -66,7 +66,7 @@ test("status: untracked, changed, deleted, staged, odd names → bytes kept", as
 });
 
 describe("HEAD as the status tells it", () => {
-	test("status: HEAD is unborn → said so", async () => {
+	test("status: HEAD is unborn → reported", async () => {
 		scratch.init("unborn");
 		expect(await readStatus(await scratch.open("unborn"))).toEqual({
 			head: null,
@@ -76,7 +76,7 @@ describe("HEAD as the status tells it", () => {
 			unreadable: [],
 		});
 	});
-	test("status: HEAD is detached, or the branch not ASCII → said so", async () => {
+	test("status: HEAD is detached, or the branch not ASCII → reported", async () => {
 		scratch.init("detached");
 		const commit = scratch.commitAll("detached");
 		scratch.git("detached", "checkout", "-q", "-b", "größe/1");
@@ -86,7 +86,7 @@ describe("HEAD as the status tells it", () => {
 	});
 });
 
-test("status: unmerged path, submodule, nested repository → told apart", async () => {
+test("status: unmerged path, submodule, nested repository → distinguished", async () => {
 	scratch.init("mixed");
 	scratch.write("mixed/a", "1\n");
 	scratch.commitAll("mixed");

@@ -111,7 +111,7 @@ describe("cleanCommits", () => {
 		const cleaned = await cleanCommits(store, commits, isOwn);
 		const trees = cleaned.map((one) => scratch.git("repository", "rev-parse", `${one.clean}^{tree}`).trim());
 		for (const oid of trees) expect(list(oid).filter((name) => /(^|\/)(\.git|\.\.?|sync|logs)(\/|$)/i.test(name))).toEqual([]);
-		// fsck looks at everything: the hostile trees are told by their ids.
+		// fsck reads all objects: the hostile trees are recognized by their ids.
 		const said = execFileSync("bash", ["-c", "git fsck --strict --no-dangling 2>&1 || true"], {
 			cwd: scratch.path("repository"),
 			encoding: "utf8",
@@ -142,7 +142,7 @@ describe("cleanCommits", () => {
 		[998, []],
 		[1_500, ["d"]],
 		[2_500, ["d"]],
-	] as const)("a tree: %i directories deep → what is too deep is refused, all else stays", async (levels, refused) => {
+	] as const)("a tree: %i directories deep → deeper entries refused, the rest stays", async (levels, refused) => {
 		const entry = (mode: string, name: string, oid: Oid) => Buffer.concat([Buffer.from(`${mode} ${name}\0`), Buffer.from(oid, "hex")]);
 		const objects = [{ type: "tree", content: entry("100644", "f", blob) } as const];
 		const oidOf = (object: (typeof objects)[number]) => objectOid(object, "sha1");

@@ -47,7 +47,7 @@ test("reader: objects of all sizes, one missing, cut anywhere → in order and w
 	);
 });
 
-test("reader: one over the limit → no content, and what follows is right", async () => {
+test("reader: one over the limit → no content, the next ones are right", async () => {
 	const found = await read(["large", "small", "larger", "last"], 1_000);
 	expect(found.map(([info, content]) => [info?.size, content])).toEqual([
 		[large.length, null],

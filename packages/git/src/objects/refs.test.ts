@@ -48,7 +48,7 @@ test("HEAD: attached to a branch → the files are not touched", async () => {
 	await attachHead(repository, "refs/heads/main");
 });
 
-test("commits: of two tips → who is ahead of whom", async () => {
+test("commits: of two tips → the counts of both sides", async () => {
 	const [one = "", , three = ""] = commits;
 	expect(await isAncestor(repository, one, three)).toBe(true);
 	expect(await isAncestor(repository, three, one)).toBe(false);

@@ -48,7 +48,7 @@ test("git path: text that is not one character a byte → refused", () => {
 	expect(displayPath(gitPathFromText("\u2603"))).toBe("\u2603");
 });
 
-test("git path: what is made from any checked one → is allowed too", () => {
+test("git path: derived from any checked one → allowed too", () => {
 	const name = fc.stringMatching(/^[.gGitT~1\\ /a\x80-\xff-]{1,12}$/).filter((text) => gitPathIfAllowed(text) !== null);
 	fc.assert(
 		fc.property(name, (text) => {

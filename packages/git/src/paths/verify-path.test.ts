@@ -17,7 +17,7 @@ afterAll(() => scratch.remove());
 
 const protection = ["-c", "core.protectNTFS=true", "-c", "core.protectHFS=true"];
 
-/** Those of many paths that git takes into an index, by one process. None of them may have a component that is empty, `.` or `..`. */
+/** The paths that git accepts into an index, by one process. None of them may have a component that is empty, `.` or `..`. */
 function takenByGit(paths: readonly string[]): Set<string> {
 	const { stdout, status } = spawnSync("git", [...protection, "update-index", "-z", "--force-remove", "--verbose", "--stdin"], {
 		cwd: scratch.path("repository"),
@@ -30,7 +30,7 @@ function takenByGit(paths: readonly string[]): Set<string> {
 	return new Set(paths.filter((name) => said.includes(`remove '${name}'\n`)));
 }
 
-/** Whether `git update-index --cacheinfo` takes one path. */
+/** Whether `git update-index --cacheinfo` accepts a path. */
 function isTakenAlone(name: string, mode: string): boolean {
 	const blob = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391";
 	try {
@@ -47,7 +47,7 @@ function isTakenAlone(name: string, mode: string): boolean {
 	}
 }
 
-/** Names in which `git fsck` finds fault, each as the only entry of a tree. */
+/** The names that `git fsck` reports, each as the only entry of a tree. */
 function foundByFsck(names: readonly string[]): Set<string> {
 	const byTree = new Map<string, string>();
 	for (const name of names) {
@@ -96,7 +96,7 @@ const pieces = [
 ];
 const component = fc.oneof(
 	fc.array(fc.constantFrom(...pieces), { minLength: 1, maxLength: 5 }).map((parts) => parts.join("")),
-	// `.git` with something in the middle of it.
+	// `.git` with a character in the middle.
 	fc
 		.tuple(fc.nat(4), fc.constantFrom(...pieces), fc.constantFrom("", ...pieces))
 		.map(([at, piece, end]) => `.git`.slice(0, at) + piece + `.git`.slice(at) + end),
@@ -105,25 +105,25 @@ const component = fc.oneof(
 const plainComponent = component.filter((name) => name !== "." && name !== "..");
 
 describe("isPathAllowed", () => {
-	test("paths: thousands made of git's disguises → as git update-index says", () => {
+	test("paths: thousands made of git's disguises → same verdict as git update-index", () => {
 		const sample = fc.sample(
 			fc.array(plainComponent, { minLength: 1, maxLength: 3 }).map((parts) => parts.join("/")),
 			4000,
 		);
-		// One that begins with a backslash git does not look at behind it; `git fsck` does, and we do. After a quote and a line feed what git
-		// says of one path reads as if it said it of another.
+		// git does not check a name after a leading backslash; `git fsck` does, and so do we. After a quote and a line feed git's message
+		// about one path looks like a message about another.
 		const names = [...new Set(sample)].filter((name) => !/(^|\/)\\|'\n/.test(name));
 		const taken = takenByGit(names);
 		expect(names.filter((name) => isPathAllowed(name) !== taken.has(name))).toEqual([]);
-		// Both happen often, or this shows nothing.
+		// Both must happen often, or the test is void.
 		expect(taken.size).toBeGreaterThan(200);
 		expect(names.length - taken.size).toBeGreaterThan(200);
 	});
 
-	test("tree entries: hundreds of names → as git fsck says", () => {
+	test("tree entries: hundreds of names → same verdict as git fsck", () => {
 		const names = [...new Set(fc.sample(component, 600)), "\\.git", ".", "..", "a/b", "/", ".git/config"];
 		const found = foundByFsck(names);
-		// fsck is about one entry: a slash in it is a fault.
+		// fsck checks one entry: a slash in it is a fault.
 		const refused = (name: string) => name.includes("/") || !isPathAllowed(name);
 		expect(names.filter((name) => refused(name) !== found.has(name))).toEqual([]);
 		expect(found.size).toBeGreaterThan(10);

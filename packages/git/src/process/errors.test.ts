@@ -29,7 +29,7 @@ afterAll(async () => {
 	await scratch.remove();
 });
 
-/** The failure of asking `url` for its branch. */
+/** The failure of reading the branch of `url`. */
 async function failureOf(url: string, env: NodeJS.ProcessEnv = {}, networkTimeoutMs = 20_000): Promise<GitError> {
 	scratch.git("work", "remote", "set-url", "origin", url);
 	const repository = await scratch.open("work", { env, networkTimeoutMs });
@@ -46,7 +46,7 @@ async function failureOf(url: string, env: NodeJS.ProcessEnv = {}, networkTimeou
 (hasSshServer ? describe : describe.skip)("a hub over real ssh", () => {
 	const withKey = (key = "user", knownHosts = "known_hosts") => ({ GIT_SSH_COMMAND: ssh.command({ key, knownHosts }) });
 
-	test("ssh hub: answers → takes pushes and gives fetches", async () => {
+	test("ssh hub: answers → pushes and fetches succeed", async () => {
 		scratch.git("work", "remote", "set-url", "origin", ssh.url(scratch.path("hub.git")));
 		const repository = await scratch.open("work", { env: withKey() });
 		expect(await readRemoteBranch(repository, "origin", "main")).toBe(head);
@@ -55,14 +55,14 @@ async function failureOf(url: string, env: NodeJS.ProcessEnv = {}, networkTimeou
 		expect(await pushCommit(repository, "origin", "second", head)).toBe("pushed");
 	});
 
-	test("ssh hub: unknown host key → AUTH_FAILED, and what to do", async () => {
+	test("ssh hub: unknown host key → AUTH_FAILED, with the remedy", async () => {
 		fs.writeFileSync(ssh.file("empty"), "");
 		const failure = await failureOf(ssh.url(scratch.path("hub.git")), withKey("user", "empty"));
 		expect(failure.code).toBe("AUTH_FAILED");
 		expect(failure.message).toMatch(/host key.*ssh-keyscan/);
 	});
 
-	test("ssh hub: changed host key → AUTH_FAILED, and what to do", async () => {
+	test("ssh hub: changed host key → AUTH_FAILED, with the remedy", async () => {
 		await ssh.changeHostKey();
 		const failure = await failureOf(ssh.url(scratch.path("hub.git")), withKey());
 		expect(failure.code).toBe("AUTH_FAILED");
@@ -70,13 +70,13 @@ async function failureOf(url: string, env: NodeJS.ProcessEnv = {}, networkTimeou
 		ssh.trustHostKey();
 	});
 
-	test("ssh hub: refuses the key → AUTH_FAILED, and what to do", async () => {
+	test("ssh hub: refuses the key → AUTH_FAILED, with the remedy", async () => {
 		const failure = await failureOf(ssh.url(scratch.path("hub.git")), withKey("stranger"));
 		expect(failure.code).toBe("AUTH_FAILED");
 		expect(failure.message).toMatch(/refused our credentials.*key without passphrase/);
 	});
 
-	test("ssh hub: key with a passphrase → AUTH_FAILED at once, nobody is asked", async () => {
+	test("ssh hub: key with a passphrase → AUTH_FAILED at once, no prompt", async () => {
 		const { execFileSync } = await import("node:child_process");
 		execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "secret", "-f", ssh.file("locked")]);
 		const started = performance.now();
@@ -90,7 +90,7 @@ async function failureOf(url: string, env: NodeJS.ProcessEnv = {}, networkTimeou
 		expect(failure.message).toMatch(/missing\.git/);
 	});
 
-	test("ssh hub: its programs print what other failures look like → no code from it", async () => {
+	test("ssh hub: its programs imitate other failures → no code from it", async () => {
 		const words = "No space left on device\nPermission denied (publickey).\nkex_exchange_identification: no\nfatal: not a git repository";
 		scratch.write("liar", `#!/bin/sh\ncat >&2 <<'E'\n${words}\nE\nexit 1\n`, 0o755);
 		scratch.git("work", "config", "remote.origin.uploadpack", scratch.path("liar"));
@@ -114,7 +114,7 @@ describe("a hub over real http", () => {
 		expect(await pushCommit(repository, "origin", "third", head)).toBe("pushed");
 	});
 
-	test("http hub: wrong password, or none → AUTH_FAILED, nobody is asked", async () => {
+	test("http hub: wrong password, or none → AUTH_FAILED, no prompt", async () => {
 		web.password = "hunter22";
 		web.answer = "serve";
 		expect((await failureOf(web.url.replace("//", "//sync:wrong@").concat("/hub.git"))).code).toBe("AUTH_FAILED");
@@ -140,7 +140,7 @@ describe("a hub over real http", () => {
 		[403, { "x-ratelimit-remaining": "0" }, "RATE_LIMITED", null],
 		[403, { "x-note": "no space left on device" }, "AUTH_FAILED", null],
 		[500, { "x-note": "HTTP/1.1 429 slow down" }, "REMOTE_UNREACHABLE", null],
-	] as const)("web hub: %d with %j, a body that lies → %s, its words kept", async (status, headers, code, retryAfterMs) => {
+	] as const)("web hub: %d with %j, a misleading body → %s, its words kept", async (status, headers, code, retryAfterMs) => {
 		const body = "fatal: no space left on device\nPermission denied (publickey)\nHTTP/1.1 413";
 		Object.assign(web, { answer: status, headers: { "content-type": "text/plain", ...headers }, body });
 		const failure = await failureOf(`${web.url}/hub.git`);
@@ -158,7 +158,7 @@ describe("a hub over real http", () => {
 		web.maxBytes = Number.POSITIVE_INFINITY;
 	});
 
-	test("http hub: says nothing → GIT_TIMEOUT", async () => {
+	test("http hub: never answers → GIT_TIMEOUT", async () => {
 		web.answer = "silence";
 		expect((await failureOf(`${web.url}/hub.git`, {}, 400)).code).toBe("GIT_TIMEOUT");
 	});
@@ -184,7 +184,7 @@ describe("a hub in the file system", () => {
 		expect(await readRemoteBranch(await scratch.open("work"), "origin", "nothing")).toBeNull();
 	});
 
-	test("file hub: its hook declines → PUSH_REJECTED, with what it said", async () => {
+	test("file hub: its hook declines → PUSH_REJECTED, with its message", async () => {
 		const hook = scratch.path("hub.git/hooks/pre-receive");
 		fs.mkdirSync(scratch.path("hub.git/hooks"), { recursive: true });
 		fs.writeFileSync(hook, "#!/bin/sh\necho not on my watch >&2\nexit 1\n", { mode: 0o755 });
@@ -197,7 +197,7 @@ describe("a hub in the file system", () => {
 		fs.rmSync(hook);
 	});
 
-	test("file hub: its hook prints what other failures look like → PUSH_REJECTED", async () => {
+	test("file hub: its hook imitates other failures → PUSH_REJECTED", async () => {
 		const words = [
 			"fatal: Permission denied (publickey).",
 			"No space left on device",
@@ -316,7 +316,7 @@ describe("a workspace that cannot be opened", () => {
 });
 
 test("workspace: full disk → DISK_FULL", async () => {
-	// The smallest file system there is: a write to it fails as on a full disk.
+	// The smallest possible file system: a write to it fails as on a full disk.
 	scratch.init("full");
 	const repository = await scratch.open("full");
 	await expect(repository.run(["-c", "alias.full=!cat /dev/zero > /dev/full", "full"])).rejects.toMatchObject({ code: "DISK_FULL" });

@@ -88,7 +88,7 @@ describe("a command that takes too long is killed with everything that it starte
 });
 
 test("exec: a remote talks without end → memory stays bounded", async () => {
-	// An alias is the simplest git command that prints what we like.
+	// An alias is the simplest git command with arbitrary output.
 	const flood = ["-c", "alias.flood=!head -c 300000000 /dev/zero | tr '\\0' x >&2; exit 3", "flood"];
 	const before = process.memoryUsage().rss;
 	await expect(runGit(scratch.path("repo"), flood, env)).rejects.toMatchObject({ name: "GitError", exitCode: 3 });
@@ -109,7 +109,7 @@ test("exec: input as text, bytes, pieces, or unread → judged by the exit code"
 	expect(await hash({ input: large })).toMatch(/^[0-9a-f]{40}$/);
 });
 
-test("exec: a missing directory, a missing git → said in words", async () => {
+test("exec: a missing directory, a missing git → a message in words", async () => {
 	await expect(runGit(scratch.path("nowhere"), ["version"], env)).rejects.toMatchObject({ message: expect.stringContaining("nowhere") });
 	await expect(runGit(scratch.directory, ["version"], { ...env, PATH: scratch.directory })).rejects.toMatchObject({
 		code: "INTERNAL",

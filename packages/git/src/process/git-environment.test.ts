@@ -58,7 +58,7 @@ describe("nothing of the caller's environment points git elsewhere", () => {
 	});
 });
 
-test("environment: what a person needs to reach the remote → stays", () => {
+test("environment: variables for reaching the remote → stay", () => {
 	const given = { GIT_SSL_CAINFO: "/ca", GIT_SSL_NO_VERIFY: "1", GIT_PROXY_COMMAND: "p", GIT_CONFIG_GLOBAL: "/g", http_proxy: "http://p" };
 	expect(gitEnvironment({ env: given })).toMatchObject(given);
 });

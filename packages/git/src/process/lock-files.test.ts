@@ -158,7 +158,7 @@ describe("what a person left open is told by its name", () => {
 		try {
 			action();
 		} catch {
-			// git stops at the conflict and says so by its exit code.
+			// git stops at the conflict, with an exit code other than 0.
 		}
 		return operationInProgress(repository.gitDirectory)?.name;
 	};

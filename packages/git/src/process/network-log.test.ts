@@ -4,7 +4,7 @@ import { type HttpAnswer, readHttpTrace } from "./network-log.ts";
 import { remoteText } from "./remote-text.ts";
 
 const now = Date.parse("2026-01-01T00:00:00Z");
-/** As git 2.39 writes it. */
+/** The format of git 2.39. */
 const trace = (...lines: string[]) =>
 	lines.map((line, index) => `10:01:43.71${6135 + index} http.c:684              <= Recv header: ${line}\n`).join("");
 
@@ -126,6 +126,6 @@ test.each([
 	expect(classify(command, stderr, 128, "SIGKILL", network)).toMatchObject({ cutOff: false });
 });
 
-test("what a remote wrote: over ssh and by sideband → both, in order", () => {
+test("remote message: over ssh and by sideband → both, in order", () => {
 	expect(remoteText("remote: two \nfatal: x\nfatal: remote error: three\n", "one\r\n\n")).toBe("one\ntwo\nthree");
 });

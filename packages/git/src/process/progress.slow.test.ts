@@ -25,7 +25,7 @@ test("progress: git that takes long over files → counted while it adds and wri
 	}
 	const seen: (Progress | null)[] = [];
 	const repository = new Repository({ ...(await scratch.open("node")), onProgress: (progress) => seen.push(progress) });
-	/** What was reported, without how far each report was: some of them, and never more than all. */
+	/** The reported work without its figures; each figure must be at most the total. */
 	const reported = () => {
 		const reports = seen.splice(0);
 		const most = Math.max(...reports.map((one) => one?.done ?? 0));

@@ -19,7 +19,7 @@ afterAll(() => scratch.remove());
 
 const bySsh = hasSshServer ? test : test.skip;
 
-/** ssh processes that keep a connection open for a process: they name their socket. */
+/** The ssh processes that keep a connection open for a process: their command line has its socket. */
 const sshProcesses = (pid = process.pid) =>
 	fs
 		.readdirSync("/proc")
@@ -45,7 +45,7 @@ bySsh("one ssh connection serves many commands, ends when it is told to, and lea
 	});
 	expect(await readRemoteBranch(repository, "origin", "main")).toBeNull();
 	expect(sshProcesses()).toHaveLength(1);
-	// The server takes no new connection any more: what works now goes over the one that is open.
+	// The server accepts no new connection any more: commands that succeed now use the open one.
 	await ssh.stop();
 	expect(await readRemoteBranch(repository, "origin", "main")).toBeNull();
 	await connections.closeAll();
@@ -100,7 +100,7 @@ test("ssh control directory: a link, another user's or an open one → untouched
 	fs.mkdirSync(`${parent}/rs-9999996-foreig`, { mode: 0o700 });
 	if (process.getuid?.() === 0) fs.chownSync(`${parent}/rs-9999996-foreig`, 65534, 65534);
 	fs.mkdirSync(`${parent}/rs-9999995-vacant`, { mode: 0o700 });
-	// A program of that name before ssh: whoever starts it leaves a word.
+	// A program of that name in front of ssh: each start leaves a line.
 	const bin = scratch.path("bin");
 	fs.mkdirSync(bin);
 	fs.writeFileSync(`${bin}/ssh`, `#!/bin/sh\necho "$@" >> ${scratch.path("started")}\n`, { mode: 0o755 });

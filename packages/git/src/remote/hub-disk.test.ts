@@ -21,6 +21,6 @@ test.each([
 	expect(isHubDiskFull(repository(url), "origin")).toBe(false);
 });
 
-test("hub disk: a file system that says nothing of its space → not known to be full", () => {
+test("hub disk: a file system that does not report its space → not known to be full", () => {
 	expect(isHubDiskFull(repository("/proc"), "origin")).toBe(false);
 });

@@ -49,12 +49,12 @@ const change = (name: string): TreeChange => {
 	const finish = async (index: number) => await ahead.finish(Buffer.from(scratch.path(names[index] ?? "")), staged[index] ?? "");
 	for (const index of names.keys()) await finish(index);
 	const given = staged.map((file) => ["user.before", "user.later"].filter((name) => has(file, name)));
-	// A file system without such attributes has none to give.
+	// A file system without such attributes has none to copy.
 	const isKept = has(scratch.path("d/same"), "user.before");
 	if (isKept)
 		expect([given[0], given[1], given[3], given[4]]).toEqual([["user.before"], ["user.before", "user.later"], [], ["user.later"]]);
 	expect(fs.readdirSync("/proc/self/fd").length).toBe(descriptors);
-	// Not the first of a batch: nothing is asked.
+	// Not the first of a batch: no call is made.
 	ahead.begin(1, names.map(change), staged);
 	await finish(0);
 	expect(fs.readFileSync(staged[0] ?? "", "utf8")).toBe("staged");

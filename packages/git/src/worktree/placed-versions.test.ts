@@ -54,7 +54,7 @@ test.each<readonly [string, boolean, () => void]>([
 	["cat", false, () => void execFileSync("cat", [file()])],
 	["cp", false, () => void execFileSync("cp", [file(), scratch.path("copy")])],
 	["sed -i", false, () => void execFileSync("sed", ["-i", "s/c/d/", file()])],
-	// Above 32 KiB git maps it.
+	// git maps files above 32 KiB into memory.
 	["a read by mmap", false, () => void execFileSync("git", ["hash-object", "--no-filters", file()])],
 	[
 		"a read, then a rename over it",
@@ -94,7 +94,7 @@ test("placed versions: an hour later, or too many → the oldest links go", () =
 
 const isRead = (name: string) => fs.statSync(scratch.path(name)).atimeMs > Date.now() - 60_000;
 
-/** Entries as a checkout leaves them, of files that were written two seconds ago. */
+/** Index entries as after a checkout, for files that were written two seconds ago. */
 async function checkedOut(objectFormat: string, indexVersion: number, names: readonly string[]) {
 	fs.mkdirSync(scratch.path("w"));
 	execFileSync("git", ["init", "-q", "-b", "main", `--object-format=${objectFormat}`, scratch.path("w")]);
@@ -126,7 +126,7 @@ test.each([
 	expect(scratch.git("w", "status", "--porcelain", "-uno").trim().split("\n")).toHaveLength(names.length);
 	expect(names.filter((name) => isRead(`w/${name}`))).toEqual([]);
 	expect(scratch.git("w", "fsck", "--strict").trim()).toBe("");
-	// What is written now, with the same length and an older time, shows all the same.
+	// A write with the same length and an older time is found even so.
 	scratch.write("w/a", "CONTENT of a\n");
 	fs.utimesSync(scratch.path("w/a"), 1, 1);
 	expect(scratch.git("w", "status", "--porcelain", "-uno", "a").trim()).toBe("AM a");
@@ -152,7 +152,7 @@ test("index stats: another blob, mode or a split index → entries stay as they 
 
 test("index stats: a file written in the index's own second → compared again", async () => {
 	const [first] = (await checkedOut("sha1", 2, ["a", "b"])) as [KnownFile];
-	// Written, taken into the index and written again in one second: only its content tells.
+	// Written, added to the index and written again within one second: only the content differs.
 	const time = Math.floor(fs.statSync(scratch.path("w/.git/index")).mtimeMs / 1000);
 	scratch.write("w/racy", "one\n");
 	fs.utimesSync(scratch.path("w/racy"), time, time);

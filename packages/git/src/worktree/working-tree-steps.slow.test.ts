@@ -25,7 +25,7 @@ describe("a write that happens in the middle of the move is never destroyed", ()
 		async (_how, write) => {
 			const { ids, again } = await template(before, after);
 			for (const name of ["d/log", "gone", "z/new"]) {
-				// As many steps as there are, found by walking on until none is left.
+				// The number of steps is unknown: the loop ends after the last one.
 				for (let at = 0; ; at++) {
 					await again();
 					let step = 0;
@@ -40,7 +40,7 @@ describe("a write that happens in the middle of the move is never destroyed", ()
 					});
 					if (step <= at) break;
 					expect(await readRef(repository, "refs/heads/main")).toBe(ids.to);
-					// In the live file, not only set aside: a person or the next snapshot finds it there.
+					// In the live file, not only in a backup: a person or the next snapshot finds it there.
 					if (wrote)
 						expect({ name, at, text: exists(name) ? read(name) : "" }).toEqual({ name, at, text: expect.stringContaining("late\n") });
 				}

@@ -263,7 +263,7 @@ describe("a move that was interrupted is taken up again", () => {
 		const ids = await history({ a: "1\n", b: "precious\n" }, { a: "2\n", b: "precious\n" });
 		const leftover = scratch.path("staging", String(process.pid));
 		fs.mkdirSync(leftover, { recursive: true });
-		// A process with our pid (in a container they come back soon) died between linking and cleaning up.
+		// A process with our pid (in a container pids repeat soon) died between linking and cleaning up.
 		for (const name of ["0", "1", "2"]) fs.linkSync(live("b"), path.join(leftover, name));
 		await move(ids);
 		expect(read("b")).toBe("precious\n");

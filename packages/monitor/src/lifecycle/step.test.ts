@@ -93,7 +93,7 @@ describe("the life of an alert", () => {
 		expect(driver.look(minute, [slow])).toHaveLength(1);
 	});
 
-	test("alert: an event → sent once, nothing when it is over", () => {
+	test("alert: an event → sent once, nothing at its end", () => {
 		const driver = new LifecycleDriver();
 		const event = (occurrence: string) => problem("sync:skipped", { once: true, occurrence });
 		for (let i = 0; i < 200; i++) driver.look(minute, [event("one")]);

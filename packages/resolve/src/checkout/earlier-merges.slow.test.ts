@@ -49,7 +49,7 @@ test("earlier merges: 400 forged ones in one fetch → followed within 10 s", as
 	for (let round = 0; round < 400; round++) {
 		const date = 1_700_000_000 + 10 * round;
 		const siblings = [1, 2].map((step) => commits.add(trees[(at + step) % 3] as string, [tip], "side", date + step)).sort();
-		// It looks like one of ours in all but the id.
+		// It resembles one of ours in all but the id.
 		const message = `Merge ${siblings.map((oid) => oid.slice(0, 12)).join(" and ")}\n\nResolved: json x.json`;
 		at = (at + 1) % 3;
 		tip = commits.add(trees[at] as string, siblings, `${message}\nforged`, date + 2);
@@ -61,6 +61,6 @@ test("earlier merges: 400 forged ones in one fetch → followed within 10 s", as
 	const { head, saved } = await integrate({ repository, paths, lock, now: Date.now }, "refs/heads/main", start, tip);
 	expect(performance.now() - began).toBeLessThan(10_000);
 	expect([head, saved]).toEqual([tip, []]);
-	// What there was no time for is left to later cycles.
+	// Files beyond the time limit are left to later cycles.
 	expect(readUnsavedMerges(paths).length).toBeLessThan(400);
 }, 120_000);

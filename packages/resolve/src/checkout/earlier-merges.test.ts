@@ -25,7 +25,7 @@ beforeEach(async () => {
 });
 afterEach(() => history.remove());
 
-/** A merge of two siblings that says that we resolved something in it. */
+/** A merge of two siblings whose message reports a resolution by us. */
 function forge(first: string, second: string, changes: { name?: string; email?: string; subject?: string; date?: string } = {}): string {
 	const { name = "robust-sync", email = "robust-sync@localhost", date = "@1700009999 +0000" } = changes;
 	const subject = changes.subject ?? `Merge ${first.slice(0, 12)} and ${second.slice(0, 12)}`;
@@ -79,7 +79,7 @@ test("earlier merges: parents that cannot be merged → followed, tried again, g
 	checkOut(base);
 	const [first, second] = siblings(base);
 	const forged = forge(first, second);
-	// A version that both sides chose from is gone: only merging notices.
+	// A version that both sides chose from is gone: only a merge shows it.
 	const blob = history.git("rev-parse", `${second}:x.json`).trim();
 	rmSync(path.join(history.directory, ".git/objects", blob.slice(0, 2), blob.slice(2)));
 	expect(await integrate(context, "refs/heads/main", base, forged)).toMatchObject({ head: forged, saved: [] });

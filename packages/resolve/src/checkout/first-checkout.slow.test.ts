@@ -14,7 +14,7 @@ afterEach(() => history.remove());
 const ref = "refs/heads/main";
 const files = { a: "a\n", "d/x": "x\n", "d/e/y": "y\n", "notes.md": "hello\n" };
 
-/** HEAD as a clone has it whose checkout git refused: with a path in it that none may have. */
+/** The HEAD of a clone whose checkout git refused: with a path that no working tree may have. */
 function refusedClone(): string {
 	const { directory } = history;
 	const plain = history.commit([], files);

@@ -27,7 +27,7 @@ test("checkout: saving fails → fails only when none of it runs on, then taken 
 	const { paths } = history;
 	const context = contextAt(Date.now);
 	mkdirSync(path.dirname(paths.conflicts), { recursive: true });
-	// Something lies where the saved versions would go.
+	// A file is in the place of the saved versions.
 	writeFileSync(paths.conflicts, "");
 	await expect(integrate(context, "refs/heads/main", ours, theirs)).rejects.toThrow();
 	const moved = () => readdirSync(history.directory, { recursive: true, encoding: "utf8" }).filter((name) => name.startsWith("d/")).length;
@@ -66,7 +66,7 @@ test.each([
 	history.git("checkout", "-q", "-B", "main", first);
 	const { paths } = history;
 	const context = contextAt(() => 0);
-	// What cannot be read cannot be staged either.
+	// A file that cannot be read cannot be staged either.
 	const blob = history.git("rev-parse", `${huge}:huge`).trim();
 	rmSync(path.join(history.directory, ".git/objects", blob.slice(0, 2), blob.slice(2)), { force: true });
 	const backup = compactTimestamp(0);

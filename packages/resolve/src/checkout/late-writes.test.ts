@@ -3,7 +3,7 @@ import type { GitPath } from "@robust-sync/git";
 import fc from "fast-check";
 import { mergeLateWrite } from "./late-writes.ts";
 
-/** @param before what a descriptor's file had when it was last looked at @param written what it has now @param live what is at the path */
+/** @param before the file of the descriptor when it was last read @param written its content now @param live the content at the path */
 function merged(name: string, before: string, written: string, live: string): string {
 	const late = { path: name as GitPath, writtenAt: null, appeared: false, exposed: [] };
 	return mergeLateWrite({ ...late, before: Buffer.from(before), written: Buffer.from(written), incoming: Buffer.from(live) }).toString();

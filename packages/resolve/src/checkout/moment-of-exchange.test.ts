@@ -12,8 +12,8 @@ import {
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
 import { mergeLateWrite } from "./late-writes.ts";
 
-// A file is swapped for the new one in one step, and only then does it show what was there. Where that was written a moment before,
-// it gets its place back: for that moment the new one could be read, and what is made from it was not made from what is there now.
+// A file is swapped for the new one in one step, which reveals its content only afterwards. If that was written just before, the file
+// returns to its place: meanwhile a program may have read the new one, and its next write is based on that.
 
 let scratch: Scratch;
 let ids: { from: string; to: string };
@@ -32,7 +32,7 @@ function write(elements: readonly string[]): void {
 	fs.renameSync(scratch.path("temporary"), live());
 }
 
-/** What is there, and what comes in: the same with one element more. */
+/** The present content, and the incoming one with one element more. */
 function startFrom(elements: readonly string[]): void {
 	const [from, to] = [elements, [...elements, "new"]].map((content) => {
 		write(content);
@@ -42,7 +42,7 @@ function startFrom(elements: readonly string[]): void {
 	ids = { from, to };
 }
 
-/** One element is another one in every write: no version has all of an older one. */
+/** One element differs in every write: no version contains an older one whole. */
 const startFromTurns = () => startFrom(["theirs", "turn 0"]);
 
 /** Lets a program run right before each swap. */
@@ -78,7 +78,7 @@ async function move(before: readonly (() => void)[], options: Partial<MoveOption
 	return kept;
 }
 
-/** A program that reads the file at one moment, and writes back what it read with one element more while a late write is merged. */
+/** A program that reads the file at one step, and writes it back with one element more while a late write is merged. */
 function slowProgram(element: string): { look(): string[]; mergeLate(late: LateWrite): Buffer } {
 	let seen: string[] = [];
 	return {
@@ -93,7 +93,7 @@ function slowProgram(element: string): { look(): string[]; mergeLate(late: LateW
 	};
 }
 
-/** What an interrupted move took away. */
+/** The leftovers of an interrupted checkout. */
 function leave(directory: string, elements: readonly string[]): void {
 	fs.mkdirSync(scratch.path(`backup/late/${directory}`), { recursive: true });
 	fs.writeFileSync(scratch.path(`backup/late/${directory}/list.json`), text(elements));
@@ -252,7 +252,7 @@ test("swap: killed, a single file is replaced → the same", async () => {
 		expect(read().sort()).toEqual(["first", "new", ...meanwhile, "theirs"]);
 		expect(kept.map(({ before }) => blob(before))).toContainEqual(["theirs", "first"]);
 		for (const { after } of kept) expect(blob(after).sort()).toEqual(["first", "new", ...meanwhile, "theirs"]);
-		// Once more: nothing happens twice.
+		// A second run must change nothing.
 		await replace([], { resume: true });
 		expect(read().sort()).toEqual(["first", "new", ...meanwhile, "theirs"]);
 	}
@@ -283,7 +283,7 @@ test("swap: killed after more was merged in → a write made from that keeps it"
 	const merged = ["theirs", "new", "first", "second"];
 	leave("0", ["theirs", "first"]);
 	leave("1", merged);
-	// It lay there for a moment: the name tells the inode of our file.
+	// It was there for a moment: its name identifies the inode of our file.
 	const { ino } = fs.statSync(scratch.path("backup/late/1/list.json"));
 	fs.renameSync(scratch.path("backup/late/1"), scratch.path(`backup/late/1-${ino}`));
 	leave("2", [...merged, "third"]);

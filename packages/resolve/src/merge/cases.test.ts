@@ -30,7 +30,7 @@ test("merge: every case, real commits, both orders → the same bytes and losses
 	);
 	const base = history.commit([], { ...attributes, ...files(cases, "base") }, { date: 1_800_000_000 });
 	const laterIs = (side: "ours" | "theirs") => cases.filter(({ later }) => later === side);
-	// Ours is the older side of some paths and the later one of others: what counts is when each path was last touched.
+	// Ours is the older side of some paths and the later one of others: the last change of each path counts.
 	const early = history.commit([base], files(laterIs("theirs"), "ours"), { date: 1_800_001_000 });
 	const theirs = history.commit([base], files(cases, "theirs"), { date: 1_800_002_000 });
 	const ours = history.commit([early], files(laterIs("ours"), "ours"), { date: 1_800_003_000 });

@@ -49,7 +49,7 @@ function job(name: string, tasks: number, side: "a" | "b" = "b"): MergeJob {
 	return { path: name, base: bytes(text(-1)), a: bytes(text(0)), b: bytes(text(tasks - 1)), later: side, attribute: undefined };
 }
 
-test("merge thread: a large file → the caller's thread goes on meanwhile", async () => {
+test("merge thread: a large file → the caller's thread stays responsive", async () => {
 	const large = job("s.json", 40_000);
 	const merge = thread(pathToFileURL(file));
 	let ticks = 0;

@@ -18,7 +18,7 @@ afterAll(() => history.remove());
 
 type Files = Record<string, FixtureFile>;
 
-/** All files below a directory, as they would be committed; names one character per byte. */
+/** All files below a directory, for a commit; names one character per byte. */
 function tree(directory: string): Files {
 	if (!existsSync(directory)) return {};
 	const paths = readdirSync(directory, { recursive: true, encoding: "utf8" });
@@ -33,7 +33,7 @@ function file(name: string): FixtureFile {
 	return (about.mode & 0o100) === 0 ? content : { executable: content };
 }
 
-/** What a side did to the base. */
+/** A side's changes to the base. */
 function changes(base: Files, side: Files): Files {
 	const removed = Object.keys(base).filter((name) => !(name in side));
 	return { ...Object.fromEntries(removed.map((name) => [name, null])), ...side };
@@ -45,7 +45,7 @@ interface About {
 }
 
 describe("every path case merges to what the rules say, whichever parent is named first,", () => {
-	test.each(names)("path case: %s → as the rules say, in both orders", async (name) => {
+	test.each(names)("path case: %s → the expected result, in both orders", async (name) => {
 		const directory = path.join(root, name);
 		const about = JSON.parse(readFileSync(path.join(directory, "case.json"), "utf8")) as About;
 		const [base, ours, theirs, expected] = ["base", "ours", "theirs", "expected"].map((role) => tree(path.join(directory, role))) as [

@@ -433,7 +433,7 @@ describe("histories", () => {
 		expect(merge.base).toBeNull();
 	});
 
-	test("history: crossing merges → base is what both had, so nothing comes back", async () => {
+	test("history: crossing merges → the common version is the base, nothing returns", async () => {
 		const base = history.commit([], { "s.json": '{"k": 1}\n' });
 		const [one, two] = [
 			history.commit([base], { "s.json": '{"k": 1, "one": 1}\n' }),

@@ -47,7 +47,7 @@ describe("saved versions", () => {
 		}
 	});
 
-	test("saved: a conflicted file → each side whole, a manifest says who won", async () => {
+	test("saved: a conflicted file → each side whole, a manifest names the winner", async () => {
 		const { base, ours, theirs } = await conflict();
 		const resolution = await resolveMerge(history.repository, ours, theirs);
 		const name = await saveVersions(history.repository, history.paths, resolution, now);
@@ -145,7 +145,7 @@ describe("saved versions", () => {
 		expect(existsSync(loose)).toBe(true);
 		const content = readFileSync(loose);
 		unlinkSync(loose);
-		// The contents that the merge has read are still in memory.
+		// The contents of the merge are still in memory.
 		resolution.contents?.clear();
 		await expect(saveVersions(history.repository, history.paths, resolution, now)).rejects.toMatchObject({ code: "CORRUPT_REPOSITORY" });
 		expect(readdirSync(history.paths.conflicts)).toEqual([]);

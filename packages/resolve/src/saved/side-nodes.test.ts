@@ -28,7 +28,7 @@ test("a side of a merge: each path → the node that wrote it last", async () =>
 		const of = (name: string) => nodes.of(Buffer.from(name).toString("latin1") as never);
 		expect([of("größe"), of("both"), of("a\nb"), of("untouched")]).toEqual(["helios", "chad", "Jürgen", "empty"]);
 		expect((await nodesOfSide(repository, base, null)).of("old" as never)).toBe("nobody");
-		// A commit that is not there, or a side without commits: nobody.
+		// A missing commit, or a side without commits: no node.
 		expect((await nodesOfSide(repository, "0123456789012345678901234567890123456789" as never, base)).of("old" as never)).toBeNull();
 		expect((await nodesOfSide(repository, null, base)).of("old" as never)).toBeNull();
 	} finally {

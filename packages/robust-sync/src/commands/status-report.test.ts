@@ -9,7 +9,7 @@ const since = "2026-02-18T01:00:00.000Z";
 test.each([
 	[null, "until robust-sync --resume"],
 	["2026-02-18T03:00:00.000Z", "until 2026-02-18T03:00:00.000Z"],
-])("status: no instance runs, paused until %j → says so, also in JSON", (until, text) => {
+])("status: no instance runs, paused until %j → reported, also in JSON", (until, text) => {
 	const extras = { configurationProblem: null, progress: null, pause: { since, until } };
 	expect(formatStatus(report, now, plain, extras)).toContain(`\n  paused      since ${since}, ${text}`);
 	expect(JSON.parse(statusDocument(report, extras))).toMatchObject({ running: false, paused: { since, until } });

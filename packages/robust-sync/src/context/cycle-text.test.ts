@@ -10,7 +10,7 @@ test.each([
 	expect(changesText({ committed, deleted })).toBe(said);
 });
 
-test("a pulled deletion: a checkout took files away → said beside the commits", () => {
+test("a pulled deletion: a checkout deleted files → reported beside the commits", () => {
 	expect(pulledText({ pulled: 1, removed: 22 })).toBe("1 commit pulled, 22 files deleted by it");
 	expect(pulledText({ pulled: 0, removed: 0 })).toBe("");
 	expect(countsText({ committed: 22, deleted: 22, pulled: 0, removed: 0, pushed: 1, resolved: 0 })).toBe(

@@ -10,11 +10,11 @@ test.each([
 	["", null],
 	["one\ntwo", "one\ntwo"],
 	["\u001b[31mred\u202e", "\\u001b[31mred\\u202e"],
-])("what a remote wrote: %j → %j", (text, expected) => {
+])("remote message: %j → %j", (text, expected) => {
 	expect(cleanRemoteMessage(text)).toBe(expected);
 });
 
-test("what a remote wrote: too much of it → 4 KiB, whole characters", () => {
+test("remote message: too much of it → 4 KiB, whole characters", () => {
 	for (const character of ["a", "é", "€", "😀"]) {
 		const clean = cleanRemoteMessage(`x${character.repeat(5_000)}`) ?? "";
 		expect(Buffer.byteLength(clean)).toBeLessThanOrEqual(maxRemoteMessage_bytes);

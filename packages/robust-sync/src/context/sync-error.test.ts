@@ -11,7 +11,7 @@ test.each([
 	["EPERM", "PERMISSION_DENIED"],
 	["EROFS", "PERMISSION_DENIED"],
 	["EIO", "INTERNAL"],
-])("error code: the file system's %s → %s, with what to do", (code, expected) => {
+])("error code: the file system's %s → %s, with the remedy", (code, expected) => {
 	const error = toSyncError(Object.assign(new Error("no"), { code, path: "/x/y" }));
 	expect(error.code).toBe(expected);
 	expect(error.message).not.toContain("\n");

@@ -110,7 +110,7 @@ test("questions: peers announce → asked when due, an announced head is fetched
 	expect(web.requests.length).toBeGreaterThan(then);
 });
 
-test("--once: in a back-off → no request, says how long; refused again → doubled", async () => {
+test("--once: in a back-off → no request, the wait is printed; refused again → doubled", async () => {
 	await change("a");
 	Object.assign(web, { answer: 429, headers: { "content-type": "text/plain" }, body: "slow down" });
 	const start = Date.now() + 1_000;

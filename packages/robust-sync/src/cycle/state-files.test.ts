@@ -36,7 +36,7 @@ test.each([...ofCycles, "heartbeat_state", "health_state", "monitor_status", "pe
 	},
 );
 
-test("state files: those of cycles are torn → each set aside, and said; others stay", async () => {
+test("state files: those of cycles are torn → each moved aside, reported; others stay", async () => {
 	for (const name of [...ofCycles, "pause", "silences"]) fs.writeFileSync(path.join(paths.sync, `${name}.json`), "{");
 	const line = await setAsideInvalidStates(context());
 	for (const name of ofCycles)

@@ -46,7 +46,7 @@ test("announced heads: one that is not here → a cycle at once; one that is →
 	expect(wanted).toEqual([{ head: head(2), at: 0 }]);
 });
 
-test("announced heads: 40 that nobody has a second → at most three cycles a second", async () => {
+test("announced heads: 40 unknown ones a second → at most three cycles a second", async () => {
 	let asked = 0;
 	for (let n = 0; n < 40 * 30; n++) {
 		heads.announced("chad", head(1_000 + n));

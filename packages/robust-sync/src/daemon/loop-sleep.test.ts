@@ -3,7 +3,7 @@ import { LoopSleep } from "./loop-sleep.ts";
 
 const hour = 3_600_000;
 
-test("loop: woken or told to end while it sleeps → goes on at once", async () => {
+test("loop: woken or ended while it sleeps → continues at once", async () => {
 	const loop = new LoopSleep();
 	for (const end of [() => loop.wake(), () => loop.wake(), () => loop.end()]) {
 		const asleep = loop.sleep(hour);
@@ -12,7 +12,7 @@ test("loop: woken or told to end while it sleeps → goes on at once", async () 
 	}
 });
 
-test("loop: told to end between two sleeps → sleeps no more", async () => {
+test("loop: ended between two sleeps → sleeps no more", async () => {
 	const loop = new LoopSleep();
 	await loop.sleep(1);
 	loop.end();

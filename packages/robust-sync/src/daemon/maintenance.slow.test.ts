@@ -45,7 +45,7 @@ test("maintenance: many small packs → rolled up into few", async () => {
 	expect(git("rev-list", "--count", "HEAD").trim()).toBe("32");
 });
 
-test("maintenance: commit graph, a killed writer's lock → written, the next goes on", async () => {
+test("maintenance: commit graph, a killed writer's lock → written, the next runs", async () => {
 	const repository = await scratch.open("helios");
 	fs.mkdirSync(scratch.path("helios/.git/objects/info/commit-graphs"), { recursive: true });
 	scratch.write("helios/.git/objects/info/commit-graphs/commit-graph-chain.lock", "");

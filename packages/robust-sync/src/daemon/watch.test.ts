@@ -123,7 +123,7 @@ describe("changes pause before a cycle starts", () => {
 });
 
 describe("our own changes", () => {
-	test("own changes: and another's at the same path → told apart by the file on disk", () => {
+	test("own changes: and another's at the same path → distinguished by the file", () => {
 		let monotonic = 1_000;
 		const own = new OwnChanges(scratch.directory, { bootId: "this boot", now: () => monotonic });
 		scratch.write("d/a", "1");

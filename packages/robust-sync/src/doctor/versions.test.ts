@@ -21,7 +21,7 @@ test("doctor: versions, all new enough → ok, names git's", () => {
 	});
 });
 
-test("doctor: versions, git is not on PATH → null; is there → what it prints", async () => {
+test("doctor: versions, git is not on PATH → null; is there → its output", async () => {
 	expect(await readGitVersion({ PATH: "/nowhere" })).toBe(null);
 	expect(await readGitVersion()).toMatch(/^git version \d/);
 });

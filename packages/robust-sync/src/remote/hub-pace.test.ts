@@ -141,7 +141,7 @@ test("a limited remote: refused again without an attempt → the wait is not lon
 	expect([pace.limited(500_000, 0), pace.limited(null, 0)]).toEqual([50_000, 50_000]);
 });
 
-test("a limited remote: the process starts again → it goes on waiting, a day at most", () => {
+test("a limited remote: the process starts again → it still waits, a day at most", () => {
 	const pace = new HubPace(() => 0);
 	for (const wait of [0, -5, Number.NaN]) {
 		pace.resume(wait, 3);

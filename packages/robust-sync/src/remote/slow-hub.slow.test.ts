@@ -48,7 +48,7 @@ test("slow hub: edits while both push → the later wins, both save the other", 
 	hub.expectOutcome("chad", "helios");
 });
 
-test("slow hub: edit while a refused push hangs → it is kept and wins", async () => {
+test("slow hub: edit while a refused push hangs → kept, and it wins", async () => {
 	await hub.start();
 	hub.writeAll("helios", "helios", 100);
 	await hub.cycle("helios");
