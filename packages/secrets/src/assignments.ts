@@ -1,4 +1,6 @@
-import { type NameKind, nameLiterals, secretNameAt } from "./names.ts";
+import { randomBits } from "./likelihood.ts";
+import { nameLiterals, type SecretName, secretNameAt } from "./names.ts";
+import { isPatterned } from "./randomness.ts";
 import { looksDrawn, looksThoughtOut } from "./values.ts";
 
 /** A value whose name marks it as a secret, and its place. */
@@ -20,12 +22,13 @@ const blank = String.raw`(?:\s|\\{1,3}[nrt])`;
 /** The text between a name and a value that may be without quotes. */
 const assigning = new RegExp(
 	[
+		// Tags of HTML, XML and property lists.
+		String.raw`:?(?:</?[a-z][a-z0-9]{0,9}(?:\s[^<>]{0,120})?>:?${blank}{0,40}){1,6}`,
 		String.raw`${closing}(?:${type})?${blank}{0,24}(?::\s{0,3}[>|][-+\d]{0,2}[ \t]{0,8}\r?\n\s{1,24}|:=|=>|->|={1,3}|!={1,2}|:-|:|\?\?=?|\|\|=?|\sor\s)\*{0,2}${blank}{0,24}`,
 		String.raw`${closing}\s{1,3}(?:is|was|ist):?\s{1,3}`,
 		String.raw`(?:${quote})?\s?>\s{0,40}`,
 		String.raw`(?:${quote})?[*_]{0,2}\s{0,20}\|\s{0,8}`,
 		String.raw`(?:${quote})?\s{0,3}[,;{]?${blank}{0,40}(?:type\s{0,3}=\s{0,3}[a-z"]{1,10}\s{1,40}|(?:(?:type|description|sensitive)\s{0,12}=\s{0,3}[^\n]{1,120}\n\s{0,40}){1,3})?(?:${quote})?(?:value|default|content)(?:${quote})?\s{0,3}[:=]\s{0,3}`,
-		String.raw`</(?:key|name|id|string)>\s{0,40}<(?:string|value|data)>\s{0,40}`,
 	].join("|"),
 	"y",
 );
@@ -37,7 +40,7 @@ const optionHead =
 
 /** The start of a quoted value may be: a bracket and a line end, a call, the prefix of a string, a scheme. */
 const opening = new RegExp(
-	String.raw`(?:\(${blank}{0,40}(?:\\{0,7}["'],\s{0,40}\\{0,7}["']\s{0,40})?)?(?:(?:new\s)?[A-Za-z_.:!]{1,30}\()?[brfuBRFU@$&]{0,2}(?<quote>${quote})(?:(?:Bearer|Basic|Token|Bot)\s)?(?:base64:)?`,
+	String.raw`(?:\(${blank}{0,40}(?:\\{0,7}["'],\s{0,40}\\{0,7}["']\s{0,40})?)?(?:(?:new\s)?[A-Za-z_.:!]{1,30}\()?[brfuBRFU@$&]{0,2}#{0,3}(?<quote>""(?=[^\s"',;:)\]}])|${quote})(?:(?:Bearer|Basic|Token|Bot)\s)?(?:base64:)?`,
 	"y",
 );
 const quotedPart = /(?:[^\s"'`\\]|\\{1,2}\/)+/y;
@@ -48,6 +51,19 @@ const seam = new RegExp(
 );
 const endQuote = new RegExp(quote, "y");
 const barePart = /(?:(?:Bearer|Basic|Token)\s)?(?:base64:)?(?<bare>[^\s"'`\\,;<>(){}[\]|&$]{8,2000})(?=[\s"'`\\,;<)&}\]#|]|$)/y;
+
+/** The rest of a line: a value of symbols that end one elsewhere. */
+const linePart = /[^\s"'`]{12,200}(?=\r?\n|$)/y;
+/** The text before a name that has a line for itself. */
+const lineHead = /(?:^|\n)[ \t]{0,8}(?:export[ \t]{1,3})?[A-Za-z0-9_.-]{0,48}$/;
+
+/** A password for one application of a Google account. */
+const appPassword = new RegExp(`(?:${quote})?(?<value>[a-z]{4} [a-z]{4} [a-z]{4} [a-z]{4})(?![A-Za-z ])`, "y");
+
+/** Services whose tokens are UUIDs, by what the names of variables call them. Elsewhere a UUID is an identifier. */
+const uuidService =
+	/heroku|railway|(?<![a-z])scw|scaleway|codecov|snyk|consul|nomad|postmark|(?<![a-z])wise|(?<![a-z])exa_|vapi|cloudsmith|proxmox|(?<![a-z])pve|openvsx|(?<![a-z])ovsx|npm|confluent|lokalise|gitpod|coolify|portainer|livepeer|browserless/i;
+const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 const longestValue = 2_000;
 
@@ -88,7 +104,11 @@ function quotedAt(text: string, at: number): Assigned | null {
 	}
 }
 
-function isQuotedSecret(value: string, kind: NameKind): boolean {
+const isServiceUuid = (value: string, { text }: SecretName) => uuid.test(value) && uuidService.test(text) && !isPatterned(value);
+
+function isQuotedSecret(value: string, name: SecretName): boolean {
+	const { kind } = name;
+	if (isServiceUuid(value, name)) return true;
 	if (kind === "password") return looksDrawn(value, value.length < 12 ? 14 : 10) || looksThoughtOut(value);
 	if (value.length < 12) return false;
 	if (kind === "key") return value.length >= 20 && !/^[0-9a-fx]+$/i.test(value) && looksDrawn(value, 18);
@@ -96,18 +116,42 @@ function isQuotedSecret(value: string, kind: NameKind): boolean {
 }
 
 /** Whether a value without quotes is a secret, given that its name is one of a secret. */
-export function acceptsBare(value: string, kind: NameKind): boolean {
+export function acceptsBare(value: string, name: SecretName): boolean {
+	const { kind } = name;
+	if (isServiceUuid(value, name)) return true;
 	if (kind === "password") return looksDrawn(value, value.length < 12 ? 18 : 14);
 	if (value.length < 14 || (kind === "key" && /^[0-9a-fx]+$/i.test(value))) return false;
 	return looksDrawn(value, kind === "key" ? 22 : 16);
 }
 
-function accepted({ value, start, end }: Assigned, kind: NameKind, isQuoted: boolean): Assigned | null {
+function accepted({ value, start, end }: Assigned, name: SecretName, isQuoted: boolean): Assigned | null {
 	const trimmed = isQuoted ? value : value.replace(/[.:!?*_]+$/, "");
 	// A signed token has a rule of its own, which recognizes unsigned ones.
 	if (/^eyJ[\w-]+\.eyJ[\w-]+\./.test(trimmed)) return null;
-	if (!(isQuoted ? isQuotedSecret(trimmed, kind) : acceptsBare(trimmed, kind))) return null;
+	if (!(isQuoted ? isQuotedSecret(trimmed, name) : acceptsBare(trimmed, name))) return null;
 	return { value: trimmed, start, end: isQuoted ? end : start + trimmed.length };
+}
+
+/** The match of a pattern at an offset. */
+function partAt(pattern: RegExp, text: string, at: number): Assigned | null {
+	pattern.lastIndex = at;
+	const found = pattern.exec(text);
+	if (found === null) return null;
+	const value = found.groups?.value ?? found[0];
+	return { value, start: pattern.lastIndex - value.length, end: pattern.lastIndex };
+}
+
+/** Four words of four letters that are none: the password of an application. */
+function appPasswordAt(text: string, { kind }: SecretName, at: number): Assigned | null {
+	const words = kind === "password" ? partAt(appPassword, text, at) : null;
+	return words !== null && randomBits(words.value.replaceAll(" ", "")) >= 8 ? words : null;
+}
+
+/** A line of nothing but a name and its value, which may have brackets and other symbols in it. */
+function lineAt(text: string, offset: number, at: number): Assigned | null {
+	if (!lineHead.test(text.slice(Math.max(0, offset - 72), offset))) return null;
+	const line = partAt(linePart, text, at);
+	return line !== null && looksDrawn(line.value, 28) ? line : null;
 }
 
 /** The value assigned to the secret's name at an offset. Null: there is none. */
@@ -119,25 +163,24 @@ function assignedAt(text: string, offset: number): Assigned | null {
 	if (isAssigned) {
 		const at = assigning.lastIndex;
 		const quoted = longStringAt(text, at) ?? quotedAt(text, at);
-		if (quoted !== null) return accepted(quoted, name.kind, true);
+		if (quoted !== null) return accepted(quoted, name, true);
 		barePart.lastIndex = at;
 		const bare = barePart.exec(text)?.groups?.bare;
-		return bare === undefined
-			? null
-			: accepted({ value: bare, start: barePart.lastIndex - bare.length, end: barePart.lastIndex }, name.kind, false);
+		const end = barePart.lastIndex;
+		const found = bare === undefined ? null : accepted({ value: bare, start: end - bare.length, end }, name, false);
+		return found ?? appPasswordAt(text, name, at) ?? lineAt(text, offset, at);
 	}
 	beside.lastIndex = name.end;
 	if (!beside.test(text)) return null;
 	const at = beside.lastIndex;
 	const quoted = quotedAt(text, at);
-	if (quoted !== null) return accepted(quoted, name.kind, true);
+	if (quoted !== null) return accepted(quoted, name, true);
 	if (/\s/.test(text[name.end] ?? "") && optionHead.test(text.slice(Math.max(0, offset - 64), offset))) {
 		barePart.lastIndex = at;
 		const bare = barePart.exec(text)?.groups?.bare;
-		if (bare !== undefined)
-			return accepted({ value: bare, start: barePart.lastIndex - bare.length, end: barePart.lastIndex }, name.kind, false);
+		if (bare !== undefined) return accepted({ value: bare, start: barePart.lastIndex - bare.length, end: barePart.lastIndex }, name, false);
 	}
-	return null;
+	return appPasswordAt(text, name, at);
 }
 
 /** Values that are secrets because of the name that they are assigned to. */

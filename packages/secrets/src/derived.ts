@@ -103,7 +103,8 @@ export function joinedLines(text: string, feeds: readonly number[]): Derived[] {
 
 /** Printable characters of ASCII in the escapes of several formats. */
 const escapes =
-	/\\{1,4}u00([2-7][0-9a-f])|\\{1,4}u\{([2-7][0-9a-f])\}|\\{1,4}x([2-7][0-9a-f])|%([2-7][0-9a-f])|&#x([2-7][0-9a-f]);|&#(\d{2,3});/gi;
+	/\\{1,4}u00([2-7][0-9a-f])|\\{1,4}u\{([2-7][0-9a-f])\}|\\{1,4}x([2-7][0-9a-f])|%([2-7][0-9a-f])|&#x([2-7][0-9a-f]);|&#0{0,2}(\d{2,3});|&(?:quot|amp|apos|lt|gt);|&#xa;|&#xd;/gi;
+const entities: Readonly<Record<string, string>> = { "&quot;": '"', "&amp;": "&", "&apos;": "'", "&lt;": "<", "&gt;": ">" };
 /** Characters around an escape that are decoded with it. */
 const aroundEscape = 240;
 /** More characters of one content than this are not decoded. */
@@ -121,6 +122,8 @@ export const escapeLiterals: readonly Literal[] = [
 	.concat(
 		{ text: "\\x", anyCase: false, next: "234567" },
 		{ text: "&#", anyCase: false, next: "xX0123456789" },
+		{ text: "&quot;", anyCase: false },
+		{ text: "&amp;", anyCase: false },
 		["%2", "%3", "%4", "%5", "%6", "%7"].map((text) => ({ text, anyCase: false, next: "0123456789abcdefABCDEF" })),
 	);
 
@@ -151,10 +154,12 @@ export function unescaped(text: string, offsets: readonly number[]): Derived[] {
 }
 
 function decodeEscape(all: string, ...groups: unknown[]): string {
+	if (/^&#x[ad];$/i.test(all)) return "\n";
 	const hexadecimal = groups.slice(0, 5).find((group) => typeof group === "string");
 	if (typeof hexadecimal === "string") return String.fromCharCode(Number.parseInt(hexadecimal, 16));
+	if (/^&[a-z]/i.test(all)) return entities[all.toLowerCase()] ?? all;
 	const code = Number(groups[5]);
-	return code >= 0x20 && code < 0x7f ? String.fromCharCode(code) : all;
+	return (code >= 0x20 && code < 0x7f) || code === 10 || code === 13 ? String.fromCharCode(code) : all;
 }
 
 /**
@@ -191,6 +196,15 @@ function wrappedAt(text: string, end: number): number | null {
 	for (next++; text.charCodeAt(next) === 0x20 || text.charCodeAt(next) === 0x09; ) next++;
 	for (let ahead = 0; ahead < 4; ahead++) if (!isBase64(text.charCodeAt(next + ahead))) return null;
 	return next;
+}
+
+/** Printable characters of UTF-16 in a content of another encoding: lines that a shell appends to a log, the texts of a program or database. */
+const wideRuns = /(?:[\x09\x0a\x0d\x20-\x7e]\0){12,}/g;
+
+/** Texts in UTF-16 (little endian) within a content that is not in it. */
+export function wideTexts(text: string): Derived[] {
+	if (!text.includes("\0")) return [];
+	return [...text.matchAll(wideRuns)].map(({ 0: run, index }) => ({ text: run.replaceAll("\0", ""), at: index }));
 }
 
 /** The text that base64 represents, around a place in it. @param phase offset of the place within its group of four characters */

@@ -1,15 +1,24 @@
 import { createHmac } from "node:crypto";
 import { assignments } from "./assignments.ts";
-import { base64Spellings, type Derived, decodedAround, escapeLiterals, joinedLines, lineEndLiterals, unescaped } from "./derived.ts";
+import {
+	base64Spellings,
+	type Derived,
+	decodedAround,
+	escapeLiterals,
+	joinedLines,
+	lineEndLiterals,
+	unescaped,
+	wideTexts,
+} from "./derived.ts";
 import { type Literal, LiteralFinder } from "./literals.ts";
 import { type OwnSecret, ownRule, spellings } from "./own-secrets.ts";
 import { placedRules } from "./placed.ts";
 import { isPublished } from "./published.ts";
 import { entropy, isPlaceholder } from "./randomness.ts";
-import { bodyOf, type NamedRule, type Rule } from "./rule.ts";
+import { bodyOf, type ListRule, type NamedRule, type Rule } from "./rule.ts";
 import { rules } from "./rules.ts";
 import { type Excerpt, excerptsAround, secretlintLiterals } from "./secretlint-literals.ts";
-import { columnAt, type ListRule, listRules } from "./tables.ts";
+import { columnAt, kubernetesRule, kubernetesTexts, listRules } from "./tables.ts";
 
 /** The place and kind of a secret. Never its value. */
 export interface Finding {
@@ -49,6 +58,8 @@ interface Places {
 	/** Line feeds. */
 	readonly lineEnds: number[];
 	readonly secretlint: number[];
+	/** Kubernetes Secrets. */
+	readonly documents: number[];
 }
 
 /** At most this many findings of one file are compared; one is enough to hold the file. */
@@ -76,20 +87,10 @@ const encodedLiterals = [
 		"glpat-",
 	],
 	...["npm_", "pypi-AgEI", "xoxb-", "xoxp-", "xapp-", "hooks.slack.com/", "AKIA", "ASIA", "AIza", "GOCSPX-", "ya29.", "hf_", "gsk_", "SG."],
-	...[
-		"dop_v1_",
-		"dckr_pat_",
-		"hvs.",
-		"glsa_",
-		"shpat_",
-		"sbp_",
-		"lin_api_",
-		"ntn_",
-		"AccountKey=",
-		"AGE-SECRET-KEY-1",
-		"ops_eyJ",
-		"password",
-	],
+	...["dop_v1_", "dckr_pat_", "hvs.", "glsa_", "shpat_", "sbp_", "lin_api_", "ntn_", "AccountKey=", "AGE-SECRET-KEY-1", "ops_eyJ"],
+	// Names, of a file of credentials: whole, their first letter in either case or without it.
+	...["assword", "ASSWORD", "passwd", "token", "Token", "TOKEN", "secret", "Secret", "SECRET", "api_key", "apiKey", "API_KEY", "_KEY="],
+	...["access_key", "ACCESS_KEY", "private_key", "PrivateKey"],
 ];
 
 /** The salted hash of a value, in the form of `.secretsallow`. */
@@ -154,10 +155,15 @@ export class SecretFinder {
 		const readableBytes = readable(content);
 		const bytes = Buffer.from(readableBytes.buffer, readableBytes.byteOffset, readableBytes.byteLength);
 		const text = bytes.toString("latin1");
-		const places: Places = { escapes: [], lineEnds: [], secretlint: [] };
+		const places: Places = { escapes: [], lineEnds: [], secretlint: [], documents: [] };
 		const skipping: Skipping = { skips, skipped: [] };
 		const found = this.#search(bytes, text, limit, places, skipping);
-		for (const derive of [() => joinedLines(text, ascending(places.lineEnds)), () => unescaped(text, ascending(places.escapes))]) {
+		for (const derive of [
+			() => joinedLines(text, ascending(places.lineEnds)),
+			() => unescaped(text, ascending(places.escapes)),
+			() => wideTexts(text),
+			() => places.documents.flatMap((offset) => kubernetesTexts(text, offset)),
+		]) {
 			if (found.length >= limit) break;
 			for (const { text: derived, at } of derive()) this.#searchDerived({ text: derived, at, end: at + 1 }, found, limit, skipping);
 		}
@@ -219,6 +225,7 @@ export class SecretFinder {
 				}
 			} else {
 				const rule = this.#rules[this.#ruleOf[literal]!]!;
+				if (rule.id === kubernetesRule) places?.documents.push(offset);
 				if ("findAll" in rule) for (const one of rule.findAll(text, offset)) meet({ rule: rule.id, ...one });
 				else if ("find" in rule) {
 					const match = assignment(text, offset);

@@ -8,6 +8,8 @@ export const nameLiterals = ["pass", "pwd", "psk", "kennwort", "secret", "token"
 
 export interface SecretName {
 	readonly kind: NameKind;
+	/** The whole name: `CI_HEROKU_API_KEY`. */
+	readonly text: string;
 	/** The end of the name, with its suffix. */
 	readonly end: number;
 }
@@ -26,7 +28,8 @@ const publicHead =
 const secretKeyHead =
 	/(?:api|access|auth|authorization|private|priv|sign|signing|encrypt|encryption|crypto|cipher|secret|master|account|shared|preshared|service|hmac|jwt|aes|admin|deploy|app|webhook|storage|subscription|license|licence|session|cookie|security|vault|client|maps|flask|django|rails)[ _.-]?$/i;
 /** Words before `key` that hardly ever occur with anything but a secret. */
-const namedKeyHead = /(?:api|access|auth|authorization|private|secret|sign|signing|encryption|master|session|webhook|preshared)[ _.-]?$/i;
+const namedKeyHead =
+	/(?:(?:dd|datadog)[ _.-]?(?:app|application)|api|access|auth|authorization|private|secret|sign|signing|encryption|master|session|webhook|preshared)[ _.-]?$/i;
 const constantHead = /(?:^|[^A-Za-z0-9_])[A-Z][A-Z0-9_]{1,40}_$/;
 /** Before `pass`, written together: `dbpass`, `smtppass`. */
 const passHead = /(?:db|user|my|admin|root|smtp|ftp|ssh|sql|mail|app|login|new|old|pg|redis|key|store|ldap|proxy|bind)$/i;
@@ -77,6 +80,15 @@ function nameStart(text: string): number {
 	return at;
 }
 
+const lastCode = (text: string) => text.charCodeAt(text.length - 1);
+
+/** The text before a name's word. The letter of an escape, as in `\\nTOKEN=`, is no part of the name. */
+function headOf(text: string, offset: number): string {
+	const head = text.slice(Math.max(0, offset - 48), offset);
+	const start = nameStart(head);
+	return head[start - 1] === "\\" && /[nrt]/.test(head[start] ?? "") ? `${head.slice(0, start)}\n${head.slice(start + 1)}` : head;
+}
+
 const isOption = (text: string, offset: number) => /(?:--|ENV|ARG|set|export)/.test(text.slice(Math.max(0, offset - 48), offset));
 
 /** The secret's name around the word at an offset. Null: it is not a name, not secret, or nothing is assigned to it. */
@@ -92,20 +104,23 @@ export function secretNameAt(text: string, offset: number): SecretName | null {
 	// The word goes on: `passing`, `tokenizer`, `keyboard`, `PASSIVE`.
 	if (isLetter(text.charCodeAt(end)) || (isUpper(text.charCodeAt(wordEnd - 1)) && isUpper(text.charCodeAt(wordEnd)))) return null;
 	const kind: NameKind = /^(?:pass|pwd|psk|kenn)/i.test(word) ? "password" : /^key/i.test(word) ? "key" : "token";
-	if (kind === "key" && !/[A-Za-z0-9_. -]/.test(text[offset - 1] ?? "")) return null;
-	const head = text.slice(Math.max(0, offset - 48), offset);
-	const isWithin = isLetter(text.charCodeAt(offset - 1)) && !(isLower(text.charCodeAt(offset - 1)) && !isLower(text.charCodeAt(offset)));
+	const head = headOf(text, offset);
+	if (kind === "key" && !/[A-Za-z0-9_. -]$/.test(head)) return null;
+	const before = lastCode(head);
+	const isWithin = isLetter(before) && !(isLower(before) && !isLower(text.charCodeAt(offset)));
 	if (isWithin && word.length <= 4 && kind !== "key" && !passHead.test(head)) return null;
 	// Not secret: the address of a meeting, which is meant to be shared, and the key with which a page searches its own documents.
 	if (/zoom\.us\/[^\s"']{1,40}[?&]$/i.test(head) || (kind === "key" && /docsearch/i.test(text.slice(Math.max(0, offset - 300), offset))))
 		return null;
 	// The name of a type: `AWS::ApiGateway::ApiKey`.
 	if (/::[A-Za-z]*$/.test(head)) return null;
-	const [secondLast = "", last = ""] = ["", "", ...words(head.slice(nameStart(head)))].slice(-2);
+	const first = head.slice(nameStart(head));
+	const name = first + text.slice(offset, end);
+	const [secondLast = "", last = ""] = ["", "", ...words(first)].slice(-2);
 	if (publicHead.test(last) || /^pub(?:lic)?$/i.test(secondLast) || words(tail).some((part) => publicWord.test(part))) return null;
 	if (kind === "token" && /^token$/i.test(word) && /^s(?:[_\d]|$)/.test(tail)) return null;
-	if (kind !== "key") return { kind, end };
+	if (kind !== "key") return { kind, text: name, end };
 	if (!/^(?:_?\d{0,2}|[_-]?(?:base|base64|data|material|value|string|pem|secret))$/i.test(tail)) return null;
-	if (namedKeyHead.test(head)) return { kind: "token", end };
-	return secretKeyHead.test(head) || (word === "KEY" && constantHead.test(head)) ? { kind, end } : null;
+	if (namedKeyHead.test(head)) return { kind: "token", text: name, end };
+	return secretKeyHead.test(head) || (word === "KEY" && constantHead.test(head)) ? { kind, text: name, end } : null;
 }

@@ -6,7 +6,8 @@ import { looksDrawn, looksThoughtOut } from "./values.ts";
 
 const word = String.raw`[^\s"'\`\\,;<>(){}[\]|&$]`;
 const end = String.raw`(?=[\s"'\`\\,;<)&}\]#|]|$)`;
-const open = String.raw`\\{0,3}["'\`]?`;
+/** A quote, also inside a string, and doubled as in CSV. */
+const open = String.raw`\\{0,3}["'\`]{0,2}`;
 
 const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 /** The text after an option of one letter: its value, in quotes or not. */
@@ -19,6 +20,9 @@ function isUserAndPassword(value: string): boolean {
 	const password = said.slice(said.indexOf(":") + 1);
 	return said.includes(":") && password.length >= 6 && (looksDrawn(password, 10) || looksThoughtOut(password));
 }
+
+/** The member of a JSON Web Key that is secret. */
+const dOrK = `${open}[dk]${open}`;
 
 export const placedRules: readonly NamedRule[] = [
 	{
@@ -77,7 +81,7 @@ export const placedRules: readonly NamedRule[] = [
 		id: "registry-token",
 		literals: ["_authToken="],
 		notAfter: null,
-		pattern: /_authToken=["']?(?<value>[A-Za-z0-9_.~+/=-]{16,2000})(?=[\s"']|$)/y,
+		pattern: new RegExp(`_authToken=${open}(?<value>[A-Za-z0-9_.~+/=-]{16,2000})${end}`, "y"),
 		acceptsNamed: (match) => {
 			const value = match.groups?.value ?? "";
 			return looksDrawn(value, 15) || (/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(value) && !isPatterned(value));
@@ -92,10 +96,29 @@ export const placedRules: readonly NamedRule[] = [
 		acceptsNamed: (match) => isDrawn(10)(match) || looksThoughtOut(match.groups?.value ?? ""),
 	},
 	{
+		id: "json-web-key",
+		literals: ["kty"],
+		notAfter: null,
+		pattern: new RegExp(
+			String.raw`kty${open}\s{0,8}:\s{0,8}${open}(?:EC|OKP|RSA|oct)[^{}]{1,1500}?[\s,"']${dOrK}\s{0,8}:\s{0,8}${open}(?<value>[A-Za-z0-9_-]{22,1400})`,
+			"y",
+		),
+		acceptsNamed: isDrawn(18),
+	},
+	{
+		id: "json-web-key",
+		literals: ["kty"],
+		back: new RegExp(String.raw`${dOrK}\s{0,8}:\s{0,8}${open}[A-Za-z0-9_-]{22,1400}[^{}]{1,1500}$`),
+		mostBack: 3_000,
+		notAfter: /[A-Za-z0-9]/,
+		pattern: new RegExp(String.raw`${dOrK}\s{0,8}:\s{0,8}${open}(?<value>[A-Za-z0-9_-]{22,1400})`, "y"),
+		acceptsNamed: isDrawn(18),
+	},
+	{
 		id: "access-signature",
 		literals: ["sig="],
 		notAfter: /[A-Za-z0-9]/,
-		pattern: /sig=(?<value>(?:[A-Za-z0-9+/]|%2[BFbf]){36,90}(?:%3[Dd]|=){0,2})(?![A-Za-z0-9+/])/y,
+		pattern: /sig=(?<value>(?:[A-Za-z0-9+/_-]|%2[BFbf]){36,90}(?:%3[Dd]|=){0,2})(?![A-Za-z0-9+/])/y,
 		acceptsNamed: (match, before) => /\bs[vperi]=[^\s"']{1,200}$/.test(before) && isDrawn(30)(match),
 	},
 	{

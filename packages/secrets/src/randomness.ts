@@ -26,10 +26,22 @@ function predictable(text: string): number {
 	return count;
 }
 
+/** How many characters of a text are the next one to the character before the last. */
+function countsInTurn(text: string): number {
+	let count = 0;
+	for (let at = 2; at < text.length; at++) if (text.charCodeAt(at) - text.charCodeAt(at - 2) === 1) count++;
+	return count;
+}
+
 /** Whether a text is repetition or counting: no key generator makes such a text. */
 export function isPatterned(text: string): boolean {
 	if (new Set(text).size < Math.min(6, text.length / 2)) return true;
 	if (text.length >= 8 && predictable(text) >= text.length * 0.55) return true;
+	// Two countings in turn: 1A2B3C4D.
+	if (text.length >= 8 && countsInTurn(text) >= (text.length - 2) * 0.8) return true;
+	// More than one part between hyphens is a counting: 1234-abcd.
+	const parts = text.toLowerCase().split("-");
+	if (parts.filter((part) => part.length >= 4 && sequences.some((sequence) => sequence.includes(part))).length >= 2) return true;
 	const lower = text.toLowerCase();
 	for (let period = 1; period <= lower.length / 2 && period <= 16; period++) {
 		let same = 0;
@@ -57,7 +69,7 @@ const published =
 
 /** The text that base64 represents; "": it is not text. */
 export function saidInBase64(value: string): string {
-	if (!/^[A-Za-z0-9+/]{8,400}={0,2}$/.test(value)) return "";
+	if (value.length < 8 || !/^[A-Za-z0-9+/]{6,400}={0,2}$/.test(value)) return "";
 	const text = Buffer.from(value, "base64").toString("latin1");
 	return /^[\x20-\x7e]+$/.test(text) ? text : "";
 }
@@ -94,15 +106,32 @@ export function withoutExampleWords(value: string): string | null {
 
 const uuid = /^\{?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\}?$/i;
 
+/** Words, numbers and versions between hyphens: the name of a model or a package. */
+function isKebab(value: string): boolean {
+	const parts = value.split("-");
+	return (
+		parts.length >= 3 &&
+		parts.some((part) => /^[a-z]{3,}$/.test(part)) &&
+		parts.every((part) => /^(?:[a-z]{2,16}|v?\d{1,4}(?:\.\d{1,3})*[a-z]{0,2}|\d{8})$/.test(part))
+	);
+}
+
+/** A path begins with a slash as well, but has more of them, and fewer digits and capitals. */
+function isBase64WithSlash(value: string): boolean {
+	const count = (pattern: RegExp) => value.match(pattern)?.length ?? 0;
+	return /^\/[A-Za-z0-9+/]{19,}={0,2}$/.test(value) && count(/\//g) <= 1 + value.length / 16 && count(/[A-Z]/g) >= 3 && count(/\d/g) >= 2;
+}
+
 /** Whether the form of a value is that of an identifier or a checksum: a UUID, an integrity hash, a date, a version, a path, an address, a number, words. */
 export function isIdentifier(value: string): boolean {
 	return (
 		uuid.test(value) ||
 		/^(?:sha\d+|md5|blake\w+|crc32)[-:]/i.test(value) ||
 		/^\d{4}-\d\d-\d\d/.test(value) ||
-		/^v?\d+(\.\d+)+/.test(value) ||
+		/^v?\d+(?:\.\d+)+(?:[-+._~]?[A-Za-z0-9.+_~-]{0,32})?$/.test(value) ||
+		isKebab(value) ||
 		/^[\d.,:+-]+$/.test(value) ||
-		/^(?:[a-z][a-z0-9+.-]*:\/\/|\.{0,2}\/|~\/|[A-Za-z]:\\)/.test(value) ||
+		(/^(?:[a-z][a-z0-9+.-]*:\/\/|\.{0,2}\/|~\/|[A-Za-z]:\\)/.test(value) && !isBase64WithSlash(value)) ||
 		/^data:/.test(value) ||
 		/^(?=.*:.*:)[0-9a-f:.]{6,45}$/i.test(value) ||
 		/^[\w.+-]+@[\w-]+(\.[\w-]+)*\.[a-z]{2,}$/i.test(value) ||

@@ -1,3 +1,4 @@
+import type { Assigned } from "./assignments.ts";
 import { characterClasses } from "./randomness.ts";
 
 /** A kind of secret with a form of its own. */
@@ -23,6 +24,15 @@ export interface Rule {
 /** A rule that also gets the text before the match. */
 export interface NamedRule extends Rule {
 	acceptsNamed(match: RegExpExecArray, before: string): boolean;
+}
+
+/** A rule that may find several values at one place. */
+export interface ListRule {
+	readonly id: string;
+	readonly literals: readonly string[];
+	readonly anyCase?: boolean;
+	readonly next?: string;
+	findAll(text: string, offset: number): Assigned[];
 }
 
 /** A token with a prefix of its own, and the number of characters after it. */

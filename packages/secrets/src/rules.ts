@@ -53,7 +53,7 @@ export const rules: readonly Rule[] = [
 		literals: ["sk-"],
 		pattern: /sk-[A-Za-z0-9]{48}(?![A-Za-z0-9_-])/y,
 		notAfter: /[A-Za-z0-9_-]/,
-		accepts: (v) => characterClasses(v.slice(3)) >= 3,
+		accepts: (v) => characterClasses(v.slice(3)) >= 3 || looksDrawn(v.slice(3), 40),
 	},
 	{
 		id: "openai-key",
@@ -257,7 +257,21 @@ export const rules: readonly Rule[] = [
 		id: "putty-key",
 		literals: ["Private-Lines:"],
 		notAfter: null,
-		pattern: /Private-Lines: \d{1,3}\r?\n(?<value>[A-Za-z0-9+/=\r\n]{40,8000})/y,
+		pattern: new RegExp(String.raw`Private-Lines: \d{1,3}${between}{1,24}(?<value>(?:[A-Za-z0-9+/=]|${between}){40,8000})`, "y"),
+	},
+	{
+		id: "openvpn-key",
+		literals: ["OpenVPN Static key V1", "OpenVPN tls-crypt-v2"],
+		notAfter: null,
+		pattern: new RegExp(
+			String.raw`OpenVPN (?:Static key V1|tls-crypt-v2 \w{1,8} key)-{4,5}(?<value>(?:[A-Za-z0-9+/=]|${between}){200,8000})`,
+			"y",
+		),
+	},
+	{
+		id: "minisign-key",
+		literals: ["RWRTY0Iy"],
+		pattern: /RWRTY0Iy[A-Za-z0-9+/=]{200}/y,
 	},
 	{
 		id: "otp-secret",
@@ -283,5 +297,16 @@ export const rules: readonly Rule[] = [
 			});
 			return looksDrawn(decoded, 9) || looksThoughtOut(decoded);
 		},
+	},
+	{
+		id: "url-token",
+		literals: ["://"],
+		back: /(?<![a-z0-9])(?:https?|git\+https|wss?)$/i,
+		mostBack: 12,
+		notAfter: null,
+		// The address to which a program reports its errors has a public key there, and ends in a number.
+		pattern:
+			/[a-z+]{2,9}:\/\/(?<value>[A-Za-z0-9_-]{20,200}):?@(?![\w.-]{1,120}(?::\d{1,5})?(?:\/[\w-]{1,40}){0,4}\/\d{1,20}(?![\w/-]))[\w[]/iy,
+		accepts: (value) => looksDrawn(value, 20),
 	},
 ];

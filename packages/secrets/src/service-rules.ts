@@ -1,5 +1,6 @@
 import { characterClasses } from "./randomness.ts";
 import { hasVariety, prefixed, type Rule } from "./rule.ts";
+import { looksDrawn } from "./values.ts";
 
 const end = "(?![A-Za-z0-9])";
 const endOfUrl = "(?![A-Za-z0-9_-])";
@@ -20,7 +21,31 @@ export const serviceRules: readonly Rule[] = [
 	prefixed("modal-token", ["ak-", "as-"], `[A-Za-z0-9]{22}${endOfUrl}`, ofThreeKinds),
 	prefixed("apify-token", ["apify_api_"], `[A-Za-z0-9]{36}${end}`, hasVariety),
 	prefixed("voyage-key", ["pa-"], `[A-Za-z0-9_-]{43}${endOfUrl}`, ofThreeKinds),
+	prefixed("gemini-key", ["AQ.Ab8"], `[A-Za-z0-9_-]{44,60}${endOfUrl}`, ofThreeKinds),
+	prefixed("mem0-key", ["m0-"], `[A-Za-z0-9]{40}${end}`, ofThreeKinds),
+	prefixed("moonshot-minimax-key", ["sk-kimi-", "sk-cp-", "sk-api-"], `[A-Za-z0-9_-]{40,140}${endOfUrl}`, ofThreeKinds),
+	prefixed("context7-key", ["ctx7sk-"], uuid),
 	// clouds
+	prefixed("cloudflare-token", ["cfut_", "cfat_", "cfk_"], `[A-Za-z0-9_-]{40,60}${endOfUrl}`, ofThreeKinds),
+	prefixed("google-hmac-id", ["GOOG1E"], `[A-Z0-9]{55}${end}`, hasVariety),
+	prefixed("amazon-seller-token", ["amzn.mws."], uuid),
+	prefixed("amazon-seller-token", ["amzn1.oa2-cs.v1."], `[a-f0-9]{64}${end}`),
+	prefixed("aiven-password", ["AVNS_"], `[A-Za-z0-9_-]{19}${endOfUrl}`, ofThreeKinds),
+	prefixed("neon-password", ["npg_"], `[A-Za-z0-9]{12}${end}`, hasVariety),
+	prefixed("datastax-token", ["AstraCS:"], `[A-Za-z0-9]{24}:[a-f0-9]{64}${end}`),
+	prefixed("docker-swarm-token", ["SWMTKN-1-"], `[a-z0-9]{49,50}-[a-z0-9]{24,25}${end}`),
+	{
+		id: "k3s-token",
+		literals: ["::server:", "::node:"],
+		back: /K10[a-f0-9]{64}$/,
+		pattern: /K10[a-f0-9]{64}::(?:server|node):(?<value>[A-Za-z0-9]{16,64})(?![A-Za-z0-9])/y,
+	},
+	{
+		id: "proxmox-token",
+		literals: ["PVEAPIToken="],
+		notAfter: null,
+		pattern: /PVEAPIToken=[^\s=!"']{1,64}![^\s=!"']{1,64}=(?<value>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/y,
+	},
 	prefixed("alibaba-key", ["LTAI"], `[A-Za-z0-9]{17,21}${end}`, ofThreeKinds),
 	prefixed("tencent-key", ["AKID"], `[A-Za-z0-9]{32}${end}`, ofThreeKinds),
 	prefixed("volcengine-key", ["AKLT"], `[A-Za-z0-9+/=_-]{40,80}${end}`, ofThreeKinds),
@@ -57,6 +82,10 @@ export const serviceRules: readonly Rule[] = [
 	),
 	prefixed("jfrog-reference-token", ["cmVmdGtuOj"], `[A-Za-z0-9]{54}${end}`, hasVariety),
 	prefixed("unkey-zuplo-key", ["unkey_", "zpka_"], `[A-Za-z0-9_]{24,60}${end}`, ofThreeKinds),
+	prefixed("jsr-token", ["jsrp_", "jsrd_"], `[A-Za-z0-9]{36}${end}`, ofThreeKinds),
+	prefixed("n8n-key", ["n8n_api_"], `[a-f0-9]{64,160}${end}`),
+	prefixed("ory-token", ["ory_st_", "ory_pat_", "ory_at_", "ory_rt_"], `[A-Za-z0-9_.-]{24,100}${endOfUrl}`, ofThreeKinds),
+	prefixed("uri-secret-token", ["secret-token:"], "[A-Za-z0-9._~%!$&'()*+,;=:@-]{16,400}", (v) => looksDrawn(v.slice(13), 14)),
 	// monitoring
 	prefixed("posthog-key", ["phx_", "phs_"], `[A-Za-z0-9_-]{40,60}${endOfUrl}`, hasVariety),
 	prefixed("honeycomb-key", ["hcaik_", "hcamk_", "hcxik_"], `[a-z0-9]{20,70}${end}`, hasVariety),
@@ -79,7 +108,38 @@ export const serviceRules: readonly Rule[] = [
 		literals: ["xprv9", "zprvA", "yprvA", "tprv8"],
 		pattern: /[xyzt]prv[98A][1-9A-HJ-NP-Za-km-z]{100,108}(?![A-Za-z0-9])/y,
 	},
+	{
+		...prefixed("payment-key", ["live_"], `(?:[A-Za-z0-9]{30}|[A-Za-z0-9_-]{40})${endOfUrl}`, ofThreeKinds),
+		notAfter: /[A-Za-z0-9_]/,
+	},
+	prefixed("paddle-key", ["pdl_live_apikey_", "pdl_sdbx_apikey_"], `[a-z0-9]{26}_[A-Za-z0-9]{22}_[A-Za-z0-9]{3}${end}`),
+	// chat
+	prefixed("matrix-token", ["syt_"], `[A-Za-z0-9=_-]{2,200}_[A-Za-z]{20}_[A-Za-z0-9]{6}${end}`),
+	prefixed("matrix-token", ["mat_", "mar_", "mct_"], `[A-Za-z0-9]{30}_[A-Za-z0-9]{6}${end}`, ofThreeKinds),
+	prefixed("nostr-key", ["nsec1"], `[02-9ac-hj-np-z]{58}${end}`),
+	prefixed("ntfy-token", ["tk_"], `[a-z0-9]{29}${end}`, hasVariety),
+	{
+		...prefixed("signalwire-token", ["PT"], `[a-f0-9]{48}${end}`, hasVariety),
+		next: "0123456789abcdef",
+	},
+	{
+		id: "chat-webhook",
+		literals: ["/hooks/"],
+		notAfter: null,
+		pattern: /\/hooks\/(?<value>[a-z0-9]{26}|[A-Za-z0-9]{17,24}\/[A-Za-z0-9]{30,50})(?![\w.-])/y,
+		accepts: (value) => looksDrawn(value.replace("/", ""), 20),
+	},
+	{
+		id: "automation-webhook",
+		literals: [".make.com/", ".ifttt.com/trigger/"],
+		notAfter: null,
+		pattern: /\.(?:make\.com\/|ifttt\.com\/trigger\/[^\s/"']{1,80}\/(?:json\/)?with\/key\/)(?<value>[A-Za-z0-9_-]{20,43})(?![\w-])/y,
+		accepts: (value) => looksDrawn(value, 16),
+	},
+	prefixed("instagram-token", ["IGQV", "IGAA"], "[A-Za-z0-9_-]{100,250}", ofThreeKinds),
 	// offices and mail
+	prefixed("trello-token", ["ATTA"], `[a-f0-9]{64}[A-Fa-f0-9]{8}${end}`),
+	prefixed("brevo-key", ["xsmtpsib-"], "[a-f0-9]{64}-[A-Za-z0-9]{16}"),
 	prefixed("hubspot-token", ["pat-na1-", "pat-na2-", "pat-eu1-", "pat-ap1-"], uuid),
 	prefixed("asana-token", ["2/12"], `\\d{12,18}/12\\d{12,18}:[a-f0-9]{32}${end}`),
 	prefixed("asana-token", ["1/12"], `\\d{12,18}:[a-f0-9]{32}${end}`),
@@ -91,7 +151,7 @@ export const serviceRules: readonly Rule[] = [
 	prefixed("intercom-token", ["dG9rO"], "[A-Za-z0-9+/]{55}="),
 	prefixed("salesforce-token", ["00D"], "[A-Za-z0-9]{12,15}![A-Za-z0-9._]{80,130}", ofThreeKinds),
 	prefixed("twitter-bearer", ["AAAAAAAAAAAAAAAAAAAAA"], "[A-Za-z0-9%]{70,110}", ofThreeKinds),
-	prefixed("mapbox-token", ["sk.eyJ"], "[A-Za-z0-9_-]{40,200}\\.[A-Za-z0-9_-]{22}"),
+	prefixed("mapbox-token", ["sk.eyJ"], "[A-Za-z0-9_-]{24,200}\\.[A-Za-z0-9_-]{22}"),
 	prefixed("adafruit-key", ["aio_"], `[A-Za-z0-9]{28}${end}`, ofThreeKinds),
 	prefixed("adobe-secret", ["p8e-", "p8-"], `[A-Za-z0-9_-]{32}${endOfUrl}`, ofThreeKinds),
 	prefixed(

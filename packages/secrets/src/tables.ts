@@ -1,5 +1,8 @@
 import { type Assigned, acceptsBare } from "./assignments.ts";
+import { cookieRules } from "./cookies.ts";
+import type { Derived } from "./derived.ts";
 import { secretNameAt } from "./names.ts";
+import type { ListRule } from "./rule.ts";
 import { looksDrawn } from "./values.ts";
 
 // Values marked as secret by a header: the head of a column, or the kind of a document.
@@ -43,8 +46,54 @@ function delimiterOf(head: string): string | null {
 	return most === 0 ? null : (delimiters[counts.indexOf(most)] ?? null);
 }
 
-/** The values of the column whose name is at an offset: in the head of a CSV, or of a table with a line below its head. */
+/** The rest of a column's name in a list of them. */
+const inColumnList = /\w{3,64}["`\]]?\s{0,20}[,)]/y;
+/** A text or a word of SQL. */
+const sqlValue = /\s{0,20}(?:[NEB]?'(?<text>(?:[^'\\]|''|\\.){0,4000})'|(?<word>[^',()]{0,200}))\s{0,20}(?<end>[,)])/y;
+
+/** The values of a column that an INSERT of SQL names. */
+function insertedAt(text: string, offset: number): Assigned[] {
+	inColumnList.lastIndex = offset;
+	if (!inColumnList.test(text)) return [];
+	const from = Math.max(0, offset - maxHead);
+	const open = text.slice(from, offset).lastIndexOf("(") + from;
+	if (open < from || !/\binto\s{1,8}[\w."`[\]]{1,120}\s{0,8}$/i.test(text.slice(Math.max(0, open - 160), open))) return [];
+	const close = text.indexOf(")", offset);
+	if (close < 0 || close - open > maxHead) return [];
+	const names = text.slice(open + 1, close).split(",");
+	const column = text.slice(open + 1, offset).split(",").length - 1;
+	const name = (names[column] ?? "").replaceAll(/[\s"`[\]]/g, "");
+	const said = secretNameAt(`${name}=`, name.indexOf(text.slice(offset, offset + 3)));
+	const values = /\)\s{0,20}(?:overriding[^(]{1,40})?values\s{0,20}/iy;
+	values.lastIndex = close;
+	if (said === null || !values.test(text)) return [];
+	const found: Assigned[] = [];
+	let at = values.lastIndex;
+	for (const last = at + maxTable; at < last && text[at] === "("; ) {
+		at++;
+		for (let index = 0; ; index++) {
+			sqlValue.lastIndex = at;
+			const groups = sqlValue.exec(text)?.groups;
+			if (groups === undefined) return found;
+			const value = groups.text ?? "";
+			const start = text.indexOf(value, at);
+			if (index === column && acceptsBare(value, said)) found.push({ value, start, end: start + value.length });
+			at = sqlValue.lastIndex;
+			if (groups.end === ")") break;
+		}
+		const next = /\s{0,20},\s{0,20}/y;
+		next.lastIndex = at;
+		if (next.test(text)) at = next.lastIndex;
+	}
+	return found;
+}
+
+/**
+ * The values of the column whose name is at an offset: in the head of a CSV, of a table with a line below its head, or in an INSERT of SQL.
+ */
 export function columnAt(text: string, offset: number): Assigned[] {
+	const inserted = insertedAt(text, offset);
+	if (inserted.length > 0) return inserted;
 	if (offset > maxHead && !/[\s|_]/.test(text[offset - 1] ?? "")) return [];
 	const from = Math.max(0, offset - maxHead);
 	const start = from + text.slice(from, offset).lastIndexOf("\n") + 1;
@@ -73,17 +122,22 @@ export function columnAt(text: string, offset: number): Assigned[] {
 		const cells = cellsOf(line, delimiter, at);
 		const cell = cells.length === names.length ? cells[column] : undefined;
 		const value = cell === undefined || /[\s"'`\\,;<>(){}[\]|&$]/.test(cell.text) ? "" : cell.text;
-		if (cell !== undefined && acceptsBare(value, said.kind)) found.push({ value, start: cell.at, end: cell.at + value.length });
+		if (cell !== undefined && acceptsBare(value, said)) found.push({ value, start: cell.at, end: cell.at + value.length });
 		at = end + 1;
 	}
 	return found;
 }
 
+export const kubernetesRule = "kubernetes-secret";
 const maxDocument = 64_000;
-const dataLine = /^[ \t]*["']?[\w.-]{1,253}["']?:[ \t]{0,8}["']?([A-Za-z0-9+/]{12,4000}={0,2})["']?,?[ \t]*\r?$/gm;
+const dataLine = /^[ \t]*["']?([\w.-]{1,253})["']?:[ \t]{0,8}["']?([A-Za-z0-9+/]{12,64000}={0,2})["']?,?[ \t]*\r?$/gm;
 
-/** The base64 values of a Kubernetes Secret, whatever their names. */
-function kubernetesData(text: string, offset: number): Assigned[] {
+interface Entry extends Assigned {
+	readonly name: string;
+}
+
+/** The base64 values of a Kubernetes Secret. */
+function kubernetesEntries(text: string, offset: number): Entry[] {
 	// Text between two marks is searched for both, so nothing is read more than twice.
 	const mark = text.startsWith("kind: S", offset) ? "kind: Secret" : '"Secret"';
 	const [start, end] = [Math.max(0, offset - maxDocument), Math.min(text.length, offset + maxDocument)];
@@ -94,69 +148,37 @@ function kubernetesData(text: string, offset: number): Assigned[] {
 	const rest = text.slice(offset, next < 0 ? end : offset + 20 + next);
 	const after = rest.indexOf("\n---");
 	const document = text.slice(from, offset) + (after < 0 ? rest : rest.slice(0, after));
-	const found: Assigned[] = [];
+	const found: Entry[] = [];
 	for (const block of document.matchAll(/^([ \t]*)["']?data["']?:[ \t]*\{?[ \t]*\r?\n((?:\1[ \t]+\S[^\n]*(?:\n|$))+)/gm)) {
 		const [all, , lines = ""] = block;
 		const base = from + (block.index ?? 0) + all.length - lines.length;
 		for (const line of lines.matchAll(dataLine)) {
-			const [whole, value = ""] = line;
-			if (value.length % 4 !== 0 || !looksDrawn(value, 16)) continue;
+			const [whole, name = "", value = ""] = line;
+			if (value.length % 4 !== 0) continue;
 			const start = base + (line.index ?? 0) + whole.lastIndexOf(value);
-			found.push({ value, start, end: start + value.length });
+			found.push({ name, value, start, end: start + value.length });
 		}
 	}
 	return found;
 }
 
-/** Names of cookies that authenticate their holder. */
-const sessionName = /sess|^_{0,2}(?:host|secure)?-?sid$|sid$|auth|token|jwt|remember|login|credential/i;
-const cookiePair = /(?<![\w.!#$%&*+^|~-])([\w.!#$%&*+^|~-]{1,80})=([^\s;,"'`\\<>(){}]{16,4000})/g;
-const cookieHead =
-	/(?:cookie2?(?:\\{0,3}["'`])?\s{0,3}(?:[:=,]|=>|,\s{0,3}\\{0,3}["']value\\{0,3}["']\s{0,3}:)\s{0,3}\\{0,3}["'`]?|--cookie[ =]{1,3}["']?| -b ["'])(?=[^\s"'`=]{1,80}=)/iy;
-
-/** Session cookies in a header, or in an option of a command. */
-function cookiesAt(text: string, offset: number): Assigned[] {
-	cookieHead.lastIndex = offset;
-	if (!cookieHead.test(text)) return [];
-	const from = cookieHead.lastIndex;
-	if (text[offset] === " " && !/\bcurl\b[^\n]{0,400}$/.test(text.slice(Math.max(0, offset - 420), offset))) return [];
-	const line = text.slice(from, from + maxHead).split(/[\n"'`]|cookie\s?:/i, 1)[0] ?? "";
-	return [...line.matchAll(cookiePair)].flatMap((pair) => {
-		const [all, name = "", value = ""] = pair;
-		if (!sessionName.test(name) || /^eyJ/.test(value) || !looksDrawn(value, 20)) return [];
-		const start = from + (pair.index ?? 0) + all.length - value.length;
-		return [{ value, start, end: start + value.length }];
-	});
+/** The values of a Kubernetes Secret as a program gets them, each behind its name. @param offset of the document's kind */
+export function kubernetesTexts(text: string, offset: number): Derived[] {
+	return kubernetesEntries(text, offset).map(({ name, value, start }) => ({
+		text: `${name}=${Buffer.from(value, "base64").toString("latin1")}\n`,
+		at: start,
+	}));
 }
 
-const jarLine = /\t(?:TRUE|FALSE)\t\d{1,12}\t([^\t\r\n]{1,80})\t([^\s]{16,4000})/y;
-
-/** A session in a cookie file, in the format of browsers and curl. */
-function jarAt(text: string, offset: number): Assigned[] {
-	// The first of the two flags follows the domain.
-	const second = /^\t(?:TRUE|FALSE)\t[^\t\n]{1,200}(?=\t)/.exec(text.slice(offset, offset + 220));
-	if (second === null) return [];
-	jarLine.lastIndex = offset + second[0].length;
-	const [, name = "", value = ""] = jarLine.exec(text) ?? [];
-	if (!sessionName.test(name) || !looksDrawn(value, 18)) return [];
-	return [{ value, start: jarLine.lastIndex - value.length, end: jarLine.lastIndex }];
-}
-
-/** A rule that may find several values at one place. */
-export interface ListRule {
-	readonly id: string;
-	readonly literals: readonly string[];
-	readonly anyCase?: boolean;
-	readonly next?: string;
-	findAll(text: string, offset: number): Assigned[];
-}
+/** The random values of a Kubernetes Secret, whatever their names. */
+const kubernetesData = (text: string, offset: number): Assigned[] =>
+	kubernetesEntries(text, offset).filter(({ value }) => value.length <= 4_000 && looksDrawn(value, 16));
 
 export const listRules: readonly ListRule[] = [
 	{
-		id: "kubernetes-secret",
+		id: kubernetesRule,
 		literals: ["kind: Secret\n", "kind: Secret\r", 'kind: "Secret"', '"kind": "Secret"'],
 		findAll: kubernetesData,
 	},
-	{ id: "session-cookie", literals: ["cookie", "--cookie", ' -b "', " -b '"], anyCase: true, findAll: cookiesAt },
-	{ id: "session-cookie", literals: ["\tTRUE\t", "\tFALSE\t"], findAll: jarAt },
+	...cookieRules,
 ];

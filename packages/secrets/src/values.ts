@@ -8,7 +8,11 @@ const hexadecimal = /^(?:0x)?(?:[0-9a-f]+|[0-9A-F]+)$/;
 /** Public by its form: a key of SSH, a public key or certificate, a template, an expression, a fingerprint. */
 const publicForm =
 	/^(?:AAAA[BCE][23]N|ssh-|ecdsa-|MIIBI[jTD]AN|MIGfMA0|MFkwEwYH|MCowBQYDK2V[uw]AyEA|LS0tLS1CRUdJTiBD|iVBOR|R0lGOD|data:|sha\d+[-:$]|\$2[aby]\$|\$argon2|\$[156]\$|\$pbkdf2|scrypt[:$]|bcrypt|AQICA|ENC\[|vault:|arn:|urn:|projects\/|pk_|pk\.|pub[_-]|public)/;
-const templated = /^[${}<>()[\]%]|[${][{(]|\{\{|%[({]|%[sd]\b|\$\w|<%|#\{|a-z0-9|A-Za-z0|a-zA-Z|\{\d+,?\d*\}|\$$/;
+const templated = /^[${}<>()[\]%]|[${][{(]|\{\{|%[({]|%[sd]\b|\$\w|<%|#\{|\$$/;
+/** Drawn from symbols, too, a value of more bits than this has what templates have by chance. */
+const templateBits = 28;
+/** A set of characters: of a regular expression, or what values are drawn from. */
+const characterSet = /a-z0-9|A-Za-z0|a-zA-Z|\{\d+,?\d*\}/;
 const codeLike =
 	/^[A-Za-z_$][\w$]*(?:(?:\.|::|->)[A-Za-z_$][\w$]*)+$|^[A-Za-z_$]\w*[=!]=[^=]|\(\)|^--?[a-z]|^[A-Za-z_]\w*\[\w+\]|^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$/;
 const colonPairs = /^(?:[0-9A-F]{2}[:-]){5,}[0-9A-F]{2}$/i;
@@ -19,7 +23,7 @@ const colonPairs = /^(?:[0-9A-F]{2}[:-]){5,}[0-9A-F]{2}$/i;
  */
 export function looksDrawn(value: string, need: number): boolean {
 	if (value.length < 8 || /[^\x21-\x7e]/.test(value)) return false;
-	if (isIdentifier(value) || isPatterned(value) || publicForm.test(value) || templated.test(value)) return false;
+	if (isIdentifier(value) || isPatterned(value) || publicForm.test(value) || characterSet.test(value)) return false;
 	if (colonPairs.test(value) || (value.length < 24 && !hexadecimal.test(value) && isMashed(value))) return false;
 	const said = saidInBase64(value);
 	if (said !== "") {
@@ -29,7 +33,8 @@ export function looksDrawn(value: string, need: number): boolean {
 	const rest = withoutExampleWords(value);
 	if (rest === null) return false;
 	const bits = randomBits(rest);
-	if (bits < (rest === value ? need : need + 14) || (bits < 40 && codeLike.test(value))) return false;
+	if (bits < templateBits && templated.test(value)) return false;
+	if (bits < (rest === value ? need : need + 14) || (bits < 30 && codeLike.test(value) && !/[0-9a-f]{24}/.test(value))) return false;
 	if (hexadecimal.test(value)) return value.length >= 12 && bits >= 12 && entropy(value) > 2.6;
 	return /\d/.test(value) ? /[A-Za-z]/.test(value) : bits >= 34;
 }
@@ -47,6 +52,7 @@ export function looksThoughtOut(value: string): boolean {
 		!isExampleValue(value) &&
 		!publicForm.test(value) &&
 		!templated.test(value) &&
+		!characterSet.test(value) &&
 		!codeLike.test(value) &&
 		entropy(value) >= 2.7 &&
 		randomBits(value) >= 4
