@@ -1,6 +1,7 @@
 import { fromLatin1, isValidUtf8, toLatin1 } from "./bytes.ts";
 import { Interner } from "./interner.ts";
 import { mergeTrees } from "./json/merge.ts";
+import { splitAlike } from "./json/notebook-cells.ts";
 import { type ParseFailure, parseJson } from "./json/parse.ts";
 import { withoutRepeatedKeys } from "./json/repeated-keys.ts";
 import { strict } from "./json/strict.ts";
@@ -34,7 +35,10 @@ export function mergeJson(sides: Sides, path: Uint8Array | string): Merged | nul
 	const read = (tree: JsonTree) =>
 		isStrict && !tree.isStrict ? plain(once(tree, keys), keys) : { tree: once(tree, keys), hadComments: false };
 	const [o, l] = [read(olderTree), read(laterTree)];
-	const merged = mergeTrees(base && read(base).tree, o.tree, l.tree, keys, extensionOf(path) === ".ipynb" ? isNotebookText : undefined);
+	const isNotebook = extensionOf(path) === ".ipynb";
+	const versions = { base: base && read(base).tree, older: o.tree, later: l.tree };
+	const { base: before, older: mine, later: theirs } = isNotebook ? withCellsSplit(versions, keys) : versions;
+	const merged = mergeTrees(before, mine, theirs, keys, isNotebook ? isNotebookText : undefined);
 	return checked(
 		{
 			content: fromLatin1(merged.text),
@@ -46,6 +50,25 @@ export function mergeJson(sides: Sides, path: Uint8Array | string): Merged | nul
 		laterTree,
 		isStrict,
 	);
+}
+
+interface Trees {
+	readonly base: JsonTree | null;
+	readonly older: JsonTree;
+	readonly later: JsonTree;
+}
+
+/** The versions with every cell split that one of them split. */
+function withCellsSplit({ base, older, later }: Trees, keys: Interner): Trees {
+	const parsed = (text: string | undefined, tree: JsonTree) => {
+		const found = text === undefined ? tree : parseJson(text, keys);
+		return typeof found === "string" ? tree : found;
+	};
+	if (base === null) return { base, older, later };
+	const byLater = splitAlike(base, later, older, keys);
+	const [first, mine] = [parsed(byLater?.base, base), parsed(byLater?.other, older)];
+	const byOlder = splitAlike(first, mine, later, keys);
+	return { base: parsed(byOlder?.base, first), older: mine, later: parsed(byOlder?.other, later) };
 }
 
 /** Valid in, valid out: the merge if it is as valid as the sides are, else the better side whole. */

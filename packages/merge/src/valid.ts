@@ -1,9 +1,9 @@
 import { parse as parseToml } from "smol-toml";
 import { parseAllDocuments, visit } from "yaml";
+import { trimBlanks } from "./blanks.ts";
 import { spend } from "./budget.ts";
 import { isValidUtf8, latin1ToUtf8, toLatin1 } from "./bytes.ts";
 import { isJson } from "./json/parse.ts";
-import { trimBlanks } from "./keyed-text/blanks.ts";
 import { type Block, type Leaf, NotScannable } from "./keyed-text/item.ts";
 import { scanYaml } from "./keyed-text/scan-yaml.ts";
 import { BOM } from "./lines.ts";

@@ -6,15 +6,16 @@ import { greatest } from "../moves.ts";
 import { alikeEnds } from "./alike.ts";
 import { type ContainerMerge, writeContainer } from "./container.ts";
 import type { Entry } from "./entry.ts";
-import { type Elements, identities, numberElements } from "./identity.ts";
+import { type Elements, GIVEN_NAMES, identities, numberElements } from "./identity.ts";
 import { mergeKeyed } from "./keyed.ts";
 import { comments, type Layout, layout } from "./layout.ts";
 import { areScalars, byPlace, onlyReplaced, scalarList } from "./places.ts";
+import { type IsRenamed, joinRenamed } from "./renamed.ts";
 import { joinSameNames } from "./same-name.ts";
 import { mergeSequence, withoutRepetitions } from "./sequence.ts";
 import { mergeTextLines, type TextNode } from "./text-lines.ts";
 import { ARRAY, type JsonTree, NONE, NUMBER, OBJECT, valueText } from "./tree.ts";
-import { sameText, Values } from "./value.ts";
+import { isTelling, sameText, Values } from "./value.ts";
 
 export interface MergedJson {
 	readonly text: string;
@@ -199,14 +200,35 @@ export class TreeMerge {
 		const list = numbers === null ? null : scalarList(elements, numbers, base !== null);
 		if (list === "places") return this.#write(byPlace(older.kids.length, base !== null), versions, depth);
 		const ids = list === "sequence" ? null : identities(elements, this.#keys, this.#identities);
-		if (ids !== null)
-			return this.#write(mergeKeyed(ids[0]!, ids[1]!, ids[2]!, ...this.#changed(versions)), versions, depth, () => !scalars);
+		if (ids !== null) {
+			const keyed = mergeKeyed(ids[0]!, ids[1]!, ids[2]!, ...this.#changed(versions));
+			const entries = scalars || base === null ? keyed : joinRenamed(keyed, base.kids.length, this.#isRenamed(versions));
+			return this.#write(entries, versions, depth, () => !scalars);
+		}
 		const [inBase, inOlder, inLater] = numbers ?? this.#numbered(elements);
 		const likeness = (one: Layout | null, other: Layout) => (i: number, j: number) => this.#likeness(one!, i, other, j);
 		const entries = mergeSequence(inBase!, inOlder!, inLater!, likeness(base, older), likeness(base, later), likeness(older, later));
 		if (scalars) return this.#write(withoutRepetitions(entries, inBase!, inOlder!, inLater!, true), versions, depth);
 		const named = joinSameNames(entries, elements[1]!, elements[2]!, this.#keys);
 		return this.#write(named.entries, versions, depth, (entry) => named.joined.has(entry));
+	}
+
+	/** Are two objects equal but for the member that names them, with a value that identifies them? */
+	#isRenamed(versions: Versions): IsRenamed {
+		return (version, at, side, to) => {
+			const [one, other] = [versions[version]!, versions[side]!];
+			const [x, y] = [one.kids[at]!, other.kids[to]!];
+			const [mine, theirs] = [this.#values.members(one.tree, x), this.#values.members(other.tree, y)];
+			if (mine.keys.length !== theirs.keys.length) return false;
+			spend(mine.keys.length);
+			const different: number[] = [];
+			for (const [i, key] of mine.keys.entries()) {
+				if (theirs.keys[i] !== key) return false;
+				if (mine.values[i] !== theirs.values[i]) different.push(key);
+			}
+			if (different.length !== 1 || !GIVEN_NAMES.some((name) => this.#keys.id(name) === different[0])) return false;
+			return this.#values.kids(one.tree, x).some((kid) => one.tree.key[kid] !== different[0] && isTelling(one.tree, kid));
+		};
 	}
 
 	/** Did both sides only replace elements in place? Most of a long list is identical, and is skipped. */

@@ -1,12 +1,12 @@
 import { spend } from "../budget.ts";
 import type { Interner } from "../interner.ts";
 import type { Entry } from "./entry.ts";
-import { type Elements, identity } from "./identity.ts";
+import { type Elements, GENERATED_NAMES, identity } from "./identity.ts";
 import { NONE, OBJECT } from "./tree.ts";
 import { member } from "./value.ts";
 
-/** Names that programs generate, so that no two elements share one by chance. */
-const GENERATED_NAMES = ["id", "_id", "uuid", "guid"];
+/** One in this many elements may have a repeated name by mistake; with more of them names do not identify elements. */
+const NAMED_PER_REPEATED = 20;
 
 const STEPS_PER_ENTRY = 40;
 
@@ -57,10 +57,14 @@ export function joinSameNames(
 	return { entries, joined: new Set() };
 }
 
-/** The name of each element, null for one without a name; null: two have the same name. */
+/** The name of each element, null for one without a name or with a repeated one; null: too many are repeated. */
 function namesOf({ tree, nodes }: Elements, key: number): (string | null)[] | null {
 	spend(STEPS_PER_ENTRY * nodes.length);
 	const names = nodes.map((node) => (tree.type[node] === OBJECT ? identity(tree, member(tree, node, key)) : null));
-	const known = names.filter((name) => name !== null);
-	return new Set(known).size === known.length ? names : null;
+	const times = new Map<string, number>();
+	for (const name of names) if (name !== null) times.set(name, (times.get(name) ?? 0) + 1);
+	const isRepeated = (name: string | null) => name !== null && times.get(name)! > 1;
+	const repeated = names.filter(isRepeated).length;
+	if (repeated === 0) return names;
+	return repeated * NAMED_PER_REPEATED <= names.length ? names.map((name) => (isRepeated(name) ? null : name)) : null;
 }

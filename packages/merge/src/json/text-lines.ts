@@ -1,7 +1,6 @@
 import { isAppend, mergeAppend } from "../append.ts";
 import { fromLatin1, toLatin1 } from "../bytes.ts";
 import { mergeCode } from "../code.ts";
-import type { Merged, Sides } from "../sides.ts";
 import { ARRAY, children, type JsonTree, STRING, valueText } from "./tree.ts";
 
 /** One version of a text that JSON holds as a string, or as a list of the text's lines, each with its line feed. */
@@ -31,40 +30,32 @@ export function mergeTextLines(base: TextNode | null, older: TextNode, later: Te
 		older: fromLatin1(plainText(older)),
 		later: fromLatin1(plainText(later)),
 	};
-	const merged = mergeCut(sides) ?? (isAppend(sides) && addsLines(sides) ? mergeAppend(sides) : mergeCode(sides));
+	const merged = isAppend(sides) && addsLines(sides) ? mergeAppend(sides) : mergeCode(sides);
 	const result = toLatin1(merged.content);
 	const { olderLost } = merged;
 	if (result === toLatin1(sides.later)) return { text: valueText(tree, node), olderLost };
 	if (result === toLatin1(sides.older)) return { text: valueText(older.tree, older.node), olderLost };
-	const lines = result.match(/[^\n]*\n|[^\n]+$/g) ?? [];
-	const written = lines.map((line) => `"${line.replace("\n", String.raw`\n`)}"`);
-	if (tree.type[node] === STRING) return { text: `"${result.replaceAll("\n", String.raw`\n`)}"`, olderLost };
-	const layout = [later, older].find((side) => side.tree.size[side.node]! > 0)!;
-	return { text: inLayoutOf(layout, written), olderLost };
+	const layout = tree.type[node] === STRING ? later : [later, older].find((side) => side.tree.size[side.node]! > 0)!;
+	return { text: writtenLines(layout, linesOf(result)), olderLost };
 }
 
-/**
- * If one side only cut lines off at the end or at the start (a cell was split in two), and the other changed none of them, they are removed.
- *
- * @returns null: no side did.
- */
-function mergeCut({ base, older, later }: Sides): Merged | null {
-	if (base === null) return null;
-	const [before, mine, theirs] = [base, older, later].map((content) => toLatin1(content)) as [string, string, string];
-	const text = withoutCut(before, mine, theirs) ?? withoutCut(before, theirs, mine);
-	return text === null ? null : { content: fromLatin1(text), olderLost: false, laterLost: false };
+/** The lines of a text, each with its line feed, as {@link mergeTextLines} reads them. */
+export function plainLines(text: TextNode): string[] {
+	return linesOf(plainText(text));
 }
 
-function withoutCut(base: string, cut: string, other: string): string | null {
-	if (cut === "" || cut.length >= base.length) return null;
-	const kept = cut.endsWith("\n") ? cut.slice(0, -1) : cut;
-	if (base.startsWith(`${kept}\n`)) {
-		const tail = base.slice(kept.length);
-		if (tail.length > 1 && other.length > tail.length && other.endsWith(tail)) return other.slice(0, -tail.length) + cut.slice(kept.length);
-	}
-	if (!base.endsWith(`\n${cut}`)) return null;
-	const head = base.slice(0, base.length - cut.length);
-	return other.length > head.length && other.startsWith(head) ? other.slice(head.length) : null;
+function linesOf(text: string): string[] {
+	return text.match(/[^\n]*\n|[^\n]+$/g) ?? [];
+}
+
+/** Lines as a value in JSON, written as another one is: a string, or a list in its layout. */
+export function writtenLines(like: TextNode, lines: readonly string[]): string {
+	const written = lines.map((line) => line.replace("\n", String.raw`\n`));
+	if (like.tree.type[like.node] === STRING) return `"${written.join("")}"`;
+	return inLayoutOf(
+		like,
+		written.map((line) => `"${line}"`),
+	);
 }
 
 /** Did both sides begin a new line? A side that finished the last line wrote another one. */
@@ -85,12 +76,14 @@ function plainText({ tree, node }: TextNode): string {
 
 /** An array of strings, with the spacing of another. */
 function inLayoutOf({ tree, node }: TextNode, strings: readonly string[]): string {
+	if (strings.length === 0) return "[]";
 	const kids = children(tree, node);
+	if (kids.length === 0) return `[${strings.join(", ")}]`;
 	const [first, last] = [kids[0]!, kids[kids.length - 1]!];
 	const { text } = tree;
 	const open = text.slice(tree.start[node]!, tree.start[first]!);
 	const close = text.slice(tree.end[last]!, tree.end[node]!);
 	const line = open.search(/\r?\n[^\n]*$/);
 	const between = kids.length > 1 ? text.slice(tree.end[first]!, tree.start[kids[1]!]!) : line === -1 ? ", " : `,${open.slice(line)}`;
-	return strings.length === 0 ? "[]" : open + strings.join(between) + close;
+	return open + strings.join(between) + close;
 }

@@ -137,6 +137,13 @@ function membersText(tree: JsonTree, object: number, numbers: Int32Array): strin
 	return text;
 }
 
+/** Is a value more than a number, a truth value or a short word, which many elements can have? */
+export function isTelling(tree: JsonTree, node: number): boolean {
+	return tree.type[node]! >= ARRAY
+		? tree.size[node]! > 0
+		: tree.type[node] === STRING && /[A-Za-z\x80-\xff]{2}.*[^"]{2}/.test(valueText(tree, node));
+}
+
 /** The member of an object with a key, or NONE. */
 export function member(tree: JsonTree, object: number, key: number): number {
 	if (tree.type[object] !== OBJECT || tree.size[object] === 0) return NONE;

@@ -1,5 +1,5 @@
+import { beforeComment, trimBlanks } from "../blanks.ts";
 import { spend } from "../budget.ts";
-import { beforeComment, trimBlanks } from "./blanks.ts";
 import type { Block, Item, Value } from "./item.ts";
 
 /** More comment signs in a line are ignored. */

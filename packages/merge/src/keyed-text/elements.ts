@@ -1,9 +1,12 @@
+import { trimBlanks } from "../blanks.ts";
 import { spend } from "../budget.ts";
-import { trimBlanks } from "./blanks.ts";
 import type { Block, Flow, Item, Value } from "./item.ts";
 
+/** Items by which people name an element of a list; they can be changed. */
+const GIVEN_NAMES = ["key", "name", "slug", "path", "url"];
+
 /** Items that name an element of a list, the most specific first. */
-const IDENTITY_KEYS = ["id", "_id", "uuid", "guid", "key", "name", "slug", "path", "url"];
+const IDENTITY_KEYS = ["id", "_id", "uuid", "guid", ...GIVEN_NAMES];
 
 /** Words with another meaning in quotes. */
 const RESERVED = /^(?:true|false|null|yes|no|on|off|y|n|inf|nan)$/i;
@@ -28,6 +31,17 @@ export function isRenamed(base: Block | Flow, older: Block | Flow, later: Block 
 	return [mine, theirs].every((item) => item.key === before.key || saysAsMuch(item, before));
 }
 
+/** Are two maps of a list equal but for the item that names them, with a value that identifies them? */
+export function hasOtherName(one: Value, other: Value): boolean {
+	const [mine, theirs] = [membersOf(one), membersOf(other)];
+	if (mine.length !== theirs.length || mine.length === 0) return false;
+	spend(one.text.length + other.text.length);
+	const texts = new Map(theirs.map(({ key, text }) => [key, normalized(text)]));
+	const different = mine.filter(({ key, text }) => texts.get(key) !== normalized(text)).map(({ key }) => key);
+	if (different.length !== 1 || !GIVEN_NAMES.includes(different[0]!) || !texts.has(different[0]!)) return false;
+	return mine.some(({ key, value }) => key !== different[0] && isTelling(value));
+}
+
 /** A map that starts on the line of its dash. */
 function isOnDash(value: Value): boolean {
 	return value.type === "block" && value.compact && !value.list;
@@ -39,8 +53,15 @@ function isTelling({ text }: Value): boolean {
 	return plain.length >= 4 && !RESERVED.test(plain) && /[A-Za-z\x80-\xff]/.test(plain);
 }
 
+/** Have two items the same value, or a collection of mostly the same items? */
 function saysAsMuch(one: Item, other: Item): boolean {
-	return normalized(one.value.text) === normalized(other.value.text);
+	const [mine, theirs] = [one.value, other.value];
+	if (normalized(mine.text) === normalized(theirs.text)) return true;
+	if (mine.type === "leaf" || theirs.type === "leaf" || mine.list !== theirs.list) return false;
+	spend(mine.text.length + theirs.text.length);
+	const texts = new Set(theirs.items.map(({ text }) => normalized(text)));
+	const shared = mine.items.filter(({ text }) => texts.has(normalized(text))).length;
+	return 2 * shared > Math.max(mine.items.length, theirs.items.length);
 }
 
 /** The part of an element's text that identifies it. */

@@ -1,4 +1,4 @@
-import { trimBlanks } from "./blanks.ts";
+import { trimBlanks } from "../blanks.ts";
 import { type Flow, type Item, item, leaf, MAX_DEPTH, NotScannable, type Value } from "./item.ts";
 
 export type FlowSyntax = "toml" | "yaml";

@@ -1,14 +1,15 @@
+import { trimBlanks } from "../blanks.ts";
 import { fromLatin1, toLatin1 } from "../bytes.ts";
 import { choose } from "../choose.ts";
 import { mergeCode } from "../code.ts";
 import { Interner } from "../interner.ts";
 import type { Entry } from "../json/entry.ts";
 import { mergeKeyed } from "../json/keyed.ts";
+import { type IsRenamed, joinRenamed } from "../json/renamed.ts";
 import { mergeSequence, withoutRepetitions } from "../json/sequence.ts";
 import { NONE } from "../json/tree.ts";
-import { trimBlanks } from "./blanks.ts";
 import { commentLines, commentsBetween, hasLostComment, mayHaveComments, withoutComments } from "./comments.ts";
-import { elementName, identities, isRenamed, likeness, mapKeys, normalized } from "./elements.ts";
+import { elementName, hasOtherName, identities, isRenamed, likeness, mapKeys, normalized } from "./elements.ts";
 import type { Block, Flow, Item, Leaf, Value } from "./item.ts";
 
 export interface MergedTree {
@@ -184,7 +185,7 @@ class TreeMerge {
 		return wasFirst === isFirst && between(from) === style.between ? lead : wanted;
 	}
 
-	#entries({ base, older, later }: Versions<Block | Flow>): Entry[] {
+	#entries({ base, older, later }: Versions<Block | Flow>): readonly Entry[] {
 		if (base !== null && isRenamed(base, older, later)) {
 			const [before, mine, theirs] = [base.items[0]!.key, older.items[0]!.key, later.items[0]!.key];
 			if (mine !== before && theirs !== before && mine !== theirs) this.olderLost = true;
@@ -197,7 +198,11 @@ class TreeMerge {
 		const interner = new Interner();
 		if (keys !== null) {
 			const [b, o, l] = keys.map((list) => interner.ids(list));
-			return mergeKeyed(b!, o!, l!, changed(versions[1]), changed(versions[2]));
+			const entries = mergeKeyed(b!, o!, l!, changed(versions[1]), changed(versions[2]));
+			if (!later.list || base === null) return entries;
+			const items = { base: versions[0], older: versions[1], later: versions[2] };
+			const isOther: IsRenamed = (version, at, side, to) => hasOtherName(items[version][at]!.value, items[side][to]!.value);
+			return joinRenamed(entries, base.items.length, isOther);
 		}
 		const [b, o, l] = versions.map((items) =>
 			interner.ids(items.map((item) => elementName(this.#hasComments ? withoutComments(item) : item.text))),

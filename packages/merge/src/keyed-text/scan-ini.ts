@@ -1,5 +1,5 @@
+import { trimBlanks } from "../blanks.ts";
 import { spend } from "../budget.ts";
-import { trimBlanks } from "./blanks.ts";
 import { type Block, block, type Item, item, leaf, STEPS_PER_CHARACTER } from "./item.ts";
 
 /** The meaning of lines without `=` or `:`, and of the lines below a key. */

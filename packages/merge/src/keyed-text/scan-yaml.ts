@@ -1,5 +1,5 @@
+import { beforeComment, trimBlanks } from "../blanks.ts";
 import { spend } from "../budget.ts";
-import { beforeComment, trimBlanks } from "./blanks.ts";
 import { scanFlow, stringEnd } from "./flow.ts";
 import { type Block, block, type Item, item, leaf, MAX_DEPTH, NotScannable, STEPS_PER_CHARACTER, type Value } from "./item.ts";
 

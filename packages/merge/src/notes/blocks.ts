@@ -1,10 +1,11 @@
+import { trimBlanks } from "../blanks.ts";
+import { spend } from "../budget.ts";
 import { fromLatin1, toLatin1 } from "../bytes.ts";
 import { choose } from "../choose.ts";
 import { mergeCode } from "../code.ts";
 import { align, UNMATCHED } from "../diff.ts";
 import { Interner } from "../interner.ts";
 import { mergeJson } from "../json.ts";
-import { trimBlanks } from "../keyed-text/blanks.ts";
 import { type Block, block, type Item, item, leaf } from "../keyed-text/item.ts";
 import { mergeTrees } from "../keyed-text/merge.ts";
 import { type KeyedFormat, mergeKeyedText } from "../keyed-text.ts";
@@ -38,6 +39,8 @@ const KEYED: Readonly<Record<string, KeyedFormat>> = {
 };
 const JSON_LANGUAGES = new Set(["json", "jsonc", "json5", "geojson", "topojson"]);
 const RECORD_LANGUAGES: Readonly<Record<string, string>> = { csv: ".csv", tsv: ".tsv", jsonl: ".jsonl", ndjson: ".ndjson" };
+/** Blocks of one value. */
+const PACKED = /compressed|base64|binary|drawing/;
 /** Blocks whose lines have their meaning by themselves. */
 const PROSE_LANGUAGES = new Set(["text", "txt", "plaintext", "console", "output", "log", "md", "markdown", "quote", "verse", "center"]);
 
@@ -56,16 +59,22 @@ export function mergeBlocks(versions: Versions, lost: Lost): void {
 		const merged = mergeBlock(unit.block, older[o]!.block!, later[l]!.block!, lost);
 		base[i] = older[o] = later[l] = merged;
 	}
-	const [newInOlder, newInLater] = [added(older, inOlder), added(later, inLater)];
 	const inBase = new Set(base.map(({ block }) => block?.language));
-	for (const [name, o] of newInOlder) {
-		const l = newInLater.get(name);
-		// Two blocks that both sides added in one place under one name (the settings of a board) are one.
-		if (l !== undefined && !inBase.has(older[o]!.block!.language)) {
-			const merged = mergeBlock(null, older[o]!.block!, later[l]!.block!, lost);
-			older[o] = later[l] = merged;
-		}
+	const candidates = added(later, inLater);
+	for (const mine of added(older, inOlder)) {
+		const isOne = ({ at, before }: Added) =>
+			before === mine.before && isOneBlock(older[mine.at]!.block!, later[at]!.block!, inBase.has(later[at]!.block!.language));
+		const found = candidates.findIndex(isOne);
+		if (found === -1) continue;
+		const [{ at }] = candidates.splice(found, 1) as [Added];
+		older[mine.at] = later[at] = mergeBlock(null, older[mine.at]!.block!, later[at]!.block!, lost);
 	}
+}
+
+/** Are two blocks that both sides added at one place one? If they are mostly the same lines, or data where the note had none of it (the settings of a board). */
+function isOneBlock(one: FencedBlock, other: FencedBlock, isKnown: boolean): boolean {
+	if (isAlike(one, other)) return true;
+	return !isKnown && one.language === other.language && isData(one.language, fromLatin1(one.inner), fromLatin1(other.inner));
 }
 
 /** The same where both sides added the note. */
@@ -109,42 +118,76 @@ function counterparts(from: readonly Unit[], to: readonly Unit[], mayMove: boole
 			if (candidates.length === group.length) for (const [k, i] of group.entries()) pair(i, candidates[k]!);
 		}
 	};
-	for (const { start, end, from: otherStart, to: otherEnd } of hunks(match, to.length)) pairInOrder(start, end, otherStart, otherEnd);
+	for (const { start, end, from: otherStart, to: otherEnd } of hunks(match, to.length)) {
+		pairInOrder(start, end, otherStart, otherEnd);
+		// A side named the language of a block, or another one.
+		for (let i = start, j = otherStart; i < end; i++) {
+			if (from[i]!.block === null || found.has(i)) continue;
+			const other = firstAlike(from[i]!.block!, to, j, otherEnd, (at) => taken.has(at));
+			if (other === null) continue;
+			pair(i, other);
+			j = other + 1;
+		}
+	}
 	if (mayMove) pairInOrder(0, from.length, 0, to.length);
 	return found;
 }
 
-/** Blocks that a side added, by their kind and the line before them, if these identify only one. */
-function added(units: readonly Unit[], ofBase: ReadonlyMap<number, number>): Map<string, number> {
-	const known = new Set(ofBase.values());
-	const found = new Map<string, number>();
-	let before = "";
-	for (const [i, { text, block }] of units.entries()) {
-		if (block === null) {
-			if (trimBlanks(text) !== "") before = text;
-			continue;
-		}
-		const name = `${block.language}\0${before}`;
-		if (!known.has(i)) found.set(name, found.has(name) ? -1 : i);
+/** The first block from `start` on that holds mostly the same lines. */
+function firstAlike(one: FencedBlock, units: readonly Unit[], start: number, end: number, isTaken: (at: number) => boolean): number | null {
+	for (let at = start; at < end; at++) {
+		const { block } = units[at]!;
+		if (block !== null && !isTaken(at) && isAlike(one, block)) return at;
 	}
-	for (const [name, i] of found) if (i === -1) found.delete(name);
-	return found;
+	return null;
+}
+
+/** Do two blocks hold mostly the same lines? */
+function isAlike(one: FencedBlock, other: FencedBlock): boolean {
+	spend(one.inner.length + other.inner.length);
+	const [mine, theirs] = [one, other].map(({ inner }) => inner.split("\n").filter((line) => trimBlanks(line) !== "")) as [
+		string[],
+		string[],
+	];
+	const known = new Set(mine);
+	return one.inner === other.inner || 2 * theirs.filter((line) => known.has(line)).length >= Math.max(mine.length, theirs.length, 1);
+}
+
+interface Added {
+	readonly at: number;
+	/** The line before it. */
+	readonly before: string;
+}
+
+/** Blocks that a side added, where the line before them is there once. */
+function added(units: readonly Unit[], ofBase: ReadonlyMap<number, number>): Added[] {
+	const known = new Set(ofBase.values());
+	const times = new Map<string, number>();
+	const found: Added[] = [];
+	let before = "";
+	for (const [at, { text, block }] of units.entries()) {
+		if (block !== null) {
+			if (!known.has(at)) found.push({ at, before });
+		} else if (trimBlanks(text) !== "") {
+			before = text;
+			times.set(text, (times.get(text) ?? 0) + 1);
+		}
+	}
+	return found.filter((one) => (times.get(one.before) ?? 1) === 1);
 }
 
 function mergeBlock(base: FencedBlock | null, older: FencedBlock, later: FencedBlock, lost: Lost): Unit {
-	const language = later.language;
-	const like = base?.language === language ? base : null;
+	const language = choose(base?.language, older.language, later.language);
 	const inner = (of: FencedBlock) => fromLatin1(of.inner);
-	const merged =
-		older.language === language
-			? mergeInner(language, { base: like && inner(like), older: inner(older), later: inner(later) })
-			: { content: inner(later), olderLost: true, laterLost: false };
+	const merged = mergeInner(language, { base: base && inner(base), older: inner(older), later: inner(later) });
 	if (merged.olderLost) lost.olderLost = true;
 	if (merged.laterLost) lost.laterLost = true;
 	const text = toLatin1(merged.content);
+	const open = choose(base?.open, older.open, later.open);
+	if (older.open !== open && older.open !== base?.open) lost.olderLost = true;
 	const block: FencedBlock = {
 		language,
-		open: older.language === language ? choose(base?.open, older.open, later.open) : later.open,
+		open,
 		inner: text === "" || text.endsWith("\n") ? text : `${text}\n`,
 		close: choose(base?.close, older.close, later.close),
 	};
@@ -179,8 +222,16 @@ function mergeByLanguage(language: string, sides: Sides): Merged | null {
 	if (records !== undefined) return mergeRecords(sides, records);
 	if (language === "drawer") return mergeDrawer(sides);
 	// Packed or encoded content is one value.
-	if (/compressed|base64|binary|drawing/.test(language)) return null;
+	if (PACKED.test(language)) return null;
 	return PROSE_LANGUAGES.has(language) ? mergeProse(sides) : mergeCode(sides);
+}
+
+/** Is a block of a language one document, of which there are no two in one place? */
+function isData(language: string, ...contents: readonly Uint8Array[]): boolean {
+	const isJson = JSON_LANGUAGES.has(language) || (language === "" && contents.every(isJsonContainer));
+	return (
+		isJson || KEYED[language] !== undefined || RECORD_LANGUAGES[language] !== undefined || language === "drawer" || PACKED.test(language)
+	);
 }
 
 function isJsonContainer(content: Uint8Array): boolean {

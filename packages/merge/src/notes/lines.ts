@@ -1,5 +1,5 @@
+import { trimBlanks } from "../blanks.ts";
 import { choose } from "../choose.ts";
-import { trimBlanks } from "../keyed-text/blanks.ts";
 import type { Lost, Versions } from "./blocks.ts";
 import type { Markup, Unit } from "./units.ts";
 
