@@ -16,7 +16,7 @@ export interface HistoryRule {
 export interface PathRule {
 	/** One character a byte. */
 	readonly path: string;
-	/** Path of a file, one character a byte. A commit with this file was made with knowledge of the rule, and loses only the listed blobs at the path. */
+	/** Path of a file, one character a byte. A commit with this file, or after one with it, was made with knowledge of the rule, and loses only the listed blobs at the path. */
 	readonly marker: string;
 	readonly blobs: ReadonlySet<Oid>;
 }

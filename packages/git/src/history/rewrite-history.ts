@@ -2,18 +2,9 @@ import type { ObjectReader } from "../objects/object-reader.ts";
 import type { ObjectSink } from "../objects/object-writer.ts";
 import type { Oid, Repository } from "../process/repository.ts";
 import type { HistoryRule } from "./history-rule.ts";
+import { type PathNode, PathTries } from "./path-tries.ts";
 import { type NewTree, PlainTrees } from "./plain-trees.ts";
 import { binary, eachEntry, hex, maxLevels } from "./tree-entries.ts";
-
-/** Which entries below a directory go. */
-interface PathNode {
-	readonly key: number;
-	readonly children: Map<string, PathNode>;
-	/** Everything at this path goes. */
-	all: boolean;
-	/** These blobs go, at this path and below it. */
-	readonly blobs: Set<string>;
-}
 
 /** Commits that are read at once. */
 const commitsAtOnce = 2_000;
@@ -21,6 +12,17 @@ const commitsAtOnce = 2_000;
 const treeAt = 5;
 /** Headers that are only valid for the original commit. */
 const signatures = /\n(?:gpgsig|gpgsig-sha256|mergetag) [^\n]*(?:\n [^\n]*)*/g;
+
+/** Where the signature in the message of a tag begins: OpenPGP's, ssh's or X.509's (git-config(1), gpg.format). */
+const signatureInTag = /^-----BEGIN (?:PGP SIGNATURE|PGP MESSAGE|SSH SIGNATURE|SIGNED MESSAGE)-----$/m;
+/** The parents in the header of a commit. */
+function parentsOf(commit: Buffer): Oid[] {
+	const end = commit.indexOf("\n\n");
+	const header = commit.toString("latin1", 0, end < 0 ? commit.length : end);
+	return [...header.matchAll(/^parent ([0-9a-f]+)$/gm)].map(([, parent = ""]) => parent);
+}
+
+const targetOf = (tag: Buffer): Oid => /^object ([0-9a-f]+)/.exec(tag.toString("latin1", 0, 100))?.[1] ?? "";
 
 /**
  * Makes commits, trees and tags again by a rule. A pure function of the objects and the rule: what does not change, and has no changed parent,
@@ -33,10 +35,11 @@ export class HistoryRewriter {
 	readonly #rule: HistoryRule;
 	readonly #idLength: number;
 	readonly #blobs: ReadonlyMap<string, string>;
-	readonly #nodes: PathNode[] = [];
-	readonly #tries = new Map<string, PathNode | null>();
+	readonly #tries: PathTries;
 	readonly #results: Map<string, NewTree> = new Map();
 	readonly #markers = new Map<string, ReadonlySet<string>>();
+	/** Markers that commits, or commits before them, have. */
+	readonly #known = new Map<Oid, ReadonlySet<string>>();
 	readonly #roots: Map<string, Oid> = new Map();
 	readonly #listed: ReadonlySet<string>;
 	/** Commits, and the commits in their places. */
@@ -70,6 +73,7 @@ export class HistoryRewriter {
 		this.#reader = reader;
 		this.#sink = sink;
 		this.#rule = rule;
+		this.#tries = new PathTries(rule.paths);
 		this.#idLength = format === "sha1" ? 20 : 32;
 		this.#blobs = new Map([...rule.blobs].map(([before, after]) => [binary(before), binary(after)]));
 		this.#listed = new Set([...rule.paths.flatMap(({ blobs }) => [...blobs]), ...rule.watched].map(binary));
@@ -102,54 +106,6 @@ export class HistoryRewriter {
 		return new Set([...this.#listed].filter((id) => !this.#left.has(id)).map(hex));
 	}
 
-	#node(): PathNode {
-		const node = { key: this.#nodes.length, children: new Map<string, PathNode>(), all: false, blobs: new Set<string>() };
-		this.#nodes.push(node);
-		return node;
-	}
-
-	/** The path rules of a commit that has some of the markers. */
-	#trie(known: ReadonlySet<string>): PathNode | null {
-		const { paths } = this.#rule;
-		if (paths.length === 0) return null;
-		const key = paths.map(({ marker }) => (known.has(marker) ? "1" : "0")).join("");
-		const before = this.#tries.get(key);
-		if (before !== undefined) return before;
-		const root = this.#node();
-		for (const { path, marker, blobs } of paths) {
-			let node = root;
-			for (const part of path.split("/")) {
-				const child = node.children.get(part) ?? this.#node();
-				node.children.set(part, child);
-				node = child;
-			}
-			if (!known.has(marker)) node.all = true;
-			else for (const blob of blobs) node.blobs.add(binary(blob));
-		}
-		const inherit = (node: PathNode) => {
-			for (const child of node.children.values()) {
-				for (const blob of node.blobs) child.blobs.add(blob);
-				inherit(child);
-			}
-		};
-		inherit(root);
-		this.#tries.set(key, root);
-		return root;
-	}
-
-	/** What is below a path of which listed blobs go, by its node. */
-	readonly #below = new Map<number, PathNode>();
-
-	#child(node: PathNode | null, name: string): PathNode | null {
-		if (node === null) return null;
-		const child = node.children.get(name);
-		if (child !== undefined || node.blobs.size === 0) return child ?? null;
-		if (node.children.size === 0) return node;
-		const below = this.#below.get(node.key) ?? { ...this.#node(), blobs: node.blobs };
-		this.#below.set(node.key, below);
-		return below;
-	}
-
 	/** The faster rewriter, which reads each tree once. Null: it cannot be used, because something is removed by path. */
 	get #plain(): PlainTrees | null {
 		if (this.#rule.paths.length > 0 || this.#listed.size > 0) return null;
@@ -174,7 +130,7 @@ export class HistoryRewriter {
 				if (content === undefined) continue;
 				eachEntry(content, this.#idLength, (isDirectory, child, start, end) => {
 					if (!isDirectory) return;
-					const below = node === null ? null : this.#child(node, content.toString("latin1", start, end));
+					const below = node === null ? null : this.#tries.child(node, content.toString("latin1", start, end));
 					const entry = key(child, below);
 					if (below?.all || asked.has(entry) || this.#results.has(entry)) return;
 					asked.add(entry);
@@ -204,7 +160,7 @@ export class HistoryRewriter {
 				if (!open.has(name)) {
 					eachEntry(content, this.#idLength, (isDirectory, child, start, end) => {
 						if (!isDirectory) return;
-						const below = node === null ? null : this.#child(node, content.toString("latin1", start, end));
+						const below = node === null ? null : this.#tries.child(node, content.toString("latin1", start, end));
 						if (!below?.all && !this.#results.has(key(child, below))) missing.push([child, below]);
 					});
 					open.add(name);
@@ -227,7 +183,7 @@ export class HistoryRewriter {
 		let copied = 0;
 		let count = 0;
 		eachEntry(content, this.#idLength, (isDirectory, entry, start, end, at) => {
-			const below = node === null ? null : this.#child(node, content.toString("latin1", start, end));
+			const below = node === null ? null : this.#tries.child(node, content.toString("latin1", start, end));
 			const after = end + 1 + this.#idLength;
 			let next: string | null = entry;
 			if (below?.all) next = null;
@@ -293,30 +249,51 @@ export class HistoryRewriter {
 				texts.set(oid, Buffer.from(content));
 				rootOf.set(oid, binary(content.toString("latin1", treeAt, treeAt + 2 * this.#idLength)));
 			});
-			const unknown = [...new Set(rootOf.values())].filter((root) => !this.#roots.has(root));
 			const plain = this.#plain;
 			if (plain !== null) {
+				const unknown = [...new Set(rootOf.values())].filter((root) => !this.#roots.has(root));
 				await plain.make(unknown);
 				for (const root of unknown) this.#roots.set(root, hex(this.#results.get(root)?.id ?? root));
-			} else await this.#rootsByPath(unknown);
-			for (const [oid, text] of texts) this.#commit(oid, text, this.#roots.get(rootOf.get(oid) ?? "") ?? "");
+			}
+			const treeOf = plain === null ? await this.#rootsByPath(texts, rootOf) : (oid: Oid) => this.#roots.get(rootOf.get(oid) ?? "");
+			for (const [oid, text] of texts) this.#commit(oid, text, treeOf(oid) ?? "");
 			if (this.#sink.isFull) await this.#sink.flush();
 			for (const oid of some) this.#done.add(oid);
 			progress(Math.min(start + commitsAtOnce, oids.length));
 		}
 	}
 
-	/** Rewrites root trees whose entries may be removed. */
-	async #rootsByPath(unknown: readonly string[]): Promise<void> {
-		const tops = this.#rule.paths.length > 0 ? await this.#contentsOf(unknown) : new Map<string, Buffer>();
-		const withNodes: (readonly [string, PathNode | null])[] = [];
-		for (const root of unknown) withNodes.push([root, this.#trie(await this.#markersIn(tops, root))]);
-		const contents = await this.#load(withNodes);
-		for (const [root, node] of withNodes) {
+	/** Rewrites root trees whose entries may be removed. @returns the new tree of a commit */
+	async #rootsByPath(texts: ReadonlyMap<Oid, Buffer>, rootOf: ReadonlyMap<Oid, string>): Promise<(oid: Oid) => Oid | undefined> {
+		const hasPaths = this.#rule.paths.length > 0;
+		const tops = hasPaths ? await this.#contentsOf([...new Set(rootOf.values())]) : new Map<string, Buffer>();
+		const keys = new Map<Oid, string>();
+		const wanted = new Map<string, readonly [string, PathNode | null]>();
+		for (const [oid, root] of rootOf) {
+			const node = hasPaths ? this.#tries.of(await this.#knownTo(oid, texts.get(oid), tops, root)) : null;
+			const key = node === null ? root : `${root}${node.key}`;
+			keys.set(oid, key);
+			if (!this.#roots.has(key)) wanted.set(key, [root, node]);
+		}
+		const contents = await this.#load([...wanted.values()]);
+		for (const [key, [root, node]] of wanted) {
 			const { id } = this.#tree(contents, root, node);
-			this.#roots.set(root, id === null ? this.#sink.add({ type: "tree", content: Buffer.alloc(0) }) : hex(id));
+			this.#roots.set(key, id === null ? this.#sink.add({ type: "tree", content: Buffer.alloc(0) }) : hex(id));
 			if (this.#sink.isFull) await this.#sink.flush();
 		}
+		return (oid) => this.#roots.get(keys.get(oid) ?? "");
+	}
+
+	/** The markers that a commit or one before it has: whoever takes one out of the tree does not undo that it was known. */
+	async #knownTo(oid: Oid, text: Buffer | undefined, tops: ReadonlyMap<string, Buffer>, root: string): Promise<ReadonlySet<string>> {
+		let known = await this.#markersIn(tops, root);
+		for (const parent of text === undefined ? [] : parentsOf(text)) {
+			const inherited = this.#known.get(parent);
+			if (inherited === undefined || [...inherited].every((marker) => known.has(marker))) continue;
+			known = new Set([...known, ...inherited]);
+		}
+		if (known.size > 0) this.#known.set(oid, known);
+		return known;
 	}
 
 	async #contentsOf(ids: readonly string[]): Promise<Map<string, Buffer>> {
@@ -346,34 +323,53 @@ export class HistoryRewriter {
 		if (this.#rule.paths.length === 0) this.#done.add(made);
 	}
 
-	/** Annotated tags of what was made again. @returns the tags in their places */
+	/** Annotated tags of what was made again, also tags of such tags; to be called after the commits and `visit`. @returns the tags in their places */
 	async tags(oids: readonly Oid[]): Promise<Map<Oid, Oid>> {
 		const made = new Map<Oid, Oid>();
-		const texts: (readonly [Oid, Buffer])[] = [];
+		const texts = new Map<Oid, Buffer>();
 		await this.#reader.each(oids, (info, content, index) => {
-			if (info?.type === "tag" && content) texts.push([oids[index] ?? "", Buffer.from(content)]);
+			if (info?.type === "tag" && content) texts.set(oids[index] ?? "", Buffer.from(content));
 		});
-		for (const [oid, content] of texts) {
-			const at = content.indexOf("\n\n");
-			if (at < 0) continue;
-			const header = content.toString("latin1", 0, at);
-			const target = /^object ([0-9a-f]+)/.exec(header)?.[1] ?? "";
-			const now = this.commits.get(target) ?? this.#rule.blobs.get(target);
-			const rest = content.subarray(at + 2);
-			const message = this.#rule.message(oid, rest);
-			if (now === undefined && message.equals(rest)) continue;
-			const signature = message.indexOf("-----BEGIN PGP SIGNATURE-----");
-			const unsigned = signature < 0 ? message : message.subarray(0, signature);
-			const changed = header.replace(/^object [0-9a-f]+/, `object ${now ?? target}`);
-			made.set(oid, this.#sink.add({ type: "tag", content: Buffer.concat([Buffer.from(`${changed}\n\n`, "latin1"), unsigned]) }));
-		}
+		// A tag after the one that it is of.
+		for (const oid of oids)
+			for (let chain = [oid]; chain.length > 0; ) {
+				const next = chain.at(-1) ?? "";
+				const content = texts.get(next);
+				const target = content === undefined ? "" : targetOf(content);
+				if (texts.has(target)) chain.push(target);
+				else {
+					if (content !== undefined) this.#tag(next, content, target, made);
+					texts.delete(next);
+					chain = chain.slice(0, -1);
+				}
+			}
 		return made;
+	}
+
+	#tag(oid: Oid, content: Buffer, target: Oid, made: Map<Oid, Oid>): void {
+		const at = content.indexOf("\n\n");
+		if (at < 0) return;
+		const header = content.toString("latin1", 0, at);
+		const now = this.commits.get(target) ?? this.#rule.blobs.get(target) ?? made.get(target) ?? this.treeInPlace(target);
+		const rest = content.subarray(at + 2);
+		const message = this.#rule.message(oid, rest);
+		if (now === undefined && message.equals(rest)) return;
+		const signature = message.toString("latin1").search(signatureInTag);
+		const unsigned = signature < 0 ? message : message.subarray(0, signature);
+		const changed = header.replace(/^object [0-9a-f]+/, `object ${now ?? target}`).replace(signatures, "");
+		made.set(oid, this.#sink.add({ type: "tag", content: Buffer.concat([Buffer.from(`${changed}\n\n`, "latin1"), unsigned]) }));
+	}
+
+	/** The tree in the place of one that was made again. */
+	treeInPlace(oid: Oid): Oid | undefined {
+		const id = this.#results.get(binary(oid))?.id;
+		return id === undefined || id === null || hex(id) === oid ? undefined : hex(id);
 	}
 
 	/** Trees that no commit has: those that hold something of what was replaced are in `replacedTrees` afterwards. @throws GitError */
 	async visit(oids: readonly Oid[]): Promise<void> {
 		const removed = this.removedBlobs;
-		const node = removed.size === 0 ? null : this.#node();
+		const node = removed.size === 0 ? null : this.#tries.node();
 		if (node !== null) for (const blob of removed) node.blobs.add(binary(blob));
 		for (let start = 0; start < oids.length; start += commitsAtOnce) {
 			const some = oids.slice(start, start + commitsAtOnce).map(binary);

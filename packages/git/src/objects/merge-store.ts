@@ -61,17 +61,24 @@ function writeUnlessSame(file: string, content: string): void {
 	renameSync(temporary, file);
 }
 
+/** Whether objects may be missing that a remote has promised to have (gitglossary(7), partial clone). */
+export function isPartialClone(repository: Pick<Repository, "config">): boolean {
+	return [...repository.config].some(([key, value]) => /^remote\..+\.promisor$/s.test(key) && value !== "false");
+}
+
 /**
  * A second git directory over the repository's own objects, without refs, index, working tree, hooks, replacements or the settings of
  * a person: everything computed there is a function of the objects alone. It is in `<common directory>/robust-sync/merge.git`, is
  * made when needed, and may be deleted at any time.
+ * @param what `present`: an object that a remote has promised (a partial clone) is missing there, and not fetched
  * @returns a Repository whose `root` is that directory
  * @throws the file system's error when it cannot be made
  */
-export function openMergeStore(repository: Repository): Repository {
-	const directory = path.join(repository.commonDirectory, "robust-sync/merge.git");
+export function openMergeStore(repository: Repository, what: "all" | "present" = "all"): Repository {
+	const isPartial = what === "all" && isPartialClone(repository);
+	const name = what === "all" || !isPartialClone(repository) ? "merge.git" : "present.git";
+	const directory = path.join(repository.commonDirectory, "robust-sync", name);
 	for (const part of ["refs", "objects", "info"]) mkdirSync(path.join(directory, part), { recursive: true });
-	const isPartial = [...repository.config].some(([key, value]) => /^remote\..+\.promisor$/s.test(key) && value !== "false");
 	writeUnlessSame(path.join(directory, "config"), storeConfig(repository, isPartial));
 	writeUnlessSame(path.join(directory, "HEAD"), "ref: refs/heads/none\n");
 	writeUnlessSame(path.join(directory, noLineMerge), "* -merge\n");

@@ -252,7 +252,10 @@ async function check({ paths, config, options }: ForgetRequest, wanted: Wanted):
 	const places = await searchValue(repository, paths, config, formsOf(wanted.value, "000000000000"), own);
 	if (options.json) printJson({ schema: 1, found: places });
 	else {
-		for (const { where, name } of places) print(`${where.padEnd(6)}  ${printable(name)}`);
+		for (const { where, name, form } of places)
+			print(
+				`${where.padEnd(6)}  ${printable(name)}${form === "base64" ? ", in base64: take it out there by hand, or --forget the file" : ""}`,
+			);
 		if (places.length === 0)
 			print("found nowhere: hub, repository, files, saved versions, backups, messages and logs of this node were searched");
 	}

@@ -22,6 +22,7 @@ import { blobId } from "./find-maps.ts";
 import type { ForgetMap } from "./forget-map.ts";
 import { readDropList, readForgetState, removeDropList, writeDropList, writeForgetState } from "./forget-state.ts";
 import { cleanLinkedTrees } from "./linked-trees.ts";
+import { shallowRemedy } from "./make-map.ts";
 import { type Rewritten, rewriteAll } from "./rewrite-all.ts";
 import { rewriteGitFiles, rewriteRefs } from "./rewrite-refs.ts";
 import { type Scrub, scrubBackup, scrubFiles, scrubIds } from "./scrub-files.ts";
@@ -43,7 +44,7 @@ async function refuseOtherChanges(
 	{ commits }: Rewritten,
 	{ tip, before }: { readonly tip: Oid; readonly before: Oid | null },
 ): Promise<void> {
-	const store = openMergeStore(repository);
+	const store = openMergeStore(repository, "present");
 	const isIn = async (commit: Oid) => await isAncestor(store, commits.get(commit) ?? commit, commits.get(tip) ?? tip).catch(() => false);
 	const last = maps.at(-1);
 	const became = last === undefined ? undefined : commits.get(last.from);
@@ -123,10 +124,9 @@ export async function applyForget(
 	at: { readonly tip: Oid; readonly before: Oid | null },
 ): Promise<Applied> {
 	const { repository, paths, lock, log, now } = context;
-	if (repository.isShallow)
-		throw new ForgetRefusedError("this repository is a shallow clone, which lacks the commits to rewrite: run 'git fetch --unshallow'");
+	if (repository.isShallow) throw new ForgetRefusedError(shallowRemedy);
 	await bringIndexUpToDate(context);
-	const store = openMergeStore(repository);
+	const store = openMergeStore(repository, "present");
 	const values = await deriveValues(store, maps);
 	const rewritten = await rewriteAll(store, maps, values, { made: context.memory.forget.made });
 	await refuseOtherChanges(repository, maps, rewritten, at);
@@ -142,7 +142,8 @@ export async function applyForget(
 	await removeWorkingCopies(context, gone);
 	faultPoint("forget-files");
 	lock.assertHeld();
-	const replaced = (oid: Oid) => rewritten.commits.get(oid) ?? rewritten.tags.get(oid) ?? rewritten.blobs.get(oid);
+	const { commits, tags, blobs, treeInPlace } = rewritten;
+	const replaced = (oid: Oid) => commits.get(oid) ?? tags.get(oid) ?? blobs.get(oid) ?? treeInPlace(oid);
 	await rewriteRefs(repository, replaced);
 	faultPoint("forget-refs");
 	const scrubOf = (removed: ReadonlySet<Oid>): Scrub => ({

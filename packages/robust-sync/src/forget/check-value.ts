@@ -1,11 +1,11 @@
 import fs from "node:fs";
 import path from "node:path";
-import { listAllObjects, localHub, type Oid, Repository, runOnNetwork, textBytes, withObjectReader } from "@robust-sync/git";
+import { listAllObjects, localHub, Repository, runOnNetwork, textBytes, withObjectReader } from "@robust-sync/git";
 import { realPath } from "@robust-sync/history";
 import type { Config, WorkspacePaths } from "@robust-sync/workspace";
 import { linkedTrees } from "./linked-trees.ts";
 import { contentOfFile, filesBelow } from "./scrub-files.ts";
-import { type Forms, holds } from "./value.ts";
+import { base64Parts, type Forms, holds } from "./value.ts";
 
 /** One place that has a value. */
 export interface Place {
@@ -13,16 +13,27 @@ export interface Place {
 	readonly where: "file" | "object" | "hub" | "mirror" | "git";
 	/** A path, or the type and id of an object. */
 	readonly name: string;
+	/** `base64`: only in that form, which is not replaced. */
+	readonly form: "text" | "base64";
+}
+
+/** How a content has the value; null: it has not. */
+type FormOf = (content: Buffer) => Place["form"] | null;
+
+interface FoundObject {
+	readonly name: string;
+	readonly form: Place["form"];
 }
 
 /** Objects with a value, reachable or not. @throws GitError */
-async function objectsWith(repository: Repository, forms: Forms): Promise<{ type: string; oid: Oid }[]> {
+async function objectsWith(repository: Repository, formOf: FormOf): Promise<FoundObject[]> {
 	const all = await listAllObjects(repository);
-	const found: { type: string; oid: Oid }[] = [];
+	const found: FoundObject[] = [];
 	await withObjectReader(repository, async (reader) => {
 		for (const [type, oids] of Object.entries(all))
 			await reader.each(oids, (_info, content, index) => {
-				if (content && holds(content, forms)) found.push({ type, oid: oids[index] ?? "" });
+				const form = content && formOf(content);
+				if (form) found.push({ name: `${type} ${oids[index]}`, form });
 			});
 	});
 	return found;
@@ -34,14 +45,14 @@ export function bareRepository(repository: Repository, directory: string): Repos
 }
 
 /** The objects of a hub: of a directory here all; of one elsewhere those that a clone gets. @throws GitError when it cannot be reached */
-async function hubObjectsWith(repository: Repository, remote: string, forms: Forms): Promise<{ type: string; oid: Oid }[]> {
+async function hubObjectsWith(repository: Repository, remote: string, formOf: FormOf): Promise<FoundObject[]> {
 	const local = localHub(repository, remote);
-	if (local !== null) return await objectsWith(bareRepository(repository, local), forms);
+	if (local !== null) return await objectsWith(bareRepository(repository, local), formOf);
 	const url = repository.config.get(`remote.${remote}.url`) ?? remote;
 	const directory = path.join(repository.commonDirectory, "robust-sync", `check-${process.pid}`);
 	try {
 		await runOnNetwork(repository, ["clone", "--quiet", "--mirror", "--end-of-options", url, directory]);
-		return await objectsWith(bareRepository(repository, directory), forms);
+		return await objectsWith(bareRepository(repository, directory), formOf);
 	} finally {
 		fs.rmSync(directory, { recursive: true, force: true });
 	}
@@ -60,18 +71,23 @@ export async function searchValue(
 	own: string | null,
 ): Promise<Place[]> {
 	const places: Place[] = [];
-	for (const { type, oid } of await hubObjectsWith(repository, config.syncRemote, forms))
-		places.push({ where: "hub", name: `${type} ${oid}` });
+	const encoded = base64Parts(forms.get("a")?.value ?? Buffer.alloc(0));
+	const formOf: FormOf = (content) => {
+		if (holds(content, forms)) return "text";
+		return encoded.some((part) => content.includes(part)) ? "base64" : null;
+	};
+	for (const found of await hubObjectsWith(repository, config.syncRemote, formOf)) places.push({ where: "hub", ...found });
 	for (const mirror of config.syncMirrors)
-		for (const { type, oid } of await hubObjectsWith(repository, mirror, forms))
-			places.push({ where: "mirror", name: `${mirror} ${type} ${oid}` });
-	for (const { type, oid } of await objectsWith(repository, forms)) places.push({ where: "object", name: `${type} ${oid}` });
+		for (const { name, form } of await hubObjectsWith(repository, mirror, formOf))
+			places.push({ where: "mirror", name: `${mirror} ${name}`, form });
+	for (const found of await objectsWith(repository, formOf)) places.push({ where: "object", ...found });
 	const dotGit = path.join(paths.root, ".git");
 	const search = (directory: string, where: Place["where"], skips: (file: string) => boolean) => {
 		for (const file of filesBelow(directory, skips)) {
 			if (own !== null && path.basename(file) === path.basename(own) && realPath(file) === own) continue;
 			const content = contentOfFile(file);
-			if (content && holds(content, forms)) places.push({ where, name: textBytes(path.relative(paths.root, file)).toString("utf8") });
+			const form = content && formOf(content);
+			if (form) places.push({ where, name: textBytes(path.relative(paths.root, file)).toString("utf8"), form });
 		}
 	};
 	search(paths.root, "file", (file) => file === dotGit);

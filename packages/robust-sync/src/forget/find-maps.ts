@@ -52,10 +52,10 @@ export async function findMaps(repository: Repository, commits: readonly Oid[], 
 	return { maps: inOrderOfTime([...maps.values()]), refused: [...refused].map(([path, reason]) => ({ path, reason })) };
 }
 
-/** Which of some objects are there. @throws GitError */
+/** Which of some objects are there; what a remote has promised is not. @throws GitError */
 export async function presentAmong(repository: Repository, oids: readonly Oid[]): Promise<Set<Oid>> {
 	if (oids.length === 0) return new Set();
-	const infos = await withObjectReader(openMergeStore(repository), (reader) => reader.infos(oids));
+	const infos = await withObjectReader(openMergeStore(repository, "present"), (reader) => reader.infos(oids));
 	return new Set(oids.filter((_oid, index) => infos[index] !== null));
 }
 

@@ -6,6 +6,7 @@ import {
 	idLengthOf,
 	idsOnly,
 	inOrder,
+	isPartialClone,
 	listAllObjects,
 	looseIds,
 	ObjectWriter,
@@ -24,7 +25,7 @@ import { timestamp } from "@robust-sync/system/timestamps";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { ownIdentity } from "../context/own-identity.ts";
 import { blobsWithValues } from "./derive-values.ts";
-import { blobId } from "./find-maps.ts";
+import { blobId, findMaps } from "./find-maps.ts";
 import { type ForgetMap, forgetDirectory, mapFile, mapText, signMap } from "./forget-map.ts";
 import { allOf, type MadeHistory } from "./rewrite-all.ts";
 import { type Forms, formsOf, holds, withoutValue } from "./value.ts";
@@ -50,6 +51,16 @@ export interface MadeMap {
 	readonly made: MadeHistory;
 }
 
+export const shallowRemedy = "this repository is a shallow clone, which lacks the commits to rewrite: run 'git fetch --unshallow'";
+const partialRemedy =
+	"this repository is a partial clone, which lacks contents to search: run it on a node with a whole clone; this one does the same with its next cycle";
+
+/** A history of which a part is elsewhere cannot be searched. @throws CommandError */
+function requireWhole(repository: Repository): void {
+	if (repository.isShallow) throw new CommandError(shallowRemedy, ExitCode.failed);
+	if (isPartialClone(repository)) throw new CommandError(partialRemedy, ExitCode.failed);
+}
+
 /** Whether a value is in maps, which are signed, or in what every commit says. @throws GitError */
 async function isOurText(store: Repository, tip: Oid, forms: Forms, nodeName: string): Promise<boolean> {
 	const texts = [Buffer.from(`${forgetDirectory}/${withNodeTrailer("", nodeName)}`)];
@@ -71,6 +82,7 @@ async function isOurText(store: Repository, tip: Oid, forms: Forms, nodeName: st
  */
 export async function makeMap(context: CycleContext, from: Oid, wanted: Wanted, key: string, writes = true): Promise<MadeMap | null> {
 	const { repository, config, now } = context;
+	requireWhole(repository);
 	const store = openMergeStore(repository);
 	const id = randomBytes(6).toString("hex");
 	const { value } = wanted;
@@ -118,11 +130,14 @@ export async function makeMap(context: CycleContext, from: Oid, wanted: Wanted, 
 	const to = made.commits.get(from) ?? from;
 	if (to === from) return null;
 	const { met } = made;
+	// Later than the ones before, whatever the clock of this node says: their order is that of these times.
+	const { maps: before } = await findMaps(repository, [from], config.heartbeatKeys);
+	const newest = Math.max(0, ...before.map((map) => Date.parse(map.created_at) + 1));
 	const map = signMap(
 		{
 			schema: 1,
 			id,
-			created_at: timestamp(now()),
+			created_at: timestamp(Math.max(now(), newest)),
 			node: config.nodeName,
 			from,
 			to,

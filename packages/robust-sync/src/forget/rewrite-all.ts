@@ -24,6 +24,8 @@ import { blobsAt } from "./working-copies.ts";
 export interface Rewritten {
 	readonly commits: ReadonlyMap<Oid, Oid>;
 	readonly tags: ReadonlyMap<Oid, Oid>;
+	/** The tree in the place of one that was made again. */
+	readonly treeInPlace: (oid: Oid) => Oid | undefined;
 	readonly blobs: ReadonlyMap<Oid, Oid>;
 	readonly removed: ReadonlySet<Oid>;
 	/** Objects that nothing needs afterwards. */
@@ -159,14 +161,15 @@ export async function rewriteAll(
 		const counter = new WorkCounter(store.onProgress, "rewriting the history", first.length + order.length, "commits");
 		await rewriter.rewrite([...first, ...order], (done) => counter.upTo(done));
 		counter.end();
-		const tags = await rewriter.tags(objects.tag);
 		await rewriter.visit(objects.tree);
+		const tags = await rewriter.tags(objects.tag);
 		await writer.flush();
 		const removed = rewriter.removedBlobs;
 		const dropped = new Set([...blobs.keys(), ...removed].filter((oid) => all.has(oid)));
 		for (const oid of [...rewriter.replacedTrees, ...rewriter.commits.keys(), ...tags.keys()]) dropped.add(oid);
 		// Where paths are taken out, what is new by one map may go by another.
 		const packs = new Set(names.length > 0 ? [] : [...(known?.written ?? []), ...writer.packs]);
-		return { commits: rewriter.commits, tags, blobs, removed, dropped, objects: all, packs };
+		const treeInPlace = (oid: Oid) => rewriter.treeInPlace(oid);
+		return { commits: rewriter.commits, tags, treeInPlace, blobs, removed, dropped, objects: all, packs };
 	});
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { ScanThread } from "@robust-sync/secrets";
 import fc from "fast-check";
-import { formsOf, holds, valuesBetween, withoutValue, withoutValues } from "./value.ts";
+import { base64Parts, formsOf, holds, valuesBetween, withoutValue, withoutValues } from "./value.ts";
 
 const id = "0123456789ab";
 const other = "ba9876543210";
@@ -14,7 +14,7 @@ const value = fc.oneof(
 const text = fc.string({ maxLength: 30, unit: "grapheme" }).map((one) => Buffer.from(one));
 
 /** A content with a value in some of its forms, between texts. */
-const content = fc.tuple(value, fc.array(fc.tuple(text, fc.nat({ max: 4 })), { maxLength: 6 }), text).map(([secret, parts, end]) => {
+const content = fc.tuple(value, fc.array(fc.tuple(text, fc.nat({ max: 7 })), { maxLength: 6 }), text).map(([secret, parts, end]) => {
 	const forms = [...formsOf(secret, id).values()];
 	return {
 		secret,
@@ -38,7 +38,7 @@ describe("forget", () => {
 
 	test("value: one form in a content → derived from the pair", () => {
 		fc.assert(
-			fc.property(value, fc.array(text, { minLength: 2, maxLength: 6 }), fc.nat({ max: 4 }), (secret, parts, kind) => {
+			fc.property(value, fc.array(text, { minLength: 2, maxLength: 6 }), fc.nat({ max: 7 }), (secret, parts, kind) => {
 				const forms = [...formsOf(secret, id).values()];
 				const written = forms[kind % forms.length]?.value ?? secret;
 				const before = Buffer.concat(parts.flatMap((part, index) => (index === 0 ? [part] : [written, part])));
@@ -69,6 +69,24 @@ describe("forget", () => {
 		const half = Buffer.from("forgotten-a0123456789ab and sk-ABCDEFGH12345678 and pk-ABCDEFGH12345678");
 		const both = Buffer.from("forgotten-a0123456789ab and sk-ABCDEFGH12345678 and forgotten-a0123456789ab");
 		expect([half, both].map((cleaned) => valuesBetween(before, cleaned, [id]))).toEqual([null, null]);
+	});
+
+	test("value: a second forgetting in a cleaned file → only its own value derived", () => {
+		const [first, second] = [Buffer.from("sk-ABCDEFGH12345678"), Buffer.from("another-value-1234")];
+		const between = withoutValues(Buffer.from("a sk-ABCDEFGH12345678 another-value-1234 sk-ABCDEFGH12345678\n"), new Map([[id, first]]));
+		const after = withoutValues(between, new Map([[other, second]]));
+		expect(valuesBetween(between, after, [id, other])).toEqual(new Map([[other, second]]));
+	});
+
+	test("value: base64 of any text around it → found by its parts", () => {
+		fc.assert(
+			fc.property(value, fc.uint8Array({ maxLength: 9 }), fc.uint8Array({ maxLength: 9 }), (secret, before, after) => {
+				for (const alphabet of ["base64", "base64url"] as const) {
+					const encoded = Buffer.from(Buffer.concat([before, secret, after]).toString(alphabet));
+					expect(base64Parts(secret).some((part) => encoded.includes(part))).toBe(true);
+				}
+			}),
+		);
 	});
 
 	test("value: two forgettings in one file → both derived", () => {

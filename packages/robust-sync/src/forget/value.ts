@@ -4,7 +4,7 @@ interface Form {
 	readonly placeholder: Buffer;
 }
 
-const kinds = ["a", "b", "c", "d", "e"] as const;
+const kinds = ["a", "b", "c", "d", "e", "f", "g", "h"] as const;
 type Kind = (typeof kinds)[number];
 
 /** A value, however it is written, with what takes its place. */
@@ -20,16 +20,35 @@ const toText = (value: Buffer) => {
 	return Buffer.from(text).equals(value) ? text : null;
 };
 
-/** How each kind is written, and read. As it is; as JSON and most languages quote it; in an address; in UTF-16. */
+const fromJson = (value: Buffer) => JSON.parse(`"${value.toString("utf8")}"`) as string;
+const fromAddress = (value: Buffer) => decodeURIComponent(value.toString("latin1"));
+
+/** Characters that HTML and XML do not have in a text (the ampersand first: the others have it when they are written). */
+const entities = [
+	["&", "&amp;"],
+	["<", "&lt;"],
+	[">", "&gt;"],
+	['"', "&quot;"],
+] as const;
+const toMarkup = (text: string) => entities.reduce((rest, [character, entity]) => rest.replaceAll(character, entity), text);
+const fromMarkup = (text: string) => entities.toReversed().reduce((rest, [character, entity]) => rest.replaceAll(entity, character), text);
+
+/**
+ * How each kind is written, and read. As it is; as JSON and most languages quote it; in an address; in UTF-16; in an address with small
+ * letters; as JSON that quotes slashes too; in HTML and XML.
+ */
 const codecs: Readonly<Record<Kind, { readonly encode: (text: string) => Buffer; readonly decode: (value: Buffer) => string }>> = {
 	a: { encode: (text) => Buffer.from(text), decode: (value) => value.toString("utf8") },
-	b: {
-		encode: (text) => Buffer.from(JSON.stringify(text).slice(1, -1)),
-		decode: (value) => JSON.parse(`"${value.toString("utf8")}"`) as string,
-	},
-	c: { encode: (text) => Buffer.from(encodeURIComponent(text)), decode: (value) => decodeURIComponent(value.toString("latin1")) },
+	b: { encode: (text) => Buffer.from(JSON.stringify(text).slice(1, -1)), decode: fromJson },
+	c: { encode: (text) => Buffer.from(encodeURIComponent(text)), decode: fromAddress },
 	d: { encode: (text) => Buffer.from(text, "utf16le"), decode: (value) => value.toString("utf16le") },
 	e: { encode: (text) => swapped(Buffer.from(text, "utf16le")), decode: (value) => swapped(value).toString("utf16le") },
+	f: {
+		encode: (text) => Buffer.from(encodeURIComponent(text).replace(/%[0-9A-F]{2}/g, (one) => one.toLowerCase())),
+		decode: fromAddress,
+	},
+	g: { encode: (text) => Buffer.from(JSON.stringify(text).slice(1, -1).replaceAll("/", "\\/")), decode: fromJson },
+	h: { encode: (text) => Buffer.from(toMarkup(text)), decode: (value) => fromMarkup(value.toString("utf8")) },
 };
 
 function placeholderOf(id: string, kind: Kind): Buffer {
@@ -61,6 +80,21 @@ export function formsOf(value: Buffer, id: string): Forms {
 export function holds(content: Buffer, forms: Forms): boolean {
 	for (const { value } of forms.values()) if (content.includes(value)) return true;
 	return false;
+}
+
+/**
+ * Parts of the base64 of every text that has the value in it, by where it begins in its group of three bytes; in both alphabets (RFC 4648).
+ * They are found, but not replaced: what has them is most often in base64 as a whole.
+ */
+export function base64Parts(value: Buffer): Buffer[] {
+	const parts = new Set<string>();
+	for (const before of [0, 1, 2]) {
+		const text = Buffer.concat([Buffer.alloc(before), value]).toString("base64");
+		// The first and last characters depend on the neighbours as well.
+		const part = text.slice(Math.ceil((before * 4) / 3), Math.floor(((before + value.length) * 4) / 3));
+		for (const one of [part, part.replaceAll("+", "-").replaceAll("/", "_")]) parts.add(one);
+	}
+	return [...parts].map((part) => Buffer.from(part));
 }
 
 /** A content with placeholders for the value, wherever it is; itself where it is nowhere. A pure function. */
@@ -113,6 +147,12 @@ function split(cleaned: Buffer, ids: readonly string[]): { literals: Buffer[]; f
 	}
 	literals.push(cleaned.subarray(done));
 	return { literals, found };
+}
+
+function countOf(content: Buffer, part: Buffer): number {
+	let count = 0;
+	for (let at = content.indexOf(part); at >= 0; at = content.indexOf(part, at + part.length)) count++;
+	return count;
 }
 
 type Encoded = ReadonlyMap<string, { readonly mark: Mark; readonly bytes: Buffer }>;
@@ -176,7 +216,11 @@ export function withoutValues(content: Buffer, values: Values): Buffer {
  * @param ids of the forgettings, in their order
  */
 export function valuesBetween(old: Buffer, cleaned: Buffer, ids: readonly string[]): Values | null {
-	const encoded = encodedIn(old, split(cleaned, ids));
+	// One whose placeholders were all there before did nothing here.
+	const involved = ids.filter((id) =>
+		kinds.some((kind) => countOf(cleaned, placeholderOf(id, kind)) > countOf(old, placeholderOf(id, kind))),
+	);
+	const encoded = encodedIn(old, split(cleaned, involved));
 	if (encoded === null) return null;
 	const values = new Map<string, Buffer>();
 	for (const id of ids) {

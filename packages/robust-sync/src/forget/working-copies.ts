@@ -103,7 +103,10 @@ export async function cleanWorkingCopies(context: CycleContext, values: Values):
 export async function removeWorkingCopies({ repository }: CycleContext, paths: readonly string[]): Promise<void> {
 	if (paths.length === 0) return;
 	for (const name of await workingFiles(repository, paths)) {
-		fs.rmSync(fileSystemPath(repository.root, name), { force: true, recursive: false });
+		const file = fileSystemPath(repository.root, name);
+		// A directory is another repository in this one, which is not part of the history.
+		if (fs.lstatSync(file, { throwIfNoEntry: false })?.isDirectory()) continue;
+		fs.rmSync(file, { force: true, recursive: false });
 		for (let above = parentOf(name); above !== null; above = parentOf(above)) {
 			try {
 				fs.rmdirSync(fileSystemPath(repository.root, above));
@@ -148,18 +151,30 @@ export async function rewriteIndex(
 	return left;
 }
 
+/** The part of a path that is UTF-8: a process takes no other operand. `` "" ``: all paths. */
+function textPart(name: GitPath): string {
+	const parts = gitPathBytes(name).toString("latin1").split("/");
+	const isText = (part: string) => Buffer.from(Buffer.from(part, "latin1").toString("utf8")).equals(Buffer.from(part, "latin1"));
+	const end = parts.findIndex((part) => !isText(part));
+	return Buffer.from((end < 0 ? parts : parts.slice(0, end)).join("/"), "latin1").toString("utf8");
+}
+
 /** Blobs that commits had at, and below, some paths. @throws GitError */
 export async function blobsAt(repository: Repository, commits: readonly Oid[], paths: readonly GitPath[]): Promise<Map<GitPath, Set<Oid>>> {
 	const found = new Map<GitPath, Set<Oid>>();
 	for (const name of paths) {
 		const options = ["--stdin", "--no-commit-id", "--raw", "-z", "-r", "-m", "--root", "--no-abbrev", "--no-renames"];
-		const { stdout } = await repository.run(["diff-tree", ...options, "--", `:(top,literal)${gitPathBytes(name).toString("utf8")}`], {
+		const part = textPart(name);
+		const { stdout } = await repository.run(["diff-tree", ...options, "--", ...(part === "" ? [] : [`:(top,literal)${part}`])], {
 			input: `${commits.join("\n")}\n`,
 		});
 		const oids = new Set<Oid>();
-		for (const record of stdout.toString("latin1").split("\0")) {
-			const [, , before = "", after = "", status] = record.split(" ");
-			if (!record.startsWith(":") || status === undefined) continue;
+		const records = stdout.toString("latin1").split("\0");
+		// Two each: what was and is there, and where (git-diff-tree(1), RAW OUTPUT FORMAT).
+		for (let index = 0; index + 1 < records.length; index += 2) {
+			const [, , before = "", after = ""] = (records[index] ?? "").split(" ");
+			const at = records[index + 1] ?? "";
+			if (at !== name && !at.startsWith(`${name}/`)) continue;
 			for (const oid of [before, after]) if (!/^0+$/.test(oid)) oids.add(oid);
 		}
 		found.set(name, oids);
