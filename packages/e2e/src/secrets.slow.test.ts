@@ -86,7 +86,12 @@ describe("secrets", () => {
 		helios.write("more.md", "more\n");
 		helios.git("add", "-A");
 		helios.git("commit", "-qm", "by hand");
-		helios.git("checkout", "-qb", "side", "HEAD~1");
+		helios.write("gone.md", `gone ${second}\n`);
+		helios.git("add", "-A");
+		helios.git("commit", "-qm", "with it");
+		helios.write("gone.md", "gone\n");
+		helios.git("commit", "-qam", "without it");
+		helios.git("checkout", "-qb", "side", "HEAD~3");
 		helios.write("side.md", `side\n${second}\n`);
 		helios.git("add", "-A");
 		helios.git("commit", "-qm", "on the side");
@@ -100,9 +105,10 @@ describe("secrets", () => {
 		expect(skippedPaths(state).filter((name) => !name.startsWith("sync/"))).toEqual(["notes.md", "side.md"]);
 		expect(state.messages_pending).toBe(1);
 		await chad.once();
-		expect([chad.read("notes.md"), chad.read("more.md"), chad.exists("side.md"), chad.messages("helios")]).toEqual([
+		expect([chad.read("notes.md"), chad.read("more.md"), chad.read("gone.md"), chad.exists("side.md"), chad.messages("helios")]).toEqual([
 			"one\n",
 			"more\n",
+			"gone\n",
 			false,
 			["a fine message\n"],
 		]);
@@ -130,10 +136,13 @@ describe("secrets", () => {
 		helios.git("add", "--all", "--force", "keys");
 		helios.git("commit", "--quiet", "-m", `name ${token}`, "-m", `for ${token}, and more`);
 		await helios.once();
+		helios.git("commit", "--quiet", "--allow-empty", `--author=me ${token} <${token}@corp-net.io>`, "-m", "by me");
+		await helios.once();
+		expect(helios.git("log", "-1", "--format=%an <%ae> %s").trim()).toBe("me [secret] <[secret]@corp-net.io> by me");
 		helios.git("commit", "--quiet", "--allow-empty", "-m", `again ${token}\n\nsecond line`);
 		await helios.once();
 		expect(helios.git("log", "-1", "--format=%B").split("\n").slice(0, 3)).toEqual(["again [secret]", "", "second line"]);
-		const hub = execFileSync("git", ["-C", hubFile(), "log", "--format=%B", "--name-only", "main"]).toString();
+		const hub = execFileSync("git", ["-C", hubFile(), "log", "--format=%an %ae %B", "--name-only", "main"]).toString();
 		expect([hub.includes(token), hub.includes("second line"), written(helios).includes(token)]).toEqual([false, true, false]);
 		expect(helios.exists(`keys/${token}.txt`)).toBe(true);
 		expect((await helios.run(["--allow-secret", `keys/${token}.txt`])).code).toBe(0);
@@ -148,6 +157,7 @@ describe("secrets", () => {
 		const token = secretOf("slack bot");
 		const named = (directory: string, name: string) => Buffer.concat([Buffer.from(`${directory}/`), Buffer.from(name, "latin1")]);
 		fs.writeFileSync(named(helios.workspace, "q\xff.md"), `an example: ${token}\n`);
+		helios.write("line\n\tfeed?*.md", `an example: ${token}\n`);
 		fs.writeFileSync(named(world.directory, "m\xff.md"), `a message: ${token}\n`);
 		fs.symlinkSync(helios.workspace, world.path("link"));
 		// Node cannot give an argument that is not UTF-8: a shell can.
@@ -158,7 +168,8 @@ describe("secrets", () => {
 			});
 		run(`--send "$(printf 'm\\377.md')"`);
 		expect(fs.existsSync(named(helios.paths.pending, "m\xff.md"))).toBe(true);
-		expect(skippedPaths(await helios.once())).toEqual(["q\ufffd.md", "sync/pending/m\ufffd.md"]);
+		expect(skippedPaths(await helios.once())).toEqual(["line\n\tfeed?*.md", "q\ufffd.md", "sync/pending/m\ufffd.md"]);
+		run(`--allow-secret "${world.path("link")}/line\n\tfeed?*.md"`);
 		run(`--allow-secret "${world.path("link")}/$(printf 'q\\377.md')"`);
 		run(`--allow-secret "${world.path("link")}/sync/pending/$(printf 'm\\377.md')"`);
 		expect(skippedPaths(await helios.once())).toEqual([]);

@@ -245,7 +245,7 @@ export function namedKind(path: Uint8Array | string, contents: readonly Uint8Arr
 function isHiddenConfig(path: Uint8Array | string, name: string): boolean {
 	const text = typeof path === "string" ? path : toLatin1(path);
 	// A hidden file without extension holds a program's settings; lists of patterns and names are lists even so.
-	if (/^\.[a-z0-9_-]+$/.test(name) && !/(?:ignore|attributes|keep|mailmap|list|words|dictionary)$/.test(name)) return true;
+	if (/^\.[a-z0-9_-]+$/.test(name) && !/(?:ignore|allow|attributes|keep|mailmap|list|words|dictionary)$/.test(name)) return true;
 	if (name === "config" && /(?:^|\/)\.[^/]+\//.test(text)) return true;
 	return /(?:^|\/)(?:\.?ssh\/config|sshd?_config)(?:\.d\/[^/]+)?$/.test(text);
 }

@@ -170,7 +170,8 @@ group("own secrets", () => {
 	test("a secret of this machine: as it is, in JSON, in an address, in base64 → found", () => {
 		const value = 'p"ß/7Kq+w9Z';
 		const base64 = Buffer.from(value).toString("base64");
-		expect([value, JSON.stringify(value), encodeURIComponent(value), `x ${base64} y`].map(isFound)).toEqual([true, true, true, true]);
+		const written = [value, JSON.stringify(value), encodeURIComponent(value), `x ${base64} y`, Buffer.from(value).toString("hex")];
+		expect(written.map(isFound)).toEqual(written.map(() => true));
 		expect(isFound("another text")).toBe(false);
 	});
 

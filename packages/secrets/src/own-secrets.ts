@@ -86,11 +86,18 @@ export function credentialSecrets(text: string): OwnSecret[] {
 
 const own = (name: string, value: string): OwnSecret => ({ name, value: Buffer.from(value, "utf8").toString("latin1") });
 
-/** The spellings of a value: plain, in JSON, in an address, and in base64. @param value one character for each byte */
+/** The spellings of a value: plain, in JSON, in an address, in base64, and in hexadecimal. @param value one character for each byte */
 export function spellings(value: string): string[] {
 	const bytes = Buffer.from(value, "latin1");
 	const text = bytes.toString("utf8");
-	const written = [JSON.stringify(text).slice(1, -1), encodeURIComponent(text), ...base64Spellings(value).map(({ spelling }) => spelling)];
+	const hexadecimal = bytes.toString("hex");
+	const written = [
+		JSON.stringify(text).slice(1, -1),
+		encodeURIComponent(text),
+		hexadecimal,
+		hexadecimal.toUpperCase(),
+		...base64Spellings(value).map(({ spelling }) => spelling),
+	];
 	const all = [value, ...written.map((spelling) => Buffer.from(spelling, "utf8").toString("latin1"))];
 	return [...new Set(all)].filter((spelling) => spelling.length >= shortest);
 }

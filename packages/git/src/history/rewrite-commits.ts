@@ -13,6 +13,23 @@ function splitCommit(commit: string): { header: string; message: string } {
 
 const parentsOf = (header: string) => [...header.matchAll(/^parent ([0-9a-f]+)$/gm)].map(([, parent = ""]) => parent);
 
+/** New texts of a commit, each one character a byte. */
+export interface CommitTexts {
+	readonly message: string;
+	/** `NAME <ADDRESS>`. Absent: as it is. */
+	readonly author?: string;
+	/** The same. */
+	readonly committer?: string;
+}
+
+/** A header with other names of author and committer; the dates stay. */
+function withPeople(header: string, texts: CommitTexts | undefined): string {
+	return header.replace(/^(author|committer) [^\n]*?( -?\d+ [+-]\d+)$/gm, (line: string, role: "author" | "committer", date: string) => {
+		const person = texts?.[role];
+		return person === undefined ? line : `${role} ${person}${date}`;
+	});
+}
+
 /** The same commit with another tree, other parents and message. A signature would be wrong: it is left out. */
 function withTreeAndParents(commit: string, tree: Oid, replaced: ReadonlyMap<Oid, Oid>, messageOf: (message: string) => string): string {
 	const { header, message } = splitCommit(commit);
@@ -77,7 +94,7 @@ export async function rewriteCommits(
  * @param commits parents before their children
  * @param changesOf what is to be otherwise in the tree of a commit; its parents are the new ones
  * @param messageOf the message of the new commit by the old one's, each one character a byte
- * @param messages the new message for each commit whose message changes
+ * @param texts the new texts for each commit whose message or people change
  * @returns the new commits by the old ones, of those that changed
  * @throws GitError
  */
@@ -86,7 +103,7 @@ export async function replaceInCommits(
 	commits: readonly Oid[],
 	changesOf: (commit: Oid, parents: readonly Oid[]) => Promise<readonly FileChange[]>,
 	messageOf: (message: string) => string = (message) => message,
-	messages: ReadonlyMap<Oid, string> = new Map(),
+	texts: ReadonlyMap<Oid, CommitTexts> = new Map(),
 ): Promise<Map<Oid, Oid>> {
 	const replaced = new Map<Oid, Oid>();
 	await withObjectReader(store, async (reader) => {
@@ -96,7 +113,7 @@ export async function replaceInCommits(
 			const parents = parentsOf(splitCommit(text).header).map((parent) => replaced.get(parent) ?? parent);
 			const changes = await changesOf(oid, parents);
 			const isMoved = parents.some((parent) => !text.includes(`\nparent ${parent}\n`));
-			if (changes.length === 0 && !isMoved && !messages.has(oid)) continue;
+			if (changes.length === 0 && !isMoved && !texts.has(oid)) continue;
 			let tree = treeOf(text);
 			if (changes.length > 0) {
 				const identity = "robust-sync <robust-sync@localhost>";
@@ -107,8 +124,10 @@ export async function replaceInCommits(
 				replaced.set(oid, parent);
 				continue;
 			}
-			const newMessage = (message: string) => messageOf(messages.get(oid) ?? message);
-			const object = { type: "commit", content: Buffer.from(withTreeAndParents(text, tree, replaced, newMessage), "latin1") } as const;
+			const newTexts = texts.get(oid);
+			const newMessage = (message: string) => messageOf(newTexts?.message ?? message);
+			const { header, message } = splitCommit(withTreeAndParents(text, tree, replaced, newMessage));
+			const object = { type: "commit", content: Buffer.from(withPeople(header, newTexts) + message, "latin1") } as const;
 			await writeObjects(store, [object]);
 			replaced.set(oid, objectOid(object, store.objectFormat));
 		}

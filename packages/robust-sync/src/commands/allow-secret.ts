@@ -75,7 +75,8 @@ export async function allowSecret(paths: WorkspacePaths, config: Config, name: s
 	const [inItsName = []] = await thread.scan([{ path: file.path, content: Buffer.from(file.path.replaceAll("\n", "?")) }], allowed, salt);
 	findings.push(...inItsName.map((finding) => ({ ...finding, line: inName })));
 	// The list is published, so the pattern must not contain a secret from the name. A message is searched in the outbox and at its delivery path.
-	const parts = masked(file.path.replaceAll("\n", "?"), inItsName, "\0").split("\0");
+	// A pattern has one character for a tab or a line feed.
+	const parts = masked(file.path.replaceAll("\n", "\t"), inItsName, "\0").split("\0");
 	const own = parts.map(patternOf).join("*");
 	const patterns = file.pattern === "messages" ? [own, "messages/**"] : [own];
 	const add = (target: string, before: string, some: readonly Finding[], mode: number) => {

@@ -5,6 +5,7 @@ import {
 	isArgument,
 	type Oid,
 	openMergeStore,
+	readDiskFile,
 	readObjects,
 	readTreePaths,
 	replaceInCommits,
@@ -23,7 +24,7 @@ import { refusedRefs } from "../remote/refused-files.ts";
 import { syncedBranch } from "../remote/upstream.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import { cleanKey } from "./memory.ts";
-import { cleanMessages } from "./messages.ts";
+import { cleanTexts } from "./messages.ts";
 import { secretNames } from "./names.ts";
 import { note, reportHeld, stampOf } from "./notes.ts";
 import { isOn } from "./policy.ts";
@@ -84,6 +85,15 @@ async function searchBlobs(context: CycleContext, commits: readonly UnpublishedC
 	return found;
 }
 
+/** The id of a file's content on disk. Null: there is no such file, or it cannot be read. */
+function diskOid({ repository }: CycleContext, name: GitPath): Oid | null {
+	try {
+		return readDiskFile(repository, name)?.oid ?? null;
+	} catch {
+		return null;
+	}
+}
+
 /**
  * Searches all unpublished commits before a push. Commits that hold a secret are rewritten with the last version of the file
  * that holds none; the file stays on disk unchanged, and is reported. The old commits stay reachable here for 30 days.
@@ -97,8 +107,8 @@ export async function withoutSecrets(context: CycleContext, snapshot: Snapshot, 
 	if (!isOn(context) || head === null || head === secrets.checked) return snapshot;
 	const { commits } = listed?.head === head ? listed : await listUnpublished(context, snapshot);
 	const found = await searchBlobs(context, commits);
-	const messages = await cleanMessages(context, commits);
-	if (found.size === 0 && messages.size === 0) {
+	const texts = await cleanTexts(context, commits);
+	if (found.size === 0 && texts.size === 0) {
 		secrets.checked = head;
 		return snapshot;
 	}
@@ -133,7 +143,7 @@ export async function withoutSecrets(context: CycleContext, snapshot: Snapshot, 
 			});
 		},
 		(message) => markedAsMade(message, config.nodeName),
-		messages,
+		texts,
 	);
 	const newHead = replaced.get(head) ?? head;
 	lock.assertHeld();
@@ -148,7 +158,9 @@ export async function withoutSecrets(context: CycleContext, snapshot: Snapshot, 
 	);
 	for (const [name, { finding, shown }] of findings) {
 		const stamp = stampOf(repository.root, name);
-		if (stamp !== null && stamp !== "absent") note(context, name, finding, stamp, shown);
+		// A later commit may have taken the secret out again: then the file on disk is published, and not held.
+		const isHeld = stamp !== null && stamp !== "absent" && diskOid(context, name) !== entries.get(name)?.oid;
+		if (isHeld) note(context, name, finding, stamp, shown);
 		else reportHeld(context, shown, finding);
 	}
 	log.warn(

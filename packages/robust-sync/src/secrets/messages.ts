@@ -1,4 +1,4 @@
-import { type Oid, readObjectsWhole } from "@robust-sync/git";
+import { type CommitTexts, type Oid, readObjectsWhole } from "@robust-sync/git";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { notePublished, warnOnly } from "./notes.ts";
 import type { UnpublishedCommit } from "./unpublished.ts";
@@ -30,16 +30,27 @@ async function withoutFindings({ memory }: CycleContext, message: Buffer): Promi
 	return Buffer.from(`${placeholder}\n`);
 }
 
+/** `NAME <ADDRESS>` with secrets replaced. @throws ScanError */
+async function withoutFindingsIn(context: CycleContext, person: string): Promise<string> {
+	const [, name = "", address = ""] = /^(.*?) ?<(.*)>$/.exec(person) ?? ["", person];
+	const clean = async (text: string) =>
+		(await withoutFindings(context, Buffer.from(text, "latin1"))).toString("latin1").replaceAll(/[\n<>]/g, "");
+	return `${await clean(name)} <${await clean(address)}>`;
+}
+
+/** The text of a commit that is searched: its message, then its author and committer, so that lines are those of the message. */
+const searchedText = ({ message, people }: UnpublishedCommit) => Buffer.from(`${message}\n\n${people.join("\n")}\n`, "latin1");
+
 /**
- * New messages, one character a byte, for unpublished commits whose message holds a secret. With SYNC_SECRETS=warn such messages are reported
- * and left unchanged.
+ * New texts for unpublished commits whose message, author or committer holds a secret. With SYNC_SECRETS=warn such commits are reported and
+ * left unchanged.
  * @throws ScanError, GitError
  */
-export async function cleanMessages(context: CycleContext, commits: readonly UnpublishedCommit[]): Promise<ReadonlyMap<Oid, string>> {
+export async function cleanTexts(context: CycleContext, commits: readonly UnpublishedCommit[]): Promise<ReadonlyMap<Oid, CommitTexts>> {
 	const { repository, memory, config } = context;
-	const clean = new Map<Oid, string>();
+	const clean = new Map<Oid, CommitTexts>();
 	const answers = await memory.secrets.thread.scan(
-		commits.map(({ message }) => ({ path: "message", content: Buffer.from(message, "latin1") })),
+		commits.map((commit) => ({ path: "message", content: searchedText(commit) })),
 		[],
 	);
 	const found = commits.flatMap(({ commit }, index) => {
@@ -59,7 +70,14 @@ export async function cleanMessages(context: CycleContext, commits: readonly Unp
 		const text = texts.get(commit);
 		const at = text?.indexOf("\n\n") ?? -1;
 		if (text === undefined || at < 0) continue;
-		clean.set(commit, (await withoutFindings(context, text.subarray(at + 2))).toString("latin1"));
+		const header = text.toString("latin1", 0, at);
+		const person = async (role: string) =>
+			withoutFindingsIn(context, new RegExp(`^${role} (.*?)(?: -?\\d+ [+-]\\d+)?$`, "m").exec(header)?.[1] ?? "");
+		clean.set(commit, {
+			message: (await withoutFindings(context, text.subarray(at + 2))).toString("latin1"),
+			author: await person("author"),
+			committer: await person("committer"),
+		});
 	}
 	return clean;
 }

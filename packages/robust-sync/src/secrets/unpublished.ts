@@ -10,6 +10,8 @@ export interface UnpublishedCommit {
 	readonly parents: readonly Oid[];
 	/** One character a byte, in UTF-8. */
 	readonly message: string;
+	/** `NAME <ADDRESS>` of author and committer, in the same way. */
+	readonly people: readonly string[];
 	readonly changes: { readonly path: GitPath; readonly oid: Oid }[];
 }
 
@@ -22,7 +24,7 @@ async function unpublishedCommits(context: CycleContext, head: Oid, known: reado
 		"--topo-order",
 		"--reverse",
 		"--encoding=UTF-8",
-		"--format=%x01%H %P%n%B",
+		"--format=%x01%H %P%n%an <%ae>%n%cn <%ce>%n%B",
 		"--raw",
 		"-c",
 		"-r",
@@ -53,9 +55,9 @@ async function unpublishedCommits(context: CycleContext, head: Oid, known: reado
 			header = null;
 		} else if (record.startsWith(":")) header = record;
 		else if (record.startsWith("\x01")) {
-			const [line = "", ...message] = record.slice(1).split("\n");
+			const [line = "", author = "", committer = "", ...message] = record.slice(1).split("\n");
 			const [commit = "", ...parents] = line.split(" ").filter(Boolean);
-			commits.push({ commit, parents, message: message.join("\n"), changes: [] });
+			commits.push({ commit, parents, message: message.join("\n"), people: [author, committer], changes: [] });
 		}
 	}
 	return commits;
