@@ -18,6 +18,7 @@ import { entropy, isPlaceholder } from "./randomness.ts";
 import { bodyOf, type ListRule, type NamedRule, type Rule } from "./rule.ts";
 import { rules } from "./rules.ts";
 import { type Excerpt, excerptsAround, secretlintLiterals } from "./secretlint-literals.ts";
+import { databaseTexts } from "./sqlite.ts";
 import { columnAt, kubernetesRule, kubernetesTexts, listRules } from "./tables.ts";
 
 /** The place and kind of a secret. Never its value. */
@@ -162,6 +163,7 @@ export class SecretFinder {
 			() => joinedLines(text, ascending(places.lineEnds)),
 			() => unescaped(text, ascending(places.escapes)),
 			() => wideTexts(text),
+			() => databaseTexts(bytes),
 			() => places.documents.flatMap((offset) => kubernetesTexts(text, offset)),
 		]) {
 			if (found.length >= limit) break;
