@@ -162,7 +162,13 @@ const faults: readonly [fault: string, plant: (node: Node) => void, check: strin
 		"failed",
 		/chad does not answer/,
 	],
-	["peers, and no key", (node) => node.write(".sync_env", "export PEERS=chad=127.0.0.1:9\n"), "peers", "warning", /no HEARTBEAT_KEY/],
+	[
+		"peers, and no key",
+		(node) => node.write(".sync_env", "export PEERS=chad=127.0.0.1:9\n"),
+		"peers",
+		"warning",
+		/HEARTBEAT_KEY is not set/,
+	],
 	["a state file that is none", (node) => node.write("sync/sync_state.json", "{"), "sync", "failed", /not valid/],
 	[
 		"a last cycle that failed",

@@ -63,7 +63,7 @@ describe("restore", () => {
 			["d/x", "--at", "2001-01-01"],
 		]) {
 			const { code, stderr } = await run(helios, "--restore", ...args);
-			expect([code, stderr]).toEqual([1, expect.stringMatching(/^robust-sync: [^\n]*(not there at|no commit yet)[^\n]*\n$/)]);
+			expect([code, stderr]).toEqual([1, expect.stringMatching(/^robust-sync: [^\n]*(not found at|no commit yet)[^\n]*\n$/)]);
 			expect(stderr).not.toContain("INTERNAL");
 		}
 		expect(helios.state()).toMatchObject({ status: "idle", last_error: null, consecutive_failures: 0 });
@@ -119,7 +119,7 @@ describe("restore", () => {
 		[["--restore", "d", "--at", "gestern"], 2, "no time"],
 		[["--restore", "../x", "--at", "HEAD"], 2, "not in the workspace"],
 		[["--restore", "sync", "--at", "HEAD"], 2, "never synced"],
-		[["--restore", "nothing-there", "--at", "HEAD"], 1, "not there at HEAD"],
+		[["--restore", "nothing-there", "--at", "HEAD"], 1, "not found at HEAD"],
 		[["--undo"], 2, "--undo takes commits"],
 		[["--undo", "HEAD", "--by", "chad"], 2, "not both"],
 		[["--undo", "--by", "helios"], 2, "add --since TIME"],
@@ -171,7 +171,7 @@ describe("undo", () => {
 		await helios.once();
 		const { code, stdout } = await run(helios, "--undo", "--by", "helios", "--since", `${head(helios)}~3`);
 		expect(code).toBe(0);
-		expect(stdout).toMatch(/^d\/x \([0-9a-f]{12}\): left as it is: later work would go with it$/m);
+		expect(stdout).toMatch(/^d\/x \([0-9a-f]{12}\): left: undoing it would remove later work$/m);
 		expect([helios.read("d/x"), helios.read("d/y"), helios.messages()]).toEqual(["chad\n", "y\n", ["a message\n"]]);
 	});
 
@@ -182,7 +182,7 @@ describe("undo", () => {
 		await chad.once();
 		const merge = chad.git("log", "--merges", "--format=%H", "-1").trim();
 		const { code, stderr } = await run(chad, "--undo", merge);
-		expect([code, stderr]).toEqual([2, expect.stringContaining("is a merge, and is not taken back")]);
+		expect([code, stderr]).toEqual([2, expect.stringContaining("is a merge and cannot be undone")]);
 	});
 
 	test("undo: the oldest commit of a shallow clone → refused, older files stay", async () => {
@@ -203,11 +203,7 @@ describe("undo", () => {
 		await helios.once();
 		fs.renameSync(world.path("hub.git"), world.path("away.git"));
 		const { code, stdout, stderr } = await run(helios, "--undo", head(helios));
-		expect([code, stdout, stderr]).toEqual([
-			0,
-			expect.stringContaining("1 commit taken back"),
-			expect.stringContaining("not published yet"),
-		]);
+		expect([code, stdout, stderr]).toEqual([0, expect.stringContaining("1 commit undone"), expect.stringContaining("not published yet")]);
 		fs.renameSync(world.path("away.git"), world.path("hub.git"));
 		await helios.once();
 		await chad.once();

@@ -48,8 +48,8 @@ test("daemon: the hub answers 429 → one attempt, commits go on, also after a r
 	web.answer = "serve";
 	await helios.run(["--stop"]);
 	// A person's cycle leaves it alone as well, until the time is over or the remote is set again.
-	expect(await helios.failure()).toMatchObject({ code: "RATE_LIMITED", stderr: expect.stringMatching(/left alone for another \d+ s/) });
-	expect((await helios.run(["--once", "--dry-run"])).stdout).toMatch(/blocked .*limits how often.*left alone for another \d+ s/);
+	expect(await helios.failure()).toMatchObject({ code: "RATE_LIMITED", stderr: expect.stringMatching(/waiting another \d+ s/) });
+	expect((await helios.run(["--once", "--dry-run"])).stdout).toMatch(/blocked .*limits requests.*waiting another \d+ s/);
 	expect(web.requests).toHaveLength(attempts);
 	helios.git("remote", "set-url", "origin", `${web.url}/hub.git`);
 	await helios.once();
@@ -105,7 +105,7 @@ test("nginx: 1 MB limit, five commits of 300 kB → in steps; one too large → 
 	helios.write("too-large.bin", randomBytes(1_500_000));
 	const { code, message } = await helios.failure();
 	expect(code).toBe("PUSH_TOO_LARGE");
-	expect(message).toMatch(/commit [0-9a-f]{12} does not get through even by itself; the largest file in it is too-large\.bin \(1\.5 MB\)/);
+	expect(message).toMatch(/commit [0-9a-f]{12} does not get through even alone; the largest file in it is too-large\.bin \(1\.5 MB\)/);
 });
 
 test("hub: restored from an old backup → missing commits pushed again, nothing lost", async () => {

@@ -29,7 +29,7 @@ describe("pause:", () => {
 		const { stdout, code } = await helios.run(["--status"]);
 		expect(stdout).toContain("robust-sync is paused");
 		expect(code).toBe(0);
-		expect((await helios.run(["--resume"])).stdout).toBe("sync goes on\n");
+		expect((await helios.run(["--resume"])).stdout).toBe("sync continues\n");
 		await until(() => onHub("mine") && helios.exists("theirs"), "both files");
 	}, 60_000);
 
@@ -107,7 +107,7 @@ describe("wait:", () => {
 		node.git("config", "remote.origin.receivepack", world.path("receive"));
 		node.write("mine", "1");
 		const { code, stderr, stdout } = await node.run(["--wait", "--timeout", "3", "--json"]);
-		expect([code, stderr]).toEqual([1, expect.stringContaining("the cycle that was begun is not over")]);
+		expect([code, stderr]).toEqual([1, expect.stringContaining("the cycle still runs")]);
 		expect(JSON.parse(stdout)).toMatchObject({ done: false, on_hub: false });
 		fs.rmSync(gate);
 		await until(() => onHub("mine"), "the file on the hub");

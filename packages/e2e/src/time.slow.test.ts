@@ -95,7 +95,7 @@ describe("stopped (SIGSTOP) for ten minutes in the middle of a cycle", () => {
 		const before = [node.head(), fs.readFileSync(node.path(".git/index")).toString("latin1"), node.state()?.pid];
 		daemon.process.kill("SIGCONT");
 		expect((await daemon.ended).code).toBe(75);
-		expect(node.log()).toMatch(/lock is no longer ours: stopping before anything else is touched/);
+		expect(node.log()).toMatch(/lock was lost: stopping before any further change/);
 		expect([node.head(), fs.readFileSync(node.path(".git/index")).toString("latin1"), node.state()?.pid]).toEqual(before);
 		expect(node.worker()).toBe(other.process.pid);
 	}, 60_000);

@@ -82,7 +82,7 @@ export class HeartbeatDaemon {
 		this.#lock = await acquireLock(this.#paths.instanceLock("heartbeat"), {
 			purpose: "heartbeat",
 			onLost: () => {
-				this.logger.error("the instance lock is no longer ours: stopping before anything else is touched");
+				this.logger.error("the instance lock was lost: stopping before any further change");
 				control.exit(ExitCode.restart, "lock lost", { graceMs: 0 });
 			},
 		});

@@ -424,7 +424,7 @@ describe("sync", () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		await node.pass(monitor, 5 * minute, well(node));
-		const remedy = "line 3 holds a secret (github-token): take it out of the file";
+		const remedy = "line 3 holds a secret (github-token): remove it from the file";
 		await node.pass(
 			monitor,
 			30 * minute,

@@ -87,7 +87,7 @@ defineVerbs<Options>(
 		},
 		{
 			flags: "--pause [duration]",
-			description: "begin no cycle for this time (30m, 2h, 1d), or until --resume; waits for the cycle in progress",
+			description: "pause for this time (30m, 2h, 1d), or until --resume; waits for the cycle in progress",
 			options: ["--json"],
 			run: async (options) => (await import("./verbs.ts")).pause(options),
 		},
@@ -138,7 +138,7 @@ defineVerbs<Options>(
 		},
 		{
 			flags: "--approve",
-			description: "let a commit pass that is held because it removes many files",
+			description: "publish a commit that is held because it removes many files",
 			options: ["--json"],
 			run: async (options) => (await import("./verbs.ts")).decideHeld(options, "approve"),
 		},
@@ -173,13 +173,13 @@ defineVerbs<Options>(
 		},
 		{
 			flags: "--allow-secret <path>",
-			description: "let the values in this file that look secret be published: notes them in .secretsallow, as salted hashes",
+			description: "allow the values in this file that look secret to be published: adds them to .secretsallow, as salted hashes",
 			options: ["--json"],
 			run: async (options) => (await import("./verbs.ts")).allow(options),
 		},
 		{
 			flags: "--forget",
-			description: "remove files from the whole history, on all nodes; without a PATH: remove again what came back to the hub",
+			description: "remove files from the whole history, on all nodes; without a PATH: remove forgotten content that came back to the hub",
 			operands: { usage: "PATH…", min: 0, max: maxOperands },
 			options: ["--dry-run", "--json"],
 			run: async (options, operands) => (await import("./verbs.ts")).forget(options, operands),

@@ -91,7 +91,7 @@ function tools(workspace: WorkspacePaths): Readonly<Record<string, Definition>> 
 			}),
 		},
 		restore: {
-			description: "Put files or directories back as they were at a time. With dry_run (the default) only say what would be done.",
+			description: "Restore files or directories as they were at a time. With dry_run (the default) only report the plan.",
 			readOnly: false,
 			input: z.strictObject({
 				paths: paths.check(z.minLength(1)),
@@ -111,7 +111,7 @@ function tools(workspace: WorkspacePaths): Readonly<Record<string, Definition>> 
 		},
 		undo: {
 			description:
-				"Take back changes of a node, a period or single commits, and keep later work. With dry_run (the default) only say what would be done. A node without since, until or paths takes all: true.",
+				"Undo changes of a node, a period or single commits, and keep later work. With dry_run (the default) only report the plan. A node without since, until or paths needs all: true.",
 			readOnly: false,
 			input: z.strictObject({
 				commits: z.optional(z.array(z.string().check(z.regex(/^[0-9a-f]{7,64}$/))).check(z.maxLength(1_000))),
@@ -143,7 +143,7 @@ function tools(workspace: WorkspacePaths): Readonly<Record<string, Definition>> 
 			}),
 		},
 		annotate: {
-			description: "Say what the next change of this node is for; it is shown in the history.",
+			description: "Describe the next change of this node; the history shows it.",
 			readOnly: false,
 			input: z.strictObject({ text, agent: z.optional(text), run: z.optional(text) }),
 			run: (input: { text: string; agent?: string; run?: string }) => ({

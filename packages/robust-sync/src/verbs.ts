@@ -196,7 +196,7 @@ async function byTask(
 	if (!isDone()) throw new CommandError(said, ExitCode.failed, { cause: outcome.error.cause });
 	// The state has the earlier held losses: this cycle failed before its own check.
 	report([], outcome.state.head);
-	process.stderr.write(`robust-sync: done here, and not published yet: ${printable(said)}\n`);
+	process.stderr.write(`robust-sync: done here, not published yet: ${printable(said)}\n`);
 	return ExitCode.ok;
 }
 
@@ -217,7 +217,7 @@ export async function decideHeld(options: Options, decision: Decision): Promise<
 			else if (decided === null) print("nothing is held");
 			else {
 				const files = counted(decided.files, "file");
-				print(decision === "approve" ? `approved: the loss of ${files} goes to all nodes` : `rejected: ${files} put back, on all nodes`);
+				print(decision === "approve" ? `approved: the loss of ${files} goes to all nodes` : `rejected: ${files} restored on all nodes`);
 			}
 			for (const loss of held) if (!options.json) print(`still held: ${printable(heldLossText(loss))}`);
 		},
@@ -255,7 +255,7 @@ export async function annotate(options: Options): Promise<number> {
 	const note = annotationOf({ text: options.annotate ?? "", agent: options.agent, run: options.run }, Date.now());
 	const secret = config.syncSecrets === "hold" ? await secretInTexts(paths, config, [note.text, note.agent, note.run]) : null;
 	if (secret !== null)
-		throw new CommandError(`the annotation holds a secret (${secret.rule}): it would be published, say it without`, ExitCode.failed);
+		throw new CommandError(`the annotation holds a secret (${secret.rule}) and would be published: write it without`, ExitCode.failed);
 	writeAnnotation(paths, note);
 	if (options.json) printJson(note);
 	else print("noted: the next commit of this node carries it");
@@ -291,7 +291,7 @@ export async function pause(options: Options): Promise<number> {
 export async function resume(options: Options): Promise<number> {
 	const held = await resumeSync(pathsOf(options), Date.now());
 	if (options.json) printJson({ paused: null, was_paused: held });
-	else print(held === null ? "sync was not paused" : "sync goes on");
+	else print(held === null ? "sync was not paused" : "sync continues");
 	return ExitCode.ok;
 }
 
@@ -359,7 +359,7 @@ export async function wait(options: Options): Promise<number> {
 			waited.missing.length > 0
 				? `not committed yet: ${shown}${more}`
 				: waited.isPublished
-					? `not on ${behind.join(", ")} yet, as far as their heartbeats say`
+					? `not on ${behind.join(", ")} yet, by their heartbeats`
 					: "not on the hub yet";
 		throw new CommandError(`${what}${waited.problem ? `; ${printable(waited.problem)}` : ""}`, ExitCode.failed);
 	}
@@ -395,7 +395,7 @@ export async function promote(options: Options): Promise<number> {
 	if (options.json) printJson(promotion);
 	else {
 		print(`the hub is '${promotion.hub}', mirrors: ${promotion.mirrors.join(", ") || "none"}`);
-		if (!promotion.reloaded) print("it counts from the next start or 'kill -HUP' of robust-sync on, or the next --once");
+		if (!promotion.reloaded) print("it takes effect at the next start, 'kill -HUP' or --once of robust-sync");
 		print("do the same on the other nodes");
 	}
 	return ExitCode.ok;
@@ -426,7 +426,7 @@ export async function forgetMountPoint(options: Options): Promise<number> {
 	if (options.json) printJson({ forgotten: name });
 	else
 		print(
-			`${name} is an ordinary directory now: what is missing in it is removed on all nodes with the next full scan (at once: robust-sync --once)`,
+			`${name} is an ordinary directory now: its missing files are removed on all nodes with the next full scan (at once: robust-sync --once)`,
 		);
 	return ExitCode.ok;
 }

@@ -143,8 +143,7 @@ const symptoms: readonly Symptom[] = [
 	},
 ];
 
-const limited =
-	"the remote limits how often it may be asked: waiting, then trying again (if it comes again, raise SYNC_PUSH_INTERVAL and SYNC_INTERVAL)";
+const limited = "the remote limits requests: waiting, then trying again (if this repeats, raise SYNC_PUSH_INTERVAL and SYNC_INTERVAL)";
 
 /** What an HTTP status means (RFC 9110; RFC 6585 for 429), for a command that failed with it. null: nothing of its own. */
 function httpSymptom(command: string, { http }: NetworkAnswer): { code: GitErrorCode; advice: string } | null {

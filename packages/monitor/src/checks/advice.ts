@@ -17,7 +17,7 @@ export const adviceFor: Readonly<Record<ErrorCode, { cause: string; action: stri
 		action: "raise the limit of the remote's web server (nginx: client_max_body_size), or push over ssh",
 	},
 	RATE_LIMITED: {
-		cause: "the remote limits how often it may be asked; it is asked again by itself, more and more rarely.",
+		cause: "the remote limits requests; robust-sync asks again, less and less often.",
 		action: "robust-sync --status shows when; if it happens again, raise SYNC_PUSH_INTERVAL and SYNC_INTERVAL in .sync_env on every node",
 	},
 	BRANCH_GONE: {

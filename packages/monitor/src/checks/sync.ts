@@ -148,7 +148,7 @@ export function checkSync(facts: Facts): Finding {
 			severity: "critical",
 			title: `a secret was published in ${secrets.length === 1 ? "a file" : `${secrets.length} files`}`,
 			detail: `On the hub with a secret in it: ${shown.join("; ")}${secrets.length > shown.length ? "; …" : ""}.`,
-			action: "revoke it where it was issued, and take it out of the file; docs/leaks.md",
+			action: "revoke it where it was issued, and remove it from the file; docs/leaks.md",
 			once: true,
 			occurrence: secrets.map(({ path, rule }) => `${path} ${rule}`).join("\n"),
 		});

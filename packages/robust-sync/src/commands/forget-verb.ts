@@ -130,10 +130,7 @@ async function publish(request: ForgetRequest, wanted: Wanted, key: string): Pro
 		if (made !== "race") return made;
 		await sleep(raceWaitMs * attempt);
 	}
-	throw new CommandError(
-		"other nodes push again and again: pause them (robust-sync --pause 10m on each), and run it again",
-		ExitCode.failed,
-	);
+	throw new CommandError("other nodes keep pushing: pause them (robust-sync --pause 10m on each), and run this again", ExitCode.failed);
 }
 
 /** Brings the new history to the mirrors as well. @returns what went wrong, a line each */

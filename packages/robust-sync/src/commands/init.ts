@@ -186,7 +186,7 @@ class Questions {
 	}
 }
 
-const nodeProblem = (name: string) => (isNodeName(name) ? null : "a name is of a-z 0-9 and -, and starts with a letter or digit");
+const nodeProblem = (name: string) => (isNodeName(name) ? null : "invalid name: use a-z, 0-9 and -, with a letter or digit at the start");
 
 function problemOf(variable: string, value: string): string | null {
 	try {
@@ -254,8 +254,7 @@ export async function initWorkspace(paths: WorkspacePaths, options: Options, env
 	fs.writeFileSync(paths.envFile, envText({ node, peers: peers === "" ? null : peers, key }), { mode: 0o600, flag: "wx" });
 	await mark(paths, repository);
 	print(`wrote ${paths.envFile}${givenKey === null ? ", with a new HEARTBEAT_KEY" : ""}`);
-	if (givenKey === null)
-		print("all nodes need the same HEARTBEAT_KEY: copy that line to them, or the line of a node that has one already to here");
+	if (givenKey === null) print("all nodes need the same HEARTBEAT_KEY: copy that line to them, or copy it here from a node that has one");
 	print("next: robust-sync --once, or robust-sync to keep syncing, or deploy/setup.sh for services");
 	return ExitCode.ok;
 }

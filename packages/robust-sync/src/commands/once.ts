@@ -209,7 +209,7 @@ async function paced(context: CycleContext, task: Task | undefined): Promise<Cyc
 		}
 		const waitMs = memory.pace.waitToPushMs();
 		if (sum !== null && (memory.pace.limitedMs() > 0 || waitMs > longestTurnMs)) return sum;
-		log.info(`the hub takes the push in parts only: the next one may go out in ${Math.ceil(waitMs / 1_000)} s`);
+		log.info(`the hub accepts this push in parts only: the next one is due in ${Math.ceil(waitMs / 1_000)} s`);
 		await sleep(waitMs);
 		lock.assertHeld();
 	}
@@ -310,7 +310,7 @@ export async function dryRun(options: OnceOptions): Promise<DryRun> {
 		blocked_by: operation
 			? `${operationText(operation.name)} is in progress`
 			: limitedMs > 0
-				? `the remote limits how often it may be asked: left alone for another ${Math.ceil(limitedMs / 1_000)} s`
+				? `the remote limits requests: waiting another ${Math.ceil(limitedMs / 1_000)} s`
 				: null,
 	};
 }

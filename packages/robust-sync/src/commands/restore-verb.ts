@@ -57,26 +57,28 @@ function report(paths: WorkspacePaths, options: Options, from: Oid, outcome: Out
 	}
 	for (const { path: name, action } of changes)
 		print(`${isDryRun ? "would " : ""}${actions[action].padEnd(8)} ${printable(displayPath(name))}`);
-	for (const name of blocked) print(`left     ${printable(displayPath(name))}: something else has its place: name that, too`);
+	for (const name of blocked) print(`left     ${printable(displayPath(name))}: another file or directory is in its place: name that, too`);
 	for (const name of heldBack)
-		print(`left     ${printable(displayPath(name))}: what is there is in no commit (robust-sync --status says why): move it away first`);
+		print(`left     ${printable(displayPath(name))}: the present version is in no commit (see robust-sync --status): move it away first`);
 	refuseNothing(changes.length, left);
 	if (changes.length === 0) print(`nothing to do: as at ${from.slice(0, 12)}`);
 	else if (!isDryRun)
-		print(`as at ${from.slice(0, 12)}: ${counted(changes.length, "file")}; what was there is in history and in ${paths.backupsText}/`);
+		print(
+			`as at ${from.slice(0, 12)}: ${counted(changes.length, "file")}; the replaced versions are in history and in ${paths.backupsText}/`,
+		);
 }
 
 /** A command that restores none of the requested files must fail. @throws CommandError */
 function refuseNothing(changed: number, blocked: number): void {
 	if (changed === 0 && blocked > 0)
-		throw new CommandError("nothing is restored: what has the place of the files must be moved away, or be named, too", ExitCode.failed);
+		throw new CommandError("nothing is restored: move away what is in place of the files, or name it, too", ExitCode.failed);
 }
 
 function refuseUnknown(unknown: readonly GitPath[], at: string): void {
 	if (unknown.length === 0) return;
 	const names = unknown.slice(0, 5).map((name) => JSON.stringify(displayPath(name)));
 	throw new CommandError(
-		`${names.join(", ")}${unknown.length > names.length ? ", …" : ""}: not there at ${at}, and not there now: see robust-sync --history PATH`,
+		`${names.join(", ")}${unknown.length > names.length ? ", …" : ""}: not found at ${at}, nor now: see robust-sync --history PATH`,
 		ExitCode.failed,
 	);
 }

@@ -35,8 +35,8 @@ function refuseCutOff(repository: Repository, commits: readonly Named[]): void {
 const maxTrailers = 100;
 
 const reasons = {
-	"later-work": "left as it is: later work would go with it",
-	part: "taken back but for what was changed later",
+	"later-work": "left: undoing it would remove later work",
+	part: "undone, except for later changes",
 } as const;
 
 const isRoot = (name: GitPath) => name === workspaceRoot;
@@ -48,11 +48,11 @@ async function namedCommits(repository: Repository, head: Oid, commits: readonly
 	const wanted = new Set(commits);
 	const walked = (await walkCommits(openMergeStore(repository), null, head)).filter(({ commit }) => wanted.has(commit)).reverse();
 	const missing = commits.find((commit) => !walked.some((one) => one.commit === commit));
-	if (missing !== undefined) throw new CommandError(`${missing.slice(0, 12)} is in no history of this branch`, ExitCode.failed);
+	if (missing !== undefined) throw new CommandError(`${missing.slice(0, 12)} is not in the history of this branch`, ExitCode.failed);
 	const merge = walked.find(({ parents }) => parents.length > 1);
 	if (merge)
 		throw new CommandError(
-			`${merge.commit.slice(0, 12)} is a merge, and is not taken back: name the commits that it brought (robust-sync --history)`,
+			`${merge.commit.slice(0, 12)} is a merge and cannot be undone: name the commits that it brought (robust-sync --history)`,
 			ExitCode.usage,
 		);
 	return walked;
@@ -73,7 +73,7 @@ function report(options: Options, { changes, left, undone }: UndoPlan, isDryRun:
 		print(`${isDryRun ? "would " : ""}${"delete" in change ? "remove" : "write "} ${printable(displayPath(change.path))}`);
 	for (const { path, commit, reason } of left) print(`${printable(displayPath(path))} (${commit.slice(0, 12)}): ${reasons[reason]}`);
 	if (changes.length === 0) print("nothing to do");
-	else if (!isDryRun) print(`${counted(undone.length, "commit")} taken back, ${counted(changes.length, "file")} changed`);
+	else if (!isDryRun) print(`${counted(undone.length, "commit")} undone, ${counted(changes.length, "file")} changed`);
 }
 
 /** Checks the request. @throws CommandError, MomentError, PathError, GitError */
@@ -104,7 +104,7 @@ export async function prepareUndo(
 	const isBounded = since !== null || until !== null || named.commits.length > 0 || (named.paths.length > 0 && !named.paths.some(isRoot));
 	if (!isBounded && !options.all && !options.dryRun)
 		throw new CommandError(
-			`--undo --by ${printable(node ?? "NODE")} alone takes back all that it ever did: add --since TIME (2h, a date, a commit), or --all if that is meant; --dry-run shows it`,
+			`--undo --by ${printable(node ?? "NODE")} alone undoes all changes of the node: add --since TIME (2h, a date, a commit), or --all to confirm; --dry-run lists them`,
 			ExitCode.usage,
 		);
 	const wholePaths = named.paths.some(isRoot) ? [] : named.paths;

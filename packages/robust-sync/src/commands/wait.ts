@@ -156,7 +156,7 @@ async function hasPeer({ repository, paths }: CycleContext, peer: string, head: 
 	return exitCode === 0 && (await isAncestor(repository, head, theirs));
 }
 
-const unfinished = "the cycle that was begun is not over, and goes on: robust-sync --status shows when it is";
+const unfinished = "the cycle still runs, and continues: robust-sync --status shows when it ends";
 
 /** Runs a cycle in a child process. If it does not end before the deadline, it continues alone. @returns the reason for its failure; null: it succeeded */
 async function ownCycle({ paths }: WaitOptions, deadline: number): Promise<string | null> {

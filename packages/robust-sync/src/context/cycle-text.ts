@@ -39,5 +39,5 @@ export function savedText(paths: WorkspacePaths, name: string): string {
 	const files = (readSavedVersions(paths, name)?.files ?? []).filter(({ saved }) => saved.length > 0);
 	const shown = files.slice(0, shownConflicts).map((file) => `${printable(file.path)}: ${printable(winnerText(file))}`);
 	if (files.length > shown.length) shown.push(`${files.length - shown.length} more`);
-	return `what the merge left out is in sync/conflicts/${name}${shown.length > 0 ? ` (${shown.join("; ")})` : ""}`;
+	return `losing versions saved in sync/conflicts/${name}${shown.length > 0 ? ` (${shown.join("; ")})` : ""}`;
 }

@@ -132,7 +132,7 @@ test("--once: in a back-off â†’ no request, the wait is printed; refused again â
 		expect(outcome.error).toMatchObject({ code: "RATE_LIMITED", remoteMessage: "slow down" });
 		expect([seconds, made]).toEqual([seconds, requests]);
 		expect(Date.parse(outcome.state.next_attempt ?? "") - start - seconds * 1_000).toBeGreaterThanOrEqual(leftSeconds * 1_000 - 1_000);
-		if (requests === 0) expect(outcome.error.message).toMatch(/left alone for another \d+ s \(until .*Z\)/);
+		if (requests === 0) expect(outcome.error.message).toMatch(/waiting another \d+ s \(until .*Z\)/);
 	}
 	// The change is committed here, and published later; or at once, if a person has set another remote.
 	expect(scratch.git("helios", "ls-files").trim().split("\n")).toContain("at-150");

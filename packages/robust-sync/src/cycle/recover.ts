@@ -49,14 +49,14 @@ const table: readonly (readonly [found: string, recover: (context: CycleContext)
 	["a garbage collection that prunes at once", waitForCollector],
 	["an index that a power cut tore", makeIndexAgain],
 	["objects that the last cycle missed", repairObjects],
-	["files that were being put back, with more in them", finishInterruptedPutBack],
-	["a move of the working tree that was interrupted", finishInterruptedMove],
-	["what a killed process was putting together", clearStaging],
+	["an interrupted write of merged files", finishInterruptedPutBack],
+	["an interrupted checkout", finishInterruptedMove],
+	["unfinished files of a killed process", clearStaging],
 	["a person's rebase, merge, cherry-pick, revert or bisect", leaveOpenOperation],
 	["a detached HEAD", attachDetachedHead],
 	["a clone that was never checked out", checkOutClone],
-	["files that must stay local, without the notes about them", holdLocalAgain],
-	["a forgetting that was interrupted", resumeForget],
+	["local files without their records", holdLocalAgain],
+	["an interrupted forgetting", resumeForget],
 ];
 
 /**
@@ -121,7 +121,7 @@ function upToDate(context: CycleContext): CycleContext & Pick<IntegrateContext, 
 
 async function holdLocalAgain(context: CycleContext): Promise<string | null> {
 	const count = await restoreLocalNotes(context);
-	return count > 0 ? `sync/held.json was lost: ${count} files that were ignored here go on being local` : null;
+	return count > 0 ? `sync/held.json was lost: ${count} files that are ignored here stay local` : null;
 }
 
 async function makeIndexAgain({ repository, memory, now }: CycleContext): Promise<string | null> {
@@ -129,7 +129,7 @@ async function makeIndexAgain({ repository, memory, now }: CycleContext): Promis
 	memory.indexChecked = true;
 	if (isIndexWhole(repository, thorough)) return null;
 	await rebuildIndex(repository, compactTimestamp(now()));
-	return "the index was torn: made again from HEAD, no file was touched";
+	return "the index was torn: rebuilt from HEAD, no file was touched";
 }
 
 async function repairObjects(context: CycleContext): Promise<string | null> {
@@ -173,7 +173,7 @@ async function checkOutClone(context: CycleContext): Promise<string | null> {
 
 async function finishInterruptedPutBack(context: CycleContext): Promise<string | null> {
 	const count = await finishPutBack(context);
-	return count === null ? null : `finished what was interrupted while ${count} late or stale writes were merged in`;
+	return count === null ? null : `finished an interrupted merge of ${count} late or stale writes`;
 }
 
 /** The cycle lock excludes other processes: staged files were never placed, or are linked at their places. */
@@ -191,7 +191,7 @@ async function leaveOpenOperation({ repository }: CycleContext): Promise<null> {
 			: `finish it with 'git ${operation.name} --continue' (or --abort), or run 'conflict-resolver --resolve'`;
 	throw new SyncError(
 		"OPERATION_OPEN",
-		`${operationText(operation.name)} is in progress and was not begun by us: ${next}; syncing goes on after that`,
+		`${operationText(operation.name)} is in progress, begun by a person: ${next}; syncing continues after that`,
 	);
 }
 
@@ -213,7 +213,7 @@ async function attachDetachedHead(context: CycleContext): Promise<string | null>
 		throw wrongBranch(attached, memory.branch);
 	}
 	if (operationInProgress(repository.gitDirectory)?.name === "bisect")
-		throw new SyncError("OPERATION_OPEN", "a bisect is in progress: finish it with 'git bisect reset'; syncing goes on after that");
+		throw new SyncError("OPERATION_OPEN", "a bisect is in progress: finish it with 'git bisect reset'; syncing continues after that");
 	const target = config.syncBranch ?? memory.branch ?? (await lastBranch(context)) ?? (await onlyBranch(context));
 	if (target === null)
 		throw new SyncError("DETACHED_HEAD", "HEAD is detached and no branch is configured: run 'git checkout <branch>', or set SYNC_BRANCH");
@@ -230,7 +230,7 @@ async function attachDetachedHead(context: CycleContext): Promise<string | null>
 	if (await isAncestor(repository, oid, tip)) {
 		throw new SyncError(
 			"DETACHED_HEAD",
-			`HEAD is detached at ${oid.slice(0, 12)}, an older commit of '${target}': run 'git checkout ${target}' when you are done looking; syncing goes on after that`,
+			`HEAD is detached at ${oid.slice(0, 12)}, an older commit of '${target}': run 'git checkout ${target}' when you are done looking; syncing continues after that`,
 		);
 	}
 	// Both have commits: the branch's tip is merged into HEAD, on a new branch.

@@ -51,7 +51,7 @@ export async function repairRepository(context: CycleContext): Promise<string> {
 		if (found === null) {
 			throw new SyncError(
 				"CORRUPT_REPOSITORY",
-				"objects are missing that the remote does not have either: run git fsck --full, and clone it again beside if they cannot be found",
+				"objects are missing here and on the remote: run git fsck --full, and make a new clone beside if they cannot be found",
 			);
 		}
 		if (isBroken || found !== head) await forceRef(repository, ref, found, "robust-sync: repaired");
@@ -59,7 +59,7 @@ export async function repairRepository(context: CycleContext): Promise<string> {
 	}
 	await repairReflogs(repository);
 	await rebuildIndex(repository, compactTimestamp(now()));
-	done.push("made the index again");
+	done.push("rebuilt the index");
 	return `objects were missing or damaged: ${done.join(", ")}; no file was touched`;
 }
 

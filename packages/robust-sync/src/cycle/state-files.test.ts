@@ -40,7 +40,7 @@ test("state files: those of cycles are torn → each moved aside, reported; othe
 	for (const name of [...ofCycles, "pause", "silences"]) fs.writeFileSync(path.join(paths.sync, `${name}.json`), "{");
 	const line = await setAsideInvalidStates(context());
 	for (const name of ofCycles)
-		expect(line).toContain(`sync/${name}.json was not valid (not JSON): it is ${name}.json.corrupt-20260218T020000.000Z`);
+		expect(line).toContain(`sync/${name}.json was not valid (not JSON): moved to ${name}.json.corrupt-20260218T020000.000Z`);
 	expect(names()).toEqual([...ofCycles.map((name) => `${name}.json.corrupt-20260218T020000.000Z`), "pause.json", "silences.json"].sort());
 	expect(await setAsideInvalidStates(context())).toBeNull();
 });

@@ -61,10 +61,10 @@ function peerFiles(paths: WorkspacePaths): string[] {
 /** All invalid state files except `sync_state.json`. Changes nothing, never throws. */
 export function invalidStates(paths: WorkspacePaths): InvalidState[] {
 	const table: (readonly [file: string, schema: Schema, fix: string])[] = [
-		...ofCycles(paths).map(([file, schema]) => [file, schema, "robust-sync --once sets it aside and begins it again"] as const),
+		...ofCycles(paths).map(([file, schema]) => [file, schema, "robust-sync --once moves it aside and starts a new one"] as const),
 		[paths.pause, pauseFileSchema, "robust-sync --resume"],
-		[paths.silences, silencesSchema, "monitor --silence begins it again: until then every alert is sent"],
-		[paths.forgetState, forgetStateSchema, "rm sync/forget.json: what was forgotten is found out again from the history"],
+		[paths.silences, silencesSchema, "monitor --silence starts a new one: until then every alert is sent"],
+		[paths.forgetState, forgetStateSchema, "rm sync/forget.json: it is rebuilt from the history"],
 		[paths.heartbeatState, heartbeatStateSchema, "restart heartbeat"],
 		[paths.healthState, healthStateSchema, "restart health-server"],
 		[paths.monitorStatus, monitorStatusSchema, "restart monitor"],
@@ -88,7 +88,7 @@ export async function setAsideInvalidStates({ paths, memory, now }: CycleContext
 		if (stamp === null || memory.validStates.get(file) === stamp) continue;
 		readOwnState(file, schema, {
 			now,
-			onCorrupt: (to, problem) => moved.push(`sync/${path.basename(file)} was not valid (${problem}): it is ${path.basename(to)} now`),
+			onCorrupt: (to, problem) => moved.push(`sync/${path.basename(file)} was not valid (${problem}): moved to ${path.basename(to)}`),
 		});
 		memory.validStates.set(file, stamp);
 	}

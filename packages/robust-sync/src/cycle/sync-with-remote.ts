@@ -175,7 +175,7 @@ export async function syncWithRemote(
 			plan = outcome;
 			break;
 		}
-		if (attempt === maxRaces) throw new SyncError("PUSH_RACE", "other nodes pushed first, again and again: trying later");
+		if (attempt === maxRaces) throw new SyncError("PUSH_RACE", "other nodes kept pushing first: trying later");
 		await sleep(raceWaitMs(attempt, performance.now() - attemptStarted, Math.random()));
 	}
 	if (plan !== null) {
@@ -206,7 +206,7 @@ function noteRefused({ log, memory }: CycleContext, { kind, to, refused }: Plan,
 	if (kind === "nothing" || refused.length === 0) return;
 	const names = refused.slice(0, 5).map((name) => JSON.stringify(refusedPath(name).path));
 	log.warn(
-		`left out paths that no working tree may have: ${names.join(", ")}${refused.length > names.length ? ", …" : ""} (${to.slice(0, 12)}): take them out of the branch on the remote`,
+		`left out paths that no working tree may have: ${names.join(", ")}${refused.length > names.length ? ", …" : ""} (${to.slice(0, 12)}): remove them from the branch on the remote`,
 	);
 }
 

@@ -303,7 +303,7 @@ export class Daemon {
 	#lockLost(): void {
 		// The whole workspace is unmounted, with the lock: the cycles report it, and continue when it is back.
 		if (!fs.existsSync(this.#paths.root)) return;
-		this.#log.error("the instance lock is no longer ours: stopping before anything else is touched");
+		this.#log.error("the instance lock was lost: stopping before any further change");
 		this.#control?.exit(75, "lock lost", { graceMs: 0 });
 	}
 
@@ -412,7 +412,7 @@ export class Daemon {
 			lock = await acquireLock(this.#paths.cycleLock, { purpose: "a sync cycle", waitMs: 0 });
 			placed.settle(repository);
 		} catch (error) {
-			this.#log.debug(`the index could not be told how files are: ${error instanceof Error ? error.message : String(error)}`);
+			this.#log.debug(`the files' times could not be written to the index: ${error instanceof Error ? error.message : String(error)}`);
 		} finally {
 			await lock?.release();
 		}
@@ -583,7 +583,7 @@ export class Daemon {
 			onLimit: (reason) => {
 				this.#memory.known.watching(false);
 				this.#log.warn(
-					`the kernel's limit of file watches is reached (${reason}): looking for changes every ${pollMs / 1000} s instead; raise fs.inotify.max_user_watches`,
+					`the kernel's limit of file watches is reached (${reason}): scanning every ${pollMs / 1000} s instead; raise fs.inotify.max_user_watches`,
 				);
 				this.#pollTimer ??= setInterval(() => this.wake(), pollMs);
 			},
@@ -621,7 +621,7 @@ export class Daemon {
 			outbox.on("error", () => undefined);
 			this.#stateWatchers = [watcher, outbox];
 		} catch (error) {
-			this.#log.warn(`sync/ cannot be watched (${(error as NodeJS.ErrnoException).code}): messages and peers are looked at every interval`);
+			this.#log.warn(`sync/ cannot be watched (${(error as NodeJS.ErrnoException).code}): messages and peers are checked at the interval`);
 		}
 	}
 

@@ -17,7 +17,7 @@ async function safely(check: string, look: () => Finding[] | Promise<Finding[]>)
 		return await look();
 	} catch (error) {
 		const message = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
-		return [failed(check, message, "robust-sync --doctor once more; report this line if it stays")];
+		return [failed(check, message, "run robust-sync --doctor again; report this line if it stays")];
 	}
 }
 
@@ -42,7 +42,7 @@ export async function examine(
 	say([checkVersions(version, await readGitVersion())]);
 	say(await safely("workspace", () => checkPlaces(paths)));
 	if (!isNamed && !isWorkspace(paths.root))
-		say([warning("workspace", "a git repository that nobody made a workspace: nothing of it is published", "robust-sync --init")]);
+		say([warning("workspace", "a git repository that is not a workspace: nothing of it is published", "robust-sync --init")]);
 	// A workspace of another user is neither read nor written.
 	if (all.some(({ check, status }) => check === "workspace" && status === "failed")) return all;
 	let config: Config;

@@ -16,7 +16,7 @@ export async function checkExchange(paths: WorkspacePaths, exchanger = new FileE
 		if (isSwapped) return ok(check, "files are replaced in one step");
 		return warning(
 			check,
-			"files cannot be exchanged here: one that is replaced is missing for a moment",
+			"files cannot be exchanged here: a replaced file is missing for a moment",
 			"apt-get install perl-base, or a file system with renameat2(RENAME_EXCHANGE): ext4, xfs, btrfs, tmpfs",
 		);
 	} finally {

@@ -16,7 +16,7 @@ export async function checkExcluded(repository: Repository, { syncExclude }: Con
 		return [
 			warning(
 				check,
-				`SYNC_EXCLUDE is ${syncExclude.length === 0 ? "not set" : text(syncExclude)}, and in effect is ${current.length === 0 ? "none" : text(current)}: it counts when everything is published`,
+				`SYNC_EXCLUDE is ${syncExclude.length === 0 ? "not set" : text(syncExclude)}, and in effect is ${current.length === 0 ? "none" : text(current)}: it changes once everything is published`,
 				"kill -HUP robust-sync, or robust-sync --once",
 			),
 		];

@@ -65,8 +65,8 @@ test.each<[fault: string, disk: Disk, status: Finding["status"], message: RegExp
 	["little space", sized({ bavail: 5 * gigabyte }), "warning", /^5\.0 % of the space is free/],
 	["next to no space", sized({ bavail: gigabyte }), "failed", /^1\.0 % of the space is free/],
 	["few inodes", sized({ ffree: 20 }), "failed", /^2\.0 % of the inodes/],
-	["NFS", sized({ type: 0x6969 }), "warning", /lies on NFS/],
-	["sshfs", sized({ type: 0x65735546 }), "warning", /lies on FUSE/],
+	["NFS", sized({ type: 0x6969 }), "warning", /is on NFS/],
+	["sshfs", sized({ type: 0x65735546 }), "warning", /is on FUSE/],
 	[
 		"sync/ on another file system",
 		disk({ device: (file) => (file.endsWith("sync") ? 2 : 1) }),
@@ -206,8 +206,8 @@ test("doctor: channels: one refused, one not set up → a line each", () => {
 });
 
 test.each<[fault: string, file: string, message: RegExp, fix: RegExp]>([
-	["a torn list of messages", "outbox.json", /^sync\/outbox\.json is not valid: not JSON/, /--once sets it aside/],
-	["torn notes of held paths", "held.json", /held\.json is not valid/, /--once sets it aside/],
+	["a torn list of messages", "outbox.json", /^sync\/outbox\.json is not valid: not JSON/, /--once moves it aside/],
+	["torn notes of held paths", "held.json", /held\.json is not valid/, /--once moves it aside/],
 	["a torn heartbeat state", "heartbeat_state.json", /heartbeat_state\.json/, /restart heartbeat/],
 	["a torn list of silenced alerts", "silences.json", /silences\.json/, /monitor --silence/],
 	["a torn note of what was forgotten", "forget.json", /forget\.json/, /rm sync\/forget\.json/],
@@ -259,12 +259,7 @@ test.each<[fault: string, attributes: string, git: readonly (readonly string[])[
 test("doctor: repository: a lock of a git that is gone, a torn index → one line each", async () => {
 	expect(troubles(await checkRepository(await scratch.open("node"), config()))).toEqual([]);
 	scratch.write("node/.git/index.lock", "");
-	expectOne(
-		await checkRepository(await scratch.open("node"), config()),
-		"repository",
-		"warning",
-		/index\.lock was left by a git that is gone/,
-	);
+	expectOne(await checkRepository(await scratch.open("node"), config()), "repository", "warning", /index\.lock was left by a killed git/);
 	fs.rmSync(path.join(paths.root, ".git/index.lock"));
 	const index = fs.readFileSync(path.join(paths.root, ".git/index"));
 	fs.writeFileSync(path.join(paths.root, ".git/index"), index.subarray(0, 20));
@@ -368,7 +363,7 @@ test("doctor: hub: it limits this node → one line, and it is not asked", async
 	// The program does not exist: a call would fail.
 	fs.renameSync(scratch.path("hub.git"), scratch.path("away.git"));
 	try {
-		expectOne(await checkHub(await scratch.open("node"), config(), paths), "hub", "warning", /left alone for another \d\d s/);
+		expectOne(await checkHub(await scratch.open("node"), config(), paths), "hub", "warning", /not asked for another \d\d s/);
 	} finally {
 		fs.renameSync(scratch.path("away.git"), scratch.path("hub.git"));
 	}

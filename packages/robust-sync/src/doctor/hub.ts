@@ -31,7 +31,7 @@ async function branchFindings(repository: Repository, config: Config, branches: 
 		? [
 				warning(
 					"hub",
-					`it has no branch '${branch}' yet, but ${list}: the first push makes one`,
+					`it has no branch '${branch}' yet, but ${list}: the first push creates it`,
 					`git checkout ${shellPath(names[0] ?? "")}, if that was meant`,
 				),
 			]
@@ -60,9 +60,7 @@ export async function checkHub(repository: Repository, config: Config, paths: Wo
 	const limitedMs = limitSeenMs(repository, paths, Date.now());
 	if (limitedMs > 0) {
 		const seconds = Math.ceil(limitedMs / 1_000);
-		return [
-			warning(check, `'${remote}' limits how often it may be asked, and is left alone for another ${seconds} s`, `wait ${seconds} s`),
-		];
+		return [warning(check, `'${remote}' limits requests, and is not asked for another ${seconds} s`, `wait ${seconds} s`)];
 	}
 	let branches: ReadonlyMap<string, string>;
 	const started = performance.now();

@@ -68,7 +68,7 @@ export function checkFileSystem(paths: WorkspacePaths, disk = realDisk): Finding
 		found.push(
 			warning(
 				check,
-				`${paths.root} lies on ${network}: changes made elsewhere are seen at the interval only`,
+				`${paths.root} is on ${network}: changes made elsewhere are seen at the interval only`,
 				"SYNC_INTERVAL=10, or a local disk",
 			),
 		);
@@ -97,7 +97,7 @@ export function checkFileSystem(paths: WorkspacePaths, disk = realDisk): Finding
 			found.push(
 				warning(
 					check,
-					"names that differ only in case are one file here: of two such files one stays away",
+					"names that differ only in case are one file here: only one of two such files is placed",
 					"rename them on another node, or use another file system",
 				),
 			);
@@ -133,9 +133,8 @@ export function checkAccessTimes(paths: WorkspacePaths, config: Config): Finding
 	const check = "access times";
 	if (config.syncAtime !== "off" && !fs.existsSync(paths.sync)) return ok(check, "probed by the first cycle");
 	const { tell, reason } = accessTimesOf(paths, config);
-	const effect = "a write from an older version is known for 10 s after a checkout only";
-	if (tell || config.syncAtime === "off")
-		return ok(check, tell ? `${reason}: a write from an older version is known as one` : `${reason}: ${effect}`);
+	const effect = "a stale write is recognized for 10 s after a checkout only";
+	if (tell || config.syncAtime === "off") return ok(check, tell ? `${reason}: stale writes are recognized` : `${reason}: ${effect}`);
 	return warning(check, `${reason}: ${effect}`, "mount it with relatime, or set SYNC_ATIME=off to accept that");
 }
 
@@ -205,7 +204,7 @@ export async function checkFilters(repository: Repository): Promise<Finding[]> {
 			found.push(
 				warning(
 					"filters",
-					`files ask for the filter '${filter}', which is not configured here: they are taken as they are`,
+					`files ask for the filter '${filter}', which is not configured here: they are synced without it`,
 					filter === "lfs" ? "apt-get install git-lfs && git lfs install" : `git config filter.${filter}.clean …`,
 				),
 			);

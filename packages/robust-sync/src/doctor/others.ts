@@ -57,7 +57,7 @@ export async function checkPeers(paths: WorkspacePaths, config: Config): Promise
 		found.push(
 			warning(
 				check,
-				"there is no HEARTBEAT_KEY: peers are believed by their address alone",
+				"HEARTBEAT_KEY is not set: peers are accepted by their address alone",
 				"put the same HEARTBEAT_KEY into .sync_env of every node",
 			),
 		);
@@ -105,7 +105,7 @@ export function checkPeerStates(paths: WorkspacePaths, config: Pick<Config, "pee
 			found.push(
 				warning(
 					"peers",
-					`the clock of ${name} differs by ${Math.round(Math.abs(clock_offset_ms) / 1_000)} s: which change is later is decided by clocks`,
+					`the clock of ${name} differs by ${Math.round(Math.abs(clock_offset_ms) / 1_000)} s: conflict resolution compares commit times`,
 					"sudo timedatectl set-ntp true, on both",
 				),
 			);
@@ -131,7 +131,7 @@ export function channelFindings(answer: Channels | null): Finding[] {
 	if (answer.problem) found.push(failed(check, printable(answer.problem), "correct .sync_env"));
 	return found.length > 0
 		? found
-		: [ok(check, "none is configured: nobody is alerted (CALEB_TELEGRAM_ID, ALERT_APPRISE_URLS, ALERT_WEBHOOK_URL)")];
+		: [ok(check, "none is configured: no alerts will be sent (CALEB_TELEGRAM_ID, ALERT_APPRISE_URLS, ALERT_WEBHOOK_URL)")];
 }
 
 /** Each way of alerting, by a test that sends nothing. */

@@ -15,7 +15,7 @@ export async function checkSecrets(paths: WorkspacePaths, repository: Repository
 	const searched = `every change is searched for them, and for ${counted(own.length, "secret")} of this machine`;
 	const found: Finding[] = [
 		config.syncSecrets === "warn"
-			? warning(check, `SYNC_SECRETS=warn: ${searched}, and published all the same`, "SYNC_SECRETS=hold in .sync_env")
+			? warning(check, `SYNC_SECRETS=warn: ${searched}, but is published`, "SYNC_SECRETS=hold in .sync_env")
 			: ok(check, searched),
 	];
 	if (held > 0)

@@ -76,7 +76,7 @@ export async function checkRepository(repository: Repository, config: Config): P
 	const check = "repository";
 	const found: Finding[] = [];
 	if (!isIndexWhole(repository, true))
-		return [failed(check, "git's index is torn", "robust-sync --once makes it again from HEAD; no file is touched")];
+		return [failed(check, "git's index is torn", "robust-sync --once rebuilds it from HEAD; no file is touched")];
 	const { branch, oid } = await readHead(repository);
 	const operation = operationInProgress(repository.gitDirectory);
 	if (operation)
@@ -96,8 +96,8 @@ export async function checkRepository(repository: Repository, config: Config): P
 		found.push(
 			warning(
 				check,
-				`${path.relative(repository.root, file)} was left by a git that is gone`,
-				"robust-sync --once sets it aside, where no git holds it",
+				`${path.relative(repository.root, file)} was left by a killed git`,
+				"robust-sync --once moves it aside, unless a git holds it",
 			),
 		);
 	if (repository.isShallow)

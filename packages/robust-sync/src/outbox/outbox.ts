@@ -172,7 +172,7 @@ export async function collectOutbox(context: CycleContext, limit = maxMessagesPe
 		const directory = path.dirname(placeOf(delivery));
 		const known = blockedBy.get(directory);
 		const blocked = known === undefined ? blockedDirectory(paths, directory) : known;
-		const remedy = `'${blocked}' is no directory any more: move it away, or take it back on the remote`;
+		const remedy = `'${blocked}' is no directory any more: move it away, or revert that on the remote`;
 		if (known === undefined && blocked !== null && ![...blockedBy.values()].includes(blocked)) log.warn(`messages wait: ${remedy}`);
 		blockedBy.set(directory, blocked);
 		if (blocked === null) free.push(delivery);

@@ -105,7 +105,7 @@ export class Mirrors {
 			if (url === undefined)
 				throw new SyncError(
 					"NO_REMOTE",
-					`there is no remote '${name}': run 'git remote add ${name} <url>', or take it out of SYNC_MIRRORS`,
+					`there is no remote '${name}': run 'git remote add ${name} <url>', or remove it from SYNC_MIRRORS`,
 				);
 			if (!(await this.#bring(name, what))) return;
 			if (error !== null) this.#options.log.info(`mirror ${name}: reached again`);
@@ -128,7 +128,7 @@ export class Mirrors {
 			return false;
 		}
 		if ((await mergeBases(repository, head, tip)).length === 0)
-			throw new SyncError("PUSH_REJECTED", `mirror '${name}' holds another history: empty it, or take it out of SYNC_MIRRORS`);
+			throw new SyncError("PUSH_REJECTED", `mirror '${name}' holds another history: empty it, or remove it from SYNC_MIRRORS`);
 		this.tips.set(name, tip);
 		return false;
 	}

@@ -72,7 +72,7 @@ export function stillLimited(waitMs: number, now: number, remoteMessage: string 
 	const until = new Date(now + waitMs).toISOString().slice(0, 19);
 	return new SyncError(
 		"RATE_LIMITED",
-		`the remote limits how often it may be asked: it is left alone for another ${seconds} s (until ${until}Z); what changed is committed here and goes out after that: run it again then, or let robust-sync run`,
+		`the remote limits requests: waiting another ${seconds} s (until ${until}Z); changes are committed here and pushed after that: run this again then, or let robust-sync run`,
 		{ remoteMessage, retryAfterMs: waitMs },
 	);
 }

@@ -96,7 +96,7 @@ test("web hub: a hang-up amid a push → pushed in steps; one too large → name
 	scratch.write("helios/too large.bin", randomBytes(600_000));
 	await expect(runCycle(context)).rejects.toMatchObject({
 		code: "REMOTE_UNREACHABLE",
-		message: expect.stringMatching(/ended while it was sent.*does not get through even by itself; .* too large\.bin \(\d+\.\d kB\)/),
+		message: expect.stringMatching(/ended during the push.*does not get through even alone; .* too large\.bin \(\d+\.\d kB\)/),
 	});
 });
 

@@ -91,10 +91,10 @@ async function explained(repository: Repository, commit: Oid, error: GitError): 
 	const largest = await largestFile(repository, commit);
 	const file = largest === null ? "" : `; the largest file in it is ${printable(displayPath(largest.path))} (${formatSize(largest.size)})`;
 	const { remoteMessage, notStored, cutOff } = error;
-	const how = cutOff ? "the connection ended while it was sent, which may be for its size: " : "";
+	const how = cutOff ? "the connection ended during the push, perhaps because of its size: " : "";
 	return new GitError(
 		error.code,
-		`${error.message}; ${how}commit ${commit.slice(0, 12)} does not get through even by itself${file}`,
+		`${error.message}; ${how}commit ${commit.slice(0, 12)} does not get through even alone${file}`,
 		error.detail,
 		error.exitCode,
 		{ remoteMessage, notStored, cutOff },

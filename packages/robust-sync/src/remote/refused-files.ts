@@ -395,11 +395,10 @@ async function leaveOut(
 	);
 	const shown = names.slice(0, 5).map((name) => JSON.stringify(displayPath(name)));
 	const commits = `${newHead.slice(0, 12)} instead of ${head.slice(0, 12)}, which is kept for 30 days`;
-	if (shown.length === 0)
-		log.info(`commits that were not published yet were made again in parts, for the hub refused the whole (${commits})`);
+	if (shown.length === 0) log.info(`unpublished commits were rewritten in parts, because the hub refused the whole (${commits})`);
 	else
 		log.warn(
-			`the hub refuses ${shown.join(", ")}${names.length > shown.length ? ", …" : ""}: commits that were not published yet were made again without ${names.length === 1 ? "it" : "them"} (${commits})`,
+			`the hub refuses ${shown.join(", ")}${names.length > shown.length ? ", …" : ""}: unpublished commits were rewritten without ${names.length === 1 ? "it" : "them"} (${commits})`,
 		);
 	return newHead;
 }

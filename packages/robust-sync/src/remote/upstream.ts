@@ -128,11 +128,11 @@ async function remoteDamage(context: CycleContext, error: GitError, tip: Oid, kn
 	const ref = `refs/heads/${branch}`;
 	const remedy =
 		known === null
-			? "run 'git fsck' there, and take the broken commit out of the branch"
+			? "run 'git fsck' there, and remove the broken commit from the branch"
 			: `take it back with 'git push ${shellWord(`--force-with-lease=${ref}:${tip}`)} ${shellWord(config.syncRemote)} ${shellWord(`${known}:${ref}`)}' from any node`;
 	return new SyncError(
 		"REMOTE_DAMAGED",
-		`the remote answers, but its git cannot hand out commit ${tip} of '${branch}': it, or one before it, is broken there: ${remedy}; what changes here is committed meanwhile`,
+		`the remote answers, but its git cannot send commit ${tip} of '${branch}': it, or an ancestor, is broken there: ${remedy}; changes are committed here meanwhile`,
 		{ cause: error },
 	);
 }
@@ -157,8 +157,8 @@ async function refuseMissingBranch({ repository, config, memory }: CycleContext,
 	const follow = renamed === null ? null : `git branch -m ${name} ${shellWord(renamed)}`;
 	const advice =
 		follow === null
-			? `put it back with '${putBack}'`
-			: `it was most likely renamed: follow with '${follow}'${config.syncBranch === null ? "" : " and set SYNC_BRANCH"} (to put it back instead: '${putBack}')`;
+			? `restore it with '${putBack}'`
+			: `it was most likely renamed: follow with '${follow}'${config.syncBranch === null ? "" : " and set SYNC_BRANCH"} (to restore it instead: '${putBack}')`;
 	throw new SyncError("BRANCH_GONE", `the branch '${branch}' is gone from the remote, which has ${others}: ${advice}`);
 }
 

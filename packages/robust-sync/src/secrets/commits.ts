@@ -124,7 +124,7 @@ export async function withoutSecrets(context: CycleContext, snapshot: Snapshot, 
 		const shown = [...findings.values()].slice(0, 3).map((one) => JSON.stringify(one.shown));
 		throw new SyncError(
 			"PUSH_REJECTED",
-			`commits that are not published yet hold a secret (${shown.join(", ")}) and are too many to be made again: take it out of them (git filter-repo, git rebase), or allow it: robust-sync --allow-secret PATH`,
+			`unpublished commits hold a secret (${shown.join(", ")}) and are too many to rewrite: remove it from them (git filter-repo, git rebase), or allow it: robust-sync --allow-secret PATH`,
 		);
 	}
 	const store = openMergeStore(repository);
@@ -164,7 +164,7 @@ export async function withoutSecrets(context: CycleContext, snapshot: Snapshot, 
 		else reportHeld(context, shown, finding);
 	}
 	log.warn(
-		`commits that were not published yet held a secret: made again without it (${newHead.slice(0, 12)} instead of ${head.slice(0, 12)}, which is kept here for 30 days)`,
+		`unpublished commits held a secret: rewritten without it (${newHead.slice(0, 12)} instead of ${head.slice(0, 12)}, which is kept here for 30 days)`,
 	);
 	memory.publishable = newHead;
 	secrets.checked = newHead;

@@ -84,7 +84,7 @@ export function forgetUnchanged(context: CycleContext, changed: ReadonlySet<GitP
 export function secretRemedy({ rule, line }: Pick<Finding, "rule" | "line">, path: string): string {
 	if (line === inName)
 		return `its name holds a secret (${rule}): rename it, or, if the name may be published, allow it: robust-sync --allow-secret, and the name`;
-	return `line ${line} holds a secret (${rule}): take it out of the file, or, if it may be published, robust-sync --allow-secret ${shellPath(path)}`;
+	return `line ${line} holds a secret (${rule}): remove it from the file, or, if it may be published, robust-sync --allow-secret ${shellPath(path)}`;
 }
 
 /** Held files for `skipped`, as long as they have not changed. */
