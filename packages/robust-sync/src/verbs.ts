@@ -328,10 +328,10 @@ export async function wait(options: Options): Promise<number> {
 	const { paths, config, logger } = await prepare(options);
 	const known = config.peers.map(({ name }) => name);
 	const peers = options.peers === undefined ? [] : options.peers === true ? known : options.peers.split(",").map((name) => name.trim());
-	const stranger = peers.find((name) => !known.includes(name));
-	if (stranger !== undefined)
+	const unknownPeer = peers.find((name) => !known.includes(name));
+	if (unknownPeer !== undefined)
 		throw new CommandError(
-			`'${printable(stranger)}' is no peer of this node: ${known.length > 0 ? `its peers are ${known.join(", ")}` : "PEERS names none"}`,
+			`'${printable(unknownPeer)}' is no peer of this node: ${known.length > 0 ? `its peers are ${known.join(", ")}` : "PEERS names none"}`,
 			ExitCode.usage,
 		);
 	const started = performance.now();

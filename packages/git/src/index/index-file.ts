@@ -92,7 +92,7 @@ export async function writeIndexEntries(repository: Repository, entries: readonl
 }
 
 /** How long to wait for a live git that holds the index. */
-const lockPatienceMs = 10_000;
+const lockTimeoutMs = 10_000;
 const lockPauseMs = 25;
 
 /**
@@ -113,7 +113,7 @@ export async function writeFlaggedIndexEntries(
 	}
 	const index = path.join(repository.gitDirectory, "index");
 	const lock = `${index}.lock`;
-	const deadline = performance.now() + lockPatienceMs;
+	const deadline = performance.now() + lockTimeoutMs;
 	for (;;) {
 		try {
 			fs.copyFileSync(index, lock, fs.constants.COPYFILE_EXCL);

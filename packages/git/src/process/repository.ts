@@ -17,7 +17,7 @@ const shrunkFilePauseMs = 20;
 /** git waits for locks of refs by itself (core.filesRefLockTimeout), and never for that of the index; in the C locale it says: */
 const lockIsHeld = /Unable to create '[^']*\.lock': File exists/;
 /** Such a lock is mostly held for milliseconds. One that is left by a dead process is not waited for longer: recovery sees to it. */
-const lockPatienceMs = 2_000;
+const lockTimeoutMs = 2_000;
 const lockPauseMs = 25;
 
 const minimumVersion = [2, 38] as const;
@@ -94,7 +94,7 @@ export class Repository {
 				return await runGit(this.root, args, this.env, options);
 			} catch (error) {
 				if (!(error instanceof GitError) || !repeatable) throw error;
-				if (lockIsHeld.test(error.detail) && performance.now() - started < lockPatienceMs) {
+				if (lockIsHeld.test(error.detail) && performance.now() - started < lockTimeoutMs) {
 					await sleep(lockPauseMs);
 					continue;
 				}

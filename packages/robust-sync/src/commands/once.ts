@@ -48,7 +48,7 @@ import { type CycleResult, runCycle } from "../cycle/cycle.ts";
 import { SyncRecord } from "../cycle/record.ts";
 import type { Task } from "../cycle/task.ts";
 import { isSearching, newMemory } from "../daemon/daemon.ts";
-import { tidy } from "../daemon/tidy.ts";
+import { maintainWorkspace } from "../daemon/maintain-workspace.ts";
 import type { ForgetMemory } from "../forget/forget-state.ts";
 import { Mirrors } from "../remote/mirrors.ts";
 import { configurePace, limitSeenMs, resumeLimit, stillLimited } from "../remote/pace-of-workspace.ts";
@@ -158,7 +158,7 @@ export async function syncOnce({ paths, config, logger, now = Date.now, task, fo
 		}
 		const beside = await isBeside();
 		// Without a daemon no other process does it.
-		if (!beside) await tidy(context);
+		if (!beside) await maintainWorkspace(context);
 		const durationMs = performance.now() - started;
 		const limitedMs = memory.pace.limitedMs();
 		if (limitedMs > 0) {

@@ -54,8 +54,8 @@ import { confirmDeletionMs } from "../snapshot/vanished-files.ts";
 import { AnnouncedHeads } from "./announced-heads.ts";
 import { ChangeWindow } from "./change-window.ts";
 import { LoopSleep } from "./loop-sleep.ts";
+import { maintainWorkspace, maintenanceIntervalMs, maintenanceLatestMs } from "./maintain-workspace.ts";
 import { OwnChanges } from "./own-changes.ts";
-import { tidy, tidyIntervalMs, tidyLatestMs } from "./tidy.ts";
 import { Debouncer, WorkspaceWatcher } from "./watch.ts";
 
 /** An empty memory, for a new process. */
@@ -378,7 +378,7 @@ export class Daemon {
 			this.#watch(context.repository);
 			await this.#afterCycle(context, result, durationMs);
 			this.#mirror(context, result);
-			await this.#tidy(context, result);
+			await this.#maintain(context, result);
 			if (result.busy > 0 && result.busy === result.unconfirmed && result.waiting === 0) return confirmDeletionMs;
 			return result.busy > 0 || result.waiting > 0 ? quietMs : waitMs;
 		} catch (error) {
@@ -550,13 +550,13 @@ export class Daemon {
 	}
 
 	/** Maintenance runs after a cycle without work. */
-	async #tidy(context: CycleContext, result: CycleResult): Promise<void> {
+	async #maintain(context: CycleContext, result: CycleResult): Promise<void> {
 		const sinceMs = Math.abs(this.#now() - this.#memory.tidiedAt);
 		const isBusy = result.busy > 0 || result.waiting > 0 || this.#woken;
-		if (sinceMs < tidyIntervalMs || (isBusy && sinceMs < tidyLatestMs) || this.#stopped) return;
+		if (sinceMs < maintenanceIntervalMs || (isBusy && sinceMs < maintenanceLatestMs) || this.#stopped) return;
 		this.#memory.tidiedAt = this.#now();
 		try {
-			await tidy(context);
+			await maintainWorkspace(context);
 		} catch (error) {
 			if (error instanceof LockLostError) throw error;
 			this.#log.warn(`maintenance failed: ${error instanceof Error ? error.message : String(error)}`);

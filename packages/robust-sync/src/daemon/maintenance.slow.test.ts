@@ -4,7 +4,7 @@ import os from "node:os";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { killRunningGit } from "@robust-sync/git";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
-import { countStorage, maintain } from "./maintenance.ts";
+import { countStorage, maintainRepository } from "./maintenance.ts";
 
 let scratch: Scratch;
 beforeEach(() => {
@@ -22,10 +22,10 @@ const hasLocks = () =>
 
 test("maintenance: many loose objects → a pack, none lost; few → as they are", async () => {
 	const repository = await scratch.open("helios");
-	expect(await maintain(repository, Date.now())).toBeNull();
+	expect(await maintainRepository(repository, Date.now())).toBeNull();
 	expect(countStorage(repository).packs).toBe(0);
 	const blobs = makeLoose(3_500);
-	expect(await maintain(repository, Date.now())).toMatch(/^about \d+ loose objects and 0 packs became 0 and 1$/);
+	expect(await maintainRepository(repository, Date.now())).toMatch(/^about \d+ loose objects and 0 packs became 0 and 1$/);
 	expect(countStorage(repository)).toEqual({ loose: 0, packs: 1 });
 	for (const blob of [blobs[0], blobs.at(-1)]) expect(git("cat-file", "-t", blob ?? "").trim()).toBe("blob");
 	git("fsck", "--strict", "--no-dangling");
@@ -40,7 +40,7 @@ test("maintenance: many small packs → rolled up into few", async () => {
 		git("repack", "-q", "-d");
 	}
 	expect(countStorage(repository).packs).toBe(31);
-	await maintain(repository, Date.now());
+	await maintainRepository(repository, Date.now());
 	expect(countStorage(repository).packs).toBeLessThan(5);
 	expect(git("rev-list", "--count", "HEAD").trim()).toBe("32");
 });
@@ -49,7 +49,7 @@ test("maintenance: commit graph, a killed writer's lock → written, the next ru
 	const repository = await scratch.open("helios");
 	fs.mkdirSync(scratch.path("helios/.git/objects/info/commit-graphs"), { recursive: true });
 	scratch.write("helios/.git/objects/info/commit-graphs/commit-graph-chain.lock", "");
-	await maintain(repository, Date.now());
+	await maintainRepository(repository, Date.now());
 	expect(fs.existsSync(scratch.path("helios/.git/objects/info/commit-graphs/commit-graph-chain"))).toBe(true);
 	git("commit-graph", "verify");
 	expect(hasLocks()).toBe(false);
@@ -61,14 +61,14 @@ test("maintenance: another git collects garbage → nothing is done", async () =
 	const other = spawn("git", ["cat-file", "--batch"], { cwd: scratch.path("helios"), stdio: ["pipe", "ignore", "ignore"] });
 	try {
 		scratch.write("helios/.git/gc.pid", `${other.pid} ${os.hostname()}`);
-		expect(await maintain(repository, Date.now())).toBeNull();
+		expect(await maintainRepository(repository, Date.now())).toBeNull();
 		expect(countStorage(repository).packs).toBe(0);
 	} finally {
 		other.stdin.end();
 		await new Promise((resolve) => other.once("exit", resolve));
 	}
 	// Its pid belongs to no process now.
-	expect(await maintain(repository, Date.now())).not.toBeNull();
+	expect(await maintainRepository(repository, Date.now())).not.toBeNull();
 });
 
 test("maintenance: half-written leftovers → removed after hours, not before", async () => {
@@ -77,7 +77,7 @@ test("maintenance: half-written leftovers → removed after hours, not before", 
 	for (const name of [...leftovers, "helios/.git/objects/pack/tmp_pack_now"]) scratch.write(name, "half");
 	const old = Date.now() / 1000 - 7 * 60 * 60;
 	for (const name of leftovers) fs.utimesSync(scratch.path(name), old, old);
-	await maintain(repository, Date.now());
+	await maintainRepository(repository, Date.now());
 	for (const name of leftovers) expect(fs.existsSync(scratch.path(name))).toBe(false);
 	expect(fs.existsSync(scratch.path("helios/.git/objects/pack/tmp_pack_now"))).toBe(true);
 });
@@ -88,7 +88,7 @@ test("maintenance: killed at any moment → every object stays, the next one fin
 	let killed = 0;
 	for (let round = 0; round < 3; round++) {
 		blobs.push(...makeLoose(2_300));
-		const done = maintain(repository, Date.now()).catch(() => killed++);
+		const done = maintainRepository(repository, Date.now()).catch(() => killed++);
 		const rest = performance.now() + 8 * round;
 		while (performance.now() < rest) await new Promise((resolve) => setImmediate(resolve));
 		killRunningGit("SIGKILL");
@@ -96,7 +96,7 @@ test("maintenance: killed at any moment → every object stays, the next one fin
 	}
 	expect(killed).toBeGreaterThan(0);
 	blobs.push(...makeLoose(2_300));
-	await maintain(repository, Date.now());
+	await maintainRepository(repository, Date.now());
 	expect(countStorage(repository).loose).toBeLessThan(2_000);
 	const { stdout } = await repository.run(["cat-file", "--batch-check"], { input: `${blobs.join("\n")}\n` });
 	expect(stdout.toString("latin1").match(/ blob /g)).toHaveLength(blobs.length);

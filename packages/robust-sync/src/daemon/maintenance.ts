@@ -57,7 +57,7 @@ function isCollecting(repository: Repository): boolean {
  * @returns the work done, in words; null: none
  * @throws GitError
  */
-export async function maintain(repository: Repository, now: number): Promise<string | null> {
+export async function maintainRepository(repository: Repository, now: number): Promise<string | null> {
 	if (isCollecting(repository)) return null;
 	removeLeftovers(repository, now);
 	const before = countStorage(repository);

@@ -3,12 +3,12 @@ import path from "node:path";
 import { pruneSavedVersions } from "@robust-sync/resolve";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { pruneRefused } from "../remote/refused-files.ts";
-import { maintain } from "./maintenance.ts";
+import { maintainRepository } from "./maintenance.ts";
 
 /** Interval of the check for due maintenance. */
-export const tidyIntervalMs = 10 * 60_000;
+export const maintenanceIntervalMs = 10 * 60_000;
 /** On a node without idle cycles it runs after this long even so: about 10 minutes of constant work make 10,000 loose objects. */
-export const tidyLatestMs = 12 * 60_000;
+export const maintenanceLatestMs = 12 * 60_000;
 /** Unfinished files of killed processes are removed after this long. */
 const leftoverMs = 60 * 60_000;
 
@@ -16,7 +16,7 @@ const leftoverMs = 60 * 60_000;
  * Maintenance between cycles: removes old backups, empty directories of saved versions and leftovers of killed processes, and packs the
  * repository's loose objects. Only ever removes files of this project.
  */
-export async function tidy(context: CycleContext): Promise<void> {
+export async function maintainWorkspace(context: CycleContext): Promise<void> {
 	const { paths, memory, now, repository, log } = context;
 	const removed = memory.replaced.prune(now());
 	if (removed > 0) log.info(`removed ${removed} backups older than 7 days`);
@@ -26,7 +26,7 @@ export async function tidy(context: CycleContext): Promise<void> {
 	removeLeftovers(path.join(repository.commonDirectory, "robust-sync/merge.git/refs/new"), /./, now());
 	await pruneRefused(context);
 	context.lock.assertHeld();
-	const packed = await maintain(repository, now());
+	const packed = await maintainRepository(repository, now());
 	if (packed !== null) log.info(`packed the repository: ${packed}`);
 }
 

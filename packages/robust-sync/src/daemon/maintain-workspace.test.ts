@@ -2,11 +2,11 @@ import fs from "node:fs";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
 import { cycleContext } from "../testing/cycle-context.ts";
-import { tidy } from "./tidy.ts";
+import { maintainWorkspace } from "./maintain-workspace.ts";
 
 let scratch: Scratch;
 beforeEach(() => {
-	scratch = new Scratch("tidy");
+	scratch = new Scratch("maintain-workspace");
 	scratch.init("helios");
 	scratch.write("helios/notes.md", "hello\n");
 	scratch.commitAll("helios");
@@ -24,7 +24,7 @@ test("leftovers: of killed processes → removed after an hour, nothing else is"
 	}
 	const now = ["helios/sync/new.tmp", `${refs}/new/bbbb.lock`];
 	for (const name of now) scratch.write(name, "half");
-	await tidy(await cycleContext(scratch, "helios"));
+	await maintainWorkspace(await cycleContext(scratch, "helios"));
 	expect(gone.filter((name) => fs.existsSync(scratch.path(name)))).toEqual([]);
 	expect([...kept, ...now].filter((name) => !fs.existsSync(scratch.path(name)))).toEqual([]);
 });
