@@ -4,7 +4,8 @@ import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { Scratch } from "../fixtures/scratch.ts";
 import { gitPathOf } from "../paths/git-path.ts";
 import { openRepository, type Repository } from "../process/repository.ts";
-import { CommitWriter, type NewCommit } from "./fast-import.ts";
+import { CommitWriter } from "./fast-import.ts";
+import type { NewCommit } from "./new-commit.ts";
 import { openMergeStore } from "./merge-store.ts";
 
 let scratch: Scratch;

@@ -5,30 +5,8 @@ import { PassThrough, Readable } from "node:stream";
 import type { GitPath } from "../paths/git-path.ts";
 import { GitError } from "../process/errors.ts";
 import type { Oid, Repository } from "../process/repository.ts";
+import type { NewCommit } from "./new-commit.ts";
 import { blobOid } from "./objects.ts";
-
-/** One path of a tree that is to be written. */
-export type FileChange =
-	| { readonly path: GitPath; readonly delete: true }
-	| { readonly path: GitPath; readonly mode: string; readonly oid: Oid }
-	| { readonly path: GitPath; readonly mode: string; readonly content: Uint8Array };
-
-export interface NewCommit {
-	readonly parents: readonly Oid[];
-	/** `Name <address>` of the committer, and of the author unless `author` is given. */
-	readonly identity: string;
-	readonly author?: string;
-	/** Seconds since the epoch; the time zone is +0000. */
-	readonly date: number;
-	/** Of the author, where it is another one. */
-	readonly authorDate?: number;
-	readonly message: Uint8Array;
-	/** What the changes are applied to, in order; null: the first parent's. */
-	readonly tree: Oid | null;
-	readonly changes: Iterable<FileChange>;
-	/** More contents to store; no tree has them yet. */
-	readonly blobs?: readonly Uint8Array[];
-}
 
 /** A path in C-style quotes (git-fast-import(1)), with any bytes. */
 function quotedPath(name: GitPath): Buffer {
@@ -160,11 +138,7 @@ export class CommitWriter {
 	}
 }
 
-/**
- * Writes a commit with its trees and blobs by one process, durably. No ref keeps it: the caller makes one.
- * @param store from openMergeStore
- * @throws GitError
- */
-export async function writeCommit(store: Repository, commit: NewCommit): Promise<{ commit: Oid; tree: Oid }> {
+/** Writes a commit of any size with its trees and blobs by one process, durably. No ref keeps it. @param store from openMergeStore @throws GitError */
+export async function importCommit(store: Repository, commit: NewCommit): Promise<{ commit: Oid; tree: Oid }> {
 	return await new CommitWriter(store).write(commit);
 }

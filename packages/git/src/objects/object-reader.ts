@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { GitError } from "../process/errors.ts";
 import type { Oid, Repository } from "../process/repository.ts";
 import type { KnownContents } from "./known-contents.ts";
+import { readLooseObject } from "./loose-objects.ts";
 
 export interface ObjectInfo {
 	readonly oid: Oid;
@@ -48,7 +49,16 @@ const namesAtATime = 4_096;
 /** After this many known contents in a row, signals and the watchdog get their turn. Shorter runs are requested from git with the other objects. */
 const knownAtATime = 64;
 
-/** Asks one `git cat-file --batch-command` process about many objects (git-cat-file(1), BATCH OUTPUT). */
+/** Of at most this many objects, the loose ones are read without git; of more, git reads all of them sooner. */
+const fewObjects = 64;
+
+/** An object whose content need not be requested from git. */
+interface ReadObject {
+	readonly info: ObjectInfo;
+	readonly content: Buffer;
+}
+
+/** Asks one `git cat-file --batch-command` process about many objects (git-cat-file(1), BATCH OUTPUT). Few loose ones it reads itself. */
 export class ObjectReader {
 	readonly #input = new PassThrough();
 	readonly #requests: Request[] = [];
@@ -91,40 +101,45 @@ export class ObjectReader {
 	async each(names: readonly (string | Buffer)[], receive: ReceiveObject, limit = Number.POSITIVE_INFINITY): Promise<void> {
 		const known = this.#runsOfKnown(names);
 		let at = 0;
-		for (const run of [...known, { start: names.length, contents: [] }]) {
+		for (const run of [...known, { start: names.length, objects: [] }]) {
 			const from = at;
 			await this.#ask(names.slice(from, run.start), true, limit, (info, content, index) => receive(info, content, from + index));
-			for (const [index, content] of run.contents.entries()) {
-				const info: ObjectInfo = { oid: names[run.start + index] as Oid, type: "blob", size: content.length };
+			for (const [index, { info, content }] of run.objects.entries())
 				receive(info, content.length > limit ? null : content, run.start + index);
-			}
-			if (run.contents.length > 0) await nextTurn();
-			at = run.start + run.contents.length;
+			if (run.objects.length > 0) await nextTurn();
+			at = run.start + run.objects.length;
 		}
 	}
 
-	/** Runs of consecutive names whose contents are known, cut into pieces. */
-	#runsOfKnown(names: readonly (string | Buffer)[]): { readonly start: number; readonly contents: Buffer[] }[] {
-		if (this.known === null) return [];
-		const runs: { readonly start: number; readonly contents: Buffer[] }[] = [];
+	/** An object that is known, or loose and one of few; undefined: git must be asked. */
+	#readHere(name: string | Buffer, isOfFew: boolean): ReadObject | undefined {
+		if (typeof name !== "string") return undefined;
+		const known = this.known?.get(name);
+		if (known !== undefined) return { info: { oid: name, type: "blob", size: known.length }, content: known };
+		const loose = isOfFew && /^[0-9a-f]{40,64}$/.test(name) ? readLooseObject(this.#repository, name) : null;
+		return loose === null ? undefined : { info: { oid: name, type: loose.type, size: loose.content.length }, content: loose.content };
+	}
+
+	/** Runs of consecutive names whose objects need not be requested, cut into pieces. */
+	#runsOfKnown(names: readonly (string | Buffer)[]): { readonly start: number; readonly objects: ReadObject[] }[] {
+		const isFew = names.length <= fewObjects;
+		if (this.known === null && !isFew) return [];
+		const runs: { readonly start: number; readonly objects: ReadObject[] }[] = [];
 		for (const [index, name] of names.entries()) {
-			const content = typeof name === "string" ? this.known.get(name) : undefined;
-			if (content === undefined) continue;
+			const object = this.#readHere(name, isFew);
+			if (object === undefined) continue;
 			const last = runs.at(-1);
-			if (last && last.start + last.contents.length === index && last.contents.length < knownAtATime) last.contents.push(content);
-			else runs.push({ start: index, contents: [content] });
+			if (last && last.start + last.objects.length === index && last.objects.length < knownAtATime) last.objects.push(object);
+			else runs.push({ start: index, objects: [object] });
 		}
 		return runs.filter(
-			({ start, contents }) => contents.length === knownAtATime || names.length <= knownAtATime || start + contents.length === names.length,
+			({ start, objects }) => objects.length === knownAtATime || names.length <= knownAtATime || start + objects.length === names.length,
 		);
 	}
 
 	/** Id, type and size of each name, in order; null where there is none. @throws GitError */
 	async infos(names: readonly (string | Buffer)[]): Promise<(ObjectInfo | null)[]> {
-		const found = names.map((name): ObjectInfo | null => {
-			const content = typeof name === "string" ? this.known?.get(name) : undefined;
-			return content === undefined ? null : { oid: name as Oid, type: "blob", size: content.length };
-		});
+		const found = names.map((name) => this.#readHere(name, names.length <= fewObjects)?.info ?? null);
 		const asked = [...names.keys()].filter((index) => found[index] === null);
 		await this.#ask(
 			asked.map((index) => names[index] as string | Buffer),

@@ -1,21 +1,12 @@
 import { createHash } from "node:crypto";
 import { deflateSync } from "node:zlib";
 import type { Oid, Repository } from "../process/repository.ts";
+import { mayWriteLoose, writeLooseObjects } from "./loose-objects.ts";
+import { type NewObject, objectOid } from "./object-id.ts";
 import { withObjectReader } from "./object-reader.ts";
 import type { OidSet } from "./oid-set.ts";
 
-/** An object that is to be written. */
-export interface NewObject {
-	readonly type: "commit" | "tree" | "blob" | "tag";
-	readonly content: Buffer;
-	/** Objects with the same key are likely to have much in common: the versions of one directory. In a pack, each is stored as a delta on the last. */
-	readonly series?: string;
-}
-
-/** The id that an object gets. */
-export function objectOid({ type, content }: NewObject, format: Repository["objectFormat"]): Oid {
-	return createHash(format).update(`${type} ${content.length}\0`).update(content).digest("hex");
-}
+export { type NewObject, objectOid } from "./object-id.ts";
 
 const packTypes = { commit: 1, tree: 2, blob: 3, tag: 4 };
 
@@ -130,9 +121,21 @@ function packOf(objects: readonly NewObject[], format: Repository["objectFormat"
 	return Buffer.concat([pack, createHash(format).update(pack).digest()]);
 }
 
-/** Writes objects by one process; nothing refers to them yet. @throws GitError */
+/** At most this many objects, and bytes, are written without a process. */
+const fewObjects = 64;
+const fewBytes = 1_048_576;
+
+/** Whether some objects are so few and small that a process would take longer than writing them. */
+export function areFew(store: Repository, objects: readonly { readonly content: Uint8Array }[]): boolean {
+	return (
+		objects.length <= fewObjects && mayWriteLoose(store) && objects.reduce((bytes, { content }) => bytes + content.length, 0) <= fewBytes
+	);
+}
+
+/** Writes objects durably, by one process at most; nothing refers to them yet. @throws GitError, the file system's error */
 export async function writeObjects(store: Repository, objects: readonly NewObject[]): Promise<void> {
-	if (objects.length > 0) await store.run(["unpack-objects", "-q"], { input: packOf(objects, store.objectFormat, 6) });
+	if (areFew(store, objects)) await writeLooseObjects(store, objects);
+	else await store.run(["unpack-objects", "-q"], { input: packOf(objects, store.objectFormat, 6) });
 }
 
 /** Fewer objects than this become loose ones, more a pack of their own. */

@@ -7,23 +7,6 @@ export function isArgument(name: GitPath): boolean {
 	return Buffer.from(displayPath(name)).toString("latin1") === name;
 }
 
-/** Arguments of one process: of the longest paths, below the kernel's limit of 2 MiB. */
-const pathsAtOnce = 400;
-
-/**
- * A commit's entries at some paths (a directory: mode 040000). Starts one process for each 400 paths; it reads no index and only the trees above them.
- * @param names for which `isArgument` is true
- * @throws GitError
- */
-export async function readTreePaths(repository: Repository, commit: Oid, names: readonly GitPath[]): Promise<Map<GitPath, TreeEntry>> {
-	const found = new Map<GitPath, TreeEntry>();
-	for (let start = 0; start < names.length; start += pathsAtOnce) {
-		const some = names.slice(start, start + pathsAtOnce).map(displayPath);
-		for (const [name, entry] of await listTree(repository, [commit, "--", ...some])) found.set(name, entry);
-	}
-	return found;
-}
-
 /** All that a clean commit or tree has, files and submodules. @throws GitError */
 export async function readTreeWhole(repository: Repository, tree: Oid): Promise<Map<GitPath, TreeEntry>> {
 	return await listTree(repository, ["-r", "--end-of-options", tree]);

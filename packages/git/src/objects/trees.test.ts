@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { Scratch } from "../fixtures/scratch.ts";
 import { gitPathOf } from "../paths/git-path.ts";
-import { readTreePaths } from "./tree-paths.ts";
+import { readTreePaths } from "./trees.ts";
 
 let scratch: Scratch;
 beforeEach(() => {

@@ -1,0 +1,179 @@
+import type { GitPath } from "../paths/git-path.ts";
+import { GitError } from "../process/errors.ts";
+import type { Oid, Repository } from "../process/repository.ts";
+import type { TreeEntry } from "./merge-tree.ts";
+import type { FileChange } from "./new-commit.ts";
+import { type NewObject, objectOid } from "./object-id.ts";
+import { type ObjectReader, withObjectReader } from "./object-reader.ts";
+
+// Trees (gitformat-tree: entries of "<mode> <name>\0<binary id>"), read and made without a git process for each.
+
+const directoryMode = "040000";
+
+/** An entry of one tree: its mode as git prints it, its id, and both as the tree has them. */
+interface RawEntry extends TreeEntry {
+	readonly bytes: Buffer;
+}
+
+/** The entries of a tree by name, one character a byte, in their order. @throws GitError CORRUPT_REPOSITORY */
+function parseTree(content: Buffer, oid: Oid): Map<string, RawEntry> {
+	const idBytes = oid.length / 2;
+	const entries = new Map<string, RawEntry>();
+	for (let at = 0; at < content.length; ) {
+		const space = content.indexOf(0x20, at);
+		const nul = content.indexOf(0, space + 1);
+		const end = nul + 1 + idBytes;
+		if (space < 0 || nul < 0 || end > content.length)
+			throw new GitError("CORRUPT_REPOSITORY", `tree ${oid} is damaged: run git fsck --full`);
+		const mode = content.toString("latin1", at, space).padStart(6, "0");
+		entries.set(content.toString("latin1", space + 1, nul), {
+			mode,
+			oid: content.toString("hex", nul + 1, end),
+			bytes: content.subarray(at, end),
+		});
+		at = end;
+	}
+	return entries;
+}
+
+function newEntry(name: string, { mode, oid }: TreeEntry): RawEntry {
+	const bytes = Buffer.concat([Buffer.from(`${mode.replace(/^0+/, "")} ${name}\0`, "latin1"), Buffer.from(oid, "hex")]);
+	return { mode, oid, bytes };
+}
+
+/** The content of a tree. git sorts a directory as if its name ended with a slash. */
+function treeContent(entries: ReadonlyMap<string, RawEntry>): Buffer {
+	const keyed = [...entries].map(([name, entry]) => [entry.mode === directoryMode ? `${name}/` : name, entry] as const);
+	keyed.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+	return Buffer.concat(keyed.map(([, entry]) => entry.bytes));
+}
+
+/** The root tree of a commit, or the tree itself. @throws GitError CORRUPT_REPOSITORY where it is missing */
+async function rootOf(reader: ObjectReader, oid: Oid): Promise<Oid> {
+	const [content] = await reader.contents([oid]);
+	return /^tree ([0-9a-f]{40,64})\n/.exec(content?.toString("latin1", 0, 80) ?? "")?.[1] ?? oid;
+}
+
+/** The root tree of a commit. @throws GitError */
+export async function rootTree(repository: Repository, commit: Oid): Promise<Oid> {
+	return await withObjectReader(repository, (reader) => rootOf(reader, commit));
+}
+
+/** Directories with what is wanted in them: a path stands for itself at its end. */
+interface Wanted {
+	path: GitPath | null;
+	readonly below: Map<string, Wanted>;
+}
+
+const newWanted = (): Wanted => ({ path: null, below: new Map() });
+
+function wantedOf(names: Iterable<GitPath>): Wanted {
+	const root = newWanted();
+	for (const name of names) {
+		let at = root;
+		for (const part of name.split("/")) {
+			const next = at.below.get(part) ?? newWanted();
+			at.below.set(part, next);
+			at = next;
+		}
+		at.path = name;
+	}
+	return root;
+}
+
+/**
+ * What a commit or tree has at some paths (a directory: mode 040000). Reads only the trees above them, all of one level at once.
+ * @throws GitError
+ */
+export async function readTreePaths(repository: Repository, commit: Oid, names: readonly GitPath[]): Promise<Map<GitPath, TreeEntry>> {
+	const found = new Map<GitPath, TreeEntry>();
+	if (names.length === 0) return found;
+	await withObjectReader(repository, async (reader) => {
+		let level: { readonly oid: Oid; readonly wanted: Wanted }[] = [{ oid: await rootOf(reader, commit), wanted: wantedOf(names) }];
+		while (level.length > 0) {
+			const contents = await reader.contents(level.map(({ oid }) => oid));
+			const next: typeof level = [];
+			for (const [index, { oid, wanted }] of level.entries()) {
+				const entries = parseTree(contents[index] as Buffer, oid);
+				for (const [name, inner] of wanted.below) {
+					const entry = entries.get(name);
+					if (entry === undefined) continue;
+					if (inner.path !== null) found.set(inner.path, { mode: entry.mode, oid: entry.oid });
+					if (inner.below.size > 0 && entry.mode === directoryMode) next.push({ oid: entry.oid, wanted: inner });
+				}
+			}
+			level = next;
+		}
+	});
+	return found;
+}
+
+/** A tree that changes are made to, with those of each directory. */
+interface Changed {
+	file: FileChange | null;
+	readonly below: Map<string, Changed>;
+}
+
+function changedOf(changes: readonly FileChange[]): Changed {
+	const root: Changed = { file: null, below: new Map() };
+	for (const change of changes) {
+		let at = root;
+		for (const part of change.path.split("/")) {
+			const next = at.below.get(part) ?? { file: null, below: new Map() };
+			at.below.set(part, next);
+			at = next;
+		}
+		at.file = change;
+	}
+	return root;
+}
+
+/** Makes trees from others by changes of files. Nothing is written: `objects` has what is new. */
+export class TreeMaker {
+	readonly #reader: ObjectReader;
+	readonly #repository: Pick<Repository, "objectFormat" | "emptyTree">;
+	readonly objects: NewObject[] = [];
+
+	constructor(reader: ObjectReader, repository: Pick<Repository, "objectFormat" | "emptyTree">) {
+		this.#reader = reader;
+		this.#repository = repository;
+	}
+
+	/** Adds an object to those that are new. @returns its id */
+	add(object: NewObject): Oid {
+		this.objects.push(object);
+		return objectOid(object, this.#repository.objectFormat);
+	}
+
+	/** The tree with changes applied. @param base a commit or tree; null: an empty one @throws GitError */
+	async apply(base: Oid | null, changes: readonly FileChange[]): Promise<Oid> {
+		const root = base === null ? null : await rootOf(this.#reader, base);
+		if (changes.length === 0 && root !== null) return root;
+		return (await this.#applyTo(root, changedOf(changes))) ?? this.add({ type: "tree", content: Buffer.alloc(0) });
+	}
+
+	/** @returns null: nothing is left in it */
+	async #applyTo(oid: Oid | null, changed: Changed): Promise<Oid | null> {
+		const [content = Buffer.alloc(0)] = oid === null || oid === this.#repository.emptyTree ? [] : await this.#reader.contents([oid]);
+		const entries = parseTree(content, oid ?? this.#repository.emptyTree);
+		for (const [name, { file, below }] of changed.below) {
+			const before = entries.get(name);
+			if (file !== null && !("delete" in file)) {
+				// A file that took the place of a directory: what was in that is gone with it.
+				entries.set(name, newEntry(name, { mode: file.mode, oid: "oid" in file ? file.oid : this.#blob(file.content) }));
+				continue;
+			}
+			if (file !== null) entries.delete(name);
+			if (below.size === 0) continue;
+			const from = file === null && before?.mode === directoryMode ? before.oid : null;
+			const made = await this.#applyTo(from, { file: null, below });
+			if (made !== null) entries.set(name, newEntry(name, { mode: directoryMode, oid: made }));
+			else if (from !== null) entries.delete(name);
+		}
+		return entries.size === 0 ? null : this.add({ type: "tree", content: treeContent(entries) });
+	}
+
+	#blob(content: Uint8Array): Oid {
+		return this.add({ type: "blob", content: Buffer.from(content.buffer, content.byteOffset, content.byteLength) });
+	}
+}
