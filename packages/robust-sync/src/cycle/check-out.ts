@@ -4,6 +4,7 @@ import { releaseApproved } from "../checkout/guard.ts";
 import { bringUpToDate } from "../checkout/rescue.ts";
 import { type CycleContext, integrateContext } from "../context/cycle-context.ts";
 import { syncedBranch } from "../remote/upstream.ts";
+import { refreshIndex } from "../snapshot/follow-head.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 
 import { momentMs, snapshotAgain } from "./commit.ts";
@@ -14,6 +15,7 @@ import { noteIntegration, type Progress } from "./progress.ts";
 /** Brings the working tree to the commit of a plan. @throws GitError, file system errors; the next start goes on */
 export async function checkOut(context: CycleContext, plan: Plan, progress: Progress): Promise<void> {
 	if (plan.kind === "nothing") return;
+	await refreshIndex(context);
 	const ref = `refs/heads/${syncedBranch(context)}`;
 	// A fast-forward counts when it is done.
 	const counting =

@@ -8,7 +8,7 @@ import { knownTip } from "../remote/upstream.ts";
 import { withoutSecrets } from "../secrets/commits.ts";
 import { secretChanges } from "../secrets/files.ts";
 import { listUnpublished } from "../secrets/unpublished.ts";
-import { bringIndexUpToDate, leave } from "../snapshot/direct-snapshot.ts";
+import { leave, refreshIndex } from "../snapshot/follow-head.ts";
 import { waitUntilQuiet } from "../snapshot/hot-files.ts";
 import { withoutOwnFiles } from "../snapshot/own-tracked.ts";
 import { type Snapshot, takeSnapshot } from "../snapshot/snapshot.ts";
@@ -68,7 +68,7 @@ async function withForeignWrites(
 	const secret = await secretChanges(context, contents);
 	const writes = found.filter((write) => !secret.has(write.path));
 	if (writes.length === 0) return taken;
-	await bringIndexUpToDate(context);
+	await refreshIndex(context);
 	const { head, integration } = await mergeForeignWrites(context, taken.head, writes);
 	if (integration !== null) noteIntegration(integration, progress);
 	progress.rescued += writes.length;
@@ -108,7 +108,7 @@ export async function snapshotAgain(
 export async function taskInto(context: CycleContext, progress: Progress, snapshot: Snapshot): Promise<Snapshot> {
 	const { task } = context;
 	if (task === undefined || snapshot.head === null) return snapshot;
-	await bringIndexUpToDate(context);
+	await refreshIndex(context);
 	const done = await task(context, snapshot.head);
 	if (done === null) return snapshot;
 	progress.isTaskDone = true;

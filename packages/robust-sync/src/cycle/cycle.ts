@@ -12,8 +12,8 @@ import { collectOutbox, confirmDelivered, markCommitted } from "../outbox/outbox
 import { refusedFiles, refusedSkipped } from "../remote/refused-files.ts";
 import { knownTip, nameUnbornBranch, prefetchRemoteTip, requireRemote, syncedBranch } from "../remote/upstream.ts";
 import { publishedSecrets, secretSkipped } from "../secrets/notes.ts";
-import { bringIndexUpToDate, leave, noticeOthers } from "../snapshot/direct-snapshot.ts";
 import { excludeFromNowOn, excludeFromTheStart, keepExcluded } from "../snapshot/excluded.ts";
+import { leave, noticeOthers, refreshIndex } from "../snapshot/follow-head.ts";
 import { ownTrackedFiles, setAsideTrackedState, untrackOwnFiles } from "../snapshot/own-tracked.ts";
 import { integrateMirrors, retryHeldPaths } from "./check-out.ts";
 import { snapshotInto, taskInto } from "./commit.ts";
@@ -63,7 +63,7 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 		};
 		const head = await move().finally(async () => {
 			if (!isMoved) await noticeOthers(context);
-			await bringIndexUpToDate(context);
+			await refreshIndex(context);
 			await leave(context);
 		});
 		return { outbox, committed, head };

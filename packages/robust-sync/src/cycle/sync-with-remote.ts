@@ -12,6 +12,7 @@ import { fetchWithoutForgotten } from "../forget/forgotten-upstream.ts";
 import { mayFitInSteps, pushInSteps, type StepsAhead } from "../remote/push-steps.ts";
 import { forgetPublished, isDeclined, isNotStored, newSearch, publishWithoutRefused, type RefusalSearch } from "../remote/refused-files.ts";
 import { knownTip, syncedBranch, type Upstream } from "../remote/upstream.ts";
+import { followHead } from "../snapshot/follow-head.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 
 import { checkOut } from "./check-out.ts";
@@ -246,11 +247,15 @@ async function publish(context: CycleContext, head: Oid, expected: Oid | null): 
 	context.lock.assertHeld();
 	faultPoint("cycle-before-push");
 	const takeBack = context.memory.pace.pushes();
-	const outcome = await pushCommit(repository, config.syncRemote, syncedBranch(context), head, {
+	const pushing = pushCommit(repository, config.syncRemote, syncedBranch(context), head, {
 		hooks: config.syncHooks,
 		expected,
 		onUnsent: takeBack,
 	});
+	// A hub may take minutes to answer: the index does not wait for it.
+	const [pushed, followed] = await Promise.allSettled([pushing, followHead(context)]);
+	if (pushed.status === "rejected") throw pushed.reason;
+	if (followed.status === "rejected") throw followed.reason;
 	faultPoint("cycle-after-push");
-	return outcome;
+	return pushed.value;
 }

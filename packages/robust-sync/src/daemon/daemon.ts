@@ -48,7 +48,7 @@ import { Mirrors } from "../remote/mirrors.ts";
 import { configurePace, resumeLimit } from "../remote/pace-of-workspace.ts";
 import { readPosition } from "../remote/position.ts";
 import { SecretMemory } from "../secrets/memory.ts";
-import { changedDirectly } from "../snapshot/direct-snapshot.ts";
+import { changedSinceHead } from "../snapshot/dirty-paths.ts";
 import { KnownChanges } from "../snapshot/known-changes.ts";
 import { confirmDeletionMs } from "../snapshot/vanished-files.ts";
 import { AnnouncedHeads } from "./announced-heads.ts";
@@ -406,9 +406,8 @@ export class Daemon {
 		let lock: Lock | undefined;
 		try {
 			const repository = await this.#open();
-			const index = fs.statSync(`${repository.gitDirectory}/index`);
-			// With incremental scans git reads nothing; and a large index is not written twice.
-			if (known.isOfUse(index.size)) return;
+			// With incremental scans git reads nothing, and the index is left alone.
+			if (known.isOfUse) return;
 			lock = await acquireLock(this.#paths.cycleLock, { purpose: "a sync cycle", waitMs: 0 });
 			placed.settle(repository);
 		} catch (error) {
@@ -541,7 +540,7 @@ export class Daemon {
 			return;
 		}
 		const changed =
-			(await changedDirectly(context, result.checkedOut)) ??
+			(await changedSinceHead(context, [...new Set([...result.checkedOut, ...foreign])])) ??
 			(await readStatus(context.repository, context.memory.placed.untouched(context.repository))).entries.map(({ path }) => path);
 		const dirty = new Set(changed);
 		for (const name of result.checkedOut) if (dirty.has(name)) noteFirstChange(this.#memory, name);

@@ -16,7 +16,7 @@ import { timestamp } from "@robust-sync/system/timestamps";
 import { backupsOnMount, listBackupNames, mountPointsBelow } from "@robust-sync/workspace";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { SyncError } from "../context/sync-error.ts";
-import { bringIndexUpToDate } from "../snapshot/direct-snapshot.ts";
+import { refreshIndex } from "../snapshot/follow-head.ts";
 import { deriveValues, ForgetRefusedError } from "./derive-values.ts";
 import { blobId } from "./find-maps.ts";
 import type { ForgetMap } from "./forget-map.ts";
@@ -125,7 +125,7 @@ export async function applyForget(
 ): Promise<Applied> {
 	const { repository, paths, lock, log, now } = context;
 	if (repository.isShallow) throw new ForgetRefusedError(shallowRemedy);
-	await bringIndexUpToDate(context);
+	await refreshIndex(context);
 	const store = openMergeStore(repository, "present");
 	const values = await deriveValues(store, maps);
 	const rewritten = await rewriteAll(store, maps, values, { made: context.memory.forget.made });

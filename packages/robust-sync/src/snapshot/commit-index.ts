@@ -1,29 +1,43 @@
 import {
-	commitTree,
 	GitError,
 	type GitPath,
 	type GitResult,
-	gitPathList,
 	hookFailureText,
+	isArgument,
 	type Oid,
 	pathsInIndex,
-	Repository,
+	type Repository,
+	readHead,
 	readTreePaths,
-	type Status,
+	rootTree,
+	stageFiles,
 	storeBlobs,
-	updateRef,
 	writeIndexEntries,
 	writeTree,
 } from "@robust-sync/git";
-import type { CheckedContent } from "../checkout/rescue.ts";
+import { filtersApply, forgetAttributes } from "@robust-sync/resolve";
+import { faultPoint } from "@robust-sync/system/fault-points";
+import { holdRemedies } from "@robust-sync/workspace";
+import { unstageForeign } from "../checkout/foreign-writes.ts";
+import { noteHeld, stageHeldWrites } from "../checkout/held.ts";
+import { type CheckedContent, noteCommitted, rescueStaleWrites } from "../checkout/rescue.ts";
+import { skippedFile } from "../checkout/skipped-files.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
+import { forgetFirstChanges } from "../context/first-changes.ts";
 import { SyncError } from "../context/sync-error.ts";
-import { hasLinkAbove } from "./scan.ts";
+import { withoutSecretFiles } from "../secrets/files.ts";
+import { commitDate } from "./commit-date.ts";
+import { commitOnBranch, type MessageOf } from "./commit-files.ts";
+import { changedCopies, copyLiveDatabases } from "./live-database.ts";
+import { isPlaceholder } from "./nested-repositories.ts";
+import { type Candidates, hasLinkAbove, isGone, isNothing } from "./scan.ts";
+import type { Snapshot } from "./snapshot.ts";
 
-// How a commit of a snapshot is made: staged and committed by one git process, or by the index alone.
+// What only git can encode or keep apart (filters, submodules, what a person staged, thousands of files) is staged first, and the tree of
+// the index is committed. With the user's hooks, `git commit` does that.
 
 /** Takes paths back into the index, as HEAD has them, that are not in it. @returns these */
-export async function restoreInIndex(repository: Repository, head: Oid, names: readonly GitPath[]): Promise<GitPath[]> {
+async function restoreInIndex(repository: Repository, head: Oid, names: readonly GitPath[]): Promise<GitPath[]> {
 	if (names.length === 0) return [];
 	const listed = await pathsInIndex(repository, names);
 	const vanished = names.filter((name) => !listed.has(name));
@@ -36,80 +50,56 @@ export async function restoreInIndex(repository: Repository, head: Oid, names: r
 	return vanished;
 }
 
-/** More files than this are staged by a command that is made for it. */
-const maxStagedByCommit = 100;
-
-/** Whether all that is to be committed are files that git knows, changed or gone: then the commit can stage them itself. Hooks would inherit how. */
-export function isStagedByCommit({ repository, config }: CycleContext, { entries }: Status, paths: readonly GitPath[]): boolean {
-	if (paths.length === 0 || paths.length > maxStagedByCommit || repository.isSparse || config.syncHooks) return false;
-	const plain = new Set(
-		entries
-			.filter(({ kind, index, worktree, submodule }) => kind === "changed" && index === "." && "MD".includes(worktree) && !submodule)
-			.map((entry) => entry.path),
-	);
-	return paths.every((name) => plain.has(name) && !hasLinkAbove(repository.root, name));
-}
-
-/** One process instead of two. Null: git stumbled over a file, and has staged nothing. */
-export async function stageAndCommit(
-	context: CycleContext,
-	message: string,
-	date: number,
-	paths: readonly GitPath[],
-): Promise<GitResult | null> {
+/**
+ * Commits what is staged with the user's hooks. A hook gets as long as the network does: one that waits for an answer would hold us up for ever.
+ * @param date seconds since the epoch @returns HEAD afterwards @throws SyncError HOOK_FAILED
+ */
+async function commitWithHooks({ repository, config }: CycleContext, head: Oid | null, date: number, message: string): Promise<Oid | null> {
+	const time = `@${date} +0000`;
+	const options = ["--quiet", "--cleanup=verbatim", "--no-status", "--allow-empty-message", "-F", "-"];
+	const env = { GIT_AUTHOR_DATE: time, GIT_COMMITTER_DATE: time };
+	let result: GitResult;
 	try {
-		const options = ["-m", message, "--include", "--pathspec-from-file=-", "--pathspec-file-nul"];
-		return await commit(context, date, options, gitPathList(paths), { GIT_LITERAL_PATHSPECS: "1" });
+		result = await repository.run(["commit", ...options], {
+			input: message,
+			env,
+			accept: [0, 1],
+			timeoutMs: repository.networkTimeoutMs,
+		});
 	} catch (error) {
-		if (error instanceof GitError && error.code === "INTERNAL") return null;
-		throw error;
-	}
-}
-
-/** A hook of the user's gets as long as the network does: one that waits for an answer would hold us up for ever. @param date seconds since the epoch */
-export async function commit(
-	{ repository, config }: CycleContext,
-	date: number,
-	options: readonly string[],
-	input: string | Buffer,
-	env: Readonly<Record<string, string>> = {},
-): Promise<GitResult> {
-	const hooks = config.syncHooks;
-	const dates = { GIT_AUTHOR_DATE: `@${date} +0000`, GIT_COMMITTER_DATE: `@${date} +0000` };
-	try {
-		return await repository.run(
-			["commit", "--quiet", ...(hooks ? [] : ["--no-verify"]), "--cleanup=verbatim", "--no-status", "--allow-empty-message", ...options],
-			{ input, env: { ...env, ...dates }, accept: [0, 1], ...(hooks ? { timeoutMs: repository.networkTimeoutMs } : {}) },
-		);
-	} catch (error) {
-		if (!hooks || !(error instanceof GitError) || error.code !== "GIT_TIMEOUT") throw error;
+		if (!(error instanceof GitError) || error.code !== "GIT_TIMEOUT") throw error;
 		const what = `did not end within ${config.gitTimeoutSeconds} s (GIT_TIMEOUT) and was killed`;
 		throw new SyncError("HOOK_FAILED", await hookFailureText(repository, "commit", what, ""), { cause: error });
 	}
+	faultPoint("snapshot-committed");
+	const { oid } = await readHead(repository);
+	// Touched but unchanged files leave nothing to commit; git exits with 1 as well.
+	if (result.exitCode === 1 && oid === head && (await isStaged(repository))) {
+		const said = result.stderr.trim().split("\n").at(-1) ?? "";
+		throw new SyncError("HOOK_FAILED", await hookFailureText(repository, "commit", "refused the commit", said));
+	}
+	return oid;
 }
 
-/** The same by the index alone. @returns exit code 1: there is nothing to commit */
-export async function commitIndex(
-	{ repository }: CycleContext,
-	date: number,
-	{ branch, head }: { branch: string; head: Oid },
-	message: string,
-): Promise<Pick<GitResult, "exitCode" | "stderr">> {
-	const tree = await writeTree(repository);
-	const before = (await repository.run(["rev-parse", "--verify", "--end-of-options", `${head}^{tree}`])).stdout.toString("latin1").trim();
-	if (tree === before) return { exitCode: 1, stderr: "" };
-	const dates = { GIT_AUTHOR_DATE: `@${date} +0000`, GIT_COMMITTER_DATE: `@${date} +0000` };
-	const dated = new Repository({ ...repository, env: { ...repository.env, ...dates } });
-	await updateRef(repository, `refs/heads/${branch}`, await commitTree(dated, tree, [head], message), head, "robust-sync: snapshot");
-	return { exitCode: 0, stderr: "" };
-}
-
-export async function isStaged(repository: Repository): Promise<boolean> {
+async function isStaged(repository: Repository): Promise<boolean> {
 	return (await repository.run(["diff", "--cached", "--quiet"], { accept: [0, 1] })).exitCode === 1;
 }
 
-// Exactly the content that was looked at: a write in between is the next snapshot's, which looks again.
-export async function stageChecked({ repository, paths }: CycleContext, checked: readonly CheckedContent[]): Promise<void> {
+/** Commits the tree of the index, if it is another than HEAD's. @returns HEAD afterwards */
+async function commitTreeOfIndex(
+	context: CycleContext,
+	{ branch, head }: { readonly branch: string | null; readonly head: Oid | null },
+	date: number,
+	message: string,
+): Promise<Oid | null> {
+	const { repository } = context;
+	const tree = await writeTree(repository);
+	const before = head === null ? repository.emptyTree : await rootTree(repository, head);
+	return tree === before ? head : await commitOnBranch(context, { branch, head, tree, changes: [], date, message });
+}
+
+/** Stages exactly the content that was looked at: a write in between is the next snapshot's, which looks again. */
+async function stageChecked({ repository, paths }: CycleContext, checked: readonly CheckedContent[]): Promise<void> {
 	if (checked.length === 0) return;
 	const oids = await storeBlobs(
 		repository,
@@ -120,4 +110,111 @@ export async function stageChecked({ repository, paths }: CycleContext, checked:
 		repository,
 		checked.map(({ path: name, mode }, index) => ({ path: name, entry: { mode, oid: oids[index] ?? "" } })),
 	);
+}
+
+/** What a full scan found and admitted. */
+export interface Admitted {
+	readonly found: Candidates;
+	/** Files at rest that differ from HEAD. */
+	readonly quiet: readonly GitPath[];
+	/** Those of them that are known to be gone. */
+	readonly missing: ReadonlySet<GitPath>;
+	/** Files that wait for the next snapshot, and how many of them vanished, or came with those. */
+	readonly busy: readonly GitPath[];
+	readonly unconfirmed: number;
+	/** Delivered messages. */
+	readonly extra: readonly GitPath[];
+	/** When they were looked at, by the monotonic clock. */
+	readonly lookedAt: number;
+}
+
+/** Stages what was admitted, and commits the index. @throws SyncError HOOK_FAILED; GitError, LockLostError, ScanError */
+export async function commitThroughIndex(context: CycleContext, admitted: Admitted, messageOf: MessageOf): Promise<Snapshot> {
+	const { repository, config, memory } = context;
+	const { found, missing, extra, lookedAt, unconfirmed } = admitted;
+	const { status, held } = found;
+	let busy = admitted.busy;
+	let quiet = await withoutSecretFiles(context, admitted.quiet);
+	const byGit = status.entries.filter(({ index, worktree }) => index !== "." && worktree === ".").map((entry) => entry.path);
+	const search = await rescueStaleWrites(context, quiet, new Set(byGit));
+	const { checked, rescued, foreign } = search;
+	await unstageForeign(context, status.head, foreign);
+	const isForeign = new Set(foreign.map((write) => write.path));
+	quiet = quiet.filter((name) => !isForeign.has(name));
+	// What that has remembered of attributes is from before this commit.
+	forgetAttributes(repository, found.changed);
+	const { copies: made, failed } = await copyLiveDatabases(context, found.databases);
+	const copies = await changedCopies(context, status.head, made);
+	const skipped = [...found.skipped, ...failed.map((name) => skippedFile(name, "live-database"))];
+	const submodules = new Set(status.entries.filter((entry) => entry.submodule).map((entry) => entry.path));
+	// A name that has vanished since that look is looked at a second time, too.
+	const vanishesNow = (name: GitPath) => !missing.has(name) && !submodules.has(name) && isNothing(repository.root, name);
+	const late = new Set(quiet.filter(vanishesNow));
+	quiet = quiet.filter((name) => !late.has(name));
+	busy = [...busy, ...late];
+	const listed = new Set(quiet);
+	const paths = [...quiet, ...extra.filter((name) => !listed.has(name))];
+	const hasStaged = status.entries.some((entry) => entry.index !== "." && entry.index !== "?");
+	const nothing = { status, head: status.head, committed: 0, deleted: 0, changed: [], rescued, foreign, unconfirmed };
+	if (paths.length === 0 && copies.length === 0 && !hasStaged && held.written.length === 0 && held.staged.length === 0) {
+		noteHeld(context, held, []);
+		forgetFirstChanges(memory, lookedAt, busy);
+		return { ...nothing, skipped, busy };
+	}
+
+	const changed = [
+		...paths.filter((name) => !isPlaceholder(name)),
+		...copies.map(({ path: name }) => name),
+		...held.written.map((entry) => entry.path),
+	];
+	const named = changed.length > 0 ? changed : status.entries.map((entry) => entry.path);
+	// A directory gave way to a link: what was in it is gone, whatever lies behind the link.
+	const replaced = status.entries
+		.filter((entry) => entry.worktree === "D" && listed.has(entry.path) && hasLinkAbove(repository.root, entry.path))
+		.map((entry) => entry.path);
+	const goneSet = new Set(replaced);
+	const gone = paths.filter((name) => !goneSet.has(name) && !submodules.has(name) && isGone(repository.root, name));
+	for (const name of gone) goneSet.add(name);
+	// Where filters apply, only git knows what a file's blob is: it reads it once more.
+	const rereads = checked.length > 0 && (await filtersApply(repository));
+	const readAt = rereads ? memory.clock.now() : search.lookedAt;
+	const exact = [...(rereads ? [] : checked), ...copies];
+	const checkedSet = new Set(exact.map(({ path: name }) => name));
+	const present = paths.filter((name) => !goneSet.has(name) && !checkedSet.has(name));
+	const deleted = named.filter((name) => goneSet.has(name)).length;
+	// Of a copy that a database made just now, now is the time.
+	const date = await commitDate(context, status.head, copies.length > 0 ? [] : changed);
+	context.lock.assertHeld();
+	const heldWrites = await stageHeldWrites(context, held);
+	const waiting = new Set(busy);
+	if (replaced.length > 0)
+		await writeIndexEntries(
+			repository,
+			replaced.map((name) => ({ path: name, entry: null })),
+		);
+	const toStage = [...gone, ...present.filter((name) => !waiting.has(name))];
+	const unreadable = await stageFiles(repository, toStage, ["--ignore-skip-worktree-entries"]);
+	const encoded = unreadable.length > 0 && (await filtersApply(repository));
+	for (const name of unreadable)
+		skipped.push(
+			encoded ? { ...skippedFile(name, "filter-failed"), remedy: holdRemedies["filter-failed"] } : skippedFile(name, "unreadable"),
+		);
+	// Names that have vanished right before git looked at them are taken back into the index.
+	const tracked = new Set(status.entries.flatMap(({ kind, submodule, path: name }) => (kind === "changed" && !submodule ? [name] : [])));
+	const mayVanish = present.filter((name) => tracked.has(name) && isArgument(name) && !waiting.has(name));
+	if (status.head !== null) busy = [...busy, ...(await restoreInIndex(repository, status.head, mayVanish))];
+	await stageChecked(context, exact);
+	const still = new Set(busy);
+	const message = messageOf(busy.length === 0 ? named : named.filter((name) => !still.has(name)), goneSet);
+	faultPoint("snapshot-staged");
+	context.lock.assertHeld();
+	const head = config.syncHooks
+		? await commitWithHooks(context, status.head, date, message)
+		: await commitTreeOfIndex(context, { branch: status.branch, head: status.head }, date, message);
+	noteCommitted(context, { checked, lookedAt: readAt });
+	forgetFirstChanges(memory, lookedAt, busy);
+	noteHeld(context, held, heldWrites);
+	if (head === status.head) return { ...nothing, skipped, busy };
+	const committed = Math.max(changed.length - unreadable.length, 1);
+	return { ...nothing, head, committed, deleted: Math.min(deleted, committed), changed: named, skipped, busy };
 }

@@ -7,7 +7,8 @@ import { WorkspacePaths } from "@robust-sync/workspace";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { newMemory } from "../daemon/daemon.ts";
 import { cycleContext } from "../testing/cycle-context.ts";
-import { bringIndexUpToDate, changedDirectly, leave, noticeOthers } from "./direct-snapshot.ts";
+import { changedSinceHead } from "./dirty-paths.ts";
+import { leave, noticeOthers, refreshIndex } from "./follow-head.ts";
 import { KnownChanges } from "./known-changes.ts";
 import { takeSnapshot } from "./snapshot.ts";
 
@@ -26,7 +27,7 @@ beforeEach(async () => {
 	scratch.write("w/.gitignore", "*.tmp\n");
 	scratch.commitAll("w");
 	const paths = new WorkspacePaths(scratch.path("w"));
-	const memory = { ...newMemory(paths, true, clock), branch: "main", known: new KnownChanges(clock, 0) };
+	const memory = { ...newMemory(paths, true, clock), branch: "main", known: new KnownChanges(clock) };
 	// Later than what is just being written, which would wait.
 	context = await cycleContext(scratch, "w", { now: () => Date.now() + minute, memory });
 	memory.known.watching(true);
@@ -36,11 +37,12 @@ afterEach(() => scratch.remove());
 
 /** What a cycle does with a snapshot, without a remote. @param meanwhile what happens while it would wait for one */
 async function cycle(extra: readonly string[] = [], meanwhile: () => void = () => undefined): Promise<number> {
+	context.memory.looked = false;
 	const { committed } = await takeSnapshot(context, extra as GitPath[]);
 	await leave(context);
 	meanwhile();
 	await noticeOthers(context);
-	await bringIndexUpToDate(context);
+	await refreshIndex(context);
 	await leave(context);
 	return committed;
 }
@@ -50,7 +52,8 @@ function saw(...names: string[]): void {
 }
 
 const git = (...args: string[]) => scratch.git("w", ...args);
-const isDirect = () => git("reflog", "-1", "--format=%gs").trim() === "robust-sync: snapshot";
+/** Whether the last snapshot looked at nothing but dirty paths. */
+const isDirect = () => !context.memory.looked;
 
 describe("what the watcher saw is committed without a look at anything else", () => {
 	test("incremental: changed, new, deleted, link, mode → index and tree agree with files", async () => {
@@ -98,6 +101,7 @@ describe("what the watcher saw is committed without a look at anything else", ()
 
 	test("incremental: a message delivered this instant → does not wait", async () => {
 		scratch.write("w/message.tmp", "m\n");
+		context.memory.looked = false;
 		const { mtimeMs } = fs.statSync(scratch.path("w/message.tmp"));
 		expect((await takeSnapshot({ ...context, now: () => mtimeMs + 5 }, ["message.tmp"] as GitPath[])).committed).toBe(1);
 		expect(isDirect()).toBe(true);
@@ -168,6 +172,14 @@ describe("everything is looked at", () => {
 		expect(git("show", "HEAD:notes/a.md")).toBe("changed\n");
 	});
 
+	test("full scan: a person switched to a new branch → nothing of ours on either", async () => {
+		scratch.write("w/notes/a.md", "changed\n");
+		saw("notes/a.md");
+		git("checkout", "-q", "-b", "theirs");
+		await expect(takeSnapshot(context)).rejects.toMatchObject({ code: "WRONG_BRANCH" });
+		expect(git("rev-list", "--count", "main", "theirs").trim()).toBe("1");
+	});
+
 	test("full scan: attributes came below → from then on", async () => {
 		scratch.write("w/notes/.gitattributes", "* text\n");
 		saw("notes/.gitattributes");
@@ -207,6 +219,7 @@ test("full scan: the index did not follow, the process was killed → set right 
 	scratch.write("w/notes/new.md", "new\n");
 	fs.rmSync(scratch.path("w/notes/b.md"));
 	saw("notes/a.md", "notes/new.md", "notes/b.md");
+	context.memory.looked = false;
 	await takeSnapshot(context);
 	expect(isDirect()).toBe(true);
 	expect(git("status", "--porcelain")).not.toBe("");
@@ -219,9 +232,9 @@ test("full scan: the index did not follow, the process was killed → set right 
 });
 
 test("full scan: after a checkout → writes meanwhile are found", async () => {
-	expect(await changedDirectly(context, ["notes/a.md"] as GitPath[])).toEqual([]);
+	expect(await changedSinceHead(context, ["notes/a.md"] as GitPath[])).toEqual([]);
 	scratch.write("w/notes/a.md", "written\n");
-	expect(await changedDirectly(context, ["notes/a.md", "notes/b.md"] as GitPath[])).toEqual(["notes/a.md"]);
+	expect(await changedSinceHead(context, ["notes/a.md", "notes/b.md"] as GitPath[])).toEqual(["notes/a.md"]);
 	context.memory.known.forget();
-	expect(await changedDirectly(context, ["notes/a.md"] as GitPath[])).toBeNull();
+	expect(await changedSinceHead(context, ["notes/a.md"] as GitPath[])).toBeNull();
 });

@@ -8,12 +8,10 @@ const fullLookIntervalMs = 10 * 60_000;
 export const maxKnownPaths = 1_000;
 /** The kernel drops events when 16,384 of them wait (inotify(7), max_queued_events), and nobody tells us. */
 const maxEvents = 4_096;
-/** An index that is larger (some 6,000 files) costs more to read and write than all the rest of a cycle. */
-const directFromBytes = 524_288;
-
 /** How things were left: while the index and HEAD are like that, nobody else has committed or staged anything. */
 export interface Left {
 	readonly head: Oid | null;
+	readonly branch: string | null;
 	readonly indexStamp: string;
 }
 
@@ -23,7 +21,6 @@ export interface Left {
  */
 export class KnownChanges {
 	readonly #clock: MonotonicClock;
-	readonly #directFromBytes: number;
 	readonly #paths = new Set<GitPath>();
 	#events = 0;
 	#isWatching = false;
@@ -35,9 +32,8 @@ export class KnownChanges {
 	/** Paths of commits that the index does not know of yet. */
 	readonly indexBehind = new Set<GitPath>();
 
-	constructor(clock: MonotonicClock, fromBytes = directFromBytes) {
+	constructor(clock: MonotonicClock) {
 		this.#clock = clock;
-		this.#directFromBytes = fromBytes;
 	}
 
 	/** Whether every change is seen from now on. What happened before must still be looked for. */
@@ -58,9 +54,9 @@ export class KnownChanges {
 		if (++this.#events > maxEvents || this.#paths.size > maxKnownPaths) this.#lookedAt = null;
 	}
 
-	/** Whether it is any use to know how things are left: in a small workspace, or where something was missed, everything is looked at. */
-	isOfUse(indexBytes: number): boolean {
-		return this.#lookedAt !== null && indexBytes >= this.#directFromBytes;
+	/** Whether it is any use to know how things are left: where something was missed, everything is looked at. */
+	get isOfUse(): boolean {
+		return this.#lookedAt !== null;
 	}
 
 	/** Paths to look at; null: everything must be looked at. @param left how index and HEAD are now */

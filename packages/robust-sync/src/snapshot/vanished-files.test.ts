@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import type { GitPath } from "@robust-sync/git";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
 import { cycleContext } from "../testing/cycle-context.ts";
+import { refreshIndex } from "./follow-head.ts";
 import { takeSnapshot } from "./snapshot.ts";
 import { separateVanished, type VanishedFiles } from "./vanished-files.ts";
 
@@ -59,23 +60,40 @@ test("vanished directory: a scan → all that was in it waits", () => {
 	expect(look(["d/a", "d/b", "e/c"])).toEqual(["d/a", "d/b"]);
 });
 
+const removeAsItIsCommitted = async () => {
+	// Asserted when all was read or found, right before git stages it, or the commit is written.
+	const lock = { assertHeld: () => fs.rmSync(scratch.path("w/d/a"), { force: true }), release: async () => undefined };
+	const context = await cycleContext(scratch, "w", { lock, now: () => Date.now() + 5_000 });
+	context.memory.ownTrackedChecked = true;
+	return { context, snapshot: await takeSnapshot(context) };
+};
+const committedNames = () => scratch.git("w", "show", "--format=", "--name-status", "HEAD").trim().split("\n");
+
 test.each([
 	["of changed files", false],
 	["with a new one", true],
 ])("vanished name: as git comes to it, a commit %s → no deletion of it", async (_what, hasNew) => {
 	scratch.init("w");
 	scratch.write("w/.git/info/exclude", "sync\n");
+	// Where attributes apply, git reads the files.
+	scratch.write("w/.gitattributes", "*.txt text\n");
 	scratch.commitAll("w");
 	for (const name of ["d/a", "d/b", ...(hasNew ? ["new"] : [])]) scratch.write(`w/${name}`, "2");
-	// Asserted right before git stages what was looked at.
-	const lock = { assertHeld: () => fs.rmSync(scratch.path("w/d/a"), { force: true }), release: async () => undefined };
-	const context = await cycleContext(scratch, "w", { lock, now: () => Date.now() + 5_000 });
-	context.memory.ownTrackedChecked = true;
-	const snapshot = await takeSnapshot(context);
+	const { snapshot } = await removeAsItIsCommitted();
 	expect(snapshot).toMatchObject({ busy: ["d/a"], unconfirmed: 0 });
-	expect(scratch.git("w", "show", "--format=", "--name-status", "HEAD").trim().split("\n")).toEqual([
-		"M\td/b",
-		...(hasNew ? ["A\tnew"] : []),
-	]);
+	expect(committedNames()).toEqual(["M\td/b", ...(hasNew ? ["A\tnew"] : [])]);
+	expect(scratch.git("w", "status", "--porcelain").trimEnd()).toBe(" D d/a");
+});
+
+test("vanished name: after it was read → committed as it was read", async () => {
+	scratch.init("w");
+	scratch.write("w/.git/info/exclude", "sync\n");
+	scratch.commitAll("w");
+	for (const name of ["d/a", "new"]) scratch.write(`w/${name}`, "2");
+	const { context, snapshot } = await removeAsItIsCommitted();
+	expect(snapshot).toMatchObject({ busy: [], committed: 2, deleted: 0 });
+	expect(committedNames()).toEqual(["M\td/a", "A\tnew"]);
+	await refreshIndex(context);
+	expect(scratch.git("w", "show", "HEAD:d/a")).toBe("2");
 	expect(scratch.git("w", "status", "--porcelain").trimEnd()).toBe(" D d/a");
 });
