@@ -3,10 +3,9 @@ import { bringInto, copyOf, expectAllIsWell, makeTemplate } from "./fixture/plig
 import { faultPointNames } from "./fixture/sources.ts";
 import type { World } from "./fixture/world.ts";
 
-// A direct snapshot is a daemon's, in a large workspace: large-workspace.slow.test.ts kills it there. A first checkout is a clone's that git
-// left without one: first-checkout.slow.test.ts stops it at every step.
+// A first checkout is a clone's that git left without one: first-checkout.slow.test.ts stops it at every step.
 // Requests of a person, and commits that are made again: task-kills.slow.test.ts. Forgetting: forget.slow.test.ts.
-const elsewhere = ["direct-", "first-checkout-", "forget-", "own-files-", "refused-", "secret-", "guard-", "task-"];
+const elsewhere = ["first-checkout-", "forget-", "own-files-", "refused-", "secret-", "guard-", "task-"];
 const names = faultPointNames(["robust-sync", "resolve", "git", "workspace", "system"]).filter(
 	(name) => !elsewhere.some((prefix) => name.startsWith(prefix)),
 );
@@ -53,7 +52,7 @@ describe("killed at a fault point, the next cycle goes on: nothing lost, nothing
 test("fault point: killed at one after the other, the peer's cycles between → no loss", async () => {
 	const { helios, chad } = copy();
 	for (const name of [
-		"snapshot-staged",
+		"snapshot-committed",
 		"cycle-fetched",
 		"cycle-after-push",
 		"move-staged",

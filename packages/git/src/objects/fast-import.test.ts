@@ -5,8 +5,8 @@ import { Scratch } from "../fixtures/scratch.ts";
 import { gitPathOf } from "../paths/git-path.ts";
 import { openRepository, type Repository } from "../process/repository.ts";
 import { CommitWriter } from "./fast-import.ts";
-import type { NewCommit } from "./new-commit.ts";
 import { openMergeStore } from "./merge-store.ts";
+import type { NewCommit } from "./new-commit.ts";
 
 let scratch: Scratch;
 let store: Repository;
