@@ -5,7 +5,7 @@ import { type Node, untilConverged } from "./fixture/node.ts";
 import { faultPointNames } from "./fixture/sources.ts";
 import { World } from "./fixture/world.ts";
 
-// So many files that a scan or an index costs more than all the rest of a cycle; with long names it takes fewer of them.
+// With this many files, a scan or an index costs more than the rest of a cycle. Long names make it fewer.
 const files = Object.fromEntries(
 	Array.from({ length: 1_900 }, (_, index) => [`archive/${index % 50}/${"a-rather-long-name-".repeat(12)}${index}.md`, `${index}\n`]),
 );
