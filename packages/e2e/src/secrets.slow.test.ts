@@ -217,7 +217,7 @@ describe("secrets", () => {
 	});
 
 	test("secrets: a daemon → held within its cycles, reported once, cleared when clean", async () => {
-		const [helios, chad] = await world.pair({ "notes.md": "one\n" });
+		const [helios, chad] = await world.pair({ "notes.md": "one\n", ".gitignore": ".env\n" });
 		await helios.start();
 		const token = secretOf("openai project");
 		helios.write("state.json", JSON.stringify({ token }));
@@ -230,10 +230,14 @@ describe("secrets", () => {
 		);
 		helios.write("state.json", "{}\n");
 		await helios.untilState((state) => skippedPaths(state).length === 0, "it is clean");
+		// A new secret of this machine, and at once a file with it.
+		helios.write(".env", "DATABASE_PASSWORD=q7-Zk.w2Lx\n");
+		helios.write("use.md", "with q7-Zk.w2Lx\n");
+		await helios.untilState((state) => skippedPaths(state).includes("use.md"), "the file with the new secret is held");
 		await helios.killAll();
 		await chad.once();
 		expect([chad.read("state.json"), chad.read("after.md")]).toEqual(["{}\n", "after\n"]);
-		expect(helios.log().match(/a secret is in/g)).toHaveLength(1);
+		expect(helios.log().match(/a secret is in/g)).toHaveLength(2);
 		expect(objects(hubFile()) + written(helios)).not.toContain(token);
 	});
 });

@@ -87,6 +87,11 @@ group("kinds", () => {
 		expect(finder.inspect(content).excerpts).toEqual([]);
 	});
 
+	test("secretlint: a constant that begins like a token of npm → not found", async () => {
+		const content = Buffer.from("a npm_install_D_types_Slashnode_6290Ensure b\n");
+		expect(await secretlintMatches(content, [{ start: 0, end: content.length }])).toEqual([]);
+	});
+
 	test("secretlint: a comment that switches rules off → counts for nothing", async () => {
 		const [token] = secrets.filter(({ kind }) => kind === "github personal");
 		const content = Buffer.from(`// secretlint-disable\nx ${token?.value}\n`);

@@ -147,6 +147,7 @@ test.each([
 	["the same over lines of a message", `${`${image}\n`.repeat(3)}BSA${drawn}Kx7Qb\n${image}\n`],
 	["the same behind a sign of base64", `{"image/png": "${image}\\n${image.slice(0, 30)}/BSA${drawn}Kx7Qb"}`],
 	["the name of a model", "now you can use the 16,000 token `gpt-3.5-turbo-16k`\ntoken: claude-3-5-sonnet-20241022\n"],
+	["the address of a torrent", `token = "magnet:?xt=urn:btih:${"3fa9c1b27d5e84a06b17".repeat(2)}"\n`],
 	["a UUID made by hand", 'ACCESS_KEY: "8312341g-5678-abcd-4a2b2c-33bcsd655"\n'],
 	["an example that counts twice", 'signingKey = "1A2B3C4D5E6F7G8H"\n'],
 	["a word in base64", `password_in: ${base64("mpass")}\n`],

@@ -112,7 +112,7 @@ function isKebab(value: string): boolean {
 	return (
 		parts.length >= 3 &&
 		parts.some((part) => /^[a-z]{3,}$/.test(part)) &&
-		parts.every((part) => /^(?:[a-z]{2,16}|v?\d{1,4}(?:\.\d{1,3})*[a-z]{0,2}|\d{8})$/.test(part))
+		parts.every((part) => /^(?:[a-z]{2,16}|v?\d{1,4}(?:\.\d{1,3})*[a-z]?|\d{8})$/.test(part))
 	);
 }
 

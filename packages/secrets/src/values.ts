@@ -7,7 +7,7 @@ export type Delimiter = "quotes" | "blanks";
 const hexadecimal = /^(?:0x)?(?:[0-9a-f]+|[0-9A-F]+)$/;
 /** Public by its form: a key of SSH, a public key or certificate, a template, an expression, a fingerprint. */
 const publicForm =
-	/^(?:AAAA[BCE][23]N|ssh-|ecdsa-|MIIBI[jTD]AN|MIGfMA0|MFkwEwYH|MCowBQYDK2V[uw]AyEA|LS0tLS1CRUdJTiBD|iVBOR|R0lGOD|data:|sha\d+[-:$]|\$2[aby]\$|\$argon2|\$[156]\$|\$pbkdf2|scrypt[:$]|bcrypt|AQICA|ENC\[|vault:|arn:|urn:|projects\/|pk_|pk\.|pub[_-]|public)/;
+	/^(?:AAAA[BCE][23]N|ssh-|ecdsa-|MIIBI[jTD]AN|MIGfMA0|MFkwEwYH|MCowBQYDK2V[uw]AyEA|LS0tLS1CRUdJTiBD|iVBOR|R0lGOD|data:|magnet:|sha\d+[-:$]|\$2[aby]\$|\$argon2|\$[156]\$|\$pbkdf2|scrypt[:$]|bcrypt|AQICA|ENC\[|vault:|arn:|urn:|projects\/|pk_|pk\.|pub[_-]|public)/;
 const templated = /^[${}<>()[\]%]|[${][{(]|\{\{|%[({]|%[sd]\b|\$\w|<%|#\{|\$$/;
 /** Drawn from symbols, too, a value of more bits than this has what templates have by chance. */
 const templateBits = 28;
@@ -16,6 +16,15 @@ const characterSet = /a-z0-9|A-Za-z0|a-zA-Z|\{\d+,?\d*\}/;
 const codeLike =
 	/^[A-Za-z_$][\w$]*(?:(?:\.|::|->)[A-Za-z_$][\w$]*)+$|^[A-Za-z_$]\w*[=!]=[^=]|\(\)|^--?[a-z]|^[A-Za-z_]\w*\[\w+\]|^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$/;
 const colonPairs = /^(?:[0-9A-F]{2}[:-]){5,}[0-9A-F]{2}$/i;
+
+const hexadecimalRun = /[0-9a-f]{32,}|[0-9A-F]{32,}/;
+
+/** How much a long run of hexadecimal digits weighs: digits follow each other in sources as well, so that their pairs alone do not show it. */
+function hexadecimalBits(value: string): number {
+	const run = hexadecimalRun.exec(value)?.[0] ?? "";
+	const digits = run.replaceAll(/\D/g, "").length;
+	return digits >= 10 && run.length - digits >= 6 && entropy(run) > 3 ? run.length : 0;
+}
 
 /**
  * Whether a value that its name or place marks as a secret looks drawn at random.
@@ -32,7 +41,7 @@ export function looksDrawn(value: string, need: number): boolean {
 	}
 	const rest = withoutExampleWords(value);
 	if (rest === null) return false;
-	const bits = randomBits(rest);
+	const bits = Math.max(randomBits(rest), hexadecimalBits(rest));
 	if (bits < templateBits && templated.test(value)) return false;
 	if (bits < (rest === value ? need : need + 14) || (bits < 30 && codeLike.test(value) && !/[0-9a-f]{24}/.test(value))) return false;
 	if (hexadecimal.test(value)) return value.length >= 12 && bits >= 12 && entropy(value) > 2.6;

@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { excludedAmong, type GitPath, gitPathIfAllowed, readIgnored } from "@robust-sync/git";
+import { excludedAmong, type GitPath, gitPathIfAllowed, readIgnored, statStamp } from "@robust-sync/git";
 import { credentialSecrets, netrcSecrets, type OwnSecret, secretsOf } from "@robust-sync/secrets";
 import { heldAbove, neverCommitted, readEnvFile, readHeld, secretVariables } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
@@ -62,17 +62,48 @@ function envFiles(root: string): string[] {
 	return found;
 }
 
+/** Files with secrets that programs write at the top of a workspace: looked at in every cycle, also while they do not exist. */
+const usualEnvFiles = [".env", ".env.local", ".env.production", ".env.development", ".env.test"];
+
+/** This machine's own secrets, and the files that they are from. */
+export interface MachineSecrets {
+	readonly secrets: readonly OwnSecret[];
+	readonly files: readonly string[];
+	/** {@link filesStamp} of these files before they were read. */
+	readonly stamp: string;
+}
+
+/** Changes with any of some files. */
+export function filesStamp(files: readonly string[]): string {
+	return files
+		.map((file) => {
+			try {
+				return statStamp(fs.statSync(file, { throwIfNoEntry: false }) ?? null);
+			} catch {
+				return "unreadable";
+			}
+		})
+		.join("\n");
+}
+
 /**
  * This machine's own secrets: the values in `.sync_env`, in `.env` files that git ignores or that this node keeps local, in `~/.netrc` and `~/.git-credentials`, and
  * variables of the environment with secret-looking names. They are returned, and stored nowhere.
  * @throws GitError
  */
-export async function machineSecrets(
+export async function readMachineSecrets(
 	{ repository, paths }: Pick<CycleContext, "repository" | "paths">,
 	env: NodeJS.ProcessEnv = process.env,
-): Promise<OwnSecret[]> {
+): Promise<MachineSecrets> {
 	const home = env.HOME ?? os.homedir();
-	const names = envFiles(repository.root).flatMap((name): GitPath[] => {
+	const [netrc, credentials] = [path.join(home, ".netrc"), path.join(home, ".git-credentials")];
+	const found = envFiles(repository.root);
+	const files = [
+		...[paths.envFile, netrc, credentials],
+		...new Set([...usualEnvFiles, ...found].map((name) => path.join(repository.root, name))),
+	];
+	const stamp = filesStamp(files);
+	const names = found.flatMap((name): GitPath[] => {
 		const checked = gitPathIfAllowed(Buffer.from(name).toString("latin1"));
 		return checked === null ? [] : [checked];
 	});
@@ -87,10 +118,15 @@ export async function machineSecrets(
 			const file = Buffer.from(name, "latin1").toString("utf8");
 			return secretsOf(variablesOf(path.join(repository.root, file)), `${file} `);
 		}),
-		...netrcSecrets(textOf(path.join(home, ".netrc"))),
-		...credentialSecrets(textOf(path.join(home, ".git-credentials"))),
+		...netrcSecrets(textOf(netrc)),
+		...credentialSecrets(textOf(credentials)),
 		...secretsOf(env, "environment ", secretVariables),
 	];
 	const seen = new Set<string>();
-	return all.filter(({ value }) => !seen.has(value) && seen.add(value)).slice(0, maxSecrets);
+	return { secrets: all.filter(({ value }) => !seen.has(value) && seen.add(value)).slice(0, maxSecrets), files, stamp };
+}
+
+/** The secrets of {@link readMachineSecrets} alone. @throws GitError */
+export async function machineSecrets(context: Pick<CycleContext, "repository" | "paths">): Promise<readonly OwnSecret[]> {
+	return (await readMachineSecrets(context)).secrets;
 }

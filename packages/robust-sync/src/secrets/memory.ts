@@ -41,6 +41,9 @@ export class SecretMemory {
 	/** When this machine's own secrets were last read, by the monotonic clock. */
 	ownReadAt: number | null = null;
 	ownKey = "";
+	/** The files that they were read from, and their stamp then (`filesStamp`). */
+	ownFiles: readonly string[] = [];
+	ownStamp = "";
 }
 
 /** Above this number, blobs are forgotten, and searched again when they reappear. */

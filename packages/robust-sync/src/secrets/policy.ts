@@ -3,7 +3,7 @@ import fs from "node:fs";
 import { gitPathIfAllowed, type Repository, readDiskFile } from "@robust-sync/git";
 import { parseAllowed } from "@robust-sync/secrets";
 import type { CycleContext } from "../context/cycle-context.ts";
-import { machineSecrets, ownSecretsIntervalMs } from "../context/machine-secrets.ts";
+import { filesStamp, ownSecretsIntervalMs, readMachineSecrets } from "../context/machine-secrets.ts";
 import { allowFile, localAllowFile } from "./memory.ts";
 
 /** A larger allow file allows nothing. */
@@ -38,8 +38,11 @@ export function readLocalAllowText(commonDirectory: string): string | null {
 export async function refreshPolicy(context: CycleContext): Promise<void> {
 	const { config, memory } = context;
 	const { secrets, clock } = memory;
-	if (secrets.ownReadAt === null || clock.now() - secrets.ownReadAt > ownSecretsIntervalMs) {
-		const own = await machineSecrets(context);
+	const isOld = secrets.ownReadAt === null || clock.now() - secrets.ownReadAt > ownSecretsIntervalMs;
+	if (isOld || filesStamp(secrets.ownFiles) !== secrets.ownStamp) {
+		const { secrets: own, files, stamp } = await readMachineSecrets(context);
+		secrets.ownFiles = files;
+		secrets.ownStamp = stamp;
 		const key = createHash("sha256").update(JSON.stringify(own)).digest("hex");
 		if (key !== secrets.ownKey) secrets.thread.setOwn(own);
 		secrets.ownKey = key;
