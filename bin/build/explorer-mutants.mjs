@@ -26,8 +26,8 @@ export const explorerMutants = {
 	"no-compare-after-the-swap": {
 		trace: "notes change c*=rename",
 		file: workingTree,
-		find: "if (isKnown(taken.content, taken.stats)) return { replaced: taken.content };",
-		replacement: "return { replaced: taken.content };",
+		find: "else this.#observe(change, destination, versions, await",
+		replacement: "else if (Date.now() < 0) this.#observe(change, destination, versions, await",
 	},
 	"replaced-files-are-forgotten": {
 		trace: "notes change end=append-old",
@@ -37,9 +37,9 @@ export const explorerMutants = {
 	},
 	"loser-of-a-late-merge-is-not-saved": {
 		trace: "json change c*=append",
-		file: /resolve\/src\/checkout\/late-writes\.ts$/,
-		find: "if (answer.lost && ",
-		replacement: "if (Date.now() < 0 && answer.lost && ",
+		file: /robust-sync\/src\/checkout\/foreign-writes\.ts$/,
+		find: "for (const commit of commits) to = ",
+		replacement: "for (const commit of commits.slice(1)) to = ",
 	},
 	"no-journal": {
 		trace: "notes change 1=open-append m*=kill",
@@ -56,8 +56,8 @@ export const explorerMutants = {
 	"taken-away-without-a-look": {
 		trace: "notes delete c*=append",
 		file: workingTree,
-		find: "if (this.#isExpected(change, content, stats, versions)) {\n\t\t\tthis.#noteExpected(change, file, content, versions);",
-		replacement: "if (Date.now() > 0) {\n\t\t\tthis.#noteExpected(change, file, content, versions);",
+		find: "if (there && !this.#isExpected(change, there.content, there.stats, versions)) {\n\t\t\t\tthis.#rescued",
+		replacement: "if (Date.now() < 0) {\n\t\t\t\tthis.#rescued",
 	},
 };
 

@@ -114,6 +114,8 @@ export async function resolveUpstream(context: ResolverContext, lock: Lock, dryR
 		files.push(...(integration.resolution?.files.map(listed) ?? []));
 		saved.push(...integration.saved);
 		if (integration.rescued.length === 0) break;
+		const names = integration.rescued.map(displayPath);
+		log.warn("files were written while they were replaced: the next cycle of robust-sync merges what is in sync/backups/", { names });
 	}
 	return { ...nothing, commit: head === before ? null : head, files, saved };
 }

@@ -4,8 +4,9 @@ import { faultPointNames } from "./fixture/sources.ts";
 import type { World } from "./fixture/world.ts";
 
 // A first checkout is a clone's that git left without one: first-checkout.slow.test.ts stops it at every step.
-// Requests of a person, and commits that are made again: task-kills.slow.test.ts. Forgetting: forget.slow.test.ts.
-const elsewhere = ["first-checkout-", "forget-", "own-files-", "refused-", "secret-", "guard-", "task-"];
+// Requests of a person, and commits that are made again: task-kills.slow.test.ts. Forgetting: forget.slow.test.ts. Files that no commit may have:
+// replaced-files.test.ts of robust-sync.
+const elsewhere = ["first-checkout-", "forget-", "own-files-", "refused-", "secret-", "guard-", "task-", "replace-"];
 const names = faultPointNames(["robust-sync", "resolve", "git", "workspace", "system"]).filter(
 	(name) => !elsewhere.some((prefix) => name.startsWith(prefix)),
 );
@@ -28,7 +29,7 @@ function copy(): ReturnType<typeof copyOf> {
 }
 
 test("fault points: every durable step → one before and after it", () => {
-	for (const prefix of ["cycle-", "snapshot-", "outbox-", "integrate-", "move-", "foreign-", "rescue-", "saved-versions-", "write-"])
+	for (const prefix of ["cycle-", "snapshot-", "outbox-", "integrate-", "move-", "foreign-", "saved-versions-", "write-"])
 		expect(names.filter((name) => name.startsWith(prefix)).length).toBeGreaterThan(0);
 });
 

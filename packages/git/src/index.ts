@@ -1,7 +1,7 @@
 export * from "./files/disk-file.ts";
 export * from "./files/exchange-files.ts";
 export * from "./files/obstacle.ts";
-export { isSpecial } from "./files/on-disk.ts";
+export { type Found, isContent, isSpecial, peek } from "./files/on-disk.ts";
 export { openFilesBelow } from "./files/open-files.ts";
 export * from "./files/permissions.ts";
 export * from "./history/history.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { baseAmong, containsNothingOf, mayStemFrom, originAmong } from "./stale.ts";
+import { containsNothingOf, mayStemFrom, originAmong } from "./stale.ts";
 
 const bytes = (value: unknown) => Buffer.from(typeof value === "string" ? value : `${JSON.stringify(value, null, "\t")}\n`);
 const object = (...keys: string[]) => bytes(Object.fromEntries(keys.map((key) => [key, 1])));
@@ -42,19 +42,6 @@ test("base: several versions gave way to the newest → the one it has all of", 
 	expect(originAmong([more, first], object("start", "first", "second", "incoming"), object("start", "first", "mine"), "state.json")).toBe(
 		first,
 	);
-});
-
-test("base: a late write merged in before → the version that it has all of", () => {
-	const [theirs, ours, both] = [object("start", "incoming"), object("start", "first"), object("start", "incoming", "first", "second")];
-	const base = (incoming: Buffer, ...keys: string[]) => baseAmong([ours, theirs], incoming, object(...keys), "state.json");
-	expect(base(object("start", "incoming", "first"), "start", "incoming", "second")).toBe(theirs);
-	expect(base(both, "start", "incoming", "second")).toBe(theirs);
-	expect(base(both, "start", "first", "second")).toBe(ours);
-	// The writer removed something: from the version whose rest it has, and no newer one.
-	expect(base(object("start", "incoming", "first"), "incoming", "second")).toBe(theirs);
-	expect(base(both, "second")).toBe(ours);
-	const longer = object("start", "first", "more");
-	expect(baseAmong([ours, longer], both, object("start", "first", "more", "mine"), "state.json")).toBe(longer);
 });
 
 test("base: anything added in turn, a write from any version → that version", () => {

@@ -58,37 +58,12 @@ function isLikelier(version: Uint8Array, than: Uint8Array, written: Uint8Array, 
 	return taken < 0 || (taken === 0 && missing(written, version, path) < missing(written, than, path));
 }
 
-/**
- * The merge base for `written`, from several versions of the path, if `incoming` is the other side. It is the version that `written` contains
- * whole; of several such ones the one that contains the others; else the version that `written` was probably made from.
- *
- * @param versions the likeliest first, at least one
- */
-export function baseAmong<T extends Uint8Array>(
-	versions: readonly [T, ...T[]],
-	incoming: Uint8Array,
-	written: Uint8Array,
-	path: Uint8Array | string,
-): T {
-	const [first, ...rest] = versions;
-	if (rest.length === 0) return first;
-	let base: T | null = null;
-	for (const version of versions) {
-		if (!containsAllOf(version, written, path)) continue;
-		if (base === null || (containsAllOf(base, version, path) && !containsAllOf(version, base, path))) base = version;
-	}
-	// If it was merged before, `incoming` has something of it that no version has.
-	return base ?? originAmong(versions, incoming, written, path) ?? likeliest(versions, written, path) ?? first;
-}
-
 /** The number of pieces of a version that are not in `written`. */
 function missing(version: Uint8Array, written: Uint8Array, path: Uint8Array | string): number {
 	if ([version, written].some(isBinary)) return sameBytes(version, written) ? 0 : 1;
 	const [inVersion, inWritten] = pieces([version, written], path) as [Pieces, Pieces];
 	return [...inVersion].reduce((sum, [piece, count]) => sum + Math.max(0, count - (inWritten.get(piece) ?? 0)), 0);
 }
-
-const containsAllOf = (version: Uint8Array, written: Uint8Array, path: Uint8Array | string) => missing(version, written, path) === 0;
 
 /**
  * Can `written` have been made from `before`? The writer of a text without a line of it read nothing, or keeps one

@@ -24,8 +24,10 @@ const replacedFileSchema = z.object({
 	/** Blob of the kept file, and the blob that replaced it (null: deleted). */
 	before: objectId,
 	after: z.nullable(objectId),
-	/** Whether `after`, or a version merged from it, is in a commit. */
+	/** Always true; older versions of robust-sync wait for a commit without it. */
 	committed: z.boolean(),
+	/** A write in the kept file was merged: into the version `to`. `from` is what the first writer had read; `before` is the write now. */
+	merged: z.optional(z.object({ from: objectId, to: objectId })),
 	/** Size and time of the kept file at its last check: a difference shows a later write. */
 	size: z.number(),
 	mtime_ms: z.number(),

@@ -24,7 +24,6 @@ export * from "./peers.ts";
 export * from "./progress.ts";
 export * from "./read-state.ts";
 export * from "./remote-message.ts";
-export * from "./rescue-journal.ts";
 export * from "./saved-versions.ts";
 export * from "./skip-remedies.ts";
 export * from "./state-file.ts";

@@ -3,7 +3,7 @@ const made =
 	/^(?:\.sync_env$|sync\/(?:pending|conflicts|backups|staging|versions)\/|sync\/[^/]*(?:\.(?:json|lock|ring|sock)|_token|-lost)$|logs\/(?:sync|heartbeat|health_server|monitor|conflict_resolver|[^/]*_service)\.log)/;
 
 /** Names that are read as state of this node, or sent in its name. Locks and state files of a running node are its own, even if a user tracks them. */
-const state = /^sync\/(?:(?:pending|conflicts|backups|staging|versions)\/|(?:outbox|journal|rescue|forget)\.json$)/;
+const state = /^sync\/(?:(?:pending|conflicts|backups|staging|versions)\/|(?:outbox|journal|forget)\.json$)/;
 
 /** Whether robust-sync keeps a file of this path itself: a person who has tracked it has nothing to rename. */
 export const isMadeByUs = (name: string): boolean => made.test(name);

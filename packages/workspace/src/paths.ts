@@ -68,10 +68,6 @@ export class WorkspacePaths {
 	get journal(): string {
 		return path.join(this.sync, "journal.json");
 	}
-	/** The journal of lost-update merges: files that are being replaced outside of a checkout; exists only meanwhile. */
-	get rescueJournal(): string {
-		return path.join(this.sync, "rescue.json");
-	}
 	/** Merges of other nodes whose losing versions are still to be saved; exists only if there are some. */
 	get unsavedMerges(): string {
 		return path.join(this.sync, "unsaved_merges.json");

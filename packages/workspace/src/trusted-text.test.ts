@@ -5,7 +5,6 @@ import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { readBackup } from "./backup-manifest.ts";
 import { readJournal } from "./journal.ts";
 import { WorkspacePaths } from "./paths.ts";
-import { readRescueJournal } from "./rescue-journal.ts";
 import { listSavedVersions } from "./saved-versions.ts";
 import { messageTarget } from "./trusted-text.ts";
 
@@ -79,13 +78,6 @@ describe("text read back from sync/", () => {
 			backup: time,
 			started_at: "x",
 		};
-		const rescue = {
-			schema: 1,
-			ref: "refs/heads/main",
-			backup: time,
-			files: [{ path: "a", mode: "100644", replaces: null, content: oid }],
-			started_at: "x",
-		};
 		const bad = [
 			...["../x", "/tmp/x", "", "latest", `${time}/..`].map((backup) => ({ backup })),
 			...[
@@ -102,15 +94,9 @@ describe("text read back from sync/", () => {
 		];
 		write(paths.journal, journal);
 		expect(readJournal(paths)).toEqual(journal);
-		write(paths.rescueJournal, rescue);
-		expect(readRescueJournal(paths)).toEqual(rescue);
 		for (const fields of [...bad, { to: "main" }, { from: "--help" }, { theirs: "x" }]) {
 			write(paths.journal, { ...journal, ...fields });
 			expect([fields, readJournal(paths)]).toEqual([fields, null]);
-		}
-		for (const fields of [...bad, { files: [{ ...rescue.files[0], path: "../x" }] }, { files: [{ ...rescue.files[0], path: "sync/x" }] }]) {
-			write(paths.rescueJournal, { ...rescue, ...fields });
-			expect([fields, readRescueJournal(paths)]).toEqual([fields, null]);
 		}
 	});
 

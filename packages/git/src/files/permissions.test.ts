@@ -60,7 +60,6 @@ describe("a checkout", () => {
 				ref: "refs/heads/main",
 				staging: scratch.path("staging"),
 				backup: scratch.path("backup"),
-				mergeLate: ({ written }) => written,
 			},
 			false,
 		);

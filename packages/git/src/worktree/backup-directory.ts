@@ -15,11 +15,6 @@ function lateDirectory(directory: string): LateDirectory {
 	return { directory, number: Number(number), inode };
 }
 
-/** Times that we set are exact to a microsecond; two ticks of the kernel's clock are at least a millisecond apart. */
-export const timeErrorMs = 0.01;
-
-const inOneTick = (a: number, b: number) => Math.abs(a - b) < timeErrorMs;
-
 function parentBytes(file: Buffer): Buffer {
 	return file.subarray(0, file.lastIndexOf(0x2f));
 }
@@ -66,30 +61,15 @@ export class BackupDirectory {
 		return this.#below(`late/${this.#lateSequence++}${inode}`, name);
 	}
 
-	/** Gives a file another link below `late/`. @param isOurs as for nextLate @returns the link */
-	linkLate(name: GitPath, file: string | Buffer, isOurs: boolean): Buffer {
-		const link = this.nextLate(name, isOurs ? file : undefined);
-		this.makeParents(link);
-		fs.linkSync(file, link);
-		return link;
-	}
-
 	/**
-	 * What an interrupted move took away at a path, and what of ours it would have put there, or has. In the order in which it was written;
-	 * of what was written in one tick that is the newest which was swapped away last, and has no second link.
+	 * What an interrupted move took away at a path, and what of ours it would have put there. In the order in which it was taken away.
 	 */
 	takenBefore(name: GitPath): { readonly file: Buffer; readonly isOurs: boolean }[] {
-		const found = this.#lateBefore.map(({ directory, inode }) => ({
-			file: this.#below(`late/${directory}`, name),
-			inode,
-			wasSwapped: inode !== undefined,
-		}));
-		return [{ file: this.first(name), inode: undefined, wasSwapped: true }, ...found]
-			.flatMap(({ file, inode, wasSwapped }) => {
-				const stats = lstatIfThere(file);
-				return stats ? [{ file, isOurs: String(stats.ino) === inode, wasSwapped, writtenAt: stats.mtimeMs }] : [];
-			})
-			.sort((a, b) => (inOneTick(a.writtenAt, b.writtenAt) ? Number(a.wasSwapped) - Number(b.wasSwapped) : a.writtenAt - b.writtenAt));
+		const late = this.#lateBefore.map(({ directory, inode }) => ({ file: this.#below(`late/${directory}`, name), inode }));
+		return [{ file: this.first(name), inode: undefined }, ...late].flatMap(({ file, inode }) => {
+			const stats = lstatIfThere(file);
+			return stats ? [{ file, isOurs: String(stats.ino) === inode }] : [];
+		});
 	}
 
 	/** The path of a file of this directory, from here. */

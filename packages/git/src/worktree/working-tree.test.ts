@@ -7,7 +7,6 @@ import {
 	backedUp,
 	expectArrived,
 	history,
-	keepBoth,
 	live,
 	move,
 	put,
@@ -118,13 +117,15 @@ describe("a clean working tree arrives at the other commit, byte for byte", () =
 });
 
 describe("what someone else has there is never destroyed", () => {
-	test("foreign write: an uncommitted change → stays", async () => {
+	test("foreign write: an uncommitted change → kept as a write from the old version", async () => {
 		const ids = await history({ a: "1\n" }, { a: "2\n" });
 		put("a", "mine\n");
 		const report = await move(ids);
 		expect(report.rescued).toEqual(["a"]);
-		expect(read("a")).toBe("mine\n2\n");
-		expect(backedUp()).toContain("mine\n");
+		expect([read("a"), backedUp()]).toEqual(["2\n", ["mine\n"]]);
+		const [before, after] = [ids.from, ids.to].map((commit) => scratch.git("w", "rev-parse", `${commit}:a`).trim());
+		// The time of no file: the next check finds the write.
+		expect(report.kept).toEqual([expect.objectContaining({ path: "a", file: "files/a", before, after, mtimeMs: 0 })]);
 	});
 
 	test("foreign write: an uncommitted change, the other side deletes → stays", async () => {
@@ -143,7 +144,9 @@ describe("what someone else has there is never destroyed", () => {
 		put("d/same", "same\n");
 		const report = await move(ids);
 		expect(report.rescued).toEqual(["plain"]);
-		expect(read("plain")).toBe("mine\ntheirs\n");
+		expect([read("plain"), backedUp()]).toEqual(["theirs\n", ["mine\n"]]);
+		// It was written from nothing.
+		expect(scratch.git("w", "cat-file", "blob", report.kept[0]?.before ?? "")).toBe("");
 		expect(read("d/same")).toBe("same\n");
 	});
 
@@ -227,7 +230,7 @@ describe("what someone else has there is never destroyed", () => {
 		put(long, "mine\n");
 		const report = await move(ids);
 		expect(report.rescued).toEqual([long]);
-		expect(read(long)).toBe("mine\n2\n");
+		expect([read(long), backedUp()]).toEqual(["2\n", ["mine\n"]]);
 	});
 
 	test("conflict copy: name of 255 bytes → its own name fits", () => {
@@ -241,7 +244,7 @@ describe("what someone else has there is never destroyed", () => {
 	});
 });
 describe("a move that was interrupted is taken up again", () => {
-	test("interrupted: late writes set aside before → merged in after it, not overwritten", async () => {
+	test("interrupted: a write found before, more after it → all kept, each once", async () => {
 		const { ids, again } = await template({ a: "1\n" }, { a: "2\n" });
 		for (const step of ["files", "index", "ref"]) {
 			await again();
@@ -254,7 +257,7 @@ describe("a move that was interrupted is taken up again", () => {
 			await expect(move(ids, { checkpoint: stop, resume: true })).rejects.toThrow("stop here");
 			fs.appendFileSync(live("a"), "third\n");
 			await move(ids, { resume: true });
-			expect(read("a").split("\n").sort()).toEqual(["", "2", "first", "second", "third"]);
+			expect(read("a")).toBe("2\nsecond\nthird\n");
 			expect(backedUp().filter((text) => text === "first\n")).toHaveLength(1);
 		}
 	});
@@ -297,12 +300,13 @@ describe("filters and line ends", () => {
 		expectArrived(ids.to);
 	});
 
-	test("filters: a late write to a CRLF file → keeps its lines and line ends", async () => {
+	test("filters: a late write to a CRLF file → kept with its line ends and its base", async () => {
 		const attributes = "*.txt text eol=crlf\n";
 		const ids = await history({ ".gitattributes": attributes, "a.txt": "1\n" }, { ".gitattributes": attributes, "a.txt": "1\n2\n" });
 		put("a.txt", "1\r\nmine\r\n");
-		await move(ids);
-		expect(read("a.txt").split("\r\n").sort()).toEqual(["", "1", "2", "mine"].sort());
+		const { kept } = await move(ids);
+		expect([read("a.txt"), backedUp()]).toEqual(["1\r\n2\r\n", ["1\r\nmine\r\n"]]);
+		expect(scratch.git("w", "cat-file", "blob", kept[0]?.before ?? "")).toBe("1\r\n");
 	});
 
 	test("filters: the user's own → runs", async () => {
@@ -320,7 +324,7 @@ describe("filters and line ends", () => {
 		const ids = await history({ "a.txt": "1\n" }, { ".gitattributes": "*.txt text eol=crlf\n", "a.txt": "1\n2\n", "b.txt": "3\n" });
 		await moveWorkingTree(
 			repository,
-			{ ...ids, ref: "refs/heads/main", staging: scratch.path("staging"), backup: scratch.path("backup"), mergeLate: keepBoth },
+			{ ...ids, ref: "refs/heads/main", staging: scratch.path("staging"), backup: scratch.path("backup") },
 			true,
 		);
 		expect(scratch.git("w", "status", "--porcelain")).toBe("");

@@ -26,37 +26,23 @@ import { WorkCounter } from "../process/progress.ts";
 import type { Oid, Repository } from "../process/repository.ts";
 import { AttributesAhead, coarseClockMs } from "./attributes-ahead.ts";
 import { BackupDirectory } from "./backup-directory.ts";
-import { type KeptFile, KeptFiles, type KeptNote } from "./kept-files.ts";
+import { type KeptFile, KeptFiles } from "./kept-files.ts";
 import { MountStores } from "./mount-store.ts";
 import { hasContentOf, type PlacedVersion, PlacedVersions } from "./placed-versions.ts";
 import type { Staged, StagedFiles } from "./staged-files.ts";
 import { Staging } from "./staging.ts";
 
-// The move of a working tree from one commit to another, such that no byte that someone else wrote is ever destroyed:
-// what lies at a path is renamed into the backup directory first (whatever it is by then), the new file is linked into
-// its place (link(2) fails where a file has appeared meanwhile), and only then is what was taken away compared with what
-// should have been there. git's own checkout looks first and overwrites later.
+// The checkout: the working tree goes from one commit to another, such that no byte that a program wrote is ever destroyed. The incoming file
+// is exchanged for the one at its path (or that one is renamed into the backup, and the new one linked into its place: link(2) fails where a file
+// has appeared meanwhile). Only then is what was taken away compared with what was expected there: if it differs, it is a foreign write, and
+// stays in the backup as such. git's own checkout looks first and overwrites later.
 
-/** Someone wrote to a path between the last snapshot and the move. */
-export interface LateWrite {
+/** A file that git calls unchanged although its content is not that of the commit, because a filter keeps something local in it. */
+export interface FilteredFile {
 	readonly path: GitPath;
-	/** What should have been found there: the content as `from` has it, or as we put it there a moment ago; null: nothing. */
-	readonly before: Buffer | null;
-	/** What was found on disk. */
-	readonly written: Buffer;
-	/** When that was written, in milliseconds since the epoch, by the file's own times; null: just now. */
-	readonly writtenAt: number | null;
-	/**
-	 * It appeared in the moment in which we had taken `before` away: a program that opens, appends and closes has then made a new
-	 * file, with nothing in it but what it appended.
-	 */
-	readonly appeared: boolean;
-	/** Content as `to` has it; null: `to` has no such file. */
-	readonly incoming: Buffer | null;
-	/** What else could be read at the path for a moment, newest first: `written` may have been made from it. */
-	readonly exposed: readonly Buffer[];
-	/** git calls `written` unchanged: what a filter keeps local in it may be left out. */
-	readonly isUnchanged?: boolean;
+	readonly before: Buffer;
+	readonly onDisk: Buffer;
+	readonly incoming: Buffer;
 }
 
 export interface MoveOptions {
@@ -83,8 +69,12 @@ export interface MoveOptions {
 	contents?: KnownContents;
 	/** A move that was interrupted is taken up again: the backup may hold files already. */
 	resume?: boolean;
-	/** Content that keeps both a late write and the incoming change. */
-	mergeLate(late: LateWrite): Buffer | Promise<Buffer>;
+	/** Merges what a filter keeps local in a file into its incoming content; without it, the incoming content is placed as it is. */
+	mergeFiltered?(file: FilteredFile): Promise<Buffer>;
+	/** Whether a file that appeared while the path was empty is an addition to `before`, and not all that should be left. */
+	isAddition?(path: GitPath, before: Buffer, written: Buffer): boolean;
+	/** These changes, and not those between two commits: index and branch stay. */
+	changes?: TreeChange[];
 	/** Paths that earlier moves held, as changes from what their writers have read to what HEAD has. */
 	held?: readonly TreeChange[];
 	/** Held paths whose index bits a move has set, not the user. */
@@ -114,7 +104,7 @@ export interface HeldChange extends TreeChange {
 export interface MoveReport {
 	readonly changes: readonly TreeChange[];
 	readonly kept: readonly KeptFile[];
-	/** Late writes that were merged in; they are uncommitted changes now. */
+	/** Paths that a program wrote to meanwhile: the next snapshot and the next check of the kept files find what it wrote. */
 	readonly rescued: readonly GitPath[];
 	/** Paths that could not be placed or removed. */
 	readonly held: readonly HeldChange[];
@@ -134,66 +124,21 @@ export interface PlacedFile {
 	readonly isIntact: boolean;
 }
 
+/** No file has this time: a kept file that is noted with it is checked once. */
+const unseenMs = 0;
+
 /** How often a path that is written to without pause is looked at again. */
 const maxAttempts = 100;
-/** After this many tries to merge into a file, one that only grows counts as known. */
-const appendAttempts = 3;
-
 /** A file above this is compared by its size first: no merge takes it. */
 const hugeBytes = 100_000_000;
 
 /** For more files than this, what a filter keeps local in them is only kept in the backup: each costs a process. */
 const maxFilteredMerges = 200;
 
-/** New content for one file of the working tree. */
-export interface FileReplacement {
-	readonly path: GitPath;
-	readonly mode: "100644" | "100755";
-	readonly content: Buffer;
-	/** What was on disk when `content` was made; null: nothing. Anything else found there is merged in. */
-	readonly replaces: Buffer | null;
-}
-
-/** What came of replacing single files. */
-export interface ReplaceReport {
-	/** The files that were taken away. */
-	readonly kept: readonly KeptFile[];
-	/** Paths that could not be replaced and are as they were. */
-	readonly held: readonly HeldChange[];
-}
-
 /** What a path looks like on disk, on either side of the move. */
 interface Versions {
 	readonly before: Buffer | null;
 	readonly incoming: Buffer | null;
-}
-
-/** A late write, with what else could be read at its path for a moment before: it was made from nothing that came after it. */
-interface Write {
-	readonly content: Buffer;
-	readonly at: LateWrite["writtenAt"];
-	readonly exposed: readonly Buffer[];
-}
-
-/** What was written to a path before or while it was moved. */
-interface LateWrites {
-	readonly change: TreeChange;
-	/** Oldest first, at least one; the newest one is in its place, or something newer. */
-	readonly writes: readonly Write[];
-	/** Which of them we have put back there, when that is not the newest one. */
-	readonly lies?: Buffer | undefined;
-	/** The first of them appeared while the path was empty for a moment. */
-	readonly appeared: boolean;
-	/** The path was empty for a moment after them, and something appeared there by now. */
-	readonly overtaken: boolean;
-	readonly versions: Versions | null;
-}
-
-/** What was taken away and has its place again. */
-interface Returned {
-	/** In the order in which it was written; all but the newest one in `kept`, and that too where something newer has its place. */
-	readonly taken: readonly { readonly content: Buffer; readonly kept: Buffer | null }[];
-	readonly overtaken: boolean;
 }
 
 /** A path at which there is never anything. */
@@ -219,12 +164,8 @@ class Move {
 	readonly #sites = new Map<GitPath | null, Site>();
 	readonly #kept: KeptFiles;
 	#filters: boolean;
-	/** Late writes: back in their places, to be merged there. */
-	readonly #late: LateWrites[] = [];
 	readonly #rescued: GitPath[] = [];
 	readonly #held: HeldChange[] = [];
-	/** Second links to files of someone that were put back, and to ours that were made for late writes: until all is done, a start after a crash finds them. */
-	readonly #spare: Buffer[] = [];
 	/** Of the working tree, as far as they are known to be there. */
 	readonly #directories = new Set<GitPath>();
 	#exchanger: FileExchanger | null = null;
@@ -298,66 +239,15 @@ class Move {
 		this.#open = null;
 	}
 
-	/**
-	 * A replacement that was interrupted: what was taken away and nobody knew of is merged into what is there now. Nothing was
-	 * taken: nothing has happened.
-	 */
-	async #replaceAgain({ path: name, mode, content, replaces }: FileReplacement): Promise<void> {
-		const taken = this.#siteOf(name)
-			.backup.takenBefore(name)
-			.flatMap(({ file, isOurs }) => {
-				const found = peek(file);
-				return found ? [{ file, isOurs, ...found }] : [];
-			});
-		if (taken.every(({ isOurs }) => isOurs)) return;
-		const live = peek(this.#live(name));
-		let [wanted, before] = [live?.content ?? content, replaces];
-		const ours = [content, ...taken.flatMap((entry) => (entry.isOurs ? [entry.content] : []))];
-		wanted = await this.#withOurs(name, replaces, ours, wanted);
-		for (const { file, isOurs, content: written, stats } of taken) {
-			// It was put back already: writing to the live file would write to it.
-			if (stats.ino === live?.stats.ino) fs.rmSync(file);
-			else this.#kept.expose(name, file, written, isOurs);
-			if (isOurs || (replaces !== null && written.equals(replaces))) continue;
-			const exposed = [content, ...this.#kept.exposedTo(name, written)];
-			const late = { path: name, before, written, writtenAt: stats.mtimeMs, appeared: false, incoming: wanted, exposed };
-			[wanted, before] = [await this.#options.mergeLate(late), written];
-		}
-		if (live && wanted.equals(live.content)) this.#kept.noteAfter(name, wanted, []);
-		else await this.#replace(name, mode, wanted, live?.content ?? null);
-	}
-
 	#startExchanger(): void {
 		this.#exchanger = this.#options.exchanger?.() ?? new FileExchanger();
 		this.#attributes = new AttributesAhead(this.#repository.root, this.#exchanger);
 	}
 
-	/** Replaces single files, outside of any move. */
-	async replaceAll(files: readonly FileReplacement[]): Promise<ReplaceReport> {
-		this.#staging.clear();
-		this.#startExchanger();
-		this.#keepsVersions = this.#options.keepsVersions === true && this.#placedVersions?.prepare(files.length) === true;
-		try {
-			for (const file of files) {
-				await this.#orHold({ path: file.path, before: null, after: null }, async () => {
-					if (this.#options.resume === true) await this.#replaceAgain(file);
-					else await this.#replace(file.path, file.mode, file.content, file.replaces);
-				});
-			}
-			await storeBlobs(this.#repository, this.#staging.directory, this.#kept.toStore);
-			this.#removeSpare();
-		} finally {
-			this.#closePlace();
-			this.#exchanger?.close();
-			this.#staging.remove();
-			this.#closeStores();
-		}
-		return { kept: this.#kept.all, held: this.#held };
-	}
-
 	/** The changes of this checkout. Only one list of them is in memory, because a commit may have a million files. */
 	async #findChanges(): Promise<TreeChange[]> {
 		const { from, to, held = [], isOwn, retryHeld } = this.#options;
+		if (this.#options.changes) return this.#options.changes;
 		const all = await diffTrees(this.#repository, from ?? this.#repository.emptyTree, to);
 		const toHold = new Map(held.map((change) => [change.path, change]));
 		const changes = all.flatMap((change) => {
@@ -415,9 +305,9 @@ class Move {
 				});
 			}
 			counter.end();
-			await this.#mergeLateWrites();
 			await storeBlobs(this.#repository, this.#staging.directory, this.#kept.toStore);
 			checkpoint?.("files");
+			if (this.#options.changes) return this.#report(changes);
 			await this.#options.onHeld?.(this.#held, changes);
 			await this.#updateIndex(changes, this.#bitsAfter(flags, local));
 			checkpoint?.("index");
@@ -427,7 +317,6 @@ class Move {
 			}
 			if (this.#repository.isSparse && changes.length > 0) await this.#keepSparse();
 			checkpoint?.("ref");
-			this.#removeSpare();
 			// What could not be placed has left directories that it was to be kept in.
 			if (this.#held.length > 0) this.#backup.removeEmpty();
 		} finally {
@@ -436,6 +325,10 @@ class Move {
 			this.#staging.remove();
 			this.#closeStores();
 		}
+		return this.#report(changes);
+	}
+
+	#report(changes: readonly TreeChange[]): MoveReport {
 		return { changes, kept: this.#kept.all, rescued: this.#rescued, held: this.#held, placed: this.#placedFiles(changes) };
 	}
 
@@ -583,17 +476,10 @@ class Move {
 			fs.writeFileSync(file, content);
 			expected[index] = file;
 			const incoming = staged.at(index);
-			if (smudged === null || typeof incoming !== "string" || change.after?.mode === "120000" || ++merges > maxFilteredMerges) continue;
-			const late = {
-				path: change.path,
-				before: smudged,
-				written: content,
-				writtenAt: null,
-				appeared: false,
-				exposed: [],
-				isUnchanged: true,
-			};
-			const merged = await this.#options.mergeLate({ ...late, incoming: contentOf(incoming) });
+			const { mergeFiltered } = this.#options;
+			if (!mergeFiltered || smudged === null || typeof incoming !== "string" || change.after?.mode === "120000") continue;
+			if (++merges > maxFilteredMerges) continue;
+			const merged = await mergeFiltered({ path: change.path, before: smudged, onDisk: content, incoming: contentOf(incoming) });
 			if ((await this.#cleanOid(change.path, merged)) === change.after?.oid)
 				staged.set(index, await this.#staging.writeOne(merged, change.after?.mode));
 		}
@@ -651,65 +537,32 @@ class Move {
 		}
 	}
 
-	/**
-	 * Looks at a file that was taken away. As `from` has it: it is noted, and stays away. Anything else was written late: it goes
-	 * back at once, so that its writer never sees the path without it, and is merged there in the end.
-	 * @param exposed what else could be read there before it
-	 * @returns whether it was as expected
-	 */
-	#judge(
-		change: TreeChange,
-		file: Buffer,
-		expected: string | null | undefined,
-		staged: string | null,
-		appeared = false,
-		exposed: readonly Buffer[] = [],
-	): boolean {
+	/** Notes a file that was taken away: as expected, or as a foreign write. @returns whether it was as expected */
+	#noteTaken(change: TreeChange, file: Buffer, versions: Versions | null, isAddition = false): boolean {
 		const stats = lstatIfThere(file);
-		const content = stats ? readContent(file, stats) : null;
 		if (stats?.isDirectory()) this.#putDirectoryBeside(change.path, file);
+		const content = stats ? readContent(file, stats) : null;
 		if (!stats || content === null) return true;
-		const versions = this.#versions(expected, staged);
 		if (this.#isExpected(change, content, stats, versions)) {
 			this.#noteExpected(change, file, content, versions);
 			return true;
 		}
-		const write = this.#write(change.path, content, stats.mtimeMs, exposed);
-		const overtaken = !this.#putBack(change.path, file);
-		if (overtaken) this.#kept.expose(change.path, file, content, false);
-		this.#late.push({ change, writes: [write], appeared, overtaken, versions });
+		this.#observe(change, file, versions, isAddition);
 		return false;
 	}
 
 	/**
-	 * The same for all that interrupted moves took away at one path, or had put there, in its order: what was written late is merged in
-	 * memory, and put there once.
-	 * @returns whether any was
+	 * A file that came out of a swap is not the one that was expected there: a program wrote it a moment before, from the expected version. It
+	 * stays in the backup, where the next check of the kept files finds it and commits it on its base.
 	 */
-	#judgeAll(
-		change: TreeChange,
-		earlier: ReturnType<BackupDirectory["takenBefore"]>,
-		expected: string | null | undefined,
-		staged: string,
-	): boolean {
-		const before = this.#late.length;
-		for (const [index, { file, isOurs }] of earlier.entries()) {
-			const ours = isOurs ? peek(file) : null;
-			if (ours) this.#kept.expose(change.path, file, ours.content, true);
-			// What came in took the place of the first one, until it was written over.
-			if (!isOurs) this.#judge(change, file, expected, staged, false, index === 0 ? [] : [contentOf(staged)]);
-		}
-		const late = this.#late.splice(before);
-		if (late.length === 0) return false;
-		const writes = new Map<Oid, Write>();
-		for (const write of late.flatMap((entry) => entry.writes)) {
-			const oid = blobOid(write.content);
-			if (!writes.has(oid)) writes.set(oid, write);
-		}
-		const [{ versions }] = late as [LateWrites];
-		const lies = late.findLast(({ overtaken }) => !overtaken)?.writes[0]?.content;
-		this.#late.push({ change, writes: [...writes.values()], lies, appeared: false, overtaken: lies === undefined, versions });
-		return true;
+	#observe(change: TreeChange, file: Buffer, versions: Versions | null, isAddition: boolean): void {
+		const { path: name, before } = change;
+		const stats = this.#cutHardLinks(name, file);
+		const expected = versions?.before ? this.#kept.idOf(versions.before) : isFileMode(before?.mode) ? (before as TreeEntry).oid : null;
+		// A program that opens, appends and closes has made a new file while the path was empty.
+		const base = isAddition || expected === null ? this.#kept.idOf(Buffer.alloc(0)) : expected;
+		this.#kept.note(name, file, base, this.#incomingId(change, versions), { stats }).mtimeMs = unseenMs;
+		this.#rescued.push(name);
 	}
 
 	/** Filters make what lies on disk differ from the blobs: then the versions are what they look like on disk. */
@@ -735,7 +588,7 @@ class Move {
 		const { path: name, before } = change;
 		const stats = this.#cutHardLinks(name, file);
 		const oid = versions ? this.#kept.idOf(content) : (before?.oid ?? "");
-		const note = this.#kept.note(name, file, oid, this.#incomingId(change, versions), { committed: true, stats });
+		const note = this.#kept.note(name, file, oid, this.#incomingId(change, versions), { stats });
 		// What a process that had it open has appended since it was read is a late write.
 		note.size = content.length;
 	}
@@ -754,11 +607,11 @@ class Move {
 	}
 
 	/**
-	 * Puts `staged` in the place of a file whose content is known, without a moment in which a reader finds nothing there.
+	 * Puts `staged` in the place of a file, without a moment in which a reader finds nothing there.
 	 * @param destination takes what was there
 	 * @param found what is there, as far as is known
-	 * @returns what was there; or what was written at this very moment and seen too late: it has its place again. "impossible": it cannot
-	 * be done this way; "taken": what is no file was put there, and `destination` has it
+	 * @returns what was there, and the second link to what is there now; "impossible": it cannot be done this way; "taken": what is no file was
+	 * put there, and `destination` has it
 	 */
 	async #exchange(
 		name: GitPath,
@@ -766,29 +619,22 @@ class Move {
 		staged: string,
 		destination: Buffer,
 		found: Found | null,
-		isKnown: (content: Buffer, stats: fs.Stats) => boolean,
-	): Promise<{ readonly replaced: Buffer; readonly version: PlacedVersion | null } | Returned | "impossible" | "taken"> {
+	): Promise<(Found & { readonly version: PlacedVersion | null }) | "impossible" | "taken"> {
 		const version = found === null ? null : this.#keepVersion(mode, staged);
-		const done = await this.#swap(name, staged, destination, found, isKnown);
-		if (typeof done === "object" && "replaced" in done) return { ...done, version };
+		const done = await this.#swap(name, staged, destination, found);
+		if (typeof done === "object") return { ...done, version };
 		if (version) this.#placedVersions?.drop(version.ino);
 		return done;
 	}
 
-	async #swap(
-		name: GitPath,
-		staged: string,
-		destination: Buffer,
-		found: Found | null,
-		isKnown: (content: Buffer, stats: fs.Stats) => boolean,
-	): Promise<{ readonly replaced: Buffer } | Returned | "impossible" | "taken"> {
+	async #swap(name: GitPath, staged: string, destination: Buffer, found: Found | null): Promise<Found | "impossible" | "taken"> {
 		const live = this.#live(name);
 		const swap = async () => {
 			this.#options.checkpoint?.("swap");
 			const { ino } = fs.lstatSync(destination);
 			const said = (await this.#exchanger?.exchange(destination, live)) === true;
 			this.#options.checkpoint?.("swapped");
-			// Who swapped them may have been killed before saying so.
+			// The program that swapped them may have been killed before it reported that.
 			return said || fs.lstatSync(destination).ino !== ino;
 		};
 		if (!found || !(await this.#exchanger?.ready)) return "impossible";
@@ -803,11 +649,8 @@ class Move {
 		const untouched = out.ino === found.stats.ino && out.size === found.stats.size && out.mtimeMs === found.stats.mtimeMs;
 		carryBits(staged, found.stats, out);
 		// The kernel's clock is coarse: two writes in one tick look alike.
-		if (untouched && Math.abs(Date.now() - out.mtimeMs) > coarseClockMs) return { replaced: found.content };
-		const taken = peek(destination);
-		if (!taken) return "taken";
-		if (isKnown(taken.content, taken.stats)) return { replaced: taken.content };
-		return await this.#putNewestBack(name, destination, swap, fs.lstatSync(staged).ino);
+		if (untouched && Math.abs(Date.now() - out.mtimeMs) > coarseClockMs) return { content: found.content, stats: out };
+		return peek(destination) ?? "taken";
 	}
 
 	/**
@@ -826,69 +669,8 @@ class Move {
 		return "impossible";
 	}
 
-	/**
-	 * What was written a moment before a swap gets its place back, and so does what was written over ours meanwhile, until what comes
-	 * back is what we put there.
-	 * @param hand what was taken away
-	 * @param inode of our own file, which lies in its place; it has another link
-	 */
-	async #putNewestBack(name: GitPath, hand: Buffer, swap: () => Promise<boolean>, inode: number): Promise<Returned> {
-		const taken: { readonly content: Buffer; kept: Buffer | null }[] = [];
-		let lying = inode;
-		let overtaken = false;
-		for (let attempt = 0; ; attempt++) {
-			const there = peek(hand);
-			if (!there) break;
-			// All of it stays where it is, for the next start.
-			if (attempt === maxAttempts) throw this.#writtenTooFast(name);
-			// A link of ours keeps its inode from being given to another file.
-			taken.push({ content: there.content, kept: this.#siteOf(name).backup.linkLate(name, hand, false) });
-			const isSwapped = await swap();
-			if (!isSwapped) overtaken = !this.#putBack(name, hand);
-			if (!isSwapped || fs.lstatSync(hand).ino === lying) break;
-			lying = there.stats.ino;
-		}
-		fs.rmSync(hand, { force: true });
-		const newest = taken.at(-1);
-		if (newest?.kept && !overtaken) {
-			// It has its place, and may lose it in the next moment to one who had read ours.
-			this.#spare.push(newest.kept);
-			newest.kept = null;
-		}
-		return { taken, overtaken };
-	}
-
 	#writtenTooFast(name: GitPath): Error {
-		return new Error(`${displayPath(name)} is written too fast to be merged; its versions lie in ${this.#options.backup}`);
-	}
-
-	/** A write that is seen now. @param at when it was made @param more what could be read before it, besides what is known already */
-	#write(name: GitPath, content: Buffer, at: Write["at"] = null, more: readonly Buffer[] = []): Write {
-		return { content, at, exposed: [...this.#kept.exposedTo(name, content, at), ...more] };
-	}
-
-	/** A write that is there. */
-	#writeAt(name: GitPath, { content, stats }: Found): Write {
-		return this.#write(name, content, Math.max(stats.mtimeMs, stats.ctimeMs));
-	}
-
-	/** Remembers what could be read for a moment around a swap that was undone. @param ours what we had put there, from `staged` */
-	#noteReturned(name: GitPath, staged: string, ours: Buffer, { taken }: Returned): Write[] {
-		return taken.map(({ content, kept }, index) => {
-			const write = this.#write(name, content);
-			// The first one lay there before ours.
-			if (index === 0) this.#exposeStaged(name, staged, ours);
-			if (kept) this.#kept.expose(name, kept, content, false);
-			return write;
-		});
-	}
-
-	#exposeStaged(name: GitPath, staged: string, content: Buffer): void {
-		this.#kept.expose(name, this.#siteOf(name).backup.linkLate(name, staged, true), content, true);
-	}
-
-	#removeSpare(): void {
-		for (const file of this.#spare.splice(0)) fs.rmSync(file);
+		return new Error(`${displayPath(name)} is written too fast to be replaced; its versions are in ${this.#options.backup}`);
 	}
 
 	/** Gives a file that was taken away its place again. False: there is a newer one by now. */
@@ -907,20 +689,23 @@ class Move {
 	#remove(change: TreeChange, expected: string | null | undefined): void {
 		// What a commit has in a store of ours was never placed.
 		if (this.#stores.isInside(change.path)) return;
-		const site = this.#siteOf(change.path);
-		const backup = site.backup.first(change.path);
-		const resumed = this.#options.resume === true && lstatIfThere(backup) !== null;
 		if (change.before?.mode === "160000") return;
-		const there = peek(this.#live(change.path));
-		this.#refuseDatabase(this.#live(change.path), there);
+		const { backup } = this.#siteOf(change.path);
 		const versions = this.#versions(expected, null);
-		if (!resumed && there && !this.#isExpected(change, there.content, there.stats, versions)) {
-			this.#late.push({ change, writes: [this.#writeAt(change.path, there)], appeared: false, overtaken: false, versions });
-			return;
+		const taken = this.#options.resume === true ? backup.takenBefore(change.path) : [];
+		if (taken.length === 0) {
+			const live = this.#live(change.path);
+			const there = peek(live);
+			this.#refuseDatabase(live, there);
+			// Changed here, deleted there: the changed version stays.
+			if (there && !this.#isExpected(change, there.content, there.stats, versions)) {
+				this.#rescued.push(change.path);
+				return;
+			}
+			const destination = backup.first(change.path);
+			if (this.#grab(change.path, destination)) taken.push({ file: destination, isOurs: false });
 		}
-		const grabbed = !resumed && this.#grab(change.path, backup);
-		if (grabbed) this.#judge(change, backup, expected, null);
-		if (resumed) for (const { file } of site.backup.takenBefore(change.path)) this.#judge(change, file, expected, null);
+		for (const { file } of taken) this.#leaveRemoved(change, file, versions);
 		for (let parent = parentOf(change.path); parent !== null; parent = parentOf(parent)) {
 			try {
 				fs.rmdirSync(this.#live(parent));
@@ -930,6 +715,14 @@ class Move {
 		}
 	}
 
+	/** A removed file stays in the backup. One that a program wrote to at that moment has its place back, unless there is a newer one. */
+	#leaveRemoved(change: TreeChange, file: Buffer, versions: Versions | null): void {
+		const found = peek(file);
+		if (found && !this.#isExpected(change, found.content, found.stats, versions) && this.#putBack(change.path, file))
+			this.#rescued.push(change.path);
+		else this.#noteTaken(change, file, versions);
+	}
+
 	async #place(change: TreeChange, file: Staged | undefined, expected: string | null | undefined): Promise<void> {
 		if (typeof file !== "string") throw file ?? new ObstacleError("impossible-link");
 		if (this.#stores.isInside(change.path)) throw new ObstacleError("in-the-way");
@@ -937,32 +730,14 @@ class Move {
 		const near = this.#stagedFor(change.path, file);
 		const staged = this.#inheriting.has(parentOf(change.path)) ? this.#followDirectory(change, near) : near;
 		const site = this.#siteOf(change.path);
-		const backup = site.backup.first(change.path);
 		const live = this.#live(change.path);
-		let judged = false;
-		if (this.#options.resume === true) {
-			// An exchange that was prepared and not made.
-			if (isSame(backup, staged)) fs.rmSync(backup);
-			const earlier = site.backup.takenBefore(change.path);
-			judged = earlier.some(({ isOurs }) => !isOurs);
-			const late = this.#judgeAll(change, earlier, expected, staged);
-			const isThere = isSame(live, staged);
-			// Ours lay there, for a moment or until it was written over.
-			if (late || (judged && !isThere)) {
-				const copy = site.staging.nextFile();
-				const content = contentOf(staged);
-				fs.writeFileSync(copy, content);
-				// It stands for what the first attempt put there, whenever that was.
-				fs.utimesSync(copy, 0, 0);
-				this.#exposeStaged(change.path, copy, content);
-			}
-			if (late || isThere) return;
-		}
+		const versions = this.#versions(expected, staged);
+		if (this.#options.resume === true && (await this.#isPlacedBefore(change, staged, versions))) return;
 		// Since the path was empty for a moment.
 		let appeared = false;
 		for (let attempt = 0; ; attempt++) {
-			const destination = attempt === 0 && !judged ? backup : site.backup.nextLate(change.path, staged);
-			const versions = this.#versions(expected, staged);
+			const first = site.backup.first(change.path);
+			const destination = lstatIfThere(first) === null ? first : site.backup.nextLate(change.path, staged);
 			// No wait between the look and the swap.
 			await this.#exchanger?.ready;
 			await this.#refuseHuge(change, live);
@@ -971,31 +746,24 @@ class Move {
 			this.#refuseDatabase(live, there);
 			// The path was held, and the newer commit has the content that is on disk.
 			if (there && isSameEntry(change.before, change.after) && this.#isExpected(change, there.content, there.stats, versions)) return;
-			if (there && !this.#isExpected(change, there.content, there.stats, versions)) {
-				// Written late: it stays where its writer and its readers look for it, and is merged there in the end.
-				this.#late.push({ change, writes: [this.#writeAt(change.path, there)], appeared, overtaken: false, versions });
-				return;
-			}
+			// A program wrote just what comes in.
+			if (there && !this.#isExpected(change, there.content, there.stats, versions) && isSame(live, staged)) return;
 			if (there) keepPermissions(staged, there.stats, this.#modeFor(change, there.stats));
 			const { mode, oid } = change.after as TreeEntry;
-			const replaced = await this.#exchange(change.path, mode, staged, destination, there, (content, stats) =>
-				this.#isExpected(change, content, stats, versions),
-			);
-			if (typeof replaced === "object" && "replaced" in replaced) {
-				this.#noteExpected(change, destination, replaced.replaced, versions);
-				this.#notePlaced(change.path, mode, oid, replaced.version);
-				this.#kept.placedAs(change.path, this.#incomingId(change, versions), replaced.version);
-				return;
-			}
+			const replaced = await this.#exchange(change.path, mode, staged, destination, there);
 			if (typeof replaced === "object") {
-				const writes = this.#noteReturned(change.path, staged, contentOf(staged), replaced);
-				this.#late.push({ change, writes, overtaken: replaced.overtaken, appeared, versions });
+				const { content, stats, version } = replaced;
+				if (this.#isExpected(change, content, stats, versions)) this.#noteExpected(change, destination, content, versions);
+				else this.#observe(change, destination, versions, await this.#isAddition(change, content, appeared, versions));
+				this.#notePlaced(change.path, mode, oid, version);
+				this.#kept.placedAs(change.path, this.#incomingId(change, versions), version);
 				return;
 			}
 			if (replaced === "taken" || this.#grab(change.path, destination)) {
-				const taken = lstatIfThere(destination);
-				if (!this.#judge(change, destination, expected, staged, appeared)) return;
-				if (there && taken) carryBits(staged, there.stats, taken);
+				const taken = peek(destination);
+				const isAddition = taken !== null && (await this.#isAddition(change, taken.content, appeared, versions));
+				this.#noteTaken(change, destination, versions, isAddition);
+				if (there && taken) carryBits(staged, there.stats, taken.stats);
 			} else if (isSpecial(live)) {
 				// A program may have it open, and finds it by its name.
 				throw new ObstacleError("in-the-way");
@@ -1010,11 +778,41 @@ class Move {
 				this.#kept.placedAs(change.path, this.#incomingId(change, versions), version);
 				return;
 			} catch (error) {
-				// Someone made a file there at this moment: it is looked at like the one before.
+				// A program made a file there at this moment: it is handled like the one before.
 				if ((error as NodeJS.ErrnoException).code !== "EEXIST" || attempt > maxAttempts) throw error;
 				appeared = true;
 			}
 		}
+	}
+
+	/** Notes what an interrupted checkout took away at a path. @returns whether it put the incoming file there */
+	async #isPlacedBefore(change: TreeChange, staged: string, versions: Versions | null): Promise<boolean> {
+		let isTaken = false;
+		for (const { file, isOurs } of this.#siteOf(change.path).backup.takenBefore(change.path)) {
+			const found = peek(file);
+			const isExpected = found !== null && this.#isExpected(change, found.content, found.stats, versions);
+			// A swap that was prepared and not made.
+			if (isOurs || (!isExpected && isSame(file, staged))) fs.rmSync(file);
+			else {
+				const isAddition = found !== null && (await this.#isAddition(change, found.content, isTaken, versions));
+				this.#noteTaken(change, file, versions, isAddition);
+				isTaken = true;
+			}
+		}
+		const live = this.#live(change.path);
+		const isThere = isSame(live, staged);
+		// Only the mode changes: the content shows nothing.
+		if (change.before?.oid === change.after?.oid) return isThere && (!this.#hasModes || modeOnDisk(live) === change.after?.mode);
+		// What is there instead was written over it.
+		return isThere || (isTaken && lstatIfThere(live) !== null);
+	}
+
+	/** Whether a file that appeared while the path was empty adds to the version that was taken away. */
+	async #isAddition(change: TreeChange, written: Buffer, appeared: boolean, versions: Versions | null): Promise<boolean> {
+		if (!appeared || !isFileMode(change.before?.mode)) return false;
+		const { oid } = change.before as TreeEntry;
+		const before = versions ? versions.before : (await readObjectsWhole(this.#repository, [oid])).get(oid);
+		return before != null && (this.#options.isAddition?.(change.path, before, written) ?? false);
 	}
 
 	/** A database that a program has open stays: SQLite writes into the file that it opened, and reads what lies beside it by its name. */
@@ -1101,140 +899,6 @@ class Move {
 		}
 	}
 
-	async #blobsOf(change: TreeChange): Promise<{ before: Buffer | null; incoming: Buffer | null }> {
-		const oidOf = (side: TreeChange["before"]) => (isFileMode(side?.mode) ? (side?.oid ?? null) : null);
-		const [before, after] = [oidOf(change.before), oidOf(change.after)];
-		const contents = await readObjectsWhole(
-			this.#repository,
-			[before, after].filter((oid) => oid !== null),
-		);
-		return { before: contents.get(before ?? "") ?? null, incoming: contents.get(after ?? "") ?? null };
-	}
-
-	/**
-	 * What an interrupted move had made of late writes is in what it was about to put there, or had. Whoever wrote from that has it, and
-	 * must not be taken for who added it.
-	 */
-	async #withOurs(name: GitPath, before: Buffer | null, ours: readonly Buffer[], incoming: Buffer): Promise<Buffer> {
-		let all = incoming;
-		for (const written of ours)
-			all = await this.#options.mergeLate({ path: name, before, written, writtenAt: null, appeared: false, incoming: all, exposed: [] });
-		return all;
-	}
-
-	async #mergeLateWrites(): Promise<void> {
-		for (const late of this.#late) await this.#orHold(late.change, () => this.#mergeLateWrite(late));
-	}
-
-	async #mergeLateWrite({ change, writes, lies, appeared, overtaken, versions }: LateWrites): Promise<void> {
-		const [{ content: written, at: writtenAt, exposed }, ...later] = writes as [Write, ...Write[]];
-		const { before, incoming: to } = versions ?? (await this.#blobsOf(change));
-		const ours = this.#kept.exposedByUs(change.path).filter((content) => !to?.equals(content));
-		// Someone wrote just what came in.
-		if (later.length === 0 && ours.length === 0 && to?.equals(written) && modeOnDisk(this.#live(change.path)) === change.after?.mode)
-			return;
-		this.#rescued.push(change.path);
-		// Changed here, deleted there: the changed version stays.
-		if (to === null) return;
-		// A link is no text: the later version stays as a whole, and history has the other one.
-		if ([change.before?.mode, change.after?.mode, modeOnDisk(this.#live(change.path))].includes("120000")) return;
-		const incoming = await this.#withOurs(change.path, to, ours, to);
-		const content = await this.#options.mergeLate({ path: change.path, before, written, writtenAt, appeared, incoming, exposed });
-		const onDisk = lstatIfThere(this.#live(change.path));
-		const mode = onDisk === null ? change.after?.mode : this.#modeFor(change, onDisk);
-		await this.#replace(change.path, mode, content, written, { from: before, later, lies, overtaken });
-	}
-
-	/**
-	 * Puts `content`, which was made from `there`, in the place of `there`. What someone wrote in between was made from that too,
-	 * and is merged in.
-	 * @param how `from`: what lay there before all of that; `later`: what is known to have been written after `there`, oldest first;
-	 * `lies`: which of these is there; `overtaken`: none does: `there` was away for a moment, and something else is in its place by now
-	 */
-	async #replace(
-		name: GitPath,
-		mode: string | undefined,
-		content: Buffer,
-		there: Buffer | null,
-		how: { from?: Buffer | null; later?: readonly Write[]; lies?: Buffer | undefined; overtaken?: boolean } = {},
-	): Promise<void> {
-		const { from = null, later = [], overtaken = false } = how;
-		let [wanted, known, appeared] = [content, there, overtaken && later.length === 0];
-		const notes: KeptNote[] = [];
-		const mergeIn = async ({ content: written, at: writtenAt, exposed: others }: Write, appearsNext: boolean) => {
-			const exposed = [...others, ...(from ? [from] : [])];
-			wanted = await this.#options.mergeLate({ path: name, before: known, written, writtenAt, appeared, incoming: wanted, exposed });
-			[known, appeared] = [written, appearsNext];
-		};
-		const mergeAll = async (writes: readonly Write[], appearsNext: boolean) => {
-			for (const [index, write] of writes.entries()) await mergeIn(write, appearsNext && index === writes.length - 1);
-		};
-		await mergeAll(later, overtaken);
-		known = how.lies ?? known;
-		let witness: Buffer | null = null;
-		for (let attempt = 0; attempt < maxAttempts; attempt++) {
-			if (witness) fs.rmSync(witness);
-			this.#clearParents(name);
-			const { staging, backup } = this.#siteOf(name);
-			const staged = await staging.writeOne(wanted, mode);
-			const destination = backup.nextLate(name, staged);
-			// Nobody else knows this content: if we are killed when it is there, the next start finds by this link what others wrote from.
-			witness = backup.linkLate(name, staged, true);
-			this.#clearParents(name);
-			await this.#exchanger?.ready;
-			await this.#exchanger?.copyAttributes(this.#live(name), Buffer.from(staged));
-			const there = peek(this.#live(name));
-			// Who only appends cannot be caught up with: what came on top is found in the kept file later.
-			const isKnown = (found: Buffer) =>
-				known !== null && (attempt < appendAttempts ? found.equals(known) : found.subarray(0, known.length).equals(known));
-			if (there?.stats.isFile() && !isKnown(there.content)) {
-				await mergeIn(this.#writeAt(name, there), false);
-				continue;
-			}
-			const file = there?.stats.isFile() ? there : null;
-			if (file) keepPermissions(staged, file.stats, mode);
-			const oid = blobOid(wanted, this.#repository.objectFormat);
-			const replaced = await this.#exchange(name, mode, staged, destination, file, (found, stats) => stats.isFile() && isKnown(found));
-			if (typeof replaced === "object" && "replaced" in replaced) {
-				const merged = known ?? replaced.replaced;
-				const note = this.#kept.note(name, destination, this.#kept.idOf(merged), null);
-				note.size = merged.length;
-				this.#notePlaced(name, mode, oid, this.#filters ? null : replaced.version);
-				this.#kept.noteAfter(name, wanted, [...notes, note], replaced.version);
-				this.#spare.push(witness);
-				return;
-			}
-			if (typeof replaced === "object") {
-				await mergeAll(this.#noteReturned(name, staged, wanted, replaced), replaced.overtaken);
-				continue;
-			}
-			if (replaced === "taken" || this.#grab(name, destination)) {
-				const found = readContent(destination, fs.lstatSync(destination));
-				if (found !== null && !(known !== null && found.equals(known))) {
-					// Back at once: merging takes time, and its writer must not miss it meanwhile.
-					const back = this.#putBack(name, destination);
-					if (!back) notes.push(this.#kept.note(name, destination, this.#kept.idOf(found), null));
-					await mergeIn(this.#write(name, found), !back);
-					continue;
-				}
-				if (found !== null) notes.push(this.#kept.note(name, destination, this.#kept.idOf(found), null));
-				if (file) carryBits(staged, file.stats, fs.lstatSync(destination));
-			}
-			try {
-				const version = this.#linkInto(name, mode, oid, staged);
-				this.#kept.noteAfter(name, wanted, notes, version);
-				this.#spare.push(witness);
-				return;
-			} catch (error) {
-				// What is no file stays, and the path is held.
-				const other = lstatIfThere(this.#live(name));
-				if ((error as NodeJS.ErrnoException).code !== "EEXIST" || (other !== null && !isContent(other))) throw error;
-				appeared = true;
-			}
-		}
-		throw this.#writtenTooFast(name);
-	}
-
 	async #updateIndex(changes: readonly TreeChange[], flags: ReadonlyMap<GitPath, IndexFlags>): Promise<void> {
 		if (changes.length === 0) return;
 		await writeFlaggedIndexEntries(
@@ -1246,27 +910,20 @@ class Move {
 }
 
 /**
- * Moves working tree, index and branch from one commit to another. An uncommitted byte is never destroyed: replaced files
- * are kept in `backup`, and what was written meanwhile is merged in. After a crash at any point the same call with
- * `resume` goes on where it stopped.
+ * Moves working tree, index and branch from one commit to another. No byte is destroyed: replaced files are kept in `backup`, also those that a
+ * program wrote a moment before. After a crash at any point the same call with `resume` goes on where it stopped.
  * @throws GitError, and the file system's errors; what was not done yet is then done by the next call with `resume`
  */
 export async function moveWorkingTree(repository: Repository, options: MoveOptions, filters: boolean): Promise<MoveReport> {
 	return await new Move(repository, options, filters).run();
 }
 
-/**
- * Replaces files one by one as moveWorkingTree does: what is there is renamed into `backup`, and content that nobody knew
- * of is merged in. Index and branch stay as they are. After a crash the same call with `resume` goes on where it stopped.
- */
+/** Replaces single files as moveWorkingTree does; index and branch stay as they are. @param changes each to a version that is stored already */
 export async function replaceFiles(
 	repository: Repository,
-	options: Pick<
-		MoveOptions,
-		"staging" | "backup" | "mounts" | "versions" | "keepsVersions" | "resume" | "mergeLate" | "checkpoint" | "exchanger"
-	>,
-	files: readonly FileReplacement[],
-): Promise<ReplaceReport> {
-	const unused = { from: null, to: "", ref: null };
-	return await new Move(repository, { ...unused, ...options }, false).replaceAll(files);
+	options: Omit<MoveOptions, "from" | "to" | "ref" | "changes">,
+	changes: TreeChange[],
+	filters: boolean,
+): Promise<MoveReport> {
+	return await moveWorkingTree(repository, { from: null, to: "", ref: null, ...options, changes }, filters);
 }

@@ -18,7 +18,7 @@ import { type HeldPath, mountPointsBelow, readHeld, writeHeld } from "@robust-sy
 import { filtersApply } from "./filters-apply.ts";
 import { commitWithout } from "./first-checkout.ts";
 import { type IntegrateContext, newJournal, recordBackup, removeIfEmpty } from "./integrate.ts";
-import { mergeLateWriteAside } from "./late-writes.ts";
+import { isAddition, mergeFiltered } from "./late-writes.ts";
 import { inPlaceOf, isDirectory, isNoFile } from "./local-only.ts";
 
 // SYNC_EXCLUDE: git's own way to have a path in the index and not on disk is its skip-worktree bit, as a sparse checkout sets it. The
@@ -64,7 +64,8 @@ async function moveFiles(context: IntegrateContext, repository: Repository, from
 			mounts: mountPointsBelow(repository.root),
 			versions: paths.versions,
 			keepsVersions: context.keepsVersions === true,
-			mergeLate: (late) => mergeLateWriteAside(context, late),
+			mergeFiltered,
+			isAddition,
 			checkpoint: () => lock.assertHeld(),
 			async onHeld(held) {
 				const notes = held.map(({ path: name, before, after, obstacle, seen }): HeldPath => {

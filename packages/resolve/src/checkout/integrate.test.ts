@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { compactTimestamp } from "@robust-sync/system/timestamps";
@@ -89,4 +89,17 @@ test.each([
 	await integrate(context, "refs/heads/main", first, cured);
 	expect(readFileSync(path.join(history.directory, "a"), "utf8")).toBe("3");
 	expect(history.git("status", "--porcelain", "--", ".", ":!sync")).toBe("");
+});
+
+test("checkout: deletions, one held, one written meanwhile → neither counts", async () => {
+	const database = "SQLite format 3\0";
+	const before = history.commit([], { gone: "1\n", open: database, mine: "1\n" });
+	const after = history.commit([before], { gone: null, open: null, mine: null });
+	history.git("checkout", "-q", "-B", "main", before);
+	const open = openSync(path.join(history.directory, "open"), "r+");
+	writeFileSync(path.join(history.directory, "mine"), "2\n");
+	const { deleted, changed, rescued } = await integrate(contextAt(Date.now), "refs/heads/main", before, after);
+	closeSync(open);
+	expect({ deleted, changed: [...changed].sort(), rescued }).toEqual({ deleted: 1, changed: ["gone", "mine", "open"], rescued: ["mine"] });
+	expect(readdirSync(history.directory).filter((name) => ["gone", "open", "mine"].includes(name))).toEqual(["mine", "open"]);
 });

@@ -7,7 +7,6 @@ import {
 	isAncestor,
 	isIndexMissing,
 	type KeptFile,
-	type LateWrite,
 	type MoveReport,
 	moveWorkingTree,
 	type Oid,
@@ -44,7 +43,7 @@ import { saveVersions } from "../saved/save-versions.ts";
 import { saveEarlierMerges } from "./earlier-merges.ts";
 import { filtersApply, forgetAttributes } from "./filters-apply.ts";
 import { Holder } from "./held.ts";
-import { mergeLateWriteAside } from "./late-writes.ts";
+import { isAddition, mergeFiltered } from "./late-writes.ts";
 
 /** What moving a node to another commit needs. */
 export interface IntegrateContext {
@@ -55,8 +54,6 @@ export interface IntegrateContext {
 	readonly now: () => number;
 	/** Paths that earlier checkouts held are tried again, also where nothing comes in for them. */
 	readonly retryHeld?: boolean;
-	/** What a late write should have been, had its writer read the newest version. */
-	readonly bringUpToDate?: (late: LateWrite) => Promise<Buffer>;
 	/** From which loss on what comes in is not carried out without a person's word; null, or not given: nothing is held. */
 	readonly guard?: GuardLimits | null;
 	/** Keeps links to what is put in place, so that it shows later whether it was read. */
@@ -76,7 +73,7 @@ export interface Integration {
 	readonly changed: readonly GitPath[];
 	/** How many of these were taken away, because they are gone from the commit. */
 	readonly deleted: number;
-	/** Paths at which someone wrote while the files were moved; merged in, not committed yet. */
+	/** Paths that a program wrote to while the files were moved: the next cycle commits what it wrote. */
 	readonly rescued: readonly GitPath[];
 	/** Names of the directories below sync/conflicts/ that were written. */
 	readonly saved: readonly string[];
@@ -107,8 +104,6 @@ async function move(context: IntegrateContext, journal: Journal, how: { resume: 
 	const { from, to, ref, backup, branch_at, theirs } = journal;
 	const holder = new Holder(context, journal, known?.contents);
 	let heldAt = Number.NEGATIVE_INFINITY;
-	const late: string[] = [];
-	const merging = { ...context, onSaved: (name: string) => void late.push(name) };
 	const options = {
 		held: holder.toRetry(),
 		ownBits: holder.ownBits,
@@ -127,8 +122,8 @@ async function move(context: IntegrateContext, journal: Journal, how: { resume: 
 		resume: how.resume,
 		...(known?.contents ? { contents: known.contents } : {}),
 		isOwn: (name: GitPath) => isOwnName(topOf(name)),
-		mergeLate: async (late: LateWrite) =>
-			await mergeLateWriteAside(merging, context.bringUpToDate ? { ...late, written: await context.bringUpToDate(late) } : late),
+		mergeFiltered,
+		isAddition,
 		checkpoint(step: string) {
 			// Of the steps at each of many files, some: asking means reading a file.
 			const isAtFile = step === "file" || step === "swap" || step === "swapped";
@@ -159,8 +154,7 @@ async function move(context: IntegrateContext, journal: Journal, how: { resume: 
 	}
 	if (kept.status === "rejected") throw kept.reason;
 	const report = moved.value;
-	const { commits } = kept.value;
-	const saved = [...kept.value.saved, ...late];
+	const { commits, saved } = kept.value;
 	context.onPlaced?.(report.placed);
 	faultPoint("move-saved");
 	recordBackup(context, backup, report);
@@ -203,6 +197,7 @@ export async function carryOut(
 	known: Resolution | null,
 ): Promise<Integration> {
 	const { report, saved, commits, untouched } = await move(context, journal, { resume, branch: true }, known);
+	const stays = new Set([...untouched, ...report.held.map((held) => held.path), ...report.rescued]);
 	known?.contents?.clear();
 	removeJournal(context.paths);
 	faultPoint("move-done");
@@ -211,7 +206,7 @@ export async function carryOut(
 		kind: journal.theirs === null ? "fast-forward" : "merge",
 		resolution: known,
 		changed: report.changes.map((change) => change.path),
-		deleted: report.changes.filter(({ path: name, after }) => after === null && !untouched.has(name)).length,
+		deleted: report.changes.filter(({ path: name, after }) => after === null && !stays.has(name)).length,
 		rescued: report.rescued,
 		saved,
 		commits,
@@ -249,6 +244,7 @@ function* replacedFiles(kept: MoveReport["kept"]): Generator<ReplacedFile> {
 export function replacedFile({ mtimeMs, placed, ...file }: KeptFile): ReplacedFile {
 	return {
 		...file,
+		committed: true,
 		mtime_ms: mtimeMs,
 		...(placed ? { placed: { ino: placed.ino, atime_ms: placed.atimeMs, mtime_ms: placed.mtimeMs } } : {}),
 	};
@@ -303,14 +299,15 @@ export async function planIntegration(repository: Repository, ours: Oid | null, 
 }
 
 /** A journal of a move that begins now; not written yet. */
-export function newJournal(
-	{ now, paths }: IntegrateContext,
-	fields: Pick<Journal, "from" | "to" | "ref" | "theirs" | "branch_at">,
-): Journal {
+export function newJournal(context: IntegrateContext, fields: Pick<Journal, "from" | "to" | "ref" | "theirs" | "branch_at">): Journal {
+	return { schema: 1, ...fields, backup: freeBackupName(context), started_at: timestamp(context.now()) };
+}
+
+/** A name for a new directory below `sync/backups/`. The clock may have been set back: no two checkouts share one. */
+export function freeBackupName({ now, paths }: Pick<IntegrateContext, "now" | "paths">): string {
 	let at = now();
-	// The clock may have been set back: no two checkouts share a backup.
 	while (existsSync(path.join(paths.backups, compactTimestamp(at)))) at++;
-	return { schema: 1, ...fields, backup: compactTimestamp(at), started_at: timestamp(now()) };
+	return compactTimestamp(at);
 }
 
 /**

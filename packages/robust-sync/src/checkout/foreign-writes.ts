@@ -1,6 +1,7 @@
 import {
 	blobOid,
 	committerDate,
+	diffTrees,
 	displayPath,
 	type FileChange,
 	GitError,
@@ -13,6 +14,7 @@ import {
 	readHead,
 	readObjectsWhole,
 	readTreePaths,
+	readTreeWhole,
 	type TreeEntry,
 	withObjectReader,
 	writeCommit,
@@ -23,6 +25,7 @@ import { faultPoint } from "@robust-sync/system/fault-points";
 import { type CycleContext, integrateContext } from "../context/cycle-context.ts";
 import { ownIdentity } from "../context/own-identity.ts";
 import { snapshotMessage } from "../context/snapshot-message.ts";
+import { replaceOnDisk } from "./replace-on-disk.ts";
 
 // A program may write from a version that is not the newest one of its path. Its write then becomes a commit whose parent is the commit that has
 // that version. The rest is an ordinary merge, which every node can repeat (docs/design/concurrent-writes.md).
@@ -37,6 +40,12 @@ export interface KeptPlace {
 	readonly oid: Oid;
 }
 
+/** The version that a writer had read, if no commit has it: in the form that git stores. */
+export interface UnrecordedBase {
+	/** null: nothing is known of it, so the path counts as absent. */
+	readonly content: Buffer | null;
+}
+
 /** Content that a program wrote from an older version of its path. */
 export interface ForeignWrite {
 	readonly path: GitPath;
@@ -44,8 +53,11 @@ export interface ForeignWrite {
 	readonly mode: string | null;
 	/** In the form that git stores (after filters). */
 	readonly content: Buffer;
-	/** A commit in HEAD's history with the version that the writer had read. */
-	readonly base: Oid;
+	/**
+	 * A commit in HEAD's history with the version that the writer had read; or that version, which gets commits of its own; or "head" if
+	 * `content` goes to the end of the file in HEAD.
+	 */
+	readonly base: Oid | UnrecordedBase | "head";
 	/** Milliseconds since the epoch, from the file's own times. */
 	readonly writtenAt: number;
 	/** HEAD's history has the write already: an earlier process was killed before it recorded that. */
@@ -56,8 +68,8 @@ export interface ForeignWrite {
 
 /** A write for which no base has been looked up yet. */
 export interface Candidate extends Omit<ForeignWrite, "base" | "isMerged"> {
-	/** The version that the writer had read, as it was on disk, and its blob. */
-	readonly origin: Buffer;
+	/** The version that the writer had read, as it was on disk, and its blob. null: its content is no longer known. */
+	readonly origin: Buffer | null;
 	readonly originOid: Oid;
 }
 
@@ -66,12 +78,16 @@ const maxCommits = 1_000;
 /** Commits in one request: few, because most bases are recent. */
 const commitsAtOnce = 50;
 
-async function entriesAt({ repository }: CycleContext, commit: Oid, writes: readonly ForeignWrite[]): Promise<Map<GitPath, TreeEntry>> {
-	return await readTreePaths(
-		repository,
-		commit,
-		writes.map((write) => write.path),
-	);
+async function entriesAt(
+	{ repository }: CycleContext,
+	commit: Oid,
+	writes: readonly Pick<ForeignWrite, "path">[],
+): Promise<Map<GitPath, TreeEntry>> {
+	const names = writes.map((write) => write.path);
+	if (names.every(isArgument)) return await readTreePaths(repository, commit, names);
+	// Names that are not UTF-8 cannot be arguments.
+	const all = await readTreeWhole(repository, commit);
+	return new Map(names.flatMap((name) => (all.has(name) ? [[name, all.get(name) as TreeEntry]] : [])));
 }
 
 /** The content as git would store it, after the clean filter. Null: the filter fails. */
@@ -128,34 +144,36 @@ async function findBases(
 	});
 }
 
+/** A partial clone would fetch each older version on request, and wait for the network. */
+const isPartial = ({ repository }: CycleContext) => [...repository.config.keys()].some((key) => /^remote\..+\.promisor$/s.test(key));
+
 /**
- * The writes whose base is in a commit. The others were made from a version that was at the path for a moment and is in no commit. None in a
- * partial clone.
+ * Writes with their bases: a commit where HEAD's history has the version that was read, else that version itself. A write that a clean filter
+ * refuses is left out, and stays where it is.
  * @param filters whether filters apply, so that content on disk differs from stored content
  * @throws GitError
  */
 export async function withBases(context: CycleContext, candidates: readonly Candidate[], filters: boolean): Promise<ForeignWrite[]> {
-	// A partial clone would fetch each older version on request, and wait for the network.
-	if ([...context.repository.config.keys()].some((key) => /^remote\..+\.promisor$/s.test(key))) return [];
-	const stored: { readonly candidate: Candidate; readonly content: Buffer; readonly origin: Oid }[] = [];
+	const stored: { readonly candidate: Candidate; readonly content: Buffer; readonly origin: { content: Buffer; oid: Oid } | null }[] = [];
 	for (const candidate of candidates) {
-		const { path: name, content, origin, originOid } = candidate;
-		if (!isArgument(name)) continue;
-		if (!filters) stored.push({ candidate, content, origin: originOid });
-		else {
-			const [now, before] = [await cleaned(context, name, content), await cleaned(context, name, origin)];
-			if (now !== null && before !== null) stored.push({ candidate, content: now.content, origin: before.oid });
-		}
+		const { path: name, content, origin, originOid, mode } = candidate;
+		const isFiltered = filters && mode !== "120000" && isArgument(name);
+		const now = isFiltered ? await cleaned(context, name, content) : { content };
+		if (now === null) continue;
+		const before = origin === null ? null : isFiltered ? await cleaned(context, name, origin) : { content: origin, oid: originOid };
+		stored.push({ candidate, content: now.content, origin: before });
 	}
 	const { objectFormat } = context.repository;
-	const found = await findBases(
-		context,
-		stored.map(({ candidate, content, origin }) => ({ path: candidate.path, origin, written: blobOid(content, objectFormat) })),
+	const isFindable = stored.map(({ origin }) => origin !== null && !isPartial(context));
+	const wanted = stored.flatMap(({ candidate, content, origin }, index) =>
+		isFindable[index] && origin ? [{ path: candidate.path, origin: origin.oid, written: blobOid(content, objectFormat) }] : [],
 	);
-	return stored.flatMap(({ candidate, content }, index) => {
+	const found = await findBases(context, wanted);
+	return stored.map(({ candidate, content, origin }, index) => {
 		const { origin: _origin, originOid: _originOid, ...write } = candidate;
-		const known = found[index];
-		return known ? [{ ...write, content, base: known.base, isMerged: write.kept !== undefined && known.isMerged }] : [];
+		const known = isFindable[index] ? found.shift() : null;
+		if (!known) return { ...write, content, base: { content: origin?.content ?? null }, isMerged: false };
+		return { ...write, content, base: known.base, isMerged: write.kept !== undefined && known.isMerged };
 	});
 }
 
@@ -174,40 +192,114 @@ function changeOf({ path, content, mode }: ForeignWrite, known: string | undefin
 	return { path, content, mode: mode ?? (known === "100755" ? known : "100644") };
 }
 
-/**
- * Commits each write on its base; writes with the same base are one commit. The commits depend only on paths, contents, modes, bases and file
- * times.
- */
-async function commitOnBases(context: CycleContext, writes: readonly ForeignWrite[]): Promise<Oid[]> {
-	const { repository, config, lock } = context;
-	const groups = new Map<Oid, Map<GitPath, ForeignWrite>[]>();
+/** Writes of which no two are to one path: two writes to one path cannot be in one commit. */
+function rounds<T extends ForeignWrite>(writes: readonly T[]): T[][] {
+	const made: Map<GitPath, T>[] = [];
 	for (const write of writes) {
-		if (write.isMerged) continue;
-		const rounds = groups.get(write.base) ?? [];
-		// Two writes to one path cannot be in one commit.
-		const round = rounds.find((taken) => !taken.has(write.path));
+		const round = made.find((taken) => !taken.has(write.path));
 		if (round) round.set(write.path, write);
-		else groups.set(write.base, [...rounds, new Map([[write.path, write]])]);
+		else made.push(new Map([[write.path, write]]));
 	}
-	const store = openMergeStore(repository);
+	return made.map((round) => [...round.values()]);
+}
+
+interface NewVersions {
+	readonly parent: Oid;
+	/** Seconds since the epoch; null: the date of the parent. */
+	readonly date: number | null;
+	readonly subject: string;
+	readonly text?: string;
+	readonly changes: readonly FileChange[];
+}
+
+async function commitOn(context: CycleContext, { parent, date, subject, text, changes }: NewVersions): Promise<Oid> {
+	const { repository, config, lock } = context;
+	lock.assertHeld();
+	const message = text === undefined ? subject : `${subject}\n\n${text}`;
+	const { commit } = await writeCommit(openMergeStore(repository), {
+		parents: [parent],
+		...ownIdentity(context),
+		date: date ?? (await committerDate(repository, parent)),
+		message: Buffer.from(`${withNodeTrailer(message, config.nodeName)}\n`),
+		tree: null,
+		changes,
+	});
+	return commit;
+}
+
+/** Commits writes on one commit that has the versions which their writers had read. */
+async function commitOnBase(context: CycleContext, base: Oid, writes: readonly ForeignWrite[]): Promise<Oid> {
+	const entries = await entriesAt(context, base, writes);
+	return await commitOn(context, {
+		parent: base,
+		date: await dateOf(context, base, writes),
+		subject: snapshotMessage(
+			context.config.nodeName,
+			writes.map((write) => write.path),
+		),
+		text: `Written from the version of ${base.slice(0, 12)}, without what came after it.`,
+		changes: writes.map((write) => changeOf(write, entries.get(write.path)?.mode)),
+	});
+}
+
+/**
+ * Commits writes from versions that no commit has. First a commit records those versions on top of HEAD, and a second one takes them back, so
+ * that history has them; then the writes are committed on the first one like any other.
+ * @returns the second commit, and that of the writes
+ */
+async function commitUnrecorded(context: CycleContext, head: Oid, writes: readonly ForeignWrite[]): Promise<{ head: Oid; write: Oid }> {
+	const entries = await entriesAt(context, head, writes);
+	const known = writes.map((write) => ({ write, entry: entries.get(write.path) ?? null }));
+	const recorded = known.flatMap(({ write: { path, base }, entry }): FileChange[] => {
+		const { content } = base as UnrecordedBase;
+		if (content !== null) return [{ path, mode: entry?.mode === "100755" ? entry.mode : "100644", content }];
+		return entry === null ? [] : [{ path, delete: true }];
+	});
+	const subject = `${context.config.nodeName}: versions that a later write was made from`;
+	const base = await commitOn(context, { parent: head, date: null, subject, changes: recorded });
+	const back = known.map(({ write: { path }, entry }): FileChange => (entry ? { path, ...entry } : { path, delete: true }));
+	const after = await commitOn(context, { parent: base, date: null, subject: `${subject}, taken back`, changes: back });
+	return { head: after, write: await commitOnBase(context, base, writes) };
+}
+
+/** Appends to files of HEAD what their writers have appended to older versions. */
+async function commitAppended(context: CycleContext, head: Oid, writes: readonly ForeignWrite[]): Promise<Oid> {
+	const entries = await entriesAt(context, head, writes);
+	const contents = await readObjectsWhole(
+		context.repository,
+		[...entries.values()].map(({ oid }) => oid),
+	);
+	const appended = writes.map((write) => {
+		const present = contents.get(entries.get(write.path)?.oid ?? "") ?? Buffer.alloc(0);
+		const isEnded = present.length === 0 || present.at(-1) === lineFeed;
+		return { ...write, content: Buffer.concat([present, isEnded ? Buffer.alloc(0) : Buffer.of(lineFeed), write.content]) };
+	});
+	return await commitOnBase(context, head, appended);
+}
+
+const lineFeed = 0x0a;
+
+/**
+ * Commits each write on its base, and merges the commits into HEAD; writes with the same base are one commit. The commits depend only on
+ * paths, contents, modes, bases and file times.
+ * @returns the commit that contains HEAD and the writes
+ */
+async function mergeOnBases(context: CycleContext, head: Oid, writes: readonly ForeignWrite[]): Promise<Oid> {
+	const open = writes.filter((write) => !write.isMerged);
 	const commits: Oid[] = [];
-	for (const [base, rounds] of groups) {
-		for (const round of rounds) {
-			const entries = await entriesAt(context, base, [...round.values()]);
-			lock.assertHeld();
-			const message = `${snapshotMessage(config.nodeName, [...round.keys()])}\n\nWritten from the version of ${base.slice(0, 12)}, without what came after it.`;
-			const { commit } = await writeCommit(store, {
-				parents: [base],
-				...ownIdentity(context),
-				date: await dateOf(context, base, [...round.values()]),
-				message: Buffer.from(`${withNodeTrailer(message, config.nodeName)}\n`),
-				tree: null,
-				changes: [...round.values()].map((write) => changeOf(write, entries.get(write.path)?.mode)),
-			});
-			commits.push(commit);
-		}
+	let to = head;
+	for (const round of rounds(open.filter(({ base }) => typeof base !== "string"))) {
+		const made = await commitUnrecorded(context, to, round);
+		to = made.head;
+		commits.push(made.write);
 	}
-	return commits;
+	for (const round of rounds(open.filter(({ base }) => base === "head"))) to = await commitAppended(context, to, round);
+	const groups = new Map<Oid, ForeignWrite[]>();
+	for (const write of open)
+		if (typeof write.base === "string" && write.base !== "head") groups.set(write.base, [...(groups.get(write.base) ?? []), write]);
+	for (const [base, group] of groups) for (const round of rounds(group)) commits.push(await commitOnBase(context, base, round));
+	for (const commit of commits) to = (await planIntegration(context.repository, to, commit)).to;
+	return to;
 }
 
 /** A commit with the content on disk: that of HEAD, and the writes found at their paths. It is in no history. */
@@ -250,8 +342,7 @@ export async function mergeForeignWrites(
 	const { repository, lock } = context;
 	const { branch } = await readHead(repository);
 	const here = writes.filter((write) => write.kept === undefined);
-	let to = head;
-	for (const commit of await commitOnBases(context, writes)) to = (await planIntegration(repository, to, commit)).to;
+	const to = await mergeOnBases(context, head, writes);
 	const disk = await commitDisk(context, head, here);
 	faultPoint("foreign-committed");
 	lock.assertHeld();
@@ -260,9 +351,16 @@ export async function mergeForeignWrites(
 	const integration = to === disk ? null : await carryOutFrom(unguarded, `refs/heads/${branch}`, { head, disk, to });
 	await indexWinners(context, here, disk, to);
 	faultPoint("foreign-merged");
-	noteKept(context, writes);
+	noteKept(context, writes, await entriesAt(context, to, writes));
 	faultPoint("foreign-recorded");
 	return { head: to, integration };
+}
+
+/** Merges writes that no commit may have into the files. Branch and index stay, so the files differ from HEAD like any other that is left out. */
+export async function mergeOnDisk(context: CycleContext, head: Oid, writes: readonly ForeignWrite[]): Promise<void> {
+	const to = await mergeOnBases(context, head, writes);
+	await replaceOnDisk(context, await diffTrees(context.repository, head, to), true);
+	noteKept(context, writes, await entriesAt(context, to, writes));
 }
 
 /** Updates the index for files that the merge left unchanged: the checkout did not touch them, so the index still has HEAD's former version. */
@@ -277,15 +375,25 @@ async function indexWinners(context: CycleContext, here: readonly ForeignWrite[]
 		);
 }
 
-/** Records that the writes found in kept files are in HEAD: they are the base of the next write through the same descriptor. */
-function noteKept({ memory, now }: CycleContext, writes: readonly ForeignWrite[]): void {
+/**
+ * Records that the writes found in kept files are in HEAD: they are the base of the next write through the same descriptor.
+ * @param merged what HEAD has at their paths now
+ */
+export function noteKept(
+	{ memory, now }: CycleContext,
+	writes: readonly Pick<ForeignWrite, "kept">[],
+	merged: ReadonlyMap<GitPath, TreeEntry> = new Map(),
+): void {
 	const backups = new Map<string, KeptPlace[]>();
 	for (const { kept } of writes) if (kept) backups.set(kept.backup, [...(backups.get(kept.backup) ?? []), kept]);
 	for (const [name, places] of backups) {
 		const updated = [...memory.replaced.filesOf(name)];
 		for (const { index, oid, size, mtimeMs } of places) {
 			const entry = updated[index];
-			if (entry) updated[index] = { ...entry, before: oid, size, mtime_ms: mtimeMs };
+			if (!entry) continue;
+			const to = merged.get(entry.path)?.oid;
+			const written = to === undefined ? {} : { merged: { from: entry.merged?.from ?? entry.before, to } };
+			updated[index] = { ...entry, before: oid, size, mtime_ms: mtimeMs, ...written };
 		}
 		memory.replaced.write(name, updated, now());
 	}

@@ -19,7 +19,7 @@ import {
 	withoutSlash,
 	writeIndexEntries,
 } from "@robust-sync/git";
-import { filtersApply, isBelow, isWithin, mergeLateWriteAside, stillIgnored } from "@robust-sync/resolve";
+import { filtersApply, isBelow, isWithin, mergeContents, stillIgnored } from "@robust-sync/resolve";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import {
 	type HeldPath,
@@ -266,14 +266,11 @@ async function mergeHeld(
 		repository,
 		[disk, target, from].flatMap((entry) => (entry ? [entry.oid] : [])),
 	);
-	const content = await mergeLateWriteAside(context, {
+	const content = await mergeContents(context, {
 		path: name,
-		before: contents.get(from?.oid ?? "") ?? null,
+		base: contents.get(from?.oid ?? "") ?? null,
 		written: contents.get(disk.oid) ?? Buffer.alloc(0),
-		writtenAt: null,
-		appeared: false,
 		incoming: contents.get(target.oid) ?? Buffer.alloc(0),
-		exposed: [],
 	});
 	const [oid = disk.oid] = await storeBlobs(repository, paths.staging, [content]);
 	return { mode: base !== null && disk.mode === base.mode ? target.mode : disk.mode, oid };

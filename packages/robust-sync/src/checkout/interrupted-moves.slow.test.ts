@@ -1,15 +1,7 @@
 import fs from "node:fs";
 import { expect, test } from "@jest/globals";
-import { FileExchanger, type GitPath, moveWorkingTree } from "@robust-sync/git";
-import { Scratch } from "@robust-sync/git/fixtures/scratch";
-import { mergeLateWrite, replacedFile } from "@robust-sync/resolve";
-import { compactTimestamp } from "@robust-sync/system/timestamps";
-import { WorkspacePaths } from "@robust-sync/workspace";
 import fc from "fast-check";
-import { newMemory } from "../daemon/daemon.ts";
-import { cycleContext } from "../testing/cycle-context.ts";
-import { mergeForeign, rescueAll } from "../testing/merge-foreign.ts";
-import { bringUpToDate, rescueLateWrites } from "./rescue.ts";
+import { Disturbed, OneCheckout } from "../testing/one-checkout.ts";
 
 // Programs that write, and a process that is killed, at any step of a move that is taken up again and again: whatever was written is
 // there in the end, and what came in too.
@@ -43,8 +35,10 @@ interface State {
 
 class Killed extends Error {}
 
+const textOf = (state: State) => `${JSON.stringify(state, null, "\t")}\n`;
+
 class World {
-	readonly scratch = new Scratch("interrupted");
+	readonly scratch = new OneCheckout("interrupted");
 	readonly events: Event[];
 	readonly written: string[] = [];
 	readonly appended: string[] = [];
@@ -64,8 +58,7 @@ class World {
 	}
 
 	put(state: State): void {
-		this.scratch.write("temporary", `${JSON.stringify(state, null, "\t")}\n`);
-		fs.renameSync(this.scratch.path("temporary"), this.scratch.path("w/state.json"));
+		this.scratch.replace("state.json", textOf(state));
 	}
 
 	/** One step. @throws Killed */
@@ -84,71 +77,27 @@ class World {
 	}
 }
 
-class Disturbed extends FileExchanger {
-	readonly #world: World;
-
-	constructor(world: World) {
-		super();
-		this.#world = world;
-	}
-
-	override async exchange(a: Buffer, b: Buffer): Promise<boolean> {
-		this.#world.happen(false);
-		const done = await super.exchange(a, b);
-		this.#world.happen(false);
-		return done;
-	}
-}
-
 async function run(world: World): Promise<void> {
 	const { scratch } = world;
-	scratch.init("w");
-	world.put({ turn: 0, elements: ["theirs"] });
-	scratch.write("w/shared.log", "start\n");
-	const from = scratch.commitAll("w");
-	world.put({ turn: 0, elements: ["theirs", "new"] });
-	scratch.write("w/shared.log", "start\nnew line\n");
-	const to = scratch.commitAll("w");
-	scratch.git("w", "reset", "-q", "--hard", from);
-
-	const paths = new WorkspacePaths(scratch.path("w"));
-	const backup = compactTimestamp(Date.now());
-	const contextOf = (resumed: boolean) => cycleContext(scratch, "w", { memory: { ...newMemory(paths, true), branch: "main", resumed } });
-	for (let resume = false; ; resume = true) {
-		const context = await contextOf(resume);
+	const state = (...elements: string[]) => textOf({ turn: 0, elements });
+	scratch.begin(
+		{ "state.json": state("theirs"), "shared.log": "start\n" },
+		{ "state.json": state("theirs", "new"), "shared.log": "start\nnew line\n" },
+	);
+	const disturb = () => world.happen(false);
+	for (;;) {
 		try {
-			const { kept } = await moveWorkingTree(
-				context.repository,
-				{
-					from,
-					to,
-					ref: "refs/heads/main",
-					staging: paths.staging,
-					backup: `${paths.backups}/${backup}`,
-					versions: paths.versions,
-					keepsVersions: true,
-					resume,
-					async mergeLate(late) {
-						world.happen(false);
-						return mergeLateWrite({ ...late, written: await bringUpToDate(context, late) });
-					},
-					checkpoint: () => world.happen(true),
-					exchanger: () => new Disturbed(world),
-				},
-				false,
-			);
-			context.memory.replaced.write(backup, kept.map(replacedFile), Date.now());
-			// The next cycles, with nobody writing any more.
-			world.events.length = 0;
-			for (let cycle = 0; cycle < 3; cycle++) {
-				await mergeForeign(context, (await rescueLateWrites(context)).foreign);
-				await rescueAll(context, ["state.json", "shared.log"] as GitPath[]);
-			}
-			return;
+			await scratch.checkOut({ checkpoint: () => world.happen(true), exchanger: () => new Disturbed(disturb, disturb) });
+			break;
 		} catch (error) {
 			if (!(error instanceof Killed)) throw error;
 		}
 	}
+	while (world.events.length > 0) {
+		for (let count = 0; count < 3; count++) disturb();
+		await scratch.cycle();
+	}
+	await scratch.settle();
 }
 
 test("checkout: writes at any step, killed again and again → all there in the end", async () => {

@@ -4,16 +4,18 @@ import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { type GitPath, gitPathFromText } from "@robust-sync/git";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
 import type { MonotonicClock } from "@robust-sync/system/monotonic-clock";
-import { compactTimestamp, timestamp } from "@robust-sync/system/timestamps";
-import { WorkspacePaths, writeRescueJournal } from "@robust-sync/workspace";
+import { compactTimestamp } from "@robust-sync/system/timestamps";
+import { parseConfig, WorkspacePaths } from "@robust-sync/workspace";
 import type { CycleContext } from "../context/cycle-context.ts";
+import { snapshotInto } from "../cycle/commit.ts";
+import { newProgress } from "../cycle/progress.ts";
 import { newMemory } from "../daemon/daemon.ts";
 import { takeSnapshot } from "../snapshot/snapshot.ts";
 import { cycleContext } from "../testing/cycle-context.ts";
-import { rescueAll } from "../testing/merge-foreign.ts";
-import { finishPutBack } from "./put-back.ts";
+import { mergeForeign, rescueAll } from "../testing/merge-foreign.ts";
+import { replaceOnDisk } from "./replace-on-disk.ts";
 import { ReplacedFiles } from "./replaced-files.ts";
-import { bringUpToDate } from "./rescue.ts";
+import { findLateWrites } from "./rescue.ts";
 
 let monotonic = 1_000;
 const clock: MonotonicClock = { bootId: "this boot", now: () => monotonic };
@@ -62,8 +64,8 @@ test("replaced files: the clock is set back → order and age stay", () => {
 	replace(replaced, two, three, noon);
 	monotonic += 3_000;
 	expect(replaced.replacements(noon + 3_000).get(name)).toEqual([
-		{ before: one, after: two, ageMs: 5_000, committed: true },
-		{ before: two, after: three, ageMs: 3_000, committed: true },
+		{ before: one, after: two, ageMs: 5_000 },
+		{ before: two, after: three, ageMs: 3_000 },
 	]);
 	monotonic += 5 * minute;
 	expect(replaced.replacements(noon + 5 * minute).size).toBe(0);
@@ -93,9 +95,9 @@ test("replaced files: restart, clock set meanwhile → order and age stay", () =
 	monotonic += 2_000;
 	for (const now of [noon + 2_000, noon - 5 * minute, noon + 50 * minute])
 		expect(new ReplacedFiles(paths, clock).replacements(now).get(name)).toEqual([
-			{ before: one, after: two, ageMs: 4_000, committed: true },
-			{ before: two, after: three, ageMs: 3_000, committed: true },
-			{ before: three, after: four, ageMs: 2_000, committed: true },
+			{ before: one, after: two, ageMs: 4_000 },
+			{ before: two, after: three, ageMs: 3_000 },
+			{ before: three, after: four, ageMs: 2_000 },
 		]);
 });
 
@@ -173,26 +175,6 @@ test("lost update: written over before a scan → found by the first change's ti
 	expect(JSON.parse(scratch.read("helios/state.json"))).toEqual({ chad: 2, helios: 3 });
 });
 
-test("lost update: a slow checkout finds it late, no watcher → by the file's own time", async () => {
-	const before = store('{\n"chad": 1,\n"helios": 1\n}\n');
-	const after = store('{\n"chad": 2,\n"helios": 1\n}\n');
-	const now = Date.now();
-	const memory = newMemory(paths, true, clock);
-	memory.replaced.recent(now, minute);
-	replace(memory.replaced, before, after, now - 15_000);
-	monotonic += 15_000;
-	const context = await contextOf(memory, now);
-	const there = Buffer.from('{\n"chad": 2,\n"helios": 1\n}\n');
-	const written = Buffer.from('{\n"chad": 1,\n"helios": 3\n}\n');
-	const found = async (writtenAt: number | null) => {
-		const late = { path: name, before: there, written, writtenAt, appeared: false, incoming: there, exposed: [] };
-		return JSON.parse((await bringUpToDate(context, late)).toString()) as unknown;
-	};
-	expect(await found(now - 7_000)).toEqual({ chad: 2, helios: 3 });
-	// Fifteen seconds after the checkout it may well be meant.
-	for (const writtenAt of [now, null]) expect(await found(writtenAt)).toEqual({ chad: 1, helios: 3 });
-});
-
 test("lost update: the daemon was killed → the first scan takes a write for one", async () => {
 	const before = store('{\n"chad": 1,\n"helios": 1\n}\n');
 	const after = store('{\n"chad": 2,\n"helios": 1\n}\n');
@@ -263,7 +245,7 @@ test("base: several versions were readable before → the write may be from any 
 	const ours = store(json("chad", "incoming"));
 	const written = store(json("chad", "first"));
 	const after = store(json("chad", "first", "incoming"));
-	const file = { path: name, after, committed: false, size: 1, mtime_ms: now };
+	const file = { path: name, after, committed: true, size: 1, mtime_ms: now };
 	for (const [madeFrom, keys] of [
 		["what lay there for a moment", ["chad", "incoming", "second"]],
 		["what was written before that", ["chad", "first", "second"]],
@@ -289,52 +271,114 @@ test("base: several versions were readable before → the write may be from any 
 	}
 });
 
-test("rebase: a write while a lost update is merged → on disk with it, still to commit", () => {
-	const replaced = new ReplacedFiles(paths, clock);
-	const write = (at: number, after: string) => {
-		const backup = compactTimestamp(at);
-		fs.mkdirSync(path.join(paths.backups, backup), { recursive: true });
-		replaced.write(
-			backup,
-			[{ path: name, file: gitPathFromText("files/state.json"), before: "x", after, committed: false, size: 1, mtime_ms: at }],
-			at,
-		);
+/** A kept file of a checkout that ended, with a write in it. @returns the file of the backup */
+function keep(memory: CycleContext["memory"], file: string, before: string, after: string, written: string): string {
+	const backup = compactTimestamp(Date.now());
+	scratch.write(`helios/sync/backups/${backup}/files/${file}`, written);
+	const entry = {
+		path: gitPathFromText(file),
+		file: gitPathFromText(`files/${file}`),
+		before,
+		after,
+		committed: true,
+		size: 0,
+		mtime_ms: 0,
 	};
-	write(noon, "one");
-	const lookedAt = monotonic;
-	monotonic += 10;
-	write(noon + 10, "two");
-	monotonic += 10;
-	write(noon + 20, "three");
-	replaced.markCommitted(new Map([[name, "two"]]), lookedAt, noon + 30);
-	const left = () => replaced.replacements(noon + 30).get(name);
-	expect(left()?.map(({ after, committed }) => [after, committed])).toEqual([
-		["one", true],
-		["two", true],
-		["three", false],
-	]);
-	replaced.markCommitted(new Map([[name, "four"]]), monotonic, noon + 40);
-	expect(left()?.every(({ committed }) => committed)).toBe(true);
+	memory.replaced.write(backup, [entry], Date.now());
+	return `helios/sync/backups/${backup}/files/${file}`;
+}
+
+/** One cycle's check of the kept files. @returns the number of writes that it merged */
+async function mergeLate(context: CycleContext): Promise<number> {
+	const { foreign } = await findLateWrites(context);
+	await mergeForeign(context, foreign);
+	return foreign.length;
+}
+
+const noBlob = "e".repeat(40);
+const blobOf = (content: string) => {
+	scratch.write("blob", content);
+	return scratch.git("helios", "hash-object", "-w", scratch.path("blob")).trim();
+};
+const bases = [
+	["in no commit", () => blobOf('{\n"chad": 1,\n"turn": 7\n}\n'), { chad: 2, helios: 1, new: 1 }],
+	["no longer known", () => noBlob, { chad: 1, helios: 1, new: 1, turn: 7 }],
+] as const;
+test.each(bases)("late write: its base is %s → merged, and history has both versions", async (_what, base, expected) => {
+	const after = store('{\n"chad": 2,\n"new": 1\n}\n');
+	const memory = newMemory(paths, true);
+	const written = '{\n"chad": 1,\n"turn": 7,\n"helios": 1\n}\n';
+	const file = keep(memory, name, base(), after, written);
+	const context = await contextOf(memory, Date.now());
+	expect(await mergeLate(context)).toBe(1);
+	const merged = JSON.parse(scratch.read("helios/state.json")) as object;
+	expect(merged).toEqual(expected);
+	expect(scratch.git("helios", "status", "--porcelain", "--", name)).toBe("");
+	expect(scratch.git("helios", "log", "-m", "-p", "--format=%s")).toContain('"helios": 1');
+	// The next write through the same descriptor has this one as its base.
+	expect(await mergeLate(context)).toBe(0);
+	scratch.write(file, '{\n"chad": 1,\n"turn": 7,\n"helios": 2\n}\n');
+	expect(await mergeLate(context)).toBe(1);
+	expect(JSON.parse(scratch.read("helios/state.json"))).toEqual({ ...merged, helios: 2 });
 });
 
-test("rebase: killed meanwhile → the next start merges the write and keeps its base", async () => {
-	const json = (...keys: string[]) => `${JSON.stringify(Object.fromEntries(keys.map((key) => [key, 1])), null, "\t")}\n`;
-	const repaired = store(json("chad", "incoming", "one"));
-	const stale = store(json("chad", "one"));
+test("late write: name not UTF-8, base in no commit → merged, nothing else touched", async () => {
+	const odd = "\xff.json" as GitPath;
+	const head = store("other\n", "other");
+	const live = Buffer.concat([Buffer.from(`${scratch.path("helios")}/`), Buffer.of(0xff), Buffer.from(".json")]);
+	fs.writeFileSync(live, '{"a": 1}\n');
+	scratch.commitAll("helios");
+	const memory = newMemory(paths, true);
 	const backup = compactTimestamp(Date.now());
-	scratch.write("helios/state.json", json("chad", "incoming", "one"));
-	scratch.write(`helios/sync/backups/${backup}/late/0/state.json`, json("chad", "one", "two"));
-	const context = await contextOf(newMemory(paths, true), Date.now());
-	const files = [{ path: name, mode: "100644" as const, replaces: stale, content: repaired }];
-	writeRescueJournal(paths, { schema: 1, ref: "refs/heads/elsewhere", backup, files, started_at: timestamp(Date.now()) });
-	expect(await finishPutBack(context)).toBeNull();
-	writeRescueJournal(paths, { schema: 1, ref: "refs/heads/main", backup, files, started_at: timestamp(Date.now()) });
-	expect(await finishPutBack(context)).toBe(1);
-	const read = () => Object.keys(JSON.parse(scratch.read("helios/state.json"))).sort();
-	expect(read()).toEqual(["chad", "incoming", "one", "two"]);
-	expect(await finishPutBack(context)).toBeNull();
-	scratch.write("helios/state.json", json("chad", "one", "two", "three"));
-	expect(await rescueAll(context, [name])).toBe(1);
-	expect(read()).toEqual(["chad", "incoming", "one", "three", "two"]);
-	expect(fs.existsSync(paths.rescueJournal)).toBe(false);
+	fs.mkdirSync(path.join(paths.backups, backup, "files"), { recursive: true });
+	fs.writeFileSync(Buffer.concat([Buffer.from(`${paths.backups}/${backup}/files/`), Buffer.of(0xff), Buffer.from(".json")]), '{"b": 1}\n');
+	const file = `files/${odd}` as GitPath;
+	memory.replaced.write(
+		backup,
+		[{ path: odd, file, before: blobOf("{}\n"), after: null, committed: true, size: 0, mtime_ms: 0 }],
+		Date.now(),
+	);
+	expect(await mergeLate(await contextOf(memory, Date.now()))).toBe(1);
+	expect(JSON.parse(fs.readFileSync(live, "utf8"))).toEqual({ a: 1, b: 1 });
+	expect(scratch.git("helios", "rev-parse", "HEAD:other").trim()).toBe(head);
+});
+
+test("late write: larger than may be committed → merged on disk, in no commit", async () => {
+	const config = parseConfig({ NODE_NAME: "helios", MAX_FILE_MB: "1" });
+	const before = store("start\n", "x.log");
+	const after = store("start\nnew\n", "x.log");
+	const memory = newMemory(paths, true);
+	const long = `${"l".repeat(1_100_000)}\n`;
+	keep(memory, "x.log", before, after, `start\n${long}`);
+	const context = { ...(await contextOf({ ...memory, branch: "main" }, Date.now())), config };
+	const head = scratch.git("helios", "rev-parse", "HEAD");
+	const { foreign } = await findLateWrites(context);
+	await snapshotInto(context, newProgress(), [], foreign);
+	expect(scratch.read("helios/x.log").length).toBe("start\nnew\n".length + long.length);
+	expect(scratch.git("helios", "rev-parse", "HEAD")).toBe(head);
+	expect((await findLateWrites(context)).foreign).toEqual([]);
+});
+
+test("replaced on disk: killed at any step → the next check finds what was taken away", async () => {
+	store('{"a": 1}\n');
+	const after = { mode: "100644", oid: blobOf('{"a": 2}\n') };
+	const before = { mode: "100644", oid: scratch.git("helios", "rev-parse", "HEAD:state.json").trim() };
+	for (let steps = 1; ; steps++) {
+		scratch.write("helios/state.json", '{"a": 1, "mine": 1}\n');
+		fs.rmSync(paths.backups, { recursive: true });
+		let left = steps;
+		const assertHeld = () => {
+			if (left-- === 0) throw new Error("killed");
+		};
+		const context = { ...(await contextOf(newMemory(paths, true), Date.now())), lock: { assertHeld, release: async () => undefined } };
+		const isDone = await replaceOnDisk(context, [{ path: name, before, after }], false).then(
+			() => true,
+			() => false,
+		);
+		const found = await findLateWrites(await contextOf(newMemory(paths, true), Date.now()));
+		const texts = [...found.foreign.map(({ content }) => content.toString()), scratch.read("helios/state.json")];
+		expect({ steps, texts }).toEqual({ steps, texts: expect.arrayContaining(['{"a": 1, "mine": 1}\n']) });
+		if (isDone) break;
+	}
+	expect(scratch.read("helios/state.json")).toBe('{"a": 2}\n');
 });

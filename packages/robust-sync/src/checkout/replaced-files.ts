@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
-import { type GitPath, type Oid, openFilesBelow, type PlacedVersion } from "@robust-sync/git";
+import { type GitPath, openFilesBelow, type PlacedVersion } from "@robust-sync/git";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import { type MonotonicClock, monotonicClock } from "@robust-sync/system/monotonic-clock";
 import { parseCompactTimestamp } from "@robust-sync/system/timestamps";
@@ -43,8 +43,6 @@ export interface Replacement {
 	readonly after: string;
 	/** How long ago it was, whatever the clock was set to meanwhile. */
 	readonly ageMs: number;
-	/** Whether HEAD has `after`, or something newer. */
-	readonly committed: boolean;
 	/** The file with `after`, where it can be known whether it was read since. */
 	readonly placed?: PlacedVersion;
 }
@@ -144,11 +142,12 @@ export class ReplacedFiles {
 		for (const { name: backup, manifest } of this.recent(now, windowMs).reverse()) {
 			const ageMs = this.#clock.now() - (this.#completeAt.get(backup) ?? 0);
 			const isComparable = this.#isClockSame(manifest, now);
-			for (const { path: name, before, after, committed, placed } of manifest?.files ?? []) {
+			for (const { path: name, before, after, placed, merged } of manifest?.files ?? []) {
 				if (after === null || only?.has(name) === false) continue;
 				const list = found.get(name) ?? [];
 				const version = placed && isComparable ? { placed: { ino: placed.ino, atimeMs: placed.atime_ms, mtimeMs: placed.mtime_ms } } : {};
-				list.push({ before, after, ageMs, committed, ...version });
+				list.push({ before: merged?.from ?? before, after, ageMs, ...version });
+				if (merged) list.push({ before, after: merged.to, ageMs });
 				found.set(name, list);
 			}
 		}
@@ -188,22 +187,6 @@ export class ReplacedFiles {
 		};
 		this.#backups.set(name, backup);
 		if (!known) this.#completeAt.set(name, this.#clock.now());
-	}
-
-	/**
-	 * These paths were committed with these blobs: nothing that lay there waits for a commit any more, but for what was put there since
-	 * with more in it.
-	 * @param lookedAt when what was committed was read, by the monotonic clock
-	 */
-	markCommitted(committed: ReadonlyMap<GitPath, Oid>, lookedAt: number, now: number): void {
-		for (const { name, manifest } of this.recent(now, replacementsWindowMs)) {
-			const isBefore = (this.#completeAt.get(name) ?? 0) <= lookedAt;
-			const files = (manifest?.files ?? []).map((file) => {
-				const oid = committed.get(file.path);
-				return !file.committed && oid !== undefined && (isBefore || file.after === oid) ? { ...file, committed: true } : file;
-			});
-			if (files.some((file, index) => file !== manifest?.files[index])) this.write(name, files, now);
-		}
 	}
 
 	/**

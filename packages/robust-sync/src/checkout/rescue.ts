@@ -2,35 +2,34 @@ import fs from "node:fs";
 import {
 	blobOid,
 	displayPath,
-	type FileReplacement,
+	type Found,
 	fileMode,
 	fileSystemPath,
 	type GitPath,
 	gitPathBytes,
-	type HeldChange,
-	type LateWrite,
+	isContent,
 	type Oid,
-	readObjectsWhole,
-	storeBlobs,
+	peek,
 	withObjectReader,
 } from "@robust-sync/git";
 import { mayStemFrom, originAmong } from "@robust-sync/merge";
-import { filtersApply, isAddition, isAppendedToCode } from "@robust-sync/resolve";
-import { printable } from "@robust-sync/service/printable";
-import { faultPoint } from "@robust-sync/system/fault-points";
+import { appendedCode, filtersApply } from "@robust-sync/resolve";
+import { printable, shellPath } from "@robust-sync/service/printable";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import { readUnseen } from "@robust-sync/system/read-unseen";
-import { keptFilePath, type ReplacedFile, readHeld, writeHeld } from "@robust-sync/workspace";
+import { keptFilePath, type ReplacedFile, type SkippedFile } from "@robust-sync/workspace";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { sinceFirstChange } from "../context/first-changes.ts";
 import { accessTimesOf } from "./access-times.ts";
-import { type Candidate, type ForeignWrite, withBases } from "./foreign-writes.ts";
+import { type Candidate, type ForeignWrite, type KeptPlace, noteKept, withBases } from "./foreign-writes.ts";
 import { lateWritePlace } from "./late-write-place.ts";
-import { lateWrite, mergeContent, putBack, readKnown } from "./put-back.ts";
 import { type Replacement, replacementsWindowMs, staleWriteWindowMs, unreadWindowMs } from "./replaced-files.ts";
+import { skippedFile } from "./skipped-files.ts";
 
 /** More kept files than this are looked at in turns, so that a huge checkout does not slow every cycle for an hour. */
 const looksPerCycle = 2_000;
+/** Larger writes are not merged: they stay in the kept files, and are reported. */
+const maxMergedBytes = 100_000_000;
 
 function readFile(file: Buffer): { content: Buffer; stats: fs.Stats } | null {
 	try {
@@ -41,119 +40,108 @@ function readFile(file: Buffer): { content: Buffer; stats: fs.Stats } | null {
 	}
 }
 
+function peekKept(file: Buffer): Found | null {
+	try {
+		return peek(file);
+	} catch {
+		return null;
+	}
+}
+
 /** A late write found in a kept file, with the file's present state. */
 interface LateFinding {
-	readonly index: number;
 	readonly entry: ReplacedFile;
 	readonly written: Buffer;
-	readonly stats: fs.Stats;
-	/** The path that the write is merged into (lateWritePlace). */
+	/** null: a regular file, whose executable bit its path has. */
+	readonly mode: "120000" | null;
+	readonly writtenAt: number;
+	/** The path that the write is for (lateWritePlace). */
 	readonly place: GitPath;
+	readonly kept: KeptPlace;
 }
 
 /** The result of a check of the kept files. */
 export interface LateWriteSearch {
-	/** The number of writes that were merged into the live files. */
-	readonly rescued: number;
-	/** The other writes, which are to be merged as commits on their bases. */
+	/** The writes, which are to be merged as commits on their bases. */
 	readonly foreign: readonly ForeignWrite[];
+	/** Writes that are too large to be merged: they stay in the kept files. */
+	readonly skipped: readonly SkippedFile[];
 }
 
-/**
- * Checks for late writes: in files that checkouts of the last hour replaced, and in older ones that a process still has open. If no commit has
- * the version that the writer had read, the write is merged into the live file here.
- */
-export async function rescueLateWrites(context: CycleContext): Promise<LateWriteSearch> {
+/** Checks for late writes: in files that checkouts of the last hour replaced, and in older ones that a process still has open. */
+export async function findLateWrites(context: CycleContext): Promise<LateWriteSearch> {
 	const { now, memory, paths, repository } = context;
 	let looks = 0;
-	let rescued = 0;
-	const foreign: ForeignWrite[] = [];
+	const found: LateFinding[] = [];
+	const skipped: SkippedFile[] = [];
 	for (const { manifest, name: backup, takenAt } of memory.replaced.watched(now())) {
 		if (!manifest) continue;
 		if (looks > looksPerCycle && now() - takenAt > 60_000 && Math.floor(now() / 1000) % 10 !== 0) continue;
-		const changed: LateFinding[] = [];
 		for (const [index, entry] of manifest.files.entries()) {
 			looks++;
-			const kept = keptFilePath(paths, backup, entry);
-			const stats = kept === null ? null : lstatIfThere(kept);
-			if (!kept || !stats?.isFile() || (stats.size === entry.size && stats.mtimeMs === entry.mtime_ms)) continue;
-			const read = readFile(kept);
-			if (read) changed.push({ index, entry, written: read.content, stats: read.stats, place: lateWritePlace(repository, backup, entry) });
+			const file = keptFilePath(paths, backup, entry);
+			const seen = file === null ? null : lstatIfThere(file);
+			if (!file || !isContent(seen) || (seen.size === entry.size && seen.mtimeMs === entry.mtime_ms)) continue;
+			if (seen.size > maxMergedBytes) {
+				skipped.push({ ...skippedFile(entry.path, "too-large"), remedy: `see ${shellPath(file.toString())}` });
+				continue;
+			}
+			const read = peekKept(file);
+			if (!read) continue;
+			const { content: written, stats } = read;
+			const kept = { backup, index, size: stats.size, mtimeMs: stats.mtimeMs, oid: blobOid(written, repository.objectFormat) };
+			found.push({
+				entry,
+				written,
+				mode: stats.isSymbolicLink() ? "120000" : null,
+				writtenAt: stats.mtimeMs,
+				place: lateWritePlace(repository, backup, entry),
+				kept,
+			});
 		}
-		if (changed.length === 0) continue;
-		const bases = await readObjectsWhole(
-			repository,
-			changed.map(({ entry }) => entry.before),
-		);
-		const based = await lateWithBases(context, backup, changed, bases);
-		foreign.push(...based);
-		const isBased = new Set(based.map(({ kept }) => kept?.index));
-		const others = changed.filter(({ index }) => !isBased.has(index));
-		if (others.length > 0) rescued += await mergeIntoLive(context, backup, others, bases);
 	}
-	return { rescued, foreign };
+	return { foreign: await lateWithBases(context, found), skipped };
 }
 
-/** The late writes that can be committed on the version that their writer had read. */
-async function lateWithBases(
-	context: CycleContext,
-	backup: string,
-	changed: readonly LateFinding[],
-	bases: ReadonlyMap<Oid, Buffer>,
-): Promise<ForeignWrite[]> {
-	const { repository, config } = context;
-	const candidates: Candidate[] = [];
-	for (const { index, entry, written, stats, place: name } of changed) {
-		const origin = bases.get(entry.before);
-		// Left to the merge of contents: no base is known, nothing was written, the write goes beside the path, or the file is too large.
-		if (origin === undefined || origin.equals(written) || name !== entry.path || stats.size > config.maxFileMb * 1_000_000) continue;
-		const live = readFile(fileSystemPath(repository.root, name));
-		// Lines appended to code go to the end of the live file, as if the program had opened that.
-		if (live && (await isAppendedToCode(lateWrite(name, origin, written, live.content)))) continue;
-		const oid = blobOid(written, repository.objectFormat);
-		const kept = { backup, index, size: stats.size, mtimeMs: stats.mtimeMs, oid };
-		candidates.push({ path: name, mode: null, content: written, writtenAt: stats.mtimeMs, origin, originOid: entry.before, kept });
-	}
-	return candidates.length === 0 ? [] : await withBases(context, candidates, await filtersApply(repository));
-}
-
-/** Merges late writes into the live files. A write that could not be merged is found again by the next cycle. @returns the number of merged writes */
-async function mergeIntoLive(
-	context: CycleContext,
-	backup: string,
-	changed: readonly LateFinding[],
-	bases: ReadonlyMap<Oid, Buffer>,
-): Promise<number> {
-	const { repository, memory, paths, now } = context;
-	const replacements: FileReplacement[] = [];
-	let rescued = 0;
-	for (const { entry, written, place: name } of changed) {
-		const base = bases.get(entry.before) ?? null;
-		if (base?.equals(written)) continue;
-		const live = readFile(fileSystemPath(repository.root, name));
-		const merged = live ? await mergeContent(context, name, base, written, live.content) : written;
-		rescued++;
-		if (live && merged.equals(live.content)) continue;
-		replacements.push({ path: name, mode: live ? fileMode(live.stats) : "100644", content: merged, replaces: live?.content ?? null });
-	}
-	const held = new Set((await putBack(context, replacements)).map((change) => change.path));
-	const seen = await storeBlobs(
-		repository,
-		paths.staging,
-		changed.map(({ written }) => written),
+/** Late writes with their bases. Files that were touched and not changed are only recorded. */
+async function lateWithBases(context: CycleContext, found: readonly LateFinding[]): Promise<readonly ForeignWrite[]> {
+	if (found.length === 0) return [];
+	const { repository } = context;
+	const origins = await readKnown(
+		context,
+		found.map(({ entry }) => entry.before),
 	);
-	const updated = [...memory.replaced.filesOf(backup)];
-	for (const [position, { index, entry, stats, place }] of changed.entries())
-		if (!held.has(place)) updated[index] = { ...entry, before: seen[position] ?? entry.before, size: stats.size, mtime_ms: stats.mtimeMs };
-	memory.replaced.write(backup, updated, now());
-	faultPoint("rescue-late-recorded");
-	return rescued;
+	const candidates: Candidate[] = [];
+	const appended: ForeignWrite[] = [];
+	const done: Pick<ForeignWrite, "kept">[] = [];
+	for (const { entry, written, mode, writtenAt, place: path, kept } of found) {
+		const origin = origins.get(entry.before) ?? null;
+		if (origin?.equals(written)) {
+			done.push({ kept });
+			continue;
+		}
+		const live = origin === null || mode !== null ? null : readFile(fileSystemPath(repository.root, path));
+		const tail = live && (await appendedCode({ path, base: origin as Buffer, written, incoming: live.content }));
+		if (tail)
+			appended.push({
+				path,
+				mode: null,
+				content: tail,
+				base: "head",
+				writtenAt,
+				isMerged: live.content.subarray(-tail.length).equals(tail),
+				kept,
+			});
+		else candidates.push({ path, mode, content: written, writtenAt, origin, originOid: entry.before, kept });
+	}
+	noteKept(context, done);
+	return [...appended, ...(candidates.length === 0 ? [] : await withBases(context, candidates, await filtersApply(repository)))];
 }
 
 /** What took the place of one or several versions of a path. */
 interface Step {
 	readonly after: string;
-	readonly placed: Replacement["placed"];
+	placed: Replacement["placed"];
 	/** The likeliest first. */
 	readonly befores: readonly string[];
 	/** Within 10 s before the write: its writer may have read what was there before. */
@@ -176,8 +164,10 @@ function unseenSteps(
 	for (const { before, after, ageMs, placed } of replacements) {
 		const last = steps.at(-1);
 		const isRecent = ageMs <= replacementsWindowMs && ageMs - writtenMs <= staleWriteWindowMs;
-		if (last?.after === after && last.isRecent === isRecent) last.befores.unshift(before);
-		else steps.push({ after, placed, befores: [before], isRecent });
+		if (last?.after === after && last.isRecent === isRecent) {
+			last.befores.unshift(before);
+			last.placed ??= placed;
+		} else steps.push({ after, placed, befores: [before], isRecent });
 	}
 	const isUnread = (index: number) => {
 		const [step, next] = [steps[index] as Step, steps[index + 1]];
@@ -213,7 +203,7 @@ function originOf(
 	const file = Buffer.from(name, "latin1");
 	// Another program's version has the place of ours: whether that was read is unknown.
 	const isOurs = newest !== null && contents.get(steps.at(-1)?.after ?? "")?.equals(newest) === true;
-	for (const { befores, after, isRecent } of [...steps].reverse()) {
+	for (const [index, { befores, after, isRecent }] of [...steps.entries()].reverse()) {
 		if (!isRecent && !isOurs) break;
 		const newer = contents.get(after);
 		const olders = befores.flatMap((before) => contents.get(before) ?? []);
@@ -221,6 +211,9 @@ function originOf(
 		if (older === null) break;
 		reason ??= isRecent ? "written within 10 s of a checkout" : "no program has read the newest version";
 		origin = { content: older, oid: befores.find((before) => contents.get(before) === older) ?? "" };
+		// A version that a program had written at that moment: what was replaced before it is not what its readers have.
+		const previous = steps[index - 1]?.after;
+		if (previous !== undefined && previous !== origin.oid && befores.includes(previous)) break;
 	}
 	// An answer that replaces all that was there brings back nothing of it.
 	return origin && reason && mayStemFrom(origin.content, written, file) ? { ...origin, reason } : null;
@@ -229,40 +222,30 @@ function originOf(
 /** What a dirty path that was checked out a moment ago must be committed as. */
 export interface CheckedContent {
 	readonly path: GitPath;
-	readonly mode: FileReplacement["mode"];
+	readonly mode: "100644" | "100755";
 	readonly content: Buffer;
 }
 
 /** The result of a search for stale writes. */
 export interface StaleWriteSearch {
-	/** The examined content, with stale writes repaired; it is to be committed. */
+	/** The examined content that is not stale; it is to be committed. */
 	readonly checked: readonly CheckedContent[];
-	/** When it was examined, by the monotonic clock. */
-	readonly lookedAt: number;
-	/** The number of repaired writes. */
-	readonly rescued: number;
-	/** The other stale writes: to be committed on the version that their writer had read, not on HEAD. */
+	/** The stale writes: to be committed on the version that their writer had read, not on HEAD. */
 	readonly foreign: readonly ForeignWrite[];
-}
-
-/** The newest version of a path that its writers could have read: what we last put there, until that is committed. */
-function newestVersion(latest: Replacement | undefined, contents: ReadonlyMap<string, Buffer>, committed: Buffer | null): Buffer | null {
-	return (latest && !latest.committed ? contents.get(latest.after) : null) ?? committed;
 }
 
 /**
  * Finds lost updates: a program read a file before our checkout and writes it back afterwards, without the incoming change. If a commit has the
- * version that the program had read, the write is to be committed on that; else it is merged here, with that version as base.
+ * version that the program had read, the write is to be committed on that; else that version gets a commit of its own (foreign-writes.ts).
  * @param changed paths that differ from HEAD
  * @param byGit those of them that a person restored with git (`git checkout <commit> -- <path>`), for which no file is read
  */
-export async function rescueStaleWrites(
+export async function findStaleWrites(
 	context: CycleContext,
 	changed: readonly GitPath[],
 	byGit: ReadonlySet<GitPath> = new Set(),
 ): Promise<StaleWriteSearch> {
 	const { repository, now, memory } = context;
-	const lookedAt = memory.clock.now();
 	const recent = memory.replaced.replacements(now(), new Set(changed), unreadWindowMs);
 	const byReads = recent.size > 0 && accessTimesOf(context.paths, context.config).tell;
 	const suspects = changed.flatMap((name) => {
@@ -273,9 +256,9 @@ export async function rescueStaleWrites(
 		const lastMs = now() - Math.max(live.stats.mtimeMs, live.stats.ctimeMs);
 		const writtenMs = Math.max(0, lastMs, sinceFirstChange(memory, name));
 		const steps = unseenSteps(context, name, replacements, writtenMs, byReads && !byGit.has(name));
-		return steps.length > 0 ? [{ name, live, steps, latest: replacements.at(-1) as Replacement }] : [];
+		return steps.length > 0 ? [{ name, live, steps }] : [];
 	});
-	if (suspects.length === 0) return { checked: [], lookedAt, rescued: 0, foreign: [] };
+	if (suspects.length === 0) return { checked: [], foreign: [] };
 	const contents = await readKnown(
 		context,
 		suspects.flatMap(({ steps }) => steps.flatMap(({ befores, after }) => [...befores, after])),
@@ -284,85 +267,24 @@ export async function rescueStaleWrites(
 		context,
 		suspects.map(({ name }) => name),
 	);
-	const found = suspects.map(({ name, live, steps, latest }) => {
-		const newest = newestVersion(latest, contents, committed.get(name) ?? null);
-		return { name, live, newest, origin: originOf(name, live.content, newest, steps, contents) };
+	const found = suspects.map(({ name, live, steps }) => {
+		const newest = committed.get(name) ?? null;
+		return { name, live, origin: newest && originOf(name, live.content, newest, steps, contents) };
 	});
 	const hasModes = repository.config.get("core.filemode") !== "false";
-	const candidates = found.flatMap(({ name, live: { content, stats }, newest, origin }): Candidate[] => {
-		// The newest version is one that we put there and that is in no commit yet: only a merge of contents can include it.
-		if (origin === null || newest === null || committed.get(name)?.equals(newest) !== true) return [];
+	const candidates = found.flatMap(({ name, live: { content, stats }, origin }): Candidate[] => {
+		if (origin === null) return [];
 		const mode = hasModes ? fileMode(stats) : null;
 		return [{ path: name, mode, content, writtenAt: stats.mtimeMs, origin: origin.content, originOid: origin.oid }];
 	});
 	const foreign = candidates.length === 0 ? [] : await withBases(context, candidates, await filtersApply(repository));
 	const isForeign = new Set(foreign.map((write) => write.path));
 	const checked: CheckedContent[] = [];
-	const replacements: FileReplacement[] = [];
-	for (const { name, live, newest, origin } of found) {
-		if (isForeign.has(name)) {
-			logOrigin(context, name, origin as Origin);
-			continue;
-		}
-		const merged = origin && newest ? await mergeContent(context, name, origin.content, live.content, newest) : live.content;
-		if (origin && !merged.equals(live.content)) logOrigin(context, name, origin);
-		checked.push({ path: name, mode: fileMode(live.stats), content: merged });
-		if (!merged.equals(live.content))
-			replacements.push({ path: name, mode: fileMode(live.stats), content: merged, replaces: live.content });
+	for (const { name, live, origin } of found) {
+		if (isForeign.has(name)) logOrigin(context, name, origin as Origin);
+		else checked.push({ path: name, mode: fileMode(live.stats), content: live.content });
 	}
-	const held = await putBack(context, replacements);
-	if (held.length > 0) holdReplacements(context, replacements, held);
-	return { checked, lookedAt, rescued: replacements.length, foreign };
-}
-
-/** What is committed and cannot be placed is held, with what is on disk as the version that its writers have read. */
-function holdReplacements(
-	{ repository, paths }: CycleContext,
-	replacements: readonly FileReplacement[],
-	held: readonly HeldChange[],
-): void {
-	const state = readHeld(paths);
-	const next = new Map(state.paths);
-	const obstacles = new Map(held.map(({ path: name, obstacle }) => [name, obstacle]));
-	for (const { path: name, mode, content, replaces } of replacements) {
-		const reason = obstacles.get(name);
-		const oidOf = (bytes: Buffer) => blobOid(bytes, repository.objectFormat);
-		const base = replaces && { mode, oid: oidOf(replaces) };
-		if (reason) next.set(name, { path: name, reason, base, target: { mode, oid: oidOf(content) }, seen: null });
-	}
-	writeHeld(paths, { ...state, paths: next });
-}
-
-/** What was looked at is committed. Not so what was written while it was put back, which then is there with it. */
-export function noteCommitted(
-	{ repository, memory, now }: CycleContext,
-	{ checked, lookedAt }: Pick<StaleWriteSearch, "checked" | "lookedAt">,
-): void {
-	if (checked.length === 0) return;
-	const committed = new Map(checked.map(({ path: name, content }) => [name, blobOid(content, repository.objectFormat)]));
-	memory.replaced.markCommitted(committed, lookedAt, now());
-}
-
-/** A write that is found in the middle of a move, brought up to date where it was made from a version before the moves just before. */
-export async function bringUpToDate(context: CycleContext, late: LateWrite): Promise<Buffer> {
-	const { path: name, before, written, writtenAt } = late;
-	if (isAddition(late)) return written;
-	// Nobody watches for --once; it may have been written long before a slow move came to it.
-	const lastMs = writtenAt === null ? 0 : context.now() - writtenAt;
-	const writtenMs = Math.max(0, lastMs, sinceFirstChange(context.memory, name));
-	const replacements = context.memory.replaced.replacements(context.now(), new Set([name]), unreadWindowMs).get(name);
-	if (!replacements || before === null) return written;
-	const steps = unseenSteps(context, name, replacements, writtenMs, accessTimesOf(context.paths, context.config).tell);
-	if (steps.length === 0) return written;
-	const contents = await readKnown(
-		context,
-		steps.flatMap(({ befores, after }) => [...befores, after]),
-	);
-	const newest = newestVersion(replacements.at(-1), contents, before);
-	const origin = originOf(name, written, newest, steps, contents);
-	if (!origin || !newest) return written;
-	logOrigin(context, name, origin);
-	return await mergeContent(context, name, origin.content, written, newest);
+	return { checked, foreign };
 }
 
 function logOrigin({ log }: CycleContext, name: GitPath, { reason }: Origin): void {
@@ -387,6 +309,18 @@ async function readCommitted({ repository }: CycleContext, names: readonly GitPa
 	await withObjectReader(repository, (reader) =>
 		reader.each(specifiers, (info, content, index) => {
 			if (info?.type === "blob" && content) found.set(names[index]!, Buffer.from(content));
+		}),
+	);
+	return found;
+}
+
+/** The blobs that are still there, by their ids: garbage collection may have taken one. */
+async function readKnown({ repository }: CycleContext, oids: readonly Oid[]): Promise<Map<Oid, Buffer>> {
+	const found = new Map<Oid, Buffer>();
+	const names = [...new Set(oids)];
+	await withObjectReader(repository, (reader) =>
+		reader.each(names, (_info, content, index) => {
+			if (content) found.set(names[index] as Oid, Buffer.from(content));
 		}),
 	);
 	return found;

@@ -2,7 +2,7 @@ import fs from "node:fs";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { type GitPath, moveWorkingTree } from "@robust-sync/git";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
-import { mergeLateWrite, replacedFile } from "@robust-sync/resolve";
+import { replacedFile } from "@robust-sync/resolve";
 import { type MonotonicClock, monotonicClock } from "@robust-sync/system/monotonic-clock";
 import { compactTimestamp } from "@robust-sync/system/timestamps";
 import { WorkspacePaths } from "@robust-sync/workspace";
@@ -53,7 +53,6 @@ async function checkOut(versions: readonly Readonly<Record<string, string>>[]): 
 			backup: `${paths.backups}/${backup}`,
 			versions: paths.versions,
 			keepsVersions: true,
-			mergeLate: mergeLateWrite,
 		};
 		const { kept, placed } = await moveWorkingTree(context.repository, move, false);
 		memory.replaced.write(backup, kept.map(replacedFile), Date.now());

@@ -1,7 +1,6 @@
 import { countCommits, readHead } from "@robust-sync/git";
 import { carryOutPlan, type Plan, planIntegration, retryHeld } from "@robust-sync/resolve";
 import { releaseApproved } from "../checkout/guard.ts";
-import { bringUpToDate } from "../checkout/rescue.ts";
 import { type CycleContext, integrateContext } from "../context/cycle-context.ts";
 import { syncedBranch } from "../remote/upstream.ts";
 import { refreshIndex } from "../snapshot/follow-head.ts";
@@ -22,11 +21,7 @@ export async function checkOut(context: CycleContext, plan: Plan, progress: Prog
 		plan.kind === "fast-forward" && plan.from !== null ? null : countCommits(context.repository, plan.from, plan.theirs ?? plan.to);
 	// Awaited after the checkout: no work of a cycle may continue after its failure.
 	counting?.catch(() => undefined);
-	const integration = await carryOutPlan(
-		{ ...integrateContext(context), bringUpToDate: (late) => bringUpToDate(context, late) },
-		ref,
-		plan,
-	);
+	const integration = await carryOutPlan(integrateContext(context), ref, plan);
 	const { secrets, publishable } = context.memory;
 	// The incoming commits are published, and the other side of the merge was searched.
 	if (secrets.checked === plan.from && publishable === plan.from) secrets.checked = plan.to;
@@ -52,7 +47,7 @@ export async function retryHeldPaths(context: CycleContext, progress: Progress):
 	if (head === null) return;
 	memory.retriedAt = now();
 	const ref = `refs/heads/${syncedBranch(context)}`;
-	const integration = await retryHeld({ ...integrateContext(context), bringUpToDate: (late) => bringUpToDate(context, late) }, ref, head);
+	const integration = await retryHeld(integrateContext(context), ref, head);
 	if (integration !== null) noteIntegration(integration, progress);
 }
 

@@ -1,8 +1,8 @@
 import { setImmediate } from "node:timers/promises";
-import { diffTrees, readHead } from "@robust-sync/git";
+import { diffTrees, type Oid, readHead } from "@robust-sync/git";
 import { type Plan, saveDecidedForUpstream } from "@robust-sync/resolve";
 import { faultPoint } from "@robust-sync/system/fault-points";
-import { type ForeignWrite, mergeForeignWrites } from "../checkout/foreign-writes.ts";
+import { type ForeignWrite, mergeForeignWrites, mergeOnDisk } from "../checkout/foreign-writes.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { knownTip } from "../remote/upstream.ts";
 import { withoutSecrets } from "../secrets/commits.ts";
@@ -49,13 +49,12 @@ export async function snapshotInto(
 	progress.committed += snapshot.committed;
 	progress.deleted += snapshot.deleted;
 	context.memory.changes.add(snapshot.changed);
-	progress.rescued += snapshot.rescued;
 	if (snapshot.committed > 0) progress.commits++;
 	await saveDecisions(context, progress, snapshot);
 	return snapshot;
 }
 
-/** Merges writes from older versions into the new commit. A write that holds a secret stays on disk only. */
+/** Merges writes from older versions into the new commit. What must be in no commit (a secret, a file too large) is merged on disk only. */
 async function withForeignWrites(
 	context: CycleContext,
 	progress: Progress,
@@ -64,16 +63,26 @@ async function withForeignWrites(
 ): Promise<Snapshot> {
 	const found = [...late, ...taken.foreign];
 	if (found.length === 0 || taken.head === null) return taken;
-	const contents = found.map(({ path, content }) => ({ path, mode: "100644", content }));
+	const contents = found.flatMap(({ path, content, base }) => [
+		{ path, mode: "100644", content },
+		...(typeof base === "object" && base.content !== null ? [{ path, mode: "100644", content: base.content }] : []),
+	]);
 	const secret = await secretChanges(context, contents);
-	const writes = found.filter((write) => !secret.has(write.path));
-	if (writes.length === 0) return taken;
+	const isLocal = ({ path, content }: ForeignWrite) => secret.has(path) || content.length > context.config.maxFileMb * 1_000_000;
+	const local = found.filter((write) => isLocal(write) && write.kept !== undefined);
+	const writes = found.filter((write) => !isLocal(write));
+	if (local.length + writes.length === 0) return taken;
 	await refreshIndex(context);
-	const { head, integration } = await mergeForeignWrites(context, taken.head, writes);
-	if (integration !== null) noteIntegration(integration, progress);
-	progress.rescued += writes.length;
-	const names = [...new Set(writes.map((write) => write.path))];
-	return { ...taken, head, isDirect: false, committed: taken.committed + names.length, changed: [...taken.changed, ...names] };
+	progress.rescued += local.length + writes.length;
+	let after = taken;
+	if (writes.length > 0) {
+		const { head, integration } = await mergeForeignWrites(context, taken.head, writes);
+		if (integration !== null) noteIntegration(integration, progress);
+		const names = [...new Set(writes.map((write) => write.path))];
+		after = { ...taken, head, isDirect: false, committed: taken.committed + names.length, changed: [...taken.changed, ...names] };
+	}
+	if (local.length > 0) await mergeOnDisk(context, after.head as Oid, local);
+	return after;
 }
 
 /**

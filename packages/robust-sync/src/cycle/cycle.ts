@@ -4,7 +4,7 @@ import type { SkippedFile } from "@robust-sync/workspace";
 import { heldLosses, outgoingLoss } from "../checkout/guard.ts";
 import { heldSkipped } from "../checkout/held.ts";
 import { refusedBefore } from "../checkout/refused-paths.ts";
-import { rescueLateWrites } from "../checkout/rescue.ts";
+import { findLateWrites } from "../checkout/rescue.ts";
 import { refusedPath } from "../checkout/skipped-files.ts";
 import { type CycleContext, integrateContext } from "../context/cycle-context.ts";
 import { forgetSkipped } from "../forget/forget-state.ts";
@@ -43,8 +43,7 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 
 	const asked = prefetchRemoteTip(context);
 	const work = async () => {
-		const late = await rescueLateWrites(context);
-		progress.rescued += late.rescued;
+		const late = await findLateWrites(context);
 		await untrackOwnFiles(context);
 		const outbox = await collectOutbox(context);
 		const snapshot = await taskInto(context, progress, await snapshotInto(context, progress, outbox.targets, late.foreign));
@@ -66,12 +65,12 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 			await refreshIndex(context);
 			await leave(context);
 		});
-		return { outbox, committed, head };
+		return { outbox, committed, head, late: late.skipped };
 	};
 	// No work of a cycle may continue after its end or failure.
-	const { outbox, committed, head } = await work().finally(() => asked?.catch(() => undefined));
+	const { outbox, committed, head, late } = await work().finally(() => asked?.catch(() => undefined));
 
-	return await record(context, progress, { outbox, committed, head });
+	return await record(context, progress, { outbox, committed, head, late });
 }
 
 interface Outcome {
@@ -79,6 +78,8 @@ interface Outcome {
 	readonly committed: ReturnType<typeof markCommitted>;
 	/** The commit that this node and the remote agree on. */
 	readonly head: Oid | null;
+	/** Late writes that are left in the kept files. */
+	readonly late: readonly SkippedFile[];
 }
 
 /** Keeps the first entry of each path. */
@@ -88,7 +89,11 @@ function onePerPath(entries: readonly SkippedFile[]): SkippedFile[] {
 }
 
 /** The last step: confirms messages, remembers the remote's tip, and returns the result. @throws LockLostError, GitError */
-async function record(context: CycleContext, progress: Progress, { outbox, committed, head }: Outcome): Promise<CycleResult> {
+async function record(
+	context: CycleContext,
+	progress: Progress,
+	{ outbox, committed, head, late: lateSkipped }: Outcome,
+): Promise<CycleResult> {
 	const isAllPublished = progress.heldAt === null && progress.postponedMs === null && progress.late === 0;
 	progress.checkedOut.push(...(await excludeFromNowOn(context, isAllPublished && progress.snapshot?.busy.length === 0)));
 	// A checkout of this cycle has done its share already.
@@ -121,6 +126,7 @@ async function record(context: CycleContext, progress: Progress, { outbox, commi
 		...secretSkipped(context),
 		...forgetSkipped(memory.forget),
 		...ownTrackedFiles(context),
+		...lateSkipped,
 	]);
 	const busy = (snapshot?.busy.length ?? 0) + late;
 	return {

@@ -18,12 +18,10 @@ import {
 	setAsideLockFile,
 	updateRef,
 } from "@robust-sync/git";
-import { checkOutFirst, type IntegrateContext, integrate, resumeIntegration } from "@robust-sync/resolve";
+import { checkOutFirst, integrate, resumeIntegration } from "@robust-sync/resolve";
 import { faultPoint } from "@robust-sync/system/fault-points";
 import { compactTimestamp } from "@robust-sync/system/timestamps";
 import { restoreLocalNotes } from "../checkout/held.ts";
-import { finishPutBack } from "../checkout/put-back.ts";
-import { bringUpToDate } from "../checkout/rescue.ts";
 import { type CycleContext, integrateContext } from "../context/cycle-context.ts";
 import { SyncError, wrongBranch } from "../context/sync-error.ts";
 import { resumeForget } from "../forget/forgotten-upstream.ts";
@@ -49,7 +47,6 @@ const table: readonly (readonly [found: string, recover: (context: CycleContext)
 	["a garbage collection that prunes at once", waitForCollector],
 	["an index that a power cut tore", makeIndexAgain],
 	["objects that the last cycle missed", repairObjects],
-	["an interrupted write of merged files", finishInterruptedPutBack],
 	["an interrupted checkout", finishInterruptedMove],
 	["unfinished files of a killed process", clearStaging],
 	["a person's rebase, merge, cherry-pick, revert or bisect", leaveOpenOperation],
@@ -114,11 +111,6 @@ async function setAsideStaleLocks({ repository, log, now }: CycleContext): Promi
 	return moved.length > 0 ? `set aside ${moved.join(", ")}, which no live process holds` : null;
 }
 
-/** The base of a write that is found during a checkout may be an older version here, too. */
-function upToDate(context: CycleContext): CycleContext & Pick<IntegrateContext, "bringUpToDate"> {
-	return { ...integrateContext(context), bringUpToDate: (late) => bringUpToDate(context, late) };
-}
-
 async function holdLocalAgain(context: CycleContext): Promise<string | null> {
 	const count = await restoreLocalNotes(context);
 	return count > 0 ? `sync/held.json was lost: ${count} files that are ignored here stay local` : null;
@@ -157,7 +149,7 @@ async function waitForCollector({ repository, log }: CycleContext): Promise<null
 }
 
 async function finishInterruptedMove(context: CycleContext): Promise<string | null> {
-	const resumed = await resumeIntegration(upToDate(context));
+	const resumed = await resumeIntegration(integrateContext(context));
 	return resumed ? `finished the interrupted checkout of ${resumed.head.slice(0, 12)} (${resumed.changed.length} files)` : null;
 }
 
@@ -167,13 +159,8 @@ async function checkOutClone(context: CycleContext): Promise<string | null> {
 	if (!isIndexMissing(repository)) return null;
 	const { branch, oid } = await readHead(repository);
 	if (branch === null || oid === null) return null;
-	const done = await checkOutFirst(upToDate(context), `refs/heads/${branch}`, oid);
+	const done = await checkOutFirst(integrateContext(context), `refs/heads/${branch}`, oid);
 	return `there was no index: ${done === null ? "made from HEAD" : `checked out what was missing (${done.changed.length} ${done.changed.length === 1 ? "file" : "files"})`}`;
-}
-
-async function finishInterruptedPutBack(context: CycleContext): Promise<string | null> {
-	const count = await finishPutBack(context);
-	return count === null ? null : `finished an interrupted merge of ${count} late or stale writes`;
 }
 
 /** The cycle lock excludes other processes: staged files were never placed, or are linked at their places. */
@@ -241,7 +228,7 @@ async function attachDetachedHead(context: CycleContext): Promise<string | null>
 		await attachHead(repository, kept);
 	}
 	faultPoint("detached-attached");
-	const { head } = await integrate(upToDate(context), kept, oid, tip);
+	const { head } = await integrate(integrateContext(context), kept, oid, tip);
 	faultPoint("detached-merged");
 	await updateRef(repository, ref, head, tip, "robust-sync: re-attach a detached HEAD");
 	await attachHead(repository, ref);

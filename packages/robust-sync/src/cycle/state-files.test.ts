@@ -19,7 +19,7 @@ const context = () =>
 	({ paths, now: () => Date.parse("2026-02-18T02:00:00.000Z"), memory: { validStates: new Map() } }) as unknown as CycleContext;
 const names = () => fs.readdirSync(paths.sync).sort();
 
-const ofCycles = ["outbox", "journal", "rescue", "held", "refused", "unsaved_merges", "guard", "annotation"];
+const ofCycles = ["outbox", "journal", "held", "refused", "unsaved_merges", "guard", "annotation"];
 
 test.each([...ofCycles, "heartbeat_state", "health_state", "monitor_status", "peer_chad_state", "pause"])(
 	"state files: %s.json is torn, of another schema, or no file → named, with a fix",

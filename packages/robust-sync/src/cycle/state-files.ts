@@ -14,7 +14,6 @@ import {
 	peerStateSchema,
 	readOwnState,
 	readState,
-	rescueJournalSchema,
 	silencesSchema,
 	unsavedMergesSchema,
 	WorkspacePaths,
@@ -39,7 +38,6 @@ type Schema = Parameters<typeof readState>[1];
 const ofCycles = (paths: WorkspacePaths): readonly (readonly [file: string, schema: Schema])[] => [
 	[paths.outboxNames, outboxSchema],
 	[paths.journal, journalSchema],
-	[paths.rescueJournal, rescueJournalSchema],
 	[paths.held, heldStateSchema],
 	[paths.refusedFiles, refusedSchema],
 	[paths.unsavedMerges, unsavedMergesSchema],

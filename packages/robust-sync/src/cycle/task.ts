@@ -2,7 +2,6 @@ import { type FileChange, type Oid, openMergeStore, updateRef, writeCommit } fro
 import { approveTrailer, isPossibleLoss } from "@robust-sync/guard";
 import { carryOutPlan, type Integration, withNodeTrailer } from "@robust-sync/resolve";
 import { faultPoint } from "@robust-sync/system/fault-points";
-import { bringUpToDate } from "../checkout/rescue.ts";
 import { type CycleContext, integrateContext } from "../context/cycle-context.ts";
 import { guardLimits } from "../context/guard-limits.ts";
 import { ownIdentity } from "../context/own-identity.ts";
@@ -43,7 +42,7 @@ export async function commitChanges(context: CycleContext, head: Oid, message: s
 	const plan = { kind: "fast-forward", from: head, to: commit, theirs: null, resolution: null, publish: true, refused: [] } as const;
 	// The person's request is the approval.
 	const unguarded = { ...integrateContext(context), guard: null };
-	const integration = await carryOutPlan({ ...unguarded, bringUpToDate: (late) => bringUpToDate(context, late) }, ref, plan);
+	const integration = await carryOutPlan(unguarded, ref, plan);
 	return { head: commit, integration };
 }
 

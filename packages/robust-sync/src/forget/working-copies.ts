@@ -1,7 +1,6 @@
 import fs from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import {
-	type FileReplacement,
 	fileSystemPath,
 	type GitPath,
 	gitPathBytes,
@@ -12,11 +11,12 @@ import {
 	type Repository,
 	readDiskFile,
 	readIndexFlags,
+	storeBlobs,
 	writeFlaggedIndexEntries,
 } from "@robust-sync/git";
 import { isOwnPath } from "@robust-sync/resolve";
 import { formatSize } from "@robust-sync/system/format-size";
-import { putBack } from "../checkout/put-back.ts";
+import { replaceOnDisk } from "../checkout/replace-on-disk.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { blobId } from "./find-maps.ts";
 import type { Values } from "./value.ts";
@@ -49,15 +49,26 @@ export async function workingFiles(repository: Repository, below: readonly strin
  * @returns the blobs that they had @throws GitError, the file system's error
  */
 export async function cleanWorkingCopies(context: CycleContext, values: Values): Promise<Set<Oid>> {
-	const { repository, log } = context;
+	const { repository, paths, log } = context;
 	const before = new Set<Oid>();
 	if (values.size === 0) return before;
 	for (let round = 1; round <= maxRounds; round++) {
 		let changed = 0;
-		let batch: FileReplacement[] = [];
+		let batch: { path: GitPath; mode: string; content: Buffer; replaces: Buffer }[] = [];
 		let bytes = 0;
 		const flush = async () => {
-			const held = batch.length > 0 ? await putBack(context, batch) : [];
+			if (batch.length === 0) return;
+			const stored = await storeBlobs(
+				repository,
+				paths.staging,
+				batch.flatMap(({ content, replaces }) => [content, replaces]),
+			);
+			const changes = batch.map(({ path: name, mode }, index) => ({
+				path: name,
+				before: { mode, oid: stored[2 * index + 1] as Oid },
+				after: { mode, oid: stored[2 * index] as Oid },
+			}));
+			const { held } = await replaceOnDisk(context, changes, false);
 			for (const { path: name } of held) log.warn(`${JSON.stringify(name)} cannot be replaced: what was forgotten is still in it`);
 			batch = [];
 			bytes = 0;

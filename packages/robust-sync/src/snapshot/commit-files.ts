@@ -19,7 +19,7 @@ import { filtersApply, isOwnPath } from "@robust-sync/resolve";
 import { faultPoint } from "@robust-sync/system/fault-points";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import type { ForeignWrite } from "../checkout/foreign-writes.ts";
-import { noteCommitted, rescueStaleWrites } from "../checkout/rescue.ts";
+import { findStaleWrites } from "../checkout/rescue.ts";
 import { reasonToSkip } from "../checkout/skipped-files.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { forgetFirstChanges } from "../context/first-changes.ts";
@@ -181,7 +181,6 @@ export interface CommittedFiles {
 	readonly head: Oid;
 	readonly changed: readonly GitPath[];
 	readonly deleted: number;
-	readonly rescued: number;
 	readonly foreign: readonly ForeignWrite[];
 	/** Files that wait for the next snapshot. */
 	readonly busy: readonly GitPath[];
@@ -201,7 +200,7 @@ export async function commitFiles(context: CycleContext, files: FilesToCommit, m
 	const busy = [...files.busy];
 	if (files.names.length + delivered.size === 0) {
 		forgetFirstChanges(memory, lookedAt, busy);
-		return { head, changed: [], deleted: 0, rescued: 0, foreign: [], busy, unconfirmed: 0 };
+		return { head, changed: [], deleted: 0, foreign: [], busy, unconfirmed: 0 };
 	}
 	const found = await lookUp(context, head, [...files.names, ...delivered], new Set([...admitted, ...delivered]));
 	if (found === null) return null;
@@ -221,11 +220,10 @@ export async function commitFiles(context: CycleContext, files: FilesToCommit, m
 	};
 	const first = withoutLate(changesOf(context, wanted, found.entries, new Map()));
 	if (first === null) return null;
-	const search = await rescueStaleWrites(
+	const { checked, foreign } = await findStaleWrites(
 		context,
 		first.map((change) => change.path),
 	);
-	const { checked, rescued, foreign } = search;
 	const isForeign = new Set(foreign.map((write) => write.path));
 	const given = new Map(checked.map((file) => [file.path, { ...file, oid: blobOid(file.content, repository.objectFormat) }]));
 	const asChecked = given.size === 0 ? first : withoutLate(changesOf(context, wanted, found.entries, given));
@@ -234,13 +232,12 @@ export async function commitFiles(context: CycleContext, files: FilesToCommit, m
 	const secret = await secretChanges(context, all);
 	forgetUnchanged(context, new Set(all.map((change) => change.path)), wanted);
 	const changes = secret.size === 0 ? all : all.filter((change) => !secret.has(change.path));
-	const done = { changed: changes.map((change) => change.path), rescued, foreign, busy, unconfirmed: unconfirmed.length };
+	const done = { changed: changes.map((change) => change.path), foreign, busy, unconfirmed: unconfirmed.length };
 	const gone = new Set(changes.flatMap((change) => ("delete" in change ? [change.path] : [])));
 	let newHead = head;
 	if (changes.length > 0) {
 		const date = await commitDate(context, head, done.changed);
 		newHead = await commitOnBranch(context, { branch, head, tree: null, changes, date, message: messageOf(done.changed, gone) });
-		noteCommitted(context, search);
 	}
 	forgetFirstChanges(memory, lookedAt, busy);
 	return { ...done, head: newHead, deleted: gone.size };

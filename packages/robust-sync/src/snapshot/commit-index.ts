@@ -20,7 +20,7 @@ import { faultPoint } from "@robust-sync/system/fault-points";
 import { holdRemedies } from "@robust-sync/workspace";
 import { unstageForeign } from "../checkout/foreign-writes.ts";
 import { noteHeld, stageHeldWrites } from "../checkout/held.ts";
-import { type CheckedContent, noteCommitted, rescueStaleWrites } from "../checkout/rescue.ts";
+import { type CheckedContent, findStaleWrites } from "../checkout/rescue.ts";
 import { skippedFile } from "../checkout/skipped-files.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { forgetFirstChanges } from "../context/first-changes.ts";
@@ -136,8 +136,7 @@ export async function commitThroughIndex(context: CycleContext, admitted: Admitt
 	let busy = admitted.busy;
 	let quiet = await withoutSecretFiles(context, admitted.quiet);
 	const byGit = status.entries.filter(({ index, worktree }) => index !== "." && worktree === ".").map((entry) => entry.path);
-	const search = await rescueStaleWrites(context, quiet, new Set(byGit));
-	const { checked, rescued, foreign } = search;
+	const { checked, foreign } = await findStaleWrites(context, quiet, new Set(byGit));
 	await unstageForeign(context, status.head, foreign);
 	const isForeign = new Set(foreign.map((write) => write.path));
 	quiet = quiet.filter((name) => !isForeign.has(name));
@@ -155,7 +154,7 @@ export async function commitThroughIndex(context: CycleContext, admitted: Admitt
 	const listed = new Set(quiet);
 	const paths = [...quiet, ...extra.filter((name) => !listed.has(name))];
 	const hasStaged = status.entries.some((entry) => entry.index !== "." && entry.index !== "?");
-	const nothing = { status, head: status.head, committed: 0, deleted: 0, changed: [], rescued, foreign, unconfirmed };
+	const nothing = { status, head: status.head, committed: 0, deleted: 0, changed: [], foreign, unconfirmed };
 	if (paths.length === 0 && copies.length === 0 && !hasStaged && held.written.length === 0 && held.staged.length === 0) {
 		noteHeld(context, held, []);
 		forgetFirstChanges(memory, lookedAt, busy);
@@ -177,7 +176,6 @@ export async function commitThroughIndex(context: CycleContext, admitted: Admitt
 	for (const name of gone) goneSet.add(name);
 	// Where filters apply, only git knows what a file's blob is: it reads it once more.
 	const rereads = checked.length > 0 && (await filtersApply(repository));
-	const readAt = rereads ? memory.clock.now() : search.lookedAt;
 	const exact = [...(rereads ? [] : checked), ...copies];
 	const checkedSet = new Set(exact.map(({ path: name }) => name));
 	const present = paths.filter((name) => !goneSet.has(name) && !checkedSet.has(name));
@@ -211,7 +209,6 @@ export async function commitThroughIndex(context: CycleContext, admitted: Admitt
 	const head = config.syncHooks
 		? await commitWithHooks(context, status.head, date, message)
 		: await commitTreeOfIndex(context, { branch: status.branch, head: status.head }, date, message);
-	noteCommitted(context, { checked, lookedAt: readAt });
 	forgetFirstChanges(memory, lookedAt, busy);
 	noteHeld(context, held, heldWrites);
 	if (head === status.head) return { ...nothing, skipped, busy };

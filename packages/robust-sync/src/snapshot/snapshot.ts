@@ -36,8 +36,6 @@ export interface Snapshot {
 	/** Those files, as far as they are known by name. */
 	readonly changed: readonly GitPath[];
 	readonly skipped: readonly SkippedFile[];
-	/** Lost updates that were put right. */
-	readonly rescued: number;
 	/** The other lost updates, on disk and not in HEAD: to be merged as commits on the versions that their writers had read. */
 	readonly foreign: readonly ForeignWrite[];
 	/** Files that were being written, and names that vanished a moment ago: they wait for the next snapshot. */

@@ -1,6 +1,6 @@
 import { type GitPath, readHead } from "@robust-sync/git";
 import { type ForeignWrite, mergeForeignWrites } from "../checkout/foreign-writes.ts";
-import { rescueStaleWrites } from "../checkout/rescue.ts";
+import { findStaleWrites } from "../checkout/rescue.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
 
 /** Merges writes into HEAD, like a cycle after its snapshot. */
@@ -15,7 +15,7 @@ export async function rescueAll(
 	names: readonly GitPath[],
 	byGit: ReadonlySet<GitPath> = new Set(),
 ): Promise<number> {
-	const { rescued, foreign } = await rescueStaleWrites(context, names, byGit);
+	const { foreign } = await findStaleWrites(context, names, byGit);
 	await mergeForeign(context, foreign);
-	return rescued + foreign.length;
+	return foreign.length;
 }

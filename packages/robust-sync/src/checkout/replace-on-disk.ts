@@ -1,0 +1,52 @@
+import { mkdirSync, rmSync } from "node:fs";
+import path from "node:path";
+import { blobOid, gitPath, gitPathBytes, type MoveReport, replaceFiles, type TreeChange } from "@robust-sync/git";
+import { filtersApply, freeBackupName, isAddition, mergeFiltered, replacedFile } from "@robust-sync/resolve";
+import { faultPoint } from "@robust-sync/system/fault-points";
+import { mountPointsBelow } from "@robust-sync/workspace";
+import type { CycleContext } from "../context/cycle-context.ts";
+
+/**
+ * Replaces single files on disk; index and branch stay. What is replaced is on record before it is touched, so that a process may be killed at
+ * any instant: what is missing then is done by the next call.
+ * @param changes each to a version that is stored already @param isFiltered whether the stored versions go through git's filters
+ * @throws GitError, file system errors, LockLostError
+ */
+export async function replaceOnDisk(context: CycleContext, changes: readonly TreeChange[], isFiltered: boolean): Promise<MoveReport> {
+	const { repository, paths, config, lock, now, memory } = context;
+	lock.assertHeld();
+	const backup = freeBackupName(context);
+	const directory = path.join(paths.backups, backup);
+	const nothing = blobOid(Buffer.alloc(0), repository.objectFormat);
+	mkdirSync(directory, { recursive: true, mode: 0o700 });
+	const planned = changes.map(({ path: name, before, after }) => ({
+		path: name,
+		file: gitPath(Buffer.concat([Buffer.from("files/"), gitPathBytes(name)])),
+		before: before?.oid ?? nothing,
+		after: after?.oid ?? null,
+		committed: true,
+		size: 0,
+		mtime_ms: 0,
+	}));
+	memory.replaced.write(backup, planned, now());
+	faultPoint("replace-planned");
+	const options = {
+		staging: paths.staging,
+		backup: directory,
+		mounts: mountPointsBelow(repository.root),
+		versions: paths.versions,
+		keepsVersions: config.syncAtime === "auto",
+		mergeFiltered,
+		isAddition,
+		checkpoint(step: string) {
+			lock.assertHeld();
+			if (step === "swap") faultPoint("replace-swap");
+			if (step === "swapped") faultPoint("replace-swapped");
+		},
+	};
+	const report = await replaceFiles(repository, options, [...changes], isFiltered && (await filtersApply(repository)));
+	faultPoint("replace-done");
+	if (report.kept.length === 0) rmSync(directory, { recursive: true, force: true });
+	else memory.replaced.write(backup, report.kept.map(replacedFile), now());
+	return report;
+}
