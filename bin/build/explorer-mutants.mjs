@@ -2,32 +2,34 @@
 // of the checkout, `c+` the one after it, `m*` any
 // step of the cycle around it.
 
-const workingTree = /git\/src\/worktree\/working-tree\.ts$/;
+const [placeFile, swapFiles, takenFiles] = ["place-file", "swap-files", "taken-files"].map(
+	(name) => new RegExp(`git/src/worktree/${name}\\.ts$`),
+);
 
 export const explorerMutants = {
 	"foreign-write-as-ours": {
 		trace: "notes change c*=rewrite-stale",
-		file: workingTree,
+		file: swapFiles,
 		find: "const isIntact = hasContentOf(file.version, stats) && this.#hasMode(file.mode, stats);",
 		replacement: "const isIntact = true;",
 	},
 	"directory-stays-in-the-backup": {
 		trace: "notes change c*=directory c+=kill",
-		file: workingTree,
+		file: takenFiles,
 		find: "if (stats?.isDirectory()) this.#putDirectoryBeside(change.path, file);",
 		replacement: "",
 	},
 	"mode-of-the-first-look": {
 		trace: "notes change c*=chmod",
-		file: workingTree,
+		file: swapFiles,
 		find: "carryBits(staged, found.stats, out);",
 		replacement: "",
 	},
 	"no-compare-after-the-swap": {
 		trace: "notes change c*=rename",
-		file: workingTree,
-		find: "else this.#observe(change, destination, versions, await",
-		replacement: "else if (Date.now() < 0) this.#observe(change, destination, versions, await",
+		file: placeFile,
+		find: "else this.#taken.observe(change, destination, versions, await",
+		replacement: "else if (Date.now() < 0) this.#taken.observe(change, destination, versions, await",
 	},
 	"replaced-files-are-forgotten": {
 		trace: "notes change end=append-old",
@@ -55,9 +57,9 @@ export const explorerMutants = {
 	},
 	"taken-away-without-a-look": {
 		trace: "notes delete c*=append",
-		file: workingTree,
-		find: "if (there && !this.#isExpected(change, there.content, there.stats, versions)) {\n\t\t\t\tthis.#rescued",
-		replacement: "if (Date.now() < 0) {\n\t\t\t\tthis.#rescued",
+		file: placeFile,
+		find: "this.#leaveRemoved(change, file, versions);",
+		replacement: "this.#taken.noteExpected(change, file, (peek(file) ?? { content: Buffer.alloc(0) }).content, versions);",
 	},
 };
 

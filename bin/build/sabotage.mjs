@@ -15,8 +15,8 @@ const sabotages = {
 			'const content = readPending(paths, name); if (name.endsWith("4.txt")) { fs.rmSync(pendingFile(paths, name), { force: true }); continue; }',
 	},
 	"overwrite-what-is-there": {
-		file: /git\/src\/worktree\/working-tree\.ts$/,
-		find: "await this.#attributes?.finish(live, staged);\n\t\t\tconst there = peek(live);",
+		file: /git\/src\/worktree\/place-file\.ts$/,
+		find: "await this.#swapper.attributes?.finish(live, staged);\n\t\t\tconst there = peek(live);",
 		replacement: "fs.rmSync(live, { force: true });\n\t\t\tfs.linkSync(staged, live);\n\t\t\treturn;\n\t\t\tconst there = peek(live);",
 	},
 };

@@ -1,0 +1,67 @@
+import fs from "node:fs";
+import { lstatIfThere } from "@robust-sync/system/lstat";
+import { canLink, obstacleOf, statStamp } from "../files/obstacle.ts";
+import { peek } from "../files/on-disk.ts";
+import type { TreeChange } from "../objects/diff.ts";
+import type { GitPath } from "../paths/git-path.ts";
+import type { HeldChange } from "./checkout-options.ts";
+import type { ExpectedVersions } from "./expected-versions.ts";
+import type { Sites } from "./sites.ts";
+import type { TakenFiles } from "./taken-files.ts";
+
+/** The paths that this machine does not allow to be placed or removed. */
+export class HeldPaths {
+	readonly all: HeldChange[] = [];
+	readonly #sites: Sites;
+	readonly #taken: TakenFiles;
+	readonly #expected: ExpectedVersions;
+
+	constructor(sites: Sites, taken: TakenFiles, expected: ExpectedVersions) {
+		this.#sites = sites;
+		this.#taken = taken;
+		this.#expected = expected;
+	}
+
+	/** Does the work at one path. Where this machine does not allow it, that path is held: what was there has its place again, and all else goes on. */
+	async orHold(change: TreeChange, work: () => void | Promise<void>): Promise<void> {
+		try {
+			await work();
+		} catch (error) {
+			this.#hold(change, error);
+		}
+	}
+
+	#hold(change: TreeChange, error: unknown): void {
+		let obstacle = obstacleOf(error, this.#sites.stores.topOf(change.path) !== null);
+		if (obstacle === null) throw error;
+		const { path: failed = "", syscall } = error as NodeJS.ErrnoException;
+		const own = this.#sites.backup.directory;
+		// Our own directory cannot be written: that concerns every path.
+		if (syscall === "mkdir" && failed.startsWith(own) && obstacle !== "name-too-long") throw error;
+		if (syscall === "link" && obstacle === "not-permitted" && !this.#canLink(change.path)) obstacle = "no-hard-links";
+		this.all.push({ ...change, obstacle, seen: this.#giveBack(change) });
+	}
+
+	#canLink(name: GitPath): boolean {
+		const { staging } = this.#sites.of(name);
+		const file = staging.nextFile();
+		fs.writeFileSync(file, "");
+		return canLink(file, staging.nextFile());
+	}
+
+	/** A held path has what was taken away from it again. @returns its stamp, where it is known to be as `before` */
+	#giveBack(change: TreeChange): string | null {
+		try {
+			const first = this.#sites.of(change.path).backup.first(change.path);
+			const live = this.#sites.live(change.path);
+			if (lstatIfThere(live) === null && lstatIfThere(first) !== null) this.#taken.putBack(change.path, first);
+			const stats = lstatIfThere(live);
+			if (stats === null) return change.before === null ? statStamp(null) : null;
+			const there = peek(live);
+			if (there === null) return null;
+			return this.#expected.isExpected(change, there.content, there.stats, null) ? statStamp(there.stats) : null;
+		} catch {
+			return null;
+		}
+	}
+}

@@ -1,0 +1,79 @@
+import fs from "node:fs";
+import { lstatIfThere } from "@robust-sync/system/lstat";
+import { ObstacleError } from "../files/obstacle.ts";
+import { isSpecial, readContent } from "../files/on-disk.ts";
+import type { TreeChange } from "../objects/diff.ts";
+import { blobOid } from "../objects/objects.ts";
+import { beneath } from "../paths/beneath.ts";
+import { besidePath } from "../paths/beside-path.ts";
+import { directoriesAbove, type GitPath, parentOf } from "../paths/git-path.ts";
+import type { Repository } from "../process/repository.ts";
+import type { Sites } from "./sites.ts";
+import type { TakenFiles } from "./taken-files.ts";
+
+/** Files where a directory must be, and directories where a file must be. */
+export class WayMaker {
+	readonly #repository: Repository;
+	readonly #sites: Sites;
+	readonly #taken: TakenFiles;
+	/** Of the working tree, as far as they are known to be there. */
+	readonly #directories = new Set<GitPath>();
+
+	constructor(repository: Repository, sites: Sites, taken: TakenFiles) {
+		this.#repository = repository;
+		this.#sites = sites;
+		this.#taken = taken;
+	}
+
+	/** A submodule is an empty directory until a person fills it. */
+	placeSubmodule(name: GitPath): void {
+		this.clearParents(name);
+		const live = this.#sites.live(name);
+		const stats = lstatIfThere(live);
+		if (stats !== null && !stats.isDirectory()) throw new ObstacleError("in-the-way");
+		if (stats === null) fs.mkdirSync(live);
+	}
+
+	/** Makes the directories above `name`; a file or link that lies where one must be goes beside. */
+	clearParents(name: GitPath): void {
+		const parent = parentOf(name);
+		if (parent === null) return;
+		const { root, objectFormat } = this.#repository;
+		for (const directory of directoriesAbove(name)) {
+			if (this.#directories.has(directory)) continue;
+			this.#sites.closePlace();
+			beneath(root, directory, (live) => {
+				const stats = lstatIfThere(live);
+				if (isSpecial(live)) throw new ObstacleError("in-the-way");
+				if (stats && !stats.isDirectory()) {
+					const content = readContent(live, stats) ?? Buffer.alloc(0);
+					beneath(root, besidePath(directory, blobOid(content, objectFormat)), (beside) => fs.renameSync(live, beside));
+					this.#taken.rescued.push(directory);
+				}
+				if (!stats?.isDirectory()) fs.mkdirSync(live);
+			});
+			this.#directories.add(directory);
+		}
+	}
+
+	/** A directory in the way of a file: gone when it is empty, all the way down. */
+	giveWay(directory: Buffer): boolean {
+		try {
+			for (const name of fs.readdirSync(directory, { encoding: "buffer" })) {
+				const below = Buffer.concat([directory, Buffer.from("/"), name]);
+				if (!lstatIfThere(below)?.isDirectory() || !this.giveWay(below)) return false;
+			}
+			fs.rmdirSync(directory);
+			return true;
+		} catch {
+			return false;
+		}
+	}
+
+	/** The directory keeps the name; the incoming file lives beside it, and the next snapshot says so in history. */
+	placeBeside(change: TreeChange, staged: string): void {
+		const beside = this.#sites.live(besidePath(change.path, change.after?.oid ?? ""));
+		if (!lstatIfThere(beside)) fs.linkSync(staged, beside);
+		this.#taken.rescued.push(change.path);
+	}
+}

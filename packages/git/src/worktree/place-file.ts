@@ -1,0 +1,237 @@
+import fs from "node:fs";
+import { lstatIfThere } from "@robust-sync/system/lstat";
+import { markUnread, readUnseen } from "@robust-sync/system/read-unseen";
+import { isFileMode } from "../files/disk-file.ts";
+import { ObstacleError } from "../files/obstacle.ts";
+import { type Found, isSame, isSpecial, modeOnDisk, peek } from "../files/on-disk.ts";
+import { OpenDatabases } from "../files/open-files.ts";
+import { carryBits, keepPermissions, makeInheritingFile, mergedMode } from "../files/permissions.ts";
+import type { TreeChange } from "../objects/diff.ts";
+import { isSameEntry, type TreeEntry } from "../objects/merge-tree.ts";
+import { readObjectsWhole } from "../objects/objects.ts";
+import { type GitPath, parentOf } from "../paths/git-path.ts";
+import type { Repository } from "../process/repository.ts";
+import type { MoveOptions } from "./checkout-options.ts";
+import type { ExpectedVersions, Versions } from "./expected-versions.ts";
+import type { WayMaker } from "./make-way.ts";
+import type { Sites } from "./sites.ts";
+import type { Staged } from "./staged-files.ts";
+import type { Swapper } from "./swap-files.ts";
+import type { TakenFiles } from "./taken-files.ts";
+
+/** How often a path is tried at which files appear without pause. */
+const maxAttempts = 100;
+/** A file above this is compared by its size first: no merge takes it. */
+const hugeBytes = 100_000_000;
+
+/** The checkout of one path: stage, compare, swap, keep. */
+export class Placer {
+	/** Directories that hand something down to new files. */
+	inheriting: ReadonlySet<GitPath | null> = new Set();
+	readonly #repository: Repository;
+	readonly #options: MoveOptions;
+	readonly #sites: Sites;
+	readonly #expected: ExpectedVersions;
+	readonly #taken: TakenFiles;
+	readonly #swapper: Swapper;
+	readonly #way: WayMaker;
+	readonly #databases = new OpenDatabases();
+
+	constructor(
+		repository: Repository,
+		options: MoveOptions,
+		parts: {
+			readonly sites: Sites;
+			readonly expected: ExpectedVersions;
+			readonly taken: TakenFiles;
+			readonly swapper: Swapper;
+			readonly way: WayMaker;
+		},
+	) {
+		this.#repository = repository;
+		this.#options = options;
+		this.#sites = parts.sites;
+		this.#expected = parts.expected;
+		this.#taken = parts.taken;
+		this.#swapper = parts.swapper;
+		this.#way = parts.way;
+	}
+
+	/** Takes a file away. @param expected a file with the old version as it is on disk; null: filters do not apply @throws ObstacleError; file system errors */
+	remove(change: TreeChange, expected: string | null): void {
+		// What a commit has in a store of ours was never placed.
+		if (this.#sites.stores.isInside(change.path)) return;
+		if (change.before?.mode === "160000") return;
+		const { backup } = this.#sites.of(change.path);
+		const versions = this.#expected.of(expected, null);
+		const taken = this.#options.resume === true ? backup.takenBefore(change.path) : [];
+		if (taken.length === 0) {
+			const live = this.#sites.live(change.path);
+			const there = peek(live);
+			this.#refuseDatabase(live, there);
+			// Changed here, deleted there: the changed version stays.
+			if (there && !this.#expected.isExpected(change, there.content, there.stats, versions)) {
+				this.#taken.rescued.push(change.path);
+				return;
+			}
+			const destination = backup.first(change.path);
+			if (this.#taken.take(change.path, destination)) taken.push({ file: destination, isOurs: false });
+		}
+		for (const { file } of taken) this.#leaveRemoved(change, file, versions);
+		for (let parent = parentOf(change.path); parent !== null; parent = parentOf(parent)) {
+			try {
+				fs.rmdirSync(this.#sites.live(parent));
+			} catch {
+				break;
+			}
+		}
+	}
+
+	/** A removed file stays in the backup. One that a program wrote to at that moment has its place back, unless there is a newer one. */
+	#leaveRemoved(change: TreeChange, file: Buffer, versions: Versions | null): void {
+		const found = peek(file);
+		if (found && !this.#expected.isExpected(change, found.content, found.stats, versions) && this.#taken.putBack(change.path, file))
+			this.#taken.rescued.push(change.path);
+		else this.#taken.note(change, file, versions);
+	}
+
+	/**
+	 * Puts the incoming file at its path.
+	 * @param file the incoming version, staged @param expected as for remove @throws ObstacleError; file system errors; GitError
+	 */
+	async place(change: TreeChange, file: Staged | undefined, expected: string | null): Promise<void> {
+		if (typeof file !== "string") throw file ?? new ObstacleError("impossible-link");
+		if (this.#sites.stores.isInside(change.path)) throw new ObstacleError("in-the-way");
+		this.#way.clearParents(change.path);
+		const near = this.#sites.stagedFor(change.path, file);
+		const staged = this.inheriting.has(parentOf(change.path)) ? this.#followDirectory(change, near) : near;
+		const site = this.#sites.of(change.path);
+		const live = this.#sites.live(change.path);
+		const versions = this.#expected.of(expected, staged);
+		if (this.#options.resume === true && (await this.#isPlacedBefore(change, staged, versions))) return;
+		// Since the path was empty for a moment.
+		let appeared = false;
+		for (let attempt = 0; ; attempt++) {
+			const first = site.backup.first(change.path);
+			const destination = lstatIfThere(first) === null ? first : site.backup.nextLate(change.path, staged);
+			// No wait between the look and the swap.
+			await this.#swapper.exchanger?.ready;
+			await this.#refuseHuge(change, live);
+			await this.#swapper.attributes?.finish(live, staged);
+			const there = peek(live);
+			this.#refuseDatabase(live, there);
+			// The path was held, and the newer commit has the content that is on disk.
+			if (there && isSameEntry(change.before, change.after) && this.#expected.isExpected(change, there.content, there.stats, versions))
+				return;
+			// A program wrote just what comes in.
+			const isUnexpected = there !== null && !this.#expected.isExpected(change, there.content, there.stats, versions);
+			if (isUnexpected && isSame(live, staged) && this.#hasMode(live, change.after?.mode)) return;
+			if (there) keepPermissions(staged, there.stats, this.#modeFor(change, there.stats));
+			const { mode, oid } = change.after as TreeEntry;
+			const replaced = await this.#swapper.exchange(change.path, mode, staged, destination, there);
+			if (typeof replaced === "object") {
+				const { content, stats, version } = replaced;
+				if (this.#expected.isExpected(change, content, stats, versions)) this.#taken.noteExpected(change, destination, content, versions);
+				else this.#taken.observe(change, destination, versions, await this.#isAddition(change, content, appeared, versions));
+				this.#swapper.notePlaced(change.path, mode, oid, version);
+				this.#taken.kept.placedAs(change.path, this.#taken.incomingId(change, versions), version);
+				return;
+			}
+			if (replaced === "taken" || this.#taken.take(change.path, destination)) {
+				const taken = peek(destination);
+				const isAddition = taken !== null && (await this.#isAddition(change, taken.content, appeared, versions));
+				this.#taken.note(change, destination, versions, isAddition);
+				if (there && taken) carryBits(staged, there.stats, taken.stats);
+			} else if (isSpecial(live)) {
+				// A program may have it open, and finds it by its name.
+				throw new ObstacleError("in-the-way");
+			} else if (lstatIfThere(live)?.isDirectory() && !this.#way.giveWay(live)) {
+				// An empty directory that stays is a mount point.
+				if (fs.readdirSync(live).length === 0) throw new ObstacleError("mount-point");
+				this.#way.placeBeside(change, staged);
+				return;
+			}
+			try {
+				const version = this.#swapper.linkInto(change.path, mode, oid, staged);
+				this.#taken.kept.placedAs(change.path, this.#taken.incomingId(change, versions), version);
+				return;
+			} catch (error) {
+				// A program made a file there at this moment: it is handled like the one before.
+				if ((error as NodeJS.ErrnoException).code !== "EEXIST" || attempt > maxAttempts) throw error;
+				appeared = true;
+			}
+		}
+	}
+
+	/** Notes what an interrupted checkout took away at a path. @returns whether it put the incoming file there */
+	async #isPlacedBefore(change: TreeChange, staged: string, versions: Versions | null): Promise<boolean> {
+		let isTaken = false;
+		for (const { file, isOurs } of this.#sites.of(change.path).backup.takenBefore(change.path)) {
+			const found = peek(file);
+			const isExpected = found !== null && this.#expected.isExpected(change, found.content, found.stats, versions);
+			// A swap that was prepared and not made.
+			if (isOurs || (!isExpected && isSame(file, staged))) fs.rmSync(file);
+			else {
+				const isAddition = found !== null && (await this.#isAddition(change, found.content, isTaken, versions));
+				this.#taken.note(change, file, versions, isAddition);
+				isTaken = true;
+			}
+		}
+		const live = this.#sites.live(change.path);
+		const isThere = isSame(live, staged);
+		// Only the mode changes: the content shows nothing.
+		if (change.before?.oid === change.after?.oid) return isThere && this.#hasMode(live, change.after?.mode);
+		// What is there instead was written over it.
+		return isThere || (isTaken && lstatIfThere(live) !== null);
+	}
+
+	#hasMode(live: Buffer, mode: string | undefined): boolean {
+		return !this.#swapper.hasModes || modeOnDisk(live) === mode;
+	}
+
+	/** Whether a file that appeared while the path was empty adds to the version that was taken away. */
+	async #isAddition(change: TreeChange, written: Buffer, appeared: boolean, versions: Versions | null): Promise<boolean> {
+		if (!appeared || !isFileMode(change.before?.mode)) return false;
+		const { oid } = change.before as TreeEntry;
+		const before = versions ? versions.before : (await readObjectsWhole(this.#repository, [oid])).get(oid);
+		return before != null && (this.#options.isAddition?.(change.path, before, written) ?? false);
+	}
+
+	#modeFor({ before, after }: TreeChange, onDisk: fs.Stats): string | undefined {
+		return this.#swapper.hasModes ? mergedMode(before?.mode, onDisk, after?.mode) : after?.mode;
+	}
+
+	/** A database that a program has open stays: SQLite writes into the file that it opened, and reads what lies beside it by its name. */
+	#refuseDatabase(live: Buffer, there: Found | null): void {
+		if (there && this.#databases.isOpen(live, there)) throw new ObstacleError("live-database");
+	}
+
+	/** A huge file that is not as it was is not read: it stays. */
+	async #refuseHuge({ before }: TreeChange, live: Buffer): Promise<void> {
+		const stats = lstatIfThere(live);
+		if (!stats?.isFile() || stats.size <= hugeBytes) return;
+		const oid = isFileMode(before?.mode) ? before?.oid : undefined;
+		const size = oid === undefined ? null : Number((await this.#repository.run(["cat-file", "-s", oid])).stdout.toString("latin1"));
+		if (size !== stats.size) throw new ObstacleError("too-large");
+	}
+
+	/** A new file gets what its directory hands down. @returns the staged file that has it, with the same content */
+	#followDirectory({ path: name, after }: TreeChange, staged: string): string {
+		if (after?.mode === "120000" || lstatIfThere(this.#sites.live(name)) !== null) return staged;
+		const file = this.#sites.of(name).staging.nextFile();
+		const beside = Buffer.concat([
+			this.#sites.live(name).subarray(0, this.#sites.live(name).lastIndexOf(0x2f)),
+			Buffer.from(`/.robust-sync-new-${process.pid}`),
+		]);
+		if (!makeInheritingFile(beside, file, after?.mode)) return staged;
+		const descriptor = fs.openSync(file, "r+");
+		try {
+			fs.writeFileSync(descriptor, readUnseen(staged));
+			markUnread(file);
+			fs.fsyncSync(descriptor);
+		} finally {
+			fs.closeSync(descriptor);
+		}
+		return file;
+	}
+}

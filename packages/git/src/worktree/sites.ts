@@ -1,0 +1,101 @@
+import path from "node:path";
+import { isGone } from "../files/on-disk.ts";
+import type { KnownContents } from "../objects/known-contents.ts";
+import { type HeldPlace, openBeneath } from "../paths/beneath.ts";
+import type { GitPath } from "../paths/git-path.ts";
+import type { Repository } from "../process/repository.ts";
+import { BackupDirectory } from "./backup-directory.ts";
+import { MountStores } from "./mount-store.ts";
+import { Staging } from "./staging.ts";
+
+/** A path at which there is never anything. */
+const nowhere = Buffer.from("/proc/self/nowhere/at/all");
+
+/** Where the files of one file system are staged and kept. */
+export interface Site {
+	/** The directory at its top; null: the workspace's own. */
+	readonly top: GitPath | null;
+	readonly staging: Staging;
+	readonly backup: BackupDirectory;
+}
+
+/** Places of a checkout: of each path the file itself, and where its versions are staged and kept. */
+export class Sites {
+	readonly staging: Staging;
+	readonly backup: BackupDirectory;
+	readonly stores: MountStores;
+	readonly #repository: Repository;
+	readonly #backupName: string;
+	readonly #sites = new Map<GitPath | null, Site>();
+	/** The path at which work goes on, with its directory held open. */
+	#open: { readonly name: GitPath; readonly place: HeldPlace } | null = null;
+
+	/** @param places as the options of a checkout have them */
+	constructor(
+		repository: Repository,
+		places: {
+			readonly staging: string;
+			readonly backup: string;
+			readonly mounts?: Iterable<GitPath>;
+			readonly contents?: KnownContents;
+		},
+	) {
+		this.#repository = repository;
+		this.#backupName = path.basename(places.backup);
+		this.staging = new Staging(repository, path.join(places.staging, String(process.pid)), places.contents);
+		this.backup = new BackupDirectory(places.backup);
+		this.stores = new MountStores(repository.root, places.mounts ?? [], path.dirname(places.backup));
+		this.#sites.set(null, { top: null, staging: this.staging, backup: this.backup });
+	}
+
+	/** Where a path's files are staged and kept. @throws ObstacleError other-file-system; the file system's error */
+	of(name: GitPath): Site {
+		const top = this.stores.topOf(name);
+		const known = this.#sites.get(top);
+		if (known !== undefined || top === null) return known as Site;
+		const store = this.stores.open(top);
+		const staging = new Staging(this.#repository, path.join(store, "staging", String(process.pid)));
+		staging.clear();
+		const backup = new BackupDirectory(path.join(store, "backups", this.#backupName));
+		const site = { top, staging, backup };
+		this.#sites.set(top, site);
+		return site;
+	}
+
+	/** What was staged, on the file system of the path that it is for. */
+	stagedFor(name: GitPath, file: string): string {
+		const { top, staging } = this.of(name);
+		return top === null ? file : staging.copyOf(file);
+	}
+
+	/**
+	 * Names the file at a path by its open directory: what a commit or another user puts above it meanwhile does not lead us elsewhere.
+	 * Where a link or a file is above it, or nothing, there is nothing at the path.
+	 */
+	live(name: GitPath): Buffer {
+		if (this.#open?.name === name) return this.#open.place.file;
+		this.closePlace();
+		try {
+			const place = openBeneath(this.#repository.root, name);
+			this.#open = { name, place };
+			return place.file;
+		} catch (error) {
+			if (!isGone(error) && !["ELOOP", "ENAMETOOLONG"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+			return nowhere;
+		}
+	}
+
+	/** The directories above a path may be other ones by now. */
+	closePlace(): void {
+		this.#open?.place.close();
+		this.#open = null;
+	}
+
+	/** Closes what is open, and removes what was staged. */
+	close(): void {
+		this.closePlace();
+		this.staging.remove();
+		for (const { top, backup } of this.#sites.values()) if (top !== null) backup.removeEmpty();
+		this.stores.close();
+	}
+}

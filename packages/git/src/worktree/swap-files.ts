@@ -1,0 +1,155 @@
+import fs from "node:fs";
+import { lstatIfThere } from "@robust-sync/system/lstat";
+import { FileExchanger } from "../files/exchange-files.ts";
+import { type Found, isContent, peek } from "../files/on-disk.ts";
+import { carryBits } from "../files/permissions.ts";
+import type { TreeChange } from "../objects/diff.ts";
+import { displayPath, fileSystemPath, type GitPath } from "../paths/git-path.ts";
+import type { Oid, Repository } from "../process/repository.ts";
+import { AttributesAhead, coarseClockMs } from "./attributes-ahead.ts";
+import type { MoveOptions, PlacedFile } from "./checkout-options.ts";
+import { hasContentOf, type PlacedVersion, type PlacedVersions } from "./placed-versions.ts";
+import type { Sites } from "./sites.ts";
+
+/** How often a swap with something that is no file is tried. */
+const maxAttempts = 100;
+
+/** Puts staged files at their paths, by a swap or by a link, and remembers what was put where. */
+export class Swapper {
+	exchanger: FileExchanger | null = null;
+	attributes: AttributesAhead | null = null;
+	/** Keeps second links to what is put in place. */
+	keepsVersions = false;
+	readonly #repository: Repository;
+	readonly #options: MoveOptions;
+	readonly #sites: Sites;
+	readonly #placedVersions: PlacedVersions | null;
+	readonly #placed = new Map<GitPath, Pick<PlacedFile, "mode" | "oid" | "version">>();
+
+	constructor(repository: Repository, options: MoveOptions, sites: Sites, placedVersions: PlacedVersions | null) {
+		this.#repository = repository;
+		this.#options = options;
+		this.#sites = sites;
+		this.#placedVersions = placedVersions;
+	}
+
+	/** Starts the process that swaps files; by the time the files are staged it is there. */
+	start(): void {
+		this.exchanger = this.#options.exchanger?.() ?? new FileExchanger();
+		this.attributes = new AttributesAhead(this.#repository.root, this.exchanger);
+	}
+
+	/**
+	 * Puts `staged` in the place of a file, without a moment in which a reader finds nothing there.
+	 * @param destination takes what was there
+	 * @param found what is there, as far as is known
+	 * @returns what was there, and the second link to what is there now; "impossible": it cannot be done this way; "taken": what is no file was
+	 * put there, and `destination` has it
+	 */
+	async exchange(
+		name: GitPath,
+		mode: string | undefined,
+		staged: string,
+		destination: Buffer,
+		found: Found | null,
+	): Promise<(Found & { readonly version: PlacedVersion | null }) | "impossible" | "taken"> {
+		const version = found === null ? null : this.#keepVersion(mode, staged);
+		const done = await this.#swap(name, staged, destination, found);
+		if (typeof done === "object") return { ...done, version };
+		if (version) this.#placedVersions?.drop(version.ino);
+		return done;
+	}
+
+	async #swap(name: GitPath, staged: string, destination: Buffer, found: Found | null): Promise<Found | "impossible" | "taken"> {
+		const live = this.#sites.live(name);
+		const swap = async () => {
+			this.#options.checkpoint?.("swap");
+			const { ino } = fs.lstatSync(destination);
+			const said = (await this.exchanger?.exchange(destination, live)) === true;
+			this.#options.checkpoint?.("swapped");
+			// The program that swapped them may have been killed before it reported that.
+			return said || fs.lstatSync(destination).ino !== ino;
+		};
+		if (!found || !(await this.exchanger?.ready)) return "impossible";
+		this.#sites.of(name).backup.makeParents(destination);
+		fs.linkSync(staged, destination);
+		if (!(await swap())) {
+			fs.rmSync(destination);
+			return "impossible";
+		}
+		const out = fs.lstatSync(destination);
+		if (!isContent(out)) return await this.#returnOther(name, destination, swap, fs.lstatSync(staged).ino);
+		const untouched = out.ino === found.stats.ino && out.size === found.stats.size && out.mtimeMs === found.stats.mtimeMs;
+		carryBits(staged, found.stats, out);
+		// The kernel's clock is coarse: two writes in one tick look alike.
+		if (untouched && Math.abs(Date.now() - out.mtimeMs) > coarseClockMs) return { content: found.content, stats: out };
+		return peek(destination) ?? "taken";
+	}
+
+	/**
+	 * A directory (pipe, socket, device) that was made at the path a moment before a swap has its place back, with all that is in it.
+	 * @param inode of our own file @returns "impossible": nothing was replaced; "taken": `hand` has what a program put in the place of ours
+	 */
+	async #returnOther(name: GitPath, hand: Buffer, swap: () => Promise<boolean>, inode: number): Promise<"impossible" | "taken"> {
+		for (let attempt = 0; !isContent(fs.lstatSync(hand)); attempt++) {
+			if (attempt === maxAttempts) throw this.#writtenTooFast(name);
+			if ((await swap()) || lstatIfThere(this.#sites.live(name)) !== null) continue;
+			fs.renameSync(hand, this.#sites.live(name));
+			return "impossible";
+		}
+		if (fs.lstatSync(hand).ino !== inode) return "taken";
+		fs.rmSync(hand);
+		return "impossible";
+	}
+
+	#writtenTooFast(name: GitPath): Error {
+		return new Error(`${displayPath(name)} is written too fast to be replaced; its versions are in ${this.#options.backup}`);
+	}
+
+	/** Links a staged file to its place, which must be empty. @throws EEXIST */
+	linkInto(name: GitPath, mode: string | undefined, oid: Oid, staged: string): PlacedVersion | null {
+		const version = this.#keepVersion(mode, staged);
+		try {
+			fs.linkSync(staged, this.#sites.live(name));
+		} catch (error) {
+			if (version) this.#placedVersions?.drop(version.ino);
+			throw error;
+		}
+		this.notePlaced(name, mode, oid, version);
+		return version;
+	}
+
+	#keepVersion(mode: string | undefined, staged: string): PlacedVersion | null {
+		return mode === "120000" || !this.keepsVersions ? null : (this.#placedVersions?.keep(staged) ?? null);
+	}
+
+	/** Remembers what was put at a path. */
+	notePlaced(name: GitPath, mode: string | undefined, oid: Oid, version: PlacedVersion | null): void {
+		if (version && mode !== undefined) this.#placed.set(name, { mode, oid, version });
+		else this.#placed.delete(name);
+	}
+
+	/** Files with the commit's content that are where they were put. One that was merged with a late write is a change for the next snapshot. */
+	placedFiles(changes: readonly TreeChange[]): PlacedFile[] {
+		const wanted = new Map(changes.map(({ path: name, after }) => [name, after?.oid]));
+		return [...this.#placed].flatMap(([name, file]) => {
+			if (file.oid !== wanted.get(name)) return [];
+			try {
+				const stats = fs.lstatSync(fileSystemPath(this.#repository.root, name), { bigint: true });
+				const isIntact = hasContentOf(file.version, stats) && this.#hasMode(file.mode, stats);
+				return String(stats.ino) === file.version.ino ? [{ path: name, ...file, stats, isIntact }] : [];
+			} catch {
+				return [];
+			}
+		});
+	}
+
+	/** Whether the file system has executable bits. */
+	get hasModes(): boolean {
+		return this.#repository.config.get("core.filemode") !== "false";
+	}
+
+	#hasMode(mode: string, stats: fs.BigIntStats): boolean {
+		return !this.hasModes || ((stats.mode & 0o100n) !== 0n) === (mode === "100755");
+	}
+}

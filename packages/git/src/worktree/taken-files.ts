@@ -1,0 +1,126 @@
+import fs from "node:fs";
+import { lstatIfThere } from "@robust-sync/system/lstat";
+import { isFileMode } from "../files/disk-file.ts";
+import { isContent, isGone, readContent } from "../files/on-disk.ts";
+import type { TreeChange } from "../objects/diff.ts";
+import type { TreeEntry } from "../objects/merge-tree.ts";
+import { blobOid } from "../objects/objects.ts";
+import { besidePath } from "../paths/beside-path.ts";
+import type { GitPath } from "../paths/git-path.ts";
+import type { Oid, Repository } from "../process/repository.ts";
+import type { ExpectedVersions, Versions } from "./expected-versions.ts";
+import { KeptFiles } from "./kept-files.ts";
+import type { PlacedVersions } from "./placed-versions.ts";
+import type { Sites } from "./sites.ts";
+
+/** No file has this time: a kept file that is noted with it is checked once. */
+const unseenMs = 0;
+
+/** The files that a checkout takes out of the working tree: each is in the backup, and is noted as expected or as a foreign write. */
+export class TakenFiles {
+	readonly kept: KeptFiles;
+	/** Paths that a program wrote to meanwhile. */
+	readonly rescued: GitPath[] = [];
+	readonly #repository: Repository;
+	readonly #sites: Sites;
+	readonly #expected: ExpectedVersions;
+	readonly #placedVersions: PlacedVersions | null;
+
+	constructor(repository: Repository, sites: Sites, expected: ExpectedVersions, placedVersions: PlacedVersions | null) {
+		this.kept = new KeptFiles((name) => sites.of(name), repository.objectFormat);
+		this.#repository = repository;
+		this.#sites = sites;
+		this.#expected = expected;
+		this.#placedVersions = placedVersions;
+	}
+
+	/** Renames what lies at `name` into the backup. False: there is nothing, or a directory, pipe, socket or device, which stays. */
+	take(name: GitPath, destination: Buffer): boolean {
+		const live = this.#sites.live(name);
+		const stats = lstatIfThere(live);
+		if (!isContent(stats)) return false;
+		this.#sites.of(name).backup.makeParents(destination);
+		try {
+			fs.renameSync(live, destination);
+			return true;
+		} catch (error) {
+			if (isGone(error)) return false;
+			throw error;
+		}
+	}
+
+	/** Gives a file that was taken away its place again. False: there is a newer one by now. */
+	putBack(name: GitPath, file: Buffer): boolean {
+		try {
+			fs.linkSync(file, this.#sites.live(name));
+		} catch (error) {
+			if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+			// A process that was killed had put it back already, and not yet removed this link.
+			if (lstatIfThere(this.#sites.live(name))?.ino !== lstatIfThere(file)?.ino) return false;
+		}
+		fs.rmSync(file);
+		return true;
+	}
+
+	/** Notes a file that was taken away: as expected, or as a foreign write. @returns whether it was as expected */
+	note(change: TreeChange, file: Buffer, versions: Versions | null, isAddition = false): boolean {
+		const stats = lstatIfThere(file);
+		if (stats?.isDirectory()) this.#putDirectoryBeside(change.path, file);
+		const content = stats ? readContent(file, stats) : null;
+		if (!stats || content === null) return true;
+		if (this.#expected.isExpected(change, content, stats, versions)) {
+			this.noteExpected(change, file, content, versions);
+			return true;
+		}
+		this.observe(change, file, versions, isAddition);
+		return false;
+	}
+
+	/**
+	 * A file that came out of a swap is not the one that was expected there: a program wrote it a moment before, from the expected version. It
+	 * stays in the backup, where the next check of the kept files finds it and commits it on its base.
+	 */
+	observe(change: TreeChange, file: Buffer, versions: Versions | null, isAddition: boolean): void {
+		const { path: name, before } = change;
+		const stats = this.#cutHardLinks(name, file);
+		const expected = versions?.before ? this.kept.idOf(versions.before) : isFileMode(before?.mode) ? (before as TreeEntry).oid : null;
+		// A program that opens, appends and closes has made a new file while the path was empty.
+		const base = isAddition || expected === null ? this.kept.idOf(Buffer.alloc(0)) : expected;
+		this.kept.note(name, file, base, this.incomingId(change, versions), { stats }).mtimeMs = unseenMs;
+		this.rescued.push(name);
+	}
+
+	noteExpected(change: TreeChange, file: Buffer, content: Buffer, versions: Versions | null): void {
+		const { path: name, before } = change;
+		const stats = this.#cutHardLinks(name, file);
+		const oid = versions ? this.kept.idOf(content) : (before?.oid ?? "");
+		const note = this.kept.note(name, file, oid, this.incomingId(change, versions), { stats });
+		// What a process that had it open has appended since it was read is a late write.
+		note.size = content.length;
+	}
+
+	incomingId({ after }: TreeChange, versions: Versions | null): Oid | null {
+		if (versions?.incoming) return this.kept.idOf(versions.incoming);
+		return isFileMode(after?.mode) ? (after?.oid ?? null) : null;
+	}
+
+	/** Copies a file that has other hard links: later writes through those names do not concern this path. @returns the stats of the file in the backup */
+	#cutHardLinks(name: GitPath, file: Buffer): fs.Stats {
+		const stats = fs.lstatSync(file);
+		if (!stats.isFile() || stats.nlink === 1 || (stats.nlink === 2 && this.#placedVersions?.has(file) === true)) return stats;
+		const { backup } = this.#sites.of(name);
+		const copy = backup.nextLate(name);
+		backup.makeParents(copy);
+		fs.copyFileSync(file, copy, fs.constants.COPYFILE_FICLONE);
+		fs.utimesSync(copy, stats.atimeMs / 1000, stats.mtimeMs / 1000);
+		fs.renameSync(copy, file);
+		return fs.lstatSync(file);
+	}
+
+	/** A process was killed while it had a directory in its hand: that lives beside the file now. */
+	#putDirectoryBeside(name: GitPath, directory: Buffer): void {
+		const { ino } = fs.lstatSync(directory);
+		fs.renameSync(directory, this.#sites.live(besidePath(name, blobOid(Buffer.from(String(ino)), this.#repository.objectFormat))));
+		this.rescued.push(name);
+	}
+}
