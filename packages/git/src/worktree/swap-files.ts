@@ -83,7 +83,12 @@ export class Swapper {
 		carryBits(staged, found.stats, out);
 		// The kernel's clock is coarse: two writes in one tick look alike.
 		if (untouched && Math.abs(Date.now() - out.mtimeMs) > coarseClockMs) return { content: found.content, stats: out };
-		return peek(destination) ?? "taken";
+		try {
+			return peek(destination) ?? "taken";
+		} catch {
+			// It cannot be read (too large, a broken disk): not what was expected.
+			return { content: Buffer.alloc(0), stats: out };
+		}
 	}
 
 	/**

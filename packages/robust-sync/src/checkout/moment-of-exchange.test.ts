@@ -1,5 +1,6 @@
 import fs from "node:fs";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { World } from "../testing/explore/world.ts";
 import { Disturbed, OneCheckout } from "../testing/one-checkout.ts";
 
 // A file is swapped for the incoming one in one step, and only then it shows what was there. What a program wrote a moment before is a write from
@@ -89,7 +90,7 @@ test("swap: a reader of the incoming version writes after the merge → none is 
 
 test("swap: a write in every cycle, from what is there → all there", async () => {
 	await checkOut([() => write(["theirs", "first"])]);
-	const added = Array.from({ length: 4 }, (_, index) => `element ${index}`);
+	const added = Array.from({ length: 3 }, (_, index) => `element ${index}`);
 	for (const element of added) {
 		write([...read(), element]);
 		await world.cycle();
@@ -122,13 +123,13 @@ test.each([[[]], [["second"]]])("swap: killed right after it, more written: %j �
 
 test("swap: killed right before it, again and again → what is written then is merged", async () => {
 	await expect(world.checkOut(killAt("swap"))).rejects.toThrow("killed");
-	for (let kill = 0; kill < 4; kill++) {
+	for (let kill = 0; kill < 2; kill++) {
 		write([...read(), `element ${kill}`]);
 		await expect(world.checkOut(killAt("swap"))).rejects.toThrow("killed");
 	}
 	await world.checkOut();
 	await world.settle();
-	expect(read().sort()).toEqual([...Array.from({ length: 4 }, (_, kill) => `element ${kill}`), "new", "theirs"]);
+	expect(read().sort()).toEqual([...Array.from({ length: 2 }, (_, kill) => `element ${kill}`), "new", "theirs"]);
 });
 
 test("swap: killed with two independent writes in the backup → both are merged", async () => {
@@ -140,13 +141,12 @@ test("swap: killed with two independent writes in the backup → both are merged
 	expect(read().sort()).toEqual(["first", "new", "second", "theirs", "third"]);
 });
 
-test.each(["json", "md", "log"])("empty moment: a .%s file is made there → merged with both versions", async (extension) => {
-	const content = (...words: string[]) =>
-		extension === "json" ? text(words) : words.map((word) => `The line of ${word}.\n`).join(extension === "md" ? "\n" : "");
-	const file = `list.${extension}`;
+test("empty moment: files are made there, JSON, notes, log → merged with both versions", async () => {
 	const theirs = "theirs".padEnd(100, "-");
-	world.begin({ [file]: content(theirs) }, { [file]: content(theirs, "new") });
-	let isMade = false;
+	const lines = (words: readonly string[], gap: string) => words.map((word) => `The line of ${word}.\n`).join(gap);
+	const files = (...words: string[]) => ({ "list.json": text(words), "list.md": lines(words, "\n"), "list.log": lines(words, "") });
+	world.begin(files(theirs), files(theirs, "new"));
+	const made = new Set<string>();
 	const link = fs.linkSync;
 	// The file system cannot exchange files: between the two steps the path is empty.
 	class Impossible extends Disturbed {
@@ -155,9 +155,11 @@ test.each(["json", "md", "log"])("empty moment: a .%s file is made there → mer
 		}
 	}
 	fs.linkSync = (from, to) => {
-		if (!isMade && !fs.existsSync(world.path(`w/${file}`))) {
-			isMade = true;
-			fs.writeFileSync(world.path(`w/${file}`), content("mine"));
+		const name = to.toString().split("/").at(-1) ?? "";
+		const content = (files("mine") as Record<string, string>)[name];
+		if (content !== undefined && !made.has(name) && !fs.existsSync(world.path(`w/${name}`))) {
+			made.add(name);
+			fs.writeFileSync(world.path(`w/${name}`), content);
 		}
 		link(from, to);
 	};
@@ -167,6 +169,34 @@ test.each(["json", "md", "log"])("empty moment: a .%s file is made there → mer
 		fs.linkSync = link;
 	}
 	await world.settle();
-	expect(isMade).toBe(true);
-	for (const word of ["theirs", "new", "mine"]) expect(world.read(`w/${file}`).split(word)).toHaveLength(2);
+	expect(made.size).toBe(3);
+	for (const name of made)
+		for (const word of ["theirs", "new", "mine"])
+			expect({ name, word, count: world.read(`w/${name}`).split(word).length - 1 }).toEqual({ name, word, count: 1 });
+});
+
+test("cycle: a write a moment before the swap → at its path when the cycle is over", async () => {
+	const nodes = new World();
+	const link = fs.linkSync;
+	try {
+		const content = (...words: string[]) => Buffer.from(words.map((word) => `The line of ${word}.\n\n`).join(""));
+		nodes.commitOnHub(new Map([["notes.md", content("theirs")]]));
+		await nodes.cycle("here");
+		nodes.commitOnHub(new Map([["notes.md", content("theirs", "new")]]));
+		let isMade = false;
+		fs.linkSync = (from, to) => {
+			const isBefore = !isMade && /\/sync\/backups\/[^/]*\/files\/notes\.md$/.test(to.toString());
+			if (isBefore) fs.appendFileSync(nodes.path("here/notes.md"), content("mine"));
+			isMade ||= isBefore;
+			link(from, to);
+		};
+		await nodes.cycle("here");
+		expect(isMade).toBe(true);
+		for (const word of ["theirs", "new", "mine"]) expect(nodes.read("here/notes.md").split(word)).toHaveLength(2);
+		expect(await nodes.settle()).toEqual([]);
+		expect(nodes.problems()).toEqual([]);
+	} finally {
+		fs.linkSync = link;
+		await nodes.remove();
+	}
 });

@@ -3,6 +3,7 @@ import { diffTrees, type Oid, readHead } from "@robust-sync/git";
 import { type Plan, saveDecidedForUpstream } from "@robust-sync/resolve";
 import { faultPoint } from "@robust-sync/system/fault-points";
 import { type ForeignWrite, mergeForeignWrites, mergeOnDisk } from "../checkout/foreign-writes.ts";
+import { findLateWrites } from "../checkout/rescue.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { knownTip } from "../remote/upstream.ts";
 import { withoutSecrets } from "../secrets/commits.ts";
@@ -83,6 +84,18 @@ async function withForeignWrites(
 	}
 	if (local.length > 0) await mergeOnDisk(context, after.head as Oid, local);
 	return after;
+}
+
+/**
+ * Commits and merges at once what a checkout of this cycle found, so that a program's write is at its path again, also if no cycle follows. The
+ * next cycle publishes that.
+ * @throws SyncError OPERATION_OPEN, WRONG_BRANCH, DETACHED_HEAD
+ */
+export async function mergeFoundWrites(context: CycleContext, progress: Progress): Promise<void> {
+	const { foreign } = await findLateWrites(context);
+	if (foreign.length === 0) return;
+	await refuseOpenOperation(context);
+	await snapshotInto(context, progress, [], foreign);
 }
 
 /**

@@ -16,7 +16,7 @@ import { excludeFromNowOn, excludeFromTheStart, keepExcluded } from "../snapshot
 import { leave, noticeOthers, refreshIndex } from "../snapshot/follow-head.ts";
 import { ownTrackedFiles, setAsideTrackedState, untrackOwnFiles } from "../snapshot/own-tracked.ts";
 import { integrateMirrors, retryHeldPaths } from "./check-out.ts";
-import { snapshotInto, taskInto } from "./commit.ts";
+import { mergeFoundWrites, snapshotInto, taskInto } from "./commit.ts";
 import { type CycleResult, newProgress, type Progress } from "./progress.ts";
 import { recover } from "./recover.ts";
 import { syncWithRemote } from "./sync-with-remote.ts";
@@ -57,6 +57,7 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 		let isMoved = false;
 		const move = async () => {
 			const agreed = await agree();
+			if (progress.late > 0) await mergeFoundWrites(context, progress);
 			isMoved = agreed !== snapshot.head;
 			return agreed;
 		};

@@ -36,7 +36,7 @@ export interface Snapshot {
 	/** Those files, as far as they are known by name. */
 	readonly changed: readonly GitPath[];
 	readonly skipped: readonly SkippedFile[];
-	/** The other lost updates, on disk and not in HEAD: to be merged as commits on the versions that their writers had read. */
+	/** The lost updates, on disk and not in HEAD: to be merged as commits on the versions that their writers had read. */
 	readonly foreign: readonly ForeignWrite[];
 	/** Files that were being written, and names that vanished a moment ago: they wait for the next snapshot. */
 	readonly busy: readonly GitPath[];
