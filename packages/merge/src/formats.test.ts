@@ -243,6 +243,15 @@ const ROWS: readonly Row[] = [
 	{ name: "VERSION: blank lines after it", path: "VERSION", base: "1⏎⏎", older: "2⏎⏎", later: "3⏎⏎", result: "3⏎⏎", saved: true },
 	{ name: "toolchain: added by both", path: "rust-toolchain", base: null, older: "1.7⏎", later: "1.8⏎", result: "1.8⏎", saved: true },
 	{ name: "unknown name: a version each", path: "release", base: null, older: "v2⏎", later: "v3⏎", result: "v3⏎", saved: true },
+	{
+		name: "unknown name: a version each, with byte order mark",
+		path: "release",
+		base: null,
+		older: "\ufeffv2⏎",
+		later: "\ufeffv3⏎",
+		result: "\ufeffv3⏎",
+		saved: true,
+	},
 	{ name: "unknown name: a word each", path: "list", base: null, older: "a⏎", later: "b⏎", result: "a⏎b⏎" },
 	{
 		name: ".tool-versions: one line a tool",

@@ -202,7 +202,7 @@ function hasBraceBlocks(content: Uint8Array): boolean {
 
 /** Does a file hold one value only, by its name or by its content? A key in PEM is one value over many lines. */
 function isSingleValue(name: string, extension: string, contents: readonly Uint8Array[]): boolean {
-	const texts = contents.map((content) => (content.length < 65_536 ? toLatin1(content) : null));
+	const texts = contents.map((content) => (content.length < 65_536 ? toLatin1(content).replace(/^\xef\xbb\xbf/, "") : null));
 	if (texts.some((text) => text === null)) return false;
 	const all = texts as string[];
 	if (all.every((text) => /^-----BEGIN [^\n]*-----\r?\n/.test(text) && text.indexOf("-----BEGIN ", 1) === -1)) return true;

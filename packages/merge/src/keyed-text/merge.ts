@@ -11,6 +11,7 @@ import { NONE } from "../json/tree.ts";
 import { commentLines, commentsBetween, hasLostComment, mayHaveComments, withoutComments } from "./comments.ts";
 import { elementName, hasOtherName, identities, isRenamed, likeness, mapKeys, normalized } from "./elements.ts";
 import type { Block, Flow, Item, Leaf, Value } from "./item.ts";
+import { type Versions as ItemVersions, inOneLayout } from "./list-layout.ts";
 
 export interface MergedTree {
 	readonly text: string;
@@ -215,13 +216,16 @@ class TreeMerge {
 
 	/** @param target the indentation that the item gets; null: it keeps its own. */
 	#piece({ base, older, later }: Versions<Block | Flow>, entry: Entry, target: string | null): Piece {
-		const inOlder = entry.older === NONE ? null : older.items[entry.older]!;
-		const inLater = entry.later === NONE ? null : later.items[entry.later]!;
-		const inBase = entry.base === NONE ? null : base!.items[entry.base]!;
-		if (inOlder === null || inLater === null) {
-			const item = (inLater ?? inOlder)!;
+		const asWritten = {
+			base: entry.base === NONE ? null : base!.items[entry.base]!,
+			older: entry.older === NONE ? null : older.items[entry.older]!,
+			later: entry.later === NONE ? null : later.items[entry.later]!,
+		};
+		if (asWritten.older === null || asWritten.later === null) {
+			const item = (asWritten.later ?? asWritten.older)!;
 			return fitted(item, item.lead, item.text, target);
 		}
+		const { base: inBase, older: inOlder, later: inLater } = inOneLayout(asWritten as ItemVersions) ?? (asWritten as ItemVersions);
 		const lead = this.#trivia(inBase?.lead, inOlder.lead, inLater.lead);
 		if (inOlder.text === inLater.text || inBase?.text === inOlder.text) return fitted(inLater, lead, inLater.text, target);
 		if (inBase?.text === inLater.text) return fitted(inOlder, lead, inOlder.text, target);
