@@ -2,6 +2,7 @@ import { isAppend, mergeAppend } from "./append.ts";
 import { bounded } from "./budget.ts";
 import { sameBytes, toLatin1, withTextsKept } from "./bytes.ts";
 import { mergeCode } from "./code.ts";
+import { withDeclarationsOnce } from "./declarations.ts";
 import { isJsonByContent, mergeJson, wholeSide } from "./json.ts";
 import { type KeyedFormat, mergeKeyedText } from "./keyed-text.ts";
 import {
@@ -166,8 +167,9 @@ function mergeText(path: Uint8Array | string, attribute: AttributeKind | undefin
 	if (note !== null) return { strategy: kind, merged: note };
 	// A note that was empty and that both sides filled counts as added by both.
 	const added = kind === "prose" && sides.base !== null && isBlank(sides.base) ? { ...sides, base: null } : sides;
-	if (isAppend(sides)) return { strategy: "append", merged: mergeAppend(added) };
-	return kind === "prose" ? { strategy: "prose", merged: mergeProse(added) } : { strategy: "code", merged: mergeCode(sides) };
+	const once = kind === "code" && syntax === null ? withDeclarationsOnce(sides) : added;
+	if (isAppend(sides)) return { strategy: "append", merged: mergeAppend(once) };
+	return kind === "prose" ? { strategy: "prose", merged: mergeProse(added) } : { strategy: "code", merged: mergeCode(once) };
 }
 
 /** An empty file is nearly always the result of a crash: if one side is empty, the other side's version stays. */

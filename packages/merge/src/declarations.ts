@@ -1,0 +1,86 @@
+import { spend } from "./budget.ts";
+import { fromLatin1, toLatin1 } from "./bytes.ts";
+import type { Sides } from "./sides.ts";
+
+/** A line at the outermost level that imports or defines something: two of them are at best one too many. */
+const DECLARATION =
+	/^(?:(?:export|default|pub(?:\([\w: ]+\))?|public|private|static|async|abstract|declare|unsafe) +)*(?:import|from|use|using|def|class|function|fn|func|struct|enum|trait|impl|interface|type|const|let|var|mod|namespace)\b.*$/gm;
+/** What belongs to the declaration below it: decorators, attributes, comments. */
+const BEFORE = /^(?:@|#|\/\/|\/\*| \*|--|;)/;
+/** What belongs to the declaration above it: all that is further in, and what closes it. */
+const INSIDE = /^(?:[ \t]|[)\]}]|end\b)/;
+
+const STEPS_PER_LINE = 60;
+
+/** A declaration, or anything else that stands between two of them. */
+interface Unit {
+	readonly lines: readonly string[];
+	/** The blank lines below it. */
+	blanks: readonly string[];
+	/** The declaration without line ends; null: it is none. */
+	readonly key: string | null;
+}
+
+/**
+ * The sides without what both declared alike, once each and not in the base: to a merge of lines these are two additions if they are at different
+ * places. A declaration stays where the later side has it.
+ */
+export function withDeclarationsOnce(sides: Sides): Sides {
+	const { base, older, later } = sides;
+	if (base === null) return sides;
+	const [before, mine, theirs] = [base, older, later].map((content) => toLatin1(content)) as [string, string, string];
+	const known = new Set(lines(before));
+	const added = (text: string) => (text.match(DECLARATION) ?? []).filter((line) => !known.has(withoutEnd(line)));
+	const inLater = new Set(added(theirs));
+	if (!added(mine).some((line) => inLater.has(line))) return sides;
+	const [ofOlder, ofLater] = [units(mine), units(theirs)];
+	const once = (all: readonly Unit[]) => {
+		const times = new Map<string, number>();
+		for (const { key } of all) if (key !== null) times.set(key, (times.get(key) ?? 0) + 1);
+		return (key: string) => times.get(key) === 1;
+	};
+	const [isOnce, isOnceInLater] = [once(ofOlder), once(ofLater)];
+	const isNew = (key: string) => key.split("\n").some((line) => !known.has(line));
+	const kept: Unit[] = [];
+	for (const [i, unit] of ofOlder.entries()) {
+		const above = kept[kept.length - 1];
+		if (unit.key === null || !isOnce(unit.key) || !isOnceInLater(unit.key) || !isNew(unit.key)) kept.push(unit);
+		else if (above !== undefined && (i === ofOlder.length - 1 || unit.blanks.length > above.blanks.length)) above.blanks = unit.blanks;
+	}
+	if (kept.length === ofOlder.length) return sides;
+	return { ...sides, older: fromLatin1(kept.flatMap((unit) => [...unit.lines, ...unit.blanks]).join("\n")) };
+}
+
+function withoutEnd(line: string): string {
+	return line.endsWith("\r") ? line.slice(0, -1) : line;
+}
+
+function lines(text: string): string[] {
+	const all = text.split("\n").map(withoutEnd);
+	spend(STEPS_PER_LINE * all.length);
+	return all;
+}
+
+/** Takes a text apart. Blank lines go with what is above them. */
+function units(text: string): Unit[] {
+	const written = text.split("\n");
+	const all = lines(text);
+	const found: Unit[] = [];
+	let from = 0;
+	const isBlank = (i: number) => all[i]!.trim() === "";
+	while (from < all.length) {
+		let at = from;
+		while (at < all.length && BEFORE.test(all[at]!)) at++;
+		const isDeclaration = at < all.length && new RegExp(DECLARATION.source).test(all[at]!);
+		if (at < all.length) at++;
+		while (at < all.length && (INSIDE.test(all[at]!) || isBlank(at))) at++;
+		let end = at;
+		while (end > from && isBlank(end - 1)) end--;
+		// What has no line below it may go on in a way that is not known.
+		const isWhole =
+			isDeclaration && (at === all.length || end < at || new RegExp(DECLARATION.source).test(all[at]!) || BEFORE.test(all[at]!));
+		found.push({ lines: written.slice(from, end), blanks: written.slice(end, at), key: isWhole ? all.slice(from, end).join("\n") : null });
+		from = at;
+	}
+	return found;
+}
