@@ -134,7 +134,7 @@ export async function run(): Promise<BenchTable> {
 		],
 		notes: [
 			"floor: git add -A, commit, push; fetch, merge --ff-only. Idle: git status, git ls-remote. One after the other, without waiting.",
-			`a daemon is told by a signal to look, and is done when sync_state.json says so; --once also starts node twice (${node.toFixed(0)} ms each here).`,
+			`a daemon is woken by a signal, and is done when sync_state.json has the result; --once also starts node twice (${node.toFixed(0)} ms each here).`,
 		],
 	};
 }

@@ -90,7 +90,7 @@ export async function run(): Promise<BenchTable> {
 					["ours", `${ours.url}${target}`],
 					["bare", `${bare.url}${target}`],
 				] as const) {
-					// Writers that are alive: nobody is taken for dead in the middle of a run.
+					// Writers that are alive: none counts as dead in the middle of a run.
 					node.healthy();
 					const result = await autocannon({ url, connections, duration: round === 0 ? warmupSeconds : seconds });
 					if (result.errors > 0 || result.non2xx > 0)

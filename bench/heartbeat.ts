@@ -42,7 +42,7 @@ function usageOf(pid: number): Usage {
 /** Acks that all simulated peers together have got. */
 let acknowledged = 0;
 
-/** A peer that says what the protocol asks for and no more, on a socket of its own. */
+/** A peer that sends what the protocol requires and no more, on a socket of its own. */
 class SimulatedPeer {
 	readonly name: string;
 	readonly port: number;

@@ -45,7 +45,7 @@ export async function timed(work: () => unknown): Promise<number> {
 	return performance.now() - started;
 }
 
-/** Looks every millisecond until `isTrue`. @throws after 60 s, or as many seconds as BENCH_PATIENCE_S says (a million files take longer) */
+/** Checks every millisecond until `isTrue`. @throws after 60 s, or BENCH_PATIENCE_S seconds (a million files take longer) */
 export async function until(what: string, isTrue: () => boolean): Promise<void> {
 	const deadline = performance.now() + Number(process.env.BENCH_PATIENCE_S ?? 60) * 1_000;
 	while (!isTrue()) {
@@ -121,7 +121,7 @@ export class Workspace {
 		return child.pid ?? 0;
 	}
 
-	/** Tells the daemon to look now, and waits until that cycle is recorded. */
+	/** Wakes the daemon for a cycle, and waits until that cycle is recorded. */
 	async cycle(): Promise<void> {
 		const before = this.state?.totals.cycles ?? 0;
 		this.#daemon?.kill("SIGUSR1");

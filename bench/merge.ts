@@ -210,7 +210,7 @@ function smallKinds(): BenchRow[] {
 	});
 }
 
-/** `git merge-file --union`: its result, without what it says of conflicts. */
+/** `git merge-file --union`: its result, without its messages about conflicts. */
 function union(lab: Lab, [base, older, later]: readonly [string, string, string]): Buffer {
 	return lab.run("git", ["merge-file", "-p", "--union", older, base, later]);
 }
@@ -268,7 +268,7 @@ function faults(cases: readonly Case[], merge: Merge): Faults {
 }
 
 function comparison(lab: Lab): BenchRow[] {
-	// Where a side lays a file out again or moves things, the checks cannot tell what is right: those cases are left to the tests.
+	// Where a side lays a file out again or moves things, the checks cannot decide what is right: those cases are left to the tests.
 	const cases = readCases().filter((one) => violations((input) => mergeContents({ ...input, attribute: one.attribute }), one).length === 0);
 	const json = cases.filter((one) => one.name.startsWith("json/") && [one.ours, one.theirs].every((side) => tree(side) !== null));
 	const text = cases.filter((one) => /^(?:records|append|prose)\//.test(one.name));

@@ -41,7 +41,7 @@ async function oneRound(peers: number): Promise<[number, number]> {
 	const node = new NodeFixture({ CHAD_HOST: "", PEERS: names.map((name) => `${name}=192.0.2.1`).join(",") });
 	try {
 		const { paths, config } = node;
-		// All is well: this process stands for the services, and everybody was heard just now.
+		// All is well: this process plays the services, and every peer was heard just now.
 		node.clock.time = Date.now();
 		const writer = { pid: process.pid, pid_started_at: processStartedAt(process.pid) as string, started_at: new Date().toISOString() };
 		node.sync(writer);
@@ -77,7 +77,7 @@ async function oneRound(peers: number): Promise<[number, number]> {
 	}
 }
 
-/** CPU (percent of a core) and RSS (MiB) of a daemon with three services to watch and nothing to tell. */
+/** CPU (percent of a core) and RSS (MiB) of a daemon with three services to watch and nothing to report. */
 async function atRest(): Promise<{ cpu: number; rss: number; told_ms: number }> {
 	const monitor = new Executable();
 	try {

@@ -75,7 +75,7 @@ async function speed(peer: Peer): Promise<Record<string, string>> {
 		const taken: number[] = [];
 		const started = performance.now();
 		for (let round = 0; round < rounds && performance.now() - started < latencyBudgetMs; round++) {
-			// Not in step with whoever looks once a second.
+			// Not in step with a tool that polls once a second.
 			await sleep(200 + ((round * 383) % 1_000));
 			fs.writeFileSync(path.join(a, "one.txt"), `write ${round}\n`);
 			taken.push((await waitFor(() => arrivedAt(pair, "one.txt") === `write ${round}\n`)) ?? Number.POSITIVE_INFINITY);

@@ -39,7 +39,7 @@ interface OneChange {
 }
 
 /**
- * One file changes on `a`: how long until it is on the hub, and, told at once, on the disk of `b`. Also a cycle without any change.
+ * One file changes on `a`: how long until it is on the hub, and, after a wake-up, on the disk of `b`. Also a cycle without any change.
  * @param isWatched the daemon sees the change by itself
  */
 async function oneChange(lab: Lab, a: Workspace, b: Workspace, isWatched = false): Promise<OneChange> {
@@ -195,7 +195,7 @@ async function nodes(): Promise<Findings> {
 			const [first] = await pair(lab, (workspace) => workspace.fill(100));
 			const all = [first];
 			for (let i = 1; i < size; i++) all.push(await lab.workspace(`node${i}`));
-			// As often as an announcement would tell them, and not at the same instant.
+			// As often as announcements would arrive, and not at the same instant.
 			for (const workspace of all) await workspace.start({ SYNC_WATCH: "0", SYNC_INTERVAL: "2", LOG_LEVEL: "debug" });
 			const started = performance.now();
 			for (const workspace of all) workspace.write(`from-${workspace.name}.txt`, "written at once\n");
@@ -287,9 +287,6 @@ export async function run(): Promise<BenchTable> {
 	return {
 		name: `Scale (medians of ${rounds}; floor: the same at the smallest size)`,
 		rows: found.flatMap(({ rows }) => rows),
-		notes: [
-			"two running daemons told by a signal to look, hub over file://",
-			"heartbeats with up to 1,000 peers: npm run bench -- heartbeat",
-		],
+		notes: ["two running daemons, woken by a signal, hub over file://", "heartbeats with up to 1,000 peers: npm run bench -- heartbeat"],
 	};
 }

@@ -15,7 +15,7 @@ export interface BenchRow {
 	target: string;
 }
 
-/** The value below which the share `p` of all values lies. */
+/** The value below which the share `p` of all values is. */
 export function percentile(values: readonly number[], p: number): number {
 	const sorted = [...values].sort((a, b) => a - b);
 	return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * p))] ?? Number.NaN;

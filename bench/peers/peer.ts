@@ -28,7 +28,7 @@ export interface Pair {
 	readonly arrived?: (name: string) => string | null;
 }
 
-/** What must not come in from whoever runs the bench. */
+/** Variables of the caller's environment that must not reach the tools. */
 export function cleanEnvironment(home: string): Record<string, string> {
 	return {
 		PATH: process.env.PATH ?? "/usr/bin:/bin",
@@ -84,7 +84,7 @@ export class Group {
 				child.exitCode !== null || child.signalCode !== null ? null : new Promise((resolve) => child.once("close", resolve)),
 			),
 		);
-		// Those that are nobody's children: they have so long to end as they were told, and are then made to.
+		// Processes without a parent: they get this time to end by a signal, and are then killed.
 		const deadline = performance.now() + 10_000;
 		for (let left = processes; left.length > 0; left = left.filter(({ pid }) => statOf(pid) !== null)) {
 			if (performance.now() > deadline) for (const { pid } of left) kill(pid);
@@ -125,7 +125,7 @@ export class Group {
 	}
 }
 
-/** What proc(5) says of a process, from its state on (the session is the fourth); null: it is gone. */
+/** The fields of proc(5) about a process, from its state on (the session is the fourth); null: it is gone. */
 function statOf(pid: number): number[] | null {
 	try {
 		const stat = fs.readFileSync(`/proc/${pid}/stat`, "utf8");

@@ -113,11 +113,13 @@ function checkCycles({ name, sources }) {
 
 const mostLines = 400;
 
-/** A product source of more than 400 lines says on its first line why it is one: `// Above 400 lines: …`. */
+/** A product source of more than 400 lines has the reason on its first line: `// Above 400 lines: …`. */
 function checkLength({ sources }) {
 	return sources
 		.filter(({ file, text }) => !isTestSupport(file) && text.split("\n").length > mostLines + 1 && !text.startsWith("// Above 400 lines: "))
-		.map(({ file }) => `${file}: has more than ${mostLines} lines: split it, or say why not on its first line ("// Above 400 lines: …")`);
+		.map(
+			({ file }) => `${file}: has more than ${mostLines} lines: split it, or give the reason on its first line ("// Above 400 lines: …")`,
+		);
 }
 
 function checkDeclared({ name, manifest, readme, sources }) {

@@ -262,7 +262,7 @@ export async function resolveOperation(
 	if (dryRun) return { ...report, commit: null, saved: [], setAside: null };
 	mkdirSync(paths.staging, { recursive: true, mode: 0o700 });
 	return await withScratchIndex(repository, paths.staging, async (scratch) => {
-		// Files of our own leave the index, whoever added them; on disk they stay.
+		// Own files leave the index, whatever commit added them; on disk they stay.
 		const own = (await trackedOwnFiles(repository)).map((path) => [path, null] as const);
 		const changes = { entries: new Map([...plan.entries, ...own]), fromDisk: plan.byHand };
 		await changeIndex(scratch, changes);

@@ -187,7 +187,7 @@ describe("several of ours at once", () => {
 			]);
 			expect(ended.pop()).toMatchObject({ code: 4, stdout: "", stderr: expect.stringContaining(`pid ${helios.worker()}`) });
 			expect(ended.map(({ code }) => code)).toEqual(Array(5).fill(0));
-			// The commit that merged a write with an incoming version says so.
+			// The message of the commit that merged a write with an incoming version mentions it.
 			expect(ended.map(({ stderr }) => stderr).join("")).not.toMatch(/ (?:WARN|ERROR) /);
 		}
 		await until(() => helios.pending() === 0, "the messages to be delivered");

@@ -30,7 +30,7 @@ describe("a loss that is made here", () => {
 		});
 		expect(helios.dirty()).toBe("");
 		expect(hub()).toBe(82);
-		expect((await helios.run(["--doctor"])).stdout).toContain("takes away 80 files of 82");
+		expect((await helios.run(["--doctor"])).stdout).toContain("removes 80 files of 82");
 		chad.write("other.md", "from chad\n");
 		await chad.once();
 		await helios.run(["--send", "-"], { input: "a message\n" });
@@ -248,9 +248,7 @@ test("guard: a directory deleted beside daemons → held, rejected, converged", 
 	helios.remove("data");
 	await helios.untilState(({ status }) => status === "held", "held");
 	await until(() => helios.log().includes("robust-sync --approve"), "the log to name the commands");
-	expect((await helios.run(["--status"])).stdout).toContain(
-		"takes away 80 files of 82 (80 deleted: data/f0.md, data/f1.md, data/f10.md, …)",
-	);
+	expect((await helios.run(["--status"])).stdout).toContain("removes 80 files of 82 (80 deleted: data/f0.md, data/f1.md, data/f10.md, …)");
 	expect((await helios.run(["--reject"])).code).toBe(0);
 	await helios.untilState(({ status }) => status === "idle", "idle");
 	chad.write("notes.md", "go on\n");

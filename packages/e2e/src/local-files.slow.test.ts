@@ -5,7 +5,7 @@ import type { Node } from "./fixture/node.ts";
 import { World } from "./fixture/world.ts";
 
 // A file that a node ignores, or hides from git by an index bit, never leaves that node because another one brought its name or changed
-// the rules. The word `token` stands for what must not be published.
+// the rules. The word `token` marks content that must not be published.
 
 let world: World;
 beforeEach(() => {

@@ -15,7 +15,7 @@ export const approveTrailer = "Robust-Sync-Approve";
 /** The trailer of the commit that restores the files that a held commit removed. */
 export const rejectTrailer = "Robust-Sync-Reject";
 
-/** The commits that `to` has and `from` lacks, and that approve another one. The trailer is not secret: whoever may push may approve. @throws GitError */
+/** The commits that `to` has and `from` lacks, and that approve another one. The trailer is not secret: everyone who may push may approve. @throws GitError */
 export async function approvalsBetween(repository: Repository, from: Oid, to: Oid): Promise<Oid[]> {
 	if (from === to) return [];
 	const { stdout } = await openMergeStore(repository).run([

@@ -13,7 +13,7 @@ import { NodeFixture, type Served } from "./testing/node-fixture.ts";
 const unprivilegedUser = 65_534;
 const isRoot = process.getuid?.() === 0;
 
-/** A copy of this Node that every user can run: one that npx or nvm installed lies below a home that only its owner enters. */
+/** A copy of this Node that every user can run: one that npx or nvm installed is below a home that only its owner enters. */
 let nodeForAll: string;
 let directory: string;
 beforeAll(() => {

@@ -235,7 +235,7 @@ export class SnapshotReader {
 			});
 			return names;
 		});
-		// The file of a peer that is no longer configured says nothing about the present.
+		// The file of a peer that is no longer configured is out of date.
 		const configured = config.peers.map((peer) => peer.name);
 		const talkedTo = view.heartbeat.kind === "ok" ? view.heartbeat.state.peers.filter(isNodeName) : [];
 		const leftBehind = (name: string) => talkedTo.length > 0 && !talkedTo.includes(name);

@@ -7,7 +7,7 @@ const freshForMs = 1_000;
 
 export interface LocalContentOptions {
 	paths: WorkspacePaths;
-	/** Whether the caller is this node's heartbeat itself, which is then up whatever its file says. */
+	/** Whether the caller is this node's heartbeat itself, which is then up, independent of its file. */
 	isHeartbeat: boolean;
 	/** Milliseconds since the epoch. */
 	now?: () => number;

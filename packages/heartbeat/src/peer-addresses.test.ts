@@ -3,7 +3,7 @@ import { key, minute, pair, second } from "./testing/pair.ts";
 
 describe("a host name", () => {
 	test("host name: does not resolve, or changes → resolved again until the peer is found", () => {
-		// Without a key chad refuses a node that is not where its own configuration says.
+		// Without a key chad refuses a node that is not at its configured address.
 		const { fleet, helios, chad, time } = pair({ settings: { secrets: [key] } });
 		let hosts: string[] = [];
 		let asked = 0;

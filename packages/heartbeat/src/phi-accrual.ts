@@ -58,7 +58,7 @@ export class PhiAccrual {
 		this.setInterval(expectedMs);
 	}
 
-	/** Resets the window: the peer has another interval from now on, and the earlier ones say nothing about it. */
+	/** Resets the window: the peer has another interval from now on, and the earlier ones do not predict it. */
 	setInterval(expectedMs: number): void {
 		this.#count = 0;
 		this.#next = 0;

@@ -11,7 +11,7 @@ import type { PeerView } from "./peer-view.ts";
 
 /** Changes that no reader waits for (the time of the last datagram, a round trip) are gathered for this long. */
 const gatherMs = 1_000;
-/** This node's own file is written again at least this often; the contract says 30 s. */
+/** This node's own file is written again at least this often; the contract requires 30 s. */
 const rewriteMs = 10_000;
 /** The state of a peer is written again at least this often, unless there are many peers. */
 const peerRewriteMs = 20_000;

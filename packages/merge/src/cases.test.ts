@@ -8,7 +8,7 @@ function text(content: Uint8Array): string {
 	return Buffer.from(content).toString("latin1");
 }
 
-describe("every case merges to what the rules say,", () => {
+describe("every case merges to its expected result,", () => {
 	test.each(cases.map((one) => [one.name, one] as const))(
 		"merge case: %s → the expected result",
 		(_, { path, base, ours, theirs, expected, later, attribute, ...wanted }: Case) => {

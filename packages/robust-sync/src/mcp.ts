@@ -207,9 +207,9 @@ function runItself(
 			},
 			(error, stdout, stderr) => {
 				const failed = error !== null && stdout.trim() === "";
-				const said = [stdout.trim(), ...(error === null ? [] : [stderr.trim()])].filter(Boolean).join("\n");
+				const output = [stdout.trim(), ...(error === null ? [] : [stderr.trim()])].filter(Boolean).join("\n");
 				resolve(
-					answerOf(said === "" ? (error?.message.split("\n")[0] ?? "done") : said, failed || (error !== null && stderr.trim() !== "")),
+					answerOf(output === "" ? (error?.message.split("\n")[0] ?? "done") : output, failed || (error !== null && stderr.trim() !== "")),
 				);
 			},
 		);
@@ -218,8 +218,8 @@ function runItself(
 	});
 }
 
-function answerOf(said: string, isError: boolean): CallToolResult {
-	const cut = said.length > maxAnswerBytes ? `${said.slice(0, maxAnswerBytes)}\n… (cut: ask for less)` : said;
+function answerOf(output: string, isError: boolean): CallToolResult {
+	const cut = output.length > maxAnswerBytes ? `${output.slice(0, maxAnswerBytes)}\n… (cut: ask for less)` : output;
 	return { content: [{ type: "text", text: cut }], ...(isError ? { isError } : {}) };
 }
 

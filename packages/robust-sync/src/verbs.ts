@@ -146,9 +146,9 @@ export async function once(options: Options): Promise<number> {
 	if (options.json) printJson(outcome.ok ? outcome.state : { ...outcome.state, status: "failed" });
 	if (!outcome.ok) {
 		const { code, message, remoteMessage } = outcome.error;
-		const said = `${code}: ${withRemoteMessage(message, remoteMessage)}`;
-		logger.toFile?.("error", said);
-		throw new CommandError(said, ExitCode.failed, { cause: outcome.error.cause });
+		const failure = `${code}: ${withRemoteMessage(message, remoteMessage)}`;
+		logger.toFile?.("error", failure);
+		throw new CommandError(failure, ExitCode.failed, { cause: outcome.error.cause });
 	}
 	const { delivered, saved, skipped, head, held } = outcome.result;
 	logger.toFile?.("info", `synced once: ${countsText(outcome.result)}`);
@@ -192,11 +192,11 @@ async function byTask(
 		return ExitCode.ok;
 	}
 	const { code, message, remoteMessage } = outcome.error;
-	const said = `${code}: ${withRemoteMessage(message, remoteMessage)}`;
-	if (!isDone()) throw new CommandError(said, ExitCode.failed, { cause: outcome.error.cause });
+	const failure = `${code}: ${withRemoteMessage(message, remoteMessage)}`;
+	if (!isDone()) throw new CommandError(failure, ExitCode.failed, { cause: outcome.error.cause });
 	// The state has the earlier held losses: this cycle failed before its own check.
 	report([], outcome.state.head);
-	process.stderr.write(`robust-sync: done here, not published yet: ${printable(said)}\n`);
+	process.stderr.write(`robust-sync: done here, not published yet: ${printable(failure)}\n`);
 	return ExitCode.ok;
 }
 

@@ -2,7 +2,7 @@ import type { Assigned } from "./assignments.ts";
 import type { ListRule } from "./rule.ts";
 import { looksDrawn } from "./values.ts";
 
-// Cookies that authenticate whoever sends them: in headers, options of commands, and the files in which browsers and tools keep them.
+// Cookies that authenticate their sender: in headers, options of commands, and the files in which browsers and tools keep them.
 
 const maxHead = 4_000;
 /** Names of cookies that authenticate their holder. */
@@ -71,7 +71,7 @@ function cookieListAt(text: string, offset: number): Assigned[] {
 	);
 }
 
-/** A session cookie by itself, as extensions of browsers export it: an object that says whether scripts may read it. */
+/** A single session cookie, as extensions of browsers export it: an object with a flag for access by scripts. */
 function cookieObjectAt(text: string, offset: number): Assigned[] {
 	const start = text.lastIndexOf("{", offset);
 	const end = text.indexOf("}", offset);

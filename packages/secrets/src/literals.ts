@@ -37,7 +37,7 @@ export class LiteralFinder {
 		for (const [index, { text, anyCase, next = "" }] of literals.entries()) {
 			const bytes = Buffer.from(text, "latin1");
 			if (bytes.length < 2 || (bytes.length === 2 && next === ""))
-				throw new RangeError(`the literal ${JSON.stringify(text)} is shorter than three bytes, and it is not said what is behind it`);
+				throw new RangeError(`the literal ${JSON.stringify(text)} is shorter than three bytes, and has no next character`);
 			const anchor = rarestTriple(text);
 			const codesAt = (at: number) => (at < bytes.length ? variants(bytes[at]!, anyCase) : [...Buffer.from(next, "latin1")]);
 			const keys = new Set<number>();

@@ -1,4 +1,4 @@
-import { isPatterned, saidInBase64 } from "./randomness.ts";
+import { base64Text, isPatterned } from "./randomness.ts";
 import type { NamedRule } from "./rule.ts";
 import { looksDrawn, looksThoughtOut } from "./values.ts";
 
@@ -16,9 +16,9 @@ const afterOption = ` =:"'\`\\${letters}${letters.toLowerCase()}0123456789_.@%+-
 const isDrawn = (need: number) => (match: RegExpExecArray) => looksDrawn(match.groups?.value ?? "", need);
 /** Whether a text in base64 decodes to a name and a password. */
 function isUserAndPassword(value: string): boolean {
-	const said = saidInBase64(value);
-	const password = said.slice(said.indexOf(":") + 1);
-	return said.includes(":") && password.length >= 6 && (looksDrawn(password, 10) || looksThoughtOut(password));
+	const decoded = base64Text(value);
+	const password = decoded.slice(decoded.indexOf(":") + 1);
+	return decoded.includes(":") && password.length >= 6 && (looksDrawn(password, 10) || looksThoughtOut(password));
 }
 
 /** The member of a JSON Web Key that is secret. */

@@ -68,7 +68,7 @@ const published =
 	/s6BhdRkqt3|gX1fBat3bV|2YotnFZFEjr1zCsicMWpAA|tGzv3JOkF0XG5Qx2TlKWIA|7Fjfp0ZBr1KtDRbnfVdmIw|SlAV32hkKG|mF_9\.B5f|wJalrXUtnFEMI|QWxhZGRpbjpvcGVuIHNlc2FtZQ|h480djs93hd8|ad180jjd733klru7|Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUz|45ghiukldjahdnhzdauz/;
 
 /** The text that base64 represents; "": it is not text. */
-export function saidInBase64(value: string): string {
+export function base64Text(value: string): string {
 	if (value.length < 8 || !/^[A-Za-z0-9+/]{6,400}={0,2}$/.test(value)) return "";
 	const text = Buffer.from(value, "base64").toString("latin1");
 	return /^[\x20-\x7e]+$/.test(text) ? text : "";
@@ -77,7 +77,7 @@ export function saidInBase64(value: string): string {
 /** Whether a value that only its name marks as a secret was written as an example. Such values are shorter, and people write more of them. */
 export function isExampleValue(value: string): boolean {
 	if (published.test(value)) return true;
-	const text = saidInBase64(value);
+	const text = base64Text(value);
 	if (text !== "" && (placeholderWords.test(text) || published.test(text))) return true;
 	return (
 		placeholderWords.test(value) || isPatterned(value) || /[${}<>()[\]]/.test(value.slice(0, 2)) || /[${][{(]|\{\{|%\(|%[sd]\b/.test(value)

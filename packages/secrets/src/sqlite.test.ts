@@ -4,7 +4,7 @@ import { SecretFinder } from "./finder.ts";
 import { seeded } from "./testing/generated-secrets.ts";
 
 const finder = new SecretFinder();
-/** What stands for a secret in the databases below. */
+/** The secret in the databases below. */
 const gap = "@".repeat(20);
 const drawn = ["kR7vQ2xWm9TzB4nLp8Hd", "Zq3tVb8KxW5mRj7Ly2Pc", "Hd9wNf4GsT6kQz1XvB7r"];
 

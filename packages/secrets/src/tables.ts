@@ -63,10 +63,10 @@ function insertedAt(text: string, offset: number): Assigned[] {
 	const names = text.slice(open + 1, close).split(",");
 	const column = text.slice(open + 1, offset).split(",").length - 1;
 	const name = (names[column] ?? "").replaceAll(/[\s"`[\]]/g, "");
-	const said = secretNameAt(`${name}=`, name.indexOf(text.slice(offset, offset + 3)));
+	const secretName = secretNameAt(`${name}=`, name.indexOf(text.slice(offset, offset + 3)));
 	const values = /\)\s{0,20}(?:overriding[^(]{1,40})?values\s{0,20}/iy;
 	values.lastIndex = close;
-	if (said === null || !values.test(text)) return [];
+	if (secretName === null || !values.test(text)) return [];
 	const found: Assigned[] = [];
 	let at = values.lastIndex;
 	for (const last = at + maxTable; at < last && text[at] === "("; ) {
@@ -77,7 +77,7 @@ function insertedAt(text: string, offset: number): Assigned[] {
 			if (groups === undefined) return found;
 			const value = groups.text ?? "";
 			const start = text.indexOf(value, at);
-			if (index === column && acceptsBare(value, said)) found.push({ value, start, end: start + value.length });
+			if (index === column && acceptsBare(value, secretName)) found.push({ value, start, end: start + value.length });
 			at = sqlValue.lastIndex;
 			if (groups.end === ")") break;
 		}
@@ -109,8 +109,8 @@ export function columnAt(text: string, offset: number): Assigned[] {
 	const column = names.findIndex(({ at, text: name }) => offset >= at && offset < at + name.length);
 	const name = names[column];
 	if (name === undefined || names.length > maxColumns || !/^[A-Za-z][\w .-]{1,40}$/.test(name.text)) return [];
-	const said = secretNameAt(`${name.text}=`, offset - name.at);
-	if (said === null || said.end !== name.text.length) return [];
+	const secretName = secretNameAt(`${name.text}=`, offset - name.at);
+	if (secretName === null || secretName.end !== name.text.length) return [];
 	const found: Assigned[] = [];
 	const last = Math.min(text.length, start + maxTable);
 	for (let at = start + length + 1 + (isRuled ? second.length + 1 : 0); at < last; ) {
@@ -122,7 +122,7 @@ export function columnAt(text: string, offset: number): Assigned[] {
 		const cells = cellsOf(line, delimiter, at);
 		const cell = cells.length === names.length ? cells[column] : undefined;
 		const value = cell === undefined || /[\s"'`\\,;<>(){}[\]|&$]/.test(cell.text) ? "" : cell.text;
-		if (cell !== undefined && acceptsBare(value, said)) found.push({ value, start: cell.at, end: cell.at + value.length });
+		if (cell !== undefined && acceptsBare(value, secretName)) found.push({ value, start: cell.at, end: cell.at + value.length });
 		at = end + 1;
 	}
 	return found;

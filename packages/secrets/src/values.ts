@@ -1,5 +1,5 @@
 import { randomBits } from "./likelihood.ts";
-import { entropy, isExampleValue, isIdentifier, isMashed, isPatterned, saidInBase64, withoutExampleWords } from "./randomness.ts";
+import { base64Text, entropy, isExampleValue, isIdentifier, isMashed, isPatterned, withoutExampleWords } from "./randomness.ts";
 
 /** The form of a value; it limits what the value can be besides a secret. */
 export type Delimiter = "quotes" | "blanks";
@@ -34,9 +34,9 @@ export function looksDrawn(value: string, need: number): boolean {
 	if (value.length < 8 || /[^\x21-\x7e]/.test(value)) return false;
 	if (isIdentifier(value) || isPatterned(value) || publicForm.test(value) || characterSet.test(value)) return false;
 	if (colonPairs.test(value) || (value.length < 24 && !hexadecimal.test(value) && isMashed(value))) return false;
-	const said = saidInBase64(value);
-	if (said !== "") {
-		const secret = said.slice(said.indexOf(":") + 1);
+	const decoded = base64Text(value);
+	if (decoded !== "") {
+		const secret = decoded.slice(decoded.indexOf(":") + 1);
 		return randomBits(secret) >= 10 && looksDrawn(secret, need);
 	}
 	const rest = withoutExampleWords(value);

@@ -267,7 +267,7 @@ class ServiceRun implements ServiceControl {
 	}
 
 	/**
-	 * A supervisor that is gone has crashed or was killed. Nobody asked the service to stop, so nothing may report a stop: the cycle in
+	 * A supervisor that is gone has crashed or was killed. No request to stop was made, so nothing may report a stop: the cycle in
 	 * progress is finished, then the worker kills itself. Its lock and its state show a crash, and heartbeat sends no goodbye.
 	 */
 	async #followSupervisor(): Promise<void> {

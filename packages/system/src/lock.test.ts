@@ -27,7 +27,10 @@ afterEach(() => {
 	for (const child of running.splice(0)) child.kill("SIGKILL");
 });
 
-function start(how: string, rounds = 0): { child: ChildProcess; lines: string[]; says(text: string): Promise<void>; ended: Promise<void> } {
+function start(
+	how: string,
+	rounds = 0,
+): { child: ChildProcess; lines: string[]; prints(text: string): Promise<void>; ended: Promise<void> } {
 	const child = spawn(process.execPath, [contender, file, path.join(directory, "counter"), String(rounds), how], {
 		stdio: ["ignore", "pipe", "inherit"],
 	});
@@ -39,7 +42,7 @@ function start(how: string, rounds = 0): { child: ChildProcess; lines: string[];
 		child,
 		lines,
 		ended,
-		async says(text) {
+		async prints(text) {
 			const deadline = performance.now() + 10_000;
 			while (!lines.some((line) => line.startsWith(text))) {
 				if (performance.now() > deadline) throw new Error(`waited in vain for '${text}'`);
@@ -59,7 +62,7 @@ test("lock: taken → the file names its holder, and goes with it", async () => 
 
 test("lock: a live holder, however old its lock → named, not robbed", async () => {
 	const holder = start("hold");
-	await holder.says("held");
+	await holder.prints("held");
 	const longAgo = new Date("2001-01-01T00:00:00Z");
 	for (let attempt = 0; attempt < 3; attempt++) {
 		fs.utimesSync(file, longAgo, longAgo);
@@ -75,7 +78,7 @@ test("lock: a live holder, however old its lock → named, not robbed", async ()
 
 test("lock: a stopped (SIGSTOP) holder → keeps its lock", async () => {
 	const holder = start("hold");
-	await holder.says("held");
+	await holder.prints("held");
 	holder.child.kill("SIGSTOP");
 	await expect(acquireLock(file, { purpose: "a test" })).rejects.toBeInstanceOf(LockedError);
 	holder.child.kill("SIGCONT");
@@ -156,7 +159,7 @@ describe("a lock that was lost is noticed before anything is touched", () => {
 		const lock = await acquireLock(file, { purpose: "a test" });
 		fs.rmSync(file);
 		const other = start("hold");
-		await other.says("held");
+		await other.prints("held");
 		expect(() => lock.assertHeld()).toThrow(LockLostError);
 		await lock.release();
 		expect(readLockHolder(file)?.pid).toBe(other.child.pid);
@@ -169,12 +172,12 @@ test("lock: many race for a dead holder's → exactly one wins, and keeps it", a
 		const dead = start("die");
 		await dead.ended;
 		const racers = Array.from({ length: 4 }, () => start("once"));
-		await Promise.all(racers.map((racer) => racer.says("ready")));
+		await Promise.all(racers.map((racer) => racer.prints("ready")));
 		fs.writeFileSync(path.join(directory, "counter"), "");
 		await Promise.all(racers.map((racer) => racer.ended));
-		const said = racers.map((racer) => racer.lines.filter((line) => line !== "ready").join(" "));
-		const winner = racers[said.indexOf("won kept")]?.child.pid;
-		expect(said.sort()).toEqual([...Array(3).fill(`refused ${winner}`), "won kept"]);
+		const outcomes = racers.map((racer) => racer.lines.filter((line) => line !== "ready").join(" "));
+		const winner = racers[outcomes.indexOf("won kept")]?.child.pid;
+		expect(outcomes.sort()).toEqual([...Array(3).fill(`refused ${winner}`), "won kept"]);
 	}
 });
 
@@ -188,7 +191,7 @@ test("lock: work under it → never done twice at once", async () => {
 
 test("process: died or lives → distinguished", async () => {
 	const holder = start("hold");
-	await holder.says("held");
+	await holder.prints("held");
 	const written = readLockHolder(file);
 	expect(written && (await isHolderAlive(file, written))).toBe(true);
 	holder.child.kill("SIGKILL");
@@ -208,7 +211,7 @@ describe("lock, whatever the process table shows", () => {
 
 	test("lock: live holder in another namespace → refused, whatever its age", async () => {
 		const holder = start("hold");
-		await holder.says("held");
+		await holder.prints("held");
 		fs.utimesSync(file, 0, 0);
 		await expect(acquireLock(file, { purpose: "a test", table })).rejects.toMatchObject({ holder: { pid: holder.child.pid } });
 		holder.child.kill("SIGSTOP");
@@ -236,7 +239,7 @@ describe("lock, whatever the process table shows", () => {
 
 	test("lock: holder's boot id differs in the same namespace → still refused", async () => {
 		const holder = start("hold");
-		await holder.says("held");
+		await holder.prints("held");
 		const { socket: _, ...written } = readLockHolder(file) as LockHolder;
 		fs.writeFileSync(file, JSON.stringify({ ...written, boot_id: "a bind mount" }));
 		await expect(acquireLock(file, { purpose: "a test" })).rejects.toBeInstanceOf(LockedError);
@@ -244,7 +247,7 @@ describe("lock, whatever the process table shows", () => {
 
 	test("lock: holder asked to stop through its socket → it ends by SIGTERM", async () => {
 		const holder = start("hold");
-		await holder.says("held");
+		await holder.prints("held");
 		expect(await askHolder(file, readLockHolder(file) as LockHolder, "stop")).toBe(true);
 		await holder.ended;
 		expect(holder.child.signalCode).toBe("SIGTERM");

@@ -83,7 +83,7 @@ export function readLockHolder(file: string): LockHolder | null {
 	}
 }
 
-/** Whether the process that wrote `holder` is in `table`. Says nothing about a holder in another pid namespace. */
+/** Whether the process that wrote `holder` is in `table`. Meaningless for a holder in another pid namespace. */
 export function isHolderInTable(holder: LockHolder, table: ProcessTable = kernelProcessTable): boolean {
 	return sharesPidNamespace(holder.pid_namespace, table) && table.startTicks(holder.pid) === holder.start_ticks;
 }

@@ -3,7 +3,7 @@ import fs from "node:fs";
 const absent: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR", "ENAMETOOLONG", "ELOOP"]);
 
 /**
- * What lies at a path, links not followed; null where nothing does, also because something above it is no directory or the
+ * The entry at a path, links not followed; null: there is none, also because something above it is no directory or the
  * name is longer than any can be.
  * @throws the file system's error for all else, such as EACCES
  */

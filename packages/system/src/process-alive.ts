@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 
 /**
- * Whether a process with this id runs. Says nothing about its identity: ids are reused. One that has ended and only
+ * Whether a process with this id runs. Not about its identity: ids are reused. One that has ended and only
  * waits for its parent to read its exit code (in a container that can be for ever) does not run.
  *
  * @param pid a process id

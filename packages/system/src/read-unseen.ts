@@ -33,7 +33,7 @@ export function readUnseen(file: string | Buffer): Buffer {
 	}
 }
 
-/** Gives a file of ours the access time of one that nobody has read. Its other times stay, to a microsecond. @throws the file system's error */
+/** Gives a file of ours the access time of an unread file. Its other times stay, to a microsecond. @throws the file system's error */
 export function markUnread(file: string | Buffer): void {
 	const { mtimeNs } = fs.lstatSync(file, { bigint: true });
 	fs.utimesSync(file, Number(mtimeNs / 1_000_000_000n) - unreadAgeSeconds, Number(mtimeNs / 1_000n) / 1e6);

@@ -17,5 +17,5 @@ export function heldLossText({ direction, files: count, deleted, emptied, replac
 	const shown = paths.slice(0, shownPaths);
 	const names = count > shown.length ? [...shown, "…"] : shown;
 	const where = direction === "outgoing" ? "a commit of this node is not published" : "a commit that came in is not carried out here";
-	return `${where}: it takes away ${files(count)} of ${tracked} (${how.join(", ")}: ${names.join(", ")})`;
+	return `${where}: it removes ${files(count)} of ${tracked} (${how.join(", ")}: ${names.join(", ")})`;
 }

@@ -70,7 +70,7 @@ export function servicesLiveness(
 
 /**
  * The status of a peer as a reader sees it. The heartbeat that wrote the file may itself be dead: then there is no news since
- * `received_at`, and a peer not heard for `peerTimeoutMs` is down, whatever the file says.
+ * `received_at`, and a peer not heard for `peerTimeoutMs` is down, independent of the file.
  */
 export function peerLiveness(state: PeerState, now: number, peerTimeoutMs: number): PeerStatus {
 	if (state.status === "down" || state.received_at === null) return state.status;

@@ -18,7 +18,7 @@ afterEach(async () => {
 const magic = "SQLite format 3\0";
 
 test.each<[string, string, string | null, boolean, boolean]>([
-	["database that nobody has open", `${magic}x`, null, false, false],
+	["database that is not open", `${magic}x`, null, false, false],
 	["database that a program has open", `${magic}x`, null, true, true],
 	["database with a write-ahead log", `${magic}x`, "-wal", false, true],
 	["database with a journal", `${magic}x`, "-journal", false, true],

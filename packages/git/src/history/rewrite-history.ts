@@ -284,7 +284,7 @@ export class HistoryRewriter {
 		return (oid) => this.#roots.get(keys.get(oid) ?? "");
 	}
 
-	/** The markers that a commit or one before it has: whoever takes one out of the tree does not undo that it was known. */
+	/** The markers that a commit or one before it has: removing one from the tree does not remove it from history. */
 	async #knownTo(oid: Oid, text: Buffer | undefined, tops: ReadonlyMap<string, Buffer>, root: string): Promise<ReadonlySet<string>> {
 		let known = await this.#markersIn(tops, root);
 		for (const parent of text === undefined ? [] : parentsOf(text)) {

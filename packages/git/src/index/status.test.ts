@@ -65,7 +65,7 @@ test("status: untracked, changed, deleted, staged, odd names → bytes kept", as
 	).toEqual(expected);
 });
 
-describe("HEAD as the status tells it", () => {
+describe("HEAD in the status", () => {
 	test("status: HEAD is unborn → reported", async () => {
 		scratch.init("unborn");
 		expect(await readStatus(await scratch.open("unborn"))).toEqual({

@@ -12,7 +12,7 @@ export interface ObjectInfo {
 	readonly size: number;
 }
 
-/** Told about one object: null for one that does not exist, no content for one that is over the limit. */
+/** Called for one object: null if it does not exist, without content if it is over the limit. */
 export type ReceiveObject = (info: ObjectInfo | null, content: Buffer | null, index: number) => void;
 
 interface Request {

@@ -78,7 +78,7 @@ const symptoms: readonly Symptom[] = [
 	{
 		code: "DISK_FULL",
 		pattern: /no space left on device|disk quota exceeded|ENOSPC/i,
-		advice: "free some space (here, or on the remote if it says so)",
+		advice: "free some space (here, or on the remote if the message names it)",
 	},
 	{
 		code: "AUTH_FAILED",
@@ -139,7 +139,7 @@ const symptoms: readonly Symptom[] = [
 	{
 		code: "REMOTE_UNREACHABLE",
 		pattern: /could not read from remote repository/i,
-		advice: "the remote did not answer as git does: check its address (git remote -v), and what it says",
+		advice: "the remote did not answer as git does: check its address (git remote -v) and its message",
 	},
 ];
 
@@ -207,7 +207,7 @@ export function classify(
 		command === "push" && symptom?.code === "REMOTE_UNREACHABLE" && signal === null && !isAnswered && cutOffWhileSending.test(own);
 	const options = { signal, remoteMessage, retryAfterMs: network?.http?.retryAfterMs ?? null, cutOff };
 	if (symptom === null) {
-		const message = `git ${command} failed (exit ${exitCode ?? "by signal"}): ${said || "it said nothing"}`;
+		const message = `git ${command} failed (exit ${exitCode ?? "by signal"}): ${said || "no message"}`;
 		return new GitError("INTERNAL", message, detail, exitCode, options);
 	}
 	const status = isAnswered ? `HTTP ${network?.http?.status}` : said;

@@ -30,7 +30,7 @@ function processesWith(text: string): number[] {
 }
 
 describe("a command that takes too long is killed with everything that it started", () => {
-	(hasSsh ? test : test.skip)("a server that accepts and says nothing, by ssh", async () => {
+	(hasSsh ? test : test.skip)("a server that accepts and never answers, by ssh", async () => {
 		const silent = await startSilentServer();
 		const mark = `127.0.0.1:${silent.port}`;
 		try {

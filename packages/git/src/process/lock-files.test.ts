@@ -153,7 +153,7 @@ describe("a lock is set aside", () => {
 	});
 });
 
-describe("what a person left open is told by its name", () => {
+describe("operations that a person left open are named", () => {
 	const open = (action: () => void) => {
 		try {
 			action();

@@ -14,7 +14,7 @@ export type Oid = string;
 const shrunkFileAttempts = 8;
 const shrunkFilePauseMs = 20;
 
-/** git waits for locks of refs by itself (core.filesRefLockTimeout), and never for that of the index; in the C locale it says: */
+/** git waits for locks of refs by itself (core.filesRefLockTimeout), and never for that of the index; its message in the C locale: */
 const lockIsHeld = /Unable to create '[^']*\.lock': File exists/;
 /** Such a lock is mostly held for milliseconds. One that is left by a dead process is not waited for longer: recovery sees to it. */
 const lockTimeoutMs = 2_000;
@@ -44,7 +44,7 @@ export interface OpenOptions {
 	env?: NodeJS.ProcessEnv;
 	/** More options for ssh (SshConnections). */
 	sshOptions?: string;
-	/** Told how far long work is. */
+	/** Called with the progress of long work. */
 	onProgress?: OnProgress;
 }
 

@@ -6,7 +6,7 @@ function httpDate(text: string): number | null {
 
 /**
  * Retry-After in milliseconds (RFC 9110, section 10.2.3): seconds, of which some services write fractions, or a date, which is read against the
- * server's own clock where it says what that shows; null: neither. Not bounded.
+ * server's own clock, if the answer has one; null: neither. Not bounded.
  * @param date the header Date of the same answer
  * @param now milliseconds since 1970
  */

@@ -32,7 +32,7 @@ const sshProcesses = (pid = process.pid) =>
 			}
 		});
 
-bySsh("one ssh connection serves many commands, ends when it is told to, and leaves nothing behind", async () => {
+bySsh("one ssh connection serves many commands, ends on request, and leaves nothing behind", async () => {
 	const hub = scratch.hub();
 	scratch.init("node", ssh.url(hub));
 	const connections = new SshConnections("/tmp");

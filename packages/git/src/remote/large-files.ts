@@ -29,7 +29,7 @@ export async function pushLargeFiles(repository: Repository, remote: string, bra
 	if (failure.code !== "INTERNAL") throw failure;
 	throw new GitError(
 		"PUSH_REJECTED",
-		`Git LFS cannot upload the files that are marked for it: give the remote an LFS server, or take filter=lfs out of .gitattributes (${said.trim().split("\n")[0] ?? ""})`,
+		`Git LFS cannot upload the files that are marked for it: give the remote an LFS server, or remove filter=lfs from .gitattributes (${said.trim().split("\n")[0] ?? ""})`,
 		failure.detail,
 		exitCode,
 	);

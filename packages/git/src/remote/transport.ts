@@ -224,7 +224,7 @@ async function refusal(
 	const notStored = summary === unpackerError;
 	if (notStored && isHubDiskFull(repository, remote))
 		return new GitError("DISK_FULL", "git push: the disk of the hub is full: free some space there", stderr, exitCode, { remoteMessage });
-	const advice = notStored ? "it cannot, or will not, store what it got: see what it says" : `allow this node to push to '${branch}' there`;
+	const advice = notStored ? "it cannot, or will not, store the push: see its message" : `allow this node to push to '${branch}' there`;
 	const declined = !notStored && summary.startsWith("[remote rejected] ");
 	const message = `the remote refused the push: ${summary}: ${advice}`;
 	return new GitError("PUSH_REJECTED", message, stderr, exitCode, { remoteMessage, notStored, declined });

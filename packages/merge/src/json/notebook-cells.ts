@@ -24,7 +24,7 @@ interface Notebook {
 	readonly cells: readonly Cell[];
 }
 
-/** Neighbouring cells, and what stands in their place. */
+/** Neighbouring cells, and their replacement. */
 interface Stretch {
 	readonly first: number;
 	readonly last: number;
@@ -149,7 +149,7 @@ function* splits(base: Notebook, side: Notebook, match: Int32Array): Generator<S
 		while (isPart(first - 1, lines[0]!)) first--;
 		while (isPart(past, lines[lines.length - 1]!)) past++;
 		if (past - first < 2) continue;
-		// The parts have lines of their own: two cells that say the same are no parts of one.
+		// The parts have lines of their own: two equal cells are no parts of one.
 		const known = new Set(lines);
 		const shared = side.cells.slice(first, past).flatMap((part) => meaningful(part.lines).filter((line) => known.has(line)));
 		if (new Set(shared).size === shared.length || shared.length <= lines.length) yield { cell: i, first, parts: past - first };

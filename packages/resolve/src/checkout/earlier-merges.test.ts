@@ -59,7 +59,7 @@ test("earlier merges: genuine, then a forged one → only the genuine one is sav
 	const { saved, head } = await integrate(context, "refs/heads/main", base, forged);
 	expect(head).toBe(forged);
 	expect(saved).toHaveLength(1);
-	expect(warnings).toEqual([expect.stringContaining("merging its parents gives another")]);
+	expect(warnings).toEqual([expect.stringContaining("a merge of its parents gives another")]);
 	expect(readUnsavedMerges(history.paths)).toEqual([]);
 });
 

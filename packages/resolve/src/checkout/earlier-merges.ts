@@ -24,7 +24,7 @@ const short = (commit: Oid) => commit.slice(0, 12);
 async function saveOne({ repository, paths, now, warn }: EarlierContext, { commit, ours, theirs }: UnsavedMerge): Promise<string | null> {
 	const resolution = await resolveMerge(repository, ours, theirs);
 	if (resolution.commit === commit) return await saveVersions(repository, paths, resolution, now());
-	warn?.("a commit says that robust-sync merged it, but merging its parents gives another: no versions are saved for it", {
+	warn?.("a commit claims to be a merge of robust-sync, but a merge of its parents gives another commit: no versions are saved for it", {
 		commit: short(commit),
 		merged: short(resolution.commit),
 	});

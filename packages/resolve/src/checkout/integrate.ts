@@ -98,7 +98,7 @@ async function saveAll(context: IntegrateContext, resolutions: readonly Resoluti
 /** Between files, the lock is asserted when the last time was longer ago than this. */
 const assertEveryMs = 10;
 
-/** Moves files, index and branch as the journal says, and saves what this node loses by it. */
+/** Carries out the journal: moves files, index and branch, and saves the versions that this node loses. */
 async function move(context: IntegrateContext, journal: Journal, how: { resume: boolean; branch: boolean }, known: Resolution | null) {
 	const { repository, paths, lock } = context;
 	const { from, to, ref, backup, branch_at, theirs } = journal;
@@ -189,7 +189,7 @@ async function forgetUntouched({ repository, paths, lock }: IntegrateContext, { 
 	if ((await readRef(repository, ref)) === from) removeJournal(paths);
 }
 
-/** Carries out what a journal says, which is on disk. @param resume it was begun before @param known the merge that `to` is, where that is known */
+/** Carries out a journal that is on disk. @param resume it was begun before @param known the merge that `to` is, if it is known */
 export async function carryOut(
 	context: IntegrateContext,
 	journal: Journal,

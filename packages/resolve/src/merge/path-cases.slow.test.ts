@@ -44,7 +44,7 @@ interface About {
 	readonly strategies: Readonly<Record<string, string>>;
 }
 
-describe("every path case merges to what the rules say, whichever parent is named first,", () => {
+describe("every path case merges to its expected result, whichever parent is named first,", () => {
 	test.each(names)("path case: %s → the expected result, in both orders", async (name) => {
 		const directory = path.join(root, name);
 		const about = JSON.parse(readFileSync(path.join(directory, "case.json"), "utf8")) as About;

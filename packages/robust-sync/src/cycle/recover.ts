@@ -195,7 +195,7 @@ async function attachDetachedHead(context: CycleContext): Promise<string | null>
 		if (attached === memory.branch) return null;
 		if (oid === null && config.syncBranch !== null) {
 			await attachHead(repository, `refs/heads/${config.syncBranch}`);
-			return `the unborn branch is named ${config.syncBranch} now, as SYNC_BRANCH says`;
+			return `the unborn branch is named ${config.syncBranch} now, by SYNC_BRANCH`;
 		}
 		throw wrongBranch(attached, memory.branch);
 	}

@@ -114,7 +114,7 @@ export interface DaemonOptions {
 /** Changes pause for this long before a cycle starts, and in a burst it starts after this long at the latest. */
 const quietMs = 20;
 const burstMs = 250;
-/** State is rewritten at least this often (the contract says every 30 s). */
+/** State is rewritten at least this often (the contract requires every 30 s). */
 const recordIntervalMs = 20_000;
 /** Without a watch, scans are this often. */
 const pollMs = 5_000;
@@ -371,7 +371,7 @@ export class Daemon {
 				this.#memory.pace.recovered();
 				await this.#record.succeeded(result, durationMs, this.#now() + waitMs);
 			}
-			this.#say(result, durationMs, limitedMs > 0);
+			this.#logResult(result, durationMs, limitedMs > 0);
 			sayHeld(context, result.held);
 			if (limitedMs === 0) this.#failures = 0;
 			this.#unsettled ||= result.checkedOut.length > 0;
@@ -467,7 +467,7 @@ export class Daemon {
 		return repository;
 	}
 
-	#say(result: CycleResult, durationMs: number, isLimited: boolean): void {
+	#logResult(result: CycleResult, durationMs: number, isLimited: boolean): void {
 		if (this.#failures > 0 && !isLimited) this.#log.info(`recovered after ${this.#failures} failures`);
 		const parts = [
 			changesText(result),

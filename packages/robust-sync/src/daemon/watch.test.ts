@@ -30,27 +30,27 @@ function watch(options: { ignored?: string[]; watch?: typeof fs.watch } = {}): {
 	return { limits };
 }
 
-const told = (name: string) =>
+const reported = (name: string) =>
 	until(
 		() => seen.includes(name),
 		() => `'${name}' among ${JSON.stringify(seen)}`,
 	);
 
-describe("what is told", () => {
+describe("reported changes", () => {
 	test("watch: files written, changed, renamed, removed, new directories → reported", async () => {
 		scratch.write("deep/er/a", "1");
 		watch();
 		scratch.write("deep/er/a", "2");
-		await told("deep/er/a");
+		await reported("deep/er/a");
 		scratch.write("fresh/one/two/b", "1");
-		await told("fresh");
+		await reported("fresh");
 		await until(() => (watcher?.size ?? 0) >= 6, "the new directories to be watched");
 		scratch.write("fresh/one/two/c", "1");
-		await told("fresh/one/two/c");
+		await reported("fresh/one/two/c");
 		fs.renameSync(scratch.path("fresh"), scratch.path("moved"));
-		await told("moved");
+		await reported("moved");
 		scratch.write("moved/one/two/d", "1");
-		await told("moved/one/two/d");
+		await reported("moved/one/two/d");
 		fs.rmSync(scratch.path("moved"), { recursive: true });
 		await until(
 			() => watcher?.size === 3,
@@ -61,14 +61,14 @@ describe("what is told", () => {
 	test("watch: names that are not UTF-8 → bytes kept", async () => {
 		watch();
 		fs.writeFileSync(Buffer.concat([Buffer.from(`${scratch.directory}/`), Buffer.from([0x61, 0xff])]), "1");
-		await told("a\u00ff");
+		await reported("a\u00ff");
 	});
 
 	test("watch: .git, sync/, logs/, .sync_env, nested .git, ignored → nothing", async () => {
 		for (const name of [".git/x", "sync/x", "logs/x", "nested/.git/x", "node_modules/x/y", "kept/x"]) scratch.write(name, "1");
 		watch({ ignored: ["node_modules"] });
 		for (const name of [".git/x", "sync/x", "logs/x", "nested/.git/x", "node_modules/x/y", ".sync_env", "kept/x"]) scratch.write(name, "2");
-		await told("kept/x");
+		await reported("kept/x");
 		expect(seen.filter((name) => !name.startsWith("kept"))).toEqual([]);
 	});
 });
@@ -143,11 +143,11 @@ test("own changes: a directory replaced by a file, and back → watched again", 
 	watch();
 	fs.rmSync(scratch.path("x"), { recursive: true });
 	scratch.write("x", "a file");
-	await told("x");
+	await reported("x");
 	fs.rmSync(scratch.path("x"));
 	scratch.write(path.join("x", "z"), "1");
 	await until(() => watcher?.size === 2, "the directory to be watched again");
 	seen.length = 0;
 	scratch.write("x/z", "2");
-	await told("x/z");
+	await reported("x/z");
 });

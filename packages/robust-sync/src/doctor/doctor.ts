@@ -25,61 +25,61 @@ async function safely(check: string, look: () => Finding[] | Promise<Finding[]>)
  * Checks everything that a person would check by hand, one after the other, and reports each finding at once. Changes nothing except
  * a ref of its own on the hub, which it deletes again, and a directory in `sync/`. Never throws.
  * @param given version: of this program; isNamed: the workspace was named by a flag, which is consent enough
- * @param tell called with each finding
+ * @param onFinding called with each finding
  */
 export async function examine(
 	paths: WorkspacePaths,
 	{ version, isNamed }: { readonly version: string; readonly isNamed: boolean },
-	tell: (finding: Finding) => void,
+	onFinding: (finding: Finding) => void,
 ): Promise<Finding[]> {
 	const all: Finding[] = [];
-	const say = (findings: readonly Finding[]) => {
+	const report = (findings: readonly Finding[]) => {
 		for (const finding of findings) {
 			all.push(finding);
-			tell(finding);
+			onFinding(finding);
 		}
 	};
-	say([checkVersions(version, await readGitVersion())]);
-	say(await safely("workspace", () => checkPlaces(paths)));
+	report([checkVersions(version, await readGitVersion())]);
+	report(await safely("workspace", () => checkPlaces(paths)));
 	if (!isNamed && !isWorkspace(paths.root))
-		say([warning("workspace", "a git repository that is not a workspace: nothing of it is published", "robust-sync --init")]);
+		report([warning("workspace", "a git repository that is not a workspace: nothing of it is published", "robust-sync --init")]);
 	// A workspace of another user is neither read nor written.
 	if (all.some(({ check, status }) => check === "workspace" && status === "failed")) return all;
 	let config: Config;
 	try {
 		config = loadConfig({ workspace: paths.root });
-		say([ok("configuration", `node ${config.nodeName}`)]);
+		report([ok("configuration", `node ${config.nodeName}`)]);
 	} catch (error) {
-		say([failed("configuration", (error as Error).message, "correct .sync_env, or the environment")]);
+		report([failed("configuration", (error as Error).message, "correct .sync_env, or the environment")]);
 		return all;
 	}
-	say(await safely("file system", () => checkFileSystem(paths)));
+	report(await safely("file system", () => checkFileSystem(paths)));
 	// The finding about the read-only workspace covers these.
 	if (!all.some(({ check, status }) => check === "file system" && status === "failed"))
-		say(await safely("file system", async () => [await checkExchange(paths)]));
-	say(await safely("access times", () => [checkAccessTimes(paths, config)]));
+		report(await safely("file system", async () => [await checkExchange(paths)]));
+	report(await safely("access times", () => [checkAccessTimes(paths, config)]));
 	const opening = await safely("repository", async () => {
 		const repository = await openRepository({
 			directory: paths.root,
 			node: config.nodeName,
 			networkTimeoutMs: config.gitTimeoutSeconds * 1000,
 		});
-		say(await safely("repository", () => checkRepository(repository, config)));
-		say(await safely("hub", () => checkHub(repository, config, paths)));
-		say(await safely("hub limits", () => checkHubLimits(repository, config)));
-		say(await safely("filters", () => checkFilters(repository)));
-		say(await safely("excluded", () => checkExcluded(repository, config)));
-		say(await safely("secrets", () => checkSecrets(paths, repository, config)));
+		report(await safely("repository", () => checkRepository(repository, config)));
+		report(await safely("hub", () => checkHub(repository, config, paths)));
+		report(await safely("hub limits", () => checkHubLimits(repository, config)));
+		report(await safely("filters", () => checkFilters(repository)));
+		report(await safely("excluded", () => checkExcluded(repository, config)));
+		report(await safely("secrets", () => checkSecrets(paths, repository, config)));
 		return [];
 	});
-	say(opening.map((finding) => ({ ...finding, fix: "git status" })));
-	say(await safely("watches", () => [checkWatches(paths, config)]));
-	say(await safely("sync", () => checkState(paths)));
-	say(await safely("ports", () => checkPorts(paths, config)));
-	say(await safely("peers", () => checkPeers(paths, config)));
-	say(await safely("peers", () => checkPeerStates(paths, config)));
-	say(await safely("units", () => checkUnits(config)));
-	say(await safely("channels", () => checkChannels(paths)));
-	say(await safely("monitor", () => checkByMonitor(paths)));
+	report(opening.map((finding) => ({ ...finding, fix: "git status" })));
+	report(await safely("watches", () => [checkWatches(paths, config)]));
+	report(await safely("sync", () => checkState(paths)));
+	report(await safely("ports", () => checkPorts(paths, config)));
+	report(await safely("peers", () => checkPeers(paths, config)));
+	report(await safely("peers", () => checkPeerStates(paths, config)));
+	report(await safely("units", () => checkUnits(config)));
+	report(await safely("channels", () => checkChannels(paths)));
+	report(await safely("monitor", () => checkByMonitor(paths)));
 	return all;
 }

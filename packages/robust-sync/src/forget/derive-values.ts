@@ -3,7 +3,7 @@ import { blobId } from "./find-maps.ts";
 import { blobsOf, type ForgetMap } from "./forget-map.ts";
 import { formsOf, holds, type Values, valuesBetween, withoutValues } from "./value.ts";
 
-/** A map that is not applied: its signature is right, and what it says is not what forgetting is. */
+/** A map that is not applied: its signature is right, but its content is not a forgetting. */
 export class ForgetRefusedError extends Error {
 	override readonly name = "ForgetRefusedError";
 }

@@ -61,7 +61,7 @@ function requireWhole(repository: Repository): void {
 	if (isPartialClone(repository)) throw new CommandError(partialRemedy, ExitCode.failed);
 }
 
-/** Whether a value is in maps, which are signed, or in what every commit says. @throws GitError */
+/** Whether a value is in maps, which are signed, or in the trailers of every commit. @throws GitError */
 async function isOurText(store: Repository, tip: Oid, forms: Forms, nodeName: string): Promise<boolean> {
 	const texts = [Buffer.from(`${forgetDirectory}/${withNodeTrailer("", nodeName)}`)];
 	const { stdout } = await store.run(["ls-tree", "-r", "-z", tip, "--", `${forgetDirectory}/`]);
@@ -130,7 +130,7 @@ export async function makeMap(context: CycleContext, from: Oid, wanted: Wanted, 
 	const to = made.commits.get(from) ?? from;
 	if (to === from) return null;
 	const { met } = made;
-	// Later than the ones before, whatever the clock of this node says: their order is that of these times.
+	// Later than the ones before, independent of this node's clock: these times order the maps.
 	const { maps: before } = await findMaps(repository, [from], config.heartbeatKeys);
 	const newest = Math.max(0, ...before.map((map) => Date.parse(map.created_at) + 1));
 	const map = signMap(

@@ -23,7 +23,7 @@ test("scrub: names of any bytes, also of directories → all files without the v
 		expect([...filesBelow(text("files"))].sort()).toEqual([text("files/d\udcfe/q\udcff"), text("files/plain"), text("files/q\udcff")]);
 		expect(scrubFiles(text("files"), scrub)).toBe(3);
 		expect(names.map((name) => fs.readFileSync(at(name), "utf8"))).toEqual(names.map(() => "a *****"));
-		// Its size is that of before: whoever compares the file with the manifest must not take it for a later write.
+		// Its size is unchanged: a comparison with the manifest must not find a late write.
 		fs.writeFileSync(at("files/q\xff"), "a value");
 		const { size, mtimeMs } = fs.lstatSync(at("files/q\xff"));
 		fs.writeFileSync(at("files/manifest.json"), JSON.stringify({ files: [{ file: "q\xff", size, mtime_ms: mtimeMs }] }));

@@ -122,7 +122,7 @@ interface KeptEntry {
 }
 
 /**
- * One directory of replaced files with its manifests: a file that is as its manifest says stays so, for whoever looks for later writes.
+ * One directory of replaced files with its manifests: a file that matches its manifest still matches it, so that no late write is found.
  * @param kept where the files are: on another file system below the workspace they are apart @throws the file system's error
  */
 export function scrubBackup(directory: string, kept: readonly string[], scrub: Scrub): number {

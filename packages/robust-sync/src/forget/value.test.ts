@@ -5,7 +5,7 @@ import { base64Parts, formsOf, holds, valuesBetween, withoutValue, withoutValues
 
 const id = "0123456789ab";
 const other = "ba9876543210";
-/** Values as they are issued, and as nobody issues them. */
+/** Values in usual and unusual forms. */
 const value = fc.oneof(
 	fc.string({ minLength: 8, maxLength: 40, unit: "grapheme" }).map((text) => Buffer.from(text)),
 	fc.uint8Array({ minLength: 8, maxLength: 40 }).map((bytes) => Buffer.from(bytes)),

@@ -1,4 +1,4 @@
-/** One way in which a value stands in files, each with its own placeholder: by that it is known later how long it was. */
+/** One form of a value in files, each with its own placeholder, which determines the length of the value. */
 interface Form {
 	readonly value: Buffer;
 	readonly placeholder: Buffer;
@@ -231,7 +231,7 @@ export function valuesBetween(old: Buffer, cleaned: Buffer, ids: readonly string
 				const value = Buffer.from(kind === "a" ? found.bytes : Buffer.from(codecs[kind].decode(found.bytes)));
 				if (value.length >= minValueBytes) values.set(id, value);
 			} catch {
-				// Another kind may tell.
+				// Another kind may decide.
 			}
 		}
 	}
