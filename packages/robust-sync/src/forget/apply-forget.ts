@@ -29,15 +29,15 @@ import { type Scrub, scrubBackup, scrubFiles, scrubIds } from "./scrub-files.ts"
 import { withoutValues } from "./value.ts";
 import { cleanWorkingCopies, removeWorkingCopies, rewriteIndex } from "./working-copies.ts";
 
-/** What applying maps came to. */
+/** The result of applying maps. */
 export interface Applied {
-	/** Every commit that became another one. */
+	/** Every rewritten commit, with its replacement. */
 	readonly commits: ReadonlyMap<Oid, Oid>;
-	/** Where HEAD is now. */
+	/** The new HEAD. */
 	readonly head: Oid | null;
 }
 
-/** The history on the hub must be what the function makes of the one that was there: else more was changed than what is listed. */
+/** The hub's new history must equal the function's result for its old one: otherwise more was changed than the maps list. */
 async function refuseOtherChanges(
 	repository: Repository,
 	maps: readonly ForgetMap[],
@@ -79,10 +79,10 @@ function scrubOwnFiles({ repository, paths }: CycleContext, scrub: Scrub): numbe
 	return count;
 }
 
-/** What takes the place of a file that was taken out by its path. */
+/** The placeholder for a file that was removed by its path. */
 const nothing = Buffer.from("forgotten\n");
 
-/** Nothing that a process remembers may lead to what is gone. */
+/** Clears everything in a process's memory that refers to forgotten objects. */
 function forgetMemory({ memory }: CycleContext, commits: ReadonlyMap<Oid, Oid>): void {
 	memory.known.forget();
 	memory.replaced.reread();
@@ -96,7 +96,7 @@ function forgetMemory({ memory }: CycleContext, commits: ReadonlyMap<Oid, Oid>):
 	memory.announced.clear();
 }
 
-/** Removes what is listed, if anything is. @param without names of packs that have nothing of it */
+/** Removes the listed objects, if there are any. @param without names of packs that have none of them */
 async function dropListed(
 	{ repository, log }: CycleContext,
 	list: OidSet | null = readDropList(repository),
@@ -113,10 +113,10 @@ async function dropListed(
 
 /**
  * Applies maps to all of this node: the history of every ref, index, working tree, saved versions, kept files, messages and logs; then removes
- * the old objects. Killed anywhere, `resumeForget` goes on.
+ * the old objects. After a kill at any point, `resumeForget` continues.
  * @param maps in the order of time, with valid signatures
- * @param at the hub's tip, and where it was before; null: not known
- * @throws ForgetRefusedError before anything was changed; GitError, the file system's error
+ * @param at the hub's tip, and its former one; null: not known
+ * @throws ForgetRefusedError before any change; GitError, the file system's error
  */
 export async function applyForget(
 	context: CycleContext,
@@ -169,7 +169,7 @@ export async function applyForget(
 	const dropped = new OidSet(idLengthOf(store));
 	for (const oids of [rewritten.dropped, onDisk])
 		for (const oid of oids) if (!rewritten.removed.has(oid) || removed.has(oid)) dropped.add(oid);
-	// Another process may have made a ref of an old commit just now: then all of this is done once more.
+	// Another process may have made a ref of an old commit meanwhile: then everything is done once more.
 	// The new history is left out: it is a result, and has no old commit.
 	const known = maps.some((map) => map.paths.length > 0) ? [] : ["--not", rewritten.commits.get(at.tip) ?? at.tip];
 	const { stdout } = await repository.run(["rev-list", "--all", "--reflog", ...known]);
@@ -203,7 +203,7 @@ const finished = (state: ReturnType<typeof readForgetState>) => ({
 	running: [],
 });
 
-/** Ends the removal of objects that was begun; what comes before it is done again. @returns whether maps are still to be applied */
+/** Finishes a removal of objects that was interrupted; earlier steps are repeated. @returns whether maps are still to be applied */
 export async function resumeDrop(context: CycleContext): Promise<boolean> {
 	const { repository, paths } = context;
 	const state = readForgetState(paths);

@@ -7,7 +7,7 @@ import { linkedTrees } from "./linked-trees.ts";
 import { contentOfFile, filesBelow } from "./scrub-files.ts";
 import { base64Parts, type Forms, holds } from "./value.ts";
 
-/** One place that has a value. */
+/** A place with a value. */
 export interface Place {
 	/** `file`: of the workspace; `object`: of its repository; `hub`, `mirror`: of the hub's, of a mirror's; `git`: another file of the git directory. */
 	readonly where: "file" | "object" | "hub" | "mirror" | "git";
@@ -17,7 +17,7 @@ export interface Place {
 	readonly form: "text" | "base64";
 }
 
-/** How a content has the value; null: it has not. */
+/** The form of the value in a content; null: the content lacks it. */
 type FormOf = (content: Buffer) => Place["form"] | null;
 
 interface FoundObject {
@@ -44,7 +44,7 @@ export function bareRepository(repository: Repository, directory: string): Repos
 	return new Repository({ ...repository, root: directory, gitDirectory: directory, commonDirectory: directory });
 }
 
-/** The objects of a hub: of a directory here all; of one elsewhere those that a clone gets. @throws GitError when it cannot be reached */
+/** The objects of a hub: of a directory here all; of one elsewhere those that a clone gets. @throws GitError if it cannot be reached */
 async function hubObjectsWith(repository: Repository, remote: string, formOf: FormOf): Promise<FoundObject[]> {
 	const local = localHub(repository, remote);
 	if (local !== null) return await objectsWith(bareRepository(repository, local), formOf);
@@ -60,8 +60,8 @@ async function hubObjectsWith(repository: Repository, remote: string, formOf: Fo
 
 /**
  * Searches hub, mirrors, repository, working tree, saved versions, backups, messages and logs for a value.
- * @param own the real path of a file that holds the value on purpose: it is no place
- * @throws GitError when the hub cannot be reached
+ * @param own the real path of a file that holds the value on purpose, which is skipped
+ * @throws GitError if the hub cannot be reached
  */
 export async function searchValue(
 	repository: Repository,

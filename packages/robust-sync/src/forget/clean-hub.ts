@@ -10,7 +10,7 @@ const byHand = "on the hub, run: git reflog expire --expire=now --all && git gc 
 /**
  * Removes the old objects, and no others, from hubs and mirrors that are directories on this machine.
  * @param repository of a node that has applied all maps @param applied the result of that, if this process applied them
- * @returns what is left to do on the hub, in words; null: nothing. Never throws
+ * @returns the remaining steps on the hub, in words; null: none. Never throws
  */
 export async function cleanHub(repository: Repository, config: Config, applied: Rewritten | null): Promise<string | null> {
 	const left: string[] = [];
@@ -43,7 +43,7 @@ async function cleanRemote(repository: Repository, config: Config, remote: strin
 		const hub = new Repository({ ...common, env: { ...common.env, GIT_NO_REPLACE_OBJECTS: "1" } });
 		const isKnown = applied !== null && (await hasOnly(hub, repository, applied));
 		const { commits, dropped } = isKnown ? applied : await rewriteAll(hub, maps, await deriveValues(hub, maps), { writes: false });
-		// What that history has is known: it is a result, and has nothing of what goes.
+		// The new history is known: it is a result, and has no removed object.
 		const known = head === null || maps.some(({ paths }) => paths.length > 0) ? [] : ["--ignore-missing", "--not", head];
 		const listed = async (...options: string[]) =>
 			(await hub.run(["rev-list", "--all", ...options, ...known])).stdout.toString("latin1").split("\n");

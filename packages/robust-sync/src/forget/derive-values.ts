@@ -23,11 +23,11 @@ async function contentsOf(reader: ObjectReader, oids: readonly Oid[]): Promise<(
 }
 
 /**
- * The values that maps forget, from old objects that are here and the cleaned ones. Each pair is checked: the second is the first with
+ * The values that maps forget, from old objects that exist here and the cleaned ones. Each pair is checked: the second is the first with
  * placeholders for the value, and nothing else.
  * @param maps in the order of time
  * @param store the objects, as openMergeStore has them
- * @returns by the ids of the maps; a map of which nothing is here has none
+ * @returns by the ids of the maps; a map without objects here has no entry
  * @throws ForgetRefusedError, GitError
  */
 export async function deriveValues(store: Repository, maps: readonly ForgetMap[]): Promise<Values> {
@@ -65,7 +65,7 @@ export async function deriveValues(store: Repository, maps: readonly ForgetMap[]
 	return ordered();
 }
 
-/** Blobs that hold a value, with what they become: those of this node alone that no map names. @throws GitError */
+/** Blobs that hold a value, with their replacements: those of this node alone that no map lists. @throws GitError */
 export async function blobsWithValues(
 	store: Repository,
 	blobs: readonly Oid[],

@@ -1,7 +1,7 @@
 import { type ObjectReader, type Oid, objectOid, openMergeStore, type Repository, withObjectReader } from "@robust-sync/git";
 import { type ForgetMap, forgetDirectory, inOrderOfTime, maxMaps, readMap } from "./forget-map.ts";
 
-/** What commits carry of what is to be forgotten. */
+/** The maps in the trees of commits. */
 export interface FoundMaps {
 	readonly maps: readonly ForgetMap[];
 	readonly refused: readonly { readonly path: string; readonly reason: string }[];
@@ -26,7 +26,7 @@ async function listed(reader: ObjectReader, commit: Oid, idLength: number): Prom
 }
 
 /**
- * The maps in the trees of some commits, those with a valid signature apart from the others.
+ * The maps in the trees of some commits, separated by the validity of their signatures.
  * @throws GitError
  */
 export async function findMaps(repository: Repository, commits: readonly Oid[], keys: readonly string[]): Promise<FoundMaps> {
@@ -52,7 +52,7 @@ export async function findMaps(repository: Repository, commits: readonly Oid[], 
 	return { maps: inOrderOfTime([...maps.values()]), refused: [...refused].map(([path, reason]) => ({ path, reason })) };
 }
 
-/** Which of some objects are there; what a remote has promised is not. @throws GitError */
+/** The existing ones of some objects; an object that a remote has promised does not count. @throws GitError */
 export async function presentAmong(repository: Repository, oids: readonly Oid[]): Promise<Set<Oid>> {
 	if (oids.length === 0) return new Set();
 	const infos = await withObjectReader(openMergeStore(repository, "present"), (reader) => reader.infos(oids));
@@ -62,7 +62,7 @@ export async function presentAmong(repository: Repository, oids: readonly Oid[])
 /** The id of a content as a blob. */
 export const blobId = (repository: Repository, content: Buffer): Oid => objectOid({ type: "blob", content }, repository.objectFormat);
 
-/** All that maps replace: none of it should be anywhere. */
+/** All objects that maps replace: none of them may exist anywhere. */
 export const replacedBy = (maps: readonly ForgetMap[]): Oid[] => [
 	...new Set(
 		maps.flatMap(({ from, to, blobs, commits }) => [...(from === to ? [] : [from]), ...Object.keys(blobs), ...Object.keys(commits)]),

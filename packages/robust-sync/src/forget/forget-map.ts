@@ -2,11 +2,11 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import { type GitPath, isGitPath } from "@robust-sync/git";
 import * as z from "zod/mini";
 
-// What is to be forgotten, as it travels: ids of objects and paths, never a value. It is part of the tree, in a file that is named by its id.
+// The content to forget, in its synced form: ids of objects and paths, never a value. It is part of the tree, in a file that is named by its id.
 
-/** Where such files are. */
+/** The directory of such files. */
 export const forgetDirectory = ".robust-sync/forget";
-/** More maps than this, and larger ones, are not read. */
+/** More maps than this, and larger ones, are ignored. */
 export const maxMaps = 1_000;
 const maxMapBytes = 64 * 1_048_576;
 
@@ -19,20 +19,20 @@ const mapSchema = z.strictObject({
 	id: z.string().check(z.regex(/^[0-9a-f]{12}$/)),
 	created_at: z.string().check(z.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/)),
 	node: z.string().check(z.regex(/^[a-z0-9][a-z0-9-]{0,62}$/)),
-	/** The tip of the branch, and what it became. */
+	/** The tip of the branch, and its replacement. */
 	from: objectId,
 	to: objectId,
-	/** Blobs that hold the value, and the same with placeholders. */
+	/** Blobs that hold the value, and their versions with placeholders. */
 	blobs: pairs,
-	/** Commits whose messages hold it, and what they became. */
+	/** Commits whose messages hold it, and their replacements. */
 	commits: pairs,
-	/** Files and directories that are taken out, with the blobs that they had; a path has one character a byte. */
+	/** Removed files and directories, with their blobs; a path has one character a byte. */
 	paths: z.array(z.strictObject({ path: z.custom<GitPath>(isGitPath, "not a path"), blobs: z.array(objectId) })),
 	/** HMAC-SHA-256 of all the rest, hexadecimal. */
 	signature: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
 });
 
-/** A forgetting, as it travels in the tree. */
+/** A map in its synced form. */
 export type ForgetMap = z.infer<typeof mapSchema>;
 export type UnsignedMap = Omit<ForgetMap, "signature">;
 
@@ -47,7 +47,7 @@ function canonical(value: unknown): string {
 	return JSON.stringify(value);
 }
 
-/** The purpose is part of what is signed: no datagram of a heartbeat is a map. */
+/** The purpose is part of the signed text: no datagram of a heartbeat is a map. */
 const hmac = (map: UnsignedMap, key: string) =>
 	createHmac("sha256", key)
 		.update(`robust-sync forget 1\n${canonical(map)}`)
@@ -64,11 +64,11 @@ export const mapFile = (id: string): string => `${forgetDirectory}/${id}.json`;
 /** Its content. */
 export const mapText = (map: ForgetMap): Buffer => Buffer.from(`${JSON.stringify(map, null, "\t")}\n`);
 
-/** What a file in the directory of maps is. */
+/** The name of a file in the directory of maps, parsed. */
 export type MapRead = { readonly kind: "map"; readonly map: ForgetMap } | { readonly kind: "refused"; readonly reason: string };
 
 /**
- * Reads a map that came with a commit, which anybody can write who may push.
+ * Reads a map from a commit, which everyone with push access can write.
  * @param name of its file @param keys any of which may have signed it
  */
 export function readMap(name: string, content: Buffer | null, keys: readonly string[]): MapRead {
@@ -95,7 +95,7 @@ export function readMap(name: string, content: Buffer | null, keys: readonly str
 export const inOrderOfTime = (maps: readonly ForgetMap[]): ForgetMap[] =>
 	[...maps].sort((a, b) => (a.created_at === b.created_at ? (a.id < b.id ? -1 : 1) : a.created_at < b.created_at ? -1 : 1));
 
-/** Old blobs and the newest ones in their places, through all maps. */
+/** Old blobs and their newest replacements, through all maps. */
 export function blobsOf(maps: readonly ForgetMap[], own: Iterable<readonly [string, string]> = []): Map<string, string> {
 	const next = new Map([...maps.flatMap(({ blobs }) => Object.entries(blobs)), ...own]);
 	const found = new Map<string, string>();

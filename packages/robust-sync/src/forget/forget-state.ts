@@ -13,16 +13,16 @@ export const forgetStateSchema = z.object({
 	schema: z.literal(1),
 	/** Maps that this node has applied. */
 	applied: z.array(mapId),
-	/** Maps that it was applying; a start goes on with them. */
+	/** Maps that it was applying; the next start continues with them. */
 	running: z.array(mapId),
-	/** A tip of the hub that has what was forgotten, and the same without it; null: the hub has none. */
+	/** A tip of the hub with forgotten content, and its replacement; null: the hub has none. */
 	returned: z.nullable(z.object({ tip: objectId, clean: objectId })),
 });
 export type ForgetState = z.infer<typeof forgetStateSchema>;
 
 const nothing: ForgetState = { schema: 1, applied: [], running: [], returned: null };
 
-/** Reads `sync/forget.json`. One that is missing or not valid: nothing was applied, which is found out again. */
+/** Reads `sync/forget.json`. If it is missing or invalid, nothing counts as applied, and the state is computed again. */
 export function readForgetState(paths: WorkspacePaths): ForgetState {
 	const read = readState(paths.forgetState, forgetStateSchema);
 	return read.kind === "ok" ? read.state : nothing;
@@ -33,9 +33,9 @@ export function writeForgetState(paths: WorkspacePaths, state: ForgetState): voi
 	writeAtomicSync(paths.forgetState, `${JSON.stringify(state)}\n`);
 }
 
-/** What a process remembers of it from cycle to cycle. */
+/** A process's memory of it from cycle to cycle. */
 export class ForgetMemory {
-	/** The tip whose maps were read last, and that needs nothing. */
+	/** The last tip whose maps were read, and that needs no work. */
 	examined: Oid | null = null;
 	/** Maps that are not applied, and why. */
 	refused: readonly { readonly path: string; readonly reason: string }[] = [];
@@ -56,13 +56,13 @@ export function forgetSkipped({ refused }: ForgetMemory): SkippedFile[] {
 
 const dropFile = (repository: Repository) => path.join(repository.commonDirectory, "robust-sync/forget-objects");
 
-/** Notes which objects are to be removed: from here on nothing else is needed to end what was begun. @throws the file system's error */
+/** Records the objects to remove: from here on nothing else is needed to finish. @throws the file system's error */
 export function writeDropList(repository: Repository, oids: Iterable<Oid>): void {
 	fs.mkdirSync(path.dirname(dropFile(repository)), { recursive: true });
 	writeAtomicSync(dropFile(repository), `${[...oids].join("\n")}\n`);
 }
 
-/** The objects that are still to be removed; null: there is no list. */
+/** The objects that remain to be removed; null: there is no list. */
 export function readDropList(repository: Repository): OidSet | null {
 	try {
 		const text = fs.readFileSync(dropFile(repository), "latin1");

@@ -7,11 +7,11 @@ import { ForgetRefusedError } from "./derive-values.ts";
 import { type FoundMaps, findMaps, presentAmong, replacedBy } from "./find-maps.ts";
 import { readForgetState, writeForgetState } from "./forget-state.ts";
 
-/** The remote's tip, without what is forgotten. */
+/** The remote's tip, without forgotten content. */
 export interface CleanUpstream extends Upstream {
-	/** Commits that became other ones; null: nothing was made again. */
+	/** Rewritten commits, with their replacements; null: none. */
 	readonly replaced: ReadonlyMap<Oid, Oid> | null;
-	/** The hub has what was forgotten: what this node has may not be put on top of that. null: it has not. */
+	/** The hub has forgotten content: this node's commits must not be pushed on top of it. null: it has none. */
 	readonly problem: SyncError | null;
 }
 
@@ -34,12 +34,12 @@ async function mapsFor(context: CycleContext, tip: Oid | null): Promise<FoundMap
 	return found;
 }
 
-/** What of an incoming tip has to be done about forgetting; also where a start goes on. @throws SyncError, GitError, the file system's error */
+/** Handles the forgotten content of an incoming tip; also the continuation after a restart. @throws SyncError, GitError, the file system's error */
 export async function withoutForgotten(context: CycleContext, upstream: Upstream): Promise<CleanUpstream> {
 	const { repository, paths, memory, config, log } = context;
 	const { tip } = upstream;
 	if (tip === null || memory.forget.examined === tip) return plain(upstream);
-	// This node pushed it: nothing came in.
+	// This node pushed it: nothing is incoming.
 	if (memory.forget.examined !== null && tip === (await readHead(repository)).oid) {
 		memory.forget.examined = tip;
 		return plain(upstream);
@@ -72,7 +72,7 @@ export async function withoutForgotten(context: CycleContext, upstream: Upstream
 	}
 }
 
-/** As fetchUpstream, and what came is without what is forgotten. @throws SyncError, GitError, the file system's error */
+/** Like fetchUpstream, but without forgotten content. @throws SyncError, GitError, the file system's error */
 export async function fetchWithoutForgotten(
 	context: CycleContext,
 	hint: boolean,
@@ -81,7 +81,7 @@ export async function fetchWithoutForgotten(
 	const { repository, paths, config } = context;
 	const { returned } = readForgetState(paths);
 	if (returned !== null) {
-		// It is not fetched again and again.
+		// Avoids fetching it repeatedly.
 		const tip = await readRemoteBranch(repository, config.syncRemote, syncedBranch(context));
 		if (tip === returned.tip)
 			return { tip: returned.clean, before: null, rewritten: false, replaced: null, problem: hubHasIt(config.syncRemote) };
@@ -90,7 +90,7 @@ export async function fetchWithoutForgotten(
 	return await withoutForgotten(context, await fetchUpstream(context, hint, asked));
 }
 
-/** A process that was killed while it applied maps is followed by this one, before anything else is done. */
+/** Finishes the work of a process that was killed while it applied maps, before anything else. */
 export async function resumeForget(context: CycleContext): Promise<string | null> {
 	if (context.memory.branch === null || !(await resumeDrop(context))) return null;
 	const tip = await knownTip(context);
@@ -101,7 +101,7 @@ export async function resumeForget(context: CycleContext): Promise<string | null
 		await applyForget(context, maps, { tip, before: null });
 	} catch (error) {
 		if (!(error instanceof ForgetRefusedError)) throw error;
-		// The old objects are gone, or other maps came meanwhile: the next fetch finds out what is left to do.
+		// The old objects are gone, or other maps arrived meanwhile: the next fetch determines the remaining work.
 		context.log.warn(`a forgetting that was interrupted cannot be finished: ${error.message}`);
 		writeForgetState(context.paths, { ...readForgetState(context.paths), running: [] });
 		return null;

@@ -32,7 +32,7 @@ export function linkedTrees(repository: Repository): Repository[] {
 }
 
 /**
- * Takes what was forgotten out of the index of every other working tree, and values out of its files. Files at forgotten paths stay there.
+ * Removes forgotten files from the index of every other working tree, and values from its files. Files at forgotten paths stay there.
  * @returns the blobs that those indexes have now @throws GitError, the file system's error
  */
 export async function cleanLinkedTrees(

@@ -6,7 +6,7 @@ import { contentOfFile, filesBelow, type Scrub, scrubFiles, withNewIds } from ".
 const refMessage = "robust-sync: forget";
 const ownEntry = new RegExp(`^[^\\n]*\\t${refMessage}\\n`, "gm");
 
-/** Moves every ref to what it became, all at once; those that moved meanwhile stop it. @throws GitError */
+/** Moves every ref to its replacement, all at once; a ref that moved meanwhile fails all. @throws GitError */
 export async function rewriteRefs(repository: Repository, replaced: (oid: Oid) => Oid | undefined): Promise<number> {
 	const { stdout } = await repository.run(["for-each-ref", "--format=%(objectname) %(if)%(symref)%(then)link%(else)ref%(end) %(refname)"]);
 	const lines: string[] = [];
@@ -22,9 +22,9 @@ export async function rewriteRefs(repository: Repository, replaced: (oid: Oid) =
 
 /** Names in a git directory that hold ids of commits, and are no refs (gitrevisions(7)). */
 const pseudoRefs = /^(?:[A-Z]+_)?HEAD$|^AUTO_MERGE$/;
-/** Where a git directory has its reflogs (gitrepository-layout(5)). */
+/** The directories of reflogs in a git directory (gitrepository-layout(5)). */
 const reflogs = "logs";
-/** Texts that git and people wrote there. */
+/** Texts of git and people there. */
 const texts = /^(?:COMMIT_EDITMSG|MERGE_MSG|SQUASH_MSG|TAG_EDITMSG|SUBMODULE_UPDATE_MSG)$/;
 
 /**
@@ -40,7 +40,7 @@ export async function rewriteGitFiles(repository: Repository, scrub: Scrub): Pro
 			const content = contentOfFile(file);
 			if (content === null) return;
 			const text = withNewIds(content.toString("latin1"), scrub);
-			// Each entry of this one is something that was stashed: our own move of the ref is none.
+			// Each entry of this reflog is a stash: our own move of the ref is none.
 			const entries = file.endsWith("/refs/stash") ? text.replaceAll(ownEntry, "") : text;
 			const next = scrub.clean(Buffer.from(entries, "latin1"));
 			if (!next.equals(content)) {

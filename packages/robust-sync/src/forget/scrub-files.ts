@@ -3,19 +3,19 @@ import path from "node:path";
 import { type Oid, textBytes } from "@robust-sync/git";
 import { textOfBytes } from "@robust-sync/service/exact-operands";
 
-/** What is taken out of files that are not part of the working tree. */
+/** The replacements for files outside of the working tree. */
 export interface Scrub {
-	/** The same content without values; itself where it holds none. */
+	/** The same content without values; the argument itself if it holds none. */
 	clean(content: Buffer): Buffer;
-	/** The object in the place of one; absent: it stays. */
+	/** The replacement of an object; absent: it stays. */
 	replacement(oid: Oid): Oid | undefined;
 	/** The id of a content as a blob. */
 	blobId(content: Buffer): Oid;
-	/** What takes the place of a file with a content that was taken out by its path; null: it was not. */
+	/** The placeholder for a file whose content was removed by its path; null: it was not. */
 	instead(oid: Oid): Buffer | null;
 }
 
-/** Larger files are left, as they are in a search. */
+/** Larger files are skipped, as in a search. */
 const maxBytes = 512 * 1_048_576;
 
 /** All regular files below a directory, as texts of which `textBytes` makes their names; no link is followed. */
@@ -47,7 +47,7 @@ export function contentOfFile(name: string | Buffer): Buffer | null {
 	}
 }
 
-/** In its place, so that a process that appends to it goes on doing so. */
+/** In place, so that a process that appends to it can continue. */
 function overwrite(name: string | Buffer, content: Buffer): void {
 	const file = rawName(name);
 	const { mode } = fs.lstatSync(file);
@@ -64,7 +64,7 @@ function overwrite(name: string | Buffer, content: Buffer): void {
 	}
 }
 
-/** Ids of objects in a text: each that was replaced becomes the one in its place. */
+/** Ids of objects in a text: each replaced one becomes its replacement. */
 export function withNewIds(text: string, scrub: Pick<Scrub, "replacement">): string {
 	return text.replace(/\b(?:[0-9a-f]{64}|[0-9a-f]{40})\b/g, (oid) => scrub.replacement(oid) ?? oid);
 }
@@ -73,14 +73,14 @@ function scrubbed(content: Buffer, scrub: Scrub): Buffer {
 	return scrub.instead(scrub.blobId(content)) ?? scrub.clean(content);
 }
 
-/** Saved versions, kept files, waiting messages, logs. @returns how many files were changed @throws the file system's error */
+/** Saved versions, kept files, waiting messages, logs. @returns the number of changed files @throws the file system's error */
 export function scrubFiles(directory: string, scrub: Scrub, skips: (file: string) => boolean = () => false): number {
 	let count = 0;
 	for (const file of filesBelow(directory, skips)) if (scrubFile(file, scrub)) count++;
 	return count;
 }
 
-/** One file, or link, in its place. @returns whether it was changed @throws the file system's error */
+/** One file or link, in place. @returns whether it was changed @throws the file system's error */
 export function scrubFile(file: string | Buffer, scrub: Scrub): boolean {
 	const content = contentOfFile(file);
 	if (content === null) return scrubLink(rawName(file), scrub);
@@ -123,7 +123,7 @@ interface KeptEntry {
 
 /**
  * One directory of replaced files with its manifests: a file that matches its manifest still matches it, so that no late write is found.
- * @param kept where the files are: on another file system below the workspace they are apart @throws the file system's error
+ * @param kept the directory of the files: on another file system below the workspace they are separate @throws the file system's error
  */
 export function scrubBackup(directory: string, kept: readonly string[], scrub: Scrub): number {
 	let count = 0;

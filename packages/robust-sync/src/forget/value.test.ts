@@ -44,7 +44,7 @@ describe("forget", () => {
 				const before = Buffer.concat(parts.flatMap((part, index) => (index === 0 ? [part] : [written, part])));
 				const after = withoutValue(before, formsOf(secret, id));
 				const found = valuesBetween(before, after, [id]);
-				// Texts around it may be read as a part of it: then too it is clean by what was found.
+				// Texts around it may become part of it: even then it is clean of the found value.
 				expect(found).not.toBeNull();
 				expect(withoutValues(before, found ?? new Map())).toEqual(after);
 			}),

@@ -22,12 +22,12 @@ import { blobId } from "./find-maps.ts";
 import type { Values } from "./value.ts";
 import { withoutValues } from "./value.ts";
 
-/** So much of the working tree is in memory at once. */
+/** Bytes of the working tree in memory at once. */
 const batchBytes = 32 * 1_048_576;
-/** As many files are read without a pause. */
+/** Files that are read without a pause. */
 const filesAtOnce = 200;
 const maxFileBytes = 512 * 1_048_576;
-/** A file that its writer fills with the value again and again is left to the scanner. */
+/** A file that its writer fills with the value repeatedly is left to the scanner. */
 const maxRounds = 3;
 
 /** Files of the working tree that git does not ignore. @param below one of these paths; none: all @throws GitError */
@@ -35,7 +35,7 @@ export async function workingFiles(repository: Repository, below: readonly strin
 	const specs = below.map((one) => Buffer.from(`:(top,literal)${one}`, "latin1"));
 	const args = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
 	const found: GitPath[] = [];
-	// git takes path specifications with bytes that are not UTF-8 by its standard input only where a command reads them there.
+	// git reads pathspecs that are not UTF-8 only from standard input, and only some commands read them there.
 	if (specs.length === 0) found.push(...parseGitPathList((await repository.run(args)).stdout));
 	else {
 		const all = parseGitPathList((await repository.run(args)).stdout);
@@ -45,8 +45,8 @@ export async function workingFiles(repository: Repository, below: readonly strin
 }
 
 /**
- * Replaces values in the files of the working tree, as a person would, by an exchange that keeps what was there; that is cleaned later.
- * @returns the blobs that they had @throws GitError, the file system's error
+ * Replaces values in the files of the working tree, as a person would, by an exchange that keeps the old file, which is cleaned later.
+ * @returns their old blobs @throws GitError, the file system's error
  */
 export async function cleanWorkingCopies(context: CycleContext, values: Values): Promise<Set<Oid>> {
 	const { repository, paths, log } = context;
@@ -75,7 +75,7 @@ export async function cleanWorkingCopies(context: CycleContext, values: Values):
 		};
 		let looked = 0;
 		for (const name of await workingFiles(repository)) {
-			// Timers, such as that of the lock, go on meanwhile.
+			// Timers, such as that of the lock, run meanwhile.
 			if (++looked % filesAtOnce === 0) await setImmediate();
 			let file: ReturnType<typeof readDiskFile>;
 			try {
@@ -129,8 +129,8 @@ export async function removeWorkingCopies({ repository }: CycleContext, paths: r
 }
 
 /**
- * Index entries of blobs that were replaced, or taken out.
- * @param replaced the blob in the place of one; null: the entry goes @param paths whose entries go
+ * Replaces or removes index entries of blobs.
+ * @param replaced the replacement of a blob; null: the entry is removed @param paths whose entries are removed
  * @returns the blobs that the index has now @throws GitError
  */
 export async function rewriteIndex(
@@ -170,7 +170,7 @@ function textPart(name: GitPath): string {
 	return Buffer.from((end < 0 ? parts : parts.slice(0, end)).join("/"), "latin1").toString("utf8");
 }
 
-/** Blobs that commits had at, and below, some paths. @throws GitError */
+/** Blobs of commits at, and below, some paths. @throws GitError */
 export async function blobsAt(repository: Repository, commits: readonly Oid[], paths: readonly GitPath[]): Promise<Map<GitPath, Set<Oid>>> {
 	const found = new Map<GitPath, Set<Oid>>();
 	for (const name of paths) {
@@ -181,7 +181,7 @@ export async function blobsAt(repository: Repository, commits: readonly Oid[], p
 		});
 		const oids = new Set<Oid>();
 		const records = stdout.toString("latin1").split("\0");
-		// Two each: what was and is there, and where (git-diff-tree(1), RAW OUTPUT FORMAT).
+		// Two each: the modes and ids before and after (git-diff-tree(1), RAW OUTPUT FORMAT).
 		for (let index = 0; index + 1 < records.length; index += 2) {
 			const [, , before = "", after = ""] = (records[index] ?? "").split(" ");
 			const at = records[index + 1] ?? "";
