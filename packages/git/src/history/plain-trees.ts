@@ -2,11 +2,8 @@ import type { ObjectReader } from "../objects/object-reader.ts";
 import type { ObjectSink } from "../objects/object-writer.ts";
 import { binary, hex, maxLevels, type ScannedTree, scanChanges, scanTree } from "./tree-entries.ts";
 
-/** The rewritten form of a tree. */
-export interface NewTree {
-	/** Binary id, one character a byte. null: nothing is left in it. */
-	readonly id: string | null;
-}
+/** The rewritten form of a tree: its binary id, one character a byte. null: nothing is left in it. */
+export type NewTree = string | null;
 
 /** A tree, and the path of one place where it is. */
 interface PlacedTree {
@@ -100,7 +97,7 @@ export class PlainTrees {
 		if (this.#results.has(id)) return;
 		const placed = scanned.get(id);
 		if (placed === undefined) {
-			this.#results.set(id, { id });
+			this.#results.set(id, id);
 			return;
 		}
 		const whole =
@@ -116,7 +113,7 @@ export class PlainTrees {
 		const made = Buffer.from(before ?? content);
 		if (before !== null) content.copy(made, from, from, to);
 		for (const [index, child] of directories.ids.entries()) {
-			const next = this.#results.get(child)?.id ?? child;
+			const next = this.#results.get(child) ?? child;
 			if (next !== child) made.write(next, directories.offsets[index] ?? 0, this.#idLength, "latin1");
 		}
 		for (const [index, blob] of files.ids.entries()) {
@@ -124,10 +121,10 @@ export class PlainTrees {
 			made.write(this.#blobs.get(blob) ?? blob, files.offsets[index] ?? 0, this.#idLength, "latin1");
 		}
 		placed.made = made;
-		if (made.equals(content)) return { id };
-		const result = { id: binary(this.#sink.add({ type: "tree", content: made, series: placed.place })) };
+		if (made.equals(content)) return id;
+		const result = binary(this.#sink.add({ type: "tree", content: made, series: placed.place }));
 		// The new tree holds no id that is to be replaced.
-		this.#results.set(result.id, result);
+		this.#results.set(result, result);
 		return result;
 	}
 }

@@ -93,7 +93,7 @@ export class HistoryRewriter {
 	get replacedTrees(): Set<Oid> {
 		const kept = new Set<string>();
 		const replaced = new Set<string>();
-		for (const [key, { id }] of this.#results) {
+		for (const [key, id] of this.#results) {
 			const before = key.slice(0, this.#idLength);
 			if (id !== null) kept.add(id);
 			if (id !== before) replaced.add(before);
@@ -153,7 +153,7 @@ export class HistoryRewriter {
 			const content = contents.get(id);
 			if (this.#results.has(name)) stack.pop();
 			else if (content === undefined) {
-				this.#results.set(name, { id });
+				this.#results.set(name, id);
 				stack.pop();
 			} else {
 				const missing: (readonly [string, PathNode | null])[] = [];
@@ -173,7 +173,13 @@ export class HistoryRewriter {
 				stack.pop();
 			}
 		}
-		return this.#results.get(key(root, rootNode)) as NewTree;
+		return this.#resultOf(key(root, rootNode), root);
+	}
+
+	/** What a tree became; one that was not examined stays. */
+	#resultOf(name: string, id: string): NewTree {
+		const result = this.#results.get(name);
+		return result === undefined ? id : result;
 	}
 
 	#newTree(id: string, content: Buffer, node: PathNode | null): NewTree {
@@ -187,7 +193,7 @@ export class HistoryRewriter {
 			const after = end + 1 + this.#idLength;
 			let next: string | null = entry;
 			if (below?.all) next = null;
-			else if (isDirectory) next = (this.#results.get(below === null ? entry : `${entry}${below.key}`) ?? { id: entry }).id;
+			else if (isDirectory) next = this.#resultOf(below === null ? entry : `${entry}${below.key}`, entry);
 			else if (below?.blobs.has(entry)) next = null;
 			else {
 				const replacement = this.#blobs.get(entry);
@@ -204,10 +210,10 @@ export class HistoryRewriter {
 			if (next !== null) parts.push(Buffer.from(next, "latin1"));
 			copied = after;
 		});
-		if (!isChanged) return { id };
-		if (count === 0) return { id: null };
+		if (!isChanged) return id;
+		if (count === 0) return null;
 		parts.push(content.subarray(copied));
-		return { id: binary(this.#sink.add({ type: "tree", content: Buffer.concat(parts) })) };
+		return binary(this.#sink.add({ type: "tree", content: Buffer.concat(parts) }));
 	}
 
 	/** The markers of path rules that a tree has. */
@@ -246,14 +252,14 @@ export class HistoryRewriter {
 			await this.#reader.each(some, (info, content, index) => {
 				const oid = some[index] ?? "";
 				if (info?.type !== "commit" || content === null) return;
-				texts.set(oid, Buffer.from(content));
+				texts.set(oid, content);
 				rootOf.set(oid, binary(content.toString("latin1", treeAt, treeAt + 2 * this.#idLength)));
 			});
 			const plain = this.#plain;
 			if (plain !== null) {
 				const unknown = [...new Set(rootOf.values())].filter((root) => !this.#roots.has(root));
 				await plain.make(unknown);
-				for (const root of unknown) this.#roots.set(root, hex(this.#results.get(root)?.id ?? root));
+				for (const root of unknown) this.#roots.set(root, hex(this.#results.get(root) ?? root));
 			}
 			const treeOf = plain === null ? await this.#rootsByPath(texts, rootOf) : (oid: Oid) => this.#roots.get(rootOf.get(oid) ?? "");
 			for (const [oid, text] of texts) this.#commit(oid, text, treeOf(oid) ?? "");
@@ -277,7 +283,7 @@ export class HistoryRewriter {
 		}
 		const contents = await this.#load([...wanted.values()]);
 		for (const [key, [root, node]] of wanted) {
-			const { id } = this.#tree(contents, root, node);
+			const id = this.#tree(contents, root, node);
 			this.#roots.set(key, id === null ? this.#sink.add({ type: "tree", content: Buffer.alloc(0) }) : hex(id));
 			if (this.#sink.isFull) await this.#sink.flush();
 		}
@@ -362,7 +368,7 @@ export class HistoryRewriter {
 
 	/** The tree in the place of one that was made again. */
 	treeInPlace(oid: Oid): Oid | undefined {
-		const id = this.#results.get(binary(oid))?.id;
+		const id = this.#results.get(binary(oid));
 		return id === undefined || id === null || hex(id) === oid ? undefined : hex(id);
 	}
 

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import crypto from "node:crypto";
 import type { Oid, Repository } from "../process/repository.ts";
 
 /** An object that is to be written. */
@@ -9,7 +9,17 @@ export interface NewObject {
 	readonly series?: string;
 }
 
+/** Where an object that is not larger is put together: Node hashes one block in half the time that it needs for two. */
+const block = Buffer.allocUnsafe(16_384);
+/** Node 20.12 and later have it. */
+const hashOfBlock: typeof crypto.hash | undefined = crypto.hash;
+
 /** The id that an object gets. */
 export function objectOid({ type, content }: NewObject, format: Repository["objectFormat"]): Oid {
-	return createHash(format).update(`${type} ${content.length}\0`).update(content).digest("hex");
+	const header = `${type} ${content.length}\0`;
+	const length = header.length + content.length;
+	if (hashOfBlock === undefined || length > block.length) return crypto.createHash(format).update(header).update(content).digest("hex");
+	block.write(header, 0, "latin1");
+	content.copy(block, header.length);
+	return hashOfBlock(format, block.subarray(0, length), "hex");
 }

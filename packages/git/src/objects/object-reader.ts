@@ -16,7 +16,7 @@ export interface ObjectInfo {
 export type ReceiveObject = (info: ObjectInfo | null, content: Buffer | null, index: number) => void;
 
 interface Request {
-	readonly names: readonly Buffer[];
+	readonly names: readonly (string | Buffer)[];
 	next: number;
 	readonly receive: ReceiveObject;
 	resolve(): void;
@@ -62,8 +62,9 @@ interface ReadObject {
 export class ObjectReader {
 	readonly #input = new PassThrough();
 	readonly #requests: Request[] = [];
-	#pending: Buffer[] = [];
-	#pendingBytes = 0;
+	/** What has arrived, and how much of it was used. */
+	#buffer: Buffer = Buffer.alloc(0);
+	#at = 0;
 	/** What the last header announced. */
 	#content: IncomingContent | null = null;
 	#failure: unknown = null;
@@ -177,10 +178,14 @@ export class ObjectReader {
 				return;
 			}
 			this.#start();
-			const asBytes = names.map((name) => (typeof name === "string" ? Buffer.from(name) : name));
-			this.#requests.push({ names: asBytes, next: 0, receive, resolve, reject, withContents, limit });
-			const command = Buffer.from(withContents ? "contents " : "info ");
-			this.#input.write(Buffer.concat([...asBytes.flatMap((name) => [command, name, Buffer.of(0)]), Buffer.from("flush\0")]));
+			this.#requests.push({ names, next: 0, receive, resolve, reject, withContents, limit });
+			const command = withContents ? "contents " : "info ";
+			const end = Buffer.from("\0");
+			const input = names.every((name) => typeof name === "string")
+				? Buffer.from(names.map((name) => `${command}${name}\0`).join(""))
+				: Buffer.concat(names.flatMap((name) => [Buffer.from(command), typeof name === "string" ? Buffer.from(name) : name, end]));
+			this.#input.write(input);
+			this.#input.write("flush\0");
 		});
 	}
 
@@ -191,8 +196,8 @@ export class ObjectReader {
 
 	#onOutput(chunk: Buffer): void {
 		if (this.#failure) return;
-		this.#pending.push(chunk);
-		this.#pendingBytes += chunk.length;
+		this.#buffer = this.#at < this.#buffer.length ? Buffer.concat([this.#buffer.subarray(this.#at), chunk]) : chunk;
+		this.#at = 0;
 		try {
 			while (this.#requests[0] && this.#step(this.#requests[0])) {
 				const [request] = this.#requests;
@@ -209,50 +214,59 @@ export class ObjectReader {
 
 	/** Takes one header or one content off what has arrived. False: more must arrive first. */
 	#step(request: Request): boolean {
-		if (this.#content) {
-			const { info, left } = this.#content;
-			if (info.size > request.limit) {
-				const dropped = Math.min(left, this.#pendingBytes);
-				this.#drop(this.#joined(), dropped);
-				this.#content.left -= dropped;
-				if (this.#content.left > 0) return false;
-				this.#content = null;
-				request.receive(info, null, request.next++);
-				return true;
-			}
-			if (this.#content.large === null && this.#pendingBytes >= left) {
-				const buffer = this.#joined();
-				this.#drop(buffer, left);
-				this.#content = null;
-				request.receive(info, buffer.subarray(0, left - 1), request.next++);
-				return true;
-			}
-			const large = this.#gather(this.#content);
-			if (large === null) return false;
+		return this.#content ? this.#takeContent(request, this.#content) : this.#takeHeader(request);
+	}
+
+	#takeContent(request: Request, content: IncomingContent): boolean {
+		const { info, left } = content;
+		const start = this.#at;
+		const there = this.#buffer.length - start;
+		if (info.size > request.limit) {
+			const dropped = Math.min(left, there);
+			this.#at += dropped;
+			content.left -= dropped;
+			if (content.left > 0) return false;
 			this.#content = null;
-			request.receive(info, large.subarray(0, info.size), request.next++);
+			request.receive(info, null, request.next++);
 			return true;
 		}
-		if (this.#pendingBytes === 0) return false;
-		const buffer = this.#joined();
+		if (content.large === null && there >= left) {
+			this.#at += left;
+			this.#content = null;
+			request.receive(info, this.#buffer.subarray(start, start + left - 1), request.next++);
+			return true;
+		}
+		const large = this.#gather(content);
+		if (large === null) return false;
+		this.#content = null;
+		request.receive(info, large.subarray(0, info.size), request.next++);
+		return true;
+	}
+
+	#takeHeader(request: Request): boolean {
+		const start = this.#at;
+		const there = this.#buffer.length - start;
+		if (there === 0) return false;
 		// A name that is echoed may hold line breaks: it is recognised whole.
-		const name = request.names[request.next] ?? Buffer.alloc(0);
-		if (buffer.length < name.length + 2 || buffer[name.length + 1] === letterM) {
-			const echoed = Buffer.concat([name, missingLine]);
-			if (buffer.subarray(0, echoed.length).equals(echoed)) {
-				this.#drop(buffer, echoed.length);
+		const name = request.names[request.next] ?? "";
+		const length = typeof name === "string" ? Buffer.byteLength(name) : name.length;
+		if (there < length + 2 || this.#buffer[start + length + 1] === letterM) {
+			const echoed = Buffer.concat([typeof name === "string" ? Buffer.from(name) : name, missingLine]);
+			const begun = this.#buffer.subarray(start, start + echoed.length);
+			if (begun.equals(echoed)) {
+				this.#at += echoed.length;
 				request.receive(null, null, request.next++);
 				return true;
 			}
-			if (buffer.length < echoed.length && buffer.equals(echoed.subarray(0, buffer.length))) return false;
+			if (there < echoed.length && begun.equals(echoed.subarray(0, there))) return false;
 		}
-		const end = buffer.indexOf(10);
+		const end = this.#buffer.indexOf(10, start);
 		if (end < 0) return false;
-		const header = buffer.toString("latin1", 0, end);
+		const header = this.#buffer.toString("latin1", start, end);
 		const match = /^([0-9a-f]{40,64}) (blob|tree|commit|tag) (\d+)$/.exec(header);
 		if (!match) throw new GitError("CORRUPT_REPOSITORY", `an object could not be read (${header}): run git fsck --full`);
 		const info: ObjectInfo = { oid: match[1] ?? "", type: match[2] as ObjectInfo["type"], size: Number(match[3]) };
-		this.#drop(buffer, end + 1);
+		this.#at = end + 1;
 		if (request.withContents) this.#content = { info, left: info.size + 1, large: null };
 		else request.receive(info, null, request.next++);
 		return true;
@@ -261,25 +275,11 @@ export class ObjectReader {
 	/** Moves what has arrived of a large content to its place, so that it is never in memory twice. @returns all of it; null: more must arrive */
 	#gather(content: IncomingContent): Buffer | null {
 		content.large ??= Buffer.allocUnsafe(content.left);
-		for (const chunk of this.#pending.splice(0)) {
-			const taken = Math.min(chunk.length, content.left);
-			chunk.copy(content.large, content.large.length - content.left, 0, taken);
-			content.left -= taken;
-			this.#pendingBytes -= taken;
-			if (taken < chunk.length) this.#pending.push(chunk.subarray(taken));
-		}
+		const taken = Math.min(this.#buffer.length - this.#at, content.left);
+		this.#buffer.copy(content.large, content.large.length - content.left, this.#at, this.#at + taken);
+		content.left -= taken;
+		this.#at += taken;
 		return content.left === 0 ? content.large : null;
-	}
-
-	#joined(): Buffer {
-		if (this.#pending.length !== 1) this.#pending = [Buffer.concat(this.#pending)];
-		return this.#pending[0] ?? Buffer.alloc(0);
-	}
-
-	#drop(buffer: Buffer, bytes: number): void {
-		const rest = buffer.subarray(bytes);
-		this.#pending = [rest];
-		this.#pendingBytes = rest.length;
 	}
 }
 

@@ -129,7 +129,7 @@ export async function syncOnce({ paths, config, logger, now = Date.now, task, fo
 		(line) => logger.warn(line),
 		true,
 	);
-	const memory = { ...newMemory(paths, false), ...(forget ? { forget } : {}) };
+	const memory = { ...newMemory(paths, false), ...(forget ? { forget, publishable: forget.made?.from ?? null } : {}) };
 	let context: CycleContext | undefined;
 	const work = workspaceProgress(paths, logger, now);
 	const pause = readPause(paths, now());

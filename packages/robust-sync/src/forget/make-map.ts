@@ -155,7 +155,7 @@ export async function makeMap(context: CycleContext, from: Oid, wanted: Wanted, 
 		commits: made.commits,
 		total: order.length,
 		packs: writer.packs,
-		made: { id, blobs, rewriter: made, before: objects, objects: present, packs, written: writer.packs, loose },
+		made: { id, from, blobs, rewriter: made, before: objects, objects: present, packs, written: writer.packs, loose },
 	};
 	if (!writes) return { ...result, tip: to };
 	const { commit } = await writeCommit(store, {

@@ -46,6 +46,8 @@ type ByType = Readonly<Record<"commit" | "tree" | "blob" | "tag", readonly Oid[]
 /** A branch's history that this process has already rewritten. Its results are reused for the whole repository. */
 export interface MadeHistory {
 	readonly id: string;
+	/** The tip from which it was made; it was on the hub. */
+	readonly from: Oid;
 	readonly blobs: ReadonlyMap<Oid, Oid>;
 	readonly rewriter: HistoryRewriter;
 	/** Every object that was there before; all blobs among them were searched for the value. */

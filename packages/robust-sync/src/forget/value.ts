@@ -99,8 +99,8 @@ export function base64Parts(value: Buffer): Buffer[] {
 
 /** A content with placeholders for the value, wherever it is; itself where it is nowhere. A pure function. */
 export function withoutValue(content: Buffer, forms: Forms): Buffer {
+	if (!holds(content, forms)) return content;
 	const next = [...forms.values()].map((form) => ({ form, at: content.indexOf(form.value) })).filter(({ at }) => at >= 0);
-	if (next.length === 0) return content;
 	const parts: Buffer[] = [];
 	let done = 0;
 	for (;;) {
