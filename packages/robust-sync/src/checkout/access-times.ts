@@ -3,7 +3,7 @@ import { accessTimesTell } from "@robust-sync/git";
 import { makeOwnDirectory } from "@robust-sync/system/own-directory";
 import { type Config, findNoatimeMount, mountOf, type WorkspacePaths } from "@robust-sync/workspace";
 
-/** File systems of this kernel alone: on others a program elsewhere may read, and leave no trace here. */
+/** File systems of this kernel only: on others a program elsewhere may read, and leave no trace here. */
 const localTypes: ReadonlySet<string> = new Set([
 	"bcachefs",
 	"btrfs",
@@ -19,22 +19,22 @@ const localTypes: ReadonlySet<string> = new Set([
 	"zfs",
 ]);
 
-/** Mounts come and go: they are looked at again after this. */
+/** Mounts change: they are read again after this time. */
 const mountsForMs = 10_000;
 
-/** Whether the access times of a workspace tell which version of a file was read. */
+/** Whether the access times of a workspace show which version of a file was read. */
 export interface AccessTimes {
 	readonly tell: boolean;
-	/** Why they do, or do not, for people. */
+	/** The reason, for people. */
 	readonly reason: string;
 }
 
 const probed = new Map<number, boolean>();
-/** A container that has read through a mount without access times may be gone when that is asked. */
+/** A container that has read through a mount without access times may be gone at the time of the check. */
 const untold = new Map<string, string>();
 const lookedAt = new Map<string, number>();
 
-/** Probes a file system, once in the life of a process, and looks for mounts of it through which reads leave no trace. */
+/** Probes a file system, once in the life of a process, and searches for mounts of it through which reads leave no trace. */
 export function accessTimesOf(paths: WorkspacePaths, { syncAtime }: Pick<Config, "syncAtime">): AccessTimes {
 	if (syncAtime === "off") return { tell: false, reason: "off (SYNC_ATIME=off)" };
 	const dev = fs.statSync(paths.root, { throwIfNoEntry: false })?.dev;
@@ -43,7 +43,7 @@ export function accessTimesOf(paths: WorkspacePaths, { syncAtime }: Pick<Config,
 	if (!localTypes.has(mount.type)) return { tell: false, reason: `unknown on ${mount.type}` };
 	if (!probed.has(dev)) {
 		try {
-			// Nothing is made where nothing of ours is.
+			// Without own files, none are made for a probe.
 			if (!fs.existsSync(paths.sync)) return { tell: false, reason: "not probed yet" };
 			makeOwnDirectory(paths.versions);
 			probed.set(dev, accessTimesTell(paths.versions));

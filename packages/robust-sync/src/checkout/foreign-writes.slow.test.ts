@@ -29,7 +29,7 @@ function saveAll(name: "helios" | "chad"): () => void {
 	};
 }
 
-/** The commits whose message says that they were written from an older version, each with its parents. */
+/** The commits whose message mentions a write from an older version, each with its parents. */
 function foreignCommits(name: string): string[][] {
 	const lines = hub.git(name, "log", "--format=%H %P", "--grep=^Written from the version of").trim().split("\n");
 	return lines.map((line) => line.split(" "));

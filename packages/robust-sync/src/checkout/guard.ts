@@ -30,13 +30,13 @@ import { knownTip } from "../remote/upstream.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import { mountsNow } from "./held.ts";
 
-// A snapshot that takes away too much is committed and not published; what comes in and takes away too much is taken into history, and its
-// files stay (packages/resolve). Both wait for a person's word. Which it is follows from the commits: nothing is lost with a state file.
+// A snapshot that removes too much is committed and not published; an incoming commit that removes too much is merged into history, and its
+// files stay (packages/resolve). Both wait for a person's decision. The commits themselves show the state: nothing is lost with a state file.
 
-/** This many paths are named in the state file. */
+/** The state file names this many paths. */
 const namedPaths = 10;
 
-/** The loss that this node would publish with `to`, where the remote is at `tip`; null: none, or a person has approved it. @throws GitError */
+/** The loss that this node would publish with `to`, if the remote is at `tip`; null: none, or a person has approved it. @throws GitError */
 export async function outgoingLoss(context: CycleContext, tip: Oid, to: Oid): Promise<Loss | null> {
 	const { repository, config, memory, paths } = context;
 	const limits = guardLimits(config);
@@ -47,16 +47,16 @@ export async function outgoingLoss(context: CycleContext, tip: Oid, to: Oid): Pr
 	const mounts = new Set([...mountsNow(context), ...readHeld(paths).mounts, ...(outgoing?.mounts ?? [])]);
 	const fast = await findLoss(repository, { from: tip, to, limits, mounts, isOwn: isOwnPath });
 	const slow = await findSlowLoss(repository, { tip, to, node: config.nodeName, limits, isOwn: isOwnPath });
-	// What went before in small steps comes back with the rest.
+	// The part that was lost in earlier small steps is restored with the rest.
 	const loss = fast !== null && slow !== null ? joinLosses(fast, slow) : (fast ?? slow);
 	memory.guarded = { key, loss };
 	return loss;
 }
 
 /**
- * Whether a commit could be a loss, by itself or with what this node committed a short while ago. One that is small costs nothing.
- * @param to what is in history of it
- * @param changed files that it changes (they are in memory.changes already), and how many of them it deletes
+ * Whether a commit could be a loss, by itself or with this node's recent commits. A small one costs nothing.
+ * @param to the part that is in history
+ * @param changed its changed files (they are in memory.changes already), and the number of deleted ones
  * @throws GitError
  */
 export async function mayBeLoss(context: CycleContext, to: Oid, changed: number, deleted: number): Promise<boolean> {
@@ -72,7 +72,7 @@ export async function mayBeLoss(context: CycleContext, to: Oid, changed: number,
 
 /**
  * Whether a commit may be published.
- * @param fresh all that `to` has beyond `tip` is this snapshot: one that is small costs nothing
+ * @param fresh this snapshot is all that `to` has beyond `tip`: a small one costs nothing
  * @throws GitError
  */
 export async function mayPublish(context: CycleContext, tip: Oid | null, to: Oid, fresh: Snapshot | null = null): Promise<boolean> {
@@ -90,14 +90,14 @@ export async function mayPublish(context: CycleContext, tip: Oid | null, to: Oid
 	return false;
 }
 
-/** What came in and waits for a person's word. */
+/** Incoming commits that wait for a person's decision. */
 export function guardedPaths({ paths }: Pick<CycleContext, "paths">): HeldPath[] {
 	return [...readHeld(paths).paths.values()].filter(({ reason, approved }) => reason === "guard" && approved !== true);
 }
 
 type Entry = TreeEntry | null;
 
-/** How a held path would change. */
+/** The change that a held path waits for. */
 export function howLost({ base, target }: { readonly base: Entry; readonly target: Entry }, emptyBlob: Oid): LostFile["how"] {
 	if (target === null) return "deleted";
 	return target.oid === emptyBlob && base !== null ? "emptied" : "replaced";
@@ -110,7 +110,7 @@ function countsOf(how: readonly LostFile["how"][]): Pick<HeldLoss, "files" | "de
 
 const named = (names: readonly GitPath[]) => names.slice(0, namedPaths).map(displayPath);
 
-/** All that waits for a person's word, as the state file has it. @param outgoing of this cycle @param forgets notes that are not needed any more */
+/** All that waits for a person's decision, for the state file. @param outgoing of this cycle @param forgets obsolete notes */
 export function heldLosses(context: CycleContext, outgoing: Loss | null, forgets = true): HeldLoss[] {
 	const { paths, now } = context;
 	const incoming = guardedPaths(context);
@@ -146,7 +146,7 @@ const emptyBlobs = {
 	sha256: "473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813",
 };
 
-/** Says once what is held. */
+/** Logs each held loss once. */
 export function sayHeld({ memory, log }: CycleContext, held: readonly HeldLoss[]): void {
 	const said = held.map(({ direction, commit, files }) => `${direction} ${commit} ${files}`).join();
 	if (said === memory.heldSaid) return;
@@ -155,8 +155,8 @@ export function sayHeld({ memory, log }: CycleContext, held: readonly HeldLoss[]
 }
 
 /**
- * Lets go what another node's person has approved.
- * @param from where this node is @param to what it goes to
+ * Releases what a person on another node has approved.
+ * @param from the present commit @param to the next one
  * @throws GitError
  */
 export async function releaseApproved({ repository, paths, memory }: CycleContext, from: Oid | null, to: Oid): Promise<void> {
@@ -168,7 +168,7 @@ export async function releaseApproved({ repository, paths, memory }: CycleContex
 	approve({ paths, memory }, approved);
 }
 
-/** What was held is carried out with the next try, which follows. */
+/** The next try, which follows, carries out the approved changes. */
 export function approve({ paths, memory }: Pick<CycleContext, "paths" | "memory">, names: ReadonlySet<GitPath>): void {
 	if (names.size === 0) return;
 	const held = readHeld(paths);
@@ -177,7 +177,7 @@ export function approve({ paths, memory }: Pick<CycleContext, "paths" | "memory"
 	memory.retriedAt = Number.NEGATIVE_INFINITY;
 }
 
-/** The loss of what this node has and the remote lacks, as it is known here. @throws GitError */
+/** The loss of this node's commits that the remote lacks, as far as it is known here. @throws GitError */
 export async function unpublishedLoss(context: CycleContext, head: Oid): Promise<Loss | null> {
 	const tip = await knownTip(context);
 	return tip === null || tip === head ? null : await outgoingLoss(context, tip, head);

@@ -37,24 +37,24 @@ import {
 import type { CycleContext } from "../context/cycle-context.ts";
 import { reasonToSkip } from "./skipped-files.ts";
 
-// A held path is as its writers left it, while HEAD and the index have what came in. A snapshot must not take that for a change of
-// the user's. What someone then writes there was made from what they could read: its base is what is on disk, not HEAD.
+// A held path is as its writers left it, while HEAD and the index have the incoming version. A snapshot must not commit the difference as the
+// user's change. A later write there was made from the file on disk: that is its base, not HEAD.
 
-/** Held paths against what git status found. */
+/** Held paths, compared with git status. */
 export interface HeldView {
-	/** Whether an entry of the status is no change of the user's. */
+	/** Whether an entry of the status is not the user's change. */
 	hides(entry: StatusEntry): boolean;
-	/** Held paths that were written to since. */
+	/** Held paths with a later write. */
 	readonly written: readonly HeldPath[];
-	/** Held paths whose entry someone staged as it is on disk, by `git add -A`: it is no change. */
+	/** Held paths whose entry someone staged unchanged, by `git add -A`: it is no change. */
 	readonly staged: readonly HeldPath[];
-	/** What was held before. */
+	/** The paths held before. */
 	readonly before: HeldState;
-	/** What is held from now on, those that were written to included. */
+	/** The paths held from now on, including those with a later write. */
 	readonly state: HeldState;
 }
 
-/** A held path that was written to: what HEAD is to have there, and what the writer left on disk. */
+/** A held path with a later write: the next version of HEAD, and the file that the writer left on disk. */
 interface HeldWrite {
 	readonly held: HeldPath;
 	readonly disk: TreeEntry;
@@ -64,13 +64,13 @@ interface HeldWrite {
 
 const hidesNothing: HeldView = { hides: () => false, written: [], staged: [], before: nothingHeld, state: nothingHeld };
 
-/** Mount points inside the workspace. Ask before and after a status: what was one at both times was one all the while. */
+/** Mount points inside the workspace. Read before and after a status: one that is there both times was there all the time. */
 export function mountsNow({ repository }: CycleContext): Set<GitPath> {
 	const points = [...mountPointsBelow(repository.root)];
 	return new Set(points.filter((point) => !isWithin(point, ".git") && !neverCommitted.some((own) => isWithin(point, own))));
 }
 
-/** A file's stamp; null: the file system does not say. */
+/** A file's stamp; null: the file system does not report it. */
 function stampOf(root: string, name: GitPath): string | null {
 	try {
 		return statStamp(lstatIfThere(fileSystemPath(root, name)));
@@ -79,7 +79,7 @@ function stampOf(root: string, name: GitPath): string | null {
 	}
 }
 
-/** A directory whose file system is missing: nothing below it is a deletion. A directory that has all its files again is an ordinary one. */
+/** A directory whose file system is missing: nothing below it is a deletion. A directory with all its files again is an ordinary one. */
 function stillMissing(held: HeldState, mounted: ReadonlySet<GitPath>, entries: readonly StatusEntry[]): GitPath[] {
 	return [...held.mounts].filter(
 		(mount) =>
@@ -90,8 +90,8 @@ function stillMissing(held: HeldState, mounted: ReadonlySet<GitPath>, entries: r
 }
 
 /**
- * Compares what is held with what git status found. Changes nothing.
- * @param mounted mount points that were there before the status and after it
+ * Compares held paths with git status. Changes nothing.
+ * @param mounted mount points that existed before the status and after it
  * @throws GitError
  */
 export async function viewHeld(context: CycleContext, status: Status, mounted: ReadonlySet<GitPath>): Promise<HeldView> {
@@ -111,7 +111,7 @@ export async function viewHeld(context: CycleContext, status: Status, mounted: R
 		),
 	]);
 	const lines = local.some(({ excluded }) => excluded) ? localExcludes(repository) : new Set<GitPath>();
-	/** A negation beat our line, and its user has taken the line away. */
+	/** A negation overrode our line, and its user has removed the line. */
 	const isReleased = ({ path: name, excluded }: HeldPath) =>
 		excluded === true && !ignored.has(name) && !lines.has(name) && excludePattern(name) !== null;
 	const next = new Map<GitPath, HeldPath>();
@@ -126,7 +126,7 @@ export async function viewHeld(context: CycleContext, status: Status, mounted: R
 		if (isMissing(name)) next.set(name, entry);
 		else if (entry.reason === "ignored-here") {
 			const isStaged = listed?.kind === "changed" && listed.index !== "." && listed.index !== "D";
-			// An index bit or a rule keeps `git add -A` away from it: its user has named it.
+			// An index bit or a rule hides it from `git add -A`: its user has named it.
 			if (isStaged && (target === null ? entry.covered === true : !repository.isSparse)) continue;
 			const outcome = localNow(isReleased(entry) ? { ...entry, covered: true } : entry, ignored.has(name), stampOf(root, name));
 			if (outcome === "written") written.push(entry);
@@ -139,18 +139,18 @@ export async function viewHeld(context: CycleContext, status: Status, mounted: R
 			const isStaged = listed?.kind === "changed" && listed.index !== ".";
 			// A huge file has an index bit: git does not list it.
 			const isHidden = entry.reason === "too-large";
-			// An ignored file that is to be deleted is not listed either.
+			// An ignored file that waits for its deletion is not listed either.
 			const isKept = entry.reason === "guard" && target === null;
 			// Its user deletes it as well.
 			if (isKept && stamp === "absent") continue;
-			// Nothing is to come, and nothing is there: a newer commit has ended it.
+			// No version is to be placed, and no file is there: a newer commit has ended it.
 			if (stamp === "absent" && target === null && entry.base === null) continue;
 			if (stamp === null || (stamp === entry.seen && !isStaged && (listed || isHidden || isKept || stamp === "absent")))
 				next.set(name, entry);
-			// As HEAD has it.
+			// Equal to HEAD.
 			else if (!listed && !isHidden && !isKept && !(stamp === "absent" && target !== null)) continue;
 			else if (stamp === "absent") {
-				// Removed here, changed there: the changed version comes as soon as it can.
+				// Removed here, changed there: the changed version is placed as soon as possible.
 				if (entry.base === null || !isSameEntry(entry.base, target))
 					next.set(name, { ...entry, base: null, seen: "absent", ...(entry.reason === "guard" ? { approved: true } : {}) });
 			} else if (reasonToSkip(root, name, config.maxFileMb) !== null) next.set(name, { ...entry, seen: null });
@@ -179,7 +179,7 @@ export async function viewHeld(context: CycleContext, status: Status, mounted: R
 		state,
 		hides({ path: name, kind }) {
 			if (isMissing(name)) return true;
-			// A directory stands for what is untracked below it.
+			// A directory represents the untracked files below it.
 			const above = heldAbove(hidden, withoutSlash(name));
 			return above !== null && (above.path === name || kind === "untracked");
 		},
@@ -187,9 +187,9 @@ export async function viewHeld(context: CycleContext, status: Status, mounted: R
 }
 
 /**
- * Where `sync/held.json` is lost, the lines in `.git/info/exclude` still say what was ignored here. A file that a negation un-ignored
+ * If `sync/held.json` is lost, the lines in `.git/info/exclude` still list the paths that were ignored here. A file that a negation un-ignored
  * meanwhile is held again before a snapshot could publish it.
- * @returns how many
+ * @returns their number
  * @throws GitError, the file system's error
  */
 export async function restoreLocalNotes({ repository, paths }: Pick<CycleContext, "repository" | "paths">): Promise<number> {
@@ -204,7 +204,7 @@ export async function restoreLocalNotes({ repository, paths }: Pick<CycleContext
 	return exposed.length;
 }
 
-/** A local file now. Null: it is none any more; "written": its user publishes it, though another node has that name too. */
+/** The entry of a local file. Null: it is no local file any more; "written": its user publishes it, though another node has that name too. */
 function localNow(held: HeldPath, covered: boolean, stamp: string | null): HeldPath | "written" | null {
 	if (held.covered === true && !covered && !held.flag) return held.target === null ? null : "written";
 	const { target, excluded, flag } = held;
@@ -212,7 +212,7 @@ function localNow(held: HeldPath, covered: boolean, stamp: string | null): HeldP
 	return { ...held, covered };
 }
 
-/** What HEAD has at held paths; null: nothing. No entry where git cannot be asked. */
+/** HEAD's entries at held paths; null: none. No entry if git cannot read the path. */
 async function headEntries(
 	{ repository }: CycleContext,
 	{ head }: Status,
@@ -230,9 +230,9 @@ async function headEntries(
 }
 
 /**
- * Stages what was written to held paths: merged with what came in, from the version that its writer had read, although it cannot be placed. Also
- * takes back what `git add -A` staged of them.
- * @returns to be noted by `noteHeld` after the commit
+ * Stages writes to held paths: merged with the incoming version, from the version that the writer had read, although they cannot be placed. Also
+ * unstages those that `git add -A` staged.
+ * @returns the records for `noteHeld` after the commit
  */
 export async function stageHeldWrites(context: CycleContext, { written, staged }: HeldView): Promise<HeldWrite[]> {
 	const { repository } = context;
@@ -259,7 +259,7 @@ async function mergeHeld(
 ): Promise<TreeEntry> {
 	const { repository, paths } = context;
 	const isText = (entry: TreeEntry | null) => isFileMode(entry?.mode) && entry?.mode !== "120000";
-	// A link is no text, and nothing that came in is nothing to merge with: the later version stays whole.
+	// A link is no text, and a deletion has no content to merge: the later version stays whole.
 	if (target === null || !isText(disk) || !isText(target)) return disk;
 	const from = isText(base) ? base : null;
 	const contents = await readObjectsWhole(
@@ -276,9 +276,9 @@ async function mergeHeld(
 	return { mode: base !== null && disk.mode === base.mode ? target.mode : disk.mode, oid };
 }
 
-/** Notes what is held from now on. Call it when the snapshot is committed. @throws the file system's error */
+/** Records the paths held from now on. Called after the commit of the snapshot. @throws the file system's error */
 export function noteHeld({ paths }: CycleContext, { before, state }: HeldView, writes: readonly HeldWrite[]): void {
-	// What the snapshot itself could not put back is held since.
+	// Paths that the snapshot itself could not restore are held since.
 	const since = [...readHeld(paths).paths].filter(([name]) => !before.paths.has(name));
 	const next = new Map([...state.paths, ...since]);
 	for (const { held, disk, stamp, merged } of writes) {
@@ -289,7 +289,7 @@ export function noteHeld({ paths }: CycleContext, { before, state }: HeldView, w
 	writeHeld(paths, { ...state, paths: next });
 }
 
-/** Held paths as `skipped` reports them. A mount that is missing stands for all that is below it. */
+/** Held paths for `skipped`. A missing mount represents everything below it. */
 export function heldSkipped({ repository, paths }: CycleContext): SkippedFile[] {
 	const held = readHeld(paths);
 	const mounted = held.mounts.size > 0 ? mountPointsBelow(repository.root) : new Set<GitPath>();
@@ -302,15 +302,15 @@ export function heldSkipped({ repository, paths }: CycleContext): SkippedFile[] 
 	return [
 		...missing.map((mount) => entry(mount, "missing-mount")),
 		...[...held.paths.values()]
-			// Thousands of files that one decision is about: the state says how many, and names the first.
+			// Thousands of files that wait for one decision: the state has their number, and names the first.
 			.filter(({ path: name, reason }) => reason !== "guard" && !missing.some((mount) => isBelow(name, mount)))
 			.map(({ path: name, reason }) => entry(name, reason)),
 	];
 }
 
 /**
- * Which of some paths a look at them alone can deal with: local files are left out. Null: something is held there, and everything must be
- * looked at.
+ * The part of some paths that an incremental scan can handle: local files are left out. Null: a held path is among them, and a full scan
+ * is needed.
  */
 export function withoutHeld({ repository, paths }: CycleContext, names: readonly GitPath[]): readonly GitPath[] | null {
 	const held = readHeld(paths);

@@ -3,10 +3,10 @@ import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { Disturbed, OneCheckout } from "../testing/one-checkout.ts";
 
-// Programs that write, and a process that is killed, at any step of a move that is taken up again and again: whatever was written is
-// there in the end, and what came in too.
+// Programs write, and a process is killed, at any step of a checkout that is resumed repeatedly: in the end all writes and the incoming
+// version are there.
 
-/** What happens at one step. A program writes back what it read last, with one element more; it reads again before it writes again. */
+/** The act at one step. A program writes back its last read with one element more; it reads again before it writes again. */
 type Event = "nothing" | "read" | "write" | "append" | "kill";
 const event = fc.oneof(
 	{ weight: 3, arbitrary: fc.constant<Event>("nothing") },
@@ -16,7 +16,7 @@ const event = fc.oneof(
 	{ weight: 1, arbitrary: fc.constant<Event>("kill") },
 );
 
-/** Each of these has lost something once. */
+/** Each of these once lost a write. */
 const found = [
 	"nothing write write nothing read append append write kill write nothing write write read nothing append write kill nothing kill read nothing nothing",
 	"write nothing nothing nothing write write read write read write nothing read nothing read append write append append write nothing append",
@@ -25,7 +25,7 @@ const found = [
 	"read write nothing read write read read read write read write nothing read write read read append nothing append write kill read read kill",
 	"write nothing read nothing read nothing read nothing write nothing nothing read nothing nothing write nothing read append append kill append kill nothing nothing write write read",
 ].map((events): [Event[]] => [events.split(" ") as Event[]]);
-/** More: this many random ones, with another seed each time. */
+/** Further random ones, with another seed each time. */
 const moreRuns = Number(process.env.MOVE_RUNS ?? 0);
 
 interface State {

@@ -12,7 +12,7 @@ export function lateWritePlace({ root, objectFormat }: Repository, backup: strin
 	try {
 		stats = lstatIfThere(fileSystemPath(root, name));
 	} catch {
-		// Unknown: writing to the path will report the reason.
+		// Unknown: the write to the path will report the reason.
 	}
 	if (stats === null || stats.isFile()) return name;
 	return besidePath(name, blobOid(Buffer.from(`${backup}/${file}`), objectFormat));

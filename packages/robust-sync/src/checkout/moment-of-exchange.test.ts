@@ -3,8 +3,8 @@ import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { World } from "../testing/explore/world.ts";
 import { Disturbed, OneCheckout } from "../testing/one-checkout.ts";
 
-// A file is swapped for the incoming one in one step, and only then it shows what was there. What a program wrote a moment before is a write from
-// the version before, whatever the program or others write next.
+// A file is swapped for the incoming one in one step, which reveals its content only afterwards. A write of a moment before is a write from
+// the older version, independent of later writes.
 
 let world: OneCheckout;
 beforeEach(() => {
@@ -18,7 +18,7 @@ const begin = (elements: readonly string[]) => world.begin({ "list.json": text(e
 const read = () => JSON.parse(world.read("w/list.json")) as string[];
 const write = (elements: readonly string[]) => world.replace("list.json", text(elements));
 
-/** @param before what happens before each swap @param after what happens after each */
+/** @param before called before each swap @param after called after each */
 async function checkOut(before: readonly (() => void)[], after: readonly (() => void)[] = []): Promise<void> {
 	let [swaps, done] = [0, 0];
 	const exchanger = () =>

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
 import { Agents, type Round } from "../testing/agents.ts";
 
-// In a file of its own: the number of a device may be given to another mount, which is not asked about again for some seconds.
+// In a file of its own: another mount may get the same device number, whose check is cached for some seconds.
 
 let scratch: Scratch;
 beforeEach(() => {
@@ -11,7 +11,7 @@ beforeEach(() => {
 });
 afterEach(() => scratch.remove());
 
-/** Mounts something for a test. @returns where */
+/** Mounts a file system for a test. @returns its directory */
 function mount(name: string, ...options: string[]): string {
 	scratch.write(`${name}/.keep`, "");
 	execFileSync("mount", [...options, scratch.path(name)]);
@@ -24,7 +24,7 @@ function mount(name: string, ...options: string[]): string {
 	const bind = mount("bind", "--bind", directory);
 	execFileSync("mount", ["-o", "remount,bind,noatime", bind]);
 	const round: Round = { kind: "json", way: "rename", waits: 60, isDeliberate: false };
-	// Also seen from where access times are kept: other programs may read there.
+	// Also seen from a mount with access times: other programs may read there.
 	for (const place of [bind, directory]) {
 		const agents = new Agents(place);
 		scratch.atEnd(() => agents.remove());

@@ -11,32 +11,32 @@ import {
 } from "@robust-sync/git";
 import type { WorkspacePaths } from "@robust-sync/workspace";
 
-/** How many of the newest files each cycle looks at. */
+/** The number of newest files that each cycle checks. */
 const mostLookedAt = 2_000;
-/** More paths than this are not named to git as unchanged: it reads them. */
+/** Above this number, git reads the files itself. */
 const maxUntouched = 500;
 
 /**
- * What checkouts put in place: whether a program has read a version since, and which files git need not read. The access times tell the
- * first (packages/git, placed-versions.ts), and each read by git would be taken for one of a program.
+ * The files that checkouts placed: whether a program has read a version since, and which files git need not read. The access times show the
+ * first (packages/git, placed-versions.ts), and a read by git would look like one of a program.
  */
 export class PlacedFiles {
 	readonly #versions: PlacedVersions;
-	/** Files whose index entries say nothing of how they are on disk. */
+	/** Files without stat data in the index. */
 	#unsettled: PlacedFile[] = [];
-	/** The newest versions of paths, the newest last; null: those of processes before this one are not known yet. */
+	/** The newest versions of paths, the newest last; null: those of earlier processes are not known yet. */
 	#newest: Map<GitPath, PlacedVersion> | null = null;
-	/** Files that had changed before git looked at the working tree in this cycle, and whether their newest version had been read by then. */
+	/** Files that had changed before git read the working tree in this cycle, and whether their newest version had been read by then. */
 	readonly #changed = new Map<GitPath, { readonly ino: string; readonly isUnread: boolean }>();
 
 	constructor(paths: WorkspacePaths) {
 		this.#versions = new PlacedVersions(paths.versions);
 	}
 
-	/** These files of ours lie in the working tree now. */
+	/** Adds files of ours that are in the working tree now. */
 	add(files: readonly PlacedFile[]): void {
 		const names = new Set(files.map((file) => file.path));
-		// What was written to since is for git to read.
+		// A file with a later write is for git to read.
 		this.#unsettled = [...this.#unsettled.filter((file) => !names.has(file.path)), ...files.filter((file) => file.isIntact)];
 		for (const { path: name, version } of files) this.#remember(name, version);
 	}
@@ -52,7 +52,7 @@ export class PlacedFiles {
 	}
 
 	/**
-	 * Tells the index how files are on disk that were put in place in an earlier second. Those of this second must wait: git does not believe
+	 * Writes the stat data of files that were placed in an earlier second into the index. Those of this second must wait: git does not trust
 	 * an entry that is as young as the index.
 	 */
 	settle(repository: Repository, now: number = Date.now()): void {
@@ -62,14 +62,14 @@ export class PlacedFiles {
 		if (older.length > 0) writeIndexStats(repository, older);
 	}
 
-	/** Paths that git need not look at, because they are as a checkout of this second has left them. */
+	/** Paths that git need not read, because they are unchanged since a checkout of this second. */
 	untouched(repository: Repository): GitPath[] {
 		if (this.#unsettled.length > maxUntouched) return [];
 		return this.#unsettled.filter((file) => isArgument(file.path) && isAsPlaced(repository, file)).map((file) => file.path);
 	}
 
 	/**
-	 * Remembers which of the newest versions of changed files were read, before git reads these files.
+	 * Records which of the newest versions of changed files were read, before git reads these files.
 	 * @param before the newest versions that earlier processes have placed, the newest last
 	 */
 	look(repository: Repository, before: () => Iterable<readonly [GitPath, PlacedVersion]>): void {
@@ -85,14 +85,14 @@ export class PlacedFiles {
 		}
 	}
 
-	/** Whether no program has read a version since it was put at the path. False: one has, or it is unknown. */
+	/** Whether no program has read a version since it was placed. False: one has, or it is unknown. */
 	isUnread(name: GitPath, version: PlacedVersion): boolean {
 		const changed = this.#changed.get(name);
 		return changed?.ino === version.ino ? changed.isUnread : this.#versions.isUnread(version);
 	}
 
 	/**
-	 * What was looked at is committed. A version that has lost its place to another file says nothing any more: who reads that file does not
+	 * Forgets committed changes. A version that another file has replaced is no evidence any more: a reader of that file does not
 	 * read this one. @param busy paths that wait for the next snapshot
 	 */
 	retire(repository: Repository, busy: readonly GitPath[]): void {
@@ -100,7 +100,7 @@ export class PlacedFiles {
 		for (const [name, { ino }] of this.#changed) {
 			if (waiting.has(name)) continue;
 			const stats = lstatOf(repository, name);
-			// Ours may lie there again: what was found was merged into it.
+			// Our file may be there again, after a merge with the write.
 			if (stats !== null && (String(stats.ino) === ino || this.#versions.has(fileSystemPath(repository.root, name)))) continue;
 			this.#versions.drop(ino);
 			if (this.#newest?.get(name)?.ino === ino) this.#newest.delete(name);
@@ -108,7 +108,7 @@ export class PlacedFiles {
 		this.#changed.clear();
 	}
 
-	/** Removes links that are of no use any more. */
+	/** Removes obsolete links. */
 	prune(now: number): void {
 		this.#versions.prune(now);
 	}

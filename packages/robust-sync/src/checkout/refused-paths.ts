@@ -3,12 +3,12 @@ import { nodesIn } from "@robust-sync/resolve";
 import { isOwnName } from "@robust-sync/workspace";
 import type { CycleContext } from "../context/cycle-context.ts";
 
-/** How many commits of this node are searched for the newest one of another node. */
+/** The number of this node's commits that are searched for the newest one of another node. */
 const maxOwnCommits = 200;
 
 /**
- * What the newest commit that is not this node's brought and no working tree may have, one character a byte. A node that took such paths out
- * of the branch by a commit of its own reports them until another one moves the branch: after a restart, too.
+ * The refused paths of the newest commit by another node, one character a byte. A node that removed such paths from
+ * the branch by a commit of its own reports them until another one moves the branch, also after a restart.
  * @throws GitError
  */
 export async function refusedBefore({ repository, config }: CycleContext, head: Oid): Promise<readonly string[]> {
@@ -22,9 +22,9 @@ export async function refusedBefore({ repository, config }: CycleContext, head: 
 	if (foreign === undefined) return [];
 	const read = async (commit: Oid) => (await cleanCommits(store, [commit], isOwnName))[0];
 	const found = await read(foreign.slice(0, foreign.indexOf("\n")));
-	// A clean version is nobody's commit: what it left out is in the one below.
+	// A clean version is no node's own commit: the commit below it has the refused paths.
 	const original = found?.original ?? null;
 	const refused = (original === null ? found?.refused : (await read(original))?.refused) ?? [];
-	// Own files are reported by what takes them out of the index (own-tracked.ts).
+	// own-tracked.ts reports own files when it removes them from the index.
 	return refused.filter((name) => !isOwnName(name.split("/", 1)[0] ?? ""));
 }

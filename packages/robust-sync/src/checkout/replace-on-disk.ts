@@ -7,9 +7,9 @@ import { mountPointsBelow } from "@robust-sync/workspace";
 import type { CycleContext } from "../context/cycle-context.ts";
 
 /**
- * Replaces single files on disk; index and branch stay. What is replaced is on record before it is touched, so that a process may be killed at
- * any instant: what is missing then is done by the next call.
- * @param changes each to a version that is stored already @param isFiltered whether the stored versions go through git's filters
+ * Replaces single files on disk; index and branch stay. Replaced files are recorded before they are touched, so that after a kill at any
+ * instant the next call does the rest.
+ * @param changes each to a stored version @param isFiltered whether the stored versions go through git's filters
  * @throws GitError, file system errors, LockLostError
  */
 export async function replaceOnDisk(context: CycleContext, changes: readonly TreeChange[], isFiltered: boolean): Promise<MoveReport> {

@@ -145,7 +145,7 @@ test("replaced files: kept open for 30 days → looked at, not pruned, as old as
 	fs.closeSync(open);
 	expect(isWatched(later())).toBe(false);
 
-	// Written before it was closed, while this program did not run.
+	// Written before it was closed, while this process did not run.
 	fs.appendFileSync(file, "3");
 	const restarted = later();
 	expect(isWatched(restarted)).toBe(true);
@@ -167,7 +167,7 @@ test("lost update: written over before a scan → found by the first change's ti
 	const context = await contextOf(memory, now);
 	const written = '{\n"chad": 1,\n"helios": 3\n}\n';
 	scratch.write("helios/state.json", written);
-	// Nobody saw a change before: 25 s after the checkout it may well be meant.
+	// No process saw a change before: 25 s after the checkout it may be deliberate.
 	expect(await rescueAll(context, [name])).toBe(0);
 	expect(scratch.read("helios/state.json")).toBe(written);
 	memory.firstChanges.set(name, monotonic - 24_000);
@@ -196,7 +196,7 @@ test("lost update: the daemon was killed → the first scan takes a write for on
 
 test("lost update: seen while a snapshot is taken → the first change for the next one", async () => {
 	scratch.write("helios/state.json", "1\n");
-	// Later than what is just being written, which would wait.
+	// Later than the latest write, which would wait.
 	const now = Date.now() + minute;
 	const memory = newMemory(paths, true, clock);
 	memory.firstChanges.set(name, monotonic - 5_000);
@@ -265,7 +265,7 @@ test("base: several versions were readable before → the write may be from any 
 		);
 		scratch.write("helios/state.json", json(...keys));
 		expect({ madeFrom, rescued: await rescueAll(await contextOf(memory, Date.now()), [name]) }).toEqual({ madeFrom, rescued: 1 });
-		// Who had read neither overwrote the first by themselves; what came in is there again.
+		// Writers that had read neither overwrote the first by themselves; the incoming change is there again.
 		expect(JSON.parse(scratch.read("helios/state.json"))).toMatchObject({ chad: 1, incoming: 1, second: 1 });
 		if (keys.length > 2) expect(JSON.parse(scratch.read("helios/state.json"))).toHaveProperty("first");
 	}

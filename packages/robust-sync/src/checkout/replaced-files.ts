@@ -17,23 +17,23 @@ import {
 	writeBackupManifest,
 } from "@robust-sync/workspace";
 
-/** A process that kept a replaced file open may go on writing into it. For this time the file is checked even if no process has it open. */
+/** A process with an open replaced file may still write into it. For this time the file is checked even if no process has it open. */
 export const lateWriteWindowMs = 60 * 60_000;
 /** A file that is rewritten this soon after a checkout may have been read before it. */
 export const staleWriteWindowMs = 10_000;
-/** For this long after the checkout, a file that was rewritten from a stale version is watched for another writer that rewrites it in turn. */
+/** For this long after the checkout, a file that was rewritten from a stale version is watched for a further rewrite. */
 export const replacementsWindowMs = 2 * staleWriteWindowMs + 60_000;
-/** How long an agent may take between reading a file and writing it back. */
+/** The longest time of an agent between reading a file and writing it back. */
 export const unreadWindowMs = 60 * 60_000;
-/** Access times say nothing where the clock was set by more than this since. */
+/** Access times are no evidence if the clock was set by more than this since. */
 const largestStepMs = 24 * 60 * 60_000;
 /** A backup is named by the start of its move. */
 const longestMoveMs = 10 * 60_000;
-/** Which older files are still open is asked this often. */
+/** The interval of the check which older files are still open. */
 const openIntervalMs = 30_000;
-/** This many of the newest backups are looked at when a program starts, however old they are: about 40 ms. */
+/** This many of the newest backups are checked when a process starts, of any age: about 40 ms. */
 const lookedAtFirst = 200;
-/** Backups go after a week, but the newest ten stay. */
+/** Backups are removed after a week, except the newest ten. */
 const keepForMs = 7 * 24 * 60 * 60_000;
 const keepAtLeast = 10;
 
@@ -41,22 +41,22 @@ const keepAtLeast = 10;
 export interface Replacement {
 	readonly before: string;
 	readonly after: string;
-	/** How long ago it was, whatever the clock was set to meanwhile. */
+	/** Its age, independent of changes of the clock. */
 	readonly ageMs: number;
-	/** The file with `after`, where it can be known whether it was read since. */
+	/** The file with `after`, if it can be known whether it was read since. */
 	readonly placed?: PlacedVersion;
 }
 
-/** What our checkouts have replaced: the manifests below sync/backups/, read once and kept up to date. */
+/** The replacements of our checkouts: the manifests below sync/backups/, read once and kept current. */
 export class ReplacedFiles {
 	readonly #paths: WorkspacePaths;
 	readonly #clock: MonotonicClock;
 	readonly #backups = new Map<string, Backup>();
-	/** When each was complete, by the monotonic clock: names and dates are wrong as soon as someone sets the other one. */
+	/** The completion of each, by the monotonic clock: names and dates are wrong as soon as a person sets the clock. */
 	readonly #completeAt = new Map<string, number>();
 	#lookedAt: number | null = null;
 	#askedAt = Number.NEGATIVE_INFINITY;
-	/** Older backups to look at: files of theirs were open when that was last asked, or are not as they were last seen. */
+	/** Older backups to check: they had open files at the last check, or files that changed since. */
 	#open: ReadonlySet<string> = new Set();
 
 	constructor(paths: WorkspacePaths, clock: MonotonicClock = monotonicClock) {
@@ -64,16 +64,16 @@ export class ReplacedFiles {
 		this.#clock = clock;
 	}
 
-	/** A manifest of this boot knows; else the clock that can be set is asked, which is never believed to be behind. */
+	/** A manifest of this boot has the time; else the settable clock counts, which is never assumed to be behind. */
 	#whenComplete({ name, manifest }: Backup, now: number, at: number): number {
 		const { boot_id, monotonic_ms, replaced_at = "" } = manifest ?? {};
 		if (monotonic_ms !== undefined && boot_id === this.#clock.bootId && monotonic_ms <= at) return monotonic_ms;
 		const ageMs = Math.max(0, now - (Date.parse(replaced_at) || (parseCompactTimestamp(name) ?? 0)));
-		// What became known since the last look was taken since then, whatever its name says.
+		// A backup that appeared after the last check was made since then, whatever time is in its name.
 		return at - (this.#lookedAt === null ? ageMs : Math.min(ageMs, at - this.#lookedAt));
 	}
 
-	/** Looks for new backups, and for manifests of those that had none. @returns the names of all, newest first by name */
+	/** Searches new backups, and manifests of those that had none. @returns the names of all, newest first by name */
 	#look(now: number, at: number): string[] {
 		const names = listBackupNames(this.#paths);
 		const listed = new Set(names);
@@ -84,7 +84,7 @@ export class ReplacedFiles {
 		for (const name of names) {
 			const when = this.#completeAt.get(name);
 			if (when !== undefined && (this.#backups.get(name)?.manifest || at - when > lateWriteWindowMs)) continue;
-			// A week of old ones is not read at the start for the date in their name to be confirmed.
+			// The start does not read a week of old ones to confirm the date in their name.
 			const isOld = this.#lookedAt === null && now - (parseCompactTimestamp(name) ?? 0) > lateWriteWindowMs + longestMoveMs;
 			const backup = isOld ? null : readBackup(this.#paths, name);
 			if (backup) this.#backups.set(name, backup);
@@ -98,7 +98,7 @@ export class ReplacedFiles {
 	/** Backups of the last `ageMs`, newest first. */
 	recent(now: number, ageMs: number): Backup[] {
 		const at = this.#clock.now();
-		// The sort is stable: what is equally old stays in the order of its names.
+		// The sort is stable: equally old ones stay in the order of their names.
 		return this.#look(now, at)
 			.map((name) => ({ when: this.#completeAt.get(name) ?? 0, backup: this.#backups.get(name) }))
 			.sort((a, b) => b.when - a.when)
@@ -110,7 +110,7 @@ export class ReplacedFiles {
 		const recent = this.recent(now, lateWriteWindowMs);
 		const at = this.#clock.now();
 		let open = this.#open;
-		// What was written while this program did not run.
+		// A write while this process did not run.
 		if (this.#askedAt === Number.NEGATIVE_INFINITY)
 			this.#open = new Set([...open, ...listBackupNames(this.#paths).slice(0, lookedAtFirst)].filter((name) => this.#hasNews(name)));
 		if (at - this.#askedAt >= openIntervalMs) {
@@ -118,7 +118,7 @@ export class ReplacedFiles {
 			open = this.#openNow();
 		}
 		const names = new Set(recent.map(({ name }) => name));
-		// One that was closed since that was last asked is looked at once more.
+		// A file that was closed since the last check is checked once more.
 		const older = [...new Set([...open, ...this.#open])].filter((name) => !names.has(name));
 		this.#open = open;
 		return [...recent, ...older.map((name) => readBackup(this.#paths, name))];
@@ -135,7 +135,7 @@ export class ReplacedFiles {
 
 	/**
 	 * The replacements of each path within the time in which a stale write is possible, oldest first.
-	 * @param only these paths; null: all @param windowMs from how long ago on
+	 * @param only these paths; null: all @param windowMs age of the oldest
 	 */
 	replacements(now: number, only: ReadonlySet<GitPath> | null = null, windowMs = replacementsWindowMs): Map<GitPath, Replacement[]> {
 		const found = new Map<GitPath, Replacement[]>();
@@ -154,7 +154,7 @@ export class ReplacedFiles {
 		return found;
 	}
 
-	/** Whether what was read since a checkout shows by access times: no reboot may have lost them, no step of the clock made new ones older. */
+	/** Whether access times show what was read since a checkout: without a reboot, and without a step of the clock. */
 	#isClockSame(manifest: Backup["manifest"], now: number): boolean {
 		const { boot_id, monotonic_ms, replaced_at = "" } = manifest ?? {};
 		if (boot_id !== this.#clock.bootId || monotonic_ms === undefined) return false;
@@ -166,12 +166,12 @@ export class ReplacedFiles {
 		return (this.#backups.get(name)?.manifest ?? readBackup(this.#paths, name).manifest)?.files ?? [];
 	}
 
-	/** Manifests were changed on disk: they are read again. */
+	/** Forgets the manifests that were changed on disk. */
 	reread(): void {
 		this.#backups.clear();
 	}
 
-	/** Writes a manifest again, and remembers it. A backup that is known stays as old as it is. */
+	/** Rewrites a manifest, and remembers it. A known backup keeps its age. */
 	write(name: string, files: readonly ReplacedFile[], now: number): void {
 		if (files.length === 0) return;
 		const isOld = this.#completeAt.has(name) && !this.#backups.get(name)?.manifest;
@@ -190,9 +190,9 @@ export class ReplacedFiles {
 	}
 
 	/**
-	 * Removes backups older than a week, never the newest ten, and none with a file that a process has open or that was written to since it
-	 * was last looked at: that one is looked at next.
-	 * @returns how many
+	 * Removes backups older than a week, never the newest ten, and none with a file that a process has open or that changed since its
+	 * last check: that one is checked next.
+	 * @returns their number
 	 */
 	prune(now: number): number {
 		const open = this.#openNow();
@@ -206,7 +206,7 @@ export class ReplacedFiles {
 		return removed.length;
 	}
 
-	/** Whether a kept file is not as it was last seen. */
+	/** Whether a kept file differs from its last recorded state. */
 	#hasNews(name: string): boolean {
 		return (readBackup(this.#paths, name).manifest?.files ?? []).some((kept) => {
 			const { size, mtime_ms } = kept;

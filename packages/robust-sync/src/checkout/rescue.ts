@@ -26,7 +26,7 @@ import { lateWritePlace } from "./late-write-place.ts";
 import { type Replacement, replacementsWindowMs, staleWriteWindowMs, unreadWindowMs } from "./replaced-files.ts";
 import { skippedFile } from "./skipped-files.ts";
 
-/** More kept files than this are looked at in turns, so that a huge checkout does not slow every cycle for an hour. */
+/** Above this number kept files are checked in turns, so that a huge checkout does not slow every cycle for an hour. */
 const looksPerCycle = 2_000;
 /** Larger writes are not merged: they stay in the kept files, and are reported. */
 const maxMergedBytes = 100_000_000;
@@ -138,20 +138,20 @@ async function lateWithBases(context: CycleContext, found: readonly LateFinding[
 	return [...appended, ...(candidates.length === 0 ? [] : await withBases(context, candidates, await filtersApply(repository)))];
 }
 
-/** What took the place of one or several versions of a path. */
+/** The version that replaced one or several versions of a path. */
 interface Step {
 	readonly after: string;
 	placed: Replacement["placed"];
 	/** The likeliest first. */
 	readonly befores: readonly string[];
-	/** Within 10 s before the write: its writer may have read what was there before. */
+	/** Within 10 s before the write: its writer may have read the version before. */
 	readonly isRecent: boolean;
 }
 
 /**
- * The latest replacements of a path, oldest first, after which a writer may not have seen what they brought: it was brought within 10 s
- * before the write, or no program has read it since. An older version counts only where what followed was brought by us, too.
- * @param writtenMs how long ago the first write was @param byReads whether access times tell what was read
+ * The latest replacements of a path, oldest first, whose version the writer may not have read: it was placed within 10 s
+ * before the write, or no program has read it since. An older version counts only if we placed its successor, too.
+ * @param writtenMs age of the first write @param byReads whether access times show reads
  */
 function unseenSteps(
 	{ memory }: CycleContext,
@@ -179,7 +179,7 @@ function unseenSteps(
 	return steps.slice(first);
 }
 
-/** A version that a write was made from, and why its writer cannot have seen the newest one. */
+/** The version that a write was made from, and the reason why its writer cannot have read the newest one. */
 interface Origin {
 	readonly content: Buffer;
 	readonly oid: Oid;
@@ -187,9 +187,9 @@ interface Origin {
 }
 
 /**
- * The version that `written` was made from: walking back over the latest replacements of the path as long as nothing of what
- * they brought is in it. Where several versions gave way to the same one, it may have been any of them. Null: the newest.
- * @param newest what its writer could have read
+ * The version that `written` was made from: walks back over the latest replacements of the path while `written` contains
+ * nothing of them. If one version replaced several, each of them is possible. Null: the newest.
+ * @param newest the version that its writer could have read
  */
 function originOf(
 	name: GitPath,
@@ -201,7 +201,7 @@ function originOf(
 	let origin: Pick<Origin, "content" | "oid"> | null = null;
 	let reason: string | null = null;
 	const file = Buffer.from(name, "latin1");
-	// Another program's version has the place of ours: whether that was read is unknown.
+	// Another program's version has replaced ours: whether that was read is unknown.
 	const isOurs = newest !== null && contents.get(steps.at(-1)?.after ?? "")?.equals(newest) === true;
 	for (const [index, { befores, after, isRecent }] of [...steps.entries()].reverse()) {
 		if (!isRecent && !isOurs) break;
@@ -211,15 +211,15 @@ function originOf(
 		if (older === null) break;
 		reason ??= isRecent ? "written within 10 s of a checkout" : "no program has read the newest version";
 		origin = { content: older, oid: befores.find((before) => contents.get(before) === older) ?? "" };
-		// A version that a program had written at that moment: what was replaced before it is not what its readers have.
+		// A version that a program wrote at that moment: its readers do not have the version before.
 		const previous = steps[index - 1]?.after;
 		if (previous !== undefined && previous !== origin.oid && befores.includes(previous)) break;
 	}
-	// An answer that replaces all that was there brings back nothing of it.
+	// A write that replaces the whole file is not a lost update.
 	return origin && reason && mayStemFrom(origin.content, written, file) ? { ...origin, reason } : null;
 }
 
-/** What a dirty path that was checked out a moment ago must be committed as. */
+/** The content to commit for a dirty path of a recent checkout. */
 export interface CheckedContent {
 	readonly path: GitPath;
 	readonly mode: "100644" | "100755";
@@ -252,7 +252,7 @@ export async function findStaleWrites(
 		const replacements = recent.get(name);
 		const live = replacements ? readFile(fileSystemPath(repository.root, name)) : null;
 		if (!replacements || !live) return [];
-		// What was written over a stale write is as stale: the first change after the move counts, where it was seen.
+		// A write over a stale write is as stale: the first change after the checkout counts, if it was seen.
 		const lastMs = now() - Math.max(live.stats.mtimeMs, live.stats.ctimeMs);
 		const writtenMs = Math.max(0, lastMs, sinceFirstChange(memory, name));
 		const steps = unseenSteps(context, name, replacements, writtenMs, byReads && !byGit.has(name));
@@ -291,7 +291,7 @@ function logOrigin({ log }: CycleContext, name: GitPath, { reason }: Origin): vo
 	log.info(`${printable(displayPath(name))} was written from an older version (${reason}): merged with the newest one`);
 }
 
-/** Looks which of the newest versions of changed files were read, before git reads these files. */
+/** Records which of the newest versions of changed files were read, before git reads these files. */
 export function lookAtReads({ repository, memory, config, now }: CycleContext): void {
 	if (config.syncAtime === "off") return;
 	memory.placed.look(repository, function* () {
@@ -302,7 +302,7 @@ export function lookAtReads({ repository, memory, config, now }: CycleContext): 
 	});
 }
 
-/** The content that HEAD has at each path; no entry where it has none. */
+/** HEAD's content at each path; no entry if it has none. */
 async function readCommitted({ repository }: CycleContext, names: readonly GitPath[]): Promise<Map<GitPath, Buffer>> {
 	const found = new Map<GitPath, Buffer>();
 	const specifiers = names.map((name) => Buffer.concat([Buffer.from("HEAD:"), gitPathBytes(name)]));
@@ -314,7 +314,7 @@ async function readCommitted({ repository }: CycleContext, names: readonly GitPa
 	return found;
 }
 
-/** The blobs that are still there, by their ids: garbage collection may have taken one. */
+/** The existing blobs, by their ids: garbage collection may have removed one. */
 async function readKnown({ repository }: CycleContext, oids: readonly Oid[]): Promise<Map<Oid, Buffer>> {
 	const found = new Map<Oid, Buffer>();
 	const names = [...new Set(oids)];

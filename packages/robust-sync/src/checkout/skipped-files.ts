@@ -21,7 +21,7 @@ function startsWith(file: Buffer, magic: Buffer): boolean {
 	}
 }
 
-/** The database that a file belongs to while a program has it open: itself, or the one that its `-wal` goes with. Null: none. */
+/** The database that a file belongs to while a program has it open: the file itself, or the one of its `-wal`. Null: none. */
 export function liveDatabaseOf(root: string, name: GitPath): GitPath | null {
 	const companion = gitPathIfAllowed(/^(.*)-(wal|journal|shm)$/s.exec(name)?.[1] ?? "");
 	const database = companion !== null && exists(root, companion) ? companion : name;
@@ -33,7 +33,7 @@ export function liveDatabaseOf(root: string, name: GitPath): GitPath | null {
 	}
 }
 
-/** Why a path cannot be committed now; null: it can (also when it is gone, which is a change like any other). */
+/** The reason why a path cannot be committed now; null: it can (also a deleted one, which is a change like any other). */
 export function reasonToSkip(root: string, name: GitPath, maxFileMb: number): SkippedFile["reason"] | null {
 	const file = fileSystemPath(root, name);
 	let stats: fs.Stats | null;
@@ -115,7 +115,7 @@ export async function findSpecialFiles(root: string): Promise<string[]> {
 	});
 }
 
-/** Whether a special file that was found is still there, and was not replaced by something else. */
+/** Whether a special file that was found still exists, and was not replaced by another type. */
 export function isStillSpecial(root: string, name: string): boolean {
 	try {
 		return isSpecial(`${root}/${name}`);

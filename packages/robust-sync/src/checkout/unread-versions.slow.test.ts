@@ -25,7 +25,7 @@ test("agents: 1,000 read, think up to 10 minutes and write back → nothing lost
 	expect(agents.log).toContainEqual(merged);
 });
 
-/** Mounts something for a test. @returns where */
+/** Mounts a file system for a test. @returns its directory */
 function mount(name: string, ...options: string[]): string {
 	scratch.write(`${name}/.keep`, "");
 	execFileSync("mount", [...options, scratch.path(name)]);
@@ -39,7 +39,7 @@ function mount(name: string, ...options: string[]): string {
 		[
 			"overlayfs",
 			() => {
-				// The upper directory must be on a file system of its own, where the tests themselves run on an overlay.
+				// The upper directory must be on a file system of its own, if the tests themselves run on an overlay.
 				const below = mount("below", "-t", "tmpfs", "tmpfs");
 				execFileSync("mkdir", [`${below}/lower`, `${below}/upper`, `${below}/work`]);
 				return mount("over", "-t", "overlay", "overlay", "-o", `lowerdir=${below}/lower,upperdir=${below}/upper,workdir=${below}/work`);

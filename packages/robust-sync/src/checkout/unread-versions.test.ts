@@ -63,7 +63,7 @@ async function checkOut(versions: readonly Readonly<Record<string, string>>[]): 
 
 const json = (...keys: string[]) => `${JSON.stringify(Object.fromEntries(keys.map((key) => [key, 1])), null, "\t")}\n`;
 
-/** Agents write this long after the last checkout, and a cycle finds the write. @param stepMs how far the clock was set ahead since */
+/** Agents write this long after the last checkout, and a cycle finds the write. @param stepMs a later step of the clock ahead */
 async function writeAll(context: CycleContext, files: Readonly<Record<string, string>>, byGit: readonly string[] = [], stepMs = 0) {
 	aheadMs = 60_000;
 	for (const [name, content] of Object.entries(files)) save(file(name), content, "rename", aheadMs + stepMs);
@@ -101,7 +101,7 @@ test("unread versions: where the rule holds → and where a write stands after 1
 	const context = await checkOut([version("0\n", "zero"), version("1\n", "zero", "one"), version("2\n", "zero", "one", "two")]);
 	fs.readFileSync(file("read.json"));
 	fs.rmSync(`${paths.versions}/${fs.statSync(file("link.json"), { bigint: true }).ino}`);
-	// A program saves the same content once more. Who reads from now on does not read the file of the checkout.
+	// A program saves the same content once more. Later readers do not read the file of the checkout.
 	save(file("same.json"), json("zero", "one", "two"), "rename");
 	lookAtReads(context);
 	context.memory.placed.retire(context.repository, []);

@@ -3,7 +3,7 @@ import { type Annotation, annotatedTrailer, readAnnotation, removeAnnotation } f
 import type { CycleContext } from "../context/cycle-context.ts";
 import { secretIn } from "../secrets/texts.ts";
 
-/** What the next commit is to say about itself; null: nothing, or the last one says it already (its process was killed then). @throws GitError */
+/** The annotation for the next commit; null: none, or the last commit has it already (its process was killed then). @throws GitError */
 export async function nextAnnotation(context: CycleContext): Promise<Annotation | null> {
 	const { repository, paths, log } = context;
 	const annotation = readAnnotation(paths);

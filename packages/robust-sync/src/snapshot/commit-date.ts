@@ -2,10 +2,10 @@ import { committerDate, fileSystemPath, type GitPath, type Oid, parentOf } from 
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import type { CycleContext } from "../context/cycle-context.ts";
 
-/** A base that is dated further ahead than this (seconds) was made by a clock that says nothing. */
+/** A base that is dated further ahead than this (seconds) was made by a wrong clock. */
 const believableAhead = 86_400;
 
-/** When the file at a path was written, or removed at the latest, in seconds since the epoch. Null: it cannot be looked at. */
+/** When the file at a path was written, or at the latest removed, in seconds since the epoch. Null: unreadable. */
 function writtenAt(root: string, name: GitPath, base: number): number | null {
 	try {
 		return timeOf(root, name, base);
@@ -29,11 +29,11 @@ function timeOf(root: string, name: GitPath, base: number): number {
 }
 
 /**
- * The date of a commit of these paths: when the newest of them was written, not when a cycle came to it. Never before the commit that it
- * is based on, never in the future. "The later side wins" then means the later writer.
+ * The date of a commit of these paths: the time of the newest write, not of the cycle. Never before the commit's
+ * base, never in the future. "The later side wins" then means the later writer.
  * @param base null: it is the first commit
  * @returns seconds since the epoch
- * @throws GitError when the base cannot be read
+ * @throws GitError if the base cannot be read
  */
 export async function commitDate({ repository, now }: CycleContext, base: Oid | null, names: readonly GitPath[]): Promise<number> {
 	const latest = Math.max(0, Math.floor(now() / 1000));

@@ -30,16 +30,16 @@ import { commitDate } from "./commit-date.ts";
 import { maxKnownPaths } from "./known-changes.ts";
 import { separateVanished } from "./vanished-files.ts";
 
-// The step commit of a cycle. A file's bytes are its blob, nearly always: then blobs, trees and commit are written at once, from what is
-// read of the files here. What only git can encode or keep apart goes through the index (commit-index.ts), and ends in the same commit.
+// The step commit of a cycle. A file's bytes are its blob, nearly always: then blobs, trees and commit are written at once, from the
+// bytes that are read here. Files that only git can encode go through the index (commit-index.ts), and end in the same commit.
 
-/** All that is committed at once is in memory: more than this is left to git, which streams it. */
+/** Limit of bytes in memory: a larger commit is left to git, which streams it. */
 const maxBytes = 8 * 1_048_576;
 
-/** The message of a commit, from what changed and what of it is gone. */
+/** The message of a commit, from its changes and deletions. */
 export type MessageOf = (changed: readonly GitPath[], gone: ReadonlySet<GitPath>) => string;
 
-/** What a commit of ours is made of: all changes to its parent, or a tree that git has made of the index. */
+/** The content of a commit: all changes to its parent, or a tree that git has written from the index. */
 export interface SnapshotCommit {
 	readonly branch: string | null;
 	/** The parent; null: none. */
@@ -72,7 +72,7 @@ export async function commitOnBranch(context: CycleContext, commit: SnapshotComm
 	return made.commit;
 }
 
-/** Whether something makes a plain file at this path another matter than its bytes: a link above it, or a repository that it belongs to. */
+/** Whether a plain file at this path is not simply its bytes: because of a link above it, or a repository that it belongs to. */
 function isElsewhere(root: string, name: GitPath, seen: Map<GitPath, boolean>): boolean {
 	for (let parent = parentOf(name); parent !== null; parent = parentOf(parent)) {
 		const odd =
@@ -87,7 +87,7 @@ function isElsewhere(root: string, name: GitPath, seen: Map<GitPath, boolean>): 
 
 type Content = Pick<DiskFile, "mode" | "content" | "oid">;
 
-/** What is there, as git would store it; null: nothing; undefined: something that is not committed as it is. @param limit bytes */
+/** The file's entry, as git would store it; null: none; undefined: it cannot be committed directly. @param limit bytes */
 function contentAt({ repository, config }: CycleContext, name: GitPath, limit: number): Content | null | undefined {
 	if (reasonToSkip(repository.root, name, config.maxFileMb) !== null) return undefined;
 	try {
@@ -99,7 +99,7 @@ function contentAt({ repository, config }: CycleContext, name: GitPath, limit: n
 	}
 }
 
-/** Changes against `entries`, what HEAD has; null: something is not committed as it is. */
+/** Changes against `entries`, those of HEAD; null: some file cannot be committed directly. */
 export function changesOf(
 	context: CycleContext,
 	names: readonly GitPath[],
@@ -121,7 +121,7 @@ export function changesOf(
 	return changes;
 }
 
-/** What HEAD has at some paths, and which of the others an ignore rule covers. */
+/** HEAD's entries at some paths, and which of the others an ignore rule covers. */
 export interface KnownPaths {
 	readonly entries: ReadonlyMap<GitPath, TreeEntry>;
 	readonly ignored: ReadonlySet<GitPath>;
@@ -129,8 +129,8 @@ export interface KnownPaths {
 
 /**
  * Looks paths up in HEAD.
- * @param admitted of these it is known that no ignore rule keeps them out
- * @returns null: some of them are not committed as they are
+ * @param admitted no ignore rule covers these
+ * @returns null: some of them cannot be committed directly
  */
 export async function lookUp(
 	{ repository }: CycleContext,
@@ -139,7 +139,7 @@ export async function lookUp(
 	admitted: ReadonlySet<GitPath>,
 ): Promise<KnownPaths | null> {
 	const seen = new Map<GitPath, boolean>();
-	// Other rules change what is to be looked at, or what is stored, and not only here.
+	// Other rules change what is scanned or stored, and not only here.
 	if (names.some((name) => isElsewhere(repository.root, name, seen) || /(^|\/)\.git(ignore|attributes)$/.test(name))) return null;
 	if (names.some(isOwnPath)) return null;
 	try {
@@ -152,31 +152,31 @@ export async function lookUp(
 	}
 }
 
-/** Whether this repository is one in which a file's bytes are its blob, and a commit is made of nothing but blobs. */
+/** Whether in this repository a file's bytes are its blob, and a commit consists of blobs only. */
 export async function isPlain({ repository, config }: CycleContext): Promise<boolean> {
 	if (config.syncHooks || repository.isSparse || repository.config.get("core.filemode") === "false") return false;
 	return !(await filtersApply(repository));
 }
 
-/** What is to be committed. */
+/** The input of a commit. */
 export interface FilesToCommit {
 	readonly head: Oid;
 	readonly branch: string | null;
 	/** Files at rest that may differ from HEAD. */
 	readonly names: readonly GitPath[];
-	/** Those of them that are known to be gone; null: names that vanished a moment ago were not set apart yet. */
+	/** The deleted ones among them, if known; null: names that have just vanished were not separated yet. */
 	readonly missing: ReadonlySet<GitPath> | null;
-	/** Of these it is known that no ignore rule keeps them out. */
+	/** No ignore rule covers these. */
 	readonly admitted: ReadonlySet<GitPath>;
-	/** Delivered messages: they do not wait for a second look. */
+	/** Delivered messages: they do not wait for a second scan. */
 	readonly delivered: readonly GitPath[];
-	/** When they were found, by the monotonic clock. */
+	/** Time of the scan, by the monotonic clock. */
 	readonly lookedAt: number;
 	/** Files that are being written. */
 	readonly busy: readonly GitPath[];
 }
 
-/** What became of them. */
+/** The result of a commit. */
 export interface CommittedFiles {
 	readonly head: Oid;
 	readonly changed: readonly GitPath[];
@@ -184,13 +184,13 @@ export interface CommittedFiles {
 	readonly foreign: readonly ForeignWrite[];
 	/** Files that wait for the next snapshot. */
 	readonly busy: readonly GitPath[];
-	/** How many of them vanished, or came with those. */
+	/** The number of them that vanished, or appeared with those. */
 	readonly unconfirmed: number;
 }
 
 /**
- * Commits files as they are, and nothing else: what is read here is what is searched for lost updates and secrets, and what is committed.
- * @returns null: something among them is not committed as it is, and goes through the index
+ * Commits files, and nothing else: the bytes read here are searched for lost updates and secrets, and committed.
+ * @returns null: some file cannot be committed directly, and goes through the index
  */
 export async function commitFiles(context: CycleContext, files: FilesToCommit, messageOf: MessageOf): Promise<CommittedFiles | null> {
 	const { repository, memory, now } = context;
@@ -211,7 +211,7 @@ export async function commitFiles(context: CycleContext, files: FilesToCommit, m
 			: { confirmed: files.names, unconfirmed: [], missing: files.missing };
 	busy.push(...unconfirmed);
 	const wanted = [...confirmed, ...delivered].filter((name) => !found.ignored.has(name));
-	/** What has vanished since that look is looked at a second time, too. */
+	/** Names that vanished since that scan get a second one, too. */
 	const withoutLate = (changes: readonly FileChange[] | null): FileChange[] | null => {
 		if (changes === null) return null;
 		const late = changes.flatMap((change) => ("delete" in change && !missing.has(change.path) ? [change.path] : []));

@@ -33,10 +33,10 @@ import { isPlaceholder } from "./nested-repositories.ts";
 import { type Candidates, hasLinkAbove, isGone, isNothing } from "./scan.ts";
 import type { Snapshot } from "./snapshot.ts";
 
-// What only git can encode or keep apart (filters, submodules, what a person staged, thousands of files) is staged first, and the tree of
+// Files that only git can encode (filters, submodules, a person's staged changes, thousands of files) are staged first, and the tree of
 // the index is committed. With the user's hooks, `git commit` does that.
 
-/** Takes paths back into the index, as HEAD has them, that are not in it. @returns these */
+/** Restores index entries from HEAD for paths without one. @returns these */
 async function restoreInIndex(repository: Repository, head: Oid, names: readonly GitPath[]): Promise<GitPath[]> {
 	if (names.length === 0) return [];
 	const listed = await pathsInIndex(repository, names);
@@ -51,7 +51,7 @@ async function restoreInIndex(repository: Repository, head: Oid, names: readonly
 }
 
 /**
- * Commits what is staged with the user's hooks. A hook gets as long as the network does: one that waits for an answer would hold us up for ever.
+ * Commits the index with the user's hooks. A hook gets the timeout of the network: one that waits for an answer would block for ever.
  * @param date seconds since the epoch @returns HEAD afterwards @throws SyncError HOOK_FAILED
  */
 async function commitWithHooks({ repository, config }: CycleContext, head: Oid | null, date: number, message: string): Promise<Oid | null> {
@@ -85,7 +85,7 @@ async function isStaged(repository: Repository): Promise<boolean> {
 	return (await repository.run(["diff", "--cached", "--quiet"], { accept: [0, 1] })).exitCode === 1;
 }
 
-/** Commits the tree of the index, if it is another than HEAD's. @returns HEAD afterwards */
+/** Commits the tree of the index, if it differs from HEAD's. @returns HEAD afterwards */
 async function commitTreeOfIndex(
 	context: CycleContext,
 	{ branch, head }: { readonly branch: string | null; readonly head: Oid | null },
@@ -98,7 +98,7 @@ async function commitTreeOfIndex(
 	return tree === before ? head : await commitOnBranch(context, { branch, head, tree, changes: [], date, message });
 }
 
-/** Stages exactly the content that was looked at: a write in between is the next snapshot's, which looks again. */
+/** Stages exactly the examined content: a write in between belongs to the next snapshot, which examines it. */
 async function stageChecked({ repository, paths }: CycleContext, checked: readonly CheckedContent[]): Promise<void> {
 	if (checked.length === 0) return;
 	const oids = await storeBlobs(
@@ -112,23 +112,23 @@ async function stageChecked({ repository, paths }: CycleContext, checked: readon
 	);
 }
 
-/** What a full scan found and admitted. */
+/** The findings of a full scan. */
 export interface Admitted {
 	readonly found: Candidates;
 	/** Files at rest that differ from HEAD. */
 	readonly quiet: readonly GitPath[];
-	/** Those of them that are known to be gone. */
+	/** The deleted ones among them. */
 	readonly missing: ReadonlySet<GitPath>;
-	/** Files that wait for the next snapshot, and how many of them vanished, or came with those. */
+	/** Files that wait for the next snapshot, and the number of them that vanished, or appeared with those. */
 	readonly busy: readonly GitPath[];
 	readonly unconfirmed: number;
 	/** Delivered messages. */
 	readonly extra: readonly GitPath[];
-	/** When they were looked at, by the monotonic clock. */
+	/** Time of the scan, by the monotonic clock. */
 	readonly lookedAt: number;
 }
 
-/** Stages what was admitted, and commits the index. @throws SyncError HOOK_FAILED; GitError, LockLostError, ScanError */
+/** Stages the admitted files, and commits the index. @throws SyncError HOOK_FAILED; GitError, LockLostError, ScanError */
 export async function commitThroughIndex(context: CycleContext, admitted: Admitted, messageOf: MessageOf): Promise<Snapshot> {
 	const { repository, config, memory } = context;
 	const { found, missing, extra, lookedAt, unconfirmed } = admitted;
@@ -140,13 +140,13 @@ export async function commitThroughIndex(context: CycleContext, admitted: Admitt
 	await unstageForeign(context, status.head, foreign);
 	const isForeign = new Set(foreign.map((write) => write.path));
 	quiet = quiet.filter((name) => !isForeign.has(name));
-	// What that has remembered of attributes is from before this commit.
+	// It remembers attributes from before this commit.
 	forgetAttributes(repository, found.changed);
 	const { copies: made, failed } = await copyLiveDatabases(context, found.databases);
 	const copies = await changedCopies(context, status.head, made);
 	const skipped = [...found.skipped, ...failed.map((name) => skippedFile(name, "live-database"))];
 	const submodules = new Set(status.entries.filter((entry) => entry.submodule).map((entry) => entry.path));
-	// A name that has vanished since that look is looked at a second time, too.
+	// A name that vanished since that scan gets a second one, too.
 	const vanishesNow = (name: GitPath) => !missing.has(name) && !submodules.has(name) && isNothing(repository.root, name);
 	const late = new Set(quiet.filter(vanishesNow));
 	quiet = quiet.filter((name) => !late.has(name));
@@ -167,20 +167,20 @@ export async function commitThroughIndex(context: CycleContext, admitted: Admitt
 		...held.written.map((entry) => entry.path),
 	];
 	const named = changed.length > 0 ? changed : status.entries.map((entry) => entry.path);
-	// A directory gave way to a link: what was in it is gone, whatever lies behind the link.
+	// A link replaced a directory: its files are deleted, whatever is behind the link.
 	const replaced = status.entries
 		.filter((entry) => entry.worktree === "D" && listed.has(entry.path) && hasLinkAbove(repository.root, entry.path))
 		.map((entry) => entry.path);
 	const goneSet = new Set(replaced);
 	const gone = paths.filter((name) => !goneSet.has(name) && !submodules.has(name) && isGone(repository.root, name));
 	for (const name of gone) goneSet.add(name);
-	// Where filters apply, only git knows what a file's blob is: it reads it once more.
+	// If filters apply, only git knows a file's blob: it reads the file once more.
 	const rereads = checked.length > 0 && (await filtersApply(repository));
 	const exact = [...(rereads ? [] : checked), ...copies];
 	const checkedSet = new Set(exact.map(({ path: name }) => name));
 	const present = paths.filter((name) => !goneSet.has(name) && !checkedSet.has(name));
 	const deleted = named.filter((name) => goneSet.has(name)).length;
-	// Of a copy that a database made just now, now is the time.
+	// A copy that a database has just made is dated now.
 	const date = await commitDate(context, status.head, copies.length > 0 ? [] : changed);
 	context.lock.assertHeld();
 	const heldWrites = await stageHeldWrites(context, held);
@@ -197,7 +197,7 @@ export async function commitThroughIndex(context: CycleContext, admitted: Admitt
 		skipped.push(
 			encoded ? { ...skippedFile(name, "filter-failed"), remedy: holdRemedies["filter-failed"] } : skippedFile(name, "unreadable"),
 		);
-	// Names that have vanished right before git looked at them are taken back into the index.
+	// Names that vanished right before git read them are restored in the index.
 	const tracked = new Set(status.entries.flatMap(({ kind, submodule, path: name }) => (kind === "changed" && !submodule ? [name] : [])));
 	const mayVanish = present.filter((name) => tracked.has(name) && isArgument(name) && !waiting.has(name));
 	if (status.head !== null) busy = [...busy, ...(await restoreInIndex(repository, status.head, mayVanish))];

@@ -28,14 +28,14 @@ beforeEach(async () => {
 	scratch.commitAll("w");
 	const paths = new WorkspacePaths(scratch.path("w"));
 	const memory = { ...newMemory(paths, true, clock), branch: "main", known: new KnownChanges(clock) };
-	// Later than what is just being written, which would wait.
+	// Later than the latest write, which would wait.
 	context = await cycleContext(scratch, "w", { now: () => Date.now() + minute, memory });
 	memory.known.watching(true);
 	await cycle();
 });
 afterEach(() => scratch.remove());
 
-/** What a cycle does with a snapshot, without a remote. @param meanwhile what happens while it would wait for one */
+/** A cycle's use of a snapshot, without a remote. @param meanwhile called while it would wait for one */
 async function cycle(extra: readonly string[] = [], meanwhile: () => void = () => undefined): Promise<number> {
 	context.memory.looked = false;
 	const { committed } = await takeSnapshot(context, extra as GitPath[]);
@@ -52,7 +52,7 @@ function saw(...names: string[]): void {
 }
 
 const git = (...args: string[]) => scratch.git("w", ...args);
-/** Whether the last snapshot looked at nothing but dirty paths. */
+/** Whether the last snapshot read only dirty paths. */
 const isDirect = () => !context.memory.looked;
 
 describe("what the watcher saw is committed without a look at anything else", () => {

@@ -7,7 +7,7 @@ import { withoutExcluded } from "./excluded.ts";
 import { readLeft } from "./follow-head.ts";
 import { maxKnownPaths } from "./known-changes.ts";
 
-// The step scan of a cycle, where the watcher has seen all changes since the last full scan: only those paths are looked at.
+// The step scan of a cycle, if the watcher has seen all changes since the last full scan: only those paths are read.
 
 /** Dirty paths, and the HEAD that they are compared with. */
 export interface DirtyPaths {
@@ -15,7 +15,7 @@ export interface DirtyPaths {
 	readonly names: readonly GitPath[];
 }
 
-/** Where HEAD is, and the paths that were seen to change; null: a full scan is needed. */
+/** HEAD, and the paths with observed changes; null: a full scan is needed. */
 async function whereToLook(context: CycleContext): Promise<DirtyPaths | null> {
 	const left = await readLeft(context);
 	if (left === null || left.head === null || left.branch !== context.memory.branch || refusedFiles(context).size > 0) return null;
@@ -23,13 +23,13 @@ async function whereToLook(context: CycleContext): Promise<DirtyPaths | null> {
 	return names === null || !(await isPlain(context)) ? null : { head: left.head, names };
 }
 
-/** Those of some paths that a scan of them alone can deal with; null: a full scan is needed. */
+/** The part of some paths that an incremental scan can handle; null: a full scan is needed. */
 async function admit(context: CycleContext, names: readonly GitPath[]): Promise<readonly GitPath[] | null> {
 	const free = withoutHeld(context, names);
 	return free === null || free.length > maxKnownPaths ? null : await withoutExcluded(context, free);
 }
 
-/** Takes the dirty paths: what is seen from here on is dirty again. Call `known.forget` if they could not be committed. @returns null: a full scan is needed */
+/** Takes the dirty paths: later changes are dirty again. Call `known.forget` if they could not be committed. @returns null: a full scan is needed */
 export async function takeDirtyPaths(context: CycleContext): Promise<DirtyPaths | null> {
 	const where = await whereToLook(context);
 	const names = where === null ? null : await admit(context, where.names);
@@ -38,7 +38,7 @@ export async function takeDirtyPaths(context: CycleContext): Promise<DirtyPaths 
 	return { head: where.head, names };
 }
 
-/** Those of some paths that are not as HEAD has them and that a snapshot would commit; null: only git knows. */
+/** The part of some paths that differs from HEAD and that a snapshot would commit; null: only git knows. */
 export async function changedSinceHead(context: CycleContext, names: readonly GitPath[]): Promise<GitPath[] | null> {
 	const where = await whereToLook(context);
 	const own = where === null ? null : await admit(context, names);

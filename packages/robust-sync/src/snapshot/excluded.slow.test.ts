@@ -14,7 +14,7 @@ beforeEach(() => {
 });
 afterEach(() => scratch.remove());
 
-/** One cycle of a node, as `--once` makes it. */
+/** One cycle of a node, as in `--once`. */
 async function cycle(name: string, exclude = "", env: Record<string, string> = {}) {
 	const config = parseConfig({ NODE_NAME: name, SYNC_EXCLUDE: exclude, ...env });
 	const fields = await cycleContext(scratch, name, { config });
@@ -38,7 +38,7 @@ test("SYNC_EXCLUDE: switched on, then off → work goes out, files leave and com
 	expect(await cycle("chad", "media/")).toMatchObject({ excluded: 3 });
 	expect([onHub("media/a"), onHub("media/new")]).toEqual(["1\nchad\n", "chad\n"]);
 	expect([exists("chad/media"), exists("chad/top"), dirty("chad")]).toEqual([false, true, ""]);
-	// A change, a deletion and a new file of the other node are taken in without a file.
+	// A change, a deletion and a new file of the other node are merged without a file on disk.
 	scratch.write("helios/media/a", "1\nhelios\n");
 	fs.rmSync(scratch.path("helios/media/b"));
 	scratch.write("helios/media/c", "1\n");
@@ -101,7 +101,7 @@ test("SYNC_EXCLUDE: index lost, or all deleted elsewhere → no deletion, none h
 	scratch.git("chad", "add", "-A");
 	await cycle("chad", "media/");
 	expect(scratch.git("hub.git", "ls-tree", "--name-only", "main:media").trim().split("\n")).toHaveLength(60);
-	// What all others delete is no loss here.
+	// A deletion by all other nodes is no loss here.
 	fs.rmSync(scratch.path("helios/media"), { recursive: true });
 	await cycle("helios", "", { GUARD: "0" });
 	expect(await cycle("chad", "media/")).toMatchObject({ held: [], removed: 0, excluded: 0 });

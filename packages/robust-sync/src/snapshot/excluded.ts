@@ -19,11 +19,11 @@ import { fileStamp } from "@robust-sync/system/file-stamp";
 import { isLinkedWorkTree } from "@robust-sync/workspace";
 import { type CycleContext, integrateContext } from "../context/cycle-context.ts";
 
-// SYNC_EXCLUDE: what is configured, and what is in effect. A path that is excluded from now on is published first, as it is here.
+// SYNC_EXCLUDE: the configured patterns, and those in effect. A path that is excluded from now on is published first.
 
 const isEqual = (a: readonly string[], b: readonly string[]) => a.length === b.length && a.every((pattern, index) => pattern === b[index]);
 
-/** Whether fewer paths are excluded than before, and none that was not: then nothing has to be published first. */
+/** Whether fewer paths are excluded than before, and none in addition: then nothing has to be published first. */
 function onlyFewer(before: readonly string[], after: readonly string[]): boolean {
 	const isPlain = [...before, ...after].every((pattern) => !pattern.startsWith("!"));
 	return after.length === 0 || (isPlain && after.every((pattern) => before.includes(pattern)));
@@ -31,7 +31,7 @@ function onlyFewer(before: readonly string[], after: readonly string[]): boolean
 
 const stampOfIndex = ({ repository }: CycleContext): string | null => fileStamp(`${repository.gitDirectory}/index`);
 
-/** Brings index and files to what is in effect. Asks nothing where neither the index nor the patterns have changed since. */
+/** Applies the patterns in effect to index and files. Does nothing if neither the index nor the patterns have changed since. */
 async function enforce(context: CycleContext): Promise<readonly GitPath[]> {
 	const { repository, memory, log } = context;
 	if (excludePatterns(repository).length === 0) {
@@ -51,7 +51,7 @@ async function enforce(context: CycleContext): Promise<readonly GitPath[]> {
 	return left;
 }
 
-/** Puts the configured patterns in the place of those in effect. @returns the paths that were placed or taken away */
+/** Replaces the patterns in effect by the configured ones. @returns the paths that were placed or removed */
 async function switchTo(context: CycleContext, wanted: readonly string[]): Promise<readonly GitPath[]> {
 	const { repository, memory, log } = context;
 	const { oid: head } = await readHead(repository);
@@ -74,7 +74,7 @@ async function switchTo(context: CycleContext, wanted: readonly string[]): Promi
 }
 
 function putIntoEffect({ repository, paths }: CycleContext, wanted: readonly string[]): void {
-	// The lines of a linked working tree are those of others as well.
+	// The lines of a linked working tree apply to others as well.
 	if (!isLinkedWorkTree(paths.root)) writeExcludeLines(repository, wanted);
 	setExcludePatterns(repository, wanted);
 }
@@ -83,7 +83,7 @@ function putIntoEffect({ repository, paths }: CycleContext, wanted: readonly str
 const isSettled = ({ repository, config }: CycleContext) => isEqual(excludePatterns(repository), config.syncExclude);
 
 /**
- * Where nothing was ever checked out or committed, the configured patterns count at once: nothing excluded is placed, or published.
+ * If nothing was ever checked out or committed, the configured patterns apply at once: no excluded path is placed or published.
  * @throws the file system's error
  */
 export async function excludeFromTheStart(context: CycleContext): Promise<void> {
@@ -93,8 +93,8 @@ export async function excludeFromTheStart(context: CycleContext): Promise<void> 
 }
 
 /**
- * Before a cycle looks at anything: what is in effect holds, and what is excluded no more comes back.
- * @returns the paths that were placed or taken away
+ * At the start of a cycle: applies the patterns in effect, and brings back paths that are not excluded any more.
+ * @returns the paths that were placed or removed
  * @throws GitError, the file system's errors, LockLostError
  */
 export async function keepExcluded(context: CycleContext): Promise<readonly GitPath[]> {
@@ -105,8 +105,8 @@ export async function keepExcluded(context: CycleContext): Promise<readonly GitP
 }
 
 /**
- * At the end of a cycle: what it brought is as SYNC_EXCLUDE wants it, and where all is published, paths that are excluded from now on are left.
- * @returns the paths that were placed or taken away
+ * At the end of a cycle: applies SYNC_EXCLUDE to the incoming files, and once all is published, removes the files of newly excluded paths.
+ * @returns the paths that were placed or removed
  * @throws GitError, the file system's errors, LockLostError
  */
 export async function excludeFromNowOn(context: CycleContext, isAllPublished: boolean): Promise<readonly GitPath[]> {
@@ -114,21 +114,21 @@ export async function excludeFromNowOn(context: CycleContext, isAllPublished: bo
 	return await switchTo(context, context.config.syncExclude);
 }
 
-/** Says how many of the paths that a person asked for are excluded here; null: none. @throws GitError */
+/** Logs how many of a person's paths are excluded here; null: none. @throws GitError */
 export async function excludedText({ repository }: Pick<CycleContext, "repository">, names: readonly GitPath[]): Promise<string | null> {
 	const { size } = await excludedAmong(repository, names);
 	return size === 0 ? null : `SYNC_EXCLUDE: ${counted(size, "file")} of these changed on the other nodes and in history only, not here`;
 }
 
-/** Those of some paths that are not excluded here. @throws GitError */
+/** The part of some paths that is not excluded here. @throws GitError */
 export async function withoutExcluded({ repository }: CycleContext, names: readonly GitPath[]): Promise<readonly GitPath[]> {
 	const excluded = await excludedAmong(repository, names);
 	return excluded.size === 0 ? names : names.filter((name) => !excluded.has(name));
 }
 
 /**
- * Takes back what a person staged at excluded paths (`git add -A` where the index was made again): a commit of ours does not carry it.
- * @returns whether there was any
+ * Unstages a person's changes at excluded paths (`git add -A` after the index was rebuilt): our commits do not contain them.
+ * @returns whether there were any
  * @throws GitError
  */
 export async function unstageExcluded({ repository }: CycleContext, { head, entries }: Status): Promise<boolean> {

@@ -6,7 +6,7 @@ import type { CycleContext } from "../context/cycle-context.ts";
 import type { Left } from "./known-changes.ts";
 
 // A snapshot commits without the index. The index follows while the commit is pushed. Until then `git status` shows its paths as staged
-// the other way round.
+// in reverse.
 
 /** How index and HEAD are, for KnownChanges; null where that is of no use to it: then nothing is read. */
 export async function readLeft({ repository, memory }: CycleContext): Promise<Left | null> {
@@ -17,21 +17,21 @@ export async function readLeft({ repository, memory }: CycleContext): Promise<Le
 }
 
 /**
- * If a person has staged or committed something since we last wrote index and HEAD, the next scan is a full one. Otherwise `leave` would take
- * that state for ours.
+ * If a person has staged or committed something since we last wrote index and HEAD, the next scan is a full one. Otherwise our record
+ * would include that state.
  */
 export async function noticeOthers(context: CycleContext): Promise<void> {
 	const now = await readLeft(context);
 	if (now !== null && !context.memory.known.isAsLeft(now)) context.memory.known.forget();
 }
 
-/** Remembers how index and HEAD are left by us. */
+/** Records index and HEAD after our last write. */
 export async function leave(context: CycleContext): Promise<void> {
 	const left = await readLeft(context);
 	if (left !== null) context.memory.known.leave(left);
 }
 
-/** Writes into the index what snapshots committed. If that fails, the next scan is a full one, and repairs it. @throws LockLostError */
+/** Writes committed entries of snapshots into the index. If that fails, the next scan is a full one, and repairs it. @throws LockLostError */
 export async function refreshIndex({ repository, memory, lock, log }: CycleContext): Promise<void> {
 	const { known } = memory;
 	const names = [...known.indexBehind];
@@ -55,8 +55,8 @@ export async function refreshIndex({ repository, memory, lock, log }: CycleConte
 }
 
 /**
- * Lets the index follow a commit of ours, and remembers both. Call it only while nothing else of ours writes them.
- * @throws GitError where HEAD cannot be read, LockLostError
+ * Lets the index follow a commit of ours, and records both. Call it only while nothing else of ours writes them.
+ * @throws GitError if HEAD cannot be read, LockLostError
  */
 export async function followHead(context: CycleContext): Promise<void> {
 	if (context.memory.known.indexBehind.size === 0) return;

@@ -4,15 +4,15 @@ import { lstatIfThere } from "@robust-sync/system/lstat";
 
 /** A file that was written less than this ago may be half written. */
 export const quietMs = 20;
-/** A file that never rests is taken as it is after this long. */
+/** A file that keeps changing is committed anyway after this long. */
 export const settleTimeoutMs = 10_000;
 
-/** Since when each file has been seen changing, milliseconds since the epoch. */
+/** The first observed change of each file, milliseconds since the epoch. */
 export type HotFiles = Map<GitPath, number>;
 
 /**
  * Splits `paths` into those at rest and those that are being written right now. A file that has been hot for 10 s counts as
- * at rest: it is committed as it is, and again when it rests.
+ * at rest: it is committed, and again when it rests.
  */
 export function separateHot(root: string, paths: readonly GitPath[], hot: HotFiles, now: number): { quiet: GitPath[]; busy: GitPath[] } {
 	const quiet: GitPath[] = [];
@@ -20,7 +20,7 @@ export function separateHot(root: string, paths: readonly GitPath[], hot: HotFil
 	for (const name of paths) {
 		const stats = lstatIfThere(fileSystemPath(root, name));
 		const age = stats ? now - stats.mtimeMs : quietMs;
-		// A time in the future says nothing.
+		// A time in the future is no evidence.
 		const isHot = age < quietMs && age > -quietMs;
 		const since = hot.get(name) ?? now;
 		if (isHot && now - since < settleTimeoutMs) {
@@ -36,7 +36,7 @@ export function separateHot(root: string, paths: readonly GitPath[], hot: HotFil
 
 /**
  * Waits until none of `paths` is being written, at most 10 s since each was first seen so.
- * @param waitMs at most this long in all; what is still being written then counts as at rest when it is looked at next
+ * @param waitMs total limit; files that are still being written then count as at rest in the next scan
  */
 export async function waitUntilQuiet(
 	root: string,

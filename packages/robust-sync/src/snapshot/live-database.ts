@@ -4,11 +4,11 @@ import path from "node:path";
 import { fileMode, fileSystemPath, type GitPath, type Oid, readTreePaths, withObjectReader } from "@robust-sync/git";
 import type { CycleContext } from "../context/cycle-context.ts";
 
-/** A database that is written all the time is copied no more often than this. */
+/** A database with constant writes is copied at most this often. */
 const copyIntervalMs = 10_000;
 const copyTimeoutMs = 30_000;
 
-/** Runs `sqlite3 -readonly DATABASE ".backup COPY"`: SQLite's online backup, consistent while others write. False: it is not installed, or failed. */
+/** Runs `sqlite3 -readonly DATABASE ".backup COPY"`: SQLite's online backup, consistent during writes. False: it is not installed, or failed. */
 async function backUp(database: string, copy: string): Promise<boolean> {
 	return await new Promise((resolve) => {
 		const child = spawn("sqlite3", ["-readonly", "-batch", "-init", "/dev/null", database, ".timeout 5000", `.backup '${copy}'`], {
@@ -29,9 +29,9 @@ export interface DatabaseCopy {
 }
 
 /**
- * Consistent copies of databases that programs have open, made by the `sqlite3` program where it is installed: those can be
+ * Consistent copies of databases that programs have open, made by the `sqlite3` program if it is installed: those can be
  * committed, the files on disk cannot.
- * @returns the copies (null content: unchanged since the last look a moment ago), and the databases of which none could be made
+ * @returns the copies (null content: unchanged since the last scan), and the databases that could not be copied
  */
 export async function copyLiveDatabases(
 	context: CycleContext,
@@ -48,7 +48,7 @@ export async function copyLiveDatabases(
 		fs.mkdirSync(paths.staging, { recursive: true, mode: 0o700 });
 		fs.rmSync(copy, { force: true });
 		try {
-			// A name that is not UTF-8, or a quote in our own path, cannot be said to sqlite3.
+			// sqlite3 accepts neither a name that is not UTF-8, nor a quote in our own path.
 			if (Buffer.from(text).equals(file) && !copy.includes("'") && (await backUp(text, copy))) {
 				copies.push({ path: name, content: fs.readFileSync(copy), mode: fileMode(fs.lstatSync(file)) });
 				memory.databaseCopiedAt.set(name, now());
@@ -60,7 +60,7 @@ export async function copyLiveDatabases(
 	return { copies, failed };
 }
 
-/** Bytes of an SQLite header that say how often and by which release the file was written, and nothing of what is in it (fileformat2.html). */
+/** Bytes of an SQLite header with the number of writes and the release of the writer, without content (fileformat2.html). */
 const countersInHeader: readonly (readonly [start: number, end: number])[] = [
 	[24, 28],
 	[92, 100],
@@ -77,7 +77,7 @@ export function isSameDatabase(one: Buffer, other: Buffer): boolean {
 	return a.equals(b) && one.subarray(100).equals(other.subarray(100));
 }
 
-/** Those of some copies that hold something else than HEAD has: a database that is only open, or was only read, is not committed. */
+/** The copies whose content differs from HEAD's: a database that is only open, or was only read, is not committed. */
 export async function changedCopies(
 	{ repository }: Pick<CycleContext, "repository">,
 	head: Oid | null,
@@ -94,7 +94,7 @@ export async function changedCopies(
 		for (const copy of copies) {
 			const entry = entries.get(copy.path);
 			const [info] = entry?.mode === copy.mode ? await reader.infos([entry.oid]) : [null];
-			// One at a time, and only where it may be the same: they may be large.
+			// One at a time, and only candidates: they may be large.
 			const known = info?.size === copy.content.length ? (await reader.contents([info.oid]))[0] : undefined;
 			if (known === undefined || !isSameDatabase(known, copy.content)) changed.push(copy);
 		}

@@ -15,7 +15,7 @@ import {
 function hasRemote(directory: Buffer): boolean {
 	const dotGit = Buffer.concat([directory, Buffer.from("/.git")]);
 	try {
-		// A `.git` file points elsewhere: a submodule or a linked working tree, synced by its own repository.
+		// A `.git` file points elsewhere: a submodule or a linked working tree, which its own repository syncs.
 		if (!fs.lstatSync(dotGit).isDirectory()) return true;
 		return /^\s*\[remote\s/m.test(fs.readFileSync(Buffer.concat([dotGit, Buffer.from("/config")]), "utf8"));
 	} catch {
@@ -38,9 +38,9 @@ function holdsFiles(directory: Buffer): boolean {
 	);
 }
 
-// Only in the index, and only until the snapshot: there is no such file, so it goes as one that was deleted.
+// Only in the index, and only until the snapshot: there is no such file, so it is removed like a deleted one.
 const placeholder = ".robust-sync-opened";
-/** Whether a path is only there to open a nested repository. */
+/** Whether the purpose of a path is only to open a nested repository. */
 export function isPlaceholder(name: GitPath): boolean {
 	return name.endsWith(`/${placeholder}`);
 }
@@ -51,7 +51,7 @@ const emptyBlob = {
 };
 
 /**
- * Links in the index (mode 160000) that no `.gitmodules` explains: what `git add` makes of a nested repository. One process,
+ * Gitlinks in the index (mode 160000) that no `.gitmodules` explains: the result of `git add` on a nested repository. One process,
  * so not in every cycle.
  */
 export async function findBareLinks(repository: Repository): Promise<GitPath[]> {
@@ -68,7 +68,7 @@ export async function findBareLinks(repository: Repository): Promise<GitPath[]> 
 }
 
 /**
- * Decides on the nested repositories that git reported (directories with a trailing slash). Where their files are to be
+ * Decides on the nested repositories that git reported (directories with a trailing slash). If their files are to be
  * synced, an entry below it is put into the index: from then on git treats the directory as any other and lists its files,
  * by the person's ignore rules. No `.git` of theirs is touched, and a bare link is never committed.
  * @returns those that stay out, and whether the status must be read again

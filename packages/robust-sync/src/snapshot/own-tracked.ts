@@ -40,7 +40,7 @@ function setAside(paths: WorkspacePaths, names: readonly GitPath[], now: number)
 	return moved > 0 ? directory : null;
 }
 
-/** Those of some paths that the remote's branch has as this node knows it; all where it knows of none. */
+/** The part of some paths that the remote's branch has, as far as this node knows; all if its tip is unknown. */
 async function cameWithClone({ repository, config, memory }: CycleContext, names: readonly GitPath[]): Promise<GitPath[]> {
 	const { branch } = await readHead(repository);
 	const tip = await readRef(repository, trackingRef(config.syncRemote, memory.branch ?? config.syncBranch ?? branch ?? ""));
@@ -50,8 +50,8 @@ async function cameWithClone({ repository, config, memory }: CycleContext, names
 }
 
 /**
- * Sets aside what is tracked below `sync/`, came from the remote, and would be read as state of this node. What a person here has committed
- * is state of this node, and stays. Before anything reads it, whenever another program has moved HEAD.
+ * Moves tracked files below `sync/` aside that came from the remote and would be read as state of this node. A person's own commit of them
+ * is state of this node, and they stay. Runs before any read, whenever another program has moved HEAD.
  */
 export async function setAsideTrackedState(context: CycleContext): Promise<void> {
 	const { repository, paths, memory, log, now } = context;
@@ -65,8 +65,8 @@ export async function setAsideTrackedState(context: CycleContext): Promise<void>
 }
 
 /**
- * Takes files of ours out of the index that a person or a peer has put there, once in the life of a process and when the status shows
- * one: the next commit no longer has them. On disk they stay as they are.
+ * Removes own files from the index that a person or a peer has added, once in the life of a process and when the status shows
+ * one: the next commit no longer has them. On disk they stay unchanged.
  * @returns whether there were any
  */
 export async function untrackOwnFiles({ repository, memory, lock, log }: CycleContext): Promise<boolean> {
@@ -88,12 +88,12 @@ export async function untrackOwnFiles({ repository, memory, lock, log }: CycleCo
 	return true;
 }
 
-/** A node that has never seen the remote's branch may be given a history with directories of these names, from before it was a workspace. */
+/** A node that has never seen the remote's branch may get a history with directories of these names, from before it was a workspace. */
 const firstPathspecs = unmistakableNames.map((name) => `:(top,icase)${name}`);
-/** What was replaced stays reachable under these names; they are never pushed. */
+/** Replaced commits stay reachable under these names, which are never pushed. */
 const replacedRefs = "refs/robust-sync/replaced/";
 
-/** Commits that the remote lacks and that hold files of ours, or come after such; parents first. Almost always one process, and none. */
+/** Commits that the remote lacks and that hold own files, or descend from such; parents first. Almost always one process, and none. */
 async function commitsWithOwnFiles(context: CycleContext, head: Oid): Promise<Oid[]> {
 	const { repository, memory } = context;
 	const tip = await knownTip(context);
@@ -117,10 +117,10 @@ async function commitsWithOwnFiles(context: CycleContext, head: Oid): Promise<Oi
 }
 
 /**
- * Files of ours that a person has committed must not reach the remote in a later commit's history either: commits that were never
- * published are made again without them, before anything is pushed or merged. The old ones stay reachable here.
- * @param touched the paths that the commits which were not published and not looked at yet put something to; null: not known
- * @returns the snapshot as it is afterwards
+ * Own files that a person has committed must not reach the remote in a later commit's history either: unpublished commits
+ * are rewritten without them, before any push or merge. The old ones stay reachable here.
+ * @param touched the paths that unpublished, unchecked commits change; null: not known
+ * @returns the snapshot after the rewrite
  * @throws GitError, LockLostError
  */
 export async function withoutOwnFiles(context: CycleContext, snapshot: Snapshot, touched: readonly GitPath[] | null): Promise<Snapshot> {
@@ -149,7 +149,7 @@ export async function withoutOwnFiles(context: CycleContext, snapshot: Snapshot,
 	return remadeSnapshot(snapshot, replaced, newHead);
 }
 
-/** What was tracked and is not synced any more, as long as it is on disk. */
+/** Files that were tracked and are not synced any more, as long as they are on disk. */
 export function ownTrackedFiles({ memory, paths }: CycleContext): SkippedFile[] {
 	memory.ownTracked = memory.ownTracked.filter((name) => {
 		try {

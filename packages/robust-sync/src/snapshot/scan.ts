@@ -20,9 +20,9 @@ import type { CycleContext } from "../context/cycle-context.ts";
 import { refusedFiles } from "../remote/refused-files.ts";
 import { findBareLinks, openNestedRepositories } from "./nested-repositories.ts";
 
-// The step scan of a cycle: what git and the disk have, sorted into what would be committed and what would not.
+// The step scan of a cycle: the entries of git and of the disk, sorted into those to commit and those to leave out.
 
-/** What would be committed now, sorted for git: what is gone first, so that a file can become a directory. */
+/** The entries to commit now, sorted for git: deletions first, so that a file can become a directory. */
 export interface Candidates {
 	readonly status: Status;
 	readonly changed: readonly GitPath[];
@@ -32,10 +32,10 @@ export interface Candidates {
 	readonly databases: readonly GitPath[];
 }
 
-/** Sockets and the like come and go without git noticing; looking for them costs a walk. */
+/** Sockets and the like come and go without a trace in git; a search for them costs a walk. */
 const scanIntervalMs = 10 * 60_000;
 
-/** Reads the status and leaves out what docs/contract.md says is never committed. Opens nested repositories by SYNC_NESTED. */
+/** Reads the status and leaves out the paths that are never committed (docs/contract.md). Opens nested repositories by SYNC_NESTED. */
 export async function findCandidates(context: CycleContext): Promise<Candidates> {
 	const { repository, config, memory, now } = context;
 	const scan = now() - memory.scannedAt >= scanIntervalMs || now() < memory.scannedAt;
@@ -95,16 +95,16 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 	for (const entry of status.entries) {
 		const { path: name, submodule, kind, index } = entry;
 		if (held.hides(entry) || refused.has(name) || excluded.has(name)) continue;
-		// `git rm --cached` of a file that is ignored: the person wants it here and not in commits.
+		// `git rm --cached` of an ignored file: the person wants it here and not in commits.
 		if (kind === "changed" && index === "D" && !untracked.has(name) && !isGone(repository.root, name)) continue;
-		// A link that gave way to the files below it is out of the index already.
+		// A link that files below it have replaced is removed from the index already.
 		if (isOwnPath(name)) {
-			// Someone has put it into the index.
+			// A person has added it to the index.
 			if (index !== "?" && index !== "D") memory.ownTrackedChecked = false;
 			else if (index === "?" && !isExactlyOurs(name)) skipped.push(skippedFile(name, "refused-path"));
 			continue;
 		}
-		// What is ours there, or is in the place of it; its own `.gitignore` may be gone.
+		// Own files there, or an entry in their place; its own `.gitignore` may be gone.
 		if (kind === "untracked" && isInMountStore(name, mounted)) {
 			if (!isGone(repository.root, name)) skipped.push(skippedFile(name, "refused-path"));
 			continue;
@@ -119,7 +119,7 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 		if (reason === null) changed.push(name);
 		else if (reason === "live-database") {
 			const database = liveDatabaseOf(repository.root, name) ?? name;
-			// One that waits for its program to end has an older version than HEAD.
+			// A database that waits for its program has an older version than HEAD.
 			if (!held.state.paths.has(database)) databases.add(database);
 		} else if (!skipped.some((entry) => entry.path === displayPath(name))) skipped.push(skippedFile(name, reason));
 	}
@@ -131,7 +131,7 @@ function isInMountStore(name: GitPath, mounts: ReadonlySet<GitPath>): boolean {
 	return [...mounts].some((mount) => `${name}/`.startsWith(`${mount}/${mountStoreName}/`));
 }
 
-// Excluded by .git/info/exclude, but a `.gitignore` may take that back.
+// Excluded by .git/info/exclude, but a `.gitignore` may override that.
 function isExactlyOurs(name: GitPath): boolean {
 	return neverCommitted.some((own) => name === own || name.startsWith(`${own}/`));
 }

@@ -22,35 +22,35 @@ import { untrackOwnFiles } from "./own-tracked.ts";
 import { type Candidates, findCandidates } from "./scan.ts";
 import { confirmDeletionMs, separateVanished } from "./vanished-files.ts";
 
-// The steps scan and commit of a cycle: discover what may differ from HEAD (dirty-paths.ts, or a full scan in scan.ts), admit what may be
-// committed now, and commit it (commit-files.ts; what only git can encode or keep apart: commit-index.ts).
+// The steps scan and commit of a cycle: finds the paths that may differ from HEAD (dirty-paths.ts, or a full scan in scan.ts), admits those
+// that may be committed now, and commits them (commit-files.ts; files that only git can encode: commit-index.ts).
 
-/** What a snapshot found and did. */
+/** The result of a snapshot. */
 export interface Snapshot {
 	readonly status: Status;
 	/** HEAD afterwards; null: still no commit. */
 	readonly head: Oid | null;
-	/** How many files were committed, and how many of those are deletions. */
+	/** The number of committed files, and of deletions among them. */
 	readonly committed: number;
 	readonly deleted: number;
-	/** Those files, as far as they are known by name. */
+	/** Those files, if known by name. */
 	readonly changed: readonly GitPath[];
 	readonly skipped: readonly SkippedFile[];
 	/** The lost updates, on disk and not in HEAD: to be merged as commits on the versions that their writers had read. */
 	readonly foreign: readonly ForeignWrite[];
-	/** Files that were being written, and names that vanished a moment ago: they wait for the next snapshot. */
+	/** Files that were being written, and names that have just vanished: they wait for the next snapshot. */
 	readonly busy: readonly GitPath[];
-	/** How many of them vanished, or came with those. */
+	/** The number of them that vanished, or appeared with those. */
 	readonly unconfirmed: number;
 	/** Committed without the index (commit-files.ts): nothing that a person staged is in it. */
 	readonly isDirect?: boolean;
 }
 
 /**
- * Commits what is there: everything that changed but what must be skipped, as one commit, without the user's hooks, signing,
- * pager or editor. Nothing to commit makes no commit. Files that are being written wait: for the next cycle where
- * `memory.deferHot` says so, else here, at most 10 s.
- * @param extra paths to commit even where an ignore rule covers them (delivered messages)
+ * Commits every change except skipped files, as one commit, without the user's hooks, signing,
+ * pager or editor. Without changes there is no commit. Files that are being written wait: for the next cycle if
+ * `memory.deferHot` is set, else here, at most 10 s.
+ * @param extra paths to commit even if an ignore rule covers them (delivered messages)
  */
 export async function takeSnapshot(context: CycleContext, extra: readonly GitPath[] = []): Promise<Snapshot> {
 	const { known, placed } = context.memory;
@@ -72,7 +72,7 @@ export async function takeSnapshot(context: CycleContext, extra: readonly GitPat
 	}
 }
 
-/** Commits what the watcher has seen to change, without looking at anything else. @returns null: a full scan is needed */
+/** Commits the changes that the watcher has seen, without a full scan. @returns null: a full scan is needed */
 async function commitDirtyPaths(context: CycleContext, extra: readonly GitPath[], messageOf: MessageOf): Promise<Snapshot | null> {
 	const { repository, memory, now } = context;
 	const { branch } = memory;
@@ -110,9 +110,9 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	const { repository, memory, now } = context;
 	const lookedAt = memory.clock.now();
 	let found = await findCandidates(context);
-	// `git add -f` or a commit of files of ours since the cycle began.
+	// `git add -f` or a commit of own files since the cycle began.
 	if (!memory.ownTrackedChecked && (await untrackOwnFiles(context))) found = await findCandidates(context);
-	// A person may have switched since the cycle began: nothing of ours is committed on their branch.
+	// A person may have switched branches since the cycle began: nothing of ours is committed on theirs.
 	const { branch } = found.status;
 	if (branch !== null && memory.branch !== null && branch !== memory.branch) throw wrongBranch(branch, memory.branch);
 	if (excludePatterns(repository).length > 0 && (await unstageExcluded(context, found.status))) found = await findCandidates(context);
@@ -158,13 +158,13 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	return await commitThroughIndex(context, { found, quiet, missing, busy, unconfirmed, extra, lookedAt }, messageOf);
 }
 
-/** Whether all that a full scan found are plain files as they are on disk: no filter, submodule, database or held path, and nothing staged. */
+/** Whether all findings of a full scan are plain files: no filter, submodule, database or held path, and nothing staged. */
 async function areFilesOnly(context: CycleContext, { status, held, databases, changed }: Candidates): Promise<boolean> {
 	if (databases.length > 0 || held.written.length > 0 || held.staged.length > 0 || changed.length > maxKnownPaths) return false;
 	return status.entries.every(({ index, submodule }) => (index === "." || index === "?") && !submodule) && (await isPlain(context));
 }
 
-/** The pause after which `--once` looks again whether a name that vanished has come back. */
+/** The pause after which `--once` checks again whether a vanished name is back. */
 const secondLookMs = 100;
 
 function untrackedAmong({ entries }: Status): (name: GitPath) => boolean {

@@ -61,7 +61,7 @@ test("vanished directory: a scan → all that was in it waits", () => {
 });
 
 const removeAsItIsCommitted = async () => {
-	// Asserted when all was read or found, right before git stages it, or the commit is written.
+	// Asserted after the scan or read, right before git stages it, or the commit is written.
 	const lock = { assertHeld: () => fs.rmSync(scratch.path("w/d/a"), { force: true }), release: async () => undefined };
 	const context = await cycleContext(scratch, "w", { lock, now: () => Date.now() + 5_000 });
 	context.memory.ownTrackedChecked = true;
@@ -75,7 +75,7 @@ test.each([
 ])("vanished name: as git comes to it, a commit %s → no deletion of it", async (_what, hasNew) => {
 	scratch.init("w");
 	scratch.write("w/.git/info/exclude", "sync\n");
-	// Where attributes apply, git reads the files.
+	// If attributes apply, git reads the files.
 	scratch.write("w/.gitattributes", "*.txt text\n");
 	scratch.commitAll("w");
 	for (const name of ["d/a", "d/b", ...(hasNew ? ["new"] : [])]) scratch.write(`w/${name}`, "2");

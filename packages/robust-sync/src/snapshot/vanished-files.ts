@@ -2,18 +2,18 @@ import type fs from "node:fs";
 import { fileSystemPath, type GitPath, parentOf } from "@robust-sync/git";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 
-/** A name that comes back within this time was never gone: some programs save by removing the file and writing it again. */
+/** A name that returns within this time was never deleted: some programs save by removing the file and writing it again. */
 export const confirmDeletionMs = 500;
 
-/** Since when each path has waited for a second look, milliseconds since the epoch. */
+/** The start of each path's wait for a second scan, milliseconds since the epoch. */
 export type VanishedFiles = Map<GitPath, number>;
 
 /**
- * Splits `paths` into those to be committed and those to be looked at a second time: names that vanished a moment ago, and new files that
- * came meanwhile, so that a file under its new name is committed together with the removal of the old one. None waits longer than half a
+ * Splits `paths` into those to commit and those to scan a second time: names that have just vanished, and new files that
+ * appeared meanwhile, so that a file under its new name is committed together with the removal of the old one. None waits longer than half a
  * second.
  * @param isNew whether HEAD lacks a path
- * @returns `missing`: those of the confirmed paths at which there is nothing; what vanishes after this look is not among them
+ * @returns `missing`: the confirmed paths without a file; names that vanish after this scan are not among them
  */
 export function separateVanished(
 	root: string,
@@ -39,7 +39,7 @@ export function separateVanished(
 	return { confirmed, unconfirmed: [...waiting], missing: new Set(confirmed.filter((name) => stats.get(name) === null)) };
 }
 
-/** The nearest directory above a missing path. It changed when the name vanished, or later. */
+/** The nearest existing directory above a missing path. It changed when the name vanished, or later. */
 function nearestAbove(root: string, name: GitPath): fs.Stats | null {
 	for (let parent = parentOf(name); parent !== null; parent = parentOf(parent)) {
 		const stats = statOf(root, parent);
@@ -56,7 +56,7 @@ function placedAt(root: string, name: GitPath, stats: fs.Stats): number {
 	return latest;
 }
 
-/** Null: nothing is there. Undefined: it cannot be looked at. */
+/** Null: nothing is there. Undefined: it cannot be read. */
 function statOf(root: string, name: GitPath): fs.Stats | null | undefined {
 	try {
 		return lstatIfThere(fileSystemPath(root, name));
