@@ -22,26 +22,24 @@ export async function givePacks(repository: Repository, remote: string, packs: I
 		const { stdout } = await hub.run(["rev-parse", "--path-format=absolute", "--git-path", "objects"]);
 		const theirs = path.join(stdout.toString("utf8").replace(/\n$/, ""), "pack");
 		// The index last: with it the pack is part of the hub.
-		for (const name of packs)
-			for (const end of ["pack", "idx"]) copyWhole(path.join(own, `${name}.${end}`), path.join(theirs, `${name}.${end}`));
+		const names = [...packs].flatMap((name) => [`${name}.pack`, `${name}.idx`]);
+		const temporaryOf = (name: string) => path.join(theirs, `tmp_pack_${process.pid}_${name}`);
+		try {
+			for (const name of names) copyDurably(path.join(own, name), temporaryOf(name));
+			for (const name of names) fs.renameSync(temporaryOf(name), path.join(theirs, name));
+		} finally {
+			for (const name of names) fs.rmSync(temporaryOf(name), { force: true });
+		}
 		return true;
 	} catch {
 		return false;
 	}
 }
 
-/** A file that is there only when all of it is on the disk. @throws the file system's error */
-function copyWhole(from: string, to: string): void {
-	if (fs.existsSync(to)) return;
-	// git removes such files that a process left behind (git-prune(1)).
-	const temporary = path.join(path.dirname(to), `tmp_pack_${process.pid}`);
-	try {
-		fs.copyFileSync(from, temporary, fs.constants.COPYFILE_FICLONE);
-		const descriptor = fs.openSync(temporary, "r");
-		fs.fsyncSync(descriptor);
-		fs.closeSync(descriptor);
-		fs.renameSync(temporary, to);
-	} finally {
-		fs.rmSync(temporary, { force: true });
-	}
+/** Under a name that git removes where a killed process left it behind (git-prune(1)). @throws the file system's error */
+function copyDurably(from: string, to: string): void {
+	fs.copyFileSync(from, to, fs.constants.COPYFILE_FICLONE);
+	const descriptor = fs.openSync(to, "r");
+	fs.fsyncSync(descriptor);
+	fs.closeSync(descriptor);
 }

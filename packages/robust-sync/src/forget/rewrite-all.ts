@@ -90,13 +90,22 @@ async function presentIn(store: Repository, made: MadeHistory | null): Promise<P
 /** The objects that came after an earlier rewrite. Null: some that it had or wrote are gone, or git has to list them. @throws GitError */
 async function freshSince(store: Repository, { objects, packs, loose }: MadeHistory): Promise<ByType | null> {
 	const names = new Set(packNames(store));
-	const unknown = [...packs].every((name) => names.has(name)) ? objectIds(store, packs, objects) : null;
+	const unknown = [...packs].every((name) => names.has(name)) ? newIds(store, packs, objects) : null;
 	const outside = new Set(looseIds(store));
 	if (unknown === null || !loose.every((oid) => outside.has(oid))) return null;
 	const found = { commit: [] as Oid[], tree: [] as Oid[], blob: [] as Oid[], tag: [] as Oid[] };
 	const infos = await withObjectReader(store, (reader) => reader.infos(unknown));
 	for (const info of infos) if (info !== null) found[info.type].push(info.oid);
 	return found;
+}
+
+/** As objectIds; null also where another process packs them meanwhile. */
+function newIds(store: Repository, packs: ReadonlySet<string>, known: OidSet): Oid[] | null {
+	try {
+		return objectIds(store, packs, known);
+	} catch {
+		return null;
+	}
 }
 
 /** Whether an earlier rewrite did what is to be done now: the only thing to remove is its value. */
