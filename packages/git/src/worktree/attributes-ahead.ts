@@ -5,13 +5,13 @@ import { type HeldPlace, openBeneath } from "../paths/beneath.ts";
 import { gitPathBytes, parentOf } from "../paths/git-path.ts";
 import type { StagedFiles } from "./staged-files.ts";
 
-/** Files that are asked about in one go: the way to the other process and back takes longer than its work. */
+/** Files in one request: a round trip to the other process takes longer than its work. */
 const filesAtATime = 64;
 
-/** Times of files are stamped by ticks of this length or less: two changes in one tick look alike. */
+/** File times have ticks of this length or less: two changes in one tick are indistinguishable. */
 export const coarseClockMs = 50;
 
-/** What was begun for a staged file, and the file that it will replace as that was before. */
+/** The pending copy for a staged file, and the replaced file's state at that time. */
 interface Begun {
 	readonly ino: number;
 	readonly ctimeMs: number;
@@ -19,8 +19,8 @@ interface Begun {
 }
 
 /**
- * Gives staged files the access lists and extended attributes of the files that they will replace: of many files ahead, and again of
- * those that have changed since, which their ctime shows.
+ * Copies access lists and extended attributes from the files that will be replaced to the staged files: for many files ahead, and again for
+ * those that have changed since, by their ctime.
  */
 export class AttributesAhead {
 	readonly #root: string;
@@ -34,7 +34,7 @@ export class AttributesAhead {
 		this.#exchanger = exchanger;
 	}
 
-	/** Begins with a number of changes, where the one at `index` is the first of them. @param staged what each change puts in place */
+	/** Begins with a number of changes; the one at `index` is the first of them. @param staged the staged file of each change */
 	begin(index: number, changes: readonly TreeChange[], staged: Pick<StagedFiles, "at">): void {
 		if (index % filesAtATime !== 0) return;
 		const places = new Map<string | null, HeldPlace>();
@@ -52,18 +52,18 @@ export class AttributesAhead {
 				const stats = lstatIfThere(from);
 				if (stats && Math.abs(Date.now() - stats.ctimeMs) > coarseClockMs) files.push({ from, to, ino: stats.ino, ctimeMs: stats.ctimeMs });
 			} catch {
-				// What is wrong there is found when the file is replaced.
+				// The replacement of the file will report the error.
 			}
 		}
 		const answers = this.#exchanger.copyAllAttributes(files.map(({ from, to }) => [from, Buffer.from(to)]));
 		for (const [at, { to, ino, ctimeMs }] of files.entries()) this.#begun.set(to, { ino, ctimeMs, done: answers[at] as Promise<boolean> });
-		// The other process names the files by these directories. Who waits for an answer sees what went wrong.
+		// The other process names the files by these directories. The caller that waits for an answer gets the error.
 		void Promise.allSettled(answers).then(() => {
 			for (const place of places.values()) place.close();
 		});
 	}
 
-	/** Returns when `staged` has the attributes of the file that it is about to replace. */
+	/** Returns when `staged` has the attributes of the file that it will replace. */
 	async finish(live: Buffer, staged: string): Promise<void> {
 		const begun = this.#begun.get(staged);
 		this.#begun.delete(staged);

@@ -20,17 +20,17 @@ function parentBytes(file: Buffer): Buffer {
 }
 
 /**
- * Where the files go that are taken out of the working tree: `files/<path>` what lay there first, `late/<number>/<path>` all that came
- * after it.
+ * The files that a checkout removes from the working tree: `files/<path>` the first one at a path, `late/<number>/<path>` all later
+ * ones.
  */
 export class BackupDirectory {
 	readonly directory: string;
-	/** What an interrupted move has left below `late/`, in its order. */
+	/** The entries of an interrupted checkout below `late/`, in their order. */
 	readonly #lateBefore: readonly LateDirectory[];
 	#lateSequence: number;
 	readonly #made = new Set<string>();
 
-	/** @param directory made when needed */
+	/** @param directory made on demand */
 	constructor(directory: string) {
 		this.directory = directory;
 		const late = path.join(directory, "late");
@@ -47,14 +47,14 @@ export class BackupDirectory {
 		return Buffer.concat([Buffer.from(`${this.directory}/${directory}/`), gitPathBytes(name)]);
 	}
 
-	/** For the file that lies at a path first. */
+	/** For the first file at a path. */
 	first(name: GitPath): Buffer {
 		return this.#below("files", name);
 	}
 
 	/**
-	 * For what is taken away at a path besides that one.
-	 * @param ours a file of ours that is linked there, to be swapped: if a crash leaves it there, it shows that it is ours by its inode
+	 * For every further file that is removed at a path.
+	 * @param ours a file of ours that is linked there for a swap: after a crash its inode identifies it as ours
 	 */
 	nextLate(name: GitPath, ours?: string | Buffer): Buffer {
 		const inode = ours === undefined ? "" : `-${fs.lstatSync(ours).ino}`;
@@ -62,7 +62,7 @@ export class BackupDirectory {
 	}
 
 	/**
-	 * What an interrupted move took away at a path, and what of ours it would have put there. In the order in which it was taken away.
+	 * The files that an interrupted checkout removed at a path, and the file of ours that it would have placed. In the order of removal.
 	 */
 	takenBefore(name: GitPath): { readonly file: Buffer; readonly isOurs: boolean }[] {
 		const late = this.#lateBefore.map(({ directory, inode }) => ({ file: this.#below(`late/${directory}`, name), inode }));
@@ -82,7 +82,7 @@ export class BackupDirectory {
 		this.#make(parentBytes(file));
 	}
 
-	/** Removes directories that nothing was put into. Without any file, this one too. */
+	/** Removes empty directories. Without any file, this one too. */
 	removeEmpty(): void {
 		const remove = (directory: Buffer) => {
 			for (const entry of fs.readdirSync(directory, { withFileTypes: true, encoding: "buffer" }) as unknown as fs.Dirent<Buffer>[])
@@ -90,7 +90,7 @@ export class BackupDirectory {
 			try {
 				fs.rmdirSync(directory);
 			} catch {
-				// There is something in it.
+				// It is not empty.
 			}
 		};
 		if (fs.existsSync(this.directory)) remove(Buffer.from(this.directory));
@@ -99,7 +99,7 @@ export class BackupDirectory {
 	#make(directory: Buffer): void {
 		const key = directory.toString("latin1");
 		if (this.#made.has(key)) return;
-		// fs.mkdir's recursive mode decodes names; this one keeps their bytes.
+		// fs.mkdir's recursive mode decodes names; this function keeps their bytes.
 		try {
 			fs.mkdirSync(directory, { mode: 0o700 });
 		} catch (error) {

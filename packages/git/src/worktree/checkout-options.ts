@@ -11,47 +11,47 @@ import type { KeptFile } from "./kept-files.ts";
 import type { PlacedVersion } from "./placed-versions.ts";
 
 export interface MoveOptions {
-	/** Where HEAD is; null: no commit yet. */
+	/** The commit of HEAD; null: no commit yet. */
 	from: Oid | null;
 	to: Oid;
 	/** The branch to move, as a full ref name; null: no branch moves, only files and index. */
 	ref: string | null;
-	/** Where the branch is, when that is not `from`. */
+	/** The commit of the branch, if it is not `from`. */
 	branchAt?: Oid | null;
 	/** A directory of our own on the workspace's file system, emptied afterwards. */
 	staging: string;
-	/** Takes the files that are replaced, under their paths below `files/`. Made when needed; kept. */
+	/** Gets the replaced files, under their paths below `files/`. Made on demand; kept. */
 	backup: string;
 	/** Mount points below the workspace: their files are staged and kept on its own file system (mount-store.ts). */
 	mounts?: Iterable<GitPath>;
-	/** A directory of our own for second links to what is put in place (placed-versions.ts). */
+	/** A directory of our own for second links to placed files (placed-versions.ts). */
 	versions?: string;
-	/** Keeps such links; else it is unknown later what was read. */
+	/** Keeps such links; without it, later reads of these files are unknown. */
 	keepsVersions?: boolean;
-	/** Paths that are no part of the working tree, whatever the commits say: they are left as they are. */
+	/** Paths that do not belong to the working tree, even if the commits have them: they stay unchanged. */
 	isOwn?(name: GitPath): boolean;
 	/** Contents that need not be read from the repository. */
 	contents?: KnownContents;
-	/** A move that was interrupted is taken up again: the backup may hold files already. */
+	/** Resumes an interrupted checkout: the backup may hold files already. */
 	resume?: boolean;
 	/** Merges what a filter keeps local in a file into its incoming content; without it, the incoming content is placed as it is. */
 	mergeFiltered?(file: FilteredFile): Promise<Buffer>;
-	/** Whether a file that appeared while the path was empty is an addition to `before`, and not all that should be left. */
+	/** Whether a file that appeared while the path was empty is an addition to `before`, and not a whole version. */
 	isAddition?(path: GitPath, before: Buffer, written: Buffer): boolean;
-	/** These changes, and not those between two commits: index and branch stay. */
+	/** Only these changes, instead of those between two commits: index and branch stay. */
 	changes?: TreeChange[];
-	/** Paths that earlier moves held, as changes from what their writers have read to what HEAD has. */
+	/** Paths that earlier checkouts held, as changes from the version that their writers have read to that of HEAD. */
 	held?: readonly TreeChange[];
-	/** Held paths whose index bits a move has set, not the user. */
+	/** Held paths whose index bits a checkout has set, not the user. */
 	ownBits?: ReadonlySet<GitPath>;
-	/** Tries the held paths again, also where nothing comes in for them. */
+	/** Tries the held paths again, even without an incoming version. */
 	retryHeld?: boolean;
 	/**
-	 * Decides before anything is touched which paths stay untouched, because their local content must not leave this node or their file
+	 * Decides before any change which paths stay untouched, because their local content must not leave this node or their file
 	 * system is missing. @param flags index bits of the changed paths
 	 */
 	keepLocal?(changes: readonly TreeChange[], flags: ReadonlyMap<GitPath, IndexFlags>): Promise<ReadonlyMap<GitPath, IndexFlags | null>>;
-	/** Called before the index moves on, with the paths that could not be placed or removed, for the caller to note them durably. */
+	/** Called before the index moves on, with the paths that could not be placed or removed, for a durable record. */
 	onHeld?(held: readonly HeldChange[], changes: readonly TreeChange[]): Promise<void>;
 	/** Called before each durable step with its name, and after each swap; throws to stop there. */
 	checkpoint?(step: "staged" | "file" | "swap" | "swapped" | "files" | "index" | "ref"): void;
@@ -59,25 +59,25 @@ export interface MoveOptions {
 	exchanger?(): FileExchanger;
 }
 
-/** A path that was left as it is, and why. Index and branch have moved on all the same. */
+/** A path that was left unchanged, with the reason. Index and branch have moved on even so. */
 export interface HeldChange extends TreeChange {
 	readonly obstacle: Obstacle;
-	/** The file on disk, where it is known to be as `before` (`statStamp`); null: it has to be compared. */
+	/** The stamp of the file on disk, if it is known to equal `before` (`statStamp`); null: it must be compared. */
 	readonly seen: string | null;
 }
 
 export interface MoveReport {
 	readonly changes: readonly TreeChange[];
 	readonly kept: readonly KeptFile[];
-	/** Paths that a program wrote to meanwhile: the next snapshot and the next check of the kept files find what it wrote. */
+	/** Paths that a program wrote to meanwhile: the next snapshot and the next check of the kept files find the writes. */
 	readonly rescued: readonly GitPath[];
 	/** Paths that could not be placed or removed. */
 	readonly held: readonly HeldChange[];
-	/** Files that were put in place and lie there. */
+	/** Placed files that are still there. */
 	readonly placed: readonly PlacedFile[];
 }
 
-/** A file of ours in the working tree, as it was when all was done. */
+/** A file of ours in the working tree, in its state at the end of the checkout. */
 export interface PlacedFile {
 	readonly path: GitPath;
 	readonly mode: string;
@@ -85,6 +85,6 @@ export interface PlacedFile {
 	readonly oid: Oid;
 	readonly version: PlacedVersion;
 	readonly stats: fs.BigIntStats;
-	/** Whether it has the content and mode that it was put there with; else a program has written into it since. */
+	/** Whether it has the content and mode of the placed version; else a program has written into it since. */
 	readonly isIntact: boolean;
 }

@@ -11,7 +11,7 @@ import type { Oid, Repository } from "../process/repository.ts";
 import type { Sites } from "./sites.ts";
 import type { StagedFiles } from "./staged-files.ts";
 
-/** A file that git calls unchanged although its content is not that of the commit, because a filter keeps something local in it. */
+/** A file that git considers unchanged although its content differs from the commit's, because a filter keeps a part of it local. */
 export interface FilteredFile {
 	readonly path: GitPath;
 	readonly before: Buffer;
@@ -25,13 +25,13 @@ export interface Versions {
 	readonly incoming: Buffer | null;
 }
 
-/** For more files than this, what a filter keeps local in them is only kept in the backup: each costs a process. */
+/** Above this number, local parts of files stay only in the backup: each costs a process. */
 const maxFilteredMerges = 200;
 
-/** The content of a staged file: the incoming version as it will be on disk. */
+/** The content of a staged file: the incoming version in its form on disk. */
 export const contentOf = (staged: string) => readContent(staged, fs.lstatSync(staged)) ?? Buffer.alloc(0);
 
-/** What a checkout expects to find at its paths. */
+/** The versions that a checkout expects at its paths. */
 export class ExpectedVersions {
 	readonly #repository: Repository;
 	readonly #options: { readonly resume?: boolean; mergeFiltered?(file: FilteredFile): Promise<Buffer> };
@@ -52,9 +52,9 @@ export class ExpectedVersions {
 	}
 
 	/**
-	 * What the old versions look like on disk. Where git calls a file unchanged, because its clean filter gives the old blob, it is the
-	 * file itself, whatever the smudge filter would give. What a filter keeps local in it is merged into the staged file, unless that
-	 * would be stored as something else than what comes in.
+	 * The old versions in their form on disk. If git considers a file unchanged, because its clean filter gives the old blob, it is the
+	 * file itself, independent of the smudge filter's output. The local part of it is merged into the staged file, unless
+	 * the result would be stored as something else than the incoming version.
 	 */
 	async prepare(changes: readonly TreeChange[], staged: StagedFiles): Promise<(string | null)[]> {
 		const before = await this.#sites.staging.write(changes, "before", true);
@@ -78,7 +78,7 @@ export class ExpectedVersions {
 			const content = found as Buffer;
 			const oid = isTaken ? await this.#cleanOid(change.path, content) : clean.get(change.path)?.oid;
 			if (oid !== change.before?.oid) continue;
-			// It was read before git read it: it is the same still.
+			// It was read before git read it: the content is unchanged.
 			if (!isTaken && this.#peekFile(this.#sites.live(change.path))?.equals(content) !== true) continue;
 			const file = this.#sites.staging.nextFile();
 			fs.writeFileSync(file, content);
@@ -94,7 +94,7 @@ export class ExpectedVersions {
 		return expected;
 	}
 
-	/** Filters make what lies on disk differ from the blobs: then the versions are what they look like on disk. */
+	/** With filters, files on disk differ from the blobs: then the versions are those on disk. */
 	of(expected: string | null, staged: string | null): Versions | null {
 		const read = (version: string | null) => (version ? readContent(version, fs.lstatSync(version)) : null);
 		return this.filters ? { before: read(expected), incoming: read(staged) } : null;
@@ -112,7 +112,7 @@ export class ExpectedVersions {
 		try {
 			return this.#peekFile(this.#sites.of(name).backup.first(name));
 		} catch {
-			// What cannot be kept there was never taken away.
+			// A file that cannot be kept there was never removed.
 			return null;
 		}
 	}
@@ -126,7 +126,7 @@ export class ExpectedVersions {
 		}
 	}
 
-	/** What git would store for content at a path; null: its filter fails, or git cannot be told the path. */
+	/** The blob that git would store for content at a path; null: its filter fails, or the path cannot be an argument of git. */
 	async #cleanOid(name: GitPath, content: Buffer): Promise<Oid | null> {
 		if (!isArgument(name)) return null;
 		try {

@@ -9,7 +9,7 @@ import type { ExpectedVersions } from "./expected-versions.ts";
 import type { Sites } from "./sites.ts";
 import type { TakenFiles } from "./taken-files.ts";
 
-/** The paths that this machine does not allow to be placed or removed. */
+/** The paths that cannot be placed or removed on this machine. */
 export class HeldPaths {
 	readonly all: HeldChange[] = [];
 	readonly #sites: Sites;
@@ -22,7 +22,7 @@ export class HeldPaths {
 		this.#expected = expected;
 	}
 
-	/** Does the work at one path. Where this machine does not allow it, that path is held: what was there has its place again, and all else goes on. */
+	/** Does the work at one path. If it is impossible on this machine, the path is held: the old file returns to its place, and the other paths continue. */
 	async orHold(change: TreeChange, work: () => void | Promise<void>): Promise<void> {
 		try {
 			await work();
@@ -36,7 +36,7 @@ export class HeldPaths {
 		if (obstacle === null) throw error;
 		const { path: failed = "", syscall } = error as NodeJS.ErrnoException;
 		const own = this.#sites.backup.directory;
-		// Our own directory cannot be written: that concerns every path.
+		// Our own directory is not writable: that concerns every path.
 		if (syscall === "mkdir" && failed.startsWith(own) && obstacle !== "name-too-long") throw error;
 		if (syscall === "link" && obstacle === "not-permitted" && !this.#canLink(change.path)) obstacle = "no-hard-links";
 		this.all.push({ ...change, obstacle, seen: this.#giveBack(change) });
@@ -49,7 +49,7 @@ export class HeldPaths {
 		return canLink(file, staging.nextFile());
 	}
 
-	/** A held path has what was taken away from it again. @returns its stamp, where it is known to be as `before` */
+	/** Returns the removed file of a held path to its place. @returns its stamp, if it is known to equal `before` */
 	#giveBack(change: TreeChange): string | null {
 		try {
 			const first = this.#sites.of(change.path).backup.first(change.path);

@@ -10,22 +10,22 @@ export interface KeptFile {
 	readonly path: GitPath;
 	/** Below the backup directory. */
 	readonly file: GitPath;
-	/** Of the file system below the workspace on which it is kept (mount-store.ts), the directory at its top; not given: the workspace's own. */
+	/** The top directory of the file system below the workspace that keeps it (mount-store.ts); absent: the workspace's own. */
 	readonly mount?: GitPath;
 	readonly before: Oid;
-	/** null: deleted by the move. */
+	/** null: deleted by the checkout. */
 	readonly after: Oid | null;
-	/** As it was when it was taken away; later writes show by these. */
+	/** Its state when it was removed; it reveals later writes. */
 	readonly size: number;
 	readonly mtimeMs: number;
-	/** The file that has `after`, to be asked whether it was read. Null: unknown. */
+	/** The file with `after`, for the check whether it was read. Null: unknown. */
 	readonly placed: PlacedVersion | null;
 }
 
-/** The same while it is still being found out. */
+/** The same while it is being computed. */
 export type KeptNote = { -readonly [K in keyof KeptFile]: KeptFile[K] };
 
-/** What is known of the files in a backup directory: what each was, and what took its place. */
+/** The records of the files in a backup directory: each file, and its replacement. */
 export class KeptFiles {
 	readonly #siteOf: (name: GitPath) => { readonly top: GitPath | null; readonly backup: BackupDirectory };
 	readonly #objectFormat: Repository["objectFormat"];
@@ -33,7 +33,7 @@ export class KeptFiles {
 	readonly #notesOf = new Map<GitPath, KeptNote[]>();
 	readonly #toStore: Buffer[] = [];
 
-	/** @param siteOf where a path's files are kept */
+	/** @param siteOf the site that keeps a path's files */
 	constructor(
 		siteOf: (name: GitPath) => { readonly top: GitPath | null; readonly backup: BackupDirectory },
 		objectFormat: Repository["objectFormat"],
@@ -46,18 +46,18 @@ export class KeptFiles {
 		return this.#notes;
 	}
 
-	/** Contents that notes name and that may not be stored yet: later merges need them. */
+	/** Contents in records that may not be stored yet: later merges need them. */
 	get toStore(): readonly Buffer[] {
 		return this.#toStore;
 	}
 
-	/** The id of content as it lies on disk, which is to be stored. */
+	/** The id of content on disk, which is to be stored. */
 	idOf(content: Buffer): Oid {
 		this.#toStore.push(content);
 		return blobOid(content, this.#objectFormat);
 	}
 
-	/** Records a kept file as it is now; its size and time will show later writes. @param stats of the file, if known */
+	/** Records a kept file in its present state; size and time will reveal later writes. @param stats of the file, if known */
 	note(
 		name: GitPath,
 		file: Buffer,
@@ -74,7 +74,7 @@ export class KeptFiles {
 		return note;
 	}
 
-	/** A file with the content `after` was put at the path. */
+	/** Records that a file with the content `after` was placed at the path. */
 	placedAs(name: GitPath, after: Oid | null, placed: PlacedVersion | null): void {
 		for (const note of this.#notesOf.get(name) ?? []) if (note.after === after) note.placed = placed;
 	}

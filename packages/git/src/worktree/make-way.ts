@@ -11,12 +11,12 @@ import type { Repository } from "../process/repository.ts";
 import type { Sites } from "./sites.ts";
 import type { TakenFiles } from "./taken-files.ts";
 
-/** Files where a directory must be, and directories where a file must be. */
+/** Resolves files in the place of a directory, and directories in the place of a file. */
 export class WayMaker {
 	readonly #repository: Repository;
 	readonly #sites: Sites;
 	readonly #taken: TakenFiles;
-	/** Of the working tree, as far as they are known to be there. */
+	/** Working-tree directories known to exist. */
 	readonly #directories = new Set<GitPath>();
 
 	constructor(repository: Repository, sites: Sites, taken: TakenFiles) {
@@ -34,7 +34,7 @@ export class WayMaker {
 		if (stats === null) fs.mkdirSync(live);
 	}
 
-	/** Makes the directories above `name`; a file or link that lies where one must be goes beside. */
+	/** Makes the directories above `name`; a file or link in the place of one is renamed. */
 	clearParents(name: GitPath): void {
 		const parent = parentOf(name);
 		if (parent === null) return;
@@ -56,7 +56,7 @@ export class WayMaker {
 		}
 	}
 
-	/** A directory in the way of a file: gone when it is empty, all the way down. */
+	/** Removes a directory in the place of a file if it and all below are empty. */
 	giveWay(directory: Buffer): boolean {
 		try {
 			for (const name of fs.readdirSync(directory, { encoding: "buffer" })) {
@@ -70,7 +70,7 @@ export class WayMaker {
 		}
 	}
 
-	/** The directory keeps the name; the incoming file lives beside it, and the next snapshot says so in history. */
+	/** The directory keeps the name; the incoming file is placed beside it, and the next snapshot commits that. */
 	placeBeside(change: TreeChange, staged: string): void {
 		const beside = this.#sites.live(besidePath(change.path, change.after?.oid ?? ""));
 		if (!lstatIfThere(beside)) fs.linkSync(staged, beside);

@@ -5,16 +5,16 @@ import { canLink, ObstacleError } from "../files/obstacle.ts";
 import { openBeneath } from "../paths/beneath.ts";
 import { directoriesAbove, fileSystemPath, type GitPath, gitPathOf, mountStoreName } from "../paths/git-path.ts";
 
-// Neither link(2) nor rename(2) leads from one file system to another: files of one that is mounted below the workspace are staged and kept
-// in a directory of ours at its top. A `.gitignore` of its own keeps git out of it.
+// Neither link(2) nor rename(2) crosses file systems: files of one that is mounted below the workspace are staged and kept
+// in a directory of ours at its top. A `.gitignore` of its own hides it from git.
 
-/** A store of a file system below the workspace, made and checked. */
+/** The store of a file system below the workspace, made and checked. */
 interface Store {
 	readonly directory: string;
 	close(): void;
 }
 
-/** Stores of the file systems below the workspace, opened when they are first needed. */
+/** Stores of the file systems below the workspace, opened on demand. */
 export class MountStores {
 	readonly #root: string;
 	readonly #mounts: ReadonlySet<GitPath>;
@@ -25,8 +25,8 @@ export class MountStores {
 	#rootDevice: number | undefined;
 
 	/**
-	 * @param mounts mount points below the workspace: a bind mount has the same device number, and link(2) refuses it all the same
-	 * @param backups the directory of all backups on the workspace's file system: what a store keeps for one that is gone, goes
+	 * @param mounts mount points below the workspace: a bind mount has the same device number, but link(2) refuses it
+	 * @param backups the directory of all backups on the workspace's file system: a store's files for a removed backup are removed
 	 */
 	constructor(root: string, mounts: Iterable<GitPath>, backups: string) {
 		this.#root = root;
@@ -34,7 +34,7 @@ export class MountStores {
 		this.#backups = backups;
 	}
 
-	/** The top of the file system of a path's directory; null: it is the workspace's own. */
+	/** The top of the file system of a path's directory; null: the workspace's own. */
 	topOf(name: GitPath): GitPath | null {
 		let above: { readonly top: GitPath | null; readonly device: number | null } = { top: null, device: this.#device() };
 		for (const directory of directoriesAbove(name)) {
@@ -45,13 +45,13 @@ export class MountStores {
 				above = { top: isTop ? directory : above.top, device };
 				this.#tops.set(directory, above);
 			} else above = known;
-			// Nothing below what is not there is there.
+			// Below a missing directory nothing exists.
 			if (above.device === null) break;
 		}
 		return above.top;
 	}
 
-	/** Whether a path is a store of ours, or in one: what a commit has there is not placed. */
+	/** Whether a path is a store of ours, or in one: a commit's files there are not placed. */
 	isInside(name: GitPath): boolean {
 		const top = this.topOf(name);
 		if (top === null) return false;
@@ -60,7 +60,7 @@ export class MountStores {
 	}
 
 	/**
-	 * The store at a top, for this process; it stays the same directory whatever becomes of the path.
+	 * The store at a top, for this process; it stays the same directory even if the path changes.
 	 * @throws ObstacleError other-file-system: others can write to the store's directory; no-hard-links; the file system's error
 	 */
 	open(top: GitPath): string {
@@ -71,7 +71,7 @@ export class MountStores {
 			const directory = place.file.subarray(0, -2).toString();
 			const stats = fs.statSync(`${directory}/.`);
 			const isOurs = stats.uid === process.geteuid?.();
-			// Anyone else who can write there could replace staged files. A file system without permissions (exfat, vfat) has no hard links either.
+			// Other users with write permission could replace staged files. A file system without permissions (exfat, vfat) has no hard links either.
 			if (!isOurs || (stats.mode & 0o022) !== 0)
 				throw new ObstacleError(isOurs && !hasLinks(directory) ? "no-hard-links" : "other-file-system");
 			writeIfMissing(`${directory}/.gitignore`, "*\n");
@@ -85,7 +85,7 @@ export class MountStores {
 		}
 	}
 
-	/** Removes what was staged, and forgets the stores. */
+	/** Removes the staged files, and forgets the stores. */
 	close(): void {
 		for (const { directory, close } of this.#stores.values()) {
 			fs.rmSync(`${directory}/staging`, { recursive: true, force: true });

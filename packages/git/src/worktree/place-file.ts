@@ -19,14 +19,14 @@ import type { Staged } from "./staged-files.ts";
 import type { Swapper } from "./swap-files.ts";
 import type { TakenFiles } from "./taken-files.ts";
 
-/** How often a path is tried at which files appear without pause. */
+/** The number of tries at a path where files keep appearing. */
 const maxAttempts = 100;
-/** A file above this is compared by its size first: no merge takes it. */
+/** A larger file is compared by its size first: it is never merged. */
 const hugeBytes = 100_000_000;
 
 /** The checkout of one path: stage, compare, swap, keep. */
 export class Placer {
-	/** Directories that hand something down to new files. */
+	/** Directories with defaults for new files. */
 	inheriting: ReadonlySet<GitPath | null> = new Set();
 	readonly #repository: Repository;
 	readonly #options: MoveOptions;
@@ -57,9 +57,9 @@ export class Placer {
 		this.#way = parts.way;
 	}
 
-	/** Takes a file away. @param expected a file with the old version as it is on disk; null: filters do not apply @throws ObstacleError; file system errors */
+	/** Removes a file. @param expected a file with the old version in its form on disk; null: filters do not apply @throws ObstacleError; file system errors */
 	remove(change: TreeChange, expected: string | null): void {
-		// What a commit has in a store of ours was never placed.
+		// A commit's files in a store of ours were never placed.
 		if (this.#sites.stores.isInside(change.path)) return;
 		if (change.before?.mode === "160000") return;
 		const { backup } = this.#sites.of(change.path);
@@ -87,7 +87,7 @@ export class Placer {
 		}
 	}
 
-	/** A removed file stays in the backup. One that a program wrote to at that moment has its place back, unless there is a newer one. */
+	/** A removed file stays in the backup. If a program wrote to it at that moment, it returns to its place, unless there is a newer one. */
 	#leaveRemoved(change: TreeChange, file: Buffer, versions: Versions | null): void {
 		const found = peek(file);
 		if (found && !this.#expected.isExpected(change, found.content, found.stats, versions) && this.#taken.putBack(change.path, file))
@@ -109,12 +109,12 @@ export class Placer {
 		const live = this.#sites.live(change.path);
 		const versions = this.#expected.of(expected, staged);
 		if (this.#options.resume === true && (await this.#isPlacedBefore(change, staged, versions))) return;
-		// Since the path was empty for a moment.
+		// Because the path was empty for a moment.
 		let appeared = false;
 		for (let attempt = 0; ; attempt++) {
 			const first = site.backup.first(change.path);
 			const destination = lstatIfThere(first) === null ? first : site.backup.nextLate(change.path, staged);
-			// No wait between the look and the swap.
+			// No wait between the check and the swap.
 			await this.#swapper.exchanger?.ready;
 			await this.#refuseHuge(change, live);
 			await this.#swapper.attributes?.finish(live, staged);
@@ -123,7 +123,7 @@ export class Placer {
 			// The path was held, and the newer commit has the content that is on disk.
 			if (there && isSameEntry(change.before, change.after) && this.#expected.isExpected(change, there.content, there.stats, versions))
 				return;
-			// A program wrote just what comes in.
+			// A program wrote the incoming version itself.
 			const isUnexpected = there !== null && !this.#expected.isExpected(change, there.content, there.stats, versions);
 			if (isUnexpected && isSame(live, staged) && this.#hasMode(live, change.after?.mode)) return;
 			if (there) keepPermissions(staged, there.stats, this.#modeFor(change, there.stats));
@@ -143,10 +143,10 @@ export class Placer {
 				this.#taken.note(change, destination, versions, isAddition);
 				if (there && taken) carryBits(staged, there.stats, taken.stats);
 			} else if (isSpecial(live)) {
-				// A program may have it open, and finds it by its name.
+				// A program may have it open, and find it by its name.
 				throw new ObstacleError("in-the-way");
 			} else if (lstatIfThere(live)?.isDirectory() && !this.#way.giveWay(live)) {
-				// An empty directory that stays is a mount point.
+				// A mount point: an empty directory that cannot be removed.
 				if (fs.readdirSync(live).length === 0) throw new ObstacleError("mount-point");
 				this.#way.placeBeside(change, staged);
 				return;
@@ -156,20 +156,20 @@ export class Placer {
 				this.#taken.kept.placedAs(change.path, this.#taken.incomingId(change, versions), version);
 				return;
 			} catch (error) {
-				// A program made a file there at this moment: it is handled like the one before.
+				// A program made a file there at this moment: it is treated like the one before.
 				if ((error as NodeJS.ErrnoException).code !== "EEXIST" || attempt > maxAttempts) throw error;
 				appeared = true;
 			}
 		}
 	}
 
-	/** Notes what an interrupted checkout took away at a path. @returns whether it put the incoming file there */
+	/** Records the files that an interrupted checkout removed at a path. @returns whether it placed the incoming file */
 	async #isPlacedBefore(change: TreeChange, staged: string, versions: Versions | null): Promise<boolean> {
 		let isTaken = false;
 		for (const { file, isOurs } of this.#sites.of(change.path).backup.takenBefore(change.path)) {
 			const found = peek(file);
 			const isExpected = found !== null && this.#expected.isExpected(change, found.content, found.stats, versions);
-			// A swap that was prepared and not made.
+			// A swap that was prepared, but not made.
 			if (isOurs || (!isExpected && isSame(file, staged))) fs.rmSync(file);
 			else {
 				const isAddition = found !== null && (await this.#isAddition(change, found.content, isTaken, versions));
@@ -179,9 +179,9 @@ export class Placer {
 		}
 		const live = this.#sites.live(change.path);
 		const isThere = isSame(live, staged);
-		// Only the mode changes: the content shows nothing.
+		// Only the mode changes: the content is no evidence.
 		if (change.before?.oid === change.after?.oid) return isThere && this.#hasMode(live, change.after?.mode);
-		// What is there instead was written over it.
+		// The file in its place was written over it.
 		return isThere || (isTaken && lstatIfThere(live) !== null);
 	}
 
@@ -189,7 +189,7 @@ export class Placer {
 		return !this.#swapper.hasModes || modeOnDisk(live) === mode;
 	}
 
-	/** Whether a file that appeared while the path was empty adds to the version that was taken away. */
+	/** Whether a file that appeared while the path was empty adds to the removed version. */
 	async #isAddition(change: TreeChange, written: Buffer, appeared: boolean, versions: Versions | null): Promise<boolean> {
 		if (!appeared || !isFileMode(change.before?.mode)) return false;
 		const { oid } = change.before as TreeEntry;
@@ -201,12 +201,12 @@ export class Placer {
 		return this.#swapper.hasModes ? mergedMode(before?.mode, onDisk, after?.mode) : after?.mode;
 	}
 
-	/** A database that a program has open stays: SQLite writes into the file that it opened, and reads what lies beside it by its name. */
+	/** A database that a program has open stays: SQLite writes into its open file, and finds the files beside it by name. */
 	#refuseDatabase(live: Buffer, there: Found | null): void {
 		if (there && this.#databases.isOpen(live, there)) throw new ObstacleError("live-database");
 	}
 
-	/** A huge file that is not as it was is not read: it stays. */
+	/** A huge file that has changed is not read: it stays. */
 	async #refuseHuge({ before }: TreeChange, live: Buffer): Promise<void> {
 		const stats = lstatIfThere(live);
 		if (!stats?.isFile() || stats.size <= hugeBytes) return;
@@ -215,7 +215,7 @@ export class Placer {
 		if (size !== stats.size) throw new ObstacleError("too-large");
 	}
 
-	/** A new file gets what its directory hands down. @returns the staged file that has it, with the same content */
+	/** Applies the directory's defaults to a new file. @returns the staged file with them, with the same content */
 	#followDirectory({ path: name, after }: TreeChange, staged: string): string {
 		if (after?.mode === "120000" || lstatIfThere(this.#sites.live(name)) !== null) return staged;
 		const file = this.#sites.of(name).staging.nextFile();

@@ -2,24 +2,24 @@ import fs from "node:fs";
 import path from "node:path";
 import { markUnread, openUnseen, readUnseen } from "@robust-sync/system/read-unseen";
 
-/** A version that a checkout has put in place, by which it can be asked whether a program has read it since. */
+/** A version that a checkout has placed, for the check whether a program has read it since. */
 export interface PlacedVersion {
-	/** Of the file, in decimal: the name of its second link. */
+	/** Its inode in decimal: the name of its second link. */
 	readonly ino: string;
-	/** As it was when the version was put in place: milliseconds since the epoch. */
+	/** The access time at placement: milliseconds since the epoch. */
 	readonly atimeMs: number;
 	/** The same of its content. */
 	readonly mtimeMs: number;
 }
 
-/** More links than this are not kept: of the oldest versions it is unknown then whether they were read. */
+/** With more links than this, the oldest are removed: whether those versions were read is then unknown. */
 const maxLinks = 10_000;
-/** How long an agent may take between reading a file and writing it back. */
+/** The longest time of an agent between reading a file and writing it back. */
 const keepForMs = 60 * 60_000;
 
 /**
- * Whether a file that a checkout has put in place still has the content that it had then: a program may have written into it since.
- * @param stats of the file now
+ * Whether a file that a checkout has placed still has its content: a program may have written into it since.
+ * @param stats the present ones of the file
  */
 export function hasContentOf({ mtimeMs }: PlacedVersion, stats: fs.BigIntStats): boolean {
 	const milliseconds = Number(stats.mtimeNs / 1_000_000_000n) * 1000 + Number(stats.mtimeNs % 1_000_000_000n) / 1e6;
@@ -27,13 +27,13 @@ export function hasContentOf({ mtimeMs }: PlacedVersion, stats: fs.BigIntStats):
 }
 
 /**
- * Second links to the files that checkouts put in place, in a directory of our own: a program that saves by renaming a new file over one of
- * them does not take its access time away. Each is named by its inode, so that a link of ours is known as one after any crash.
+ * Second links to placed files, in a directory of our own: a program that saves by renaming a new file over one of
+ * them does not remove its access time. Each is named by its inode, so that a link of ours is recognized after any crash.
  */
 export class PlacedVersions {
 	readonly #directory: string;
 
-	/** @param directory on the working tree's file system; made when needed */
+	/** @param directory on the working tree's file system; made on demand */
 	constructor(directory: string) {
 		this.#directory = directory;
 	}
@@ -42,7 +42,7 @@ export class PlacedVersions {
 		return path.join(this.#directory, String(ino));
 	}
 
-	/** Makes room for this number of links. False: too many to keep, or no directory for them. */
+	/** Makes room for this number of links. False: too many, or no directory for them. */
 	prepare(count: number): boolean {
 		try {
 			fs.mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
@@ -53,7 +53,7 @@ export class PlacedVersions {
 		}
 	}
 
-	/** Keeps a link to a file that is about to be put in place. Null: it cannot be kept. */
+	/** Keeps a link to a file that is about to be placed. Null: it cannot be kept. */
 	keep(file: string): PlacedVersion | null {
 		try {
 			const { ino } = fs.lstatSync(file, { bigint: true });
@@ -61,7 +61,7 @@ export class PlacedVersions {
 			fs.linkSync(file, this.#link(ino));
 			return { ino: String(ino), atimeMs, mtimeMs };
 		} catch {
-			// Evidence that cannot be kept is missing evidence.
+			// Without the link the evidence is missing.
 			return null;
 		}
 	}
@@ -75,7 +75,7 @@ export class PlacedVersions {
 		}
 	}
 
-	/** Whether a file has a link of ours: one of its names is none of anybody else's. */
+	/** Whether a file has a link of ours: then one of its names belongs to no other program. */
 	has(file: string | Buffer): boolean {
 		try {
 			const { ino, dev } = fs.lstatSync(file, { bigint: true });
@@ -86,7 +86,7 @@ export class PlacedVersions {
 		}
 	}
 
-	/** Whether no program has read a version since it was put in place. False: one has, or it is unknown. */
+	/** Whether no program has read a version since it was placed. False: one has, or it is unknown. */
 	isUnread({ ino, atimeMs }: PlacedVersion): boolean {
 		try {
 			const stats = fs.lstatSync(this.#link(ino), { bigint: true });
@@ -96,7 +96,7 @@ export class PlacedVersions {
 		}
 	}
 
-	/** Removes links to files that were put in place, or taken away, more than an hour ago, and the oldest above `limit`. @returns how many stay */
+	/** Removes links to files that were placed or removed more than an hour ago, and the oldest above `limit`. @returns the number of remaining links */
 	prune(now: number, limit: number = maxLinks): number {
 		let names: string[];
 		try {
@@ -106,7 +106,7 @@ export class PlacedVersions {
 		}
 		const links = names.flatMap((name) => {
 			const stats = fs.lstatSync(this.#link(name), { throwIfNoEntry: false });
-			// A time in the future says that the clock was set.
+			// A time in the future means that the clock was set.
 			return stats ? [{ name, ageMs: Math.abs(now - stats.ctimeMs) }] : [];
 		});
 		links.sort((a, b) => a.ageMs - b.ageMs);
@@ -117,9 +117,9 @@ export class PlacedVersions {
 }
 
 /**
- * Whether access times on a file system tell what was read: every read of a file that is marked as unread changes it, also a copy that shares
+ * Whether access times on a file system reveal reads: every read of a file that is marked as unread changes it, also a copy that shares
  * its blocks, and a read with O_NOATIME and a write do not.
- * @param directory on that file system, in which a file may be made for a moment
+ * @param directory on that file system, in which a temporary file may be made
  */
 export function accessTimesTell(directory: string): boolean {
 	const file = path.join(directory, `.atime-${process.pid}`);

@@ -8,10 +8,10 @@ import { BackupDirectory } from "./backup-directory.ts";
 import { MountStores } from "./mount-store.ts";
 import { Staging } from "./staging.ts";
 
-/** A path at which there is never anything. */
+/** A path that never exists. */
 const nowhere = Buffer.from("/proc/self/nowhere/at/all");
 
-/** Where the files of one file system are staged and kept. */
+/** The staging and backup directories of one file system. */
 export interface Site {
 	/** The directory at its top; null: the workspace's own. */
 	readonly top: GitPath | null;
@@ -19,7 +19,7 @@ export interface Site {
 	readonly backup: BackupDirectory;
 }
 
-/** Places of a checkout: of each path the file itself, and where its versions are staged and kept. */
+/** The sites of a checkout: for each path the file itself, and the directories for its staged and kept versions. */
 export class Sites {
 	readonly staging: Staging;
 	readonly backup: BackupDirectory;
@@ -27,10 +27,10 @@ export class Sites {
 	readonly #repository: Repository;
 	readonly #backupName: string;
 	readonly #sites = new Map<GitPath | null, Site>();
-	/** The path at which work goes on, with its directory held open. */
+	/** The current path, with its directory held open. */
 	#open: { readonly name: GitPath; readonly place: HeldPlace } | null = null;
 
-	/** @param places as the options of a checkout have them */
+	/** @param places the directories in the options of a checkout */
 	constructor(
 		repository: Repository,
 		places: {
@@ -48,7 +48,7 @@ export class Sites {
 		this.#sites.set(null, { top: null, staging: this.staging, backup: this.backup });
 	}
 
-	/** Where a path's files are staged and kept. @throws ObstacleError other-file-system; the file system's error */
+	/** The site of a path. @throws ObstacleError other-file-system; the file system's error */
 	of(name: GitPath): Site {
 		const top = this.stores.topOf(name);
 		const known = this.#sites.get(top);
@@ -62,15 +62,15 @@ export class Sites {
 		return site;
 	}
 
-	/** What was staged, on the file system of the path that it is for. */
+	/** The staged file, on the file system of its path. */
 	stagedFor(name: GitPath, file: string): string {
 		const { top, staging } = this.of(name);
 		return top === null ? file : staging.copyOf(file);
 	}
 
 	/**
-	 * Names the file at a path by its open directory: what a commit or another user puts above it meanwhile does not lead us elsewhere.
-	 * Where a link or a file is above it, or nothing, there is nothing at the path.
+	 * Names the file at a path by its open directory: a later change above it by a commit or another user cannot redirect us.
+	 * If a link, a file or nothing is above the path, nothing is at the path.
 	 */
 	live(name: GitPath): Buffer {
 		if (this.#open?.name === name) return this.#open.place.file;
@@ -85,13 +85,13 @@ export class Sites {
 		}
 	}
 
-	/** The directories above a path may be other ones by now. */
+	/** Call it when the directories above a path may have been replaced. */
 	closePlace(): void {
 		this.#open?.place.close();
 		this.#open = null;
 	}
 
-	/** Closes what is open, and removes what was staged. */
+	/** Closes open directories, and removes staged files. */
 	close(): void {
 		this.closePlace();
 		this.staging.remove();

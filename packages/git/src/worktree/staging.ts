@@ -27,13 +27,13 @@ function makeLink(target: Buffer, file: string): boolean {
 	}
 }
 
-/** Larger contents are not read into memory to be checked out. */
+/** Larger contents are not read into memory for a checkout. */
 const largeBytes = 4_194_304;
 
 /** At most this many objects are requested at a time. */
 const objectsAtATime = 4_096;
 
-/** A directory of our own for files that are to be linked into the working tree, durable before they are. */
+/** A directory of our own for files that will be linked into the working tree; they are durable before that. */
 export class Staging {
 	readonly #repository: Repository;
 	readonly directory: string;
@@ -48,7 +48,7 @@ export class Staging {
 	}
 
 	/**
-	 * A process that was killed, perhaps one with our pid, has left its files: some are linked to live files, and writing to them
+	 * A killed process, perhaps with our pid, has left its files: some are linked to live files, and writing to them
 	 * would write through.
 	 */
 	clear(): void {
@@ -70,7 +70,7 @@ export class Staging {
 		return new StagedFiles(path.normalize(this.directory), changes.length);
 	}
 
-	/** A staged file again, here, on another file system. Durable. @returns its file */
+	/** Stages a file again here, from another file system. Durable. @returns its file */
 	copyOf(file: string): string {
 		const copy = this.nextFile();
 		if (fs.lstatSync(file).isSymbolicLink()) {
@@ -87,7 +87,7 @@ export class Staging {
 		return copy;
 	}
 
-	/** One content. @returns its file */
+	/** Stages one content. @returns its file */
 	async writeOne(content: Buffer, mode: string | undefined): Promise<string> {
 		const file = this.nextFile();
 		fs.writeFileSync(file, content, { mode: mode === "100755" ? 0o777 : 0o666 });
@@ -97,15 +97,15 @@ export class Staging {
 	}
 
 	/**
-	 * One side's contents, as they are to lie on disk. @param filters through git's filters and line-end rules
-	 * @returns by index of the change, undefined where it has no file
+	 * Stages one side's contents in their form on disk. @param filters through git's filters and line-end rules
+	 * @returns by index of the change, undefined if it has no file
 	 */
 	async write(changes: readonly TreeChange[], side: "before" | "after", filters: boolean): Promise<StagedFiles> {
 		fs.mkdirSync(this.directory, { recursive: true, mode: 0o700 });
 		const isLink = (change: TreeChange) => change[side]?.mode === "120000";
 		const indexes = [...changes.keys()].filter((index) => isFileMode(changes[index]?.[side]?.mode));
 		if (!filters) return await this.#writePlain(changes, side, indexes, this.#listFor(changes));
-		// A link has no filter; git cuts a target at a NUL, which is not what the commit says.
+		// A link has no filter; git would cut a target at a NUL.
 		const files = await this.#writeFiltered(
 			changes.map((change) => (isLink(change) ? { ...change, [side]: null } : change)),
 			side,
@@ -114,7 +114,7 @@ export class Staging {
 		return await this.#writePlain(changes, side, links, files);
 	}
 
-	/** Writes the contents as the commit has them. @param indexes of the changes to write @param files the list to add them to */
+	/** Writes the contents of the commit. @param indexes of the changes to write @param files the list to add them to */
 	async #writePlain(
 		changes: readonly TreeChange[],
 		side: "before" | "after",
@@ -176,7 +176,7 @@ export class Staging {
 		try {
 			await this.#repository.run(["cat-file", "blob", oid], { outputTo: output });
 		} catch (error) {
-			// git says that it cannot write, and not why: where the disk is full, we cannot either.
+			// git reports the failed write, but not its cause: if the disk is full, our own write fails as well.
 			fs.writeSync(output, Buffer.alloc(65_536));
 			throw error;
 		} finally {

@@ -11,14 +11,14 @@ import type { MoveOptions, PlacedFile } from "./checkout-options.ts";
 import { hasContentOf, type PlacedVersion, type PlacedVersions } from "./placed-versions.ts";
 import type { Sites } from "./sites.ts";
 
-/** How often a swap with something that is no file is tried. */
+/** The number of tries to swap with an entry that is no file. */
 const maxAttempts = 100;
 
-/** Puts staged files at their paths, by a swap or by a link, and remembers what was put where. */
+/** Places staged files, by a swap or by a link, and records them. */
 export class Swapper {
 	exchanger: FileExchanger | null = null;
 	attributes: AttributesAhead | null = null;
-	/** Keeps second links to what is put in place. */
+	/** Keeps second links to placed files. */
 	keepsVersions = false;
 	readonly #repository: Repository;
 	readonly #options: MoveOptions;
@@ -33,18 +33,18 @@ export class Swapper {
 		this.#placedVersions = placedVersions;
 	}
 
-	/** Starts the process that swaps files; by the time the files are staged it is there. */
+	/** Starts the process that swaps files; it is ready when the files are staged. */
 	start(): void {
 		this.exchanger = this.#options.exchanger?.() ?? new FileExchanger();
 		this.attributes = new AttributesAhead(this.#repository.root, this.exchanger);
 	}
 
 	/**
-	 * Puts `staged` in the place of a file, without a moment in which a reader finds nothing there.
-	 * @param destination takes what was there
-	 * @param found what is there, as far as is known
-	 * @returns what was there, and the second link to what is there now; "impossible": it cannot be done this way; "taken": what is no file was
-	 * put there, and `destination` has it
+	 * Replaces a file by `staged`, so that a reader always finds one of the two.
+	 * @param destination gets the old file
+	 * @param found the present entry, as far as it is known
+	 * @returns the old entry, and the second link to the new one; "impossible": no swap is possible; "taken": an entry that is no file
+	 * was there, and `destination` has it
 	 */
 	async exchange(
 		name: GitPath,
@@ -81,19 +81,19 @@ export class Swapper {
 		if (!isContent(out)) return await this.#returnOther(name, destination, swap, fs.lstatSync(staged).ino);
 		const untouched = out.ino === found.stats.ino && out.size === found.stats.size && out.mtimeMs === found.stats.mtimeMs;
 		carryBits(staged, found.stats, out);
-		// The kernel's clock is coarse: two writes in one tick look alike.
+		// The kernel's clock is coarse: two writes in one tick are indistinguishable.
 		if (untouched && Math.abs(Date.now() - out.mtimeMs) > coarseClockMs) return { content: found.content, stats: out };
 		try {
 			return peek(destination) ?? "taken";
 		} catch {
-			// It cannot be read (too large, a broken disk): not what was expected.
+			// Unreadable (too large, a broken disk): it differs from the expected one.
 			return { content: Buffer.alloc(0), stats: out };
 		}
 	}
 
 	/**
-	 * A directory (pipe, socket, device) that was made at the path a moment before a swap has its place back, with all that is in it.
-	 * @param inode of our own file @returns "impossible": nothing was replaced; "taken": `hand` has what a program put in the place of ours
+	 * Returns a directory (pipe, socket, device) that was made at the path right before a swap to its place, with its content.
+	 * @param inode of our own file @returns "impossible": nothing was replaced; "taken": `hand` has an entry with which a program replaced ours
 	 */
 	async #returnOther(name: GitPath, hand: Buffer, swap: () => Promise<boolean>, inode: number): Promise<"impossible" | "taken"> {
 		for (let attempt = 0; !isContent(fs.lstatSync(hand)); attempt++) {
@@ -128,13 +128,13 @@ export class Swapper {
 		return mode === "120000" || !this.keepsVersions ? null : (this.#placedVersions?.keep(staged) ?? null);
 	}
 
-	/** Remembers what was put at a path. */
+	/** Records a placed file. */
 	notePlaced(name: GitPath, mode: string | undefined, oid: Oid, version: PlacedVersion | null): void {
 		if (version && mode !== undefined) this.#placed.set(name, { mode, oid, version });
 		else this.#placed.delete(name);
 	}
 
-	/** Files with the commit's content that are where they were put. One that was merged with a late write is a change for the next snapshot. */
+	/** Files with the commit's content that are still at their places. One that was merged with a late write is a change for the next snapshot. */
 	placedFiles(changes: readonly TreeChange[]): PlacedFile[] {
 		const wanted = new Map(changes.map(({ path: name, after }) => [name, after?.oid]));
 		return [...this.#placed].flatMap(([name, file]) => {

@@ -13,10 +13,10 @@ import { KeptFiles } from "./kept-files.ts";
 import type { PlacedVersions } from "./placed-versions.ts";
 import type { Sites } from "./sites.ts";
 
-/** No file has this time: a kept file that is noted with it is checked once. */
+/** No file has this time: a kept file that is recorded with it is checked once. */
 const unseenMs = 0;
 
-/** The files that a checkout takes out of the working tree: each is in the backup, and is noted as expected or as a foreign write. */
+/** The files that a checkout removes from the working tree: each is in the backup, and recorded as expected or as a foreign write. */
 export class TakenFiles {
 	readonly kept: KeptFiles;
 	/** Paths that a program wrote to meanwhile. */
@@ -34,7 +34,7 @@ export class TakenFiles {
 		this.#placedVersions = placedVersions;
 	}
 
-	/** Renames what lies at `name` into the backup. False: there is nothing, or a directory, pipe, socket or device, which stays. */
+	/** Renames the file at `name` into the backup. False: nothing is there, or a directory, pipe, socket or device, which stays. */
 	take(name: GitPath, destination: Buffer): boolean {
 		const live = this.#sites.live(name);
 		const stats = lstatIfThere(live);
@@ -49,20 +49,20 @@ export class TakenFiles {
 		}
 	}
 
-	/** Gives a file that was taken away its place again. False: there is a newer one by now. */
+	/** Returns a removed file to its place. False: there is a newer one by now. */
 	putBack(name: GitPath, file: Buffer): boolean {
 		try {
 			fs.linkSync(file, this.#sites.live(name));
 		} catch (error) {
 			if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-			// A process that was killed had put it back already, and not yet removed this link.
+			// A killed process had returned it already, and not yet removed this link.
 			if (lstatIfThere(this.#sites.live(name))?.ino !== lstatIfThere(file)?.ino) return false;
 		}
 		fs.rmSync(file);
 		return true;
 	}
 
-	/** Notes a file that was taken away: as expected, or as a foreign write. @returns whether it was as expected */
+	/** Records a removed file: as expected, or as a foreign write. @returns whether it was as expected */
 	note(change: TreeChange, file: Buffer, versions: Versions | null, isAddition = false): boolean {
 		const stats = lstatIfThere(file);
 		if (stats?.isDirectory()) this.#putDirectoryBeside(change.path, file);
@@ -77,7 +77,7 @@ export class TakenFiles {
 	}
 
 	/**
-	 * A file that came out of a swap is not the one that was expected there: a program wrote it a moment before, from the expected version. It
+	 * A file that came out of a swap is not the expected one: a program wrote it a moment before, from the expected version. It
 	 * stays in the backup, where the next check of the kept files finds it and commits it on its base.
 	 */
 	observe(change: TreeChange, file: Buffer, versions: Versions | null, isAddition: boolean): void {
@@ -95,7 +95,7 @@ export class TakenFiles {
 		const stats = this.#cutHardLinks(name, file);
 		const oid = versions ? this.kept.idOf(content) : (before?.oid ?? "");
 		const note = this.kept.note(name, file, oid, this.incomingId(change, versions), { stats });
-		// What a process that had it open has appended since it was read is a late write.
+		// An append since the read, by a process that had it open, is a late write.
 		note.size = content.length;
 	}
 
@@ -117,7 +117,7 @@ export class TakenFiles {
 		return fs.lstatSync(file);
 	}
 
-	/** A process was killed while it had a directory in its hand: that lives beside the file now. */
+	/** A process was killed while it held a directory: that is placed beside the file now. */
 	#putDirectoryBeside(name: GitPath, directory: Buffer): void {
 		const { ino } = fs.lstatSync(directory);
 		fs.renameSync(directory, this.#sites.live(besidePath(name, blobOid(Buffer.from(String(ino)), this.#repository.objectFormat))));

@@ -145,7 +145,7 @@ describe("what someone else has there is never destroyed", () => {
 		const report = await move(ids);
 		expect(report.rescued).toEqual(["plain"]);
 		expect([read("plain"), backedUp()]).toEqual(["theirs\n", ["mine\n"]]);
-		// It was written from nothing.
+		// It was written without a base.
 		expect(scratch.git("w", "cat-file", "blob", report.kept[0]?.before ?? "")).toBe("");
 		expect(read("d/same")).toBe("same\n");
 	});

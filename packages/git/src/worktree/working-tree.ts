@@ -23,8 +23,8 @@ export type { FilteredFile } from "./expected-versions.ts";
 
 // The checkout: the working tree goes from one commit to another, such that no byte that a program wrote is ever destroyed. The incoming file
 // is exchanged for the one at its path (or that one is renamed into the backup, and the new one linked into its place: link(2) fails where a file
-// has appeared meanwhile). Only then is what was taken away compared with what was expected there: if it differs, it is a foreign write, and
-// stays in the backup as such. git's own checkout looks first and overwrites later.
+// has appeared meanwhile). Only then is the removed file compared with the expected one: if it differs, it is a foreign write, and
+// stays in the backup. git's own checkout compares first and overwrites later.
 
 class Move {
 	readonly #repository: Repository;
@@ -60,7 +60,7 @@ class Move {
 		const toHold = new Map(held.map((change) => [change.path, change]));
 		const changes = all.flatMap((change) => {
 			if (isOwn?.(change.path) === true) return [];
-			// A held path still has what its writers have read, not what `from` has.
+			// A held path still has the version that its writers have read, not that of `from`.
 			const before = toHold.get(change.path);
 			toHold.delete(change.path);
 			return before === undefined ? change : { ...change, before: before.before };
@@ -73,11 +73,11 @@ class Move {
 		const { from, to, ref, checkpoint } = this.#options;
 		this.#sites.staging.clear();
 		const changes = await this.#findChanges();
-		// Attributes that come in apply to what comes in with them.
+		// Incoming attributes apply to the incoming files.
 		this.#expected.filters ||= changes.some(
 			({ path: name, after }) => after !== null && (name === ".gitattributes" || name.endsWith("/.gitattributes")),
 		);
-		// Started early: by the time the files are staged it is there.
+		// Started early: it is ready when the files are staged.
 		if (changes.some(({ before, after }) => before !== null && isFileMode(after?.mode))) this.#swapper.start();
 		this.#swapper.keepsVersions = this.#options.keepsVersions === true && this.#placedVersions?.prepare(changes.length) === true;
 		try {
@@ -119,13 +119,13 @@ class Move {
 			await this.#options.onHeld?.(this.#held.all, changes);
 			await this.#updateIndex(changes, this.#bitsAfter(flags, local));
 			checkpoint?.("index");
-			// A move that is taken up again may have come this far before.
+			// A resumed checkout may have come this far before.
 			if (ref !== null && (this.#options.resume !== true || (await readRef(this.#repository, ref)) !== to)) {
 				await updateRef(this.#repository, ref, to, this.#options.branchAt ?? from, "robust-sync: integrate");
 			}
 			if (this.#repository.isSparse && changes.length > 0) await this.#keepSparse();
 			checkpoint?.("ref");
-			// What could not be placed has left directories that it was to be kept in.
+			// Files that could not be placed have left directories that were made for their backups.
 			if (this.#held.all.length > 0) this.#sites.backup.removeEmpty();
 		} finally {
 			this.#swapper.exchanger?.close();
@@ -144,7 +144,7 @@ class Move {
 		};
 	}
 
-	/** The index bits of changed paths: the user's stay, and a local or a huge file gets one by which git leaves it alone, too. */
+	/** The index bits of changed paths: the user's stay, and a local or a huge file gets one that hides it from git, too. */
 	#bitsAfter(flags: ReadonlyMap<GitPath, IndexFlags>, local: ReadonlyMap<GitPath, IndexFlags | null>): Map<GitPath, IndexFlags> {
 		const bits = new Map([...flags].filter(([name]) => this.#options.ownBits?.has(name) !== true));
 		for (const [name, own] of local) if (own) bits.set(name, own);
@@ -154,7 +154,7 @@ class Move {
 		return bits;
 	}
 
-	/** What lies outside of a sparse checkout goes out of sight again, unless someone wrote to it (git-sparse-checkout(1), reapply). */
+	/** Hides files outside of a sparse checkout again, unless someone wrote to them (git-sparse-checkout(1), reapply). */
 	async #keepSparse(): Promise<void> {
 		await this.#repository.run(["update-index", "-q", "--refresh"], { accept: [0, 1] });
 		await this.#repository.run(["sparse-checkout", "reapply"], { accept: [0, 1, 128] });
@@ -172,14 +172,14 @@ class Move {
 
 /**
  * Moves working tree, index and branch from one commit to another. No byte is destroyed: replaced files are kept in `backup`, also those that a
- * program wrote a moment before. After a crash at any point the same call with `resume` goes on where it stopped.
- * @throws GitError, and the file system's errors; what was not done yet is then done by the next call with `resume`
+ * program wrote a moment before. After a crash at any point the same call with `resume` continues.
+ * @throws GitError, and the file system's errors; the next call with `resume` then does the rest
  */
 export async function moveWorkingTree(repository: Repository, options: MoveOptions, filters: boolean): Promise<MoveReport> {
 	return await new Move(repository, options, filters).run();
 }
 
-/** Replaces single files as moveWorkingTree does; index and branch stay as they are. @param changes each to a version that is stored already */
+/** Replaces single files like moveWorkingTree; index and branch stay. @param changes each to a stored version */
 export async function replaceFiles(
 	repository: Repository,
 	options: Omit<MoveOptions, "from" | "to" | "ref" | "changes">,

@@ -6,21 +6,21 @@ import { walkBetween } from "../saved/resolutions-between.ts";
 import { saveVersions } from "../saved/save-versions.ts";
 import type { IntegrateContext } from "./integrate.ts";
 
-/** A checkout waits no longer than this for merges of other nodes to be computed again; later cycles go on. */
+/** Time limit of a checkout for computing merges of other nodes again; later cycles continue. */
 const budgetMs = 3_000;
-/** A merge whose versions could not be saved in this many cycles is given up. Both its parents stay in history. */
+/** A merge whose versions could not be saved in this many cycles is abandoned. Both its parents stay in history. */
 const maxFailures = 5;
-/** The list is bounded, so that a peer cannot make it grow for ever: the oldest are given up. */
+/** The list is bounded, so that a peer cannot make it grow for ever: the oldest entries are dropped. */
 const maxUnsaved = 10_000;
 
-/** Names in `sync/conflicts/` are looked at this far back for merges that are saved already. */
+/** Names in `sync/conflicts/` are searched this far back for merges that are saved already. */
 const savedLookback = 1_000;
 
 type EarlierContext = Pick<IntegrateContext, "repository" | "paths" | "now" | "lock" | "warn">;
 
 const short = (commit: Oid) => commit.slice(0, 12);
 
-/** Computes one merge again and saves what lost in it. A commit that computing does not give was not made by us: nothing is saved. */
+/** Computes one merge again and saves its losing versions. If the result is another commit, we did not make the merge: nothing is saved. */
 async function saveOne({ repository, paths, now, warn }: EarlierContext, { commit, ours, theirs }: UnsavedMerge): Promise<string | null> {
 	const resolution = await resolveMerge(repository, ours, theirs);
 	if (resolution.commit === commit) return await saveVersions(repository, paths, resolution, now());
@@ -70,10 +70,10 @@ async function saveSome(context: EarlierContext, unsaved: readonly UnsavedMerge[
 }
 
 /**
- * The saved versions of merges that only other nodes made, for what `to` has and `from` lacks. Never fails because of what is in those
- * commits: what cannot be computed or saved now stays on a list for later cycles.
- * @returns names below sync/conflicts/, and how many commits lie between; null: that was not counted
- * @throws GitError when history cannot be walked; the file system's error when the list cannot be written; LockLostError
+ * Saves the losing versions of merges that only other nodes made, for the commits that `to` has and `from` lacks. Never fails because of those
+ * commits' content: a merge that cannot be computed or saved now stays on a list for later cycles.
+ * @returns names below sync/conflicts/, and the number of commits between; null: not counted
+ * @throws GitError if history cannot be walked; the file system's error if the list cannot be written; LockLostError
  */
 export async function saveEarlierMerges(
 	context: EarlierContext,
@@ -89,7 +89,7 @@ export async function saveEarlierMerges(
 	return { saved: await saveSome(context, [...added, ...waiting]), commits: walked.commits };
 }
 
-/** Goes on with the merges that an earlier checkout had no time for. One look at a file where there are none. @throws as saveEarlierMerges */
+/** Continues with the merges that an earlier checkout had no time for. Costs one look at a file if there are none. @throws as saveEarlierMerges */
 export async function continueEarlierMerges(context: EarlierContext): Promise<string[]> {
 	const waiting = readUnsavedMerges(context.paths);
 	return waiting.length === 0 ? [] : await saveSome(context, waiting);

@@ -21,14 +21,14 @@ import { type IntegrateContext, newJournal, recordBackup, removeIfEmpty } from "
 import { isAddition, mergeFiltered } from "./late-writes.ts";
 import { inPlaceOf, isDirectory, isNoFile } from "./local-only.ts";
 
-// SYNC_EXCLUDE: git's own way to have a path in the index and not on disk is its skip-worktree bit, as a sparse checkout sets it. The
-// commits that come and go hold the path all the same, so it is no deletion anywhere.
+// SYNC_EXCLUDE: git's own way to have a path in the index and not on disk is its skip-worktree bit, as a sparse checkout sets it. All
+// commits hold the path even so, and it is a deletion nowhere.
 
 const hidden: IndexFlags = { skipWorktree: true, assumeUnchanged: false };
 
 const isSame = (a: TreeEntry | undefined, b: TreeEntry | undefined) => a !== undefined && a.oid === b?.oid && a.mode === b.mode;
 
-/** A file on disk at an excluded path: no rule covers it by and by, and then it is merged with what HEAD has. */
+/** A file on disk at an excluded path: once no rule covers it any more, it is merged with HEAD's version. */
 const localNote = (name: GitPath, target: TreeEntry): HeldPath => ({
 	path: name,
 	reason: "ignored-here",
@@ -71,7 +71,7 @@ async function moveFiles(context: IntegrateContext, repository: Repository, from
 				const notes = held.map(({ path: name, before, after, obstacle, seen }): HeldPath => {
 					return { path: name, reason: obstacle, base: before, target: after, seen };
 				});
-				// What could not be taken away stays as a file of this node's.
+				// A file that could not be removed stays as a file of this node.
 				noteHeld(
 					context,
 					notes.filter(({ target }) => target !== null),
@@ -89,8 +89,8 @@ async function moveFiles(context: IntegrateContext, repository: Repository, from
 /**
  * Sets the skip-worktree bit on every tracked path that SYNC_EXCLUDE covers, and moves its file to the backup where
  * it equals HEAD's version. Any other file there belongs to this node from now on, and stays. May be killed at any instant, and called again.
- * @param head where HEAD is @param again files of paths that have the bit already are taken away as well: an earlier call was interrupted
- * @returns how many tracked paths are excluded, and the paths whose files were taken away
+ * @param head the commit of HEAD @param again removes files of paths with the bit as well: an earlier call was interrupted
+ * @returns the number of excluded tracked paths, and the paths whose files were removed
  * @throws GitError, the file system's errors, LockLostError
  */
 export async function leaveExcluded(
@@ -127,7 +127,7 @@ export async function leaveExcluded(
 	if (left.length > 0) {
 		const without = await commitWithout(context, { commit: head, head, without: left });
 		await withScratchIndex(repository, paths.staging, async (scratch) => {
-			// A person's sparse checkout is applied to the index itself only: a file that the copy alone hides would look deleted.
+			// A person's sparse checkout is applied to the index itself only: a file that only the copy hides would look deleted.
 			await moveFiles(context, new Repository({ ...scratch, isSparse: false }), head, without, new Set());
 		});
 	}
@@ -136,9 +136,9 @@ export async function leaveExcluded(
 }
 
 /**
- * Brings back what some paths have in HEAD, which were excluded up to now: their files are placed and the index bits go. A file of this
- * node's that is there meanwhile stays, and is merged with HEAD's by the next snapshot.
- * @param head where HEAD is @param names tracked paths with the index bit
+ * Places the files of formerly excluded paths from HEAD, and clears their index bits. A file of this
+ * node that exists meanwhile stays, and the next snapshot merges it with HEAD's.
+ * @param head the commit of HEAD @param names tracked paths with the index bit
  * @returns the paths that were placed
  * @throws GitError, the file system's errors, LockLostError
  */

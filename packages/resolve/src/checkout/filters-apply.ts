@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { type GitPath, type Repository, usesAttributes } from "@robust-sync/git";
 
-// Asked once, and again when a move brings a .gitattributes.
+// Asked once, and again after a checkout of a .gitattributes.
 const attributesMemory = new WeakMap<Repository, boolean>();
 
 /** Whether any file on disk may differ from its blob (gitattributes(5)). */
@@ -15,7 +15,7 @@ export async function filtersApply(repository: Repository): Promise<boolean> {
 	return uses;
 }
 
-/** Files changed: if there are attributes among them, what filtersApply remembers does not count any more. */
+/** Files changed: if there are attributes among them, the memory of filtersApply is cleared. */
 export function forgetAttributes(repository: Repository, changed: readonly GitPath[]): void {
 	if (changed.some((name) => name === ".gitattributes" || name.endsWith("/.gitattributes"))) attributesMemory.delete(repository);
 }

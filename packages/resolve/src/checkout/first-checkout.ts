@@ -21,7 +21,7 @@ import { lstatIfThere } from "@robust-sync/system/lstat";
 import { isOwnName, writeJournal } from "@robust-sync/workspace";
 import { carryOut, type IntegrateContext, type Integration, newJournal } from "./integrate.ts";
 
-/** Whether each directory is one, and no link to one. */
+/** Whether each directory is one, and not a link to one. */
 class Directories {
 	readonly #root: string;
 	readonly #known = new Map<GitPath, boolean>();
@@ -39,7 +39,7 @@ class Directories {
 		return is;
 	}
 
-	/** Whether what a tree has at a path has anything in its place. */
+	/** Whether any entry is in the place of a tree's entry at a path. */
 	isThere(name: GitPath, { mode }: TreeEntry): boolean {
 		const parent = parentOf(name);
 		if (parent !== null && !this.isDirectory(parent)) return false;
@@ -56,7 +56,7 @@ class Directories {
 	}
 }
 
-/** What a commit has and the working tree lacks; what an ignore rule covers counts as missing, so that the checkout decides about it. */
+/** The files that a commit has and the working tree lacks; ignored files count as missing, so that the checkout decides about them. */
 async function missingPaths(repository: Repository, commit: Oid): Promise<GitPath[]> {
 	const entries = await readTreeWhole(repository, commit);
 	const directories = new Directories(repository.root);
@@ -85,10 +85,10 @@ export async function commitWithout(
 /**
  * Checks HEAD out in a workspace without an index: git refused to (a clone of a commit with paths that no working tree may have),
  * had the option not to (`git clone --no-checkout`), or was killed. Missing files are placed; files that exist stay and count as
- * changed where it differs. Without this every file would look deleted.
- * @param ref full name of the branch that is checked out @param head where it is
+ * changed if they differ. Without this every file would look deleted.
+ * @param ref full name of the checked-out branch @param head its commit
  * @returns null: nothing was missing, and the index is there now
- * @throws GitError, the file system's errors, LockLostError; `resumeIntegration` then goes on
+ * @throws GitError, the file system's errors, LockLostError; `resumeIntegration` then continues
  */
 export async function checkOutFirst(context: IntegrateContext, ref: string, head: Oid): Promise<Integration | null> {
 	const { repository, paths } = context;
@@ -104,7 +104,7 @@ export async function checkOutFirst(context: IntegrateContext, ref: string, head
 	context.lock.assertHeld();
 	writeJournal(paths, journal);
 	faultPoint("first-checkout-journalled");
-	// All of it: who commits meanwhile deletes nothing.
+	// The whole tree: a commit by a person meanwhile deletes nothing.
 	await readTreeIntoIndex(repository, clean);
 	faultPoint("first-checkout-indexed");
 	return await carryOut(context, journal, false, null);

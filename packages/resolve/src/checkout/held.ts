@@ -35,7 +35,7 @@ import {
 } from "./local-only.ts";
 import { isOwnPath } from "./own-files.ts";
 
-/** What the notes of held paths need. */
+/** The environment of the records of held paths. */
 export interface HolderContext {
 	readonly repository: Repository;
 	readonly paths: WorkspacePaths;
@@ -43,7 +43,7 @@ export interface HolderContext {
 	readonly now: () => number;
 }
 
-/** Whether a path waits for a person's word. */
+/** Whether a path waits for a person's decision. */
 const isGuarded = (held: HeldPath | undefined) => held?.reason === "guard" && held.approved !== true;
 
 const ruleHeld = (name: GitPath, covered: boolean): HeldPath => ({
@@ -56,18 +56,18 @@ const ruleHeld = (name: GitPath, covered: boolean): HeldPath => ({
 });
 
 /**
- * The notes of held paths around one checkout. They are on disk before a file is touched (what must stay local) and before the index
- * moves on (what could not be placed): a snapshot after a crash never commits a held path as the user's change.
+ * The records of held paths around one checkout. They are on disk before a file is touched (paths that must stay local) and before the index
+ * moves on (paths that could not be placed): a snapshot after a crash never commits a held path as the user's change.
  */
 export class Holder {
 	readonly #context: HolderContext;
 	readonly #repository: Repository;
 	readonly #paths: WorkspacePaths;
-	/** Between which commits the checkout moves; null: nothing moves. */
+	/** The commits of the checkout; null: nothing moves. */
 	readonly #move: { readonly from: Oid | null; readonly to: Oid } | null;
 	readonly #before: HeldState;
 	#local: Map<GitPath, LocalOnly> = new Map();
-	/** What was ignored before the rules changed. */
+	/** The paths that were ignored before the rules changed. */
 	#ignored: readonly GitPath[] = [];
 	#rulesChange = false;
 	readonly #contents: KnownContents | undefined;
@@ -86,35 +86,35 @@ export class Holder {
 		this.#before = readHeld(context.paths);
 	}
 
-	/** Whether anything is held that a checkout could place by now. */
+	/** Whether any held path could be placed by now. */
 	get hasRetries(): boolean {
 		return this.toRetry().some((change) => !isGuarded(this.#before.paths.get(change.path)));
 	}
 
-	/** What the checkout leaves as it is. */
+	/** The paths that the checkout leaves unchanged. */
 	get untouched(): ReadonlySet<GitPath> {
 		return new Set(this.#local.keys());
 	}
 
-	/** What can be tried again: held paths as changes from what their writers have read to what HEAD has. */
+	/** The paths to try again: held paths as changes from the version that their writers have read to that of HEAD. */
 	toRetry(): TreeChange[] {
 		const missing = missingMounts(this.#repository, this.#before);
 		return [...this.#before.paths.values()].flatMap((held) => {
 			const name = held.path;
 			if (missing.some((mount) => isBelow(name, mount))) return [];
-			// What must stay local is tried again only once nothing of it is there.
+			// A path that must stay local is tried again only once nothing of it is there.
 			if (held.reason === "ignored-here" && (held.target === null || held.flag || inPlaceOf(this.#repository.root, name) !== null))
 				return [];
 			return [{ path: name, before: held.base, after: held.target }];
 		});
 	}
 
-	/** Paths whose index bits are ours: they go when a path is placed. */
+	/** Paths whose index bits are ours: they are cleared when a path is placed. */
 	get ownBits(): ReadonlySet<GitPath> {
 		return new Set([...this.#before.paths.values()].filter(({ flag }) => !flag).map((held) => held.path));
 	}
 
-	/** Before anything is touched. @returns the paths that stay untouched, with the index bits that they get */
+	/** Called before any change. @returns the paths that stay untouched, with their future index bits */
 	readonly keepLocal = async (
 		changes: readonly TreeChange[],
 		flags: ReadonlyMap<GitPath, IndexFlags>,
@@ -185,7 +185,7 @@ export class Holder {
 		});
 	}
 
-	/** Before the index moves on. */
+	/** Called before the index moves on. */
 	readonly onHeld = async (held: readonly HeldChange[], changes: readonly TreeChange[]): Promise<void> => {
 		const paths = new Map(this.#before.paths);
 		for (const change of changes) {
@@ -194,7 +194,7 @@ export class Holder {
 		}
 		for (const { path: name, before, after, obstacle, seen } of held)
 			paths.set(name, { path: name, reason: obstacle, base: before, target: after, seen });
-		// Of a file that another node removed, where a directory of ignored files has its place: what is in that is covered by rules of its own.
+		// For a file that another node removed, if a directory of ignored files is in its place: rules of its own cover that directory's content.
 		const changed = new Set(changes.map((change) => change.path));
 		const isReplaced = (name: GitPath) => changed.has(name) && isDirectory(this.#repository.root, name);
 		await this.#keepExcluded(paths, changed, isReplaced);
@@ -204,7 +204,7 @@ export class Holder {
 		faultPoint("held-noted");
 	};
 
-	/** Local files that no rule covers any more, because another node changed the rules or the index, go on being ignored by lines of our own. */
+	/** Local files that no rule covers any more, because another node changed the rules or the index, stay ignored by lines of our own. */
 	async #keepExcluded(paths: Map<string, HeldPath>, changed: ReadonlySet<GitPath>, isReplaced: (name: GitPath) => boolean): Promise<void> {
 		if (this.#rulesChange)
 			for (const name of this.#ignored) if (!paths.has(name) && !changed.has(name)) paths.set(name, ruleHeld(name, true));

@@ -45,43 +45,43 @@ import { filtersApply, forgetAttributes } from "./filters-apply.ts";
 import { Holder } from "./held.ts";
 import { isAddition, mergeFiltered } from "./late-writes.ts";
 
-/** What moving a node to another commit needs. */
+/** The environment of a checkout. */
 export interface IntegrateContext {
 	readonly repository: Repository;
 	readonly paths: WorkspacePaths;
 	/** Held by the caller; asserted before every durable step. */
 	readonly lock: Lock;
 	readonly now: () => number;
-	/** Paths that earlier checkouts held are tried again, also where nothing comes in for them. */
+	/** Tries paths that earlier checkouts held again, even without an incoming version. */
 	readonly retryHeld?: boolean;
-	/** From which loss on what comes in is not carried out without a person's word; null, or not given: nothing is held. */
+	/** The limits above which an incoming loss waits for a person's decision; null, or absent: nothing is held. */
 	readonly guard?: GuardLimits | null;
-	/** Keeps links to what is put in place, so that it shows later whether it was read. */
+	/** Keeps links to placed files, which later show whether they were read. */
 	readonly keepsVersions?: boolean;
-	/** Called with the files of ours that lie in the working tree after a checkout. */
+	/** Called with the files of ours in the working tree after a checkout. */
 	readonly onPlaced?: (files: readonly PlacedFile[]) => void;
-	/** Logs what did not fail the checkout. */
+	/** Logs problems that did not fail the checkout. */
 	readonly warn?: (message: string, details: Record<string, unknown>) => void;
 }
 
-/** What came of it. */
+/** The result of a checkout. */
 export interface Integration {
-	/** Where HEAD is now. */
+	/** The new HEAD. */
 	readonly head: Oid;
 	readonly kind: "nothing" | "fast-forward" | "merge";
 	readonly resolution: Resolution | null;
 	readonly changed: readonly GitPath[];
-	/** How many of these were taken away, because they are gone from the commit. */
+	/** The number of these that were removed, because the commit lacks them. */
 	readonly deleted: number;
-	/** Paths that a program wrote to while the files were moved: the next cycle commits what it wrote. */
+	/** Paths that a program wrote to during the checkout: the next cycle commits the writes. */
 	readonly rescued: readonly GitPath[];
-	/** Names of the directories below sync/conflicts/ that were written. */
+	/** Names of the new directories below sync/conflicts/. */
 	readonly saved: readonly string[];
-	/** How many commits a fast-forward brought; null: that was not counted on the way. */
+	/** The number of commits of a fast-forward; null: not counted on the way. */
 	readonly commits: number | null;
 }
 
-/** Saves what each resolution left out, unless that was done before (a move that is taken up again). */
+/** Saves the losing versions of each resolution, unless that was done before (a resumed checkout). */
 async function saveAll(context: IntegrateContext, resolutions: readonly Resolution[]): Promise<string[]> {
 	const { repository, paths, now } = context;
 	if (resolutions.length === 0) return [];
@@ -95,7 +95,7 @@ async function saveAll(context: IntegrateContext, resolutions: readonly Resoluti
 	return saved;
 }
 
-/** Between files, the lock is asserted when the last time was longer ago than this. */
+/** Between files, the lock is asserted if the last time was longer ago than this. */
 const assertEveryMs = 10;
 
 /** Carries out the journal: moves files, index and branch, and saves the versions that this node loses. */
@@ -125,23 +125,23 @@ async function move(context: IntegrateContext, journal: Journal, how: { resume: 
 		mergeFiltered,
 		isAddition,
 		checkpoint(step: string) {
-			// Of the steps at each of many files, some: asking means reading a file.
+			// Only some of the steps at many files: the assertion reads a file.
 			const isAtFile = step === "file" || step === "swap" || step === "swapped";
 			if (!isAtFile || performance.now() - heldAt > assertEveryMs) {
 				lock.assertHeld();
 				heldAt = performance.now();
 			}
-			// From here on files may have been touched, and this shows it.
+			// From here on files may have been touched, and this records it.
 			if (step === "staged") mkdirSync(path.join(paths.backups, backup), { recursive: true, mode: 0o700 });
 			faultPoint(`move-${step}`);
 		},
 	};
-	// What this node loses is saved in the same breath; the journal stays until both are on disk. Where one fails the other is waited
-	// for: it must not go on while the next cycle begins.
+	// Saves the losing versions concurrently; the journal stays until both are on disk. If one side fails, wait for the other:
+	// nothing may run into the next cycle.
 	const [moved, kept] = await Promise.allSettled([
 		filtersApply(repository).then((filters) => moveWorkingTree(repository, options, filters)),
 		(async () => {
-			// The other side of a merge brings merges that it made, as a fast-forward does.
+			// The other side of a merge brings its own merges, like a fast-forward.
 			const onTheWay = await saveEarlierMerges(context, from, theirs ?? to);
 			if (known === null && (theirs === null || from === null)) return onTheWay;
 			const resolution = known ?? (await resolveMerge(repository, from as Oid, theirs as Oid));
@@ -166,18 +166,18 @@ async function move(context: IntegrateContext, journal: Journal, how: { resume: 
 	return { report, saved, commits, untouched: holder.untouched };
 }
 
-/** Removes a directory with nothing in it; another one stays. */
+/** Removes an empty directory; another one stays. */
 export function removeIfEmpty(directory: string): void {
 	try {
 		rmdirSync(directory);
 	} catch {
-		// There is something in it.
+		// It is not empty.
 	}
 }
 
 /**
- * A move that failed before it touched a file is forgotten, where HEAD is where it began: the next cycle fetches first, and what came
- * meanwhile takes its place. So a newer commit cures one that cannot be checked out here.
+ * A checkout that failed before it touched a file is abandoned, if HEAD is still at its start: the next cycle fetches first, and a newer
+ * commit replaces it. So a newer commit cures one that cannot be checked out here.
  */
 async function forgetUntouched({ repository, paths, lock }: IntegrateContext, { from, ref, backup, branch_at }: Journal): Promise<void> {
 	try {
@@ -214,9 +214,9 @@ export async function carryOut(
 }
 
 /**
- * Tries again what earlier checkouts held, where nothing comes in. @param head where HEAD is
- * @returns null: nothing is held that could be placed
- * @throws GitError, the file system's errors, LockLostError; `resumeIntegration` then goes on
+ * Tries held paths again, without an incoming commit. @param head the commit of HEAD
+ * @returns null: no held path could be placed
+ * @throws GitError, the file system's errors, LockLostError; `resumeIntegration` then continues
  */
 export async function retryHeld(context: IntegrateContext, ref: string, head: Oid): Promise<Integration | null> {
 	if (!new Holder(context).hasRetries) return null;
@@ -226,7 +226,7 @@ export async function retryHeld(context: IntegrateContext, ref: string, head: Oi
 	return await carryOut({ ...context, retryHeld: true }, journal, false, null);
 }
 
-/** Writes the manifest of what a checkout kept, where it kept anything. @throws the file system's error */
+/** Writes the manifest of the files that a checkout kept, if any. @throws the file system's error */
 export function recordBackup({ paths, now }: Pick<IntegrateContext, "paths" | "now">, backup: string, report: MoveReport): void {
 	if (report.kept.length === 0) return;
 	writeBackupManifest(paths, backup, {
@@ -240,7 +240,7 @@ function* replacedFiles(kept: MoveReport["kept"]): Generator<ReplacedFile> {
 	for (const file of kept) yield replacedFile(file);
 }
 
-/** A kept file as the manifest has it. */
+/** A kept file in the form of the manifest. */
 export function replacedFile({ mtimeMs, placed, ...file }: KeptFile): ReplacedFile {
 	return {
 		...file,
@@ -250,7 +250,7 @@ export function replacedFile({ mtimeMs, placed, ...file }: KeptFile): ReplacedFi
 	};
 }
 
-/** Where a node should go to contain both sides; nothing has moved yet. */
+/** The commit that contains both sides; nothing has moved yet. */
 export interface Plan {
 	readonly kind: Integration["kind"];
 	readonly from: Oid | null;
@@ -258,16 +258,16 @@ export interface Plan {
 	/** The other side of a merge; null: a fast-forward, or nothing to do. */
 	readonly theirs: Oid | null;
 	readonly resolution: Resolution | null;
-	/** Whether `to` has something that the other side lacks, and is to be pushed. */
+	/** Whether `to` has commits that the other side lacks, and must be pushed. */
 	readonly publish: boolean;
-	/** What the other side holds and no working tree may have, one character a byte: it is in no tree of ours. */
+	/** Refused paths of the other side, one character a byte: they are in no tree of ours. */
 	readonly refused: readonly string[];
 }
 
-// Where HEAD was once looked at in the life of the process.
+// The HEAD of the last check in the life of the process.
 const lookedAt = new WeakSet<Repository>();
 
-/** A fast-forward to `theirs`, which contains `ours`, without what is refused in it. @throws GitError */
+/** A fast-forward to `theirs`, which contains `ours`, without its refused paths. @throws GitError */
 export async function planFastForward(repository: Repository, ours: Oid | null, theirs: Oid): Promise<Plan> {
 	const [their] = await cleanCommits(openMergeStore(repository), [theirs], isOwnName);
 	const { clean = theirs, refused = [] } = their ?? {};
@@ -275,21 +275,21 @@ export async function planFastForward(repository: Repository, ours: Oid | null, 
 }
 
 /**
- * Finds the commit that contains `ours` (where HEAD is; null: no commit yet) and `theirs`: one of them, or a merge computed in
+ * Finds the commit that contains `ours` (HEAD; null: no commit yet) and `theirs`: one of them, or a merge computed in
  * the object database. Touches no ref, no index and no file, so its result can be published before anything moves.
  * @throws GitError
  */
 export async function planIntegration(repository: Repository, ours: Oid | null, theirs: Oid): Promise<Plan> {
 	const standing = ours === null ? "behind" : await relation(repository, ours, theirs);
 	const nothing = { kind: "nothing", from: ours, to: ours ?? theirs, theirs: null, resolution: null, publish: false, refused: [] } as const;
-	// What this node made or checked out is clean. What someone else put there is found once.
+	// Commits and checkouts of this node are clean. A commit by another program is checked once.
 	if (standing === "same" && lookedAt.has(repository)) return nothing;
 	lookedAt.add(repository);
 	if (ours === null || standing === "behind") return await planFastForward(repository, ours, theirs);
 	const store = openMergeStore(repository);
 	const [{ clean, refused }] = (await cleanCommits(store, [theirs], isOwnName)) as [CleanCommit];
 	if (standing === "same" && clean !== theirs) return await planFastForward(repository, ours, theirs);
-	// The clean version of what the remote has is not pushed by itself: the peer may take back what is refused.
+	// The clean version of the remote's commit is not pushed by itself: the peer may remove the refused paths.
 	if (standing !== "diverged") return { ...nothing, publish: standing === "ahead" && ours !== clean, refused };
 	const [{ original }] = (await cleanCommits(store, [ours], isOwnName)) as [CleanCommit];
 	if (original !== null && (await isAncestor(repository, original, theirs))) return await planFastForward(repository, ours, theirs);
@@ -298,7 +298,7 @@ export async function planIntegration(repository: Repository, ours: Oid | null, 
 	return { kind: "merge", from: ours, to: resolution.commit, theirs, resolution, publish: true, refused };
 }
 
-/** A journal of a move that begins now; not written yet. */
+/** A new journal; not written yet. */
 export function newJournal(context: IntegrateContext, fields: Pick<Journal, "from" | "to" | "ref" | "theirs" | "branch_at">): Journal {
 	return { schema: 1, ...fields, backup: freeBackupName(context), started_at: timestamp(context.now()) };
 }
@@ -312,10 +312,10 @@ export function freeBackupName({ now, paths }: Pick<IntegrateContext, "now" | "p
 
 /**
  * Carries a plan out: branch, index and working tree follow in one journalled step that destroys no byte. The working tree
- * should have just been committed.
+ * should have been committed right before.
  *
  * @param ref full name of the branch
- * @throws GitError, the file system's errors, LockLostError; `resumeIntegration` then goes on
+ * @throws GitError, the file system's errors, LockLostError; `resumeIntegration` then continues
  */
 export async function carryOutPlan(context: IntegrateContext, ref: string, plan: Plan): Promise<Integration> {
 	if (plan.kind === "nothing")
@@ -350,31 +350,31 @@ export async function integrate(context: IntegrateContext, ref: string, ours: Oi
 	return await carryOutPlan(context, ref, await planIntegration(context.repository, ours, theirs));
 }
 
-/** Whether one commit takes the place of another, on the same parents (`git commit --amend`): the working tree is as it was. */
+/** Whether one commit replaces another, on the same parents (`git commit --amend`): the working tree is unchanged. */
 async function isAmended(repository: Repository, before: Oid, after: Oid): Promise<boolean> {
 	const [of, now] = await Promise.all([readParents(repository, before), readParents(repository, after)]);
 	return of.join() === now.join();
 }
 
-/** Goes on with a move that was interrupted (killed, out of disk, or overtaken by a person's commit). Null when there was none. */
+/** Continues an interrupted checkout (killed, out of disk, or overtaken by a person's commit). Null: there was none. */
 export async function resumeIntegration(context: IntegrateContext): Promise<Integration | null> {
 	const { repository, paths } = context;
 	const journal = readJournal(paths);
 	if (!journal) return null;
 	const { from, to, ref } = journal;
-	// A person has another branch checked out: their files are not touched. It goes on when they are back.
+	// A person has another branch checked out: their files are not touched. The checkout continues when they are back.
 	if (`refs/heads/${(await readHead(repository)).branch}` !== ref) return null;
 	const at = await readRef(repository, ref);
 	const stood = journal.branch_at ?? from;
-	// Killed before it had an index: what the move does not touch must be in it.
+	// Killed before it had an index: the index must have the paths that the checkout does not touch.
 	if (from !== null && isIndexMissing(repository)) await readTreeIntoIndex(repository, to);
 	if (at === stood || at === to) return await carryOut(context, journal, true, null);
 	if (at === null || stood === null || !((await isAncestor(repository, stood, at)) || (await isAmended(repository, stood, at)))) {
-		// A person took the branch elsewhere. What was moved already is an ordinary uncommitted change now.
+		// A person moved the branch. Files that were placed already are an ordinary uncommitted change now.
 		removeJournal(paths);
 		return null;
 	}
-	// A person committed, or amended a commit, in the middle of the move. Files and index go to where they were going; then both are merged.
+	// A person committed, or amended a commit, during the checkout. Files and index go to its target; then both are merged.
 	await move(context, journal, { resume: true, branch: false }, null);
 	const plan = await planIntegration(repository, at, to);
 	const second = newJournal(context, { from: to, to: plan.to, ref, theirs: null, branch_at: at });

@@ -9,7 +9,7 @@ const lineFeed = 0x0a;
 
 // Merges of contents outside of commits: files that no commit can have.
 
-/** Whether a file that appeared where the old one was missing for a moment is an addition to it, and not all that should be left. */
+/** Whether a file that appeared while the old one was missing for a moment is an addition to it, and not a whole version. */
 export function isAddition(name: GitPath, before: Buffer, written: Buffer): boolean {
 	return written.length < before.length / 2 || containsNothingOf(Buffer.alloc(0), before, written, Buffer.from(name, "latin1"));
 }
@@ -18,7 +18,7 @@ export function isAddition(name: GitPath, before: Buffer, written: Buffer): bool
 export interface ContentMerge {
 	readonly path: GitPath;
 	readonly base: Buffer | null;
-	/** What this node's program wrote: the later side. */
+	/** The write of this node's program: the later side. */
 	readonly written: Buffer;
 	readonly incoming: Buffer;
 }
@@ -35,8 +35,8 @@ const bytesOf = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffse
 const linesOf = (bytes: Buffer) => new Set(bytes.toString("latin1").split("\n"));
 
 /**
- * What a program only appended to code, if a merge would leave something out. It goes to the end of the present file, as if the program had
- * opened that. Null: anything else was written, or the merge keeps all.
+ * Code that a program only appended to, if a merge would leave a part out. The appended text goes to the end of the present file, as if the program
+ * had opened that. Null: any other write, or the merge keeps all.
  * @throws MergeThreadError
  */
 export async function appendedCode(late: ContentMerge): Promise<Buffer | null> {
@@ -51,21 +51,21 @@ export async function appendedCode(late: ContentMerge): Promise<Buffer | null> {
 	return added.length === 0 || (!isThere && added.some((line) => there.has(line))) ? null : tail;
 }
 
-/** What a merge of contents needs. */
+/** The environment of a merge of contents. */
 export interface ContentMergeContext {
 	readonly repository: Repository;
 	readonly paths: WorkspacePaths;
 	readonly now: () => number;
 }
 
-/** Merges what a filter keeps local in a file into its incoming content; nothing is saved. @throws MergeThreadError */
+/** Merges the part that a filter keeps local in a file into its incoming content; nothing is saved. @throws MergeThreadError */
 export async function mergeFiltered({ path, before, onDisk, incoming }: FilteredFile): Promise<Buffer> {
 	const job = jobOf({ path, base: before, written: onDisk, incoming });
 	const [answer] = (await mergeThread.run([job])) as [MergeAnswer];
 	return contentOf(answer, job);
 }
 
-/** Merges whose sides are saved: where no commit can be made, each cycle merges the same again. */
+/** Merges whose sides are saved: without a possible commit, each cycle merges the same again. */
 const savedMerges = new WeakMap<Repository, Set<string>>();
 const rememberedMerges = 1_000;
 
@@ -77,7 +77,7 @@ function savedMergesOf(repository: Repository): Set<string> {
 }
 
 /**
- * Content that keeps both sides. Where it leaves something out, both sides are saved in `sync/conflicts/` first.
+ * Content that keeps both sides. If it leaves a part out, both sides are saved in `sync/conflicts/` first.
  * @throws MergeThreadError; as saveVersionsOf
  */
 export async function mergeContents({ repository, paths, now }: ContentMergeContext, merge: ContentMerge): Promise<Buffer> {

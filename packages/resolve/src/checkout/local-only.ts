@@ -17,18 +17,18 @@ import {
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import { type HeldState, heldAbove, mountPointsBelow, neverCommitted } from "@robust-sync/workspace";
 
-// A file that this node ignores, or hides from git by an index bit, is local: no commit of another node touches it, merges it, or makes
-// it be published. What comes in under its name is taken into history and the index, and the file on disk stays.
+// A file that this node ignores, or hides from git by an index bit, is local: no commit of another node touches it, merges it, or causes
+// its publication. An incoming version under its name goes into history and the index, and the file on disk stays.
 
-/** Why a checkout does not touch a path, decided before it begins. */
+/** The reason why a checkout does not touch a path, decided before it begins. */
 export interface LocalOnly {
-	/** `excluded`: there is nothing on disk, and nothing is placed there (SYNC_EXCLUDE); it is in no notes. */
+	/** `excluded`: nothing is on disk, and nothing is placed there (SYNC_EXCLUDE); it is in no records. */
 	readonly reason: "ignored-here" | "missing-mount" | "guard" | "excluded";
 	/** An ignore rule covers the path. */
 	readonly covered: boolean;
 	/** The bit that the user set on it. */
 	readonly flag?: "skip-worktree" | "assume-unchanged";
-	/** The index bits that it has afterwards. */
+	/** Its index bits afterwards. */
 	readonly bits: IndexFlags | null;
 }
 
@@ -42,13 +42,13 @@ function lstat(root: string, name: GitPath) {
 	}
 }
 
-/** Whether a path is a directory on disk, and no link to one. */
+/** Whether a path is a directory on disk, and not a link to one. */
 export const isDirectory = (root: string, name: GitPath): boolean => lstat(root, name)?.isDirectory() === true;
 
 /** Whether a version of a path has no file: a submodule, or none at all. */
 export const isNoFile = (entry: TreeChange["after"]): boolean => entry === null || entry.mode === "160000";
 
-/** The first component of a path that is on disk and no directory, else the path itself where it is a directory; null: nothing is in its place. */
+/** The first component of a path that is on disk and no directory, else the path itself if it is a directory; null: nothing is in its place. */
 export function inPlaceOf(root: string, name: GitPath): GitPath | null {
 	for (let slash = name.indexOf("/"); ; slash = name.indexOf("/", slash + 1)) {
 		const component = slash < 0 ? name : gitPathOf(name.slice(0, slash));
@@ -58,7 +58,7 @@ export function inPlaceOf(root: string, name: GitPath): GitPath | null {
 	}
 }
 
-/** Those of some paths that an ignore rule or SYNC_EXCLUDE covers; a path that git cannot decide about counts as covered. */
+/** The paths that an ignore rule or SYNC_EXCLUDE covers; a path that git cannot decide about counts as covered. */
 async function ignoredAmong(repository: Repository, names: readonly GitPath[]): Promise<Set<GitPath>> {
 	const [ignored, excluded] = await Promise.all([coveredByRules(repository, names), excludedAmong(repository, names)]);
 	return new Set([...ignored, ...excluded]);
@@ -76,7 +76,7 @@ async function coveredByRules(repository: Repository, names: readonly GitPath[])
 	}
 }
 
-/** Directories that were mount points when they were last seen, and are none now. */
+/** Directories that were mount points at the last check, and are none now. */
 export function missingMounts(repository: Repository, held: HeldState): GitPath[] {
 	if (held.mounts.size === 0) return [];
 	const mounted = mountPointsBelow(repository.root);
@@ -90,7 +90,7 @@ export const isBelow = (name: string, directory: string) => name.startsWith(`${d
 export const isWithin = (name: string, directory: string) => name === directory || name.startsWith(`${directory}/`);
 
 /**
- * Which of the changes that come in concern local files.
+ * The incoming changes that concern local files.
  * @param flags index bits of the changed paths
  * @param filters whether git's filters may apply
  * @throws GitError
@@ -110,7 +110,7 @@ export async function findLocalOnly(
 		changes.map((change) => change.path),
 	);
 	const removed = new Set(changes.filter(({ before }) => before !== null).map((change) => change.path));
-	/** Paths whose file on disk is taken if it is as one of these versions. */
+	/** Paths whose file on disk is removed if it equals one of these versions. */
 	const toCompare = new Map<GitPath, { readonly local: LocalOnly; readonly versions: TreeChange["before"][] }>();
 	const untracked: { readonly change: TreeChange; readonly at: GitPath }[] = [];
 	for (const change of changes) {
@@ -120,7 +120,7 @@ export async function findLocalOnly(
 			continue;
 		}
 		if (excluded.has(name)) {
-			// What is on disk is this node's own, whatever is in it. A submodule's directory is a repository of its own: none of it is ours.
+			// The file on disk is this node's own, with any content. A submodule's directory is a repository of its own: none of it is ours.
 			const isEmpty = inPlaceOf(root, name) === null || ([before, after].every(isNoFile) && isDirectory(root, name));
 			const bits = { skipWorktree: true, assumeUnchanged: flags.get(name)?.assumeUnchanged ?? false };
 			result.set(name, isEmpty ? { reason: "excluded", covered: true, bits } : { reason: "ignored-here", covered: true, bits });
@@ -177,7 +177,7 @@ export async function findLocalOnly(
 	return result;
 }
 
-/** Whether a directory that is in the way of a file holds local files, and none that would be committed. */
+/** Whether a directory in the way of a file holds local files, and none that would be committed. */
 async function hasOnlyIgnored(repository: Repository, directory: GitPath): Promise<boolean> {
 	const { ignored, untracked } = await listIgnored(repository, directory);
 	return ignored.length > 0 && untracked.length === 0;
@@ -190,13 +190,13 @@ export function changesRules(repository: Repository, changes: readonly TreeChang
 	return changes.some(({ path: name }) => name === ".gitignore" || name.endsWith("/.gitignore") || name === own);
 }
 
-/** All that is ignored here: files, and directories of which a rule covers the whole. Our own directories are left out. */
+/** All ignored entries here: files, and directories that a rule covers wholly. Our own directories are left out. */
 export async function allIgnored(repository: Repository): Promise<GitPath[]> {
 	const { ignored } = await listIgnored(repository, null);
 	return ignored.filter((name) => !neverCommitted.some((own) => isWithin(name, own)));
 }
 
-/** Those of some local paths that an ignore rule still covers. */
+/** The local paths that an ignore rule still covers. */
 export async function stillIgnored(repository: Repository, names: readonly GitPath[]): Promise<Set<GitPath>> {
 	const there = names.filter((name) => {
 		const parent = parentOf(name);
