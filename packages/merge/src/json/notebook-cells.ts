@@ -71,8 +71,8 @@ export function splitAlike(base: JsonTree, side: JsonTree, other: JsonTree, keys
 		const parts = mine.cells.slice(split.first, split.first + split.parts);
 		const own = ownPart(cell, parts, base, side, keys);
 		const cuts = cutsOf(cell.lines, parts);
-		const toOther = alignLines(cell.lines, changed.lines);
-		const cutsOfOther = cuts.map((at) => inChanged(toOther, at, changed.lines.length));
+		const toOther = places(alignLines(cell.lines, changed.lines), changed.lines.length, true);
+		const cutsOfOther = cuts.map((at) => toOther[at]!);
 		const write = (version: Notebook, whole: Cell, at: readonly number[]) =>
 			parts
 				.map((part, p) => {
@@ -196,12 +196,12 @@ function ownPart(cell: Cell, parts: readonly Cell[], base: JsonTree, side: JsonT
 /** Where the cell is cut for its parts. */
 function cutsOf(lines: readonly string[], parts: readonly Cell[]): number[] {
 	const all = parts.flatMap((part) => part.lines);
-	const match = alignLines(all, lines);
+	const toLines = places(alignLines(all, lines), lines.length, false);
 	const cuts: number[] = [];
 	let at = 0;
 	for (const part of parts.slice(0, -1)) {
 		at += part.lines.length;
-		cuts.push(nextMatch(match, at, lines.length));
+		cuts.push(toLines[at]!);
 	}
 	return cuts;
 }
@@ -212,16 +212,17 @@ function alignLines(one: readonly string[], other: readonly string[]): Int32Arra
 	return align(ids(one), ids(other));
 }
 
-/** Where the first line from `at` on that the other text has is there. */
-function nextMatch(match: Int32Array, at: number, length: number): number {
-	for (let i = at; i < match.length; i++) if (match[i] !== UNMATCHED) return match[i]!;
-	return length;
-}
-
-/** The same in a version of the text: where as many lines were changed as there were, line by line. */
-function inChanged(match: Int32Array, at: number, length: number): number {
-	const hunk = hunks(match, length).find(({ start, end, from, to }) => start <= at && at < end && end - start === to - from);
-	return hunk === undefined ? nextMatch(match, at, length) : hunk.from + at - hunk.start;
+/**
+ * For each line of a text (and its end) where it is in another version: its counterpart, else that of the next line that has one.
+ *
+ * @param byLine where as many lines were changed as there were, they are counterparts one by one.
+ */
+function places(match: Int32Array, length: number, byLine: boolean): Int32Array {
+	const found = new Int32Array(match.length + 1).fill(length);
+	for (let i = match.length - 1; i >= 0; i--) found[i] = match[i] === UNMATCHED ? found[i + 1]! : match[i]!;
+	for (const { start, end, from, to } of byLine ? hunks(match, length) : [])
+		if (end - start === to - from) for (let i = start; i < end; i++) found[i] = from + i - start;
+	return found;
 }
 
 /** Lines of a cell as a cell of their own: the last one ends without line feed. */

@@ -39,6 +39,8 @@ const KEYED: Readonly<Record<string, KeyedFormat>> = {
 };
 const JSON_LANGUAGES = new Set(["json", "jsonc", "json5", "geojson", "topojson"]);
 const RECORD_LANGUAGES: Readonly<Record<string, string>> = { csv: ".csv", tsv: ".tsv", jsonl: ".jsonl", ndjson: ".ndjson" };
+/** Steps to compare two blocks, apart from their characters. */
+const STEPS_PER_PAIR = 100;
 /** Blocks of one value. */
 const PACKED = /compressed|base64|binary|drawing/;
 /** Blocks whose lines have their meaning by themselves. */
@@ -60,13 +62,19 @@ export function mergeBlocks(versions: Versions, lost: Lost): void {
 		base[i] = older[o] = later[l] = merged;
 	}
 	const inBase = new Set(base.map(({ block }) => block?.language));
-	const candidates = added(later, inLater);
+	const candidates = new Map<string, Added[]>();
+	for (const one of added(later, inLater)) {
+		const below = candidates.get(one.before);
+		if (below === undefined) candidates.set(one.before, [one]);
+		else below.push(one);
+	}
 	for (const mine of added(older, inOlder)) {
-		const isOne = ({ at, before }: Added) =>
-			before === mine.before && isOneBlock(older[mine.at]!.block!, later[at]!.block!, inBase.has(later[at]!.block!.language));
-		const found = candidates.findIndex(isOne);
+		const below = candidates.get(mine.before) ?? [];
+		const found = below.findIndex(({ at }) =>
+			isOneBlock(older[mine.at]!.block!, later[at]!.block!, inBase.has(later[at]!.block!.language)),
+		);
 		if (found === -1) continue;
-		const [{ at }] = candidates.splice(found, 1) as [Added];
+		const [{ at }] = below.splice(found, 1) as [Added];
 		older[mine.at] = later[at] = mergeBlock(null, older[mine.at]!.block!, later[at]!.block!, lost);
 	}
 }
@@ -137,6 +145,7 @@ function counterparts(from: readonly Unit[], to: readonly Unit[], mayMove: boole
 function firstAlike(one: FencedBlock, units: readonly Unit[], start: number, end: number, isTaken: (at: number) => boolean): number | null {
 	for (let at = start; at < end; at++) {
 		const { block } = units[at]!;
+		spend(1);
 		if (block !== null && !isTaken(at) && isAlike(one, block)) return at;
 	}
 	return null;
@@ -144,7 +153,7 @@ function firstAlike(one: FencedBlock, units: readonly Unit[], start: number, end
 
 /** Do two blocks hold mostly the same lines? */
 function isAlike(one: FencedBlock, other: FencedBlock): boolean {
-	spend(one.inner.length + other.inner.length);
+	spend(STEPS_PER_PAIR + one.inner.length + other.inner.length);
 	const [mine, theirs] = [one, other].map(({ inner }) => inner.split("\n").filter((line) => trimBlanks(line) !== "")) as [
 		string[],
 		string[],

@@ -88,6 +88,27 @@ export function hostile(scale: number): Hostile[] {
 			budgets: 4,
 			...versions((side) => notebook(n(3_000), side)),
 		},
+		{ name: "a notebook cell of 40,000 lines split in 2,000", path: "a.ipynb", budgets: 4, ...splitCells(n(2_000)) },
+		{
+			name: "30,000 elements renamed and edited",
+			path: "a.json",
+			...versions(
+				(side) => `[${list(n(30_000), (i) => `{"name":"${side === "b" ? "m" : "n"}${i}","uses":"${side === "c" ? "new" : "old"} ${i}"}`)}]`,
+			),
+		},
+		{
+			name: "60,000 functions that both added",
+			path: "a.js",
+			base: "run();\n\nend();\n",
+			ours: `run();\n${list(n(60_000), (i) => `function f${i}() {}\n`, "")}\nend();\n`,
+			theirs: `run();\n\nend();\n${list(n(60_000), (i) => `function f${i}() {}\n`, "")}`,
+		},
+		{
+			name: "20,000 blocks that each side added",
+			path: "a.md",
+			...versions((side) => (side === "a" ? "" : list(n(20_000), (i) => `t${i}\n\`\`\`${side}${i}\n${side}\n\`\`\`\n`, ""))),
+			budgets: 4,
+		},
 		{ name: "six million empty arrays", path: "a.json", budgets: 20, ...versions((side) => `[${"[],".repeat(n(6_000_000))}"${side}"]`) },
 		{
 			name: "10,000 tables that both gave another column",
@@ -193,6 +214,15 @@ function notebook(cells: number, side: string): string {
 	const cell = (i: number) =>
 		`{"cell_type":"code","source":[${source(i)}],"outputs":[{"output_type":"stream","text":["${side}${i}\\n"]}],"execution_count":${i}}`;
 	return `{"cells":[${list(cells, cell, ",\n")}],"nbformat":4}`;
+}
+
+/** A cell that one side cut into pieces of 20 lines, and whose every seventh line the other side changed. */
+function splitCells(pieces: number): Pick<Hostile, "base" | "ours" | "theirs"> {
+	const lines = Array.from({ length: 20 * pieces }, (_, i) => `line ${i}`);
+	const cell = (own: readonly string[]) => `{"cell_type":"code","source":[${own.map((line) => `"${line}\\n"`).join(",")}]}`;
+	const text = (cells: readonly string[]) => `{"cells":[${cells.join(",\n")}],"nbformat":4}`;
+	const cut = Array.from({ length: pieces }, (_, i) => cell(lines.slice(20 * i, 20 * i + 20)));
+	return { base: text([cell(lines)]), ours: text(cut), theirs: text([cell(lines.map((line, i) => (i % 7 === 0 ? `${line}!` : line)))]) };
 }
 
 /** The versions of a file that differ in one place. */
