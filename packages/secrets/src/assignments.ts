@@ -22,8 +22,8 @@ const blank = String.raw`(?:\s|\\{1,3}[nrt])`;
 /** The text between a name and a value that may be without quotes. */
 const assigning = new RegExp(
 	[
-		// Tags of HTML, XML and property lists.
-		String.raw`:?(?:</?[a-z][a-z0-9]{0,9}(?:\s[^<>]{0,120})?>:?${blank}{0,40}){1,6}`,
+		// Tags of HTML, XML and property lists, within a row of a table.
+		String.raw`:?(?:</?(?!t(?:r|able|body|head)\b)[a-z][a-z0-9]{0,9}(?:\s[^<>]{0,120})?>:?${blank}{0,40}){1,6}`,
 		String.raw`${closing}(?:${type})?${blank}{0,24}(?::\s{0,3}[>|][-+\d]{0,2}[ \t]{0,8}\r?\n\s{1,24}|:=|=>|->|={1,3}|!={1,2}|:-|:|\?\?=?|\|\|=?|\sor\s)\*{0,2}${blank}{0,24}`,
 		String.raw`${closing}\s{1,3}(?:is|was|ist):?\s{1,3}`,
 		String.raw`(?:${quote})?\s?>\s{0,40}`,

@@ -70,29 +70,18 @@ const maxBack = 120;
 /** Bytes before a match that rules with `acceptsNamed` get. */
 const charactersBefore = 300;
 
-/** These literals are searched in base64, too: secrets of Kubernetes, configurations of clusters and registries, and messages often contain it. */
-const encodedLiterals = [
-	...[
-		"PRIVATE KEY",
-		"://",
-		"eyJ",
-		"sk-ant-",
-		"sk-proj-",
-		"sk-or-v1-",
-		"sk_live_",
-		"rk_live_",
-		"ghp_",
-		"gho_",
-		"ghs_",
-		"github_pat_",
-		"glpat-",
-	],
-	...["npm_", "pypi-AgEI", "xoxb-", "xoxp-", "xapp-", "hooks.slack.com/", "AKIA", "ASIA", "AIza", "GOCSPX-", "ya29.", "hf_", "gsk_", "SG."],
-	...["dop_v1_", "dckr_pat_", "hvs.", "glsa_", "shpat_", "sbp_", "lin_api_", "ntn_", "AccountKey=", "AGE-SECRET-KEY-1", "ops_eyJ"],
-	// Names, of a file of credentials: whole, their first letter in either case or without it.
-	...["assword", "ASSWORD", "passwd", "token", "Token", "TOKEN", "secret", "Secret", "SECRET", "api_key", "apiKey", "API_KEY", "_KEY="],
-	...["access_key", "ACCESS_KEY", "private_key", "PrivateKey"],
+/** Searched in base64 too, beside the prefixes of tokens: frames, and names in a file of credentials. Kubernetes secrets, configurations and messages often contain it. */
+const encodedTexts = [
+	...["PRIVATE KEY", "://", "eyJ", "hf_", "SG.", "AccountKey=", "password"],
+	...["pass", "Pass", "PASS", "Pwd", "token", "Token", "TOKEN", "secret", "Secret", "SECRET", "api_key", "apiKey", "apikey", "api-key"],
+	...["API_KEY", "_key", "_KEY", "PrivateKey", "signing_key"],
 ];
+/** Shorter prefixes are in base64 of anything. */
+const shortestEncoded = 4;
+const encodedLiterals = new Set([
+	...encodedTexts,
+	...rules.flatMap(({ literals, anyCase = false }) => (anyCase ? [] : literals.filter(({ length }) => length >= shortestEncoded))),
+]);
 
 /** The salted hash of a value, in the form of `.secretsallow`. */
 export function hashOf(value: string, salt: string): string {

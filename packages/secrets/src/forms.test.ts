@@ -41,6 +41,8 @@ test.each<[string, string | Buffer]>([
 	["a secret of Kubernetes with an address", `kind: Secret\ndata:\n  DATABASE_URL: ${base64(secretOf("database url"))}\n`],
 	["a secret of Kubernetes with a token", `kind: Secret\ndata:\n  x: ${base64(`note ${hub}`)}\n`],
 	["a token in base64, two bytes in", base64(`a:${hub}`)],
+	["a token of any prefix in base64", base64(`a: ${secretOf("digitalocean")}`)],
+	["the same at another place of three bytes", base64(`ab: ${secretOf("linear")}`)],
 	["a private key, indented in YAML", `tls:\n  key: |\n${rsa.replaceAll(/^/gm, "      ")}\n`],
 	["a private key in .env", `KEY="${rsa.replaceAll("\n", "\\n")}"\n`],
 	["a token whose letters are escaped for JSON", `{"a": "${escaped(hub, (code) => `\\u00${code}`)}"}`],
@@ -66,6 +68,11 @@ test.each<[string, string | Buffer]>([
 	["the same in Org", `| host | password |\n|------+----------|\n| a | ${drawn} |\n`],
 	["the same in reStructuredText", `+---+---+\n| a | password |\n+===+===+\n| b | c |\n+---+---+\n| d | ${drawn} |\n+---+---+\n`],
 	["the same as a database prints it", `select 1;\n host | password \n------+----------\n a    | ${drawn}\n(1 row)\n`],
+	["the same in AsciiDoc", `.Hosts\n|===\n|host |API token\n\n|a |x\n|b |${drawn}\n|===\n`],
+	[
+		"the same in HTML",
+		`<tr><th>a</th><th><b>password</b></th></tr>\n<tr><td>b</td><td>c</td></tr>\n<tr><td>d</td>\n<td>${drawn}</td></tr>`,
+	],
 	["a column of a CSV with bars, behind a comment", `# accesses\nhost|password\na|${drawn}\n`],
 	["the first column of a CSV with a mark", `\ufeffpassword,mail\n${drawn},a@b.c\n`],
 	["a column behind one with quotes within", `sep=,\n"name","password"\n"a ""b"", c","${drawn}"\n`],
@@ -140,6 +147,8 @@ test("escapes and base64 without end: 150 kB of each → ends in linear time", (
 
 test.each([
 	["the same words in a column", "user,password,mail\nanna,see-the-safe,a@b.c\nbert,change me,b@b.c\n"],
+	["a column beside it in HTML", `<tr><th>id</th><th>password</th></tr><tr><td>${drawn}</td><td>none</td></tr></table>${drawn}`],
+	["text behind a table of AsciiDoc", `|===\n|a |password\n\n|b |none\n|===\n\n|b |${drawn}\n`],
 	["a column of counts", "token,count\nthe,31244\nof,2211\n"],
 	["settings of a Kubernetes document that is no secret", `kind: ConfigMap\ndata:\n  stripe: ${base64(drawn)}\n`],
 	["the checksum of a Kubernetes secret", `kind: Secret\nmetadata:\n  annotations:\n    a: ${"3fa9c1b27d5e".repeat(4)}\ndata: {}\n`],

@@ -8,6 +8,8 @@ import { looksDrawn } from "./values.ts";
 // Values marked as secret by a header: the head of a column, or the kind of a document.
 
 const maxHead = 4_000;
+/** The line before and behind a table of AsciiDoc. */
+const fence = /(?:^|\n)\|={3,8}\r?\n$/;
 /** Limits: wider or longer tables are data, not lists of credentials. */
 const maxColumns = 64;
 const maxTable = 64_000;
@@ -88,12 +90,50 @@ function insertedAt(text: string, offset: number): Assigned[] {
 	return found;
 }
 
+const headCellEnd = /[\w .-]{3,64}\s{0,40}(?:<\/[a-z]{1,8}>\s{0,40}){0,3}<\/t[hd]>/iy;
+const cellStart = /<t[hd]\b/gi;
+const tags = /<[^<>]{0,200}>/g;
+
+/** The values of a column of a table of HTML. */
+function markedUpAt(text: string, offset: number): Assigned[] {
+	headCellEnd.lastIndex = offset;
+	if (!headCellEnd.test(text)) return [];
+	const from = Math.max(0, offset - maxHead);
+	const row = text.slice(from, offset).toLowerCase().lastIndexOf("<tr") + from;
+	const head = row < from ? "" : text.slice(row, offset);
+	const column = (head.match(cellStart)?.length ?? 0) - 1;
+	if (column < 0 || column >= maxColumns) return [];
+	const before = head.slice(head.lastIndexOf(">") + 1).trimStart();
+	const name = before + (/^[\w .-]{1,64}/.exec(text.slice(offset, offset + 64))?.[0] ?? "").trimEnd();
+	const said = secretNameAt(`${name}=`, before.length);
+	if (said === null || said.end !== name.length) return [];
+	const rest = text.slice(offset, offset + maxTable);
+	const end = rest.search(/<\/table/i);
+	const found: Assigned[] = [];
+	let start = offset;
+	for (const line of rest
+		.slice(0, end < 0 ? rest.length : end)
+		.split(/(?<=<\/tr>)/i)
+		.slice(1)) {
+		start = text.indexOf(line, start);
+		const cell = line.split(cellStart)[column + 1] ?? "";
+		const value = cell
+			.replace(/^[^<>]{0,200}>/, "")
+			.replaceAll(tags, "")
+			.trim();
+		if (!acceptsBare(value, said)) continue;
+		const at = text.indexOf(value, start);
+		found.push({ value, start: at, end: at + value.length });
+	}
+	return found;
+}
+
 /**
- * The values of the column whose name is at an offset: in the head of a CSV, of a table with a line below its head, or in an INSERT of SQL.
+ * The values of the column whose name is at an offset: in the head of a CSV, of a table with a line below its head or in HTML, or in an INSERT of SQL.
  */
 export function columnAt(text: string, offset: number): Assigned[] {
-	const inserted = insertedAt(text, offset);
-	if (inserted.length > 0) return inserted;
+	const other = [...insertedAt(text, offset), ...markedUpAt(text, offset)];
+	if (other.length > 0) return other;
 	if (offset > maxHead && !/[\s|_]/.test(text[offset - 1] ?? "")) return [];
 	const from = Math.max(0, offset - maxHead);
 	const start = from + text.slice(from, offset).lastIndexOf("\n") + 1;
@@ -101,9 +141,10 @@ export function columnAt(text: string, offset: number): Assigned[] {
 	if (length < 0) return [];
 	const head = text.slice(start, start + length);
 	const second = head.includes("|") ? (text.slice(start + length + 1, start + length + 1 + maxHead).split("\n", 1)[0] ?? "") : "";
-	const isRuled = ruler.test(second);
-	if (!isRuled && (start > maxHead || !preamble.test(text.slice(0, start)))) return [];
-	const delimiter = isRuled ? "|" : delimiterOf(head);
+	const isFenced = fence.test(text.slice(Math.max(from, start - 12), start));
+	const isRuled = !isFenced && ruler.test(second);
+	if (!isRuled && !isFenced && (start > maxHead || !preamble.test(text.slice(0, start)))) return [];
+	const delimiter = isRuled || isFenced ? "|" : delimiterOf(head);
 	if (delimiter === null) return [];
 	const names = cellsOf(head, delimiter, start);
 	const column = names.findIndex(({ at, text: name }) => offset >= at && offset < at + name.length);
@@ -119,6 +160,7 @@ export function columnAt(text: string, offset: number): Assigned[] {
 		const line = text.slice(at, Math.min(end, at + maxHead));
 		// A second line of this kind ends the table. reStructuredText has lines of another kind below each row.
 		if (isRuled && (ruler.test(line) ? line.includes("=") === second.includes("=") : !line.includes("|"))) break;
+		if (isFenced && fence.test(`${line}\n`)) break;
 		const cells = cellsOf(line, delimiter, at);
 		const cell = cells.length === names.length ? cells[column] : undefined;
 		const value = cell === undefined || /[\s"'`\\,;<>(){}[\]|&$]/.test(cell.text) ? "" : cell.text;
