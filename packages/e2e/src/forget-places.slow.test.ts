@@ -74,8 +74,13 @@ describe("forget", () => {
 		// One more by the clock that is behind, of what the others left.
 		helios.write("d.md", `${value}-longer\n`);
 		await untilSame([helios, chad]);
-		expect((await helios.run(["--forget-value", fileOf(`${value}-longer`)], past)).code).toBe(0);
+		const { stdout } = await helios.run(["--forget-value", fileOf(`${value}-longer`), "--json"], past);
 		await untilSame([chad, helios]);
+		const maps = fs
+			.readdirSync(chad.path(".robust-sync/forget"))
+			.map((name) => JSON.parse(chad.read(`.robust-sync/forget/${name}`)) as { id: string; created_at: string })
+			.sort((a, b) => (a.created_at < b.created_at ? -1 : 1));
+		expect([maps.length, maps.at(-1)?.id]).toEqual([3, (JSON.parse(stdout) as { id: string }).id]);
 		for (const place of [helios.path(".git"), chad.path(".git"), hub()])
 			expect([place, ...[value, other].filter((one) => objects(place).includes(one))]).toEqual([place]);
 		expect(helios.read("c.md")).toBe("three\n");

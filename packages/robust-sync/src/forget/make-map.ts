@@ -61,6 +61,9 @@ function requireWhole(repository: Repository): void {
 	if (isPartialClone(repository)) throw new CommandError(partialRemedy, ExitCode.failed);
 }
 
+/** The last time that is written with a year of four digits, which is the form of times in maps. */
+const lastMs = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
 /** Whether a value is in maps, which are signed, or in the trailers of every commit. @throws GitError */
 async function isOurText(store: Repository, tip: Oid, forms: Forms, nodeName: string): Promise<boolean> {
 	const texts = [Buffer.from(`${forgetDirectory}/${withNodeTrailer("", nodeName)}`)];
@@ -132,7 +135,7 @@ export async function makeMap(context: CycleContext, from: Oid, wanted: Wanted, 
 	const { met } = made;
 	// Later than the ones before, independent of this node's clock: these times order the maps.
 	const { maps: before } = await findMaps(repository, [from], config.heartbeatKeys);
-	const newest = Math.max(0, ...before.map((map) => Date.parse(map.created_at) + 1));
+	const newest = Math.min(lastMs, Math.max(0, ...before.map((map) => Date.parse(map.created_at) + 1)));
 	const map = signMap(
 		{
 			schema: 1,
