@@ -1,13 +1,13 @@
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { containsNothingOf, mayStemFrom, originAmong } from "./stale.ts";
+import { inferBase, isLostUpdate, mayDeriveFrom } from "./stale.ts";
 
 const bytes = (value: unknown) => Buffer.from(typeof value === "string" ? value : `${JSON.stringify(value, null, "\t")}\n`);
 const object = (...keys: string[]) => bytes(Object.fromEntries(keys.map((key) => [key, 1])));
 
 test("base: holds one piece of a change → has seen it; holds none → has not", () => {
 	const nothingOf = (before: unknown, after: unknown, written: unknown, path = "state.json") =>
-		containsNothingOf(bytes(before), bytes(after), bytes(written), path);
+		isLostUpdate(bytes(before), bytes(after), bytes(written), path);
 	expect(nothingOf({ a: 1 }, { a: 1, b: 1, c: 1 }, { a: 1, mine: 1 })).toBe(true);
 	expect(nothingOf({ a: 1 }, { a: 1, b: 1, c: 1 }, { a: 1, b: 1 })).toBe(false);
 	expect(nothingOf(["a"], ["a", "b"], ["mine", "a"])).toBe(true);
@@ -20,14 +20,14 @@ test("base: holds one piece of a change → has seen it; holds none → has not"
 });
 
 test("base: no line of the version → rewritten; a document or a log → grows", () => {
-	expect(mayStemFrom(bytes("one\ntwo\n"), bytes("three\n"), "notes.md")).toBe(false);
-	expect(mayStemFrom(bytes("one\ntwo\n"), bytes("two\n"), "notes.md")).toBe(true);
-	expect(mayStemFrom(bytes({}), bytes({ a: 1 }), "state.json")).toBe(true);
+	expect(mayDeriveFrom(bytes("one\ntwo\n"), bytes("three\n"), "notes.md")).toBe(false);
+	expect(mayDeriveFrom(bytes("one\ntwo\n"), bytes("two\n"), "notes.md")).toBe(true);
+	expect(mayDeriveFrom(bytes({}), bytes({ a: 1 }), "state.json")).toBe(true);
 });
 
 test("base: several versions gave way to the newest → the one it has all of", () => {
 	const [first, incoming, both] = [object("start", "first"), object("start", "incoming"), object("start", "first", "incoming")];
-	const origin = (versions: Buffer[], ...keys: string[]) => originAmong(versions, both, object(...keys), "state.json");
+	const origin = (versions: Buffer[], ...keys: string[]) => inferBase(versions, both, object(...keys), "state.json");
 	for (const versions of [
 		[first, incoming],
 		[incoming, first],
@@ -39,7 +39,7 @@ test("base: several versions gave way to the newest → the one it has all of", 
 		expect(origin(versions, "start", "first", "incoming", "mine")).toBeNull();
 	}
 	const more = object("start", "first", "second");
-	expect(originAmong([more, first], object("start", "first", "second", "incoming"), object("start", "first", "mine"), "state.json")).toBe(
+	expect(inferBase([more, first], object("start", "first", "second", "incoming"), object("start", "first", "mine"), "state.json")).toBe(
 		first,
 	);
 });
@@ -51,7 +51,7 @@ test("base: anything added in turn, a write from any version → that version", 
 			const versions = added.map((_, index) => object("#", ...added.slice(0, index)));
 			const from = pick % versions.length;
 			const written = object("#", ...added.slice(0, from), mine);
-			expect(originAmong(versions, object("#", ...added), written, "state.json")).toBe(versions[from]);
+			expect(inferBase(versions, object("#", ...added), written, "state.json")).toBe(versions[from]);
 		}),
 	);
 });
@@ -65,7 +65,7 @@ test("base: every write changes one field too, none has all of an older → the 
 			const from = pick % versions.length;
 			const written = document(100, [...added.slice(0, from), mine]);
 			const after = document(99, added);
-			for (const order of [versions, versions.toReversed()]) expect(originAmong(order, after, written, "state.json")).toBe(versions[from]);
+			for (const order of [versions, versions.toReversed()]) expect(inferBase(order, after, written, "state.json")).toBe(versions[from]);
 		}),
 	);
 });

@@ -17,7 +17,7 @@ type Pieces = Map<string, number>;
  * @returns false if there was no change to read (`before` equals `after`, or differs in spacing only), and if `written` is the result of the
  * change.
  */
-export function containsNothingOf(before: Uint8Array, after: Uint8Array, written: Uint8Array, path: Uint8Array | string): boolean {
+export function isLostUpdate(before: Uint8Array, after: Uint8Array, written: Uint8Array, path: Uint8Array | string): boolean {
 	if (sameBytes(before, after) || sameBytes(written, after)) return false;
 	if ([before, after, written].some(isBinary)) return true;
 	const [inBefore, inAfter, inWritten] = pieces([before, after, written], path) as [Pieces, Pieces, Pieces];
@@ -35,14 +35,14 @@ export function containsNothingOf(before: Uint8Array, after: Uint8Array, written
  * @param versions the likeliest first, for ties
  * @returns null: none of them
  */
-export function originAmong<T extends Uint8Array>(
+export function inferBase<T extends Uint8Array>(
 	versions: readonly T[],
 	after: Uint8Array,
 	written: Uint8Array,
 	path: Uint8Array | string,
 ): T | null {
 	return likeliest(
-		versions.filter((version) => containsNothingOf(version, after, written, path)),
+		versions.filter((version) => isLostUpdate(version, after, written, path)),
 		written,
 		path,
 	);
@@ -69,7 +69,7 @@ function missing(version: Uint8Array, written: Uint8Array, path: Uint8Array | st
  * Can `written` have been made from `before`? The writer of a text without a line of it read nothing, or keeps one
  * value in the file; a JSON document or a file of records can grow from any version, also from an empty one.
  */
-export function mayStemFrom(before: Uint8Array, written: Uint8Array, path: Uint8Array | string): boolean {
+export function mayDeriveFrom(before: Uint8Array, written: Uint8Array, path: Uint8Array | string): boolean {
 	const named = namedKind(path, [before, written]);
 	const kind = named === "unknown" ? contentKind([before, written]) : named;
 	if (kind !== "prose" && kind !== "code") return true;

@@ -1,5 +1,5 @@
 import { blobOid, type FilteredFile, type GitPath, type Repository } from "@robust-sync/git";
-import { containsNothingOf } from "@robust-sync/merge";
+import { isLostUpdate } from "@robust-sync/merge";
 import type { WorkspacePaths } from "@robust-sync/workspace";
 import type { MergeAnswer, MergeJob } from "../merge/merge-jobs.ts";
 import { mergeThread } from "../merge/merge-thread.ts";
@@ -11,7 +11,7 @@ const lineFeed = 0x0a;
 
 /** Whether a file that appeared while the old one was missing for a moment is an addition to it, and not a whole version. */
 export function isAddition(name: GitPath, before: Buffer, written: Buffer): boolean {
-	return written.length < before.length / 2 || containsNothingOf(Buffer.alloc(0), before, written, Buffer.from(name, "latin1"));
+	return written.length < before.length / 2 || isLostUpdate(Buffer.alloc(0), before, written, Buffer.from(name, "latin1"));
 }
 
 /** Three versions of a file. */

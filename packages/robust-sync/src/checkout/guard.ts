@@ -148,9 +148,9 @@ const emptyBlobs = {
 
 /** Logs each held loss once. */
 export function sayHeld({ memory, log }: CycleContext, held: readonly HeldLoss[]): void {
-	const said = held.map(({ direction, commit, files }) => `${direction} ${commit} ${files}`).join();
-	if (said === memory.heldSaid) return;
-	memory.heldSaid = said;
+	const report = held.map(({ direction, commit, files }) => `${direction} ${commit} ${files}`).join();
+	if (report === memory.heldReported) return;
+	memory.heldReported = report;
 	for (const loss of held) log.warn(`held: ${printable(heldLossText(loss))}; ${heldLossCommands}`);
 }
 

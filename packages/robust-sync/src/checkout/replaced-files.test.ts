@@ -182,13 +182,13 @@ test("lost update: the daemon was killed → the first scan takes a write for on
 	replace(new ReplacedFiles(paths, clock), before, after, now - 25_000);
 	monotonic += 25_000;
 	const written = '{\n"chad": 1,\n"helios": 3\n}\n';
-	for (const [resumed, looked, rescued] of [
+	for (const [resumed, hasScanned, rescued] of [
 		[false, false, 0],
 		[true, true, 0],
 		[true, false, 1],
 	] as const) {
 		scratch.write("helios/state.json", written);
-		const memory = { ...newMemory(paths, true, clock), resumed, looked };
+		const memory = { ...newMemory(paths, true, clock), resumed, hasScanned };
 		expect(await rescueAll(await contextOf(memory, now), [name])).toBe(rescued);
 	}
 	expect(JSON.parse(scratch.read("helios/state.json"))).toEqual({ chad: 2, helios: 3 });

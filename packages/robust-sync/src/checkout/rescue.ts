@@ -12,7 +12,7 @@ import {
 	peek,
 	withObjectReader,
 } from "@robust-sync/git";
-import { mayStemFrom, originAmong } from "@robust-sync/merge";
+import { inferBase, mayDeriveFrom } from "@robust-sync/merge";
 import { appendedCode, filtersApply } from "@robust-sync/resolve";
 import { printable, shellPath } from "@robust-sync/service/printable";
 import { lstatIfThere } from "@robust-sync/system/lstat";
@@ -207,7 +207,7 @@ function originOf(
 		if (!isRecent && !isOurs) break;
 		const newer = contents.get(after);
 		const olders = befores.flatMap((before) => contents.get(before) ?? []);
-		const older = newer ? originAmong(olders, newer, written, file) : null;
+		const older = newer ? inferBase(olders, newer, written, file) : null;
 		if (older === null) break;
 		reason ??= isRecent ? "written within 10 s of a checkout" : "no program has read the newest version";
 		origin = { content: older, oid: befores.find((before) => contents.get(before) === older) ?? "" };
@@ -216,7 +216,7 @@ function originOf(
 		if (previous !== undefined && previous !== origin.oid && befores.includes(previous)) break;
 	}
 	// A write that replaces the whole file is not a lost update.
-	return origin && reason && mayStemFrom(origin.content, written, file) ? { ...origin, reason } : null;
+	return origin && reason && mayDeriveFrom(origin.content, written, file) ? { ...origin, reason } : null;
 }
 
 /** The content to commit for a dirty path of a recent checkout. */

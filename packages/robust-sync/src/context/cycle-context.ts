@@ -15,8 +15,8 @@ import type { Mirrors } from "../remote/mirrors.ts";
 import type { StepsAhead } from "../remote/push-steps.ts";
 import type { RefusalSearch } from "../remote/refused-files.ts";
 import type { SecretMemory } from "../secrets/memory.ts";
+import type { DirtySet } from "../snapshot/dirty-set.ts";
 import type { HotFiles } from "../snapshot/hot-files.ts";
-import type { KnownChanges } from "../snapshot/known-changes.ts";
 import type { VanishedFiles } from "../snapshot/vanished-files.ts";
 import { guardLimits } from "./guard-limits.ts";
 
@@ -57,7 +57,7 @@ export interface CycleMemory {
 	/** The previous daemon was killed: its choice of the branch holds. */
 	resumed: boolean;
 	/** A snapshot was completed in the life of this process. */
-	looked: boolean;
+	hasScanned: boolean;
 	/** The last cycle found objects missing or damaged. */
 	damaged: boolean;
 	/** The whole index was checked, once in the life of a process. */
@@ -96,13 +96,13 @@ export interface CycleMemory {
 	/** When each path was first seen to change since its last commit, by the monotonic clock: a stale write may be overwritten before a cycle can read it. */
 	readonly firstChanges: Map<GitPath, number>;
 	/** The paths that may differ from HEAD, if they are known without a full scan. */
-	readonly known: KnownChanges;
+	readonly dirty: DirtySet;
 	/** Recent commits. */
 	readonly changes: ChangeWindow;
 	/** The last question about a loss, and the answer. */
 	guarded: { readonly key: string; readonly loss: Loss | null } | null;
 	/** The last report of held losses. */
-	heldSaid: string;
+	heldReported: string;
 	/** Further remotes; null: this process does not push to them. */
 	mirrors: Mirrors | null;
 	/** When the remote may be used. */

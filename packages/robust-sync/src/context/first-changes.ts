@@ -13,8 +13,8 @@ export function noteFirstChange({ firstChanges, clock }: CycleMemory, name: GitP
  * Milliseconds since a change of the path was first seen; 0: none was. Infinity if it is unknown: the previous daemon was
  * killed, and there was no scan since.
  */
-export function sinceFirstChange({ firstChanges, clock, resumed, looked }: CycleMemory, name: GitPath): number {
-	if (resumed && !looked) return Number.POSITIVE_INFINITY;
+export function sinceFirstChange({ firstChanges, clock, resumed, hasScanned }: CycleMemory, name: GitPath): number {
+	if (resumed && !hasScanned) return Number.POSITIVE_INFINITY;
 	const seenAt = firstChanges.get(name);
 	return seenAt === undefined ? 0 : clock.now() - seenAt;
 }

@@ -9,7 +9,7 @@ import { knownTip } from "../remote/upstream.ts";
 import { withoutSecrets } from "../secrets/commits.ts";
 import { secretChanges } from "../secrets/files.ts";
 import { listUnpublished } from "../secrets/unpublished.ts";
-import { leave, refreshIndex } from "../snapshot/follow-head.ts";
+import { recordBaseline, refreshIndex } from "../snapshot/follow-head.ts";
 import { waitUntilQuiet } from "../snapshot/hot-files.ts";
 import { withoutOwnFiles } from "../snapshot/own-tracked.ts";
 import { type Snapshot, takeSnapshot } from "../snapshot/snapshot.ts";
@@ -37,7 +37,7 @@ export async function snapshotInto(
 	const found = await takeSnapshot(context, targets);
 	const taken = await withForeignWrites(context, progress, found, late).catch((error: unknown) => {
 		// The changes on disk are in no commit yet, so the next scan must be a full one.
-		context.memory.known.forget();
+		context.memory.dirty.invalidate();
 		throw error;
 	});
 	const unpublished = await listUnpublished(context, taken);
@@ -45,7 +45,7 @@ export async function snapshotInto(
 	const snapshot = await withoutSecrets(context, await withoutOwnFiles(context, taken, touched), unpublished);
 	progress.snapshot = snapshot;
 	// Read first, so that the next snapshot of this cycle sees what a person commits or stages from here on.
-	await leave(context);
+	await recordBaseline(context);
 	faultPoint("cycle-after-snapshot");
 	progress.committed += snapshot.committed;
 	progress.deleted += snapshot.deleted;
@@ -115,7 +115,7 @@ export async function snapshotAgain(
 	await refuseOpenOperation(context);
 	// The kernel's newest events are read in the next turns of the loop.
 	for (let turn = 0; turn < 2; turn++) await setImmediate();
-	const isQuiet = memory.known.isWatching && memory.firstChanges.size === 0 && waitedMs < momentMs;
+	const isQuiet = memory.dirty.isWatching && memory.firstChanges.size === 0 && waitedMs < momentMs;
 	if (isQuiet && (await readHead(repository)).oid === latest.head) return latest;
 	const snapshot = await snapshotInto(context, progress);
 	if (snapshot.busy.length === 0) return snapshot;
@@ -136,7 +136,7 @@ export async function taskInto(context: CycleContext, progress: Progress, snapsh
 	progress.isTaskDone = true;
 	progress.commits++;
 	if (done.integration !== null) noteIntegration(done.integration, progress);
-	await leave(context);
+	await recordBaseline(context);
 	// The task may restore a secret.
 	return await withoutSecrets(context, { ...snapshot, head: done.head, isDirect: false });
 }

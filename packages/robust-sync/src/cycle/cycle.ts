@@ -13,7 +13,7 @@ import { refusedFiles, refusedSkipped } from "../remote/refused-files.ts";
 import { knownTip, nameUnbornBranch, prefetchRemoteTip, requireRemote, syncedBranch } from "../remote/upstream.ts";
 import { publishedSecrets, secretSkipped } from "../secrets/notes.ts";
 import { excludeFromNowOn, excludeFromTheStart, keepExcluded } from "../snapshot/excluded.ts";
-import { leave, noticeOthers, refreshIndex } from "../snapshot/follow-head.ts";
+import { noticeOthers, recordBaseline, refreshIndex } from "../snapshot/follow-head.ts";
 import { ownTrackedFiles, setAsideTrackedState, untrackOwnFiles } from "../snapshot/own-tracked.ts";
 import { integrateMirrors, retryHeldPaths } from "./check-out.ts";
 import { mergeFoundWrites, snapshotInto, taskInto } from "./commit.ts";
@@ -64,7 +64,7 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 		const head = await move().finally(async () => {
 			if (!isMoved) await noticeOthers(context);
 			await refreshIndex(context);
-			await leave(context);
+			await recordBaseline(context);
 		});
 		return { outbox, committed, head, late: late.skipped };
 	};

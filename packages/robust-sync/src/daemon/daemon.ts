@@ -49,7 +49,7 @@ import { configurePace, resumeLimit } from "../remote/pace-of-workspace.ts";
 import { readPosition } from "../remote/position.ts";
 import { SecretMemory } from "../secrets/memory.ts";
 import { changedSinceHead } from "../snapshot/dirty-paths.ts";
-import { KnownChanges } from "../snapshot/known-changes.ts";
+import { DirtySet } from "../snapshot/dirty-set.ts";
 import { confirmDeletionMs } from "../snapshot/vanished-files.ts";
 import { AnnouncedHeads } from "./announced-heads.ts";
 import { ChangeWindow } from "./change-window.ts";
@@ -64,7 +64,7 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean, clock: Monot
 		branch: null,
 		lastBranch: null,
 		resumed: false,
-		looked: false,
+		hasScanned: false,
 		damaged: false,
 		indexChecked: false,
 		synced: null,
@@ -84,9 +84,9 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean, clock: Monot
 		tidiedAt: Number.NEGATIVE_INFINITY,
 		changes: new ChangeWindow(clock),
 		guarded: null,
-		heldSaid: "",
+		heldReported: "",
 		clock,
-		known: new KnownChanges(clock),
+		dirty: new DirtySet(clock),
 		firstChanges: new Map(),
 		mirrors: null,
 		pace: new HubPace(),
@@ -260,7 +260,7 @@ export class Daemon {
 	#stopWatching(): void {
 		this.#watcher?.close();
 		this.#watcher = undefined;
-		this.#memory.known.watching(false);
+		this.#memory.dirty.setWatching(false);
 	}
 
 	get memoryLimitBytes(): number {
@@ -402,12 +402,12 @@ export class Daemon {
 	/** After the second of a checkout, writes the files' stat data into the index, so that no git reads them (placed-files.ts). */
 	async #settleIndex(): Promise<void> {
 		this.#unsettled = false;
-		const { placed, known } = this.#memory;
+		const { placed, dirty } = this.#memory;
 		let lock: Lock | undefined;
 		try {
 			const repository = await this.#open();
 			// With incremental scans git reads nothing, and the index is left alone.
-			if (known.isOfUse) return;
+			if (dirty.isUsable) return;
 			lock = await acquireLock(this.#paths.cycleLock, { purpose: "a sync cycle", waitMs: 0 });
 			placed.settle(repository);
 		} catch (error) {
@@ -580,7 +580,7 @@ export class Daemon {
 			ignored,
 			onChange: (changed) => this.#changed(changed),
 			onLimit: (reason) => {
-				this.#memory.known.watching(false);
+				this.#memory.dirty.setWatching(false);
 				this.#log.warn(
 					`the kernel's limit of file watches is reached (${reason}): scanning every ${pollMs / 1000} s instead; raise fs.inotify.max_user_watches`,
 				);
@@ -588,12 +588,12 @@ export class Daemon {
 			},
 		});
 		// The changes between the cycle and the first watch.
-		this.#memory.known.watching(true);
+		this.#memory.dirty.setWatching(true);
 		this.#debouncer.touch();
 	}
 
 	#changed(name: GitPath): void {
-		this.#memory.known.saw(name);
+		this.#memory.dirty.add(name);
 		// Ignored directories were not watched; the next cycle begins to watch again.
 		if (name === ".gitignore" || name.endsWith("/.gitignore")) this.#stopWatching();
 		if (!this.#during && this.#own.isOurs(name)) return;

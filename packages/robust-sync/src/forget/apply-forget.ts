@@ -84,7 +84,7 @@ const nothing = Buffer.from("forgotten\n");
 
 /** Clears everything in a process's memory that refers to forgotten objects. */
 function forgetMemory({ memory }: CycleContext, commits: ReadonlyMap<Oid, Oid>): void {
-	memory.known.forget();
+	memory.dirty.invalidate();
 	memory.replaced.reread();
 	memory.publishable = null;
 	memory.secrets.checked = null;

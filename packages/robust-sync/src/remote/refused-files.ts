@@ -386,7 +386,7 @@ async function leaveOut(
 	remember(context, found.refused);
 	faultPoint("refused-kept");
 	await updateRef(repository, `refs/heads/${syncedBranch(context)}`, newHead, head, "robust-sync: leave out what the hub refuses");
-	memory.known.forget();
+	memory.dirty.invalidate();
 	const names = [...found.refused.keys(), ...found.knownHere];
 	const entries = await readTreePaths(repository, newHead, names);
 	await writeIndexEntries(

@@ -150,7 +150,7 @@ export async function withoutSecrets(context: CycleContext, snapshot: Snapshot, 
 	await updateRef(repository, `${refusedRefs}${compactTimestamp(now())}`, head, null, "robust-sync: keep what holds a secret");
 	faultPoint("secret-kept");
 	await updateRef(repository, `refs/heads/${syncedBranch(context)}`, newHead, head, "robust-sync: leave out what holds a secret");
-	memory.known.forget();
+	memory.dirty.invalidate();
 	const entries = await readTreePaths(repository, newHead, names);
 	await writeIndexEntries(
 		repository,

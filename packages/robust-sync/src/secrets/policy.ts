@@ -58,7 +58,7 @@ export async function refreshPolicy(context: CycleContext): Promise<void> {
 	secrets.clean.clear();
 	secrets.checked = null;
 	secrets.messages.clear();
-	if (!isFirst && (secrets.held.size > 0 || secrets.published.size > 0)) memory.known.forget();
+	if (!isFirst && (secrets.held.size > 0 || secrets.published.size > 0)) memory.dirty.invalidate();
 	secrets.held.clear();
 	secrets.published.clear();
 }

@@ -27,7 +27,7 @@ import { ownIdentity } from "../context/own-identity.ts";
 import { secretChanges } from "../secrets/files.ts";
 import { forgetUnchanged } from "../secrets/notes.ts";
 import { commitDate } from "./commit-date.ts";
-import { maxKnownPaths } from "./known-changes.ts";
+import { maxDirtyPaths } from "./dirty-set.ts";
 import { separateVanished } from "./vanished-files.ts";
 
 // The step commit of a cycle. A file's bytes are its blob, nearly always: then blobs, trees and commit are written at once, from the
@@ -66,7 +66,7 @@ export async function commitOnBranch(context: CycleContext, commit: SnapshotComm
 	});
 	faultPoint("snapshot-written");
 	lock.assertHeld();
-	for (const change of changes) memory.known.indexBehind.add(change.path);
+	for (const change of changes) memory.dirty.indexBehind.add(change.path);
 	await updateRef(repository, `refs/heads/${branch}`, made.commit, head, "robust-sync: snapshot");
 	faultPoint("snapshot-committed");
 	return made.commit;
@@ -196,7 +196,7 @@ export async function commitFiles(context: CycleContext, files: FilesToCommit, m
 	const { repository, memory, now } = context;
 	const { head, branch, lookedAt, admitted } = files;
 	const delivered = new Set(files.delivered);
-	if (files.names.length + delivered.size > maxKnownPaths) return null;
+	if (files.names.length + delivered.size > maxDirtyPaths) return null;
 	const busy = [...files.busy];
 	if (files.names.length + delivered.size === 0) {
 		forgetFirstChanges(memory, lookedAt, busy);

@@ -8,8 +8,8 @@ import type { CycleContext } from "../context/cycle-context.ts";
 import { newMemory } from "../daemon/daemon.ts";
 import { cycleContext } from "../testing/cycle-context.ts";
 import { changedSinceHead } from "./dirty-paths.ts";
-import { leave, noticeOthers, refreshIndex } from "./follow-head.ts";
-import { KnownChanges } from "./known-changes.ts";
+import { DirtySet } from "./dirty-set.ts";
+import { noticeOthers, recordBaseline, refreshIndex } from "./follow-head.ts";
 import { takeSnapshot } from "./snapshot.ts";
 
 const minute = 60_000;
@@ -27,33 +27,33 @@ beforeEach(async () => {
 	scratch.write("w/.gitignore", "*.tmp\n");
 	scratch.commitAll("w");
 	const paths = new WorkspacePaths(scratch.path("w"));
-	const memory = { ...newMemory(paths, true, clock), branch: "main", known: new KnownChanges(clock) };
+	const memory = { ...newMemory(paths, true, clock), branch: "main", dirty: new DirtySet(clock) };
 	// Later than the latest write, which would wait.
 	context = await cycleContext(scratch, "w", { now: () => Date.now() + minute, memory });
-	memory.known.watching(true);
+	memory.dirty.setWatching(true);
 	await cycle();
 });
 afterEach(() => scratch.remove());
 
 /** A cycle's use of a snapshot, without a remote. @param meanwhile called while it would wait for one */
 async function cycle(extra: readonly string[] = [], meanwhile: () => void = () => undefined): Promise<number> {
-	context.memory.looked = false;
+	context.memory.hasScanned = false;
 	const { committed } = await takeSnapshot(context, extra as GitPath[]);
-	await leave(context);
+	await recordBaseline(context);
 	meanwhile();
 	await noticeOthers(context);
 	await refreshIndex(context);
-	await leave(context);
+	await recordBaseline(context);
 	return committed;
 }
 
 function saw(...names: string[]): void {
-	for (const name of names) context.memory.known.saw(name as GitPath);
+	for (const name of names) context.memory.dirty.add(name as GitPath);
 }
 
 const git = (...args: string[]) => scratch.git("w", ...args);
 /** Whether the last snapshot read only dirty paths. */
-const isDirect = () => !context.memory.looked;
+const isDirect = () => !context.memory.hasScanned;
 
 describe("what the watcher saw is committed without a look at anything else", () => {
 	test("incremental: changed, new, deleted, link, mode → index and tree agree with files", async () => {
@@ -101,7 +101,7 @@ describe("what the watcher saw is committed without a look at anything else", ()
 
 	test("incremental: a message delivered this instant → does not wait", async () => {
 		scratch.write("w/message.tmp", "m\n");
-		context.memory.looked = false;
+		context.memory.hasScanned = false;
 		const { mtimeMs } = fs.statSync(scratch.path("w/message.tmp"));
 		expect((await takeSnapshot({ ...context, now: () => mtimeMs + 5 }, ["message.tmp"] as GitPath[])).committed).toBe(1);
 		expect(isDirect()).toBe(true);
@@ -124,7 +124,7 @@ describe("what the watcher saw is committed without a look at anything else", ()
 	});
 });
 
-describe("everything is looked at", () => {
+describe("full scan", () => {
 	test("full scan: ten minutes after the last → a change without an event is found", async () => {
 		scratch.write("w/notes/a.md", "missed\n");
 		expect(await cycle()).toBe(0);
@@ -206,7 +206,7 @@ describe("everything is looked at", () => {
 	});
 
 	test("full scan: nobody watches → every one", async () => {
-		context.memory.known.watching(false);
+		context.memory.dirty.setWatching(false);
 		scratch.write("w/notes/a.md", "changed\n");
 		saw("notes/a.md");
 		expect(await cycle()).toBe(1);
@@ -219,13 +219,13 @@ test("full scan: the index did not follow, the process was killed → set right 
 	scratch.write("w/notes/new.md", "new\n");
 	fs.rmSync(scratch.path("w/notes/b.md"));
 	saw("notes/a.md", "notes/new.md", "notes/b.md");
-	context.memory.looked = false;
+	context.memory.hasScanned = false;
 	await takeSnapshot(context);
 	expect(isDirect()).toBe(true);
 	expect(git("status", "--porcelain")).not.toBe("");
 	const head = git("rev-parse", "HEAD");
-	context.memory.known.indexBehind.clear();
-	context.memory.known.forget();
+	context.memory.dirty.indexBehind.clear();
+	context.memory.dirty.invalidate();
 	await cycle();
 	expect(git("status", "--porcelain")).toBe("");
 	expect(git("rev-parse", "HEAD")).toBe(head);
@@ -235,6 +235,6 @@ test("full scan: after a checkout → writes meanwhile are found", async () => {
 	expect(await changedSinceHead(context, ["notes/a.md"] as GitPath[])).toEqual([]);
 	scratch.write("w/notes/a.md", "written\n");
 	expect(await changedSinceHead(context, ["notes/a.md", "notes/b.md"] as GitPath[])).toEqual(["notes/a.md"]);
-	context.memory.known.forget();
+	context.memory.dirty.invalidate();
 	expect(await changedSinceHead(context, ["notes/a.md"] as GitPath[])).toBeNull();
 });

@@ -3,9 +3,9 @@ import { withoutHeld } from "../checkout/held.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { refusedFiles } from "../remote/refused-files.ts";
 import { changesOf, isPlain, lookUp } from "./commit-files.ts";
+import { maxDirtyPaths } from "./dirty-set.ts";
 import { withoutExcluded } from "./excluded.ts";
-import { readLeft } from "./follow-head.ts";
-import { maxKnownPaths } from "./known-changes.ts";
+import { readBaseline } from "./follow-head.ts";
 
 // The step scan of a cycle, if the watcher has seen all changes since the last full scan: only those paths are read.
 
@@ -17,24 +17,25 @@ export interface DirtyPaths {
 
 /** HEAD, and the paths with observed changes; null: a full scan is needed. */
 async function whereToLook(context: CycleContext): Promise<DirtyPaths | null> {
-	const left = await readLeft(context);
-	if (left === null || left.head === null || left.branch !== context.memory.branch || refusedFiles(context).size > 0) return null;
-	const names = context.memory.known.toLookAt(left);
-	return names === null || !(await isPlain(context)) ? null : { head: left.head, names };
+	const baseline = await readBaseline(context);
+	if (baseline === null || baseline.head === null || baseline.branch !== context.memory.branch || refusedFiles(context).size > 0)
+		return null;
+	const names = context.memory.dirty.paths(baseline);
+	return names === null || !(await isPlain(context)) ? null : { head: baseline.head, names };
 }
 
 /** The part of some paths that an incremental scan can handle; null: a full scan is needed. */
 async function admit(context: CycleContext, names: readonly GitPath[]): Promise<readonly GitPath[] | null> {
 	const free = withoutHeld(context, names);
-	return free === null || free.length > maxKnownPaths ? null : await withoutExcluded(context, free);
+	return free === null || free.length > maxDirtyPaths ? null : await withoutExcluded(context, free);
 }
 
-/** Takes the dirty paths: later changes are dirty again. Call `known.forget` if they could not be committed. @returns null: a full scan is needed */
+/** Takes the dirty paths: later changes are dirty again. Call `dirty.invalidate` if they could not be committed. @returns null: a full scan is needed */
 export async function takeDirtyPaths(context: CycleContext): Promise<DirtyPaths | null> {
 	const where = await whereToLook(context);
 	const names = where === null ? null : await admit(context, where.names);
 	if (where === null || names === null) return null;
-	context.memory.known.looking(where.names);
+	context.memory.dirty.beginScan(where.names);
 	return { head: where.head, names };
 }
 

@@ -45,7 +45,7 @@ async function enforce(context: CycleContext): Promise<readonly GitPath[]> {
 	const { count, left } = await leaveExcluded(integrateContext(context), head, again);
 	memory.excluded = { stamp: stampOfIndex(context), files: count };
 	if (left.length > 0) {
-		memory.known.forget();
+		memory.dirty.invalidate();
 		log.info(`SYNC_EXCLUDE: ${counted(left.length, "file")} taken away here; the other nodes and the history keep them`);
 	}
 	return left;
@@ -68,7 +68,7 @@ async function switchTo(context: CycleContext, wanted: readonly string[]): Promi
 	}
 	context.lock.assertHeld();
 	putIntoEffect(context, wanted);
-	memory.known.forget();
+	memory.dirty.invalidate();
 	memory.excluded = { stamp: null, files: 0 };
 	return [...placed, ...(await enforce(context))];
 }

@@ -3,15 +3,15 @@ import path from "node:path";
 import { GitError, readHead, readTreePaths, writeIndexEntries } from "@robust-sync/git";
 import { faultPoint } from "@robust-sync/system/fault-points";
 import type { CycleContext } from "../context/cycle-context.ts";
-import type { Left } from "./known-changes.ts";
+import type { Baseline } from "./dirty-set.ts";
 
 // A snapshot commits without the index. The index follows while the commit is pushed. Until then `git status` shows its paths as staged
 // in reverse.
 
-/** How index and HEAD are, for KnownChanges; null where that is of no use to it: then nothing is read. */
-export async function readLeft({ repository, memory }: CycleContext): Promise<Left | null> {
+/** The present baseline; null: the dirty set is unusable, so nothing is read. */
+export async function readBaseline({ repository, memory }: CycleContext): Promise<Baseline | null> {
 	const stats = fs.statSync(path.join(repository.gitDirectory, "index"), { throwIfNoEntry: false });
-	if (!stats || !memory.known.isOfUse) return null;
+	if (!stats || !memory.dirty.isUsable) return null;
 	const { oid: head, branch } = await readHead(repository);
 	return { head, branch, indexStamp: `${stats.ino} ${stats.mtimeMs} ${stats.size}` };
 }
@@ -21,22 +21,22 @@ export async function readLeft({ repository, memory }: CycleContext): Promise<Le
  * would include that state.
  */
 export async function noticeOthers(context: CycleContext): Promise<void> {
-	const now = await readLeft(context);
-	if (now !== null && !context.memory.known.isAsLeft(now)) context.memory.known.forget();
+	const now = await readBaseline(context);
+	if (now !== null && !context.memory.dirty.isBaseline(now)) context.memory.dirty.invalidate();
 }
 
 /** Records index and HEAD after our last write. */
-export async function leave(context: CycleContext): Promise<void> {
-	const left = await readLeft(context);
-	if (left !== null) context.memory.known.leave(left);
+export async function recordBaseline(context: CycleContext): Promise<void> {
+	const baseline = await readBaseline(context);
+	if (baseline !== null) context.memory.dirty.setBaseline(baseline);
 }
 
 /** Writes committed entries of snapshots into the index. If that fails, the next scan is a full one, and repairs it. @throws LockLostError */
 export async function refreshIndex({ repository, memory, lock, log }: CycleContext): Promise<void> {
-	const { known } = memory;
-	const names = [...known.indexBehind];
+	const { dirty } = memory;
+	const names = [...dirty.indexBehind];
 	if (names.length === 0) return;
-	known.indexBehind.clear();
+	dirty.indexBehind.clear();
 	try {
 		const { oid } = await readHead(repository);
 		if (oid === null) return;
@@ -48,7 +48,7 @@ export async function refreshIndex({ repository, memory, lock, log }: CycleConte
 		);
 		faultPoint("snapshot-indexed");
 	} catch (error) {
-		known.forget();
+		dirty.invalidate();
 		if (!(error instanceof GitError)) throw error;
 		log.debug(`the index could not follow: ${error.message}`);
 	}
@@ -59,8 +59,8 @@ export async function refreshIndex({ repository, memory, lock, log }: CycleConte
  * @throws GitError if HEAD cannot be read, LockLostError
  */
 export async function followHead(context: CycleContext): Promise<void> {
-	if (context.memory.known.indexBehind.size === 0) return;
+	if (context.memory.dirty.indexBehind.size === 0) return;
 	await noticeOthers(context);
 	await refreshIndex(context);
-	await leave(context);
+	await recordBaseline(context);
 }

@@ -79,7 +79,7 @@ export async function untrackOwnFiles({ repository, memory, lock, log }: CycleCo
 		repository,
 		names.map((name) => ({ path: name, entry: null })),
 	);
-	memory.known.forget();
+	memory.dirty.invalidate();
 	memory.ownTracked = [...new Set([...memory.ownTracked, ...names.filter((name) => !isMadeByUs(name)).map(displayPath)])];
 	const shown = names.slice(0, 3).map((name) => JSON.stringify(displayPath(name)));
 	log.warn(
@@ -140,7 +140,7 @@ export async function withoutOwnFiles(context: CycleContext, snapshot: Snapshot,
 		if ((await readRef(repository, ref)) === null) await updateRef(repository, ref, head, null, "robust-sync: keep what was committed");
 		faultPoint("own-files-kept");
 		await updateRef(repository, `refs/heads/${syncedBranch(context)}`, newHead, head, "robust-sync: leave out own files");
-		memory.known.forget();
+		memory.dirty.invalidate();
 		log.warn(
 			`commits that were not published yet held files of robust-sync's own: made again without them (${newHead.slice(0, 12)} instead of ${head.slice(0, 12)}, which is kept as ${ref})`,
 		);

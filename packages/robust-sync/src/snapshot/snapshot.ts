@@ -14,10 +14,10 @@ import { nextAnnotation } from "./annotations.ts";
 import { commitFiles, isPlain, type MessageOf } from "./commit-files.ts";
 import { commitThroughIndex } from "./commit-index.ts";
 import { takeDirtyPaths } from "./dirty-paths.ts";
+import { maxDirtyPaths } from "./dirty-set.ts";
 import { unstageExcluded } from "./excluded.ts";
 import { refreshIndex } from "./follow-head.ts";
 import { separateHot, waitUntilQuiet } from "./hot-files.ts";
-import { maxKnownPaths } from "./known-changes.ts";
 import { untrackOwnFiles } from "./own-tracked.ts";
 import { type Candidates, findCandidates } from "./scan.ts";
 import { confirmDeletionMs, separateVanished } from "./vanished-files.ts";
@@ -53,7 +53,7 @@ export interface Snapshot {
  * @param extra paths to commit even if an ignore rule covers them (delivered messages)
  */
 export async function takeSnapshot(context: CycleContext, extra: readonly GitPath[] = []): Promise<Snapshot> {
-	const { known, placed } = context.memory;
+	const { dirty, placed } = context.memory;
 	lookAtReads(context);
 	try {
 		await beginSecretSearch(context);
@@ -62,12 +62,12 @@ export async function takeSnapshot(context: CycleContext, extra: readonly GitPat
 		const messageOf: MessageOf = (changed, gone) =>
 			`${withNodeTrailer(annotatedMessage(snapshotMessage(nodeName, changed, gone), annotation), nodeName)}\n`;
 		const snapshot = (await commitDirtyPaths(context, extra, messageOf)) ?? (await scanAndCommit(context, extra, messageOf));
-		for (const name of snapshot.busy) known.saw(name);
+		for (const name of snapshot.busy) dirty.add(name);
 		if (annotation !== null && snapshot.committed > 0) removeAnnotation(context.paths, annotation);
 		placed.retire(context.repository, [...snapshot.busy, ...snapshot.foreign.map((write) => write.path)]);
 		return snapshot;
 	} catch (error) {
-		known.forget();
+		dirty.invalidate();
 		throw error;
 	}
 }
@@ -92,17 +92,17 @@ async function commitDirtyPaths(context: CycleContext, extra: readonly GitPath[]
 	const done = await commitFiles(context, files, messageOf);
 	if (done === null) return null;
 	const status = { head, branch, entries: [], refused: [], unreadable: [] };
-	return { ...done, status, committed: done.changed.length, skipped: memory.known.skipped, isDirect: done.changed.length > 0 };
+	return { ...done, status, committed: done.changed.length, skipped: memory.dirty.skipped, isDirect: done.changed.length > 0 };
 }
 
 /** Scans everything, and commits. */
 async function scanAndCommit(context: CycleContext, extra: readonly GitPath[], messageOf: MessageOf): Promise<Snapshot> {
-	const { known } = context.memory;
+	const { dirty } = context.memory;
 	await refreshIndex(context);
-	known.lookingAtAll();
+	dirty.beginFullScan();
 	const snapshot = await takeFullSnapshot(context, extra, messageOf);
-	known.skipped = snapshot.skipped;
-	context.memory.looked = true;
+	dirty.skipped = snapshot.skipped;
+	context.memory.hasScanned = true;
 	return snapshot;
 }
 
@@ -129,17 +129,17 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	const deadline = performance.now() + 2 * confirmDeletionMs;
 	for (;;) {
 		const isNew = untrackedAmong(found.status);
-		const looked = separateVanished(repository.root, quiet, memory.vanished, now(), isNew);
-		if (looked.unconfirmed.length > 0 && !memory.deferHot && performance.now() < deadline) {
+		const checked = separateVanished(repository.root, quiet, memory.vanished, now(), isNew);
+		if (checked.unconfirmed.length > 0 && !memory.deferHot && performance.now() < deadline) {
 			await sleep(secondLookMs);
 			found = await findCandidates(context);
 			quiet = [...found.changed];
 			continue;
 		}
-		quiet = looked.confirmed;
-		busy = [...busy, ...looked.unconfirmed];
-		unconfirmed = looked.unconfirmed.length;
-		missing = looked.missing;
+		quiet = checked.confirmed;
+		busy = [...busy, ...checked.unconfirmed];
+		unconfirmed = checked.unconfirmed.length;
+		missing = checked.missing;
 		break;
 	}
 	forgetUnchanged(context, new Set(found.changed));
@@ -160,7 +160,7 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 
 /** Whether all findings of a full scan are plain files: no filter, submodule, database or held path, and nothing staged. */
 async function areFilesOnly(context: CycleContext, { status, held, databases, changed }: Candidates): Promise<boolean> {
-	if (databases.length > 0 || held.written.length > 0 || held.staged.length > 0 || changed.length > maxKnownPaths) return false;
+	if (databases.length > 0 || held.written.length > 0 || held.staged.length > 0 || changed.length > maxDirtyPaths) return false;
 	return status.entries.every(({ index, submodule }) => (index === "." || index === "?") && !submodule) && (await isPlain(context));
 }
 

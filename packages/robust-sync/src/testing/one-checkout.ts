@@ -94,7 +94,7 @@ export class OneCheckout extends Scratch {
 		const snapshot = await takeSnapshot(context);
 		const writes = [...late.foreign, ...snapshot.foreign];
 		if (writes.length > 0) await mergeForeignWrites(context, snapshot.head as string, writes);
-		context.memory.known.forget();
+		context.memory.dirty.invalidate();
 		return writes.length + snapshot.committed + snapshot.busy.length > 0;
 	}
 

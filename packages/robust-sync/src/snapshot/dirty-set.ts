@@ -3,13 +3,13 @@ import type { MonotonicClock } from "@robust-sync/system/monotonic-clock";
 import type { SkippedFile } from "@robust-sync/workspace";
 
 /** Interval of full scans: events can be missed, and a person's staging makes none. */
-const fullLookIntervalMs = 10 * 60_000;
+const fullScanIntervalMs = 10 * 60_000;
 /** Above this number of paths the scan is a full one: they are too many arguments for git, too. */
-export const maxKnownPaths = 1_000;
+export const maxDirtyPaths = 1_000;
 /** The kernel drops events when 16,384 of them wait (inotify(7), max_queued_events), without a report to this process. */
 const maxEvents = 4_096;
 /** Fingerprint of HEAD and index after our last write. Unchanged means that no one else committed or staged. */
-export interface Left {
+export interface Baseline {
 	readonly head: Oid | null;
 	readonly branch: string | null;
 	readonly indexStamp: string;
@@ -19,14 +19,14 @@ export interface Left {
  * The paths that may differ from HEAD, if they are known without a full scan: the watcher's observations since
  * the last full scan. In a workspace of a million files that is the difference between seconds and milliseconds.
  */
-export class KnownChanges {
+export class DirtySet {
 	readonly #clock: MonotonicClock;
 	readonly #paths = new Set<GitPath>();
 	#events = 0;
 	#isWatching = false;
 	/** Time of the last full scan with the watcher at work; null: never, or an event was missed since. */
-	#lookedAt: number | null = null;
-	#left: Left | null = null;
+	#scannedAt: number | null = null;
+	#baseline: Baseline | null = null;
 	/** The files that the last full scan left out; reported until the next one. */
 	skipped: readonly SkippedFile[] = [];
 	/** Committed paths that the index lacks yet. */
@@ -37,9 +37,9 @@ export class KnownChanges {
 	}
 
 	/** Sets whether every change is seen from now on. Earlier changes must still be scanned. */
-	watching(isWatching: boolean): void {
+	setWatching(isWatching: boolean): void {
 		this.#isWatching = isWatching;
-		this.#lookedAt = null;
+		this.#scannedAt = null;
 	}
 
 	/** Whether every change is seen now. */
@@ -48,49 +48,49 @@ export class KnownChanges {
 	}
 
 	/** Something changed at a path, or may have. */
-	saw(name: GitPath): void {
-		if (this.#lookedAt === null) return;
+	add(name: GitPath): void {
+		if (this.#scannedAt === null) return;
 		this.#paths.add(name);
-		if (++this.#events > maxEvents || this.#paths.size > maxKnownPaths) this.#lookedAt = null;
+		if (++this.#events > maxEvents || this.#paths.size > maxDirtyPaths) this.#scannedAt = null;
 	}
 
 	/** Whether a fingerprint is useful: after a missed event, a full scan is needed. */
-	get isOfUse(): boolean {
-		return this.#lookedAt !== null;
+	get isUsable(): boolean {
+		return this.#scannedAt !== null;
 	}
 
-	/** Dirty paths; null: a full scan is needed. @param left the present index and HEAD */
-	toLookAt(left: Left): readonly GitPath[] | null {
-		if (this.#lookedAt === null || this.#clock.now() - this.#lookedAt > fullLookIntervalMs) return null;
-		if (!this.isAsLeft(left)) return null;
+	/** Dirty paths; null: a full scan is needed. @param baseline the present index and HEAD */
+	paths(baseline: Baseline): readonly GitPath[] | null {
+		if (this.#scannedAt === null || this.#clock.now() - this.#scannedAt > fullScanIntervalMs) return null;
+		if (!this.isBaseline(baseline)) return null;
 		return [...this.#paths];
 	}
 
 	/** A scan of some paths begins: later changes are new. */
-	looking(names: readonly GitPath[]): void {
+	beginScan(names: readonly GitPath[]): void {
 		for (const name of names) this.#paths.delete(name);
 		this.#events = 0;
 	}
 
-	/** A full scan begins: later changes are new. If it fails, call `forget`. */
-	lookingAtAll(): void {
+	/** A full scan begins: later changes are new. If it fails, call `invalidate`. */
+	beginFullScan(): void {
 		this.#paths.clear();
 		this.#events = 0;
-		this.#lookedAt = this.#isWatching ? this.#clock.now() : null;
+		this.#scannedAt = this.#isWatching ? this.#clock.now() : null;
 	}
 
 	/** A scan, or a later step, failed: nothing is known any more. */
-	forget(): void {
-		this.#lookedAt = null;
+	invalidate(): void {
+		this.#scannedAt = null;
 	}
 
 	/** Whether index and HEAD are unchanged since we last wrote them. */
-	isAsLeft(left: Left): boolean {
-		return left.indexStamp === this.#left?.indexStamp && left.head === this.#left.head;
+	isBaseline(baseline: Baseline): boolean {
+		return baseline.indexStamp === this.#baseline?.indexStamp && baseline.head === this.#baseline.head;
 	}
 
 	/** Records index and HEAD after our last write. */
-	leave(left: Left): void {
-		this.#left = left;
+	setBaseline(baseline: Baseline): void {
+		this.#baseline = baseline;
 	}
 }
