@@ -1,4 +1,5 @@
 import type { Assigned } from "./assignments.ts";
+import { objectAround } from "./json-web-keys.ts";
 import type { ListRule } from "./rule.ts";
 import { looksDrawn } from "./values.ts";
 
@@ -39,7 +40,7 @@ function jarAt(text: string, offset: number): Assigned[] {
 	return [{ value, start: jarLine.lastIndex - value.length, end: jarLine.lastIndex }];
 }
 
-const maxList = 64_000;
+const maxList = 32_000;
 const escapedQuote = String.raw`\\{0,3}["']`;
 const listHead = new RegExp(`cookies${escapedQuote}\\s{0,8}:\\s{0,8}\\[`, "iy");
 /** One cookie: an object without another one in it. */
@@ -73,9 +74,8 @@ function cookieListAt(text: string, offset: number): Assigned[] {
 
 /** A single session cookie, as extensions of browsers export it: an object with a flag for access by scripts. */
 function cookieObjectAt(text: string, offset: number): Assigned[] {
-	const start = text.lastIndexOf("{", offset);
-	const end = text.indexOf("}", offset);
-	return start < 0 || offset - start > 6_000 || end < 0 || end - offset > 6_000 ? [] : cookieOf(text.slice(start, end), start);
+	const { object, at } = objectAround(text, offset);
+	return cookieOf(object, at);
 }
 
 export const cookieRules: readonly ListRule[] = [

@@ -145,6 +145,24 @@ test("escapes and base64 without end: 150 kB of each → ends in linear time", (
 	expect((user + system) / 1000).toBeLessThan(5_000);
 });
 
+test("objects, tables, frames without end: 100 kB of each → ends in linear time", () => {
+	const started = process.cpuUsage();
+	const parts = [
+		"httponly",
+		'kty":"EC","d":"',
+		"<tr><th>password</th>",
+		'"cookies":[{"name":"sid","value":"',
+		"OpenVPN Static key V1-----",
+		"INSERT INTO x (password,",
+		"|===\n|host |token\n",
+		"A\0",
+		"https://abcdefghijklmnopqrstu",
+	];
+	for (const part of parts) finder.matches(Buffer.from(part.repeat(100_000 / part.length)));
+	const { user, system } = process.cpuUsage(started);
+	expect((user + system) / 1000).toBeLessThan(6_000);
+});
+
 test.each([
 	["the same words in a column", "user,password,mail\nanna,see-the-safe,a@b.c\nbert,change me,b@b.c\n"],
 	["a column beside it in HTML", `<tr><th>id</th><th>password</th></tr><tr><td>${drawn}</td><td>none</td></tr></table>${drawn}`],

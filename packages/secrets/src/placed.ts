@@ -21,9 +21,6 @@ function isUserAndPassword(value: string): boolean {
 	return decoded.includes(":") && password.length >= 6 && (looksDrawn(password, 10) || looksThoughtOut(password));
 }
 
-/** The member of a JSON Web Key that is secret. */
-const dOrK = `${open}[dk]${open}`;
-
 export const placedRules: readonly NamedRule[] = [
 	{
 		id: "command-password",
@@ -94,25 +91,6 @@ export const placedRules: readonly NamedRule[] = [
 		notAfter: null,
 		pattern: /convertto-securestring\s{1,4}(?:-string\s{1,4})?["'](?<value>[^\s"'`]{8,200})["']/iy,
 		acceptsNamed: (match) => isDrawn(10)(match) || looksThoughtOut(match.groups?.value ?? ""),
-	},
-	{
-		id: "json-web-key",
-		literals: ["kty"],
-		notAfter: null,
-		pattern: new RegExp(
-			String.raw`kty${open}\s{0,8}:\s{0,8}${open}(?:EC|OKP|RSA|oct)[^{}]{1,1500}?[\s,"']${dOrK}\s{0,8}:\s{0,8}${open}(?<value>[A-Za-z0-9_-]{22,1400})`,
-			"y",
-		),
-		acceptsNamed: isDrawn(18),
-	},
-	{
-		id: "json-web-key",
-		literals: ["kty"],
-		back: new RegExp(String.raw`${dOrK}\s{0,8}:\s{0,8}${open}[A-Za-z0-9_-]{22,1400}[^{}]{1,1500}$`),
-		mostBack: 3_000,
-		notAfter: /[A-Za-z0-9]/,
-		pattern: new RegExp(String.raw`${dOrK}\s{0,8}:\s{0,8}${open}(?<value>[A-Za-z0-9_-]{22,1400})`, "y"),
-		acceptsNamed: isDrawn(18),
 	},
 	{
 		id: "access-signature",

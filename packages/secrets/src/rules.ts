@@ -264,7 +264,7 @@ export const rules: readonly Rule[] = [
 		literals: ["OpenVPN Static key V1", "OpenVPN tls-crypt-v2"],
 		notAfter: null,
 		pattern: new RegExp(
-			String.raw`OpenVPN (?:Static key V1|tls-crypt-v2 \w{1,8} key)-{4,5}(?<value>(?:[A-Za-z0-9+/=]|${between}){200,8000})`,
+			String.raw`OpenVPN (?:Static key V1|tls-crypt-v2 \w{1,8} key)-{4,5}(?<value>(?:[A-Za-z0-9+/=]|${between}){200,1600})`,
 			"y",
 		),
 	},

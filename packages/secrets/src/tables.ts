@@ -1,6 +1,7 @@
 import { type Assigned, acceptsBare } from "./assignments.ts";
 import { cookieRules } from "./cookies.ts";
 import type { Derived } from "./derived.ts";
+import { keyRules } from "./json-web-keys.ts";
 import { secretNameAt } from "./names.ts";
 import type { ListRule } from "./rule.ts";
 import { looksDrawn } from "./values.ts";
@@ -60,9 +61,9 @@ function insertedAt(text: string, offset: number): Assigned[] {
 	const from = Math.max(0, offset - maxHead);
 	const open = text.slice(from, offset).lastIndexOf("(") + from;
 	if (open < from || !/\binto\s{1,8}[\w."`[\]]{1,120}\s{0,8}$/i.test(text.slice(Math.max(0, open - 160), open))) return [];
-	const close = text.indexOf(")", offset);
-	if (close < 0 || close - open > maxHead) return [];
-	const names = text.slice(open + 1, close).split(",");
+	const close = offset + text.slice(offset, offset + maxHead).indexOf(")");
+	const names = close < offset ? [] : text.slice(open + 1, close).split(",", maxColumns + 1);
+	if (names.length === 0 || names.length > maxColumns) return [];
 	const column = text.slice(open + 1, offset).split(",").length - 1;
 	const name = (names[column] ?? "").replaceAll(/[\s"`[\]]/g, "");
 	const secretName = secretNameAt(`${name}=`, name.indexOf(text.slice(offset, offset + 3)));
@@ -223,4 +224,5 @@ export const listRules: readonly ListRule[] = [
 		findAll: kubernetesData,
 	},
 	...cookieRules,
+	...keyRules,
 ];
