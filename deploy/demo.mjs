@@ -419,7 +419,7 @@ async function killOne({ hub, helios, chad }) {
 	chad.write("while-dead-on-chad.txt", "written while sync was dead\n");
 	helios.write("while-dead-on-helios.txt", "helios goes on\n");
 	await until("what helios writes meanwhile on the hub", () => git(hub, "rev-parse", "main") !== onHub);
-	fact(`process ${pid} is dead; helios goes on: its next file is on the hub after ${took(since)}`);
+	fact(`process ${pid} is dead; helios continues: its next file is on the hub after ${took(since)}`);
 	const next = await until("chad's daemon is back", () => {
 		const now = chad.state("robust-sync")?.pid;
 		return now !== pid && alive(now) ? now : undefined;

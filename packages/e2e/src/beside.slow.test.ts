@@ -197,7 +197,7 @@ describe("several of ours at once", () => {
 		helios.fsck();
 	}, 60_000);
 
-	test("--once: beside the daemon and many of them → serialised, none waits for ever", async () => {
+	test("--once: beside the daemon and many of them → serialized, none waits for ever", async () => {
 		const [node] = await world.pair({ a: "1" });
 		await node.start({ env: { SYNC_INTERVAL: "0.2" } });
 		const worker = node.worker();

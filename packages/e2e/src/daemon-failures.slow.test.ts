@@ -80,7 +80,7 @@ describe("the world changes under a running daemon", () => {
 		expect(node.worker()).toBe(worker);
 	});
 
-	test("daemon: its lock is taken away → 75 before it touches anything, restarted", async () => {
+	test("daemon: its lock is removed → 75 before it touches anything, restarted", async () => {
 		const [node] = await world.pair();
 		await node.start();
 		const worker = node.worker();

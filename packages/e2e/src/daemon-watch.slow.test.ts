@@ -97,7 +97,7 @@ describe("a change starts a cycle", () => {
 		process.kill(helios.worker() ?? 0, "SIGUSR1");
 		await until(() => helios.exists("d1/f1") && helios.read("a") === "2", "chad's files");
 		expect((await cyclesAtRest(helios)) - atStart).toBeLessThanOrEqual(2);
-		// And an edit of a file that was just checked out is seen all the same.
+		// And an edit of a file that was just checked out is seen even so.
 		helios.write("d1/f1", "mine\n");
 		await until(() => world.git("hub.git", "show", "main:d1/f1") === "mine\n", "the edit on the hub");
 	});

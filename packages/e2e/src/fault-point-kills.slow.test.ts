@@ -39,7 +39,7 @@ test("fault points: no crash → all is well", async () => {
 	await expectAllIsWell(world as World, helios, chad);
 });
 
-describe("killed at a fault point, the next cycle goes on: nothing lost, nothing doubled, nothing to repair", () => {
+describe("killed at a fault point, the next cycle continues: nothing lost, nothing doubled, nothing to repair", () => {
 	test.each(names)("fault point: killed at %s → the next cycle continues", async (name) => {
 		const { helios } = copy();
 		await bringInto(helios, name);

@@ -43,7 +43,7 @@ async function onTerminal(env: Record<string, string>): Promise<{ code: number |
 }
 
 (hasSshServer ? test : test.skip)(
-	"on a terminal: an unknown host key, a key with a passphrase, a server that wants a password: AUTH_FAILED, nobody is asked",
+	"on a terminal: an unknown host key, a key with a passphrase, a server that wants a password: AUTH_FAILED, no prompt",
 	async () => {
 		const ssh = await SshServer.start(world.path("ssh"));
 		world.atEnd(() => ssh.stop());

@@ -91,7 +91,7 @@ test("lock files: a live git holds index.lock → waited for, INDEX_LOCKED names
 	expect(world.git("hub.git", "show", "main:a")).toBe("2");
 }, 60_000);
 
-describe("operations that a person left open stay and are reported; syncing goes on afterwards", () => {
+describe("operations that a person left open stay and are reported; syncing continues afterwards", () => {
 	let node: Node;
 	beforeEach(async () => {
 		[node] = await world.pair({ a: "1\n", b: "1\n" });

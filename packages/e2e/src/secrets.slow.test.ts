@@ -198,7 +198,7 @@ describe("secrets", () => {
 		expect(chad.read(".secretsallow")).not.toContain(token);
 		helios.write("copy.md", `${token}\n`);
 		expect(skippedPaths(await helios.once())).toEqual(["copy.md", "log.txt"]);
-		// A peer's rule un-ignores the file, which stays local: its values are this machine's own all the same.
+		// A peer's rule un-ignores the file, which stays local: its values are this machine's own even so.
 		chad.write(".gitignore", "!.env*\n");
 		await chad.once();
 		const env = { SYNC_EXCLUDE: ".env.local" };

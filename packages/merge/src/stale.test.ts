@@ -25,7 +25,7 @@ test("base: no line of the version → rewritten; a document or a log → grows"
 	expect(mayDeriveFrom(bytes({}), bytes({ a: 1 }), "state.json")).toBe(true);
 });
 
-test("base: several versions gave way to the newest → the one it has all of", () => {
+test("base: one version replaced several → the one it has all of", () => {
 	const [first, incoming, both] = [object("start", "first"), object("start", "incoming"), object("start", "first", "incoming")];
 	const origin = (versions: Buffer[], ...keys: string[]) => inferBase(versions, both, object(...keys), "state.json");
 	for (const versions of [

@@ -288,7 +288,7 @@ describe("peers", () => {
 		expect(node.channel.texts[0]).toContain("heartbeat died");
 	});
 
-	test("silent peer: our heartbeat saw it and died → alert all the same", async () => {
+	test("silent peer: our heartbeat saw it and died → still an alert", async () => {
 		const node = newNode();
 		node.hear("chad", { status: "down", received_at: timestamp(node.now - 4 * minute), missed: 4 });
 		node.kill("heartbeat");
@@ -548,7 +548,7 @@ describe("never lost, never doubled", () => {
 		expect(statusFile(node).undelivered).toEqual([]);
 	});
 
-	test("channel: state cannot be written → sent all the same", async () => {
+	test("channel: state cannot be written → sent even so", async () => {
 		const node = newNode();
 		const monitor = node.monitor();
 		rmSync(node.paths.monitorStatus, { force: true });

@@ -188,7 +188,7 @@ export class Monitor {
 			if (this.#writeFailed) logger.info("monitor_status.json is written again");
 			this.#writeFailed = false;
 		} catch (error) {
-			if (!this.#writeFailed) logger.error("monitor_status.json cannot be written; alerts are sent all the same", { error });
+			if (!this.#writeFailed) logger.error("monitor_status.json cannot be written; alerts are sent even so", { error });
 			this.#writeFailed = true;
 		}
 	}

@@ -57,7 +57,7 @@ export class WorkspacePaths {
 		if (!sync) return this.sync;
 		const git = path.join(this.root, ".git");
 		const [top, dotGit] = [statSync(this.root), lstatSync(git, { throwIfNoEntry: false })];
-		// A bind mount has the same device, and link(2) refuses it all the same.
+		// A bind mount has the same device, but link(2) refuses it.
 		const mounts = mountPointsBelow(this.root);
 		const isApart = (stats: Stats, name: string) => stats.dev !== top.dev || [...mounts].some((mount) => mount === name);
 		const canUseGit = dotGit?.isDirectory() === true && !isApart(dotGit, ".git");

@@ -48,7 +48,7 @@ const byCode: Readonly<Record<string, Obstacle>> = {
 	ERR_STRING_TOO_LONG: "too-large",
 };
 
-/** An obstacle that was recognised before a system call failed. */
+/** An obstacle that was recognized before a system call failed. */
 export class ObstacleError extends Error {
 	override readonly name = "ObstacleError";
 	readonly obstacle: Obstacle;

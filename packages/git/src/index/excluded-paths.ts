@@ -49,10 +49,10 @@ function writePatterns(directory: string, patterns: readonly string[]): void {
 	fs.renameSync(fresh, file);
 }
 
-/** Whether files are being taken away because they are excluded since a moment ago; it outlives a crash. */
+/** Whether files of newly excluded paths are being removed; it outlives a crash. */
 export const isLeaving = (repository: Place): boolean => fs.existsSync(leavingFile(repository));
 
-/** Notes that files are being taken away, or that all are. @throws the file system's error */
+/** Records that this removal begins, or is done. @throws the file system's error */
 export function setLeaving(repository: Place, leaving: boolean): void {
 	if (leaving) fs.writeFileSync(leavingFile(repository), "", { flush: true });
 	else fs.rmSync(leavingFile(repository), { force: true });

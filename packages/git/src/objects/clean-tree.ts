@@ -126,7 +126,7 @@ function isFlawed(entries: readonly Entry[]): boolean {
 	return false;
 }
 
-function serialiseTree(entries: readonly Entry[]): Buffer {
+function serializeTree(entries: readonly Entry[]): Buffer {
 	return Buffer.concat(entries.flatMap(({ mode, name, oid }) => [Buffer.from(`${mode} ${name}\0`, "latin1"), Buffer.from(oid, "hex")]));
 }
 
@@ -262,7 +262,7 @@ class TreeCleaner {
 	}
 
 	#newTree(entries: readonly Entry[], objects: NewObject[]): Oid {
-		const object = { type: "tree", content: serialiseTree(entries) } as const;
+		const object = { type: "tree", content: serializeTree(entries) } as const;
 		objects.push(object);
 		return objectOid(object, this.#store.objectFormat);
 	}

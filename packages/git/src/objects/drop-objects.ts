@@ -61,10 +61,10 @@ const looseDirectory = /^[0-9a-f]{2}$/;
 
 /**
  * Removes objects from the repository's own object directory, and nothing else: what else is in a pack with one of them is in a new pack
- * before the old one goes, reachable or not. Nothing may refer to them. A process that reads an old pack meanwhile goes on reading it.
+ * before the old one goes, reachable or not. Nothing may refer to them. A process that reads an old pack meanwhile can still read it.
  * @param without names of packs that have none of them
  * @returns those that are still there: in another repository that this one borrows from
- * @throws GitError, the file system's error; called again it goes on
+ * @throws GitError, the file system's error; a further call continues
  */
 export async function dropObjects(repository: Repository, oids: OidSet, without: ReadonlySet<string> = new Set()): Promise<Oid[]> {
 	if (oids.size === 0) return [];

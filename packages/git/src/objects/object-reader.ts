@@ -247,7 +247,7 @@ export class ObjectReader {
 		const start = this.#at;
 		const there = this.#buffer.length - start;
 		if (there === 0) return false;
-		// A name that is echoed may hold line breaks: it is recognised whole.
+		// A name that is echoed may hold line breaks: it is recognized whole.
 		const name = request.names[request.next] ?? "";
 		const length = typeof name === "string" ? Buffer.byteLength(name) : name.length;
 		if (there < length + 2 || this.#buffer[start + length + 1] === letterM) {

@@ -54,7 +54,7 @@ test("push: ten at the same instant → one wins, the others get race, nothing e
 	expect(outcomes.sort()).toEqual(["pushed", ...Array(9).fill("race")]);
 });
 
-test("fetch: a rewritten history → noticed once, fetched all the same", async () => {
+test("fetch: a rewritten history → noticed once, fetched even so", async () => {
 	const hub = scratch.hub("rewritten.git");
 	scratch.init("x", hub);
 	scratch.commitAll("x", "one");

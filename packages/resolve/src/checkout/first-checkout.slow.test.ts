@@ -74,7 +74,7 @@ describe("first checkout", () => {
 		expect(status()).toBe(" M a");
 	});
 
-	test("first checkout: stopped at every step → goes on, nothing deleted", async () => {
+	test("first checkout: stopped at every step → continues, nothing deleted", async () => {
 		for (let steps = 0; ; steps++) {
 			fs.rmSync(history.paths.journal, { force: true });
 			for (const name of ["a", "d", "notes.md"]) fs.rmSync(`${history.directory}/${name}`, { recursive: true, force: true });

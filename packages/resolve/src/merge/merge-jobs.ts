@@ -12,7 +12,7 @@ export interface MergeJob {
 	readonly attribute: AttributeKind | undefined;
 }
 
-/** What came of a job. */
+/** The result of a job. */
 export interface MergeAnswer {
 	/** null: the winner's bytes. */
 	readonly content: Uint8Array | null;

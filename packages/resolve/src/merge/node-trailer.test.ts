@@ -31,7 +31,7 @@ test("a merge: parents of nodes → the same trailers in either order, at most 1
 	expect(mergeTrailers([parent(...Array.from({ length: 40 }, (_, index) => `n${index}`))])).toHaveLength(16);
 });
 
-test("merge message: trailers → one paragraph with the resolutions, recognised", () => {
+test("merge message: trailers → one paragraph with the resolutions, recognized", () => {
 	const [first, second] = ["1".repeat(40), "2".repeat(40)];
 	const files = [{ path: "a.json" as never, strategy: "json" as const }];
 	const message = mergeMessage(first, second, files, [nodeTrailer("chad")]).toString();

@@ -430,7 +430,7 @@ export class PathResolver {
 		return entryOf(made, this.#store.objectFormat);
 	}
 
-	/** What became of a file that one side renamed to `to`: with the other side's change of it, under whatever name that side has it. */
+	/** The result for a file that one side renamed to `to`: with the other side's change of it, under that side's name. */
 	async #followRename(
 		to: GitPath,
 		side: "first" | "second",

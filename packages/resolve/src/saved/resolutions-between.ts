@@ -20,7 +20,7 @@ export async function resolutionsBetween(repository: Repository, from: Oid, to: 
 	return (await walkBetween(repository, from, to)).resolutions;
 }
 
-/** What resolveMerge writes is recognised without computing it: parents by id, one identity, one date, the message of these two parents. */
+/** What resolveMerge writes is recognized without computing it: parents by id, one identity, one date, the message of these two parents. */
 function looksResolved({ parents, author, committer, message }: WalkedCommit): boolean {
 	const [first = "", second = ""] = parents;
 	return (

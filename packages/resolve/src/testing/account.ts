@@ -3,12 +3,12 @@ import { saysResolved } from "../merge/merge-message.ts";
 import type { History } from "./history-fixture.ts";
 import { type RandomWalk, token, type WalkedMerge } from "./random-walk.ts";
 
-/** Files in which what was taken away stays away: records and JSON, never renamed and never deleted. */
+/** Files in which removed tokens never return: records and JSON, never renamed and never deleted. */
 const steady = ["state.json", "messages.jsonl", "agent.log"];
 
 /**
  * Follows every token through a walk. Knows nothing of how files are merged: it compares contents before and after, and requires that each
- * token is where someone can find it: in the tree, in the versions saved by that merge, or taken away by an edit that history shows.
+ * token is where someone can find it: in the tree, in the versions saved by that merge, or removed by an edit that history shows.
  */
 export class Account {
 	readonly #history: History;

@@ -55,7 +55,7 @@ test.each([
 	expect(hub.git("chad", "status", "--porcelain")).toBe("");
 });
 
-test("late writes: the same writer goes on → each is made on the one before", async () => {
+test("late writes: the same writer continues → each is made on the one before", async () => {
 	await hub.start();
 	const descriptor = fs.openSync(hub.path("chad/notes.md"), "a");
 	hub.writeAll("helios", "helios", 100);

@@ -359,7 +359,7 @@ test("late write: larger than may be committed → merged on disk, in no commit"
 	expect((await findLateWrites(context)).foreign).toEqual([]);
 });
 
-test("replaced on disk: killed at any step → the next check finds what was taken away", async () => {
+test("replaced on disk: killed at any step → the next check finds the removed file", async () => {
 	store('{"a": 1}\n');
 	const after = { mode: "100644", oid: blobOf('{"a": 2}\n') };
 	const before = { mode: "100644", oid: scratch.git("helios", "rev-parse", "HEAD:state.json").trim() };

@@ -11,7 +11,7 @@ import { noteIntegration, type Progress } from "./progress.ts";
 
 // The step check out of a cycle: brings the working tree to the plan's commit, and tries held paths again.
 
-/** Brings the working tree to the commit of a plan. @throws GitError, file system errors; the next start goes on */
+/** Brings the working tree to the commit of a plan. @throws GitError, file system errors; the next start continues */
 export async function checkOut(context: CycleContext, plan: Plan, progress: Progress): Promise<void> {
 	if (plan.kind === "nothing") return;
 	await refreshIndex(context);

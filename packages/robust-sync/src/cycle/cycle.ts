@@ -29,7 +29,7 @@ export type { CycleResult } from "./progress.ts";
  * Scan and commit are one snapshot (commit.ts). Fetch, merge and publish are repeated until no other node pushes in between (sync-with-remote.ts).
  * A merge is published before it is checked out, so that other nodes have the least time to push in between. Writes
  * during the wait for the network are committed on HEAD before the checkout (check-out.ts), and merged like any other
- * commit. Safe to be killed at any instant: the next cycle goes on.
+ * commit. Safe to be killed at any instant: the next cycle continues.
  * @throws SyncError, GitError, file system errors (see toSyncError); LockLostError
  */
 export async function runCycle(context: CycleContext): Promise<CycleResult> {

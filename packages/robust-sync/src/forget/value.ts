@@ -10,7 +10,7 @@ type Kind = (typeof kinds)[number];
 /** A value, however it is written, with what takes its place. */
 export type Forms = ReadonlyMap<Kind, Form>;
 
-/** Shorter values would take away what is no secret. */
+/** Shorter values would match text that is not secret. */
 export const minValueBytes = 8;
 const maxTries = 10_000;
 

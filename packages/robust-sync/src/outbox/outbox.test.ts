@@ -164,7 +164,7 @@ test("outbox: a file in the place of a day → only the messages of that day wai
 	expect((await collectOutbox(context())).targets).toHaveLength(2);
 });
 
-test("outbox: after the commit → never written again, whatever became of the file", async () => {
+test("outbox: after the commit → never written again, even if the file is gone", async () => {
 	message("m", "1");
 	const outbox = markCommitted(context(), await collectOutbox(context()));
 	fs.rmSync(`${directory()}/${day}/20260218T020000.000Z-m`);
@@ -195,7 +195,7 @@ describe("a message that is replaced under the same name", () => {
 		expect(fs.readdirSync(paths.pending)).toEqual([]);
 		expect(delivered()).toHaveLength(1);
 	});
-	test("outbox: replaced, taken away under the hidden name → its own name again", async () => {
+	test("outbox: replaced, found under the hidden name → its own name again", async () => {
 		message("m", "1");
 		const outbox = markCommitted(context(), await collectOutbox(context()));
 		message("m", "another");

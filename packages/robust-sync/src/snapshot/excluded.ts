@@ -46,7 +46,7 @@ async function enforce(context: CycleContext): Promise<readonly GitPath[]> {
 	memory.excluded = { stamp: stampOfIndex(context), files: count };
 	if (left.length > 0) {
 		memory.dirty.invalidate();
-		log.info(`SYNC_EXCLUDE: ${counted(left.length, "file")} taken away here; the other nodes and the history keep them`);
+		log.info(`SYNC_EXCLUDE: ${counted(left.length, "file")} removed here; the other nodes and the history keep them`);
 	}
 	return left;
 }

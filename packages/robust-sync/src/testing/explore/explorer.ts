@@ -41,7 +41,7 @@ export interface Trace {
 	readonly events: readonly Event[];
 }
 
-/** A person's commit in the middle of a checkout ends the cycle with an error, and the next one goes on. */
+/** A person's commit in the middle of a checkout ends the cycle with an error, and the next one continues. */
 const usesGit = (trace: Trace) => trace.events.some(({ act }) => act.startsWith("git-"));
 
 export const isWide = (trace: Trace) => trace.events.some(({ act }) => (widerActs as readonly string[]).includes(act));
