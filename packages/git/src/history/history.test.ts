@@ -4,8 +4,9 @@ import { type RawEntry, rawBlob, rawTree } from "../fixtures/raw-objects.ts";
 import { personEnvironment, Scratch } from "../fixtures/scratch.ts";
 import { openMergeStore } from "../objects/merge-store.ts";
 import type { GitPath } from "../paths/git-path.ts";
+import { gitProcessesStarted } from "../process/exec.ts";
 import type { Oid } from "../process/repository.ts";
-import { eachTouch, lastTouches } from "./history.ts";
+import { eachTouch, lastTouches, walkCommits } from "./history.ts";
 
 let scratch: Scratch;
 beforeAll(() => {
@@ -110,4 +111,29 @@ test("history: merges, octopuses, empty commits, odd names → as git log -c has
 	expect(found).toEqual(expected);
 	expect(found.length).toBeGreaterThan(12);
 	expect(texts).toHaveLength(Number(git("rev-list", "--count", "main")));
+});
+
+test("walk: a line of commits, loose or packed, a merge on it → the same commits", async () => {
+	const { store, blob, tree, commit } = await repository("sha1");
+	const trees = ["1", "2", "3"].map((content) => tree(["100644", "a", blob(content)]));
+	const [first = "", second = "", third = ""] = trees;
+	const root = commit(first, 1);
+	const next = commit(second, 2, root);
+	const last = commit(third, 3, next);
+	const merge = commit(third, 4, last, commit(first, 3, root));
+	scratch.git("sha1", "update-ref", "refs/heads/main", merge);
+	const walks = async () => [
+		await walkCommits(store, root, last),
+		await walkCommits(store, last, last),
+		await walkCommits(store, last, merge),
+		await walkCommits(store, null, last),
+	];
+	const started = gitProcessesStarted();
+	expect(await walkCommits(store, root, last)).toHaveLength(2);
+	expect(gitProcessesStarted()).toBe(started);
+	const loose = await walks();
+	scratch.git("sha1", "repack", "-q", "-a", "-d");
+	scratch.git("sha1", "prune-packed");
+	expect(await walks()).toEqual(loose);
+	expect(loose.map((walk) => walk.length)).toEqual([2, 0, 2, 3]);
 });

@@ -1,4 +1,5 @@
 import { cleanCommits, type IsOwnName } from "../objects/clean-tree.ts";
+import { readLooseObject } from "../objects/loose-objects.ts";
 import { type ObjectReader, withObjectReader } from "../objects/object-reader.ts";
 import { objectOid, writeObjects } from "../objects/object-writer.ts";
 import { type GitPath, gitPathIfAllowed, splitRecords } from "../paths/git-path.ts";
@@ -137,8 +138,29 @@ export interface WalkedCommit {
 	readonly message: string;
 }
 
+/** A longer line of commits is read by git. */
+const lineCommits = 32;
+
+/** The commits from `from` to `to`, if each has the one before as its only parent, read without git. null: git must walk. */
+function walkLine(repository: Repository, from: Oid, to: Oid): WalkedCommit[] | null {
+	if (repository.isShallow) return null;
+	const found: WalkedCommit[] = [];
+	for (let commit = to; commit !== from; ) {
+		const object = found.length < lineCommits ? readLooseObject(repository, commit) : null;
+		const text = object?.type === "commit" ? object.content.toString("utf8") : "";
+		const match = /^tree \w+\nparent (\w+)\nauthor (.*) [+-]\d{4}\ncommitter (.*) [+-]\d{4}\n\n/.exec(text);
+		if (match === null) return null;
+		const [header, parent = "", author = "", committer = ""] = match;
+		found.unshift({ commit, parents: [parent], author, committer, message: text.slice(header.length) });
+		commit = parent;
+	}
+	return found;
+}
+
 /** Every commit that `to` has and `from` lacks (all when `from` is null), parents before their children. */
 export async function walkCommits(repository: Repository, from: Oid | null, to: Oid): Promise<WalkedCommit[]> {
+	const line = from === null ? null : walkLine(repository, from, to);
+	if (line !== null) return line;
 	const { stdout } = await repository.run([
 		"log",
 		"-z",

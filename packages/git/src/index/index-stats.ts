@@ -23,16 +23,23 @@ const headerBytes = 12;
 const statBytes = 40;
 const [sizeAt, mtimeAt, modeAt] = [36, 8, 24];
 
+/** An entry of an index. */
+interface IndexEntryAt {
+	/** Where it begins, in bytes. */
+	readonly at: number;
+	readonly path: string;
+	readonly flags: number;
+	/** The extended flags; 0: it has none. */
+	readonly moreFlags: number;
+}
+
 /** The entries of an index: where each begins, and its path with one character for each byte. Null: it is of a form that is not known here. */
-export function readIndexEntries(
-	index: Buffer,
-	hashBytes: number,
-): { readonly at: number; readonly path: string; readonly flags: number }[] | null {
+export function readIndexEntries(index: Buffer, hashBytes: number): IndexEntryAt[] | null {
 	if (index.length < headerBytes + hashBytes || index.toString("latin1", 0, 4) !== "DIRC") return null;
 	const [version, count] = [index.readUInt32BE(4), index.readUInt32BE(8)];
 	if (version < 2 || version > 4) return null;
 	const end = index.length - hashBytes;
-	const entries: { at: number; path: string; flags: number }[] = [];
+	const entries: IndexEntryAt[] = [];
 	let at = headerBytes;
 	let previous = "";
 	for (let number = 0; number < count; number++) {
@@ -55,7 +62,7 @@ export function readIndexEntries(
 		const nul = index.indexOf(0, name);
 		if (nul < 0 || nul >= end) return null;
 		previous = kept + index.toString("latin1", name, nul);
-		entries.push({ at, path: previous, flags });
+		entries.push({ at, path: previous, flags, moreFlags: (flags & 0x4000) !== 0 ? index.readUInt16BE(fixed + 2) : 0 });
 		at = version === 4 ? nul + 1 : at + ((nul - at + 8) & ~7);
 	}
 	// A split index, or a sparse one whose directory entries replace their files.
@@ -63,6 +70,16 @@ export function readIndexEntries(
 		if (["link", "sdir"].includes(index.toString("latin1", extension, extension + 4))) return null;
 	}
 	return entries;
+}
+
+/** Parsing a larger index takes longer than starting a process for the paths that are wanted. */
+const smallIndexBytes = 1_048_576;
+
+/** The entries of the index; null: it is large, missing, or of a form that is not known here. @throws the file system's error */
+export function readSmallIndex(repository: Repository): readonly IndexEntryAt[] | null {
+	const file = repository.env.GIT_INDEX_FILE ?? path.join(repository.gitDirectory, "index");
+	const size = fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+	return size > 0 && size <= smallIndexBytes ? readIndexEntries(fs.readFileSync(file), hashBytesOf(repository)) : null;
 }
 
 /** Those of some paths that the index has, of whatever stage. @throws GitError, the file system's error */

@@ -1,14 +1,9 @@
-import { type GitPath, gitPathIfAllowed } from "../paths/git-path.ts";
+import { gitPathIfAllowed } from "../paths/git-path.ts";
 import { nulRecords } from "../process/nul-records.ts";
 import type { Oid, Repository } from "../process/repository.ts";
+import { diffLooseTrees, type TreeChange } from "./trees.ts";
 
-/** One path that differs between two trees. */
-export interface TreeChange {
-	readonly path: GitPath;
-	/** null: the path is not in that tree. Modes as git writes them: 100644 100755 120000 160000. */
-	readonly before: { readonly mode: string; readonly oid: Oid } | null;
-	readonly after: { readonly mode: string; readonly oid: Oid } | null;
-}
+export type { TreeChange } from "./trees.ts";
 
 /** Parses `--raw -z --no-abbrev` output (without renames) as it arrives: ":<mode> <mode> <oid> <oid> <status>" NUL path NUL. */
 function rawDiff(): { onOutput(chunk: Buffer): void; changes: TreeChange[] } {
@@ -48,6 +43,8 @@ const diffFlags = ["-z", "--raw", "--no-abbrev", "--no-renames", "--ignore-submo
 
 /** What changed from tree (or commit) `before` to `after`, path by path. */
 export async function diffTrees(repository: Repository, before: Oid, after: Oid): Promise<TreeChange[]> {
+	const few = diffLooseTrees(repository, before, after);
+	if (few !== null) return few;
 	const { onOutput, changes } = rawDiff();
 	await repository.run(["diff-tree", "-r", ...diffFlags, before, after], { onOutput });
 	return changes;

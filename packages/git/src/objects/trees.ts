@@ -1,6 +1,7 @@
-import type { GitPath } from "../paths/git-path.ts";
+import { type GitPath, gitPathIfAllowed } from "../paths/git-path.ts";
 import { GitError } from "../process/errors.ts";
 import type { Oid, Repository } from "../process/repository.ts";
+import { readLooseObject } from "./loose-objects.ts";
 import type { TreeEntry } from "./merge-tree.ts";
 import type { FileChange } from "./new-commit.ts";
 import { type NewObject, objectOid } from "./object-id.ts";
@@ -41,10 +42,14 @@ function newEntry(name: string, { mode, oid }: TreeEntry): RawEntry {
 	return { mode, oid, bytes };
 }
 
-/** The content of a tree. git sorts a directory as if its name ended with a slash. */
+/** git sorts a directory as if its name ended with a slash. */
+const sortKey = (name: string, { mode }: TreeEntry) => (mode === directoryMode ? `${name}/` : name);
+const inOrder = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+
+/** The content of a tree. */
 function treeContent(entries: ReadonlyMap<string, RawEntry>): Buffer {
-	const keyed = [...entries].map(([name, entry]) => [entry.mode === directoryMode ? `${name}/` : name, entry] as const);
-	keyed.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+	const keyed = [...entries].map(([name, entry]) => [sortKey(name, entry), entry] as const);
+	keyed.sort(([a], [b]) => inOrder(a, b));
 	return Buffer.concat(keyed.map(([, entry]) => entry.bytes));
 }
 
@@ -57,6 +62,53 @@ async function rootOf(reader: ObjectReader, oid: Oid): Promise<Oid> {
 /** The root tree of a commit. @throws GitError */
 export async function rootTree(repository: Repository, commit: Oid): Promise<Oid> {
 	return await withObjectReader(repository, (reader) => rootOf(reader, commit));
+}
+
+/** One path that differs between two trees. */
+export interface TreeChange {
+	readonly path: GitPath;
+	/** null: the path is not in that tree. Modes as git writes them: 100644 100755 120000 160000. */
+	readonly before: TreeEntry | null;
+	readonly after: TreeEntry | null;
+}
+
+/** With more trees than this, git compares sooner. */
+const fewTrees = 64;
+const canonicalModes: ReadonlySet<string> = new Set([directoryMode, "100644", "100755", "120000", "160000"]);
+
+/**
+ * What changed from a tree or commit to another one, in git's order, without a process.
+ * @returns null: a tree on the way is packed or damaged, or there are too many
+ */
+export function diffLooseTrees(repository: Repository, before: Oid, after: Oid): TreeChange[] | null {
+	const changes: TreeChange[] = [];
+	let reads = 0;
+	/** The entries by the names that git sorts them by. */
+	const read = (oid: Oid | null): Map<string, RawEntry> | null => {
+		if (oid === null || oid === repository.emptyTree) return new Map();
+		const object = ++reads > fewTrees ? null : readLooseObject(repository, oid);
+		if (object?.type === "commit") return read(/^tree ([0-9a-f]{40,64})\n/.exec(object.content.toString("latin1", 0, 80))?.[1] ?? null);
+		if (object?.type !== "tree") return null;
+		const entries = [...parseTree(object.content, oid)].map(([name, entry]) => [sortKey(name, entry), entry] as const);
+		return entries.every(([, { mode }]) => canonicalModes.has(mode)) ? new Map(entries) : null;
+	};
+	const isDone = (above: string, one: Oid | null, other: Oid | null): boolean => {
+		const [old, next] = [read(one), read(other)];
+		if (old === null || next === null) return false;
+		for (const key of [...new Set([...old.keys(), ...next.keys()])].sort(inOrder)) {
+			const [was, is] = [old.get(key) ?? null, next.get(key) ?? null];
+			if (was !== null && is !== null && was.oid === is.oid && was.mode === is.mode) continue;
+			if (key.endsWith("/")) {
+				if (!isDone(above + key, was?.oid ?? null, is?.oid ?? null)) return false;
+				continue;
+			}
+			const name = gitPathIfAllowed(above + key);
+			const side = (entry: RawEntry | null) => entry && { mode: entry.mode, oid: entry.oid };
+			if (name !== null) changes.push({ path: name, before: side(was), after: side(is) });
+		}
+		return true;
+	};
+	return isDone("", before, after) ? changes : null;
 }
 
 /** Directories with what is wanted in them: a path stands for itself at its end. */

@@ -5,12 +5,13 @@ import { Scratch } from "../fixtures/scratch.ts";
 import { gitPathOf } from "../paths/git-path.ts";
 import { gitProcessesStarted } from "../process/exec.ts";
 import type { Repository } from "../process/repository.ts";
+import { diffTrees, parseRawDiff } from "./diff.ts";
 import { importCommit } from "./fast-import.ts";
 import { readLooseObject } from "./loose-objects.ts";
 import { openMergeStore } from "./merge-store.ts";
 import type { FileChange, NewCommit } from "./new-commit.ts";
 import { blobOid } from "./objects.ts";
-import { readTreePaths } from "./trees.ts";
+import { diffLooseTrees, readTreePaths } from "./trees.ts";
 import { writeCommit } from "./write-commit.ts";
 
 let scratch: Scratch;
@@ -72,6 +73,10 @@ test("writeCommit: any few changes → the objects that git fast-import makes", 
 				expect(gitProcessesStarted()).toBe(before);
 				expect(root).toEqual(base);
 				expect(made).toEqual(expected);
+				const changed = await diffTrees(store, base.commit, made.commit);
+				expect(changed).toEqual(diffLooseTrees(store, base.tree, made.tree));
+				const { stdout } = await store.run(["diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", base.commit, made.commit]);
+				expect(changed).toEqual(parseRawDiff(stdout));
 				const paths = await readTreePaths(store, made.commit, names);
 				for (const each of wanted.changes)
 					if ("content" in each) expect(paths.get(each.path)).toEqual({ mode: each.mode, oid: blobOid(each.content, store.objectFormat) });

@@ -1,4 +1,13 @@
-import { type ObjectReader, type Oid, objectOid, openMergeStore, type Repository, withObjectReader } from "@robust-sync/git";
+import {
+	gitPathOf,
+	type ObjectReader,
+	type Oid,
+	objectOid,
+	openMergeStore,
+	type Repository,
+	readTreePaths,
+	withObjectReader,
+} from "@robust-sync/git";
 import { type ForgetMap, forgetDirectory, inOrderOfTime, maxMaps, readMap } from "./forget-map.ts";
 
 /** The maps in the trees of commits. */
@@ -9,19 +18,21 @@ export interface FoundMaps {
 
 const maxMapBytes = 64 * 1_048_576;
 
-/** The names and ids in a directory of a commit. Null: there is none. */
-async function listed(reader: ObjectReader, commit: Oid, idLength: number): Promise<Map<string, Oid>> {
+/** The names and ids in the directory of maps of a commit. Nothing is read where a commit has none. */
+async function listed(store: Repository, reader: ObjectReader, commit: Oid): Promise<Map<string, Oid>> {
 	const entries = new Map<string, Oid>();
-	await reader.each([`${commit}:${forgetDirectory}`], (info, content) => {
-		if (info?.type !== "tree" || content === null) return;
-		for (let at = 0; at < content.length && entries.size < maxMaps; ) {
-			const space = content.indexOf(0x20, at);
-			const nul = content.indexOf(0, space + 1);
-			if (space < 0 || nul < 0) return;
-			entries.set(content.toString("latin1", space + 1, nul), content.toString("hex", nul + 1, nul + 1 + idLength));
-			at = nul + 1 + idLength;
-		}
-	});
+	const name = gitPathOf(forgetDirectory);
+	const directory = (await readTreePaths(store, commit, [name])).get(name);
+	if (directory?.mode !== "040000") return entries;
+	const [content = Buffer.alloc(0)] = await reader.contents([directory.oid]);
+	const idLength = directory.oid.length / 2;
+	for (let at = 0; at < content.length && entries.size < maxMaps; ) {
+		const space = content.indexOf(0x20, at);
+		const nul = content.indexOf(0, space + 1);
+		if (space < 0 || nul < 0) break;
+		entries.set(content.toString("latin1", space + 1, nul), content.toString("hex", nul + 1, nul + 1 + idLength));
+		at = nul + 1 + idLength;
+	}
 	return entries;
 }
 
@@ -32,10 +43,10 @@ async function listed(reader: ObjectReader, commit: Oid, idLength: number): Prom
 export async function findMaps(repository: Repository, commits: readonly Oid[], keys: readonly string[]): Promise<FoundMaps> {
 	const maps = new Map<string, ForgetMap>();
 	const refused = new Map<string, string>();
-	const idLength = repository.objectFormat === "sha1" ? 20 : 32;
-	await withObjectReader(openMergeStore(repository), async (reader) => {
+	const store = openMergeStore(repository);
+	await withObjectReader(store, async (reader) => {
 		for (const commit of new Set(commits)) {
-			const entries = [...(await listed(reader, commit, idLength))].filter(([name]) => name.endsWith(".json"));
+			const entries = [...(await listed(store, reader, commit))].filter(([name]) => name.endsWith(".json"));
 			await reader.each(
 				entries.map(([, oid]) => oid),
 				(info, content, index) => {
