@@ -27,7 +27,8 @@ export async function readIndexFlags(repository: Repository, names: readonly Git
 	if (entries !== null) {
 		for (const { path, flags, moreFlags } of entries) {
 			const bits = { skipWorktree: (moreFlags & skipWorktreeBit) !== 0, assumeUnchanged: (flags & assumeUnchangedBit) !== 0 };
-			if ((bits.skipWorktree || bits.assumeUnchanged) && wanted.has(path)) found.set(path as GitPath, bits);
+			const name = (bits.skipWorktree || bits.assumeUnchanged) && wanted.has(path) ? gitPathIfAllowed(path) : null;
+			if (name !== null) found.set(name, bits);
 		}
 		return found;
 	}

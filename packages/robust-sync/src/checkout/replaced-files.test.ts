@@ -9,7 +9,7 @@ import { parseConfig, WorkspacePaths } from "@robust-sync/workspace";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { snapshotInto } from "../cycle/commit.ts";
 import { newProgress } from "../cycle/progress.ts";
-import { newMemory } from "../daemon/daemon.ts";
+import { newMemory } from "../daemon/new-memory.ts";
 import { takeSnapshot } from "../snapshot/snapshot.ts";
 import { cycleContext } from "../testing/cycle-context.ts";
 import { mergeForeign, rescueAll } from "../testing/merge-foreign.ts";

@@ -8,7 +8,7 @@ import { compactTimestamp } from "@robust-sync/system/timestamps";
 import { WorkspacePaths } from "@robust-sync/workspace";
 import fc from "fast-check";
 import type { CycleContext } from "../context/cycle-context.ts";
-import { newMemory } from "../daemon/daemon.ts";
+import { newMemory } from "../daemon/new-memory.ts";
 import { anyRound, contentOf, fileOf, problemsOf, type Round, save } from "../testing/agents.ts";
 import { cycleContext } from "../testing/cycle-context.ts";
 import { rescueAll } from "../testing/merge-foreign.ts";

@@ -25,7 +25,7 @@ import { type Config, ensureExcluded, readState, syncStateSchema, type Workspace
 import { type CycleContext, openWorkspaceRepository } from "../context/cycle-context.ts";
 import { workspaceProgress } from "../context/progress.ts";
 import { recover } from "../cycle/recover.ts";
-import { newMemory } from "../daemon/daemon.ts";
+import { newMemory } from "../daemon/new-memory.ts";
 import { searchValue } from "../forget/check-value.ts";
 import { cleanHub } from "../forget/clean-hub.ts";
 import { forgetDirectory } from "../forget/forget-map.ts";

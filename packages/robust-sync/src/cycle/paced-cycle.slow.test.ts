@@ -7,7 +7,7 @@ import type { Logger } from "@robust-sync/service/log";
 import { parseConfig } from "@robust-sync/workspace";
 import { syncOnce } from "../commands/once.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
-import { newMemory } from "../daemon/daemon.ts";
+import { newMemory } from "../daemon/new-memory.ts";
 import { enqueueMessage } from "../outbox/outbox.ts";
 import { HubPace, waitAfterCycleMs } from "../remote/hub-pace.ts";
 import { configurePace } from "../remote/pace-of-workspace.ts";

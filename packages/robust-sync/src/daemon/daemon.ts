@@ -1,24 +1,12 @@
 // Above 400 lines: one state machine: when a cycle runs, and what happens before and after it.
 import fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-	displayPath,
-	GitError,
-	type GitPath,
-	parseGitPathList,
-	type Repository,
-	readStatus,
-	SshConnections,
-	withoutSlash,
-} from "@robust-sync/git";
+import { displayPath, GitError, type Repository, readStatus } from "@robust-sync/git";
 import type { ServiceControl } from "@robust-sync/service/lifecycle";
 import type { Logger } from "@robust-sync/service/log";
 import type { WorkProgress } from "@robust-sync/service/work-progress";
 import { counted } from "@robust-sync/system/counted";
-import { fileStamp } from "@robust-sync/system/file-stamp";
 import { acquireLock, type Lock, LockedError, LockLostError } from "@robust-sync/system/lock";
-import { type MonotonicClock, monotonicClock } from "@robust-sync/system/monotonic-clock";
-import { makeOwnDirectory } from "@robust-sync/system/own-directory";
 import {
 	type Config,
 	ensureExcluded,
@@ -28,78 +16,30 @@ import {
 	readPause,
 	readState,
 	recordCycle,
-	WorkspacePaths,
+	type WorkspacePaths,
 	withRemoteMessage,
 } from "@robust-sync/workspace";
 import { sayHeld } from "../checkout/guard.ts";
-import { PlacedFiles } from "../checkout/placed-files.ts";
-import { ReplacedFiles } from "../checkout/replaced-files.ts";
 import { backOffMs } from "../context/back-off.ts";
-import { type CycleContext, type CycleMemory, openWorkspaceRepository } from "../context/cycle-context.ts";
+import type { CycleContext, CycleMemory } from "../context/cycle-context.ts";
 import { changesText, pulledText, savedText } from "../context/cycle-text.ts";
 import { noteFirstChange } from "../context/first-changes.ts";
 import { workspaceProgress } from "../context/progress.ts";
 import { SyncError, toSyncError } from "../context/sync-error.ts";
 import { type CycleResult, runCycle } from "../cycle/cycle.ts";
 import { SyncRecord } from "../cycle/record.ts";
-import { ForgetMemory } from "../forget/forget-state.ts";
-import { HubPace, waitAfterCycleMs } from "../remote/hub-pace.ts";
+import { waitAfterCycleMs } from "../remote/hub-pace.ts";
 import { Mirrors } from "../remote/mirrors.ts";
 import { configurePace, resumeLimit } from "../remote/pace-of-workspace.ts";
 import { readPosition } from "../remote/position.ts";
-import { SecretMemory } from "../secrets/memory.ts";
 import { changedSinceHead } from "../snapshot/dirty-paths.ts";
-import { DirtySet } from "../snapshot/dirty-set.ts";
 import { confirmDeletionMs } from "../snapshot/vanished-files.ts";
 import { AnnouncedHeads } from "./announced-heads.ts";
-import { ChangeWindow } from "./change-window.ts";
+import { ChangeFeed, quietMs } from "./change-feed.ts";
 import { LoopSleep } from "./loop-sleep.ts";
 import { maintainWorkspace, maintenanceIntervalMs, maintenanceLatestMs } from "./maintain-workspace.ts";
-import { OwnChanges } from "./own-changes.ts";
-import { Debouncer, WorkspaceWatcher } from "./watch.ts";
-
-/** An empty memory, for a new process. */
-export function newMemory(paths: WorkspacePaths, deferHot: boolean, clock: MonotonicClock = monotonicClock): CycleMemory {
-	return {
-		branch: null,
-		lastBranch: null,
-		resumed: false,
-		hasScanned: false,
-		damaged: false,
-		indexChecked: false,
-		synced: null,
-		announced: new Set(),
-		hot: new Map(),
-		vanished: new Map(),
-		deferHot,
-		scannedAt: Number.NEGATIVE_INFINITY,
-		specialFiles: [],
-		bareLinks: [],
-		databaseCopiedAt: new Map(),
-		ownTrackedChecked: false,
-		publishable: null,
-		refused: [],
-		ownTracked: [],
-		retriedAt: 0,
-		tidiedAt: Number.NEGATIVE_INFINITY,
-		changes: new ChangeWindow(clock),
-		guarded: null,
-		heldReported: "",
-		clock,
-		dirty: new DirtySet(clock),
-		firstChanges: new Map(),
-		mirrors: null,
-		pace: new HubPace(),
-		placed: new PlacedFiles(paths),
-		steps: null,
-		search: null,
-		excluded: { stamp: null, files: 0 },
-		validStates: new Map(),
-		secrets: new SecretMemory(),
-		forget: new ForgetMemory(),
-		replaced: new ReplacedFiles(paths, clock),
-	};
-}
+import { newMemory } from "./new-memory.ts";
+import { RepositoryHandle } from "./repository-handle.ts";
 
 export interface DaemonOptions {
 	paths: WorkspacePaths;
@@ -111,13 +51,8 @@ export interface DaemonOptions {
 	random?: () => number;
 }
 
-/** Changes pause for this long before a cycle starts, and in a burst it starts after this long at the latest. */
-const quietMs = 20;
-const burstMs = 250;
 /** State is rewritten at least this often (the contract requires every 30 s). */
 const recordIntervalMs = 20_000;
-/** Without a watch, scans are this often. */
-const pollMs = 5_000;
 const cycleLockPatienceMs = 60_000;
 /** While paused the loop wakes at least this often, because the clock may be set. */
 const longestSleepMs = 60_000;
@@ -144,15 +79,14 @@ export class Daemon {
 	readonly #log: Logger;
 	readonly #now: () => number;
 	readonly #random: () => number;
-	readonly #own: OwnChanges;
 	readonly #memory: CycleMemory;
 	readonly #record: SyncRecord;
-	readonly #debouncer: Debouncer;
-	readonly #ssh = new SshConnections();
+	readonly #feed: ChangeFeed;
+	readonly #handle: RepositoryHandle;
 	/** The progress of a long cycle. */
 	readonly #work: WorkProgress;
 	readonly #announcements = new AnnouncedHeads({
-		has: async (head) => await this.#has(head),
+		has: async (head) => await this.#handle.has(head),
 		wanted: (head) => {
 			const { announced } = this.#memory;
 			// Cleared by a successful cycle; it must not grow while a remote is away for days.
@@ -164,14 +98,9 @@ export class Daemon {
 	#config: Config;
 	#control: ServiceControl | undefined;
 	#instance: Lock | undefined;
-	#repository: Repository | undefined;
-	#repositoryStamp: string | null = null;
 	/** The address that the pace applies to; null: not known yet. */
 	#hubUrl: string | null = null;
-	#watcher: WorkspaceWatcher | undefined;
-	#stateWatchers: fs.FSWatcher[] = [];
 	#recordTimer: NodeJS.Timeout | undefined;
-	#pollTimer: NodeJS.Timeout | undefined;
 	/** A checkout has placed files without stat data in the index. */
 	#unsettled = false;
 	readonly #between = new LoopSleep();
@@ -185,8 +114,6 @@ export class Daemon {
 	#streak = 0;
 	/** No cycle starts before this (performance.now()), so that a node with constant writes leaves others time to push. */
 	#notBefore = 0;
-	/** Paths that changed while a cycle ran. */
-	#during: Set<GitPath> | null = null;
 
 	constructor(options: DaemonOptions) {
 		this.#options = options;
@@ -196,7 +123,6 @@ export class Daemon {
 		this.#now = options.now ?? Date.now;
 		this.#random = options.random ?? Math.random;
 		this.#memory = newMemory(options.paths, true);
-		this.#own = new OwnChanges(options.paths.root, this.#memory.clock);
 		this.#record = new SyncRecord(
 			options.paths,
 			() => this.#config,
@@ -204,7 +130,15 @@ export class Daemon {
 			(line) => this.#log.warn(line),
 		);
 		this.#work = workspaceProgress(this.#paths, this.#log, this.#now);
-		this.#debouncer = new Debouncer(() => this.#settled(), quietMs, burstMs);
+		this.#handle = new RepositoryHandle(this.#paths, this.#work);
+		this.#feed = new ChangeFeed({
+			paths: this.#paths,
+			log: this.#log,
+			memory: this.#memory,
+			onChanges: () => this.#settled(),
+			onPoll: () => this.wake(),
+			onPeer: (peer) => this.#peerChanged(peer),
+		});
 	}
 
 	get progress(): number {
@@ -226,7 +160,7 @@ export class Daemon {
 		this.#recordTimer = setInterval(() => {
 			if (fs.existsSync(this.#paths.sync) && this.#isOurs()) void this.#record.update({});
 		}, recordIntervalMs);
-		this.#watchStates();
+		if (this.#config.syncWatch) this.#feed.watchStates();
 		this.#loop = this.#run();
 	}
 
@@ -251,16 +185,10 @@ export class Daemon {
 		if (this.#config.syncRemote !== hub) this.#memory.pace.recovered();
 		this.#log.setLevel(this.#config.logLevel);
 		for (const secret of this.#config.secrets) this.#log.addSecret(secret);
-		this.#repository = undefined;
+		this.#handle.forget();
 		this.#memory.branch = this.#config.syncBranch ?? this.#memory.branch;
-		this.#stopWatching();
+		this.#feed.stopWatching();
 		this.wake();
-	}
-
-	#stopWatching(): void {
-		this.#watcher?.close();
-		this.#watcher = undefined;
-		this.#memory.dirty.setWatching(false);
 	}
 
 	get memoryLimitBytes(): number {
@@ -278,12 +206,9 @@ export class Daemon {
 	async stop(): Promise<void> {
 		await this.finish();
 		clearInterval(this.#recordTimer);
-		clearInterval(this.#pollTimer);
-		this.#debouncer.cancel();
-		this.#watcher?.close();
-		for (const watcher of this.#stateWatchers) watcher.close();
+		this.#feed.close();
 		this.#announcements.close();
-		await this.#ssh.dispose();
+		await this.#handle.dispose();
 		if (fs.existsSync(this.#paths.sync) && this.#isOurs()) await this.#record.stopped();
 		await this.#instance?.release();
 	}
@@ -354,14 +279,15 @@ export class Daemon {
 			if (pause !== null) return await this.#pause(pause);
 			this.#announcements.cycleBegins();
 			void this.#record.syncing();
-			this.#during = new Set();
+			this.#feed.cycleBegins();
 			this.#work.begin();
 			context = await this.#context(lock);
 			const result = await runCycle(context);
 			lock.assertHeld();
 			this.#instance?.assertHeld();
 			// The index is written last: its time is the file system's, independent of the clock.
-			if (result.checkedOut.length > 0) this.#own.add(result.checkedOut, fs.statSync(`${context.repository.gitDirectory}/index`).mtimeMs);
+			if (result.checkedOut.length > 0)
+				this.#feed.checkedOut(result.checkedOut, fs.statSync(`${context.repository.gitDirectory}/index`).mtimeMs);
 			const durationMs = performance.now() - started;
 			const limitedMs = this.#memory.pace.limitedMs();
 			const waitMs = waitAfterCycleMs(result.postponedMs, intervalMs);
@@ -375,7 +301,7 @@ export class Daemon {
 			sayHeld(context, result.held);
 			if (limitedMs === 0) this.#failures = 0;
 			this.#unsettled ||= result.checkedOut.length > 0;
-			this.#watch(context.repository);
+			if (this.#config.syncWatch) this.#feed.watch(context.repository);
 			await this.#afterCycle(context, result, durationMs);
 			this.#mirror(context, result);
 			await this.#maintain(context, result);
@@ -392,7 +318,7 @@ export class Daemon {
 			}
 			return await this.#failed(error, performance.now() - started, context);
 		} finally {
-			this.#during = null;
+			this.#feed.cycleEnded();
 			await this.#work.end();
 			await lock?.release();
 			await this.#announcements.cycleEnded();
@@ -405,7 +331,7 @@ export class Daemon {
 		const { placed, dirty } = this.#memory;
 		let lock: Lock | undefined;
 		try {
-			const repository = await this.#open();
+			const repository = await this.#handle.open(this.#config);
 			// With incremental scans git reads nothing, and the index is left alone.
 			if (dirty.isUsable) return;
 			lock = await acquireLock(this.#paths.cycleLock, { purpose: "a sync cycle", waitMs: 0 });
@@ -442,7 +368,7 @@ export class Daemon {
 	}
 
 	async #context(lock: Lock): Promise<CycleContext> {
-		const repository = await this.#open();
+		const repository = await this.#handle.open(this.#config);
 		this.#memory.branch = this.#config.syncBranch ?? this.#memory.branch;
 		this.#configurePace(repository);
 		return { repository, paths: this.#paths, config: this.#config, log: this.#log, now: this.#now, lock, memory: this.#memory };
@@ -455,16 +381,6 @@ export class Daemon {
 		if (this.#hubUrl === null) resumeLimit(pace, repository, this.#record.state, this.#now());
 		else if (url !== this.#hubUrl) pace.recovered();
 		this.#hubUrl = url;
-	}
-
-	/** The repository, opened once; again after a change of its configuration, or a failure. */
-	async #open(): Promise<Repository> {
-		if (this.#repository && fileStamp(`${this.#repository.commonDirectory}/config`) === this.#repositoryStamp) return this.#repository;
-		const repository = await openWorkspaceRepository(this.#paths, this.#config, { ssh: this.#ssh, onProgress: this.#work.report });
-		ensureExcluded(this.#paths.root);
-		this.#repositoryStamp = fileStamp(`${repository.commonDirectory}/config`);
-		this.#repository = repository;
-		return repository;
 	}
 
 	#logResult(result: CycleResult, durationMs: number, isLimited: boolean): void {
@@ -495,10 +411,8 @@ export class Daemon {
 			return 0;
 		}
 		if (!this.#isOurs()) return 0;
-		this.#repository = undefined;
 		this.#memory.damaged ||= failure.code === "CORRUPT_REPOSITORY";
-		// The next attempt must not reuse a connection that hangs.
-		await this.#ssh.closeAll();
+		await this.#handle.forgetConnections();
 		this.#failures++;
 		const { pace } = this.#memory;
 		const waitMs =
@@ -524,9 +438,8 @@ export class Daemon {
 
 	/** Writes during the checkout would otherwise wait: their events are indistinguishable from ours. */
 	async #afterCycle(context: CycleContext, result: CycleResult, durationMs: number): Promise<void> {
-		const during = this.#during ?? new Set();
-		this.#during = null;
-		const foreign = [...during].filter((name) => !this.#own.isOurs(name));
+		const during = this.#feed.cycleEnded();
+		const foreign = this.#feed.foreignAmong(during);
 		// This cycle has scanned earlier changes; events of our own checkout are no changes.
 		const { firstChanges } = this.#memory;
 		const unseen = new Set(foreign);
@@ -536,7 +449,7 @@ export class Daemon {
 		this.#streak = foreign.length > 0 && result.pushed > 0 ? this.#streak + 1 : 0;
 		if (this.#streak >= streakUntilYield) this.#notBefore = performance.now() + Math.min(maxYieldMs, yieldFactor * durationMs);
 		if (result.checkedOut.length === 0) {
-			if (foreign.length > 0) this.#debouncer.touch();
+			if (foreign.length > 0) this.#feed.touch();
 			return;
 		}
 		const changed =
@@ -545,7 +458,7 @@ export class Daemon {
 		const dirty = new Set(changed);
 		for (const name of result.checkedOut) if (dirty.has(name)) noteFirstChange(this.#memory, name);
 		const skipped = new Set(result.skipped.map((entry) => entry.path));
-		if (changed.some((name) => !skipped.has(displayPath(name).replace(/\/$/, "")))) this.#debouncer.touch();
+		if (changed.some((name) => !skipped.has(displayPath(name).replace(/\/$/, "")))) this.#feed.touch();
 	}
 
 	/** Maintenance runs after a cycle without work. */
@@ -562,68 +475,6 @@ export class Daemon {
 		}
 	}
 
-	#watch(repository: Repository): void {
-		if (!this.#config.syncWatch || this.#watcher || this.#pollTimer) return;
-		void this.#startWatcher(repository);
-	}
-
-	async #startWatcher(repository: Repository): Promise<void> {
-		const { stdout } = await repository
-			.run(["ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory"])
-			.catch(() => ({ stdout: Buffer.alloc(0) }));
-		const ignored = parseGitPathList(stdout)
-			.filter((name) => name.endsWith("/"))
-			.map((name) => withoutSlash(name));
-		if (this.#watcher || this.#stopped) return;
-		this.#watcher = new WorkspaceWatcher({
-			root: this.#paths.root,
-			ignored,
-			onChange: (changed) => this.#changed(changed),
-			onLimit: (reason) => {
-				this.#memory.dirty.setWatching(false);
-				this.#log.warn(
-					`the kernel's limit of file watches is reached (${reason}): scanning every ${pollMs / 1000} s instead; raise fs.inotify.max_user_watches`,
-				);
-				this.#pollTimer ??= setInterval(() => this.wake(), pollMs);
-			},
-		});
-		// The changes between the cycle and the first watch.
-		this.#memory.dirty.setWatching(true);
-		this.#debouncer.touch();
-	}
-
-	#changed(name: GitPath): void {
-		this.#memory.dirty.add(name);
-		// Ignored directories were not watched; the next cycle begins to watch again.
-		if (name === ".gitignore" || name.endsWith("/.gitignore")) this.#stopWatching();
-		if (!this.#during && this.#own.isOurs(name)) return;
-		noteFirstChange(this.#memory, name);
-		// A file that reappears and vanishes again, as when an editor saves once more, begins a new gap, with its own wait.
-		this.#memory.vanished.delete(name);
-		if (this.#during) this.#during.add(name);
-		else this.#debouncer.touch();
-	}
-
-	/** State files of the other services, and the outbox. */
-	#watchStates(): void {
-		if (!this.#config.syncWatch) return;
-		try {
-			makeOwnDirectory(this.#paths.pending);
-			const watcher = fs.watch(this.#paths.sync, (_event, name) => {
-				const peer = name === null ? null : WorkspacePaths.peerOfFile(name);
-				if (peer !== null) this.#peerChanged(peer);
-			});
-			watcher.on("error", () => undefined);
-			const outbox = fs.watch(this.#paths.pending, (_event, name) => {
-				if (name !== null && !name.startsWith(".") && !name.endsWith(".tmp")) this.#debouncer.touch();
-			});
-			outbox.on("error", () => undefined);
-			this.#stateWatchers = [watcher, outbox];
-		} catch (error) {
-			this.#log.warn(`sync/ cannot be watched (${(error as NodeJS.ErrnoException).code}): messages and peers are checked at the interval`);
-		}
-	}
-
 	/** A missing head starts a cycle; any heartbeat of a peer ends a back-off. */
 	#peerChanged(peer: string): void {
 		const read = readState(this.#paths.peerState(peer), peerStateSchema);
@@ -637,10 +488,5 @@ export class Daemon {
 		}
 		if (head === null || head === this.#record.state.head) return;
 		this.#announcements.announced(peer, head);
-	}
-
-	async #has(head: string): Promise<boolean> {
-		const known = await this.#repository?.run(["cat-file", "-e", `${head}^{commit}`], { accept: [0, 1, 128] }).catch(() => undefined);
-		return known?.exitCode === 0;
 	}
 }

@@ -4,7 +4,7 @@ import { type HttpGitServer, startHttpServer } from "@robust-sync/git/fixtures/h
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { runCycle } from "../cycle/cycle.ts";
-import { newMemory } from "../daemon/daemon.ts";
+import { newMemory } from "../daemon/new-memory.ts";
 import { cycleContext } from "../testing/cycle-context.ts";
 import { HubPace } from "./hub-pace.ts";
 

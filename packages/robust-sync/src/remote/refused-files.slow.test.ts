@@ -5,7 +5,7 @@ import { Scratch } from "@robust-sync/git/fixtures/scratch";
 import { listPending } from "@robust-sync/workspace";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { runCycle } from "../cycle/cycle.ts";
-import { newMemory } from "../daemon/daemon.ts";
+import { newMemory } from "../daemon/new-memory.ts";
 import { enqueueMessage } from "../outbox/outbox.ts";
 import { cycleContext } from "../testing/cycle-context.ts";
 import { HubPace } from "./hub-pace.ts";

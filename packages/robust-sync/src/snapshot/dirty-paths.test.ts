@@ -5,7 +5,7 @@ import { Scratch } from "@robust-sync/git/fixtures/scratch";
 import type { MonotonicClock } from "@robust-sync/system/monotonic-clock";
 import { WorkspacePaths } from "@robust-sync/workspace";
 import type { CycleContext } from "../context/cycle-context.ts";
-import { newMemory } from "../daemon/daemon.ts";
+import { newMemory } from "../daemon/new-memory.ts";
 import { cycleContext } from "../testing/cycle-context.ts";
 import { changedSinceHead } from "./dirty-paths.ts";
 import { DirtySet } from "./dirty-set.ts";

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
 import { ensureExcluded, parseConfig } from "@robust-sync/workspace";
 import { runCycle } from "../cycle/cycle.ts";
-import { newMemory } from "../daemon/daemon.ts";
+import { newMemory } from "../daemon/new-memory.ts";
 import { cycleContext } from "../testing/cycle-context.ts";
 
 let scratch: Scratch;

@@ -5,7 +5,7 @@ import { type Config, parseConfig, WorkspacePaths } from "@robust-sync/workspace
 import fc from "fast-check";
 import type { CycleResult } from "../cycle/cycle.ts";
 import { runCycle } from "../cycle/cycle.ts";
-import { newMemory } from "../daemon/daemon.ts";
+import { newMemory } from "../daemon/new-memory.ts";
 import { cycleContext } from "./cycle-context.ts";
 
 /** A file that an agent on helios and one on chad change. */

@@ -1,7 +1,7 @@
 import type { Scratch } from "@robust-sync/git/fixtures/scratch";
 import { parseConfig, WorkspacePaths } from "@robust-sync/workspace";
 import type { CycleContext } from "../context/cycle-context.ts";
-import { newMemory } from "../daemon/daemon.ts";
+import { newMemory } from "../daemon/new-memory.ts";
 
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 

@@ -7,7 +7,7 @@ import { WorkspacePaths } from "@robust-sync/workspace";
 import { mergeForeignWrites } from "../checkout/foreign-writes.ts";
 import { findLateWrites } from "../checkout/rescue.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
-import { newMemory } from "../daemon/daemon.ts";
+import { newMemory } from "../daemon/new-memory.ts";
 import { takeSnapshot } from "../snapshot/snapshot.ts";
 import { cycleContext } from "./cycle-context.ts";
 

@@ -6,7 +6,7 @@ import { personEnvironment, Scratch } from "@robust-sync/git/fixtures/scratch";
 import { type MonotonicClock, monotonicClock } from "@robust-sync/system/monotonic-clock";
 import { ensureExcluded, parseConfig, WorkspacePaths } from "@robust-sync/workspace";
 import { type CycleResult, runCycle } from "../../cycle/cycle.ts";
-import { newMemory } from "../../daemon/daemon.ts";
+import { newMemory } from "../../daemon/new-memory.ts";
 import { cycleContext } from "../cycle-context.ts";
 import { tokensIn } from "./contents.ts";
 

@@ -1,0 +1,52 @@
+import { type Repository, SshConnections } from "@robust-sync/git";
+import type { WorkProgress } from "@robust-sync/service/work-progress";
+import { fileStamp } from "@robust-sync/system/file-stamp";
+import { type Config, ensureExcluded, type WorkspacePaths } from "@robust-sync/workspace";
+import { openWorkspaceRepository } from "../context/cycle-context.ts";
+
+/** The repository of a workspace, opened once and kept with its ssh connections. */
+export class RepositoryHandle {
+	readonly #paths: WorkspacePaths;
+	readonly #work: WorkProgress;
+	readonly #ssh = new SshConnections();
+	#repository: Repository | undefined;
+	#stamp: string | null = null;
+
+	/** @param work receives the progress of long commands */
+	constructor(paths: WorkspacePaths, work: WorkProgress) {
+		this.#paths = paths;
+		this.#work = work;
+	}
+
+	/** Opens the repository; again when its configuration changed. @throws SyncError, GitError */
+	async open(config: Config): Promise<Repository> {
+		if (this.#repository && fileStamp(`${this.#repository.commonDirectory}/config`) === this.#stamp) return this.#repository;
+		const repository = await openWorkspaceRepository(this.#paths, config, { ssh: this.#ssh, onProgress: this.#work.report });
+		ensureExcluded(this.#paths.root);
+		this.#stamp = fileStamp(`${repository.commonDirectory}/config`);
+		this.#repository = repository;
+		return repository;
+	}
+
+	/** The next `open` opens it again. */
+	forget(): void {
+		this.#repository = undefined;
+	}
+
+	/** The same after a failure: a connection that hangs must not be what the next attempt uses. */
+	async forgetConnections(): Promise<void> {
+		this.forget();
+		await this.#ssh.closeAll();
+	}
+
+	/** Whether a commit is here; false also if the repository is not open. */
+	async has(commit: string): Promise<boolean> {
+		const found = await this.#repository?.run(["cat-file", "-e", `${commit}^{commit}`], { accept: [0, 1, 128] }).catch(() => undefined);
+		return found?.exitCode === 0;
+	}
+
+	/** Closes all connections. */
+	async dispose(): Promise<void> {
+		await this.#ssh.dispose();
+	}
+}
