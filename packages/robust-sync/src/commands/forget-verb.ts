@@ -69,7 +69,7 @@ function readValue(file: string): Buffer {
 	const value = content.subarray(0, end);
 	if (value.length < minValueBytes || new Set(value).size < 3)
 		throw new CommandError(
-			`a value of ${minValueBytes} bytes or more is needed, which is not one character again and again: a shorter one would be found where it is no secret`,
+			`a value of ${minValueBytes} bytes or more is needed, with at least 3 different ones: a simpler one would match text that is not secret`,
 			ExitCode.usage,
 		);
 	if (value.length > maxValueBytes) throw new CommandError(`a value has at most ${maxValueBytes} bytes`, ExitCode.usage);
@@ -230,9 +230,7 @@ async function dryRun(request: ForgetRequest, wanted: Wanted, key: string): Prom
 	else if (found === null)
 		print("the history of the branch has nothing of it: nothing to do (robust-sync --forget-value FILE --check searches everywhere)");
 	else {
-		print(
-			`would make ${found.commits.length} of ${counted(found.total, "commit")} again, the first ${found.commits[0]?.slice(0, 12) ?? ""}`,
-		);
+		print(`would rewrite ${found.commits.length} of ${counted(found.total, "commit")}, the first ${found.commits[0]?.slice(0, 12) ?? ""}`);
 		for (const name of found.paths) print(`${wanted.value === null ? "would remove" : "would clean "} ${printable(name)}`);
 		if (found.messages.length > 0) print(`would clean  the messages of ${counted(found.messages.length, "commit")}`);
 		for (const name of found.named) print(inName(name));
@@ -281,7 +279,7 @@ async function again(request: ForgetRequest): Promise<number> {
 	if (!outcome.ok && outcome.error.code !== "FORGOTTEN_RETURNED") throw cycleFailed(outcome);
 	if (returned === null) {
 		if (options.json) printJson({ schema: 1, replaced: false });
-		else print("the hub has nothing of what was forgotten before; to forget more, name a PATH, or --forget-value FILE");
+		else print("the hub has no forgotten content; to forget more, name a PATH, or --forget-value FILE");
 		return ExitCode.ok;
 	}
 	const done = await underLock(request, async ({ repository, memory }) => {
@@ -294,7 +292,7 @@ async function again(request: ForgetRequest): Promise<number> {
 	const left = await cleanHub(await openWorkspaceRepository(paths, config), config, null);
 	if (options.json) printJson({ schema: 1, replaced: true, hub: left });
 	else {
-		print("the hub's branch was replaced: what was forgotten is out of it again");
+		print("the hub's branch was replaced: forgotten content is removed again");
 		if (left !== null) print(left);
 	}
 	return ExitCode.ok;
@@ -311,7 +309,7 @@ export async function forget(request: ForgetRequest, operands: readonly string[]
 	const [key] = config.heartbeatKeys;
 	if (key === undefined)
 		throw new CommandError(
-			`forgetting needs HEARTBEAT_KEY, with which the other nodes check that it is meant: set the same one in .sync_env on every node`,
+			`forgetting needs HEARTBEAT_KEY, whose signature the other nodes check: set the same key in .sync_env on every node`,
 			ExitCode.usage,
 		);
 	if (options.dryRun) {
@@ -339,7 +337,7 @@ export async function forget(request: ForgetRequest, operands: readonly string[]
 	if (options.json)
 		printJson({ schema: 1, replaced: true, id: made.map.id, commits: made.commits.size, head: result.head, problems, hub: left });
 	else {
-		print(`forgotten: ${made.commits.size} of ${counted(made.total, "commit")} made again, here and on the hub`);
+		print(`forgotten: ${made.commits.size} of ${counted(made.total, "commit")} rewritten, here and on the hub`);
 		for (const line of problems) print(line);
 		for (const name of await namesWith(request, result.head, wanted.value)) print(inName(name));
 		if (left !== null) print(left);

@@ -49,13 +49,9 @@ async function refuseOtherChanges(
 	const last = maps.at(-1);
 	const became = last === undefined ? undefined : commits.get(last.from);
 	if (last !== undefined && became !== undefined && became !== last.to)
-		throw new ForgetRefusedError(
-			"the history that came with it is not what it makes of the old one: more was changed than what is to be forgotten",
-		);
+		throw new ForgetRefusedError("the new history is not the result of the map for the old one: other content was changed, too");
 	if (before !== null && !(await isIn(before)))
-		throw new ForgetRefusedError(
-			"the history that came with it lacks commits of the old one: more was changed than what is to be forgotten",
-		);
+		throw new ForgetRefusedError("the new history lacks commits of the old one: other content was changed, too");
 }
 
 /** Texts, saved versions, kept files, messages and logs of this node, outside of the working tree. */
@@ -106,7 +102,7 @@ async function dropListed(
 	const left = await dropObjects(repository, list, without);
 	if (left.length > 0)
 		log.warn(
-			`${left.length} objects of what was forgotten are in another repository that this one borrows from (objects/info/alternates): remove them there`,
+			`${left.length} forgotten objects are in another repository that this one borrows from (objects/info/alternates): remove them there`,
 		);
 	removeDropList(repository);
 }
@@ -192,7 +188,7 @@ export async function applyForget(
 	forget.made = null;
 	writeForgetState(paths, finished(readForgetState(paths)));
 	log.warn(
-		`forgot what ${maps.at(-1)?.node ?? "another node"} asked for (${timestamp(now())}): ${rewritten.commits.size} commits were made again`,
+		`forgot what ${maps.at(-1)?.node ?? "another node"} asked for (${timestamp(now())}): ${rewritten.commits.size} commits were rewritten`,
 	);
 	return { commits: rewritten.commits, head: (await readHead(repository)).oid };
 }

@@ -69,7 +69,7 @@ export async function cleanWorkingCopies(context: CycleContext, values: Values):
 				after: { mode, oid: stored[2 * index] as Oid },
 			}));
 			const { held } = await replaceOnDisk(context, changes, false);
-			for (const { path: name } of held) log.warn(`${JSON.stringify(name)} cannot be replaced: what was forgotten is still in it`);
+			for (const { path: name } of held) log.warn(`${JSON.stringify(name)} cannot be replaced: it still has forgotten content`);
 			batch = [];
 			bytes = 0;
 		};
@@ -82,7 +82,7 @@ export async function cleanWorkingCopies(context: CycleContext, values: Values):
 				const stats = fs.lstatSync(fileSystemPath(repository.root, name));
 				if (stats.size > maxFileBytes || !(stats.isFile() || stats.isSymbolicLink())) {
 					if (stats.isFile())
-						log.warn(`${JSON.stringify(name)} is larger than ${formatSize(maxFileBytes)}: it is not searched for what was forgotten`);
+						log.warn(`${JSON.stringify(name)} is larger than ${formatSize(maxFileBytes)}: it is not searched for forgotten content`);
 					continue;
 				}
 				file = readDiskFile(repository, name);
