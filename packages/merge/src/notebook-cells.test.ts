@@ -31,12 +31,12 @@ function cellsOf(content: Uint8Array): string[][] {
 }
 
 /** The cells of a merge; in both orders, with either side as the later one. */
-function merged(base: readonly Cell[], ours: readonly Cell[], theirs: readonly Cell[], later: "a" | "b"): string[][] {
+function merged(base: readonly Cell[], ours: readonly Cell[], theirs: readonly Cell[], later: "a" | "b", mayLose = false): string[][] {
 	const input = { path: "n.ipynb", base: notebook(base), a: notebook(ours), b: notebook(theirs) };
 	const output = mergeContents({ ...input, later });
 	const swapped = mergeContents({ ...input, a: input.b, b: input.a, later: later === "a" ? "b" : "a" });
 	expect(Buffer.from(swapped.content).equals(output.content)).toBe(true);
-	expect(output.lost).toEqual({ a: false, b: false });
+	if (!mayLose) expect(output.lost).toEqual({ a: false, b: false });
 	return cellsOf(output.content);
 }
 
@@ -100,5 +100,21 @@ describe("notebook:", () => {
 				expect(merged(base, joined, theirs, later)).toEqual([["before"], [...first, ...changed], ["after"]]);
 			}),
 		);
+	});
+
+	test("an equal line in a new cell by chance → neither split nor joined", () => {
+		const cell = (id: string, ...lines: readonly string[]) => ({ id, lines });
+		const split = merged(
+			[cell("c", "note", "x = 1")],
+			[cell("c", "note", "x = 2"), cell("d", "x = 1")],
+			[cell("c", "note", "x = 1", "y")],
+			"b",
+			true,
+		);
+		expect(split[1]).toEqual(["x = 1"]);
+		const two = [cell("c", "note", "x = 0"), cell("d", "x = 1")];
+		const joined = merged(two, [cell("c", "note", "x = 1")], [cell("c", "note", "x = 0", "y"), cell("d", "x = 1")], "b", true);
+		// The later line stays, and the removed cell is gone.
+		expect(joined).toEqual([["note", "x = 0", "y"]]);
 	});
 });

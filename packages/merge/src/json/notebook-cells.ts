@@ -149,10 +149,15 @@ function* splits(base: Notebook, side: Notebook, match: Int32Array): Generator<S
 		while (isPart(first - 1, lines[0]!)) first--;
 		while (isPart(past, lines[lines.length - 1]!)) past++;
 		if (past - first < 2) continue;
-		// The parts have lines of their own: two equal cells are no parts of one.
 		const known = new Set(lines);
-		const shared = side.cells.slice(first, past).flatMap((part) => meaningful(part.lines).filter((line) => known.has(line)));
-		if (new Set(shared).size === shared.length || shared.length <= lines.length) yield { cell: i, first, parts: past - first };
+		const parts = side.cells.slice(first, past).map((part) => meaningful(part.lines));
+		const shared = parts.map((part) => part.filter((line) => known.has(line)));
+		// A new cell can have one line of another cell by chance, if more than a cut was made.
+		const isCut = parts.every((part, p) => part.length === shared[p]!.length);
+		if (!isCut && shared.some((part, p) => first + p !== at && part.length < 2)) continue;
+		// The parts have different lines: two equal cells are not parts of one.
+		const all = shared.flat();
+		if (new Set(all).size === all.length || all.length <= lines.length) yield { cell: i, first, parts: past - first };
 	}
 }
 
@@ -164,13 +169,19 @@ function* joins(base: Notebook, side: Notebook, match: Int32Array): Generator<{ 
 		while (
 			whole !== undefined &&
 			match[last + 1] === UNMATCHED &&
-			share(base.cells[last + 1]!, whole) > 0.5 &&
+			isHeld(base.cells[last + 1]!, whole, share(base.cells[first]!, whole) === 1) &&
 			share(base.cells[last + 1]!, base.cells[first]!) < 0.5
 		)
 			last++;
 		if (last > first) yield { first, last };
 		first = last;
 	}
+}
+
+/** Does a cell hold another one? One line can be there by chance, unless the cell kept all of its own (`isWhole`). */
+function isHeld(cell: Cell, whole: Cell, isWhole: boolean): boolean {
+	const shared = share(cell, whole);
+	return shared > 0.5 && (isWhole || shared * meaningful(cell.lines).length >= 2);
 }
 
 /** The first of some cells with the lines of all. */
