@@ -196,19 +196,21 @@ export async function commitFiles(context: CycleContext, files: FilesToCommit, m
 	const { repository, memory, now } = context;
 	const { head, branch, lookedAt, admitted } = files;
 	const delivered = new Set(files.delivered);
-	if (files.names.length + delivered.size > maxDirtyPaths) return null;
+	// A full scan finds delivered messages, too.
+	const names = files.names.filter((name) => !delivered.has(name));
+	if (names.length + delivered.size > maxDirtyPaths) return null;
 	const busy = [...files.busy];
-	if (files.names.length + delivered.size === 0) {
+	if (names.length + delivered.size === 0) {
 		forgetFirstChanges(memory, lookedAt, busy);
 		return { head, changed: [], deleted: 0, foreign: [], busy, unconfirmed: 0 };
 	}
-	const found = await lookUp(context, head, [...files.names, ...delivered], new Set([...admitted, ...delivered]));
+	const found = await lookUp(context, head, [...names, ...delivered], new Set([...admitted, ...delivered]));
 	if (found === null) return null;
 	const isNew = (name: GitPath) => !found.entries.has(name);
 	const { confirmed, unconfirmed, missing } =
 		files.missing === null
-			? separateVanished(repository.root, files.names, memory.vanished, now(), isNew)
-			: { confirmed: files.names, unconfirmed: [], missing: files.missing };
+			? separateVanished(repository.root, names, memory.vanished, now(), isNew)
+			: { confirmed: names, unconfirmed: [], missing: files.missing };
 	busy.push(...unconfirmed);
 	const wanted = [...confirmed, ...delivered].filter((name) => !found.ignored.has(name));
 	/** Names that vanished since that scan get a second one, too. */

@@ -107,6 +107,14 @@ describe("what the watcher saw is committed without a look at anything else", ()
 		expect(isDirect()).toBe(true);
 	});
 
+	test.each([["dirty paths"], ["full scan"]])("%s: finds a delivered message, too → counted once", async (scan) => {
+		scratch.write("w/messages/helios/m", "m\n");
+		saw("messages/helios/m");
+		if (scan === "full scan") context.memory.dirty.invalidate();
+		expect(await cycle(["messages/helios/m"])).toBe(1);
+		expect(git("log", "-1", "--format=%s")).toBe("helios: 1 file (messages/helios/m)\n");
+	});
+
 	test("incremental: a file written but the same → no commit", async () => {
 		scratch.write("w/notes/a.md", "a\n");
 		saw("notes/a.md");
