@@ -136,10 +136,17 @@ export class ReplacedFiles {
 	/**
 	 * The replacements of each path within the time in which a stale write is possible, oldest first.
 	 * @param only these paths; null: all @param windowMs age of the oldest
+	 * @param until only those before this backup was made; null: all
 	 */
-	replacements(now: number, only: ReadonlySet<GitPath> | null = null, windowMs = replacementsWindowMs): Map<GitPath, Replacement[]> {
+	replacements(
+		now: number,
+		only: ReadonlySet<GitPath> | null = null,
+		windowMs = replacementsWindowMs,
+		until: string | null = null,
+	): Map<GitPath, Replacement[]> {
 		const found = new Map<GitPath, Replacement[]>();
 		for (const { name: backup, manifest } of this.recent(now, windowMs).reverse()) {
+			if (backup === until) break;
 			const ageMs = this.#clock.now() - (this.#completeAt.get(backup) ?? 0);
 			const isComparable = this.#isClockSame(manifest, now);
 			for (const { path: name, before, after, placed, merged } of manifest?.files ?? []) {

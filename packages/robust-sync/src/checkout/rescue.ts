@@ -114,10 +114,17 @@ async function lateWithBases(context: CycleContext, found: readonly LateFinding[
 	const candidates: Candidate[] = [];
 	const appended: ForeignWrite[] = [];
 	const done: Pick<ForeignWrite, "kept">[] = [];
-	for (const { entry, written, mode, writtenAt, place: path, kept } of found) {
+	for (const finding of found) {
+		const { entry, written, mode, writtenAt, place: path, kept } = finding;
 		const origin = origins.get(entry.before) ?? null;
 		if (origin?.equals(written)) {
 			done.push({ kept });
+			continue;
+		}
+		const older = origin && (await olderOriginOf(context, finding, origin));
+		if (older) {
+			logOrigin(context, path, older);
+			candidates.push({ path, mode, content: written, writtenAt, origin: older.content, originOid: older.oid, kept });
 			continue;
 		}
 		const live = origin === null || mode !== null ? null : readFile(fileSystemPath(repository.root, path));
@@ -136,6 +143,30 @@ async function lateWithBases(context: CycleContext, found: readonly LateFinding[
 	}
 	noteKept(context, done);
 	return [...appended, ...(candidates.length === 0 ? [] : await withBases(context, candidates, await filtersApply(repository)))];
+}
+
+/**
+ * The base of a write in a kept file, if it is older than the version that the checkout replaced: its writer had read the file before an
+ * earlier checkout. Null: it was written from the replaced version, or continues an earlier write.
+ */
+async function olderOriginOf(
+	context: CycleContext,
+	{ entry, written, mode, place, kept }: LateFinding,
+	newest: Buffer,
+): Promise<Origin | null> {
+	// Without content it is what a program wrote while the path was empty: an addition.
+	if (entry.merged !== undefined || mode !== null || newest.length === 0 || place !== entry.path) return null;
+	const { memory, now, paths, config } = context;
+	const replacements = memory.replaced.replacements(now(), new Set([place]), unreadWindowMs, kept.backup).get(place);
+	if (!replacements) return null;
+	const writtenMs = Math.max(0, now() - kept.mtimeMs, sinceFirstChange(memory, place));
+	const steps = unseenSteps(context, place, replacements, writtenMs, accessTimesOf(paths, config).tell);
+	if (steps.length === 0) return null;
+	const contents = await readKnown(
+		context,
+		steps.flatMap(({ befores, after }) => [...befores, after]),
+	);
+	return originOf(place, written, newest, steps, contents);
 }
 
 /** The version that replaced one or several versions of a path. */
