@@ -29,10 +29,12 @@ export function withDeclarationsOnce(sides: Sides): Sides {
 	const { base, older, later } = sides;
 	if (base === null) return sides;
 	const [before, mine, theirs] = [base, older, later].map((content) => toLatin1(content)) as [string, string, string];
+	const declared = (text: string) => text.match(DECLARATION) ?? [];
+	const inLater = new Set(declared(theirs));
+	const inBoth = declared(mine).filter((line) => inLater.has(line));
+	const inBase = new Set(inBoth.length === 0 ? [] : declared(before).map(withoutEnd));
+	if (inBoth.every((line) => inBase.has(withoutEnd(line)))) return sides;
 	const known = new Set(lines(before));
-	const added = (text: string) => (text.match(DECLARATION) ?? []).filter((line) => !known.has(withoutEnd(line)));
-	const inLater = new Set(added(theirs));
-	if (!added(mine).some((line) => inLater.has(line))) return sides;
 	const [ofOlder, ofLater] = [units(mine), units(theirs)];
 	const once = (all: readonly Unit[]) => {
 		const times = new Map<string, number>();
