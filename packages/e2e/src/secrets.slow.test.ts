@@ -122,6 +122,22 @@ describe("secrets", () => {
 		helios.fsck();
 	});
 
+	test("secrets: committed in a file of a name that is not UTF-8 → held, the rest sent", async () => {
+		const [helios] = await world.pair();
+		const token = secretOf("github personal");
+		const file = Buffer.concat([Buffer.from(helios.path("odd")), Buffer.of(0xff)]);
+		fs.writeFileSync(file, "one\n");
+		expect(skippedPaths(await helios.once())).toEqual([]);
+		fs.writeFileSync(file, `one\n${token}\n`);
+		helios.write("more.md", "more\n");
+		helios.git("add", "-A");
+		helios.git("commit", "-qm", "by hand");
+		expect(skippedPaths(await helios.once())).toHaveLength(1);
+		const hub = objects(hubFile());
+		expect([hub.includes("more\n"), hub.includes(token), fs.readFileSync(file, "utf8")]).toEqual([true, false, `one\n${token}\n`]);
+		helios.fsck();
+	});
+
 	test("secrets: in a name, in a message → neither on the hub, the rest at once", async () => {
 		const [helios] = await world.pair();
 		const token = secretOf("github personal");

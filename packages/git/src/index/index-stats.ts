@@ -76,17 +76,17 @@ export function readIndexEntries(index: Buffer, hashBytes: number): IndexEntryAt
 const smallIndexBytes = 1_048_576;
 
 /** The entries of the index; null: it is large, missing, or of a form that is not known here. @throws the file system's error */
-export function readSmallIndex(repository: Repository): readonly IndexEntryAt[] | null {
+export const readSmallIndex = (repository: Repository): readonly IndexEntryAt[] | null => readIndexIfKnown(repository, smallIndexBytes);
+
+function readIndexIfKnown(repository: Repository, largestBytes: number): readonly IndexEntryAt[] | null {
 	const file = repository.env.GIT_INDEX_FILE ?? path.join(repository.gitDirectory, "index");
 	const size = fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0;
-	return size > 0 && size <= smallIndexBytes ? readIndexEntries(fs.readFileSync(file), hashBytesOf(repository)) : null;
+	return size > 0 && size <= largestBytes ? readIndexEntries(fs.readFileSync(file), hashBytesOf(repository)) : null;
 }
 
 /** Those of some paths that the index has, of whatever stage. @throws GitError, the file system's error */
 export async function pathsInIndex(repository: Repository, names: readonly GitPath[]): Promise<Set<GitPath>> {
-	const file = path.join(repository.gitDirectory, "index");
-	const size = fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0;
-	const entries = size > 0 && size <= largestIndexBytes ? readIndexEntries(fs.readFileSync(file), hashBytesOf(repository)) : null;
+	const entries = readIndexIfKnown(repository, largestIndexBytes);
 	const listed = new Set<string>(entries?.map((entry) => entry.path) ?? splitRecords((await repository.run(["ls-files", "-z"])).stdout));
 	return new Set(names.filter((name) => listed.has(name)));
 }

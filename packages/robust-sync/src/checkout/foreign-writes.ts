@@ -14,7 +14,6 @@ import {
 	readHead,
 	readObjectsWhole,
 	readTreePaths,
-	readTreeWhole,
 	type TreeEntry,
 	withObjectReader,
 	writeCommit,
@@ -83,11 +82,11 @@ async function entriesAt(
 	commit: Oid,
 	writes: readonly Pick<ForeignWrite, "path">[],
 ): Promise<Map<GitPath, TreeEntry>> {
-	const names = writes.map((write) => write.path);
-	if (names.every(isArgument)) return await readTreePaths(repository, commit, names);
-	// Names that are not UTF-8 cannot be arguments.
-	const all = await readTreeWhole(repository, commit);
-	return new Map(names.flatMap((name) => (all.has(name) ? [[name, all.get(name) as TreeEntry]] : [])));
+	return await readTreePaths(
+		repository,
+		commit,
+		writes.map((write) => write.path),
+	);
 }
 
 /** The content as git would store it, after the clean filter. Null: the filter fails. */

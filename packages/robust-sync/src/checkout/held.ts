@@ -4,7 +4,6 @@ import {
 	excludePattern,
 	fileSystemPath,
 	type GitPath,
-	isArgument,
 	isFileMode,
 	isSameEntry,
 	localExcludes,
@@ -212,21 +211,15 @@ function localNow(held: HeldPath, covered: boolean, stamp: string | null): HeldP
 	return { ...held, covered };
 }
 
-/** HEAD's entries at held paths; null: none. No entry if git cannot read the path. */
+/** HEAD's entries at held paths; null: none. */
 async function headEntries(
 	{ repository }: CycleContext,
 	{ head }: Status,
 	names: readonly GitPath[],
 ): Promise<Map<GitPath, TreeEntry | null>> {
-	const found = new Map<GitPath, TreeEntry | null>();
-	if (head === null) return found;
-	const asked = names.filter(isArgument);
-	for (let start = 0; start < asked.length; start += 500) {
-		const some = asked.slice(start, start + 500);
-		const entries = await readTreePaths(repository, head, some);
-		for (const name of some) found.set(name, entries.get(name) ?? null);
-	}
-	return found;
+	if (head === null) return new Map();
+	const entries = await readTreePaths(repository, head, names);
+	return new Map(names.map((name) => [name, entries.get(name) ?? null]));
 }
 
 /**

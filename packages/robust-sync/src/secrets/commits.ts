@@ -2,7 +2,6 @@ import {
 	displayPath,
 	type FileChange,
 	type GitPath,
-	isArgument,
 	type Oid,
 	openMergeStore,
 	readDiskFile,
@@ -120,7 +119,7 @@ export async function withoutSecrets(context: CycleContext, snapshot: Snapshot, 
 		return snapshot;
 	}
 	const names = [...findings.keys()];
-	if (commits.length > maxCommits || !names.every(isArgument)) {
+	if (commits.length > maxCommits) {
 		const shown = [...findings.values()].slice(0, 3).map((one) => JSON.stringify(one.shown));
 		throw new SyncError(
 			"PUSH_REJECTED",

@@ -1,4 +1,4 @@
-import { displayPath, type GitPath, isArgument, readTreePaths } from "@robust-sync/git";
+import { displayPath, type GitPath, readTreePaths } from "@robust-sync/git";
 import type { Finding } from "@robust-sync/secrets";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { knownTip } from "../remote/upstream.ts";
@@ -49,9 +49,8 @@ export async function secretNames(context: CycleContext, names: readonly GitPath
 	for (let start = 0; start < names.length; start += namesAtOnce) await search(context, names.slice(start, start + namesAtOnce), found);
 	if (found.size === 0) return found;
 	const tip = await knownTip(context);
-	const asked = [...found.keys()].filter(isArgument);
-	if (tip === null || asked.length === 0) return found;
-	for (const name of (await readTreePaths(context.repository, tip, asked)).keys()) {
+	if (tip === null) return found;
+	for (const name of (await readTreePaths(context.repository, tip, [...found.keys()])).keys()) {
 		const published = found.get(name);
 		const why = "it is published under that name already: docs/leaks.md";
 		if (published) notePublished(context, displayPath(name), published.finding, why, published.shown);

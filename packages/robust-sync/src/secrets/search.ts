@@ -1,4 +1,4 @@
-import { displayPath, type GitPath, isArgument, type Oid, readObjectsWhole, readTreePaths, type TreeEntry } from "@robust-sync/git";
+import { displayPath, type GitPath, type Oid, readObjectsWhole, readTreePaths, type TreeEntry } from "@robust-sync/git";
 import type { Finding } from "@robust-sync/secrets";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { knownTip } from "../remote/upstream.ts";
@@ -57,10 +57,9 @@ async function publishedHashes(context: CycleContext, names: readonly GitPath[])
 	const { repository, memory } = context;
 	const tip = await knownTip(context);
 	const hashes = new Map<GitPath, ReadonlySet<string>>();
-	const asked = [...new Set(names)].filter(isArgument);
-	if (tip === null || asked.length === 0) return hashes;
+	if (tip === null || names.length === 0) return hashes;
 	const entries = new Map<GitPath, TreeEntry>();
-	for (const [name, entry] of await readTreePaths(repository, tip, asked))
+	for (const [name, entry] of await readTreePaths(repository, tip, names))
 		if (entry.mode.startsWith("1") && entry.mode !== "160000") entries.set(name, entry);
 	const contents = await readObjectsWhole(
 		repository,

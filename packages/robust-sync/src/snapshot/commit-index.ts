@@ -3,7 +3,6 @@ import {
 	type GitPath,
 	type GitResult,
 	hookFailureText,
-	isArgument,
 	type Oid,
 	pathsInIndex,
 	type Repository,
@@ -199,7 +198,7 @@ export async function commitThroughIndex(context: CycleContext, admitted: Admitt
 		);
 	// Names that vanished right before git read them are restored in the index.
 	const tracked = new Set(status.entries.flatMap(({ kind, submodule, path: name }) => (kind === "changed" && !submodule ? [name] : [])));
-	const mayVanish = present.filter((name) => tracked.has(name) && isArgument(name) && !waiting.has(name));
+	const mayVanish = present.filter((name) => tracked.has(name) && !waiting.has(name));
 	if (status.head !== null) busy = [...busy, ...(await restoreInIndex(repository, status.head, mayVanish))];
 	await stageChecked(context, exact);
 	const still = new Set(busy);

@@ -3,7 +3,6 @@ import {
 	beneath,
 	displayPath,
 	type GitPath,
-	isArgument,
 	type Oid,
 	openMergeStore,
 	readHead,
@@ -45,8 +44,7 @@ async function cameWithClone({ repository, config, memory }: CycleContext, names
 	const { branch } = await readHead(repository);
 	const tip = await readRef(repository, trackingRef(config.syncRemote, memory.branch ?? config.syncBranch ?? branch ?? ""));
 	if (tip === null) return [...names];
-	const came = await readTreePaths(repository, tip, names.filter(isArgument));
-	return [...names.filter((name) => !isArgument(name)), ...came.keys()];
+	return [...(await readTreePaths(repository, tip, names)).keys()];
 }
 
 /**
