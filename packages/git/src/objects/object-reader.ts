@@ -100,16 +100,38 @@ export class ObjectReader {
 	 * @throws GitError; what the receiver throws
 	 */
 	async each(names: readonly (string | Buffer)[], receive: ReceiveObject, limit = Number.POSITIVE_INFINITY): Promise<void> {
+		if (names.length <= fewObjects) {
+			await this.#eachOfFew(names, receive, limit);
+			return;
+		}
 		const known = this.#runsOfKnown(names);
 		let at = 0;
 		for (const run of [...known, { start: names.length, objects: [] }]) {
-			const from = at;
-			await this.#ask(names.slice(from, run.start), true, limit, (info, content, index) => receive(info, content, from + index));
+			await this.#askFrom(names, at, run.start, receive, limit);
 			for (const [index, { info, content }] of run.objects.entries())
 				receive(info, content.length > limit ? null : content, run.start + index);
 			if (run.objects.length > 0) await nextTurn();
 			at = run.start + run.objects.length;
 		}
+	}
+
+	/** The same for few: a loose object is read when the receiver is done with the one before. */
+	async #eachOfFew(names: readonly (string | Buffer)[], receive: ReceiveObject, limit: number): Promise<void> {
+		let at = 0;
+		for (const [index, name] of names.entries()) {
+			const object = this.#readHere(name, true);
+			if (object === undefined) continue;
+			await this.#askFrom(names, at, index, receive, limit);
+			receive(object.info, object.content.length > limit ? null : object.content, index);
+			at = index + 1;
+		}
+		await this.#askFrom(names, at, names.length, receive, limit);
+		if (at > 0) await nextTurn();
+	}
+
+	/** Requests the contents of the names from `from` to before `to`. */
+	async #askFrom(names: readonly (string | Buffer)[], from: number, to: number, receive: ReceiveObject, limit: number): Promise<void> {
+		await this.#ask(names.slice(from, to), true, limit, (info, content, index) => receive(info, content, from + index));
 	}
 
 	/** An object that is known, or loose and one of few; undefined: git must be asked. */
@@ -123,19 +145,16 @@ export class ObjectReader {
 
 	/** Runs of consecutive names whose objects need not be requested, cut into pieces. */
 	#runsOfKnown(names: readonly (string | Buffer)[]): { readonly start: number; readonly objects: ReadObject[] }[] {
-		const isFew = names.length <= fewObjects;
-		if (this.known === null && !isFew) return [];
+		if (this.known === null) return [];
 		const runs: { readonly start: number; readonly objects: ReadObject[] }[] = [];
 		for (const [index, name] of names.entries()) {
-			const object = this.#readHere(name, isFew);
+			const object = this.#readHere(name, false);
 			if (object === undefined) continue;
 			const last = runs.at(-1);
 			if (last && last.start + last.objects.length === index && last.objects.length < knownAtATime) last.objects.push(object);
 			else runs.push({ start: index, objects: [object] });
 		}
-		return runs.filter(
-			({ start, objects }) => objects.length === knownAtATime || names.length <= knownAtATime || start + objects.length === names.length,
-		);
+		return runs.filter(({ start, objects }) => objects.length === knownAtATime || start + objects.length === names.length);
 	}
 
 	/** Id, type and size of each name, in order; null where there is none. @throws GitError */
