@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Oid, Repository } from "../process/repository.ts";
+import { objectsDirectory } from "./loose-objects.ts";
 import type { OidSet } from "./oid-set.ts";
 import { removeCommitGraph } from "./repair.ts";
 
@@ -18,12 +19,11 @@ const packIndex = /^pack-[0-9a-f]+\.idx$/;
 
 /** The names of a repository's packs, without those that it borrows. @throws the file system's error */
 export function packNames(repository: Repository): string[] {
-	const packs = path.join(objectsOf(repository), "pack");
+	const packs = path.join(objectsDirectory(repository), "pack");
 	const names = existsSync(packs) ? readdirSync(packs).filter((name) => packIndex.test(name)) : [];
 	return names.map((name) => name.slice(0, -".idx".length));
 }
 
-const objectsOf = ({ env, commonDirectory }: Repository) => env.GIT_OBJECT_DIRECTORY ?? path.join(commonDirectory, "objects");
 /** Bytes in the id of an object. */
 export const idLengthOf = ({ objectFormat }: Pick<Repository, "objectFormat">): number => (objectFormat === "sha1" ? 20 : 32);
 
@@ -34,7 +34,7 @@ export const idLengthOf = ({ objectFormat }: Pick<Repository, "objectFormat">): 
  * @throws the file system's error
  */
 export function objectIds(repository: Repository, without: ReadonlySet<string>, known: OidSet): Oid[] | null {
-	const objects = objectsOf(repository);
+	const objects = objectsDirectory(repository);
 	if (existsSync(path.join(objects, "info/alternates")) || repository.env.GIT_ALTERNATE_OBJECT_DIRECTORIES !== undefined) return null;
 	const idLength = idLengthOf(repository);
 	const found: Oid[] = [];
@@ -50,7 +50,7 @@ export function objectIds(repository: Repository, without: ReadonlySet<string>, 
 
 /** The ids of a repository's objects that are in no pack. @throws the file system's error */
 export function looseIds(repository: Repository): Oid[] {
-	const objects = objectsOf(repository);
+	const objects = objectsDirectory(repository);
 	return readdirSync(objects)
 		.filter((start) => looseDirectory.test(start))
 		.flatMap((start) => readdirSync(path.join(objects, start)).map((rest) => start + rest))
@@ -68,7 +68,7 @@ const looseDirectory = /^[0-9a-f]{2}$/;
  */
 export async function dropObjects(repository: Repository, oids: OidSet, without: ReadonlySet<string> = new Set()): Promise<Oid[]> {
 	if (oids.size === 0) return [];
-	const objects = objectsOf(repository);
+	const objects = objectsDirectory(repository);
 	const packs = path.join(objects, "pack");
 	const idLength = idLengthOf(repository);
 	const left: Oid[] = [];

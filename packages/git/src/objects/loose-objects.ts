@@ -14,7 +14,7 @@ const largestFileBytes = 1_048_576;
 const largestContentBytes = 8 * 1_048_576;
 
 /** Where a repository, or the merge store, has its objects. */
-const objectsDirectory = ({ env, commonDirectory }: Pick<Repository, "env" | "commonDirectory">) =>
+export const objectsDirectory = ({ env, commonDirectory }: Pick<Repository, "env" | "commonDirectory">) =>
 	env.GIT_OBJECT_DIRECTORY ?? path.join(commonDirectory, "objects");
 
 const fileOf = (directory: string, oid: Oid) => path.join(directory, oid.slice(0, 2), oid.slice(2));

@@ -53,10 +53,13 @@ function treeContent(entries: ReadonlyMap<string, RawEntry>): Buffer {
 	return Buffer.concat(keyed.map(([, entry]) => entry.bytes));
 }
 
+/** The tree of a commit; null: the content is none of a commit. */
+const treeOfCommit = (content: Buffer): Oid | null => /^tree ([0-9a-f]{40,64})\n/.exec(content.toString("latin1", 0, 80))?.[1] ?? null;
+
 /** The root tree of a commit, or the tree itself. @throws GitError CORRUPT_REPOSITORY where it is missing */
 async function rootOf(reader: ObjectReader, oid: Oid): Promise<Oid> {
 	const [content] = await reader.contents([oid]);
-	return /^tree ([0-9a-f]{40,64})\n/.exec(content?.toString("latin1", 0, 80) ?? "")?.[1] ?? oid;
+	return treeOfCommit(content as Buffer) ?? oid;
 }
 
 /** The root tree of a commit. @throws GitError */
@@ -87,7 +90,7 @@ export function diffLooseTrees(repository: Repository, before: Oid, after: Oid):
 	const read = (oid: Oid | null): Map<string, RawEntry> | null => {
 		if (oid === null || oid === repository.emptyTree) return new Map();
 		const object = ++reads > fewTrees ? null : readLooseObject(repository, oid);
-		if (object?.type === "commit") return read(/^tree ([0-9a-f]{40,64})\n/.exec(object.content.toString("latin1", 0, 80))?.[1] ?? null);
+		if (object?.type === "commit") return read(treeOfCommit(object.content));
 		if (object?.type !== "tree") return null;
 		const entries = [...parseTree(object.content, oid)].map(([name, entry]) => [sortKey(name, entry), entry] as const);
 		return entries.every(([, { mode }]) => canonicalModes.has(mode)) ? new Map(entries) : null;
@@ -111,24 +114,22 @@ export function diffLooseTrees(repository: Repository, before: Oid, after: Oid):
 	return isDone("", before, after) ? changes : null;
 }
 
-/** Directories with what is wanted in them: a path stands for itself at its end. */
-interface Wanted {
-	path: GitPath | null;
-	readonly below: Map<string, Wanted>;
+/** Items in the directories of their paths. */
+interface PathTree<T> {
+	item: T | null;
+	readonly below: Map<string, PathTree<T>>;
 }
 
-const newWanted = (): Wanted => ({ path: null, below: new Map() });
-
-function wantedOf(names: Iterable<GitPath>): Wanted {
-	const root = newWanted();
-	for (const name of names) {
+function pathTree<T>(items: Iterable<T>, pathOf: (item: T) => GitPath): PathTree<T> {
+	const root: PathTree<T> = { item: null, below: new Map() };
+	for (const item of items) {
 		let at = root;
-		for (const part of name.split("/")) {
-			const next = at.below.get(part) ?? newWanted();
+		for (const part of pathOf(item).split("/")) {
+			const next = at.below.get(part) ?? { item: null, below: new Map() };
 			at.below.set(part, next);
 			at = next;
 		}
-		at.path = name;
+		at.item = item;
 	}
 	return root;
 }
@@ -141,7 +142,8 @@ export async function readTreePaths(repository: Repository, commit: Oid, names: 
 	const found = new Map<GitPath, TreeEntry>();
 	if (names.length === 0) return found;
 	await withObjectReader(repository, async (reader) => {
-		let level: { readonly oid: Oid; readonly wanted: Wanted }[] = [{ oid: await rootOf(reader, commit), wanted: wantedOf(names) }];
+		const root = { oid: await rootOf(reader, commit), wanted: pathTree(names, (name) => name) };
+		let level: { readonly oid: Oid; readonly wanted: PathTree<GitPath> }[] = [root];
 		while (level.length > 0) {
 			const contents = await reader.contents(level.map(({ oid }) => oid));
 			const next: typeof level = [];
@@ -150,7 +152,7 @@ export async function readTreePaths(repository: Repository, commit: Oid, names: 
 				for (const [name, inner] of wanted.below) {
 					const entry = entries.get(name);
 					if (entry === undefined) continue;
-					if (inner.path !== null) found.set(inner.path, { mode: entry.mode, oid: entry.oid });
+					if (inner.item !== null) found.set(inner.item, { mode: entry.mode, oid: entry.oid });
 					if (inner.below.size > 0 && entry.mode === directoryMode) next.push({ oid: entry.oid, wanted: inner });
 				}
 			}
@@ -158,26 +160,6 @@ export async function readTreePaths(repository: Repository, commit: Oid, names: 
 		}
 	});
 	return found;
-}
-
-/** A tree that changes are made to, with those of each directory. */
-interface Changed {
-	file: FileChange | null;
-	readonly below: Map<string, Changed>;
-}
-
-function changedOf(changes: readonly FileChange[]): Changed {
-	const root: Changed = { file: null, below: new Map() };
-	for (const change of changes) {
-		let at = root;
-		for (const part of change.path.split("/")) {
-			const next = at.below.get(part) ?? { file: null, below: new Map() };
-			at.below.set(part, next);
-			at = next;
-		}
-		at.file = change;
-	}
-	return root;
 }
 
 /** Makes trees from others by changes of files. Nothing is written: `objects` has what is new. */
@@ -201,14 +183,15 @@ export class TreeMaker {
 	async apply(base: Oid | null, changes: readonly FileChange[]): Promise<Oid> {
 		const root = base === null ? null : await rootOf(this.#reader, base);
 		if (changes.length === 0 && root !== null) return root;
-		return (await this.#applyTo(root, changedOf(changes))) ?? this.add({ type: "tree", content: Buffer.alloc(0) });
+		const changed = pathTree(changes, ({ path }) => path);
+		return (await this.#applyTo(root, changed)) ?? this.add({ type: "tree", content: Buffer.alloc(0) });
 	}
 
 	/** @returns null: nothing is left in it */
-	async #applyTo(oid: Oid | null, changed: Changed): Promise<Oid | null> {
+	async #applyTo(oid: Oid | null, changed: PathTree<FileChange>): Promise<Oid | null> {
 		const [content = Buffer.alloc(0)] = oid === null || oid === this.#repository.emptyTree ? [] : await this.#reader.contents([oid]);
 		const entries = parseTree(content, oid ?? this.#repository.emptyTree);
-		for (const [name, { file, below }] of changed.below) {
+		for (const [name, { item: file, below }] of changed.below) {
 			const before = entries.get(name);
 			if (file !== null && !("delete" in file)) {
 				// A file that took the place of a directory: what was in that is gone with it.
@@ -218,7 +201,7 @@ export class TreeMaker {
 			if (file !== null) entries.delete(name);
 			if (below.size === 0) continue;
 			const from = file === null && before?.mode === directoryMode ? before.oid : null;
-			const made = await this.#applyTo(from, { file: null, below });
+			const made = await this.#applyTo(from, { item: null, below });
 			if (made !== null) entries.set(name, newEntry(name, { mode: directoryMode, oid: made }));
 			else if (from !== null) entries.delete(name);
 		}
