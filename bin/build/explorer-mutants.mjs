@@ -1,6 +1,5 @@
 // Faults that the explorer must find: name → source, replaced text, replacement, and the trace that shows the fault; `c*` is any step
-// of the checkout, `c+` the one after it, `m*` any
-// step of the cycle around it.
+// of the checkout, `c+` the one after it, `m*` any step of the cycle around it.
 
 const [placeFile, swapFiles, takenFiles] = ["place-file", "swap-files", "taken-files"].map(
 	(name) => new RegExp(`git/src/worktree/${name}\\.ts$`),
@@ -54,6 +53,12 @@ export const explorerMutants = {
 		file: /robust-sync\/src\/checkout\/foreign-writes\.ts$/,
 		find: "if (info?.oid === wanted[at]?.origin) bases[at] ??= commit;",
 		replacement: "bases[at] ??= commit;",
+	},
+	"kept-file-from-the-last-version-only": {
+		trace: "notes change-twice c*=rename-stale",
+		file: /robust-sync\/src\/checkout\/rescue\.ts$/,
+		find: "const older = origin && (await olderOriginOf(context, finding, origin));",
+		replacement: "const older = null;",
 	},
 	"taken-away-without-a-look": {
 		trace: "notes delete c*=append",

@@ -9,14 +9,14 @@ export type Need = "tree" | "kept" | "free";
 export class Subject {
 	readonly kind: Kind;
 	readonly file: string;
-	/** The content that every program here had read before the cycle; null: there was none. */
+	/** The content that every program here had read before the cycle, and before an earlier change; null: there was none. */
 	readonly base: Buffer | null;
 	readonly needs = new Map<string, Need>();
 	/** A program removed the file, or changed its type: no mark must be in the tree. */
 	isRelaxed = false;
 	/** The last act made it executable. */
 	isExecutable = false;
-	/** A descriptor that was opened for appending before the cycle. */
+	/** A descriptor that was opened for appending when `base` was at the path. */
 	oldAppend: number | null = null;
 	/** Later acts of programs that do not read again: at the next step, and at the end of the cycle. */
 	next: (() => void)[] = [];

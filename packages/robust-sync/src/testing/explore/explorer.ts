@@ -12,8 +12,19 @@ import { type Files, World } from "./world.ts";
 export const ways = ["exchange", "link"] as const;
 export type Way = (typeof ways)[number];
 
-/** The incoming commit's change of the path. */
-export const incomings = ["change", "delete", "create", "mode", "link", "directory", "parent", "rename", "rename-here"] as const;
+/** The incoming commit's change of the path; change-twice: an undisturbed cycle has checked an earlier change out before. */
+export const incomings = [
+	"change",
+	"change-twice",
+	"delete",
+	"create",
+	"mode",
+	"link",
+	"directory",
+	"parent",
+	"rename",
+	"rename-here",
+] as const;
 export type Incoming = (typeof incomings)[number];
 
 /** Acts that change the type of the path: a mark of either side need not be at that path. */
@@ -94,8 +105,9 @@ class Experiment {
 	readonly subject: Subject;
 	/** The incoming commit's content at the path. */
 	readonly incoming: Buffer | null;
-	/** Everything of the first commit, and of the incoming one. */
+	/** Everything of the first commit, of the one between, and of the incoming one. */
 	readonly before: Files;
+	readonly between: Files;
 	readonly after: Files;
 	readonly steps = new Map<string, string>();
 	readonly waiting: Map<string, string[]>;
@@ -108,15 +120,18 @@ class Experiment {
 		this.number = number;
 		const file = `p${number}.${extensions[trace.kind]}`;
 		this.name = `d${number}/${file}`;
-		const [base, added] = [tokenOf(number, "base"), tokenOf(number, "new")];
+		const [base, between, added] = [tokenOf(number, "base"), tokenOf(number, "between"), tokenOf(number, "new")];
 		const { incoming } = trace;
 		const original = firstContent(trace.kind, base);
 		const other = `d${number}/other-${file}`;
 		const first = incoming === "create" || incoming === "rename-here" ? null : original;
-		const renewed = withToken(trace.kind, original, added, "top");
-		const changed = incoming === "mode" || incoming === "rename-here" ? original : ["change", "create"].includes(incoming) ? renewed : null;
+		const earlier = incoming === "change-twice" ? withToken(trace.kind, original, between, "top") : null;
+		const renewed = withToken(trace.kind, earlier ?? original, added, "top");
+		const isChanged = ["change", "change-twice", "create"].includes(incoming);
+		const changed = incoming === "mode" || incoming === "rename-here" ? original : isChanged ? renewed : null;
 		this.incoming = changed;
 		this.before = new Map(incoming === "rename-here" ? [[other, original]] : first === null ? [] : [[this.name, first]]);
+		this.between = new Map(earlier === null ? [] : [[this.name, earlier]]);
 		this.after = new Map<string, Buffer | string | null>([
 			...(incoming === "parent" ? [] : ([[this.name, incoming === "link" ? added : changed]] as const)),
 			...(incoming === "directory" ? ([[`${this.name}/inside`, renewed]] as const) : []),
@@ -124,8 +139,8 @@ class Experiment {
 			...(incoming === "rename" ? ([[other, original]] as const) : []),
 			...(incoming === "rename-here" ? ([[other, null]] as const) : []),
 		]);
-		this.subject = new Subject(trace.kind, world.path("here", this.name), first, (name) => tokenOf(number, name), [base, added]);
-		const isThere = incoming === "change" || incoming === "mode";
+		this.subject = new Subject(trace.kind, world.path("here", this.name), first, (name) => tokenOf(number, name), [base, between, added]);
+		const isThere = ["change", "change-twice", "mode"].includes(incoming);
 		const contents = [...this.before.values(), ...this.after.values()].map((content) => Buffer.from(content ?? ""));
 		for (const token of new Set(tokensIn(Buffer.concat(contents)))) this.subject.needs.set(token, isThere ? "tree" : "kept");
 		this.waiting = new Map();
@@ -236,7 +251,6 @@ export class Batch {
 	async #disturbed(experiments: readonly Experiment[]): Promise<void> {
 		this.#life = 0;
 		this.#active = new Set(experiments);
-		for (const { subject } of experiments) if (subject.base !== null) subject.oldAppend = fs.openSync(subject.file, "a");
 		for (;;) {
 			[this.#gits, this.#changes, this.#isCheckout] = [0, 0, false];
 			try {
@@ -267,16 +281,22 @@ export class Batch {
 		this.#trap.set();
 		try {
 			world.commitOnHub(
-				new Map<string, Buffer | string | null>([["README", Buffer.from("here\n")], ...this.#filesOf(this.#experiments, false)]),
+				new Map<string, Buffer | string | null>([["README", Buffer.from("here\n")], ...this.#filesOf(this.#experiments, "before")]),
 			);
 			await world.cycle("here");
 			await world.cycle("there");
+			for (const { subject } of this.#experiments) if (subject.base !== null) subject.oldAppend = fs.openSync(subject.file, "a");
+			const between = this.#filesOf(this.#experiments, "between");
+			if (between.length > 0) {
+				world.commitOnHub(new Map(between));
+				await world.cycle("here");
+			}
 			const alone = this.#experiments.filter(({ trace }) => isWide(trace));
 			const together = this.#experiments.filter(({ trace }) => !isWide(trace));
 			const failures = new Map<Experiment, string>();
 			for (const group of [...(together.length > 0 ? [together] : []), ...alone.map((experiment) => [experiment])]) {
 				world.commitOnHub(
-					new Map(this.#filesOf(group, true)),
+					new Map(this.#filesOf(group, "after")),
 					new Set(group.filter(({ trace }) => trace.incoming === "mode").map((experiment) => experiment.name)),
 				);
 				try {
@@ -292,8 +312,8 @@ export class Batch {
 		}
 	}
 
-	#filesOf(experiments: readonly Experiment[], isIncoming: boolean): [string, Buffer | string | null][] {
-		return experiments.flatMap(({ before, after }) => [...(isIncoming ? after : before)]);
+	#filesOf(experiments: readonly Experiment[], commit: "before" | "between" | "after"): [string, Buffer | string | null][] {
+		return experiments.flatMap((experiment) => [...experiment[commit]]);
 	}
 
 	async #outcomes(failures: ReadonlyMap<Experiment, string>): Promise<Outcome[]> {
