@@ -92,6 +92,11 @@ export class CommitWriter {
 		return this.#running;
 	}
 
+	/** Whether blobs were passed on: then `write` must write the commit. */
+	get isUsed(): boolean {
+		return this.#running !== null || this.#chunk.length > 0;
+	}
+
 	/** Stores a blob. @returns its id, for `changes` of the commit; until then no other process can read it */
 	add(content: Uint8Array): Oid {
 		this.#chunk.push(...blobCommand(content));

@@ -75,11 +75,11 @@ export function isPartialClone(repository: Pick<Repository, "config">): boolean 
  * @throws the file system's error when it cannot be made
  */
 export function openMergeStore(repository: Repository, what: "all" | "present" = "all"): Repository {
-	const isPartial = what === "all" && isPartialClone(repository);
-	const name = what === "all" || !isPartialClone(repository) ? "merge.git" : "present.git";
-	const directory = path.join(repository.commonDirectory, "robust-sync", name);
+	const isPartial = isPartialClone(repository);
+	const fetches = isPartial && what === "all";
+	const directory = path.join(repository.commonDirectory, "robust-sync", isPartial && !fetches ? "present.git" : "merge.git");
 	for (const part of ["refs", "objects", "info"]) mkdirSync(path.join(directory, part), { recursive: true });
-	writeUnlessSame(path.join(directory, "config"), storeConfig(repository, isPartial));
+	writeUnlessSame(path.join(directory, "config"), storeConfig(repository, fetches));
 	writeUnlessSame(path.join(directory, "HEAD"), "ref: refs/heads/none\n");
 	writeUnlessSame(path.join(directory, noLineMerge), "* -merge\n");
 	const env: Record<string, string> = {
@@ -90,7 +90,7 @@ export function openMergeStore(repository: Repository, what: "all" | "present" =
 		GIT_NO_REPLACE_OBJECTS: "1",
 	};
 	if (repository.isShallow) env.GIT_SHALLOW_FILE = path.join(repository.commonDirectory, "shallow");
-	if (!isPartial) {
+	if (!fetches) {
 		// Fetching missing objects needs the person's settings (ssh, credentials); nothing else does.
 		env.GIT_CONFIG_GLOBAL = "/dev/null";
 		env.GIT_CONFIG_NOSYSTEM = "1";

@@ -8,12 +8,14 @@ import {
 	type MergeTreeResult,
 	mergeBases,
 	mergeTree,
+	type NewCommit,
 	type ObjectReader,
 	type Oid,
 	type Repository,
 	usableDate,
 	withObjectReader,
 	withParent,
+	writeCommit,
 } from "@robust-sync/git";
 import { isOwnName } from "@robust-sync/workspace";
 import { type ConflictGroup, type Conflicts, crissCross, groupConflicts } from "./conflict-groups.ts";
@@ -122,7 +124,7 @@ class CommitMerger {
 		try {
 			const outcomes = [...(await this.#resolve(opened, (content) => writer.add(content))), ...noted];
 			const settled = settledPaths(outcomes, this.#store.objectFormat, this.#contents);
-			const written = await writer.write({
+			const commit: NewCommit = {
 				parents,
 				identity: mergeIdentity,
 				date,
@@ -130,7 +132,8 @@ class CommitMerger {
 				tree: merged.tree,
 				changes: changes(merged.conflicts.keys(), outcomes),
 				blobs: outcomes.flatMap(({ intermediateBlobs }) => intermediateBlobs ?? []),
-			});
+			};
+			const written = writer.isUsed ? await writer.write(commit) : await writeCommit(this.#store, commit);
 			return { ...written, bases, settled, contents: this.#contents };
 		} finally {
 			await writer.close();
@@ -210,9 +213,9 @@ class CommitMerger {
 	}
 }
 
-function* changes(stagePaths: Iterable<GitPath>, outcomes: readonly Outcome[]): Generator<FileChange> {
-	for (const path of stagePaths) yield { path, delete: true };
-	for (const { files } of outcomes) for (const { path, made } of files) yield { path, ...made };
+function changes(stagePaths: Iterable<GitPath>, outcomes: readonly Outcome[]): FileChange[] {
+	const removed = [...stagePaths].map((path): FileChange => ({ path, delete: true }));
+	return [...removed, ...outcomes.flatMap(({ files }) => files.map(({ path, made }): FileChange => ({ path, ...made })))];
 }
 
 /**
