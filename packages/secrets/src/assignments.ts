@@ -50,7 +50,7 @@ const seam = new RegExp(
 	"y",
 );
 const endQuote = new RegExp(quote, "y");
-const barePart = /(?:(?:Bearer|Basic|Token)\s)?(?:base64:)?(?<bare>[^\s"'`\\,;<>(){}[\]|&$]{8,2000})(?=[\s"'`\\,;<)&}\]#|]|$)/y;
+const barePart = /(?:(?:Bearer|Basic|Token)\s)?(?:base64:)?(?<value>[^\s"'`\\,;<>(){}[\]|&$]{8,2000})(?=[\s"'`\\,;<)&}\]#|]|$)/y;
 
 /** The rest of a line: a value of symbols that end one elsewhere. */
 const linePart = /[^\s"'`]{12,200}(?=\r?\n|$)/y;
@@ -141,7 +141,7 @@ function partAt(pattern: RegExp, text: string, at: number): Assigned | null {
 	return { value, start: pattern.lastIndex - value.length, end: pattern.lastIndex };
 }
 
-/** Four words of four letters that are none: the password of an application. */
+/** Four random groups of four letters: the password of an application. */
 function appPasswordAt(text: string, { kind }: SecretName, at: number): Assigned | null {
 	const words = kind === "password" ? partAt(appPassword, text, at) : null;
 	return words !== null && randomBits(words.value.replaceAll(" ", "")) >= 8 ? words : null;
@@ -164,11 +164,8 @@ function assignedAt(text: string, offset: number): Assigned | null {
 		const at = assigning.lastIndex;
 		const quoted = longStringAt(text, at) ?? quotedAt(text, at);
 		if (quoted !== null) return accepted(quoted, name, true);
-		barePart.lastIndex = at;
-		const bare = barePart.exec(text)?.groups?.bare;
-		const end = barePart.lastIndex;
-		const found = bare === undefined ? null : accepted({ value: bare, start: end - bare.length, end }, name, false);
-		return found ?? appPasswordAt(text, name, at) ?? lineAt(text, offset, at);
+		const bare = partAt(barePart, text, at);
+		return (bare && accepted(bare, name, false)) ?? appPasswordAt(text, name, at) ?? lineAt(text, offset, at);
 	}
 	beside.lastIndex = name.end;
 	if (!beside.test(text)) return null;
@@ -176,9 +173,8 @@ function assignedAt(text: string, offset: number): Assigned | null {
 	const quoted = quotedAt(text, at);
 	if (quoted !== null) return accepted(quoted, name, true);
 	if (/\s/.test(text[name.end] ?? "") && optionHead.test(text.slice(Math.max(0, offset - 64), offset))) {
-		barePart.lastIndex = at;
-		const bare = barePart.exec(text)?.groups?.bare;
-		if (bare !== undefined) return accepted({ value: bare, start: barePart.lastIndex - bare.length, end: barePart.lastIndex }, name, false);
+		const bare = partAt(barePart, text, at);
+		if (bare !== null) return accepted(bare, name, false);
 	}
 	return appPasswordAt(text, name, at);
 }

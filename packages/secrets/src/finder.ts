@@ -14,7 +14,7 @@ import { type Literal, LiteralFinder } from "./literals.ts";
 import { type OwnSecret, ownRule, spellings } from "./own-secrets.ts";
 import { placedRules } from "./placed.ts";
 import { isPublished } from "./published.ts";
-import { entropy, isPlaceholder } from "./randomness.ts";
+import { countOf, entropy, isPlaceholder } from "./randomness.ts";
 import { bodyOf, type ListRule, type NamedRule, type Rule } from "./rule.ts";
 import { rules } from "./rules.ts";
 import { type Excerpt, excerptsAround, secretlintLiterals } from "./secretlint-literals.ts";
@@ -269,8 +269,9 @@ const base64End = /(?:[A-Za-z0-9+/]|\\{1,3}n|\r?\n){40}$/;
 /** Whether a text ends inside base64. A checksum, with one case only, and a path, with more slashes, do not count. */
 function isInBase64(before: string, form: RegExp): boolean {
 	const encoded = form.exec(before)?.[0] ?? "";
-	const count = (pattern: RegExp) => encoded.match(pattern)?.length ?? 0;
-	return /[a-z]/.test(encoded) && /\d/.test(encoded) && count(/[A-Z]/g) >= 6 && count(/\/(?!\/)/g) <= encoded.length / 12;
+	return (
+		/[a-z]/.test(encoded) && /\d/.test(encoded) && countOf(encoded, /[A-Z]/g) >= 6 && countOf(encoded, /\/(?!\/)/g) <= encoded.length / 12
+	);
 }
 
 /** Whether a token may begin at an offset. A preceding escape or colour ends in a letter that does not belong to the token. */

@@ -7,6 +7,9 @@ export function entropy(text: string): number {
 	return sum;
 }
 
+/** The number of matches of a global pattern. */
+export const countOf = (text: string, pattern: RegExp): number => text.match(pattern)?.length ?? 0;
+
 /** The number of character classes in a text: lower case, upper case, digits and others. */
 export function characterClasses(text: string): number {
 	return [/[a-z]/, /[A-Z]/, /\d/, /[^a-zA-Z0-9]/].filter((pattern) => pattern.test(text)).length;
@@ -26,7 +29,7 @@ function predictable(text: string): number {
 	return count;
 }
 
-/** How many characters of a text are the next one to the character before the last. */
+/** The number of characters that follow the one two places before them in the alphabet. */
 function countsInTurn(text: string): number {
 	let count = 0;
 	for (let at = 2; at < text.length; at++) if (text.charCodeAt(at) - text.charCodeAt(at - 2) === 1) count++;
@@ -37,9 +40,9 @@ function countsInTurn(text: string): number {
 export function isPatterned(text: string): boolean {
 	if (new Set(text).size < Math.min(6, text.length / 2)) return true;
 	if (text.length >= 8 && predictable(text) >= text.length * 0.55) return true;
-	// Two countings in turn: 1A2B3C4D.
+	// Two interleaved sequences: 1A2B3C4D.
 	if (text.length >= 8 && countsInTurn(text) >= (text.length - 2) * 0.8) return true;
-	// More than one part between hyphens is a counting: 1234-abcd.
+	// At least two parts between hyphens are sequences: 1234-abcd.
 	const parts = text.toLowerCase().split("-");
 	if (parts.filter((part) => part.length >= 4 && sequences.some((sequence) => sequence.includes(part))).length >= 2) return true;
 	const lower = text.toLowerCase();
@@ -118,8 +121,12 @@ function isKebab(value: string): boolean {
 
 /** A path begins with a slash as well, but has more of them, and fewer digits and capitals. */
 function isBase64WithSlash(value: string): boolean {
-	const count = (pattern: RegExp) => value.match(pattern)?.length ?? 0;
-	return /^\/[A-Za-z0-9+/]{19,}={0,2}$/.test(value) && count(/\//g) <= 1 + value.length / 16 && count(/[A-Z]/g) >= 3 && count(/\d/g) >= 2;
+	return (
+		/^\/[A-Za-z0-9+/]{19,}={0,2}$/.test(value) &&
+		countOf(value, /\//g) <= 1 + value.length / 16 &&
+		countOf(value, /[A-Z]/g) >= 3 &&
+		countOf(value, /\d/g) >= 2
+	);
 }
 
 /** Whether the form of a value is that of an identifier or a checksum: a UUID, an integrity hash, a date, a version, a path, an address, a number, words. */

@@ -3,6 +3,7 @@ import { cookieRules } from "./cookies.ts";
 import type { Derived } from "./derived.ts";
 import { keyRules } from "./json-web-keys.ts";
 import { secretNameAt } from "./names.ts";
+import { countOf } from "./randomness.ts";
 import type { ListRule } from "./rule.ts";
 import { looksDrawn } from "./values.ts";
 
@@ -102,12 +103,12 @@ function markedUpAt(text: string, offset: number): Assigned[] {
 	const from = Math.max(0, offset - maxHead);
 	const row = text.slice(from, offset).toLowerCase().lastIndexOf("<tr") + from;
 	const head = row < from ? "" : text.slice(row, offset);
-	const column = (head.match(cellStart)?.length ?? 0) - 1;
+	const column = countOf(head, cellStart) - 1;
 	if (column < 0 || column >= maxColumns) return [];
 	const before = head.slice(head.lastIndexOf(">") + 1).trimStart();
 	const name = before + (/^[\w .-]{1,64}/.exec(text.slice(offset, offset + 64))?.[0] ?? "").trimEnd();
-	const said = secretNameAt(`${name}=`, before.length);
-	if (said === null || said.end !== name.length) return [];
+	const secretName = secretNameAt(`${name}=`, before.length);
+	if (secretName === null || secretName.end !== name.length) return [];
 	const rest = text.slice(offset, offset + maxTable);
 	const end = rest.search(/<\/table/i);
 	const found: Assigned[] = [];
@@ -122,7 +123,7 @@ function markedUpAt(text: string, offset: number): Assigned[] {
 			.replace(/^[^<>]{0,200}>/, "")
 			.replaceAll(tags, "")
 			.trim();
-		if (!acceptsBare(value, said)) continue;
+		if (!acceptsBare(value, secretName)) continue;
 		const at = text.indexOf(value, start);
 		found.push({ value, start: at, end: at + value.length });
 	}

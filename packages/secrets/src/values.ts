@@ -9,9 +9,9 @@ const hexadecimal = /^(?:0x)?(?:[0-9a-f]+|[0-9A-F]+)$/;
 const publicForm =
 	/^(?:AAAA[BCE][23]N|ssh-|ecdsa-|MIIBI[jTD]AN|MIGfMA0|MFkwEwYH|MCowBQYDK2V[uw]AyEA|LS0tLS1CRUdJTiBD|iVBOR|R0lGOD|data:|magnet:|sha\d+[-:$]|\$2[aby]\$|\$argon2|\$[156]\$|\$pbkdf2|scrypt[:$]|bcrypt|AQICA|ENC\[|vault:|arn:|urn:|projects\/|pk_|pk\.|pub[_-]|public)/;
 const templated = /^[${}<>()[\]%]|[${][{(]|\{\{|%[({]|%[sd]\b|\$\w|<%|#\{|\$$/;
-/** Drawn from symbols, too, a value of more bits than this has what templates have by chance. */
+/** A value of more bits than this is random even if it looks like a template: symbols cause that by chance. */
 const templateBits = 28;
-/** A set of characters: of a regular expression, or what values are drawn from. */
+/** A set of characters, as in a regular expression or an alphabet. */
 const characterSet = /a-z0-9|A-Za-z0|a-zA-Z|\{\d+,?\d*\}/;
 const codeLike =
 	/^[A-Za-z_$][\w$]*(?:(?:\.|::|->)[A-Za-z_$][\w$]*)+$|^[A-Za-z_$]\w*[=!]=[^=]|\(\)|^--?[a-z]|^[A-Za-z_]\w*\[\w+\]|^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$/;
@@ -19,7 +19,7 @@ const colonPairs = /^(?:[0-9A-F]{2}[:-]){5,}[0-9A-F]{2}$/i;
 
 const hexadecimalRun = /[0-9a-f]{32,}|[0-9A-F]{32,}/;
 
-/** How much a long run of hexadecimal digits weighs: digits follow each other in sources as well, so that their pairs alone do not show it. */
+/** The bits of a long hexadecimal run. Sources have pairs of digits as well, so pairs alone do not show that it is random. */
 function hexadecimalBits(value: string): number {
 	const run = hexadecimalRun.exec(value)?.[0] ?? "";
 	const digits = run.replaceAll(/\D/g, "").length;
