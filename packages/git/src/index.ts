@@ -8,6 +8,7 @@ export * from "./history/history.ts";
 export * from "./history/history-rule.ts";
 export * from "./history/rewrite-commits.ts";
 export * from "./history/rewrite-history.ts";
+export { eachEntry, hex } from "./history/tree-entries.ts";
 export * from "./index/attributes.ts";
 export * from "./index/clean-entries.ts";
 export * from "./index/excluded-paths.ts";

@@ -74,7 +74,7 @@ export async function events(store: Repository, commits: readonly Oid[]): Promis
 	if (commits.length === 0) return new Map();
 	const wanted = new Set(commits);
 	const found = new Map<Oid, Event[]>();
-	// What the oldest commit of a shallow clone has is not what it added.
+	// The oldest commit of a shallow clone did not add all of its files.
 	const root = store.isShallow ? [] : ["--root"];
 	const compare = (renames: readonly string[]) =>
 		store.run(["diff-tree", "--stdin", "-z", "-r", ...root, "--raw", "--no-abbrev", "--diff-filter=ADMT", ...renames], {

@@ -31,7 +31,7 @@ import { cleanHub } from "../forget/clean-hub.ts";
 import { forgetDirectory } from "../forget/forget-map.ts";
 import { ForgetMemory, readForgetState } from "../forget/forget-state.ts";
 import { type MadeMap, makeMap, type Wanted } from "../forget/make-map.ts";
-import { formsOf, minValueBytes } from "../forget/value.ts";
+import { minValueBytes } from "../forget/value.ts";
 import { fetchUpstream, requireRemote, syncedBranch } from "../remote/upstream.ts";
 import { type OnceOutcome, syncOnce } from "./once.ts";
 import { type Options, print, printJson } from "./options.ts";
@@ -243,14 +243,15 @@ async function dryRun(request: ForgetRequest, wanted: Wanted, key: string): Prom
 async function check({ paths, config, options }: ForgetRequest, wanted: Wanted): Promise<number> {
 	if (wanted.value === null) throw new CommandError("--check needs --forget-value FILE: the value to search for", ExitCode.usage);
 	const repository = await openWorkspaceRepository(paths, config);
-	const own = options.forgetValue === "-" || options.forgetValue === undefined ? null : realPath(path.resolve(options.forgetValue));
-	const places = await searchValue(repository, paths, config, formsOf(wanted.value, "000000000000"), own);
+	const own =
+		options.forgetValue === "-" || options.forgetValue === undefined
+			? null
+			: realPath(path.resolve(currentDirectory(), options.forgetValue));
+	const places = await searchValue(repository, paths, config, wanted.value, own);
 	if (options.json) printJson({ schema: 1, found: places });
 	else {
 		for (const { where, name, form } of places)
-			print(
-				`${where.padEnd(6)}  ${printable(name)}${form === "base64" ? ", in base64: take it out there by hand, or --forget the file" : ""}`,
-			);
+			print(`${where.padEnd(6)}  ${printable(name)}${form === "base64" ? ", in base64: remove it by hand, or --forget the file" : ""}`);
 		if (places.length === 0)
 			print("found nowhere: hub, repository, files, saved versions, backups, messages and logs of this node were searched");
 	}

@@ -19,7 +19,7 @@ import { SyncError } from "../context/sync-error.ts";
 import { refreshIndex } from "../snapshot/follow-head.ts";
 import { deriveValues, ForgetRefusedError } from "./derive-values.ts";
 import { blobId } from "./find-maps.ts";
-import type { ForgetMap } from "./forget-map.ts";
+import { type ForgetMap, removesPaths } from "./forget-map.ts";
 import { readDropList, readForgetState, removeDropList, writeDropList, writeForgetState } from "./forget-state.ts";
 import { cleanLinkedTrees } from "./linked-trees.ts";
 import { shallowRemedy } from "./make-map.ts";
@@ -167,7 +167,7 @@ export async function applyForget(
 		for (const oid of oids) if (!rewritten.removed.has(oid) || removed.has(oid)) dropped.add(oid);
 	// Another process may have made a ref of an old commit meanwhile: then everything is done once more.
 	// The new history is left out: it is a result, and has no old commit.
-	const known = maps.some((map) => map.paths.length > 0) ? [] : ["--not", rewritten.commits.get(at.tip) ?? at.tip];
+	const known = removesPaths(maps) ? [] : ["--not", rewritten.commits.get(at.tip) ?? at.tip];
 	const { stdout } = await repository.run(["rev-list", "--all", "--reflog", ...known]);
 	if (
 		stdout

@@ -5,7 +5,7 @@ import { realPath } from "@robust-sync/history";
 import type { Config, WorkspacePaths } from "@robust-sync/workspace";
 import { linkedTrees } from "./linked-trees.ts";
 import { contentOfFile, filesBelow } from "./scrub-files.ts";
-import { base64Parts, type Forms, holds } from "./value.ts";
+import { base64Parts, formsOf, holds } from "./value.ts";
 
 /** A place with a value. */
 export interface Place {
@@ -67,11 +67,13 @@ export async function searchValue(
 	repository: Repository,
 	paths: WorkspacePaths,
 	config: Config,
-	forms: Forms,
+	value: Buffer,
 	own: string | null,
 ): Promise<Place[]> {
 	const places: Place[] = [];
-	const encoded = base64Parts(forms.get("a")?.value ?? Buffer.alloc(0));
+	// Placeholders are not used here, so the id does not matter.
+	const forms = formsOf(value, "0".repeat(12));
+	const encoded = base64Parts(value);
 	const formOf: FormOf = (content) => {
 		if (holds(content, forms)) return "text";
 		return encoded.some((part) => content.includes(part)) ? "base64" : null;

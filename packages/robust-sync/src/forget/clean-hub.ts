@@ -3,6 +3,7 @@ import type { Config } from "@robust-sync/workspace";
 import { bareRepository } from "./check-value.ts";
 import { deriveValues } from "./derive-values.ts";
 import { findMaps, presentAmong } from "./find-maps.ts";
+import { removesPaths } from "./forget-map.ts";
 import { type Rewritten, rewriteAll } from "./rewrite-all.ts";
 
 const byHand = "on the hub, run: git reflog expire --expire=now --all && git gc --prune=now (a git host: ask its support)";
@@ -44,7 +45,7 @@ async function cleanRemote(repository: Repository, config: Config, remote: strin
 		const isKnown = applied !== null && (await hasOnly(hub, repository, applied));
 		const { commits, dropped } = isKnown ? applied : await rewriteAll(hub, maps, await deriveValues(hub, maps), { writes: false });
 		// The new history is known: it is a result, and has no removed object.
-		const known = head === null || maps.some(({ paths }) => paths.length > 0) ? [] : ["--ignore-missing", "--not", head];
+		const known = head === null || removesPaths(maps) ? [] : ["--ignore-missing", "--not", head];
 		const listed = async (...options: string[]) =>
 			(await hub.run(["rev-list", "--all", ...options, ...known])).stdout.toString("latin1").split("\n");
 		const still = (await listed("--reflog")).find((oid) => commits.has(oid));

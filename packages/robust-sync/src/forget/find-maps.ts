@@ -1,5 +1,8 @@
 import {
+	eachEntry,
 	gitPathOf,
+	hex,
+	idLengthOf,
 	type ObjectReader,
 	type Oid,
 	objectOid,
@@ -25,14 +28,9 @@ async function listed(store: Repository, reader: ObjectReader, commit: Oid): Pro
 	const directory = (await readTreePaths(store, commit, [name])).get(name);
 	if (directory?.mode !== "040000") return entries;
 	const [content = Buffer.alloc(0)] = await reader.contents([directory.oid]);
-	const idLength = directory.oid.length / 2;
-	for (let at = 0; at < content.length && entries.size < maxMaps; ) {
-		const space = content.indexOf(0x20, at);
-		const nul = content.indexOf(0, space + 1);
-		if (space < 0 || nul < 0) break;
-		entries.set(content.toString("latin1", space + 1, nul), content.toString("hex", nul + 1, nul + 1 + idLength));
-		at = nul + 1 + idLength;
-	}
+	eachEntry(content, idLengthOf(store), (_isDirectory, id, nameStart, nameEnd) => {
+		if (entries.size < maxMaps) entries.set(content.toString("latin1", nameStart, nameEnd), hex(id));
+	});
 	return entries;
 }
 

@@ -95,6 +95,9 @@ export function readMap(name: string, content: Buffer | null, keys: readonly str
 export const inOrderOfTime = (maps: readonly ForgetMap[]): ForgetMap[] =>
 	[...maps].sort((a, b) => (a.created_at === b.created_at ? (a.id < b.id ? -1 : 1) : a.created_at < b.created_at ? -1 : 1));
 
+/** Whether any map removes files by their paths: the new history may then have objects that another map removes. */
+export const removesPaths = (maps: readonly ForgetMap[]): boolean => maps.some(({ paths }) => paths.length > 0);
+
 /** Old blobs and their newest replacements, through all maps. */
 export function blobsOf(maps: readonly ForgetMap[], own: Iterable<readonly [string, string]> = []): Map<string, string> {
 	const next = new Map([...maps.flatMap(({ blobs }) => Object.entries(blobs)), ...own]);

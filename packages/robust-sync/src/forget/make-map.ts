@@ -95,7 +95,7 @@ export async function makeMap(context: CycleContext, from: Oid, wanted: Wanted, 
 			"the value is part of what robust-sync itself writes into every history (.robust-sync/forget, trailers, names of nodes): it is no secret",
 			ExitCode.usage,
 		);
-	// Their names first: what git lists then is all that is in them.
+	// Their names come first, so that git's list includes everything in them.
 	const packs = new Set(packNames(store));
 	const objects = await listAllObjects(store);
 	const present = new OidSet(idLengthOf(store), allOf(objects));

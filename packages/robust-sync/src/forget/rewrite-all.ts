@@ -16,7 +16,7 @@ import {
 } from "@robust-sync/git";
 import { blobsWithValues } from "./derive-values.ts";
 import { blobId } from "./find-maps.ts";
-import { blobsOf, type ForgetMap, mapFile } from "./forget-map.ts";
+import { blobsOf, type ForgetMap, mapFile, removesPaths } from "./forget-map.ts";
 import { formsOf, type Values, withoutValue } from "./value.ts";
 import { blobsAt } from "./working-copies.ts";
 
@@ -24,7 +24,7 @@ import { blobsAt } from "./working-copies.ts";
 export interface Rewritten {
 	readonly commits: ReadonlyMap<Oid, Oid>;
 	readonly tags: ReadonlyMap<Oid, Oid>;
-	/** The tree in the place of one that was made again. */
+	/** The replacement of a rewritten tree. */
 	readonly treeInPlace: (oid: Oid) => Oid | undefined;
 	readonly blobs: ReadonlyMap<Oid, Oid>;
 	readonly removed: ReadonlySet<Oid>;
@@ -60,12 +60,12 @@ export interface MadeHistory {
 	readonly loose: readonly Oid[];
 }
 
-/** What a repository has: all of it, and what of that is new since an earlier rewrite. */
+/** The objects of a repository, and those that are new since an earlier rewrite. */
 interface Present {
 	readonly objects: ByType;
 	readonly all: OidSet;
 	readonly freshBlobs: readonly Oid[];
-	/** The earlier rewrite, where it can be reused. */
+	/** The earlier rewrite, if it can be reused. */
 	readonly made: MadeHistory | null;
 }
 
@@ -99,7 +99,7 @@ async function freshSince(store: Repository, { objects, packs, loose }: MadeHist
 	return found;
 }
 
-/** As objectIds; null also where another process packs them meanwhile. */
+/** Like objectIds; null also if another process packs them meanwhile. */
 function newIds(store: Repository, packs: ReadonlySet<string>, known: OidSet): Oid[] | null {
 	try {
 		return objectIds(store, packs, known);
@@ -110,7 +110,7 @@ function newIds(store: Repository, packs: ReadonlySet<string>, known: OidSet): O
 
 /** Whether an earlier rewrite did what is to be done now: the only thing to remove is its value. */
 function isOfOne(made: MadeHistory, maps: readonly ForgetMap[], values: Values): boolean {
-	return values.size === 1 && values.has(made.id) && maps.every(({ paths }) => paths.length === 0);
+	return values.size === 1 && values.has(made.id) && !removesPaths(maps);
 }
 
 /** Whether an earlier rewrite replaced the present blobs in the same way as the one to be done now. */
@@ -178,7 +178,7 @@ export async function rewriteAll(
 		const removed = rewriter.removedBlobs;
 		const dropped = new Set([...blobs.keys(), ...removed].filter((oid) => all.has(oid)));
 		for (const oid of [...rewriter.replacedTrees, ...rewriter.commits.keys(), ...tags.keys()]) dropped.add(oid);
-		// Where paths are taken out, what is new by one map may go by another.
+		// If paths are removed, one map may remove an object that another one wrote.
 		const packs = new Set(names.length > 0 ? [] : [...(known?.written ?? []), ...writer.packs]);
 		const treeInPlace = (oid: Oid) => rewriter.treeInPlace(oid);
 		return { commits: rewriter.commits, tags, treeInPlace, blobs, removed, dropped, objects: all, packs };

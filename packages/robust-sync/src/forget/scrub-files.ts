@@ -18,7 +18,7 @@ export interface Scrub {
 /** Larger files are skipped, as in a search. */
 const maxBytes = 512 * 1_048_576;
 
-/** All regular files below a directory, as texts of which `textBytes` makes their names; no link is followed. */
+/** All regular files below a directory, as text for `textBytes`; no link is followed. */
 export function* filesBelow(directory: string, skips: (file: string) => boolean = () => false): Generator<string> {
 	let entries: fs.Dirent<Buffer>[];
 	try {

@@ -23,7 +23,7 @@ const toText = (value: Buffer) => {
 const fromJson = (value: Buffer) => JSON.parse(`"${value.toString("utf8")}"`) as string;
 const fromAddress = (value: Buffer) => decodeURIComponent(value.toString("latin1"));
 
-/** Characters that HTML and XML do not have in a text (the ampersand first: the others have it when they are written). */
+/** Characters that HTML and XML do not have in a text (the ampersand first, because the other entities contain it). */
 const entities = [
 	["&", "&amp;"],
 	["<", "&lt;"],
@@ -84,7 +84,7 @@ export function holds(content: Buffer, forms: Forms): boolean {
 
 /**
  * Parts of the base64 of every text that has the value in it, by where it begins in its group of three bytes; in both alphabets (RFC 4648).
- * They are found, but not replaced: what has them is most often in base64 as a whole.
+ * They are found, but not replaced: usually the whole text around them is in base64.
  */
 export function base64Parts(value: Buffer): Buffer[] {
 	const parts = new Set<string>();
@@ -216,7 +216,7 @@ export function withoutValues(content: Buffer, values: Values): Buffer {
  * @param ids of the forgettings, in their order
  */
 export function valuesBetween(old: Buffer, cleaned: Buffer, ids: readonly string[]): Values | null {
-	// One whose placeholders were all there before did nothing here.
+	// A forgetting whose placeholders were all in the old content changed nothing here.
 	const involved = ids.filter((id) =>
 		kinds.some((kind) => countOf(cleaned, placeholderOf(id, kind)) > countOf(old, placeholderOf(id, kind))),
 	);

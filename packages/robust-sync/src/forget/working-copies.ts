@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import fs from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import {
@@ -162,11 +163,10 @@ export async function rewriteIndex(
 	return left;
 }
 
-/** The part of a path that is UTF-8: a process takes no other operand. `` "" ``: all paths. */
+/** The leading part of a path that is UTF-8, as an operand has to be. "": none, so that all paths are compared. */
 function textPart(name: GitPath): string {
 	const parts = gitPathBytes(name).toString("latin1").split("/");
-	const isText = (part: string) => Buffer.from(Buffer.from(part, "latin1").toString("utf8")).equals(Buffer.from(part, "latin1"));
-	const end = parts.findIndex((part) => !isText(part));
+	const end = parts.findIndex((part) => !isUtf8(Buffer.from(part, "latin1")));
 	return Buffer.from((end < 0 ? parts : parts.slice(0, end)).join("/"), "latin1").toString("utf8");
 }
 
