@@ -1,10 +1,13 @@
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
+import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { until } from "@robust-sync/git/fixtures/scratch";
 import { hasSshServer, SshServer } from "@robust-sync/git/fixtures/ssh-server";
 import { ensureExcluded } from "@robust-sync/workspace";
+import { bin } from "./fixture/executables.ts";
 import type { Node } from "./fixture/node.ts";
+import { objects } from "./fixture/objects.ts";
 import { World } from "./fixture/world.ts";
 
 let world: World;
@@ -23,12 +26,6 @@ function fileOf(text: string | Buffer): string {
 	const name = `value-${fs.readdirSync(world.directory).length}`;
 	fs.writeFileSync(world.path(name), text);
 	return world.path(name);
-}
-
-/** Every object of a repository, reachable or not, as one text. */
-function objects(repository: string): string {
-	const output = execFileSync("git", ["-C", repository, "cat-file", "--batch-all-objects", "--batch"], { maxBuffer: 1_073_741_824 });
-	return output.toString("latin1");
 }
 
 const tipOf = (node: Node) => node.git("rev-parse", "main").trim();
@@ -192,8 +189,7 @@ describe("forget", () => {
 		fs.writeFileSync(Buffer.concat([Buffer.from(`${helios.workspace}/`), raw]), "content of raw\n");
 		await untilSame([helios, chad]);
 		const script = `exec "$@" --forget -- "$(printf 'r\\377\\376.md')"`;
-		const bin = `${process.cwd()}/bin/robust-sync`;
-		execFileSync("sh", ["-c", script, "sh", bin], {
+		execFileSync("sh", ["-c", script, "sh", path.join(bin, "robust-sync")], {
 			cwd: helios.workspace,
 			env: world.environment({ ...options.env, NODE_NAME: "helios", SYNC_WORKSPACE: helios.workspace }),
 			stdio: "pipe",

@@ -4,6 +4,7 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { ensureExcluded } from "@robust-sync/workspace";
 import type { Node, NodeOptions } from "./fixture/node.ts";
+import { objects } from "./fixture/objects.ts";
 import { World } from "./fixture/world.ts";
 
 let world: World;
@@ -24,13 +25,6 @@ function joined(name: string, options: NodeOptions): Node {
 	node.git("checkout", "--quiet", "-B", "main", "origin/main", "--no-track");
 	ensureExcluded(node.workspace);
 	return node;
-}
-
-/** Every object of a repository, reachable or not, as one text. */
-function objects(repository: string): string {
-	return execFileSync("git", ["-C", repository, "cat-file", "--batch-all-objects", "--batch"], { maxBuffer: 1_073_741_824 }).toString(
-		"latin1",
-	);
 }
 
 /** Files below a directory, those of the repository too, that hold the value as it is. */

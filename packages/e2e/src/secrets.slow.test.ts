@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { formats, generatedSecrets } from "@robust-sync/secrets/fixtures/generated";
 import { bin } from "./fixture/executables.ts";
 import type { Node } from "./fixture/node.ts";
+import { objects } from "./fixture/objects.ts";
 import { World } from "./fixture/world.ts";
 
 let world: World;
@@ -12,13 +13,6 @@ beforeEach(() => {
 	world = new World("secrets");
 });
 afterEach(() => world.remove());
-
-/** Every object of a repository, reachable or not, as one text. */
-function objects(repository: string): string {
-	const run = (args: string[], input: string) =>
-		execFileSync("git", ["-C", repository, ...args], { input, maxBuffer: 1_073_741_824 }).toString("latin1");
-	return run(["cat-file", "--batch-all-objects", "--batch"], "");
-}
 
 /** The texts that robust-sync writes for people, on one node. */
 function written(node: Node): string {
