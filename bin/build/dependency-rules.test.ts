@@ -3,7 +3,7 @@ import { describe, expect, test } from "@jest/globals";
 // @ts-expect-error: plain JavaScript, so that it runs before anything is installed
 import { checkExactVersions, checkLicences, checkPackages, importsOf, isAllowedLicence } from "./dependency-rules.mjs";
 
-interface House {
+interface Package {
 	name: string;
 	manifest?: object;
 	readme?: string;
@@ -12,7 +12,7 @@ interface House {
 }
 
 /** Problems of a package with one source file. */
-function problemsOf({ name, manifest = {}, readme = "", text, file = `packages/${name}/src/idea.ts` }: House): string[] {
+function problemsOf({ name, manifest = {}, readme = "", text, file = `packages/${name}/src/idea.ts` }: Package): string[] {
 	return checkPackages([{ name, manifest, readme, sources: [{ file, text }] }]);
 }
 
@@ -27,8 +27,8 @@ describe("dependency direction", () => {
 
 	test.each([
 		["an executable that imports another", "monitor", "heartbeat"],
-		["a lower floor that imports a higher one", "git", "service"],
-		["neighbours on one floor", "merge", "git"],
+		["a lower layer that imports a higher one", "git", "service"],
+		["neighbours in one layer", "merge", "git"],
 		["a product package that imports the tests", "monitor", "e2e"],
 	])("imports: %s → found", (_what, name, other) => {
 		const text = `import { x } from "@robust-sync/${other}/part";`;
@@ -71,7 +71,7 @@ describe("dependency direction", () => {
 		expect(problemsOf({ name: "git", text: `// Above 400 lines: one table.${lines}` })).toEqual([]);
 	});
 
-	test("layers: a package without a floor → found", () => {
+	test("layers: a package without a layer → found", () => {
 		expect(problemsOf({ name: "utils", text: "" }).join()).toContain("has no layer");
 	});
 });
