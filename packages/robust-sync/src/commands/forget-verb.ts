@@ -37,7 +37,7 @@ import { type OnceOutcome, syncOnce } from "./once.ts";
 import { type Options, print, printJson } from "./options.ts";
 
 const maxValueBytes = 65_536;
-/** Other nodes push meanwhile: the history is made again at most this many times. */
+/** Other nodes push meanwhile: the history is rewritten at most this many times. */
 const maxRaces = 8;
 const raceWaitMs = 200;
 const lockWaitMs = 60_000;
@@ -272,7 +272,7 @@ function cycleFailed({ error: { code, message, cause } }: Extract<OnceOutcome, {
 	return new CommandError(`${code}: ${message}`, ExitCode.failed, { cause });
 }
 
-/** Takes out again what came back to the hub. */
+/** Removes forgotten content that returned to the hub. */
 async function again(request: ForgetRequest): Promise<number> {
 	const { paths, config, logger, options } = request;
 	const outcome = await syncOnce({ paths, config, logger });

@@ -157,7 +157,7 @@ export async function withoutSecrets(context: CycleContext, snapshot: Snapshot, 
 	);
 	for (const [name, { finding, shown }] of findings) {
 		const stamp = stampOf(repository.root, name);
-		// A later commit may have taken the secret out again: then the file on disk is published, and not held.
+		// A later commit may have removed the secret: then the file on disk is published, and not held.
 		const isHeld = stamp !== null && stamp !== "absent" && diskOid(context, name) !== entries.get(name)?.oid;
 		if (isHeld) note(context, name, finding, stamp, shown);
 		else reportHeld(context, shown, finding);
