@@ -162,7 +162,7 @@ export async function isPlain({ repository, config }: CycleContext): Promise<boo
 export interface FilesToCommit {
 	readonly head: Oid;
 	readonly branch: string | null;
-	/** Files at rest that may differ from HEAD. */
+	/** Files at rest that may differ from HEAD, without delivered messages. */
 	readonly names: readonly GitPath[];
 	/** The deleted ones among them, if known; null: names that have just vanished were not separated yet. */
 	readonly missing: ReadonlySet<GitPath> | null;
@@ -194,13 +194,10 @@ export interface CommittedFiles {
  */
 export async function commitFiles(context: CycleContext, files: FilesToCommit, messageOf: MessageOf): Promise<CommittedFiles | null> {
 	const { repository, memory, now } = context;
-	const { head, branch, lookedAt, admitted } = files;
-	const delivered = new Set(files.delivered);
-	// A full scan finds delivered messages, too.
-	const names = files.names.filter((name) => !delivered.has(name));
-	if (names.length + delivered.size > maxDirtyPaths) return null;
+	const { head, branch, names, admitted, delivered, lookedAt } = files;
+	if (names.length + delivered.length > maxDirtyPaths) return null;
 	const busy = [...files.busy];
-	if (names.length + delivered.size === 0) {
+	if (names.length + delivered.length === 0) {
 		forgetFirstChanges(memory, lookedAt, busy);
 		return { head, changed: [], deleted: 0, foreign: [], busy, unconfirmed: 0 };
 	}

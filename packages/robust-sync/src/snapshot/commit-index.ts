@@ -114,7 +114,7 @@ async function stageChecked({ repository, paths }: CycleContext, checked: readon
 /** The findings of a full scan. */
 export interface Admitted {
 	readonly found: Candidates;
-	/** Files at rest that differ from HEAD. */
+	/** Files at rest that differ from HEAD, without delivered messages. */
 	readonly quiet: readonly GitPath[];
 	/** The deleted ones among them. */
 	readonly missing: ReadonlySet<GitPath>;
@@ -151,7 +151,7 @@ export async function commitThroughIndex(context: CycleContext, admitted: Admitt
 	quiet = quiet.filter((name) => !late.has(name));
 	busy = [...busy, ...late];
 	const listed = new Set(quiet);
-	const paths = [...quiet, ...extra.filter((name) => !listed.has(name))];
+	const paths = [...quiet, ...extra];
 	const hasStaged = status.entries.some((entry) => entry.index !== "." && entry.index !== "?");
 	const nothing = { status, head: status.head, committed: 0, deleted: 0, changed: [], foreign, unconfirmed };
 	if (paths.length === 0 && copies.length === 0 && !hasStaged && held.written.length === 0 && held.staged.length === 0) {

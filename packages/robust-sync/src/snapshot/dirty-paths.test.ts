@@ -107,6 +107,20 @@ describe("what the watcher saw is committed without a look at anything else", ()
 		expect(isDirect()).toBe(true);
 	});
 
+	test.each([["full scan"], ["index"]])("%s: finds a message delivered this instant → does not wait", async (way) => {
+		const message = "messages/m" as GitPath;
+		scratch.write(`w/${message}`, "m\n");
+		if (way === "full scan") context.memory.dirty.invalidate();
+		else {
+			scratch.write("w/notes/a.md", "staged\n");
+			git("add", "notes/a.md");
+		}
+		const { mtimeMs } = fs.statSync(scratch.path(`w/${message}`));
+		const { busy } = await takeSnapshot({ ...context, now: () => mtimeMs + 5 }, [message]);
+		expect(busy).not.toContain(message);
+		expect(git("ls-tree", "-r", "--name-only", "HEAD")).toContain(message);
+	});
+
 	test.each([["dirty paths"], ["full scan"]])("%s: finds a delivered message, too → counted once", async (scan) => {
 		scratch.write("w/messages/helios/m", "m\n");
 		saw("messages/helios/m");

@@ -117,11 +117,14 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	if (branch !== null && memory.branch !== null && branch !== memory.branch) throw wrongBranch(branch, memory.branch);
 	if (excludePatterns(repository).length > 0 && (await unstageExcluded(context, found.status))) found = await findCandidates(context);
 	forgetAttributes(repository, found.changed);
-	let { quiet, busy } = separateHot(repository.root, found.changed, memory.hot, now());
+	// Delivered messages are complete: they do not wait.
+	const delivered = new Set(extra);
+	const others = () => found.changed.filter((name) => !delivered.has(name));
+	let { quiet, busy } = separateHot(repository.root, others(), memory.hot, now());
 	if (busy.length > 0 && !memory.deferHot) {
 		await waitUntilQuiet(repository.root, busy, memory.hot, now);
 		found = await findCandidates(context);
-		quiet = [...found.changed];
+		quiet = others();
 		busy = [];
 	}
 	let unconfirmed = 0;
@@ -133,7 +136,7 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 		if (checked.unconfirmed.length > 0 && !memory.deferHot && performance.now() < deadline) {
 			await sleep(secondLookMs);
 			found = await findCandidates(context);
-			quiet = [...found.changed];
+			quiet = others();
 			continue;
 		}
 		quiet = checked.confirmed;
