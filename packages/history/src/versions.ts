@@ -1,27 +1,7 @@
-import {
-	displayPath,
-	type GitPath,
-	gitPathBytes,
-	type Oid,
-	openMergeStore,
-	type Repository,
-	readableVersions,
-	withObjectReader,
-} from "@robust-sync/git";
+import { displayPath, type GitPath, openMergeStore, type Repository, readableVersions } from "@robust-sync/git";
 import { isOwnName } from "@robust-sync/workspace";
 import type { HistoryEntry } from "./log.ts";
 import { cutOffCommits } from "./shallow.ts";
-
-/** One version of one file; null: the commit has no file there. @throws GitError */
-export async function readVersion(repository: Repository, commit: Oid, name: GitPath): Promise<Buffer | null> {
-	let content: Buffer | null = null;
-	await withObjectReader(repository, (reader) =>
-		reader.each([Buffer.concat([Buffer.from(`${commit}:`), gitPathBytes(name)])], (info, bytes) => {
-			if (info?.type === "blob" && bytes !== null) content = Buffer.from(bytes);
-		}),
-	);
-	return content;
-}
 
 /** A path for git's command line. Bytes that an argument cannot hold become `?`, so the result may include other files. */
 function pathspec(name: GitPath): string {

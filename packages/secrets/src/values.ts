@@ -1,9 +1,6 @@
 import { randomBits } from "./likelihood.ts";
 import { base64Text, entropy, isExampleValue, isIdentifier, isMashed, isPatterned, withoutExampleWords } from "./randomness.ts";
 
-/** The form of a value; it limits what the value can be besides a secret. */
-export type Delimiter = "quotes" | "blanks";
-
 const hexadecimal = /^(?:0x)?(?:[0-9a-f]+|[0-9A-F]+)$/;
 /** Public by its form: a key of SSH, a public key or certificate, a template, an expression, a fingerprint. */
 const publicForm =
