@@ -28,6 +28,7 @@ export * from "./objects/known-contents.ts";
 export * from "./objects/merge-store.ts";
 export * from "./objects/merge-tree.ts";
 export * from "./objects/new-commit.ts";
+export * from "./objects/object-id.ts";
 export * from "./objects/object-reader.ts";
 export * from "./objects/object-writer.ts";
 export * from "./objects/objects.ts";

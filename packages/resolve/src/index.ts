@@ -13,5 +13,4 @@ export { type FileResolution, resolveApplied, resolveFile, resolveMerge, resolve
 export { resolveStages, type UnmergedPaths } from "./merge/resolve-stages.ts";
 export { type DecidingCommit, saveDecidedForUpstream } from "./saved/decided-for-upstream.ts";
 export { pruneSavedVersions } from "./saved/prune-saved-versions.ts";
-export { type EarlierResolution, resolutionsBetween } from "./saved/resolutions-between.ts";
 export { type SavedHeader, saveVersions, saveVersionsOf, type VersionContent, type VersionsToSave } from "./saved/save-versions.ts";

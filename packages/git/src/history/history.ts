@@ -1,7 +1,8 @@
 import { cleanCommits, type IsOwnName } from "../objects/clean-tree.ts";
 import { readLooseObject } from "../objects/loose-objects.ts";
+import { objectOid } from "../objects/object-id.ts";
 import { type ObjectReader, withObjectReader } from "../objects/object-reader.ts";
-import { objectOid, writeObjects } from "../objects/object-writer.ts";
+import { writeObjects } from "../objects/object-writer.ts";
 import { type GitPath, gitPathIfAllowed, splitRecords } from "../paths/git-path.ts";
 import { nulRecords } from "../process/nul-records.ts";
 import type { Oid, Repository } from "../process/repository.ts";

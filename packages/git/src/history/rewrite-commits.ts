@@ -1,7 +1,8 @@
 import { cleanCommits, type IsOwnName } from "../objects/clean-tree.ts";
 import type { FileChange } from "../objects/new-commit.ts";
+import { objectOid } from "../objects/object-id.ts";
 import { withObjectReader } from "../objects/object-reader.ts";
-import { objectOid, writeObjects } from "../objects/object-writer.ts";
+import { writeObjects } from "../objects/object-writer.ts";
 import { writeCommit } from "../objects/write-commit.ts";
 import type { Oid, Repository } from "../process/repository.ts";
 

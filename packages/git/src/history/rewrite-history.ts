@@ -1,3 +1,4 @@
+import { idLengthOf } from "../objects/object-id.ts";
 import type { ObjectReader } from "../objects/object-reader.ts";
 import type { ObjectSink } from "../objects/object-writer.ts";
 import type { Oid, Repository } from "../process/repository.ts";
@@ -74,7 +75,7 @@ export class HistoryRewriter {
 		this.#sink = sink;
 		this.#rule = rule;
 		this.#tries = new PathTries(rule.paths);
-		this.#idLength = format === "sha1" ? 20 : 32;
+		this.#idLength = idLengthOf({ objectFormat: format });
 		this.#blobs = new Map([...rule.blobs].map(([before, after]) => [binary(before), binary(after)]));
 		this.#listed = new Set([...rule.paths.flatMap(({ blobs }) => [...blobs]), ...rule.watched].map(binary));
 	}

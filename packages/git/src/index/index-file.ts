@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { idLengthOf } from "../objects/object-id.ts";
 import { readHead } from "../objects/refs.ts";
 import { type GitPath, gitPathList } from "../paths/git-path.ts";
 import { GitError } from "../process/errors.ts";
@@ -15,7 +16,7 @@ import type { IndexFlags } from "./index-flags.ts";
  */
 export function isIndexWhole({ gitDirectory, objectFormat, config }: Repository, thorough: boolean): boolean {
 	const file = path.join(gitDirectory, "index");
-	const hashLength = objectFormat === "sha1" ? 20 : 32;
+	const hashLength = idLengthOf({ objectFormat });
 	let descriptor: number;
 	try {
 		descriptor = fs.openSync(file, "r");

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
+import { idLengthOf } from "../objects/object-id.ts";
 import { type GitPath, splitRecords } from "../paths/git-path.ts";
 import type { Oid, Repository } from "../process/repository.ts";
 
@@ -81,7 +82,7 @@ export const readSmallIndex = (repository: Repository): readonly IndexEntryAt[] 
 function readIndexIfKnown(repository: Repository, largestBytes: number): readonly IndexEntryAt[] | null {
 	const file = repository.env.GIT_INDEX_FILE ?? path.join(repository.gitDirectory, "index");
 	const size = fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0;
-	return size > 0 && size <= largestBytes ? readIndexEntries(fs.readFileSync(file), hashBytesOf(repository)) : null;
+	return size > 0 && size <= largestBytes ? readIndexEntries(fs.readFileSync(file), idLengthOf(repository)) : null;
 }
 
 /** Those of some paths that the index has, of whatever stage. @throws GitError, the file system's error */
@@ -91,8 +92,6 @@ export async function pathsInIndex(repository: Repository, names: readonly GitPa
 	return new Set(names.filter((name) => listed.has(name)));
 }
 
-const hashBytesOf = ({ objectFormat }: Pick<Repository, "objectFormat">) => (objectFormat === "sha1" ? 20 : 32);
-
 /**
  * Writes into the index how files are on disk whose content is known to be that of their entries: no git reads them then to find that out.
  * As git does when it writes an index, entries of the second in which the old index was written are marked to be compared again.
@@ -101,7 +100,7 @@ const hashBytesOf = ({ objectFormat }: Pick<Repository, "objectFormat">) => (obj
  * @throws the file system's error
  */
 export function writeIndexStats({ gitDirectory, objectFormat }: Repository, files: readonly KnownFile[]): boolean {
-	const [file, hashBytes] = [path.join(gitDirectory, "index"), hashBytesOf({ objectFormat })];
+	const [file, hashBytes] = [path.join(gitDirectory, "index"), idLengthOf({ objectFormat })];
 	const lock = `${file}.lock`;
 	let descriptor: number;
 	try {

@@ -6,7 +6,8 @@ import { personEnvironment, Scratch } from "../fixtures/scratch.ts";
 import type { Oid, Repository } from "../process/repository.ts";
 import { cleanCommits } from "./clean-tree.ts";
 import { openMergeStore } from "./merge-store.ts";
-import { objectOid, writeObjects } from "./object-writer.ts";
+import { objectOid } from "./object-id.ts";
+import { writeObjects } from "./object-writer.ts";
 
 let scratch: Scratch;
 let store: Repository;

@@ -2,8 +2,9 @@
 import { isPathAllowed } from "../paths/verify-path.ts";
 import type { Oid, Repository } from "../process/repository.ts";
 import { openMergeStore } from "./merge-store.ts";
+import { idLengthOf, type NewObject, objectOid } from "./object-id.ts";
 import { type ObjectReader, present, withObjectReader } from "./object-reader.ts";
-import { type NewObject, objectOid, writeObjects } from "./object-writer.ts";
+import { writeObjects } from "./object-writer.ts";
 
 // The author of a push chooses the content of its commits, and a hub accepts any object. A tree with an entry that must not become a path
 // here is replaced by the same tree without that entry before anything else reads it: git's own merge aborts on some such trees.
@@ -252,7 +253,7 @@ class TreeCleaner {
 	}
 
 	get #hashLength(): number {
-		return this.#store.objectFormat === "sha1" ? 20 : 32;
+		return idLengthOf(this.#store);
 	}
 
 	/** A tree's content, also of one that is not written yet. */

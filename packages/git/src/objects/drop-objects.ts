@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "no
 import path from "node:path";
 import type { Oid, Repository } from "../process/repository.ts";
 import { objectsDirectory } from "./loose-objects.ts";
+import { idLengthOf } from "./object-id.ts";
 import type { OidSet } from "./oid-set.ts";
 import { removeCommitGraph } from "./repair.ts";
 
@@ -23,9 +24,6 @@ export function packNames(repository: Repository): string[] {
 	const names = existsSync(packs) ? readdirSync(packs).filter((name) => packIndex.test(name)) : [];
 	return names.map((name) => name.slice(0, -".idx".length));
 }
-
-/** Bytes in the id of an object. */
-export const idLengthOf = ({ objectFormat }: Pick<Repository, "objectFormat">): number => (objectFormat === "sha1" ? 20 : 32);
 
 /**
  * The ids of a repository's objects, reachable or not, read from its files: no process is started.

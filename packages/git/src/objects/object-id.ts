@@ -23,3 +23,6 @@ export function objectOid({ type, content }: NewObject, format: Repository["obje
 	content.copy(block, header.length);
 	return hashOfBlock(format, block.subarray(0, length), "hex");
 }
+
+/** Bytes in the id of an object. */
+export const idLengthOf = ({ objectFormat }: Pick<Repository, "objectFormat">): number => (objectFormat === "sha1" ? 20 : 32);

@@ -5,8 +5,6 @@ import { withObjectReader } from "./object-reader.ts";
 import type { OidSet } from "./oid-set.ts";
 import { PackBuilder } from "./pack-builder.ts";
 
-export { type NewObject, objectOid } from "./object-id.ts";
-
 /** Objects as a pack. */
 function packOf(objects: readonly NewObject[], format: Repository["objectFormat"], level: number): Buffer[] {
 	const pack = new PackBuilder(format, level);

@@ -1,12 +1,12 @@
-import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import type { Oid, Repository } from "../process/repository.ts";
+import { objectOid } from "./object-id.ts";
 import { present, withObjectReader } from "./object-reader.ts";
 
 /** The id that git gives a blob with this content (gitformat-pack: "blob <size>\0" and the bytes). */
 export function blobOid(content: Uint8Array, format: Repository["objectFormat"] = "sha1"): Oid {
-	return createHash(format).update(`blob ${content.length}\0`).update(content).digest("hex");
+	return objectOid({ type: "blob", content: Buffer.from(content.buffer, content.byteOffset, content.byteLength) }, format);
 }
 
 /**

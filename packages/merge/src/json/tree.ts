@@ -53,7 +53,3 @@ export function children(tree: JsonTree, node: number): number[] {
 	if (tree.size[node]! > 0) for (let child = node + 1; child !== NONE; child = tree.next[child]!) found.push(child);
 	return found;
 }
-
-export function isContainer(tree: JsonTree, node: number): boolean {
-	return tree.type[node]! >= ARRAY;
-}

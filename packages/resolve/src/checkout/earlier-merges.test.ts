@@ -3,7 +3,7 @@ import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { readUnsavedMerges } from "@robust-sync/workspace";
 import { resolveMerge } from "../merge/resolve-merge.ts";
-import { resolutionsBetween } from "../saved/resolutions-between.ts";
+import { walkBetween } from "../saved/resolutions-between.ts";
 import { type History, makeHistory } from "../testing/history-fixture.ts";
 import { continueEarlierMerges } from "./earlier-merges.ts";
 import { type IntegrateContext, integrate } from "./integrate.ts";
@@ -67,7 +67,7 @@ test("earlier merges: commits of another form → not computed again", async () 
 	const base = history.commit([], { "x.json": '{"a": 0}\n' });
 	const pair = siblings(base);
 	const [first, second] = pair;
-	const candidates = async (commit: string) => (await resolutionsBetween(history.repository, base, commit)).length;
+	const candidates = async (commit: string) => (await walkBetween(history.repository, base, commit)).resolutions.length;
 	expect(await candidates(forge(...pair))).toBe(1);
 	for (const changes of [{ name: "someone" }, { email: "robust-sync@localhost.example" }, { subject: "Merge" }])
 		expect(await candidates(forge(...pair, changes))).toBe(0);

@@ -10,16 +10,6 @@ export interface EarlierResolution {
 	readonly commit: Oid;
 }
 
-/**
- * The merges among what `to` has and `from` lacks that look as if robust-sync had resolved something in them, oldest first. A node that
- * fast-forwards over them saves the same versions as the node that made them, by resolveMerge of their parents. Anybody can write such a
- * commit: only if resolveMerge gives the same id is it one of ours.
- * @throws GitError
- */
-export async function resolutionsBetween(repository: Repository, from: Oid, to: Oid): Promise<EarlierResolution[]> {
-	return (await walkBetween(repository, from, to)).resolutions;
-}
-
 /** What resolveMerge writes is recognized without computing it: parents by id, one identity, one date, the message of these two parents. */
 function looksResolved({ parents, author, committer, message }: WalkedCommit): boolean {
 	const [first = "", second = ""] = parents;
@@ -32,7 +22,12 @@ function looksResolved({ parents, author, committer, message }: WalkedCommit): b
 	);
 }
 
-/** The same, with the number of commits that `to` has and `from` lacks: both by one walk. @throws GitError */
+/**
+ * The number of commits that `to` has and `from` lacks, and the merges among them that look as if robust-sync had resolved something in them,
+ * oldest first. A node that fast-forwards over them saves the same versions as the node that made them, by resolveMerge of their parents. Any
+ * program can write such a commit: only if resolveMerge gives the same id is it one of ours.
+ * @throws GitError
+ */
 export async function walkBetween(
 	repository: Repository,
 	from: Oid,

@@ -6,7 +6,7 @@ import { listSavedVersions, type Manifest } from "@robust-sync/workspace";
 import { resolveMerge } from "../merge/resolve-merge.ts";
 import { type History, makeHistory } from "../testing/history-fixture.ts";
 import { pruneSavedVersions, unfinishedPrefix } from "./prune-saved-versions.ts";
-import { resolutionsBetween } from "./resolutions-between.ts";
+import { walkBetween } from "./resolutions-between.ts";
 import { saveVersions } from "./save-versions.ts";
 
 let history: History;
@@ -202,19 +202,19 @@ describe("a node that fast-forwards", () => {
 		const { commit: second } = await resolveMerge(history.repository, cleanMerge.commit, c);
 		const other = (pair: [Oid, Oid]) => [...pair].sort() as [Oid, Oid];
 
-		expect(await resolutionsBetween(history.repository, b, second)).toEqual([
+		expect((await walkBetween(history.repository, b, second)).resolutions).toEqual([
 			{ ours: b, theirs: a, commit: first },
 			{ ours: other([cleanMerge.commit, c])[0], theirs: other([cleanMerge.commit, c])[1], commit: second },
 		]);
-		expect((await resolutionsBetween(history.repository, a, first))[0]).toEqual({ ours: a, theirs: b, commit: first });
-		expect((await resolutionsBetween(history.repository, mine, cleanMerge.commit))[0]?.ours).toBe(other([a, b])[0]);
-		expect(await resolutionsBetween(history.repository, first, second)).toHaveLength(1);
-		expect(await resolutionsBetween(history.repository, second, second)).toEqual([]);
+		expect((await walkBetween(history.repository, a, first)).resolutions[0]).toEqual({ ours: a, theirs: b, commit: first });
+		expect((await walkBetween(history.repository, mine, cleanMerge.commit)).resolutions[0]?.ours).toBe(other([a, b])[0]);
+		expect((await walkBetween(history.repository, first, second)).resolutions).toHaveLength(1);
+		expect((await walkBetween(history.repository, second, second)).resolutions).toEqual([]);
 	});
 
 	test("fast-forward: a person's merge with such a message → not led astray", async () => {
 		const { base, ours: a, theirs: b } = await conflict();
 		const merge = history.commit([a, b], { x: "1" }, { message: "Merge\n\nResolved: json x" });
-		expect(await resolutionsBetween(history.repository, base, merge)).toEqual([]);
+		expect((await walkBetween(history.repository, base, merge)).resolutions).toEqual([]);
 	});
 });

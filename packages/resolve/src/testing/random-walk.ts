@@ -2,7 +2,7 @@ import type { Oid } from "@robust-sync/git";
 import { planIntegration } from "../checkout/integrate.ts";
 import type { Resolution } from "../merge/resolution.ts";
 import { resolveMerge } from "../merge/resolve-merge.ts";
-import { resolutionsBetween } from "../saved/resolutions-between.ts";
+import { walkBetween } from "../saved/resolutions-between.ts";
 import type { FixtureFile, History } from "./history-fixture.ts";
 
 // Nodes that edit at random and sync with a hub and with each other at random, all in one object database. Whatever an edit
@@ -139,12 +139,12 @@ export class RandomWalk {
 			node.saved.add(commit);
 		}
 		if (plan.kind === "fast-forward") {
-			for (const { ours, theirs: other, commit } of await resolutionsBetween(repository, before, theirs)) {
+			for (const { ours, theirs: other, commit } of (await walkBetween(repository, before, theirs)).resolutions) {
 				node.saved.add(commit);
 				if (!this.merges.has(commit)) this.disagreements.push(`${ours} ${other}: nobody made ${commit}`);
 			}
 		} else if (plan.kind === "merge") {
-			for (const { commit } of await resolutionsBetween(repository, before, theirs)) node.saved.add(commit);
+			for (const { commit } of (await walkBetween(repository, before, theirs)).resolutions) node.saved.add(commit);
 		}
 		node.head = plan.to;
 	}
