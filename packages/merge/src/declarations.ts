@@ -5,14 +5,14 @@ import type { Sides } from "./sides.ts";
 /** A line at the outermost level that imports or defines something: two of them are at best one too many. */
 const DECLARATION =
 	/^(?:(?:export|default|pub(?:\([\w: ]+\))?|public|private|static|async|abstract|declare|unsafe) +)*(?:import|from|use|using|def|class|function|fn|func|struct|enum|trait|impl|interface|type|const|let|var|mod|namespace)\b.*$/gm;
-/** What belongs to the declaration below it: decorators, attributes, comments. */
+/** Lines that belong to the declaration below: decorators, attributes, comments. */
 const BEFORE = /^(?:@|#|\/\/|\/\*| \*|--|;)/;
-/** What belongs to the declaration above it: all that is further in, and what closes it. */
+/** Lines that belong to the declaration above: indented ones, and its closing line. */
 const INSIDE = /^(?:[ \t]|[)\]}]|end\b)/;
 
 const STEPS_PER_LINE = 60;
 
-/** A declaration, or anything else that stands between two of them. */
+/** A declaration, or the text between two of them. */
 interface Unit {
 	readonly lines: readonly string[];
 	/** The blank lines below it. */
@@ -22,8 +22,8 @@ interface Unit {
 }
 
 /**
- * The sides without what both declared alike, once each and not in the base: to a merge of lines these are two additions if they are at different
- * places. A declaration stays where the later side has it.
+ * The sides with each equal new declaration of both in the later side only: at different places, a merge of lines would add it twice. Declarations
+ * that a side repeats, or that the base has, are left alone.
  */
 export function withDeclarationsOnce(sides: Sides): Sides {
 	const { base, older, later } = sides;
@@ -63,7 +63,7 @@ function lines(text: string): string[] {
 	return all;
 }
 
-/** Takes a text apart. Blank lines go with what is above them. */
+/** Splits a text into units. Blank lines belong to the unit above them. */
 function units(text: string): Unit[] {
 	const written = text.split("\n");
 	const all = lines(text);
@@ -78,7 +78,7 @@ function units(text: string): Unit[] {
 		while (at < all.length && (INSIDE.test(all[at]!) || isBlank(at))) at++;
 		let end = at;
 		while (end > from && isBlank(end - 1)) end--;
-		// What has no line below it may go on in a way that is not known.
+		// Without a boundary below, the declaration may continue in an unknown way.
 		const isWhole =
 			isDeclaration && (at === all.length || end < at || new RegExp(DECLARATION.source).test(all[at]!) || BEFORE.test(all[at]!));
 		found.push({ lines: written.slice(from, end), blanks: written.slice(end, at), key: isWhole ? all.slice(from, end).join("\n") : null });

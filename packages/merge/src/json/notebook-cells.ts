@@ -9,13 +9,13 @@ import { member } from "./value.ts";
 
 /** More pairs of changed cells than this are not compared. */
 const PAIRING_LIMIT = 2_500;
-/** What it takes to compare a line of a cell with those of other cells. */
+/** Steps to compare a line of a cell with those of other cells. */
 const STEPS_PER_LINE = 60;
 
 interface Cell {
 	readonly node: number;
 	readonly source: number;
-	/** Each with its line feed, but perhaps the last. */
+	/** With their line feeds, which the last may lack. */
 	readonly lines: readonly string[];
 }
 
@@ -31,7 +31,7 @@ interface Stretch {
 	readonly text: string;
 }
 
-/** Cells of one version that hold what one cell of the base holds. */
+/** Cells of one version with the content of one cell of the base. */
 interface Split {
 	/** The cell of the base. */
 	readonly cell: number;
@@ -41,8 +41,8 @@ interface Split {
 }
 
 /**
- * Where one side split a cell and the other changed it, splits the cell in the base and in the other side in the same way; where it joined cells,
- * joins them there: then every line is merged where it went, and is there once.
+ * If one side split a cell and the other changed it, splits the cell in the base and in the other side in the same way. If the side joined cells,
+ * joins them there. Then every line is merged at its new place, once.
  *
  * @returns the texts of the base and of the other side; null: there are no such cells.
  */
@@ -54,7 +54,7 @@ export function splitAlike(base: JsonTree, side: JsonTree, other: JsonTree, keys
 	const inTheirs: Stretch[] = [];
 	for (const { first, last } of joins(before, mine, inSide)) {
 		const [from, to] = [inOther[first]!, inOther[last]!];
-		// The cells have to be neighbours there as well, and what only they hold (results of a run) has to be what was removed.
+		// The cells must be neighbours there as well, and the rest of them (results of a run) must be unchanged, since the join removes it.
 		if (from === UNMATCHED || to - from !== last - first) continue;
 		const isLeft = before.cells
 			.slice(first + 1, last + 1)
@@ -100,7 +100,7 @@ function notebook(tree: JsonTree, keys: Interner): Notebook | null {
 	return { tree, cells };
 }
 
-/** For each cell of the base the one of a version that is equal, or the most like it among the changed ones in its place. */
+/** For each cell of the base the equal cell of a version, or the most similar of the changed ones in its place. */
 function counterparts(base: Notebook, version: Notebook): Int32Array {
 	const interner = new Interner();
 	const texts = (of: Notebook) => interner.ids(of.cells.map(({ lines }) => lines.join("")));
@@ -122,7 +122,7 @@ function counterparts(base: Notebook, version: Notebook): Int32Array {
 	return match;
 }
 
-/** How much of a cell's lines another one has, blank ones aside. */
+/** The share of a cell's lines that another cell has; blank lines do not count. */
 function share(cell: Cell, whole: Cell): number {
 	const mine = meaningful(cell.lines);
 	if (mine.length === 0) return 0;
@@ -152,7 +152,7 @@ function* splits(base: Notebook, side: Notebook, match: Int32Array): Generator<S
 		const known = new Set(lines);
 		const parts = side.cells.slice(first, past).map((part) => meaningful(part.lines));
 		const shared = parts.map((part) => part.filter((line) => known.has(line)));
-		// A new cell can have one line of another cell by chance, if more than a cut was made.
+		// If the side did more than cut, a new cell can have one line of the cell by chance.
 		const isCut = parts.every((part, p) => part.length === shared[p]!.length);
 		if (!isCut && shared.some((part, p) => first + p !== at && part.length < 2)) continue;
 		// The parts have different lines: two equal cells are not parts of one.
@@ -161,7 +161,7 @@ function* splits(base: Notebook, side: Notebook, match: Int32Array): Generator<S
 	}
 }
 
-/** Neighbouring cells of the base that one cell of a side holds. */
+/** Neighbouring cells of the base that one cell of a side contains. */
 function* joins(base: Notebook, side: Notebook, match: Int32Array): Generator<{ readonly first: number; readonly last: number }> {
 	for (let first = 0; first < base.cells.length; first++) {
 		const whole = match[first] === UNMATCHED ? undefined : side.cells[match[first]!]!;
@@ -178,20 +178,20 @@ function* joins(base: Notebook, side: Notebook, match: Int32Array): Generator<{ 
 	}
 }
 
-/** Does a cell hold another one? One line can be there by chance, unless the cell kept all of its own (`isWhole`). */
+/** Does a cell contain another one? One common line can be chance, unless the containing cell kept all of its own (`isWhole`). */
 function isHeld(cell: Cell, whole: Cell, isWhole: boolean): boolean {
 	const shared = share(cell, whole);
 	return shared > 0.5 && (isWhole || shared * meaningful(cell.lines).length >= 2);
 }
 
-/** The first of some cells with the lines of all. */
+/** The first of some cells, with the lines of all of them. */
 function joined({ tree, cells }: Notebook, first: number, last: number): string {
 	const all = cells.slice(first, last + 1);
 	const lines = all.flatMap((cell, i) => (i < all.length - 1 ? cell.lines.map((line) => line.replace(/\n?$/, "\n")) : cell.lines));
 	return withSource(tree, all[0]!, lines);
 }
 
-/** Which part is the cell itself: the one that has its id, else the first. */
+/** The part that is the cell itself: the one with its id, else the first. */
 function ownPart(cell: Cell, parts: readonly Cell[], base: JsonTree, side: JsonTree, keys: Interner): number {
 	const id = (tree: JsonTree, node: number) => {
 		const found = member(tree, node, keys.id("id"));
@@ -204,7 +204,7 @@ function ownPart(cell: Cell, parts: readonly Cell[], base: JsonTree, side: JsonT
 	);
 }
 
-/** Where the cell is cut for its parts. */
+/** The positions of the cuts between the parts of a cell. */
 function cutsOf(lines: readonly string[], parts: readonly Cell[]): number[] {
 	const all = parts.flatMap((part) => part.lines);
 	const toLines = places(alignLines(all, lines), lines.length, false);
@@ -224,9 +224,9 @@ function alignLines(one: readonly string[], other: readonly string[]): Int32Arra
 }
 
 /**
- * For each line of a text (and its end) where it is in another version: its counterpart, else that of the next line that has one.
+ * The position of each line of a text (and of its end) in another version: of its counterpart, else of the next line with one.
  *
- * @param byLine where as many lines were changed as there were, they are counterparts one by one.
+ * @param byLine changed lines are counterparts one by one, if their number is unchanged.
  */
 function places(match: Int32Array, length: number, byLine: boolean): Int32Array {
 	const found = new Int32Array(match.length + 1).fill(length);
@@ -236,7 +236,7 @@ function places(match: Int32Array, length: number, byLine: boolean): Int32Array 
 	return found;
 }
 
-/** Lines of a cell as a cell of their own: the last one ends without line feed. */
+/** Some lines of a cell, for a new cell: the last one has no line feed. */
 function piece(lines: readonly string[], from: number, to: number): string[] {
 	const cut = lines.slice(from, to);
 	return cut.length === 0 || to === lines.length ? cut : [...cut.slice(0, -1), cut[cut.length - 1]!.replace(/\n$/, "")];
@@ -247,7 +247,7 @@ function withSource(tree: JsonTree, { node, source }: Cell, lines: readonly stri
 	return text.slice(start[node]!, start[source]!) + writtenLines({ tree, node: source }, lines) + text.slice(end[source]!, end[node]!);
 }
 
-/** All of a cell but its source. */
+/** A cell without its source. */
 function aside({ tree: { text, start, end } }: Notebook, { node, source }: Cell): string {
 	return text.slice(start[node]!, start[source]!) + text.slice(end[source]!, end[node]!);
 }

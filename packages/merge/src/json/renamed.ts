@@ -6,12 +6,12 @@ const PAIRING_LIMIT = 2_500;
 
 type Side = "older" | "later";
 
-/** Is the element of `side` at position `to` the one that `version` has at `at`, under another name and else the same? */
+/** Does the element of `side` at position `to` differ from that of `version` at `at` only in its name? */
 export type IsRenamed = (version: keyof Entry, at: number, side: Side, to: number) => boolean;
 
 /**
- * Makes one entry of an element that a side gave another name, where the other side changed the element or named it otherwise: to a merge by
- * name it is one that was removed and one that was added.
+ * Joins the entries of an element that a side renamed while the other side changed or renamed it: a merge by name sees a removed element and an
+ * added one.
  *
  * @param inBase how many elements the base has.
  */
@@ -34,7 +34,7 @@ export function joinRenamed(entries: readonly Entry[], inBase: number, isRenamed
 	for (const [entry, all] of found) {
 		const candidates = all.filter((one) => claims.get(one) === 1);
 		const [first, second] = candidates;
-		// Of several which could be the element none is.
+		// With several candidates, none is chosen.
 		if (first === undefined || candidates.length !== all.length || candidates.length > 2) continue;
 		const other = second ?? first;
 		const [older, later] = [first.older === NONE ? other.older : first.older, first.later === NONE ? other.later : first.later];

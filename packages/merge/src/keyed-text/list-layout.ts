@@ -6,7 +6,7 @@ import { block, type Item, item, leaf } from "./item.ts";
 /** A YAML list between brackets, or with a line for each element. */
 type ListLayout = "flow" | "block";
 
-/** Elements that are written alike in both layouts. */
+/** Elements with the same text in both layouts. */
 const WORDS = /^(?:\w|[\w./@+][\w./@+ -]*[\w./@+-]|"[^"\\\n]*"|'[^'\n]*')$/;
 
 export interface Versions {
@@ -16,10 +16,10 @@ export interface Versions {
 }
 
 /**
- * Versions of an item whose value is a list, in one layout: that of the side that changed it. An editor of properties writes `tags: [a]` as
- * lines, and the elements are the same.
+ * Converts the versions of an item with a list to one layout: that of the side that changed it. An editor of properties may write `tags: [a]` as
+ * lines without changing the elements.
  *
- * @returns null: they are in one layout already, or not lists of words.
+ * @returns null: they have one layout already, or are not lists of words.
  */
 export function inOneLayout({ base, older, later }: Versions): Versions | null {
 	const [mine, theirs] = [layoutOf(older), layoutOf(later)];
