@@ -1,4 +1,3 @@
-import fs from "node:fs";
 import path from "node:path";
 import {
 	dropObjects,
@@ -68,11 +67,7 @@ function scrubOwnFiles({ repository, paths }: CycleContext, scrub: Scrub): numbe
 	scrubIds(paths.conflicts, scrub, (file) => file.endsWith("/manifest.json"));
 	const isState = (file: string) => path.dirname(file) === paths.sync && file.endsWith(".json") && file !== paths.forgetState;
 	scrubIds(paths.sync, scrub, isState);
-	for (const name of fs.existsSync(paths.sync) ? fs.readdirSync(paths.sync) : []) {
-		const file = path.join(paths.sync, name);
-		if (isState(file)) count += scrubFiles(paths.sync, scrub, (other) => other !== file);
-	}
-	return count;
+	return count + scrubFiles(paths.sync, scrub, (file) => !isState(file));
 }
 
 /** The placeholder for a file that was removed by its path. */
